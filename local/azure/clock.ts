@@ -1,0 +1,74 @@
+/** A clock that can be moved forward, and the timers that follow it. Time zero is the real time at which it was made. */
+export class Clock {
+  #offsetMs = 0;
+  #nextId = 1;
+  readonly #timers = new Map<number, { at: number; run: () => void; real: NodeJS.Timeout }>();
+
+  /** The present, in milliseconds since the epoch. */
+  nowMs(): number {
+    return Date.now() + this.#offsetMs;
+  }
+
+  now(): Date {
+    return new Date(this.nowMs());
+  }
+
+  /** Whole seconds since the epoch, as Key Vault and Entra ID write times. */
+  nowSeconds(): number {
+    return Math.floor(this.nowMs() / 1000);
+  }
+
+  /** Runs `run` once the clock has reached `atMs`, whether by waiting or by {@link advance}. Returns how to cancel it. */
+  schedule(atMs: number, run: () => void): () => void {
+    const id = this.#nextId++;
+    this.#timers.set(id, { at: atMs, run, real: this.#arm(id, atMs) });
+    return () => this.#drop(id);
+  }
+
+  /** Resolves when `ms` have passed on this clock. */
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.schedule(this.nowMs() + ms, resolve);
+    });
+  }
+
+  /** Moves the clock forward and fires what is due by then, earliest first. */
+  advance(ms: number): void {
+    if (!(ms >= 0)) throw new RangeError('The clock only moves forward.');
+    this.#offsetMs += ms;
+    const due = [...this.#timers].filter(([, timer]) => timer.at <= this.nowMs()).sort(([, a], [, b]) => a.at - b.at);
+    for (const [id, timer] of due) {
+      if (!this.#drop(id)) continue; // cancelled by one that ran before it
+      timer.run();
+    }
+    for (const [id, timer] of this.#timers) {
+      clearTimeout(timer.real);
+      timer.real = this.#arm(id, timer.at);
+    }
+  }
+
+  /** Cancels every timer. */
+  stop(): void {
+    for (const id of [...this.#timers.keys()]) this.#drop(id);
+  }
+
+  #arm(id: number, atMs: number): NodeJS.Timeout {
+    // setTimeout overflows past 2^31-1 ms; a timer further away is armed again when that time has passed.
+    const delay = Math.min(Math.max(atMs - this.nowMs(), 0), 2 ** 31 - 1);
+    const real = setTimeout(() => {
+      const timer = this.#timers.get(id);
+      if (!timer) return;
+      if (timer.at > this.nowMs()) timer.real = this.#arm(id, timer.at);
+      else if (this.#drop(id)) timer.run();
+    }, delay);
+    real.unref();
+    return real;
+  }
+
+  #drop(id: number): boolean {
+    const timer = this.#timers.get(id);
+    if (!timer) return false;
+    clearTimeout(timer.real);
+    return this.#timers.delete(id);
+  }
+}

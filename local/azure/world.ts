@@ -1,0 +1,261 @@
+import type { KeyObject } from 'node:crypto';
+import type { Clock } from './clock.ts';
+
+/**
+ * What the local Azure knows. The services (ARM, Key Vault, Event Grid, the file service, Entra ID) read and change it;
+ * none of them keeps state of its own that another one needs.
+ */
+export interface World {
+  readonly clock: Clock;
+  readonly tenantId: string;
+  readonly settings: WorldSettings;
+  /** By subscription id, lower case. */
+  readonly subscriptions: Map<string, Subscription>;
+  /** By ARM id, lower case. */
+  readonly resourceGroups: Map<string, ResourceGroup>;
+  /** By vault name, lower case; soft-deleted ones are in {@link deletedVaults}. */
+  readonly vaults: Map<string, Vault>;
+  readonly deletedVaults: Map<string, Vault>;
+  /** By account name, lower case (names are unique in all Azure). */
+  readonly storageAccounts: Map<string, StorageAccount>;
+  /** By ARM id, lower case. */
+  readonly identities: Map<string, UserAssignedIdentity>;
+  /** By ARM id, lower case. */
+  readonly roleAssignments: Map<string, RoleAssignment>;
+  /** Custom role definitions by ARM id, lower case; built-in ones are code. */
+  readonly roleDefinitions: Map<string, RoleDefinition>;
+  /** By ARM id, lower case, those of system topics too. */
+  readonly eventSubscriptions: Map<string, EventSubscription>;
+  /** By ARM id, lower case. */
+  readonly systemTopics: Map<string, SystemTopic>;
+  /** Sign-ins of the tenant by client id (a GUID, lower case). */
+  readonly principals: Map<string, Principal>;
+  /** Called by Key Vault; Event Grid delivers to every event subscription that asks for it. */
+  publish: (event: VaultEvent) => void;
+}
+
+/** Behaviours that Microsoft does not document: each is a setting, changeable while it runs. */
+export interface WorldSettings {
+  /** A PATCH with `keyversion: ""` on an account that is automatic already resolves the newest version at once. */
+  refreshAutomaticOnPatch: boolean;
+  /** Automatic accounts look for a new version this long after their last look (documented: daily). */
+  automaticCheckMs: number;
+  /** A PATCH that moves an account off a disabled or deleted key is taken. */
+  repointFromDisabledKey: boolean;
+  /** How long after a key is disabled (or enabled) the file service notices. */
+  fileServiceDelayMs: number;
+  /** How long after a role assignment is made it counts. */
+  rolePropagationMs: number;
+  /** Rotate copies the tags of the version before. */
+  rotateCopiesTags: boolean;
+  /** Role assignments are enforced for callers of ARM and Key Vault (a storage identity's access is always checked). */
+  enforceRoles: boolean;
+  /** The token buckets of ARM, the Storage resource provider and Key Vault refuse with 429. */
+  throttle: boolean;
+  /** Added to every answer. */
+  latencyMs: number;
+  /** An ARM create answers at once with its end state instead of passing through Creating / RegisteringDns. */
+  instantProvisioning: boolean;
+}
+
+export interface Subscription {
+  readonly subscriptionId: string;
+  displayName: string;
+  state: 'Enabled' | 'Disabled';
+}
+
+export interface ResourceGroup {
+  readonly id: string;
+  readonly name: string;
+  location: string;
+  tags: Record<string, string>;
+}
+
+export interface Vault {
+  readonly id: string;
+  readonly name: string;
+  location: string;
+  tags: Record<string, string>;
+  /** Everything under `properties` as ARM shows it (tenantId, sku, enablePurgeProtection, accessPolicies, vaultUri …). */
+  properties: Record<string, unknown> & {
+    vaultUri: string;
+    enableSoftDelete?: boolean;
+    enablePurgeProtection?: boolean;
+    enableRbacAuthorization?: boolean;
+    softDeleteRetentionInDays?: number;
+    provisioningState: string;
+  };
+  /** By key name, lower case. */
+  readonly keys: Map<string, Key>;
+  readonly deletedKeys: Map<string, DeletedKey>;
+}
+
+export interface Key {
+  readonly name: string;
+  /** In order of creation, oldest first. */
+  readonly versions: KeyVersion[];
+  rotationPolicy: RotationPolicy | undefined;
+}
+
+export interface KeyVersion {
+  /** 32 hexadecimal digits. */
+  readonly version: string;
+  readonly kty: 'RSA' | 'RSA-HSM' | 'EC' | 'EC-HSM' | 'oct-HSM';
+  readonly keySize: number;
+  /** The private key: wrap and unwrap really work. */
+  readonly privateKey: KeyObject;
+  keyOps: string[];
+  tags: Record<string, string> | undefined;
+  enabled: boolean;
+  /** Epoch seconds. */
+  nbf: number | undefined;
+  exp: number | undefined;
+  readonly created: number;
+  updated: number;
+  /** Epoch milliseconds of the last change of `enabled`: the file service notices later. */
+  enabledChangedMs: number;
+  /** Imported key material (BYOK): Key Vault cannot rotate it by policy. */
+  readonly imported: boolean;
+}
+
+export interface DeletedKey extends Key {
+  readonly deletedDate: number;
+  readonly scheduledPurgeDate: number;
+}
+
+export interface RotationPolicy {
+  lifetimeActions: {
+    trigger: { timeAfterCreate?: string | null; timeBeforeExpiry?: string | null };
+    action: { type: string };
+  }[];
+  attributes: { expiryTime?: string | null; created?: number; updated?: number };
+}
+
+/** An ARM identity block as Azure shows it. */
+export interface IdentityBlock {
+  type: string;
+  principalId?: string;
+  tenantId?: string;
+  userAssignedIdentities?: Record<string, { principalId: string; clientId: string }>;
+}
+
+export interface StorageAccount {
+  readonly id: string;
+  readonly name: string;
+  location: string;
+  kind: string;
+  sku: { name: string; tier: string };
+  tags: Record<string, string>;
+  identity: IdentityBlock | undefined;
+  /** Everything under `properties` except `encryption`. */
+  properties: Record<string, unknown>;
+  encryption: StorageEncryption;
+  /** By scope name, lower case. */
+  readonly encryptionScopes: Map<string, EncryptionScope>;
+  /** By share name. */
+  readonly fileShares: Map<string, FileShare>;
+  /** Epoch milliseconds of the last time an automatic account looked for a new version. */
+  lastKeyCheckMs: number;
+}
+
+/** `properties.encryption` in the words of the wire (facts: lower-case `keyvaultproperties`). */
+export interface StorageEncryption {
+  keySource: string;
+  services: Record<string, { enabled: boolean; keyType: string; lastEnabledTime?: string }>;
+  requireInfrastructureEncryption?: boolean;
+  identity?: { userAssignedIdentity?: string; federatedIdentityClientId?: string };
+  keyvaultproperties?: {
+    keyvaulturi: string;
+    keyname: string;
+    keyversion?: string;
+    currentVersionedKeyIdentifier?: string;
+    currentVersionedKeyExpirationTimestamp?: string;
+    lastKeyRotationTimestamp?: string;
+  };
+}
+
+export interface EncryptionScope {
+  readonly name: string;
+  source: 'Microsoft.Storage' | 'Microsoft.KeyVault';
+  state: 'Enabled' | 'Disabled';
+  requireInfrastructureEncryption?: boolean;
+  keyVaultProperties?: { keyUri: string; currentVersionedKeyIdentifier?: string; lastKeyRotationTimestamp?: string };
+  readonly creationTime: string;
+  lastModifiedTime: string;
+}
+
+export interface FileShare {
+  readonly name: string;
+  readonly enabledProtocols: 'SMB' | 'NFS';
+  shareQuota: number;
+  readonly files: string[];
+}
+
+export interface UserAssignedIdentity {
+  readonly id: string;
+  readonly name: string;
+  location: string;
+  tags: Record<string, string>;
+  readonly principalId: string;
+  readonly clientId: string;
+}
+
+export interface RoleAssignment {
+  readonly id: string;
+  readonly scope: string;
+  readonly principalId: string;
+  readonly principalType: string;
+  readonly roleDefinitionId: string;
+  readonly createdMs: number;
+}
+
+export interface RoleDefinition {
+  readonly id: string;
+  readonly roleName: string;
+  readonly type: 'BuiltInRole' | 'CustomRole';
+  readonly actions: string[];
+  readonly notActions: string[];
+  readonly dataActions: string[];
+  readonly notDataActions: string[];
+  readonly assignableScopes: string[];
+}
+
+export interface SystemTopic {
+  readonly id: string;
+  readonly name: string;
+  location: string;
+  tags: Record<string, string>;
+  source: string;
+  topicType: string;
+  identity?: IdentityBlock;
+}
+
+export interface EventSubscription {
+  readonly id: string;
+  readonly name: string;
+  /** ARM id of the vault whose events it wants. */
+  readonly topic: string;
+  /** Everything under `properties` as ARM shows it. */
+  properties: Record<string, unknown>;
+}
+
+/** Someone who can sign in at the local Entra ID. */
+export interface Principal {
+  readonly displayName: string;
+  readonly clientId: string;
+  readonly objectId: string;
+  readonly secret: string;
+  readonly kind: 'application' | 'user' | 'managedIdentity';
+  /** App roles on the app's API. */
+  readonly appRoles: string[];
+}
+
+export interface VaultEvent {
+  readonly vault: Vault;
+  readonly type:
+    | 'Microsoft.KeyVault.KeyNewVersionCreated'
+    | 'Microsoft.KeyVault.KeyNearExpiry'
+    | 'Microsoft.KeyVault.KeyExpired';
+  readonly keyName: string;
+  readonly version: KeyVersion;
+}
