@@ -1,0 +1,54 @@
+/** An Azure cloud: where its services answer. Source: the clouds built into the Azure CLI (`az cloud show`). */
+export interface Cloud {
+  readonly name: 'AzureCloud' | 'AzureUSGovernment' | 'AzureChinaCloud';
+  /** Entra ID, with the scheme, without a trailing slash. */
+  readonly authorityHost: string;
+  /** Issuers of v1.0 tokens, with the scheme, without a trailing slash. */
+  readonly tokenIssuerV1: string;
+  /** Azure Resource Manager, with the scheme, without a trailing slash. */
+  readonly resourceManager: string;
+  readonly resourceManagerScope: string;
+  readonly keyVaultSuffix: string;
+  readonly managedHsmSuffix: string;
+  readonly storageSuffix: string;
+}
+
+const AZURE_CLOUD: Cloud = {
+  name: 'AzureCloud',
+  authorityHost: 'https://login.microsoftonline.com',
+  tokenIssuerV1: 'https://sts.windows.net',
+  resourceManager: 'https://management.azure.com',
+  resourceManagerScope: 'https://management.azure.com/.default',
+  keyVaultSuffix: 'vault.azure.net',
+  managedHsmSuffix: 'managedhsm.azure.net',
+  storageSuffix: 'core.windows.net',
+};
+
+const AZURE_US_GOVERNMENT: Cloud = {
+  name: 'AzureUSGovernment',
+  authorityHost: 'https://login.microsoftonline.us',
+  tokenIssuerV1: 'https://sts.windows.net',
+  resourceManager: 'https://management.usgovcloudapi.net',
+  resourceManagerScope: 'https://management.usgovcloudapi.net/.default',
+  keyVaultSuffix: 'vault.usgovcloudapi.net',
+  managedHsmSuffix: 'managedhsm.usgovcloudapi.net',
+  storageSuffix: 'core.usgovcloudapi.net',
+};
+
+const AZURE_CHINA_CLOUD: Cloud = {
+  name: 'AzureChinaCloud',
+  authorityHost: 'https://login.chinacloudapi.cn',
+  tokenIssuerV1: 'https://sts.chinacloudapi.cn',
+  resourceManager: 'https://management.chinacloudapi.cn',
+  resourceManagerScope: 'https://management.chinacloudapi.cn/.default',
+  keyVaultSuffix: 'vault.azure.cn',
+  managedHsmSuffix: 'managedhsm.azure.cn',
+  storageSuffix: 'core.chinacloudapi.cn',
+};
+
+export const CLOUDS: readonly Cloud[] = [AZURE_CLOUD, AZURE_US_GOVERNMENT, AZURE_CHINA_CLOUD];
+
+/** The cloud of that name, as `az cloud list` writes it; letter case does not matter. */
+export function findCloud(name: string): Cloud | undefined {
+  return CLOUDS.find((cloud) => cloud.name.toLowerCase() === name.toLowerCase());
+}

@@ -1,0 +1,107 @@
+/** What kind of trouble a call to Azure ran into: it decides whether and when it is tried again. */
+export type FailureKind =
+  /** 429, or 503 with Retry-After: the service says when. */
+  | 'throttled'
+  /** 5xx, 408, network trouble, no token to be had: may pass by itself. */
+  | 'unavailable'
+  /** 404 of the resource asked for. */
+  | 'notFound'
+  /** 401 or 403: a permission is missing, or not yet propagated. */
+  | 'forbidden'
+  /** 409 or 412: somebody else changed it at the same time. */
+  | 'conflict'
+  /** Every other 4xx: the same request is refused again. */
+  | 'refused'
+  /** Not an answer of Azure at all. */
+  | 'unexpected';
+
+export interface Failure {
+  readonly kind: FailureKind;
+  /** HTTP status, if there was an answer. */
+  readonly status: number | undefined;
+  /** Azure's error code (`KeyVaultAuthenticationFailure`), or Node's (`ECONNRESET`). */
+  readonly code: string;
+  /** First line of the message. */
+  readonly message: string;
+  /** How long the service asked to wait, in seconds. */
+  readonly retryAfterSeconds: number | undefined;
+}
+
+/**
+ * Reads any error thrown by an Azure SDK. It goes by shape, not by class: the SDKs bundle several copies of their base
+ * package, and `instanceof` fails across them.
+ */
+export function describeFailure(error: unknown): Failure {
+  const fields = asRecord(error);
+  const status = asNumber(fields.statusCode) ?? asNumber(fields.status) ?? asNumber(asRecord(fields.response).status);
+  const code = codeOf(fields) ?? (typeof fields.name === 'string' ? fields.name : 'Unknown');
+  const message = String(fields.message ?? error).split('\n')[0] ?? '';
+  const retryAfterSeconds = retryAfter(fields);
+  return { kind: kindOf(status, code, fields, retryAfterSeconds), status, code, message, retryAfterSeconds };
+}
+
+function kindOf(
+  status: number | undefined,
+  code: string,
+  fields: Record<string, unknown>,
+  retryAfterSeconds: number | undefined,
+): FailureKind {
+  if (status === 429) return 'throttled';
+  if (status === 503 && retryAfterSeconds !== undefined) return 'throttled';
+  if (status === undefined) return isTransport(code, fields) ? 'unavailable' : 'unexpected';
+  if (status >= 500 || status === 408) return 'unavailable';
+  if (status === 404) return 'notFound';
+  if (status === 401 || status === 403) return 'forbidden';
+  if (status === 409 || status === 412) return 'conflict';
+  return 'refused';
+}
+
+/** Node's and the SDKs' own names for "no answer came" and "no token came". */
+function isTransport(code: string, fields: Record<string, unknown>): boolean {
+  const name = String(fields.name);
+  return (
+    /^(E[A-Z_]+|REQUEST_SEND_ERROR|PARSE_ERROR|UND_ERR_\w+)$/.test(code) ||
+    /^(AbortError|TimeoutError|AuthenticationError|AggregateAuthenticationError|CredentialUnavailableError|AuthenticationRequiredError)$/.test(
+      name,
+    )
+  );
+}
+
+function codeOf(fields: Record<string, unknown>): string | undefined {
+  const body = asRecord(asRecord(fields.details).error ?? fields.details);
+  for (const candidate of [body.code, fields.code]) {
+    if (typeof candidate === 'string' && candidate !== '') return candidate;
+  }
+  return undefined;
+}
+
+/** Retry-After in seconds, or as a date, or one of Azure's millisecond variants. */
+function retryAfter(fields: Record<string, unknown>): number | undefined {
+  const headers = asRecord(asRecord(fields.response).headers);
+  const get = (name: string): string | undefined => {
+    const value =
+      typeof headers.get === 'function'
+        ? (headers.get as (name: string) => unknown).call(headers, name)
+        : headers[name];
+    return typeof value === 'string' ? value : undefined;
+  };
+  for (const name of ['retry-after-ms', 'x-ms-retry-after-ms']) {
+    const milliseconds = Number(get(name) ?? Number.NaN);
+    if (milliseconds >= 0) return milliseconds / 1000;
+  }
+  const header = get('retry-after');
+  if (header === undefined) return undefined;
+  const seconds = Number(header);
+  if (seconds >= 0) return seconds;
+  const date = Date.parse(header);
+  const serverNow = Date.parse(get('date') ?? '');
+  return Number.isNaN(date) || Number.isNaN(serverNow) ? undefined : Math.max(0, (date - serverNow) / 1000);
+}
+
+function asRecord(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function asNumber(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : undefined;
+}

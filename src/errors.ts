@@ -1,0 +1,44 @@
+import type { Reason } from './reasons.ts';
+
+/** Base of every error this app raises itself: what happened, as a reason code, and what to do next. */
+export class CmkError extends Error {
+  /** Reason code, shared by logs, reports and HTTP answers. */
+  readonly reason: Reason;
+  /** One sentence that tells the reader what to do. */
+  readonly nextStep: string;
+
+  constructor(reason: Reason, message: string, nextStep: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'CmkError';
+    this.reason = reason;
+    this.nextStep = nextStep;
+  }
+}
+
+/** One or more settings are missing or wrong. `problems` has one line per setting. */
+export class SettingsError extends CmkError {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(
+      'SettingsInvalid',
+      `${problems.length === 1 ? 'A setting is' : `${problems.length} settings are`} missing or wrong:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`,
+      'Correct the app settings named here; README.md lists them all.',
+    );
+    this.name = 'SettingsError';
+    this.problems = problems;
+  }
+}
+
+/** A queue message that is not one of ours, or that a newer or older version of the app wrote. */
+export class InvalidMessageError extends CmkError {
+  constructor(message: string, options?: ErrorOptions) {
+    super(
+      'InvalidMessage',
+      message,
+      'Read the message in the poison queue; if it is one of ours, correct it and run `npm run replay`.',
+      options,
+    );
+    this.name = 'InvalidMessageError';
+  }
+}

@@ -1,0 +1,66 @@
+import type { Reason } from '../reasons.ts';
+import { type KeyVersion, newestVersion } from './key-versions.ts';
+import { openRevocation, REVOCATION_TAG } from './revocation.ts';
+
+/** A key version with this tag and the value `manual` is rotated by hand only. */
+export const ROTATION_TAG = 'cmk-rotation';
+/**
+ * A key version with this tag and the value `imported` holds imported key material (BYOK). Key Vault's answers do not
+ * say where key material comes from, so whoever imports a key tags it (`cmk key import` does).
+ */
+export const ORIGIN_TAG = 'cmk-origin';
+
+/** Whether a rotation policy rotates the key by itself. */
+export interface RotationPolicySummary {
+  readonly rotates: boolean;
+}
+
+export type RotationDecision =
+  | { readonly rotate: true; readonly from: KeyVersion }
+  | { readonly rotate: false; readonly reason: Reason; readonly needsPerson: boolean };
+
+/**
+ * What to do about a version that nears its expiry. Only the newest version is rotated: an event about an older one,
+ * a second delivery included, is done already.
+ */
+export function decideRotation(
+  nearExpiry: string,
+  versions: readonly KeyVersion[],
+  policy: RotationPolicySummary,
+): RotationDecision {
+  const newest = newestVersion(versions);
+  const leave = (reason: Reason, needsPerson = false): RotationDecision => ({ rotate: false, reason, needsPerson });
+  if (!newest) return leave('KeyNotFound', true);
+  if (openRevocation(versions)) return leave('RevocationOpen');
+  if (newest.version !== nearExpiry.toLowerCase()) return leave('AlreadyRotated');
+  if (!newest.enabled) return leave('KeyDisabled', true);
+  if (newest.tags[ORIGIN_TAG]?.toLowerCase() === 'imported') return leave('ImportedKey', true);
+  if (newest.tags[ROTATION_TAG]?.toLowerCase() === 'manual') return leave('ManualRotation', true);
+  if (policy.rotates) return leave('PolicyRotates');
+  return { rotate: true, from: newest };
+}
+
+/** What a rotation leaves to be set on the new version; undefined if nothing. */
+export interface RotationCompletion {
+  readonly tags?: Record<string, string>;
+  readonly expiresOn?: Date;
+}
+
+/**
+ * Whether Key Vault copies tags on rotation is not documented, and only a rotation policy's `expiryTime` gives the new
+ * version an expiry. So the tags of the version before are written again, and it is given the same lifetime: a key that
+ * nears expiry must not turn into one that never expires.
+ */
+export function completeRotation(from: KeyVersion, to: KeyVersion): RotationCompletion | undefined {
+  const missing = Object.entries(from.tags).filter(([name]) => name !== REVOCATION_TAG && to.tags[name] === undefined);
+  const lifetimeMs = from.expiresOn && from.expiresOn.getTime() - (from.notBefore ?? from.createdOn).getTime();
+  const expiresOn =
+    lifetimeMs !== undefined && lifetimeMs > 0 && !to.expiresOn
+      ? new Date(to.createdOn.getTime() + lifetimeMs)
+      : undefined;
+  if (missing.length === 0 && !expiresOn) return undefined;
+  return {
+    ...(missing.length > 0 ? { tags: { ...Object.fromEntries(missing), ...to.tags } } : {}),
+    ...(expiresOn ? { expiresOn } : {}),
+  };
+}

@@ -1,0 +1,65 @@
+/**
+ * Every reason code, with what it means. Logs, audit records, reports and HTTP answers use these and no others, so that
+ * an alert rule or a script can rely on them.
+ */
+export const REASONS = {
+  // Settings and messages
+  SettingsInvalid: 'A setting is missing or wrong; nothing is done until it is right.',
+  InvalidMessage: 'A queue message is not one this app writes.',
+  Poisoned: 'A message could not be done and was put into the poison queue.',
+  Replayed: 'A message was put back from the poison queue.',
+
+  // Events
+  EventAccepted: 'An event was checked and put to work.',
+  EventMalformed: 'An event lacks what an event of Key Vault has.',
+  EventTypeUnknown: 'An event is of another type than the function handles.',
+  EventVaultNotManaged: 'An event comes from, or names, a vault that is not in CMK_VAULTS.',
+  EventVaultMismatch: 'An event names a key of another vault than the one it comes from.',
+
+  // Keys
+  KeyNotFound: 'The key has no version: it does not exist, or was deleted.',
+  VaultNotFound: 'The key vault is gone, or its name does not resolve.',
+  VaultUnreadable: 'Key Vault refuses to let the app read the key.',
+  VaultNotManaged: 'The key is in a vault that is not in CMK_VAULTS.',
+  NoUsableVersion: 'No version of the key is enabled, active and unexpired.',
+  VersionNotYetActive: 'A newer version becomes active later; the key is looked at again then.',
+  RevocationOpen: 'The key is revoked: nothing is moved onto or off it until it is restored.',
+
+  // Rotation on near expiry
+  Rotated: 'The key was rotated.',
+  PolicyRotates: "The key's own rotation policy rotates it; left to Key Vault.",
+  ManualRotation: 'The key is tagged to be rotated by hand; somebody has to.',
+  ImportedKey: 'The key is imported key material; a new version has to be imported by hand.',
+  AlreadyRotated: 'The event is about a version that is no longer the newest.',
+  KeyDisabled: 'The newest version is disabled; a disabled key is not rotated.',
+  RotationRefused: 'Key Vault refused to rotate the key.',
+  KeyExpired: 'A key version has expired.',
+
+  // Accounts and encryption scopes
+  UpToDate: 'Uses the newest usable version already; nothing was written.',
+  Moved: 'Moved to the newest usable version, as the answer proves.',
+  StaleKeyVersion: 'Pinned to an older version than the newest usable one.',
+  Refreshed: 'Automatic: asked to look for a new version, and took it at once.',
+  LaggingAutomaticVersion: 'Automatic: still on an older version; Storage looks by itself within a day.',
+  NeverBackwards: 'Pinned to a version newer than every usable one; it is not moved back.',
+  UnknownVersion: 'Uses a version that the key does not have (any more).',
+  NotCustomerManaged: 'Uses Microsoft-managed keys.',
+  OtherKey: 'Uses another key by now.',
+  AccountNotFound: 'Was deleted meanwhile.',
+  NotProven: 'The write was taken, but the answer does not show the new version; tried again.',
+
+  // Azure's refusals
+  Throttled: 'The service is throttling; tried again after the time it asked for.',
+  ServiceUnavailable: 'The service could not be reached or failed; tried again.',
+  IdentityHasNoAccess:
+    "The account's identity may not use the key (yet); tried again while a role may still propagate.",
+  PurgeProtectionOff: 'Storage refuses keys of a vault without purge protection.',
+  MissingPermission: 'The app lacks a permission.',
+  Refused: 'Azure refused the request.',
+  SubscriptionUnreadable: 'The storage accounts of a subscription cannot be listed.',
+  ScopesUnreadable: 'The encryption scopes of an account cannot be listed.',
+  InventoryComplete: 'Every dependent that can be read was found and put to work.',
+  Unexpected: 'An error that nobody foresaw.',
+} as const;
+
+export type Reason = keyof typeof REASONS;

@@ -1,0 +1,168 @@
+import { z } from 'zod';
+import { CLOUDS, type Cloud, findCloud } from './azure/cloud.ts';
+import { SettingsError } from './errors.ts';
+import { ManagedVaults, managedVault } from './keys/managed-vaults.ts';
+
+const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+const list = z.string().transform((text) =>
+  text
+    .split(/[\s,;]+/)
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
+const guid = z.string().trim().regex(GUID, 'is not a GUID').toLowerCase();
+const onOff = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .pipe(z.enum(['on', 'off'], 'is neither "on" nor "off"'))
+  .transform((value) => value === 'on');
+
+interface Setting<T extends z.ZodType> {
+  readonly schema: T;
+  /** What a right value looks like, shown with every problem. */
+  readonly example: string;
+  /** One sentence for README and sample; the table in README.md is tested against it. */
+  readonly description: string;
+  /** What holds when it is absent or empty, as shown in README. */
+  readonly fallback: string;
+}
+
+function setting<T extends z.ZodType>(definition: Setting<T>): Setting<T> {
+  return definition;
+}
+
+/** Every app setting that this app reads, and the host's own that it relies on. One table: README and sample follow it. */
+export const SETTINGS = {
+  CMK_VAULTS: setting({
+    schema: list.refine((ids) => ids.length > 0, 'names no vault'),
+    example:
+      '/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-files',
+    description: 'ARM ids of the key vaults (and Managed HSMs) to look after, separated by commas or spaces.',
+    fallback: 'required',
+  }),
+  CMK_SUBSCRIPTIONS: setting({
+    schema: list.pipe(z.array(guid)).optional(),
+    example: '11111111-1111-1111-1111-111111111111,22222222-2222-2222-2222-222222222222',
+    description: 'Subscriptions whose storage accounts are looked after.',
+    fallback: "all that the app's identity sees",
+  }),
+  AZURE_CLOUD: setting({
+    schema: z
+      .string()
+      .trim()
+      .refine((name) => findCloud(name) !== undefined, `is not one of ${CLOUDS.map((cloud) => cloud.name).join(', ')}`)
+      .optional(),
+    example: 'AzureCloud',
+    description: 'Cloud: `AzureCloud`, `AzureUSGovernment` or `AzureChinaCloud`.',
+    fallback: '`AzureCloud`',
+  }),
+  AZURE_CLIENT_ID: setting({
+    schema: guid.optional(),
+    example: '33333333-3333-3333-3333-333333333333',
+    description: "Client id of the app's user-assigned managed identity.",
+    fallback: "the app's system-assigned identity",
+  }),
+  AzureWebJobsStorage: setting({
+    schema: z.string().trim().optional(),
+    example: 'UseDevelopmentStorage=true',
+    description: "The app's own storage by connection string. Meant for development; in Azure use the next one.",
+    fallback: 'identity-based, see the next one',
+  }),
+  AzureWebJobsStorage__accountName: setting({
+    schema: z
+      .string()
+      .trim()
+      .regex(/^[a-z0-9]{3,24}$/, 'is not the name of a storage account')
+      .optional(),
+    example: 'stcmkautopilot',
+    description: "Name of the app's own storage account, reached with the app's identity: no key is stored.",
+    fallback: 'required unless `AzureWebJobsStorage` is set',
+  }),
+  CMK_REFRESH_AUTOMATIC: setting({
+    schema: onOff.optional(),
+    example: 'on',
+    description:
+      'Whether an automatic account that lags is asked to look for the new version at once (`on`), or left to the daily look of Storage (`off`).',
+    fallback: '`on`',
+  }),
+  CMK_SCOPE_DISCOVERY: setting({
+    schema: z
+      .string()
+      .trim()
+      .toLowerCase()
+      .pipe(z.enum(['all', 'dependents'], 'is neither "all" nor "dependents"'))
+      .optional(),
+    example: 'all',
+    description:
+      'Whose encryption scopes are looked at: those of `all` accounts, or only of accounts that use the key themselves (`dependents`: one call less for every other account).',
+    fallback: '`all`',
+  }),
+} as const;
+
+export type SettingName = keyof typeof SETTINGS;
+
+/** The app's settings, checked. */
+export interface Settings {
+  readonly cloud: Cloud;
+  readonly vaults: ManagedVaults;
+  /** Undefined: every subscription that the identity sees. */
+  readonly subscriptions: readonly string[] | undefined;
+  readonly clientId: string | undefined;
+  readonly storage: { readonly connectionString: string } | { readonly accountName: string };
+  readonly refreshAutomatic: boolean;
+  readonly scopeDiscovery: 'all' | 'dependents';
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads and checks every setting at once.
+ *
+ * @throws {@link SettingsError} with one line for each problem: the setting's name, what is wrong and an example.
+ */
+export function readSettings(environment: Environment): Settings {
+  const problems: string[] = [];
+  const read = <N extends SettingName>(name: N): z.output<(typeof SETTINGS)[N]['schema']> | undefined => {
+    const raw = environment[name];
+    const present = raw !== undefined && raw.trim() !== '';
+    const result = SETTINGS[name].schema.safeParse(present ? raw : undefined);
+    if (result.success) return result.data as z.output<(typeof SETTINGS)[N]['schema']>;
+    const what = present ? result.error.issues.map((issue) => issue.message).join(', ') : 'is missing';
+    problems.push(`${name} ${what}. Example: ${SETTINGS[name].example}`);
+    return undefined;
+  };
+
+  const cloudName = read('AZURE_CLOUD');
+  const cloud = (cloudName && findCloud(cloudName)) || (CLOUDS[0] as Cloud);
+  const vaults = (read('CMK_VAULTS') ?? []).flatMap((id) => {
+    const vault = managedVault(id, cloud);
+    if (!vault)
+      problems.push(`CMK_VAULTS: "${id}" is not the ARM id of a vault. Example: ${SETTINGS.CMK_VAULTS.example}`);
+    return vault ?? [];
+  });
+  const distinct = [...new Map(vaults.map((vault) => [vault.uri, vault])).values()];
+  const subscriptions = read('CMK_SUBSCRIPTIONS');
+  const clientId = read('AZURE_CLIENT_ID');
+  const connectionString = read('AzureWebJobsStorage');
+  const accountName = read('AzureWebJobsStorage__accountName');
+  if (!connectionString && !accountName && !problems.some((problem) => problem.startsWith('AzureWebJobsStorage__'))) {
+    problems.push(
+      `AzureWebJobsStorage__accountName is missing. Example: ${SETTINGS.AzureWebJobsStorage__accountName.example}`,
+    );
+  }
+  const refreshAutomatic = read('CMK_REFRESH_AUTOMATIC') ?? true;
+  const scopeDiscovery = read('CMK_SCOPE_DISCOVERY') ?? 'all';
+
+  if (problems.length > 0) throw new SettingsError(problems);
+  return {
+    cloud,
+    vaults: new ManagedVaults(distinct),
+    subscriptions: subscriptions && subscriptions.length > 0 ? [...new Set(subscriptions)] : undefined,
+    clientId,
+    storage: connectionString ? { connectionString } : { accountName: accountName ?? '' },
+    refreshAutomatic,
+    scopeDiscovery,
+  };
+}

@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import { InvalidMessageError } from '../errors.ts';
+
+/** Queue of work about a key; created by the infrastructure, with its poison queue. */
+export const KEY_WORK = 'key-work';
+/** Queue of work about one storage account. */
+export const ACCOUNT_WORK = 'account-work';
+export type WorkQueueName = typeof KEY_WORK | typeof ACCOUNT_WORK;
+export const WORK_QUEUES: readonly WorkQueueName[] = [KEY_WORK, ACCOUNT_WORK];
+
+/** Why the work is there. It is carried along and logged, and nothing is ever decided by it. */
+const cause = z.strictObject({
+  /** Event type, `drift`, `restore`, `activation`, `operator`. */
+  by: z.string().min(1).max(100),
+  /** Event id or another correlation id. */
+  ref: z.string().max(200),
+  /** When it began (ISO 8601), so that the time to the last account can be told; empty if not known. */
+  since: z.string().max(40),
+});
+
+const attempt = z.int().min(0).max(1_000).default(0);
+
+/** "Look at this key." */
+const keyWork = z.strictObject({
+  kind: z.literal('key'),
+  /** Key identifier without a version. */
+  key: z.string().min(1).max(300),
+  /** Only these subscriptions: set when the rest is done and these could not be listed. */
+  subscriptions: z.array(z.string().max(40)).max(10_000).optional(),
+  cause,
+  attempt,
+});
+
+/** "Look at this account's use of this key." */
+const accountWork = z.strictObject({
+  kind: z.literal('account'),
+  /** ARM id. */
+  account: z.string().min(1).max(500),
+  /** Region, for pacing before the account is read. */
+  location: z.string().max(60),
+  /** Key identifier without a version. */
+  key: z.string().min(1).max(300),
+  cause,
+  attempt,
+});
+
+export type Cause = z.output<typeof cause>;
+export type KeyWork = z.output<typeof keyWork>;
+export type AccountWork = z.output<typeof accountWork>;
+export type Work = KeyWork | AccountWork;
+
+/** @throws {@link InvalidMessageError} when the entry is not a message about a key. */
+export function parseKeyWork(entry: unknown): KeyWork {
+  return parse(keyWork, entry);
+}
+
+/** @throws {@link InvalidMessageError} when the entry is not a message about an account. */
+export function parseAccountWork(entry: unknown): AccountWork {
+  return parse(accountWork, entry);
+}
+
+/** The host hands over JSON as an object, and everything else as text. */
+function parse<T extends z.ZodType>(schema: T, entry: unknown): z.output<T> {
+  const result = schema.safeParse(entry);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'message'}: ${issue.message}`);
+  throw new InvalidMessageError(`The queue message is not one of ours (${problems.slice(0, 5).join('; ')}).`);
+}

@@ -1,0 +1,30 @@
+import type { Failure } from '../azure/failure.ts';
+
+/** Azure Queue Storage allows a visibility delay of at most 7 days; a minute is left for the clocks. */
+export const MAX_DELAY_SECONDS = 7 * 24 * 3600 - 60;
+
+/**
+ * After so many tries a message goes to the poison queue: with the delays below about 100 minutes, which is longer than
+ * a role assignment takes to propagate (Azure RBAC troubleshooting: up to 10 minutes) and than most outages last.
+ */
+export const MAX_ATTEMPTS = 24;
+
+export type Retry =
+  | { readonly again: true; readonly delaySeconds: number; readonly attempt: number }
+  | { readonly again: false };
+
+/** Puts it back for the time the service asked for. Throttling is no failure: it never counts, so it never poisons. */
+export function afterThrottling(failure: Pick<Failure, 'retryAfterSeconds'>, attempt: number): Retry {
+  return { again: true, delaySeconds: toQueueDelay(failure.retryAfterSeconds ?? 15), attempt };
+}
+
+/** 15 s, 30 s, 60 s, 120 s, 240 s and then every 5 minutes, until {@link MAX_ATTEMPTS}. */
+export function afterFailure(attempt: number): Retry {
+  if (attempt + 1 >= MAX_ATTEMPTS) return { again: false };
+  return { again: true, delaySeconds: Math.min(15 * 2 ** attempt, 300), attempt: attempt + 1 };
+}
+
+/** Whole seconds, at least one, and no more than a queue allows. */
+export function toQueueDelay(seconds: number): number {
+  return Math.min(Math.max(Math.ceil(seconds), 1), MAX_DELAY_SECONDS);
+}

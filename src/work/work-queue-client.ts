@@ -1,0 +1,41 @@
+import type { TokenCredential } from '@azure/identity';
+import { QueueServiceClient } from '@azure/storage-queue';
+import type { Settings } from '../settings.ts';
+import type { Work, WorkQueueName } from './messages.ts';
+import { toQueueDelay } from './retry.ts';
+
+/** Where work waits. Messages are plain JSON (host.json: `messageEncoding` none) and never expire. */
+export interface WorkQueue {
+  /** Adds a message that becomes visible after `delaySeconds` (at most 7 days; more is cut to that). */
+  send(queue: WorkQueueName, work: Work, delaySeconds?: number): Promise<void>;
+  /** Puts a message that cannot be done where the host puts those that fail too often, as it was received. */
+  poison(queue: WorkQueueName, text: string): Promise<void>;
+}
+
+/** The queue for a message about that kind of thing. */
+export function createWorkQueue(
+  settings: Pick<Settings, 'storage' | 'cloud'>,
+  credential: () => TokenCredential,
+): WorkQueue {
+  const service = queueService(settings, credential);
+  const send = async (queue: string, text: string, visibilityTimeout: number): Promise<void> => {
+    await service.getQueueClient(queue).sendMessage(text, { visibilityTimeout, messageTimeToLive: -1 });
+  };
+  return {
+    send: (queue, work, delaySeconds = 0) =>
+      send(queue, JSON.stringify(work), delaySeconds > 0 ? toQueueDelay(delaySeconds) : 0),
+    poison: (queue, text) => send(`${queue}-poison`, text, 0),
+  };
+}
+
+/** The queue service of the app's own storage. */
+export function queueService(
+  settings: Pick<Settings, 'storage' | 'cloud'>,
+  credential: () => TokenCredential,
+): QueueServiceClient {
+  if ('connectionString' in settings.storage) {
+    return QueueServiceClient.fromConnectionString(settings.storage.connectionString);
+  }
+  const { accountName } = settings.storage;
+  return new QueueServiceClient(`https://${accountName}.queue.${settings.cloud.storageSuffix}`, credential());
+}
