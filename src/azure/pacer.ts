@@ -1,16 +1,18 @@
-/** A budget of so many calls in so many milliseconds. */
+/** A budget of so many calls in so many milliseconds, of which `burst` may come at once. */
 export interface Budget {
   readonly calls: number;
   readonly perMs: number;
+  readonly burst: number;
 }
 
 /**
  * The Storage resource provider's budget for writes, per subscription and region: 10 a second and 1,200 an hour
- * (Azure Resource Manager, "Understand how Azure Resource Manager throttles requests", storage throttling).
+ * (Azure Resource Manager, "Understand how Azure Resource Manager throttles requests", storage throttling). Few come at
+ * once, so that requests that were held up on the way and arrive together still fit the provider's own count.
  */
 export const STORAGE_WRITES: readonly Budget[] = [
-  { calls: 10, perMs: 1_000 },
-  { calls: 1_200, perMs: 3_600_000 },
+  { calls: 10, perMs: 1_000, burst: 4 },
+  { calls: 1_200, perMs: 3_600_000, burst: 1_200 },
 ];
 
 interface Bucket {
@@ -32,33 +34,20 @@ export class Pacer {
 
   /** Takes a turn in `cell` and returns how long to wait for it, in milliseconds. */
   reserve(cell: string, nowMs: number): number {
-    const buckets = this.#buckets(cell, nowMs);
-    return Math.max(
-      ...buckets.map((bucket, index) => {
-        const budget = this.#budgets[index] as Budget;
-        this.#refill(bucket, budget, nowMs);
-        bucket.tokens -= 1;
-        return bucket.tokens >= 0 ? 0 : Math.ceil((-bucket.tokens * budget.perMs) / budget.calls);
-      }),
-    );
+    const buckets = this.#cells.get(cell) ?? this.#budgets.map(({ burst }) => ({ tokens: burst, at: nowMs }));
+    this.#cells.set(cell, buckets);
+    const waits = this.#budgets.map((budget, index) => {
+      const bucket = buckets[index] ?? { tokens: 0, at: nowMs };
+      const earned = (Math.max(0, nowMs - bucket.at) * budget.calls) / budget.perMs;
+      bucket.tokens = Math.min(budget.burst, bucket.tokens + earned) - 1;
+      bucket.at = nowMs;
+      return bucket.tokens >= 0 ? 0 : Math.ceil((-bucket.tokens * budget.perMs) / budget.calls);
+    });
+    return Math.max(0, ...waits);
   }
 
   /** Gives back a turn that was taken and not used. */
   release(cell: string): void {
     for (const bucket of this.#cells.get(cell) ?? []) bucket.tokens += 1;
-  }
-
-  #buckets(cell: string, nowMs: number): Bucket[] {
-    const known = this.#cells.get(cell);
-    if (known) return known;
-    const fresh = this.#budgets.map((budget) => ({ tokens: budget.calls, at: nowMs }));
-    this.#cells.set(cell, fresh);
-    return fresh;
-  }
-
-  #refill(bucket: Bucket, budget: Budget, nowMs: number): void {
-    const elapsed = Math.max(0, nowMs - bucket.at);
-    bucket.tokens = Math.min(budget.calls, bucket.tokens + (elapsed * budget.calls) / budget.perMs);
-    bucket.at = nowMs;
   }
 }

@@ -1,0 +1,33 @@
+import type { Encryption } from '@azure/arm-storage';
+
+/** A storage account as far as its encryption goes. */
+export interface Account {
+  readonly id: string;
+  readonly name: string;
+  readonly subscriptionId: string;
+  readonly resourceGroup: string;
+  /** Region, as ARM writes it (`westeurope`). */
+  readonly location: string;
+  readonly tags: Readonly<Record<string, string>>;
+  /** ARM ids of the user-assigned identities attached to the account. */
+  readonly userAssignedIdentities: readonly string[];
+  /** Principal id of the system-assigned identity, if it has one. */
+  readonly systemPrincipalId: string | undefined;
+  /** The encryption object exactly as read: a change writes it back whole, altered in the key fields alone. */
+  readonly encryption: Encryption;
+}
+
+/** An encryption scope that uses a key of Key Vault. */
+export interface Scope {
+  readonly name: string;
+  readonly enabled: boolean;
+  /** Key identifier, with a version (pinned) or without (automatic). */
+  readonly keyUri: string;
+  /** Identifier of the version in use. */
+  readonly currentKeyId: string | undefined;
+}
+
+/** Storage writes per subscription and region are what the provider budgets. */
+export function pacingCell(account: Pick<Account, 'subscriptionId' | 'location'>): string {
+  return `${account.subscriptionId}/${account.location}`.toLowerCase();
+}

@@ -1,0 +1,90 @@
+import pMap from 'p-map';
+import { describeFailure, type Failure } from '../azure/failure.ts';
+import type { ResourceId } from '../azure/resource-id.ts';
+import { parseResourceId } from '../azure/resource-id.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Services } from '../services.ts';
+import type { Account } from './account.ts';
+import { accountKeyUse, scopeKeyUse, usesKey } from './key-use.ts';
+
+/** Subscriptions that are listed at the same time, and accounts whose scopes are. */
+const CONCURRENCY = 8;
+
+/** A subscription, or an account's scopes, that could not be listed. */
+export interface Unreadable {
+  readonly id: string;
+  readonly failure: Failure;
+}
+
+export interface Inventory {
+  /** Accounts that use the key, themselves or by one of their encryption scopes. */
+  readonly dependents: number;
+  readonly accountsSeen: number;
+  readonly unreadableSubscriptions: readonly Unreadable[];
+  readonly unreadableScopes: readonly Unreadable[];
+}
+
+/**
+ * Finds what depends on a key, page by page, and hands each dependent to `found` as soon as it is known: nothing is kept
+ * in memory, and what cannot be read neither hides nor holds up the rest.
+ */
+export async function findDependents(
+  key: ManagedKey,
+  subscriptions: readonly string[],
+  services: Pick<Services, 'accounts' | 'settings'>,
+  found: (account: Account) => Promise<void>,
+): Promise<Inventory> {
+  const unreadableSubscriptions: Unreadable[] = [];
+  const unreadableScopes: Unreadable[] = [];
+  let dependents = 0;
+  let accountsSeen = 0;
+
+  const hasDependentScope = async (account: Account): Promise<boolean> => {
+    try {
+      for await (const scope of services.accounts.listScopes(parseResourceId(account.id) as ResourceId)) {
+        if (usesKey(scopeKeyUse(scope), key)) return true;
+      }
+    } catch (error) {
+      const failure = describeFailure(error);
+      if (failure.kind !== 'notFound') unreadableScopes.push({ id: account.id, failure });
+    }
+    return false;
+  };
+
+  await pMap(
+    subscriptions,
+    async (subscription) => {
+      const others: Account[] = [];
+      let handing: Promise<void>[] = [];
+      try {
+        for await (const account of services.accounts.list(subscription)) {
+          accountsSeen += 1;
+          if (usesKey(accountKeyUse(account.encryption), key)) {
+            dependents += 1;
+            handing.push(found(account));
+          } else if (services.settings.scopeDiscovery === 'all') {
+            others.push(account);
+          }
+          if (handing.length >= CONCURRENCY) {
+            await Promise.all(handing);
+            handing = [];
+          }
+        }
+        await Promise.all(handing);
+      } catch (error) {
+        unreadableSubscriptions.push({ id: subscription, failure: describeFailure(error) });
+      }
+      await pMap(
+        others,
+        async (account) => {
+          if (!(await hasDependentScope(account))) return;
+          dependents += 1;
+          await found(account);
+        },
+        { concurrency: CONCURRENCY },
+      );
+    },
+    { concurrency: CONCURRENCY },
+  );
+  return { dependents, accountsSeen, unreadableSubscriptions, unreadableScopes };
+}

@@ -1,0 +1,47 @@
+import type { Encryption } from '@azure/arm-storage';
+import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
+import type { Scope } from './account.ts';
+
+/**
+ * How an account or an encryption scope uses a key. `pinned` names the version it is held at; without it, Storage looks
+ * for a new version by itself once a day ("Customer-managed keys for Azure Storage encryption").
+ */
+export interface KeyUse {
+  readonly vaultUri: string;
+  readonly keyName: string;
+  /** 32 characters, lower case; undefined when automatic. */
+  readonly pinned: string | undefined;
+  /** The version that data is wrapped with, as Storage reports it; undefined if it does not. */
+  readonly current: string | undefined;
+}
+
+/** Undefined for Microsoft-managed keys, and for a key URI that does not lead to Key Vault. */
+export function accountKeyUse(encryption: Encryption): KeyUse | undefined {
+  if (encryption.keySource?.toLowerCase() !== 'microsoft.keyvault') return undefined;
+  const properties = encryption.keyVaultProperties;
+  const vault = parseVault(properties?.keyVaultUri ?? '');
+  if (!vault || !properties?.keyName) return undefined;
+  return {
+    vaultUri: vault.vaultUri,
+    keyName: properties.keyName,
+    // Absent and "" both mean automatic.
+    pinned: properties.keyVersion ? properties.keyVersion.toLowerCase() : undefined,
+    current: versionOf(properties.currentVersionedKeyIdentifier),
+  };
+}
+
+export function scopeKeyUse(scope: Pick<Scope, 'keyUri' | 'currentKeyId'>): KeyUse | undefined {
+  const key = parseKeyIdentifier(scope.keyUri);
+  if (!key) return undefined;
+  const { vaultUri, keyName, version } = key;
+  return { vaultUri, keyName, pinned: version, current: versionOf(scope.currentKeyId) ?? version };
+}
+
+/** Whether it is that key; vault URI in the form that `parseVault` gives, key names compare without letter case. */
+export function usesKey(use: KeyUse | undefined, key: { vault: { uri: string }; name: string }): use is KeyUse {
+  return use !== undefined && use.vaultUri === key.vault.uri && use.keyName.toLowerCase() === key.name.toLowerCase();
+}
+
+function versionOf(identifier: string | undefined): string | undefined {
+  return identifier ? parseKeyIdentifier(identifier)?.version : undefined;
+}

@@ -1,0 +1,68 @@
+import { describeFailure } from '../azure/failure.ts';
+import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import type { Log } from '../log.ts';
+import type { Services } from '../services.ts';
+import type { AccountWork } from '../work/messages.ts';
+import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import { type Account, pacingCell } from './account.ts';
+import { accountKeyUse, usesKey } from './key-use.ts';
+import { reconcileScopes } from './reconcile-scopes.ts';
+import { type ReconcileServices, Reconciliation } from './reconciliation.ts';
+
+/** A turn further away than this is waited for in the queue, where waiting costs nothing. Milliseconds. */
+const LONGEST_WAIT_MS = 5_000;
+
+/**
+ * Looks at one account's use of one key, and at its encryption scopes, and moves what has to move. Everything is decided
+ * from what is read here and now; the message says no more than where to look. One GET, at most one PATCH for the account.
+ */
+export async function reconcileAccount(work: AccountWork, services: ReconcileServices, log: Log): Promise<Outcome> {
+  const { settings, keys, accounts, pacer, now, sleep } = services;
+  const key = settings.vaults.key(work.key);
+  const id = parseResourceId(work.account);
+  if (!key) return { outcome: 'impossible', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
+  if (!id) return { outcome: 'impossible', reason: 'InvalidMessage', detail: `${work.account} is not an ARM id.` };
+
+  // The turn comes before the read, so that nothing is waited for between reading the account and writing it.
+  const cell = pacingCell({ subscriptionId: id.subscriptionId, location: work.location });
+  const waitMs = pacer.reserve(cell, now().getTime());
+  if (waitMs > LONGEST_WAIT_MS) {
+    pacer.release(cell);
+    const detail = `The write budget of ${cell} is used up for ${Math.ceil(waitMs / 1000)} s.`;
+    return { outcome: 'again', reason: 'Throttled', detail, counts: false, delaySeconds: waitMs / 1000 };
+  }
+  if (waitMs > 0) await sleep(waitMs);
+
+  const reconciliation = new Reconciliation(work.cause, key, services, log);
+  let wrote = false;
+  try {
+    const [account, versions] = await Promise.all([readAccount(id, accounts), keys.listVersions(key)]);
+    if (!account) {
+      reconciliation.record('info', 'AccountNotFound', { account: id.id });
+      return DONE;
+    }
+    const use = accountKeyUse(account.encryption);
+    const outcome = usesKey(use, key) ? await reconciliation.account(account, use, versions) : undefined;
+    wrote = outcome?.wrote ?? false;
+    if (outcome && outcome.result.outcome !== 'done') return outcome.result;
+
+    const scopes = await reconcileScopes(account, key, versions, reconciliation);
+    if (!outcome && scopes.seen === 0) {
+      reconciliation.record('info', use ? 'OtherKey' : 'NotCustomerManaged', { account: id.id });
+    }
+    return scopes.outcome;
+  } catch (error) {
+    return outcomeOfFailure(error);
+  } finally {
+    if (!wrote) pacer.release(cell);
+  }
+}
+
+async function readAccount(id: ResourceId, accounts: Services['accounts']): Promise<Account | undefined> {
+  try {
+    return await accounts.get(id);
+  } catch (error) {
+    if (describeFailure(error).kind === 'notFound') return undefined;
+    throw error;
+  }
+}

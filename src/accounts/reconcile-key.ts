@@ -1,0 +1,94 @@
+import { newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { openRevocation } from '../keys/revocation.ts';
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
+import type { Services } from '../services.ts';
+import { ACCOUNT_WORK, KEY_WORK, type KeyWork } from '../work/messages.ts';
+import { DONE, describe, mayPass, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { findDependents, type Inventory } from './inventory.ts';
+
+export type ReconcileKeyServices = Pick<Services, 'settings' | 'keys' | 'accounts' | 'subscriptions' | 'queue' | 'now'>;
+
+/**
+ * Looks at one key: finds everything that depends on it and puts each account to work. It writes nothing itself, so that
+ * it can be killed and run again at any point.
+ */
+export async function reconcileKey(work: KeyWork, services: ReconcileKeyServices, log: Log): Promise<Outcome> {
+  const { settings, keys, now, queue } = services;
+  const key = settings.vaults.key(work.key);
+  if (!key) return { outcome: 'impossible', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
+  const about = { key: key.id, cause: work.cause };
+  try {
+    const versions = await keys.listVersions(key);
+    if (openRevocation(versions)) {
+      log({ level: 'warning', reason: 'RevocationOpen', message: REASONS.RevocationOpen, ...about });
+      return DONE;
+    }
+    const activation = nextActivation(versions, now());
+    if (activation) {
+      const seconds = (activation.getTime() - now().getTime()) / 1000 + 1;
+      const cause = { by: 'activation', ref: work.cause.ref, since: activation.toISOString() };
+      await queue.send(KEY_WORK, { kind: 'key', key: key.id, cause, attempt: 0 }, seconds);
+      const message = `${REASONS.VersionNotYetActive} Active from ${activation.toISOString()}.`;
+      log({ level: 'info', reason: 'VersionNotYetActive', message, ...about });
+    }
+    if (!newestUsableVersion(versions, now())) {
+      const reason = versions.length === 0 ? 'KeyNotFound' : 'NoUsableVersion';
+      log({ level: 'error', reason, message: REASONS[reason], ...about });
+      return DONE;
+    }
+    const subscriptions = work.subscriptions ?? settings.subscriptions ?? (await services.subscriptions.list());
+    const dispatcher = new Dispatcher((account, delaySeconds) =>
+      queue.send(
+        ACCOUNT_WORK,
+        {
+          kind: 'account',
+          account: account.id,
+          location: account.location,
+          key: key.id,
+          cause: work.cause,
+          attempt: 0,
+        },
+        delaySeconds,
+      ),
+    );
+    const inventory = await findDependents(key, subscriptions, services, (account) => dispatcher.dispatch(account));
+    return report(inventory, work, key, log);
+  } catch (error) {
+    return outcomeOfFailure(error);
+  }
+}
+
+/** Says what was found and what could not be read; the latter is tried again unless it was refused for good. */
+function report(inventory: Inventory, work: KeyWork, key: ManagedKey, log: Log): Outcome {
+  const about = { key: key.id, cause: work.cause };
+  for (const { id, failure } of inventory.unreadableSubscriptions) {
+    const message = `The storage accounts of subscription ${id} cannot be listed: ${describe(failure)}`;
+    log({ level: 'error', reason: 'SubscriptionUnreadable', message, subscription: id, ...about });
+  }
+  for (const { id, failure } of inventory.unreadableScopes) {
+    const message = `The encryption scopes of ${id} cannot be listed: ${describe(failure)}`;
+    log({ level: 'warning', reason: 'ScopesUnreadable', message, account: id, ...about });
+  }
+  const { dependents, accountsSeen } = inventory;
+  const message = `${dependents} of ${accountsSeen} storage accounts depend on the key.`;
+  log({ level: 'info', reason: 'InventoryComplete', message, dependents, accountsSeen, ...about });
+
+  const passing = inventory.unreadableSubscriptions.filter(({ failure }) => mayPass(failure));
+  const scopes = inventory.unreadableScopes.filter(({ failure }) => mayPass(failure));
+  const missed = new Set([...passing.map(({ id }) => id), ...scopes.map(({ id }) => id.split('/')[2] ?? '')]);
+  if (missed.size === 0) return DONE;
+  // Only what was missed is looked at again: the message names the subscriptions, and the rest is done.
+  const throttled = [...passing, ...scopes].every(({ failure }) => failure.kind === 'throttled');
+  const waits = [...passing, ...scopes].flatMap(({ failure }) => failure.retryAfterSeconds ?? []);
+  return {
+    outcome: 'again',
+    reason: throttled ? 'Throttled' : 'ServiceUnavailable',
+    detail: `${missed.size} subscriptions could not be read in full.`,
+    counts: !throttled,
+    delaySeconds: waits.length > 0 ? Math.max(...waits) : undefined,
+    with: { ...work, subscriptions: [...missed] },
+  };
+}

@@ -1,0 +1,125 @@
+import { describeFailure } from '../azure/failure.ts';
+import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import { formatKeyIdentifier } from '../keys/key-identifier.ts';
+import type { KeyVersion } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Log, LogLevel } from '../log.ts';
+import { REASONS, type Reason } from '../reasons.ts';
+import type { Services } from '../services.ts';
+import type { Cause } from '../work/messages.ts';
+import { DONE, describe, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import type { Account } from './account.ts';
+import { accountKeyUse, type KeyUse, usesKey } from './key-use.ts';
+import { planKeyUse, withKeyVersion } from './plan.ts';
+
+export type ReconcileServices = Pick<Services, 'settings' | 'keys' | 'accounts' | 'pacer' | 'now' | 'sleep'>;
+
+/** What one account, or one of its encryption scopes, was found to be and became. */
+export interface KeyUseResult {
+  readonly account: string;
+  readonly scope?: string;
+  readonly key: string;
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+  readonly mode: 'pinned' | 'automatic';
+}
+
+/** The steps that an account and its scopes share: plan, write, compare the answer with what was wanted, say so. */
+export class Reconciliation {
+  readonly cause: Cause;
+  readonly key: ManagedKey;
+  readonly services: ReconcileServices;
+  readonly #log: Log;
+
+  constructor(cause: Cause, key: ManagedKey, services: ReconcileServices, log: Log) {
+    this.cause = cause;
+    this.key = key;
+    this.services = services;
+    this.#log = log;
+  }
+
+  async account(
+    account: Account,
+    use: KeyUse,
+    versions: readonly KeyVersion[],
+  ): Promise<{ result: Outcome; wrote: boolean }> {
+    const id = parseResourceId(account.id) as ResourceId;
+    return this.apply(account.id, undefined, use, versions, async (pin) => {
+      const updated = await this.services.accounts.updateEncryption(id, withKeyVersion(account.encryption, pin));
+      return accountKeyUse(updated.encryption);
+    });
+  }
+
+  /** `write` is given the version to pin, or "" to stay automatic, and returns the use as Azure's answer shows it. */
+  async apply(
+    account: string,
+    scope: string | undefined,
+    use: KeyUse,
+    versions: readonly KeyVersion[],
+    write: (pin: string) => Promise<KeyUse | undefined>,
+  ): Promise<{ result: Outcome; wrote: boolean }> {
+    const { settings, now } = this.services;
+    const plan = planKeyUse(use, versions, now(), settings);
+    const about: Omit<KeyUseResult, 'to' | 'from'> = {
+      account,
+      ...(scope ? { scope } : {}),
+      key: this.key.id,
+      mode: use.pinned === undefined ? 'automatic' : 'pinned',
+    };
+    const from = this.#versionId(use.pinned ?? use.current);
+    if (!plan.write) {
+      this.record(levelOf(plan.reason), plan.reason, { ...about, from, to: from });
+      return { result: DONE, wrote: false };
+    }
+    let answer: KeyUse | undefined;
+    try {
+      answer = await write(plan.pin);
+    } catch (error) {
+      return { result: this.#refused(error, { ...about, from, to: plan.target.id }), wrote: true };
+    }
+    const to = this.#versionId(answer?.current ?? answer?.pinned);
+    const proven = answer !== undefined && usesKey(answer, this.key) && answer.current === plan.target.version;
+    const kept = (answer?.pinned === undefined) === (use.pinned === undefined);
+    if (plan.reason === 'LaggingAutomaticVersion') {
+      // Whether Storage looks at once is not documented: its answer decides what is said, and either is in order.
+      this.record('info', proven && kept ? 'Refreshed' : 'LaggingAutomaticVersion', { ...about, from, to });
+      return { result: DONE, wrote: true };
+    }
+    if (proven && kept) {
+      this.record('info', 'Moved', { ...about, from, to });
+      return { result: DONE, wrote: true };
+    }
+    const detail = `Azure's answer shows ${to ?? 'no version'}, not ${plan.target.id}.`;
+    return {
+      result: { outcome: 'again', reason: 'NotProven', detail, counts: true, delaySeconds: undefined },
+      wrote: true,
+    };
+  }
+
+  record(level: LogLevel, reason: Reason, about: Partial<KeyUseResult>, detail?: string): void {
+    const { since } = this.cause;
+    const seconds = since === '' ? undefined : (this.services.now().getTime() - Date.parse(since)) / 1000;
+    this.#log({ level, reason, message: detail ?? REASONS[reason], ...about, cause: this.cause, seconds });
+  }
+
+  #refused(error: unknown, about: KeyUseResult): Outcome {
+    const failure = describeFailure(error);
+    // Deleted between the read and the write. Other 404s are about the key (`HttpResourceNotFound`).
+    if (failure.kind === 'notFound' && failure.code === 'ResourceNotFound') {
+      this.record('info', 'AccountNotFound', about);
+      return DONE;
+    }
+    const outcome = outcomeOfFailure(error);
+    if (outcome.outcome !== 'done') this.record('warning', outcome.reason, about, describe(failure));
+    return outcome;
+  }
+
+  #versionId(version: string | undefined): string | undefined {
+    return version && formatKeyIdentifier({ vaultUri: this.key.vault.uri, keyName: this.key.name }, version);
+  }
+}
+
+function levelOf(reason: Reason): LogLevel {
+  if (reason === 'NoUsableVersion' || reason === 'KeyNotFound') return 'error';
+  return reason === 'NeverBackwards' || reason === 'RevocationOpen' ? 'warning' : 'info';
+}

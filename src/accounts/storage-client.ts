@@ -1,0 +1,107 @@
+import {
+  type Encryption,
+  type EncryptionScope,
+  type StorageAccount,
+  StorageManagementClient,
+} from '@azure/arm-storage';
+import type { TokenCredential } from '@azure/identity';
+import type { Cloud } from '../azure/cloud.ts';
+import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import type { Account, Scope } from './account.ts';
+
+/** Storage accounts through Azure Resource Manager. Errors are the SDK's: read them with `describeFailure`. */
+export interface StorageAccounts {
+  /** Every account of a subscription, page by page. */
+  list(subscriptionId: string): AsyncIterable<Account>;
+  get(account: ResourceId): Promise<Account>;
+  /** One PATCH of the encryption object, and nothing else of the account; the answer is the proof. */
+  updateEncryption(account: ResourceId, encryption: Encryption): Promise<Account>;
+  /** The scopes that use a key of Key Vault. */
+  listScopes(account: ResourceId): AsyncIterable<Scope>;
+  /** Points a scope at a key identifier; its state and its other settings stay. */
+  updateScopeKey(account: ResourceId, scope: string, keyUri: string): Promise<Scope>;
+}
+
+/**
+ * No retries in here: a worker that waits for a throttled service pays for waiting, and a message that goes back to the
+ * queue does not.
+ */
+export function createStorageAccounts(credential: TokenCredential, cloud: Cloud): StorageAccounts {
+  const clients = new Map<string, StorageManagementClient>();
+  const clientOf = (subscriptionId: string): StorageManagementClient => {
+    const known = clients.get(subscriptionId);
+    if (known) return known;
+    const client = new StorageManagementClient(credential, subscriptionId, {
+      endpoint: cloud.resourceManager,
+      credentials: { scopes: [cloud.resourceManagerScope] },
+      retryOptions: { maxRetries: 0 },
+    });
+    clients.set(subscriptionId, client);
+    return client;
+  };
+
+  return {
+    async *list(subscriptionId) {
+      for await (const account of clientOf(subscriptionId).storageAccounts.list()) {
+        const read = toAccount(account);
+        if (read) yield read;
+      }
+    },
+    async get(id) {
+      return required(await clientOf(id.subscriptionId).storageAccounts.getProperties(id.resourceGroup, id.name));
+    },
+    async updateEncryption(id, encryption) {
+      const client = clientOf(id.subscriptionId);
+      return required(await client.storageAccounts.update(id.resourceGroup, id.name, { encryption }));
+    },
+    async *listScopes(id) {
+      for await (const scope of clientOf(id.subscriptionId).encryptionScopes.list(id.resourceGroup, id.name)) {
+        const read = toScope(scope);
+        if (read) yield read;
+      }
+    },
+    async updateScopeKey(id, scope, keyUri) {
+      const client = clientOf(id.subscriptionId);
+      const updated = await client.encryptionScopes.patch(id.resourceGroup, id.name, scope, {
+        source: 'Microsoft.KeyVault',
+        keyVaultProperties: { keyUri },
+      });
+      const read = toScope(updated);
+      if (!read) throw new TypeError(`Azure answered with an encryption scope without a key: ${scope}.`);
+      return read;
+    },
+  };
+}
+
+function required(account: StorageAccount): Account {
+  const read = toAccount(account);
+  if (!read) throw new TypeError('Azure answered with a storage account without an id or encryption.');
+  return read;
+}
+
+function toAccount(account: StorageAccount): Account | undefined {
+  const id = parseResourceId(account.id ?? '');
+  if (!id || !account.encryption) return undefined;
+  return {
+    id: id.id,
+    name: id.name,
+    subscriptionId: id.subscriptionId,
+    resourceGroup: id.resourceGroup,
+    location: account.location,
+    tags: account.tags ?? {},
+    userAssignedIdentities: Object.keys(account.identity?.userAssignedIdentities ?? {}),
+    systemPrincipalId: account.identity?.principalId,
+    encryption: account.encryption,
+  };
+}
+
+function toScope(scope: EncryptionScope): Scope | undefined {
+  const keyUri = scope.keyVaultProperties?.keyUri;
+  if (!scope.name || !keyUri || scope.source?.toLowerCase() !== 'microsoft.keyvault') return undefined;
+  return {
+    name: scope.name,
+    enabled: scope.state !== 'Disabled',
+    keyUri,
+    currentKeyId: scope.keyVaultProperties?.currentVersionedKeyIdentifier,
+  };
+}

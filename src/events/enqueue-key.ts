@@ -1,0 +1,39 @@
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
+import type { Services } from '../services.ts';
+import { KEY_WORK } from '../work/messages.ts';
+import { type KeyEvent, type KeyEventType, parseKeyEvent } from './key-vault-event.ts';
+
+export type EventServices = Pick<Services, 'settings' | 'queue' | 'now'>;
+
+/**
+ * Checks an event, and records why one is refused. A refused event counts as delivered: Event Grid would send the same one
+ * again for a day, and it would be refused each time.
+ */
+export function acceptEvent(
+  event: unknown,
+  expected: KeyEventType,
+  services: Pick<Services, 'settings'>,
+  log: Log,
+): KeyEvent | undefined {
+  const parsed = parseKeyEvent(event, expected, services.settings.vaults);
+  if ('refused' in parsed) {
+    log({ level: 'warning', reason: parsed.refused, message: `${REASONS[parsed.refused]} ${parsed.detail}` });
+    return undefined;
+  }
+  return parsed;
+}
+
+/** "Look at the key of this event." */
+export async function enqueueKey(event: KeyEvent, services: EventServices, log: Log): Promise<void> {
+  const since = event.time || services.now().toISOString();
+  const cause = { by: shortType(event), ref: event.id, since };
+  await services.queue.send(KEY_WORK, { kind: 'key', key: event.key.id, cause, attempt: 0 });
+  const message = `${shortType(event)} of ${event.key.id}: its dependents are looked at.`;
+  log({ level: 'info', reason: 'EventAccepted', message, key: event.key.id, version: event.version, cause });
+}
+
+/** `KeyNewVersionCreated` of `Microsoft.KeyVault.KeyNewVersionCreated`. */
+export function shortType(event: KeyEvent): string {
+  return event.type.slice(event.type.lastIndexOf('.') + 1);
+}

@@ -1,0 +1,22 @@
+import { app } from '@azure/functions';
+import { acceptEvent, enqueueKey } from '../events/enqueue-key.ts';
+import { contextLog } from '../log.ts';
+import { REASONS } from '../reasons.ts';
+import { services } from '../services.ts';
+
+app.eventGrid<unknown>('keyExpired', {
+  handler: async (event, context) => {
+    const log = contextLog(context);
+    const accepted = acceptEvent(event, 'Microsoft.KeyVault.KeyExpired', services(), log);
+    if (!accepted) return;
+    log({
+      level: 'error',
+      reason: 'KeyExpired',
+      message: `${REASONS.KeyExpired} Accounts that use it go on working, but Storage refuses it for anything new.`,
+      key: accepted.key.id,
+      version: accepted.version,
+    });
+    // Dependents that are still on the expired version move, should there be a newer one.
+    await enqueueKey(accepted, services(), log);
+  },
+});

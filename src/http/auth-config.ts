@@ -1,0 +1,51 @@
+import type { Cloud } from '../azure/cloud.ts';
+
+/** What the check of a caller needs to know. Values as they stand in the settings: nothing is trusted to be right. */
+export interface AuthConfig {
+  readonly cloud: Pick<Cloud, 'name' | 'authorityHost' | 'tokenIssuerV1'>;
+  /** Setting CMK_TENANT_ID: the directory whose tokens are taken, a GUID. */
+  readonly tenantId: string | undefined;
+  /** Setting CMK_API_AUDIENCE: client id of the API's app registration, and its App ID URI if v1.0 tokens are used. */
+  readonly audiences: readonly string[];
+}
+
+export const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const APP_ID_URI = /^(?:api|https):\/\/[^\s,*]+$/i;
+
+/** What is wrong with the settings, one line each, naming the setting. Empty: callers can be checked. */
+export function authConfigProblems(config: AuthConfig): readonly string[] {
+  const problems: string[] = [];
+  const { tenantId } = config;
+  if (!tenantId?.trim()) problems.push('CMK_TENANT_ID is missing: the GUID of the Entra ID tenant.');
+  else if (!GUID.test(tenantId)) {
+    problems.push(
+      'CMK_TENANT_ID is not a GUID: a domain name, "common" or "organizations" would let other tenants in.',
+    );
+  }
+  if (config.audiences.length === 0) {
+    problems.push("CMK_API_AUDIENCE is missing: the client id of the API's app registration.");
+  }
+  for (const audience of config.audiences) {
+    if (GUID.test(audience) || APP_ID_URI.test(audience)) continue;
+    problems.push(`CMK_API_AUDIENCE: "${audience}" is neither a client id (GUID) nor an App ID URI (api://…).`);
+  }
+  return problems;
+}
+
+/** Where the tenant's signing keys are (`jwks_uri` of its v2.0 discovery document). */
+export function signingKeysUrl(config: AuthConfig, tenantId: string): URL {
+  return new URL(`${config.cloud.authorityHost}/${tenantId}/discovery/v2.0/keys`);
+}
+
+/** `iss` of the tenant's tokens by token version. China answers under a newer name than the one `az` signs in at. */
+export function issuers(
+  config: AuthConfig,
+  tenantId: string,
+): { readonly [version in '1.0' | '2.0']: readonly string[] } {
+  const hosts = [config.cloud.authorityHost];
+  if (config.cloud.name === 'AzureChinaCloud') hosts.push('https://login.partner.microsoftonline.cn');
+  return {
+    '1.0': [`${config.cloud.tokenIssuerV1}/${tenantId}/`],
+    '2.0': hosts.map((host) => `${host}/${tenantId}/v2.0`),
+  };
+}

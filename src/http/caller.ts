@@ -1,0 +1,112 @@
+import { errors, jwtVerify } from 'jose';
+import { type AuthConfig, authConfigProblems, issuers, signingKeysUrl } from './auth-config.ts';
+import { readBearerToken } from './bearer-token.ts';
+import { challenge } from './challenge.ts';
+import type { HeaderReader } from './headers.ts';
+import { HTTP_REASONS, type HttpReason } from './http-reasons.ts';
+import { HttpProblem } from './problem.ts';
+import { SigningKeysError, type SigningKeysOptions, signingKeys } from './signing-keys.ts';
+import { type Caller, readCaller } from './token-claims.ts';
+
+export type { AuthConfig } from './auth-config.ts';
+export type { Caller } from './token-claims.ts';
+
+/** Clocks of Entra ID and of this machine may differ by this much, in seconds. */
+export const CLOCK_SKEW_SECONDS = 60;
+
+export interface AuthenticatorOptions extends Omit<SigningKeysOptions, 'onFailure'> {
+  /** Told what a caller must not be told: which setting is wrong, why the signing keys cannot be had. */
+  readonly onRefusal?: (reason: HttpReason, message: string, cause?: unknown) => void;
+}
+
+/**
+ * Finds out who calls, from the token alone.
+ *
+ * @param now the time that the token's lifetime is judged by
+ * @throws {@link HttpProblem} 401, or 503 when callers cannot be checked at all
+ */
+export type Authenticate = (headers: HeaderReader, now: Date) => Promise<Caller>;
+
+/** One per process: it holds the tenant's signing keys. With wrong settings it refuses every call and says why. */
+export function createAuthenticator(config: AuthConfig, options: AuthenticatorOptions = {}): Authenticate {
+  const { onRefusal = () => {} } = options;
+  const problems = authConfigProblems(config);
+  const tenantId = config.tenantId?.toLowerCase();
+  if (problems.length > 0 || !tenantId) {
+    return async () => {
+      onRefusal('AuthNotConfigured', problems.join(' '));
+      throw unavailable('AuthNotConfigured', "Have the app's operator look for AuthNotConfigured in the log.");
+    };
+  }
+
+  const keys = signingKeys(signingKeysUrl(config, tenantId), {
+    ...options,
+    onFailure: (error) => onRefusal('SigningKeysUnavailable', messageOf(error), error),
+  });
+  const accepted = issuers(config, tenantId);
+
+  return async (headers, now) => {
+    const token = readBearerToken(headers);
+    try {
+      const { payload } = await jwtVerify(token, keys, {
+        algorithms: ['RS256'],
+        issuer: [...accepted['1.0'], ...accepted['2.0']],
+        audience: [...config.audiences],
+        clockTolerance: CLOCK_SKEW_SECONDS,
+        currentDate: now,
+        requiredClaims: ['exp', 'nbf'],
+      });
+      const caller = readCaller(payload);
+      if (!caller) throw refusal('TokenClaimsMissing');
+      const { version, ...who } = caller;
+      const fits = who.tenantId === tenantId && accepted[version].includes(payload.iss ?? '');
+      if (!fits) throw refusal('TokenOfOtherTenant');
+      return who;
+    } catch (error) {
+      if (error instanceof HttpProblem) throw error;
+      if (error instanceof SigningKeysError) {
+        throw unavailable('SigningKeysUnavailable', 'Repeat the call in a few seconds.', {
+          cause: error,
+          headers: { 'retry-after': '5' },
+        });
+      }
+      throw refusal(reasonOf(error), error);
+    }
+  };
+}
+
+function reasonOf(error: unknown): HttpReason {
+  if (error instanceof errors.JWTExpired) return 'TokenExpired';
+  if (!(error instanceof errors.JWTClaimValidationFailed)) return 'TokenInvalid';
+  if (error.reason === 'missing') return 'TokenClaimsMissing';
+  switch (error.claim) {
+    case 'nbf':
+      return 'TokenNotYetValid';
+    case 'iss':
+      return 'TokenOfOtherTenant';
+    case 'aud':
+      return 'TokenForOtherAudience';
+    default:
+      return 'TokenClaimsMissing';
+  }
+}
+
+function refusal(reason: HttpReason, cause?: unknown): HttpProblem {
+  const detail = HTTP_REASONS[reason];
+  return new HttpProblem(401, reason, detail, 'Get a new access token for this API from its own tenant.', {
+    cause,
+    headers: { 'www-authenticate': challenge('invalid_token', detail) },
+  });
+}
+
+function unavailable(
+  reason: HttpReason,
+  nextStep: string,
+  options: ErrorOptions & { readonly headers?: Readonly<Record<string, string>> } = {},
+): HttpProblem {
+  return new HttpProblem(503, reason, HTTP_REASONS[reason], nextStep, options);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,119 @@
+import type { HttpResponseInit } from '@azure/functions';
+import { CmkError } from '../errors.ts';
+import { REASONS, type Reason } from '../reasons.ts';
+import { HTTP_REASONS, type HttpReason } from './http-reasons.ts';
+
+/** Namespace of the `type` of every problem; the reason code follows. */
+export const PROBLEM_TYPE = 'urn:cmk-autopilot:problem:';
+
+/** Body of an error answer: RFC 9457 problem details with this app's own members. */
+export interface ProblemDetails {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  /** Reason code, the same as in logs and reports. */
+  readonly reason: HttpReason | Reason;
+  /** One sentence that tells the caller what to do. */
+  readonly nextStep: string;
+  /** Names this one answer; the log has the same id. */
+  readonly instance: string;
+  readonly correlationId: string;
+  readonly [extension: string]: unknown;
+}
+
+/** A refusal that is meant to be read by the caller: nothing in it may be secret. */
+export class HttpProblem extends Error {
+  readonly status: number;
+  readonly reason: HttpReason | Reason;
+  readonly nextStep: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly extensions: Readonly<Record<string, unknown>>;
+
+  constructor(
+    status: number,
+    reason: HttpReason | Reason,
+    detail: string,
+    nextStep: string,
+    options: ErrorOptions & {
+      readonly headers?: Readonly<Record<string, string>>;
+      readonly extensions?: Readonly<Record<string, unknown>>;
+    } = {},
+  ) {
+    super(detail, options);
+    this.name = 'HttpProblem';
+    this.status = status;
+    this.reason = reason;
+    this.nextStep = nextStep;
+    this.headers = options.headers ?? {};
+    this.extensions = options.extensions ?? {};
+  }
+}
+
+/** Reasons of {@link CmkError} that a caller is told, with their status. Any other stays in the log. */
+export const STATUS_OF_REASON: Readonly<Partial<Record<Reason, number>>> = {
+  VaultNotManaged: 404,
+  KeyNotFound: 404,
+  VaultNotFound: 404,
+  RevocationOpen: 409,
+  MissingPermission: 502,
+  VaultUnreadable: 502,
+  Refused: 502,
+  Throttled: 503,
+  ServiceUnavailable: 503,
+};
+
+export interface ProblemOptions {
+  /** Id of the request, logged too. The host's invocation id serves. */
+  readonly correlationId: string;
+  /** Told of every error that the caller is not told of, to be logged under the correlation id. */
+  readonly onUnexpected?: (error: unknown, correlationId: string) => void;
+  /** Further reasons that the caller may be told. */
+  readonly statuses?: Readonly<Partial<Record<Reason, number>>>;
+}
+
+/** Turns any error into an answer. What nobody foresaw becomes a 500 that says nothing but the correlation id. */
+export function problemResponse(error: unknown, options: ProblemOptions): HttpResponseInit {
+  const problem = toProblem(error, options);
+  const { correlationId } = options;
+  const body: ProblemDetails = {
+    ...problem.extensions,
+    type: `${PROBLEM_TYPE}${problem.reason}`,
+    title: titleOf(problem.reason),
+    status: problem.status,
+    detail: problem.message,
+    reason: problem.reason,
+    nextStep: problem.nextStep,
+    instance: `urn:cmk-autopilot:request:${encodeURIComponent(correlationId)}`,
+    correlationId,
+  };
+  return {
+    status: problem.status,
+    headers: {
+      ...problem.headers,
+      'content-type': 'application/problem+json',
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    },
+    body: JSON.stringify(body),
+  };
+}
+
+function toProblem(error: unknown, options: ProblemOptions): HttpProblem {
+  if (error instanceof HttpProblem) return error;
+  if (error instanceof CmkError) {
+    const status = options.statuses?.[error.reason] ?? STATUS_OF_REASON[error.reason];
+    if (status !== undefined) return new HttpProblem(status, error.reason, error.message, error.nextStep);
+  }
+  options.onUnexpected?.(error, options.correlationId);
+  return new HttpProblem(
+    500,
+    'Unexpected',
+    'The call failed for a reason that is in the log.',
+    `Look in the log for ${options.correlationId}; the call can be repeated safely.`,
+  );
+}
+
+function titleOf(reason: HttpReason | Reason): string {
+  return reason in HTTP_REASONS ? HTTP_REASONS[reason as HttpReason] : REASONS[reason as Reason];
+}

@@ -1,0 +1,46 @@
+import { challenge } from './challenge.ts';
+import { HttpProblem } from './problem.ts';
+import type { Caller } from './token-claims.ts';
+
+/**
+ * App roles of this API, as declared in its app registration.
+ *
+ * - `CmkKey.Read`: look at a key, its dependents and an open revocation
+ * - `CmkKey.Revoke`: cut a key off (a dry run too)
+ * - `CmkKey.Restore`: give it back
+ * - `Cmk.Operate`: drift reports and fixes, replay; implies `CmkKey.Read`, since a drift report shows all that it shows
+ *
+ * Nothing else is implied: whoever may revoke may not restore unless both roles are assigned.
+ */
+export const ROLES = ['CmkKey.Read', 'CmkKey.Revoke', 'CmkKey.Restore', 'Cmk.Operate'] as const;
+
+export type Role = (typeof ROLES)[number];
+
+const IMPLIED_BY: Readonly<Partial<Record<Role, readonly Role[]>>> = { 'CmkKey.Read': ['Cmk.Operate'] };
+
+/** Every role that is enough where `role` is asked for, the role itself first. */
+export function sufficientRoles(role: Role): readonly Role[] {
+  return [role, ...(IMPLIED_BY[role] ?? [])];
+}
+
+/** Whether the caller may do what takes `role`. */
+export function hasRole(caller: Pick<Caller, 'roles'>, role: Role): boolean {
+  return sufficientRoles(role).some((enough) => caller.roles.includes(enough));
+}
+
+/**
+ * @throws {@link HttpProblem} 403 that names the missing role
+ */
+export function requireRole(caller: Pick<Caller, 'roles'>, role: Role): void {
+  if (hasRole(caller, role)) return;
+  throw new HttpProblem(
+    403,
+    'RoleMissing',
+    `This call takes the app role ${role}.`,
+    `Have the app role ${role} assigned in the enterprise application of this API, then get a new token: a token that was issued before does not carry it.`,
+    {
+      headers: { 'www-authenticate': challenge('insufficient_scope', `The app role ${role} is missing.`) },
+      extensions: { missingRole: role },
+    },
+  );
+}

@@ -1,0 +1,87 @@
+import { createRemoteJWKSet, customFetch, errors, type FetchImplementation, type JWTVerifyGetKey } from 'jose';
+
+/** The tenant's signing keys could not be fetched, so that nothing can be said about a token. */
+export class SigningKeysError extends Error {
+  constructor(cause: unknown) {
+    super(`The signing keys cannot be fetched: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    this.name = 'SigningKeysError';
+  }
+}
+
+export interface SigningKeysOptions {
+  readonly fetch?: FetchImplementation;
+  /** Told of every fetch that failed, also of one whose failure no caller noticed. */
+  readonly onFailure?: (error: unknown) => void;
+  /** A fetch may take this long, in milliseconds. */
+  readonly timeoutMs?: number;
+  /** Keys older than this are fetched anew in the background, in milliseconds. */
+  readonly refreshAfterMs?: number;
+  /** Keys older than this are not used, in milliseconds: a break-glass call survives a day of outage of the sign-in host. */
+  readonly maxAgeMs?: number;
+  /** An unknown `kid` leads to at most one fetch in this time, in milliseconds. */
+  readonly cooldownMs?: number;
+  /** After a failed fetch none is tried for this time, in milliseconds. */
+  readonly failureCooldownMs?: number;
+}
+
+/**
+ * The keys that the tenant signs with, cached. A key that is not among them leads to a fetch, so that a rotation is
+ * noticed at once, but not more often than the cooldown allows: made-up key ids must not flood the sign-in host.
+ *
+ * Ages are measured by the process clock, as `jose` does; the clock that a token is judged by is passed in elsewhere.
+ *
+ * @throws (from the returned function) {@link SigningKeysError} when keys are needed and cannot be fetched
+ */
+export function signingKeys(url: URL, options: SigningKeysOptions = {}): JWTVerifyGetKey {
+  const fetchKeys = options.fetch ?? fetch;
+  const refreshAfterMs = options.refreshAfterMs ?? 60 * 60_000;
+  const failureCooldownMs = options.failureCooldownMs ?? 3_000;
+  let fetchedAt = 0;
+  let notBefore = 0;
+
+  const guardedFetch: FetchImplementation = async (address, init) => {
+    if (Date.now() < notBefore) throw new Error('the last attempt failed a moment ago');
+    try {
+      const text = await fetchKeySet(fetchKeys, address, init);
+      fetchedAt = Date.now();
+      return new Response(text);
+    } catch (error) {
+      notBefore = Date.now() + failureCooldownMs;
+      options.onFailure?.(error);
+      throw error;
+    }
+  };
+  const keys = createRemoteJWKSet(url, {
+    [customFetch]: guardedFetch,
+    timeoutDuration: options.timeoutMs ?? 3_000,
+    cacheMaxAge: options.maxAgeMs ?? 24 * 60 * 60_000,
+    cooldownDuration: options.cooldownMs ?? 30_000,
+  });
+
+  return async (header, token) => {
+    // Not awaited: the keys at hand serve this call. A failure has been reported by then.
+    if (keys.fresh && Date.now() - fetchedAt > refreshAfterMs && !keys.reloading) keys.reload().catch(() => {});
+    try {
+      return await keys(header, token);
+    } catch (error) {
+      if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) throw error;
+      if (error instanceof errors.JOSENotSupported) throw error;
+      throw new SigningKeysError(error);
+    }
+  };
+}
+
+/** An empty set or a proxy's error page must not replace good keys, so the answer is looked at before `jose` takes it. */
+async function fetchKeySet(
+  fetchKeys: FetchImplementation,
+  address: string,
+  init: Parameters<FetchImplementation>[1],
+): Promise<string> {
+  const answer = await fetchKeys(address, init);
+  if (answer.status !== 200) throw new Error(`${address} answered ${answer.status}`);
+  const text = await answer.text();
+  const set: unknown = JSON.parse(text);
+  const list = typeof set === 'object' && set !== null && 'keys' in set ? set.keys : undefined;
+  if (!Array.isArray(list) || list.length === 0) throw new Error(`${address} answered without keys`);
+  return text;
+}

@@ -1,0 +1,6 @@
+// Importing a function registers it.
+import './functions/key-expired.ts';
+import './functions/key-near-expiry.ts';
+import './functions/key-new-version-created.ts';
+import './functions/reconcile-account.ts';
+import './functions/reconcile-key.ts';
