@@ -123,46 +123,75 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * @throws {@link SettingsError} with one line for each problem: the setting's name, what is wrong and an example.
  */
 export function readSettings(environment: Environment): Settings {
-  const problems: string[] = [];
-  const read = <N extends SettingName>(name: N): z.output<(typeof SETTINGS)[N]['schema']> | undefined => {
-    const raw = environment[name];
+  const reader = new Reader(environment);
+  const cloud = readCloud(reader);
+  const vaults = (reader.read('CMK_VAULTS') ?? []).flatMap((id) => {
+    const vault = managedVault(id, cloud);
+    if (!vault) reader.problem('CMK_VAULTS', `has "${id}", which is not the ARM id of a vault`);
+    return vault ?? [];
+  });
+  const subscriptions = reader.read('CMK_SUBSCRIPTIONS');
+  const settings: Settings = {
+    cloud,
+    vaults: new ManagedVaults([...new Map(vaults.map((vault) => [vault.uri, vault])).values()]),
+    subscriptions: subscriptions && subscriptions.length > 0 ? [...new Set(subscriptions)] : undefined,
+    clientId: reader.read('AZURE_CLIENT_ID'),
+    storage: readStorage(reader),
+    refreshAutomatic: reader.read('CMK_REFRESH_AUTOMATIC') ?? true,
+    scopeDiscovery: reader.read('CMK_SCOPE_DISCOVERY') ?? 'all',
+  };
+  reader.done();
+  return settings;
+}
+
+/**
+ * The settings of the app's own storage alone, for commands that need nothing else.
+ *
+ * @throws {@link SettingsError}
+ */
+export function readStorageSettings(environment: Environment): Pick<Settings, 'cloud' | 'storage'> {
+  const reader = new Reader(environment);
+  const settings = { cloud: readCloud(reader), storage: readStorage(reader) };
+  reader.done();
+  return settings;
+}
+
+function readCloud(reader: Reader): Cloud {
+  return findCloud(reader.read('AZURE_CLOUD') ?? 'AzureCloud') ?? (CLOUDS[0] as Cloud);
+}
+
+function readStorage(reader: Reader): Settings['storage'] {
+  const connectionString = reader.read('AzureWebJobsStorage');
+  const accountName = reader.read('AzureWebJobsStorage__accountName');
+  if (connectionString) return { connectionString };
+  if (!accountName) reader.problem('AzureWebJobsStorage__accountName', 'is missing');
+  return { accountName: accountName ?? '' };
+}
+
+/** Reads settings one by one and keeps every problem for the end. */
+class Reader {
+  readonly #environment: Environment;
+  readonly #problems = new Map<SettingName, string>();
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  read<N extends SettingName>(name: N): z.output<(typeof SETTINGS)[N]['schema']> | undefined {
+    const raw = this.#environment[name];
     const present = raw !== undefined && raw.trim() !== '';
     const result = SETTINGS[name].schema.safeParse(present ? raw : undefined);
     if (result.success) return result.data as z.output<(typeof SETTINGS)[N]['schema']>;
-    const what = present ? result.error.issues.map((issue) => issue.message).join(', ') : 'is missing';
-    problems.push(`${name} ${what}. Example: ${SETTINGS[name].example}`);
+    this.problem(name, present ? result.error.issues.map((issue) => issue.message).join(', ') : 'is missing');
     return undefined;
-  };
-
-  const cloudName = read('AZURE_CLOUD');
-  const cloud = (cloudName && findCloud(cloudName)) || (CLOUDS[0] as Cloud);
-  const vaults = (read('CMK_VAULTS') ?? []).flatMap((id) => {
-    const vault = managedVault(id, cloud);
-    if (!vault)
-      problems.push(`CMK_VAULTS: "${id}" is not the ARM id of a vault. Example: ${SETTINGS.CMK_VAULTS.example}`);
-    return vault ?? [];
-  });
-  const distinct = [...new Map(vaults.map((vault) => [vault.uri, vault])).values()];
-  const subscriptions = read('CMK_SUBSCRIPTIONS');
-  const clientId = read('AZURE_CLIENT_ID');
-  const connectionString = read('AzureWebJobsStorage');
-  const accountName = read('AzureWebJobsStorage__accountName');
-  if (!connectionString && !accountName && !problems.some((problem) => problem.startsWith('AzureWebJobsStorage__'))) {
-    problems.push(
-      `AzureWebJobsStorage__accountName is missing. Example: ${SETTINGS.AzureWebJobsStorage__accountName.example}`,
-    );
   }
-  const refreshAutomatic = read('CMK_REFRESH_AUTOMATIC') ?? true;
-  const scopeDiscovery = read('CMK_SCOPE_DISCOVERY') ?? 'all';
 
-  if (problems.length > 0) throw new SettingsError(problems);
-  return {
-    cloud,
-    vaults: new ManagedVaults(distinct),
-    subscriptions: subscriptions && subscriptions.length > 0 ? [...new Set(subscriptions)] : undefined,
-    clientId,
-    storage: connectionString ? { connectionString } : { accountName: accountName ?? '' },
-    refreshAutomatic,
-    scopeDiscovery,
-  };
+  /** Notes what is wrong with a setting; the first problem of each is the one that is told. */
+  problem(name: SettingName, what: string): void {
+    if (!this.#problems.has(name)) this.#problems.set(name, `${name} ${what}. Example: ${SETTINGS[name].example}`);
+  }
+
+  done(): void {
+    if (this.#problems.size > 0) throw new SettingsError([...this.#problems.values()]);
+  }
 }

@@ -104,6 +104,10 @@ export function buildOpenApi(api: ApiDescription): Record<string, unknown> {
 function describeOperation(operation: Operation, schemas: Readonly<Record<string, JsonSchema>>): object {
   const { role, request } = operation;
   checkPathParameters(operation);
+  const problems = problemResponses(operation);
+  for (const status of Object.keys(operation.responses)) {
+    if (problems[status]) throw new Error(`${operation.id} answers ${status} both as a success and as a refusal.`);
+  }
   const ref = (name: string) => {
     if (!schemas[name]) throw new Error(`${operation.id} uses the schema ${name}, which is not there.`);
     return { $ref: `#/components/schemas/${name}` };
@@ -133,7 +137,7 @@ function describeOperation(operation: Operation, schemas: Readonly<Record<string
           { description, ...(schema ? { content: { 'application/json': { schema: ref(schema) } } } : {}) },
         ]),
       ),
-      ...problemResponses(operation),
+      ...problems,
     },
   };
 }

@@ -28,7 +28,11 @@ export async function rotateNearExpiry(
   log: Log,
 ): Promise<RotationOutcome> {
   const other = underWay.get(key.id);
-  if (other) return other.then(() => ({ reason: 'AlreadyRotated' }));
+  if (other) {
+    await other;
+    log({ level: 'info', reason: 'AlreadyRotated', message: REASONS.AlreadyRotated, key: key.id, version: nearExpiry });
+    return { reason: 'AlreadyRotated' };
+  }
   const rotation = rotate(key, nearExpiry, services, log).finally(() => underWay.delete(key.id));
   underWay.set(key.id, rotation);
   return rotation;
@@ -57,10 +61,13 @@ async function rotate(
     return { reason: 'Rotated', to: created.id };
   } catch (error) {
     const failure = describeFailure(error);
-    if (failure.kind !== 'refused' && failure.kind !== 'forbidden') throw error;
-    // Refused for good (imported material that cannot be rotated, a policy, a missing right): somebody has to look.
     const message = `${REASONS.RotationRefused} ${describe(failure)}`;
-    log({ level: 'error', reason: 'RotationRefused', message, ...about });
+    if (failure.kind === 'refused' || failure.kind === 'forbidden') {
+      log({ level: 'error', reason: 'RotationRefused', message, ...about });
+    }
+    // A refusal is final (imported material, an Azure Policy) and somebody has to look. A missing right may still
+    // propagate, and everything else may pass: Event Grid delivers again for a day.
+    if (failure.kind !== 'refused') throw error;
     return { reason: 'RotationRefused' };
   }
 }

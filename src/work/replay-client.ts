@@ -1,0 +1,58 @@
+import type { QueueServiceClient } from '@azure/storage-queue';
+import { ACCOUNT_WORK, parseAccountWork, parseKeyWork, type WorkQueueName } from './messages.ts';
+
+/** How long a message is out of sight while it is put back. Seconds. */
+const VISIBILITY_SECONDS = 60;
+
+export interface ReplayResult {
+  readonly replayed: number;
+  /** Messages that are none of ours: they stay where they are, for somebody to look at. */
+  readonly left: readonly string[];
+}
+
+/**
+ * Puts the messages of a poison queue back to work, with their tries counted from zero. Each is added to the work queue
+ * before it is taken off the poison queue: killed in between, it is there twice, and doing it twice changes nothing.
+ */
+export async function replay(service: QueueServiceClient, queue: WorkQueueName): Promise<ReplayResult> {
+  const poison = service.getQueueClient(`${queue}-poison`);
+  const work = service.getQueueClient(queue);
+  const left = new Map<string, string>();
+  let replayed = 0;
+  // What arrives while this runs may be what was just put back and failed again: it is left for the next run.
+  let startedOn: Date | undefined;
+  for (;;) {
+    const { receivedMessageItems, date } = await poison.receiveMessages({
+      numberOfMessages: 32,
+      visibilityTimeout: VISIBILITY_SECONDS,
+    });
+    startedOn ??= date ?? new Date();
+    const until = startedOn;
+    // A message that is ours to leave comes back after its time out of sight: then every message has been seen.
+    const fresh = receivedMessageItems.filter(
+      ({ messageId, insertedOn }) => !left.has(messageId) && insertedOn <= until,
+    );
+    if (fresh.length === 0) return { replayed, left: [...left.values()] };
+    for (const message of fresh) {
+      const restarted = restart(queue, message.messageText);
+      if (restarted === undefined) {
+        left.set(message.messageId, message.messageText);
+        continue;
+      }
+      await work.sendMessage(restarted, { messageTimeToLive: -1 });
+      await poison.deleteMessage(message.messageId, message.popReceipt);
+      replayed += 1;
+    }
+  }
+}
+
+/** The same message with its tries counted anew; undefined for one that could only end in the poison queue again. */
+function restart(queue: WorkQueueName, text: string): string | undefined {
+  try {
+    const entry: unknown = JSON.parse(text);
+    const work = queue === ACCOUNT_WORK ? parseAccountWork(entry) : parseKeyWork(entry);
+    return JSON.stringify({ ...work, attempt: 0 });
+  } catch {
+    return undefined;
+  }
+}

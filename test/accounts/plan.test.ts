@@ -1,0 +1,207 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../../src/accounts/key-use.ts';
+import { planKeyUse, withKeyVersion } from '../../src/accounts/plan.ts';
+import { compareAge, findVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
+import { formatRevocation, REVOCATION_TAG } from '../../src/keys/revocation.ts';
+import { day, KEY, keyVersion, VAULT, versionName } from '../support/keys.ts';
+
+const NOW = day(200);
+const REFRESH = { refreshAutomatic: true };
+
+function use(pinned: number | undefined, current = pinned): KeyUse {
+  return {
+    vaultUri: VAULT.uri,
+    keyName: KEY.name,
+    pinned: pinned === undefined ? undefined : versionName(pinned),
+    current: current === undefined ? undefined : versionName(current),
+  };
+}
+
+describe('planKeyUse', () => {
+  const two = [keyVersion(1), keyVersion(2)];
+
+  it.each([
+    ['moves a pinned one to the newest', use(1), two, versionName(2)],
+    [
+      'moves a pinned one off a disabled version',
+      use(1),
+      [keyVersion(1, { enabled: false }), keyVersion(2)],
+      versionName(2),
+    ],
+    [
+      'moves a pinned one off an expired version',
+      use(1),
+      [keyVersion(1, { expiresOn: day(150) }), keyVersion(2)],
+      versionName(2),
+    ],
+    ['moves a pinned one off a version the key no longer has', use(9), two, versionName(2)],
+    ['passes over a newer one that is disabled', use(1), [...two, keyVersion(3, { enabled: false })], versionName(2)],
+    [
+      'passes over a newer one that is not active yet',
+      use(1),
+      [...two, keyVersion(3, { notBefore: day(201) })],
+      versionName(2),
+    ],
+    ['asks an automatic one to look, and leaves it automatic', use(undefined, 1), two, ''],
+  ])('%s', (_, keyUse, versions, pin) => {
+    expect(planKeyUse(keyUse, versions, NOW, REFRESH)).toMatchObject({
+      write: true,
+      pin,
+      target: { version: versionName(2) },
+    });
+  });
+
+  it.each([
+    ['a pinned one is on the newest', use(2), two, 'UpToDate'],
+    ['an automatic one is on the newest', use(undefined, 2), two, 'UpToDate'],
+    [
+      'it is pinned to a version newer than every usable one',
+      use(3),
+      [...two, keyVersion(3, { enabled: false })],
+      'NeverBackwards',
+    ],
+    ['no version can be used', use(1), [keyVersion(1, { enabled: false })], 'NoUsableVersion'],
+    ['the key is gone', use(1), [], 'KeyNotFound'],
+  ])('writes nothing when %s', (_, keyUse, versions, reason) => {
+    expect(planKeyUse(keyUse, versions, NOW, REFRESH)).toMatchObject({ write: false, reason });
+  });
+
+  it('leaves an automatic one to Storage when told to', () => {
+    const plan = planKeyUse(use(undefined, 1), two, NOW, { refreshAutomatic: false });
+    expect(plan).toMatchObject({ write: false, reason: 'LaggingAutomaticVersion' });
+  });
+
+  it('moves nothing while a revocation is open, even if a usable version appeared since', () => {
+    const tag = formatRevocation({ id: 'r', revokedOn: day(3), revokedBy: 'oid', version: versionName(1) });
+    const revoked = keyVersion(1, { enabled: false, tags: { [REVOCATION_TAG]: tag } });
+    expect(planKeyUse(use(1), [revoked, keyVersion(4)], NOW, REFRESH)).toMatchObject({
+      write: false,
+      reason: 'RevocationOpen',
+    });
+  });
+});
+
+describe('invariants of planKeyUse', () => {
+  const versions = fc
+    .uniqueArray(
+      fc.record({
+        n: fc.integer({ min: 1, max: 30 }),
+        enabled: fc.boolean(),
+        nbf: fc.option(fc.integer({ min: 150, max: 250 }), { nil: undefined }),
+        exp: fc.option(fc.integer({ min: 150, max: 250 }), { nil: undefined }),
+        sameDay: fc.boolean(),
+      }),
+      { selector: ({ n }) => n, maxLength: 8 },
+    )
+    .map((list) =>
+      list.map(({ n, enabled, nbf, exp, sameDay }) =>
+        keyVersion(n, {
+          enabled,
+          ...(sameDay ? { createdOn: day(15) } : {}),
+          notBefore: nbf === undefined ? undefined : day(nbf),
+          expiresOn: exp === undefined ? undefined : day(exp),
+        }),
+      ),
+    );
+  const uses = fc.record({
+    pinned: fc.option(fc.integer({ min: 1, max: 30 }), { nil: undefined }),
+    current: fc.integer({ min: 1, max: 30 }),
+  });
+
+  it('only ever moves to the newest usable version, never backwards, and keeps the mode', () => {
+    fc.assert(
+      fc.property(versions, uses, fc.boolean(), (list, { pinned, current }, refreshAutomatic) => {
+        const keyUse = use(pinned, pinned ?? current);
+        const plan = planKeyUse(keyUse, list, NOW, { refreshAutomatic });
+        if (!plan.write) return;
+        expect(plan.target).toBe(newestUsableVersion(list, NOW));
+        const held = findVersion(list, keyUse.pinned ?? keyUse.current ?? '');
+        if (held) expect(compareAge(held, plan.target)).toBeLessThan(0);
+        expect(plan.pin).toBe(pinned === undefined ? '' : plan.target.version);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('has nothing to do once it was done', () => {
+    fc.assert(
+      fc.property(versions, uses, (list, { pinned, current }) => {
+        const plan = planKeyUse(use(pinned, pinned ?? current), list, NOW, REFRESH);
+        if (!plan.write) return;
+        const after: KeyUse = { ...use(pinned), pinned: plan.pin || undefined, current: plan.target.version };
+        expect(planKeyUse(after, list, NOW, REFRESH)).toMatchObject({ write: false, reason: 'UpToDate' });
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it('alters nothing of the encryption object but the key version', () => {
+    const encryption = fc.record({
+      keySource: fc.constant('Microsoft.Keyvault'),
+      services: fc.dictionary(
+        fc.constantFrom('blob', 'file', 'queue', 'table'),
+        fc.record({ enabled: fc.boolean(), keyType: fc.constantFrom('Account', 'Service') }),
+      ),
+      requireInfrastructureEncryption: fc.option(fc.boolean(), { nil: undefined }),
+      encryptionIdentity: fc.option(
+        fc.record({
+          encryptionUserAssignedIdentity: fc.string(),
+          encryptionFederatedIdentityClientId: fc.option(fc.uuid(), { nil: undefined }),
+        }),
+        { nil: undefined },
+      ),
+      keyVaultProperties: fc.record({
+        keyName: fc.string(),
+        keyVaultUri: fc.webUrl(),
+        keyVersion: fc.option(fc.string(), { nil: undefined }),
+      }),
+    });
+    fc.assert(
+      fc.property(encryption, fc.string(), (before, version) => {
+        const after = withKeyVersion(before, version);
+        expect(after.keyVaultProperties?.keyVersion).toBe(version);
+        expect({
+          ...after,
+          keyVaultProperties: { ...after.keyVaultProperties, keyVersion: before.keyVaultProperties.keyVersion },
+        }).toEqual(before);
+      }),
+    );
+  });
+});
+
+describe('accountKeyUse', () => {
+  const properties = {
+    keyName: 'Files-Key',
+    keyVaultUri: 'https://KV-files.vault.azure.net/',
+    currentVersionedKeyIdentifier: keyVersion(7).id,
+  };
+
+  it.each([
+    ['absent', undefined, undefined],
+    ['empty', '', undefined],
+    ['a version', versionName(3).toUpperCase(), versionName(3)],
+  ])('reads a key version that is %s', (_, keyVersionField, pinned) => {
+    const read = accountKeyUse({
+      keySource: 'Microsoft.Keyvault',
+      keyVaultProperties: { ...properties, keyVersion: keyVersionField },
+    });
+    expect(read).toEqual({ vaultUri: VAULT.uri, keyName: 'Files-Key', pinned, current: versionName(7) });
+    expect(usesKey(read, KEY)).toBe(true);
+  });
+
+  it('is none for Microsoft-managed keys', () => {
+    expect(accountKeyUse({ keySource: 'Microsoft.Storage' })).toBeUndefined();
+  });
+});
+
+it('a scope is pinned by a version in its key URI, and automatic without', () => {
+  expect(scopeKeyUse({ keyUri: keyVersion(3).id, currentKeyId: undefined })).toMatchObject({
+    pinned: versionName(3),
+    current: versionName(3),
+  });
+  expect(scopeKeyUse({ keyUri: KEY.id, currentKeyId: keyVersion(5).id })).toMatchObject({
+    pinned: undefined,
+    current: versionName(5),
+  });
+});

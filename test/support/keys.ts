@@ -1,0 +1,38 @@
+import { CLOUDS, type Cloud } from '../../src/azure/cloud.ts';
+import type { KeyVersion } from '../../src/keys/key-versions.ts';
+import { ManagedVaults, managedKey, managedVault } from '../../src/keys/managed-vaults.ts';
+
+export const SUBSCRIPTION = '11111111-1111-1111-1111-111111111111';
+export const PUBLIC = CLOUDS[0] as Cloud;
+export const VAULT_ID = `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-files`;
+const vault = managedVault(VAULT_ID, PUBLIC);
+if (!vault) throw new Error('The sample vault id does not parse.');
+export const VAULT = vault;
+export const VAULTS = new ManagedVaults([VAULT]);
+export const KEY = managedKey(VAULT, 'files-key');
+
+/** A version name out of a small number: 32 hexadecimal digits. */
+export function versionName(n: number): string {
+  return n.toString(16).padStart(32, '0');
+}
+
+/** A usable version made on day `n` of 2026, changed as told. */
+export function keyVersion(n: number, change: Partial<KeyVersion> = {}): KeyVersion {
+  const version = versionName(n);
+  return {
+    id: `${KEY.id}/${version}`,
+    version,
+    enabled: true,
+    createdOn: day(n),
+    notBefore: undefined,
+    expiresOn: undefined,
+    tags: {},
+    latest: false,
+    ...change,
+  };
+}
+
+/** Midnight (UTC) of the n-th day of 2026. */
+export function day(n: number): Date {
+  return new Date(Date.UTC(2026, 0, n));
+}
