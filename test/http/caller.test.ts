@@ -1,0 +1,309 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Authenticate, createAuthenticator } from '../../src/http/caller.ts';
+import type { HeaderReader } from '../../src/http/headers.ts';
+import { HttpProblem } from '../../src/http/problem.ts';
+import {
+  APP_ID_URI,
+  bearer,
+  CLIENT_ID,
+  type IssueOptions,
+  makeKey,
+  NOW,
+  OTHER_TENANT,
+  startTenant,
+  TENANT,
+  type Tenant,
+} from './tenant.ts';
+
+let tenant: Tenant;
+let authenticate: Authenticate;
+beforeAll(async () => {
+  tenant = await startTenant();
+  authenticate = createAuthenticator(tenant.config);
+});
+afterAll(() => tenant.close());
+
+/** The refusal of a call, which must be one that is meant for the caller. */
+async function refusal(headers: HeaderReader, by: Authenticate = authenticate): Promise<HttpProblem> {
+  const outcome = await by(headers, NOW).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  expect(outcome).toBeInstanceOf(HttpProblem);
+  return outcome as HttpProblem;
+}
+
+const base64url = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+describe('a caller with a right token is known by it', () => {
+  it('v2.0 token of a person', async () => {
+    expect(await authenticate(bearer(await tenant.issue()), NOW)).toEqual({
+      objectId: 'bbbbbbbb-0000-0000-0000-000000000001',
+      appId: CLIENT_ID,
+      tenantId: TENANT,
+      kind: 'user',
+      roles: ['CmkKey.Read', 'CmkKey.Revoke'],
+      tokenId: 'uti-0001',
+      name: 'revoker@example.com',
+    });
+  });
+
+  it('v1.0 token of an application, for the App ID URI', async () => {
+    const caller = await authenticate(bearer(await tenant.issue({ version: '1.0' })), NOW);
+    expect(caller).toMatchObject({ kind: 'application', appId: CLIENT_ID, name: 'Incident runbook' });
+  });
+
+  it.each<[string, IssueOptions]>([
+    ['v1.0 token for the client id', { version: '1.0', claims: { aud: CLIENT_ID } }],
+    ['v2.0 token whose object id is in capitals', { claims: { oid: 'BBBBBBBB-0000-0000-0000-000000000001' } }],
+    ['expired within the skew', { expires: -55 }],
+    ['valid within the skew', { notBefore: 55 }],
+  ])('%s', async (_, options) => {
+    const caller = await authenticate(bearer(await tenant.issue(options)), NOW);
+    expect(caller.objectId).toBe('bbbbbbbb-0000-0000-0000-000000000001');
+  });
+
+  it('whatever the letter case of the scheme', async () => {
+    const headers = new Headers({ authorization: `bearer ${await tenant.issue()}` });
+    expect(await authenticate(headers, NOW)).toMatchObject({ appId: CLIENT_ID });
+  });
+
+  it('without the roles it does not know, and without any if the token has none', async () => {
+    const some = await tenant.issue({ claims: { roles: ['Other.Role', 'CmkKey.Restore', 'cmkkey.revoke'] } });
+    expect((await authenticate(bearer(some), NOW)).roles).toEqual(['CmkKey.Restore']);
+    const none = await tenant.issue({ claims: { roles: undefined } });
+    expect((await authenticate(bearer(none), NOW)).roles).toEqual([]);
+  });
+
+  it('with a name that is fit for a log line', async () => {
+    const token = await tenant.issue({ claims: { preferred_username: `eve\r\n\u202e${'x'.repeat(500)}` } });
+    const { name } = await authenticate(bearer(token), NOW);
+    expect(name).toBe(`eve${'x'.repeat(125)}`);
+  });
+
+  it('asks for the keys of the configured tenant only', () => {
+    expect(new Set(tenant.paths)).toEqual(new Set([`/${TENANT}/discovery/v2.0/keys`]));
+  });
+});
+
+describe('every other call is refused', () => {
+  it('no token', async () => {
+    const problem = await refusal(new Headers());
+    expect(problem).toMatchObject({ status: 401, reason: 'TokenMissing' });
+    expect(problem.headers['www-authenticate']).toBe('Bearer realm="cmk-autopilot"');
+  });
+
+  it('garbage', async () => {
+    expect(await refusal(bearer('garbage'))).toMatchObject({ status: 401, reason: 'TokenMalformed' });
+  });
+
+  it('garbage in the shape of a token', async () => {
+    expect(await refusal(bearer('abc.def.ghi'))).toMatchObject({ status: 401, reason: 'TokenInvalid' });
+  });
+
+  it('expired', async () => {
+    const problem = await refusal(bearer(await tenant.issue({ expires: -61 })));
+    expect(problem).toMatchObject({ status: 401, reason: 'TokenExpired' });
+    expect(problem.headers['www-authenticate']).toBe(
+      'Bearer realm="cmk-autopilot", error="invalid_token", error_description="The access token has expired."',
+    );
+  });
+
+  it('not yet valid', async () => {
+    expect(await refusal(bearer(await tenant.issue({ notBefore: 61 })))).toMatchObject({
+      status: 401,
+      reason: 'TokenNotYetValid',
+    });
+  });
+
+  it('other tenant: issuer', async () => {
+    const iss = `${tenant.host}/${OTHER_TENANT}/v2.0`;
+    expect(await refusal(bearer(await tenant.issue({ claims: { iss, tid: OTHER_TENANT } })))).toMatchObject({
+      status: 401,
+      reason: 'TokenOfOtherTenant',
+    });
+  });
+
+  it('other tenant: tid beside the right issuer', async () => {
+    expect(await refusal(bearer(await tenant.issue({ claims: { tid: OTHER_TENANT } })))).toMatchObject({
+      status: 401,
+      reason: 'TokenOfOtherTenant',
+    });
+  });
+
+  it('issuer of the other token version', async () => {
+    const token = await tenant.issue({ claims: { iss: `https://sts.windows.net/${TENANT}/` } });
+    expect(await refusal(bearer(token))).toMatchObject({ reason: 'TokenOfOtherTenant' });
+  });
+
+  it.each(['', '/', '/v2.0/', '/v2', '/V2.0'])('issuer that is nearly right: …%s', async (ending) => {
+    const token = await tenant.issue({ claims: { iss: `${tenant.host}/${TENANT}${ending}` } });
+    expect(await refusal(bearer(token))).toMatchObject({ reason: 'TokenOfOtherTenant' });
+  });
+
+  it('other audience', async () => {
+    const token = await tenant.issue({ claims: { aud: 'https://management.azure.com' } });
+    expect(await refusal(bearer(token))).toMatchObject({ status: 401, reason: 'TokenForOtherAudience' });
+  });
+
+  it('alg none, without a signature', async () => {
+    const token = `${base64url({ alg: 'none', typ: 'JWT' })}.${base64url(tenant.claims('2.0'))}.`;
+    expect(await refusal(bearer(token))).toMatchObject({ status: 401, reason: 'TokenMalformed' });
+  });
+
+  it('alg none, with a signature', async () => {
+    const [, payload, signature] = (await tenant.issue()).split('.');
+    const token = `${base64url({ alg: 'none', typ: 'JWT', kid: 'key-1' })}.${payload}.${signature}`;
+    expect(await refusal(bearer(token))).toMatchObject({ status: 401, reason: 'TokenInvalid' });
+  });
+
+  it('HS256 with the public key as the secret', async () => {
+    const { createHmac } = await import('node:crypto');
+    const pem = await tenant.publicKeyPem();
+    const [, payload] = (await tenant.issue()).split('.');
+    const signed = `${base64url({ alg: 'HS256', typ: 'JWT', kid: 'key-1' })}.${payload}`;
+    const token = `${signed}.${createHmac('sha256', pem).update(signed).digest('base64url')}`;
+    expect(await refusal(bearer(token))).toMatchObject({ status: 401, reason: 'TokenInvalid' });
+  });
+
+  it('a key that the token brings along (jwk, jku)', async () => {
+    const stranger = await makeKey('key-1');
+    const { SignJWT } = await import('jose');
+    const token = await new SignJWT({ ...tenant.claims('2.0'), nbf: 0, exp: 4_000_000_000 })
+      .setProtectedHeader({ alg: 'RS256', kid: 'key-1', jwk: stranger.jwk, jku: 'https://attacker.example/keys' })
+      .sign(stranger.privateKey);
+    expect(await refusal(bearer(token))).toMatchObject({ status: 401, reason: 'TokenInvalid' });
+  });
+
+  it('right kid, signed by somebody else', async () => {
+    const token = await tenant.issue({ key: await makeKey('key-1') });
+    expect(await refusal(bearer(token))).toMatchObject({ status: 401, reason: 'TokenInvalid' });
+  });
+
+  it('unknown kid', async () => {
+    const token = await tenant.issue({ key: await makeKey('never-published') });
+    expect(await refusal(bearer(token))).toMatchObject({ status: 401, reason: 'TokenInvalid' });
+  });
+
+  it('forged EasyAuth headers, without a token', async () => {
+    const principal = { auth_typ: 'aad', claims: [{ typ: 'roles', val: 'CmkKey.Revoke' }] };
+    const headers = new Headers({
+      'x-ms-client-principal': Buffer.from(JSON.stringify(principal)).toString('base64'),
+      'x-ms-client-principal-id': 'bbbbbbbb-0000-0000-0000-000000000001',
+      'x-ms-client-principal-name': 'operator@example.com',
+      'x-ms-client-principal-idp': 'aad',
+      'x-ms-token-aad-access-token': await tenant.issue(),
+    });
+    expect(await refusal(headers)).toMatchObject({ status: 401, reason: 'TokenMissing' });
+  });
+
+  it('forged EasyAuth headers add nothing to a token', async () => {
+    const forged = { 'x-ms-client-principal': base64url({ claims: [{ typ: 'roles', val: 'CmkKey.Restore' }] }) };
+    const caller = await authenticate(bearer(await tenant.issue({ claims: { roles: [] } }), forged), NOW);
+    expect(caller.roles).toEqual([]);
+  });
+
+  it.each<[string, Record<string, unknown>]>([
+    ['an ID token: it names no client', { azp: undefined }],
+    ['no oid', { oid: undefined }],
+    ['an oid that is no GUID', { oid: 'me' }],
+    ['no tid', { tid: undefined }],
+    ['no version', { ver: undefined }],
+    ['roles that are no list', { roles: 'CmkKey.Revoke' }],
+    ['several audiences', { aud: [CLIENT_ID, 'https://management.azure.com'] }],
+  ])('a token of the tenant with %s', async (_, claims) => {
+    expect(await refusal(bearer(await tenant.issue({ claims })))).toMatchObject({
+      status: 401,
+      reason: 'TokenClaimsMissing',
+    });
+  });
+
+  it('a token without an end', async () => {
+    const { SignJWT } = await import('jose');
+    const key = await makeKey('key-x');
+    tenant.setAnswer({ status: 200, body: JSON.stringify({ keys: [key.jwk] }) });
+    const fresh = createAuthenticator(tenant.config);
+    const token = await new SignJWT({ ...tenant.claims('2.0'), nbf: 0 })
+      .setProtectedHeader({ alg: 'RS256', kid: 'key-x' })
+      .sign(key.privateKey);
+    expect(await refusal(bearer(token), fresh)).toMatchObject({ status: 401, reason: 'TokenClaimsMissing' });
+    tenant.setAnswer(undefined);
+  });
+
+  it('two Authorization headers, which arrive joined by a comma', async () => {
+    const headers = bearer(await tenant.issue());
+    headers.append('authorization', `Bearer ${await tenant.issue()}`);
+    expect(await refusal(headers)).toMatchObject({ status: 401, reason: 'TokenMalformed' });
+  });
+
+  it.each([
+    ['another scheme', 'Basic dXNlcjpwYXNz'],
+    ['no scheme', 'aaa.bbb.ccc'],
+    ['a line break', 'Bearer aaa.bbb.ccc\r\nx: y'],
+    ['five parts (encrypted)', 'Bearer a.b.c.d.e'],
+    ['an oversized token', `Bearer ${'a'.repeat(20_000)}.b.c`],
+  ])('%s', async (_, authorization) => {
+    const headers = { get: (name: string) => (name === 'authorization' ? authorization : null) };
+    expect(await refusal(headers)).toMatchObject({ status: 401, reason: 'TokenMalformed' });
+  });
+
+  it('any header that fast-check comes up with, and the answer does not repeat it', async () => {
+    const token = await tenant.issue();
+    const part = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 40 }),
+      fc.constantFrom('Bearer ', 'bearer', ' ', ',', '.', '..', 'none', ...token.split('.')),
+      fc.base64String({ maxLength: 60 }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(part, { maxLength: 8 }), async (parts) => {
+        const authorization = parts.join('');
+        fc.pre(authorization !== `Bearer ${token}`);
+        const problem = await refusal({ get: (name) => (name === 'authorization' ? authorization : null) });
+        expect(problem.status).toBe(401);
+        expect(problem.message + problem.nextStep + problem.headers['www-authenticate']).not.toContain(
+          authorization.trim().length > 20 ? authorization.trim() : '\0',
+        );
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('any single character of a right token changed', async () => {
+    const token = await tenant.issue();
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+    await fc.assert(
+      fc.asyncProperty(fc.nat(token.length - 2), fc.constantFrom(...alphabet), async (at, character) => {
+        fc.pre(token[at] !== character);
+        const problem = await refusal(bearer(token.slice(0, at) + character + token.slice(at + 1)));
+        expect(problem.status).toBe(401);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe('with wrong settings every call is refused, and the log says which', () => {
+  it.each<[string, Partial<Tenant['config']>, RegExp]>([
+    ['no tenant', { tenantId: undefined }, /^CMK_TENANT_ID is missing/],
+    ['an empty tenant', { tenantId: ' ' }, /^CMK_TENANT_ID is missing/],
+    ['a domain as the tenant', { tenantId: 'contoso.onmicrosoft.com' }, /^CMK_TENANT_ID is not a GUID/],
+    ['any tenant', { tenantId: 'common' }, /^CMK_TENANT_ID is not a GUID/],
+    ['no audience', { audiences: [] }, /^CMK_API_AUDIENCE is missing/],
+    ['a wildcard as the audience', { audiences: ['*'] }, /^CMK_API_AUDIENCE: "\*"/],
+    ['one wrong audience of two', { audiences: [APP_ID_URI, ''] }, /^CMK_API_AUDIENCE: ""/],
+  ])('%s', async (_, wrong, line) => {
+    const logged: string[] = [];
+    const broken = createAuthenticator(
+      { ...tenant.config, ...wrong },
+      { onRefusal: (reason, message) => logged.push(`${reason} ${message}`) },
+    );
+    for (const headers of [new Headers(), bearer(await tenant.issue())]) {
+      const problem = await refusal(headers, broken);
+      expect(problem).toMatchObject({ status: 503, reason: 'AuthNotConfigured' });
+      expect(JSON.stringify([problem.message, problem.nextStep, problem.extensions])).not.toMatch(/CMK_|contoso/);
+    }
+    expect(logged).toHaveLength(2);
+    expect(logged[0]?.replace('AuthNotConfigured ', '')).toMatch(line);
+  });
+});

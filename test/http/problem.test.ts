@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import { CmkError } from '../../src/errors.ts';
+import { HttpProblem, type ProblemDetails, problemResponse } from '../../src/http/problem.ts';
+
+const ID = '7b0c8c1e-0000-4000-8000-000000000001';
+
+function answer(error: unknown, statuses?: Record<string, number>) {
+  const unexpected: unknown[] = [];
+  const response = problemResponse(error, {
+    correlationId: ID,
+    onUnexpected: (cause) => unexpected.push(cause),
+    ...(statuses ? { statuses } : {}),
+  });
+  return { ...response, problem: JSON.parse(String(response.body)) as ProblemDetails, unexpected };
+}
+
+describe('an error answer', () => {
+  it('of a refusal has every member of RFC 9457, the reason code and the next step', () => {
+    const refusal = new HttpProblem(403, 'RoleMissing', 'This call takes the app role X.', 'Get it.', {
+      headers: { 'www-authenticate': 'Bearer' },
+      extensions: { missingRole: 'X', status: 200 },
+    });
+    const { status, headers, problem, unexpected } = answer(refusal);
+    expect(status).toBe(403);
+    expect(headers).toEqual({
+      'www-authenticate': 'Bearer',
+      'content-type': 'application/problem+json',
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    });
+    expect(problem).toEqual({
+      type: 'urn:cmk-autopilot:problem:RoleMissing',
+      title: 'The caller lacks an app role.',
+      status: 403,
+      detail: 'This call takes the app role X.',
+      reason: 'RoleMissing',
+      nextStep: 'Get it.',
+      instance: `urn:cmk-autopilot:request:${ID}`,
+      correlationId: ID,
+      missingRole: 'X',
+    });
+    expect(unexpected).toEqual([]);
+  });
+
+  it.each([
+    ['VaultNotManaged', 404],
+    ['RevocationOpen', 409],
+    ['Throttled', 503],
+  ] as const)('of the app error %s is %i', (reason, status) => {
+    const { problem } = answer(new CmkError(reason, 'What happened.', 'What to do.'));
+    expect(problem).toMatchObject({ status, reason, detail: 'What happened.', nextStep: 'What to do.' });
+    expect(problem.title).not.toBe('');
+  });
+
+  it('of an app error that is not for callers says nothing of it, until it is declared to be', () => {
+    const error = new CmkError('SettingsInvalid', 'CMK_VAULTS is wrong', 'Correct it.');
+    const { problem, unexpected } = answer(error);
+    expect(problem).toMatchObject({ status: 500, reason: 'Unexpected' });
+    expect(unexpected).toEqual([error]);
+    expect(answer(error, { SettingsInvalid: 503 }).problem).toMatchObject({ status: 503, reason: 'SettingsInvalid' });
+  });
+
+  it.each([
+    ['an Error', new TypeError("Cannot read properties of undefined (reading 'secret-host.internal')")],
+    ['a string', 'secret-host.internal'],
+    ['undefined', undefined],
+    ['an error with a cause', new Error('outer secret-host', { cause: new Error('inner') })],
+  ])('of %s that nobody foresaw tells the correlation id and nothing else', (_, error) => {
+    const { body, problem, unexpected } = answer(error);
+    expect(problem).toMatchObject({ status: 500, reason: 'Unexpected', correlationId: ID });
+    expect(String(body)).not.toMatch(/secret-host|inner|TypeError|\\n +at /);
+    expect(unexpected).toEqual([error]);
+  });
+});
