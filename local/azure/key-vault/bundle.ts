@@ -1,0 +1,74 @@
+import type { DeletedKey, Key, KeyVersion, Vault } from '../world.ts';
+import { publicMaterial } from './key-material.ts';
+import { keyIdentifier } from './keys.ts';
+
+/** A key with its public material, as create, get, update and rotate answer it. */
+export function keyBundle(vault: Vault, key: Key, version: KeyVersion, apiVersion: string): Record<string, unknown> {
+  return {
+    key: {
+      kid: keyIdentifier(vault, key.name, version.version),
+      kty: version.kty,
+      key_ops: version.keyOps,
+      ...publicMaterial(version.privateKey),
+    },
+    attributes: {
+      ...attributes(vault, version, apiVersion),
+      ...(atLeast(apiVersion, 7.5) ? { exportable: false, hsmPlatform: '0' } : {}),
+    },
+    ...(version.tags ? { tags: version.tags } : {}),
+  };
+}
+
+/** One line of a list of keys (no `version` in `kid`) or of versions. */
+export function keyItem(
+  vault: Vault,
+  key: Key,
+  version: KeyVersion,
+  apiVersion: string,
+  withVersion: boolean,
+): Record<string, unknown> {
+  return {
+    kid: keyIdentifier(vault, key.name, withVersion ? version.version : undefined),
+    attributes: attributes(vault, version, apiVersion),
+    ...(version.tags ? { tags: version.tags } : {}),
+  };
+}
+
+/** What a soft-deleted key has besides. */
+export function deletion(vault: Vault, key: DeletedKey): Record<string, unknown> {
+  return {
+    recoveryId: `${vault.properties.vaultUri.replace(/\/$/, '')}/deletedkeys/${key.name}`,
+    deletedDate: key.deletedDate,
+    scheduledPurgeDate: key.scheduledPurgeDate,
+  };
+}
+
+/** Days for which a deleted key can be recovered; 0 without soft delete. */
+export function recoverableDays(vault: Vault): number {
+  return vault.properties.enableSoftDelete === false ? 0 : (vault.properties.softDeleteRetentionInDays ?? 90);
+}
+
+function attributes(vault: Vault, version: KeyVersion, apiVersion: string): Record<string, unknown> {
+  return {
+    enabled: version.enabled,
+    ...(version.nbf !== undefined ? { nbf: version.nbf } : {}),
+    ...(version.exp !== undefined ? { exp: version.exp } : {}),
+    created: version.created,
+    updated: version.updated,
+    recoveryLevel: recoveryLevel(vault),
+    ...(atLeast(apiVersion, 7.1) ? { recoverableDays: recoverableDays(vault) } : {}),
+  };
+}
+
+function recoveryLevel(vault: Vault): string {
+  const days = recoverableDays(vault);
+  if (days === 0) return 'Purgeable';
+  const level = days < 90 ? 'CustomizedRecoverable' : 'Recoverable';
+  return vault.properties.enablePurgeProtection ? level : `${level}+Purgeable`;
+}
+
+/** `7.6-preview.2` and `2025-07-01` are at least 7.5; `2016-10-01` is not (dates before 2020 came before 7.0). */
+function atLeast(apiVersion: string, minimum: number): boolean {
+  const dated = /^(20\d\d)-/.exec(apiVersion);
+  return dated ? Number(dated[1]) >= 2020 : Number.parseFloat(apiVersion) >= minimum;
+}

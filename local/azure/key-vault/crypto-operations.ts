@@ -1,0 +1,62 @@
+import { constants, privateDecrypt, publicEncrypt } from 'node:crypto';
+import type { KeyVersion } from '../world.ts';
+import { badParameter, forbidden } from './errors.ts';
+import { keyIdentifier } from './keys.ts';
+import { type KeyVaultRequest, type Operation, requireBody, requireKeyVersion } from './operation.ts';
+
+type CryptoOperation = 'wrapKey' | 'unwrapKey' | 'encrypt' | 'decrypt';
+
+/** Wrap and unwrap, encrypt and decrypt, done for real with the version's RSA key. */
+export const cryptoOperations: Operation[] = (['wrapKey', 'unwrapKey', 'encrypt', 'decrypt'] as const).flatMap(
+  (operation) =>
+    // Without a version the newest is meant; a version's id cannot be mistaken for an operation's name.
+    [`/keys/:name/:version/${operation}`, `/keys/:name/${operation}`].map((route) => ({
+      method: 'POST',
+      route,
+      permission: operation,
+      cost: 'other' as const,
+      run: (request: KeyVaultRequest) => transform(request, operation),
+    })),
+);
+
+const paddings: Record<string, { padding: number; oaepHash?: string }> = {
+  'RSA-OAEP': { padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha1' },
+  'RSA-OAEP-256': { padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' },
+  RSA1_5: { padding: constants.RSA_PKCS1_PADDING },
+};
+
+function transform(request: KeyVaultRequest, operation: CryptoOperation): Record<string, unknown> {
+  const { world, vault } = request;
+  const { key, version } = requireKeyVersion(request);
+  refuseUnusable(version, operation, world.clock.nowSeconds());
+  const { alg, value } = requireBody(request);
+  const padding = paddings[String(alg)];
+  if (!padding || !version.kty.startsWith('RSA')) {
+    throw badParameter(`Key type ${version.kty} does not support the algorithm ${String(alg)}.`);
+  }
+  if (typeof value !== 'string' || !/^[\w-]+$/.test(value)) throw badParameter('value must be base64url.');
+  const input = Buffer.from(value, 'base64url');
+  const forward = operation === 'wrapKey' || operation === 'encrypt';
+  let output: Buffer;
+  try {
+    output = (forward ? publicEncrypt : privateDecrypt)({ key: version.privateKey, ...padding }, input);
+  } catch {
+    throw badParameter(forward ? 'The value is too long for this key.' : 'The value cannot be decrypted by this key.');
+  }
+  return { kid: keyIdentifier(vault, key.name, version.version), value: output.toString('base64url') };
+}
+
+/** A disabled key does nothing; one that has expired, or is not active yet, still decrypts and unwraps. */
+function refuseUnusable(version: KeyVersion, operation: CryptoOperation, nowSeconds: number): void {
+  if (!version.keyOps.includes(operation)) {
+    throw forbidden(`Operation ${operation} is not permitted on this key.`, 'KeyOperationForbidden');
+  }
+  if (!version.enabled) throw forbidden(`Operation ${operation} is not allowed on a disabled key.`, 'KeyDisabled');
+  if (operation === 'unwrapKey' || operation === 'decrypt') return;
+  if (version.exp !== undefined && version.exp <= nowSeconds) {
+    throw forbidden(`Operation ${operation} is not allowed on an expired key.`, 'KeyExpired');
+  }
+  if (version.nbf !== undefined && version.nbf > nowSeconds) {
+    throw forbidden(`Operation ${operation} is not allowed on a key that is not yet valid.`, 'KeyNotYetValid');
+  }
+}

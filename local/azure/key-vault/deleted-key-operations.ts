@@ -1,0 +1,101 @@
+import type { DeletedKey, Key, KeyVersion, Vault, World } from '../world.ts';
+import { deletion, keyBundle, keyItem, recoverableDays } from './bundle.ts';
+import { conflict, deletedKeyNotFound, forbidden, keyNotFound } from './errors.ts';
+import { rotateKey } from './keys.ts';
+import { forgetLifetime, watchLifetime } from './lifetime.ts';
+import type { KeyVaultRequest, Operation } from './operation.ts';
+import { page } from './paging.ts';
+
+/** Delete, and what can be done with a soft-deleted key. */
+export const deletedKeyOperations: Operation[] = [
+  { method: 'DELETE', route: '/keys/:name', permission: 'delete', cost: 'other', run: deleteKey },
+  { method: 'GET', route: '/deletedkeys', permission: 'list', cost: 'other', run: list },
+  { method: 'GET', route: '/deletedkeys/:name', permission: 'get', cost: 'other', run: get },
+  { method: 'POST', route: '/deletedkeys/:name/recover', permission: 'recover', cost: 'other', run: recover },
+  { method: 'DELETE', route: '/deletedkeys/:name', permission: 'purge', cost: 'other', run: purge },
+];
+
+const dayMs = 86_400_000;
+
+function deleteKey(request: KeyVaultRequest): Record<string, unknown> {
+  const { world, vault, params, apiVersion } = request;
+  const name = (params.name ?? '').toLowerCase();
+  const key = vault.keys.get(name);
+  const newest = key?.versions.at(-1);
+  if (!key || !newest) throw keyNotFound(params.name ?? '');
+  vault.keys.delete(name);
+  forgetLifetime(key);
+  noticeFrom(world, key);
+  const days = recoverableDays(vault);
+  if (days === 0) return keyBundle(vault, key, newest, apiVersion);
+  const purgeMs = world.clock.nowMs() + days * dayMs;
+  const deleted: DeletedKey = {
+    ...key,
+    deletedDate: world.clock.nowSeconds(),
+    scheduledPurgeDate: Math.floor(purgeMs / 1000),
+  };
+  vault.deletedKeys.set(name, deleted);
+  world.clock.schedule(purgeMs, () => {
+    if (vault.deletedKeys.get(name) === deleted) vault.deletedKeys.delete(name);
+  });
+  return bundle(vault, deleted, newest, apiVersion);
+}
+
+function list({ vault, url, apiVersion }: KeyVaultRequest): Record<string, unknown> {
+  const items = [...vault.deletedKeys]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, key]) => ({
+      ...keyItem(vault, key, newestOf(key), apiVersion, false),
+      ...deletion(vault, key),
+    }));
+  return page(items, url, apiVersion);
+}
+
+function get({ vault, params, apiVersion }: KeyVaultRequest): Record<string, unknown> {
+  const key = requireDeleted(vault, params.name);
+  return bundle(vault, key, newestOf(key), apiVersion);
+}
+
+function recover({ world, vault, params, apiVersion }: KeyVaultRequest): Record<string, unknown> {
+  const deleted = requireDeleted(vault, params.name);
+  const name = deleted.name.toLowerCase();
+  if (vault.keys.has(name)) throw conflict(`A key with the name ${deleted.name} exists already.`);
+  const { deletedDate: _date, scheduledPurgeDate: _purge, ...key } = deleted;
+  vault.deletedKeys.delete(name);
+  vault.keys.set(name, key);
+  noticeFrom(world, key);
+  watchLifetime(world, vault, key, rotateKey);
+  return keyBundle(vault, key, newestOf(key), apiVersion);
+}
+
+function purge({ vault, params }: KeyVaultRequest): undefined {
+  const key = requireDeleted(vault, params.name);
+  if (vault.properties.enablePurgeProtection) {
+    throw forbidden(
+      `Operation "purge" is not allowed because purge protection is enabled for this vault. Key Vault service will automatically purge it after the retention period has passed.\r\nVault: ${vault.name};location=${vault.location}`,
+      'ForbiddenByPolicy',
+    );
+  }
+  vault.deletedKeys.delete(key.name.toLowerCase());
+}
+
+/** For the file service, a key that goes or comes back is as if its enabled versions were switched off or on now. */
+function noticeFrom(world: World, key: Key): void {
+  for (const version of key.versions) if (version.enabled) version.enabledChangedMs = world.clock.nowMs();
+}
+
+function requireDeleted(vault: Vault, name: string | undefined): DeletedKey {
+  const key = vault.deletedKeys.get((name ?? '').toLowerCase());
+  if (!key) throw deletedKeyNotFound(name ?? '');
+  return key;
+}
+
+function newestOf(key: Key): KeyVersion {
+  const newest = key.versions.at(-1);
+  if (!newest) throw keyNotFound(key.name);
+  return newest;
+}
+
+function bundle(vault: Vault, key: DeletedKey, version: KeyVersion, apiVersion: string): Record<string, unknown> {
+  return { ...deletion(vault, key), ...keyBundle(vault, key, version, apiVersion) };
+}

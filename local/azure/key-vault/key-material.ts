@@ -1,0 +1,85 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type JsonWebKey, type KeyObject } from 'node:crypto';
+import type { KeyVersion } from '../world.ts';
+import { badParameter } from './errors.ts';
+import { takeRsaKey } from './rsa-pool.ts';
+
+export type KeyType = KeyVersion['kty'];
+
+/** Curve names of Key Vault, what OpenSSL calls them, and their size in bits. */
+const curves: Record<string, { namedCurve: string; bits: number }> = {
+  'P-256': { namedCurve: 'prime256v1', bits: 256 },
+  'P-384': { namedCurve: 'secp384r1', bits: 384 },
+  'P-521': { namedCurve: 'secp521r1', bits: 521 },
+  'P-256K': { namedCurve: 'secp256k1', bits: 256 },
+};
+
+export interface KeyMaterial {
+  privateKey: KeyObject;
+  /** Bits. */
+  keySize: number;
+}
+
+/** The operations that a key gets when its maker names none (recorded for RSA). */
+export function defaultKeyOps(kty: KeyType): string[] {
+  if (kty.startsWith('EC')) return ['sign', 'verify'];
+  return ['encrypt', 'decrypt', 'sign', 'verify', 'wrapKey', 'unwrapKey'];
+}
+
+/** Makes a key as Key Vault does. Throws a 400 for a size, curve or type that it does not offer. */
+export function generateKeyMaterial(kty: KeyType, size: number | undefined, crv?: string): KeyMaterial {
+  if (kty === 'RSA' || kty === 'RSA-HSM') {
+    const keySize = checkRsaSize(size ?? 2048);
+    return { privateKey: takeRsaKey(keySize), keySize };
+  }
+  if (kty === 'EC' || kty === 'EC-HSM') {
+    const curve = curves[crv ?? curveOfSize(size)];
+    if (!curve) throw badParameter(`Unsupported curve: ${crv}`);
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: curve.namedCurve });
+    return { privateKey, keySize: curve.bits };
+  }
+  throw badParameter(`Key type '${kty}' is only supported by Managed HSM.`);
+}
+
+/** Takes the key material of an import. Throws a 400 for what is no complete private RSA or EC key. */
+export function importKeyMaterial(jwk: Record<string, unknown>): KeyMaterial & { kty: KeyType } {
+  const kty = jwk.kty;
+  if (kty !== 'RSA' && kty !== 'RSA-HSM' && kty !== 'EC' && kty !== 'EC-HSM') {
+    throw badParameter(`The key type '${String(kty)}' cannot be imported.`);
+  }
+  const crv = jwk.crv === 'P-256K' ? 'secp256k1' : jwk.crv;
+  let privateKey: KeyObject;
+  try {
+    privateKey = createPrivateKey({ key: { ...jwk, kty: kty.replace('-HSM', ''), crv } as JsonWebKey, format: 'jwk' });
+  } catch (cause) {
+    throw badParameter(`Invalid key material: ${cause instanceof Error ? cause.message : String(cause)}`);
+  }
+  if (kty.startsWith('RSA')) {
+    return { kty, privateKey, keySize: checkRsaSize(privateKey.asymmetricKeyDetails?.modulusLength ?? 0) };
+  }
+  const named = privateKey.asymmetricKeyDetails?.namedCurve;
+  const curve = Object.values(curves).find((known) => known.namedCurve === named);
+  if (!curve) throw badParameter(`Unsupported curve: ${String(jwk.crv)}`);
+  return { kty, privateKey, keySize: curve.bits };
+}
+
+/** The public half of a key in the words of the wire: `n` and `e`, or `crv`, `x` and `y`. */
+export function publicMaterial(privateKey: KeyObject): Record<string, string> {
+  const jwk = createPublicKey(privateKey).export({ format: 'jwk' });
+  if (jwk.kty === 'RSA') return { n: jwk.n ?? '', e: jwk.e ?? '' };
+  return { crv: jwk.crv === 'secp256k1' ? 'P-256K' : (jwk.crv ?? ''), x: jwk.x ?? '', y: jwk.y ?? '' };
+}
+
+/** The curve of an EC key in Key Vault's words. */
+export function curveOf(privateKey: KeyObject): string | undefined {
+  const named = privateKey.asymmetricKeyDetails?.namedCurve;
+  return Object.entries(curves).find(([, curve]) => curve.namedCurve === named)?.[0];
+}
+
+function curveOfSize(size: number | undefined): string {
+  return size === 384 ? 'P-384' : size === 521 ? 'P-521' : 'P-256';
+}
+
+function checkRsaSize(size: number): number {
+  if (size !== 2048 && size !== 3072 && size !== 4096) throw badParameter('Unsupported key size');
+  return size;
+}

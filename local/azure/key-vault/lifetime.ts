@@ -1,0 +1,83 @@
+import type { Key, KeyVersion, Vault, VaultEvent, World } from '../world.ts';
+import { addDuration, parseDuration } from './duration.ts';
+import { defaultNotifyBeforeExpiry } from './rotation-policy.ts';
+
+type Rotate = (world: World, vault: Vault, keyName: string) => KeyVersion;
+type Done = Partial<Record<'nearExpiry' | 'expired' | 'rotated', number | undefined>>;
+
+/** The timers of each key. */
+const timers = new WeakMap<Key, (() => void)[]>();
+/** What a version has had already, with the `exp` it had then: a later `exp` counts anew. */
+const done = new WeakMap<KeyVersion, Done>();
+
+/**
+ * Sets the timers of a key's newest version anew: near expiry, expiry, and the rotation that its policy asks for. To be
+ * called whenever a version, its `exp`, the policy, or the key's existence changes. What is due already happens at
+ * once, in order of time. Versions before the newest have no timers, nor has a deleted key. Whether the newest version
+ * is enabled makes no difference (not documented; a key that rotates while it is revoked is the harder case).
+ */
+export function watchLifetime(world: World, vault: Vault, key: Key, rotate: Rotate): void {
+  for (const cancel of timers.get(key) ?? []) cancel();
+  timers.delete(key);
+  const version = key.versions.at(-1);
+  if (!version || vault.keys.get(key.name.toLowerCase()) !== key) return;
+  timers.set(
+    key,
+    plan(key, version).map(({ atSeconds, what }) => {
+      const run = (): void => {
+        // Looked at again: the vault may have been deleted, which cancels nothing.
+        if (key.versions.at(-1) !== version || world.vaults.get(vault.name.toLowerCase()) !== vault) return;
+        remember(version, what);
+        if (what === 'rotated') rotate(world, vault, key.name);
+        else world.publish({ vault, type: eventTypes[what], keyName: key.name, version });
+      };
+      const atMs = atSeconds * 1000;
+      if (what === 'nearExpiry' && atMs <= world.clock.nowMs()) {
+        run(); // a key made inside the window has its near-expiry event together with that of the new version
+        return () => {};
+      }
+      return world.clock.schedule(atMs, run);
+    }),
+  );
+}
+
+/** Cancels the timers of a key that is gone. */
+export function forgetLifetime(key: Key): void {
+  for (const cancel of timers.get(key) ?? []) cancel();
+  timers.delete(key);
+}
+
+const eventTypes = {
+  nearExpiry: 'Microsoft.KeyVault.KeyNearExpiry',
+  expired: 'Microsoft.KeyVault.KeyExpired',
+} as const satisfies Record<string, VaultEvent['type']>;
+
+function plan(key: Key, version: KeyVersion): { atSeconds: number; what: keyof Done }[] {
+  const planned: { atSeconds: number; what: keyof Done }[] = [];
+  const had = done.get(version) ?? {};
+  const actions = key.rotationPolicy?.lifetimeActions ?? [];
+  const of = (type: string) => actions.filter((one) => one.action.type.toLowerCase() === type);
+  if (version.exp !== undefined) {
+    const exp = version.exp;
+    const notice = parseDuration(of('notify')[0]?.trigger.timeBeforeExpiry ?? defaultNotifyBeforeExpiry);
+    if (notice && had.nearExpiry !== exp) {
+      planned.push({ atSeconds: addDuration(exp, notice, -1), what: 'nearExpiry' });
+    }
+    if (had.expired !== exp) planned.push({ atSeconds: exp, what: 'expired' });
+  }
+  if (!version.imported && !('rotated' in had)) {
+    for (const { trigger } of of('rotate')) {
+      const afterCreate = parseDuration(trigger.timeAfterCreate ?? '');
+      const beforeExpiry = parseDuration(trigger.timeBeforeExpiry ?? '');
+      if (afterCreate) planned.push({ atSeconds: addDuration(version.created, afterCreate), what: 'rotated' });
+      else if (beforeExpiry && version.exp !== undefined) {
+        planned.push({ atSeconds: addDuration(version.exp, beforeExpiry, -1), what: 'rotated' });
+      }
+    }
+  }
+  return planned.sort((a, b) => a.atSeconds - b.atSeconds);
+}
+
+function remember(version: KeyVersion, what: keyof Done): void {
+  done.set(version, { ...done.get(version), [what]: version.exp });
+}

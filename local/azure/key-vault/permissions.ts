@@ -1,0 +1,97 @@
+import { isAllowed } from '../roles.ts';
+import type { Caller } from '../service.ts';
+import type { Vault, World } from '../world.ts';
+import { forbidden } from './errors.ts';
+
+/** The data action of Azure RBAC for each permission of an access policy. */
+const dataActions = {
+  get: 'keys/read',
+  list: 'keys/read',
+  create: 'keys/create/action',
+  import: 'keys/import/action',
+  update: 'keys/update/action',
+  delete: 'keys/delete',
+  recover: 'keys/recover/action',
+  purge: 'keys/purge/action',
+  backup: 'keys/backup/action',
+  restore: 'keys/restore/action',
+  rotate: 'keys/rotate/action',
+  getrotationpolicy: 'keyrotationpolicies/read',
+  setrotationpolicy: 'keyrotationpolicies/write',
+  encrypt: 'keys/encrypt/action',
+  decrypt: 'keys/decrypt/action',
+  wrapKey: 'keys/wrap/action',
+  unwrapKey: 'keys/unwrap/action',
+} as const;
+
+/** A key permission in the words of access policies. */
+export type KeyPermission = keyof typeof dataActions;
+
+/**
+ * Whether a principal may do `permission` with a key (or, without a name, with the vault's keys), by role assignment
+ * or, in an access-policy vault, by policy. The same rule for callers and for the identities of storage accounts.
+ */
+export function hasKeyPermission(
+  world: World,
+  vault: Vault,
+  principalId: string,
+  keyName: string | undefined,
+  permission: KeyPermission,
+): boolean {
+  if (vault.properties.enableRbacAuthorization) {
+    return isAllowed(world, principalId, keyScope(vault, keyName), dataAction(permission), 'data');
+  }
+  const policies = (vault.properties.accessPolicies ?? []) as {
+    objectId?: string;
+    permissions?: { keys?: string[] };
+  }[];
+  const wanted = permission.toLowerCase();
+  return policies.some(
+    ({ objectId, permissions }) =>
+      objectId?.toLowerCase() === principalId.toLowerCase() &&
+      permissions?.keys?.some((one) => ['all', wanted].includes(one.toLowerCase())),
+  );
+}
+
+/** Throws the 403 of the vault's permission model. */
+export function requireKeyPermission(
+  world: World,
+  vault: Vault,
+  { principal }: Caller,
+  keyName: string | undefined,
+  permission: KeyPermission,
+): void {
+  if (!world.settings.enforceRoles) return;
+  if (hasKeyPermission(world, vault, principal.objectId, keyName, permission)) return;
+  const who = `appid=${principal.clientId};oid=${principal.objectId};iss=https://sts.windows.net/${world.tenantId}/`;
+  const where = `${vault.name};location=${vault.location}`;
+  if (!vault.properties.enableRbacAuthorization) {
+    throw forbidden(
+      `The user, group or application '${who}' does not have keys ${permission.toLowerCase()} permission on key vault '${where}'. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287`,
+      'AccessDenied',
+    );
+  }
+  throw forbidden(
+    [
+      'Caller is not authorized to perform action on resource.',
+      'If role assignments, deny assignments or role definitions were changed recently, please observe propagation time.',
+      `Caller: ${who}`,
+      `Action: '${dataAction(permission)}'`,
+      `Resource: '${keyScope(vault, keyName).toLowerCase()}'`,
+      'Assignment: (not found)',
+      'DenyAssignmentId: null',
+      "DecisionReason: 'DeniedWithNoValidRBAC' ",
+      `Vault: ${where}`,
+      '',
+    ].join('\r\n'),
+    'ForbiddenByRbac',
+  );
+}
+
+function dataAction(permission: KeyPermission): string {
+  return `Microsoft.KeyVault/vaults/${dataActions[permission]}`;
+}
+
+function keyScope(vault: Vault, keyName: string | undefined): string {
+  return keyName ? `${vault.id}/keys/${keyName}` : vault.id;
+}

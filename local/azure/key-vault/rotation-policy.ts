@@ -1,0 +1,97 @@
+import type { Key, RotationPolicy, Vault } from '../world.ts';
+import { approximateDays, parseDuration } from './duration.ts';
+import { badParameter } from './errors.ts';
+
+/** When KeyNearExpiry comes without a Notify action in the policy: 30 days before (Event Grid's Key Vault schema). */
+export const defaultNotifyBeforeExpiry = 'P30D';
+
+/** Days, from "Configure key auto-rotation" and the specification of `expiryTime`. */
+const minimum = { rotate: 7, expiry: 28 };
+
+/** The policy as GET shows it; a key that never had one shows the default notice and no expiry time. */
+export function showRotationPolicy(vault: Vault, key: Key): Record<string, unknown> {
+  const policy = key.rotationPolicy ?? { lifetimeActions: [defaultNotify()], attributes: {} };
+  return {
+    id: `${vault.properties.vaultUri.replace(/\/$/, '')}/keys/${key.name}/rotationpolicy`,
+    lifetimeActions: policy.lifetimeActions,
+    attributes: policy.attributes,
+  };
+}
+
+/**
+ * The policy that a PUT asks for, in Key Vault's spelling, with the default notice when it names none. Throws a 400
+ * for what Key Vault refuses. `nowSeconds` becomes `updated`, and `created` unless there was a policy before.
+ */
+export function readRotationPolicy(
+  body: Record<string, unknown>,
+  before: RotationPolicy | undefined,
+  nowSeconds: number,
+): RotationPolicy {
+  const attributes = (body.attributes ?? {}) as Record<string, unknown>;
+  const expiryTime = duration(attributes.expiryTime, 'attributes.expiryTime');
+  if (expiryTime && expiryTime.days < minimum.expiry) {
+    throw badParameter(`The expiryTime of a key rotation policy must be at least ${minimum.expiry} days.`);
+  }
+  const asked = body.lifetimeActions ?? [];
+  if (!Array.isArray(asked)) throw badParameter('lifetimeActions must be an array.');
+  const actions = asked.map((one) => readAction(one, expiryTime));
+  for (const type of ['Rotate', 'Notify']) {
+    if (actions.filter(({ action }) => action.type === type).length > 1) {
+      throw badParameter(`A key rotation policy can have one lifetime action of type ${type}.`);
+    }
+  }
+  if (!actions.some(({ action }) => action.type === 'Notify')) actions.push(defaultNotify());
+  return {
+    lifetimeActions: actions,
+    attributes: {
+      ...(expiryTime ? { expiryTime: expiryTime.text } : {}),
+      created: before?.attributes.created ?? nowSeconds,
+      updated: nowSeconds,
+    },
+  };
+}
+
+type LifetimeAction = RotationPolicy['lifetimeActions'][number];
+interface Length {
+  readonly text: string;
+  readonly days: number;
+}
+
+function readAction(value: unknown, expiryTime: Length | undefined): LifetimeAction {
+  const { trigger: when, action } = (value ?? {}) as { trigger?: Record<string, unknown>; action?: { type?: unknown } };
+  const type = String(action?.type ?? '').toLowerCase();
+  if (type !== 'rotate' && type !== 'notify') {
+    throw badParameter(`Unknown lifetime action: ${String(action?.type)}. Use Rotate or Notify.`);
+  }
+  const afterCreate = duration(when?.timeAfterCreate, 'trigger.timeAfterCreate');
+  const beforeExpiry = duration(when?.timeBeforeExpiry, 'trigger.timeBeforeExpiry');
+  const length = afterCreate ?? beforeExpiry;
+  if (!length || (afterCreate && beforeExpiry)) {
+    throw badParameter('A trigger has either timeAfterCreate or timeBeforeExpiry.');
+  }
+  if (type === 'notify' && afterCreate) throw badParameter('A Notify action takes timeBeforeExpiry only.');
+  if (length.days < minimum.rotate) {
+    throw badParameter(`The time of a lifetime action must be at least ${minimum.rotate} days.`);
+  }
+  if (type === 'rotate' && beforeExpiry && !expiryTime) {
+    throw badParameter('A Rotate action with timeBeforeExpiry needs attributes.expiryTime.');
+  }
+  if (type === 'rotate' && expiryTime && length.days > expiryTime.days - minimum.rotate) {
+    throw badParameter(`A rotation must be at least ${minimum.rotate} days from creation and from expiry.`);
+  }
+  return {
+    trigger: afterCreate ? { timeAfterCreate: afterCreate.text } : { timeBeforeExpiry: length.text },
+    action: { type: type === 'rotate' ? 'Rotate' : 'Notify' },
+  };
+}
+
+function duration(value: unknown, name: string): Length | undefined {
+  if (value === undefined || value === null) return undefined;
+  const parsed = typeof value === 'string' ? parseDuration(value) : undefined;
+  if (!parsed || typeof value !== 'string') throw badParameter(`${name} must be a duration such as P90D, P18M or P2Y.`);
+  return { text: value, days: approximateDays(parsed) };
+}
+
+function defaultNotify(): LifetimeAction {
+  return { trigger: { timeBeforeExpiry: defaultNotifyBeforeExpiry }, action: { type: 'Notify' } };
+}

@@ -1,0 +1,100 @@
+import { Hono } from 'hono';
+import type { Caller, Service, ServiceEnv } from '../service.ts';
+import type { Vault, World } from '../world.ts';
+import { cryptoOperations } from './crypto-operations.ts';
+import { deletedKeyOperations } from './deleted-key-operations.ts';
+import { badParameter, KeyVaultError } from './errors.ts';
+import { keyOperations } from './key-operations.ts';
+import { findVault } from './keys.ts';
+import type { Operation } from './operation.ts';
+import { requireKeyPermission } from './permissions.ts';
+import { matchRoute } from './routes.ts';
+import { createThrottle } from './throttle.ts';
+
+const operations: Operation[] = [...deletedKeyOperations, ...cryptoOperations, ...keyOperations];
+
+/** A token's `aud` for Key Vault: the resource's URI, with or without a slash, or its application id. */
+const audiences = ['https://vault.azure.net', 'https://vault.azure.net/', 'cfa8b339-82a2-471a-a3c9-0fc0be7a4093'];
+
+/** The keys data plane of every vault of the world; which vault is meant is in the request's host name. */
+export function createKeyVaultService(world: World): Service {
+  const app = new Hono<ServiceEnv>();
+  const throttle = createThrottle(world);
+
+  app.all('*', async (c) => {
+    const url = new URL(c.req.url);
+    const vault = findVault(world, url.host);
+    try {
+      // In Azure such a name does not resolve; whoever reached this server all the same gets a clear answer.
+      if (!vault) throw new KeyVaultError(404, 'VaultNotFound', `There is no vault at ${url.host}.`);
+      const caller = requireCaller(vault, c.get('caller'), c.req.header('authorization'));
+      const { operation, params } = matchRoute(operations, c.req.method, url.pathname);
+      const apiVersion = url.searchParams.get('api-version');
+      if (!apiVersion) throw badParameter('The api-version query parameter is missing.');
+      requireKeyPermission(world, vault, caller, params.name, operation.permission);
+      throttle(vault, operation.cost, () => newestSize(vault, params.name));
+      const body = readBody(await c.req.text());
+      const answer = operation.run({ world, vault, caller, url, apiVersion, params, body });
+      return reply(vault, answer ? 200 : 204, answer);
+    } catch (error) {
+      if (!(error instanceof KeyVaultError)) throw error;
+      return reply(vault, error.status, error.body(), error.headers);
+    }
+  });
+  return app;
+}
+
+function requireCaller(vault: Vault, caller: Caller | undefined, authorization: string | undefined): Caller {
+  const challenge = {
+    'www-authenticate': `Bearer authorization="https://login.microsoftonline.com/${String(vault.properties.tenantId)}", resource="https://vault.azure.net"`,
+  };
+  if (!authorization) {
+    const message = 'AKV10000: Request is missing a Bearer or PoP token.';
+    throw new KeyVaultError(401, 'Unauthorized', message, undefined, challenge);
+  }
+  if (!caller) {
+    const message = "[TokenInvalid] Error validating token: 'S2S12005'.";
+    throw new KeyVaultError(401, 'Unauthorized', message, undefined, challenge);
+  }
+  if (!audiences.includes(caller.audience)) {
+    const message = `AKV10022: Invalid audience. Expected https://vault.azure.net, found: ${caller.audience}.`;
+    throw new KeyVaultError(401, 'Unauthorized', message, undefined, challenge);
+  }
+  return caller;
+}
+
+function newestSize(vault: Vault, keyName: string | undefined): number | undefined {
+  return vault.keys.get((keyName ?? '').toLowerCase())?.versions.at(-1)?.keySize;
+}
+
+function readBody(text: string): Record<string, unknown> | undefined {
+  if (text.trim() === '') return undefined;
+  try {
+    const body: unknown = JSON.parse(text);
+    if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Record<string, unknown>;
+  } catch {
+    // refused below
+  }
+  throw badParameter('The request body must be a JSON object.');
+}
+
+function reply(
+  vault: Vault | undefined,
+  status: number,
+  body: Record<string, unknown> | undefined,
+  headers: Record<string, string> = {},
+): Response {
+  return new Response(body ? JSON.stringify(body) : null, {
+    status,
+    headers: {
+      ...(body ? { 'content-type': 'application/json; charset=utf-8' } : {}),
+      'cache-control': 'no-cache',
+      'strict-transport-security': 'max-age=31536000;includeSubDomains',
+      'x-ms-keyvault-region': vault?.location ?? 'unknown',
+      'x-ms-keyvault-service-version': '1.9.1054.1',
+      'x-ms-keyvault-network-info': 'conn_type=Ipv4;addr=127.0.0.1;act_addr_fam=InterNetwork;',
+      'x-ms-request-id': crypto.randomUUID(),
+      ...headers,
+    },
+  });
+}
