@@ -1,6 +1,6 @@
 import { type KeyObject, randomBytes } from 'node:crypto';
 import type { Key, KeyVersion, Vault, World } from '../world.ts';
-import { addDuration, parseDuration } from './duration.ts';
+import { addCalendarDuration, parseCalendarDuration } from './calendar-duration.ts';
 import { badParameter, conflict, keyNotFound } from './errors.ts';
 import { curveOf, defaultKeyOps, generateKeyMaterial, type KeyType } from './key-material.ts';
 import { watchLifetime } from './lifetime.ts';
@@ -76,14 +76,14 @@ export function rotateKey(world: World, vault: Vault, keyName: string): KeyVersi
   if (!key || !newest) throw keyNotFound(keyName);
   if (newest.imported) throw badParameter(`Key '${key.name}' has imported key material and cannot be rotated.`);
   const curve = curveOf(newest.privateKey);
-  const expiryTime = parseDuration(key.rotationPolicy?.attributes.expiryTime ?? '');
+  const expiryTime = parseCalendarDuration(key.rotationPolicy?.attributes.expiryTime ?? '');
   return createKeyVersion(world, vault, key.name, {
     kty: newest.kty,
     keySize: newest.keySize,
     ...(curve ? { curve } : {}),
     keyOps: [...newest.keyOps],
     tags: world.settings.rotateCopiesTags ? newest.tags : undefined,
-    exp: expiryTime ? addDuration(world.clock.nowSeconds(), expiryTime) : undefined,
+    exp: expiryTime ? addCalendarDuration(world.clock.nowSeconds(), expiryTime) : undefined,
   });
 }
 

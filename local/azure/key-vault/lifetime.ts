@@ -1,5 +1,5 @@
 import type { Key, KeyVersion, Vault, VaultEvent, World } from '../world.ts';
-import { addDuration, parseDuration } from './duration.ts';
+import { addCalendarDuration, parseCalendarDuration } from './calendar-duration.ts';
 import { defaultNotifyBeforeExpiry } from './rotation-policy.ts';
 
 type Rotate = (world: World, vault: Vault, keyName: string) => KeyVersion;
@@ -59,19 +59,19 @@ function plan(key: Key, version: KeyVersion): { atSeconds: number; what: keyof D
   const of = (type: string) => actions.filter((one) => one.action.type.toLowerCase() === type);
   if (version.exp !== undefined) {
     const exp = version.exp;
-    const notice = parseDuration(of('notify')[0]?.trigger.timeBeforeExpiry ?? defaultNotifyBeforeExpiry);
+    const notice = parseCalendarDuration(of('notify')[0]?.trigger.timeBeforeExpiry ?? defaultNotifyBeforeExpiry);
     if (notice && had.nearExpiry !== exp) {
-      planned.push({ atSeconds: addDuration(exp, notice, -1), what: 'nearExpiry' });
+      planned.push({ atSeconds: addCalendarDuration(exp, notice, -1), what: 'nearExpiry' });
     }
     if (had.expired !== exp) planned.push({ atSeconds: exp, what: 'expired' });
   }
   if (!version.imported && !('rotated' in had)) {
     for (const { trigger } of of('rotate')) {
-      const afterCreate = parseDuration(trigger.timeAfterCreate ?? '');
-      const beforeExpiry = parseDuration(trigger.timeBeforeExpiry ?? '');
-      if (afterCreate) planned.push({ atSeconds: addDuration(version.created, afterCreate), what: 'rotated' });
+      const afterCreate = parseCalendarDuration(trigger.timeAfterCreate ?? '');
+      const beforeExpiry = parseCalendarDuration(trigger.timeBeforeExpiry ?? '');
+      if (afterCreate) planned.push({ atSeconds: addCalendarDuration(version.created, afterCreate), what: 'rotated' });
       else if (beforeExpiry && version.exp !== undefined) {
-        planned.push({ atSeconds: addDuration(version.exp, beforeExpiry, -1), what: 'rotated' });
+        planned.push({ atSeconds: addCalendarDuration(version.exp, beforeExpiry, -1), what: 'rotated' });
       }
     }
   }

@@ -39,7 +39,7 @@ export function hasKeyPermission(
   permission: KeyPermission,
 ): boolean {
   if (vault.properties.enableRbacAuthorization) {
-    return isAllowed(world, principalId, keyScope(vault, keyName), dataAction(permission), 'data');
+    return isAllowed(world, principalId, keyScope(vault, keyName), dataAction(permission), 'dataAction');
   }
   const policies = (vault.properties.accessPolicies ?? []) as {
     objectId?: string;

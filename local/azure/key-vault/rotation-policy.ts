@@ -1,5 +1,5 @@
 import type { Key, RotationPolicy, Vault } from '../world.ts';
-import { approximateDays, parseDuration } from './duration.ts';
+import { approximateDays, parseCalendarDuration } from './calendar-duration.ts';
 import { badParameter } from './errors.ts';
 
 /** When KeyNearExpiry comes without a Notify action in the policy: 30 days before (Event Grid's Key Vault schema). */
@@ -87,7 +87,7 @@ function readAction(value: unknown, expiryTime: Length | undefined): LifetimeAct
 
 function duration(value: unknown, name: string): Length | undefined {
   if (value === undefined || value === null) return undefined;
-  const parsed = typeof value === 'string' ? parseDuration(value) : undefined;
+  const parsed = typeof value === 'string' ? parseCalendarDuration(value) : undefined;
   if (!parsed || typeof value !== 'string') throw badParameter(`${name} must be a duration such as P90D, P18M or P2Y.`);
   return { text: value, days: approximateDays(parsed) };
 }

@@ -6,7 +6,7 @@ export interface CalendarDuration {
 }
 
 /** Reads `P…Y…M…W…D`; undefined when `text` is anything else (Key Vault takes no time part in a rotation policy). */
-export function parseDuration(text: string): CalendarDuration | undefined {
+export function parseCalendarDuration(text: string): CalendarDuration | undefined {
   const match = /^P(?=\d)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?$/i.exec(text);
   if (!match) return undefined;
   const [years, months, weeks, days] = [1, 2, 3, 4].map((group) => Number(match[group] ?? 0));
@@ -14,7 +14,7 @@ export function parseDuration(text: string): CalendarDuration | undefined {
 }
 
 /** `epochSeconds` moved by the duration, forward or back, in the UTC calendar. */
-export function addDuration(epochSeconds: number, duration: CalendarDuration, direction: 1 | -1 = 1): number {
+export function addCalendarDuration(epochSeconds: number, duration: CalendarDuration, direction: 1 | -1 = 1): number {
   const date = new Date(epochSeconds * 1000);
   const day = date.getUTCDate();
   date.setUTCDate(1);

@@ -1,0 +1,68 @@
+import { keyIdentifier } from '../key-vault/keys.ts';
+import type { VaultEvent } from '../world.ts';
+
+/** An event as it was when it happened, before a schema is chosen. */
+export interface PublishedEvent {
+  readonly id: string;
+  /** ISO 8601 with seven digits, as Azure writes it. */
+  readonly time: string;
+  /** The vault's ARM id. */
+  readonly source: string;
+  /** The key's name alone: no type, no version. */
+  readonly subject: string;
+  readonly type: string;
+  readonly data: Record<string, unknown>;
+}
+
+/** Freezes what the event says; a key may change before the event is delivered. */
+export function publishedEvent(event: VaultEvent, id: string, now: Date): PublishedEvent {
+  const { vault, version } = event;
+  const keyName = vault.keys.get(event.keyName.toLowerCase())?.name ?? event.keyName;
+  return {
+    id,
+    time: now.toISOString().replace('Z', '0000Z'),
+    source: vault.id,
+    subject: keyName,
+    type: event.type,
+    data: {
+      Id: keyIdentifier(vault, keyName, version.version),
+      VaultName: vault.name,
+      ObjectType: 'Key',
+      ObjectName: keyName,
+      Version: version.version,
+      // What a key without them shows is not documented; null is what the SDKs' optional numbers allow for.
+      NBF: version.nbf ?? null,
+      EXP: version.exp ?? null,
+    },
+  };
+}
+
+/** The body of a delivery and its content type: an array of one event, or one CloudEvent. */
+export function deliveryBody(event: PublishedEvent, schema: string): { body: string; contentType: string } {
+  if (schema.toLowerCase().startsWith('cloudevent')) {
+    return { body: JSON.stringify(cloudEvent(event)), contentType: 'application/cloudevents+json; charset=utf-8' };
+  }
+  return { body: JSON.stringify([eventGridEvent(event)]), contentType: 'application/json; charset=utf-8' };
+}
+
+/** One event in the Event Grid schema, with what dead-lettering adds. */
+export function eventGridEvent(event: PublishedEvent, extra: Record<string, unknown> = {}): Record<string, unknown> {
+  const { id, time, source, subject, type, data } = event;
+  return {
+    id,
+    topic: source,
+    subject,
+    eventType: type,
+    eventTime: time,
+    data,
+    dataVersion: '1',
+    metadataVersion: '1',
+    ...extra,
+  };
+}
+
+/** The same in the CloudEvents 1.0 schema. */
+export function cloudEvent(event: PublishedEvent, extra: Record<string, unknown> = {}): Record<string, unknown> {
+  const { id, time, source, subject, type, data } = event;
+  return { id, source, subject, type, time, data, specversion: '1.0', ...extra };
+}

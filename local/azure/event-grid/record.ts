@@ -1,0 +1,37 @@
+/** One event on its way to one event subscription. */
+export interface EventRecord {
+  /** The event's id: the same for every subscription that gets it. */
+  readonly id: string;
+  readonly time: string;
+  readonly type: string;
+  readonly subject: string;
+  /** ARM id. */
+  readonly subscription: string;
+  readonly function: string | undefined;
+  readonly attempts: Attempt[];
+  /** `dropped`: lost by a fault, or given up without a dead-letter destination; `reason` says which. */
+  outcome: 'pending' | 'delivered' | 'dropped' | 'dead-lettered';
+  reason?: string;
+  /** ARM id of the container that it was dead-lettered to. */
+  deadLetterContainer?: string;
+}
+
+/** One request of a delivery. An attempt that timed out and was answered later has both `error` and `status`. */
+export interface Attempt {
+  readonly time: string;
+  status?: number;
+  error?: string;
+  durationMs?: number;
+}
+
+/** Ends a record without delivery. */
+export function giveUp(record: EventRecord, reason: string): void {
+  record.outcome = 'dropped';
+  record.reason = reason;
+}
+
+/** What went wrong, from the innermost error that says so (`fetch` hides the socket's behind "fetch failed"). */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error && error.cause.message ? error.cause.message : error.message;
+}
