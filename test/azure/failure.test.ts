@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { describeFailure } from '../../src/azure/failure.ts';
+
+/** An error as the SDKs throw it. */
+function restError(statusCode: number, code: string, headers: Record<string, string> = {}): unknown {
+  const get = (name: string): string | undefined => headers[name];
+  return Object.assign(new Error('no'), {
+    name: 'RestError',
+    statusCode,
+    code: undefined,
+    details: { error: { code } },
+    response: { headers: { get } },
+  });
+}
+
+describe('describeFailure', () => {
+  it.each([
+    ['429', restError(429, 'TooManyRequests', { 'retry-after': '17' }), 'throttled', 17],
+    ['429 in milliseconds', restError(429, 'Throttled', { 'x-ms-retry-after-ms': '1500' }), 'throttled', 1.5],
+    [
+      '429 until a date',
+      restError(429, 'Throttled', {
+        'retry-after': 'Tue, 24 Nov 2026 10:00:30 GMT',
+        date: 'Tue, 24 Nov 2026 10:00:00 GMT',
+      }),
+      'throttled',
+      30,
+    ],
+    ['429 with nonsense', restError(429, 'Throttled', { 'retry-after': 'soon' }), 'throttled', undefined],
+    ['503 with a time', restError(503, 'ServerBusy', { 'retry-after': '5' }), 'throttled', 5],
+    ['503 without', restError(503, 'ServerBusy'), 'unavailable', undefined],
+    ['500', restError(500, 'GatewayAuthenticationFailed'), 'unavailable', undefined],
+    ['404', restError(404, 'ResourceNotFound'), 'notFound', undefined],
+    ['403', restError(403, 'AuthorizationFailed'), 'forbidden', undefined],
+    ['401', restError(401, 'Unauthorized'), 'forbidden', undefined],
+    ['409', restError(409, 'StorageAccountOperationInProgress'), 'conflict', undefined],
+    ['400', restError(400, 'KeyVaultPolicyError'), 'refused', undefined],
+    ['a connection that broke', Object.assign(new Error('x'), { code: 'ECONNRESET' }), 'unavailable', undefined],
+    [
+      'a name that does not resolve',
+      Object.assign(new Error('x'), { name: 'RestError', code: 'ENOTFOUND' }),
+      'unavailable',
+      undefined,
+    ],
+    [
+      'a token that is not to be had',
+      Object.assign(new Error('x'), { name: 'CredentialUnavailableError' }),
+      'unavailable',
+      undefined,
+    ],
+    ['a request given up', Object.assign(new Error('x'), { name: 'AbortError' }), 'unavailable', undefined],
+    ['a bug', new TypeError('x is not a function'), 'unexpected', undefined],
+    ['text', 'oops', 'unexpected', undefined],
+    ['nothing', undefined, 'unexpected', undefined],
+  ])('%s', (_, error, kind, retryAfterSeconds) => {
+    expect(describeFailure(error)).toMatchObject({ kind, retryAfterSeconds });
+  });
+
+  it("takes Azure's own code from the answer", () => {
+    expect(describeFailure(restError(400, 'KeyVaultPolicyError'))).toMatchObject({
+      code: 'KeyVaultPolicyError',
+      status: 400,
+    });
+  });
+});
