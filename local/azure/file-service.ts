@@ -1,0 +1,81 @@
+import { Hono } from 'hono';
+import { requireFileCaller, requireFileRole } from './file-service/authorization.ts';
+import { FileServiceError, keyRefusal } from './file-service/errors.ts';
+import { keyTrouble } from './file-service/key-access.ts';
+import { findOperation } from './file-service/operations.ts';
+import { element, xmlDocument } from './file-service/xml.ts';
+import type { Service, ServiceEnv } from './service.ts';
+import type { StorageAccount, World } from './world.ts';
+
+/** False for a host that does not resolve in Azure, because no account has that name. */
+export function fileHostExists(world: World, host: string): boolean {
+  return /^[a-z0-9]{3,24}\.file\.core\.windows\.net(:\d+)?$/i.test(host) && findAccount(world, host) !== undefined;
+}
+
+/**
+ * The file service of every storage account, for callers with an Entra ID token: shares listed, directories listed,
+ * small files read and written. An account whose key cannot be used refuses what touches its data; its list of shares
+ * and a share's properties still answer.
+ */
+export function createFileService(world: World): Service {
+  const app = new Hono<ServiceEnv>();
+
+  app.all('*', async (c) => {
+    const url = new URL(c.req.url);
+    const account = findAccount(world, url.host);
+    try {
+      if (!account) throw new FileServiceError(404, 'ResourceNotFound', `There is no storage account at ${url.host}.`);
+      const caller = requireFileCaller(world, account, c.get('caller'), {
+        authorization: c.req.header('authorization'),
+        intent: c.req.header('x-ms-file-request-intent'),
+      });
+      const [shareName, ...rest] = pathParts(url);
+      const path = rest.join('/');
+      const operation = findOperation(c.req.method, url, shareName, path);
+      requireFileRole(world, account, caller, shareName, operation.access);
+      if (operation.touchesData) {
+        const trouble = keyTrouble(world, account);
+        if (trouble) throw keyRefusal(trouble);
+      }
+      const share = shareName ? account.fileShares.get(shareName) : undefined;
+      if (shareName && !share) {
+        throw new FileServiceError(404, 'ShareNotFound', 'The specified share does not exist.');
+      }
+      const body = Buffer.from(await c.req.arrayBuffer());
+      const header = (name: string): string | undefined => c.req.header(name);
+      const answer = operation.run({ account, share, path, url, body, header });
+      return reply(answer.status, answer.body, answer.headers);
+    } catch (error) {
+      if (!(error instanceof FileServiceError)) throw error;
+      const { status, code, message, headers } = error;
+      const detail = xmlDocument(element('Error', [element('Code', code), element('Message', message)]));
+      return reply(status, c.req.method === 'HEAD' ? null : detail, { 'x-ms-error-code': code, ...headers });
+    }
+  });
+  return app;
+}
+
+function pathParts(url: URL): string[] {
+  try {
+    return url.pathname.split('/').filter(Boolean).map(decodeURIComponent);
+  } catch {
+    throw new FileServiceError(400, 'InvalidUri', 'The requested URI does not represent any resource on the server.');
+  }
+}
+
+function findAccount(world: World, host: string): StorageAccount | undefined {
+  return world.storageAccounts.get((host.split('.')[0] ?? '').toLowerCase());
+}
+
+function reply(status: number, body?: string | Buffer | null, headers: Record<string, string> = {}): Response {
+  return new Response(typeof body === 'string' ? body : body ? new Uint8Array(body) : null, {
+    status,
+    headers: {
+      'x-ms-version': '2025-11-05',
+      'x-ms-request-id': crypto.randomUUID(),
+      'last-modified': 'Thu, 01 Jan 2026 00:00:00 GMT',
+      etag: '"0x8DE000000000000"',
+      ...headers,
+    },
+  });
+}

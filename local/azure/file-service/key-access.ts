@@ -1,0 +1,56 @@
+import { findVault } from '../key-vault/keys.ts';
+import { hasKeyPermission } from '../key-vault/permissions.ts';
+import type { Key, KeyVersion, StorageAccount, Vault, World } from '../world.ts';
+import type { keyRefusals } from './errors.ts';
+
+/**
+ * Why the account's data cannot be decrypted at this moment; undefined when it can. What counts is the key version that
+ * the account's key is wrapped with, whatever newer ones there are. An expired key still unwraps.
+ */
+export function keyTrouble(world: World, account: StorageAccount): keyof typeof keyRefusals | undefined {
+  const { keySource, keyvaultproperties: properties } = account.encryption;
+  if (keySource.toLowerCase() !== 'microsoft.keyvault' || !properties) return undefined;
+  const used = parseIdentifier(properties.currentVersionedKeyIdentifier) ?? {
+    vaultUri: properties.keyvaulturi,
+    keyName: properties.keyname,
+    version: properties.keyversion ?? '',
+  };
+  const vault = findVault(world, used.vaultUri);
+  if (!vault) return 'vaultNotFound';
+  const principalId = principalOf(world, account);
+  if (!principalId || !hasKeyPermission(world, vault, principalId, used.keyName, 'unwrapKey')) return 'noAccess';
+  return seenUsable(world, vault, used.keyName, used.version) ? undefined : 'keyNotFound';
+}
+
+/** Whether the file service still, or again, takes the version as usable: it notices a change only after a while. */
+function seenUsable(world: World, vault: Vault, keyName: string, versionId: string): boolean {
+  const name = keyName.toLowerCase();
+  const pick = (key: Key | undefined): KeyVersion | undefined =>
+    versionId ? key?.versions.find((one) => one.version === versionId.toLowerCase()) : key?.versions.at(-1);
+  const live = pick(vault.keys.get(name));
+  const version = live ?? pick(vault.deletedKeys.get(name));
+  if (!version) return false;
+  const usable = live?.enabled ?? false;
+  const noticed = world.clock.nowMs() - version.enabledChangedMs >= world.settings.fileServiceDelayMs;
+  if (noticed) return usable;
+  // Before the change it was the other way round. A key deleted while it was disabled never was usable.
+  return live ? !usable : version.enabled;
+}
+
+/** Object id of the identity with which the account reaches its key, if it has that identity. */
+function principalOf(world: World, account: StorageAccount): string | undefined {
+  const chosen = account.encryption.identity?.userAssignedIdentity;
+  const { identity } = account;
+  if (!chosen) return identity?.type.includes('SystemAssigned') ? identity.principalId : undefined;
+  const attached = Object.keys(identity?.userAssignedIdentities ?? {});
+  if (!attached.some((id) => id.toLowerCase() === chosen.toLowerCase())) return undefined;
+  return world.identities.get(chosen.toLowerCase())?.principalId;
+}
+
+function parseIdentifier(
+  identifier: string | undefined,
+): { vaultUri: string; keyName: string; version: string } | undefined {
+  const match = /^(https:\/\/[^/]+)\/keys\/([^/]+)\/([^/]+)\/?$/i.exec(identifier ?? '');
+  const [, vaultUri, keyName, version] = match ?? [];
+  return vaultUri && keyName && version ? { vaultUri, keyName, version } : undefined;
+}
