@@ -1,0 +1,52 @@
+// The event subscriptions: one for each managed vault and each event function. A template of its own, because Event Grid
+// takes a function as destination only once it exists, and functions exist only once the package is deployed. azd runs it
+// after each deployment (azure.yaml), scripts/infra/deploy.ts does the same; running it again changes nothing.
+
+targetScope = 'subscription'
+
+import { vaultTopic, subscriptionOf, resourceGroupOf } from 'names.bicep'
+
+@minLength(1)
+@maxLength(32)
+param environmentName string
+
+@minLength(1)
+@description('The managed vaults and their regions (output CMK_VAULT_LOCATIONS of main.bicep).')
+param vaults vaultTopic[]
+
+@description('Resource id of the function app.')
+param functionAppId string
+
+@description('Resource id of the identity that writes dead letters.')
+param eventsIdentityId string
+
+@description('Resource id of the storage account of the app.')
+param storageAccountId string
+
+@description('Principal of the identity of the app, which sees and mends its event subscriptions.')
+param appPrincipalId string
+
+@description('Workspace for delivery failures.')
+param workspaceId string
+
+@description('Action groups that get the alerts.')
+param actionGroupIds string[] = []
+
+module topics 'modules/event-topic.bicep' = [
+  for vault in vaults: {
+    name: 'cmk-events-${environmentName}-${uniqueString(toLower(vault.id))}'
+    scope: resourceGroup(subscriptionOf(vault.id), vault.?topicResourceGroup ?? resourceGroupOf(vault.id))
+    params: {
+      environmentName: environmentName
+      vaultId: vault.id
+      location: vault.location
+      topicName: vault.?topicName ?? ''
+      functionAppId: functionAppId
+      eventsIdentityId: eventsIdentityId
+      storageAccountId: storageAccountId
+      appPrincipalId: appPrincipalId
+      workspaceId: workspaceId
+      actionGroupIds: actionGroupIds
+    }
+  }
+]

@@ -1,0 +1,395 @@
+// CMK Autopilot: everything but the event subscriptions, which can only be made when the functions they aim at exist
+// (events.bicep, deployed after the package).
+
+targetScope = 'subscription'
+
+import { containerNames, subscriptionOf, resourceGroupOf, nameOf, tagSet, vaultLocation } from 'names.bicep'
+
+@export()
+@description('Settings of the app that have a default. README.md says what each does.')
+type tuning = {
+  CMK_REFRESH_AUTOMATIC: ('on' | 'off')?
+  CMK_SCOPE_DISCOVERY: ('all' | 'dependents')?
+  CMK_DUAL_CONTROL: ('on' | 'off')?
+  CMK_DRIFT_SCHEDULE: string?
+  CMK_AUTOFIX: string?
+  CMK_REQUIRE: string?
+  CMK_EXEMPTIONS: string?
+  CMK_KEY_MAX_AGE_DAYS: string?
+  CMK_RETIRE_AFTER_HOURS: string?
+}
+
+@minLength(1)
+@maxLength(32)
+@description('Name of this environment, part of the names of its resources: dev, test, prod.')
+param environmentName string
+
+@minLength(1)
+@description('Region of the app. It need not be the region of the vaults or the accounts.')
+@metadata({ azd: { type: 'location' } })
+param location string
+
+@minLength(1)
+@description('Resource ids of the key vaults to look after: /subscriptions/…/resourceGroups/…/providers/Microsoft.KeyVault/vaults/… They may be in other resource groups and subscriptions, and must use Azure RBAC.')
+param managedVaults string[]
+
+@description('Subscriptions whose storage accounts are looked after; empty means the one deployed to.')
+param storageSubscriptions string[] = []
+
+@description('Resource groups (ids) to which the right to write storage accounts is confined. Empty: the whole of each subscription above.')
+param storageResourceGroups string[] = []
+
+@description('Application (client) id of the app registration of the break-glass API (infra/entra.sh makes it). Empty: the API refuses every call.')
+param apiClientId string = ''
+
+@description('Tenant whose tokens the API takes.')
+param apiTenantId string = tenant().tenantId
+
+@description('Settings that differ from their default, by name.')
+param settings tuning = {}
+
+@description('Tags for every resource.')
+param tags tagSet = {}
+
+@description('Resource group of the app; empty for rg-cmk-<environmentName>.')
+param resourceGroupName string = ''
+
+// Rights that are given only on request.
+
+@description('Lets the app bring back a soft-deleted key as part of a restore.')
+param allowKeyRecovery bool = false
+
+@description('Lets the app mend event subscriptions that the drift check finds missing or aimed elsewhere.')
+param allowEventRepair bool = true
+
+@description('Gives the app userAssignedIdentities/assign/action. Only needed if Azure refuses to write an account with LinkedAuthorizationFailed.')
+param allowIdentityAssignment bool = false
+
+@description('Lets the app list the file shares of dependent accounts after a revocation, to see whether they are really closed (effect probe). Gives it Storage File Data Privileged Reader: it could read every file.')
+param allowEffectProbe bool = false
+
+@description('How the app sees other resources that use a key (blast radius): "listed" reads the types in key-users.json, "reader" gives it the built-in Reader, "none" leaves them out. Outside AzureCloud some types do not exist, so "reader" is the default there.')
+@allowed(['listed', 'reader', 'none'])
+param otherDependents string = environment().name == 'AzureCloud' ? 'listed' : 'reader'
+
+// Operation.
+
+@description('Sends the audit log of the managed vaults to the workspace of the app.')
+param vaultDiagnostics bool = true
+
+@description('Days for which logs are kept.')
+@minValue(30)
+@maxValue(730)
+param logRetentionDays int = 90
+
+@description('Days for which a record of the audit trail can be neither changed nor deleted.')
+@minValue(1)
+@maxValue(146000)
+param auditRetentionDays int = 365
+
+@description('Set to true after locking the immutability policy of the container cmk-audit.')
+param auditPolicyLocked bool = false
+
+@description('Days after which drift reports and dead letters are deleted.')
+@minValue(1)
+param reportRetentionDays int = 180
+
+@description('Redundancy of the storage of the app.')
+@allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_GZRS', 'Standard_RAGRS', 'Standard_RAGZRS'])
+param storageSku string = 'Standard_ZRS'
+
+@minValue(1)
+@maxValue(1000)
+param maximumInstanceCount int = 40
+
+@description('Memory of an instance, in MB.')
+@allowed([512, 2048, 4096])
+param instanceMemoryMB int = 2048
+
+@description('Instances kept warm for the HTTP functions, so that a revocation never waits for a cold start. Costs at rest.')
+@minValue(0)
+param alwaysReadyHttp int = 0
+
+@description('Addresses that get the alerts.')
+param alertEmails string[] = []
+
+@description('Existing action groups (ids) that get the alerts.')
+param actionGroupIds string[] = []
+
+@description('Whether the alert rules are on.')
+param alertsEnabled bool = true
+
+@description('Hours after which a key that is still revoked raises an alert.')
+@minValue(1)
+@maxValue(24)
+param revocationOpenHours int = 8
+
+// Network.
+
+@description('Puts the app on a virtual network and its storage behind private endpoints.')
+param privateNetwork bool = false
+
+@description('With a private network: private endpoints to the managed vaults too.')
+param vaultPrivateEndpoints bool = false
+
+param networkAddressPrefix string = '10.80.0.0/24'
+param appSubnetPrefix string = '10.80.0.0/26'
+param endpointSubnetPrefix string = '10.80.0.64/26'
+
+@description('Address ranges (CIDR) that may call the app, beside Event Grid; empty for everyone with a token.')
+param allowedCallers string[] = []
+
+var token = toLower(uniqueString(subscription().id, environmentName, location))
+var allTags = union(tags, { 'azd-env-name': environmentName })
+var appName = 'func-cmk-${environmentName}-${token}'
+var groupName = empty(resourceGroupName) ? 'rg-cmk-${environmentName}' : resourceGroupName
+
+var vaultIds = union(managedVaults, [])
+var accountSubscriptions = empty(storageSubscriptions)
+  ? [subscription().subscriptionId]
+  : union(map(storageSubscriptions, id => toLower(id)), [])
+// Every subscription that needs the role definitions: those of the vaults, and those of the accounts.
+var roleSubscriptions = union(
+  map(vaultIds, id => subscriptionOf(id)),
+  accountSubscriptions,
+  map(storageResourceGroups, id => subscriptionOf(id))
+)
+var writeEverywhere = empty(storageResourceGroups)
+
+var reader = 'acdd72a7-3385-48ef-bd42-f606fba81ae7'
+var storageFileDataPrivilegedReader = 'b8eda974-7b85-4f76-af95-65846b26df6d'
+
+resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
+  name: groupName
+  location: location
+  tags: allTags
+}
+
+module identity 'modules/identity.bicep' = {
+  name: 'cmk-identity-${environmentName}'
+  scope: group
+  params: {
+    location: location
+    tags: allTags
+    name: 'id-cmk-${environmentName}-${token}'
+    eventsName: 'id-cmk-events-${environmentName}-${token}'
+  }
+}
+
+module monitoring 'modules/monitoring.bicep' = {
+  name: 'cmk-monitoring-${environmentName}'
+  scope: group
+  params: {
+    location: location
+    tags: allTags
+    workspaceName: 'log-cmk-${environmentName}-${token}'
+    insightsName: 'appi-cmk-${environmentName}-${token}'
+    retentionDays: logRetentionDays
+    appPrincipalId: identity.outputs.principalId
+  }
+}
+
+module storage 'modules/storage.bicep' = {
+  name: 'cmk-storage-${environmentName}'
+  scope: group
+  params: {
+    location: location
+    tags: allTags
+    name: 'stcmk${token}'
+    sku: storageSku
+    auditRetentionDays: auditRetentionDays
+    auditPolicyLocked: auditPolicyLocked
+    reportRetentionDays: reportRetentionDays
+    privateOnly: privateNetwork
+    workspaceId: monitoring.outputs.workspaceId
+    appPrincipalId: identity.outputs.principalId
+    eventsPrincipalId: identity.outputs.eventsPrincipalId
+  }
+}
+
+module network 'modules/network.bicep' = if (privateNetwork) {
+  name: 'cmk-network-${environmentName}'
+  scope: group
+  params: {
+    location: location
+    tags: allTags
+    name: 'vnet-cmk-${environmentName}-${token}'
+    addressPrefix: networkAddressPrefix
+    appSubnetPrefix: appSubnetPrefix
+    endpointSubnetPrefix: endpointSubnetPrefix
+    storageId: storage.outputs.id
+    vaultIds: vaultPrivateEndpoints ? vaultIds : []
+  }
+}
+
+// Outside AzureCloud the host cannot work out the addresses from the account's name.
+var hostStorage = environment().name == 'AzureCloud'
+  ? {}
+  : {
+      AzureWebJobsStorage__blobServiceUri: storage.outputs.blobEndpoint
+      AzureWebJobsStorage__queueServiceUri: storage.outputs.queueEndpoint
+    }
+
+module app 'modules/app.bicep' = {
+  name: 'cmk-app-${environmentName}'
+  scope: group
+  params: {
+    location: location
+    tags: allTags
+    environmentName: environmentName
+    name: appName
+    planName: 'plan-cmk-${environmentName}-${token}'
+    identityId: identity.outputs.id
+    identityClientId: identity.outputs.clientId
+    principalId: identity.outputs.principalId
+    packageContainerUrl: '${storage.outputs.blobEndpoint}${containerNames.package}'
+    insightsConnectionString: monitoring.outputs.connectionString
+    apiClientId: apiClientId
+    tenantId: apiTenantId
+    maximumInstanceCount: maximumInstanceCount
+    instanceMemoryMB: instanceMemoryMB
+    alwaysReadyHttp: alwaysReadyHttp
+    subnetId: network.?outputs.appSubnetId ?? ''
+    allowedCallers: allowedCallers
+    allowEventRepair: allowEventRepair
+    workspaceId: monitoring.outputs.workspaceId
+    settings: union(
+      {
+        AzureWebJobsStorage__accountName: storage.outputs.name
+        AzureWebJobsStorage__credential: 'managedidentity'
+        AzureWebJobsStorage__clientId: identity.outputs.clientId
+        AZURE_CLIENT_ID: identity.outputs.clientId
+        AZURE_CLOUD: environment().name
+        CMK_VAULTS: join(vaultIds, ',')
+        CMK_SUBSCRIPTIONS: join(accountSubscriptions, ',')
+      },
+      hostStorage,
+      empty(apiClientId)
+        ? {}
+        : {
+            CMK_TENANT_ID: apiTenantId
+            CMK_API_AUDIENCE: apiClientId
+          },
+      settings
+    )
+  }
+}
+
+module roles 'modules/roles.bicep' = [
+  for id in roleSubscriptions: {
+    name: 'cmk-roles-${environmentName}'
+    scope: subscription(id)
+    params: {
+      environmentName: environmentName
+      allowKeyRecovery: allowKeyRecovery
+      allowEventRepair: allowEventRepair
+    }
+  }
+]
+
+module vaultAccess 'modules/vault-access.bicep' = [
+  for id in vaultIds: {
+    name: 'cmk-vault-${environmentName}-${uniqueString(id)}'
+    scope: resourceGroup(subscriptionOf(id), resourceGroupOf(id))
+    params: {
+      vaultId: id
+      environmentName: environmentName
+      principalId: identity.outputs.principalId
+      roleDefinitionId: roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.vaultOperatorId
+      workspaceId: vaultDiagnostics ? monitoring.outputs.workspaceId : ''
+    }
+  }
+]
+
+module subscriptionAccess 'modules/subscription-access.bicep' = [
+  for id in accountSubscriptions: {
+    name: 'cmk-accounts-${environmentName}'
+    scope: subscription(id)
+    params: {
+      principalId: identity.outputs.principalId
+      roleDefinitionIds: concat(
+        [roles[indexOf(roleSubscriptions, id)].outputs.inventoryReaderId],
+        writeEverywhere ? [roles[indexOf(roleSubscriptions, id)].outputs.accountOperatorId] : [],
+        allowIdentityAssignment ? [roles[indexOf(roleSubscriptions, id)].outputs.identityAssignerId] : [],
+        otherDependents == 'listed' ? [roles[indexOf(roleSubscriptions, id)].outputs.dependentsReaderId] : [],
+        otherDependents == 'reader'
+          ? [
+              subscriptionResourceId(id, 'Microsoft.Authorization/roleDefinitions', reader)
+            ]
+          : [],
+        allowEffectProbe && writeEverywhere
+          ? [
+              subscriptionResourceId(id, 'Microsoft.Authorization/roleDefinitions', storageFileDataPrivilegedReader)
+            ]
+          : []
+      )
+    }
+  }
+]
+
+module groupAccess 'modules/group-access.bicep' = [
+  for id in storageResourceGroups: {
+    name: 'cmk-accounts-${environmentName}-${uniqueString(toLower(id))}'
+    scope: resourceGroup(subscriptionOf(id), resourceGroupOf(id))
+    params: {
+      principalId: identity.outputs.principalId
+      roleDefinitionIds: concat(
+        [roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.accountOperatorId],
+        allowEffectProbe
+          ? [
+              subscriptionResourceId(
+                subscriptionOf(id),
+                'Microsoft.Authorization/roleDefinitions',
+                storageFileDataPrivilegedReader
+              )
+            ]
+          : []
+      )
+    }
+  }
+]
+
+module alerts 'modules/alerts.bicep' = {
+  name: 'cmk-alerts-${environmentName}'
+  scope: group
+  params: {
+    location: location
+    tags: allTags
+    environmentName: environmentName
+    workspaceId: monitoring.outputs.workspaceId
+    actionGroupIds: actionGroupIds
+    emails: alertEmails
+    revocationOpenHours: revocationOpenHours
+    enabled: alertsEnabled
+  }
+}
+
+module workbook 'modules/workbook.bicep' = {
+  name: 'cmk-workbook-${environmentName}'
+  scope: group
+  params: {
+    location: location
+    tags: allTags
+    environmentName: environmentName
+    workspaceId: monitoring.outputs.workspaceId
+    vaultUris: map(vaultIds, id => toLower('https://${nameOf(id)}${environment().suffixes.keyvaultDns}'))
+  }
+}
+
+output AZURE_RESOURCE_GROUP string = group.name
+output AZURE_TENANT_ID string = tenant().tenantId
+output CMK_API string = 'https://${app.outputs.hostName}/api'
+output CMK_FUNCTION_APP_ID string = app.outputs.id
+output CMK_FUNCTION_APP_NAME string = app.outputs.name
+output CMK_APP_PRINCIPAL_ID string = identity.outputs.principalId
+output CMK_EVENTS_IDENTITY_ID string = identity.outputs.eventsId
+output CMK_STORAGE_ACCOUNT_ID string = storage.outputs.id
+output CMK_WORKSPACE_ID string = monitoring.outputs.workspaceId
+output CMK_WORKBOOK_ID string = workbook.outputs.id
+output CMK_ACTION_GROUP_IDS string = join(alerts.outputs.actionGroupIds, ',')
+output CMK_VAULT_LOCATIONS vaultLocation[] = [
+  for (id, index) in vaultIds: {
+    id: id
+    location: vaultAccess[index].outputs.location
+  }
+]

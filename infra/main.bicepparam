@@ -1,0 +1,32 @@
+// Parameters of an azd environment: azd env set NAME value. Lists are separated by commas or spaces, as in the app.
+
+using 'main.bicep'
+
+var vaults = filter(split(replace(readEnvironmentVariable('CMK_VAULTS'), ' ', ','), ','), id => !empty(id))
+var subscriptions = filter(split(replace(readEnvironmentVariable('CMK_SUBSCRIPTIONS', ''), ' ', ','), ','), id => !empty(id))
+var groups = filter(split(replace(readEnvironmentVariable('CMK_STORAGE_RESOURCE_GROUPS', ''), ' ', ','), ','), id => !empty(id))
+var emails = filter(split(replace(readEnvironmentVariable('CMK_ALERT_EMAILS', ''), ' ', ','), ','), address => !empty(address))
+var actionGroups = filter(split(replace(readEnvironmentVariable('CMK_ACTION_GROUPS', ''), ' ', ','), ','), id => !empty(id))
+var callers = filter(split(replace(readEnvironmentVariable('CMK_ALLOWED_CALLERS', ''), ' ', ','), ','), range => !empty(range))
+
+param environmentName = readEnvironmentVariable('AZURE_ENV_NAME')
+param location = readEnvironmentVariable('AZURE_LOCATION')
+param managedVaults = vaults
+param storageSubscriptions = subscriptions
+param storageResourceGroups = groups
+param apiClientId = readEnvironmentVariable('CMK_API_CLIENT_ID', '')
+param alertEmails = emails
+param actionGroupIds = actionGroups
+param allowedCallers = callers
+param privateNetwork = bool(readEnvironmentVariable('CMK_PRIVATE_NETWORK', 'false'))
+param vaultPrivateEndpoints = bool(readEnvironmentVariable('CMK_VAULT_PRIVATE_ENDPOINTS', 'false'))
+param allowEffectProbe = bool(readEnvironmentVariable('CMK_ALLOW_EFFECT_PROBE', 'false'))
+param allowKeyRecovery = bool(readEnvironmentVariable('CMK_ALLOW_KEY_RECOVERY', 'false'))
+param allowEventRepair = bool(readEnvironmentVariable('CMK_ALLOW_EVENT_REPAIR', 'true'))
+param allowIdentityAssignment = bool(readEnvironmentVariable('CMK_ALLOW_IDENTITY_ASSIGNMENT', 'false'))
+param vaultDiagnostics = bool(readEnvironmentVariable('CMK_VAULT_DIAGNOSTICS', 'true'))
+param alwaysReadyHttp = int(readEnvironmentVariable('CMK_ALWAYS_READY_HTTP', '0'))
+param auditRetentionDays = int(readEnvironmentVariable('CMK_AUDIT_RETENTION_DAYS', '365'))
+param auditPolicyLocked = bool(readEnvironmentVariable('CMK_AUDIT_POLICY_LOCKED', 'false'))
+// Settings of the app, as one line of JSON: {"CMK_DUAL_CONTROL":"on","CMK_DRIFT_SCHEDULE":"0 0 5 * * *"}
+param settings = json(readEnvironmentVariable('CMK_SETTINGS', '{}'))

@@ -1,0 +1,188 @@
+// Alert rules over the app's structured records. Every record is one line of JSON with a reason code (src/reasons.ts),
+// and a test keeps the codes named here and there in step.
+
+import { tagSet } from '../names.bicep'
+
+param location string
+param tags tagSet
+param environmentName string
+param workspaceId string
+@description('Existing action groups to call.')
+param actionGroupIds string[]
+@description('Addresses to write to; an action group is made for them.')
+param emails string[]
+@description('Hours after which a key that is still revoked raises an alert.')
+@minValue(1)
+@maxValue(24)
+param revocationOpenHours int
+param enabled bool
+
+resource mail 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(emails)) {
+  name: 'ag-cmk-${environmentName}'
+  location: 'global'
+  tags: tags
+  properties: {
+    groupShortName: 'cmk-auto'
+    enabled: true
+    emailReceivers: map(range(0, length(emails)), index => {
+      name: 'mail-${index}'
+      emailAddress: emails[index]
+      useCommonAlertSchema: true
+    })
+  }
+}
+
+var groups = concat(actionGroupIds, empty(emails) ? [] : [mail.id])
+
+// The records: a line that is not JSON has no reason and falls out.
+var records = 'AppTraces | extend r = parse_json(Message) | extend reason = tostring(r.reason), key = tostring(r.key), account = tostring(r.account) | where isnotempty(reason)'
+
+var rules = [
+  {
+    name: 'poisoned'
+    title: 'A message could not be done'
+    description: 'A key or an account was given up after the last try. The record says why; put right what it names, then replay: npm run replay -- account-work.'
+    severity: 1
+    frequency: 'PT5M'
+    window: 'PT10M'
+    query: '${records} | where reason == "Poisoned"'
+    threshold: 0
+  }
+  {
+    name: 'function-failed'
+    title: 'Functions of the app fail'
+    description: 'Five failures or more in a quarter of an hour. A failed message is tried again by itself; many failures mean that something is wrong.'
+    severity: 2
+    frequency: 'PT15M'
+    window: 'PT15M'
+    query: 'AppRequests | where Success == false and not(ResultCode startswith "4")'
+    threshold: 4
+  }
+  {
+    name: 'revocation-started'
+    title: 'A key was revoked'
+    description: 'Somebody cut off the data under a key by the break-glass API. If that was nobody you know, act now.'
+    severity: 1
+    frequency: 'PT5M'
+    window: 'PT10M'
+    query: 'AppRequests | where OperationName == "revokeKey" and Success == true and not(Url has "dryRun=true")'
+    threshold: 0
+  }
+  {
+    name: 'revocation-open'
+    title: 'A key is still revoked'
+    description: 'A revocation has been open for longer than ${revocationOpenHours} hours: the data under the key cannot be read. Restore it, or acknowledge that it is meant.'
+    severity: 2
+    frequency: 'PT1H'
+    window: 'P2D'
+    query: '${records} | where reason == "RevocationOpen" | summarize first = min(TimeGenerated), last = max(TimeGenerated) by key | where last > ago(25h) and last - first > ${revocationOpenHours}h'
+    threshold: 0
+  }
+  {
+    name: 'key-needs-a-person'
+    title: 'A key needs a person'
+    description: 'A key nears its expiry, or has expired, and the app may not or cannot rotate it: tagged to be rotated by hand, imported, disabled, or refused by Key Vault.'
+    severity: 2
+    frequency: 'PT15M'
+    window: 'PT15M'
+    query: '${records} | where reason in ("ManualRotation", "ImportedKey", "KeyDisabled", "RotationRefused", "KeyExpired")'
+    threshold: 0
+  }
+  {
+    name: 'missing-rights'
+    title: 'The app lacks a right'
+    description: 'Azure refused the app, or an account\'s identity. Compare infra/modules/roles.bicep, and deploy again.'
+    severity: 2
+    frequency: 'PT15M'
+    window: 'PT15M'
+    query: '${records} | where reason in ("MissingPermission", "VaultUnreadable", "SubscriptionUnreadable", "IdentityHasNoAccess") and SeverityLevel >= 3'
+    threshold: 0
+  }
+  {
+    name: 'drift-errors'
+    title: 'The drift check reports errors'
+    description: 'An account, a key or a vault is not as it has to be. The report in the container cmk-drift says what, and how to fix it.'
+    severity: 2
+    frequency: 'PT1H'
+    window: 'PT1H'
+    query: 'union (AppTraces | where OperationName == "driftCheck" and SeverityLevel >= 3), (AppRequests | where OperationName == "driftCheck" and Success == false)'
+    threshold: 0
+  }
+]
+
+resource queryRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
+  for rule in rules: {
+    name: 'cmk-${environmentName}-${rule.name}'
+    location: location
+    tags: tags
+    kind: 'LogAlert'
+    properties: {
+      displayName: rule.title
+      description: rule.description
+      severity: rule.severity
+      enabled: enabled
+      scopes: [workspaceId]
+      evaluationFrequency: rule.frequency
+      windowSize: rule.window
+      criteria: {
+        allOf: [
+          {
+            query: rule.query
+            timeAggregation: 'Count'
+            operator: 'GreaterThan'
+            threshold: rule.threshold
+            failingPeriods: {
+              numberOfEvaluationPeriods: 1
+              minFailingPeriodsToAlert: 1
+            }
+          }
+        ]
+      }
+      actions: {
+        actionGroups: groups
+      }
+      autoMitigate: false
+      // The tables are made with the first telemetry, after this deployment.
+      skipQueryValidation: true
+    }
+  }
+]
+
+// A check that does not run reports no drift. Its silence is an alert of its own.
+resource silent 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
+  name: 'cmk-${environmentName}-drift-silent'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: 'The drift check does not run'
+    description: 'No drift check has ended well for two days.'
+    severity: 2
+    enabled: enabled
+    scopes: [workspaceId]
+    evaluationFrequency: 'P1D'
+    windowSize: 'P2D'
+    criteria: {
+      allOf: [
+        {
+          query: 'AppRequests | where OperationName == "driftCheck" and Success == true | summarize runs = count()'
+          metricMeasureColumn: 'runs'
+          timeAggregation: 'Total'
+          operator: 'LessThan'
+          threshold: 1
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
+        }
+      ]
+    }
+    actions: {
+      actionGroups: groups
+    }
+    autoMitigate: true
+    skipQueryValidation: true
+  }
+}
+
+output actionGroupIds string[] = groups

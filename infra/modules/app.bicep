@@ -1,0 +1,259 @@
+// The function app on a Flex Consumption plan: no instance runs, and none is paid, while there is nothing to do.
+
+import { tagSet, settingSet } from '../names.bicep'
+
+param location string
+param tags tagSet
+param name string
+param planName string
+param identityId string
+param packageContainerUrl string
+param insightsConnectionString string
+param identityClientId string
+@description('Settings of the app, by name.')
+param settings settingSet
+@description('Application (client) id of the app registration that callers ask a token for; empty leaves the platform\'s own check off (the app still refuses every call without a right token).')
+param apiClientId string
+param tenantId string
+param maximumInstanceCount int
+param instanceMemoryMB int
+@description('Instances kept warm for the HTTP functions, so that a revocation never waits for a cold start.')
+param alwaysReadyHttp int
+@description('Subnet for outgoing calls; empty for none.')
+param subnetId string
+@description('Address ranges that may call the app, beside Event Grid; empty for everyone.')
+param allowedCallers string[]
+param workspaceId string
+param environmentName string
+@description('Lets the app name its own functions as the destination of an event subscription.')
+param allowEventRepair bool
+param principalId string
+
+resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
+  name: planName
+  location: location
+  tags: tags
+  kind: 'functionapp'
+  sku: {
+    name: 'FC1'
+    tier: 'FlexConsumption'
+  }
+  properties: {
+    reserved: true
+  }
+}
+
+resource app 'Microsoft.Web/sites@2024-04-01' = {
+  name: name
+  location: location
+  // azd finds the app of the service "api" by this tag.
+  tags: union(tags, { 'azd-service-name': 'api' })
+  kind: 'functionapp,linux'
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${identityId}': {}
+    }
+  }
+  properties: {
+    serverFarmId: plan.id
+    httpsOnly: true
+    clientAffinityEnabled: false
+    keyVaultReferenceIdentity: identityId
+    virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
+    functionAppConfig: {
+      runtime: {
+        name: 'node'
+        version: '22'
+      }
+      scaleAndConcurrency: {
+        maximumInstanceCount: maximumInstanceCount
+        instanceMemoryMB: instanceMemoryMB
+        alwaysReady: alwaysReadyHttp == 0
+          ? []
+          : [
+              {
+                name: 'http'
+                instanceCount: alwaysReadyHttp
+              }
+            ]
+      }
+      deployment: {
+        storage: {
+          type: 'blobContainer'
+          value: packageContainerUrl
+          authentication: {
+            type: 'UserAssignedIdentity'
+            userAssignedIdentityResourceId: identityId
+          }
+        }
+      }
+    }
+    siteConfig: {
+      minTlsVersion: '1.2'
+      ftpsState: 'Disabled'
+      http20Enabled: true
+      ipSecurityRestrictionsDefaultAction: empty(allowedCallers) ? 'Allow' : 'Deny'
+      ipSecurityRestrictions: empty(allowedCallers)
+        ? []
+        : concat(
+            [
+              {
+                name: 'event-grid'
+                description: 'Events of Key Vault'
+                action: 'Allow'
+                priority: 100
+                tag: 'ServiceTag'
+                ipAddress: 'AzureEventGrid'
+              }
+            ],
+            map(range(0, length(allowedCallers)), index => {
+              name: 'caller-${index}'
+              action: 'Allow'
+              priority: 200 + index
+              ipAddress: allowedCallers[index]
+            })
+          )
+    }
+  }
+}
+
+// Basic authentication is a password in all but name: off for FTP and for deployment.
+resource noBasicFtp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
+  parent: app
+  name: 'ftp'
+  properties: {
+    allow: false
+  }
+}
+
+resource noBasicScm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
+  parent: app
+  name: 'scm'
+  properties: {
+    allow: false
+  }
+}
+
+resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
+  parent: app
+  name: 'appsettings'
+  properties: union(
+    {
+      APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnectionString
+      // The connection string says where; this says who: telemetry is written with the app's identity.
+      APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
+    },
+    settings
+  )
+}
+
+// A first gate in front of the app. The app itself checks each token again, signature and role: headers that this gate
+// sets are never believed. Event Grid has no token; its deliveries carry the system key of the Functions host.
+resource authentication 'Microsoft.Web/sites/config@2024-04-01' = {
+  parent: app
+  name: 'authsettingsV2'
+  properties: {
+    platform: {
+      enabled: !empty(apiClientId)
+      runtimeVersion: '~1'
+    }
+    globalValidation: {
+      requireAuthentication: !empty(apiClientId)
+      unauthenticatedClientAction: 'Return401'
+      excludedPaths: [
+        '/runtime/webhooks/eventgrid'
+        '/runtime/webhooks/*'
+      ]
+    }
+    httpSettings: {
+      requireHttps: true
+    }
+    identityProviders: {
+      azureActiveDirectory: {
+        enabled: !empty(apiClientId)
+        registration: {
+          clientId: apiClientId
+          openIdIssuer: '${environment().authentication.loginEndpoint}${tenantId}/v2.0'
+        }
+        validation: {
+          allowedAudiences: empty(apiClientId)
+            ? []
+            : [
+                apiClientId
+                'api://${apiClientId}'
+              ]
+        }
+      }
+    }
+    login: {
+      tokenStore: {
+        enabled: false
+      }
+    }
+  }
+  dependsOn: [
+    appSettings
+  ]
+}
+
+resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  scope: app
+  name: 'cmk-autopilot'
+  properties: {
+    workspaceId: workspaceId
+    logs: [
+      {
+        category: 'FunctionAppLogs'
+        enabled: true
+      }
+      {
+        category: 'AppServiceAuthenticationLogs'
+        enabled: true
+      }
+    ]
+    metrics: [
+      {
+        category: 'AllMetrics'
+        enabled: true
+      }
+    ]
+  }
+}
+
+resource destinationWriter 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (allowEventRepair) {
+  name: guid(app.id, 'destination-writer')
+  properties: {
+    type: 'CustomRole'
+    roleName: 'CMK Autopilot event destination (${environmentName}, ${take(uniqueString(app.id), 6)})'
+    description: 'Name the functions of this app as the destination of an event subscription.'
+    assignableScopes: [resourceGroup().id]
+    permissions: [
+      {
+        actions: [
+          'Microsoft.Web/sites/functions/read'
+          // Event Grid lets only those aim events at a function who may write it. It changes no code: the app runs from
+          // a package in storage, which this does not reach.
+          'Microsoft.Web/sites/functions/write'
+        ]
+        notActions: []
+        dataActions: []
+        notDataActions: []
+      }
+    ]
+  }
+}
+
+resource destinationWriterAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (allowEventRepair) {
+  scope: app
+  name: guid(app.id, principalId, 'destination-writer')
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: destinationWriter.id
+  }
+}
+
+output id string = app.id
+output name string = app.name
+output hostName string = app.properties.defaultHostName

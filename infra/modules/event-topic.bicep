@@ -1,0 +1,159 @@
+// The system topic of one vault and its event subscriptions. A system topic of our own, not subscriptions on the vault
+// itself: dead letters are written with an identity (the storage takes no keys), and only a topic can have one.
+
+import { containerNames, eventFunctions, nameOf, roleGuid } from '../names.bicep'
+
+param environmentName string
+param vaultId string
+@description('Region of the vault; a system topic has to be in the same one.')
+param location string
+@description('Name of the system topic that the vault has already; empty for a new one.')
+param topicName string
+param functionAppId string
+param eventsIdentityId string
+param storageAccountId string
+param appPrincipalId string
+param workspaceId string
+param actionGroupIds string[]
+
+resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
+  name: empty(topicName) ? 'evgt-${nameOf(vaultId)}' : topicName
+  location: location
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${eventsIdentityId}': {}
+    }
+  }
+  properties: {
+    source: vaultId
+    topicType: 'Microsoft.KeyVault.vaults'
+  }
+}
+
+// One after the other: Event Grid refuses two writes to one topic at a time.
+@batchSize(1)
+resource subscriptions 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = [
+  for event in eventFunctions: {
+    parent: topic
+    name: 'cmk-${environmentName}-${event.functionName}'
+    properties: {
+      eventDeliverySchema: 'CloudEventSchemaV1_0'
+      filter: {
+        includedEventTypes: [event.eventType]
+      }
+      destination: {
+        endpointType: 'AzureFunction'
+        properties: {
+          resourceId: '${functionAppId}/functions/${event.functionName}'
+          // One event a call: with more, one that fails makes Event Grid send all of them again.
+          maxEventsPerBatch: 1
+          preferredBatchSizeInKilobytes: 64
+        }
+      }
+      // The longest that Event Grid offers: a day, thirty tries.
+      retryPolicy: {
+        maxDeliveryAttempts: 30
+        eventTimeToLiveInMinutes: 1440
+      }
+      deadLetterWithResourceIdentity: {
+        identity: {
+          type: 'UserAssigned'
+          userAssignedIdentity: eventsIdentityId
+        }
+        deadLetterDestination: {
+          endpointType: 'StorageBlob'
+          properties: {
+            resourceId: storageAccountId
+            blobContainerName: containerNames.deadLetter
+          }
+        }
+      }
+    }
+  }
+]
+
+var eventOperatorId = subscriptionResourceId(
+  'Microsoft.Authorization/roleDefinitions',
+  roleGuid(subscription().subscriptionId, environmentName, 'event-operator')
+)
+
+resource operator 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: topic
+  name: guid(topic.id, appPrincipalId, eventOperatorId)
+  properties: {
+    principalId: appPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: eventOperatorId
+    description: 'CMK Autopilot: see and mend its event subscriptions.'
+  }
+}
+
+resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  scope: topic
+  name: 'cmk-autopilot-${environmentName}'
+  properties: {
+    workspaceId: workspaceId
+    logs: [
+      {
+        category: 'DeliveryFailures'
+        enabled: true
+      }
+      {
+        category: 'PublishFailures'
+        enabled: true
+      }
+    ]
+    metrics: [
+      {
+        category: 'AllMetrics'
+        enabled: true
+      }
+    ]
+  }
+}
+
+var lost = [
+  {
+    metric: 'DeadLetteredCount'
+    what: 'could not be delivered for a day and were put into the container ${containerNames.deadLetter}'
+  }
+  {
+    metric: 'DroppedEventCount'
+    what: 'were dropped: they could not even be put aside'
+  }
+]
+
+resource alerts 'Microsoft.Insights/metricAlerts@2018-03-01' = [
+  for loss in lost: {
+    name: 'cmk-${environmentName}-${topic.name}-${loss.metric}'
+    location: 'global'
+    properties: {
+      description: 'Events of the vault ${nameOf(vaultId)} ${loss.what}. The drift check makes up for them; find out why the app did not answer.'
+      severity: 1
+      enabled: true
+      scopes: [topic.id]
+      evaluationFrequency: 'PT5M'
+      windowSize: 'PT15M'
+      criteria: {
+        'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+        allOf: [
+          {
+            criterionType: 'StaticThresholdCriterion'
+            name: 'lost'
+            metricNamespace: 'Microsoft.EventGrid/systemTopics'
+            metricName: loss.metric
+            timeAggregation: 'Total'
+            operator: 'GreaterThan'
+            threshold: 0
+          }
+        ]
+      }
+      actions: map(actionGroupIds, id => {
+        actionGroupId: id
+      })
+    }
+  }
+]
+
+output topicId string = topic.id

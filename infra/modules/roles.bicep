@@ -1,0 +1,211 @@
+// The custom roles of one subscription. Each action stands with the reason why the app needs it; nothing here deletes or
+// purges a key, and nothing is a wildcard. They are defined per subscription, so that deploying them takes no right on
+// another one.
+
+targetScope = 'subscription'
+
+import { roleGuid } from '../names.bicep'
+
+@description('Distinguishes the roles of several environments: the names of roles are unique in a tenant.')
+param environmentName string
+@description('Lets the app bring back a soft-deleted key as part of a restore.')
+param allowKeyRecovery bool
+@description('Lets the app mend event subscriptions that the drift check finds missing or aimed elsewhere.')
+param allowEventRepair bool
+
+var suffix = '(${environmentName}, ${take(uniqueString(subscription().id, environmentName), 6)})'
+
+resource vaultOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: roleGuid(subscription().subscriptionId, environmentName, 'vault-operator')
+  properties: {
+    type: 'CustomRole'
+    roleName: 'CMK Autopilot vault operator ${suffix}'
+    description: 'On a managed key vault: read keys, rotate them, enable and disable their versions. Cannot delete or purge.'
+    assignableScopes: [subscription().id]
+    permissions: [
+      {
+        actions: concat(
+          [
+            // Drift check: purge protection, soft delete, RBAC mode, network rules.
+            'Microsoft.KeyVault/vaults/read'
+            // Drift check: do the identities of the accounts still have their role on the vault?
+            'Microsoft.Authorization/roleAssignments/read'
+            'Microsoft.Authorization/roleDefinitions/read'
+            // Drift check: are the event subscriptions there, and aimed at this app?
+            'Microsoft.EventGrid/eventSubscriptions/read'
+            'Microsoft.KeyVault/vaults/eventGridFilters/read'
+          ],
+          allowEventRepair
+            ? [
+                // Puts back an event subscription that somebody deleted, and takes away one aimed at an app that is gone.
+                'Microsoft.EventGrid/eventSubscriptions/write'
+                'Microsoft.EventGrid/eventSubscriptions/delete'
+                // Key Vault keeps its side of an event subscription as a filter of the vault.
+                'Microsoft.KeyVault/vaults/eventGridFilters/write'
+                'Microsoft.KeyVault/vaults/eventGridFilters/delete'
+              ]
+            : []
+        )
+        notActions: []
+        dataActions: concat(
+          [
+            // Versions of a key and their state; no key material leaves the vault.
+            'Microsoft.KeyVault/vaults/keys/read'
+            // Enable and disable versions (break-glass), write the tag that records a revocation. The same action would
+            // allow to change expiry and allowed operations: Key Vault has none that is narrower.
+            'Microsoft.KeyVault/vaults/keys/update/action'
+            // A new version when a key nears its expiry.
+            'Microsoft.KeyVault/vaults/keys/rotate/action'
+            // Does the key rotate by itself? Then it is left alone.
+            'Microsoft.KeyVault/vaults/keyrotationpolicies/read'
+          ],
+          allowKeyRecovery
+            ? [
+                // Brings back a soft-deleted key. The opposite of deleting one.
+                'Microsoft.KeyVault/vaults/keys/recover/action'
+              ]
+            : []
+        )
+        notDataActions: []
+      }
+    ]
+  }
+}
+
+resource eventOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: roleGuid(subscription().subscriptionId, environmentName, 'event-operator')
+  properties: {
+    type: 'CustomRole'
+    roleName: 'CMK Autopilot event operator ${suffix}'
+    description: 'On the system topic of a managed key vault: see and mend the event subscriptions of the app.'
+    assignableScopes: [subscription().id]
+    permissions: [
+      {
+        actions: concat(
+          [
+            // Drift check: is there a system topic, with its identity for dead letters?
+            'Microsoft.EventGrid/systemTopics/read'
+            'Microsoft.EventGrid/systemTopics/eventSubscriptions/read'
+          ],
+          allowEventRepair
+            ? [
+                // As on the vault: event subscriptions of a system topic are resources below it.
+                'Microsoft.EventGrid/systemTopics/eventSubscriptions/write'
+                'Microsoft.EventGrid/systemTopics/eventSubscriptions/delete'
+              ]
+            : []
+        )
+        notActions: []
+        dataActions: []
+        notDataActions: []
+      }
+    ]
+  }
+}
+
+resource accountOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: roleGuid(subscription().subscriptionId, environmentName, 'account-operator')
+  properties: {
+    type: 'CustomRole'
+    roleName: 'CMK Autopilot account operator ${suffix}'
+    description: 'Read storage accounts and their encryption scopes, and write their encryption settings. Reads no account keys.'
+    assignableScopes: [subscription().id]
+    permissions: [
+      {
+        actions: [
+          // Which key version does an account use?
+          'Microsoft.Storage/storageAccounts/read'
+          // Moves an account to another version. Azure has no narrower action for encryption settings; the app sends the
+          // encryption object alone, and no action here lists the account's keys.
+          'Microsoft.Storage/storageAccounts/write'
+          // The same for encryption scopes, which can have a key of their own.
+          'Microsoft.Storage/storageAccounts/encryptionScopes/read'
+          'Microsoft.Storage/storageAccounts/encryptionScopes/write'
+        ]
+        notActions: []
+        dataActions: []
+        notDataActions: []
+      }
+    ]
+  }
+}
+
+resource identityAssigner 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: roleGuid(subscription().subscriptionId, environmentName, 'identity-assigner')
+  properties: {
+    type: 'CustomRole'
+    roleName: 'CMK Autopilot identity assigner ${suffix}'
+    description: 'Write an account that names a user-assigned identity. Only assigned where the deployment asks for it.'
+    assignableScopes: [subscription().id]
+    permissions: [
+      {
+        actions: [
+          // Needed to attach an identity. Whether a PATCH that names the attached one again needs it is not documented.
+          'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action'
+          'Microsoft.ManagedIdentity/userAssignedIdentities/read'
+        ]
+        notActions: []
+        dataActions: []
+        notDataActions: []
+      }
+    ]
+  }
+}
+
+resource inventoryReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: roleGuid(subscription().subscriptionId, environmentName, 'inventory-reader')
+  properties: {
+    type: 'CustomRole'
+    roleName: 'CMK Autopilot inventory reader ${suffix}'
+    description: 'Find what depends on a key: storage accounts, scopes, file shares, identities and their roles.'
+    assignableScopes: [subscription().id]
+    permissions: [
+      {
+        actions: [
+          // The subscription and its resource groups, to list what is in them.
+          'Microsoft.Resources/subscriptions/read'
+          'Microsoft.Resources/subscriptions/resourceGroups/read'
+          // Accounts and what hangs on their key: the blast radius of a revocation names the file shares.
+          'Microsoft.Storage/storageAccounts/read'
+          'Microsoft.Storage/storageAccounts/encryptionScopes/read'
+          'Microsoft.Storage/storageAccounts/fileServices/read'
+          'Microsoft.Storage/storageAccounts/fileServices/shares/read'
+          // Drift check: does the account's identity exist, and has it its role on the key?
+          'Microsoft.ManagedIdentity/userAssignedIdentities/read'
+          'Microsoft.Authorization/roleAssignments/read'
+          'Microsoft.Authorization/roleDefinitions/read'
+        ]
+        notActions: []
+        dataActions: []
+        notDataActions: []
+      }
+    ]
+  }
+}
+
+// Resource Graph shows only what its caller may read. A service that keeps its data under a customer-managed key appears
+// in the blast radius of a revocation if its type stands here.
+resource dependentsReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: roleGuid(subscription().subscriptionId, environmentName, 'dependents-reader')
+  properties: {
+    type: 'CustomRole'
+    roleName: 'CMK Autopilot dependents reader ${suffix}'
+    description: 'See the resources other than storage accounts that use a customer-managed key.'
+    assignableScopes: [subscription().id]
+    permissions: [
+      {
+        actions: loadJsonContent('../key-users.json')
+        notActions: []
+        dataActions: []
+        notDataActions: []
+      }
+    ]
+  }
+}
+
+output vaultOperatorId string = vaultOperator.id
+output accountOperatorId string = accountOperator.id
+output identityAssignerId string = identityAssigner.id
+output inventoryReaderId string = inventoryReader.id
+output dependentsReaderId string = dependentsReader.id
+output eventOperatorId string = eventOperator.id

@@ -1,0 +1,42 @@
+// The app's rights on one managed vault, and the vault's audit log: Key Vault has no event for disabling a key, so its
+// log is the only trace of one disabled by hand.
+
+import { nameOf } from '../names.bicep'
+
+param vaultId string
+param principalId string
+param roleDefinitionId string
+@description('Workspace for the vault\'s audit log; empty leaves the vault\'s diagnostic settings alone.')
+param workspaceId string
+param environmentName string
+
+resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
+  name: nameOf(vaultId)
+}
+
+resource operator 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: vault
+  name: guid(vault.id, principalId, roleDefinitionId)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: roleDefinitionId
+    description: 'CMK Autopilot: rotate keys, enable and disable their versions.'
+  }
+}
+
+resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(workspaceId)) {
+  scope: vault
+  name: 'cmk-autopilot-${environmentName}'
+  properties: {
+    workspaceId: workspaceId
+    logs: [
+      {
+        categoryGroup: 'audit'
+        enabled: true
+      }
+    ]
+  }
+}
+
+output location string = vault.location

@@ -1,0 +1,83 @@
+// Names and types that several templates must agree on. Nothing is deployed from here.
+
+@export()
+type tagSet = {
+  *: string
+}
+
+@export()
+@description('App settings by name.')
+type settingSet = {
+  *: string
+}
+
+@export()
+type vaultLocation = {
+  @description('Resource id of the vault.')
+  id: string
+  location: string
+}
+
+@export()
+@description('A vault and where its system topic is, or is to be.')
+type vaultTopic = {
+  @description('Resource id of the vault.')
+  id: string
+  location: string
+  @description('Name of the system topic that the vault has already: Azure allows one for each vault.')
+  topicName: string?
+  @description('Resource group of that system topic.')
+  topicResourceGroup: string?
+}
+
+@export()
+@description('Queues of the app. The functions reconcileKey and reconcileAccount are bound to the first two; the host moves what cannot be done into the others.')
+var queueNames = [
+  'key-work'
+  'account-work'
+  'key-work-poison'
+  'account-work-poison'
+]
+
+@export()
+@description('Blob containers of the app: audit trail, drift reports, events that could not be delivered, and the package that runs.')
+var containerNames = {
+  audit: 'cmk-audit'
+  drift: 'cmk-drift'
+  deadLetter: 'cmk-deadletter'
+  package: 'app-package'
+}
+
+@export()
+@description('Which event of Key Vault goes to which function of the app.')
+var eventFunctions = [
+  {
+    functionName: 'keyNewVersionCreated'
+    eventType: 'Microsoft.KeyVault.KeyNewVersionCreated'
+  }
+  {
+    functionName: 'keyNearExpiry'
+    eventType: 'Microsoft.KeyVault.KeyNearExpiry'
+  }
+  {
+    functionName: 'keyExpired'
+    eventType: 'Microsoft.KeyVault.KeyExpired'
+  }
+]
+
+@export()
+@description('Id (a GUID) of one of the custom roles. A role definition belongs to one subscription and one environment, so that two environments never share, and never delete, each other\'s roles.')
+func roleGuid(subscriptionId string, environmentName string, role string) string =>
+  guid(subscriptionId, environmentName, 'cmk-autopilot', role)
+
+@export()
+@description('Subscription in the id of a resource or resource group, lower case.')
+func subscriptionOf(resourceId string) string => toLower(split(resourceId, '/')[2])
+
+@export()
+@description('Resource group in the id of a resource or resource group.')
+func resourceGroupOf(resourceId string) string => split(resourceId, '/')[4]
+
+@export()
+@description('Name of a resource: the last segment of its id.')
+func nameOf(resourceId string) string => last(split(resourceId, '/'))

@@ -1,0 +1,61 @@
+/**
+ * Lints every Bicep file and compiles the templates.
+ *
+ *   npm run infra             lint, compile, write the committed templates
+ *   npm run infra -- --check  lint, compile, fail when a committed template is stale
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { BICEP_VERSION, findBicep } from './infra/find-bicep.ts';
+import type { Answer } from './infra/run.ts';
+import { bicepFiles, TEMPLATES } from './infra/templates.ts';
+
+const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
+const root = join(import.meta.dirname, '..');
+const bicep = findBicep(root);
+console.log(`bicep ${bicep.version} (${bicep.from})`);
+const pinned = bicep.version === BICEP_VERSION;
+
+let failures = 0;
+const fail = (message: string): void => {
+  failures++;
+  console.error(message.trimEnd());
+};
+
+// A clean file says nothing on stderr: a warning is as bad as an error here.
+const clean = (file: string, answer: Answer): boolean => {
+  const ok = answer.status === 0 && answer.stderr.trim() === '';
+  if (ok) console.log(`ok ${file}`);
+  else fail(`${file}:\n${answer.stderr || answer.stdout}`);
+  return ok;
+};
+
+// Building a template lints it too; what is no template of its own is only linted.
+for (const file of bicepFiles(root)) {
+  const template = TEMPLATES.find(({ source }) => source === file);
+  if (!template) {
+    const parameters = file.endsWith('.bicepparam');
+    clean(file, bicep.run(parameters ? ['build-params', join(root, file), '--stdout'] : ['lint', join(root, file)]));
+    continue;
+  }
+  const answer = bicep.run(['build', join(root, file), '--stdout']);
+  if (!clean(file, answer)) continue;
+  const target = join(root, template.compiled);
+  const text = `${answer.stdout.trimEnd()}\n`;
+  if (existsSync(target) && readFileSync(target, 'utf8') === text) continue;
+  if (!pinned) {
+    console.log(`${template.compiled} not compared: it is built with bicep ${BICEP_VERSION}, this is ${bicep.version}`);
+  } else if (values.check) {
+    fail(`${template.compiled} is stale. Run "npm run infra" and commit it.`);
+  } else {
+    mkdirSync(dirname(target), { recursive: true });
+    writeFileSync(target, text);
+    console.log(`wrote ${template.compiled}`);
+  }
+}
+
+if (failures > 0) {
+  console.error(`${failures} failed`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,18 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Bicep files that are deployed, and where the compiled template is committed (for the deploy button and the tests). */
+export const TEMPLATES = [
+  { source: 'infra/main.bicep', compiled: 'infra/azuredeploy.json' },
+  { source: 'infra/events.bicep', compiled: 'infra/compiled/events.json' },
+  { source: 'infra/demo.bicep', compiled: 'infra/compiled/demo.json' },
+  { source: 'infra/policy.bicep', compiled: 'infra/compiled/policy.json' },
+] as const;
+
+/** Every Bicep file and parameter file below `infra/`, relative to `root`. */
+export function bicepFiles(root: string): string[] {
+  return readdirSync(join(root, 'infra'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.bicep') || name.endsWith('.bicepparam'))
+    .map((name) => join('infra', name))
+    .sort();
+}
