@@ -1,0 +1,100 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { HttpCookie, HttpData, TypedData } from './core-types.ts';
+
+/** The default of the real host's `maxRequestBodySize`. */
+const MAX_BODY_BYTES = 104_857_600;
+
+export class BodyTooLargeError extends Error {
+  override readonly name = 'BodyTooLargeError';
+}
+
+/** Reads a whole body. @throws {@link BodyTooLargeError} */
+export async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) throw new BodyTooLargeError(`The body is over ${MAX_BODY_BYTES} bytes.`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** A request in the form in which the host hands it to the worker. */
+export async function toHttpData(
+  request: IncomingMessage,
+  url: URL,
+  params: Record<string, string>,
+): Promise<HttpData> {
+  const data: HttpData = {
+    url: url.href,
+    method: request.method ?? 'GET',
+    nullableQuery: nullable(joinedQuery(url.searchParams)),
+    nullableHeaders: nullable(joinedHeaders(request)),
+    nullableParams: nullable(params),
+  };
+  const body = await readBody(request);
+  // Without a Content-Length (a chunked request) the real host drops the body.
+  if (Number(request.headers['content-length'] ?? 0) > 0) data.body = { bytes: body };
+  return data;
+}
+
+/** `?q=1&q=2` is `q = "1,2"`; names differ by case only are one, and the first spelling is kept. */
+function joinedQuery(query: URLSearchParams): Record<string, string> {
+  const joined = new Map<string, { name: string; values: string[] }>();
+  for (const [name, value] of query) {
+    const entry = joined.get(name.toLowerCase());
+    if (entry) entry.values.push(value);
+    else joined.set(name.toLowerCase(), { name, values: [value] });
+  }
+  return Object.fromEntries([...joined.values()].map(({ name, values }) => [name, values.join(',')]));
+}
+
+function joinedHeaders(request: IncomingMessage): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(request.headersDistinct).map(([name, values]) => [name, (values ?? []).join(',')]),
+  );
+}
+
+function nullable(values: Record<string, string>): Record<string, { value: string }> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { value }]));
+}
+
+/** Writes a function's reply; none (the function returned nothing) is 204. */
+export function sendHttpData(response: ServerResponse, data: HttpData | undefined): void {
+  if (!data) {
+    response.writeHead(204).end();
+    return;
+  }
+  response.statusCode = Number(data.statusCode ?? 200);
+  for (const [name, value] of Object.entries(data.headers ?? {})) {
+    // The length and the framing are the server's business.
+    if (!/^(?:content-length|transfer-encoding|connection)$/i.test(name)) response.setHeader(name, value);
+  }
+  for (const cookie of data.cookies ?? []) response.appendHeader('Set-Cookie', serializeCookie(cookie));
+  const body = toBytes(data.body);
+  if (response.statusCode !== 204 && response.statusCode !== 304) response.setHeader('Content-Length', body.length);
+  response.end(body);
+}
+
+function toBytes(data: TypedData | null | undefined): Uint8Array {
+  if (data?.bytes) return data.bytes;
+  return Buffer.from(data?.string ?? data?.json ?? '');
+}
+
+function serializeCookie(cookie: HttpCookie): string {
+  const sameSite = { lax: 'lax', strict: 'strict', explicitNone: 'none', none: undefined }[cookie.sameSite ?? 'none'];
+  const seconds = cookie.expires?.value?.seconds;
+  return [
+    `${encodeURIComponent(cookie.name ?? '')}=${encodeURIComponent(cookie.value ?? '')}`,
+    seconds !== undefined && `expires=${new Date(Number(seconds) * 1000).toUTCString()}`,
+    cookie.maxAge?.value !== undefined && `max-age=${Math.trunc(cookie.maxAge.value)}`,
+    cookie.domain?.value && `domain=${cookie.domain.value}`,
+    `path=${cookie.path?.value ?? '/'}`,
+    cookie.secure?.value && 'secure',
+    sameSite && `samesite=${sameSite}`,
+    cookie.httpOnly?.value && 'httponly',
+  ]
+    .filter(Boolean)
+    .join('; ');
+}

@@ -1,0 +1,72 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type AdminContext, handleAdmin } from './admin.ts';
+import type { RegisteredFunction } from './core-types.ts';
+import { EVENT_GRID_PATH, handleEventGrid } from './event-grid-webhook.ts';
+import { type HttpFunction, handleHttp } from './http-trigger.ts';
+import type { Invoker } from './invoker.ts';
+import { describe } from './load-app.ts';
+import type { Write } from './log.ts';
+
+export interface ServerContext {
+  readonly http: readonly HttpFunction[];
+  /** Event Grid functions by name. */
+  readonly eventGrid: ReadonlyMap<string, RegisteredFunction>;
+  readonly invoker: Invoker;
+  readonly admin: AdminContext;
+  readonly write: Write;
+}
+
+export interface Server {
+  readonly url: string;
+  /** Accepts no more connections; resolves when the requests under way are answered. */
+  stop(): Promise<void>;
+}
+
+/** @throws when the port is busy. */
+export async function serve(port: number, context: ServerContext): Promise<Server> {
+  const server = createServer((request, response) => {
+    handle(context, request, response).catch((error: unknown) => {
+      context.write('error', 'Host.Http', `${request.method} ${request.url}: ${describe(error)}`);
+      if (!response.headersSent) response.writeHead(500, { 'Content-Length': 0 });
+      response.end();
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+      }),
+  };
+}
+
+async function handle(context: ServerContext, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = requestUrl(request);
+  if (!url) {
+    request.resume();
+    response.writeHead(400, { 'Content-Length': 0 }).end();
+    return;
+  }
+  const path = url.pathname.toLowerCase();
+  if (path === EVENT_GRID_PATH) await handleEventGrid(context.eventGrid, context.invoker, url, request, response);
+  else if (path.startsWith('/admin/')) await handleAdmin(context.admin, path, request, response);
+  else if (path === '/' && (request.method === 'GET' || request.method === 'HEAD')) {
+    response.writeHead(200, { 'Content-Type': 'text/plain' }).end('The Functions host is up and running.\n');
+  } else await handleHttp(context.http, context.invoker, url, request, response);
+}
+
+/** Undefined when the request line or the Host header makes no URL. */
+function requestUrl(request: IncomingMessage): URL | undefined {
+  const path = request.url?.startsWith('/') ? request.url : undefined;
+  const url = `http://${request.headers.host}${path}`;
+  return path !== undefined && URL.canParse(url) ? new URL(url) : undefined;
+}

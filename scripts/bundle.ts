@@ -1,0 +1,95 @@
+import { copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { type Zippable, zipSync } from 'fflate';
+
+const PROJECT = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** The files of a deployed app, in the order in which the zip holds them. */
+export const BUNDLE_FILES = ['host.json', 'main.cjs', 'main.cjs.map', 'package.json'] as const;
+
+export interface BundleOptions {
+  /** The module that registers every function. Default: the app's `src/main.ts`. */
+  readonly entry?: string;
+  /** Emptied first. Default: `dist/app`. */
+  readonly outDir?: string;
+  /** Default: the project's `host.json`. */
+  readonly hostJson?: string;
+  /** Where to write the zip that Azure deploys; `false` writes none. Default: `<outDir>.zip`. */
+  readonly zip?: string | false;
+}
+
+export interface Bundle {
+  readonly folder: string;
+  /** Bytes of `main.cjs`. */
+  readonly size: number;
+  readonly zip: string | undefined;
+  /** Bytes of the zip. */
+  readonly zipSize: number | undefined;
+}
+
+/**
+ * Makes the deployable app: one CommonJS file that needs no `node_modules`, the fastest form to start of those measured.
+ *
+ * @throws when esbuild finds an error, or warns: a warning here is code that would fail in Azure.
+ */
+export async function bundle(options: BundleOptions = {}): Promise<Bundle> {
+  const outDir = options.outDir ?? join(PROJECT, 'dist/app');
+  const project = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8')) as Record<string, unknown>;
+
+  await rm(outDir, { recursive: true, force: true });
+  await mkdir(outDir, { recursive: true });
+  const result = await build({
+    absWorkingDir: PROJECT,
+    entryPoints: [options.entry ?? join(PROJECT, 'src/main.ts')],
+    outfile: join(outDir, 'main.cjs'),
+    bundle: true,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node22',
+    // The host supplies it; bundled, no function would register.
+    external: ['@azure/functions-core'],
+    sourcemap: 'linked',
+    // Stack traces need positions only; the text of the dependencies would make the map twice the size of the code.
+    sourcesContent: false,
+    logLevel: 'silent',
+  });
+  if (result.warnings.length > 0) {
+    const lines = result.warnings.map(({ location, text }) =>
+      location ? `${location.file}:${location.line}: ${text}` : text,
+    );
+    throw new Error(`esbuild warns about the bundle:\n${lines.join('\n')}`);
+  }
+  await copyFile(options.hostJson ?? join(PROJECT, 'host.json'), join(outDir, 'host.json'));
+  const manifest = { name: project.name, version: project.version, private: true, main: 'main.cjs' };
+  await writeFile(join(outDir, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+
+  const zip = options.zip === false ? undefined : (options.zip ?? `${outDir}.zip`);
+  const { size } = await stat(join(outDir, 'main.cjs'));
+  return { folder: outDir, size, zip, zipSize: zip === undefined ? undefined : await writeZip(outDir, zip) };
+}
+
+/** The same files give the same bytes, so that a deployment can be compared with a build. */
+async function writeZip(folder: string, path: string): Promise<number> {
+  const entries: Zippable = {};
+  for (const name of BUNDLE_FILES) {
+    entries[name] = [
+      new Uint8Array(await readFile(join(folder, name))),
+      // fflate writes local time, as the format asks: 1980-01-01 in whatever zone is the same bytes. Unix, rw-r--r--.
+      { level: 9, mtime: new Date(1980, 0, 1), os: 3, attrs: 0o100644 << 16 },
+    ];
+  }
+  const bytes = zipSync(entries);
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, bytes);
+  return bytes.length;
+}
+
+if (import.meta.main) {
+  const made = await bundle();
+  const show = (path: string, bytes: number) =>
+    console.log(`${relative(process.cwd(), path)}  ${(bytes / 1024).toFixed(0)} KiB`);
+  show(join(made.folder, 'main.cjs'), made.size);
+  if (made.zip !== undefined && made.zipSize !== undefined) show(made.zip, made.zipSize);
+}

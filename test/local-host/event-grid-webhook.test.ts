@@ -1,0 +1,110 @@
+import type { InvocationContext } from '@azure/functions';
+import { describe, expect, it } from 'vitest';
+import { useHost } from './fixture.ts';
+
+const fixture = useHost();
+
+const post = (body: unknown, headers: Record<string, string>, name = 'onEvent') =>
+  fetch(`${fixture.url}/runtime/webhooks/EventGrid?functionName=${name}&code=anything`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+  });
+const NOTIFICATION = { 'aeg-event-type': 'Notification' };
+const event = (id: string) => ({ id, eventType: 'Test', data: { Id: `key-${id}`, Nested: { A: 1 } } });
+
+describe('handshakes', () => {
+  it('answers the validation of the Event Grid schema', async () => {
+    const reply = await post([{ data: { validationCode: 'ABC' } }], { 'aeg-event-type': 'SubscriptionValidation' });
+    expect(reply.status).toBe(200);
+    expect(await reply.json()).toEqual({ validationResponse: 'ABC' });
+  });
+
+  it('answers the validation of CloudEvents, whose data is encoded twice', async () => {
+    const body = { data: JSON.stringify({ validationCode: 'DEF' }) };
+    const reply = await post(body, { 'aeg-event-type': 'SubscriptionValidation' });
+    expect(await reply.json()).toEqual({ validationResponse: 'DEF' });
+  });
+
+  it('allows the origin that OPTIONS asks for', async () => {
+    const reply = await fetch(`${fixture.url}/runtime/webhooks/eventgrid?functionName=onEvent`, {
+      method: 'OPTIONS',
+      headers: { 'WebHook-Request-Origin': 'eventgrid.azure.net' },
+    });
+    expect(reply.status).toBe(200);
+    expect(reply.headers.get('webhook-allowed-origin')).toBe('eventgrid.azure.net');
+  });
+
+  it('takes notice of an unsubscription', async () => {
+    expect((await post('', { 'aeg-event-type': 'Unsubscribe' })).status).toBe(202);
+  });
+
+  it.each([
+    ['an unknown function', 'nothing', NOTIFICATION, 404],
+    ['another case of the name', 'onevent', NOTIFICATION, 404],
+    ['a function with another trigger', 'plain', NOTIFICATION, 404],
+    ['no aeg-event-type', 'onEvent', {}, 400],
+    ['another aeg-event-type', 'onEvent', { 'aeg-event-type': 'SubscriptionDeletion' }, 400],
+  ])('refuses %s', async (_what, name, headers, status) => {
+    expect((await post([event('1')], headers as Record<string, string>, name)).status).toBe(status);
+  });
+
+  it.each([
+    ['no JSON', '{', NOTIFICATION],
+    ['neither an object nor an array', '5', NOTIFICATION],
+    ['a validation without a code', '[{}]', { 'aeg-event-type': 'SubscriptionValidation' }],
+  ])('answers 500 to a body that is %s', async (_what, body, headers) => {
+    expect((await post(body, headers)).status).toBe(500);
+  });
+});
+
+describe('notifications', () => {
+  it('hands each event over as it is, with its data as trigger metadata', async () => {
+    const seen: unknown[] = [];
+    fixture.handlers = {
+      onEvent: (input: unknown, context: InvocationContext) => {
+        seen.push([input, context.triggerMetadata]);
+      },
+    };
+    expect((await post([event('1')], NOTIFICATION)).status).toBe(202);
+    expect(seen).toEqual([[event('1'), { data: { id: 'key-1', nested: { a: 1 } } }]]);
+  });
+
+  it('wraps a single object, such as a CloudEvent, into an array', async () => {
+    const seen: unknown[] = [];
+    fixture.handlers = { onEvent: (input: unknown) => void seen.push(input) };
+    expect((await post({ specversion: '1.0', id: 'c' }, NOTIFICATION)).status).toBe(202);
+    expect(seen).toEqual([{ specversion: '1.0', id: 'c' }]);
+  });
+
+  it('runs once for each event, all at the same time', async () => {
+    let running = 0;
+    let release = () => {};
+    const all = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    fixture.handlers = {
+      onEvent: async () => {
+        running += 1;
+        if (running === 3) release();
+        await all; // answered only if all three run at once
+      },
+    };
+    expect((await post([event('1'), event('2'), event('3')], NOTIFICATION)).status).toBe(202);
+    expect(running).toBe(3);
+  });
+
+  it('answers 500 for the whole array when one event fails, after all have run', async () => {
+    const ran: string[] = [];
+    fixture.handlers = {
+      onEvent: (input: { id: string }) => {
+        ran.push(input.id);
+        if (input.id === '2') throw new Error('second failed');
+      },
+    };
+    const reply = await post([event('1'), event('2'), event('3')], NOTIFICATION);
+    expect(reply.status).toBe(500);
+    expect(await reply.text()).toContain('second failed');
+    expect(ran.sort()).toEqual(['1', '2', '3']);
+  });
+});

@@ -1,0 +1,217 @@
+import { request as httpRequest } from 'node:http';
+import type { HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
+import { describe, expect, it } from 'vitest';
+import { useHost } from './fixture.ts';
+
+const fixture = useHost();
+
+describe('routes', () => {
+  it('serves a function under the api prefix and its name', async () => {
+    fixture.handlers = { plain: () => ({ body: 'here' }) };
+    const reply = await fetch(`${fixture.url}/api/plain`);
+    expect(reply.status).toBe(200);
+    expect(await reply.text()).toBe('here');
+  });
+
+  it.each([
+    ['a function that does not exist', 'GET', '/api/nothing'],
+    ['a path without the prefix', 'GET', '/plain'],
+    ['a method that the function does not take', 'DELETE', '/api/plain'],
+    ['HEAD where only GET and POST are taken', 'HEAD', '/api/plain'],
+    ['a path that is longer than the route', 'GET', '/api/echo/1/2'],
+  ])('answers 404 to %s', async (_what, method, path) => {
+    const reply = await fetch(fixture.url + path, { method });
+    expect(reply.status).toBe(404);
+    expect(await reply.text()).toBe('');
+  });
+
+  it('tries routes in the order of the function names, whatever the order of registration', async () => {
+    fixture.handlers = { 'a-item': () => ({ body: 'a-item' }), 'z-special': () => ({ body: 'z-special' }) };
+    const reply = await fetch(`${fixture.url}/api/items/special`);
+    expect(await reply.text()).toBe('a-item');
+  });
+
+  it('gives one path to two functions by their methods', async () => {
+    fixture.handlers = { 'a-item': () => ({ body: 'got' }), 'y-post': () => ({ body: 'posted' }) };
+    expect(await (await fetch(`${fixture.url}/api/items/1`)).text()).toBe('got');
+    expect(await (await fetch(`${fixture.url}/api/items/1`, { method: 'POST' })).text()).toBe('posted');
+  });
+
+  it('says that the host is up at the root', async () => {
+    expect((await fetch(fixture.url)).status).toBe(200);
+  });
+});
+
+describe('requests', () => {
+  const echo = async (request: HttpRequest): Promise<HttpResponseInit> => ({
+    jsonBody: {
+      method: request.method,
+      url: request.url,
+      query: Object.fromEntries(request.query),
+      params: request.params,
+      header: request.headers.get('x-test'),
+      body: await request.text(),
+    },
+  });
+  const ask = async (path: string, init?: RequestInit) => {
+    fixture.handlers = { echo };
+    const reply = await fetch(fixture.url + path, init);
+    return (await reply.json()) as Record<string, unknown>;
+  };
+
+  it('carries method, parameters, headers and body', async () => {
+    const seen = await ask('/API/Echo/a%20b?x=1', { method: 'POST', body: 'text', headers: { 'X-Test': 'yes' } });
+    expect(seen).toEqual({
+      method: 'POST',
+      url: `${fixture.url}/API/Echo/a%20b?x=1`,
+      query: { x: '1' },
+      params: { id: 'a b' },
+      header: 'yes',
+      body: 'text',
+    });
+  });
+
+  it('leaves an optional parameter out', async () => {
+    expect((await ask('/api/echo')).params).toEqual({});
+  });
+
+  it('joins a repeated query parameter with a comma', async () => {
+    expect((await ask('/api/echo?q=1&q=2&Q=3&r=')).query).toEqual({ q: '1,2,3', r: '' });
+  });
+
+  it('drops a body that comes without Content-Length', async () => {
+    fixture.handlers = { echo };
+    const body = await new Promise<string>((resolve, reject) => {
+      const request = httpRequest(`${fixture.url}/api/echo`, { method: 'POST' }, (reply) => {
+        reply.setEncoding('utf8');
+        let text = '';
+        reply.on('data', (chunk: string) => {
+          text += chunk;
+        });
+        reply.on('end', () => resolve(text));
+      });
+      request.on('error', reject);
+      request.flushHeaders(); // chunked from here on
+      request.end('lost');
+    });
+    expect(JSON.parse(body)).toMatchObject({ method: 'POST', body: '' });
+  });
+});
+
+describe('replies', () => {
+  it('answers 204 when the function returns nothing', async () => {
+    fixture.handlers = { plain: () => undefined };
+    const reply = await fetch(`${fixture.url}/api/plain`);
+    expect(reply.status).toBe(204);
+  });
+
+  it('answers 500 with an empty body when the function throws, and logs the error', async () => {
+    fixture.handlers = {
+      plain: () => {
+        throw new Error('inner secret');
+      },
+    };
+    const reply = await fetch(`${fixture.url}/api/plain`);
+    expect(reply.status).toBe(500);
+    expect(await reply.text()).toBe('');
+    expect(fixture.logs.find(({ level }) => level === 'error')).toMatchObject({
+      category: 'Function.plain',
+      message: expect.stringMatching(/^Executed 'Functions.plain' \(Failed, .*inner secret/),
+    });
+  });
+
+  it.each([
+    ['a string', 'no object'],
+    ['a status that HTTP does not have', { status: 999 }],
+  ])('answers 500 to a function that returns %s', async (_what, result) => {
+    fixture.handlers = { plain: () => result };
+    expect((await fetch(`${fixture.url}/api/plain`)).status).toBe(500);
+  });
+
+  it('counts `throw undefined` as success', async () => {
+    fixture.handlers = { plain: () => Promise.reject(undefined) };
+    expect((await fetch(`${fixture.url}/api/plain`)).status).toBe(204);
+  });
+
+  it('carries status, headers and JSON', async () => {
+    fixture.handlers = { plain: () => ({ status: 418, headers: { 'X-Pot': 'tea' }, jsonBody: { a: 1 } }) };
+    const reply = await fetch(`${fixture.url}/api/plain`);
+    expect(reply.status).toBe(418);
+    expect(reply.headers.get('x-pot')).toBe('tea');
+    expect(reply.headers.get('content-type')).toBe('application/json');
+    expect(await reply.json()).toEqual({ a: 1 });
+  });
+
+  it('collects a streamed body', async () => {
+    const chunks = async function* () {
+      yield Buffer.from('one ');
+      yield Buffer.from('two');
+    };
+    fixture.handlers = { plain: () => ({ body: chunks() }) };
+    expect(await (await fetch(`${fixture.url}/api/plain`)).text()).toBe('one two');
+  });
+
+  it('sets cookies from `cookies`, and keeps only the last of repeated Set-Cookie headers', async () => {
+    fixture.handlers = {
+      plain: () => ({
+        headers: [
+          ['Set-Cookie', 'lost=1'],
+          ['Set-Cookie', 'kept=1'],
+        ],
+        cookies: [
+          { name: 'a', value: '1 2', path: '/x', secure: true, httpOnly: true, sameSite: 'Strict', maxAge: 60 },
+          { name: 'b', value: '2', expires: new Date('2030-01-01T00:00:00Z'), domain: 'example.org' },
+        ],
+      }),
+    };
+    const reply = await fetch(`${fixture.url}/api/plain`);
+    expect(reply.headers.getSetCookie()).toEqual([
+      'kept=1',
+      'a=1%202; max-age=60; path=/x; secure; samesite=strict; httponly',
+      'b=2; expires=Tue, 01 Jan 2030 00:00:00 GMT; domain=example.org; path=/',
+    ]);
+  });
+});
+
+describe('invocations', () => {
+  it('writes what a function logs under NAME.Invocation with its level, formatted', async () => {
+    fixture.handlers = {
+      plain: (_request: HttpRequest, context: InvocationContext) => {
+        context.warn('%s of %d', 'two', 3, { a: 1 });
+        context.debug('not shown');
+      },
+    };
+    await fetch(`${fixture.url}/api/plain`);
+    const own = fixture.logs.filter(({ category }) => category === 'plain.Invocation');
+    expect(own).toMatchObject([{ level: 'warning', message: 'two of 3 { a: 1 }' }]);
+  });
+
+  it('lets hooks change what is called and see what came of it', async () => {
+    const seen: unknown[] = [];
+    fixture.handlers = {
+      plain: () => ({ body: 'original' }),
+      preInvocation: (context: { functionHandler: unknown }) => {
+        context.functionHandler = () => ({ body: 'swapped' });
+      },
+      postInvocation: (context: { result: unknown }) => {
+        seen.push(context.result);
+      },
+    };
+    expect(await (await fetch(`${fixture.url}/api/plain`)).text()).toBe('swapped');
+    expect(seen).toEqual([{ body: 'swapped' }]);
+  });
+
+  it('lists the functions', () => {
+    expect(fixture.host.functions).toEqual([
+      'a-item',
+      'echo',
+      'onEvent',
+      'onQueue',
+      'onTimer',
+      'plain',
+      'y-post',
+      'z-special',
+    ]);
+    expect(fixture.host.failure).toBeUndefined();
+  });
+});

@@ -1,0 +1,141 @@
+import { type QueueClient, QueueServiceClient } from '@azure/storage-queue';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { QueueSettings } from '../../local/host/host-json.ts';
+import { QueueListener, type QueueListenerOptions } from '../../local/host/queue-listener.ts';
+import { useAzurite } from '../support/azurite.ts';
+import { eventually } from '../support/eventually.ts';
+
+const azurite = useAzurite();
+
+const SETTINGS: QueueSettings = {
+  messageEncoding: 'base64',
+  batchSize: 16,
+  newBatchThreshold: 8,
+  maxDequeueCount: 2,
+  visibilityTimeoutMs: 0,
+  maxPollingIntervalMs: 200,
+};
+
+let queue: QueueClient;
+let poisonQueue: QueueClient;
+let listener: QueueListener | undefined;
+let number = 0;
+
+beforeEach(async () => {
+  const service = QueueServiceClient.fromConnectionString(azurite.connectionString);
+  number += 1;
+  queue = service.getQueueClient(`listened-${number}`);
+  poisonQueue = service.getQueueClient(`listened-${number}-poison`);
+  await queue.create();
+});
+afterEach(() => listener?.stop());
+
+/** The texts that reach the function. */
+function listen(options: Partial<QueueListenerOptions> = {}): string[] {
+  const seen: string[] = [];
+  listener = new QueueListener({
+    functionName: 'fn',
+    queue,
+    poisonQueue,
+    settings: SETTINGS,
+    run: async (_message, text) => void seen.push(text),
+    write: () => undefined,
+    ...options,
+  });
+  listener.start();
+  return seen;
+}
+
+const poisoned = () =>
+  eventually('a poison message', async () => {
+    if (!(await poisonQueue.exists())) return undefined;
+    const { peekedMessageItems } = await poisonQueue.peekMessages();
+    return peekedMessageItems[0]?.messageText;
+  });
+const count = async () => (await queue.getProperties()).approximateMessagesCount;
+
+describe('base64, the default', () => {
+  it('is decoded', async () => {
+    await queue.sendMessage(Buffer.from('höllo').toString('base64'));
+    const seen = listen();
+    await eventually('the message', () => seen.length > 0);
+    expect(seen).toEqual(['höllo']);
+  });
+
+  it('that is none goes to the poison queue as it is, and the function never sees it', async () => {
+    await queue.sendMessage('{"plain":1}');
+    const seen = listen();
+    expect(await poisoned()).toBe('{"plain":1}');
+    expect(seen).toEqual([]);
+    await eventually('the queue is empty', async () => (await count()) === 0);
+  });
+});
+
+it('does not run a message that was taken more often than allowed already', async () => {
+  await queue.sendMessage('YQ==');
+  for (let take = 0; take < 2; take++) {
+    const { receivedMessageItems } = await queue.receiveMessages({ visibilityTimeout: 60 });
+    for (const item of receivedMessageItems) await queue.updateMessage(item.messageId, item.popReceipt, undefined, 0);
+  }
+  const seen = listen();
+  expect(await poisoned()).toBe('YQ==');
+  expect(seen).toEqual([]);
+});
+
+it('finishes what it has taken before it stops, and takes no more', async () => {
+  await queue.sendMessage('YQ==');
+  let started = false;
+  let release = () => {};
+  const gate = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  listen({
+    run: async () => {
+      started = true;
+      await gate;
+    },
+  });
+  await eventually('it runs', () => started);
+  let stopped = false;
+  const stopping = listener?.stop().then(() => {
+    stopped = true;
+  });
+  await queue.sendMessage('Yg==');
+  expect(stopped).toBe(false);
+  release();
+  await stopping;
+  expect(await count()).toBe(1); // the first is deleted, the second still there
+});
+
+it('survives a message that somebody else has deleted meanwhile', async () => {
+  await queue.sendMessage('YQ==');
+  const lines: string[] = [];
+  const seen = listen({
+    run: async (message) => {
+      await queue.deleteMessage(message.messageId, message.popReceipt);
+    },
+    write: (_level, _category, message) => lines.push(message),
+  });
+  await eventually('a line about it', () => lines.length > 0);
+  expect(lines[0]).toContain('could not be kept hidden');
+  expect(seen).toEqual([]);
+});
+
+it('says once that storage cannot be reached, and goes on trying', async () => {
+  const lines: string[] = [];
+  const nowhere = QueueServiceClient.fromConnectionString(
+    azurite.connectionString.replace(/QueueEndpoint=[^;]+/, 'QueueEndpoint=http://127.0.0.1:9/devstoreaccount1'),
+    { retryOptions: { maxTries: 1 } },
+  ).getQueueClient('nowhere');
+  let asked = 0;
+  const counting = new Proxy(nowhere, {
+    get(target, name) {
+      if (name === 'receiveMessages') asked += 1;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  listen({ queue: counting, write: (_level, _category, message) => lines.push(message) });
+  await eventually('three polls', () => asked >= 3);
+  expect(lines.filter((line) => line.includes("Queue 'nowhere' cannot be read"))).toHaveLength(1);
+});

@@ -1,0 +1,107 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  decodeMessage,
+  encodeMessage,
+  outputMessages,
+  triggerData,
+  triggerMetadata,
+} from '../../local/host/queue-message.ts';
+
+describe('encoding', () => {
+  it('gives back what was encoded', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'grapheme' }),
+        fc.constantFrom('base64' as const, 'none' as const),
+        (text, encoding) => {
+          expect(decodeMessage(encodeMessage(text, encoding), encoding)).toBe(text);
+        },
+      ),
+    );
+  });
+
+  it.each(['plain text', '{"a":1}', 'YQ', 'YQ==='])('does not take %j for base64', (text) => {
+    expect(decodeMessage(text, 'base64')).toBeUndefined();
+    expect(decodeMessage(text, 'none')).toBe(text);
+  });
+});
+
+describe('what the function gets', () => {
+  it.each([
+    ['an object as JSON', '{"a":1}', { json: '{"a":1}' }],
+    ['an array as JSON', '[1]', { json: '[1]' }],
+    ['plain text as text', 'hello', { string: 'hello' }],
+    ['a number as text, which the library makes a number', '123', { string: '123' }],
+    ['true as .NET writes it', 'true', { string: 'True' }],
+    ['false as .NET writes it', 'false', { string: 'False' }],
+  ])('is %s', (_what, text, data) => {
+    expect(triggerData(text)).toEqual(data);
+  });
+});
+
+describe('trigger metadata', () => {
+  const message = {
+    messageId: 'm1',
+    popReceipt: 'p1',
+    messageText: '',
+    dequeueCount: 2,
+    insertedOn: new Date('2030-01-01T00:00:00Z'),
+    expiresOn: new Date('2030-01-08T00:00:00Z'),
+    nextVisibleOn: new Date('2030-01-01T00:10:00.5Z'),
+  };
+
+  it('has the properties of the message', () => {
+    expect(triggerMetadata(message, 'text')).toEqual({
+      QueueTrigger: { string: 'text' },
+      DequeueCount: { json: '2' },
+      ExpirationTime: { json: '"2030-01-08T00:00:00+00:00"' },
+      Id: { string: 'm1' },
+      InsertionTime: { json: '"2030-01-01T00:00:00+00:00"' },
+      NextVisibleTime: { json: '"2030-01-01T00:10:00.500+00:00"' },
+      PopReceipt: { string: 'p1' },
+    });
+  });
+
+  it('is overwritten by the keys of a JSON body, whatever their case', () => {
+    const metadata = triggerMetadata(
+      message,
+      '{"ID":"mine","dequeuecount":9,"other":true,"deep":{"a":1},"PopReceipt":null}',
+    );
+    expect(metadata).toMatchObject({
+      Id: { string: 'mine' },
+      DequeueCount: { string: '9' },
+      other: { string: 'True' },
+      deep: { json: '{"a":1}' },
+    });
+    expect(metadata).not.toHaveProperty('ID');
+    expect(metadata).not.toHaveProperty('PopReceipt');
+  });
+});
+
+describe('what an output becomes', () => {
+  it.each([
+    ['an object is one message', { json: '{"a":1}' }, ['{"a":1}']],
+    ['an array is one message each, nulls left out', { json: '[{"a":1},"b",2,null]' }, ['{"a":1}', 'b', '2']],
+    ['a JSON string with an array is split too', { string: '[1,2]' }, ['1', '2']],
+    ['plain text stays as it is', { string: 'text' }, ['text']],
+    ['a number is its text', { int: 5 }, ['5']],
+    [
+      'times in a JSON string are written anew',
+      { string: '{"at":"2030-01-01T00:00:00.000Z","to":"2030-01-01T00:00:00.120Z"}' },
+      ['{"at":"2030-01-01T00:00:00Z","to":"2030-01-01T00:00:00.12Z"}'],
+    ],
+    [
+      'times in an object are left alone',
+      { json: '{"at":"2030-01-01T00:00:00.000Z"}' },
+      ['{"at":"2030-01-01T00:00:00.000Z"}'],
+    ],
+  ])('%s', (_what, data, messages) => {
+    expect(outputMessages(data)).toEqual(messages);
+  });
+
+  it('takes bytes as they are', () => {
+    expect(outputMessages({ bytes: new Uint8Array([65]) })).toEqual([new Uint8Array([65])]);
+    expect(encodeMessage(new Uint8Array([65]), 'none')).toBe('A');
+  });
+});

@@ -1,0 +1,189 @@
+import type { InvocationContext } from '@azure/functions';
+import { type QueueClient, QueueServiceClient } from '@azure/storage-queue';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { useAzurite } from '../support/azurite.ts';
+import { eventually } from '../support/eventually.ts';
+import { useHost } from './fixture.ts';
+
+const azurite = useAzurite();
+const fixture = useHost({
+  env: () => ({ AzureWebJobsStorage: azurite.connectionString, FIXTURE_QUEUE: 'work' }),
+  hostJson: {
+    extensions: {
+      queues: {
+        messageEncoding: 'none',
+        batchSize: 4,
+        newBatchThreshold: 2,
+        maxDequeueCount: 2,
+        visibilityTimeout: '00:00:01',
+        maxPollingInterval: '00:00:00.200',
+      },
+    },
+  },
+  queueLeaseMs: 2_000,
+});
+
+let queues: QueueServiceClient;
+let work: QueueClient;
+let poison: QueueClient;
+
+beforeAll(() => {
+  queues = QueueServiceClient.fromConnectionString(azurite.connectionString);
+  work = queues.getQueueClient('work');
+  poison = queues.getQueueClient('work-poison');
+});
+beforeEach(() => work.createIfNotExists());
+afterEach(async () => {
+  for (const name of ['work', 'work-poison', 'fixture-return', 'fixture-extra']) {
+    await queues.getQueueClient(name).deleteIfExists();
+  }
+});
+
+const isEmpty = async () => ((await work.getProperties()).approximateMessagesCount ?? 0) === 0;
+const peek = async (queue: QueueClient) => {
+  const { peekedMessageItems } = await queue.peekMessages({ numberOfMessages: 32 });
+  return peekedMessageItems.map(({ messageText }) => messageText);
+};
+const onQueue = (run: (input: unknown, context: InvocationContext) => unknown) => {
+  fixture.handlers = { onQueue: run };
+};
+
+describe('a message', () => {
+  it('reaches the function parsed, with its metadata, and is deleted afterwards', async () => {
+    const seen: [unknown, Record<string, unknown> | undefined][] = [];
+    onQueue((input, context) => void seen.push([input, context.triggerMetadata]));
+    const { messageId } = await work.sendMessage('{"kind":"test"}');
+    await eventually('the queue is empty', isEmpty);
+    expect(seen).toEqual([
+      [
+        { kind: 'test' },
+        {
+          queueTrigger: { kind: 'test' },
+          kind: 'test',
+          id: messageId,
+          dequeueCount: 1,
+          popReceipt: expect.any(String),
+          insertionTime: expect.stringMatching(/^\d{4}-.*\+00:00$/),
+          expirationTime: expect.any(String),
+          nextVisibleTime: expect.any(String),
+        },
+      ],
+    ]);
+  });
+
+  it.each([
+    ['a number as a number', '123', 123],
+    ['true as "True"', 'true', 'True'],
+    ['text as text', 'just text', 'just text'],
+  ])('arrives: %s', async (_what, text, expected) => {
+    const seen: unknown[] = [];
+    onQueue((input) => void seen.push(input));
+    await work.sendMessage(text);
+    await eventually('the message', () => seen.length > 0);
+    expect(seen).toEqual([expected]);
+  });
+
+  it('comes back after the visibility timeout when the function fails, and is poison after the last attempt', async () => {
+    const attempts: { at: number; count: unknown }[] = [];
+    onQueue((_input, context) => {
+      attempts.push({ at: Date.now(), count: context.triggerMetadata?.dequeueCount });
+      throw new Error('not today');
+    });
+    await work.sendMessage('{"a":1}');
+    await eventually('the poison message', async () => (await poison.exists()) && (await peek(poison)).length > 0);
+    expect(attempts.map(({ count }) => count)).toEqual([1, 2]);
+    expect((attempts[1]?.at ?? 0) - (attempts[0]?.at ?? 0)).toBeGreaterThanOrEqual(900);
+    expect(await peek(poison)).toEqual(['{"a":1}']);
+    await eventually('the queue is empty', isEmpty);
+  });
+
+  it('is kept hidden for as long as the function works, past its lease', async () => {
+    let runs = 0;
+    const started = Date.now();
+    onQueue(async () => {
+      runs += 1;
+      await eventually('longer than two leases', () => Date.now() - started > 4_500);
+    });
+    await work.sendMessage('slow');
+    await eventually('the queue is empty', isEmpty);
+    expect(runs).toBe(1);
+  });
+});
+
+describe('a batch', () => {
+  it('is taken whole, and the next one when the threshold is reached', async () => {
+    let running = 0;
+    let most = 0;
+    let done = 0;
+    const releases: (() => void)[] = [];
+    onQueue(async () => {
+      running += 1;
+      most = Math.max(most, running);
+      await new Promise<void>((resolve) => releases.push(resolve));
+      running -= 1;
+      done += 1;
+    });
+    for (let index = 0; index < 9; index++) await work.sendMessage(`${index} `);
+    await eventually('a batch at work', () => running === 4);
+    releases.shift()?.();
+    await eventually('one done', () => done === 1);
+    expect(running).toBe(3); // above the threshold: no new batch
+    releases.shift()?.();
+    await eventually('the next batch', () => running === 6); // 2 left over and 4 new ones
+    while (done < 9) {
+      releases.shift()?.();
+      await eventually('progress', () => done === 9 || releases.length > 0);
+    }
+    expect(most).toBe(6);
+    await eventually('the queue is empty', isEmpty);
+  });
+});
+
+describe('a queue that does not exist', () => {
+  it('is not created by its trigger, and read as soon as it is there', async () => {
+    await work.delete();
+    await eventually('the listener has noticed', () =>
+      fixture.logs.some(({ message }) => message.includes("Queue 'work' cannot be read: it does not exist yet")),
+    );
+    expect(await work.exists()).toBe(false);
+    let runs = 0;
+    onQueue(() => {
+      runs += 1;
+    });
+    await work.create();
+    await work.sendMessage('late');
+    await eventually('the message', () => runs === 1);
+  });
+});
+
+describe('outputs', () => {
+  it('are sent when the function succeeds, arrays split, into queues that are created', async () => {
+    onQueue((_input, context) => {
+      const [extra] = context.options.extraOutputs;
+      if (extra) context.extraOutputs.set(extra, { at: '2030-01-01T00:00:00.000Z' });
+      return [{ n: 1 }, 'two'];
+    });
+    await work.sendMessage('go');
+    await eventually('the queue is empty', isEmpty);
+    expect((await peek(queues.getQueueClient('fixture-return'))).sort()).toEqual(['two', '{"n":1}']);
+    expect(await peek(queues.getQueueClient('fixture-extra'))).toEqual(['{"at":"2030-01-01T00:00:00.000Z"}']);
+  });
+
+  it('of a failed run are not sent', async () => {
+    onQueue((_input, context) => {
+      const [extra] = context.options.extraOutputs;
+      if (extra) context.extraOutputs.set(extra, 'never');
+      throw new Error('after the output');
+    });
+    await work.sendMessage('go');
+    await eventually('poison', async () => (await poison.exists()) && (await peek(poison)).length > 0);
+    expect(await queues.getQueueClient('fixture-extra').exists()).toBe(false);
+  });
+
+  it('that cannot be sent fail the run', async () => {
+    onQueue(() => 'x'.repeat(70_000)); // a message holds 64 KiB
+    await work.sendMessage('go');
+    await eventually('poison', async () => (await poison.exists()) && (await peek(poison)).length > 0);
+    expect(await peek(poison)).toEqual(['go']);
+  });
+});

@@ -1,0 +1,103 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { TypedData } from '../../local/host/core-types.ts';
+import { TimerListener, type TimerListenerOptions } from '../../local/host/timer-listener.ts';
+
+beforeEach(() => vi.useFakeTimers({ now: new Date('2030-01-01T00:00:00Z') }));
+afterEach(() => vi.useRealTimers());
+
+function start(options: Partial<TimerListenerOptions> = {}): { runs: TypedData[]; listener: TimerListener } {
+  const runs: TypedData[] = [];
+  const listener = new TimerListener({
+    schedule: '0 */5 * * * *',
+    run: async (data) => void runs.push(data),
+    ...options,
+  });
+  listener.start();
+  return { runs, listener };
+}
+
+const parsed = (data: TypedData | undefined) => JSON.parse(data?.json ?? 'null') as Record<string, unknown>;
+
+describe('a schedule', () => {
+  it('runs the function each time', async () => {
+    const { runs } = start();
+    await vi.advanceTimersByTimeAsync(16 * 60_000);
+    expect(runs).toHaveLength(3);
+    expect(parsed(runs[1])).toEqual({
+      Schedule: { AdjustForDST: true },
+      ScheduleStatus: {
+        Last: '2030-01-01T00:05:00.000Z',
+        LastUpdated: '2030-01-01T00:05:00.000Z',
+        Next: '2030-01-01T00:15:00.000Z',
+      },
+      IsPastDue: false,
+    });
+  });
+
+  it('far in the future is waited for, past what one timer can hold', async () => {
+    const { runs } = start({ schedule: '0 0 0 1 3 *' });
+    await vi.advanceTimersByTimeAsync(58 * 86_400_000);
+    expect(runs).toHaveLength(0);
+    await vi.advanceTimersByTimeAsync(2 * 86_400_000);
+    expect(runs).toHaveLength(1);
+  });
+
+  it('leaves out what falls due while the run before still works', async () => {
+    let running = 0;
+    let runs = 0;
+    start({
+      run: async () => {
+        running += 1;
+        expect(running).toBe(1);
+        runs += 1;
+        await new Promise((resolve) => setTimeout(resolve, 12 * 60_000));
+        running -= 1;
+      },
+    });
+    await vi.advanceTimersByTimeAsync(26 * 60_000);
+    expect(runs).toBe(2); // 00:05 to 00:17, then 00:20
+  });
+
+  it('goes on after a run that failed', async () => {
+    let runs = 0;
+    start({
+      run: () => {
+        runs += 1;
+        return Promise.reject(new Error('failed'));
+      },
+    });
+    await vi.advanceTimersByTimeAsync(11 * 60_000);
+    expect(runs).toBe(2);
+  });
+});
+
+it('runs at the start when it is told to', async () => {
+  const { runs } = start({ runOnStartup: true });
+  await vi.advanceTimersByTimeAsync(0);
+  expect(runs).toHaveLength(1);
+});
+
+it.each([
+  ['with useMonitor: false', { useMonitor: false }],
+  ['with a period under a minute', { schedule: '*/10 * * * * *' }],
+])('has no schedule status %s', async (_what, options) => {
+  const { runs } = start(options);
+  await vi.advanceTimersByTimeAsync(5 * 60_000);
+  expect(parsed(runs[0]).ScheduleStatus).toBeNull();
+});
+
+it('stops after the run under way', async () => {
+  let done = false;
+  const { listener } = start({
+    run: async () => {
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      done = true;
+    },
+  });
+  await vi.advanceTimersByTimeAsync(5 * 60_000);
+  const stopping = listener.stop();
+  await vi.advanceTimersByTimeAsync(1_000);
+  await stopping;
+  expect(done).toBe(true);
+  expect(vi.getTimerCount()).toBe(0);
+});
