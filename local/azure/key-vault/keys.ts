@@ -1,6 +1,6 @@
 import { type KeyObject, randomBytes } from 'node:crypto';
 import type { Key, KeyVersion, Vault, World } from '../world.ts';
-import { addCalendarDuration, parseCalendarDuration } from './calendar-duration.ts';
+import { addCalendarDuration, type CalendarDuration, parseCalendarDuration } from './calendar-duration.ts';
 import { badParameter, conflict, keyNotFound } from './errors.ts';
 import { curveOf, defaultKeyOps, generateKeyMaterial, type KeyType } from './key-material.ts';
 import { watchLifetime } from './lifetime.ts';
@@ -18,6 +18,8 @@ export interface NewKeyVersion {
   /** Epoch seconds. */
   nbf?: number | undefined;
   exp?: number | undefined;
+  /** Counts `exp` from the moment that becomes `created`. */
+  validFor?: CalendarDuration | undefined;
   tags?: Record<string, string> | undefined;
   /** The material comes from elsewhere (BYOK). */
   imported?: boolean;
@@ -50,7 +52,7 @@ export function createKeyVersion(world: World, vault: Vault, keyName: string, op
     tags: options.tags && Object.keys(options.tags).length > 0 ? { ...options.tags } : undefined,
     enabled: options.enabled ?? true,
     nbf: options.nbf,
-    exp: options.exp,
+    exp: options.validFor ? addCalendarDuration(now, options.validFor) : options.exp,
     created: now,
     updated: now,
     enabledChangedMs: 0, // a new version has no earlier state that anyone could still see
@@ -76,14 +78,13 @@ export function rotateKey(world: World, vault: Vault, keyName: string): KeyVersi
   if (!key || !newest) throw keyNotFound(keyName);
   if (newest.imported) throw badParameter(`Key '${key.name}' has imported key material and cannot be rotated.`);
   const curve = curveOf(newest.privateKey);
-  const expiryTime = parseCalendarDuration(key.rotationPolicy?.attributes.expiryTime ?? '');
   return createKeyVersion(world, vault, key.name, {
     kty: newest.kty,
     keySize: newest.keySize,
     ...(curve ? { curve } : {}),
     keyOps: [...newest.keyOps],
     tags: world.settings.rotateCopiesTags ? newest.tags : undefined,
-    exp: expiryTime ? addCalendarDuration(world.clock.nowSeconds(), expiryTime) : undefined,
+    validFor: parseCalendarDuration(key.rotationPolicy?.attributes.expiryTime ?? ''),
   });
 }
 

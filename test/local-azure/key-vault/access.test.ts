@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import { createKeyVersion } from '../../../local/azure/key-vault/keys.ts';
+import { assignRole } from '../../../local/azure/roles/assign-role.ts';
+import { BUILT_IN_ROLES } from '../../../local/azure/roles/built-in-roles.ts';
+import { vaultFixture } from './fixture.ts';
+
+describe('who is let in', () => {
+  it('is told where to get a token', async () => {
+    const { ask, world } = vaultFixture();
+    const { status, headers, body } = await ask('POST', '/keys/k1/create', undefined, { anonymous: true });
+    expect(status).toBe(401);
+    expect(headers.get('www-authenticate')).toBe(
+      `Bearer authorization="https://login.microsoftonline.com/${world.tenantId}", resource="https://vault.azure.net"`,
+    );
+    expect(body.error).toEqual({
+      code: 'Unauthorized',
+      message: 'AKV10000: Request is missing a Bearer or PoP token.',
+    });
+  });
+
+  it.each([
+    ['https://vault.azure.net', 200],
+    ['https://vault.azure.net/', 200],
+    ['cfa8b339-82a2-471a-a3c9-0fc0be7a4093', 200],
+    ['https://management.azure.com', 401],
+  ])('a token for %s gets %i', async (audience, status) => {
+    const { ask } = vaultFixture();
+    const answer = await ask('GET', '/keys', undefined, { audience });
+    expect(answer.status).toBe(status);
+    expect(answer.headers.has('www-authenticate')).toBe(status === 401);
+  });
+
+  it('is refused without a role, with the action and the resource', async () => {
+    const { ask, nobody, vault, world } = vaultFixture();
+    createKeyVersion(world, vault, 'k1');
+    const { status, body } = await ask('POST', '/keys/k1/rotate', undefined, { as: nobody });
+    expect(status).toBe(403);
+    expect(body.error).toMatchObject({ code: 'Forbidden', innererror: { code: 'ForbiddenByRbac' } });
+    expect(body.error.message).toContain("Action: 'Microsoft.KeyVault/vaults/keys/rotate/action'");
+    expect(body.error.message).toContain(`Resource: '${vault.id.toLowerCase()}/keys/k1'`);
+    expect(vault.keys.get('k1')?.versions).toHaveLength(1);
+  });
+
+  it('with a role on one key reaches that key alone', async () => {
+    const { ask, nobody, vault, world } = vaultFixture();
+    createKeyVersion(world, vault, 'k1');
+    createKeyVersion(world, vault, 'k2');
+    const role = BUILT_IN_ROLES['Key Vault Crypto Officer'];
+    assignRole(world, { scope: `${vault.id}/keys/k1`, principalId: nobody.objectId, role, settled: true });
+    expect((await ask('PATCH', '/keys/k1/', { tags: {} }, { as: nobody })).status).toBe(200);
+    expect((await ask('PATCH', '/keys/k2/', { tags: {} }, { as: nobody })).status).toBe(403);
+    expect((await ask('GET', '/keys', undefined, { as: nobody })).status).toBe(403);
+  });
+
+  it('with an access policy may do what it says, and no role counts', async () => {
+    const { ask, nobody, owner, vault, world } = vaultFixture({}, { enableRbacAuthorization: false });
+    vault.properties.accessPolicies = [
+      { tenantId: world.tenantId, objectId: nobody.objectId, permissions: { keys: ['Get', 'List', 'UnwrapKey'] } },
+    ];
+    createKeyVersion(world, vault, 'k1');
+    expect((await ask('GET', '/keys/k1/', undefined, { as: nobody })).status).toBe(200);
+    const refused = await ask('GET', '/keys/k1/', undefined, { as: owner });
+    expect(refused).toMatchObject({ status: 403, body: { error: { innererror: { code: 'AccessDenied' } } } });
+    expect(refused.body.error.message).toContain("does not have keys get permission on key vault 'kv-test;");
+  });
+
+  it('is not looked at where the world says that roles do not matter', async () => {
+    const { ask, nobody } = vaultFixture({ enforceRoles: false });
+    expect((await ask('GET', '/keys', undefined, { as: nobody })).status).toBe(200);
+  });
+});
+
+describe('token buckets', () => {
+  it('refuse the 21st key of ten seconds, and let one more through when half a second has passed', async () => {
+    const { ask, vault, world } = vaultFixture({ throttle: true });
+    const { privateKey } = createKeyVersion(world, vault, 'seed');
+    const key = privateKey.export({ format: 'jwk' });
+    for (let made = 0; made < 20; made++) expect((await ask('PUT', `/keys/k${made}`, { key })).status).toBe(200);
+
+    const refused = await ask('PUT', '/keys/k20', { key });
+    expect(refused).toMatchObject({ status: 429, body: { error: { code: 'Throttled' } } });
+
+    world.clock.advance(600);
+    expect((await ask('PUT', '/keys/k20', { key })).status).toBe(200);
+  });
+});

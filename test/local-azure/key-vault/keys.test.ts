@@ -1,0 +1,236 @@
+import { describe, expect, it } from 'vitest';
+import { createKeyVersion, findKeyVersion, rotateKey, vaultExists } from '../../../local/azure/key-vault/keys.ts';
+import { vaultFixture } from './fixture.ts';
+
+describe('creating and reading keys', () => {
+  it('creates an RSA key of 2048 bits with the recorded operations, and publishes its version', async () => {
+    const { ask, events } = vaultFixture();
+
+    const { status, body } = await ask('POST', '/keys/k1/create', { kty: 'RSA' });
+
+    expect(status).toBe(200);
+    expect(body.key.kid).toMatch(/^https:\/\/kv-test\.vault\.azure\.net\/keys\/k1\/[0-9a-f]{32}$/);
+    expect(body.key.key_ops).toEqual(['encrypt', 'decrypt', 'sign', 'verify', 'wrapKey', 'unwrapKey']);
+    expect(Buffer.from(body.key.n, 'base64url')).toHaveLength(256);
+    expect(body.attributes).toMatchObject({ enabled: true, recoveryLevel: 'Recoverable', recoverableDays: 90 });
+    expect(body).not.toHaveProperty('tags');
+    expect(events.map(({ type, keyName }) => [type, keyName])).toEqual([
+      ['Microsoft.KeyVault.KeyNewVersionCreated', 'k1'],
+    ]);
+  });
+
+  it('gives every version key material of its own', async () => {
+    const { ask } = vaultFixture();
+    const moduli = new Set<string>();
+    for (let made = 0; made < 5; made++) moduli.add((await ask('POST', '/keys/k1/create', { kty: 'RSA' })).body.key.n);
+    expect(moduli.size).toBe(5);
+  });
+
+  it('answers with the newest version, with or without a trailing slash, and with any version by its id', async () => {
+    const { ask } = vaultFixture();
+    const first = (await ask('POST', '/keys/k1/create', { kty: 'RSA' })).body.key.kid;
+    const second = (await ask('POST', '/keys/K1/create', { kty: 'RSA' })).body.key.kid;
+
+    expect((await ask('GET', '/keys/k1/')).body.key.kid).toBe(second);
+    expect((await ask('GET', '/keys/k1')).body.key.kid).toBe(second);
+    expect((await ask('GET', new URL(first).pathname)).body.key.kid).toBe(first);
+  });
+
+  it('answers 200 for a disabled key', async () => {
+    const { ask } = vaultFixture();
+    await ask('POST', '/keys/k1/create', { kty: 'RSA', attributes: { enabled: false } });
+    expect(await ask('GET', '/keys/k1/')).toMatchObject({ status: 200, body: { attributes: { enabled: false } } });
+  });
+
+  it('reads a percent-encoded query name, as the JavaScript SDK sends it', async () => {
+    const { ask } = vaultFixture();
+    await ask('POST', '/keys/k1/create', { kty: 'RSA' });
+    expect((await ask('GET', '/keys/k1/?api%2Dversion=2025-07-01')).status).toBe(200);
+  });
+
+  it.each([
+    ['a key that is not there', 'GET', '/keys/none/', undefined, 404, 'KeyNotFound'],
+    ['a version that is not there', 'GET', `/keys/k1/${'0'.repeat(32)}`, undefined, 404, 'KeyNotFound'],
+    ['a name with an underscore', 'POST', '/keys/a_b/create', { kty: 'RSA' }, 400, 'BadParameter'],
+    ['a name of 128 characters', 'POST', `/keys/${'a'.repeat(128)}/create`, { kty: 'RSA' }, 400, 'BadParameter'],
+    ['RSA of 1024 bits', 'POST', '/keys/k2/create', { kty: 'RSA', key_size: 1024 }, 400, 'BadParameter'],
+    ['an unknown key type', 'POST', '/keys/k2/create', { kty: 'DSA' }, 400, 'BadParameter'],
+    ['a symmetric key', 'POST', '/keys/k2/create', { kty: 'oct-HSM' }, 400, 'BadParameter'],
+    ['an HSM key in a standard vault', 'POST', '/keys/k2/create', { kty: 'RSA-HSM' }, 400, 'BadParameter'],
+    ['no body', 'POST', '/keys/k2/create', undefined, 400, 'BadParameter'],
+    ['an unknown key operation', 'POST', '/keys/k2/create', { kty: 'RSA', key_ops: ['sing'] }, 400, 'BadParameter'],
+    ['expiry before activation', 'PATCH', '/keys/k1/', { attributes: { nbf: 9e9, exp: 8e9 } }, 400, 'BadParameter'],
+    ['16 tags', 'PATCH', '/keys/k1/', { tags: tags(16) }, 400, 'BadParameter'],
+    ['a tag value of 257 characters', 'PATCH', '/keys/k1/', { tags: { a: 'x'.repeat(257) } }, 400, 'BadParameter'],
+    ['enabled as text', 'PATCH', '/keys/k1/', { attributes: { enabled: 'no' } }, 400, 'BadParameter'],
+    [
+      'an import without the private key',
+      'PUT',
+      '/keys/k2',
+      { key: { kty: 'RSA', n: 'AQ', e: 'AQAB' } },
+      400,
+      'BadParameter',
+    ],
+    ['an operation that is not there', 'POST', '/keys/k1/v/explode', {}, 404, 'NotFound'],
+    ['a method that is not there', 'DELETE', '/keys', undefined, 405, 'MethodNotAllowed'],
+  ])('refuses %s', async (_what, method, path, body, status, code) => {
+    const { ask, vault, world } = vaultFixture();
+    createKeyVersion(world, vault, 'k1');
+    expect(await ask(method, path, body)).toMatchObject({ status, body: { error: { code } } });
+    expect(vault.keys.size).toBe(1);
+  });
+});
+
+describe('updating a key', () => {
+  it('changes what is said and leaves the rest', async () => {
+    const { ask, vault, world } = vaultFixture();
+    createKeyVersion(world, vault, 'k1', { exp: 4e9, tags: { a: '1', b: '2' } });
+
+    const disabled = (await ask('PATCH', '/keys/k1/', { attributes: { enabled: false } })).body;
+    const tagged = (await ask('PATCH', '/keys/k1/', { tags: { c: '3' } })).body;
+
+    expect(disabled).toMatchObject({ attributes: { enabled: false, exp: 4e9 }, tags: { a: '1', b: '2' } });
+    expect(tagged.tags).toEqual({ c: '3' });
+    expect(tagged.attributes).toMatchObject({ enabled: false, exp: 4e9 });
+    expect((await ask('PATCH', '/keys/k1/', { tags: {} })).body).not.toHaveProperty('tags');
+  });
+
+  it('touches the newest version alone when none is named', async () => {
+    const { ask, vault, world } = vaultFixture();
+    const first = createKeyVersion(world, vault, 'k1');
+    const second = createKeyVersion(world, vault, 'k1');
+
+    await ask('PATCH', '/keys/k1/', { attributes: { enabled: false } });
+    expect([first.enabled, second.enabled]).toEqual([true, false]);
+
+    await ask('PATCH', `/keys/k1/${first.version}`, { attributes: { enabled: false } });
+    expect(first.enabled).toBe(false);
+  });
+
+  it('notes when `enabled` changed, and only then', async () => {
+    const { ask, vault, world } = vaultFixture();
+    const version = createKeyVersion(world, vault, 'k1');
+    await ask('PATCH', '/keys/k1/', { attributes: { enabled: true } });
+    expect(version.enabledChangedMs).toBe(0);
+    await ask('PATCH', '/keys/k1/', { attributes: { enabled: false } });
+    expect(version.enabledChangedMs).toBeGreaterThan(0);
+  });
+
+  it('publishes nothing', async () => {
+    const { ask, vault, world, events } = vaultFixture();
+    createKeyVersion(world, vault, 'k1', { publish: false });
+    await ask('PATCH', '/keys/k1/', { attributes: { enabled: false } });
+    expect(events).toEqual([]);
+  });
+});
+
+describe('lists', () => {
+  it('shows each key once, without a version, as its newest version is', async () => {
+    const { ask, vault, world } = vaultFixture();
+    createKeyVersion(world, vault, 'b');
+    createKeyVersion(world, vault, 'a');
+    createKeyVersion(world, vault, 'a', { enabled: false });
+
+    const { value, nextLink } = (await ask('GET', '/keys', undefined, { apiVersion: '7.0' })).body;
+
+    expect(value.map((one: { kid: string }) => one.kid)).toEqual([
+      'https://kv-test.vault.azure.net/keys/a',
+      'https://kv-test.vault.azure.net/keys/b',
+    ]);
+    expect(value[0].attributes).toMatchObject({ enabled: false });
+    expect(value[0].attributes).not.toHaveProperty('recoverableDays');
+    expect(nextLink).toBeNull();
+  });
+
+  it('pages versions by 25, with a link that carries the port and a skip token', async () => {
+    const { ask, vault, world } = vaultFixture();
+    const { privateKey } = createKeyVersion(world, vault, 'k1');
+    for (let made = 1; made < 60; made++) createKeyVersion(world, vault, 'k1', { privateKey });
+
+    const pages: string[][] = [];
+    let path = '/keys/k1/versions?x=';
+    while (path) {
+      const { value, nextLink } = (await ask('GET', path)).body;
+      pages.push(value.map((one: { kid: string }) => one.kid));
+      if (nextLink)
+        expect(nextLink).toContain('https://kv-test.vault.azure.net:443/keys/k1/versions?api-version=7.6&$skiptoken=');
+      path = nextLink
+        ? nextLink.replace('https://kv-test.vault.azure.net:443', '').replace('api-version=7.6&', '')
+        : '';
+    }
+
+    expect(pages.map((one) => one.length)).toEqual([25, 25, 10]);
+    expect(new Set(pages.flat()).size).toBe(60);
+  });
+
+  it('refuses more than 25 a page', async () => {
+    const { ask } = vaultFixture();
+    expect((await ask('GET', '/keys?maxresults=26')).status).toBe(400);
+  });
+
+  it('is empty for the versions of a key that is not there', async () => {
+    const { ask } = vaultFixture();
+    expect(await ask('GET', '/keys/none/versions')).toMatchObject({ status: 200, body: { value: [] } });
+  });
+});
+
+describe('rotating', () => {
+  it('keeps size, type and operations, and takes `exp` from the policy', async () => {
+    const { ask, vault, world } = vaultFixture();
+    createKeyVersion(world, vault, 'k1', { keySize: 3072, keyOps: ['wrapKey', 'unwrapKey'], tags: { a: '1' } });
+    const policy = { lifetimeActions: [], attributes: { expiryTime: 'P30D' } };
+    await ask('PUT', '/keys/k1/rotationpolicy', policy);
+
+    const { body } = await ask('POST', '/keys/k1/rotate');
+
+    expect(body.key.key_ops).toEqual(['wrapKey', 'unwrapKey']);
+    expect(Buffer.from(body.key.n, 'base64url')).toHaveLength(384);
+    expect(body.attributes.exp - body.attributes.created).toBe(30 * 86_400);
+    expect(body).not.toHaveProperty('tags');
+    expect(vault.keys.get('k1')?.versions).toHaveLength(2);
+  });
+
+  it('copies tags only where the world says so', () => {
+    const { vault, world } = vaultFixture({ rotateCopiesTags: true });
+    createKeyVersion(world, vault, 'k1', { tags: { a: '1' } });
+    expect(rotateKey(world, vault, 'k1').tags).toEqual({ a: '1' });
+  });
+
+  it('refuses imported key material', async () => {
+    const { ask, vault, world } = vaultFixture();
+    const { privateKey } = createKeyVersion(world, vault, 'other');
+    const jwk = privateKey.export({ format: 'jwk' });
+    const imported = await ask('PUT', '/keys/byok', { key: jwk, attributes: { enabled: true }, Hsm: false });
+    expect(imported).toMatchObject({ status: 200, body: { key: { n: jwk.n } } });
+    expect(await ask('POST', '/keys/byok/rotate')).toMatchObject({
+      status: 400,
+      body: { error: { code: 'BadParameter' } },
+    });
+  });
+});
+
+describe('finding', () => {
+  it('finds a vault by URI, host or name, and the newest version when none is named', () => {
+    const { vault, world } = vaultFixture();
+    const first = createKeyVersion(world, vault, 'k1');
+    const second = createKeyVersion(world, vault, 'k1');
+    expect(findKeyVersion(world, 'https://kv-test.vault.azure.net/', 'K1')?.version).toBe(second);
+    expect(findKeyVersion(world, 'https://KV-TEST.vault.azure.net', 'k1', first.version)?.version).toBe(first);
+    expect(findKeyVersion(world, 'kv-test', 'k1', '')?.version).toBe(second);
+    expect(findKeyVersion(world, 'kv-none', 'k1')).toBeUndefined();
+  });
+
+  it.each([
+    ['kv-test.vault.azure.net', true],
+    ['kv-test.vault.azure.net:443', true],
+    ['kv-none.vault.azure.net', false],
+    ['kv-test.vault.azure.net.evil.example', false],
+    ['kv-test.example', false],
+  ])('says whether %s resolves', (host, resolves) => {
+    expect(vaultExists(vaultFixture().world, host)).toBe(resolves);
+  });
+});
+
+function tags(count: number): Record<string, string> {
+  return Object.fromEntries(Array.from({ length: count }, (_, index) => [`t${index}`, 'x']));
+}
