@@ -25,6 +25,19 @@ export const REASONS = {
   VersionNotYetActive: 'A newer version becomes active later; the key is looked at again then.',
   RevocationOpen: 'The key is revoked: nothing is moved onto or off it until it is restored.',
 
+  // Break-glass
+  Revoked: 'Every version of the key is disabled, as a fresh read proves.',
+  RevocationIncomplete: 'Not every version is proved to be disabled; the call can be repeated.',
+  StillOpen: 'A version of a revoked key could not be disabled.',
+  KeptRevoked: 'A version that appeared while the key is revoked was disabled under the same revocation.',
+  Restored: 'Everything that the revocation disabled is enabled again.',
+  RestoreIncomplete: 'Not everything that the revocation disabled is enabled again; the call can be repeated.',
+  NothingToRestore: 'No revocation of this key is open; nothing was changed.',
+  SecondPersonNeeded: 'A key is restored by somebody else than who revoked it.',
+  ConfirmationWrong: 'The confirmation does not name the key.',
+  KeyNotManaged: 'There is no such key that this app looks after.',
+  DryRun: 'Nothing was changed: this is what a revocation would do.',
+
   // Rotation on near expiry
   Rotated: 'The key was rotated.',
   PolicyRotates: "The key's own rotation policy rotates it; left to Key Vault.",

@@ -4,7 +4,7 @@ import { createStorageAccounts, type StorageAccounts } from './accounts/storage-
 import { createSubscriptions, type Subscriptions } from './accounts/subscriptions-client.ts';
 import { appCredential } from './azure/credential.ts';
 import { Pacer, STORAGE_WRITES } from './azure/pacer.ts';
-import { createKeys, type Keys } from './keys/key-client.ts';
+import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/key-client.ts';
 import { type Environment, readSettings, type Settings } from './settings.ts';
 import { createWorkQueue, type WorkQueue } from './work/work-queue-client.ts';
 
@@ -12,6 +12,8 @@ import { createWorkQueue, type WorkQueue } from './work/work-queue-client.ts';
 export interface Services {
   readonly settings: Settings;
   readonly keys: Keys;
+  /** The same keys for break-glass: requests are given up early, and never retried out of sight. */
+  readonly urgentKeys: Keys;
   readonly accounts: StorageAccounts;
   readonly subscriptions: Subscriptions;
   readonly queue: WorkQueue;
@@ -31,7 +33,8 @@ export function createServices(environment: Environment, credential?: TokenCrede
   const identity = credential ?? appCredential(settings.clientId);
   return {
     settings,
-    keys: createKeys(identity),
+    keys: createKeys(identity, WORKER_OPTIONS),
+    urgentKeys: createKeys(identity, URGENT_OPTIONS),
     accounts: createStorageAccounts(identity, settings.cloud),
     subscriptions: createSubscriptions(identity, settings.cloud),
     queue: createWorkQueue(settings, () => identity),

@@ -5,6 +5,7 @@ export interface KeyVersion {
   readonly version: string;
   readonly enabled: boolean;
   readonly createdOn: Date;
+  readonly updatedOn: Date | undefined;
   readonly notBefore: Date | undefined;
   readonly expiresOn: Date | undefined;
   readonly tags: Readonly<Record<string, string>>;

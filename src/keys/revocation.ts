@@ -1,25 +1,42 @@
-import type { KeyVersion } from './key-versions.ts';
+import { createHash } from 'node:crypto';
+import { compareAge, type KeyVersion } from './key-versions.ts';
 
 /**
  * The record of a revocation is this tag on each version that it disabled: restore needs no other store. Key Vault
  * allows 15 tags a version, of 256 characters each (Key Vault, "About keys").
  */
 export const REVOCATION_TAG = 'cmk-revocation';
+const MAX_TAGS = 15;
 
-export interface Revocation {
+/** Who revoked a key, and when. One key has one revocation at a time, whoever joins in. */
+export interface RevocationStamp {
   readonly id: string;
   readonly revokedOn: Date;
   /** Object id of the caller who revoked. */
   readonly revokedBy: string;
+}
+
+export interface Revocation extends RevocationStamp {
   /** The version that was disabled: a tag that a rotation copied onto another version does not count for that one. */
   readonly version: string;
 }
 
+/** What to write to one version. `tags` replaces all tags, so it holds those that were there too. */
+export interface VersionChange {
+  readonly version: KeyVersion;
+  readonly enabled: boolean;
+  /** Undefined: the tags stay as they are. */
+  readonly tags: Record<string, string> | undefined;
+}
+
 /** The open revocation of a key, if any version still carries one; the earliest, should there be several. */
 export function openRevocation(versions: readonly KeyVersion[]): Revocation | undefined {
-  return versions
-    .flatMap((version) => revocationOf(version) ?? [])
-    .sort((a, b) => a.revokedOn.getTime() - b.revokedOn.getTime())[0];
+  return revocationsOf(versions)[0];
+}
+
+/** Object ids of everybody who revoked: a second person is none of them. */
+export function revokers(versions: readonly KeyVersion[]): readonly string[] {
+  return [...new Set(revocationsOf(versions).map((revocation) => revocation.revokedBy))];
 }
 
 /** The revocation that disabled this version, as its tag says. */
@@ -27,6 +44,58 @@ export function revocationOf(version: KeyVersion): Revocation | undefined {
   const tag = version.tags[REVOCATION_TAG];
   const revocation = tag === undefined ? undefined : parseRevocation(tag);
   return revocation?.version === version.version ? revocation : undefined;
+}
+
+/**
+ * The stamp for a revocation that starts from this state. Its id is made from the state read, so that two callers who
+ * revoke at the same moment, having read the same, start the same revocation; one that is open already is joined.
+ */
+export function stampRevocation(
+  keyId: string,
+  versions: readonly KeyVersion[],
+  revokedBy: string,
+  now: Date,
+): RevocationStamp {
+  const open = openRevocation(versions);
+  if (open) return { id: open.id, revokedOn: open.revokedOn, revokedBy };
+  const state = versions
+    .map(({ version, enabled, updatedOn }) => `${version} ${enabled} ${updatedOn?.getTime()}`)
+    .sort()
+    .join('\n');
+  const id = createHash('sha256').update(`${keyId}\n${state}`).digest('hex').slice(0, 16);
+  return { id, revokedOn: now, revokedBy };
+}
+
+/** Disables every enabled version, newest first, each tagged. A version without a tag to spare is disabled all the same. */
+export function planRevocation(versions: readonly KeyVersion[], stamp: RevocationStamp): VersionChange[] {
+  return versions
+    .filter((version) => version.enabled)
+    .sort((a, b) => compareAge(b, a))
+    .map((version) => ({ version, enabled: false, tags: withTag(version, stamp) }));
+}
+
+/**
+ * While a revocation is open, what appears later is disabled under it too. One that was there before and was enabled by
+ * hand since is a person's decision: it is reported, not fought.
+ */
+export function planKeepRevoked(versions: readonly KeyVersion[]): VersionChange[] {
+  const open = openRevocation(versions);
+  if (!open) return [];
+  // Key Vault gives creation times in whole seconds.
+  const since = Math.floor(open.revokedOn.getTime() / 1000) * 1000;
+  const later = versions.filter((version) => version.createdOn.getTime() >= since && !revocationOf(version));
+  return planRevocation(later, open);
+}
+
+/** Enables what the revocation disabled, and nothing else; the tag goes, the others stay. */
+export function planRestore(versions: readonly KeyVersion[]): VersionChange[] {
+  return versions
+    .filter((version) => revocationOf(version) !== undefined)
+    .sort((a, b) => compareAge(b, a))
+    .map((version) => {
+      const { [REVOCATION_TAG]: _, ...tags } = version.tags;
+      return { version, enabled: true, tags };
+    });
 }
 
 export function formatRevocation(revocation: Revocation): string {
@@ -39,4 +108,16 @@ export function parseRevocation(tag: string): Revocation | undefined {
   const revokedOn = new Date(time);
   if (Number.isNaN(revokedOn.getTime())) return undefined;
   return { id, revokedOn, revokedBy, version };
+}
+
+function revocationsOf(versions: readonly KeyVersion[]): Revocation[] {
+  return versions
+    .flatMap((version) => revocationOf(version) ?? [])
+    .sort((a, b) => a.revokedOn.getTime() - b.revokedOn.getTime() || (a.revokedBy < b.revokedBy ? -1 : 1));
+}
+
+function withTag(version: KeyVersion, stamp: RevocationStamp): Record<string, string> | undefined {
+  const { [REVOCATION_TAG]: _, ...others } = version.tags;
+  if (Object.keys(others).length >= MAX_TAGS) return undefined;
+  return { ...others, [REVOCATION_TAG]: formatRevocation({ ...stamp, version: version.version }) };
 }

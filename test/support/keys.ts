@@ -24,6 +24,7 @@ export function keyVersion(n: number, change: Partial<KeyVersion> = {}): KeyVers
     version,
     enabled: true,
     createdOn: day(n),
+    updatedOn: undefined,
     notBefore: undefined,
     expiresOn: undefined,
     tags: {},

@@ -1,0 +1,30 @@
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { openRevocation, planKeepRevoked, type Revocation } from '../keys/revocation.ts';
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
+import { describe } from '../work/outcome.ts';
+import { applyChanges, type Waiting } from './apply-changes.ts';
+
+/**
+ * Keeps a revoked key shut: versions that appeared since (a rotation policy fires during an incident, say) are disabled
+ * under the same revocation. Returns the open revocation; undefined if there is none, and then nothing was changed.
+ *
+ * @throws the SDK's error when the versions cannot be listed, or a version cannot be disabled
+ */
+export async function keepRevoked(key: ManagedKey, services: Waiting, log: Log): Promise<Revocation | undefined> {
+  const versions = await services.keys.listVersions(key);
+  const open = openRevocation(versions);
+  if (!open) return undefined;
+  const applied = await applyChanges(key, planKeepRevoked(versions), services);
+  for (const { change, answer, failure } of applied) {
+    const about = { key: key.id, version: change.version.version, revocation: open.id };
+    if (answer) log({ level: 'warning', reason: 'KeptRevoked', message: REASONS.KeptRevoked, ...about });
+    else {
+      const why = failure ? describe(failure) : '';
+      log({ level: 'error', reason: 'StillOpen', message: `${REASONS.StillOpen} ${why}`, ...about });
+    }
+  }
+  const failed = applied.find(({ answer }) => !answer);
+  if (failed) throw new Error(`Version ${failed.change.version.version} of ${key.id} could not be disabled.`);
+  return open;
+}
