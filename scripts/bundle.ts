@@ -1,5 +1,5 @@
 import { copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { type Zippable, zipSync } from 'fflate';
@@ -43,7 +43,9 @@ export async function bundle(options: BundleOptions = {}): Promise<Bundle> {
   const result = await build({
     absWorkingDir: PROJECT,
     entryPoints: [options.entry ?? join(PROJECT, 'src/main.ts')],
-    outfile: join(outDir, 'main.cjs'),
+    // Where the paths in the source map start, wherever the files are written: the same sources make the same bytes.
+    outfile: join(PROJECT, 'dist/app/main.cjs'),
+    write: false,
     bundle: true,
     format: 'cjs',
     platform: 'node',
@@ -61,6 +63,7 @@ export async function bundle(options: BundleOptions = {}): Promise<Bundle> {
     );
     throw new Error(`esbuild warns about the bundle:\n${lines.join('\n')}`);
   }
+  for (const file of result.outputFiles) await writeFile(join(outDir, basename(file.path)), file.contents);
   await copyFile(options.hostJson ?? join(PROJECT, 'host.json'), join(outDir, 'host.json'));
   const manifest = { name: project.name, version: project.version, private: true, main: 'main.cjs' };
   await writeFile(join(outDir, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);

@@ -25,7 +25,10 @@ export interface Server {
 
 /** @throws when the port is busy. */
 export async function serve(port: number, context: ServerContext): Promise<Server> {
+  let stopping = false;
   const server = createServer((request, response) => {
+    // A connection that is kept alive would hold up the stop.
+    response.once('close', () => stopping && server.closeIdleConnections());
     handle(context, request, response).catch((error: unknown) => {
       context.write('error', 'Host.Http', `${request.method} ${request.url}: ${describe(error)}`);
       if (!response.headersSent) response.writeHead(500, { 'Content-Length': 0 });
@@ -43,6 +46,7 @@ export async function serve(port: number, context: ServerContext): Promise<Serve
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     stop: () =>
       new Promise((resolve) => {
+        stopping = true;
         server.close(() => resolve());
         server.closeIdleConnections();
       }),

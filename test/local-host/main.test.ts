@@ -1,0 +1,99 @@
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type Child, startChild } from '../support/child.ts';
+import { bundleFixture, removeFixture } from './fixture.ts';
+
+const MAIN = join(import.meta.dirname, '../../local/host/main.ts');
+
+let appDir: string;
+let child: Child | undefined;
+
+beforeAll(async () => {
+  appDir = await bundleFixture(join(import.meta.dirname, 'fixtures/process.ts'));
+});
+afterAll(() => removeFixture(appDir));
+afterEach(async () => {
+  child?.process.kill('SIGKILL');
+  await child?.exit;
+});
+
+async function start(): Promise<{ url: string; child: Child }> {
+  child = startChild(MAIN, ['--app', appDir], { PORT: '0' });
+  const [, url = ''] = await child.says(/^host ready (http:\/\/127\.0\.0\.1:\d+)$/m);
+  return { url, child };
+}
+
+const post = (url: string, body: string) =>
+  fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+
+it('answers what it was asked before it leaves on SIGTERM, and lets the app clean up', async () => {
+  const { url, child } = await start();
+  await child.says(/app started/);
+  const reply = fetch(`${url}/api/slow`).then((response) => response.text());
+  await child.says(/slow has begun/);
+  child.process.kill('SIGTERM');
+  expect(await reply).toBe('finished');
+  expect(await child.exit).toBe(0);
+  expect(child.output()).toMatch(/app terminated\s*$/);
+});
+
+it('dies of a rejection that nobody handles, as the worker does', async () => {
+  const { url, child } = await start();
+  await expect(fetch(`${url}/api/reject`)).rejects.toThrow();
+  expect(await child.exit).toBe(1);
+  expect(child.output()).toContain('nobody waits for this');
+});
+
+it('does not let a function register another one after the start', async () => {
+  const { url, child } = await start();
+  expect((await fetch(`${url}/api/late`)).status).toBe(500);
+  await child.says(/A function can only be registered during app startup/);
+});
+
+describe('timers', () => {
+  it('fire on their schedule', async () => {
+    const { child } = await start();
+    const [, value = ''] = await child.says(/information tick\.Invocation tick (.*)$/m);
+    expect(JSON.parse(value)).toEqual({ schedule: { adjustForDST: true }, scheduleStatus: null, isPastDue: false });
+  });
+
+  it('run by hand through the admin API, without a wait', async () => {
+    const { url, child } = await start();
+    const reply = await post(`${url}/admin/functions/Yearly`, '{"input":""}');
+    expect(reply.status).toBe(202);
+    const [, value = ''] = await child.says(/yearly\.Invocation yearly (.*)$/m);
+    expect(JSON.parse(value)).toMatchObject({
+      isPastDue: false,
+      scheduleStatus: { next: expect.stringMatching(/-01-01T00:00/) },
+    });
+  });
+});
+
+describe('the admin API', () => {
+  it('hands its input to any other function', async () => {
+    const { url, child } = await start();
+    expect((await post(`${url}/admin/functions/byHand`, '{"input":"{\\"a\\":1}"}')).status).toBe(202);
+    await child.says(/byHand\.Invocation by hand \{"a":1\}/);
+  });
+
+  it('lists the functions and refuses what it cannot run', async () => {
+    const { url } = await start();
+    const functions = (await (await fetch(`${url}/admin/functions`)).json()) as { name: string }[];
+    expect(functions.map(({ name }) => name)).toEqual(['byHand', 'late', 'reject', 'slow', 'tick', 'yearly']);
+    expect((await post(`${url}/admin/functions/nothing`, '{"input":""}')).status).toBe(404);
+    expect((await post(`${url}/admin/functions/slow`, '{"input":""}')).status).toBe(400);
+    expect((await post(`${url}/admin/functions/tick`, 'no JSON')).status).toBe(400);
+    expect((await fetch(`${url}/admin/functions/tick`)).status).toBe(404);
+  });
+});
+
+it('says what to do when its port is busy', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const port = String((server.address() as { port: number }).port);
+  child = startChild(MAIN, ['--app', appDir], { PORT: port });
+  expect(await child.exit).toBe(1);
+  expect(child.output()).toContain(`Port ${port} is busy: set PORT to a free one.`);
+  await new Promise((resolve) => server.close(resolve));
+});
