@@ -1,0 +1,360 @@
+import type { ServerResponse } from 'node:http';
+import { describe, expect, it, vi } from 'vitest';
+import type { DeadLetter } from '../../../local/azure/event-grid/dead-letter.ts';
+import type { DeliveryFault } from '../../../local/azure/faults.ts';
+import { eventGridFixture } from './fixture.ts';
+
+const second = 1000;
+const minute = 60 * second;
+const hour = 60 * minute;
+const until = (condition: () => void): Promise<void> => vi.waitFor(condition, { timeout: 5000, interval: 5 });
+
+describe('a delivery', () => {
+  it('is one event in an array, in the Event Grid schema, to the function of the destination', async () => {
+    const { create, delivered, grid, subscribe, vault } = await eventGridFixture();
+    subscribe();
+    const version = create('files-key', 4_000_000_000);
+    await until(() => expect(grid.events[0]?.outcome).toBe('delivered'));
+
+    expect(delivered[0]?.path).toBe('/runtime/webhooks/eventgrid?functionName=keyNewVersionCreated');
+    expect(delivered[0]?.headers).toMatchObject({
+      'content-type': 'application/json; charset=utf-8',
+      'aeg-event-type': 'Notification',
+      'aeg-subscription-name': 'SUB',
+      'aeg-delivery-count': '0',
+    });
+    expect(delivered[0]?.body).toEqual([
+      {
+        id: grid.events[0]?.id,
+        topic: vault.id,
+        subject: 'files-key',
+        eventType: 'Microsoft.KeyVault.KeyNewVersionCreated',
+        eventTime: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z$/),
+        data: {
+          Id: `https://kv-test.vault.azure.net/keys/files-key/${version.version}`,
+          VaultName: 'kv-test',
+          ObjectType: 'Key',
+          ObjectName: 'files-key',
+          Version: version.version,
+          NBF: null,
+          EXP: 4_000_000_000,
+        },
+        dataVersion: '1',
+        metadataVersion: '1',
+      },
+    ]);
+    expect(grid.events[0]).toMatchObject({
+      type: 'Microsoft.KeyVault.KeyNewVersionCreated',
+      subject: 'files-key',
+      function: 'keyNewVersionCreated',
+      attempts: [{ status: 202, durationMs: expect.any(Number) }],
+    });
+  });
+
+  it('is one CloudEvent where the subscription says so', async () => {
+    const { create, delivered, subscribe, vault } = await eventGridFixture();
+    subscribe({ eventDeliverySchema: 'CloudEventSchemaV1_0' });
+    create('k1');
+    await until(() => expect(delivered).toHaveLength(1));
+    expect(delivered[0]?.headers['content-type']).toContain('application/cloudevents+json');
+    expect(delivered[0]?.body).toMatchObject({
+      specversion: '1.0',
+      source: vault.id,
+      type: 'Microsoft.KeyVault.KeyNewVersionCreated',
+      data: { ObjectName: 'k1' },
+    });
+  });
+
+  it.each<[string, Record<string, unknown>, number]>([
+    ['no filter at all', { filter: undefined }, 1],
+    ['another event type', { filter: { includedEventTypes: ['Microsoft.KeyVault.KeyExpired'] } }, 0],
+    ['a subject prefix that fits', { filter: { subjectBeginsWith: 'FILES' } }, 1],
+    ['a subject prefix that does not fit', { filter: { subjectBeginsWith: 'other' } }, 0],
+    ['a subject suffix in another case', { filter: { subjectEndsWith: 'KEY', isSubjectCaseSensitive: true } }, 0],
+    ['an advanced filter that fits', { filter: advanced('StringIn', ['FILES-KEY']) }, 1],
+    ['an advanced filter that does not fit', { filter: advanced('StringBeginsWith', ['x']) }, 0],
+    ['a subscription that is still being made', { provisioningState: 'Creating' }, 0],
+    ['a subscription that has expired', { expirationTimeUtc: '2020-01-01T00:00:00Z' }, 0],
+  ])('with %s', async (_what, properties, expected) => {
+    const { create, delivered, grid, subscribe } = await eventGridFixture();
+    subscribe(properties);
+    subscribe({}, 'control');
+    create('files-key');
+    await until(() => expect(delivered).toHaveLength(expected + 1));
+    expect(grid.events).toHaveLength(expected + 1);
+  });
+
+  it('goes to each subscription of its own vault, and to no other', async () => {
+    const { create, delivered, grid, subscribe, vault, world } = await eventGridFixture();
+    subscribe({}, 'a');
+    subscribe({}, 'b');
+    const other = subscribe({}, 'c');
+    world.eventSubscriptions.set(other.id.toLowerCase(), { ...other, topic: `${vault.id}x` });
+    create('k1');
+    await until(() => expect(delivered).toHaveLength(2));
+    expect(new Set(grid.events.map(({ id }) => id)).size).toBe(1);
+  });
+
+  it('shows the key as it was when the event happened', async () => {
+    const { create, delivered, replies, subscribe, world } = await eventGridFixture();
+    subscribe();
+    replies.push(500);
+    const version = create('k1');
+    await until(() => expect(delivered).toHaveLength(1));
+    version.exp = 5_000_000_000;
+    world.clock.advance(10 * second);
+    await until(() => expect(delivered).toHaveLength(2));
+    expect(delivered[1]?.body).toEqual(delivered[0]?.body);
+  });
+});
+
+describe('a failed delivery', () => {
+  it('is tried again by the schedule, with the count in a header', async () => {
+    const { create, delivered, grid, replies, subscribe, world } = await eventGridFixture();
+    subscribe();
+    const waits = [10 * second, 30 * second, minute, 5 * minute, 10 * minute, 30 * minute, hour, 3 * hour, 6 * hour];
+    replies.push(...waits.map(() => 500));
+    create('k1');
+    for (const [index, wait] of waits.entries()) {
+      await until(() => expect(grid.events[0]?.attempts[index]?.status).toBe(500));
+      world.clock.advance(wait - 500);
+      expect(delivered).toHaveLength(index + 1);
+      world.clock.advance(600);
+      await until(() => expect(delivered).toHaveLength(index + 2));
+    }
+    await until(() => expect(grid.events[0]?.outcome).toBe('delivered'));
+    expect(delivered.map(({ headers }) => headers['aeg-delivery-count'])).toEqual(
+      waits.concat(0).map((_, n) => String(n)),
+    );
+  });
+
+  it.each([
+    [404, 5 * minute],
+    [408, 2 * minute],
+    [503, 30 * second],
+    [500, 10 * second],
+    [401, 10 * second],
+    [302, 10 * second],
+    [206, 10 * second],
+  ])('with status %i waits %i ms', async (status, wait) => {
+    const { create, delivered, grid, replies, subscribe, world } = await eventGridFixture();
+    subscribe();
+    replies.push(status);
+    create('k1');
+    await until(() => expect(grid.events[0]?.attempts[0]?.status).toBe(status));
+    world.clock.advance(wait - 500);
+    expect(delivered).toHaveLength(1);
+    world.clock.advance(600);
+    await until(() => expect(grid.events[0]?.outcome).toBe('delivered'));
+  });
+
+  it.each([400, 403, 413])('with status %i is not tried again', async (status) => {
+    const { create, delivered, grid, replies, subscribe, world } = await eventGridFixture();
+    subscribe();
+    replies.push(status);
+    create('k1');
+    await until(() => expect(grid.events[0]).toMatchObject({ outcome: 'dropped', reason: `NotRetried: ${status}` }));
+    world.clock.advance(24 * hour);
+    expect(delivered).toHaveLength(1);
+  });
+
+  it('ends when the attempts are used up', async () => {
+    const { create, delivered, grid, replies, subscribe, world } = await eventGridFixture();
+    subscribe({ retryPolicy: { maxDeliveryAttempts: 2, eventTimeToLiveInMinutes: 1440 } });
+    replies.push(500, 500);
+    create('k1');
+    await until(() => expect(grid.events[0]?.attempts[0]?.status).toBe(500));
+    world.clock.advance(10 * second);
+    await until(() => expect(grid.events[0]?.outcome).toBe('dropped'));
+    expect(grid.events[0]?.reason).toBe('MaxDeliveryAttemptsExceeded');
+    expect(delivered).toHaveLength(2);
+  });
+
+  it('ends at the first attempt after its time to live', async () => {
+    const { create, delivered, grid, replies, subscribe, world } = await eventGridFixture();
+    subscribe({ retryPolicy: { maxDeliveryAttempts: 30, eventTimeToLiveInMinutes: 1 } });
+    replies.push(500);
+    create('k1');
+    await until(() => expect(grid.events[0]?.attempts[0]?.status).toBe(500));
+    world.clock.advance(2 * minute);
+    expect(grid.events[0]).toMatchObject({ outcome: 'dropped', reason: 'TimeToLiveExceeded' });
+    expect(delivered).toHaveLength(1);
+  });
+
+  it('ends when its subscription is deleted', async () => {
+    const { create, grid, replies, subscribe, world } = await eventGridFixture();
+    const subscription = subscribe();
+    replies.push(500);
+    create('k1');
+    await until(() => expect(grid.events[0]?.attempts[0]?.status).toBe(500));
+    world.eventSubscriptions.delete(subscription.id.toLowerCase());
+    world.clock.advance(10 * second);
+    expect(grid.events[0]).toMatchObject({ outcome: 'dropped', reason: 'The event subscription was deleted.' });
+  });
+
+  it('waits for a Functions host that is not up yet', async () => {
+    let host: string | undefined;
+    const { base, create, grid, subscribe, world } = await eventGridFixture({ functionsHost: () => host });
+    subscribe();
+    create('k1');
+    await until(() => expect(grid.events[0]?.attempts[0]?.error).toBe('No Functions host is up.'));
+    host = base;
+    world.clock.advance(10 * second);
+    await until(() => expect(grid.events[0]?.outcome).toBe('delivered'));
+  });
+
+  it('never leaves this machine', async () => {
+    const { create, grid, subscribe } = await eventGridFixture();
+    subscribe({ destination: { endpointType: 'WebHook', properties: { endpointUrl: 'https://example.com/hook' } } });
+    create('k1');
+    await until(() => expect(grid.events[0]?.attempts[0]?.error).toContain('not to WebHook'));
+  });
+});
+
+describe('an answer that takes more than 30 s', () => {
+  it('counts as a failure, and the event is sent again', async () => {
+    const { create, delivered, grid, replies, subscribe, world } = await eventGridFixture();
+    subscribe();
+    replies.push(() => {});
+    create('k1');
+    await until(() => expect(delivered).toHaveLength(1));
+    world.clock.advance(31 * second);
+    expect(grid.events[0]?.attempts[0]?.error).toBe('TimedOut');
+    world.clock.advance(10 * second);
+    await until(() => expect(grid.events[0]?.outcome).toBe('delivered'));
+    expect(delivered).toHaveLength(2);
+  });
+
+  it('takes the retry back when it comes before that', async () => {
+    const { create, delivered, grid, replies, subscribe, world } = await eventGridFixture();
+    subscribe();
+    let late: ServerResponse | undefined;
+    replies.push((response) => {
+      late = response;
+    });
+    create('k1');
+    await until(() => expect(late).toBeDefined());
+    world.clock.advance(31 * second);
+    late?.writeHead(202).end();
+    await until(() => expect(grid.events[0]?.outcome).toBe('delivered'));
+    world.clock.advance(24 * hour);
+    expect(delivered).toHaveLength(1);
+  });
+});
+
+describe('a dead letter', () => {
+  const deadLetterDestination = {
+    endpointType: 'StorageBlob',
+    properties: {
+      resourceId: '/subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/app',
+      blobContainerName: 'cmk-deadletter',
+    },
+  };
+
+  it('is written five minutes after the last attempt, with the reason', async () => {
+    const letters: DeadLetter[] = [];
+    const writeDeadLetter = async (letter: DeadLetter) => void letters.push(letter);
+    const { create, grid, replies, subscribe, world } = await eventGridFixture({ writeDeadLetter });
+    subscribe({ deadLetterDestination });
+    replies.push(400);
+    create('k1');
+    await until(() => expect(grid.events[0]?.attempts[0]?.status).toBe(400));
+    world.clock.advance(5 * minute - 2 * second);
+    expect(grid.events[0]?.outcome).toBe('pending');
+    world.clock.advance(3 * second);
+    await until(() => expect(grid.events[0]?.outcome).toBe('dead-lettered'));
+
+    const container = `${deadLetterDestination.properties.resourceId}/blobServices/default/containers/cmk-deadletter`;
+    expect(grid.events[0]).toMatchObject({ reason: 'NotRetried: 400', deadLetterContainer: container });
+    expect(letters[0]).toMatchObject({
+      container,
+      blobName: expect.stringMatching(/^SUB\/\d{4}\/\d\d\/\d\d\/\d\d\/.+\.json$/),
+    });
+    expect(JSON.parse(letters[0]?.body ?? '')).toMatchObject([
+      { subject: 'k1', deadLetterReason: 'NotRetried: 400', deliveryAttempts: 1, lastDeliveryOutcome: 'BadRequest' },
+    ]);
+  });
+
+  it('that cannot be written is said to be lost', async () => {
+    const writeDeadLetter = async () => {
+      throw new Error('no such container');
+    };
+    const { create, grid, replies, subscribe, world } = await eventGridFixture({ writeDeadLetter });
+    subscribe({ deadLetterDestination });
+    replies.push(400);
+    create('k1');
+    await until(() => expect(grid.events[0]?.attempts[0]?.status).toBe(400));
+    world.clock.advance(6 * minute);
+    await until(() => expect(grid.events[0]?.outcome).toBe('dropped'));
+    expect(grid.events[0]?.reason).toContain('no such container');
+  });
+});
+
+describe('faults', () => {
+  const ordered = (...faults: DeliveryFault[]) => ({ takeDelivery: () => faults.shift() });
+
+  it('drop loses the event for good', async () => {
+    const { create, delivered, grid, subscribe, world } = await eventGridFixture(ordered({ drop: true }));
+    subscribe();
+    create('lost');
+    create('k1');
+    await until(() => expect(delivered).toHaveLength(1));
+    world.clock.advance(24 * hour);
+    expect(delivered.map(({ keyName }) => keyName)).toEqual(['k1']);
+    expect(grid.events[0]).toMatchObject({ outcome: 'dropped', attempts: [] });
+  });
+
+  it('duplicate delivers the same event that many times', async () => {
+    const { create, delivered, grid, subscribe } = await eventGridFixture(ordered({ duplicate: 3 }));
+    subscribe();
+    create('k1');
+    await until(() => expect(grid.events[0]?.attempts.filter(({ status }) => status === 202)).toHaveLength(3));
+    expect(new Set(delivered.map(({ body }) => body[0].id)).size).toBe(1);
+  });
+
+  it('a duplicate of which one fails is not sent again when another arrived', async () => {
+    const { create, delivered, grid, replies, subscribe, world } = await eventGridFixture(ordered({ duplicate: 2 }));
+    subscribe();
+    replies.push(500, 202);
+    create('k1');
+    await until(() => expect(grid.events[0]?.attempts.every(({ durationMs }) => durationMs !== undefined)).toBe(true));
+    world.clock.advance(hour);
+    expect(grid.events[0]?.outcome).toBe('delivered');
+    expect(delivered).toHaveLength(2);
+  });
+
+  it('delayMs delivers later, by the clock', async () => {
+    const { create, delivered, subscribe, world } = await eventGridFixture(ordered({ delayMs: 5 * minute }));
+    subscribe();
+    create('k1');
+    world.clock.advance(5 * minute - second);
+    expect(delivered).toHaveLength(0);
+    world.clock.advance(2 * second);
+    await until(() => expect(delivered).toHaveLength(1));
+  });
+
+  it('reorder delivers after the next event of the subscription', async () => {
+    const { create, delivered, subscribe } = await eventGridFixture(ordered({ reorder: true }));
+    subscribe();
+    create('first');
+    create('second');
+    await until(() => expect(delivered).toHaveLength(2));
+    expect(delivered.map(({ keyName }) => keyName)).toEqual(['second', 'first']);
+  });
+
+  it('reorder of every event swaps them in pairs, and holds none for ever', async () => {
+    const { create, delivered, subscribe, world } = await eventGridFixture({ takeDelivery: () => ({ reorder: true }) });
+    subscribe();
+    create('a');
+    create('b');
+    await until(() => expect(delivered).toHaveLength(2));
+    create('c');
+    world.clock.advance(10 * second);
+    await until(() => expect(delivered).toHaveLength(3));
+    expect(delivered.map(({ keyName }) => keyName)).toEqual(['b', 'a', 'c']);
+  });
+});
+
+function advanced(operatorType: string, values: string[]) {
+  return { advancedFilters: [{ operatorType, key: 'data.ObjectName', values }] };
+}
