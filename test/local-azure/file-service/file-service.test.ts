@@ -1,0 +1,189 @@
+import { describe, expect, it } from 'vitest';
+import { fileHostExists } from '../../../local/azure/file-service.ts';
+import { createKeyVersion } from '../../../local/azure/key-vault/keys.ts';
+import { assignRole } from '../../../local/azure/roles/assign-role.ts';
+import { BUILT_IN_ROLES } from '../../../local/azure/roles/built-in-roles.ts';
+import { fileFixture } from './fixture.ts';
+
+const listRoot = '/team/?restype=directory&comp=list';
+const names = (text: string): string[] => [...text.matchAll(/<Name>([^<]*)<\/Name>/g)].map((match) => match[1] ?? '');
+const errorCode = ({ headers }: { headers: Headers }): string | null => headers.get('x-ms-error-code');
+
+describe('lists', () => {
+  it('show the root of a share, directories and files, escaped', async () => {
+    const { ask } = fileFixture();
+    const { status, text } = await ask('GET', listRoot);
+    expect(status).toBe(200);
+    expect(names(text)).toEqual(['a &#38; b.txt', 'minutes', 'plan.txt']);
+    expect(text).toContain('<Directory><Name>minutes</Name>');
+    expect(text).toContain('<NextMarker />');
+  });
+
+  it('show a directory', async () => {
+    const { ask } = fileFixture();
+    expect(names((await ask('GET', '/team/minutes?restype=directory&comp=list')).text)).toEqual(['one.txt']);
+    expect(errorCode(await ask('GET', '/team/none?restype=directory&comp=list'))).toBe('ResourceNotFound');
+  });
+
+  it('come in pages', async () => {
+    const { ask } = fileFixture();
+    const first = (await ask('GET', `${listRoot}&maxresults=2`)).text;
+    const marker = /<NextMarker>(.*)<\/NextMarker>/.exec(first)?.[1] ?? '';
+    const second = (await ask('GET', `${listRoot}&maxresults=2&marker=${marker}`)).text;
+    expect([...names(first), ...names(second)]).toEqual(['a &#38; b.txt', 'minutes', 'plan.txt']);
+  });
+
+  it('show the shares of the account', async () => {
+    const { ask } = fileFixture();
+    expect((await ask('GET', '/?comp=list')).text).toContain('<Share><Name>team</Name>');
+  });
+});
+
+describe('who is let in', () => {
+  it.each([
+    ['without a token', { headers: { authorization: '' } }, 401, 'NoAuthenticationInformation'],
+    ['with a token for ARM', { audience: 'https://management.azure.com' }, 401, 'InvalidAuthenticationInfo'],
+    ['without the backup intent', { headers: { 'x-ms-file-request-intent': '' } }, 400, 'MissingRequiredHeader'],
+  ])('nobody %s', async (_what, options, status, code) => {
+    const { ask } = fileFixture();
+    const answer = await ask('GET', listRoot, options);
+    expect(answer.status).toBe(status);
+    expect(errorCode(answer)).toBe(code);
+    expect(answer.text).toContain(`<Code>${code}</Code>`);
+  });
+
+  it('nobody without a file data role, whatever the key is like', async () => {
+    const { ask, nobody, version } = fileFixture();
+    version.enabled = false;
+    const answer = await ask('GET', listRoot, { as: nobody });
+    expect([answer.status, errorCode(answer)]).toEqual([403, 'AuthorizationPermissionMismatch']);
+  });
+
+  it('a reader reads and does not write', async () => {
+    const { account, ask, nobody, world } = fileFixture();
+    const role = BUILT_IN_ROLES['Storage File Data Privileged Reader'];
+    assignRole(world, { scope: account.id, principalId: nobody.objectId, role, settled: true });
+    expect((await ask('GET', listRoot, { as: nobody })).status).toBe(200);
+    expect((await ask('DELETE', '/team/plan.txt', { as: nobody })).status).toBe(403);
+  });
+
+  it('a token for the account itself', async () => {
+    const { ask } = fileFixture();
+    expect((await ask('GET', listRoot, { audience: 'https://stfiles01.file.core.windows.net' })).status).toBe(200);
+  });
+});
+
+describe('an account whose key', () => {
+  it.each<[string, (fixture: ReturnType<typeof fileFixture>) => void, string | null]>([
+    ['is enabled is open', () => {}, null],
+    [
+      'is disabled is shut',
+      ({ version }) => {
+        version.enabled = false;
+      },
+      'KeyVaultEncryptionKeyNotFound',
+    ],
+    [
+      'has expired is open',
+      ({ version }) => {
+        version.exp = 1_000_000;
+      },
+      null,
+    ],
+    [
+      'has a newer version that is disabled is open',
+      ({ vault, world }) => void createKeyVersion(world, vault, 'k1', { enabled: false }),
+      null,
+    ],
+    [
+      'is disabled in the version that it still uses is shut',
+      ({ vault, version, world }) => {
+        createKeyVersion(world, vault, 'k1');
+        version.enabled = false;
+      },
+      'KeyVaultEncryptionKeyNotFound',
+    ],
+    ['is deleted is shut', ({ vault }) => vault.keys.clear(), 'KeyVaultEncryptionKeyNotFound'],
+    ['is in a vault that is gone is shut', ({ world }) => world.vaults.clear(), 'KeyVaultVaultNotFound'],
+    [
+      'may not be used by the identity any more is shut',
+      ({ assignment, world }) => world.roleAssignments.delete(assignment.id.toLowerCase()),
+      'KeyVaultAccessTokenCannotBeAcquired',
+    ],
+    [
+      'was reached by an identity that is gone is shut',
+      ({ world }) => world.identities.clear(),
+      'KeyVaultAccessTokenCannotBeAcquired',
+    ],
+    [
+      'was reached by an identity that is detached is shut',
+      ({ account }) => {
+        account.identity = { type: 'None' };
+      },
+      'KeyVaultAccessTokenCannotBeAcquired',
+    ],
+    [
+      'is Microsoft’s own is open',
+      ({ account, version }) => {
+        version.enabled = false;
+        account.encryption.keySource = 'Microsoft.Storage';
+      },
+      null,
+    ],
+  ])('%s', async (_what, change, code) => {
+    const fixture = fileFixture();
+    change(fixture);
+    for (const path of [listRoot, '/team/plan.txt']) {
+      const answer = await fixture.ask('GET', path);
+      expect([answer.status, errorCode(answer)]).toEqual(code ? [403, code] : [200, null]);
+    }
+    expect((await fixture.ask('GET', '/?comp=list')).status).toBe(200);
+  });
+
+  it('changes is shut, and open again, once the service has noticed', async () => {
+    const { ask, version, world } = fileFixture({ fileServiceDelayMs: 60_000 });
+    const status = async (): Promise<number> => (await ask('GET', listRoot)).status;
+    Object.assign(version, { enabled: false, enabledChangedMs: world.clock.nowMs() });
+    expect(await status()).toBe(200);
+    world.clock.advance(61_000);
+    expect(await status()).toBe(403);
+    Object.assign(version, { enabled: true, enabledChangedMs: world.clock.nowMs() });
+    expect(await status()).toBe(403);
+    world.clock.advance(61_000);
+    expect(await status()).toBe(200);
+  });
+});
+
+describe('files', () => {
+  it('are written and read', async () => {
+    const { ask } = fileFixture();
+    const create = { 'x-ms-type': 'file', 'x-ms-content-length': '5' };
+    const range = { 'x-ms-range': 'bytes=0-4', 'x-ms-write': 'update' };
+    expect((await ask('PUT', '/team/new.txt', { headers: create })).status).toBe(201);
+    expect((await ask('PUT', '/team/new.txt?comp=range', { headers: range, body: 'hello' })).status).toBe(201);
+    expect((await ask('GET', '/team/new.txt')).text).toBe('hello');
+    expect((await ask('GET', '/team/new.txt', { headers: { 'x-ms-range': 'bytes=1-3' } })).text).toBe('ell');
+    expect((await ask('DELETE', '/team/new.txt')).status).toBe(202);
+    expect(errorCode(await ask('GET', '/team/new.txt'))).toBe('ResourceNotFound');
+  });
+
+  it.each([
+    ['a share that is not there', 'GET', '/none/?restype=directory&comp=list', 404, 'ShareNotFound'],
+    ['an operation that is not served', 'GET', '/team/plan.txt?comp=metadata', 400, 'InvalidQueryParameterValue'],
+    ['bytes beyond the end of a file', 'PUT', '/team/plan.txt?comp=range', 416, 'InvalidRange'],
+    ['a path that does not decode', 'GET', '/team/%E0%A4%A', 400, 'InvalidUri'],
+  ])('are refused for %s', async (_what, method, path, status, code) => {
+    const { ask } = fileFixture();
+    const put = method === 'PUT' ? { headers: { 'x-ms-range': 'bytes=0-99' }, body: 'x'.repeat(100) } : {};
+    const answer = await ask(method, path, put);
+    expect([answer.status, errorCode(answer)]).toEqual([status, code]);
+  });
+});
+
+it.each([
+  ['stfiles01.file.core.windows.net', true],
+  ['stnone01.file.core.windows.net', false],
+  ['stfiles01.blob.core.windows.net', false],
+])('says whether %s resolves', (host, resolves) => {
+  expect(fileHostExists(fileFixture().world, host)).toBe(resolves);
+});
