@@ -49,7 +49,11 @@ export function createFileService(world: World): Service {
       if (!(error instanceof FileServiceError)) throw error;
       const { status, code, message, headers } = error;
       const detail = xmlDocument(element('Error', [element('Code', code), element('Message', message)]));
-      return reply(status, c.req.method === 'HEAD' ? null : detail, { 'x-ms-error-code': code, ...headers });
+      return reply(status, c.req.method === 'HEAD' ? null : detail, {
+        'content-type': 'application/xml',
+        'x-ms-error-code': code,
+        ...headers,
+      });
     }
   });
   return app;

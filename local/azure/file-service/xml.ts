@@ -14,6 +14,8 @@ export function xmlDocument(root: Xml): string {
   return `\uFEFF<?xml version="1.0" encoding="utf-8"?>${root.xml}`;
 }
 
+const entities: Record<string, string> = { '<': '&lt;', '>': '&gt;', '&': '&amp;', '"': '&quot;' };
+
 function escapeXml(text: string): string {
-  return text.replace(/[<>&"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+  return text.replace(/[<>&"]/g, (sign) => entities[sign] ?? sign);
 }

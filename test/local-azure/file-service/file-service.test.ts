@@ -14,7 +14,7 @@ describe('lists', () => {
     const { ask } = fileFixture();
     const { status, text } = await ask('GET', listRoot);
     expect(status).toBe(200);
-    expect(names(text)).toEqual(['a &#38; b.txt', 'minutes', 'plan.txt']);
+    expect(names(text)).toEqual(['a &amp; b.txt', 'minutes', 'plan.txt']);
     expect(text).toContain('<Directory><Name>minutes</Name>');
     expect(text).toContain('<NextMarker />');
   });
@@ -30,7 +30,7 @@ describe('lists', () => {
     const first = (await ask('GET', `${listRoot}&maxresults=2`)).text;
     const marker = /<NextMarker>(.*)<\/NextMarker>/.exec(first)?.[1] ?? '';
     const second = (await ask('GET', `${listRoot}&maxresults=2&marker=${marker}`)).text;
-    expect([...names(first), ...names(second)]).toEqual(['a &#38; b.txt', 'minutes', 'plan.txt']);
+    expect([...names(first), ...names(second)]).toEqual(['a &amp; b.txt', 'minutes', 'plan.txt']);
   });
 
   it('show the shares of the account', async () => {
