@@ -26,6 +26,10 @@ export const REASONS = {
   RevocationOpen: 'The key is revoked: nothing is moved onto or off it until it is restored.',
 
   // Break-glass
+  CallRefused: 'A call of the HTTP API was refused.',
+  AuthNotConfigured: 'Authentication is not set up; every call of the HTTP API is refused.',
+  SigningKeysUnavailable: 'The signing keys of the tenant cannot be fetched; no token can be checked.',
+  AuditFailed: 'What was done could not be written to the audit trail; this record has it.',
   Revoked: 'Every version of the key is disabled, as a fresh read proves.',
   RevocationIncomplete: 'Not every version is proved to be disabled; the call can be repeated.',
   StillOpen: 'A version of a revoked key could not be disabled.',

@@ -1,10 +1,16 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
 import { createStorageAccounts, type StorageAccounts } from './accounts/storage-client.ts';
 import { createSubscriptions, type Subscriptions } from './accounts/subscriptions-client.ts';
+import { auditFiles } from './audit/audit-client.ts';
+import { auditContainer } from './audit/audit-storage-client.ts';
+import { auditTrail, type RecordAudit } from './audit/audit-trail.ts';
 import { appCredential } from './azure/credential.ts';
 import { Pacer, STORAGE_WRITES } from './azure/pacer.ts';
+import { type Authenticate, createAuthenticator } from './http/caller.ts';
 import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/key-client.ts';
+import type { Log } from './log.ts';
 import { type Environment, readSettings, type Settings } from './settings.ts';
 import { createWorkQueue, type WorkQueue } from './work/work-queue-client.ts';
 
@@ -17,6 +23,10 @@ export interface Services {
   readonly accounts: StorageAccounts;
   readonly subscriptions: Subscriptions;
   readonly queue: WorkQueue;
+  /** The audit trail; it never throws, and answers in time. */
+  readonly audit: RecordAudit;
+  /** Finds out who calls the HTTP API. */
+  readonly authenticate: Authenticate;
   /** Turns for Storage writes, per subscription and region. */
   readonly pacer: Pacer;
   readonly now: () => Date;
@@ -28,9 +38,14 @@ export interface Services {
  *
  * @throws {@link SettingsError} naming every setting that is missing or wrong.
  */
-export function createServices(environment: Environment, credential?: TokenCredential): Services {
+export function createServices(
+  environment: Environment,
+  credential?: TokenCredential,
+  log: Log = consoleLog,
+): Services {
   const settings = readSettings(environment);
   const identity = credential ?? appCredential(settings.clientId);
+  const { auth, cloud } = settings;
   return {
     settings,
     keys: createKeys(identity, WORKER_OPTIONS),
@@ -38,10 +53,34 @@ export function createServices(environment: Environment, credential?: TokenCrede
     accounts: createStorageAccounts(identity, settings.cloud),
     subscriptions: createSubscriptions(identity, settings.cloud),
     queue: createWorkQueue(settings, () => identity),
+    audit: auditTrail(auditFiles(auditContainer(settings, () => identity)), {
+      now: () => new Date(),
+      newId: () => randomUUID(),
+      sleep: (ms) => sleep(ms),
+      random: Math.random,
+      onFailure: (error, entries) => {
+        const message = error instanceof Error ? error.message : String(error);
+        for (const entry of entries) log({ level: 'error', reason: 'AuditFailed', message, entry });
+      },
+    }),
+    authenticate: createAuthenticator(
+      { cloud, ...auth },
+      {
+        onRefusal: (reason, message) => {
+          const known = reason === 'SigningKeysUnavailable' ? reason : 'AuthNotConfigured';
+          log({ level: 'error', reason: known, message });
+        },
+      },
+    ),
     pacer: new Pacer(STORAGE_WRITES),
     now: () => new Date(),
     sleep: (ms) => sleep(ms),
   };
+}
+
+/** For what happens outside any invocation: the host shows it as a record of the worker. */
+function consoleLog(record: Parameters<Log>[0]): void {
+  console.error(JSON.stringify(record));
 }
 
 let shared: Services | undefined;

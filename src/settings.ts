@@ -99,6 +99,24 @@ export const SETTINGS = {
       'Whose encryption scopes are looked at: those of `all` accounts, or only of accounts that use the key themselves (`dependents`: one call less for every other account).',
     fallback: '`all`',
   }),
+  CMK_TENANT_ID: setting({
+    schema: z.string().trim().optional(),
+    example: '44444444-4444-4444-4444-444444444444',
+    description: 'Entra ID tenant whose access tokens the HTTP API takes.',
+    fallback: 'every call of the API is refused',
+  }),
+  CMK_API_AUDIENCE: setting({
+    schema: list.optional(),
+    example: '55555555-5555-5555-5555-555555555555',
+    description: "Client id of the API's app registration, and its App ID URI if v1.0 tokens are used.",
+    fallback: 'every call of the API is refused',
+  }),
+  CMK_DUAL_CONTROL: setting({
+    schema: onOff.optional(),
+    example: 'on',
+    description: 'Whether a key has to be restored by somebody else than who revoked it.',
+    fallback: '`on`',
+  }),
 } as const;
 
 export type SettingName = keyof typeof SETTINGS;
@@ -113,6 +131,12 @@ export interface Settings {
   readonly storage: { readonly connectionString: string } | { readonly accountName: string };
   readonly refreshAutomatic: boolean;
   readonly scopeDiscovery: 'all' | 'dependents';
+  /**
+   * Whose tokens the HTTP API takes. Not checked here: wrong values refuse every call of the API, and must not keep the
+   * app from moving accounts.
+   */
+  readonly auth: { readonly tenantId: string | undefined; readonly audiences: readonly string[] };
+  readonly dualControl: boolean;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -139,6 +163,8 @@ export function readSettings(environment: Environment): Settings {
     storage: readStorage(reader),
     refreshAutomatic: reader.read('CMK_REFRESH_AUTOMATIC') ?? true,
     scopeDiscovery: reader.read('CMK_SCOPE_DISCOVERY') ?? 'all',
+    auth: { tenantId: reader.read('CMK_TENANT_ID'), audiences: reader.read('CMK_API_AUDIENCE') ?? [] },
+    dualControl: reader.read('CMK_DUAL_CONTROL') ?? true,
   };
   reader.done();
   return settings;

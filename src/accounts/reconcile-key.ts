@@ -1,6 +1,6 @@
+import { keepRevoked } from '../break-glass/keep-revoked.ts';
 import { newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { openRevocation } from '../keys/revocation.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { Services } from '../services.ts';
@@ -9,20 +9,23 @@ import { DONE, describe, mayPass, type Outcome, outcomeOfFailure } from '../work
 import { Dispatcher } from './dispatcher.ts';
 import { findDependents, type Inventory } from './inventory.ts';
 
-export type ReconcileKeyServices = Pick<Services, 'settings' | 'keys' | 'accounts' | 'subscriptions' | 'queue' | 'now'>;
+export type ReconcileKeyServices = Pick<
+  Services,
+  'settings' | 'keys' | 'accounts' | 'subscriptions' | 'queue' | 'now' | 'sleep'
+>;
 
 /**
  * Looks at one key: finds everything that depends on it and puts each account to work. It writes nothing itself, so that
  * it can be killed and run again at any point.
  */
 export async function reconcileKey(work: KeyWork, services: ReconcileKeyServices, log: Log): Promise<Outcome> {
-  const { settings, keys, now, queue } = services;
+  const { settings, now, queue } = services;
   const key = settings.vaults.key(work.key);
   if (!key) return { outcome: 'impossible', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
   const about = { key: key.id, cause: work.cause };
   try {
-    const versions = await keys.listVersions(key);
-    if (openRevocation(versions)) {
+    const { open, versions } = await keepRevoked(key, services, log);
+    if (open) {
       log({ level: 'warning', reason: 'RevocationOpen', message: REASONS.RevocationOpen, ...about });
       return DONE;
     }

@@ -1,48 +1,28 @@
-import {
-  type Encryption,
-  type EncryptionScope,
-  type StorageAccount,
-  StorageManagementClient,
-} from '@azure/arm-storage';
+import type { Encryption, EncryptionScope, StorageAccount } from '@azure/arm-storage';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import { aborting, storageManagement } from '../azure/storage-management.ts';
 import type { Account, Scope } from './account.ts';
 
 /** Storage accounts through Azure Resource Manager. Errors are the SDK's: read them with `describeFailure`. */
 export interface StorageAccounts {
   /** Every account of a subscription, page by page. */
-  list(subscriptionId: string): AsyncIterable<Account>;
+  list(subscriptionId: string, signal?: AbortSignal): AsyncIterable<Account>;
   get(account: ResourceId): Promise<Account>;
   /** One PATCH of the encryption object, and nothing else of the account; the answer is the proof. */
   updateEncryption(account: ResourceId, encryption: Encryption): Promise<Account>;
   /** The scopes that use a key of Key Vault. */
-  listScopes(account: ResourceId): AsyncIterable<Scope>;
+  listScopes(account: ResourceId, signal?: AbortSignal): AsyncIterable<Scope>;
   /** Points a scope at a key identifier; its state and its other settings stay. */
   updateScopeKey(account: ResourceId, scope: string, keyUri: string): Promise<Scope>;
 }
 
-/**
- * No retries in here: a worker that waits for a throttled service pays for waiting, and a message that goes back to the
- * queue does not.
- */
 export function createStorageAccounts(credential: TokenCredential, cloud: Cloud): StorageAccounts {
-  const clients = new Map<string, StorageManagementClient>();
-  const clientOf = (subscriptionId: string): StorageManagementClient => {
-    const known = clients.get(subscriptionId);
-    if (known) return known;
-    const client = new StorageManagementClient(credential, subscriptionId, {
-      endpoint: cloud.resourceManager,
-      credentials: { scopes: [cloud.resourceManagerScope] },
-      retryOptions: { maxRetries: 0 },
-    });
-    clients.set(subscriptionId, client);
-    return client;
-  };
-
+  const clientOf = storageManagement(credential, cloud);
   return {
-    async *list(subscriptionId) {
-      for await (const account of clientOf(subscriptionId).storageAccounts.list()) {
+    async *list(subscriptionId, signal) {
+      for await (const account of clientOf(subscriptionId).storageAccounts.list(aborting(signal))) {
         const read = toAccount(account);
         if (read) yield read;
       }
@@ -54,8 +34,9 @@ export function createStorageAccounts(credential: TokenCredential, cloud: Cloud)
       const client = clientOf(id.subscriptionId);
       return required(await client.storageAccounts.update(id.resourceGroup, id.name, { encryption }));
     },
-    async *listScopes(id) {
-      for await (const scope of clientOf(id.subscriptionId).encryptionScopes.list(id.resourceGroup, id.name)) {
+    async *listScopes(id, signal) {
+      const { encryptionScopes } = clientOf(id.subscriptionId);
+      for await (const scope of encryptionScopes.list(id.resourceGroup, id.name, aborting(signal))) {
         const read = toScope(scope);
         if (read) yield read;
       }

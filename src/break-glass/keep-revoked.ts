@@ -1,3 +1,4 @@
+import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { openRevocation, planKeepRevoked, type Revocation } from '../keys/revocation.ts';
 import type { Log } from '../log.ts';
@@ -7,14 +8,18 @@ import { applyChanges, type Waiting } from './apply-changes.ts';
 
 /**
  * Keeps a revoked key shut: versions that appeared since (a rotation policy fires during an incident, say) are disabled
- * under the same revocation. Returns the open revocation; undefined if there is none, and then nothing was changed.
+ * under the same revocation. Without an open revocation nothing is changed. Returns what was read.
  *
  * @throws the SDK's error when the versions cannot be listed, or a version cannot be disabled
  */
-export async function keepRevoked(key: ManagedKey, services: Waiting, log: Log): Promise<Revocation | undefined> {
+export async function keepRevoked(
+  key: ManagedKey,
+  services: Waiting,
+  log: Log,
+): Promise<{ readonly open: Revocation | undefined; readonly versions: readonly KeyVersion[] }> {
   const versions = await services.keys.listVersions(key);
   const open = openRevocation(versions);
-  if (!open) return undefined;
+  if (!open) return { open, versions };
   const applied = await applyChanges(key, planKeepRevoked(versions), services);
   for (const { change, answer, failure } of applied) {
     const about = { key: key.id, version: change.version.version, revocation: open.id };
@@ -26,5 +31,5 @@ export async function keepRevoked(key: ManagedKey, services: Waiting, log: Log):
   }
   const failed = applied.find(({ answer }) => !answer);
   if (failed) throw new Error(`Version ${failed.change.version.version} of ${key.id} could not be disabled.`);
-  return open;
+  return { open, versions };
 }

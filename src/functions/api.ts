@@ -1,0 +1,62 @@
+import type { HttpHandler, HttpRequest, HttpResponseInit } from '@azure/functions';
+import { CmkError } from '../errors.ts';
+import type { Caller } from '../http/caller.ts';
+import { HttpProblem, problemResponse } from '../http/problem.ts';
+import { type Role, requireRole } from '../http/roles.ts';
+import { contextLog, type Log } from '../log.ts';
+import { type Services, services } from '../services.ts';
+
+export interface ApiCall {
+  readonly request: HttpRequest;
+  readonly caller: Caller;
+  readonly services: Services;
+  readonly log: Log;
+  /** Finds this call in the log and in the audit trail. */
+  readonly correlationId: string;
+}
+
+/**
+ * A call of the HTTP API: the token is checked first, then the role, and only then is anything looked at. Every refusal
+ * and every error becomes problem details.
+ */
+export function api(role: Role, handle: (call: ApiCall) => Promise<HttpResponseInit>): HttpHandler {
+  return async (request, context) => {
+    const log = contextLog(context);
+    const correlationId = context.invocationId;
+    try {
+      const available = availableServices();
+      const caller = await available.authenticate(request.headers, available.now());
+      requireRole(caller, role);
+      return await handle({ request, caller, services: available, log, correlationId });
+    } catch (error) {
+      if (error instanceof HttpProblem) {
+        const { reason, message, status } = error;
+        if (status < 500)
+          log({ level: 'warning', reason: 'CallRefused', message, because: reason, status, correlationId });
+      }
+      return problemResponse(error, {
+        correlationId,
+        onUnexpected: (unexpected) => {
+          const message = unexpected instanceof Error ? (unexpected.stack ?? unexpected.message) : String(unexpected);
+          log({ level: 'error', reason: 'Unexpected', message, correlationId });
+        },
+      });
+    }
+  };
+}
+
+/** Wrong settings refuse every call; which ones they are is for the log, not for the caller. */
+function availableServices(): Services {
+  try {
+    return services();
+  } catch (error) {
+    if (!(error instanceof CmkError)) throw error;
+    throw new HttpProblem(
+      503,
+      'SettingsInvalid',
+      'The app is not set up rightly; every call is refused.',
+      "Have the app's operator look for SettingsInvalid in the log.",
+      { cause: error },
+    );
+  }
+}
