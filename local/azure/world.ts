@@ -56,6 +56,17 @@ export interface WorldSettings {
   latencyMs: number;
   /** An ARM create answers at once with its end state instead of passing through Creating / RegisteringDns. */
   instantProvisioning: boolean;
+  /**
+   * What a PATCH means for the fields of `encryption` that it leaves out: `merge` keeps them, `replace` drops them (but
+   * for infrastructure encryption, which cannot change).
+   */
+  encryptionPatch: 'merge' | 'replace';
+  /** Accounts on a page of a storage account list. */
+  storageListPageSize: number;
+  /** Storage accounts hand out their keys by `listKeys`; false refuses as `allowSharedKeyAccess: false` with a lock does. */
+  listKeysAllowed: boolean;
+  /** The order in which Key Vault lists a key's versions; oldest first when absent. */
+  versionListOrder?: 'oldestFirst' | 'newestFirst' | 'byVersion';
 }
 
 export interface Subscription {

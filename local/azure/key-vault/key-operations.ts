@@ -117,11 +117,15 @@ function listKeys({ vault, url, apiVersion }: KeyVaultRequest): Record<string, u
   return page(items, url, apiVersion);
 }
 
-function listVersions({ vault, params, url, apiVersion }: KeyVaultRequest): Record<string, unknown> {
+function listVersions({ world, vault, params, url, apiVersion }: KeyVaultRequest): Record<string, unknown> {
   const key = vault.keys.get((params.name ?? '').toLowerCase());
   // Key Vault answers an empty list, not a 404, for a key that does not exist.
+  if (!key) return page([], url, apiVersion);
+  const versions = [...key.versions];
+  if (world.settings.versionListOrder === 'newestFirst') versions.reverse();
+  if (world.settings.versionListOrder === 'byVersion') versions.sort((a, b) => (a.version < b.version ? -1 : 1));
   return page(
-    (key?.versions ?? []).map((version) => keyItem(vault, key as NonNullable<typeof key>, version, apiVersion, true)),
+    versions.map((version) => keyItem(vault, key, version, apiVersion, true)),
     url,
     apiVersion,
   );

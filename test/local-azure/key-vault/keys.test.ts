@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createKeyVersion, findKeyVersion, rotateKey, vaultExists } from '../../../local/azure/key-vault/keys.ts';
+import type { WorldSettings } from '../../../local/azure/world.ts';
 import { vaultFixture } from './fixture.ts';
 
 describe('creating and reading keys', () => {
@@ -161,6 +162,20 @@ describe('lists', () => {
 
     expect(pages.map((one) => one.length)).toEqual([25, 25, 10]);
     expect(new Set(pages.flat()).size).toBe(60);
+  });
+
+  it.each<[WorldSettings['versionListOrder'], (made: string[]) => string[]]>([
+    [undefined, (made) => made],
+    ['oldestFirst', (made) => made],
+    ['newestFirst', (made) => made.toReversed()],
+    ['byVersion', (made) => made.toSorted()],
+  ])('shows versions in the order %s, for none is documented', async (versionListOrder, ordered) => {
+    const { ask, vault, world } = vaultFixture(versionListOrder ? { versionListOrder } : {});
+    const { privateKey, version } = createKeyVersion(world, vault, 'k1');
+    const made = [version];
+    for (let more = 0; more < 9; more++) made.push(createKeyVersion(world, vault, 'k1', { privateKey }).version);
+    const { value } = (await ask('GET', '/keys/k1/versions')).body;
+    expect(value.map(({ kid }: { kid: string }) => kid.split('/').at(-1))).toEqual(ordered(made));
   });
 
   it('refuses more than 25 a page', async () => {
