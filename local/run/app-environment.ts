@@ -1,0 +1,50 @@
+import { CLIENT_IDS, CMK_API_AUDIENCE, CMK_API_CLIENT_ID, SUBSCRIPTION_ID, TENANT_ID } from '../azure/constants.ts';
+
+type Variables = Readonly<Record<string, string>>;
+
+/** The vaults of the sample fleet that the app looks after; `kv-other` is there to be left alone. */
+export const MANAGED_VAULT_IDS = ['kv-files', 'kv-records'].map(
+  (name) => `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/${name}`,
+);
+
+/** What a child of the local run may know of the shell that started it. */
+const INHERITED = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'TMP', 'LANG', 'LC_ALL', 'TZ', 'TERM', 'NO_COLOR', 'FORCE_COLOR'];
+
+/** The least of the caller's environment: its proxies, sign-ins and Node options would break the local ones. */
+export function baseEnvironment(caller: NodeJS.ProcessEnv): Variables {
+  return pick(caller, (name) => INHERITED.includes(name));
+}
+
+/** App settings that a deployment sets too. A `CMK_…` variable of the caller takes precedence: `CMK_AUTOFIX=… npm start`. */
+export function appSettings(azuriteConnectionString: string, caller: NodeJS.ProcessEnv): Variables {
+  return {
+    AzureWebJobsStorage: azuriteConnectionString,
+    CMK_VAULTS: MANAGED_VAULT_IDS.join(','),
+    CMK_TENANT_ID: TENANT_ID,
+    CMK_API_AUDIENCE: `${CMK_API_CLIENT_ID},${CMK_API_AUDIENCE}`,
+    CMK_DRIFT_SCHEDULE: '0 0 5 * * *',
+    ...pick(caller, (name) => /^CMK_[A-Z_]+$/.test(name) && name !== 'CMK_API'),
+  };
+}
+
+/**
+ * The whole environment of the app: as in Azure it has a managed identity (a user-assigned one) and no secret but the
+ * storage connection string.
+ */
+export function appEnvironment(settings: Variables, azure: Variables, caller: NodeJS.ProcessEnv): Variables {
+  return {
+    ...baseEnvironment(caller),
+    ...pick(caller, (name) => name.startsWith('LOCAL_HOST_')),
+    ...azure,
+    ...settings,
+    AZURE_CLIENT_ID: CLIENT_IDS.appUserAssigned,
+    AZURE_FUNCTIONS_ENVIRONMENT: 'Development',
+    FUNCTIONS_WORKER_RUNTIME: 'node',
+  };
+}
+
+function pick(from: NodeJS.ProcessEnv, wanted: (name: string) => boolean): Variables {
+  const picked: Record<string, string> = {};
+  for (const [name, value] of Object.entries(from)) if (value !== undefined && wanted(name)) picked[name] = value;
+  return picked;
+}

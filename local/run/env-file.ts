@@ -1,0 +1,28 @@
+import { readFile, rename, writeFile } from 'node:fs/promises';
+
+/** Writes variables as shell `export` lines. Only the owner may read the file, for it holds a secret. */
+export async function writeEnvFile(path: string, variables: Readonly<Record<string, string>>): Promise<void> {
+  const temporary = `${path}.new`;
+  await writeFile(temporary, formatEnv(variables), { mode: 0o600 });
+  await rename(temporary, path); // whoever sources the file sees the old or the new one, never half of it
+}
+
+/** @throws when the file is missing. */
+export async function readEnvFile(path: string): Promise<Record<string, string>> {
+  return parseEnv(await readFile(path, 'utf8'));
+}
+
+export function formatEnv(variables: Readonly<Record<string, string>>): string {
+  return Object.entries(variables)
+    .map(([name, value]) => `export ${name}='${value.replaceAll("'", String.raw`'\''`)}'\n`)
+    .join('');
+}
+
+/** Reads what {@link formatEnv} writes; it is no shell. */
+export function parseEnv(text: string): Record<string, string> {
+  const variables: Record<string, string> = {};
+  for (const [, name = '', quoted = ''] of text.matchAll(/^export (\w+)='((?:[^']|'\\'')*)'$/gm)) {
+    variables[name] = quoted.replaceAll(String.raw`'\''`, "'");
+  }
+  return variables;
+}

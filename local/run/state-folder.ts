@@ -1,0 +1,73 @@
+import { readFileSync } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+
+/** Where a local run keeps what others read: the environment file, certificates, logs. One run at a time uses it. */
+export interface StateFolder {
+  readonly path: string;
+  readonly envFile: string;
+  logFile(name: string): string;
+  /** Takes the environment file and the claim away, so that nobody talks to a run that has ended. */
+  release(): Promise<void>;
+}
+
+/** Another run uses the folder. */
+export class FolderInUseError extends Error {
+  override readonly name = 'FolderInUseError';
+}
+
+/**
+ * Claims the folder for this process. A claim that a killed run has left behind is taken over.
+ *
+ * @throws {@link FolderInUseError}
+ */
+export async function claimStateFolder(folder: string): Promise<StateFolder> {
+  const path = resolve(folder);
+  await mkdir(join(path, 'logs'), { recursive: true, mode: 0o700 });
+  const claim = join(path, 'pid');
+  const other = await ownerOf(claim);
+  if (other !== undefined) {
+    throw new FolderInUseError(
+      `A local run is up already in ${path} (process ${other}). Stop it first, or start another one beside it: ` +
+        'PORT=7072 LOCAL_DIR=.local/second npm start',
+    );
+  }
+  await rm(claim, { force: true });
+  try {
+    await writeFile(claim, `${process.pid}\n`, { flag: 'wx' }); // of two that start at once, one is refused
+  } catch (cause) {
+    throw new FolderInUseError(`Another local run is starting in ${path}. Try again in a moment.`, { cause });
+  }
+  const envFile = join(path, 'env');
+  return {
+    path,
+    envFile,
+    logFile: (name) => join(path, 'logs', `${name}.log`),
+    release: async () => {
+      await rm(envFile, { force: true });
+      await rm(claim, { force: true });
+    },
+  };
+}
+
+/** The process that holds the claim, if it still lives. */
+async function ownerOf(claim: string): Promise<number | undefined> {
+  const pid = Number(await readFile(claim, 'utf8').catch(() => ''));
+  if (!Number.isInteger(pid) || pid <= 0 || pid === process.pid) return undefined;
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // EPERM: somebody else's process, so it lives.
+    return (error as NodeJS.ErrnoException).code === 'EPERM' && isLocalRun(pid) ? pid : undefined;
+  }
+  return isLocalRun(pid) ? pid : undefined;
+}
+
+/** Process ids come round again: where the system tells, look what the process is. */
+function isLocalRun(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('start.ts');
+  } catch {
+    return true;
+  }
+}

@@ -1,0 +1,28 @@
+import { requestToken } from './token.ts';
+
+/** What the tour is told. It runs in a process of its own that has joined the local Azure, as any client would. */
+export interface TourContext {
+  /** The Functions host, `http://127.0.0.1:PORT`. */
+  readonly host: string;
+  /** The app's API, `…/api`. */
+  readonly api: string;
+  /** Control API of the local Azure. */
+  readonly control: string;
+  /** Everything in `.local/env`; the process has it as its environment too, an owner's sign-in included. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Where the steps are shown; a terminal or a pipe. */
+  readonly out: NodeJS.WriteStream;
+  /** An access token for the API: `revoker`, `restorer`, `operator`, `outsider`. */
+  token(signIn: string): Promise<string>;
+}
+
+/** `ok` of `steps` held. */
+export interface TourResult {
+  readonly steps: number;
+  readonly ok: number;
+}
+
+export function tourContext(env: Readonly<Record<string, string>>, out: NodeJS.WriteStream): TourContext {
+  const { CMK_API: api = '', LOCAL_AZURE_CONTROL: control = '' } = env;
+  return { host: new URL(api).origin, api, control, env, out, token: (signIn) => requestToken(control, signIn) };
+}

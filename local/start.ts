@@ -1,0 +1,96 @@
+import { parseArgs } from 'node:util';
+import { startLocalRun } from './run/local-run.ts';
+
+const USAGE = `npm start [-- options]: the app, its Functions host and a local Azure with a sample fleet.
+
+  --once      end after the tour; exit code 0 only if every step held
+  --no-tour   only start, and stay up
+
+PORT       port of the Functions host (default 7071; 0: any free one)
+LOCAL_DIR  folder of the environment file, certificates and logs (default .local); one run at a time uses it
+CMK_…      app settings that differ from the local defaults`;
+
+class UsageError extends Error {}
+
+function readOptions(args: string[]): { once: boolean; tour: boolean; help: boolean } {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        once: { type: 'boolean', default: false },
+        'no-tour': { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false, short: 'h' },
+      },
+    });
+    if (values.once && values['no-tour']) throw new Error('--once ends after the tour, so it needs one.');
+    return { once: values.once, tour: !values['no-tour'], help: values.help };
+  } catch (error) {
+    throw new UsageError(`${(error as Error).message}\n\n${USAGE}`);
+  }
+}
+
+/** Aborts when somebody asks for the end: Ctrl-C, SIGTERM, a closed terminal, or the death of npm above. */
+function endAsked(): AbortSignal {
+  const controller = new AbortController();
+  const end = (why: string) => () => {
+    if (controller.signal.aborted && why === 'SIGINT') process.stderr.write('Still stopping …\n');
+    controller.abort(new Ended(why));
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end(signal));
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) end('the process that started this one has gone')();
+  }, 1_000).unref();
+  return controller.signal;
+}
+
+class Ended extends Error {}
+
+async function main(args: string[]): Promise<number> {
+  const options = readOptions(args);
+  if (options.help) {
+    console.log(USAGE);
+    return 0;
+  }
+  const signal = endAsked();
+  const run = await startLocalRun({
+    stateDir: process.env.LOCAL_DIR ?? '.local',
+    port: Number(process.env.PORT ?? 7071),
+    env: process.env,
+    signal,
+  });
+  const ended = new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  let last: string | undefined;
+  let code = 0;
+  try {
+    console.log(`ready ${run.url}`);
+    console.log(`For other clients: source ${run.envFile}`);
+    if (options.tour) {
+      const { steps, ok } = await Promise.race([run.tour(), run.failed, ended]);
+      last = `tour: ${steps} steps, ${ok} ok`;
+      code = steps > 0 && ok === steps ? 0 : 1;
+    }
+    if (!options.once) {
+      if (last !== undefined) console.log(last);
+      last = undefined;
+      await Promise.race([run.failed, ended]);
+    }
+  } finally {
+    await run.stop();
+    if (last !== undefined) console.log(last); // the last line, when everything has gone
+  }
+  return code;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (error instanceof UsageError) process.exitCode = 2;
+  else if (!(error instanceof Ended)) process.exitCode = 1;
+  if (!(error instanceof Ended)) console.error(error instanceof Error ? error.message : error);
+}
+// Whatever might still hold the event loop, such as esbuild's service, has nothing more to do.
+process.exit();
