@@ -1,0 +1,111 @@
+import { asObject, asString } from '../json.ts';
+import { resolved } from '../storage/apply-encryption.ts';
+import { encryptionIdentity } from '../storage/encryption-identity.ts';
+import { checkKey, parseKeyUri, refusals } from '../storage/key-check.ts';
+import { timestamp } from '../timestamp.ts';
+import type { EncryptionScope, StorageAccount } from '../world.ts';
+import { type ArmRequest, type ArmRoutes, nameAt, ok } from './arm-request.ts';
+import { badRequest, resourceNotFound } from './errors.ts';
+import { page } from './paging.ts';
+import { requireAccount } from './storage-accounts.ts';
+
+const type = 'Microsoft.Storage/storageAccounts/encryptionScopes';
+
+/** An encryption scope as ARM shows it. */
+export function scopeBody(account: StorageAccount, scope: EncryptionScope): Record<string, unknown> {
+  const { name, source, state, keyVaultProperties, requireInfrastructureEncryption, creationTime, lastModifiedTime } =
+    scope;
+  return {
+    id: `${account.id}/encryptionScopes/${name}`,
+    name,
+    type,
+    properties: {
+      source,
+      state,
+      ...(keyVaultProperties ? { keyVaultProperties } : {}),
+      ...(requireInfrastructureEncryption === undefined ? {} : { requireInfrastructureEncryption }),
+      creationTime,
+      lastModifiedTime,
+    },
+  };
+}
+
+function find(request: ArmRequest): { account: StorageAccount; scope: EncryptionScope | undefined; name: string } {
+  const account = requireAccount(request);
+  const name = nameAt(request, 1);
+  return { account, name, scope: account.encryptionScopes.get(name.toLowerCase()) };
+}
+
+function put(request: ArmRequest): Response {
+  const { account, scope, name } = find(request);
+  if (!/^[A-Za-z0-9]{3,63}$/.test(name)) {
+    throw badRequest('The encryption scope name must be 3 to 63 letters and digits.', 'InvalidEncryptionScopeName');
+  }
+  const now = timestamp(request.world.clock.nowMs());
+  const created = scope ?? {
+    name,
+    source: 'Microsoft.Storage',
+    state: 'Enabled',
+    creationTime: now,
+    lastModifiedTime: now,
+  };
+  const changed = change(request, account, created);
+  account.encryptionScopes.set(name.toLowerCase(), changed);
+  return ok(scopeBody(account, changed), scope ? 200 : 201);
+}
+
+function patch(request: ArmRequest): Response {
+  const { account, scope, name } = find(request);
+  if (!scope) throw resourceNotFound(type, `${account.name}/${name}`, request.path.resourceGroup);
+  const changed = change(request, account, scope);
+  account.encryptionScopes.set(name.toLowerCase(), changed);
+  return ok(scopeBody(account, changed));
+}
+
+/** The scope after the request. A scope has no identity of its own: the account's is what Key Vault sees. */
+function change(request: ArmRequest, account: StorageAccount, scope: EncryptionScope): EncryptionScope {
+  const { world, body } = request;
+  const asked = asObject(body.properties) ?? {};
+  const next: EncryptionScope = { ...scope, lastModifiedTime: timestamp(world.clock.nowMs()) };
+  const state = asString(asked.state);
+  if (state === 'Enabled' || state === 'Disabled') next.state = state;
+  else if (state)
+    throw badRequest(`'${state}' is not a valid state of an encryption scope.`, 'InvalidRequestPropertyValue');
+  const source = (asString(asked.source) ?? scope.source).toLowerCase();
+  if (asked.requireInfrastructureEncryption !== undefined && scope.requireInfrastructureEncryption === undefined) {
+    next.requireInfrastructureEncryption = asked.requireInfrastructureEncryption === true;
+  }
+  if (source === 'microsoft.storage') {
+    next.source = 'Microsoft.Storage';
+    delete next.keyVaultProperties;
+    return next;
+  }
+  if (source !== 'microsoft.keyvault')
+    throw badRequest(`'${source}' is not a valid source of an encryption scope.`, 'InvalidRequestPropertyValue');
+  const keyUri = asString(asObject(asked.keyVaultProperties)?.keyUri) ?? scope.keyVaultProperties?.keyUri;
+  const reference = keyUri === undefined ? undefined : parseKeyUri(keyUri);
+  if (keyUri === undefined || !reference) throw refusals.noKeyProperties();
+  next.source = 'Microsoft.KeyVault';
+  if (keyUri === scope.keyVaultProperties?.keyUri && !world.settings.refreshAutomaticOnPatch) return next;
+  if (keyUri === scope.keyVaultProperties?.keyUri && reference.version) return next;
+  const version = checkKey(world, reference, encryptionIdentity(world, account.identity, account.encryption));
+  const { currentVersionedKeyIdentifier, lastKeyRotationTimestamp } = resolved(world, reference, version);
+  next.keyVaultProperties = { keyUri, currentVersionedKeyIdentifier, lastKeyRotationTimestamp };
+  return next;
+}
+
+/** Encryption scopes of a storage account. */
+export const encryptionScopeRoutes: ArmRoutes = {
+  'GET microsoft.storage/storageaccounts/{}/encryptionscopes': (request) => {
+    const account = requireAccount(request);
+    const size = Math.min(Number(request.query.get('$maxpagesize') ?? 5000) || 5000, 5000);
+    return ok(page(request, [...account.encryptionScopes.values()], size, (scope) => scopeBody(account, scope)));
+  },
+  'GET microsoft.storage/storageaccounts/{}/encryptionscopes/{}': (request) => {
+    const { account, scope, name } = find(request);
+    if (!scope) throw resourceNotFound(type, `${account.name}/${name}`, request.path.resourceGroup);
+    return ok(scopeBody(account, scope));
+  },
+  'PUT microsoft.storage/storageaccounts/{}/encryptionscopes/{}': put,
+  'PATCH microsoft.storage/storageaccounts/{}/encryptionscopes/{}': patch,
+};

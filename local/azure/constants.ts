@@ -1,0 +1,23 @@
+/** The local tenant. */
+export const TENANT_ID = '0a1b2c3d-0000-4000-8000-00000000face';
+/** The subscription of most of the sample fleet. */
+export const SUBSCRIPTION_ID = '5ab50000-0000-4000-8000-000000000001';
+/** The second subscription of the sample fleet. */
+export const SECOND_SUBSCRIPTION_ID = '5ab50000-0000-4000-8000-000000000002';
+
+/** Client id of the app registration behind the break-glass API. */
+export const CMK_API_CLIENT_ID = 'a9100000-0000-4000-8000-00000000c3c3';
+/** Its App ID URI. A v2 token carries the client id as `aud`, a v1 token may carry either. */
+export const CMK_API_AUDIENCE = 'api://cmk-autopilot';
+
+/** The identities' client ids, fixed so that settings can be written down. */
+export const CLIENT_IDS = {
+  owner: 'c1100000-0000-4000-8000-000000000001',
+  ownerUser: 'c1100000-0000-4000-8000-000000000002',
+  app: 'c1100000-0000-4000-8000-000000000003',
+  appUserAssigned: 'c1100000-0000-4000-8000-000000000004',
+  revoker: 'c1100000-0000-4000-8000-000000000011',
+  restorer: 'c1100000-0000-4000-8000-000000000012',
+  operator: 'c1100000-0000-4000-8000-000000000013',
+  outsider: 'c1100000-0000-4000-8000-000000000014',
+} as const;

@@ -1,0 +1,52 @@
+import { Clock } from './clock.ts';
+import { CLIENT_IDS, TENANT_ID } from './constants.ts';
+import { signIns } from './entra/principals.ts';
+import { assignRole } from './roles/assign-role.ts';
+import { BUILT_IN_ROLES } from './roles/built-in-roles.ts';
+import type { World, WorldSettings } from './world.ts';
+
+/** What the local Azure does where Microsoft documents nothing, unless told otherwise. */
+export const DEFAULT_SETTINGS: WorldSettings = {
+  refreshAutomaticOnPatch: true,
+  automaticCheckMs: 24 * 3_600_000,
+  repointFromDisabledKey: true,
+  fileServiceDelayMs: 0,
+  rolePropagationMs: 0,
+  rotateCopiesTags: false,
+  enforceRoles: true,
+  throttle: false,
+  latencyMs: 0,
+  instantProvisioning: false,
+  encryptionPatch: 'merge',
+  storageListPageSize: 1000,
+  listKeysAllowed: true,
+};
+
+/** An empty tenant: its sign-ins, and an owner of everything; no subscription yet. */
+export function createWorld(settings: Partial<WorldSettings> = {}, clock: Clock = new Clock()): World {
+  const world: World = {
+    clock,
+    tenantId: TENANT_ID,
+    settings: { ...DEFAULT_SETTINGS, ...settings },
+    subscriptions: new Map(),
+    resourceGroups: new Map(),
+    vaults: new Map(),
+    deletedVaults: new Map(),
+    storageAccounts: new Map(),
+    identities: new Map(),
+    roleAssignments: new Map(),
+    roleDefinitions: new Map(),
+    eventSubscriptions: new Map(),
+    systemTopics: new Map(),
+    principals: new Map(signIns().map((principal) => [principal.clientId, principal])),
+    publish: () => {},
+  };
+  for (const clientId of [CLIENT_IDS.owner, CLIENT_IDS.ownerUser]) {
+    const owner = world.principals.get(clientId);
+    if (!owner) continue;
+    for (const role of ['Owner', 'Key Vault Administrator', 'Storage File Data Privileged Contributor'] as const) {
+      assignRole(world, { scope: '/', principalId: owner.objectId, role: BUILT_IN_ROLES[role], settled: true });
+    }
+  }
+  return world;
+}

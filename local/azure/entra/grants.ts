@@ -1,0 +1,187 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { CLIENT_IDS } from '../constants.ts';
+import type { Principal, World } from '../world.ts';
+import type { TokenAuthority } from './token-authority.ts';
+
+/** An OAuth answer: status and body. */
+export interface OAuthAnswer {
+  readonly status: 200 | 400 | 401;
+  readonly body: Record<string, unknown>;
+}
+
+/** Codes and refresh tokens that were handed out. */
+export class Grants {
+  readonly #world: World;
+  readonly #tokens: TokenAuthority;
+  readonly #deviceCodes = new Map<string, { scope: string; polls: number }>();
+  readonly #refreshTokens = new Map<string, Principal>();
+
+  constructor(world: World, tokens: TokenAuthority) {
+    this.#world = world;
+    this.#tokens = tokens;
+  }
+
+  /** Starts a device-code sign-in. Nobody has to type the code: the tenant's owner signs in by the second poll. */
+  deviceCode(form: URLSearchParams): OAuthAnswer {
+    const code = randomBytes(32).toString('base64url');
+    this.#deviceCodes.set(code, { scope: form.get('scope') ?? '', polls: 0 });
+    const userCode = randomBytes(5).toString('hex').slice(0, 9).toUpperCase();
+    return {
+      status: 200,
+      body: {
+        user_code: userCode,
+        device_code: code,
+        verification_uri: 'https://microsoft.com/devicelogin',
+        expires_in: 900,
+        interval: 1,
+        message: `The local Azure signs the owner in by itself: the code ${userCode} need not be entered.`,
+      },
+    };
+  }
+
+  /** Answers `POST /oauth2/v2.0/token` (and v1's `/oauth2/token`, which names a resource in place of scopes). */
+  token(form: URLSearchParams): OAuthAnswer {
+    switch (form.get('grant_type')) {
+      case 'client_credentials':
+        return this.#clientCredentials(form);
+      case 'device_code':
+      case 'urn:ietf:params:oauth:grant-type:device_code':
+        return this.#device(form);
+      case 'refresh_token':
+        return this.#refresh(form);
+      default:
+        return failure(
+          400,
+          'unsupported_grant_type',
+          'AADSTS70003',
+          `The app requested an unsupported grant type '${form.get('grant_type')}'.`,
+        );
+    }
+  }
+
+  #clientCredentials(form: URLSearchParams): OAuthAnswer {
+    const clientId = (form.get('client_id') ?? '').toLowerCase();
+    const principal = this.#world.principals.get(clientId);
+    if (principal?.kind !== 'application') {
+      return failure(
+        400,
+        'unauthorized_client',
+        'AADSTS700016',
+        `Application with identifier '${clientId}' was not found in the directory.`,
+      );
+    }
+    if (form.get('client_secret') !== principal.secret) {
+      return failure(401, 'invalid_client', 'AADSTS7000215', 'Invalid client secret provided.');
+    }
+    const resource = resourceOf(form);
+    if (!resource)
+      return failure(
+        400,
+        'invalid_scope',
+        'AADSTS1002012',
+        'The provided value for scope is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier.',
+      );
+    const { token, expiresIn } = this.#tokens.issue(principal, resource);
+    return {
+      status: 200,
+      body: { token_type: 'Bearer', expires_in: expiresIn, ext_expires_in: expiresIn, access_token: token },
+    };
+  }
+
+  #device(form: URLSearchParams): OAuthAnswer {
+    const asked = this.#deviceCodes.get(form.get('device_code') ?? form.get('code') ?? '');
+    if (!asked) return failure(400, 'bad_verification_code', 'AADSTS70019', 'Verification code expired.');
+    asked.polls++;
+    if (asked.polls < 2) {
+      return failure(
+        400,
+        'authorization_pending',
+        'AADSTS70016',
+        'OAuth 2.0 device flow error. Authorization is pending. Continue polling.',
+      );
+    }
+    return this.#userTokens(asked.scope, form);
+  }
+
+  #refresh(form: URLSearchParams): OAuthAnswer {
+    if (!this.#refreshTokens.has(form.get('refresh_token') ?? '')) {
+      return failure(
+        400,
+        'invalid_grant',
+        'AADSTS9002313',
+        'Invalid request. The refresh token is malformed or invalid.',
+      );
+    }
+    return this.#userTokens(form.get('scope') ?? '', form);
+  }
+
+  #userTokens(scope: string, form: URLSearchParams): OAuthAnswer {
+    const user = this.#world.principals.get(CLIENT_IDS.ownerUser);
+    if (!user) return failure(400, 'invalid_grant', 'AADSTS50034', 'The user account does not exist in the directory.');
+    const resource =
+      resourceOf(new URLSearchParams({ scope, resource: form.get('resource') ?? '' })) ??
+      'https://management.core.windows.net/';
+    const clientId = form.get('client_id') ?? '';
+    const { token, expiresIn } = this.#tokens.issue(user, resource, {
+      claims: { appid: clientId, upn: upnOf(user), unique_name: upnOf(user) },
+    });
+    const refreshToken = randomBytes(32).toString('base64url');
+    this.#refreshTokens.set(refreshToken, user);
+    const idToken = this.#tokens.issue(user, clientId, {
+      claims: {
+        iss: `https://login.microsoftonline.com/${this.#world.tenantId}/v2.0`,
+        aud: clientId,
+        preferred_username: upnOf(user),
+        ver: '2.0',
+      },
+    });
+    const clientInfo = { uid: user.objectId, utid: this.#world.tenantId };
+    return {
+      status: 200,
+      body: {
+        token_type: 'Bearer',
+        scope,
+        expires_in: expiresIn,
+        ext_expires_in: expiresIn,
+        access_token: token,
+        refresh_token: refreshToken,
+        id_token: idToken.token,
+        client_info: Buffer.from(JSON.stringify(clientInfo)).toString('base64url'),
+        foci: '1',
+      },
+    };
+  }
+}
+
+/** A user's sign-in name. */
+export function upnOf(user: Principal): string {
+  return `${user.displayName}@local.onmicrosoft.com`;
+}
+
+/** The resource that a token request is about: v1's `resource`, or the scope that is not one of OpenID's own. */
+export function resourceOf(form: URLSearchParams): string | undefined {
+  const resource = form.get('resource');
+  if (resource) return resource;
+  const scope = (form.get('scope') ?? '')
+    .split(' ')
+    .find((item) => item && !['openid', 'profile', 'offline_access', 'email'].includes(item));
+  if (!scope) return undefined;
+  // `https://management.core.windows.net//.default`: the resource itself ends in a slash.
+  return scope.endsWith('/.default') ? scope.slice(0, -'/.default'.length) : scope.slice(0, scope.lastIndexOf('/'));
+}
+
+function failure(status: 400 | 401, error: string, code: string, description: string): OAuthAnswer {
+  const id = randomUUID();
+  const time = new Date().toISOString().replace('T', ' ').replace(/\.\d+/, '');
+  return {
+    status,
+    body: {
+      error,
+      error_description: `${code}: ${description} Trace ID: ${id} Correlation ID: ${id} Timestamp: ${time}`,
+      error_codes: [Number(code.replace('AADSTS', ''))],
+      timestamp: time,
+      trace_id: id,
+      correlation_id: id,
+    },
+  };
+}

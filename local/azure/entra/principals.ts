@@ -1,0 +1,36 @@
+import { randomBytes } from 'node:crypto';
+import { CLIENT_IDS } from '../constants.ts';
+import type { Principal } from '../world.ts';
+
+const allAppRoles = ['CmkKey.Read', 'CmkKey.Revoke', 'CmkKey.Restore', 'Cmk.Operate'];
+
+/** The object id that belongs to one of our fixed client ids: another GUID, as in Entra ID. */
+function objectIdOf(clientId: string): string {
+  return clientId.replace(/^c1100000/, '0b1ec700');
+}
+
+function principal(displayName: string, clientId: string, kind: Principal['kind'], appRoles: string[] = []): Principal {
+  return {
+    displayName,
+    clientId,
+    objectId: objectIdOf(clientId),
+    // Made anew in every run, so that no secret is ever written into the sources.
+    secret: randomBytes(24).toString('base64url'),
+    kind,
+    appRoles,
+  };
+}
+
+/** Everybody who can sign in at the local tenant: an owner, the app's identities, and the sign-ins for its API. */
+export function signIns(): Principal[] {
+  return [
+    principal('owner', CLIENT_IDS.owner, 'application'),
+    principal('owner-user', CLIENT_IDS.ownerUser, 'user', allAppRoles),
+    principal('cmk-app', CLIENT_IDS.app, 'managedIdentity'),
+    principal('id-cmk-app', CLIENT_IDS.appUserAssigned, 'managedIdentity'),
+    principal('revoker', CLIENT_IDS.revoker, 'application', ['CmkKey.Read', 'CmkKey.Revoke']),
+    principal('restorer', CLIENT_IDS.restorer, 'application', ['CmkKey.Read', 'CmkKey.Restore']),
+    principal('operator', CLIENT_IDS.operator, 'application', allAppRoles),
+    principal('outsider', CLIENT_IDS.outsider, 'application'),
+  ];
+}

@@ -1,0 +1,162 @@
+import { randomBytes, sign, verify } from 'node:crypto';
+import { CMK_API_AUDIENCE, CMK_API_CLIENT_ID } from '../constants.ts';
+import { asObject, asString } from '../json.ts';
+import type { Caller } from '../service.ts';
+import type { Principal, World } from '../world.ts';
+import { newSigningKey, type SigningKey, toJwk } from './signing-keys.ts';
+
+/** Overrides for tests of a validator: any claim or header field, undefined takes it away. */
+export interface TokenOptions {
+  readonly claims?: Record<string, unknown>;
+  readonly header?: Record<string, unknown>;
+  /** Seconds from now to expiry; default one hour and some, as Entra ID gives. */
+  readonly lifetimeSeconds?: number;
+}
+
+const lifetimeSeconds = 3_900;
+
+/**
+ * Issues and verifies the tenant's access tokens (RS256).
+ *
+ * Tokens live in *real* time, not on the movable clock: whoever validates one (the app, by `jose`) and whoever caches
+ * one (the SDKs) goes by the machine's clock, so a token stamped with a moved clock would be refused as not yet valid.
+ * Moving the clock therefore ages keys and schedules, never sign-ins.
+ */
+export class TokenAuthority {
+  readonly #world: World;
+  #keys: SigningKey[] = [newSigningKey()];
+  readonly #verified = new Map<string, { caller: Caller; expiresMs: number }>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** Signs from now on with a new key. The old ones stay in the key set, unless `withdraw`: then their tokens are void. */
+  rotateKeys(options: { withdraw?: boolean } = {}): void {
+    this.#keys = [newSigningKey(), ...(options.withdraw ? [] : this.#keys)];
+    if (options.withdraw) this.#verified.clear();
+  }
+
+  /** The body of `jwks_uri`. */
+  jwks(): { keys: Record<string, unknown>[] } {
+    const issuer = `https://login.microsoftonline.com/${this.#world.tenantId}/v2.0`;
+    return { keys: this.#keys.map((key) => toJwk(key, issuer)) };
+  }
+
+  /**
+   * An access token for a resource, with the claims of the version that resource takes: v2 for the app's API (`aud` is
+   * its client id), v1 for Microsoft's own (`aud` as it was asked for).
+   */
+  issue(
+    principal: Principal,
+    resource: string,
+    options: TokenOptions = {},
+  ): { token: string; expiresIn: number; expiresOn: number } {
+    const now = Math.floor(Date.now() / 1000);
+    const life = options.lifetimeSeconds ?? lifetimeSeconds;
+    const api = isOwnApi(resource);
+    const common = {
+      iat: now,
+      nbf: now - 300,
+      exp: now + life,
+      aio: randomBytes(24).toString('base64url'),
+      oid: principal.objectId,
+      sub: principal.objectId,
+      tid: this.#world.tenantId,
+      uti: randomBytes(16).toString('base64url'),
+      ...(principal.kind === 'user' ? { name: principal.displayName, scp: 'user_impersonation' } : { idtyp: 'app' }),
+    };
+    const authentication = principal.kind === 'application' ? '1' : principal.kind === 'user' ? '0' : '2';
+    const versioned = api
+      ? {
+          aud: CMK_API_CLIENT_ID,
+          iss: `https://login.microsoftonline.com/${this.#world.tenantId}/v2.0`,
+          azp: principal.clientId,
+          azpacr: authentication,
+          ver: '2.0',
+          ...(principal.appRoles.length > 0 ? { roles: principal.appRoles } : {}),
+        }
+      : {
+          aud: resource,
+          iss: `https://sts.windows.net/${this.#world.tenantId}/`,
+          appid: principal.clientId,
+          appidacr: authentication,
+          idp: `https://sts.windows.net/${this.#world.tenantId}/`,
+          ver: '1.0',
+        };
+    const [key] = this.#keys as [SigningKey];
+    const header = { typ: 'JWT', alg: 'RS256', kid: key.kid, ...(api ? {} : { x5t: key.kid }), ...options.header };
+    const claims: Record<string, unknown> = { ...versioned, ...common, ...options.claims };
+    const signed = `${encode(header)}.${encode(claims)}`;
+    const signature = sign('sha256', Buffer.from(signed), key.privateKey).toString('base64url');
+    return { token: `${signed}.${signature}`, expiresIn: life - 1, expiresOn: now + life };
+  }
+
+  /** Who an `Authorization` header says is calling; undefined when it has no bearer token or one that does not verify. */
+  callerOf(authorization: string | undefined): Caller | undefined {
+    const token = /^Bearer ([\w.-]+)$/i.exec(authorization ?? '')?.[1];
+    if (!token) return undefined;
+    const known = this.#verified.get(token);
+    if (known) return known.expiresMs > Date.now() ? known.caller : undefined;
+    const claims = this.#verify(token);
+    const audience = asString(claims?.aud);
+    const objectId = asString(claims?.oid);
+    if (!claims || !audience || !objectId) return undefined;
+    const principal = findPrincipal(this.#world, objectId);
+    if (!principal) return undefined;
+    if (this.#verified.size > 10_000) this.#verified.clear();
+    const caller = { principal, audience };
+    this.#verified.set(token, { caller, expiresMs: Number(claims.exp) * 1000 });
+    return caller;
+  }
+
+  #verify(token: string): Record<string, unknown> | undefined {
+    const [header = '', payload = '', signature = ''] = token.split('.');
+    try {
+      const { kid, alg } = asObject(JSON.parse(Buffer.from(header, 'base64url').toString())) ?? {};
+      const key = this.#keys.find((candidate) => candidate.kid === kid);
+      if (!key || alg !== 'RS256') return undefined;
+      const genuine = verify(
+        'sha256',
+        Buffer.from(`${header}.${payload}`),
+        key.publicKey,
+        Buffer.from(signature, 'base64url'),
+      );
+      const claims = asObject(JSON.parse(Buffer.from(payload, 'base64url').toString()));
+      const now = Date.now() / 1000;
+      return genuine && claims && Number(claims.exp) > now && Number(claims.nbf) <= now ? claims : undefined;
+    } catch {
+      return undefined; // not a JWT at all
+    }
+  }
+}
+
+/** Whether a resource or audience is the app's own API. */
+export function isOwnApi(resource: string): boolean {
+  return resource === CMK_API_AUDIENCE || resource === CMK_API_CLIENT_ID || resource === `api://${CMK_API_CLIENT_ID}`;
+}
+
+/** A sign-in or a user-assigned identity of the tenant, by object id. */
+export function findPrincipal(world: World, objectId: string): Principal | undefined {
+  for (const principal of world.principals.values()) if (principal.objectId === objectId) return principal;
+  for (const identity of world.identities.values()) {
+    if (identity.principalId === objectId) return identityPrincipal(identity);
+  }
+  return undefined;
+}
+
+/** A user-assigned identity as somebody who can call. */
+export function identityPrincipal(identity: { name: string; clientId: string; principalId: string }): Principal {
+  return {
+    displayName: identity.name,
+    clientId: identity.clientId,
+    objectId: identity.principalId,
+    secret: '',
+    kind: 'managedIdentity',
+    appRoles: [],
+  };
+}
+
+function encode(value: unknown): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
+}

@@ -1,0 +1,89 @@
+import type { DeliveryRule, RequestRule } from './fault-rule.ts';
+import { parseRules } from './fault-rule.ts';
+
+export type RequestFault = Pick<RequestRule, 'answer' | 'delayMs' | 'hang' | 'reset' | 'resetAfter'>;
+export type DeliveryFault = Pick<DeliveryRule, 'drop' | 'duplicate' | 'delayMs' | 'reorder'>;
+
+interface Armed<Rule> {
+  readonly rule: Rule;
+  skip: number;
+  /** How often it still applies; Infinity for good. */
+  left: number;
+}
+
+/** The faults that were ordered and are not used up. The first rule that matches and is due applies, alone. */
+export class Faults {
+  #requests: (Armed<RequestRule> & { matches: (host: string, method: string, path: string) => boolean })[] = [];
+  #deliveries: Armed<DeliveryRule>[] = [];
+
+  /** Adds rules behind those there. Throws with everything that is wrong, and adds none, when any rule is. */
+  add(rules: readonly unknown[]): void {
+    const parsed = parseRules(rules);
+    if ('problems' in parsed) throw new TypeError(parsed.problems.join('; '));
+    for (const rule of parsed.rules) {
+      const state = { skip: rule.skip ?? 0, left: rule.times ?? Number.POSITIVE_INFINITY };
+      if (isDeliveryRule(rule)) this.#deliveries.push({ rule, ...state });
+      else this.#requests.push({ rule, ...state, matches: requestMatcher(rule) });
+    }
+  }
+
+  clear(): void {
+    this.#requests = [];
+    this.#deliveries = [];
+  }
+
+  /** The fault for a request, counting it as used. `path` with its query. */
+  takeRequest(host: string, method: string, path: string): RequestFault | undefined {
+    const rule = take(this.#requests, (armed) => armed.matches(host, method, path));
+    this.#requests = this.#requests.filter((armed) => armed.left > 0);
+    return rule;
+  }
+
+  /** The fault for one delivery of an event to a function, counting it as used. */
+  takeDelivery(functionName: string): DeliveryFault | undefined {
+    const rule = take(this.#deliveries, ({ rule: { match } }) => (match.function ?? functionName) === functionName);
+    this.#deliveries = this.#deliveries.filter((armed) => armed.left > 0);
+    return rule;
+  }
+
+  /** What is still armed, for people to look at. */
+  list(): unknown[] {
+    return [...this.#requests, ...this.#deliveries].map(({ rule, skip, left }) => ({
+      ...rule,
+      skip,
+      ...(Number.isFinite(left) ? { times: left } : {}),
+    }));
+  }
+}
+
+function take<A extends Armed<unknown>>(rules: A[], matches: (armed: A) => boolean): A['rule'] | undefined {
+  for (const armed of rules) {
+    if (!matches(armed)) continue;
+    if (armed.skip > 0) {
+      armed.skip--;
+      continue;
+    }
+    armed.left--;
+    return armed.rule;
+  }
+  return undefined;
+}
+
+function isDeliveryRule(rule: RequestRule | DeliveryRule): rule is DeliveryRule {
+  return 'delivery' in rule.match;
+}
+
+function requestMatcher(rule: RequestRule): (host: string, method: string, path: string) => boolean {
+  const { host, method, path } = rule.match;
+  const hostPattern = host === undefined ? undefined : glob(host);
+  const pathPattern = path === undefined ? undefined : new RegExp(path);
+  return (askedHost, askedMethod, askedPath) =>
+    (hostPattern?.test(askedHost) ?? true) &&
+    (method === undefined || method.toUpperCase() === askedMethod.toUpperCase()) &&
+    (pathPattern?.test(askedPath) ?? true);
+}
+
+function glob(pattern: string): RegExp {
+  const escaped = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
+  return new RegExp(`^${escaped.join('.*')}$`, 'i');
+}

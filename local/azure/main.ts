@@ -1,0 +1,45 @@
+import { parseArgs } from 'node:util';
+import { startLocalAzure } from './server.ts';
+
+// node local/azure/main.ts --state-dir .local --functions-host http://127.0.0.1:7071 [--fleet sample]
+// Prints one line of JSON when it is up, and stays until it is told to stop or the process that started it is gone.
+const { values } = parseArgs({
+  options: {
+    'state-dir': { type: 'string', default: '.local' },
+    'functions-host': { type: 'string' },
+    fleet: { type: 'string', default: 'sample' },
+    /** JSON of settings that differ from the defaults. */
+    settings: { type: 'string', default: '{}' },
+    /** Stay when stdin ends: for a start from a shell in the background. */
+    detached: { type: 'boolean', default: false },
+  },
+});
+
+if (values.fleet !== 'sample' && values.fleet !== 'empty') {
+  console.error(`--fleet must be sample or empty, not '${values.fleet}'.`);
+  process.exit(2);
+}
+
+const azure = await startLocalAzure({
+  stateDir: values['state-dir'],
+  functionsHost: () => values['functions-host'],
+  fleet: values.fleet,
+  settings: JSON.parse(values.settings),
+});
+console.log(JSON.stringify({ proxy: azure.proxyUrl, control: azure.controlUrl, env: azure.env, owner: azure.owner }));
+
+let stopping = false;
+async function stop(): Promise<void> {
+  if (stopping) return;
+  stopping = true;
+  await azure.close();
+  process.exit(0);
+}
+process.on('SIGTERM', stop);
+process.on('SIGINT', stop);
+if (process.connected) process.on('disconnect', stop);
+else if (!values.detached) {
+  process.stdin.on('end', stop);
+  process.stdin.on('error', stop);
+  process.stdin.resume();
+}

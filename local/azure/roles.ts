@@ -1,0 +1,73 @@
+import { builtInRole, guidOf } from './roles/built-in-roles.ts';
+import type { RoleAssignment, RoleDefinition, World } from './world.ts';
+
+/** The definition a role assignment names: built-in, or custom wherever it was defined (its GUID is what counts). */
+export function findRoleDefinition(world: World, roleDefinitionId: string): RoleDefinition | undefined {
+  const builtIn = builtInRole(roleDefinitionId);
+  if (builtIn) return builtIn;
+  const guid = guidOf(roleDefinitionId);
+  for (const role of world.roleDefinitions.values()) if (guidOf(role.id) === guid) return role;
+  return undefined;
+}
+
+const patterns = new Map<string, RegExp>();
+
+/** Whether an action matches a role's pattern: `*` stands for any characters, slashes too; case does not matter. */
+export function actionMatches(pattern: string, action: string): boolean {
+  let regex = patterns.get(pattern);
+  if (!regex) {
+    const escaped = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
+    regex = new RegExp(`^${escaped.join('.*')}$`, 'i');
+    patterns.set(pattern, regex);
+  }
+  return regex.test(action);
+}
+
+/** Whether an assignment's scope is `scope` itself or an ancestor of it. */
+export function scopeCovers(assigned: string, scope: string): boolean {
+  const parent = assigned.toLowerCase().replace(/\/+$/, '');
+  const child = scope.toLowerCase().replace(/\/+$/, '');
+  return child === parent || child.startsWith(`${parent}/`);
+}
+
+function grants(role: RoleDefinition, action: string, kind: 'action' | 'dataAction'): boolean {
+  const [allowed, denied] =
+    kind === 'action' ? [role.actions, role.notActions] : [role.dataActions, role.notDataActions];
+  return (
+    allowed.some((pattern) => actionMatches(pattern, action)) &&
+    !denied.some((pattern) => actionMatches(pattern, action))
+  );
+}
+
+/** The assignment that lets a principal do `action` at `scope`, once it has propagated; undefined if none does. */
+export function grantingAssignment(
+  world: World,
+  principalObjectId: string,
+  scope: string,
+  action: string,
+  kind: 'action' | 'dataAction',
+): RoleAssignment | undefined {
+  const settledBefore = world.clock.nowMs() - world.settings.rolePropagationMs;
+  for (const assignment of world.roleAssignments.values()) {
+    if (assignment.principalId !== principalObjectId) continue;
+    if (assignment.createdMs > settledBefore) continue;
+    if (!scopeCovers(assignment.scope, scope)) continue;
+    const role = findRoleDefinition(world, assignment.roleDefinitionId);
+    if (role && grants(role, action, kind)) return assignment;
+  }
+  return undefined;
+}
+
+/**
+ * Whether Azure RBAC lets a principal (by object id) do `action` at `scope` (an ARM id; for a key
+ * `<vault id>/keys/<name>`). Role assignments are inherited from every ancestor and count after the propagation delay.
+ */
+export function isAllowed(
+  world: World,
+  principalObjectId: string,
+  scope: string,
+  action: string,
+  kind: 'action' | 'dataAction',
+): boolean {
+  return grantingAssignment(world, principalObjectId, scope, action, kind) !== undefined;
+}

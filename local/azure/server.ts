@@ -1,0 +1,142 @@
+import { randomBytes } from 'node:crypto';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import { getRequestListener } from '@hono/node-server';
+import { createArmService } from './arm/arm-service.ts';
+import { armProviders } from './arm/providers.ts';
+import type { Clock } from './clock.ts';
+import { CLIENT_IDS, SUBSCRIPTION_ID } from './constants.ts';
+import { createControl } from './control.ts';
+import { createWorld } from './create-world.ts';
+import { createGraphService } from './entra/graph-service.ts';
+import { createLoginService } from './entra/login-service.ts';
+import { createManagedIdentityService } from './entra/managed-identity.ts';
+import { TokenAuthority } from './entra/token-authority.ts';
+import { createEventGrid, type EventGridOptions } from './event-grid/delivery.ts';
+import { Faults } from './faults.ts';
+import { createFileService } from './file-service.ts';
+import { createKeyVaultService } from './key-vault/service.ts';
+import { sampleFleet } from './sample-fleet.ts';
+import type { Service } from './service.ts';
+import { lookForNewVersions } from './storage/automatic-versions.ts';
+import { certificates } from './wire/certificates.ts';
+import { clientEnvironment } from './wire/client-environment.ts';
+import { createGateway } from './wire/gateway.ts';
+import { listen } from './wire/listen.ts';
+import { createProxy } from './wire/proxy.ts';
+import { RequestLog } from './wire/request-log.ts';
+import type { World, WorldSettings } from './world.ts';
+
+export interface LocalAzureOptions {
+  /** Folder of the CA and the server certificate; made there on the first start, used again afterwards. */
+  readonly stateDir: string;
+  /** Base URL of the local Functions host, for event delivery; undefined while there is none. */
+  readonly functionsHost?: () => string | undefined;
+  readonly settings?: Partial<WorldSettings>;
+  /** What the tenant holds at the start. */
+  readonly fleet?: 'sample' | 'empty';
+  /** Where Event Grid puts what it cannot deliver. */
+  readonly writeDeadLetter?: EventGridOptions['writeDeadLetter'];
+}
+
+/** A running local Azure. */
+export interface LocalAzure {
+  readonly world: World;
+  readonly clock: Clock;
+  readonly tokens: TokenAuthority;
+  readonly faults: Faults;
+  /** The request log. */
+  readonly requests: RequestLog;
+  /** Every event with its deliveries. */
+  readonly events: readonly unknown[];
+  /** Environment variables that make a client process (Node, Python, curl) talk to it. */
+  readonly env: Record<string, string>;
+  /** An owner's sign-in, as environment variables of the Azure SDKs. */
+  readonly owner: Record<
+    'AZURE_TENANT_ID' | 'AZURE_SUBSCRIPTION_ID' | 'AZURE_CLIENT_ID' | 'AZURE_CLIENT_SECRET',
+    string
+  >;
+  readonly proxyUrl: string;
+  readonly controlUrl: string;
+  close(): Promise<void>;
+}
+
+/** Starts the local Azure on free ports of 127.0.0.1. */
+export async function startLocalAzure(options: LocalAzureOptions): Promise<LocalAzure> {
+  const { caPath, cert, key } = await certificates(options.stateDir);
+  const world = createWorld(options.settings);
+  const tokens = new TokenAuthority(world);
+  const faults = new Faults();
+  const requests = new RequestLog();
+  const eventGrid = createEventGrid(world, {
+    functionsHost: options.functionsHost ?? (() => undefined),
+    takeDelivery: (functionName) => faults.takeDelivery(functionName),
+    ...(options.writeDeadLetter ? { writeDeadLetter: options.writeDeadLetter } : {}),
+  });
+  world.publish = (event) => eventGrid.publish(event);
+  if (options.fleet === 'sample') sampleFleet(world);
+
+  const gateway = createGateway({ world, tokens, faults, log: requests, route: router(world, tokens) });
+  const azure = createHttpsServer({ cert, key, keepAlive: true }, gateway);
+  azure.on('tlsClientError', () => {}); // a client that does not trust our CA: it is told by its own error
+  const proxy = createProxy(azure, world.clock, requests);
+  const identitySecret = randomBytes(24).toString('hex');
+  const identity = createHttpServer(
+    getRequestListener(createManagedIdentityService(world, tokens, identitySecret).fetch),
+  );
+  const control = createHttpServer(
+    getRequestListener(createControl({ world, faults, log: requests, tokens, events: () => eventGrid.events }).fetch),
+  );
+  const running = await Promise.all([listen(proxy), listen(identity), listen(control)]);
+  const [proxyPort, identityPort, controlPort] = running.map(({ port }) => port);
+  const proxyUrl = `http://127.0.0.1:${proxyPort}`;
+  const owner = world.principals.get(CLIENT_IDS.owner);
+
+  return {
+    world,
+    clock: world.clock,
+    tokens,
+    faults,
+    requests,
+    events: eventGrid.events,
+    env: clientEnvironment({
+      proxyUrl,
+      caPath,
+      identityEndpoint: `http://127.0.0.1:${identityPort}/msi/token`,
+      identityHeader: identitySecret,
+    }),
+    owner: {
+      AZURE_TENANT_ID: world.tenantId,
+      AZURE_SUBSCRIPTION_ID: world.subscriptions.keys().next().value ?? SUBSCRIPTION_ID,
+      AZURE_CLIENT_ID: CLIENT_IDS.owner,
+      AZURE_CLIENT_SECRET: owner?.secret ?? '',
+    },
+    proxyUrl,
+    controlUrl: `http://127.0.0.1:${controlPort}`,
+    async close() {
+      eventGrid.close();
+      world.clock.stop();
+      azure.closeAllConnections();
+      await Promise.all(running.map(({ close }) => close()));
+    },
+  };
+}
+
+function router(world: World, tokens: TokenAuthority): (host: string) => Service | undefined {
+  const named: Record<string, Service> = {
+    'management.azure.com': createArmService(world, armProviders),
+    'login.microsoftonline.com': createLoginService(world, tokens),
+    'graph.microsoft.com': createGraphService(world),
+  };
+  const keyVault = createKeyVaultService(world);
+  const fileService = createFileService(world);
+  return (host) => {
+    if (host.endsWith('.vault.azure.net')) return keyVault;
+    if (host.endsWith('.file.core.windows.net')) {
+      const account = world.storageAccounts.get(host.slice(0, host.indexOf('.')));
+      if (account) lookForNewVersions(world, account); // what counts is the version that Storage uses by now
+      return fileService;
+    }
+    return named[host];
+  };
+}

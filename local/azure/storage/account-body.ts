@@ -1,0 +1,57 @@
+import type { StorageAccount } from '../world.ts';
+
+/** The region that geo-redundant accounts replicate to, for the regions used here. */
+const pairs: Record<string, string> = {
+  eastus: 'westus',
+  eastus2: 'centralus',
+  eastus2euap: 'centraluseuap',
+  southcentralus: 'northcentralus',
+  westeurope: 'northeurope',
+  northeurope: 'westeurope',
+  germanywestcentral: 'germanynorth',
+  swedencentral: 'swedensouth',
+};
+/** The DNS zone of static websites, which varies by region. */
+const webZones: Record<string, string> = { eastus2euap: 'z3', westeurope: 'z6', northeurope: 'z16' };
+
+/** A storage account as ARM shows it. Accounts without CMK have no `keyvaultproperties`, those never given an identity no `identity`. */
+export function accountBody(account: StorageAccount): Record<string, unknown> {
+  const { id, name, location, kind, sku, tags, identity, properties, encryption } = account;
+  return {
+    ...(identity ? { identity } : {}),
+    sku,
+    kind,
+    id,
+    name,
+    type: 'Microsoft.Storage/storageAccounts',
+    location,
+    tags,
+    properties: { ...properties, encryption },
+  };
+}
+
+/** Endpoints and locations, which follow from name, kind, SKU and region. */
+export function placeProperties(
+  account: Pick<StorageAccount, 'name' | 'kind' | 'sku' | 'location'>,
+): Record<string, unknown> {
+  const { name, kind, sku, location } = account;
+  const secondary = pairs[location];
+  const geo = /GRS|GZRS/.test(sku.name) && secondary !== undefined;
+  const readable = geo && sku.name.includes('_RA');
+  const zone = webZones[location] ?? 'z1';
+  const endpoints = (host: string, services: string[]) =>
+    Object.fromEntries(
+      services.map((service) => [
+        service,
+        `https://${host}.${service === 'web' ? `${zone}.` : ''}${service}.core.windows.net/`,
+      ]),
+    );
+  const modern = kind === 'StorageV2' ? ['dfs', 'web'] : [];
+  return {
+    primaryEndpoints: endpoints(name, [...modern, 'blob', 'queue', 'table', 'file']),
+    primaryLocation: location,
+    statusOfPrimary: 'available',
+    ...(geo ? { secondaryLocation: secondary, statusOfSecondary: 'available' } : {}),
+    ...(readable ? { secondaryEndpoints: endpoints(`${name}-secondary`, [...modern, 'blob', 'queue', 'table']) } : {}),
+  };
+}

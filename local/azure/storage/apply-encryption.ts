@@ -1,0 +1,76 @@
+import { findKeyVersion } from '../key-vault/keys.ts';
+import { timestamp } from '../timestamp.ts';
+import type { IdentityBlock, KeyVersion, StorageEncryption, World } from '../world.ts';
+import { encryptionIdentity } from './encryption-identity.ts';
+import { sameVault } from './encryption-patch.ts';
+import { checkKey, isUsable, type KeyReference, parseKeyUri, refusals, versionedIdentifier } from './key-check.ts';
+
+type KeyProperties = NonNullable<StorageEncryption['keyvaultproperties']>;
+
+/**
+ * Looks at the key that `next` asks for and fills in what Storage writes by itself (the version in use, its expiry, the
+ * time of the wrap). A request that leaves the key as it is touches nothing in Key Vault: it succeeds even while the key
+ * is disabled. Throws Storage's refusals.
+ *
+ * @param askedForVersion the request named `keyversion`, be it empty
+ */
+export function applyEncryption(
+  world: World,
+  current: StorageEncryption,
+  next: StorageEncryption,
+  account: { identity: IdentityBlock | undefined; askedForVersion: boolean },
+): StorageEncryption {
+  const key = next.keyvaultproperties;
+  if (leavesBrokenKey(world, current, key)) throw refusals.noAccess();
+  if (!key) return next;
+  const unchanged = isSameKey(current, next);
+  const refresh = unchanged && account.askedForVersion && !key.keyversion && world.settings.refreshAutomaticOnPatch;
+  if (unchanged && !refresh) return next;
+  const reference = referenceOf(key);
+  const version = checkKey(world, reference, encryptionIdentity(world, account.identity, next));
+  if (refresh && key.currentVersionedKeyIdentifier === versionedIdentifier(reference, version)) return next;
+  return { ...next, keyvaultproperties: { ...key, ...resolved(world, reference, version) } };
+}
+
+/** The read-only fields for a version that was just wrapped with. */
+export function resolved(world: World, reference: KeyReference, version: KeyVersion) {
+  return {
+    currentVersionedKeyIdentifier: versionedIdentifier(reference, version),
+    lastKeyRotationTimestamp: timestamp(world.clock.nowMs()),
+    // The epoch stands for a key that does not expire (seen in a recording of the real service).
+    currentVersionedKeyExpirationTimestamp: timestamp((version.exp ?? 0) * 1000),
+  };
+}
+
+/** The key an account's properties name. */
+export function referenceOf({ keyvaulturi, keyname, keyversion }: KeyProperties): KeyReference {
+  return { vaultUri: keyvaulturi, keyName: keyname, version: keyversion || undefined };
+}
+
+function isSameKey(current: StorageEncryption, next: StorageEncryption): boolean {
+  const [a, b] = [current.keyvaultproperties, next.keyvaultproperties];
+  if (!a || !b) return false;
+  return (
+    sameVault(a.keyvaulturi, b.keyvaulturi) &&
+    a.keyname === b.keyname &&
+    a.keyversion === b.keyversion &&
+    current.identity?.userAssignedIdentity?.toLowerCase() === next.identity?.userAssignedIdentity?.toLowerCase() &&
+    current.identity?.federatedIdentityClientId === next.identity?.federatedIdentityClientId
+  );
+}
+
+/** Whether the change leaves a version that can no longer be unwrapped with, where the setting forbids that. */
+function leavesBrokenKey(world: World, current: StorageEncryption, next: KeyProperties | undefined): boolean {
+  const inUse = current.keyvaultproperties?.currentVersionedKeyIdentifier;
+  if (world.settings.repointFromDisabledKey || !inUse || !current.keyvaultproperties) return false;
+  const unchanged = next && referenceKey(referenceOf(next)) === referenceKey(referenceOf(current.keyvaultproperties));
+  if (unchanged) return false;
+  const reference = parseKeyUri(inUse);
+  const found = reference && findKeyVersion(world, reference.vaultUri, reference.keyName, reference.version);
+  // An expired version still unwraps: only a disabled or missing one is broken.
+  return !found || (!found.version.enabled && !isUsable(world, found.version));
+}
+
+function referenceKey({ vaultUri, keyName, version }: KeyReference): string {
+  return `${vaultUri.replace(/\/$/, '')}/${keyName}/${version ?? ''}`.toLowerCase();
+}

@@ -1,0 +1,125 @@
+import { badRequest } from '../arm/errors.ts';
+import { asObject, asString, type JsonObject } from '../json.ts';
+import type { StorageEncryption, WorldSettings } from '../world.ts';
+import { refusals } from './key-check.ts';
+
+type Services = StorageEncryption['services'];
+
+const serviceNames = ['blob', 'file', 'queue', 'table'];
+
+/** The key fields a client may set; the others of `keyvaultproperties` are the service's, and are ignored on input. */
+const keyFields = ['keyvaulturi', 'keyname', 'keyversion'] as const;
+
+/**
+ * What `encryption` is after a PUT or PATCH, as far as the request itself says: the key is not looked at yet, and the
+ * read-only fields are the old ones. Pure.
+ */
+export function patchEncryption(
+  current: StorageEncryption,
+  patch: JsonObject,
+  options: { mode: WorldSettings['encryptionPatch']; nowTimestamp: string; creating: boolean },
+): StorageEncryption {
+  const merge = options.mode === 'merge';
+  const source = asString(patch.keySource) ?? (merge ? current.keySource : 'Microsoft.Storage');
+  const keySource = normalizeSource(source);
+  const infrastructure = patch.requireInfrastructureEncryption ?? current.requireInfrastructureEncryption;
+  if (!options.creating && Boolean(infrastructure) !== Boolean(current.requireInfrastructureEncryption)) {
+    throw badRequest(
+      'The property requireInfrastructureEncryption cannot be changed after the account was created.',
+      'InvalidRequestPropertyValue',
+    );
+  }
+  const next: StorageEncryption = {
+    keySource,
+    services: patchServices(current.services, asObject(patch.services) ?? {}, options),
+    ...(infrastructure === undefined ? {} : { requireInfrastructureEncryption: Boolean(infrastructure) }),
+  };
+  const identity = patchIdentity(current.identity, patch.identity, merge);
+  if (identity) next.identity = identity;
+  if (keySource === 'Microsoft.Keyvault') {
+    next.keyvaultproperties = patchKey(current.keyvaultproperties, patch.keyvaultproperties, merge);
+  }
+  return next;
+}
+
+function normalizeSource(source: string): string {
+  if (source.toLowerCase() === 'microsoft.keyvault') return 'Microsoft.Keyvault';
+  if (source.toLowerCase() === 'microsoft.storage') return 'Microsoft.Storage';
+  throw badRequest(
+    `'${source}' is not a valid value for property encryption.keySource.`,
+    'InvalidValuesForRequestParameters',
+  );
+}
+
+function patchServices(
+  current: Services,
+  patch: JsonObject,
+  options: { nowTimestamp: string; creating: boolean },
+): Services {
+  const services: Services = { ...current };
+  for (const name of serviceNames) {
+    const asked = asObject(patch[name]);
+    if (!asked) continue;
+    const keyType = asString(asked.keyType) ?? services[name]?.keyType ?? 'Account';
+    if (!options.creating && keyType !== (services[name]?.keyType ?? 'Service')) {
+      // Queue and table take the account's key only from the start.
+      throw badRequest(
+        `The keyType of service '${name}' cannot be changed after the account was created.`,
+        'InvalidRequestPropertyValue',
+      );
+    }
+    services[name] = {
+      keyType,
+      enabled: true,
+      lastEnabledTime: services[name]?.lastEnabledTime ?? options.nowTimestamp,
+    };
+  }
+  return services;
+}
+
+/** null takes it away, field by field too; a left-out field is kept or dropped as the setting says. */
+function patchIdentity(
+  current: StorageEncryption['identity'],
+  patch: unknown,
+  merge: boolean,
+): StorageEncryption['identity'] {
+  if (patch === null) return undefined;
+  const asked = asObject(patch);
+  if (!asked) return merge ? current : undefined;
+  const next: NonNullable<StorageEncryption['identity']> = {};
+  for (const field of ['userAssignedIdentity', 'federatedIdentityClientId'] as const) {
+    const value = asked[field] === undefined && merge ? current?.[field] : asString(asked[field]);
+    if (value) next[field] = value;
+  }
+  return Object.keys(next).length > 0 ? next : undefined;
+}
+
+function patchKey(
+  current: StorageEncryption['keyvaultproperties'],
+  patch: unknown,
+  merge: boolean,
+): NonNullable<StorageEncryption['keyvaultproperties']> {
+  const asked = asObject(patch) ?? {};
+  const pick = (field: (typeof keyFields)[number]) =>
+    asked[field] === undefined && merge ? current?.[field] : asString(asked[field]);
+  const keyvaulturi = pick('keyvaulturi');
+  const keyname = pick('keyname');
+  if (!keyvaulturi || !keyname) throw refusals.noKeyProperties();
+  if (!/^https:\/\/[^/?#]+\/?$/i.test(keyvaulturi)) {
+    throw badRequest(`'${keyvaulturi}' is not a valid key vault URI.`, 'InvalidRequestPropertyValue');
+  }
+  // A version belongs to its key: it does not outlive a change of key unless it is sent again.
+  const sameKey = current?.keyname === keyname && sameVault(current.keyvaulturi, keyvaulturi);
+  const keyversion = asked.keyversion === undefined && !sameKey ? undefined : pick('keyversion');
+  return {
+    ...(sameKey ? current : {}),
+    keyvaulturi,
+    keyname,
+    ...(keyversion === undefined ? {} : { keyversion }),
+  };
+}
+
+/** Vault URIs come with and without a slash. */
+export function sameVault(a: string, b: string): boolean {
+  return a.toLowerCase().replace(/\/$/, '') === b.toLowerCase().replace(/\/$/, '');
+}

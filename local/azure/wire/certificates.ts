@@ -1,0 +1,95 @@
+import { webcrypto } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import './reflect-metadata.ts'; // first: the library looks for it when it is loaded
+import * as x509 from '@peculiar/x509';
+
+x509.cryptoProvider.set(webcrypto);
+
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+/** Azure's own names that the local Azure answers under; the leaf certificate carries exactly these. */
+export const AZURE_NAMES = [
+  'management.azure.com',
+  'login.microsoftonline.com',
+  'graph.microsoft.com',
+  '*.vault.azure.net',
+  '*.file.core.windows.net',
+];
+
+export interface Certificates {
+  /** Path of the CA certificate, PEM: what a client is told to trust. */
+  readonly caPath: string;
+  /** PEM. */
+  readonly cert: string;
+  readonly key: string;
+}
+
+/**
+ * The CA and the server certificate in `stateDir`, made on the first call and used again afterwards, so that a client
+ * which read the CA at its start can talk to a later run. One call at a time per folder.
+ */
+export async function certificates(stateDir: string): Promise<Certificates> {
+  const files = {
+    ca: path.join(stateDir, 'ca.pem'),
+    cert: path.join(stateDir, 'azure.pem'),
+    key: path.join(stateDir, 'azure.key'),
+  };
+  if (!existsSync(files.key)) await make(stateDir, files);
+  return {
+    caPath: path.resolve(files.ca),
+    cert: await readFile(files.cert, 'utf8'),
+    key: await readFile(files.key, 'utf8'),
+  };
+}
+
+async function make(stateDir: string, files: { ca: string; cert: string; key: string }): Promise<void> {
+  await mkdir(stateDir, { recursive: true });
+  const notBefore = new Date(Date.now() - 86_400_000);
+  const notAfter = new Date(Date.now() + 5 * 365 * 86_400_000);
+  const caKeys = await newKeyPair();
+  const ca = await x509.X509CertificateGenerator.createSelfSigned({
+    serialNumber: '01',
+    name: 'CN=cmk-autopilot local Azure CA',
+    notBefore,
+    notAfter,
+    signingAlgorithm: algorithm,
+    keys: caKeys,
+    // Python 3.13 verifies strictly: both extensions must be there, and critical.
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      await x509.SubjectKeyIdentifierExtension.create(caKeys.publicKey),
+    ],
+  });
+  const keys = await newKeyPair();
+  const leaf = await x509.X509CertificateGenerator.create({
+    serialNumber: '02',
+    subject: 'CN=management.azure.com',
+    issuer: ca.subject,
+    notBefore,
+    notAfter,
+    signingAlgorithm: algorithm,
+    publicKey: keys.publicKey,
+    signingKey: caKeys.privateKey,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.SubjectAlternativeNameExtension(AZURE_NAMES.map((value) => ({ type: 'dns', value }))),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      await x509.AuthorityKeyIdentifierExtension.create(ca, false),
+    ],
+  });
+  const privateKey = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
+  await writeFile(files.ca, `${ca.toString('pem')}\n`);
+  await writeFile(files.cert, `${leaf.toString('pem')}\n`);
+  // The key last, and in one step: its presence says that the other two are complete.
+  const pem = `-----BEGIN PRIVATE KEY-----\n${privateKey.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END PRIVATE KEY-----\n`;
+  await writeFile(`${files.key}.new`, pem, { mode: 0o600 });
+  await rename(`${files.key}.new`, files.key);
+}
+
+function newKeyPair(): Promise<webcrypto.CryptoKeyPair> {
+  return webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+}

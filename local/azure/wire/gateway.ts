@@ -1,0 +1,125 @@
+import type { IncomingMessage } from 'node:http';
+import { setTimeout as wait } from 'node:timers/promises';
+import { getRequestListener } from '@hono/node-server';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import type { TokenAuthority } from '../entra/token-authority.ts';
+import type { Faults } from '../faults.ts';
+import { azureError, type Service, type ServiceEnv } from '../service.ts';
+import type { World } from '../world.ts';
+import type { RequestLog } from './request-log.ts';
+
+/** ARM takes 4 MB; nothing here needs more. */
+const maxBodyBytes = 4 * 1024 * 1024;
+
+interface GatewayOptions {
+  readonly world: World;
+  readonly tokens: TokenAuthority;
+  readonly faults: Faults;
+  readonly log: RequestLog;
+  /** The service that answers under a host name. */
+  readonly route: (host: string) => Service | undefined;
+}
+
+/**
+ * What stands before every service: finds it by host name, says who calls, bounds the body, applies ordered faults and
+ * latency, and writes the request log.
+ */
+export function createGateway(options: GatewayOptions): ReturnType<typeof getRequestListener> {
+  const { world, tokens, faults, log, route } = options;
+  const fronted = new Map<Service, Service>();
+
+  const front = (service: Service): Service => {
+    let app = fronted.get(service);
+    if (!app) {
+      app = withCaller(service, tokens);
+      fronted.set(service, app);
+    }
+    return app;
+  };
+
+  return getRequestListener(
+    async (request, env) => {
+      const incoming = (env as { incoming: IncomingMessage }).incoming;
+      const started = performance.now();
+      const host = (incoming.headers.host ?? '').toLowerCase().replace(/:443$/, '');
+      const method = incoming.method ?? 'GET';
+      const path = incoming.url ?? '/';
+      const note = (status: number) => {
+        const caller = tokens.callerOf(incoming.headers.authorization)?.principal.displayName;
+        const id = incoming.headers['x-ms-client-request-id'];
+        log.add({
+          time: world.clock.now().toISOString(),
+          host,
+          method,
+          path,
+          status,
+          durationMs: Math.round((performance.now() - started) * 10) / 10,
+          ...(typeof id === 'string' ? { clientRequestId: id } : {}),
+          ...(caller ? { caller } : {}),
+        });
+      };
+
+      const fault = faults.takeRequest(host, method, path);
+      if (fault?.hang) {
+        note(0);
+        return RESPONSE_ALREADY_SENT;
+      }
+      if (fault?.reset) {
+        note(0);
+        incoming.socket.destroy();
+        return RESPONSE_ALREADY_SENT;
+      }
+      if (fault?.answer) {
+        const { status, headers = {}, body } = fault.answer;
+        note(status);
+        const empty = body === undefined || status === 204 || status === 304;
+        return empty
+          ? new Response(null, { status, headers })
+          : new Response(typeof body === 'string' ? body : JSON.stringify(body), {
+              status,
+              headers: { 'content-type': 'application/json; charset=utf-8', ...headers },
+            });
+      }
+      const delay = world.settings.latencyMs + (fault?.delayMs ?? 0);
+      if (delay > 0) await wait(delay);
+
+      const service = route(host);
+      const response = service
+        ? await front(service).fetch(request)
+        : Response.json(azureError('NotFound', `Nothing answers under '${host}'.`), { status: 404 });
+      if (fault?.resetAfter) {
+        note(0);
+        incoming.socket.destroy();
+        return RESPONSE_ALREADY_SENT;
+      }
+      note(response.status);
+      return response;
+    },
+    { overrideGlobalObjects: false },
+  );
+}
+
+function withCaller(service: Service, tokens: TokenAuthority): Service {
+  const app = new Hono<ServiceEnv>({ strict: true });
+  app.use(
+    '*',
+    bodyLimit({
+      maxSize: maxBodyBytes,
+      onError: (c) => c.json(azureError('RequestEntityTooLarge', 'The request body is too large.'), 413),
+    }),
+  );
+  app.use('*', async (c, next) => {
+    c.set('caller', tokens.callerOf(c.req.header('authorization')));
+    await next();
+  });
+  app.route('/', service);
+  app.notFound((c) => c.json(azureError('NotFound', `No route for ${c.req.method} ${c.req.path}.`), 404));
+  app.onError((error, c) => {
+    // A mistake of the local Azure itself: said on stderr, since a client would take the 500 for Azure's.
+    console.error(`local Azure: ${c.req.method} ${c.req.url}:`, error);
+    return c.json(azureError('InternalServerError', error.message), 500);
+  });
+  return app;
+}

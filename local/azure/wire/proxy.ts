@@ -1,0 +1,45 @@
+import { createServer, type Server as HttpServer } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
+import type { Socket } from 'node:net';
+import type { Clock } from '../clock.ts';
+import { AZURE_NAMES } from './certificates.ts';
+import type { RequestLog } from './request-log.ts';
+
+/** Whether the local Azure answers for a host name. */
+export function isAzureHost(host: string): boolean {
+  return AZURE_NAMES.some((name) =>
+    name.startsWith('*.')
+      ? host.endsWith(name.slice(1)) && !host.slice(0, -name.length + 1).includes('.')
+      : host === name,
+  );
+}
+
+/**
+ * A forward proxy that hands connections for Azure's names to `azure` and refuses everything else at once with 403, so
+ * that nothing a client does by mistake reaches the network.
+ */
+export function createProxy(azure: HttpsServer, clock: Clock, log: RequestLog): HttpServer {
+  const refuse = (host: string, method: string, path: string) =>
+    log.add({ time: clock.now().toISOString(), host, method, path, status: 403, durationMs: 0, refused: true });
+
+  const proxy = createServer((request, response) => {
+    refuse(request.headers.host ?? '', request.method ?? '', request.url ?? '');
+    response.writeHead(403, { 'content-type': 'text/plain' });
+    response.end('The local Azure only proxies CONNECT to Azure.\n');
+  });
+  proxy.on('connect', (request, socket: Socket, head) => {
+    socket.on('error', () => socket.destroy());
+    const [host = '', port = '443'] = (request.url ?? '').toLowerCase().split(':');
+    if (!isAzureHost(host) || port !== '443') {
+      refuse(host, 'CONNECT', '');
+      socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+      return;
+    }
+    socket.setNoDelay(true);
+    socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+    if (head.length > 0) socket.unshift(head);
+    // The TLS server takes the connection itself: no second hop over loopback.
+    azure.emit('connection', socket);
+  });
+  return proxy;
+}
