@@ -1,0 +1,109 @@
+import { type ContainerClient, RestError } from '@azure/storage-blob';
+import type { AppendResult, AuditFiles, AuditSlice } from './audit-files.ts';
+
+/**
+ * The trail's files as append blobs of one container.
+ *
+ * @param timeoutMs milliseconds after which a request counts as unanswered, tries of the client included. The client's
+ * own `tryTimeoutInMs` only asks the service to give up; a connection that hangs would hang for good.
+ */
+export function auditFiles(container: ContainerClient, timeoutMs = 5_000): AuditFiles {
+  const bounded = () => ({ abortSignal: AbortSignal.timeout(timeoutMs) });
+  return {
+    async list() {
+      const files = [];
+      try {
+        for await (const { name, properties } of container.listBlobsFlat(bounded())) {
+          const { contentLength = 0, blobType } = properties;
+          files.push({ name, size: contentLength, appendable: blobType === 'AppendBlob' });
+        }
+      } catch (error) {
+        if (codeOf(error) === 'ContainerNotFound') return [];
+        throw error;
+      }
+      return files;
+    },
+
+    async create(name) {
+      const blob = container.getAppendBlobClient(name);
+      const makeBlob = () =>
+        blob.createIfNotExists({
+          ...bounded(),
+          blobHTTPHeaders: { blobContentType: 'application/jsonl; charset=utf-8' },
+        });
+      try {
+        await makeBlob();
+      } catch (error) {
+        if (codeOf(error) !== 'ContainerNotFound') throw error;
+        await container.createIfNotExists(bounded());
+        await makeBlob();
+      }
+    },
+
+    async append(name, position, bytes) {
+      try {
+        const { blobCommittedBlockCount = 0 } = await container
+          .getAppendBlobClient(name)
+          .appendBlock(bytes, bytes.length, { ...bounded(), conditions: { appendPosition: position } });
+        return { result: 'appended', blocks: blobCommittedBlockCount };
+      } catch (error) {
+        return appendFailure(error);
+      }
+    },
+
+    async read(name, from, to) {
+      try {
+        const answer = await container
+          .getAppendBlobClient(name)
+          .download(from, to === undefined ? undefined : to - from, bounded());
+        const bytes = await collect(answer.readableStreamBody);
+        return {
+          bytes,
+          size: sizeOf(answer.contentRange) ?? bytes.length,
+          blocks: answer.blobCommittedBlockCount ?? 0,
+        };
+      } catch (error) {
+        // An empty file has no range at all; a shortened one none from there on.
+        if (codeOf(error) === 'InvalidRange' || codeOf(error) === 'BlobNotFound') return undefined;
+        throw error;
+      }
+    },
+
+    async stream(name) {
+      const { readableStreamBody } = await container.getAppendBlobClient(name).download();
+      return (readableStreamBody ?? []) as AsyncIterable<Uint8Array>;
+    },
+  } satisfies AuditFiles;
+}
+
+/** Codes of Append Block. Source: Azure Storage REST reference, Blob service error codes. */
+function appendFailure(error: unknown): AppendResult {
+  switch (codeOf(error)) {
+    case 'AppendPositionConditionNotMet':
+      return { result: 'moved' };
+    case 'BlobNotFound':
+    case 'ContainerNotFound':
+      return { result: 'absent' };
+    case 'BlockCountExceedsLimit':
+    case 'InvalidBlobType':
+      return { result: 'full' };
+    default:
+      return { result: 'unknown', error };
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof RestError ? error.code : undefined;
+}
+
+async function collect(stream: NodeJS.ReadableStream | undefined): Promise<AuditSlice['bytes']> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream ?? []) chunks.push(chunk as unknown as Uint8Array);
+  return Buffer.concat(chunks);
+}
+
+/** Total of `bytes 0-99/1234`. */
+function sizeOf(contentRange: string | undefined): number | undefined {
+  const total = contentRange?.split('/')[1];
+  return total && /^\d+$/.test(total) ? Number(total) : undefined;
+}

@@ -1,0 +1,41 @@
+/** One file of the trail, as listed. */
+export interface AuditFile {
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  /** False: somebody put something else than an append blob in its place. */
+  readonly appendable: boolean;
+}
+
+/** What became of an append. `unknown`: no answer came, it may or may not have taken effect. */
+export type AppendResult =
+  | { readonly result: 'appended'; readonly blocks: number }
+  /** The file does not end at the given position. */
+  | { readonly result: 'moved' }
+  /** The file, or its container, is not there. */
+  | { readonly result: 'absent' }
+  /** The file takes no more blocks, or never did. */
+  | { readonly result: 'full' }
+  | { readonly result: 'unknown'; readonly error: unknown };
+
+/** The files of the trail in blob storage, as far as the trail needs them. */
+export interface AuditFiles {
+  /** Every file, in any order; none if the container is not there yet. */
+  list(): Promise<readonly AuditFile[]>;
+  /** Makes an empty file, and the container, where there is none. */
+  create(name: string): Promise<void>;
+  /** Appends one block if the file is exactly `position` bytes long. */
+  append(name: string, position: number, bytes: Uint8Array): Promise<AppendResult>;
+  /** Bytes `from` (inclusive) to `to` (exclusive, absent: all that there is); undefined if the file has no byte there. */
+  read(name: string, from: number, to?: number): Promise<AuditSlice | undefined>;
+  /** A file from its beginning. */
+  stream(name: string): Promise<AsyncIterable<Uint8Array>>;
+}
+
+export interface AuditSlice {
+  readonly bytes: Buffer;
+  /** Bytes of the whole file. */
+  readonly size: number;
+  /** Blocks of the whole file. */
+  readonly blocks: number;
+}

@@ -1,0 +1,24 @@
+import type { TokenCredential } from '@azure/identity';
+import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob';
+import type { Settings } from '../settings.ts';
+
+/** Container of the audit trail in the app's own storage. */
+export const AUDIT_CONTAINER = 'cmk-audit';
+
+/** One quick retry and no more: the chain writer tries again by itself, and callers wait only so long. */
+const RETRY = { maxTries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 500 };
+
+/** Opens the container in the app's own storage; nothing is asked of it yet. */
+export function auditContainer(
+  settings: Pick<Settings, 'storage' | 'cloud'>,
+  credential: () => TokenCredential,
+  name: string = AUDIT_CONTAINER,
+): ContainerClient {
+  const { storage, cloud } = settings;
+  const options = { retryOptions: RETRY };
+  const service =
+    'connectionString' in storage
+      ? BlobServiceClient.fromConnectionString(storage.connectionString, options)
+      : new BlobServiceClient(`https://${storage.accountName}.blob.${cloud.storageSuffix}`, credential(), options);
+  return service.getContainerClient(name);
+}

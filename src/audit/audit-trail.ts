@@ -1,0 +1,107 @@
+import type { AuditFiles } from './audit-files.ts';
+import { type ChainWriterOptions, chainWriter } from './chain-writer.ts';
+import type { AuditEntry, AuditReceipt } from './record.ts';
+
+/** `failed` says why in words that may be shown to a caller; an entry reported so may still have been written. */
+export type AuditOutcome = { readonly written: AuditReceipt } | { readonly failed: string };
+
+/**
+ * Puts one entry into the trail.
+ *
+ * Never throws, and answers within `timeoutMs` milliseconds: what is being audited must not wait for its audit. An
+ * entry whose time is up is not given up; it is written as soon as it can be, only nobody is told.
+ */
+export type RecordAudit = (entry: AuditEntry, timeoutMs: number) => Promise<AuditOutcome>;
+
+export interface AuditTrailOptions extends ChainWriterOptions {
+  /** Told of everything that could not be written, with the entries, so that the log has them at least. */
+  readonly onFailure?: (error: unknown, entries: readonly AuditEntry[]) => void;
+  /** Entries that may wait for the storage to answer; further ones are refused. */
+  readonly maxWaiting?: number;
+}
+
+/** An entry larger than this is written without its details. In bytes; an append takes 4 MiB at most. */
+const MAX_ENTRY_BYTES = 512 * 1024;
+/** Bytes of entries in one append. */
+const MAX_BATCH_BYTES = 2 * 1024 * 1024;
+
+interface Waiting {
+  readonly entry: AuditEntry;
+  readonly bytes: number;
+  readonly settle: (outcome: AuditOutcome) => void;
+}
+
+/** One per process. Entries that arrive while an append is under way go together into the next one. */
+export function auditTrail(files: AuditFiles, options: AuditTrailOptions): RecordAudit {
+  const { maxWaiting = 1_000, onFailure = () => {} } = options;
+  const write = chainWriter(files, options);
+  const waiting: Waiting[] = [];
+  let writing = false;
+
+  async function drain(): Promise<void> {
+    if (writing) return;
+    writing = true;
+    while (waiting.length > 0) {
+      const batch = takeBatch(waiting);
+      const entries = batch.map(({ entry }) => entry);
+      try {
+        const receipts = await write(entries);
+        for (const [index, { settle }] of batch.entries()) {
+          const written = receipts[index];
+          settle(written ? { written } : { failed: 'The audit trail gave no receipt.' });
+        }
+      } catch (error) {
+        onFailure(error, entries);
+        const failed = `The audit trail cannot be written: ${error instanceof Error ? error.message : String(error)}`;
+        for (const { settle } of batch) settle({ failed });
+      }
+    }
+    writing = false;
+  }
+
+  return async (entry, timeoutMs) => {
+    let prepared: { readonly entry: AuditEntry; readonly bytes: number };
+    try {
+      prepared = prepare(entry);
+    } catch (error) {
+      onFailure(error, [entry]);
+      return { failed: 'The entry is not JSON.' };
+    }
+    if (waiting.length >= maxWaiting) {
+      onFailure(new Error('too many entries wait'), [entry]);
+      return { failed: `The audit trail is stuck: ${maxWaiting} entries wait already.` };
+    }
+    return new Promise<AuditOutcome>((resolve) => {
+      const timer = setTimeout(
+        () => resolve({ failed: `The audit trail did not answer within ${timeoutMs} ms; the entry is still tried.` }),
+        timeoutMs,
+      );
+      const settle = (outcome: AuditOutcome) => {
+        clearTimeout(timer);
+        resolve(outcome);
+      };
+      waiting.push({ ...prepared, settle });
+      void drain();
+    });
+  };
+}
+
+function takeBatch(waiting: Waiting[]): Waiting[] {
+  let bytes = 0;
+  let count = 0;
+  for (const next of waiting) {
+    bytes += next.bytes;
+    if (count > 0 && bytes > MAX_BATCH_BYTES) break;
+    count += 1;
+  }
+  return waiting.splice(0, count);
+}
+
+/** A copy of the entry as it is now: the caller may change its object while the entry waits. */
+function prepare(entry: AuditEntry): { entry: AuditEntry; bytes: number } {
+  const text = JSON.stringify(entry);
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= MAX_ENTRY_BYTES) return { entry: JSON.parse(text) as AuditEntry, bytes };
+  const short: AuditEntry = { ...entry, details: { omitted: `${bytes} bytes are too many; the log has them.` } };
+  return { entry: JSON.parse(JSON.stringify(short)) as AuditEntry, bytes: Buffer.byteLength(JSON.stringify(short)) };
+}

@@ -1,0 +1,205 @@
+import { compareFileNames, parseFileName } from './file-name.ts';
+import { type AuditReceipt, type AuditRecord, CHAIN_START, parseRecord } from './record.ts';
+
+/** What verification finds, and what it means. */
+export const CHAIN_FINDINGS = {
+  LineUnreadable: 'The line is not a record: damaged, cut off, or put in by hand.',
+  LineChanged: 'The line was changed after it was written: its hash is of another text.',
+  LineMissing: 'Records are missing.',
+  LineMoved: 'The record stands behind one that was written after it.',
+  LineRepeated: 'The record is there twice.',
+  LineAfterClose: 'A record stands behind the one that closed the file.',
+  ChainBroken: 'The record follows another record than the one before it: one of the two was rewritten.',
+  StartMissing: 'The chain does not start with its first record.',
+  FileMissing: 'A file that the chain goes on in is not there, or has been emptied.',
+  FileNotClosed: 'The chain goes on in another file, but this one has no closing record: its end is missing.',
+  FileReplaced: 'The file is not an append blob: the trail does not write such files.',
+  FileUnknown: 'The trail does not give files this name.',
+  ReceiptMissing: 'The record of a receipt is not there.',
+  ReceiptDiffers: 'The record of a receipt was rewritten.',
+} as const;
+
+export interface ChainFinding {
+  readonly reason: keyof typeof CHAIN_FINDINGS;
+  readonly file: string;
+  /** Counted from 1; absent when the finding is about the file. */
+  readonly line?: number;
+  readonly message: string;
+}
+
+export interface ChainReport {
+  readonly findings: readonly ChainFinding[];
+  readonly records: number;
+  /** The last record: kept elsewhere, it lets the next verification notice a cut-off end. */
+  readonly last: AuditReceipt | undefined;
+}
+
+export interface VerifyOptions {
+  /** Receipts kept elsewhere (in the log, in the answer of a call). A chain cannot tell that its own end was cut off. */
+  readonly receipts?: readonly Pick<AuditReceipt, 'seq' | 'hash'>[];
+  /** The chain may start with any record: older files were deleted on purpose. */
+  readonly anyStart?: boolean;
+}
+
+interface Gap {
+  from: number;
+  to: number;
+  readonly file: string;
+  readonly line: number;
+}
+
+/** Checks a chain line by line; files must be given oldest first. Holds one hash of work, however long the chain is. */
+export class ChainVerifier {
+  readonly #options: VerifyOptions;
+  readonly #findings: ChainFinding[] = [];
+  readonly #ids = new Set<string>();
+  readonly #receipts: Map<number, string>;
+  #gaps: Gap[] = [];
+  #records = 0;
+  #file = '';
+  #line = 0;
+  #first: number | undefined;
+  /** The last record in order; no hash: the next record may follow anything. */
+  #last: { seq: number; hash: string | undefined } = CHAIN_START;
+  #lastReceipt: AuditReceipt | undefined;
+  /** Damaged lines since then. */
+  #damaged = 0;
+  /** The file of the last line, and the one that its closing record names. */
+  #current: { file: string; next: string | undefined } | undefined;
+
+  constructor(options: VerifyOptions = {}) {
+    this.#options = options;
+    this.#receipts = new Map(options.receipts?.map(({ seq, hash }) => [seq, hash]));
+  }
+
+  /** Begins a file. */
+  file(name: string, appendable = true): void {
+    this.#file = name;
+    this.#line = 0;
+    if (!parseFileName(name)) this.#find('FileUnknown');
+    else if (!appendable) this.#find('FileReplaced');
+  }
+
+  /** Takes the next line of the file, without its line feed; `ended`: it had one. */
+  line(bytes: Uint8Array, ended = true): void {
+    this.#line += 1;
+    this.#enterFile();
+    const record = parseRecord(bytes);
+    if (record && ended) this.#take(record);
+    else this.#damage('LineUnreadable');
+  }
+
+  /** Ends the chain. */
+  finish(): ChainReport {
+    for (const { from, to, file, line } of this.#gaps) {
+      const which = from === to ? `Record ${from} is` : `Records ${from} to ${to} are`;
+      this.#findings.push({ reason: 'LineMissing', file, line, message: `${which} missing before this line.` });
+    }
+    for (const [seq] of this.#receipts) {
+      if (this.#options.anyStart && seq < (this.#first ?? 0)) continue;
+      const message = `Record ${seq}, of which there is a receipt, is not there.`;
+      this.#findings.push({ reason: 'ReceiptMissing', file: this.#file, message });
+    }
+    this.#findings.sort((a, b) => compareFileNames(a.file, b.file) || (a.line ?? 0) - (b.line ?? 0));
+    return { findings: this.#findings, records: this.#records, last: this.#lastReceipt };
+  }
+
+  /** The file that the chain should go on in, if its last file was closed. */
+  get next(): string | undefined {
+    return this.#current?.next;
+  }
+
+  /** Tells that `name` does not exist. */
+  absent(name: string): void {
+    const { file } = this.#current ?? { file: name };
+    this.#findings.push({ reason: 'FileMissing', file, message: `${name}, where the chain goes on, is not there.` });
+  }
+
+  #enterFile(): void {
+    const previous = this.#current;
+    if (previous?.file === this.#file) return;
+    this.#current = { file: this.#file, next: undefined };
+    if (!previous || previous.next === this.#file) return;
+    if (previous.next === undefined) {
+      this.#findings.push({
+        reason: 'FileNotClosed',
+        file: previous.file,
+        message: `The chain goes on in ${this.#file} without a closing record here.`,
+      });
+    } else {
+      this.#findings.push({
+        reason: 'FileMissing',
+        file: previous.file,
+        message: `The chain goes on in ${previous.next}, which has no record; the next one is in ${this.#file}.`,
+      });
+    }
+  }
+
+  #take(record: AuditRecord): void {
+    this.#records += 1;
+    if (this.#current?.next !== undefined) this.#find('LineAfterClose');
+    if (!record.intact) {
+      this.#damage('LineChanged');
+      return;
+    }
+    const isRepeated = this.#ids.has(record.id);
+    this.#ids.add(record.id);
+    if (isRepeated) this.#find('LineRepeated', `Record ${record.id} is there twice.`);
+    if (record.next !== undefined && this.#current) this.#current.next = record.next;
+    this.#compareReceipt(record);
+    this.#place(record, isRepeated);
+  }
+
+  #place(record: AuditRecord, isRepeated: boolean): void {
+    const { seq, prev, hash } = record;
+    if (this.#first === undefined) this.#start(seq);
+    const { seq: last, hash: lastHash } = this.#last;
+    if (seq <= last) {
+      this.#fillGap(seq);
+      if (!isRepeated) this.#find('LineMoved', `Record ${seq} stands behind record ${last}.`);
+      return;
+    }
+    // Each damaged line since then may have been a record, or may have been put in.
+    const expected = last + 1 + this.#damaged;
+    if (seq > expected) this.#gaps.push({ from: expected, to: seq - 1, file: this.#file, line: this.#line });
+    else if (seq === last + 1 && lastHash !== undefined && prev !== lastHash) this.#find('ChainBroken');
+    this.#damaged = 0;
+    this.#last = { seq, hash };
+    this.#lastReceipt = { file: this.#file, seq, hash };
+  }
+
+  #start(seq: number): void {
+    this.#first = seq;
+    if (seq <= 1 + this.#damaged) return;
+    if (!this.#options.anyStart) this.#find('StartMissing', `The first record is number ${seq}, not 1.`);
+    this.#last = { seq: seq - 1, hash: undefined };
+  }
+
+  #damage(reason: 'LineUnreadable' | 'LineChanged'): void {
+    this.#find(reason);
+    this.#damaged += 1;
+  }
+
+  #compareReceipt(record: AuditRecord): void {
+    const expected = this.#receipts.get(record.seq);
+    if (expected === undefined) return;
+    this.#receipts.delete(record.seq);
+    if (expected !== record.hash) this.#find('ReceiptDiffers', `Record ${record.seq} is not the one of the receipt.`);
+  }
+
+  #fillGap(seq: number): void {
+    this.#gaps = this.#gaps.flatMap((gap) => {
+      if (seq < gap.from || seq > gap.to) return [gap];
+      const parts = [
+        { ...gap, to: seq - 1 },
+        { ...gap, from: seq + 1 },
+      ];
+      return parts.filter(({ from, to }) => from <= to);
+    });
+  }
+
+  #find(reason: ChainFinding['reason'], message: string = CHAIN_FINDINGS[reason]): void {
+    const line = this.#line > 0 ? { line: this.#line } : {};
+    this.#findings.push({ reason, file: this.#file, ...line, message });
+  }
+}

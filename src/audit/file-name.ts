@@ -1,0 +1,39 @@
+/** A file of the trail: a day in UTC, and which of that day's files it is. */
+export interface FileName {
+  /** `YYYY-MM-DD` */
+  readonly day: string;
+  /** 0 for `2026-11-24.jsonl`, 1 for `2026-11-24.1.jsonl`, … */
+  readonly part: number;
+}
+
+const NAME = /^(\d{4}-\d{2}-\d{2})(?:\.([1-9]\d{0,8}))?\.jsonl$/;
+
+/** Undefined if the name is not one that the trail gives. */
+export function parseFileName(name: string): FileName | undefined {
+  const match = NAME.exec(name);
+  return match?.[1] ? { day: match[1], part: Number(match[2] ?? 0) } : undefined;
+}
+
+export function fileName({ day, part }: FileName): string {
+  return part === 0 ? `${day}.jsonl` : `${day}.${part}.jsonl`;
+}
+
+/** The day of a moment, in UTC. */
+export function dayOf(time: Date): string {
+  return time.toISOString().slice(0, 10);
+}
+
+/** The file that goes on where `name` ends: today's, or the next one of the same day. Never one that sorts before it. */
+export function fileAfter(name: string, today: string): string {
+  const current = parseFileName(name);
+  if (!current || current.day < today) return fileName({ day: today, part: 0 });
+  return fileName({ day: current.day, part: current.part + 1 });
+}
+
+/** For sorting names oldest first. As text, part 10 would come before part 2, and part 1 before part 0. */
+export function compareFileNames(a: string, b: string): number {
+  const [left, right] = [parseFileName(a), parseFileName(b)];
+  if (!left || !right) return a < b ? -1 : a > b ? 1 : 0;
+  if (left.day !== right.day) return left.day < right.day ? -1 : 1;
+  return left.part - right.part;
+}

@@ -1,0 +1,90 @@
+import type { AuditFiles } from './audit-files.ts';
+import { compareFileNames, fileAfter, fileName, parseFileName } from './file-name.ts';
+import { CHAIN_START, type ChainEnd, parseRecord, sha256 } from './record.ts';
+
+/** Where the next record goes. */
+export interface Head extends ChainEnd {
+  readonly file: string;
+  /** Length of the file in bytes: the next record is appended there or nowhere. */
+  readonly position: number;
+  /** Blocks that the file has. */
+  readonly blocks: number;
+  /** The file ends within a line, which only damage can do: the next record starts with a line feed. */
+  readonly midLine: boolean;
+}
+
+/** Enough for dozens of records: one read finds the last one. */
+const TAIL_BYTES = 64 * 1024;
+const LINE_FEED = 0x0a;
+
+/**
+ * Finds the end of the chain: one list call and one read of a file's last bytes.
+ *
+ * A damaged end does not stop the trail. The record that follows carries the hash of what stands there, so that
+ * verification points at the damage and at nothing after it.
+ *
+ * @param today day in UTC, for the first file of all
+ */
+export async function findHead(files: AuditFiles, today: string): Promise<Head> {
+  const listed = (await files.list())
+    .filter((file) => parseFileName(file.name) !== undefined)
+    .sort((a, b) => compareFileNames(b.name, a.name));
+  const last = listed.find((file) => file.size > 0);
+  if (!last) {
+    const file = listed.at(-1)?.name ?? fileName({ day: today, part: 0 });
+    return { ...CHAIN_START, file, position: 0, blocks: 0, midLine: false };
+  }
+  const { next, ...head } = await readEnd(files, last.name, last.size);
+  const elsewhere = next ?? (last.appendable ? undefined : fileAfter(last.name, today));
+  if (!elsewhere) return { ...head, file: last.name };
+  return { seq: head.seq, hash: head.hash, file: elsewhere, position: 0, blocks: 0, midLine: false };
+}
+
+async function readEnd(
+  files: AuditFiles,
+  name: string,
+  size: number,
+): Promise<Omit<Head, 'file'> & { readonly next: string | undefined }> {
+  for (let window = TAIL_BYTES; ; window *= 4) {
+    const from = Math.max(0, size - window);
+    const slice = await files.read(name, from);
+    if (!slice) throw new Error(`${name} became shorter while it was read.`);
+    const lines = splitLines(slice.bytes);
+    // The first line of the window may have begun before it.
+    const whole = from === 0 ? lines : lines.slice(1);
+    const line = whole.at(-1);
+    if (!line) {
+      if (from === 0) throw new Error(`${name} became empty while it was read.`);
+      continue;
+    }
+    const record = parseRecord(line);
+    return {
+      ...(record?.intact ? { seq: record.seq, hash: record.hash } : endOfDamage(whole, line)),
+      next: record?.intact && record.next && parseFileName(record.next) ? record.next : undefined,
+      position: slice.size,
+      blocks: slice.blocks,
+      midLine: slice.bytes.at(-1) !== LINE_FEED,
+    };
+  }
+}
+
+/** Counts on from the last record that can be read. */
+function endOfDamage(lines: readonly Buffer[], last: Buffer): ChainEnd {
+  for (let back = 1; back < lines.length; back += 1) {
+    const record = parseRecord(lines[lines.length - 1 - back] ?? Buffer.alloc(0));
+    if (record?.intact) return { seq: record.seq + back, hash: sha256(last) };
+  }
+  return { seq: lines.length, hash: sha256(last) };
+}
+
+/** Lines without their line feeds; what follows the last line feed is a line if it is not empty. */
+function splitLines(bytes: Buffer): Buffer[] {
+  const lines: Buffer[] = [];
+  let start = 0;
+  for (let at = bytes.indexOf(LINE_FEED); at !== -1; at = bytes.indexOf(LINE_FEED, start)) {
+    lines.push(bytes.subarray(start, at));
+    start = at + 1;
+  }
+  if (start < bytes.length) lines.push(bytes.subarray(start));
+  return lines;
+}

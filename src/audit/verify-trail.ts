@@ -1,0 +1,50 @@
+import type { AuditFiles } from './audit-files.ts';
+import { type ChainReport, ChainVerifier, type VerifyOptions } from './chain.ts';
+import { compareFileNames, parseFileName } from './file-name.ts';
+
+const LINE_FEED = 0x0a;
+
+export interface VerifyTrailOptions extends VerifyOptions {
+  /** Day in UTC to start with, `YYYY-MM-DD`; absent: the whole trail. */
+  readonly from?: string;
+}
+
+export interface TrailReport extends ChainReport {
+  readonly files: number;
+}
+
+/** Reads the trail, file by file, and checks it. Writers may go on meanwhile: files that they begin are read too. */
+export async function verifyTrail(files: AuditFiles, options: VerifyTrailOptions = {}): Promise<TrailReport> {
+  const { from = '' } = options;
+  const verifier = new ChainVerifier({ ...options, anyStart: options.anyStart ?? from !== '' });
+  const seen = new Set<string>();
+  for (;;) {
+    const fresh = (await files.list())
+      .filter(({ name }) => !seen.has(name) && (parseFileName(name)?.day ?? from) >= from)
+      .sort((a, b) => compareFileNames(a.name, b.name));
+    for (const { name, appendable } of fresh) {
+      seen.add(name);
+      verifier.file(name, appendable);
+      // A name of somebody else's is reported; what is in it is not our business.
+      if (!parseFileName(name)) continue;
+      for await (const { bytes, ended } of lines(await files.stream(name))) verifier.line(bytes, ended);
+    }
+    if (fresh.length > 0 && verifier.next !== undefined && !seen.has(verifier.next)) continue;
+    if (verifier.next !== undefined && !seen.has(verifier.next)) verifier.absent(verifier.next);
+    return { ...verifier.finish(), files: seen.size };
+  }
+}
+
+async function* lines(stream: AsyncIterable<Uint8Array>): AsyncGenerator<{ bytes: Buffer; ended: boolean }> {
+  let rest: Buffer[] = [];
+  for await (const chunk of stream) {
+    let bytes = Buffer.from(chunk);
+    for (let at = bytes.indexOf(LINE_FEED); at !== -1; at = bytes.indexOf(LINE_FEED)) {
+      yield { bytes: Buffer.concat([...rest, bytes.subarray(0, at)]), ended: true };
+      rest = [];
+      bytes = bytes.subarray(at + 1);
+    }
+    if (bytes.length > 0) rest.push(bytes);
+  }
+  if (rest.length > 0) yield { bytes: Buffer.concat(rest), ended: false };
+}

@@ -1,0 +1,113 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { main } from '../../src/cli/audit.ts';
+import { useAzurite } from '../support/azurite.ts';
+import { entry, newContainer, newTrail } from './trails.ts';
+
+const azurite = useAzurite();
+const LIMIT = 20_000;
+const RIGHT = 'audit-right';
+const TAMPERED = 'audit-tampered';
+let last = '';
+
+beforeAll(async () => {
+  for (const name of [RIGHT, TAMPERED]) {
+    const container = newContainer(azurite.connectionString, name);
+    let day = '2026-11-24';
+    const record = newTrail(container, { now: () => new Date(`${day}T03:00:00Z`) });
+    await record(entry('a'), LIMIT);
+    await record(entry('b'), LIMIT);
+    day = '2026-11-25';
+    const outcome = await record(entry('c'), LIMIT);
+    if ('written' in outcome && name === RIGHT) last = `${outcome.written.seq}:${outcome.written.hash}`;
+  }
+  const blob = newContainer(azurite.connectionString, TAMPERED).getAppendBlobClient('2026-11-24.jsonl');
+  const text = (await blob.downloadToBuffer()).toString().replace('"resource":"b"', '"resource":"x"');
+  await blob.create();
+  await blob.appendBlock(text, text.length);
+});
+
+async function run(args: readonly string[], environment?: Record<string, string>) {
+  const out: string[] = [];
+  const err: string[] = [];
+  const code = await main(args, environment ?? { AzureWebJobsStorage: azurite.connectionString }, {
+    log: (line) => out.push(line),
+    error: (line) => err.push(line),
+  });
+  return { code, out: out.join('\n'), err: err.join('\n') };
+}
+
+describe('npm run audit', () => {
+  it('exits 0 on a right trail and prints its last record', async () => {
+    expect(await run(['verify', '--container', RIGHT, '--receipt', last])).toEqual({
+      code: 0,
+      err: '',
+      out: [
+        '4 records in 2 files, nothing found.',
+        `Last record: ${last}`,
+        'Keep it elsewhere: given as --receipt, it lets the next check notice a cut-off end.',
+      ].join('\n'),
+    });
+  });
+
+  it('exits 1 on a changed line and names its day and number', async () => {
+    const { code, out } = await run(['verify', '--container', TAMPERED]);
+    expect(code).toBe(1);
+    expect(out).toMatch(/^2026-11-24\.jsonl:2 {2}LineChanged {2}The line was changed/);
+    expect(out).toContain('1 found');
+  });
+
+  it('exits 1 when a receipt is not honoured', async () => {
+    const { code, out } = await run(['verify', '--container', RIGHT, '--receipt', `9:${'a'.repeat(64)}`]);
+    expect(code).toBe(1);
+    expect(out).toMatch(/ReceiptMissing {2}Record 9/);
+  });
+
+  it('starts with the day it is told', async () => {
+    const { code, out } = await run(['verify', '--container', TAMPERED, '--from', '2026-11-25']);
+    expect(code).toBe(0);
+    expect(out).toContain('1 record in 1 file,');
+  });
+
+  it('prints JSON when asked for it', async () => {
+    const { code, out } = await run(['verify', '--container', TAMPERED, '--json']);
+    expect(code).toBe(1);
+    expect(JSON.parse(out)).toMatchObject({ records: 4, files: 2, findings: [{ reason: 'LineChanged', line: 2 }] });
+  });
+
+  it.each<[string, string[], Record<string, string> | undefined, RegExp]>([
+    ['there is no trail', ['verify', '--container', 'nothing-here'], undefined, /There is no trail in http/],
+    ['no storage is set', ['verify'], {}, /AzureWebJobsStorage__accountName is missing/],
+    [
+      'the storage does not answer',
+      ['verify'],
+      {
+        AzureWebJobsStorage:
+          'DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:1/a;',
+      },
+      /ECONNREFUSED/,
+    ],
+    ['the command is unknown', ['repair'], undefined, /The only command is "verify"/],
+    ['an option is unknown', ['verify', '--form', 'x'], undefined, /--form/],
+    ['a day is none', ['verify', '--from', 'yesterday'], undefined, /is not a day/],
+    ['a receipt is none', ['verify', '--receipt', 'x'], undefined, /is not <number>/],
+  ])('exits 2 and says why when %s', async (_, args, environment, message) => {
+    const { code, err } = await run(args, environment);
+    expect(code).toBe(2);
+    expect(err).toMatch(message);
+  });
+
+  it('explains itself', async () => {
+    expect(await run(['--help'])).toMatchObject({ code: 0, out: expect.stringContaining('Exit code: 0') });
+  });
+
+  it('runs as a command', async () => {
+    const env = { ...process.env, AzureWebJobsStorage: azurite.connectionString };
+    const args = ['src/cli/audit.ts', 'verify', '--container', TAMPERED];
+    await expect(promisify(execFile)(process.execPath, args, { env })).rejects.toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('2026-11-24.jsonl:2  LineChanged'),
+    });
+  });
+});

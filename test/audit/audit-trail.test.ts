@@ -1,0 +1,196 @@
+import { describe, expect, it } from 'vitest';
+import { auditFiles } from '../../src/audit/audit-client.ts';
+import { verifyTrail } from '../../src/audit/verify-trail.ts';
+import { useAzurite } from '../support/azurite.ts';
+import { brief } from './chains.ts';
+import { entry, newContainer, newTrail, resources } from './trails.ts';
+
+const azurite = useAzurite();
+const LIMIT = 20_000;
+
+async function check(container: ReturnType<typeof newContainer>) {
+  const report = await verifyTrail(auditFiles(container));
+  return { findings: brief(report), records: report.records, files: report.files };
+}
+
+describe('the audit trail', () => {
+  it('makes its container and its first file, and gives a receipt', async () => {
+    const container = newContainer(azurite.connectionString);
+    const outcome = await newTrail(container)(entry('a'), LIMIT);
+    expect(outcome).toEqual({
+      written: { file: '2026-11-24.jsonl', seq: 1, hash: expect.stringMatching(/^[0-9a-f]{64}$/) },
+    });
+    const { blobType, contentType } = await container.getBlobClient('2026-11-24.jsonl').getProperties();
+    expect({ blobType, contentType }).toEqual({
+      blobType: 'AppendBlob',
+      contentType: 'application/jsonl; charset=utf-8',
+    });
+  });
+
+  it('of 8 instances that write 25 entries each is one unbroken chain', async () => {
+    const container = newContainer(azurite.connectionString);
+    const writers = Array.from({ length: 8 }, (_, writer) => ({ writer, record: newTrail(container) }));
+    const outcomes = await Promise.all(
+      writers.map(async ({ writer, record }) => {
+        const own = [];
+        for (let n = 0; n < 25; n += 1) own.push(await record(entry(`${writer}/${n}`), LIMIT));
+        return own;
+      }),
+    );
+    const receipts = outcomes.flat().map((outcome) => ('written' in outcome ? outcome.written : undefined));
+    expect(new Set(receipts.map((receipt) => receipt?.seq))).toEqual(
+      new Set(Array.from({ length: 200 }, (_, n) => n + 1)),
+    );
+    expect(await check(container)).toEqual({ findings: [], records: 200, files: 1 });
+    const written = await resources(container);
+    expect(new Set(written).size).toBe(200);
+    for (const { writer } of writers) {
+      expect(written.filter((name) => name.startsWith(`${writer}/`))).toEqual(
+        Array.from({ length: 25 }, (_, n) => `${writer}/${n}`),
+      );
+    }
+    const report = await verifyTrail(auditFiles(container), { receipts: receipts.flatMap((receipt) => receipt ?? []) });
+    expect(brief(report)).toEqual([]);
+  });
+
+  it('takes what arrives at once in few appends, in the order of arrival', async () => {
+    const container = newContainer(azurite.connectionString);
+    const record = newTrail(container);
+    const names = Array.from({ length: 300 }, (_, n) => `${n}`);
+    const outcomes = await Promise.all(names.map((name) => record(entry(name), LIMIT)));
+    expect(outcomes.every((outcome) => 'written' in outcome)).toBe(true);
+    expect(await resources(container)).toEqual(names);
+    expect(await check(container)).toEqual({ findings: [], records: 300, files: 1 });
+    const { blobCommittedBlockCount } = await container.getBlobClient('2026-11-24.jsonl').getProperties();
+    expect(blobCommittedBlockCount).toBeLessThanOrEqual(2);
+  });
+
+  it('goes on over midnight, also with instances whose clocks differ', async () => {
+    const container = newContainer(azurite.connectionString);
+    const midnight = Date.UTC(2026, 10, 25);
+    let elapsed = -10_000;
+    const writers = [-4_000, -1_000, 0, 3_000].map((skew) =>
+      newTrail(container, { now: () => new Date(midnight + elapsed + skew) }),
+    );
+    for (let n = 0; n < 10; n += 1) {
+      const outcomes = await Promise.all(writers.map((record, writer) => record(entry(`${writer}/${n}`), LIMIT)));
+      expect(outcomes.every((outcome) => 'written' in outcome)).toBe(true);
+      elapsed += 2_000;
+    }
+    expect(await check(container)).toEqual({ findings: [], records: 41, files: 2 });
+    expect(new Set(await resources(container)).size).toBe(40);
+  });
+
+  it('goes on after days without an entry, and after a restart', async () => {
+    const container = newContainer(azurite.connectionString);
+    for (const day of ['2026-11-24', '2026-11-28', '2026-12-03']) {
+      const now = () => new Date(`${day}T12:00:00Z`);
+      expect(await newTrail(container, { now })(entry(day), LIMIT)).toMatchObject({
+        written: { file: `${day}.jsonl` },
+      });
+    }
+    expect(await check(container)).toEqual({ findings: [], records: 5, files: 3 });
+  });
+
+  it('goes on in another file of the same day before a file takes no more blocks', async () => {
+    const container = newContainer(azurite.connectionString);
+    const writers = Array.from({ length: 3 }, () => newTrail(container, { maxBlocks: 4 }));
+    await Promise.all(
+      writers.map(async (record, writer) => {
+        for (let n = 0; n < 8; n += 1) await record(entry(`${writer}/${n}`), LIMIT);
+      }),
+    );
+    const { findings } = await check(container);
+    expect(findings).toEqual([]);
+    expect(new Set(await resources(container)).size).toBe(24);
+    for await (const { name } of container.listBlobsFlat()) {
+      const { blobCommittedBlockCount } = await container.getBlobClient(name).getProperties();
+      expect(blobCommittedBlockCount).toBeLessThanOrEqual(4);
+    }
+  });
+
+  it('finds its end again in a file whose last record is larger than the first read', async () => {
+    const container = newContainer(azurite.connectionString);
+    const large = { ...entry('large'), details: { text: 'x'.repeat(300_000) } };
+    expect(await newTrail(container)(large, LIMIT)).toMatchObject({ written: { seq: 1 } });
+    expect(await newTrail(container)(entry('after'), LIMIT)).toMatchObject({ written: { seq: 2 } });
+    expect(await check(container)).toEqual({ findings: [], records: 2, files: 1 });
+  });
+
+  it('leaves out details that are too large, and says so in the record', async () => {
+    const container = newContainer(azurite.connectionString);
+    const outcome = await newTrail(container)({ ...entry('a'), details: { text: 'x'.repeat(600_000) } }, LIMIT);
+    expect(outcome).toMatchObject({ written: { seq: 1 } });
+    const text = (await container.getBlobClient('2026-11-24.jsonl').downloadToBuffer()).toString();
+    expect(JSON.parse(text).entry.details.omitted).toMatch(/^600\d{3} bytes/);
+  });
+});
+
+describe('a trail that somebody meddled with goes on, and verification points at the place', () => {
+  async function started() {
+    const container = newContainer(azurite.connectionString);
+    const record = newTrail(container);
+    for (const name of ['a', 'b', 'c']) await record(entry(name), LIMIT);
+    const blob = container.getAppendBlobClient('2026-11-24.jsonl');
+    const lines = (await blob.downloadToBuffer()).toString().split('\n');
+    const rewrite = async (text: string) => {
+      await blob.create();
+      await blob.appendBlock(text, Buffer.byteLength(text));
+    };
+    return { container, record, lines, blob, rewrite };
+  }
+
+  it.each<[string, (lines: string[]) => string, string[]]>([
+    [
+      'damaged at its end',
+      (lines) => `${lines[0]}\n${lines[1]}\n${lines[2]?.replace('Revoked', 'Denied')}\n`,
+      ['2026-11-24.jsonl:3 LineChanged'],
+    ],
+    [
+      'cut off within a line',
+      (lines) => `${lines[0]}\n${lines[1]}\n${lines[2]?.slice(0, 60)}`,
+      ['2026-11-24.jsonl:3 LineUnreadable'],
+    ],
+    ['without its last line feed', (lines) => lines.slice(0, 3).join('\n'), []],
+    ['filled with something else', () => 'nonsense\n', ['2026-11-24.jsonl:1 LineUnreadable']],
+  ])('%s', async (_, change, findings) => {
+    const { container, lines, rewrite } = await started();
+    await rewrite(change(lines));
+    expect(await newTrail(container)(entry('d'), LIMIT)).toHaveProperty('written');
+    expect(await newTrail(container)(entry('e'), LIMIT)).toHaveProperty('written');
+    expect((await check(container)).findings).toEqual(findings);
+    expect((await resources(container)).slice(-2)).toEqual(['d', 'e']);
+  });
+
+  it('shortened under a writer that knows the old end', async () => {
+    const { container, record, lines, rewrite } = await started();
+    const receipt = await record(entry('d'), LIMIT);
+    await rewrite(`${lines[0]}\n`);
+    expect(await record(entry('e'), LIMIT)).toMatchObject({ written: { seq: 2 } });
+    const report = await verifyTrail(auditFiles(container), {
+      receipts: 'written' in receipt ? [receipt.written] : [],
+    });
+    expect(brief(report)).toEqual(['2026-11-24.jsonl ReceiptMissing']);
+  });
+
+  it('deleted under a writer', async () => {
+    const { container, record, blob } = await started();
+    await blob.delete();
+    expect(await record(entry('d'), LIMIT)).toMatchObject({ written: { seq: 1 } });
+    expect((await check(container)).findings).toEqual([]);
+  });
+
+  it('replaced by a block blob, as an upload does', async () => {
+    const { container, record, lines } = await started();
+    const text = lines.join('\n');
+    const block = container.getBlockBlobClient('2026-11-24.jsonl');
+    await block.deleteIfExists();
+    await block.upload(text, Buffer.byteLength(text));
+    expect(await record(entry('d'), LIMIT)).toMatchObject({ written: { seq: 4, file: '2026-11-24.1.jsonl' } });
+    expect(await newTrail(container)(entry('e'), LIMIT)).toMatchObject({ written: { seq: 5 } });
+    expect((await check(container)).findings).toEqual([
+      '2026-11-24.jsonl FileReplaced',
+      '2026-11-24.jsonl FileNotClosed',
+    ]);
+  });
+});

@@ -1,0 +1,248 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type ChainEnd, formatRecord, parseRecord } from '../../src/audit/record.ts';
+import { brief, entry, type MadeFile, makeChain, verify } from './chains.ts';
+
+const A = '2026-11-24.jsonl';
+const B = '2026-11-25.jsonl';
+
+function edit(files: readonly MadeFile[], file: number, change: (lines: string[]) => void): MadeFile[] {
+  return files.map((made, index) => {
+    if (index !== file) return made;
+    const lines = [...made.lines];
+    change(lines);
+    return { ...made, lines };
+  });
+}
+
+describe('a record', () => {
+  it('carries the hash of the one before it, and its own', () => {
+    const { files } = makeChain([2]);
+    const [first, second] = (files[0]?.lines ?? []).map((line) => parseRecord(Buffer.from(line)));
+    expect(first).toMatchObject({ seq: 1, prev: '0'.repeat(64), entry: entry(1), intact: true });
+    expect(second).toMatchObject({ seq: 2, prev: first?.hash, intact: true });
+  });
+
+  it('survives any entry, and is one line whatever is in it', () => {
+    const end: ChainEnd = { seq: 7, hash: 'a'.repeat(64) };
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.dictionary(fc.string(), fc.jsonValue()), (resource, details) => {
+        const given = { action: 'key.revoke', reason: 'Revoked', resource, details };
+        const { line } = formatRecord(end, { entry: given }, { id: 'x', time: new Date(0) });
+        expect(line.indexOf('\n')).toBe(line.length - 1);
+        const record = parseRecord(Buffer.from(line.slice(0, -1)));
+        expect(record).toMatchObject({ seq: 8, prev: end.hash, intact: true });
+        expect(record?.entry).toEqual(JSON.parse(JSON.stringify(given)));
+      }),
+    );
+  });
+});
+
+describe('verification of a chain', () => {
+  it.each([[[1]], [[5]], [[3, 2]], [[1, 1, 4]], [[2, 0]]])('finds nothing in a right one of %j', (sizes) => {
+    const { files, ends } = makeChain(sizes);
+    const report = verify(files, { receipts: ends });
+    expect(brief(report)).toEqual([]);
+    expect(report.records).toBe(ends.length);
+    expect(report.last).toMatchObject(ends.at(-1) ?? {});
+  });
+
+  it('finds nothing in none', () => {
+    expect(verify([])).toEqual({ findings: [], records: 0, last: undefined });
+  });
+
+  it.each<[string, (lines: string[]) => void, string[]]>([
+    ['a changed line', (l) => l.splice(1, 1, (l[1] ?? '').replace('Revoked', 'Revokes')), [`${A}:2 LineChanged`]],
+    ['a line that is cut off', (l) => l.splice(1, 1, (l[1] ?? '').slice(0, 50)), [`${A}:2 LineUnreadable`]],
+    ['an emptied line', (l) => l.splice(1, 1, ''), [`${A}:2 LineUnreadable`]],
+    ['a line put in', (l) => l.splice(1, 0, '{"note":"hello"}'), [`${A}:2 LineUnreadable`]],
+    ['a missing line', (l) => l.splice(1, 1), [`${A}:2 LineMissing`]],
+    ['three missing lines', (l) => l.splice(1, 3), [`${A}:2 LineMissing`]],
+    ['a missing first line', (l) => l.splice(0, 1), [`${A}:1 StartMissing`]],
+    ['two lines swapped', (l) => l.splice(1, 2, l[2] ?? '', l[1] ?? ''), [`${A}:3 LineMoved`]],
+    ['a line moved to the end', (l) => l.splice(3, 0, ...l.splice(0, 1)), [`${A}:1 StartMissing`, `${A}:4 LineMoved`]],
+    ['a line twice', (l) => l.splice(2, 0, l[1] ?? ''), [`${A}:3 LineRepeated`]],
+    ['no closing record', (l) => l.splice(5, 1), [`${A} FileNotClosed`, `${B}:1 LineMissing`]],
+  ])('finds %s, once and where it is', (_, change, findings) => {
+    const { files } = makeChain([5, 2]);
+    expect(brief(verify(edit(files, 0, change)))).toEqual(findings);
+  });
+
+  it('finds a line that was rewritten together with its own hash', () => {
+    const { files } = makeChain([4]);
+    const forged = edit(files, 0, (lines) => {
+      const old = parseRecord(Buffer.from(lines[1] ?? ''));
+      if (!old) return expect.unreachable();
+      const before = { seq: 1, hash: old.prev };
+      const time = new Date(old.time);
+      lines[1] = formatRecord(
+        before,
+        { entry: { ...entry(2), reason: 'Forged' } },
+        { id: old.id, time },
+      ).line.trimEnd();
+    });
+    expect(brief(verify(forged))).toEqual([`${A}:3 ChainBroken`]);
+  });
+
+  it('finds the same record written twice under two numbers', () => {
+    const { files, ends } = makeChain([2]);
+    const twice = edit(files, 0, (lines) => {
+      const end = ends.at(-1);
+      if (!end) return expect.unreachable();
+      lines.push(formatRecord(end, { entry: entry(2) }, { id: 'id-2', time: new Date(0) }).line.trimEnd());
+    });
+    expect(brief(verify(twice))).toEqual([`${A}:3 LineRepeated`]);
+  });
+
+  it.each<[string, (files: MadeFile[]) => MadeFile[], string[]]>([
+    [
+      'a missing file in the middle',
+      (f) => f.filter((_, i) => i !== 1),
+      [`${A} FileMissing`, '2026-11-26.jsonl:1 LineMissing'],
+    ],
+    ['a missing first file', (f) => f.slice(1), [`${B}:1 StartMissing`]],
+    ['a missing last file', (f) => f.slice(0, 2), [`${B} FileMissing`]],
+    ['an emptied file', (f) => edit(f, 1, (l) => l.splice(0)), [`${A} FileMissing`, '2026-11-26.jsonl:1 LineMissing']],
+    ['a file with another name', (f) => [...f, { name: 'notes.txt', lines: [] }], ['notes.txt FileUnknown']],
+    [
+      'a record behind the closing one',
+      (f) => edit(f, 0, (l) => l.push(f[1]?.lines[0] ?? '')),
+      [`${A}:4 LineAfterClose`, `${B}:1 LineRepeated`],
+    ],
+  ])('finds %s', (_, change, findings) => {
+    expect(brief(verify(change(makeChain([2, 2, 2]).files)))).toEqual(findings);
+  });
+
+  it('takes a chain from the middle when older files were deleted on purpose', () => {
+    const { files, ends } = makeChain([2, 2, 2]);
+    expect(brief(verify(files.slice(1), { anyStart: true, receipts: ends }))).toEqual([]);
+  });
+
+  it('finds a cut-off end, and an end that was written anew, by a receipt kept elsewhere', () => {
+    const { files, ends } = makeChain([4]);
+    const cut = edit(files, 0, (lines) => lines.splice(2));
+    expect(brief(verify(cut))).toEqual([]);
+    expect(brief(verify(cut, { receipts: ends.slice(-1) }))).toEqual([`${A} ReceiptMissing`]);
+    const before = ends[1];
+    if (!before) return expect.unreachable();
+    let end = before;
+    const renewed = edit(cut, 0, (lines) => {
+      for (const n of [3, 4]) {
+        const record = formatRecord(end, { entry: entry(n + 10) }, { id: `new-${n}`, time: new Date(0) });
+        end = record.end;
+        lines.push(record.line.trimEnd());
+      }
+    });
+    expect(brief(verify(renewed))).toEqual([]);
+    expect(brief(verify(renewed, { receipts: ends.slice(-1) }))).toEqual([`${A}:4 ReceiptDiffers`]);
+  });
+});
+
+describe('whatever is done to a right chain is found', () => {
+  const sizes = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 3 });
+  /** A chain, and one of its lines. */
+  const place = sizes.chain((counts) => {
+    const { files, ends } = makeChain(counts);
+    const lines = files.flatMap((file, at) => file.lines.map((_, line) => ({ at, line })));
+    return fc.record({ files: fc.constant(files), ends: fc.constant(ends), where: fc.constantFrom(...lines) });
+  });
+  const options = { numRuns: 1_000 };
+
+  it('any byte of any line changed', () => {
+    fc.assert(
+      fc.property(place, fc.nat(), fc.integer({ min: 1, max: 255 }), ({ files, where }, position, flip) => {
+        const damaged = files.map(({ name, lines }, at) => ({
+          name,
+          bytes: lines.map((text, line) => {
+            const bytes = Buffer.from(text);
+            const index = position % bytes.length;
+            if (at === where.at && line === where.line) bytes[index] = (bytes[index] ?? 0) ^ flip;
+            return bytes;
+          }),
+        }));
+        // Latin-1 keeps each byte; a line feed that came up makes two lines, as it would in the file.
+        const remade = damaged.map(({ name, bytes }) => ({
+          name,
+          lines: bytes.map((line) => line.toString('latin1')),
+        }));
+        expect(verifyBytes(remade)).not.toEqual([]);
+      }),
+      options,
+    );
+  });
+
+  it('any characters of any line replaced', () => {
+    fc.assert(
+      fc.property(place, fc.nat(), fc.nat(20), fc.string({ maxLength: 20 }), ({ files, where }, start, count, text) => {
+        const changed = edit(files, where.at, (lines) => {
+          const line = lines[where.line] ?? '';
+          const from = start % line.length;
+          lines[where.line] = line.slice(0, from) + text + line.slice(from + count);
+        });
+        fc.pre(changed[where.at]?.lines[where.line] !== files[where.at]?.lines[where.line]);
+        expect(brief(verify(changed))).not.toEqual([]);
+      }),
+      options,
+    );
+  });
+
+  it('any line deleted: in the end by a receipt, elsewhere without', () => {
+    fc.assert(
+      fc.property(place, ({ files, ends, where }) => {
+        const changed = edit(files, where.at, (lines) => lines.splice(where.line, 1));
+        const isEnd = where.at === files.length - 1 && where.line === (files.at(-1)?.lines.length ?? 0) - 1;
+        expect(brief(verify(changed, isEnd ? { receipts: ends.slice(-1) } : {}))).not.toEqual([]);
+      }),
+      options,
+    );
+  });
+
+  it('any two lines swapped', () => {
+    fc.assert(
+      fc.property(place, fc.nat(), ({ files, where }, other) => {
+        const all = files.flatMap((file, at) => file.lines.map((_, line) => ({ at, line })));
+        const second = all[other % all.length];
+        if (!second) return expect.unreachable();
+        fc.pre(second.at !== where.at || second.line !== where.line);
+        const [a, b] = [files[where.at]?.lines[where.line] ?? '', files[second.at]?.lines[second.line] ?? ''];
+        const half = edit(files, where.at, (lines) => lines.splice(where.line, 1, b));
+        const swapped = edit(half, second.at, (lines) => lines.splice(second.line, 1, a));
+        expect(brief(verify(swapped))).not.toEqual([]);
+      }),
+      options,
+    );
+  });
+
+  it('any line of another chain put in', () => {
+    fc.assert(
+      fc.property(place, fc.boolean(), ({ files, where }, replace) => {
+        const stranger = formatRecord(
+          { seq: where.line, hash: 'f'.repeat(64) },
+          { entry: entry(99) },
+          { id: 's', time: new Date(0) },
+        );
+        const changed = edit(files, where.at, (lines) =>
+          lines.splice(where.line, replace ? 1 : 0, stranger.line.trimEnd()),
+        );
+        expect(brief(verify(changed))).not.toEqual([]);
+      }),
+      options,
+    );
+  });
+
+  it('any file deleted: the only one by a receipt, every other without', () => {
+    fc.assert(
+      fc.property(place, ({ files, ends, where }) => {
+        const rest = files.filter((_, at) => at !== where.at);
+        expect(brief(verify(rest, rest.length === 0 ? { receipts: ends.slice(-1) } : {}))).not.toEqual([]);
+      }),
+      options,
+    );
+  });
+});
+
+/** As {@link verify}, for lines whose characters are bytes. */
+function verifyBytes(files: readonly MadeFile[]): string[] {
+  const texts = files.map(({ name, lines }) => ({ name, lines: lines.flatMap((line) => line.split('\n')) }));
+  return brief(verify(texts, {}, 'latin1'));
+}

@@ -1,0 +1,42 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { compareFileNames, dayOf, fileAfter, fileName, parseFileName } from '../../src/audit/file-name.ts';
+
+describe('file names of the audit trail', () => {
+  it.each([
+    ['2026-11-24.jsonl', { day: '2026-11-24', part: 0 }],
+    ['2026-11-24.1.jsonl', { day: '2026-11-24', part: 1 }],
+    ['2026-11-24.12.jsonl', { day: '2026-11-24', part: 12 }],
+  ])('%s is read and written', (name, parsed) => {
+    expect(parseFileName(name)).toEqual(parsed);
+    expect(fileName(parsed)).toBe(name);
+  });
+
+  it.each(['2026-11-24.0.jsonl', '2026-11-24.json', 'x/2026-11-24.jsonl', '2026-11-24.01.jsonl', ''])(
+    '%j is not one',
+    (name) => expect(parseFileName(name)).toBeUndefined(),
+  );
+
+  it('sort by day and part, not as text', () => {
+    const sorted = [
+      '2026-11-23.jsonl',
+      '2026-11-24.jsonl',
+      '2026-11-24.2.jsonl',
+      '2026-11-24.10.jsonl',
+      '2026-11-25.jsonl',
+    ];
+    expect([...sorted].reverse().sort(compareFileNames)).toEqual(sorted);
+  });
+
+  it('follow one another: the next day, or the next part, never backwards', () => {
+    expect(fileAfter('2026-11-24.jsonl', '2026-11-26')).toBe('2026-11-26.jsonl');
+    expect(fileAfter('2026-11-24.jsonl', '2026-11-24')).toBe('2026-11-24.1.jsonl');
+    const day = fc.date({ min: new Date(0), max: new Date('2100-01-01'), noInvalidDate: true }).map(dayOf);
+    fc.assert(
+      fc.property(day, fc.nat(1_000), day, (current, part, today) => {
+        const name = fileName({ day: current, part });
+        expect(compareFileNames(fileAfter(name, today), name)).toBeGreaterThan(0);
+      }),
+    );
+  });
+});

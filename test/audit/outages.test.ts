@@ -1,0 +1,178 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { auditFiles } from '../../src/audit/audit-client.ts';
+import type { AuditEntry } from '../../src/audit/record.ts';
+import { verifyTrail } from '../../src/audit/verify-trail.ts';
+import { useAzurite } from '../support/azurite.ts';
+import { eventually } from '../support/eventually.ts';
+import { brief } from './chains.ts';
+import { type Fate, faultyStorage } from './faulty-storage.ts';
+import { entry, newContainer, newTrail, resources } from './trails.ts';
+
+const azurite = useAzurite();
+const LIMIT = 20_000;
+let storage: Awaited<ReturnType<typeof faultyStorage>>;
+beforeEach(async () => {
+  storage = await faultyStorage(azurite.connectionString);
+});
+afterEach(() => storage.close());
+
+/** One container, seen through the faults and directly. */
+function containers() {
+  const faulty = newContainer(storage.connectionString);
+  return { faulty, direct: newContainer(azurite.connectionString, faulty.containerName) };
+}
+
+/** Gives the appends these fates in turn, and `after` to every later one. */
+function appends(...fates: Fate[]): void {
+  storage.onRequest((operation) => (operation === 'append' ? (fates.shift() ?? 'pass') : 'pass'));
+}
+
+describe('an answer that is lost', () => {
+  it.each<[string, Fate[]]>([
+    ['once', ['lose']],
+    ['twice', ['lose', 'lose']],
+    ['after a request that was lost itself', ['refuse', 'lose']],
+    ['as often as the client itself tries', ['refuse', 'refuse', 'lose', 'refuse']],
+  ])('%s leaves the entry written once', async (_, fates) => {
+    const { faulty, direct } = containers();
+    const record = newTrail(faulty);
+    await record(entry('first'), LIMIT);
+    appends(...fates);
+    expect(await record(entry('second'), LIMIT)).toMatchObject({ written: { seq: 2 } });
+    expect(await record(entry('third'), LIMIT)).toMatchObject({ written: { seq: 3 } });
+    expect(await resources(direct)).toEqual(['first', 'second', 'third']);
+    expect(brief(await verifyTrail(auditFiles(direct)))).toEqual([]);
+  });
+
+  it('is told from the block of another writer that came first', async () => {
+    const { faulty, direct } = containers();
+    const record = newTrail(faulty);
+    await record(entry('first'), LIMIT);
+    await newTrail(direct)(entry('other'), LIMIT);
+    appends('lose');
+    expect(await record(entry('second'), LIMIT)).toMatchObject({ written: { seq: 3 } });
+    expect(await resources(direct)).toEqual(['first', 'other', 'second']);
+  });
+
+  it('to the closing record does not close twice', async () => {
+    const { faulty, direct } = containers();
+    let day = '2026-11-24';
+    const record = newTrail(faulty, { now: () => new Date(`${day}T23:00:00Z`) });
+    await record(entry('first'), LIMIT);
+    day = '2026-11-25';
+    appends('lose');
+    expect(await record(entry('second'), LIMIT)).toMatchObject({ written: { seq: 3, file: '2026-11-25.jsonl' } });
+    expect(brief(await verifyTrail(auditFiles(direct)))).toEqual([]);
+  });
+
+  it('at random, to 4 writers at once, leaves one unbroken chain of every entry once', async () => {
+    const { faulty, direct } = containers();
+    let count = 0;
+    const fates: readonly Fate[] = ['pass', 'lose', 'pass', 'refuse', 'pass', 'pass', 'lose'];
+    storage.onRequest((operation) => {
+      if (operation !== 'append') return 'pass';
+      count += 1;
+      return fates[(count * 7919) % fates.length] ?? 'pass';
+    });
+    const outcomes = await Promise.all(
+      Array.from({ length: 4 }, async (_, writer) => {
+        const record = newTrail(faulty, { maxFailures: 20 });
+        const own = [];
+        for (let n = 0; n < 15; n += 1) own.push(await record(entry(`${writer}/${n}`), LIMIT));
+        return own;
+      }),
+    );
+    expect(outcomes.flat().filter((outcome) => 'failed' in outcome)).toEqual([]);
+    const written = await resources(direct);
+    expect(written).toHaveLength(60);
+    expect(new Set(written).size).toBe(60);
+    expect(brief(await verifyTrail(auditFiles(direct)))).toEqual([]);
+  });
+});
+
+describe('an instance that is killed', () => {
+  it('between making a file and closing the one before leaves nothing that the next one trips over', async () => {
+    const { direct } = containers();
+    await newTrail(direct)(entry('first'), LIMIT);
+    await direct.getAppendBlobClient('2026-11-25.jsonl').create();
+    const now = () => new Date('2026-11-25T01:00:00Z');
+    expect(await newTrail(direct, { now })(entry('second'), LIMIT)).toMatchObject({ written: { seq: 3 } });
+    expect(brief(await verifyTrail(auditFiles(direct)))).toEqual([]);
+  });
+
+  it('after closing a file leaves the chain to the next one, even days later', async () => {
+    const { faulty, direct } = containers();
+    let day = '2026-11-24';
+    const record = newTrail(faulty, { now: () => new Date(`${day}T12:00:00Z`), maxFailures: 0 });
+    expect(await record(entry('first'), LIMIT)).toHaveProperty('written');
+    day = '2026-11-25';
+    appends('pass', 'refuse', 'refuse');
+    expect(await record(entry('lost'), LIMIT)).toHaveProperty('failed');
+    expect(brief(await verifyTrail(auditFiles(direct)))).toEqual([]);
+    const now = () => new Date('2026-11-27T12:00:00Z');
+    expect(await newTrail(direct, { now })(entry('second'), LIMIT)).toMatchObject({
+      written: { file: '2026-11-27.jsonl' },
+    });
+    expect(brief(await verifyTrail(auditFiles(direct)))).toEqual([]);
+    expect(await resources(direct)).toEqual(['first', 'second']);
+  });
+});
+
+describe('recording never throws and never takes longer than it may', () => {
+  it('when the storage hangs: the caller goes on, the entry is written later', async () => {
+    const { faulty, direct } = containers();
+    const record = newTrail(faulty, {}, 300);
+    await record(entry('first'), LIMIT);
+    appends('hang');
+    const started = performance.now();
+    const outcome = await record(entry('second'), 100);
+    expect(performance.now() - started).toBeLessThan(1_000);
+    expect(outcome).toEqual({ failed: 'The audit trail did not answer within 100 ms; the entry is still tried.' });
+    await eventually('the entry written', async () => (await resources(direct)).includes('second'));
+    expect(await record(entry('third'), LIMIT)).toMatchObject({ written: { seq: 3 } });
+  });
+
+  it('when the storage is away: said in the outcome, and the entry goes to the log', async () => {
+    const { faulty } = containers();
+    storage.onRequest(() => 'refuse');
+    const logged: AuditEntry[] = [];
+    const record = newTrail(faulty, { onFailure: (_, entries) => logged.push(...entries) });
+    expect(await record(entry('a'), LIMIT)).toEqual({
+      failed: expect.stringMatching(/^The audit trail cannot be written: /),
+    });
+    expect(logged).toEqual([entry('a')]);
+    storage.onRequest(() => 'pass');
+    expect(await record(entry('b'), LIMIT)).toMatchObject({ written: { seq: 1 } });
+  });
+
+  it('when too many entries wait', async () => {
+    const { faulty } = containers();
+    storage.onRequest(() => 'hang');
+    const record = newTrail(faulty, { maxWaiting: 2 });
+    const outcomes = await Promise.all(['a', 'b', 'c', 'd'].map((name) => record(entry(name), 50)));
+    expect(outcomes[3]).toEqual({ failed: 'The audit trail is stuck: 2 entries wait already.' });
+  });
+
+  it('when the entry is not JSON', async () => {
+    const { faulty } = containers();
+    const circle: Record<string, unknown> = {};
+    circle.self = circle;
+    for (const details of [circle, { big: 1n }]) {
+      expect(await newTrail(faulty)({ ...entry('a'), details }, LIMIT)).toEqual({ failed: 'The entry is not JSON.' });
+    }
+  });
+});
+
+describe('what a record costs', () => {
+  it('is one request; two more for the first one of an instance', async () => {
+    const { faulty, direct } = containers();
+    const before = newTrail(direct);
+    for (let n = 0; n < 50; n += 1) await before(entry(`${n}`), LIMIT);
+    const record = newTrail(faulty);
+    await record(entry('first'), LIMIT);
+    expect(storage.seen).toEqual(['list', 'read', 'append']);
+    await record(entry('second'), LIMIT);
+    await record(entry('third'), LIMIT);
+    expect(storage.seen.slice(3)).toEqual(['append', 'append']);
+  });
+});
