@@ -62,8 +62,16 @@ export function importKeyMaterial(jwk: Record<string, unknown>): KeyMaterial & {
   return { kty, privateKey, keySize: curve.bits };
 }
 
+const publicHalves = new WeakMap<KeyObject, Record<string, string>>();
+
 /** The public half of a key in the words of the wire: `n` and `e`, or `crv`, `x` and `y`. */
 export function publicMaterial(privateKey: KeyObject): Record<string, string> {
+  const known = publicHalves.get(privateKey) ?? exportPublic(privateKey);
+  publicHalves.set(privateKey, known);
+  return known;
+}
+
+function exportPublic(privateKey: KeyObject): Record<string, string> {
   const jwk = createPublicKey(privateKey).export({ format: 'jwk' });
   if (jwk.kty === 'RSA') return { n: jwk.n ?? '', e: jwk.e ?? '' };
   return { crv: jwk.crv === 'secp256k1' ? 'P-256K' : (jwk.crv ?? ''), x: jwk.x ?? '', y: jwk.y ?? '' };

@@ -88,6 +88,11 @@ export function rotateKey(world: World, vault: Vault, keyName: string): KeyVersi
   });
 }
 
+/** Starts the timers of a vault's keys anew: to be called when the vault itself has been recovered. */
+export function resumeVault(world: World, vault: Vault): void {
+  for (const key of vault.keys.values()) watchLifetime(world, vault, key, rotateKey);
+}
+
 /** The vault, the key and one of its versions. */
 export interface FoundKeyVersion {
   readonly vault: Vault;

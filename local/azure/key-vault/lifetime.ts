@@ -3,12 +3,12 @@ import { addCalendarDuration, parseCalendarDuration } from './calendar-duration.
 import { defaultNotifyBeforeExpiry } from './rotation-policy.ts';
 
 type Rotate = (world: World, vault: Vault, keyName: string) => KeyVersion;
-type Done = Partial<Record<'nearExpiry' | 'expired' | 'rotated', number | undefined>>;
+type Happening = 'nearExpiry' | 'expired' | 'rotated';
 
 /** The timers of each key. */
 const timers = new WeakMap<Key, (() => void)[]>();
-/** What a version has had already, with the `exp` it had then: a later `exp` counts anew. */
-const done = new WeakMap<KeyVersion, Done>();
+/** What a version has had already, with the `exp` it had then: another `exp` counts anew. */
+const happened = new WeakMap<KeyVersion, Set<string>>();
 
 /**
  * Sets the timers of a key's newest version anew: near expiry, expiry, and the rotation that its policy asks for. To be
@@ -52,20 +52,20 @@ const eventTypes = {
   expired: 'Microsoft.KeyVault.KeyExpired',
 } as const satisfies Record<string, VaultEvent['type']>;
 
-function plan(key: Key, version: KeyVersion): { atSeconds: number; what: keyof Done }[] {
-  const planned: { atSeconds: number; what: keyof Done }[] = [];
-  const had = done.get(version) ?? {};
+function plan(key: Key, version: KeyVersion): { atSeconds: number; what: Happening }[] {
+  const planned: { atSeconds: number; what: Happening }[] = [];
+  const had = happened.get(version) ?? new Set();
   const actions = key.rotationPolicy?.lifetimeActions ?? [];
   const of = (type: string) => actions.filter((one) => one.action.type.toLowerCase() === type);
   if (version.exp !== undefined) {
     const exp = version.exp;
     const notice = parseCalendarDuration(of('notify')[0]?.trigger.timeBeforeExpiry ?? defaultNotifyBeforeExpiry);
-    if (notice && had.nearExpiry !== exp) {
+    if (notice && !had.has(`nearExpiry ${exp}`)) {
       planned.push({ atSeconds: addCalendarDuration(exp, notice, -1), what: 'nearExpiry' });
     }
-    if (had.expired !== exp) planned.push({ atSeconds: exp, what: 'expired' });
+    if (!had.has(`expired ${exp}`)) planned.push({ atSeconds: exp, what: 'expired' });
   }
-  if (!version.imported && !('rotated' in had)) {
+  if (!version.imported && !had.has('rotated')) {
     for (const { trigger } of of('rotate')) {
       const afterCreate = parseCalendarDuration(trigger.timeAfterCreate ?? '');
       const beforeExpiry = parseCalendarDuration(trigger.timeBeforeExpiry ?? '');
@@ -78,6 +78,8 @@ function plan(key: Key, version: KeyVersion): { atSeconds: number; what: keyof D
   return planned.sort((a, b) => a.atSeconds - b.atSeconds);
 }
 
-function remember(version: KeyVersion, what: keyof Done): void {
-  done.set(version, { ...done.get(version), [what]: version.exp });
+function remember(version: KeyVersion, what: Happening): void {
+  const had = happened.get(version) ?? new Set();
+  had.add(what === 'rotated' ? what : `${what} ${version.exp}`);
+  happened.set(version, had);
 }

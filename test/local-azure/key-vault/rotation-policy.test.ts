@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createKeyVersion } from '../../../local/azure/key-vault/keys.ts';
+import { createKeyVersion, resumeVault } from '../../../local/azure/key-vault/keys.ts';
 import { vaultFixture } from './fixture.ts';
 
 const day = 86_400_000;
@@ -157,6 +157,17 @@ describe('expiry events', () => {
     await ask('DELETE', '/keys/deleted');
     world.clock.advance(50 * day);
     expect(types(events)).toEqual(['NewVersionCreated', 'NewVersionCreated', 'NewVersionCreated']);
+  });
+
+  it('do not come while the vault is deleted, and do when it is recovered', () => {
+    const { events, vault, world } = vaultFixture();
+    createKeyVersion(world, vault, 'k1', { exp: seconds(world.clock.nowMs() + 40 * day) });
+    world.vaults.delete(vault.name);
+    world.clock.advance(20 * day);
+    expect(types(events)).toEqual(['NewVersionCreated']);
+    world.vaults.set(vault.name, vault);
+    resumeVault(world, vault);
+    expect(types(events)).toEqual(['NewVersionCreated', 'NearExpiry']);
   });
 
   it('follow an expiry that is moved', async () => {
