@@ -3,21 +3,7 @@
 
 targetScope = 'subscription'
 
-import { containerNames, subscriptionOf, resourceGroupOf, nameOf, tagSet, vaultLocation } from 'names.bicep'
-
-@export()
-@description('Settings of the app that have a default. README.md says what each does.')
-type tuning = {
-  CMK_REFRESH_AUTOMATIC: ('on' | 'off')?
-  CMK_SCOPE_DISCOVERY: ('all' | 'dependents')?
-  CMK_DUAL_CONTROL: ('on' | 'off')?
-  CMK_DRIFT_SCHEDULE: string?
-  CMK_AUTOFIX: string?
-  CMK_REQUIRE: string?
-  CMK_EXEMPTIONS: string?
-  CMK_KEY_MAX_AGE_DAYS: string?
-  CMK_RETIRE_AFTER_HOURS: string?
-}
+import { containerNames, subscriptionOf, resourceGroupOf, nameOf, tagSet, settingSet, vaultLocation } from 'names.bicep'
 
 @minLength(1)
 @maxLength(32)
@@ -45,8 +31,8 @@ param apiClientId string = ''
 @description('Tenant whose tokens the API takes.')
 param apiTenantId string = tenant().tenantId
 
-@description('Settings that differ from their default, by name.')
-param settings tuning = {}
+@description('Settings of the app that differ from their default, by name: the table in README.md has them all. The app checks them when it starts, and does nothing until they are right.')
+param settings settingSet = {}
 
 @description('Tags for every resource.')
 param tags tagSet = {}

@@ -118,7 +118,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   }
 }
 
-// Basic authentication is a password in all but name: off for FTP and for deployment.
+// Basic authentication is a shared secret: off for FTP and for deployment.
 resource noBasicFtp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
   parent: app
   name: 'ftp'

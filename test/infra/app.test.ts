@@ -1,0 +1,144 @@
+import { readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { readSettings, SETTINGS } from '../../src/settings.ts';
+import type { DryAzure } from './arm/dry-azure.ts';
+import { asObject, at, type JsonObject } from './arm/json.ts';
+import { dryRun, MAIN_PARAMETERS, OTHER_VAULT, TENANT, VAULT } from './arm/templates.ts';
+
+/** Settings of the Functions host and its telemetry; the app does not read them. */
+const HOST_SETTINGS = [
+  'AzureWebJobsStorage__credential',
+  'AzureWebJobsStorage__clientId',
+  'APPLICATIONINSIGHTS_CONNECTION_STRING',
+  'APPLICATIONINSIGHTS_AUTHENTICATION_STRING',
+];
+/** Settings that say whose tokens the HTTP API takes. */
+const API_SETTINGS = ['CMK_TENANT_ID', 'CMK_API_AUDIENCE'];
+
+let azure: DryAzure;
+let site: JsonObject;
+let settings: JsonObject;
+let authentication: JsonObject;
+
+const config = (from: DryAzure, name: string): JsonObject =>
+  asObject(from.ofType('Microsoft.Web/sites/config').find(({ id }) => id.endsWith(`/${name}`))?.body.properties, name);
+
+beforeAll(async () => {
+  ({ azure } = await dryRun('main', MAIN_PARAMETERS));
+  site = asObject(azure.ofType('Microsoft.Web/sites')[0]?.body, 'site');
+  settings = config(azure, 'appsettings');
+  authentication = config(azure, 'authsettingsV2');
+});
+
+describe('app settings', () => {
+  it('are settings that the app knows, or the host', () => {
+    const known = [...Object.keys(SETTINGS), ...API_SETTINGS, ...HOST_SETTINGS];
+    expect(Object.keys(settings).filter((name) => !known.includes(name))).toEqual([]);
+  });
+
+  it('of the API are those that the check of a caller reads', () => {
+    const source = readFileSync(new URL('../../src/http/auth-config.ts', import.meta.url), 'utf8');
+    expect(API_SETTINGS.filter((name) => !source.includes(name))).toEqual([]);
+  });
+
+  it('satisfy the app: every required one is set, every value is right', () => {
+    const read = readSettings(settings as Record<string, string>);
+    expect(read.storage).toEqual({ accountName: settings.AzureWebJobsStorage__accountName });
+    expect(read.subscriptions).toEqual(MAIN_PARAMETERS.storageSubscriptions);
+    expect(settings.CMK_VAULTS).toBe(`${VAULT},${OTHER_VAULT}`);
+  });
+
+  it('say whose tokens the API takes', () => {
+    expect(settings).toMatchObject({ CMK_TENANT_ID: TENANT, CMK_API_AUDIENCE: MAIN_PARAMETERS.apiClientId });
+  });
+
+  it('leave the API closed when there is no app registration yet', async () => {
+    const { azure: without } = await dryRun('main', { ...MAIN_PARAMETERS, apiClientId: '' });
+    expect(Object.keys(config(without, 'appsettings')).filter((name) => API_SETTINGS.includes(name))).toEqual([]);
+  });
+
+  it('can be set by name, and win over what the template sets', async () => {
+    const { azure: tuned } = await dryRun('main', { ...MAIN_PARAMETERS, settings: { CMK_REFRESH_AUTOMATIC: 'off' } });
+    expect(config(tuned, 'appsettings').CMK_REFRESH_AUTOMATIC).toBe('off');
+  });
+
+  it('name no setting that Flex Consumption refuses', () => {
+    const refused = /^(FUNCTIONS_WORKER_RUNTIME|FUNCTIONS_EXTENSION_VERSION|WEBSITE_|SCM_DO_BUILD|ENABLE_ORYX)/;
+    expect(Object.keys(settings).filter((name) => refused.test(name))).toEqual([]);
+  });
+});
+
+describe('the function app', () => {
+  it('runs Node 22, the version that everything is tested on, on Flex Consumption', () => {
+    expect(at(site, 'properties', 'functionAppConfig', 'runtime')).toEqual({ name: 'node', version: '22' });
+    expect(azure.ofType('Microsoft.Web/serverfarms')[0]?.body.sku).toEqual({ name: 'FC1', tier: 'FlexConsumption' });
+    const { engines } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+    expect(engines.node).toBe('>=22');
+  });
+
+  it('fetches its package, and reaches its queues, as its own identity', () => {
+    const identity = azure.ofType('Microsoft.ManagedIdentity/userAssignedIdentities')[0]?.id;
+    expect(at(site, 'properties', 'functionAppConfig', 'deployment', 'storage')).toMatchObject({
+      type: 'blobContainer',
+      value: expect.stringMatching(/\.blob\.core\.windows\.net\/app-package$/),
+      authentication: { type: 'UserAssignedIdentity', userAssignedIdentityResourceId: identity },
+    });
+    expect(settings.AzureWebJobsStorage__credential).toBe('managedidentity');
+    expect(settings.AzureWebJobsStorage__clientId).toBe(settings.AZURE_CLIENT_ID);
+  });
+
+  it('is found by azd as the service "api"', () => {
+    expect(at(site, 'tags', 'azd-service-name')).toBe('api');
+    expect(readFileSync(new URL('../../azure.yaml', import.meta.url), 'utf8')).toMatch(/^ {2}api:$/m);
+  });
+
+  it('takes HTTPS only, and no basic authentication for deployments', () => {
+    expect(at(site, 'properties', 'httpsOnly')).toBe(true);
+    const policies = azure.ofType('Microsoft.Web/sites/basicPublishingCredentialsPolicies');
+    expect(policies.map(({ body }) => at(body, 'properties', 'allow'))).toEqual([false, false]);
+  });
+
+  it('is open to Event Grid when callers are confined to address ranges', async () => {
+    const { azure: confined } = await dryRun('main', { ...MAIN_PARAMETERS, allowedCallers: ['203.0.113.0/24'] });
+    const properties = confined.ofType('Microsoft.Web/sites')[0]?.body.properties;
+    expect(at(properties, 'siteConfig', 'ipSecurityRestrictionsDefaultAction')).toBe('Deny');
+    expect(at(properties, 'siteConfig', 'ipSecurityRestrictions')).toMatchObject([
+      { action: 'Allow', tag: 'ServiceTag', ipAddress: 'AzureEventGrid' },
+      { action: 'Allow', ipAddress: '203.0.113.0/24' },
+    ]);
+  });
+
+  it('has Azure ask every caller for a token but Event Grid, whose deliveries carry a key of the host', () => {
+    expect(at(authentication, 'globalValidation')).toEqual({
+      requireAuthentication: true,
+      unauthenticatedClientAction: 'Return401',
+      excludedPaths: ['/runtime/webhooks/eventgrid', '/runtime/webhooks/*'],
+    });
+    expect(at(authentication, 'identityProviders', 'azureActiveDirectory', 'validation', 'allowedAudiences')).toEqual([
+      MAIN_PARAMETERS.apiClientId,
+      `api://${MAIN_PARAMETERS.apiClientId}`,
+    ]);
+  });
+});
+
+describe('private network', () => {
+  it('puts the app on a subnet, its storage behind private endpoints, and the vaults too if asked', async () => {
+    const { azure: open } = await dryRun('main', MAIN_PARAMETERS);
+    expect(open.ofType('Microsoft.Network/privateEndpoints')).toEqual([]);
+    const { azure: closed } = await dryRun('main', {
+      ...MAIN_PARAMETERS,
+      privateNetwork: true,
+      vaultPrivateEndpoints: true,
+    });
+    expect(at(closed.ofType('Microsoft.Web/sites')[0]?.body, 'properties', 'virtualNetworkSubnetId')).toMatch(
+      /\/subnets\/app$/,
+    );
+    const groups = closed
+      .ofType('Microsoft.Network/privateEndpoints')
+      .map(({ body }) => at(body, 'properties', 'privateLinkServiceConnections', 0, 'properties', 'groupIds', 0));
+    expect(groups).toEqual(['blob', 'queue', 'vault', 'vault']);
+    const account = closed.ofType('Microsoft.Storage/storageAccounts')[0]?.body;
+    // Still open to Event Grid, which writes dead letters as a trusted service.
+    expect(at(account, 'properties', 'networkAcls')).toEqual({ bypass: 'AzureServices', defaultAction: 'Deny' });
+  });
+});

@@ -1,0 +1,57 @@
+import type { Resource, Target } from './deploy.ts';
+import { PURE_FUNCTIONS } from './functions.ts';
+import { asObject, asString, type JsonObject } from './json.ts';
+
+/** A name-based GUID, the same each time. */
+export function guidOf(...parts: string[]): string {
+  return asString(PURE_FUNCTIONS.guid?.(...parts), 'guid');
+}
+
+const nameOf = (id: string): string => id.slice(id.lastIndexOf('/') + 1);
+
+/** What Azure adds to a resource and templates read back, by type. */
+const ADDED: Readonly<Record<string, (id: string) => JsonObject>> = {
+  'Microsoft.ManagedIdentity/userAssignedIdentities': (id) => ({
+    principalId: guidOf(id, 'principal'),
+    clientId: guidOf(id, 'client'),
+  }),
+  'Microsoft.Insights/components': (id) => ({
+    ConnectionString: `InstrumentationKey=${guidOf(id)};IngestionEndpoint=https://in.example/`,
+  }),
+  'Microsoft.Web/sites': (id) => ({ defaultHostName: `${nameOf(id)}.azurewebsites.net` }),
+  'Microsoft.KeyVault/vaults': (id) => ({ vaultUri: `https://${nameOf(id)}.vault.azure.net/` }),
+  'Microsoft.KeyVault/vaults/keys': (id) => {
+    const uri = `https://${id.split('/')[8]}.vault.azure.net/keys/${nameOf(id)}`;
+    return { keyUri: uri, keyUriWithVersion: `${uri}/${guidOf(id).replaceAll('-', '')}` };
+  },
+  'Microsoft.Storage/storageAccounts': (id) => ({
+    primaryEndpoints: Object.fromEntries(
+      ['blob', 'queue', 'file'].map((service) => [service, `https://${nameOf(id)}.${service}.core.windows.net/`]),
+    ),
+  }),
+};
+
+/** Adds to a resource what Azure would. */
+export function completed({ id, type, body }: Resource): JsonObject {
+  return { ...body, properties: { ...asObject(body.properties ?? {}, 'properties'), ...ADDED[type]?.(id) } };
+}
+
+/** Keeps what is put, in order, and answers as Azure would: to look at what a template asks for. */
+export class DryAzure implements Target {
+  readonly resources: Resource[] = [];
+
+  async put(resource: Resource): Promise<JsonObject> {
+    this.resources.push(resource);
+    return completed(resource);
+  }
+
+  /** Existing resources: anything asked for is there, in West Europe. */
+  async get(id: string): Promise<JsonObject> {
+    return { id, name: nameOf(id), location: 'westeurope', properties: {} };
+  }
+
+  /** What was put of a type, by its full name. */
+  ofType(type: string): Resource[] {
+    return this.resources.filter((resource) => resource.type === type);
+  }
+}

@@ -1,0 +1,65 @@
+import { readFileSync } from 'node:fs';
+import { deploy } from './deploy.ts';
+import { DryAzure } from './dry-azure.ts';
+import { asObject, type JsonObject } from './json.ts';
+
+export const SUBSCRIPTION = '11111111-1111-1111-1111-111111111111';
+export const OTHER_SUBSCRIPTION = '22222222-2222-2222-2222-222222222222';
+export const TENANT = '99999999-9999-9999-9999-999999999999';
+export const VAULT = `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-files`;
+export const OTHER_VAULT = `/subscriptions/${OTHER_SUBSCRIPTION}/resourceGroups/rg-records/providers/Microsoft.KeyVault/vaults/kv-records`;
+
+const FILES = {
+  main: 'infra/azuredeploy.json',
+  events: 'infra/compiled/events.json',
+  demo: 'infra/compiled/demo.json',
+  policy: 'infra/compiled/policy.json',
+} as const;
+
+export type TemplateName = keyof typeof FILES;
+
+/** A committed compiled template. `npm run infra` writes them; CI fails when one is stale. */
+export function template(name: TemplateName): JsonObject {
+  return asObject(JSON.parse(readFileSync(new URL(`../../../${FILES[name]}`, import.meta.url), 'utf8')), name);
+}
+
+export const MAIN_PARAMETERS: JsonObject = {
+  environmentName: 'test',
+  location: 'westeurope',
+  managedVaults: [VAULT, OTHER_VAULT],
+  storageSubscriptions: [SUBSCRIPTION, OTHER_SUBSCRIPTION],
+  apiClientId: '44444444-4444-4444-4444-444444444444',
+};
+
+/** Deploys a template to nowhere, and shows what it asks for. */
+export async function dryRun(
+  name: TemplateName,
+  parameters: JsonObject,
+): Promise<{ azure: DryAzure; outputs: JsonObject }> {
+  const azure = new DryAzure();
+  const outputs = await deploy(
+    {
+      template: template(name),
+      parameters,
+      scope: { subscriptionId: SUBSCRIPTION, ...(name === 'demo' ? { resourceGroup: 'rg-demo' } : {}) },
+      location: 'westeurope',
+      tenantId: TENANT,
+      deployerId: '55555555-5555-5555-5555-555555555555',
+    },
+    azure,
+  );
+  return { azure, outputs };
+}
+
+/** The events template, deployed after main with what main gave. */
+export async function dryRunEvents(main: JsonObject): Promise<{ azure: DryAzure; outputs: JsonObject }> {
+  return dryRun('events', {
+    environmentName: 'test',
+    vaults: main.CMK_VAULT_LOCATIONS ?? null,
+    functionAppId: main.CMK_FUNCTION_APP_ID ?? null,
+    eventsIdentityId: main.CMK_EVENTS_IDENTITY_ID ?? null,
+    storageAccountId: main.CMK_STORAGE_ACCOUNT_ID ?? null,
+    appPrincipalId: main.CMK_APP_PRINCIPAL_ID ?? null,
+    workspaceId: main.CMK_WORKSPACE_ID ?? null,
+  });
+}

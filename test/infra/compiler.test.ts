@@ -1,0 +1,37 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { BICEP_VERSION, runtimeIdentifier } from '../../scripts/infra/find-bicep.ts';
+import { bicepFiles, TEMPLATES } from '../../scripts/infra/templates.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+describe('the Bicep compiler', () => {
+  it('is one version: in the project that fetches it, in the script, and in the committed templates', () => {
+    expect(readFileSync(join(root, 'scripts/infra/bicep.csproj'), 'utf8')).toContain(`<BicepVersion>${BICEP_VERSION}<`);
+    for (const { compiled } of TEMPLATES) {
+      const { metadata } = JSON.parse(readFileSync(join(root, compiled), 'utf8'));
+      expect(metadata._generator.version, compiled).toMatch(new RegExp(`^${BICEP_VERSION}\\.`));
+    }
+  });
+
+  it('sees every Bicep file, and each template is one of them', () => {
+    const files = bicepFiles(root);
+    expect(files).toEqual(expect.arrayContaining(TEMPLATES.map(({ source }) => source)));
+    expect(files).toContain('infra/main.bicepparam');
+    expect(TEMPLATES.every(({ compiled }) => existsSync(join(root, compiled)))).toBe(true);
+  });
+
+  it.each([
+    ['linux', 'x64', 'linux-x64'],
+    ['linux', 'arm64', 'linux-arm64'],
+    ['darwin', 'arm64', 'osx-arm64'],
+    ['win32', 'x64', 'win-x64'],
+  ] as const)('for %s %s is the package %s', (platform, arch, expected) => {
+    expect(runtimeIdentifier(platform, arch)).toBe(expected);
+  });
+
+  it('says what to do where there is none', () => {
+    expect(() => runtimeIdentifier('aix', 'ppc64')).toThrow('Install one yourself');
+  });
+});

@@ -1,0 +1,87 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { DryAzure } from './arm/dry-azure.ts';
+import { asString, at } from './arm/json.ts';
+import { dryRun, dryRunEvents, MAIN_PARAMETERS, OTHER_VAULT, VAULT } from './arm/templates.ts';
+import { sources } from './sources.ts';
+
+/** The event functions of the app and the event type that each handles, as their files register them. */
+const handled = sources('src/functions').flatMap(({ text }) => {
+  const name = /app\.eventGrid(?:<[^>]*>)?\(\s*'([^']+)'/.exec(text)?.[1];
+  const type = /'(Microsoft\.KeyVault\.[A-Za-z]+)'/.exec(text)?.[1];
+  return name && type ? [{ name, type }] : [];
+});
+
+let azure: DryAzure;
+let functionAppId: string;
+const subscriptions = () => azure.ofType('Microsoft.EventGrid/systemTopics/eventSubscriptions');
+
+beforeAll(async () => {
+  const main = await dryRun('main', MAIN_PARAMETERS);
+  functionAppId = asString(main.outputs.CMK_FUNCTION_APP_ID, 'id');
+  ({ azure } = await dryRunEvents(main.outputs));
+});
+
+describe('event subscriptions', () => {
+  it('aim each event type at the function that handles it, and leave out none', () => {
+    expect(handled.length).toBeGreaterThan(0);
+    const aimed = subscriptions()
+      .filter(({ id }) => id.includes('/evgt-kv-files/'))
+      .map(({ body }) => ({
+        name: asString(at(body, 'properties', 'destination', 'properties', 'resourceId'), 'destination').split(
+          '/functions/',
+        )[1],
+        type: at(body, 'properties', 'filter', 'includedEventTypes', 0),
+      }));
+    const byName = (a: { name?: string | undefined }, b: { name?: string | undefined }) =>
+      (a.name ?? '').localeCompare(b.name ?? '');
+    expect(aimed.sort(byName)).toEqual(handled.sort(byName));
+  });
+
+  it('exist for every managed vault, on a system topic beside it', () => {
+    const topics = azure.ofType('Microsoft.EventGrid/systemTopics');
+    expect(topics.map(({ body }) => at(body, 'properties', 'source'))).toEqual([VAULT, OTHER_VAULT]);
+    expect(topics.map(({ id }) => id.split('/').slice(0, 5).join('/'))).toEqual(
+      [VAULT, OTHER_VAULT].map((vault) => vault.split('/').slice(0, 5).join('/')),
+    );
+    expect(subscriptions()).toHaveLength(2 * handled.length);
+  });
+
+  it('deliver CloudEvents one at a time to the function app, for as long as Event Grid tries', () => {
+    for (const { body } of subscriptions()) {
+      expect(body.properties).toMatchObject({
+        eventDeliverySchema: 'CloudEventSchemaV1_0',
+        destination: { endpointType: 'AzureFunction', properties: { maxEventsPerBatch: 1 } },
+        retryPolicy: { maxDeliveryAttempts: 30, eventTimeToLiveInMinutes: 1440 },
+      });
+      expect(at(body, 'properties', 'destination', 'properties', 'resourceId')).toMatch(
+        new RegExp(`^${functionAppId}/functions/`),
+      );
+    }
+  });
+
+  it('put aside what cannot be delivered, with an identity that the topic has', () => {
+    for (const topic of azure.ofType('Microsoft.EventGrid/systemTopics')) {
+      const identity = Object.keys(at(topic.body, 'identity', 'userAssignedIdentities') ?? {})[0];
+      for (const { body } of subscriptions().filter(({ id }) => id.startsWith(`${topic.id}/`))) {
+        expect(at(body, 'properties', 'deadLetterWithResourceIdentity')).toMatchObject({
+          identity: { type: 'UserAssigned', userAssignedIdentity: identity },
+          deadLetterDestination: { endpointType: 'StorageBlob', properties: { blobContainerName: 'cmk-deadletter' } },
+        });
+      }
+    }
+  });
+
+  it('use the system topic that a vault has already, since Azure allows one', async () => {
+    const main = await dryRun('main', MAIN_PARAMETERS);
+    const vaults = [{ id: VAULT, location: 'westeurope', topicName: 'theirs', topicResourceGroup: 'rg-events' }];
+    const { azure: reused } = await dryRunEvents({ ...main.outputs, CMK_VAULT_LOCATIONS: vaults });
+    expect(reused.ofType('Microsoft.EventGrid/systemTopics').map(({ id }) => id.split('/').slice(4).join('/'))).toEqual(
+      ['rg-events/providers/Microsoft.EventGrid/systemTopics/theirs'],
+    );
+  });
+
+  it('are not in the main template: their functions exist only once the package is deployed', async () => {
+    const { azure: main } = await dryRun('main', MAIN_PARAMETERS);
+    expect(main.resources.filter(({ type }) => type.startsWith('Microsoft.EventGrid/'))).toEqual([]);
+  });
+});

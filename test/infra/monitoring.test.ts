@@ -1,0 +1,149 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { REASONS } from '../../src/reasons.ts';
+import type { Resource } from './arm/deploy.ts';
+import type { DryAzure } from './arm/dry-azure.ts';
+import { asArray, asString, at } from './arm/json.ts';
+import { dryRun, dryRunEvents, MAIN_PARAMETERS, OTHER_VAULT, VAULT } from './arm/templates.ts';
+import { sources } from './sources.ts';
+
+/** Every function of the app by name: telemetry carries it as OperationName. */
+const FUNCTIONS = [
+  'keyNewVersionCreated',
+  'keyNearExpiry',
+  'keyExpired',
+  'reconcileKey',
+  'reconcileAccount',
+  'revokeKey',
+  'restoreKey',
+  'keyStatus',
+  'driftCheck',
+  'driftReport',
+];
+
+let azure: DryAzure;
+let events: DryAzure;
+let queries: string[];
+
+beforeAll(async () => {
+  const main = await dryRun('main', { ...MAIN_PARAMETERS, alertEmails: ['keys@example.com'] });
+  azure = main.azure;
+  events = (await dryRunEvents(main.outputs)).azure;
+  const workbook = JSON.parse(
+    asString(at(azure.ofType('Microsoft.Insights/workbooks')[0]?.body, 'properties', 'serializedData'), 'workbook'),
+  ) as { items: { content: { query?: string } }[] };
+  queries = [
+    ...azure
+      .ofType('Microsoft.Insights/scheduledQueryRules')
+      .map(({ body }) => asString(at(body, 'properties', 'criteria', 'allOf', 0, 'query'), 'query')),
+    ...workbook.items.flatMap(({ content }) => content.query ?? []),
+  ];
+});
+
+/** Literals that a query compares a column with. */
+function compared(query: string, column: string): string[] {
+  const equal = [...query.matchAll(new RegExp(`\\b${column} == ["']([^"']+)["']`, 'g'))].map((match) => match[1] ?? '');
+  const within = [...query.matchAll(new RegExp(`\\b${column} in \\(([^)]*)\\)`, 'g'))].flatMap((match) =>
+    [...(match[1] ?? '').matchAll(/["']([^"']+)["']/g)].map((literal) => literal[1] ?? ''),
+  );
+  return [...equal, ...within];
+}
+
+describe('alert rules and workbook', () => {
+  it('look for reason codes that the app writes', () => {
+    const codes = queries.flatMap((query) => compared(query, 'reason'));
+    expect(codes.length).toBeGreaterThan(5);
+    expect(codes.filter((code) => !(code in REASONS))).toEqual([]);
+  });
+
+  it('look for functions that the app has', () => {
+    const named = queries
+      .filter((query) => !query.includes('AzureDiagnostics'))
+      .flatMap((query) => compared(query, 'OperationName'));
+    expect(named).toEqual(expect.arrayContaining(['driftCheck', 'revokeKey']));
+    expect(named.filter((name) => !FUNCTIONS.includes(name))).toEqual([]);
+    const registered = sources('src/functions').flatMap(({ text }) =>
+      [...text.matchAll(/app\.\w+(?:<[^>]*>)?\(\s*'([^']+)'/g)].map((match) => match[1]),
+    );
+    expect(registered.filter((name) => !FUNCTIONS.includes(name ?? ''))).toEqual([]);
+  });
+
+  it('cover what somebody has to know of', () => {
+    const names = azure
+      .ofType('Microsoft.Insights/scheduledQueryRules')
+      .map(({ id }) => id.slice(id.lastIndexOf('/cmk-test-') + 10));
+    expect(names.sort()).toEqual([
+      'drift-errors',
+      'drift-silent',
+      'function-failed',
+      'key-needs-a-person',
+      'missing-rights',
+      'poisoned',
+      'revocation-open',
+      'revocation-started',
+    ]);
+    const lost = events
+      .ofType('Microsoft.Insights/metricAlerts')
+      .map(({ body }) => at(body, 'properties', 'criteria', 'allOf', 0, 'metricName'));
+    expect(lost).toEqual(['DeadLetteredCount', 'DroppedEventCount', 'DeadLetteredCount', 'DroppedEventCount']);
+  });
+
+  it('call the action group that was made for the addresses, from events too', () => {
+    const group = azure.ofType('Microsoft.Insights/actionGroups')[0]?.id;
+    for (const { body } of azure.ofType('Microsoft.Insights/scheduledQueryRules')) {
+      expect(at(body, 'properties', 'actions', 'actionGroups')).toEqual([group]);
+    }
+  });
+
+  it('show the workspace and the managed vaults in the workbook', () => {
+    const text = asString(
+      at(azure.ofType('Microsoft.Insights/workbooks')[0]?.body, 'properties', 'serializedData'),
+      'workbook',
+    );
+    expect(text).not.toContain('__');
+    expect(text).toContain('https://kv-files.vault.azure.net');
+  });
+});
+
+describe('diagnostics', () => {
+  const covered = (from: DryAzure): string[] =>
+    from
+      .ofType('Microsoft.Insights/diagnosticSettings')
+      .map(({ id }) => id.split('/providers/Microsoft.Insights/')[0] ?? '');
+
+  it('are on for the app, its storage, the workspace, the vaults and the topics', () => {
+    const id = (type: string): string => azure.ofType(type)[0]?.id ?? '';
+    expect(covered(azure).sort()).toEqual(
+      [
+        id('Microsoft.Web/sites'),
+        id('Microsoft.OperationalInsights/workspaces'),
+        id('Microsoft.Storage/storageAccounts/blobServices'),
+        id('Microsoft.Storage/storageAccounts/queueServices'),
+        VAULT,
+        OTHER_VAULT,
+      ].sort(),
+    );
+    expect(covered(events)).toEqual(
+      events.ofType('Microsoft.EventGrid/systemTopics').map((topic: Resource) => topic.id),
+    );
+  });
+
+  it('send something to the workspace', () => {
+    const workspace = azure.ofType('Microsoft.OperationalInsights/workspaces')[0]?.id;
+    for (const { body } of [
+      ...azure.ofType('Microsoft.Insights/diagnosticSettings'),
+      ...events.ofType('Microsoft.Insights/diagnosticSettings'),
+    ]) {
+      expect(at(body, 'properties', 'workspaceId')).toBe(workspace);
+      const what = [
+        ...asArray(at(body, 'properties', 'logs') ?? [], 'logs'),
+        ...asArray(at(body, 'properties', 'metrics') ?? [], 'metrics'),
+      ];
+      expect(what.filter((item) => at(item, 'enabled') === true).length).toBeGreaterThan(0);
+    }
+  });
+
+  it('leave the vaults alone when asked to', async () => {
+    const { azure: without } = await dryRun('main', { ...MAIN_PARAMETERS, vaultDiagnostics: false });
+    expect(covered(without).filter((id) => id.includes('Microsoft.KeyVault'))).toEqual([]);
+  });
+});

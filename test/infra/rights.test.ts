@@ -1,0 +1,226 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Resource } from './arm/deploy.ts';
+import type { DryAzure } from './arm/dry-azure.ts';
+import { asArray, asString, at, type JsonObject } from './arm/json.ts';
+import {
+  dryRun,
+  dryRunEvents,
+  MAIN_PARAMETERS,
+  OTHER_SUBSCRIPTION,
+  OTHER_VAULT,
+  SUBSCRIPTION,
+  VAULT,
+} from './arm/templates.ts';
+
+/** Every right that can be asked for, asked for. */
+const EVERYTHING: JsonObject = {
+  ...MAIN_PARAMETERS,
+  allowKeyRecovery: true,
+  allowEventRepair: true,
+  allowIdentityAssignment: true,
+  allowEffectProbe: true,
+  storageResourceGroups: [`/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-files`],
+};
+
+/** Built-in roles that the templates may assign, and why; anything else that is assigned is a role of our own. */
+const BUILT_IN: Readonly<Record<string, string>> = {
+  '3913510d-42f4-4e42-8a64-420c390055eb': 'Monitoring Metrics Publisher',
+  'ba92f5b4-2d11-453d-a403-e96b0029c9fe': 'Storage Blob Data Contributor',
+  '974c5e8b-45b9-4653-ba55-5f855dd0fb88': 'Storage Queue Data Contributor',
+  'b8eda974-7b85-4f76-af95-65846b26df6d': 'Storage File Data Privileged Reader',
+  'acdd72a7-3385-48ef-bd42-f606fba81ae7': 'Reader',
+  '14b46e9e-c2b7-41b4-b07b-48a6ebf60603': 'Key Vault Crypto Officer',
+  'e147488a-f6f5-4113-8e2d-b22465e65bf6': 'Key Vault Crypto Service Encryption User',
+};
+
+const actionsOf = (role: Resource): string[] =>
+  asArray(at(role.body, 'properties', 'permissions'), 'permissions').flatMap((permission) =>
+    ['actions', 'dataActions'].flatMap((kind) =>
+      asArray(at(permission, kind), kind).map((action) => asString(action, kind)),
+    ),
+  );
+const roleIdOf = (assignment: Resource): string =>
+  asString(at(assignment.body, 'properties', 'roleDefinitionId'), 'role');
+const guidIn = (id: string): string => id.slice(id.lastIndexOf('/') + 1);
+const scopeOf = (assignment: Resource): string =>
+  assignment.id.slice(0, assignment.id.indexOf('/providers/Microsoft.Authorization'));
+
+const runs: { name: string; azure: DryAzure }[] = [];
+
+beforeAll(async () => {
+  const everything = await dryRun('main', EVERYTHING);
+  runs.push(
+    { name: 'main', azure: (await dryRun('main', MAIN_PARAMETERS)).azure },
+    { name: 'main with everything', azure: everything.azure },
+    { name: 'main with Reader', azure: (await dryRun('main', { ...EVERYTHING, otherDependents: 'reader' })).azure },
+    { name: 'events', azure: (await dryRunEvents(everything.outputs)).azure },
+    { name: 'demo', azure: (await dryRun('demo', {})).azure },
+  );
+});
+
+const run = (name: string): DryAzure => {
+  const found = runs.find((item) => item.name === name);
+  if (!found) throw new Error(`no run ${name}`);
+  return found.azure;
+};
+const roles = (): Resource[] => runs.flatMap(({ azure }) => azure.ofType('Microsoft.Authorization/roleDefinitions'));
+const assignments = (name: string): Resource[] => run(name).ofType('Microsoft.Authorization/roleAssignments');
+
+describe('custom roles', () => {
+  it('grant no wildcard', () => {
+    expect(
+      roles()
+        .flatMap(actionsOf)
+        .filter((action) => action.includes('*')),
+    ).toEqual([]);
+    expect(roles().length).toBeGreaterThan(10);
+  });
+
+  it('grant no deletion or purge of a key, no reading of account keys, and no right to give rights', () => {
+    const forbidden =
+      /vaults\/(keys|secrets|certificates)\/(delete|purge|backup|import|create|decrypt|encrypt|wrap|unwrap|sign|release|write)|purge|deletedVaults|listKeys|regenerateKey|listAccountSas|roleAssignments\/(write|delete)|roleDefinitions\/(write|delete)|elevateAccess|sites\/(write|config|publish)/i;
+    expect(
+      roles()
+        .flatMap(actionsOf)
+        .filter((action) => forbidden.test(action)),
+    ).toEqual([]);
+  });
+
+  it('delete nothing but event subscriptions and the filters that Key Vault keeps for them', () => {
+    const deletions = [
+      ...new Set(
+        roles()
+          .flatMap(actionsOf)
+          .filter((action) => action.endsWith('/delete')),
+      ),
+    ];
+    expect(deletions.sort()).toEqual([
+      'Microsoft.EventGrid/eventSubscriptions/delete',
+      'Microsoft.EventGrid/systemTopics/eventSubscriptions/delete',
+      'Microsoft.KeyVault/vaults/eventGridFilters/delete',
+    ]);
+  });
+
+  it('write nothing but storage accounts, encryption scopes and what events need', () => {
+    const writes = [
+      ...new Set(
+        roles()
+          .flatMap(actionsOf)
+          .filter((action) => /\/(write|action)$/.test(action)),
+      ),
+    ];
+    expect(writes.sort()).toEqual([
+      'Microsoft.EventGrid/eventSubscriptions/write',
+      'Microsoft.EventGrid/systemTopics/eventSubscriptions/write',
+      'Microsoft.KeyVault/vaults/eventGridFilters/write',
+      'Microsoft.KeyVault/vaults/keys/recover/action',
+      'Microsoft.KeyVault/vaults/keys/rotate/action',
+      'Microsoft.KeyVault/vaults/keys/update/action',
+      'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action',
+      'Microsoft.Storage/storageAccounts/encryptionScopes/write',
+      'Microsoft.Storage/storageAccounts/write',
+      'Microsoft.Web/sites/functions/write',
+    ]);
+  });
+
+  it('have names of their own in the tenant, and an id of their own in each subscription', () => {
+    const main = run('main').ofType('Microsoft.Authorization/roleDefinitions');
+    const names = main.map((role) => at(role.body, 'properties', 'roleName'));
+    expect(new Set(names).size).toBe(names.length);
+    expect(new Set(main.map(({ id }) => guidIn(id))).size).toBe(main.length);
+  });
+
+  it('give the right to recover keys and to mend events only on request', async () => {
+    const { azure } = await dryRun('main', { ...MAIN_PARAMETERS, allowEventRepair: false });
+    const actions = azure.ofType('Microsoft.Authorization/roleDefinitions').flatMap(actionsOf);
+    expect(actions.filter((action) => /recover|delete|eventGridFilters\/write|sites/.test(action))).toEqual([]);
+  });
+});
+
+describe('role assignments', () => {
+  it.each(['main', 'main with everything', 'main with Reader', 'events', 'demo'])(
+    'of %s name a role of our own or a listed built-in one',
+    (name) => {
+      const own = new Set(roles().map(({ id }) => guidIn(id)));
+      const strange = assignments(name)
+        .map(roleIdOf)
+        .filter((id) => !own.has(guidIn(id)) && !(guidIn(id) in BUILT_IN));
+      expect(strange).toEqual([]);
+      expect(assignments(name).length).toBeGreaterThan(0);
+    },
+  );
+
+  it('hand out neither Owner, Contributor nor User Access Administrator, nor Storage Blob Data Owner', () => {
+    const refused = [
+      '8e3af657-a8ff-443c-a75c-2fe8c4bcb635',
+      'b24988ac-6180-42a0-ab88-20f7382dd24c',
+      '18d7d88d-d35e-4fb5-a5c3-7773c20a72d9',
+      'b7e6dc6d-f1e8-4753-8033-0f276bb0955b',
+      '17d1049b-9a84-46fb-8f53-869881c3d3ab', // Storage Account Contributor
+      'de139f84-1756-47ae-9be6-808fbbe84772', // Website Contributor
+    ];
+    const given = runs
+      .flatMap(({ azure }) => azure.ofType('Microsoft.Authorization/roleAssignments'))
+      .map(roleIdOf)
+      .map(guidIn);
+    expect(given.filter((id) => refused.includes(id))).toEqual([]);
+  });
+
+  it('give Crypto Officer, which can delete keys, to a person in the demo and to nobody else', () => {
+    const officers = runs.flatMap(({ name, azure }) =>
+      azure
+        .ofType('Microsoft.Authorization/roleAssignments')
+        .filter((item) => guidIn(roleIdOf(item)) === '14b46e9e-c2b7-41b4-b07b-48a6ebf60603')
+        .map((item) => [name, at(item.body, 'properties', 'principalType')]),
+    );
+    expect(officers).toEqual([['demo', 'User']]);
+  });
+
+  it('reach every managed vault, in its own subscription, with its own role there', () => {
+    const onVaults = assignments('main').filter(({ id }) => id.includes('/Microsoft.KeyVault/'));
+    expect(onVaults.map(scopeOf).sort()).toEqual([VAULT, OTHER_VAULT].sort());
+    for (const assignment of onVaults) {
+      expect(roleIdOf(assignment).split('/')[2]).toBe(assignment.id.split('/')[2]);
+    }
+  });
+
+  it('write accounts only in the resource groups that are named, if any are', () => {
+    const accountOperators = run('main with everything')
+      .ofType('Microsoft.Authorization/roleDefinitions')
+      .filter((role) => actionsOf(role).includes('Microsoft.Storage/storageAccounts/write'))
+      .map(({ id }) => guidIn(id));
+    const scopes = (name: string) =>
+      assignments(name)
+        .filter((item) => accountOperators.includes(guidIn(roleIdOf(item))))
+        .map(scopeOf);
+    expect(scopes('main').sort()).toEqual([`/subscriptions/${SUBSCRIPTION}`, `/subscriptions/${OTHER_SUBSCRIPTION}`]);
+    expect(scopes('main with everything')).toEqual([`/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-files`]);
+  });
+
+  it('let the app read files, and attach identities, only on request', () => {
+    const privileged = (name: string) =>
+      assignments(name).filter((item) => guidIn(roleIdOf(item)) === 'b8eda974-7b85-4f76-af95-65846b26df6d').length;
+    expect(privileged('main')).toBe(0);
+    expect(privileged('main with everything')).toBe(1);
+    const assigners = run('main')
+      .ofType('Microsoft.Authorization/roleDefinitions')
+      .filter((role) => actionsOf(role).some((action) => action.endsWith('/assign/action')))
+      .map(({ id }) => guidIn(id));
+    expect(assignments('main').filter((item) => assigners.includes(guidIn(roleIdOf(item))))).toEqual([]);
+  });
+
+  it('let Event Grid write dead letters, and nothing else of the storage', () => {
+    const [app, events] = run('main').ofType('Microsoft.ManagedIdentity/userAssignedIdentities');
+    expect(events?.id).toContain('id-cmk-events-');
+    const forEvents = assignments('main').filter(({ id }) => id.includes('/containers/'));
+    expect(forEvents.map(scopeOf).map(guidIn)).toEqual(['cmk-deadletter']);
+    const principals = new Set(assignments('main').map((item) => at(item.body, 'properties', 'principalId')));
+    expect(principals.size).toBe(2);
+    expect(app?.id).not.toBe(events?.id);
+  });
+
+  it('say that each principal is a service principal, so that Azure does not look for it before it has spread', () => {
+    const types = assignments('main with everything').map((item) => at(item.body, 'properties', 'principalType'));
+    expect(new Set(types)).toEqual(new Set(['ServicePrincipal']));
+  });
+});
