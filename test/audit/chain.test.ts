@@ -84,6 +84,26 @@ describe('verification of a chain', () => {
     expect(brief(verify(forged))).toEqual([`${A}:3 ChainBroken`]);
   });
 
+  it.each<[string, (line: Buffer) => Buffer]>([
+    [
+      'a byte that is not UTF-8 in place of a replacement character',
+      (line) => swap(line, '\ufffd', Buffer.from([0xff])),
+    ],
+    ['a byte order mark', (line) => Buffer.concat([Buffer.from('\ufeff'), line])],
+    ['a carriage return', (line) => Buffer.concat([line, Buffer.from('\r')])],
+    ['a space where JSON does not mind', (line) => swap(line, '"entry":', Buffer.from('"entry": '))],
+    ['the same member twice', (line) => swap(line, '"v":1', Buffer.from('"v":1,"v":1'))],
+  ])('finds %s, which reading as text or JSON would hide', (_, change) => {
+    const { line } = formatRecord(
+      { seq: 0, hash: '0'.repeat(64) },
+      { entry: { ...entry(1), resource: 'a\ufffdb' } },
+      { id: 'x', time: new Date(0) },
+    );
+    const bytes = Buffer.from(line.trimEnd());
+    expect(parseRecord(bytes)?.intact).toBe(true);
+    expect(parseRecord(change(bytes))?.intact ?? false).toBe(false);
+  });
+
   it('finds the same record written twice under two numbers', () => {
     const { files, ends } = makeChain([2]);
     const twice = edit(files, 0, (lines) => {
@@ -240,6 +260,11 @@ describe('whatever is done to a right chain is found', () => {
     );
   });
 });
+
+function swap(line: Buffer, text: string, by: Buffer): Buffer {
+  const at = line.indexOf(text);
+  return Buffer.concat([line.subarray(0, at), by, line.subarray(at + Buffer.byteLength(text))]);
+}
 
 /** As {@link verify}, for lines whose characters are bytes. */
 function verifyBytes(files: readonly MadeFile[]): string[] {

@@ -1,4 +1,6 @@
+import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
+import { importJWK, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Authenticate, createAuthenticator } from '../../src/http/caller.ts';
 import type { HeaderReader } from '../../src/http/headers.ts';
@@ -159,7 +161,6 @@ describe('every other call is refused', () => {
   });
 
   it('HS256 with the public key as the secret', async () => {
-    const { createHmac } = await import('node:crypto');
     const pem = await tenant.publicKeyPem();
     const [, payload] = (await tenant.issue()).split('.');
     const signed = `${base64url({ alg: 'HS256', typ: 'JWT', kid: 'key-1' })}.${payload}`;
@@ -167,9 +168,16 @@ describe('every other call is refused', () => {
     expect(await refusal(bearer(token))).toMatchObject({ status: 401, reason: 'TokenInvalid' });
   });
 
+  it.each(['PS256', 'RS384', 'RS512'])("signed %s with the tenant's own key: the algorithm is pinned", async (alg) => {
+    const key = await importJWK(await tenant.privateJwk(), alg);
+    const token = await new SignJWT({ ...tenant.claims('2.0'), nbf: 0, exp: 4_000_000_000 })
+      .setProtectedHeader({ alg, kid: 'key-1' })
+      .sign(key);
+    expect(await refusal(bearer(token))).toMatchObject({ status: 401, reason: 'TokenInvalid' });
+  });
+
   it('a key that the token brings along (jwk, jku)', async () => {
     const stranger = await makeKey('key-1');
-    const { SignJWT } = await import('jose');
     const token = await new SignJWT({ ...tenant.claims('2.0'), nbf: 0, exp: 4_000_000_000 })
       .setProtectedHeader({ alg: 'RS256', kid: 'key-1', jwk: stranger.jwk, jku: 'https://attacker.example/keys' })
       .sign(stranger.privateKey);
@@ -220,7 +228,6 @@ describe('every other call is refused', () => {
   });
 
   it('a token without an end', async () => {
-    const { SignJWT } = await import('jose');
     const key = await makeKey('key-x');
     tenant.setAnswer({ status: 200, body: JSON.stringify({ keys: [key.jwk] }) });
     const fresh = createAuthenticator(tenant.config);

@@ -83,7 +83,8 @@ export async function startTenant() {
     claims,
     requests: () => asked,
     publicKeyPem: () => exportSPKI(current.publicKey),
-    publicJwk: () => current.jwk,
+    /** The tenant's own key, to sign in a way that the tenant never does. */
+    privateJwk: () => exportJWK(current.privateKey),
     /** What the keys' address answers from now on; undefined: the keys. */
     setAnswer(next: typeof answer) {
       answer = next;
