@@ -38,9 +38,20 @@ export const REASONS = {
   RestoreIncomplete: 'Not everything that the revocation disabled is enabled again; the call can be repeated.',
   NothingToRestore: 'No revocation of this key is open; nothing was changed.',
   SecondPersonNeeded: 'A key is restored by somebody else than who revoked it.',
+  QueryInvalid: 'A query parameter is not one that this call takes.',
   ConfirmationWrong: 'The confirmation does not name the key.',
   KeyNotManaged: 'There is no such key that this app looks after.',
   DryRun: 'Nothing was changed: this is what a revocation would do.',
+
+  // Blast radius and effect
+  SharesUnreadable: 'The file shares of an account cannot be listed.',
+  OtherResourcesUnreadable: 'Resource Graph cannot tell, or not in full, which other resources use the key.',
+  ScopesNotAsked: 'Encryption scopes were not looked at, as the settings say.',
+  TimeUp: 'Not read within the time there was; there may be more.',
+  EffectSeen: 'The file service shows what the change of the key was meant to bring about.',
+  EffectNotSeen: 'The file service of some accounts does not show what the change of the key was meant to bring about.',
+  EffectNotShown: 'The file service of some accounts does not show the effect yet; asked again.',
+  ProbeSuperseded: 'The key was changed again since; the newer change is followed instead.',
 
   // Rotation on near expiry
   Rotated: 'The key was rotated.',

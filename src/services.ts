@@ -8,6 +8,10 @@ import { auditContainer } from './audit/audit-storage-client.ts';
 import { auditTrail, type RecordAudit } from './audit/audit-trail.ts';
 import { appCredential } from './azure/credential.ts';
 import { Pacer, STORAGE_WRITES } from './azure/pacer.ts';
+import { createFileShares, type FileShares } from './dependents/file-shares-client.ts';
+import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
+import { createEffectStore, type EffectStore } from './effect/effect-store-client.ts';
+import { createFileService, type FileService } from './effect/file-service-client.ts';
 import { type Authenticate, createAuthenticator } from './http/caller.ts';
 import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/key-client.ts';
 import type { Log } from './log.ts';
@@ -22,6 +26,12 @@ export interface Services {
   readonly urgentKeys: Keys;
   readonly accounts: StorageAccounts;
   readonly subscriptions: Subscriptions;
+  readonly shares: FileShares;
+  readonly resourceGraph: ResourceGraph;
+  /** The file service itself, asked whether it still serves. */
+  readonly fileService: FileService;
+  /** What the file services of a key's dependents were last seen to do. */
+  readonly effects: EffectStore;
   readonly queue: WorkQueue;
   /** The audit trail; it never throws, and answers in time. */
   readonly audit: RecordAudit;
@@ -52,6 +62,10 @@ export function createServices(
     urgentKeys: createKeys(identity, URGENT_OPTIONS),
     accounts: createStorageAccounts(identity, settings.cloud),
     subscriptions: createSubscriptions(identity, settings.cloud),
+    shares: createFileShares(identity, settings.cloud),
+    resourceGraph: createResourceGraph(identity, settings.cloud),
+    fileService: createFileService(identity, settings.cloud),
+    effects: createEffectStore(settings, () => identity),
     queue: createWorkQueue(settings, () => identity),
     audit: auditTrail(auditFiles(auditContainer(settings, () => identity)), {
       now: () => new Date(),

@@ -1,8 +1,9 @@
 import { app } from '@azure/functions';
 import { reconcileKey } from '../accounts/reconcile-key.ts';
+import { probeKey } from '../effect/probe-work.ts';
 import { contextLog } from '../log.ts';
 import { services } from '../services.ts';
-import { KEY_WORK, parseKeyWork } from '../work/messages.ts';
+import { KEY_WORK, type KeyWork, type ProbeWork, parseKeyQueueWork } from '../work/messages.ts';
 import { processWork } from '../work/process.ts';
 import { received } from './received.ts';
 
@@ -11,7 +12,8 @@ app.storageQueue('reconcileKey', {
   connection: 'AzureWebJobsStorage',
   handler: async (entry, context) => {
     const log = contextLog(context);
-    const run = (work: Parameters<typeof reconcileKey>[0]) => reconcileKey(work, services(), log);
-    await processWork(KEY_WORK, received(entry, context), parseKeyWork, run, services().queue, log);
+    const run = (work: KeyWork | ProbeWork) =>
+      work.kind === 'probe' ? probeKey(work, services(), log) : reconcileKey(work, services(), log);
+    await processWork(KEY_WORK, received(entry, context), parseKeyQueueWork, run, services().queue, log);
   },
 });

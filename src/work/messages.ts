@@ -44,14 +44,33 @@ const accountWork = z.strictObject({
   attempt,
 });
 
+/** "Ask the file services of this key's dependents whether the change of the key has come through." */
+const probeWork = z.strictObject({
+  kind: z.literal('probe'),
+  /** Key identifier without a version. */
+  key: z.string().min(1).max(300),
+  /** What a revocation (`blocked`) or a restore (`open`) is meant to bring about. */
+  expect: z.enum(['blocked', 'open']),
+  /** When the key was changed (ISO 8601). */
+  since: z.iso.datetime(),
+  cause,
+  attempt,
+});
+
 export type Cause = z.output<typeof cause>;
 export type KeyWork = z.output<typeof keyWork>;
 export type AccountWork = z.output<typeof accountWork>;
-export type Work = KeyWork | AccountWork;
+export type ProbeWork = z.output<typeof probeWork>;
+export type Work = KeyWork | AccountWork | ProbeWork;
 
 /** @throws {@link InvalidMessageError} when the entry is not a message about a key. */
 export function parseKeyWork(entry: unknown): KeyWork {
   return parse(keyWork, entry);
+}
+
+/** @throws {@link InvalidMessageError} when the entry is none of the messages that wait in {@link KEY_WORK}. */
+export function parseKeyQueueWork(entry: unknown): KeyWork | ProbeWork {
+  return parse(z.discriminatedUnion('kind', [keyWork, probeWork]), entry);
 }
 
 /** @throws {@link InvalidMessageError} when the entry is not a message about an account. */

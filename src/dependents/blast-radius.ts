@@ -1,0 +1,221 @@
+import type { Account } from '../accounts/account.ts';
+import { findDependents } from '../accounts/inventory.ts';
+import { accountKeyUse, scopeKeyUse, usesKey } from '../accounts/key-use.ts';
+import type { StorageAccounts } from '../accounts/storage-client.ts';
+import { parseResourceId, type ResourceId, sameResource } from '../azure/resource-id.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Services } from '../services.ts';
+import { describe } from '../work/outcome.ts';
+import type { DependentAccount, DependentScope, OtherDependent, Unread } from './dependent.ts';
+import type { FileShare } from './file-shares-client.ts';
+import { keyUseQuery, keyUses } from './key-paths.ts';
+import { limited } from './limit.ts';
+import { ownStorage } from './own-storage.ts';
+import { Parts } from './parts.ts';
+import { untilAborted } from './time-box.ts';
+
+/** Accounts whose shares and encryption scopes are read at the same time. */
+const CONCURRENCY = 8;
+
+/** Everything that stops working when a key is revoked, as far as it can be read. */
+export interface BlastRadius {
+  /** Key identifier without a version. */
+  readonly key: string;
+  /** False when anything is in `unread`: there may be more than is listed. */
+  readonly complete: boolean;
+  /** By ARM id. */
+  readonly accounts: readonly DependentAccount[];
+  /** Other resources, and storage accounts outside the subscriptions that are looked after. By ARM id. */
+  readonly otherResources: readonly OtherDependent[];
+  /** Whether the app's own storage uses the key, so that revoking it locks the app out. */
+  readonly selfLockout: boolean | 'unknown';
+  readonly unread: readonly Unread[];
+}
+
+export type BlastRadiusServices = Pick<
+  Services,
+  'settings' | 'accounts' | 'subscriptions' | 'shares' | 'resourceGraph'
+>;
+
+/**
+ * Reads what depends on a key. It never throws: what cannot be read is listed in `unread`. When the signal aborts it
+ * returns at once with what it has, and lists what was under way; see `timeBoxed`.
+ */
+export async function readBlastRadius(
+  key: ManagedKey,
+  services: BlastRadiusServices,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<BlastRadius> {
+  const reading = new Reading(key, services, options.signal);
+  await untilAborted(reading.run(), options.signal);
+  return reading.soFar();
+}
+
+class Reading {
+  readonly #key: ManagedKey;
+  readonly #services: BlastRadiusServices;
+  readonly #signal: AbortSignal | undefined;
+  readonly #parts: Parts;
+  readonly #limit = limited(CONCURRENCY);
+  readonly #accounts = new Map<string, DependentAccount>();
+  readonly #others: OtherDependent[] = [];
+  readonly #own: string | undefined;
+  #selfLockout: boolean | 'unknown';
+
+  constructor(key: ManagedKey, services: BlastRadiusServices, signal: AbortSignal | undefined) {
+    this.#key = key;
+    this.#services = services;
+    this.#signal = signal;
+    this.#parts = new Parts(signal);
+    const own = ownStorage(services.settings);
+    this.#own = own === 'local' ? undefined : own;
+    this.#selfLockout = own === 'local' ? false : 'unknown';
+  }
+
+  async run(): Promise<void> {
+    await Promise.all([
+      this.#parts.read('storage accounts', 'SubscriptionUnreadable', () => this.#readAccounts()),
+      this.#parts.read('other resource types', 'OtherResourcesUnreadable', () => this.#readOthers()),
+    ]);
+  }
+
+  soFar(): BlastRadius {
+    const accounts = [...this.#accounts.values()].sort(byId);
+    const known = (id: string): boolean => accounts.some((account) => sameResource(account.id, id));
+    const otherResources = this.#others.filter(({ id }) => !known(id)).sort(byId);
+    const unread = this.#parts.missing();
+    const lockedOut = [...accounts, ...otherResources.filter(isStorage)].some(({ name }) => this.#isOwn(name));
+    return {
+      key: this.#key.id,
+      complete: unread.length === 0,
+      accounts,
+      otherResources,
+      selfLockout: lockedOut || this.#selfLockout,
+      unread,
+    };
+  }
+
+  async #readAccounts(): Promise<void> {
+    const { settings, subscriptions } = this.#services;
+    const details: Promise<void>[] = [];
+    const accounts = this.#watched((own) => details.push(this.#readOwnStorage(own)));
+    const inventory = await findDependents(
+      this.#key,
+      settings.subscriptions ?? (await subscriptions.list()),
+      { settings, accounts },
+      async (account) => {
+        this.#accounts.set(account.id.toLowerCase(), toDependent(account, this.#key));
+        // Not waited for here: the list goes on, and so does the search for the next dependent.
+        details.push(this.#readShares(account), this.#readScopes(account));
+      },
+    );
+    for (const { id, failure } of inventory.unreadableSubscriptions) {
+      this.#parts.unread(`storage accounts of subscription ${id}`, 'SubscriptionUnreadable', describe(failure));
+    }
+    for (const { id, failure } of inventory.unreadableScopes) {
+      this.#parts.unread(`encryption scopes of ${id}`, 'ScopesUnreadable', describe(failure));
+    }
+    if (settings.scopeDiscovery === 'dependents') {
+      const detail = 'Only accounts that use the key themselves are looked at (CMK_SCOPE_DISCOVERY=dependents).';
+      this.#parts.unread('encryption scopes of other accounts', 'ScopesNotAsked', detail);
+    }
+    await Promise.all(details);
+  }
+
+  /** The accounts client, heeding the signal, and calling back when the app's own storage passes by. */
+  #watched(ownSeen: (account: Account) => void): StorageAccounts {
+    const { accounts } = this.#services;
+    const signal = this.#signal;
+    const isOwn = (name: string): boolean => this.#isOwn(name);
+    return {
+      ...accounts,
+      async *list(subscriptionId) {
+        for await (const account of accounts.list(subscriptionId, signal)) {
+          if (isOwn(account.name)) ownSeen(account);
+          yield account;
+        }
+      },
+      listScopes: (id) => accounts.listScopes(id, signal),
+    };
+  }
+
+  async #readShares(account: Account): Promise<void> {
+    if (!usesKey(accountKeyUse(account.encryption), this.#key)) return;
+    await this.#limit(() =>
+      this.#parts.read(`file shares of ${account.id}`, 'SharesUnreadable', async () => {
+        for await (const share of this.#services.shares.list(idOf(account), this.#signal)) {
+          this.#change(account, (known) => ({ ...known, shares: [...known.shares, share] }));
+        }
+      }),
+    );
+  }
+
+  async #readScopes(account: Account): Promise<void> {
+    await this.#limit(() =>
+      this.#parts.read(`encryption scopes of ${account.id}`, 'ScopesUnreadable', async () => {
+        for await (const scope of this.#scopesOnKey(account)) {
+          this.#change(account, (known) => ({ ...known, scopes: [...known.scopes, scope] }));
+        }
+      }),
+    );
+  }
+
+  async #readOwnStorage(own: Account): Promise<void> {
+    if (usesKey(accountKeyUse(own.encryption), this.#key)) return; // a dependent like any other
+    await this.#limit(() =>
+      this.#parts.read(`encryption scopes of the app's own storage ${own.id}`, 'ScopesUnreadable', async () => {
+        let found = false;
+        for await (const _ of this.#scopesOnKey(own)) found = true;
+        this.#selfLockout = found;
+      }),
+    );
+  }
+
+  async *#scopesOnKey(account: Account): AsyncIterable<DependentScope> {
+    for await (const scope of this.#services.accounts.listScopes(idOf(account), this.#signal)) {
+      const use = scopeKeyUse(scope);
+      if (!usesKey(use, this.#key)) continue;
+      const mode = use.pinned === undefined ? 'automatic' : 'pinned';
+      yield { name: scope.name, enabled: scope.enabled, mode, version: use.current };
+    }
+  }
+
+  async #readOthers(): Promise<void> {
+    for await (const row of this.#services.resourceGraph.query(keyUseQuery(this.#key), this.#signal)) {
+      const { id, name, type, location, subscriptionId } = row;
+      const uses = keyUses(type, row.properties, this.#key);
+      if (uses.length > 0) this.#others.push({ id, name, type, region: location, subscriptionId, uses });
+    }
+  }
+
+  #change(account: Account, change: (known: DependentAccount) => DependentAccount): void {
+    const id = account.id.toLowerCase();
+    const known = this.#accounts.get(id);
+    if (known) this.#accounts.set(id, change(known));
+  }
+
+  #isOwn(name: string): boolean {
+    return this.#own !== undefined && name.toLowerCase() === this.#own;
+  }
+}
+
+function toDependent({ id, name, location, encryption }: Account, key: ManagedKey): DependentAccount {
+  const use = accountKeyUse(encryption);
+  const own = usesKey(use, key) ? use : undefined;
+  const mode = own === undefined ? 'scopesOnly' : own.pinned === undefined ? 'automatic' : 'pinned';
+  const shares: FileShare[] = [];
+  return { id, name, region: location, mode, version: own?.current ?? own?.pinned, shares, scopes: [] };
+}
+
+function idOf(account: Account): ResourceId {
+  // `Account` is only ever made from an id that parses.
+  return parseResourceId(account.id) as ResourceId;
+}
+
+function isStorage({ type }: OtherDependent): boolean {
+  return type === 'microsoft.storage/storageaccounts';
+}
+
+function byId(a: { id: string }, b: { id: string }): number {
+  return a.id < b.id ? -1 : Number(a.id > b.id);
+}

@@ -1,0 +1,134 @@
+import { parseKeyIdentifier, parseVault, sameKeyName } from '../keys/key-identifier.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { NamedKey } from './dependent.ts';
+
+/** Where a resource names its key: one property with a key identifier, or an object with vault, name and version apart. */
+type KeyPath =
+  | { readonly identifier: string }
+  | { readonly parts: string; readonly vault: string; readonly name: string; readonly version: string };
+
+const identifier = (path: string): KeyPath => ({ identifier: path });
+const parts = (path: string, vault = 'keyVaultUri', name = 'keyName', version = 'keyVersion'): KeyPath => ({
+  parts: path,
+  vault,
+  name,
+  version,
+});
+
+/**
+ * Types that can be encrypted with a customer-managed key, and where under `properties` they name it. A step of a path
+ * that meets an array goes on in each of its items. Sources: the resource providers' API specifications and the aliases of
+ * Azure Policy. Child resources that Resource Graph does not show (encryption scopes, protectors of SQL servers) are absent.
+ */
+export const KEY_PATHS: Readonly<Record<string, readonly KeyPath[]>> = {
+  'microsoft.appconfiguration/configurationstores': [identifier('encryption.keyVaultProperties.keyIdentifier')],
+  'microsoft.automation/automationaccounts': [parts('encryption.keyVaultProperties')],
+  'microsoft.batch/batchaccounts': [identifier('encryption.keyVaultProperties.keyIdentifier')],
+  'microsoft.cache/redisenterprise': [identifier('encryption.customerManagedKeyEncryption.keyEncryptionKeyUrl')],
+  'microsoft.cognitiveservices/accounts': [parts('encryption.keyVaultProperties')],
+  'microsoft.compute/diskencryptionsets': [identifier('activeKey.keyUrl'), identifier('previousKeys.keyUrl')],
+  'microsoft.containerinstance/containergroups': [parts('encryptionProperties', 'vaultBaseUrl')],
+  'microsoft.containerregistry/registries': [
+    identifier('encryption.keyVaultProperties.keyIdentifier'),
+    identifier('encryption.keyVaultProperties.versionedKeyIdentifier'),
+  ],
+  'microsoft.containerservice/managedclusters': [identifier('securityProfile.azureKeyVaultKms.keyId')],
+  'microsoft.databricks/workspaces': [
+    parts('encryption.entities.managedServices.keyVaultProperties'),
+    parts('encryption.entities.managedDisk.keyVaultProperties'),
+  ],
+  'microsoft.datafactory/factories': [parts('encryption', 'vaultBaseUrl')],
+  'microsoft.dataprotection/backupvaults': [
+    identifier('securitySettings.encryptionSettings.keyVaultProperties.keyUri'),
+  ],
+  'microsoft.dbformysql/flexibleservers': [
+    identifier('dataEncryption.primaryKeyURI'),
+    identifier('dataEncryption.geoBackupKeyURI'),
+  ],
+  'microsoft.dbforpostgresql/flexibleservers': [
+    identifier('dataEncryption.primaryKeyURI'),
+    identifier('dataEncryption.geoBackupKeyURI'),
+  ],
+  'microsoft.devices/iothubs': [identifier('encryption.keyVaultProperties.keyIdentifier')],
+  'microsoft.deviceupdate/accounts': [identifier('encryption.keyVaultKeyUri')],
+  'microsoft.documentdb/databaseaccounts': [identifier('keyVaultKeyUri')],
+  'microsoft.elasticsan/elasticsans/volumegroups': [parts('encryptionProperties.keyVaultProperties')],
+  'microsoft.eventhub/namespaces': [parts('encryption.keyVaultProperties')],
+  'microsoft.hdinsight/clusters': [parts('diskEncryptionProperties', 'vaultUri')],
+  'microsoft.healthbot/healthbots': [parts('keyVaultProperties')],
+  'microsoft.healthcareapis/services': [identifier('cosmosDbConfiguration.keyVaultKeyUri')],
+  'microsoft.healthcareapis/workspaces/dicomservices': [
+    identifier('encryption.customerManagedKeyEncryption.keyEncryptionKeyUrl'),
+  ],
+  'microsoft.healthcareapis/workspaces/fhirservices': [
+    identifier('encryption.customerManagedKeyEncryption.keyEncryptionKeyUrl'),
+  ],
+  'microsoft.kusto/clusters': [parts('keyVaultProperties')],
+  'microsoft.loadtestservice/loadtests': [identifier('encryption.keyUrl')],
+  'microsoft.machinelearningservices/workspaces': [identifier('encryption.keyVaultProperties.keyIdentifier')],
+  'microsoft.netapp/netappaccounts': [parts('encryption.keyVaultProperties')],
+  'microsoft.operationalinsights/clusters': [parts('keyVaultProperties')],
+  'microsoft.recoveryservices/vaults': [identifier('encryption.keyVaultProperties.keyUri')],
+  'microsoft.servicebus/namespaces': [parts('encryption.keyVaultProperties')],
+  'microsoft.sql/managedinstances': [identifier('keyId')],
+  'microsoft.sql/servers': [identifier('keyId')],
+  // Accounts outside the subscriptions that are looked after; the others are read from their provider.
+  'microsoft.storage/storageaccounts': [parts('encryption.keyvaultproperties')],
+  'microsoft.storagecache/caches': [identifier('encryptionSettings.keyEncryptionKey.keyUrl')],
+  'microsoft.synapse/workspaces': [identifier('encryption.cmk.key.keyVaultUrl')],
+};
+
+/** The one query for every type, of what names the key's vault at all; {@link keyUses} tells which name the key. */
+export function keyUseQuery(key: ManagedKey): string {
+  const host = key.vault.uri.slice('https://'.length);
+  const types = Object.keys(KEY_PATHS).map((type) => `'${type}'`);
+  return [
+    'resources',
+    `where type in~ (${types.join(', ')})`,
+    `where tostring(properties) contains "${host}"`,
+    'project id, name, type, location, subscriptionId, properties',
+    'order by id asc',
+  ].join(' | ');
+}
+
+/** Where a resource of that type names exactly this key; once for each path and version. */
+export function keyUses(type: string, properties: unknown, key: ManagedKey): NamedKey[] {
+  const uses = (KEY_PATHS[type.toLowerCase()] ?? []).flatMap((path) =>
+    'identifier' in path
+      ? valuesAt(properties, path.identifier).flatMap((value) => byIdentifier(path.identifier, value, key))
+      : valuesAt(properties, path.parts).flatMap((value) => byParts(path, value, key)),
+  );
+  return [...new Map(uses.map((use) => [`${use.path} ${use.version}`, use])).values()];
+}
+
+function byIdentifier(path: string, value: unknown, key: ManagedKey): NamedKey[] {
+  const named = typeof value === 'string' ? parseKeyIdentifier(value.trim()) : undefined;
+  if (!named || named.vaultUri !== key.vault.uri || !sameKeyName(named.keyName, key.name)) return [];
+  return [{ path, version: named.version }];
+}
+
+function byParts(path: Extract<KeyPath, { parts: string }>, value: unknown, key: ManagedKey): NamedKey[] {
+  const text = (name: string): string => {
+    const found = fieldOf(value, name);
+    return typeof found === 'string' ? found.trim() : '';
+  };
+  if (parseVault(text(path.vault))?.vaultUri !== key.vault.uri || !sameKeyName(text(path.name), key.name)) return [];
+  return [{ path: path.parts, version: text(path.version).toLowerCase() || undefined }];
+}
+
+function valuesAt(root: unknown, path: string): unknown[] {
+  let values = flat([root]);
+  for (const step of path.split('.')) values = flat(values.map((value) => fieldOf(value, step)));
+  return values;
+}
+
+function flat(values: readonly unknown[]): unknown[] {
+  return values.flatMap((value) => (Array.isArray(value) ? value : [value]));
+}
+
+/** Letter case does not matter: the providers disagree on it from one API version to the next. */
+function fieldOf(value: unknown, name: string): unknown {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const wanted = name.toLowerCase();
+  return Object.entries(value).find(([field]) => field.toLowerCase() === wanted)?.[1];
+}

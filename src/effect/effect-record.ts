@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import type { AccountEffect, KeyChange, KeyEffect } from './effect.ts';
+import type { ProbeResult } from './probe.ts';
+
+const time = z.iso.datetime();
+
+const record = z.object({
+  key: z.string(),
+  change: z.object({ expect: z.enum(['blocked', 'open']), since: time }),
+  complete: z.boolean(),
+  accounts: z.array(
+    z.object({
+      account: z.string(),
+      share: z.string().optional(),
+      state: z.enum(['blocked', 'open', 'unknown']),
+      since: time,
+      checkedOn: time,
+      secondsAfterChange: z.number().optional(),
+      why: z.string().optional(),
+    }),
+  ),
+});
+
+/** Undefined for what is not a record of ours: it is made anew by the next probe. */
+export function parseEffect(text: string): KeyEffect | undefined {
+  try {
+    return record.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a round of probes found. */
+export interface ProbeRound {
+  readonly key: string;
+  readonly change: KeyChange;
+  readonly complete: boolean;
+  readonly results: readonly ProbeResult[];
+}
+
+/** Whether the record is about a change that came after this one: then this one is no longer followed. */
+export function isSuperseded(current: KeyEffect | undefined, change: KeyChange): boolean {
+  return current !== undefined && Date.parse(current.change.since) > Date.parse(change.since);
+}
+
+export function isSameChange(current: KeyEffect | undefined, change: KeyChange): current is KeyEffect {
+  return current?.change.expect === change.expect && Date.parse(current.change.since) === Date.parse(change.since);
+}
+
+/** The record after a round. A round about an older change, and an answer older than the one on record, change nothing. */
+export function recordRound(current: KeyEffect | undefined, round: ProbeRound): KeyEffect {
+  if (current && isSuperseded(current, round.change)) return current;
+  const before = new Map((current?.accounts ?? []).map((effect) => [effect.account.toLowerCase(), effect]));
+  const same = isSameChange(current, round.change);
+  const accounts = round.results.map((result) => {
+    const known = before.get(result.account.toLowerCase());
+    if (same && known && Date.parse(known.checkedOn) > result.checkedOn.getTime()) return known;
+    return nextEffect(known, same, result, round.change);
+  });
+  return { key: round.key, change: round.change, complete: round.complete, accounts };
+}
+
+function nextEffect(
+  known: AccountEffect | undefined,
+  sameChange: boolean,
+  { account, share, state, why, checkedOn }: ProbeResult,
+  change: KeyChange,
+): AccountEffect {
+  const since = known?.state === state ? known.since : checkedOn.toISOString();
+  const seconds = secondsAfterChange(sameChange ? known : undefined, state, since, change);
+  return {
+    account,
+    ...(share === undefined ? {} : { share }),
+    state,
+    since,
+    checkedOn: checkedOn.toISOString(),
+    ...(seconds === undefined ? {} : { secondsAfterChange: seconds }),
+    ...(why === undefined ? {} : { why }),
+  };
+}
+
+/** One answer that tells nothing does not unsay what was seen; the opposite does. */
+function secondsAfterChange(
+  known: AccountEffect | undefined,
+  state: AccountEffect['state'],
+  since: string,
+  change: KeyChange,
+): number | undefined {
+  if (state !== change.expect) return state === 'unknown' ? known?.secondsAfterChange : undefined;
+  // Negative when it was so already before the key was changed.
+  return known?.secondsAfterChange ?? Math.max(0, (Date.parse(since) - Date.parse(change.since)) / 1000);
+}

@@ -1,0 +1,100 @@
+import type { TokenCredential } from '@azure/identity';
+import { BlobServiceClient, type BlockBlobClient, type ContainerClient } from '@azure/storage-blob';
+import { describeFailure } from '../azure/failure.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Settings } from '../settings.ts';
+import type { KeyEffect } from './effect.ts';
+import { parseEffect } from './effect-record.ts';
+
+/** Container of reports in the app's own storage. */
+const CONTAINER = 'cmk-drift';
+/** Writers that meet each other read again; so many in a row do not meet. */
+const MAX_TRIES = 10;
+
+/** Keeps, for each key, what the file services of its dependents were last seen to do. */
+export interface EffectStore {
+  /** Undefined when nothing was recorded yet. Errors are the SDK's: read them with `describeFailure`. */
+  read(key: ManagedKey, signal?: AbortSignal): Promise<KeyEffect | undefined>;
+  /**
+   * Replaces the record by what `change` makes of it. Of writers at the same time, none overwrites another: `change` is
+   * called again with what the other one wrote. Returns what is recorded in the end.
+   */
+  update(key: ManagedKey, change: (current: KeyEffect | undefined) => KeyEffect): Promise<KeyEffect>;
+}
+
+/** One JSON blob for each key, `effect/{vault}/{key}.json`, guarded by its ETag. */
+export function createEffectStore(
+  settings: Pick<Settings, 'storage' | 'cloud'>,
+  credential: () => TokenCredential,
+): EffectStore {
+  const container = openContainer(settings, credential);
+  const blobOf = (key: ManagedKey): BlockBlobClient =>
+    // Key names compare without letter case, blob names with it.
+    container.getBlockBlobClient(`effect/${key.vault.name}/${key.name.toLowerCase()}.json`);
+
+  return {
+    async read(key, signal) {
+      return (await load(blobOf(key), signal)).effect;
+    },
+    async update(key, change) {
+      const blob = blobOf(key);
+      for (let tries = 1; ; tries += 1) {
+        const { effect, etag } = await load(blob);
+        const changed = change(effect);
+        try {
+          await store(container, blob, changed, etag);
+          return changed;
+        } catch (error) {
+          if (tries >= MAX_TRIES || describeFailure(error).kind !== 'conflict') throw error;
+        }
+      }
+    },
+  };
+}
+
+async function load(
+  blob: BlockBlobClient,
+  signal?: AbortSignal,
+): Promise<{ effect: KeyEffect | undefined; etag: string | undefined }> {
+  try {
+    const options = signal ? { abortSignal: signal } : {};
+    const { etag } = await blob.getProperties(options);
+    const content = await blob.downloadToBuffer(0, undefined, { ...options, conditions: { ifMatch: etag ?? '' } });
+    return { effect: parseEffect(content.toString('utf8')), etag };
+  } catch (error) {
+    if (describeFailure(error).kind === 'notFound') return { effect: undefined, etag: undefined };
+    throw error;
+  }
+}
+
+async function store(
+  container: ContainerClient,
+  blob: BlockBlobClient,
+  effect: KeyEffect,
+  etag: string | undefined,
+): Promise<void> {
+  const text = JSON.stringify(effect);
+  const options = {
+    conditions: etag ? { ifMatch: etag } : { ifNoneMatch: '*' },
+    blobHTTPHeaders: { blobContentType: 'application/json; charset=utf-8' },
+  };
+  try {
+    await blob.upload(text, Buffer.byteLength(text), options);
+  } catch (error) {
+    if (describeFailure(error).code !== 'ContainerNotFound') throw error;
+    await container.createIfNotExists();
+    await blob.upload(text, Buffer.byteLength(text), options);
+  }
+}
+
+function openContainer(
+  { storage, cloud }: Pick<Settings, 'storage' | 'cloud'>,
+  credential: () => TokenCredential,
+): ContainerClient {
+  const options = { retryOptions: { maxTries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 500 } };
+  const service =
+    'connectionString' in storage
+      ? BlobServiceClient.fromConnectionString(storage.connectionString, options)
+      : new BlobServiceClient(`https://${storage.accountName}.blob.${cloud.storageSuffix}`, credential(), options);
+  return service.getContainerClient(CONTAINER);
+}

@@ -1,0 +1,21 @@
+import type { AccountEffect, KeyEffect } from './effect.ts';
+
+/** How long an effect is waited for. Microsoft gives no figure for Storage; a role takes 10 minutes at most. Milliseconds. */
+export const PATIENCE_MS = 30 * 60_000;
+
+export type NextProbe =
+  | { readonly next: 'done' }
+  | { readonly next: 'again'; readonly delaySeconds: number }
+  | { readonly next: 'givenUp' };
+
+/** Accounts that can show the effect and do not. One without a share to list can never show it, and is not waited for. */
+export function pendingAccounts({ accounts, change }: KeyEffect): AccountEffect[] {
+  return accounts.filter(({ share, state }) => share !== undefined && state !== change.expect);
+}
+
+/** After 5, 10, 20 and 40 seconds, then every minute, for half an hour from the change. */
+export function nextProbe(effect: KeyEffect, attempt: number, now: Date): NextProbe {
+  if (effect.complete && pendingAccounts(effect).length === 0) return { next: 'done' };
+  if (now.getTime() - Date.parse(effect.change.since) >= PATIENCE_MS) return { next: 'givenUp' };
+  return { next: 'again', delaySeconds: Math.min(5 * 2 ** attempt, 60) };
+}

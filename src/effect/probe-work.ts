@@ -1,0 +1,118 @@
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
+import type { Services } from '../services.ts';
+import { type Cause, KEY_WORK, type ProbeWork } from '../work/messages.ts';
+import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import type { AccountEffect, ExpectedEffect, KeyChange, KeyEffect } from './effect.ts';
+import { isSameChange, isSuperseded, recordRound } from './effect-record.ts';
+import { nextProbe, pendingAccounts } from './next-probe.ts';
+import { type ProbeTarget, probe } from './probe.ts';
+import { findProbeTargets } from './probe-targets.ts';
+
+/** Time for finding the accounts, and for asking them, in one round. Milliseconds. */
+const FINDING_MS = 60_000;
+const ASKING_MS = 60_000;
+/** Accounts that a log record names; it tells the number of all. */
+const MAX_NAMED = 100;
+
+export type ProbeServices = Pick<
+  Services,
+  'settings' | 'accounts' | 'subscriptions' | 'shares' | 'fileService' | 'effects' | 'queue' | 'now'
+>;
+
+/** The message that has the effect of a change followed until it is seen. Send it to {@link KEY_WORK}. */
+export function probeMessage(key: ManagedKey, expect: ExpectedEffect, since: Date, cause: Cause): ProbeWork {
+  return { kind: 'probe', key: key.id, expect, since: since.toISOString(), cause, attempt: 0 };
+}
+
+/**
+ * One round: asks the file service of every account that uses the key, records what it shows, and puts the message back
+ * until all show what is expected, or the time for it is over. It can be killed and run again at any point.
+ */
+export async function probeKey(work: ProbeWork, services: ProbeServices, log: Log): Promise<Outcome> {
+  const { settings, effects, queue, now } = services;
+  const key = settings.vaults.key(work.key);
+  if (!key) return { outcome: 'impossible', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
+  const change: KeyChange = { expect: work.expect, since: work.since };
+  const about = { key: key.id, ...change, cause: work.cause };
+  const superseded = (): Outcome => {
+    log({ level: 'info', reason: 'ProbeSuperseded', message: REASONS.ProbeSuperseded, ...about });
+    return DONE;
+  };
+  try {
+    const before = await effects.read(key);
+    if (isSuperseded(before, change)) return superseded();
+    const { targets, complete } = await targetsOf(key, before, change, services);
+    const results = await probe(targets, services, ASKING_MS);
+    const round = { key: key.id, change, complete: complete && !results.some(({ gone }) => gone), results };
+    const after = await effects.update(key, (current) => recordRound(current, round));
+    if (!isSameChange(after, change)) return superseded();
+
+    for (const effect of newlySeen(before, after)) {
+      const message = `${nameOf(effect)} is ${effect.state}, ${effect.secondsAfterChange} s after the key was changed.`;
+      const { account, state, secondsAfterChange } = effect;
+      log({ level: 'info', reason: 'EffectSeen', message, account, state, seconds: secondsAfterChange, ...about });
+    }
+    const next = nextProbe(after, work.attempt, now());
+    report(after, next.next, about, log);
+    if (next.next === 'again') {
+      await queue.send(KEY_WORK, { ...work, attempt: Math.min(work.attempt + 1, 1_000) }, next.delaySeconds);
+    }
+    return DONE;
+  } catch (error) {
+    return outcomeOfFailure(error);
+  }
+}
+
+/** The accounts on record, if all were found for this change; else they are looked for, and none on record is lost. */
+async function targetsOf(
+  key: ManagedKey,
+  before: KeyEffect | undefined,
+  change: KeyChange,
+  services: ProbeServices,
+): Promise<{ targets: readonly ProbeTarget[]; complete: boolean }> {
+  const known = (before?.accounts ?? []).map(({ account, share }) => ({ account, share }));
+  if (isSameChange(before, change) && before.complete) return { targets: known, complete: true };
+  const found = await findProbeTargets(key, services, FINDING_MS);
+  if (found.complete) return found;
+  const targets = new Map([...known, ...found.targets].map((target) => [target.account.toLowerCase(), target]));
+  return { targets: [...targets.values()], complete: false };
+}
+
+function newlySeen(before: KeyEffect | undefined, after: KeyEffect): AccountEffect[] {
+  const seen = new Set(
+    isSameChange(before, after.change)
+      ? before.accounts.filter(({ secondsAfterChange }) => secondsAfterChange !== undefined).map((one) => one.account)
+      : [],
+  );
+  return after.accounts.filter(
+    ({ account, secondsAfterChange }) => secondsAfterChange !== undefined && !seen.has(account),
+  );
+}
+
+function report(effect: KeyEffect, next: 'done' | 'again' | 'givenUp', about: object, log: Log): void {
+  const pending = pendingAccounts(effect);
+  const silent = effect.accounts.filter(({ share }) => share === undefined);
+  const total = effect.accounts.length;
+  const counts = { accounts: total, pending: pending.length, silent: silent.length };
+  const cannot = silent.length > 0 ? ` ${silent.length} have no share that could show it: ${names(silent)}.` : '';
+  if (next === 'done') {
+    const message = `${total - silent.length} of ${total} accounts are seen to be ${effect.change.expect}.${cannot}`;
+    log({ level: 'info', reason: 'EffectSeen', message, ...counts, ...about });
+    return;
+  }
+  const unlisted = effect.complete ? '' : ' Not every account could be found.';
+  const message = `${pending.length} of ${total} accounts are not seen to be ${effect.change.expect}: ${names(pending)}.${unlisted}${cannot}`;
+  if (next === 'again') log({ level: 'info', reason: 'EffectNotShown', message, ...counts, ...about });
+  else log({ level: 'error', reason: 'EffectNotSeen', message, ...counts, ...about });
+}
+
+function names(effects: readonly AccountEffect[]): string {
+  const shown = effects.slice(0, MAX_NAMED).map((effect) => `${nameOf(effect)} (${effect.why ?? effect.state})`);
+  return [...shown, ...(effects.length > MAX_NAMED ? ['…'] : [])].join(', ') || 'none';
+}
+
+function nameOf({ account }: Pick<AccountEffect, 'account'>): string {
+  return account.slice(account.lastIndexOf('/') + 1);
+}
