@@ -1,0 +1,101 @@
+import { ClientSecretCredential, ManagedIdentityCredential } from '@azure/identity';
+import { CryptographyClient, KeyClient } from '@azure/keyvault-keys';
+import { describe, expect, it } from 'vitest';
+import { CLIENT_IDS, TENANT_ID } from '../../../local/azure/constants.ts';
+import { useLocalAzure } from '../../support/local-azure.ts';
+
+const local = useLocalAzure({ fleet: 'sample' });
+
+function signIn(clientId: string): ClientSecretCredential | ManagedIdentityCredential {
+  if (clientId === CLIENT_IDS.app) return new ManagedIdentityCredential();
+  return new ClientSecretCredential(TENANT_ID, clientId, local.azure.world.principals.get(clientId)?.secret ?? '');
+}
+
+function client(vault = 'kv-files', clientId: string = CLIENT_IDS.owner): KeyClient {
+  return new KeyClient(`https://${vault}.vault.azure.net`, signIn(clientId), { retryOptions: { maxRetries: 0 } });
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const gathered: T[] = [];
+  for await (const item of items) gathered.push(item);
+  return gathered;
+}
+
+describe('the unmodified key client', () => {
+  it('creates, reads, rotates and pages versions', async () => {
+    const keys = client();
+    const expiresOn = new Date('2030-01-01T00:00:00Z');
+    const created = await keys.createRsaKey('sdk-key', { keySize: 3072, tags: { a: 'b' }, expiresOn });
+    expect(created).toMatchObject({ keyType: 'RSA', properties: { enabled: true, tags: { a: 'b' }, expiresOn } });
+
+    const rotated = await keys.rotateKey('sdk-key');
+    expect((await keys.getKey('sdk-key')).properties.version).toBe(rotated.properties.version);
+    expect((await keys.getKey('sdk-key', { version: created.properties.version ?? '' })).id).toBe(created.id);
+
+    const pages = await all(keys.listPropertiesOfKeyVersions('sdk-key').byPage({ maxPageSize: 1 }));
+    expect(pages.flat().map(({ version }) => version)).toEqual([
+      created.properties.version,
+      rotated.properties.version,
+    ]);
+    expect(pages).toHaveLength(2);
+    expect((await all(keys.listPropertiesOfKeys())).map(({ name }) => name)).toContain('sdk-key');
+  });
+
+  it('disables one version, which then neither wraps nor unwraps, and leaves the other', async () => {
+    const keys = client();
+    const old = await keys.createRsaKey('wrap-key');
+    await keys.createRsaKey('wrap-key');
+    const crypto = new CryptographyClient(old.id ?? '', signIn(CLIENT_IDS.owner));
+    const secret = Buffer.from('account key');
+    const { result } = await crypto.wrapKey('RSA-OAEP-256', secret);
+    expect(Buffer.from((await crypto.unwrapKey('RSA-OAEP-256', result)).result)).toEqual(secret);
+
+    await keys.updateKeyProperties('wrap-key', old.properties.version ?? '', { enabled: false });
+
+    await expect(crypto.unwrapKey('RSA-OAEP-256', result)).rejects.toMatchObject({
+      statusCode: 403,
+      code: 'Forbidden',
+    });
+    expect((await keys.getKey('wrap-key')).properties.enabled).toBe(true);
+  });
+
+  it('sets and reads a rotation policy', async () => {
+    const keys = client();
+    await keys.createRsaKey('policy-key');
+    const lifetimeActions = [{ action: 'Rotate' as const, timeAfterCreate: 'P18M' }];
+    await keys.updateKeyRotationPolicy('policy-key', { expiresIn: 'P2Y', lifetimeActions });
+    const policy = await keys.getKeyRotationPolicy('policy-key');
+    expect(policy).toMatchObject({ expiresIn: 'P2Y' });
+    expect(policy.lifetimeActions).toContainEqual(expect.objectContaining(lifetimeActions[0]));
+  });
+
+  it('deletes, recovers and is not allowed to purge', async () => {
+    const keys = client();
+    await keys.createRsaKey('gone-key');
+    const deleted = await (await keys.beginDeleteKey('gone-key', { intervalInMs: 20 })).pollUntilDone();
+    expect(deleted.properties.recoveryId).toBe('https://kv-files.vault.azure.net/deletedkeys/gone-key');
+    await expect(keys.purgeDeletedKey('gone-key')).rejects.toMatchObject({ statusCode: 403 });
+    expect((await all(keys.listDeletedKeys())).map(({ name }) => name)).toEqual(['gone-key']);
+    const recovered = await (await keys.beginRecoverDeletedKey('gone-key', { intervalInMs: 20 })).pollUntilDone();
+    expect(recovered.name).toBe('gone-key');
+  });
+
+  it('is refused by code and status', async () => {
+    await expect(client().getKey('none')).rejects.toMatchObject({ statusCode: 404, code: 'KeyNotFound' });
+    await expect(client('kv-files', CLIENT_IDS.outsider).getKey('files-key')).rejects.toMatchObject({
+      statusCode: 403,
+      code: 'Forbidden',
+    });
+    await expect(client().createRsaKey('small', { keySize: 1024 })).rejects.toMatchObject({
+      statusCode: 400,
+      message: expect.stringContaining('Unsupported key size'),
+    });
+  });
+
+  it('reaches only managed vaults as the app', async () => {
+    const asApp = client('kv-files', CLIENT_IDS.app);
+    expect((await asApp.getKey('files-key')).properties.enabled).toBe(true);
+    await expect(asApp.createRsaKey('new-key')).rejects.toMatchObject({ statusCode: 403 });
+    await expect(client('kv-other', CLIENT_IDS.app).getKey('other-key')).rejects.toMatchObject({ statusCode: 403 });
+  });
+});
