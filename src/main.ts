@@ -2,5 +2,9 @@
 import './functions/key-expired.ts';
 import './functions/key-near-expiry.ts';
 import './functions/key-new-version-created.ts';
+import './functions/key-status.ts';
+import './functions/open-api.ts';
 import './functions/reconcile-account.ts';
 import './functions/reconcile-key.ts';
+import './functions/restore-key.ts';
+import './functions/revoke-key.ts';

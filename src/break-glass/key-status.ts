@@ -1,0 +1,51 @@
+import type { z } from 'zod';
+import { readBlastRadius } from '../dependents/blast-radius.ts';
+import { timeBoxed } from '../dependents/time-box.ts';
+import { compareAge, newestUsableVersion, usability } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { openRevocation, revocationOf } from '../keys/revocation.ts';
+import type { Services } from '../services.ts';
+import { readEffect } from './effect-of-key.ts';
+import { noSuchKey } from './handle.ts';
+import { listOrRefuse, lockoutWarning, readable } from './handle-revoke.ts';
+import type { KEY_STATUS } from './schemas.ts';
+
+/** How long the answer waits for what depends on the key, and for the file services. Milliseconds. */
+const DEPENDENTS_MS = 20_000;
+
+export type KeyStatus = z.input<typeof KEY_STATUS>;
+
+/**
+ * How a key stands: its versions, an open revocation, what depends on it, and what that shows to whoever uses the data.
+ *
+ * @throws {@link HttpProblem} 404, or 502 when Key Vault cannot be read
+ */
+export async function keyStatus(key: ManagedKey, services: Services): Promise<KeyStatus> {
+  const [versions, dependents, effect] = await Promise.all([
+    listOrRefuse(key, services),
+    timeBoxed((signal) => readBlastRadius(key, services, { signal }), DEPENDENTS_MS),
+    readEffect(key, services),
+  ]);
+  if (versions.length === 0) throw noSuchKey();
+  const now = services.now();
+  const open = openRevocation(versions);
+  const revocation = open && { id: open.id, revokedOn: open.revokedOn.toISOString(), revokedBy: open.revokedBy };
+  return {
+    key: key.id,
+    versions: [...versions]
+      .sort((a, b) => compareAge(b, a))
+      .map((version) => ({
+        version: version.version,
+        createdOn: version.createdOn.toISOString(),
+        notBefore: version.notBefore?.toISOString(),
+        expiresOn: version.expiresOn?.toISOString(),
+        state: usability(version, now),
+        revoked: revocationOf(version) !== undefined,
+      })),
+    newestUsable: newestUsableVersion(versions, now)?.version,
+    revocation,
+    dependents: readable(dependents),
+    effect: effect.accounts,
+    warnings: [...lockoutWarning(dependents), ...effect.warnings],
+  };
+}

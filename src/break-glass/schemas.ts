@@ -1,0 +1,116 @@
+import { z } from 'zod';
+
+/** Bodies and answers of the break-glass calls. The OpenAPI document is made from these same schemas. */
+
+const reason = z.string().trim().min(3).max(500).describe('Why, in your own words. It goes into the audit trail.');
+const ticket = z.string().trim().min(1).max(100).optional().describe('Incident or change number.');
+
+export const REVOKE_REQUEST = z.strictObject({
+  reason,
+  ticket,
+  confirm: z
+    .string()
+    .max(200)
+    .describe('The key once more, as `<vault>/<key>`: a call that was meant for another key is refused.'),
+});
+
+export const RESTORE_REQUEST = z.strictObject({ reason, ticket });
+
+const usability = z.enum(['Usable', 'Disabled', 'NotYetActive', 'Expired', 'Unknown']);
+
+const revocation = z.object({
+  id: z.string(),
+  revokedOn: z.iso.datetime(),
+  revokedBy: z.string().describe('Object id of who revoked.'),
+});
+
+const versionReport = z.object({
+  version: z.string(),
+  createdOn: z.string(),
+  before: usability,
+  after: usability,
+  recorded: z.boolean().describe('Whether it carries the record that a restore goes by.'),
+  error: z.string().optional(),
+});
+
+const version = z.object({
+  version: z.string(),
+  createdOn: z.iso.datetime(),
+  notBefore: z.iso.datetime().optional(),
+  expiresOn: z.iso.datetime().optional(),
+  state: usability,
+  revoked: z.boolean().describe('Disabled by the open revocation.'),
+});
+
+const unread = z.object({ what: z.string(), reason: z.string(), detail: z.string() });
+
+const share = z.looseObject({ name: z.string() });
+const dependentAccount = z.object({
+  id: z.string(),
+  name: z.string(),
+  region: z.string(),
+  mode: z.enum(['pinned', 'automatic', 'scopesOnly']),
+  version: z.string().optional(),
+  shares: z.array(share),
+  scopes: z.array(z.looseObject({ name: z.string() })),
+});
+const blastRadius = z
+  .object({
+    complete: z.boolean().describe('False when something is in `unread`: there may be more than is listed.'),
+    accounts: z.array(dependentAccount),
+    otherResources: z.array(z.looseObject({ id: z.string(), type: z.string() })),
+    selfLockout: z.union([z.boolean(), z.literal('unknown')]).describe("Whether the app's own storage uses the key."),
+    unread: z.array(unread),
+  })
+  .describe('What stops working while the key is revoked.');
+
+const audit = z.string().describe('`written`, or why the audit trail could not be written.');
+const warnings = z.array(z.string()).describe('What could not be written or read, and what to do about it.');
+
+export const REVOKE_RESPONSE = z.object({
+  key: z.string(),
+  reason: z.enum(['Revoked', 'DryRun']),
+  complete: z.boolean(),
+  revocation: revocation.optional(),
+  versions: z.array(versionReport),
+  elapsedMs: z.number().describe('From the call to the last version disabled.'),
+  dependents: blastRadius,
+  audit,
+  warnings,
+});
+
+const access = z.object({
+  account: z.string(),
+  ready: z.union([z.boolean(), z.literal('unknown')]),
+  missing: z.array(z.string()).describe('What has to be put right before the account can use the key again.'),
+});
+
+export const RESTORE_RESPONSE = z.object({
+  key: z.string(),
+  reason: z.enum(['Restored', 'NothingToRestore']),
+  complete: z.boolean(),
+  recovered: z.boolean().describe('The key was soft-deleted and has been recovered first.'),
+  revocation: revocation.optional(),
+  versions: z.array(versionReport),
+  accounts: z.array(access),
+  audit,
+  warnings,
+});
+
+export const KEY_STATUS = z.object({
+  key: z.string(),
+  versions: z.array(version),
+  newestUsable: z.string().optional(),
+  revocation: revocation.optional(),
+  dependents: blastRadius,
+  effect: z
+    .array(
+      z.looseObject({
+        account: z.string(),
+        state: z.enum(['blocked', 'open', 'unknown']),
+        since: z.string().optional(),
+      }),
+    )
+    .describe('Whether the file service of each account serves data, as asked for real, and since when.'),
+  warnings,
+});

@@ -1,0 +1,15 @@
+import { app } from '@azure/functions';
+import { keyOfCall } from '../break-glass/handle.ts';
+import { keyStatus } from '../break-glass/key-status.ts';
+import { jsonResponse } from '../http/json-response.ts';
+import { api } from './api.ts';
+
+app.http('keyStatus', {
+  methods: ['GET'],
+  route: 'keys/{vault}/{key}',
+  authLevel: 'anonymous',
+  handler: api('CmkKey.Read', async ({ request, services }) => {
+    const key = keyOfCall(services.settings.vaults, request.params.vault, request.params.key);
+    return jsonResponse(200, await keyStatus(key, services));
+  }),
+});

@@ -1,0 +1,11 @@
+import { app } from '@azure/functions';
+import { jsonResponse } from '../http/json-response.ts';
+import { openApiDocument } from '../open-api.ts';
+
+/** Open to anyone: it says how to call the API, and nothing of what is behind it. */
+app.http('openApi', {
+  methods: ['GET'],
+  route: 'openapi.json',
+  authLevel: 'anonymous',
+  handler: async () => jsonResponse(200, openApiDocument()),
+});

@@ -1,0 +1,18 @@
+import { app } from '@azure/functions';
+import { keyOfCall } from '../break-glass/handle.ts';
+import { handleRestore } from '../break-glass/handle-restore.ts';
+import { RESTORE_REQUEST } from '../break-glass/schemas.ts';
+import { readJsonBody } from '../http/json-body.ts';
+import { jsonResponse } from '../http/json-response.ts';
+import { api } from './api.ts';
+
+app.http('restoreKey', {
+  methods: ['POST'],
+  route: 'keys/{vault}/{key}/restore',
+  authLevel: 'anonymous',
+  handler: api('CmkKey.Restore', async ({ request, caller, services, log, correlationId }) => {
+    const key = keyOfCall(services.settings.vaults, request.params.vault, request.params.key);
+    const body = await readJsonBody(request, RESTORE_REQUEST);
+    return jsonResponse(200, await handleRestore(key, body, caller, correlationId, services, log));
+  }),
+});

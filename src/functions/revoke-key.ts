@@ -1,0 +1,21 @@
+import { app } from '@azure/functions';
+import { keyOfCall } from '../break-glass/handle.ts';
+import { dryRunRevoke, handleRevoke } from '../break-glass/handle-revoke.ts';
+import { REVOKE_REQUEST } from '../break-glass/schemas.ts';
+import { readJsonBody } from '../http/json-body.ts';
+import { jsonResponse } from '../http/json-response.ts';
+import { api } from './api.ts';
+import { flag } from './flag.ts';
+
+app.http('revokeKey', {
+  methods: ['POST'],
+  route: 'keys/{vault}/{key}/revoke',
+  // The host's own keys are no sign-in: the token is checked in code.
+  authLevel: 'anonymous',
+  handler: api('CmkKey.Revoke', async ({ request, caller, services, log, correlationId }) => {
+    const key = keyOfCall(services.settings.vaults, request.params.vault, request.params.key);
+    if (flag(request.query, 'dryRun')) return jsonResponse(200, await dryRunRevoke(key, services));
+    const body = await readJsonBody(request, REVOKE_REQUEST);
+    return jsonResponse(200, await handleRevoke(key, body, caller, correlationId, services, log));
+  }),
+});

@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import {
+  KEY_STATUS,
+  RESTORE_REQUEST,
+  RESTORE_RESPONSE,
+  REVOKE_REQUEST,
+  REVOKE_RESPONSE,
+} from './break-glass/schemas.ts';
+import { buildOpenApi, type Operation } from './http/openapi.ts';
+
+const NAMES = [
+  { name: 'vault', in: 'path', description: 'Name of a managed vault.', schema: z.string().min(3).max(24) },
+  { name: 'key', in: 'path', description: 'Name of the key.', schema: z.string().min(1).max(127) },
+] as const;
+
+const OPERATIONS: readonly Operation[] = [
+  {
+    id: 'keyStatus',
+    method: 'get',
+    path: '/keys/{vault}/{key}',
+    summary: 'How a key stands: versions, open revocation, dependents, effect.',
+    role: 'CmkKey.Read',
+    parameters: NAMES,
+    responses: { 200: { description: 'The key.', schema: 'KeyStatus' } },
+    problems: { 404: ['KeyNotManaged'], 502: ['ServiceUnavailable', 'VaultUnreadable'] },
+  },
+  {
+    id: 'revokeKey',
+    method: 'post',
+    path: '/keys/{vault}/{key}/revoke',
+    summary: 'Cut off all data behind a key: every enabled version is disabled.',
+    description: 'Safe to repeat: a repeated call finishes what is missing. With `dryRun=true` no body is needed.',
+    role: 'CmkKey.Revoke',
+    parameters: [
+      ...NAMES,
+      {
+        name: 'dryRun',
+        in: 'query',
+        description: 'Show what depends on the key and change nothing.',
+        schema: z.enum(['true', 'false']).optional(),
+      },
+    ],
+    request: 'RevokeRequest',
+    responses: { 200: { description: 'Every version is disabled, as a fresh read proves.', schema: 'RevokeResponse' } },
+    problems: {
+      400: ['ConfirmationWrong', 'QueryInvalid'],
+      404: ['KeyNotManaged'],
+      502: ['RevocationIncomplete', 'ServiceUnavailable', 'VaultUnreadable'],
+    },
+  },
+  {
+    id: 'restoreKey',
+    method: 'post',
+    path: '/keys/{vault}/{key}/restore',
+    summary: 'Give back exactly what the open revocation disabled, by a second person.',
+    role: 'CmkKey.Restore',
+    parameters: NAMES,
+    request: 'RestoreRequest',
+    responses: { 200: { description: 'Everything that was disabled is enabled again.', schema: 'RestoreResponse' } },
+    problems: {
+      403: ['SecondPersonNeeded'],
+      404: ['KeyNotManaged'],
+      502: ['RestoreIncomplete', 'ServiceUnavailable', 'VaultUnreadable'],
+    },
+  },
+  {
+    id: 'openApi',
+    method: 'get',
+    path: '/openapi.json',
+    summary: 'This document.',
+    role: undefined,
+    responses: { 200: { description: 'OpenAPI 3.1.' } },
+  },
+];
+
+/** The document that `GET /api/openapi.json` serves. */
+export function openApiDocument(): Record<string, unknown> {
+  return buildOpenApi({
+    title: 'cmk-autopilot',
+    version: '1',
+    description: 'Break-glass for customer-managed keys of Azure Storage.',
+    server: '/api',
+    operations: OPERATIONS,
+    requests: { RevokeRequest: REVOKE_REQUEST, RestoreRequest: RESTORE_REQUEST },
+    responses: { KeyStatus: KEY_STATUS, RevokeResponse: REVOKE_RESPONSE, RestoreResponse: RESTORE_RESPONSE },
+  });
+}
