@@ -33,6 +33,7 @@ export function createWorld(settings: Partial<WorldSettings> = {}, clock: Clock 
     vaults: new Map(),
     deletedVaults: new Map(),
     storageAccounts: new Map(),
+    otherResources: new Map(),
     identities: new Map(),
     roleAssignments: new Map(),
     roleDefinitions: new Map(),

@@ -10,6 +10,7 @@ import { timestamp } from './timestamp.ts';
 import type {
   EncryptionScope,
   KeyVersion,
+  OtherResource,
   Principal,
   ResourceGroup,
   StorageAccount,
@@ -105,6 +106,19 @@ export function addIdentity(
   };
   world.identities.set(identity.id.toLowerCase(), identity);
   return identity;
+}
+
+/** Adds a resource that only Resource Graph shows. `type` as Azure spells it: `Microsoft.Sql/servers`. */
+export function addOtherResource(
+  world: World,
+  group: ResourceGroup,
+  type: string,
+  name: string,
+  properties: Record<string, unknown>,
+): OtherResource {
+  const resource = { id: `${group.id}/providers/${type}/${name}`, type, location: group.location, properties };
+  world.otherResources.set(resource.id.toLowerCase(), resource);
+  return resource;
 }
 
 /** Gives an identity what Storage needs on the keys of a vault. */

@@ -4,6 +4,7 @@ import {
   addAccount,
   addIdentity,
   addKeyVersion,
+  addOtherResource,
   addResourceGroup,
   addRoleAssignment,
   addSubscription,
@@ -35,7 +36,7 @@ export function sampleFleet(world: World): void {
   const kvRecords = addVault(world, keys, 'kv-records');
   const kvOther = addVault(world, keys, 'kv-other');
   addKeyVersion(world, kvFiles, 'files-key');
-  addKeyVersion(world, kvFiles, 'archive-key');
+  const archiveVersion = addKeyVersion(world, kvFiles, 'archive-key');
   addKeyVersion(world, kvRecords, 'records-key');
   addKeyVersion(world, kvOther, 'other-key');
 
@@ -59,6 +60,20 @@ export function sampleFleet(world: World): void {
   addAccount(world, files, { name: 'stfiles08', identity, shares, key: { ...filesKey, mode: 'automaticEmpty' } });
   for (const name of ['starchive01', 'starchive02'])
     addAccount(world, archive, { name, identity, shares, key: archiveKey });
+  // Not storage accounts, and cut off by the same key all the same: a dry run shows them.
+  const archiveKeyId = `https://kv-files.vault.azure.net/keys/archive-key/${archiveVersion.version}`;
+  addOtherResource(world, archive, 'Microsoft.Compute/diskEncryptionSets', 'des-archive', {
+    activeKey: { keyUrl: archiveKeyId, sourceVault: { id: kvFiles.id } },
+    encryptionType: 'EncryptionAtRestWithCustomerKey',
+    rotationToLatestKeyVersionEnabled: false,
+    provisioningState: 'Succeeded',
+  });
+  addOtherResource(world, archive, 'Microsoft.Sql/servers', 'sql-archive', {
+    fullyQualifiedDomainName: 'sql-archive.database.windows.net',
+    keyId: archiveKeyId,
+    state: 'Ready',
+    version: '12.0',
+  });
   // In another subscription: their own, system-assigned identities.
   for (const name of ['strecords01', 'strecords02']) addAccount(world, records, { name, shares, key: recordsKey });
   addAccount(world, plain, { name: 'stplain01', shares });

@@ -18,6 +18,8 @@ export interface World {
   readonly deletedVaults: Map<string, Vault>;
   /** By account name, lower case (names are unique in all Azure). */
   readonly storageAccounts: Map<string, StorageAccount>;
+  /** Resources of other types, which Resource Graph alone shows; by ARM id, lower case. */
+  readonly otherResources: Map<string, OtherResource>;
   /** By ARM id, lower case. */
   readonly identities: Map<string, UserAssignedIdentity>;
   /** By ARM id, lower case. */
@@ -200,6 +202,15 @@ export interface FileShare {
   readonly enabledProtocols: 'SMB' | 'NFS';
   shareQuota: number;
   readonly files: string[];
+}
+
+/** A resource of a type that the local Azure does not serve itself: a disk encryption set, a SQL server. */
+export interface OtherResource {
+  readonly id: string;
+  /** As Azure spells it: `Microsoft.Compute/diskEncryptionSets`. */
+  readonly type: string;
+  location: string;
+  properties: Record<string, unknown>;
 }
 
 export interface UserAssignedIdentity {

@@ -1,3 +1,4 @@
+import { resourceGraphRoutes } from '../resource-graph/routes.ts';
 import type { ArmRoutes } from './arm-request.ts';
 import { encryptionScopeRoutes } from './encryption-scopes.ts';
 import { fileShareRoutes } from './file-shares.ts';
@@ -10,4 +11,5 @@ export const armProviders: readonly ArmRoutes[] = [
   storageAccountRoutes,
   encryptionScopeRoutes,
   fileShareRoutes,
+  resourceGraphRoutes,
 ];

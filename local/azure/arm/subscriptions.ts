@@ -23,7 +23,7 @@ function subscriptionBody(world: World, { subscriptionId, displayName, state }: 
 }
 
 /** A caller sees the subscriptions in which, or in part of which, it has any role. */
-function visible({ world, caller: { principal } }: ArmRequest): Subscription[] {
+export function visibleSubscriptions({ world, caller: { principal } }: ArmRequest): Subscription[] {
   const all = [...world.subscriptions.values()];
   if (!world.settings.enforceRoles) return all;
   const scopes = [...world.roleAssignments.values()]
@@ -104,7 +104,7 @@ function deleteGroup(request: ArmRequest): Response {
 /** Subscriptions, tenants and resource groups. */
 export const subscriptionRoutes: ArmRoutes = {
   'GET subscriptions': (request) => {
-    const value = visible(request).map((subscription) => subscriptionBody(request.world, subscription));
+    const value = visibleSubscriptions(request).map((subscription) => subscriptionBody(request.world, subscription));
     return ok({ value, count: { type: 'Total', value: value.length } });
   },
   'GET subscriptions/{}': (request) => {

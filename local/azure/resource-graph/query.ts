@@ -1,0 +1,66 @@
+/** One stage of a query: what `|` separates. */
+export type Stage =
+  | { readonly stage: 'type'; readonly types: readonly string[]; readonly ignoreCase: boolean }
+  | { readonly stage: 'contains'; readonly text: string }
+  | { readonly stage: 'project'; readonly columns: readonly string[] }
+  | { readonly stage: 'order'; readonly column: string; readonly descending: boolean }
+  | { readonly stage: 'limit'; readonly rows: number };
+
+/** A query that the local Resource Graph does not understand. Azure understands far more. */
+export class QueryError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'QueryError';
+  }
+}
+
+const literal = String.raw`'[^'\\]*'|"[^"\\]*"`;
+const types = new RegExp(
+  String.raw`^where\s+type\s+(in~|in)\s*\(\s*((?:${literal})(?:\s*,\s*(?:${literal}))*)\s*\)$`,
+  'i',
+);
+const oneType = new RegExp(String.raw`^where\s+type\s*(=~|==)\s*(${literal})$`, 'i');
+const contains = new RegExp(String.raw`^where\s+tostring\(\s*properties\s*\)\s+contains\s+(${literal})$`, 'i');
+const project = /^project\s+([a-z]\w*(?:\.\w+)*(?:\s*,\s*[a-z]\w*(?:\.\w+)*)*)$/i;
+const order = /^(?:order|sort)\s+by\s+([a-z]\w*)(?:\s+(asc|desc))?$/i;
+const limit = /^(?:limit|take)\s+(\d+)$/i;
+
+/** Reads a query over the `resources` table, in the part of the Kusto language that is served here. */
+export function parseQuery(text: string): Stage[] {
+  const [table, ...stages] = split(text);
+  if (table?.toLowerCase() !== 'resources')
+    throw new QueryError(`The table '${table ?? ''}' is not served: resources is.`);
+  return stages.map(parseStage);
+}
+
+function parseStage(text: string): Stage {
+  const listed = types.exec(text);
+  if (listed) {
+    const [, operator = '', list = ''] = listed;
+    const named = [...list.matchAll(new RegExp(literal, 'g'))].map(([quoted]) => unquote(quoted));
+    return { stage: 'type', types: named, ignoreCase: operator.endsWith('~') };
+  }
+  const single = oneType.exec(text);
+  if (single) return { stage: 'type', types: [unquote(single[2] ?? '')], ignoreCase: single[1] === '=~' };
+  const contained = contains.exec(text);
+  if (contained) return { stage: 'contains', text: unquote(contained[1] ?? '') };
+  const projected = project.exec(text);
+  if (projected) return { stage: 'project', columns: (projected[1] ?? '').split(',').map((column) => column.trim()) };
+  const ordered = order.exec(text);
+  // Kusto orders downwards unless told otherwise.
+  if (ordered) return { stage: 'order', column: ordered[1] ?? '', descending: ordered[2]?.toLowerCase() !== 'asc' };
+  const limited = limit.exec(text);
+  if (limited) return { stage: 'limit', rows: Number(limited[1]) };
+  throw new QueryError(`This part of the query is not served: ${text}`);
+}
+
+/** At every `|` that stands in no string. */
+function split(text: string): string[] {
+  const parts = text.match(new RegExp(`(?:${literal}|[^|'"])+|['"|]`, 'g')) ?? [];
+  if (parts.some((part) => part === "'" || part === '"')) throw new QueryError('A string does not end.');
+  return parts.filter((part) => part !== '|').map((part) => part.trim());
+}
+
+function unquote(quoted: string): string {
+  return quoted.slice(1, -1);
+}
