@@ -13,9 +13,12 @@ import { createResourceGraph, type ResourceGraph } from './dependents/resource-g
 import { createEffectStore, type EffectStore } from './effect/effect-store-client.ts';
 import { createFileService, type FileService } from './effect/file-service-client.ts';
 import { type Authenticate, createAuthenticator } from './http/caller.ts';
+import { type Authorization, createAuthorization } from './identities/authorization-client.ts';
 import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/key-client.ts';
 import type { Log } from './log.ts';
 import { type Environment, readSettings, type Settings } from './settings.ts';
+import { createVaults, type Vaults } from './vaults/vault-client.ts';
+import { OneAtATime } from './work/one-at-a-time.ts';
 import { createWorkQueue, type WorkQueue } from './work/work-queue-client.ts';
 
 /** Everything a use-case needs from outside: settings, Azure, the queue and time. */
@@ -32,6 +35,9 @@ export interface Services {
   readonly fileService: FileService;
   /** What the file services of a key's dependents were last seen to do. */
   readonly effects: EffectStore;
+  /** The managed vaults as ARM shows them. */
+  readonly vaults: Vaults;
+  readonly authorization: Authorization;
   readonly queue: WorkQueue;
   /** The audit trail; it never throws, and answers in time. */
   readonly audit: RecordAudit;
@@ -39,6 +45,8 @@ export interface Services {
   readonly authenticate: Authenticate;
   /** Turns for Storage writes, per subscription and region. */
   readonly pacer: Pacer;
+  /** One message about an account at a time. */
+  readonly oneAtATime: OneAtATime;
   readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
 }
@@ -66,6 +74,8 @@ export function createServices(
     resourceGraph: createResourceGraph(identity, settings.cloud),
     fileService: createFileService(identity, settings.cloud),
     effects: createEffectStore(settings, () => identity),
+    vaults: createVaults(identity, cloud),
+    authorization: createAuthorization(identity, cloud),
     queue: createWorkQueue(settings, () => identity),
     audit: auditTrail(auditFiles(auditContainer(settings, () => identity)), {
       now: () => new Date(),
@@ -87,6 +97,7 @@ export function createServices(
       },
     ),
     pacer: new Pacer(STORAGE_WRITES),
+    oneAtATime: new OneAtATime(),
     now: () => new Date(),
     sleep: (ms) => sleep(ms),
   };

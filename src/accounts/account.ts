@@ -11,6 +11,8 @@ export interface Account {
   readonly tags: Readonly<Record<string, string>>;
   /** ARM ids of the user-assigned identities attached to the account. */
   readonly userAssignedIdentities: readonly string[];
+  /** Principal ids of the user-assigned identities, by ARM id in lower case; one that ARM does not tell is left out. */
+  readonly principalIds: Readonly<Record<string, string>>;
   /** Principal id of the system-assigned identity, if it has one. */
   readonly systemPrincipalId: string | undefined;
   /** The encryption object exactly as read: a change writes it back whole, altered in the key fields alone. */

@@ -71,9 +71,17 @@ function toAccount(account: StorageAccount): Account | undefined {
     location: account.location,
     tags: account.tags ?? {},
     userAssignedIdentities: Object.keys(account.identity?.userAssignedIdentities ?? {}),
+    principalIds: principalIds(account.identity?.userAssignedIdentities ?? {}),
     systemPrincipalId: account.identity?.principalId,
     encryption: account.encryption,
   };
+}
+
+function principalIds(identities: Record<string, { principalId?: string } | null>): Record<string, string> {
+  const known = Object.entries(identities).flatMap(([id, identity]) =>
+    identity?.principalId ? [[id.toLowerCase(), identity.principalId] as const] : [],
+  );
+  return Object.fromEntries(known);
 }
 
 function toScope(scope: EncryptionScope): Scope | undefined {

@@ -1,0 +1,106 @@
+import { AuthorizationManagementClient, type RoleAssignment } from '@azure/arm-authorization';
+import type { TokenCredential } from '@azure/identity';
+import type { Cloud } from '../azure/cloud.ts';
+import { aborting } from '../azure/storage-management.ts';
+import type { RoleGrant } from './key-access.ts';
+
+/** Role assignments with what their roles allow. Errors are the SDK's: read them with `describeFailure`. */
+export interface Authorization {
+  /**
+   * Every assignment at a scope, above and below it.
+   *
+   * @param scope ARM id
+   */
+  grantsAt(scope: string, signal?: AbortSignal): Promise<RoleGrant[]>;
+  /**
+   * What a principal is assigned at a scope, above or below it, by itself or as a member of a group: each grant names the
+   * principal, whichever way it comes.
+   */
+  grantsTo(principalId: string, scope: string, signal?: AbortSignal): Promise<RoleGrant[]>;
+}
+
+interface RoleRights {
+  readonly dataActions: readonly string[];
+  readonly notDataActions: readonly string[];
+}
+
+/** Roles change rarely: what a role allows is asked again after this long. Milliseconds. */
+const ROLE_AGE_MS = 10 * 60_000;
+
+export function createAuthorization(
+  credential: TokenCredential,
+  cloud: Cloud,
+  now: () => Date = () => new Date(),
+): Authorization {
+  // Scopes are given whole, so no operation used here looks at the client's subscription.
+  const client = new AuthorizationManagementClient(credential, '00000000-0000-0000-0000-000000000000', {
+    endpoint: cloud.resourceManager,
+    credentialScopes: [cloud.resourceManagerScope],
+    retryOptions: { maxRetries: 2, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 },
+  });
+  const roles = new Map<string, { readonly rights: Promise<RoleRights>; readonly readOn: number }>();
+
+  const rightsOf = (roleId: string, signal: AbortSignal | undefined): Promise<RoleRights> => {
+    const known = roles.get(roleId.toLowerCase());
+    if (known && now().getTime() - known.readOn < ROLE_AGE_MS) return known.rights;
+    const rights = readRights(client, roleId, signal);
+    roles.set(roleId.toLowerCase(), { rights, readOn: now().getTime() });
+    // A failure is not kept: the next one who asks tries again.
+    rights.catch(() => roles.delete(roleId.toLowerCase()));
+    return rights;
+  };
+
+  const list = async (
+    scope: string,
+    filter: string | undefined,
+    principal: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<RoleGrant[]> => {
+    const grants: RoleGrant[] = [];
+    const options = { ...(filter ? { filter } : {}), ...aborting(signal) };
+    for await (const assignment of client.roleAssignments.listForScope(withoutSlash(scope), options)) {
+      const grant = await toGrant(assignment, principal, (roleId) => rightsOf(roleId, signal));
+      if (grant) grants.push(grant);
+    }
+    return grants;
+  };
+
+  return {
+    grantsAt: (scope, signal) => list(scope, undefined, undefined, signal),
+    grantsTo: (principalId, scope, signal) => {
+      if (!/^[0-9a-f-]{36}$/i.test(principalId)) throw new TypeError(`${principalId} is not a principal id.`);
+      return list(scope, `assignedTo('${principalId}')`, principalId, signal);
+    },
+  };
+}
+
+async function toGrant(
+  { principalId, scope, roleDefinitionId, condition }: RoleAssignment,
+  asked: string | undefined,
+  rightsOf: (roleId: string) => Promise<RoleRights>,
+): Promise<RoleGrant | undefined> {
+  if (!principalId || !scope || !roleDefinitionId) return undefined;
+  return {
+    principalId: asked ?? principalId,
+    scope,
+    conditional: Boolean(condition),
+    ...(await rightsOf(roleDefinitionId)),
+  };
+}
+
+async function readRights(
+  client: AuthorizationManagementClient,
+  roleId: string,
+  signal: AbortSignal | undefined,
+): Promise<RoleRights> {
+  const { permissions = [] } = await client.roleDefinitions.getById(withoutSlash(roleId), aborting(signal));
+  return {
+    dataActions: permissions.flatMap(({ dataActions }) => dataActions ?? []),
+    notDataActions: permissions.flatMap(({ notDataActions }) => notDataActions ?? []),
+  };
+}
+
+/** The SDK puts a slash before what it is given. */
+function withoutSlash(id: string): string {
+  return id.replace(/^\//, '');
+}

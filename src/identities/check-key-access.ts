@@ -1,0 +1,77 @@
+import pMap from 'p-map';
+import type { Account } from '../accounts/account.ts';
+import { describeFailure } from '../azure/failure.ts';
+import { untilAborted } from '../dependents/time-box.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Services } from '../services.ts';
+import type { VaultProperties } from '../vaults/vault-client.ts';
+import { describe } from '../work/outcome.ts';
+import { type KeyAccess, keyAccess, keyIdentity, type VaultAccess } from './key-access.ts';
+
+/** Principals whose roles are read at the same time. */
+const CONCURRENCY = 8;
+
+const NOT_READ: VaultAccess = { model: 'unknown', why: 'It was not read in time.' };
+
+/**
+ * Whether each account's identity may use the key, read afresh: the vault once, and the roles of each principal once,
+ * memberships of groups included. It never throws; what cannot be read, or not before the signal aborts, is `unknown`.
+ */
+export async function checkKeyAccess(
+  accounts: readonly Account[],
+  key: ManagedKey,
+  services: Pick<Services, 'vaults' | 'authorization'>,
+  signal?: AbortSignal,
+): Promise<KeyAccess[]> {
+  const principals = new Set(
+    accounts.flatMap((account) => {
+      const identity = keyIdentity(account);
+      return 'principalId' in identity ? [identity.principalId.toLowerCase()] : [];
+    }),
+  );
+  const known = new Map<string, VaultAccess>();
+  const read = async (): Promise<void> => {
+    let vault: VaultProperties;
+    try {
+      vault = await services.vaults.get(key.vault, signal);
+    } catch (error) {
+      for (const principal of principals) known.set(principal, unreadable(`The vault ${key.vault.name}`, error));
+      return;
+    }
+    const keyId = `${key.vault.id}/keys/${key.name}`;
+    await pMap(
+      principals,
+      async (principal) => {
+        if (signal?.aborted) return;
+        known.set(principal, await accessOf(principal, keyId, vault, services, signal));
+      },
+      { concurrency: CONCURRENCY },
+    );
+  };
+  await untilAborted(read(), signal);
+  return accounts.map((account) => {
+    const identity = keyIdentity(account);
+    const principal = 'principalId' in identity ? identity.principalId.toLowerCase() : '';
+    return keyAccess(account, { vaultId: key.vault.id, name: key.name }, known.get(principal) ?? NOT_READ);
+  });
+}
+
+async function accessOf(
+  principal: string,
+  keyId: string,
+  vault: VaultProperties,
+  { authorization }: Pick<Services, 'authorization'>,
+  signal: AbortSignal | undefined,
+): Promise<VaultAccess> {
+  if (vault.accessModel === 'accessPolicies') return { model: 'accessPolicies', policies: vault.policies };
+  if (vault.accessModel === 'local') return { model: 'unknown', why: 'A Managed HSM does not show its roles to ARM.' };
+  try {
+    return { model: 'rbac', grants: await authorization.grantsTo(principal, keyId, signal) };
+  } catch (error) {
+    return unreadable(`The roles of ${principal} at ${keyId}`, error);
+  }
+}
+
+function unreadable(what: string, error: unknown): VaultAccess {
+  return { model: 'unknown', why: `${what} cannot be read: ${describe(describeFailure(error))}` };
+}

@@ -1,0 +1,138 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { allows, covers, keyAccess, type RoleGrant, type VaultAccess } from '../../src/identities/key-access.ts';
+
+const VAULT = '/subscriptions/s1/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-files';
+const IDENTITY = '/subscriptions/s1/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id1';
+const P1 = '11111111-1111-1111-1111-111111111111';
+const KEY = { vaultId: VAULT, name: 'files-key' };
+const STORAGE_ROLE = ['keys/read', 'keys/wrap/action', 'keys/unwrap/action'].map(
+  (a) => `Microsoft.KeyVault/vaults/${a}`,
+);
+
+const account = {
+  id: '/subscriptions/s1/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st1',
+  userAssignedIdentities: [IDENTITY],
+  principalIds: { [IDENTITY.toLowerCase()]: P1 },
+  systemPrincipalId: undefined,
+  encryption: {
+    encryptionIdentity: { encryptionUserAssignedIdentity: IDENTITY.replace('resourceGroups', 'resourcegroups') },
+  },
+};
+const systemAssigned = {
+  ...account,
+  userAssignedIdentities: [],
+  principalIds: {},
+  systemPrincipalId: P1,
+  encryption: {},
+};
+
+function grant(change: Partial<RoleGrant> = {}): RoleGrant {
+  return {
+    principalId: P1,
+    scope: VAULT,
+    dataActions: STORAGE_ROLE,
+    notDataActions: [],
+    conditional: false,
+    ...change,
+  };
+}
+const rbac = (...grants: RoleGrant[]): VaultAccess => ({ model: 'rbac', grants });
+const policies = (...keyPermissions: string[]): VaultAccess => ({
+  model: 'accessPolicies',
+  policies: [{ objectId: P1.toUpperCase(), keyPermissions }],
+});
+
+describe('keyAccess', () => {
+  it.each<[string, VaultAccess]>([
+    ['a role at the vault', rbac(grant())],
+    ['a role at the key alone', rbac(grant({ scope: `${VAULT}/keys/FILES-KEY` }))],
+    ['a role at the resource group', rbac(grant({ scope: '/subscriptions/s1/resourceGroups/RG-KEYS' }))],
+    ['a role at the subscription', rbac(grant({ scope: '/subscriptions/s1' }))],
+    ['a role at the root', rbac(grant({ scope: '/' }))],
+    ['wildcards', rbac(grant({ dataActions: ['Microsoft.KeyVault/vaults/keys/*'] }))],
+    ['one wildcard for everything', rbac(grant({ dataActions: ['*'] }))],
+    ['two roles that make one', rbac(...STORAGE_ROLE.map((action) => grant({ dataActions: [action] })))],
+    [
+      'a role that gives what another one excludes',
+      rbac(
+        grant({ dataActions: ['*'], notDataActions: ['*/unwrap/action'] }),
+        grant({ dataActions: ['*/unwrap/action'] }),
+      ),
+    ],
+    ['an access policy', policies('get', 'wrapkey', 'UnwrapKey')],
+    ['an access policy with all permissions', policies('all')],
+  ])('is ready by %s', (_, access) => {
+    expect(keyAccess(account, KEY, access)).toEqual({
+      account: account.id,
+      ready: true,
+      reason: undefined,
+      principalId: P1,
+      missing: [],
+    });
+    expect(keyAccess(systemAssigned, KEY, access).ready).toBe(true);
+  });
+
+  it.each<[string, VaultAccess, RegExp]>([
+    ['no role', rbac(), /vaults\/keys\/read/],
+    ["somebody else's role", rbac(grant({ principalId: VAULT })), /keys\/read/],
+    ['a role at another key', rbac(grant({ scope: `${VAULT}/keys/files-key2` })), /keys\/read/],
+    ['a role at another vault', rbac(grant({ scope: `${VAULT}2` })), /keys\/read/],
+    [
+      'a role that excludes one',
+      rbac(grant({ dataActions: ['*'], notDataActions: ['*/wrap/action'] })),
+      /wrap\/action/,
+    ],
+    ['a role that lacks one', rbac(grant({ dataActions: STORAGE_ROLE.slice(0, 2) })), /unwrap\/action/],
+    ['an access policy that lacks one', policies('get', 'wrapKey'), /unwrapKey/],
+  ])('is not ready with %s, and says what lacks', (_, access, missing) => {
+    const found = keyAccess(account, KEY, access);
+    expect(found).toMatchObject({ ready: false, reason: 'IdentityWithoutRole', principalId: P1 });
+    expect(found.missing.join('\n')).toMatch(missing);
+  });
+
+  it.each([
+    ['no identity at all', { ...systemAssigned, systemPrincipalId: undefined }, /no system-assigned identity/],
+    ['an identity that is not attached', { ...account, userAssignedIdentities: [] }, /not attached/],
+    ['an identity that was deleted', { ...account, principalIds: {} }, /does not exist/],
+  ])('misses its identity: %s', (_, changed, missing) => {
+    const found = keyAccess(changed, KEY, rbac(grant()));
+    expect(found).toMatchObject({ ready: false, reason: 'IdentityMissing', principalId: undefined });
+    expect(found.missing.join()).toMatch(missing);
+  });
+
+  it.each<[string, typeof account.encryption & { encryptionIdentity: object }, VaultAccess]>([
+    [
+      'the key is in another tenant',
+      {
+        encryptionIdentity: { ...account.encryption.encryptionIdentity, encryptionFederatedIdentityClientId: P1 },
+      } as never,
+      rbac(grant()),
+    ],
+    ['the roles cannot be read', account.encryption, { model: 'unknown', why: 'It could not be read.' }],
+    ['the role holds under a condition', account.encryption, rbac(grant({ conditional: true }))],
+  ])('is unknown when %s', (_, encryption, access) => {
+    const found = keyAccess({ ...account, encryption }, KEY, access);
+    expect(found).toMatchObject({ ready: 'unknown', reason: undefined });
+    expect(found.missing).toHaveLength(1);
+  });
+});
+
+describe('scopes and wildcards', () => {
+  it('inherit downwards only, and by whole names', () => {
+    expect(covers(VAULT, VAULT)).toBe(true);
+    expect(covers(`${VAULT}/keys/k`, VAULT)).toBe(false);
+    expect(covers('/subscriptions/s', VAULT)).toBe(false);
+  });
+
+  it('match as a regular expression made of them would', () => {
+    const text = fc.string({ unit: fc.constantFrom('a', 'b', '/', '*'), maxLength: 8 });
+    fc.assert(
+      fc.property(text, text, (pattern, action) => {
+        const plain = action.replaceAll('*', '');
+        const regex = new RegExp(`^${pattern.split('*').join('.*')}$`);
+        expect(allows({ dataActions: [pattern], notDataActions: [] }, plain)).toBe(regex.test(plain));
+      }),
+    );
+  });
+});
