@@ -60,6 +60,9 @@ export const REASONS = {
   ImportedKey: 'The key is imported key material; a new version has to be imported by hand.',
   AlreadyRotated: 'The event is about a version that is no longer the newest.',
   KeyDisabled: 'The newest version is disabled; a disabled key is not rotated.',
+  RotatedRecently:
+    'The key was rotated within the last week and nears its expiry again; somebody has to give it a longer life.',
+  RotationIncomplete: 'The new version could not be given the expiry and the tags of the one before; set them by hand.',
   RotationRefused: 'Key Vault refused to rotate the key.',
   KeyExpired: 'A key version has expired.',
 

@@ -17,7 +17,7 @@ const LONGEST_WAIT_MS = 5_000;
  * from what is read here and now; the message says no more than where to look. One GET, at most one PATCH for the account.
  */
 export async function reconcileAccount(work: AccountWork, services: ReconcileServices, log: Log): Promise<Outcome> {
-  const { settings, keys, accounts, pacer, now, sleep } = services;
+  const { settings, pacer, oneAtATime, now, sleep } = services;
   const key = settings.vaults.key(work.key);
   const id = parseResourceId(work.account);
   if (!key) return { outcome: 'impossible', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
@@ -33,28 +33,43 @@ export async function reconcileAccount(work: AccountWork, services: ReconcileSer
   }
   if (waitMs > 0) await sleep(waitMs);
 
-  const reconciliation = new Reconciliation(work.cause, key, services, log);
   let wrote = false;
   try {
-    const [account, versions] = await Promise.all([readAccount(id, accounts), keys.listVersions(key)]);
-    if (!account) {
-      reconciliation.record('info', 'AccountNotFound', { account: id.id });
-      return DONE;
-    }
-    const use = accountKeyUse(account.encryption);
-    const outcome = usesKey(use, key) ? await reconciliation.account(account, use, versions) : undefined;
-    wrote = outcome?.wrote ?? false;
-    if (outcome && outcome.result.outcome !== 'done') return outcome.result;
-
-    const scopes = await reconcileScopes(account, key, versions, reconciliation);
-    if (!outcome && scopes.seen === 0) {
-      reconciliation.record('info', use ? 'OtherKey' : 'NotCustomerManaged', { account: id.id });
-    }
-    return scopes.outcome;
+    return await oneAtATime.run(id.id.toLowerCase(), async () => {
+      const reconciliation = new Reconciliation(work.cause, key, services, log);
+      const result = await reconcile(id, reconciliation);
+      wrote = result.wrote;
+      return result.outcome;
+    });
   } catch (error) {
     return outcomeOfFailure(error);
   } finally {
     if (!wrote) pacer.release(cell);
+  }
+}
+
+async function reconcile(
+  id: ResourceId,
+  reconciliation: Reconciliation,
+): Promise<{ outcome: Outcome; wrote: boolean }> {
+  const { key, services } = reconciliation;
+  const [account, versions] = await Promise.all([readAccount(id, services.accounts), services.keys.listVersions(key)]);
+  if (!account) {
+    reconciliation.record('info', 'AccountNotFound', { account: id.id });
+    return { outcome: DONE, wrote: false };
+  }
+  const use = accountKeyUse(account.encryption);
+  const own = usesKey(use, key) ? await reconciliation.account(account, use, versions) : undefined;
+  const wrote = own?.wrote ?? false;
+  if (own && own.result.outcome !== 'done') return { outcome: own.result, wrote };
+  try {
+    const scopes = await reconcileScopes(account, key, versions, reconciliation);
+    if (!own && scopes.seen === 0) {
+      reconciliation.record('info', use ? 'OtherKey' : 'NotCustomerManaged', { account: id.id });
+    }
+    return { outcome: scopes.outcome, wrote };
+  } catch (error) {
+    return { outcome: outcomeOfFailure(error), wrote };
   }
 }
 

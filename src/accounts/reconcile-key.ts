@@ -11,7 +11,7 @@ import { findDependents, type Inventory } from './inventory.ts';
 
 export type ReconcileKeyServices = Pick<
   Services,
-  'settings' | 'keys' | 'accounts' | 'subscriptions' | 'queue' | 'now' | 'sleep'
+  'settings' | 'keys' | 'accounts' | 'subscriptions' | 'queue' | 'audit' | 'now' | 'sleep'
 >;
 
 /**

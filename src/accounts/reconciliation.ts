@@ -12,7 +12,13 @@ import type { Account } from './account.ts';
 import { accountKeyUse, type KeyUse, usesKey } from './key-use.ts';
 import { planKeyUse, withKeyVersion } from './plan.ts';
 
-export type ReconcileServices = Pick<Services, 'settings' | 'keys' | 'accounts' | 'pacer' | 'now' | 'sleep'>;
+export type ReconcileServices = Pick<
+  Services,
+  'settings' | 'keys' | 'accounts' | 'audit' | 'pacer' | 'oneAtATime' | 'now' | 'sleep'
+>;
+
+/** How long a move waits for the audit trail, in milliseconds. */
+const AUDIT_WAIT_MS = 10_000;
 
 /** What one account, or one of its encryption scopes, was found to be and became. */
 export interface KeyUseResult {
@@ -82,11 +88,14 @@ export class Reconciliation {
     const kept = (answer?.pinned === undefined) === (use.pinned === undefined);
     if (plan.reason === 'LaggingAutomaticVersion') {
       // Whether Storage looks at once is not documented: its answer decides what is said, and either is in order.
-      this.record('info', proven && kept ? 'Refreshed' : 'LaggingAutomaticVersion', { ...about, from, to });
+      const reason = proven && kept ? 'Refreshed' : 'LaggingAutomaticVersion';
+      this.record('info', reason, { ...about, from, to });
+      if (reason === 'Refreshed') await this.#audit(reason, { ...about, from, to });
       return { result: DONE, wrote: true };
     }
     if (proven && kept) {
       this.record('info', 'Moved', { ...about, from, to });
+      await this.#audit('Moved', { ...about, from, to });
       return { result: DONE, wrote: true };
     }
     const detail = `Azure's answer shows ${to ?? 'no version'}, not ${plan.target.id}.`;
@@ -100,6 +109,12 @@ export class Reconciliation {
     const { since } = this.cause;
     const seconds = since === '' ? undefined : (this.services.now().getTime() - Date.parse(since)) / 1000;
     this.#log({ level, reason, message: detail ?? REASONS[reason], ...about, cause: this.cause, seconds });
+  }
+
+  /** The proof goes into the audit trail; one that cannot be written is in the log, and the work is done all the same. */
+  async #audit(reason: Reason, { account, ...details }: KeyUseResult): Promise<void> {
+    const entry = { action: 'account.move', reason, resource: account, details: { ...details, cause: this.cause } };
+    await this.services.audit(entry, AUDIT_WAIT_MS);
   }
 
   #refused(error: unknown, about: KeyUseResult): Outcome {

@@ -3,8 +3,12 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { openRevocation, planKeepRevoked, type Revocation } from '../keys/revocation.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
+import type { Services } from '../services.ts';
 import { describe } from '../work/outcome.ts';
 import { applyChanges, type Waiting } from './apply-changes.ts';
+
+/** How long this waits for the audit trail, in milliseconds. */
+const AUDIT_WAIT_MS = 2_000;
 
 /**
  * Keeps a revoked key shut: versions that appeared since (a rotation policy fires during an incident, say) are disabled
@@ -14,7 +18,7 @@ import { applyChanges, type Waiting } from './apply-changes.ts';
  */
 export async function keepRevoked(
   key: ManagedKey,
-  services: Waiting,
+  services: Waiting & Pick<Services, 'audit'>,
   log: Log,
 ): Promise<{ readonly open: Revocation | undefined; readonly versions: readonly KeyVersion[] }> {
   const versions = await services.keys.listVersions(key);
@@ -23,8 +27,14 @@ export async function keepRevoked(
   const applied = await applyChanges(key, planKeepRevoked(versions), services);
   for (const { change, answer, failure } of applied) {
     const about = { key: key.id, version: change.version.version, revocation: open.id };
-    if (answer) log({ level: 'warning', reason: 'KeptRevoked', message: REASONS.KeptRevoked, ...about });
-    else {
+    if (answer) {
+      log({ level: 'warning', reason: 'KeptRevoked', message: REASONS.KeptRevoked, ...about });
+      const details = { version: about.version, revocation: open.id };
+      await services.audit(
+        { action: 'key.keepRevoked', reason: 'KeptRevoked', resource: key.id, details },
+        AUDIT_WAIT_MS,
+      );
+    } else {
       const why = failure ? describe(failure) : '';
       log({ level: 'error', reason: 'StillOpen', message: `${REASONS.StillOpen} ${why}`, ...about });
     }

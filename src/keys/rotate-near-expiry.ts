@@ -3,8 +3,12 @@ import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { Services } from '../services.ts';
 import { describe } from '../work/outcome.ts';
+import type { KeyVersion } from './key-versions.ts';
 import type { ManagedKey } from './managed-vaults.ts';
-import { completeRotation, decideRotation } from './rotation.ts';
+import { completeRotation, decideRotation, type RotationCompletion } from './rotation.ts';
+
+/** How long a rotation waits for the audit trail, in milliseconds: Event Grid waits 30 s for the whole. */
+const AUDIT_WAIT_MS = 5_000;
 
 /** Rotations under way in this instance, by key: two deliveries of one event must not make two versions. */
 const underWay = new Map<string, Promise<RotationOutcome>>();
@@ -24,7 +28,7 @@ export interface RotationOutcome {
 export async function rotateNearExpiry(
   key: ManagedKey,
   nearExpiry: string,
-  services: Pick<Services, 'keys'>,
+  services: Pick<Services, 'keys' | 'audit' | 'now'>,
   log: Log,
 ): Promise<RotationOutcome> {
   const other = underWay.get(key.id);
@@ -41,11 +45,11 @@ export async function rotateNearExpiry(
 async function rotate(
   key: ManagedKey,
   nearExpiry: string,
-  { keys }: Pick<Services, 'keys'>,
+  { keys, audit, now }: Pick<Services, 'keys' | 'audit' | 'now'>,
   log: Log,
 ): Promise<RotationOutcome> {
   const [versions, policy] = await Promise.all([keys.listVersions(key), keys.rotationPolicy(key)]);
-  const decision = decideRotation(nearExpiry, versions, policy);
+  const decision = decideRotation(nearExpiry, versions, policy, now());
   const about = { key: key.id, version: nearExpiry };
   if (!decision.rotate) {
     const level = decision.needsPerson ? 'error' : 'info';
@@ -55,9 +59,11 @@ async function rotate(
   try {
     const created = await keys.rotate(key);
     const rest = completeRotation(decision.from, created);
-    if (rest) await keys.updateVersion(key, created.version, rest);
+    if (rest) await complete(key, created, rest, keys, log);
     const expiresOn = (rest?.expiresOn ?? created.expiresOn)?.toISOString();
     log({ level: 'info', reason: 'Rotated', message: REASONS.Rotated, ...about, to: created.id, expiresOn });
+    const details = { from: decision.from.id, to: created.id, expiresOn, because: 'KeyNearExpiry' };
+    await audit({ action: 'key.rotate', reason: 'Rotated', resource: key.id, details }, AUDIT_WAIT_MS);
     return { reason: 'Rotated', to: created.id };
   } catch (error) {
     const failure = describeFailure(error);
@@ -69,5 +75,21 @@ async function rotate(
     // propagate, and everything else may pass: Event Grid delivers again for a day.
     if (failure.kind !== 'refused') throw error;
     return { reason: 'RotationRefused' };
+  }
+}
+
+/** A new version without its tags or expiry is better than none: it is said, and the drift check finds it. */
+async function complete(
+  key: ManagedKey,
+  created: KeyVersion,
+  rest: RotationCompletion,
+  keys: Services['keys'],
+  log: Log,
+): Promise<void> {
+  try {
+    await keys.updateVersion(key, created.version, rest);
+  } catch (error) {
+    const message = `${REASONS.RotationIncomplete} ${describe(describeFailure(error))}`;
+    log({ level: 'error', reason: 'RotationIncomplete', message, key: key.id, version: created.version });
   }
 }

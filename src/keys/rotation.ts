@@ -10,6 +10,18 @@ export const ROTATION_TAG = 'cmk-rotation';
  */
 export const ORIGIN_TAG = 'cmk-origin';
 
+const DAY_MS = 24 * 3600 * 1000;
+/**
+ * A new version lives at least this long, in days. Key Vault gives notice 30 days before a version expires; one that
+ * lived no longer than that would be near its expiry from the start, and be rotated again at once.
+ */
+export const MIN_LIFETIME_DAYS = 60;
+/**
+ * A key is not rotated again within so many days, so that nothing can make it rotate in a loop. It is the shortest
+ * interval that a rotation policy of Key Vault takes ("Configure cryptographic key auto-rotation").
+ */
+const MIN_INTERVAL_DAYS = 7;
+
 /** Whether a rotation policy rotates the key by itself. */
 export interface RotationPolicySummary {
   readonly rotates: boolean;
@@ -27,6 +39,7 @@ export function decideRotation(
   nearExpiry: string,
   versions: readonly KeyVersion[],
   policy: RotationPolicySummary,
+  now: Date,
 ): RotationDecision {
   const newest = newestVersion(versions);
   const leave = (reason: Reason, needsPerson = false): RotationDecision => ({ rotate: false, reason, needsPerson });
@@ -37,6 +50,8 @@ export function decideRotation(
   if (newest.tags[ORIGIN_TAG]?.toLowerCase() === 'imported') return leave('ImportedKey', true);
   if (newest.tags[ROTATION_TAG]?.toLowerCase() === 'manual') return leave('ManualRotation', true);
   if (policy.rotates) return leave('PolicyRotates');
+  const ageMs = now.getTime() - newest.createdOn.getTime();
+  if (versions.length > 1 && ageMs < MIN_INTERVAL_DAYS * DAY_MS) return leave('RotatedRecently', true);
   return { rotate: true, from: newest };
 }
 
@@ -56,7 +71,7 @@ export function completeRotation(from: KeyVersion, to: KeyVersion): RotationComp
   const lifetimeMs = from.expiresOn && from.expiresOn.getTime() - (from.notBefore ?? from.createdOn).getTime();
   const expiresOn =
     lifetimeMs !== undefined && lifetimeMs > 0 && !to.expiresOn
-      ? new Date(to.createdOn.getTime() + lifetimeMs)
+      ? new Date(to.createdOn.getTime() + Math.max(lifetimeMs, MIN_LIFETIME_DAYS * DAY_MS))
       : undefined;
   if (missing.length === 0 && !expiresOn) return undefined;
   return {
