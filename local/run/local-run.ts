@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundle } from '../../scripts/bundle.ts';
 import { appEnvironment, appSettings, baseEnvironment } from './app-environment.ts';
@@ -5,6 +6,7 @@ import { createAppStorage } from './app-storage-client.ts';
 import { Child, type ChildOptions } from './child-process.ts';
 import { writeEnvFile } from './env-file.ts';
 import { freePort } from './free-port.ts';
+import { bundleHost } from './host-bundle.ts';
 import { claimStateFolder, type StateFolder } from './state-folder.ts';
 import type { TourResult } from './tour-context.ts';
 
@@ -89,8 +91,10 @@ async function start(
     env: base,
     logFile: folder.logFile('azure'),
   });
-  const [app, storage, cloud] = await Promise.all([
-    bundle(),
+  const [app, host, storage, cloud] = await Promise.all([
+    // In the run's own folder: another run beside it makes its own.
+    bundle({ outDir: join(folder.path, 'app'), zip: false }),
+    bundleHost(join(folder.path, 'host.cjs')),
     readyJson(azurite).then(async ({ connectionString }) => {
       await createAppStorage(String(connectionString));
       return String(connectionString);
@@ -102,7 +106,7 @@ async function start(
 
   const functions = processes.launch({
     name: 'The Functions host',
-    module: module('../host/main.ts'),
+    module: host,
     args: ['--app', app.folder],
     env: { ...appEnvironment(settings, azureEnv, env), PORT: String(port) },
     logFile: folder.logFile('functions'),

@@ -19,6 +19,7 @@ export function startChild(module: string, args: readonly string[] = [], env: Re
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
+  let ended = false;
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
       output += text;
@@ -27,10 +28,22 @@ export function startChild(module: string, args: readonly string[] = [], env: Re
   return {
     process: child,
     output: () => output,
-    says: (pattern, limitMs) =>
-      eventually(`${pattern} in the output:\n${output}`, () => pattern.exec(output) ?? undefined, limitMs),
+    says: async (pattern, limitMs) => {
+      const found = await eventually(
+        `${pattern} in the output`,
+        () => pattern.exec(output) ?? (ended ? 'ended' : undefined),
+        limitMs,
+      ).catch((cause: unknown) => {
+        throw new Error(`${(cause as Error).message}:\n${output}`, { cause });
+      });
+      if (found === 'ended') throw new Error(`Ended without ${pattern} in the output:\n${output}`);
+      return found;
+    },
     exit: new Promise((resolve) => {
-      child.once('close', (code, signal) => resolve(signal ?? code ?? -1));
+      child.once('close', (code, signal) => {
+        ended = true;
+        resolve(signal ?? code ?? -1);
+      });
     }),
   };
 }

