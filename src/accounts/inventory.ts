@@ -10,9 +10,16 @@ import { accountKeyUse, scopeKeyUse, usesKey } from './key-use.ts';
 /** Subscriptions that are listed at the same time, and accounts whose scopes are. */
 const CONCURRENCY = 8;
 
-/** A subscription, or an account's scopes, that could not be listed. */
-export interface Unreadable {
+/** A subscription whose accounts could not be listed. */
+export interface UnreadableSubscription {
   readonly id: string;
+  readonly failure: Failure;
+}
+
+/** An account, on another key itself, whose encryption scopes could not be listed. */
+export interface UnreadableScopes {
+  readonly id: string;
+  readonly account: Account;
   readonly failure: Failure;
 }
 
@@ -20,8 +27,8 @@ export interface Inventory {
   /** Accounts that use the key, themselves or by one of their encryption scopes. */
   readonly dependents: number;
   readonly accountsSeen: number;
-  readonly unreadableSubscriptions: readonly Unreadable[];
-  readonly unreadableScopes: readonly Unreadable[];
+  readonly unreadableSubscriptions: readonly UnreadableSubscription[];
+  readonly unreadableScopes: readonly UnreadableScopes[];
 }
 
 /**
@@ -34,8 +41,8 @@ export async function findDependents(
   services: Pick<Services, 'accounts' | 'settings'>,
   found: (account: Account) => Promise<void>,
 ): Promise<Inventory> {
-  const unreadableSubscriptions: Unreadable[] = [];
-  const unreadableScopes: Unreadable[] = [];
+  const unreadableSubscriptions: UnreadableSubscription[] = [];
+  const unreadableScopes: UnreadableScopes[] = [];
   let dependents = 0;
   let accountsSeen = 0;
 
@@ -46,7 +53,7 @@ export async function findDependents(
       }
     } catch (error) {
       const failure = describeFailure(error);
-      if (failure.kind !== 'notFound') unreadableScopes.push({ id: account.id, failure });
+      if (failure.kind !== 'notFound') unreadableScopes.push({ id: account.id, account, failure });
     }
     return false;
   };

@@ -4,15 +4,19 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { Services } from '../services.ts';
-import { ACCOUNT_WORK, KEY_WORK, type KeyWork } from '../work/messages.ts';
+import { ACCOUNT_WORK, type AccountWork, KEY_WORK, type KeyWork } from '../work/messages.ts';
 import { DONE, describe, mayPass, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
-import { Dispatcher } from './dispatcher.ts';
+import type { Account } from './account.ts';
+import { Dispatcher, LISTS_PER_SECOND, WRITES_PER_SECOND } from './dispatcher.ts';
 import { findDependents, type Inventory } from './inventory.ts';
 
 export type ReconcileKeyServices = Pick<
   Services,
   'settings' | 'keys' | 'accounts' | 'subscriptions' | 'queue' | 'audit' | 'now' | 'sleep'
 >;
+
+/** An account that could not be looked at is tried again after so many seconds, unless Azure says when. */
+const LATER_SECONDS = 15;
 
 /**
  * Looks at one key: finds everything that depends on it and puts each account to work. It writes nothing itself, so that
@@ -43,21 +47,15 @@ export async function reconcileKey(work: KeyWork, services: ReconcileKeyServices
       return DONE;
     }
     const subscriptions = work.subscriptions ?? settings.subscriptions ?? (await services.subscriptions.list());
-    const dispatcher = new Dispatcher((account, delaySeconds) =>
-      queue.send(
-        ACCOUNT_WORK,
-        {
-          kind: 'account',
-          account: account.id,
-          location: account.location,
-          key: key.id,
-          cause: work.cause,
-          attempt: 0,
-        },
-        delaySeconds,
-      ),
-    );
+    const send = (account: Account, delaySeconds: number) =>
+      queue.send(ACCOUNT_WORK, accountWork(account, key, work), delaySeconds);
+    const dispatcher = new Dispatcher(WRITES_PER_SECOND, send);
     const inventory = await findDependents(key, subscriptions, services, (account) => dispatcher.dispatch(account));
+    // Accounts whose scopes could not be listed now are looked at one by one, as fast as lists are allowed.
+    const later = new Dispatcher(LISTS_PER_SECOND, send);
+    for (const { account, failure } of inventory.unreadableScopes) {
+      if (mayPass(failure)) await later.dispatch(account, failure.retryAfterSeconds ?? LATER_SECONDS);
+    }
     return report(inventory, work, key, log);
   } catch (error) {
     return outcomeOfFailure(error);
@@ -79,19 +77,21 @@ function report(inventory: Inventory, work: KeyWork, key: ManagedKey, log: Log):
   const message = `${dependents} of ${accountsSeen} storage accounts depend on the key.`;
   log({ level: 'info', reason: 'InventoryComplete', message, dependents, accountsSeen, ...about });
 
-  const passing = inventory.unreadableSubscriptions.filter(({ failure }) => mayPass(failure));
-  const scopes = inventory.unreadableScopes.filter(({ failure }) => mayPass(failure));
-  const missed = new Set([...passing.map(({ id }) => id), ...scopes.map(({ id }) => id.split('/')[2] ?? '')]);
-  if (missed.size === 0) return DONE;
   // Only what was missed is looked at again: the message names the subscriptions, and the rest is done.
-  const throttled = [...passing, ...scopes].every(({ failure }) => failure.kind === 'throttled');
-  const waits = [...passing, ...scopes].flatMap(({ failure }) => failure.retryAfterSeconds ?? []);
+  const missed = inventory.unreadableSubscriptions.filter(({ failure }) => mayPass(failure));
+  if (missed.length === 0) return DONE;
+  const throttled = missed.every(({ failure }) => failure.kind === 'throttled');
+  const waits = missed.flatMap(({ failure }) => failure.retryAfterSeconds ?? []);
   return {
     outcome: 'again',
     reason: throttled ? 'Throttled' : 'ServiceUnavailable',
-    detail: `${missed.size} subscriptions could not be read in full.`,
+    detail: `${missed.length} subscriptions could not be listed.`,
     counts: !throttled,
     delaySeconds: waits.length > 0 ? Math.max(...waits) : undefined,
-    with: { ...work, subscriptions: [...missed] },
+    with: { ...work, subscriptions: missed.map(({ id }) => id) },
   };
+}
+
+function accountWork(account: Account, key: ManagedKey, { cause }: KeyWork): AccountWork {
+  return { kind: 'account', account: account.id, location: account.location, key: key.id, cause, attempt: 0 };
 }
