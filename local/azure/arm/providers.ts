@@ -1,15 +1,32 @@
-import { resourceGraphRoutes } from '../resource-graph/routes.ts';
 import type { ArmRoutes } from './arm-request.ts';
 import { encryptionScopeRoutes } from './encryption-scopes.ts';
+import { eventSubscriptionRoutes } from './event-subscriptions.ts';
 import { fileShareRoutes } from './file-shares.ts';
+import { identityRoutes } from './identities.ts';
+import { resourceRoutes } from './resources.ts';
+import { roleAssignmentRoutes } from './role-assignments.ts';
+import { roleDefinitionRoutes } from './role-definitions.ts';
 import { storageAccountRoutes } from './storage-accounts.ts';
 import { subscriptionRoutes } from './subscriptions.ts';
+import { systemTopicRoutes } from './system-topics.ts';
+import { deletedVaultRoutes } from './vault-deletion.ts';
+import { vaultRoutes } from './vaults.ts';
 
-/** Every resource provider that the local ARM has. */
+/**
+ * Every resource provider that the local ARM has. Another one joins by adding its routes here; what every signed-in
+ * caller may ask, whatever its roles, is told in `isOpenToAll` of the ARM service.
+ */
 export const armProviders: readonly ArmRoutes[] = [
   subscriptionRoutes,
+  resourceRoutes,
+  vaultRoutes,
+  deletedVaultRoutes,
   storageAccountRoutes,
   encryptionScopeRoutes,
   fileShareRoutes,
-  resourceGraphRoutes,
+  identityRoutes,
+  roleDefinitionRoutes,
+  roleAssignmentRoutes,
+  eventSubscriptionRoutes,
+  systemTopicRoutes,
 ];

@@ -1,0 +1,139 @@
+import { asObject, asString, type JsonObject } from '../json.ts';
+import type { EventSubscription } from '../world.ts';
+import { badRequest } from './errors.ts';
+
+/** The event types of a source, which a subscription without a filter gets all of. */
+const storageEventTypes = ['Microsoft.Storage.BlobCreated', 'Microsoft.Storage.BlobDeleted'];
+const keyVaultEventTypes = ['Certificate', 'Key', 'Secret']
+  .flatMap((kind) => [`${kind}NewVersionCreated`, `${kind}NearExpiry`, `${kind}Expired`])
+  .concat('VaultAccessPolicyChanged')
+  .map((name) => `Microsoft.KeyVault.${name}`);
+
+/** Properties a client may set; the rest is the service's. */
+const writable = [
+  'destination',
+  'deliveryWithResourceIdentity',
+  'filter',
+  'labels',
+  'expirationTimeUtc',
+  'eventDeliverySchema',
+  'retryPolicy',
+  'deadLetterDestination',
+  'deadLetterWithResourceIdentity',
+] as const;
+
+/** An event subscription's properties after a PUT or PATCH, with Azure's defaults filled in. Throws on what Azure refuses. */
+export function patchSubscription(source: string, current: JsonObject | undefined, asked: JsonObject): JsonObject {
+  const set = Object.fromEntries(
+    writable.filter((name) => asked[name] !== undefined).map((name) => [name, asked[name]]),
+  );
+  const next: JsonObject = { ...current, ...set };
+  next.destination = withDefaults(asObject(next.destination));
+  if (!next.destination && !asObject(next.deliveryWithResourceIdentity)) {
+    throw badRequest('Event subscription destination is missing.', 'InvalidRequest');
+  }
+  next.filter = withEventTypes(source, asObject(next.filter) ?? {});
+  next.labels = next.labels ?? null;
+  next.eventDeliverySchema = asString(next.eventDeliverySchema) ?? 'EventGridSchema';
+  if (!['EventGridSchema', 'CloudEventSchemaV1_0', 'CustomInputSchema'].includes(String(next.eventDeliverySchema))) {
+    throw badRequest(`'${next.eventDeliverySchema}' is not an event delivery schema.`, 'InvalidRequest');
+  }
+  next.retryPolicy = retryPolicy(asObject(next.retryPolicy));
+  return next;
+}
+
+function withEventTypes(source: string, filter: JsonObject): JsonObject {
+  const { isSubjectCaseSensitive, includedEventTypes, ...rest } = filter;
+  const asked = Array.isArray(includedEventTypes) && includedEventTypes.length > 0 ? includedEventTypes : undefined;
+  const all = /\/providers\/Microsoft\.Storage\//i.test(source) ? storageEventTypes : keyVaultEventTypes;
+  return {
+    subjectBeginsWith: '',
+    subjectEndsWith: '',
+    ...rest,
+    ...(isSubjectCaseSensitive === true ? { isSubjectCaseSensitive } : {}), // false is not shown
+    includedEventTypes: asked ?? all,
+  };
+}
+
+function withDefaults(destination: JsonObject | undefined): JsonObject | undefined {
+  if (!destination) return undefined;
+  const endpointType = asString(destination.endpointType);
+  const properties = asObject(destination.properties) ?? {};
+  if (endpointType === 'AzureFunction') {
+    if (
+      !/\/providers\/Microsoft\.Web\/sites\/[^/]+(\/slots\/[^/]+)?\/functions\/[^/]+$/i.test(
+        asString(properties.resourceId) ?? '',
+      )
+    ) {
+      throw badRequest('The destination of type AzureFunction needs the resourceId of a function.', 'InvalidRequest');
+    }
+  } else if (endpointType === 'WebHook') {
+    if (!asString(properties.endpointUrl)?.startsWith('https://')) {
+      throw badRequest('The destination of type WebHook needs an https endpointUrl.', 'InvalidRequest');
+    }
+  } else {
+    throw badRequest(
+      `The destination type '${endpointType ?? ''}' is not served by the local Azure.`,
+      'InvalidRequest',
+    );
+  }
+  return { endpointType, properties: { maxEventsPerBatch: 1, preferredBatchSizeInKilobytes: 64, ...properties } };
+}
+
+function retryPolicy(asked: JsonObject | undefined): JsonObject {
+  const policy = { maxDeliveryAttempts: 30, eventTimeToLiveInMinutes: 1440, ...asked };
+  const whole = (value: unknown, max: number) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= max;
+  if (!whole(policy.maxDeliveryAttempts, 30) || !whole(policy.eventTimeToLiveInMinutes, 1440)) {
+    throw badRequest('The retry policy allows 1 to 30 attempts and 1 to 1440 minutes.', 'InvalidRequest');
+  }
+  return policy;
+}
+
+/** An event subscription as ARM shows it. A webhook's URL is a secret: only its base is shown. */
+export function subscriptionBody(subscription: EventSubscription): JsonObject {
+  const { id, name, properties } = subscription;
+  const destination = asObject(properties.destination);
+  const ofTopic = /\/systemTopics\/[^/]+\/eventSubscriptions\//i.test(id);
+  return {
+    properties: { ...properties, topic: parentId(id), ...(destination ? { destination: masked(destination) } : {}) },
+    systemData: null,
+    id,
+    name,
+    type: `Microsoft.EventGrid/${ofTopic ? 'systemTopics/' : ''}eventSubscriptions`,
+  };
+}
+
+/** What an event subscription hangs on: a resource, or a system topic. */
+export function parentId(subscriptionId: string): string {
+  return subscriptionId.replace(/(\/providers\/Microsoft\.EventGrid)?\/eventSubscriptions\/[^/]+$/i, '');
+}
+
+/** The answer while it is being created: without the defaults that it will have (seen in a recording). */
+export function whileCreating(shown: JsonObject, asked: JsonObject): JsonObject {
+  const {
+    eventDeliverySchema: _,
+    filter,
+    destination: shownDestination,
+    ...properties
+  } = asObject(shown.properties) ?? {};
+  const destination = asObject(shownDestination);
+  const askedFields = asObject(asObject(asked.destination)?.properties) ?? {};
+  const fields = Object.entries(asObject(destination?.properties) ?? {}).filter(
+    ([field]) => field in askedFields || field === 'endpointBaseUrl',
+  );
+  return {
+    ...shown,
+    properties: {
+      ...properties,
+      ...(destination ? { destination: { ...destination, properties: Object.fromEntries(fields) } } : {}),
+      filter: { includedEventTypes: asObject(filter)?.includedEventTypes },
+    },
+  };
+}
+
+function masked(destination: JsonObject): JsonObject {
+  const properties = asObject(destination.properties) ?? {};
+  const url = asString(properties.endpointUrl);
+  if (url === undefined) return destination;
+  return { ...destination, properties: { ...properties, endpointUrl: null, endpointBaseUrl: url.split('?')[0] } };
+}

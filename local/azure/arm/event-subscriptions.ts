@@ -1,0 +1,132 @@
+import { asObject, asString } from '../json.ts';
+import type { EventSubscription, SystemTopic } from '../world.ts';
+import { type ArmRequest, type ArmRoutes, nameAt, ok } from './arm-request.ts';
+import { ArmError, badRequest, resourceNotFound } from './errors.ts';
+import { parentId, patchSubscription, subscriptionBody, whileCreating } from './event-subscription-body.ts';
+import { inScope } from './in-scope.ts';
+import { page } from './paging.ts';
+import { requireScope } from './require-scope.ts';
+
+/** Where the two kinds of event subscription hang: on a resource, or on its system topic. */
+interface Parent {
+  /** ARM id of the resource whose events are meant. */
+  readonly source: string;
+  readonly location: string;
+}
+
+function parentOf(request: ArmRequest): Parent {
+  const { world, path } = request;
+  if (!path.pattern.startsWith('microsoft.eventgrid/systemtopics/')) {
+    requireScope(world, path);
+    return { source: path.scope, location: 'global' };
+  }
+  const topic = requireTopic(request);
+  return { source: topic.source, location: topic.location };
+}
+
+/** The system topic of a request that is about it or about one of its event subscriptions. */
+export function requireTopic(request: ArmRequest): SystemTopic {
+  const name = nameAt(request, 0);
+  const id = `${request.path.scope}/providers/microsoft.eventgrid/systemtopics/${name}`.toLowerCase();
+  const topic = request.world.systemTopics.get(id);
+  if (!topic) throw resourceNotFound('Microsoft.EventGrid/systemTopics', name, request.path.resourceGroup);
+  return topic;
+}
+
+function put(request: ArmRequest): Response {
+  const { world, path, body } = request;
+  const name = path.names.at(-1) ?? '';
+  if (!/^[a-zA-Z0-9-]{3,64}$/.test(name))
+    throw badRequest(`Event subscription name '${name}' is not valid.`, 'InvalidRequest');
+  const parent = parentOf(request);
+  const existing = world.eventSubscriptions.get(path.id.toLowerCase());
+  // A PUT replaces: what it leaves out is back at its default.
+  const properties = patchSubscription(parent.source, undefined, asObject(body.properties) ?? {});
+  const instant = world.settings.instantProvisioning;
+  const subscription: EventSubscription = {
+    id: existing?.id ?? path.id,
+    name: existing?.name ?? name,
+    topic: parent.source,
+    properties: { ...properties, provisioningState: instant ? 'Succeeded' : existing ? 'Updating' : 'Creating' },
+  };
+  world.eventSubscriptions.set(path.id.toLowerCase(), subscription);
+  if (instant) return ok(subscriptionBody(subscription), existing ? 200 : 201);
+  return ok(whileCreating(subscriptionBody(subscription), asObject(body.properties) ?? {}), 201, {
+    'azure-asyncoperation': provision(request, subscription, parent.location),
+  });
+}
+
+/** Lets a subscription become `Succeeded`, and gives the URL at which that can be polled. */
+function provision(request: ArmRequest, subscription: EventSubscription, location: string): string {
+  const { world, path, operations, apiVersion } = request;
+  const id = operations.start(0, () => {
+    subscription.properties.provisioningState = 'Succeeded';
+  });
+  // Whether anybody polls or not, it is there after a moment.
+  world.clock.schedule(world.clock.nowMs() + 500, () => {
+    subscription.properties.provisioningState = 'Succeeded';
+  });
+  return `https://management.azure.com:443/subscriptions/${path.subscriptionId}/providers/Microsoft.EventGrid/locations/${location}/operationsStatus/${id.toUpperCase()}?api-version=${apiVersion}`;
+}
+
+function patch(request: ArmRequest): Response {
+  const subscription = required(request);
+  // An update names its fields at the top, not under `properties`.
+  const { provisioningState, ...current } = subscription.properties;
+  subscription.properties = {
+    ...patchSubscription(subscription.topic, current, asObject(request.body.properties) ?? request.body),
+    provisioningState,
+  };
+  return ok(subscriptionBody(subscription), 201);
+}
+
+function required(request: ArmRequest): EventSubscription {
+  const { world, path } = request;
+  const subscription = world.eventSubscriptions.get(path.id.toLowerCase());
+  if (subscription) return subscription;
+  parentOf(request);
+  throw new ArmError(
+    404,
+    'ResourceNotFound',
+    `The Resource 'Microsoft.EventGrid/eventSubscriptions/${path.names.at(-1)}' was not found.`,
+  );
+}
+
+function remove({ world, path }: ArmRequest): Response {
+  return new Response(null, { status: world.eventSubscriptions.delete(path.id.toLowerCase()) ? 200 : 204 });
+}
+
+function fullUrl(request: ArmRequest): Response {
+  const id = request.path.id.replace(/\/getFullUrl$/i, '').toLowerCase();
+  const subscription = request.world.eventSubscriptions.get(id);
+  if (!subscription) throw new ArmError(404, 'ResourceNotFound', 'The event subscription was not found.');
+  const destination = asObject(subscription.properties.destination);
+  return ok({ endpointUrl: asString(asObject(destination?.properties)?.endpointUrl) ?? null });
+}
+
+/** Of a subscription or a group: all below it. Of a resource: its own. */
+function list(request: ArmRequest): Response {
+  const { world, path } = request;
+  const ofTopic = path.pattern.includes('systemtopics');
+  const parent = ofTopic ? path.id.slice(0, path.id.lastIndexOf('/')) : path.scope;
+  const ofResource = ofTopic || /\/providers\//i.test(path.scope);
+  if (ofResource) parentOf(request);
+  const found = [...world.eventSubscriptions.values()].filter(({ id }) =>
+    ofResource ? parentId(id).toLowerCase() === parent.toLowerCase() : inScope(id, parent),
+  );
+  return ok(page(request, found, Number(request.query.get('$top') ?? 100) || 100, subscriptionBody));
+}
+
+const item = 'eventsubscriptions/{}';
+
+/** Event subscriptions of a resource and of a system topic. */
+export const eventSubscriptionRoutes: ArmRoutes = Object.fromEntries(
+  ['microsoft.eventgrid', 'microsoft.eventgrid/systemtopics/{}'].flatMap((parent): [string, ArmRoutes[string]][] => [
+    [`GET ${parent}/eventsubscriptions`, list],
+    [`GET ${parent}/${item}`, (request) => ok(subscriptionBody(required(request)))],
+    [`PUT ${parent}/${item}`, put],
+    [`PATCH ${parent}/${item}`, patch],
+    [`DELETE ${parent}/${item}`, remove],
+    [`POST ${parent}/${item}/getfullurl`, fullUrl],
+  ]),
+);

@@ -1,0 +1,29 @@
+import type { World } from '../world.ts';
+import type { ArmPath } from './arm-path.ts';
+import { parseArmPath } from './arm-path.ts';
+import { resourceNotFound } from './errors.ts';
+
+/**
+ * Throws ARM's 404 unless the resource that an extension resource hangs on is there. Subscriptions and groups have been
+ * looked at by then, and types that are not served here are taken as they are.
+ */
+export function requireScope(world: World, { scope, resourceGroup }: ArmPath): void {
+  const target = parseArmPath(scope);
+  const name = target?.names[0] ?? '';
+  const [type, exists] = ((): [string, boolean] => {
+    switch (target?.pattern) {
+      case 'microsoft.keyvault/vaults/{}':
+      case 'microsoft.keyvault/vaults/{}/keys/{}':
+        return ['Microsoft.KeyVault/vaults', world.vaults.has(name.toLowerCase())];
+      case 'microsoft.storage/storageaccounts/{}':
+        return ['Microsoft.Storage/storageAccounts', world.storageAccounts.has(name.toLowerCase())];
+      case 'microsoft.managedidentity/userassignedidentities/{}':
+        return ['Microsoft.ManagedIdentity/userAssignedIdentities', world.identities.has(scope.toLowerCase())];
+      case 'microsoft.eventgrid/systemtopics/{}':
+        return ['Microsoft.EventGrid/systemTopics', world.systemTopics.has(scope.toLowerCase())];
+      default:
+        return ['', true];
+    }
+  })();
+  if (!exists) throw resourceNotFound(type, name, resourceGroup);
+}

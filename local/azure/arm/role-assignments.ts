@@ -1,0 +1,119 @@
+import { asObject, asString } from '../json.ts';
+import { guidOf } from '../roles/built-in-roles.ts';
+import { findRoleDefinition, scopeCovers } from '../roles.ts';
+import type { RoleAssignment } from '../world.ts';
+import { type ArmRequest, type ArmRoutes, nameAt, ok } from './arm-request.ts';
+import { ArmError, badRequest } from './errors.ts';
+import { page } from './paging.ts';
+import { requireScope } from './require-scope.ts';
+
+const type = 'Microsoft.Authorization/roleAssignments';
+
+function assignmentBody(request: ArmRequest, assignment: RoleAssignment): Record<string, unknown> {
+  const { id, scope, principalId, principalType, roleDefinitionId, createdMs } = assignment;
+  const { subscriptionId } = request.path;
+  const definition = subscriptionId
+    ? `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${guidOf(roleDefinitionId)}`
+    : roleDefinitionId;
+  const created = Number.isFinite(createdMs) ? new Date(createdMs).toISOString() : undefined;
+  return {
+    id,
+    name: id.slice(id.lastIndexOf('/') + 1),
+    type,
+    properties: {
+      roleDefinitionId: definition,
+      principalId,
+      principalType,
+      scope,
+      createdOn: created,
+      updatedOn: created,
+    },
+  };
+}
+
+/** `atScope()`: of the scope and above; `assignedTo` and `principalId`: of one principal; without a filter below too. */
+function list(request: ArmRequest): Response {
+  const { world, path, query } = request;
+  const filter = query.get('$filter') ?? '';
+  const scope = path.scope === '/' ? '' : path.scope;
+  const atScope = /atScope\(\)/i.test(filter);
+  const principalId = (/assignedTo\('([^']*)'\)/i.exec(filter) ??
+    /principalId eq '([^']*)'/i.exec(filter))?.[1]?.toLowerCase();
+  const found = [...world.roleAssignments.values()].filter(
+    (assignment) =>
+      (scopeCovers(assignment.scope, scope) || (!atScope && scopeCovers(scope, assignment.scope))) &&
+      (principalId === undefined || assignment.principalId.toLowerCase() === principalId),
+  );
+  return ok(page(request, found, 1000, (assignment) => assignmentBody(request, assignment)));
+}
+
+function put(request: ArmRequest): Response {
+  const { world, body, path } = request;
+  const name = nameAt(request, 0).toLowerCase();
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(name)) {
+    throw badRequest(
+      `The role assignment ID '${name}' is not valid. The role assignment ID must be a GUID.`,
+      'InvalidRoleAssignmentId',
+    );
+  }
+  requireScope(world, path);
+  const properties = asObject(body.properties) ?? {};
+  const principalId = asString(properties.principalId)?.toLowerCase();
+  const roleDefinitionId = asString(properties.roleDefinitionId);
+  if (!principalId || !roleDefinitionId)
+    throw badRequest(
+      'The request needs properties.principalId and properties.roleDefinitionId.',
+      'InvalidCreateRoleAssignmentRequest',
+    );
+  const role = findRoleDefinition(world, roleDefinitionId);
+  if (!role) {
+    throw new ArmError(
+      400,
+      'RoleDefinitionDoesNotExist',
+      `The specified role definition with ID '${guidOf(roleDefinitionId)}' does not exist.`,
+    );
+  }
+  const scope = path.scope;
+  const same = [...world.roleAssignments.values()].some(
+    (one) =>
+      one.scope.toLowerCase() === scope.toLowerCase() &&
+      one.principalId.toLowerCase() === principalId &&
+      guidOf(one.roleDefinitionId) === guidOf(role.id),
+  );
+  if (same) throw new ArmError(409, 'RoleAssignmentExists', 'The role assignment already exists.');
+  if (world.roleAssignments.has(path.id.toLowerCase())) {
+    throw new ArmError(
+      409,
+      'RoleAssignmentUpdateNotPermitted',
+      'Tenant ID, application ID, principal ID, and scope are not allowed to be updated.',
+    );
+  }
+  const assignment: RoleAssignment = {
+    id: path.id,
+    scope,
+    principalId,
+    principalType: asString(properties.principalType) ?? 'ServicePrincipal',
+    roleDefinitionId: role.id,
+    createdMs: world.clock.nowMs(),
+  };
+  world.roleAssignments.set(path.id.toLowerCase(), assignment);
+  return ok(assignmentBody(request, assignment), 201);
+}
+
+/** Role assignments at any scope. */
+export const roleAssignmentRoutes: ArmRoutes = {
+  'GET microsoft.authorization/roleassignments': list,
+  'GET microsoft.authorization/roleassignments/{}': (request) => {
+    const assignment = request.world.roleAssignments.get(request.path.id.toLowerCase());
+    if (assignment) return ok(assignmentBody(request, assignment));
+    throw new ArmError(404, 'RoleAssignmentNotFound', `The role assignment '${nameAt(request, 0)}' is not found.`);
+  },
+  'PUT microsoft.authorization/roleassignments/{}': put,
+  'DELETE microsoft.authorization/roleassignments/{}': (request) => {
+    const id = request.path.id.toLowerCase();
+    const assignment = request.world.roleAssignments.get(id);
+    if (!assignment) return new Response(null, { status: 204 });
+    request.world.roleAssignments.delete(id);
+    return ok(assignmentBody(request, assignment));
+  },
+};

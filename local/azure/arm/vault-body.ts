@@ -1,0 +1,94 @@
+import { asArray, asObject, asString, type JsonObject } from '../json.ts';
+import type { Vault, World } from '../world.ts';
+import { badRequest } from './errors.ts';
+
+/** A vault as ARM shows it. */
+export function vaultBody({ id, name, location, tags, properties }: Vault): Record<string, unknown> {
+  return { id, name, type: 'Microsoft.KeyVault/vaults', location, tags, properties };
+}
+
+/** Properties a client may set. */
+const writable = [
+  'tenantId',
+  'sku',
+  'accessPolicies',
+  'enabledForDeployment',
+  'enabledForDiskEncryption',
+  'enabledForTemplateDeployment',
+  'enableRbacAuthorization',
+  'enableSoftDelete',
+  'softDeleteRetentionInDays',
+  'enablePurgeProtection',
+  'networkAcls',
+  'publicNetworkAccess',
+] as const;
+
+/** From this version on a new vault uses RBAC unless told otherwise. */
+const rbacByDefault = '2026-02-01';
+
+/**
+ * A vault's properties after a PUT or PATCH. Refuses what cannot be taken back: purge protection and soft delete stay
+ * on, and the retention is set once.
+ */
+export function patchProperties(
+  world: World,
+  name: string,
+  current: Vault['properties'] | undefined,
+  asked: JsonObject,
+  apiVersion: string,
+): Vault['properties'] {
+  if (asked.enablePurgeProtection === false) {
+    throw badRequest(
+      'The property "enablePurgeProtection" cannot be set to false. Enabling the purge protection for a vault is an irreversible action.',
+    );
+  }
+  if (asked.enableSoftDelete === false && current?.enableSoftDelete !== false) {
+    throw badRequest('The property "enableSoftDelete" cannot be set to false. Soft delete cannot be turned off.');
+  }
+  const days = asked.softDeleteRetentionInDays;
+  if (days !== undefined && days !== null) {
+    if (typeof days !== 'number' || days < 7 || days > 90) {
+      throw badRequest('The property "softDeleteRetentionInDays" must be between 7 and 90.');
+    }
+    if (current?.softDeleteRetentionInDays !== undefined && current.softDeleteRetentionInDays !== days) {
+      throw badRequest('The property "softDeleteRetentionInDays" has been set already and it can\'t be modified.');
+    }
+  }
+  const set = Object.fromEntries(
+    writable
+      .filter((field) => asked[field] !== undefined && asked[field] !== null)
+      .map((field) => [field, asked[field]]),
+  );
+  checkSku(set.sku ?? current?.sku);
+  if (set.accessPolicies !== undefined) checkPolicies(set.accessPolicies);
+  const defaults = {
+    tenantId: world.tenantId,
+    accessPolicies: [],
+    enabledForDeployment: false,
+    enableSoftDelete: true,
+    softDeleteRetentionInDays: 90,
+    publicNetworkAccess: 'Enabled',
+    ...(apiVersion >= rbacByDefault ? { enableRbacAuthorization: true } : {}),
+  };
+  return {
+    ...(current ?? defaults),
+    ...set,
+    vaultUri: current?.vaultUri ?? `https://${name.toLowerCase()}.vault.azure.net`,
+    provisioningState: current?.provisioningState ?? 'RegisteringDns',
+  };
+}
+
+function checkSku(sku: unknown): void {
+  const name = asString(asObject(sku)?.name)?.toLowerCase();
+  if (name !== 'standard' && name !== 'premium') {
+    throw badRequest('The property "sku.name" must be standard or premium.');
+  }
+}
+
+function checkPolicies(policies: unknown): void {
+  const list = asArray(policies);
+  if (!list) throw badRequest('The property "accessPolicies" must be an array.');
+  for (const policy of list) {
+    if (!asString(asObject(policy)?.objectId)) throw badRequest('An access policy is missing its "objectId".');
+  }
+}
