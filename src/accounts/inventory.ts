@@ -4,7 +4,7 @@ import type { ResourceId } from '../azure/resource-id.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Services } from '../services.ts';
-import type { Account } from './account.ts';
+import { type Account, pacingCell } from './account.ts';
 import { accountKeyUse, scopeKeyUse, usesKey } from './key-use.ts';
 
 /** Subscriptions that are listed at the same time, and accounts whose scopes are. */
@@ -46,13 +46,22 @@ export async function findDependents(
   let dependents = 0;
   let accountsSeen = 0;
 
+  // A region that throttles is not asked again: asking early only makes the wait longer.
+  const throttled = new Map<string, Failure>();
+
   const hasDependentScope = async (account: Account): Promise<boolean> => {
+    const refusal = throttled.get(pacingCell(account));
+    if (refusal) {
+      unreadableScopes.push({ id: account.id, account, failure: refusal });
+      return false;
+    }
     try {
       for await (const scope of services.accounts.listScopes(parseResourceId(account.id) as ResourceId)) {
         if (usesKey(scopeKeyUse(scope), key)) return true;
       }
     } catch (error) {
       const failure = describeFailure(error);
+      if (failure.kind === 'throttled') throttled.set(pacingCell(account), failure);
       if (failure.kind !== 'notFound') unreadableScopes.push({ id: account.id, account, failure });
     }
     return false;
