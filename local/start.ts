@@ -1,4 +1,6 @@
+import { relative } from 'node:path';
 import { parseArgs } from 'node:util';
+import { Ended, endAsked } from './run/end-asked.ts';
 import { startLocalRun } from './run/local-run.ts';
 
 const USAGE = `npm start [-- options]: the app, its Functions host and a local Azure with a sample fleet.
@@ -29,23 +31,6 @@ function readOptions(args: string[]): { once: boolean; tour: boolean; help: bool
   }
 }
 
-/** Aborts when somebody asks for the end: Ctrl-C, SIGTERM, a closed terminal, or the death of npm above. */
-function endAsked(): AbortSignal {
-  const controller = new AbortController();
-  const end = (why: string) => () => {
-    if (controller.signal.aborted && why === 'SIGINT') process.stderr.write('Still stopping …\n');
-    controller.abort(new Ended(why));
-  };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end(signal));
-  const parent = process.ppid;
-  setInterval(() => {
-    if (process.ppid !== parent) end('the process that started this one has gone')();
-  }, 1_000).unref();
-  return controller.signal;
-}
-
-class Ended extends Error {}
-
 async function main(args: string[]): Promise<number> {
   const options = readOptions(args);
   if (options.help) {
@@ -67,7 +52,7 @@ async function main(args: string[]): Promise<number> {
   let code = 0;
   try {
     console.log(`ready ${run.url}`);
-    console.log(`For other clients: source ${run.envFile}`);
+    console.log(`for other clients: source ${relative(process.cwd(), run.envFile)}`);
     if (options.tour) {
       const { steps, ok } = await Promise.race([run.tour(), run.failed, ended]);
       last = `tour: ${steps} steps, ${ok} ok`;

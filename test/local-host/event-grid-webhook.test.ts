@@ -1,4 +1,5 @@
 import type { InvocationContext } from '@azure/functions';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { useHost } from './fixture.ts';
 
@@ -106,5 +107,18 @@ describe('notifications', () => {
     expect(reply.status).toBe(500);
     expect(await reply.text()).toContain('second failed');
     expect(ran.sort()).toEqual(['1', '2', '3']);
+  });
+
+  it('that are rubbish are answered, never left open', async () => {
+    const body = fc.oneof(fc.string(), fc.json());
+    const type = fc.constantFrom('Notification', 'SubscriptionValidation', 'Unsubscribe');
+    await fc.assert(
+      fc.asyncProperty(body, type, async (text, eventType) => {
+        const reply = await post(text, { 'aeg-event-type': eventType });
+        expect([200, 202, 500]).toContain(reply.status);
+        await reply.text();
+      }),
+      { numRuns: 100 },
+    );
   });
 });

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -101,6 +101,27 @@ describe('npm start', () => {
     up.child.process.kill('SIGKILL');
     await up.child.exit;
     await allGone(up);
+  });
+
+  it('leaves nothing running when only what started it is killed', async () => {
+    const starter = join(folder, 'starter.mjs');
+    await writeFile(
+      starter,
+      `import { spawn } from 'node:child_process';
+       spawn(process.execPath, [${JSON.stringify(START)}, '--no-tour'], { stdio: 'inherit' });`,
+    );
+    const child = startChild(starter, [], { PORT: '0', LOCAL_DIR: folder });
+    started = child;
+    const [, url = ''] = await child.says(/^ready (http:\/\/127\.0\.0\.1:\d+)$/m, 20_000);
+    const up = { child, url, env: parseEnv(await readFile(join(folder, 'env'), 'utf8')) };
+    child.process.kill('SIGKILL');
+    await allGone(up);
+    await eventually('its claim is released', () =>
+      stat(join(folder, 'pid')).then(
+        () => false,
+        () => true,
+      ),
+    );
   });
 
   it('can be stopped while it is starting', async () => {
