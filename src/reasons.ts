@@ -79,6 +79,37 @@ export const REASONS = {
   AccountNotFound: 'Was deleted meanwhile.',
   NotProven: 'The write was taken, but the answer does not show the new version; tried again.',
 
+  // Drift
+  UnexpectedKey: 'Uses another key than the one that its `cmk-key` tag names.',
+  UnmanagedVault: 'Uses a key of a vault that is not in CMK_VAULTS: nobody moves it.',
+  KeyDeleted: 'Uses a key that was deleted or does not exist: its data cannot be read.',
+  IdentityMissing: 'The identity that is to use the key is not there.',
+  IdentityWithoutRole: "The account's identity may not read, wrap and unwrap with the key.",
+  ScopeStaleKeyVersion: 'An encryption scope is pinned to an older version than the newest usable one.',
+  PinnedVersion: 'Accounts are pinned: they move when this app moves them, and not by themselves.',
+  KeyTooOld: 'The newest version is older than CMK_KEY_MAX_AGE_DAYS.',
+  NearExpiry: 'The newest version expires soon.',
+  NoExpiry: 'The newest version never expires, so that no event asks for a new one.',
+  NoRotationPolicy: 'The key has no rotation policy.',
+  UnsupportedKey: 'Storage takes RSA keys of 2048, 3072 or 4096 bits alone.',
+  RevokedVersionEnabled: 'A version of a revoked key is enabled.',
+  RetirableVersion: 'An old version is enabled, and nobody uses it any more.',
+  SoftDeleteOff: 'The vault has no soft delete: a key that is deleted is gone.',
+  EventSubscriptionMissing: 'Events of the vault do not reach a function of this app.',
+  EventSubscriptionMisaimed: 'An event subscription is not as it has to be.',
+  EventDeliveryFailing: 'Events of the vault could not be delivered.',
+  SelfLockout: "The app's own storage is encrypted with a key that the app manages.",
+  PoisonMessages: 'Messages that could not be done wait for somebody to look.',
+  Unreadable: 'Something could not be read: what it holds is not known.',
+  DriftChecked: 'A drift check is done; this record sums it up.',
+  DriftFound: 'A finding that was not there in the check before.',
+  DriftFixed: 'A finding was put to mending.',
+  DriftFixFailed: 'A finding could not be mended.',
+  DriftReportNotWritten: 'The report of a drift check could not be written.',
+  NoDriftReport: 'There is no drift report yet.',
+  VersionRetired: 'An old version that nobody uses was disabled.',
+  RetirementRefused: 'An old version is not retired, as it is not proved that nobody uses it.',
+
   // Azure's refusals
   Throttled: 'The service is throttling; tried again after the time it asked for.',
   ServiceUnavailable: 'The service could not be reached or failed; tried again.',
@@ -91,6 +122,19 @@ export const REASONS = {
   ScopesUnreadable: 'The encryption scopes of an account cannot be listed.',
   InventoryComplete: 'Every dependent that can be read was found and put to work.',
   Unexpected: 'An error that nobody foresaw.',
+
+  // Procedures of the command line
+  ArgumentInvalid: 'What was asked for is not possible as it is written; nothing was changed.',
+  SignInNeeded: 'Nobody is signed in to Azure.',
+  NotFound: 'There is no such resource, or the sign-in does not see it.',
+  NotUnique: 'Several resources have that name.',
+  NameTaken: 'The name is taken, if only by something that is soft-deleted.',
+  KeyUnsupported: 'Storage takes RSA and RSA-HSM keys of 2048, 3072 and 4096 bits only.',
+  KeyMaterialUnreadable: 'The file holds no private key that can be read.',
+  SystemAssignedAtCreation: 'An account that does not exist yet has no system-assigned identity.',
+  OtherKeyInUse: 'The account uses another key; changing the key is a step of its own.',
+  NotPropagated: 'A role that was given does not count yet.',
+  VersionInUse: 'The key version is in use, or it is not proved that it is not; it stays.',
 } as const;
 
 export type Reason = keyof typeof REASONS;

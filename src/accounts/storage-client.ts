@@ -28,11 +28,11 @@ export function createStorageAccounts(credential: TokenCredential, cloud: Cloud)
       }
     },
     async get(id) {
-      return required(await clientOf(id.subscriptionId).storageAccounts.getProperties(id.resourceGroup, id.name));
+      return accountOf(await clientOf(id.subscriptionId).storageAccounts.getProperties(id.resourceGroup, id.name));
     },
     async updateEncryption(id, encryption) {
       const client = clientOf(id.subscriptionId);
-      return required(await client.storageAccounts.update(id.resourceGroup, id.name, { encryption }));
+      return accountOf(await client.storageAccounts.update(id.resourceGroup, id.name, { encryption }));
     },
     async *listScopes(id, signal) {
       const { encryptionScopes } = clientOf(id.subscriptionId);
@@ -54,7 +54,12 @@ export function createStorageAccounts(credential: TokenCredential, cloud: Cloud)
   };
 }
 
-function required(account: StorageAccount): Account {
+/**
+ * An account as Azure answered with it.
+ *
+ * @throws TypeError when the answer is no storage account
+ */
+export function accountOf(account: StorageAccount): Account {
   const read = toAccount(account);
   if (!read) throw new TypeError('Azure answered with a storage account without an id or encryption.');
   return read;

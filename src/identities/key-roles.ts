@@ -1,0 +1,35 @@
+import { STORAGE_KEY_ROLE } from './key-access.ts';
+
+/** A built-in role that the procedures hand out. */
+export interface KeyRole {
+  readonly name: string;
+  /** Azure, "Azure built-in roles for Security". */
+  readonly id: string;
+  /** What whoever has it, or has another role as good, may do. */
+  readonly dataActions: readonly string[];
+}
+
+/** Creates and manages keys: for people. */
+export const CRYPTO_OFFICER: KeyRole = {
+  name: 'Key Vault Crypto Officer',
+  id: '14b46e9e-c2b7-41b4-b07b-48a6ebf60603',
+  dataActions: [
+    'Microsoft.KeyVault/vaults/keys/read',
+    'Microsoft.KeyVault/vaults/keys/create/action',
+    'Microsoft.KeyVault/vaults/keys/import/action',
+    'Microsoft.KeyVault/vaults/keys/update/action',
+    'Microsoft.KeyVault/vaults/keys/rotate/action',
+    'Microsoft.KeyVault/vaults/keyrotationpolicies/write',
+  ],
+};
+
+/** Reads, wraps and unwraps: for the identity of a storage account. */
+export const ENCRYPTION_USER: KeyRole = {
+  name: STORAGE_KEY_ROLE,
+  id: 'e147488a-f6f5-4113-8e2d-b22465e65bf6',
+  dataActions: [
+    'Microsoft.KeyVault/vaults/keys/read',
+    'Microsoft.KeyVault/vaults/keys/wrap/action',
+    'Microsoft.KeyVault/vaults/keys/unwrap/action',
+  ],
+};

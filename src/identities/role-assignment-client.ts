@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto';
+import { AuthorizationManagementClient } from '@azure/arm-authorization';
+import type { TokenCredential } from '@azure/identity';
+import type { Cloud } from '../azure/cloud.ts';
+import { describeFailure } from '../azure/failure.ts';
+import type { KeyRole } from './key-roles.ts';
+
+export interface WantedRole {
+  readonly role: KeyRole;
+  /** ARM id of what it is given on: a vault, or a key (`…/vaults/{vault}/keys/{key}`). */
+  readonly scope: string;
+  readonly subscriptionId: string;
+  /** Object id of who is given it. */
+  readonly principalId: string;
+  /** Said by the caller: a principal made a moment ago cannot be looked up everywhere yet. */
+  readonly principalType: 'User' | 'ServicePrincipal';
+}
+
+/** Role assignments. Errors are the SDK's: read them with `describeFailure`. */
+export interface RoleAssignments {
+  /** Gives the role; without effect when it was given before. */
+  create(wanted: WantedRole): Promise<void>;
+}
+
+export function createRoleAssignments(credential: TokenCredential, cloud: Cloud): RoleAssignments {
+  // The scope is given whole, so the client's subscription does not matter.
+  const { roleAssignments } = new AuthorizationManagementClient(credential, '00000000-0000-0000-0000-000000000000', {
+    endpoint: cloud.resourceManager,
+    credentialScopes: [cloud.resourceManagerScope],
+  });
+  return {
+    async create({ role, scope, subscriptionId, principalId, principalType }) {
+      const roleDefinitionId = `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${role.id}`;
+      try {
+        await roleAssignments.create(scope.replace(/^\//, ''), assignmentName(scope, principalId, role.id), {
+          roleDefinitionId,
+          principalId,
+          principalType,
+        });
+      } catch (error) {
+        // Somebody gave it under another name in the meantime.
+        if (describeFailure(error).code !== 'RoleAssignmentExists') throw error;
+      }
+    },
+  };
+}
+
+/** The same GUID for the same assignment, so that giving a role twice gives it once. */
+function assignmentName(scope: string, principalId: string, roleId: string): string {
+  const hash = createHash('sha256').update(`${scope.toLowerCase()}\n${principalId}\n${roleId}`).digest('hex');
+  return hash.slice(0, 32).replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, '$1-$2-8$3-a$4-$5');
+}
