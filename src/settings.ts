@@ -1,5 +1,9 @@
 import { z } from 'zod';
 import { CLOUDS, type Cloud, findCloud } from './azure/cloud.ts';
+import { parseResourceId } from './azure/resource-id.ts';
+import { EXEMPTIONS, type Exemption } from './drift/exemption.ts';
+import { DEFAULT_AUTOFIX, FIXABLE, type Fixable, isFixable } from './drift/fixable.ts';
+import { parseRequirement, type Requirement } from './drift/requirement.ts';
 import { SettingsError } from './errors.ts';
 import { ManagedVaults, managedVault } from './keys/managed-vaults.ts';
 
@@ -18,6 +22,8 @@ const onOff = z
   .toLowerCase()
   .pipe(z.enum(['on', 'off'], 'is neither "on" nor "off"'))
   .transform((value) => value === 'on');
+
+export const DEFAULT_DRIFT_SCHEDULE = '0 0 * * * *';
 
 interface Setting<T extends z.ZodType> {
   readonly schema: T;
@@ -117,6 +123,89 @@ export const SETTINGS = {
     description: 'Whether a key has to be restored by somebody else than who revoked it.',
     fallback: '`on`',
   }),
+  CMK_DRIFT_SCHEDULE: setting({
+    schema: z
+      .string()
+      .trim()
+      .regex(/^(?:\S+ ){5}\S+$/, 'is not an NCRONTAB expression of six fields')
+      .optional(),
+    example: '0 0 * * * *',
+    description: 'When the drift check runs: an NCRONTAB expression of six fields, in UTC.',
+    fallback: `every hour (\`${DEFAULT_DRIFT_SCHEDULE}\`)`,
+  }),
+  CMK_AUTOFIX: setting({
+    schema: list
+      .refine(
+        (codes) => codes.every((code) => isFixable(code) || /^none$/i.test(code)),
+        `names something else than ${FIXABLE.join(', ')} or none`,
+      )
+      .transform((codes) => codes.filter(isFixable))
+      .optional(),
+    example: 'StaleKeyVersion,ScopeStaleKeyVersion,LaggingAutomaticVersion,EventSubscriptionMissing',
+    description: 'Reason codes of drift that the check mends by itself; `none` mends nothing.',
+    fallback: `what a lost event would have done: ${DEFAULT_AUTOFIX.map((code) => `\`${code}\``).join(', ')}`,
+  }),
+  CMK_REQUIRE: setting({
+    schema: list
+      .refine(
+        (rules) => rules.every((rule) => parseRequirement(rule)),
+        'has something else than all, tag: or an ARM id',
+      )
+      .transform((rules) => rules.flatMap((rule) => parseRequirement(rule) ?? []))
+      .optional(),
+    example: 'tag:data-class=confidential,/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-files',
+    description:
+      'Accounts that have to use a customer-managed key: `all`, `tag:name=value`, or those below an ARM id. Accounts with the tag `cmk-key` always have to.',
+    fallback: 'accounts with the tag `cmk-key`',
+  }),
+  CMK_EXEMPTIONS: setting({
+    schema: EXEMPTIONS.optional(),
+    example:
+      '[{"resource":"*/storageAccounts/stlegacy01","code":"StaleKeyVersion","reason":"CHG-1234","until":"2027-03-31"}]',
+    description: 'Drift that is accepted for a time: a JSON array of `resource`, `code`, `reason` and `until`.',
+    fallback: 'none',
+  }),
+  CMK_KEY_MAX_AGE_DAYS: setting({
+    schema: z.coerce.number('is not a number').int().min(1).max(36_500).optional(),
+    example: '730',
+    description: 'Days after which a key version is too old.',
+    fallback: '`730`, two years',
+  }),
+  CMK_RETIRE_AFTER_HOURS: setting({
+    schema: z.coerce.number('is not a number').int().min(24, 'is less than 24').max(87_600).optional(),
+    example: '168',
+    description:
+      'Hours after which a key version that has a successor, and that provably nobody uses, is disabled; at least 24.',
+    fallback: 'versions are never retired',
+  }),
+  CMK_FUNCTION_APP_ID: setting({
+    schema: z
+      .string()
+      .trim()
+      .refine(
+        (id) => parseResourceId(id)?.type.toLowerCase() === 'microsoft.web/sites',
+        'is not the ARM id of a function app',
+      )
+      .optional(),
+    example:
+      '/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-cmk/providers/Microsoft.Web/sites/func-cmk',
+    description: 'ARM id of this function app, where the events of the vaults have to go.',
+    fallback: 'event subscriptions are not checked',
+  }),
+  CMK_STORAGE_ACCOUNT_ID: setting({
+    schema: z
+      .string()
+      .trim()
+      .refine(
+        (id) => parseResourceId(id)?.type.toLowerCase() === 'microsoft.storage/storageaccounts',
+        'is not the ARM id of a storage account',
+      )
+      .optional(),
+    example:
+      '/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-cmk/providers/Microsoft.Storage/storageAccounts/stcmkautopilot',
+    description: "ARM id of the app's own storage account, where events that cannot be delivered are put.",
+    fallback: '`AzureWebJobsStorage__accountName` in the resource group of the function app',
+  }),
 } as const;
 
 export type SettingName = keyof typeof SETTINGS;
@@ -137,6 +226,25 @@ export interface Settings {
    */
   readonly auth: { readonly tenantId: string | undefined; readonly audiences: readonly string[] };
   readonly dualControl: boolean;
+  readonly drift: DriftSettings;
+}
+
+/**
+ * What the drift check goes by. What is wrong with it is a finding of the check and must not keep the app from moving
+ * accounts and revoking keys: a setting that is wrong counts as absent, and nothing is mended or retired.
+ */
+export interface DriftSettings {
+  /** One line for each setting that is wrong. */
+  readonly problems: readonly string[];
+  readonly autofix: readonly Fixable[];
+  readonly require: readonly Requirement[];
+  readonly exemptions: readonly Exemption[];
+  readonly keyMaxAgeDays: number;
+  /** Undefined: versions are not retired. */
+  readonly retireAfterHours: number | undefined;
+  readonly functionAppId: string | undefined;
+  /** ARM id of the app's own storage account. */
+  readonly storageAccountId: string | undefined;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -165,9 +273,36 @@ export function readSettings(environment: Environment): Settings {
     scopeDiscovery: reader.read('CMK_SCOPE_DISCOVERY') ?? 'all',
     auth: { tenantId: reader.read('CMK_TENANT_ID'), audiences: reader.read('CMK_API_AUDIENCE') ?? [] },
     dualControl: reader.read('CMK_DUAL_CONTROL') ?? true,
+    drift: readDrift(environment),
   };
   reader.done();
   return settings;
+}
+
+function readDrift(environment: Environment): DriftSettings {
+  const reader = new Reader(environment);
+  // The schedule is read where the function is registered; here it is only checked.
+  reader.read('CMK_DRIFT_SCHEDULE');
+  const functionAppId = reader.read('CMK_FUNCTION_APP_ID');
+  const app = functionAppId === undefined ? undefined : parseResourceId(functionAppId);
+  const ownName = reader.read('AzureWebJobsStorage__accountName');
+  const beside =
+    app && ownName
+      ? `/subscriptions/${app.subscriptionId}/resourceGroups/${app.resourceGroup}/providers/Microsoft.Storage/storageAccounts/${ownName}`
+      : undefined;
+  const settings = {
+    autofix: reader.read('CMK_AUTOFIX') ?? DEFAULT_AUTOFIX,
+    require: reader.read('CMK_REQUIRE') ?? [],
+    exemptions: reader.read('CMK_EXEMPTIONS') ?? [],
+    keyMaxAgeDays: reader.read('CMK_KEY_MAX_AGE_DAYS') ?? 730,
+    retireAfterHours: reader.read('CMK_RETIRE_AFTER_HOURS'),
+    functionAppId: app?.id,
+    storageAccountId: reader.read('CMK_STORAGE_ACCOUNT_ID') ?? beside,
+  };
+  const { problems } = reader;
+  return problems.length === 0
+    ? { ...settings, problems }
+    : { ...settings, problems, autofix: [], retireAfterHours: undefined };
 }
 
 /**
@@ -215,6 +350,10 @@ class Reader {
   /** Notes what is wrong with a setting; the first problem of each is the one that is told. */
   problem(name: SettingName, what: string): void {
     if (!this.#problems.has(name)) this.#problems.set(name, `${name} ${what}. Example: ${SETTINGS[name].example}`);
+  }
+
+  get problems(): readonly string[] {
+    return [...this.#problems.values()];
   }
 
   done(): void {

@@ -40,10 +40,11 @@ export function createAuthorization(
   });
   const roles = new Map<string, { readonly rights: Promise<RoleRights>; readonly readOn: number }>();
 
-  const rightsOf = (roleId: string, signal: AbortSignal | undefined): Promise<RoleRights> => {
+  /** Asked for at the scope itself, where whoever may read its assignments may read its roles too. */
+  const rightsOf = (scope: string, roleId: string, signal: AbortSignal | undefined): Promise<RoleRights> => {
     const known = roles.get(roleId.toLowerCase());
     if (known && now().getTime() - known.readOn < ROLE_AGE_MS) return known.rights;
-    const rights = readRights(client, roleId, signal);
+    const rights = readRights(client, scope, roleId, signal);
     roles.set(roleId.toLowerCase(), { rights, readOn: now().getTime() });
     // A failure is not kept: the next one who asks tries again.
     rights.catch(() => roles.delete(roleId.toLowerCase()));
@@ -59,7 +60,7 @@ export function createAuthorization(
     const grants: RoleGrant[] = [];
     const options = { ...(filter ? { filter } : {}), ...aborting(signal) };
     for await (const assignment of client.roleAssignments.listForScope(withoutSlash(scope), options)) {
-      const grant = await toGrant(assignment, principal, (roleId) => rightsOf(roleId, signal));
+      const grant = await toGrant(assignment, principal, (roleId) => rightsOf(scope, roleId, signal));
       if (grant) grants.push(grant);
     }
     return grants;
@@ -90,10 +91,12 @@ async function toGrant(
 
 async function readRights(
   client: AuthorizationManagementClient,
+  scope: string,
   roleId: string,
   signal: AbortSignal | undefined,
 ): Promise<RoleRights> {
-  const { permissions = [] } = await client.roleDefinitions.getById(withoutSlash(roleId), aborting(signal));
+  const name = roleId.slice(roleId.lastIndexOf('/') + 1);
+  const { permissions = [] } = await client.roleDefinitions.get(withoutSlash(scope), name, aborting(signal));
   return {
     dataActions: permissions.flatMap(({ dataActions }) => dataActions ?? []),
     notDataActions: permissions.flatMap(({ notDataActions }) => notDataActions ?? []),

@@ -1,4 +1,5 @@
 import type { Account } from '../accounts/account.ts';
+import { globMatches } from '../glob.ts';
 
 /** What Storage does with a key as the account's identity, as Azure RBAC and as access policies call it. */
 const NEEDED = [
@@ -152,22 +153,6 @@ export function covers(assignedAt: string, scope: string): boolean {
 
 /** One role at a time: what a role excludes, another one may still allow (Azure RBAC, "NotDataActions"). */
 export function allows(role: Pick<RoleGrant, 'dataActions' | 'notDataActions'>, dataAction: string): boolean {
-  const among = (patterns: readonly string[]): boolean => patterns.some((pattern) => matches(pattern, dataAction));
+  const among = (patterns: readonly string[]): boolean => patterns.some((pattern) => globMatches(pattern, dataAction));
   return among(role.dataActions) && !among(role.notDataActions);
-}
-
-/** `*` stands for any characters, slashes too; letter case does not matter. */
-function matches(pattern: string, action: string): boolean {
-  const [first = '', ...rest] = pattern.toLowerCase().split('*');
-  const text = action.toLowerCase();
-  if (rest.length === 0) return first === text;
-  if (!text.startsWith(first)) return false;
-  const last = rest.pop() ?? '';
-  let at = first.length;
-  for (const part of rest) {
-    const found = text.indexOf(part, at);
-    if (found < 0) return false;
-    at = found + part.length;
-  }
-  return text.length - last.length >= at && text.endsWith(last);
 }

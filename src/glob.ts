@@ -1,0 +1,15 @@
+/** `*` stands for any characters; letter case does not matter. In one pass, whatever the pattern. */
+export function globMatches(pattern: string, text: string): boolean {
+  const [first = '', ...rest] = pattern.toLowerCase().split('*');
+  const subject = text.toLowerCase();
+  const last = rest.pop();
+  if (last === undefined) return first === subject;
+  if (!subject.startsWith(first)) return false;
+  let at = first.length;
+  for (const part of rest) {
+    const found = subject.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return subject.length - last.length >= at && subject.endsWith(last);
+}
