@@ -1,0 +1,148 @@
+import { describe, expect, it } from 'vitest';
+import { KEY_PATHS, keyUseQuery, keyUses } from '../../src/dependents/key-paths.ts';
+import { KEY, versionName } from '../support/keys.ts';
+
+const version = versionName(7);
+const vault = 'https://kv-files.vault.azure.net';
+const id = `${vault}/keys/files-key`;
+const pair = (change: Record<string, unknown> = {}) => ({ keyVaultUri: vault, keyName: 'files-key', ...change });
+
+describe('the uses of a key that a resource names', () => {
+  it.each<[sentence: string, type: string, properties: unknown, versions: (string | undefined)[]]>([
+    ['an identifier with a version', 'Microsoft.Sql/servers', { keyId: `${id}/${version}` }, [version]],
+    ['an identifier without a version', 'Microsoft.DocumentDB/databaseAccounts', { keyVaultKeyUri: id }, [undefined]],
+    [
+      'an identifier with a trailing slash',
+      'Microsoft.DocumentDB/databaseAccounts',
+      { keyVaultKeyUri: `${id}/` },
+      [undefined],
+    ],
+    [
+      'an identifier in other letters',
+      'Microsoft.Sql/servers',
+      { keyId: `https://KV-Files.vault.azure.net/keys/Files-Key/${version.toUpperCase()}` },
+      [version],
+    ],
+    ['a property in other letters', 'Microsoft.Sql/servers', { keyID: `${id}/${version}` }, [version]],
+    [
+      'parts with a version',
+      'Microsoft.Kusto/clusters',
+      { keyVaultProperties: pair({ keyVersion: version }) },
+      [version],
+    ],
+    ['parts without a version', 'Microsoft.Kusto/clusters', { keyVaultProperties: pair() }, [undefined]],
+    [
+      'parts with an empty version',
+      'Microsoft.Kusto/clusters',
+      { keyVaultProperties: pair({ keyVersion: '' }) },
+      [undefined],
+    ],
+    [
+      'parts with a slash behind the vault',
+      'Microsoft.Kusto/clusters',
+      { keyVaultProperties: pair({ keyVaultUri: `${vault}/` }) },
+      [undefined],
+    ],
+    [
+      'parts under names of their own',
+      'Microsoft.HDInsight/clusters',
+      { diskEncryptionProperties: { vaultUri: vault, keyName: 'files-key', keyVersion: version } },
+      [version],
+    ],
+    [
+      'an array of parts',
+      'Microsoft.EventHub/namespaces',
+      { encryption: { keyVaultProperties: [pair({ keyName: 'other' }), pair({ keyVersion: version })] } },
+      [version],
+    ],
+    [
+      'two versions in an array',
+      'Microsoft.ServiceBus/namespaces',
+      { encryption: { keyVaultProperties: [pair({ keyVersion: version }), pair()] } },
+      [version, undefined],
+    ],
+    [
+      'an array of identifiers',
+      'Microsoft.Devices/IotHubs',
+      { encryption: { keyVaultProperties: [{ keyIdentifier: id }] } },
+      [undefined],
+    ],
+    [
+      'the active and a previous key',
+      'Microsoft.Compute/diskEncryptionSets',
+      { activeKey: { keyUrl: `${id}/${version}` }, previousKeys: [{ keyUrl: `${id}/${versionName(1)}` }] },
+      [version, versionName(1)],
+    ],
+    [
+      'the same use twice, told once',
+      'Microsoft.ServiceBus/namespaces',
+      { encryption: { keyVaultProperties: [pair(), pair()] } },
+      [undefined],
+    ],
+    [
+      'managed services and disks of one workspace',
+      'Microsoft.Databricks/workspaces',
+      {
+        encryption: {
+          entities: { managedServices: { keyVaultProperties: pair() }, managedDisk: { keyVaultProperties: pair() } },
+        },
+      },
+      [undefined, undefined],
+    ],
+    [
+      'a storage account',
+      'Microsoft.Storage/storageAccounts',
+      { encryption: { keyvaultproperties: { keyvaulturi: vault, keyname: 'files-key', keyversion: version } } },
+      [version],
+    ],
+    ['another key of the vault', 'Microsoft.Sql/servers', { keyId: `${vault}/keys/archive-key/${version}` }, []],
+    ['a key whose name only begins the same', 'Microsoft.Sql/servers', { keyId: `${id}-2/${version}` }, []],
+    [
+      'the same name in another vault',
+      'Microsoft.Kusto/clusters',
+      { keyVaultProperties: pair({ keyVaultUri: 'https://kv-other.vault.azure.net' }) },
+      [],
+    ],
+    ['the identifier where no key belongs', 'Microsoft.Sql/servers', { administratorLogin: id }, []],
+    ['a type that is not known', 'Microsoft.Web/sites', { keyId: id }, []],
+    ['no properties', 'Microsoft.Sql/servers', null, []],
+    [
+      'properties of another shape',
+      'Microsoft.Compute/diskEncryptionSets',
+      { activeKey: 'none', previousKeys: { keyUrl: 3 } },
+      [],
+    ],
+  ])('finds %s', (_, type, properties, versions) => {
+    expect(keyUses(type, properties, KEY).map((use) => use.version)).toEqual(versions);
+  });
+
+  it('says where the key is named', () => {
+    expect(keyUses('Microsoft.Compute/diskEncryptionSets', { previousKeys: [{ keyUrl: id }] }, KEY)).toEqual([
+      { path: 'previousKeys.keyUrl', version: undefined },
+    ]);
+  });
+
+  // Whatever is added to the table is covered: each path, filled in, is found; and only there.
+  it.each(Object.entries(KEY_PATHS).flatMap(([type, paths]) => paths.map((path) => ({ type, path }))))(
+    'reads $type at $path',
+    ({ type, path }) => {
+      const at = 'identifier' in path ? path.identifier : path.parts;
+      const value =
+        'identifier' in path
+          ? `${id}/${version}`
+          : { [path.vault]: vault, [path.name]: 'files-key', [path.version]: version };
+      const properties = at.split('.').reduceRight<unknown>((inner, step) => ({ [step]: inner }), value);
+      expect(keyUses(type, properties, KEY)).toEqual([{ path: at, version }]);
+      expect(keyUses(type, { elsewhere: properties }, KEY)).toEqual([]);
+    },
+  );
+});
+
+describe('the query', () => {
+  it('asks for every type of the table at once, and projects the id, without which there is no next page', () => {
+    const query = keyUseQuery(KEY);
+    for (const type of Object.keys(KEY_PATHS)) expect(query).toContain(`'${type}'`);
+    expect(query).toContain('where tostring(properties) contains "kv-files.vault.azure.net"');
+    expect(query).toContain('project id,');
+  });
+});

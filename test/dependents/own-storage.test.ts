@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import { ownStorage } from '../../src/dependents/own-storage.ts';
+import { PUBLIC } from '../support/keys.ts';
+
+describe("the name of the app's own storage", () => {
+  it('is the one that the settings name', () => {
+    expect(ownStorage({ cloud: PUBLIC, storage: { accountName: 'stcmkapp' } })).toBe('stcmkapp');
+  });
+
+  it.each([
+    ['an emulator', 'UseDevelopmentStorage=true', 'local'],
+    [
+      'an emulator on its own ports',
+      'AccountName=devstoreaccount1;AccountKey=a==;BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;',
+      'local',
+    ],
+    [
+      'an emulator by name',
+      'AccountName=devstoreaccount1;QueueEndpoint=http://localhost:10001/devstoreaccount1',
+      'local',
+    ],
+    [
+      'an account',
+      'DefaultEndpointsProtocol=https;AccountName=StCmkApp;AccountKey=a==;EndpointSuffix=core.windows.net',
+      'stcmkapp',
+    ],
+    [
+      'an account by its endpoint',
+      'BlobEndpoint=https://stcmkapp.blob.core.windows.net/;SharedAccessSignature=sv=1',
+      'stcmkapp',
+    ],
+    ['an account behind a name of its own', 'AccountName=stcmkapp;BlobEndpoint=https://blobs.example.com/', 'stcmkapp'],
+    ['a host that tells nothing', 'BlobEndpoint=https://blobs.example.com/;SharedAccessSignature=sv=1', undefined],
+    ['an endpoint that is none', 'BlobEndpoint=blobs', undefined],
+  ])('of a connection string for %s', (_, connectionString, name) => {
+    expect(ownStorage({ cloud: PUBLIC, storage: { connectionString } })).toBe(name);
+  });
+});

@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import { timeBoxed, untilAborted } from '../../src/dependents/time-box.ts';
+
+const never = new Promise<never>(() => {});
+
+describe('a time box', () => {
+  it('returns what is gathered when it is done in time, without having aborted', async () => {
+    let aborted: boolean | undefined;
+    const value = await timeBoxed(async (signal) => {
+      aborted = signal.aborted;
+      return 'all';
+    }, 10_000);
+    expect([value, aborted]).toEqual(['all', false]);
+  });
+
+  it('returns what was gathered by then when time is up, even if what is under way heeds nothing', async () => {
+    const gathered: string[] = [];
+    const value = await timeBoxed(async (signal) => {
+      gathered.push('first');
+      const complete = await untilAborted(never, signal);
+      return { complete, gathered: [...gathered] };
+    }, 20);
+    expect(value).toEqual({ complete: false, gathered: ['first'] });
+  });
+
+  it('ends when the outer signal aborts', async () => {
+    const outer = new AbortController();
+    const value = timeBoxed((signal) => untilAborted(never, signal), 60_000, outer.signal);
+    outer.abort();
+    expect(await value).toBe(false);
+  });
+
+  it('is over at once when the outer signal has aborted before', async () => {
+    expect(await timeBoxed((signal) => untilAborted(never, signal), 60_000, AbortSignal.abort())).toBe(false);
+  });
+});
+
+describe('waiting until a signal aborts', () => {
+  it('hands on an error of work that is in time', async () => {
+    const work = Promise.reject(new Error('broken'));
+    await expect(untilAborted(work, new AbortController().signal)).rejects.toThrow('broken');
+  });
+
+  it('keeps silent about an error of work that is late', async () => {
+    const controller = new AbortController();
+    let fail: (error: Error) => void = () => {};
+    const work = new Promise<void>((_, reject) => {
+      fail = reject;
+    });
+    const waited = untilAborted(work, controller.signal);
+    controller.abort();
+    expect(await waited).toBe(false);
+    fail(new Error('late')); // an unhandled rejection would fail the run
+    await expect(work).rejects.toThrow('late');
+  });
+
+  it('waits for the work alone without a signal', async () => {
+    expect(await untilAborted(Promise.resolve(), undefined)).toBe(true);
+  });
+});
