@@ -81,8 +81,12 @@ export function planRevocation(versions: readonly KeyVersion[], stamp: Revocatio
 export function planKeepRevoked(versions: readonly KeyVersion[]): VersionChange[] {
   const open = openRevocation(versions);
   if (!open) return [];
-  // Key Vault gives creation times in whole seconds.
-  const since = Math.floor(open.revokedOn.getTime() / 1000) * 1000;
+  // The record's time is by the app's clock, creation times are by Key Vault's and in whole seconds. Key Vault's time of
+  // writing a record is the one that compares, unless the version was changed again: the earliest of all errs on the side
+  // of closing.
+  const records = versions.filter((version) => revocationOf(version));
+  const times = [open.revokedOn, ...records.flatMap(({ updatedOn }) => updatedOn ?? [])].map((time) => time.getTime());
+  const since = Math.floor(Math.min(...times) / 1000) * 1000;
   const later = versions.filter((version) => version.createdOn.getTime() >= since && !revocationOf(version));
   return planRevocation(later, open);
 }
