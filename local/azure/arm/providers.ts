@@ -1,3 +1,4 @@
+import { resourceGraphRoutes } from '../resource-graph/routes.ts';
 import type { ArmRoutes } from './arm-request.ts';
 import { encryptionScopeRoutes } from './encryption-scopes.ts';
 import { eventSubscriptionRoutes } from './event-subscriptions.ts';
@@ -29,4 +30,5 @@ export const armProviders: readonly ArmRoutes[] = [
   roleAssignmentRoutes,
   eventSubscriptionRoutes,
   systemTopicRoutes,
+  resourceGraphRoutes,
 ];
