@@ -40,7 +40,7 @@ export async function keyStatus(key: ManagedKey, services: Services): Promise<Ke
         notBefore: version.notBefore?.toISOString(),
         expiresOn: version.expiresOn?.toISOString(),
         state: usability(version, now),
-        revoked: revocationOf(version) !== undefined,
+        revoked: revocationOf(version)?.wasEnabled === true,
       })),
     newestUsable: newestUsableVersion(versions, now)?.version,
     revocation,

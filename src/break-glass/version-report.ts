@@ -1,5 +1,5 @@
 import { type KeyVersion, type Usability, usability } from '../keys/key-versions.ts';
-import { REVOCATION_TAG, revocationOf } from '../keys/revocation.ts';
+import { revocationOf } from '../keys/revocation.ts';
 import { describe } from '../work/outcome.ts';
 import type { AppliedChange } from './apply-changes.ts';
 
@@ -51,7 +51,7 @@ export function reportVersions(
 /** Names of the versions that are off without a record of this revocation: a restore cannot know of them. */
 export function unrecorded(applied: readonly AppliedChange[]): string[] {
   return applied
-    .filter(({ answer }) => answer && !answer.enabled && answer.tags[REVOCATION_TAG] === undefined)
+    .filter(({ answer }) => answer && !answer.enabled && !revocationOf(answer))
     .map(({ change }) => change.version.version);
 }
 

@@ -7,6 +7,8 @@ import { compareAge, type KeyVersion } from './key-versions.ts';
  */
 export const REVOCATION_TAG = 'cmk-revocation';
 const MAX_TAGS = 15;
+/** Last word of the record on a version that was off before. */
+const WAS_OFF = 'off';
 
 /** Who revoked a key, and when. One key has one revocation at a time, whoever joins in. */
 export interface RevocationStamp {
@@ -17,8 +19,10 @@ export interface RevocationStamp {
 }
 
 export interface Revocation extends RevocationStamp {
-  /** The version that was disabled: a tag that a rotation copied onto another version does not count for that one. */
+  /** The version that carries the record: a tag that a rotation copied onto another version does not count for that one. */
   readonly version: string;
+  /** False: the version was off already and only carries the record. A restore leaves it as it is. */
+  readonly wasEnabled: boolean;
 }
 
 /** What to write to one version. `tags` replaces all tags, so it holds those that were there too. */
@@ -39,7 +43,7 @@ export function revokers(versions: readonly KeyVersion[]): readonly string[] {
   return [...new Set(revocationsOf(versions).map((revocation) => revocation.revokedBy))];
 }
 
-/** The revocation that disabled this version, as its tag says. */
+/** The revocation whose record this version carries. */
 export function revocationOf(version: KeyVersion): Revocation | undefined {
   const tag = version.tags[REVOCATION_TAG];
   const revocation = tag === undefined ? undefined : parseRevocation(tag);
@@ -66,12 +70,24 @@ export function stampRevocation(
   return { id, revokedOn: now, revokedBy };
 }
 
-/** Disables every enabled version, newest first, each tagged. A version without a tag to spare is disabled all the same. */
+/**
+ * Disables every enabled version, newest first, each tagged. A version without a tag to spare is disabled all the same.
+ * When that leaves no record at all, a version that was off already carries it: without one the key is not kept shut.
+ */
 export function planRevocation(versions: readonly KeyVersion[], stamp: RevocationStamp): VersionChange[] {
+  const changes = close(versions, stamp);
+  if (changes.some(({ tags }) => tags) || openRevocation(versions)) return changes;
+  const off = versions.filter((version) => !version.enabled).sort((a, b) => compareAge(b, a));
+  const carrier = off.find((version) => withTag(version, stamp, false));
+  if (!carrier) return changes;
+  return [...changes, { version: carrier, enabled: false, tags: withTag(carrier, stamp, false) }];
+}
+
+function close(versions: readonly KeyVersion[], stamp: RevocationStamp): VersionChange[] {
   return versions
     .filter((version) => version.enabled)
     .sort((a, b) => compareAge(b, a))
-    .map((version) => ({ version, enabled: false, tags: withTag(version, stamp) }));
+    .map((version) => ({ version, enabled: false, tags: withTag(version, stamp, true) }));
 }
 
 /**
@@ -88,30 +104,32 @@ export function planKeepRevoked(versions: readonly KeyVersion[]): VersionChange[
   const times = [open.revokedOn, ...records.flatMap(({ updatedOn }) => updatedOn ?? [])].map((time) => time.getTime());
   const since = Math.floor(Math.min(...times) / 1000) * 1000;
   const later = versions.filter((version) => version.createdOn.getTime() >= since && !revocationOf(version));
-  return planRevocation(later, open);
+  return close(later, open);
 }
 
-/** Enables what the revocation disabled, and nothing else; the tag goes, the others stay. */
+/** Enables what the revocation disabled, and nothing else; the record goes, the other tags stay. */
 export function planRestore(versions: readonly KeyVersion[]): VersionChange[] {
-  return versions
-    .filter((version) => revocationOf(version) !== undefined)
+  return [...versions]
     .sort((a, b) => compareAge(b, a))
-    .map((version) => {
+    .flatMap((version) => {
+      const revocation = revocationOf(version);
+      if (!revocation) return [];
       const { [REVOCATION_TAG]: _, ...tags } = version.tags;
-      return { version, enabled: true, tags };
+      return { version, enabled: revocation.wasEnabled || version.enabled, tags };
     });
 }
 
 export function formatRevocation(revocation: Revocation): string {
-  return [revocation.id, revocation.revokedOn.toISOString(), revocation.revokedBy, revocation.version].join(' ');
+  const { id, revokedOn, revokedBy, version, wasEnabled } = revocation;
+  return [id, revokedOn.toISOString(), revokedBy, version, ...(wasEnabled ? [] : [WAS_OFF])].join(' ');
 }
 
 export function parseRevocation(tag: string): Revocation | undefined {
-  const [id, time, revokedBy, version, ...rest] = tag.split(' ');
-  if (!id || !time || !revokedBy || !version || rest.length > 0) return undefined;
+  const [id, time, revokedBy, version, off, ...rest] = tag.split(' ');
+  if (!id || !time || !revokedBy || !version || (off ?? WAS_OFF) !== WAS_OFF || rest.length > 0) return undefined;
   const revokedOn = new Date(time);
   if (Number.isNaN(revokedOn.getTime())) return undefined;
-  return { id, revokedOn, revokedBy, version };
+  return { id, revokedOn, revokedBy, version, wasEnabled: off === undefined };
 }
 
 function revocationsOf(versions: readonly KeyVersion[]): Revocation[] {
@@ -120,8 +138,8 @@ function revocationsOf(versions: readonly KeyVersion[]): Revocation[] {
     .sort((a, b) => a.revokedOn.getTime() - b.revokedOn.getTime() || (a.revokedBy < b.revokedBy ? -1 : 1));
 }
 
-function withTag(version: KeyVersion, stamp: RevocationStamp): Record<string, string> | undefined {
+function withTag(version: KeyVersion, stamp: RevocationStamp, wasEnabled: boolean): Record<string, string> | undefined {
   const { [REVOCATION_TAG]: _, ...others } = version.tags;
   if (Object.keys(others).length >= MAX_TAGS) return undefined;
-  return { ...others, [REVOCATION_TAG]: formatRevocation({ ...stamp, version: version.version }) };
+  return { ...others, [REVOCATION_TAG]: formatRevocation({ ...stamp, version: version.version, wasEnabled }) };
 }

@@ -22,7 +22,12 @@ const stamp = { id: 'f00d', revokedOn: NOON, revokedBy: ALICE };
 
 /** The record as it stands on version `n`. */
 function record(n: number, change: Partial<typeof stamp> = {}): Record<string, string> {
-  return { [REVOCATION_TAG]: formatRevocation({ ...stamp, ...change, version: versionName(n) }) };
+  return { [REVOCATION_TAG]: formatRevocation({ ...stamp, ...change, version: versionName(n), wasEnabled: true }) };
+}
+
+/** The record on a version that was off before. */
+function offRecord(n: number): Record<string, string> {
+  return { [REVOCATION_TAG]: formatRevocation({ ...stamp, version: versionName(n), wasEnabled: false }) };
 }
 
 function revoked(n: number, change: Partial<KeyVersion> = {}): KeyVersion {
@@ -39,8 +44,8 @@ function changed(plan: ReturnType<typeof planRevocation>): number[] {
 }
 
 describe('the record of a revocation', () => {
-  it('is read back as it was written, and fits into a tag', () => {
-    const revocation = { ...stamp, id: 'f'.repeat(16), version: versionName(1) };
+  it.each([true, false])('is read back as it was written, and fits into a tag', (wasEnabled) => {
+    const revocation = { ...stamp, id: 'f'.repeat(16), version: versionName(1), wasEnabled };
     const text = formatRevocation(revocation);
     expect(parseRevocation(text)).toEqual(revocation);
     expect(text.length).toBeLessThanOrEqual(256);
@@ -49,7 +54,10 @@ describe('the record of a revocation', () => {
   it.each([
     ['is empty', ''],
     ['lacks the version', `f00d ${NOON.toISOString()} ${ALICE}`],
-    ['has something behind the version', `${formatRevocation({ ...stamp, version: versionName(1) })} more`],
+    [
+      'has something behind the version',
+      `${formatRevocation({ ...stamp, version: versionName(1), wasEnabled: true })} more`,
+    ],
     ['has no time where the time belongs', `f00d yesterday ${ALICE} ${versionName(1)}`],
     ['has an empty part', `f00d  ${ALICE} ${versionName(1)}`],
     ['is a person’s own text', 'do not use'],
@@ -135,6 +143,53 @@ describe('planRevocation', () => {
     const { 'tag-0': _one, ...fourteen } = fullOfTags();
     const [change] = planRevocation([keyVersion(1, { tags: { ...fourteen, ...tag } })], stamp);
     expect(change?.tags).toEqual({ ...fourteen, ...record(1) });
+  });
+});
+
+describe('a revocation that finds nothing to disable', () => {
+  const off = [keyVersion(1, { enabled: false }), keyVersion(2, { enabled: false, tags: { owner: 'files' } })];
+  const anchor = keyVersion(2, { enabled: false, updatedOn: NOON, tags: { owner: 'files', ...offRecord(2) } });
+
+  it('leaves its record on the newest version all the same, so that the key is kept shut', () => {
+    expect(planRevocation(off, stamp)).toEqual([{ version: off[1], enabled: false, tags: anchor.tags }]);
+    expect(openRevocation([anchor])).toMatchObject({ id: 'f00d', revokedBy: ALICE });
+    expect(changed(planKeepRevoked([anchor, keyVersion(21)]))).toEqual([21]);
+  });
+
+  it.each([
+    ['is off', false],
+    ['was enabled by hand meanwhile', true],
+  ])('is restored by taking the record away: the version stays as it is when it %s', (_, enabled) => {
+    const { createdOn: _created, ...expected } = { ...anchor, enabled };
+    expect(planRestore([{ ...anchor, enabled }])).toMatchObject([
+      { version: expected, enabled, tags: { owner: 'files' } },
+    ]);
+  });
+
+  it('needs no second record when it is repeated', () => {
+    expect(planRevocation([keyVersion(1, { enabled: false }), anchor], stamp)).toEqual([]);
+  });
+
+  it('puts the record beside the versions that have no tag to spare for it', () => {
+    const full = keyVersion(3, { tags: fullOfTags() });
+    expect(planRevocation([...off, full], stamp).map(({ version, tags }) => [version.version, tags])).toEqual([
+      [full.version, undefined],
+      [versionName(2), anchor.tags],
+    ]);
+  });
+
+  it('has no record when no version has a tag to spare, or there is no version', () => {
+    expect(planRevocation([keyVersion(1, { enabled: false, tags: fullOfTags() })], stamp)).toEqual([]);
+    expect(planRevocation([], stamp)).toEqual([]);
+  });
+
+  it('counts as one that disabled the version once it has: it was enabled by hand, and revoked again', () => {
+    const [change] = planRevocation([{ ...anchor, enabled: true }], stamp);
+    expect(change?.tags).toEqual({ owner: 'files', ...record(2) });
+  });
+
+  it('is not one of the version that a rotation copied the record onto', () => {
+    expect(revocationOf(keyVersion(3, { tags: offRecord(2) }))).toBeUndefined();
   });
 });
 

@@ -19,7 +19,13 @@ const on = keyVersion(1);
 const off: KeyVersion = { ...on, enabled: false, tags: tagged(1) };
 
 function tagged(n: number): Record<string, string> {
-  const revocation = { id: 'f00d', revokedOn: day(90), revokedBy: 'somebody', version: versionName(n) };
+  const revocation = {
+    id: 'f00d',
+    revokedOn: day(90),
+    revokedBy: 'somebody',
+    version: versionName(n),
+    wasEnabled: true,
+  };
   return { [REVOCATION_TAG]: formatRevocation(revocation) };
 }
 
@@ -99,5 +105,10 @@ describe('unrecorded', () => {
     const bare = keyVersion(2, { enabled: false });
     const changes = [applied(on, off), applied(keyVersion(2), bare), applied(keyVersion(3), undefined, throttled)];
     expect(unrecorded(changes)).toEqual([bare.version]);
+  });
+
+  it('takes a record that a rotation copied onto a version for none', () => {
+    const copied = keyVersion(2, { enabled: false, tags: tagged(1) });
+    expect(unrecorded([applied(keyVersion(2), copied)])).toEqual([copied.version]);
   });
 });
