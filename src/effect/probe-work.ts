@@ -1,12 +1,13 @@
+import { describeFailure } from '../azure/failure.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { Services } from '../services.ts';
 import { type Cause, KEY_WORK, type ProbeWork } from '../work/messages.ts';
-import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import { DONE, describe, type Outcome } from '../work/outcome.ts';
 import type { AccountEffect, ExpectedEffect, KeyChange, KeyEffect } from './effect.ts';
 import { isSameChange, isSuperseded, recordRound } from './effect-record.ts';
-import { nextProbe, pendingAccounts } from './next-probe.ts';
+import { isOver, nextProbe, pendingAccounts } from './next-probe.ts';
 import { type ProbeTarget, probe } from './probe.ts';
 import { findProbeTargets } from './probe-targets.ts';
 
@@ -61,8 +62,20 @@ export async function probeKey(work: ProbeWork, services: ProbeServices, log: Lo
     }
     return DONE;
   } catch (error) {
-    return outcomeOfFailure(error);
+    return afterTrouble(describe(describeFailure(error)), change, now(), about, log);
   }
+}
+
+/**
+ * The app's own storage is in trouble. What bounds the probing is time, not a number of tries: a poison queue is no place
+ * for a look that means nothing half an hour later.
+ */
+function afterTrouble(detail: string, change: KeyChange, now: Date, about: object, log: Log): Outcome {
+  if (!isOver(change, now))
+    return { outcome: 'again', reason: 'ServiceUnavailable', detail, counts: false, delaySeconds: 15 };
+  const message = `Whether the accounts are ${change.expect} could not be recorded: ${detail}`;
+  log({ level: 'error', reason: 'EffectNotSeen', message, ...about });
+  return DONE;
 }
 
 /** The accounts on record, if all were found for this change; else they are looked for, and none on record is lost. */

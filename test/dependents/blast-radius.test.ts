@@ -1,0 +1,263 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import { addAccount, addOtherResource, addResourceGroup } from '../../local/azure/fleet.ts';
+import type { ResourceGroup, Vault } from '../../local/azure/world.ts';
+import { type BlastRadius, readBlastRadius } from '../../src/dependents/blast-radius.ts';
+import { timeBoxed } from '../../src/dependents/time-box.ts';
+import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
+import type { Services } from '../../src/services.ts';
+import type { Environment } from '../../src/settings.ts';
+import { sampleServices } from '../support/app-services.ts';
+import { useLocalAzure } from '../support/local-azure.ts';
+
+const local = useLocalAzure({ fleet: 'sample' });
+beforeEach(() => local.azure.faults.clear());
+
+function keyOf(services: Services, vaultName: string, name: string): ManagedKey {
+  const vault = services.settings.vaults.byName(vaultName);
+  if (!vault) throw new Error(`${vaultName} is not managed.`);
+  return managedKey(vault, name);
+}
+
+function read(vault: string, key: string, settings: Environment = {}): Promise<BlastRadius> {
+  const services = sampleServices(settings);
+  return readBlastRadius(keyOf(services, vault, key), services);
+}
+
+function groupOf(subscriptionId: string, name: string): ResourceGroup {
+  const subscription = local.azure.world.subscriptions.get(subscriptionId);
+  if (!subscription) throw new Error(`No subscription ${subscriptionId}.`);
+  return addResourceGroup(local.azure.world, subscription, name);
+}
+
+function vaultOf(name: string): Vault {
+  const vault = local.azure.world.vaults.get(name);
+  if (!vault) throw new Error(`No vault ${name}.`);
+  return vault;
+}
+
+const names = (things: readonly { name: string }[]): string[] => things.map(({ name }) => name);
+
+describe('the blast radius of a key', () => {
+  it('holds the accounts with their shares, and other resources that Resource Graph finds by one query', async () => {
+    const since = local.azure.requests.last;
+    const radius = await read('kv-files', 'archive-key');
+    const version = vaultOf('kv-files').keys.get('archive-key')?.versions.at(-1)?.version;
+    expect(radius).toMatchObject({ complete: true, selfLockout: false, unread: [] });
+    expect(radius.accounts).toMatchObject([
+      {
+        name: 'starchive01',
+        region: 'westeurope',
+        mode: 'pinned',
+        version,
+        shares: [
+          { name: 'share1', protocol: 'SMB', quotaGiB: 5120 },
+          { name: 'share2', protocol: 'SMB', quotaGiB: 5120 },
+        ],
+        scopes: [],
+      },
+      { name: 'starchive02' },
+    ]);
+    expect(radius.otherResources).toMatchObject([
+      {
+        name: 'des-archive',
+        type: 'microsoft.compute/diskencryptionsets',
+        uses: [{ path: 'activeKey.keyUrl', version }],
+      },
+      { name: 'sql-archive', type: 'microsoft.sql/servers', uses: [{ path: 'keyId', version }] },
+    ]);
+    const queries = local.azure.requests.since(since).filter(({ path }) => path.includes('ResourceGraph'));
+    expect(queries).toHaveLength(1);
+  });
+
+  it('tells pinned from automatic accounts, and shows encryption scopes', async () => {
+    const { accounts } = await read('kv-files', 'files-key');
+    expect(accounts.map(({ name, mode }) => `${name} ${mode}`)).toEqual([
+      'stfiles01 pinned',
+      'stfiles02 pinned',
+      'stfiles03 pinned',
+      'stfiles04 pinned',
+      'stfiles05 pinned',
+      'stfiles06 pinned',
+      'stfiles07 automatic',
+      'stfiles08 automatic',
+    ]);
+    expect(accounts.flatMap(({ scopes }) => scopes)).toMatchObject([{ name: 'scope1', enabled: true, mode: 'pinned' }]);
+  });
+
+  it('shows an account that uses the key by a scope alone, without its shares, which go on', async () => {
+    const { world } = local.azure;
+    const key = { vault: vaultOf('kv-files'), keyName: 'archive-key', mode: 'automatic' } as const;
+    const scopes = [{ name: 'blobs', key }];
+    addAccount(world, groupOf(SUBSCRIPTION_ID, 'rg-scopes'), { name: 'stscopes01', scopes, shares: ['share1'] });
+    try {
+      const { accounts } = await read('kv-files', 'archive-key');
+      expect(accounts.find(({ name }) => name === 'stscopes01')).toMatchObject({
+        mode: 'scopesOnly',
+        version: undefined,
+        shares: [],
+        scopes: [{ name: 'blobs', mode: 'automatic' }],
+      });
+      const dependents = await read('kv-files', 'archive-key', { CMK_SCOPE_DISCOVERY: 'dependents' });
+      expect(dependents).toMatchObject({ complete: false, unread: [{ reason: 'ScopesNotAsked' }] });
+      expect(names(dependents.accounts)).toEqual(['starchive01', 'starchive02']);
+    } finally {
+      world.storageAccounts.delete('stscopes01');
+    }
+  });
+
+  it('shows an account outside the subscriptions that are looked after, as another resource', async () => {
+    const radius = await read('kv-records', 'records-key', { CMK_SUBSCRIPTIONS: SUBSCRIPTION_ID });
+    expect(radius.accounts).toEqual([]);
+    expect(names(radius.otherResources)).toEqual(['strecords01', 'strecords02']);
+    const all = await read('kv-records', 'records-key');
+    expect(names(all.accounts)).toEqual(['strecords01', 'strecords02']);
+    expect(all.otherResources).toEqual([]);
+  });
+
+  it('reads Resource Graph to its last page', async () => {
+    const { world } = local.azure;
+    const group = groupOf(SECOND_SUBSCRIPTION_ID, 'rg-many');
+    const keyId = 'https://kv-records.vault.azure.net/keys/many-key';
+    const count = 1_003;
+    for (let n = 0; n < count; n += 1) addOtherResource(world, group, 'Microsoft.Sql/servers', `sql-${n}`, { keyId });
+    const radius = await read('kv-records', 'many-key');
+    expect(new Set(names(radius.otherResources)).size).toBe(count);
+    expect(radius.complete).toBe(true);
+  });
+});
+
+describe("the app's own storage", () => {
+  const filesKey = () => ({ vault: vaultOf('kv-files'), keyName: 'files-key', mode: 'pinned' }) as const;
+  const own = { AzureWebJobsStorage: undefined, AzureWebJobsStorage__accountName: 'stcmkapp' };
+
+  it.each<
+    [
+      sentence: string,
+      options: () => Omit<Parameters<typeof addAccount>[2], 'name'> | undefined,
+      BlastRadius['selfLockout'],
+    ]
+  >([
+    ['is locked out when it uses the key', () => ({ key: filesKey() }), true],
+    ['is locked out when a scope of it uses the key', () => ({ scopes: [{ name: 's', key: filesKey() }] }), true],
+    ['is not locked out when it uses none', () => ({}), false],
+    ['is not locked out by another key', () => ({ key: { ...filesKey(), keyName: 'archive-key' } }), false],
+    ['may be locked out when it is not found', () => undefined, 'unknown'],
+  ])('%s', async (_, options, expected) => {
+    const { world } = local.azure;
+    const asked = options();
+    if (asked) addAccount(world, groupOf(SUBSCRIPTION_ID, 'rg-cmk'), { name: 'stcmkapp', ...asked });
+    try {
+      const radius = await read('kv-files', 'files-key', own);
+      expect(radius.selfLockout).toBe(expected);
+      const fewScopes = await read('kv-files', 'files-key', { ...own, CMK_SCOPE_DISCOVERY: 'dependents' });
+      expect(fewScopes.selfLockout).toBe(expected);
+    } finally {
+      world.storageAccounts.delete('stcmkapp');
+    }
+  });
+
+  it('is found in a subscription that is not looked after, when it uses the key', async () => {
+    const { world } = local.azure;
+    const key = { vault: vaultOf('kv-files'), keyName: 'files-key', mode: 'pinned' } as const;
+    addAccount(world, groupOf(SECOND_SUBSCRIPTION_ID, 'rg-cmk'), { name: 'stcmkapp', key });
+    try {
+      const radius = await read('kv-files', 'files-key', { ...own, CMK_SUBSCRIPTIONS: SUBSCRIPTION_ID });
+      expect(radius.selfLockout).toBe(true);
+    } finally {
+      world.storageAccounts.delete('stcmkapp');
+    }
+  });
+});
+
+describe('what cannot be read', () => {
+  it.each<[sentence: string, rule: object, unread: object, accounts: number, others: number]>([
+    [
+      'the shares of one account',
+      {
+        match: { path: '/starchive01/fileServices/default/shares' },
+        answer: { status: 403, body: { error: { code: 'AuthorizationFailed', message: 'no' } } },
+      },
+      {
+        what: expect.stringContaining('starchive01'),
+        reason: 'SharesUnreadable',
+        detail: expect.stringContaining('403 AuthorizationFailed'),
+      },
+      2,
+      2,
+    ],
+    [
+      'the accounts of a subscription',
+      {
+        match: { path: `${SECOND_SUBSCRIPTION_ID}/providers/Microsoft.Storage/storageAccounts\\?` },
+        answer: { status: 503 },
+      },
+      { what: expect.stringContaining(SECOND_SUBSCRIPTION_ID), reason: 'SubscriptionUnreadable' },
+      2,
+      2,
+    ],
+    [
+      'the subscriptions',
+      {
+        match: { path: '^/subscriptions\\?' },
+        answer: { status: 403, body: { error: { code: 'AuthorizationFailed', message: 'no' } } },
+      },
+      { what: 'storage accounts', reason: 'SubscriptionUnreadable' },
+      0,
+      // The accounts show up here, as Resource Graph has them.
+      4,
+    ],
+    [
+      'the scopes of a dependent',
+      { match: { path: '/starchive02/encryptionScopes' }, reset: true },
+      { what: expect.stringContaining('starchive02'), reason: 'ScopesUnreadable' },
+      2,
+      2,
+    ],
+    [
+      'other resources',
+      { match: { path: 'ResourceGraph' }, answer: { status: 500 } },
+      { what: 'other resource types', reason: 'OtherResourcesUnreadable', detail: expect.stringContaining('500') },
+      2,
+      0,
+    ],
+  ])('is said, and hides nothing else: %s', async (_, rule, unread, accounts, others) => {
+    local.azure.faults.add([rule]);
+    const radius = await read('kv-files', 'archive-key');
+    expect(radius.complete).toBe(false);
+    expect(radius.unread).toMatchObject([unread]);
+    expect([radius.accounts.length, radius.otherResources.length]).toEqual([accounts, others]);
+  });
+
+  it('never throws, even with all of Azure Resource Manager down', async () => {
+    local.azure.faults.add([{ match: { host: 'management.azure.com' }, answer: { status: 503 } }]);
+    const radius = await read('kv-files', 'archive-key');
+    expect(radius).toMatchObject({ complete: false, accounts: [], otherResources: [] });
+    expect(radius.unread.map(({ reason }) => reason).sort()).toEqual([
+      'OtherResourcesUnreadable',
+      'SubscriptionUnreadable',
+    ]);
+  });
+
+  it('is what did not answer when time is up; the rest is kept, and the requests are given up', async () => {
+    local.azure.faults.add([
+      { match: { path: 'ResourceGraph' }, hang: true },
+      { match: { path: '/starchive02/fileServices' }, hang: true },
+    ]);
+    const services = sampleServices();
+    const key = keyOf(services, 'kv-files', 'archive-key');
+    const began = performance.now();
+    const radius = await timeBoxed((signal) => readBlastRadius(key, services, { signal }), 3_000);
+    expect(performance.now() - began).toBeLessThan(4_000);
+    expect(radius).toMatchObject({ complete: false, otherResources: [] });
+    expect(radius.accounts.map(({ name, shares }) => `${name} ${shares.length}`)).toEqual([
+      'starchive01 2',
+      'starchive02 0',
+    ]);
+    expect(radius.unread.every(({ reason }) => reason === 'TimeUp')).toBe(true);
+    expect(radius.unread.map(({ what }) => what)).toContain('other resource types');
+    expect(radius.unread.some(({ what }) => what.startsWith('file shares of ') && what.endsWith('starchive02'))).toBe(
+      true,
+    );
+  });
+});
