@@ -21,10 +21,11 @@ export type KeyStatus = z.input<typeof KEY_STATUS>;
  * @throws {@link HttpProblem} 404, or 502 when Key Vault cannot be read
  */
 export async function keyStatus(key: ManagedKey, services: Services): Promise<KeyStatus> {
+  const listing = listOrRefuse(key, services);
   const [versions, dependents, effect] = await Promise.all([
-    listOrRefuse(key, services),
+    listing,
     timeBoxed((signal) => readBlastRadius(key, services, { signal }), DEPENDENTS_MS),
-    readEffect(key, services),
+    readEffect(key, listing.then(openRevocation), services),
   ]);
   if (versions.length === 0) throw noSuchKey();
   const now = services.now();
