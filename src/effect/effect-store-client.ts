@@ -1,3 +1,4 @@
+import { text } from 'node:stream/consumers';
 import type { TokenCredential } from '@azure/identity';
 import { BlobServiceClient, type BlockBlobClient, type ContainerClient } from '@azure/storage-blob';
 import { describeFailure } from '../azure/failure.ts';
@@ -57,10 +58,9 @@ async function load(
   signal?: AbortSignal,
 ): Promise<{ effect: KeyEffect | undefined; etag: string | undefined }> {
   try {
-    const options = signal ? { abortSignal: signal } : {};
-    const { etag } = await blob.getProperties(options);
-    const content = await blob.downloadToBuffer(0, undefined, { ...options, conditions: { ifMatch: etag ?? '' } });
-    return { effect: parseEffect(content.toString('utf8')), etag };
+    // One request, so that the content is that of the ETag.
+    const { etag, readableStreamBody } = await blob.download(0, undefined, signal ? { abortSignal: signal } : {});
+    return { effect: parseEffect(readableStreamBody ? await text(readableStreamBody) : ''), etag };
   } catch (error) {
     if (describeFailure(error).kind === 'notFound') return { effect: undefined, etag: undefined };
     throw error;
@@ -73,17 +73,17 @@ async function store(
   effect: KeyEffect,
   etag: string | undefined,
 ): Promise<void> {
-  const text = JSON.stringify(effect);
+  const json = JSON.stringify(effect);
   const options = {
     conditions: etag ? { ifMatch: etag } : { ifNoneMatch: '*' },
     blobHTTPHeaders: { blobContentType: 'application/json; charset=utf-8' },
   };
   try {
-    await blob.upload(text, Buffer.byteLength(text), options);
+    await blob.upload(json, Buffer.byteLength(json), options);
   } catch (error) {
     if (describeFailure(error).code !== 'ContainerNotFound') throw error;
     await container.createIfNotExists();
-    await blob.upload(text, Buffer.byteLength(text), options);
+    await blob.upload(json, Buffer.byteLength(json), options);
   }
 }
 
