@@ -71,7 +71,7 @@ export const systemTopicRoutes: ArmRoutes = {
     const operation = request.operations.poll(id);
     if (!operation) throw new ArmError(404, 'ResourceNotFound', 'The operation was not found.');
     return ok({
-      id: `https://management.azure.com:443${request.path.id}?api-version=${request.apiVersion}`,
+      id: `https://management.azure.com${request.path.id}?api-version=${request.apiVersion}`,
       name: id.toLowerCase(),
       status: operation.done ? 'Succeeded' : 'InProgress',
     });

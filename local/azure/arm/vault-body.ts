@@ -66,8 +66,8 @@ export function patchProperties(
     accessPolicies: [],
     enabledForDeployment: false,
     enableSoftDelete: true,
-    softDeleteRetentionInDays: 90,
-    publicNetworkAccess: 'Enabled',
+    // Older versions do not speak of them (seen in a recording).
+    ...(apiVersion >= '2021' ? { softDeleteRetentionInDays: 90, publicNetworkAccess: 'Enabled' } : {}),
     ...(apiVersion >= rbacByDefault ? { enableRbacAuthorization: true } : {}),
   };
   return {

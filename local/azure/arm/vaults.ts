@@ -151,6 +151,7 @@ export const vaultRoutes: ArmRoutes = {
   },
   'PUT microsoft.keyvault/vaults/{}/accesspolicies/{}': changePolicies,
   'GET microsoft.keyvault/managedhsms': () => ok({ value: [] }),
+  'GET microsoft.keyvault/deletedmanagedhsms': () => ok({ value: [] }),
   'POST microsoft.keyvault/checknameavailability': checkNameAvailability,
   'POST microsoft.keyvault/checkmhsmnameavailability': () => ok({ nameAvailable: true }),
 };

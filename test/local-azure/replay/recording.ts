@@ -1,0 +1,76 @@
+import { readFileSync } from 'node:fs';
+
+/** One recorded request and its answer. Prose in place of a body was not read to its end. */
+export interface Interaction {
+  readonly command: string;
+  readonly request: { method: string; uri: string; headers?: { authorization?: null }; body: unknown };
+  readonly response: { status: number; headers?: Record<string, string>; body?: unknown };
+}
+
+/** The interactions of a file in `recordings/`, in their order. */
+export function recording(name: string): Interaction[] {
+  const file = new URL(`../recordings/${name}.json`, import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { interactions: Interaction[] }).interactions;
+}
+
+/** Fields that are ids, times or secrets of the recorded run, by name, and so need not be there at all. */
+const ofTheRun = new Set([
+  'identityUrl',
+  'clientSecretUrl',
+  'certRenewAfter',
+  'systemData',
+  'metricResourceId',
+  'n',
+  'x-ms-request-id',
+]);
+
+const patterns: [RegExp, string][] = [
+  [/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, '<time>'],
+  [/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi, '<guid>'],
+  [/\b[0-9a-f]{32}\b/g, '<version>'],
+  [/skiptoken=[^&]*/g, 'skiptoken=<token>'],
+];
+
+/** A body with what differs from run to run put aside, so that everything else can be compared. */
+export function comparable(value: unknown, field = ''): unknown {
+  if (typeof value === 'string') {
+    if (field === 'nextLink') return comparableLink(value);
+    return patterns.reduce((text, [pattern, name]) => text.replace(pattern, name), value);
+  }
+  if (typeof value === 'number' && value > 1_000_000_000) return '<time>';
+  if (Array.isArray(value)) return value.map((item) => comparable(item));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([name]) => !ofTheRun.has(name))
+      // The identity's tenant came and went with the api-version, and is an id besides.
+      .filter(([name]) => !(field.includes('/userAssignedIdentities/') && name === 'tenantId'))
+      .map(([name, held]) => [String(comparable(name)), comparable(held, name)]),
+  );
+}
+
+/** A link leads to the same place whatever the order of its query. */
+function comparableLink(link: string): unknown {
+  const url = new URL(link);
+  const names = [...url.searchParams.keys()].sort();
+  return { at: `${url.origin}${url.pathname}`, names };
+}
+
+/** Learns which local id or version stands for which recorded one, from two answers to the same request. */
+export function learn(recorded: unknown, local: unknown, names: Map<string, string>): void {
+  if (typeof recorded === 'string' && typeof local === 'string') {
+    for (const pattern of [/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi, /\b[0-9a-f]{32}\b/g]) {
+      const [theirs, ours] = [recorded.match(pattern) ?? [], local.match(pattern) ?? []];
+      if (theirs.length === ours.length) theirs.forEach((id, index) => void names.set(id, ours[index] ?? id));
+    }
+  } else if (typeof recorded === 'object' && recorded !== null && typeof local === 'object' && local !== null) {
+    for (const [name, value] of Object.entries(recorded)) learn(value, (local as Record<string, unknown>)[name], names);
+  }
+}
+
+/** A recorded text in local ids and versions. */
+export function translate(text: string, names: Map<string, string>): string {
+  let translated = text;
+  for (const [theirs, ours] of names) translated = translated.replaceAll(theirs, ours);
+  return translated;
+}
