@@ -1,0 +1,177 @@
+import type { KeyUse } from '../accounts/key-use.ts';
+import { planKeyUse } from '../accounts/plan.ts';
+import { parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
+import { findVersion, type KeyVersion, newestVersion, usability } from '../keys/key-versions.ts';
+import { openRevocation } from '../keys/revocation.ts';
+import type { Found } from './check.ts';
+import { known } from './part.ts';
+import { requirementOf, tagOf } from './requirement.ts';
+import type { AccountSubject, KeySubject, Rules, ScopeSubject } from './subjects.ts';
+
+/** Storage looks for a new version once a day (Azure Storage, "customer-managed keys": wait 24 hours). */
+const DAILY_LOOK_MS = 24 * 3_600_000;
+
+/** Account tag that names the key an account is meant to use: `vault/key` or a key identifier. */
+export const KEY_TAG = 'cmk-key';
+
+export function staleKeyVersion({ account, use, key }: AccountSubject, { now }: Rules): readonly Found[] {
+  const stale = use && stalePin(use, key, now);
+  if (!stale || !key) return [];
+  return [
+    {
+      is: `It is pinned to ${use.pinned}.`,
+      shouldBe: `It is pinned to the newest usable version ${stale.version}.`,
+      mend: { kind: 'account', account: account.id, location: account.location, key: key.key.id },
+    },
+  ];
+}
+
+export function laggingAutomaticVersion({ account, use, key }: AccountSubject, { now }: Rules): readonly Found[] {
+  const target = use && lagging(use, key, now);
+  if (!target || !key) return [];
+  return [
+    {
+      is: `It uses ${use.current}, more than 24 hours after a newer version became usable.`,
+      shouldBe: `It uses the newest usable version ${target.version}.`,
+      mend: { kind: 'account', account: account.id, location: account.location, key: key.key.id },
+    },
+  ];
+}
+
+export function notCustomerManaged({ account, use }: AccountSubject, { drift }: Rules): readonly Found[] {
+  if (use) return [];
+  const tag = tagOf(account.tags, KEY_TAG);
+  const requirement = requirementOf(account, drift.require);
+  if (tag === undefined && !requirement) return [];
+  const shouldBe =
+    tag === undefined ? 'It uses a customer-managed key, as CMK_REQUIRE asks.' : `It uses the key of its tag: ${tag}.`;
+  return [{ is: 'It uses Microsoft-managed keys.', shouldBe }];
+}
+
+export function unexpectedKey({ account, use }: AccountSubject): readonly Found[] {
+  const tag = tagOf(account.tags, KEY_TAG);
+  if (!use || tag === undefined) return [];
+  const used = parseKeyIdentifier(`${use.vaultUri}/keys/${use.keyName}`);
+  const wanted = parseKeyIdentifier(tag);
+  const [vault = '', key = ''] = tag.split('/');
+  const fits = wanted
+    ? wanted.vaultUri === use.vaultUri && sameKeyName(wanted.keyName, use.keyName)
+    : vault.toLowerCase() === used?.vaultName && sameKeyName(key, use.keyName);
+  if (fits) return [];
+  return [{ is: `It uses ${use.vaultUri}/keys/${use.keyName}.`, shouldBe: `It uses the key of its tag: ${tag}.` }];
+}
+
+export function unmanagedVault({ use, key, scopes, account }: AccountSubject): readonly Found[] {
+  const shouldBe = 'Its key is in one of the vaults of CMK_VAULTS.';
+  return [
+    ...(use && !key ? [{ is: `It uses ${use.vaultUri}/keys/${use.keyName}.`, shouldBe }] : []),
+    ...scopes.flatMap(({ scope, use: of, key: managed }) =>
+      of && !managed ? [{ resource: scopeId(account.id, scope.name), is: `It uses ${scope.keyUri}.`, shouldBe }] : [],
+    ),
+  ];
+}
+
+export function keyDisabled(subject: AccountSubject, rules: Rules): readonly Found[] {
+  return eachUse(subject, (use, key, resource) => {
+    const held = heldVersion(use, key);
+    if (!held || usability(held, rules.now) !== 'Disabled') return [];
+    const revocation = openRevocation(known(key.versions) ?? []);
+    const why = revocation ? `, by the revocation of ${revocation.revokedOn.toISOString()}` : '';
+    return [
+      {
+        resource,
+        is: `The version in use, ${held.version}, is disabled${why}: its data cannot be read.`,
+        shouldBe: 'The version in use is enabled.',
+        // A revocation is meant to do this, and is a finding of its own.
+        ...(revocation ? { severity: 'warning' as const } : {}),
+      },
+    ];
+  });
+}
+
+export function keyExpired(subject: AccountSubject, rules: Rules): readonly Found[] {
+  return eachUse(subject, (use, key, resource) => {
+    const held = heldVersion(use, key);
+    if (!held || usability(held, rules.now) !== 'Expired') return [];
+    const is = `The version in use, ${held.version}, expired on ${held.expiresOn?.toISOString()}.`;
+    return [{ resource, is, shouldBe: 'The version in use has not expired.' }];
+  });
+}
+
+export function keyDeleted(subject: AccountSubject): readonly Found[] {
+  return eachUse(subject, (use, key, resource) => {
+    const shouldBe = 'The key is there.';
+    if (key.state === 'deleted') return [{ resource, is: `Its key ${use.keyName} is soft-deleted.`, shouldBe }];
+    if (key.state === 'absent') return [{ resource, is: `There is no key ${use.keyName} in the vault.`, shouldBe }];
+    return [];
+  });
+}
+
+export function identityMissing({ access }: AccountSubject): readonly Found[] {
+  if (access?.reason !== 'IdentityMissing') return [];
+  return [{ is: access.missing.join(' '), shouldBe: 'The identity of the encryption settings is on the account.' }];
+}
+
+export function identityWithoutRole({ access }: AccountSubject): readonly Found[] {
+  if (access?.reason !== 'IdentityWithoutRole') return [];
+  return [{ is: access.missing.join(' '), shouldBe: 'The identity may read, wrap and unwrap with the key.' }];
+}
+
+export function scopeStaleKeyVersion({ account, scopes }: AccountSubject, { now }: Rules): readonly Found[] {
+  return scopes.flatMap(({ scope, use, key }: ScopeSubject) => {
+    const target = use && (stalePin(use, key, now) ?? lagging(use, key, now));
+    if (!target || !key) return [];
+    return [
+      {
+        resource: scopeId(account.id, scope.name),
+        is: `It uses ${use.pinned ?? use.current}.`,
+        shouldBe: `It uses the newest usable version ${target.version}.`,
+        mend: { kind: 'account' as const, account: account.id, location: account.location, key: key.key.id },
+      },
+    ];
+  });
+}
+
+export function scopeId(accountId: string, scope: string): string {
+  return `${accountId}/encryptionScopes/${scope}`;
+}
+
+/** The version that a pinned use should be moved to, by the same plan that moves it. */
+function stalePin(use: KeyUse, key: KeySubject | undefined, now: Date): KeyVersion | undefined {
+  const plan = use.pinned === undefined ? undefined : planOf(use, key, now);
+  return plan?.reason === 'StaleKeyVersion' ? plan.target : undefined;
+}
+
+function lagging(use: KeyUse, key: KeySubject | undefined, now: Date): KeyVersion | undefined {
+  const plan = use.pinned === undefined && use.current !== undefined ? planOf(use, key, now) : undefined;
+  if (plan?.reason !== 'LaggingAutomaticVersion' || !plan.target) return undefined;
+  const { createdOn, notBefore } = plan.target;
+  const usableSince = Math.max(createdOn.getTime(), notBefore?.getTime() ?? 0);
+  return now.getTime() - usableSince > DAILY_LOOK_MS ? plan.target : undefined;
+}
+
+function planOf(use: KeyUse, key: KeySubject | undefined, now: Date) {
+  const versions = known(key?.versions);
+  return versions && planKeyUse(use, versions, now, { refreshAutomatic: true });
+}
+
+/** The version whose state decides whether data can be read; for an automatic use that Azure does not tell, the newest. */
+function heldVersion(use: KeyUse, key: KeySubject): KeyVersion | undefined {
+  const versions = known(key.versions);
+  if (!versions) return undefined;
+  const version = use.current ?? use.pinned ?? newestVersion(versions)?.version;
+  return version === undefined ? undefined : findVersion(versions, version);
+}
+
+/** Runs over the account's own use of a managed key and over those of its scopes. */
+function eachUse(
+  { account, use, key, scopes }: AccountSubject,
+  find: (use: KeyUse, key: KeySubject, resource: string) => readonly Found[],
+): readonly Found[] {
+  return [
+    ...(use && key ? find(use, key, account.id) : []),
+    ...scopes.flatMap((scope) =>
+      scope.use && scope.key ? find(scope.use, scope.key, scopeId(account.id, scope.scope.name)) : [],
+    ),
+  ];
+}

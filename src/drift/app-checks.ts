@@ -1,0 +1,48 @@
+import type { Found } from './check.ts';
+import { known } from './part.ts';
+import type { AppSubject } from './subjects.ts';
+
+export function selfLockout({ lockedOutBy }: AppSubject): readonly Found[] {
+  return lockedOutBy.map(({ account, key }) => ({
+    resource: account,
+    is: `The app's own storage uses ${key}: revoking that key stops the app.`,
+    shouldBe: "The app's own storage uses Microsoft-managed keys, or a key of a vault that the app does not manage.",
+  }));
+}
+
+export function poisonMessages({ poison }: AppSubject): readonly Found[] {
+  return (known(poison) ?? [])
+    .filter(({ messages }) => messages > 0)
+    .map(({ queue, messages }) => ({
+      resource: queue,
+      is: `It holds ${messages === 1 ? 'a message' : `about ${messages} messages`}.`,
+      shouldBe: 'It is empty.',
+    }));
+}
+
+/** One finding for each action at each resource, however many parts lacked it. */
+export function missingPermission({ unread }: AppSubject): readonly Found[] {
+  const refused = unread.filter(({ kind }) => kind === 'forbidden');
+  const byAction = new Map(refused.map((part) => [`${part.resource} ${part.action}`.toLowerCase(), part]));
+  return [...byAction.values()].map(({ resource, what, action, detail }) => ({
+    resource,
+    is: `The app may not read ${what}: ${detail}`,
+    shouldBe: `The app's identity has ${action}.`,
+  }));
+}
+
+export function settingsInvalid({ settingsProblems, name }: AppSubject): readonly Found[] {
+  return settingsProblems.map((problem) => ({
+    resource: `${name}/${problem.split(' ')[0]}`,
+    is: problem,
+    shouldBe: 'Every setting is right. Until then nothing is mended or retired.',
+  }));
+}
+
+export function unreadable({ unread }: AppSubject): readonly Found[] {
+  return unread.map(({ resource, what, detail }) => ({
+    resource,
+    is: `It is not known how ${what} are: ${detail}`,
+    shouldBe: 'Everything can be read.',
+  }));
+}

@@ -1,0 +1,244 @@
+import * as accounts from './account-checks.ts';
+import * as app from './app-checks.ts';
+import type { Check } from './check.ts';
+import * as keys from './key-checks.ts';
+import type { AccountSubject, AppSubject, KeySubject, VaultSubject } from './subjects.ts';
+import * as vaults from './vault-checks.ts';
+
+// These tables are the specification of the drift check: each line is one promise, with what is done when it is broken.
+
+/** What is made sure of for each storage account and its encryption scopes. */
+export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
+  {
+    reason: 'StaleKeyVersion',
+    severity: 'error',
+    ensures: 'A pinned account is pinned to the newest usable version of its key.',
+    fix: 'Let the app move it (CMK_AUTOFIX), or run `cmk account move`.',
+    find: accounts.staleKeyVersion,
+  },
+  {
+    reason: 'LaggingAutomaticVersion',
+    severity: 'warning',
+    ensures: 'An automatic account takes a new version within 24 hours.',
+    fix: 'Let the app ask Storage to look again (CMK_AUTOFIX); if it stays, check the identity and its role.',
+    find: accounts.laggingAutomaticVersion,
+  },
+  {
+    reason: 'ScopeStaleKeyVersion',
+    severity: 'error',
+    ensures: 'An encryption scope uses the newest usable version of its key.',
+    fix: 'Let the app move it (CMK_AUTOFIX), or run `cmk account move`.',
+    find: accounts.scopeStaleKeyVersion,
+  },
+  {
+    reason: 'NotCustomerManaged',
+    severity: 'error',
+    ensures: 'An account that is tagged `cmk-key`, or that CMK_REQUIRE names, uses a customer-managed key.',
+    fix: 'Configure the key again (`cmk account set-key`), or take the tag or the requirement away.',
+    find: accounts.notCustomerManaged,
+  },
+  {
+    reason: 'UnexpectedKey',
+    severity: 'error',
+    ensures: 'An account uses the key that its tag `cmk-key` names.',
+    fix: 'Point the account at the key of its tag (`cmk account set-key`), or correct the tag.',
+    find: accounts.unexpectedKey,
+  },
+  {
+    reason: 'UnmanagedVault',
+    severity: 'advice',
+    ensures: 'The key of an account is in a vault that this app looks after.',
+    fix: 'Add the vault to CMK_VAULTS, or use a key of a managed vault.',
+    find: accounts.unmanagedVault,
+  },
+  {
+    reason: 'KeyDisabled',
+    severity: 'error',
+    ensures: 'The key version that an account uses is enabled.',
+    fix: 'Enable the version, or restore the key if it was revoked, and only then move the account.',
+    find: accounts.keyDisabled,
+  },
+  {
+    reason: 'KeyExpired',
+    severity: 'warning',
+    ensures: 'The key version that an account uses has not expired (data stays readable, new accounts are refused).',
+    fix: 'Rotate the key; its accounts are moved then.',
+    find: accounts.keyExpired,
+  },
+  {
+    reason: 'KeyDeleted',
+    severity: 'error',
+    ensures: 'The key that an account uses exists.',
+    fix: 'Recover the key (`az keyvault key recover`) before its retention ends: without it the data is lost.',
+    find: accounts.keyDeleted,
+  },
+  {
+    reason: 'IdentityMissing',
+    severity: 'error',
+    ensures: 'The identity that the encryption settings of an account name is attached to it.',
+    fix: 'Attach the identity again, or choose another one that has its role on the key.',
+    find: accounts.identityMissing,
+  },
+  {
+    reason: 'IdentityWithoutRole',
+    severity: 'error',
+    ensures: "The account's identity may read, wrap and unwrap with the key.",
+    fix: 'Assign the role "Key Vault Crypto Service Encryption User" on the vault or the key to the identity.',
+    find: accounts.identityWithoutRole,
+  },
+];
+
+/** What is made sure of for each key of a managed vault. */
+export const KEY_CHECKS: readonly Check<KeySubject>[] = [
+  {
+    reason: 'KeyTooOld',
+    severity: 'warning',
+    ensures: 'The newest version of a key is at most CMK_KEY_MAX_AGE_DAYS old.',
+    fix: 'Rotate the key (`az keyvault key rotate`), and give it a rotation policy.',
+    find: keys.keyTooOld,
+  },
+  {
+    reason: 'NearExpiry',
+    severity: 'warning',
+    ensures: 'The newest version of a key is valid for another 30 days; with less than 10 left it is an error.',
+    fix: 'Rotate the key, or import a new version of imported key material.',
+    find: keys.nearExpiry,
+  },
+  {
+    reason: 'NoExpiry',
+    severity: 'advice',
+    ensures: 'A key version expires, so that Key Vault asks in time for a new one.',
+    fix: 'Set an expiry time in the rotation policy of the key, then rotate it.',
+    find: keys.noExpiry,
+  },
+  {
+    reason: 'NoRotationPolicy',
+    severity: 'advice',
+    ensures: 'A key is rotated by a policy, unless it is tagged to be rotated by hand.',
+    fix: 'Set a rotation policy, or the tag `cmk-rotation: manual` on its newest version.',
+    find: keys.noRotationPolicy,
+  },
+  {
+    reason: 'UnsupportedKey',
+    severity: 'warning',
+    ensures: 'A key is of a type and size that Storage takes.',
+    fix: 'Make a key of RSA 2048, 3072 or 4096 bits; keep others in a vault of their own.',
+    find: keys.unsupportedKey,
+  },
+  {
+    reason: 'RevocationOpen',
+    severity: 'warning',
+    ensures: 'No key stays revoked unnoticed.',
+    fix: 'Restore it by a second person once the incident is over.',
+    find: keys.revocationOpen,
+  },
+  {
+    reason: 'RevokedVersionEnabled',
+    severity: 'error',
+    ensures: 'Every version of a revoked key is disabled.',
+    fix: 'Revoke the key again, or restore it; do not enable its versions by hand.',
+    find: keys.revokedVersionEnabled,
+  },
+  {
+    reason: 'RetirableVersion',
+    severity: 'advice',
+    ensures: 'Versions that nobody uses are disabled.',
+    fix: 'Set CMK_RETIRE_AFTER_HOURS: the app disables them once it has proved that nobody uses them.',
+    find: keys.retirableVersion,
+  },
+  {
+    reason: 'PinnedVersion',
+    severity: 'advice',
+    ensures: 'Accounts follow the newest version by themselves should this app ever stand still.',
+    fix: 'Change them to automatic where nothing speaks for a pinned version; pinned ones are moved all the same.',
+    find: keys.pinnedVersion,
+  },
+];
+
+/** What is made sure of for each managed vault. */
+export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
+  {
+    reason: 'VaultNotFound',
+    severity: 'error',
+    ensures: 'Every vault of CMK_VAULTS exists.',
+    fix: 'Recover the vault (`az keyvault recover`), or take it out of CMK_VAULTS.',
+    find: vaults.vaultNotFound,
+  },
+  {
+    reason: 'PurgeProtectionOff',
+    severity: 'error',
+    ensures: 'A vault has purge protection.',
+    fix: 'Switch it on: `az keyvault update --enable-purge-protection true`. It cannot be switched off again.',
+    find: vaults.purgeProtectionOff,
+  },
+  {
+    reason: 'SoftDeleteOff',
+    severity: 'error',
+    ensures: 'A vault has soft delete.',
+    fix: 'Switch it on: `az keyvault update --enable-soft-delete true`.',
+    find: vaults.softDeleteOff,
+  },
+  {
+    reason: 'EventSubscriptionMissing',
+    severity: 'error',
+    ensures: 'Each key event of a vault reaches its function of this app.',
+    fix: 'Let the app make it (CMK_AUTOFIX), or deploy the event subscriptions again.',
+    find: vaults.eventSubscriptionMissing,
+  },
+  {
+    reason: 'EventSubscriptionMisaimed',
+    severity: 'error',
+    ensures: 'An event subscription has the types, destination, schema, retries and dead-letter place that it needs.',
+    fix: 'Let the app put it right (CMK_AUTOFIX), or deploy the event subscriptions again.',
+    find: vaults.eventSubscriptionMisaimed,
+  },
+  {
+    reason: 'EventDeliveryFailing',
+    severity: 'warning',
+    ensures: 'No event of the last 24 hours ended up undelivered.',
+    fix: 'Find out from the dead letters why the app did not take them; their accounts are reached by this check.',
+    find: vaults.eventDeliveryFailing,
+  },
+];
+
+/** What is made sure of for the app itself. */
+export const APP_CHECKS: readonly Check<AppSubject>[] = [
+  {
+    reason: 'SelfLockout',
+    severity: 'error',
+    ensures: "The app's own storage does not depend on a key that the app may revoke.",
+    fix: 'Put the storage of the app on Microsoft-managed keys, or on a key of a vault that the app does not manage.',
+    find: app.selfLockout,
+  },
+  {
+    reason: 'PoisonMessages',
+    severity: 'error',
+    ensures: 'No work waits in a poison queue.',
+    fix: 'Look for Poisoned in the log, mend what it says, then run `npm run replay`.',
+    find: app.poisonMessages,
+  },
+  {
+    reason: 'MissingPermission',
+    severity: 'error',
+    ensures: 'The app may read everything that it looks after.',
+    fix: 'Give the identity of the app a role with the action that is named; infra/ does it.',
+    find: app.missingPermission,
+  },
+  {
+    reason: 'SettingsInvalid',
+    severity: 'error',
+    ensures: 'The settings of the drift check are right.',
+    fix: 'Correct the app setting that is named; README.md lists them all.',
+    find: app.settingsInvalid,
+  },
+  {
+    reason: 'Unreadable',
+    severity: 'error',
+    ensures: 'Nothing is passed over in silence: what could not be read is a finding.',
+    fix: 'See to what the answer says; the next check reads it again.',
+    find: app.unreadable,
+  },
+];
+
+/** Every check, whatever it looks at. */
+export const ALL_CHECKS = [...ACCOUNT_CHECKS, ...KEY_CHECKS, ...VAULT_CHECKS, ...APP_CHECKS];

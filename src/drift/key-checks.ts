@@ -1,0 +1,135 @@
+import { compareAge, type KeyVersion, newestUsableVersion, newestVersion } from '../keys/key-versions.ts';
+import { openRevocation, revocationOf } from '../keys/revocation.ts';
+import { decideRotation, ORIGIN_TAG, ROTATION_TAG } from '../keys/rotation.ts';
+import type { Found } from './check.ts';
+import { known } from './part.ts';
+import type { KeySubject, Rules } from './subjects.ts';
+
+const DAY_MS = 24 * 3_600_000;
+/** Key Vault raises its near-expiry event 30 days before, unless the rotation policy says otherwise. */
+const WARN_DAYS = 30;
+const ERROR_DAYS = 10;
+/** Sizes of RSA keys that Storage takes (Azure Storage, "customer-managed keys overview"). */
+const SIZES = [2048, 3072, 4096];
+/** Storage looks for a new version once a day: an old one is in use for so long at least. */
+export const LEAST_RETIRE_HOURS = 24;
+
+export function keyTooOld({ versions }: KeySubject, { now, drift }: Rules): readonly Found[] {
+  const newest = inForce(versions);
+  if (!newest) return [];
+  const days = Math.floor((now.getTime() - newest.createdOn.getTime()) / DAY_MS);
+  if (days <= drift.keyMaxAgeDays) return [];
+  const is = `Its newest version ${newest.version} is ${days} days old.`;
+  return [{ is, shouldBe: `Its newest version is at most ${drift.keyMaxAgeDays} days old.` }];
+}
+
+export function nearExpiry({ key, versions, policy }: KeySubject, { now }: Rules): readonly Found[] {
+  const newest = inForce(versions);
+  if (!newest?.expiresOn) return [];
+  const days = (newest.expiresOn.getTime() - now.getTime()) / DAY_MS;
+  if (days > WARN_DAYS) return [];
+  const when = newest.expiresOn.toISOString();
+  const rotation = known(policy);
+  const decision = rotation && decideRotation(newest.version, known(versions) ?? [], rotation);
+  return [
+    {
+      severity: days <= ERROR_DAYS ? 'error' : 'warning',
+      is: days < 0 ? `Its newest version expired on ${when}.` : `Its newest version expires on ${when}.`,
+      shouldBe: 'There is a version that does not expire soon.',
+      ...(decision?.rotate ? { mend: { kind: 'rotate', key: key.id, version: newest.version } as const } : {}),
+    },
+  ];
+}
+
+export function noExpiry({ versions }: KeySubject): readonly Found[] {
+  const newest = inForce(versions);
+  if (!newest || newest.expiresOn) return [];
+  return [{ is: `Its newest version ${newest.version} never expires.`, shouldBe: 'Its versions expire.' }];
+}
+
+export function noRotationPolicy({ versions, policy }: KeySubject): readonly Found[] {
+  const newest = inForce(versions);
+  const rotation = known(policy);
+  if (!newest || !rotation || rotation.rotates) return [];
+  // Rotated by hand on purpose, or because Key Vault cannot make a new version of imported key material.
+  if (newest.tags[ROTATION_TAG]?.toLowerCase() === 'manual') return [];
+  if (newest.tags[ORIGIN_TAG]?.toLowerCase() === 'imported') return [];
+  return [{ is: 'Nothing rotates it by itself.', shouldBe: 'A rotation policy makes a new version in time.' }];
+}
+
+export function unsupportedKey({ material }: KeySubject): readonly Found[] {
+  const read = known(material);
+  if (!read) return [];
+  const { type, size } = read;
+  const rsa = /^RSA(-HSM)?$/i.test(type);
+  // A size that is not told is not held against the key.
+  if (rsa && (size === undefined || SIZES.includes(size))) return [];
+  return [{ is: `It is ${type}${size ? ` of ${size} bits` : ''}.`, shouldBe: 'It is RSA of 2048, 3072 or 4096 bits.' }];
+}
+
+export function revocationOpen({ versions }: KeySubject): readonly Found[] {
+  const open = openRevocation(known(versions) ?? []);
+  if (!open) return [];
+  const is = `It was revoked on ${open.revokedOn.toISOString()} by ${open.revokedBy}.`;
+  return [{ is, shouldBe: 'It is restored, or no account depends on it any more.' }];
+}
+
+export function revokedVersionEnabled({ versions }: KeySubject): readonly Found[] {
+  const read = known(versions) ?? [];
+  const open = openRevocation(read);
+  if (!open) return [];
+  return read
+    .filter(({ enabled }) => enabled)
+    .map((version) => ({
+      resource: version.id,
+      is: revocationOf(version)
+        ? 'It was disabled by the open revocation, and somebody enabled it again.'
+        : 'It is enabled although the key is revoked.',
+      shouldBe: 'Every version of a revoked key is disabled.',
+    }));
+}
+
+/** Versions that could be disabled, as far as the accounts that were looked at tell. The proof is made when it is done. */
+export function retirableVersion({ versions, usage }: KeySubject, { now, drift }: Rules): readonly Found[] {
+  if (usage.unknown > 0) return [];
+  const hours = Math.max(drift.retireAfterHours ?? LEAST_RETIRE_HOURS, LEAST_RETIRE_HOURS);
+  return retirable(known(versions) ?? [], now, hours)
+    .filter(({ version }) => !usage.uses(version))
+    .map((version) => ({
+      resource: version.id,
+      is: 'It is enabled, has a successor, and no account that was looked at uses it.',
+      shouldBe: 'Versions that nobody uses are disabled.',
+    }));
+}
+
+/**
+ * Enabled versions that the newest usable one has superseded for so many hours; none while a revocation is open. Whether
+ * anybody still uses them is another question.
+ */
+export function retirable(versions: readonly KeyVersion[], now: Date, afterHours: number): KeyVersion[] {
+  const successor = newestUsableVersion(versions, now);
+  if (!successor || openRevocation(versions)) return [];
+  const since = Math.max(successor.createdOn.getTime(), successor.notBefore?.getTime() ?? 0);
+  if (now.getTime() - since < afterHours * 3_600_000) return [];
+  return versions.filter((version) => version.enabled && compareAge(version, successor) < 0);
+}
+
+/** The newest version, unless the key is revoked or switched off: then its age and expiry are nobody's trouble. */
+function inForce(versions: KeySubject['versions']): KeyVersion | undefined {
+  const read = known(versions) ?? [];
+  const newest = newestVersion(read);
+  return newest?.enabled && !openRevocation(read) ? newest : undefined;
+}
+
+export function pinnedVersion({ key, usage }: KeySubject): readonly Found[] {
+  const { pinned, pinnedExamples: examples } = usage;
+  if (pinned === 0) return [];
+  const more = pinned > examples.length ? ` and ${pinned - examples.length} more` : '';
+  return [
+    {
+      resource: key.id,
+      is: `${pinned === 1 ? 'One account or scope is' : `${pinned} accounts and scopes are`} pinned to a version: ${examples.join(', ')}${more}.`,
+      shouldBe: 'Accounts follow the newest version by themselves, and this app makes it faster.',
+    },
+  ];
+}

@@ -1,0 +1,40 @@
+import type { KeyUse } from '../accounts/key-use.ts';
+
+/** How many examples a finding names. */
+const EXAMPLES = 3;
+
+/** Who was seen to use a key, as numbers: its size does not grow with the fleet. */
+export class KeyUsage {
+  readonly #versions = new Map<string, number>();
+  readonly #examples: string[] = [];
+  #pinned = 0;
+  #unknown = 0;
+
+  /** @param name the account, or the account and the scope */
+  add(name: string, use: KeyUse): void {
+    for (const version of new Set([use.pinned, use.current])) {
+      if (version !== undefined) this.#versions.set(version, (this.#versions.get(version) ?? 0) + 1);
+    }
+    if (use.current === undefined && use.pinned === undefined) this.#unknown += 1;
+    if (use.pinned === undefined) return;
+    this.#pinned += 1;
+    if (this.#examples.length < EXAMPLES) this.#examples.push(name);
+  }
+
+  uses(version: string): boolean {
+    return this.#versions.has(version);
+  }
+
+  get pinned(): number {
+    return this.#pinned;
+  }
+
+  get pinnedExamples(): readonly string[] {
+    return this.#examples;
+  }
+
+  /** Users whose version Azure does not tell. */
+  get unknown(): number {
+    return this.#unknown;
+  }
+}
