@@ -10,6 +10,12 @@ const MAX_TAGS = 15;
 /** Last word of the record on a version that was off before. */
 const WAS_OFF = 'off';
 
+/**
+ * The app's clock and Key Vault's may differ by this much: what was made so shortly before the revocation counts as made
+ * later. Milliseconds.
+ */
+const CLOCKS_MS = 5 * 60_000;
+
 /** Who revoked a key, and when. One key has one revocation at a time, whoever joins in. */
 export interface RevocationStamp {
   readonly id: string;
@@ -97,12 +103,8 @@ function close(versions: readonly KeyVersion[], stamp: RevocationStamp): Version
 export function planKeepRevoked(versions: readonly KeyVersion[]): VersionChange[] {
   const open = openRevocation(versions);
   if (!open) return [];
-  // The record's time is by the app's clock, creation times are by Key Vault's and in whole seconds. Key Vault's time of
-  // writing a record is the one that compares, unless the version was changed again: the earliest of all errs on the side
-  // of closing.
-  const records = versions.filter((version) => revocationOf(version));
-  const times = [open.revokedOn, ...records.flatMap(({ updatedOn }) => updatedOn ?? [])].map((time) => time.getTime());
-  const since = Math.floor(Math.min(...times) / 1000) * 1000;
+  // The record's time is by the app's clock, creation times are by Key Vault's. To close one too many can be undone.
+  const since = open.revokedOn.getTime() - CLOCKS_MS;
   const later = versions.filter((version) => version.createdOn.getTime() >= since && !revocationOf(version));
   return close(later, open);
 }
