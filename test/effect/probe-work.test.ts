@@ -1,0 +1,243 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { addAccount } from '../../local/azure/fleet.ts';
+import type { KeyEffect } from '../../src/effect/effect.ts';
+import { probeKey, probeMessage } from '../../src/effect/probe-work.ts';
+import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
+import type { LogRecord } from '../../src/log.ts';
+import type { Services } from '../../src/services.ts';
+import { KEY_WORK, type ProbeWork, parseKeyQueueWork, type Work } from '../../src/work/messages.ts';
+import { processWork } from '../../src/work/process.ts';
+import { keptLog, sampleServices } from '../support/app-services.ts';
+import { useAzurite } from '../support/azurite.ts';
+import { useLocalAzure } from '../support/local-azure.ts';
+
+const azurite = useAzurite();
+const local = useLocalAzure({ fleet: 'sample' });
+const cause = { by: 'revoke', ref: 'call-1', since: '' };
+
+beforeEach(() => {
+  local.azure.faults.clear();
+  local.azure.world.settings.fileServiceDelayMs = 0;
+  setEnabled(true);
+});
+
+function setEnabled(enabled: boolean): void {
+  const versions = local.azure.world.vaults.get('kv-files')?.keys.get('archive-key')?.versions ?? [];
+  for (const version of versions) Object.assign(version, { enabled, enabledChangedMs: local.azure.clock.nowMs() });
+}
+
+/** The app on the clock of the local Azure, with its queue held open, so that the delays are seen and not waited for. */
+function open(settings: Record<string, string> = {}) {
+  const sent: { work: Work; delaySeconds: number | undefined }[] = [];
+  const poisoned: string[] = [];
+  const services: Services = {
+    ...sampleServices({ AzureWebJobsStorage: azurite.connectionString, ...settings }),
+    now: () => local.azure.clock.now(),
+    queue: {
+      send: async (_, work, delaySeconds) => {
+        sent.push({ work, delaySeconds });
+      },
+      poison: async (_, text) => {
+        poisoned.push(text);
+      },
+    },
+  };
+  const vault = services.settings.vaults.byName('kv-files');
+  if (!vault) throw new Error('kv-files is not managed.');
+  const { log, records } = keptLog();
+  return { services, key: managedKey(vault, 'archive-key'), sent, poisoned, log, records };
+}
+
+type Opened = ReturnType<typeof open>;
+
+/** Runs a message and then what it puts back, moving the clock on by the delays, until nothing is put back. */
+async function follow(opened: Opened, first: ProbeWork, atMost = 50): Promise<number[]> {
+  const { services, sent, log } = opened;
+  const delays: number[] = [];
+  let next: Work | undefined = first;
+  while (next && delays.length <= atMost) {
+    const entry: unknown = JSON.parse(JSON.stringify(next));
+    const run = (work: Parameters<typeof probeKey>[0] | { kind: 'key' }) => probeKey(work as ProbeWork, services, log);
+    await processWork(KEY_WORK, { entry, dequeueCount: 1 }, parseKeyQueueWork, run, services.queue, log);
+    const put = sent.shift();
+    next = put?.work;
+    if (!put) break;
+    delays.push(put.delaySeconds ?? 0);
+    local.azure.clock.advance((put.delaySeconds ?? 0) * 1000);
+  }
+  return delays;
+}
+
+function statesOf(effect: KeyEffect | undefined): string[] | undefined {
+  return effect?.accounts.map(({ account, state }) => `${account.slice(account.lastIndexOf('/') + 1)} ${state}`).sort();
+}
+
+function revoke(key: ManagedKey): ProbeWork {
+  setEnabled(false);
+  return probeMessage(key, 'blocked', local.azure.clock.now(), cause);
+}
+
+const ofReason = (records: LogRecord[], reason: string): LogRecord[] => records.filter((one) => one.reason === reason);
+
+describe('following the effect of a change', () => {
+  it('ends in the first round when every account shows it, and tells how long it took', async () => {
+    const app = open();
+    const work = revoke(app.key);
+    expect(await follow(app, work)).toEqual([]);
+    const effect = await app.services.effects.read(app.key);
+    expect(statesOf(effect)).toEqual(['starchive01 blocked', 'starchive02 blocked']);
+    expect(effect).toMatchObject({ complete: true, change: { expect: 'blocked', since: work.since } });
+    for (const { secondsAfterChange } of effect?.accounts ?? []) {
+      expect(secondsAfterChange).toBeGreaterThanOrEqual(0);
+      expect(secondsAfterChange).toBeLessThan(30);
+    }
+    expect(ofReason(app.records, 'EffectSeen').filter(({ account }) => account !== undefined)).toHaveLength(2);
+  });
+
+  it('asks after 5, 10 and 20 s while Storage has not noticed yet; the accounts are searched for once', async () => {
+    const app = open();
+    local.azure.world.settings.fileServiceDelayMs = 30_000;
+    const work = revoke(app.key);
+    const since = local.azure.requests.last;
+    expect(await follow(app, work)).toEqual([5, 10, 20]);
+    const effect = await app.services.effects.read(app.key);
+    for (const { state, secondsAfterChange } of effect?.accounts ?? []) {
+      expect(state).toBe('blocked');
+      expect(secondsAfterChange).toBeGreaterThanOrEqual(30);
+    }
+    const lists = local.azure.requests.since(since).filter(({ path }) => /Storage\/storageAccounts\?/.test(path));
+    expect(lists).toHaveLength(2); // one for each subscription
+  });
+
+  it('follows a restore in the same way', async () => {
+    const app = open();
+    await follow(app, revoke(app.key));
+    local.azure.clock.advance(60_000);
+    setEnabled(true);
+    expect(await follow(app, probeMessage(app.key, 'open', local.azure.clock.now(), cause))).toEqual([]);
+    const effect = await app.services.effects.read(app.key);
+    expect(statesOf(effect)).toEqual(['starchive01 open', 'starchive02 open']);
+  });
+
+  it('stops following a revocation once the key is restored', async () => {
+    const app = open();
+    local.azure.world.settings.fileServiceDelayMs = 30_000;
+    const revoked = revoke(app.key);
+    local.azure.clock.advance(1_000);
+    setEnabled(true);
+    local.azure.world.settings.fileServiceDelayMs = 0;
+    await follow(app, probeMessage(app.key, 'open', local.azure.clock.now(), cause));
+    const before = await app.services.effects.read(app.key);
+    expect(await follow(app, revoked)).toEqual([]);
+    expect(await app.services.effects.read(app.key)).toEqual(before);
+    expect(ofReason(app.records, 'ProbeSuperseded')).toHaveLength(1);
+  });
+
+  it('ends after half an hour with an error that names the accounts, one look a minute until then', async () => {
+    const app = open();
+    const work = probeMessage(app.key, 'blocked', local.azure.clock.now(), cause); // and nothing was disabled
+    const delays = await follow(app, work);
+    expect(delays.slice(0, 6)).toEqual([5, 10, 20, 40, 60, 60]);
+    const seconds = delays.reduce((sum, delay) => sum + delay, 0);
+    expect(seconds).toBeGreaterThanOrEqual(30 * 60);
+    expect(seconds).toBeLessThan(32 * 60);
+    const [record, ...others] = app.records.filter(({ level }) => level === 'error');
+    expect(others).toEqual([]);
+    expect(record).toMatchObject({ reason: 'EffectNotSeen', message: expect.stringContaining('starchive01 (open)') });
+    expect(app.poisoned).toEqual([]);
+  });
+
+  it('does not wait for an account that can never show it, and says so', async () => {
+    const { world } = local.azure;
+    const group = [...world.resourceGroups.values()].find(({ name }) => name === 'rg-archive');
+    const vault = world.vaults.get('kv-files');
+    if (!group || !vault) throw new Error('The sample fleet has changed.');
+    addAccount(world, group, { name: 'starchive03', key: { vault, keyName: 'archive-key', mode: 'pinned' } });
+    try {
+      const app = open();
+      expect(await follow(app, revoke(app.key))).toEqual([]);
+      const effect = await app.services.effects.read(app.key);
+      expect(statesOf(effect)).toEqual(['starchive01 blocked', 'starchive02 blocked', 'starchive03 unknown']);
+      expect(app.records.at(-1)).toMatchObject({
+        reason: 'EffectSeen',
+        message: expect.stringContaining('starchive03'),
+      });
+    } finally {
+      world.storageAccounts.delete('starchive03');
+    }
+  });
+
+  it('looks for the accounts again when not all could be listed, and loses none it knows', async () => {
+    const app = open();
+    await follow(app, revoke(app.key));
+    local.azure.faults.add([
+      { match: { path: '/providers/Microsoft.Storage/storageAccounts\\?' }, times: 2, answer: { status: 503 } },
+    ]);
+    expect(await follow(app, revoke(app.key))).toEqual([5]);
+    const effect = await app.services.effects.read(app.key);
+    expect(effect?.complete).toBe(true);
+    expect(statesOf(effect)).toEqual(['starchive01 blocked', 'starchive02 blocked']);
+  });
+
+  it('asks another share when the one that was asked is gone', async () => {
+    const account = local.azure.world.storageAccounts.get('starchive01');
+    const share = account?.fileShares.get('share1');
+    if (!account || !share) throw new Error('The sample fleet has changed.');
+    const app = open();
+    local.azure.world.settings.fileServiceDelayMs = 12_000;
+    const work = revoke(app.key);
+    expect(await probeKey(work, app.services, app.log)).toEqual({ outcome: 'done' });
+    account.fileShares.delete('share1');
+    const [put] = app.sent.splice(0);
+    expect(await follow(app, put?.work as ProbeWork)).toContain(10);
+    const effect = await app.services.effects.read(app.key);
+    expect(effect?.accounts.find(({ account: id }) => id === account.id)).toMatchObject({
+      share: 'share2',
+      state: 'blocked',
+    });
+    account.fileShares.set('share1', share);
+  });
+});
+
+describe('trouble on the way', () => {
+  const unreachable = {
+    AzureWebJobsStorage:
+      'DefaultEndpointsProtocol=http;AccountName=a;AccountKey=YQ==;BlobEndpoint=http://127.0.0.1:9/a;QueueEndpoint=http://127.0.0.1:9/a',
+  };
+
+  it("of the app's own storage puts the message back without using up its tries", async () => {
+    const app = open(unreachable);
+    const work = { ...probeMessage(app.key, 'blocked', local.azure.clock.now(), cause), attempt: 30 };
+    await processWork(
+      KEY_WORK,
+      { entry: work, dequeueCount: 1 },
+      parseKeyQueueWork,
+      (parsed) => probeKey(parsed as ProbeWork, app.services, app.log),
+      app.services.queue,
+      app.log,
+    );
+    expect(app.poisoned).toEqual([]);
+    expect(app.sent).toMatchObject([{ work: { kind: 'probe', attempt: 30 }, delaySeconds: 15 }]);
+  });
+
+  it("of the app's own storage for half an hour is said, and the message goes", async () => {
+    const app = open(unreachable);
+    const since = new Date(local.azure.clock.nowMs() - 31 * 60_000);
+    expect(await probeKey(probeMessage(app.key, 'blocked', since, cause), app.services, app.log)).toEqual({
+      outcome: 'done',
+    });
+    expect(app.records).toMatchObject([{ level: 'error', reason: 'EffectNotSeen' }]);
+  });
+
+  it('does not arise from a key of an unmanaged vault: it is refused', async () => {
+    const app = open();
+    const work = {
+      ...probeMessage(app.key, 'blocked', new Date(), cause),
+      key: 'https://kv-other.vault.azure.net/keys/other-key',
+    };
+    expect(await probeKey(work, app.services, app.log)).toMatchObject({
+      outcome: 'impossible',
+      reason: 'VaultNotManaged',
+    });
+  });
+});
