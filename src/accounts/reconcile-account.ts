@@ -69,7 +69,10 @@ async function reconcile(
     }
     return { outcome: scopes.outcome, wrote };
   } catch (error) {
-    return { outcome: outcomeOfFailure(error), wrote };
+    if (describeFailure(error).kind !== 'notFound') return { outcome: outcomeOfFailure(error), wrote };
+    // The list of scopes is not found when the account was deleted meanwhile.
+    reconciliation.record('info', 'AccountNotFound', { account: id.id });
+    return { outcome: DONE, wrote };
   }
 }
 

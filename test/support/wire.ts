@@ -1,0 +1,99 @@
+import { ManagedIdentityCredential } from '@azure/identity';
+import { QueueServiceClient } from '@azure/storage-queue';
+import { beforeAll, beforeEach } from 'vitest';
+import { CLIENT_IDS } from '../../local/azure/constants.ts';
+import { DEFAULT_SETTINGS } from '../../local/azure/create-world.ts';
+import type { LocalAzure, LocalAzureOptions } from '../../local/azure/server.ts';
+import type { LoggedRequest } from '../../local/azure/wire/request-log.ts';
+import { appSettings } from '../../local/run/app-environment.ts';
+import { createAppStorage } from '../../local/run/app-storage-client.ts';
+import type { LogRecord } from '../../src/log.ts';
+import { createServices, type Services } from '../../src/services.ts';
+import type { Work, WorkQueueName } from '../../src/work/messages.ts';
+import { useAzurite } from './azurite.ts';
+import { useLocalAzure } from './local-azure.ts';
+
+/** A message that was put into a queue, and for how long it is out of sight. */
+export interface Sent {
+  readonly queue: WorkQueueName;
+  readonly work: Work;
+  readonly delaySeconds: number;
+}
+
+/** The app's services on the local Azure and real queues, as the app has them, without a Functions host around. */
+export interface Wire {
+  readonly azure: LocalAzure;
+  readonly connectionString: string;
+  readonly queues: QueueServiceClient;
+  /** With the app's managed identity, on the local Azure's clock; `env` changes the app settings. */
+  services(env?: Readonly<Record<string, string>>): Services;
+  /** Everything logged in this test. */
+  readonly records: LogRecord[];
+  readonly log: (record: LogRecord) => void;
+  /** Everything that went into the work queues in this test, in order. */
+  readonly sent: Sent[];
+  /** What ARM was asked since the mark: `GET`s and `PATCH`es and so on, by method and path. */
+  arm(since: number, about?: RegExp): LoggedRequest[];
+  /** The resource as an owner sees it, byte for byte. */
+  raw(id: string): Promise<Record<string, unknown>>;
+}
+
+/** For one test file: `const wire = useWire()` at the top level. Queues are emptied before each test. */
+export function useWire(options: Omit<LocalAzureOptions, 'stateDir'> = {}): Wire {
+  const local = useLocalAzure({ fleet: 'sample', ...options });
+  const azurite = useAzurite();
+  const records: LogRecord[] = [];
+  const sent: Sent[] = [];
+  const queues = () => QueueServiceClient.fromConnectionString(azurite.connectionString);
+
+  beforeAll(() => createAppStorage(azurite.connectionString));
+  beforeEach(async () => {
+    records.length = 0;
+    sent.length = 0;
+    local.azure.faults.clear();
+    Object.assign(local.azure.world.settings, DEFAULT_SETTINGS, { instantProvisioning: true }, options.settings);
+    for await (const { name } of queues().listQueues()) await queues().getQueueClient(name).clearMessages();
+  });
+
+  return {
+    get azure() {
+      return local.azure;
+    },
+    get connectionString() {
+      return azurite.connectionString;
+    },
+    get queues() {
+      return queues();
+    },
+    records,
+    sent,
+    log: (record) => void records.push(record),
+    services(env = {}) {
+      const credential = new ManagedIdentityCredential({ clientId: CLIENT_IDS.appUserAssigned });
+      const services = createServices({ ...appSettings(azurite.connectionString, {}), ...env }, credential);
+      return {
+        ...services,
+        now: () => local.azure.clock.now(),
+        queue: {
+          ...services.queue,
+          send: async (queue, work, delaySeconds = 0) => {
+            await services.queue.send(queue, work, delaySeconds);
+            sent.push({ queue, work, delaySeconds });
+          },
+        },
+      };
+    },
+    arm: (since, about = /./) =>
+      local.azure.requests.since(since).filter(({ host, path }) => host === 'management.azure.com' && about.test(path)),
+    async raw(id) {
+      const owner = local.azure.world.principals.get(CLIENT_IDS.owner);
+      if (!owner) throw new Error('The local tenant has no owner.');
+      const { token } = local.azure.tokens.issue(owner, 'https://management.azure.com/');
+      const response = await fetch(`https://management.azure.com${id}?api-version=2025-08-01`, {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
+      return (await response.json()) as Record<string, unknown>;
+    },
+  };
+}
