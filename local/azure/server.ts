@@ -15,6 +15,7 @@ import { TokenAuthority } from './entra/token-authority.ts';
 import { createEventGrid, type EventGridOptions } from './event-grid/delivery.ts';
 import { Faults } from './faults.ts';
 import { createFileService } from './file-service.ts';
+import { vaultExists } from './key-vault/keys.ts';
 import { createKeyVaultService } from './key-vault/service.ts';
 import { sampleFleet } from './sample-fleet.ts';
 import type { Service } from './service.ts';
@@ -79,7 +80,8 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   const gateway = createGateway({ world, tokens, faults, log: requests, route: router(world, tokens) });
   const azure = createHttpsServer({ cert, key, keepAlive: true }, gateway);
   azure.on('tlsClientError', () => {}); // a client that does not trust our CA: it is told by its own error
-  const proxy = createProxy(azure, world.clock, requests);
+  const resolves = (host: string) => !host.endsWith('.vault.azure.net') || vaultExists(world, host);
+  const proxy = createProxy(azure, world.clock, requests, resolves);
   const identitySecret = randomBytes(24).toString('hex');
   const identity = createHttpServer(
     getRequestListener(createManagedIdentityService(world, tokens, identitySecret).fetch),

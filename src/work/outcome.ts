@@ -24,6 +24,8 @@ export const DONE: Outcome = { outcome: 'done' };
 /** Storage could not use the key with the account's identity: no role, or one that has not propagated yet. */
 const NO_ACCESS = /^KeyVaultAuthenticationFailure$/i;
 const NO_PURGE_PROTECTION = /^KeyVaultPolicyError$/i;
+/** The name of a vault that is gone does not resolve. It may be recovered, with its keys as they were. */
+const NO_VAULT = /ENOTFOUND [\w-]+\.(?:vault|managedhsm)\./;
 
 /**
  * Sorts an error of Azure into what is tried again and what is not. Only the errors that cannot pass by themselves are
@@ -41,6 +43,7 @@ export function outcomeOfFailure(error: unknown): Outcome {
   });
   if (failure.kind === 'throttled') return again('Throttled', false);
   if (NO_ACCESS.test(failure.code)) return again('IdentityHasNoAccess');
+  if (NO_VAULT.test(failure.message)) return again('VaultNotFound');
   if (NO_PURGE_PROTECTION.test(failure.code)) return { outcome: 'impossible', reason: 'PurgeProtectionOff', detail };
   switch (failure.kind) {
     case 'unavailable':

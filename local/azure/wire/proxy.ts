@@ -16,9 +16,17 @@ export function isAzureHost(host: string): boolean {
 
 /**
  * A forward proxy that hands connections for Azure's names to `azure` and refuses everything else at once with 403, so
- * that nothing a client does by mistake reaches the network.
+ * that nothing a client does by mistake reaches the network. A name of Azure's that does not resolve there, such as that
+ * of a vault which is gone, is answered 502, as a proxy does.
  */
-export function createProxy(azure: HttpsServer, clock: Clock, log: RequestLog): HttpServer {
+export function createProxy(
+  azure: HttpsServer,
+  clock: Clock,
+  log: RequestLog,
+  resolves: (host: string) => boolean,
+): HttpServer {
+  const note = (host: string, method: string, path: string, status: number) =>
+    log.add({ time: clock.now().toISOString(), host, method, path, status, durationMs: 0 });
   const refuse = (host: string, method: string, path: string) =>
     log.add({ time: clock.now().toISOString(), host, method, path, status: 403, durationMs: 0, refused: true });
 
@@ -33,6 +41,11 @@ export function createProxy(azure: HttpsServer, clock: Clock, log: RequestLog): 
     if (!isAzureHost(host) || port !== '443') {
       refuse(host, 'CONNECT', '');
       socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+      return;
+    }
+    if (!resolves(host)) {
+      note(host, 'CONNECT', '', 502);
+      socket.end('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
       return;
     }
     socket.setNoDelay(true);

@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import { outcomeOfFailure } from '../../src/work/outcome.ts';
+
+const error = (fields: Record<string, unknown>) => Object.assign(new Error(String(fields.message ?? 'no')), fields);
+const refusal = (statusCode: number, code: string, headers: Record<string, string> = {}) =>
+  error({ statusCode, code, response: { headers } });
+const unresolved = (host: string) => error({ code: 'ENOTFOUND', message: `getaddrinfo ENOTFOUND ${host}` });
+
+describe('outcomeOfFailure', () => {
+  it.each([
+    ['throttling', refusal(429, 'TooManyRequests', { 'retry-after': '17' }), 'Throttled', false, 17],
+    ['503 with a time', refusal(503, 'ServerBusy', { 'retry-after': '9' }), 'Throttled', false, 9],
+    ['503 without one', refusal(503, 'ServerBusy'), 'ServiceUnavailable', true, undefined],
+    ['a role that is missing', refusal(403, 'KeyVaultAuthenticationFailure'), 'IdentityHasNoAccess', true, undefined],
+    ['a right of the app', refusal(403, 'AuthorizationFailed'), 'MissingPermission', true, undefined],
+    ['a change by others', refusal(409, 'Conflict'), 'ServiceUnavailable', true, undefined],
+    ['a vault that is gone', unresolved('kv-files.vault.azure.net'), 'VaultNotFound', true, undefined],
+    ['ARM out of reach', unresolved('management.azure.com'), 'ServiceUnavailable', true, undefined],
+    ['a cut connection', error({ code: 'ECONNRESET' }), 'ServiceUnavailable', true, undefined],
+    ['a mistake of ours', new TypeError('x is not a function'), 'Unexpected', true, undefined],
+  ])('tries again after %s', (_, failure, reason, counts, delaySeconds) => {
+    expect(outcomeOfFailure(failure)).toMatchObject({ outcome: 'again', reason, counts, delaySeconds });
+  });
+
+  it.each([
+    ['purge protection that is off', refusal(400, 'KeyVaultPolicyError'), 'PurgeProtectionOff'],
+    ['a request that is wrong', refusal(400, 'InvalidRequestPropertyValue'), 'Refused'],
+    ['something that does not exist', refusal(404, 'HttpResourceNotFound'), 'Refused'],
+  ])('leaves %s to a person', (_, failure, reason) => {
+    expect(outcomeOfFailure(failure)).toMatchObject({ outcome: 'impossible', reason });
+  });
+});
