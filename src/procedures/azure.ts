@@ -9,7 +9,7 @@ import { createFileService, type FileService } from '../effect/file-service-clie
 import { type Authorization, createAuthorization } from '../identities/authorization-client.ts';
 import { createIdentities, type Identities } from '../identities/identity-client.ts';
 import { createRoleAssignments, type RoleAssignments } from '../identities/role-assignment-client.ts';
-import { createKeys, type Keys, URGENT_OPTIONS } from '../keys/key-client.ts';
+import { createKeys, type Keys, type KeysOptions, URGENT_OPTIONS } from '../keys/key-client.ts';
 import { createVaults, type Vaults } from '../vaults/vault-client.ts';
 import { type AccountSetup, createAccountSetup } from './account-client.ts';
 import type { Journal } from './journal.ts';
@@ -31,6 +31,8 @@ export interface Azure {
   readonly vaults: Vaults;
   readonly vaultSetup: VaultSetup;
   readonly keys: Keys;
+  /** The same for break-glass: requests are given up early, and never retried out of sight. */
+  readonly urgentKeys: Keys;
   readonly keyMaterial: KeyMaterial;
   readonly identities: Identities;
   readonly authorization: Authorization;
@@ -45,6 +47,9 @@ export interface Procedure {
   readonly journal: Journal;
 }
 
+/** A person waits, and new keys in hardware take a while. */
+const PERSON_OPTIONS: KeysOptions = { maxRetries: 3, timeoutMs: 60_000 };
+
 /** No call is made yet, and no token is fetched. */
 export function createAzure(credential: TokenCredential, cloud: Cloud): Azure {
   return {
@@ -58,7 +63,8 @@ export function createAzure(credential: TokenCredential, cloud: Cloud): Azure {
     resourceGraph: createResourceGraph(credential, cloud),
     vaults: createVaults(credential, cloud),
     vaultSetup: createVaultSetup(credential, cloud),
-    keys: createKeys(credential, URGENT_OPTIONS),
+    keys: createKeys(credential, PERSON_OPTIONS),
+    urgentKeys: createKeys(credential, URGENT_OPTIONS),
     keyMaterial: createKeyMaterial(credential),
     identities: createIdentities(credential, cloud),
     authorization: createAuthorization(credential, cloud),

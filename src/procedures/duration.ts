@@ -1,0 +1,60 @@
+import { CmkError } from '../errors.ts';
+
+const DURATION =
+  /^P(?=\d|T\d)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/;
+
+/**
+ * The moment an ISO 8601 duration after another one; years and months by the calendar.
+ *
+ * @throws {@link CmkError} `ArgumentInvalid`
+ */
+export function addDuration(from: Date, duration: string): Date {
+  const match = DURATION.exec(duration.trim().toUpperCase());
+  if (!match) {
+    throw new CmkError(
+      'ArgumentInvalid',
+      `"${duration}" is not a duration.`,
+      'Write it as ISO 8601 does: P2Y for two years, P90D for 90 days, PT12H for twelve hours.',
+    );
+  }
+  const [years = 0, months = 0, weeks = 0, days = 0, hours = 0, minutes = 0, seconds = 0] = match
+    .slice(1)
+    .map((part) => Number(part ?? 0));
+  const to = new Date(from);
+  const month = to.getUTCMonth() + months + 12 * years;
+  const day = to.getUTCDate();
+  to.setUTCMonth(month, 1);
+  const lastDay = new Date(Date.UTC(to.getUTCFullYear(), to.getUTCMonth() + 1, 0)).getUTCDate();
+  to.setUTCDate(Math.min(day, lastDay));
+  return new Date(to.getTime() + (((weeks * 7 + days) * 24 + hours) * 60 + minutes) * 60_000 + seconds * 1_000);
+}
+
+/**
+ * A moment given as a date, as a time, or as a duration from now.
+ *
+ * @throws {@link CmkError} `ArgumentInvalid`
+ */
+export function parseMoment(text: string, now: Date): Date {
+  if (/^p/i.test(text)) return addDuration(now, text);
+  const date = /^\d{4}-\d{2}-\d{2}(?:T[\d:.]+Z)?$/.test(text) ? new Date(text) : new Date(Number.NaN);
+  if (!Number.isNaN(date.getTime())) return date;
+  throw new CmkError(
+    'ArgumentInvalid',
+    `"${text}" is neither a date nor a duration.`,
+    'Examples: 2028-06-30, 2028-06-30T12:00:00Z, P2Y.',
+  );
+}
+
+/** `3 minutes`, `2 hours`, `5 days`. */
+export function inWords(seconds: number): string {
+  const [amount, unit] =
+    seconds < 90
+      ? [seconds, 'second']
+      : seconds < 5_400
+        ? [seconds / 60, 'minute']
+        : seconds < 172_800
+          ? [seconds / 3_600, 'hour']
+          : [seconds / 86_400, 'day'];
+  const rounded = Math.round(amount);
+  return `${rounded} ${unit}${rounded === 1 ? '' : 's'}`;
+}

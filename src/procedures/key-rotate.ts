@@ -1,0 +1,86 @@
+import { CmkError } from '../errors.ts';
+import { type KeyVersion, newestVersion } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { openRevocation } from '../keys/revocation.ts';
+import { completeRotation, ORIGIN_TAG } from '../keys/rotation.ts';
+import type { Procedure } from './azure.ts';
+import { inWords } from './duration.ts';
+
+export type RotationPlan =
+  | { readonly rotate: true; readonly from: KeyVersion }
+  /** The version that is there is young enough to be the rotation asked for. */
+  | { readonly rotate: false; readonly newest: KeyVersion; readonly ageSeconds: number };
+
+/**
+ * Whether a key is to be rotated now.
+ *
+ * @param ifOlderThanSeconds a newest version that is younger counts as the rotation asked for
+ * @throws {@link CmkError} when it must not be
+ */
+export function planRotation(
+  key: ManagedKey,
+  versions: readonly KeyVersion[],
+  ifOlderThanSeconds: number,
+  now: Date,
+): RotationPlan {
+  const name = `${key.vault.name}/${key.name}`;
+  const newest = newestVersion(versions);
+  if (!newest) {
+    throw new CmkError(
+      'KeyNotFound',
+      `There is no key ${name}.`,
+      `Create it: cmk key ensure ${key.name} --vault ${key.vault.name}`,
+    );
+  }
+  if (openRevocation(versions)) {
+    throw new CmkError(
+      'RevocationOpen',
+      `The key ${name} is revoked: a version made now would be disabled too.`,
+      `Restore it first: cmk key restore ${key.name} --vault ${key.vault.name}`,
+    );
+  }
+  if (!newest.enabled) {
+    throw new CmkError(
+      'KeyDisabled',
+      `The newest version of ${name} is disabled, and nobody recorded why.`,
+      'Find out who disabled it; then enable it, or make a new key and move the accounts: cmk account change-key',
+    );
+  }
+  if (newest.tags[ORIGIN_TAG]?.toLowerCase() === 'imported') {
+    throw new CmkError(
+      'ImportedKey',
+      `${name} is imported key material: a rotation would replace it by material of Key Vault's own making.`,
+      `Import the next version: cmk key import ${key.name} --vault ${key.vault.name} --file <file>`,
+    );
+  }
+  const ageSeconds = (now.getTime() - newest.createdOn.getTime()) / 1000;
+  return ageSeconds < ifOlderThanSeconds ? { rotate: false, newest, ageSeconds } : { rotate: true, from: newest };
+}
+
+/** Makes a new version with the tags and the lifetime of the one before. Accounts are moved by the app, or by hand. */
+export async function rotateKey(
+  key: ManagedKey,
+  ifOlderThanSeconds: number,
+  { azure, journal }: Procedure,
+): Promise<{ readonly from: string; readonly to: string | undefined }> {
+  const name = `${key.vault.name}/${key.name}`;
+  const plan = planRotation(key, await azure.keys.listVersions(key), ifOlderThanSeconds, azure.now());
+  if (!plan.rotate) {
+    const { newest, ageSeconds } = plan;
+    journal.found(`version ${newest.version} of ${name} is ${inWords(ageSeconds)} old`);
+    journal.note(`It counts as the rotation asked for; --if-older-than PT0S makes another one.`);
+    return { from: newest.version, to: newest.version };
+  }
+  journal.found(`newest version of ${name}: ${plan.from.version}`);
+  const created = await journal.change(`key ${name} rotated`, async () => {
+    const made = await azure.keys.rotate(key);
+    const rest = completeRotation(plan.from, made);
+    if (rest) await azure.keys.updateVersion(key, made.version, rest);
+    return made;
+  });
+  if (created) journal.found(`newest version of ${name} now: ${created.version}`);
+  journal.note(
+    'Automatic accounts follow within a day. The app moves pinned ones at once; without it: cmk account pin <account>',
+  );
+  return { from: plan.from.version, to: created?.version };
+}
