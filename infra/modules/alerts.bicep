@@ -61,11 +61,11 @@ var rules = [
   {
     name: 'revocation-started'
     title: 'A key was revoked'
-    description: 'Somebody cut off the data under a key by the break-glass API. If that was nobody you know, act now.'
+    description: 'Somebody cut off the data under a key. If that was nobody you know, act now.'
     severity: 1
     frequency: 'PT5M'
     window: 'PT10M'
-    query: 'AppRequests | where OperationName == "revokeKey" and Success == true and not(Url has "dryRun=true")'
+    query: 'union (AppRequests | where OperationName == "revokeKey" and Success == true and not(Url has "dryRun=true")), (${records} | where reason in ("Revoked", "RevocationIncomplete", "KeptRevoked"))'
     threshold: 0
   }
   {
@@ -81,11 +81,11 @@ var rules = [
   {
     name: 'key-needs-a-person'
     title: 'A key needs a person'
-    description: 'A key nears its expiry, or has expired, and the app may not or cannot rotate it: tagged to be rotated by hand, imported, disabled, or refused by Key Vault.'
+    description: 'A key nears its expiry, or has expired, and the app may not or cannot rotate it (tagged to be rotated by hand, imported, disabled, refused by Key Vault), or a version of a revoked key is open.'
     severity: 2
     frequency: 'PT15M'
     window: 'PT15M'
-    query: '${records} | where reason in ("ManualRotation", "ImportedKey", "KeyDisabled", "RotationRefused", "KeyExpired")'
+    query: '${records} | where reason in ("ManualRotation", "ImportedKey", "KeyDisabled", "RotationRefused", "KeyExpired", "StillOpen", "RevokedVersionEnabled")'
     threshold: 0
   }
   {

@@ -164,6 +164,8 @@ resource authentication 'Microsoft.Web/sites/config@2024-04-01' = {
       excludedPaths: [
         '/runtime/webhooks/eventgrid'
         '/runtime/webhooks/*'
+        // The description of the API, which says how to call it.
+        '/api/openapi.json'
       ]
     }
     httpSettings: {

@@ -108,11 +108,11 @@ describe('the function app', () => {
     ]);
   });
 
-  it('has Azure ask every caller for a token but Event Grid, whose deliveries carry a key of the host', () => {
+  it('has Azure ask for a token, but not Event Grid, whose deliveries carry a key of the host, nor readers of the API description', () => {
     expect(at(authentication, 'globalValidation')).toEqual({
       requireAuthentication: true,
       unauthenticatedClientAction: 'Return401',
-      excludedPaths: ['/runtime/webhooks/eventgrid', '/runtime/webhooks/*'],
+      excludedPaths: ['/runtime/webhooks/eventgrid', '/runtime/webhooks/*', '/api/openapi.json'],
     });
     expect(at(authentication, 'identityProviders', 'azureActiveDirectory', 'validation', 'allowedAudiences')).toEqual([
       MAIN_PARAMETERS.apiClientId,

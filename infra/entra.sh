@@ -1,0 +1,132 @@
+#!/bin/sh
+# The app registration of the break-glass API, with its four app roles. Can be run again: what is right is left alone.
+#
+#   sh infra/entra.sh                                      make or mend the registration
+#   sh infra/entra.sh --assign <object id> <role>          give a role to a person, group or service principal
+#
+# Needs the Azure CLI, signed in as somebody who may make app registrations (Application Administrator, or the default
+# right of members). CMK_ENTRA=skip leaves everything alone; CMK_API_CLIENT_ID names an existing registration.
+
+set -eu
+
+environment="${AZURE_ENV_NAME:-dev}"
+name="${CMK_API_NAME:-CMK Autopilot ($environment)}"
+
+say() { printf '%s\n' "$*"; }
+die() { printf '%s\n' "$*" >&2; exit 1; }
+
+if [ "${CMK_ENTRA:-}" = skip ]; then
+  say 'entra: left alone (CMK_ENTRA=skip)'
+  exit 0
+fi
+command -v az >/dev/null 2>&1 || die 'entra: the Azure CLI is not installed: https://aka.ms/install-azure-cli'
+tenant="$(az account show --query tenantId -o tsv)" || die 'entra: sign in first: az login'
+graph="$(az cloud show --query endpoints.microsoftGraphResourceId -o tsv)"
+graph="${graph%/}/v1.0"
+
+# Ids of the roles and of the scope are the app's own names for them, the same in every tenant.
+role_id() {
+  case "$1" in
+    CmkKey.Read) echo 6a1f7a52-7d0c-4c8e-9b2b-0f6e1c0d1a01 ;;
+    CmkKey.Revoke) echo 6a1f7a52-7d0c-4c8e-9b2b-0f6e1c0d1a02 ;;
+    CmkKey.Restore) echo 6a1f7a52-7d0c-4c8e-9b2b-0f6e1c0d1a03 ;;
+    Cmk.Operate) echo 6a1f7a52-7d0c-4c8e-9b2b-0f6e1c0d1a04 ;;
+    *) die "entra: there is no role $1; CmkKey.Read, CmkKey.Revoke, CmkKey.Restore and Cmk.Operate are the roles" ;;
+  esac
+}
+role_text() {
+  case "$1" in
+    CmkKey.Read) echo 'See a key, its versions, what depends on it, and whether it is revoked.' ;;
+    CmkKey.Revoke) echo 'Cut off the data under a key, by disabling every version of it.' ;;
+    CmkKey.Restore) echo 'Give back access after a revocation that somebody else made.' ;;
+    Cmk.Operate) echo 'See drift reports and fix drift, replay messages. Includes CmkKey.Read.' ;;
+  esac
+}
+scope_id=6a1f7a52-7d0c-4c8e-9b2b-0f6e1c0d1a10
+# The Azure CLI itself, so that an operator can get a token: az account get-access-token --scope api://<id>/.default
+azure_cli=04b07795-8ddb-461a-bbee-02f9e1bf7b46
+
+# 1. The registration.
+client_id="${CMK_API_CLIENT_ID:-}"
+if [ -z "$client_id" ]; then
+  client_id="$(az ad app list --filter "displayName eq '$name'" --query '[].appId' -o tsv)"
+  [ "$(printf '%s' "$client_id" | grep -c .)" -le 1 ] ||
+    die "entra: several registrations are called \"$name\"; say which: CMK_API_CLIENT_ID=<client id>"
+fi
+if [ -z "$client_id" ]; then
+  client_id="$(az ad app create --display-name "$name" --sign-in-audience AzureADMyOrg --query appId -o tsv)"
+  say "entra: made the registration \"$name\" ($client_id)"
+else
+  say "entra: the registration \"$name\" is there ($client_id)"
+fi
+object_id="$(az ad app show --id "$client_id" --query id -o tsv)"
+
+patch() { # patch <what> <body>
+  az rest --method PATCH --url "$graph/applications/$object_id" --headers Content-Type=application/json --body "$2" -o none
+  say "entra: set $1"
+}
+
+append() { # append <JSON array> <JSON entry>
+  case "$(printf '%s' "$1" | tr -d ' \n')" in
+    '' | null | '[]') printf '[%s]' "$2" ;;
+    *) printf '%s,%s]' "${1%]*}" "$2" ;;
+  esac
+}
+show() { az ad app show --id "$client_id" --query "$1" -o "${2:-tsv}"; }
+
+# 2. Its name in tokens, version 2.0 tokens, and the scope by which a signed-in person asks for one.
+[ "$(show "contains(identifierUris, 'api://$client_id')")" = true ] ||
+  patch "the identifier api://$client_id" "{\"identifierUris\":$(append "$(show identifierUris json)" "\"api://$client_id\"")}"
+[ "$(show api.requestedAccessTokenVersion)" = 2 ] ||
+  patch 'access tokens of version 2.0' '{"api":{"requestedAccessTokenVersion":2}}'
+if [ "$(show "length(api.oauth2PermissionScopes[?id=='$scope_id'])")" = 0 ]; then
+  entry="{\"id\":\"$scope_id\",\"value\":\"access_as_user\",\"type\":\"User\",\"isEnabled\":true,\"adminConsentDisplayName\":\"Use the break-glass API\",\"adminConsentDescription\":\"Call the break-glass API as the signed-in person, with the roles of that person.\",\"userConsentDisplayName\":\"Use the break-glass API\",\"userConsentDescription\":\"Call the break-glass API with your roles.\"}"
+  patch 'the scope access_as_user' "{\"api\":{\"oauth2PermissionScopes\":$(append "$(show api.oauth2PermissionScopes json)" "$entry")}}"
+fi
+if [ "$(show "length(api.preAuthorizedApplications[?appId=='$azure_cli'])")" = 0 ]; then
+  entry="{\"appId\":\"$azure_cli\",\"delegatedPermissionIds\":[\"$scope_id\"]}"
+  patch 'the Azure CLI as a client that needs no consent' "{\"api\":{\"preAuthorizedApplications\":$(append "$(show api.preAuthorizedApplications json)" "$entry")}}"
+fi
+
+# 3. The roles: those that are missing are added, others are kept.
+roles="$(show appRoles json)"
+added=
+for role in CmkKey.Read CmkKey.Revoke CmkKey.Restore Cmk.Operate; do
+  [ "$(show "length(appRoles[?value=='$role'])")" = 0 ] || continue
+  entry="{\"id\":\"$(role_id "$role")\",\"value\":\"$role\",\"displayName\":\"$role\",\"description\":\"$(role_text "$role")\",\"allowedMemberTypes\":[\"User\",\"Application\"],\"isEnabled\":true}"
+  roles="$(append "$roles" "$entry")"
+  added="$added $role"
+done
+[ -z "$added" ] || patch "the roles$added" "{\"appRoles\":$roles}"
+
+# 4. Its service principal: who has no role gets no token at all.
+principal_id="$(az ad sp list --filter "appId eq '$client_id'" --query '[].id' -o tsv)"
+if [ -z "$principal_id" ]; then
+  principal_id="$(az ad sp create --id "$client_id" --query id -o tsv)"
+  say 'entra: made its service principal'
+fi
+if [ "$(az ad sp show --id "$principal_id" --query appRoleAssignmentRequired -o tsv)" != true ]; then
+  az rest --method PATCH --url "$graph/servicePrincipals/$principal_id" --headers Content-Type=application/json --body '{"appRoleAssignmentRequired":true}' -o none
+  say 'entra: only those with a role get a token'
+fi
+
+# 5. A role for somebody, if asked.
+if [ "${1:-}" = --assign ]; then
+  [ $# -eq 3 ] || die 'usage: sh infra/entra.sh --assign <object id> <role>'
+  id="$(role_id "$3")"
+  existing="$(az rest --method GET --url "$graph/servicePrincipals/$principal_id/appRoleAssignedTo" --query "length(value[?principalId=='$2' && appRoleId=='$id'])" -o tsv)"
+  if [ "$existing" = 0 ]; then
+    az rest --method POST --url "$graph/servicePrincipals/$principal_id/appRoleAssignedTo" --headers Content-Type=application/json --body "{\"principalId\":\"$2\",\"resourceId\":\"$principal_id\",\"appRoleId\":\"$id\"}" -o none
+    say "entra: gave $3 to $2"
+  else
+    say "entra: $2 has $3 already"
+  fi
+elif [ $# -gt 0 ]; then
+  die "entra: what is $1? usage: sh infra/entra.sh [--assign <object id> <role>]"
+fi
+
+# 6. Where azd finds it.
+if command -v azd >/dev/null 2>&1 && [ -n "${AZURE_ENV_NAME:-}" ]; then
+  azd env set CMK_API_CLIENT_ID "$client_id" -e "$AZURE_ENV_NAME"
+fi
+say "entra: tenant $tenant, CMK_API_CLIENT_ID=$client_id"

@@ -1,0 +1,61 @@
+/**
+ * Makes the event subscriptions once the functions that they aim at exist. azd runs this after each deployment; by hand:
+ * `azd hooks run postdeploy`. Running it again changes nothing.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { armList, az } from './az.ts';
+import {
+  eventParameters,
+  type MainOutputs,
+  missingFunctions,
+  readMainOutputs,
+  type SystemTopic,
+  vaultSubscriptions,
+} from './event-parameters.ts';
+
+const TRIES = 40;
+const BETWEEN_MS = 15_000;
+
+/** Waits until the functions are there: the host reports them some time after the package was taken. */
+async function functionsThere(functionAppId: string): Promise<void> {
+  for (let turn = 1; ; turn++) {
+    const functions = armList(`${functionAppId}/functions`, '2024-04-01') as { name: string }[];
+    const missing = missingFunctions(functions.map(({ name }) => name));
+    if (missing.length === 0) return;
+    if (turn === TRIES) {
+      throw new Error(
+        `Azure does not show the functions ${missing.join(', ')} after ${(TRIES * BETWEEN_MS) / 60_000} minutes. Is the package deployed (azd deploy), and does the app start (its logs)?`,
+      );
+    }
+    console.log(`waiting for the functions ${missing.join(', ')} …`);
+    await sleep(BETWEEN_MS);
+  }
+}
+
+export async function deployEvents(main: MainOutputs): Promise<void> {
+  await functionsThere(main.functionAppId);
+  const topics = vaultSubscriptions(main).flatMap(
+    (id) => armList(`/subscriptions/${id}/providers/Microsoft.EventGrid/systemTopics`, '2025-02-15') as SystemTopic[],
+  );
+  const { parameters, warnings } = eventParameters(main, topics);
+  for (const warning of warnings) console.warn(warning);
+
+  const folder = mkdtempSync(join(tmpdir(), 'cmk-events-'));
+  try {
+    const file = join(folder, 'events.parameters.json');
+    writeFileSync(file, JSON.stringify({ contentVersion: '1.0.0.0', parameters }));
+    az(
+      ...['deployment', 'sub', 'create', '--name', `cmk-events-${main.environmentName}`, '--location', main.location],
+      ...['--subscription', main.functionAppId.split('/')[2] ?? ''],
+      ...['--template-file', join(import.meta.dirname, '../../infra/compiled/events.json'), '--parameters', `@${file}`],
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  console.log(`event subscriptions of ${main.vaults.length} vault(s) are in place`);
+}
+
+if (process.argv[1] === import.meta.filename) await deployEvents(readMainOutputs(process.env));

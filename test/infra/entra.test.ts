@@ -1,0 +1,117 @@
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ROLES } from '../../src/http/roles.ts';
+
+interface FakeApp {
+  readonly appRoles: readonly {
+    readonly id: string;
+    readonly value: string;
+    readonly allowedMemberTypes?: readonly string[];
+  }[];
+  readonly identifierUris: readonly string[];
+  readonly api: Record<string, unknown>;
+}
+interface State {
+  readonly apps: FakeApp[];
+  readonly principals: { readonly appRoleAssignmentRequired: boolean }[];
+  readonly assignments: unknown[];
+  readonly writes: string[];
+}
+
+let folder: string;
+const stateFile = (): string => join(folder, 'state.json');
+const state = (): State => JSON.parse(readFileSync(stateFile(), 'utf8'));
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'cmk-entra-'));
+  mkdirSync(join(folder, 'bin'));
+  const fake = join(import.meta.dirname, 'fake-az/az.mjs');
+  writeFileSync(join(folder, 'bin/az'), `#!/bin/sh\nexec "${process.execPath}" "${fake}" "$@"\n`);
+  chmodSync(join(folder, 'bin/az'), 0o755);
+  writeFileSync(stateFile(), JSON.stringify({ apps: [], principals: [], assignments: [], writes: [] }));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function entra(args: readonly string[] = [], environment: Record<string, string> = {}) {
+  const script = join(import.meta.dirname, '../../infra/entra.sh');
+  const result = spawnSync('sh', [script, ...args], {
+    encoding: 'utf8',
+    env: {
+      PATH: `${join(folder, 'bin')}${delimiter}/usr/bin${delimiter}/bin`,
+      AZURE_ENV_NAME: 'test',
+      FAKE_AZ_STATE: stateFile(),
+      ...environment,
+    },
+  });
+  return { status: result.status, stdout: result.stdout, stderr: result.stderr };
+}
+
+describe('infra/entra.sh', () => {
+  it('makes a registration with the roles that the API asks for, and tells its client id', () => {
+    const { status, stdout, stderr } = entra();
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toContain('CMK_API_CLIENT_ID=client-1');
+    const [app] = state().apps;
+    expect(app?.appRoles.map(({ value }) => value)).toEqual([...ROLES]);
+    expect(app?.appRoles[0]?.allowedMemberTypes).toEqual(['User', 'Application']);
+    expect(app?.identifierUris).toEqual(['api://client-1']);
+    expect(app?.api).toMatchObject({
+      requestedAccessTokenVersion: 2,
+      oauth2PermissionScopes: [{ value: 'access_as_user' }],
+      preAuthorizedApplications: [{ appId: '04b07795-8ddb-461a-bbee-02f9e1bf7b46' }],
+    });
+    expect(state().principals[0]?.appRoleAssignmentRequired).toBe(true);
+  });
+
+  it('changes nothing the second time', () => {
+    entra();
+    const before = state();
+    const { status, stdout } = entra();
+    expect(status).toBe(0);
+    expect(stdout).toContain('is there (client-1)');
+    expect(state().writes).toEqual(before.writes);
+  });
+
+  it('adds a role that is missing and keeps those that others added', () => {
+    entra();
+    const changed = state();
+    const theirs = { id: 'theirs', value: 'Their.Role' };
+    const [app] = changed.apps;
+    const kept = app?.appRoles.filter(({ value }) => value !== 'CmkKey.Restore') ?? [];
+    writeFileSync(stateFile(), JSON.stringify({ ...changed, apps: [{ ...app, appRoles: [...kept, theirs] }] }));
+    expect(entra().stdout).toContain('set the roles CmkKey.Restore');
+    expect(state().apps[0]?.appRoles.map(({ value }) => value)).toEqual([
+      'CmkKey.Read',
+      'CmkKey.Revoke',
+      'Cmk.Operate',
+      'Their.Role',
+      'CmkKey.Restore',
+    ]);
+  });
+
+  it('gives a role to a principal, once', () => {
+    expect(entra(['--assign', 'person-1', 'CmkKey.Revoke']).stdout).toContain('gave CmkKey.Revoke to person-1');
+    expect(entra(['--assign', 'person-1', 'CmkKey.Revoke']).stdout).toContain('has CmkKey.Revoke already');
+    const role = state().apps[0]?.appRoles.find(({ value }) => value === 'CmkKey.Revoke')?.id;
+    expect(state().assignments).toEqual([{ principalId: 'person-1', resourceId: 'principal-1', appRoleId: role }]);
+  });
+
+  it('refuses a role that there is not, and an argument that it does not know', () => {
+    expect(entra(['--assign', 'person-1', 'Owner'])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('there is no role Owner'),
+    });
+    expect(entra(['--help'])).toMatchObject({ status: 1, stderr: expect.stringContaining('usage') });
+  });
+
+  it('leaves everything alone when told to', () => {
+    expect(entra([], { CMK_ENTRA: 'skip' })).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('left alone'),
+    });
+    expect(state().writes).toEqual([]);
+  });
+});

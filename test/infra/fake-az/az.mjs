@@ -1,0 +1,107 @@
+#!/usr/bin/env node
+// Stands in for the Azure CLI where it speaks to Microsoft Graph about app registrations, which the local Azure does not
+// serve. Keeps its state, and every write, in the JSON file named by FAKE_AZ_STATE.
+import { readFileSync, writeFileSync } from 'node:fs';
+
+const args = process.argv.slice(2);
+const file = process.env.FAKE_AZ_STATE;
+const state = JSON.parse(readFileSync(file, 'utf8'));
+const option = (name) => (args.includes(name) ? args[args.indexOf(name) + 1] : undefined);
+const query = option('--query') ?? '';
+const matched = (pattern) => new RegExp(pattern).exec(query)?.[1];
+
+/** The few JMESPath expressions that the script asks. */
+function ask(value) {
+  let wanted = matched("^contains\\(identifierUris, '(.*)'\\)$");
+  if (wanted) return value.identifierUris.includes(wanted);
+  const counted = /^length\((\w+(?:\.\w+)*)\[\?(\w+)=='([^']*)'(?: && (\w+)=='([^']*)')?\]\)$/.exec(query);
+  if (counted) {
+    const [, path, name, expected, other, otherExpected] = counted;
+    const list = path.split('.').reduce((here, step) => here?.[step], value) ?? [];
+    return list.filter((item) => item[name] === expected && (!other || item[other] === otherExpected)).length;
+  }
+  wanted = matched('^\\[\\]\\.(\\w+)$');
+  if (wanted) return value.map((item) => item[wanted]).join('\n');
+  if (query === '') return value;
+  if (/^\w+(\.\w+)*$/.test(query)) return query.split('.').reduce((here, step) => here?.[step], value);
+  throw new Error(`fake az: no such query: ${query}`);
+}
+function print(value) {
+  const answer = ask(value);
+  if (option('-o') === 'json') console.log(JSON.stringify(answer ?? null, null, 2));
+  else if (option('-o') !== 'none' && answer !== undefined && answer !== '') console.log(String(answer));
+}
+function wrote(what) {
+  state.writes.push(what);
+  writeFileSync(file, JSON.stringify(state));
+}
+function merge(into, from) {
+  for (const [name, value] of Object.entries(from)) {
+    const complex = value !== null && typeof value === 'object' && !Array.isArray(value);
+    into[name] = complex ? merge(into[name] ?? {}, value) : value;
+  }
+  return into;
+}
+
+const app = () => state.apps.find(({ appId }) => appId === option('--id'));
+switch (args.slice(0, 3).join(' ').replace(/ --.*/, '')) {
+  case 'account show':
+    print({ tenantId: 'tenant-1' });
+    break;
+  case 'cloud show':
+    console.log('https://graph.microsoft.com/');
+    break;
+  case 'ad app list':
+    print(state.apps.filter(({ displayName }) => option('--filter') === `displayName eq '${displayName}'`));
+    break;
+  case 'ad app create': {
+    const made = {
+      id: 'object-1',
+      appId: 'client-1',
+      displayName: option('--display-name'),
+      identifierUris: [],
+      appRoles: [],
+      api: { oauth2PermissionScopes: [], preAuthorizedApplications: [] },
+    };
+    state.apps.push(made);
+    wrote('create app');
+    print(made);
+    break;
+  }
+  case 'ad app show':
+    print(app());
+    break;
+  case 'ad sp list':
+    print(state.principals.filter(({ appId }) => option('--filter') === `appId eq '${appId}'`));
+    break;
+  case 'ad sp create': {
+    const made = { id: 'principal-1', appId: option('--id'), appRoleAssignmentRequired: false };
+    state.principals.push(made);
+    wrote('create principal');
+    print(made);
+    break;
+  }
+  case 'ad sp show':
+    print(state.principals.find(({ id }) => id === option('--id')));
+    break;
+  default: {
+    if (args[0] !== 'rest') throw new Error(`fake az: no such command: ${args.join(' ')}`);
+    const [method, url] = [option('--method'), option('--url')];
+    if (method === 'GET') print({ value: state.assignments });
+    else {
+      const body = JSON.parse(option('--body'));
+      if (url.includes('/applications/'))
+        merge(
+          state.apps.find(({ id }) => url.endsWith(id)),
+          body,
+        );
+      else if (method === 'PATCH')
+        merge(
+          state.principals.find(({ id }) => url.endsWith(id)),
+          body,
+        );
+      else state.assignments.push(body);
+      wrote(`${method} ${url.replace('https://graph.microsoft.com/v1.0', '')}`);
+    }
+  }
+}

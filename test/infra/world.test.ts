@@ -1,0 +1,205 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ClientSecretCredential } from '@azure/identity';
+import { KeyClient } from '@azure/keyvault-keys';
+import { BlobServiceClient } from '@azure/storage-blob';
+import { QueueServiceClient } from '@azure/storage-queue';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CLIENT_IDS, SUBSCRIPTION_ID, TENANT_ID } from '../../local/azure/constants.ts';
+import { addSubscription } from '../../local/azure/fleet.ts';
+import { isAllowed } from '../../local/azure/roles.ts';
+import type { World } from '../../local/azure/world.ts';
+import { freePort } from '../../local/run/free-port.ts';
+import { bundle } from '../../scripts/bundle.ts';
+import { eventParameters, readMainOutputs } from '../../scripts/infra/event-parameters.ts';
+import { useAzurite } from '../support/azurite.ts';
+import { type Child, startChild } from '../support/child.ts';
+import { eventually } from '../support/eventually.ts';
+import { useLocalAzure } from '../support/local-azure.ts';
+import { deploy } from './arm/deploy.ts';
+import { asObject, asString, type JsonObject } from './arm/json.ts';
+import { LocalTarget } from './arm/local-target.ts';
+import { type TemplateName, template } from './arm/templates.ts';
+
+// The templates as they are committed, deployed to an empty local Azure, and the app started with the settings and the
+// identity that they give it: do infrastructure and app agree? Roles are enforced all along.
+let host: string | undefined;
+const local = useLocalAzure({ fleet: 'empty', functionsHost: () => host });
+const azurite = useAzurite();
+
+let folder: string;
+let child: Child;
+let target: LocalTarget;
+let demo: JsonObject;
+let main: JsonObject;
+let settings: Record<string, string>;
+
+const world = (): World => local.azure.world;
+const owner = () => new ClientSecretCredential(TENANT_ID, CLIENT_IDS.owner, local.azure.owner.AZURE_CLIENT_SECRET);
+
+async function run(name: TemplateName, parameters: JsonObject): Promise<JsonObject> {
+  return deploy(
+    {
+      template: template(name),
+      parameters,
+      scope: { subscriptionId: SUBSCRIPTION_ID, resourceGroup: name === 'demo' ? 'rg-demo' : undefined },
+      location: 'westeurope',
+      tenantId: TENANT_ID,
+      deployerId: world().principals.get(CLIENT_IDS.owner)?.objectId ?? '',
+    },
+    target,
+  );
+}
+
+/** Everything, in the order in which docs/deploy.md has it. */
+async function deployAll(): Promise<void> {
+  await target.put({
+    id: `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-demo`,
+    type: 'Microsoft.Resources/resourceGroups',
+    apiVersion: '2024-03-01',
+    body: { location: 'westeurope' },
+  });
+  demo = await run('demo', {});
+  main = await run('main', {
+    environmentName: 'test',
+    location: 'westeurope',
+    managedVaults: [demo.vaultId ?? null],
+    apiClientId: '44444444-4444-4444-4444-444444444444',
+    allowEffectProbe: true,
+  });
+  const environment = Object.entries(main).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? value : JSON.stringify(value),
+  ]);
+  const outputs = readMainOutputs({
+    ...Object.fromEntries(environment),
+    AZURE_ENV_NAME: 'test',
+    AZURE_LOCATION: 'westeurope',
+  });
+  const topics = [...world().systemTopics.values()].map(({ id, name, source }) => ({
+    id,
+    name,
+    properties: { source },
+  }));
+  const { parameters } = eventParameters(outputs, topics);
+  await run(
+    'events',
+    Object.fromEntries(Object.entries(parameters).map(([name, { value }]) => [name, value])) as JsonObject,
+  );
+}
+
+beforeAll(async () => {
+  if (!world().subscriptions.has(SUBSCRIPTION_ID)) addSubscription(world(), { subscriptionId: SUBSCRIPTION_ID });
+  target = new LocalTarget(local.azure);
+  await deployAll();
+
+  // Queues and containers by the names in the template; Azurite stands in for the storage account.
+  const named = (type: string) => target.elsewhere.ofType(type).map(({ id }) => id.slice(id.lastIndexOf('/') + 1));
+  const queues = QueueServiceClient.fromConnectionString(azurite.connectionString);
+  for (const queue of named('Microsoft.Storage/storageAccounts/queueServices/queues')) await queues.createQueue(queue);
+  const blobs = BlobServiceClient.fromConnectionString(azurite.connectionString);
+  for (const name of named('Microsoft.Storage/storageAccounts/blobServices/containers'))
+    await blobs.createContainer(name);
+
+  const appSettings = target.elsewhere
+    .ofType('Microsoft.Web/sites/config')
+    .find(({ id }) => id.endsWith('/appsettings'));
+  settings = asObject(appSettings?.body.properties, 'app settings') as Record<string, string>;
+  folder = mkdtempSync(join(tmpdir(), 'cmk-world-'));
+  const { folder: app } = await bundle({ outDir: join(folder, 'app'), zip: false });
+  const port = await freePort(0);
+  child = startChild(join(import.meta.dirname, '../../local/host/main.ts'), ['--app', app], {
+    ...local.azure.env,
+    ...settings,
+    AzureWebJobsStorage: azurite.connectionString,
+    PORT: String(port),
+  });
+  await child.says(/^host ready /m, 30_000);
+  host = `http://127.0.0.1:${port}`;
+});
+
+afterAll(async () => {
+  child?.process.kill('SIGTERM');
+  await child?.exit;
+  if (folder) rmSync(folder, { recursive: true, force: true });
+});
+
+const encryptionOf = (name: string) => world().storageAccounts.get(name)?.encryption;
+const keyOf = (name: string) => encryptionOf(name)?.keyvaultproperties;
+const accounts = (): [automatic: string, pinned: string] => demo.accountNames as [string, string];
+
+describe('the templates, deployed to the local Azure', () => {
+  it('make the world of the article: a vault, a key, an identity with its role, accounts that use the key', () => {
+    const vault = world().vaults.get(asString(demo.vaultId, 'vault').split('/').at(-1) ?? '');
+    expect(vault?.properties.enablePurgeProtection).toBe(true);
+    const [automatic, pinned] = accounts();
+    expect(keyOf(automatic)?.keyversion).toBe('');
+    expect(keyOf(pinned)).toMatchObject({ keyname: 'files-key', keyversion: expect.stringMatching(/^[0-9a-f]{32}$/) });
+    expect(encryptionOf(pinned)?.keySource).toBe('Microsoft.Keyvault');
+  });
+
+  it('give the identity of the app what it needs, and not more', () => {
+    const principal = asString(main.CMK_APP_PRINCIPAL_ID, 'principal');
+    const vault = asString(demo.vaultId, 'vault');
+    const account = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-demo/providers/Microsoft.Storage/storageAccounts/${accounts()[0]}`;
+    const may = (scope: string, action: string, kind: 'action' | 'dataAction') =>
+      isAllowed(world(), principal, scope, action, kind);
+    expect(may(vault, 'Microsoft.KeyVault/vaults/keys/rotate/action', 'dataAction')).toBe(true);
+    expect(may(vault, 'Microsoft.KeyVault/vaults/keys/update/action', 'dataAction')).toBe(true);
+    expect(may(vault, 'Microsoft.KeyVault/vaults/keys/delete', 'dataAction')).toBe(false);
+    expect(may(vault, 'Microsoft.KeyVault/vaults/keys/purge/action', 'dataAction')).toBe(false);
+    expect(may(vault, 'Microsoft.KeyVault/vaults/delete', 'action')).toBe(false);
+    expect(may(account, 'Microsoft.Storage/storageAccounts/write', 'action')).toBe(true);
+    expect(may(account, 'Microsoft.Storage/storageAccounts/listKeys/action', 'action')).toBe(false);
+    expect(may(account, 'Microsoft.Storage/storageAccounts/delete', 'action')).toBe(false);
+    expect(may(account, 'Microsoft.Authorization/roleAssignments/write', 'action')).toBe(false);
+  });
+
+  it('aim the events of the vault at the functions of the app', () => {
+    const functions = [...world().eventSubscriptions.values()].map(({ topic, properties }) => {
+      expect(topic.toLowerCase()).toBe(asString(demo.vaultId, 'vault').toLowerCase());
+      return String(
+        asObject(asObject(properties.destination as JsonObject, 'destination').properties, 'properties').resourceId,
+      )
+        .split('/')
+        .at(-1);
+    });
+    expect(functions.sort()).toEqual(['keyExpired', 'keyNearExpiry', 'keyNewVersionCreated']);
+  });
+
+  it('let a rotation reach every account, with nothing but the rights and settings that they give', async () => {
+    const [automatic, pinned] = accounts();
+    const before = keyOf(pinned)?.keyversion;
+    const keys = new KeyClient(`https://${asString(demo.vaultId, 'vault').split('/').at(-1)}.vault.azure.net`, owner());
+    const rotated = await keys.rotateKey('files-key');
+    expect(rotated.properties.version).not.toBe(before);
+
+    await eventually(
+      'the pinned account on the new version',
+      () => keyOf(pinned)?.keyversion === rotated.properties.version,
+      30_000,
+    );
+    await eventually(
+      'the automatic account on the new version',
+      () => String(keyOf(automatic)?.currentVersionedKeyIdentifier).endsWith(`/${rotated.properties.version}`),
+      30_000,
+    );
+    expect(keyOf(automatic)?.keyversion).toBe('');
+    expect(child.output()).not.toContain('"level":"error"');
+  }, 60_000);
+
+  it('can be deployed again: nothing is refused, and nothing is there twice', async () => {
+    const count = () =>
+      [
+        world().eventSubscriptions,
+        world().systemTopics,
+        world().roleAssignments,
+        world().roleDefinitions,
+        world().identities,
+      ].map(({ size }) => size);
+    const first = count();
+    await deployAll();
+    expect(count()).toEqual(first);
+  });
+});
