@@ -242,6 +242,8 @@ export class History {
     }
     for (const version of after) {
       const was = findVersion(before, version.version);
+      // Shut by the event beside it, without a tag to spare for the record: left off.
+      if (meanwhile === 'deliver' && !version.enabled && otherTags(version) >= 15) continue;
       const expected = this.#owed.has(version.version) || (was?.enabled ?? true);
       expect(version.enabled, `${version.version} after a restore`).toBe(expected);
       expect(revocationOf(version), `record of ${version.version}`).toBeUndefined();
