@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { deadLetterBlobs } from './event-grid/dead-letter-blobs-client.ts';
 import { startLocalAzure } from './server.ts';
 
 // node local/azure/main.ts --state-dir .local --functions-host http://127.0.0.1:7071 [--fleet sample]
@@ -20,11 +21,15 @@ if (values.fleet !== 'sample' && values.fleet !== 'empty') {
   process.exit(2);
 }
 
+// Connection string of the blob service that takes dead letters; without it they are seen in GET /events alone.
+const deadLetterStorage = process.env.LOCAL_AZURE_DEAD_LETTER_STORAGE;
+
 const azure = await startLocalAzure({
   stateDir: values['state-dir'],
   functionsHost: () => values['functions-host'],
   fleet: values.fleet,
   settings: JSON.parse(values.settings),
+  ...(deadLetterStorage ? { writeDeadLetter: deadLetterBlobs(deadLetterStorage) } : {}),
 });
 console.log(JSON.stringify({ proxy: azure.proxyUrl, control: azure.controlUrl, env: azure.env, owner: azure.owner }));
 

@@ -84,22 +84,27 @@ async function start(
     env: base,
     logFile: folder.logFile('azurite'),
   });
-  const azure = processes.launch({
-    name: 'The local Azure',
-    module: module('../azure/main.ts'),
-    args: ['--state-dir', folder.path, '--functions-host', url],
-    env: base,
-    logFile: folder.logFile('azure'),
+  const storageReady = readyJson(azurite).then(async ({ connectionString }) => {
+    await createAppStorage(String(connectionString));
+    return String(connectionString);
   });
   const [app, host, storage, cloud] = await Promise.all([
     // In the run's own folder: another run beside it makes its own.
     bundle({ outDir: join(folder.path, 'app'), zip: false }),
     bundleHost(join(folder.path, 'host.cjs')),
-    readyJson(azurite).then(async ({ connectionString }) => {
-      await createAppStorage(String(connectionString));
-      return String(connectionString);
-    }),
-    readyJson(azure),
+    storageReady,
+    // It writes dead letters into the app's storage, as Event Grid does.
+    storageReady.then((connectionString) =>
+      readyJson(
+        processes.launch({
+          name: 'The local Azure',
+          module: module('../azure/main.ts'),
+          args: ['--state-dir', folder.path, '--functions-host', url],
+          env: { ...base, LOCAL_AZURE_DEAD_LETTER_STORAGE: connectionString },
+          logFile: folder.logFile('azure'),
+        }),
+      ),
+    ),
   ]);
   const azureEnv = cloud.env as Record<string, string>;
   const settings = appSettings(storage, env);
