@@ -1,0 +1,273 @@
+import { describe, expect, it } from 'vitest';
+import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import type { RoleAssignment, StorageAccount } from '../../local/azure/world.ts';
+import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
+import type { Services } from '../../src/services.ts';
+import { ACCOUNT_WORK, KEY_WORK, type KeyWork, parseKeyWork } from '../../src/work/messages.ts';
+import { processWork } from '../../src/work/process.ts';
+import { group, TestKey, vaultNamed } from '../support/fleet.ts';
+import { useWire } from '../support/wire.ts';
+
+const wire = useWire();
+
+const BOTH = { CMK_SUBSCRIPTIONS: `${SUBSCRIPTION_ID},${SECOND_SUBSCRIPTION_ID}` };
+const key = (vault?: string) => new TestKey(wire.azure.world, vault);
+const inRecords = () => ({ group: group(wire.azure.world, 'rg-records', SECOND_SUBSCRIPTION_ID) });
+const deliver = (work: KeyWork, services: Services = wire.services()) =>
+  processWork(
+    KEY_WORK,
+    { entry: work, dequeueCount: 1 },
+    parseKeyWork,
+    (parsed) => reconcileKey(parsed, services, wire.log),
+    services.queue,
+    wire.log,
+  );
+/** The accounts that were put to work, in order of their ids. */
+const found = () =>
+  wire.sent
+    .flatMap(({ work }) => (work.kind === 'account' ? [work.account] : []))
+    .sort()
+    .map((id) => id.toLowerCase());
+const ids = (...accounts: StorageAccount[]) => accounts.map(({ id }) => id.toLowerCase()).sort();
+const backInKeyQueue = () => wire.sent.filter(({ queue }) => queue === KEY_WORK);
+const list = (subscription: string) => ({
+  method: 'GET',
+  path: `^/subscriptions/${subscription}/providers/Microsoft.Storage/storageAccounts\\?`,
+});
+
+describe('the dependents of a key', () => {
+  it.each([1000, 2])('are found in every subscription that the identity sees (pages of %i)', async (size) => {
+    wire.azure.world.settings.storageListPageSize = size;
+    const [files, other] = [key(), key()];
+    const accounts = [
+      files.account('pinned'),
+      files.account('automatic'),
+      files.account('automaticEmpty'),
+      files.account('pinned', inRecords()),
+    ];
+    const byScope = other.account('pinned', { scopes: [{ name: 'scope1', key: files.use('automatic') }] });
+    other.account();
+    files.add();
+    await deliver(files.keyWork());
+    expect(found()).toEqual(ids(...accounts, byScope));
+    expect(wire.sent).toContainEqual({
+      queue: ACCOUNT_WORK,
+      delaySeconds: 0,
+      work: {
+        kind: 'account',
+        account: accounts[0]?.id,
+        location: 'westeurope',
+        key: files.id(),
+        cause: files.keyWork().cause,
+        attempt: 0,
+      },
+    });
+    expect(wire.records).toMatchObject([
+      {
+        level: 'info',
+        reason: 'InventoryComplete',
+        dependents: 5,
+        accountsSeen: wire.azure.world.storageAccounts.size,
+      },
+    ]);
+  });
+
+  it('are looked for in the subscriptions of CMK_SUBSCRIPTIONS alone', async () => {
+    const files = key();
+    const account = files.account();
+    files.account('pinned', inRecords());
+    const since = wire.azure.requests.last;
+    await deliver(files.keyWork(), wire.services({ CMK_SUBSCRIPTIONS: SUBSCRIPTION_ID }));
+    expect(found()).toEqual(ids(account));
+    expect(wire.arm(since, new RegExp(SECOND_SUBSCRIPTION_ID))).toEqual([]);
+  });
+
+  it('by encryption scope alone are not looked for with CMK_SCOPE_DISCOVERY=dependents', async () => {
+    const [files, other] = [key(), key()];
+    const account = files.account();
+    other.account('pinned', { scopes: [{ name: 'scope1', key: files.use('pinned') }] });
+    const since = wire.azure.requests.last;
+    await deliver(files.keyWork(), wire.services({ CMK_SCOPE_DISCOVERY: 'dependents' }));
+    expect(found()).toEqual(ids(account));
+    expect(wire.arm(since, /encryptionScopes/)).toEqual([]);
+  });
+
+  it('come to their turns as fast as the provider takes writes in their region, and no region waits for another', async () => {
+    const files = key();
+    for (let n = 0; n < 35; n++) files.account('pinned', { location: 'northeurope' });
+    const elsewhere = files.account('pinned', { location: 'uksouth' });
+    await deliver(files.keyWork());
+    const delays = wire.sent.flatMap(({ work, delaySeconds }) =>
+      work.kind === 'account' && work.location === 'northeurope' ? [delaySeconds] : [],
+    );
+    expect(delays).toHaveLength(35);
+    expect(Math.max(...delays)).toBeLessThanOrEqual(35 / 10);
+    expect(delays.filter((delay) => delay === 0).length).toBeGreaterThanOrEqual(10);
+    expect(wire.sent.find(({ work }) => work.kind === 'account' && work.account === elsewhere.id)).toMatchObject({
+      delaySeconds: 0,
+    });
+  });
+});
+
+describe('what cannot be read', () => {
+  it('a subscription that refuses is reported, and the others are done', async () => {
+    const { roleAssignments } = wire.azure.world;
+    const taken: [string, RoleAssignment][] = [...roleAssignments].filter(([, { scope }]) =>
+      scope.endsWith(SECOND_SUBSCRIPTION_ID),
+    );
+    for (const [id] of taken) roleAssignments.delete(id);
+    try {
+      const files = key();
+      const account = files.account();
+      files.account('pinned', inRecords());
+      await deliver(files.keyWork(), wire.services(BOTH));
+      expect(found()).toEqual(ids(account));
+      expect(wire.records).toContainEqual(
+        expect.objectContaining({
+          level: 'error',
+          reason: 'SubscriptionUnreadable',
+          subscription: SECOND_SUBSCRIPTION_ID,
+          message: expect.stringContaining('403 AuthorizationFailed'),
+        }),
+      );
+      expect(backInKeyQueue()).toEqual([]);
+    } finally {
+      for (const [id, assignment] of taken) roleAssignments.set(id, assignment);
+    }
+  });
+
+  it.each([
+    [429, 62],
+    [503, 62],
+  ])('%i to a list puts that subscription alone back for as long as Azure asks', async (status, delaySeconds) => {
+    const files = key();
+    const account = files.account();
+    const missed = files.account('pinned', inRecords());
+    const answer = { status, headers: { 'Retry-After': String(delaySeconds) } };
+    wire.azure.faults.add([{ match: list(SECOND_SUBSCRIPTION_ID), times: 1, answer }]);
+    await deliver(files.keyWork(2), wire.services(BOTH));
+    expect(found()).toEqual(ids(account));
+    const [back] = backInKeyQueue();
+    const rest = { ...files.keyWork(2), subscriptions: [SECOND_SUBSCRIPTION_ID] };
+    expect(back).toEqual({ queue: KEY_WORK, delaySeconds, work: rest });
+
+    wire.sent.length = 0;
+    await deliver(rest, wire.services(BOTH));
+    expect(found()).toEqual(ids(missed));
+  });
+
+  it.each([
+    ['500', { answer: { status: 500 } }],
+    ['a cut connection', { reset: true }],
+  ])('%s to a list uses up a try', async (_, effect) => {
+    const files = key();
+    const account = files.account();
+    wire.azure.faults.add([{ match: list(SECOND_SUBSCRIPTION_ID), times: 1, ...effect }]);
+    await deliver(files.keyWork(2), wire.services(BOTH));
+    expect(found()).toEqual(ids(account));
+    expect(backInKeyQueue()).toMatchObject([
+      { delaySeconds: 60, work: { attempt: 3, subscriptions: [SECOND_SUBSCRIPTION_ID] } },
+    ]);
+  });
+
+  it('an account whose encryption scopes cannot be listed is looked at later by itself', async () => {
+    const [files, other] = [key(), key()];
+    const account = other.account('pinned', { scopes: [{ name: 'scope1', key: files.use('pinned') }] });
+    const answer = { status: 429, headers: { 'Retry-After': '40' } };
+    wire.azure.faults.add([{ match: { path: `${account.name}/encryptionScopes` }, times: 1, answer }]);
+    await deliver(files.keyWork());
+    const [message] = wire.sent.filter(({ work }) => work.kind === 'account' && work.account === account.id);
+    expect(message?.delaySeconds).toBeGreaterThanOrEqual(40);
+    expect(wire.records).toContainEqual(
+      expect.objectContaining({ level: 'warning', reason: 'ScopesUnreadable', account: account.id }),
+    );
+  });
+
+  it('a vault that is gone is asked for again', async () => {
+    const { vaults } = wire.azure.world;
+    const vault = vaultNamed(wire.azure.world, 'kv-records');
+    const records = key('kv-records');
+    vaults.delete('kv-records');
+    try {
+      await deliver(records.keyWork());
+      expect(wire.sent).toMatchObject([{ queue: KEY_WORK, delaySeconds: 15, work: { attempt: 1 } }]);
+    } finally {
+      vaults.set('kv-records', vault);
+    }
+  });
+
+  it('the right to read the key that is missing is waited for', async () => {
+    const files = key();
+    wire.azure.faults.add([
+      {
+        match: { host: 'kv-files.vault.azure.net', path: files.name },
+        times: 1,
+        answer: { status: 403, body: { error: { code: 'Forbidden', message: 'no right' } } },
+      },
+    ]);
+    await deliver(files.keyWork());
+    expect(wire.sent).toMatchObject([{ queue: KEY_WORK, delaySeconds: 15, work: { attempt: 1 } }]);
+    expect(wire.records).toMatchObject([{ level: 'warning', reason: 'MissingPermission' }]);
+  });
+});
+
+describe('a key that dependents cannot be moved to', () => {
+  it('is looked at again when its next version becomes active, which moves them then', async () => {
+    const { clock } = wire.azure;
+    const files = key();
+    const account = files.account();
+    const next = files.add({ nbf: clock.nowSeconds() + 3_600 });
+    await deliver(files.keyWork());
+    const [again] = backInKeyQueue();
+    expect(again?.delaySeconds).toBeGreaterThan(3_590);
+    expect(again?.delaySeconds).toBeLessThanOrEqual(3_602);
+    expect(again?.work).toMatchObject({ kind: 'key', key: files.id(), attempt: 0, cause: { by: 'activation' } });
+    expect(wire.records).toContainEqual(expect.objectContaining({ level: 'info', reason: 'VersionNotYetActive' }));
+
+    wire.sent.length = 0;
+    clock.advance((again?.delaySeconds ?? 0) * 1000);
+    await deliver(again?.work as KeyWork);
+    expect(found()).toEqual(ids(account));
+    expect(backInKeyQueue()).toEqual([]); // there is nothing more to wait for
+    expect(next.nbf).toBeLessThanOrEqual(clock.nowSeconds());
+  });
+
+  it('does not exist: said, and done', async () => {
+    const files = key();
+    files.vault.keys.delete(files.name);
+    await deliver(files.keyWork());
+    expect(wire.sent).toEqual([]);
+    expect(wire.records).toMatchObject([{ level: 'error', reason: 'KeyNotFound' }]);
+  });
+
+  it('has no usable version: said, and done', async () => {
+    const files = key();
+    files.account();
+    files.first.enabled = false;
+    await deliver(files.keyWork());
+    expect(wire.sent).toEqual([]);
+    expect(wire.records).toMatchObject([{ level: 'error', reason: 'NoUsableVersion' }]);
+  });
+
+  it('is revoked: no account is touched, and a version that appeared since is shut', async () => {
+    const files = key();
+    files.account();
+    const since = wire.azure.clock.now().toISOString();
+    files.first.enabled = false;
+    files.first.tags = { 'cmk-revocation': `r1 ${since} somebody ${files.first.version}` };
+    const next = files.add();
+    await deliver(files.keyWork());
+    expect(wire.sent).toEqual([]);
+    expect(next.enabled).toBe(false);
+    expect(next.tags?.['cmk-revocation']).toContain(next.version);
+    expect(wire.records.map(({ reason }) => reason)).toEqual(['KeptRevoked', 'RevocationOpen']);
+  });
+
+  it('is in no managed vault: its message is poison, and nobody is asked', async () => {
+    const other = key('kv-other');
+    const since = wire.azure.requests.last;
+    await deliver(other.keyWork());
+    expect(wire.azure.requests.since(since)).toEqual([]);
+    expect(wire.records).toMatchObject([{ level: 'error', reason: 'Poisoned', because: 'VaultNotManaged' }]);
+  });
+});

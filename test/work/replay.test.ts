@@ -1,0 +1,85 @@
+import { QueueServiceClient } from '@azure/storage-queue';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { createAppStorage } from '../../local/run/app-storage-client.ts';
+import { ACCOUNT_WORK, type AccountWork, KEY_WORK, type KeyWork } from '../../src/work/messages.ts';
+import { replay } from '../../src/work/replay-client.ts';
+import { useAzurite } from '../support/azurite.ts';
+
+const azurite = useAzurite();
+const service = () => QueueServiceClient.fromConnectionString(azurite.connectionString);
+
+const CAUSE = { by: 'KeyNewVersionCreated', ref: 'e1', since: '2026-01-01T00:00:00.000Z' };
+const KEY = 'https://kv-files.vault.azure.net/keys/files-key';
+const keyWork: KeyWork = { kind: 'key', key: KEY, cause: CAUSE, attempt: 23 };
+const accountWork = (n: number): AccountWork => ({
+  kind: 'account',
+  account: `/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st${n}`,
+  location: 'westeurope',
+  key: KEY,
+  cause: CAUSE,
+  attempt: n,
+});
+
+const put = (queue: string, ...messages: unknown[]) =>
+  Promise.all(
+    messages.map((message) =>
+      service()
+        .getQueueClient(queue)
+        .sendMessage(typeof message === 'string' ? message : JSON.stringify(message)),
+    ),
+  );
+const texts = async (queue: string) => {
+  const { peekedMessageItems } = await service().getQueueClient(queue).peekMessages({ numberOfMessages: 32 });
+  return peekedMessageItems.map(({ messageText }) => messageText);
+};
+const count = async (queue: string) => (await service().getQueueClient(queue).getProperties()).approximateMessagesCount;
+
+beforeEach(async () => {
+  await createAppStorage(azurite.connectionString);
+  for (const queue of [KEY_WORK, ACCOUNT_WORK]) {
+    await service().getQueueClient(queue).clearMessages();
+    await service().getQueueClient(`${queue}-poison`).clearMessages();
+  }
+});
+
+describe('replay', () => {
+  it('puts poison messages back to work, as they were, with their tries counted from zero', async () => {
+    await put('account-work-poison', accountWork(1), accountWork(2));
+    expect(await replay(service(), ACCOUNT_WORK)).toEqual({ replayed: 2, left: [] });
+    const work = (await texts(ACCOUNT_WORK))
+      .map((text) => JSON.parse(text))
+      .sort((a, b) => (a.account < b.account ? -1 : 1));
+    expect(work).toEqual([
+      { ...accountWork(1), attempt: 0 },
+      { ...accountWork(2), attempt: 0 },
+    ]);
+    expect(await count('account-work-poison')).toBe(0);
+  });
+
+  it('takes no message of the other queue', async () => {
+    await put('key-work-poison', keyWork);
+    await put('account-work-poison', accountWork(1));
+    await replay(service(), KEY_WORK);
+    expect((await texts(KEY_WORK)).map((text) => JSON.parse(text))).toEqual([{ ...keyWork, attempt: 0 }]);
+    expect(await texts(ACCOUNT_WORK)).toEqual([]);
+    expect(await count('account-work-poison')).toBe(1);
+  });
+
+  it('leaves what is not ours where it is, and says what it is', async () => {
+    await put('account-work-poison', 'rubbish', { kind: 'account' }, accountWork(1), keyWork);
+    const result = await replay(service(), ACCOUNT_WORK);
+    expect(result.replayed).toBe(1);
+    expect([...result.left].sort()).toEqual(['rubbish', '{"kind":"account"}', JSON.stringify(keyWork)].sort());
+    expect(await count('account-work-poison')).toBe(3);
+  });
+
+  it('goes through more messages than a queue hands out at a time', async () => {
+    await put('account-work-poison', ...Array.from({ length: 70 }, (_, n) => accountWork(n)));
+    expect(await replay(service(), ACCOUNT_WORK)).toEqual({ replayed: 70, left: [] });
+    expect(await count(ACCOUNT_WORK)).toBe(70);
+  });
+
+  it('finds nothing to do in an empty queue', async () => {
+    expect(await replay(service(), ACCOUNT_WORK)).toEqual({ replayed: 0, left: [] });
+  });
+});
