@@ -1,3 +1,4 @@
+import { grantApp } from './app-setup.ts';
 import {
   addAccount,
   addIdentity,
@@ -7,7 +8,6 @@ import {
   addVault,
   allowStorage,
 } from './fleet.ts';
-import { grantApp } from './sample-fleet.ts';
 import type { StorageAccount, Vault, World } from './world.ts';
 
 /** A big fleet on one key, for benchmarks: pinned accounts spread evenly over subscriptions and regions. */

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { grantApp, subscribeApp } from './app-setup.ts';
 import { CLIENT_IDS, SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from './constants.ts';
 import {
   addAccount,
@@ -6,20 +6,11 @@ import {
   addKeyVersion,
   addOtherResource,
   addResourceGroup,
-  addRoleAssignment,
   addSubscription,
   addVault,
   allowStorage,
 } from './fleet.ts';
-import { BUILT_IN_ROLES } from './roles/built-in-roles.ts';
-import type { ResourceGroup, RoleDefinition, Subscription, Vault, World } from './world.ts';
-
-/** The functions that Key Vault's events go to, each with the one event type it handles. */
-const eventFunctions = {
-  keyNewVersionCreated: 'Microsoft.KeyVault.KeyNewVersionCreated',
-  keyNearExpiry: 'Microsoft.KeyVault.KeyNearExpiry',
-  keyExpired: 'Microsoft.KeyVault.KeyExpired',
-} as const;
+import type { World } from './world.ts';
 
 /** The fleet that `npm start` shows and people script against. Its names are part of the contract of the local run. */
 export function sampleFleet(world: World): void {
@@ -84,98 +75,4 @@ export function sampleFleet(world: World): void {
   });
   grantApp(world, { vaults: [kvFiles, kvRecords], subscriptions: [main, second] });
   for (const vault of [kvFiles, kvRecords]) subscribeApp(world, vault, app);
-}
-
-/** Gives the app's identities the least they need: Reader, changing encryption, and updating and rotating keys. */
-export function grantApp(
-  world: World,
-  targets: { vaults: readonly Vault[]; subscriptions: readonly Subscription[] },
-): void {
-  const scopes = targets.subscriptions.map(({ subscriptionId }) => `/subscriptions/${subscriptionId}`);
-  const keyRole = customRole(world, scopes, 'CMK key operator', {
-    dataActions: [
-      'Microsoft.KeyVault/vaults/keys/read',
-      'Microsoft.KeyVault/vaults/keys/update/action',
-      'Microsoft.KeyVault/vaults/keys/rotate/action',
-      'Microsoft.KeyVault/vaults/keyrotationpolicies/read',
-    ],
-  });
-  const storageRole = customRole(world, scopes, 'CMK storage operator', {
-    actions: [
-      'Microsoft.Storage/storageAccounts/read',
-      'Microsoft.Storage/storageAccounts/write',
-      'Microsoft.Storage/storageAccounts/encryptionScopes/read',
-      'Microsoft.Storage/storageAccounts/encryptionScopes/write',
-      'Microsoft.ManagedIdentity/userAssignedIdentities/*/assign/action',
-    ],
-  });
-  for (const clientId of [CLIENT_IDS.app, CLIENT_IDS.appUserAssigned]) {
-    const principalId = world.principals.get(clientId)?.objectId;
-    if (!principalId) continue;
-    for (const vault of targets.vaults)
-      addRoleAssignment(world, { scope: vault.id, principalId, role: keyRole, settled: true });
-    for (const scope of scopes) {
-      for (const role of [BUILT_IN_ROLES.Reader, storageRole, BUILT_IN_ROLES['Storage File Data Privileged Reader']]) {
-        addRoleAssignment(world, { scope, principalId, role, settled: true });
-      }
-    }
-  }
-}
-
-function customRole(
-  world: World,
-  assignableScopes: string[],
-  roleName: string,
-  rights: { actions?: string[]; dataActions?: string[] },
-): RoleDefinition {
-  const role: RoleDefinition = {
-    id: `${assignableScopes[0]}/providers/Microsoft.Authorization/roleDefinitions/${randomUUID()}`,
-    roleName,
-    type: 'CustomRole',
-    actions: rights.actions ?? [],
-    notActions: [],
-    dataActions: rights.dataActions ?? [],
-    notDataActions: [],
-    assignableScopes,
-  };
-  world.roleDefinitions.set(role.id.toLowerCase(), role);
-  return role;
-}
-
-/** Subscribes the app's functions to a vault's events, as the deployment does: one event subscription for each function. */
-export function subscribeApp(world: World, vault: Vault, appGroup: ResourceGroup): void {
-  const storage = `${appGroup.id}/providers/Microsoft.Storage/storageAccounts/stcmkapp`;
-  for (const [functionName, eventType] of Object.entries(eventFunctions)) {
-    const id = `${vault.id}/providers/Microsoft.EventGrid/eventSubscriptions/cmk-${functionName}`;
-    world.eventSubscriptions.set(id.toLowerCase(), {
-      id,
-      name: `cmk-${functionName}`,
-      topic: vault.id,
-      properties: {
-        topic: vault.id,
-        provisioningState: 'Succeeded',
-        destination: {
-          endpointType: 'AzureFunction',
-          properties: {
-            resourceId: `${appGroup.id}/providers/Microsoft.Web/sites/func-cmk/functions/${functionName}`,
-            maxEventsPerBatch: 1,
-            preferredBatchSizeInKilobytes: 64,
-          },
-        },
-        filter: {
-          subjectBeginsWith: '',
-          subjectEndsWith: '',
-          includedEventTypes: [eventType],
-          enableAdvancedFilteringOnArrays: true,
-        },
-        labels: null,
-        eventDeliverySchema: 'CloudEventSchemaV1_0',
-        retryPolicy: { maxDeliveryAttempts: 30, eventTimeToLiveInMinutes: 1440 },
-        deadLetterDestination: {
-          endpointType: 'StorageBlob',
-          properties: { resourceId: storage, blobContainerName: 'cmk-deadletter' },
-        },
-      },
-    });
-  }
 }

@@ -111,8 +111,9 @@ function patchKey(
   // A version belongs to its key: it does not outlive a change of key unless it is sent again.
   const sameKey = current?.keyname === keyname && sameVault(current.keyvaulturi, keyvaulturi);
   const keyversion = asked.keyversion === undefined && !sameKey ? undefined : pick('keyversion');
+  const { keyversion: _, ...readOnly } = sameKey ? current : { keyversion: undefined };
   return {
-    ...(sameKey ? current : {}),
+    ...readOnly,
     keyvaulturi,
     keyname,
     ...(keyversion === undefined ? {} : { keyversion }),

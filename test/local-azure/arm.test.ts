@@ -1,0 +1,325 @@
+import { randomUUID } from 'node:crypto';
+import { afterEach, describe, expect, it } from 'vitest';
+import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import { addPrincipal } from '../../local/azure/fleet.ts';
+import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
+import { useLocalAzure } from '../support/local-azure.ts';
+import { arm, signIn } from './support.ts';
+
+const local = useLocalAzure({ fleet: 'sample', settings: { instantProvisioning: false } });
+const subscription = `/subscriptions/${SUBSCRIPTION_ID}`;
+const vaults = `${subscription}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults`;
+
+describe('what is not there', () => {
+  it.each([
+    [
+      '/subscriptions/5ab50000-0000-4000-8000-0000000000ff/resourcegroups',
+      404,
+      'SubscriptionNotFound',
+      "The subscription '5ab50000-0000-4000-8000-0000000000ff' could not be found.",
+    ],
+    [
+      `${subscription}/resourceGroups/nosuch/providers/Microsoft.KeyVault/vaults/kv`,
+      404,
+      'ResourceGroupNotFound',
+      "Resource group 'nosuch' could not be found.",
+    ],
+    [
+      `${vaults}/nosuch`,
+      404,
+      'ResourceNotFound',
+      "The Resource 'Microsoft.KeyVault/vaults/nosuch' under resource group 'rg-keys' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+    ],
+    // The account is in another group: its name alone does not find it.
+    [
+      `${subscription}/resourceGroups/rg-keys/providers/Microsoft.Storage/storageAccounts/stfiles01`,
+      404,
+      'ResourceNotFound',
+      "The Resource 'Microsoft.Storage/storageAccounts/stfiles01' under resource group 'rg-keys' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+    ],
+    [
+      `${subscription}/providers/Microsoft.Storage/nosuch`,
+      404,
+      'InvalidResourceType',
+      "The resource type 'nosuch' could not be found in the namespace 'microsoft.storage' for api version '2025-08-01'.",
+    ],
+    [
+      `${subscription}/providers/Microsoft.Nosuch/things`,
+      404,
+      'InvalidResourceNamespace',
+      "The resource namespace 'microsoft.nosuch' is invalid.",
+    ],
+  ])('%s is a %i %s', async (path, status, code, message) => {
+    const answer = await arm(local.azure, 'GET', path);
+    expect({ status: answer.status, error: answer.body.error }).toEqual({ status, error: { code, message } });
+  });
+
+  it('needs an api-version', async () => {
+    const { token } = local.azure.tokens.issue(signIn(local.azure, 'owner'), 'https://management.azure.com');
+    const response = await fetch(`https://management.azure.com${subscription}`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    expect([response.status, await response.json()]).toEqual([
+      400,
+      {
+        error: {
+          code: 'MissingApiVersionParameter',
+          message: 'The api-version query parameter (?api-version=) is required for all requests.',
+        },
+      },
+    ]);
+  });
+
+  it('takes ids in any case', async () => {
+    const { body } = await arm(
+      local.azure,
+      'GET',
+      `${vaults}/kv-files`.toUpperCase().replace('API-VERSION', 'api-version'),
+    );
+    expect(body.name).toBe('kv-files');
+  });
+});
+
+describe('who may do what', () => {
+  it.each([
+    ['without a token', undefined, 'AuthenticationFailed'],
+    ['with a token that is none', 'Bearer nonsense', 'InvalidAuthenticationToken'],
+  ])('refuses %s', async (_, authorization, code) => {
+    const response = await fetch(`https://management.azure.com${subscription}?api-version=2022-12-01`, {
+      headers: authorization ? { authorization } : {},
+    });
+    expect([response.status, await response.json()]).toMatchObject([401, { error: { code } }]);
+    expect(response.headers.get('www-authenticate')).toContain('authorization_uri=');
+  });
+
+  it("refuses a token for another resource, and one that is not signed by the tenant's keys", async () => {
+    const ask = async (token: string) => {
+      const response = await fetch(`https://management.azure.com${subscription}?api-version=2022-12-01`, {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      return ((await response.json()) as { error: { code: string } }).error.code;
+    };
+    const owner = signIn(local.azure, 'owner');
+    expect(await ask(local.azure.tokens.issue(owner, 'https://vault.azure.net').token)).toBe(
+      'InvalidAuthenticationTokenAudience',
+    );
+    const { token } = local.azure.tokens.issue(owner, 'https://management.azure.com');
+    expect(await ask(`${token.slice(0, -8)}AAAAAAAA`)).toBe('InvalidAuthenticationToken');
+  });
+
+  it('lets the app change accounts and nothing beyond', async () => {
+    const app = signIn(local.azure, 'app');
+    const account = `${subscription}/resourceGroups/rg-files/providers/Microsoft.Storage/storageAccounts/stfiles01`;
+    expect((await arm(local.azure, 'PATCH', account, { as: app, body: { tags: { seen: 'yes' } } })).status).toBe(200);
+    const refused = await arm(local.azure, 'DELETE', account, { as: app });
+    expect([refused.status, refused.body.error?.code]).toEqual([403, 'AuthorizationFailed']);
+    expect(refused.body.error?.message).toContain("perform action 'microsoft.storage/storageaccounts/delete'");
+  });
+
+  it('shows an outsider no subscription', async () => {
+    const { body } = await arm(local.azure, 'GET', '/subscriptions', { as: signIn(local.azure, 'outsider') });
+    expect(body.value).toEqual([]);
+  });
+});
+
+describe('role assignments', () => {
+  const name = randomUUID();
+  const principal = () => signIn(local.azure, 'outsider').objectId;
+  const id = `${vaults}/kv-other/providers/Microsoft.Authorization/roleAssignments/${name}`;
+  const put = (roleGuid: string, at = id) =>
+    arm(local.azure, 'PUT', at, {
+      body: {
+        properties: {
+          roleDefinitionId: `${subscription}/providers/Microsoft.Authorization/roleDefinitions/${roleGuid}`,
+          principalId: principal(),
+          principalType: 'ServicePrincipal',
+        },
+      },
+    });
+
+  it('are made once, listed by scope and principal, and taken away', async () => {
+    expect((await put('acdd72a7-3385-48ef-bd42-f606fba81ae7')).status).toBe(201);
+    const again = await put('acdd72a7-3385-48ef-bd42-f606fba81ae7', id.replace(name, randomUUID()));
+    expect([again.status, again.body.error]).toEqual([
+      409,
+      { code: 'RoleAssignmentExists', message: 'The role assignment already exists.' },
+    ]);
+    const unknown = await put(randomUUID(), id.replace(name, randomUUID()));
+    expect([unknown.status, unknown.body.error?.code]).toEqual([400, 'RoleDefinitionDoesNotExist']);
+
+    const list = `${vaults}/kv-other/providers/Microsoft.Authorization/roleAssignments?$filter=`;
+    const mine = await arm(local.azure, 'GET', `${list}${encodeURIComponent(`assignedTo('${principal()}')`)}`);
+    expect(mine.body.value?.map((one) => one.name)).toEqual([name]);
+    const atScope = await arm(local.azure, 'GET', `${list}atScope%28%29`);
+    expect(atScope.body.value?.map((one) => one.name)).toContain(name);
+    // From above, only without atScope().
+    const above = await arm(
+      local.azure,
+      'GET',
+      `${subscription}/providers/Microsoft.Authorization/roleAssignments?$filter=atScope()`,
+    );
+    expect(above.body.value?.map((one) => one.name)).not.toContain(name);
+
+    expect((await arm(local.azure, 'DELETE', id)).status).toBe(200);
+    expect((await arm(local.azure, 'DELETE', id)).status).toBe(204);
+  });
+
+  it('count from the resource they are made on downwards, once they have propagated', async () => {
+    const reader = addPrincipal(local.azure.world, { displayName: 'reader' });
+    local.azure.world.settings.rolePropagationMs = 60_000;
+    const assignment = { roleDefinitionId: BUILT_IN_ROLES.Reader.id, principalId: reader.objectId };
+    await arm(
+      local.azure,
+      'PUT',
+      `${subscription}/resourceGroups/rg-keys/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`,
+      { body: { properties: assignment } },
+    );
+    const read = async (path: string) => (await arm(local.azure, 'GET', path, { as: reader })).status;
+    expect(await read(`${vaults}/kv-files`)).toBe(403);
+    local.azure.clock.advance(60_000);
+    expect(await read(`${vaults}/kv-files`)).toBe(200);
+    expect(await read(`${subscription}/resourceGroups/rg-files`)).toBe(403);
+  });
+  afterEach(() => {
+    local.azure.world.settings.rolePropagationMs = 0;
+  });
+
+  it('take a custom role by its GUID', async () => {
+    const role = `${subscription}/providers/Microsoft.Authorization/roleDefinitions/${randomUUID()}`;
+    const made = await arm(local.azure, 'PUT', role, {
+      body: {
+        properties: {
+          roleName: 'Tagger',
+          assignableScopes: [subscription],
+          permissions: [{ actions: ['Microsoft.Resources/tags/*'] }],
+        },
+      },
+    });
+    expect(made.status).toBe(201);
+    const tagger = addPrincipal(local.azure.world, { displayName: 'tagger' });
+    await arm(local.azure, 'PUT', `${subscription}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`, {
+      body: { properties: { roleDefinitionId: role, principalId: tagger.objectId } },
+    });
+    const tags = `${subscription}/resourceGroups/rg-plain/providers/Microsoft.Storage/storageAccounts/stplain01/providers/Microsoft.Resources/tags/default`;
+    const merged = await arm(local.azure, 'PATCH', tags, {
+      as: tagger,
+      body: { operation: 'Merge', properties: { tags: { a: 'b' } } },
+    });
+    expect([merged.status, merged.body.properties?.tags]).toEqual([200, { a: 'b' }]);
+  });
+});
+
+describe('vaults', () => {
+  const body = (properties: Record<string, unknown>) => ({
+    location: 'westeurope',
+    properties: { sku: { family: 'A', name: 'standard' }, ...properties },
+  });
+
+  it('register first and say when to look again', async () => {
+    const made = await arm(local.azure, 'PUT', `${vaults}/kv-new`, { body: body({}) });
+    expect([made.status, made.headers.get('retry-after'), made.body.properties?.provisioningState]).toEqual([
+      200,
+      '1',
+      'RegisteringDns',
+    ]);
+    local.azure.clock.advance(1000);
+    const ready = await arm(local.azure, 'GET', `${vaults}/kv-new`);
+    expect([ready.headers.get('retry-after'), ready.body.properties?.vaultUri]).toEqual([
+      null,
+      'https://kv-new.vault.azure.net/',
+    ]);
+  });
+
+  it.each([
+    [{ enablePurgeProtection: false }, 'enablePurgeProtection'],
+    [{ enableSoftDelete: false }, 'enableSoftDelete'],
+    [{ softDeleteRetentionInDays: 30 }, 'softDeleteRetentionInDays'],
+  ])('do not take %j back', async (properties, named) => {
+    const { status, body: answer } = await arm(local.azure, 'PATCH', `${vaults}/kv-files`, { body: { properties } });
+    expect(status).toBe(400);
+    expect(answer.error?.message).toContain(`"${named}"`);
+    expect(local.azure.world.vaults.get('kv-files')?.properties).toMatchObject({
+      enablePurgeProtection: true,
+      enableSoftDelete: true,
+      softDeleteRetentionInDays: 90,
+    });
+  });
+
+  it('lose their event subscriptions and role assignments when they are deleted, for good', async () => {
+    const { world } = local.azure;
+    const id = `${vaults}/kv-records`.toLowerCase();
+    const attached = () => [
+      [...world.eventSubscriptions.values()].filter(({ topic }) => topic.toLowerCase() === id).length,
+      [...world.roleAssignments.values()].filter(({ scope }) => scope.toLowerCase() === id).length,
+    ];
+    expect(attached().every((count) => count > 0)).toBe(true);
+    expect((await arm(local.azure, 'DELETE', `${vaults}/kv-records`)).status).toBe(200);
+    const again = await arm(local.azure, 'PUT', `${vaults}/kv-records`, { body: body({}) });
+    expect([again.status, again.body.error?.code]).toEqual([409, 'ConflictError']);
+    const purge = await arm(
+      local.azure,
+      'POST',
+      `${subscription}/providers/Microsoft.KeyVault/locations/westeurope/deletedVaults/kv-records/purge`,
+    );
+    expect(purge.status).toBe(405);
+    const recovered = await arm(local.azure, 'PUT', `${vaults}/kv-records`, { body: body({ createMode: 'recover' }) });
+    expect([recovered.status, world.vaults.get('kv-records')?.keys.has('records-key')]).toEqual([200, true]);
+    expect(attached()).toEqual([0, 0]);
+  });
+
+  it('are gone when their retention is over', async () => {
+    await arm(local.azure, 'PUT', `${vaults}/kv-short`, { body: body({ softDeleteRetentionInDays: 7 }) });
+    await arm(local.azure, 'DELETE', `${vaults}/kv-short`);
+    local.azure.clock.advance(7 * 24 * 3_600_000);
+    expect(local.azure.world.deletedVaults.has('kv-short')).toBe(false);
+  });
+});
+
+describe('event subscriptions', () => {
+  const id = `${vaults}/kv-files/providers/Microsoft.EventGrid/eventSubscriptions/es-test`;
+  const functionId = `${subscription}/resourceGroups/rg-cmk/providers/Microsoft.Web/sites/func-cmk/functions/keyExpired`;
+  const destination = { endpointType: 'AzureFunction', properties: { resourceId: functionId } };
+
+  it('are created in two steps, with the defaults of Azure', async () => {
+    const made = await arm(local.azure, 'PUT', id, {
+      body: { properties: { destination, eventDeliverySchema: 'CloudEventSchemaV1_0' } },
+    });
+    expect([made.status, made.body.properties?.provisioningState]).toEqual([201, 'Creating']);
+    const operation = new URL(made.headers.get('azure-asyncoperation') ?? '');
+    const polled = await arm(local.azure, 'GET', `${operation.pathname}${operation.search}`);
+    expect(polled.body).toMatchObject({ status: 'Succeeded' });
+    const { body } = await arm(local.azure, 'GET', id);
+    expect(body.properties).toMatchObject({
+      provisioningState: 'Succeeded',
+      destination: {
+        endpointType: 'AzureFunction',
+        properties: { maxEventsPerBatch: 1, preferredBatchSizeInKilobytes: 64 },
+      },
+      filter: { includedEventTypes: expect.arrayContaining(['Microsoft.KeyVault.KeyNewVersionCreated']) },
+      retryPolicy: { maxDeliveryAttempts: 30, eventTimeToLiveInMinutes: 1440 },
+      eventDeliverySchema: 'CloudEventSchemaV1_0',
+    });
+    const list = await arm(local.azure, 'GET', `${vaults}/kv-files/providers/Microsoft.EventGrid/eventSubscriptions`);
+    expect(list.body.value?.map(({ name }) => name)).toContain('es-test');
+    expect((await arm(local.azure, 'DELETE', id)).status).toBe(200);
+  });
+
+  it.each([
+    ['no destination', {}],
+    [
+      'a destination that is no function',
+      { destination: { endpointType: 'AzureFunction', properties: { resourceId: '/subscriptions/x' } } },
+    ],
+    ['too many attempts', { destination, retryPolicy: { maxDeliveryAttempts: 31 } }],
+  ])('are refused with %s', async (_, properties) => {
+    const { status, body } = await arm(local.azure, 'PUT', id, { body: { properties } });
+    expect([status, body.error?.code]).toEqual([400, 'InvalidRequest']);
+  });
+
+  it('hang on a vault that is there', async () => {
+    const { status } = await arm(local.azure, 'PUT', id.replace('kv-files', 'kv-nosuch'), {
+      body: { properties: { destination } },
+    });
+    expect(status).toBe(404);
+  });
+});

@@ -1,0 +1,42 @@
+import { CLIENT_IDS } from '../../local/azure/constants.ts';
+import type { LocalAzure } from '../../local/azure/server.ts';
+import type { Principal } from '../../local/azure/world.ts';
+
+/** A sign-in of the tenant by its fixed client id. */
+export function signIn(azure: LocalAzure, name: keyof typeof CLIENT_IDS): Principal {
+  const principal = azure.world.principals.get(CLIENT_IDS[name]);
+  if (!principal) throw new Error(`There is no sign-in '${name}'.`);
+  return principal;
+}
+
+/** Asks ARM over the wire; the body is read. `as` signs in, by default as the owner. */
+export async function arm(
+  azure: LocalAzure,
+  method: string,
+  path: string,
+  options: { body?: unknown; as?: Principal; headers?: Record<string, string> } = {},
+): Promise<{ status: number; headers: Headers; body: ArmBody }> {
+  const { token } = azure.tokens.issue(options.as ?? signIn(azure, 'owner'), 'https://management.azure.com');
+  const url = `https://management.azure.com${path}${path.includes('api-version=') ? '' : `${path.includes('?') ? '&' : '?'}api-version=2025-08-01`}`;
+  const response = await fetch(url, {
+    method,
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...options.headers },
+    ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, body: text === '' ? {} : JSON.parse(text) };
+}
+
+/** As much of an ARM answer as the tests look at. */
+export interface ArmBody {
+  readonly id?: string;
+  readonly error?: { code: string; message: string };
+  readonly value?: readonly ArmBody[];
+  readonly nextLink?: string;
+  readonly name?: string;
+  readonly tags?: Record<string, string>;
+  readonly identity?: { type: string; principalId?: string; userAssignedIdentities?: Record<string, unknown> };
+  readonly properties?: Record<string, unknown> & {
+    encryption?: { keySource: string; identity?: unknown; keyvaultproperties?: Record<string, string> };
+  };
+}
