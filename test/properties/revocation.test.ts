@@ -7,7 +7,7 @@ describe('a revocation', () => {
   it('is sticky, and its restore is exact, after every step of 1,000 random histories', async () => {
     await fc.assert(
       fc.asyncProperty(
-        histories,
+        histories(24),
         fc.record({
           dualControl: fc.boolean(),
           skewMs: fc.constantFrom(-90_000, 0, 0, 90_000),
