@@ -31,8 +31,6 @@ const azure = await startLocalAzure({
   settings: JSON.parse(values.settings),
   ...(deadLetterStorage ? { writeDeadLetter: deadLetterBlobs(deadLetterStorage) } : {}),
 });
-console.log(JSON.stringify({ proxy: azure.proxyUrl, control: azure.controlUrl, env: azure.env, owner: azure.owner }));
-
 let stopping = false;
 async function stop(): Promise<void> {
   if (stopping) return;
@@ -48,3 +46,6 @@ else if (!values.detached) {
   process.stdin.on('error', stop);
   process.stdin.resume();
 }
+
+// Last: whoever reads it may stop this process at once.
+console.log(JSON.stringify({ proxy: azure.proxyUrl, control: azure.controlUrl, env: azure.env, owner: azure.owner }));

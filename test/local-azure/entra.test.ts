@@ -1,0 +1,215 @@
+import { createRemoteJWKSet, jwtVerify } from 'jose';
+import { describe, expect, it } from 'vitest';
+import { CLIENT_IDS, CMK_API_AUDIENCE, CMK_API_CLIENT_ID, TENANT_ID } from '../../local/azure/constants.ts';
+import { useLocalAzure } from '../support/local-azure.ts';
+import { signIn } from './support.ts';
+
+const local = useLocalAzure({ fleet: 'sample' });
+const login = `https://login.microsoftonline.com/${TENANT_ID}`;
+
+function claimsOf(token: string): Record<string, unknown> {
+  return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+}
+
+async function token(form: Record<string, string>, path = '/oauth2/v2.0/token') {
+  const response = await fetch(`${login}${path}`, { method: 'POST', body: new URLSearchParams(form) });
+  return { status: response.status, body: (await response.json()) as Record<string, string> };
+}
+
+function credentials(name: keyof typeof CLIENT_IDS) {
+  return {
+    grant_type: 'client_credentials',
+    client_id: CLIENT_IDS[name],
+    client_secret: signIn(local.azure, name).secret,
+  };
+}
+
+describe('discovery', () => {
+  it.each([
+    [`/${TENANT_ID}/v2.0`, `https://login.microsoftonline.com/${TENANT_ID}/v2.0`],
+    [`/${TENANT_ID}`, `https://sts.windows.net/${TENANT_ID}/`],
+    ['/common/v2.0', 'https://login.microsoftonline.com/{tenantid}/v2.0'],
+  ])('of %s names the issuer %s and a key set that is there', async (path, issuer) => {
+    const response = await fetch(`https://login.microsoftonline.com${path}/.well-known/openid-configuration`);
+    const document = (await response.json()) as { issuer: string; jwks_uri: string };
+    expect(document.issuer).toBe(issuer);
+    const keys = (await (await fetch(document.jwks_uri)).json()) as { keys: unknown[] };
+    expect(keys.keys).toEqual([expect.objectContaining({ kty: 'RSA', alg: 'RS256', use: 'sig' })]);
+  });
+
+  it('of another tenant is refused', async () => {
+    const response = await fetch('https://login.microsoftonline.com/other/v2.0/.well-known/openid-configuration');
+    expect([response.status, await response.json()]).toMatchObject([400, { error: 'invalid_tenant' }]);
+  });
+});
+
+describe('client credentials', () => {
+  it.each([
+    ['revoker', ['CmkKey.Read', 'CmkKey.Revoke']],
+    ['restorer', ['CmkKey.Read', 'CmkKey.Restore']],
+    ['operator', ['CmkKey.Read', 'CmkKey.Revoke', 'CmkKey.Restore', 'Cmk.Operate']],
+    ['outsider', undefined],
+  ] as const)('give %s a v2 token of the API with the roles %j', async (name, roles) => {
+    const { body } = await token({ ...credentials(name), scope: `${CMK_API_AUDIENCE}/.default` });
+    const claims = claimsOf(body.access_token ?? '');
+    const now = Date.now() / 1000;
+    expect(claims).toMatchObject({
+      aud: CMK_API_CLIENT_ID,
+      iss: `${login}/v2.0`,
+      azp: CLIENT_IDS[name],
+      azpacr: '1',
+      oid: signIn(local.azure, name).objectId,
+      tid: TENANT_ID,
+      ver: '2.0',
+      uti: expect.any(String),
+    });
+    expect(claims.roles).toEqual(roles);
+    expect(Number(claims.nbf)).toBeLessThanOrEqual(now);
+    expect(Number(claims.exp)).toBeGreaterThan(now + 3000);
+  });
+
+  it("give v1 tokens for Microsoft's own resources", async () => {
+    const { body } = await token({ ...credentials('owner'), scope: 'https://management.core.windows.net//.default' });
+    expect(claimsOf(body.access_token ?? '')).toMatchObject({
+      aud: 'https://management.core.windows.net/',
+      iss: `https://sts.windows.net/${TENANT_ID}/`,
+      appid: CLIENT_IDS.owner,
+      ver: '1.0',
+    });
+  });
+
+  it('are valid in real time, wherever the clock stands', async () => {
+    local.azure.clock.advance(40 * 24 * 3_600_000);
+    const { body } = await token({ ...credentials('operator'), scope: `${CMK_API_AUDIENCE}/.default` });
+    const keySet = createRemoteJWKSet(new URL(`${login}/discovery/v2.0/keys`));
+    await expect(jwtVerify(body.access_token ?? '', keySet)).resolves.toMatchObject({
+      payload: { aud: CMK_API_CLIENT_ID },
+    });
+  });
+
+  it.each([
+    [{ client_secret: 'wrong' }, 401, 'invalid_client'],
+    [{ client_id: 'c1100000-0000-4000-8000-0000000000ff' }, 400, 'unauthorized_client'],
+    // The app's identity has no secret to sign in with.
+    [{ client_id: CLIENT_IDS.app }, 400, 'unauthorized_client'],
+    [{ scope: '' }, 400, 'invalid_scope'],
+    [{ grant_type: 'password' }, 400, 'unsupported_grant_type'],
+  ])('with %j are refused', async (change, status, error) => {
+    const answer = await token({ ...credentials('owner'), scope: 'https://graph.microsoft.com/.default', ...change });
+    expect([answer.status, answer.body.error]).toEqual([status, error]);
+  });
+});
+
+describe('signing keys', () => {
+  it('can be rotated: old tokens stay good until their key is withdrawn', async () => {
+    const keySet = () => createRemoteJWKSet(new URL(`${login}/discovery/v2.0/keys`));
+    const before = local.azure.tokens.issue(signIn(local.azure, 'operator'), CMK_API_AUDIENCE).token;
+    local.azure.tokens.rotateKeys();
+    const after = local.azure.tokens.issue(signIn(local.azure, 'operator'), CMK_API_AUDIENCE).token;
+    for (const one of [before, after]) await expect(jwtVerify(one, keySet())).resolves.toBeDefined();
+    local.azure.tokens.rotateKeys({ withdraw: true });
+    await expect(jwtVerify(before, keySet())).rejects.toThrow(/no applicable key/);
+    expect(local.azure.tokens.callerOf(`Bearer ${before}`)).toBeUndefined();
+  });
+});
+
+describe('a device-code sign-in', () => {
+  it('is pending once, then signs the owner in, who may refresh for another resource', async () => {
+    const start = await token(
+      { client_id: 'app', scope: 'https://management.core.windows.net//.default offline_access' },
+      '/oauth2/v2.0/devicecode',
+    );
+    const poll = () =>
+      token({
+        client_id: 'app',
+        grant_type: 'urn:ietf:params:oauth:grant-type:device_code',
+        device_code: start.body.device_code ?? '',
+      });
+    expect((await poll()).body.error).toBe('authorization_pending');
+    const { body } = await poll();
+    expect(claimsOf(body.access_token ?? '')).toMatchObject({
+      oid: signIn(local.azure, 'ownerUser').objectId,
+      scp: 'user_impersonation',
+    });
+    const refreshed = await token({
+      client_id: 'app',
+      grant_type: 'refresh_token',
+      refresh_token: body.refresh_token ?? '',
+      scope: 'https://graph.microsoft.com//.default',
+    });
+    const me = await fetch('https://graph.microsoft.com/v1.0/me', {
+      headers: { authorization: `Bearer ${refreshed.body.access_token}` },
+    });
+    expect([me.status, await me.json()]).toMatchObject([200, { displayName: 'owner-user' }]);
+  });
+});
+
+describe('the managed-identity endpoint', () => {
+  const ask = (query: Record<string, string>, header = local.azure.env.IDENTITY_HEADER) =>
+    fetch(
+      `${local.azure.env.IDENTITY_ENDPOINT}?${new URLSearchParams({ 'api-version': '2019-08-01', resource: 'https://vault.azure.net', ...query })}`,
+      {
+        headers: { 'X-IDENTITY-HEADER': header ?? '' },
+      },
+    );
+
+  it.each([
+    ['without a client id, for the system-assigned identity', {}, 'app'],
+    ['by client id, for the user-assigned one', { client_id: CLIENT_IDS.appUserAssigned }, 'appUserAssigned'],
+  ] as const)('answers %s', async (_, query, name) => {
+    const response = await ask(query);
+    const body = (await response.json()) as Record<string, string>;
+    expect([response.status, body]).toMatchObject([
+      200,
+      {
+        resource: 'https://vault.azure.net',
+        token_type: 'Bearer',
+        client_id: CLIENT_IDS[name],
+        expires_on: expect.stringMatching(/^\d+$/),
+      },
+    ]);
+    expect(claimsOf(body.access_token ?? '')).toMatchObject({
+      oid: signIn(local.azure, name).objectId,
+      aud: 'https://vault.azure.net',
+    });
+  });
+
+  it.each([
+    ['an identity that is not the app’s', { client_id: CLIENT_IDS.owner }, undefined, 400],
+    ['an unknown identity', { client_id: 'c1100000-0000-4000-8000-0000000000ff' }, undefined, 400],
+    ['another protocol', { 'api-version': '2017-09-01' }, undefined, 400],
+    ['a wrong header', {}, 'wrong', 403],
+  ])('refuses %s', async (_, query, header, status) => {
+    expect((await ask(query as Record<string, string>, header)).status).toBe(status);
+  });
+});
+
+describe('Microsoft Graph', () => {
+  const graph = async (path: string, init: RequestInit = {}) => {
+    const { token: bearer } = local.azure.tokens.issue(signIn(local.azure, 'owner'), 'https://graph.microsoft.com/');
+    const response = await fetch(`https://graph.microsoft.com${path}`, {
+      ...init,
+      headers: { authorization: `Bearer ${bearer}` },
+    });
+    return {
+      status: response.status,
+      body: (await response.json()) as { value?: { id: string; displayName: string }[] },
+    };
+  };
+
+  it('refuses /me to a service principal, and finds it by its app id', async () => {
+    expect((await graph('/v1.0/me')).status).toBe(400);
+    const filter = encodeURIComponent(`servicePrincipalNames/any(c:c eq '${CLIENT_IDS.owner}')`);
+    const { body } = await graph(`/v1.0/servicePrincipals?$filter=${filter}`);
+    expect(body.value).toMatchObject([{ id: signIn(local.azure, 'owner').objectId, displayName: 'owner' }]);
+  });
+
+  it('names objects by id, identities among them', async () => {
+    const identity = [...local.azure.world.identities.values()].find(({ name }) => name === 'id-storage');
+    const { body } = await graph('/v1.0/directoryObjects/getByIds', {
+      method: 'POST',
+      body: JSON.stringify({ ids: [identity?.principalId, 'unknown'] }),
+    });
+    expect(body.value).toMatchObject([{ displayName: 'id-storage' }]);
+  });
+});

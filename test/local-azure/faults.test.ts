@@ -1,0 +1,159 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import { Faults } from '../../local/azure/faults.ts';
+import { useLocalAzure } from '../support/local-azure.ts';
+import { arm, signIn } from './support.ts';
+
+const local = useLocalAzure({ fleet: 'sample' });
+const account = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-files/providers/Microsoft.Storage/storageAccounts/stfiles01`;
+
+async function control(method: string, path: string, body?: unknown) {
+  const response = await fetch(`${local.azure.controlUrl}${path}`, {
+    method,
+    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+  });
+  const text = await response.text();
+  return { status: response.status, body: text === '' ? undefined : JSON.parse(text) };
+}
+
+afterEach(() => local.azure.faults.clear());
+
+describe('faults of requests', () => {
+  it('answer in place of the service, as often as they were ordered, after those to be skipped', async () => {
+    const answer = { status: 429, headers: { 'Retry-After': '2' }, body: { error: { code: 'Busy' } } };
+    const rule = {
+      match: { host: 'management.*', method: 'get', path: '^/subscriptions/.*/stfiles01\\?' },
+      times: 2,
+      skip: 1,
+      answer,
+    };
+    expect((await control('POST', '/faults', [rule])).status).toBe(200);
+    const answers = [];
+    for (let n = 0; n < 5; n++) answers.push(await arm(local.azure, 'GET', account));
+    expect(answers.map(({ status }) => status)).toEqual([200, 429, 429, 200, 200]);
+    expect([answers[1]?.headers.get('retry-after'), answers[1]?.body.error?.code]).toEqual(['2', 'Busy']);
+  });
+
+  it('cut the connection before the request takes effect, or after', async () => {
+    const tag = (value: string) => arm(local.azure, 'PATCH', account, { body: { tags: { value } } });
+    const held = () => local.azure.world.storageAccounts.get('stfiles01')?.tags.value;
+    await tag('first');
+    local.azure.faults.add([{ match: { method: 'PATCH' }, times: 1, reset: true }]);
+    await expect(tag('second')).rejects.toThrow();
+    expect(held()).toBe('first');
+    local.azure.faults.add([{ match: { method: 'PATCH' }, times: 1, resetAfter: true }]);
+    await expect(tag('third')).rejects.toThrow();
+    expect(held()).toBe('third');
+  });
+
+  it('hang until the client gives up, and slow an answer down', async () => {
+    local.azure.faults.add([
+      { match: {}, times: 1, hang: true },
+      { match: {}, times: 1, delayMs: 60 },
+    ]);
+    const { token } = local.azure.tokens.issue(signIn(local.azure, 'owner'), 'https://management.azure.com');
+    const ask = (signal?: AbortSignal) =>
+      fetch(`https://management.azure.com${account}?api-version=1`, {
+        headers: { authorization: `Bearer ${token}` },
+        ...(signal ? { signal } : {}),
+      });
+    await expect(ask(AbortSignal.timeout(200))).rejects.toThrow(/timeout/i);
+    const started = performance.now();
+    expect((await ask()).status).toBe(200);
+    expect(performance.now() - started).toBeGreaterThanOrEqual(55);
+  });
+
+  it('are gone after DELETE', async () => {
+    await control('POST', '/faults', [{ answer: { status: 503 } }]);
+    expect((await control('DELETE', '/faults')).status).toBe(204);
+    expect((await arm(local.azure, 'GET', account)).status).toBe(200);
+  });
+
+  it.each([
+    [{}, 'must be an array'],
+    [[{ match: {} }], 'rule 0: needs exactly one of answer'],
+    [[{ match: {}, hang: true, reset: true }], 'has hang, reset'],
+    [
+      [
+        { match: {}, hang: true },
+        { match: { path: '(' }, hang: true },
+      ],
+      'rule 1: match.path: is not a regular expression',
+    ],
+    [[{ match: { hots: 'x' }, hang: true }], 'rule 0: match'],
+    [[{ match: {}, times: 0, hang: true }], 'rule 0: times'],
+    [[{ match: { delivery: true }, hang: true }], 'rule 0'],
+    [[{ match: { delivery: true }, duplicate: 1 }], 'rule 0: duplicate'],
+    [[7], 'rule 0'],
+  ])('%j is refused with what is wrong, and none of it is taken', async (rules, message) => {
+    const { status, body } = await control('POST', '/faults', rules);
+    expect(status).toBe(400);
+    expect(body.error).toContain(message);
+    expect(local.azure.faults.list()).toEqual([]);
+  });
+});
+
+describe('faults of deliveries', () => {
+  it('are taken by function, apart from those of requests', () => {
+    const faults = new Faults();
+    faults.add([
+      { match: { delivery: true, function: 'keyExpired' }, times: 1, drop: true },
+      { match: { delivery: true }, times: 1, duplicate: 2 },
+    ]);
+    expect(faults.takeRequest('management.azure.com', 'GET', '/')).toBeUndefined();
+    expect(faults.takeDelivery('keyNearExpiry')).toMatchObject({ duplicate: 2 });
+    expect(faults.takeDelivery('keyNearExpiry')).toBeUndefined();
+    expect(faults.takeDelivery('keyExpired')).toMatchObject({ drop: true });
+  });
+});
+
+describe('the control API', () => {
+  it('moves the clock forward', async () => {
+    const before = local.azure.clock.nowMs();
+    const { status, body } = await control('POST', '/clock', { advance: 'PT24H' });
+    expect(status).toBe(200);
+    expect(Date.parse(body.now) - before).toBeGreaterThanOrEqual(24 * 3_600_000);
+  });
+
+  it.each([{ advance: '24h' }, { advance: 'P' }, { advance: 7 }, {}, { advance: 'PT1H', more: 1 }])(
+    'refuses the clock %j',
+    async (body) => {
+      expect((await control('POST', '/clock', body)).status).toBe(400);
+    },
+  );
+
+  it('tells every request after a number', async () => {
+    const since = local.azure.requests.last;
+    await arm(local.azure, 'GET', account, { headers: { 'x-ms-client-request-id': 'abc' } });
+    const { body } = await control('GET', `/requests?since=${since}`);
+    expect(body).toEqual([
+      {
+        seq: since + 1,
+        time: expect.any(String),
+        host: 'management.azure.com',
+        method: 'GET',
+        path: `${account}?api-version=2025-08-01`,
+        status: 200,
+        durationMs: expect.any(Number),
+        clientRequestId: 'abc',
+        caller: 'owner',
+      },
+    ]);
+    expect((await control('GET', '/requests?since=x')).status).toBe(400);
+  });
+
+  it('changes settings, and refuses one that there is not', async () => {
+    expect((await control('PATCH', '/settings', { latencyMs: 1 })).body).toMatchObject({ latencyMs: 1 });
+    expect((await control('PATCH', '/settings', { latency: 1 })).status).toBe(400);
+    expect((await control('PATCH', '/settings', { latencyMs: -1 })).status).toBe(400);
+    await control('PATCH', '/settings', { latencyMs: 0 });
+  });
+
+  it('hands out a token of a sign-in', async () => {
+    const { body } = await control('POST', '/token', { signIn: 'operator' });
+    const claims = JSON.parse(Buffer.from(body.access_token.split('.')[1], 'base64url').toString());
+    expect(claims.roles).toEqual(['CmkKey.Read', 'CmkKey.Revoke', 'CmkKey.Restore', 'Cmk.Operate']);
+    const unknown = await control('POST', '/token', { signIn: 'nobody' });
+    expect([unknown.status, unknown.body.error]).toEqual([404, expect.stringContaining('There are: owner')]);
+  });
+});

@@ -1,0 +1,56 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { afterEach, describe, expect, it } from 'vitest';
+import { stateDir } from '../support/local-azure.ts';
+
+const started: ChildProcess[] = [];
+
+afterEach(() => {
+  for (const child of started.splice(0)) child.kill('SIGKILL');
+});
+
+function start(...args: string[]): ChildProcess {
+  const child = spawn(process.execPath, ['local/azure/main.ts', '--state-dir', stateDir(), ...args], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  started.push(child);
+  return child;
+}
+
+async function ready(
+  child: ChildProcess,
+): Promise<{ proxy: string; control: string; env: Record<string, string>; owner: Record<string, string> }> {
+  if (!child.stdout) throw new Error('The child has a pipe for its output.');
+  const [line] = await once(createInterface({ input: child.stdout }), 'line');
+  return JSON.parse(line);
+}
+
+describe('the local Azure as a process', () => {
+  it('says in one line of JSON how to reach it, and serves its control API', async () => {
+    const { proxy, control, env, owner } = await ready(start('--settings', '{"throttle":true}'));
+    expect(env).toMatchObject({
+      HTTPS_PROXY: proxy,
+      NODE_USE_ENV_PROXY: '1',
+      NODE_EXTRA_CA_CERTS: expect.stringContaining('ca.pem'),
+    });
+    expect(owner.AZURE_CLIENT_SECRET).toMatch(/^\S{20,}$/);
+    expect(await (await fetch(`${control}/settings`)).json()).toMatchObject({ throttle: true });
+  });
+
+  it.each([
+    ['is told to stop', (child: ChildProcess) => child.kill('SIGTERM')],
+    ['whoever started it is gone', (child: ChildProcess) => child.stdin?.end()],
+  ])('ends when it %s', async (_, stop) => {
+    const child = start('--fleet', 'empty');
+    await ready(child);
+    const exit = once(child, 'exit');
+    stop(child);
+    expect(await exit).toEqual([0, null]);
+  });
+
+  it('refuses a fleet that there is not', async () => {
+    const child = start('--fleet', 'huge');
+    expect(await once(child, 'exit')).toEqual([2, null]);
+  });
+});
