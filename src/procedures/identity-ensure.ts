@@ -12,6 +12,8 @@ export interface WantedIdentity extends Where {
   readonly name: string;
   /** Only needed to create it. */
   readonly location?: string | undefined;
+  /** Where to create it, when that is elsewhere than where it is looked for. */
+  readonly create?: Where | undefined;
 }
 
 /** An identity; in a dry run one that is not there yet has no principal. */
@@ -25,7 +27,9 @@ export async function ensureIdentity(wanted: WantedIdentity, { azure, journal }:
     return found;
   }
   checkName('identity', wanted.name);
-  const { name, resourceGroup, location } = wanted;
+  const { name, location } = wanted;
+  const place = wanted.create ?? wanted;
+  const { resourceGroup } = place;
   if (!resourceGroup || !location) {
     const lacking = resourceGroup ? ['region', '--location <region>'] : ['resource group', '--resource-group <group>'];
     throw new CmkError(
@@ -34,7 +38,7 @@ export async function ensureIdentity(wanted: WantedIdentity, { azure, journal }:
       `Add ${lacking[1]}.`,
     );
   }
-  const id = resourceId(await subscriptionFor(azure, wanted), resourceGroup, IDENTITY_TYPE, name);
+  const id = resourceId(await subscriptionFor(azure, place), resourceGroup, IDENTITY_TYPE, name);
   const created = await journal.change(`identity ${name} created in ${resourceGroup} (${location})`, () =>
     azure.identities.create(id, location),
   );

@@ -9,9 +9,14 @@ export interface WantedVault extends Where {
   /** Only needed to create it. */
   readonly location?: string | undefined;
   readonly sku?: 'standard' | 'premium' | undefined;
+  /** Where to create it, when that is elsewhere than where it is looked for. */
+  readonly create?: Where | undefined;
   /** Days that deleted keys are kept, 7 to 90; Azure's own default is 90. */
   readonly retentionDays?: number | undefined;
 }
+
+/** A vault; `planned` when a dry run would create it. */
+export type EnsuredVault = Vault & { readonly planned?: boolean };
 
 export type VaultPlan = 'nothing' | 'protect' | 'create';
 
@@ -27,7 +32,7 @@ export function planVault(found: Pick<Vault, 'purgeProtection' | 'softDelete'> |
  *
  * @returns the vault; in a dry run, one that is to be created as it would be
  */
-export async function ensureVault(wanted: WantedVault, procedure: Procedure): Promise<Vault> {
+export async function ensureVault(wanted: WantedVault, procedure: Procedure): Promise<EnsuredVault> {
   const { azure, journal } = procedure;
   const found = await lookForVault(wanted.name, azure, wanted);
   const plan = planVault(found);
@@ -47,15 +52,16 @@ export async function ensureVault(wanted: WantedVault, procedure: Procedure): Pr
   return (await journal.change(text, () => azure.vaultSetup.protect(id))) ?? found;
 }
 
-async function createVault(wanted: WantedVault, { azure, journal }: Procedure): Promise<Vault> {
+async function createVault(wanted: WantedVault, { azure, journal }: Procedure): Promise<EnsuredVault> {
   const { name, location, sku = 'standard', retentionDays = 90 } = wanted;
   checkName('vault', name);
-  const resourceGroup = wanted.resourceGroup ?? missing('resource group', '--resource-group <group>', name);
+  const place = wanted.create ?? wanted;
+  const resourceGroup = place.resourceGroup ?? missing('resource group', '--resource-group <group>', name);
   const region = location ?? missing('region', '--location <region>', name);
   if (!(Number.isInteger(retentionDays) && retentionDays >= 7 && retentionDays <= 90)) {
     throw new CmkError('ArgumentInvalid', `${retentionDays} days of retention are not possible.`, 'Choose 7 to 90.');
   }
-  const subscription = await subscriptionFor(azure, wanted);
+  const subscription = await subscriptionFor(azure, place);
   if (await azure.vaultSetup.isDeleted(subscription, name, region)) {
     throw new CmkError(
       'NameTaken',
@@ -82,6 +88,7 @@ async function createVault(wanted: WantedVault, { azure, journal }: Procedure): 
     rbac: true,
     softDelete: true,
     purgeProtection: true,
+    planned: true,
   };
 }
 

@@ -1,0 +1,157 @@
+import { type KeyRevocation, revokeKey } from '../break-glass/revoke-key.ts';
+import { reportVersions, type VersionReport } from '../break-glass/version-report.ts';
+import type { BlastRadius } from '../dependents/blast-radius.ts';
+import { CmkError } from '../errors.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { RevocationStamp } from '../keys/revocation.ts';
+import { describe } from '../work/outcome.ts';
+import type { AppRecord } from './app-record.ts';
+import type { Procedure } from './azure.ts';
+import { type AppEnvironment, blastRadiusOf } from './blast-radius-of.ts';
+
+/** A dry run may take its time; a revocation waits no longer than this for what depends on the key. Milliseconds. */
+const DRY_RUN_MS = 60_000;
+const DEPENDENTS_MS = 5_000;
+
+export interface RevokeOptions {
+  readonly reason: string;
+  readonly ticket?: string | undefined;
+  readonly environment: AppEnvironment;
+  readonly app: AppRecord;
+}
+
+export interface RevokeResult {
+  readonly key: string;
+  /** Whether a fresh read proves that no version is enabled. */
+  readonly complete: boolean;
+  readonly revocation: { readonly id: string; readonly revokedOn: string; readonly revokedBy: string } | undefined;
+  readonly versions: readonly VersionReport[];
+  /** From the start to the last version disabled, in milliseconds. */
+  readonly elapsedMs: number;
+  /** Undefined when it could not be read in time. */
+  readonly dependents: BlastRadius | undefined;
+  /** `written`, or why the audit trail could not be written. */
+  readonly audit: string;
+}
+
+/** What a revocation would shut, without shutting it. */
+export async function previewRevocation(
+  key: ManagedKey,
+  environment: AppEnvironment,
+  { azure, journal }: Procedure,
+): Promise<RevokeResult> {
+  const [versions, dependents] = await Promise.all([
+    azure.urgentKeys.listVersions(key),
+    radius(key, azure, environment, DRY_RUN_MS),
+  ]);
+  if (versions.length === 0) throw noSuchKey(key);
+  const report = reportVersions(versions, [], versions, azure.now());
+  for (const version of versions.filter(({ enabled }) => enabled)) {
+    await journal.change(`version ${version.version} disabled`, async () => {});
+  }
+  describeRadius(dependents, { azure, journal });
+  const nothing = { revocation: undefined, elapsedMs: 0, audit: 'nothing to write: nothing was changed' };
+  return { key: key.id, complete: false, versions: report, dependents, ...nothing };
+}
+
+/**
+ * Disables every version of a key, as the app's API does and with the same record, so that the app takes it for its own.
+ * It needs Key Vault and a token; Azure Resource Manager and the app's storage are asked beside it and waited for briefly.
+ */
+export async function revoke(
+  key: ManagedKey,
+  { reason, ticket, environment, app }: RevokeOptions,
+  procedure: Procedure,
+): Promise<RevokeResult> {
+  const { azure, journal } = procedure;
+  const operator = await azure.operator();
+  const reading = radius(key, azure, environment, DEPENDENTS_MS);
+  const { urgentKeys: keys, now, sleep } = azure;
+  const result = await revokeKey(key, operator.objectId, { keys, now, sleep });
+  if (result.versions.length === 0) throw noSuchKey(key);
+  const closed = result.versions.filter(({ before, after }) => before !== 'Disabled' && after === 'Disabled');
+  for (const { version } of closed) await journal.change(`version ${version} disabled`, async () => {});
+  const before = result.versions.length - closed.length;
+  if (closed.length === 0 && result.complete) journal.found('every version is disabled already');
+  else if (before > 0) journal.found(`${before} versions were disabled before`);
+  noteTroubles(key, result, procedure);
+
+  const revocation = result.revocation && forReport(result.revocation);
+  const details = { why: reason, ticket, revocation, complete: result.complete, versions: result.versions, by: 'cmk' };
+  const [dependents, audit] = await Promise.all([
+    reading,
+    closed.length > 0 || !result.complete
+      ? app.audit({
+          action: 'key.revoke',
+          reason: result.complete ? 'Revoked' : 'RevocationIncomplete',
+          key,
+          operator,
+          details,
+        })
+      : 'nothing to write: nothing was changed',
+  ]);
+  if (closed.length > 0) {
+    if (audit !== 'written') journal.note(`Not in the audit trail: ${audit}`);
+    const queued = await app.enqueue(key, 'revoke');
+    if (queued !== 'queued') journal.note(`The app does not watch the effect on the file shares: ${queued}`);
+  }
+  describeRadius(dependents, procedure);
+  const { complete, versions, elapsedMs } = result;
+  return { key: key.id, complete, revocation, versions, elapsedMs, dependents, audit };
+}
+
+function noteTroubles(key: ManagedKey, result: KeyRevocation, { journal }: Procedure): void {
+  if (result.unproven) journal.note(`The versions could not be read again as proof: ${describe(result.unproven)}`);
+  for (const { version, after, error } of result.versions) {
+    if (after !== 'Disabled') journal.note(`Version ${version} of ${key.id} is NOT shut${error ? `: ${error}` : ''}.`);
+  }
+  if (!result.complete) journal.note('Run the same command again: it finishes what is missing.');
+  if (result.unrecorded.length > 0) {
+    journal.note(`A restore will leave these off, for want of a tag to record them: ${result.unrecorded.join(', ')}`);
+  }
+}
+
+async function radius(
+  key: ManagedKey,
+  azure: Procedure['azure'],
+  environment: AppEnvironment,
+  ms: number,
+): Promise<BlastRadius | undefined> {
+  try {
+    return await blastRadiusOf(key, azure, environment, ms);
+  } catch {
+    return undefined; // settings that are wrong, say: nothing that may stand in the way
+  }
+}
+
+function describeRadius(dependents: BlastRadius | undefined, { journal }: Procedure): void {
+  if (!dependents) {
+    journal.note('What depends on the key could not be read.');
+    return;
+  }
+  const { accounts, otherResources, selfLockout, unread } = dependents;
+  const shares = accounts.reduce((sum, account) => sum + account.shares.length, 0);
+  journal.found(
+    `${count(accounts.length, 'storage account')} with ${count(shares, 'file share')} and ${count(otherResources.length, 'other resource')} depend on the key`,
+  );
+  if (selfLockout === true) {
+    journal.note("The app's own storage is encrypted with this key: while it is revoked the app stands still.");
+  }
+  for (const { what, detail } of unread) journal.note(`There may be more: ${what} could not be read. ${detail}`);
+}
+
+export function forReport({ id, revokedOn, revokedBy }: RevocationStamp): NonNullable<RevokeResult['revocation']> {
+  return { id, revokedOn: revokedOn.toISOString(), revokedBy };
+}
+
+export function noSuchKey(key: ManagedKey): CmkError {
+  return new CmkError(
+    'KeyNotFound',
+    `There is no key ${key.vault.name}/${key.name}; nothing was changed.`,
+    'Check the names of vault and key.',
+  );
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
