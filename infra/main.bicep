@@ -208,9 +208,11 @@ module network 'modules/network.bicep' = if (privateNetwork) {
   }
 }
 
-// Outside AzureCloud the host cannot work out the addresses from the account's name.
+// From a name the host makes an address in core.windows.net, whatever the cloud, and a name goes before addresses.
 var hostStorage = environment().name == 'AzureCloud'
-  ? {}
+  ? {
+      AzureWebJobsStorage__accountName: storage.outputs.name
+    }
   : {
       AzureWebJobsStorage__blobServiceUri: storage.outputs.blobEndpoint
       AzureWebJobsStorage__queueServiceUri: storage.outputs.queueEndpoint
@@ -241,7 +243,6 @@ module app 'modules/app.bicep' = {
     workspaceId: monitoring.outputs.workspaceId
     settings: union(
       {
-        AzureWebJobsStorage__accountName: storage.outputs.name
         AzureWebJobsStorage__credential: 'managedidentity'
         AzureWebJobsStorage__clientId: identity.outputs.clientId
         AZURE_CLIENT_ID: identity.outputs.clientId

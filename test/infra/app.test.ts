@@ -62,6 +62,28 @@ describe('app settings', () => {
     expect(config(tuned, 'appsettings').CMK_REFRESH_AUTOMATIC).toBe('off');
   });
 
+  it('give the addresses of the storage outside AzureCloud, where the host makes a wrong one from the name', async () => {
+    const government = {
+      name: 'AzureUSGovernment',
+      authentication: { loginEndpoint: 'https://login.microsoftonline.us/' },
+      suffixes: { storage: 'core.usgovcloudapi.net', keyvaultDns: '.vault.usgovcloudapi.net' },
+    };
+    const { azure: other } = await dryRun('main', MAIN_PARAMETERS, government);
+    const there = config(other, 'appsettings');
+    expect(there.AZURE_CLOUD).toBe('AzureUSGovernment');
+    expect(
+      Object.keys(there)
+        .filter((name) => name.startsWith('AzureWebJobsStorage'))
+        .sort(),
+    ).toEqual([
+      'AzureWebJobsStorage__blobServiceUri',
+      'AzureWebJobsStorage__clientId',
+      'AzureWebJobsStorage__credential',
+      'AzureWebJobsStorage__queueServiceUri',
+    ]);
+    expect(Object.keys(settings)).not.toContain('AzureWebJobsStorage__queueServiceUri');
+  });
+
   it('name no setting that Flex Consumption refuses', () => {
     const refused = /^(FUNCTIONS_WORKER_RUNTIME|FUNCTIONS_EXTENSION_VERSION|WEBSITE_|SCM_DO_BUILD|ENABLE_ORYX)/;
     expect(Object.keys(settings).filter((name) => refused.test(name))).toEqual([]);

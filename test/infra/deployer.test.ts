@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { deploy } from './arm/deploy.ts';
 import { DryAzure } from './arm/dry-azure.ts';
-import { evaluate, type Surroundings } from './arm/evaluate.ts';
+import { AZURE_CLOUD, evaluate, type Surroundings } from './arm/evaluate.ts';
 import type { Json, JsonObject } from './arm/json.ts';
 import { parseExpression } from './arm/parse-expression.ts';
 import { SUBSCRIPTION, TENANT } from './arm/templates.ts';
@@ -12,6 +12,7 @@ const around: Surroundings = {
   deployerId: 'me',
   location: 'westeurope',
   deploymentName: 'main',
+  cloud: AZURE_CLOUD,
   template: {
     variables: { list: ['a', 'b'], derived: "[format('{0}-{1}', variables('list')[0], parameters('name'))]" },
     functions: [

@@ -1,4 +1,4 @@
-import { evaluate, type Surroundings } from './evaluate.ts';
+import { AZURE_CLOUD, evaluate, type Surroundings } from './evaluate.ts';
 import { asArray, asObject, asString, isObject, type Json, type JsonObject } from './json.ts';
 import { type DeploymentScope, resourceId } from './resource-id.ts';
 
@@ -27,6 +27,8 @@ export interface Deployment {
   readonly tenantId: string;
   readonly deployerId: string;
   readonly name?: string;
+  /** Default: the public cloud. */
+  readonly cloud?: JsonObject;
 }
 
 /**
@@ -45,6 +47,7 @@ export async function deploy(deployment: Deployment, target: Target): Promise<Js
     tenantId,
     deployerId,
     deploymentName: deployment.name ?? 'main',
+    cloud: deployment.cloud ?? AZURE_CLOUD,
     parameters: {},
     indexes: new Map(),
     lambdas: {},
@@ -151,6 +154,7 @@ async function nested(
       location: around.location,
       tenantId: around.tenantId,
       deployerId: around.deployerId,
+      cloud: around.cloud,
       name,
     },
     target,

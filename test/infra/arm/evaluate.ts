@@ -11,6 +11,8 @@ export interface Surroundings {
   readonly deployerId: string;
   readonly location: string;
   readonly deploymentName: string;
+  /** What `environment()` answers. */
+  readonly cloud: JsonObject;
   readonly template: JsonObject;
   readonly parameters: JsonObject;
   /** The answer about a resource of this template, by its symbolic name. */
@@ -20,7 +22,8 @@ export interface Surroundings {
   readonly lambdas: JsonObject;
 }
 
-const CLOUD: JsonObject = {
+/** The public cloud. */
+export const AZURE_CLOUD: JsonObject = {
   name: 'AzureCloud',
   authentication: { loginEndpoint: 'https://login.microsoftonline.com/' },
   suffixes: { storage: 'core.windows.net', keyvaultDns: '.vault.azure.net' },
@@ -106,7 +109,7 @@ function call(name: string, args: readonly Expression[], around: Surroundings): 
     case 'deployment':
       return { name: around.deploymentName, location: around.location };
     case 'environment':
-      return CLOUD;
+      return around.cloud;
     case 'resourceId':
     case 'subscriptionResourceId':
     case 'tenantResourceId':

@@ -35,12 +35,14 @@ export const MAIN_PARAMETERS: JsonObject = {
 export async function dryRun(
   name: TemplateName,
   parameters: JsonObject,
+  cloud?: JsonObject,
 ): Promise<{ azure: DryAzure; outputs: JsonObject }> {
   const azure = new DryAzure();
   const outputs = await deploy(
     {
       template: template(name),
       parameters,
+      ...(cloud ? { cloud } : {}),
       scope: { subscriptionId: SUBSCRIPTION, ...(name === 'demo' ? { resourceGroup: 'rg-demo' } : {}) },
       location: 'westeurope',
       tenantId: TENANT,
