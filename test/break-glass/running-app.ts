@@ -1,0 +1,105 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { LocalAzure } from '../../local/azure/server.ts';
+import type { Principal } from '../../local/azure/world.ts';
+import { appEnvironment, appSettings } from '../../local/run/app-environment.ts';
+import { bundleHost } from '../../local/run/host-bundle.ts';
+import { bundle } from '../../scripts/bundle.ts';
+import { type Child, startChild } from '../support/child.ts';
+
+/** An answer of the API, its body parsed. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: an answer as any client sees it, looked at field by field
+  readonly body: any;
+  readonly text: string;
+}
+
+export interface Call {
+  /** A sign-in of the local tenant, a token as it is, or none. */
+  readonly as?: string | { readonly token: string } | undefined;
+  readonly method?: string;
+  readonly body?: unknown;
+  readonly headers?: Record<string, string>;
+}
+
+/** The bundled app in the local Functions host, a process of its own as in Azure. */
+export interface RunningApp {
+  readonly url: string;
+  readonly output: () => string;
+  /** Calls the API, `path` below `/api`. */
+  call(path: string, call?: Call): Promise<Answer>;
+  stop(): Promise<void>;
+}
+
+export interface Bundles {
+  readonly app: string;
+  readonly host: string;
+  remove(): Promise<void>;
+}
+
+/** Bundles app and host once, for every app that a test file starts. */
+export async function makeBundles(): Promise<Bundles> {
+  const folder = await mkdtemp(join(tmpdir(), 'cmk-break-glass-'));
+  const [app, host] = await Promise.all([
+    bundle({ outDir: join(folder, 'app'), zip: false }),
+    bundleHost(join(folder, 'host.cjs')),
+  ]);
+  return { app: app.folder, host, remove: () => rm(folder, { recursive: true, force: true }) };
+}
+
+/** Starts the app; a setting that is `undefined` is not there at all. */
+export async function startApp(
+  bundles: Bundles,
+  azure: LocalAzure,
+  connectionString: string,
+  settings: Readonly<Record<string, string | undefined>> = {},
+): Promise<RunningApp> {
+  const all = { ...appSettings(connectionString, {}), ...settings };
+  const present = Object.fromEntries(Object.entries(all).flatMap(([name, value]) => (value ? [[name, value]] : [])));
+  const env = { ...appEnvironment(present, azure.env, {}), PORT: '0', NODE_NO_WARNINGS: '1' };
+  const child: Child = startChild(bundles.host, ['--app', bundles.app], env);
+  const [, url = ''] = await child.says(/^host ready (\S+)$/m, 30_000);
+  return {
+    url,
+    output: child.output,
+    async call(path, { as, method = 'GET', body, headers = {} } = {}) {
+      const token = typeof as === 'string' ? tokenOf(azure, as) : as?.token;
+      const response = await fetch(`${url}/api${path}`, {
+        method,
+        headers: {
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      });
+      const text = await response.text();
+      return { status: response.status, headers: response.headers, body: parsed(text), text };
+    },
+    async stop() {
+      child.process.kill('SIGKILL');
+      await child.exit;
+    },
+  };
+}
+
+export function signIn(azure: LocalAzure, name: string): Principal {
+  const found = [...azure.world.principals.values()].find(({ displayName }) => displayName === name);
+  if (!found) throw new Error(`The local tenant has no sign-in ${name}.`);
+  return found;
+}
+
+export function tokenOf(azure: LocalAzure, name: string): string {
+  return azure.tokens.issue(signIn(azure, name), 'api://cmk-autopilot').token;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
