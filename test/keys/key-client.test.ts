@@ -1,0 +1,179 @@
+import { describe, expect, it } from 'vitest';
+import { addKeyVersion } from '../../local/azure/fleet.ts';
+import { describeFailure } from '../../src/azure/failure.ts';
+import { newestVersion } from '../../src/keys/key-versions.ts';
+import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
+import type { Services } from '../../src/services.ts';
+import { TestKey } from '../support/fleet.ts';
+import { useWire } from '../support/wire.ts';
+
+const wire = useWire();
+
+const keyIn = (vault = 'kv-files') => new TestKey(wire.azure.world, vault);
+function managed(key: TestKey, services: Services): ManagedKey {
+  const found = services.settings.vaults.key(key.id());
+  if (!found) throw new Error(`${key.id()} is in no managed vault.`);
+  return found;
+}
+const asked = (since: number) =>
+  wire.azure.requests
+    .since(since)
+    .filter(({ host }) => host.endsWith('.vault.azure.net'))
+    .map(({ method, path, status }) => `${method} ${path.split('?')[0]} ${status}`);
+
+describe('listVersions', () => {
+  it('gives every version, oldest first, whatever state it is in', async () => {
+    const services = wire.services();
+    const key = keyIn();
+    const now = wire.azure.clock.nowSeconds();
+    const disabled = key.add({ enabled: false });
+    const expired = key.add({ exp: now - 10, nbf: now - 20 });
+    const later = key.add({ nbf: now + 3_600, tags: { a: 'b' } });
+    const versions = await services.keys.listVersions(managed(key, services));
+    expect(versions.map(({ version }) => version)).toEqual(
+      [key.first, disabled, expired, later].map(({ version }) => version),
+    );
+    expect(versions).toMatchObject([
+      { id: key.id(key.first), enabled: true, notBefore: undefined, expiresOn: undefined, tags: {} },
+      { enabled: false },
+      { expiresOn: new Date((now - 10) * 1000), notBefore: new Date((now - 20) * 1000) },
+      { notBefore: new Date((now + 3_600) * 1000), tags: { a: 'b' } },
+    ]);
+  });
+
+  it('goes through all pages', async () => {
+    const services = wire.services();
+    const key = keyIn();
+    for (let n = 0; n < 30; n++) key.add({ privateKey: key.first.privateKey });
+    expect(await services.keys.listVersions(managed(key, services))).toHaveLength(31);
+  });
+
+  it('is empty for a key that does not exist, or was deleted', async () => {
+    const services = wire.services();
+    const key = keyIn();
+    key.vault.keys.delete(key.name);
+    expect(await services.keys.listVersions(managed(key, services))).toEqual([]);
+  });
+
+  it('is one request, and a second only when two versions were made in the same second', async () => {
+    const services = wire.services();
+    const key = keyIn();
+    key.add();
+    await services.keys.listVersions(managed(key, services)); // fetches the token
+    let since = wire.azure.requests.last;
+    await services.keys.listVersions(managed(key, services));
+    expect(asked(since)).toEqual([`GET /keys/${key.name}/versions 200`]);
+
+    const last = addKeyVersion(wire.azure.world, key.vault, key.name);
+    since = wire.azure.requests.last;
+    const versions = await services.keys.listVersions(managed(key, services));
+    expect(asked(since)).toEqual([`GET /keys/${key.name}/versions 200`, `GET /keys/${key.name}/ 200`]);
+    expect(newestVersion(versions)?.version).toBe(last.version);
+  });
+
+  it('signs in as the challenge of the vault says, once for all vaults', async () => {
+    const services = wire.services();
+    const [files, records] = [keyIn(), keyIn('kv-records')];
+    const since = wire.azure.requests.last;
+    await services.keys.listVersions(managed(files, services));
+    await services.keys.listVersions(managed(files, services));
+    expect(asked(since).filter((line) => line.endsWith(' 401'))).toHaveLength(1);
+    await services.keys.listVersions(managed(records, services));
+    expect(asked(since).filter((line) => line.endsWith(' 200'))).toHaveLength(3);
+  });
+
+  it('throws what tells a missing right from throttling', async () => {
+    const services = wire.services();
+    const key = keyIn();
+    const match = { path: `/keys/${key.name}/versions` };
+    const failure = () =>
+      services.keys.listVersions(managed(key, services)).then(
+        () => undefined,
+        (error: unknown) => describeFailure(error),
+      );
+    wire.azure.faults.add([{ match, times: 1, answer: { status: 403, body: { error: { code: 'Forbidden' } } } }]);
+    expect(await failure()).toMatchObject({ kind: 'forbidden', status: 403, code: 'Forbidden' });
+    wire.azure.faults.add([{ match, answer: { status: 429, headers: { 'Retry-After': '0' } } }]);
+    const since = wire.azure.requests.last;
+    expect(await failure()).toMatchObject({ kind: 'throttled', status: 429 });
+    expect(asked(since)).toHaveLength(3); // tried again twice, and then it is for the queue
+  });
+});
+
+describe('rotate, update, policy, recover', () => {
+  it('rotate makes a version that is the newest from then on', async () => {
+    const services = wire.services();
+    const key = keyIn();
+    const made = await services.keys.rotate(managed(key, services));
+    expect(key.vault.keys.get(key.name)?.versions.at(-1)?.version).toBe(made.version);
+    expect(made).toMatchObject({ enabled: true, latest: true, id: `${key.id()}/${made.version}` });
+  });
+
+  it('an update changes what it names, and nothing else', async () => {
+    const services = wire.services();
+    const exp = wire.azure.clock.nowSeconds() + 100 * 86_400;
+    const key = new TestKey(wire.azure.world, 'kv-files', { exp, tags: { keep: 'me' } });
+    const { privateKey: _, updated: __, enabledChangedMs: ___, ...before } = { ...key.first };
+    const off = await services.keys.updateVersion(managed(key, services), key.first.version, { enabled: false });
+    expect(off).toMatchObject({ enabled: false, tags: { keep: 'me' }, expiresOn: new Date(exp * 1000) });
+    expect(key.first).toMatchObject({ ...before, enabled: false });
+    await services.keys.updateVersion(managed(key, services), key.first.version, { tags: { new: 'tag' } });
+    expect(key.first).toMatchObject({ enabled: false, tags: { new: 'tag' }, exp });
+  });
+
+  it.each([
+    ['no policy of its own', undefined, false],
+    ['a policy that only notifies', 'Notify', false],
+    ['a policy that rotates', 'Rotate', true],
+  ])('a key with %s', async (_, action, rotates) => {
+    const services = wire.services();
+    const key = keyIn();
+    const found = key.vault.keys.get(key.name);
+    if (found && action) {
+      found.rotationPolicy = {
+        attributes: { expiryTime: 'P2Y', created: 0, updated: 0 },
+        lifetimeActions: [{ action: { type: action }, trigger: { timeBeforeExpiry: 'P30D' } }],
+      };
+    }
+    expect(await services.keys.rotationPolicy(managed(key, services))).toEqual({ rotates });
+  });
+
+  it('a deleted key comes back with its versions as they were; what was not deleted is said not to be', async () => {
+    const world = wire.azure.world;
+    // To recover is a right of its own, which an operator has and the app does not.
+    world.settings.enforceRoles = false;
+    const services = wire.services();
+    const key = keyIn();
+    const off = key.add({ enabled: false });
+    expect(await services.keys.recover(managed(key, services))).toBe(false);
+    const found = key.vault.keys.get(key.name);
+    if (!found) throw new Error('The key is gone.');
+    const deletedDate = world.clock.nowSeconds();
+    key.vault.keys.delete(key.name);
+    key.vault.deletedKeys.set(key.name, { ...found, deletedDate, scheduledPurgeDate: deletedDate + 90 * 86_400 });
+    expect(await services.keys.recover(managed(key, services))).toBe(true);
+    const versions = await services.keys.listVersions(managed(key, services));
+    expect(versions.map(({ version, enabled }) => [version, enabled])).toEqual([
+      [key.first.version, true],
+      [off.version, false],
+    ]);
+  });
+});
+
+describe('the keys of break-glass', () => {
+  it('give up a request that hangs after 3 s, and do not try it again out of sight', async () => {
+    const services = wire.services();
+    const key = keyIn();
+    const match = { path: `/keys/${key.name}/versions` };
+    wire.azure.faults.add([{ match, hang: true }]);
+    const started = performance.now();
+    await expect(services.urgentKeys.listVersionsUnsettled(managed(key, services))).rejects.toThrow();
+    expect(performance.now() - started).toBeLessThan(10_000);
+
+    wire.azure.faults.clear();
+    wire.azure.faults.add([{ match, times: 1, answer: { status: 503 } }]);
+    const since = wire.azure.requests.last;
+    await expect(services.urgentKeys.listVersionsUnsettled(managed(key, services))).rejects.toThrow();
+    expect(asked(since)).toHaveLength(1);
+  });
+});
