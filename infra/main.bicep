@@ -249,6 +249,9 @@ module app 'modules/app.bicep' = {
         AZURE_CLOUD: environment().name
         CMK_VAULTS: join(vaultIds, ',')
         CMK_SUBSCRIPTIONS: join(accountSubscriptions, ',')
+        // Where the events of the vaults have to go, and what could not be delivered: the drift check compares.
+        CMK_FUNCTION_APP_ID: resourceId(subscription().subscriptionId, groupName, 'Microsoft.Web/sites', appName)
+        CMK_STORAGE_ACCOUNT_ID: storage.outputs.id
       },
       hostStorage,
       empty(apiClientId)

@@ -36,7 +36,8 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
 resource subscriptions 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = [
   for event in eventFunctions: {
     parent: topic
-    name: 'cmk-${environmentName}-${event.functionName}'
+    // The name that the app gives one that it puts back, so that the next deployment finds it instead of adding another.
+    name: 'cmk-${take(nameOf(functionAppId), 59 - length(event.functionName))}-${event.functionName}'
     properties: {
       eventDeliverySchema: 'CloudEventSchemaV1_0'
       filter: {

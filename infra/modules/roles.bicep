@@ -174,6 +174,8 @@ resource inventoryReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = 
           'Microsoft.ManagedIdentity/userAssignedIdentities/read'
           'Microsoft.Authorization/roleAssignments/read'
           'Microsoft.Authorization/roleDefinitions/read'
+          // Drift check: the system topic of a vault, whatever its owner called it.
+          'Microsoft.EventGrid/systemTopics/read'
         ]
         notActions: []
         dataActions: []

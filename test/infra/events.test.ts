@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { subscriptionName, wantedSubscriptions } from '../../src/events/subscription.ts';
 import type { DryAzure } from './arm/dry-azure.ts';
 import { asString, at } from './arm/json.ts';
 import { dryRun, dryRunEvents, MAIN_PARAMETERS, OTHER_VAULT, VAULT } from './arm/templates.ts';
@@ -57,6 +58,13 @@ describe('event subscriptions', () => {
         new RegExp(`^${functionAppId}/functions/`),
       );
     }
+  });
+
+  it('have the names that the app gives those that it puts back', () => {
+    const ours = wantedSubscriptions({ functionAppId, storageAccountId: undefined }).map(subscriptionName);
+    const deployed = subscriptions().map(({ id }) => id.slice(id.lastIndexOf('/') + 1));
+    expect([...new Set(deployed)]).toEqual(ours);
+    for (const name of ours) expect(name).toMatch(/^[a-zA-Z0-9-]{3,64}$/);
   });
 
   it('put aside what cannot be delivered, with an identity that the topic has', () => {

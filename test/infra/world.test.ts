@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ClientSecretCredential } from '@azure/identity';
+import { ClientSecretCredential, ManagedIdentityCredential } from '@azure/identity';
 import { KeyClient } from '@azure/keyvault-keys';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { QueueServiceClient } from '@azure/storage-queue';
@@ -13,6 +13,9 @@ import type { World } from '../../local/azure/world.ts';
 import { freePort } from '../../local/run/free-port.ts';
 import { bundle } from '../../scripts/bundle.ts';
 import { eventParameters, readMainOutputs } from '../../scripts/infra/event-parameters.ts';
+import { createEventGrid } from '../../src/events/event-grid-client.ts';
+import { judgeSubscriptions, wantedSubscriptions } from '../../src/events/subscription.ts';
+import { readSettings } from '../../src/settings.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { type Child, startChild } from '../support/child.ts';
 import { eventually } from '../support/eventually.ts';
@@ -166,6 +169,26 @@ describe('the templates, deployed to the local Azure', () => {
         .at(-1);
     });
     expect(functions.sort()).toEqual(['keyExpired', 'keyNearExpiry', 'keyNewVersionCreated']);
+  });
+
+  it('are right in the eyes of the app, which reads them as its own identity', async () => {
+    const { cloud, vaults, clientId, drift } = readSettings(settings);
+    const eventGrid = createEventGrid(new ManagedIdentityCredential({ clientId: clientId ?? '' }), cloud);
+    const vault = vaults.byId(asString(demo.vaultId, 'vault'));
+    if (!vault || !drift.functionAppId) throw new Error('the settings name neither the vault nor the app');
+    const { topic, topicUnreadable, subscriptions } = await eventGrid.read(vault);
+    expect(topicUnreadable).toBeUndefined();
+    expect(topic?.name).toMatch(/^evgt-kv-cmk-demo-/);
+    const wanted = wantedSubscriptions({
+      functionAppId: drift.functionAppId,
+      storageAccountId: drift.storageAccountId,
+    });
+    const verdicts = judgeSubscriptions(wanted, subscriptions);
+    expect(verdicts.map((verdict) => ('differences' in verdict ? verdict.differences : verdict.is))).toEqual([
+      'right',
+      'right',
+      'right',
+    ]);
   });
 
   it('let a rotation reach every account, with nothing but the rights and settings that they give', async () => {

@@ -10,6 +10,7 @@ type PureFunction = (...args: Json[]) => Json;
  */
 export const PURE_FUNCTIONS: Readonly<Record<string, PureFunction>> = {
   add: (a, b) => Number(a) + Number(b),
+  sub: (a, b) => Number(a) - Number(b),
   and: (...args) => args.every((arg) => arg === true),
   or: (...args) => args.some((arg) => arg === true),
   not: (value) => value !== true,
