@@ -24,15 +24,15 @@ export function api(role: Role, handle: (call: ApiCall) => Promise<HttpResponseI
     const log = contextLog(context);
     const correlationId = context.invocationId;
     try {
-      const available = availableServices();
+      const available = availableServices(log);
       const caller = await available.authenticate(request.headers, available.now());
       requireRole(caller, role);
       return await handle({ request, caller, services: available, log, correlationId });
     } catch (error) {
       if (error instanceof HttpProblem) {
         const { reason, message, status } = error;
-        if (status < 500)
-          log({ level: 'warning', reason: 'CallRefused', message, because: reason, status, correlationId });
+        const level = status < 500 ? 'warning' : 'error';
+        log({ level, reason: 'CallRefused', message, because: reason, status, correlationId });
       }
       return problemResponse(error, {
         correlationId,
@@ -46,11 +46,12 @@ export function api(role: Role, handle: (call: ApiCall) => Promise<HttpResponseI
 }
 
 /** Wrong settings refuse every call; which ones they are is for the log, not for the caller. */
-function availableServices(): Services {
+function availableServices(log: Log): Services {
   try {
     return services();
   } catch (error) {
     if (!(error instanceof CmkError)) throw error;
+    log({ level: 'error', reason: 'SettingsInvalid', message: error.message });
     throw new HttpProblem(
       503,
       'SettingsInvalid',
