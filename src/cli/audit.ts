@@ -1,10 +1,9 @@
 import { parseArgs } from 'node:util';
-import { auditFiles } from '../audit/audit-client.ts';
-import { AUDIT_CONTAINER, auditContainer } from '../audit/audit-storage-client.ts';
-import { type TrailReport, verifyTrail } from '../audit/verify-trail.ts';
+import { AUDIT_CONTAINER } from '../audit/audit-storage-client.ts';
 import { operatorCredential } from '../azure/credential.ts';
 import { CmkError } from '../errors.ts';
 import { type Environment, readStorageSettings } from '../settings.ts';
+import { printTrail, readDay, readReceipt, readTrail } from './audit-report.ts';
 
 export const USAGE = `Checks the audit trail: that no record was changed, removed, moved or put in.
 
@@ -34,13 +33,10 @@ export async function main(args: readonly string[], environment: Environment, ou
       output.log(USAGE);
       return 0;
     }
-    const settings = readStorageSettings(environment);
-    const credential = () => operatorCredential(settings.cloud.authorityHost);
-    const container = auditContainer(settings, credential, options.container);
-    const report = await verifyTrail(auditFiles(container), options);
-    if (report.files === 0) throw new Error(`There is no trail in ${container.url}. Is it the app's storage account?`);
+    const { cloud } = readStorageSettings(environment);
+    const report = await readTrail(environment, () => operatorCredential(cloud.authorityHost), options);
     if (options.json) output.log(JSON.stringify(report, undefined, 2));
-    else print(report, output);
+    else printTrail(report, output.log);
     return report.findings.length === 0 ? 0 : 1;
   } catch (error) {
     output.error(error instanceof Error ? error.message : String(error));
@@ -64,32 +60,8 @@ function readArguments(args: readonly string[]) {
   if (values.help) return 'help';
   if (positionals.join(' ') !== 'verify') throw new Error(`The only command is "verify".\n\n${USAGE}`);
   const { container, json, from } = values;
-  if (from !== undefined && !/^\d{4}-\d{2}-\d{2}$/.test(from)) {
-    throw new Error(`--from "${from}" is not a day. Example: --from 2026-11-24`);
-  }
-  return { container, json, receipts: values.receipt.map(readReceipt), ...(from === undefined ? {} : { from }) };
-}
-
-function readReceipt(text: string): { seq: number; hash: string } {
-  const [, seq, hash] = /^(\d{1,15}):([0-9a-f]{64})$/.exec(text) ?? [];
-  if (!seq || !hash) throw new Error(`--receipt "${text}" is not <number>:<64 hexadecimal digits>.`);
-  return { seq: Number(seq), hash };
-}
-
-function print({ findings, records, files, last }: TrailReport, { log }: Output): void {
-  for (const { file, line, reason, message } of findings) {
-    log(`${file}${line === undefined ? '' : `:${line}`}  ${reason}  ${message}`);
-  }
-  const found = findings.length === 0 ? 'nothing found' : `${findings.length} found`;
-  log(`${count(records, 'record')} in ${count(files, 'file')}, ${found}.`);
-  if (last) {
-    log(`Last record: ${last.seq}:${last.hash}`);
-    log('Keep it elsewhere: given as --receipt, it lets the next check notice a cut-off end.');
-  }
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+  const since = from === undefined ? {} : { from: readDay(from) };
+  return { container, json, receipts: values.receipt.map(readReceipt), ...since };
 }
 
 if (import.meta.main) {

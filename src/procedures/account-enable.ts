@@ -20,6 +20,8 @@ export interface EnableOptions extends Where {
   readonly replaceIdentity?: boolean | undefined;
   /** The identity may be given its role on the vault, if it lacks it. */
   readonly grant?: boolean | undefined;
+  /** The role was given a moment ago: lists of role assignments may not show it yet. */
+  readonly roleGiven?: boolean | undefined;
   readonly waitSeconds?: number | undefined;
 }
 
@@ -33,7 +35,7 @@ export async function enableAccount(options: EnableOptions, procedure: Procedure
   const replace = options.replaceIdentity ?? false;
   planEnable(before, source, wanted.identity, replace); // refuses before anything is changed
   const account = await withPrincipal(before, wanted, procedure);
-  await allowIdentity(account, source, wanted, options.grant ?? false, procedure);
+  if (!options.roleGiven) await allowIdentity(account, source, wanted, options.grant ?? false, procedure);
   const plan = planEnable(account, source, wanted.identity, replace);
   const mode = source.pin === undefined ? 'automatic' : `pinned to ${source.pin}`;
   const name = `${source.vault?.name ?? source.vaultUri}/${source.keyName}`;

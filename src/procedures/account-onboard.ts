@@ -78,6 +78,7 @@ export async function onboardAccount(options: OnboardOptions, procedure: Procedu
       key: { vault: vault.id, key: key.name, pin: options.pin },
       identity: identity.id,
       replaceIdentity: options.replaceIdentity,
+      roleGiven: true,
       waitSeconds,
     },
     procedure,

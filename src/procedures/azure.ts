@@ -20,6 +20,8 @@ import { createVaultSetup, type VaultSetup } from './vault-setup-client.ts';
 /** Azure as an operator's sign-in reaches it. */
 export interface Azure {
   readonly cloud: Cloud;
+  /** Where things are created when nobody says where. */
+  readonly defaultSubscription: string | undefined;
   /** Who is signed in, as a token for Key Vault says: break-glass asks nobody else. */
   readonly operator: () => Promise<Operator>;
   readonly subscriptions: Subscriptions;
@@ -51,9 +53,10 @@ export interface Procedure {
 const PERSON_OPTIONS: KeysOptions = { maxRetries: 3, timeoutMs: 60_000 };
 
 /** No call is made yet, and no token is fetched. */
-export function createAzure(credential: TokenCredential, cloud: Cloud): Azure {
+export function createAzure(credential: TokenCredential, cloud: Cloud, defaultSubscription?: string): Azure {
   return {
     cloud,
+    defaultSubscription,
     operator: () => readOperator(credential, `https://${cloud.keyVaultSuffix}/.default`),
     subscriptions: createSubscriptions(credential, cloud),
     accounts: createStorageAccounts(credential, cloud),

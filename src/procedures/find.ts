@@ -164,7 +164,8 @@ export function resourceId(subscription: string, resourceGroup: string, type: st
 
 /** The subscription to create something in. */
 export async function subscriptionFor(azure: Azure, { subscription }: Where): Promise<string> {
-  if (subscription) return subscription.toLowerCase();
+  const chosen = subscription ?? azure.defaultSubscription;
+  if (chosen) return chosen.toLowerCase();
   const seen = await azure.subscriptions.list();
   const [only] = seen;
   if (only && seen.length === 1) return only;

@@ -33,10 +33,7 @@ export async function ensureRole(
   const scope = key === undefined ? vault.id : `${vault.id}/keys/${key}`;
   const where = key === undefined ? `vault ${vault.name}` : `key ${vault.name}/${key}`;
   if (!vault.rbac) return ensurePolicy(role, grantee, vault, { azure, journal });
-  const grants = await azure.authorization.grantsTo(grantee.principalId, scope);
-  const applying = grants.filter((grant) => !grant.conditional && covers(grant.scope, scope));
-  const lacking = role.dataActions.filter((action) => !applying.some((grant) => allows(grant, action)));
-  if (lacking.length === 0) {
+  if (await hasRole(role, grantee, scope, { azure, journal })) {
     journal.found(`${grantee.name} has what ${role.name} allows on ${where}`);
     return;
   }
@@ -52,6 +49,24 @@ export async function ensureRole(
       `Ask an Owner or User Access Administrator of ${vault.name} to run: az role assignment create --assignee-object-id ${grantee.principalId} --assignee-principal-type ${grantee.principalType} --role "${role.name}" --scope ${scope}`,
       { cause: error },
     );
+  }
+}
+
+/** Whether some role there, or above, allows all that the role does. Who may not look finds out by trying. */
+async function hasRole(
+  role: KeyRole,
+  grantee: Grantee,
+  scope: string,
+  { azure, journal }: Procedure,
+): Promise<boolean> {
+  try {
+    const grants = await azure.authorization.grantsTo(grantee.principalId, scope);
+    const applying = grants.filter((grant) => !grant.conditional && covers(grant.scope, scope));
+    return role.dataActions.every((action) => applying.some((grant) => allows(grant, action)));
+  } catch (error) {
+    if (describeFailure(error).kind !== 'forbidden') throw error;
+    journal.note(`Your sign-in may not list the role assignments at ${scope}.`);
+    return false;
   }
 }
 

@@ -1,0 +1,55 @@
+import type { TokenCredential } from '@azure/identity';
+import { auditFiles } from '../audit/audit-client.ts';
+import { auditContainer } from '../audit/audit-storage-client.ts';
+import { type TrailReport, type VerifyTrailOptions, verifyTrail } from '../audit/verify-trail.ts';
+import { CmkError } from '../errors.ts';
+import { type Environment, readStorageSettings } from '../settings.ts';
+
+/**
+ * Checks the audit trail in the app's storage, as the environment names it.
+ *
+ * @throws {@link CmkError} when there is none
+ */
+export async function readTrail(
+  environment: Environment,
+  credential: () => TokenCredential,
+  { container: name, ...options }: VerifyTrailOptions & { readonly container?: string | undefined },
+): Promise<TrailReport> {
+  const container = auditContainer(readStorageSettings(environment), credential, name);
+  const report = await verifyTrail(auditFiles(container), options);
+  if (report.files > 0) return report;
+  throw new CmkError('NotFound', `There is no trail in ${container.url}.`, "Is it the app's storage account?");
+}
+
+/** `<number>:<hash>` of a record that must be there. */
+export function readReceipt(text: string): { seq: number; hash: string } {
+  const [, seq, hash] = /^(\d{1,15}):([0-9a-f]{64})$/.exec(text) ?? [];
+  if (seq && hash) return { seq: Number(seq), hash };
+  throw new CmkError(
+    'ArgumentInvalid',
+    `--receipt "${text}" is not <number>:<64 hexadecimal digits>.`,
+    'Give it as the log or an earlier check printed it.',
+  );
+}
+
+/** A day to start with. */
+export function readDay(text: string): string {
+  if (/^\d{4}-\d{2}-\d{2}$/.test(text)) return text;
+  throw new CmkError('ArgumentInvalid', `--from "${text}" is not a day.`, 'Example: --from 2026-11-24');
+}
+
+export function printTrail({ findings, records, files, last }: TrailReport, log: (line: string) => void): void {
+  for (const { file, line, reason, message } of findings) {
+    log(`${file}${line === undefined ? '' : `:${line}`}  ${reason}  ${message}`);
+  }
+  const found = findings.length === 0 ? 'nothing found' : `${findings.length} found`;
+  log(`${count(records, 'record')} in ${count(files, 'file')}, ${found}.`);
+  if (last) {
+    log(`Last record: ${last.seq}:${last.hash}`);
+    log('Keep it elsewhere: given as --receipt, it lets the next check notice a cut-off end.');
+  }
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}

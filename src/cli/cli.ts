@@ -1,0 +1,117 @@
+import type { TokenCredential } from '@azure/identity';
+import type { Command } from 'commander';
+import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
+import { operatorCredential } from '../azure/credential.ts';
+import { CmkError } from '../errors.ts';
+import { type Azure, createAzure, type Procedure } from '../procedures/azure.ts';
+import { addDuration } from '../procedures/duration.ts';
+import { Journal } from '../procedures/journal.ts';
+import type { Ask } from './confirm.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+import { type Format, Output, type Sink } from './output.ts';
+
+/** What the command line is given from outside. */
+export interface Surroundings {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly out: Sink;
+  readonly err: Sink;
+  readonly ask: Ask;
+  /** Undefined: the sign-in of the Azure CLI, of a developer tool or of the environment. */
+  readonly credential?: TokenCredential;
+  /** Undefined: Azure itself. */
+  readonly azure?: Azure;
+}
+
+/** Options that every command takes. */
+export interface GlobalOptions {
+  readonly json?: boolean;
+  readonly subscription?: string;
+  readonly cloud?: string;
+}
+
+/** One run of the command line. */
+export class Cli {
+  readonly surroundings: Surroundings;
+  exitCode: ExitCode = EXIT.ok;
+
+  constructor(surroundings: Surroundings) {
+    this.surroundings = surroundings;
+  }
+
+  get environment(): Surroundings['environment'] {
+    return this.surroundings.environment;
+  }
+
+  output(options: GlobalOptions): Output {
+    const { out, err } = this.surroundings;
+    const format: Format = options.json ? 'json' : out.isTTY ? 'terminal' : 'lines';
+    return new Output(format, out, err);
+  }
+
+  cloud({ cloud }: GlobalOptions): Cloud {
+    const name = cloud ?? this.environment.AZURE_CLOUD ?? 'AzureCloud';
+    const found = findCloud(name);
+    if (found) return found;
+    throw new CmkError(
+      'ArgumentInvalid',
+      `There is no cloud "${name}".`,
+      `Choose one of ${CLOUDS.map((known) => known.name).join(', ')}.`,
+    );
+  }
+
+  credential(options: GlobalOptions): TokenCredential {
+    return this.surroundings.credential ?? operatorCredential(this.cloud(options).authorityHost);
+  }
+
+  azure(options: GlobalOptions): Azure {
+    return (
+      this.surroundings.azure ??
+      createAzure(this.credential(options), this.cloud(options), this.environment.AZURE_SUBSCRIPTION_ID || undefined)
+    );
+  }
+
+  /**
+   * Carries out an operation, shows what it finds and does, and reports it.
+   *
+   * @param show shows the result, where the format is not JSON
+   */
+  async run<R>(
+    command: Command,
+    operation: (procedure: Procedure) => Promise<R>,
+    show: (result: R, output: Output) => ExitCode | undefined = () => undefined,
+  ): Promise<void> {
+    const options = command.optsWithGlobals<GlobalOptions & { dryRun?: boolean }>();
+    const output = this.output(options);
+    const journal = new Journal({ dryRun: options.dryRun ?? false, show: (entry) => output.entry(entry) });
+    const result = await operation({ azure: this.azure(options), journal });
+    const code = show(result, output);
+    output.report(journal.report(nameOf(command), result));
+    this.exitCode = code ?? EXIT.ok;
+  }
+
+  /** As {@link run}, for what only looks: there is nothing to be done or planned. */
+  async look<R>(
+    command: Command,
+    operation: (procedure: Procedure) => Promise<R>,
+    show: (result: R, output: Output) => ExitCode | undefined,
+  ): Promise<void> {
+    const options = command.optsWithGlobals<GlobalOptions>();
+    const output = this.output(options);
+    const journal = new Journal({ show: (entry) => output.entry(entry) });
+    const result = await operation({ azure: this.azure(options), journal });
+    this.exitCode = show(result, output) ?? EXIT.ok;
+    if (output.format === 'json') output.json({ operation: nameOf(command), result });
+  }
+}
+
+/** `account enable`. */
+function nameOf(command: Command): string {
+  return command.parent?.parent ? `${command.parent.name()} ${command.name()}` : command.name();
+}
+
+/** A duration of an option, in seconds: `PT10M`, or a number of seconds. */
+export function seconds(text: string): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  const start = new Date(0);
+  return (addDuration(start, text).getTime() - start.getTime()) / 1000;
+}

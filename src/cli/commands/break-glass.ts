@@ -1,0 +1,60 @@
+import type { Command } from 'commander';
+import { appRecord } from '../../procedures/app-record.ts';
+import { keyByName } from '../../procedures/find.ts';
+import { restore } from '../../procedures/key-restore.ts';
+import { previewRevocation, revoke } from '../../procedures/key-revoke.ts';
+import type { Cli } from '../cli.ts';
+import { confirmKey } from '../confirm.ts';
+import { EXIT } from '../exit-codes.ts';
+import { changing } from '../options.ts';
+
+/** `key revoke` and `key restore`: what the app's API does, by the same code, without the app. */
+export function addBreakGlassCommands(key: Command, cli: Cli): void {
+  const breakGlass = (name: string): Command =>
+    changing(key.command(name))
+      .argument('<key>', 'name, or identifier https://<vault>.vault.azure.net/keys/<key>')
+      .option('--vault <vault>', 'name, ARM id or URI of its vault')
+      .option('--reason <text>', 'why; goes into the audit trail', 'not said')
+      .option('--ticket <id>', 'incident or change number')
+      .option('--yes', 'do not ask for the name to be typed', false);
+
+  breakGlass('revoke')
+    .description('BREAK GLASS: disable every version of a key, which shuts every account that uses it')
+    .action(async (name: string, options, command: Command) => {
+      const globals = command.optsWithGlobals();
+      const managed = keyByName(name, options.vault, cli.cloud(globals));
+      const { reason, ticket } = options;
+      const { environment } = cli;
+      if (!options.dryRun)
+        await confirmKey('revoke', `${managed.vault.name}/${managed.name}`, options.yes, cli.surroundings.ask);
+      await cli.run(
+        command,
+        (procedure) =>
+          options.dryRun
+            ? previewRevocation(managed, environment, procedure)
+            : revoke(
+                managed,
+                { reason, ticket, environment, app: appRecord(environment, () => cli.credential(globals)) },
+                procedure,
+              ),
+        ({ complete }) => (complete || options.dryRun ? EXIT.ok : EXIT.incomplete),
+      );
+    });
+
+  breakGlass('restore')
+    .description('enable what a revocation disabled, and nothing else; by another person than the one who revoked')
+    .action(async (name: string, options, command: Command) => {
+      const globals = command.optsWithGlobals();
+      const managed = keyByName(name, options.vault, cli.cloud(globals));
+      const { reason, ticket } = options;
+      if (!options.dryRun)
+        await confirmKey('restore', `${managed.vault.name}/${managed.name}`, options.yes, cli.surroundings.ask);
+      const dualControl = cli.environment.CMK_DUAL_CONTROL?.trim().toLowerCase() !== 'off';
+      const app = appRecord(cli.environment, () => cli.credential(globals));
+      await cli.run(
+        command,
+        (procedure) => restore(managed, { reason, ticket, dualControl, app }, procedure),
+        ({ complete }) => (complete || options.dryRun ? EXIT.ok : EXIT.incomplete),
+      );
+    });
+}

@@ -1,0 +1,21 @@
+import type { Command } from 'commander';
+import { examine } from '../../procedures/doctor.ts';
+import type { Cli } from '../cli.ts';
+import { EXIT } from '../exit-codes.ts';
+
+export function addDoctorCommand(program: Command, cli: Cli): void {
+  program
+    .command('doctor')
+    .description('check sign-in, subscriptions, vaults, rights and settings')
+    .option('--vault <vault...>', 'vaults to look at (default: those of CMK_VAULTS)', [])
+    .action(async (options, command: Command) => {
+      await cli.look(
+        command,
+        (procedure) => examine(options.vault, cli.environment, procedure),
+        (checks, output) => {
+          output.checks(checks);
+          return checks.some(({ state }) => state === 'failed') ? EXIT.incomplete : EXIT.ok;
+        },
+      );
+    });
+}

@@ -1,0 +1,34 @@
+import type { Command } from 'commander';
+import { listFleet } from '../../procedures/fleet-list.ts';
+import type { Cli } from '../cli.ts';
+
+export function addFleetCommands(program: Command, cli: Cli): void {
+  const fleet = program.command('fleet').description('every account that your sign-in sees');
+  fleet
+    .command('list')
+    .description('accounts with their key, mode and version, and how they stand')
+    .option('--all', 'accounts with Microsoft-managed keys too', false)
+    .option('--scopes', 'encryption scopes too (one call more for each account)', false)
+    .action(async (options, command: Command) => {
+      const { subscription } = command.optsWithGlobals<{ subscription?: string }>();
+      await cli.look(
+        command,
+        (procedure) => listFleet({ subscription, scopes: options.scopes, all: options.all }, procedure),
+        ({ rows, unread }, output) => {
+          output.table(
+            ['ACCOUNT', 'REGION', 'KEY', 'MODE', 'VERSION', 'STATE'],
+            rows.map(({ name, scope, region, key, mode, version, state }) => [
+              scope ? `${name}/${scope}` : name,
+              region,
+              key?.replace(/^https:\/\/([^.]+)\.[^/]+\/keys\//, '$1/'),
+              mode,
+              version,
+              state,
+            ]),
+          );
+          for (const text of unread) output.entry({ kind: 'note', text });
+          return undefined;
+        },
+      );
+    });
+}

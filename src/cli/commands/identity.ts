@@ -1,0 +1,62 @@
+import type { Command } from 'commander';
+import { CRYPTO_OFFICER, ENCRYPTION_USER } from '../../identities/key-roles.ts';
+import type { Azure } from '../../procedures/azure.ts';
+import { findIdentity, findVault, keyIn } from '../../procedures/find.ts';
+import { ensureIdentity, ensureIdentityRole } from '../../procedures/identity-ensure.ts';
+import { ensureOfficer, ensureRole, type Grantee } from '../../procedures/role-ensure.ts';
+import type { Cli } from '../cli.ts';
+import { changing, inGroup, waiting } from '../options.ts';
+
+export function addIdentityCommands(program: Command, cli: Cli): void {
+  const identity = program.command('identity').description('identities that accounts reach their keys with');
+  inGroup(changing(identity.command('ensure')), 'to create it in')
+    .argument('<identity>', 'name or ARM id')
+    .description(`create a user-assigned identity, and let it use the keys of a vault (${ENCRYPTION_USER.name})`)
+    .requiredOption('--vault <vault>', 'vault whose keys it may use')
+    .option('--key <key>', 'this key alone, instead of every key of the vault')
+    .action(async (name: string, options, command: Command) => {
+      const { subscription, resourceGroup, location } = command.optsWithGlobals();
+      await cli.run(command, async (procedure) => {
+        const vault = await findVault(options.vault, procedure.azure);
+        if (options.key !== undefined) keyIn(vault, options.key, procedure.azure.cloud);
+        const ensured = await ensureIdentity({ name, subscription, resourceGroup, location }, procedure);
+        await ensureIdentityRole(ensured, vault, options.key, procedure);
+        return ensured;
+      });
+    });
+
+  const role = program.command('role').description('rights on keys');
+  waiting(changing(role.command('ensure')))
+    .description(
+      `give "${CRYPTO_OFFICER.name}" to yourself (--assignee me), or "${ENCRYPTION_USER.name}" to an identity`,
+    )
+    .requiredOption('--assignee <who>', 'me; or name, ARM id or principal id of an identity')
+    .requiredOption('--vault <vault>', 'vault that it is given on')
+    .option('--key <key>', 'this key alone, instead of every key of the vault')
+    .action(async (options, command: Command) => {
+      await cli.run(command, async (procedure) => {
+        const vault = await findVault(options.vault, procedure.azure);
+        if (options.assignee === 'me') {
+          // Any name will do to find out whether keys can be read.
+          await ensureOfficer(
+            vault,
+            keyIn(vault, options.key ?? 'any', procedure.azure.cloud),
+            options.wait,
+            procedure,
+          );
+          return { role: CRYPTO_OFFICER.name, scope: vault.id };
+        }
+        const grantee = await granteeOf(options.assignee, procedure.azure);
+        await ensureRole(ENCRYPTION_USER, grantee, vault, options.key, procedure);
+        return { role: ENCRYPTION_USER.name, principalId: grantee.principalId, scope: vault.id };
+      });
+    });
+}
+
+async function granteeOf(who: string, azure: Azure): Promise<Grantee> {
+  const principalType = 'ServicePrincipal';
+  if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(who))
+    return { principalId: who.toLowerCase(), principalType, name: who };
+  const { principalId, name } = await findIdentity(who, azure);
+  return { principalId, principalType, name };
+}

@@ -1,0 +1,111 @@
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { CmkError } from '../../errors.ts';
+import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { parseMoment } from '../../procedures/duration.ts';
+import { keyByName } from '../../procedures/find.ts';
+import { ensureKey } from '../../procedures/key-ensure.ts';
+import { importKey } from '../../procedures/key-import.ts';
+import { LEAST_HOURS, retireVersions } from '../../procedures/key-retire.ts';
+import { rotateKey } from '../../procedures/key-rotate.ts';
+import { type KeyStatus, keyStatus } from '../../procedures/key-status.ts';
+import { readPrivateKey } from '../../procedures/private-key.ts';
+import { type Cli, type GlobalOptions, seconds } from '../cli.ts';
+import { changing, expiry, keySize, number, parsed } from '../options.ts';
+import type { Output } from '../output.ts';
+
+export function addKeyCommands(program: Command, cli: Cli): Command {
+  const key = program.command('key').description('keys and their versions');
+  const named = (name: string): Command =>
+    key
+      .command(name)
+      .argument('<key>', 'name, or identifier https://<vault>.vault.azure.net/keys/<key>')
+      .option('--vault <vault>', 'name, ARM id or URI of its vault');
+  const keyOf = (name: string, command: Command): ManagedKey => {
+    const options = command.optsWithGlobals<GlobalOptions & { vault?: string }>();
+    return keyByName(name, options.vault, cli.cloud(options));
+  };
+
+  keySize(expiry(changing(named('ensure'))))
+    .description('create an RSA key that Storage can use, or check the one that is there')
+    .option('--version-lifetime <duration>', 'rotation policy: lifetime of versions that a rotation makes (P2Y)')
+    .option('--rotate-after <duration>', 'rotation policy: rotate so long after a version was made (P18M)')
+    .option('--rotate-before-expiry <duration>', 'rotation policy: rotate so long before it expires (P30D)')
+    .action(async (name: string, options, command: Command) => {
+      const { kty, size, expires, versionLifetime: expiresIn, rotateAfter, rotateBeforeExpiry } = options;
+      await cli.run(command, (procedure) => {
+        const expiresOn = expires && parseMoment(expires, procedure.azure.now());
+        const policy =
+          expiresIn || rotateAfter || rotateBeforeExpiry ? { expiresIn, rotateAfter, rotateBeforeExpiry } : undefined;
+        return ensureKey(keyOf(name, command), { kty, size, expiresOn, policy }, procedure);
+      });
+    });
+
+  expiry(changing(named('import')))
+    .description('import key material of your own, from PEM or PFX; a second file makes a new version')
+    .requiredOption('--file <path>', 'PEM or PFX file with one RSA private key')
+    .option('--password-file <path>', 'file with its password (or set CMK_KEY_PASSWORD)')
+    .option('--hsm', 'into hardware, in a premium vault', false)
+    .action(async (name: string, options, command: Command) => {
+      await cli.run(command, async (procedure) => {
+        const expiresOn = options.expires && parseMoment(options.expires, procedure.azure.now());
+        const password = options.passwordFile
+          ? (await readOrSay(options.passwordFile)).toString('utf8').replace(/\r?\n$/, '')
+          : cli.environment.CMK_KEY_PASSWORD;
+        const material = readPrivateKey(await readOrSay(options.file), password);
+        return importKey(keyOf(name, command), material, { hardware: options.hsm, expiresOn }, procedure);
+      });
+    });
+
+  changing(named('rotate'))
+    .description('make a new version; the app moves the accounts')
+    .option('--if-older-than <duration>', 'a newest version that is younger counts as rotated', parsed(seconds), 3_600)
+    .action(async (name: string, options, command: Command) => {
+      await cli.run(command, (procedure) => rotateKey(keyOf(name, command), options.ifOlderThan, procedure));
+    });
+
+  named('status')
+    .description('its versions, who uses which, and an open revocation')
+    .action(async (name: string, _options, command: Command) => {
+      await cli.look(command, (procedure) => keyStatus(keyOf(name, command), cli.environment, procedure), showStatus);
+    });
+
+  changing(named('retire'))
+    .description('disable versions that nothing uses any more, after a fresh look at everything that uses the key')
+    .option('--version <version>', 'this version only (default: every one that may go)')
+    .option('--after-hours <hours>', 'how old the next version has to be', number, LEAST_HOURS)
+    .action(async (name: string, options, command: Command) => {
+      await cli.run(command, (procedure) =>
+        retireVersions(keyOf(name, command), options.version, options.afterHours, cli.environment, procedure),
+      );
+    });
+  return key;
+}
+
+async function readOrSay(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CmkError('ArgumentInvalid', `The file cannot be read: ${why}`, 'Check the path.', { cause: error });
+  }
+}
+
+function showStatus(status: KeyStatus, output: Output): undefined {
+  const { key, versions, revocation, dependents } = status;
+  output.text(key);
+  if (revocation) output.text(`REVOKED on ${revocation.revokedOn} by ${revocation.revokedBy}`);
+  output.table(
+    ['VERSION', 'STATE', 'CREATED', 'EXPIRES', 'USED BY'],
+    versions.map(({ version, state, revoked, createdOn, expiresOn, usedBy }) => [
+      version,
+      revoked ? `${state}, revoked` : state,
+      createdOn,
+      expiresOn,
+      usedBy.join(' ') || undefined,
+    ]),
+  );
+  for (const { what, detail } of dependents.unread) {
+    output.entry({ kind: 'note', text: `There may be more: ${what} could not be read. ${detail}` });
+  }
+}

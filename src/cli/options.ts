@@ -1,0 +1,50 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { CmkError } from '../errors.ts';
+import { seconds } from './cli.ts';
+
+/** Turns a refusal of our own into commander's, which names the option. */
+export function parsed<T>(parse: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      if (error instanceof CmkError) throw new InvalidArgumentError(`${error.message} ${error.nextStep}`);
+      throw error;
+    }
+  };
+}
+
+export function number(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It has to be a whole number.');
+  return value;
+}
+
+/** Options of everything that changes something. */
+export function changing(command: Command): Command {
+  return command.option('--dry-run', 'show what would be done, and do nothing');
+}
+
+export function waiting(command: Command): Command {
+  return command.addOption(
+    new Option('--wait <duration>', 'how long to wait for roles to count, as PT10M or in seconds')
+      .argParser(parsed(seconds))
+      .default(600, 'PT10M'),
+  );
+}
+
+export function inGroup(command: Command, what: string): Command {
+  return command
+    .option('-g, --resource-group <group>', `resource group ${what}`)
+    .option('-l, --location <region>', `region ${what}`);
+}
+
+export function keySize(command: Command): Command {
+  return command
+    .addOption(new Option('--kty <type>', 'kind of a new key').choices(['RSA', 'RSA-HSM']))
+    .addOption(new Option('--size <bits>', 'size of a new key: 2048, 3072 or 4096 (default: 2048)').argParser(number));
+}
+
+export function expiry(command: Command): Command {
+  return command.option('--expires <when>', 'expiry, as a date (2028-06-30) or a duration from now (P2Y)');
+}

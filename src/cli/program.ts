@@ -1,0 +1,53 @@
+import { Command } from 'commander';
+import type { Cli } from './cli.ts';
+import { addAccountCommands } from './commands/account.ts';
+import { addAppCommands } from './commands/app.ts';
+import { addBreakGlassCommands } from './commands/break-glass.ts';
+import { addCompletionCommands } from './commands/completion.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
+import { addFleetCommands } from './commands/fleet.ts';
+import { addIdentityCommands } from './commands/identity.ts';
+import { addKeyCommands } from './commands/key.ts';
+import { addVaultCommands } from './commands/vault.ts';
+
+const AFTER = `
+To encrypt an account with a key of your own, see what would happen, then do it:
+
+  az login
+  cmk doctor
+  cmk account onboard <account> --vault <vault> --key <key> --identity <identity> --dry-run
+  cmk account onboard <account> --vault <vault> --key <key> --identity <identity>
+
+Names are enough; what is not there is created, what is there is kept, and running it again goes on where it ended.
+Each command has its own help: cmk account onboard --help
+
+Exit codes: 0 done or nothing to do; 1 a check found something, or only a part was done; 2 the command line is not
+right; 3 refused, something has to be different first; 4 not signed in, or a right is missing; 5 Azure could not be
+reached, is throttling, or a role does not count yet: run it again; 70 unforeseen.
+
+Environment: AZURE_SUBSCRIPTION_ID (where things are created), AZURE_CLOUD, the sign-in's own AZURE_… variables, and
+for what concerns the app, its settings: AzureWebJobsStorage__accountName, CMK_VAULTS, CMK_DUAL_CONTROL.`;
+
+/** Every command. Nothing runs before it is parsed. */
+export function createProgram(cli: Cli): Command {
+  const { out, err } = cli.surroundings;
+  const program = new Command('cmk')
+    .description('Customer-managed keys of Azure storage accounts, on your own sign-in: set up, rotate, revoke, check.')
+    .option('--json', 'print one JSON document')
+    .option('--subscription <id>', 'look for and create things in this subscription')
+    .option('--cloud <name>', 'AzureCloud, AzureUSGovernment or AzureChinaCloud')
+    .addHelpText('after', AFTER)
+    .showHelpAfterError('(--help shows what there is)')
+    .exitOverride();
+  program.configureOutput({ writeOut: (text) => out.write(text), writeErr: (text) => err.write(text) });
+  addAccountCommands(program, cli);
+  addVaultCommands(program, cli);
+  const key = addKeyCommands(program, cli);
+  addBreakGlassCommands(key, cli);
+  addIdentityCommands(program, cli);
+  addFleetCommands(program, cli);
+  addAppCommands(program, cli);
+  addDoctorCommand(program, cli);
+  addCompletionCommands(program, cli);
+  return program;
+}
