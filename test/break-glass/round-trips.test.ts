@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { restoreKey } from '../../src/break-glass/restore-key.ts';
+import { revokeKey } from '../../src/break-glass/revoke-key.ts';
+import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { TestKey } from '../support/fleet.ts';
+import { useWire } from '../support/wire.ts';
+import { keyVaultCalls, methods, waves } from './key-vault-calls.ts';
+
+const wire = useWire();
+
+/** 30 versions, every sixth off; three accounts pinned to the newest and to older ones. */
+function keyOfThirty(): TestKey {
+  const key = new TestKey(wire.azure.world);
+  for (let n = 2; n <= 30; n += 1) key.add({ enabled: n % 6 !== 0 });
+  for (const version of [key.first, enabledOf(key)[11], enabledOf(key).at(-1)]) {
+    key.account('pinned', { key: key.use('pinned', version) });
+  }
+  return key;
+}
+
+function versionsOf(key: TestKey) {
+  return key.vault.keys.get(key.name)?.versions ?? [];
+}
+
+function enabledOf(key: TestKey) {
+  return versionsOf(key).filter(({ enabled }) => enabled);
+}
+
+function managed(key: TestKey, { settings } = wire.services()) {
+  const vault = settings.vaults.byName('kv-files');
+  if (!vault) throw new Error('kv-files is not managed.');
+  return managedKey(vault, key.name);
+}
+
+describe('a key with 30 versions, 25 of them enabled, 3 of those used by pinned accounts', () => {
+  it('is revoked by the pages of a list, one wave of updates and the pages of the list again, and restored so', async () => {
+    const key = keyOfThirty();
+    const before = enabledOf(key).map(({ version }) => version);
+    expect(before).toHaveLength(25);
+    const { urgentKeys, sleep } = wire.services();
+    let seen = wire.azure.requests.last;
+    // Each answer takes its time, so that what is asked at once is seen to be.
+    wire.azure.world.settings.latencyMs = 200;
+    const services = { keys: urgentKeys, now: () => wire.azure.clock.now(), sleep };
+
+    const revoked = await revokeKey(managed(key), 'alice', services);
+
+    expect(revoked).toMatchObject({ complete: true, unrecorded: [], unproven: undefined });
+    expect(enabledOf(key)).toEqual([]);
+    const calls = keyVaultCalls(wire.azure, key.name, seen);
+    expect(methods(calls)).toBe(['GET GET', ...Array(25).fill('PATCH'), 'GET GET'].join(' '));
+    // One wave: every update had come in before the first was answered.
+    expect(waves(calls.filter(({ method }) => method === 'PATCH'))).toBe(1);
+    const changed = calls.filter(({ method }) => method === 'PATCH').map(({ path }) => path.split(/[/?]/)[3]);
+    expect(new Set(changed)).toEqual(new Set(before));
+    expect(revoked.elapsedMs).toBeLessThan(3_000);
+
+    seen = wire.azure.requests.last;
+    const restored = await restoreKey(managed(key), 'bob', { dualControl: true }, services);
+
+    expect(restored).toMatchObject({ complete: true, recovered: false });
+    expect(enabledOf(key).map(({ version }) => version)).toEqual(before);
+    expect(versionsOf(key).every(({ tags }) => tags === undefined)).toBe(true);
+    const back = keyVaultCalls(wire.azure, key.name, seen);
+    expect(methods(back)).toBe(['GET GET', ...Array(25).fill('PATCH'), 'GET GET'].join(' '));
+    expect(waves(back.filter(({ method }) => method === 'PATCH'))).toBe(1);
+  });
+});
