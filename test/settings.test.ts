@@ -26,7 +26,7 @@ describe('readSettings', () => {
       subscriptions: undefined,
       refreshAutomatic: true,
       scopeDiscovery: 'all',
-      storage: { accountName: 'stcmkautopilot' },
+      storage: { accountName: 'stcmkautopilot', blobUri: 'https://stcmkautopilot.blob.core.windows.net' },
     });
   });
 
@@ -72,6 +72,21 @@ describe('readSettings', () => {
       'CMK_SCOPE_DISCOVERY',
     ]);
     for (const problem of problems) expect(problem).toMatch(/Example: \S+/);
+  });
+
+  it('takes the storage by its services where the host cannot make their names', () => {
+    const { AzureWebJobsStorage__accountName: _, ...rest } = VALID;
+    const settings = readSettings({
+      ...rest,
+      AZURE_CLOUD: 'AzureUSGovernment',
+      AzureWebJobsStorage__blobServiceUri: 'https://stgov.blob.core.usgovcloudapi.net/',
+      AzureWebJobsStorage__queueServiceUri: 'https://stgov.queue.core.usgovcloudapi.net/',
+    });
+    expect(settings.storage).toEqual({
+      accountName: 'stgov',
+      blobUri: 'https://stgov.blob.core.usgovcloudapi.net',
+      queueUri: 'https://stgov.queue.core.usgovcloudapi.net',
+    });
   });
 
   it('takes an empty setting for one that is missing', () => {

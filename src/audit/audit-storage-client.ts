@@ -1,5 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
-import { BlobServiceClient, type ContainerClient } from '@azure/storage-blob';
+import type { ContainerClient } from '@azure/storage-blob';
+import { appBlobs } from '../azure/app-storage.ts';
 import type { Settings } from '../settings.ts';
 
 /** Container of the audit trail in the app's own storage. */
@@ -10,15 +11,9 @@ const RETRY = { maxTries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 500 };
 
 /** Opens the container in the app's own storage; nothing is asked of it yet. */
 export function auditContainer(
-  settings: Pick<Settings, 'storage' | 'cloud'>,
+  settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
   name: string = AUDIT_CONTAINER,
 ): ContainerClient {
-  const { storage, cloud } = settings;
-  const options = { retryOptions: RETRY };
-  const service =
-    'connectionString' in storage
-      ? BlobServiceClient.fromConnectionString(storage.connectionString, options)
-      : new BlobServiceClient(`https://${storage.accountName}.blob.${cloud.storageSuffix}`, credential(), options);
-  return service.getContainerClient(name);
+  return appBlobs(settings, credential, RETRY).getContainerClient(name);
 }

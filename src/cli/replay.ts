@@ -1,9 +1,9 @@
+import { appQueues } from '../azure/app-storage.ts';
 import { operatorCredential } from '../azure/credential.ts';
 import { CmkError } from '../errors.ts';
 import { readStorageSettings } from '../settings.ts';
 import { WORK_QUEUES, type WorkQueueName } from '../work/messages.ts';
 import { replay } from '../work/replay-client.ts';
-import { queueService } from '../work/work-queue-client.ts';
 
 /** `npm run replay -- account-work`: puts the messages of a poison queue back to work. */
 async function main(queue: string | undefined): Promise<number> {
@@ -12,7 +12,7 @@ async function main(queue: string | undefined): Promise<number> {
     return 2;
   }
   const settings = readStorageSettings(process.env);
-  const service = queueService(settings, () => operatorCredential(settings.cloud.authorityHost));
+  const service = appQueues(settings, () => operatorCredential(settings.cloud.authorityHost));
   const { replayed, left } = await replay(service, queue as WorkQueueName);
   console.log(`${replayed} messages of ${queue}-poison put back into ${queue}.`);
   if (left.length === 0) return 0;

@@ -1,6 +1,7 @@
 import { text } from 'node:stream/consumers';
 import type { TokenCredential } from '@azure/identity';
-import { BlobServiceClient, type BlockBlobClient, type ContainerClient } from '@azure/storage-blob';
+import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
+import { appBlobs } from '../azure/app-storage.ts';
 import { describeFailure } from '../azure/failure.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings.ts';
@@ -87,14 +88,7 @@ async function store(
   }
 }
 
-function openContainer(
-  { storage, cloud }: Pick<Settings, 'storage' | 'cloud'>,
-  credential: () => TokenCredential,
-): ContainerClient {
-  const options = { retryOptions: { maxTries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 500 } };
-  const service =
-    'connectionString' in storage
-      ? BlobServiceClient.fromConnectionString(storage.connectionString, options)
-      : new BlobServiceClient(`https://${storage.accountName}.blob.${cloud.storageSuffix}`, credential(), options);
-  return service.getContainerClient(CONTAINER);
+function openContainer(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): ContainerClient {
+  const retryOptions = { maxTries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 500 };
+  return appBlobs(settings, credential, retryOptions).getContainerClient(CONTAINER);
 }

@@ -1,5 +1,5 @@
 import type { TokenCredential } from '@azure/identity';
-import { QueueServiceClient } from '@azure/storage-queue';
+import { appQueues } from '../azure/app-storage.ts';
 import type { Settings } from '../settings.ts';
 import type { Work, WorkQueueName } from './messages.ts';
 import { toQueueDelay } from './retry.ts';
@@ -13,11 +13,8 @@ export interface WorkQueue {
 }
 
 /** The queue for a message about that kind of thing. */
-export function createWorkQueue(
-  settings: Pick<Settings, 'storage' | 'cloud'>,
-  credential: () => TokenCredential,
-): WorkQueue {
-  const service = queueService(settings, credential);
+export function createWorkQueue(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): WorkQueue {
+  const service = appQueues(settings, credential);
   const send = async (queue: string, text: string, visibilityTimeout: number): Promise<void> => {
     await service.getQueueClient(queue).sendMessage(text, { visibilityTimeout, messageTimeToLive: -1 });
   };
@@ -26,16 +23,4 @@ export function createWorkQueue(
       send(queue, JSON.stringify(work), delaySeconds > 0 ? toQueueDelay(delaySeconds) : 0),
     poison: (queue, text) => send(`${queue}-poison`, text, 0),
   };
-}
-
-/** The queue service of the app's own storage. */
-export function queueService(
-  settings: Pick<Settings, 'storage' | 'cloud'>,
-  credential: () => TokenCredential,
-): QueueServiceClient {
-  if ('connectionString' in settings.storage) {
-    return QueueServiceClient.fromConnectionString(settings.storage.connectionString);
-  }
-  const { accountName } = settings.storage;
-  return new QueueServiceClient(`https://${accountName}.queue.${settings.cloud.storageSuffix}`, credential());
 }

@@ -73,7 +73,13 @@ describe('planKeyUse', () => {
   });
 
   it('moves nothing while a revocation is open, even if a usable version appeared since', () => {
-    const tag = formatRevocation({ id: 'r', revokedOn: day(3), revokedBy: 'oid', version: versionName(1) });
+    const tag = formatRevocation({
+      id: 'r',
+      revokedOn: day(3),
+      revokedBy: 'oid',
+      version: versionName(1),
+      wasEnabled: true,
+    });
     const revoked = keyVersion(1, { enabled: false, tags: { [REVOCATION_TAG]: tag } });
     expect(planKeyUse(use(1), [revoked, keyVersion(4)], NOW, REFRESH)).toMatchObject({
       write: false,

@@ -4,7 +4,8 @@ import { PUBLIC } from '../support/keys.ts';
 
 describe("the name of the app's own storage", () => {
   it('is the one that the settings name', () => {
-    expect(ownStorage({ cloud: PUBLIC, storage: { accountName: 'stcmkapp' } })).toBe('stcmkapp');
+    const storage = { accountName: 'stcmkapp', blobUri: 'https://stcmkapp.b', queueUri: 'https://stcmkapp.q' };
+    expect(ownStorage({ cloud: PUBLIC, storage })).toBe('stcmkapp');
   });
 
   it.each([

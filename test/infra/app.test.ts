@@ -35,7 +35,7 @@ describe('app settings', () => {
 
   it('satisfy the app: every required one is set, every value is right', () => {
     const read = readSettings(settings as Record<string, string>);
-    expect(read.storage).toEqual({ accountName: settings.AzureWebJobsStorage__accountName });
+    expect(read.storage).toMatchObject({ accountName: settings.AzureWebJobsStorage__accountName });
     expect(read.subscriptions).toEqual(MAIN_PARAMETERS.storageSubscriptions);
     expect(settings.CMK_FUNCTION_APP_ID).toBe(azure.ofType('Microsoft.Web/sites')[0]?.id);
     expect(settings.CMK_STORAGE_ACCOUNT_ID).toBe(azure.ofType('Microsoft.Storage/storageAccounts')[0]?.id);

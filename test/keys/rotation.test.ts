@@ -10,7 +10,13 @@ describe('decideRotation', () => {
   const revoked = keyVersion(2, {
     enabled: false,
     tags: {
-      [REVOCATION_TAG]: formatRevocation({ id: 'r1', revokedOn: day(50), revokedBy: 'oid', version: versionName(2) }),
+      [REVOCATION_TAG]: formatRevocation({
+        id: 'r1',
+        revokedOn: day(50),
+        revokedBy: 'oid',
+        version: versionName(2),
+        wasEnabled: true,
+      }),
     },
   });
 

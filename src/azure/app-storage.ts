@@ -1,0 +1,25 @@
+import type { TokenCredential } from '@azure/identity';
+import { BlobServiceClient, type StoragePipelineOptions } from '@azure/storage-blob';
+import { QueueServiceClient } from '@azure/storage-queue';
+import type { Settings } from '../settings.ts';
+
+/** The blob service of the app's own storage; nothing is asked of it yet. */
+export function appBlobs(
+  { storage }: Pick<Settings, 'storage'>,
+  credential: () => TokenCredential,
+  retryOptions: NonNullable<StoragePipelineOptions['retryOptions']>,
+): BlobServiceClient {
+  return 'connectionString' in storage
+    ? BlobServiceClient.fromConnectionString(storage.connectionString, { retryOptions })
+    : new BlobServiceClient(storage.blobUri, credential(), { retryOptions });
+}
+
+/** The queue service of the app's own storage; nothing is asked of it yet. */
+export function appQueues(
+  { storage }: Pick<Settings, 'storage'>,
+  credential: () => TokenCredential,
+): QueueServiceClient {
+  return 'connectionString' in storage
+    ? QueueServiceClient.fromConnectionString(storage.connectionString)
+    : new QueueServiceClient(storage.queueUri, credential());
+}
