@@ -1,0 +1,235 @@
+import { createServer } from 'node:http';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { EventRecord } from '../../local/azure/event-grid/record.ts';
+import { createKeyVersion, rotateKey } from '../../local/azure/key-vault/keys.ts';
+import type { StorageAccount } from '../../local/azure/world.ts';
+import { useApp } from '../support/app.ts';
+import { eventually } from '../support/eventually.ts';
+import { TestKey, vaultNamed } from '../support/fleet.ts';
+
+const app = useApp();
+
+const key = (vault?: string, options?: object) => new TestKey(app.azure.world, vault, options);
+const inUse = (account: StorageAccount) =>
+  account.encryption.keyvaultproperties?.currentVersionedKeyIdentifier?.split('/').at(-1);
+const rotate = (of: TestKey) => {
+  app.azure.clock.advance(1_000);
+  return rotateKey(app.azure.world, of.vault, of.name);
+};
+const moved = (accounts: readonly StorageAccount[], version: string) =>
+  eventually(`${accounts.length} accounts to use ${version}`, () => accounts.every((one) => inUse(one) === version));
+const patches = (since: number, account: StorageAccount) =>
+  app.arm(since, new RegExp(`/storageAccounts/${account.name}\\?`)).filter(({ method }) => method === 'PATCH').length;
+const recordsAbout = (of: TestKey) => app.records().filter((record) => JSON.stringify(record).includes(of.name));
+const deliveries = (of: TestKey) =>
+  (app.azure.events as readonly EventRecord[]).filter(({ subject }) => subject === of.name);
+
+afterEach(() => app.azure.faults.clear());
+
+describe('a new version of a key', () => {
+  it('moves every account that depends on the key, within seconds of its event', async () => {
+    const files = key();
+    const accounts = [files.account(), files.account(), files.account('automatic'), files.account('automaticEmpty')];
+    const next = rotate(files);
+    await moved(accounts, next.version);
+    expect(accounts.map(({ encryption }) => encryption.keyvaultproperties?.keyversion || 'automatic')).toEqual([
+      next.version,
+      next.version,
+      'automatic',
+      'automatic',
+    ]);
+    const found = await eventually('four records of a move', () => {
+      const moves = recordsAbout(files).filter(({ reason }) => ['Moved', 'Refreshed'].includes(reason));
+      return moves.length === 4 && moves;
+    });
+    for (const { cause } of found) expect(cause).toMatchObject({ by: 'KeyNewVersionCreated' });
+  });
+
+  it('is written to each account once when its event is delivered three times', async () => {
+    const files = key();
+    const accounts = [files.account(), files.account()];
+    app.azure.faults.add([{ match: { delivery: true, function: 'keyNewVersionCreated' }, times: 1, duplicate: 3 }]);
+    const since = app.azure.requests.last;
+    const next = rotate(files);
+    await moved(accounts, next.version);
+    await app.settled();
+    expect(accounts.map((account) => patches(since, account))).toEqual([1, 1]);
+    expect(recordsAbout(files).filter(({ reason }) => reason === 'EventAccepted')).toHaveLength(3);
+  });
+
+  it('wins over an older one whose event arrives later', async () => {
+    const files = key();
+    const account = files.account();
+    app.azure.faults.add([{ match: { delivery: true, function: 'keyNewVersionCreated' }, times: 1, reorder: true }]);
+    const older = rotate(files);
+    const newer = rotate(files);
+    await moved([account], newer.version);
+    await eventually('both events are delivered', () =>
+      deliveries(files).every(({ outcome }) => outcome === 'delivered'),
+    );
+    await app.settled();
+    expect(inUse(account)).toBe(newer.version);
+    const targets = recordsAbout(files).flatMap(({ reason, to }) => (reason === 'Moved' ? [to] : []));
+    expect(targets).not.toContain(files.id(older));
+  });
+
+  it('whose event was lost is caught up with by the next event', async () => {
+    const files = key();
+    const account = files.account();
+    app.azure.faults.add([{ match: { delivery: true, function: 'keyNewVersionCreated' }, times: 1, drop: true }]);
+    rotate(files);
+    expect(deliveries(files)).toMatchObject([{ outcome: 'dropped' }]);
+    const newest = rotate(files);
+    await moved([account], newest.version);
+  });
+
+  it('is followed in the Event Grid schema, as the documentation prints it, as well', async () => {
+    const files = key();
+    const account = files.account();
+    app.azure.clock.advance(1_000);
+    const next = createKeyVersion(app.azure.world, files.vault, files.name, { publish: false });
+    const event = {
+      id: '00eccf70-95a7-4e7c-8299-2eb17ee9ad64',
+      topic: files.vault.id.toUpperCase(),
+      subject: files.name,
+      eventType: 'Microsoft.KeyVault.KeyNewVersionCreated',
+      eventTime: '2026-01-25T01:08:33.1036736Z',
+      data: {
+        Id: files.id(next),
+        VaultName: 'kv-files',
+        ObjectType: 'Key',
+        'ObjectName ': files.name,
+        NBF: '1559081980',
+      },
+      dataVersion: '1',
+      metadataVersion: '1',
+    };
+    expect(await app.deliver('keyNewVersionCreated', [event])).toBe(202);
+    await moved([account], next.version);
+  });
+
+  it('of a key in a vault that is not managed is refused: 202, a record, and no request', async () => {
+    const other = key('kv-other');
+    await app.settled();
+    const since = app.azure.requests.last;
+    const event = {
+      specversion: '1.0',
+      id: 'e1',
+      type: 'Microsoft.KeyVault.KeyNewVersionCreated',
+      source: other.vault.id,
+      subject: other.name,
+      time: new Date().toISOString(),
+      data: { Id: other.id(other.first), VaultName: 'kv-other', ObjectType: 'Key', ObjectName: other.name },
+    };
+    expect(await app.deliver('keyNewVersionCreated', event)).toBe(202);
+    // One that says it comes from a managed vault, and names a key elsewhere.
+    const lie = { ...event, source: vaultNamed(app.azure.world, 'kv-files').id };
+    expect(await app.deliver('keyNewVersionCreated', lie)).toBe(202);
+    await eventually('two records of a refusal', () => {
+      const refused = app.records().filter(({ reason }) => reason === 'EventVaultNotManaged');
+      return refused.length === 2 && refused;
+    });
+    await app.settled();
+    expect(app.azure.requests.since(since)).toEqual([]);
+  });
+});
+
+describe('a key that nears its expiry', () => {
+  const DAY = 86_400;
+  const nearing = (options: object = {}) => {
+    const now = app.azure.clock.nowSeconds();
+    // Near its expiry in a moment: the clock does the rest.
+    return key('kv-files', { nbf: now - 330 * DAY, exp: now + 30 * DAY + 60, ...options });
+  };
+  const comes = () => app.azure.clock.advance(120_000);
+  const outcome = (of: TestKey, reason: string) =>
+    eventually(`${reason} for ${of.name}`, () => recordsAbout(of).find((record) => record.reason === reason));
+
+  it('is rotated, and its accounts follow', async () => {
+    const archive = nearing();
+    const account = archive.account();
+    comes();
+    await outcome(archive, 'Rotated');
+    const newest = archive.vault.keys.get(archive.name)?.versions.at(-1);
+    expect(newest?.version).not.toBe(archive.first.version);
+    await moved([account], newest?.version ?? '');
+  });
+
+  it.each([
+    ['has a tag that asks for hand rotation', { tags: { 'cmk-rotation': 'manual' } }, 'ManualRotation', 'error'],
+    ['is tagged as imported', { tags: { 'cmk-origin': 'imported' } }, 'ImportedKey', 'error'],
+    ['is imported, which Key Vault alone knows', { imported: true }, 'RotationRefused', 'error'],
+    ['is disabled', { enabled: false }, 'KeyDisabled', 'error'],
+  ])('that %s is not rotated, and its record is for an alert', async (_, options, reason, level) => {
+    const archive = nearing(options);
+    comes();
+    expect(await outcome(archive, reason)).toMatchObject({ level, function: 'keyNearExpiry' });
+    expect(archive.vault.keys.get(archive.name)?.versions).toHaveLength(1);
+  });
+
+  it('that a rotation policy rotates by itself is left to the policy', async () => {
+    const archive = nearing();
+    const found = archive.vault.keys.get(archive.name);
+    if (found) {
+      found.rotationPolicy = {
+        attributes: { expiryTime: 'P2Y', created: 0, updated: 0 },
+        lifetimeActions: [{ action: { type: 'Rotate' }, trigger: { timeBeforeExpiry: 'P20D' } }],
+      };
+    }
+    comes();
+    await outcome(archive, 'PolicyRotates');
+    expect(found?.versions).toHaveLength(1);
+  });
+
+  it('that is revoked stays as it is', async () => {
+    const archive = nearing({ enabled: false });
+    archive.first.tags = { 'cmk-revocation': `r1 ${new Date().toISOString()} somebody ${archive.first.version}` };
+    comes();
+    await outcome(archive, 'RevocationOpen');
+    expect(archive.vault.keys.get(archive.name)?.versions).toHaveLength(1);
+  });
+
+  it('by an event about an old version changes nothing', async () => {
+    const archive = nearing();
+    app.azure.faults.add([{ match: { delivery: true, function: 'keyNearExpiry' }, delayMs: 500 }]);
+    comes();
+    app.azure.clock.advance(0);
+    const newest = rotateKey(app.azure.world, archive.vault, archive.name);
+    await outcome(archive, 'AlreadyRotated');
+    expect(archive.vault.keys.get(archive.name)?.versions.at(-1)).toBe(newest);
+  });
+});
+
+it('an expired version is reported, and accounts that are still on it move to a newer one', async () => {
+  const now = app.azure.clock.nowSeconds();
+  const files = key('kv-records', { exp: now + 60, nbf: now - 400 * 86_400, tags: { 'cmk-rotation': 'manual' } });
+  const account = files.account();
+  const principals = Object.values(account.identity?.userAssignedIdentities ?? {});
+  expect(principals).toHaveLength(1);
+  app.azure.clock.advance(61_000);
+  const record = await eventually('the expiry is reported', () =>
+    recordsAbout(files).find(({ reason }) => reason === 'KeyExpired'),
+  );
+  expect(record).toMatchObject({ level: 'error', version: files.first.version });
+  await eventually('its dependents are looked at', () =>
+    recordsAbout(files).find(({ reason }) => reason === 'InventoryComplete'),
+  );
+  const next = rotate(files);
+  await moved([account], next.version);
+});
+
+it('an event that cannot be delivered is delivered again on the schedule of Event Grid', async () => {
+  const files = key();
+  const account = files.account();
+  const { port } = new URL(app.url);
+  await app.kill();
+  const refusing = createServer((_, response) => void response.writeHead(503).end());
+  await new Promise<void>((resolve) => void refusing.listen(Number(port), '127.0.0.1', resolve));
+  const next = rotate(files);
+  await eventually('a first attempt was answered 503', () => deliveries(files).at(-1)?.attempts[0]?.status === 503);
+  await new Promise((resolve) => refusing.close(resolve));
+  await app.start();
+  app.azure.clock.advance(31_000);
+  await moved([account], next.version);
+  expect(deliveries(files).at(-1)?.outcome).toBe('delivered');
+});
