@@ -14,8 +14,8 @@ export interface ArmRequest {
   readonly body: Record<string, unknown>;
   readonly caller: Caller;
   readonly operations: Operations;
-  /** Throws AuthorizationFailed unless the caller may do `action` at `scope`: for what hangs on the request's body. */
-  authorize(action: string, scope: string): void;
+  /** Throws LinkedAuthorizationFailed unless the caller may do `action` on a resource that the body refers to. */
+  authorizeLinked(action: string, scope: string): void;
 }
 
 export type ArmHandler = (request: ArmRequest) => Response | Promise<Response>;

@@ -46,8 +46,8 @@ export function createArmService(world: World, providers: readonly ArmRoutes[]):
       Object.assign(headers, armThrottle(path.subscriptionId, caller.principal.objectId, c.req.method));
       const handler = routes[`${c.req.method === 'HEAD' ? 'HEAD' : c.req.method} ${path.pattern}`];
       if (!handler) throw noRoute(routes, path, c.req.method, apiVersion);
-      const authorize = (action: string, scope: string) => requireRight(world, caller, action, scope);
-      if (!isOpenToAll(path)) authorize(actionOf(path, c.req.method), path.isItem ? path.id : scopeOf(path));
+      if (!isOpenToAll(path))
+        requireRight(world, caller, actionOf(path, c.req.method), path.isItem ? path.id : scopeOf(path));
       if (path.pattern.startsWith('microsoft.storage/storageaccounts') && path.subscriptionId) {
         const region = world.storageAccounts.get(path.names[0]?.toLowerCase() ?? '')?.location ?? 'all';
         storageThrottle(path.subscriptionId, region, c.req.method, path.isItem);
@@ -62,7 +62,7 @@ export function createArmService(world: World, providers: readonly ArmRoutes[]):
         body,
         caller,
         operations,
-        authorize,
+        authorizeLinked: (action, scope) => requireLinkedRight(world, caller, path, action, scope),
       };
       response = await handler(request);
     } catch (error) {
@@ -165,6 +165,16 @@ function requireRight(world: World, { principal }: Caller, action: string, scope
     403,
     'AuthorizationFailed',
     `The client '${principal.clientId}' with object id '${principal.objectId}' does not have authorization to perform action '${action}' over scope '${scope}' or the scope is invalid. If access was recently granted, please refresh your credentials.`,
+  );
+}
+
+/** ARM's refusal for a right that is missing on a resource which the request only refers to. */
+function requireLinkedRight(world: World, { principal }: Caller, path: ArmPath, action: string, linked: string): void {
+  if (!world.settings.enforceRoles || isAllowed(world, principal.objectId, linked, action, 'action')) return;
+  throw new ArmError(
+    403,
+    'LinkedAuthorizationFailed',
+    `The client '${principal.clientId}' with object id '${principal.objectId}' has permission to perform action '${actionOf(path, 'PUT')}' on scope '${path.id}'; however, it does not have permission to perform action(s) '${action}' on the linked scope(s) '${linked}' (respectively) or the linked scope(s) are invalid.`,
   );
 }
 

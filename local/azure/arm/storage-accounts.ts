@@ -149,8 +149,8 @@ function nextEncryption(request: ArmRequest, account: StorageAccount, patch: Jso
   });
 }
 
-function mayAssign({ authorize }: ArmRequest): (identityId: string) => void {
-  return (id) => authorize('Microsoft.ManagedIdentity/userAssignedIdentities/assign/action', id);
+function mayAssign({ authorizeLinked }: ArmRequest): (identityId: string) => void {
+  return (id) => authorizeLinked('Microsoft.ManagedIdentity/userAssignedIdentities/assign/action', id);
 }
 
 function pick(properties: JsonObject): JsonObject {
