@@ -19,7 +19,6 @@ export interface ManagedIdentity {
 export interface Identities {
   /** Undefined when there is no such identity. */
   get(id: ResourceId): Promise<ManagedIdentity | undefined>;
-  list(subscriptionId: string): AsyncIterable<ManagedIdentity>;
   create(id: ResourceId, location: string): Promise<ManagedIdentity>;
 }
 
@@ -43,12 +42,6 @@ export function createIdentities(credential: TokenCredential, cloud: Cloud): Ide
       } catch (error) {
         if (describeFailure(error).kind === 'notFound') return undefined;
         throw error;
-      }
-    },
-    async *list(subscriptionId) {
-      for await (const identity of clientOf(subscriptionId).userAssignedIdentities.listBySubscription()) {
-        const read = toIdentity(identity);
-        if (read) yield read;
       }
     },
     async create(id, location) {

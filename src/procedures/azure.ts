@@ -15,6 +15,7 @@ import { type AccountSetup, createAccountSetup } from './account-client.ts';
 import type { Journal } from './journal.ts';
 import { createKeyMaterial, type KeyMaterial } from './key-material-client.ts';
 import { type Operator, readOperator } from './operator.ts';
+import { createResources, type Resources } from './resources-client.ts';
 import { createVaultSetup, type VaultSetup } from './vault-setup-client.ts';
 
 /** Azure as an operator's sign-in reaches it. */
@@ -25,6 +26,7 @@ export interface Azure {
   /** Who is signed in, as a token for Key Vault says: break-glass asks nobody else. */
   readonly operator: () => Promise<Operator>;
   readonly subscriptions: Subscriptions;
+  readonly resources: Resources;
   readonly accounts: StorageAccounts;
   readonly accountSetup: AccountSetup;
   readonly shares: FileShares;
@@ -59,6 +61,7 @@ export function createAzure(credential: TokenCredential, cloud: Cloud, defaultSu
     defaultSubscription,
     operator: () => readOperator(credential, `https://${cloud.keyVaultSuffix}/.default`),
     subscriptions: createSubscriptions(credential, cloud),
+    resources: createResources(credential, cloud),
     accounts: createStorageAccounts(credential, cloud),
     accountSetup: createAccountSetup(credential, cloud),
     shares: createFileShares(credential, cloud),

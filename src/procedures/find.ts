@@ -1,3 +1,4 @@
+import pMap from 'p-map';
 import type { Account } from '../accounts/account.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
@@ -23,8 +24,8 @@ export const IDENTITY_TYPE = 'Microsoft.ManagedIdentity/userAssignedIdentities';
 export async function lookForVault(text: string, azure: Azure, where: Where = {}): Promise<Vault | undefined> {
   const id = idOf(text, VAULT_TYPE, where);
   if (id) return azure.vaultSetup.get(id);
-  const name = nameOfVault(text);
-  return one('vault', name, azure, where, (subscription) => azure.vaultSetup.list(subscription));
+  const found = await findOne('key vault', VAULT_TYPE, nameOfVault(text), azure, where);
+  return found && azure.vaultSetup.get(found);
 }
 
 /** @throws {@link CmkError} `VaultNotFound` */
@@ -43,7 +44,8 @@ export async function lookForAccount(text: string, azure: Azure, where: Where = 
   const id = idOf(text, ACCOUNT_TYPE, where);
   if (id) return azure.accountSetup.get(id);
   checkName('account', text);
-  return one('storage account', text, azure, where, (subscription) => azure.accounts.list(subscription));
+  const found = await findOne('storage account', ACCOUNT_TYPE, text, azure, where);
+  return found && azure.accountSetup.get(found);
 }
 
 /** @throws {@link CmkError} `AccountNotFound` */
@@ -66,7 +68,8 @@ export async function lookForIdentity(
   const id = idOf(text, IDENTITY_TYPE, where);
   if (id) return azure.identities.get(id);
   checkName('identity', text);
-  return one('user-assigned identity', text, azure, where, (subscription) => azure.identities.list(subscription));
+  const found = await findOne('user-assigned identity', IDENTITY_TYPE, text, azure, where);
+  return found && azure.identities.get(found);
 }
 
 /** @throws {@link CmkError} `NotFound` */
@@ -176,22 +179,19 @@ export async function subscriptionFor(azure: Azure, { subscription }: Where): Pr
   );
 }
 
-async function one<T extends { id: string; name: string }>(
+async function findOne(
   what: string,
+  type: string,
   name: string,
   azure: Azure,
   { subscription, resourceGroup }: Where,
-  list: (subscription: string) => AsyncIterable<T>,
-): Promise<T | undefined> {
+): Promise<ResourceId | undefined> {
   const subscriptions = subscription ? [subscription.toLowerCase()] : await azure.subscriptions.list();
-  const found: T[] = [];
-  for (const candidate of subscriptions) {
-    for await (const resource of list(candidate)) {
-      const group = parseResourceId(resource.id)?.resourceGroup;
-      if (resourceGroup && group?.toLowerCase() !== resourceGroup.toLowerCase()) continue;
-      if (resource.name.toLowerCase() === name.toLowerCase()) found.push(resource);
-    }
-  }
+  const ids = await pMap(subscriptions, (candidate) => azure.resources.find(candidate, type, name), { concurrency: 8 });
+  const found = ids
+    .flat()
+    .flatMap((id) => parseResourceId(id) ?? [])
+    .filter((id) => !resourceGroup || id.resourceGroup.toLowerCase() === resourceGroup.toLowerCase());
   if (found.length <= 1) return found[0];
   throw new CmkError(
     'NotUnique',

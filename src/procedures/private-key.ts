@@ -38,7 +38,8 @@ function fromPem(file: Uint8Array, password: string | undefined): KeyObject {
     });
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    if (code === 'ERR_MISSING_PASSPHRASE') throw needsPassword(error);
+    // OpenSSL asks for a password, and nobody answers.
+    if (/MISSING_PASSPHRASE|INTERRUPTED_OR_CANCELLED/.test(code)) throw needsPassword(error);
     if (password !== undefined && /DECRYPT|PASSWORD|CIPHER|PKCS12/i.test(code)) throw wrongPassword(error);
     throw unreadable('The PEM file holds no private key.', error);
   }

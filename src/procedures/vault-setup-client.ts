@@ -37,7 +37,6 @@ const STORAGE_PERMISSIONS = ['get', 'wrapKey', 'unwrapKey'];
 export interface VaultSetup {
   /** Undefined when there is no such vault. */
   get(id: ResourceId): Promise<Vault | undefined>;
-  list(subscriptionId: string): AsyncIterable<Vault>;
   /** Creates a vault with purge protection and role-based access; returns when it can be used. */
   create(id: ResourceId, wanted: NewVault): Promise<Vault>;
   /** Turns on purge protection, and soft delete, which it needs. Neither can be turned off again. */
@@ -67,12 +66,6 @@ export function createVaultSetup(credential: TokenCredential, cloud: Cloud): Vau
       } catch (error) {
         if (describeFailure(error).kind === 'notFound') return undefined;
         throw error;
-      }
-    },
-    async *list(subscriptionId) {
-      for await (const vault of clientOf(subscriptionId).vaults.listBySubscription()) {
-        const known = toVault(vault);
-        if (known) yield known;
       }
     },
     async create(id, { location, tenantId, sku, retentionDays }) {

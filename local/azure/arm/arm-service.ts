@@ -138,7 +138,7 @@ function noRoute(routes: ArmRoutes, path: ArmPath, method: string, apiVersion: s
 /** What every signed-in caller may ask; each answers only with what the caller may see. */
 function isOpenToAll({ pattern }: ArmPath): boolean {
   return (
-    ['subscriptions', 'tenants', 'microsoft.resourcegraph/resources'].includes(pattern) ||
+    ['subscriptions', 'tenants', 'subscriptions/{}/resources', 'microsoft.resourcegraph/resources'].includes(pattern) ||
     /(asyncoperations|operationsstatus|checknameavailability|checkmhsmnameavailability)/.test(pattern)
   );
 }

@@ -1,4 +1,5 @@
 import { asObject, asString, asTags } from '../json.ts';
+import { isAllowed } from '../roles.ts';
 import type { World } from '../world.ts';
 import { type ArmRequest, type ArmRoutes, ok } from './arm-request.ts';
 import { ArmError, badRequest } from './errors.ts';
@@ -33,6 +34,7 @@ function list(request: ArmRequest): Response {
   const found = resources(request.world).filter(
     ({ type: its, resource }) =>
       inScope(resource.id, scope) &&
+      maySee(request, its, resource) &&
       (type === undefined || its.toLowerCase() === type) &&
       // `tagName eq` holds `name eq` as well: only a whole word counts.
       (name === undefined || !/(^|\s|\()name eq/i.test(filter) || resource.name.toLowerCase() === name) &&
@@ -51,6 +53,11 @@ function list(request: ArmRequest): Response {
       tags: resource.tags,
     })),
   );
+}
+
+/** The list shows what the caller may read, and says nothing of the rest. */
+function maySee({ world, caller }: ArmRequest, type: string, { id }: Resource): boolean {
+  return !world.settings.enforceRoles || isAllowed(world, caller.principal.objectId, id, `${type}/read`, 'action');
 }
 
 function tagged(request: ArmRequest): { tags: Record<string, string> } {
