@@ -10,10 +10,13 @@ import { appCredential } from './azure/credential.ts';
 import { Pacer, STORAGE_WRITES } from './azure/pacer.ts';
 import { createFileShares, type FileShares } from './dependents/file-shares-client.ts';
 import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
+import { createDriftStorage, type DriftStorage } from './drift/drift-storage-client.ts';
 import { createEffectStore, type EffectStore } from './effect/effect-store-client.ts';
 import { createFileService, type FileService } from './effect/file-service-client.ts';
+import { createEventGrid, type EventGrid } from './events/event-grid-client.ts';
 import { type Authenticate, createAuthenticator } from './http/caller.ts';
 import { type Authorization, createAuthorization } from './identities/authorization-client.ts';
+import { createKeyCatalog, type KeyCatalog } from './keys/key-catalog-client.ts';
 import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/key-client.ts';
 import type { Log } from './log.ts';
 import { type Environment, readSettings, type Settings } from './settings.ts';
@@ -38,6 +41,11 @@ export interface Services {
   /** The managed vaults as ARM shows them. */
   readonly vaults: Vaults;
   readonly authorization: Authorization;
+  /** The event subscriptions of the managed vaults. */
+  readonly eventGrid: EventGrid;
+  readonly keyCatalog: KeyCatalog;
+  /** Drift reports, and what else the check keeps or looks at in the app's own storage. */
+  readonly driftStorage: DriftStorage;
   readonly queue: WorkQueue;
   /** The audit trail; it never throws, and answers in time. */
   readonly audit: RecordAudit;
@@ -76,6 +84,9 @@ export function createServices(
     effects: createEffectStore(settings, () => identity),
     vaults: createVaults(identity, cloud),
     authorization: createAuthorization(identity, cloud),
+    eventGrid: createEventGrid(identity, cloud),
+    keyCatalog: createKeyCatalog(identity),
+    driftStorage: createDriftStorage(settings, () => identity),
     queue: createWorkQueue(settings, () => identity),
     audit: auditTrail(auditFiles(auditContainer(settings, () => identity)), {
       now: () => new Date(),

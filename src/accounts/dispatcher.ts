@@ -13,18 +13,18 @@ export const LISTS_PER_SECOND = 100 / 300;
  * Spreads accounts over time by subscription and region, as fast as the provider takes calls there: an account whose turn
  * comes later stays invisible in the queue until then, and a large region does not stand in the way of the others.
  */
-export class Dispatcher {
+export class Dispatcher<A extends Pick<Account, 'subscriptionId' | 'location'> = Account> {
   readonly #callsPerSecond: number;
-  readonly #send: (account: Account, delaySeconds: number) => Promise<void>;
+  readonly #send: (account: A, delaySeconds: number) => Promise<void>;
   readonly #dispatched = new Map<string, number>();
 
-  constructor(callsPerSecond: number, send: (account: Account, delaySeconds: number) => Promise<void>) {
+  constructor(callsPerSecond: number, send: (account: A, delaySeconds: number) => Promise<void>) {
     this.#callsPerSecond = callsPerSecond;
     this.#send = send;
   }
 
   /** @param notBeforeSeconds no earlier than in so many seconds */
-  async dispatch(account: Account, notBeforeSeconds = 0): Promise<void> {
+  async dispatch(account: A, notBeforeSeconds = 0): Promise<void> {
     const cell = pacingCell(account);
     const before = this.#dispatched.get(cell) ?? 0;
     this.#dispatched.set(cell, before + 1);

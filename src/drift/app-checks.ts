@@ -26,7 +26,8 @@ export function missingPermission({ unread }: AppSubject): readonly Found[] {
   const byAction = new Map(refused.map((part) => [`${part.resource} ${part.action}`.toLowerCase(), part]));
   return [...byAction.values()].map(({ resource, what, action, detail }) => ({
     resource,
-    is: `The app may not read ${what}: ${detail}`,
+    part: action,
+    is: `The app may not read ${what}. ${detail}`,
     shouldBe: `The app's identity has ${action}.`,
   }));
 }
@@ -42,7 +43,8 @@ export function settingsInvalid({ settingsProblems, name }: AppSubject): readonl
 export function unreadable({ unread }: AppSubject): readonly Found[] {
   return unread.map(({ resource, what, detail }) => ({
     resource,
-    is: `It is not known how ${what} are: ${detail}`,
+    part: what,
+    is: `Not read: ${what}. ${detail}`,
     shouldBe: 'Everything can be read.',
   }));
 }

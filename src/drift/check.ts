@@ -11,6 +11,8 @@ export type Severity = 'error' | 'warning' | 'advice';
 export interface Found {
   /** ARM id or key identifier; absent: the subject's own. */
   readonly resource?: string;
+  /** Tells several findings of one check on one resource apart. */
+  readonly part?: string;
   readonly is: string;
   readonly shouldBe: string;
   /** Another severity than the check's. */

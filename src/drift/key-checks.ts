@@ -30,7 +30,7 @@ export function nearExpiry({ key, versions, policy }: KeySubject, { now }: Rules
   if (days > WARN_DAYS) return [];
   const when = newest.expiresOn.toISOString();
   const rotation = known(policy);
-  const decision = rotation && decideRotation(newest.version, known(versions) ?? [], rotation);
+  const decision = rotation && decideRotation(newest.version, known(versions) ?? [], rotation, now);
   return [
     {
       severity: days <= ERROR_DAYS ? 'error' : 'warning',

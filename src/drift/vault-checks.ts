@@ -26,6 +26,7 @@ export function eventSubscriptionMissing(subject: VaultSubject, rules: Rules): r
   return verdicts(subject, rules).flatMap((verdict) =>
     verdict.is === 'missing'
       ? {
+          part: verdict.wanted.functionName,
           is: `No event subscription delivers ${verdict.wanted.eventType} to ${verdict.wanted.functionId}.`,
           shouldBe: 'Each of its key events reaches its function of this app.',
           mend: { kind: 'events', vault: subject.vault.id, functionName: verdict.wanted.functionName },

@@ -1,0 +1,127 @@
+import pMap from 'p-map';
+import { Dispatcher, WRITES_PER_SECOND } from '../accounts/dispatcher.ts';
+import { describeFailure } from '../azure/failure.ts';
+import { judgeSubscriptions, subscriptionName, wantedSubscriptions } from '../events/subscription.ts';
+import { rotateNearExpiry } from '../keys/rotate-near-expiry.ts';
+import type { Log } from '../log.ts';
+import { REASONS, type Reason } from '../reasons.ts';
+import type { Services } from '../services.ts';
+import { ACCOUNT_WORK } from '../work/messages.ts';
+import { describe } from '../work/outcome.ts';
+import type { Mend } from './check.ts';
+import type { Finding, Fix } from './report.ts';
+
+const CONCURRENCY = 8;
+
+type AccountMend = Extract<Mend, { kind: 'account' }> & { readonly since: string; readonly subscriptionId: string };
+
+export type FixServices = Pick<Services, 'settings' | 'queue' | 'eventGrid' | 'keys' | 'audit' | 'now'>;
+
+/**
+ * Mends what CMK_AUTOFIX names, through the same paths as everything else: accounts are put to work in the queue, and
+ * whoever takes the message decides from what is there then. Doing it twice changes nothing. It never throws.
+ */
+export async function fix(
+  findings: readonly Finding[],
+  correlationId: string,
+  services: FixServices,
+  log: Log,
+): Promise<Fix[]> {
+  const { autofix } = services.settings.drift;
+  const due = findings.filter(
+    ({ reason, mend, exemption }) => mend && !exemption && (autofix as readonly string[]).includes(reason),
+  );
+  // As fast as the provider takes writes, so that a whole fleet adrift does not run into its limits.
+  const dispatcher = new Dispatcher<AccountMend>(WRITES_PER_SECOND, ({ account, location, key, since }, delaySeconds) =>
+    services.queue.send(
+      ACCOUNT_WORK,
+      {
+        kind: 'account',
+        account,
+        location,
+        key,
+        cause: { by: 'drift', ref: correlationId, since },
+        attempt: 0,
+      },
+      delaySeconds,
+    ),
+  );
+  // One message is enough for an account and its scopes; one write for an event subscription.
+  const once = new Map<string, Promise<Pick<Fix, 'outcome' | 'detail'>>>();
+  return pMap(
+    due,
+    async ({ id, reason, resource, mend, since }) => {
+      const what = JSON.stringify(mend);
+      const mending = once.get(what) ?? attempt(mend as Mend, since, dispatcher, services, log);
+      once.set(what, mending);
+      const { outcome, detail } = await mending;
+      const failed = outcome === 'failed';
+      log({
+        level: failed ? 'error' : 'info',
+        reason: failed ? 'DriftFixFailed' : 'DriftFixed',
+        message: `${REASONS[reason as Reason]} ${detail}`,
+        because: reason,
+        resource,
+        correlationId,
+      });
+      return { finding: id, reason, resource, outcome, detail };
+    },
+    { concurrency: CONCURRENCY },
+  );
+}
+
+async function attempt(
+  mend: Mend,
+  since: string,
+  dispatcher: Dispatcher<AccountMend>,
+  services: FixServices,
+  log: Log,
+): Promise<Pick<Fix, 'outcome' | 'detail'>> {
+  try {
+    switch (mend.kind) {
+      case 'account':
+        await dispatcher.dispatch({ ...mend, since, subscriptionId: mend.account.split('/')[2] ?? '' });
+        return { outcome: 'enqueued', detail: 'It is looked at by reconcileAccount.' };
+      case 'events':
+        return await putSubscription(mend, services);
+      case 'rotate':
+        return await rotate(mend, services, log);
+    }
+  } catch (error) {
+    return { outcome: 'failed', detail: describe(describeFailure(error)) };
+  }
+}
+
+/** Judged again from what is there now: somebody may have been faster. */
+async function putSubscription(
+  { vault: id, functionName }: Extract<Mend, { kind: 'events' }>,
+  { settings, eventGrid }: FixServices,
+): Promise<Pick<Fix, 'outcome' | 'detail'>> {
+  const vault = settings.vaults.byId(id);
+  const { functionAppId, storageAccountId } = settings.drift;
+  if (!vault || !functionAppId) return { outcome: 'failed', detail: REASONS.VaultNotManaged };
+  const wanted = wantedSubscriptions({ functionAppId, storageAccountId }).filter(
+    (one) => one.functionName === functionName,
+  );
+  const { topic, subscriptions } = await eventGrid.read(vault);
+  const [verdict] = judgeSubscriptions(wanted, subscriptions);
+  if (!verdict || verdict.is === 'right') return { outcome: 'done', detail: 'It is right by now.' };
+  // One that aims elsewhere may belong to somebody else: a new one is put beside it.
+  const mended = verdict.is === 'misaimed' && verdict.ours ? verdict.found : undefined;
+  const place = mended ? (mended.place === 'vault' ? undefined : topic) : topic;
+  const name = mended?.name ?? subscriptionName(verdict.wanted);
+  await eventGrid.put(vault, { topic: place, name }, verdict.wanted);
+  const what = mended ? 'put right' : 'made';
+  return { outcome: 'done', detail: `The event subscription ${name} is ${what}.` };
+}
+
+async function rotate(
+  { key: id, version }: Extract<Mend, { kind: 'rotate' }>,
+  services: FixServices,
+  log: Log,
+): Promise<Pick<Fix, 'outcome' | 'detail'>> {
+  const key = services.settings.vaults.key(id);
+  if (!key) return { outcome: 'failed', detail: REASONS.VaultNotManaged };
+  const { reason, to } = await rotateNearExpiry(key, version, services, log);
+  return { outcome: reason === 'RotationRefused' ? 'failed' : 'done', detail: to ?? REASONS[reason] };
+}

@@ -1,0 +1,149 @@
+import type { Account, Scope } from '../accounts/account.ts';
+import { accountKeyUse, type KeyUse, scopeKeyUse } from '../accounts/key-use.ts';
+import { describeFailure, type Failure } from '../azure/failure.ts';
+import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import type { Services } from '../services.ts';
+import { describe } from '../work/outcome.ts';
+import { ACCOUNT_CHECKS } from './checks.ts';
+import { evaluate } from './evaluate.ts';
+import type { GatheredKeys } from './gather-keys.ts';
+import { KeyUsage } from './key-usage.ts';
+import type { Finding } from './report.ts';
+import type { AccountSubject, KeySubject, Rules, ScopeSubject } from './subjects.ts';
+import type { SubscriptionResult } from './subscription-result.ts';
+import type { VaultRoles } from './vault-roles.ts';
+
+export interface SubscriptionContext {
+  readonly services: Pick<Services, 'accounts' | 'settings'>;
+  readonly rules: Rules;
+  readonly keys: GatheredKeys;
+  /** By vault URI. */
+  readonly roles: ReadonlyMap<string, VaultRoles>;
+  /** Name of the app's own storage account. */
+  readonly ownStorage: string | undefined;
+  /** Whether an account's encryption scopes have their turn in this check. */
+  readonly scopesTurn: (account: Account) => boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Looks at every account of one subscription, page by page: what is kept are findings and numbers, so that memory does
+ * not grow with the fleet. It never throws; when the list breaks off, what was seen so far counts, and `failure` says why.
+ */
+export async function gatherSubscription(
+  id: string,
+  context: SubscriptionContext,
+): Promise<{ readonly result: SubscriptionResult; readonly failure: Failure | undefined }> {
+  const looking = new Looking(id, context);
+  try {
+    for await (const account of context.services.accounts.list(id, context.signal)) await looking.lookAt(account);
+    return { result: looking.result(), failure: undefined };
+  } catch (error) {
+    const failure = describeFailure(error);
+    looking.unread('the storage accounts of the subscription', 'Microsoft.Storage/storageAccounts/read', failure);
+    return { result: looking.result(), failure };
+  }
+}
+
+class Looking {
+  readonly #id: string;
+  readonly #context: SubscriptionContext;
+  readonly #findings: Omit<Finding, 'since'>[] = [];
+  readonly #usage = new Map<string, KeyUsage>();
+  readonly #unread: SubscriptionResult['unread'] = [];
+  readonly #lockedOutBy: SubscriptionResult['lockedOutBy'] = [];
+  #accounts = 0;
+  #dependents = 0;
+  #scopesLookedAt = 0;
+  #scopesStopped = false;
+
+  constructor(id: string, context: SubscriptionContext) {
+    this.#id = id;
+    this.#context = context;
+  }
+
+  async lookAt(account: Account): Promise<void> {
+    const { keys, roles, rules } = this.#context;
+    this.#accounts += 1;
+    const use = accountKeyUse(account.encryption);
+    const key = use && (await keys.get(use.vaultUri, use.keyName));
+    const scopes = await this.#scopes(account, key !== undefined);
+    const access = use && key && (await roles.get(use.vaultUri)?.accessOf(account, key.key.name));
+    if (key || scopes.some((scope) => scope.key)) this.#dependents += 1;
+    if (use && key) this.#count(key, account.name, use);
+    for (const scope of scopes) {
+      if (scope.use && scope.key) this.#count(scope.key, `${account.name}/${scope.scope.name}`, scope.use);
+    }
+    if (this.#isOwn(account)) {
+      for (const of of [key, ...scopes.map((scope) => scope.key)]) {
+        if (of) this.#lockedOutBy.push({ account: account.id, key: of.key.id });
+      }
+    }
+    const subject: AccountSubject = { account, use, key, access, scopes };
+    for (const finding of evaluate(ACCOUNT_CHECKS, subject, account.id, rules)) this.#findings.push(finding);
+  }
+
+  result(): SubscriptionResult {
+    return {
+      id: this.#id,
+      accounts: this.#accounts,
+      dependents: this.#dependents,
+      scopesLookedAt: this.#scopesLookedAt,
+      complete: this.#unread.length === 0,
+      findings: this.#findings,
+      usage: Object.fromEntries([...this.#usage].map(([key, usage]) => [key, usage.toJSON()])),
+      unread: this.#unread,
+      lockedOutBy: this.#lockedOutBy,
+    };
+  }
+
+  unread(what: string, action: string, failure: Failure, resource = `/subscriptions/${this.#id}`): void {
+    const kind = this.#context.signal?.aborted ? 'timeUp' : failure.kind;
+    this.#unread.push({ resource, what, action, kind, detail: describe(failure) });
+  }
+
+  async #scopes(account: Account, usesManagedKey: boolean): Promise<ScopeSubject[]> {
+    const { services, scopesTurn, keys, signal } = this.#context;
+    const wanted = services.settings.scopeDiscovery === 'all' || usesManagedKey || this.#isOwn(account);
+    if (this.#scopesStopped || !wanted || !(scopesTurn(account) || this.#isOwn(account))) return [];
+    const scopes: Scope[] = [];
+    try {
+      for await (const scope of services.accounts.listScopes(parseResourceId(account.id) as ResourceId, signal)) {
+        scopes.push(scope);
+      }
+      this.#scopesLookedAt += 1;
+    } catch (error) {
+      this.#scopesFailed(account, describeFailure(error));
+    }
+    return Promise.all(
+      scopes.map(async (scope) => {
+        const use = scopeKeyUse(scope);
+        return { scope, use, key: use && (await keys.get(use.vaultUri, use.keyName)) };
+      }),
+    );
+  }
+
+  #scopesFailed(account: Account, failure: Failure): void {
+    // Deleted meanwhile, or of a kind that has no encryption scopes.
+    if (failure.kind === 'notFound' || /NotSupported|NotAllowedOnKind/i.test(failure.code)) return;
+    const action = 'Microsoft.Storage/storageAccounts/encryptionScopes/read';
+    if (failure.kind === 'throttled' || failure.kind === 'forbidden') {
+      // The next account would be refused too: it is said once.
+      this.#scopesStopped = true;
+      this.unread('the encryption scopes of its accounts', action, failure);
+    } else {
+      this.unread('the encryption scopes of the account', action, failure, account.id);
+    }
+  }
+
+  #count(key: KeySubject, name: string, use: KeyUse): void {
+    const id = key.key.id.toLowerCase();
+    const usage = this.#usage.get(id) ?? new KeyUsage();
+    this.#usage.set(id, usage);
+    usage.add(name, use);
+  }
+
+  #isOwn({ name }: Account): boolean {
+    return this.#context.ownStorage !== undefined && name.toLowerCase() === this.#context.ownStorage;
+  }
+}

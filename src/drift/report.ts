@@ -1,0 +1,120 @@
+import { z } from 'zod';
+
+const severity = z.enum(['error', 'warning', 'advice']);
+
+const mend = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('account'), account: z.string(), location: z.string(), key: z.string() }),
+  z.object({ kind: z.literal('events'), vault: z.string(), functionName: z.string() }),
+  z.object({ kind: z.literal('rotate'), key: z.string(), version: z.string() }),
+]);
+
+export const FINDING = z.object({
+  id: z.string().describe('Stays the same from check to check, as long as the finding stands.'),
+  reason: z.string().describe('Reason code.'),
+  severity,
+  resource: z.string().describe('ARM id, key identifier, or name of a queue.'),
+  is: z.string().describe('What is.'),
+  shouldBe: z.string().describe('What should be.'),
+  fix: z.string().describe('What a person does about it.'),
+  canFix: z.boolean().describe('Whether the app can mend it, if CMK_AUTOFIX has its reason code.'),
+  mend: mend.optional().describe('What the app does to mend it.'),
+  since: z.iso.datetime().describe('When a check first found it.'),
+  exemption: z
+    .object({ reason: z.string(), until: z.string() })
+    .optional()
+    .describe('Accepted by somebody: shown, and neither counted nor mended.'),
+});
+
+export const FIX = z.object({
+  finding: z.string().describe('Id of the finding.'),
+  reason: z.string(),
+  resource: z.string(),
+  outcome: z.enum(['enqueued', 'done', 'failed']),
+  detail: z.string(),
+});
+
+const retirement = z.object({
+  version: z.string().describe('Identifier of the key version.'),
+  outcome: z.enum(['retired', 'refused', 'failed']),
+  detail: z.string(),
+});
+
+/** What was looked at: what is not in here was not. */
+const coverage = z.object({
+  vaults: z.int(),
+  keys: z.int(),
+  accounts: z.int(),
+  dependents: z.int().describe('Accounts that use a key of a managed vault, by themselves or by a scope.'),
+  subscriptions: z.array(
+    z.object({
+      id: z.string(),
+      accounts: z.int(),
+      scopesLookedAt: z.int().describe('Accounts whose encryption scopes were listed; the others take their turn.'),
+      complete: z.boolean(),
+      resumed: z.boolean().describe('Read by the check before, which did not come to its end.'),
+    }),
+  ),
+  eventSubscriptions: z.boolean().describe('Whether they were checked: it takes CMK_FUNCTION_APP_ID.'),
+  round: z.int().describe('Counts the checks; decides whose encryption scopes have their turn.'),
+});
+
+export const DRIFT_REPORT = z
+  .object({
+    version: z.literal(1),
+    id: z.string(),
+    startedOn: z.iso.datetime(),
+    finishedOn: z.iso.datetime(),
+    by: z.enum(['timer', 'operator']),
+    caller: z.string().optional().describe('Object id of the operator.'),
+    complete: z.boolean().describe('False when something is Unreadable: there may be more than was found.'),
+    counts: z.object({
+      error: z.int(),
+      warning: z.int(),
+      advice: z.int(),
+      exempt: z.int(),
+      new: z.int().describe('Findings that the check before did not have.'),
+      gone: z.int().describe('Findings of the check before that are no more.'),
+    }),
+    coverage,
+    autofix: z.array(z.string()).describe('Reason codes that were mended.'),
+    findings: z.array(FINDING),
+    fixes: z.array(FIX),
+    retirements: z.array(retirement),
+    exemptions: z
+      .array(
+        z.object({
+          resource: z.string(),
+          code: z.string(),
+          reason: z.string(),
+          until: z.string(),
+          state: z.enum(['inUse', 'unused', 'over']),
+        }),
+      )
+      .describe('Every exemption of CMK_EXEMPTIONS; one that is over holds no more.'),
+  })
+  .meta({ title: 'Drift report of cmk-autopilot' });
+
+export type DriftReport = z.output<typeof DRIFT_REPORT>;
+export type Finding = z.output<typeof FINDING>;
+export type Fix = z.output<typeof FIX>;
+export type Retirement = z.output<typeof retirement>;
+export type Coverage = z.output<typeof coverage>;
+
+/** One line of the history. */
+export const DRIFT_SUMMARY = z.object({
+  id: z.string(),
+  startedOn: z.iso.datetime(),
+  complete: z.boolean(),
+  counts: DRIFT_REPORT.shape.counts,
+});
+export type DriftSummary = z.output<typeof DRIFT_SUMMARY>;
+
+/** The JSON Schema that is published as docs/drift-report.schema.json. */
+export function driftReportSchema(): Record<string, unknown> {
+  return z.toJSONSchema(DRIFT_REPORT, {
+    // A reader must not refuse a report for a field that a later version of the app adds.
+    override: ({ zodSchema, jsonSchema }) => {
+      if (zodSchema._zod.def.type === 'object') Reflect.deleteProperty(jsonSchema, 'additionalProperties');
+    },
+  }) as Record<string, unknown>;
+}

@@ -1,0 +1,259 @@
+import pMap from 'p-map';
+import type { Failure } from '../azure/failure.ts';
+import { ownStorage } from '../dependents/own-storage.ts';
+import { wantedSubscriptions } from '../events/subscription.ts';
+import { planKeepRevoked } from '../keys/revocation.ts';
+import type { Log } from '../log.ts';
+import type { Services } from '../services.ts';
+import { KEY_WORK } from '../work/messages.ts';
+import { APP_CHECKS, KEY_CHECKS, VAULT_CHECKS } from './checks.ts';
+import { countFindings, evaluate, exemptionStates, withHistory } from './evaluate.ts';
+import { fix } from './fixes.ts';
+import { GatheredKeys, unreadOfKeys } from './gather-keys.ts';
+import { gatherSubscription, type SubscriptionContext } from './gather-subscription.ts';
+import { gatherVaults } from './gather-vaults.ts';
+import { publishReport } from './publish-report.ts';
+import { known, readPart, type UnreadPart } from './part.ts';
+import type { DriftReport } from './report.ts';
+import { retireVersions } from './retire.ts';
+import { nextRound, scopeTurns } from './scope-turns.ts';
+import type { KeySubject, Rules } from './subjects.ts';
+import type { SubscriptionResult } from './subscription-result.ts';
+
+/** Subscriptions that are listed at the same time, and keys that are read. */
+const CONCURRENCY = 8;
+/** What an unfinished check put aside is taken for as long as this. */
+const UNFINISHED_MS = 2 * 3_600_000;
+/** A check that takes longer than this puts aside what it has, subscription by subscription. */
+const PUT_ASIDE_AFTER_MS = 60_000;
+/** How long a subscription that throttles is waited for, in all. */
+const PATIENCE_MS = 120_000;
+
+export interface DriftRun {
+  /** Finds the run in the log and in the audit trail; the report's id. */
+  readonly id: string;
+  readonly by: 'timer' | 'operator';
+  /** Object id of the operator. */
+  readonly caller?: string;
+  /** When it aborts, what was not read by then is `Unreadable`, and the check comes to its end. */
+  readonly signal?: AbortSignal;
+  readonly patienceMs?: number;
+}
+
+/**
+ * Compares what is with what should be: gathers, evaluates, mends what it may, writes the report. Nothing that cannot be
+ * read stops it, and everything in it may be done twice, so that it can be killed and run again, or run beside another.
+ *
+ * @throws only what nobody foresaw
+ */
+export async function runDriftCheck(run: DriftRun, services: Services, log: Log): Promise<DriftReport> {
+  const startedOn = services.now();
+  const rules = rulesOf(services, startedOn);
+  const storage = {
+    resource: 'cmk-drift',
+    action: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
+  };
+  const previousPart = await readPart({ ...storage, what: 'the report before' }, () => services.driftStorage.newest());
+  const previous = known(previousPart);
+  const poison = await readPart(
+    {
+      resource: 'poison queues',
+      what: 'the poison queues',
+      action: 'Microsoft.Storage/storageAccounts/queueServices/queues/read',
+    },
+    () => services.driftStorage.poisonMessages(),
+  );
+  const { vaults, unread: unreadAround } = await gatherVaults(services, rules, run.signal);
+  const keys = new GatheredKeys(vaults, services);
+  await pMap(
+    vaults.flatMap(({ subject, keys: names }) =>
+      (known(names) ?? []).map((name) => ({ uri: subject.vault.uri, name })),
+    ),
+    ({ uri, name }) => keys.get(uri, name),
+    { concurrency: CONCURRENCY },
+  );
+
+  const subscriptions = await readPart(
+    { resource: '/subscriptions', what: 'the subscriptions', action: 'Microsoft.Resources/subscriptions/read' },
+    async () => services.settings.subscriptions ?? (await services.subscriptions.list()),
+  );
+  const own = ownStorage(services.settings);
+  const context = (): SubscriptionContext => ({
+    services,
+    rules,
+    keys,
+    roles: new Map(vaults.map(({ subject, roles }) => [subject.vault.uri, roles])),
+    ownStorage: own === 'local' ? undefined : own,
+    scopesTurn: scopeTurns(previous),
+    signal: run.signal,
+  });
+  const results = await gatherSubscriptions(known(subscriptions) ?? [], context, run, startedOn, services);
+
+  const keySubjects = await keys.all();
+  for (const { result } of results) mergeUsage(result, keySubjects);
+  const unread: UnreadPart[] = [
+    ...[previousPart, poison, subscriptions].flatMap((part) => ('unread' in part ? [part.unread] : [])),
+    ...unreadAround,
+    ...vaults.flatMap((vault) => vault.unread),
+    ...unreadOfKeys(keySubjects),
+    ...results.flatMap(({ result }) => result.unread),
+  ];
+  const name = services.settings.drift.functionAppId ?? 'cmk-autopilot';
+  const found = [
+    ...results.flatMap(({ result }) => result.findings),
+    ...keySubjects.flatMap((key) => evaluate(KEY_CHECKS, key, key.key.id, rules)),
+    ...vaults.flatMap(({ subject }) => evaluate(VAULT_CHECKS, subject, subject.vault.id, rules)),
+    ...evaluate(
+      APP_CHECKS,
+      {
+        name,
+        lockedOutBy: results.flatMap(({ result }) => result.lockedOutBy),
+        poison,
+        settingsProblems: rules.drift.problems,
+        unread: [...new Set(unread)],
+      },
+      name,
+      rules,
+    ),
+  ];
+  const findings = withHistory(found, previous, startedOn);
+
+  await keepShut(keySubjects, run.id, services, log);
+  const fixes = await fix(findings, run.id, services, log);
+  const retirements = await retireAll(keySubjects, run.id, services, log);
+  const sum = (of: (result: SubscriptionResult) => number): number =>
+    results.reduce((total, { result }) => total + of(result), 0);
+  const report: DriftReport = {
+    version: 1,
+    id: run.id,
+    startedOn: startedOn.toISOString(),
+    finishedOn: services.now().toISOString(),
+    by: run.by,
+    ...(run.caller ? { caller: run.caller } : {}),
+    complete: unread.length === 0,
+    counts: countFindings(findings, previous),
+    coverage: {
+      vaults: vaults.length,
+      keys: keySubjects.length,
+      accounts: sum(({ accounts }) => accounts),
+      dependents: sum(({ dependents }) => dependents),
+      subscriptions: results.map(({ result, resumed }) => ({
+        id: result.id,
+        accounts: result.accounts,
+        scopesLookedAt: result.scopesLookedAt,
+        complete: result.complete,
+        resumed,
+      })),
+      eventSubscriptions: rules.wantedSubscriptions !== undefined,
+      round: nextRound(previous),
+    },
+    autofix: [...rules.drift.autofix],
+    findings,
+    fixes,
+    retirements,
+    exemptions: exemptionStates(findings, rules),
+  };
+  await publishReport(report, services, log);
+  return report;
+}
+
+function rulesOf({ settings }: Pick<Services, 'settings'>, now: Date): Rules {
+  const { drift } = settings;
+  const { functionAppId, storageAccountId } = drift;
+  const wanted = functionAppId === undefined ? undefined : wantedSubscriptions({ functionAppId, storageAccountId });
+  return { now, drift, wantedSubscriptions: wanted };
+}
+
+interface Gathered {
+  readonly result: SubscriptionResult;
+  /** Read by the check before, which did not come to its end. */
+  readonly resumed: boolean;
+}
+
+/** An operator wants to know how things are now; the timer goes on with what a check that was killed has left. */
+async function gatherSubscriptions(
+  ids: readonly string[],
+  context: () => SubscriptionContext,
+  run: DriftRun,
+  startedOn: Date,
+  services: Services,
+): Promise<Gathered[]> {
+  const { driftStorage, now } = services;
+  const since = new Date(startedOn.getTime() - UNFINISHED_MS);
+  const left = run.by === 'timer' ? await driftStorage.unfinished(since).catch(() => []) : [];
+  const putAside = new Map(left.map((result) => [result.id, result]));
+  return pMap(
+    ids,
+    async (id) => {
+      const before = putAside.get(id);
+      if (before) return { result: before, resumed: true };
+      const result = await patiently(id, context, run, services);
+      // What could not be read is tried again by the next check, so only what is complete is worth keeping.
+      if (result.complete && now().getTime() - startedOn.getTime() > PUT_ASIDE_AFTER_MS) {
+        await driftStorage.putAside(result).catch(() => {});
+      }
+      return { result, resumed: false };
+    },
+    { concurrency: CONCURRENCY },
+  );
+}
+
+/** A subscription that throttles is waited for, as long as it asks, but not for ever: then it is `Unreadable`. */
+async function patiently(
+  id: string,
+  context: () => SubscriptionContext,
+  { patienceMs = PATIENCE_MS, signal }: DriftRun,
+  { sleep }: Services,
+): Promise<SubscriptionResult> {
+  for (let waited = 0; ; ) {
+    const { result, failure } = await gatherSubscription(id, context());
+    const waitMs = waitOf(failure);
+    if (waitMs === undefined || waited + waitMs > patienceMs || signal?.aborted) return result;
+    waited += waitMs;
+    await sleep(waitMs);
+  }
+}
+
+function waitOf(failure: Failure | undefined): number | undefined {
+  if (failure?.kind !== 'throttled') return undefined;
+  return Math.max(1, failure.retryAfterSeconds ?? 10) * 1_000;
+}
+
+function mergeUsage({ usage }: SubscriptionResult, keys: readonly KeySubject[]): void {
+  for (const key of keys) {
+    const counted = usage[key.key.id.toLowerCase()];
+    if (counted) key.usage.merge(counted);
+  }
+}
+
+/** A version that appeared while its key is revoked is no drift to be accepted: the key is looked at, whatever is set. */
+async function keepShut(
+  keys: readonly KeySubject[],
+  id: string,
+  { queue, now }: Pick<Services, 'queue' | 'now'>,
+  log: Log,
+): Promise<void> {
+  for (const { key, versions } of keys) {
+    if (planKeepRevoked(known(versions) ?? []).length === 0) continue;
+    const cause = { by: 'drift', ref: id, since: now().toISOString() };
+    try {
+      await queue.send(KEY_WORK, { kind: 'key', key: key.id, cause, attempt: 0 });
+    } catch (error) {
+      const message = `The key is revoked and has an enabled version, and cannot be put to work: ${String(error)}`;
+      log({ level: 'error', reason: 'StillOpen', message, key: key.id });
+    }
+  }
+}
+
+async function retireAll(
+  keys: readonly KeySubject[],
+  id: string,
+  services: Services,
+  log: Log,
+): Promise<DriftReport['retirements']> {
+  if (services.settings.drift.retireAfterHours === undefined) return [];
+  // One key after the other: a proof reads the whole fleet.
+  const retirements: DriftReport['retirements'] = [];
+  for (const { key } of keys) retirements.push(...(await retireVersions(key, id, services, log)));
+  return retirements;
+}

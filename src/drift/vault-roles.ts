@@ -1,0 +1,101 @@
+import type { Account } from '../accounts/account.ts';
+import type { Authorization } from '../identities/authorization-client.ts';
+import { type KeyAccess, keyAccess, type RoleGrant, type VaultAccess } from '../identities/key-access.ts';
+import type { ManagedVault } from '../keys/managed-vaults.ts';
+import type { VaultProperties } from '../vaults/vault-client.ts';
+import { known, type Part, readPart, type UnreadPart } from './part.ts';
+
+/** Principals whose groups are asked about in one check: each is a call. */
+const MAX_GROUP_LOOKUPS = 200;
+
+/**
+ * Who may use the keys of one vault. Its role assignments are listed once, whatever the number of accounts; only for a
+ * principal that has no role by itself it is asked whether it has one through a group.
+ */
+export class VaultRoles {
+  readonly #vault: ManagedVault;
+  readonly #properties: VaultProperties | undefined;
+  readonly #authorization: Authorization;
+  readonly #grants: Part<ReadonlyMap<string, readonly RoleGrant[]>>;
+  readonly #byGroup = new Map<string, Promise<Part<RoleGrant[]>>>();
+
+  private constructor(
+    vault: ManagedVault,
+    properties: VaultProperties | undefined,
+    grants: Part<ReadonlyMap<string, readonly RoleGrant[]>>,
+    authorization: Authorization,
+  ) {
+    this.#vault = vault;
+    this.#properties = properties;
+    this.#grants = grants;
+    this.#authorization = authorization;
+  }
+
+  static async read(
+    vault: ManagedVault,
+    properties: Part<VaultProperties | undefined>,
+    authorization: Authorization,
+    signal: AbortSignal | undefined,
+  ): Promise<VaultRoles> {
+    const vaultProperties = known(properties);
+    if (vaultProperties?.accessModel !== 'rbac') {
+      return new VaultRoles(vault, vaultProperties, { value: new Map() }, authorization);
+    }
+    const what = {
+      resource: vault.id,
+      what: 'the role assignments of the vault',
+      action: 'Microsoft.Authorization/roleAssignments/read',
+    };
+    const grants = await readPart(what, async () => {
+      const byPrincipal = new Map<string, RoleGrant[]>();
+      for (const grant of await authorization.grantsAt(vault.id, signal)) {
+        const principal = grant.principalId.toLowerCase();
+        byPrincipal.set(principal, [...(byPrincipal.get(principal) ?? []), grant]);
+      }
+      return byPrincipal;
+    });
+    return new VaultRoles(vault, vaultProperties, grants, authorization);
+  }
+
+  /** What could not be read. */
+  get unread(): UnreadPart[] {
+    return 'unread' in this.#grants ? [this.#grants.unread] : [];
+  }
+
+  async accessOf(account: Account, keyName: string): Promise<KeyAccess> {
+    const key = { vaultId: this.#vault.id, name: keyName };
+    const direct = keyAccess(account, key, this.#direct(account));
+    const { principalId } = direct;
+    if (direct.reason !== 'IdentityWithoutRole' || !principalId || this.#properties?.accessModel !== 'rbac') {
+      return direct;
+    }
+    const lookup = `${principalId} ${keyName}`.toLowerCase();
+    let asked = this.#byGroup.get(lookup);
+    if (!asked) {
+      if (this.#byGroup.size >= MAX_GROUP_LOOKUPS) return direct;
+      const scope = `${this.#vault.id}/keys/${keyName}`;
+      const what = { resource: scope, what: `the roles of ${principalId}`, action: '' };
+      asked = readPart(what, () => this.#authorization.grantsTo(principalId, scope));
+      this.#byGroup.set(lookup, asked);
+    }
+    const read = await asked;
+    return keyAccess(
+      account,
+      key,
+      'value' in read ? { model: 'rbac', grants: read.value } : { model: 'unknown', why: read.unread.detail },
+    );
+  }
+
+  #direct(account: Account): VaultAccess {
+    const properties = this.#properties;
+    if (!properties) return { model: 'unknown', why: 'The vault could not be read.' };
+    if (properties.accessModel === 'accessPolicies') return { model: 'accessPolicies', policies: properties.policies };
+    if (properties.accessModel === 'local') {
+      return { model: 'unknown', why: 'A Managed HSM does not show its roles to ARM.' };
+    }
+    if ('unread' in this.#grants) return { model: 'unknown', why: this.#grants.unread.detail };
+    const principals = [account.systemPrincipalId, ...Object.values(account.principalIds)];
+    const grants = this.#grants.value;
+    return { model: 'rbac', grants: principals.flatMap((id) => (id ? (grants.get(id.toLowerCase()) ?? []) : [])) };
+  }
+}
