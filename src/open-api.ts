@@ -6,6 +6,7 @@ import {
   REVOKE_REQUEST,
   REVOKE_RESPONSE,
 } from './break-glass/schemas.ts';
+import { DRIFT_OPERATIONS, DRIFT_RESPONSES } from './drift/openapi.ts';
 import { buildOpenApi, type Operation } from './http/openapi.ts';
 
 const NAMES = [
@@ -78,10 +79,15 @@ export function openApiDocument(): Record<string, unknown> {
   return buildOpenApi({
     title: 'cmk-autopilot',
     version: '1',
-    description: 'Break-glass for customer-managed keys of Azure Storage.',
+    description: 'Break-glass and drift of customer-managed keys of Azure Storage.',
     server: '/api',
-    operations: OPERATIONS,
+    operations: [...OPERATIONS, ...DRIFT_OPERATIONS],
     requests: { RevokeRequest: REVOKE_REQUEST, RestoreRequest: RESTORE_REQUEST },
-    responses: { KeyStatus: KEY_STATUS, RevokeResponse: REVOKE_RESPONSE, RestoreResponse: RESTORE_RESPONSE },
+    responses: {
+      KeyStatus: KEY_STATUS,
+      RevokeResponse: REVOKE_RESPONSE,
+      RestoreResponse: RESTORE_RESPONSE,
+      ...DRIFT_RESPONSES,
+    },
   });
 }

@@ -1,0 +1,20 @@
+import { app } from '@azure/functions';
+import { runDriftCheck } from '../drift/run-drift-check.ts';
+import { driftSchedule } from '../drift/schedule.ts';
+import { contextLog } from '../log.ts';
+import { services } from '../services.ts';
+
+/**
+ * A timer's run may take as long as the host allows: 30 minutes on Flex Consumption. It ends itself before that, and says
+ * what it did not get to.
+ */
+const DEADLINE_MS = 25 * 60_000;
+
+app.timer('driftCheck', {
+  // Not `%CMK_DRIFT_SCHEDULE%`: with that, an app without the setting would have no functions at all.
+  schedule: driftSchedule(process.env),
+  handler: async (_timer, context) => {
+    const signal = AbortSignal.timeout(DEADLINE_MS);
+    await runDriftCheck({ id: context.invocationId, by: 'timer', signal }, services(), contextLog(context));
+  },
+});

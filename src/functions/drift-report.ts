@@ -1,0 +1,27 @@
+import { app } from '@azure/functions';
+import { showHistory, showReport, startDriftCheck } from '../drift/call.ts';
+import { HttpProblem } from '../http/problem.ts';
+import { requireRole } from '../http/roles.ts';
+import { api } from './api.ts';
+
+app.http('driftReport', {
+  methods: ['GET', 'POST'],
+  route: 'drift/{report?}',
+  authLevel: 'anonymous',
+  handler: api('CmkKey.Read', async ({ request, caller, services, log, correlationId }) => {
+    const { report } = request.params;
+    if (request.method === 'POST' && report === undefined) {
+      // It mends what CMK_AUTOFIX names: more than looking.
+      requireRole(caller, 'Cmk.Operate');
+      const call = { id: correlationId, caller: caller.objectId, headers: request.headers };
+      return startDriftCheck(call, services, log);
+    }
+    if (request.method === 'POST') {
+      const nextStep = 'Start a check with POST /api/drift.';
+      throw new HttpProblem(405, 'CallRefused', 'A report is made by a check, not posted.', nextStep, {
+        headers: { allow: 'GET' },
+      });
+    }
+    return report === 'history' ? showHistory(services) : showReport(report, request.headers, services);
+  }),
+});
