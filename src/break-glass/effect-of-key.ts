@@ -7,7 +7,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Revocation } from '../keys/revocation.ts';
 import type { Services } from '../services.ts';
 import { describe } from '../work/outcome.ts';
-import type { KeyStatus } from './key-status.ts';
+import type { KeyStatus } from './schemas.ts';
 
 /** Time for reading what was recorded; and, without a record, for finding the accounts and asking them. Milliseconds. */
 const READING_MS = 3_000;

@@ -1,4 +1,3 @@
-import type { z } from 'zod';
 import type { Caller } from '../http/caller.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -7,14 +6,13 @@ import { REASONS } from '../reasons.ts';
 import type { Services } from '../services.ts';
 import { KEY_WORK } from '../work/messages.ts';
 import { describe } from '../work/outcome.ts';
-import { audit, inTime, noSuchKey } from './handle.ts';
-import { auditWarning, unreadable, watchEffect } from './handle-revoke.ts';
+import { recordOf } from './answer.ts';
+import { inTime, watchEffect, writeDown } from './beside.ts';
+import { noSuchKey, unreadable } from './call.ts';
 import { preflight } from './preflight.ts';
 import { type KeyRestoration, restoreKey } from './restore-key.ts';
-import type { RESTORE_REQUEST, RESTORE_RESPONSE } from './schemas.ts';
-
-type Request = z.output<typeof RESTORE_REQUEST>;
-export type RestoreResponse = z.input<typeof RESTORE_RESPONSE>;
+import type { RestoreRequest, RestoreResponse } from './schemas.ts';
+import { auditWarning } from './warnings.ts';
 
 /**
  * Restores a key: exactly what the revocation disabled, by a second person. What an account still lacks is named, so that
@@ -24,7 +22,7 @@ export type RestoreResponse = z.input<typeof RESTORE_RESPONSE>;
  */
 export async function handleRestore(
   key: ManagedKey,
-  request: Request,
+  request: RestoreRequest,
   caller: Caller,
   correlationId: string,
   services: Services,
@@ -46,37 +44,26 @@ export async function handleRestore(
       'Ask somebody else with the app role CmkKey.Restore to make this call.',
     );
   }
-  const revocation = result.revocation && {
-    id: result.revocation.id,
-    revokedOn: result.revocation.revokedOn.toISOString(),
-    revokedBy: result.revocation.revokedBy,
-  };
+  const { complete, recovered, versions } = result;
+  const revocation = recordOf(result.revocation);
   if (!revocation) {
-    const nothing = { key: key.id, reason: 'NothingToRestore', complete: true, accounts: [], warnings: [] } as const;
     return {
-      ...nothing,
+      key: key.id,
+      reason: 'NothingToRestore',
+      complete,
+      recovered,
+      versions: [...versions],
       accounts: [],
-      warnings: [],
-      recovered: result.recovered,
-      versions: [...result.versions],
       audit: 'nothing to write: nothing was changed',
+      warnings: [],
     };
   }
-  const reason = result.complete ? 'Restored' : 'RestoreIncomplete';
-  log({
-    level: 'warning',
-    reason,
-    message: REASONS[reason],
-    key: key.id,
-    revocation,
-    caller: caller.objectId,
-    correlationId,
-  });
+  const reason = complete ? 'Restored' : 'RestoreIncomplete';
   const { reason: why, ticket } = request;
-  const details = { why, ticket, revocation, complete: result.complete, versions: result.versions };
+  const change = { action: 'key.restore', key, caller, correlationId, why, ticket, reason, revocation } as const;
   const cause = { by: 'restore', ref: correlationId, since: now().toISOString() };
-  const [written, accounts, ...notDone] = await Promise.all([
-    audit('key.restore', reason, key, caller, correlationId, details, services),
+  const [audited, access, ...notDone] = await Promise.all([
+    writeDown({ ...change, complete, versions }, services, log),
     preflight(key, services),
     inTime('The dependents are not looked at; the next drift check does it', () =>
       services.queue.send(KEY_WORK, { kind: 'key', key: key.id, cause, attempt: 0 }),
@@ -86,15 +73,15 @@ export async function handleRestore(
   const body: RestoreResponse = {
     key: key.id,
     reason: 'Restored',
-    complete: result.complete,
-    recovered: result.recovered,
+    complete,
+    recovered,
     revocation,
-    versions: [...result.versions],
-    accounts: accounts.accounts,
-    audit: written,
-    warnings: [...accounts.warnings, ...auditWarning(written), ...notDone.flat()],
+    versions: [...versions],
+    accounts: access.accounts,
+    ...audited,
+    warnings: [...access.warnings, ...auditWarning(audited.audit), ...notDone.flat()],
   };
-  if (result.complete) return body;
+  if (complete) return body;
   const { reason: _, ...extensions } = body;
   throw new HttpProblem(
     502,

@@ -1,19 +1,17 @@
-import type { z } from 'zod';
 import { readBlastRadius } from '../dependents/blast-radius.ts';
 import { timeBoxed } from '../dependents/time-box.ts';
 import { compareAge, newestUsableVersion, usability } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { openRevocation, revocationOf } from '../keys/revocation.ts';
 import type { Services } from '../services.ts';
+import { dependentsOf, recordOf } from './answer.ts';
+import { listOrRefuse, noSuchKey } from './call.ts';
 import { readEffect } from './effect-of-key.ts';
-import { noSuchKey } from './handle.ts';
-import { listOrRefuse, lockoutWarning, readable } from './handle-revoke.ts';
-import type { KEY_STATUS } from './schemas.ts';
+import type { KeyStatus } from './schemas.ts';
+import { lockoutWarning } from './warnings.ts';
 
 /** How long the answer waits for what depends on the key, and for the file services. Milliseconds. */
 const DEPENDENTS_MS = 20_000;
-
-export type KeyStatus = z.input<typeof KEY_STATUS>;
 
 /**
  * How a key stands: its versions, an open revocation, what depends on it, and what that shows to whoever uses the data.
@@ -30,7 +28,7 @@ export async function keyStatus(key: ManagedKey, services: Services): Promise<Ke
   if (versions.length === 0) throw noSuchKey();
   const now = services.now();
   const open = openRevocation(versions);
-  const revocation = open && { id: open.id, revokedOn: open.revokedOn.toISOString(), revokedBy: open.revokedBy };
+  const revocation = recordOf(open);
   return {
     key: key.id,
     versions: [...versions]
@@ -45,7 +43,7 @@ export async function keyStatus(key: ManagedKey, services: Services): Promise<Ke
       })),
     newestUsable: newestUsableVersion(versions, now)?.version,
     revocation,
-    dependents: readable(dependents),
+    dependents: dependentsOf(dependents),
     effect: effect.accounts,
     warnings: [...lockoutWarning(dependents), ...effect.warnings],
   };

@@ -6,7 +6,7 @@ import { checkKeyAccess } from '../identities/check-key-access.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Services } from '../services.ts';
 import { describe } from '../work/outcome.ts';
-import type { RestoreResponse } from './handle-restore.ts';
+import type { AccountAccess } from './schemas.ts';
 
 /** Time for finding the accounts, and for finding them and checking their access together. Milliseconds. */
 const FINDING_MS = 3_000;
@@ -21,7 +21,7 @@ type PreflightServices = Pick<Services, 'settings' | 'accounts' | 'subscriptions
 export async function preflight(
   key: ManagedKey,
   services: PreflightServices,
-): Promise<{ accounts: RestoreResponse['accounts']; warnings: string[] }> {
+): Promise<{ accounts: AccountAccess[]; warnings: string[] }> {
   return timeBoxed(async (signal) => {
     const { accounts, warnings } = await findAccounts(key, services, signal);
     const access = await checkKeyAccess(accounts, key, services, signal);

@@ -64,7 +64,15 @@ const blastRadius = z
   })
   .describe('What stops working while the key is revoked.');
 
-const audit = z.string().describe('`written`, or why the audit trail could not be written.');
+const audited = {
+  audit: z.string().describe('`written`, or why the audit trail could not be written.'),
+  auditReceipt: z
+    .string()
+    .optional()
+    .describe(
+      'Number and hash of the audit record: `npm run audit -- verify --receipt` proves later that it is there.',
+    ),
+};
 const warnings = z.array(z.string()).describe('What could not be written or read, and what to do about it.');
 
 export const REVOKE_RESPONSE = z.object({
@@ -75,7 +83,7 @@ export const REVOKE_RESPONSE = z.object({
   versions: z.array(versionReport),
   elapsedMs: z.number().describe('From the call to the last version disabled.'),
   dependents: blastRadius,
-  audit,
+  ...audited,
   warnings,
 });
 
@@ -93,7 +101,7 @@ export const RESTORE_RESPONSE = z.object({
   revocation: revocation.optional(),
   versions: z.array(versionReport),
   accounts: z.array(access),
-  audit,
+  ...audited,
   warnings,
 });
 
@@ -114,3 +122,11 @@ export const KEY_STATUS = z.object({
     .describe('Whether the file service of each account serves data, as asked for real, and since when.'),
   warnings,
 });
+
+export type RevokeRequest = z.output<typeof REVOKE_REQUEST>;
+export type RestoreRequest = z.output<typeof RESTORE_REQUEST>;
+export type RevokeResponse = z.input<typeof REVOKE_RESPONSE>;
+export type RestoreResponse = z.input<typeof RESTORE_RESPONSE>;
+export type KeyStatus = z.input<typeof KEY_STATUS>;
+export type RevocationRecord = z.input<typeof revocation>;
+export type AccountAccess = z.input<typeof access>;

@@ -1,5 +1,5 @@
 import { app } from '@azure/functions';
-import { keyOfCall } from '../break-glass/handle.ts';
+import { keyOfCall } from '../break-glass/call.ts';
 import { handleRestore } from '../break-glass/handle-restore.ts';
 import { RESTORE_REQUEST } from '../break-glass/schemas.ts';
 import { readJsonBody } from '../http/json-body.ts';
