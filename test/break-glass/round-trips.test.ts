@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { restoreKey } from '../../src/break-glass/restore-key.ts';
 import { revokeKey } from '../../src/break-glass/revoke-key.ts';
@@ -7,11 +8,12 @@ import { useWire } from '../support/wire.ts';
 import { keyVaultCalls, methods, waves } from './key-vault-calls.ts';
 
 const wire = useWire();
+const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 
 /** 30 versions, every sixth off; three accounts pinned to the newest and to older ones. */
 function keyOfThirty(): TestKey {
-  const key = new TestKey(wire.azure.world);
-  for (let n = 2; n <= 30; n += 1) key.add({ enabled: n % 6 !== 0 });
+  const key = new TestKey(wire.azure.world, 'kv-files', { privateKey });
+  for (let n = 2; n <= 30; n += 1) key.add({ privateKey, enabled: n % 6 !== 0 });
   for (const version of [key.first, enabledOf(key)[11], enabledOf(key).at(-1)]) {
     key.account('pinned', { key: key.use('pinned', version) });
   }

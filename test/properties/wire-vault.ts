@@ -18,7 +18,7 @@ export class WireVault implements KeyBench {
 
   constructor(wire: Wire) {
     const { azure } = wire;
-    const { name } = new TestKey(azure.world);
+    const { name } = new TestKey(azure.world, 'kv-files', { kty: 'EC', curve: 'P-256' });
     const { settings, urgentKeys } = wire.services();
     const vault = settings.vaults.byName('kv-files');
     if (!vault) throw new Error('kv-files is not managed.');
@@ -49,7 +49,7 @@ export class WireVault implements KeyBench {
 
   async create(tags: Record<string, string>, enabled: boolean): Promise<void> {
     if (await this.isDeleted()) return;
-    await this.#owner.createRsaKey(this.key.name, { tags, enabled });
+    await this.#owner.createEcKey(this.key.name, { tags, enabled });
   }
 
   async rotate(): Promise<void> {
