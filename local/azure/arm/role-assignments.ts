@@ -74,12 +74,14 @@ function put(request: ArmRequest): Response {
     );
   }
   const scope = path.scope;
-  const same = [...world.roleAssignments.values()].some(
+  const same = [...world.roleAssignments.values()].find(
     (one) =>
       one.scope.toLowerCase() === scope.toLowerCase() &&
       one.principalId.toLowerCase() === principalId &&
       guidOf(one.roleDefinitionId) === guidOf(role.id),
   );
+  // The same assignment under its own name again, as a template that is deployed twice writes it, changes nothing.
+  if (same?.id.toLowerCase() === path.id.toLowerCase()) return ok(assignmentBody(request, same), 201);
   if (same) throw new ArmError(409, 'RoleAssignmentExists', 'The role assignment already exists.');
   if (world.roleAssignments.has(path.id.toLowerCase())) {
     throw new ArmError(

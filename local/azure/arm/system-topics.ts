@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { asObject, asString, asTags } from '../json.ts';
+import { patchIdentity } from '../storage/account-identity.ts';
 import type { SystemTopic } from '../world.ts';
 import { type ArmRequest, type ArmRoutes, nameAt, ok } from './arm-request.ts';
 import { ArmError, badRequest } from './errors.ts';
@@ -42,6 +43,8 @@ function put(request: ArmRequest): Response {
       'Conflict',
       `Only one system topic is allowed per source. Existing system topic: '${other.id}'.`,
     );
+  const current = world.systemTopics.get(path.id.toLowerCase())?.identity;
+  const identity = patchIdentity(world, current, body.identity, () => {});
   const topic: SystemTopic = {
     id: path.id,
     name: nameAt(request, 0),
@@ -49,6 +52,7 @@ function put(request: ArmRequest): Response {
     tags: asTags(body.tags) ?? {},
     source,
     topicType,
+    ...(identity ? { identity } : {}),
   };
   world.systemTopics.set(path.id.toLowerCase(), topic);
   return ok(topicBody(topic));

@@ -66,9 +66,6 @@ export class LocalTarget implements Target {
       ...(body ? { body: JSON.stringify(body) } : {}),
     });
     const answer = (await response.json()) as JsonObject;
-    // Azure takes the same assignment under the same name again, as every deployment of a template does; the local Azure
-    // refuses each that is there, as Azure does under another name.
-    if (at(answer, 'error', 'code') === 'RoleAssignmentExists') return this.#arm('GET', id, apiVersion);
     if (!response.ok) throw new Error(`${method} ${id}: ${response.status} ${JSON.stringify(answer)}`);
     return answer;
   }
