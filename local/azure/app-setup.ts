@@ -34,13 +34,22 @@ export function grantApp(
       'Microsoft.ManagedIdentity/userAssignedIdentities/*/assign/action',
     ],
   });
+  // At the subscription, so that it outlives a vault that is deleted and recovered.
+  const eventRole = customRole(world, scopes, 'CMK event operator', {
+    actions: ['Microsoft.EventGrid/eventSubscriptions/write', 'Microsoft.KeyVault/vaults/eventGridFilters/write'],
+  });
   for (const clientId of [CLIENT_IDS.app, CLIENT_IDS.appUserAssigned]) {
     const principalId = world.principals.get(clientId)?.objectId;
     if (!principalId) continue;
     for (const vault of targets.vaults)
       assignRole(world, { scope: vault.id, principalId, role: keyRole, settled: true });
     for (const scope of scopes) {
-      for (const role of [BUILT_IN_ROLES.Reader, storageRole, BUILT_IN_ROLES['Storage File Data Privileged Reader']]) {
+      for (const role of [
+        BUILT_IN_ROLES.Reader,
+        storageRole,
+        eventRole,
+        BUILT_IN_ROLES['Storage File Data Privileged Reader'],
+      ]) {
         assignRole(world, { scope, principalId, role, settled: true });
       }
     }

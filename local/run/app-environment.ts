@@ -7,6 +7,8 @@ export const MANAGED_VAULT_IDS = ['kv-files', 'kv-records'].map(
   (name) => `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/${name}`,
 );
 
+const APP_GROUP = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-cmk`;
+
 /** What a child of the local run may know of the shell that started it. */
 const INHERITED = ['PATH', 'HOME', 'TMPDIR', 'TEMP', 'TMP', 'LANG', 'LC_ALL', 'TZ', 'TERM', 'NO_COLOR', 'FORCE_COLOR'];
 
@@ -23,6 +25,9 @@ export function appSettings(azuriteConnectionString: string, caller: NodeJS.Proc
     CMK_TENANT_ID: TENANT_ID,
     CMK_API_AUDIENCE: `${CMK_API_CLIENT_ID},${CMK_API_AUDIENCE}`,
     CMK_DRIFT_SCHEDULE: '0 0 5 * * *',
+    // As the sample fleet's event subscriptions name them.
+    CMK_FUNCTION_APP_ID: `${APP_GROUP}/providers/Microsoft.Web/sites/func-cmk`,
+    CMK_STORAGE_ACCOUNT_ID: `${APP_GROUP}/providers/Microsoft.Storage/storageAccounts/stcmkapp`,
     ...pick(caller, (name) => /^CMK_[A-Z_]+$/.test(name) && name !== 'CMK_API'),
   };
 }
