@@ -25,6 +25,8 @@ export interface Change {
   readonly complete: boolean;
   readonly versions: readonly VersionReport[];
   readonly elapsedMs?: number;
+  /** The key was soft-deleted before. */
+  readonly recovered?: boolean;
 }
 
 /** What became of the audit record, in words that go into the answer; the receipt proves later that it is still there. */
@@ -35,11 +37,24 @@ export interface Audited {
 
 /** Writes down a change once Key Vault is done with it: first into the log, then into the audit trail. */
 export async function writeDown(change: Change, services: Pick<Services, 'audit'>, log: Log): Promise<Audited> {
-  const { action, key, caller, correlationId, reason, revocation, why, ticket, complete, versions, elapsedMs } = change;
+  const {
+    action,
+    key,
+    caller,
+    correlationId,
+    reason,
+    revocation,
+    why,
+    ticket,
+    complete,
+    versions,
+    elapsedMs,
+    recovered,
+  } = change;
   const { objectId, appId, tokenId, name } = caller;
   const message = REASONS[reason];
   log({ level: 'warning', reason, message, key: key.id, revocation, caller: objectId, elapsedMs, correlationId });
-  const details = { why, ticket, revocation, complete, versions };
+  const details = { why, ticket, revocation, complete, recovered, versions };
   const outcome = await services.audit(
     { action, reason, resource: key.id, caller: { objectId, appId, tokenId, name }, correlationId, details },
     AUDIT_WAIT_MS,

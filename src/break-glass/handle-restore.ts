@@ -1,3 +1,4 @@
+import { describeFailure } from '../azure/failure.ts';
 import type { Caller } from '../http/caller.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -10,7 +11,7 @@ import { recordOf } from './answer.ts';
 import { inTime, watchEffect, writeDown } from './beside.ts';
 import { noSuchKey, unreadable } from './call.ts';
 import { preflight } from './preflight.ts';
-import { type KeyRestoration, restoreKey } from './restore-key.ts';
+import { KeyNotRecoveredError, type KeyRestoration, restoreKey } from './restore-key.ts';
 import type { RestoreRequest, RestoreResponse } from './schemas.ts';
 import { auditWarning } from './warnings.ts';
 
@@ -33,37 +34,33 @@ export async function handleRestore(
   try {
     result = await restoreKey(key, caller.objectId, settings, { keys: urgentKeys, now, sleep });
   } catch (error) {
-    throw unreadable(error);
+    throw error instanceof KeyNotRecoveredError ? notRecovered(error) : unreadable(error);
   }
   if (result.versions.length === 0) throw noSuchKey();
   if (result.needsSecondPerson) {
     throw new HttpProblem(
       403,
       'SecondPersonNeeded',
-      REASONS.SecondPersonNeeded,
+      `${REASONS.SecondPersonNeeded}${result.recovered ? ' The key was deleted and has been recovered; it is revoked as before.' : ''}`,
       'Ask somebody else with the app role CmkKey.Restore to make this call.',
+      { extensions: { recovered: result.recovered } },
     );
   }
   const { complete, recovered, versions } = result;
   const revocation = recordOf(result.revocation);
-  if (!revocation) {
-    return {
-      key: key.id,
-      reason: 'NothingToRestore',
-      complete,
-      recovered,
-      versions: [...versions],
-      accounts: [],
-      audit: 'nothing to write: nothing was changed',
-      warnings: [],
-    };
+  const restored = { key: key.id, complete, recovered, versions: [...versions] };
+  if (!revocation && !recovered) {
+    const audit = 'nothing to write: nothing was changed';
+    return { ...restored, reason: 'NothingToRestore', accounts: [], audit, warnings: [] };
   }
-  const reason = complete ? 'Restored' : 'RestoreIncomplete';
+  // A key that was recovered is back, whether or not it was revoked: that is a change too.
+  const done = revocation ? 'Restored' : 'NothingToRestore';
+  const reason = complete ? done : 'RestoreIncomplete';
   const { reason: why, ticket } = request;
   const change = { action: 'key.restore', key, caller, correlationId, why, ticket, reason, revocation } as const;
   const cause = { by: 'restore', ref: correlationId, since: now().toISOString() };
   const [audited, access, ...notDone] = await Promise.all([
-    writeDown({ ...change, complete, versions }, services, log),
+    writeDown({ ...change, complete, recovered, versions }, services, log),
     preflight(key, services),
     inTime('The dependents are not looked at; the next drift check does it', () =>
       services.queue.send(KEY_WORK, { kind: 'key', key: key.id, cause, attempt: 0 }),
@@ -71,12 +68,9 @@ export async function handleRestore(
     inTime('The effect on the file shares is not watched', () => watchEffect(key, 'open', correlationId, services)),
   ]);
   const body: RestoreResponse = {
-    key: key.id,
-    reason: 'Restored',
-    complete,
-    recovered,
+    ...restored,
+    reason: done,
     revocation,
-    versions: [...versions],
     accounts: access.accounts,
     ...audited,
     warnings: [...access.warnings, ...auditWarning(audited.audit), ...notDone.flat()],
@@ -91,5 +85,19 @@ export async function handleRestore(
       : 'Some versions that the revocation disabled are not enabled again; "versions" says which.',
     'Repeat the same call: it finishes what is missing and leaves the rest.',
     { extensions },
+  );
+}
+
+function notRecovered({ cause }: KeyNotRecoveredError): HttpProblem {
+  const failure = describeFailure(cause);
+  const forbidden = failure.kind === 'forbidden';
+  return new HttpProblem(
+    502,
+    forbidden ? 'MissingPermission' : 'ServiceUnavailable',
+    `The key is deleted, and Key Vault did not recover it: ${describe(failure)}`,
+    forbidden
+      ? "Give the app's identity the data action Microsoft.KeyVault/vaults/keys/recover/action on the vault, or recover the key yourself with `az keyvault key recover`; then repeat the call."
+      : 'Repeat the call in a minute: Key Vault may be at it still.',
+    { cause },
   );
 }

@@ -1,4 +1,5 @@
 import { describeFailure, type Failure } from '../azure/failure.ts';
+import type { Keys } from '../keys/key-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { openRevocation, planRestore, type Revocation, revocationOf, revokers } from '../keys/revocation.ts';
 import { applyChanges, twice, type Waiting } from './apply-changes.ts';
@@ -17,12 +18,20 @@ export interface KeyRestoration {
   readonly unproven: Failure | undefined;
 }
 
+/** The key is soft-deleted and could not be recovered; why is in `cause`, the SDK's error. */
+export class KeyNotRecoveredError extends Error {
+  constructor(key: ManagedKey, cause: unknown) {
+    super(`${key.id} is deleted and could not be recovered.`, { cause });
+    this.name = 'KeyNotRecoveredError';
+  }
+}
+
 /**
  * Enables what the open revocation disabled, and nothing else: a version that was off before stays off. Safe to repeat
  * after a partial failure, and without effect when nothing is revoked.
  *
  * @param restoredBy object id of the caller
- * @throws the SDK's error when the versions cannot be listed, or the deleted key cannot be recovered
+ * @throws the SDK's error when the versions cannot be listed; {@link KeyNotRecoveredError}
  */
 export async function restoreKey(
   key: ManagedKey,
@@ -35,7 +44,7 @@ export async function restoreKey(
   let before = await list();
   let recovered = false;
   if (before.length === 0) {
-    recovered = await keys.recover(key);
+    recovered = await recover(key, keys);
     if (recovered) before = await list();
   }
   const revocation = openRevocation(before);
@@ -60,5 +69,13 @@ export async function restoreKey(
     const versions = reportVersions(before, applied, undefined, now());
     const unproven = describeFailure(error);
     return { revocation, recovered, needsSecondPerson: false, complete: false, versions, unproven };
+  }
+}
+
+async function recover(key: ManagedKey, keys: Keys): Promise<boolean> {
+  try {
+    return await keys.recover(key);
+  } catch (error) {
+    throw new KeyNotRecoveredError(key, error);
   }
 }

@@ -8,10 +8,18 @@ export function lockoutWarning({ selfLockout }: BlastRadius): string[] {
   ];
 }
 
-export function unrecordedWarning({ unrecorded }: KeyRevocation): string[] {
-  if (unrecorded.length === 0) return [];
+export function unrecordedWarning({ unrecorded, revocation, complete }: KeyRevocation): string[] {
   return [
-    `A restore will leave these versions off, since they have no tag to spare for the record: ${unrecorded.join(', ')}.`,
+    ...(unrecorded.length > 0
+      ? [
+          `A restore will leave these versions off, since they have no tag to spare for the record: ${unrecorded.join(', ')}.`,
+        ]
+      : []),
+    ...(complete && !revocation
+      ? [
+          'No version of the key carries the record of this revocation, so a version that is made later is not kept shut. Take a tag off one of the versions and repeat the call.',
+        ]
+      : []),
   ];
 }
 

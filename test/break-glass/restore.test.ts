@@ -1,0 +1,260 @@
+import { BlobServiceClient } from '@azure/storage-blob';
+import { describe, expect, it } from 'vitest';
+import { handleRestore } from '../../src/break-glass/handle-restore.ts';
+import { handleRevoke } from '../../src/break-glass/handle-revoke.ts';
+import { keyStatus } from '../../src/break-glass/key-status.ts';
+import type { Services } from '../../src/services.ts';
+import { eventually } from '../support/eventually.ts';
+import type { TestKey } from '../support/fleet.ts';
+import { useWire } from '../support/wire.ts';
+import {
+  addVersion,
+  allowRecovery,
+  enabledOf,
+  keyOf,
+  managed,
+  person,
+  refusalOf,
+  versionsOf,
+} from './break-glass-fixture.ts';
+
+const wire = useWire();
+const why = { reason: 'The laptop is back' };
+
+function revoke(key: TestKey, services: Services, who = 'alice') {
+  const request = { reason: 'A laptop was stolen', confirm: `${key.vault.name}/${key.name}` };
+  return handleRevoke(managed(key, services), request, person(who), 'call-1', services, wire.log);
+}
+
+function restore(key: TestKey, services: Services, who = 'bob') {
+  return handleRestore(managed(key, services), why, person(who), 'call-2', services, wire.log);
+}
+
+function softDelete(key: TestKey): void {
+  const found = key.vault.keys.get(key.name);
+  if (!found) throw new Error('The key is gone already.');
+  key.vault.keys.delete(key.name);
+  key.vault.deletedKeys.set(key.name, { ...found, deletedDate: 1, scheduledPurgeDate: 2 ** 31 });
+}
+
+/** Every record of the audit trail about the key. */
+async function audited(key: TestKey): Promise<string[]> {
+  const container = BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient('cmk-audit');
+  const lines: string[] = [];
+  for await (const { name } of container.listBlobsFlat()) {
+    lines.push(...(await container.getBlobClient(name).downloadToBuffer()).toString('utf8').split('\n'));
+  }
+  return lines.filter((line) => line.includes(`/${key.name}"`));
+}
+
+describe('a restore', () => {
+  it('is refused to who revoked, and nothing is changed', async () => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    await revoke(key, services);
+    const refused = await refusalOf(restore(key, services, 'alice'));
+    expect(refused).toMatchObject({ status: 403, reason: 'SecondPersonNeeded' });
+    expect(enabledOf(key)).toEqual([false, false]);
+  });
+
+  it('is refused to whoever joined the revocation', async () => {
+    const key = keyOf(wire.azure, 1);
+    const services = wire.services();
+    await revoke(key, services, 'alice');
+    addVersion(key);
+    await revoke(key, services, 'bob');
+    for (const who of ['alice', 'bob']) expect((await refusalOf(restore(key, services, who))).status).toBe(403);
+    expect(await restore(key, services, 'carol')).toMatchObject({ complete: true });
+    expect(enabledOf(key)).toEqual([true, true]);
+  });
+
+  it('is anybody’s with the role when CMK_DUAL_CONTROL is off', async () => {
+    const key = keyOf(wire.azure, 1);
+    const services = wire.services({ CMK_DUAL_CONTROL: 'off' });
+    await revoke(key, services);
+    expect(await restore(key, services, 'alice')).toMatchObject({ reason: 'Restored', complete: true });
+    expect(enabledOf(key)).toEqual([true]);
+  });
+
+  it('has every dependent looked at afterwards, and the effect followed', async () => {
+    const key = keyOf(wire.azure, 1);
+    const services = wire.services();
+    await revoke(key, services);
+    await restore(key, services);
+    expect(wire.sent.map(({ work }) => work)).toMatchObject([
+      { kind: 'probe', expect: 'blocked', key: key.id() },
+      { kind: 'key', key: key.id(), cause: { by: 'restore' } },
+      { kind: 'probe', expect: 'open', key: key.id() },
+    ]);
+  });
+
+  it('changes nothing when nothing is revoked', async () => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    const seen = wire.azure.requests.last;
+    expect(await restore(key, services)).toMatchObject({
+      reason: 'NothingToRestore',
+      complete: true,
+      recovered: false,
+    });
+    expect(wire.azure.requests.since(seen).filter(({ method }) => method !== 'GET')).toEqual([]);
+    expect(wire.sent).toEqual([]);
+  });
+});
+
+describe('a restore of a soft-deleted key', () => {
+  it('says which right is missing when the app may not recover keys', async () => {
+    const key = keyOf(wire.azure, 1);
+    const services = wire.services();
+    await revoke(key, services);
+    softDelete(key);
+    const refused = await refusalOf(restore(key, services));
+    expect(refused).toMatchObject({ status: 502, reason: 'MissingPermission' });
+    expect(refused.message).toMatch(/deleted.*recover/s);
+    expect(refused.nextStep).toContain('Microsoft.KeyVault/vaults/keys/recover/action');
+    expect(key.vault.deletedKeys.has(key.name)).toBe(true);
+  });
+
+  it('recovers it first, and gives back what was revoked', async () => {
+    allowRecovery(wire.azure);
+    const key = keyOf(wire.azure, 3);
+    const off = versionsOf(key)[1];
+    if (off) off.enabled = false;
+    const services = wire.services();
+    await revoke(key, services);
+    softDelete(key);
+    expect(await restore(key, services)).toMatchObject({ reason: 'Restored', complete: true, recovered: true });
+    expect(enabledOf(key)).toEqual([true, false, true]);
+  });
+
+  it('by who revoked it is refused, and says that the key was recovered, revoked as it is', async () => {
+    allowRecovery(wire.azure);
+    const key = keyOf(wire.azure, 1);
+    const services = wire.services();
+    await revoke(key, services);
+    softDelete(key);
+    const refused = await refusalOf(restore(key, services, 'alice'));
+    expect(refused).toMatchObject({ status: 403, reason: 'SecondPersonNeeded', extensions: { recovered: true } });
+    expect(enabledOf(key)).toEqual([false]);
+  });
+
+  it('that was not revoked is a change: it is audited, and the dependents are looked at', async () => {
+    allowRecovery(wire.azure);
+    const key = keyOf(wire.azure, 1);
+    const services = wire.services();
+    softDelete(key);
+    const answer = await restore(key, services);
+    expect(answer).toMatchObject({ reason: 'NothingToRestore', recovered: true, audit: 'written' });
+    expect(await audited(key)).toHaveLength(1);
+    expect(wire.sent.map(({ work }) => work)).toMatchObject([
+      { kind: 'key', key: key.id() },
+      { kind: 'probe', expect: 'open' },
+    ]);
+  });
+
+  it('gives up when recovering takes for ever, and says so', async () => {
+    allowRecovery(wire.azure);
+    const key = keyOf(wire.azure, 1);
+    const services = wire.services();
+    softDelete(key);
+    wire.azure.faults.add([{ match: { method: 'POST', path: `/deletedkeys/${key.name}/recover` }, hang: true }]);
+    const refused = await refusalOf(restore(key, services));
+    expect(refused).toMatchObject({ status: 502, reason: 'ServiceUnavailable' });
+  }, 20_000);
+});
+
+describe('the preflight of a restore', () => {
+  it('names what each account lacks, and which are ready', async () => {
+    const key = keyOf(wire.azure, 1);
+    const { world } = wire.azure;
+    const ready = key.account();
+    const detached = key.account();
+    const bare = key.account('pinned', { identity: undefined } as never);
+    detached.identity = undefined;
+    for (const [id, assignment] of world.roleAssignments) {
+      if (assignment.principalId === bare.identity?.principalId) world.roleAssignments.delete(id);
+    }
+    const services = wire.services();
+    await revoke(key, services);
+
+    const { accounts, warnings } = await restore(key, services);
+
+    const of = (id: string) => accounts.find(({ account }) => account === id);
+    expect(accounts).toHaveLength(3);
+    expect(of(ready.id)).toEqual({ account: ready.id, ready: true, missing: [] });
+    expect(of(detached.id)).toMatchObject({ ready: false, missing: [expect.stringContaining('not attached')] });
+    expect(of(bare.id)).toMatchObject({ ready: false });
+    expect(of(bare.id)?.missing.join()).toContain('Microsoft.KeyVault/vaults/keys/unwrap/action');
+    expect(warnings).toEqual([]);
+  });
+
+  it('says what it could not read, in time, and the key is given back all the same', async () => {
+    const key = keyOf(wire.azure, 1);
+    key.account();
+    const services = wire.services();
+    await revoke(key, services);
+    wire.azure.faults.add([{ match: { host: 'management.azure.com' }, hang: true }]);
+    const started = Date.now();
+    const answer = await restore(key, services);
+    expect(answer).toMatchObject({ complete: true, accounts: [] });
+    expect(answer.warnings.join()).toMatch(/could be checked/);
+    expect(Date.now() - started).toBeLessThan(7_000);
+    expect(enabledOf(key)).toEqual([true]);
+  });
+});
+
+describe('the effect in a key’s status', () => {
+  it('is asked for when nothing is on record, and is about the revocation that is open', async () => {
+    const key = keyOf(wire.azure, 1);
+    const account = key.account('pinned', { shares: ['share1'] });
+    const services = wire.services();
+    const status = () => keyStatus(managed(key, services), services);
+    expect((await status()).effect).toMatchObject([{ account: account.id, share: 'share1', state: 'open' }]);
+
+    await revoke(key, services);
+    const blocked = await eventually('the share to refuse', async () => {
+      const { effect } = await status();
+      return effect[0]?.state === 'blocked' && effect;
+    });
+    expect(blocked).toMatchObject([{ why: 'KeyVaultEncryptionKeyNotFound' }]);
+  });
+
+  it('is not what was seen before the key was revoked again', async () => {
+    const key = keyOf(wire.azure, 1);
+    const account = key.account('pinned', { shares: ['share1'] });
+    const services = wire.services();
+    const since = new Date(Date.now() - 60_000).toISOString();
+    const seen = { account: account.id, share: 'share1', state: 'open' as const, since, checkedOn: since };
+    await services.effects.update(managed(key, services), () => ({
+      key: key.id(),
+      change: { expect: 'open', since },
+      complete: true,
+      accounts: [seen],
+    }));
+    const before = await keyStatus(managed(key, services), services);
+    expect(before.effect).toEqual([seen]);
+
+    await revoke(key, services);
+    const after = await keyStatus(managed(key, services), services);
+    expect(after.effect).toMatchObject([{ account: account.id, state: 'blocked' }]);
+  });
+
+  it('is asked for when the record cannot be read, which is said', async () => {
+    const key = keyOf(wire.azure, 1);
+    key.account('pinned', { shares: ['share1'] });
+    const services = wire.services();
+    const unreadable = wire.services({
+      AzureWebJobsStorage: wire.connectionString.replace(/127\.0\.0\.1:\d+/g, '127.0.0.1:9'),
+    });
+    const status = await keyStatus(managed(key, services), { ...services, effects: unreadable.effects });
+    expect(status.effect).toMatchObject([{ state: 'open' }]);
+    expect(status.warnings.join()).toMatch(/cannot be read/);
+  });
+
+  it('cannot be told for an account without a share', async () => {
+    const key = keyOf(wire.azure, 1);
+    key.account();
+    const services = wire.services();
+    expect((await keyStatus(managed(key, services), services)).effect).toMatchObject([{ state: 'unknown' }]);
+  });
+});
