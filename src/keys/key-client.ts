@@ -1,6 +1,8 @@
 import type { TokenCredential } from '@azure/identity';
 import { KeyClient, type KeyProperties } from '@azure/keyvault-keys';
 import { describeFailure } from '../azure/failure.ts';
+import { SharedReads } from '../azure/shared-reads.ts';
+import { timeBoxed } from '../dependents/time-box.ts';
 import type { KeyVersion } from './key-versions.ts';
 import { compareAge } from './key-versions.ts';
 import type { ManagedKey, ManagedVault } from './managed-vaults.ts';
@@ -32,10 +34,15 @@ export interface KeysOptions {
   readonly maxRetries: number;
   /** Longest time for one request, in milliseconds; undefined: the SDK's. */
   readonly timeoutMs?: number;
+  /** Those who list the versions of one key at the same time share the requests. */
+  readonly shareReads?: boolean;
 }
 
-/** Few and short retries; what takes longer goes back to the queue. */
-export const WORKER_OPTIONS: KeysOptions = { maxRetries: 2, timeoutMs: 30_000 };
+/**
+ * Few and short retries; what takes longer goes back to the queue. The messages about the accounts of one key all want
+ * to know its versions.
+ */
+export const WORKER_OPTIONS: KeysOptions = { maxRetries: 2, timeoutMs: 30_000, shareReads: true };
 /** A person waits, and a hanging request must not hold up the others: whoever calls sees to the retries. */
 export const URGENT_OPTIONS: KeysOptions = { maxRetries: 0, timeoutMs: 3_000 };
 
@@ -52,15 +59,23 @@ export function createKeys(credential: TokenCredential, options: KeysOptions): K
     return client;
   };
 
-  /** The time limit of one request, or of a list with its pages. */
-  const limit = (requests = 1) =>
-    options.timeoutMs === undefined ? {} : { abortSignal: AbortSignal.timeout(options.timeoutMs * requests) };
+  /**
+   * Runs requests within the time limit of so many. The limit ends with them: `AbortSignal.timeout` would keep each
+   * request and its connection in memory until its time is up.
+   */
+  const limited = <T>(run: (limit: { abortSignal?: AbortSignal }) => Promise<T>, requests = 1): Promise<T> =>
+    options.timeoutMs === undefined
+      ? run({})
+      : timeBoxed((abortSignal) => run({ abortSignal }), options.timeoutMs * requests);
 
   const listVersionsUnsettled = async (key: ManagedKey): Promise<KeyVersion[]> => {
     const versions: KeyVersion[] = [];
-    const pages = clientOf(key.vault).listPropertiesOfKeyVersions(key.name, limit(2)).byPage();
-    try {
+    const read = async (limit: { abortSignal?: AbortSignal }): Promise<void> => {
+      const pages = clientOf(key.vault).listPropertiesOfKeyVersions(key.name, limit).byPage();
       for await (const page of pages) versions.push(...page.map((version) => toKeyVersion(version, false)));
+    };
+    try {
+      await limited(read, 2);
     } catch (error) {
       if (describeFailure(error).kind === 'notFound') return [];
       throw error;
@@ -68,41 +83,49 @@ export function createKeys(credential: TokenCredential, options: KeysOptions): K
     return versions.sort(compareAge);
   };
 
+  const listVersions = async (key: ManagedKey): Promise<KeyVersion[]> => {
+    const versions = await listVersionsUnsettled(key);
+    const [newest, second] = [versions.at(-1), versions.at(-2)];
+    if (!newest || newest.createdOn.getTime() !== second?.createdOn.getTime()) return versions;
+    // Creation times are whole seconds: of two in the same second only Key Vault knows which one is the latest.
+    const { properties: latest } = await limited((limit) => clientOf(key.vault).getKey(key.name, limit));
+    return versions.map((version) => ({ ...version, latest: version.version === latest.version })).sort(compareAge);
+  };
+  const lists = new SharedReads<KeyVersion[]>();
+
   return {
     listVersionsUnsettled,
     async listVersions(key) {
-      const versions = await listVersionsUnsettled(key);
-      const [newest, second] = [versions.at(-1), versions.at(-2)];
-      if (!newest || newest.createdOn.getTime() !== second?.createdOn.getTime()) return versions;
-      // Creation times are whole seconds: of two in the same second only Key Vault knows which one is the latest.
-      const { properties: latest } = await clientOf(key.vault).getKey(key.name, limit());
-      return versions.map((version) => ({ ...version, latest: version.version === latest.version })).sort(compareAge);
+      return options.shareReads ? [...(await lists.read(key.id, () => listVersions(key)))] : listVersions(key);
     },
     async recover(key) {
       const client = clientOf(key.vault);
       try {
-        await client.getDeletedKey(key.name, limit());
+        await limited((limit) => client.getDeletedKey(key.name, limit));
       } catch (error) {
         if (describeFailure(error).kind === 'notFound') return false;
         throw error;
       }
-      const poller = await client.beginRecoverDeletedKey(key.name, { intervalInMs: 1_000 });
-      await poller.pollUntilDone();
+      // One limit for the whole: the poller hands its signal to every request.
+      await limited(async (limit) => {
+        const poller = await client.beginRecoverDeletedKey(key.name, { intervalInMs: 1_000, ...limit });
+        await poller.pollUntilDone();
+      }, 5);
       return true;
     },
     async rotate(key) {
-      return toKeyVersion((await clientOf(key.vault).rotateKey(key.name, limit())).properties, true);
+      const created = await limited((limit) => clientOf(key.vault).rotateKey(key.name, limit));
+      return toKeyVersion(created.properties, true);
     },
     async updateVersion(key, version, change) {
-      const updated = await clientOf(key.vault).updateKeyProperties(key.name, version, {
-        ...change,
-        ...limit(),
-      });
+      const updated = await limited((limit) =>
+        clientOf(key.vault).updateKeyProperties(key.name, version, { ...change, ...limit }),
+      );
       return toKeyVersion(updated.properties, false);
     },
     async rotationPolicy(key) {
       try {
-        const policy = await clientOf(key.vault).getKeyRotationPolicy(key.name, limit());
+        const policy = await limited((limit) => clientOf(key.vault).getKeyRotationPolicy(key.name, limit));
         return { rotates: (policy.lifetimeActions ?? []).some((action) => action.action.toLowerCase() === 'rotate') };
       } catch (error) {
         if (describeFailure(error).kind === 'notFound') return { rotates: false };
