@@ -7,7 +7,7 @@ import { auditFiles } from './audit/audit-client.ts';
 import { auditContainer } from './audit/audit-storage-client.ts';
 import { auditTrail, type RecordAudit } from './audit/audit-trail.ts';
 import { appCredential } from './azure/credential.ts';
-import { Pacer, STORAGE_WRITES } from './azure/pacer.ts';
+import { ARM_READS, Pacer, STORAGE_WRITES } from './azure/pacer.ts';
 import { createFileShares, type FileShares } from './dependents/file-shares-client.ts';
 import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
 import { createDriftStorage, type DriftStorage } from './drift/drift-storage-client.ts';
@@ -53,6 +53,8 @@ export interface Services {
   readonly authenticate: Authenticate;
   /** Turns for Storage writes, per subscription and region. */
   readonly pacer: Pacer;
+  /** Turns for reads of Azure Resource Manager, per subscription. */
+  readonly readPacer: Pacer;
   /** One message about an account at a time. */
   readonly oneAtATime: OneAtATime;
   readonly now: () => Date;
@@ -108,6 +110,7 @@ export function createServices(
       },
     ),
     pacer: new Pacer(STORAGE_WRITES),
+    readPacer: new Pacer([ARM_READS]),
     oneAtATime: new OneAtATime(),
     now: () => new Date(),
     sleep: (ms) => sleep(ms),

@@ -1,3 +1,4 @@
+import { ARM_READS } from '../azure/pacer.ts';
 import { type Account, pacingCell } from './account.ts';
 
 /** Storage writes per second that the provider allows in one subscription and region (see `STORAGE_WRITES`). */
@@ -9,9 +10,13 @@ export const WRITES_PER_SECOND = 10;
  */
 export const LISTS_PER_SECOND = 100 / 300;
 
+/** Reads of Azure Resource Manager that an account costs: the account itself, and the list of its encryption scopes. */
+export const READS_PER_ACCOUNT = 2;
+
 /**
- * Spreads accounts over time by subscription and region, as fast as the provider takes calls there: an account whose turn
- * comes later stays invisible in the queue until then, and a large region does not stand in the way of the others.
+ * Spreads accounts over time by subscription and region, as fast as the provider takes calls there, and by subscription,
+ * as fast as Azure Resource Manager takes reads: an account whose turn comes later stays invisible in the queue until
+ * then, and a large region does not stand in the way of the others.
  */
 export class Dispatcher<A extends Pick<Account, 'subscriptionId' | 'location'> = Account> {
   readonly #callsPerSecond: number;
@@ -25,11 +30,18 @@ export class Dispatcher<A extends Pick<Account, 'subscriptionId' | 'location'> =
 
   /** @param notBeforeSeconds no earlier than in so many seconds */
   async dispatch(account: A, notBeforeSeconds = 0): Promise<void> {
-    const cell = pacingCell(account);
-    const before = this.#dispatched.get(cell) ?? 0;
-    this.#dispatched.set(cell, before + 1);
-    // One second early, so that a worker that is free never waits for the queue; the pacer sees to the rest.
-    const turn = Math.max(0, Math.floor(before / this.#callsPerSecond) - 1);
+    const callSeconds = this.#take(pacingCell(account)) / this.#callsPerSecond;
+    const reads = this.#take(account.subscriptionId) * READS_PER_ACCOUNT;
+    const readSeconds = ((reads - ARM_READS.burst) * ARM_READS.perMs) / ARM_READS.calls / 1000;
+    // One second early, so that a worker that is free never waits for the queue; the pacers see to the rest.
+    const turn = Math.max(0, Math.floor(Math.max(callSeconds, readSeconds)) - 1);
     await this.#send(account, notBeforeSeconds + turn);
+  }
+
+  /** How many were dispatched there before. */
+  #take(where: string): number {
+    const before = this.#dispatched.get(where) ?? 0;
+    this.#dispatched.set(where, before + 1);
+    return before;
   }
 }

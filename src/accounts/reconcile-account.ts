@@ -5,6 +5,7 @@ import type { Services } from '../services.ts';
 import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { type Account, pacingCell } from './account.ts';
+import { READS_PER_ACCOUNT } from './dispatcher.ts';
 import { accountKeyUse, usesKey } from './key-use.ts';
 import { reconcileScopes } from './reconcile-scopes.ts';
 import { type ReconcileServices, Reconciliation } from './reconciliation.ts';
@@ -17,7 +18,7 @@ const LONGEST_WAIT_MS = 5_000;
  * from what is read here and now; the message says no more than where to look. One GET, at most one PATCH for the account.
  */
 export async function reconcileAccount(work: AccountWork, services: ReconcileServices, log: Log): Promise<Outcome> {
-  const { settings, pacer, oneAtATime, now, sleep } = services;
+  const { settings, pacer, readPacer, oneAtATime, now, sleep } = services;
   const key = settings.vaults.key(work.key);
   const id = parseResourceId(work.account);
   if (!key) return { outcome: 'impossible', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
@@ -25,10 +26,15 @@ export async function reconcileAccount(work: AccountWork, services: ReconcileSer
 
   // The turn comes before the read, so that nothing is waited for between reading the account and writing it.
   const cell = pacingCell({ subscriptionId: id.subscriptionId, location: work.location });
-  const waitMs = pacer.reserve(cell, now().getTime());
+  const nowMs = now().getTime();
+  const writeMs = pacer.reserve(cell, nowMs);
+  const readMs = readPacer.reserve(id.subscriptionId, nowMs, READS_PER_ACCOUNT);
+  const waitMs = Math.max(writeMs, readMs);
   if (waitMs > LONGEST_WAIT_MS) {
     pacer.release(cell);
-    const detail = `The write budget of ${cell} is used up for ${Math.ceil(waitMs / 1000)} s.`;
+    readPacer.release(id.subscriptionId, READS_PER_ACCOUNT);
+    const budget = writeMs > readMs ? `write budget of ${cell}` : `read budget of ${id.subscriptionId}`;
+    const detail = `The ${budget} is used up for ${Math.ceil(waitMs / 1000)} s.`;
     return { outcome: 'again', reason: 'Throttled', detail, counts: false, delaySeconds: waitMs / 1000 };
   }
   if (waitMs > 0) await sleep(waitMs);

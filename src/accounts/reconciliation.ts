@@ -14,7 +14,7 @@ import { planKeyUse, withKeyVersion } from './plan.ts';
 
 export type ReconcileServices = Pick<
   Services,
-  'settings' | 'keys' | 'accounts' | 'audit' | 'pacer' | 'oneAtATime' | 'now' | 'sleep'
+  'settings' | 'keys' | 'accounts' | 'audit' | 'pacer' | 'readPacer' | 'oneAtATime' | 'now' | 'sleep'
 >;
 
 /** How long a move waits for the audit trail, in milliseconds. */

@@ -15,6 +15,12 @@ export const STORAGE_WRITES: readonly Budget[] = [
   { calls: 1_200, perMs: 3_600_000, burst: 1_200 },
 ];
 
+/**
+ * Azure Resource Manager's budget for reads, per subscription and principal: 25 a second, and 250 at once (same source).
+ * Some are left to the lists of accounts, which are not paced.
+ */
+export const ARM_READS: Budget = { calls: 25, perMs: 1_000, burst: 240 };
+
 interface Bucket {
   tokens: number;
   at: number;
@@ -32,14 +38,14 @@ export class Pacer {
     this.#budgets = budgets;
   }
 
-  /** Takes a turn in `cell` and returns how long to wait for it, in milliseconds. */
-  reserve(cell: string, nowMs: number): number {
+  /** Takes a turn of so many calls in `cell` and returns how long to wait for it, in milliseconds. */
+  reserve(cell: string, nowMs: number, calls = 1): number {
     const buckets = this.#cells.get(cell) ?? this.#budgets.map(({ burst }) => ({ tokens: burst, at: nowMs }));
     this.#cells.set(cell, buckets);
     const waits = this.#budgets.map((budget, index) => {
       const bucket = buckets[index] ?? { tokens: 0, at: nowMs };
       const earned = (Math.max(0, nowMs - bucket.at) * budget.calls) / budget.perMs;
-      bucket.tokens = Math.min(budget.burst, bucket.tokens + earned) - 1;
+      bucket.tokens = Math.min(budget.burst, bucket.tokens + earned) - calls;
       bucket.at = nowMs;
       return bucket.tokens >= 0 ? 0 : Math.ceil((-bucket.tokens * budget.perMs) / budget.calls);
     });
@@ -47,7 +53,7 @@ export class Pacer {
   }
 
   /** Gives back a turn that was taken and not used. */
-  release(cell: string): void {
-    for (const bucket of this.#cells.get(cell) ?? []) bucket.tokens += 1;
+  release(cell: string, calls = 1): void {
+    for (const bucket of this.#cells.get(cell) ?? []) bucket.tokens += calls;
   }
 }
