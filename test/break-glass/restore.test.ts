@@ -1,8 +1,11 @@
+import { ManagedIdentityCredential } from '@azure/identity';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { describe, expect, it } from 'vitest';
+import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import { handleRestore } from '../../src/break-glass/handle-restore.ts';
 import { handleRevoke } from '../../src/break-glass/handle-revoke.ts';
 import { keyStatus } from '../../src/break-glass/key-status.ts';
+import { createKeys } from '../../src/keys/key-client.ts';
 import type { Services } from '../../src/services.ts';
 import { eventually } from '../support/eventually.ts';
 import type { TestKey } from '../support/fleet.ts';
@@ -155,12 +158,13 @@ describe('a restore of a soft-deleted key', () => {
   it('gives up when recovering takes for ever, and says so', async () => {
     allowRecovery(wire.azure);
     const key = keyOf(wire.azure, 1);
-    const services = wire.services();
+    const credential = new ManagedIdentityCredential({ clientId: CLIENT_IDS.appUserAssigned });
+    const services = { ...wire.services(), urgentKeys: createKeys(credential, { maxRetries: 0, timeoutMs: 300 }) };
     softDelete(key);
     wire.azure.faults.add([{ match: { method: 'POST', path: `/deletedkeys/${key.name}/recover` }, hang: true }]);
     const refused = await refusalOf(restore(key, services));
     expect(refused).toMatchObject({ status: 502, reason: 'ServiceUnavailable' });
-  }, 20_000);
+  });
 });
 
 describe('the preflight of a restore', () => {

@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import { reconcileAccount } from '../../src/accounts/reconcile-account.ts';
+import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
+import { handleRestore } from '../../src/break-glass/handle-restore.ts';
+import { handleRevoke } from '../../src/break-glass/handle-revoke.ts';
+import { keepRevoked } from '../../src/break-glass/keep-revoked.ts';
+import { REVOCATION_TAG } from '../../src/keys/revocation.ts';
+import { rotateNearExpiry } from '../../src/keys/rotate-near-expiry.ts';
+import type { Services } from '../../src/services.ts';
+import type { TestKey } from '../support/fleet.ts';
+import { useWire } from '../support/wire.ts';
+import { addVersion, enabledOf, keyOf, managed, person, versionsOf } from './break-glass-fixture.ts';
+
+const wire = useWire();
+
+function revoke(key: TestKey, services: Services, who = 'alice') {
+  const request = { reason: 'A laptop was stolen', confirm: `${key.vault.name}/${key.name}` };
+  return handleRevoke(managed(key, services), request, person(who), 'call-1', services, wire.log);
+}
+
+function restore(key: TestKey, services: Services) {
+  const request = { reason: 'The laptop is back' };
+  return handleRestore(managed(key, services), request, person('bob'), 'call-2', services, wire.log);
+}
+
+const reasons = () => wire.records.map(({ reason }) => reason);
+const recordsOf = (key: TestKey) => versionsOf(key).map(({ tags }) => tags?.[REVOCATION_TAG]?.split(' '));
+
+describe('while a key is revoked', () => {
+  it.each([
+    ['with the tags of the version before', true],
+    ['without tags', false],
+  ])(
+    'a version that a rotation makes %s is shut under the same revocation, and given back with the others',
+    async (_, copies) => {
+      wire.azure.world.settings.rotateCopiesTags = copies;
+      const key = keyOf(wire.azure, 2);
+      const services = wire.services();
+      const { revocation } = await revoke(key, services);
+      await services.urgentKeys.rotate(managed(key, services));
+      expect(enabledOf(key)).toEqual([false, false, true]);
+
+      await keepRevoked(managed(key, services), { ...services, keys: services.urgentKeys }, wire.log);
+
+      expect(enabledOf(key)).toEqual([false, false, false]);
+      expect(recordsOf(key).map((record) => record?.[0])).toEqual(Array(3).fill(revocation?.id));
+      expect(recordsOf(key).map((record) => record?.[3])).toEqual(versionsOf(key).map(({ version }) => version));
+      expect(reasons()).toContain('KeptRevoked');
+      expect(await restore(key, services)).toMatchObject({ complete: true });
+      expect(enabledOf(key)).toEqual([true, true, true]);
+      expect(recordsOf(key)).toEqual([undefined, undefined, undefined]);
+    },
+  );
+
+  it('a look at the key that comes late, twice or for another version changes nothing more', async () => {
+    const key = keyOf(wire.azure, 1);
+    const services = wire.services();
+    await revoke(key, services);
+    addVersion(key);
+    const look = () => keepRevoked(managed(key, services), { ...services, keys: services.urgentKeys }, wire.log);
+    await Promise.all([look(), look()]);
+    const after = structuredClone(versionsOf(key).map(({ enabled, tags }) => ({ enabled, tags })));
+    await look();
+    expect(versionsOf(key).map(({ enabled, tags }) => ({ enabled, tags }))).toEqual(after);
+    await restore(key, services);
+    await look();
+    expect(enabledOf(key)).toEqual([true, true]);
+  });
+
+  it('it is not rotated, however near its expiry is', async () => {
+    const key = keyOf(wire.azure, 1);
+    const services = wire.services();
+    await revoke(key, services);
+    const outcome = await rotateNearExpiry(managed(key, services), key.first.version, services, wire.log);
+    expect(outcome).toEqual({ reason: 'RevocationOpen' });
+    expect(versionsOf(key)).toHaveLength(1);
+  });
+
+  it('no account moves onto or off it, and the log says why', async () => {
+    const key = keyOf(wire.azure, 1);
+    const pinned = key.account('pinned');
+    const automatic = key.account('automatic');
+    const services = wire.services();
+    await revoke(key, services);
+    addVersion(key);
+    wire.sent.length = 0;
+    wire.records.length = 0;
+    const seen = wire.azure.requests.last;
+
+    await reconcileKey(key.keyWork(), services, wire.log);
+    for (const account of [pinned, automatic]) await reconcileAccount(key.accountWork(account), services, wire.log);
+
+    expect(wire.sent).toEqual([]);
+    expect(wire.arm(seen).filter(({ method }) => method !== 'GET')).toEqual([]);
+    expect(reasons().filter((reason) => reason === 'RevocationOpen')).toHaveLength(3);
+    expect(enabledOf(key)).toEqual([false, false]);
+  });
+
+  it('the record survives that every version was off already when it was revoked', async () => {
+    const key = keyOf(wire.azure, 2);
+    for (const version of versionsOf(key)) version.enabled = false;
+    const services = wire.services();
+    const answer = await revoke(key, services);
+    expect(answer).toMatchObject({ complete: true, revocation: { revokedBy: 'alice' } });
+    addVersion(key);
+    await keepRevoked(managed(key, services), { ...services, keys: services.urgentKeys }, wire.log);
+    expect(enabledOf(key)).toEqual([false, false, false]);
+    expect(await restore(key, services)).toMatchObject({ reason: 'Restored', complete: true });
+    expect(enabledOf(key)).toEqual([false, false, true]);
+  });
+
+  it('without a tag to spare on any version the answer warns that it cannot be kept shut', async () => {
+    const key = keyOf(wire.azure, 1);
+    key.first.tags = Object.fromEntries(Array.from({ length: 15 }, (_, n) => [`tag-${n}`, 'x']));
+    const services = wire.services();
+    const answer = await revoke(key, services);
+    expect(answer).toMatchObject({ complete: true });
+    expect(answer.revocation).toBeUndefined();
+    expect(answer.warnings.join('\n')).toMatch(/no tag to spare[\s\S]*not kept shut/);
+    expect(enabledOf(key)).toEqual([false]);
+  });
+});
+
+describe('people who revoke at the same moment', () => {
+  it('end in one revocation', async () => {
+    const key = keyOf(wire.azure, 6);
+    const services = wire.services();
+    const answers = await Promise.all(['alice', 'bob', 'carol'].map((who) => revoke(key, services, who)));
+    for (const { complete } of answers) expect(complete).toBe(true);
+    expect(new Set(answers.map(({ revocation }) => revocation?.id)).size).toBe(1);
+    expect(new Set(recordsOf(key).map((record) => record?.[0])).size).toBe(1);
+    expect(enabledOf(key)).toEqual(Array(6).fill(false));
+  });
+});
