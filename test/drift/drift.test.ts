@@ -1,0 +1,400 @@
+import { BlobServiceClient } from '@azure/storage-blob';
+import { describe, expect, it } from 'vitest';
+import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import { addIdentity, addVault, allowStorage } from '../../local/azure/fleet.ts';
+import { revokeKey } from '../../src/break-glass/revoke-key.ts';
+import type { DriftReport, Finding } from '../../src/drift/report.ts';
+import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
+import type { Services } from '../../src/services.ts';
+import { group, TestKey, vaultNamed } from '../support/fleet.ts';
+import { useWire } from '../support/wire.ts';
+import { outsider } from './outsider.ts';
+
+// Each drift is made as somebody from outside would make it: with the plain SDK and an owner's sign-in.
+const wire = useWire();
+const HOUR_MS = 3_600_000;
+const RG_KEYS = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-keys`;
+
+const world = () => wire.azure.world;
+const them = () => outsider(wire.azure);
+const noFix = { CMK_AUTOFIX: 'none' };
+
+async function check(env: Record<string, string> = noFix, change: Partial<Services> = {}): Promise<DriftReport> {
+  return runDriftCheck({ id: crypto.randomUUID(), by: 'operator' }, { ...wire.services(env), ...change }, wire.log);
+}
+
+/** A key with two versions, and an account pinned to the newer one. */
+function pinnedAccount(options: Parameters<TestKey['account']>[1] = {}) {
+  const key = new TestKey(world());
+  const newer = key.add();
+  const account = key.account('pinned', { key: key.use('pinned', newer), ...options });
+  return { key, newer, account };
+}
+
+async function setKey(account: { name: string }, keyVaultProperties: object): Promise<void> {
+  await them().storage.storageAccounts.update('rg-files', account.name, {
+    encryption: { keySource: 'Microsoft.Keyvault', keyVaultProperties },
+  });
+}
+
+interface Case {
+  readonly reason: string;
+  readonly by: string;
+  /** Makes the drift; returns what it is about, and how to look at it. */
+  readonly drift: () => Promise<{ readonly resource: string; readonly report?: () => Promise<DriftReport> }>;
+}
+
+const cases: readonly Case[] = [
+  {
+    reason: 'StaleKeyVersion',
+    by: 'somebody pins an account back to an old version',
+    drift: async () => {
+      const { key, account } = pinnedAccount();
+      const vaultUri = key.vault.properties.vaultUri;
+      await setKey(account, { keyName: key.name, keyVersion: key.first.version, keyVaultUri: vaultUri });
+      return { resource: account.id };
+    },
+  },
+  {
+    reason: 'LaggingAutomaticVersion',
+    by: 'Storage does not look for a day',
+    drift: async () => {
+      world().settings.automaticCheckMs = 1_000 * HOUR_MS;
+      const key = new TestKey(world());
+      const account = key.account('automatic');
+      await them().keys(key.vault.name).rotateKey(key.name);
+      wire.azure.clock.advance(25 * HOUR_MS);
+      return { resource: account.id };
+    },
+  },
+  {
+    reason: 'ScopeStaleKeyVersion',
+    by: 'somebody points an encryption scope at an old version',
+    drift: async () => {
+      const { key, newer, account } = pinnedAccount();
+      const { encryptionScopes } = them().storage;
+      await encryptionScopes.put('rg-files', account.name, 'scope1', {
+        source: 'Microsoft.KeyVault',
+        keyVaultProperties: { keyUri: key.id(newer) },
+      });
+      await encryptionScopes.patch('rg-files', account.name, 'scope1', {
+        source: 'Microsoft.KeyVault',
+        keyVaultProperties: { keyUri: key.id(key.first) },
+      });
+      return { resource: `${account.id}/encryptionScopes/scope1` };
+    },
+  },
+  {
+    reason: 'NotCustomerManaged',
+    by: 'somebody puts a tagged account on Microsoft-managed keys',
+    drift: async () => {
+      const { key, account } = pinnedAccount();
+      const { storageAccounts } = them().storage;
+      await storageAccounts.update('rg-files', account.name, { tags: { 'cmk-key': `kv-files/${key.name}` } });
+      await storageAccounts.update('rg-files', account.name, { encryption: { keySource: 'Microsoft.Storage' } });
+      return { resource: account.id };
+    },
+  },
+  {
+    reason: 'UnexpectedKey',
+    by: 'somebody gives an account another key than its tag names',
+    drift: async () => {
+      const { key, account } = pinnedAccount();
+      const other = new TestKey(world());
+      await them().storage.storageAccounts.update('rg-files', account.name, {
+        tags: { 'cmk-key': `kv-files/${key.name}` },
+      });
+      await setKey(account, {
+        keyName: other.name,
+        keyVersion: other.first.version,
+        keyVaultUri: other.vault.properties.vaultUri,
+      });
+      return { resource: account.id };
+    },
+  },
+  {
+    reason: 'UnmanagedVault',
+    by: 'somebody uses a key of a vault that nobody manages',
+    drift: async () => {
+      const { account } = pinnedAccount();
+      const identity = [...world().identities.values()].find(({ name }) => name === 'id-storage');
+      allowStorage(world(), vaultNamed(world(), 'kv-other'), identity?.principalId ?? '');
+      await setKey(account, { keyName: 'other-key', keyVersion: '', keyVaultUri: 'https://kv-other.vault.azure.net' });
+      return { resource: account.id };
+    },
+  },
+  {
+    reason: 'KeyDisabled',
+    by: 'somebody disables the version in use',
+    drift: async () => {
+      const { key, newer, account } = pinnedAccount();
+      await them().keys('kv-files').updateKeyProperties(key.name, newer.version, { enabled: false });
+      return { resource: account.id };
+    },
+  },
+  {
+    reason: 'KeyExpired',
+    by: 'the version in use expires',
+    drift: async () => {
+      const { key, newer, account } = pinnedAccount();
+      const expiresOn = new Date(wire.azure.clock.nowMs() - HOUR_MS);
+      await them().keys('kv-files').updateKeyProperties(key.name, newer.version, { expiresOn });
+      return { resource: account.id };
+    },
+  },
+  {
+    reason: 'KeyDeleted',
+    by: 'somebody deletes the key',
+    drift: async () => {
+      const { key, account } = pinnedAccount();
+      await them().keys('kv-files').beginDeleteKey(key.name);
+      return { resource: account.id };
+    },
+  },
+  {
+    reason: 'IdentityMissing',
+    by: 'somebody takes the identity off the account',
+    drift: async () => {
+      const { account } = pinnedAccount();
+      await them().storage.storageAccounts.update('rg-files', account.name, { identity: { type: 'None' } });
+      return { resource: account.id };
+    },
+  },
+  {
+    reason: 'IdentityWithoutRole',
+    by: 'somebody takes the role away from the identity',
+    drift: async () => {
+      const identity = addIdentity(world(), group(world()), `id-${Math.random().toString(36).slice(2, 10)}`);
+      const vault = vaultNamed(world(), 'kv-files');
+      allowStorage(world(), vault, identity.principalId);
+      const { account } = pinnedAccount({ identity });
+      const { roleAssignments } = them().roles;
+      const filter = `assignedTo('${identity.principalId}')`;
+      for await (const { id } of roleAssignments.listForScope(vault.id.slice(1), { filter })) {
+        await roleAssignments.deleteById((id ?? '').slice(1));
+      }
+      return { resource: account.id };
+    },
+  },
+  {
+    reason: 'KeyTooOld',
+    by: 'nobody rotates the key',
+    drift: async () => {
+      const key = new TestKey(world());
+      wire.azure.clock.advance(4 * 24 * HOUR_MS);
+      return { resource: key.id(), report: () => check({ ...noFix, CMK_KEY_MAX_AGE_DAYS: '3' }) };
+    },
+  },
+  {
+    reason: 'NearExpiry',
+    by: 'the newest version expires in five days',
+    drift: async () => {
+      const key = new TestKey(world());
+      const expiresOn = new Date(wire.azure.clock.nowMs() + 5 * 24 * HOUR_MS);
+      await them().keys('kv-files').updateKeyProperties(key.name, key.first.version, { expiresOn });
+      return { resource: key.id() };
+    },
+  },
+  {
+    reason: 'NoExpiry',
+    by: 'somebody makes a key without an expiry date',
+    drift: async () => {
+      const name = `key-${Math.random().toString(36).slice(2, 10)}`;
+      await them().keys('kv-files').createRsaKey(name);
+      return { resource: `https://kv-files.vault.azure.net/keys/${name}` };
+    },
+  },
+  {
+    reason: 'NoRotationPolicy',
+    by: 'somebody makes a key without a rotation policy',
+    drift: async () => {
+      const name = `key-${Math.random().toString(36).slice(2, 10)}`;
+      await them().keys('kv-files').createRsaKey(name);
+      return { resource: `https://kv-files.vault.azure.net/keys/${name}` };
+    },
+  },
+  {
+    reason: 'UnsupportedKey',
+    by: 'somebody makes a key on an elliptic curve',
+    drift: async () => {
+      const name = `key-${Math.random().toString(36).slice(2, 10)}`;
+      await them().keys('kv-files').createEcKey(name);
+      return { resource: `https://kv-files.vault.azure.net/keys/${name}` };
+    },
+  },
+  {
+    reason: 'RevocationOpen',
+    by: 'a key stays revoked',
+    drift: async () => {
+      const key = await revokedKey();
+      return { resource: key.id() };
+    },
+  },
+  {
+    reason: 'RevokedVersionEnabled',
+    by: 'somebody enables a version of a revoked key',
+    drift: async () => {
+      const key = await revokedKey();
+      await them().keys('kv-files').updateKeyProperties(key.name, key.first.version, { enabled: true });
+      return { resource: key.id(key.first) };
+    },
+  },
+  {
+    reason: 'RetirableVersion',
+    by: 'everybody has moved on for a day',
+    drift: async () => {
+      const { key } = pinnedAccount();
+      wire.azure.clock.advance(25 * HOUR_MS);
+      return { resource: key.id(key.first) };
+    },
+  },
+  {
+    reason: 'PinnedVersion',
+    by: 'somebody pins an account',
+    drift: async () => {
+      const { key } = pinnedAccount();
+      return { resource: key.id() };
+    },
+  },
+  {
+    reason: 'VaultNotFound',
+    by: 'a managed vault does not exist',
+    drift: async () => {
+      const resource = `${RG_KEYS}/providers/Microsoft.KeyVault/vaults/kv-gone`;
+      return { resource, report: () => check({ ...noFix, CMK_VAULTS: resource }) };
+    },
+  },
+  {
+    reason: 'PurgeProtectionOff',
+    by: 'somebody makes a vault without purge protection',
+    drift: async () => {
+      const resource = `${RG_KEYS}/providers/Microsoft.KeyVault/vaults/kv-unsafe`;
+      await them().vaults.vaults.createOrUpdate('rg-keys', 'kv-unsafe', {
+        location: 'westeurope',
+        properties: {
+          tenantId: world().tenantId,
+          sku: { family: 'A', name: 'standard' },
+          enableRbacAuthorization: true,
+        },
+      });
+      return { resource, report: () => check({ ...noFix, CMK_VAULTS: resource }) };
+    },
+  },
+  {
+    reason: 'SoftDeleteOff',
+    by: 'a vault is older than soft delete',
+    drift: async () => {
+      const old = addVault(world(), group(world(), 'rg-keys'), 'kv-veryold', { enableSoftDelete: false });
+      return { resource: old.id, report: () => check({ ...noFix, CMK_VAULTS: old.id }) };
+    },
+  },
+  {
+    reason: 'EventSubscriptionMissing',
+    by: 'somebody deletes an event subscription',
+    drift: async () => {
+      const { id } = vaultNamed(world(), 'kv-records');
+      await them().events.eventSubscriptions.beginDeleteAndWait(id.slice(1), 'cmk-keyExpired');
+      return { resource: id };
+    },
+  },
+  {
+    reason: 'EventSubscriptionMisaimed',
+    by: 'somebody aims an event subscription at another app',
+    drift: async () => {
+      const { id } = vaultNamed(world(), 'kv-records');
+      await them().events.eventSubscriptions.beginUpdateAndWait(id.slice(1), 'cmk-keyNearExpiry', {
+        destination: {
+          endpointType: 'AzureFunction',
+          resourceId: `${RG_KEYS}/providers/Microsoft.Web/sites/func-other/functions/keyNearExpiry`,
+        },
+      });
+      return { resource: `${id}/providers/Microsoft.EventGrid/eventSubscriptions/cmk-keyNearExpiry` };
+    },
+  },
+  {
+    reason: 'EventDeliveryFailing',
+    by: 'Event Grid gives up on an event',
+    drift: async () => {
+      const { id } = vaultNamed(world(), 'kv-files');
+      const event = {
+        source: id,
+        type: 'Microsoft.KeyVault.KeyExpired',
+        deadletterreason: 'MaxDeliveryAttemptsExceeded',
+      };
+      await BlobServiceClient.fromConnectionString(wire.connectionString)
+        .getContainerClient('cmk-deadletter')
+        .getBlockBlobClient('CMK-KEYEXPIRED/2026/01/01/00/x.json')
+        .uploadData(Buffer.from(JSON.stringify([event])));
+      // Azurite goes by the time of day, and this world's clock has been moved.
+      return { resource: id, report: () => check(noFix, { now: () => new Date() }) };
+    },
+  },
+  {
+    reason: 'SelfLockout',
+    by: "the app's own storage is put on a managed key",
+    drift: async () => {
+      const { account } = pinnedAccount();
+      const { settings } = wire.services(noFix);
+      const own = { settings: { ...settings, storage: { accountName: account.name, blobUri: '', queueUri: '' } } };
+      return { resource: account.id, report: () => check(noFix, own) };
+    },
+  },
+  {
+    reason: 'PoisonMessages',
+    by: 'work could not be done',
+    drift: async () => {
+      await wire.queues.getQueueClient('account-work-poison').sendMessage('{}');
+      return { resource: 'account-work-poison' };
+    },
+  },
+  {
+    reason: 'SettingsInvalid',
+    by: 'a setting has a typo',
+    drift: async () => {
+      const report = () => check({ CMK_AUTOFIX: 'StaleKeyVersoin' });
+      return { resource: `${wire.services().settings.drift.functionAppId}/CMK_AUTOFIX`, report };
+    },
+  },
+  ...['MissingPermission', 'Unreadable'].map((reason) => ({
+    reason,
+    by: 'the app loses its rights on a subscription',
+    drift: async () => {
+      const error = { code: 'AuthorizationFailed', message: 'The client does not have authorization.' };
+      const path = `^/subscriptions/${SUBSCRIPTION_ID}/providers/Microsoft.Storage/storageAccounts`;
+      wire.azure.faults.add([{ match: { method: 'GET', path }, answer: { status: 403, body: { error } } }]);
+      return { resource: `/subscriptions/${SUBSCRIPTION_ID}` };
+    },
+  })),
+];
+
+async function revokedKey(): Promise<TestKey> {
+  const key = new TestKey(world());
+  const services = wire.services();
+  const managed = services.settings.vaults.key(key.id());
+  if (!managed) throw new Error('The vault is not managed.');
+  await revokeKey(managed, 'revoker', services);
+  return key;
+}
+
+function about(report: DriftReport, reason: string, resource: string): Finding[] {
+  return report.findings.filter(
+    (finding) => finding.reason === reason && finding.resource.toLowerCase() === resource.toLowerCase(),
+  );
+}
+
+describe('the drift check finds', () => {
+  it.each(cases)('$reason when $by', async ({ reason, drift }) => {
+    const { resource, report = check } = await drift();
+    const found = about(await report(), reason, resource);
+    expect(found.length).toBeGreaterThan(0);
+    expect(wire.records).toContainEqual(expect.objectContaining({ reason, resource: found[0]?.resource }));
+    expect(wire.records.filter((record) => record.reason === 'DriftChecked')).toHaveLength(1);
+  });
+
+  it('has a case for every check', async () => {
+    const { ALL_CHECKS } = await import('../../src/drift/checks.ts');
+    expect([...new Set(cases.map(({ reason }) => reason))].sort()).toEqual(
+      ALL_CHECKS.map(({ reason }) => reason).sort(),
+    );
+  });
+});
