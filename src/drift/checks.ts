@@ -13,7 +13,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'StaleKeyVersion',
     severity: 'error',
     ensures: 'A pinned account is pinned to the newest usable version of its key.',
-    fix: 'Let the app move it (CMK_AUTOFIX), or run `cmk account move`.',
+    fix: 'Let the app move it (CMK_AUTOFIX), or run `cmk account pin`.',
     find: accounts.staleKeyVersion,
   },
   {
@@ -27,21 +27,21 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'ScopeStaleKeyVersion',
     severity: 'error',
     ensures: 'An encryption scope uses the newest usable version of its key.',
-    fix: 'Let the app move it (CMK_AUTOFIX), or run `cmk account move`.',
+    fix: 'Let the app move it (CMK_AUTOFIX), or run `cmk account pin`.',
     find: accounts.scopeStaleKeyVersion,
   },
   {
     reason: 'NotCustomerManaged',
     severity: 'error',
     ensures: 'An account that is tagged `cmk-key`, or that CMK_REQUIRE names, uses a customer-managed key.',
-    fix: 'Configure the key again (`cmk account set-key`), or take the tag or the requirement away.',
+    fix: 'Configure the key again (`cmk account enable`), or take the tag or the requirement away.',
     find: accounts.notCustomerManaged,
   },
   {
     reason: 'UnexpectedKey',
     severity: 'error',
     ensures: 'An account uses the key that its tag `cmk-key` names.',
-    fix: 'Point the account at the key of its tag (`cmk account set-key`), or correct the tag.',
+    fix: 'Point the account at the key of its tag (`cmk account change-key`), or correct the tag.',
     find: accounts.unexpectedKey,
   },
   {
