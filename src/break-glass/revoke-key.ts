@@ -10,6 +10,8 @@ import { reportVersions, unrecorded, type VersionReport } from './version-report
  * is another wave, so often at most.
  */
 const MOST_WAVES = 3;
+/** From then on a version that did not give way is left to a repetition of the call: a person waits. Milliseconds. */
+const PATIENCE_MS = 5_000;
 
 export interface KeyRevocation {
   /** Whether the last read proves that no version is enabled. */
@@ -49,7 +51,11 @@ export async function revokeKey(
   let unproven: Failure | undefined;
   let elapsedMs = 0;
   for (let wave = 0; wave < MOST_WAVES; wave += 1) {
-    const changes = planRevocation(seen, stamp);
+    const inTime = now().getTime() - startedMs < PATIENCE_MS;
+    const changes = planRevocation(seen, stamp).filter(
+      ({ version }) => inTime || !applied.get(version.version)?.failure,
+    );
+    if (wave > 0 && changes.length === 0) break;
     if (changes.length > 0) {
       for (const change of await applyChanges(key, changes, services)) {
         applied.set(change.change.version.version, change);

@@ -1,0 +1,180 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { enabledOf, keyOf } from '../break-glass/break-glass-fixture.ts';
+import { keyVaultCalls } from '../break-glass/key-vault-calls.ts';
+import { type Bundles, makeBundles, type RunningApp, startApp } from '../break-glass/running-app.ts';
+import { useWire } from '../support/wire.ts';
+
+const wire = useWire();
+let bundles: Bundles;
+beforeAll(async () => {
+  bundles = await makeBundles();
+});
+afterAll(() => bundles?.remove());
+
+/** A port that takes connections and never answers. */
+async function silence(): Promise<{ port: number; close: () => void }> {
+  const sockets = new Set<Socket>();
+  const server: Server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  return {
+    port: typeof address === 'object' && address ? address.port : 0,
+    close: () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  };
+}
+
+const ARM = { host: 'management.azure.com' };
+const FAULTS = {
+  'ARM answers 503 to everything': {
+    match: ARM,
+    answer: { status: 503, body: { error: { code: 'ServerBusy', message: 'Busy.' } } },
+  },
+  'ARM never answers': { match: ARM, hang: true },
+} as const;
+
+describe.each([
+  ['refuse connections', 'ARM answers 503 to everything'],
+  ['never answer', 'ARM never answers'],
+] as const)('with queue, blob and table endpoints that %s, and where %s', (storage, arm) => {
+  let app: RunningApp;
+  let silent: Awaited<ReturnType<typeof silence>> | undefined;
+  beforeAll(async () => {
+    silent = storage === 'never answer' ? await silence() : undefined;
+    const unreachable = wire.connectionString.replace(/(127\.0\.0\.1:)\d+/g, `$1${silent?.port ?? 9}`);
+    app = await startApp(bundles, wire.azure, unreachable);
+  });
+  afterEach(() => wire.azure.faults.clear());
+  afterAll(async () => {
+    await app?.stop();
+    silent?.close();
+  });
+
+  it('a revocation disables every version within 5 s, answers, and says what it could not write or read', async () => {
+    const key = keyOf(wire.azure, 12);
+    key.account('pinned', { shares: ['share1'] });
+    wire.azure.faults.add([FAULTS[arm]]);
+    const seen = wire.azure.requests.last;
+    const started = Date.now();
+
+    const answer = await app.call(`/keys/kv-files/${key.name}/revoke`, {
+      method: 'POST',
+      as: 'revoker',
+      body: { reason: 'A laptop was stolen', confirm: `kv-files/${key.name}` },
+    });
+
+    const took = Date.now() - started;
+    expect(answer.status, answer.text).toBe(200);
+    expect(enabledOf(key)).toEqual(Array(12).fill(false));
+    expect(answer.body).toMatchObject({ reason: 'Revoked', complete: true });
+    expect(answer.body.elapsedMs).toBeLessThan(5_000);
+    expect(took, 'milliseconds to the answer').toBeLessThan(5_000);
+    // What could not be written.
+    expect(answer.body.audit).not.toBe('written');
+    expect(answer.body.auditReceipt).toBeUndefined();
+    const warnings = answer.body.warnings.join('\n');
+    expect(warnings).toMatch(/Not in the audit trail/);
+    expect(warnings).toMatch(/effect on the file shares is not watched/);
+    // What could not be read.
+    expect(answer.body.dependents).toMatchObject({ complete: false, accounts: [] });
+    expect(answer.body.dependents.unread.map(({ what }: { what: string }) => what).join()).toMatch(
+      /storage accounts.*other resource types|other resource types.*storage accounts/,
+    );
+    // Key Vault was asked for what it takes, and no more.
+    expect(keyVaultCalls(wire.azure, key.name, seen)).toHaveLength(14);
+  });
+
+  it('a restore gives the key back, and says what it could not write or read', async () => {
+    const key = keyOf(wire.azure, 3);
+    const revoked = await app.call(`/keys/kv-files/${key.name}/revoke`, {
+      method: 'POST',
+      as: 'revoker',
+      body: { reason: 'A laptop was stolen', confirm: `kv-files/${key.name}` },
+    });
+    expect(revoked.status).toBe(200);
+    wire.azure.faults.add([FAULTS[arm]]);
+    const started = Date.now();
+
+    const answer = await app.call(`/keys/kv-files/${key.name}/restore`, {
+      method: 'POST',
+      as: 'restorer',
+      body: { reason: 'The laptop is back' },
+    });
+
+    expect(answer.status, answer.text).toBe(200);
+    expect(enabledOf(key)).toEqual([true, true, true]);
+    expect(Date.now() - started).toBeLessThan(8_000);
+    const warnings = answer.body.warnings.join('\n');
+    for (const said of [
+      /audit trail/,
+      /dependents are not looked at/,
+      /effect .* is not watched/,
+      /could be checked/,
+    ]) {
+      expect(warnings).toMatch(said);
+    }
+  });
+});
+
+describe('with a Key Vault request that hangs', () => {
+  let app: RunningApp;
+  beforeAll(async () => {
+    app = await startApp(bundles, wire.azure, wire.connectionString);
+  });
+  afterAll(() => app?.stop());
+
+  it('the others are disabled at once, and the answer names the version that is not', async () => {
+    const key = keyOf(wire.azure, 8);
+    wire.azure.faults.add([
+      { match: { method: 'PATCH', path: `^/keys/${key.name}/${key.first.version}` }, hang: true },
+    ]);
+    const body = { reason: 'A laptop was stolen', confirm: `kv-files/${key.name}` };
+    const revoke = () => app.call(`/keys/kv-files/${key.name}/revoke`, { method: 'POST', as: 'revoker', body });
+    const answering = revoke();
+    const started = Date.now();
+    await expect.poll(() => enabledOf(key), { timeout: 3_000 }).toEqual([true, ...Array(7).fill(false)]);
+    expect(Date.now() - started).toBeLessThan(3_000);
+
+    const answer = await answering;
+    expect(answer).toMatchObject({ status: 502, body: { reason: 'RevocationIncomplete', complete: false } });
+    expect(answer.body.detail).toContain(key.first.version);
+    const open = answer.body.versions.filter(({ after }: { after: string }) => after !== 'Disabled');
+    expect(open).toMatchObject([{ version: key.first.version, after: 'Usable', error: expect.any(String) }]);
+
+    expect(Date.now() - started, 'milliseconds to the answer').toBeLessThan(10_000);
+
+    wire.azure.faults.clear();
+    expect(await revoke()).toMatchObject({ status: 200, body: { complete: true, revocation: answer.body.revocation } });
+    expect(enabledOf(key)).toEqual(Array(8).fill(false));
+  });
+});
+
+describe('the status of a key, with the app’s storage and ARM out of reach', () => {
+  let app: RunningApp;
+  beforeAll(async () => {
+    app = await startApp(
+      bundles,
+      wire.azure,
+      wire.connectionString.replace(/(127\.0\.0\.1:)\d+/g, (_, host) => `${host}9`),
+    );
+  });
+  afterAll(() => app?.stop());
+
+  it('still shows the versions and the revocation, and says what it could not read', async () => {
+    const key = keyOf(wire.azure, 2);
+    wire.azure.faults.add([FAULTS['ARM answers 503 to everything']]);
+    const started = Date.now();
+    const answer = await app.call(`/keys/kv-files/${key.name}`, { as: 'revoker' });
+    expect(answer.status, answer.text).toBe(200);
+    expect(answer.body.versions).toHaveLength(2);
+    expect(answer.body.dependents.complete).toBe(false);
+    expect(answer.body.warnings.join('\n')).toMatch(/cannot be read/);
+    expect(Date.now() - started).toBeLessThan(25_000);
+  });
+});
