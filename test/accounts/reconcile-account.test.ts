@@ -485,6 +485,25 @@ describe('what Azure refuses', () => {
     },
   );
 
+  it.each([
+    ['write', 'pacer', 1],
+    ['read', 'readPacer', 2],
+  ] as const)('a used-up %s budget sends the message back before anything is asked', async (what, pacer, calls) => {
+    const files = key();
+    const account = files.account();
+    files.add();
+    const services = wire.services();
+    const nowMs = wire.azure.clock.nowMs();
+    const subscription = account.id.split('/')[2] ?? '';
+    const cell = pacer === 'pacer' ? `${subscription}/${account.location}` : subscription;
+    for (let n = 0; n < 400; n++) services[pacer].reserve(cell, nowMs, calls);
+    const since = wire.azure.requests.last;
+    const outcome = await reconcile(files.accountWork(account), services);
+    expect(outcome).toMatchObject({ outcome: 'again', reason: 'Throttled', counts: false });
+    expect(outcome).toMatchObject({ detail: expect.stringContaining(`The ${what} budget of`) });
+    expect(wire.azure.requests.since(since)).toEqual([]);
+  });
+
   it('a wait longer than the seven days that a queue allows does not lose the message', async () => {
     const files = key();
     const account = files.account();

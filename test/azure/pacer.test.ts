@@ -9,6 +9,13 @@ it('lets a few through at once and spaces out the rest', () => {
   expect(pacer.reserve('a', 1_000)).toBe(0);
 });
 
+it('counts a turn of several calls as so many', () => {
+  const pacer = new Pacer([{ calls: 25, perMs: 1_000, burst: 4 }]);
+  expect([1, 2, 3, 4].map(() => pacer.reserve('a', 0, 2))).toEqual([0, 0, 80, 160]);
+  pacer.release('a', 2);
+  expect(pacer.reserve('a', 0, 2)).toBe(160);
+});
+
 it('gives a turn that was not used to the next one', () => {
   const pacer = new Pacer([{ calls: 10, perMs: 1_000, burst: 1 }]);
   expect(pacer.reserve('a', 0)).toBe(0);
