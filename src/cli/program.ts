@@ -5,6 +5,7 @@ import { addAppCommands } from './commands/app.ts';
 import { addBreakGlassCommands } from './commands/break-glass.ts';
 import { addCompletionCommands } from './commands/completion.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
+import { addDriftCommands } from './commands/drift.ts';
 import { addFleetCommands } from './commands/fleet.ts';
 import { addIdentityCommands } from './commands/identity.ts';
 import { addKeyCommands } from './commands/key.ts';
@@ -46,6 +47,7 @@ export function createProgram(cli: Cli): Command {
   addBreakGlassCommands(key, cli);
   addIdentityCommands(program, cli);
   addFleetCommands(program, cli);
+  addDriftCommands(program, cli);
   addAppCommands(program, cli);
   addDoctorCommand(program, cli);
   addCompletionCommands(program, cli);

@@ -1,6 +1,7 @@
 import type { BlastRadius } from '../dependents/blast-radius.ts';
+import { RETIRED_TAG } from '../drift/retire.ts';
 import { CmkError } from '../errors.ts';
-import { compareAge, findVersion, type KeyVersion, usability } from '../keys/key-versions.ts';
+import { compareAge, findVersion, type KeyVersion, newestUsableVersion, usability } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { openRevocation } from '../keys/revocation.ts';
 import type { Procedure } from './azure.ts';
@@ -10,6 +11,8 @@ import { usersByVersion } from './key-status.ts';
 /** Storage looks for a new version once a day: before that, an account may still be on its way. Hours. */
 export const LEAST_HOURS = 24;
 const DEPENDENTS_MS = 120_000;
+/** Key Vault allows 15 tags a version (Key Vault, "About keys"). */
+const MAX_TAGS = 15;
 
 /** Why a version must stay, one sentence each; none: it may go. */
 export function reasonsToKeep(
@@ -89,10 +92,20 @@ export async function retireVersions(
       kept.push({ version: candidate.version, reasons });
       continue;
     }
-    await journal.change(`version ${candidate.version} of ${name} disabled`, () =>
-      azure.keys.updateVersion(key, candidate.version, { enabled: false }),
+    const text = `version ${candidate.version} of ${name} disabled`;
+    const done = await journal.change(text, () =>
+      azure.keys.updateVersion(key, candidate.version, {
+        enabled: false,
+        ...retiredTag(candidate, versions, azure.now()),
+      }),
     );
-    retired.push(candidate.version);
+    const late = done ? turnedUp(candidate, await blastRadiusOf(key, azure, environment, DEPENDENTS_MS)) : undefined;
+    if (late) {
+      await journal.change(`version ${candidate.version} enabled again: ${late}`, () =>
+        azure.keys.updateVersion(key, candidate.version, { enabled: true, tags: { ...candidate.tags } }),
+      );
+      kept.push({ version: candidate.version, reasons: [late] });
+    } else retired.push(candidate.version);
   }
   if (version !== undefined && kept[0]) {
     throw new CmkError(
@@ -103,4 +116,22 @@ export async function retireVersions(
   }
   for (const { version: stays, reasons } of kept) journal.found(`version ${stays} stays: ${reasons.join(' ')}`);
   return { key: key.id, retired, kept };
+}
+
+/** Somebody may have been pinned to the version between the look and the change. */
+function turnedUp({ version }: KeyVersion, dependents: BlastRadius): string | undefined {
+  const using = usersByVersion(dependents).get(version) ?? [];
+  if (using.length > 0) return `${using.join(', ')} turned up after it was disabled.`;
+  return dependents.unread[0] && `afterwards ${dependents.unread[0].what} could not be read.`;
+}
+
+/** The same record as the app's own retirement leaves; a version without a tag to spare is retired without it. */
+function retiredTag(
+  version: KeyVersion,
+  versions: readonly KeyVersion[],
+  now: Date,
+): { tags?: Record<string, string> } {
+  const successor = newestUsableVersion(versions, now);
+  if (!successor || Object.keys(version.tags).length >= MAX_TAGS) return {};
+  return { tags: { ...version.tags, [RETIRED_TAG]: `${now.toISOString()} ${successor.version}` } };
 }

@@ -1,0 +1,73 @@
+import { randomUUID } from 'node:crypto';
+import type { TokenCredential } from '@azure/identity';
+import type { DriftStorage } from '../drift/drift-storage-client.ts';
+import type { DriftReport } from '../drift/report.ts';
+import { runDriftCheck } from '../drift/run-drift-check.ts';
+import type { LogRecord } from '../log.ts';
+import { createServices, type Services } from '../services.ts';
+import type { Procedure } from './azure.ts';
+import type { AppEnvironment } from './blast-radius-of.ts';
+import { findVault } from './find.ts';
+
+export interface DriftOptions {
+  /** Names, ARM ids or URIs; none: those of CMK_VAULTS. */
+  readonly vaults: readonly string[];
+  /** As the app does it: compared with its last report, mended as CMK_AUTOFIX says, and published. */
+  readonly asApp: boolean;
+  readonly environment: AppEnvironment;
+  readonly credential: TokenCredential;
+}
+
+/**
+ * The app's drift check on the operator's own sign-in. Unless it is to be done as the app does it, it needs nothing of the
+ * app, and changes nothing anywhere.
+ *
+ * @throws {@link SettingsError} when a setting in the environment is wrong
+ */
+export async function checkDrift(options: DriftOptions, { azure, journal }: Procedure): Promise<DriftReport> {
+  const { environment, credential, asApp } = options;
+  const vaults: string[] = [];
+  for (const vault of options.vaults) vaults.push((await findVault(vault, azure)).id);
+  const settings: AppEnvironment = {
+    ...environment,
+    AZURE_CLOUD: azure.cloud.name,
+    ...(vaults.length > 0 ? { CMK_VAULTS: vaults.join(' ') } : {}),
+    // The client id of the operator's own sign-in, in the environment, is not the app's.
+    AZURE_CLIENT_ID: undefined,
+    ...(asApp ? {} : { ...readOnly(environment) }),
+  };
+  const log = (record: LogRecord): void => {
+    if (record.level === 'error' && asApp) journal.waiting(`${record.reason}: ${record.message}`);
+  };
+  const services = createServices(settings, credential, log);
+  const { objectId } = await azure.operator();
+  const run = { id: randomUUID(), by: 'operator', caller: objectId } as const;
+  return runDriftCheck(run, asApp ? services : detached(services, environment), log);
+}
+
+/** Nothing is mended or retired; where the app's storage is not known, the emulator's stands in its place, unasked. */
+function readOnly({ AzureWebJobsStorage, AzureWebJobsStorage__accountName: account }: AppEnvironment): AppEnvironment {
+  return {
+    CMK_AUTOFIX: 'none',
+    CMK_RETIRE_AFTER_HOURS: undefined,
+    ...(AzureWebJobsStorage || account ? {} : { AzureWebJobsStorage: 'UseDevelopmentStorage=true' }),
+  };
+}
+
+/** The services without anything that writes, and without the app's storage where it is not known. */
+function detached(services: Services, environment: AppEnvironment): Services {
+  const known = Boolean(environment.AzureWebJobsStorage || environment.AzureWebJobsStorage__accountName);
+  const kept = services.driftStorage;
+  const driftStorage: DriftStorage = {
+    ...kept,
+    newest: async () => (known ? kept.newest() : undefined),
+    poisonMessages: async () => (known ? kept.poisonMessages() : []),
+    deadLetters: async (since) => (known ? kept.deadLetters(since) : []),
+    unfinished: async () => [],
+    write: async () => {},
+    putAside: async () => {},
+    finished: async () => {},
+  };
+  const queue = { ...services.queue, send: async () => {}, poison: async () => {} };
+  return { ...services, driftStorage, queue };
+}
