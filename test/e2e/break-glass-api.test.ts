@@ -1,0 +1,212 @@
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { addVersion, enabledOf, keyOf, versionsOf } from '../break-glass/break-glass-fixture.ts';
+import {
+  type Answer,
+  type Bundles,
+  type Call,
+  makeBundles,
+  type RunningApp,
+  startApp,
+} from '../break-glass/running-app.ts';
+import { eventually } from '../support/eventually.ts';
+import type { TestKey } from '../support/fleet.ts';
+import { useWire } from '../support/wire.ts';
+
+let app: RunningApp | undefined;
+const wire = useWire({ functionsHost: () => app?.url });
+let bundles: Bundles;
+// biome-ignore lint/suspicious/noExplicitAny: the document as any client reads it
+let document: any;
+
+beforeAll(async () => {
+  bundles = await makeBundles();
+  app = await startApp(bundles, wire.azure, wire.connectionString);
+  document = (await call('/openapi.json')).body;
+});
+afterAll(async () => {
+  await app?.stop();
+  await bundles?.remove();
+});
+
+function call(path: string, options?: Call): Promise<Answer> {
+  if (!app) throw new Error('The app is not up.');
+  return app.call(path, options);
+}
+
+const path = (key: TestKey, action = '') => `/keys/${key.vault.name}/${key.name}${action}`;
+const confirm = (key: TestKey) => ({
+  reason: 'A laptop was stolen',
+  ticket: 'INC-1',
+  confirm: `${key.vault.name}/${key.name}`,
+});
+const revoke = (key: TestKey, as = 'revoker') => call(path(key, '/revoke'), { method: 'POST', as, body: confirm(key) });
+const restore = (key: TestKey, as = 'restorer') =>
+  call(path(key, '/restore'), { method: 'POST', as, body: { reason: 'The laptop is back' } });
+
+/** Checks an answer against what the document says of that call and status. */
+function expectAsDocumented(answer: Answer, operation: 'keyStatus' | 'revokeKey' | 'restoreKey'): void {
+  // biome-ignore lint/suspicious/noExplicitAny: the document as any client reads it
+  const operations: any[] = Object.values(document.paths).flatMap((methods) => Object.values(methods as object));
+  const content = operations.find(({ operationId }) => operationId === operation)?.responses[answer.status]?.content;
+  const media = answer.headers.get('content-type')?.split(';')[0] ?? '';
+  const schema = content?.[media]?.schema;
+  expect(schema, `${operation} ${answer.status} ${media} is in the document`).toBeTruthy();
+  const check = z.fromJSONSchema({ ...schema, $defs: document.components.schemas, ...inDefs(schema) });
+  const result = check.safeParse(answer.body);
+  expect(result.success ? [] : result.error.issues).toEqual([]);
+}
+
+/** `#/components/schemas/X` → `#/$defs/X`, where a JSON Schema of its own has its parts. */
+function inDefs(schema: object): object {
+  return JSON.parse(
+    JSON.stringify({ ...schema, $defs: document.components.schemas }).replaceAll('#/components/schemas/', '#/$defs/'),
+  );
+}
+
+describe('openapi.json', () => {
+  it('is served to anyone, and valid', async () => {
+    const { status, headers } = await call('/openapi.json');
+    expect(status).toBe(200);
+    expect(headers.get('content-type')).toMatch(/^application\/json/);
+    expect(await new Validator().validate(document)).toEqual({ valid: true });
+    expect(document.openapi).toMatch(/^3\.1\./);
+  });
+
+  it('describes what the calls really answer', async () => {
+    const key = keyOf(wire.azure, 2);
+    key.account('pinned', { shares: ['share1'] });
+    expectAsDocumented(await call(path(key), { as: 'revoker' }), 'keyStatus');
+    expectAsDocumented(await call(path(key, '/revoke?dryRun=true'), { method: 'POST', as: 'revoker' }), 'revokeKey');
+    expectAsDocumented(await revoke(key), 'revokeKey');
+    expectAsDocumented(await call(path(key), { as: 'revoker' }), 'keyStatus');
+    expectAsDocumented(await restore(key), 'restoreKey');
+    expectAsDocumented(await restore(key), 'restoreKey');
+  });
+
+  it('describes every refusal', async () => {
+    const key = keyOf(wire.azure, 1);
+    const post = (action: string, options: Call) => call(path(key, action), { method: 'POST', ...options });
+    for (const [answer, status] of [
+      [await post('/revoke', { body: confirm(key) }), 401],
+      [await post('/revoke', { as: 'outsider', body: confirm(key) }), 403],
+      [await post('/revoke', { as: 'revoker', body: { ...confirm(key), confirm: 'another/key' } }), 400],
+      [await post('/revoke', { as: 'revoker', body: { reason: 'x' } }), 400],
+      [await post('/revoke', { as: 'revoker', body: '{' }), 400],
+      [await post('/revoke', { as: 'revoker' }), 415],
+      [await post('/revoke', { as: 'revoker', body: { ...confirm(key), reason: 'x'.repeat(20_000) } }), 413],
+      [await post('/revoke?dryrun=true', { as: 'revoker', body: confirm(key) }), 400],
+      [await post('s/revoke', { as: 'revoker', body: { ...confirm(key), confirm: `kv-files/${key.name}s` } }), 404],
+    ] as const) {
+      expect(answer.status, answer.text).toBe(status);
+      if (answer.body) expectAsDocumented(answer, 'revokeKey');
+    }
+    await revoke(key, 'operator');
+    expectAsDocumented(await restore(key, 'operator'), 'restoreKey');
+    wire.azure.faults.add([{ match: { path: `^/keys/${key.name}/` }, answer: { status: 500 } }]);
+    expectAsDocumented(await restore(key), 'restoreKey');
+    expectAsDocumented(await call(path(key), { as: 'revoker' }), 'keyStatus');
+  });
+});
+
+describe('a key that is not looked after', () => {
+  const asked = [
+    'kv-other/other-key',
+    'kv-other/nothing',
+    'kv-files/nothing',
+    'no-such-vault/nothing',
+    'kv-files/a.b',
+    'kv-files.evil.example/x',
+  ];
+
+  it.each([
+    ['GET', ''],
+    ['POST', '/revoke'],
+    ['POST', '/revoke?dryRun=true'],
+    ['POST', '/restore'],
+  ])('gets the same answer to %s …%s whether or not it or its vault exists', async (method, action) => {
+    const seen = wire.azure.requests.last;
+    const answers = await Promise.all(
+      asked.map((name) => {
+        const body = action === '/restore' ? { reason: 'testing' } : { reason: 'testing', confirm: name };
+        return call(`/keys/${name}${action}`, { as: 'operator', method, ...(method === 'POST' ? { body } : {}) });
+      }),
+    );
+    for (const { status, body } of answers) {
+      const { instance: _, correlationId: __, ...rest } = body;
+      const { instance: ___, correlationId: ____, ...first } = answers[0]?.body ?? {};
+      expect({ status, ...rest }).toEqual({ ...first, status: 404, reason: 'KeyNotManaged' });
+    }
+    const hosts = new Set(wire.azure.requests.since(seen).map(({ host }) => host));
+    expect(
+      [...hosts].filter((host) => host.endsWith('.vault.azure.net') && host !== 'kv-files.vault.azure.net'),
+    ).toEqual([]);
+  });
+});
+
+describe('an incident, from the dry run to the restore', () => {
+  let key: TestKey;
+  beforeEach(() => {
+    key = keyOf(wire.azure, 3);
+    const [, off] = versionsOf(key);
+    if (off) off.enabled = false;
+  });
+
+  it('shows the blast radius, revokes, keeps shut what a rotation policy makes, and gives back exactly what was', async () => {
+    const account = key.account('pinned', { shares: ['share1', 'share2'] });
+    const dry = await call(path(key, '/revoke?dryRun=true'), { method: 'POST', as: 'revoker' });
+    expect(dry.body).toMatchObject({ reason: 'DryRun', complete: false });
+    expect(dry.body.dependents.accounts).toMatchObject([
+      { id: account.id, mode: 'pinned', shares: [{ name: 'share1' }, { name: 'share2' }] },
+    ]);
+    expect(enabledOf(key)).toEqual([true, false, true]);
+
+    const revoked = await revoke(key);
+    expect(revoked.body).toMatchObject({ reason: 'Revoked', complete: true, audit: 'written' });
+    expect(enabledOf(key)).toEqual([false, false, false]);
+
+    // Key Vault's own rotation policy fires during the incident; its event reaches the app by Event Grid.
+    const live = key.vault.keys.get(key.name);
+    if (!live) throw new Error('The key is gone.');
+    live.rotationPolicy = {
+      lifetimeActions: [{ trigger: { timeAfterCreate: 'P7D' }, action: { type: 'Rotate' } }],
+      attributes: {},
+    };
+    addVersion(key); // its timers follow the policy
+    wire.azure.clock.advance(8 * 86_400_000);
+    await eventually(
+      'the version made by the policy to be shut',
+      () => enabledOf(key).length === 5 && !enabledOf(key)[4],
+    );
+    await eventually('the one made without an event to be shut with it', () => !enabledOf(key).includes(true));
+    const status = await call(path(key), { as: 'revoker' });
+    expect(status.body.revocation).toEqual(revoked.body.revocation);
+    expect(status.body.effect).toMatchObject([{ account: account.id, state: 'blocked' }]);
+
+    expect((await restore(key, 'revoker')).body.reason).toBe('RoleMissing');
+    const restored = await restore(key);
+    expect(restored.body).toMatchObject({
+      reason: 'Restored',
+      complete: true,
+      accounts: [{ account: account.id, ready: true }],
+    });
+    expect(enabledOf(key)).toEqual([true, false, true, true, true]);
+  });
+
+  it('is safe to repeat at any point', async () => {
+    const first = await revoke(key);
+    const again = await revoke(key, 'operator');
+    expect(again.body).toMatchObject({ complete: true, revocation: first.body.revocation });
+    expect((await restore(key)).body.reason).toBe('Restored');
+    expect((await restore(key)).body.reason).toBe('NothingToRestore');
+    expect(enabledOf(key)).toEqual([true, false, true]);
+  });
+
+  it('by people who revoke at the same moment is one revocation', async () => {
+    const answers = await Promise.all(['revoker', 'operator', 'revoker'].map((who) => revoke(key, who)));
+    expect(new Set(answers.map(({ body }) => body.revocation?.id)).size).toBe(1);
+    expect((await restore(key)).body).toMatchObject({ complete: true });
+    expect(enabledOf(key)).toEqual([true, false, true]);
+  });
+});
