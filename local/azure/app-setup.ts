@@ -36,7 +36,11 @@ export function grantApp(
   });
   // At the subscription, so that it outlives a vault that is deleted and recovered.
   const eventRole = customRole(world, scopes, 'CMK event operator', {
-    actions: ['Microsoft.EventGrid/eventSubscriptions/write', 'Microsoft.KeyVault/vaults/eventGridFilters/write'],
+    actions: [
+      'Microsoft.EventGrid/eventSubscriptions/write',
+      'Microsoft.EventGrid/systemTopics/eventSubscriptions/write',
+      'Microsoft.KeyVault/vaults/eventGridFilters/write',
+    ],
   });
   for (const clientId of [CLIENT_IDS.app, CLIENT_IDS.appUserAssigned]) {
     const principalId = world.principals.get(clientId)?.objectId;

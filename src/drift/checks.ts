@@ -27,7 +27,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'ScopeStaleKeyVersion',
     severity: 'error',
     ensures: 'An encryption scope uses the newest usable version of its key.',
-    fix: 'Let the app move it (CMK_AUTOFIX), or run `cmk account pin`.',
+    fix: 'Let the app move it (CMK_AUTOFIX), or point it at that version (`az storage account encryption-scope update`).',
     find: accounts.scopeStaleKeyVersion,
   },
   {
@@ -94,7 +94,7 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     reason: 'KeyTooOld',
     severity: 'warning',
     ensures: 'The newest version of a key is at most CMK_KEY_MAX_AGE_DAYS old.',
-    fix: 'Rotate the key (`az keyvault key rotate`), and give it a rotation policy.',
+    fix: 'Rotate the key (`cmk key rotate`), and give it a rotation policy.',
     find: keys.keyTooOld,
   },
   {

@@ -1,0 +1,249 @@
+import { describe, expect, it } from 'vitest';
+import { addKeyVersion, allowStorage } from '../../local/azure/fleet.ts';
+import { assignRole } from '../../local/azure/roles/assign-role.ts';
+import { reconcileAccount } from '../../src/accounts/reconcile-account.ts';
+import type { DriftReport } from '../../src/drift/report.ts';
+import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
+import { EVENT_FUNCTIONS } from '../../src/events/subscription.ts';
+import { parseAccountWork } from '../../src/work/messages.ts';
+import { storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
+import { useWire } from '../support/wire.ts';
+import { outsider } from './outsider.ts';
+
+const wire = useWire();
+const ALL =
+  'StaleKeyVersion,ScopeStaleKeyVersion,LaggingAutomaticVersion,EventSubscriptionMissing,EventSubscriptionMisaimed,NearExpiry';
+
+const world = () => wire.azure.world;
+const them = () => outsider(wire.azure);
+
+/** @param autofix null: not set */
+async function check(autofix: string | null = ALL): Promise<DriftReport> {
+  const services = wire.services(autofix === null ? {} : { CMK_AUTOFIX: autofix });
+  return runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, services, wire.log);
+}
+
+/** Does what waits in `account-work`, as the worker does. */
+async function work(): Promise<void> {
+  for (const { work: message } of wire.sent.splice(0)) {
+    await reconcileAccount(parseAccountWork(message), wire.services(), wire.log);
+  }
+}
+
+const reasons = (report: DriftReport): string[] => report.findings.map(({ reason }) => reason);
+const subscriptionsOf = async (vault: string): Promise<string[]> => {
+  const names: string[] = [];
+  for await (const { name } of them().events.eventSubscriptions.listByResource(
+    'rg-keys',
+    'Microsoft.KeyVault',
+    'vaults',
+    vault,
+  ))
+    names.push(name ?? '');
+  return names.sort();
+};
+
+describe('a stale pin', () => {
+  it('goes through the queue, even where nothing is set: a lost event must not make a difference', async () => {
+    const key = new TestKey(world());
+    const account = key.account('pinned');
+    const newer = key.add();
+    const report = await check(null);
+    expect(report.fixes).toMatchObject([{ reason: 'StaleKeyVersion', resource: account.id, outcome: 'enqueued' }]);
+    expect(wire.sent).toMatchObject([{ queue: 'account-work', work: { account: account.id, cause: { by: 'drift' } } }]);
+    // The check itself writes nothing.
+    expect(account.encryption.keyvaultproperties?.keyversion).toBe(key.first.version);
+    await work();
+    expect(account.encryption.keyvaultproperties?.keyversion).toBe(newer.version);
+    expect(reasons(await check())).not.toContain('StaleKeyVersion');
+  });
+
+  it('stays a finding where mending is switched off, or accepted', async () => {
+    const key = new TestKey(world());
+    const account = key.account('pinned');
+    key.add();
+    expect((await check('none')).fixes).toEqual([]);
+    const exemption = { resource: account.id, code: 'StaleKeyVersion', reason: 'CHG-1', until: '2999-12-31' };
+    const services = wire.services({ CMK_EXEMPTIONS: JSON.stringify([exemption, { ...exemption, resource: 'x' }]) });
+    const report = await runDriftCheck({ id: 'x', by: 'timer' }, services, wire.log);
+    expect(report.fixes).toEqual([]);
+    expect(report.counts).toMatchObject({ error: 0, exempt: 1 });
+    expect(report.exemptions.map(({ state }) => state)).toEqual(['inUse', 'unused']);
+    expect(wire.sent).toEqual([]);
+    await check();
+    await work();
+  });
+
+  it('of an account and its scopes is one message', async () => {
+    const key = new TestKey(world());
+    const account = key.account('pinned', { scopes: [{ name: 'scope1', key: key.use() }] });
+    const newer = key.add();
+    const report = await check();
+    expect(report.fixes.map(({ reason }) => reason).sort()).toEqual(['ScopeStaleKeyVersion', 'StaleKeyVersion']);
+    expect(wire.sent).toHaveLength(1);
+    await work();
+    expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(key.id(newer));
+  });
+
+  it('of a whole fleet is spread over time, as fast as the provider takes writes', async () => {
+    const key = new TestKey(world());
+    for (let n = 0; n < 40; n += 1) key.account('pinned');
+    key.add();
+    await check();
+    expect(wire.sent).toHaveLength(40);
+    expect(Math.max(...wire.sent.map(({ delaySeconds }) => delaySeconds))).toBeGreaterThanOrEqual(2);
+    await work();
+  });
+});
+
+describe('event subscriptions', () => {
+  it('that a vault lost when it was deleted and recovered are made again, and a second check has nothing to say', async () => {
+    const { vaults } = them().vaults;
+    const vault = vaultNamed(world(), 'kv-records');
+    await vaults.delete('rg-keys', 'kv-records');
+    await vaults.createOrUpdate('rg-keys', 'kv-records', {
+      location: 'westeurope',
+      properties: { tenantId: world().tenantId, sku: { family: 'A', name: 'standard' }, createMode: 'recover' },
+    });
+    expect(await subscriptionsOf('kv-records')).toEqual([]);
+
+    const report = await check();
+    // Its role assignments are gone too, and giving them again is a person's decision.
+    expect(new Set(reasons(report).filter((reason) => reason !== 'PinnedVersion' && !/^No/.test(reason)))).toEqual(
+      new Set(['EventSubscriptionMissing', 'IdentityWithoutRole', 'MissingPermission', 'Unreadable']),
+    );
+    expect(report.fixes.map(({ outcome }) => outcome)).toEqual(['done', 'done', 'done']);
+    expect(await subscriptionsOf('kv-records')).toEqual(
+      EVENT_FUNCTIONS.map(({ functionName }) => `cmk-func-cmk-${functionName}`).sort(),
+    );
+    const second = await check();
+    expect(reasons(second)).not.toContain('EventSubscriptionMissing');
+    expect(second.fixes).toEqual([]);
+
+    // A person gives the roles back.
+    const principalOf = (name: string) => world().storageAccounts.get(name)?.identity?.principalId ?? '';
+    for (const name of ['strecords01', 'strecords02']) allowStorage(world(), vault, principalOf(name));
+    allowStorage(world(), vault, storageIdentity(world()).principalId);
+    const role = [...world().roleDefinitions.values()].find(({ roleName }) => roleName === 'CMK key operator');
+    const app = [...world().principals.values()].filter(({ kind }) => kind === 'managedIdentity');
+    for (const { objectId } of app)
+      if (role) assignRole(world(), { scope: vault.id, principalId: objectId, role, settled: true });
+    expect((await check()).counts.error).toBe(0);
+  });
+
+  it('that were changed are put right under their own name; one that aims elsewhere is left, and ours put beside it', async () => {
+    const vault = vaultNamed(world(), 'kv-files').id.slice(1);
+    const { eventSubscriptions } = them().events;
+    await eventSubscriptions.beginUpdateAndWait(vault, 'cmk-keyExpired', {
+      filter: { includedEventTypes: ['Microsoft.KeyVault.KeyNearExpiry'], subjectBeginsWith: 'only-this' },
+      retryPolicy: { maxDeliveryAttempts: 2, eventTimeToLiveInMinutes: 5 },
+    });
+    await eventSubscriptions.beginUpdateAndWait(vault, 'cmk-keyNearExpiry', {
+      destination: {
+        endpointType: 'AzureFunction',
+        resourceId: `/${vault.split('/providers/')[0]}/providers/Microsoft.Web/sites/func-other/functions/keyNearExpiry`,
+      },
+    });
+    const report = await check();
+    expect(report.fixes.map(({ reason, detail }) => [reason, detail]).sort()).toEqual([
+      ['EventSubscriptionMisaimed', 'The event subscription cmk-func-cmk-keyNearExpiry is made.'],
+      ['EventSubscriptionMisaimed', 'The event subscription cmk-keyExpired is put right.'],
+    ]);
+    expect(await subscriptionsOf('kv-files')).toEqual([
+      'cmk-func-cmk-keyNearExpiry',
+      'cmk-keyExpired',
+      'cmk-keyNearExpiry',
+      'cmk-keyNewVersionCreated',
+    ]);
+    const other = await eventSubscriptions.get(vault, 'cmk-keyNearExpiry');
+    expect(JSON.stringify(other.destination)).toContain('func-other');
+    expect(reasons(await check())).not.toContain('EventSubscriptionMisaimed');
+  });
+
+  it('hang on the system topic where the vault has one', async () => {
+    const vault = vaultNamed(world(), 'kv-records');
+    const { events } = them();
+    await events.systemTopics.beginCreateOrUpdateAndWait('rg-keys', 'evgt-somewhere', {
+      location: 'westeurope',
+      source: vault.id,
+      topicType: 'Microsoft.KeyVault.vaults',
+    });
+    for (const name of await subscriptionsOf('kv-records')) {
+      await events.eventSubscriptions.beginDeleteAndWait(vault.id.slice(1), name);
+    }
+    const report = await check();
+    expect(report.fixes).toHaveLength(3);
+    const names: string[] = [];
+    for await (const { name } of events.systemTopicEventSubscriptions.listBySystemTopic('rg-keys', 'evgt-somewhere'))
+      names.push(name ?? '');
+    expect(names).toHaveLength(3);
+    expect(reasons(await check()).filter((reason) => reason.startsWith('Event'))).toEqual([]);
+  });
+});
+
+describe('a key near its expiry whose event was lost', () => {
+  it('is rotated by the same rules, once, if that is set', async () => {
+    const key = new TestKey(world());
+    const soon = Math.floor(wire.azure.clock.nowMs() / 1000) + 5 * 86_400;
+    key.first.exp = soon;
+    const report = await check();
+    expect(report.fixes).toMatchObject([{ reason: 'NearExpiry', outcome: 'done' }]);
+    expect(key.vault.keys.get(key.name)?.versions).toHaveLength(2);
+    expect(reasons(await check()).filter((reason) => reason === 'NearExpiry')).toEqual([]);
+  });
+});
+
+describe('two checks at the same time', () => {
+  it('do no harm', async () => {
+    const key = new TestKey(world());
+    const account = key.account('pinned');
+    const newer = key.add();
+    await them().events.eventSubscriptions.beginDeleteAndWait(
+      vaultNamed(world(), 'kv-files').id.slice(1),
+      'cmk-keyExpired',
+    );
+    const reports = await Promise.all([check(), check(), check()]);
+    for (const report of reports) expect(report.fixes.every(({ outcome }) => outcome !== 'failed')).toBe(true);
+    await work();
+    expect(account.encryption.keyvaultproperties?.keyversion).toBe(newer.version);
+    expect((await subscriptionsOf('kv-files')).filter((name) => name.endsWith('keyExpired'))).toEqual([
+      'cmk-func-cmk-keyExpired',
+    ]);
+    const last = await check();
+    expect(last.fixes).toEqual([]);
+    const { driftStorage } = wire.services();
+    expect((await driftStorage.newest())?.id).toBe(last.id);
+    expect((await driftStorage.history()).length).toBeGreaterThanOrEqual(4);
+  });
+});
+
+describe('a finding', () => {
+  it('keeps its id and the time when it was first found', async () => {
+    const key = new TestKey(world());
+    addKeyVersion(world(), key.vault, key.name);
+    key.account('pinned');
+    const first = await check('none');
+    wire.azure.clock.advance(60_000);
+    const second = await check('none');
+    const of = ({ findings }: DriftReport) => findings.find(({ reason }) => reason === 'StaleKeyVersion');
+    expect(of(second)).toMatchObject({ id: of(first)?.id, since: of(first)?.since });
+    expect(second.counts).toMatchObject({ new: 0, gone: 0 });
+    await check();
+    await work();
+    expect((await check('none')).counts.gone).toBeGreaterThan(0);
+  });
+
+  it('that a version appeared while the key is revoked puts the key to work, whatever is set', async () => {
+    const { revokeKey } = await import('../../src/break-glass/revoke-key.ts');
+    const key = new TestKey(world());
+    const services = wire.services();
+    const managed = services.settings.vaults.key(key.id());
+    if (!managed) throw new Error('not managed');
+    await revokeKey(managed, 'revoker', services);
+    key.add();
+    await check('none');
+    expect(wire.sent).toMatchObject([
+      { queue: 'key-work', work: { kind: 'key', key: key.id(), cause: { by: 'drift' } } },
+    ]);
+  });
+});

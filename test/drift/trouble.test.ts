@@ -1,0 +1,167 @@
+import { describe, expect, it } from 'vitest';
+import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import type { DriftReport } from '../../src/drift/report.ts';
+import { type DriftRun, runDriftCheck } from '../../src/drift/run-drift-check.ts';
+import type { Services } from '../../src/services.ts';
+import { useWire } from '../support/wire.ts';
+
+// What cannot be read is a finding, and everything else is checked all the same.
+const wire = useWire();
+const listOf = (subscription: string) => `^/subscriptions/${subscription}/providers/Microsoft.Storage/storageAccounts`;
+
+async function check(run: Partial<DriftRun> = {}, change: Partial<Services> = {}): Promise<DriftReport> {
+  const services = { ...wire.services({ CMK_AUTOFIX: 'none' }), ...change };
+  return runDriftCheck({ id: crypto.randomUUID(), by: 'operator', ...run }, services, wire.log);
+}
+
+const reasonsOf = (report: DriftReport, severity = 'error') =>
+  report.findings.filter((finding) => finding.severity === severity).map(({ reason, resource }) => [reason, resource]);
+
+function refuse(path: string, status: number, headers: Record<string, string> = {}, times?: number) {
+  const error = { code: status === 429 ? 'TooManyRequests' : 'AuthorizationFailed', message: 'No.' };
+  wire.azure.faults.add([
+    { match: { method: 'GET', path }, ...(times ? { times } : {}), answer: { status, headers, body: { error } } },
+  ]);
+}
+
+describe('what cannot be read', () => {
+  it('a subscription that refuses is told, with the right that is missing; the other one is checked', async () => {
+    refuse(listOf(SUBSCRIPTION_ID), 403);
+    const report = await check();
+    expect(report.complete).toBe(false);
+    expect(reasonsOf(report)).toEqual([
+      ['MissingPermission', `/subscriptions/${SUBSCRIPTION_ID}`],
+      ['Unreadable', `/subscriptions/${SUBSCRIPTION_ID}`],
+    ]);
+    expect(report.findings[0]?.shouldBe).toContain('Microsoft.Storage/storageAccounts/read');
+    expect(report.coverage.subscriptions).toMatchObject([
+      { id: SUBSCRIPTION_ID, accounts: 0, complete: false },
+      { id: SECOND_SUBSCRIPTION_ID, accounts: 2, complete: true },
+    ]);
+  });
+
+  it('a subscription that throttles for a minute is waited for, no longer than the patience lasts, and then told', async () => {
+    refuse(listOf(SUBSCRIPTION_ID), 429, { 'Retry-After': '30' });
+    const waits: number[] = [];
+    const sleep = async (ms: number) => void waits.push(ms);
+    const report = await check({ patienceMs: 60_000 }, { sleep });
+    expect(waits).toEqual([30_000, 30_000]);
+    expect(reasonsOf(report)).toEqual([['Unreadable', `/subscriptions/${SUBSCRIPTION_ID}`]]);
+    expect(report.coverage.accounts).toBe(2);
+  });
+
+  it('a subscription that throttles once is complete in the end', async () => {
+    refuse(listOf(SUBSCRIPTION_ID), 429, { 'Retry-After': '1' }, 1);
+    const report = await check({}, { sleep: async () => {} });
+    expect(report.complete).toBe(true);
+    expect(report.coverage).toMatchObject({ accounts: 13, dependents: 12 });
+  });
+
+  it('a list that breaks off in the middle keeps what was seen, and says so', async () => {
+    wire.azure.world.settings.storageListPageSize = 4;
+    refuse(`${listOf(SUBSCRIPTION_ID)}.*skiptoken=8`, 403);
+    const report = await check();
+    expect(report.coverage.subscriptions[0]).toMatchObject({ accounts: 8, complete: false });
+  });
+
+  it('a vault whose data plane is closed off is told once, and its accounts are not accused', async () => {
+    const error = {
+      code: 'Forbidden',
+      message: 'Client address is not authorized.',
+      innererror: { code: 'ForbiddenByFirewall' },
+    };
+    wire.azure.faults.add([{ match: { host: 'kv-files.vault.azure.net' }, answer: { status: 403, body: { error } } }]);
+    const report = await check();
+    const vault = wire.services().settings.vaults.byName('kv-files')?.id;
+    expect(reasonsOf(report)).toEqual([
+      ['MissingPermission', vault],
+      ['Unreadable', vault],
+    ]);
+    expect(report.coverage).toMatchObject({ accounts: 13, dependents: 12, keys: 3 });
+    expect(report.findings.some(({ resource }) => resource.includes('records-key'))).toBe(true);
+  });
+
+  it('encryption scopes that throttle are told once for the subscription', async () => {
+    refuse('/encryptionScopes', 429, { 'Retry-After': '30' });
+    const report = await check();
+    expect(reasonsOf(report)).toEqual([
+      ['Unreadable', `/subscriptions/${SUBSCRIPTION_ID}`],
+      ['Unreadable', `/subscriptions/${SECOND_SUBSCRIPTION_ID}`],
+    ]);
+    expect(report.coverage.accounts).toBe(13);
+  });
+
+  it.each([
+    ['the list of subscriptions', '^/subscriptions\\?', '/subscriptions'],
+    ['a vault in ARM', '/vaults/kv-files\\?', 'kv-files'],
+    ['its event subscriptions', 'kv-files/providers/Microsoft.EventGrid', 'kv-files'],
+    ['its role assignments', 'kv-files/providers/Microsoft.Authorization/roleAssignments', 'kv-files'],
+  ])('%s: it is told, and the rest goes on', async (_, path, resource) => {
+    refuse(path, 403);
+    const report = await check();
+    const told = report.findings.filter(({ reason }) => reason === 'Unreadable');
+    expect(told.map((finding) => finding.resource)).toEqual([expect.stringContaining(resource)]);
+    expect(report.findings.some(({ reason }) => reason === 'PinnedVersion' || reason === 'NoExpiry')).toBe(true);
+    expect(reasonsOf(report).map(([reason]) => reason)).not.toContain('IdentityWithoutRole');
+  });
+
+  it("the app's own storage: the check runs, the log has what the report would have", async () => {
+    const down = async (): Promise<never> => {
+      throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+    };
+    const { driftStorage } = wire.services();
+    const names = Object.keys(driftStorage) as (keyof typeof driftStorage)[];
+    const broken = Object.fromEntries(names.map((name) => [name, down])) as unknown as typeof driftStorage;
+    const report = await check({}, { driftStorage: broken });
+    expect(report.coverage.accounts).toBe(13);
+    expect(wire.records.map(({ reason }) => reason)).toEqual(
+      expect.arrayContaining(['DriftReportNotWritten', 'DriftChecked', 'Unreadable']),
+    );
+  });
+
+  it('a check whose time is up comes to its end and says what it did not get to', async () => {
+    const report = await check({ signal: AbortSignal.abort(new DOMException('The time is up.', 'TimeoutError')) });
+    expect(report.complete).toBe(false);
+    expect(report.findings.some(({ reason }) => reason === 'Unreadable')).toBe(true);
+  });
+});
+
+describe('a check that was killed', () => {
+  it('is gone on with by the next one of the timer; an operator gets everything afresh', async () => {
+    const { driftStorage } = wire.services();
+    const kept = await check();
+    expect(kept.coverage.subscriptions.every(({ resumed }) => !resumed)).toBe(true);
+    const aside = {
+      id: SUBSCRIPTION_ID,
+      accounts: 4321,
+      dependents: 0,
+      scopesLookedAt: 0,
+      complete: true,
+      findings: [],
+      usage: {},
+      unread: [],
+      lockedOutBy: [],
+    };
+    await driftStorage.putAside(aside);
+    expect((await check()).coverage.accounts).toBe(13); // and what was put aside is forgotten
+
+    await driftStorage.putAside(aside);
+    const resumed = await check({ by: 'timer' }, { now: () => new Date() });
+    expect(resumed.coverage.subscriptions[0]).toMatchObject({ accounts: 4321, resumed: true });
+    expect((await check({ by: 'timer' }, { now: () => new Date() })).coverage.accounts).toBe(13);
+  });
+
+  it('puts aside what it has once it takes long', async () => {
+    const put: string[] = [];
+    const { driftStorage } = wire.services();
+    let minutes = 0;
+    await check(
+      {},
+      {
+        now: () => new Date(Date.now() + 60_000 * minutes++),
+        driftStorage: { ...driftStorage, putAside: async ({ id }) => void put.push(id) },
+      },
+    );
+    expect(put.sort()).toEqual([SUBSCRIPTION_ID, SECOND_SUBSCRIPTION_ID]);
+  });
+});
