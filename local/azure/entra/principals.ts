@@ -15,7 +15,7 @@ function principal(displayName: string, clientId: string, kind: Principal['kind'
     clientId,
     objectId: objectIdOf(clientId),
     // Made anew in every run, so that no secret is ever written into the sources.
-    secret: randomBytes(24).toString('base64url'),
+    secret: randomBytes(24).toString('hex'), // no dash in front: command lines would take it for an option
     kind,
     appRoles,
   };
