@@ -84,7 +84,7 @@ async function readProof(key: ManagedKey, services: RetireServices): Promise<Pro
   for (const { who, use } of fresh.flat()) {
     // Automatic, and Azure does not say where it stands.
     if (use.current === undefined) gaps.push(`${who} does not show the version in use.`);
-    uses.push({ who, versions: [use.pinned, use.current].flatMap((version) => version ?? []) });
+    uses.push({ who, versions: [...new Set([use.pinned, use.current].flatMap((version) => version ?? []))] });
   }
   return { gaps, uses };
 }

@@ -1,0 +1,179 @@
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { wantsPage } from '../../src/drift/call.ts';
+import { parseDeadLetters } from '../../src/drift/dead-letters.ts';
+import { countFindings, withHistory } from '../../src/drift/evaluate.ts';
+import { driftPage, PAGE_POLICY } from '../../src/drift/page.ts';
+import { STYLE } from '../../src/drift/page-style.ts';
+import { DRIFT_REPORT, driftReportSchema, type Finding } from '../../src/drift/report.ts';
+import { driftSchedule } from '../../src/drift/schedule.ts';
+import { SCOPE_LISTS, scopeTurns } from '../../src/drift/scope-turns.ts';
+import { openApiDocument } from '../../src/open-api.ts';
+import { finding, report } from './reports.ts';
+import { account, NOW } from './subjects.ts';
+
+describe('the JSON Schema of the report', () => {
+  it('is the one that is published, docs/drift-report.schema.json', () => {
+    const published = readFileSync(new URL('../../docs/drift-report.schema.json', import.meta.url), 'utf8');
+    expect(JSON.parse(published)).toEqual(JSON.parse(JSON.stringify(driftReportSchema())));
+  });
+
+  it('is what the API document has, and what a report keeps to', () => {
+    const { components } = openApiDocument() as { components: { schemas: Record<string, { required?: string[] }> } };
+    expect(components.schemas.DriftReport?.required).toEqual((driftReportSchema() as { required: string[] }).required);
+    expect(DRIFT_REPORT.parse(JSON.parse(JSON.stringify(report())))).toEqual(report());
+  });
+});
+
+describe('the findings of a report', () => {
+  it('come worst first, each once, accepted ones last', () => {
+    const advice = finding({ id: 'f2', severity: 'advice', reason: 'NoExpiry' });
+    const accepted = finding({ id: 'f3', exemption: { reason: 'CHG-1', until: '2026-07-01' } });
+    const worst = finding({ id: 'f4', reason: 'KeyDisabled' });
+    const ordered = withHistory([advice, accepted, finding(), finding(), worst], undefined, NOW);
+    expect(ordered.map(({ id }) => id)).toEqual(['f4', 'f1', 'f2', 'f3']);
+  });
+
+  it('are counted without the accepted ones, and compared with the check before', () => {
+    const before = report({ findings: [finding(), finding({ id: 'gone' })] });
+    const now = [finding(), finding({ id: 'f2', exemption: { reason: 'x', until: '2026-07-01' } })];
+    expect(countFindings(now, before)).toEqual({ error: 1, warning: 0, advice: 0, exempt: 1, new: 1, gone: 1 });
+  });
+});
+
+describe('the page', () => {
+  const nasty = '"><img src=x onerror=alert(1)><script>alert(2)</script>&<!--';
+
+  it('shows every text of a report as text', () => {
+    const text = driftPage(
+      report({
+        id: nasty,
+        findings: [
+          finding({ resource: nasty, is: nasty, shouldBe: nasty, fix: nasty, reason: nasty }),
+          finding({ id: 'f2', resource: nasty, exemption: { reason: nasty, until: nasty } }),
+        ],
+        fixes: [{ finding: 'f1', reason: nasty, resource: nasty, outcome: 'failed', detail: nasty }],
+        retirements: [{ version: nasty, outcome: 'failed', detail: nasty }],
+        exemptions: [{ resource: nasty, code: nasty, reason: nasty, until: nasty, state: 'over' }],
+        autofix: [nasty],
+      }),
+    );
+    expect(text).not.toMatch(/<(img|script)|<!--/i);
+    expect(text).toContain('&lt;img src=x onerror=alert(1)&gt;');
+  });
+
+  it('lets nothing out of a text, whatever it is', () => {
+    const empty = driftPage(report({ findings: [finding({ is: '' })] }));
+    const tags = (page: string): string[] => page.match(/<[^>]*>/g) ?? [];
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom('<', '>', '"', "'", '&', '/', '=', 'a', '`') }), (is) => {
+        expect(tags(driftPage(report({ findings: [finding({ is })] })))).toEqual(tags(empty));
+      }),
+    );
+  });
+
+  it('takes out characters that turn text around', () => {
+    expect(driftPage(report({ findings: [finding({ is: 'a\u202eb' })] }))).toContain('<dd>ab</dd>');
+  });
+
+  it('has one style, known by its hash, no script, and nothing to fetch', () => {
+    const page = driftPage(report());
+    expect(PAGE_POLICY).toMatch(/^default-src 'none'; style-src 'sha256-[\w+/]{43}='/);
+    expect(page).toContain(`<style>${STYLE}</style>`);
+    expect(page).not.toMatch(/<script|style="|https?:\/\/(?!kv-)/i);
+  });
+
+  it('stays small enough to read: what is more is in the JSON', () => {
+    const findings = Array.from({ length: 5_000 }, (_, n) => finding({ id: `f${n}`, resource: `${account().id}${n}` }));
+    const page = driftPage(report({ findings }));
+    expect(page).toContain('4800 more resources are in the JSON report.');
+    expect(page.length).toBeLessThan(300_000);
+  });
+
+  it('says when everything is in order, and when not everything was read', () => {
+    expect(driftPage(report({ findings: [] }))).toContain('everything is as it should be');
+    expect(driftPage(report({ complete: false }))).toContain('Not everything could be read');
+  });
+
+  it.each([
+    ['text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8', true],
+    ['text/html', true],
+    ['application/json', false],
+    ['*/*', false],
+    ['', false],
+    ['application/json, text/html;q=0.5', false],
+    ['text/html;q=0', false],
+  ])('is for whoever accepts %s: %s', (accept, page) => {
+    expect(wantsPage(accept)).toBe(page);
+  });
+});
+
+describe('whose encryption scopes have their turn', () => {
+  const fleet = (size: number) =>
+    Array.from({ length: size }, (_, n) => account({ id: `${account().id}${n}`, subscriptionId: 's1' }));
+  const checked = (accounts: number, round: number, findings: Finding[] = []) =>
+    report({
+      findings,
+      coverage: {
+        ...report().coverage,
+        round,
+        subscriptions: [{ id: 's1', accounts, scopesLookedAt: 0, complete: true, resumed: false }],
+      },
+    });
+
+  it('a small subscription: all of them, every time', () => {
+    const turn = scopeTurns(checked(SCOPE_LISTS, 7));
+    expect(fleet(SCOPE_LISTS).every(turn)).toBe(true);
+  });
+
+  it('the first check of a large one: as many as a check may list', () => {
+    expect(fleet(500).filter(scopeTurns(undefined))).toHaveLength(SCOPE_LISTS);
+  });
+
+  it('a large one: each account once in so many checks', () => {
+    const turns = Array.from({ length: 10 }, (_, round) =>
+      fleet(400)
+        .filter(scopeTurns(checked(400, round)))
+        .map(({ id }) => id),
+    );
+    expect(new Set(turns.flat()).size).toBe(400);
+    expect(turns.flat()).toHaveLength(400);
+  });
+
+  it('an account whose scope had a finding: every time', () => {
+    const [first, ...rest] = fleet(400);
+    if (!first) throw new Error('unreachable');
+    const stale = finding({ reason: 'ScopeStaleKeyVersion', resource: `${first.id}/encryptionScopes/scope1` });
+    for (let round = 0; round < 10; round += 1) expect(scopeTurns(checked(400, round, [stale]))(first)).toBe(true);
+    expect(rest.length).toBe(399);
+  });
+});
+
+describe('dead letters', () => {
+  const at = NOW;
+
+  it.each([
+    ['CloudEvents', { source: 's', type: 't', deadletterreason: 'r', lastdeliveryoutcome: 'o' }],
+    ['the Event Grid schema', { topic: 's', eventType: 't', deadLetterReason: 'r', lastDeliveryOutcome: 'o' }],
+  ])('are read in %s', (_, event) => {
+    const read = [{ source: 's', type: 't', reason: 'r', lastOutcome: 'o', writtenOn: at }];
+    expect(parseDeadLetters(JSON.stringify([event]), at)).toEqual(read);
+    expect(parseDeadLetters(JSON.stringify(event), at)).toEqual(read);
+  });
+
+  it.each([undefined, '', 'no json', '"text"', '[1,null]'])('are none in %s', (content) => {
+    expect(parseDeadLetters(content, at)).toEqual([]);
+  });
+});
+
+describe('the schedule', () => {
+  it.each([
+    [undefined, '0 0 * * * *'],
+    ['', '0 0 * * * *'],
+    ['every hour', '0 0 * * * *'],
+    ['0 */10 * * * *', '0 */10 * * * *'],
+  ])('is, when set to %s, %s', (set, schedule) => {
+    expect(driftSchedule({ CMK_DRIFT_SCHEDULE: set })).toBe(schedule);
+  });
+});
