@@ -78,23 +78,17 @@ export async function revoke(
 
   const revocation = result.revocation && forReport(result.revocation);
   const details = { why: reason, ticket, revocation, complete: result.complete, versions: result.versions, by: 'cmk' };
-  const [dependents, audit] = await Promise.all([
+  const changed = closed.length > 0 || !result.complete;
+  const why = result.complete ? 'Revoked' : 'RevocationIncomplete';
+  const [dependents, audit, watched] = await Promise.all([
     reading,
-    closed.length > 0 || !result.complete
-      ? app.audit({
-          action: 'key.revoke',
-          reason: result.complete ? 'Revoked' : 'RevocationIncomplete',
-          key,
-          operator,
-          details,
-        })
+    changed
+      ? app.audit({ action: 'key.revoke', reason: why, key, operator, details })
       : 'nothing to write: nothing was changed',
+    changed ? app.enqueue(key, 'revoke') : 'queued',
   ]);
-  if (closed.length > 0) {
-    if (audit !== 'written') journal.note(`Not in the audit trail: ${audit}`);
-    const queued = await app.enqueue(key, 'revoke');
-    if (queued !== 'queued') journal.note(`The app does not watch the effect on the file shares: ${queued}`);
-  }
+  if (changed && audit !== 'written') journal.note(`Not in the audit trail: ${audit}`);
+  if (watched !== 'queued') journal.note(`The app does not watch the effect on the file shares: ${watched}`);
   describeRadius(dependents, procedure);
   const { complete, versions, elapsedMs } = result;
   return { key: key.id, complete, revocation, versions, elapsedMs, dependents, audit };
