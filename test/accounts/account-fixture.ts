@@ -1,0 +1,62 @@
+import type { LocalAzureOptions } from '../../local/azure/server.ts';
+import type { StorageAccount } from '../../local/azure/world.ts';
+import { reconcileAccount } from '../../src/accounts/reconcile-account.ts';
+import type { Services } from '../../src/services.ts';
+import { ACCOUNT_WORK, type AccountWork, parseAccountWork } from '../../src/work/messages.ts';
+import type { Outcome } from '../../src/work/outcome.ts';
+import { processWork } from '../../src/work/process.ts';
+import { TestKey } from '../support/fleet.ts';
+import { useWire, type Wire } from '../support/wire.ts';
+
+/** The reconcile of single accounts over the wire, and what it is looked at with. */
+export interface Accounts {
+  readonly wire: Wire;
+  /** A key of one test alone. */
+  key(vault?: string): TestKey;
+  reconcile(work: AccountWork, services?: Services): Promise<Outcome>;
+  /** Runs a message as the function does: with what becomes of it. */
+  deliver(work: AccountWork, services?: Services): Promise<void>;
+  /** The reasons of everything logged in this test. */
+  reasons(): string[];
+  /** The methods of what was asked of the account itself, and of its scopes. */
+  requestsOf(account: StorageAccount, since: number): { account: string[]; scopes: string[] };
+}
+
+/** For one test file: `const { … } = useAccounts()` at the top level. */
+export function useAccounts(options: Omit<LocalAzureOptions, 'stateDir'> = {}): Accounts {
+  const wire = useWire(options);
+  const reconcile = (work: AccountWork, services: Services = wire.services()) =>
+    reconcileAccount(work, services, wire.log);
+  return {
+    wire,
+    key: (vault) => new TestKey(wire.azure.world, vault),
+    reconcile,
+    deliver: (work, services = wire.services()) =>
+      processWork(
+        ACCOUNT_WORK,
+        { entry: work, dequeueCount: 1 },
+        parseAccountWork,
+        (parsed) => reconcile(parsed, services),
+        services.queue,
+        wire.log,
+      ),
+    reasons: () => wire.records.map(({ reason }) => reason),
+    requestsOf(account, since) {
+      const methods = (about: RegExp) => wire.arm(since, about).map(({ method }) => method);
+      return {
+        account: methods(new RegExp(`/storageAccounts/${account.name}\\?`)),
+        scopes: methods(new RegExp(`/storageAccounts/${account.name}/encryptionScopes`)),
+      };
+    },
+  };
+}
+
+/** The version that data is wrapped with. */
+export function versionInUse(account: StorageAccount): string | undefined {
+  return account.encryption.keyvaultproperties?.currentVersionedKeyIdentifier?.split('/').at(-1);
+}
+
+/** The version that the account is held at; "" or undefined when it follows its key. */
+export function pinnedTo(account: StorageAccount): string | undefined {
+  return account.encryption.keyvaultproperties?.keyversion;
+}

@@ -1,0 +1,178 @@
+import { describe, expect, it } from 'vitest';
+import { addIdentity, addVault, allowStorage } from '../../local/azure/fleet.ts';
+import { ACCOUNT_WORK, type AccountWork } from '../../src/work/messages.ts';
+import { group, storageIdentity, vaultNamed } from '../support/fleet.ts';
+import { pinnedTo, useAccounts } from './account-fixture.ts';
+
+const { deliver, key, reasons, reconcile, requestsOf, wire } = useAccounts();
+
+describe('what Azure refuses', () => {
+  it('a role that has not propagated yet is waited for, 15 s, 30 s, 60 s …, until the account has moved', async () => {
+    const { world, clock } = wire.azure;
+    world.settings.rolePropagationMs = 100_000;
+    const files = key();
+    const account = files.account();
+    const identity = addIdentity(world, group(world), `id-${files.name}`);
+    account.identity = {
+      type: 'UserAssigned',
+      userAssignedIdentities: { [identity.id]: { principalId: identity.principalId, clientId: identity.clientId } },
+    };
+    account.encryption.identity = { userAssignedIdentity: identity.id };
+    const next = files.add();
+    allowStorage(world, files.vault, identity.principalId);
+    const assigned = [...world.roleAssignments].find(([, { principalId }]) => principalId === identity.principalId);
+    if (assigned) world.roleAssignments.set(assigned[0], { ...assigned[1], createdMs: clock.nowMs() });
+
+    let work = files.accountWork(account);
+    for (let tries = 0; pinnedTo(account) !== next.version && tries < 10; tries++) {
+      await deliver(work);
+      const put = wire.sent.at(-1);
+      if (put) work = put.work as AccountWork;
+      clock.advance((put?.delaySeconds ?? 0) * 1000);
+    }
+    expect(wire.sent.map(({ delaySeconds }) => delaySeconds)).toEqual([15, 30, 60]);
+    expect(pinnedTo(account)).toBe(next.version);
+    expect(wire.records.filter(({ level }) => level !== 'info')).toContainEqual(
+      expect.objectContaining({ reason: 'IdentityHasNoAccess', account: account.id }),
+    );
+  });
+
+  it('an account whose vault is gone is left as it is, and tried again: a vault can be recovered', async () => {
+    const { world } = wire.azure;
+    const vault = vaultNamed(world, 'kv-records');
+    const records = key('kv-records');
+    const account = records.account();
+    allowStorage(world, vault, storageIdentity(world).principalId);
+    records.add();
+    world.vaults.delete('kv-records');
+    try {
+      expect(await reconcile(records.accountWork(account))).toMatchObject({ outcome: 'again', counts: true });
+      expect(pinnedTo(account)).toBe(records.first.version);
+    } finally {
+      world.vaults.set('kv-records', vault);
+    }
+  });
+
+  it('a vault without purge protection is for a person: the message is poison at once', async () => {
+    const { world } = wire.azure;
+    const vault = addVault(world, group(world, 'rg-keys'), 'kv-unsafe');
+    for (const assignment of [...world.roleAssignments.values()]) {
+      if (!assignment.scope.endsWith('/kv-files')) continue;
+      const id = `${assignment.id}-unsafe`;
+      world.roleAssignments.set(id, { ...assignment, id, scope: vault.id });
+    }
+    const unsafe = key('kv-unsafe');
+    const account = unsafe.account();
+    vault.properties.enablePurgeProtection = false;
+    unsafe.add();
+    await deliver(unsafe.accountWork(account), wire.services({ CMK_VAULTS: vault.id }));
+    expect(wire.records).toContainEqual(
+      expect.objectContaining({ level: 'error', reason: 'Poisoned', because: 'PurgeProtectionOff' }),
+    );
+    const { peekedMessageItems } = await wire.queues.getQueueClient('account-work-poison').peekMessages();
+    expect(peekedMessageItems.map(({ messageText }) => JSON.parse(messageText))).toEqual([unsafe.accountWork(account)]);
+  });
+
+  it.each([
+    [429, 'the PATCH', 'PATCH'],
+    [503, 'the PATCH', 'PATCH'],
+    [429, 'the GET', 'GET'],
+  ])(
+    '%i to %s puts the message back for as long as Azure asks, with its tries untouched',
+    async (status, _, method) => {
+      const files = key();
+      const account = files.account();
+      const next = files.add();
+      const answer = { status, headers: { 'Retry-After': '77' }, body: { error: { code: 'TooManyRequests' } } };
+      wire.azure.faults.add([{ match: { method, path: `/storageAccounts/${account.name}\\?` }, times: 1, answer }]);
+      await deliver(files.accountWork(account, 3));
+      expect(wire.sent).toMatchObject([{ queue: ACCOUNT_WORK, delaySeconds: 77, work: { attempt: 3 } }]);
+      const queue = wire.queues.getQueueClient(ACCOUNT_WORK);
+      expect((await queue.getProperties()).approximateMessagesCount).toBe(1);
+      expect((await queue.peekMessages()).peekedMessageItems).toEqual([]); // out of sight for now
+
+      await deliver(files.accountWork(account));
+      expect(pinnedTo(account)).toBe(next.version);
+    },
+  );
+
+  it.each([
+    ['write', 'pacer', 1],
+    ['read', 'readPacer', 2],
+  ] as const)('a used-up %s budget sends the message back before anything is asked', async (what, pacer, calls) => {
+    const files = key();
+    const account = files.account();
+    files.add();
+    const services = wire.services();
+    const nowMs = wire.azure.clock.nowMs();
+    const subscription = account.id.split('/')[2] ?? '';
+    const cell = pacer === 'pacer' ? `${subscription}/${account.location}` : subscription;
+    for (let n = 0; n < 400; n++) services[pacer].reserve(cell, nowMs, calls);
+    const since = wire.azure.requests.last;
+    const outcome = await reconcile(files.accountWork(account), services);
+    expect(outcome).toMatchObject({ outcome: 'again', reason: 'Throttled', counts: false });
+    expect(outcome).toMatchObject({ detail: expect.stringContaining(`The ${what} budget of`) });
+    expect(wire.azure.requests.since(since)).toEqual([]);
+  });
+
+  it('a wait longer than the seven days that a queue allows does not lose the message', async () => {
+    const files = key();
+    const account = files.account();
+    files.add();
+    const answer = { status: 429, headers: { 'Retry-After': String(30 * 86_400) } };
+    wire.azure.faults.add([{ match: { method: 'PATCH', path: account.name }, times: 1, answer }]);
+    await deliver(files.accountWork(account));
+    const queue = wire.queues.getQueueClient(ACCOUNT_WORK);
+    expect((await queue.getProperties()).approximateMessagesCount).toBe(1);
+    expect((await queue.peekMessages()).peekedMessageItems).toEqual([]);
+  });
+
+  it('a lost answer to the PATCH is asked about again, and nothing is written twice', async () => {
+    const files = key();
+    const account = files.account();
+    const next = files.add();
+    const since = wire.azure.requests.last;
+    wire.azure.faults.add([{ match: { method: 'PATCH', path: account.name }, times: 1, resetAfter: true }]);
+    await deliver(files.accountWork(account));
+    expect(wire.sent).toMatchObject([{ delaySeconds: 15, work: { attempt: 1 } }]);
+    expect(pinnedTo(account)).toBe(next.version);
+    await deliver(wire.sent[0]?.work as AccountWork);
+    expect(requestsOf(account, since).account).toEqual(['GET', 'PATCH', 'GET']);
+    expect(reasons().at(-1)).toBe('UpToDate');
+  });
+
+  it('an answer that does not show the new version is no proof: asked again', async () => {
+    const files = key();
+    const account = files.account();
+    const stale = await wire.raw(account.id);
+    const next = files.add();
+    wire.azure.faults.add([
+      { match: { method: 'PATCH', path: account.name }, times: 1, answer: { status: 200, body: stale } },
+    ]);
+    const outcome = await reconcile(files.accountWork(account));
+    expect(outcome).toMatchObject({ outcome: 'again', reason: 'NotProven', counts: true });
+    expect(outcome).toMatchObject({ detail: expect.stringContaining(files.id(next)) });
+    expect(reasons()).not.toContain('Moved');
+  });
+
+  it('a missing permission of the app is tried again while a role may still propagate', async () => {
+    const files = key();
+    const account = files.account();
+    files.add();
+    const answer = { status: 403, body: { error: { code: 'AuthorizationFailed', message: 'no right' } } };
+    wire.azure.faults.add([{ match: { method: 'PATCH', path: account.name }, times: 1, answer }]);
+    expect(await reconcile(files.accountWork(account))).toMatchObject({
+      outcome: 'again',
+      reason: 'MissingPermission',
+      detail: '403 AuthorizationFailed: no right',
+    });
+  });
+
+  it('a key in a vault that is not managed is not asked about', async () => {
+    const files = key('kv-other');
+    const since = wire.azure.requests.last;
+    const work = files.accountWork({ id: '/subscriptions/x', location: 'westeurope' });
+    expect(await reconcile(work)).toMatchObject({ outcome: 'impossible', reason: 'VaultNotManaged' });
+    expect(wire.azure.requests.since(since)).toEqual([]);
+  });
+});

@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import { ACCOUNT_WORK, type AccountWork } from '../../src/work/messages.ts';
+import { pinnedTo, useAccounts } from './account-fixture.ts';
+
+const { deliver, key, reconcile, requestsOf, wire } = useAccounts();
+
+describe('encryption scopes', () => {
+  it('move with their account: pinned ones to the version, automatic ones stay automatic', async () => {
+    const files = key();
+    const account = files.account('pinned', {
+      scopes: [
+        { name: 'pinned', key: files.use('pinned') },
+        { name: 'automatic', key: files.use('automatic') },
+        { name: 'microsoft' },
+      ],
+    });
+    const disabled = structuredClone(account.encryptionScopes.get('pinned'));
+    if (disabled) account.encryptionScopes.set('disabled', { ...disabled, name: 'disabled', state: 'Disabled' });
+    const next = files.add();
+    const since = wire.azure.requests.last;
+    await reconcile(files.accountWork(account));
+
+    expect(requestsOf(account, since)).toEqual({
+      account: ['GET', 'PATCH'],
+      scopes: ['GET', 'PATCH', 'PATCH', 'PATCH'],
+    });
+    const scope = (name: string) => account.encryptionScopes.get(name);
+    const current = { currentVersionedKeyIdentifier: files.id(next) };
+    expect(scope('pinned')).toMatchObject({
+      state: 'Enabled',
+      keyVaultProperties: { keyUri: files.id(next), ...current },
+    });
+    expect(scope('automatic')).toMatchObject({ keyVaultProperties: { keyUri: files.id(), ...current } });
+    expect(scope('disabled')).toMatchObject({
+      state: 'Disabled',
+      keyVaultProperties: { keyUri: files.id(next), ...current },
+    });
+    expect(scope('microsoft')).toMatchObject({ source: 'Microsoft.Storage' });
+    expect(wire.records.map(({ reason, scope: name }) => [name, reason])).toEqual([
+      [undefined, 'Moved'],
+      ['pinned', 'Moved'],
+      ['automatic', 'Refreshed'],
+      ['disabled', 'Moved'],
+    ]);
+  });
+
+  it('move when their account itself is on another key, which gets no PATCH', async () => {
+    const [files, other] = [key(), key()];
+    const account = other.account('pinned', { scopes: [{ name: 'scope1', key: files.use('pinned') }] });
+    other.add();
+    const next = files.add();
+    const since = wire.azure.requests.last;
+    await reconcile(files.accountWork(account));
+    expect(requestsOf(account, since)).toEqual({ account: ['GET'], scopes: ['GET', 'PATCH'] });
+    expect(pinnedTo(account)).toBe(other.first.version);
+    expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(files.id(next));
+  });
+
+  it('that one refuses do not hold up the others', async () => {
+    const files = key();
+    const account = files.account('pinned', {
+      scopes: ['scope1', 'scope2'].map((name) => ({ name, key: files.use('pinned') })),
+    });
+    const next = files.add();
+    const match = { method: 'PATCH', path: `${account.name}/encryptionScopes/scope1` };
+    wire.azure.faults.add([{ match, times: 1, answer: { status: 409, body: { error: { code: 'Conflict' } } } }]);
+    await deliver(files.accountWork(account));
+    expect(account.encryptionScopes.get('scope2')?.keyVaultProperties?.keyUri).toBe(files.id(next));
+    expect(wire.sent).toMatchObject([{ queue: ACCOUNT_WORK, delaySeconds: 15, work: { attempt: 1 } }]);
+    const [again] = wire.sent;
+    await deliver(again?.work as AccountWork);
+    expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(files.id(next));
+  });
+});
