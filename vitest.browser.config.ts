@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+// Pages in a real browser: `npm run test:browser`. Apart from the other tests, since it needs Chromium.
+export default defineConfig({
+  test: {
+    include: ['test/browser/**/*.browser.ts'],
+    environment: 'node',
+    globalSetup: 'test/global-setup.ts',
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    fileParallelism: false,
+    allowOnly: false,
+  },
+});
