@@ -14,19 +14,3 @@ export function keyVaultCalls(azure: LocalAzure, key: string, since: number): Lo
 export function methods(calls: readonly LoggedRequest[]): string {
   return calls.map(({ method }) => method).join(' ');
 }
-
-/** How many times in a row requests had to wait for others: 1 when all were under way together. */
-export function waves(calls: readonly LoggedRequest[]): number {
-  // The log has the time of the answer.
-  const spans = calls
-    .map(({ time, durationMs }) => ({ from: Date.parse(time) - durationMs, to: Date.parse(time) }))
-    .sort((a, b) => a.from - b.from);
-  let count = 0;
-  let until = Number.NEGATIVE_INFINITY;
-  for (const { from, to } of spans) {
-    if (from < until) continue;
-    count += 1;
-    until = to;
-  }
-  return count;
-}
