@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import { CLIENT_IDS, CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
+import type { DriftReport } from '../../src/drift/report.ts';
+import { useApp } from '../support/app.ts';
+import { eventually } from '../support/eventually.ts';
+import { outsider } from './outsider.ts';
+
+// The bundled app in its host. Event Grid is down for good: what happens, happens by the timer alone.
+const app = useApp({
+  env: { CMK_DRIFT_SCHEDULE: '*/2 * * * * *' },
+  prepare: (azure) => azure.faults.add([{ match: { delivery: true }, drop: true }]),
+});
+
+type SignIn = 'revoker' | 'operator' | 'outsider';
+
+async function call(path: string, signIn: SignIn | undefined, init: { method?: string; accept?: string } = {}) {
+  const headers: Record<string, string> = { accept: init.accept ?? 'application/json' };
+  const principal = signIn && app.azure.world.principals.get(CLIENT_IDS[signIn]);
+  if (principal) headers.authorization = `Bearer ${app.azure.tokens.issue(principal, CMK_API_AUDIENCE).token}`;
+  return fetch(`${app.url}/api/drift${path}`, { method: init.method ?? 'GET', headers });
+}
+
+describe('without any event', () => {
+  it('a rotated key reaches every pinned account, and nothing fails on the way', async () => {
+    const keys = outsider(app.azure).keys('kv-files');
+    const { properties } = await keys.rotateKey('files-key');
+    const accounts = [...app.azure.world.storageAccounts.values()].filter(({ name }) => /^stfiles0[1-6]$/.test(name));
+    await eventually(
+      'all six accounts and the scope on the new version',
+      () =>
+        accounts.every(({ encryption }) => encryption.keyvaultproperties?.keyversion === properties.version) &&
+        accounts.some(({ encryptionScopes }) =>
+          encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri?.endsWith(properties.version ?? '?'),
+        ),
+      40_000,
+    );
+    expect(accounts).toHaveLength(6);
+    await app.settled();
+    expect(app.records().filter(({ reason }) => reason === 'Poisoned' || reason === 'Unexpected')).toEqual([]);
+    // And it was not an event.
+    expect(app.records().some(({ reason }) => reason === 'EventAccepted')).toBe(false);
+  });
+});
+
+describe('the drift calls', () => {
+  it('show the newest report, one by its id, and the history', async () => {
+    const newest = await call('', 'revoker');
+    expect(newest.status).toBe(200);
+    expect(newest.headers.get('cache-control')).toBe('no-store');
+    const report = (await newest.json()) as DriftReport;
+    expect(report).toMatchObject({ version: 1, by: 'timer', coverage: { accounts: 13, dependents: 12 } });
+    expect(await (await call(`/${report.id}`, 'revoker')).json()).toEqual(report);
+    const { reports } = (await (await call('/history', 'revoker')).json()) as { reports: { id: string }[] };
+    expect(reports.map(({ id }) => id)).toContain(report.id);
+  });
+
+  it('run a check for an operator, who is named in the report', async () => {
+    const answer = await call('', 'operator', { method: 'POST' });
+    expect(answer.status).toBe(200);
+    const operator = app.azure.world.principals.get(CLIENT_IDS.operator);
+    expect(await answer.json()).toMatchObject({ by: 'operator', caller: operator?.objectId });
+  });
+
+  it('show a page to whoever asks for one, under a policy that lets nothing run', async () => {
+    const page = await call('', 'revoker', { accept: 'text/html' });
+    expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8');
+    expect(page.headers.get('content-security-policy')).toMatch(/default-src 'none'.*frame-ancestors 'none'/);
+    expect(page.headers.get('vary')).toContain('accept');
+    expect(await page.text()).toContain('<h1>Drift report</h1>');
+  });
+
+  it.each([
+    ['nobody may look', '', undefined, 'GET', 401],
+    ['without a role nobody may look', '', 'outsider', 'GET', 403],
+    ['to look is not enough to run one', '', 'revoker', 'POST', 403],
+    ['there is no such report', '/no-such-report', 'revoker', 'GET', 404],
+    ['a report cannot be posted', '/history', 'operator', 'POST', 405],
+  ] as const)('%s', async (_, path, signIn, method, status) => {
+    const answer = await call(path, signIn, { method });
+    expect(answer.status).toBe(status);
+    expect(answer.headers.get('content-type')).toBe('application/problem+json');
+    expect(await answer.json()).toMatchObject({ status, nextStep: expect.any(String) });
+  });
+});
