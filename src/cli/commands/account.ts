@@ -13,6 +13,41 @@ import type { Output } from '../output.ts';
 
 const PIN = 'hold it at a version (default: the newest) instead of following new versions by itself';
 
+interface KeyArguments {
+  vault: string;
+  key: string;
+  pin?: string | boolean;
+  wait: number;
+}
+
+interface OnboardArguments extends KeyArguments {
+  identity: string;
+  keyGroup?: string;
+  premium?: boolean;
+  roleOnKey?: boolean;
+  replaceIdentity?: boolean;
+  kty?: 'RSA' | 'RSA-HSM';
+  size?: number;
+  expires?: string;
+}
+
+interface EnableArguments extends KeyArguments {
+  identity?: string;
+  grant?: boolean;
+  replaceIdentity?: boolean;
+  federatedClientId?: string;
+}
+
+interface CreateArguments extends EnableArguments {
+  location?: string;
+  sku: string;
+  kind: string;
+}
+
+interface ChangeKeyArguments extends KeyArguments {
+  automatic: boolean;
+}
+
 export function addAccountCommands(program: Command, cli: Cli): void {
   const account = program.command('account').description('storage accounts and their keys');
   const named = (name: string): Command =>
@@ -42,7 +77,7 @@ export function addAccountCommands(program: Command, cli: Cli): void {
     .option('--pin [version]', PIN)
     .option('--role-on-key', 'give the role on the key alone instead of on the vault')
     .option('--replace-identity', 'another user-assigned identity may be taken off the account')
-    .action(async (name: string, options, command: Command) => {
+    .action(async (name: string, options: OnboardArguments, command: Command) => {
       await cli.run(
         command,
         (procedure) =>
@@ -57,7 +92,7 @@ export function addAccountCommands(program: Command, cli: Cli): void {
               wantedKey: {
                 kty: options.kty,
                 size: options.size,
-                expiresOn: options.expires && parseMoment(options.expires, procedure.azure.now()),
+                expiresOn: options.expires ? parseMoment(options.expires, procedure.azure.now()) : undefined,
               },
               identity: options.identity,
               pin: pinOf(options.pin),
@@ -78,7 +113,7 @@ export function addAccountCommands(program: Command, cli: Cli): void {
     .option('--pin [version]', PIN)
     .option('--replace-identity', 'another user-assigned identity may be taken off the account')
     .option('--federated-client-id <id>', 'the key is in another tenant: client id of the multi-tenant application')
-    .action(async (name: string, options, command: Command) => {
+    .action(async (name: string, options: EnableArguments, command: Command) => {
       const { vault, key, identity, grant, federatedClientId, replaceIdentity, wait } = options;
       const choice = { vault, key, pin: pinOf(options.pin), otherTenant: federatedClientId !== undefined };
       await cli.run(command, (procedure) =>
@@ -106,7 +141,7 @@ export function addAccountCommands(program: Command, cli: Cli): void {
     .option('--grant', 'give the identity its role on the vault, if it lacks it')
     .option('--pin [version]', PIN)
     .option('--federated-client-id <id>', 'the key is in another tenant: client id of the multi-tenant application')
-    .action(async (name: string, options, command: Command) => {
+    .action(async (name: string, options: CreateArguments, command: Command) => {
       const { vault, key, federatedClientId, wait, location, sku, kind, identity, grant } = options;
       const choice = { vault, key, pin: pinOf(options.pin), otherTenant: federatedClientId !== undefined };
       await cli.run(command, (procedure) =>
@@ -130,7 +165,7 @@ export function addAccountCommands(program: Command, cli: Cli): void {
 
   group(named('verify'))
     .description('check everything that an account needs to be encrypted with its key')
-    .action(async (name: string, _options, command: Command) => {
+    .action(async (name: string, _options: unknown, command: Command) => {
       await cli.look(
         command,
         (procedure) => verifyAccount({ ...where(command), account: name }, procedure),
@@ -142,7 +177,7 @@ export function addAccountCommands(program: Command, cli: Cli): void {
     .description('move an account to another key or vault; pinned stays pinned, automatic stays automatic')
     .option('--pin [version]', PIN)
     .option('--automatic', 'follow new versions by itself from now on', false)
-    .action(async (name: string, options, command: Command) => {
+    .action(async (name: string, options: ChangeKeyArguments, command: Command) => {
       const { vault, key, automatic, wait } = options;
       const choice = { vault, key, pin: pinOf(options.pin) };
       await cli.run(command, (procedure) =>
@@ -153,7 +188,7 @@ export function addAccountCommands(program: Command, cli: Cli): void {
   changing(group(named('pin')))
     .description('hold an account at the newest version of its key, or move a pinned one there')
     .option('--version <version>', 'this version; never an older one than it is at')
-    .action(async (name: string, options, command: Command) => {
+    .action(async (name: string, options: { version?: string }, command: Command) => {
       await cli.run(command, (procedure) =>
         pinAccount({ ...where(command), account: name, version: options.version }, procedure),
       );
@@ -161,13 +196,13 @@ export function addAccountCommands(program: Command, cli: Cli): void {
 
   changing(group(named('unpin')))
     .description('let an account follow new versions by itself')
-    .action(async (name: string, _options, command: Command) => {
+    .action(async (name: string, _options: unknown, command: Command) => {
       await cli.run(command, (procedure) => unpinAccount({ ...where(command), account: name }, procedure));
     });
 
   changing(group(named('disable')))
     .description('give an account back to Microsoft-managed keys')
-    .action(async (name: string, _options, command: Command) => {
+    .action(async (name: string, _options: unknown, command: Command) => {
       await cli.run(command, (procedure) => disableAccount({ ...where(command), account: name }, procedure));
     });
 }

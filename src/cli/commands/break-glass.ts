@@ -3,12 +3,20 @@ import { appRecord } from '../../procedures/app-record.ts';
 import { keyByName } from '../../procedures/find.ts';
 import { restore } from '../../procedures/key-restore.ts';
 import { previewRevocation, revoke } from '../../procedures/key-revoke.ts';
-import type { Cli } from '../cli.ts';
+import type { Cli, GlobalOptions } from '../cli.ts';
 import { confirmKey } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
 import { changing } from '../options.ts';
 
 /** `key revoke` and `key restore`: what the app's API does, by the same code, without the app. */
+interface BreakGlassArguments {
+  vault?: string;
+  reason: string;
+  ticket?: string;
+  yes: boolean;
+  dryRun?: boolean;
+}
+
 export function addBreakGlassCommands(key: Command, cli: Cli): void {
   const breakGlass = (name: string): Command =>
     changing(key.command(name))
@@ -20,8 +28,8 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
 
   breakGlass('revoke')
     .description('BREAK GLASS: disable every version of a key, which shuts every account that uses it')
-    .action(async (name: string, options, command: Command) => {
-      const globals = command.optsWithGlobals();
+    .action(async (name: string, options: BreakGlassArguments, command: Command) => {
+      const globals = command.optsWithGlobals<GlobalOptions>();
       const managed = keyByName(name, options.vault, cli.cloud(globals));
       const { reason, ticket } = options;
       const { environment } = cli;
@@ -43,8 +51,8 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
 
   breakGlass('restore')
     .description('enable what a revocation disabled, and nothing else; by another person than the one who revoked')
-    .action(async (name: string, options, command: Command) => {
-      const globals = command.optsWithGlobals();
+    .action(async (name: string, options: BreakGlassArguments, command: Command) => {
+      const globals = command.optsWithGlobals<GlobalOptions>();
       const managed = keyByName(name, options.vault, cli.cloud(globals));
       const { reason, ticket } = options;
       if (!options.dryRun)

@@ -8,7 +8,7 @@ export function addDoctorCommand(program: Command, cli: Cli): void {
     .command('doctor')
     .description('check sign-in, subscriptions, vaults, rights and settings')
     .option('--vault <vault...>', 'vaults to look at (default: those of CMK_VAULTS)', [])
-    .action(async (options, command: Command) => {
+    .action(async (options: { vault: string[] }, command: Command) => {
       await cli.look(
         command,
         (procedure) => examine(options.vault, cli.environment, procedure),

@@ -9,7 +9,7 @@ export function addFleetCommands(program: Command, cli: Cli): void {
     .description('accounts with their key, mode and version, and how they stand')
     .option('--all', 'accounts with Microsoft-managed keys too', false)
     .option('--scopes', 'encryption scopes too (one call more for each account)', false)
-    .action(async (options, command: Command) => {
+    .action(async (options: { all: boolean; scopes: boolean }, command: Command) => {
       const { subscription } = command.optsWithGlobals<{ subscription?: string }>();
       await cli.look(
         command,

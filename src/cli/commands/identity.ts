@@ -14,8 +14,12 @@ export function addIdentityCommands(program: Command, cli: Cli): void {
     .description(`create a user-assigned identity, and let it use the keys of a vault (${ENCRYPTION_USER.name})`)
     .requiredOption('--vault <vault>', 'vault whose keys it may use')
     .option('--key <key>', 'this key alone, instead of every key of the vault')
-    .action(async (name: string, options, command: Command) => {
-      const { subscription, resourceGroup, location } = command.optsWithGlobals();
+    .action(async (name: string, options: { vault: string; key?: string }, command: Command) => {
+      const { subscription, resourceGroup, location } = command.optsWithGlobals<{
+        subscription?: string;
+        resourceGroup?: string;
+        location?: string;
+      }>();
       await cli.run(command, async (procedure) => {
         const vault = await findVault(options.vault, procedure.azure);
         if (options.key !== undefined) keyIn(vault, options.key, procedure.azure.cloud);
@@ -33,7 +37,7 @@ export function addIdentityCommands(program: Command, cli: Cli): void {
     .requiredOption('--assignee <who>', 'me; or name, ARM id or principal id of an identity')
     .requiredOption('--vault <vault>', 'vault that it is given on')
     .option('--key <key>', 'this key alone, instead of every key of the vault')
-    .action(async (options, command: Command) => {
+    .action(async (options: { assignee: string; vault: string; key?: string; wait: number }, command: Command) => {
       await cli.run(command, async (procedure) => {
         const vault = await findVault(options.vault, procedure.azure);
         if (options.assignee === 'me') {

@@ -14,6 +14,22 @@ import { type Cli, type GlobalOptions, seconds } from '../cli.ts';
 import { changing, expiry, keySize, number, parsed } from '../options.ts';
 import type { Output } from '../output.ts';
 
+interface EnsureArguments {
+  kty?: 'RSA' | 'RSA-HSM';
+  size?: number;
+  expires?: string;
+  versionLifetime?: string;
+  rotateAfter?: string;
+  rotateBeforeExpiry?: string;
+}
+
+interface ImportArguments {
+  file: string;
+  passwordFile?: string;
+  hsm: boolean;
+  expires?: string;
+}
+
 export function addKeyCommands(program: Command, cli: Cli): Command {
   const key = program.command('key').description('keys and their versions');
   const named = (name: string): Command =>
@@ -31,10 +47,10 @@ export function addKeyCommands(program: Command, cli: Cli): Command {
     .option('--version-lifetime <duration>', 'rotation policy: lifetime of versions that a rotation makes (P2Y)')
     .option('--rotate-after <duration>', 'rotation policy: rotate so long after a version was made (P18M)')
     .option('--rotate-before-expiry <duration>', 'rotation policy: rotate so long before it expires (P30D)')
-    .action(async (name: string, options, command: Command) => {
+    .action(async (name: string, options: EnsureArguments, command: Command) => {
       const { kty, size, expires, versionLifetime: expiresIn, rotateAfter, rotateBeforeExpiry } = options;
       await cli.run(command, (procedure) => {
-        const expiresOn = expires && parseMoment(expires, procedure.azure.now());
+        const expiresOn = expires ? parseMoment(expires, procedure.azure.now()) : undefined;
         const policy =
           expiresIn || rotateAfter || rotateBeforeExpiry ? { expiresIn, rotateAfter, rotateBeforeExpiry } : undefined;
         return ensureKey(keyOf(name, command), { kty, size, expiresOn, policy }, procedure);
@@ -46,9 +62,9 @@ export function addKeyCommands(program: Command, cli: Cli): Command {
     .requiredOption('--file <path>', 'PEM or PFX file with one RSA private key')
     .option('--password-file <path>', 'file with its password (or set CMK_KEY_PASSWORD)')
     .option('--hsm', 'into hardware, in a premium vault', false)
-    .action(async (name: string, options, command: Command) => {
+    .action(async (name: string, options: ImportArguments, command: Command) => {
       await cli.run(command, async (procedure) => {
-        const expiresOn = options.expires && parseMoment(options.expires, procedure.azure.now());
+        const expiresOn = options.expires ? parseMoment(options.expires, procedure.azure.now()) : undefined;
         const password = options.passwordFile
           ? (await readOrSay(options.passwordFile)).toString('utf8').replace(/\r?\n$/, '')
           : cli.environment.CMK_KEY_PASSWORD;
@@ -60,13 +76,13 @@ export function addKeyCommands(program: Command, cli: Cli): Command {
   changing(named('rotate'))
     .description('make a new version; the app moves the accounts')
     .option('--if-older-than <duration>', 'a newest version that is younger counts as rotated', parsed(seconds), 3_600)
-    .action(async (name: string, options, command: Command) => {
+    .action(async (name: string, options: { ifOlderThan: number }, command: Command) => {
       await cli.run(command, (procedure) => rotateKey(keyOf(name, command), options.ifOlderThan, procedure));
     });
 
   named('status')
     .description('its versions, who uses which, and an open revocation')
-    .action(async (name: string, _options, command: Command) => {
+    .action(async (name: string, _options: unknown, command: Command) => {
       await cli.look(command, (procedure) => keyStatus(keyOf(name, command), cli.environment, procedure), showStatus);
     });
 
@@ -74,7 +90,7 @@ export function addKeyCommands(program: Command, cli: Cli): Command {
     .description('disable versions that nothing uses any more, after a fresh look at everything that uses the key')
     .option('--version <version>', 'this version only (default: every one that may go)')
     .option('--after-hours <hours>', 'how old the next version has to be', number, LEAST_HOURS)
-    .action(async (name: string, options, command: Command) => {
+    .action(async (name: string, options: { version?: string; afterHours: number }, command: Command) => {
       await cli.run(command, (procedure) =>
         retireVersions(keyOf(name, command), options.version, options.afterHours, cli.environment, procedure),
       );

@@ -3,6 +3,14 @@ import { ensureVault } from '../../procedures/vault-ensure.ts';
 import type { Cli } from '../cli.ts';
 import { changing, inGroup, number } from '../options.ts';
 
+interface VaultArguments {
+  subscription?: string;
+  resourceGroup?: string;
+  location?: string;
+  sku?: 'standard' | 'premium';
+  retentionDays?: number;
+}
+
 export function addVaultCommands(program: Command, cli: Cli): void {
   const vault = program.command('vault').description('key vaults');
   inGroup(changing(vault.command('ensure')), 'to create it in')
@@ -10,8 +18,8 @@ export function addVaultCommands(program: Command, cli: Cli): void {
     .description('create a key vault with purge protection, or turn it on for one that is there (for good)')
     .addOption(new Option('--sku <sku>', 'premium vaults hold keys in hardware').choices(['standard', 'premium']))
     .option('--retention-days <days>', 'how long deleted keys can be recovered, 7 to 90 (default: 90)', number)
-    .action(async (name: string, _options, command: Command) => {
-      const { subscription, resourceGroup, location, sku, retentionDays } = command.optsWithGlobals();
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const { subscription, resourceGroup, location, sku, retentionDays } = command.optsWithGlobals<VaultArguments>();
       await cli.run(command, (procedure) =>
         ensureVault({ name, subscription, resourceGroup, location, sku, retentionDays }, procedure),
       );

@@ -1,0 +1,282 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { addRoleAssignment } from '../../local/azure/fleet.ts';
+import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
+import type { Principal } from '../../local/azure/world.ts';
+import { run } from '../../src/cli/run.ts';
+import { unique, useProcedures } from '../support/procedures.ts';
+
+const procedures = useProcedures();
+
+interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs a command line in this process. */
+async function cmk(
+  args: readonly string[],
+  options: { tty?: boolean; as?: Principal; answer?: string; env?: Record<string, string> } = {},
+): Promise<Ran> {
+  let [out, err] = ['', ''];
+  const sink = (write: (text: string) => void) => ({ write, isTTY: options.tty });
+  const code = await run(args, {
+    environment: options.env ?? {},
+    out: sink((text) => {
+      out += text;
+    }),
+    err: sink((text) => {
+      err += text;
+    }),
+    ask: options.answer === undefined ? undefined : async () => options.answer ?? '',
+    azure: procedures.azure(options.as),
+  });
+  return { code, out, err };
+}
+
+describe('what a command prints', () => {
+  it('in a pipe: one plain line for each thing, fields apart by tabs, without colours', async () => {
+    const site = procedures.site();
+    const { code, out, err } = await cmk(['account', 'verify', site.account.name]);
+    expect(code).toBe(1);
+    expect(out.split('\n')[0]).toBe(
+      `failed\tkey source\tMicrosoft-managed keys\tcmk account enable ${site.account.name} --vault <vault> --key <key> --identity <identity>`,
+    );
+    expect(stripVTControlCharacters(out)).toBe(out);
+    expect(err).toBe('');
+  });
+
+  it('in a terminal: a table with a header, signs and a last word', async () => {
+    const site = procedures.site();
+    procedures.encrypted(site);
+    const status = await cmk(['key', 'status', site.key, '--vault', site.vault.name], { tty: true });
+    expect(stripVTControlCharacters(status.out)).toMatch(
+      /^https:.*\nVERSION +STATE +CREATED +EXPIRES +USED BY\n\w{32} +Usable/,
+    );
+    const ensure = await cmk(['vault', 'ensure', site.vault.name], { tty: true });
+    expect(stripVTControlCharacters(ensure.out)).toMatch(
+      /^✓ vault kv-.*\n✓ purge protection and soft delete are on\nNothing to do\.\n$/,
+    );
+    const next = await cmk(['key', 'rotate', site.key, '--vault', site.vault.name, '--if-older-than', 'PT0S'], {
+      tty: true,
+    });
+    expect(stripVTControlCharacters(next.out)).toContain(`+ key ${site.vault.name}/files-key rotated`);
+    expect(next.out).toContain('Done.');
+  });
+
+  it('with --json: one document, and nothing else on stdout', async () => {
+    const site = procedures.site();
+    const { code, out } = await cmk(['key', 'ensure', site.key, '--vault', site.vault.name, '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({
+      operation: 'key ensure',
+      dryRun: false,
+      changed: false,
+      entries: [{ kind: 'found' }],
+      result: { version: site.version.version },
+    });
+    expect(JSON.parse((await cmk(['fleet', 'list', '--json'])).out)).toMatchObject({
+      operation: 'fleet list',
+      result: { rows: expect.any(Array) },
+    });
+  });
+
+  it('an error: reason, sentence and next step on stderr; with --json a document', async () => {
+    const args = ['account', 'verify', 'stnowhere'];
+    const plain = await cmk(args);
+    expect(plain).toMatchObject({
+      code: 3,
+      out: '',
+      err: expect.stringMatching(/^AccountNotFound: There is no .*\n.*cmk account create/),
+    });
+    const json = await cmk([...args, '--json']);
+    expect(JSON.parse(json.out)).toEqual({
+      error: { reason: 'AccountNotFound', message: expect.any(String), nextStep: expect.any(String) },
+    });
+  });
+});
+
+describe('exit codes', () => {
+  const site = () => procedures.site();
+  it.each([
+    [0, 'nothing to do', () => ['vault', 'ensure', site().vault.name]],
+    [1, 'a check that found something', () => ['account', 'verify', site().account.name]],
+    [2, 'an unknown command', () => ['key', 'shred']],
+    [2, 'an unknown option', () => ['doctor', '--fast']],
+    [2, 'a missing option', () => ['account', 'enable', 'st1', '--vault', 'kv']],
+    [2, 'a wrong duration', () => ['account', 'enable', 'st1', '--vault', 'kv', '--key', 'k', '--wait', 'soon']],
+    [2, 'a bad name', () => ['vault', 'ensure', 'kv_files']],
+    [2, 'a key without its vault', () => ['key', 'status', 'files-key']],
+    [2, 'an unknown cloud', () => ['key', 'status', 'k', '--vault', 'kv', '--cloud', 'Mars']],
+    [3, 'a refusal', () => ['key', 'status', 'nowhere', '--vault', site().vault.name]],
+    [0, 'help', () => ['--help']],
+  ])('%i for %s', async (code, _, args) => {
+    expect((await cmk(args())).code).toBe(code);
+  });
+
+  it('4 for somebody without the right, with what to ask for', async () => {
+    const { vault, key } = procedures.site();
+    const stranger = procedures.stranger();
+    const { code, err } = await cmk(['key', 'status', key, '--vault', vault.name], { as: stranger });
+    expect(code).toBe(4);
+    expect(err).toContain('cmk role ensure --assignee me');
+  });
+
+  it('5 for a role that does not count in time', async () => {
+    procedures.world.settings.rolePropagationMs = 3_600_000;
+    const target = procedures.site({ role: false });
+    const args = [
+      'account',
+      'enable',
+      target.account.name,
+      '--vault',
+      target.vault.name,
+      '--key',
+      target.key,
+      '--identity',
+      target.identity.name,
+      '--grant',
+      '--wait',
+      'PT1M',
+    ];
+    const { code, err } = await cmk(args);
+    expect(code).toBe(5);
+    expect(err).toMatch(/waiting for the role of the identity to reach Storage: \d+ of at most 60 s/);
+    expect(err).toContain('Run the same command again');
+  });
+});
+
+describe('break-glass', () => {
+  it('asks for the name of the key, and does nothing for another one', async () => {
+    const site = procedures.site();
+    const args = ['key', 'revoke', site.key, '--vault', site.vault.name];
+    const wrong = await cmk(args, { answer: 'other/key' });
+    expect(wrong).toMatchObject({ code: 2, err: expect.stringContaining('nothing was changed') });
+    expect(site.version.enabled).toBe(true);
+    const right = await cmk(args, { answer: `${site.vault.name}/${site.key}` });
+    expect(right.code).toBe(0);
+    expect(site.version.enabled).toBe(false);
+  });
+
+  it('exits 1 when a version stays open', async () => {
+    const site = procedures.site();
+    procedures.local.faults.add([
+      { match: { method: 'PATCH', path: site.version.version }, answer: { status: 503, body: {} } },
+    ]);
+    const { code, out } = await cmk(['key', 'revoke', site.key, '--vault', site.vault.name, '--yes']);
+    expect(code).toBe(1);
+    expect(out).toContain('is NOT shut');
+  });
+});
+
+describe('roles', () => {
+  it('gives the operator the right to manage keys, and an identity the right to use them', async () => {
+    const site = procedures.site({ role: false });
+    const admin = procedures.stranger();
+    addRoleAssignment(procedures.world, {
+      scope: site.group.id,
+      principalId: admin.objectId,
+      role: BUILT_IN_ROLES.Owner,
+      settled: true,
+    });
+    const mine = await cmk(['role', 'ensure', '--assignee', 'me', '--vault', site.vault.name], { as: admin });
+    expect(mine).toMatchObject({ code: 0, out: expect.stringContaining('Key Vault Crypto Officer given to') });
+    const args = ['role', 'ensure', '--assignee', site.identity.principalId, '--vault', site.vault.name];
+    expect((await cmk(args)).out).toContain('Key Vault Crypto Service Encryption User given to');
+    expect((await cmk(args)).out).not.toContain('given');
+  });
+});
+
+describe('doctor', () => {
+  it('finds everything in order for whoever may everything', async () => {
+    const site = procedures.site();
+    const { code, out } = await cmk(['doctor', '--vault', site.vault.name]);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^ok\tsign-in\t/);
+    expect(out).toMatch(new RegExp(`ok\tkeys of ${site.vault.name}\tcan be read`));
+  });
+
+  it('says what is missing, and how to get it', async () => {
+    const site = procedures.site();
+    const reader = procedures.stranger();
+    addRoleAssignment(procedures.world, {
+      scope: site.group.id,
+      principalId: reader.objectId,
+      role: BUILT_IN_ROLES.Reader,
+      settled: true,
+    });
+    const { code, out } = await cmk(['doctor', '--vault', site.vault.name, 'kv-nowhere'], { as: reader });
+    expect(code).toBe(1);
+    expect(out).toMatch(
+      new RegExp(`failed\tkeys of ${site.vault.name}\t.*\tcmk role ensure --assignee me --vault ${site.vault.name}`),
+    );
+    expect(out).toMatch(/failed\tvault kv-nowhere\tThere is no key vault kv-nowhere/);
+  });
+
+  it('looks at the settings of the app, where there are any', async () => {
+    const { out } = await cmk(['doctor'], { env: { CMK_VAULTS: 'nonsense' } });
+    expect(out).toMatch(/failed\tsettings\t.*CMK_VAULTS/);
+  });
+});
+
+describe('completion', () => {
+  it.each([
+    [['acc'], ['account']],
+    [['account', 'en'], ['enable']],
+    [['account', 'onboard', '--fed'], []],
+    [['account', 'enable', '--fed'], ['--federated-client-id']],
+    [['key', 'status', 'k', '--js'], ['--json']],
+    [
+      ['replay', ''],
+      ['key-work', 'account-work'],
+    ],
+    [['__'], []],
+  ])('of %j is %j', async (words, choices) => {
+    const { code, out } = await cmk(['__complete', '--', ...words]);
+    expect(code).toBe(0);
+    expect(out.split('\n').filter((line) => line !== '')).toEqual(choices);
+  });
+
+  it('is a script for bash that bash reads', async () => {
+    const { out } = await cmk(['completion', 'bash']);
+    const words = await new Promise<string>((resolve, reject) => {
+      const script = `cmk() { [ "$1" = __complete ] && echo enable; }\n${out}\nCOMP_WORDS=(cmk account en); COMP_CWORD=2; _cmk; echo "\${COMPREPLY[@]}"`;
+      execFile('bash', ['-c', script], (error, stdout) => (error ? reject(error) : resolve(stdout)));
+    });
+    expect(words.trim()).toBe('enable');
+  });
+});
+
+describe('help', () => {
+  it('is enough to onboard an account: the commands that it shows work as they stand there', async () => {
+    const { out } = await cmk(['--help']);
+    const { account, group } = procedures.site();
+    const shown = [...out.matchAll(/^ {2}cmk (account onboard .*)$/gm)].map(([, line = '']) => line);
+    expect(shown).toHaveLength(2);
+    const names: Record<string, string> = {
+      '<account>': account.name,
+      '<vault>': unique('kv-'),
+      '<key>': 'files-key',
+      '<identity>': unique('id-'),
+    };
+    for (const line of shown) {
+      const ran = await cmk(line.split(' ').map((word) => names[word] ?? word));
+      expect(ran).toMatchObject({ code: 0 });
+    }
+    expect(account.encryption.keySource).toBe('Microsoft.Keyvault');
+    expect(group.id).toBe(account.id.split('/providers/')[0]);
+  });
+});
+
+describe('npx cmk', () => {
+  it('runs from a clone', async () => {
+    const bin = join(import.meta.dirname, '../../bin/cmk.js');
+    const out = await new Promise<string>((resolve, reject) => {
+      execFile(process.execPath, [bin, '--help'], (error, stdout) => (error ? reject(error) : resolve(stdout)));
+    });
+    expect(out).toContain('cmk account onboard');
+  });
+});

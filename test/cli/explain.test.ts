@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { exitCodeOf } from '../../src/cli/exit-codes.ts';
+import { explain } from '../../src/cli/explain.ts';
+import { CmkError } from '../../src/errors.ts';
+
+/** An error as the SDKs throw them. */
+const azure = (statusCode: number, code: string, message = 'said by Azure'): Error =>
+  Object.assign(new Error(message), { name: 'RestError', statusCode, code });
+
+describe('explain', () => {
+  it.each([
+    ['no purge protection', azure(400, 'KeyVaultPolicyError'), 'PurgeProtectionOff', /cmk vault ensure/, 3],
+    [
+      'a missing role of the identity',
+      azure(403, 'KeyVaultAuthenticationFailure'),
+      'IdentityHasNoAccess',
+      /cmk identity ensure/,
+      3,
+    ],
+    ['a key that is not found', azure(404, 'HttpResourceNotFound'), 'KeyNotFound', /cmk key status/, 3],
+    ['a key of a wrong kind', azure(400, 'KeyVaultKeyNotSupported'), 'KeyUnsupported', /--size 3072/, 3],
+    ['an account without an identity', azure(400, 'MissingMsiHeaders'), 'IdentityHasNoAccess', /--identity/, 3],
+    ['a resource group that is not there', azure(404, 'ResourceGroupNotFound'), 'NotFound', /az group create/, 3],
+    ['a subscription that is not there', azure(404, 'SubscriptionNotFound'), 'NotFound', /az account list/, 3],
+    ['a vault name that is taken', azure(409, 'VaultAlreadyExists'), 'NameTaken', /another name/, 3],
+    [
+      'a missing right to attach an identity',
+      azure(403, 'LinkedAuthorizationFailed'),
+      'MissingPermission',
+      /Managed Identity Operator/,
+      4,
+    ],
+    [
+      'a missing right on keys',
+      azure(403, 'Forbidden', 'Caller is not authorized to perform action on resource.'),
+      'MissingPermission',
+      /cmk role ensure --assignee me/,
+      4,
+    ],
+    [
+      'the firewall of a vault',
+      azure(403, 'Forbidden', 'Client address is not authorized and caller is not a trusted service.'),
+      'MissingPermission',
+      /firewall/,
+      4,
+    ],
+    ['throttling', azure(429, 'TooManyRequests'), 'Throttled', /Run it again in 60 s/, 5],
+    ['trouble of the service', azure(500, 'InternalServerError'), 'ServiceUnavailable', /cmk doctor/, 5],
+    [
+      'a name that does not resolve',
+      Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' }),
+      'ServiceUnavailable',
+      /network/,
+      5,
+    ],
+    [
+      'no sign-in',
+      Object.assign(new Error('x'), { name: 'CredentialUnavailableError' }),
+      'SignInNeeded',
+      /az login/,
+      4,
+    ],
+    [
+      'a sign-in that is over',
+      Object.assign(new Error('x'), { name: 'AggregateAuthenticationError' }),
+      'SignInNeeded',
+      /az login/,
+      4,
+    ],
+    ['a change at the same time', azure(409, 'Conflict'), 'Refused', /run it again/, 3],
+    ['a bug', new TypeError('x is not a function'), 'Unexpected', /report it/, 70],
+  ])('turns %s into a sentence with the next step', (_, error, reason, nextStep, code) => {
+    const explanation = explain(error);
+    expect(explanation).toMatchObject({ reason, nextStep: expect.stringMatching(nextStep) });
+    expect(explanation.message).not.toBe('');
+    expect(exitCodeOf(explanation.reason)).toBe(code);
+  });
+
+  it('names the right that is missing, and where', () => {
+    const message =
+      "The client 'a' with object id 'b' does not have authorization to perform action 'Microsoft.Storage/storageAccounts/write' over scope '/subscriptions/s' or the scope is invalid.";
+    expect(explain(azure(403, 'AuthorizationFailed', message))).toEqual({
+      reason: 'MissingPermission',
+      message: 'Your sign-in lacks the right Microsoft.Storage/storageAccounts/write on /subscriptions/s.',
+      nextStep: expect.stringContaining('Owner or User Access Administrator of /subscriptions/s'),
+    });
+  });
+
+  it('leaves our own refusals as they are', () => {
+    const { reason, message, nextStep } = explain(new CmkError('KeyDisabled', 'It is disabled.', 'Enable it.'));
+    expect([reason, message, nextStep]).toEqual(['KeyDisabled', 'It is disabled.', 'Enable it.']);
+  });
+});
