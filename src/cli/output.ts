@@ -114,7 +114,7 @@ export class Output {
   #wait(text: string): void {
     if (this.format === 'terminal' && this.#err.isTTY) {
       this.#clear();
-      this.#err.write(`${this.#paintErr('dim', `… ${text}`.slice(0, (this.#err.columns ?? 80) - 1))}`);
+      this.#err.write(`${this.#paintErr('dim', `… ${text}`.slice(0, (this.#err.columns || 80) - 1))}`);
       this.#waiting = true;
     } else if (text.startsWith('for ')) this.#err.write(`waiting ${text}\n`);
   }
