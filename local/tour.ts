@@ -1,11 +1,12 @@
 import type { TourContext as RunContext, TourResult } from './run/tour-context.ts';
 import { breakGlassSteps } from './tour/break-glass-steps.ts';
 import { TourContext } from './tour/context.ts';
+import { driftSteps } from './tour/drift-steps.ts';
 import { rotationSteps } from './tour/rotation-steps.ts';
 import { Screen } from './tour/screen.ts';
 import type { TourStep } from './tour/step.ts';
 
-const STEPS: readonly TourStep[] = [...rotationSteps, ...breakGlassSteps];
+const STEPS: readonly TourStep[] = [...rotationSteps, ...breakGlassSteps, ...driftSteps];
 
 /** Shows what the app does, as a client of the local Azure and of the app. A step that fails does not stop the others. */
 export async function runTour({ env, out, token }: RunContext): Promise<TourResult> {

@@ -19,7 +19,7 @@ const them = () => outsider(wire.azure);
 
 /** @param autofix null: not set */
 async function check(autofix: string | null = ALL): Promise<DriftReport> {
-  const services = wire.services(autofix === null ? {} : { CMK_AUTOFIX: autofix });
+  const services = wire.services({ CMK_AUTOFIX: autofix ?? '' });
   return runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, services, wire.log);
 }
 
