@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest';
+import { addAccount, addIdentity, addKeyVersion, addVault, allowStorage } from '../../local/azure/fleet.ts';
+import type { Account } from '../../src/accounts/account.ts';
+import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
+import { checkKeyAccess } from '../../src/identities/check-key-access.ts';
+import { outsider } from '../drift/outsider.ts';
+import { group, vaultNamed } from '../support/fleet.ts';
+import { useWire } from '../support/wire.ts';
+
+const wire = useWire();
+const world = () => wire.azure.world;
+
+async function accountsNamed(...names: string[]): Promise<Account[]> {
+  const { accounts } = wire.services();
+  return Promise.all(
+    names.map((name) => accounts.get(parseResourceId(world().storageAccounts.get(name)?.id ?? '') as ResourceId)),
+  );
+}
+
+async function check(vault: string, key: string, accounts: readonly Account[], signal?: AbortSignal) {
+  const services = wire.services({ CMK_VAULTS: vaultNamed(world(), vault).id });
+  const managed = services.settings.vaults.key(`https://${vault}.vault.azure.net/keys/${key}`);
+  if (!managed) throw new Error('The vault is not managed.');
+  return checkKeyAccess(accounts, managed, services, signal);
+}
+
+describe('checkKeyAccess', () => {
+  it('is ready with the role on the vault, for both kinds of identity, and asks once for each principal', async () => {
+    const files = await accountsNamed('stfiles01', 'stfiles02', 'stfiles03');
+    const since = wire.azure.requests.last;
+    expect((await check('kv-files', 'files-key', files)).map(({ ready }) => ready)).toEqual([true, true, true]);
+    expect(wire.arm(since, /roleAssignments/).length).toBe(1);
+    const records = await accountsNamed('strecords01', 'strecords02');
+    expect((await check('kv-records', 'records-key', records)).map(({ ready }) => ready)).toEqual([true, true]);
+  });
+
+  it('is not ready once the role is taken away, and says what lacks', async () => {
+    const identity = addIdentity(world(), group(world()), 'id-no-role');
+    const vault = vaultNamed(world(), 'kv-files');
+    allowStorage(world(), vault, identity.principalId);
+    addAccount(world(), group(world()), {
+      name: 'stnorole',
+      identity,
+      key: { vault, keyName: 'files-key', mode: 'pinned' },
+    });
+    const accounts = await accountsNamed('stnorole');
+    const { roleAssignments } = outsider(wire.azure).roles;
+    for await (const { id } of roleAssignments.listForScope(vault.id.slice(1), {
+      filter: `assignedTo('${identity.principalId}')`,
+    })) {
+      await roleAssignments.deleteById((id ?? '').slice(1));
+    }
+    expect(await check('kv-files', 'files-key', accounts)).toMatchObject([
+      { ready: false, reason: 'IdentityWithoutRole', principalId: identity.principalId, missing: { length: 3 } },
+    ]);
+  });
+
+  it('goes by the access policies where the vault has them', async () => {
+    const identity = addIdentity(world(), group(world()), 'id-policy');
+    const policy = {
+      objectId: identity.principalId,
+      tenantId: world().tenantId,
+      permissions: { keys: ['get', 'wrapKey', 'unwrapKey'] },
+    };
+    const vault = addVault(world(), group(world(), 'rg-keys'), 'kv-policies', {
+      enableRbacAuthorization: false,
+      accessPolicies: [policy],
+    });
+    addKeyVersion(world(), vault, 'k');
+    addAccount(world(), group(world()), { name: 'stpolicy', identity, key: { vault, keyName: 'k', mode: 'pinned' } });
+    const accounts = await accountsNamed('stpolicy');
+    expect(await check('kv-policies', 'k', accounts)).toMatchObject([{ ready: true }]);
+    policy.permissions.keys = ['get', 'wrapKey'];
+    expect(await check('kv-policies', 'k', accounts)).toMatchObject([
+      { ready: false, missing: [expect.stringContaining('unwrapKey')] },
+    ]);
+  });
+
+  it.each([
+    ['the vault', 'kv-files\\?'],
+    ['the role assignments', 'roleAssignments'],
+    ['what a role allows', 'roleDefinitions'],
+  ])('is unknown when %s cannot be read', async (_, path) => {
+    const accounts = await accountsNamed('stfiles01');
+    wire.azure.faults.add([
+      { match: { path }, answer: { status: 403, body: { error: { code: 'AuthorizationFailed' } } } },
+    ]);
+    expect(await check('kv-files', 'files-key', accounts)).toMatchObject([
+      { ready: 'unknown', missing: [expect.stringContaining('AuthorizationFailed')] },
+    ]);
+  });
+
+  it('is unknown for what was not read when the time is up, and does not wait for it', async () => {
+    const accounts = await accountsNamed('stfiles01');
+    wire.azure.faults.add([{ match: { path: 'roleAssignments' }, hang: true }]);
+    const started = Date.now();
+    expect(await check('kv-files', 'files-key', accounts, AbortSignal.timeout(300))).toMatchObject([
+      { ready: 'unknown' },
+    ]);
+    expect(Date.now() - started).toBeLessThan(5_000);
+  });
+});
