@@ -2,8 +2,10 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { wantsPage } from '../../src/drift/call.ts';
+import { ALL_CHECKS } from '../../src/drift/checks.ts';
 import { parseDeadLetters } from '../../src/drift/dead-letters.ts';
 import { countFindings, withHistory } from '../../src/drift/evaluate.ts';
+import { FIXABLE } from '../../src/drift/fixable.ts';
 import { driftPage, PAGE_POLICY } from '../../src/drift/page.ts';
 import { STYLE } from '../../src/drift/page-style.ts';
 import { DRIFT_REPORT, driftReportSchema, type Finding } from '../../src/drift/report.ts';
@@ -23,6 +25,22 @@ describe('the JSON Schema of the report', () => {
     const { components } = openApiDocument() as { components: { schemas: Record<string, { required?: string[] }> } };
     expect(components.schemas.DriftReport?.required).toEqual((driftReportSchema() as { required: string[] }).required);
     expect(DRIFT_REPORT.parse(JSON.parse(JSON.stringify(report())))).toEqual(report());
+  });
+});
+
+describe('docs/drift.md', () => {
+  const text = readFileSync(new URL('../../docs/drift.md', import.meta.url), 'utf8');
+
+  it('has each check with its severity and its promise, in the order of the tables', () => {
+    const rows = [...text.matchAll(/^\| `(\w+)` +\| (error|warning|advice) +\| (.+?) +\|$/gm)];
+    expect(rows.map(([, reason, severity, ensures]) => ({ reason, severity, ensures }))).toEqual(
+      ALL_CHECKS.map(({ reason, severity, ensures }) => ({ reason, severity, ensures })),
+    );
+  });
+
+  it('says of each reason that can be mended what is done', () => {
+    const mending = text.slice(text.indexOf('## Mending'), text.indexOf('## A new vault'));
+    for (const reason of FIXABLE) expect(mending).toContain(`\`${reason}\``);
   });
 });
 
