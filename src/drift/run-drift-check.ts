@@ -1,5 +1,4 @@
 import pMap from 'p-map';
-import type { Failure } from '../azure/failure.ts';
 import { ownStorage } from '../dependents/own-storage.ts';
 import { wantedSubscriptions } from '../events/subscription.ts';
 import { planKeepRevoked } from '../keys/revocation.ts';
@@ -10,7 +9,8 @@ import { APP_CHECKS, KEY_CHECKS, VAULT_CHECKS } from './checks.ts';
 import { countFindings, evaluate, exemptionStates, withHistory } from './evaluate.ts';
 import { fix } from './fixes.ts';
 import { GatheredKeys, unreadOfKeys } from './gather-keys.ts';
-import { gatherSubscription, type SubscriptionContext } from './gather-subscription.ts';
+import type { SubscriptionContext } from './gather-subscription.ts';
+import { gatherSubscriptions } from './gather-subscriptions.ts';
 import { gatherVaults } from './gather-vaults.ts';
 import { known, readPart, type UnreadPart } from './part.ts';
 import { publishReport } from './publish-report.ts';
@@ -20,14 +20,8 @@ import { nextRound, scopeTurns } from './scope-turns.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 import type { SubscriptionResult } from './subscription-result.ts';
 
-/** Subscriptions that are listed at the same time, and keys that are read. */
+/** Keys that are read at the same time. */
 const CONCURRENCY = 8;
-/** What an unfinished check put aside is taken for as long as this. */
-const UNFINISHED_MS = 2 * 3_600_000;
-/** A check that takes longer than this puts aside what it has, subscription by subscription. */
-const PUT_ASIDE_AFTER_MS = 60_000;
-/** How long a subscription that throttles is waited for, in all. */
-const PATIENCE_MS = 120_000;
 
 export interface DriftRun {
   /** Finds the run in the log and in the audit trail; the report's id. */
@@ -162,61 +156,6 @@ function rulesOf({ settings }: Pick<Services, 'settings'>, now: Date): Rules {
   const { functionAppId, storageAccountId } = drift;
   const wanted = functionAppId === undefined ? undefined : wantedSubscriptions({ functionAppId, storageAccountId });
   return { now, drift, wantedSubscriptions: wanted };
-}
-
-interface Gathered {
-  readonly result: SubscriptionResult;
-  /** Read by the check before, which did not come to its end. */
-  readonly resumed: boolean;
-}
-
-/** An operator wants to know how things are now; the timer goes on with what a check that was killed has left. */
-async function gatherSubscriptions(
-  ids: readonly string[],
-  context: () => SubscriptionContext,
-  run: DriftRun,
-  startedOn: Date,
-  services: Services,
-): Promise<Gathered[]> {
-  const { driftStorage, now } = services;
-  const since = new Date(startedOn.getTime() - UNFINISHED_MS);
-  const left = run.by === 'timer' ? await driftStorage.unfinished(since).catch(() => []) : [];
-  const putAside = new Map(left.map((result) => [result.id, result]));
-  return pMap(
-    ids,
-    async (id) => {
-      const before = putAside.get(id);
-      if (before) return { result: before, resumed: true };
-      const result = await patiently(id, context, run, services);
-      // What could not be read is tried again by the next check, so only what is complete is worth keeping.
-      if (result.complete && now().getTime() - startedOn.getTime() > PUT_ASIDE_AFTER_MS) {
-        await driftStorage.putAside(result).catch(() => {});
-      }
-      return { result, resumed: false };
-    },
-    { concurrency: CONCURRENCY },
-  );
-}
-
-/** A subscription that throttles is waited for, as long as it asks, but not for ever: then it is `Unreadable`. */
-async function patiently(
-  id: string,
-  context: () => SubscriptionContext,
-  { patienceMs = PATIENCE_MS, signal }: DriftRun,
-  { sleep }: Services,
-): Promise<SubscriptionResult> {
-  for (let waited = 0; ; ) {
-    const { result, failure } = await gatherSubscription(id, context());
-    const waitMs = waitOf(failure);
-    if (waitMs === undefined || waited + waitMs > patienceMs || signal?.aborted) return result;
-    waited += waitMs;
-    await sleep(waitMs);
-  }
-}
-
-function waitOf(failure: Failure | undefined): number | undefined {
-  if (failure?.kind !== 'throttled') return undefined;
-  return Math.max(1, failure.retryAfterSeconds ?? 10) * 1_000;
 }
 
 function mergeUsage({ usage }: SubscriptionResult, keys: readonly KeySubject[]): void {
