@@ -34,11 +34,11 @@ export function reportVersions(
       const change = changes.get(name);
       const untouched = change === undefined ? known.get(name) : undefined;
       const after = proof ? last.get(name) : (change?.answer ?? untouched);
-      const any = after ?? known.get(name) ?? change?.change.version;
+      const seen = after ?? known.get(name) ?? change?.change.version;
       const error = change?.failure && describe(change.failure);
       return {
         version: name,
-        createdOn: any?.createdOn.toISOString() ?? '',
+        createdOn: seen?.createdOn.toISOString() ?? '',
         before: stateOf(known.get(name), now),
         after: stateOf(after, now),
         recorded: after !== undefined && revocationOf(after) !== undefined,
