@@ -34,6 +34,8 @@ export const REASONS = {
   RevocationIncomplete: 'Not every version is proved to be disabled; the call can be repeated.',
   StillOpen: 'A version of a revoked key could not be disabled.',
   KeptRevoked: 'A version that appeared while the key is revoked was disabled under the same revocation.',
+  KeptRevokedUnrecorded:
+    'A version of a revoked key was disabled without a record, for want of a tag: a restore leaves it off. Once the key is restored, enable it by hand, or make a new version.',
   Restored: 'Everything that the revocation disabled is enabled again.',
   RestoreIncomplete: 'Not everything that the revocation disabled is enabled again; the call can be repeated.',
   NothingToRestore: 'No revocation of this key is open; nothing was changed.',

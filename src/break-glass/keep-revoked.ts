@@ -1,6 +1,6 @@
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { openRevocation, planKeepRevoked, type Revocation } from '../keys/revocation.ts';
+import { openRevocation, planKeepRevoked, type Revocation, revocationOf } from '../keys/revocation.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { Services } from '../services.ts';
@@ -12,7 +12,8 @@ const AUDIT_WAIT_MS = 2_000;
 
 /**
  * Keeps a revoked key shut: versions that appeared since (a rotation policy fires during an incident, say) are disabled
- * under the same revocation. Without an open revocation nothing is changed. Returns what was read.
+ * under the same revocation. One without a tag to spare is disabled too, and said: a restore will not know of it. Without
+ * an open revocation nothing is changed. Returns what was read.
  *
  * @throws the SDK's error when the versions cannot be listed, or a version cannot be disabled
  */
@@ -29,7 +30,12 @@ export async function keepRevoked(
     const about = { key: key.id, version: change.version.version, revocation: open.id };
     if (answer) {
       log({ level: 'warning', reason: 'KeptRevoked', message: REASONS.KeptRevoked, ...about });
-      const details = { version: about.version, revocation: open.id };
+      // As answered: a tag that Key Vault refused is missing as well.
+      const recorded = revocationOf(answer) !== undefined;
+      if (!recorded) {
+        log({ level: 'error', reason: 'KeptRevokedUnrecorded', message: REASONS.KeptRevokedUnrecorded, ...about });
+      }
+      const details = { version: about.version, revocation: open.id, recorded };
       await services.audit(
         { action: 'key.keepRevoked', reason: 'KeptRevoked', resource: key.id, details },
         AUDIT_WAIT_MS,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { reconcileAccount } from '../../src/accounts/reconcile-account.ts';
 import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
+import type { AuditEntry } from '../../src/audit/record.ts';
 import { handleRestore } from '../../src/break-glass/handle-restore.ts';
 import { handleRevoke } from '../../src/break-glass/handle-revoke.ts';
 import { keepRevoked } from '../../src/break-glass/keep-revoked.ts';
@@ -107,6 +108,42 @@ describe('while a key is revoked', () => {
     expect(enabledOf(key)).toEqual([false, false, false]);
     expect(await restore(key, services)).toMatchObject({ reason: 'Restored', complete: true });
     expect(enabledOf(key)).toEqual([false, false, true]);
+  });
+
+  it('a later version without a tag to spare is shut all the same, and the log says what a restore leaves off', async () => {
+    const key = keyOf(wire.azure, 1);
+    const services = wire.services();
+    const { revocation } = await revoke(key, services);
+    const [full, spare] = [addVersion(key), addVersion(key)];
+    full.tags = Object.fromEntries(Array.from({ length: 15 }, (_, n) => [`tag-${n}`, 'x']));
+    const audited: AuditEntry[] = [];
+    const audit: Services['audit'] = async (entry) => {
+      audited.push(entry);
+      return { written: { file: 'f', seq: 1, hash: 'h' } };
+    };
+    const look = () => keepRevoked(managed(key, services), { ...services, keys: services.urgentKeys, audit }, wire.log);
+
+    await look();
+
+    expect(enabledOf(key)).toEqual([false, false, false]);
+    const about = { key: key.id(), version: full.version, revocation: revocation?.id };
+    const said = wire.records.filter(({ reason }) => reason === 'KeptRevokedUnrecorded');
+    expect(said).toMatchObject([{ level: 'error', ...about }]);
+    expect(said[0]?.message).toMatch(/restore leaves it off/);
+    expect(reasons().filter((reason) => reason === 'KeptRevoked')).toHaveLength(2);
+    const recorded = audited.map(({ reason, details }) => [reason, details?.version, details?.recorded]);
+    expect(recorded).toHaveLength(2);
+    expect(recorded).toEqual(
+      expect.arrayContaining([
+        ['KeptRevoked', spare.version, true],
+        ['KeptRevoked', full.version, false],
+      ]),
+    );
+    // It is said once, when it is done.
+    await look();
+    expect(reasons().filter((reason) => reason === 'KeptRevokedUnrecorded')).toHaveLength(1);
+    expect(await restore(key, services)).toMatchObject({ complete: true });
+    expect(enabledOf(key)).toEqual([true, false, true]);
   });
 
   it('without a tag to spare on any version the answer warns that it cannot be kept shut', async () => {
