@@ -34,6 +34,8 @@ export interface Inventory {
 /**
  * Finds what depends on a key, page by page, and hands each dependent to `found` as soon as it is known: nothing is kept
  * in memory, and what cannot be read neither hides nor holds up the rest.
+ *
+ * @throws what `found` throws first; the search ends there, as whoever looks again finds everything again
  */
 export async function findDependents(
   key: ManagedKey,
@@ -43,8 +45,19 @@ export async function findDependents(
 ): Promise<Inventory> {
   const unreadableSubscriptions: UnreadableSubscription[] = [];
   const unreadableScopes: UnreadableScopes[] = [];
+  const notHanded: unknown[] = [];
   let dependents = 0;
   let accountsSeen = 0;
+
+  /** Never rejects: nobody waits for it while the next page is under way, and it says nothing about the list. */
+  const hand = async (account: Account): Promise<void> => {
+    dependents += 1;
+    try {
+      await found(account);
+    } catch (error) {
+      notHanded.push(error);
+    }
+  };
 
   // A region that throttles is not asked again: asking early only makes the wait longer.
   const throttled = new Map<string, Failure>();
@@ -76,8 +89,7 @@ export async function findDependents(
         for await (const account of services.accounts.list(subscription)) {
           accountsSeen += 1;
           if (usesKey(accountKeyUse(account.encryption), key)) {
-            dependents += 1;
-            handing.push(found(account));
+            handing.push(hand(account));
           } else if (services.settings.scopeDiscovery === 'all') {
             others.push(account);
           }
@@ -85,22 +97,23 @@ export async function findDependents(
             await Promise.all(handing);
             handing = [];
           }
+          if (notHanded.length > 0) return;
         }
-        await Promise.all(handing);
       } catch (error) {
         unreadableSubscriptions.push({ id: subscription, failure: describeFailure(error) });
+      } finally {
+        await Promise.all(handing);
       }
       await pMap(
         others,
         async (account) => {
-          if (!(await hasDependentScope(account))) return;
-          dependents += 1;
-          await found(account);
+          if (notHanded.length === 0 && (await hasDependentScope(account))) await hand(account);
         },
         { concurrency: CONCURRENCY },
       );
     },
     { concurrency: CONCURRENCY },
   );
+  if (notHanded.length > 0) throw notHanded[0];
   return { dependents, accountsSeen, unreadableSubscriptions, unreadableScopes };
 }

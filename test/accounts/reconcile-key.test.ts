@@ -183,6 +183,28 @@ describe('what cannot be read', () => {
     );
   });
 
+  it('a dependent that cannot be put to work is not forgotten, though its subscription could be listed', async () => {
+    const accountWork = wire.queues.getQueueClient(ACCOUNT_WORK);
+    await accountWork.delete();
+    try {
+      // The refusal comes while the next page is waited for.
+      wire.azure.world.settings.storageListPageSize = 1;
+      wire.azure.faults.add([{ match: { method: 'GET', path: 'storageAccounts.*skiptoken' }, delayMs: 100 }]);
+      const files = key();
+      files.account();
+      await deliver(files.keyWork(), wire.services(BOTH));
+      expect(wire.records).toContainEqual(
+        expect.objectContaining({ reason: 'Poisoned', detail: expect.stringContaining('QueueNotFound') }),
+      );
+      expect(wire.records.map(({ reason }) => reason)).not.toContain('SubscriptionUnreadable');
+      expect(await wire.queues.getQueueClient(`${KEY_WORK}-poison`).peekMessages()).toMatchObject({
+        peekedMessageItems: [{ messageText: JSON.stringify(files.keyWork()) }],
+      });
+    } finally {
+      await accountWork.create();
+    }
+  });
+
   it('a vault that is gone is asked for again', async () => {
     const { vaults } = wire.azure.world;
     const vault = vaultNamed(wire.azure.world, 'kv-records');
