@@ -10,8 +10,11 @@ import { readEffect } from './effect-of-key.ts';
 import type { KeyStatus } from './schemas.ts';
 import { lockoutWarning } from './warnings.ts';
 
-/** How long the answer waits for what depends on the key, and for the file services. Milliseconds. */
-const DEPENDENTS_MS = 20_000;
+/**
+ * How long the answer waits for what depends on the key. Whoever asks may be in the middle of an incident, and what is not
+ * read by then is named in the answer; reading and asking the file services beside it takes no longer. Milliseconds.
+ */
+const DEPENDENTS_MS = 8_000;
 
 /**
  * How a key stands: its versions, an open revocation, what depends on it, and what that shows to whoever uses the data.

@@ -4,6 +4,7 @@ import { accountKeyUse, scopeKeyUse, usesKey } from '../accounts/key-use.ts';
 import type { StorageAccounts } from '../accounts/storage-client.ts';
 import { parseResourceId, type ResourceId, sameResource } from '../azure/resource-id.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Reason } from '../reasons.ts';
 import type { Services } from '../services.ts';
 import { describe } from '../work/outcome.ts';
 import type { DependentAccount, DependentScope, OtherDependent, Unread } from './dependent.ts';
@@ -73,10 +74,13 @@ class Reading {
   }
 
   async run(): Promise<void> {
+    // Parts of their own, begun while the list is read: one that is slow does not make the list a slow one.
+    const details: Promise<void>[] = [];
     await Promise.all([
-      this.#parts.read('storage accounts', 'SubscriptionUnreadable', () => this.#readAccounts()),
+      this.#parts.read('storage accounts', 'SubscriptionUnreadable', () => this.#readAccounts(details)),
       this.#parts.read('other resource types', 'OtherResourcesUnreadable', () => this.#readOthers()),
     ]);
+    await Promise.all(details);
   }
 
   soFar(): BlastRadius {
@@ -95,9 +99,8 @@ class Reading {
     };
   }
 
-  async #readAccounts(): Promise<void> {
+  async #readAccounts(details: Promise<void>[]): Promise<void> {
     const { settings, subscriptions } = this.#services;
-    const details: Promise<void>[] = [];
     const accounts = this.#watched((own) => details.push(this.#readOwnStorage(own)));
     const inventory = await findDependents(
       this.#key,
@@ -119,7 +122,6 @@ class Reading {
       const detail = 'Only accounts that use the key themselves are looked at (CMK_SCOPE_DISCOVERY=dependents).';
       this.#parts.unread('encryption scopes of other accounts', 'ScopesNotAsked', detail);
     }
-    await Promise.all(details);
   }
 
   /** The accounts client, heeding the signal, and calling back when the app's own storage passes by. */
@@ -141,34 +143,33 @@ class Reading {
 
   async #readShares(account: Account): Promise<void> {
     if (!usesKey(accountKeyUse(account.encryption), this.#key)) return;
-    await this.#limit(() =>
-      this.#parts.read(`file shares of ${account.id}`, 'SharesUnreadable', async () => {
-        for await (const share of this.#services.shares.list(idOf(account), this.#signal)) {
-          this.#change(account, (known) => ({ ...known, shares: [...known.shares, share] }));
-        }
-      }),
-    );
+    await this.#inTurn(`file shares of ${account.id}`, 'SharesUnreadable', async () => {
+      for await (const share of this.#services.shares.list(idOf(account), this.#signal)) {
+        this.#change(account, (known) => ({ ...known, shares: [...known.shares, share] }));
+      }
+    });
   }
 
   async #readScopes(account: Account): Promise<void> {
-    await this.#limit(() =>
-      this.#parts.read(`encryption scopes of ${account.id}`, 'ScopesUnreadable', async () => {
-        for await (const scope of this.#scopesOnKey(account)) {
-          this.#change(account, (known) => ({ ...known, scopes: [...known.scopes, scope] }));
-        }
-      }),
-    );
+    await this.#inTurn(`encryption scopes of ${account.id}`, 'ScopesUnreadable', async () => {
+      for await (const scope of this.#scopesOnKey(account)) {
+        this.#change(account, (known) => ({ ...known, scopes: [...known.scopes, scope] }));
+      }
+    });
   }
 
   async #readOwnStorage(own: Account): Promise<void> {
     if (usesKey(accountKeyUse(own.encryption), this.#key)) return; // a dependent like any other
-    await this.#limit(() =>
-      this.#parts.read(`encryption scopes of the app's own storage ${own.id}`, 'ScopesUnreadable', async () => {
-        let found = false;
-        for await (const _ of this.#scopesOnKey(own)) found = true;
-        this.#selfLockout = found;
-      }),
-    );
+    await this.#inTurn(`encryption scopes of the app's own storage ${own.id}`, 'ScopesUnreadable', async () => {
+      let found = false;
+      for await (const _ of this.#scopesOnKey(own)) found = true;
+      this.#selfLockout = found;
+    });
+  }
+
+  /** Reads a part when its turn comes; it counts as under way from now on, so that it is missed if that is too late. */
+  #inTurn(what: string, reason: Reason, run: () => Promise<void>): Promise<void> {
+    return this.#parts.read(what, reason, () => this.#limit(run));
   }
 
   async *#scopesOnKey(account: Account): AsyncIterable<DependentScope> {
