@@ -1,5 +1,5 @@
 import { describeFailure } from '../azure/failure.ts';
-import { timeBoxed, untilAborted } from '../dependents/time-box.ts';
+import { timeBoxed, untilAborted } from '../azure/time-box.ts';
 import type { KeyEffect } from '../effect/effect.ts';
 import { probe } from '../effect/probe.ts';
 import { findProbeTargets } from '../effect/probe-targets.ts';

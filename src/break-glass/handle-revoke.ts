@@ -1,5 +1,5 @@
+import { timeBoxed } from '../azure/time-box.ts';
 import { readBlastRadius } from '../dependents/blast-radius.ts';
-import { timeBoxed } from '../dependents/time-box.ts';
 import type { Caller } from '../http/caller.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';

@@ -1,5 +1,5 @@
+import { timeBoxed } from '../azure/time-box.ts';
 import { readBlastRadius } from '../dependents/blast-radius.ts';
-import { timeBoxed } from '../dependents/time-box.ts';
 import { compareAge, newestUsableVersion, usability } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { openRevocation, revocationOf } from '../keys/revocation.ts';

@@ -1,7 +1,7 @@
 import type { Account } from '../accounts/account.ts';
 import { findDependents } from '../accounts/inventory.ts';
 import { describeFailure } from '../azure/failure.ts';
-import { timeBoxed, untilAborted } from '../dependents/time-box.ts';
+import { timeBoxed, untilAborted } from '../azure/time-box.ts';
 import { checkKeyAccess } from '../identities/check-key-access.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Services } from '../services.ts';

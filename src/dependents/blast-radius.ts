@@ -3,6 +3,7 @@ import { findDependents } from '../accounts/inventory.ts';
 import { accountKeyUse, scopeKeyUse, usesKey } from '../accounts/key-use.ts';
 import type { StorageAccounts } from '../accounts/storage-client.ts';
 import { parseResourceId, type ResourceId, sameResource } from '../azure/resource-id.ts';
+import { untilAborted } from '../azure/time-box.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
 import type { Services } from '../services.ts';
@@ -13,7 +14,6 @@ import { keyUseQuery, keyUses } from './key-paths.ts';
 import { limited } from './limit.ts';
 import { ownStorage } from './own-storage.ts';
 import { Parts } from './parts.ts';
-import { untilAborted } from './time-box.ts';
 
 /** Accounts whose shares and encryption scopes are read at the same time. */
 const CONCURRENCY = 8;

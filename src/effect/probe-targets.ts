@@ -1,9 +1,9 @@
 import { findDependents } from '../accounts/inventory.ts';
 import { describeFailure } from '../azure/failure.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import { timeBoxed, untilAborted } from '../azure/time-box.ts';
 import type { FileShare } from '../dependents/file-shares-client.ts';
 import { limited } from '../dependents/limit.ts';
-import { timeBoxed, untilAborted } from '../dependents/time-box.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Services } from '../services.ts';
 import { describe } from '../work/outcome.ts';

@@ -1,6 +1,6 @@
 import pMap from 'p-map';
 import { describeFailure } from '../azure/failure.ts';
-import { timeBoxed, untilAborted } from '../dependents/time-box.ts';
+import { timeBoxed, untilAborted } from '../azure/time-box.ts';
 import { REASONS } from '../reasons.ts';
 import type { Services } from '../services.ts';
 import { type Seen, seen } from './seen.ts';

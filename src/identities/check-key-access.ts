@@ -1,7 +1,7 @@
 import pMap from 'p-map';
 import type { Account } from '../accounts/account.ts';
 import { describeFailure } from '../azure/failure.ts';
-import { untilAborted } from '../dependents/time-box.ts';
+import { untilAborted } from '../azure/time-box.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Services } from '../services.ts';
 import type { VaultProperties } from '../vaults/vault-client.ts';

@@ -2,7 +2,7 @@ import type { TokenCredential } from '@azure/identity';
 import { KeyClient, type KeyProperties } from '@azure/keyvault-keys';
 import { describeFailure } from '../azure/failure.ts';
 import { SharedReads } from '../azure/shared-reads.ts';
-import { timeBoxed } from '../dependents/time-box.ts';
+import { timeBoxed } from '../azure/time-box.ts';
 import type { KeyVersion } from './key-versions.ts';
 import { compareAge } from './key-versions.ts';
 import type { ManagedKey, ManagedVault } from './managed-vaults.ts';

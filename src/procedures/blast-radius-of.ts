@@ -1,5 +1,5 @@
+import { timeBoxed } from '../azure/time-box.ts';
 import { type BlastRadius, readBlastRadius } from '../dependents/blast-radius.ts';
-import { timeBoxed } from '../dependents/time-box.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { readSettings } from '../settings.ts';
 import type { Azure } from './azure.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { timeBoxed, untilAborted } from '../../src/dependents/time-box.ts';
+import { timeBoxed, untilAborted } from '../../src/azure/time-box.ts';
 
 const never = new Promise<never>(() => {});
 
