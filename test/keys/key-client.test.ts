@@ -58,13 +58,13 @@ describe('listVersions', () => {
   it('is one request, and a second only when two versions were made in the same second', async () => {
     const services = wire.services();
     const key = keyIn();
-    key.add();
+    const { created } = key.add();
     await services.keys.listVersions(managed(key, services)); // fetches the token
     let since = wire.azure.requests.last;
     await services.keys.listVersions(managed(key, services));
     expect(asked(since)).toEqual([`GET /keys/${key.name}/versions 200`]);
 
-    const last = addKeyVersion(wire.azure.world, key.vault, key.name);
+    const last = Object.assign(addKeyVersion(wire.azure.world, key.vault, key.name), { created });
     since = wire.azure.requests.last;
     const versions = await services.keys.listVersions(managed(key, services));
     expect(asked(since)).toEqual([`GET /keys/${key.name}/versions 200`, `GET /keys/${key.name}/ 200`]);

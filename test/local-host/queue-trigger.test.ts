@@ -1,6 +1,6 @@
 import type { InvocationContext } from '@azure/functions';
 import { type QueueClient, QueueServiceClient } from '@azure/storage-queue';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { useAzurite } from '../support/azurite.ts';
 import { eventually } from '../support/eventually.ts';
 import { useHost } from './fixture.ts';
@@ -116,6 +116,8 @@ describe('a batch', () => {
     let most = 0;
     let done = 0;
     const releases: (() => void)[] = [];
+    const release = () => releases.shift()?.();
+    onTestFinished(() => releases.forEach((end) => void end())); // or the host would take nothing for the tests after it
     onQueue(async () => {
       running += 1;
       most = Math.max(most, running);
@@ -123,15 +125,20 @@ describe('a batch', () => {
       running -= 1;
       done += 1;
     });
-    for (let index = 0; index < 9; index++) await work.sendMessage(`${index} `);
-    await eventually('a batch at work', () => running === 4);
-    releases.shift()?.();
-    await eventually('one done', () => done === 1);
-    expect(running).toBe(3); // above the threshold: no new batch
-    releases.shift()?.();
-    await eventually('the next batch', () => running === 6); // 2 left over and 4 new ones
+    // Three at work are above the threshold: nothing is taken while the others are sent, so that they come as a batch.
+    for (let index = 0; index < 3; index++) await work.sendMessage(`first ${index}`);
+    await eventually('three at work', () => running === 3);
+    for (let index = 0; index < 6; index++) await work.sendMessage(`then ${index}`);
+    expect(running).toBe(3);
+    release();
+    await eventually('a whole batch beside those left over', () => running === 6); // 2 and 4 new ones
+    for (let left = 5; left >= 3; left--) {
+      release();
+      await eventually('one less', () => running === left);
+    }
+    expect(done).toBe(4); // above the threshold: no new batch
     while (done < 9) {
-      releases.shift()?.();
+      release();
       await eventually('progress', () => done === 9 || releases.length > 0);
     }
     expect(most).toBe(6);
