@@ -176,6 +176,29 @@ describe('identities of an account', () => {
   });
 });
 
+describe('an identity that is deleted', () => {
+  const apiVersion = '?api-version=2024-11-30';
+
+  it('stays named on the account, and one made again under its name is another that the account cannot use', async () => {
+    const { world } = local.azure;
+    const account = add('pinned');
+    addKeyVersion(world, vault, 'key');
+    const before = (await arm(local.azure, 'GET', account.id)).body;
+    expect((await arm(local.azure, 'DELETE', `${identity.id}${apiVersion}`)).status).toBe(200);
+    expect((await arm(local.azure, 'GET', `${identity.id}${apiVersion}`)).body.error?.code).toBe('ResourceNotFound');
+    expect((await arm(local.azure, 'GET', account.id)).body).toEqual(before);
+    expect((await patchKey(account, { ...(await keyOf(account)), keyversion: '' })).status).toBe(400);
+
+    const again = await arm(local.azure, 'PUT', `${identity.id}${apiVersion}`, { body: { location: 'westeurope' } });
+    expect(again.status).toBe(201);
+    const principalId = String(again.body.properties?.principalId);
+    expect(principalId).not.toBe(identity.principalId);
+    allowStorage(world, vault, principalId);
+    expect((await arm(local.azure, 'GET', account.id)).body).toEqual(before);
+    expect((await patchKey(account, { ...(await keyOf(account)), keyversion: '' })).status).toBe(400);
+  });
+});
+
 describe('lists of accounts', () => {
   it('come in pages that nextLink leads through', async () => {
     local.azure.world.settings.storageListPageSize = 2;

@@ -1,5 +1,6 @@
 import { findVault } from '../key-vault/keys.ts';
 import { hasKeyPermission } from '../key-vault/permissions.ts';
+import { sameId } from '../storage/encryption-identity.ts';
 import type { Key, KeyVersion, StorageAccount, Vault, World } from '../world.ts';
 import type { keyRefusals } from './errors.ts';
 
@@ -42,9 +43,10 @@ function principalOf(world: World, account: StorageAccount): string | undefined 
   const chosen = account.encryption.identity?.userAssignedIdentity;
   const { identity } = account;
   if (!chosen) return identity?.type.includes('SystemAssigned') ? identity.principalId : undefined;
-  const attached = Object.keys(identity?.userAssignedIdentities ?? {});
-  if (!attached.some((id) => id.toLowerCase() === chosen.toLowerCase())) return undefined;
-  return world.identities.get(chosen.toLowerCase())?.principalId;
+  const attached = Object.entries(identity?.userAssignedIdentities ?? {}).find(([id]) => sameId(id, chosen));
+  const existing = world.identities.get(chosen.toLowerCase());
+  // One made again under the name of one that was deleted is another.
+  return existing && existing.principalId === attached?.[1].principalId ? existing.principalId : undefined;
 }
 
 function parseIdentifier(

@@ -116,6 +116,17 @@ describe('an account whose key', () => {
       'KeyVaultAccessTokenCannotBeAcquired',
     ],
     [
+      'was reached by an identity that was made again under its name is shut',
+      ({ account, assignment, world }) => {
+        const principalId = '5107a6e0-0000-4000-8000-000000000003';
+        const [id = ''] = Object.keys(account.identity?.userAssignedIdentities ?? {});
+        const deleted = world.identities.get(id.toLowerCase());
+        if (deleted) world.identities.set(id.toLowerCase(), { ...deleted, principalId });
+        world.roleAssignments.set('again', { ...assignment, principalId });
+      },
+      'KeyVaultAccessTokenCannotBeAcquired',
+    ],
+    [
       'was reached by an identity that is detached is shut',
       ({ account }) => {
         account.identity = { type: 'None' };
