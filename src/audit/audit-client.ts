@@ -1,4 +1,5 @@
 import { type ContainerClient, RestError } from '@azure/storage-blob';
+import { withinTime } from '../azure/time-box.ts';
 import type { AppendResult, AuditFiles, AuditSlice } from './audit-files.ts';
 
 /**
@@ -8,43 +9,45 @@ import type { AppendResult, AuditFiles, AuditSlice } from './audit-files.ts';
  * own `tryTimeoutInMs` only asks the service to give up; a connection that hangs would hang for good.
  */
 export function auditFiles(container: ContainerClient, timeoutMs = 5_000): AuditFiles {
-  const bounded = () => ({ abortSignal: AbortSignal.timeout(timeoutMs) });
+  const bounded = <T>(run: (limit: { readonly abortSignal: AbortSignal }) => Promise<T>): Promise<T> =>
+    withinTime(timeoutMs, run);
   return {
     async list() {
-      const files = [];
       try {
-        for await (const { name, properties } of container.listBlobsFlat(bounded())) {
-          const { contentLength = 0, blobType } = properties;
-          files.push({ name, size: contentLength, appendable: blobType === 'AppendBlob' });
-        }
+        return await bounded(async (limit) => {
+          const files = [];
+          for await (const { name, properties } of container.listBlobsFlat(limit)) {
+            const { contentLength = 0, blobType } = properties;
+            files.push({ name, size: contentLength, appendable: blobType === 'AppendBlob' });
+          }
+          return files;
+        });
       } catch (error) {
         if (codeOf(error) === 'ContainerNotFound') return [];
         throw error;
       }
-      return files;
     },
 
     async create(name) {
       const blob = container.getAppendBlobClient(name);
-      const makeBlob = () =>
-        blob.createIfNotExists({
-          ...bounded(),
-          blobHTTPHeaders: { blobContentType: 'application/jsonl; charset=utf-8' },
-        });
+      const blobHTTPHeaders = { blobContentType: 'application/jsonl; charset=utf-8' };
+      const makeBlob = () => bounded((limit) => blob.createIfNotExists({ ...limit, blobHTTPHeaders }));
       try {
         await makeBlob();
       } catch (error) {
         if (codeOf(error) !== 'ContainerNotFound') throw error;
-        await container.createIfNotExists(bounded());
+        await bounded((limit) => container.createIfNotExists(limit));
         await makeBlob();
       }
     },
 
     async append(name, position, bytes) {
+      const blob = container.getAppendBlobClient(name);
+      const conditions = { appendPosition: position };
       try {
-        const { blobCommittedBlockCount = 0 } = await container
-          .getAppendBlobClient(name)
-          .appendBlock(bytes, bytes.length, { ...bounded(), conditions: { appendPosition: position } });
+        const { blobCommittedBlockCount = 0 } = await bounded((limit) =>
+          blob.appendBlock(bytes, bytes.length, { ...limit, conditions }),
+        );
         return { result: 'appended', blocks: blobCommittedBlockCount };
       } catch (error) {
         return appendFailure(error);
@@ -52,16 +55,17 @@ export function auditFiles(container: ContainerClient, timeoutMs = 5_000): Audit
     },
 
     async read(name, from, to) {
+      const blob = container.getAppendBlobClient(name);
       try {
-        const answer = await container
-          .getAppendBlobClient(name)
-          .download(from, to === undefined ? undefined : to - from, bounded());
-        const bytes = await collect(answer.readableStreamBody);
-        return {
-          bytes,
-          size: sizeOf(answer.contentRange) ?? bytes.length,
-          blocks: answer.blobCommittedBlockCount ?? 0,
-        };
+        return await bounded(async (limit) => {
+          const answer = await blob.download(from, to === undefined ? undefined : to - from, limit);
+          const bytes = await collect(answer.readableStreamBody);
+          return {
+            bytes,
+            size: sizeOf(answer.contentRange) ?? bytes.length,
+            blocks: answer.blobCommittedBlockCount ?? 0,
+          };
+        });
       } catch (error) {
         // An empty file has no range at all; a shortened one none from there on.
         if (codeOf(error) === 'InvalidRange' || codeOf(error) === 'BlobNotFound') return undefined;

@@ -17,6 +17,21 @@ export async function timeBoxed<T>(
 }
 
 /**
+ * Runs requests of an Azure SDK within a time limit. The limit ends with them: `AbortSignal.timeout` would keep each
+ * request and its connection in memory until its time is up.
+ *
+ * @param ms milliseconds for all that `run` does
+ * @param run hands what it is given to each request, as part of its options
+ */
+export function withinTime<T>(
+  ms: number,
+  run: (limit: { readonly abortSignal: AbortSignal }) => Promise<T>,
+  outer?: AbortSignal,
+): Promise<T> {
+  return timeBoxed((abortSignal) => run({ abortSignal }), ms, outer);
+}
+
+/**
  * Waits for `work`, but no longer than until the signal aborts, whether or not the work heeds it. True when the work is
  * done; false when time is up first, and then nobody hears of its errors.
  */

@@ -1,5 +1,6 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { describeFailure } from '../azure/failure.ts';
+import { timeBoxed } from '../azure/time-box.ts';
 import type { HeaderReader } from '../http/headers.ts';
 import { jsonResponse } from '../http/json-response.ts';
 import { HttpProblem } from '../http/problem.ts';
@@ -26,8 +27,10 @@ export async function startDriftCheck(
   log: Log,
   waitMs = WAIT_MS,
 ): Promise<HttpResponseInit> {
-  const signal = AbortSignal.timeout(DEADLINE_MS);
-  const running = runDriftCheck({ id, by: 'operator', caller, signal }, services, log);
+  const running = timeBoxed(
+    (signal) => runDriftCheck({ id, by: 'operator', caller, signal }, services, log),
+    DEADLINE_MS,
+  );
   const settled = running.finally(() => underWay.delete(id));
   underWay.set(id, settled);
   let timer: NodeJS.Timeout | undefined;

@@ -1,7 +1,8 @@
 import type { TokenCredential } from '@azure/identity';
-import type { ContainerClient } from '@azure/storage-blob';
+import type { BlobItem, ContainerClient } from '@azure/storage-blob';
 import { appBlobs, appQueues } from '../azure/app-storage.ts';
 import { describeFailure } from '../azure/failure.ts';
+import { withinTime } from '../azure/time-box.ts';
 import { DEAD_LETTER_CONTAINER } from '../events/subscription.ts';
 import type { Settings } from '../settings.ts';
 import { WORK_QUEUES } from '../work/messages.ts';
@@ -44,19 +45,15 @@ export function createDriftStorage(
   const blobs = appBlobs(settings, credential, { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 });
   const queues = appQueues(settings, credential);
   const reports = blobs.getContainerClient(DRIFT_CONTAINER);
-  const bounded = () => ({ abortSignal: AbortSignal.timeout(TIMEOUT_MS) });
 
   const read = async (name: string): Promise<DriftReport | undefined> => {
     const text = await download(reports, name);
     return text === undefined ? undefined : DRIFT_REPORT.parse(JSON.parse(text));
   };
   const names = async (): Promise<{ name: string; metadata: Record<string, string> }[]> => {
-    const found: { name: string; metadata: Record<string, string> }[] = [];
-    for await (const { name, metadata = {} } of listed(reports, REPORTS, { includeMetadata: true })) {
-      found.push({ name, metadata });
-    }
+    const found = await listed(reports, REPORTS, { includeMetadata: true });
     // Names begin with the time.
-    return found.sort((a, b) => (a.name < b.name ? 1 : -1));
+    return found.map(({ name, metadata = {} }) => ({ name, metadata })).sort((a, b) => (a.name < b.name ? 1 : -1));
   };
 
   return {
@@ -81,7 +78,7 @@ export function createDriftStorage(
     },
     async unfinished(since) {
       const results: SubscriptionResult[] = [];
-      for await (const { name, properties } of listed(reports, UNFINISHED)) {
+      for (const { name, properties } of await listed(reports, UNFINISHED)) {
         if (properties.lastModified < since) continue;
         const text = await download(reports, name);
         const result = text === undefined ? undefined : SUBSCRIPTION_RESULT.safeParse(JSON.parse(text)).data;
@@ -91,8 +88,8 @@ export function createDriftStorage(
     },
     putAside: (result) => upload(reports, `${UNFINISHED}${result.id}.json`, JSON.stringify(result), {}),
     async finished() {
-      for await (const { name } of listed(reports, UNFINISHED)) {
-        await reports.getBlobClient(name).deleteIfExists(bounded());
+      for (const { name } of await listed(reports, UNFINISHED)) {
+        await withinTime(TIMEOUT_MS, (limit) => reports.getBlobClient(name).deleteIfExists(limit));
       }
     },
     async poisonMessages() {
@@ -100,7 +97,9 @@ export function createDriftStorage(
         WORK_QUEUES.map(async (queue) => {
           const name = `${queue}-poison`;
           try {
-            const { approximateMessagesCount = 0 } = await queues.getQueueClient(name).getProperties(bounded());
+            const { approximateMessagesCount = 0 } = await withinTime(TIMEOUT_MS, (limit) =>
+              queues.getQueueClient(name).getProperties(limit),
+            );
             return { queue: name, messages: approximateMessagesCount };
           } catch (error) {
             if (describeFailure(error).kind !== 'notFound') throw error;
@@ -112,7 +111,7 @@ export function createDriftStorage(
     async deadLetters(since) {
       const container = blobs.getContainerClient(DEAD_LETTER_CONTAINER);
       const recent: { name: string; writtenOn: Date }[] = [];
-      for await (const { name, properties } of listed(container, '')) {
+      for (const { name, properties } of await listed(container, '')) {
         if (properties.lastModified >= since) recent.push({ name, writtenOn: properties.lastModified });
       }
       const newest = recent.sort((a, b) => b.writtenOn.getTime() - a.writtenOn.getTime()).slice(0, MAX_DEAD_LETTERS);
@@ -125,19 +124,28 @@ export function createDriftStorage(
 }
 
 /** The blobs of a container; none where the container is not there yet. */
-async function* listed(container: ContainerClient, prefix: string, options: { includeMetadata?: boolean } = {}) {
-  const abortSignal = AbortSignal.timeout(TIMEOUT_MS);
+async function listed(
+  container: ContainerClient,
+  prefix: string,
+  options: { includeMetadata?: boolean } = {},
+): Promise<BlobItem[]> {
   try {
-    yield* container.listBlobsFlat({ prefix, abortSignal, ...options });
+    return await withinTime(TIMEOUT_MS, async (limit) => {
+      const blobs: BlobItem[] = [];
+      for await (const blob of container.listBlobsFlat({ prefix, ...limit, ...options })) blobs.push(blob);
+      return blobs;
+    });
   } catch (error) {
     if (describeFailure(error).kind !== 'notFound') throw error;
+    return [];
   }
 }
 
 async function download(container: ContainerClient, name: string): Promise<string | undefined> {
   try {
-    const abortSignal = AbortSignal.timeout(TIMEOUT_MS);
-    return (await container.getBlobClient(name).downloadToBuffer(0, undefined, { abortSignal })).toString('utf8');
+    const blob = container.getBlobClient(name);
+    const bytes = await withinTime(TIMEOUT_MS, (limit) => blob.downloadToBuffer(0, undefined, limit));
+    return bytes.toString('utf8');
   } catch (error) {
     if (describeFailure(error).kind === 'notFound') return undefined;
     throw error;
@@ -150,17 +158,16 @@ async function upload(
   text: string,
   metadata: Record<string, string>,
 ): Promise<void> {
+  const blobHTTPHeaders = { blobContentType: 'application/json; charset=utf-8' };
   const put = () =>
-    container.getBlockBlobClient(name).uploadData(Buffer.from(text), {
-      metadata,
-      blobHTTPHeaders: { blobContentType: 'application/json; charset=utf-8' },
-      abortSignal: AbortSignal.timeout(TIMEOUT_MS),
-    });
+    withinTime(TIMEOUT_MS, (limit) =>
+      container.getBlockBlobClient(name).uploadData(Buffer.from(text), { metadata, blobHTTPHeaders, ...limit }),
+    );
   try {
     await put();
   } catch (error) {
     if (describeFailure(error).code !== 'ContainerNotFound') throw error;
-    await container.createIfNotExists();
+    await withinTime(TIMEOUT_MS, (limit) => container.createIfNotExists(limit));
     await put();
   }
 }

@@ -1,6 +1,7 @@
 import type { TokenCredential } from '@azure/identity';
 import { ShareServiceClient } from '@azure/storage-file-share';
 import type { Cloud } from '../azure/cloud.ts';
+import { withinTime } from '../azure/time-box.ts';
 
 /** The file service of storage accounts, with the app's own identity. */
 export interface FileService {
@@ -24,12 +25,12 @@ export function createFileService(credential: TokenCredential, cloud: Cloud): Fi
         fileRequestIntent: 'backup',
         retryOptions: { maxTries: 1, tryTimeoutInMs: TIMEOUT_MS },
       });
-      const timeout = AbortSignal.timeout(TIMEOUT_MS);
       const root = service.getShareClient(share).rootDirectoryClient;
-      await root
-        .listFilesAndDirectories({ abortSignal: signal ? AbortSignal.any([signal, timeout]) : timeout })
-        .byPage({ maxPageSize: 1 })
-        .next();
+      await withinTime(
+        TIMEOUT_MS,
+        (limit) => root.listFilesAndDirectories(limit).byPage({ maxPageSize: 1 }).next(),
+        signal,
+      );
     },
   };
 }

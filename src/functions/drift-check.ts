@@ -1,4 +1,5 @@
 import { app } from '@azure/functions';
+import { timeBoxed } from '../azure/time-box.ts';
 import { runDriftCheck } from '../drift/run-drift-check.ts';
 import { driftSchedule } from '../drift/schedule.ts';
 import { contextLog } from '../log.ts';
@@ -14,7 +15,9 @@ app.timer('driftCheck', {
   // Not `%CMK_DRIFT_SCHEDULE%`: with that, an app without the setting would have no functions at all.
   schedule: driftSchedule(process.env),
   handler: async (_timer, context) => {
-    const signal = AbortSignal.timeout(DEADLINE_MS);
-    await runDriftCheck({ id: context.invocationId, by: 'timer', signal }, services(), contextLog(context));
+    await timeBoxed(
+      (signal) => runDriftCheck({ id: context.invocationId, by: 'timer', signal }, services(), contextLog(context)),
+      DEADLINE_MS,
+    );
   },
 });

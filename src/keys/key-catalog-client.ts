@@ -1,6 +1,7 @@
 import type { TokenCredential } from '@azure/identity';
 import { KeyClient } from '@azure/keyvault-keys';
 import { describeFailure } from '../azure/failure.ts';
+import { withinTime } from '../azure/time-box.ts';
 import type { ManagedKey, ManagedVault } from './managed-vaults.ts';
 
 /** What a vault holds. Errors are those of `@azure/keyvault-keys`: read them with `describeFailure`. */
@@ -27,19 +28,22 @@ export function createKeyCatalog(credential: TokenCredential): KeyCatalog {
     clients.set(uri, client);
     return client;
   };
-  const limit = (requests = 1) => ({ abortSignal: AbortSignal.timeout(TIMEOUT_MS * requests) });
 
   return {
     async names(vault) {
-      const names: string[] = [];
-      for await (const { name, managed } of clientOf(vault).listPropertiesOfKeys(limit(3))) {
-        if (!managed) names.push(name);
-      }
-      return names;
+      return withinTime(TIMEOUT_MS * 3, async (limit) => {
+        const names: string[] = [];
+        for await (const { name, managed } of clientOf(vault).listPropertiesOfKeys(limit)) {
+          if (!managed) names.push(name);
+        }
+        return names;
+      });
     },
     async material(key, version) {
       try {
-        const { keyType, key: jwk } = await clientOf(key.vault).getKey(key.name, { version, ...limit() });
+        const { keyType, key: jwk } = await withinTime(TIMEOUT_MS, (limit) =>
+          clientOf(key.vault).getKey(key.name, { version, ...limit }),
+        );
         return { type: keyType ?? jwk?.kty ?? 'unknown', size: bitsOf(jwk?.n) };
       } catch (error) {
         const failure = describeFailure(error);
@@ -50,7 +54,7 @@ export function createKeyCatalog(credential: TokenCredential): KeyCatalog {
     },
     async isDeleted(key) {
       try {
-        await clientOf(key.vault).getDeletedKey(key.name, limit());
+        await withinTime(TIMEOUT_MS, (limit) => clientOf(key.vault).getDeletedKey(key.name, limit));
         return true;
       } catch (error) {
         if (describeFailure(error).kind === 'notFound') return false;

@@ -2,7 +2,7 @@ import type { TokenCredential } from '@azure/identity';
 import { KeyClient, type KeyProperties } from '@azure/keyvault-keys';
 import { describeFailure } from '../azure/failure.ts';
 import { SharedReads } from '../azure/shared-reads.ts';
-import { timeBoxed } from '../azure/time-box.ts';
+import { withinTime } from '../azure/time-box.ts';
 import type { KeyVersion } from './key-versions.ts';
 import { compareAge } from './key-versions.ts';
 import type { ManagedKey, ManagedVault } from './managed-vaults.ts';
@@ -59,14 +59,9 @@ export function createKeys(credential: TokenCredential, options: KeysOptions): K
     return client;
   };
 
-  /**
-   * Runs requests within the time limit of so many. The limit ends with them: `AbortSignal.timeout` would keep each
-   * request and its connection in memory until its time is up.
-   */
+  /** Runs requests within the time limit of so many. */
   const limited = <T>(run: (limit: { abortSignal?: AbortSignal }) => Promise<T>, requests = 1): Promise<T> =>
-    options.timeoutMs === undefined
-      ? run({})
-      : timeBoxed((abortSignal) => run({ abortSignal }), options.timeoutMs * requests);
+    options.timeoutMs === undefined ? run({}) : withinTime(options.timeoutMs * requests, run);
 
   const listVersionsUnsettled = async (key: ManagedKey): Promise<KeyVersion[]> => {
     const versions: KeyVersion[] = [];

@@ -1,5 +1,7 @@
-import { describe, expect, it } from 'vitest';
-import { timeBoxed, untilAborted } from '../../src/azure/time-box.ts';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
+import { timeBoxed, untilAborted, withinTime } from '../../src/azure/time-box.ts';
 
 const never = new Promise<never>(() => {});
 
@@ -32,6 +34,49 @@ describe('a time box', () => {
 
   it('is over at once when the outer signal has aborted before', async () => {
     expect(await timeBoxed((signal) => untilAborted(never, signal), 60_000, AbortSignal.abort())).toBe(false);
+  });
+});
+
+describe('a time limit of requests', () => {
+  it.each([
+    ['answered', async () => 'answer'],
+    [
+      'refused',
+      async () => {
+        throw new Error('refused');
+      },
+    ],
+  ])('ends with them when they are %s: no timer stays behind', async (_, request) => {
+    vi.useFakeTimers();
+    try {
+      let signal: AbortSignal | undefined;
+      const requests = withinTime(60_000, async ({ abortSignal }) => {
+        signal = abortSignal;
+        return request();
+      });
+      expect(vi.getTimerCount()).toBe(1);
+      await requests.catch(() => {});
+      expect(vi.getTimerCount()).toBe(0);
+      expect(signal?.aborted).toBe(false);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('aborts them when it is up, with an error that says so', async () => {
+    const hanging = withinTime(
+      20,
+      ({ abortSignal }) =>
+        new Promise((_, reject) => abortSignal.addEventListener('abort', () => reject(abortSignal.reason))),
+    );
+    await expect(hanging).rejects.toMatchObject({ name: 'TimeoutError' });
+  });
+
+  it('is the only one in the app: `AbortSignal.timeout` goes on when the request is done', () => {
+    const src = join(import.meta.dirname, '../../src');
+    for (const file of readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))) {
+      expect(readFileSync(join(src, file), 'utf8'), file).not.toContain('AbortSignal.timeout(');
+    }
   });
 });
 
