@@ -86,6 +86,7 @@ export const REASONS = {
   UnmanagedVault: 'Uses a key of a vault that is not in CMK_VAULTS: nobody moves it.',
   KeyDeleted: 'Uses a key that was deleted or does not exist: its data cannot be read.',
   IdentityMissing: 'The identity that is to use the key is not there.',
+  IdentityDeleted: 'The identity that is to use the key was deleted: Storage cannot reach the key with it.',
   IdentityWithoutRole: "The account's identity may not read, wrap and unwrap with the key.",
   ScopeStaleKeyVersion: 'An encryption scope is pinned to an older version than the newest usable one.',
   PinnedVersion: 'Accounts are pinned: they move when this app moves them, and not by themselves.',

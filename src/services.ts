@@ -16,6 +16,7 @@ import { createFileService, type FileService } from './effect/file-service-clien
 import { createEventGrid, type EventGrid } from './events/event-grid-client.ts';
 import { type Authenticate, createAuthenticator } from './http/caller.ts';
 import { type Authorization, createAuthorization } from './identities/authorization-client.ts';
+import { createIdentities, type Identities } from './identities/identity-client.ts';
 import { createKeyCatalog, type KeyCatalog } from './keys/key-catalog-client.ts';
 import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/key-client.ts';
 import type { Log } from './log.ts';
@@ -41,6 +42,8 @@ export interface Services {
   /** The managed vaults as ARM shows them. */
   readonly vaults: Vaults;
   readonly authorization: Authorization;
+  /** The user-assigned identities that accounts reach their keys with. */
+  readonly identities: Identities;
   /** The event subscriptions of the managed vaults. */
   readonly eventGrid: EventGrid;
   readonly keyCatalog: KeyCatalog;
@@ -86,6 +89,7 @@ export function createServices(
     effects: createEffectStore(settings, () => identity),
     vaults: createVaults(identity, cloud),
     authorization: createAuthorization(identity, cloud),
+    identities: createIdentities(identity, cloud),
     eventGrid: createEventGrid(identity, cloud),
     keyCatalog: createKeyCatalog(identity),
     driftStorage: createDriftStorage(settings, () => identity),

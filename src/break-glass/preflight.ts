@@ -12,10 +12,13 @@ import type { AccountAccess } from './schemas.ts';
 const FINDING_MS = 3_000;
 const ALL_MS = 5_000;
 
-type PreflightServices = Pick<Services, 'settings' | 'accounts' | 'subscriptions' | 'vaults' | 'authorization'>;
+type PreflightServices = Pick<
+  Services,
+  'settings' | 'accounts' | 'subscriptions' | 'vaults' | 'authorization' | 'identities'
+>;
 
 /**
- * Whether every account that depends on the key could use it: is its identity attached, does its role stand? Enabling a
+ * Whether every account that depends on the key could use it: does its identity exist, is it attached, does its role stand? Enabling a
  * key brings no access back where these are gone. Never throws; what could not be read in time is in the warnings.
  */
 export async function preflight(

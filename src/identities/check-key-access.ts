@@ -1,26 +1,36 @@
 import pMap from 'p-map';
 import type { Account } from '../accounts/account.ts';
 import { describeFailure } from '../azure/failure.ts';
+import { parseResourceId } from '../azure/resource-id.ts';
 import { untilAborted } from '../azure/time-box.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Services } from '../services.ts';
 import type { VaultProperties } from '../vaults/vault-client.ts';
 import { describe } from '../work/outcome.ts';
-import { type KeyAccess, keyAccess, keyIdentity, type VaultAccess } from './key-access.ts';
+import {
+  type IdentityState,
+  type KeyAccess,
+  keyAccess,
+  keyIdentity,
+  userAssignedIdentity,
+  type VaultAccess,
+} from './key-access.ts';
 
-/** Principals whose roles are read at the same time. */
+/** Principals whose roles are read, and identities that are looked for, at the same time. */
 const CONCURRENCY = 8;
 
 const NOT_READ: VaultAccess = { model: 'unknown', why: 'It was not read in time.' };
+const NOT_SEEN: IdentityState = { is: 'unknown', why: 'Whether the identity exists was not read in time.' };
 
 /**
- * Whether each account's identity may use the key, read afresh: the vault once, and the roles of each principal once,
- * memberships of groups included. It never throws; what cannot be read, or not before the signal aborts, is `unknown`.
+ * Whether each account's identity exists and may use the key, read afresh: the vault once, each user-assigned identity
+ * once, and the roles of each principal once, memberships of groups included. It never throws; what cannot be read, or not
+ * before the signal aborts, is `unknown`.
  */
 export async function checkKeyAccess(
   accounts: readonly Account[],
   key: ManagedKey,
-  services: Pick<Services, 'vaults' | 'authorization'>,
+  services: Pick<Services, 'vaults' | 'authorization' | 'identities'>,
   signal?: AbortSignal,
 ): Promise<KeyAccess[]> {
   const principals = new Set(
@@ -48,12 +58,40 @@ export async function checkKeyAccess(
       { concurrency: CONCURRENCY },
     );
   };
-  await untilAborted(read(), signal);
+  const states = new Map<string, IdentityState>();
+  const ids = new Set(accounts.flatMap((account) => userAssignedIdentity(account)?.toLowerCase() ?? []));
+  const look = (): Promise<unknown> =>
+    pMap(
+      ids,
+      async (id) => {
+        if (!signal?.aborted) states.set(id, await identityState(id, services, signal));
+      },
+      { concurrency: CONCURRENCY },
+    );
+  await untilAborted(Promise.all([read(), look()]), signal);
   return accounts.map((account) => {
     const identity = keyIdentity(account);
     const principal = 'principalId' in identity ? identity.principalId.toLowerCase() : '';
-    return keyAccess(account, { vaultId: key.vault.id, name: key.name }, known.get(principal) ?? NOT_READ);
+    const id = userAssignedIdentity(account)?.toLowerCase();
+    const state = id === undefined ? undefined : (states.get(id) ?? NOT_SEEN);
+    return keyAccess(account, { vaultId: key.vault.id, name: key.name }, known.get(principal) ?? NOT_READ, state);
   });
+}
+
+/** Whether a user-assigned identity exists, read afresh. It never throws. */
+export async function identityState(
+  id: string,
+  { identities }: Pick<Services, 'identities'>,
+  signal?: AbortSignal,
+): Promise<IdentityState> {
+  try {
+    const parsed = parseResourceId(id);
+    if (!parsed) throw new TypeError('It is not the ARM id of a resource.');
+    const identity = await identities.get(parsed, signal);
+    return identity ? { is: 'there', principalId: identity.principalId } : { is: 'deleted' };
+  } catch (error) {
+    return { is: 'unknown', why: cannotBeRead(`The identity ${id}`, error) };
+  }
 }
 
 async function accessOf(
@@ -73,5 +111,9 @@ async function accessOf(
 }
 
 function unreadable(what: string, error: unknown): VaultAccess {
-  return { model: 'unknown', why: `${what} cannot be read: ${describe(describeFailure(error))}` };
+  return { model: 'unknown', why: cannotBeRead(what, error) };
+}
+
+function cannotBeRead(what: string, error: unknown): string {
+  return `${what} cannot be read: ${describe(describeFailure(error))}`;
 }

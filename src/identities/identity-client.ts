@@ -3,6 +3,7 @@ import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
 import { describeFailure } from '../azure/failure.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import { aborting } from '../azure/storage-management.ts';
 
 /** A user-assigned managed identity. */
 export interface ManagedIdentity {
@@ -17,8 +18,13 @@ export interface ManagedIdentity {
 
 /** User-assigned identities. Errors are the SDK's: read them with `describeFailure`. */
 export interface Identities {
-  /** Undefined when there is no such identity. */
-  get(id: ResourceId): Promise<ManagedIdentity | undefined>;
+  /**
+   * Undefined when there is no such identity, as a 404 of it or of its resource group says. A subscription that is not
+   * found is an error: it may be one that the sign-in does not see.
+   */
+  get(id: ResourceId, signal?: AbortSignal): Promise<ManagedIdentity | undefined>;
+  /** Every identity of a subscription, page by page. */
+  list(subscriptionId: string, signal?: AbortSignal): AsyncIterable<ManagedIdentity>;
   create(id: ResourceId, location: string): Promise<ManagedIdentity>;
 }
 
@@ -30,27 +36,41 @@ export function createIdentities(credential: TokenCredential, cloud: Cloud): Ide
       new ManagedServiceIdentityClient(credential, subscriptionId, {
         endpoint: cloud.resourceManager,
         credentialScopes: [cloud.resourceManagerScope],
+        retryOptions: { maxRetries: 2, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 },
       });
     clients.set(subscriptionId, client);
     return client;
   };
   return {
-    async get(id) {
+    async get(id, signal) {
       const { userAssignedIdentities } = clientOf(id.subscriptionId);
       try {
-        return toIdentity(await userAssignedIdentities.get(id.resourceGroup, id.name));
+        return identityOf(await userAssignedIdentities.get(id.resourceGroup, id.name, aborting(signal)));
       } catch (error) {
-        if (describeFailure(error).kind === 'notFound') return undefined;
+        const { kind, code } = describeFailure(error);
+        if (kind === 'notFound' && code !== 'SubscriptionNotFound') return undefined;
         throw error;
+      }
+    },
+    async *list(subscriptionId, signal) {
+      const { userAssignedIdentities } = clientOf(subscriptionId);
+      for await (const identity of userAssignedIdentities.listBySubscription(aborting(signal))) {
+        const read = toIdentity(identity);
+        if (read) yield read;
       }
     },
     async create(id, location) {
       const { userAssignedIdentities } = clientOf(id.subscriptionId);
-      const created = toIdentity(await userAssignedIdentities.createOrUpdate(id.resourceGroup, id.name, { location }));
-      if (!created) throw new TypeError(`Azure answered with an identity without a principal: ${id.id}.`);
-      return created;
+      return identityOf(await userAssignedIdentities.createOrUpdate(id.resourceGroup, id.name, { location }));
     },
   };
+}
+
+/** @throws TypeError for an answer without a principal: that is no sign that the identity is gone */
+function identityOf(answer: Identity): ManagedIdentity {
+  const read = toIdentity(answer);
+  if (!read) throw new TypeError(`Azure answered with an identity without a principal: ${answer.id}.`);
+  return read;
 }
 
 function toIdentity({ id, location, principalId, clientId }: Identity): ManagedIdentity | undefined {

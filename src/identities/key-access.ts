@@ -40,37 +40,71 @@ export interface KeyAccess {
   /** ARM id. */
   readonly account: string;
   readonly ready: boolean | 'unknown';
-  readonly reason: 'IdentityMissing' | 'IdentityWithoutRole' | undefined;
+  readonly reason: 'IdentityMissing' | 'IdentityDeleted' | 'IdentityWithoutRole' | undefined;
   readonly principalId: string | undefined;
   /** What is missing, or why it cannot be told; one sentence each, to be shown to people. */
   readonly missing: readonly string[];
 }
 
+/** What Azure says of a user-assigned identity that an account names. */
+export type IdentityState =
+  | { readonly is: 'there'; readonly principalId: string }
+  | { readonly is: 'deleted' }
+  | { readonly is: 'unknown'; readonly why: string };
+
+/** What is needed of an account to tell who signs in to Key Vault for it. */
+type WithIdentity = Pick<Account, 'encryption' | 'systemPrincipalId' | 'principalIds' | 'userAssignedIdentities'>;
+
 /** The principal that Storage signs in to Key Vault as. */
 export type KeyIdentity =
   | { readonly principalId: string }
-  | { readonly missing: string }
+  /** Nobody, and why. */
+  | { readonly missing: string; readonly reason: 'IdentityMissing' | 'IdentityDeleted' }
   /** Of another tenant, whose roles this app does not see. */
   | { readonly unknown: string };
 
-/** The identity that an account's encryption settings name. Without one it is the system-assigned identity. */
-export function keyIdentity(
-  account: Pick<Account, 'encryption' | 'systemPrincipalId' | 'principalIds' | 'userAssignedIdentities'>,
-): KeyIdentity {
+/**
+ * The identity that an account's encryption settings name. Without one it is the system-assigned identity.
+ *
+ * @param state of the account's user-assigned identity; undefined where nobody asked, or it has none
+ */
+export function keyIdentity(account: WithIdentity, state?: IdentityState): KeyIdentity {
   const { encryptionUserAssignedIdentity: chosen, encryptionFederatedIdentityClientId: federated } =
     account.encryption.encryptionIdentity ?? {};
-  if (federated) return { unknown: 'The key is in another tenant: its access has to be checked there.' };
+  const missing = (why: string): KeyIdentity => ({ missing: why, reason: 'IdentityMissing' });
   if (!chosen) {
-    return account.systemPrincipalId
-      ? { principalId: account.systemPrincipalId }
-      : { missing: 'The account has no system-assigned identity, and its encryption settings name no other.' };
+    if (account.systemPrincipalId) return { principalId: account.systemPrincipalId };
+    return missing('The account has no system-assigned identity, and its encryption settings name no other.');
   }
-  const id = chosen.toLowerCase();
-  if (!account.userAssignedIdentities.some((attached) => attached.toLowerCase() === id)) {
-    return { missing: `The identity ${chosen} of the encryption settings is not attached to the account.` };
+  if (!userAssignedIdentity(account)) {
+    return missing(`The identity ${chosen} of the encryption settings is not attached to the account.`);
   }
-  const principalId = account.principalIds[id];
-  return principalId ? { principalId } : { missing: `The identity ${chosen} does not exist any more.` };
+  const principalId = account.principalIds[chosen.toLowerCase()];
+  const deleted = deletion(chosen, principalId, state);
+  if (deleted) return { missing: deleted, reason: 'IdentityDeleted' };
+  if (federated) return { unknown: 'The key is in another tenant: its access has to be checked there.' };
+  if (principalId) return { principalId };
+  return missing(`The account shows no principal of its identity ${chosen}: it has to be attached anew.`);
+}
+
+/** Why a user-assigned identity is not, or not any more, the one that was attached to the account. */
+function deletion(id: string, attached: string | undefined, state: IdentityState | undefined): string | undefined {
+  if (state?.is === 'deleted') return `The identity ${id} was deleted: Storage cannot sign in to Key Vault with it.`;
+  if (state?.is !== 'there' || !attached || attached.toLowerCase() === state.principalId.toLowerCase()) {
+    return undefined;
+  }
+  return `The identity ${id} was deleted and made again under its name: the account has the principal ${attached}, which is gone, and not ${state.principalId}.`;
+}
+
+/**
+ * ARM id of the user-assigned identity that an account reaches its key with; undefined when it has none attached. That it
+ * is there does not mean that it exists: an identity that is deleted stays named on the resources it was attached to (Entra
+ * ID, "manage user-assigned managed identities").
+ */
+export function userAssignedIdentity(account: WithIdentity): string | undefined {
+  const chosen = account.encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
+  const attached = account.userAssignedIdentities.some((id) => id.toLowerCase() === chosen?.toLowerCase());
+  return attached ? chosen : undefined;
 }
 
 /**
@@ -78,32 +112,33 @@ export function keyIdentity(
  * told is `unknown`, never guessed.
  *
  * @param key ARM id of the vault and the key's name; a role may be assigned at the key alone
+ * @param state of the account's user-assigned identity; undefined where nobody asked, or it has none
  */
 export function keyAccess(
-  account: Pick<Account, 'id' | 'encryption' | 'systemPrincipalId' | 'principalIds' | 'userAssignedIdentities'>,
+  account: WithIdentity & Pick<Account, 'id'>,
   key: { readonly vaultId: string; readonly name: string },
   access: VaultAccess,
+  state?: IdentityState,
 ): KeyAccess {
-  const identity = keyIdentity(account);
+  const identity = keyIdentity(account, state);
   const about = { account: account.id };
   if ('unknown' in identity) {
     return { ...about, ready: 'unknown', reason: undefined, principalId: undefined, missing: [identity.unknown] };
   }
   if ('missing' in identity) {
-    return {
-      ...about,
-      ready: false,
-      reason: 'IdentityMissing',
-      principalId: undefined,
-      missing: [identity.missing],
-    };
+    const { reason, missing } = identity;
+    return { ...about, ready: false, reason, principalId: undefined, missing: [missing] };
   }
   const { principalId } = identity;
   if (access.model === 'unknown') {
     return { ...about, ready: 'unknown', reason: undefined, principalId, missing: [access.why] };
   }
   const missing = missingRights(principalId, key, access);
-  if (missing.lacking.length === 0) return { ...about, ready: true, reason: undefined, principalId, missing: [] };
+  if (missing.lacking.length === 0) {
+    return state?.is === 'unknown'
+      ? { ...about, ready: 'unknown', reason: undefined, principalId, missing: [state.why] }
+      : { ...about, ready: true, reason: undefined, principalId, missing: [] };
+  }
   if (missing.conditional) {
     const why = 'A role assignment with a condition may or may not allow it: the condition is not evaluated.';
     return { ...about, ready: 'unknown', reason: undefined, principalId, missing: [why] };

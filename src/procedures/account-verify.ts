@@ -2,7 +2,8 @@ import { accountKeyUse } from '../accounts/key-use.ts';
 import { describeFailure } from '../azure/failure.ts';
 import type { FileShare } from '../dependents/file-shares-client.ts';
 import { chooseShare } from '../effect/probe-targets.ts';
-import { checkKeyAccess } from '../identities/check-key-access.ts';
+import { checkKeyAccess, identityState } from '../identities/check-key-access.ts';
+import { userAssignedIdentity } from '../identities/key-access.ts';
 import { type ManagedKey, managedKey } from '../keys/managed-vaults.ts';
 import { idOf } from './account-write.ts';
 import type { Azure, Procedure } from './azure.ts';
@@ -27,15 +28,17 @@ export async function verifyAccount(
   const use = accountKeyUse(account.encryption);
   const named = use && keyByName(`${use.vaultUri}/keys/${use.keyName}`, undefined, azure.cloud);
   const nothing = { value: undefined } as const;
-  const [vault, versions, key, asked] = await Promise.all([
+  const identityId = userAssignedIdentity(account);
+  const [vault, versions, key, identity, asked] = await Promise.all([
     named ? read(() => lookForVault(named.vault.uri, azure)) : nothing,
     named ? read(() => azure.keys.listVersions(named)) : { value: [] },
     named ? read(() => azure.keyMaterial.describe(named)) : nothing,
+    identityId ? identityState(identityId, azure) : undefined,
     askFileService(account, azure),
   ]);
   const inVault = named && seenKey(named, vault, azure);
   const [access] = inVault ? await checkKeyAccess([account], inVault, azure) : [];
-  const checks = checkAccount({ account, use, vault, versions, key, access, ...asked, now: azure.now() });
+  const checks = checkAccount({ account, use, vault, versions, key, identity, access, ...asked, now: azure.now() });
   const ok =
     use !== undefined &&
     checks.every(({ state, check }) => state === 'ok' || (state === 'unknown' && check === 'file service'));

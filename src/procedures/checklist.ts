@@ -1,7 +1,7 @@
 import type { Account } from '../accounts/account.ts';
 import type { KeyUse } from '../accounts/key-use.ts';
 import type { Failure } from '../azure/failure.ts';
-import type { KeyAccess } from '../identities/key-access.ts';
+import { type IdentityState, type KeyAccess, keyIdentity } from '../identities/key-access.ts';
 import { findVersion, type KeyVersion, newestUsableVersion, usability } from '../keys/key-versions.ts';
 import { openRevocation } from '../keys/revocation.ts';
 import { describe } from '../work/outcome.ts';
@@ -30,6 +30,8 @@ export interface CheckInput {
   readonly vault: Read<Vault | undefined>;
   readonly versions: Read<readonly KeyVersion[]>;
   readonly key: Read<KeyDescription | undefined>;
+  /** Of the account's user-assigned identity; undefined: it has none. */
+  readonly identity: IdentityState | undefined;
   readonly access: KeyAccess | undefined;
   /** What the file service answered; undefined: the account has no share to ask about. */
   readonly fileService: Read<'served' | undefined>;
@@ -142,24 +144,25 @@ function versionNewest({ versions, account, now }: CheckInput, use: KeyUse): Che
       };
 }
 
-function identity({ access, account }: CheckInput): Check {
+function identity({ identity: state, account }: CheckInput): Check {
   const check = 'identity';
   const chosen = account.encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
-  const name = chosen ? chosen.split('/').at(-1) : 'system-assigned';
-  if (access?.reason === 'IdentityMissing') {
+  const named = keyIdentity(account, state);
+  if ('missing' in named) {
     return {
       check,
       state: 'failed',
-      detail: access.missing.join(' '),
-      fix: `cmk account enable ${account.name} … --identity <identity>`,
+      detail: named.missing,
+      fix: `cmk account enable ${account.name} … --identity <identity>${chosen ? ' --replace-identity' : ''}`,
     };
   }
-  return { check, state: 'ok', detail: name ?? '' };
+  if (state?.is === 'unknown') return { check, state: 'unknown', detail: state.why };
+  return { check, state: 'ok', detail: chosen?.split('/').at(-1) ?? 'system-assigned' };
 }
 
 function role({ access, vault }: CheckInput): Check {
   const check = 'role on the key';
-  if (!access || access.reason === 'IdentityMissing')
+  if (!access || access.reason === 'IdentityMissing' || access.reason === 'IdentityDeleted')
     return { check, state: 'unknown', detail: 'There is no identity to look at.' };
   if (access.ready === true) return { check, state: 'ok', detail: 'may read, wrap and unwrap' };
   const detail = access.missing.join(' ');

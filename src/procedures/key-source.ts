@@ -113,6 +113,13 @@ export async function checkRole(
     journal.note(`Whether ${identityName} may use the key cannot be told: ${access?.missing.join(' ') ?? ''}`);
     return;
   }
+  if (access.reason === 'IdentityDeleted' || access.reason === 'IdentityMissing') {
+    throw new CmkError(
+      'IdentityHasNoAccess',
+      access.missing.join(' '),
+      'Give the account another identity first: `cmk account enable … --identity <identity> --replace-identity`.',
+    );
+  }
   const command = /^the system/.test(identityName)
     ? `cmk role ensure --assignee ${access.principalId} --vault ${vault.name}`
     : `cmk identity ensure ${identityName} --vault ${vault.name}`;

@@ -1,6 +1,7 @@
 import { AuthorizationManagementClient } from '@azure/arm-authorization';
 import { EventGridManagementClient } from '@azure/arm-eventgrid';
 import { KeyVaultManagementClient } from '@azure/arm-keyvault';
+import { ManagedServiceIdentityClient } from '@azure/arm-msi';
 import { StorageManagementClient } from '@azure/arm-storage';
 import { ClientSecretCredential } from '@azure/identity';
 import { KeyClient } from '@azure/keyvault-keys';
@@ -17,6 +18,7 @@ export function outsider({ owner }: Pick<LocalAzure, 'owner'>) {
   return {
     storage: new StorageManagementClient(credential, subscription),
     vaults: new KeyVaultManagementClient(credential, subscription),
+    identities: new ManagedServiceIdentityClient(credential, subscription),
     events: new EventGridManagementClient(credential, subscription),
     roles: new AuthorizationManagementClient(credential, subscription),
     keys: (vault: string) => new KeyClient(`https://${vault}.vault.azure.net`, credential),

@@ -30,6 +30,7 @@ describe('checkKeyAccess', () => {
     const since = wire.azure.requests.last;
     expect((await check('kv-files', 'files-key', files)).map(({ ready }) => ready)).toEqual([true, true, true]);
     expect(wire.arm(since, /roleAssignments/).length).toBe(1);
+    expect(wire.arm(since, /userAssignedIdentities/).length).toBe(1);
     const records = await accountsNamed('strecords01', 'strecords02');
     expect((await check('kv-records', 'records-key', records)).map(({ ready }) => ready)).toEqual([true, true]);
   });
@@ -80,6 +81,7 @@ describe('checkKeyAccess', () => {
     ['the vault', 'kv-files\\?'],
     ['the role assignments', 'roleAssignments'],
     ['what a role allows', 'roleDefinitions'],
+    ['the identity', 'userAssignedIdentities'],
   ])('is unknown when %s cannot be read', async (_, path) => {
     const accounts = await accountsNamed('stfiles01');
     wire.azure.faults.add([
@@ -90,13 +92,37 @@ describe('checkKeyAccess', () => {
     ]);
   });
 
-  it('is unknown for what was not read when the time is up, and does not wait for it', async () => {
-    const accounts = await accountsNamed('stfiles01');
-    wire.azure.faults.add([{ match: { path: 'roleAssignments' }, hang: true }]);
-    const started = Date.now();
-    expect(await check('kv-files', 'files-key', accounts, AbortSignal.timeout(300))).toMatchObject([
-      { ready: 'unknown' },
+  it('is not ready with an identity that was deleted, though it is attached and has its role', async () => {
+    const identity = addIdentity(world(), group(world()), 'id-deleted');
+    const vault = vaultNamed(world(), 'kv-files');
+    allowStorage(world(), vault, identity.principalId);
+    const key = { vault, keyName: 'files-key', mode: 'pinned' } as const;
+    addAccount(world(), group(world()), { name: 'stdeleted', identity, key });
+    const accounts = await accountsNamed('stdeleted', 'stfiles01');
+    await outsider(wire.azure).identities.userAssignedIdentities.delete('rg-files', 'id-deleted');
+    expect(await check('kv-files', 'files-key', accounts)).toMatchObject([
+      { ready: false, reason: 'IdentityDeleted', missing: [expect.stringContaining('id-deleted was deleted')] },
+      { ready: true },
     ]);
-    expect(Date.now() - started).toBeLessThan(5_000);
   });
+
+  it('is unknown in a subscription that is not found: it may be one that the app does not see', async () => {
+    const accounts = await accountsNamed('stfiles01');
+    const body = { error: { code: 'SubscriptionNotFound', message: 'No.' } };
+    wire.azure.faults.add([{ match: { path: 'userAssignedIdentities' }, answer: { status: 404, body } }]);
+    expect(await check('kv-files', 'files-key', accounts)).toMatchObject([{ ready: 'unknown' }]);
+  });
+
+  it.each(['roleAssignments', 'userAssignedIdentities'])(
+    'does not wait for %s longer than there is time',
+    async (path) => {
+      const accounts = await accountsNamed('stfiles01');
+      wire.azure.faults.add([{ match: { path }, hang: true }]);
+      const started = Date.now();
+      expect(await check('kv-files', 'files-key', accounts, AbortSignal.timeout(300))).toMatchObject([
+        { ready: 'unknown' },
+      ]);
+      expect(Date.now() - started).toBeLessThan(5_000);
+    },
+  );
 });

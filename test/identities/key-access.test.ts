@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { allows, covers, keyAccess, type RoleGrant, type VaultAccess } from '../../src/identities/key-access.ts';
+import {
+  allows,
+  covers,
+  type IdentityState,
+  keyAccess,
+  type RoleGrant,
+  type VaultAccess,
+} from '../../src/identities/key-access.ts';
 
 const VAULT = '/subscriptions/s1/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-files';
 const IDENTITY = '/subscriptions/s1/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id1';
@@ -94,11 +101,45 @@ describe('keyAccess', () => {
   it.each([
     ['no identity at all', { ...systemAssigned, systemPrincipalId: undefined }, /no system-assigned identity/],
     ['an identity that is not attached', { ...account, userAssignedIdentities: [] }, /not attached/],
-    ['an identity that was deleted', { ...account, principalIds: {} }, /does not exist/],
+    ['an identity whose principal the account does not show', { ...account, principalIds: {} }, /no principal/],
   ])('misses its identity: %s', (_, changed, missing) => {
     const found = keyAccess(changed, KEY, rbac(grant()));
     expect(found).toMatchObject({ ready: false, reason: 'IdentityMissing', principalId: undefined });
     expect(found.missing.join()).toMatch(missing);
+  });
+
+  const there = { is: 'there', principalId: P1.toUpperCase() } as const;
+  const another = { is: 'there', principalId: VAULT } as const;
+  const unread = { is: 'unknown', why: 'It cannot be read.' } as const;
+
+  it.each<[string, object, IdentityState, RegExp]>([
+    ['is deleted', {}, { is: 'deleted' }, /id1 was deleted/],
+    ['is deleted, and the account shows no principal', { principalIds: {} }, { is: 'deleted' }, /id1 was deleted/],
+    ['was made again under its name', {}, another, /made again under its name/],
+  ])('knows that the identity %s, whatever its roles say', (_, change, state, missing) => {
+    for (const access of [rbac(grant()), rbac(), { model: 'unknown', why: 'x' } as const]) {
+      const found = keyAccess({ ...account, ...change }, KEY, access, state);
+      expect(found).toMatchObject({ ready: false, reason: 'IdentityDeleted', principalId: undefined });
+      expect(found.missing.join()).toMatch(missing);
+    }
+  });
+
+  it('is ready with an identity that exists, and does not know with one that cannot be read', () => {
+    expect(keyAccess(account, KEY, rbac(grant()), there)).toMatchObject({ ready: true, missing: [] });
+    expect(keyAccess(account, KEY, rbac(grant()), unread)).toMatchObject({
+      ready: 'unknown',
+      reason: undefined,
+      missing: ['It cannot be read.'],
+    });
+    // A role that is certainly missing is not hidden by it.
+    expect(keyAccess(account, KEY, rbac(), unread)).toMatchObject({ ready: false, reason: 'IdentityWithoutRole' });
+  });
+
+  it('misses an identity that is not attached, whether it exists or not', () => {
+    for (const state of [there, { is: 'deleted' } as const, unread]) {
+      const found = keyAccess({ ...account, userAssignedIdentities: [] }, KEY, rbac(grant()), state);
+      expect(found).toMatchObject({ ready: false, reason: 'IdentityMissing' });
+    }
   });
 
   it.each<[string, typeof account.encryption & { encryptionIdentity: object }, VaultAccess]>([

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { addAccount } from '../../local/azure/fleet.ts';
+import { addAccount, addIdentity, allowStorage } from '../../local/azure/fleet.ts';
 import { revokeKey } from '../../src/break-glass/revoke-key.ts';
+import { enableAccount } from '../../src/procedures/account-enable.ts';
 import { verifyAccount } from '../../src/procedures/account-verify.ts';
+import { arm } from '../local-azure/support.ts';
 import { keyOf, type Site, unique, useProcedures } from '../support/procedures.ts';
 
 const procedures = useProcedures();
@@ -121,6 +123,45 @@ describe('account verify', () => {
     account.identity = { type: 'None' };
     const { states } = await verify(account);
     expect(states).toMatchObject({ identity: 'failed', 'role on the key': 'unknown' });
+  });
+
+  it('finds an identity that was deleted, and puts it right by another one, as it says', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    await arm(procedures.local, 'DELETE', `${site.identity.id}?api-version=2024-11-30`);
+    const { ok, states, fixes } = await verify(account);
+    expect(ok).toBe(false);
+    expect(states).toEqual({ ...ALL_OK, identity: 'failed', 'role on the key': 'unknown', 'file service': 'failed' });
+    expect(fixes.identity).toContain(`cmk account enable ${account.name}`);
+    expect(fixes.identity).toContain('--replace-identity');
+
+    const other = addIdentity(procedures.world, site.group, unique('id'));
+    allowStorage(procedures.world, site.vault, other.principalId);
+    const key = { vault: site.vault.name, key: site.key, pin: undefined };
+    const again = { account: account.name, key, identity: other.id, replaceIdentity: true };
+    await procedures.run((procedure) => enableAccount(again, procedure));
+    expect(await verify(account)).toMatchObject({ ok: true, states: ALL_OK });
+  });
+
+  it('finds an identity that was made again under the name of one that was deleted', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    procedures.world.identities.delete(site.identity.id.toLowerCase());
+    const again = addIdentity(procedures.world, site.group, site.identity.name);
+    allowStorage(procedures.world, site.vault, again.principalId);
+    expect((await verify(account)).states).toMatchObject({ identity: 'failed', 'file service': 'failed' });
+  });
+
+  it('does not take an identity that it may not see for one that was deleted', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const answer = { status: 403, body: { error: { code: 'AuthorizationFailed', message: 'No.' } } };
+    procedures.local.faults.add([
+      { match: { method: 'GET', path: `userAssignedIdentities/${site.identity.name}` }, answer },
+    ]);
+    const { ok, states } = await verify(account);
+    expect(ok).toBe(false);
+    expect(states).toEqual({ ...ALL_OK, identity: 'unknown', 'role on the key': 'unknown' });
   });
 
   it('does not hold it against an account that it has no share to ask about', async () => {
