@@ -17,6 +17,8 @@ export type ReconcileKeyServices = Pick<
 
 /** An account that could not be looked at is tried again after so many seconds, unless Azure says when. */
 const LATER_SECONDS = 15;
+/** Subscriptions that a message names, of 40 bytes each. */
+const MOST_NAMED = 1_000;
 
 /**
  * Looks at one key: finds everything that depends on it and puts each account to work. It writes nothing itself, so that
@@ -88,8 +90,14 @@ function report(inventory: Inventory, work: KeyWork, key: ManagedKey, log: Log):
     detail: `${missed.length} subscriptions could not be listed.`,
     counts: !throttled,
     delaySeconds: waits.length > 0 ? Math.max(...waits) : undefined,
-    with: { ...work, subscriptions: missed.map(({ id }) => id) },
+    with: onlyOf(work, missed),
   };
+}
+
+/** A queue message holds 64 KiB: where more were missed than fit in, everything is looked at again. */
+function onlyOf(work: KeyWork, missed: Inventory['unreadableSubscriptions']): KeyWork {
+  const subscriptions = missed.map(({ id }) => id);
+  return subscriptions.length <= MOST_NAMED ? { ...work, subscriptions } : work;
 }
 
 function accountWork(account: Account, key: ManagedKey, { cause }: KeyWork): AccountWork {

@@ -170,6 +170,14 @@ describe('what cannot be read', () => {
     ]);
   });
 
+  it('more subscriptions than a queue message can name are all looked at again', async () => {
+    const many = Array.from({ length: 1_001 }, (_, n) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`);
+    wire.azure.faults.add([{ match: { method: 'GET', path: 'storageAccounts' }, answer: { status: 500 } }]);
+    const work = key().keyWork();
+    await deliver(work, wire.services({ CMK_SUBSCRIPTIONS: many.join(',') }));
+    expect(backInKeyQueue().map((message) => message.work)).toEqual([{ ...work, attempt: 1 }]);
+  });
+
   it('an account whose encryption scopes cannot be listed is looked at later by itself', async () => {
     const [files, other] = [key(), key()];
     const account = other.account('pinned', { scopes: [{ name: 'scope1', key: files.use('pinned') }] });
@@ -189,7 +197,8 @@ describe('what cannot be read', () => {
     try {
       // The refusal comes while the next page is waited for.
       wire.azure.world.settings.storageListPageSize = 1;
-      wire.azure.faults.add([{ match: { method: 'GET', path: 'storageAccounts.*skiptoken' }, delayMs: 100 }]);
+      const next = { method: 'GET', path: 'storageAccounts.*skiptoken' };
+      wire.azure.faults.add([{ match: next, times: 1, delayMs: 200 }]);
       const files = key();
       files.account();
       await deliver(files.keyWork(), wire.services(BOTH));
