@@ -139,7 +139,9 @@ async function readyJson(child: Child): Promise<Record<string, unknown>> {
 }
 
 async function runTour(processes: Processes, env: Record<string, string>): Promise<TourResult> {
-  const child = processes.launch({ name: 'The tour', module: module('./tour-main.ts'), env, mayEnd: true });
+  // On the user's terminal it is of no use that Node's way through the proxy is called experimental.
+  const quiet = { ...env, NODE_OPTIONS: `${env.NODE_OPTIONS ?? ''} --disable-warning=UNDICI-EHPA`.trim() };
+  const child = processes.launch({ name: 'The tour', module: module('./tour-main.ts'), env: quiet, mayEnd: true });
   return (await child.message()) as TourResult;
 }
 
