@@ -12,9 +12,7 @@ const own = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url))
 if (major >= 22) {
   await import(main);
 } else if (existsSync(own)) {
-  // Behind a proxy Node says that its way through it is experimental: of no use to whoever runs a command.
-  const quiet = '--disable-warning=UNDICI-EHPA';
-  const { status, signal, error } = spawnSync(own, [quiet, main, ...process.argv.slice(2)], { stdio: 'inherit' });
+  const { status, signal, error } = spawnSync(own, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
   if (error) throw error;
   process.exitCode = signal ? 130 : (status ?? 1);
 } else {
