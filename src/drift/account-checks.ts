@@ -107,14 +107,30 @@ export function keyDeleted(subject: AccountSubject): readonly Found[] {
   });
 }
 
-export function identityMissing({ access }: AccountSubject): readonly Found[] {
-  if (access?.reason !== 'IdentityMissing') return [];
-  return [{ is: access.missing.join(' '), shouldBe: 'The identity of the encryption settings is on the account.' }];
+export function identityMissing(subject: AccountSubject): readonly Found[] {
+  return withoutIdentity(subject, 'IdentityMissing', 'The identity of the encryption settings is on the account.');
 }
 
-export function identityWithoutRole({ access }: AccountSubject): readonly Found[] {
-  if (access?.reason !== 'IdentityWithoutRole') return [];
-  return [{ is: access.missing.join(' '), shouldBe: 'The identity may read, wrap and unwrap with the key.' }];
+export function identityDeleted(subject: AccountSubject): readonly Found[] {
+  return withoutIdentity(subject, 'IdentityDeleted', 'The identity that is attached to the account exists.');
+}
+
+/** The account and its scopes have one identity: what is wrong with it is said once. */
+function withoutIdentity({ access, scopes }: AccountSubject, reason: string, shouldBe: string): readonly Found[] {
+  const found = [access, ...scopes.map((scope) => scope.access)].find((one) => one?.reason === reason);
+  return found ? [{ is: found.missing.join(' '), shouldBe }] : [];
+}
+
+export function identityWithoutRole({ account, access, scopes }: AccountSubject): readonly Found[] {
+  const shouldBe = 'The identity may read, wrap and unwrap with the key.';
+  return [
+    ...(access?.reason === 'IdentityWithoutRole' ? [{ is: access.missing.join(' '), shouldBe }] : []),
+    ...scopes.flatMap(({ scope, access: of }) =>
+      of?.reason === 'IdentityWithoutRole'
+        ? [{ resource: scopeId(account.id, scope.name), is: of.missing.join(' '), shouldBe }]
+        : [],
+    ),
+  ];
 }
 
 export function scopeStaleKeyVersion({ account, scopes }: AccountSubject, { now }: Rules): readonly Found[] {

@@ -80,6 +80,13 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     find: accounts.identityMissing,
   },
   {
+    reason: 'IdentityDeleted',
+    severity: 'error',
+    ensures: 'The identity that is attached to an account, and that its encryption settings name, exists.',
+    fix: 'Give the account another identity that has its role on the key (`cmk account enable --replace-identity`); one made again under the same name is another one.',
+    find: accounts.identityDeleted,
+  },
+  {
     reason: 'IdentityWithoutRole',
     severity: 'error',
     ensures: "The account's identity may read, wrap and unwrap with the key.",

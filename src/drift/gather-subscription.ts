@@ -2,12 +2,15 @@ import type { Account, Scope } from '../accounts/account.ts';
 import { accountKeyUse, type KeyUse, scopeKeyUse } from '../accounts/key-use.ts';
 import { describeFailure, type Failure } from '../azure/failure.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../identities/key-access.ts';
 import type { Services } from '../services.ts';
 import { describe } from '../work/outcome.ts';
 import { ACCOUNT_CHECKS } from './checks.ts';
 import { evaluate } from './evaluate.ts';
+import type { GatheredIdentities } from './gather-identities.ts';
 import type { GatheredKeys } from './gather-keys.ts';
 import { KeyUsage } from './key-usage.ts';
+import type { UnreadPart } from './part.ts';
 import type { Finding } from './report.ts';
 import type { AccountSubject, KeySubject, Rules, ScopeSubject } from './subjects.ts';
 import type { SubscriptionResult } from './subscription-result.ts';
@@ -17,6 +20,7 @@ export interface SubscriptionContext {
   readonly services: Pick<Services, 'accounts' | 'settings'>;
   readonly rules: Rules;
   readonly keys: GatheredKeys;
+  readonly identities: GatheredIdentities;
   /** By vault URI. */
   readonly roles: ReadonlyMap<string, VaultRoles>;
   /** Name of the app's own storage account. */
@@ -63,12 +67,12 @@ class Looking {
   }
 
   async lookAt(account: Account): Promise<void> {
-    const { keys, roles, rules } = this.#context;
+    const { keys, rules } = this.#context;
     this.#accounts += 1;
     const use = accountKeyUse(account.encryption);
     const key = use && (await keys.get(use.vaultUri, use.keyName));
-    const scopes = await this.#scopes(account, key !== undefined);
-    const access = use && key && (await roles.get(use.vaultUri)?.accessOf(account, key.key.name));
+    const scopes = await this.#scopes(account, key);
+    const access = key && (await this.#access(account, key));
     if (key || scopes.some((scope) => scope.key)) this.#dependents += 1;
     if (use && key) this.#count(key, account.name, use);
     for (const scope of scopes) {
@@ -98,13 +102,31 @@ class Looking {
   }
 
   unread(what: string, action: string, failure: Failure, resource = `/subscriptions/${this.#id}`): void {
-    const kind = this.#context.signal?.aborted ? 'timeUp' : failure.kind;
-    this.#unread.push({ resource, what, action, kind, detail: describe(failure) });
+    this.#addUnread({ resource, what, action, kind: failure.kind, detail: describe(failure) });
   }
 
-  async #scopes(account: Account, usesManagedKey: boolean): Promise<ScopeSubject[]> {
+  #addUnread(part: UnreadPart): void {
+    // What many accounts need is said once.
+    if (this.#unread.some(({ resource, what }) => resource === part.resource && what === part.what)) return;
+    this.#unread.push(this.#context.signal?.aborted ? { ...part, kind: 'timeUp' } : part);
+  }
+
+  /** Whether the account's identity may use the key, with what could not be read for it. */
+  async #access(account: Account, { key }: KeySubject): Promise<KeyAccess | undefined> {
+    const { roles, identities } = this.#context;
+    const id = userAssignedIdentity(account);
+    const identity = id === undefined ? undefined : await identities.stateOf(id);
+    if (identity && 'unread' in identity) this.#addUnread(identity.unread);
+    const state: IdentityState | undefined =
+      identity && ('value' in identity ? identity.value : { is: 'unknown', why: identity.unread.detail });
+    const answer = await roles.get(key.vault.uri)?.accessOf(account, key.name, state);
+    if (answer?.unread) this.#addUnread(answer.unread);
+    return answer?.access;
+  }
+
+  async #scopes(account: Account, ownKey: KeySubject | undefined): Promise<ScopeSubject[]> {
     const { services, scopesTurn, keys, signal } = this.#context;
-    const wanted = services.settings.scopeDiscovery === 'all' || usesManagedKey || this.#isOwn(account);
+    const wanted = services.settings.scopeDiscovery === 'all' || ownKey !== undefined || this.#isOwn(account);
     if (this.#scopesStopped || !wanted || !(scopesTurn(account) || this.#isOwn(account))) return [];
     const scopes: Scope[] = [];
     try {
@@ -118,7 +140,9 @@ class Looking {
     return Promise.all(
       scopes.map(async (scope) => {
         const use = scopeKeyUse(scope);
-        return { scope, use, key: use && (await keys.get(use.vaultUri, use.keyName)) };
+        const key = use && (await keys.get(use.vaultUri, use.keyName));
+        const access = key && key !== ownKey ? await this.#access(account, key) : undefined;
+        return { scope, use, key, access };
       }),
     );
   }

@@ -8,6 +8,7 @@ import { KEY_WORK } from '../work/messages.ts';
 import { APP_CHECKS, KEY_CHECKS, VAULT_CHECKS } from './checks.ts';
 import { countFindings, evaluate, exemptionStates, withHistory } from './evaluate.ts';
 import { fix } from './fixes.ts';
+import { GatheredIdentities } from './gather-identities.ts';
 import { GatheredKeys, unreadOfKeys } from './gather-keys.ts';
 import type { SubscriptionContext } from './gather-subscription.ts';
 import { gatherSubscriptions } from './gather-subscriptions.ts';
@@ -71,11 +72,13 @@ export async function runDriftCheck(run: DriftRun, services: Services, log: Log)
     { resource: '/subscriptions', what: 'the subscriptions', action: 'Microsoft.Resources/subscriptions/read' },
     async () => services.settings.subscriptions ?? (await services.subscriptions.list()),
   );
+  const identities = new GatheredIdentities(services, run.signal);
   const own = ownStorage(services.settings);
   const context = (): SubscriptionContext => ({
     services,
     rules,
     keys,
+    identities,
     roles: new Map(vaults.map(({ subject, roles }) => [subject.vault.uri, roles])),
     ownStorage: own === 'local' ? undefined : own,
     scopesTurn: scopeTurns(previous),

@@ -46,6 +46,7 @@ export interface AccountSubject {
   readonly use: KeyUse | undefined;
   /** The key in a managed vault; undefined where the vault is not managed. */
   readonly key: KeySubject | undefined;
+  /** Undefined: it uses no key of a managed vault. */
   readonly access: KeyAccess | undefined;
   readonly scopes: readonly ScopeSubject[];
 }
@@ -55,6 +56,8 @@ export interface ScopeSubject {
   readonly scope: Scope;
   readonly use: KeyUse | undefined;
   readonly key: KeySubject | undefined;
+  /** Of the account's identity, which a scope uses too. Undefined: the key is not managed, or is the account's own. */
+  readonly access: KeyAccess | undefined;
 }
 
 export interface VaultSubject {

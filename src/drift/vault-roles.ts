@@ -1,12 +1,25 @@
 import type { Account } from '../accounts/account.ts';
 import type { Authorization } from '../identities/authorization-client.ts';
-import { type KeyAccess, keyAccess, type RoleGrant, type VaultAccess } from '../identities/key-access.ts';
+import {
+  type IdentityState,
+  type KeyAccess,
+  keyAccess,
+  type RoleGrant,
+  type VaultAccess,
+} from '../identities/key-access.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 import type { VaultProperties } from '../vaults/vault-client.ts';
-import { known, type Part, readPart, type UnreadPart } from './part.ts';
+import { known, type Part, readPart, type UnreadPart, type What } from './part.ts';
 
 /** Principals whose groups are asked about in one check: each is a call. */
 const MAX_GROUP_LOOKUPS = 200;
+const TOO_MANY = `More than ${MAX_GROUP_LOOKUPS} identities have no role of their own on the vault. Azure says only one by one whether a group gives it to them, and was not asked for the others: give the role to the identities themselves, or accept this in CMK_EXEMPTIONS.`;
+
+export interface VaultRolesAnswer {
+  readonly access: KeyAccess;
+  /** What could not be read for it, so that the answer is `unknown`. */
+  readonly unread?: UnreadPart;
+}
 
 /**
  * Who may use the keys of one vault. Its role assignments are listed once, whatever the number of accounts; only for a
@@ -62,28 +75,43 @@ export class VaultRoles {
     return 'unread' in this.#grants ? [this.#grants.unread] : [];
   }
 
-  async accessOf(account: Account, keyName: string): Promise<KeyAccess> {
+  /**
+   * Whether an account may use a key of the vault.
+   *
+   * @param identity state of the account's user-assigned identity; undefined: it has none
+   */
+  async accessOf(account: Account, keyName: string, identity: IdentityState | undefined): Promise<VaultRolesAnswer> {
     const key = { vaultId: this.#vault.id, name: keyName };
-    const direct = keyAccess(account, key, this.#direct(account));
+    const direct = keyAccess(account, key, this.#direct(account), identity);
     const { principalId } = direct;
     if (direct.reason !== 'IdentityWithoutRole' || !principalId || this.#properties?.accessModel !== 'rbac') {
-      return direct;
+      return { access: direct };
     }
     const lookup = `${principalId} ${keyName}`.toLowerCase();
     let asked = this.#byGroup.get(lookup);
     if (!asked) {
-      if (this.#byGroup.size >= MAX_GROUP_LOOKUPS) return direct;
-      const scope = `${this.#vault.id}/keys/${keyName}`;
-      const what = { resource: scope, what: `the roles of ${principalId}`, action: '' };
-      asked = readPart(what, () => this.#authorization.grantsTo(principalId, scope));
+      asked =
+        this.#byGroup.size < MAX_GROUP_LOOKUPS
+          ? readPart(this.#groups(), () =>
+              this.#authorization.grantsTo(principalId, `${this.#vault.id}/keys/${keyName}`),
+            )
+          : Promise.resolve({ unread: { ...this.#groups(), kind: 'refused', detail: TOO_MANY } });
       this.#byGroup.set(lookup, asked);
     }
     const read = await asked;
-    return keyAccess(
-      account,
-      key,
-      'value' in read ? { model: 'rbac', grants: read.value } : { model: 'unknown', why: read.unread.detail },
-    );
+    if ('value' in read) {
+      return { access: keyAccess(account, key, { model: 'rbac', grants: read.value }, identity) };
+    }
+    const { unread } = read;
+    return { access: keyAccess(account, key, { model: 'unknown', why: unread.detail }, identity), unread };
+  }
+
+  #groups(): What {
+    return {
+      resource: this.#vault.id,
+      what: 'the roles that identities have through groups',
+      action: 'Microsoft.Authorization/roleAssignments/read',
+    };
   }
 
   #direct(account: Account): VaultAccess {

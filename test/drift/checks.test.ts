@@ -43,6 +43,11 @@ const unreadKeyOf = (of: AccountSubject['use']): AccountSubject => subject({ use
 const inVersions = (...versions: readonly KeyVersion[]) => key({ versions: { value: versions } });
 const other = use({ vaultUri: 'https://kv-other.vault.azure.net' });
 const poisoned = (messages: number) => app({ poison: { value: [{ queue: 'account-work-poison', messages }] } });
+const lacks = (reason: 'IdentityMissing' | 'IdentityDeleted' | 'IdentityWithoutRole') =>
+  access({ ready: false, reason, missing: [`${reason} of this test.`] });
+const accessUnread = access({ ready: 'unknown', missing: ['Not read.'] });
+const scopeOnly = (of: ReturnType<typeof access>) =>
+  subject({ use: undefined, key: undefined, access: undefined, scopes: [scope(pinned(NEW), { access: of })] });
 const unreadPart = 'unread' in UNREAD ? UNREAD.unread : undefined;
 if (!unreadPart) throw new Error('unreachable');
 
@@ -231,41 +236,35 @@ const accounts: Record<string, Cases<AccountSubject>> = {
   },
   IdentityMissing: {
     found: [
-      [
-        'none',
-        subject({
-          access: access({
-            ready: false as never,
-            reason: 'IdentityMissing' as never,
-            missing: ['No identity.'] as never,
-          }),
-        }),
-        /No identity/,
-      ],
+      ['none', subject({ access: lacks('IdentityMissing') }), /IdentityMissing of this test/],
+      ['none for a scope', scopeOnly(lacks('IdentityMissing')), /IdentityMissing of this test/],
     ],
-    right: [['there', subject()]],
-    unread: [
-      ['its access', subject({ access: access({ ready: 'unknown' as never, missing: ['Not read.'] as never }) })],
+    right: [
+      ['there', subject()],
+      ['deleted: that is another finding', subject({ access: lacks('IdentityDeleted') })],
     ],
+    unread: [['its access', subject({ access: accessUnread })]],
+  },
+  IdentityDeleted: {
+    found: [
+      ['deleted', subject({ access: lacks('IdentityDeleted') }), /IdentityDeleted of this test/],
+      ['deleted, and a scope needs it', scopeOnly(lacks('IdentityDeleted')), /IdentityDeleted of this test/],
+    ],
+    right: [
+      ['there', subject()],
+      ['not attached: that is another finding', subject({ access: lacks('IdentityMissing') })],
+      ['a key of a vault that is not managed', subject({ use: other, key: undefined, access: undefined })],
+      ['Microsoft-managed', subject({ use: undefined, key: undefined, access: undefined })],
+    ],
+    unread: [['the identity', subject({ access: accessUnread })]],
   },
   IdentityWithoutRole: {
     found: [
-      [
-        'no role',
-        subject({
-          access: access({
-            ready: false as never,
-            reason: 'IdentityWithoutRole' as never,
-            missing: ['No role.'] as never,
-          }),
-        }),
-        /No role/,
-      ],
+      ['no role', subject({ access: lacks('IdentityWithoutRole') }), /IdentityWithoutRole of this test/],
+      ['no role on the key of a scope', scopeOnly(lacks('IdentityWithoutRole')), /IdentityWithoutRole of this test/],
     ],
     right: [['has its role', subject()]],
-    unread: [
-      ['its access', subject({ access: access({ ready: 'unknown' as never, missing: ['Not read.'] as never }) })],
-    ],
+    unread: [['its access', subject({ access: accessUnread })]],
   },
 };
 
@@ -597,6 +596,19 @@ describe('the tables of checks', () => {
     const check = ACCOUNT_CHECKS.filter(({ reason }) => reason === 'KeyDisabled');
     const revokedKey = subject({ key: inVersions(revoked(100), revoked(10)) });
     expect(evaluate(check, revokedKey, 'a', rules())).toMatchObject([{ severity: 'warning' }]);
+  });
+
+  it('an identity is missed once, however many of its scopes need it, and a role at each of them', () => {
+    const both = (reason: 'IdentityMissing' | 'IdentityDeleted' | 'IdentityWithoutRole') =>
+      evaluate(
+        ACCOUNT_CHECKS,
+        subject({ access: lacks(reason), scopes: [scope(pinned(NEW), { access: lacks(reason) })] }),
+        account().id,
+        rules(),
+      ).map(({ resource }) => resource);
+    expect(both('IdentityMissing')).toEqual([account().id]);
+    expect(both('IdentityDeleted')).toEqual([account().id]);
+    expect(both('IdentityWithoutRole')).toEqual([account().id, `${account().id}/encryptionScopes/scope1`]);
   });
 
   it('NearExpiry is mended only where a rotation is in order', () => {

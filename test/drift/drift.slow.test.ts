@@ -161,6 +161,17 @@ const cases: readonly Case[] = [
     },
   },
   {
+    reason: 'IdentityDeleted',
+    by: 'somebody deletes the identity of the account',
+    drift: async () => {
+      const identity = addIdentity(world(), group(world()), `id-${Math.random().toString(36).slice(2, 10)}`);
+      allowStorage(world(), vaultNamed(world(), 'kv-files'), identity.principalId);
+      const { account } = pinnedAccount({ identity });
+      await them().identities.userAssignedIdentities.delete('rg-files', identity.name);
+      return { resource: account.id };
+    },
+  },
+  {
     reason: 'IdentityWithoutRole',
     by: 'somebody takes the role away from the identity',
     drift: async () => {

@@ -11,6 +11,7 @@ import type {
   VaultSubject,
 } from '../../src/drift/subjects.ts';
 import { type EventSubscriptionState, wantedSubscriptions } from '../../src/events/subscription.ts';
+import type { KeyAccess } from '../../src/identities/key-access.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { type ManagedVault, managedKey } from '../../src/keys/managed-vaults.ts';
 import { formatRevocation } from '../../src/keys/revocation.ts';
@@ -135,8 +136,8 @@ export function subject(change: Partial<AccountSubject> = {}): AccountSubject {
   return { account: account(), use: pinned(NEW), key: key(), access: access(), scopes: [], ...change };
 }
 
-export function access(change: Partial<NonNullable<AccountSubject['access']>> = {}) {
-  return { account: account().id, ready: true as const, reason: undefined, principalId: 'p', missing: [], ...change };
+export function access(change: Partial<KeyAccess> = {}): KeyAccess {
+  return { account: account().id, ready: true, reason: undefined, principalId: 'p', missing: [], ...change };
 }
 
 export function scope(of: KeyUse, change: Partial<ScopeSubject> = {}): ScopeSubject {
@@ -145,6 +146,7 @@ export function scope(of: KeyUse, change: Partial<ScopeSubject> = {}): ScopeSubj
     scope: { name: 'scope1', enabled: true, keyUri, currentKeyId: undefined },
     use: of,
     key: key(),
+    access: undefined,
     ...change,
   };
 }

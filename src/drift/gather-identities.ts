@@ -1,0 +1,84 @@
+import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import type { IdentityState } from '../identities/key-access.ts';
+import type { Services } from '../services.ts';
+import { type Part, readPart } from './part.ts';
+
+/** Identities of one subscription that are asked for one by one at most, where its list does not tell. */
+const MAX_LOOKUPS = 200;
+const ACTION = 'Microsoft.ManagedIdentity/userAssignedIdentities/read';
+
+/** Principal ids by the ARM id of the identity, lower case. */
+type Principals = ReadonlyMap<string, string>;
+
+/**
+ * The user-assigned identities that accounts name. Those of a subscription are listed once, when the first of them is asked
+ * for; one that is not in the list is asked for itself, since nothing but its own 404 says that it was deleted. Where the
+ * list is refused, a right on one resource group may still show the identity itself.
+ */
+export class GatheredIdentities {
+  readonly #identities: Services['identities'];
+  readonly #signal: AbortSignal | undefined;
+  readonly #lists = new Map<string, Promise<Part<Principals>>>();
+  readonly #states = new Map<string, Promise<Part<IdentityState>>>();
+  readonly #lookups = new Map<string, number>();
+
+  constructor({ identities }: Pick<Services, 'identities'>, signal: AbortSignal | undefined) {
+    this.#identities = identities;
+    this.#signal = signal;
+  }
+
+  /** Read once for each identity, however many accounts name it. */
+  stateOf(id: string): Promise<Part<IdentityState>> {
+    const known = this.#states.get(id.toLowerCase());
+    if (known) return known;
+    const reading = this.#read(id);
+    this.#states.set(id.toLowerCase(), reading);
+    return reading;
+  }
+
+  async #read(id: string): Promise<Part<IdentityState>> {
+    const parsed = parseResourceId(id);
+    if (!parsed) {
+      const detail = 'It is not the ARM id of an identity.';
+      return { unread: { resource: id, what: 'the identity', action: ACTION, kind: 'unexpected', detail } };
+    }
+    const list = await this.#listOf(parsed.subscriptionId);
+    if ('value' in list) {
+      const principalId = list.value.get(id.toLowerCase());
+      return principalId === undefined ? this.#lookUp(parsed) : { value: { is: 'there', principalId } };
+    }
+    if (list.unread.kind !== 'forbidden') return list;
+    const lookups = this.#lookups.get(parsed.subscriptionId) ?? 0;
+    if (lookups >= MAX_LOOKUPS) return list;
+    this.#lookups.set(parsed.subscriptionId, lookups + 1);
+    const alone = await this.#lookUp(parsed);
+    // Refused one by one as well: that is said once for the subscription.
+    return 'unread' in alone && alone.unread.kind === 'forbidden' ? list : alone;
+  }
+
+  #listOf(subscriptionId: string): Promise<Part<Principals>> {
+    const known = this.#lists.get(subscriptionId);
+    if (known) return known;
+    const what = {
+      resource: `/subscriptions/${subscriptionId}`,
+      what: 'the user-assigned identities of the subscription',
+      action: ACTION,
+    };
+    const reading = readPart(what, async () => {
+      const principals = new Map<string, string>();
+      for await (const { id, principalId } of this.#identities.list(subscriptionId, this.#signal)) {
+        principals.set(id.toLowerCase(), principalId);
+      }
+      return principals;
+    });
+    this.#lists.set(subscriptionId, reading);
+    return reading;
+  }
+
+  #lookUp(id: ResourceId): Promise<Part<IdentityState>> {
+    return readPart({ resource: id.id, what: 'the identity', action: ACTION }, async () => {
+      const found = await this.#identities.get(id, this.#signal);
+      return found ? { is: 'there', principalId: found.principalId } : { is: 'deleted' };
+    });
+  }
+}

@@ -1,0 +1,215 @@
+import { describe, expect, it } from 'vitest';
+import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import { addAccount, addIdentity, allowStorage } from '../../local/azure/fleet.ts';
+import type { StorageAccount } from '../../local/azure/world.ts';
+import type { DriftReport, Finding } from '../../src/drift/report.ts';
+import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
+import { group, TestKey, vaultNamed } from '../support/fleet.ts';
+import { useWire } from '../support/wire.ts';
+import { outsider } from './outsider.ts';
+
+// Identities that accounts reach their keys with, as somebody from outside makes and deletes them.
+const wire = useWire();
+const world = () => wire.azure.world;
+const IDENTITIES = /userAssignedIdentities/i;
+
+async function check(env: Record<string, string> = {}): Promise<DriftReport> {
+  const services = wire.services({ CMK_AUTOFIX: 'none', ...env });
+  return runDriftCheck({ id: crypto.randomUUID(), by: 'operator' }, services, wire.log);
+}
+
+/** An account with an identity of its own, whose role on the vault stands. */
+function accountWithIdentity(options: Parameters<TestKey['account']>[1] = {}) {
+  const key = new TestKey(world());
+  const identity = addIdentity(world(), group(world()), `id-${crypto.randomUUID().slice(0, 8)}`);
+  allowStorage(world(), key.vault, identity.principalId);
+  return { key, identity, account: key.account('pinned', { identity, ...options }) };
+}
+
+async function remove({ name }: { name: string }): Promise<void> {
+  await outsider(wire.azure).identities.userAssignedIdentities.delete('rg-files', name);
+}
+
+function reasonsAbout(report: DriftReport, { id }: Pick<StorageAccount, 'id'>): string[] {
+  return report.findings
+    .filter(({ resource }) => resource.toLowerCase().startsWith(id.toLowerCase()))
+    .map(({ reason }) => reason);
+}
+
+function deletedOf(report: DriftReport, { id }: Pick<StorageAccount, 'id'>): Finding[] {
+  return report.findings.filter(({ reason, resource }) => reason === 'IdentityDeleted' && resource === id);
+}
+
+function refuse(path: string, status = 403, code = 'AuthorizationFailed'): void {
+  const body = { error: { code, message: 'No.' } };
+  wire.azure.faults.add([{ match: { method: 'GET', path }, answer: { status, body } }]);
+}
+
+const listOf = (subscription: string) =>
+  `^/subscriptions/${subscription}/providers/Microsoft.ManagedIdentity/userAssignedIdentities`;
+
+describe('an identity that was deleted', () => {
+  it('is an error of the account that still names it, and of no other', async () => {
+    const { identity, account } = accountWithIdentity();
+    expect(reasonsAbout(await check(), account)).toEqual([]);
+    await remove(identity);
+    const report = await check();
+    expect(reasonsAbout(report, account)).toEqual(['IdentityDeleted']);
+    const found = deletedOf(report, account);
+    expect(report.findings.filter(({ reason }) => reason === 'IdentityDeleted')).toEqual(found);
+    expect(found).toMatchObject([
+      { resource: account.id, severity: 'error', canFix: false, is: expect.stringContaining(identity.name) },
+    ]);
+    expect(found[0]?.fix).toContain('--replace-identity');
+    expect(report.complete).toBe(true);
+    expect(wire.records).toContainEqual(
+      expect.objectContaining({ reason: 'IdentityDeleted', level: 'error', account: account.id }),
+    );
+  });
+
+  it('is the same finding when it was made again under its name, until the account has the new one', async () => {
+    const { identity, key, account } = accountWithIdentity();
+    await remove(identity);
+    const { userAssignedIdentities } = outsider(wire.azure).identities;
+    const again = await userAssignedIdentities.createOrUpdate('rg-files', identity.name, { location: 'westeurope' });
+    allowStorage(world(), key.vault, again.principalId ?? '');
+    expect(deletedOf(await check(), account)).toMatchObject([
+      { is: expect.stringContaining('made again under its name') },
+    ]);
+    // As the finding says: another identity, and the deleted one taken off.
+    const other = addIdentity(world(), group(world()), `${identity.name}-2`);
+    allowStorage(world(), key.vault, other.principalId);
+    await outsider(wire.azure).storage.storageAccounts.update('rg-files', account.name, {
+      identity: {
+        type: 'UserAssigned',
+        // The SDK's type does not say that `null` takes an identity off.
+        userAssignedIdentities: { [identity.id]: null, [other.id]: {} } as unknown as Record<string, object>,
+      },
+      encryption: {
+        keySource: 'Microsoft.Keyvault',
+        encryptionIdentity: { encryptionUserAssignedIdentity: other.id },
+        keyVaultProperties: {
+          keyVaultUri: key.vault.properties.vaultUri,
+          keyName: key.name,
+          keyVersion: key.first.version,
+        },
+      },
+    });
+    expect(deletedOf(await check(), account)).toEqual([]);
+  });
+
+  it('is accepted by an exemption', async () => {
+    const { identity, account } = accountWithIdentity();
+    await remove(identity);
+    const exemption = { resource: account.id, code: 'IdentityDeleted', reason: 'CHG-1', until: '2999-12-31' };
+    const report = await check({ CMK_EXEMPTIONS: JSON.stringify([exemption]) });
+    expect(deletedOf(report, account)).toMatchObject([{ exemption: { reason: 'CHG-1' } }]);
+  });
+
+  it('is found by way of an encryption scope, where nothing but a scope uses a key', async () => {
+    const key = new TestKey(world());
+    const identity = addIdentity(world(), group(world()), 'id-scope-only');
+    allowStorage(world(), key.vault, identity.principalId);
+    const account = addAccount(world(), group(world()), {
+      name: 'stscopeonly',
+      identity,
+      scopes: [{ name: 'scope1', key: key.use() }],
+    });
+    account.encryption.identity = { userAssignedIdentity: identity.id };
+    const all = { CMK_SCOPE_DISCOVERY: 'all' };
+    expect(reasonsAbout(await check(all), account)).toEqual([]);
+    await remove(identity);
+    expect(reasonsAbout(await check(all), account)).toEqual(['IdentityDeleted']);
+  });
+});
+
+describe('an identity that cannot be read', () => {
+  it('is not taken for a deleted one: it is told once, with the right that is missing', async () => {
+    const { account } = accountWithIdentity();
+    refuse('userAssignedIdentities');
+    const report = await check();
+    expect(reasonsAbout(report, account)).toEqual([]);
+    expect(report.complete).toBe(false);
+    const subscription = `/subscriptions/${SUBSCRIPTION_ID}`;
+    expect(report.findings.filter(({ severity }) => severity === 'error')).toMatchObject([
+      {
+        reason: 'MissingPermission',
+        resource: subscription,
+        shouldBe: expect.stringContaining('Microsoft.ManagedIdentity/userAssignedIdentities/read'),
+      },
+      { reason: 'Unreadable', resource: subscription },
+    ]);
+  });
+
+  it('is asked for itself where the list of its subscription is refused', async () => {
+    const { identity, account } = accountWithIdentity();
+    await remove(identity);
+    refuse(listOf(SUBSCRIPTION_ID));
+    const report = await check();
+    expect(report.complete).toBe(true);
+    expect(reasonsAbout(report, account)).toEqual(['IdentityDeleted']);
+  });
+
+  it.each([
+    ['its subscription is not found', 404, 'SubscriptionNotFound'],
+    ['Azure is in trouble', 500, 'InternalServerError'],
+  ])('is unknown when %s', async (_, status, code) => {
+    const { account } = accountWithIdentity();
+    refuse('userAssignedIdentities', status, code);
+    const report = await check();
+    expect(reasonsAbout(report, account)).toEqual([]);
+    expect(report.findings.map(({ reason }) => reason)).toContain('Unreadable');
+    expect(report.findings.map(({ reason }) => reason)).not.toContain('IdentityDeleted');
+  });
+});
+
+describe('what it costs', () => {
+  it('is one list for each subscription with identities, and one more call for each that is gone', async () => {
+    const { key, identity } = accountWithIdentity();
+    for (let n = 0; n < 5; n += 1) key.account('pinned', { identity });
+    // An account of another subscription may have an identity of this one.
+    const records = group(world(), 'rg-records', SECOND_SUBSCRIPTION_ID);
+    key.account('pinned', { identity, group: records });
+    const before = wire.azure.requests.last;
+    await check();
+    const lists = wire.arm(before, IDENTITIES);
+    expect(lists.filter(({ path }) => new RegExp(listOf(SUBSCRIPTION_ID), 'i').test(path))).toHaveLength(1);
+    expect(lists.filter(({ path }) => path.includes(identity.name))).toHaveLength(0);
+
+    await remove(identity);
+    const since = wire.azure.requests.last;
+    await check();
+    expect(wire.arm(since, IDENTITIES).filter(({ path }) => path.includes(identity.name))).toHaveLength(1);
+  });
+});
+
+describe('roles that come through groups', () => {
+  it('are unknown, not missing, beyond as many identities as are asked about in one check', async () => {
+    const vault = vaultNamed(world(), 'kv-files');
+    const key = new TestKey(world());
+    for (let n = 0; n < 203; n += 1) {
+      const identity = addIdentity(world(), group(world()), `id-many-${n}`);
+      key.account('pinned', { identity, key: undefined });
+    }
+    for (const account of world().storageAccounts.values()) {
+      const [id = ''] = Object.keys(account.identity?.userAssignedIdentities ?? {});
+      if (!id.includes('id-many-')) continue;
+      account.encryption = {
+        ...account.encryption,
+        keySource: 'Microsoft.Keyvault',
+        identity: { userAssignedIdentity: id },
+        keyvaultproperties: {
+          keyvaulturi: vault.properties.vaultUri,
+          keyname: key.name,
+          keyversion: key.first.version,
+          currentVersionedKeyIdentifier: key.id(key.first),
+        },
+      };
+    }
+    const report = await check();
+    const without = report.findings.filter(({ reason, resource }) => reason === 'IdentityWithoutRole' && resource);
+    expect(without).toHaveLength(200);
+    const unread = report.findings.filter(({ reason }) => reason === 'Unreadable');
+    expect(unread).toMatchObject([{ resource: vault.id, is: expect.stringContaining('More than 200 identities') }]);
+  }, 120_000);
+});
