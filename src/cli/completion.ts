@@ -1,20 +1,37 @@
-import type { Command } from 'commander';
+import type { Command, Option } from 'commander';
 
-/** What may stand at the last of these words: subcommands, or options when it starts with a dash. */
+/**
+ * What may stand at the last of these words: subcommands, options when it starts with a dash, or the values of the option
+ * before it. Where nothing is known, such as the name of a vault or of a file, nothing.
+ */
 export function complete(program: Command, words: readonly string[]): string[] {
   let command = program;
+  let option: Option | undefined;
   for (const word of words.slice(0, -1)) {
-    command = command.commands.find((candidate) => candidate.name() === word) ?? command;
+    const isValue = option !== undefined;
+    option = isValue ? undefined : takesValue(command, program, word);
+    if (!isValue) command = command.commands.find((candidate) => candidate.name() === word) ?? command;
   }
   const last = words.at(-1) ?? '';
-  const globals = command === program ? [] : program.options;
-  const choices = last.startsWith('-')
-    ? [...command.options, ...globals].flatMap(({ long }) => long ?? [])
-    : [
-        ...command.commands.filter((candidate) => !hidden(candidate)).map((candidate) => candidate.name()),
-        ...command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []),
-      ];
-  return choices.filter((choice) => choice.startsWith(last));
+  return choicesOf(command, program, option, last).filter((choice) => choice.startsWith(last));
+}
+
+function choicesOf(command: Command, program: Command, option: Option | undefined, last: string): readonly string[] {
+  if (option) return option.argChoices ?? [];
+  if (last.startsWith('-')) return optionsOf(command, program).flatMap(({ long }) => long ?? []);
+  return [
+    ...command.commands.filter((candidate) => !hidden(candidate)).map((candidate) => candidate.name()),
+    ...command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []),
+  ];
+}
+
+/** The option that this word is, if the next word is its value. */
+function takesValue(command: Command, program: Command, word: string): Option | undefined {
+  return optionsOf(command, program).find(({ long, short, required }) => required && (word === long || word === short));
+}
+
+function optionsOf(command: Command, program: Command): Option[] {
+  return command === program ? [...program.options] : [...command.options, ...program.options];
 }
 
 function hidden(command: Command): boolean {
@@ -39,9 +56,23 @@ complete -o default -F _cmk cmk`,
 _cmk() {
   local -a choices
   choices=("\${(@f)$(cmk __complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
-  compadd -a choices
+  choices=("\${(@)choices:#}")
+  if (( $#choices )); then
+    compadd -a choices
+  else
+    _files
+  fi
 }
+whence compdef >/dev/null || { autoload -Uz compinit && compinit }
 compdef _cmk cmk`,
   fish: `# cmk completion fish | source
-complete -c cmk -f -a '(cmk __complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'`,
+function __cmk_complete
+  set -l choices (cmk __complete -- (commandline -opc)[2..] (commandline -ct) 2>/dev/null)
+  if test (count $choices) -gt 0
+    printf '%s\\n' $choices
+  else
+    __fish_complete_path (commandline -ct)
+  end
+end
+complete -c cmk -f -a '(__cmk_complete)'`,
 };

@@ -4,38 +4,12 @@ import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { addRoleAssignment } from '../../local/azure/fleet.ts';
 import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
-import type { Principal } from '../../local/azure/world.ts';
-import { run } from '../../src/cli/run.ts';
 import { unique, useProcedures } from '../support/procedures.ts';
+import { type CmkOptions, runCmk } from '../support/run-cmk.ts';
 
 const procedures = useProcedures();
 
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** Runs a command line in this process. */
-async function cmk(
-  args: readonly string[],
-  options: { tty?: boolean; as?: Principal; answer?: string; env?: Record<string, string> } = {},
-): Promise<Ran> {
-  let [out, err] = ['', ''];
-  const sink = (write: (text: string) => void) => ({ write, isTTY: options.tty });
-  const code = await run(args, {
-    environment: options.env ?? {},
-    out: sink((text) => {
-      out += text;
-    }),
-    err: sink((text) => {
-      err += text;
-    }),
-    ask: options.answer === undefined ? undefined : async () => options.answer ?? '',
-    azure: procedures.azure(options.as),
-  });
-  return { code, out, err };
-}
+const cmk = (args: readonly string[], options?: CmkOptions) => runCmk(procedures, args, options);
 
 describe('what a command prints', () => {
   it('in a pipe: one plain line for each thing, fields apart by tabs, without colours', async () => {
@@ -219,34 +193,6 @@ describe('doctor', () => {
   it('looks at the settings of the app, where there are any', async () => {
     const { out } = await cmk(['doctor'], { env: { CMK_VAULTS: 'nonsense' } });
     expect(out).toMatch(/failed\tsettings\t.*CMK_VAULTS/);
-  });
-});
-
-describe('completion', () => {
-  it.each([
-    [['acc'], ['account']],
-    [['account', 'en'], ['enable']],
-    [['account', 'onboard', '--fed'], []],
-    [['account', 'enable', '--fed'], ['--federated-client-id']],
-    [['key', 'status', 'k', '--js'], ['--json']],
-    [
-      ['replay', ''],
-      ['key-work', 'account-work'],
-    ],
-    [['__'], []],
-  ])('of %j is %j', async (words, choices) => {
-    const { code, out } = await cmk(['__complete', '--', ...words]);
-    expect(code).toBe(0);
-    expect(out.split('\n').filter((line) => line !== '')).toEqual(choices);
-  });
-
-  it('is a script for bash that bash reads', async () => {
-    const { out } = await cmk(['completion', 'bash']);
-    const words = await new Promise<string>((resolve, reject) => {
-      const script = `cmk() { [ "$1" = __complete ] && echo enable; }\n${out}\nCOMP_WORDS=(cmk account en); COMP_CWORD=2; _cmk; echo "\${COMPREPLY[@]}"`;
-      execFile('bash', ['-c', script], (error, stdout) => (error ? reject(error) : resolve(stdout)));
-    });
-    expect(words.trim()).toBe('enable');
   });
 });
 

@@ -104,11 +104,15 @@ export class Procedures {
     return addPrincipal(this.world, { displayName: unique('stranger-') });
   }
 
+  /** Somebody's sign-in: an owner's, unless it says whose. */
+  credential(who: Principal = this.#owner()): ClientSecretCredential {
+    return new ClientSecretCredential(this.world.tenantId, who.clientId, who.secret);
+  }
+
   /** Azure as somebody's sign-in reaches it, on the local Azure's clock; waiting moves that clock. */
-  azure(who: Principal = this.#owner()): Azure {
-    const credential = new ClientSecretCredential(this.world.tenantId, who.clientId, who.secret);
+  azure(who?: Principal): Azure {
     return {
-      ...createAzure(credential, cloud, SUBSCRIPTION_ID),
+      ...createAzure(this.credential(who), cloud, SUBSCRIPTION_ID),
       now: () => this.local.clock.now(),
       sleep: async (ms) => this.local.clock.advance(ms),
     };
