@@ -1,7 +1,7 @@
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import type { IdentityState } from '../identities/key-access.ts';
 import type { Services } from '../services.ts';
-import { type Part, readPart } from './part.ts';
+import { type Part, readPart, type What } from './part.ts';
 
 /** Identities of one subscription that are asked for one by one at most, where its list does not tell. */
 const MAX_LOOKUPS = 200;
@@ -19,8 +19,8 @@ export class GatheredIdentities {
   readonly #identities: Services['identities'];
   readonly #signal: AbortSignal | undefined;
   readonly #lists = new Map<string, Promise<Part<Principals>>>();
-  readonly #states = new Map<string, Promise<Part<IdentityState>>>();
-  readonly #lookups = new Map<string, number>();
+  readonly #lookups = new Map<string, Promise<Part<IdentityState>>>();
+  readonly #counts = new Map<string, number>();
 
   constructor({ identities }: Pick<Services, 'identities'>, signal: AbortSignal | undefined) {
     this.#identities = identities;
@@ -28,15 +28,7 @@ export class GatheredIdentities {
   }
 
   /** Read once for each identity, however many accounts name it. */
-  stateOf(id: string): Promise<Part<IdentityState>> {
-    const known = this.#states.get(id.toLowerCase());
-    if (known) return known;
-    const reading = this.#read(id);
-    this.#states.set(id.toLowerCase(), reading);
-    return reading;
-  }
-
-  async #read(id: string): Promise<Part<IdentityState>> {
+  async stateOf(id: string): Promise<Part<IdentityState>> {
     const parsed = parseResourceId(id);
     if (!parsed) {
       const detail = 'It is not the ARM id of an identity.';
@@ -48,23 +40,15 @@ export class GatheredIdentities {
       return principalId === undefined ? this.#lookUp(parsed) : { value: { is: 'there', principalId } };
     }
     if (list.unread.kind !== 'forbidden') return list;
-    const lookups = this.#lookups.get(parsed.subscriptionId) ?? 0;
-    if (lookups >= MAX_LOOKUPS) return list;
-    this.#lookups.set(parsed.subscriptionId, lookups + 1);
     const alone = await this.#lookUp(parsed);
     // Refused one by one as well: that is said once for the subscription.
-    return 'unread' in alone && alone.unread.kind === 'forbidden' ? list : alone;
+    return 'unread' in alone && ['forbidden', 'refused'].includes(alone.unread.kind) ? list : alone;
   }
 
   #listOf(subscriptionId: string): Promise<Part<Principals>> {
     const known = this.#lists.get(subscriptionId);
     if (known) return known;
-    const what = {
-      resource: `/subscriptions/${subscriptionId}`,
-      what: 'the user-assigned identities of the subscription',
-      action: ACTION,
-    };
-    const reading = readPart(what, async () => {
+    const reading = readPart(listOf(subscriptionId), async () => {
       const principals = new Map<string, string>();
       for await (const { id, principalId } of this.#identities.list(subscriptionId, this.#signal)) {
         principals.set(id.toLowerCase(), principalId);
@@ -76,9 +60,28 @@ export class GatheredIdentities {
   }
 
   #lookUp(id: ResourceId): Promise<Part<IdentityState>> {
-    return readPart({ resource: id.id, what: 'the identity', action: ACTION }, async () => {
+    const known = this.#lookups.get(id.id.toLowerCase());
+    if (known) return known;
+    const lookups = (this.#counts.get(id.subscriptionId) ?? 0) + 1;
+    if (lookups > MAX_LOOKUPS) {
+      const detail = `More than ${MAX_LOOKUPS} identities that accounts name are not in its list. The others were not asked for.`;
+      return Promise.resolve({ unread: { ...listOf(id.subscriptionId), kind: 'refused', detail } });
+    }
+    this.#counts.set(id.subscriptionId, lookups);
+    const what = { resource: id.id, what: 'the identity', action: ACTION };
+    const reading = readPart<IdentityState>(what, async () => {
       const found = await this.#identities.get(id, this.#signal);
       return found ? { is: 'there', principalId: found.principalId } : { is: 'deleted' };
     });
+    this.#lookups.set(id.id.toLowerCase(), reading);
+    return reading;
   }
+}
+
+function listOf(subscriptionId: string): What {
+  return {
+    resource: `/subscriptions/${subscriptionId}`,
+    what: 'the user-assigned identities of the subscription',
+    action: ACTION,
+  };
 }
