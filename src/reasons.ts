@@ -112,6 +112,10 @@ export const REASONS = {
   NoDriftReport: 'There is no drift report yet.',
   VersionRetired: 'An old version that nobody uses was disabled.',
   RetirementRefused: 'An old version is not retired, as it is not proved that nobody uses it.',
+  RetirementUndone:
+    'An old version was disabled and enabled again at once: somebody turned up on it, or not everything could be read again.',
+  RetirementNotUndone:
+    'An old version was disabled although somebody may use it, and is not enabled again: a person has to, at once.',
 
   // Azure's refusals
   Throttled: 'The service is throttling; tried again after the time it asked for.',

@@ -33,6 +33,7 @@ const BY_REASON: Partial<Record<Reason, ExitCode>> = {
   NotProven: EXIT.incomplete,
   RevocationIncomplete: EXIT.incomplete,
   RestoreIncomplete: EXIT.incomplete,
+  RetirementNotUndone: EXIT.incomplete,
   Unexpected: EXIT.unexpected,
 };
 

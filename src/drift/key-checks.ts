@@ -1,4 +1,5 @@
-import { compareAge, type KeyVersion, newestUsableVersion, newestVersion } from '../keys/key-versions.ts';
+import { type KeyVersion, newestVersion } from '../keys/key-versions.ts';
+import { LEAST_RETIRE_HOURS, retirable } from '../keys/retirement.ts';
 import { openRevocation, revocationOf } from '../keys/revocation.ts';
 import { decideRotation, ORIGIN_TAG, ROTATION_TAG } from '../keys/rotation.ts';
 import type { Found } from './check.ts';
@@ -11,8 +12,6 @@ const WARN_DAYS = 30;
 const ERROR_DAYS = 10;
 /** Sizes of RSA keys that Storage takes (Azure Storage, "customer-managed keys overview"). */
 const SIZES = [2048, 3072, 4096];
-/** Storage looks for a new version once a day: an old one is in use for so long at least. */
-export const LEAST_RETIRE_HOURS = 24;
 
 export function keyTooOld({ versions }: KeySubject, { now, drift }: Rules): readonly Found[] {
   const newest = inForce(versions);
@@ -92,26 +91,13 @@ export function revokedVersionEnabled({ versions }: KeySubject): readonly Found[
 /** Versions that could be disabled, as far as the accounts that were looked at tell. The proof is made when it is done. */
 export function retirableVersion({ versions, usage }: KeySubject, { now, drift }: Rules): readonly Found[] {
   if (usage.unknown > 0) return [];
-  const hours = Math.max(drift.retireAfterHours ?? LEAST_RETIRE_HOURS, LEAST_RETIRE_HOURS);
-  return retirable(known(versions) ?? [], now, hours)
+  return retirable(known(versions) ?? [], drift.retireAfterHours ?? LEAST_RETIRE_HOURS, now)
     .filter(({ version }) => !usage.uses(version))
     .map((version) => ({
       resource: version.id,
       is: 'It is enabled, has a successor, and no account that was looked at uses it.',
       shouldBe: 'Versions that nobody uses are disabled.',
     }));
-}
-
-/**
- * Enabled versions that the newest usable one has superseded for so many hours; none while a revocation is open. Whether
- * anybody still uses them is another question.
- */
-export function retirable(versions: readonly KeyVersion[], now: Date, afterHours: number): KeyVersion[] {
-  const successor = newestUsableVersion(versions, now);
-  if (!successor || openRevocation(versions)) return [];
-  const since = Math.max(successor.createdOn.getTime(), successor.notBefore?.getTime() ?? 0);
-  if (now.getTime() - since < afterHours * 3_600_000) return [];
-  return versions.filter((version) => version.enabled && compareAge(version, successor) < 0);
 }
 
 /** The newest version, unless the key is revoked or switched off: then its age and expiry are nobody's trouble. */

@@ -117,7 +117,7 @@ export async function runDriftCheck(run: DriftRun, services: Services, log: Log)
 
   await keepShut(keySubjects, run.id, services, log);
   const fixes = await fix(findings, run.id, services, log);
-  const retirements = await retireAll(keySubjects, run.id, services, log);
+  const retirements = await retireAll(keySubjects, run, services, log);
   const sum = (of: (result: SubscriptionResult) => number): number =>
     results.reduce((total, { result }) => total + of(result), 0);
   const report: DriftReport = {
@@ -189,13 +189,13 @@ async function keepShut(
 
 async function retireAll(
   keys: readonly KeySubject[],
-  id: string,
+  run: DriftRun,
   services: Services,
   log: Log,
 ): Promise<DriftReport['retirements']> {
   if (services.settings.drift.retireAfterHours === undefined) return [];
   // One key after the other: a proof reads the whole fleet.
   const retirements: DriftReport['retirements'] = [];
-  for (const { key } of keys) retirements.push(...(await retireVersions(key, id, services, log)));
+  for (const { key } of keys) retirements.push(...(await retireVersions(key, run, services, log)));
   return retirements;
 }

@@ -1,12 +1,10 @@
 import { createHash } from 'node:crypto';
 import { compareAge, type KeyVersion } from './key-versions.ts';
 
-/**
- * The record of a revocation is this tag on each version that it disabled: restore needs no other store. Key Vault
- * allows 15 tags a version, of 256 characters each (Key Vault, "About keys").
- */
+/** The record of a revocation is this tag on each version that it disabled: restore needs no other store. */
 export const REVOCATION_TAG = 'cmk-revocation';
-const MAX_TAGS = 15;
+/** Tags that Key Vault allows a version; each of 256 characters (Key Vault, "About keys"). */
+export const MAX_TAGS = 15;
 /** Last word of the record on a version that was off before. */
 const WAS_OFF = 'off';
 

@@ -18,7 +18,7 @@ const WAIT_MS = 5_000;
 export interface AppRecord {
   /** Writes to the audit trail; answers `written`, or why not. */
   audit(entry: {
-    readonly action: 'key.revoke' | 'key.restore';
+    readonly action: 'key.revoke' | 'key.restore' | 'key.retire';
     readonly reason: string;
     readonly key: ManagedKey;
     readonly operator: Operator;

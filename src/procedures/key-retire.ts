@@ -1,137 +1,128 @@
-import type { BlastRadius } from '../dependents/blast-radius.ts';
-import { RETIRED_TAG } from '../drift/retire.ts';
 import { CmkError } from '../errors.ts';
-import { compareAge, findVersion, type KeyVersion, newestUsableVersion, usability } from '../keys/key-versions.ts';
+import { findVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { openRevocation } from '../keys/revocation.ts';
+import { type Retirement as Retired, retirementEntry, retireUnused } from '../keys/retire-versions.ts';
+import { LEAST_RETIRE_HOURS } from '../keys/retirement.ts';
+import { REASONS } from '../reasons.ts';
+import type { AppRecord } from './app-record.ts';
 import type { Procedure } from './azure.ts';
-import { type AppEnvironment, blastRadiusOf } from './blast-radius-of.ts';
-import { usersByVersion } from './key-status.ts';
+import { type AppEnvironment, blastRadiusSettings } from './blast-radius-of.ts';
+import { noSuchKey } from './key-revoke.ts';
+import type { Operator } from './operator.ts';
 
-/** Storage looks for a new version once a day: before that, an account may still be on its way. Hours. */
-export const LEAST_HOURS = 24;
-const DEPENDENTS_MS = 120_000;
-/** Key Vault allows 15 tags a version (Key Vault, "About keys"). */
-const MAX_TAGS = 15;
+/** How long one look at everything that uses the key may take, in milliseconds. */
+const LOOK_MS = 10 * 60_000;
 
-/** Why a version must stay, one sentence each; none: it may go. */
-export function reasonsToKeep(
-  version: KeyVersion,
-  versions: readonly KeyVersion[],
-  dependents: BlastRadius,
-  hours: number,
-  now: Date,
-): string[] {
-  const reasons: string[] = [];
-  if (openRevocation(versions)) reasons.push('A revocation of the key is open: everything stays as it is.');
-  const successor = versions
-    .filter((candidate) => compareAge(candidate, version) > 0 && usability(candidate, now) === 'Usable')
-    .sort(compareAge)[0];
-  if (!successor) reasons.push('No newer version is usable.');
-  else {
-    const active = Math.max(successor.createdOn.getTime(), successor.notBefore?.getTime() ?? 0);
-    const age = (now.getTime() - active) / 3_600_000;
-    if (age < hours) {
-      reasons.push(`Its successor ${successor.version} is ${Math.floor(age)} hours old, and has to be ${hours}.`);
-    }
-  }
-  const users = usersByVersion(dependents);
-  const using = users.get(version.version) ?? [];
-  if (using.length > 0) reasons.push(`It is used by ${using.join(', ')}.`);
-  const unknown = users.get('unknown') ?? [];
-  if (unknown.length > 0) reasons.push(`Nobody says which version ${unknown.join(', ')} uses.`);
-  for (const { what, detail } of dependents.unread) reasons.push(`Not everything could be read: ${what}. ${detail}`);
-  return reasons;
+export interface RetireOptions {
+  /** One version; undefined: every one that may go. */
+  readonly version?: string | undefined;
+  /** How old the successor has to be; 24 at least. */
+  readonly hours: number;
+  readonly environment: AppEnvironment;
+  readonly app: Pick<AppRecord, 'audit'>;
 }
 
 export interface Retirement {
   readonly key: string;
   readonly retired: readonly string[];
   readonly kept: readonly { readonly version: string; readonly reasons: readonly string[] }[];
+  /** `written`, or why the audit trail could not be written. */
+  readonly audit: string;
 }
 
 /**
- * Disables versions that nothing uses any more, after fresh reads of everything that uses the key.
+ * Disables versions that nothing uses any more, after fresh reads of everything that uses the key: what the app does by
+ * itself where it may, by the same code and with the same record.
  *
- * @param version one version; undefined: every one that may go
- * @param hours how old the successor has to be; 24 at least
- * @throws {@link CmkError} `VersionInUse` when the one version asked for has to stay
+ * @throws {@link CmkError} `VersionInUse` when the one version asked for has to stay; `RetirementNotUndone` when one was
+ *   disabled that may be in use, and could not be enabled again
  */
 export async function retireVersions(
   key: ManagedKey,
-  version: string | undefined,
-  hours: number,
-  environment: AppEnvironment,
-  { azure, journal }: Procedure,
+  { version, hours, environment, app }: RetireOptions,
+  procedure: Procedure,
 ): Promise<Retirement> {
-  if (!(hours >= LEAST_HOURS)) {
+  const { azure, journal } = procedure;
+  if (!(hours >= LEAST_RETIRE_HOURS)) {
     throw new CmkError(
       'ArgumentInvalid',
       `${hours} hours are too few.`,
-      `Storage may take a day to follow: ${LEAST_HOURS} at least.`,
+      `Storage may take a day to follow: ${LEAST_RETIRE_HOURS} at least.`,
     );
   }
-  const name = `${key.vault.name}/${key.name}`;
-  const dependents = await blastRadiusOf(key, azure, environment, DEPENDENTS_MS);
-  const versions = await azure.keys.listVersions(key);
-  const asked = version === undefined ? versions : [findVersion(versions, version)];
-  const enabled = asked.filter((candidate) => candidate?.enabled === true) as KeyVersion[];
-  if (version !== undefined && asked[0] === undefined) {
-    throw new CmkError(
-      'UnknownVersion',
-      `The key ${name} has no version ${version}.`,
-      `See: cmk key status ${key.name} --vault ${key.vault.name}`,
-    );
-  }
-  if (version !== undefined && enabled.length === 0) journal.found(`version ${version} of ${name} is disabled already`);
+  const [operator] = await Promise.all([azure.operator(), checkVersion(key, version, procedure)]);
+  journal.waiting('everything that uses the key is read');
+  const services = { ...azure, settings: blastRadiusSettings(key, azure, environment) };
+  const options = { version, hours, lookMs: LOOK_MS, dryRun: journal.dryRun };
   const retired: string[] = [];
-  const kept: { version: string; reasons: string[] }[] = [];
-  for (const candidate of enabled) {
-    const reasons = reasonsToKeep(candidate, versions, dependents, hours, azure.now());
-    if (reasons.length > 0) {
-      kept.push({ version: candidate.version, reasons });
-      continue;
+  const kept: { version: string; reasons: readonly string[] }[] = [];
+  let audit = 'nothing to write: nothing was changed';
+  for await (const one of retireUnused(key, options, services)) {
+    await enter(key, one, procedure);
+    if (one.outcome === 'retired') retired.push(one.version.version);
+    if (one.outcome === 'kept' || one.outcome === 'undone') {
+      kept.push({ version: one.version.version, reasons: one.reasons });
     }
-    const text = `version ${candidate.version} of ${name} disabled`;
-    const done = await journal.change(text, () =>
-      azure.keys.updateVersion(key, candidate.version, {
-        enabled: false,
-        ...retiredTag(candidate, versions, azure.now()),
-      }),
-    );
-    const late = done ? turnedUp(candidate, await blastRadiusOf(key, azure, environment, DEPENDENTS_MS)) : undefined;
-    if (late) {
-      await journal.change(`version ${candidate.version} enabled again: ${late}`, () =>
-        azure.keys.updateVersion(key, candidate.version, { enabled: true, tags: { ...candidate.tags } }),
-      );
-      kept.push({ version: candidate.version, reasons: [late] });
-    } else retired.push(candidate.version);
+    const written = await writeDown(key, one, operator, app);
+    if (written !== undefined && written !== 'written') journal.note(`Not in the audit trail: ${written}`);
+    audit = written ?? audit;
+    if (one.outcome === 'notUndone') {
+      const message = `${REASONS.RetirementNotUndone} ${one.version.id}: ${one.reasons.join(' ')}`;
+      throw new CmkError('RetirementNotUndone', message, `${one.nextStep}.`);
+    }
   }
   if (version !== undefined && kept[0]) {
     throw new CmkError(
       'VersionInUse',
-      `Version ${version} of ${name} stays. ${kept[0].reasons.join(' ')}`,
+      `Version ${version} of ${nameOf(key)} stays. ${kept[0].reasons.join(' ')}`,
       'Move what uses it (cmk account pin), wait, and run this again.',
     );
   }
   for (const { version: stays, reasons } of kept) journal.found(`version ${stays} stays: ${reasons.join(' ')}`);
-  return { key: key.id, retired, kept };
+  return { key: key.id, retired, kept, audit };
 }
 
-/** Somebody may have been pinned to the version between the look and the change. */
-function turnedUp({ version }: KeyVersion, dependents: BlastRadius): string | undefined {
-  const using = usersByVersion(dependents).get(version) ?? [];
-  if (using.length > 0) return `${using.join(', ')} turned up after it was disabled.`;
-  return dependents.unread[0] && `afterwards ${dependents.unread[0].what} could not be read.`;
+async function checkVersion(
+  key: ManagedKey,
+  version: string | undefined,
+  { azure, journal }: Procedure,
+): Promise<void> {
+  const versions = await azure.keys.listVersions(key);
+  if (versions.length === 0) throw noSuchKey(key);
+  if (version === undefined) return;
+  const asked = findVersion(versions, version);
+  if (!asked) {
+    throw new CmkError(
+      'UnknownVersion',
+      `The key ${nameOf(key)} has no version ${version}.`,
+      `See: cmk key status ${key.name} --vault ${key.vault.name}`,
+    );
+  }
+  if (!asked.enabled) journal.found(`version ${version} of ${nameOf(key)} is disabled already`);
 }
 
-/** The same record as the app's own retirement leaves; a version without a tag to spare is retired without it. */
-function retiredTag(
-  version: KeyVersion,
-  versions: readonly KeyVersion[],
-  now: Date,
-): { tags?: Record<string, string> } {
-  const successor = newestUsableVersion(versions, now);
-  if (!successor || Object.keys(version.tags).length >= MAX_TAGS) return {};
-  return { tags: { ...version.tags, [RETIRED_TAG]: `${now.toISOString()} ${successor.version}` } };
+/** Enters into the journal what was done, which the use-case has done by now. */
+async function enter(key: ManagedKey, retired: Retired, { journal }: Procedure): Promise<void> {
+  const { outcome, version } = retired;
+  if (outcome === 'kept') return;
+  await journal.change(`version ${version.version} of ${nameOf(key)} disabled`, async () => {});
+  if (outcome !== 'undone') return;
+  await journal.change(`version ${version.version} enabled again: ${retired.reasons.join(' ')}`, async () => {});
+}
+
+/** `written`, or why not; undefined when there is nothing to write. */
+async function writeDown(
+  key: ManagedKey,
+  retired: Retired,
+  operator: Operator,
+  app: RetireOptions['app'],
+): Promise<string | undefined> {
+  const entry = retirementEntry(key, retired);
+  if (!entry) return undefined;
+  const { action, reason, details } = entry;
+  return app.audit({ action, reason, key, operator, details: { ...details, by: 'cmk' } });
+}
+
+function nameOf({ vault, name }: ManagedKey): string {
+  return `${vault.name}/${name}`;
 }

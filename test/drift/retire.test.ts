@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { revokeKey } from '../../src/break-glass/revoke-key.ts';
 import { retireVersions } from '../../src/drift/retire.ts';
 import type { Services } from '../../src/services.ts';
 import { TestKey, vaultNamed } from '../support/fleet.ts';
@@ -10,7 +11,12 @@ const HOUR_MS = 3_600_000;
 const world = () => wire.azure.world;
 
 /** Runs the retirement of one key; returns what came of it and what went into the audit trail. */
-async function retire(key: TestKey, hours = '24', change: (services: Services) => Partial<Services> = () => ({})) {
+async function retire(
+  key: TestKey,
+  hours = '24',
+  change: (services: Services) => Partial<Services> = () => ({}),
+  signal?: AbortSignal,
+) {
   const audited: unknown[] = [];
   const services = wire.services({ CMK_RETIRE_AFTER_HOURS: hours });
   const managed = services.settings.vaults.key(key.id());
@@ -23,7 +29,7 @@ async function retire(key: TestKey, hours = '24', change: (services: Services) =
     },
     ...change(services),
   };
-  return { outcome: await retireVersions(managed, 'check-1', all, wire.log), audited };
+  return { outcome: await retireVersions(managed, { id: 'check-1', signal }, all, wire.log), audited };
 }
 
 /** A key with an old and a new version, an account on the new one, and so many hours since. */
@@ -35,6 +41,7 @@ function movedOn(hours = 25) {
   return { key, newer, account };
 }
 
+const tagsOf = ({ vault, name }: TestKey) => vault.keys.get(name)?.versions[0]?.tags ?? {};
 const stateOf = ({ vault, name }: TestKey) => vault.keys.get(name)?.versions.map(({ enabled }) => enabled);
 
 describe('retirement', () => {
@@ -76,7 +83,7 @@ describe('retirement', () => {
     world().settings.automaticCheckMs = 1e12;
     use(key);
     const { outcome, audited } = await retire(key);
-    expect(outcome).toMatchObject([{ outcome: 'refused', detail: expect.stringContaining('uses it') }]);
+    expect(outcome).toMatchObject([{ outcome: 'refused', detail: expect.stringContaining('is used by') }]);
     expect(stateOf(key)).toEqual([true, true]);
     expect(audited).toEqual([]);
   });
@@ -87,7 +94,6 @@ describe('retirement', () => {
     wire.azure.clock.advance(2 * HOUR_MS);
     expect((await retire(key, '')).outcome).toEqual([]);
     expect((await retire(key, '48')).outcome).toEqual([]);
-    const { revokeKey } = await import('../../src/break-glass/revoke-key.ts');
     const services = wire.services();
     const managed = services.settings.vaults.key(key.id());
     if (managed) await revokeKey(managed, 'revoker', services);
@@ -115,25 +121,135 @@ describe('retirement', () => {
 
   it('enables the version again when somebody is pinned to it in the meantime', async () => {
     const { key, account } = movedOn();
-    const { outcome } = await retire(key, '24', ({ keys }) => ({
-      keys: {
-        ...keys,
-        updateVersion: async (...args: Parameters<typeof keys.updateVersion>) => {
-          if (args[2].enabled === false) {
-            const keyVaultUri = vaultNamed(world(), 'kv-files').properties.vaultUri;
-            await outsider(wire.azure).storage.storageAccounts.update('rg-files', account.name, {
-              encryption: {
-                keySource: 'Microsoft.Keyvault',
-                keyVaultProperties: { keyName: key.name, keyVersion: key.first.version, keyVaultUri },
-              },
-            });
-          }
-          return keys.updateVersion(...args);
+    const { outcome, audited } = await retire(
+      key,
+      '24',
+      around(() => pin(key, account)),
+    );
+    expect(outcome).toMatchObject([{ outcome: 'refused', detail: expect.stringContaining('enabled again') }]);
+    expect(outcome[0]?.detail).toContain(account.name);
+    expect(stateOf(key)).toEqual([true, true]);
+    expect(tagsOf(key)).not.toHaveProperty('cmk-retired');
+    expect(wire.records).toMatchObject([{ level: 'warning', reason: 'RetirementUndone' }]);
+    expect(audited).toMatchObject([{ action: 'key.retire', reason: 'RetirementUndone', details: { enabled: true } }]);
+  });
+
+  it('enables the version again when an account cannot be read afterwards', async () => {
+    const { key, account } = movedOn();
+    const path = `/storageAccounts/${account.name}\\?`;
+    const refuse = async () => void wire.azure.faults.add([{ match: { path }, answer: NO }]);
+    const { outcome } = await retire(key, '24', around(refuse));
+    expect(outcome).toMatchObject([{ outcome: 'refused', detail: expect.stringContaining('AuthorizationFailed') }]);
+    expect(stateOf(key)).toEqual([true, true]);
+    expect(tagsOf(key)).not.toHaveProperty('cmk-retired');
+  });
+
+  it('says at once and loudly when it cannot enable the version again, and how a person does', async () => {
+    const { key, account } = movedOn();
+    const { outcome, audited } = await retire(
+      key,
+      '24',
+      around(async () => {
+        await pin(key, account);
+        const path = `/keys/${key.name}/`;
+        wire.azure.faults.add([{ match: { method: 'PATCH', path }, skip: 1, answer: NO }]);
+      }),
+    );
+    expect(stateOf(key)).toEqual([false, true]);
+    const command = `az keyvault key set-attributes --id ${key.id(key.first)} --enabled true`;
+    expect(outcome).toMatchObject([{ outcome: 'failed', detail: expect.stringContaining(command) }]);
+    expect(outcome[0]?.detail).toContain(account.name);
+    expect(wire.records).toMatchObject([{ level: 'error', reason: 'RetirementNotUndone', version: key.first.version }]);
+    expect(wire.records[0]?.message).toContain(command);
+    expect(audited).toMatchObject([{ reason: 'RetirementNotUndone', details: { enabled: false } }]);
+  });
+
+  it('does not enable a version of a key that is revoked in the meantime', async () => {
+    const { key, account } = movedOn();
+    const { outcome } = await retire(
+      key,
+      '24',
+      around(
+        () => pin(key, account),
+        async (services) => {
+          const managed = services.settings.vaults.key(key.id());
+          if (managed) await revokeKey(managed, 'revoker', services);
+        },
+      ),
+    );
+    expect(stateOf(key)).toEqual([false, false]);
+    expect(outcome).toMatchObject([{ outcome: 'failed', detail: expect.stringMatching(/revoked.*restored/) }]);
+    expect(wire.records).toMatchObject([{ level: 'error', reason: 'RetirementNotUndone' }]);
+  });
+
+  it('is not begun when the key is revoked while the accounts are read', async () => {
+    const { key } = movedOn();
+    const { outcome, audited } = await retire(key, '24', ({ resourceGraph, ...services }) => ({
+      resourceGraph: {
+        async *query(...args) {
+          const managed = services.settings.vaults.key(key.id());
+          if (managed) await revokeKey(managed, 'revoker', services);
+          yield* resourceGraph.query(...args);
         },
       },
     }));
-    expect(outcome).toMatchObject([{ outcome: 'refused', detail: expect.stringContaining('enabled again') }]);
+    expect(stateOf(key)).toEqual([false, false]);
+    expect(tagsOf(key)).not.toHaveProperty('cmk-retired');
+    expect(tagsOf(key)).toHaveProperty('cmk-revocation');
+    expect([outcome, audited]).toEqual([[], []]);
+  });
+
+  it('takes for disabled what was disabled although the answer was lost, with the same proof', async () => {
+    const { key } = movedOn();
+    wire.azure.faults.add([{ match: { method: 'PATCH', path: `/keys/${key.name}/` }, resetAfter: true, times: 9 }]);
+    const { outcome } = await retire(key);
+    expect(outcome).toMatchObject([{ outcome: 'retired' }]);
+    expect(stateOf(key)).toEqual([false, true]);
+  });
+
+  it('changes nothing when Key Vault refuses, and says why', async () => {
+    const { key } = movedOn();
+    wire.azure.faults.add([{ match: { method: 'PATCH', path: `/keys/${key.name}/` }, answer: NO }]);
+    const { outcome } = await retire(key);
+    expect(outcome).toMatchObject([{ outcome: 'failed', detail: expect.stringContaining('AuthorizationFailed') }]);
     expect(stateOf(key)).toEqual([true, true]);
-    expect(key.vault.keys.get(key.name)?.versions[0]?.tags ?? {}).not.toHaveProperty('cmk-retired');
+  });
+
+  it('leaves everything as it is once the time of the check is up', async () => {
+    const { key } = movedOn();
+    const { outcome } = await retire(key, '24', () => ({}), AbortSignal.abort());
+    expect(outcome).toMatchObject([{ outcome: 'refused', detail: expect.stringContaining('within the time') }]);
+    expect(stateOf(key)).toEqual([true, true]);
   });
 });
+
+const NO = { status: 403, body: { error: { code: 'AuthorizationFailed', message: 'No.' } } };
+
+type Moment = (services: Services) => Promise<void>;
+
+/** Services with something that happens right before a version is disabled, and something right after. */
+function around(before: Moment, after: Moment = async () => {}): (services: Services) => Partial<Services> {
+  return (services) => ({
+    keys: {
+      ...services.keys,
+      updateVersion: async (...args) => {
+        const disables = args[2].enabled === false;
+        if (disables) await before(services);
+        const updated = await services.keys.updateVersion(...args);
+        if (disables) await after(services);
+        return updated;
+      },
+    },
+  });
+}
+
+/** Somebody who knows nothing of the app pins the account to the first version of the key. */
+async function pin(key: TestKey, account: { name: string }): Promise<void> {
+  const keyVaultUri = vaultNamed(world(), 'kv-files').properties.vaultUri;
+  await outsider(wire.azure).storage.storageAccounts.update('rg-files', account.name, {
+    encryption: {
+      keySource: 'Microsoft.Keyvault',
+      keyVaultProperties: { keyName: key.name, keyVersion: key.first.version, keyVaultUri },
+    },
+  });
+}

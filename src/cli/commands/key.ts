@@ -2,11 +2,13 @@ import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { CmkError } from '../../errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { LEAST_RETIRE_HOURS } from '../../keys/retirement.ts';
+import { appRecord } from '../../procedures/app-record.ts';
 import { parseMoment } from '../../procedures/duration.ts';
 import { keyByName } from '../../procedures/find.ts';
 import { ensureKey } from '../../procedures/key-ensure.ts';
 import { importKey } from '../../procedures/key-import.ts';
-import { LEAST_HOURS, retireVersions } from '../../procedures/key-retire.ts';
+import { retireVersions } from '../../procedures/key-retire.ts';
 import { rotateKey } from '../../procedures/key-rotate.ts';
 import { type KeyStatus, keyStatus } from '../../procedures/key-status.ts';
 import { readPrivateKey } from '../../procedures/private-key.ts';
@@ -89,10 +91,13 @@ export function addKeyCommands(program: Command, cli: Cli): Command {
   changing(named('retire'))
     .description('disable versions that nothing uses any more, after a fresh look at everything that uses the key')
     .option('--version <version>', 'this version only (default: every one that may go)')
-    .option('--after-hours <hours>', 'how old the next version has to be', number, LEAST_HOURS)
+    .option('--after-hours <hours>', 'how old the next version has to be', number, LEAST_RETIRE_HOURS)
     .action(async (name: string, options: { version?: string; afterHours: number }, command: Command) => {
+      const { version, afterHours: hours } = options;
+      const { environment } = cli;
+      const app = appRecord(environment, () => cli.credential(command.optsWithGlobals<GlobalOptions>()));
       await cli.run(command, (procedure) =>
-        retireVersions(keyOf(name, command), options.version, options.afterHours, cli.environment, procedure),
+        retireVersions(keyOf(name, command), { version, hours, environment, app }, procedure),
       );
     });
   return key;

@@ -1,0 +1,75 @@
+import * as fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { compareAge, type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
+import { reasonsToKeep, type VersionUsers } from '../../src/keys/retirement.ts';
+import { formatRevocation, openRevocation, REVOCATION_TAG } from '../../src/keys/revocation.ts';
+import { day, keyVersion, versionName } from '../support/keys.ts';
+
+// Guards invariant 7 (a version is retired only when provably unused): whatever the versions and whoever uses them, a
+// version that may go has a usable successor that is old enough, no revocation is open, nothing is unknown, and nobody
+// shows it. That the proof is read afresh, before and after, is tested over the wire.
+
+const NOW = day(30);
+const HOUR_MS = 3_600_000;
+const COUNT = 4;
+
+const version = (n: number): fc.Arbitrary<KeyVersion> =>
+  fc
+    .record(
+      {
+        createdOn: fc.integer({ min: 0, max: 24 * 4 }).map((hours) => new Date(NOW.getTime() - hours * HOUR_MS)),
+        enabled: fc.boolean(),
+        notBefore: fc.option(
+          fc.integer({ min: -48, max: 48 }).map((hours) => new Date(NOW.getTime() + hours * HOUR_MS)),
+          { nil: undefined, freq: 1 },
+        ),
+        expiresOn: fc.option(
+          fc.integer({ min: -48, max: 48 }).map((hours) => new Date(NOW.getTime() + hours * HOUR_MS)),
+          { nil: undefined, freq: 1 },
+        ),
+        tags: fc.boolean().map((revoked): Record<string, string> => {
+          const tag = { id: 'r', revokedOn: day(29), revokedBy: 'oid', version: versionName(n), wasEnabled: true };
+          return revoked ? { [REVOCATION_TAG]: formatRevocation(tag) } : {};
+        }),
+      },
+      { noNullPrototype: true },
+    )
+    .map((change) => keyVersion(n, change));
+
+/** Mostly without a revocation, which settles everything. */
+const versions = fc
+  .tuple(fc.tuple(...Array.from({ length: COUNT }, (_, n) => version(n))), fc.integer({ min: 0, max: 3 }))
+  .map(([all, revoked]) => (revoked === 0 ? all : all.map((one) => ({ ...one, tags: {} }))));
+
+const users: fc.Arbitrary<VersionUsers> = fc.record({
+  uses: fc.array(
+    fc.record({
+      who: fc.constantFrom('a', 'b'),
+      versions: fc.array(fc.integer({ min: 0, max: COUNT - 1 }).map(versionName), { maxLength: 2 }),
+    }),
+    { maxLength: 3 },
+  ),
+  gaps: fc.array(fc.constant('Something is not read.'), { maxLength: 1 }),
+});
+
+it('a version that may be retired has been superseded for long enough, and is provably used by nobody', () => {
+  let gone = 0;
+  fc.assert(
+    fc.property(versions, users, fc.integer({ min: -1, max: 48 }), (all, who, hours) => {
+      for (const candidate of all) {
+        if (reasonsToKeep(candidate, all, who, hours, NOW).length > 0) continue;
+        gone += 1;
+        const successor = newestUsableVersion(all, NOW);
+        if (!successor) throw new Error('No version is usable.');
+        expect(compareAge(successor, candidate)).toBeGreaterThan(0);
+        const active = Math.max(successor.createdOn.getTime(), successor.notBefore?.getTime() ?? 0);
+        expect(NOW.getTime() - active).toBeGreaterThanOrEqual(Math.max(hours, 24) * HOUR_MS);
+        expect(openRevocation(all)).toBeUndefined();
+        expect(who.gaps).toEqual([]);
+        expect(who.uses.flatMap((use) => use.versions)).not.toContain(candidate.version);
+      }
+    }),
+    { numRuns: 4_000 },
+  );
+  expect(gone, 'versions that may go, or the property says nothing').toBeGreaterThan(100);
+});
