@@ -205,8 +205,8 @@ describe('more identities than are asked for one by one', () => {
   it('are unknown, and not deleted, where the list does not have them', async () => {
     for (const id of [...world().identities.keys()]) if (id.includes('id-crowd')) world().identities.delete(id);
     const report = await check();
-    // Those of the tests before are among them.
-    expect(about(report, 'IdentityDeleted')).toHaveLength(200);
+    // Those of the tests before are among them, and one of those is named by several accounts.
+    expect(new Set(about(report, 'IdentityDeleted').map(({ is }) => is)).size).toBe(200);
     expect(about(report, 'Unreadable').map(({ is }) => is)).toContainEqual(
       expect.stringContaining('More than 200 identities that accounts name'),
     );
