@@ -121,9 +121,16 @@ export function readStorageSettings(environment: Environment): Pick<Settings, 'c
   const reader = new Reader(environment);
   const cloud = readCloud(reader);
   const settings = { cloud, storage: readStorage(reader, cloud) };
+  const { storage } = settings;
+  if ('connectionString' in storage && !CONNECTION_STRING.test(storage.connectionString)) {
+    reader.problem('AzureWebJobsStorage', 'is not a connection string');
+  }
   reader.done();
   return settings;
 }
+
+/** What the SDK needs at least; without it, it throws an error that names nothing. */
+const CONNECTION_STRING = /(^|;)\s*(UseDevelopmentStorage|AccountName|BlobEndpoint|QueueEndpoint)=/i;
 
 function readCloud(reader: Reader): Cloud {
   return findCloud(reader.read('AZURE_CLOUD') ?? 'AzureCloud') ?? (CLOUDS[0] as Cloud);

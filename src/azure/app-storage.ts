@@ -18,8 +18,9 @@ export function appBlobs(
 export function appQueues(
   { storage }: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
+  retryOptions: NonNullable<StoragePipelineOptions['retryOptions']> = {},
 ): QueueServiceClient {
   return 'connectionString' in storage
-    ? QueueServiceClient.fromConnectionString(storage.connectionString)
-    : new QueueServiceClient(storage.queueUri, credential());
+    ? QueueServiceClient.fromConnectionString(storage.connectionString, { retryOptions })
+    : new QueueServiceClient(storage.queueUri, credential(), { retryOptions });
 }

@@ -4,6 +4,7 @@ import { auditContainer } from '../audit/audit-storage-client.ts';
 import { type TrailReport, type VerifyTrailOptions, verifyTrail } from '../audit/verify-trail.ts';
 import { CmkError } from '../errors.ts';
 import { type Environment, readStorageSettings } from '../settings.ts';
+import { inAppStorage } from './app-storage-failures.ts';
 
 /**
  * Checks the audit trail in the app's storage, as the environment names it.
@@ -16,7 +17,12 @@ export async function readTrail(
   { container: name, ...options }: VerifyTrailOptions & { readonly container?: string | undefined },
 ): Promise<TrailReport> {
   const container = auditContainer(readStorageSettings(environment), credential, name);
-  const report = await verifyTrail(auditFiles(container), options);
+  const place = {
+    what: `container ${container.containerName}`,
+    url: new URL('.', container.url).href,
+    role: 'Storage Blob Data Reader',
+  };
+  const report = await inAppStorage(place, () => verifyTrail(auditFiles(container), options));
   if (report.files > 0) return report;
   throw new CmkError('NotFound', `There is no trail in ${container.url}.`, "Is it the app's storage account?");
 }
@@ -50,6 +56,6 @@ export function printTrail({ findings, records, files, last }: TrailReport, log:
   }
 }
 
-function count(number: number, noun: string): string {
+export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }

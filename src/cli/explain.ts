@@ -87,9 +87,14 @@ export function explain(error: unknown): Explanation {
   return BY_CODE[failure.code]?.(failure) ?? byKind(failure, error);
 }
 
-function byKind(failure: Failure, error: unknown): Explanation {
+/** Whether there is no token to be had, whatever was to be asked of Azure. */
+export function isSignInFailure(error: unknown): boolean {
   const name = error instanceof Error ? error.name : '';
-  if (/^(CredentialUnavailable|AggregateAuthentication|AuthenticationRequired|Authentication)Error$/.test(name)) {
+  return /^(CredentialUnavailable|AggregateAuthentication|AuthenticationRequired|Authentication)Error$/.test(name);
+}
+
+function byKind(failure: Failure, error: unknown): Explanation {
+  if (isSignInFailure(error)) {
     return {
       reason: 'SignInNeeded',
       message: 'Nobody is signed in to Azure, or the sign-in has expired.',

@@ -6,20 +6,10 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SHELLS, type Shell } from '../../src/cli/completion.ts';
-import { run } from '../../src/cli/run.ts';
+import { runCmk } from '../support/run-cmk.ts';
 
-/** Runs a command line that asks nothing of Azure. */
 async function cmk(...args: readonly string[]): Promise<string> {
-  let out = '';
-  const sink = (write: (text: string) => void) => ({ write });
-  const code = await run(args, {
-    environment: {},
-    out: sink((text) => {
-      out += text;
-    }),
-    err: sink(() => {}),
-    ask: undefined,
-  });
+  const { code, out } = await runCmk(undefined, args);
   expect(code).toBe(0);
   return out;
 }

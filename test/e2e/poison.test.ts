@@ -72,7 +72,7 @@ describe('a queue message that cannot be done', () => {
     files.vault.properties.enablePurgeProtection = true;
     expect(await npmRunReplay('account-work')).toEqual({
       code: 0,
-      output: '1 messages of account-work-poison put back into account-work.\n',
+      output: '1 message of account-work-poison put back into account-work.\n',
     });
     await eventually('the account to move', () => inUse(account) === next.version);
     expect(await poison('account-work')).toEqual([]);
@@ -84,10 +84,13 @@ describe('npm run replay', () => {
     await app.queues.getQueueClient('key-work-poison').sendMessage('rubbish');
     const { code, output } = await npmRunReplay('key-work');
     expect(code).toBe(1);
-    expect(output).toContain('1 are not messages of this app and stay in key-work-poison:\n  "rubbish"');
+    expect(output).toBe('note\tNot a message of this app, left in key-work-poison: "rubbish"\n');
   });
 
   it('explains itself without a queue', async () => {
-    expect(await npmRunReplay()).toEqual({ code: 2, output: expect.stringContaining('npm run replay -- key-work') });
+    expect(await npmRunReplay()).toEqual({
+      code: 2,
+      output: expect.stringContaining("missing required argument 'queue'"),
+    });
   });
 });

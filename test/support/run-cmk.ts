@@ -19,9 +19,9 @@ export interface CmkOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Runs a command line in this process, on the local Azure. */
+/** Runs a command line in this process, on the local Azure; without one, a command that asks nothing of it. */
 export async function runCmk(
-  procedures: Procedures,
+  procedures: Procedures | undefined,
   args: readonly string[],
   { tty, columns, as, answer, env = {} }: CmkOptions = {},
 ): Promise<Ran> {
@@ -36,8 +36,7 @@ export async function runCmk(
       err += text;
     }),
     ask: answer === undefined ? undefined : async () => answer,
-    azure: procedures.azure(as),
-    credential: procedures.credential(as),
+    ...(procedures ? { azure: procedures.azure(as), credential: procedures.credential(as) } : {}),
   });
   return { code, out, err };
 }

@@ -3,13 +3,18 @@ import { appQueues } from '../../azure/app-storage.ts';
 import { readStorageSettings } from '../../settings.ts';
 import { WORK_QUEUES, type WorkQueueName } from '../../work/messages.ts';
 import { replay } from '../../work/replay-client.ts';
-import { printTrail, readDay, readReceipt, readTrail } from '../audit-report.ts';
+import { inAppStorage } from '../app-storage-failures.ts';
+import { count, printTrail, readDay, readReceipt, readTrail } from '../audit-report.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 import { parsed } from '../options.ts';
 
-/** What works on the app's own storage, found by AzureWebJobsStorage or AzureWebJobsStorage__accountName. */
 type Receipt = ReturnType<typeof readReceipt>;
+
+// What works on the app's own storage, found by AzureWebJobsStorage or AzureWebJobsStorage__accountName.
+
+/** A person waits. */
+const RETRY = { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 };
 
 export function addAppCommands(program: Command, cli: Cli): void {
   program
@@ -18,17 +23,21 @@ export function addAppCommands(program: Command, cli: Cli): void {
     .addArgument(new Argument('<queue>', 'the queue that they came from').choices(WORK_QUEUES))
     .action(async (queue: WorkQueueName, _options: unknown, command: Command) => {
       const globals = command.optsWithGlobals<GlobalOptions>();
+      const poison = `${queue}-poison`;
       await cli.look(
         command,
-        () =>
-          replay(
-            appQueues(readStorageSettings(cli.environment), () => cli.credential(globals)),
-            queue,
-          ),
+        () => {
+          const service = appQueues(readStorageSettings(cli.environment), () => cli.credential(globals), RETRY);
+          const place = { what: `queue ${poison}`, url: service.url, role: 'Storage Queue Data Contributor' };
+          return inAppStorage(place, () => replay(service, queue));
+        },
         ({ replayed, left }, output) => {
-          output.text(`${replayed} messages of ${queue}-poison put back into ${queue}.`);
-          for (const text of left)
-            output.entry({ kind: 'note', text: `not a message of this app, left: ${text.slice(0, 200)}` });
+          if (replayed > 0) output.text(`${count(replayed, 'message')} of ${poison} put back into ${queue}.`);
+          else if (left.length === 0) output.text(`There is nothing in ${poison}.`);
+          for (const text of left) {
+            const shown = JSON.stringify(text.slice(0, 200));
+            output.entry({ kind: 'note', text: `Not a message of this app, left in ${poison}: ${shown}` });
+          }
           return left.length === 0 ? EXIT.ok : EXIT.incomplete;
         },
       );

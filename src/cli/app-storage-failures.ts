@@ -1,0 +1,57 @@
+import { describeFailure, type Failure } from '../azure/failure.ts';
+import { CmkError } from '../errors.ts';
+import { describe } from '../work/outcome.ts';
+import { isSignInFailure } from './explain.ts';
+
+export interface AppStoragePlace {
+  /** `queue key-work-poison`. */
+  readonly what: string;
+  /** URL of the service that it is in. */
+  readonly url: string;
+  /** Built-in role that lets a person do what is done there. */
+  readonly role: string;
+}
+
+/**
+ * Does something in the app's own storage, which the environment names: a failure there is told with the place, as its
+ * name may be what is wrong.
+ *
+ * @throws {@link CmkError} `ServiceUnavailable`, `NotFound` or `MissingPermission`; every other error as it is
+ */
+export async function inAppStorage<T>(place: AppStoragePlace, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw told(place, describeFailure(error), error) ?? error;
+  }
+}
+
+function told({ what, url, role }: AppStoragePlace, failure: Failure, cause: unknown): CmkError | undefined {
+  if (isSignInFailure(cause)) return undefined;
+  const settings = 'AzureWebJobsStorage or AzureWebJobsStorage__accountName';
+  switch (failure.kind) {
+    case 'unavailable':
+      return new CmkError(
+        'ServiceUnavailable',
+        `The app's storage does not answer at ${url}: ${describe(failure)}`,
+        `Check ${settings} and the network, and run it again: what is done stays done.`,
+        { cause },
+      );
+    case 'notFound':
+      return new CmkError(
+        'NotFound',
+        `There is no ${what} in ${url}.`,
+        `Is it the app's storage account? ${settings} names it.`,
+        { cause },
+      );
+    case 'forbidden':
+      return new CmkError(
+        'MissingPermission',
+        `The ${what} in ${url} may not be used: ${describe(failure)}`,
+        `With a connection string, check its key; else ask for ${role} on the app's storage account, and whether its firewall lets this network in.`,
+        { cause },
+      );
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,103 @@
+import { QueueServiceClient } from '@azure/storage-queue';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { createAppStorage } from '../../local/run/app-storage-client.ts';
+import { ACCOUNT_WORK, type AccountWork, KEY_WORK } from '../../src/work/messages.ts';
+import { useAzurite } from '../support/azurite.ts';
+import { type CmkOptions, runCmk } from '../support/run-cmk.ts';
+
+const azurite = useAzurite();
+const queue = (name: string) => QueueServiceClient.fromConnectionString(azurite.connectionString).getQueueClient(name);
+const count = async (name: string) => (await queue(name).getProperties()).approximateMessagesCount;
+const cmk = (args: readonly string[], options: CmkOptions = {}) =>
+  runCmk(undefined, args, { env: { AzureWebJobsStorage: azurite.connectionString }, ...options });
+
+const work = (n: number): AccountWork => ({
+  kind: 'account',
+  account: `/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st${n}`,
+  location: 'westeurope',
+  key: 'https://kv-files.vault.azure.net/keys/files-key',
+  cause: { by: 'KeyNewVersionCreated', ref: 'e1', since: '2026-01-01T00:00:00.000Z' },
+  attempt: 8,
+});
+
+beforeEach(async () => {
+  await createAppStorage(azurite.connectionString);
+  for (const name of [KEY_WORK, ACCOUNT_WORK]) {
+    await queue(name).clearMessages();
+    await queue(`${name}-poison`).clearMessages();
+  }
+});
+
+describe('cmk replay', () => {
+  it('puts poison messages back into the queue that they came from, and says how many', async () => {
+    for (const n of [1, 2]) await queue('account-work-poison').sendMessage(JSON.stringify(work(n)));
+    const ran = await cmk(['replay', 'account-work']);
+    expect(ran).toEqual({ code: 0, out: '2 messages of account-work-poison put back into account-work.\n', err: '' });
+    expect([await count('account-work'), await count('account-work-poison')]).toEqual([2, 0]);
+  });
+
+  it('says in a document what was put back', async () => {
+    await queue('account-work-poison').sendMessage(JSON.stringify(work(1)));
+    const { code, out } = await cmk(['replay', 'account-work', '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toEqual({ operation: 'replay', result: { replayed: 1, left: [] } });
+  });
+
+  it('finds nothing to put back', async () => {
+    const ran = await cmk(['replay', 'key-work']);
+    expect(ran).toEqual({ code: 0, out: 'There is nothing in key-work-poison.\n', err: '' });
+  });
+
+  it('leaves what is not a message of the app, shows it, and exits 1', async () => {
+    await queue('account-work-poison').sendMessage('rubbish');
+    await queue('account-work-poison').sendMessage(JSON.stringify(work(1)));
+    const { code, out } = await cmk(['replay', 'account-work']);
+    expect(code).toBe(1);
+    expect(out.split('\n')).toEqual([
+      '1 message of account-work-poison put back into account-work.',
+      'note\tNot a message of this app, left in account-work-poison: "rubbish"',
+      '',
+    ]);
+    expect(await count('account-work-poison')).toBe(1);
+  });
+
+  it('says in a sentence that the storage does not answer, and whose it is, within seconds', async () => {
+    const AzureWebJobsStorage =
+      'DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;QueueEndpoint=http://127.0.0.1:1/a;';
+    const started = Date.now();
+    const { code, out, err } = await cmk(['replay', 'key-work'], { env: { AzureWebJobsStorage } });
+    expect({ code, out }).toEqual({ code: 5, out: '' });
+    expect(err).toMatch(/^ServiceUnavailable: The app's storage does not answer at http:\/\/127\.0\.0\.1:1\/a: .*\n/);
+    expect(err).toContain('AzureWebJobsStorage');
+    expect(Date.now() - started).toBeLessThan(8_000);
+  });
+
+  it('says that a storage account has none of the queues', async () => {
+    await queue('key-work-poison').delete();
+    const { code, err } = await cmk(['replay', 'key-work']);
+    expect(code).toBe(3);
+    expect(err).toMatch(/^NotFound: There is no queue key-work-poison in http:.*\nIs it the app's storage account\?/);
+  });
+
+  it('says which role is missing', async () => {
+    const AzureWebJobsStorage = azurite.connectionString.replace(/AccountKey=[^;]+/, 'AccountKey=a2V5');
+    const { code, err } = await cmk(['replay', 'key-work'], { env: { AzureWebJobsStorage } });
+    expect(code).toBe(4);
+    expect(err).toMatch(/^MissingPermission: .*key-work-poison.*\n.*Storage Queue Data Contributor/);
+  });
+
+  it.each([
+    ['no storage', {}, /^SettingsInvalid: .*\n.*AzureWebJobsStorage__accountName is missing/],
+    ['a connection string that is none', { AzureWebJobsStorage: 'rubbish' }, /AzureWebJobsStorage is not a connection/],
+  ])('wants to know the storage: %s is set', async (_, env, message) => {
+    const { code, err } = await cmk(['replay', 'key-work'], { env });
+    expect(code).toBe(2);
+    expect(err).toMatch(message);
+  });
+
+  it.each([[[]], [['drift']]])('names the queues that there are, given %j', async (args) => {
+    const { code, err } = await cmk(['replay', ...args]);
+    expect(code).toBe(2);
+    expect(err).toMatch(/queue/);
+  });
+});
