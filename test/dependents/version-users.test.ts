@@ -1,0 +1,103 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { addOtherResource } from '../../local/azure/fleet.ts';
+import { readVersionUsers } from '../../src/dependents/version-users.ts';
+import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
+import type { VersionUsers } from '../../src/keys/retirement.ts';
+import type { Services } from '../../src/services.ts';
+import type { Environment } from '../../src/settings.ts';
+import { sampleServices } from '../support/app-services.ts';
+import { group, TestKey } from '../support/fleet.ts';
+import { useLocalAzure } from '../support/local-azure.ts';
+
+const local = useLocalAzure({ fleet: 'sample' });
+beforeEach(() => local.azure.faults.clear());
+const world = () => local.azure.world;
+
+function read(key: TestKey, settings: Environment = {}): Promise<VersionUsers> {
+  const services = sampleServices(settings);
+  return readVersionUsers(managed(key, services), services);
+}
+
+function managed(key: TestKey, { settings }: Services): ManagedKey {
+  const found = settings.vaults.key(key.id());
+  if (!found) throw new Error('The vault is not managed.');
+  return found;
+}
+
+describe('who uses which version of a key', () => {
+  it('is said of accounts, encryption scopes and other resources, and of no other key', async () => {
+    const key = new TestKey(world());
+    const newer = key.add();
+    const pinned = key.account('pinned');
+    const automatic = key.account('automatic', { key: key.use('automatic', newer) });
+    const scoped = key.account('pinned', {
+      key: key.use('pinned', newer),
+      scopes: [{ name: 'blobs', key: key.use() }],
+    });
+    const sql = addOtherResource(world(), group(world()), 'Microsoft.Sql/servers', `sql-${key.name}`, {
+      keyId: key.id(newer),
+    });
+    new TestKey(world()).account('pinned');
+
+    const { uses, gaps } = await read(key);
+    expect(gaps).toEqual([]);
+    expect(uses).toHaveLength(5);
+    expect(uses).toEqual(
+      expect.arrayContaining([
+        { who: pinned.id, versions: [key.first.version] },
+        { who: automatic.id, versions: [newer.version] },
+        { who: scoped.id, versions: [newer.version] },
+        { who: `${scoped.id}/encryptionScopes/blobs`, versions: [key.first.version] },
+        { who: sql.id, versions: [newer.version] },
+      ]),
+    );
+  });
+
+  it('is not known of a resource that names the key without a version', async () => {
+    const key = new TestKey(world());
+    const { id } = addOtherResource(world(), group(world()), 'Microsoft.Sql/servers', `sql-${key.name}`, {
+      keyId: key.id(),
+    });
+    expect(await read(key)).toEqual({
+      uses: [{ who: id, versions: [] }],
+      gaps: [`${id} uses the key without naming a version.`],
+    });
+  });
+
+  it('is not known of an account that cannot be read by itself, whatever the list of accounts says', async () => {
+    const key = new TestKey(world());
+    const [account, other] = [key.account('pinned'), key.account('pinned')];
+    const answer = { status: 404, body: { error: { code: 'ResourceNotFound', message: 'Gone.' } } };
+    local.azure.faults.add([{ match: { path: `/storageAccounts/${account.name}\\?` }, answer }]);
+    const { uses, gaps } = await read(key);
+    expect(gaps).toEqual([expect.stringMatching(new RegExp(`${account.id}: 404 ResourceNotFound`))]);
+    expect(uses).toEqual([{ who: other.id, versions: [key.first.version] }]);
+  });
+
+  it('is not known where scopes are not looked at, as the settings say', async () => {
+    const key = new TestKey(world());
+    const { gaps } = await read(key, { CMK_SCOPE_DISCOVERY: 'dependents' });
+    expect(gaps).toEqual([expect.stringContaining('encryption scopes of other accounts')]);
+  });
+
+  it('is not known of what did not answer in time, and what waited for its turn', async () => {
+    const key = new TestKey(world());
+    const accounts = Array.from({ length: 10 }, () => key.account('pinned'));
+    const path = `/storageAccounts/(${accounts.map(({ name }) => name).join('|')})\\?`;
+    local.azure.faults.add([{ match: { path }, hang: true }]);
+    const services = sampleServices();
+    const time = new AbortController();
+    let asked = 0;
+    // Time is up once as many as are read at the same time hang.
+    const get: Services['accounts']['get'] = (id) => {
+      asked += 1;
+      if (asked === 8) setImmediate(() => time.abort());
+      return services.accounts.get(id);
+    };
+    const slow = { ...services, accounts: { ...services.accounts, get } };
+    const { uses, gaps } = await readVersionUsers(managed(key, services), slow, time.signal);
+    expect(uses).toEqual([]);
+    expect(gaps).toHaveLength(accounts.length);
+    for (const { id } of accounts) expect(gaps.join('\n')).toContain(`${id}: Not read within the time there was`);
+  });
+});
