@@ -240,7 +240,6 @@ module app 'modules/app.bicep' = {
     subnetId: network.?outputs.appSubnetId ?? ''
     allowedCallers: allowedCallers
     allowEventRepair: allowEventRepair
-    workspaceId: monitoring.outputs.workspaceId
     settings: union(
       {
         AzureWebJobsStorage__credential: 'managedidentity'

@@ -23,7 +23,6 @@ param alwaysReadyHttp int
 param subnetId string
 @description('Address ranges that may call the app, beside Event Grid; empty for everyone.')
 param allowedCallers string[]
-param workspaceId string
 param environmentName string
 @description('Lets the app name its own functions as the destination of an event subscription.')
 param allowEventRepair bool
@@ -90,8 +89,8 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       }
     }
     siteConfig: {
+      // No ftpsState: Flex Consumption has no FTP, and refuses the property (error 51021).
       minTlsVersion: '1.2'
-      ftpsState: 'Disabled'
       http20Enabled: true
       ipSecurityRestrictionsDefaultAction: empty(allowedCallers) ? 'Allow' : 'Deny'
       ipSecurityRestrictions: empty(allowedCallers)
@@ -118,13 +117,17 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   }
 }
 
-// Basic authentication is a shared secret: off for FTP and for deployment.
+// Basic authentication is a shared secret: off for FTP and for deployment. This and what follows is written one after the
+// other: App Service answers 409 to two changes of a site at a time.
 resource noBasicFtp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
   parent: app
   name: 'ftp'
   properties: {
     allow: false
   }
+  dependsOn: [
+    appSettings
+  ]
 }
 
 resource noBasicScm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
@@ -133,6 +136,9 @@ resource noBasicScm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024
   properties: {
     allow: false
   }
+  dependsOn: [
+    noBasicFtp
+  ]
 }
 
 resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
@@ -195,32 +201,8 @@ resource authentication 'Microsoft.Web/sites/config@2024-04-01' = {
     }
   }
   dependsOn: [
-    appSettings
+    noBasicScm
   ]
-}
-
-resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
-  scope: app
-  name: 'cmk-autopilot'
-  properties: {
-    workspaceId: workspaceId
-    logs: [
-      {
-        category: 'FunctionAppLogs'
-        enabled: true
-      }
-      {
-        category: 'AppServiceAuthenticationLogs'
-        enabled: true
-      }
-    ]
-    metrics: [
-      {
-        category: 'AllMetrics'
-        enabled: true
-      }
-    ]
-  }
 }
 
 resource destinationWriter 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (allowEventRepair) {

@@ -96,12 +96,9 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
   properties: {
     workspaceId: workspaceId
     logs: [
+      // The only category of a system topic: what publishes is Key Vault.
       {
         category: 'DeliveryFailures'
-        enabled: true
-      }
-      {
-        category: 'PublishFailures'
         enabled: true
       }
     ]

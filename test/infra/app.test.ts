@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readSettings, SETTINGS } from '../../src/settings.ts';
 import type { DryAzure } from './arm/dry-azure.ts';
-import { asObject, at, type JsonObject } from './arm/json.ts';
-import { dryRun, MAIN_PARAMETERS, OTHER_VAULT, TENANT, VAULT } from './arm/templates.ts';
+import { asArray, asObject, at, type JsonObject } from './arm/json.ts';
+import { dryRun, MAIN_PARAMETERS, OTHER_VAULT, TENANT, template, VAULT } from './arm/templates.ts';
 
 /** Settings of the Functions host and its telemetry; the app does not read them. */
 const HOST_SETTINGS = [
@@ -19,6 +19,13 @@ let authentication: JsonObject;
 
 const config = (from: DryAzure, name: string): JsonObject =>
   asObject(from.ofType('Microsoft.Web/sites/config').find(({ id }) => id.endsWith(`/${name}`))?.body.properties, name);
+
+/** The resources of each module of the main template, by symbolic name. */
+const modules = (): { name: string; resources: Record<string, JsonObject> }[] =>
+  Object.entries(asObject(template('main').resources, 'resources')).flatMap(([name, resource]) => {
+    const resources = at(resource, 'properties', 'template', 'resources');
+    return resources ? [{ name, resources: resources as Record<string, JsonObject> }] : [];
+  });
 
 beforeAll(async () => {
   ({ azure } = await dryRun('main', MAIN_PARAMETERS));
@@ -106,6 +113,28 @@ describe('the function app', () => {
   it('is found by azd as the service "api"', () => {
     expect(at(site, 'tags', 'azd-service-name')).toBe('api');
     expect(readFileSync(new URL('../../azure.yaml', import.meta.url), 'utf8')).toMatch(/^ {2}api:$/m);
+  });
+
+  it('says nothing that Flex Consumption refuses of a site, whose runtime and scaling are elsewhere', () => {
+    // As Azure names them in error 51021: microsoft/azure-pipelines-tasks#21032, Azure/terraform-azurerm-avm-res-web-site#345.
+    const refused = [
+      ...['alwaysOn', 'ftpsState', 'functionAppScaleLimit', 'functionsRuntimeScaleMonitoringEnabled', 'linuxFxVersion'],
+      ...['netFrameworkVersion', 'preWarmedInstanceCount', 'use32BitWorkerProcess', 'windowsFxVersion'],
+    ];
+    const said = Object.keys(asObject(at(site, 'properties', 'siteConfig'), 'siteConfig'));
+    expect(said.filter((name) => refused.includes(name))).toEqual([]);
+  });
+
+  it('is configured by one write after the other: Azure answers 409 to two at a time', () => {
+    const app = modules().find(({ resources }) => 'appSettings' in resources)?.resources ?? {};
+    const configs = Object.entries(app).filter(([, { type }]) =>
+      /^Microsoft\.Web\/sites\/(config|basic)/.test(String(type)),
+    );
+    expect(configs).toHaveLength(4);
+    const after = (name: string): string[] => asArray(app[name]?.dependsOn ?? [], 'dependsOn').map(String);
+    const chain = configs.map(([name]) => after(name).filter((other) => configs.some(([config]) => config === other)));
+    expect(chain.map(({ length }) => length).sort()).toEqual([0, 1, 1, 1]);
+    expect(new Set(chain.flat()).size).toBe(3);
   });
 
   it('takes HTTPS only, and no basic authentication for deployments', () => {

@@ -96,11 +96,10 @@ describe('diagnostics', () => {
       .ofType('Microsoft.Insights/diagnosticSettings')
       .map(({ id }) => id.split('/providers/Microsoft.Insights/')[0] ?? '');
 
-  it('are on for the app, its storage, the workspace, the vaults and the topics', () => {
+  it('are on for the storage of the app, the workspace, the vaults and the topics', () => {
     const id = (type: string): string => azure.ofType(type)[0]?.id ?? '';
     expect(covered(azure).sort()).toEqual(
       [
-        id('Microsoft.Web/sites'),
         id('Microsoft.OperationalInsights/workspaces'),
         id('Microsoft.Storage/storageAccounts/blobServices'),
         id('Microsoft.Storage/storageAccounts/queueServices'),
@@ -111,6 +110,28 @@ describe('diagnostics', () => {
     expect(covered(events)).toEqual(
       events.ofType('Microsoft.EventGrid/systemTopics').map((topic: Resource) => topic.id),
     );
+  });
+
+  it('ask for log categories that the type has: one that it has not fails the deployment', () => {
+    // Azure Monitor, "Supported logs for …", for each type.
+    const categories: Readonly<Record<string, readonly string[]>> = {
+      'Microsoft.Storage/storageAccounts/blobServices': ['StorageRead', 'StorageWrite', 'StorageDelete'],
+      'Microsoft.Storage/storageAccounts/queueServices': ['StorageRead', 'StorageWrite', 'StorageDelete'],
+      'Microsoft.OperationalInsights/workspaces': ['Audit', 'SummaryLogs'],
+      'Microsoft.KeyVault/vaults': ['AuditEvent', 'AzurePolicyEvaluationDetails'],
+      'Microsoft.EventGrid/systemTopics': ['DeliveryFailures'],
+    };
+    const settings = [azure, events].flatMap((from) => from.ofType('Microsoft.Insights/diagnosticSettings'));
+    for (const { id, body } of settings) {
+      const [, namespace = '', ...rest] = id.split('/providers/').at(-2)?.split('/') ?? [];
+      const provider = id.split('/providers/').at(-2)?.split('/')[0] ?? '';
+      const type = [provider, namespace, ...rest.filter((_, index) => index % 2 === 1)].join('/');
+      const asked = asArray(at(body, 'properties', 'logs') ?? [], 'logs').flatMap((log) => at(log, 'category') ?? []);
+      expect(
+        asked.filter((category) => !categories[type]?.includes(String(category))),
+        id,
+      ).toEqual([]);
+    }
   });
 
   it('send something to the workspace', () => {
