@@ -266,7 +266,8 @@ module app 'modules/app.bicep' = {
 
 module roles 'modules/roles.bicep' = [
   for id in roleSubscriptions: {
-    name: 'cmk-roles-${environmentName}'
+    // With the region: Azure refuses the name of a deployment to a subscription that was used in another one before.
+    name: take('cmk-roles-${environmentName}-${location}', 64)
     scope: subscription(id)
     params: {
       environmentName: environmentName
@@ -292,7 +293,7 @@ module vaultAccess 'modules/vault-access.bicep' = [
 
 module subscriptionAccess 'modules/subscription-access.bicep' = [
   for id in accountSubscriptions: {
-    name: 'cmk-accounts-${environmentName}'
+    name: take('cmk-accounts-${environmentName}-${location}', 64)
     scope: subscription(id)
     params: {
       principalId: identity.outputs.principalId

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { armList, az } from './az.ts';
+import { deploymentName } from './deployment.ts';
 import {
   eventParameters,
   type MainOutputs,
@@ -48,7 +49,8 @@ export async function deployEvents(main: MainOutputs): Promise<void> {
     const file = join(folder, 'events.parameters.json');
     writeFileSync(file, JSON.stringify({ contentVersion: '1.0.0.0', parameters }));
     az(
-      ...['deployment', 'sub', 'create', '--name', `cmk-events-${main.environmentName}`, '--location', main.location],
+      ...['deployment', 'sub', 'create', '--location', main.location],
+      ...['--name', deploymentName('cmk-events', main.environmentName, main.location)],
       ...['--subscription', main.functionAppId.split('/')[2] ?? ''],
       ...['--template-file', join(import.meta.dirname, '../../infra/compiled/events.json'), '--parameters', `@${file}`],
     );

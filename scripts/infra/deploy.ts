@@ -6,10 +6,11 @@
  * The variables are those of an azd environment: infra/main.bicepparam lists them.
  */
 import { join } from 'node:path';
-import { bundle } from '../bundle.ts';
 import { az } from './az.ts';
 import { deployEvents } from './deploy-events.ts';
+import { deploymentName, type FinishedDeployment, outputsOf } from './deployment.ts';
 import { readMainOutputs } from './event-parameters.ts';
+import { publishTo } from './publish.ts';
 
 const root = join(import.meta.dirname, '../..');
 const { AZURE_ENV_NAME: environment, AZURE_LOCATION: location, CMK_VAULTS: vaults } = process.env;
@@ -19,23 +20,14 @@ if (!environment || !location || !vaults) {
 
 console.log('infrastructure …');
 const deployment = az(
-  ...['deployment', 'sub', 'create', '--name', `cmk-${environment}`, '--location', location],
+  ...['deployment', 'sub', 'create', '--name', deploymentName('cmk', environment, location), '--location', location],
   ...['--template-file', join(root, 'infra/main.bicep'), '--parameters', join(root, 'infra/main.bicepparam')],
-) as { properties: { outputs: Record<string, { value: unknown }> } };
-const outputs = Object.fromEntries(
-  Object.entries(deployment.properties.outputs).map(([name, { value }]) => [
-    name,
-    typeof value === 'string' ? value : JSON.stringify(value),
-  ]),
-);
+) as FinishedDeployment;
+const main = readMainOutputs({ ...process.env, ...outputsOf(deployment) });
 
 console.log('package …');
-const { zip } = await bundle();
-az(
-  ...['functionapp', 'deployment', 'source', 'config-zip', '--resource-group', outputs.AZURE_RESOURCE_GROUP ?? ''],
-  ...['--name', outputs.CMK_FUNCTION_APP_NAME ?? '', '--src', zip ?? ''],
-);
+await publishTo(main.functionAppId);
 
 console.log('events …');
-await deployEvents(readMainOutputs({ ...process.env, ...outputs }));
-console.log(`done: ${outputs.CMK_API}`);
+await deployEvents(main);
+console.log(`done: ${outputsOf(deployment).CMK_API}`);

@@ -1,0 +1,86 @@
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { deploymentUrl, publish } from '../../scripts/infra/publish.ts';
+
+/** Stands in for the deployment service of a site, which the local Azure does not have: one answer a request. */
+let server: Server | undefined;
+const asked: { line: string; authorization: string | undefined; body: string }[] = [];
+
+async function service(answers: readonly [status: number, body: unknown][]): Promise<string> {
+  asked.length = 0;
+  let next = 0;
+  const listening = createServer(async (request, response) => {
+    asked.push({
+      line: `${request.method} ${request.url}`,
+      authorization: request.headers.authorization,
+      body: await text(request),
+    });
+    const [status, body] = answers[Math.min(next++, answers.length - 1)] ?? [500, ''];
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  });
+  server = listening;
+  await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(listening.address() as AddressInfo).port}`;
+}
+async function text(request: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  for await (const part of request) parts.push(part as Buffer);
+  return Buffer.concat(parts).toString();
+}
+afterEach(() => {
+  server?.close();
+});
+
+const ZIP = new Uint8Array([...'a zip'].map((letter) => letter.charCodeAt(0)));
+const now = async (): Promise<void> => {};
+const state = (status: number, status_text = ''): [number, unknown] => [200, { status, status_text }];
+
+describe('the package', () => {
+  it('is uploaded as it is, and waited for', async () => {
+    const url = await service([[202, 'd1'], [404, {}], state(1), state(2), state(4)]);
+    await publish({ url, token: 'mine' }, ZIP, now);
+    expect(asked.map(({ line }) => line)).toEqual([
+      'POST /api/publish?RemoteBuild=false&Deployer=cmk-autopilot',
+      ...Array.from({ length: 4 }, () => 'GET /api/deployments/d1'),
+    ]);
+    expect(asked[0]?.body).toBe('a zip');
+    expect(new Set(asked.map(({ authorization }) => authorization))).toEqual(new Set(['Bearer mine']));
+  });
+
+  it('is there when the service forgets a deployment that it showed', async () => {
+    const url = await service([[202, 'd1'], state(2), [404, {}]]);
+    await expect(publish({ url, token: 'mine' }, ZIP, now)).resolves.toBeUndefined();
+  });
+
+  it('is waited for while the service is out of breath', async () => {
+    const url = await service([[202, 'd1'], [503, {}], state(4)]);
+    await expect(publish({ url, token: 'mine' }, ZIP, now)).resolves.toBeUndefined();
+  });
+
+  it.each<[string, [number, unknown][], string]>([
+    ['is refused', [[403, 'no role']], 'The package was not taken: 403 "no role"'],
+    ['fails', [[202, 'd1'], state(3, 'no host.json')], 'The deployment failed (3): no host.json'],
+    ['meets another one', [[202, 'd1'], state(5, 'another')], 'The deployment failed (5): another'],
+    [
+      'is never known',
+      [
+        [202, 'd1'],
+        [404, {}],
+      ],
+      'is not to be had: 404',
+    ],
+  ])('tells what was said when it %s', async (_, answers, message) => {
+    const url = await service(answers);
+    await expect(publish({ url, token: 'mine' }, ZIP, now)).rejects.toThrow(message);
+  });
+
+  it('goes to the address that Azure names for deployments', () => {
+    const states = [
+      { hostType: 'Standard', name: 'func.azurewebsites.net' },
+      { hostType: 'Repository', name: 'func.scm.azurewebsites.net' },
+    ];
+    expect(deploymentUrl({ properties: { hostNameSslStates: states } })).toBe('https://func.scm.azurewebsites.net');
+    expect(() => deploymentUrl({ properties: {} })).toThrow('no deployment service');
+  });
+});
