@@ -53,6 +53,29 @@ describe('alert rules and workbook', () => {
     expect(named.filter((name) => name !== 'driftCheck' && !registered.includes(name))).toEqual([]);
   });
 
+  it('look for nothing behind the question mark of an address: the host leaves that out of its telemetry', () => {
+    // enableQueryStringTracing, off by default (Azure/azure-webjobs-sdk, ApplicationInsightsLoggerOptions).
+    expect(queries.filter((query) => /\bUrl\b[^|]*(dryRun|[?=]true)/.test(query))).toEqual([]);
+  });
+
+  it('do not take a dry run for a revocation: only what was done is written under those reasons', () => {
+    const rule = azure
+      .ofType('Microsoft.Insights/scheduledQueryRules')
+      .find(({ id }) => id.endsWith('-revocation-started'));
+    const query = asString(at(rule?.body, 'properties', 'criteria', 'allOf', 0, 'query'), 'query');
+    expect(compared(query, 'reason')).toEqual(['Revoked', 'RevocationIncomplete', 'KeptRevoked']);
+    expect(query).not.toContain('AppRequests');
+  });
+
+  it('are asked often enough to be resolved by themselves, where they are meant to be', () => {
+    // A log alert is resolved after some evaluations without it; the longest frequency with a rule for that is 12 hours
+    // (Azure Monitor, "Create or edit a log search alert rule").
+    for (const { id, body } of azure.ofType('Microsoft.Insights/scheduledQueryRules')) {
+      if (at(body, 'properties', 'autoMitigate') === true)
+        expect(at(body, 'properties', 'evaluationFrequency'), id).toMatch(/^PT([1-9]M|[1-6]\dM|[1-6]H)$/);
+    }
+  });
+
   it('cover what somebody has to know of', () => {
     const names = azure
       .ofType('Microsoft.Insights/scheduledQueryRules')
