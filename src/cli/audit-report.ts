@@ -5,6 +5,7 @@ import { type TrailReport, type VerifyTrailOptions, verifyTrail } from '../audit
 import { CmkError } from '../errors.ts';
 import { type Environment, readStorageSettings } from '../settings.ts';
 import { inAppStorage } from './app-storage-failures.ts';
+import { count } from './count.ts';
 
 /**
  * Checks the audit trail in the app's storage, as the environment names it.
@@ -54,8 +55,4 @@ export function printTrail({ findings, records, files, last }: TrailReport, log:
     log(`Last record: ${last.seq}:${last.hash}`);
     log('Keep it elsewhere: given as --receipt, it lets the next check notice a cut-off end.');
   }
-}
-
-export function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }

@@ -20,6 +20,8 @@ const HISTORY = 200;
 /** Dead letters that are looked into at most: a vault in trouble makes them by the thousand. */
 const MAX_DEAD_LETTERS = 100;
 const TIMEOUT_MS = 30_000;
+/** What is not read now, the next check reads; the SDK's own retries take 18 s. */
+const RETRY = { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 };
 
 /** What the drift check keeps in the app's own storage, and what it looks at there. Errors are the SDK's. */
 export interface DriftStorage {
@@ -42,8 +44,8 @@ export function createDriftStorage(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
 ): DriftStorage {
-  const blobs = appBlobs(settings, credential, { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 });
-  const queues = appQueues(settings, credential);
+  const blobs = appBlobs(settings, credential, RETRY);
+  const queues = appQueues(settings, credential, RETRY);
   const reports = blobs.getContainerClient(DRIFT_CONTAINER);
 
   const read = async (name: string): Promise<DriftReport | undefined> => {

@@ -3,8 +3,10 @@ import type { TokenCredential } from '@azure/identity';
 import type { DriftStorage } from '../drift/drift-storage-client.ts';
 import type { DriftReport } from '../drift/report.ts';
 import { runDriftCheck } from '../drift/run-drift-check.ts';
+import { CmkError } from '../errors.ts';
 import type { LogRecord } from '../log.ts';
 import { createServices, type Services } from '../services.ts';
+import { readStorageSettings } from '../settings.ts';
 import type { Procedure } from './azure.ts';
 import type { AppEnvironment } from './blast-radius-of.ts';
 import { findVault } from './find.ts';
@@ -20,12 +22,23 @@ export interface DriftOptions {
 
 /**
  * The app's drift check on the operator's own sign-in. Unless it is to be done as the app does it, it needs nothing of the
- * app, and changes nothing anywhere.
+ * app, and changes nothing anywhere. What goes wrong beside the check, such as a report that cannot be written, is noted
+ * in the journal.
  *
+ * @throws {@link CmkError} `ArgumentInvalid` when nobody says which vaults
  * @throws {@link SettingsError} when a setting in the environment is wrong
  */
 export async function checkDrift(options: DriftOptions, { azure, journal }: Procedure): Promise<DriftReport> {
   const { environment, credential, asApp } = options;
+  if (options.vaults.length === 0 && !environment.CMK_VAULTS?.trim()) {
+    throw new CmkError(
+      'ArgumentInvalid',
+      'Which vaults are to be looked at?',
+      'Add --vault <vault>, or set CMK_VAULTS to their ARM ids.',
+    );
+  }
+  const { AzureWebJobsStorage } = environment;
+  if (AzureWebJobsStorage) readStorageSettings({ AZURE_CLOUD: azure.cloud.name, AzureWebJobsStorage });
   const vaults: string[] = [];
   for (const vault of options.vaults) vaults.push((await findVault(vault, azure)).id);
   const settings: AppEnvironment = {
@@ -37,10 +50,13 @@ export async function checkDrift(options: DriftOptions, { azure, journal }: Proc
     ...(asApp ? {} : { ...readOnly(environment) }),
   };
   const log = (record: LogRecord): void => {
-    if (record.level === 'error' && asApp) journal.waiting(`${record.reason}: ${record.message}`);
+    // The report has the findings, and what became of their mending.
+    const reported = 'finding' in record || record.reason === 'DriftFixFailed';
+    if (record.level === 'error' && asApp && !reported) journal.note(record.message);
   };
   const services = createServices(settings, credential, log);
   const { objectId } = await azure.operator();
+  journal.waiting('looking at vaults, keys and accounts');
   const run = { id: randomUUID(), by: 'operator', caller: objectId } as const;
   return runDriftCheck(run, asApp ? services : detached(services, environment), log);
 }
@@ -63,6 +79,9 @@ function detached(services: Services, environment: AppEnvironment): Services {
     newest: async () => (known ? kept.newest() : undefined),
     poisonMessages: async () => (known ? kept.poisonMessages() : []),
     deadLetters: async (since) => (known ? kept.deadLetters(since) : []),
+    begin: async () => {},
+    end: async () => {},
+    forget: async () => {},
     unfinished: async () => [],
     write: async () => {},
     putAside: async () => {},

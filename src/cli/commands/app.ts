@@ -4,8 +4,9 @@ import { readStorageSettings } from '../../settings.ts';
 import { WORK_QUEUES, type WorkQueueName } from '../../work/messages.ts';
 import { replay } from '../../work/replay-client.ts';
 import { inAppStorage } from '../app-storage-failures.ts';
-import { count, printTrail, readDay, readReceipt, readTrail } from '../audit-report.ts';
+import { printTrail, readDay, readReceipt, readTrail } from '../audit-report.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
+import { count } from '../count.ts';
 import { EXIT } from '../exit-codes.ts';
 import { parsed } from '../options.ts';
 

@@ -4,7 +4,8 @@ import { createEventGrid } from '../../events/event-grid-client.ts';
 import { checkDrift } from '../../procedures/drift-check.ts';
 import { ensureEvents } from '../../procedures/events-ensure.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
-import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { count } from '../count.ts';
+import { EXIT } from '../exit-codes.ts';
 import { changing } from '../options.ts';
 import type { Output } from '../output.ts';
 
@@ -23,10 +24,21 @@ export function addDriftCommands(program: Command, cli: Cli): void {
     )
     .action(async (options: { vault: string[]; asApp: boolean }, command: Command) => {
       const credential = cli.credential(command.optsWithGlobals<GlobalOptions>());
+      const { vault: vaults, asApp } = options;
+      let troubles = 0;
       await cli.look(
         command,
-        (procedure) => checkDrift({ vaults: options.vault, asApp: options.asApp, environment, credential }, procedure),
-        showReport,
+        async (procedure) => {
+          const report = await checkDrift({ vaults, asApp, environment, credential }, procedure);
+          troubles = procedure.journal.entries.filter(({ kind }) => kind === 'note').length;
+          return report;
+        },
+        (report, output) => {
+          showReport(report, output);
+          if (asApp && troubles === 0) output.text(`Published as report ${report.id}.`);
+          const { counts, complete } = report;
+          return counts.error + counts.warning + troubles > 0 || !complete ? EXIT.incomplete : EXIT.ok;
+        },
       );
     });
 
@@ -49,20 +61,27 @@ export function addDriftCommands(program: Command, cli: Cli): void {
     });
 }
 
-function showReport({ findings, counts, coverage, complete }: DriftReport, output: Output): ExitCode {
+function showReport(report: DriftReport, output: Output): void {
+  const { findings, fixes, retirements, counts, coverage, complete } = report;
   const open = findings.filter(({ exemption }) => !exemption);
   output.table(
     ['SEVERITY', 'REASON', 'RESOURCE', 'IS', 'FIX'],
-    open.map(({ severity, reason, resource, is, fix }) => [
-      severity,
-      reason,
-      resource.split('/').slice(-2).join('/'),
-      is,
-      fix,
-    ]),
+    open.map(({ severity, reason, resource, is, fix }) => [severity, reason, shortName(resource), is, fix]),
   );
-  output.text(
-    `${counts.error} errors, ${counts.warning} warnings, ${counts.advice} advices; ${counts.exempt} accepted. Looked at ${coverage.vaults} vaults, ${coverage.keys} keys and ${coverage.accounts} accounts${complete ? '' : ', NOT all of it readable'}.`,
-  );
-  return counts.error + counts.warning > 0 || !complete ? EXIT.incomplete : EXIT.ok;
+  for (const { reason, resource, outcome, detail } of fixes) {
+    const what = `${reason} of ${shortName(resource)}`;
+    if (outcome === 'failed') output.entry({ kind: 'note', text: `${what} is NOT mended: ${detail}` });
+    else output.entry({ kind: 'done', text: `${what}: ${outcome === 'enqueued' ? 'enqueued. ' : ''}${detail}` });
+  }
+  for (const { version, outcome, detail } of retirements) {
+    output.entry({ kind: outcome === 'retired' ? 'done' : 'note', text: `${version} ${outcome}: ${detail}` });
+  }
+  const found = [count(counts.error, 'error'), count(counts.warning, 'warning'), `${counts.advice} to consider`];
+  output.text(`${found.join(', ')}; ${counts.exempt} accepted.`);
+  const seen = [count(coverage.vaults, 'vault'), count(coverage.keys, 'key'), count(coverage.accounts, 'account')];
+  output.text(`Looked at ${seen[0]}, ${seen[1]} and ${seen[2]}${complete ? '' : ', NOT all of it readable'}.`);
+}
+
+function shortName(resource: string): string {
+  return resource.split('/').slice(-2).join('/');
 }

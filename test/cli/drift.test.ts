@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest';
+import { CLIENT_IDS } from '../../local/azure/constants.ts';
+import { appSettings } from '../../local/run/app-environment.ts';
+import { DRIFT_REPORT } from '../../src/drift/report.ts';
+import { TestKey } from '../support/fleet.ts';
+import { Procedures } from '../support/procedures.ts';
+import { type CmkOptions, runCmk } from '../support/run-cmk.ts';
+import { useWire } from '../support/wire.ts';
+
+const wire = useWire();
+const procedures = new Procedures(wire);
+const cmk = (args: readonly string[], options?: CmkOptions) => runCmk(procedures, args, options);
+const settings = (change: Record<string, string> = {}) => ({ ...appSettings(wire.connectionString, {}), ...change });
+const NO_ANSWER = {
+  AzureWebJobsStorage:
+    'DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:1/a;QueueEndpoint=http://127.0.0.1:1/a;',
+};
+
+/** An account that is pinned to an older version than the newest one, as a lost event leaves it. */
+function stale() {
+  const key = new TestKey(wire.azure.world);
+  const account = key.account();
+  key.add();
+  return { key, account };
+}
+const accountWork = async () => {
+  const { peekedMessageItems } = await wire.queues
+    .getQueueClient('account-work')
+    .peekMessages({ numberOfMessages: 32 });
+  return peekedMessageItems.map(({ messageText }) => JSON.parse(messageText) as { account: string });
+};
+const newest = () => wire.services().driftStorage.newest();
+
+describe('cmk drift check', () => {
+  it('names what is not as it should be, exits 1, and publishes and mends nothing', async () => {
+    const { account } = stale();
+    const before = (await newest())?.id;
+    const { code, out, err } = await cmk(['drift', 'check'], { env: settings() });
+    expect({ code, err }).toEqual({ code: 1, err: '' });
+    expect(out).toMatch(new RegExp(`^error\tStaleKeyVersion\tstorageAccounts/${account.name}\t`, 'm'));
+    expect(out).toMatch(/\nLooked at 2 vaults, \d+ keys and \d+ accounts\.\n$/);
+    expect(await accountWork()).toEqual([]);
+    expect((await newest())?.id).toBe(before);
+  });
+
+  it('wants to know the vaults, where no setting names them', async () => {
+    expect(await cmk(['drift', 'check'])).toEqual({
+      code: 2,
+      out: '',
+      err: 'ArgumentInvalid: Which vaults are to be looked at?\nAdd --vault <vault>, or set CMK_VAULTS to their ARM ids.\n',
+    });
+  });
+});
+
+describe('cmk drift check --as-app', () => {
+  it('puts to work what CMK_AUTOFIX names, publishes the report in the name of the operator, and says both', async () => {
+    const { account } = stale();
+    const { code, out } = await cmk(['drift', 'check', '--as-app'], { env: settings() });
+    expect(code).toBe(1);
+    expect((await accountWork()).map((work) => work.account)).toContain(account.id);
+    const report = await newest();
+    expect(report).toMatchObject({
+      by: 'operator',
+      caller: wire.azure.world.principals.get(CLIENT_IDS.owner)?.objectId,
+      fixes: expect.arrayContaining([expect.objectContaining({ resource: account.id, outcome: 'enqueued' })]),
+    });
+    expect(out).toMatch(new RegExp(`^done\tStaleKeyVersion of storageAccounts/${account.name}: enqueued\\.`, 'm'));
+    expect(out).toContain(`\nPublished as report ${report?.id}.\n`);
+  });
+
+  it('mends with the rights of the operator what the app mends by itself', async () => {
+    const { eventSubscriptions } = wire.azure.world;
+    const [lost] = [...eventSubscriptions.values()].filter(({ topic }) => /kv-records$/i.test(topic));
+    if (!lost) throw new Error('The sample fleet has no event subscription on kv-records.');
+    eventSubscriptions.delete(lost.id.toLowerCase());
+    const { out } = await cmk(['drift', 'check', '--as-app'], { env: settings() });
+    expect(out).toMatch(
+      /^done\tEventSubscriptionMissing of vaults\/kv-records: The event subscription \S+ is made\.$/m,
+    );
+  });
+
+  it('is one document with --json, which the schema of the report describes', async () => {
+    const { code, out } = await cmk(['drift', 'check', '--as-app', '--json'], {
+      env: settings({ CMK_AUTOFIX: 'none' }),
+    });
+    const { operation, result } = JSON.parse(out);
+    expect(operation).toBe('drift check');
+    expect(DRIFT_REPORT.parse(result)).toMatchObject({ by: 'operator', fixes: [] });
+    expect((await newest())?.id).toBe(result.id);
+    expect(code).toBe(result.counts.error + result.counts.warning > 0 ? 1 : 0);
+  });
+
+  it('says what could not be mended', async () => {
+    const { account } = stale();
+    await wire.queues.getQueueClient('account-work').delete();
+    const { code, out } = await cmk(['drift', 'check', '--as-app'], { env: settings() });
+    await wire.queues.getQueueClient('account-work').create();
+    expect(code).toBe(1);
+    expect(out).toMatch(
+      new RegExp(`^note\tStaleKeyVersion of storageAccounts/${account.name} is NOT mended: .*Queue`, 'm'),
+    );
+  });
+
+  it('says that the report is not published, where the storage of the app does not answer', async () => {
+    const { code, out } = await cmk(['drift', 'check', '--as-app'], {
+      env: settings({ ...NO_ANSWER, CMK_AUTOFIX: 'none' }),
+    });
+    expect(code).toBe(1);
+    expect(out).toMatch(/^note\tThe report of a drift check could not be written\. .*ECONNREFUSED/m);
+    expect(out).not.toContain('Published');
+  });
+
+  it('is refused without the storage of the app', async () => {
+    const { AzureWebJobsStorage: _, ...rest } = settings();
+    const { code, err } = await cmk(['drift', 'check', '--as-app'], { env: rest });
+    expect(code).toBe(2);
+    expect(err).toContain('AzureWebJobsStorage__accountName is missing');
+  });
+
+  it.each([
+    ['drift', 'check'],
+    ['drift', 'check', '--as-app'],
+  ])('says that a connection string is none: cmk %s %s %s', async (...args) => {
+    const { code, err } = await cmk(args, { env: settings({ AzureWebJobsStorage: 'rubbish' }) });
+    expect(code).toBe(2);
+    expect(err).toContain('AzureWebJobsStorage is not a connection string');
+  });
+});
