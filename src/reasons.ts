@@ -110,6 +110,7 @@ export const REASONS = {
   DriftFixFailed: 'A finding could not be mended.',
   DriftReportNotWritten: 'The report of a drift check could not be written.',
   NoDriftReport: 'There is no drift report yet.',
+  DriftCheckLost: 'A drift check was ended before it had a report.',
   VersionRetired: 'An old version that nobody uses was disabled.',
   RetirementRefused: 'An old version is not retired, as it is not proved that nobody uses it.',
   RetirementUndone:

@@ -11,14 +11,15 @@ import { describe } from '../work/outcome.ts';
 import { driftPage, PAGE_POLICY } from './page.ts';
 import type { DriftReport } from './report.ts';
 import { runDriftCheck } from './run-drift-check.ts';
+import { lostBecause, type RunningCheck } from './running-check.ts';
 
 /** A caller waits for a check so long, in milliseconds; a proxy on the way may give up soon after. */
 const WAIT_MS = 20_000;
 /** A check that an operator started has to be done after so long, in milliseconds. */
 const DEADLINE_MS = 10 * 60_000;
 
-/** Checks under way in this instance, by the id of their report. */
-const underWay = new Map<string, Promise<unknown>>();
+/** Checks under way in this instance: known here even where they could not be written down. */
+const underWay = new Map<string, RunningCheck>();
 
 /** Starts a check; answers with its report, or with where it will be. */
 export async function startDriftCheck(
@@ -31,8 +32,9 @@ export async function startDriftCheck(
     (signal) => runDriftCheck({ id, by: 'operator', caller, signal }, services, log),
     DEADLINE_MS,
   );
+  const check: RunningCheck = { id, startedOn: services.now().toISOString(), by: 'operator', caller };
+  underWay.set(id, check);
   const settled = running.finally(() => underWay.delete(id));
-  underWay.set(id, settled);
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), waitMs);
@@ -47,24 +49,36 @@ export async function startDriftCheck(
     const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
     log({ level: 'error', reason: 'Unexpected', message, report: id });
   });
-  return stillRunning(id);
+  return stillRunning(check);
 }
 
 /** The report of that id, or the newest one without an id. */
 export async function showReport(
   id: string | undefined,
   headers: HeaderReader,
-  { driftStorage }: Pick<Services, 'driftStorage'>,
+  services: Pick<Services, 'driftStorage' | 'now'>,
 ): Promise<HttpResponseInit> {
-  const report = await fromStorage(() => (id === undefined ? driftStorage.newest() : driftStorage.get(id)));
-  if (report) return present(report, headers);
-  if (id !== undefined && underWay.has(id)) return stillRunning(id);
+  const { driftStorage } = services;
+  const report = await fromStorage(() => (id === undefined ? driftStorage.newest() : reportOf(id, driftStorage)));
+  if (report && 'findings' in report) return present(report, headers);
+  if (report) return stillRunning(report, services.now());
   throw new HttpProblem(
     404,
     'NoDriftReport',
-    id === undefined ? REASONS.NoDriftReport : 'There is no drift report of that id (yet).',
-    'Start a check with POST /api/drift, or repeat this call once the check is done.',
+    id === undefined ? REASONS.NoDriftReport : 'There is no drift report of that id.',
+    'Start a check with POST /api/drift; GET /api/drift/history names the reports there are.',
   );
+}
+
+/** A check is written down before it begins and struck off after its report is written, so that one of the two is there. */
+async function reportOf(
+  id: string,
+  driftStorage: Services['driftStorage'],
+): Promise<DriftReport | RunningCheck | undefined> {
+  // The id becomes part of a name.
+  if (!/^[\w-]{1,100}$/.test(id)) return undefined;
+  const begun = (await driftStorage.begun(id)) ?? underWay.get(id);
+  return (await driftStorage.get(id)) ?? begun;
 }
 
 export async function showHistory({ driftStorage }: Pick<Services, 'driftStorage'>): Promise<HttpResponseInit> {
@@ -85,9 +99,20 @@ async function fromStorage<T>(read: () => Promise<T>): Promise<T> {
   }
 }
 
-function stillRunning(id: string): HttpResponseInit {
+/** @throws {@link HttpProblem} `DriftCheckLost` for a check whose report will not come any more */
+function stillRunning(check: RunningCheck, now?: Date): HttpResponseInit {
+  const { id, startedOn, by, caller } = check;
+  const lost = now && lostBecause(check, now);
+  if (lost) {
+    throw new HttpProblem(
+      410,
+      'DriftCheckLost',
+      `The check that began on ${startedOn} has no report. ${lost}`,
+      'Start another one with POST /api/drift; what is done twice does no harm.',
+    );
+  }
   const location = `/api/drift/${encodeURIComponent(id)}`;
-  const answer = jsonResponse(202, { id, location });
+  const answer = jsonResponse(202, { id, location, state: 'running', startedOn, by, ...(caller ? { caller } : {}) });
   return { ...answer, headers: { ...(answer.headers as Record<string, string>), location, 'retry-after': '10' } };
 }
 

@@ -8,6 +8,7 @@ import type { Settings } from '../settings.ts';
 import { WORK_QUEUES } from '../work/messages.ts';
 import { parseDeadLetters } from './dead-letters.ts';
 import { DRIFT_REPORT, type DriftReport, type DriftSummary } from './report.ts';
+import { RUNNING_CHECK, type RunningCheck } from './running-check.ts';
 import type { DeadLetter } from './subjects.ts';
 import { SUBSCRIPTION_RESULT, type SubscriptionResult } from './subscription-result.ts';
 
@@ -15,6 +16,7 @@ import { SUBSCRIPTION_RESULT, type SubscriptionResult } from './subscription-res
 const DRIFT_CONTAINER = 'cmk-drift';
 const REPORTS = 'reports/';
 const UNFINISHED = 'unfinished/';
+const RUNNING = 'running/';
 /** Reports that a history shows at most. */
 const HISTORY = 200;
 /** Dead letters that are looked into at most: a vault in trouble makes them by the thousand. */
@@ -30,6 +32,14 @@ export interface DriftStorage {
   /** Newest first. */
   history(): Promise<DriftSummary[]>;
   write(report: DriftReport): Promise<void>;
+  /** Writes down that a check has begun, or why it has no report. */
+  begin(check: RunningCheck): Promise<void>;
+  /** A check that has begun and has no report yet; undefined when there is no such check, or its report is written. */
+  begun(id: string): Promise<RunningCheck | undefined>;
+  /** The check's report is written. */
+  end(id: string): Promise<void>;
+  /** Forgets the checks that began before and never came to an end. */
+  forget(before: Date): Promise<void>;
   /** What a check that did not come to its end has put aside since. */
   unfinished(since: Date): Promise<SubscriptionResult[]>;
   putAside(result: SubscriptionResult): Promise<void>;
@@ -78,6 +88,18 @@ export function createDriftStorage(
         summary: JSON.stringify({ id, startedOn, complete, counts } satisfies DriftSummary),
       });
     },
+    begin: (check) =>
+      upload(reports, `${RUNNING}${check.id}.json`, JSON.stringify(check), { startedon: check.startedOn }),
+    async begun(id) {
+      const text = await download(reports, `${RUNNING}${id}.json`);
+      return text === undefined ? undefined : RUNNING_CHECK.safeParse(JSON.parse(text)).data;
+    },
+    end: (id) => remove(reports, `${RUNNING}${id}.json`),
+    async forget(before) {
+      for (const { name, metadata } of await listed(reports, RUNNING, { includeMetadata: true })) {
+        if (!(Date.parse(metadata?.startedon ?? '') >= before.getTime())) await remove(reports, name);
+      }
+    },
     async unfinished(since) {
       const results: SubscriptionResult[] = [];
       for (const { name, properties } of await listed(reports, UNFINISHED)) {
@@ -91,7 +113,7 @@ export function createDriftStorage(
     putAside: (result) => upload(reports, `${UNFINISHED}${result.id}.json`, JSON.stringify(result), {}),
     async finished() {
       for (const { name } of await listed(reports, UNFINISHED)) {
-        await withinTime(TIMEOUT_MS, (limit) => reports.getBlobClient(name).deleteIfExists(limit));
+        await remove(reports, name);
       }
     },
     async poisonMessages() {
@@ -152,6 +174,10 @@ async function download(container: ContainerClient, name: string): Promise<strin
     if (describeFailure(error).kind === 'notFound') return undefined;
     throw error;
   }
+}
+
+async function remove(container: ContainerClient, name: string): Promise<void> {
+  await withinTime(TIMEOUT_MS, (limit) => container.getBlobClient(name).deleteIfExists(limit));
 }
 
 async function upload(

@@ -47,7 +47,7 @@ export const DRIFT_OPERATIONS: readonly Operation[] = [
       200: { description: 'The report.', schema: 'DriftReport' },
       202: { description: 'The check is still under way.', schema: 'DriftStarted' },
     },
-    problems: { 404: ['NoDriftReport'], ...UNREAD },
+    problems: { 404: ['NoDriftReport'], 410: ['DriftCheckLost'], ...UNREAD },
   },
 ];
 
@@ -55,5 +55,12 @@ export const DRIFT_OPERATIONS: readonly Operation[] = [
 export const DRIFT_RESPONSES = {
   DriftReport: DRIFT_REPORT,
   DriftHistory: z.object({ reports: z.array(DRIFT_SUMMARY) }),
-  DriftStarted: z.object({ id: z.string(), location: z.string() }),
+  DriftStarted: z.object({
+    id: z.string(),
+    location: z.string().describe('Where the report will be.'),
+    state: z.literal('running'),
+    startedOn: z.iso.datetime(),
+    by: z.enum(['timer', 'operator']),
+    caller: z.string().optional().describe('Object id of the operator.'),
+  }),
 };

@@ -13,12 +13,14 @@ const LEVEL: Readonly<Record<Finding['severity'], LogLevel>> = { error: 'error',
 /**
  * Writes the report, one record for each finding (alert rules go by its reason code), and one that sums up: its numbers
  * are the check's metrics. When the report cannot be written, the log says so, and the check counts all the same.
+ *
+ * @returns why the report could not be written; undefined when it was
  */
 export async function publishReport(
   report: DriftReport,
   { driftStorage }: Pick<Services, 'driftStorage'>,
   log: Log,
-): Promise<void> {
+): Promise<string | undefined> {
   const { id, findings, counts, coverage, complete } = report;
   for (const finding of findings.filter(({ exemption }) => !exemption).slice(0, MAX_RECORDS)) {
     const { reason, severity, resource, is, shouldBe, since } = finding;
@@ -35,13 +37,8 @@ export async function publishReport(
       report: id,
     });
   }
-  try {
-    await driftStorage.write(report);
-    await driftStorage.finished();
-  } catch (error) {
-    const message = `${REASONS.DriftReportNotWritten} ${describe(describeFailure(error))}`;
-    log({ level: 'error', reason: 'DriftReportNotWritten', message, report: id });
-  }
+  const failure = await write(report, driftStorage);
+  if (failure) log({ level: 'error', reason: 'DriftReportNotWritten', message: failure, report: id });
   const seconds = (Date.parse(report.finishedOn) - Date.parse(report.startedOn)) / 1000;
   log({
     level: 'info',
@@ -59,6 +56,18 @@ export async function publishReport(
     retired: report.retirements.filter(({ outcome }) => outcome === 'retired').length,
     seconds,
   });
+  return failure;
+}
+
+async function write(report: DriftReport, driftStorage: Services['driftStorage']): Promise<string | undefined> {
+  try {
+    await driftStorage.write(report);
+  } catch (error) {
+    return `${REASONS.DriftReportNotWritten} ${describe(describeFailure(error))}`;
+  }
+  // What stays put aside is taken up once more by the next check of the timer, which says so.
+  await driftStorage.finished().catch(() => {});
+  return undefined;
 }
 
 /** The field by which records about the same thing are found: `key`, `account` or `vault`. */

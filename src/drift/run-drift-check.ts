@@ -17,6 +17,7 @@ import { known, readPart, type UnreadPart } from './part.ts';
 import { publishReport } from './publish-report.ts';
 import type { DriftReport } from './report.ts';
 import { retireVersions } from './retire.ts';
+import { begin, end, type RunningCheck } from './running-check.ts';
 import { nextRound, scopeTurns } from './scope-turns.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 import type { SubscriptionResult } from './subscription-result.ts';
@@ -43,6 +44,20 @@ export interface DriftRun {
  */
 export async function runDriftCheck(run: DriftRun, services: Services, log: Log): Promise<DriftReport> {
   const startedOn = services.now();
+  const { id, by, caller } = run;
+  const check: RunningCheck = { id, by, startedOn: startedOn.toISOString(), ...(caller ? { caller } : {}) };
+  await begin(check, services);
+  let failure: string | undefined = 'It ended with an error that nobody foresaw; the log has it.';
+  try {
+    const report = await makeReport(run, startedOn, services, log);
+    failure = await publishReport(report, services, log);
+    return report;
+  } finally {
+    await end(check, failure, services);
+  }
+}
+
+async function makeReport(run: DriftRun, startedOn: Date, services: Services, log: Log): Promise<DriftReport> {
   const rules = rulesOf(services, startedOn);
   const storage = {
     resource: 'cmk-drift',
@@ -120,7 +135,7 @@ export async function runDriftCheck(run: DriftRun, services: Services, log: Log)
   const retirements = await retireAll(keySubjects, run, services, log);
   const sum = (of: (result: SubscriptionResult) => number): number =>
     results.reduce((total, { result }) => total + of(result), 0);
-  const report: DriftReport = {
+  return {
     version: 1,
     id: run.id,
     startedOn: startedOn.toISOString(),
@@ -150,8 +165,6 @@ export async function runDriftCheck(run: DriftRun, services: Services, log: Log)
     retirements,
     exemptions: exemptionStates(findings, rules),
   };
-  await publishReport(report, services, log);
-  return report;
 }
 
 function rulesOf({ settings }: Pick<Services, 'settings'>, now: Date): Rules {

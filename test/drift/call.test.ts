@@ -1,16 +1,42 @@
+import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, it } from 'vitest';
 import { showReport, startDriftCheck } from '../../src/drift/call.ts';
+import { DRIFT_RESPONSES } from '../../src/drift/openapi.ts';
+import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
+import { LONGEST_MINUTES, lostBecause, type RunningCheck } from '../../src/drift/running-check.ts';
+import { HttpProblem } from '../../src/http/problem.ts';
+import { openApiDocument } from '../../src/open-api.ts';
 import { eventually } from '../support/eventually.ts';
 import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
 const headers = new Headers();
+const MINUTE_MS = 60_000;
+
+const bodyOf = ({ body }: { body?: unknown }) => JSON.parse(String(body)) as Record<string, unknown>;
+
+/** What is answered for a report, as another instance of the app answers, which runs no check itself. */
+async function asked(id: string): Promise<{ status: number | undefined; reason?: string; nextStep?: string }> {
+  try {
+    return { status: (await showReport(id, headers, wire.services())).status };
+  } catch (error) {
+    if (!(error instanceof HttpProblem)) throw error;
+    const { status, reason, nextStep } = error;
+    return { status, reason, nextStep };
+  }
+}
+
+function check(id: string, change: Partial<RunningCheck> = {}): RunningCheck {
+  return { id, startedOn: wire.azure.clock.now().toISOString(), by: 'operator', caller: 'somebody', ...change };
+}
 
 describe('a check that takes longer than its caller waits', () => {
   it('answers 202 with where the report will be, goes on, and is there in the end', async () => {
     const services = wire.services();
     const answer = await startDriftCheck({ id: 'slow', caller: 'operator', headers }, services, wire.log, 0);
     expect(answer).toMatchObject({ status: 202, headers: { location: '/api/drift/slow', 'retry-after': '10' } });
+    expect(bodyOf(answer)).toMatchObject({ id: 'slow', state: 'running', by: 'operator', caller: 'operator' });
+    expect(DRIFT_RESPONSES.DriftStarted.parse(bodyOf(answer))).toEqual(bodyOf(answer));
     // Asked for meanwhile, it is under way.
     expect((await showReport('slow', headers, services)).status).toBe(202);
     const done = await eventually('the report', async () => {
@@ -18,5 +44,87 @@ describe('a check that takes longer than its caller waits', () => {
       return shown.status === 200 && shown;
     });
     expect(JSON.parse(String(done.body))).toMatchObject({ id: 'slow', by: 'operator', caller: 'operator' });
+    await eventually('nothing is left of it but its report', async () => {
+      return (await services.driftStorage.begun('slow')) === undefined;
+    });
+  });
+
+  it('is under way for every instance, since when and by whom, as long as it can be', async () => {
+    const begun = check('elsewhere');
+    await wire.services().driftStorage.begin(begun);
+    const answer = await showReport('elsewhere', headers, wire.services());
+    expect(answer).toMatchObject({ status: 202, headers: { location: '/api/drift/elsewhere' } });
+    expect(bodyOf(answer)).toEqual({ ...begun, location: '/api/drift/elsewhere', state: 'running' });
+    wire.azure.clock.advance((LONGEST_MINUTES.operator - 1) * MINUTE_MS);
+    expect(await asked('elsewhere')).toEqual({ status: 202 });
+  });
+
+  it('is lost after the longest time that one can take, and says to start another', async () => {
+    await wire.services().driftStorage.begin(check('killed'));
+    wire.azure.clock.advance(LONGEST_MINUTES.operator * MINUTE_MS + 1);
+    const lost = { status: 410, reason: 'DriftCheckLost', nextStep: expect.stringContaining('POST /api/drift') };
+    expect(await asked('killed')).toEqual(lost);
+    // A check after it does not make it unknown, not for a day.
+    await runDriftCheck({ id: 'next', by: 'timer' }, wire.services({ CMK_AUTOFIX: 'none' }), wire.log);
+    expect(await asked('killed')).toEqual(lost);
+    expect(await asked('next')).toEqual({ status: 200 });
+    wire.azure.clock.advance(24 * 60 * MINUTE_MS);
+    await runDriftCheck({ id: 'later', by: 'timer' }, wire.services({ CMK_AUTOFIX: 'none' }), wire.log);
+    expect(await asked('killed')).toMatchObject({ status: 404, reason: 'NoDriftReport' });
+  });
+
+  it('is lost at once when it is known that no report will come', async () => {
+    const services = wire.services({ CMK_AUTOFIX: 'none' });
+    const { driftStorage } = services;
+    const full = async (): Promise<never> => {
+      throw Object.assign(new Error('No room.'), { statusCode: 507, code: 'InsufficientStorage' });
+    };
+    const broken = { ...services, driftStorage: { ...driftStorage, write: full } };
+    await runDriftCheck({ id: 'unwritten', by: 'timer' }, broken, wire.log);
+    expect(await asked('unwritten')).toMatchObject({ status: 410, reason: 'DriftCheckLost' });
+    expect((await driftStorage.begun('unwritten'))?.failure).toContain('InsufficientStorage');
+
+    const unforeseen = {
+      ...services,
+      get settings(): never {
+        throw new TypeError('Nobody foresaw this.');
+      },
+    };
+    await expect(runDriftCheck({ id: 'unforeseen', by: 'timer' }, unforeseen, wire.log)).rejects.toThrow(TypeError);
+    expect(await asked('unforeseen')).toMatchObject({ status: 410, reason: 'DriftCheckLost' });
+  });
+
+  it('comes to its end where it cannot be written down that it began', async () => {
+    const services = wire.services({ CMK_AUTOFIX: 'none' });
+    const down = async (): Promise<never> => {
+      throw new Error('connect ECONNREFUSED');
+    };
+    const broken = { ...services.driftStorage, begin: down, end: down, forget: down };
+    const id = 'unmarked';
+    expect((await runDriftCheck({ id, by: 'timer' }, { ...services, driftStorage: broken }, wire.log)).id).toBe(id);
+    expect(await asked(id)).toEqual({ status: 200 });
+  });
+});
+
+describe('the API document', () => {
+  it('has what is answered for a report that is not there, or not yet', async () => {
+    const document = openApiDocument() as { paths: Record<string, Record<string, { responses: object }>> };
+    expect((await new Validator().validate(structuredClone(openApiDocument()))).errors ?? []).toEqual([]);
+    const answers = Object.keys(document.paths['/drift/{report}']?.get?.responses ?? {});
+    expect(answers).toEqual(expect.arrayContaining(['200', '202', '404', '410', '503']));
+  });
+});
+
+describe('a report that there is not', () => {
+  it.each(['no-such-report', '../reports/x', 'a/b', '%2e%2e', 'x'.repeat(101), ''])('%j is not found', async (id) => {
+    expect(await asked(id)).toMatchObject({ status: 404, reason: 'NoDriftReport' });
+  });
+
+  it('may be on its way until the longest time has passed, which is longer for the timer', () => {
+    const begun = check('x', { by: 'timer', startedOn: '2026-06-01T12:00:00.000Z' });
+    expect(lostBecause(begun, new Date('2026-06-01T12:30:00Z'))).toBeUndefined();
+    expect(lostBecause(begun, new Date('2026-06-01T12:30:01Z'))).toContain('30 minutes');
+    expect(lostBecause({ ...begun, by: 'operator' }, new Date('2026-06-01T12:15:01Z'))).toContain('15 minutes');
+    expect(lostBecause({ ...begun, failure: 'No room.' }, new Date('2026-06-01T12:00:00Z'))).toBe('No room.');
   });
 });
