@@ -1,4 +1,5 @@
 import { enableAccount } from './account-enable.ts';
+import { checkOnboarding, checkWords, isVersion } from './account-onboard-check.ts';
 import { type Verification, verifyAccount } from './account-verify.ts';
 import { type AccountResult, accountResult } from './account-write.ts';
 import type { Procedure } from './azure.ts';
@@ -6,6 +7,7 @@ import { findAccount, keyIn, type Where } from './find.ts';
 import { ensureIdentity, ensureIdentityRole } from './identity-ensure.ts';
 import { ensureKey, type WantedKey } from './key-ensure.ts';
 import { ensureOfficer, PROPAGATION_SECONDS } from './role-ensure.ts';
+import { usableVersion } from './usable-key.ts';
 import { ensureVault } from './vault-ensure.ts';
 
 export interface OnboardOptions extends Where {
@@ -37,11 +39,13 @@ export interface Onboarding extends AccountResult {
  */
 export async function onboardAccount(options: OnboardOptions, procedure: Procedure): Promise<Onboarding> {
   const { azure, journal } = procedure;
+  checkWords(options, azure.now());
   const account = await findAccount(options.account, azure, options);
   journal.found(`account ${account.name} in ${account.resourceGroup} (${account.location})`);
   const { subscriptionId: subscription, location } = account;
   const resourceGroup = options.keyGroup ?? account.resourceGroup;
   const waitSeconds = options.waitSeconds ?? PROPAGATION_SECONDS;
+  await checkOnboarding(account, options, azure);
 
   // A name is looked for everywhere before anything of that name is created.
   const create = { subscription, resourceGroup };
@@ -50,6 +54,9 @@ export async function onboardAccount(options: OnboardOptions, procedure: Procedu
   if (vault.planned)
     await journal.change(`Key Vault Crypto Officer given to you on vault ${vault.name}`, async () => {});
   else await ensureOfficer(vault, key, waitSeconds, procedure);
+  if (isVersion(options.pin) && !(journal.dryRun && journal.changed)) {
+    usableVersion(key, await azure.keys.listVersions(key), options.pin, azure.now());
+  }
 
   const keyPlanned = vault.planned || !(await ensureKey(key, options.wantedKey, procedure)).version;
   if (vault.planned) await journal.change(`key ${vault.name}/${key.name} created`, async () => {});
