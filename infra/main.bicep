@@ -3,7 +3,16 @@
 
 targetScope = 'subscription'
 
-import { containerNames, subscriptionOf, resourceGroupOf, nameOf, tagSet, settingSet, vaultLocation } from 'names.bicep'
+import {
+  containerNames
+  isManagedHsm
+  nameOf
+  resourceGroupOf
+  settingSet
+  subscriptionOf
+  tagSet
+  vaultLocation
+} from 'names.bicep'
 
 @minLength(1)
 @maxLength(32)
@@ -16,7 +25,7 @@ param environmentName string
 param location string
 
 @minLength(1)
-@description('Resource ids of the key vaults to look after: /subscriptions/…/resourceGroups/…/providers/Microsoft.KeyVault/vaults/… They may be in other resource groups and subscriptions, and must use Azure RBAC.')
+@description('Resource ids of the key vaults (and Managed HSMs) to look after: /subscriptions/…/resourceGroups/…/providers/Microsoft.KeyVault/vaults/… They may be in other resource groups and subscriptions, and key vaults must use Azure RBAC.')
 param managedVaults string[]
 
 @description('Subscriptions whose storage accounts are looked after; empty means the one deployed to.')
@@ -131,6 +140,9 @@ var appName = 'func-cmk-${environmentName}-${token}'
 var groupName = empty(resourceGroupName) ? 'rg-cmk-${environmentName}' : resourceGroupName
 
 var vaultIds = union(managedVaults, [])
+// A Managed HSM has its own access control and sends no events.
+var keyVaultIds = filter(vaultIds, id => !isManagedHsm(id))
+var hsmIds = filter(vaultIds, id => isManagedHsm(id))
 var accountSubscriptions = empty(storageSubscriptions)
   ? [subscription().subscriptionId]
   : union(map(storageSubscriptions, id => toLower(id)), [])
@@ -204,7 +216,7 @@ module network 'modules/network.bicep' = if (privateNetwork) {
     appSubnetPrefix: appSubnetPrefix
     endpointSubnetPrefix: endpointSubnetPrefix
     storageId: storage.outputs.id
-    vaultIds: vaultPrivateEndpoints ? vaultIds : []
+    vaultIds: vaultPrivateEndpoints ? keyVaultIds : []
   }
 }
 
@@ -278,11 +290,25 @@ module roles 'modules/roles.bicep' = [
 ]
 
 module vaultAccess 'modules/vault-access.bicep' = [
-  for id in vaultIds: {
+  for id in keyVaultIds: {
     name: 'cmk-vault-${environmentName}-${uniqueString(id)}'
     scope: resourceGroup(subscriptionOf(id), resourceGroupOf(id))
     params: {
       vaultId: id
+      environmentName: environmentName
+      principalId: identity.outputs.principalId
+      roleDefinitionId: roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.vaultOperatorId
+      workspaceId: vaultDiagnostics ? monitoring.outputs.workspaceId : ''
+    }
+  }
+]
+
+module hsmAccess 'modules/hsm-access.bicep' = [
+  for id in hsmIds: {
+    name: 'cmk-hsm-${environmentName}-${uniqueString(id)}'
+    scope: resourceGroup(subscriptionOf(id), resourceGroupOf(id))
+    params: {
+      hsmId: id
       environmentName: environmentName
       principalId: identity.outputs.principalId
       roleDefinitionId: roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.vaultOperatorId
@@ -362,7 +388,14 @@ module workbook 'modules/workbook.bicep' = {
     tags: allTags
     environmentName: environmentName
     workspaceId: monitoring.outputs.workspaceId
-    vaultUris: map(vaultIds, id => toLower('https://${nameOf(id)}${environment().suffixes.keyvaultDns}'))
+    vaultUris: concat(
+      map(keyVaultIds, id => toLower('https://${nameOf(id)}${environment().suffixes.keyvaultDns}')),
+      // The suffixes differ in that alone, in every cloud.
+      map(
+        hsmIds,
+        id => toLower('https://${nameOf(id)}${replace(environment().suffixes.keyvaultDns, '.vault.', '.managedhsm.')}')
+      )
+    )
   }
 }
 
@@ -378,7 +411,7 @@ output CMK_WORKSPACE_ID string = monitoring.outputs.workspaceId
 output CMK_WORKBOOK_ID string = workbook.outputs.id
 output CMK_ACTION_GROUP_IDS string = join(alerts.outputs.actionGroupIds, ',')
 output CMK_VAULT_LOCATIONS vaultLocation[] = [
-  for (id, index) in vaultIds: {
+  for (id, index) in keyVaultIds: {
     id: id
     location: vaultAccess[index].outputs.location
   }

@@ -81,3 +81,7 @@ func resourceGroupOf(resourceId string) string => split(resourceId, '/')[4]
 @export()
 @description('Name of a resource: the last segment of its id.')
 func nameOf(resourceId string) string => last(split(resourceId, '/'))
+
+@export()
+@description('Whether a resource id of CMK_VAULTS names a Managed HSM, and not a key vault.')
+func isManagedHsm(resourceId string) bool => contains(toLower(resourceId), '/managedhsms/')

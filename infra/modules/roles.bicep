@@ -28,21 +28,21 @@ resource vaultOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
           [
             // Drift check: purge protection, soft delete, RBAC mode, network rules.
             'Microsoft.KeyVault/vaults/read'
+            // The same of a Managed HSM. Its keys have an access control of their own, which no role here reaches.
+            'Microsoft.KeyVault/managedHSMs/read'
             // Drift check: do the identities of the accounts still have their role on the vault?
             'Microsoft.Authorization/roleAssignments/read'
             'Microsoft.Authorization/roleDefinitions/read'
-            // Drift check: are the event subscriptions there, and aimed at this app?
+            // Drift check: are the event subscriptions there, and aimed at this app? Key Vault keeps its side of an event
+            // subscription as a filter of the vault.
             'Microsoft.EventGrid/eventSubscriptions/read'
             'Microsoft.KeyVault/vaults/eventGridFilters/read'
           ],
           allowEventRepair
             ? [
-                // Puts back an event subscription that somebody deleted, and takes away one aimed at an app that is gone.
+                // Puts back an event subscription that somebody deleted, and puts one right.
                 'Microsoft.EventGrid/eventSubscriptions/write'
-                'Microsoft.EventGrid/eventSubscriptions/delete'
-                // Key Vault keeps its side of an event subscription as a filter of the vault.
                 'Microsoft.KeyVault/vaults/eventGridFilters/write'
-                'Microsoft.KeyVault/vaults/eventGridFilters/delete'
               ]
             : []
         )
@@ -91,7 +91,6 @@ resource eventOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
             ? [
                 // As on the vault: event subscriptions of a system topic are resources below it.
                 'Microsoft.EventGrid/systemTopics/eventSubscriptions/write'
-                'Microsoft.EventGrid/systemTopics/eventSubscriptions/delete'
               ]
             : []
         )
@@ -157,23 +156,19 @@ resource inventoryReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = 
   properties: {
     type: 'CustomRole'
     roleName: 'CMK Autopilot inventory reader ${suffix}'
-    description: 'Find what depends on a key: storage accounts, scopes, file shares, identities and their roles.'
+    description: 'Find what depends on a key: storage accounts, scopes, file shares and identities.'
     assignableScopes: [subscription().id]
     permissions: [
       {
         actions: [
-          // The subscription and its resource groups, to list what is in them.
+          // Is the subscription there, and in use?
           'Microsoft.Resources/subscriptions/read'
-          'Microsoft.Resources/subscriptions/resourceGroups/read'
           // Accounts and what hangs on their key: the blast radius of a revocation names the file shares.
           'Microsoft.Storage/storageAccounts/read'
           'Microsoft.Storage/storageAccounts/encryptionScopes/read'
-          'Microsoft.Storage/storageAccounts/fileServices/read'
           'Microsoft.Storage/storageAccounts/fileServices/shares/read'
-          // Drift check: does the account's identity exist, and has it its role on the key?
+          // Drift check: does the account's identity exist? Whether it has its role is asked on the vault.
           'Microsoft.ManagedIdentity/userAssignedIdentities/read'
-          'Microsoft.Authorization/roleAssignments/read'
-          'Microsoft.Authorization/roleDefinitions/read'
           // Drift check: the system topic of a vault, whatever its owner called it.
           'Microsoft.EventGrid/systemTopics/read'
         ]

@@ -40,6 +40,8 @@ describe('template expressions', () => {
     ["[if(equals(1, 2), reference('gone').nothing, 'kept')]", 'kept'],
     ["[reference('vault').symbol]", 'vault'],
     ["[reference('vault', '2024-11-01', 'full').location]", 'northeurope'],
+    ["[filter(variables('list'), lambda('item', not(equals(lambdaVariables('item'), 'a'))))]", ['b']],
+    ["[contains('/managedHSMs/x', '/managedHSMs/')]", true],
     ["[map(variables('list'), lambda('item', concat(lambdaVariables('item'), '!')))]", ['a!', 'b!']],
     [
       "[resourceId('Microsoft.A/b/c', 'x', 'y')]",

@@ -13,8 +13,12 @@ import type { World } from '../../local/azure/world.ts';
 import { freePort } from '../../local/run/free-port.ts';
 import { bundle } from '../../scripts/bundle.ts';
 import { eventParameters, readMainOutputs } from '../../scripts/infra/event-parameters.ts';
+import { readBlastRadius } from '../../src/dependents/blast-radius.ts';
+import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { createEventGrid } from '../../src/events/event-grid-client.ts';
 import { judgeSubscriptions, wantedSubscriptions } from '../../src/events/subscription.ts';
+import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { createServices } from '../../src/services.ts';
 import { readSettings } from '../../src/settings.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { type Child, startChild } from '../support/child.ts';
@@ -210,6 +214,22 @@ describe('the templates, deployed to the local Azure', () => {
     );
     expect(keyOf(automatic)?.keyversion).toBe('');
     expect(child.output()).not.toContain('"level":"error"');
+  }, 60_000);
+
+  it('let the drift check read all that it looks at, and a revocation all that it would stop', async () => {
+    const services = createServices({ ...settings, AzureWebJobsStorage: azurite.connectionString });
+    const report = await runDriftCheck({ id: 'world', by: 'operator' }, services, () => {});
+    expect(report.findings.filter(({ reason }) => reason === 'Unreadable')).toEqual([]);
+    // The app's own storage account is one of the subscription.
+    expect(report.coverage).toMatchObject({ accounts: 3, dependents: 2, keys: 1 });
+    // Every principal with a role on the vault was read.
+    expect(report.findings.map(({ reason }) => reason)).not.toContain('IdentityHasNoAccess');
+
+    const vault = services.settings.vaults.byId(asString(demo.vaultId, 'vault'));
+    if (!vault) throw new Error('the settings do not name the vault');
+    const radius = await readBlastRadius(managedKey(vault, 'files-key'), services);
+    expect(radius.accounts.flatMap(({ shares }) => shares.map(({ name }) => name))).toEqual(['demo', 'demo']);
+    expect(radius).toMatchObject({ complete: true, unread: [] });
   }, 60_000);
 
   it('can be deployed again: nothing is refused, and nothing is there twice', async () => {

@@ -78,15 +78,17 @@ function call(name: string, args: readonly Expression[], around: Surroundings): 
       const answer = around.answerOf(text(0));
       return args.length === 3 && text(2) === 'full' ? answer : (answer.properties ?? {});
     }
+    case 'filter':
     case 'map': {
       const list = value(0);
       const lambda = args[1];
       if (!Array.isArray(list) || lambda?.kind !== 'call' || lambda.name !== 'lambda')
-        throw new Error('map needs a lambda');
+        throw new Error(`${name} needs a lambda`);
       const [variable, body] = lambda.args;
       if (!variable || !body) throw new Error('a lambda needs a variable and a body');
       const variableName = asString(run(variable, around), 'lambda variable');
-      return list.map((item) => run(body, { ...around, lambdas: { ...around.lambdas, [variableName]: item } }));
+      const of = (item: Json): Json => run(body, { ...around, lambdas: { ...around.lambdas, [variableName]: item } });
+      return name === 'map' ? list.map(of) : list.filter((item) => of(item) === true);
     }
     case 'lambdaVariables':
       return known(around.lambdas[text(0)], `lambda variable ${text(0)}`);

@@ -22,6 +22,12 @@ export const PURE_FUNCTIONS: Readonly<Record<string, PureFunction>> = {
   empty: (value) =>
     value === null || value === '' || (isObject(value) ? Object.keys(value).length === 0 : length(value) === 0),
   length,
+  contains: (value, item) =>
+    typeof value === 'string'
+      ? value.includes(String(item))
+      : Array.isArray(value)
+        ? value.some((one) => JSON.stringify(one) === JSON.stringify(item))
+        : isObject(value) && String(item) in value,
   concat: (...args) => (args.every(Array.isArray) ? args.flat() : args.map(String).join('')),
   createArray: (...args) => args,
   createObject: (...args) => {
