@@ -45,7 +45,7 @@ export class Cli {
   output(options: GlobalOptions): Output {
     const { out, err } = this.surroundings;
     const format: Format = options.json ? 'json' : out.isTTY ? 'terminal' : 'lines';
-    return new Output(format, out, err);
+    return new Output(format, out, err, this.environment);
   }
 
   cloud({ cloud }: GlobalOptions): Cloud {

@@ -2,6 +2,7 @@ import { styleText } from 'node:util';
 import type { Check } from '../procedures/checklist.ts';
 import type { Entry, Report } from '../procedures/journal.ts';
 import type { Explanation } from './explain.ts';
+import { tableLines } from './table.ts';
 
 /** A place that lines go to. */
 export interface Sink {
@@ -33,12 +34,17 @@ export class Output {
   readonly format: Format;
   readonly #out: Sink;
   readonly #err: Sink;
+  readonly #colours: boolean;
+  readonly #erases: boolean;
   #waiting = false;
 
-  constructor(format: Format, out: Sink, err: Sink) {
+  /** @param environment `NO_COLOR` and `TERM` (https://no-color.org) */
+  constructor(format: Format, out: Sink, err: Sink, environment: Readonly<Record<string, string | undefined>>) {
     this.format = format;
     this.#out = out;
     this.#err = err;
+    this.#erases = environment.TERM !== 'dumb';
+    this.#colours = this.#erases && !environment.NO_COLOR;
   }
 
   entry(entry: Entry): void {
@@ -67,13 +73,14 @@ export class Output {
   }
 
   checks(checks: readonly Check[]): void {
+    const width = Math.max(18, ...checks.map(({ check }) => check.length));
     for (const { check, state, detail, fix } of checks) {
       if (this.format === 'lines')
         this.#line([state, check, detail, ...(fix && state !== 'ok' ? [fix] : [])].join('\t'));
       if (this.format !== 'terminal') continue;
       const [sign, colour] = STATES[state];
-      this.#line(`${this.#paint(colour, sign)} ${check.padEnd(18)} ${detail}`);
-      if (fix && state !== 'ok') this.#line(`  ${' '.repeat(18)} ${this.#paint('dim', `→ ${fix}`)}`);
+      this.#line(`${this.#paint(colour, sign)} ${check.padEnd(width)} ${detail}`);
+      if (fix && state !== 'ok') this.#line(`  ${' '.repeat(width)} ${this.#paint('dim', `→ ${fix}`)}`);
     }
   }
 
@@ -85,16 +92,9 @@ export class Output {
       for (const row of cells) this.#line(row.join('\t'));
       return;
     }
-    const widths = header.map((title, column) =>
-      Math.max(title.length, ...cells.map((row) => row[column]?.length ?? 0)),
-    );
-    const line = (row: readonly string[]): string =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd();
-    this.#line(this.#paint('bold', line(header)));
-    for (const row of cells) this.#line(line(row));
+    const [titles = '', ...lines] = tableLines(header, cells, this.#out.columns || 80);
+    this.#line(this.#paint('bold', titles));
+    for (const line of lines) this.#line(line);
   }
 
   text(text: string): void {
@@ -112,7 +112,7 @@ export class Output {
   }
 
   #wait(text: string): void {
-    if (this.format === 'terminal' && this.#err.isTTY) {
+    if (this.format === 'terminal' && this.#err.isTTY && this.#erases) {
       this.#clear();
       this.#err.write(`${this.#paintErr('dim', `… ${text}`.slice(0, (this.#err.columns || 80) - 1))}`);
       this.#waiting = true;
@@ -130,10 +130,10 @@ export class Output {
   }
 
   #paint(colour: Parameters<typeof styleText>[0], text: string): string {
-    return this.#out.isTTY ? styleText(colour, text, { validateStream: false }) : text;
+    return this.#out.isTTY && this.#colours ? styleText(colour, text, { validateStream: false }) : text;
   }
 
   #paintErr(colour: Parameters<typeof styleText>[0], text: string): string {
-    return this.#err.isTTY ? styleText(colour, text, { validateStream: false }) : text;
+    return this.#err.isTTY && this.#colours ? styleText(colour, text, { validateStream: false }) : text;
   }
 }

@@ -26,7 +26,7 @@ describe('what a command prints', () => {
   it('in a terminal: a table with a header, signs and a last word', async () => {
     const site = procedures.site();
     procedures.encrypted(site);
-    const status = await cmk(['key', 'status', site.key, '--vault', site.vault.name], { tty: true });
+    const status = await cmk(['key', 'status', site.key, '--vault', site.vault.name], { tty: true, columns: 120 });
     expect(stripVTControlCharacters(status.out)).toMatch(
       /^https:.*\nVERSION +STATE +CREATED +EXPIRES +USED BY\n\w{32} +Usable/,
     );

@@ -1,0 +1,107 @@
+import { stripVTControlCharacters } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { Output } from '../../src/cli/output.ts';
+
+/** What a terminal of so many columns is shown. */
+function terminal(show: (output: Output) => void, environment: Record<string, string> = {}, columns = 80): string {
+  let text = '';
+  const sink = { write: (more: string) => (text += more), isTTY: true, columns };
+  show(new Output('terminal', sink, sink, environment));
+  return text;
+}
+const HEADER = ['ACCOUNT', 'KEY', 'STATE'];
+const ROWS = [
+  ['stfiles01', 'kv-files/files-key', 'It is pinned to an older version than the newest one.'],
+  ['st2', 'kv-records/records-key', undefined],
+];
+
+describe('colours', () => {
+  const shown = (environment: Record<string, string>) =>
+    terminal((output) => output.entry({ kind: 'done', text: 'key made' }), environment);
+
+  it.each([
+    ['TERM', {}, true],
+    ['NO_COLOR set', { NO_COLOR: '1' }, false],
+    ['NO_COLOR empty, which counts as absent', { NO_COLOR: '' }, true],
+    ['a terminal that cannot', { TERM: 'dumb' }, false],
+  ])('%s', (_, environment, coloured) => {
+    const text = shown(environment);
+    expect(text !== stripVTControlCharacters(text)).toBe(coloured);
+    expect(stripVTControlCharacters(text)).toBe('+ key made\n');
+  });
+
+  it('are no part of the line that is waited in, where NO_COLOR is set', () => {
+    const text = terminal((output) => output.entry({ kind: 'waiting', text: 'key made' }), { NO_COLOR: '1' });
+    expect(text).toBe('… key made');
+  });
+
+  it('are missing with the erased line in a terminal that can erase none', () => {
+    const text = terminal(
+      (output) => {
+        output.entry({ kind: 'waiting', text: 'key made' });
+        output.entry({ kind: 'done', text: 'key made' });
+      },
+      { TERM: 'dumb' },
+    );
+    expect(text).toBe('+ key made\n');
+  });
+});
+
+describe('a table', () => {
+  const shown = (columns: number) => terminal((output) => output.table(HEADER, ROWS), { NO_COLOR: '1' }, columns);
+
+  it('has one line for each row, where they fit', () => {
+    expect(shown(90)).toBe(
+      [
+        'ACCOUNT    KEY                     STATE',
+        'stfiles01  kv-files/files-key      It is pinned to an older version than the newest one.',
+        'st2        kv-records/records-key  -',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('has what does not fit below, folded, in a narrow terminal', () => {
+    expect(shown(40)).toBe(
+      [
+        'ACCOUNT    KEY',
+        'stfiles01  kv-files/files-key',
+        '  STATE  It is pinned to an older',
+        '         version than the newest one.',
+        'st2        kv-records/records-key',
+        '  STATE  -',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  it('keeps its first column, however narrow', () => {
+    expect(shown(12).split('\n').slice(0, 4)).toEqual([
+      'ACCOUNT',
+      'stfiles01',
+      '  KEY    kv-files/files-key',
+      '  STATE  It',
+    ]);
+  });
+});
+
+describe('checks', () => {
+  it('stand in line below each other, whatever their names', () => {
+    const text = terminal(
+      (output) =>
+        output.checks([
+          { check: 'vault kv-of-a-long-name', state: 'ok', detail: 'there' },
+          { check: 'role', state: 'failed', detail: 'none', fix: 'cmk role ensure' },
+        ]),
+      { NO_COLOR: '1' },
+    );
+    expect(text).toBe(
+      [
+        '✓ vault kv-of-a-long-name there',
+        '✗ role                    none',
+        '                          → cmk role ensure',
+        '',
+      ].join('\n'),
+    );
+  });
+});
