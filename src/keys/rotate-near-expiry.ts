@@ -2,10 +2,10 @@ import { describeFailure } from '../azure/failure.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { Services } from '../services.ts';
-import { describe } from '../work/outcome.ts';
+import { describe, mayPass } from '../work/outcome.ts';
 import type { KeyVersion } from './key-versions.ts';
 import type { ManagedKey } from './managed-vaults.ts';
-import { completeRotation, decideRotation, type RotationCompletion } from './rotation.ts';
+import { completeRotation, decideRotation, type RotationCompletion, unfinishedRotation } from './rotation.ts';
 
 /** How long a rotation waits for the audit trail, in milliseconds: Event Grid waits 30 s for the whole. */
 const AUDIT_WAIT_MS = 5_000;
@@ -52,6 +52,11 @@ async function rotate(
   const decision = decideRotation(nearExpiry, versions, policy, now());
   const about = { key: key.id, version: nearExpiry };
   if (!decision.rotate) {
+    const unfinished = decision.reason === 'AlreadyRotated' ? unfinishedRotation(versions, now()) : undefined;
+    if (unfinished?.from.version === nearExpiry.toLowerCase()) {
+      const { from, to, rest } = unfinished;
+      return rotated(key, from, await complete(key, to, rest, keys, log), audit, log);
+    }
     const level = decision.needsPerson ? 'error' : 'info';
     log({ level, reason: decision.reason, message: REASONS[decision.reason], ...about });
     return { reason: decision.reason };
@@ -59,12 +64,8 @@ async function rotate(
   try {
     const created = await keys.rotate(key);
     const rest = completeRotation(decision.from, created);
-    if (rest) await complete(key, created, rest, keys, log);
-    const expiresOn = (rest?.expiresOn ?? created.expiresOn)?.toISOString();
-    log({ level: 'info', reason: 'Rotated', message: REASONS.Rotated, ...about, to: created.id, expiresOn });
-    const details = { from: decision.from.id, to: created.id, expiresOn, because: 'KeyNearExpiry' };
-    await audit({ action: 'key.rotate', reason: 'Rotated', resource: key.id, details }, AUDIT_WAIT_MS);
-    return { reason: 'Rotated', to: created.id };
+    const completed = rest ? await complete(key, created, rest, keys, log) : created;
+    return await rotated(key, decision.from, completed, audit, log);
   } catch (error) {
     const failure = describeFailure(error);
     const message = `${REASONS.RotationRefused} ${describe(failure)}`;
@@ -78,18 +79,40 @@ async function rotate(
   }
 }
 
-/** A new version without its tags or expiry is better than none: it is said, and the drift check finds it. */
+/**
+ * Gives the new version its tags and expiry, and returns it as it is then. Without them it is better than none: it is
+ * said, and the drift check finds it.
+ *
+ * @throws the SDK's error when it may pass: Event Grid delivers again, and the rotation is completed then
+ */
 async function complete(
   key: ManagedKey,
   created: KeyVersion,
   rest: RotationCompletion,
   keys: Services['keys'],
   log: Log,
-): Promise<void> {
+): Promise<KeyVersion> {
   try {
-    await keys.updateVersion(key, created.version, rest);
+    return await keys.updateVersion(key, created.version, rest);
   } catch (error) {
-    const message = `${REASONS.RotationIncomplete} ${describe(describeFailure(error))}`;
+    const failure = describeFailure(error);
+    const message = `${REASONS.RotationIncomplete} ${describe(failure)}`;
     log({ level: 'error', reason: 'RotationIncomplete', message, key: key.id, version: created.version });
+    if (mayPass(failure)) throw error;
+    return created;
   }
+}
+
+async function rotated(
+  key: ManagedKey,
+  from: KeyVersion,
+  to: KeyVersion,
+  audit: Services['audit'],
+  log: Log,
+): Promise<RotationOutcome> {
+  const outcome = { to: to.id, expiresOn: to.expiresOn?.toISOString() };
+  log({ level: 'info', reason: 'Rotated', message: REASONS.Rotated, key: key.id, version: from.version, ...outcome });
+  const details = { from: from.id, ...outcome, because: 'KeyNearExpiry' };
+  await audit({ action: 'key.rotate', reason: 'Rotated', resource: key.id, details }, AUDIT_WAIT_MS);
+  return { reason: 'Rotated', to: to.id };
 }

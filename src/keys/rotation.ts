@@ -1,5 +1,5 @@
 import type { Reason } from '../reasons.ts';
-import { type KeyVersion, newestVersion } from './key-versions.ts';
+import { compareAge, type KeyVersion, newestVersion } from './key-versions.ts';
 import { openRevocation, REVOCATION_TAG } from './revocation.ts';
 
 /** A key version with this tag and the value `manual` is rotated by hand only. */
@@ -53,6 +53,22 @@ export function decideRotation(
   const ageMs = now.getTime() - newest.createdOn.getTime();
   if (versions.length > 1 && ageMs < MIN_INTERVAL_DAYS * DAY_MS) return leave('RotatedRecently', true);
   return { rotate: true, from: newest };
+}
+
+/**
+ * A rotation that was broken off between making the new version and completing it: Event Grid delivers the event again
+ * for up to a day. That it has no expiry, and the one before has, is how it shows. The same holds for a version that
+ * somebody else made without one meanwhile, and it is right for that as well.
+ */
+export function unfinishedRotation(
+  versions: readonly KeyVersion[],
+  now: Date,
+): { readonly from: KeyVersion; readonly to: KeyVersion; readonly rest: RotationCompletion } | undefined {
+  const [from, to] = [...versions].sort(compareAge).slice(-2);
+  if (!from?.expiresOn || !to?.enabled || to.expiresOn || openRevocation(versions)) return undefined;
+  if (now.getTime() - to.createdOn.getTime() > DAY_MS) return undefined;
+  const rest = completeRotation(from, to);
+  return rest && { from, to, rest };
 }
 
 /** What a rotation leaves to be set on the new version; undefined if nothing. */

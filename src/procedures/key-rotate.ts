@@ -1,8 +1,10 @@
+import { describeFailure } from '../azure/failure.ts';
 import { CmkError } from '../errors.ts';
 import { type KeyVersion, newestVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { openRevocation } from '../keys/revocation.ts';
-import { completeRotation, ORIGIN_TAG } from '../keys/rotation.ts';
+import { completeRotation, ORIGIN_TAG, type RotationCompletion, unfinishedRotation } from '../keys/rotation.ts';
+import { describe } from '../work/outcome.ts';
 import type { Procedure } from './azure.ts';
 import { inWords } from './duration.ts';
 
@@ -64,23 +66,45 @@ export async function rotateKey(
   { azure, journal }: Procedure,
 ): Promise<{ readonly from: string; readonly to: string | undefined }> {
   const name = `${key.vault.name}/${key.name}`;
-  const plan = planRotation(key, await azure.keys.listVersions(key), ifOlderThanSeconds, azure.now());
+  const versions = await azure.keys.listVersions(key);
+  const plan = planRotation(key, versions, ifOlderThanSeconds, azure.now());
   if (!plan.rotate) {
     const { newest, ageSeconds } = plan;
     journal.found(`version ${newest.version} of ${name} is ${inWords(ageSeconds)} old`);
     journal.note(`It counts as the rotation asked for; --if-older-than PT0S makes another one.`);
+    const unfinished = unfinishedRotation(versions, azure.now());
+    if (unfinished) {
+      // This command may have been broken off: a key whose versions expire must not turn into one that never expires.
+      const text = `version ${newest.version} of ${name} given the tags and the lifetime of the one before`;
+      await journal.change(text, () => azure.keys.updateVersion(key, newest.version, unfinished.rest));
+    }
     return { from: newest.version, to: newest.version };
   }
   journal.found(`newest version of ${name}: ${plan.from.version}`);
-  const created = await journal.change(`key ${name} rotated`, async () => {
-    const made = await azure.keys.rotate(key);
-    const rest = completeRotation(plan.from, made);
-    if (rest) await azure.keys.updateVersion(key, made.version, rest);
-    return made;
-  });
+  const created = await journal.change(`key ${name} rotated`, () => azure.keys.rotate(key));
+  const rest = created && completeRotation(plan.from, created);
+  if (created && rest) await complete(key, created, rest, azure);
   if (created) journal.found(`newest version of ${name} now: ${created.version}`);
   journal.note(
     'Automatic accounts follow within a day. The app moves pinned ones at once; without it: cmk account pin <account>',
   );
   return { from: plan.from.version, to: created?.version };
+}
+
+async function complete(
+  key: ManagedKey,
+  created: KeyVersion,
+  rest: RotationCompletion,
+  azure: Procedure['azure'],
+): Promise<void> {
+  try {
+    await azure.keys.updateVersion(key, created.version, rest);
+  } catch (error) {
+    throw new CmkError(
+      'RotationIncomplete',
+      `The key was rotated to ${created.version}, which has neither the tags nor the expiry of the version before: ${describe(describeFailure(error))}`,
+      `Within an hour, run it again without --if-older-than: cmk key rotate ${key.name} --vault ${key.vault.name} completes this rotation and makes no other.`,
+      { cause: error },
+    );
+  }
 }

@@ -96,7 +96,7 @@ describe('a key that nears its expiry', () => {
 
   it('by an event about a version that is no longer the newest is rotated already', async () => {
     const key = nearing();
-    key.add();
+    key.add({ exp: wire.azure.clock.nowSeconds() + 300 * DAY });
     expect(await near(key)).toEqual({ reason: 'AlreadyRotated' });
     expect(versions(key)).toHaveLength(2);
   });
@@ -145,6 +145,33 @@ describe('when Key Vault does not answer as wished', () => {
     expect(await near(key)).toMatchObject({ reason: 'Rotated' });
     expect(versions(key)).toHaveLength(2);
     expect(wire.records).toMatchObject([{ level: 'error', reason: 'RotationIncomplete' }, { reason: 'Rotated' }]);
+  });
+
+  it.each([
+    ['was broken off after the new version was made', []],
+    ['could not be completed at first', [{ answer: { status: 503 } }]],
+  ])('completes a rotation that %s, when the event is delivered again', async (_, faults) => {
+    const key = nearing({ tags: { owner: 'files' } });
+    const match = { method: 'PATCH', path: `/keys/${key.name}/` };
+    wire.azure.faults.add(faults.map((fault) => ({ match, ...fault })));
+    if (faults.length === 0) key.add({ tags: {} });
+    else await expect(near(key)).rejects.toThrow();
+    wire.azure.faults.clear();
+    expect(versions(key)).toMatchObject([{}, { exp: undefined }]);
+
+    const [, next] = versions(key);
+    expect(await near(key)).toEqual({ reason: 'Rotated', to: key.id(next) });
+    expect(versions(key)).toMatchObject([{}, { tags: { owner: 'files' } }]);
+    expect((next?.exp ?? 0) - (next?.created ?? 0)).toBe(365 * DAY);
+    expect(await near(key)).toEqual({ reason: 'AlreadyRotated' });
+  });
+
+  it('gives no expiry to a version that somebody made without one, and kept so for a day', async () => {
+    const key = nearing();
+    key.add();
+    wire.azure.clock.advance((DAY + 60) * 1_000);
+    expect(await near(key)).toEqual({ reason: 'AlreadyRotated' });
+    expect(versions(key)[1]?.exp).toBeUndefined();
   });
 
   it('rotates once more at most when the answer to a rotation is lost', async () => {

@@ -24,6 +24,28 @@ describe('key rotate', () => {
     expect(texts(second, 'note')[0]).toContain('--if-older-than');
   });
 
+  it('completes a rotation that was broken off, when it is run again', async () => {
+    const nowSeconds = procedures.local.clock.nowSeconds();
+    const site = procedures.site({ key: { tags: { owner: 'files' }, exp: nowSeconds + 100 * 86_400 } });
+    procedures.local.clock.advance(2 * HOUR * 1000);
+    const match = { method: 'PATCH', path: `/keys/${site.key}/`, host: `${site.vault.name}.*` };
+    procedures.local.faults.add([{ match, answer: { status: 403, body: { error: { code: 'Forbidden' } } } }]);
+    await expect(procedures.run((procedure) => rotateKey(keyOf(site), HOUR, procedure))).rejects.toMatchObject({
+      reason: 'RotationIncomplete',
+      message: expect.stringMatching(/rotated to [0-9a-f]{32}.*403 Forbidden/),
+    });
+    procedures.local.faults.clear();
+
+    const again = await procedures.run((procedure) => rotateKey(keyOf(site), HOUR, procedure));
+    const versions = site.vault.keys.get(site.key)?.versions ?? [];
+    expect(versions).toMatchObject([{}, { tags: { owner: 'files' } }]);
+    expect((versions[1]?.exp ?? 0) - (versions[1]?.created ?? 0)).toBe((site.version.exp ?? 0) - site.version.created);
+    expect(texts(again, 'done')).toEqual([
+      expect.stringContaining('given the tags and the lifetime of the one before'),
+    ]);
+    expect((await procedures.run((procedure) => rotateKey(keyOf(site), HOUR, procedure))).changed).toBe(false);
+  });
+
   it('rotates nothing in a dry run', async () => {
     const site = procedures.site();
     const report = await procedures.run((procedure) => rotateKey(keyOf(site), 0, procedure), { dryRun: true });
