@@ -90,14 +90,16 @@ function report(inventory: Inventory, work: KeyWork, key: ManagedKey, log: Log):
     detail: `${missed.length} subscriptions could not be listed.`,
     counts: !throttled,
     delaySeconds: waits.length > 0 ? Math.max(...waits) : undefined,
-    with: onlyOf(work, missed),
+    with: onlyOf(
+      work,
+      missed.map(({ id }) => id),
+    ),
   };
 }
 
 /** A queue message holds 64 KiB: where more were missed than fit in, everything is looked at again. */
-function onlyOf(work: KeyWork, missed: Inventory['unreadableSubscriptions']): KeyWork {
-  const subscriptions = missed.map(({ id }) => id);
-  return subscriptions.length <= MOST_NAMED ? { ...work, subscriptions } : work;
+export function onlyOf(work: KeyWork, subscriptions: readonly string[]): KeyWork {
+  return subscriptions.length <= MOST_NAMED ? { ...work, subscriptions: [...subscriptions] } : work;
 }
 
 function accountWork(account: Account, key: ManagedKey, { cause }: KeyWork): AccountWork {
