@@ -41,6 +41,9 @@ module topics 'modules/event-topic.bicep' = [
       vaultId: vault.id
       location: vault.location
       topicName: vault.?topicName ?? ''
+      topicTags: vault.?topicTags ?? {}
+      topicSystemAssigned: vault.?topicSystemAssigned ?? false
+      topicIdentities: vault.?topicIdentities ?? []
       functionAppId: functionAppId
       eventsIdentityId: eventsIdentityId
       storageAccountId: storageAccountId

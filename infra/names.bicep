@@ -28,6 +28,12 @@ type vaultTopic = {
   topicName: string?
   @description('Resource group of that system topic.')
   topicResourceGroup: string?
+  @description('Its tags, which are kept.')
+  topicTags: tagSet?
+  @description('Whether it has an identity of its own, which is kept.')
+  topicSystemAssigned: bool?
+  @description('Ids of the user-assigned identities that others gave it, which are kept.')
+  topicIdentities: string[]?
 }
 
 @export()

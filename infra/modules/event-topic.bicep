@@ -1,7 +1,7 @@
 // The system topic of one vault and its event subscriptions. A system topic of our own, not subscriptions on the vault
 // itself: dead letters are written with an identity (the storage takes no keys), and only a topic can have one.
 
-import { containerNames, eventFunctions, nameOf, roleGuid } from '../names.bicep'
+import { containerNames, eventFunctions, nameOf, roleGuid, tagSet } from '../names.bicep'
 
 param environmentName string
 param vaultId string
@@ -9,6 +9,10 @@ param vaultId string
 param location string
 @description('Name of the system topic that the vault has already; empty for a new one.')
 param topicName string
+param topicTags tagSet
+param topicSystemAssigned bool
+@description('Identities that others gave the topic; Event Grid takes two user-assigned ones.')
+param topicIdentities string[]
 param functionAppId string
 param eventsIdentityId string
 param storageAccountId string
@@ -19,11 +23,11 @@ param actionGroupIds string[]
 resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
   name: empty(topicName) ? 'evgt-${nameOf(vaultId)}' : topicName
   location: location
+  tags: topicTags
+  // What a topic had before stays: writing it without would take it away.
   identity: {
-    type: 'UserAssigned'
-    userAssignedIdentities: {
-      '${eventsIdentityId}': {}
-    }
+    type: topicSystemAssigned ? 'SystemAssigned, UserAssigned' : 'UserAssigned'
+    userAssignedIdentities: toObject(union(topicIdentities, [eventsIdentityId]), id => id, id => {})
   }
   properties: {
     source: vaultId

@@ -22,6 +22,16 @@ export function az(...args: string[]): unknown {
   return answer.stdout.trim() === '' ? undefined : JSON.parse(answer.stdout);
 }
 
+/** Whether there is no such resource. One that the sign-in may not see counts as there. */
+export function isGone(id: string): boolean {
+  try {
+    az('resource', 'show', '--ids', id);
+    return false;
+  } catch (error) {
+    return error instanceof AzError && /\(Resource(Group)?NotFound\)/.test(error.message);
+  }
+}
+
 /** GET on Azure Resource Manager, whatever the cloud: az knows its address. Follows the pages of a list. */
 export function armList(path: string, apiVersion: string): unknown[] {
   const items: unknown[] = [];

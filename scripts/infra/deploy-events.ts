@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { armList, az } from './az.ts';
+import { armList, az, isGone } from './az.ts';
 import { deploymentName } from './deployment.ts';
 import {
   eventParameters,
@@ -45,8 +45,7 @@ export async function deployEvents(main: MainOutputs): Promise<void> {
   const topics = vaultSubscriptions(main).flatMap(
     (id) => armList(`/subscriptions/${id}/providers/Microsoft.EventGrid/systemTopics`, '2025-02-15') as SystemTopic[],
   );
-  const { parameters, warnings } = eventParameters(main, topics);
-  for (const warning of warnings) console.warn(warning);
+  const parameters = eventParameters(main, topics, isGone);
 
   const folder = mkdtempSync(join(tmpdir(), 'cmk-events-'));
   try {

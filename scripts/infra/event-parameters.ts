@@ -51,30 +51,32 @@ export function readMainOutputs(environment: Readonly<Record<string, string | un
 export interface SystemTopic {
   readonly id: string;
   readonly name: string;
+  readonly tags?: Readonly<Record<string, string>> | null;
   readonly properties: { readonly source: string };
-  readonly identity?: { readonly userAssignedIdentities?: Readonly<Record<string, unknown>> };
+  readonly identity?: {
+    readonly type?: string;
+    readonly userAssignedIdentities?: Readonly<Record<string, unknown>> | null;
+  } | null;
 }
 
+/** User-assigned identities that Event Grid takes for a topic (Event Grid, "Enable managed identity for system topics"). */
+const MAX_IDENTITIES = 2;
+
 /**
- * Parameters of events.bicep. A vault that has a system topic already keeps it: Azure allows one for each vault.
+ * Parameters of events.bicep. A vault that has a system topic already keeps it, with its tags and its identities: Azure
+ * allows one topic for each vault, and others may use it.
  *
- * @returns The parameters, and a warning for each topic that loses an identity that somebody else gave it.
+ * @param isGone whether an identity was deleted: Azure refuses a topic that names one
+ * @throws Error when a topic has no room for the identity that writes our dead letters
  */
 export function eventParameters(
   main: MainOutputs,
   topics: readonly SystemTopic[],
-): { parameters: Record<string, { value: unknown }>; warnings: string[] } {
-  const warnings: string[] = [];
+  isGone: (identityId: string) => boolean = () => false,
+): Record<string, { value: unknown }> {
   const vaults = main.vaults.map((vault) => {
     const topic = topics.find(({ properties }) => properties.source.toLowerCase() === vault.id.toLowerCase());
-    if (!topic) return vault;
-    const others = Object.keys(topic.identity?.userAssignedIdentities ?? {}).filter(
-      (id) => id.toLowerCase() !== main.eventsIdentityId.toLowerCase(),
-    );
-    if (others.length > 0) {
-      warnings.push(`The system topic ${topic.name} had the identity ${others.join(', ')}; it gets ours instead.`);
-    }
-    return { ...vault, topicName: topic.name, topicResourceGroup: topic.id.split('/')[4] };
+    return topic ? { ...vault, ...keptOf(topic, main.eventsIdentityId, isGone) } : vault;
   });
   const {
     environmentName,
@@ -95,9 +97,28 @@ export function eventParameters(
     workspaceId,
     actionGroupIds,
   };
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { value }]));
+}
+
+function keptOf(
+  { id, name, tags, identity }: SystemTopic,
+  eventsIdentityId: string,
+  isGone: (identityId: string) => boolean,
+) {
+  const others = Object.keys(identity?.userAssignedIdentities ?? {}).filter(
+    (other) => other.toLowerCase() !== eventsIdentityId.toLowerCase() && !isGone(other),
+  );
+  if (others.length >= MAX_IDENTITIES) {
+    throw new Error(
+      `The system topic ${id} has ${others.length} user-assigned identities, and Event Grid takes no more than ${MAX_IDENTITIES}. Take one away, if nobody needs it, and run this again: ${others.join(', ')}`,
+    );
+  }
   return {
-    parameters: Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { value }])),
-    warnings,
+    topicName: name,
+    topicResourceGroup: id.split('/')[4],
+    topicTags: tags ?? {},
+    topicSystemAssigned: identity?.type?.includes('SystemAssigned') ?? false,
+    topicIdentities: others,
   };
 }
 

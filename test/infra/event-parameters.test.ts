@@ -20,8 +20,7 @@ async function environment(): Promise<Record<string, string>> {
 
 describe('parameters of the event subscriptions', () => {
   it('come from the outputs of the main template, every one', async () => {
-    const { parameters, warnings } = eventParameters(readMainOutputs(await environment()), []);
-    expect(warnings).toEqual([]);
+    const parameters = eventParameters(readMainOutputs(await environment()), []);
     expect(Object.keys(parameters).sort()).toEqual(
       Object.keys(asObject(template('events').parameters, 'parameters')).sort(),
     );
@@ -32,19 +31,51 @@ describe('parameters of the event subscriptions', () => {
     expect(azure.ofType('Microsoft.EventGrid/systemTopics/eventSubscriptions')).toHaveLength(6);
   });
 
-  it('use the system topic that a vault has, whatever the spelling of its id, and warn of an identity that is lost', async () => {
-    const topic = {
-      id: `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-theirs/providers/Microsoft.EventGrid/systemTopics/theirs`,
-      name: 'theirs',
-      properties: { source: VAULT.toUpperCase() },
-      identity: { userAssignedIdentities: { '/their/identity': {} } },
+  const theirs = {
+    id: `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-theirs/providers/Microsoft.EventGrid/systemTopics/theirs`,
+    name: 'theirs',
+    tags: { owner: 'them' },
+    properties: { source: VAULT.toUpperCase() },
+  };
+
+  it('use the system topic that a vault has, whatever the spelling of its id, and leave it what it had', async () => {
+    const main = readMainOutputs(await environment());
+    const identity = {
+      type: 'SystemAssigned, UserAssigned',
+      userAssignedIdentities: { '/their/identity': {}, [main.eventsIdentityId.toUpperCase()]: {} },
     };
-    const { parameters, warnings } = eventParameters(readMainOutputs(await environment()), [topic]);
+    const parameters = eventParameters(main, [{ ...theirs, identity }]);
     expect(parameters.vaults?.value).toMatchObject([
-      { id: VAULT, topicName: 'theirs', topicResourceGroup: 'rg-theirs' },
+      { id: VAULT, topicName: 'theirs', topicResourceGroup: 'rg-theirs', topicIdentities: ['/their/identity'] },
       {},
     ]);
-    expect(warnings).toEqual([expect.stringContaining('/their/identity')]);
+    const values = Object.fromEntries(
+      Object.entries(parameters).map(([name, { value }]) => [name, value]),
+    ) as JsonObject;
+    const { azure } = await dryRun('events', values);
+    const [kept, ours] = azure.ofType('Microsoft.EventGrid/systemTopics');
+    expect(kept?.body).toMatchObject({
+      tags: { owner: 'them' },
+      identity: {
+        type: 'SystemAssigned, UserAssigned',
+        userAssignedIdentities: { '/their/identity': {}, [main.eventsIdentityId]: {} },
+      },
+    });
+    expect(ours?.body.identity).toEqual({
+      type: 'UserAssigned',
+      userAssignedIdentities: { [main.eventsIdentityId]: {} },
+    });
+  });
+
+  it('take no identity of others away where there is no room for ours', async () => {
+    const identity = { type: 'UserAssigned', userAssignedIdentities: { '/one': {}, '/two': {} } };
+    const main = readMainOutputs(await environment());
+    expect(() => eventParameters(main, [{ ...theirs, identity }])).toThrow(/rg-theirs.*\/one, \/two/);
+    const none = eventParameters(main, [{ ...theirs, tags: null, identity: null }]);
+    expect(none.vaults?.value).toMatchObject([{ topicIdentities: [] }, {}]);
+    // Of an app that was removed, say.
+    const one = eventParameters(main, [{ ...theirs, identity }], (id) => id === '/one');
+    expect(one.vaults?.value).toMatchObject([{ topicIdentities: ['/two'] }, {}]);
   });
 
   it('say all that is missing, and what to run', () => {

@@ -89,7 +89,7 @@ async function deployAll(): Promise<void> {
     name,
     properties: { source },
   }));
-  const { parameters } = eventParameters(outputs, topics);
+  const parameters = eventParameters(outputs, topics);
   await run(
     'events',
     Object.fromEntries(Object.entries(parameters).map(([name, { value }]) => [name, value])) as JsonObject,

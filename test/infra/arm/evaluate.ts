@@ -79,16 +79,15 @@ function call(name: string, args: readonly Expression[], around: Surroundings): 
       return args.length === 3 && text(2) === 'full' ? answer : (answer.properties ?? {});
     }
     case 'filter':
-    case 'map': {
+    case 'map':
+    case 'toObject': {
       const list = value(0);
-      const lambda = args[1];
-      if (!Array.isArray(list) || lambda?.kind !== 'call' || lambda.name !== 'lambda')
-        throw new Error(`${name} needs a lambda`);
-      const [variable, body] = lambda.args;
-      if (!variable || !body) throw new Error('a lambda needs a variable and a body');
-      const variableName = asString(run(variable, around), 'lambda variable');
-      const of = (item: Json): Json => run(body, { ...around, lambdas: { ...around.lambdas, [variableName]: item } });
-      return name === 'map' ? list.map(of) : list.filter((item) => of(item) === true);
+      if (!Array.isArray(list)) throw new Error(`${name} needs a list`);
+      const [first, second] = args.slice(1).map((lambda) => lambdaOf(lambda, around));
+      if (!first) throw new Error(`${name} needs a lambda`);
+      if (name === 'map') return list.map(first);
+      if (name === 'filter') return list.filter((item) => first(item) === true);
+      return Object.fromEntries(list.map((item) => [String(first(item)), second ? second(item) : item]));
     }
     case 'lambdaVariables':
       return known(around.lambdas[text(0)], `lambda variable ${text(0)}`);
@@ -130,6 +129,15 @@ function call(name: string, args: readonly Expression[], around: Surroundings): 
   const pure = PURE_FUNCTIONS[name];
   if (!pure) throw new Error(`The deployer does not know the template function ${name}`);
   return pure(...args.map((_, index) => value(index)));
+}
+
+/** An argument `lambda('item', …)`, as a function. */
+function lambdaOf(lambda: Expression, around: Surroundings): (item: Json) => Json {
+  if (lambda.kind !== 'call' || lambda.name !== 'lambda') throw new Error('This has to be a lambda');
+  const [variable, body] = lambda.args;
+  if (!variable || !body) throw new Error('a lambda needs a variable and a body');
+  const name = asString(run(variable, around), 'lambda variable');
+  return (item) => run(body, { ...around, lambdas: { ...around.lambdas, [name]: item } });
 }
 
 /** A function that the template itself defines: `namespace.name`. */
