@@ -139,6 +139,8 @@ var allTags = union(tags, { 'azd-env-name': environmentName })
 var appName = 'func-cmk-${environmentName}-${token}'
 var groupName = empty(resourceGroupName) ? 'rg-cmk-${environmentName}' : resourceGroupName
 
+var functionAppId = resourceId(subscription().subscriptionId, groupName, 'Microsoft.Web/sites', appName)
+
 var vaultIds = union(managedVaults, [])
 // A Managed HSM has its own access control and sends no events.
 var keyVaultIds = filter(vaultIds, id => !isManagedHsm(id))
@@ -220,6 +222,15 @@ module network 'modules/network.bicep' = if (privateNetwork) {
   }
 }
 
+module destinationRole 'modules/destination-role.bicep' = if (allowEventRepair) {
+  name: 'cmk-destination-role-${environmentName}'
+  scope: group
+  params: {
+    functionAppId: functionAppId
+    environmentName: environmentName
+  }
+}
+
 // From a name the host makes an address in core.windows.net, whatever the cloud, and a name goes before addresses.
 var hostStorage = environment().name == 'AzureCloud'
   ? {
@@ -236,7 +247,6 @@ module app 'modules/app.bicep' = {
   params: {
     location: location
     tags: allTags
-    environmentName: environmentName
     name: appName
     planName: 'plan-cmk-${environmentName}-${token}'
     identityId: identity.outputs.id
@@ -251,7 +261,7 @@ module app 'modules/app.bicep' = {
     alwaysReadyHttp: alwaysReadyHttp
     subnetId: network.?outputs.appSubnetId ?? ''
     allowedCallers: allowedCallers
-    allowEventRepair: allowEventRepair
+    destinationRole: destinationRole.?outputs.roleName ?? ''
     settings: union(
       {
         AzureWebJobsStorage__credential: 'managedidentity'
@@ -261,7 +271,7 @@ module app 'modules/app.bicep' = {
         CMK_VAULTS: join(vaultIds, ',')
         CMK_SUBSCRIPTIONS: join(accountSubscriptions, ',')
         // Where the events of the vaults have to go, and what could not be delivered: the drift check compares.
-        CMK_FUNCTION_APP_ID: resourceId(subscription().subscriptionId, groupName, 'Microsoft.Web/sites', appName)
+        CMK_FUNCTION_APP_ID: functionAppId
         CMK_STORAGE_ACCOUNT_ID: storage.outputs.id
       },
       hostStorage,
@@ -276,6 +286,8 @@ module app 'modules/app.bicep' = {
   }
 }
 
+// A role that is new cannot be assigned at once: Azure answers RoleDefinitionDoesNotExist for a while. So the roles are made
+// first, and assigned after the app, which takes the longest.
 module roles 'modules/roles.bicep' = [
   for id in roleSubscriptions: {
     // With the region: Azure refuses the name of a deployment to a subscription that was used in another one before.
@@ -300,6 +312,9 @@ module vaultAccess 'modules/vault-access.bicep' = [
       roleDefinitionId: roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.vaultOperatorId
       workspaceId: vaultDiagnostics ? monitoring.outputs.workspaceId : ''
     }
+    dependsOn: [
+      app
+    ]
   }
 ]
 
@@ -314,6 +329,9 @@ module hsmAccess 'modules/hsm-access.bicep' = [
       roleDefinitionId: roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.vaultOperatorId
       workspaceId: vaultDiagnostics ? monitoring.outputs.workspaceId : ''
     }
+    dependsOn: [
+      app
+    ]
   }
 ]
 
@@ -340,6 +358,9 @@ module subscriptionAccess 'modules/subscription-access.bicep' = [
           : []
       )
     }
+    dependsOn: [
+      app
+    ]
   }
 ]
 
@@ -362,6 +383,9 @@ module groupAccess 'modules/group-access.bicep' = [
           : []
       )
     }
+    dependsOn: [
+      app
+    ]
   }
 ]
 

@@ -23,9 +23,8 @@ param alwaysReadyHttp int
 param subnetId string
 @description('Address ranges that may call the app, beside Event Grid; empty for everyone.')
 param allowedCallers string[]
-param environmentName string
-@description('Lets the app name its own functions as the destination of an event subscription.')
-param allowEventRepair bool
+@description('Name (a GUID) of the custom role to name the functions of the app as the destination of an event subscription; empty for none.')
+param destinationRole string
 param principalId string
 
 resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
@@ -205,36 +204,13 @@ resource authentication 'Microsoft.Web/sites/config@2024-04-01' = {
   ]
 }
 
-resource destinationWriter 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (allowEventRepair) {
-  name: guid(app.id, 'destination-writer')
-  properties: {
-    type: 'CustomRole'
-    roleName: 'CMK Autopilot event destination (${environmentName}, ${take(uniqueString(app.id), 6)})'
-    description: 'Name the functions of this app as the destination of an event subscription.'
-    assignableScopes: [resourceGroup().id]
-    permissions: [
-      {
-        actions: [
-          'Microsoft.Web/sites/functions/read'
-          // Event Grid lets only those aim events at a function who may write it. It changes no code: the app runs from
-          // a package in storage, which this does not reach.
-          'Microsoft.Web/sites/functions/write'
-        ]
-        notActions: []
-        dataActions: []
-        notDataActions: []
-      }
-    ]
-  }
-}
-
-resource destinationWriterAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (allowEventRepair) {
+resource destinationWriterAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(destinationRole)) {
   scope: app
   name: guid(app.id, principalId, 'destination-writer')
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: destinationWriter.id
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', destinationRole)
   }
 }
 

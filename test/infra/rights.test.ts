@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Resource } from './arm/deploy.ts';
 import type { DryAzure } from './arm/dry-azure.ts';
-import { asArray, asString, at, type JsonObject } from './arm/json.ts';
+import { asArray, asObject, asString, at, type JsonObject } from './arm/json.ts';
 import {
   dryRun,
   dryRunEvents,
@@ -9,6 +9,7 @@ import {
   OTHER_SUBSCRIPTION,
   OTHER_VAULT,
   SUBSCRIPTION,
+  template,
   VAULT,
 } from './arm/templates.ts';
 
@@ -175,6 +176,26 @@ describe('role assignments', () => {
     for (const assignment of onVaults) {
       expect(roleIdOf(assignment).split('/')[2]).toBe(assignment.id.split('/')[2]);
     }
+  });
+
+  it('of a role that is new come last: until it has spread, Azure says that there is no such role', async () => {
+    const order = run('main').resources.map(({ type, id, body }) => ({
+      type,
+      id,
+      role: at(body, 'properties', 'roleDefinitionId'),
+    }));
+    const app = order.findIndex(({ type }) => type === 'Microsoft.Web/sites');
+    const custom = order.flatMap(({ role }, index) =>
+      typeof role === 'string' && !(guidIn(role) in BUILT_IN) ? [index] : [],
+    );
+    expect(custom.length).toBeGreaterThan(5);
+    expect(Math.min(...custom)).toBeGreaterThan(app);
+    // And the template asks for that order: it does not come about by chance.
+    const resources = Object.entries(asObject(template('main').resources, 'resources'));
+    const early = resources.filter(
+      ([name, resource]) => name.endsWith('Access') && !asArray(at(resource, 'dependsOn'), name).includes('app'),
+    );
+    expect(early).toEqual([]);
   });
 
   it('reach a Managed HSM as far as Azure Resource Manager goes, and make no topic for it', async () => {

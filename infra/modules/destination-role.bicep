@@ -1,0 +1,32 @@
+// The custom role by which the app names its own functions as the destination of an event subscription. Apart from its
+// assignment (app.bicep), and before it: a role that is new can be assigned only when it has spread.
+
+import { nameOf } from '../names.bicep'
+
+param functionAppId string
+param environmentName string
+
+resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: guid(functionAppId, 'destination-writer')
+  properties: {
+    type: 'CustomRole'
+    roleName: 'CMK Autopilot event destination (${environmentName}, ${take(uniqueString(functionAppId), 6)})'
+    description: 'Name the functions of ${nameOf(functionAppId)} as the destination of an event subscription.'
+    assignableScopes: [resourceGroup().id]
+    permissions: [
+      {
+        actions: [
+          'Microsoft.Web/sites/functions/read'
+          // Event Grid lets only those aim events at a function who may write it. It changes no code: the app runs from
+          // a package in storage, which this does not reach.
+          'Microsoft.Web/sites/functions/write'
+        ]
+        notActions: []
+        dataActions: []
+        notDataActions: []
+      }
+    ]
+  }
+}
+
+output roleName string = role.name
