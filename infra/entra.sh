@@ -15,6 +15,20 @@ name="${CMK_API_NAME:-CMK Autopilot ($environment)}"
 say() { printf '%s\n' "$*"; }
 die() { printf '%s\n' "$*" >&2; exit 1; }
 
+# Runs a command, and again while it fails: what was just made in Entra ID is not at once known wherever it is asked for.
+# What is said of a failure is shown when there is no further try.
+errors="$(mktemp)"
+trap 'rm -f "$errors"' EXIT
+retry() {
+  left=6
+  until answer="$("$@" 2>"$errors")"; do
+    left=$((left - 1))
+    [ "$left" -gt 0 ] || { cat "$errors" >&2; return 1; }
+    sleep "${CMK_ENTRA_PAUSE:-5}"
+  done
+  [ -z "$answer" ] || printf '%s\n' "$answer"
+}
+
 if [ "${CMK_ENTRA:-}" = skip ]; then
   say 'entra: left alone (CMK_ENTRA=skip)'
   exit 0
@@ -59,10 +73,10 @@ if [ -z "$client_id" ]; then
 else
   say "entra: the registration \"$name\" is there ($client_id)"
 fi
-object_id="$(az ad app show --id "$client_id" --query id -o tsv)"
+object_id="$(retry az ad app show --id "$client_id" --query id -o tsv)"
 
 patch() { # patch <what> <body>
-  az rest --method PATCH --url "$graph/applications/$object_id" --headers Content-Type=application/json --body "$2" -o none
+  retry az rest --method PATCH --url "$graph/applications/$object_id" --headers Content-Type=application/json --body "$2" -o none
   say "entra: set $1"
 }
 
@@ -102,11 +116,11 @@ done
 # 4. Its service principal: who has no role gets no token at all.
 principal_id="$(az ad sp list --filter "appId eq '$client_id'" --query '[].id' -o tsv)"
 if [ -z "$principal_id" ]; then
-  principal_id="$(az ad sp create --id "$client_id" --query id -o tsv)"
+  principal_id="$(retry az ad sp create --id "$client_id" --query id -o tsv)"
   say 'entra: made its service principal'
 fi
-if [ "$(az ad sp show --id "$principal_id" --query appRoleAssignmentRequired -o tsv)" != true ]; then
-  az rest --method PATCH --url "$graph/servicePrincipals/$principal_id" --headers Content-Type=application/json --body '{"appRoleAssignmentRequired":true}' -o none
+if [ "$(retry az ad sp show --id "$principal_id" --query appRoleAssignmentRequired -o tsv)" != true ]; then
+  retry az rest --method PATCH --url "$graph/servicePrincipals/$principal_id" --headers Content-Type=application/json --body '{"appRoleAssignmentRequired":true}' -o none
   say 'entra: only those with a role get a token'
 fi
 
@@ -114,9 +128,10 @@ fi
 if [ "${1:-}" = --assign ]; then
   [ $# -eq 3 ] || die 'usage: sh infra/entra.sh --assign <object id> <role>'
   id="$(role_id "$3")"
-  existing="$(az rest --method GET --url "$graph/servicePrincipals/$principal_id/appRoleAssignedTo" --query "length(value[?principalId=='$2' && appRoleId=='$id'])" -o tsv)"
+  # One page: a page holds 100 unless more are asked for.
+  existing="$(az rest --method GET --url "$graph/servicePrincipals/$principal_id/appRoleAssignedTo?\$top=999" --query "length(value[?principalId=='$2' && appRoleId=='$id'])" -o tsv)"
   if [ "$existing" = 0 ]; then
-    az rest --method POST --url "$graph/servicePrincipals/$principal_id/appRoleAssignedTo" --headers Content-Type=application/json --body "{\"principalId\":\"$2\",\"resourceId\":\"$principal_id\",\"appRoleId\":\"$id\"}" -o none
+    retry az rest --method POST --url "$graph/servicePrincipals/$principal_id/appRoleAssignedTo" --headers Content-Type=application/json --body "{\"principalId\":\"$2\",\"resourceId\":\"$principal_id\",\"appRoleId\":\"$id\"}" -o none
     say "entra: gave $3 to $2"
   else
     say "entra: $2 has $3 already"

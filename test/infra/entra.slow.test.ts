@@ -43,6 +43,7 @@ function entra(args: readonly string[] = [], environment: Record<string, string>
       PATH: `${join(folder, 'bin')}${delimiter}/usr/bin${delimiter}/bin`,
       AZURE_ENV_NAME: 'test',
       FAKE_AZ_STATE: stateFile(),
+      CMK_ENTRA_PAUSE: '0',
       ...environment,
     },
   });
@@ -73,6 +74,18 @@ describe('infra/entra.sh', () => {
     expect(status).toBe(0);
     expect(stdout).toContain('is there (client-1)');
     expect(state().writes).toEqual(before.writes);
+  });
+
+  it('waits for what it made until Entra ID knows it everywhere', () => {
+    writeFileSync(stateFile(), JSON.stringify({ ...state(), lag: 3 }));
+    const { status, stderr } = entra();
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(state().principals[0]?.appRoleAssignmentRequired).toBe(true);
+  });
+
+  it('says what az said when that does not pass', () => {
+    writeFileSync(stateFile(), JSON.stringify({ ...state(), lag: 1_000 }));
+    expect(entra()).toMatchObject({ status: 1, stderr: expect.stringContaining('does not exist') });
   });
 
   it('adds a role that is missing and keeps those that others added', () => {

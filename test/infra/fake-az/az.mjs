@@ -43,6 +43,16 @@ function merge(into, from) {
   return into;
 }
 
+/** What was just made is not there at first: `lag` questions after the making are answered as if it were not. */
+if (state.lag > 0 && /^ad (app|sp) show|^rest --method PATCH/.test(args.join(' '))) {
+  state.lag -= 1;
+  writeFileSync(file, JSON.stringify(state));
+  console.error(
+    "ERROR: Resource 'client-1' does not exist or one of its queried reference-property objects are not present.",
+  );
+  process.exit(1);
+}
+
 const app = () => state.apps.find(({ appId }) => appId === option('--id'));
 switch (args.slice(0, 3).join(' ').replace(/ --.*/, '')) {
   case 'account show':
