@@ -142,6 +142,7 @@ export const REASONS = {
   SystemAssignedAtCreation: 'An account that does not exist yet has no system-assigned identity.',
   OtherKeyInUse: 'The account uses another key; changing the key is a step of its own.',
   NotPropagated: 'A role that was given does not count yet.',
+  Interrupted: 'The command was ended before it was done.',
   VersionInUse: 'The key version is in use, or it is not proved that it is not; it stays.',
 } as const;
 

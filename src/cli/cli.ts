@@ -8,6 +8,7 @@ import { addDuration } from '../procedures/duration.ts';
 import { Journal } from '../procedures/journal.ts';
 import type { Ask } from './confirm.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import type { Explanation } from './explain.ts';
 import { type Format, Output, type Sink } from './output.ts';
 
 /** What the command line is given from outside. */
@@ -20,6 +21,8 @@ export interface Surroundings {
   readonly credential?: TokenCredential;
   /** Undefined: Azure itself. */
   readonly azure?: Azure;
+  /** Aborts, with an `Interruption`, when the command is to end before it is done. */
+  readonly interrupted?: AbortSignal;
 }
 
 /** Options that every command takes. */
@@ -33,6 +36,8 @@ export interface GlobalOptions {
 export class Cli {
   readonly surroundings: Surroundings;
   exitCode: ExitCode = EXIT.ok;
+  /** What runs, and what it has done so far. */
+  #running: { readonly operation: string; readonly journal: Journal } | undefined;
 
   constructor(surroundings: Surroundings) {
     this.surroundings = surroundings;
@@ -82,7 +87,7 @@ export class Cli {
   ): Promise<void> {
     const options = command.optsWithGlobals<GlobalOptions & { dryRun?: boolean }>();
     const output = this.output(options);
-    const journal = new Journal({ dryRun: options.dryRun ?? false, show: (entry) => output.entry(entry) });
+    const journal = this.#start(command, output, options.dryRun);
     const result = await operation({ azure: this.azure(options), journal });
     const code = show(result, output);
     output.report(journal.report(nameOf(command), result));
@@ -97,10 +102,40 @@ export class Cli {
   ): Promise<void> {
     const options = command.optsWithGlobals<GlobalOptions>();
     const output = this.output(options);
-    const journal = new Journal({ show: (entry) => output.entry(entry) });
+    const journal = this.#start(command, output);
     const result = await operation({ azure: this.azure(options), journal });
     this.exitCode = show(result, output) ?? EXIT.ok;
-    if (output.format === 'json') output.json({ operation: nameOf(command), result });
+    const { entries } = journal;
+    if (output.format !== 'json') return;
+    output.json({ operation: nameOf(command), ...(entries.length > 0 ? { entries } : {}), result });
+  }
+
+  /** Tells an error; with `--json` in one document with what was found and done until then. */
+  fail(explanation: Explanation, json: boolean): void {
+    const { operation, journal } = this.#running ?? {};
+    const before =
+      operation && journal && journal.entries.length > 0
+        ? { operation, dryRun: journal.dryRun, changed: journal.changed, entries: journal.entries }
+        : {};
+    this.output({ json }).error(explanation, before);
+  }
+
+  /** What is open when a command is ended in the middle. */
+  explainInterruption(): Explanation {
+    const underWay = this.#running?.journal.underWay;
+    return {
+      reason: 'Interrupted',
+      message: underWay
+        ? `This was under way: ${underWay}; whether it took effect is not known.`
+        : 'It was ended before it was done.',
+      nextStep: 'What is done stays done: run the same command again, and it goes on from there.',
+    };
+  }
+
+  #start(command: Command, output: Output, dryRun = false): Journal {
+    const journal = new Journal({ dryRun, show: (entry) => output.entry(entry) });
+    this.#running = { operation: nameOf(command), journal };
+    return journal;
   }
 }
 

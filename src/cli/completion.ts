@@ -5,15 +5,24 @@ import type { Command, Option } from 'commander';
  * before it. Where nothing is known, such as the name of a vault or of a file, nothing.
  */
 export function complete(program: Command, words: readonly string[]): string[] {
+  const { command, option } = follow(program, words.slice(0, -1));
+  const last = words.at(-1) ?? '';
+  return choicesOf(command, program, option, last).filter((choice) => choice.startsWith(last));
+}
+
+/** The command that these words lead to, and the option whose value the next word is, if any. */
+export function follow(
+  program: Command,
+  words: readonly string[],
+): { readonly command: Command; readonly option: Option | undefined } {
   let command = program;
   let option: Option | undefined;
-  for (const word of words.slice(0, -1)) {
+  for (const word of words) {
     const isValue = option !== undefined;
     option = isValue ? undefined : takesValue(command, program, word);
     if (!isValue) command = command.commands.find((candidate) => candidate.name() === word) ?? command;
   }
-  const last = words.at(-1) ?? '';
-  return choicesOf(command, program, option, last).filter((choice) => choice.startsWith(last));
+  return { command, option };
 }
 
 function choicesOf(command: Command, program: Command, option: Option | undefined, last: string): readonly string[] {

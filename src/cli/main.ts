@@ -1,11 +1,22 @@
 import { terminalAsk } from './confirm.ts';
+import { EXIT } from './exit-codes.ts';
+import { interruptions } from './interruption.ts';
+import { lasting } from './lasting.ts';
 import { run } from './run.ts';
 
+const out = lasting(process.stdout);
+lasting(process.stderr);
+const interrupted = interruptions();
 const code = await run(process.argv.slice(2), {
   environment: process.env,
   out: process.stdout,
   err: process.stderr,
   ask: terminalAsk(),
+  interrupted,
 });
 // A request that nobody waits for any more, to something that hangs, must not keep the command from its end.
-process.stdout.write('', () => process.stderr.write('', () => process.exit(code)));
+process.stdout.write('', () => {
+  const failure = out.failure();
+  if (failure) process.stderr.write(`The output could not be written: ${failure}\n`);
+  process.stderr.write('', () => process.exit(failure && code === EXIT.ok ? EXIT.incomplete : code));
+});

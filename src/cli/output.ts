@@ -105,9 +105,10 @@ export class Output {
     this.#line(JSON.stringify(document, undefined, 2));
   }
 
-  error({ reason, message, nextStep }: Explanation): void {
+  /** @param before what was found and done until then, for the document */
+  error({ reason, message, nextStep }: Explanation, before: object = {}): void {
     this.#clear();
-    if (this.format === 'json') this.json({ error: { reason, message, nextStep } });
+    if (this.format === 'json') this.json({ ...before, error: { reason, message, nextStep } });
     else this.#err.write(`${this.#paintErr('red', `${reason}:`)} ${message}\n${nextStep}\n`);
   }
 

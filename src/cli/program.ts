@@ -38,9 +38,12 @@ export function createProgram(cli: Cli): Command {
     .option('--subscription <id>', 'look for and create things in this subscription')
     .option('--cloud <name>', 'AzureCloud, AzureUSGovernment or AzureChinaCloud')
     .addHelpText('after', AFTER)
-    .showHelpAfterError('(--help shows what there is)')
     .exitOverride();
-  program.configureOutput({ writeOut: (text) => out.write(text), writeErr: (text) => err.write(text) });
+  program.configureOutput({
+    writeOut: (text) => out.write(text),
+    writeErr: (text) => err.write(text),
+    outputError: () => {}, // `run` tells it as every other error
+  });
   addAccountCommands(program, cli);
   addVaultCommands(program, cli);
   const key = addKeyCommands(program, cli);

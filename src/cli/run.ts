@@ -2,7 +2,9 @@ import { CommanderError } from 'commander';
 import { Cli, type Surroundings } from './cli.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { explain } from './explain.ts';
+import { Interruption, unlessInterrupted } from './interruption.ts';
 import { createProgram } from './program.ts';
+import { explainUsage } from './usage.ts';
 
 /**
  * Runs one command line.
@@ -13,16 +15,23 @@ import { createProgram } from './program.ts';
 export async function run(args: readonly string[], surroundings: Surroundings): Promise<number> {
   const cli = new Cli(surroundings);
   const program = createProgram(cli);
+  const json = args.includes('--json');
   try {
-    await program.parseAsync(args, { from: 'user' });
+    await unlessInterrupted(program.parseAsync(args, { from: 'user' }), surroundings.interrupted);
     return cli.exitCode;
   } catch (error) {
     if (error instanceof CommanderError) {
-      // Help and version were asked for; everything else has been said by commander.
-      return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+      if (error.exitCode === 0) return EXIT.ok; // help was asked for
+      // Without a command the help has been shown, which says more.
+      if (json || error.code !== 'commander.help') cli.fail(explainUsage(error, program, args), json);
+      return EXIT.usage;
+    }
+    if (error instanceof Interruption) {
+      cli.fail(cli.explainInterruption(), json);
+      return error.exitCode;
     }
     const explanation = explain(error);
-    cli.output({ json: args.includes('--json') }).error(explanation);
+    cli.fail(explanation, json);
     if (surroundings.environment.CMK_DEBUG && error instanceof Error) surroundings.err.write(`${error.stack}\n`);
     return exitCodeOf(explanation.reason);
   }

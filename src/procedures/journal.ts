@@ -22,6 +22,7 @@ export interface Report<R> {
 export class Journal {
   readonly dryRun: boolean;
   readonly entries: Entry[] = [];
+  #underWay: string | undefined;
   readonly #show: (entry: Entry) => void;
 
   /** @param show called with each entry as it happens */
@@ -54,9 +55,17 @@ export class Journal {
       return undefined;
     }
     this.waiting(text);
-    const result = await run();
+    this.#underWay = text;
+    const result = await run().finally(() => {
+      this.#underWay = undefined;
+    });
     this.#add({ kind: 'done', text });
     return result;
+  }
+
+  /** The change that is being made, if any. */
+  get underWay(): string | undefined {
+    return this.#underWay;
   }
 
   get changed(): boolean {

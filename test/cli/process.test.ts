@@ -1,0 +1,98 @@
+import { Writable } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import { addAccount } from '../../local/azure/fleet.ts';
+import { lasting } from '../../src/cli/lasting.ts';
+import { cmk, startCmk } from '../support/cmk.ts';
+import { eventually } from '../support/eventually.ts';
+import { unique, useProcedures } from '../support/procedures.ts';
+
+const procedures = useProcedures();
+
+function onboarding() {
+  const group = procedures.group();
+  const account = addAccount(procedures.world, group, { name: unique('st'), shares: ['share1'] });
+  const [vault, identity] = [unique('kv-'), unique('id-')];
+  const args = ['account', 'onboard', account.name, '--vault', vault, '--key', 'files-key', '--identity', identity];
+  return { account, vault, args };
+}
+
+describe('a reader who goes away', () => {
+  it('does not stop the work: an onboarding into `head -1` is done in the end', async () => {
+    const { account, args } = onboarding();
+    const child = startCmk(procedures.local, args);
+    await child.says(/^found\t/);
+    child.process.stdout?.destroy();
+    expect(await child.exit).toBe(0);
+    expect(account.encryption.keySource).toBe('Microsoft.Keyvault');
+    expect(child.output()).not.toMatch(/EPIPE|^ {4}at /m);
+  });
+
+  it('of the errors does not change the exit code', async () => {
+    const child = startCmk(procedures.local, ['account', 'verify', 'stnowhere']);
+    child.process.stderr?.destroy();
+    expect(await child.exit).toBe(3);
+  });
+});
+
+describe('output that cannot be written', () => {
+  const failing = (code: string) =>
+    new Writable({
+      write: (_chunk, _encoding, done) => done(Object.assign(new Error(`${code}: write`), { code })),
+    });
+
+  it.each([
+    ['EPIPE', undefined],
+    ['ENOSPC', 'ENOSPC: write'],
+  ])('is told at the end, unless nobody wants it: %s', async (code, failure) => {
+    const stream = failing(code);
+    const kept = lasting(stream);
+    stream.write('x');
+    await new Promise((resolve) => stream.write('', resolve));
+    expect(kept.failure()).toBe(failure);
+  });
+});
+
+describe('Ctrl-C', () => {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)(
+    'in the middle of an onboarding: says what is open, and the same command goes on from there (%s)',
+    async (signal, code) => {
+      const { account, vault, args } = onboarding();
+      procedures.local.faults.add([
+        { match: { host: `${vault}.vault.azure.net`, method: 'POST' }, times: 1, hang: true },
+      ]);
+      const child = startCmk(procedures.local, args);
+      await eventually('the request that hangs', () => procedures.local.faults.list().length === 0, 20_000);
+      child.process.kill(signal);
+      expect(await child.exit).toBe(code);
+      expect(child.output()).toMatch(
+        new RegExp(
+          `done\tvault ${vault} created.*Interrupted: This was under way: key ${vault}/files-key created`,
+          's',
+        ),
+      );
+      expect(child.output()).toContain('run the same command again');
+      expect(await cmk(procedures.local, args)).toMatchObject({ code: 0 });
+      expect(account.encryption.keySource).toBe('Microsoft.Keyvault');
+    },
+  );
+
+  it('is a document with --json, with what was done until then', async () => {
+    const { vault, args } = onboarding();
+    procedures.local.faults.add([
+      { match: { host: `${vault}.vault.azure.net`, method: 'POST' }, times: 1, hang: true },
+    ]);
+    const child = startCmk(procedures.local, [...args, '--json']);
+    await eventually('the request that hangs', () => procedures.local.faults.list().length === 0, 20_000);
+    child.process.kill('SIGINT');
+    expect(await child.exit).toBe(130);
+    expect(JSON.parse(child.output())).toMatchObject({
+      operation: 'account onboard',
+      changed: true,
+      entries: expect.arrayContaining([{ kind: 'done', text: expect.stringContaining(`vault ${vault} created`) }]),
+      error: { reason: 'Interrupted' },
+    });
+  });
+});
