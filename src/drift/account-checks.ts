@@ -1,3 +1,4 @@
+import type { Account } from '../accounts/account.ts';
 import type { KeyUse } from '../accounts/key-use.ts';
 import { planKeyUse } from '../accounts/plan.ts';
 import { parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
@@ -11,6 +12,12 @@ import type { AccountSubject, KeySubject, Rules, ScopeSubject } from './subjects
 /** Storage looks for a new version once a day (Azure Storage, "customer-managed keys": wait 24 hours). */
 const DAILY_LOOK_MS = 24 * 3_600_000;
 
+/**
+ * An account has so long to follow a new version: it takes seconds, and longer only where the accounts of one region use up
+ * the 1,200 writes an hour that the Storage resource provider takes there.
+ */
+const MOVE_MS = 3_600_000;
+
 /** Account tag that names the key an account is meant to use: `vault/key` or a key identifier. */
 export const KEY_TAG = 'cmk-key';
 
@@ -19,37 +26,55 @@ export function staleKeyVersion({ account, use, key }: AccountSubject, { now }: 
   if (!stale || !key) return [];
   return [
     {
-      is: `It is pinned to ${use.pinned}.`,
+      ...behind(`It is pinned to ${use.pinned}`, stale, now),
       shouldBe: `It is pinned to the newest usable version ${stale.version}.`,
       mend: { kind: 'account', account: account.id, location: account.location, key: key.key.id },
     },
   ];
 }
 
-export function laggingAutomaticVersion({ account, use, key }: AccountSubject, { now }: Rules): readonly Found[] {
-  const target = use && lagging(use, key, now);
+export function laggingAutomaticVersion({ account, use, key }: AccountSubject, rules: Rules): readonly Found[] {
+  const target = use && lagging(use, key, rules.now);
   if (!target || !key) return [];
-  return [
-    {
-      is: `It uses ${use.current}, more than 24 hours after a newer version became usable.`,
-      shouldBe: `It uses the newest usable version ${target.version}.`,
-      mend: { kind: 'account', account: account.id, location: account.location, key: key.key.id },
-    },
-  ];
+  return [lag(account, use, key, target, rules)];
 }
 
-export function notCustomerManaged({ account, use }: AccountSubject, { drift }: Rules): readonly Found[] {
+/** Mended only where the app asks Storage to look again: otherwise whoever takes the message leaves it to Storage. */
+function lag({ id, location }: Account, use: KeyUse, key: KeySubject, target: KeyVersion, rules: Rules): Found {
+  return {
+    is: `It uses ${use.current}, more than 24 hours after a newer version became usable.`,
+    shouldBe: `It uses the newest usable version ${target.version}.`,
+    ...(rules.refreshAutomatic ? { mend: { kind: 'account', account: id, location, key: key.key.id } } : {}),
+  };
+}
+
+/** A version that became usable a moment ago is on its way to the accounts: that is no error yet. */
+function behind(what: string, target: KeyVersion, now: Date): Pick<Found, 'is' | 'severity'> {
+  const ms = now.getTime() - usableSince(target);
+  if (ms > MOVE_MS) return { is: `${what}.` };
+  const minutes = Math.max(0, Math.round(ms / 60_000));
+  const ago = minutes === 1 ? '1 minute' : `${minutes} minutes`;
+  return { is: `${what}; the newer version became usable ${ago} ago, and is given an hour.`, severity: 'advice' };
+}
+
+function usableSince({ createdOn, notBefore }: KeyVersion): number {
+  return Math.max(createdOn.getTime(), notBefore?.getTime() ?? 0);
+}
+
+export function notCustomerManaged({ account, own, use }: AccountSubject, { drift }: Rules): readonly Found[] {
   if (use) return [];
   const tag = tagOf(account.tags, KEY_TAG);
   const requirement = requirementOf(account, drift.require);
   if (tag === undefined && !requirement) return [];
-  const shouldBe =
-    tag === undefined ? 'It uses a customer-managed key, as CMK_REQUIRE asks.' : `It uses the key of its tag: ${tag}.`;
+  const required = own
+    ? "It uses a customer-managed key, as CMK_REQUIRE asks: as the app's own storage, one of a vault that the app does not manage."
+    : 'It uses a customer-managed key, as CMK_REQUIRE asks.';
+  const shouldBe = tag === undefined ? required : `It uses the key of its tag: ${tag}.`;
   return [{ is: 'It uses Microsoft-managed keys.', shouldBe }];
 }
 
 export function unexpectedKey({ account, use }: AccountSubject): readonly Found[] {
-  const tag = tagOf(account.tags, KEY_TAG);
+  const tag = tagOf(account.tags, KEY_TAG)?.trim();
   if (!use || tag === undefined) return [];
   const used = parseKeyIdentifier(`${use.vaultUri}/keys/${use.keyName}`);
   const wanted = parseKeyIdentifier(tag);
@@ -61,7 +86,9 @@ export function unexpectedKey({ account, use }: AccountSubject): readonly Found[
   return [{ is: `It uses ${use.vaultUri}/keys/${use.keyName}.`, shouldBe: `It uses the key of its tag: ${tag}.` }];
 }
 
-export function unmanagedVault({ use, key, scopes, account }: AccountSubject): readonly Found[] {
+export function unmanagedVault({ own, use, key, scopes, account }: AccountSubject): readonly Found[] {
+  // The app's own storage is meant to be on a key that the app cannot revoke.
+  if (own) return [];
   const shouldBe = 'Its key is in one of the vaults of CMK_VAULTS.';
   return [
     ...(use && !key ? [{ is: `It uses ${use.vaultUri}/keys/${use.keyName}.`, shouldBe }] : []),
@@ -102,7 +129,11 @@ export function keyDeleted(subject: AccountSubject): readonly Found[] {
   return eachUse(subject, (use, key, resource) => {
     const shouldBe = 'The key is there.';
     if (key.state === 'deleted') return [{ resource, is: `Its key ${use.keyName} is soft-deleted.`, shouldBe }];
-    if (key.state === 'absent') return [{ resource, is: `There is no key ${use.keyName} in the vault.`, shouldBe }];
+    const none = `There is no key ${use.keyName} in the vault`;
+    if (key.state === 'absent') return [{ resource, is: `${none}, not even soft-deleted.`, shouldBe }];
+    if (key.state === 'gone') {
+      return [{ resource, is: `${none}, and whether it is soft-deleted could not be read.`, shouldBe }];
+    }
     return [];
   });
 }
@@ -133,16 +164,20 @@ export function identityWithoutRole({ account, access, scopes }: AccountSubject)
   ];
 }
 
-export function scopeStaleKeyVersion({ account, scopes }: AccountSubject, { now }: Rules): readonly Found[] {
-  return scopes.flatMap(({ scope, use, key }: ScopeSubject) => {
-    const target = use && (stalePin(use, key, now) ?? lagging(use, key, now));
-    if (!target || !key) return [];
+export function scopeStaleKeyVersion({ account, scopes }: AccountSubject, rules: Rules): readonly Found[] {
+  return scopes.flatMap(({ scope, use, key }: ScopeSubject): readonly Found[] => {
+    if (!use || !key) return [];
+    const resource = scopeId(account.id, scope.name);
+    const late = lagging(use, key, rules.now);
+    if (late) return [{ ...lag(account, use, key, late, rules), resource, severity: 'warning' }];
+    const stale = stalePin(use, key, rules.now);
+    if (!stale) return [];
     return [
       {
-        resource: scopeId(account.id, scope.name),
-        is: `It uses ${use.pinned ?? use.current}.`,
-        shouldBe: `It uses the newest usable version ${target.version}.`,
-        mend: { kind: 'account' as const, account: account.id, location: account.location, key: key.key.id },
+        resource,
+        ...behind(`It is pinned to ${use.pinned}`, stale, rules.now),
+        shouldBe: `It uses the newest usable version ${stale.version}.`,
+        mend: { kind: 'account', account: account.id, location: account.location, key: key.key.id },
       },
     ];
   });
@@ -161,9 +196,7 @@ function stalePin(use: KeyUse, key: KeySubject | undefined, now: Date): KeyVersi
 function lagging(use: KeyUse, key: KeySubject | undefined, now: Date): KeyVersion | undefined {
   const plan = use.pinned === undefined && use.current !== undefined ? planOf(use, key, now) : undefined;
   if (plan?.reason !== 'LaggingAutomaticVersion' || !plan.target) return undefined;
-  const { createdOn, notBefore } = plan.target;
-  const usableSince = Math.max(createdOn.getTime(), notBefore?.getTime() ?? 0);
-  return now.getTime() - usableSince > DAILY_LOOK_MS ? plan.target : undefined;
+  return now.getTime() - usableSince(plan.target) > DAILY_LOOK_MS ? plan.target : undefined;
 }
 
 function planOf(use: KeyUse, key: KeySubject | undefined, now: Date) {

@@ -5,6 +5,7 @@ import type { AppSubject } from './subjects.ts';
 export function selfLockout({ lockedOutBy }: AppSubject): readonly Found[] {
   return lockedOutBy.map(({ account, key }) => ({
     resource: account,
+    part: key,
     is: `The app's own storage uses ${key}: revoking that key stops the app.`,
     shouldBe: "The app's own storage uses Microsoft-managed keys, or a key of a vault that the app does not manage.",
   }));

@@ -12,7 +12,8 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
   {
     reason: 'StaleKeyVersion',
     severity: 'error',
-    ensures: 'A pinned account is pinned to the newest usable version of its key.',
+    ensures:
+      'A pinned account is pinned to the newest usable version of its key, an hour after it became usable at the latest.',
     fix: 'Let the app move it (CMK_AUTOFIX), or run `cmk account pin`.',
     find: accounts.staleKeyVersion,
   },
@@ -20,13 +21,13 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'LaggingAutomaticVersion',
     severity: 'warning',
     ensures: 'An automatic account takes a new version within 24 hours.',
-    fix: 'Let the app ask Storage to look again (CMK_AUTOFIX); if it stays, check the identity and its role.',
+    fix: 'Let the app ask Storage to look again (CMK_AUTOFIX, CMK_REFRESH_AUTOMATIC); if it stays, check the identity and its role with `cmk account verify`.',
     find: accounts.laggingAutomaticVersion,
   },
   {
     reason: 'ScopeStaleKeyVersion',
     severity: 'error',
-    ensures: 'An encryption scope uses the newest usable version of its key.',
+    ensures: 'An encryption scope uses the newest usable version of its key, as soon as an account would.',
     fix: 'Let the app move it (CMK_AUTOFIX), or point it at that version (`az storage account encryption-scope update`).',
     find: accounts.scopeStaleKeyVersion,
   },
@@ -69,7 +70,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'KeyDeleted',
     severity: 'error',
     ensures: 'The key that an account uses exists.',
-    fix: 'Recover the key (`az keyvault key recover`) before its retention ends: without it the data is lost.',
+    fix: 'Recover the key (`az keyvault key recover`) before its retention ends; one that was purged comes back from a backup alone (`az keyvault key restore`). Without the key the data is lost.',
     find: accounts.keyDeleted,
   },
   {
@@ -90,7 +91,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'IdentityWithoutRole',
     severity: 'error',
     ensures: "The account's identity may read, wrap and unwrap with the key.",
-    fix: 'Assign the role "Key Vault Crypto Service Encryption User" on the vault or the key to the identity.',
+    fix: 'Give the identity the role "Key Vault Crypto Service Encryption User" on the vault or the key (`cmk role ensure`); where the vault has access policies, the key permissions get, wrapKey and unwrapKey.',
     find: accounts.identityWithoutRole,
   },
 ];
@@ -203,7 +204,7 @@ export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
     reason: 'EventDeliveryFailing',
     severity: 'warning',
     ensures: 'No event of the last 24 hours ended up undelivered.',
-    fix: 'Find out from the dead letters why the app did not take them; their accounts are reached by this check.',
+    fix: "Find out from the dead letters, in the container cmk-deadletter of the app's own storage, why the app did not take them; their accounts are reached by this check.",
     find: vaults.eventDeliveryFailing,
   },
 ];
@@ -221,14 +222,14 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     reason: 'PoisonMessages',
     severity: 'error',
     ensures: 'No work waits in a poison queue.',
-    fix: 'Look for Poisoned in the log, mend what it says, then run `npm run replay`.',
+    fix: 'Look for Poisoned in the log, mend what it says, then put the messages back with `cmk replay`.',
     find: app.poisonMessages,
   },
   {
     reason: 'MissingPermission',
     severity: 'error',
     ensures: 'The app may read everything that it looks after.',
-    fix: 'Give the identity of the app a role with the action that is named; infra/ does it.',
+    fix: 'Give the identity of the app a role with the action that is named (infra/ does it); where the answer names the network, let the app through.',
     find: app.missingPermission,
   },
   {

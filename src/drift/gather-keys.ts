@@ -71,12 +71,12 @@ async function readKey(key: ManagedKey, vault: GatheredVault, services: KeyServi
   return { key, state: 'present', versions, policy, material, usage };
 }
 
-/** A key that nobody may look for among the deleted ones counts as absent: it is an error either way. */
+/** Where a key without versions is. */
 async function whereabouts(key: ManagedKey, { keyCatalog }: KeyServices): Promise<KeySubject['state']> {
   try {
     return (await keyCatalog.isDeleted(key)) ? 'deleted' : 'absent';
   } catch {
-    return 'absent';
+    return 'gone';
   }
 }
 

@@ -83,7 +83,7 @@ class Looking {
         if (of) this.#lockedOutBy.push({ account: account.id, key: of.key.id });
       }
     }
-    const subject: AccountSubject = { account, use, key, access, scopes };
+    const subject: AccountSubject = { account, own: this.#isOwn(account), use, key, access, scopes };
     for (const finding of evaluate(ACCOUNT_CHECKS, subject, account.id, rules)) this.#findings.push(finding);
   }
 

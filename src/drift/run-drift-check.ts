@@ -168,10 +168,10 @@ async function makeReport(run: DriftRun, startedOn: Date, services: Services, lo
 }
 
 function rulesOf({ settings }: Pick<Services, 'settings'>, now: Date): Rules {
-  const { drift } = settings;
+  const { drift, refreshAutomatic } = settings;
   const { functionAppId, storageAccountId } = drift;
   const wanted = functionAppId === undefined ? undefined : wantedSubscriptions({ functionAppId, storageAccountId });
-  return { now, drift, wantedSubscriptions: wanted };
+  return { now, refreshAutomatic, drift, wantedSubscriptions: wanted };
 }
 
 function mergeUsage({ usage }: SubscriptionResult, keys: readonly KeySubject[]): void {

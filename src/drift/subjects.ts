@@ -14,6 +14,8 @@ import type { Part, UnreadPart } from './part.ts';
 /** What the checks go by beside what was read. */
 export interface Rules {
   readonly now: Date;
+  /** Whether the app asks Storage to look for a new version (CMK_REFRESH_AUTOMATIC). */
+  readonly refreshAutomatic: boolean;
   readonly drift: DriftSettings;
   /** Undefined: CMK_FUNCTION_APP_ID is not set, and event subscriptions are not checked. */
   readonly wantedSubscriptions: readonly WantedSubscription[] | undefined;
@@ -22,8 +24,11 @@ export interface Rules {
 /** A key of a managed vault. */
 export interface KeySubject {
   readonly key: ManagedKey;
-  /** `deleted`: soft-deleted, can be recovered. `absent`: there is no such key. */
-  readonly state: 'present' | 'deleted' | 'absent';
+  /**
+   * `deleted`: soft-deleted, can be recovered. `absent`: there is no such key. `gone`: it is not there, and whether it is
+   * soft-deleted could not be read.
+   */
+  readonly state: 'present' | 'deleted' | 'absent' | 'gone';
   readonly versions: Part<readonly KeyVersion[]>;
   readonly policy: Part<RotationPolicySummary>;
   /** Of the newest version; undefined where Key Vault does not show it. */
@@ -42,6 +47,8 @@ export interface KeyMaterial {
 /** A storage account with the key that it uses. */
 export interface AccountSubject {
   readonly account: Account;
+  /** It is the app's own storage. */
+  readonly own: boolean;
   /** Undefined: Microsoft-managed keys. */
   readonly use: KeyUse | undefined;
   /** The key in a managed vault; undefined where the vault is not managed. */

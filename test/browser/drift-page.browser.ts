@@ -48,6 +48,8 @@ beforeAll(async () => {
   const key = new TestKey(azure.world);
   key.account('pinned', { tags: { 'cmk-key': NASTY } });
   addKeyVersion(azure.world, key.vault, key.name);
+  // An account has an hour to follow.
+  azure.clock.advance(2 * 3_600_000);
   await them.storage.storageAccounts.update('rg-files', 'stfiles01', { tags: { 'cmk-key': 'kv-files/files-key' } });
   await them.storage.storageAccounts.update('rg-files', 'stfiles01', {
     encryption: { keySource: 'Microsoft.Storage' },

@@ -16,11 +16,11 @@ const NO_ANSWER = {
     'DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:1/a;QueueEndpoint=http://127.0.0.1:1/a;',
 };
 
-/** An account that is pinned to an older version than the newest one, as a lost event leaves it. */
+/** An account that is pinned to an older version than the newest one, which is two hours old: as a lost event leaves it. */
 function stale() {
   const key = new TestKey(wire.azure.world);
   const account = key.account();
-  key.add();
+  for (const version of [key.first, key.add()]) Object.assign(version, { created: version.created - 7_200 });
   return { key, account };
 }
 const accountWork = async () => {

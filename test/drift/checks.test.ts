@@ -162,6 +162,10 @@ const accounts: Record<string, Cases<AccountSubject>> = {
     right: [
       ['the key of its tag', subject({ account: account({ tags: { 'cmk-key': 'KV-FILES/Files-Key' } }) })],
       [
+        'the key of its tag, with blanks',
+        subject({ account: account({ tags: { 'cmk-key': ' kv-files/files-key ' } }) }),
+      ],
+      [
         'the key of its tag, by its identifier',
         subject({ account: account({ tags: { 'cmk-key': 'https://kv-files.vault.azure.net/keys/files-key' } }) }),
       ],
@@ -228,7 +232,16 @@ const accounts: Record<string, Cases<AccountSubject>> = {
   KeyDeleted: {
     found: [
       ['soft-deleted', subject({ key: key({ state: 'deleted', versions: { value: [] } }) }), /soft-deleted/],
-      ['never there', subject({ key: key({ state: 'absent', versions: { value: [] } }) }), /There is no key/],
+      [
+        'never there',
+        subject({ key: key({ state: 'absent', versions: { value: [] } }) }),
+        /no key .* not even soft-deleted/,
+      ],
+      [
+        'gone, and nobody can tell where',
+        subject({ key: key({ state: 'gone', versions: { value: [] } }) }),
+        /no key .* whether it is soft-deleted could not be read/,
+      ],
       ['of a scope', subject({ scopes: [scope(use(), { key: key({ state: 'deleted' }) })] }), /soft-deleted/],
     ],
     right: [['there', subject()]],
@@ -590,6 +603,57 @@ describe('the tables of checks', () => {
   ] as const)('%s gets worse as the day comes closer', (reason, subject, severity) => {
     const check = KEY_CHECKS.filter((one) => one.reason === reason);
     expect(evaluate(check, subject, 'key', rules())).toMatchObject([{ severity }]);
+  });
+
+  const severitiesOf = (subject: AccountSubject, by: Rules = rules()) =>
+    evaluate(ACCOUNT_CHECKS, subject, account().id, by).map(({ reason, severity }) => `${reason} ${severity}`);
+
+  it.each([
+    ['a minute after', 1, 'advice'],
+    ['59 minutes after', 59, 'advice'],
+    ['61 minutes after', 61, 'error'],
+  ])('an account that has not followed yet is %s a rotation: %i, %s', (_, minutes, severity) => {
+    const newer = version(minutes / 24 / 60);
+    const behind = { use: pinned(OLD), key: inVersions(OLD, newer) };
+    expect(severitiesOf(subject(behind))).toEqual([`StaleKeyVersion ${severity}`]);
+    const scopes = [scope(behind.use, { key: behind.key })];
+    expect(severitiesOf(subject({ use: undefined, key: undefined, scopes }))) //
+      .toEqual([`ScopeStaleKeyVersion ${severity}`]);
+    const [finding] = evaluate(ACCOUNT_CHECKS, subject(behind), account().id, rules());
+    // It is put to work all the same: the event may have been lost.
+    expect(finding?.canFix).toBe(true);
+    if (severity === 'advice') expect(finding?.is).toMatch(new RegExp(`usable ${minutes} minutes? ago`));
+  });
+
+  it('an account that has not followed a version that became active a moment ago is not an error either', () => {
+    const newer = { ...NEW, notBefore: new Date(NOW.getTime() - 60_000) };
+    expect(severitiesOf(subject({ use: pinned(OLD), key: inVersions(OLD, newer) }))).toEqual([
+      'StaleKeyVersion advice',
+    ]);
+  });
+
+  it('an automatic scope that lags is as bad as an account that does', () => {
+    const lagging = subject({
+      use: use({ current: OLD.version }),
+      scopes: [scope(use({ current: OLD.version }))],
+    });
+    expect(severitiesOf(lagging)).toEqual(['LaggingAutomaticVersion warning', 'ScopeStaleKeyVersion warning']);
+  });
+
+  it('what lags is not said to be mended where Storage is not asked to look again', () => {
+    const lagging = subject({ use: use({ current: OLD.version }), scopes: [scope(use({ current: OLD.version }))] });
+    const of = (by: Rules) => evaluate(ACCOUNT_CHECKS, lagging, account().id, by).map(({ canFix }) => canFix);
+    expect(of(rules())).toEqual([true, true]);
+    expect(of({ ...rules(), refreshAutomatic: false })).toEqual([false, false]);
+  });
+
+  it("the app's own storage is not told to use a key that would lock the app out", () => {
+    const own = { own: true, use: undefined, key: undefined, access: undefined };
+    const required = rules({ require: [{ kind: 'all' }] });
+    const [finding] = evaluate(ACCOUNT_CHECKS, subject(own), account().id, required);
+    expect(finding).toMatchObject({ reason: 'NotCustomerManaged' });
+    expect(finding?.shouldBe).toContain('of a vault that the app does not manage');
+    expect(severitiesOf(subject({ ...own, use: other }))).toEqual([]);
   });
 
   it('a disabled key is a warning while it is revoked, since that is meant', () => {

@@ -47,6 +47,7 @@ export const UNREAD: Part<never> = {
 export function rules(drift: Partial<Rules['drift']> = {}): Rules {
   return {
     now: NOW,
+    refreshAutomatic: true,
     drift: {
       problems: [],
       autofix: [],
@@ -133,7 +134,7 @@ export function account(change: Partial<Account> = {}): Account {
 }
 
 export function subject(change: Partial<AccountSubject> = {}): AccountSubject {
-  return { account: account(), use: pinned(NEW), key: key(), access: access(), scopes: [], ...change };
+  return { account: account(), own: false, use: pinned(NEW), key: key(), access: access(), scopes: [], ...change };
 }
 
 export function access(change: Partial<KeyAccess> = {}): KeyAccess {
