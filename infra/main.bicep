@@ -16,7 +16,7 @@ import {
 
 @minLength(1)
 @maxLength(32)
-@description('Name of this environment, part of the names of its resources: dev, test, prod.')
+@description('Name of this environment, part of the names of its resources: dev, test, prod. Letters, digits and hyphens.')
 param environmentName string
 
 @minLength(1)
@@ -89,10 +89,11 @@ param auditPolicyLocked bool = false
 @minValue(1)
 param reportRetentionDays int = 180
 
-@description('Redundancy of the storage of the app.')
+@description('Redundancy of the storage of the app. Regions without availability zones have no ZRS: Standard_LRS there.')
 @allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_GZRS', 'Standard_RAGRS', 'Standard_RAGZRS'])
 param storageSku string = 'Standard_ZRS'
 
+@description('The most instances that Azure starts. Some regions may still take no less than 40, the lowest until 2026.')
 @minValue(1)
 @maxValue(1000)
 param maximumInstanceCount int = 40

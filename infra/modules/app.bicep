@@ -148,6 +148,8 @@ resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
       APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnectionString
       // The connection string says where; this says who: telemetry is written with the app's identity.
       APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
+      // No languageWorkers__node__arguments: with any, the host throws away the warm worker of a new instance and starts
+      // another. V8 goes by the memory of the instance by itself (docs/deploy.md, "Memory and scale").
     },
     settings
   )
