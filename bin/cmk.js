@@ -1,20 +1,33 @@
 #!/usr/bin/env node
-import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+const { spawn } = require('node:child_process');
+const { existsSync } = require('node:fs');
+const { join } = require('node:path');
 
 // The command line is TypeScript that Node runs as it is, from version 22 on. On an older Node it starts itself once more
 // on the one that the project brings along.
-const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
+const main = join(__dirname, '../src/cli/main.ts');
+const own = join(__dirname, '../node_modules/.bin/node');
 const [major] = process.versions.node.split('.').map(Number);
-const own = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url));
+// Whoever sets NODE_USE_ENV_PROXY, for want of another way through a proxy, knows that it is experimental in Node 22.
+const known = 'UNDICI-EHPA';
 
 if (major >= 22) {
-  await import(main);
+  // Node warns when this script has been read to its end. A module would be read after that: see package.json beside it.
+  const [print] = process.listeners('warning');
+  if (print) {
+    process.removeListener('warning', print);
+    process.on('warning', (warning) => warning.code === known || print(warning));
+  }
+  import(main);
 } else if (existsSync(own)) {
-  const { status, signal, error } = spawnSync(own, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
-  if (error) throw error;
-  process.exitCode = signal ? 130 : (status ?? 1);
+  const child = spawn(own, [`--disable-warning=${known}`, main, ...process.argv.slice(2)], { stdio: 'inherit' });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('error', (error) => {
+    throw error;
+  });
+  child.on('exit', (code, signal) => {
+    process.exitCode = signal ? 130 : (code ?? 1);
+  });
 } else {
   console.error(
     `cmk needs Node 22 or newer, and this is ${process.version}. Run \`npm ci\` first: it brings one along.`,

@@ -1,16 +1,26 @@
 import { createInterface } from 'node:readline/promises';
+import type { Readable, Writable } from 'node:stream';
 import { CmkError } from '../errors.ts';
+import { Interruption } from './interruption.ts';
 
 /** How a question is put to whoever sits there; undefined: nobody does. */
 export type Ask = ((question: string) => Promise<string>) | undefined;
 
 /** Asks on the terminal, when there is one. */
 export function terminalAsk(): Ask {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) return undefined;
+  return process.stdin.isTTY && process.stderr.isTTY ? askOn(process.stdin, process.stderr) : undefined;
+}
+
+/** Asks on these streams of a terminal. Without a listener of ours, Ctrl-C and Ctrl-D would leave the question open. */
+export function askOn(input: Readable, output: Writable): NonNullable<Ask> {
   return async (question) => {
-    const terminal = createInterface({ input: process.stdin, output: process.stderr });
+    const terminal = createInterface({ input, output, terminal: true });
     try {
-      return await terminal.question(question);
+      return await new Promise<string>((resolve, reject) => {
+        terminal.once('SIGINT', () => reject(new Interruption(130)));
+        terminal.once('close', () => resolve(''));
+        terminal.question(question).then(resolve, reject);
+      });
     } finally {
       terminal.close();
     }
@@ -27,7 +37,7 @@ export async function confirmKey(what: string, name: string, yes: boolean, ask: 
   if (!ask) {
     throw new CmkError(
       'ConfirmationWrong',
-      `This would ${what} ${name}, and nobody is there to confirm it.`,
+      `This would ${what} ${name}, and nobody is there to confirm it; nothing was changed.`,
       'Add --yes.',
     );
   }

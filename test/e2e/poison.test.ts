@@ -90,7 +90,7 @@ describe('npm run replay', () => {
   it('explains itself without a queue', async () => {
     expect(await npmRunReplay()).toEqual({
       code: 2,
-      output: expect.stringContaining("missing required argument 'queue'"),
+      output: expect.stringContaining("Missing required argument 'queue'"),
     });
   });
 });

@@ -1,0 +1,35 @@
+import { PassThrough } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import { askOn, confirmKey } from '../../src/cli/confirm.ts';
+import { Interruption } from '../../src/cli/interruption.ts';
+
+/** A question on a terminal, and what is typed there. */
+function asked(typed: string): Promise<string> {
+  const [input, output] = [new PassThrough(), new PassThrough().resume()];
+  const answer = askOn(input, output)('Type it: ');
+  input.write(typed);
+  return answer;
+}
+
+describe('a question on the terminal', () => {
+  it('is answered by a line', async () => {
+    expect(await asked('kv-files/files-key\r')).toBe('kv-files/files-key');
+  });
+
+  it('ends the command at Ctrl-C', async () => {
+    await expect(asked('kv-\u0003')).rejects.toMatchObject({ name: 'Interruption', exitCode: 130 });
+    await expect(asked('\u0003')).rejects.toBeInstanceOf(Interruption);
+  });
+
+  it('is refused at Ctrl-D, which answers nothing', async () => {
+    const refusal = { reason: 'ConfirmationWrong', message: expect.stringContaining('nothing was changed') };
+    await expect(confirmKey('revoke', 'kv/key', false, () => asked('\u0004'))).rejects.toMatchObject(refusal);
+  });
+});
+
+it('says that nobody is there to be asked', async () => {
+  await expect(confirmKey('revoke', 'kv/key', false, undefined)).rejects.toMatchObject({
+    message: 'This would revoke kv/key, and nobody is there to confirm it; nothing was changed.',
+    nextStep: 'Add --yes.',
+  });
+});
