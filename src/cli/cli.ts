@@ -122,7 +122,13 @@ export class Cli {
 
   /** What is open when a command is ended in the middle. */
   explainInterruption(): Explanation {
-    const underWay = this.#running?.journal.underWay;
+    if (!this.#running)
+      return {
+        reason: 'Interrupted',
+        message: 'Nothing was changed.',
+        nextStep: 'Run the same command again to go on.',
+      };
+    const { underWay } = this.#running.journal;
     return {
       reason: 'Interrupted',
       message: underWay

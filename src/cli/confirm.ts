@@ -16,11 +16,14 @@ export function askOn(input: Readable, output: Writable): NonNullable<Ask> {
   return async (question) => {
     const terminal = createInterface({ input, output, terminal: true });
     try {
-      return await new Promise<string>((resolve, reject) => {
-        terminal.once('SIGINT', () => reject(new Interruption(130)));
+      const answer = await new Promise<string | Interruption>((resolve, reject) => {
+        terminal.once('SIGINT', () => resolve(new Interruption(130)));
         terminal.once('close', () => resolve(''));
         terminal.question(question).then(resolve, reject);
       });
+      if (answer === '' || answer instanceof Interruption) output.write('\n'); // the cursor stands behind the question
+      if (answer instanceof Interruption) throw answer;
+      return answer;
     } finally {
       terminal.close();
     }
