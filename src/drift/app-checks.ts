@@ -1,5 +1,5 @@
 import type { Found } from './check.ts';
-import { known } from './part.ts';
+import { known, type UnreadPart } from './part.ts';
 import type { AppSubject } from './subjects.ts';
 
 export function selfLockout({ lockedOutBy }: AppSubject): readonly Found[] {
@@ -41,11 +41,15 @@ export function settingsInvalid({ settingsProblems, name }: AppSubject): readonl
   }));
 }
 
+/** What the next check may well read: it is an error when that cannot either (`withHistory`). */
+const PASSING: ReadonlySet<UnreadPart['kind']> = new Set(['throttled', 'unavailable', 'conflict', 'timeUp']);
+
 export function unreadable({ unread }: AppSubject): readonly Found[] {
-  return unread.map(({ resource, what, detail }) => ({
+  return unread.map(({ resource, what, detail, kind }) => ({
     resource,
     part: what,
     is: `Not read: ${what}. ${detail}`,
     shouldBe: 'Everything can be read.',
+    ...(PASSING.has(kind) ? { severity: 'warning' as const } : {}),
   }));
 }

@@ -90,7 +90,7 @@ export function revokedVersionEnabled({ versions }: KeySubject): readonly Found[
 
 /** Versions that could be disabled, as far as the accounts that were looked at tell. The proof is made when it is done. */
 export function retirableVersion({ versions, usage }: KeySubject, { now, drift }: Rules): readonly Found[] {
-  if (usage.unknown > 0) return [];
+  if (usage.unknown > 0 || usage.incomplete) return [];
   return retirable(known(versions) ?? [], drift.retireAfterHours ?? LEAST_RETIRE_HOURS, now)
     .filter(({ version }) => !usage.uses(version))
     .map((version) => ({

@@ -18,6 +18,12 @@ export class KeyUsage {
   readonly #examples: string[] = [];
   #pinned = 0;
   #unknown = 0;
+  #incomplete = false;
+
+  /** Not every account or scope could be looked at: who is not seen may use the key. */
+  markIncomplete(): void {
+    this.#incomplete = true;
+  }
 
   /** @param name the account, or the account and the scope */
   add(name: string, use: KeyUse): void {
@@ -59,6 +65,10 @@ export class KeyUsage {
 
   get pinnedExamples(): readonly string[] {
     return this.#examples;
+  }
+
+  get incomplete(): boolean {
+    return this.#incomplete;
   }
 
   /** Users whose version Azure does not tell. */

@@ -3,7 +3,7 @@ import { Html, html } from '../http/html.ts';
 import { STYLE } from './page-style.ts';
 import type { DriftReport, Finding } from './report.ts';
 
-/** Resources shown for each severity; the JSON has them all. */
+/** Resources shown for each severity, and entries of each other list; the JSON has them all. */
 const MAX_RESOURCES = 200;
 const HEADINGS = { error: 'Errors', warning: 'Warnings', advice: 'Advice' } as const;
 
@@ -37,8 +37,8 @@ export function driftPage(report: DriftReport): string {
 <p class="soft">${minute(report.startedOn)} UTC, by ${report.by === 'timer' ? 'the timer' : 'an operator'}, report <code>${report.id}</code></p>
 ${completeness(report)}
 <ul class="counts">
-<li class="error"><strong>${counts.error}</strong>errors</li>
-<li class="warning"><strong>${counts.warning}</strong>warnings</li>
+<li class="error"><strong>${counts.error}</strong>${noun(counts.error, 'error')}</li>
+<li class="warning"><strong>${counts.warning}</strong>${noun(counts.warning, 'warning')}</li>
 <li class="advice"><strong>${counts.advice}</strong>advice</li>
 <li><strong>${counts.new}</strong>new</li>
 <li><strong>${counts.gone}</strong>gone</li>
@@ -70,10 +70,10 @@ function severitySection(severity: Finding['severity'], open: readonly Finding[]
   if (resources.length === 0) return html``;
   const shown = resources.slice(0, MAX_RESOURCES);
   const rest = resources.length - shown.length;
-  return html`<section aria-label="${HEADINGS[severity]}">
-<h2>${HEADINGS[severity]}</h2>
+  return html`<section aria-labelledby="${severity}">
+<h2 id="${severity}">${HEADINGS[severity]}</h2>
 ${shown.map(([resource, findings]) => resourceCard(severity, resource, findings, report))}
-${rest > 0 ? html`<p class="soft">${rest} more resources are in the JSON report.</p>` : html``}
+${rest > 0 ? html`<p class="soft">${rest} more ${noun(rest, 'resource is', 'resources are')} in the JSON report.</p>` : html``}
 </section>
 `;
 }
@@ -89,7 +89,9 @@ ${findings.map((finding) => findingSection(finding, report))}
 
 function findingSection(finding: Finding, { fixes, autofix }: DriftReport): Html {
   const mended = fixes.find((fix) => fix.finding === finding.id);
-  const can = autofix.includes(finding.reason) ? 'the app mends it' : `the app can, with CMK_AUTOFIX=${finding.reason}`;
+  const can = autofix.includes(finding.reason)
+    ? 'the app mends it'
+    : `the app can, with ${finding.reason} in CMK_AUTOFIX`;
   return html`<section class="finding">
 <b class="${finding.severity}">${finding.reason}</b>
 <dl>
@@ -112,7 +114,7 @@ function exemptSection(findings: readonly Finding[]): Html {
       ({ reason, resource, exemption }) =>
         html`<li><b>${reason}</b> <code>${resource}</code>: ${exemption?.reason} <span class="soft">(until ${exemption?.until})</span></li>`,
     );
-  return html`<section aria-label="Accepted"><h2>Accepted</h2><ul class="plain">${items}</ul></section>
+  return html`<section aria-labelledby="accepted"><h2 id="accepted">Accepted</h2><ul class="plain">${items}</ul>${more(findings)}</section>
 `;
 }
 
@@ -128,18 +130,18 @@ function mendedSection({ fixes, retirements }: DriftReport): Html {
       ({ what, resource, outcome, detail }) =>
         html`<li><b>${what}</b> <code>${shortName(resource)}</code>: ${outcome}. ${detail}</li>`,
     );
-  return html`<section aria-label="Mended"><h2>Mended in this check</h2><ul class="plain">${items}</ul></section>
+  return html`<section aria-labelledby="mended"><h2 id="mended">Mended in this check</h2><ul class="plain">${items}</ul>${more(all)}</section>
 `;
 }
 
 function exemptionsSection({ exemptions }: DriftReport): Html {
-  const idle = exemptions.filter(({ state }) => state !== 'inUse');
+  const idle = exemptions.filter(({ state }) => state === 'over' || state === 'unused');
   if (idle.length === 0) return html``;
   const items = idle.map(
     ({ resource, code, until, state }) =>
       html`<li><b>${code}</b> <code>${resource}</code>: ${state === 'over' ? `over since ${until}` : 'does nothing'}</li>`,
   );
-  return html`<section aria-label="Exemptions to remove"><h2>Exemptions to remove</h2><ul class="plain">${items}</ul></section>
+  return html`<section aria-labelledby="exemptions"><h2 id="exemptions">Exemptions to remove</h2><ul class="plain">${items}</ul></section>
 `;
 }
 
@@ -147,13 +149,27 @@ function coverageSection({ coverage }: DriftReport): Html {
   const { vaults, keys, accounts, dependents, subscriptions, eventSubscriptions } = coverage;
   const items = subscriptions.map(
     (one) =>
-      html`<li><code>${one.id}</code>: ${one.accounts} accounts, encryption scopes of ${one.scopesLookedAt}${one.complete ? '' : ', not complete'}${one.resumed ? ', read by the check before' : ''}</li>`,
+      html`<li><code>${one.id}</code>: ${counted(one.accounts, 'account')}, encryption scopes of ${one.scopesLookedAt}${one.complete ? '' : ', not complete'}${one.resumed ? ', read by the check before' : ''}</li>`,
   );
-  return html`<section aria-label="What was looked at"><h2>What was looked at</h2>
-<p>${vaults} vaults, ${keys} keys, ${accounts} storage accounts in ${subscriptions.length} subscriptions; ${dependents} of them depend on a managed key.</p>
+  return html`<section aria-labelledby="coverage"><h2 id="coverage">What was looked at</h2>
+<p>${counted(vaults, 'vault')}, ${counted(keys, 'key')}, ${counted(accounts, 'storage account')} in ${counted(subscriptions.length, 'subscription')}; ${dependents} of them ${noun(dependents, 'depends', 'depend')} on a managed key.</p>
 ${eventSubscriptions ? html`` : html`<p>Event subscriptions were not checked: CMK_FUNCTION_APP_ID is not set.</p>`}
 <details><summary>Subscriptions</summary><ul class="plain">${items}</ul></details></section>
 `;
+}
+
+/** What of a list is not shown. */
+function more(all: readonly unknown[]): Html {
+  const rest = all.length - MAX_RESOURCES;
+  return rest > 0 ? html`<p class="soft">${rest} more ${noun(rest, 'is', 'are')} in the JSON report.</p>` : html``;
+}
+
+function noun(count: number, one: string, many = `${one}s`): string {
+  return count === 1 ? one : many;
+}
+
+function counted(count: number, one: string): string {
+  return `${count} ${noun(count, one)}`;
 }
 
 function byResource(findings: readonly Finding[]): [string, Finding[]][] {

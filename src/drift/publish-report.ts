@@ -43,7 +43,7 @@ export async function publishReport(
   log({
     level: 'info',
     reason: 'DriftChecked',
-    message: `${REASONS.DriftChecked} ${counts.error} errors, ${counts.warning} warnings, ${counts.advice} advices.`,
+    message: `${REASONS.DriftChecked} ${counts.error} errors, ${counts.warning} warnings, ${counts.advice} pieces of advice.`,
     report: id,
     by: report.by,
     complete,

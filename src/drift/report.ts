@@ -1,6 +1,11 @@
 import { z } from 'zod';
 
-const severity = z.enum(['error', 'warning', 'advice']);
+const severity = z
+  .enum(['error', 'warning', 'advice'])
+  .describe(
+    '`error`: data cannot be reached, or cannot soon, or is not protected as it has to be. `warning`: will become one, or takes away a safety net. `advice`: in order, and could be better.',
+  );
+const count = z.int().nonnegative();
 
 const mend = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('account'), account: z.string(), location: z.string(), key: z.string() }),
@@ -20,64 +25,77 @@ export const FINDING = z.object({
   mend: mend.optional().describe('What the app does to mend it.'),
   since: z.iso.datetime().describe('When a check first found it.'),
   exemption: z
-    .object({ reason: z.string(), until: z.string() })
+    .object({
+      reason: z.string().describe('Why somebody accepts it.'),
+      until: z.string().describe('Last day on which that holds (UTC).'),
+    })
     .optional()
     .describe('Accepted by somebody: shown, and neither counted nor mended.'),
+});
+
+const UNSEEN = z.object({
+  id: z.string().describe('Id of the finding.'),
+  since: z.iso.datetime().describe('When a check first found it.'),
+  lastSeen: z.iso.datetime().describe('Start of the last check that found it.'),
 });
 
 export const FIX = z.object({
   finding: z.string().describe('Id of the finding.'),
   reason: z.string(),
   resource: z.string(),
-  outcome: z.enum(['enqueued', 'done', 'failed']),
-  detail: z.string(),
+  outcome: z.enum(['enqueued', 'done', 'failed']).describe('`enqueued`: a worker decides, from what is there then.'),
+  detail: z.string().describe('What was done, or why it failed.'),
 });
 
 const retirement = z.object({
   version: z.string().describe('Identifier of the key version.'),
-  outcome: z.enum(['retired', 'refused', 'failed']),
+  outcome: z.enum(['retired', 'refused', 'failed']).describe('`refused`: it is not proved that nobody uses it.'),
   detail: z.string(),
 });
 
 /** What was looked at: what is not in here was not. */
 const coverage = z.object({
-  vaults: z.int(),
-  keys: z.int(),
-  accounts: z.int(),
-  dependents: z.int().describe('Accounts that use a key of a managed vault, by themselves or by a scope.'),
+  vaults: count,
+  keys: count,
+  accounts: count,
+  dependents: count.describe('Accounts that use a key of a managed vault, by themselves or by a scope.'),
   subscriptions: z.array(
     z.object({
       id: z.string(),
-      accounts: z.int(),
-      scopesLookedAt: z.int().describe('Accounts whose encryption scopes were listed; the others take their turn.'),
-      complete: z.boolean(),
+      accounts: count,
+      scopesLookedAt: count.describe('Accounts whose encryption scopes were listed; the others take their turn.'),
+      complete: z.boolean().describe('False when something of it could not be read.'),
       resumed: z.boolean().describe('Read by the check before, which did not come to its end.'),
     }),
   ),
   eventSubscriptions: z.boolean().describe('Whether they were checked: it takes CMK_FUNCTION_APP_ID.'),
-  round: z.int().describe('Counts the checks; decides whose encryption scopes have their turn.'),
+  round: count.describe('Counts the checks; decides whose encryption scopes have their turn.'),
 });
 
 export const DRIFT_REPORT = z
   .object({
-    version: z.literal(1),
-    id: z.string(),
+    version: z.literal(1).describe('Of this format.'),
+    id: z.string().describe('Finds the check in the log and in the audit trail.'),
     startedOn: z.iso.datetime(),
     finishedOn: z.iso.datetime(),
     by: z.enum(['timer', 'operator']),
     caller: z.string().optional().describe('Object id of the operator.'),
     complete: z.boolean().describe('False when something is Unreadable: there may be more than was found.'),
     counts: z.object({
-      error: z.int(),
-      warning: z.int(),
-      advice: z.int(),
-      exempt: z.int(),
-      new: z.int().describe('Findings that the check before did not have.'),
-      gone: z.int().describe('Findings of the check before that are no more.'),
+      error: count,
+      warning: count,
+      advice: count,
+      exempt: count.describe('Accepted by an exemption, and not counted above.'),
+      new: count.describe('Findings that the check before did not have.'),
+      gone: count.describe('Findings of the check before that are no more; those that are `unseen` are not counted.'),
     }),
     coverage,
-    autofix: z.array(z.string()).describe('Reason codes that were mended.'),
-    findings: z.array(FINDING),
+    autofix: z.array(z.string()).describe('Reason codes of CMK_AUTOFIX: what the check mends where it can.'),
+    findings: z.array(FINDING).describe('Worst first, accepted ones last.'),
+    unseen: z
+      .array(UNSEEN)
+      .default([])
+      .describe('Findings of earlier checks that this one could not look for, as not everything could be read.'),
     fixes: z.array(FIX),
     retirements: z.array(retirement),
     exemptions: z
@@ -87,7 +105,9 @@ export const DRIFT_REPORT = z
           code: z.string(),
           reason: z.string(),
           until: z.string(),
-          state: z.enum(['inUse', 'unused', 'over']),
+          state: z
+            .enum(['inUse', 'unused', 'over', 'unknown'])
+            .describe('`unknown`: it accepts nothing that was found, and not everything could be read.'),
         }),
       )
       .describe('Every exemption of CMK_EXEMPTIONS; one that is over holds no more.'),
@@ -96,6 +116,7 @@ export const DRIFT_REPORT = z
 
 export type DriftReport = z.output<typeof DRIFT_REPORT>;
 export type Finding = z.output<typeof FINDING>;
+export type Unseen = z.output<typeof UNSEEN>;
 export type Fix = z.output<typeof FIX>;
 export type Retirement = z.output<typeof retirement>;
 export type Coverage = z.output<typeof coverage>;

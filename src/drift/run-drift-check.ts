@@ -6,7 +6,7 @@ import type { Log } from '../log.ts';
 import type { Services } from '../services.ts';
 import { KEY_WORK } from '../work/messages.ts';
 import { APP_CHECKS, KEY_CHECKS, VAULT_CHECKS } from './checks.ts';
-import { countFindings, evaluate, exemptionStates, withHistory } from './evaluate.ts';
+import { countFindings, evaluate, exemptionStates, unseenFindings, withHistory } from './evaluate.ts';
 import { fix } from './fixes.ts';
 import { GatheredIdentities } from './gather-identities.ts';
 import { GatheredKeys, unreadOfKeys } from './gather-keys.ts';
@@ -103,6 +103,9 @@ async function makeReport(run: DriftRun, startedOn: Date, services: Services, lo
 
   const keySubjects = await keys.all();
   for (const { result } of results) mergeUsage(result, keySubjects);
+  if ('unread' in subscriptions || results.some(({ result }) => !sawEveryUser(result))) {
+    for (const { usage } of keySubjects) usage.markIncomplete();
+  }
   const unread: UnreadPart[] = [
     ...[previousPart, poison, subscriptions].flatMap((part) => ('unread' in part ? [part.unread] : [])),
     ...unreadAround,
@@ -129,6 +132,8 @@ async function makeReport(run: DriftRun, startedOn: Date, services: Services, lo
     ),
   ];
   const findings = withHistory(found, previous, startedOn);
+  const complete = unread.length === 0;
+  const unseen = unseenFindings(findings, previous, complete, startedOn);
 
   await keepShut(keySubjects, run.id, services, log);
   const fixes = await fix(findings, run.id, services, log);
@@ -142,8 +147,8 @@ async function makeReport(run: DriftRun, startedOn: Date, services: Services, lo
     finishedOn: services.now().toISOString(),
     by: run.by,
     ...(run.caller ? { caller: run.caller } : {}),
-    complete: unread.length === 0,
-    counts: countFindings(findings, previous),
+    complete,
+    counts: countFindings(findings, unseen, previous),
     coverage: {
       vaults: vaults.length,
       keys: keySubjects.length,
@@ -161,9 +166,10 @@ async function makeReport(run: DriftRun, startedOn: Date, services: Services, lo
     },
     autofix: [...rules.drift.autofix],
     findings,
+    unseen,
     fixes,
     retirements,
-    exemptions: exemptionStates(findings, rules),
+    exemptions: exemptionStates(findings, complete, rules),
   };
 }
 
@@ -179,6 +185,11 @@ function mergeUsage({ usage }: SubscriptionResult, keys: readonly KeySubject[]):
     const counted = usage[key.key.id.toLowerCase()];
     if (counted) key.usage.merge(counted);
   }
+}
+
+/** Whether who uses a key is known as far as it was to be looked at: that an identity could not be read does not matter. */
+function sawEveryUser({ unread }: SubscriptionResult): boolean {
+  return unread.every(({ action }) => !action.startsWith('Microsoft.Storage/'));
 }
 
 /** A version that appeared while its key is revoked is no drift to be accepted: the key is looked at, whatever is set. */

@@ -41,6 +41,8 @@ const fresh = version(0.5);
 const keyUnread = key({ versions: UNREAD, policy: UNREAD, material: UNREAD });
 const unreadKeyOf = (of: AccountSubject['use']): AccountSubject => subject({ use: of, key: keyUnread });
 const inVersions = (...versions: readonly KeyVersion[]) => key({ versions: { value: versions } });
+const usersUnread = key();
+usersUnread.usage.markIncomplete();
 const other = use({ vaultUri: 'https://kv-other.vault.azure.net' });
 const poisoned = (messages: number) => app({ poison: { value: [{ queue: 'account-work-poison', messages }] } });
 const lacks = (reason: 'IdentityMissing' | 'IdentityDeleted' | 'IdentityWithoutRole') =>
@@ -378,7 +380,10 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['revoked', inVersions(revoked(100), version(10))],
       ['disabled', inVersions({ ...OLD, enabled: false }, NEW)],
     ],
-    unread: [['its versions', keyUnread]],
+    unread: [
+      ['its versions', keyUnread],
+      ['some account that may use it', usersUnread],
+    ],
   },
   PinnedVersion: {
     found: [
@@ -654,6 +659,19 @@ describe('the tables of checks', () => {
     expect(finding).toMatchObject({ reason: 'NotCustomerManaged' });
     expect(finding?.shouldBe).toContain('of a vault that the app does not manage');
     expect(severitiesOf(subject({ ...own, use: other }))).toEqual([]);
+  });
+
+  it.each([
+    ['throttled', 'warning'],
+    ['unavailable', 'warning'],
+    ['timeUp', 'warning'],
+    ['forbidden', 'error'],
+    ['refused', 'error'],
+    ['unexpected', 'error'],
+  ] as const)('what was not read, %s, is at first: %s', (kind, severity) => {
+    const check = APP_CHECKS.filter(({ reason }) => reason === 'Unreadable');
+    const subject = app({ unread: [{ ...unreadPart, kind }] });
+    expect(evaluate(check, subject, 'a', rules())).toMatchObject([{ severity }]);
   });
 
   it('a disabled key is a warning while it is revoked, since that is meant', () => {

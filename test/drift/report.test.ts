@@ -4,16 +4,16 @@ import { describe, expect, it } from 'vitest';
 import { wantsPage } from '../../src/drift/call.ts';
 import { ALL_CHECKS } from '../../src/drift/checks.ts';
 import { parseDeadLetters } from '../../src/drift/dead-letters.ts';
-import { countFindings, withHistory } from '../../src/drift/evaluate.ts';
+import { countFindings, exemptionStates, unseenFindings, withHistory } from '../../src/drift/evaluate.ts';
 import { FIXABLE } from '../../src/drift/fixable.ts';
 import { driftPage, PAGE_POLICY } from '../../src/drift/page.ts';
 import { STYLE } from '../../src/drift/page-style.ts';
-import { DRIFT_REPORT, driftReportSchema, type Finding } from '../../src/drift/report.ts';
+import { DRIFT_REPORT, type DriftReport, driftReportSchema, type Finding } from '../../src/drift/report.ts';
 import { driftSchedule } from '../../src/drift/schedule.ts';
 import { SCOPE_LISTS, scopeTurns } from '../../src/drift/scope-turns.ts';
 import { openApiDocument } from '../../src/open-api.ts';
 import { finding, report } from './reports.ts';
-import { account, NOW } from './subjects.ts';
+import { account, NOW, rules } from './subjects.ts';
 
 describe('the JSON Schema of the report', () => {
   it('is the one that is published, docs/drift-report.schema.json', () => {
@@ -56,7 +56,56 @@ describe('the findings of a report', () => {
   it('are counted without the accepted ones, and compared with the check before', () => {
     const before = report({ findings: [finding(), finding({ id: 'gone' })] });
     const now = [finding(), finding({ id: 'f2', exemption: { reason: 'x', until: '2026-07-01' } })];
-    expect(countFindings(now, before)).toEqual({ error: 1, warning: 0, advice: 0, exempt: 1, new: 1, gone: 1 });
+    expect(countFindings(now, [], before)).toEqual({ error: 1, warning: 0, advice: 0, exempt: 1, new: 1, gone: 1 });
+  });
+
+  describe('of a check that could not read everything', () => {
+    const day = 24 * 3_600_000;
+    const at = (days: number) => new Date(NOW.getTime() + days * day);
+    const first = report({ findings: [finding(), finding({ id: 'f2', since: at(-3).toISOString() })] });
+    const unseen = unseenFindings([finding()], first, false, at(1));
+    const second = report({ findings: [finding()], unseen, complete: false });
+
+    it('do not take those that were not seen for gone, and keep since when they have been there', () => {
+      expect(unseen).toEqual([{ id: 'f2', since: at(-3).toISOString(), lastSeen: first.startedOn }]);
+      expect(countFindings([finding()], unseen, first)).toMatchObject({ new: 0, gone: 0 });
+      const third = [finding(), finding({ id: 'f2' })];
+      expect(withHistory(third, second, at(2)).map(({ since }) => since)).toEqual([
+        NOW.toISOString(),
+        at(-3).toISOString(),
+      ]);
+      expect(countFindings(withHistory(third, second, at(2)), [], second)).toMatchObject({ new: 0, gone: 0 });
+    });
+
+    it('forget them once everything was read, or for a week nobody saw them', () => {
+      expect(unseenFindings([finding()], second, true, at(2))).toEqual([]);
+      expect(countFindings([finding()], [], second)).toMatchObject({ gone: 1 });
+      expect(unseenFindings([finding()], second, false, at(6.9))).toEqual(unseen);
+      expect(unseenFindings([finding()], second, false, at(7.1))).toEqual([]);
+    });
+
+    it('are not Unreadable for ever: what was read by now is read', () => {
+      const unread = report({ findings: [finding({ id: 'u1', reason: 'Unreadable' })] });
+      expect(unseenFindings([], unread, false, at(1))).toEqual([]);
+    });
+  });
+
+  it('that something could not be read is worse when it could not be read the time before', () => {
+    const unread = finding({ reason: 'Unreadable', severity: 'warning' });
+    const severity = (previous?: DriftReport) => withHistory([unread], previous, NOW).map((one) => one.severity);
+    expect(severity()).toEqual(['warning']);
+    expect(severity(report({ findings: [finding({ id: 'f2' })] }))).toEqual(['warning']);
+    expect(severity(report({ findings: [unread] }))).toEqual(['error']);
+  });
+
+  it('say of an exemption only what is known of it', () => {
+    const exemption = { resource: '*', code: 'NoExpiry', reason: 'CHG-1', until: '2026-07-01' } as const;
+    const by = rules({ exemptions: [exemption, { ...exemption, until: '2026-05-31' }] });
+    const states = (complete: boolean, ...findings: Finding[]) =>
+      exemptionStates(findings, complete, by).map(({ state }) => state);
+    expect(states(true)).toEqual(['unused', 'over']);
+    expect(states(false)).toEqual(['unknown', 'over']);
+    expect(states(false, finding({ reason: 'NoExpiry' }))).toEqual(['inUse', 'over']);
   });
 });
 
@@ -107,6 +156,47 @@ describe('the page', () => {
     const page = driftPage(report({ findings }));
     expect(page).toContain('4800 more resources are in the JSON report.');
     expect(page.length).toBeLessThan(300_000);
+  });
+
+  it('says what it leaves out, in every list', () => {
+    const exemption = { reason: 'CHG-1', until: '2026-07-01' };
+    const findings = Array.from({ length: 203 }, (_, n) => finding({ id: `f${n}`, resource: `r${n}`, exemption }));
+    const fixes = findings.map(({ id, resource }) => ({
+      finding: id,
+      reason: 'StaleKeyVersion',
+      resource,
+      outcome: 'enqueued' as const,
+      detail: 'd',
+    }));
+    expect(driftPage(report({ findings, fixes })).match(/3 more are in the JSON report\./g)).toHaveLength(2);
+  });
+
+  it('says how to let the app mend without taking anything else from it', () => {
+    const page = driftPage(report({ autofix: ['NearExpiry'] }));
+    expect(page).toContain('the app can, with StaleKeyVersion in CMK_AUTOFIX');
+    expect(driftPage(report({ autofix: ['StaleKeyVersion'] }))).toContain('the app mends it');
+  });
+
+  it('calls one thing one', () => {
+    const one = report({ findings: [finding()], counts: { ...report().counts, error: 1, warning: 2, new: 1 } });
+    const page = driftPage(one);
+    expect(page).toContain('<strong>1</strong>error</li>');
+    expect(page).toContain('<strong>2</strong>warnings</li>');
+    expect(page).toContain('1 vault, 1 key, 1 storage account in 0 subscriptions; 1 of them depends on a managed key.');
+  });
+
+  it('has a heading that names each of its parts', () => {
+    const page = driftPage(report());
+    const labels = [...page.matchAll(/aria-labelledby="([^"]+)"/g)].map((match) => match[1]);
+    expect(labels.length).toBeGreaterThan(1);
+    for (const id of labels) expect(page).toMatch(new RegExp(`<h2 id="${id}">`));
+  });
+
+  it('does not ask to remove an exemption when it is not known whether it does anything', () => {
+    const exemption = { resource: '*', code: 'NoExpiry', reason: 'CHG-1', until: '2026-07-01' };
+    const page = (state: 'unused' | 'unknown') => driftPage(report({ exemptions: [{ ...exemption, state }] }));
+    expect(page('unused')).toContain('Exemptions to remove');
+    expect(page('unknown')).not.toContain('Exemptions to remove');
   });
 
   it('says when everything is in order, and when not everything was read', () => {

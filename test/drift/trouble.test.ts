@@ -3,6 +3,7 @@ import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/const
 import type { DriftReport } from '../../src/drift/report.ts';
 import { type DriftRun, runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import type { Services } from '../../src/services.ts';
+import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 
 // What cannot be read is a finding, and everything else is checked all the same.
@@ -84,11 +85,16 @@ describe('what cannot be read', () => {
   it('encryption scopes that throttle are told once for the subscription', async () => {
     refuse('/encryptionScopes', 429, { 'Retry-After': '30' });
     const report = await check();
-    expect(reasonsOf(report)).toEqual([
+    const told = [
       ['Unreadable', `/subscriptions/${SUBSCRIPTION_ID}`],
       ['Unreadable', `/subscriptions/${SECOND_SUBSCRIPTION_ID}`],
-    ]);
+    ];
+    expect(reasonsOf(report, 'warning')).toEqual(told);
     expect(report.coverage.accounts).toBe(13);
+    // It may pass; when it does not, it is an error.
+    const next = await check();
+    expect(reasonsOf(next)).toEqual(told);
+    expect(next.findings[0]?.since).toBe(report.startedOn);
   });
 
   it.each([
@@ -164,4 +170,31 @@ describe('a check that was killed', () => {
     );
     expect(put.sort()).toEqual([SUBSCRIPTION_ID, SECOND_SUBSCRIPTION_ID]);
   });
+});
+
+describe('what a subscription that cannot be read hides', () => {
+  it('is not gone, and not new when it can be read again', async () => {
+    const { account } = pinnedBack();
+    const since = (report: DriftReport) => report.findings.find(({ resource }) => resource === account.id)?.since;
+    const before = await check();
+    expect(since(before)).toBeDefined();
+    refuse(listOf(SUBSCRIPTION_ID), 403);
+    const hidden = await check();
+    expect(since(hidden)).toBeUndefined();
+    expect(hidden.unseen.map(({ since: at }) => at)).toContain(since(before));
+    expect(hidden.counts.gone).toBe(0);
+    expect(hidden.findings.map(({ reason }) => reason)).not.toContain('RetirableVersion');
+    wire.azure.faults.clear();
+    const after = await check();
+    expect(since(after)).toBe(since(before));
+    expect(after).toMatchObject({ complete: true, unseen: [], counts: { new: 0 } });
+  });
+
+  /** An account that is pinned to an older version. */
+  function pinnedBack() {
+    const key = new TestKey(wire.azure.world);
+    const account = key.account('pinned');
+    key.add();
+    return { account };
+  }
 });
