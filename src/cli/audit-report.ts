@@ -3,6 +3,7 @@ import { auditFiles } from '../audit/audit-client.ts';
 import { auditContainer } from '../audit/audit-storage-client.ts';
 import { type TrailReport, type VerifyTrailOptions, verifyTrail } from '../audit/verify-trail.ts';
 import { CmkError } from '../errors.ts';
+import { isDay } from '../procedures/duration.ts';
 import { type Environment, readStorageSettings } from '../settings.ts';
 import { inAppStorage } from './app-storage-failures.ts';
 import { count } from './count.ts';
@@ -41,7 +42,7 @@ export function readReceipt(text: string): { seq: number; hash: string } {
 
 /** A day to start with. */
 export function readDay(text: string): string {
-  if (/^\d{4}-\d{2}-\d{2}$/.test(text)) return text;
+  if (isDay(text)) return text;
   throw new CmkError('ArgumentInvalid', `--from "${text}" is not a day.`, 'Example: --from 2026-11-24');
 }
 

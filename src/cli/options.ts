@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CmkError } from '../errors.ts';
+import { addDuration } from '../procedures/duration.ts';
 import { seconds } from './cli.ts';
 
 /** Turns a refusal of our own into commander's, which names the option. */
@@ -18,6 +19,12 @@ export function number(text: string): number {
   const value = Number(text);
   if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It has to be a whole number.');
   return value;
+}
+
+/** An ISO 8601 duration that is handed on as it is. */
+export function duration(text: string): string {
+  addDuration(new Date(0), text);
+  return text.trim().toUpperCase();
 }
 
 /** Options of everything that changes something. */

@@ -10,13 +10,7 @@ const DURATION =
  */
 export function addDuration(from: Date, duration: string): Date {
   const match = DURATION.exec(duration.trim().toUpperCase());
-  if (!match) {
-    throw new CmkError(
-      'ArgumentInvalid',
-      `"${duration}" is not a duration.`,
-      'Write it as ISO 8601 does: P2Y for two years, P90D for 90 days, PT12H for twelve hours.',
-    );
-  }
+  if (!match) throw noDuration(duration);
   const [years = 0, months = 0, weeks = 0, days = 0, hours = 0, minutes = 0, seconds = 0] = match
     .slice(1)
     .map((part) => Number(part ?? 0));
@@ -26,7 +20,24 @@ export function addDuration(from: Date, duration: string): Date {
   to.setUTCMonth(month, 1);
   const lastDay = new Date(Date.UTC(to.getUTCFullYear(), to.getUTCMonth() + 1, 0)).getUTCDate();
   to.setUTCDate(Math.min(day, lastDay));
-  return new Date(to.getTime() + (((weeks * 7 + days) * 24 + hours) * 60 + minutes) * 60_000 + seconds * 1_000);
+  const end = new Date(to.getTime() + (((weeks * 7 + days) * 24 + hours) * 60 + minutes) * 60_000 + seconds * 1_000);
+  // Dates end in the year 275760.
+  if (Number.isNaN(end.getTime())) throw noDuration(duration);
+  return end;
+}
+
+function noDuration(text: string): CmkError {
+  return new CmkError(
+    'ArgumentInvalid',
+    `"${text}" is not a duration.`,
+    'Write it as ISO 8601 does: P2Y for two years, P90D for 90 days, PT12H for twelve hours.',
+  );
+}
+
+/** Whether there is such a day: `Date` takes the 31st of February for the 2nd of March. */
+export function isDay(text: string): boolean {
+  const date = /^\d{4}-\d{2}-\d{2}$/.test(text) ? new Date(text) : new Date(Number.NaN);
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text);
 }
 
 /**
@@ -36,8 +47,10 @@ export function addDuration(from: Date, duration: string): Date {
  */
 export function parseMoment(text: string, now: Date): Date {
   if (/^p/i.test(text)) return addDuration(now, text);
-  const date = /^\d{4}-\d{2}-\d{2}(?:T[\d:.]+Z)?$/.test(text) ? new Date(text) : new Date(Number.NaN);
-  if (!Number.isNaN(date.getTime())) return date;
+  const [day = '', time] = text.split('T');
+  const date = new Date(text);
+  const isMoment = isDay(day) && (time === undefined || /^[\d:.]+Z$/.test(time)) && !Number.isNaN(date.getTime());
+  if (isMoment) return date;
   throw new CmkError(
     'ArgumentInvalid',
     `"${text}" is neither a date nor a duration.`,

@@ -32,10 +32,9 @@ export async function ensureKey(key: ManagedKey, wanted: WantedKey, procedure: P
   checkExpiry(wanted.expiresOn, azure.now());
   const name = `${key.vault.name}/${key.name}`;
   const found = await azure.keyMaterial.describe(key);
+  const policy = wanted.policy && planPolicy(found && (await azure.keyMaterial.policy(key)), wanted.policy);
   const ensured = found ? await check(key, found, wanted, procedure) : await create(key, wanted, procedure);
   if (wanted.policy) {
-    const current = found ? await azure.keyMaterial.policy(key) : undefined;
-    const policy = planPolicy(current, wanted.policy);
     if (policy) {
       await journal.change(`rotation policy of ${name} set`, () => azure.keyMaterial.setPolicy(key, policy));
     } else journal.found(`rotation policy of ${name} is as asked for`);

@@ -1,3 +1,4 @@
+import { CmkError } from '../errors.ts';
 import type { RotationPolicy } from './key-material-client.ts';
 
 /** What is asked for of a rotation policy; what is left out stays as it is. ISO 8601 durations. */
@@ -10,9 +11,20 @@ export interface WantedPolicy {
   readonly rotateBeforeExpiry?: string | undefined;
 }
 
-/** The policy to write; undefined when the one that is there does what is asked for. */
+/**
+ * The policy to write; undefined when the one that is there does what is asked for.
+ *
+ * @throws {@link CmkError} `ArgumentInvalid` for a rotation before an expiry that no version would have
+ */
 export function planPolicy(current: RotationPolicy | undefined, wanted: WantedPolicy): RotationPolicy | undefined {
   const { expiresIn = current?.expiresIn, rotateAfter, rotateBeforeExpiry } = wanted;
+  if (rotateBeforeExpiry && !expiresIn) {
+    throw new CmkError(
+      'ArgumentInvalid',
+      `Versions of the key do not expire, so that none can be rotated ${rotateBeforeExpiry} before.`,
+      'Say how long versions are to live: --version-lifetime P2Y',
+    );
+  }
   const actions = current?.actions ?? [];
   const asked = [
     ...(rotateAfter ? [{ action: 'Rotate' as const, timeAfterCreate: rotateAfter }] : []),

@@ -58,9 +58,7 @@ async function createVault(wanted: WantedVault, { azure, journal }: Procedure): 
   const place = wanted.create ?? wanted;
   const resourceGroup = place.resourceGroup ?? missing('resource group', '--resource-group <group>', name);
   const region = location ?? missing('region', '--location <region>', name);
-  if (!(Number.isInteger(retentionDays) && retentionDays >= 7 && retentionDays <= 90)) {
-    throw new CmkError('ArgumentInvalid', `${retentionDays} days of retention are not possible.`, 'Choose 7 to 90.');
-  }
+  checkRetention(retentionDays);
   const subscription = await subscriptionFor(azure, place);
   if (await azure.vaultSetup.isDeleted(subscription, name, region)) {
     throw new CmkError(
@@ -90,6 +88,16 @@ async function createVault(wanted: WantedVault, { azure, journal }: Procedure): 
     purgeProtection: true,
     planned: true,
   };
+}
+
+/**
+ * How long deleted keys may be kept.
+ *
+ * @throws {@link CmkError} `ArgumentInvalid`
+ */
+export function checkRetention(days: number): void {
+  if (Number.isInteger(days) && days >= 7 && days <= 90) return;
+  throw new CmkError('ArgumentInvalid', `${days} days of retention are not possible.`, 'Choose 7 to 90.');
 }
 
 function missing(what: string, option: string, name: string): never {

@@ -47,3 +47,23 @@ describe('a command line that is not right', () => {
     });
   });
 });
+
+describe('dates, durations and numbers', () => {
+  const ensure = ['key', 'ensure', 'k', '--vault', 'kv-files'];
+  it.each([
+    [[...ensure, '--expires', '2028-02-31'], /"2028-02-31" is neither a date nor a duration/],
+    [[...ensure, '--expires', '30.06.2028'], /"30\.06\.2028" is neither a date nor a duration/],
+    [[...ensure, '--rotate-after', '18months'], /"18months" is not a duration/],
+    [[...ensure, '--version-lifetime', '2Y'], /"2Y" is not a duration/],
+    [[...ensure, '--rotate-before-expiry', '-P30D'], /"-P30D" is not a duration/],
+    [[...ensure, '--rotate-after', 'P18M', '--rotate-before-expiry', 'P30D'], /cannot be used with/],
+    [['key', 'rotate', 'k', '--vault', 'kv', '--if-older-than', '-1'], /"-1" is not a duration/],
+    [['account', 'change-key', 'st1', '--vault', 'kv', '--key', 'k', '--pin', '--automatic'], /cannot be used with/],
+    [['vault', 'ensure', 'kv', '--retention-days', '5'], /7 to 90/],
+    [['audit', 'verify', '--from', '2026-13-45'], /"2026-13-45" is not a day/],
+  ])('%j: refused before anything is asked of Azure', async (args, message) => {
+    const { code, out, err } = await cmk(...args);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toMatch(message);
+  });
+});

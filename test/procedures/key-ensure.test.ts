@@ -134,4 +134,16 @@ describe('planPolicy', () => {
   ])('%s', (_, current, wanted, policy) => {
     expect(planPolicy(current, wanted)).toEqual(policy);
   });
+
+  it('refuses a rotation before an expiry that no version has, before a key is made', async () => {
+    const { vault } = procedures.site();
+    const key = keyOf({ vault, key: 'new-key' });
+    const policy = { rotateBeforeExpiry: 'P30D' };
+    const refusal = await procedures.refusal((procedure) => ensureKey(key, { policy }, procedure));
+    expect(refusal).toMatchObject({
+      reason: 'ArgumentInvalid',
+      nextStep: 'Say how long versions are to live: --version-lifetime P2Y',
+    });
+    expect(vault.keys.has('new-key')).toBe(false);
+  });
 });

@@ -21,7 +21,7 @@ describe('durations', () => {
     expect(addDuration(T, duration).toISOString()).toBe(later);
   });
 
-  it.each(['', 'P', 'PT', '2Y', 'P2', 'P1.5Y', '-P1D', 'P1H'])('"%s" is none', (text) => {
+  it.each(['', 'P', 'PT', '2Y', 'P2', 'P1.5Y', '-P1D', 'P1H', 'P999999Y'])('"%s" is none', (text) => {
     expect(() => addDuration(T, text)).toThrow(/is not a duration/);
   });
 
@@ -33,7 +33,15 @@ describe('durations', () => {
     expect(parseMoment(text, T).toISOString()).toBe(moment);
   });
 
-  it.each(['tomorrow', '30.06.2028', '2028-13-01'])('"%s" is no moment', (text) => {
+  it.each([
+    'tomorrow',
+    '30.06.2028',
+    '2028-13-01',
+    '2028-02-31',
+    '2027-02-29',
+    '2028-06-31T12:00:00Z',
+    '2028-06-30T25:00:00Z',
+  ])('"%s" is no moment', (text) => {
     expect(() => parseMoment(text, T)).toThrow(/neither a date nor a duration/);
   });
 

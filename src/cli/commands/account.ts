@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { changeKey, disableAccount } from '../../procedures/account-change-key.ts';
 import { createAccount } from '../../procedures/account-create.ts';
 import { enableAccount } from '../../procedures/account-enable.ts';
@@ -45,7 +45,7 @@ interface CreateArguments extends EnableArguments {
 }
 
 interface ChangeKeyArguments extends KeyArguments {
-  automatic: boolean;
+  automatic?: boolean;
 }
 
 export function addAccountCommands(program: Command, cli: Cli): void {
@@ -176,9 +176,9 @@ export function addAccountCommands(program: Command, cli: Cli): void {
   waiting(changing(withKey(group(named('change-key')))))
     .description('move an account to another key or vault; pinned stays pinned, automatic stays automatic')
     .option('--pin [version]', PIN)
-    .option('--automatic', 'follow new versions by itself from now on', false)
+    .addOption(new Option('--automatic', 'follow new versions by itself from now on').conflicts('pin'))
     .action(async (name: string, options: ChangeKeyArguments, command: Command) => {
-      const { vault, key, automatic, wait } = options;
+      const { vault, key, automatic = false, wait } = options;
       const choice = { vault, key, pin: pinOf(options.pin) };
       await cli.run(command, (procedure) =>
         changeKey({ ...where(command), account: name, key: choice, automatic, waitSeconds: wait }, procedure),

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { CmkError } from '../../errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { LEAST_RETIRE_HOURS } from '../../keys/retirement.ts';
@@ -13,7 +13,7 @@ import { rotateKey } from '../../procedures/key-rotate.ts';
 import { type KeyStatus, keyStatus } from '../../procedures/key-status.ts';
 import { readPrivateKey } from '../../procedures/private-key.ts';
 import { type Cli, type GlobalOptions, seconds } from '../cli.ts';
-import { changing, expiry, keySize, number, parsed } from '../options.ts';
+import { changing, duration, expiry, keySize, number, parsed } from '../options.ts';
 import type { Output } from '../output.ts';
 
 interface EnsureArguments {
@@ -46,9 +46,21 @@ export function addKeyCommands(program: Command, cli: Cli): Command {
 
   keySize(expiry(changing(named('ensure'))))
     .description('create an RSA key that Storage can use, or check the one that is there')
-    .option('--version-lifetime <duration>', 'rotation policy: lifetime of versions that a rotation makes (P2Y)')
-    .option('--rotate-after <duration>', 'rotation policy: rotate so long after a version was made (P18M)')
-    .option('--rotate-before-expiry <duration>', 'rotation policy: rotate so long before it expires (P30D)')
+    .option(
+      '--version-lifetime <duration>',
+      'rotation policy: lifetime of versions that a rotation makes (P2Y)',
+      parsed(duration),
+    )
+    .option(
+      '--rotate-after <duration>',
+      'rotation policy: rotate so long after a version was made (P18M)',
+      parsed(duration),
+    )
+    .addOption(
+      new Option('--rotate-before-expiry <duration>', 'rotation policy: or so long before it expires (P30D)')
+        .argParser(parsed(duration))
+        .conflicts('rotateAfter'),
+    )
     .action(async (name: string, options: EnsureArguments, command: Command) => {
       const { kty, size, expires, versionLifetime: expiresIn, rotateAfter, rotateBeforeExpiry } = options;
       await cli.run(command, (procedure) => {

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
-import { ensureVault } from '../../procedures/vault-ensure.ts';
+import { checkRetention, ensureVault } from '../../procedures/vault-ensure.ts';
 import type { Cli } from '../cli.ts';
-import { changing, inGroup, number } from '../options.ts';
+import { changing, inGroup, number, parsed } from '../options.ts';
 
 interface VaultArguments {
   subscription?: string;
@@ -17,11 +17,21 @@ export function addVaultCommands(program: Command, cli: Cli): void {
     .argument('<vault>', 'name, ARM id or URI')
     .description('create a key vault with purge protection, or turn it on for one that is there (for good)')
     .addOption(new Option('--sku <sku>', 'premium vaults hold keys in hardware').choices(['standard', 'premium']))
-    .option('--retention-days <days>', 'how long deleted keys can be recovered, 7 to 90 (default: 90)', number)
+    .option(
+      '--retention-days <days>',
+      'how long deleted keys can be recovered, 7 to 90 (default: 90)',
+      parsed(retention),
+    )
     .action(async (name: string, _options: unknown, command: Command) => {
       const { subscription, resourceGroup, location, sku, retentionDays } = command.optsWithGlobals<VaultArguments>();
       await cli.run(command, (procedure) =>
         ensureVault({ name, subscription, resourceGroup, location, sku, retentionDays }, procedure),
       );
     });
+}
+
+function retention(text: string): number {
+  const days = number(text);
+  checkRetention(days);
+  return days;
 }
