@@ -37,7 +37,7 @@ export class Cli {
   readonly surroundings: Surroundings;
   exitCode: ExitCode = EXIT.ok;
   /** What runs, and what it has done so far. */
-  #running: { readonly operation: string; readonly journal: Journal } | undefined;
+  #running: { readonly operation: string; readonly journal: Journal; readonly output: Output } | undefined;
 
   constructor(surroundings: Surroundings) {
     this.surroundings = surroundings;
@@ -112,12 +112,12 @@ export class Cli {
 
   /** Tells an error; with `--json` in one document with what was found and done until then. */
   fail(explanation: Explanation, json: boolean): void {
-    const { operation, journal } = this.#running ?? {};
+    const { operation, journal, output } = this.#running ?? {};
     const before =
       operation && journal && journal.entries.length > 0
         ? { operation, dryRun: journal.dryRun, changed: journal.changed, entries: journal.entries }
         : {};
-    this.output({ json }).error(explanation, before);
+    (output ?? this.output({ json })).error(explanation, before);
   }
 
   /** What is open when a command is ended in the middle. */
@@ -140,7 +140,7 @@ export class Cli {
 
   #start(command: Command, output: Output, dryRun = false): Journal {
     const journal = new Journal({ dryRun, show: (entry) => output.entry(entry) });
-    this.#running = { operation: nameOf(command), journal };
+    this.#running = { operation: nameOf(command), journal, output };
     return journal;
   }
 }

@@ -73,6 +73,39 @@ describe('what a command prints', () => {
   });
 });
 
+describe('an error in the middle', () => {
+  /** Azure refuses the second key that is to be made. */
+  const refused = () => {
+    const site = procedures.site();
+    procedures.local.faults.add([
+      {
+        match: { host: `${site.vault.name}.vault.azure.net`, method: 'PUT', path: '/rotationpolicy' },
+        answer: { status: 400, body: { error: { code: 'BadParameter', message: 'No.' } } },
+      },
+    ]);
+    return ['key', 'ensure', 'new-key', '--vault', site.vault.name, '--rotate-after', 'P18M'];
+  };
+
+  it('is in one document with what was done until then', async () => {
+    const { code, out } = await cmk([...refused(), '--json']);
+    expect(code).toBe(3);
+    expect(JSON.parse(out)).toMatchObject({
+      operation: 'key ensure',
+      dryRun: false,
+      changed: true,
+      entries: expect.arrayContaining([{ kind: 'done', text: expect.stringContaining('/new-key created') }]),
+      error: { reason: 'Refused' },
+    });
+  });
+
+  it('stands on a line of its own in a terminal', async () => {
+    const { out, err } = await cmk(refused(), { tty: true });
+    expect(stripVTControlCharacters(out)).toContain('/new-key created (RSA 2048)\n');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what erases a line
+    expect(err).toMatch(/rotation policy of \S+ set\S*\r\u001b\[2K\S*Refused:/);
+  });
+});
+
 describe('exit codes', () => {
   const site = () => procedures.site();
   it.each([
