@@ -21,6 +21,9 @@ export function poisonMessages({ poison }: AppSubject): readonly Found[] {
     }));
 }
 
+/** How Key Vault says that the network keeps a caller out. */
+const NETWORK = /Client address is not authorized|Public network access is disabled/i;
+
 /** One finding for each action at each resource, however many parts lacked it. */
 export function missingPermission({ unread }: AppSubject): readonly Found[] {
   const refused = unread.filter(({ kind }) => kind === 'forbidden');
@@ -29,7 +32,8 @@ export function missingPermission({ unread }: AppSubject): readonly Found[] {
     resource,
     part: action,
     is: `The app may not read ${what}. ${detail}`,
-    shouldBe: `The app's identity has ${action}.`,
+    // A firewall answers 403 as well, and no role helps against it.
+    shouldBe: NETWORK.test(detail) ? 'The network rules let the app in.' : `The app's identity has ${action}.`,
   }));
 }
 

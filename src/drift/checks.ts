@@ -108,7 +108,8 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
   {
     reason: 'NearExpiry',
     severity: 'warning',
-    ensures: 'The newest version of a key is valid for another 30 days; with less than 10 left it is an error.',
+    ensures:
+      'The newest version of a key is valid for another 30 days (with less than 10 it is an error), or its policy rotates it in time.',
     fix: 'Rotate the key, or import a new version of imported key material.',
     find: keys.nearExpiry,
   },

@@ -2,6 +2,7 @@ import { type KeyVersion, newestVersion } from '../keys/key-versions.ts';
 import { LEAST_RETIRE_HOURS, retirable } from '../keys/retirement.ts';
 import { openRevocation, revocationOf } from '../keys/revocation.ts';
 import { decideRotation, ORIGIN_TAG, ROTATION_TAG } from '../keys/rotation.ts';
+import { rotationDue } from '../keys/rotation-due.ts';
 import type { Found } from './check.ts';
 import { known } from './part.ts';
 import type { KeySubject, Rules } from './subjects.ts';
@@ -10,6 +11,8 @@ const DAY_MS = 24 * 3_600_000;
 /** Key Vault raises its near-expiry event 30 days before, unless the rotation policy says otherwise. */
 const WARN_DAYS = 30;
 const ERROR_DAYS = 10;
+/** What a rotation policy does is given so long to be done. */
+const ROTATION_SLACK_MS = DAY_MS;
 /** Sizes of RSA keys that Storage takes (Azure Storage, "customer-managed keys overview"). */
 const SIZES = [2048, 3072, 4096];
 
@@ -29,11 +32,16 @@ export function nearExpiry({ key, versions, policy }: KeySubject, { now }: Rules
   if (days > WARN_DAYS) return [];
   const when = newest.expiresOn.toISOString();
   const rotation = known(policy);
+  // Key Vault cannot make a new version of imported key material.
+  const due = rotation && !imported(newest) ? rotationDue(newest, rotation) : undefined;
+  const itself = due && due < newest.expiresOn ? due : undefined;
+  // Its own policy rotates it in time: that it nears its expiry until then is how it is meant to be.
+  if (itself && now.getTime() - itself.getTime() < ROTATION_SLACK_MS) return [];
   const decision = rotation && decideRotation(newest.version, known(versions) ?? [], rotation, now);
   return [
     {
       severity: days <= ERROR_DAYS ? 'error' : 'warning',
-      is: days < 0 ? `Its newest version expired on ${when}.` : `Its newest version expires on ${when}.`,
+      is: `Its newest version ${days < 0 ? 'expired' : 'expires'} on ${when}${itself ? `; its rotation policy was to rotate it on ${itself.toISOString()}` : ''}.`,
       shouldBe: 'There is a version that does not expire soon.',
       ...(decision?.rotate ? { mend: { kind: 'rotate', key: key.id, version: newest.version } as const } : {}),
     },
@@ -50,10 +58,14 @@ export function noRotationPolicy({ versions, policy }: KeySubject): readonly Fou
   const newest = inForce(versions);
   const rotation = known(policy);
   if (!newest || !rotation || rotation.rotates) return [];
-  // Rotated by hand on purpose, or because Key Vault cannot make a new version of imported key material.
+  // Rotated by hand on purpose, or because there is no other way.
   if (newest.tags[ROTATION_TAG]?.toLowerCase() === 'manual') return [];
-  if (newest.tags[ORIGIN_TAG]?.toLowerCase() === 'imported') return [];
+  if (imported(newest)) return [];
   return [{ is: 'Nothing rotates it by itself.', shouldBe: 'A rotation policy makes a new version in time.' }];
+}
+
+function imported({ tags }: KeyVersion): boolean {
+  return tags[ORIGIN_TAG]?.toLowerCase() === 'imported';
 }
 
 export function unsupportedKey({ material }: KeySubject): readonly Found[] {

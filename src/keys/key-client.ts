@@ -121,7 +121,12 @@ export function createKeys(credential: TokenCredential, options: KeysOptions): K
     async rotationPolicy(key) {
       try {
         const policy = await limited((limit) => clientOf(key.vault).getKeyRotationPolicy(key.name, limit));
-        return { rotates: (policy.lifetimeActions ?? []).some((action) => action.action.toLowerCase() === 'rotate') };
+        const rotate = (policy.lifetimeActions ?? []).find(({ action }) => action.toLowerCase() === 'rotate');
+        return {
+          rotates: rotate !== undefined,
+          ...(rotate?.timeAfterCreate ? { afterCreate: rotate.timeAfterCreate } : {}),
+          ...(rotate?.timeBeforeExpiry ? { beforeExpiry: rotate.timeBeforeExpiry } : {}),
+        };
       } catch (error) {
         if (describeFailure(error).kind === 'notFound') return { rotates: false };
         throw error;

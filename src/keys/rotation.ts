@@ -22,9 +22,13 @@ export const MIN_LIFETIME_DAYS = 60;
  */
 const MIN_INTERVAL_DAYS = 7;
 
-/** Whether a rotation policy rotates the key by itself. */
+/** Whether a rotation policy rotates the key by itself, and when. */
 export interface RotationPolicySummary {
   readonly rotates: boolean;
+  /** So long after a version was made: an ISO 8601 duration. */
+  readonly afterCreate?: string;
+  /** So long before a version expires: an ISO 8601 duration. */
+  readonly beforeExpiry?: string;
 }
 
 export type RotationDecision =

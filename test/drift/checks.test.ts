@@ -41,6 +41,14 @@ const fresh = version(0.5);
 const keyUnread = key({ versions: UNREAD, policy: UNREAD, material: UNREAD });
 const unreadKeyOf = (of: AccountSubject['use']): AccountSubject => subject({ use: of, key: keyUnread });
 const inVersions = (...versions: readonly KeyVersion[]) => key({ versions: { value: versions } });
+/** A key whose newest version, ten days old, expires in so many days, and whose own policy rotates it. */
+const rotating = (days: number, beforeExpiry?: string, afterCreate?: string, tags: Record<string, string> = {}) =>
+  key({
+    versions: { value: [version(10, { expiresOn: new Date(NOW.getTime() + days * DAYS), tags })] },
+    policy: {
+      value: { rotates: true, ...(beforeExpiry ? { beforeExpiry } : {}), ...(afterCreate ? { afterCreate } : {}) },
+    },
+  });
 const usersUnread = key();
 usersUnread.usage.markIncomplete();
 const other = use({ vaultUri: 'https://kv-other.vault.azure.net' });
@@ -52,6 +60,10 @@ const scopeOnly = (of: ReturnType<typeof access>) =>
   subject({ use: undefined, key: undefined, access: undefined, scopes: [scope(pinned(NEW), { access: of })] });
 const unreadPart = 'unread' in UNREAD ? UNREAD.unread : undefined;
 if (!unreadPart) throw new Error('unreachable');
+const closedOff = {
+  ...unreadPart,
+  detail: '403 Forbidden: Client address is not authorized and caller is not a trusted service.',
+};
 
 const accounts: Record<string, Cases<AccountSubject>> = {
   StaleKeyVersion: {
@@ -302,11 +314,21 @@ const keys: Record<string, Cases<KeySubject>> = {
     found: [
       ['in 30 days', inVersions(version(10, { expiresOn: new Date(NOW.getTime() + 30 * DAYS) })), /expires on/],
       ['over', inVersions(version(10, { expiresOn: new Date(NOW.getTime() - DAYS) })), /expired on/],
+      ['its policy should have rotated it two days ago', rotating(5, 'P7D'), /was to rotate it on 2026-05-30/],
+      [
+        'imported, whatever its policy says',
+        rotating(20, 'P7D', undefined, { 'cmk-origin': 'imported' }),
+        /expires on/,
+      ],
+      ['its policy rotates, nobody knows when', rotating(20, undefined), /expires on/],
+      ['its policy would rotate it after its expiry', rotating(9, undefined, 'P1Y'), /expires on/],
     ],
     right: [
       ['in 31 days', inVersions(version(10, { expiresOn: new Date(NOW.getTime() + 31 * DAYS) }))],
       ['never', inVersions(version(10, { expiresOn: undefined }))],
       ['only an older version does', inVersions(version(100, { expiresOn: tomorrow }), NEW)],
+      ['its policy rotates it in two days', rotating(9, 'P7D')],
+      ['its policy rotates it about now', rotating(6.5, 'P7D')],
     ],
     unread: [['its versions', keyUnread]],
   },
@@ -516,7 +538,10 @@ const apps: Record<string, Cases<AppSubject>> = {
     unread: [['the queues', app({ poison: UNREAD })]],
   },
   MissingPermission: {
-    found: [['a refusal', app({ unread: [unreadPart, unreadPart] }), /may not read the vault/]],
+    found: [
+      ['a refusal', app({ unread: [unreadPart, unreadPart] }), /may not read the vault/],
+      ['a firewall', app({ unread: [closedOff] }), /Client address is not authorized/],
+    ],
     right: [
       ['none', app()],
       ['other trouble', app({ unread: [{ ...unreadPart, kind: 'throttled' }] })],
@@ -659,6 +684,13 @@ describe('the tables of checks', () => {
     expect(finding).toMatchObject({ reason: 'NotCustomerManaged' });
     expect(finding?.shouldBe).toContain('of a vault that the app does not manage');
     expect(severitiesOf(subject({ ...own, use: other }))).toEqual([]);
+  });
+
+  it('who is kept out by the network is not told to give a role', () => {
+    const check = APP_CHECKS.filter(({ reason }) => reason === 'MissingPermission');
+    const of = (part: typeof unreadPart) => evaluate(check, app({ unread: [part] }), 'a', rules())[0]?.shouldBe;
+    expect(of(unreadPart)).toContain('Microsoft.KeyVault/vaults/read');
+    expect(of(closedOff)).toBe('The network rules let the app in.');
   });
 
   it.each([

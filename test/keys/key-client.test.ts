@@ -122,10 +122,10 @@ describe('rotate, update, policy, recover', () => {
   });
 
   it.each([
-    ['no policy of its own', undefined, false],
-    ['a policy that only notifies', 'Notify', false],
-    ['a policy that rotates', 'Rotate', true],
-  ])('a key with %s', async (_, action, rotates) => {
+    ['no policy of its own', undefined, { rotates: false }],
+    ['a policy that only notifies', 'Notify', { rotates: false }],
+    ['a policy that rotates', 'Rotate', { rotates: true, beforeExpiry: 'P30D' }],
+  ])('a key with %s', async (_, action, summary) => {
     const services = wire.services();
     const key = keyIn();
     const found = key.vault.keys.get(key.name);
@@ -135,7 +135,7 @@ describe('rotate, update, policy, recover', () => {
         lifetimeActions: [{ action: { type: action }, trigger: { timeBeforeExpiry: 'P30D' } }],
       };
     }
-    expect(await services.keys.rotationPolicy(managed(key, services))).toEqual({ rotates });
+    expect(await services.keys.rotationPolicy(managed(key, services))).toEqual(summary);
   });
 
   it('a deleted key comes back with its versions as they were; what was not deleted is said not to be', async () => {
