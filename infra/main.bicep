@@ -37,6 +37,12 @@ param storageResourceGroups string[] = []
 @description('Application (client) id of the app registration of the break-glass API (infra/entra.sh makes it). Empty: the API refuses every call.')
 param apiClientId string = ''
 
+@description('Lets App Service check tokens too, in front of the app, which checks each in any case. Where a policy asks for it.')
+param platformAuthentication bool = false
+
+@description('With that: application (client) ids of pipelines and other programs that call the API, beside the Azure CLI with a person signed in.')
+param apiClients string[] = []
+
 @description('Tenant whose tokens the API takes.')
 param apiTenantId string = tenant().tenantId
 
@@ -256,6 +262,8 @@ module app 'modules/app.bicep' = {
     packageContainerUrl: '${storage.outputs.blobEndpoint}${containerNames.package}'
     insightsConnectionString: monitoring.outputs.connectionString
     apiClientId: apiClientId
+    platformAuthentication: platformAuthentication
+    apiClients: apiClients
     tenantId: apiTenantId
     maximumInstanceCount: maximumInstanceCount
     instanceMemoryMB: instanceMemoryMB

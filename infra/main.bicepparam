@@ -8,6 +8,7 @@ var groups = filter(split(replace(readEnvironmentVariable('CMK_STORAGE_RESOURCE_
 var emails = filter(split(replace(readEnvironmentVariable('CMK_ALERT_EMAILS', ''), ' ', ','), ','), address => !empty(address))
 var actionGroups = filter(split(replace(readEnvironmentVariable('CMK_ACTION_GROUPS', ''), ' ', ','), ','), id => !empty(id))
 var callers = filter(split(replace(readEnvironmentVariable('CMK_ALLOWED_CALLERS', ''), ' ', ','), ','), range => !empty(range))
+var clients = filter(split(replace(readEnvironmentVariable('CMK_API_CLIENTS', ''), ' ', ','), ','), id => !empty(id))
 
 param environmentName = readEnvironmentVariable('AZURE_ENV_NAME')
 param location = readEnvironmentVariable('AZURE_LOCATION')
@@ -15,6 +16,8 @@ param managedVaults = vaults
 param storageSubscriptions = subscriptions
 param storageResourceGroups = groups
 param apiClientId = readEnvironmentVariable('CMK_API_CLIENT_ID', '')
+param platformAuthentication = bool(readEnvironmentVariable('CMK_PLATFORM_AUTHENTICATION', 'false'))
+param apiClients = clients
 param alertEmails = emails
 param actionGroupIds = actionGroups
 param allowedCallers = callers

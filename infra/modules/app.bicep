@@ -12,8 +12,12 @@ param insightsConnectionString string
 param identityClientId string
 @description('Settings of the app, by name.')
 param settings settingSet
-@description('Application (client) id of the app registration that callers ask a token for; empty leaves the platform\'s own check off (the app still refuses every call without a right token).')
+@description('Application (client) id of the app registration that callers ask a token for; empty if there is none yet.')
 param apiClientId string
+@description('Whether the platform checks tokens too, before the app does.')
+param platformAuthentication bool
+@description('Application (client) ids that the platform takes tokens from, beside the Azure CLI.')
+param apiClients string[]
 param tenantId string
 param maximumInstanceCount int
 param instanceMemoryMB int
@@ -155,52 +159,75 @@ resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
   )
 }
 
-// A first gate in front of the app. The app itself checks each token again, signature and role: headers that this gate
-// sets are never believed. Event Grid has no token; its deliveries carry the system key of the Functions host.
+// The app checks each token itself, signature and role, and never believes a header: so the platform's own check is off
+// unless asked for. It answers without a reason, and would be one thing more that a revocation depends on.
+var azureCli = '04b07795-8ddb-461a-bbee-02f9e1bf7b46'
 resource authentication 'Microsoft.Web/sites/config@2024-04-01' = {
   parent: app
   name: 'authsettingsV2'
-  properties: {
-    platform: {
-      enabled: !empty(apiClientId)
-      runtimeVersion: '~1'
-    }
-    globalValidation: {
-      requireAuthentication: !empty(apiClientId)
-      unauthenticatedClientAction: 'Return401'
-      excludedPaths: [
-        '/runtime/webhooks/eventgrid'
-        '/runtime/webhooks/*'
-        // The description of the API, which says how to call it.
-        '/api/openapi.json'
-      ]
-    }
-    httpSettings: {
-      requireHttps: true
-    }
-    identityProviders: {
-      azureActiveDirectory: {
-        enabled: !empty(apiClientId)
-        registration: {
-          clientId: apiClientId
-          openIdIssuer: '${environment().authentication.loginEndpoint}${tenantId}/v2.0'
+  properties: empty(apiClientId) || !platformAuthentication
+    ? {
+        platform: {
+          enabled: false
+          runtimeVersion: '~1'
         }
-        validation: {
-          allowedAudiences: empty(apiClientId)
-            ? []
-            : [
+        globalValidation: {
+          requireAuthentication: false
+          unauthenticatedClientAction: 'AllowAnonymous'
+        }
+      }
+    : {
+        platform: {
+          enabled: true
+          runtimeVersion: '~1'
+        }
+        globalValidation: {
+          requireAuthentication: true
+          unauthenticatedClientAction: 'Return401'
+          excludedPaths: [
+            // Event Grid has no token; its deliveries carry the system key of the Functions host.
+            '/runtime/webhooks/eventgrid'
+            '/runtime/webhooks/*'
+            // The description of the API, which says how to call it.
+            '/api/openapi.json'
+          ]
+        }
+        httpSettings: {
+          requireHttps: true
+        }
+        identityProviders: {
+          azureActiveDirectory: {
+            enabled: true
+            registration: {
+              clientId: apiClientId
+              openIdIssuer: '${environment().authentication.loginEndpoint}${tenantId}/v2.0'
+            }
+            validation: {
+              allowedAudiences: [
                 apiClientId
                 'api://${apiClientId}'
               ]
+              // Never leave this out: Azure then keeps an empty list, and has been seen to refuse every good token with 403
+              // (github.com/pnp/Microsoft365-Analytics-Insights/pull/264).
+              defaultAuthorizationPolicy: {
+                allowedPrincipals: {}
+                allowedApplications: union(
+                  [
+                    apiClientId
+                    azureCli
+                  ],
+                  apiClients
+                )
+              }
+            }
+          }
+        }
+        login: {
+          tokenStore: {
+            enabled: false
+          }
         }
       }
-    }
-    login: {
-      tokenStore: {
-        enabled: false
-      }
-    }
-  }
   dependsOn: [
     noBasicScm
   ]

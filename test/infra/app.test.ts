@@ -153,16 +153,47 @@ describe('the function app', () => {
     ]);
   });
 
-  it('has Azure ask for a token, but not Event Grid, whose deliveries carry a key of the host, nor readers of the API description', () => {
-    expect(at(authentication, 'globalValidation')).toEqual({
+  it('leaves the check of tokens to the app, whose answers say what is wrong, unless asked', () => {
+    expect(authentication).toEqual({
+      platform: { enabled: false, runtimeVersion: '~1' },
+      globalValidation: { requireAuthentication: false, unauthenticatedClientAction: 'AllowAnonymous' },
+    });
+  });
+
+  it('has Azure ask for a token too if asked, but not Event Grid, whose deliveries carry a key of the host, nor readers of the API description', async () => {
+    const { azure: gated } = await dryRun('main', {
+      ...MAIN_PARAMETERS,
+      platformAuthentication: true,
+      apiClients: ['99999999-0000-4000-8000-000000000001'],
+    });
+    const gate = config(gated, 'authsettingsV2');
+    expect(at(gate, 'platform', 'enabled')).toBe(true);
+    expect(at(gate, 'globalValidation')).toEqual({
       requireAuthentication: true,
       unauthenticatedClientAction: 'Return401',
       excludedPaths: ['/runtime/webhooks/eventgrid', '/runtime/webhooks/*', '/api/openapi.json'],
     });
-    expect(at(authentication, 'identityProviders', 'azureActiveDirectory', 'validation', 'allowedAudiences')).toEqual([
-      MAIN_PARAMETERS.apiClientId,
-      `api://${MAIN_PARAMETERS.apiClientId}`,
-    ]);
+    // Without a list of clients, Azure has been seen to turn away every good token; with one, it takes only those.
+    expect(at(gate, 'identityProviders', 'azureActiveDirectory', 'validation')).toEqual({
+      allowedAudiences: [MAIN_PARAMETERS.apiClientId, `api://${MAIN_PARAMETERS.apiClientId}`],
+      defaultAuthorizationPolicy: {
+        allowedPrincipals: {},
+        allowedApplications: [
+          MAIN_PARAMETERS.apiClientId,
+          '04b07795-8ddb-461a-bbee-02f9e1bf7b46',
+          '99999999-0000-4000-8000-000000000001',
+        ],
+      },
+    });
+  });
+
+  it('has Azure ask for no token as long as there is no app registration', async () => {
+    const { azure: gated } = await dryRun('main', {
+      ...MAIN_PARAMETERS,
+      apiClientId: '',
+      platformAuthentication: true,
+    });
+    expect(at(config(gated, 'authsettingsV2'), 'platform', 'enabled')).toBe(false);
   });
 });
 
