@@ -129,6 +129,10 @@ export function keyDeleted(subject: AccountSubject): readonly Found[] {
   return eachUse(subject, (use, key, resource) => {
     const shouldBe = 'The key is there.';
     if (key.state === 'deleted') return [{ resource, is: `Its key ${use.keyName} is soft-deleted.`, shouldBe }];
+    if (key.state === 'vaultGone') {
+      const is = `The vault ${key.key.vault.name} is gone, and its key ${use.keyName} with it; it may be soft-deleted.`;
+      return [{ resource, is, shouldBe }];
+    }
     const none = `There is no key ${use.keyName} in the vault`;
     if (key.state === 'absent') return [{ resource, is: `${none}, not even soft-deleted.`, shouldBe }];
     if (key.state === 'gone') {

@@ -70,7 +70,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     reason: 'KeyDeleted',
     severity: 'error',
     ensures: 'The key that an account uses exists.',
-    fix: 'Recover the key (`az keyvault key recover`) before its retention ends; one that was purged comes back from a backup alone (`az keyvault key restore`). Without the key the data is lost.',
+    fix: 'Recover the key (`az keyvault key recover`), or its vault (`az keyvault recover`), before its retention ends; one that was purged comes back from a backup alone (`az keyvault key restore`). Without the key the data is lost.',
     find: accounts.keyDeleted,
   },
   {
@@ -170,7 +170,7 @@ export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
     reason: 'VaultNotFound',
     severity: 'error',
     ensures: 'Every vault of CMK_VAULTS exists.',
-    fix: 'Recover the vault (`az keyvault recover`), or take it out of CMK_VAULTS.',
+    fix: 'Recover the vault (`az keyvault recover`); correct its ARM id in CMK_VAULTS if it was moved; take it out once no account needs its keys.',
     find: vaults.vaultNotFound,
   },
   {

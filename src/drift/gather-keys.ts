@@ -41,6 +41,14 @@ async function readKey(key: ManagedKey, vault: GatheredVault, services: KeyServi
   const usage = new KeyUsage();
   if ('unread' in vault.keys) {
     // The vault is closed off, and that is said once: no use in finding it out for each of its keys.
+    if (vault.gone) {
+      const nothing = {
+        versions: { value: [] },
+        policy: { value: { rotates: false } },
+        material: { value: undefined },
+      };
+      return { key, state: 'vaultGone', ...nothing, usage };
+    }
     const { unread } = vault.keys;
     const part = { unread };
     return { key, state: 'present', versions: part, policy: part, material: part, usage };

@@ -13,6 +13,8 @@ const DAY_MS = 24 * 3_600_000;
 /** A managed vault with everything that was read of it. */
 export interface GatheredVault {
   readonly subject: VaultSubject;
+  /** There is no such vault. */
+  readonly gone: boolean;
   readonly roles: VaultRoles;
   /** Names of its keys. */
   readonly keys: Part<readonly string[]>;
@@ -78,6 +80,7 @@ async function gatherVault(
       : deadLetters;
   return {
     subject: { vault, properties, events: gone ? undefined : events, deadLetters: own },
+    gone,
     roles,
     keys,
     // That a vault is gone is one finding, not one for each part of it.

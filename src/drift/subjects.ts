@@ -26,9 +26,9 @@ export interface KeySubject {
   readonly key: ManagedKey;
   /**
    * `deleted`: soft-deleted, can be recovered. `absent`: there is no such key. `gone`: it is not there, and whether it is
-   * soft-deleted could not be read.
+   * soft-deleted could not be read. `vaultGone`: there is no such vault.
    */
-  readonly state: 'present' | 'deleted' | 'absent' | 'gone';
+  readonly state: 'present' | 'deleted' | 'absent' | 'gone' | 'vaultGone';
   readonly versions: Part<readonly KeyVersion[]>;
   readonly policy: Part<RotationPolicySummary>;
   /** Of the newest version; undefined where Key Vault does not show it. */

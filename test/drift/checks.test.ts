@@ -256,6 +256,7 @@ const accounts: Record<string, Cases<AccountSubject>> = {
         subject({ key: key({ state: 'gone', versions: { value: [] } }) }),
         /no key .* whether it is soft-deleted could not be read/,
       ],
+      ['with its vault', subject({ key: key({ state: 'vaultGone', versions: { value: [] } }) }), /vault .* is gone/],
       ['of a scope', subject({ scopes: [scope(use(), { key: key({ state: 'deleted' }) })] }), /soft-deleted/],
     ],
     right: [['there', subject()]],

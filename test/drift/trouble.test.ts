@@ -5,6 +5,7 @@ import { type DriftRun, runDriftCheck } from '../../src/drift/run-drift-check.ts
 import type { Services } from '../../src/services.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
+import { outsider } from './outsider.ts';
 
 // What cannot be read is a finding, and everything else is checked all the same.
 const wire = useWire();
@@ -197,4 +198,19 @@ describe('what a subscription that cannot be read hides', () => {
     key.add();
     return { account };
   }
+});
+
+describe('a vault that is gone', () => {
+  it('is one finding, and one for each account that needs it; nothing else could have been read', async () => {
+    await outsider(wire.azure).vaults.vaults.delete('rg-keys', 'kv-records');
+    const report = await check();
+    const { vaults } = wire.services().settings;
+    const records = [...wire.azure.world.storageAccounts.values()].filter(({ name }) => name.startsWith('strecords'));
+    expect(reasonsOf(report)).toEqual([
+      ...records.map(({ id }) => ['KeyDeleted', id]),
+      ['VaultNotFound', vaults.byName('kv-records')?.id],
+    ]);
+    expect(report.findings[0]?.is).toContain('The vault kv-records is gone, and its key records-key with it');
+    expect(report.complete).toBe(true);
+  });
 });
