@@ -37,6 +37,9 @@ var groups = concat(actionGroupIds, empty(emails) ? [] : [mail.id])
 // The records: a line that is not JSON has no reason and falls out.
 var records = 'AppTraces | extend r = parse_json(Message) | extend reason = tostring(r.reason), key = tostring(r.key), account = tostring(r.account) | where isnotempty(reason)'
 
+var needsPerson = '"ManualRotation", "ImportedKey", "KeyDisabled", "RotationRefused", "KeyExpired", "StillOpen", "RevokedVersionEnabled"'
+var missingRights = '"MissingPermission", "VaultUnreadable", "SubscriptionUnreadable", "IdentityHasNoAccess"'
+
 var rules = [
   {
     name: 'poisoned'
@@ -86,7 +89,7 @@ var rules = [
     severity: 2
     frequency: 'PT15M'
     window: 'PT15M'
-    query: '${records} | where reason in ("ManualRotation", "ImportedKey", "KeyDisabled", "RotationRefused", "KeyExpired", "StillOpen", "RevokedVersionEnabled")'
+    query: '${records} | where reason in (${needsPerson})'
     threshold: 0
   }
   {
@@ -96,7 +99,18 @@ var rules = [
     severity: 2
     frequency: 'PT15M'
     window: 'PT15M'
-    query: '${records} | where reason in ("MissingPermission", "VaultUnreadable", "SubscriptionUnreadable", "IdentityHasNoAccess") and SeverityLevel >= 3'
+    query: '${records} | where reason in (${missingRights}) and SeverityLevel >= 3'
+    threshold: 0
+  }
+  {
+    name: 'error-recorded'
+    title: 'The app recorded an error'
+    description: 'Something that no other alert is about: a setting that is wrong, a record that could not be written to the audit trail, file shares that do not show what a revocation or a restore was meant to bring about, a rotation that stopped half-way. The record says what, and what to do.'
+    severity: 2
+    frequency: 'PT15M'
+    window: 'PT15M'
+    // Whoever starts a check by hand is told what it finds.
+    query: '${records} | where SeverityLevel >= 3 and OperationName !in ("driftCheck", "driftReport") and reason !in ("Poisoned", ${needsPerson}, ${missingRights})'
     threshold: 0
   }
   {

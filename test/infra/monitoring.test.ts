@@ -83,6 +83,7 @@ describe('alert rules and workbook', () => {
     expect(names.sort()).toEqual([
       'drift-errors',
       'drift-silent',
+      'error-recorded',
       'function-failed',
       'key-needs-a-person',
       'missing-rights',
@@ -94,6 +95,22 @@ describe('alert rules and workbook', () => {
       .ofType('Microsoft.Insights/metricAlerts')
       .map(({ body }) => at(body, 'properties', 'criteria', 'allOf', 0, 'metricName'));
     expect(lost).toEqual(['DeadLetteredCount', 'DroppedEventCount', 'DeadLetteredCount', 'DroppedEventCount']);
+  });
+
+  it('leave no record of an error without an alert', () => {
+    const queryOf = (name: string): string => {
+      const rule = azure.ofType('Microsoft.Insights/scheduledQueryRules').find(({ id }) => id.endsWith(`-${name}`));
+      return asString(at(rule?.body, 'properties', 'criteria', 'allOf', 0, 'query'), 'query');
+    };
+    const [, left = ''] = /reason !in \(([^)]*)\)/.exec(queryOf('error-recorded')) ?? [];
+    const leftToOthers = [...left.matchAll(/"(\w+)"/g)].map((match) => match[1] ?? '').sort();
+    const others = ['poisoned', 'key-needs-a-person', 'missing-rights'].map(queryOf);
+    expect(leftToOthers).toEqual(others.flatMap((query) => compared(query, 'reason')).sort());
+    // Errors of the drift check are told by a rule of their own, and to whoever starts one by hand.
+    expect(queryOf('error-recorded')).toMatch(
+      /SeverityLevel >= 3 and OperationName !in \("driftCheck", "driftReport"\)/,
+    );
+    expect(queryOf('drift-errors')).toMatch(/OperationName == "driftCheck" and SeverityLevel >= 3/);
   });
 
   it('call the action group that was made for the addresses, from events too', () => {
