@@ -21,11 +21,14 @@ export interface Failure {
   readonly status: number | undefined;
   /** Azure's error code (`KeyVaultAuthenticationFailure`), or Node's (`ECONNRESET`). */
   readonly code: string;
-  /** First line of the message. */
+  /** First line of the message; empty where the SDK says nothing of what the service said. */
   readonly message: string;
   /** How long the service asked to wait, in seconds. */
   readonly retryAfterSeconds: number | undefined;
 }
+
+/** The SDKs' own words for an answer whose body they do not hand on: lists by pages, and the storage services. */
+const NO_MESSAGE = /^(?:Pagination failed with unexpected statusCode|Unexpected status code:) \d+$/;
 
 /**
  * Reads any error thrown by an Azure SDK. It goes by shape, not by class: the SDKs bundle several copies of their base
@@ -35,7 +38,8 @@ export function describeFailure(error: unknown): Failure {
   const fields = asRecord(error);
   const status = asNumber(fields.statusCode) ?? asNumber(fields.status) ?? asNumber(asRecord(fields.response).status);
   const code = codeOf(fields) ?? (typeof fields.name === 'string' ? fields.name : 'Unknown');
-  const message = String(fields.message ?? error).split('\n')[0] ?? '';
+  const [line = ''] = String(fields.message ?? error).split('\n');
+  const message = NO_MESSAGE.test(line) ? '' : line.trim();
   const retryAfterSeconds = retryAfter(fields);
   return { kind: kindOf(status, code, fields, retryAfterSeconds), status, code, message, retryAfterSeconds };
 }

@@ -1,7 +1,7 @@
 import { describeFailure, type Failure } from '../azure/failure.ts';
 import { CmkError } from '../errors.ts';
+import { signInTrouble } from '../procedures/sign-in.ts';
 import { describe } from '../work/outcome.ts';
-import { isSignInFailure } from './explain.ts';
 
 export interface AppStoragePlace {
   /** `queue key-work-poison`. */
@@ -27,7 +27,7 @@ export async function inAppStorage<T>(place: AppStoragePlace, run: () => Promise
 }
 
 function told({ what, url, role }: AppStoragePlace, failure: Failure, cause: unknown): CmkError | undefined {
-  if (isSignInFailure(cause)) return undefined;
+  if (signInTrouble(cause)) return undefined;
   const settings = 'AzureWebJobsStorage or AzureWebJobsStorage__accountName';
   switch (failure.kind) {
     case 'unavailable':

@@ -1,5 +1,6 @@
 import { describeFailure, type Failure } from '../azure/failure.ts';
 import { CmkError } from '../errors.ts';
+import { signInTrouble } from '../procedures/sign-in.ts';
 import type { Reason } from '../reasons.ts';
 import { describe } from '../work/outcome.ts';
 
@@ -87,25 +88,17 @@ export function explain(error: unknown): Explanation {
   return BY_CODE[failure.code]?.(failure) ?? byKind(failure, error);
 }
 
-/** Whether there is no token to be had, whatever was to be asked of Azure. */
-export function isSignInFailure(error: unknown): boolean {
-  const name = error instanceof Error ? error.name : '';
-  return /^(CredentialUnavailable|AggregateAuthentication|AuthenticationRequired|Authentication)Error$/.test(name);
-}
-
 function byKind(failure: Failure, error: unknown): Explanation {
-  if (isSignInFailure(error)) {
-    return {
-      reason: 'SignInNeeded',
-      message: 'Nobody is signed in to Azure, or the sign-in has expired.',
-      nextStep:
-        'Run `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET; `cmk doctor` shows what works.',
-    };
+  const trouble = signInTrouble(error);
+  if (trouble) {
+    const { kind, message, nextStep } = trouble;
+    const reason = kind === 'unreachable' ? 'ServiceUnavailable' : 'SignInNeeded';
+    return { reason, message, nextStep: `${nextStep} \`cmk doctor\` shows what works.` };
   }
   const message = describe(failure);
   switch (failure.kind) {
     case 'forbidden':
-      return { reason: 'MissingPermission', message, nextStep: forbiddenStep(failure) };
+      return { reason: 'MissingPermission', message, nextStep: forbiddenStep(failure, vaultOf(error)) };
     case 'throttled':
       return {
         reason: 'Throttled',
@@ -113,9 +106,17 @@ function byKind(failure: Failure, error: unknown): Explanation {
         nextStep: `Run it again in ${failure.retryAfterSeconds ?? 60} s: what is done stays done.`,
       };
     case 'unavailable':
+      if (noVault(failure, error)) {
+        return {
+          reason: 'VaultNotFound',
+          message: `The vault ${vaultOf(error)} does not answer: ${message}`,
+          nextStep:
+            'Check its name (`cmk doctor --vault <vault>` shows whether your sign-in sees it); one with a private endpoint is reached from its network alone.',
+        };
+      }
       return {
         reason: 'ServiceUnavailable',
-        message: `Azure could not be reached: ${message}`,
+        message: `${hostOf(error) ?? 'Azure'} could not be reached: ${message}`,
         nextStep: 'Check names and network, and run it again: what is done stays done. `cmk doctor` shows what works.',
       };
     case 'conflict':
@@ -133,14 +134,32 @@ function byKind(failure: Failure, error: unknown): Explanation {
   }
 }
 
-/** Key Vault says in words why it forbids something. */
-function forbiddenStep({ message, code }: Failure): string {
+/** The name of a vault that there is not does not resolve, and a proxy says that it reaches nobody there. */
+function noVault({ status, code, message }: Failure, error: unknown): boolean {
+  return vaultOf(error) !== undefined && (status === 502 || code === 'ENOTFOUND' || /\bENOTFOUND\b/.test(message));
+}
+
+/** Who was asked, if the SDK tells. */
+function hostOf(error: unknown): string | undefined {
+  const { request, hostname } = error as { request?: { url?: unknown }; hostname?: unknown };
+  if (typeof request?.url === 'string' && URL.canParse(request.url)) return new URL(request.url).hostname;
+  return typeof hostname === 'string' ? hostname : undefined;
+}
+
+function vaultOf(error: unknown): string | undefined {
+  return /^([\w-]+)\.(?:vault|managedhsm)\./.exec(hostOf(error) ?? '')?.[1];
+}
+
+/** Key Vault says in words why it forbids something; a list of keys or versions that is refused comes without them. */
+function forbiddenStep({ message, code }: Failure, vault: string | undefined): string {
   if (/firewall|not allowed access|client address/i.test(message)) {
     return 'The firewall of the vault or account keeps this network out: run it from one that is let in.';
   }
-  if (/disabled/i.test(message)) return 'The key version is disabled: cmk key status <key> --vault <vault>';
+  if (/disabled/i.test(message))
+    return `The key version is disabled: cmk key status <key> --vault ${vault ?? '<vault>'}`;
   if (code.startsWith('Forbidden')) {
-    return 'Give yourself Key Vault Crypto Officer: cmk role ensure --assignee me --vault <vault>; a role given just now takes some minutes.';
+    const role = `Give yourself Key Vault Crypto Officer: cmk role ensure --assignee me --vault ${vault ?? '<vault>'}; a role given just now takes some minutes.`;
+    return message === '' ? `${role} If it is there, the firewall of the vault may keep this network out.` : role;
   }
   return 'Ask for a role that has this right; a role given just now takes some minutes.';
 }

@@ -7,6 +7,7 @@ import type { Procedure } from './azure.ts';
 import type { AppEnvironment } from './blast-radius-of.ts';
 import type { Check } from './checklist.ts';
 import { findVault, keyIn } from './find.ts';
+import { signInTrouble } from './sign-in.ts';
 
 /** A name that no key has: asking for it tells whether keys may be read, and nothing else. */
 const NO_KEY = 'cmk-doctor-asks';
@@ -23,14 +24,10 @@ export async function examine(
   procedure: Procedure,
 ): Promise<Check[]> {
   const { azure } = procedure;
-  const signIn = await check(
-    'sign-in',
-    'Run `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET.',
-    async () => {
-      const { name, objectId, tenantId, kind } = await azure.operator();
-      return `${name} (${kind}, ${objectId}) of tenant ${tenantId}`;
-    },
-  );
+  const signIn = await check('sign-in', '', async () => {
+    const { name, objectId, tenantId, kind } = await azure.operator();
+    return `${name} (${kind}, ${objectId}) of tenant ${tenantId}`;
+  });
   if (signIn.state === 'failed') return [signIn, ...settings(environment)];
   const subscriptions = await check('subscriptions', 'Ask for Reader on the subscriptions to look after.', async () => {
     const seen = await azure.subscriptions.list();
@@ -81,7 +78,9 @@ async function check(name: string, fix: string, run: () => Promise<string>): Pro
   try {
     return { check: name, state: 'ok', detail: await run() };
   } catch (error) {
+    const trouble = signInTrouble(error);
+    if (trouble) return { check: name, state: 'failed', detail: trouble.message, fix: trouble.nextStep };
     const detail = error instanceof CmkError ? error.message : describe(describeFailure(error));
-    return { check: name, state: 'failed', detail, fix };
+    return { check: name, state: 'failed', detail, fix: error instanceof CmkError && !fix ? error.nextStep : fix };
   }
 }

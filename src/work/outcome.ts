@@ -65,6 +65,8 @@ export function mayPass(failure: Failure): boolean {
 }
 
 /** `403 AuthorizationFailed: The client … does not have authorization …` */
-export function describe(failure: Failure): string {
-  return `${failure.status ? `${failure.status} ` : ''}${failure.code}: ${failure.message}`.slice(0, 1_000);
+export function describe({ status, code, message }: Failure): string {
+  // The class of the SDK's error says nothing beside a status.
+  const what = [status, status !== undefined && code === 'RestError' ? undefined : code].filter(Boolean).join(' ');
+  return (message === '' ? what : `${what}: ${message}`).slice(0, 1_000);
 }

@@ -13,6 +13,16 @@ function restError(statusCode: number, code: string, headers: Record<string, str
   });
 }
 
+describe('the message', () => {
+  it.each([
+    ['first line\r\nsecond', 'first line'],
+    ['Pagination failed with unexpected statusCode 403', ''],
+    ['Unexpected status code: 404', ''],
+  ])('of %j is %j', (message, told) => {
+    expect(describeFailure(Object.assign(new Error(message), { statusCode: 403 })).message).toBe(told);
+  });
+});
+
 describe('describeFailure', () => {
   it.each([
     ['429', restError(429, 'TooManyRequests', { 'retry-after': '17' }), 'throttled', 17],

@@ -7,6 +7,12 @@ import { CmkError } from '../../src/errors.ts';
 const azure = (statusCode: number, code: string, message = 'said by Azure'): Error =>
   Object.assign(new Error(message), { name: 'RestError', statusCode, code });
 
+const noVault = (code: string, statusCode?: number): Error =>
+  Object.assign(new Error(statusCode ? `Pagination failed with unexpected statusCode ${statusCode}` : `${code} x`), {
+    ...(statusCode ? { name: 'RestError', statusCode } : { code }),
+    request: { url: 'https://kv-nowhere.vault.azure.net/keys/k/versions' },
+  });
+
 describe('explain', () => {
   it.each([
     ['no purge protection', azure(400, 'KeyVaultPolicyError'), 'PurgeProtectionOff', /cmk vault ensure/, 3],
@@ -43,6 +49,23 @@ describe('explain', () => {
       'MissingPermission',
       /firewall/,
       4,
+    ],
+    [
+      'a list that is refused, of which the SDK says no more',
+      azure(403, 'Forbidden', 'Pagination failed with unexpected statusCode 403'),
+      'MissingPermission',
+      /cmk role ensure --assignee me .* firewall/,
+      4,
+    ],
+    ['a vault that there is not', noVault('ENOTFOUND'), 'VaultNotFound', /Check its name/, 3],
+    ['a vault that there is not, by a proxy', noVault('RestError', 502), 'VaultNotFound', /Check its name/, 3],
+    ['a vault that hangs', noVault('ETIMEDOUT'), 'ServiceUnavailable', /run it again/, 5],
+    [
+      'Entra ID out of reach',
+      Object.assign(new Error('network_error: See …'), { name: 'AuthenticationError' }),
+      'ServiceUnavailable',
+      /HTTPS_PROXY/,
+      5,
     ],
     ['throttling', azure(429, 'TooManyRequests'), 'Throttled', /Run it again in 60 s/, 5],
     ['trouble of the service', azure(500, 'InternalServerError'), 'ServiceUnavailable', /cmk doctor/, 5],
@@ -84,6 +107,13 @@ describe('explain', () => {
       message: 'Your sign-in lacks the right Microsoft.Storage/storageAccounts/write on /subscriptions/s.',
       nextStep: expect.stringContaining('Owner or User Access Administrator of /subscriptions/s'),
     });
+  });
+
+  it('names the vault, for the next step to be one that can be run', () => {
+    const request = { url: 'https://kv-files.vault.azure.net/keys/k/versions' };
+    const error = Object.assign(azure(403, 'Forbidden', 'Caller is not authorized.'), { request });
+    expect(explain(error).nextStep).toContain('cmk role ensure --assignee me --vault kv-files;');
+    expect(explain(noVault('ENOTFOUND')).message).toMatch(/^The vault kv-nowhere does not answer: /);
   });
 
   it('leaves our own refusals as they are', () => {

@@ -1,0 +1,40 @@
+/** Why there is no token to be had, and what to do. */
+export interface SignInTrouble {
+  /** `none`: nobody is signed in. `refused`: Entra ID said no. `unreachable`: it could not be asked. */
+  readonly kind: 'none' | 'refused' | 'unreachable';
+  readonly message: string;
+  readonly nextStep: string;
+}
+
+const NAMES = /^(CredentialUnavailable|AggregateAuthentication|AuthenticationRequired|Authentication)Error$/;
+/** What Entra ID says, without the ids of its trace (Microsoft Entra, "Authentication and authorization error codes"). */
+const SAID = /AADSTS\d+: .+?(?= (?:- )?(?:Trace ID|Correlation ID|Timestamp)|$)/m;
+
+/** Reads an error of a credential of @azure/identity; undefined for every other error. */
+export function signInTrouble(error: unknown): SignInTrouble | undefined {
+  if (!(error instanceof Error) || !NAMES.test(error.name)) return undefined;
+  const text = error.message;
+  const [said] = SAID.exec(text) ?? [];
+  const ofEnvironment = /EnvironmentCredential authentication failed/.test(text);
+  if (said) {
+    return {
+      kind: 'refused',
+      message: `Entra ID refused the sign-in${ofEnvironment ? ' of the environment' : ''}: ${said}`,
+      nextStep: ofEnvironment
+        ? 'Correct AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or unset them to use the sign-in of `az login`.'
+        : 'Run `az login` again, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET.',
+    };
+  }
+  if (/network_error/.test(text)) {
+    return {
+      kind: 'unreachable',
+      message: 'Entra ID could not be reached for a token.',
+      nextStep: 'Check the network and its proxy (HTTPS_PROXY), and run it again.',
+    };
+  }
+  return {
+    kind: 'none',
+    message: 'Nobody is signed in to Azure, or the sign-in has expired.',
+    nextStep: 'Run `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET.',
+  };
+}
