@@ -2,6 +2,7 @@ import type { Account } from '../accounts/account.ts';
 import type { KeyUse } from '../accounts/key-use.ts';
 import type { Failure } from '../azure/failure.ts';
 import { type IdentityState, type KeyAccess, keyIdentity } from '../identities/key-access.ts';
+import { parseVault } from '../keys/key-identifier.ts';
 import { findVersion, type KeyVersion, newestUsableVersion, usability } from '../keys/key-versions.ts';
 import { openRevocation } from '../keys/revocation.ts';
 import { describe } from '../work/outcome.ts';
@@ -58,12 +59,17 @@ export function checkAccount(input: CheckInput): Check[] {
   ];
 }
 
+function vaultName({ vaultUri }: KeyUse): string {
+  return parseVault(vaultUri)?.vaultName ?? vaultUri;
+}
+
 function keySource(use: KeyUse): Check {
   return { check: 'key source', state: 'ok', detail: `Key Vault, ${use.vaultUri}/keys/${use.keyName}` };
 }
 
-function keyThere({ key, vault }: CheckInput, use: KeyUse): Check {
+function keyThere({ key, vault, account }: CheckInput, use: KeyUse): Check {
   const check = 'key';
+  const name = vaultName(use);
   if ('failure' in key) {
     const gone = 'value' in vault && vault.value === undefined;
     return gone
@@ -71,9 +77,9 @@ function keyThere({ key, vault }: CheckInput, use: KeyUse): Check {
           check,
           state: 'failed',
           detail: 'The vault is gone, or your sign-in does not see it.',
-          fix: 'az keyvault recover --name <vault>',
+          fix: `az keyvault recover --name ${name}`,
         }
-      : { check, state: 'unknown', detail: unread(key), fix: 'cmk role ensure --assignee me --vault <vault>' };
+      : { check, state: 'unknown', detail: unread(key), fix: `cmk role ensure --assignee me --vault ${name}` };
   }
   const found = key.value;
   if (!found)
@@ -81,7 +87,7 @@ function keyThere({ key, vault }: CheckInput, use: KeyUse): Check {
       check,
       state: 'failed',
       detail: `There is no key ${use.keyName}.`,
-      fix: `az keyvault key recover --vault-name <vault> --name ${use.keyName}`,
+      fix: `az keyvault key recover --vault-name ${name} --name ${use.keyName}`,
     };
   const detail = `${found.kty}${found.size === undefined ? '' : ` ${found.size}`}`;
   const supported = /^RSA(?:-HSM)?$/.test(found.kty) && [2048, 3072, 4096].includes(found.size ?? 0);
@@ -91,12 +97,13 @@ function keyThere({ key, vault }: CheckInput, use: KeyUse): Check {
         check,
         state: 'failed',
         detail: `${detail}: Storage takes RSA of 2048, 3072 or 4096 bits`,
-        fix: 'cmk account change-key',
+        fix: `cmk account change-key ${account.name} --vault ${name} --key <key>`,
       };
 }
 
-function keyUsable({ versions, now }: CheckInput, use: KeyUse): Check {
+function keyUsable({ versions, account, now }: CheckInput, use: KeyUse): Check {
   const check = 'version usable';
+  const rotate = `cmk key rotate ${use.keyName} --vault ${vaultName(use)}`;
   if ('failure' in versions) return { check, state: 'unknown', detail: unread(versions) };
   const revocation = openRevocation(versions.value);
   if (revocation) {
@@ -107,17 +114,17 @@ function keyUsable({ versions, now }: CheckInput, use: KeyUse): Check {
   if (held === undefined) return { check, state: 'unknown', detail: 'Storage does not say which version it uses.' };
   const version = findVersion(versions.value, held);
   if (!version)
-    return { check, state: 'failed', detail: `the key has no version ${held}`, fix: 'cmk account pin, or change-key' };
+    return { check, state: 'failed', detail: `the key has no version ${held}`, fix: `cmk account pin ${account.name}` };
   const state = usability(version, now);
   if (state === 'Usable') return { check, state: 'ok', detail: held };
   if (state === 'Expired') {
-    return { check, state: 'failed', detail: `${held} expired; data is still served`, fix: 'cmk key rotate' };
+    return { check, state: 'failed', detail: `${held} expired; data is still served`, fix: rotate };
   }
   return {
     check,
     state: 'failed',
     detail: `${held} is ${state === 'Disabled' ? 'disabled' : 'not active yet'}`,
-    fix: 'enable the version, or cmk key rotate',
+    fix: `enable the version, or ${rotate}`,
   };
 }
 
