@@ -23,8 +23,8 @@ import {
 export interface VaultTopic {
   readonly resourceGroup: string;
   readonly name: string;
-  /** What it writes dead letters as: a user-assigned identity by its ARM id, its own, or none. */
-  readonly identity: { readonly userAssigned: string } | 'system' | undefined;
+  /** What it may write dead letters as: user-assigned identities by their ARM ids, its own, or none. */
+  readonly identity: { readonly userAssigned: readonly string[] } | 'system' | undefined;
 }
 
 export interface VaultSubscriptions {
@@ -131,12 +131,12 @@ async function findTopic(
 }
 
 function toTopic({ id = '', name = '', identity }: SystemTopic): VaultTopic {
-  const [userAssigned] = Object.keys(identity?.userAssignedIdentities ?? {});
+  const userAssigned = Object.keys(identity?.userAssignedIdentities ?? {});
   const system = identity?.type?.includes('SystemAssigned') ? ('system' as const) : undefined;
   return {
     resourceGroup: parseResourceId(id)?.resourceGroup ?? '',
     name,
-    identity: userAssigned ? { userAssigned } : system,
+    identity: userAssigned.length > 0 ? { userAssigned } : system,
   };
 }
 
@@ -155,26 +155,31 @@ function toEventSubscription(wanted: WantedSubscription, topic: VaultTopic | und
       maxDeliveryAttempts: MAX_DELIVERY_ATTEMPTS,
       eventTimeToLiveInMinutes: TIME_TO_LIVE_MINUTES,
     },
-    ...(wanted.deadLetter ? deadLetter(wanted.deadLetter, topic?.identity) : {}),
+    ...(wanted.deadLetter ? deadLetter(wanted.deadLetter, writerOf(topic?.identity, wanted.functionId)) : {}),
   };
+}
+
+/** Of several identities the app's own, which is deployed beside it: another one has no role on the app's storage. */
+function writerOf(identity: VaultTopic['identity'], functionId: string): string | 'system' | undefined {
+  if (identity === undefined || identity === 'system') return identity;
+  const groupOf = (id: string): string => id.toLowerCase().split('/providers/')[0] ?? '';
+  return identity.userAssigned.find((id) => groupOf(id) === groupOf(functionId)) ?? identity.userAssigned[0];
 }
 
 function deadLetter(
   { storageAccountId, container }: DeadLetterPlace,
-  identity: VaultTopic['identity'],
+  writer: string | 'system' | undefined,
 ): Pick<EventSubscription, 'deadLetterDestination' | 'deadLetterWithResourceIdentity'> {
   const deadLetterDestination: DeadLetterDestinationUnion = {
     endpointType: 'StorageBlob',
     resourceId: storageAccountId,
     blobContainerName: container,
   };
-  if (!identity) return { deadLetterDestination };
+  if (!writer) return { deadLetterDestination };
   return {
     deadLetterWithResourceIdentity: {
       identity:
-        identity === 'system'
-          ? { type: 'SystemAssigned' }
-          : { type: 'UserAssigned', userAssignedIdentity: identity.userAssigned },
+        writer === 'system' ? { type: 'SystemAssigned' } : { type: 'UserAssigned', userAssignedIdentity: writer },
       deadLetterDestination,
     },
   };

@@ -162,9 +162,18 @@ describe('event subscriptions', () => {
 
   it('hang on the system topic where the vault has one', async () => {
     const vault = vaultNamed(world(), 'kv-records');
-    const { events } = them();
+    const { events, identities } = them();
+    const [foreign, own] = await Promise.all(
+      ['rg-keys', 'rg-cmk'].map(async (group) => {
+        const made = await identities.userAssignedIdentities.createOrUpdate(group, 'id-events', {
+          location: 'westeurope',
+        });
+        return made.id ?? '';
+      }),
+    );
     await events.systemTopics.beginCreateOrUpdateAndWait('rg-keys', 'evgt-somewhere', {
       location: 'westeurope',
+      identity: { type: 'UserAssigned', userAssignedIdentities: { [foreign ?? '']: {}, [own ?? '']: {} } },
       source: vault.id,
       topicType: 'Microsoft.KeyVault.vaults',
     });
@@ -173,10 +182,12 @@ describe('event subscriptions', () => {
     }
     const report = await check();
     expect(report.fixes).toHaveLength(3);
-    const names: string[] = [];
-    for await (const { name } of events.systemTopicEventSubscriptions.listBySystemTopic('rg-keys', 'evgt-somewhere'))
-      names.push(name ?? '');
-    expect(names).toHaveLength(3);
+    const writers: (string | undefined)[] = [];
+    const below = events.systemTopicEventSubscriptions.listBySystemTopic('rg-keys', 'evgt-somewhere');
+    for await (const { deadLetterWithResourceIdentity } of below) {
+      writers.push(deadLetterWithResourceIdentity?.identity?.userAssignedIdentity);
+    }
+    expect(writers).toEqual([own, own, own]);
     expect(reasons(await check()).filter((reason) => reason.startsWith('Event'))).toEqual([]);
   });
 });
