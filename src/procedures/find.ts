@@ -34,7 +34,7 @@ export async function findVault(text: string, azure: Azure, where: Where = {}): 
   if (vault) return vault;
   throw new CmkError(
     'VaultNotFound',
-    `There is no key vault ${text}, or your sign-in does not see it.`,
+    `There is no key vault ${text}${placeOf(where)}, or your sign-in does not see it.`,
     'Create it with `cmk vault ensure`, or check name and subscription (`cmk doctor` shows what you see).',
   );
 }
@@ -54,8 +54,8 @@ export async function findAccount(text: string, azure: Azure, where: Where = {})
   if (account) return account;
   throw new CmkError(
     'AccountNotFound',
-    `There is no storage account ${text}, or your sign-in does not see it.`,
-    'Check the name and the subscription, or create it with `cmk account create`.',
+    `There is no storage account ${text}${placeOf(where)}, or your sign-in does not see it.`,
+    'Check name, resource group and subscription (`cmk fleet list --all` shows what you see), or create it with `cmk account create`.',
   );
 }
 
@@ -78,9 +78,18 @@ export async function findIdentity(text: string, azure: Azure, where: Where = {}
   if (identity) return identity;
   throw new CmkError(
     'NotFound',
-    `There is no user-assigned identity ${text}, or your sign-in does not see it.`,
+    `There is no user-assigned identity ${text}${placeOf(where)}, or your sign-in does not see it.`,
     `Create it: cmk identity ensure ${text.split('/').at(-1)} --resource-group <group> --vault <vault>`,
   );
+}
+
+/** Where it was looked for, in words; nothing for everywhere. */
+function placeOf({ subscription, resourceGroup }: Where): string {
+  const places = [
+    resourceGroup === undefined ? [] : [`resource group ${resourceGroup}`],
+    subscription === undefined ? [] : [`subscription ${subscription}`],
+  ].flat();
+  return places.length === 0 ? '' : ` in ${places.join(' of ')}`;
 }
 
 /** The key of a vault that ARM has shown. */
@@ -139,6 +148,7 @@ function nameOfVault(text: string): string {
 }
 
 function idOf(text: string, type: string, { subscription, resourceGroup }: Where): ResourceId | undefined {
+  if (resourceGroup !== undefined) checkName('resourceGroup', resourceGroup);
   if (text.startsWith('/')) {
     const id = parseResourceId(text);
     if (id && id.type.toLowerCase() === type.toLowerCase()) return id;

@@ -43,6 +43,11 @@ export async function listFleet(
 ): Promise<Fleet> {
   const subscriptions = options.subscription ? [options.subscription] : await azure.subscriptions.list();
   const unread: string[] = [];
+  if (subscriptions.length === 0) {
+    unread.push(
+      'Your sign-in sees no subscription: ask for Reader on one, or see by `cmk doctor` who is signed in where.',
+    );
+  }
   const states = new KeyStates({ azure, unread });
   const rows: FleetRow[] = [];
   await pMap(

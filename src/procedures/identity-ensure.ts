@@ -34,8 +34,8 @@ export async function ensureIdentity(wanted: WantedIdentity, { azure, journal }:
     const lacking = resourceGroup ? ['region', '--location <region>'] : ['resource group', '--resource-group <group>'];
     throw new CmkError(
       'ArgumentInvalid',
-      `There is no identity ${name} yet, and to create it a ${lacking[0]} is needed.`,
-      `Add ${lacking[1]}.`,
+      `Your sign-in sees no identity ${name}, and to create it a ${lacking[0]} is needed.`,
+      `Add ${lacking[1]}; or, if it is there, ask for Reader on it.`,
     );
   }
   const id = resourceId(await subscriptionFor(azure, place), resourceGroup, IDENTITY_TYPE, name);

@@ -43,6 +43,16 @@ export async function ensureVault(wanted: WantedVault, procedure: Procedure): Pr
       `${found.name} has access policies instead of role-based access: who may use its keys is said by policies, not roles.`,
     );
   }
+  if (wanted.sku === 'premium' && found.sku !== 'premium') {
+    journal.note(
+      `${found.name} is a standard vault and stays one: for keys in hardware make a premium one under another name.`,
+    );
+  }
+  if (wanted.retentionDays !== undefined) {
+    journal.note(
+      'How long deleted keys can be recovered is settled when a vault is made: --retention-days changes nothing.',
+    );
+  }
   if (plan === 'nothing') {
     journal.found('purge protection and soft delete are on');
     return found;
@@ -103,7 +113,7 @@ export function checkRetention(days: number): void {
 function missing(what: string, option: string, name: string): never {
   throw new CmkError(
     'ArgumentInvalid',
-    `There is no vault ${name} yet, and to create it a ${what} is needed.`,
-    `Add ${option}.`,
+    `Your sign-in sees no vault ${name}, and to create it a ${what} is needed.`,
+    `Add ${option}; or, if it is there, ask for Reader on it.`,
   );
 }

@@ -9,6 +9,7 @@ import { type CmkOptions, runCmk } from '../support/run-cmk.ts';
 
 const procedures = useProcedures();
 
+const UNKNOWN_SUBSCRIPTION = '99999999-9999-9999-9999-999999999999';
 const cmk = (args: readonly string[], options?: CmkOptions) => runCmk(procedures, args, options);
 
 describe('what a command prints', () => {
@@ -119,9 +120,24 @@ describe('exit codes', () => {
     [2, 'a key without its vault', () => ['key', 'status', 'files-key']],
     [2, 'an unknown cloud', () => ['key', 'status', 'k', '--vault', 'kv', '--cloud', 'Mars']],
     [3, 'a refusal', () => ['key', 'status', 'nowhere', '--vault', site().vault.name]],
+    [2, 'a resource group that can be none', () => ['account', 'verify', site().account.name, '-g', 'a/b']],
+    [1, 'a list that is not whole', () => ['fleet', 'list', '--subscription', UNKNOWN_SUBSCRIPTION]],
     [0, 'help', () => ['--help']],
   ])('%i for %s', async (code, _, args) => {
     expect((await cmk(args())).code).toBe(code);
+  });
+
+  it('1 for somebody who sees no subscription, and so no account, with why', async () => {
+    const { code, out } = await cmk(['fleet', 'list'], { as: procedures.stranger() });
+    expect(code).toBe(1);
+    expect(out).toMatch(/^note\tYour sign-in sees no subscription: .*cmk doctor/);
+  });
+
+  it('names where it looked in vain', async () => {
+    const { account } = procedures.site();
+    const { code, err } = await cmk(['account', 'verify', account.name, '-g', 'rg-nowhere']);
+    expect(code).toBe(3);
+    expect(err).toContain(`There is no storage account ${account.name} in resource group rg-nowhere, or your sign-in`);
   });
 
   it('4 for somebody without the right, with what to ask for', async () => {

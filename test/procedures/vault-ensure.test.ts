@@ -56,6 +56,28 @@ describe('vault ensure', () => {
     expect(result.sku).toBe('premium');
   });
 
+  it('says what it cannot change of a vault that is there', async () => {
+    const vault = addVault(procedures.world, procedures.group(), unique('kv-'));
+    const wanted = { name: vault.name, sku: 'premium', retentionDays: 30 } as const;
+    const report = await procedures.run((procedure) => ensureVault(wanted, procedure));
+    expect(texts(report, 'note')).toEqual([
+      `${vault.name} is a standard vault and stays one: for keys in hardware make a premium one under another name.`,
+      'How long deleted keys can be recovered is settled when a vault is made: --retention-days changes nothing.',
+    ]);
+    expect(report.changed).toBe(false);
+  });
+
+  it('does not claim that there is no vault, when the sign-in may only not see it', async () => {
+    const { vault } = procedures.site();
+    const refusal = await procedures.refusal((procedure) => ensureVault({ name: vault.name }, procedure), {
+      as: procedures.stranger(),
+    });
+    expect(refusal).toMatchObject({
+      message: `Your sign-in sees no vault ${vault.name}, and to create it a resource group is needed.`,
+      nextStep: 'Add --resource-group <group>; or, if it is there, ask for Reader on it.',
+    });
+  });
+
   it('turns purge protection on for a vault that is there, and says that it is for good', async () => {
     const vault = addVault(procedures.world, procedures.group(), unique('kv-'), { enablePurgeProtection: false });
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { listFleet } from '../../procedures/fleet-list.ts';
 import type { Cli } from '../cli.ts';
+import { EXIT } from '../exit-codes.ts';
 
 export function addFleetCommands(program: Command, cli: Cli): void {
   const fleet = program.command('fleet').description('every account that your sign-in sees');
@@ -27,7 +28,7 @@ export function addFleetCommands(program: Command, cli: Cli): void {
             ]),
           );
           for (const text of unread) output.entry({ kind: 'note', text });
-          return undefined;
+          return unread.length > 0 ? EXIT.incomplete : EXIT.ok;
         },
       );
     });

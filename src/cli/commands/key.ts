@@ -13,6 +13,7 @@ import { rotateKey } from '../../procedures/key-rotate.ts';
 import { type KeyStatus, keyStatus } from '../../procedures/key-status.ts';
 import { readPrivateKey } from '../../procedures/private-key.ts';
 import { type Cli, type GlobalOptions, seconds } from '../cli.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { changing, duration, expiry, keySize, number, parsed } from '../options.ts';
 import type { Output } from '../output.ts';
 
@@ -124,7 +125,7 @@ async function readOrSay(path: string): Promise<Buffer> {
   }
 }
 
-function showStatus(status: KeyStatus, output: Output): undefined {
+function showStatus(status: KeyStatus, output: Output): ExitCode {
   const { key, versions, revocation, dependents } = status;
   output.text(key);
   if (revocation) output.text(`REVOKED on ${revocation.revokedOn} by ${revocation.revokedBy}`);
@@ -141,4 +142,5 @@ function showStatus(status: KeyStatus, output: Output): undefined {
   for (const { what, detail } of dependents.unread) {
     output.entry({ kind: 'note', text: `There may be more: ${what} could not be read. ${detail}` });
   }
+  return dependents.unread.length > 0 ? EXIT.incomplete : EXIT.ok;
 }
