@@ -1,5 +1,5 @@
 import { describeFailure } from '../azure/failure.ts';
-import { CmkError } from '../errors.ts';
+import { CmkError, SettingsError } from '../errors.ts';
 import { managedVault } from '../keys/managed-vaults.ts';
 import { readSettings } from '../settings.ts';
 import { describe } from '../work/outcome.ts';
@@ -67,10 +67,19 @@ function settings(environment: AppEnvironment): Check[] {
   if (!any) return [];
   try {
     const { vaults } = readSettings(environment);
-    return [{ check: 'settings', state: 'ok', detail: `of the app, with ${vaults.all.length} vaults` }];
+    const number = vaults.all.length;
+    return [{ check: 'settings', state: 'ok', detail: `of the app, with ${number} vault${number === 1 ? '' : 's'}` }];
   } catch (error) {
-    const detail = error instanceof Error ? error.message.replaceAll('\n', ' ') : String(error);
-    return [{ check: 'settings', state: 'failed', detail, fix: 'Correct them: README.md lists them all.' }];
+    if (!(error instanceof SettingsError)) throw error;
+    const missing = error.problems.filter((problem) => /^\S+ is missing\./.test(problem));
+    const wrong = error.problems.filter((problem) => !missing.includes(problem));
+    if (wrong.length > 0) {
+      const fix = 'Correct them: README.md lists them all.';
+      return [{ check: 'settings', state: 'failed', detail: wrong.join(' '), fix }];
+    }
+    const names = missing.map((problem) => problem.split(' ')[0]).join(', ');
+    const detail = `Of the app's, ${names} ${missing.length === 1 ? 'is' : 'are'} missing.`;
+    return [{ check: 'settings', state: 'unknown', detail, fix: 'Only drift check --as-app needs them all.' }];
   }
 }
 

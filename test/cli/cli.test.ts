@@ -240,8 +240,31 @@ describe('doctor', () => {
   });
 
   it('looks at the settings of the app, where there are any', async () => {
-    const { out } = await cmk(['doctor'], { env: { CMK_VAULTS: 'nonsense' } });
+    const { code, out } = await cmk(['doctor'], { env: { CMK_VAULTS: 'nonsense' } });
+    expect(code).toBe(1);
     expect(out).toMatch(/failed\tsettings\t.*CMK_VAULTS/);
+  });
+
+  it.each([
+    [{ AzureWebJobsStorage__accountName: 'stcmkapp' }],
+    [{ CMK_DUAL_CONTROL: 'off' }],
+    [{ CMK_KEY_PASSWORD: 'x' }],
+  ])('blames nobody who needs no more of them than %j', async (env) => {
+    const { code, out } = await cmk(['doctor'], { env });
+    expect(code).toBe(0);
+    expect(out).not.toMatch(/^failed/m);
+  });
+
+  it('blames a setting that is wrong, whatever is missing', async () => {
+    const { code, out } = await cmk(['doctor'], { env: { CMK_DUAL_CONTROL: 'perhaps' } });
+    expect(code).toBe(1);
+    expect(out).toMatch(/^failed\tsettings\t.*CMK_DUAL_CONTROL/m);
+  });
+
+  it('says in the words of Entra ID why the sign-in is refused', async () => {
+    const { code, out } = await cmk(['doctor'], { as: { ...procedures.stranger(), secret: 'wrong' } });
+    expect(code).toBe(1);
+    expect(out).toMatch(/^failed\tsign-in\tEntra ID refused the sign-in: AADSTS7000215: .*\t.*AZURE_CLIENT_SECRET/);
   });
 });
 
