@@ -44,7 +44,7 @@ export async function confirmKey(what: string, name: string, yes: boolean, ask: 
       'Add --yes.',
     );
   }
-  const answer = await ask(`This will ${what} ${name}. Type ${name} to go on: `);
+  const answer = await ask(`This will ${what} ${name}; --dry-run shows what that means. Type ${name} to go on: `);
   if (answer.trim().toLowerCase() === name.toLowerCase()) return;
   throw new CmkError('ConfirmationWrong', 'That is not the name; nothing was changed.', `Type ${name}, or add --yes.`);
 }

@@ -102,6 +102,6 @@ function needsSecondPerson(key: ManagedKey): CmkError {
   return new CmkError(
     'SecondPersonNeeded',
     `You revoked ${key.vault.name}/${key.name}, and a key is restored by somebody else.`,
-    'Ask a second person to run this command, or to call the API.',
+    `Ask a second person to run it: cmk key restore ${key.name} --vault ${key.vault.name}`,
   );
 }

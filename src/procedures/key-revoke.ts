@@ -12,6 +12,8 @@ import { type AppEnvironment, blastRadiusOf } from './blast-radius-of.ts';
 /** A dry run may take its time; a revocation waits no longer than this for what depends on the key. Milliseconds. */
 const DRY_RUN_MS = 60_000;
 const DEPENDENTS_MS = 5_000;
+/** Accounts and other resources that are shown by name; a document has them all. */
+const SHOWN = 20;
 
 export interface RevokeOptions {
   readonly reason: string;
@@ -73,7 +75,7 @@ export async function revoke(
   for (const { version } of closed) await journal.change(`version ${version} disabled`, async () => {});
   const before = result.versions.length - closed.length;
   if (closed.length === 0 && result.complete) journal.found('every version is disabled already');
-  else if (before > 0) journal.found(`${before} versions were disabled before`);
+  else if (before > 0) journal.found(`${count(before, 'version')} disabled before`);
   noteTroubles(key, result, procedure);
 
   const revocation = result.revocation && forReport(result.revocation);
@@ -90,6 +92,11 @@ export async function revoke(
   if (changed && audit !== 'written') journal.note(`Not in the audit trail: ${audit}`);
   if (watched !== 'queued') journal.note(`The app does not watch the effect on the file shares: ${watched}`);
   describeRadius(dependents, procedure);
+  if (result.complete) {
+    const alone = environment.CMK_DUAL_CONTROL?.trim().toLowerCase() === 'off';
+    const who = alone ? '' : ', run by somebody else than you';
+    journal.note(`To give access back: cmk key restore ${key.name} --vault ${key.vault.name}${who}`);
+  }
   const { complete, versions, elapsedMs } = result;
   return { key: key.id, complete, revocation, versions, elapsedMs, dependents, audit };
 }
@@ -128,10 +135,28 @@ function describeRadius(dependents: BlastRadius | undefined, { journal }: Proced
   journal.found(
     `${count(accounts.length, 'storage account')} with ${count(shares, 'file share')} and ${count(otherResources.length, 'other resource')} depend on the key`,
   );
+  const names = [
+    ...accounts.map(({ name, mode, shares: own, scopes }) => {
+      const shown = [
+        ...(mode === 'scopesOnly' ? [] : [own.length === 0 ? 'no file share' : listed('file share', own)]),
+        ...(scopes.length === 0 ? [] : [listed('encryption scope', scopes)]),
+      ];
+      return `${name}: ${shown.join('; ')}`;
+    }),
+    ...otherResources.map(({ name, type }) => `${name}: ${type}`),
+  ];
+  for (const text of names.slice(0, SHOWN)) journal.found(text);
+  if (names.length > SHOWN) journal.found(`and ${names.length - SHOWN} more, which --json shows`);
   if (selfLockout === true) {
     journal.note("The app's own storage is encrypted with this key: while it is revoked the app stands still.");
   }
   for (const { what, detail } of unread) journal.note(`There may be more: ${what} could not be read. ${detail}`);
+}
+
+function listed(noun: string, all: readonly { readonly name: string }[]): string {
+  const names = all.slice(0, 5).map(({ name }) => name);
+  const more = all.length > names.length ? ` and ${all.length - names.length} more` : '';
+  return `${noun}${all.length === 1 ? '' : 's'} ${names.join(', ')}${more}`;
 }
 
 export function forReport({ id, revokedOn, revokedBy }: RevocationStamp): NonNullable<RevokeResult['revocation']> {

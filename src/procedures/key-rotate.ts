@@ -86,7 +86,7 @@ export async function rotateKey(
   if (created && rest) await complete(key, created, rest, azure);
   if (created) journal.found(`newest version of ${name} now: ${created.version}`);
   journal.note(
-    'Automatic accounts follow within a day. The app moves pinned ones at once; without it: cmk account pin <account>',
+    'Automatic accounts follow within a day. The app, where it looks after this vault, moves them all at once; without it: cmk account pin <account>',
   );
   return { from: plan.from.version, to: created?.version };
 }

@@ -88,6 +88,6 @@ export function checkSize(size: number): void {
   throw new CmkError(
     'KeyUnsupported',
     `Storage takes no RSA key of ${size} bits.`,
-    `Choose ${SIZES.join(', ')} bits: --size 3072`,
+    'Take a key of 2048, 3072 or 4096 bits.',
   );
 }

@@ -10,6 +10,7 @@ import { type CmkOptions, runCmk } from '../support/run-cmk.ts';
 const procedures = useProcedures();
 
 const UNKNOWN_SUBSCRIPTION = '99999999-9999-9999-9999-999999999999';
+const IMPORT = ['key', 'import', 'k', '--vault', 'kv', '--file'];
 const cmk = (args: readonly string[], options?: CmkOptions) => runCmk(procedures, args, options);
 
 describe('what a command prints', () => {
@@ -120,6 +121,8 @@ describe('exit codes', () => {
     [2, 'a key without its vault', () => ['key', 'status', 'files-key']],
     [2, 'an unknown cloud', () => ['key', 'status', 'k', '--vault', 'kv', '--cloud', 'Mars']],
     [3, 'a refusal', () => ['key', 'status', 'nowhere', '--vault', site().vault.name]],
+    [2, 'a key file that there is not', () => [...IMPORT, 'nowhere.pem']],
+    [2, 'a folder for a key file', () => [...IMPORT, import.meta.dirname]],
     [2, 'a resource group that can be none', () => ['account', 'verify', site().account.name, '-g', 'a/b']],
     [1, 'a list that is not whole', () => ['fleet', 'list', '--subscription', UNKNOWN_SUBSCRIPTION]],
     [0, 'help', () => ['--help']],
@@ -138,6 +141,11 @@ describe('exit codes', () => {
     const { code, err } = await cmk(['account', 'verify', account.name, '-g', 'rg-nowhere']);
     expect(code).toBe(3);
     expect(err).toContain(`There is no storage account ${account.name} in resource group rg-nowhere, or your sign-in`);
+  });
+
+  it('says in words why a key file cannot be read', async () => {
+    const { err } = await cmk([...IMPORT, 'nowhere.pem']);
+    expect(err).toBe('ArgumentInvalid: nowhere.pem cannot be read: there is no such file.\nCheck path and rights.\n');
   });
 
   it('4 for somebody without the right, with what to ask for', async () => {
@@ -182,6 +190,19 @@ describe('break-glass', () => {
     const right = await cmk(args, { answer: `${site.vault.name}/${site.key}` });
     expect(right.code).toBe(0);
     expect(site.version.enabled).toBe(false);
+  });
+
+  it('shows by name what a revocation would stop', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const { code, out } = await cmk(['key', 'revoke', site.key, '--vault', site.vault.name, '--dry-run']);
+    expect(code).toBe(0);
+    expect(out.split('\n')).toEqual([
+      `planned\tversion ${site.version.version} disabled`,
+      'found\t1 storage account with 1 file share and 0 other resources depend on the key',
+      `found\t${account.name}: file share share1`,
+      '',
+    ]);
   });
 
   it('exits 1 when a version stays open', async () => {

@@ -42,13 +42,18 @@ describe('key revoke and key restore', () => {
     expect([site.version, off, newest].map(({ enabled }) => enabled)).toEqual([false, false, false]);
     expect(newest.tags?.['cmk-revocation']).toContain(first.objectId);
     expect(texts(revoked, 'done')).toHaveLength(2);
+    const restoreIt = `cmk key restore ${site.key} --vault ${site.vault.name}`;
+    expect(texts(revoked, 'note')).toContain(`To give access back: ${restoreIt}, run by somebody else than you`);
 
     const again = await procedures.run(revoking(site), { as: first });
     expect(again.changed).toBe(false);
     expect(texts(again, 'found')).toContain('every version is disabled already');
 
     const same = await procedures.refusal(restoring(site), { as: first });
-    expect(same).toMatchObject({ reason: 'SecondPersonNeeded', nextStep: expect.stringContaining('second person') });
+    expect(same).toMatchObject({
+      reason: 'SecondPersonNeeded',
+      nextStep: `Ask a second person to run it: ${restoreIt}`,
+    });
 
     const restored = await procedures.run(restoring(site), { as: second });
     expect(restored.result).toMatchObject({ complete: true, audit: 'written' });
@@ -98,6 +103,7 @@ describe('key revoke and key restore', () => {
       expect(texts(report, 'planned')).toEqual([`version ${site.version.version} disabled`]);
       expect(texts(report, 'found')).toEqual([
         '1 storage account with 1 file share and 0 other resources depend on the key',
+        `${account.name}: file share share1`,
       ]);
       expect(report.result.dependents?.accounts.map(({ name }) => name)).toEqual([account.name]);
     });

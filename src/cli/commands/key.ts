@@ -116,12 +116,22 @@ export function addKeyCommands(program: Command, cli: Cli): Command {
   return key;
 }
 
+/** Why a file cannot be read, by Node's codes. */
+const UNREADABLE: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'it is a folder',
+  EACCES: 'you may not read it',
+};
+
 async function readOrSay(path: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new CmkError('ArgumentInvalid', `The file cannot be read: ${why}`, 'Check the path.', { cause: error });
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    const why = UNREADABLE[code] ?? message;
+    throw new CmkError('ArgumentInvalid', `${path} cannot be read: ${why}.`, 'Check path and rights.', {
+      cause: error,
+    });
   }
 }
 
