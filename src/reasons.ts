@@ -7,7 +7,6 @@ export const REASONS = {
   SettingsInvalid: 'A setting is missing or wrong; nothing is done until it is right.',
   InvalidMessage: 'A queue message is not one this app writes.',
   Poisoned: 'A message could not be done and was put into the poison queue.',
-  Replayed: 'A message was put back from the poison queue.',
 
   // Events
   EventAccepted: 'An event was checked and put to work.',
@@ -105,7 +104,6 @@ export const REASONS = {
   PoisonMessages: 'Messages that could not be done wait for somebody to look.',
   Unreadable: 'Something could not be read: what it holds is not known.',
   DriftChecked: 'A drift check is done; this record sums it up.',
-  DriftFound: 'A finding that was not there in the check before.',
   DriftFixed: 'A finding was put to mending.',
   DriftFixFailed: 'A finding could not be mended.',
   DriftReportNotWritten: 'The report of a drift check could not be written.',
