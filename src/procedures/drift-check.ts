@@ -25,7 +25,7 @@ export interface DriftOptions {
  * app, and changes nothing anywhere. What goes wrong beside the check, such as a report that cannot be written, is noted
  * in the journal.
  *
- * @throws {@link CmkError} `ArgumentInvalid` when nobody says which vaults
+ * @throws {@link CmkError} `ArgumentInvalid` when nobody says which vaults, or some of the app's alone are named as the app
  * @throws {@link SettingsError} when a setting in the environment is wrong
  */
 export async function checkDrift(options: DriftOptions, { azure, journal }: Procedure): Promise<DriftReport> {
@@ -35,6 +35,14 @@ export async function checkDrift(options: DriftOptions, { azure, journal }: Proc
       'ArgumentInvalid',
       'Which vaults are to be looked at?',
       'Add --vault <vault>, or set CMK_VAULTS to their ARM ids.',
+    );
+  }
+  if (asApp && options.vaults.length > 0) {
+    // Published, a report of some vaults would have everything in the others count as gone.
+    throw new CmkError(
+      'ArgumentInvalid',
+      'As the app does it, the check is of all the vaults that the app looks after.',
+      'Leave --vault out and set CMK_VAULTS as the app has it, or leave --as-app out.',
     );
   }
   const { AzureWebJobsStorage } = environment;

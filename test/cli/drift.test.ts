@@ -110,6 +110,12 @@ describe('cmk drift check --as-app', () => {
     expect(out).not.toContain('Published');
   });
 
+  it('is of all the vaults of the app: a report of some alone would hide what is wrong with the others', async () => {
+    const { code, err } = await cmk(['drift', 'check', '--as-app', '--vault', 'kv-files'], { env: settings() });
+    expect(code).toBe(2);
+    expect(err).toContain('Leave --vault out and set CMK_VAULTS as the app has it');
+  });
+
   it('is refused without the storage of the app', async () => {
     const { AzureWebJobsStorage: _, ...rest } = settings();
     const { code, err } = await cmk(['drift', 'check', '--as-app'], { env: rest });
