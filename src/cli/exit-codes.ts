@@ -16,6 +16,8 @@ export const EXIT = {
   later: 5,
   /** An error that nobody foresaw: please report it. */
   unexpected: 70,
+  /** Ended by Ctrl-C: what is done stays done. SIGHUP and SIGTERM likewise, see `interruptions`. */
+  interrupted: 130,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -35,6 +37,7 @@ const BY_REASON: Partial<Record<Reason, ExitCode>> = {
   RestoreIncomplete: EXIT.incomplete,
   RetirementNotUndone: EXIT.incomplete,
   Unexpected: EXIT.unexpected,
+  Interrupted: EXIT.interrupted,
 };
 
 /** A reason that is not named here is a refusal. */

@@ -40,6 +40,11 @@ export function waiting(command: Command): Command {
   );
 }
 
+/** The vaults that a command looks at. */
+export function vaults(): Option {
+  return new Option('--vault <vault...>', 'vaults to look at').default([], 'those of CMK_VAULTS');
+}
+
 export function inGroup(command: Command, what: string): Command {
   return command
     .option('-g, --resource-group <group>', `resource group ${what}`)

@@ -19,15 +19,38 @@ To encrypt an account with a key of your own, see what would happen, then do it:
   cmk account onboard <account> --vault <vault> --key <key> --identity <identity> --dry-run
   cmk account onboard <account> --vault <vault> --key <key> --identity <identity>
 
-Names are enough; what is not there is created, what is there is kept, and running it again goes on where it ended.
-Each command has its own help: cmk account onboard --help
+Names are enough; what is not there is created, what is there is kept, and
+running it again goes on where it ended. Each command has its own help:
+cmk account onboard --help
 
-Exit codes: 0 done or nothing to do; 1 a check found something, or only a part was done; 2 the command line is not
-right; 3 refused, something has to be different first; 4 not signed in, or a right is missing; 5 Azure could not be
-reached, is throttling, or a role does not count yet: run it again; 70 unforeseen.
+Exit codes:
+  0    done, or nothing to do
+  1    a check found something, or only a part was done
+  2    the command line is not right; nothing was changed
+  3    refused: something has to be different first
+  4    not signed in, or a right is missing
+  5    Azure could not be reached, is throttling, or a role does not count yet:
+       run it again
+  70   unforeseen: run it again with CMK_DEBUG=1, and report it
+  130  interrupted (129 and 143 likewise): run it again, and it goes on
 
-Environment: AZURE_SUBSCRIPTION_ID (where things are created), AZURE_CLOUD, the sign-in's own AZURE_… variables, and
-for what concerns the app, its settings: AzureWebJobsStorage__accountName, CMK_VAULTS, CMK_DUAL_CONTROL.`;
+Environment:
+  AZURE_SUBSCRIPTION_ID      where things are created
+  AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET
+                             a sign-in that goes before that of \`az login\`
+  AZURE_CLOUD                as --cloud
+  CMK_KEY_PASSWORD           password of a file for key import
+  NO_COLOR                   no colours
+  of the app, where a command concerns it:
+  AzureWebJobsStorage__accountName, or AzureWebJobsStorage (a connection string)
+                             its storage: audit trail, queues, drift reports
+  CMK_VAULTS                 its vaults, for doctor and drift check
+  CMK_SUBSCRIPTIONS          where it looks for accounts: key status, revoke
+  CMK_DUAL_CONTROL           off: whoever revoked a key may restore it
+  CMK_FUNCTION_APP_ID, CMK_STORAGE_ACCOUNT_ID
+                             where events ensure has events delivered
+  CMK_AUTOFIX, CMK_RETIRE_AFTER_HOURS
+                             what drift check --as-app mends and retires`;
 
 /** Every command. Nothing runs before it is parsed. */
 export function createProgram(cli: Cli): Command {
@@ -38,11 +61,14 @@ export function createProgram(cli: Cli): Command {
     .option('--subscription <id>', 'look for and create things in this subscription')
     .option('--cloud <name>', 'AzureCloud, AzureUSGovernment or AzureChinaCloud')
     .addHelpText('after', AFTER)
+    .configureHelp({ showGlobalOptions: true })
     .exitOverride();
   program.configureOutput({
     writeOut: (text) => out.write(text),
     writeErr: (text) => err.write(text),
     outputError: () => {}, // `run` tells it as every other error
+    getOutHelpWidth: () => out.columns || 80,
+    getErrHelpWidth: () => err.columns || 80,
   });
   addAccountCommands(program, cli);
   addVaultCommands(program, cli);
@@ -54,5 +80,9 @@ export function createProgram(cli: Cli): Command {
   addAppCommands(program, cli);
   addDoctorCommand(program, cli);
   addCompletionCommands(program, cli);
+  for (const group of program.commands.filter(({ commands }) => commands.length > 0)) {
+    const names = group.commands.map((command) => command.name());
+    group.summary(`${group.description()}: ${names.join(', ')}`);
+  }
   return program;
 }

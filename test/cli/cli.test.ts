@@ -4,7 +4,7 @@ import { promisify, stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { addRoleAssignment } from '../../local/azure/fleet.ts';
 import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
-import { unique, useProcedures } from '../support/procedures.ts';
+import { useProcedures } from '../support/procedures.ts';
 import { type CmkOptions, runCmk } from '../support/run-cmk.ts';
 
 const procedures = useProcedures();
@@ -286,27 +286,6 @@ describe('doctor', () => {
     const { code, out } = await cmk(['doctor'], { as: { ...procedures.stranger(), secret: 'wrong' } });
     expect(code).toBe(1);
     expect(out).toMatch(/^failed\tsign-in\tEntra ID refused the sign-in: AADSTS7000215: .*\t.*AZURE_CLIENT_SECRET/);
-  });
-});
-
-describe('help', () => {
-  it('is enough to onboard an account: the commands that it shows work as they stand there', async () => {
-    const { out } = await cmk(['--help']);
-    const { account, group } = procedures.site();
-    const shown = [...out.matchAll(/^ {2}cmk (account onboard .*)$/gm)].map(([, line = '']) => line);
-    expect(shown).toHaveLength(2);
-    const names: Record<string, string> = {
-      '<account>': account.name,
-      '<vault>': unique('kv-'),
-      '<key>': 'files-key',
-      '<identity>': unique('id-'),
-    };
-    for (const line of shown) {
-      const ran = await cmk(line.split(' ').map((word) => names[word] ?? word));
-      expect(ran).toMatchObject({ code: 0 });
-    }
-    expect(account.encryption.keySource).toBe('Microsoft.Keyvault');
-    expect(group.id).toBe(account.id.split('/providers/')[0]);
   });
 });
 

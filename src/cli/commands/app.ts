@@ -1,4 +1,5 @@
-import { Argument, type Command } from 'commander';
+import { Argument, type Command, Option } from 'commander';
+import { AUDIT_CONTAINER } from '../../audit/audit-storage-client.ts';
 import { appQueues } from '../../azure/app-storage.ts';
 import { readStorageSettings } from '../../settings.ts';
 import { WORK_QUEUES, type WorkQueueName } from '../../work/messages.ts';
@@ -14,6 +15,10 @@ type Receipt = ReturnType<typeof readReceipt>;
 
 // What works on the app's own storage, found by AzureWebJobsStorage or AzureWebJobsStorage__accountName.
 
+const STORAGE = `
+The app's storage is found as the app finds it: AzureWebJobsStorage__accountName
+with your own sign-in, or AzureWebJobsStorage, a connection string.`;
+
 /** A person waits. */
 const RETRY = { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 };
 
@@ -22,6 +27,7 @@ export function addAppCommands(program: Command, cli: Cli): void {
     .command('replay')
     .description("put the messages of one of the app's poison queues back to work")
     .addArgument(new Argument('<queue>', 'the queue that they came from').choices(WORK_QUEUES))
+    .addHelpText('after', `${STORAGE}\nIt takes the role Storage Queue Data Contributor.`)
     .action(async (queue: WorkQueueName, _options: unknown, command: Command) => {
       const globals = command.optsWithGlobals<GlobalOptions>();
       const poison = `${queue}-poison`;
@@ -48,12 +54,14 @@ export function addAppCommands(program: Command, cli: Cli): void {
   audit
     .command('verify')
     .description('check that no record was changed, removed, moved or put in')
-    .option('--container <name>', 'container of the trail')
+    .addHelpText('after', `${STORAGE}\nIt takes the role Storage Blob Data Reader.`)
+    .addOption(new Option('--container <name>', 'container of the trail').default(undefined, AUDIT_CONTAINER))
     .option('--from <day>', 'start with that day (UTC), when older files were deleted on purpose', parsed(readDay))
-    .option('--receipt <seq:hash...>', 'a record that must be there', (text: string, before: Receipt[] = []) => [
-      ...before,
-      parsed(readReceipt)(text),
-    ])
+    .option(
+      '--receipt <seq:hash...>',
+      'a record that must be there, as an earlier check or the log gave it',
+      (text: string, before: Receipt[] = []) => [...before, parsed(readReceipt)(text)],
+    )
     .action(async (options: { container?: string; from?: string; receipt?: Receipt[] }, command: Command) => {
       const globals = command.optsWithGlobals<GlobalOptions>();
       const { container, from, receipt = [] } = options;

@@ -13,9 +13,15 @@ interface BreakGlassArguments {
   vault?: string;
   reason: string;
   ticket?: string;
-  yes: boolean;
+  yes?: boolean;
   dryRun?: boolean;
 }
+
+const AFTER = `
+Needs Key Vault and a token for it, and neither the app nor, with the key's
+identifier, Azure Resource Manager. AzureWebJobsStorage__accountName names the
+app's storage, to have it written into the audit trail. Whoever revoked cannot
+restore, unless CMK_DUAL_CONTROL is off.`;
 
 export function addBreakGlassCommands(key: Command, cli: Cli): void {
   const breakGlass = (name: string): Command =>
@@ -24,7 +30,8 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
       .option('--vault <vault>', 'name, ARM id or URI of its vault')
       .option('--reason <text>', 'why; goes into the audit trail', 'not said')
       .option('--ticket <id>', 'incident or change number')
-      .option('--yes', 'do not ask for the name to be typed', false);
+      .option('--yes', 'do not ask for the name to be typed; needed where nobody can type')
+      .addHelpText('after', AFTER);
 
   breakGlass('revoke')
     .description('BREAK GLASS: disable every version of a key, which shuts every account that uses it')
@@ -34,7 +41,7 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
       const { reason, ticket } = options;
       const { environment } = cli;
       if (!options.dryRun)
-        await confirmKey('revoke', `${managed.vault.name}/${managed.name}`, options.yes, cli.surroundings.ask);
+        await confirmKey('revoke', `${managed.vault.name}/${managed.name}`, options.yes ?? false, cli.surroundings.ask);
       await cli.run(
         command,
         (procedure) =>
@@ -56,7 +63,12 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
       const managed = keyByName(name, options.vault, cli.cloud(globals));
       const { reason, ticket } = options;
       if (!options.dryRun)
-        await confirmKey('restore', `${managed.vault.name}/${managed.name}`, options.yes, cli.surroundings.ask);
+        await confirmKey(
+          'restore',
+          `${managed.vault.name}/${managed.name}`,
+          options.yes ?? false,
+          cli.surroundings.ask,
+        );
       const dualControl = cli.environment.CMK_DUAL_CONTROL?.trim().toLowerCase() !== 'off';
       const app = appRecord(cli.environment, () => cli.credential(globals));
       await cli.run(

@@ -2,12 +2,20 @@ import { Argument, type Command } from 'commander';
 import type { Cli } from '../cli.ts';
 import { complete, completionScript, SHELLS, type Shell } from '../completion.ts';
 
+const AFTER = `
+It completes \`cmk\`, which has to be on the PATH (npm link). Where a shell
+reads it when it starts:
+  bash  eval "$(cmk completion bash)"       in ~/.bashrc
+  zsh   eval "$(cmk completion zsh)"        in ~/.zshrc
+  fish  cmk completion fish | source        in ~/.config/fish/config.fish`;
+
 export function addCompletionCommands(program: Command, cli: Cli): void {
   const { out } = cli.surroundings;
   program
     .command('completion')
-    .description('print a script that completes commands and options: eval "$(cmk completion bash)"')
-    .addArgument(new Argument('<shell>').choices(SHELLS))
+    .description('print a script that completes commands and options')
+    .addArgument(new Argument('<shell>', 'the shell').choices(SHELLS))
+    .addHelpText('after', AFTER)
     .action((shell: Shell) => {
       out.write(`${completionScript(shell)}\n`);
     });

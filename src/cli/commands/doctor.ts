@@ -2,12 +2,13 @@ import type { Command } from 'commander';
 import { examine } from '../../procedures/doctor.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
+import { vaults } from '../options.ts';
 
 export function addDoctorCommand(program: Command, cli: Cli): void {
   program
     .command('doctor')
     .description('check sign-in, subscriptions, vaults, rights and settings')
-    .option('--vault <vault...>', 'vaults to look at (default: those of CMK_VAULTS)', [])
+    .addOption(vaults())
     .action(async (options: { vault: string[] }, command: Command) => {
       await cli.look(
         command,

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { DriftReport } from '../../drift/report.ts';
 import { createEventGrid } from '../../events/event-grid-client.ts';
 import { checkDrift } from '../../procedures/drift-check.ts';
@@ -6,7 +6,7 @@ import { ensureEvents } from '../../procedures/events-ensure.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { count } from '../count.ts';
 import { EXIT } from '../exit-codes.ts';
-import { changing } from '../options.ts';
+import { changing, vaults } from '../options.ts';
 import type { Output } from '../output.ts';
 
 export function addDriftCommands(program: Command, cli: Cli): void {
@@ -15,21 +15,17 @@ export function addDriftCommands(program: Command, cli: Cli): void {
     .command('drift')
     .description('what is, compared with what should be')
     .command('check')
-    .description('check accounts, keys, vaults and the app; changes nothing, and needs no app')
-    .option('--vault <vault...>', 'vaults to look at (default: those of CMK_VAULTS)', [])
-    .option(
-      '--as-app',
-      "as the app does: mend what CMK_AUTOFIX names, and publish the report in the app's storage",
-      false,
-    )
-    .action(async (options: { vault: string[]; asApp: boolean }, command: Command) => {
+    .description('check accounts, keys, vaults and the app; without --as-app it changes nothing, and needs no app')
+    .addOption(vaults())
+    .option('--as-app', "as the app does: mend what CMK_AUTOFIX names, and publish the report in the app's storage")
+    .action(async (options: { vault: string[]; asApp?: boolean }, command: Command) => {
       const credential = cli.credential(command.optsWithGlobals<GlobalOptions>());
-      const { vault: vaults, asApp } = options;
+      const { vault: named, asApp = false } = options;
       let troubles = 0;
       await cli.look(
         command,
         async (procedure) => {
-          const report = await checkDrift({ vaults, asApp, environment, credential }, procedure);
+          const report = await checkDrift({ vaults: named, asApp, environment, credential }, procedure);
           troubles = procedure.journal.entries.filter(({ kind }) => kind === 'note').length;
           return report;
         },
@@ -45,11 +41,17 @@ export function addDriftCommands(program: Command, cli: Cli): void {
   changing(program.command('events').description("the vaults' events").command('ensure'))
     .description('have a vault tell the app of new, expiring and expired keys')
     .requiredOption('--vault <vault>', 'name, ARM id or URI of the vault')
-    .option('--function-app <id>', 'ARM id of the app (default: CMK_FUNCTION_APP_ID)', environment?.CMK_FUNCTION_APP_ID)
-    .option(
-      '--storage <id>',
-      "ARM id of the app's own storage, for dead letters (default: CMK_STORAGE_ACCOUNT_ID)",
-      environment?.CMK_STORAGE_ACCOUNT_ID,
+    .addOption(
+      new Option('--function-app <id>', 'ARM id of the app').default(
+        environment?.CMK_FUNCTION_APP_ID,
+        'CMK_FUNCTION_APP_ID',
+      ),
+    )
+    .addOption(
+      new Option('--storage <id>', "ARM id of the app's own storage, for dead letters").default(
+        environment?.CMK_STORAGE_ACCOUNT_ID,
+        'CMK_STORAGE_ACCOUNT_ID',
+      ),
     )
     .action(async (options: { vault: string; functionApp?: string; storage?: string }, command: Command) => {
       const globals = command.optsWithGlobals<GlobalOptions>();

@@ -8,13 +8,13 @@ export function addFleetCommands(program: Command, cli: Cli): void {
   fleet
     .command('list')
     .description('accounts with their key, mode and version, and how they stand')
-    .option('--all', 'accounts with Microsoft-managed keys too', false)
-    .option('--scopes', 'encryption scopes too (one call more for each account)', false)
-    .action(async (options: { all: boolean; scopes: boolean }, command: Command) => {
+    .option('--all', 'accounts with Microsoft-managed keys too')
+    .option('--scopes', 'encryption scopes too (one call more for each account)')
+    .action(async ({ all = false, scopes = false }: { all?: boolean; scopes?: boolean }, command: Command) => {
       const { subscription } = command.optsWithGlobals<{ subscription?: string }>();
       await cli.look(
         command,
-        (procedure) => listFleet({ subscription, scopes: options.scopes, all: options.all }, procedure),
+        (procedure) => listFleet({ subscription, scopes, all }, procedure),
         ({ rows, unread }, output) => {
           output.table(
             ['ACCOUNT', 'REGION', 'KEY', 'MODE', 'VERSION', 'STATE'],

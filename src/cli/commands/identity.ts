@@ -12,7 +12,7 @@ export function addIdentityCommands(program: Command, cli: Cli): void {
   inGroup(changing(identity.command('ensure')), 'to create it in')
     .argument('<identity>', 'name or ARM id')
     .description(`create a user-assigned identity, and let it use the keys of a vault (${ENCRYPTION_USER.name})`)
-    .requiredOption('--vault <vault>', 'vault whose keys it may use')
+    .requiredOption('--vault <vault>', 'name, ARM id or URI of the vault whose keys it may use')
     .option('--key <key>', 'this key alone, instead of every key of the vault')
     .action(async (name: string, options: { vault: string; key?: string }, command: Command) => {
       const { subscription, resourceGroup, location } = command.optsWithGlobals<{
@@ -35,7 +35,7 @@ export function addIdentityCommands(program: Command, cli: Cli): void {
       `give "${CRYPTO_OFFICER.name}" to yourself (--assignee me), or "${ENCRYPTION_USER.name}" to an identity`,
     )
     .requiredOption('--assignee <who>', 'me; or name, ARM id or principal id of an identity')
-    .requiredOption('--vault <vault>', 'vault that it is given on')
+    .requiredOption('--vault <vault>', 'name, ARM id or URI of the vault that it is given on')
     .option('--key <key>', 'this key alone, instead of every key of the vault')
     .action(async (options: { assignee: string; vault: string; key?: string; wait: number }, command: Command) => {
       await cli.run(command, async (procedure) => {

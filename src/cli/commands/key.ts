@@ -29,7 +29,7 @@ interface EnsureArguments {
 interface ImportArguments {
   file: string;
   passwordFile?: string;
-  hsm: boolean;
+  hsm?: boolean;
   expires?: string;
 }
 
@@ -76,7 +76,7 @@ export function addKeyCommands(program: Command, cli: Cli): Command {
     .description('import key material of your own, from PEM or PFX; a second file makes a new version')
     .requiredOption('--file <path>', 'PEM or PFX file with one RSA private key')
     .option('--password-file <path>', 'file with its password (or set CMK_KEY_PASSWORD)')
-    .option('--hsm', 'into hardware, in a premium vault', false)
+    .option('--hsm', 'into hardware, in a premium vault')
     .action(async (name: string, options: ImportArguments, command: Command) => {
       await cli.run(command, async (procedure) => {
         const expiresOn = options.expires ? parseMoment(options.expires, procedure.azure.now()) : undefined;
@@ -84,13 +84,20 @@ export function addKeyCommands(program: Command, cli: Cli): Command {
           ? (await readOrSay(options.passwordFile)).toString('utf8').replace(/\r?\n$/, '')
           : cli.environment.CMK_KEY_PASSWORD;
         const material = readPrivateKey(await readOrSay(options.file), password);
-        return importKey(keyOf(name, command), material, { hardware: options.hsm, expiresOn }, procedure);
+        return importKey(keyOf(name, command), material, { hardware: options.hsm ?? false, expiresOn }, procedure);
       });
     });
 
   changing(named('rotate'))
-    .description('make a new version; the app moves the accounts')
-    .option('--if-older-than <duration>', 'a newest version that is younger counts as rotated', parsed(seconds), 3_600)
+    .description('make a new version; the app, where it looks after the vault, moves the accounts')
+    .addOption(
+      new Option(
+        '--if-older-than <duration>',
+        'a newest version that is younger counts as rotated; PT0S: rotate anyway',
+      )
+        .argParser(parsed(seconds))
+        .default(3_600, 'PT1H'),
+    )
     .action(async (name: string, options: { ifOlderThan: number }, command: Command) => {
       await cli.run(command, (procedure) => rotateKey(keyOf(name, command), options.ifOlderThan, procedure));
     });
