@@ -14,3 +14,10 @@ export function lasting(stream: Writable): { readonly failure: () => string | un
   });
   return { failure: () => failure };
 }
+
+/** Waits until everything is written, or cannot be, and whoever listens to the stream's errors has heard of it. */
+export function flushed(stream: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write('', () => setImmediate(resolve));
+  });
+}

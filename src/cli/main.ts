@@ -1,7 +1,7 @@
 import { terminalAsk } from './confirm.ts';
 import { EXIT } from './exit-codes.ts';
 import { interruptions } from './interruption.ts';
-import { lasting } from './lasting.ts';
+import { flushed, lasting } from './lasting.ts';
 import { run } from './run.ts';
 
 const out = lasting(process.stdout);
@@ -14,9 +14,9 @@ const code = await run(process.argv.slice(2), {
   ask: terminalAsk(),
   interrupted,
 });
+await flushed(process.stdout);
+const failure = out.failure();
+if (failure) process.stderr.write(`The output could not be written: ${failure}\n`);
+await flushed(process.stderr);
 // A request that nobody waits for any more, to something that hangs, must not keep the command from its end.
-process.stdout.write('', () => {
-  const failure = out.failure();
-  if (failure) process.stderr.write(`The output could not be written: ${failure}\n`);
-  process.stderr.write('', () => process.exit(failure && code === EXIT.ok ? EXIT.incomplete : code));
-});
+process.exit(failure && code === EXIT.ok ? EXIT.incomplete : code);

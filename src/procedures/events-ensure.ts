@@ -79,7 +79,7 @@ function destinationOf({ functionAppId, storageAccountId }: EventsOptions): Want
     throw new CmkError(
       'ArgumentInvalid',
       `${storageAccountId} is not the ARM id of a storage account.`,
-      'Give it with --storage.',
+      'Give it with --storage, or set CMK_STORAGE_ACCOUNT_ID: /subscriptions/<id>/resourceGroups/<group>/providers/Microsoft.Storage/storageAccounts/<account>',
     );
   }
   return { functionAppId: app.id, storageAccountId: storage?.id };

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { addAccount } from '../../local/azure/fleet.ts';
-import { lasting } from '../../src/cli/lasting.ts';
+import { flushed, lasting } from '../../src/cli/lasting.ts';
 import { cmk, startCmk } from '../support/cmk.ts';
 import { eventually } from '../support/eventually.ts';
 import { unique, useProcedures } from '../support/procedures.ts';
@@ -47,7 +47,7 @@ describe('output that cannot be written', () => {
     const stream = failing(code);
     const kept = lasting(stream);
     stream.write('x');
-    await new Promise((resolve) => stream.write('', resolve));
+    await flushed(stream);
     expect(kept.failure()).toBe(failure);
   });
 });
