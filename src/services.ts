@@ -7,6 +7,7 @@ import { auditFiles } from './audit/audit-client.ts';
 import { auditContainer } from './audit/audit-storage-client.ts';
 import { auditTrail, type RecordAudit } from './audit/audit-trail.ts';
 import { appCredential } from './azure/credential.ts';
+import { describeFailure } from './azure/failure.ts';
 import { ARM_READS, Pacer, STORAGE_WRITES } from './azure/pacer.ts';
 import { createFileShares, type FileShares } from './dependents/file-shares-client.ts';
 import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
@@ -20,9 +21,11 @@ import { createIdentities, type Identities } from './identities/identity-client.
 import { createKeyCatalog, type KeyCatalog } from './keys/key-catalog-client.ts';
 import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/key-client.ts';
 import type { Log } from './log.ts';
+import { REASONS } from './reasons.ts';
 import { type Environment, readSettings, type Settings } from './settings.ts';
 import { createVaults, type Vaults } from './vaults/vault-client.ts';
 import { OneAtATime } from './work/one-at-a-time.ts';
+import { describe } from './work/outcome.ts';
 import { createWorkQueue, type WorkQueue } from './work/work-queue-client.ts';
 
 /** Everything a use-case needs from outside: settings, Azure, the queue and time. */
@@ -100,7 +103,7 @@ export function createServices(
       sleep: (ms) => sleep(ms),
       random: Math.random,
       onFailure: (error, entries) => {
-        const message = error instanceof Error ? error.message : String(error);
+        const message = `${REASONS.AuditFailed} ${describe(describeFailure(error))}`;
         for (const entry of entries) log({ level: 'error', reason: 'AuditFailed', message, entry });
       },
     }),

@@ -1,0 +1,37 @@
+import { expect, it } from 'vitest';
+import { dryRunRevoke, handleRevoke } from '../../src/break-glass/handle-revoke.ts';
+import { keyStatus } from '../../src/break-glass/key-status.ts';
+import type { Services } from '../../src/services.ts';
+import { useWire } from '../support/wire.ts';
+import { enabledOf, keyOf, managed, person } from './break-glass-fixture.ts';
+
+// Guards invariant 11 (no self-lockout): who is about to revoke a key that the app's own storage is encrypted with is told
+// so before, by the dry run and by the status of the key; the revocation itself waits for nothing, and says it in its
+// answer. The drift check reports it all along (test/drift).
+const wire = useWire();
+const OWN = 'stcmkapp';
+const LOCKS_OUT = expect.stringContaining("The app's own storage is encrypted with this key");
+const services = (): Services => wire.services({ AzureWebJobsStorage: '', AzureWebJobsStorage__accountName: OWN });
+
+it.each([
+  ['encrypted with the key is said to be locked out', OWN, [LOCKS_OUT]],
+  ['that does not use the key is not', 'stanother', []],
+])("the app's own storage %s, before the key is revoked and after", async (_, name, expected) => {
+  const key = keyOf(wire.azure, 2);
+  const account = key.account('pinned', { name });
+  try {
+    const asked = managed(key, services());
+    const told = (warnings: readonly string[] = []) => warnings.filter((warning) => /own storage is/.test(warning));
+    expect(told((await dryRunRevoke(asked, services())).warnings)).toEqual(expected);
+    expect(told((await keyStatus(asked, services())).warnings)).toEqual(expected);
+    expect(enabledOf(key)).toEqual([true, true]);
+
+    const request = { reason: 'drill', confirm: `${key.vault.name}/${key.name}` };
+    const revoked = await handleRevoke(asked, request, person('revoker'), 'call-1', services(), wire.log);
+    expect(revoked.complete).toBe(true);
+    expect(told(revoked.warnings)).toEqual(expected);
+    expect(enabledOf(key)).toEqual([false, false]);
+  } finally {
+    wire.azure.world.storageAccounts.delete(account.name);
+  }
+});
