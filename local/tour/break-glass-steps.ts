@@ -1,4 +1,5 @@
 import { ShareServiceClient } from '@azure/storage-file-share';
+import type { RestoreResponse, RevokeResponse } from '../../src/break-glass/schemas.ts';
 import type { TourContext } from './context.ts';
 import { short } from './moves.ts';
 import { expectThat, type TourStep } from './step.ts';
@@ -12,12 +13,14 @@ export const breakGlassSteps: readonly TourStep[] = [
   {
     title: 'A dry run of revoking files-key shows what would stop, and changes nothing',
     async run(context) {
-      const { status, body } = await context.api('revoker', 'POST', `${PATH}/revoke?dryRun=true`);
-      expectThat(status === 200 && body.reason === 'DryRun', `The dry run was answered with ${status} ${body.reason}.`);
-      const shares = body.dependents.accounts.flatMap((account: { shares: unknown[] }) => account.shares).length;
+      const { status, body } = await context.api<RevokeResponse>('revoker', 'POST', `${PATH}/revoke?dryRun=true`);
+      const { reason, dependents } = body;
+      expectThat(status === 200 && reason === 'DryRun', `The dry run was answered with ${status} ${reason}.`);
+      expectThat(dependents !== undefined, 'The dry run does not say what depends on the key.');
+      const shares = dependents.accounts.flatMap((account) => account.shares).length;
       const { properties } = await context.keys('kv-files').getKey('files-key');
       expectThat(properties.enabled === true, 'The dry run disabled the key.');
-      return `${body.dependents.accounts.length} accounts with ${shares} file shares, ${body.dependents.otherResources.length} other resources`;
+      return `${dependents.accounts.length} accounts with ${shares} file shares, ${dependents.otherResources.length} other resources`;
     },
   },
   {
@@ -35,15 +38,17 @@ export const breakGlassSteps: readonly TourStep[] = [
     async run(context) {
       await listShare(context);
       const started = Date.now();
-      const { status, body } = await context.api('revoker', 'POST', `${PATH}/revoke`, REVOKE);
-      expectThat(status === 200 && body.complete, `The revocation was answered with ${status} ${body.reason}.`);
-      context.screen.line(`    last version disabled after ${body.elapsedMs} ms; revocation ${body.revocation.id}`);
+      const { status, body } = await context.api<RevokeResponse>('revoker', 'POST', `${PATH}/revoke`, REVOKE);
+      const { complete, reason, revocation, versions = [], elapsedMs } = body;
+      expectThat(status === 200 && complete === true, `The revocation was answered with ${status} ${reason}.`);
+      expectThat(revocation !== undefined, 'The answer does not name the revocation.');
+      context.screen.line(`    last version disabled after ${elapsedMs} ms; revocation ${revocation.id}`);
       const code = await context.until('a file share of stfiles01 to refuse', 20, async () => {
         const refusal = await refusalOf(context);
         return refusal || undefined;
       });
       const seconds = ((Date.now() - started) / 1000).toFixed(1);
-      return `${body.versions.length} versions disabled in ${body.elapsedMs} ms; share1 of stfiles01 refuses (${code}) after ${seconds} s`;
+      return `${versions.length} versions disabled in ${elapsedMs} ms; share1 of stfiles01 refuses (${code}) after ${seconds} s`;
     },
   },
   {
@@ -81,8 +86,9 @@ export const breakGlassSteps: readonly TourStep[] = [
   {
     title: 'A second person restores files-key: what was revoked is enabled, accounts move on, file shares serve again',
     async run(context) {
-      const { status, body } = await context.api('restorer', 'POST', `${PATH}/restore`, RESTORE);
-      expectThat(status === 200 && body.complete, `The restore was answered with ${status} ${body.reason}.`);
+      const { status, body } = await context.api<RestoreResponse>('restorer', 'POST', `${PATH}/restore`, RESTORE);
+      const { complete, reason, versions = [] } = body;
+      expectThat(status === 200 && complete === true, `The restore was answered with ${status} ${reason}.`);
       await context.until('share1 of stfiles01 to serve again', 20, async () =>
         (await refusalOf(context)) === '' ? true : undefined,
       );
@@ -93,7 +99,7 @@ export const breakGlassSteps: readonly TourStep[] = [
       });
       const again = await context.api('restorer', 'POST', `${PATH}/restore`, RESTORE);
       expectThat(again.status === 200 && again.body.reason === 'NothingToRestore', 'Restoring twice did something.');
-      return `${body.versions.length} versions enabled; share1 of stfiles01 serves; accounts on ${short(newest)}`;
+      return `${versions.length} versions enabled; share1 of stfiles01 serves; accounts on ${short(newest)}`;
     },
   },
 ];

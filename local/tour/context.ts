@@ -72,7 +72,12 @@ export class TourContext {
   }
 
   /** Calls the app's API as one of the local tenant's sign-ins, or without a token. */
-  async api(signIn: string | undefined, method: 'GET' | 'POST', path: string, body?: unknown): Promise<ApiAnswer> {
+  async api<Body = object>(
+    signIn: string | undefined,
+    method: 'GET' | 'POST',
+    path: string,
+    body?: unknown,
+  ): Promise<ApiAnswer<Body>> {
     const token = signIn && (await this.#token(signIn));
     const response = await fetch(`${this.variable('CMK_API')}${path}`, {
       method,
@@ -124,8 +129,8 @@ export class TourContext {
   }
 }
 
-export interface ApiAnswer {
+export interface ApiAnswer<Body> {
   readonly status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: an answer of the API as any client sees it, looked at field by field
-  readonly body: any;
+  /** It may be a problem instead: whoever looks at a field makes sure that it is there. */
+  readonly body: Partial<Omit<Body, 'reason'>> & { readonly reason?: string };
 }

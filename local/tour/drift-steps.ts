@@ -109,10 +109,10 @@ export const driftSteps: readonly TourStep[] = [
 ];
 
 async function check(context: TourContext): Promise<DriftReport> {
-  const { status, body } = await context.api('operator', 'POST', '/drift');
+  const { status, body } = await context.api<DriftReport>('operator', 'POST', '/drift');
   if (status === 202) {
     return context.until('the drift report', 60, async () => {
-      const later = await context.api('operator', 'GET', `/drift/${body.id}`);
+      const later = await context.api<DriftReport>('operator', 'GET', `/drift/${body.id}`);
       return later.status === 200 ? (later.body as DriftReport) : undefined;
     });
   }
