@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// Tests that take their time: processes killed and started again, time-outs lived through, each drift over the wire. `.ci/run` runs them too.
+// Tests that take their time: processes killed and started again, time-outs lived through, fuzzing, each drift over the wire. `.ci/run` runs them too.
 export default defineConfig({
   test: {
     include: ['test/**/*.slow.test.ts'],
