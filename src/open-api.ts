@@ -6,7 +6,7 @@ import {
   REVOKE_REQUEST,
   REVOKE_RESPONSE,
 } from './break-glass/schemas.ts';
-import { DRIFT_OPERATIONS, DRIFT_RESPONSES } from './drift/openapi.ts';
+import { DRIFT_OPERATIONS, DRIFT_RESPONSES } from './drift/http/openapi.ts';
 import { buildOpenApi, type Operation } from './http/openapi.ts';
 
 const NAMES = [

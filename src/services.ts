@@ -7,11 +7,11 @@ import { auditFiles } from './audit/audit-client.ts';
 import { auditContainer } from './audit/audit-storage-client.ts';
 import { auditTrail, type RecordAudit } from './audit/audit-trail.ts';
 import { appCredential } from './azure/credential.ts';
-import { describeFailure } from './azure/failure.ts';
+import { describe, describeFailure } from './azure/failure.ts';
 import { ARM_READS, Pacer, STORAGE_WRITES } from './azure/pacer.ts';
 import { createFileShares, type FileShares } from './dependents/file-shares-client.ts';
 import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
-import { createDriftStorage, type DriftStorage } from './drift/drift-storage-client.ts';
+import { createDriftStorage, type DriftStorage } from './drift/store/drift-storage-client.ts';
 import { createEffectStore, type EffectStore } from './effect/effect-store-client.ts';
 import { createFileService, type FileService } from './effect/file-service-client.ts';
 import { createEventGrid, type EventGrid } from './events/event-grid-client.ts';
@@ -22,10 +22,9 @@ import { createKeyCatalog, type KeyCatalog } from './keys/key-catalog-client.ts'
 import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/key-client.ts';
 import type { Log } from './log.ts';
 import { REASONS } from './reasons.ts';
-import { type Environment, readSettings, type Settings } from './settings.ts';
+import { type Environment, readSettings, type Settings } from './settings/settings.ts';
 import { createVaults, type Vaults } from './vaults/vault-client.ts';
 import { OneAtATime } from './work/one-at-a-time.ts';
-import { describe } from './work/outcome.ts';
 import { createWorkQueue, type WorkQueue } from './work/work-queue-client.ts';
 
 /** Everything a use-case needs from outside: settings, Azure, the queue and time. */

@@ -3,9 +3,10 @@ import { describeFailure, type Failure } from '../azure/failure.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { Services } from '../services.ts';
+import type { Settings } from '../settings/settings.ts';
 import { type Account, pacingCell } from './account.ts';
 import { accountKeyUse, scopeKeyUse, usesKey } from './key-use.ts';
+import type { StorageAccounts } from './storage-client.ts';
 
 /** Subscriptions that are listed at the same time, and accounts whose scopes are. */
 const CONCURRENCY = 8;
@@ -40,7 +41,7 @@ export interface Inventory {
 export async function findDependents(
   key: ManagedKey,
   subscriptions: readonly string[],
-  services: Pick<Services, 'accounts' | 'settings'>,
+  services: { readonly accounts: StorageAccounts; readonly settings: Settings },
   found: (account: Account) => Promise<void>,
 ): Promise<Inventory> {
   const unreadableSubscriptions: UnreadableSubscription[] = [];

@@ -1,7 +1,7 @@
 import type { Encryption } from '@azure/arm-storage';
 import { compareAge, findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
-import { openRevocation } from '../keys/revocation.ts';
 import type { Reason } from '../reasons.ts';
+import { openRevocation } from '../revocation/revocation.ts';
 import type { KeyUse } from './key-use.ts';
 
 /** What to do about one use of a key, and why. */

@@ -1,7 +1,6 @@
 import { describeFailure } from '../azure/failure.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import type { Log } from '../log.ts';
-import type { Services } from '../services.ts';
 import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { type Account, pacingCell } from './account.ts';
@@ -9,6 +8,7 @@ import { READS_PER_ACCOUNT } from './dispatcher.ts';
 import { accountKeyUse, usesKey } from './key-use.ts';
 import { reconcileScopes } from './reconcile-scopes.ts';
 import { type ReconcileServices, Reconciliation } from './reconciliation.ts';
+import type { StorageAccounts } from './storage-client.ts';
 
 /** A turn further away than this is waited for in the queue, where waiting costs nothing. Milliseconds. */
 const LONGEST_WAIT_MS = 5_000;
@@ -82,7 +82,7 @@ async function reconcile(
   }
 }
 
-async function readAccount(id: ResourceId, accounts: Services['accounts']): Promise<Account | undefined> {
+async function readAccount(id: ResourceId, accounts: StorageAccounts): Promise<Account | undefined> {
   try {
     return await accounts.get(id);
   } catch (error) {

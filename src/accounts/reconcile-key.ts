@@ -1,19 +1,31 @@
-import { keepRevoked } from '../break-glass/keep-revoked.ts';
+import type { RecordAudit } from '../audit/audit-trail.ts';
+import { describe, mayPass } from '../azure/failure.ts';
+import type { Keys } from '../keys/key-client.ts';
 import { newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
-import type { Services } from '../services.ts';
+import { keepRevoked } from '../revocation/keep-revoked.ts';
+import type { Settings } from '../settings/settings.ts';
 import { ACCOUNT_WORK, type AccountWork, KEY_WORK, type KeyWork } from '../work/messages.ts';
-import { DONE, describe, mayPass, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import type { WorkQueue } from '../work/work-queue-client.ts';
 import type { Account } from './account.ts';
 import { Dispatcher, LISTS_PER_SECOND, WRITES_PER_SECOND } from './dispatcher.ts';
 import { findDependents, type Inventory } from './inventory.ts';
+import type { StorageAccounts } from './storage-client.ts';
+import type { Subscriptions } from './subscriptions-client.ts';
 
-export type ReconcileKeyServices = Pick<
-  Services,
-  'settings' | 'keys' | 'accounts' | 'subscriptions' | 'queue' | 'audit' | 'now' | 'sleep'
->;
+export type ReconcileKeyServices = {
+  readonly settings: Settings;
+  readonly keys: Keys;
+  readonly accounts: StorageAccounts;
+  readonly subscriptions: Subscriptions;
+  readonly queue: WorkQueue;
+  readonly audit: RecordAudit;
+  readonly now: () => Date;
+  readonly sleep: (ms: number) => Promise<void>;
+};
 
 /** An account that could not be looked at is tried again after so many seconds, unless Azure says when. */
 const LATER_SECONDS = 15;

@@ -1,21 +1,33 @@
-import { describeFailure } from '../azure/failure.ts';
+import type { RecordAudit } from '../audit/audit-trail.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
+import type { Pacer } from '../azure/pacer.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import type { Keys } from '../keys/key-client.ts';
 import { formatKeyIdentifier } from '../keys/key-identifier.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log, LogLevel } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
-import type { Services } from '../services.ts';
+import type { Settings } from '../settings/settings.ts';
 import type { Cause } from '../work/messages.ts';
-import { DONE, describe, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import type { OneAtATime } from '../work/one-at-a-time.ts';
+import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { Account } from './account.ts';
 import { accountKeyUse, type KeyUse, usesKey } from './key-use.ts';
 import { planKeyUse, withKeyVersion } from './plan.ts';
+import type { StorageAccounts } from './storage-client.ts';
 
-export type ReconcileServices = Pick<
-  Services,
-  'settings' | 'keys' | 'accounts' | 'audit' | 'pacer' | 'readPacer' | 'oneAtATime' | 'now' | 'sleep'
->;
+export type ReconcileServices = {
+  readonly settings: Settings;
+  readonly keys: Keys;
+  readonly accounts: StorageAccounts;
+  readonly audit: RecordAudit;
+  readonly pacer: Pacer;
+  readonly readPacer: Pacer;
+  readonly oneAtATime: OneAtATime;
+  readonly now: () => Date;
+  readonly sleep: (ms: number) => Promise<void>;
+};
 
 /** How long a move waits for the audit trail, in milliseconds. */
 const AUDIT_WAIT_MS = 10_000;

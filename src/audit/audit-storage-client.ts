@@ -1,7 +1,7 @@
 import type { TokenCredential } from '@azure/identity';
 import type { ContainerClient } from '@azure/storage-blob';
 import { appBlobs } from '../azure/app-storage.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 
 /** Container of the audit trail in the app's own storage. */
 export const AUDIT_CONTAINER = 'cmk-audit';

@@ -109,3 +109,15 @@ function asRecord(value: unknown): Record<string, unknown> {
 function asNumber(value: unknown): number | undefined {
   return typeof value === 'number' ? value : undefined;
 }
+
+/** Whether the same request may be taken later without anybody doing anything about it. */
+export function mayPass(failure: Failure): boolean {
+  return ['throttled', 'unavailable', 'conflict', 'unexpected'].includes(failure.kind);
+}
+
+/** `403 AuthorizationFailed: The client … does not have authorization …` */
+export function describe({ status, code, message }: Failure): string {
+  // The class of the SDK's error says nothing beside a status.
+  const what = [status, status !== undefined && code === 'RestError' ? undefined : code].filter(Boolean).join(' ');
+  return (message === '' ? what : `${what}: ${message}`).slice(0, 1_000);
+}

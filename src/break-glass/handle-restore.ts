@@ -1,18 +1,17 @@
-import { describeFailure } from '../azure/failure.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
 import type { Caller } from '../http/caller.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
+import { inTime, watchEffect, writeDown } from '../revocation/record-revocation.ts';
+import { KeyNotRecoveredError, type KeyRestoration, restoreKey } from '../revocation/restore-key.ts';
 import type { Services } from '../services.ts';
 import { KEY_WORK } from '../work/messages.ts';
-import { describe } from '../work/outcome.ts';
-import { recordOf } from './answer.ts';
-import { inTime, watchEffect, writeDown } from './beside.ts';
-import { noSuchKey, unreadable } from './call.ts';
-import { preflight } from './preflight.ts';
-import { KeyNotRecoveredError, type KeyRestoration, restoreKey } from './restore-key.ts';
+import { noSuchKey, unreadable } from './key-of-route.ts';
+import { preflight } from './restore-preflight.ts';
 import type { RestoreRequest, RestoreResponse } from './schemas.ts';
+import { recordOf } from './to-json.ts';
 import { auditWarning } from './warnings.ts';
 
 /**

@@ -1,17 +1,17 @@
+import { describe } from '../azure/failure.ts';
 import { timeBoxed } from '../azure/time-box.ts';
 import { readBlastRadius } from '../dependents/blast-radius.ts';
 import type { Caller } from '../http/caller.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
+import { inTime, watchEffect, writeDown } from '../revocation/record-revocation.ts';
+import { type KeyRevocation, revokeKey } from '../revocation/revoke-key.ts';
+import { reportVersions } from '../revocation/version-report.ts';
 import type { Services } from '../services.ts';
-import { describe } from '../work/outcome.ts';
-import { dependentsOf, recordOf } from './answer.ts';
-import { inTime, watchEffect, writeDown } from './beside.ts';
-import { listOrRefuse, noSuchKey, unreadable } from './call.ts';
-import { type KeyRevocation, revokeKey } from './revoke-key.ts';
+import { listOrRefuse, noSuchKey, unreadable } from './key-of-route.ts';
 import type { RevokeRequest, RevokeResponse } from './schemas.ts';
-import { reportVersions } from './version-report.ts';
+import { dependentsOf, recordOf } from './to-json.ts';
 import { auditWarning, lockoutWarning, unrecordedWarning } from './warnings.ts';
 
 /** A dry run may take its time; a revocation waits no longer than this for what depends on the key. Milliseconds. */

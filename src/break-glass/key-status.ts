@@ -1,13 +1,13 @@
 import { timeBoxed } from '../azure/time-box.ts';
 import { readBlastRadius } from '../dependents/blast-radius.ts';
+import { readEffect } from '../effect/effect-of-key.ts';
 import { compareAge, newestUsableVersion, usability } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { openRevocation, revocationOf } from '../keys/revocation.ts';
+import { openRevocation, revocationOf } from '../revocation/revocation.ts';
 import type { Services } from '../services.ts';
-import { dependentsOf, recordOf } from './answer.ts';
-import { listOrRefuse, noSuchKey } from './call.ts';
-import { readEffect } from './effect-of-key.ts';
+import { listOrRefuse, noSuchKey } from './key-of-route.ts';
 import type { KeyStatus } from './schemas.ts';
+import { dependentsOf, recordOf } from './to-json.ts';
 import { lockoutWarning } from './warnings.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { BlastRadius } from '../dependents/blast-radius.ts';
-import type { KeyRevocation } from './revoke-key.ts';
+import type { KeyRevocation } from '../revocation/revoke-key.ts';
 
 export function lockoutWarning({ selfLockout }: BlastRadius): string[] {
   if (selfLockout !== true) return [];

@@ -1,7 +1,6 @@
-import { describeFailure, type Failure } from '../azure/failure.ts';
+import { describe, describeFailure, type Failure } from '../azure/failure.ts';
 import { CmkError } from '../errors.ts';
-import { signInTrouble } from '../procedures/sign-in.ts';
-import { describe } from '../work/outcome.ts';
+import { signInTrouble } from '../operations/sign-in.ts';
 
 export interface AppStoragePlace {
   /** `queue key-work-poison`. */

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { AUDIT_CONTAINER } from '../audit/audit-storage-client.ts';
 import { operatorCredential } from '../azure/credential.ts';
 import { CmkError } from '../errors.ts';
-import { type Environment, readStorageSettings } from '../settings.ts';
+import { type Environment, readStorageSettings } from '../settings/settings.ts';
 import { printTrail, readDay, readReceipt, readTrail } from './audit-report.ts';
 
 export const USAGE = `Checks the audit trail: that no record was changed, removed, moved or put in.

@@ -1,8 +1,7 @@
-import { describeFailure, type Failure } from '../azure/failure.ts';
+import { describe, describeFailure, type Failure } from '../azure/failure.ts';
 import { CmkError } from '../errors.ts';
-import { signInTrouble } from '../procedures/sign-in.ts';
+import { signInTrouble } from '../operations/sign-in.ts';
 import type { Reason } from '../reasons.ts';
-import { describe } from '../work/outcome.ts';
 
 /** An error as a person is told it. */
 export interface Explanation {

@@ -1,7 +1,7 @@
+import { flushed, lasting } from './broken-pipe.ts';
 import { terminalAsk } from './confirm.ts';
 import { EXIT } from './exit-codes.ts';
 import { interruptions } from './interruption.ts';
-import { flushed, lasting } from './lasting.ts';
 import { run } from './run.ts';
 
 const out = lasting(process.stdout);

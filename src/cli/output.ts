@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
-import type { Check } from '../procedures/checklist.ts';
-import type { Entry, Report } from '../procedures/journal.ts';
+import type { Check } from '../operations/account/checklist.ts';
+import type { Entry, Report } from '../operations/journal.ts';
 import type { Explanation } from './explain.ts';
 import { tableLines } from './table.ts';
 

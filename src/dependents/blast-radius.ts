@@ -2,18 +2,20 @@ import type { Account } from '../accounts/account.ts';
 import { findDependents } from '../accounts/inventory.ts';
 import { accountKeyUse, scopeKeyUse, usesKey } from '../accounts/key-use.ts';
 import type { StorageAccounts } from '../accounts/storage-client.ts';
+import type { Subscriptions } from '../accounts/subscriptions-client.ts';
+import { describe } from '../azure/failure.ts';
 import { parseResourceId, type ResourceId, sameResource } from '../azure/resource-id.ts';
 import { untilAborted } from '../azure/time-box.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
-import type { Services } from '../services.ts';
-import { describe } from '../work/outcome.ts';
+import { ownStorage } from '../settings/own-storage.ts';
+import type { Settings } from '../settings/settings.ts';
 import type { DependentAccount, DependentScope, OtherDependent, Unread } from './dependent.ts';
-import type { FileShare } from './file-shares-client.ts';
-import { keyUseQuery, keyUses } from './key-paths.ts';
+import type { FileShare, FileShares } from './file-shares-client.ts';
+import { Parts } from './gathering.ts';
 import { limited } from './limit.ts';
-import { ownStorage } from './own-storage.ts';
-import { Parts } from './parts.ts';
+import type { ResourceGraph } from './resource-graph-client.ts';
+import { keyUseQuery, keyUses } from './resource-graph-query.ts';
 
 /** Accounts whose shares and encryption scopes are read at the same time. */
 const CONCURRENCY = 8;
@@ -33,10 +35,13 @@ export interface BlastRadius {
   readonly unread: readonly Unread[];
 }
 
-export type BlastRadiusServices = Pick<
-  Services,
-  'settings' | 'accounts' | 'subscriptions' | 'shares' | 'resourceGraph'
->;
+export type BlastRadiusServices = {
+  readonly settings: Settings;
+  readonly accounts: StorageAccounts;
+  readonly subscriptions: Subscriptions;
+  readonly shares: FileShares;
+  readonly resourceGraph: ResourceGraph;
+};
 
 /**
  * Reads what depends on a key. It never throws: what cannot be read is listed in `unread`. When the signal aborts it

@@ -2,10 +2,23 @@ import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../accounts/ke
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import { untilAborted } from '../azure/time-box.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { VersionUse, VersionUsers } from '../keys/retirement.ts';
 import { type BlastRadiusServices, readBlastRadius } from './blast-radius.ts';
+import { Parts } from './gathering.ts';
 import { limited } from './limit.ts';
-import { Parts } from './parts.ts';
+
+/** Who uses which version of a key, as far as it could be read. */
+export interface VersionUsers {
+  readonly uses: readonly VersionUse[];
+  /** What is not known, one sentence each; empty: everything is. */
+  readonly gaps: readonly string[];
+}
+
+export interface VersionUse {
+  /** ARM id of an account, of an encryption scope or of another resource. */
+  readonly who: string;
+  /** Lower case: the version it is held at, and the one that it shows to be in use. */
+  readonly versions: readonly string[];
+}
 
 /** Accounts that are read at the same time. */
 const CONCURRENCY = 8;

@@ -1,21 +1,31 @@
 import pMap from 'p-map';
 import { Dispatcher, WRITES_PER_SECOND } from '../accounts/dispatcher.ts';
-import { describeFailure } from '../azure/failure.ts';
+import type { RecordAudit } from '../audit/audit-trail.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
+import type { EventGrid } from '../events/event-grid-client.ts';
 import { judgeSubscriptions, subscriptionName, wantedSubscriptions } from '../events/subscription.ts';
-import { rotateNearExpiry } from '../keys/rotate-near-expiry.ts';
+import type { Keys } from '../keys/key-client.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
-import type { Services } from '../services.ts';
+import { rotateNearExpiry } from '../rotation/rotate-near-expiry.ts';
+import type { Settings } from '../settings/settings.ts';
 import { ACCOUNT_WORK } from '../work/messages.ts';
-import { describe } from '../work/outcome.ts';
-import type { Mend } from './check.ts';
+import type { WorkQueue } from '../work/work-queue-client.ts';
+import type { Mend } from './checks/check.ts';
 import type { Finding, Fix } from './report.ts';
 
 const CONCURRENCY = 8;
 
 type AccountMend = Extract<Mend, { kind: 'account' }> & { readonly since: string; readonly subscriptionId: string };
 
-export type FixServices = Pick<Services, 'settings' | 'queue' | 'eventGrid' | 'keys' | 'audit' | 'now'>;
+export type FixServices = {
+  readonly settings: Settings;
+  readonly queue: WorkQueue;
+  readonly eventGrid: EventGrid;
+  readonly keys: Keys;
+  readonly audit: RecordAudit;
+  readonly now: () => Date;
+};
 
 /**
  * Mends what CMK_AUTOFIX names, through the same paths as everything else: accounts are put to work in the queue, and

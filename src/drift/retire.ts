@@ -1,15 +1,14 @@
-import { describeFailure } from '../azure/failure.ts';
+import type { RecordAudit } from '../audit/audit-trail.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Log, LogLevel } from '../log.ts';
+import { REASONS, type Reason } from '../reasons.ts';
 import {
   type Retirement as Retired,
   type RetireServices,
   retirementEntry,
   retireUnused,
-} from '../keys/retire-versions.ts';
-import type { Log, LogLevel } from '../log.ts';
-import { REASONS, type Reason } from '../reasons.ts';
-import type { Services } from '../services.ts';
-import { describe } from '../work/outcome.ts';
+} from '../retirement/retire-versions.ts';
 import type { Retirement } from './report.ts';
 
 /** How long one look at a whole fleet may take, in milliseconds. */
@@ -25,7 +24,7 @@ const AUDIT_TIMEOUT_MS = 5_000;
 export async function retireVersions(
   key: ManagedKey,
   run: { readonly id: string; readonly signal?: AbortSignal | undefined },
-  services: RetireServices & Pick<Services, 'audit'>,
+  services: RetireServices & { readonly audit: RecordAudit },
   log: Log,
 ): Promise<Retirement[]> {
   const hours = services.settings.drift.retireAfterHours;
@@ -52,7 +51,7 @@ async function writeDown(
   key: ManagedKey,
   retired: Done,
   correlationId: string,
-  services: Pick<Services, 'audit'>,
+  services: { readonly audit: RecordAudit },
   log: Log,
 ): Promise<Retirement> {
   const { level, reason, outcome, detail } = inWords(retired);

@@ -1,26 +1,28 @@
 import pMap from 'p-map';
-import { ownStorage } from '../dependents/own-storage.ts';
+import { known, readPart, type UnreadPart } from '../azure/read-or-why.ts';
 import { wantedSubscriptions } from '../events/subscription.ts';
-import { planKeepRevoked } from '../keys/revocation.ts';
 import type { Log } from '../log.ts';
+import { planKeepRevoked } from '../revocation/revocation.ts';
 import type { Services } from '../services.ts';
+import { ownStorage } from '../settings/own-storage.ts';
+import type { Settings } from '../settings/settings.ts';
 import { KEY_WORK } from '../work/messages.ts';
-import { APP_CHECKS, KEY_CHECKS, VAULT_CHECKS } from './checks.ts';
-import { countFindings, evaluate, exemptionStates, unseenFindings, withHistory } from './evaluate.ts';
+import type { WorkQueue } from '../work/work-queue-client.ts';
+import { APP_CHECKS, KEY_CHECKS, VAULT_CHECKS } from './checks/checks.ts';
+import { countFindings, evaluate, exemptionStates, unseenFindings, withHistory } from './checks/evaluate.ts';
+import type { KeySubject, Rules } from './checks/subjects.ts';
 import { fix } from './fixes.ts';
-import { GatheredIdentities } from './gather-identities.ts';
-import { GatheredKeys, unreadOfKeys } from './gather-keys.ts';
-import type { SubscriptionContext } from './gather-subscription.ts';
-import { gatherSubscriptions } from './gather-subscriptions.ts';
-import { gatherVaults } from './gather-vaults.ts';
-import { known, readPart, type UnreadPart } from './part.ts';
-import { publishReport } from './publish-report.ts';
+import { GatheredIdentities } from './gather/gather-identities.ts';
+import { GatheredKeys, unreadOfKeys } from './gather/gather-keys.ts';
+import type { SubscriptionContext } from './gather/gather-subscription.ts';
+import { gatherSubscriptions } from './gather/gather-subscriptions.ts';
+import { gatherVaults } from './gather/gather-vaults.ts';
+import { nextRound, scopeTurns } from './gather/scope-turns.ts';
 import type { DriftReport } from './report.ts';
 import { retireVersions } from './retire.ts';
-import { begin, end, type RunningCheck } from './running-check.ts';
-import { nextRound, scopeTurns } from './scope-turns.ts';
-import type { KeySubject, Rules } from './subjects.ts';
-import type { SubscriptionResult } from './subscription-result.ts';
+import { publishReport } from './store/publish-report.ts';
+import { begin, end, type RunningCheck } from './store/running-check.ts';
+import type { SubscriptionResult } from './store/subscription-result.ts';
 
 /** Keys that are read at the same time. */
 const CONCURRENCY = 8;
@@ -173,7 +175,7 @@ async function makeReport(run: DriftRun, startedOn: Date, services: Services, lo
   };
 }
 
-function rulesOf({ settings }: Pick<Services, 'settings'>, now: Date): Rules {
+function rulesOf({ settings }: { readonly settings: Settings }, now: Date): Rules {
   const { drift, refreshAutomatic } = settings;
   const { functionAppId, storageAccountId } = drift;
   const wanted = functionAppId === undefined ? undefined : wantedSubscriptions({ functionAppId, storageAccountId });
@@ -196,7 +198,7 @@ function sawEveryUser({ unread }: SubscriptionResult): boolean {
 async function keepShut(
   keys: readonly KeySubject[],
   id: string,
-  { queue, now }: Pick<Services, 'queue' | 'now'>,
+  { queue, now }: { readonly queue: WorkQueue; readonly now: () => Date },
   log: Log,
 ): Promise<void> {
   for (const { key, versions } of keys) {

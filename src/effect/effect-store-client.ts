@@ -4,7 +4,7 @@ import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
 import { appBlobs } from '../azure/app-storage.ts';
 import { describeFailure } from '../azure/failure.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import type { KeyEffect } from './effect.ts';
 import { parseEffect } from './effect-record.ts';
 

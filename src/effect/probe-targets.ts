@@ -1,12 +1,13 @@
 import { findDependents } from '../accounts/inventory.ts';
-import { describeFailure } from '../azure/failure.ts';
+import type { StorageAccounts } from '../accounts/storage-client.ts';
+import type { Subscriptions } from '../accounts/subscriptions-client.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import { timeBoxed, untilAborted } from '../azure/time-box.ts';
-import type { FileShare } from '../dependents/file-shares-client.ts';
+import type { FileShare, FileShares } from '../dependents/file-shares-client.ts';
 import { limited } from '../dependents/limit.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { Services } from '../services.ts';
-import { describe } from '../work/outcome.ts';
+import type { Settings } from '../settings/settings.ts';
 import type { ProbeTarget } from './probe.ts';
 
 /** Accounts whose shares are listed at the same time. */
@@ -24,7 +25,12 @@ export interface ProbeTargets {
  */
 export async function findProbeTargets(
   key: ManagedKey,
-  services: Pick<Services, 'settings' | 'accounts' | 'subscriptions' | 'shares'>,
+  services: {
+    readonly settings: Settings;
+    readonly accounts: StorageAccounts;
+    readonly subscriptions: Subscriptions;
+    readonly shares: FileShares;
+  },
   ms: number,
 ): Promise<ProbeTargets> {
   const { settings, accounts, subscriptions, shares } = services;

@@ -1,12 +1,18 @@
-import { describeFailure } from '../azure/failure.ts';
+import type { StorageAccounts } from '../accounts/storage-client.ts';
+import type { Subscriptions } from '../accounts/subscriptions-client.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
+import type { FileShares } from '../dependents/file-shares-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
-import type { Services } from '../services.ts';
+import type { Settings } from '../settings/settings.ts';
 import { type Cause, KEY_WORK, type ProbeWork } from '../work/messages.ts';
-import { DONE, describe, type Outcome } from '../work/outcome.ts';
+import { DONE, type Outcome } from '../work/outcome.ts';
+import type { WorkQueue } from '../work/work-queue-client.ts';
 import type { AccountEffect, ExpectedEffect, KeyChange, KeyEffect } from './effect.ts';
 import { isSameChange, isSuperseded, recordRound } from './effect-record.ts';
+import type { EffectStore } from './effect-store-client.ts';
+import type { FileService } from './file-service-client.ts';
 import { isOver, nextProbe, pendingAccounts } from './next-probe.ts';
 import { type ProbeTarget, probe } from './probe.ts';
 import { findProbeTargets } from './probe-targets.ts';
@@ -17,10 +23,16 @@ const ASKING_MS = 60_000;
 /** Accounts that a log record names; it tells the number of all. */
 const MAX_NAMED = 100;
 
-export type ProbeServices = Pick<
-  Services,
-  'settings' | 'accounts' | 'subscriptions' | 'shares' | 'fileService' | 'effects' | 'queue' | 'now'
->;
+export type ProbeServices = {
+  readonly settings: Settings;
+  readonly accounts: StorageAccounts;
+  readonly subscriptions: Subscriptions;
+  readonly shares: FileShares;
+  readonly fileService: FileService;
+  readonly effects: EffectStore;
+  readonly queue: WorkQueue;
+  readonly now: () => Date;
+};
 
 /** The message that has the effect of a change followed until it is seen. Send it to {@link KEY_WORK}. */
 export function probeMessage(key: ManagedKey, expect: ExpectedEffect, since: Date, cause: Cause): ProbeWork {

@@ -2,8 +2,8 @@ import pMap from 'p-map';
 import { describeFailure } from '../azure/failure.ts';
 import { timeBoxed, untilAborted } from '../azure/time-box.ts';
 import { REASONS } from '../reasons.ts';
-import type { Services } from '../services.ts';
-import { type Seen, seen } from './seen.ts';
+import { type Seen, seen } from './classify-answer.ts';
+import type { FileService } from './file-service-client.ts';
 
 /** File services that are asked at the same time. */
 const CONCURRENCY = 16;
@@ -29,7 +29,7 @@ export interface ProbeResult extends Seen, Omit<ProbeTarget, 'why'> {
  */
 export async function probe(
   targets: readonly ProbeTarget[],
-  services: Pick<Services, 'fileService' | 'now'>,
+  services: { readonly fileService: FileService; readonly now: () => Date },
   ms: number,
 ): Promise<ProbeResult[]> {
   const answers = new Map<ProbeTarget, ProbeResult>();
@@ -52,7 +52,7 @@ export async function probe(
 
 async function ask(
   { account, share, why }: ProbeTarget,
-  { fileService }: Pick<Services, 'fileService'>,
+  { fileService }: { readonly fileService: FileService },
   signal: AbortSignal,
 ): Promise<Seen> {
   if (share === undefined) return { state: 'unknown', why: why ?? 'It has no file share that could be listed.' };

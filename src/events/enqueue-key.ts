@@ -1,10 +1,11 @@
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
-import type { Services } from '../services.ts';
+import type { Settings } from '../settings/settings.ts';
 import { KEY_WORK } from '../work/messages.ts';
+import type { WorkQueue } from '../work/work-queue-client.ts';
 import { type KeyEvent, type KeyEventType, parseKeyEvent } from './key-vault-event.ts';
 
-export type EventServices = Pick<Services, 'settings' | 'queue' | 'now'>;
+export type EventServices = { readonly settings: Settings; readonly queue: WorkQueue; readonly now: () => Date };
 
 /**
  * Checks an event, and records why one is refused. A refused event counts as delivered: Event Grid would send the same one
@@ -13,7 +14,7 @@ export type EventServices = Pick<Services, 'settings' | 'queue' | 'now'>;
 export function acceptEvent(
   event: unknown,
   expected: KeyEventType,
-  services: Pick<Services, 'settings'>,
+  services: { readonly settings: Settings },
   log: Log,
 ): KeyEvent | undefined {
   const parsed = parseKeyEvent(event, expected, services.settings.vaults);

@@ -1,9 +1,9 @@
 import { app } from '@azure/functions';
 import { timeBoxed } from '../azure/time-box.ts';
 import { runDriftCheck } from '../drift/run-drift-check.ts';
-import { driftSchedule } from '../drift/schedule.ts';
 import { contextLog } from '../log.ts';
 import { services } from '../services.ts';
+import { driftSchedule } from '../settings/drift-schedule.ts';
 
 /**
  * A timer's run may take as long as the host allows: 30 minutes on Flex Consumption. It ends itself before that, and says

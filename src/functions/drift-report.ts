@@ -1,5 +1,5 @@
 import { app } from '@azure/functions';
-import { showHistory, showReport, startDriftCheck } from '../drift/call.ts';
+import { showHistory, showReport, startDriftCheck } from '../drift/http/drift-api.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { requireRole } from '../http/roles.ts';
 import { api } from './api.ts';

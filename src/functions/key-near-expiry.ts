@@ -1,7 +1,7 @@
 import { app } from '@azure/functions';
 import { acceptEvent } from '../events/enqueue-key.ts';
-import { rotateNearExpiry } from '../keys/rotate-near-expiry.ts';
 import { contextLog } from '../log.ts';
+import { rotateNearExpiry } from '../rotation/rotate-near-expiry.ts';
 import { services } from '../services.ts';
 
 app.eventGrid<unknown>('keyNearExpiry', {

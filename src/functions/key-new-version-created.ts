@@ -1,10 +1,9 @@
 import { app } from '@azure/functions';
-import { describeFailure } from '../azure/failure.ts';
-import { keepRevoked } from '../break-glass/keep-revoked.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
 import { acceptEvent, enqueueKey } from '../events/enqueue-key.ts';
 import { contextLog } from '../log.ts';
+import { keepRevoked } from '../revocation/keep-revoked.ts';
 import { services } from '../services.ts';
-import { describe } from '../work/outcome.ts';
 
 app.eventGrid<unknown>('keyNewVersionCreated', {
   handler: async (event, context) => {

@@ -1,5 +1,5 @@
 import { app } from '@azure/functions';
-import { keyOfCall } from '../break-glass/call.ts';
+import { keyOfCall } from '../break-glass/key-of-route.ts';
 import { keyStatus } from '../break-glass/key-status.ts';
 import { jsonResponse } from '../http/json-response.ts';
 import { api } from './api.ts';

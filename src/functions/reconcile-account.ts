@@ -4,7 +4,7 @@ import { contextLog } from '../log.ts';
 import { services } from '../services.ts';
 import { ACCOUNT_WORK, parseAccountWork } from '../work/messages.ts';
 import { processWork } from '../work/process.ts';
-import { received } from './received.ts';
+import { received } from './queue-message.ts';
 
 app.storageQueue('reconcileAccount', {
   queueName: ACCOUNT_WORK,

@@ -5,7 +5,7 @@ import { contextLog } from '../log.ts';
 import { services } from '../services.ts';
 import { KEY_WORK, type KeyWork, type ProbeWork, parseKeyQueueWork } from '../work/messages.ts';
 import { processWork } from '../work/process.ts';
-import { received } from './received.ts';
+import { received } from './queue-message.ts';
 
 app.storageQueue('reconcileKey', {
   queueName: KEY_WORK,

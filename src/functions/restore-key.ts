@@ -1,6 +1,6 @@
 import { app } from '@azure/functions';
-import { keyOfCall } from '../break-glass/call.ts';
 import { handleRestore } from '../break-glass/handle-restore.ts';
+import { keyOfCall } from '../break-glass/key-of-route.ts';
 import { RESTORE_REQUEST } from '../break-glass/schemas.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { jsonResponse } from '../http/json-response.ts';

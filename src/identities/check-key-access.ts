@@ -1,12 +1,12 @@
 import pMap from 'p-map';
 import type { Account } from '../accounts/account.ts';
-import { describeFailure } from '../azure/failure.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
 import { untilAborted } from '../azure/time-box.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { Services } from '../services.ts';
-import type { VaultProperties } from '../vaults/vault-client.ts';
-import { describe } from '../work/outcome.ts';
+import type { VaultProperties, Vaults } from '../vaults/vault-client.ts';
+import type { Authorization } from './authorization-client.ts';
+import type { Identities } from './identity-client.ts';
 import {
   type IdentityState,
   type KeyAccess,
@@ -30,7 +30,7 @@ const NOT_SEEN: IdentityState = { is: 'unknown', why: 'Whether the identity exis
 export async function checkKeyAccess(
   accounts: readonly Account[],
   key: ManagedKey,
-  services: Pick<Services, 'vaults' | 'authorization' | 'identities'>,
+  services: { readonly vaults: Vaults; readonly authorization: Authorization; readonly identities: Identities },
   signal?: AbortSignal,
 ): Promise<KeyAccess[]> {
   const principals = new Set(
@@ -81,7 +81,7 @@ export async function checkKeyAccess(
 /** Whether a user-assigned identity exists, read afresh. It never throws. */
 export async function identityState(
   id: string,
-  { identities }: Pick<Services, 'identities'>,
+  { identities }: { readonly identities: Identities },
   signal?: AbortSignal,
 ): Promise<IdentityState> {
   try {
@@ -98,7 +98,7 @@ async function accessOf(
   principal: string,
   keyId: string,
   vault: VaultProperties,
-  { authorization }: Pick<Services, 'authorization'>,
+  { authorization }: { readonly authorization: Authorization },
   signal: AbortSignal | undefined,
 ): Promise<VaultAccess> {
   if (vault.accessModel === 'accessPolicies') return { model: 'accessPolicies', policies: vault.policies };

@@ -1,5 +1,5 @@
 import type { Account } from '../accounts/account.ts';
-import { globMatches } from '../glob.ts';
+import { globMatches } from '../settings/glob.ts';
 
 /** What Storage does with a key as the account's identity, as Azure RBAC and as access policies call it. */
 const NEEDED = [

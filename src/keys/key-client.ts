@@ -6,7 +6,7 @@ import { withinTime } from '../azure/time-box.ts';
 import type { KeyVersion } from './key-versions.ts';
 import { compareAge } from './key-versions.ts';
 import type { ManagedKey, ManagedVault } from './managed-vaults.ts';
-import type { RotationPolicySummary } from './rotation.ts';
+import type { RotationPolicySummary } from './rotation-policy-summary.ts';
 
 /** What may be changed about a version. Fields left out stay as they are; `tags` replaces them all. */
 export interface KeyVersionChange {

@@ -1,4 +1,4 @@
-import { describeFailure, type Failure } from '../azure/failure.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
 import type { Reason } from '../reasons.ts';
 import type { Work } from './messages.ts';
 
@@ -57,16 +57,4 @@ export function outcomeOfFailure(error: unknown): Outcome {
     case 'unexpected':
       return again('Unexpected');
   }
-}
-
-/** Whether the same request may be taken later without anybody doing anything about it. */
-export function mayPass(failure: Failure): boolean {
-  return ['throttled', 'unavailable', 'conflict', 'unexpected'].includes(failure.kind);
-}
-
-/** `403 AuthorizationFailed: The client … does not have authorization …` */
-export function describe({ status, code, message }: Failure): string {
-  // The class of the SDK's error says nothing beside a status.
-  const what = [status, status !== undefined && code === 'RestError' ? undefined : code].filter(Boolean).join(' ');
-  return (message === '' ? what : `${what}: ${message}`).slice(0, 1_000);
 }

@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import { appQueues } from '../azure/app-storage.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import type { Work, WorkQueueName } from './messages.ts';
 import { toQueueDelay } from './retry.ts';
 

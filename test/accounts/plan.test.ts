@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../../src/accounts/key-use.ts';
 import { planKeyUse, withKeyVersion } from '../../src/accounts/plan.ts';
 import { compareAge, findVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
-import { formatRevocation, REVOCATION_TAG } from '../../src/keys/revocation.ts';
+import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { day, KEY, keyVersion, VAULT, versionName } from '../support/keys.ts';
 
 const NOW = day(200);

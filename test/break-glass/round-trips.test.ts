@@ -1,9 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { restoreKey } from '../../src/break-glass/restore-key.ts';
-import { revokeKey } from '../../src/break-glass/revoke-key.ts';
 import type { Keys } from '../../src/keys/key-client.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { restoreKey } from '../../src/revocation/restore-key.ts';
+import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 import { keyVaultCalls, methods } from './key-vault-calls.ts';

@@ -4,7 +4,7 @@ import type { HttpResponseInit } from '@azure/functions';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addKeyVersion } from '../../local/azure/fleet.ts';
-import { showReport } from '../../src/drift/call.ts';
+import { showReport } from '../../src/drift/http/drift-api.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { outsider } from '../drift/outsider.ts';
 import { TestKey, vaultNamed } from '../support/fleet.ts';

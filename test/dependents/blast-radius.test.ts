@@ -6,7 +6,7 @@ import { timeBoxed } from '../../src/azure/time-box.ts';
 import { type BlastRadius, readBlastRadius } from '../../src/dependents/blast-radius.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
 import type { Services } from '../../src/services.ts';
-import type { Environment } from '../../src/settings.ts';
+import type { Environment } from '../../src/settings/settings.ts';
 import { sampleServices } from '../support/app-services.ts';
 import { useLocalAzure } from '../support/local-azure.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { KEY_PATHS, keyUseQuery, keyUses } from '../../src/dependents/key-paths.ts';
+import { KEY_PATHS, keyUseQuery, keyUses } from '../../src/dependents/resource-graph-query.ts';
 import { KEY, versionName } from '../support/keys.ts';
 
 const version = versionName(7);

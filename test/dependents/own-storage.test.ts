@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ownStorage } from '../../src/dependents/own-storage.ts';
+import { ownStorage } from '../../src/settings/own-storage.ts';
 import { PUBLIC } from '../support/keys.ts';
 
 describe("the name of the app's own storage", () => {

@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { addOtherResource } from '../../local/azure/fleet.ts';
+import type { VersionUsers } from '../../src/dependents/version-users.ts';
 import { readVersionUsers } from '../../src/dependents/version-users.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
-import type { VersionUsers } from '../../src/keys/retirement.ts';
 import type { Services } from '../../src/services.ts';
-import type { Environment } from '../../src/settings.ts';
+import type { Environment } from '../../src/settings/settings.ts';
 import { sampleServices } from '../support/app-services.ts';
 import { group, TestKey } from '../support/fleet.ts';
 import { useLocalAzure } from '../support/local-azure.ts';

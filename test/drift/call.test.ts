@@ -1,9 +1,9 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, it } from 'vitest';
-import { showReport, startDriftCheck } from '../../src/drift/call.ts';
-import { DRIFT_RESPONSES } from '../../src/drift/openapi.ts';
+import { showReport, startDriftCheck } from '../../src/drift/http/drift-api.ts';
+import { DRIFT_RESPONSES } from '../../src/drift/http/openapi.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
-import { LONGEST_MINUTES, lostBecause, type RunningCheck } from '../../src/drift/running-check.ts';
+import { LONGEST_MINUTES, lostBecause, type RunningCheck } from '../../src/drift/store/running-check.ts';
 import { HttpProblem } from '../../src/http/problem.ts';
 import { openApiDocument } from '../../src/open-api.ts';
 import { eventually } from '../support/eventually.ts';

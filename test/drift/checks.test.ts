@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { Check } from '../../src/drift/check.ts';
-import { ACCOUNT_CHECKS, ALL_CHECKS, APP_CHECKS, KEY_CHECKS, VAULT_CHECKS } from '../../src/drift/checks.ts';
-import { evaluate } from '../../src/drift/evaluate.ts';
-import type { AccountSubject, AppSubject, KeySubject, Rules, VaultSubject } from '../../src/drift/subjects.ts';
+import type { Check } from '../../src/drift/checks/check.ts';
+import { ACCOUNT_CHECKS, ALL_CHECKS, APP_CHECKS, KEY_CHECKS, VAULT_CHECKS } from '../../src/drift/checks/checks.ts';
+import { evaluate } from '../../src/drift/checks/evaluate.ts';
+import type { AccountSubject, AppSubject, KeySubject, Rules, VaultSubject } from '../../src/drift/checks/subjects.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { REASONS } from '../../src/reasons.ts';
 import {

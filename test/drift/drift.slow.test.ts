@@ -2,9 +2,9 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import { describe, expect, it } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addIdentity, addVault, allowStorage } from '../../local/azure/fleet.ts';
-import { revokeKey } from '../../src/break-glass/revoke-key.ts';
 import type { DriftReport, Finding } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
+import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import type { Services } from '../../src/services.ts';
 import { group, TestKey, vaultNamed } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
@@ -403,7 +403,7 @@ describe('the drift check finds', () => {
   });
 
   it('has a case for every check', async () => {
-    const { ALL_CHECKS } = await import('../../src/drift/checks.ts');
+    const { ALL_CHECKS } = await import('../../src/drift/checks/checks.ts');
     expect([...new Set(cases.map(({ reason }) => reason))].sort()).toEqual(
       ALL_CHECKS.map(({ reason }) => reason).sort(),
     );

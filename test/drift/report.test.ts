@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { wantsPage } from '../../src/drift/call.ts';
-import { ALL_CHECKS } from '../../src/drift/checks.ts';
-import { parseDeadLetters } from '../../src/drift/dead-letters.ts';
-import { countFindings, exemptionStates, unseenFindings, withHistory } from '../../src/drift/evaluate.ts';
-import { FIXABLE } from '../../src/drift/fixable.ts';
-import { driftPage, PAGE_POLICY } from '../../src/drift/page.ts';
-import { STYLE } from '../../src/drift/page-style.ts';
+import { ALL_CHECKS } from '../../src/drift/checks/checks.ts';
+import { countFindings, exemptionStates, unseenFindings, withHistory } from '../../src/drift/checks/evaluate.ts';
+import { SCOPE_LISTS, scopeTurns } from '../../src/drift/gather/scope-turns.ts';
+import { wantsPage } from '../../src/drift/http/drift-api.ts';
+import { driftPage, PAGE_POLICY } from '../../src/drift/http/page.ts';
+import { STYLE } from '../../src/drift/http/page-style.ts';
 import { DRIFT_REPORT, type DriftReport, driftReportSchema, type Finding } from '../../src/drift/report.ts';
-import { driftSchedule } from '../../src/drift/schedule.ts';
-import { SCOPE_LISTS, scopeTurns } from '../../src/drift/scope-turns.ts';
+import { parseDeadLetters } from '../../src/drift/store/dead-letters.ts';
 import { openApiDocument } from '../../src/open-api.ts';
+import { driftSchedule } from '../../src/settings/drift-schedule.ts';
+import { FIXABLE } from '../../src/settings/fixable.ts';
 import { finding, report } from './reports.ts';
 import { account, NOW, rules } from './subjects.ts';
 

@@ -1,4 +1,4 @@
-import { countFindings } from '../../src/drift/evaluate.ts';
+import { countFindings } from '../../src/drift/checks/evaluate.ts';
 import type { DriftReport, Finding } from '../../src/drift/report.ts';
 import { account, NOW } from './subjects.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { revokeKey } from '../../src/break-glass/revoke-key.ts';
 import { retireVersions } from '../../src/drift/retire.ts';
+import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import type { Services } from '../../src/services.ts';
 import { TestKey, vaultNamed } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';

@@ -1,7 +1,7 @@
 import type { Account } from '../../src/accounts/account.ts';
 import type { KeyUse } from '../../src/accounts/key-use.ts';
-import { KeyUsage } from '../../src/drift/key-usage.ts';
-import type { Part } from '../../src/drift/part.ts';
+import type { Part } from '../../src/azure/read-or-why.ts';
+import { KeyUsage } from '../../src/drift/checks/key-usage.ts';
 import type {
   AccountSubject,
   AppSubject,
@@ -9,12 +9,12 @@ import type {
   Rules,
   ScopeSubject,
   VaultSubject,
-} from '../../src/drift/subjects.ts';
+} from '../../src/drift/checks/subjects.ts';
 import { type EventSubscriptionState, wantedSubscriptions } from '../../src/events/subscription.ts';
 import type { KeyAccess } from '../../src/identities/key-access.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { type ManagedVault, managedKey } from '../../src/keys/managed-vaults.ts';
-import { formatRevocation } from '../../src/keys/revocation.ts';
+import { formatRevocation } from '../../src/revocation/revocation.ts';
 
 // Subjects as they should be; a test changes what it is about.
 

@@ -19,7 +19,7 @@ import { createEventGrid } from '../../src/events/event-grid-client.ts';
 import { judgeSubscriptions, wantedSubscriptions } from '../../src/events/subscription.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { createServices } from '../../src/services.ts';
-import { readSettings } from '../../src/settings.ts';
+import { readSettings } from '../../src/settings/settings.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { type Child, startChild } from '../support/child.ts';
 import { eventually } from '../support/eventually.ts';

@@ -1,8 +1,9 @@
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
+import type { VersionUsers } from '../../src/dependents/version-users.ts';
 import { compareAge, type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
-import { reasonsToKeep, type VersionUsers } from '../../src/keys/retirement.ts';
-import { formatRevocation, openRevocation, REVOCATION_TAG } from '../../src/keys/revocation.ts';
+import { reasonsToKeep } from '../../src/retirement/retirement.ts';
+import { formatRevocation, openRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { day, keyVersion, versionName } from '../support/keys.ts';
 
 // Guards invariant 7 (a version is retired only when provably unused): whatever the versions and whoever uses them, a

@@ -2,14 +2,14 @@ import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { KeyUse } from '../../src/accounts/key-use.ts';
 import { planKeyUse } from '../../src/accounts/plan.ts';
-import { keepRevoked } from '../../src/break-glass/keep-revoked.ts';
-import { restoreKey } from '../../src/break-glass/restore-key.ts';
-import { type KeyRevocation, revokeKey } from '../../src/break-glass/revoke-key.ts';
 import type { Keys } from '../../src/keys/key-client.ts';
 import { findVersion, type KeyVersion, newestVersion } from '../../src/keys/key-versions.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
-import { openRevocation, REVOCATION_TAG, revocationOf, revokers } from '../../src/keys/revocation.ts';
-import { decideRotation } from '../../src/keys/rotation.ts';
+import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
+import { restoreKey } from '../../src/revocation/restore-key.ts';
+import { openRevocation, REVOCATION_TAG, revocationOf, revokers } from '../../src/revocation/revocation.ts';
+import { type KeyRevocation, revokeKey } from '../../src/revocation/revoke-key.ts';
+import { decideRotation } from '../../src/rotation/rotation.ts';
 
 const PEOPLE = ['alice', 'bob', 'carol'] as const;
 /** Never revokes, so that there is always a second person. */

@@ -2,7 +2,7 @@ import { ManagedIdentityCredential } from '@azure/identity';
 import { CLIENT_IDS, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import type { LogRecord } from '../../src/log.ts';
 import { createServices, type Services } from '../../src/services.ts';
-import type { Environment } from '../../src/settings.ts';
+import type { Environment } from '../../src/settings/settings.ts';
 
 const vault = (name: string): string =>
   `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/${name}`;

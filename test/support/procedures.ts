@@ -26,9 +26,9 @@ import type {
 } from '../../local/azure/world.ts';
 import { findCloud } from '../../src/azure/cloud.ts';
 import { CmkError } from '../../src/errors.ts';
-import { type Azure, createAzure, type Procedure } from '../../src/procedures/azure.ts';
-import { keyByName } from '../../src/procedures/find.ts';
-import { type Entry, Journal, type Report } from '../../src/procedures/journal.ts';
+import { type Entry, Journal, type Report } from '../../src/operations/journal.ts';
+import { type Azure, createAzure, type Procedure } from '../../src/operations/operator-azure.ts';
+import { keyByName } from '../../src/operations/resolve.ts';
 import { useLocalAzure } from './local-azure.ts';
 
 const cloud = findCloud('AzureCloud') as NonNullable<ReturnType<typeof findCloud>>;

@@ -1,11 +1,11 @@
 import { type Command, Option } from 'commander';
-import { changeKey, disableAccount } from '../../procedures/account-change-key.ts';
-import { createAccount } from '../../procedures/account-create.ts';
-import { enableAccount } from '../../procedures/account-enable.ts';
-import { onboardAccount } from '../../procedures/account-onboard.ts';
-import { pinAccount, unpinAccount } from '../../procedures/account-pin.ts';
-import { type Verification, verifyAccount } from '../../procedures/account-verify.ts';
-import { parseMoment } from '../../procedures/duration.ts';
+import { changeKey, disableAccount } from '../../operations/account/account-change-key.ts';
+import { createAccount } from '../../operations/account/account-create.ts';
+import { enableAccount } from '../../operations/account/account-enable.ts';
+import { onboardAccount } from '../../operations/account/account-onboard.ts';
+import { pinAccount, unpinAccount } from '../../operations/account/account-pin.ts';
+import { type Verification, verifyAccount } from '../../operations/account/account-verify.ts';
+import { parseMoment } from '../../operations/duration.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { changing, expiry, inGroup, keySize, waiting } from '../options.ts';

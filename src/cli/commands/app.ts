@@ -1,7 +1,7 @@
 import { Argument, type Command, Option } from 'commander';
 import { AUDIT_CONTAINER } from '../../audit/audit-storage-client.ts';
 import { appQueues } from '../../azure/app-storage.ts';
-import { readStorageSettings } from '../../settings.ts';
+import { readStorageSettings } from '../../settings/settings.ts';
 import { WORK_QUEUES, type WorkQueueName } from '../../work/messages.ts';
 import { replay } from '../../work/replay-client.ts';
 import { inAppStorage } from '../app-storage-failures.ts';

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { appRecord } from '../../procedures/app-record.ts';
-import { keyByName } from '../../procedures/find.ts';
-import { restore } from '../../procedures/key-restore.ts';
-import { previewRevocation, revoke } from '../../procedures/key-revoke.ts';
+import { appRecord } from '../../operations/key/app-record.ts';
+import { restore } from '../../operations/key/key-restore.ts';
+import { previewRevocation, revoke } from '../../operations/key/key-revoke.ts';
+import { keyByName } from '../../operations/resolve.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { confirmKey } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { examine } from '../../procedures/doctor.ts';
+import { examine } from '../../operations/doctor.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 import { vaults } from '../options.ts';

@@ -1,8 +1,8 @@
 import { type Command, Option } from 'commander';
 import type { DriftReport } from '../../drift/report.ts';
 import { createEventGrid } from '../../events/event-grid-client.ts';
-import { checkDrift } from '../../procedures/drift-check.ts';
-import { ensureEvents } from '../../procedures/events-ensure.ts';
+import { checkDrift } from '../../operations/drift-check.ts';
+import { ensureEvents } from '../../operations/vault/events-ensure.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { count } from '../count.ts';
 import { EXIT } from '../exit-codes.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { listFleet } from '../../procedures/fleet-list.ts';
+import { listFleet } from '../../operations/fleet-list.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 

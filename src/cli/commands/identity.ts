@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { CRYPTO_OFFICER, ENCRYPTION_USER } from '../../identities/key-roles.ts';
-import type { Azure } from '../../procedures/azure.ts';
-import { findIdentity, findVault, keyIn } from '../../procedures/find.ts';
-import { ensureIdentity, ensureIdentityRole } from '../../procedures/identity-ensure.ts';
-import { ensureOfficer, ensureRole, type Grantee } from '../../procedures/role-ensure.ts';
+import { ensureIdentity, ensureIdentityRole } from '../../operations/identity/identity-ensure.ts';
+import { ensureOfficer, ensureRole, type Grantee } from '../../operations/identity/role-ensure.ts';
+import type { Azure } from '../../operations/operator-azure.ts';
+import { findIdentity, findVault, keyIn } from '../../operations/resolve.ts';
 import type { Cli } from '../cli.ts';
 import { changing, inGroup, waiting } from '../options.ts';
 

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { checkRetention, ensureVault } from '../../procedures/vault-ensure.ts';
+import { checkRetention, ensureVault } from '../../operations/vault/vault-ensure.ts';
 import type { Cli } from '../cli.ts';
 import { changing, inGroup, number, parsed } from '../options.ts';
 

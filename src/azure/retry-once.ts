@@ -1,0 +1,16 @@
+import { describeFailure } from './failure.ts';
+
+/** Longest pause before the one repetition of a call, in milliseconds: whoever waits can repeat the whole. */
+const LONGEST_PAUSE_MS = 1_000;
+
+/** Calls once more after a failure that may pass, soon. */
+export async function twice<T>(call: () => Promise<T>, sleep: (ms: number) => Promise<void>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    const { kind, retryAfterSeconds } = describeFailure(error);
+    if (kind !== 'throttled' && kind !== 'unavailable' && kind !== 'conflict') throw error;
+    await sleep(Math.min((retryAfterSeconds ?? 0.2) * 1000, LONGEST_PAUSE_MS));
+    return call();
+  }
+}

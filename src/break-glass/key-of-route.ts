@@ -1,0 +1,60 @@
+import { describe, describeFailure } from '../azure/failure.ts';
+import { twice } from '../azure/retry-once.ts';
+import { HttpProblem } from '../http/problem.ts';
+import type { Keys } from '../keys/key-client.ts';
+import type { KeyVersion } from '../keys/key-versions.ts';
+import { type ManagedKey, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
+import { REASONS } from '../reasons.ts';
+
+const KEY_NAME = /^[0-9A-Za-z-]{1,127}$/;
+
+/**
+ * The key that a call names. A vault that is not managed gets the same answer whether or not it or the key exists.
+ *
+ * @throws {@link HttpProblem} 404
+ */
+export function keyOfCall(
+  vaults: ManagedVaults,
+  vaultName: string | undefined,
+  keyName: string | undefined,
+): ManagedKey {
+  const vault = vaults.byName(vaultName ?? '');
+  if (!vault || !KEY_NAME.test(keyName ?? '')) throw noSuchKey();
+  return managedKey(vault, keyName ?? '');
+}
+
+/** The one answer about keys that this app does not look after. */
+export function noSuchKey(): HttpProblem {
+  return new HttpProblem(
+    404,
+    'KeyNotManaged',
+    REASONS.KeyNotManaged,
+    'Check the names of vault and key; the vault has to be one of CMK_VAULTS.',
+  );
+}
+
+/** The versions, or a refusal that says that nothing was changed. */
+export async function listOrRefuse(
+  key: ManagedKey,
+  { urgentKeys, sleep }: { readonly urgentKeys: Keys; readonly sleep: (ms: number) => Promise<void> },
+): Promise<KeyVersion[]> {
+  try {
+    return await twice(() => urgentKeys.listVersions(key), sleep);
+  } catch (error) {
+    throw unreadable(error);
+  }
+}
+
+/** Key Vault could not be read, so that nothing was changed. */
+export function unreadable(error: unknown): HttpProblem {
+  const failure = describeFailure(error);
+  return new HttpProblem(
+    502,
+    failure.kind === 'forbidden' ? 'VaultUnreadable' : 'ServiceUnavailable',
+    `Key Vault did not list the versions of the key: ${describe(failure)} Nothing was changed.`,
+    failure.kind === 'forbidden'
+      ? "Give the app's identity its role on the vault again (see docs/deploy.md); meanwhile use `cmk key revoke` with your own sign-in."
+      : 'Repeat the call; if it stays, use `cmk key revoke` with your own sign-in.',
+    { cause: error },
+  );
+}

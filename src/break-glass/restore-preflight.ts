@@ -1,0 +1,78 @@
+import type { Account } from '../accounts/account.ts';
+import { findDependents } from '../accounts/inventory.ts';
+import type { StorageAccounts } from '../accounts/storage-client.ts';
+import type { Subscriptions } from '../accounts/subscriptions-client.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
+import { timeBoxed, untilAborted } from '../azure/time-box.ts';
+import type { Authorization } from '../identities/authorization-client.ts';
+import { checkKeyAccess } from '../identities/check-key-access.ts';
+import type { Identities } from '../identities/identity-client.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Settings } from '../settings/settings.ts';
+import type { Vaults } from '../vaults/vault-client.ts';
+import type { AccountAccess } from './schemas.ts';
+
+/** Time for finding the accounts, and for finding them and checking their access together. Milliseconds. */
+const FINDING_MS = 3_000;
+const ALL_MS = 5_000;
+
+type PreflightServices = {
+  readonly settings: Settings;
+  readonly accounts: StorageAccounts;
+  readonly subscriptions: Subscriptions;
+  readonly vaults: Vaults;
+  readonly authorization: Authorization;
+  readonly identities: Identities;
+};
+
+/**
+ * Whether every account that depends on the key could use it: does its identity exist, is it attached, does its role stand? Enabling a
+ * key brings no access back where these are gone. Never throws; what could not be read in time is in the warnings.
+ */
+export async function preflight(
+  key: ManagedKey,
+  services: PreflightServices,
+): Promise<{ accounts: AccountAccess[]; warnings: string[] }> {
+  return timeBoxed(async (signal) => {
+    const { accounts, warnings } = await findAccounts(key, services, signal);
+    const access = await checkKeyAccess(accounts, key, services, signal);
+    return {
+      accounts: access.map(({ account, ready, missing }) => ({ account, ready, missing: [...missing] })),
+      warnings,
+    };
+  }, ALL_MS);
+}
+
+async function findAccounts(
+  key: ManagedKey,
+  { settings, accounts, subscriptions }: PreflightServices,
+  outer: AbortSignal,
+): Promise<{ accounts: readonly Account[]; warnings: string[] }> {
+  const found = new Map<string, Account>();
+  const unread: string[] = [];
+  const find = async (signal: AbortSignal): Promise<void> => {
+    const inventory = await findDependents(
+      key,
+      settings.subscriptions ?? (await subscriptions.list()),
+      { settings, accounts: { ...accounts, list: (subscription) => accounts.list(subscription, signal) } },
+      async (account) => {
+        found.set(account.id.toLowerCase(), account);
+      },
+    );
+    for (const { id, failure } of inventory.unreadableSubscriptions) unread.push(`${id}: ${describe(failure)}`);
+    for (const { id, failure } of inventory.unreadableScopes) unread.push(`${id}: ${describe(failure)}`);
+  };
+  await timeBoxed(
+    async (signal) => {
+      try {
+        if (!(await untilAborted(find(signal), signal))) unread.push(`time was up after ${FINDING_MS} ms`);
+      } catch (error) {
+        unread.push(describe(describeFailure(error)));
+      }
+    },
+    FINDING_MS,
+    outer,
+  );
+  const what = 'Not every account could be checked for its access to the key';
+  return { accounts: [...found.values()], warnings: unread.map((why) => `${what} (${why})`) };
+}

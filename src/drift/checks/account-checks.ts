@@ -1,0 +1,230 @@
+import type { Account } from '../../accounts/account.ts';
+import type { KeyUse } from '../../accounts/key-use.ts';
+import { planKeyUse } from '../../accounts/plan.ts';
+import { known } from '../../azure/read-or-why.ts';
+import { parseKeyIdentifier, sameKeyName } from '../../keys/key-identifier.ts';
+import { findVersion, type KeyVersion, newestVersion, usability } from '../../keys/key-versions.ts';
+import { openRevocation } from '../../revocation/revocation.ts';
+import { requirementOf, tagOf } from '../../settings/requirement.ts';
+import type { Found } from './check.ts';
+import type { AccountSubject, KeySubject, Rules, ScopeSubject } from './subjects.ts';
+
+/** Storage looks for a new version once a day (Azure Storage, "customer-managed keys": wait 24 hours). */
+const DAILY_LOOK_MS = 24 * 3_600_000;
+
+/**
+ * An account has so long to follow a new version: it takes seconds, and longer only where the accounts of one region use up
+ * the 1,200 writes an hour that the Storage resource provider takes there.
+ */
+const MOVE_MS = 3_600_000;
+
+/** Account tag that names the key an account is meant to use: `vault/key` or a key identifier. */
+export const KEY_TAG = 'cmk-key';
+
+export function staleKeyVersion({ account, use, key }: AccountSubject, { now }: Rules): readonly Found[] {
+  const stale = use && stalePin(use, key, now);
+  if (!stale || !key) return [];
+  return [
+    {
+      ...behind(`It is pinned to ${use.pinned}`, stale, now),
+      shouldBe: `It is pinned to the newest usable version ${stale.version}.`,
+      mend: { kind: 'account', account: account.id, location: account.location, key: key.key.id },
+    },
+  ];
+}
+
+export function laggingAutomaticVersion({ account, use, key }: AccountSubject, rules: Rules): readonly Found[] {
+  const target = use && lagging(use, key, rules.now);
+  if (!target || !key) return [];
+  return [lag(account, use, key, target, rules)];
+}
+
+/** Mended only where the app asks Storage to look again: otherwise whoever takes the message leaves it to Storage. */
+function lag({ id, location }: Account, use: KeyUse, key: KeySubject, target: KeyVersion, rules: Rules): Found {
+  return {
+    is: `It uses ${use.current}, more than 24 hours after a newer version became usable.`,
+    shouldBe: `It uses the newest usable version ${target.version}.`,
+    ...(rules.refreshAutomatic ? { mend: { kind: 'account', account: id, location, key: key.key.id } } : {}),
+  };
+}
+
+/** A version that became usable a moment ago is on its way to the accounts: that is no error yet. */
+function behind(what: string, target: KeyVersion, now: Date): Pick<Found, 'is' | 'severity'> {
+  const ms = now.getTime() - usableSince(target);
+  if (ms > MOVE_MS) return { is: `${what}.` };
+  const minutes = Math.max(0, Math.round(ms / 60_000));
+  const ago = minutes === 1 ? '1 minute' : `${minutes} minutes`;
+  return { is: `${what}; the newer version became usable ${ago} ago, and is given an hour.`, severity: 'advice' };
+}
+
+function usableSince({ createdOn, notBefore }: KeyVersion): number {
+  return Math.max(createdOn.getTime(), notBefore?.getTime() ?? 0);
+}
+
+export function notCustomerManaged({ account, own, use }: AccountSubject, { drift }: Rules): readonly Found[] {
+  if (use) return [];
+  const tag = tagOf(account.tags, KEY_TAG);
+  const requirement = requirementOf(account, drift.require);
+  if (tag === undefined && !requirement) return [];
+  const required = own
+    ? "It uses a customer-managed key, as CMK_REQUIRE asks: as the app's own storage, one of a vault that the app does not manage."
+    : 'It uses a customer-managed key, as CMK_REQUIRE asks.';
+  const shouldBe = tag === undefined ? required : `It uses the key of its tag: ${tag}.`;
+  return [{ is: 'It uses Microsoft-managed keys.', shouldBe }];
+}
+
+export function unexpectedKey({ account, use }: AccountSubject): readonly Found[] {
+  const tag = tagOf(account.tags, KEY_TAG)?.trim();
+  if (!use || tag === undefined) return [];
+  const used = parseKeyIdentifier(`${use.vaultUri}/keys/${use.keyName}`);
+  const wanted = parseKeyIdentifier(tag);
+  const [vault = '', key = ''] = tag.split('/');
+  const fits = wanted
+    ? wanted.vaultUri === use.vaultUri && sameKeyName(wanted.keyName, use.keyName)
+    : vault.toLowerCase() === used?.vaultName && sameKeyName(key, use.keyName);
+  if (fits) return [];
+  return [{ is: `It uses ${use.vaultUri}/keys/${use.keyName}.`, shouldBe: `It uses the key of its tag: ${tag}.` }];
+}
+
+export function unmanagedVault({ own, use, key, scopes, account }: AccountSubject): readonly Found[] {
+  // The app's own storage is meant to be on a key that the app cannot revoke.
+  if (own) return [];
+  const shouldBe = 'Its key is in one of the vaults of CMK_VAULTS.';
+  return [
+    ...(use && !key ? [{ is: `It uses ${use.vaultUri}/keys/${use.keyName}.`, shouldBe }] : []),
+    ...scopes.flatMap(({ scope, use: of, key: managed }) =>
+      of && !managed ? [{ resource: scopeId(account.id, scope.name), is: `It uses ${scope.keyUri}.`, shouldBe }] : [],
+    ),
+  ];
+}
+
+export function keyDisabled(subject: AccountSubject, rules: Rules): readonly Found[] {
+  return eachUse(subject, (use, key, resource) => {
+    const held = heldVersion(use, key);
+    if (!held || usability(held, rules.now) !== 'Disabled') return [];
+    const revocation = openRevocation(known(key.versions) ?? []);
+    const why = revocation ? `, by the revocation of ${revocation.revokedOn.toISOString()}` : '';
+    return [
+      {
+        resource,
+        is: `The version in use, ${held.version}, is disabled${why}: its data cannot be read.`,
+        shouldBe: 'The version in use is enabled.',
+        // A revocation is meant to do this, and is a finding of its own.
+        ...(revocation ? { severity: 'warning' as const } : {}),
+      },
+    ];
+  });
+}
+
+export function keyExpired(subject: AccountSubject, rules: Rules): readonly Found[] {
+  return eachUse(subject, (use, key, resource) => {
+    const held = heldVersion(use, key);
+    if (!held || usability(held, rules.now) !== 'Expired') return [];
+    const is = `The version in use, ${held.version}, expired on ${held.expiresOn?.toISOString()}.`;
+    return [{ resource, is, shouldBe: 'The version in use has not expired.' }];
+  });
+}
+
+export function keyDeleted(subject: AccountSubject): readonly Found[] {
+  return eachUse(subject, (use, key, resource) => {
+    const shouldBe = 'The key is there.';
+    if (key.state === 'deleted') return [{ resource, is: `Its key ${use.keyName} is soft-deleted.`, shouldBe }];
+    if (key.state === 'vaultGone') {
+      const is = `The vault ${key.key.vault.name} is gone, and its key ${use.keyName} with it; it may be soft-deleted.`;
+      return [{ resource, is, shouldBe }];
+    }
+    const none = `There is no key ${use.keyName} in the vault`;
+    if (key.state === 'absent') return [{ resource, is: `${none}, not even soft-deleted.`, shouldBe }];
+    if (key.state === 'gone') {
+      return [{ resource, is: `${none}, and whether it is soft-deleted could not be read.`, shouldBe }];
+    }
+    return [];
+  });
+}
+
+export function identityMissing(subject: AccountSubject): readonly Found[] {
+  return withoutIdentity(subject, 'IdentityMissing', 'The identity of the encryption settings is on the account.');
+}
+
+export function identityDeleted(subject: AccountSubject): readonly Found[] {
+  return withoutIdentity(subject, 'IdentityDeleted', 'The identity that is attached to the account exists.');
+}
+
+/** The account and its scopes have one identity: what is wrong with it is said once. */
+function withoutIdentity({ access, scopes }: AccountSubject, reason: string, shouldBe: string): readonly Found[] {
+  const found = [access, ...scopes.map((scope) => scope.access)].find((one) => one?.reason === reason);
+  return found ? [{ is: found.missing.join(' '), shouldBe }] : [];
+}
+
+export function identityWithoutRole({ account, access, scopes }: AccountSubject): readonly Found[] {
+  const shouldBe = 'The identity may read, wrap and unwrap with the key.';
+  return [
+    ...(access?.reason === 'IdentityWithoutRole' ? [{ is: access.missing.join(' '), shouldBe }] : []),
+    ...scopes.flatMap(({ scope, access: of }) =>
+      of?.reason === 'IdentityWithoutRole'
+        ? [{ resource: scopeId(account.id, scope.name), is: of.missing.join(' '), shouldBe }]
+        : [],
+    ),
+  ];
+}
+
+export function scopeStaleKeyVersion({ account, scopes }: AccountSubject, rules: Rules): readonly Found[] {
+  return scopes.flatMap(({ scope, use, key }: ScopeSubject): readonly Found[] => {
+    if (!use || !key) return [];
+    const resource = scopeId(account.id, scope.name);
+    const late = lagging(use, key, rules.now);
+    if (late) return [{ ...lag(account, use, key, late, rules), resource, severity: 'warning' }];
+    const stale = stalePin(use, key, rules.now);
+    if (!stale) return [];
+    return [
+      {
+        resource,
+        ...behind(`It is pinned to ${use.pinned}`, stale, rules.now),
+        shouldBe: `It uses the newest usable version ${stale.version}.`,
+        mend: { kind: 'account', account: account.id, location: account.location, key: key.key.id },
+      },
+    ];
+  });
+}
+
+export function scopeId(accountId: string, scope: string): string {
+  return `${accountId}/encryptionScopes/${scope}`;
+}
+
+/** The version that a pinned use should be moved to, by the same plan that moves it. */
+function stalePin(use: KeyUse, key: KeySubject | undefined, now: Date): KeyVersion | undefined {
+  const plan = use.pinned === undefined ? undefined : planOf(use, key, now);
+  return plan?.reason === 'StaleKeyVersion' ? plan.target : undefined;
+}
+
+function lagging(use: KeyUse, key: KeySubject | undefined, now: Date): KeyVersion | undefined {
+  const plan = use.pinned === undefined && use.current !== undefined ? planOf(use, key, now) : undefined;
+  if (plan?.reason !== 'LaggingAutomaticVersion' || !plan.target) return undefined;
+  return now.getTime() - usableSince(plan.target) > DAILY_LOOK_MS ? plan.target : undefined;
+}
+
+function planOf(use: KeyUse, key: KeySubject | undefined, now: Date) {
+  const versions = known(key?.versions);
+  return versions && planKeyUse(use, versions, now, { refreshAutomatic: true });
+}
+
+/** The version whose state decides whether data can be read; for an automatic use that Azure does not tell, the newest. */
+function heldVersion(use: KeyUse, key: KeySubject): KeyVersion | undefined {
+  const versions = known(key.versions);
+  if (!versions) return undefined;
+  const version = use.current ?? use.pinned ?? newestVersion(versions)?.version;
+  return version === undefined ? undefined : findVersion(versions, version);
+}
+
+/** Runs over the account's own use of a managed key and over those of its scopes. */
+function eachUse(
+  { account, use, key, scopes }: AccountSubject,
+  find: (use: KeyUse, key: KeySubject, resource: string) => readonly Found[],
+): readonly Found[] {
+  return [
+    ...(use && key ? find(use, key, account.id) : []),
+    ...scopes.flatMap((scope) =>
+      scope.use && scope.key ? find(scope.use, scope.key, scopeId(account.id, scope.scope.name)) : [],
+    ),
+  ];
+}

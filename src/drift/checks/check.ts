@@ -1,0 +1,40 @@
+import type { Reason } from '../../reasons.ts';
+import type { Rules } from './subjects.ts';
+
+/**
+ * `error`: data cannot be reached, or cannot soon, or is not protected as it has to be. `warning`: will become one, or
+ * takes away a safety net. `advice`: in order, and could be better.
+ */
+export type Severity = 'error' | 'warning' | 'advice';
+
+/** What a check found on one subject. */
+export interface Found {
+  /** ARM id or key identifier; absent: the subject's own. */
+  readonly resource?: string;
+  /** Tells several findings of one check on one resource apart. */
+  readonly part?: string;
+  readonly is: string;
+  readonly shouldBe: string;
+  /** Another severity than the check's. */
+  readonly severity?: Severity;
+  /** What the app would do about it. */
+  readonly mend?: Mend;
+}
+
+/** How a finding is mended: always through the same paths as everything else. */
+export type Mend =
+  | { readonly kind: 'account'; readonly account: string; readonly location: string; readonly key: string }
+  | { readonly kind: 'events'; readonly vault: string; readonly functionName: string }
+  | { readonly kind: 'rotate'; readonly key: string; readonly version: string };
+
+/** One line of the specification. */
+export interface Check<S> {
+  readonly reason: Reason;
+  readonly severity: Severity;
+  /** The sentence that it makes sure of. */
+  readonly ensures: string;
+  /** What a person does about it. */
+  readonly fix: string;
+  /** Pure. What could not be read is nobody's finding but `Unreadable`'s. */
+  readonly find: (subject: S, rules: Rules) => readonly Found[];
+}

@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto';
+import { exemptionOf, isOver } from '../../settings/exemption.ts';
+import type { DriftReport, Finding, Unseen } from '../report.ts';
+import type { Check } from './check.ts';
+import type { Rules } from './subjects.ts';
+
+/** A finding that nobody has seen for so long is forgotten, though not everything could be read since. Milliseconds. */
+const UNSEEN_MS = 7 * 24 * 3_600_000;
+/** Findings about reading itself. */
+const READS: ReadonlySet<string> = new Set(['Unreadable', 'MissingPermission']);
+
+/** Runs a table of checks over one subject. */
+export function evaluate<S>(
+  checks: readonly Check<S>[],
+  subject: S,
+  resource: string,
+  rules: Rules,
+): Omit<Finding, 'since'>[] {
+  return checks.flatMap((check) =>
+    check.find(subject, rules).map((found) => {
+      const of = found.resource ?? resource;
+      const exemption = exemptionOf({ reason: check.reason, resource: of }, rules.drift.exemptions, rules.now);
+      return {
+        id: idOf(check.reason, of, found.part),
+        reason: check.reason,
+        severity: found.severity ?? check.severity,
+        resource: of,
+        is: found.is,
+        shouldBe: found.shouldBe,
+        fix: check.fix,
+        canFix: found.mend !== undefined,
+        ...(found.mend ? { mend: { ...found.mend } } : {}),
+        ...(exemption ? { exemption: { reason: exemption.reason, until: exemption.until } } : {}),
+      };
+    }),
+  );
+}
+
+function idOf(reason: string, resource: string, part = ''): string {
+  return createHash('sha256').update(`${reason}\n${resource.toLowerCase()}\n${part}`).digest('hex').slice(0, 16);
+}
+
+/**
+ * Each with the time when a check first found it, worst first. What a service could not answer for a moment is a warning;
+ * when the check before could not read it either, it is an error.
+ */
+export function withHistory(
+  findings: readonly Omit<Finding, 'since'>[],
+  previous: DriftReport | undefined,
+  now: Date,
+): Finding[] {
+  const since = new Map([...(previous?.unseen ?? []), ...(previous?.findings ?? [])].map((one) => [one.id, one.since]));
+  const unread = new Set(previous?.findings.filter(({ reason }) => reason === 'Unreadable').map(({ id }) => id));
+  const seen = new Set<string>();
+  return findings
+    .filter(({ id }) => !seen.has(id) && seen.add(id))
+    .map((finding) => ({
+      ...finding,
+      severity: unread.has(finding.id) ? 'error' : finding.severity,
+      since: since.get(finding.id) ?? now.toISOString(),
+    }))
+    .sort((a, b) => rank(a) - rank(b) || compare(a.reason, b.reason) || compare(a.resource, b.resource));
+}
+
+/**
+ * Findings of earlier checks that this one neither has nor can call gone, since it could not read everything: without them,
+ * what a subscription that throttles hides for an hour would be gone, and new again in the next check.
+ */
+export function unseenFindings(
+  findings: readonly Finding[],
+  previous: DriftReport | undefined,
+  complete: boolean,
+  now: Date,
+): Unseen[] {
+  if (complete || !previous) return [];
+  const found = new Set(findings.map(({ id }) => id));
+  // That something can be read by now is certain.
+  const seen = previous.findings
+    .filter(({ reason }) => !READS.has(reason))
+    .map(({ id, since }) => ({ id, since, lastSeen: previous.startedOn }));
+  return [...seen, ...previous.unseen].filter(
+    ({ id, lastSeen }) => !found.has(id) && now.getTime() - Date.parse(lastSeen) <= UNSEEN_MS,
+  );
+}
+
+export function countFindings(
+  findings: readonly Finding[],
+  unseen: readonly Unseen[],
+  previous: DriftReport | undefined,
+): DriftReport['counts'] {
+  const counted = findings.filter(({ exemption }) => !exemption);
+  const known = new Set([...(previous?.findings ?? []), ...(previous?.unseen ?? [])].map(({ id }) => id));
+  const now = new Set([...findings, ...unseen].map(({ id }) => id));
+  const of = (severity: Finding['severity']): number => counted.filter((one) => one.severity === severity).length;
+  return {
+    error: of('error'),
+    warning: of('warning'),
+    advice: of('advice'),
+    exempt: findings.length - counted.length,
+    new: findings.filter(({ id }) => !known.has(id)).length,
+    gone: [...known].filter((id) => !now.has(id)).length,
+  };
+}
+
+/** Every exemption, and whether it still does anything. */
+export function exemptionStates(
+  findings: readonly Finding[],
+  complete: boolean,
+  { drift, now }: Pick<Rules, 'drift' | 'now'>,
+): DriftReport['exemptions'] {
+  const unused = complete ? 'unused' : 'unknown';
+  return drift.exemptions.map((exemption) => {
+    const used = findings.some(
+      (finding) =>
+        exemptionOf({ reason: exemption.code, resource: finding.resource }, [exemption], now) &&
+        finding.reason === exemption.code,
+    );
+    return { ...exemption, state: isOver(exemption, now) ? 'over' : used ? 'inUse' : unused };
+  });
+}
+
+const ORDER = ['error', 'warning', 'advice'];
+
+function rank({ severity, exemption }: Finding): number {
+  return exemption ? ORDER.length : ORDER.indexOf(severity);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}

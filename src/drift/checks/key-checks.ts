@@ -1,0 +1,133 @@
+import { known } from '../../azure/read-or-why.ts';
+import { type KeyVersion, newestVersion } from '../../keys/key-versions.ts';
+import { LEAST_RETIRE_HOURS, retirable } from '../../retirement/retirement.ts';
+import { openRevocation, revocationOf } from '../../revocation/revocation.ts';
+import { decideRotation, ORIGIN_TAG, ROTATION_TAG } from '../../rotation/rotation.ts';
+import { rotationDue } from '../../rotation/rotation-due.ts';
+import type { Found } from './check.ts';
+import type { KeySubject, Rules } from './subjects.ts';
+
+const DAY_MS = 24 * 3_600_000;
+/** Key Vault raises its near-expiry event 30 days before, unless the rotation policy says otherwise. */
+const WARN_DAYS = 30;
+const ERROR_DAYS = 10;
+/** What a rotation policy does is given so long to be done. */
+const ROTATION_SLACK_MS = DAY_MS;
+/** Sizes of RSA keys that Storage takes (Azure Storage, "customer-managed keys overview"). */
+const SIZES = [2048, 3072, 4096];
+
+export function keyTooOld({ versions }: KeySubject, { now, drift }: Rules): readonly Found[] {
+  const newest = inForce(versions);
+  if (!newest) return [];
+  const days = Math.floor((now.getTime() - newest.createdOn.getTime()) / DAY_MS);
+  if (days <= drift.keyMaxAgeDays) return [];
+  const is = `Its newest version ${newest.version} is ${days} days old.`;
+  return [{ is, shouldBe: `Its newest version is at most ${drift.keyMaxAgeDays} days old.` }];
+}
+
+export function nearExpiry({ key, versions, policy }: KeySubject, { now }: Rules): readonly Found[] {
+  const newest = inForce(versions);
+  if (!newest?.expiresOn) return [];
+  const days = (newest.expiresOn.getTime() - now.getTime()) / DAY_MS;
+  if (days > WARN_DAYS) return [];
+  const when = newest.expiresOn.toISOString();
+  const rotation = known(policy);
+  // Key Vault cannot make a new version of imported key material.
+  const due = rotation && !imported(newest) ? rotationDue(newest, rotation) : undefined;
+  const itself = due && due < newest.expiresOn ? due : undefined;
+  // Its own policy rotates it in time: that it nears its expiry until then is how it is meant to be.
+  if (itself && now.getTime() - itself.getTime() < ROTATION_SLACK_MS) return [];
+  const decision = rotation && decideRotation(newest.version, known(versions) ?? [], rotation, now);
+  return [
+    {
+      severity: days <= ERROR_DAYS ? 'error' : 'warning',
+      is: `Its newest version ${days < 0 ? 'expired' : 'expires'} on ${when}${itself ? `; its rotation policy was to rotate it on ${itself.toISOString()}` : ''}.`,
+      shouldBe: 'There is a version that does not expire soon.',
+      ...(decision?.rotate ? { mend: { kind: 'rotate', key: key.id, version: newest.version } as const } : {}),
+    },
+  ];
+}
+
+export function noExpiry({ versions }: KeySubject): readonly Found[] {
+  const newest = inForce(versions);
+  if (!newest || newest.expiresOn) return [];
+  return [{ is: `Its newest version ${newest.version} never expires.`, shouldBe: 'Its versions expire.' }];
+}
+
+export function noRotationPolicy({ versions, policy }: KeySubject): readonly Found[] {
+  const newest = inForce(versions);
+  const rotation = known(policy);
+  if (!newest || !rotation || rotation.rotates) return [];
+  // Rotated by hand on purpose, or because there is no other way.
+  if (newest.tags[ROTATION_TAG]?.toLowerCase() === 'manual') return [];
+  if (imported(newest)) return [];
+  return [{ is: 'Nothing rotates it by itself.', shouldBe: 'A rotation policy makes a new version in time.' }];
+}
+
+function imported({ tags }: KeyVersion): boolean {
+  return tags[ORIGIN_TAG]?.toLowerCase() === 'imported';
+}
+
+export function unsupportedKey({ material }: KeySubject): readonly Found[] {
+  const read = known(material);
+  if (!read) return [];
+  const { type, size } = read;
+  const rsa = /^RSA(-HSM)?$/i.test(type);
+  // A size that is not told is not held against the key.
+  if (rsa && (size === undefined || SIZES.includes(size))) return [];
+  return [{ is: `It is ${type}${size ? ` of ${size} bits` : ''}.`, shouldBe: 'It is RSA of 2048, 3072 or 4096 bits.' }];
+}
+
+export function revocationOpen({ versions }: KeySubject): readonly Found[] {
+  const open = openRevocation(known(versions) ?? []);
+  if (!open) return [];
+  const is = `It was revoked on ${open.revokedOn.toISOString()} by ${open.revokedBy}.`;
+  return [{ is, shouldBe: 'It is restored, or no account depends on it any more.' }];
+}
+
+export function revokedVersionEnabled({ versions }: KeySubject): readonly Found[] {
+  const read = known(versions) ?? [];
+  const open = openRevocation(read);
+  if (!open) return [];
+  return read
+    .filter(({ enabled }) => enabled)
+    .map((version) => ({
+      resource: version.id,
+      is: revocationOf(version)
+        ? 'It was disabled by the open revocation, and somebody enabled it again.'
+        : 'It is enabled although the key is revoked.',
+      shouldBe: 'Every version of a revoked key is disabled.',
+    }));
+}
+
+/** Versions that could be disabled, as far as the accounts that were looked at tell. The proof is made when it is done. */
+export function retirableVersion({ versions, usage }: KeySubject, { now, drift }: Rules): readonly Found[] {
+  if (usage.unknown > 0 || usage.incomplete) return [];
+  return retirable(known(versions) ?? [], drift.retireAfterHours ?? LEAST_RETIRE_HOURS, now)
+    .filter(({ version }) => !usage.uses(version))
+    .map((version) => ({
+      resource: version.id,
+      is: 'It is enabled, has a successor, and no account that was looked at uses it.',
+      shouldBe: 'Versions that nobody uses are disabled.',
+    }));
+}
+
+/** The newest version, unless the key is revoked or switched off: then its age and expiry are nobody's trouble. */
+function inForce(versions: KeySubject['versions']): KeyVersion | undefined {
+  const read = known(versions) ?? [];
+  const newest = newestVersion(read);
+  return newest?.enabled && !openRevocation(read) ? newest : undefined;
+}
+
+export function pinnedVersion({ key, usage }: KeySubject): readonly Found[] {
+  const { pinned, pinnedExamples: examples } = usage;
+  if (pinned === 0) return [];
+  const more = pinned > examples.length ? ` and ${pinned - examples.length} more` : '';
+  return [
+    {
+      resource: key.id,
+      is: `${pinned === 1 ? 'One account or scope is' : `${pinned} accounts and scopes are`} pinned to a version: ${examples.join(', ')}${more}.`,
+      shouldBe: 'Accounts follow the newest version by themselves, and this app makes it faster.',
+    },
+  ];
+}

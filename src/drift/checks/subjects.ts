@@ -1,0 +1,99 @@
+import type { Account, Scope } from '../../accounts/account.ts';
+import type { KeyUse } from '../../accounts/key-use.ts';
+import type { Part, UnreadPart } from '../../azure/read-or-why.ts';
+import type { VaultSubscriptions } from '../../events/event-grid-client.ts';
+import type { WantedSubscription } from '../../events/subscription.ts';
+import type { KeyAccess } from '../../identities/key-access.ts';
+import type { KeyVersion } from '../../keys/key-versions.ts';
+import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
+import type { RotationPolicySummary } from '../../keys/rotation-policy-summary.ts';
+import type { DriftSettings } from '../../settings/settings.ts';
+import type { VaultProperties } from '../../vaults/vault-client.ts';
+import type { KeyUsage } from './key-usage.ts';
+
+/** What the checks go by beside what was read. */
+export interface Rules {
+  readonly now: Date;
+  /** Whether the app asks Storage to look for a new version (CMK_REFRESH_AUTOMATIC). */
+  readonly refreshAutomatic: boolean;
+  readonly drift: DriftSettings;
+  /** Undefined: CMK_FUNCTION_APP_ID is not set, and event subscriptions are not checked. */
+  readonly wantedSubscriptions: readonly WantedSubscription[] | undefined;
+}
+
+/** A key of a managed vault. */
+export interface KeySubject {
+  readonly key: ManagedKey;
+  /**
+   * `deleted`: soft-deleted, can be recovered. `absent`: there is no such key. `gone`: it is not there, and whether it is
+   * soft-deleted could not be read. `vaultGone`: there is no such vault.
+   */
+  readonly state: 'present' | 'deleted' | 'absent' | 'gone' | 'vaultGone';
+  readonly versions: Part<readonly KeyVersion[]>;
+  readonly policy: Part<RotationPolicySummary>;
+  /** Of the newest version; undefined where Key Vault does not show it. */
+  readonly material: Part<KeyMaterial | undefined>;
+  /** Who was seen to use it, once every account has been looked at. */
+  readonly usage: KeyUsage;
+}
+
+export interface KeyMaterial {
+  /** `RSA`, `RSA-HSM`, `EC` … */
+  readonly type: string;
+  /** Bits of an RSA key. */
+  readonly size: number | undefined;
+}
+
+/** A storage account with the key that it uses. */
+export interface AccountSubject {
+  readonly account: Account;
+  /** It is the app's own storage. */
+  readonly own: boolean;
+  /** Undefined: Microsoft-managed keys. */
+  readonly use: KeyUse | undefined;
+  /** The key in a managed vault; undefined where the vault is not managed. */
+  readonly key: KeySubject | undefined;
+  /** Undefined: it uses no key of a managed vault. */
+  readonly access: KeyAccess | undefined;
+  readonly scopes: readonly ScopeSubject[];
+}
+
+/** An encryption scope of an account with the key that it uses. */
+export interface ScopeSubject {
+  readonly scope: Scope;
+  readonly use: KeyUse | undefined;
+  readonly key: KeySubject | undefined;
+  /** Of the account's identity, which a scope uses too. Undefined: the key is not managed, or is the account's own. */
+  readonly access: KeyAccess | undefined;
+}
+
+export interface VaultSubject {
+  readonly vault: ManagedVault;
+  /** Undefined inside: there is no such vault. */
+  readonly properties: Part<VaultProperties | undefined>;
+  /** Undefined: not checked, since a Managed HSM raises no events or the function app is not known. */
+  readonly events: Part<VaultSubscriptions> | undefined;
+  /** Events of this vault that could not be delivered of late. */
+  readonly deadLetters: Part<readonly DeadLetter[]>;
+}
+
+/** An event that Event Grid gave up on. */
+export interface DeadLetter {
+  /** ARM id of what raised it. */
+  readonly source: string;
+  readonly type: string;
+  /** Why, in Event Grid's words. */
+  readonly reason: string;
+  readonly lastOutcome: string;
+  readonly writtenOn: Date;
+}
+
+export interface AppSubject {
+  /** Name of the app's function app or `cmk-autopilot`: what a finding about the app names. */
+  readonly name: string;
+  /** The app's own storage with the managed key that it uses, by itself or by a scope. */
+  readonly lockedOutBy: readonly { readonly account: string; readonly key: string }[];
+  readonly poison: Part<readonly { readonly queue: string; readonly messages: number }[]>;
+  readonly settingsProblems: readonly string[];
+  readonly unread: readonly UnreadPart[];
+}

@@ -1,0 +1,87 @@
+import { type Part, readPart, type What } from '../../azure/read-or-why.ts';
+import { parseResourceId, type ResourceId } from '../../azure/resource-id.ts';
+import type { Identities } from '../../identities/identity-client.ts';
+import type { IdentityState } from '../../identities/key-access.ts';
+
+/** Identities of one subscription that are asked for one by one at most, where its list does not tell. */
+const MAX_LOOKUPS = 200;
+const ACTION = 'Microsoft.ManagedIdentity/userAssignedIdentities/read';
+
+/** Principal ids by the ARM id of the identity, lower case. */
+type Principals = ReadonlyMap<string, string>;
+
+/**
+ * The user-assigned identities that accounts name. Those of a subscription are listed once, when the first of them is asked
+ * for; one that is not in the list is asked for itself, since nothing but its own 404 says that it was deleted. Where the
+ * list is refused, a right on one resource group may still show the identity itself.
+ */
+export class GatheredIdentities {
+  readonly #identities: Identities;
+  readonly #signal: AbortSignal | undefined;
+  readonly #lists = new Map<string, Promise<Part<Principals>>>();
+  readonly #lookups = new Map<string, Promise<Part<IdentityState>>>();
+  readonly #counts = new Map<string, number>();
+
+  constructor({ identities }: { readonly identities: Identities }, signal: AbortSignal | undefined) {
+    this.#identities = identities;
+    this.#signal = signal;
+  }
+
+  /** Read once for each identity, however many accounts name it. */
+  async stateOf(id: string): Promise<Part<IdentityState>> {
+    const parsed = parseResourceId(id);
+    if (!parsed) {
+      const detail = 'It is not the ARM id of an identity.';
+      return { unread: { resource: id, what: 'the identity', action: ACTION, kind: 'unexpected', detail } };
+    }
+    const list = await this.#listOf(parsed.subscriptionId);
+    if ('value' in list) {
+      const principalId = list.value.get(id.toLowerCase());
+      return principalId === undefined ? this.#lookUp(parsed) : { value: { is: 'there', principalId } };
+    }
+    if (list.unread.kind !== 'forbidden') return list;
+    const alone = await this.#lookUp(parsed);
+    // Refused one by one as well: that is said once for the subscription.
+    return 'unread' in alone && ['forbidden', 'refused'].includes(alone.unread.kind) ? list : alone;
+  }
+
+  #listOf(subscriptionId: string): Promise<Part<Principals>> {
+    const known = this.#lists.get(subscriptionId);
+    if (known) return known;
+    const reading = readPart(listOf(subscriptionId), async () => {
+      const principals = new Map<string, string>();
+      for await (const { id, principalId } of this.#identities.list(subscriptionId, this.#signal)) {
+        principals.set(id.toLowerCase(), principalId);
+      }
+      return principals;
+    });
+    this.#lists.set(subscriptionId, reading);
+    return reading;
+  }
+
+  #lookUp(id: ResourceId): Promise<Part<IdentityState>> {
+    const known = this.#lookups.get(id.id.toLowerCase());
+    if (known) return known;
+    const lookups = (this.#counts.get(id.subscriptionId) ?? 0) + 1;
+    if (lookups > MAX_LOOKUPS) {
+      const detail = `More than ${MAX_LOOKUPS} identities that accounts name are not in its list. The others were not asked for.`;
+      return Promise.resolve({ unread: { ...listOf(id.subscriptionId), kind: 'refused', detail } });
+    }
+    this.#counts.set(id.subscriptionId, lookups);
+    const what = { resource: id.id, what: 'the identity', action: ACTION };
+    const reading = readPart<IdentityState>(what, async () => {
+      const found = await this.#identities.get(id, this.#signal);
+      return found ? { is: 'there', principalId: found.principalId } : { is: 'deleted' };
+    });
+    this.#lookups.set(id.id.toLowerCase(), reading);
+    return reading;
+  }
+}
+
+function listOf(subscriptionId: string): What {
+  return {
+    resource: `/subscriptions/${subscriptionId}`,
+    what: 'the user-assigned identities of the subscription',
+    action: ACTION,
+  };
+}

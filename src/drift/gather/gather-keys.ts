@@ -1,0 +1,96 @@
+import { type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
+import type { KeyCatalog } from '../../keys/key-catalog-client.ts';
+import type { Keys } from '../../keys/key-client.ts';
+import { newestVersion } from '../../keys/key-versions.ts';
+import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
+import { KeyUsage } from '../checks/key-usage.ts';
+import type { KeySubject } from '../checks/subjects.ts';
+import type { GatheredVault } from './gather-vaults.ts';
+
+type KeyServices = { readonly keys: Keys; readonly keyCatalog: KeyCatalog };
+
+/** The keys of the managed vaults, each read once, and only when it is asked for. */
+export class GatheredKeys {
+  readonly #vaults: ReadonlyMap<string, GatheredVault>;
+  readonly #services: KeyServices;
+  readonly #keys = new Map<string, Promise<KeySubject>>();
+
+  constructor(vaults: readonly GatheredVault[], services: KeyServices) {
+    this.#vaults = new Map(vaults.map((vault) => [vault.subject.vault.uri, vault]));
+    this.#services = services;
+  }
+
+  /** Undefined for a key of a vault that is not managed. */
+  async get(vaultUri: string, name: string): Promise<KeySubject | undefined> {
+    const vault = this.#vaults.get(vaultUri);
+    if (!vault) return undefined;
+    const id = `${vaultUri}/keys/${name}`.toLowerCase();
+    const known = this.#keys.get(id);
+    if (known) return known;
+    const reading = readKey(managedKey(vault.subject.vault, name), vault, this.#services);
+    this.#keys.set(id, reading);
+    return reading;
+  }
+
+  /** Every key that was asked for so far. */
+  async all(): Promise<KeySubject[]> {
+    return Promise.all(this.#keys.values());
+  }
+}
+
+async function readKey(key: ManagedKey, vault: GatheredVault, services: KeyServices): Promise<KeySubject> {
+  const usage = new KeyUsage();
+  if ('unread' in vault.keys) {
+    // The vault is closed off, and that is said once: no use in finding it out for each of its keys.
+    if (vault.gone) {
+      const nothing = {
+        versions: { value: [] },
+        policy: { value: { rotates: false } },
+        material: { value: undefined },
+      };
+      return { key, state: 'vaultGone', ...nothing, usage };
+    }
+    const { unread } = vault.keys;
+    const part = { unread };
+    return { key, state: 'present', versions: part, policy: part, material: part, usage };
+  }
+  const versions = await readPart(
+    { resource: key.id, what: 'the versions of the key', action: 'Microsoft.KeyVault/vaults/keys/read' },
+    () => services.keys.listVersions(key),
+  );
+  if ('value' in versions && versions.value.length === 0) {
+    const state = await whereabouts(key, services);
+    return { key, state, versions, policy: { value: { rotates: false } }, material: { value: undefined }, usage };
+  }
+  const newest = 'value' in versions ? newestVersion(versions.value) : undefined;
+  const [policy, material] = await Promise.all([
+    readPart(
+      {
+        resource: key.id,
+        what: 'the rotation policy of the key',
+        action: 'Microsoft.KeyVault/vaults/keyrotationpolicies/read',
+      },
+      () => services.keys.rotationPolicy(key),
+    ),
+    readPart(
+      { resource: key.id, what: 'the type of the key', action: 'Microsoft.KeyVault/vaults/keys/read' },
+      async () => newest && services.keyCatalog.material(key, newest.version),
+    ),
+  ]);
+  return { key, state: 'present', versions, policy, material, usage };
+}
+
+/** Where a key without versions is. */
+async function whereabouts(key: ManagedKey, { keyCatalog }: KeyServices): Promise<KeySubject['state']> {
+  try {
+    return (await keyCatalog.isDeleted(key)) ? 'deleted' : 'absent';
+  } catch {
+    return 'gone';
+  }
+}
+
+/** What could not be read of the keys, each thing once. */
+export function unreadOfKeys(keys: readonly KeySubject[]): UnreadPart[] {
+  const parts: Part<unknown>[] = keys.flatMap(({ versions, policy, material }) => [versions, policy, material]);
+  return [...new Set(parts.flatMap((part) => ('unread' in part ? [part.unread] : [])))];
+}

@@ -1,0 +1,173 @@
+import type { Account, Scope } from '../../accounts/account.ts';
+import { accountKeyUse, type KeyUse, scopeKeyUse } from '../../accounts/key-use.ts';
+import type { StorageAccounts } from '../../accounts/storage-client.ts';
+import { describe, describeFailure, type Failure } from '../../azure/failure.ts';
+import type { UnreadPart } from '../../azure/read-or-why.ts';
+import { parseResourceId, type ResourceId } from '../../azure/resource-id.ts';
+import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
+import type { Settings } from '../../settings/settings.ts';
+import { ACCOUNT_CHECKS } from '../checks/checks.ts';
+import { evaluate } from '../checks/evaluate.ts';
+import { KeyUsage } from '../checks/key-usage.ts';
+import type { AccountSubject, KeySubject, Rules, ScopeSubject } from '../checks/subjects.ts';
+import type { Finding } from '../report.ts';
+import type { SubscriptionResult } from '../store/subscription-result.ts';
+import type { GatheredIdentities } from './gather-identities.ts';
+import type { GatheredKeys } from './gather-keys.ts';
+import type { VaultRoles } from './vault-roles.ts';
+
+export interface SubscriptionContext {
+  readonly services: { readonly accounts: StorageAccounts; readonly settings: Settings };
+  readonly rules: Rules;
+  readonly keys: GatheredKeys;
+  readonly identities: GatheredIdentities;
+  /** By vault URI. */
+  readonly roles: ReadonlyMap<string, VaultRoles>;
+  /** Name of the app's own storage account. */
+  readonly ownStorage: string | undefined;
+  /** Whether an account's encryption scopes have their turn in this check. */
+  readonly scopesTurn: (account: Account) => boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Looks at every account of one subscription, page by page: what is kept are findings and numbers, so that memory does
+ * not grow with the fleet. It never throws; when the list breaks off, what was seen so far counts, and `failure` says why.
+ */
+export async function gatherSubscription(
+  id: string,
+  context: SubscriptionContext,
+): Promise<{ readonly result: SubscriptionResult; readonly failure: Failure | undefined }> {
+  const looking = new Looking(id, context);
+  try {
+    for await (const account of context.services.accounts.list(id, context.signal)) await looking.lookAt(account);
+    return { result: looking.result(), failure: undefined };
+  } catch (error) {
+    const failure = describeFailure(error);
+    looking.unread('the storage accounts of the subscription', 'Microsoft.Storage/storageAccounts/read', failure);
+    return { result: looking.result(), failure };
+  }
+}
+
+class Looking {
+  readonly #id: string;
+  readonly #context: SubscriptionContext;
+  readonly #findings: Omit<Finding, 'since'>[] = [];
+  readonly #usage = new Map<string, KeyUsage>();
+  readonly #unread: SubscriptionResult['unread'] = [];
+  readonly #lockedOutBy: SubscriptionResult['lockedOutBy'] = [];
+  #accounts = 0;
+  #dependents = 0;
+  #scopesLookedAt = 0;
+  #scopesStopped = false;
+
+  constructor(id: string, context: SubscriptionContext) {
+    this.#id = id;
+    this.#context = context;
+  }
+
+  async lookAt(account: Account): Promise<void> {
+    const { keys, rules } = this.#context;
+    this.#accounts += 1;
+    const use = accountKeyUse(account.encryption);
+    const key = use && (await keys.get(use.vaultUri, use.keyName));
+    const scopes = await this.#scopes(account, key);
+    const access = key && (await this.#access(account, key));
+    if (key || scopes.some((scope) => scope.key)) this.#dependents += 1;
+    if (use && key) this.#count(key, account.name, use);
+    for (const scope of scopes) {
+      if (scope.use && scope.key) this.#count(scope.key, `${account.name}/${scope.scope.name}`, scope.use);
+    }
+    if (this.#isOwn(account)) {
+      for (const of of [key, ...scopes.map((scope) => scope.key)]) {
+        if (of) this.#lockedOutBy.push({ account: account.id, key: of.key.id });
+      }
+    }
+    const subject: AccountSubject = { account, own: this.#isOwn(account), use, key, access, scopes };
+    for (const finding of evaluate(ACCOUNT_CHECKS, subject, account.id, rules)) this.#findings.push(finding);
+  }
+
+  result(): SubscriptionResult {
+    return {
+      id: this.#id,
+      accounts: this.#accounts,
+      dependents: this.#dependents,
+      scopesLookedAt: this.#scopesLookedAt,
+      complete: this.#unread.length === 0,
+      findings: this.#findings,
+      usage: Object.fromEntries([...this.#usage].map(([key, usage]) => [key, usage.toJSON()])),
+      unread: this.#unread,
+      lockedOutBy: this.#lockedOutBy,
+    };
+  }
+
+  unread(what: string, action: string, failure: Failure, resource = `/subscriptions/${this.#id}`): void {
+    this.#addUnread({ resource, what, action, kind: failure.kind, detail: describe(failure) });
+  }
+
+  #addUnread(part: UnreadPart): void {
+    // What many accounts need is said once.
+    if (this.#unread.some(({ resource, what }) => resource === part.resource && what === part.what)) return;
+    this.#unread.push(this.#context.signal?.aborted ? { ...part, kind: 'timeUp' } : part);
+  }
+
+  /** Whether the account's identity may use the key, with what could not be read for it. */
+  async #access(account: Account, { key }: KeySubject): Promise<KeyAccess | undefined> {
+    const { roles, identities } = this.#context;
+    const id = userAssignedIdentity(account);
+    const identity = id === undefined ? undefined : await identities.stateOf(id);
+    if (identity && 'unread' in identity) this.#addUnread(identity.unread);
+    const state: IdentityState | undefined =
+      identity && ('value' in identity ? identity.value : { is: 'unknown', why: identity.unread.detail });
+    const answer = await roles.get(key.vault.uri)?.accessOf(account, key.name, state);
+    if (answer?.unread) this.#addUnread(answer.unread);
+    return answer?.access;
+  }
+
+  async #scopes(account: Account, ownKey: KeySubject | undefined): Promise<ScopeSubject[]> {
+    const { services, scopesTurn, keys, signal } = this.#context;
+    const wanted = services.settings.scopeDiscovery === 'all' || ownKey !== undefined || this.#isOwn(account);
+    if (this.#scopesStopped || !wanted || !(scopesTurn(account) || this.#isOwn(account))) return [];
+    const scopes: Scope[] = [];
+    try {
+      for await (const scope of services.accounts.listScopes(parseResourceId(account.id) as ResourceId, signal)) {
+        scopes.push(scope);
+      }
+      this.#scopesLookedAt += 1;
+    } catch (error) {
+      this.#scopesFailed(account, describeFailure(error));
+    }
+    return Promise.all(
+      scopes.map(async (scope) => {
+        const use = scopeKeyUse(scope);
+        const key = use && (await keys.get(use.vaultUri, use.keyName));
+        const access = key && key !== ownKey ? await this.#access(account, key) : undefined;
+        return { scope, use, key, access };
+      }),
+    );
+  }
+
+  #scopesFailed(account: Account, failure: Failure): void {
+    // Deleted meanwhile, or of a kind that has no encryption scopes.
+    if (failure.kind === 'notFound' || /NotSupported|NotAllowedOnKind/i.test(failure.code)) return;
+    const action = 'Microsoft.Storage/storageAccounts/encryptionScopes/read';
+    if (failure.kind === 'throttled' || failure.kind === 'forbidden') {
+      // The next account would be refused too: it is said once.
+      this.#scopesStopped = true;
+      this.unread('the encryption scopes of its accounts', action, failure);
+    } else {
+      this.unread('the encryption scopes of the account', action, failure, account.id);
+    }
+  }
+
+  #count(key: KeySubject, name: string, use: KeyUse): void {
+    const id = key.key.id.toLowerCase();
+    const usage = this.#usage.get(id) ?? new KeyUsage();
+    this.#usage.set(id, usage);
+    usage.add(name, use);
+  }
+
+  #isOwn({ name }: Account): boolean {
+    return this.#context.ownStorage !== undefined && name.toLowerCase() === this.#context.ownStorage;
+  }
+}

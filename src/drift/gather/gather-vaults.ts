@@ -1,0 +1,121 @@
+import pMap from 'p-map';
+import { describeFailure } from '../../azure/failure.ts';
+import { type Part, readPart, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
+import type { EventGrid } from '../../events/event-grid-client.ts';
+import { judgeSubscriptions, type WantedSubscription } from '../../events/subscription.ts';
+import type { Authorization } from '../../identities/authorization-client.ts';
+import type { KeyCatalog } from '../../keys/key-catalog-client.ts';
+import type { ManagedVault } from '../../keys/managed-vaults.ts';
+import type { Settings } from '../../settings/settings.ts';
+import type { Vaults } from '../../vaults/vault-client.ts';
+import type { DeadLetter, Rules, VaultSubject } from '../checks/subjects.ts';
+import type { DriftStorage } from '../store/drift-storage-client.ts';
+import { VaultRoles } from './vault-roles.ts';
+
+const CONCURRENCY = 4;
+const DAY_MS = 24 * 3_600_000;
+
+/** A managed vault with everything that was read of it. */
+export interface GatheredVault {
+  readonly subject: VaultSubject;
+  /** There is no such vault. */
+  readonly gone: boolean;
+  readonly roles: VaultRoles;
+  /** Names of its keys. */
+  readonly keys: Part<readonly string[]>;
+  readonly unread: readonly UnreadPart[];
+}
+
+export type VaultServices = {
+  readonly settings: Settings;
+  readonly vaults: Vaults;
+  readonly eventGrid: EventGrid;
+  readonly authorization: Authorization;
+  readonly keyCatalog: KeyCatalog;
+  readonly driftStorage: DriftStorage;
+};
+
+export async function gatherVaults(
+  services: VaultServices,
+  rules: Rules,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly vaults: readonly GatheredVault[]; readonly unread: readonly UnreadPart[] }> {
+  const what = {
+    resource: 'cmk-deadletter',
+    what: 'the events that could not be delivered',
+    action: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
+  };
+  const deadLetters = await readPart(what, () =>
+    services.driftStorage.deadLetters(new Date(rules.now.getTime() - DAY_MS)),
+  );
+  const vaults = await pMap(
+    services.settings.vaults.all,
+    (vault) => gatherVault(vault, deadLetters, services, rules, signal),
+    { concurrency: CONCURRENCY },
+  );
+  return { vaults, unread: 'unread' in deadLetters ? [deadLetters.unread] : [] };
+}
+
+async function gatherVault(
+  vault: ManagedVault,
+  deadLetters: Part<readonly DeadLetter[]>,
+  services: VaultServices,
+  rules: Rules,
+  signal: AbortSignal | undefined,
+): Promise<GatheredVault> {
+  const resource = vault.id;
+  const [properties, events, keys] = await Promise.all([
+    readPart({ resource, what: 'the vault', action: 'Microsoft.KeyVault/vaults/read' }, async () => {
+      try {
+        return await services.vaults.get(vault, signal);
+      } catch (error) {
+        if (describeFailure(error).kind === 'notFound') return undefined;
+        throw error;
+      }
+    }),
+    // A Managed HSM raises no events.
+    rules.wantedSubscriptions && vault.kind === 'vault'
+      ? readEvents(vault, rules.wantedSubscriptions, services, signal)
+      : undefined,
+    readPart({ resource, what: 'the keys of the vault', action: 'Microsoft.KeyVault/vaults/keys/read' }, () =>
+      services.keyCatalog.names(vault),
+    ),
+  ]);
+  const roles = await VaultRoles.read(vault, properties, services.authorization, signal);
+  const gone = 'value' in properties && properties.value === undefined;
+  const own =
+    'value' in deadLetters
+      ? { value: deadLetters.value.filter(({ source }) => source.toLowerCase() === vault.id.toLowerCase()) }
+      : deadLetters;
+  return {
+    subject: { vault, properties, events: gone ? undefined : events, deadLetters: own },
+    gone,
+    roles,
+    keys,
+    // That a vault is gone is one finding, not one for each part of it.
+    unread: gone
+      ? []
+      : [properties, events, keys]
+          .flatMap((part) => (part && 'unread' in part ? [part.unread] : []))
+          .concat(roles.unread),
+  };
+}
+
+async function readEvents(
+  vault: ManagedVault,
+  wanted: readonly WantedSubscription[],
+  { eventGrid }: { readonly eventGrid: EventGrid },
+  signal: AbortSignal | undefined,
+): Promise<NonNullable<VaultSubject['events']>> {
+  const what = {
+    resource: vault.id,
+    what: 'the event subscriptions of the vault',
+    action: 'Microsoft.EventGrid/eventSubscriptions/read',
+  };
+  const read = await readPart(what, () => eventGrid.read(vault, signal));
+  if ('unread' in read || read.value.topicUnreadable === undefined) return read;
+  if (judgeSubscriptions(wanted, read.value.subscriptions).every(({ is }) => is === 'right')) return read;
+  // What the vault itself shows is not enough: the topic may have the rest.
+  const onTopic = { ...what, what: 'the system topic of the vault', action: 'Microsoft.EventGrid/systemTopics/read' };
+  return { unread: unreadPart(onTopic, read.value.topicUnreadable) };
+}

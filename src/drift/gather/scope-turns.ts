@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto';
+import type { Account } from '../../accounts/account.ts';
+import type { DriftReport } from '../report.ts';
+
+/**
+ * Accounts of one subscription whose encryption scopes are listed in one check. Each is a call of its own, and the Storage
+ * resource provider takes 100 lists in five minutes for each subscription and region, which those who move accounts need
+ * too.
+ */
+export const SCOPE_LISTS = 40;
+
+/**
+ * Decides whose encryption scopes have their turn: all of them in a small subscription; in a large one a share each time,
+ * so that every account has its turn after so many checks. Accounts whose scopes had a finding always have it.
+ */
+export function scopeTurns(previous: DriftReport | undefined): (account: Account) => boolean {
+  const round = nextRound(previous);
+  const shares = new Map(
+    (previous?.coverage.subscriptions ?? []).map(({ id, accounts }) => [
+      id,
+      Math.max(1, Math.ceil(accounts / SCOPE_LISTS)),
+    ]),
+  );
+  const withFindings = new Set(
+    (previous?.findings ?? []).flatMap(({ resource }) => {
+      const at = resource.search(/\/encryptionScopes\/[^/]+$/i);
+      return at < 0 ? [] : [resource.slice(0, at).toLowerCase()];
+    }),
+  );
+  const listed = new Map<string, number>();
+  return ({ id, subscriptionId }) => {
+    const share = shares.get(subscriptionId);
+    const lists = listed.get(subscriptionId) ?? 0;
+    // The size of the subscription is not known yet: its first accounts have their turn.
+    const turn = share === undefined ? lists < SCOPE_LISTS : slot(id, share) === round % share;
+    if (!turn && !withFindings.has(id.toLowerCase())) return false;
+    listed.set(subscriptionId, lists + 1);
+    return true;
+  };
+}
+
+export function nextRound(previous: DriftReport | undefined): number {
+  return (previous?.coverage.round ?? -1) + 1;
+}
+
+function slot(id: string, slots: number): number {
+  return createHash('sha256').update(id.toLowerCase()).digest().readUInt32BE(0) % slots;
+}

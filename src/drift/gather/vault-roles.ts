@@ -1,0 +1,129 @@
+import type { Account } from '../../accounts/account.ts';
+import { known, type Part, readPart, type UnreadPart, type What } from '../../azure/read-or-why.ts';
+import type { Authorization } from '../../identities/authorization-client.ts';
+import {
+  type IdentityState,
+  type KeyAccess,
+  keyAccess,
+  type RoleGrant,
+  type VaultAccess,
+} from '../../identities/key-access.ts';
+import type { ManagedVault } from '../../keys/managed-vaults.ts';
+import type { VaultProperties } from '../../vaults/vault-client.ts';
+
+/** Principals whose groups are asked about in one check: each is a call. */
+const MAX_GROUP_LOOKUPS = 200;
+const TOO_MANY = `More than ${MAX_GROUP_LOOKUPS} identities have no role of their own on the vault. Azure says only one by one whether a group gives it to them, and was not asked for the others: give the role to the identities themselves, or accept this in CMK_EXEMPTIONS.`;
+
+export interface VaultRolesAnswer {
+  readonly access: KeyAccess;
+  /** What could not be read for it, so that the answer is `unknown`. */
+  readonly unread?: UnreadPart;
+}
+
+/**
+ * Who may use the keys of one vault. Its role assignments are listed once, whatever the number of accounts; only for a
+ * principal that has no role by itself it is asked whether it has one through a group.
+ */
+export class VaultRoles {
+  readonly #vault: ManagedVault;
+  readonly #properties: VaultProperties | undefined;
+  readonly #authorization: Authorization;
+  readonly #grants: Part<ReadonlyMap<string, readonly RoleGrant[]>>;
+  readonly #byGroup = new Map<string, Promise<Part<RoleGrant[]>>>();
+
+  private constructor(
+    vault: ManagedVault,
+    properties: VaultProperties | undefined,
+    grants: Part<ReadonlyMap<string, readonly RoleGrant[]>>,
+    authorization: Authorization,
+  ) {
+    this.#vault = vault;
+    this.#properties = properties;
+    this.#grants = grants;
+    this.#authorization = authorization;
+  }
+
+  static async read(
+    vault: ManagedVault,
+    properties: Part<VaultProperties | undefined>,
+    authorization: Authorization,
+    signal: AbortSignal | undefined,
+  ): Promise<VaultRoles> {
+    const vaultProperties = known(properties);
+    if (vaultProperties?.accessModel !== 'rbac') {
+      return new VaultRoles(vault, vaultProperties, { value: new Map() }, authorization);
+    }
+    const what = {
+      resource: vault.id,
+      what: 'the role assignments of the vault',
+      action: 'Microsoft.Authorization/roleAssignments/read',
+    };
+    const grants = await readPart(what, async () => {
+      const byPrincipal = new Map<string, RoleGrant[]>();
+      for (const grant of await authorization.grantsAt(vault.id, signal)) {
+        const principal = grant.principalId.toLowerCase();
+        byPrincipal.set(principal, [...(byPrincipal.get(principal) ?? []), grant]);
+      }
+      return byPrincipal;
+    });
+    return new VaultRoles(vault, vaultProperties, grants, authorization);
+  }
+
+  /** What could not be read. */
+  get unread(): UnreadPart[] {
+    return 'unread' in this.#grants ? [this.#grants.unread] : [];
+  }
+
+  /**
+   * Whether an account may use a key of the vault.
+   *
+   * @param identity state of the account's user-assigned identity; undefined: it has none
+   */
+  async accessOf(account: Account, keyName: string, identity: IdentityState | undefined): Promise<VaultRolesAnswer> {
+    const key = { vaultId: this.#vault.id, name: keyName };
+    const direct = keyAccess(account, key, this.#direct(account), identity);
+    const { principalId } = direct;
+    if (direct.reason !== 'IdentityWithoutRole' || !principalId || this.#properties?.accessModel !== 'rbac') {
+      return { access: direct };
+    }
+    const lookup = `${principalId} ${keyName}`.toLowerCase();
+    let asked = this.#byGroup.get(lookup);
+    if (!asked) {
+      asked =
+        this.#byGroup.size < MAX_GROUP_LOOKUPS
+          ? readPart(this.#groups(), () =>
+              this.#authorization.grantsTo(principalId, `${this.#vault.id}/keys/${keyName}`),
+            )
+          : Promise.resolve({ unread: { ...this.#groups(), kind: 'refused', detail: TOO_MANY } });
+      this.#byGroup.set(lookup, asked);
+    }
+    const read = await asked;
+    if ('value' in read) {
+      return { access: keyAccess(account, key, { model: 'rbac', grants: read.value }, identity) };
+    }
+    const { unread } = read;
+    return { access: keyAccess(account, key, { model: 'unknown', why: unread.detail }, identity), unread };
+  }
+
+  #groups(): What {
+    return {
+      resource: this.#vault.id,
+      what: 'the roles that identities have through groups',
+      action: 'Microsoft.Authorization/roleAssignments/read',
+    };
+  }
+
+  #direct(account: Account): VaultAccess {
+    const properties = this.#properties;
+    if (!properties) return { model: 'unknown', why: 'The vault could not be read.' };
+    if (properties.accessModel === 'accessPolicies') return { model: 'accessPolicies', policies: properties.policies };
+    if (properties.accessModel === 'local') {
+      return { model: 'unknown', why: 'A Managed HSM does not show its roles to ARM.' };
+    }
+    if ('unread' in this.#grants) return { model: 'unknown', why: this.#grants.unread.detail };
+    const principals = [account.systemPrincipalId, ...Object.values(account.principalIds)];
+    const grants = this.#grants.value;
+    return { model: 'rbac', grants: principals.flatMap((id) => (id ? (grants.get(id.toLowerCase()) ?? []) : [])) };
+  }
+}

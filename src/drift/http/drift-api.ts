@@ -1,0 +1,151 @@
+import type { HttpResponseInit } from '@azure/functions';
+import { describe, describeFailure } from '../../azure/failure.ts';
+import { timeBoxed } from '../../azure/time-box.ts';
+import type { HeaderReader } from '../../http/headers.ts';
+import { jsonResponse } from '../../http/json-response.ts';
+import { HttpProblem } from '../../http/problem.ts';
+import type { Log } from '../../log.ts';
+import { REASONS } from '../../reasons.ts';
+import type { Services } from '../../services.ts';
+import type { DriftReport } from '../report.ts';
+import { runDriftCheck } from '../run-drift-check.ts';
+import type { DriftStorage } from '../store/drift-storage-client.ts';
+import { lostBecause, type RunningCheck } from '../store/running-check.ts';
+import { driftPage, PAGE_POLICY } from './page.ts';
+
+/** A caller waits for a check so long, in milliseconds; a proxy on the way may give up soon after. */
+const WAIT_MS = 20_000;
+/** A check that an operator started has to be done after so long, in milliseconds. */
+const DEADLINE_MS = 10 * 60_000;
+
+/** Checks under way in this instance: known here even where they could not be written down. */
+const underWay = new Map<string, RunningCheck>();
+
+/** Starts a check; answers with its report, or with where it will be. */
+export async function startDriftCheck(
+  { id, caller, headers }: { readonly id: string; readonly caller: string; readonly headers: HeaderReader },
+  services: Services,
+  log: Log,
+  waitMs = WAIT_MS,
+): Promise<HttpResponseInit> {
+  const running = timeBoxed(
+    (signal) => runDriftCheck({ id, by: 'operator', caller, signal }, services, log),
+    DEADLINE_MS,
+  );
+  const check: RunningCheck = { id, startedOn: services.now().toISOString(), by: 'operator', caller };
+  underWay.set(id, check);
+  const settled = running.finally(() => underWay.delete(id));
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), waitMs);
+  });
+  try {
+    const report = await Promise.race([settled, late]);
+    if (report) return present(report, headers);
+  } finally {
+    clearTimeout(timer);
+  }
+  settled.catch((error: unknown) => {
+    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    log({ level: 'error', reason: 'Unexpected', message, report: id });
+  });
+  return stillRunning(check);
+}
+
+/** The report of that id, or the newest one without an id. */
+export async function showReport(
+  id: string | undefined,
+  headers: HeaderReader,
+  services: { readonly driftStorage: DriftStorage; readonly now: () => Date },
+): Promise<HttpResponseInit> {
+  const { driftStorage } = services;
+  const report = await fromStorage(() => (id === undefined ? driftStorage.newest() : reportOf(id, driftStorage)));
+  if (report && 'findings' in report) return present(report, headers);
+  if (report) return stillRunning(report, services.now());
+  throw new HttpProblem(
+    404,
+    'NoDriftReport',
+    id === undefined ? REASONS.NoDriftReport : 'There is no drift report of that id.',
+    'Start a check with POST /api/drift; GET /api/drift/history names the reports there are.',
+  );
+}
+
+/** A check is written down before it begins and struck off after its report is written, so that one of the two is there. */
+async function reportOf(id: string, driftStorage: DriftStorage): Promise<DriftReport | RunningCheck | undefined> {
+  // The id becomes part of a name.
+  if (!/^[\w-]{1,100}$/.test(id)) return undefined;
+  const begun = (await driftStorage.begun(id)) ?? underWay.get(id);
+  return (await driftStorage.get(id)) ?? begun;
+}
+
+export async function showHistory({
+  driftStorage,
+}: {
+  readonly driftStorage: DriftStorage;
+}): Promise<HttpResponseInit> {
+  return jsonResponse(200, { reports: await fromStorage(() => driftStorage.history()) });
+}
+
+async function fromStorage<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    throw new HttpProblem(
+      503,
+      'ServiceUnavailable',
+      `The app's own storage cannot be read: ${describe(describeFailure(error))}`,
+      'Repeat the call in a minute; if it stays, check the storage account of the app.',
+      { cause: error },
+    );
+  }
+}
+
+/** @throws {@link HttpProblem} `DriftCheckLost` for a check whose report will not come any more */
+function stillRunning(check: RunningCheck, now?: Date): HttpResponseInit {
+  const { id, startedOn, by, caller } = check;
+  const lost = now && lostBecause(check, now);
+  if (lost) {
+    throw new HttpProblem(
+      410,
+      'DriftCheckLost',
+      `The check that began on ${startedOn} has no report. ${lost}`,
+      'Start another one with POST /api/drift; what is done twice does no harm.',
+    );
+  }
+  const location = `/api/drift/${encodeURIComponent(id)}`;
+  const answer = jsonResponse(202, { id, location, state: 'running', startedOn, by, ...(caller ? { caller } : {}) });
+  return { ...answer, headers: { ...(answer.headers as Record<string, string>), location, 'retry-after': '10' } };
+}
+
+/** As a page for whoever asks for one, else as JSON. */
+function present(report: DriftReport, headers: HeaderReader): HttpResponseInit {
+  if (!wantsPage(headers.get('accept') ?? '')) {
+    const answer = jsonResponse(200, report);
+    return { ...answer, headers: { ...(answer.headers as Record<string, string>), vary: 'accept' } };
+  }
+  return {
+    status: 200,
+    headers: {
+      'content-type': 'text/html; charset=utf-8',
+      'content-security-policy': `${PAGE_POLICY}; frame-ancestors 'none'`,
+      'cache-control': 'no-store',
+      'referrer-policy': 'no-referrer',
+      'x-content-type-options': 'nosniff',
+      vary: 'accept',
+    },
+    body: driftPage(report),
+  };
+}
+
+/** Whether `text/html` is asked for by name and no less than JSON. */
+export function wantsPage(accept: string): boolean {
+  const weights = new Map(
+    accept.split(',').map((range) => {
+      const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
+      const weight = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2);
+      return [type, weight === undefined ? 1 : Number(weight) || 0] as const;
+    }),
+  );
+  const page = weights.get('text/html') ?? 0;
+  return page > 0 && page >= (weights.get('application/json') ?? 0);
+}

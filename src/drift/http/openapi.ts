@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import type { Operation } from '../../http/openapi.ts';
+import { DRIFT_REPORT, DRIFT_SUMMARY } from '../report.ts';
+
+const UNREAD = { 503: ['ServiceUnavailable'] };
+
+/** The calls of the function `driftReport`. */
+export const DRIFT_OPERATIONS: readonly Operation[] = [
+  {
+    id: 'driftReport',
+    method: 'get',
+    path: '/drift',
+    summary: 'The newest drift report.',
+    description: 'With `Accept: text/html` as a page to read or to save.',
+    role: 'CmkKey.Read',
+    responses: { 200: { description: 'The report.', schema: 'DriftReport' } },
+    problems: { 404: ['NoDriftReport'], ...UNREAD },
+  },
+  {
+    id: 'runDriftCheck',
+    method: 'post',
+    path: '/drift',
+    summary: 'Check for drift now, and mend what CMK_AUTOFIX names.',
+    role: 'Cmk.Operate',
+    responses: {
+      200: { description: 'The report.', schema: 'DriftReport' },
+      202: { description: 'The check takes longer; its report will be at `location`.', schema: 'DriftStarted' },
+    },
+  },
+  {
+    id: 'driftHistory',
+    method: 'get',
+    path: '/drift/history',
+    summary: 'The reports there are, newest first, with their numbers.',
+    role: 'CmkKey.Read',
+    responses: { 200: { description: 'At most 200 of them.', schema: 'DriftHistory' } },
+    problems: UNREAD,
+  },
+  {
+    id: 'driftReportById',
+    method: 'get',
+    path: '/drift/{report}',
+    summary: 'One drift report.',
+    role: 'CmkKey.Read',
+    parameters: [{ name: 'report', in: 'path', description: 'Id of the report.', schema: z.string().min(1).max(100) }],
+    responses: {
+      200: { description: 'The report.', schema: 'DriftReport' },
+      202: { description: 'The check is still under way.', schema: 'DriftStarted' },
+    },
+    problems: { 404: ['NoDriftReport'], 410: ['DriftCheckLost'], ...UNREAD },
+  },
+];
+
+/** Their answers, by the names used above. */
+export const DRIFT_RESPONSES = {
+  DriftReport: DRIFT_REPORT,
+  DriftHistory: z.object({ reports: z.array(DRIFT_SUMMARY) }),
+  DriftStarted: z.object({
+    id: z.string(),
+    location: z.string().describe('Where the report will be.'),
+    state: z.literal('running'),
+    startedOn: z.iso.datetime(),
+    by: z.enum(['timer', 'operator']),
+    caller: z.string().optional().describe('Object id of the operator.'),
+  }),
+};

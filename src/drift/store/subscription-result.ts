@@ -1,0 +1,37 @@
+import { z } from 'zod';
+import { KEY_USAGE } from '../checks/key-usage.ts';
+import { FINDING } from '../report.ts';
+
+/** What came of looking at one subscription. It can be put aside, so that a check that is killed is gone on with. */
+export const SUBSCRIPTION_RESULT = z.strictObject({
+  id: z.string(),
+  accounts: z.int(),
+  dependents: z.int(),
+  scopesLookedAt: z.int(),
+  complete: z.boolean(),
+  findings: z.array(FINDING.omit({ since: true })),
+  /** By key identifier, lower case. */
+  usage: z.record(z.string(), KEY_USAGE),
+  unread: z.array(
+    z.strictObject({
+      resource: z.string(),
+      what: z.string(),
+      detail: z.string(),
+      kind: z.enum([
+        'throttled',
+        'unavailable',
+        'notFound',
+        'forbidden',
+        'conflict',
+        'refused',
+        'unexpected',
+        'timeUp',
+      ]),
+      action: z.string(),
+    }),
+  ),
+  /** The app's own storage, where it uses a managed key. */
+  lockedOutBy: z.array(z.strictObject({ account: z.string(), key: z.string() })),
+});
+
+export type SubscriptionResult = z.output<typeof SUBSCRIPTION_RESULT>;

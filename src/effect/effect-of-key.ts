@@ -1,0 +1,88 @@
+import type { StorageAccounts } from '../accounts/storage-client.ts';
+import type { Subscriptions } from '../accounts/subscriptions-client.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
+import { timeBoxed, untilAborted } from '../azure/time-box.ts';
+import type { KeyStatus } from '../break-glass/schemas.ts';
+import type { FileShares } from '../dependents/file-shares-client.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Revocation } from '../revocation/revocation.ts';
+import type { Settings } from '../settings/settings.ts';
+import type { KeyEffect } from './effect.ts';
+import type { EffectStore } from './effect-store-client.ts';
+import type { FileService } from './file-service-client.ts';
+import { probe } from './probe.ts';
+import { findProbeTargets } from './probe-targets.ts';
+
+/** Time for reading what was recorded; and, without a record, for finding the accounts and asking them. Milliseconds. */
+const READING_MS = 3_000;
+const FINDING_MS = 2_500;
+const ASKING_MS = 2_500;
+
+type EffectServices = {
+  readonly settings: Settings;
+  readonly effects: EffectStore;
+  readonly accounts: StorageAccounts;
+  readonly subscriptions: Subscriptions;
+  readonly shares: FileShares;
+  readonly fileService: FileService;
+  readonly now: () => Date;
+};
+
+interface Effect {
+  readonly accounts: KeyStatus['effect'];
+  readonly warnings: string[];
+}
+
+/**
+ * Whether the file service of each dependent serves data, as it was last followed. When nothing is on record, or the
+ * record is about an earlier change of the key (the app's storage was out of reach meanwhile, say), they are asked now.
+ *
+ * @param revocation the open one, if any; when it cannot be told, that error is thrown
+ */
+export async function readEffect(
+  key: ManagedKey,
+  revocation: Promise<Revocation | undefined>,
+  services: EffectServices,
+): Promise<Effect> {
+  const [{ recorded, warnings }, open] = await Promise.all([readRecord(key, services), revocation]);
+  if (recorded && isCurrent(recorded, open)) {
+    const incomplete = recorded.complete ? [] : ['Not every account that uses the key could be found and followed.'];
+    return { accounts: recorded.accounts.map((account) => ({ ...account })), warnings: incomplete };
+  }
+  const live = await askNow(key, services);
+  return { accounts: live.accounts, warnings: [...warnings, ...live.warnings] };
+}
+
+function isCurrent({ change }: KeyEffect, open: Revocation | undefined): boolean {
+  if (!open) return change.expect === 'open';
+  return change.expect === 'blocked' && Date.parse(change.since) >= open.revokedOn.getTime();
+}
+
+async function readRecord(
+  key: ManagedKey,
+  { effects }: { readonly effects: EffectStore },
+): Promise<{ recorded: KeyEffect | undefined; warnings: string[] }> {
+  let recorded: KeyEffect | undefined;
+  const unreadable = (why: string): string[] => [`What was followed so far cannot be read (${why}); asked anew.`];
+  return timeBoxed(async (signal) => {
+    try {
+      const reading = effects.read(key, signal).then((effect) => {
+        recorded = effect;
+      });
+      const inTime = await untilAborted(reading, signal);
+      return { recorded, warnings: inTime ? [] : unreadable(`no answer within ${READING_MS} ms`) };
+    } catch (error) {
+      return { recorded, warnings: unreadable(describe(describeFailure(error))) };
+    }
+  }, READING_MS);
+}
+
+async function askNow(key: ManagedKey, services: EffectServices): Promise<Effect> {
+  const { targets, complete } = await findProbeTargets(key, services, FINDING_MS);
+  const results = await probe(targets, services, ASKING_MS);
+  const accounts = results.map(({ account, share, state, why, checkedOn }) => {
+    const at = checkedOn.toISOString();
+    return { account, ...(share ? { share } : {}), state, since: at, checkedOn: at, ...(why ? { why } : {}) };
+  });
+  return { accounts, warnings: complete ? [] : ['Not every account that uses the key could be found and asked.'] };
+}

@@ -1,0 +1,8 @@
+/** Whether a rotation policy rotates the key by itself, and when. */
+export interface RotationPolicySummary {
+  readonly rotates: boolean;
+  /** So long after a version was made: an ISO 8601 duration. */
+  readonly afterCreate?: string;
+  /** So long before a version expires: an ISO 8601 duration. */
+  readonly beforeExpiry?: string;
+}

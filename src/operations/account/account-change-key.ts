@@ -1,0 +1,95 @@
+import type { Account } from '../../accounts/account.ts';
+import { accountKeyUse, type KeyUse } from '../../accounts/key-use.ts';
+import { CmkError } from '../../errors.ts';
+import { parseVault } from '../../keys/key-identifier.ts';
+import { openRevocation } from '../../revocation/revocation.ts';
+import { checkRole, type KeyChoice, readKeySource } from '../key/key-source.ts';
+import type { Procedure } from '../operator-azure.ts';
+import { findAccount, keyByName, type Where } from '../resolve.ts';
+import { planChangeKey, planDisable } from './account-plan.ts';
+import { type AccountResult, accountResult, applyPlan } from './account-write.ts';
+
+export interface ChangeKeyOptions extends Where {
+  readonly account: string;
+  /** `pin` undefined: the account stays in the mode it is in. */
+  readonly key: KeyChoice;
+  /** Whether the account is to follow the newest version from now on. */
+  readonly automatic: boolean;
+  readonly waitSeconds?: number | undefined;
+}
+
+/** Moves an account to another key, in the same vault or another one. */
+export async function changeKey(options: ChangeKeyOptions, procedure: Procedure): Promise<AccountResult> {
+  const { azure, journal } = procedure;
+  const account = await findAccount(options.account, azure, options);
+  const use = accountKeyUse(account.encryption);
+  if (use) journal.found(describeUse(account, use));
+  const pinned = use?.pinned !== undefined && !options.automatic;
+  const sameKey =
+    use !== undefined &&
+    use.keyName.toLowerCase() === options.key.key.toLowerCase() &&
+    use.vaultUri.includes(
+      `//${(parseVault(options.key.vault)?.vaultName ?? options.key.vault.split('/').at(-1) ?? '').toLowerCase()}.`,
+    );
+  // Another key of a pinned account: pinned to its newest version. The same key again: nothing moves.
+  const pin = options.key.pin ?? (pinned ? (sameKey ? use.pinned : 'newest') : undefined);
+  const source = await readKeySource({ ...options.key, pin }, procedure);
+  const plan = planChangeKey(account, source);
+  if (plan.write) {
+    await refuseWhileRevoked(use, procedure);
+    await checkRole(account, source, identityName(account), procedure);
+  }
+  const mode = source.pin === undefined ? 'automatic' : `pinned to ${source.pin}`;
+  const text = `${account.name} encrypted with ${source.vault?.name ?? source.vaultUri}/${source.keyName} instead, ${mode}`;
+  return accountResult(await applyPlan(account, plan, text, procedure, options.waitSeconds));
+}
+
+export interface DisableOptions extends Where {
+  readonly account: string;
+}
+
+/** Gives an account back to Microsoft-managed keys. */
+export async function disableAccount(options: DisableOptions, procedure: Procedure): Promise<AccountResult> {
+  const { azure, journal } = procedure;
+  const account = await findAccount(options.account, azure, options);
+  const use = accountKeyUse(account.encryption);
+  if (use) journal.found(describeUse(account, use));
+  const plan = planDisable(account);
+  if (plan.write) await refuseWhileRevoked(use, procedure);
+  const result = accountResult(
+    await applyPlan(account, plan, `${account.name} uses Microsoft-managed keys`, procedure),
+  );
+  if (plan.write) journal.note('Its identity and the role on the vault stay: remove them if nothing else needs them.');
+  return result;
+}
+
+/**
+ * Nothing moves off a key while it is revoked: that would open what the revocation shut. A key that cannot be read may be
+ * gone with its vault, and then leaving it is the way out.
+ */
+async function refuseWhileRevoked(use: KeyUse | undefined, { azure, journal }: Procedure): Promise<void> {
+  if (!use) return;
+  const key = keyByName(`${use.vaultUri}/keys/${use.keyName}`, undefined, azure.cloud);
+  const versions = await azure.keys.listVersions(key).catch(() => {
+    journal.note(`The versions of ${key.id}, which the account leaves, cannot be read.`);
+    return [];
+  });
+  const open = openRevocation(versions);
+  if (!open) return;
+  throw new CmkError(
+    'RevocationOpen',
+    `The key that the account uses, ${key.id}, was revoked on ${open.revokedOn.toISOString()}.`,
+    `Nothing is moved off it until somebody restores it: cmk key restore ${key.id}`,
+  );
+}
+
+export function describeUse(account: Account, use: KeyUse): string {
+  const mode =
+    use.pinned === undefined ? `automatic, on version ${use.current ?? 'unknown'}` : `pinned to ${use.pinned}`;
+  return `${account.name} uses ${use.vaultUri}/keys/${use.keyName}, ${mode}`;
+}
+
+export function identityName({ encryption }: Account): string {
+  const id = encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
+  return id ? (id.split('/').at(-1) ?? id) : 'the system-assigned identity';
+}

@@ -1,0 +1,138 @@
+import type { Account } from '../../accounts/account.ts';
+import { parseResourceId } from '../../azure/resource-id.ts';
+import { CmkError } from '../../errors.ts';
+import { ensureIdentityRole } from '../identity/identity-ensure.ts';
+import { checkRole, type KeyChoice, type KeySource, readKeySource } from '../key/key-source.ts';
+import type { Procedure } from '../operator-azure.ts';
+import { findAccount, findIdentity, type Where } from '../resolve.ts';
+import { attachIdentity, planEnable, type WantedIdentity } from './account-plan.ts';
+import { type AccountResult, accountResult, applyPlan, idOf } from './account-write.ts';
+
+export interface EnableOptions extends Where {
+  /** Name or ARM id. */
+  readonly account: string;
+  readonly key: KeyChoice;
+  /** Name or ARM id of a user-assigned identity; undefined: the account's system-assigned one. */
+  readonly identity: string | undefined;
+  /** Client id of the multi-tenant application, for a key in another tenant. */
+  readonly federatedClientId?: string | undefined;
+  /** Another user-assigned identity may be taken off the account. */
+  readonly replaceIdentity?: boolean | undefined;
+  /** The identity may be given its role on the vault, if it lacks it. */
+  readonly grant?: boolean | undefined;
+  /** The role was given a moment ago: lists of role assignments may not show it yet. */
+  readonly roleGiven?: boolean | undefined;
+  readonly waitSeconds?: number | undefined;
+}
+
+/** Encrypts an existing account with a key of Key Vault. */
+export async function enableAccount(options: EnableOptions, procedure: Procedure): Promise<AccountResult> {
+  const { azure, journal } = procedure;
+  const before = await findAccount(options.account, azure, options);
+  journal.found(`account ${before.name} in ${before.resourceGroup} (${before.location})`);
+  const source = await readKeySource(options.key, procedure);
+  const wanted = await chooseIdentity(options, procedure);
+  const replace = options.replaceIdentity ?? false;
+  planEnable(before, source, wanted.identity, replace); // refuses before anything is changed
+  const account = await withPrincipal(before, wanted, procedure);
+  if (!options.roleGiven) await allowIdentity(account, source, wanted, options.grant ?? false, procedure);
+  const plan = planEnable(account, source, wanted.identity, replace);
+  const mode = source.pin === undefined ? 'automatic' : `pinned to ${source.pin}`;
+  const name = `${source.vault?.name ?? source.vaultUri}/${source.keyName}`;
+  const text = `${account.name} encrypted with ${name}, ${mode}`;
+  return accountResult(await applyPlan(account, plan, text, procedure, options.waitSeconds));
+}
+
+export interface ChosenIdentity {
+  readonly identity: WantedIdentity;
+  /** To be shown to people. */
+  readonly name: string;
+  /** Undefined for a system-assigned identity, which the account itself knows. */
+  readonly principalId: string | undefined;
+}
+
+export async function chooseIdentity(
+  { identity, federatedClientId }: Pick<EnableOptions, 'identity' | 'federatedClientId'>,
+  { azure, journal }: Procedure,
+): Promise<ChosenIdentity> {
+  if (identity === undefined) {
+    if (federatedClientId !== undefined) {
+      throw new CmkError(
+        'ArgumentInvalid',
+        'A key in another tenant is reached with a user-assigned identity only.',
+        'Add --identity <name>, and add that identity to the application as a federated credential.',
+      );
+    }
+    return { identity: { kind: 'systemAssigned' }, name: 'the system-assigned identity', principalId: undefined };
+  }
+  if (federatedClientId !== undefined && !/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(federatedClientId)) {
+    throw new CmkError(
+      'ArgumentInvalid',
+      `"${federatedClientId}" is not a client id.`,
+      'It is a GUID: the application (client) id of the multi-tenant application.',
+    );
+  }
+  const found = await findIdentity(identity, azure);
+  journal.found(`identity ${found.name} (${found.principalId})`);
+  return {
+    identity: { kind: 'userAssigned', id: found.id, federatedClientId },
+    name: found.name,
+    principalId: found.principalId,
+  };
+}
+
+/** An account that is to use a system-assigned identity needs one first: a role cannot be given to nobody. */
+async function withPrincipal(
+  account: Account,
+  { identity }: ChosenIdentity,
+  { azure, journal }: Procedure,
+): Promise<Account> {
+  if (identity.kind !== 'systemAssigned' || account.systemPrincipalId) return account;
+  const change = attachIdentity(account, identity, false);
+  if (!change) return account;
+  const updated = await journal.change(`system-assigned identity of ${account.name} turned on`, () =>
+    azure.accountSetup.update(idOf(account), { identity: change }),
+  );
+  return updated ?? account;
+}
+
+async function allowIdentity(
+  account: Account,
+  source: KeySource,
+  { identity, name, principalId }: ChosenIdentity,
+  grant: boolean,
+  procedure: Procedure,
+): Promise<void> {
+  if (!source.vault) return;
+  const principal = principalId ?? account.systemPrincipalId;
+  if (grant) {
+    const id = identity.kind === 'userAssigned' ? identity.id : account.id;
+    const shown = identity.kind === 'userAssigned' ? name : `${name} of ${account.name}`;
+    await ensureIdentityRole(
+      { id, name: shown, ...(principal ? { principalId: principal } : {}) },
+      source.vault,
+      undefined,
+      procedure,
+    );
+    return;
+  }
+  if (!principal) {
+    procedure.journal.note(
+      `${name} does not exist before this is carried out; it needs its role then: --grant gives it.`,
+    );
+    return;
+  }
+  await checkRole(asWanted(account, identity, principal), source, name, procedure);
+}
+
+/** The account as far as its identity goes, once it is done. */
+function asWanted(account: Account, identity: WantedIdentity, principalId: string): Account {
+  if (identity.kind === 'systemAssigned') return { ...account, encryption: {} };
+  const id = parseResourceId(identity.id)?.id ?? identity.id;
+  return {
+    ...account,
+    encryption: { encryptionIdentity: { encryptionUserAssignedIdentity: id } },
+    userAssignedIdentities: [id],
+    principalIds: { [id.toLowerCase()]: principalId },
+  };
+}

@@ -1,0 +1,164 @@
+import type { Encryption, Identity } from '@azure/arm-storage';
+import type { Account } from '../../accounts/account.ts';
+import { accountKeyUse } from '../../accounts/key-use.ts';
+import { sameResource } from '../../azure/resource-id.ts';
+import { CmkError } from '../../errors.ts';
+import { parseVault, sameKeyName } from '../../keys/key-identifier.ts';
+
+/** The key that an account is to be encrypted with. */
+export interface WantedKeyUse {
+  /** As Azure writes it. */
+  readonly vaultUri: string;
+  readonly keyName: string;
+  /** Version to be held at; undefined: automatic. */
+  readonly pin: string | undefined;
+}
+
+export type WantedIdentity =
+  | { readonly kind: 'systemAssigned' }
+  | { readonly kind: 'userAssigned'; readonly id: string; readonly federatedClientId?: string | undefined };
+
+/** What to write, if anything. */
+export type AccountPlan =
+  | { readonly write: false; readonly why: string }
+  | { readonly write: true; readonly identity: Identity | undefined; readonly encryption: Encryption };
+
+/**
+ * What makes an account use a key. An account that uses the key already stays in the mode it is in, unless a version is
+ * asked for.
+ *
+ * @param replaceIdentity whether another user-assigned identity may be taken off the account, which holds only one
+ * @throws {@link CmkError} for an account that uses another key, or holds another identity
+ */
+export function planEnable(
+  account: Account,
+  key: WantedKeyUse,
+  identity: WantedIdentity,
+  replaceIdentity: boolean,
+): AccountPlan {
+  const use = accountKeyUse(account.encryption);
+  const sameKey = use !== undefined && isKey(use, key);
+  if (use && !sameKey) {
+    throw new CmkError(
+      'OtherKeyInUse',
+      `${account.name} is encrypted with another key: ${use.vaultUri}/keys/${use.keyName}.`,
+      `Changing the key is a step of its own: cmk account change-key ${account.name} --vault <vault> --key ${key.keyName}`,
+    );
+  }
+  const identityNow = account.encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
+  const sameIdentity =
+    identity.kind === 'systemAssigned'
+      ? !identityNow
+      : identityNow !== undefined && sameResource(identityNow, identity.id);
+  const federated = identity.kind === 'userAssigned' ? identity.federatedClientId : undefined;
+  const sameTenant = account.encryption.encryptionIdentity?.encryptionFederatedIdentityClientId === federated;
+  const attach = attachIdentity(account, identity, replaceIdentity);
+  if (sameKey && sameIdentity && sameTenant && !attach && (key.pin === undefined || key.pin === use.pinned)) {
+    const mode = use.pinned === undefined ? 'automatic' : `pinned to ${use.pinned}`;
+    return { write: false, why: `${account.name} uses this key already, ${mode}` };
+  }
+  const pin = key.pin ?? (sameKey ? use.pinned : undefined);
+  return {
+    write: true,
+    identity: attach,
+    encryption: withKey(account.encryption, { ...key, pin }, identity),
+  };
+}
+
+/**
+ * Another key for an account that has one. It keeps its mode, unless one is asked for: a pinned version is a version of
+ * the old key and has to go with it, or Azure looks for it in the new one (azure-cli#27644).
+ */
+export function planChangeKey(account: Account, key: WantedKeyUse): AccountPlan {
+  const use = accountKeyUse(account.encryption);
+  if (!use) {
+    throw new CmkError(
+      'NotCustomerManaged',
+      `${account.name} uses Microsoft-managed keys: there is no key to change.`,
+      `Enable customer-managed keys: cmk account enable ${account.name} --vault <vault> --key ${key.keyName}`,
+    );
+  }
+  if (isKey(use, key) && use.pinned === key.pin) {
+    return { write: false, why: `${account.name} uses this key already` };
+  }
+  const { encryption } = account;
+  return {
+    write: true,
+    identity: undefined,
+    encryption: { ...encryption, keyVaultProperties: keyProperties(encryption, key) },
+  };
+}
+
+/** Back to Microsoft-managed keys; the identity of the encryption settings stays, as with `az`. */
+export function planDisable(account: Account): AccountPlan {
+  if (account.encryption.keySource?.toLowerCase() !== 'microsoft.keyvault') {
+    return { write: false, why: `${account.name} uses Microsoft-managed keys already` };
+  }
+  const { keyVaultProperties: _, ...encryption } = account.encryption;
+  return { write: true, identity: undefined, encryption: { ...encryption, keySource: 'Microsoft.Storage' } };
+}
+
+/** The settings of an account that is to use a key, the rest of them as they are. */
+export function withKey(encryption: Encryption, key: WantedKeyUse, identity: WantedIdentity): Encryption {
+  const before = encryption.encryptionIdentity;
+  const encryptionIdentity =
+    identity.kind === 'userAssigned'
+      ? {
+          encryptionUserAssignedIdentity: identity.id,
+          ...(identity.federatedClientId ? { encryptionFederatedIdentityClientId: identity.federatedClientId } : {}),
+        }
+      : // "" takes one away that is there.
+        before?.encryptionUserAssignedIdentity && { encryptionUserAssignedIdentity: '' };
+  const { encryptionIdentity: _, ...rest } = encryption;
+  return {
+    ...rest,
+    keySource: 'Microsoft.Keyvault',
+    keyVaultProperties: keyProperties(encryption, key),
+    ...(encryptionIdentity ? { encryptionIdentity } : {}),
+  };
+}
+
+function keyProperties(
+  encryption: Encryption,
+  { vaultUri, keyName, pin }: WantedKeyUse,
+): Encryption['keyVaultProperties'] {
+  // Without a version there is nothing to clear on an account that never had one.
+  const clear = encryption.keyVaultProperties?.keyVersion === undefined ? {} : { keyVersion: '' };
+  return { keyVaultUri: vaultUri, keyName, ...(pin === undefined ? clear : { keyVersion: pin }) };
+}
+
+/** What to write to the identities of an account; undefined when nothing has to be. */
+export function attachIdentity(account: Account, identity: WantedIdentity, replace: boolean): Identity | undefined {
+  const attached = account.userAssignedIdentities;
+  if (identity.kind === 'systemAssigned') {
+    if (account.systemPrincipalId) return undefined;
+    return attached.length === 0
+      ? { type: 'SystemAssigned' }
+      : { type: 'SystemAssigned,UserAssigned', userAssignedIdentities: kept(attached) };
+  }
+  if (attached.some((id) => sameResource(id, identity.id))) return undefined;
+  // "Only 1 User Assigned identity is permitted here" (Storage resource provider, Identity).
+  if (attached.length > 0 && !replace) {
+    throw new CmkError(
+      'ArgumentInvalid',
+      `${account.name} has another user-assigned identity, and a storage account holds only one: ${attached.join(', ')}`,
+      'Use that one (--identity), or let it be taken off: --replace-identity',
+    );
+  }
+  const taken = attached.map((id) => [id, null] as const);
+  return {
+    type: account.systemPrincipalId ? 'SystemAssigned,UserAssigned' : 'UserAssigned',
+    // `null` takes an identity off; the SDK's type does not say so.
+    userAssignedIdentities: { ...Object.fromEntries(taken), [identity.id]: {} } as NonNullable<
+      Identity['userAssignedIdentities']
+    >,
+  };
+}
+
+function kept(ids: readonly string[]): NonNullable<Identity['userAssignedIdentities']> {
+  return Object.fromEntries(ids.map((id) => [id, {}]));
+}
+
+function isKey(use: { vaultUri: string; keyName: string }, key: WantedKeyUse): boolean {
+  return parseVault(key.vaultUri)?.vaultUri === use.vaultUri && sameKeyName(use.keyName, key.keyName);
+}

@@ -1,0 +1,94 @@
+import { describe, describeFailure } from '../azure/failure.ts';
+import { CmkError, SettingsError } from '../errors.ts';
+import { managedVault } from '../keys/managed-vaults.ts';
+import { readSettings } from '../settings/settings.ts';
+import type { Check } from './account/checklist.ts';
+import type { AppEnvironment } from './key/blast-radius-of.ts';
+import type { Procedure } from './operator-azure.ts';
+import { findVault, keyIn } from './resolve.ts';
+import { signInTrouble } from './sign-in.ts';
+
+/** A name that no key has: asking for it tells whether keys may be read, and nothing else. */
+const NO_KEY = 'cmk-doctor-asks';
+
+/**
+ * Whether the command line can work: sign-in, subscriptions, what the vaults let it do, and the app's settings where the
+ * environment has any. Changes nothing.
+ *
+ * @param vaults names, ARM ids or URIs; none: those of CMK_VAULTS
+ */
+export async function examine(
+  vaults: readonly string[],
+  environment: AppEnvironment,
+  procedure: Procedure,
+): Promise<Check[]> {
+  const { azure } = procedure;
+  const signIn = await check('sign-in', '', async () => {
+    const { name, objectId, tenantId, kind } = await azure.operator();
+    return `${name} (${kind}, ${objectId}) of tenant ${tenantId}`;
+  });
+  if (signIn.state === 'failed') return [signIn, ...settings(environment)];
+  const subscriptions = await check('subscriptions', 'Ask for Reader on the subscriptions to look after.', async () => {
+    const seen = await azure.subscriptions.list();
+    if (seen.length === 0) throw new CmkError('NotFound', 'The sign-in sees none.', '');
+    return seen.join(', ');
+  });
+  const named = vaults.length > 0 ? vaults : (environment.CMK_VAULTS ?? '').split(/[\s,;]+/).filter((id) => id !== '');
+  const ofVaults = await Promise.all(named.map((vault) => vaultChecks(vault, procedure)));
+  const none: Check = {
+    check: 'vaults',
+    state: 'unknown',
+    detail: 'None was named.',
+    fix: 'cmk doctor --vault <vault>',
+  };
+  return [signIn, subscriptions, ...(named.length > 0 ? ofVaults.flat() : [none]), ...settings(environment)];
+}
+
+async function vaultChecks(text: string, { azure }: Procedure): Promise<Check[]> {
+  const name = managedVault(text, azure.cloud)?.name ?? text;
+  const seen = await check(`vault ${name}`, 'Ask for Reader on the vault, or check its name.', async () => {
+    const vault = await findVault(text, azure);
+    return `${vault.id}${vault.purgeProtection ? '' : ', WITHOUT purge protection'}`;
+  });
+  if (seen.state === 'failed') return [seen];
+  const fix = `cmk role ensure --assignee me --vault ${name}; if it is the firewall, run this from a network that is let in`;
+  const keys = await check(`keys of ${name}`, fix, async () => {
+    const vault = await findVault(text, azure);
+    await azure.keys.listVersions(keyIn(vault, NO_KEY, azure.cloud));
+    return 'can be read';
+  });
+  return [seen, keys];
+}
+
+/** The app's settings, if the environment has any of them. */
+function settings(environment: AppEnvironment): Check[] {
+  const any = Object.keys(environment).some((name) => /^(CMK_|AzureWebJobsStorage)/.test(name) && environment[name]);
+  if (!any) return [];
+  try {
+    const { vaults } = readSettings(environment);
+    const number = vaults.all.length;
+    return [{ check: 'settings', state: 'ok', detail: `of the app, with ${number} vault${number === 1 ? '' : 's'}` }];
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    const missing = error.problems.filter((problem) => /^\S+ is missing\./.test(problem));
+    const wrong = error.problems.filter((problem) => !missing.includes(problem));
+    if (wrong.length > 0) {
+      const fix = 'Correct them: README.md lists them all.';
+      return [{ check: 'settings', state: 'failed', detail: wrong.join(' '), fix }];
+    }
+    const names = missing.map((problem) => problem.split(' ')[0]).join(', ');
+    const detail = `Of the app's, ${names} ${missing.length === 1 ? 'is' : 'are'} missing.`;
+    return [{ check: 'settings', state: 'unknown', detail, fix: 'Only drift check --as-app needs them all.' }];
+  }
+}
+
+async function check(name: string, fix: string, run: () => Promise<string>): Promise<Check> {
+  try {
+    return { check: name, state: 'ok', detail: await run() };
+  } catch (error) {
+    const trouble = signInTrouble(error);
+    if (trouble) return { check: name, state: 'failed', detail: trouble.message, fix: trouble.nextStep };
+    const detail = error instanceof CmkError ? error.message : describe(describeFailure(error));
+    return { check: name, state: 'failed', detail, fix: error instanceof CmkError && !fix ? error.nextStep : fix };
+  }
+}

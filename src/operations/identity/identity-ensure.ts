@@ -1,0 +1,71 @@
+import { CmkError } from '../../errors.ts';
+import type { ManagedIdentity } from '../../identities/identity-client.ts';
+import { ENCRYPTION_USER } from '../../identities/key-roles.ts';
+import { checkName } from '../names.ts';
+import type { Procedure } from '../operator-azure.ts';
+import { IDENTITY_TYPE, lookForIdentity, resourceId, subscriptionFor, type Where } from '../resolve.ts';
+import type { Vault } from '../vault/vault-setup-client.ts';
+import { ensureRole } from './role-ensure.ts';
+
+export interface WantedIdentity extends Where {
+  /** Name or ARM id. */
+  readonly name: string;
+  /** Only needed to create it. */
+  readonly location?: string | undefined;
+  /** Where to create it, when that is elsewhere than where it is looked for. */
+  readonly create?: Where | undefined;
+}
+
+/** An identity; in a dry run one that is not there yet has no principal. */
+export type EnsuredIdentity = Pick<ManagedIdentity, 'id' | 'name'> & Partial<ManagedIdentity>;
+
+/** Makes sure of a user-assigned identity. */
+export async function ensureIdentity(wanted: WantedIdentity, { azure, journal }: Procedure): Promise<EnsuredIdentity> {
+  const found = await lookForIdentity(wanted.name, azure, wanted);
+  if (found) {
+    journal.found(`identity ${found.name} (${found.location})`);
+    return found;
+  }
+  checkName('identity', wanted.name);
+  const { name, location } = wanted;
+  const place = wanted.create ?? wanted;
+  const { resourceGroup } = place;
+  if (!resourceGroup || !location) {
+    const lacking = resourceGroup ? ['region', '--location <region>'] : ['resource group', '--resource-group <group>'];
+    throw new CmkError(
+      'ArgumentInvalid',
+      `Your sign-in sees no identity ${name}, and to create it a ${lacking[0]} is needed.`,
+      `Add ${lacking[1]}; or, if it is there, ask for Reader on it.`,
+    );
+  }
+  const id = resourceId(await subscriptionFor(azure, place), resourceGroup, IDENTITY_TYPE, name);
+  const created = await journal.change(`identity ${name} created in ${resourceGroup} (${location})`, () =>
+    azure.identities.create(id, location),
+  );
+  return created ?? { id: id.id, name };
+}
+
+/**
+ * Lets an identity use the keys of a vault, or one of them, as Storage does.
+ *
+ * @param key the one key, for a vault that holds other keys too
+ */
+export async function ensureIdentityRole(
+  identity: EnsuredIdentity,
+  vault: Vault,
+  key: string | undefined,
+  procedure: Procedure,
+): Promise<void> {
+  const { journal } = procedure;
+  if (!identity.principalId) {
+    const where = key === undefined ? `vault ${vault.name}` : `key ${vault.name}/${key}`;
+    await journal.change(`${ENCRYPTION_USER.name} given to ${identity.name} on ${where}`, async () => {});
+    return;
+  }
+  const grantee = {
+    principalId: identity.principalId,
+    principalType: 'ServicePrincipal',
+    name: identity.name,
+  } as const;
+  await ensureRole(ENCRYPTION_USER, grantee, vault, key, procedure);
+}

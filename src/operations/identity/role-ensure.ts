@@ -1,0 +1,129 @@
+import { describeFailure } from '../../azure/failure.ts';
+import { CmkError } from '../../errors.ts';
+import { allows, covers } from '../../identities/key-access.ts';
+import { CRYPTO_OFFICER, ENCRYPTION_USER, type KeyRole } from '../../identities/key-roles.ts';
+import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import type { Procedure } from '../operator-azure.ts';
+import { keyIn, resourceId, VAULT_TYPE } from '../resolve.ts';
+import type { Vault } from '../vault/vault-setup-client.ts';
+import { patiently } from '../wait-for-propagation.ts';
+
+/** How long a role may take to count before a wait is given up, in seconds (Azure RBAC: up to ten minutes). */
+export const PROPAGATION_SECONDS = 600;
+
+export interface Grantee {
+  readonly principalId: string;
+  readonly principalType: 'User' | 'ServicePrincipal';
+  /** To be shown to people. */
+  readonly name: string;
+}
+
+/**
+ * Gives somebody a role on a vault, or on one key of it, unless a role that is as good is there already.
+ *
+ * @param key name of the key that the role is to be confined to
+ */
+export async function ensureRole(
+  role: KeyRole,
+  grantee: Grantee,
+  vault: Vault,
+  key: string | undefined,
+  { azure, journal }: Procedure,
+): Promise<void> {
+  const scope = key === undefined ? vault.id : `${vault.id}/keys/${key}`;
+  const where = key === undefined ? `vault ${vault.name}` : `key ${vault.name}/${key}`;
+  if (!vault.rbac) return ensurePolicy(role, grantee, vault, { azure, journal });
+  if (await hasRole(role, grantee, scope, { azure, journal })) {
+    journal.found(`${grantee.name} has what ${role.name} allows on ${where}`);
+    return;
+  }
+  try {
+    await journal.change(`${role.name} given to ${grantee.name} on ${where}`, () =>
+      azure.roles.create({ role, scope, ...grantee, subscriptionId: vault.subscriptionId }),
+    );
+  } catch (error) {
+    if (describeFailure(error).kind !== 'forbidden') throw error;
+    throw new CmkError(
+      'MissingPermission',
+      `Your sign-in may not give roles on ${where}.`,
+      `Ask an Owner or User Access Administrator of ${vault.name} to run: az role assignment create --assignee-object-id ${grantee.principalId} --assignee-principal-type ${grantee.principalType} --role "${role.name}" --scope ${scope}`,
+      { cause: error },
+    );
+  }
+}
+
+/** Whether some role there, or above, allows all that the role does. Who may not look finds out by trying. */
+async function hasRole(
+  role: KeyRole,
+  grantee: Grantee,
+  scope: string,
+  { azure, journal }: Procedure,
+): Promise<boolean> {
+  try {
+    const grants = await azure.authorization.grantsTo(grantee.principalId, scope);
+    const applying = grants.filter((grant) => !grant.conditional && covers(grant.scope, scope));
+    return role.dataActions.every((action) => applying.some((grant) => allows(grant, action)));
+  } catch (error) {
+    if (describeFailure(error).kind !== 'forbidden') throw error;
+    journal.note(`Your sign-in may not list the role assignments at ${scope}.`);
+    return false;
+  }
+}
+
+/** In a vault with access policies a role is of no use; what Storage needs can be given as a policy. */
+async function ensurePolicy(
+  role: KeyRole,
+  grantee: Grantee,
+  vault: Vault,
+  { azure, journal }: Procedure,
+): Promise<void> {
+  if (role !== ENCRYPTION_USER) {
+    journal.note(
+      `${vault.name} has access policies: give yourself key permissions with \`az keyvault set-policy --name ${vault.name} --object-id ${grantee.principalId} --key-permissions all\`, if you lack them.`,
+    );
+    return;
+  }
+  const key = keyIn(vault, 'any', azure.cloud);
+  const { policies } = await azure.vaults.get(key.vault);
+  const allowed = policies
+    .filter(({ objectId }) => objectId.toLowerCase() === grantee.principalId.toLowerCase())
+    .flatMap(({ keyPermissions }) => keyPermissions.map((permission) => permission.toLowerCase()));
+  if (allowed.includes('all') || ['get', 'wrapkey', 'unwrapkey'].every((needed) => allowed.includes(needed))) {
+    journal.found(`an access policy of ${vault.name} lets ${grantee.name} get, wrap and unwrap`);
+    return;
+  }
+  const id = resourceId(vault.subscriptionId, vault.resourceGroup, VAULT_TYPE, vault.name);
+  await journal.change(`access policy of ${vault.name} lets ${grantee.name} get, wrap and unwrap`, () =>
+    azure.vaultSetup.addPolicy(id, vault.tenantId, grantee.principalId),
+  );
+}
+
+/**
+ * Makes sure that whoever is signed in may manage keys: gives Key Vault Crypto Officer, and waits until it counts.
+ *
+ * @param waitSeconds how long to wait at most
+ */
+export async function ensureOfficer(
+  vault: Vault,
+  key: ManagedKey,
+  waitSeconds: number,
+  procedure: Procedure,
+): Promise<void> {
+  const { azure, journal } = procedure;
+  const { objectId, kind, name } = await azure.operator();
+  const changedBefore = journal.entries.length;
+  await ensureRole(CRYPTO_OFFICER, { principalId: objectId, principalType: kind, name }, vault, undefined, procedure);
+  const given = journal.entries.slice(changedBefore).some((entry) => entry.kind === 'done');
+  if (journal.dryRun) return;
+  await patiently(
+    procedure,
+    {
+      waitingFor: `the role of ${name} to reach ${vault.name}`,
+      // Without a role just given, a refusal is final.
+      seconds: given ? waitSeconds : Math.min(waitSeconds, 60),
+      mayPass: ({ kind }) => kind === 'forbidden',
+      nextStep: `Run the same command again in some minutes. If it stays, look at the role assignments and the firewall of ${vault.name}.`,
+    },
+    () => azure.keys.listVersions(key),
+  );
+}

@@ -1,0 +1,56 @@
+import { CmkError } from '../../errors.ts';
+import { newestVersion } from '../../keys/key-versions.ts';
+import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { openRevocation } from '../../revocation/revocation.ts';
+import { ORIGIN_TAG } from '../../rotation/rotation.ts';
+import type { Procedure } from '../operator-azure.ts';
+import { checkExpiry, type EnsuredKey } from './key-ensure.ts';
+import type { PrivateKey } from './private-key.ts';
+import { checkSize } from './usable-key.ts';
+
+export interface ImportOptions {
+  /** Into a hardware security module: the vault has to be a premium one. */
+  readonly hardware: boolean;
+  readonly expiresOn: Date | undefined;
+}
+
+/**
+ * Imports key material of one's own. A key that is there is given a new version, unless its newest one is the same
+ * material: that is how imported keys are rotated. The version is tagged as imported, which keeps the app from rotating
+ * it to material of Key Vault's own making.
+ */
+export async function importKey(
+  key: ManagedKey,
+  { size, jwk }: PrivateKey,
+  { hardware, expiresOn }: ImportOptions,
+  { azure, journal }: Procedure,
+): Promise<EnsuredKey> {
+  checkSize(size);
+  checkExpiry(expiresOn, azure.now());
+  const name = `${key.vault.name}/${key.name}`;
+  const [found, versions] = await Promise.all([azure.keyMaterial.describe(key), azure.keys.listVersions(key)]);
+  if (openRevocation(versions)) {
+    throw new CmkError(
+      'RevocationOpen',
+      `The key ${name} is revoked: a version imported now would be disabled too.`,
+      `Restore it first: cmk key restore ${key.name} --vault ${key.vault.name}`,
+    );
+  }
+  if (found?.modulus !== undefined && found.modulus === jwk.n) {
+    journal.found(`the newest version of ${name} is this key material already: ${found.version}`);
+    return { id: key.id, kty: found.kty, size: found.size, version: found.version };
+  }
+  if (!found && (await azure.keyMaterial.isDeleted(key))) {
+    throw new CmkError(
+      'NameTaken',
+      `The key ${name} was deleted and can still be recovered; until it is purged its name is taken.`,
+      `Recover it with \`az keyvault key recover --vault-name ${key.vault.name} --name ${key.name}\`, or choose another name.`,
+    );
+  }
+  const tags = { ...newestVersion(versions)?.tags, [ORIGIN_TAG]: 'imported' };
+  const what = found ? `new version of key ${name}` : `key ${name}`;
+  const imported = await journal.change(`${what} imported (RSA ${size})`, () =>
+    azure.keyMaterial.importKey(key, jwk, { hardware, expiresOn, tags }),
+  );
+  return { id: key.id, kty: hardware ? 'RSA-HSM' : 'RSA', size, version: imported?.version };
+}

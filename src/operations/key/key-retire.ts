@@ -1,0 +1,128 @@
+import { CmkError } from '../../errors.ts';
+import { findVersion } from '../../keys/key-versions.ts';
+import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { REASONS } from '../../reasons.ts';
+import { type Retirement as Retired, retirementEntry, retireUnused } from '../../retirement/retire-versions.ts';
+import { LEAST_RETIRE_HOURS } from '../../retirement/retirement.ts';
+import type { Operator } from '../operator.ts';
+import type { Procedure } from '../operator-azure.ts';
+import type { AppRecord } from './app-record.ts';
+import { type AppEnvironment, blastRadiusSettings } from './blast-radius-of.ts';
+import { noSuchKey } from './key-revoke.ts';
+
+/** How long one look at everything that uses the key may take, in milliseconds. */
+const LOOK_MS = 10 * 60_000;
+
+export interface RetireOptions {
+  /** One version; undefined: every one that may go. */
+  readonly version?: string | undefined;
+  /** How old the successor has to be; 24 at least. */
+  readonly hours: number;
+  readonly environment: AppEnvironment;
+  readonly app: Pick<AppRecord, 'audit'>;
+}
+
+export interface Retirement {
+  readonly key: string;
+  readonly retired: readonly string[];
+  readonly kept: readonly { readonly version: string; readonly reasons: readonly string[] }[];
+  /** `written`, or why the audit trail could not be written. */
+  readonly audit: string;
+}
+
+/**
+ * Disables versions that nothing uses any more, after fresh reads of everything that uses the key: what the app does by
+ * itself where it may, by the same code and with the same record.
+ *
+ * @throws {@link CmkError} `VersionInUse` when the one version asked for has to stay; `RetirementNotUndone` when one was
+ *   disabled that may be in use, and could not be enabled again
+ */
+export async function retireVersions(
+  key: ManagedKey,
+  { version, hours, environment, app }: RetireOptions,
+  procedure: Procedure,
+): Promise<Retirement> {
+  const { azure, journal } = procedure;
+  if (!(hours >= LEAST_RETIRE_HOURS)) {
+    throw new CmkError(
+      'ArgumentInvalid',
+      `${hours} hours are too few.`,
+      `Storage may take a day to follow: ${LEAST_RETIRE_HOURS} at least.`,
+    );
+  }
+  const [operator] = await Promise.all([azure.operator(), checkVersion(key, version, procedure)]);
+  journal.waiting('everything that uses the key is read');
+  const services = { ...azure, settings: blastRadiusSettings(key, azure, environment) };
+  const options = { version, hours, lookMs: LOOK_MS, dryRun: journal.dryRun };
+  const retired: string[] = [];
+  const kept: { version: string; reasons: readonly string[] }[] = [];
+  let audit = 'nothing to write: nothing was changed';
+  for await (const one of retireUnused(key, options, services)) {
+    await enter(key, one, procedure);
+    if (one.outcome === 'retired') retired.push(one.version.version);
+    if (one.outcome === 'kept' || one.outcome === 'undone') {
+      kept.push({ version: one.version.version, reasons: one.reasons });
+    }
+    const written = await writeDown(key, one, operator, app);
+    if (written !== undefined && written !== 'written') journal.note(`Not in the audit trail: ${written}`);
+    audit = written ?? audit;
+    if (one.outcome === 'notUndone') {
+      const message = `${REASONS.RetirementNotUndone} ${one.version.id}: ${one.reasons.join(' ')}`;
+      throw new CmkError('RetirementNotUndone', message, `${one.nextStep}.`);
+    }
+  }
+  if (version !== undefined && kept[0]) {
+    throw new CmkError(
+      'VersionInUse',
+      `Version ${version} of ${nameOf(key)} stays. ${kept[0].reasons.join(' ')}`,
+      'Move what uses it (cmk account pin), wait, and run this again.',
+    );
+  }
+  for (const { version: stays, reasons } of kept) journal.found(`version ${stays} stays: ${reasons.join(' ')}`);
+  return { key: key.id, retired, kept, audit };
+}
+
+async function checkVersion(
+  key: ManagedKey,
+  version: string | undefined,
+  { azure, journal }: Procedure,
+): Promise<void> {
+  const versions = await azure.keys.listVersions(key);
+  if (versions.length === 0) throw noSuchKey(key);
+  if (version === undefined) return;
+  const asked = findVersion(versions, version);
+  if (!asked) {
+    throw new CmkError(
+      'UnknownVersion',
+      `The key ${nameOf(key)} has no version ${version}.`,
+      `See: cmk key status ${key.name} --vault ${key.vault.name}`,
+    );
+  }
+  if (!asked.enabled) journal.found(`version ${version} of ${nameOf(key)} is disabled already`);
+}
+
+/** Enters into the journal what was done, which the use-case has done by now. */
+async function enter(key: ManagedKey, retired: Retired, { journal }: Procedure): Promise<void> {
+  const { outcome, version } = retired;
+  if (outcome === 'kept') return;
+  await journal.change(`version ${version.version} of ${nameOf(key)} disabled`, async () => {});
+  if (outcome !== 'undone') return;
+  await journal.change(`version ${version.version} enabled again: ${retired.reasons.join(' ')}`, async () => {});
+}
+
+/** `written`, or why not; undefined when there is nothing to write. */
+async function writeDown(
+  key: ManagedKey,
+  retired: Retired,
+  operator: Operator,
+  app: RetireOptions['app'],
+): Promise<string | undefined> {
+  const entry = retirementEntry(key, retired);
+  if (!entry) return undefined;
+  const { action, reason, details } = entry;
+  return app.audit({ action, reason, key, operator, details: { ...details, by: 'cmk' } });
+}
+
+function nameOf({ vault, name }: ManagedKey): string {
+  return `${vault.name}/${name}`;
+}

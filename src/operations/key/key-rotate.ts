@@ -1,0 +1,109 @@
+import { describe, describeFailure } from '../../azure/failure.ts';
+import { CmkError } from '../../errors.ts';
+import { type KeyVersion, newestVersion } from '../../keys/key-versions.ts';
+import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { openRevocation } from '../../revocation/revocation.ts';
+import { completeRotation, ORIGIN_TAG, type RotationCompletion, unfinishedRotation } from '../../rotation/rotation.ts';
+import { inWords } from '../duration.ts';
+import type { Procedure } from '../operator-azure.ts';
+
+export type RotationPlan =
+  | { readonly rotate: true; readonly from: KeyVersion }
+  /** The version that is there is young enough to be the rotation asked for. */
+  | { readonly rotate: false; readonly newest: KeyVersion; readonly ageSeconds: number };
+
+/**
+ * Whether a key is to be rotated now.
+ *
+ * @param ifOlderThanSeconds a newest version that is younger counts as the rotation asked for
+ * @throws {@link CmkError} when it must not be
+ */
+export function planRotation(
+  key: ManagedKey,
+  versions: readonly KeyVersion[],
+  ifOlderThanSeconds: number,
+  now: Date,
+): RotationPlan {
+  const name = `${key.vault.name}/${key.name}`;
+  const newest = newestVersion(versions);
+  if (!newest) {
+    throw new CmkError(
+      'KeyNotFound',
+      `There is no key ${name}.`,
+      `Create it: cmk key ensure ${key.name} --vault ${key.vault.name}`,
+    );
+  }
+  if (openRevocation(versions)) {
+    throw new CmkError(
+      'RevocationOpen',
+      `The key ${name} is revoked: a version made now would be disabled too.`,
+      `Restore it first: cmk key restore ${key.name} --vault ${key.vault.name}`,
+    );
+  }
+  if (!newest.enabled) {
+    throw new CmkError(
+      'KeyDisabled',
+      `The newest version of ${name} is disabled, and nobody recorded why.`,
+      'Find out who disabled it; then enable it, or make a new key and move the accounts: cmk account change-key',
+    );
+  }
+  if (newest.tags[ORIGIN_TAG]?.toLowerCase() === 'imported') {
+    throw new CmkError(
+      'ImportedKey',
+      `${name} is imported key material: a rotation would replace it by material of Key Vault's own making.`,
+      `Import the next version: cmk key import ${key.name} --vault ${key.vault.name} --file <file>`,
+    );
+  }
+  const ageSeconds = (now.getTime() - newest.createdOn.getTime()) / 1000;
+  return ageSeconds < ifOlderThanSeconds ? { rotate: false, newest, ageSeconds } : { rotate: true, from: newest };
+}
+
+/** Makes a new version with the tags and the lifetime of the one before. Accounts are moved by the app, or by hand. */
+export async function rotateKey(
+  key: ManagedKey,
+  ifOlderThanSeconds: number,
+  { azure, journal }: Procedure,
+): Promise<{ readonly from: string; readonly to: string | undefined }> {
+  const name = `${key.vault.name}/${key.name}`;
+  const versions = await azure.keys.listVersions(key);
+  const plan = planRotation(key, versions, ifOlderThanSeconds, azure.now());
+  if (!plan.rotate) {
+    const { newest, ageSeconds } = plan;
+    journal.found(`version ${newest.version} of ${name} is ${inWords(ageSeconds)} old`);
+    journal.note(`It counts as the rotation asked for; --if-older-than PT0S makes another one.`);
+    const unfinished = unfinishedRotation(versions, azure.now());
+    if (unfinished) {
+      // This command may have been broken off: a key whose versions expire must not turn into one that never expires.
+      const text = `version ${newest.version} of ${name} given the tags and the lifetime of the one before`;
+      await journal.change(text, () => azure.keys.updateVersion(key, newest.version, unfinished.rest));
+    }
+    return { from: newest.version, to: newest.version };
+  }
+  journal.found(`newest version of ${name}: ${plan.from.version}`);
+  const created = await journal.change(`key ${name} rotated`, () => azure.keys.rotate(key));
+  const rest = created && completeRotation(plan.from, created);
+  if (created && rest) await complete(key, created, rest, azure);
+  if (created) journal.found(`newest version of ${name} now: ${created.version}`);
+  journal.note(
+    'Automatic accounts follow within a day. The app, where it looks after this vault, moves them all at once; without it: cmk account pin <account>',
+  );
+  return { from: plan.from.version, to: created?.version };
+}
+
+async function complete(
+  key: ManagedKey,
+  created: KeyVersion,
+  rest: RotationCompletion,
+  azure: Procedure['azure'],
+): Promise<void> {
+  try {
+    await azure.keys.updateVersion(key, created.version, rest);
+  } catch (error) {
+    throw new CmkError(
+      'RotationIncomplete',
+      `The key was rotated to ${created.version}, which has neither the tags nor the expiry of the version before: ${describe(describeFailure(error))}`,
+      `Within an hour, run it again without --if-older-than: cmk key rotate ${key.name} --vault ${key.vault.name} completes this rotation and makes no other.`,
+      { cause: error },
+    );
+  }
+}

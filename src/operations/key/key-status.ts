@@ -1,0 +1,83 @@
+import type { BlastRadius } from '../../dependents/blast-radius.ts';
+import { CmkError } from '../../errors.ts';
+import { compareAge, newestUsableVersion, type Usability, usability } from '../../keys/key-versions.ts';
+import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { openRevocation, revocationOf } from '../../revocation/revocation.ts';
+import type { Procedure } from '../operator-azure.ts';
+import { type AppEnvironment, blastRadiusOf } from './blast-radius-of.ts';
+
+/** How long to look for what depends on a key. Milliseconds. */
+const DEPENDENTS_MS = 60_000;
+
+export interface KeyStatus {
+  /** Identifier without a version. */
+  readonly key: string;
+  readonly newestUsable: string | undefined;
+  readonly revocation: { readonly id: string; readonly revokedOn: string; readonly revokedBy: string } | undefined;
+  /** Newest first. */
+  readonly versions: readonly {
+    readonly version: string;
+    readonly createdOn: string;
+    readonly expiresOn: string | undefined;
+    readonly state: Usability;
+    readonly revoked: boolean;
+    /** Names of the accounts (and scopes, as `account/scope`) and other resources that use it. */
+    readonly usedBy: readonly string[];
+  }[];
+  readonly dependents: BlastRadius;
+}
+
+/** The versions of a key, who uses which, and an open revocation. Changes nothing. */
+export async function keyStatus(
+  key: ManagedKey,
+  environment: AppEnvironment,
+  { azure }: Procedure,
+): Promise<KeyStatus> {
+  const [versions, dependents] = await Promise.all([
+    azure.keys.listVersions(key),
+    blastRadiusOf(key, azure, environment, DEPENDENTS_MS),
+  ]);
+  if (versions.length === 0) {
+    throw new CmkError(
+      'KeyNotFound',
+      `There is no key ${key.vault.name}/${key.name}.`,
+      `Check the name, or create it: cmk key ensure ${key.name} --vault ${key.vault.name}`,
+    );
+  }
+  const now = azure.now();
+  const open = openRevocation(versions);
+  const users = usersByVersion(dependents);
+  return {
+    key: key.id,
+    newestUsable: newestUsableVersion(versions, now)?.version,
+    revocation: open && { id: open.id, revokedOn: open.revokedOn.toISOString(), revokedBy: open.revokedBy },
+    versions: [...versions]
+      .sort((a, b) => compareAge(b, a))
+      .map((version) => ({
+        version: version.version,
+        createdOn: version.createdOn.toISOString(),
+        expiresOn: version.expiresOn?.toISOString(),
+        state: usability(version, now),
+        revoked: revocationOf(version) !== undefined,
+        usedBy: users.get(version.version) ?? [],
+      })),
+    dependents,
+  };
+}
+
+/** Who uses which version; under `unknown`, those of whom nobody says it. */
+export function usersByVersion({ accounts, otherResources }: BlastRadius): Map<string, string[]> {
+  const users = new Map<string, string[]>();
+  const add = (version: string | undefined, user: string): void => {
+    const key = version?.toLowerCase() ?? 'unknown';
+    users.set(key, [...(users.get(key) ?? []), user]);
+  };
+  for (const account of accounts) {
+    if (account.mode !== 'scopesOnly') add(account.version, account.name);
+    for (const scope of account.scopes) add(scope.version, `${account.name}/${scope.name}`);
+  }
+  for (const resource of otherResources) {
+    for (const { version } of resource.uses) add(version, `${resource.type.split('/').at(-1)} ${resource.name}`);
+  }
+  return users;
+}

@@ -1,0 +1,91 @@
+import { createPrivateKey, type KeyObject } from 'node:crypto';
+import forge from 'node-forge';
+import { CmkError } from '../../errors.ts';
+import type { RsaJwk } from './key-material-client.ts';
+
+export interface PrivateKey {
+  /** Bits. */
+  readonly size: number;
+  readonly jwk: RsaJwk;
+}
+
+/**
+ * Reads an RSA private key from a PEM file (PKCS #8 or PKCS #1, encrypted or not) or a PFX file (PKCS #12).
+ *
+ * @throws {@link CmkError} `KeyMaterialUnreadable` without a word of what is in the file
+ */
+export function readPrivateKey(file: Uint8Array, password: string | undefined): PrivateKey {
+  const isPem = Buffer.from(file.subarray(0, 4_096)).toString('latin1').includes('-----BEGIN ');
+  const key = isPem ? fromPem(file, password) : fromPfx(file, password);
+  if (key.asymmetricKeyType !== 'rsa') {
+    throw new CmkError(
+      'KeyUnsupported',
+      `The file holds a key of type ${key.asymmetricKeyType}. Storage takes RSA keys only.`,
+      'Import an RSA key of 2048, 3072 or 4096 bits.',
+    );
+  }
+  const { n, e, d, p, q, dp, dq, qi } = key.export({ format: 'jwk' });
+  if (!n || !e || !d || !p || !q || !dp || !dq || !qi) throw unreadable('The key in the file is not complete.');
+  return { size: key.asymmetricKeyDetails?.modulusLength ?? 0, jwk: { n, e, d, p, q, dp, dq, qi } };
+}
+
+function fromPem(file: Uint8Array, password: string | undefined): KeyObject {
+  try {
+    return createPrivateKey({
+      key: Buffer.from(file),
+      format: 'pem',
+      ...(password === undefined ? {} : { passphrase: password }),
+    });
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    // OpenSSL asks for a password, and nobody answers.
+    if (/MISSING_PASSPHRASE|INTERRUPTED_OR_CANCELLED/.test(code)) throw needsPassword(error);
+    if (password !== undefined && /DECRYPT|PASSWORD|CIPHER|PKCS12/i.test(code)) throw wrongPassword(error);
+    throw unreadable('The PEM file holds no private key.', error);
+  }
+}
+
+function fromPfx(file: Uint8Array, password: string | undefined): KeyObject {
+  let bags: forge.pkcs12.Bag[];
+  try {
+    const asn1 = forge.asn1.fromDer(Buffer.from(file).toString('binary'));
+    const pfx = forge.pkcs12.pkcs12FromAsn1(asn1, false, password ?? '');
+    const types = [forge.pki.oids.pkcs8ShroudedKeyBag, forge.pki.oids.keyBag];
+    bags = types.flatMap((bagType) => (bagType ? (pfx.getBags({ bagType })[bagType] ?? []) : []));
+  } catch (error) {
+    const message = error instanceof Error ? error.message : '';
+    if (/MAC could not be verified|password|decrypt/i.test(message)) {
+      throw password === undefined ? needsPassword(error) : wrongPassword(error);
+    }
+    throw unreadable('The file is neither PEM nor PFX.', error);
+  }
+  const [bag, second] = bags;
+  if (!bag) throw unreadable('The PFX file holds no private key.');
+  if (second) throw unreadable('The PFX file holds several private keys.');
+  if (!bag.key) throw unreadable('The private key in the PFX file is not an RSA key.');
+  return createPrivateKey(forge.pki.privateKeyToPem(bag.key as forge.pki.rsa.PrivateKey));
+}
+
+function unreadable(message: string, cause?: unknown): CmkError {
+  return new CmkError(
+    'KeyMaterialUnreadable',
+    message,
+    'Give a PEM or PFX file with one RSA private key of 2048, 3072 or 4096 bits.',
+    { cause },
+  );
+}
+
+function needsPassword(cause: unknown): CmkError {
+  return new CmkError(
+    'KeyMaterialUnreadable',
+    'The file is encrypted, and no password was given.',
+    'Give it with --password-file <file>, or in the environment as CMK_KEY_PASSWORD.',
+    { cause },
+  );
+}
+
+function wrongPassword(cause: unknown): CmkError {
+  return new CmkError('KeyMaterialUnreadable', 'The password does not open the file.', 'Check the password.', {
+    cause,
+  });
+}

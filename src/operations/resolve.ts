@@ -1,0 +1,211 @@
+import pMap from 'p-map';
+import type { Account } from '../accounts/account.ts';
+import type { Cloud } from '../azure/cloud.ts';
+import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import { CmkError } from '../errors.ts';
+import type { ManagedIdentity } from '../identities/identity-client.ts';
+import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
+import { type ManagedKey, type ManagedVault, managedKey, managedVault } from '../keys/managed-vaults.ts';
+import { checkName } from './names.ts';
+import type { Azure } from './operator-azure.ts';
+import type { Vault } from './vault/vault-setup-client.ts';
+
+/** Where to look; with neither, in everything that the sign-in sees. */
+export interface Where {
+  readonly subscription?: string | undefined;
+  readonly resourceGroup?: string | undefined;
+}
+
+export const VAULT_TYPE = 'Microsoft.KeyVault/vaults';
+export const ACCOUNT_TYPE = 'Microsoft.Storage/storageAccounts';
+export const IDENTITY_TYPE = 'Microsoft.ManagedIdentity/userAssignedIdentities';
+
+/** The vault of that name, ARM id or URI; undefined when the sign-in sees none. */
+export async function lookForVault(text: string, azure: Azure, where: Where = {}): Promise<Vault | undefined> {
+  const id = idOf(text, VAULT_TYPE, where);
+  if (id) return azure.vaultSetup.get(id);
+  const found = await findOne('key vault', VAULT_TYPE, nameOfVault(text), azure, where);
+  return found && azure.vaultSetup.get(found);
+}
+
+/** @throws {@link CmkError} `VaultNotFound` */
+export async function findVault(text: string, azure: Azure, where: Where = {}): Promise<Vault> {
+  const vault = await lookForVault(text, azure, where);
+  if (vault) return vault;
+  throw new CmkError(
+    'VaultNotFound',
+    `There is no key vault ${text}${placeOf(where)}, or your sign-in does not see it.`,
+    'Create it with `cmk vault ensure`, or check name and subscription (`cmk doctor` shows what you see).',
+  );
+}
+
+/** The account of that name or ARM id; undefined when the sign-in sees none. */
+export async function lookForAccount(text: string, azure: Azure, where: Where = {}): Promise<Account | undefined> {
+  const id = idOf(text, ACCOUNT_TYPE, where);
+  if (id) return azure.accountSetup.get(id);
+  checkName('account', text);
+  const found = await findOne('storage account', ACCOUNT_TYPE, text, azure, where);
+  return found && azure.accountSetup.get(found);
+}
+
+/** @throws {@link CmkError} `AccountNotFound` */
+export async function findAccount(text: string, azure: Azure, where: Where = {}): Promise<Account> {
+  const account = await lookForAccount(text, azure, where);
+  if (account) return account;
+  throw new CmkError(
+    'AccountNotFound',
+    `There is no storage account ${text}${placeOf(where)}, or your sign-in does not see it.`,
+    'Check name, resource group and subscription (`cmk fleet list --all` shows what you see), or create it with `cmk account create`.',
+  );
+}
+
+/** The identity of that name or ARM id; undefined when the sign-in sees none. */
+export async function lookForIdentity(
+  text: string,
+  azure: Azure,
+  where: Where = {},
+): Promise<ManagedIdentity | undefined> {
+  const id = idOf(text, IDENTITY_TYPE, where);
+  if (id) return azure.identities.get(id);
+  checkName('identity', text);
+  const found = await findOne('user-assigned identity', IDENTITY_TYPE, text, azure, where);
+  return found && azure.identities.get(found);
+}
+
+/** @throws {@link CmkError} `NotFound` */
+export async function findIdentity(text: string, azure: Azure, where: Where = {}): Promise<ManagedIdentity> {
+  const identity = await lookForIdentity(text, azure, where);
+  if (identity) return identity;
+  throw new CmkError(
+    'NotFound',
+    `There is no user-assigned identity ${text}${placeOf(where)}, or your sign-in does not see it.`,
+    `Create it: cmk identity ensure ${text.split('/').at(-1)} --resource-group <group> --vault <vault>`,
+  );
+}
+
+/** Where it was looked for, in words; nothing for everywhere. */
+function placeOf({ subscription, resourceGroup }: Where): string {
+  const places = [
+    resourceGroup === undefined ? [] : [`resource group ${resourceGroup}`],
+    subscription === undefined ? [] : [`subscription ${subscription}`],
+  ].flat();
+  return places.length === 0 ? '' : ` in ${places.join(' of ')}`;
+}
+
+/** The key of a vault that ARM has shown. */
+export function keyIn(vault: Vault, keyName: string, cloud: Cloud): ManagedKey {
+  checkName('key', keyName);
+  return managedKey(managed(vault, cloud), keyName);
+}
+
+export function managed(vault: Vault, cloud: Cloud): ManagedVault {
+  const known = managedVault(vault.id, cloud);
+  if (!known) throw new TypeError(`${vault.id} is not the id of a vault.`);
+  return known;
+}
+
+/**
+ * The key of a vault named by its name, ARM id or URI, without asking ARM: break-glass and the versions of a key need Key
+ * Vault alone. `key` may be a whole key identifier, and then needs no vault.
+ *
+ * @throws {@link CmkError} `ArgumentInvalid`
+ */
+export function keyByName(key: string, vault: string | undefined, cloud: Cloud): ManagedKey {
+  const identifier = parseKeyIdentifier(key);
+  if (identifier) return managedKey(unseen(identifier), identifier.keyName);
+  checkName('key', key);
+  if (!vault) {
+    throw new CmkError(
+      'ArgumentInvalid',
+      `Which vault is the key ${key} in?`,
+      `Add --vault <name>, or give the whole identifier: https://<vault>.${cloud.keyVaultSuffix}/keys/${key}`,
+    );
+  }
+  const byId = managedVault(vault, cloud);
+  if (byId) return managedKey(byId, key);
+  const byUri = parseVault(vault) ?? parseVault(`https://${nameOfVault(vault)}.${cloud.keyVaultSuffix}`);
+  if (byUri) return managedKey(unseen(byUri), key);
+  checkName('vault', vault);
+  throw new CmkError('ArgumentInvalid', `"${vault}" is not a vault.`, 'Give its name, ARM id or URI.');
+}
+
+/** A vault whose ARM id nobody has asked for. */
+function unseen(vault: { kind: ManagedVault['kind']; vaultName: string; vaultUri: string }): ManagedVault {
+  return {
+    id: '',
+    subscriptionId: '',
+    resourceGroup: '',
+    name: vault.vaultName,
+    kind: vault.kind,
+    uri: vault.vaultUri,
+  };
+}
+
+function nameOfVault(text: string): string {
+  const name = parseVault(text)?.vaultName ?? text;
+  checkName('vault', name);
+  return name;
+}
+
+function idOf(text: string, type: string, { subscription, resourceGroup }: Where): ResourceId | undefined {
+  if (resourceGroup !== undefined) checkName('resourceGroup', resourceGroup);
+  if (text.startsWith('/')) {
+    const id = parseResourceId(text);
+    if (id && id.type.toLowerCase() === type.toLowerCase()) return id;
+    throw new CmkError(
+      'ArgumentInvalid',
+      `${text} is not the ARM id of a ${type}.`,
+      `It looks like /subscriptions/<id>/resourceGroups/<group>/providers/${type}/<name>.`,
+    );
+  }
+  if (!subscription || !resourceGroup || text.includes(':')) return undefined;
+  return resourceId(subscription, resourceGroup, type, text);
+}
+
+/** @throws {@link CmkError} `ArgumentInvalid` */
+export function resourceId(subscription: string, resourceGroup: string, type: string, name: string): ResourceId {
+  checkName('resourceGroup', resourceGroup);
+  const id = `/subscriptions/${subscription}/resourceGroups/${resourceGroup}/providers/${type}/${name}`;
+  const parsed = parseResourceId(id);
+  if (parsed) return parsed;
+  throw new CmkError(
+    'ArgumentInvalid',
+    `"${subscription}" is not a subscription id.`,
+    'A subscription id is a GUID: `az account list` shows it.',
+  );
+}
+
+/** The subscription to create something in. */
+export async function subscriptionFor(azure: Azure, { subscription }: Where): Promise<string> {
+  const chosen = subscription ?? azure.defaultSubscription;
+  if (chosen) return chosen.toLowerCase();
+  const seen = await azure.subscriptions.list();
+  const [only] = seen;
+  if (only && seen.length === 1) return only;
+  throw new CmkError(
+    'ArgumentInvalid',
+    seen.length === 0 ? 'Your sign-in sees no subscription.' : `Your sign-in sees ${seen.length} subscriptions.`,
+    'Say which one: --subscription <id>, or set AZURE_SUBSCRIPTION_ID.',
+  );
+}
+
+async function findOne(
+  what: string,
+  type: string,
+  name: string,
+  azure: Azure,
+  { subscription, resourceGroup }: Where,
+): Promise<ResourceId | undefined> {
+  const subscriptions = subscription ? [subscription.toLowerCase()] : await azure.subscriptions.list();
+  const ids = await pMap(subscriptions, (candidate) => azure.resources.find(candidate, type, name), { concurrency: 8 });
+  const found = ids
+    .flat()
+    .flatMap((id) => parseResourceId(id) ?? [])
+    .filter((id) => !resourceGroup || id.resourceGroup.toLowerCase() === resourceGroup.toLowerCase());
+  if (found.length <= 1) return found[0];
+  throw new CmkError(
+    'NotUnique',
+    `There are ${found.length} resources that are a ${what} named ${name}.`,
+    `Give the ARM id of the one you mean: ${found.map(({ id }) => id).join(' or ')}`,
+  );
+}

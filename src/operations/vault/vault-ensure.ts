@@ -1,0 +1,119 @@
+import { CmkError } from '../../errors.ts';
+import { checkName } from '../names.ts';
+import type { Procedure } from '../operator-azure.ts';
+import { lookForVault, resourceId, subscriptionFor, VAULT_TYPE, type Where } from '../resolve.ts';
+import type { Vault } from './vault-setup-client.ts';
+
+export interface WantedVault extends Where {
+  readonly name: string;
+  /** Only needed to create it. */
+  readonly location?: string | undefined;
+  readonly sku?: 'standard' | 'premium' | undefined;
+  /** Where to create it, when that is elsewhere than where it is looked for. */
+  readonly create?: Where | undefined;
+  /** Days that deleted keys are kept, 7 to 90; Azure's own default is 90. */
+  readonly retentionDays?: number | undefined;
+}
+
+/** A vault; `planned` when a dry run would create it. */
+export type EnsuredVault = Vault & { readonly planned?: boolean };
+
+export type VaultPlan = 'nothing' | 'protect' | 'create';
+
+/** What to do about a vault that is, or is not, there. */
+export function planVault(found: Pick<Vault, 'purgeProtection' | 'softDelete'> | undefined): VaultPlan {
+  if (!found) return 'create';
+  return found.purgeProtection && found.softDelete ? 'nothing' : 'protect';
+}
+
+/**
+ * Makes sure of a key vault that Storage takes keys from: one with soft delete and purge protection. Creates it, or turns
+ * them on for one that is there.
+ *
+ * @returns the vault; in a dry run, one that is to be created as it would be
+ */
+export async function ensureVault(wanted: WantedVault, procedure: Procedure): Promise<EnsuredVault> {
+  const { azure, journal } = procedure;
+  const found = await lookForVault(wanted.name, azure, wanted);
+  const plan = planVault(found);
+  if (plan === 'create' || !found) return createVault(wanted, procedure);
+  journal.found(`vault ${found.name} in ${found.resourceGroup} (${found.location})`);
+  if (!found.rbac) {
+    journal.note(
+      `${found.name} has access policies instead of role-based access: who may use its keys is said by policies, not roles.`,
+    );
+  }
+  if (wanted.sku === 'premium' && found.sku !== 'premium') {
+    journal.note(
+      `${found.name} is a standard vault and stays one: for keys in hardware make a premium one under another name.`,
+    );
+  }
+  if (wanted.retentionDays !== undefined) {
+    journal.note(
+      'How long deleted keys can be recovered is settled when a vault is made: --retention-days changes nothing.',
+    );
+  }
+  if (plan === 'nothing') {
+    journal.found('purge protection and soft delete are on');
+    return found;
+  }
+  const text = `purge protection of ${found.name} turned on; it cannot be turned off again`;
+  const id = resourceId(found.subscriptionId, found.resourceGroup, VAULT_TYPE, found.name);
+  return (await journal.change(text, () => azure.vaultSetup.protect(id))) ?? found;
+}
+
+async function createVault(wanted: WantedVault, { azure, journal }: Procedure): Promise<EnsuredVault> {
+  const { name, location, sku = 'standard', retentionDays = 90 } = wanted;
+  checkName('vault', name);
+  const place = wanted.create ?? wanted;
+  const resourceGroup = place.resourceGroup ?? missing('resource group', '--resource-group <group>', name);
+  const region = location ?? missing('region', '--location <region>', name);
+  checkRetention(retentionDays);
+  const subscription = await subscriptionFor(azure, place);
+  if (await azure.vaultSetup.isDeleted(subscription, name, region)) {
+    throw new CmkError(
+      'NameTaken',
+      `A vault ${name} was deleted and can still be recovered; until it is purged its name is taken.`,
+      `Recover it with \`az keyvault recover --name ${name}\`, or choose another name. Its role assignments do not come back.`,
+    );
+  }
+  const { tenantId } = await azure.operator();
+  const id = resourceId(subscription, resourceGroup, VAULT_TYPE, name);
+  const text = `vault ${name} created in ${resourceGroup} (${region}), with purge protection and role-based access`;
+  const created = await journal.change(text, () =>
+    azure.vaultSetup.create(id, { location: region, tenantId, sku, retentionDays }),
+  );
+  if (created) return created;
+  return {
+    id: id.id,
+    name,
+    subscriptionId: id.subscriptionId,
+    resourceGroup,
+    location: region,
+    uri: `https://${name.toLowerCase()}.${azure.cloud.keyVaultSuffix}/`,
+    tenantId,
+    sku,
+    rbac: true,
+    softDelete: true,
+    purgeProtection: true,
+    planned: true,
+  };
+}
+
+/**
+ * How long deleted keys may be kept.
+ *
+ * @throws {@link CmkError} `ArgumentInvalid`
+ */
+export function checkRetention(days: number): void {
+  if (Number.isInteger(days) && days >= 7 && days <= 90) return;
+  throw new CmkError('ArgumentInvalid', `${days} days of retention are not possible.`, 'Choose 7 to 90.');
+}
+
+function missing(what: string, option: string, name: string): never {
+  throw new CmkError(
+    'ArgumentInvalid',
+    `Your sign-in sees no vault ${name}, and to create it a ${what} is needed.`,
+    `Add ${option}; or, if it is there, ask for Reader on it.`,
+  );
+}

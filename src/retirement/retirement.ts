@@ -1,0 +1,81 @@
+import type { VersionUsers } from '../dependents/version-users.ts';
+import { compareAge, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
+import { MAX_TAGS, openRevocation } from '../revocation/revocation.ts';
+
+/** Tag on a version that was retired: when, and the version that has taken its place. */
+export const RETIRED_TAG = 'cmk-retired';
+/** Storage looks for a new version once a day: before that, an account may still be on its way. Hours. */
+export const LEAST_RETIRE_HOURS = 24;
+
+const HOUR_MS = 3_600_000;
+/** How many users, or gaps, a reason names. */
+const NAMED = 3;
+
+/**
+ * Why a version has to stay, one sentence each; none: it may go. It may go when the newest usable version is younger and
+ * has been that for so long, no revocation is open, everything is known, and everybody who uses the key shows another
+ * version.
+ *
+ * @param hours how long the newest usable version has to be active; less than {@link LEAST_RETIRE_HOURS} does not count
+ */
+export function reasonsToKeep(
+  version: KeyVersion,
+  versions: readonly KeyVersion[],
+  users: VersionUsers,
+  hours: number,
+  now: Date,
+): string[] {
+  return [...reasonsOfKey(version, versions, hours, now), ...reasonsOfUse(version, users)];
+}
+
+/** The part of {@link reasonsToKeep} that the key alone decides: without one, it is worth to look at who uses it. */
+export function reasonsOfKey(version: KeyVersion, versions: readonly KeyVersion[], hours: number, now: Date): string[] {
+  if (openRevocation(versions)) return ['A revocation of the key is open: everything stays as it is.'];
+  const successor = newestUsableVersion(versions, now);
+  if (!successor || compareAge(version, successor) >= 0) return ['No newer version is usable.'];
+  const active = Math.max(successor.createdOn.getTime(), successor.notBefore?.getTime() ?? 0);
+  const age = (now.getTime() - active) / HOUR_MS;
+  const needed = Math.max(hours, LEAST_RETIRE_HOURS);
+  if (age >= needed) return [];
+  return [`Its successor ${successor.version} is ${Math.floor(age)} hours old, and has to be ${needed}.`];
+}
+
+/** The part of {@link reasonsToKeep} that those who use the key decide. */
+export function reasonsOfUse({ version }: KeyVersion, { uses, gaps }: VersionUsers): string[] {
+  const using = uses.filter(({ versions }) => versions.includes(version)).map(({ who }) => nameOf(who));
+  return [
+    ...(using.length > 0 ? [`It is used by ${some(using, ', ')}.`] : []),
+    ...(gaps.length > 0 ? [`Not everything is known: ${some(gaps, '; ')}`] : []),
+  ];
+}
+
+/** Enabled versions that the key alone lets go; whether anybody still uses them is another question. */
+export function retirable(versions: readonly KeyVersion[], hours: number, now: Date): KeyVersion[] {
+  return versions.filter((version) => version.enabled && reasonsOfKey(version, versions, hours, now).length === 0);
+}
+
+/** The tags of a version that is retired; undefined when it has none to spare, and is retired without. */
+export function retiredTags(
+  { tags }: KeyVersion,
+  successor: KeyVersion,
+  now: Date,
+): Record<string, string> | undefined {
+  const others = withoutRetiredTag(tags);
+  if (Object.keys(others).length >= MAX_TAGS) return undefined;
+  return { ...others, [RETIRED_TAG]: `${now.toISOString()} ${successor.version}` };
+}
+
+export function withoutRetiredTag({ [RETIRED_TAG]: _, ...others }: KeyVersion['tags']): Record<string, string> {
+  return others;
+}
+
+/** Storage accounts have names that are unique in all Azure; everything else is called by its id. */
+function nameOf(id: string): string {
+  const [, account, scope] = /\/storageAccounts\/([^/]+)(?:\/encryptionScopes\/([^/]+))?$/i.exec(id) ?? [];
+  return account === undefined ? id : scope === undefined ? account : `${account}/${scope}`;
+}
+
+function some(all: readonly string[], separator: string): string {
+  const more = all.length - NAMED;
+  return `${all.slice(0, NAMED).join(separator)}${more > 0 ? ` and ${more} more` : ''}`;
+}

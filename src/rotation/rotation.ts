@@ -1,0 +1,93 @@
+import { compareAge, type KeyVersion, newestVersion } from '../keys/key-versions.ts';
+import type { RotationPolicySummary } from '../keys/rotation-policy-summary.ts';
+import type { Reason } from '../reasons.ts';
+import { openRevocation, REVOCATION_TAG } from '../revocation/revocation.ts';
+
+/** A key version with this tag and the value `manual` is rotated by hand only. */
+export const ROTATION_TAG = 'cmk-rotation';
+/**
+ * A key version with this tag and the value `imported` holds imported key material (BYOK). Key Vault's answers do not
+ * say where key material comes from, so whoever imports a key tags it (`cmk key import` does).
+ */
+export const ORIGIN_TAG = 'cmk-origin';
+
+const DAY_MS = 24 * 3600 * 1000;
+/**
+ * A new version lives at least this long, in days. Key Vault gives notice 30 days before a version expires; one that
+ * lived no longer than that would be near its expiry from the start, and be rotated again at once.
+ */
+export const MIN_LIFETIME_DAYS = 60;
+/**
+ * A key is not rotated again within so many days, so that nothing can make it rotate in a loop. It is the shortest
+ * interval that a rotation policy of Key Vault takes ("Configure cryptographic key auto-rotation").
+ */
+const MIN_INTERVAL_DAYS = 7;
+
+export type RotationDecision =
+  | { readonly rotate: true; readonly from: KeyVersion }
+  | { readonly rotate: false; readonly reason: Reason; readonly needsPerson: boolean };
+
+/**
+ * What to do about a version that nears its expiry. Only the newest version is rotated: an event about an older one,
+ * a second delivery included, is done already.
+ */
+export function decideRotation(
+  nearExpiry: string,
+  versions: readonly KeyVersion[],
+  policy: RotationPolicySummary,
+  now: Date,
+): RotationDecision {
+  const newest = newestVersion(versions);
+  const leave = (reason: Reason, needsPerson = false): RotationDecision => ({ rotate: false, reason, needsPerson });
+  if (!newest) return leave('KeyNotFound', true);
+  if (openRevocation(versions)) return leave('RevocationOpen');
+  if (newest.version !== nearExpiry.toLowerCase()) return leave('AlreadyRotated');
+  if (!newest.enabled) return leave('KeyDisabled', true);
+  if (newest.tags[ORIGIN_TAG]?.toLowerCase() === 'imported') return leave('ImportedKey', true);
+  if (newest.tags[ROTATION_TAG]?.toLowerCase() === 'manual') return leave('ManualRotation', true);
+  if (policy.rotates) return leave('PolicyRotates');
+  const ageMs = now.getTime() - newest.createdOn.getTime();
+  if (versions.length > 1 && ageMs < MIN_INTERVAL_DAYS * DAY_MS) return leave('RotatedRecently', true);
+  return { rotate: true, from: newest };
+}
+
+/**
+ * A rotation that was broken off between making the new version and completing it: Event Grid delivers the event again
+ * for up to a day. That it has no expiry, and the one before has, is how it shows. The same holds for a version that
+ * somebody else made without one meanwhile, and it is right for that as well.
+ */
+export function unfinishedRotation(
+  versions: readonly KeyVersion[],
+  now: Date,
+): { readonly from: KeyVersion; readonly to: KeyVersion; readonly rest: RotationCompletion } | undefined {
+  const [from, to] = [...versions].sort(compareAge).slice(-2);
+  if (!from?.expiresOn || !to?.enabled || to.expiresOn || openRevocation(versions)) return undefined;
+  if (now.getTime() - to.createdOn.getTime() > DAY_MS) return undefined;
+  const rest = completeRotation(from, to);
+  return rest && { from, to, rest };
+}
+
+/** What a rotation leaves to be set on the new version; undefined if nothing. */
+export interface RotationCompletion {
+  readonly tags?: Record<string, string>;
+  readonly expiresOn?: Date;
+}
+
+/**
+ * Whether Key Vault copies tags on rotation is not documented, and only a rotation policy's `expiryTime` gives the new
+ * version an expiry. So the tags of the version before are written again, and it is given the same lifetime: a key that
+ * nears expiry must not turn into one that never expires.
+ */
+export function completeRotation(from: KeyVersion, to: KeyVersion): RotationCompletion | undefined {
+  const missing = Object.entries(from.tags).filter(([name]) => name !== REVOCATION_TAG && to.tags[name] === undefined);
+  const lifetimeMs = from.expiresOn && from.expiresOn.getTime() - (from.notBefore ?? from.createdOn).getTime();
+  const expiresOn =
+    lifetimeMs !== undefined && lifetimeMs > 0 && !to.expiresOn
+      ? new Date(to.createdOn.getTime() + Math.max(lifetimeMs, MIN_LIFETIME_DAYS * DAY_MS))
+      : undefined;
+  if (missing.length === 0 && !expiresOn) return undefined;
+  return {
+    ...(missing.length > 0 ? { tags: { ...Object.fromEntries(missing), ...to.tags } } : {}),
+    ...(expiresOn ? { expiresOn } : {}),
+  };
+}

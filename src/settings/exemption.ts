@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { REASONS, type Reason } from '../reasons.ts';
+import { globMatches } from './glob.ts';
+
+/** Findings that somebody has accepted for a time, and why. They are shown, and neither counted nor mended. */
+const exemption = z.strictObject({
+  resource: z
+    .string()
+    .trim()
+    .min(1)
+    .max(600)
+    .describe('ARM id or key identifier of the resource; `*` stands for any characters.'),
+  code: z.custom<Reason>((value) => typeof value === 'string' && value in REASONS, 'is not a reason code'),
+  reason: z.string().trim().min(3).max(500).describe('Why this is accepted.'),
+  until: z.iso.date().describe('Last day on which it holds (UTC).'),
+});
+
+export type Exemption = z.output<typeof exemption>;
+
+/** The value of `CMK_EXEMPTIONS`: a JSON array. */
+export const EXEMPTIONS = z
+  .string()
+  .transform((text, context) => {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch {
+      context.addIssue({ code: 'custom', message: 'is not JSON' });
+      return z.NEVER;
+    }
+  })
+  .pipe(z.array(exemption, 'is not a JSON array').max(500));
+
+/** The exemption that holds for a finding now. One whose last day is over holds no more. */
+export function exemptionOf(
+  finding: { readonly reason: Reason; readonly resource: string },
+  exemptions: readonly Exemption[],
+  now: Date,
+): Exemption | undefined {
+  return exemptions.find(
+    (candidate) =>
+      candidate.code === finding.reason && !isOver(candidate, now) && globMatches(candidate.resource, finding.resource),
+  );
+}
+
+export function isOver({ until }: Pick<Exemption, 'until'>, now: Date): boolean {
+  return now.toISOString().slice(0, 10) > until;
+}

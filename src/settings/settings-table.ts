@@ -1,0 +1,229 @@
+import { z } from 'zod';
+import { CLOUDS, findCloud } from '../azure/cloud.ts';
+import { parseResourceId } from '../azure/resource-id.ts';
+import { EXEMPTIONS } from './exemption.ts';
+import { DEFAULT_AUTOFIX, FIXABLE, isFixable } from './fixable.ts';
+import { parseRequirement } from './requirement.ts';
+
+const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+const list = z.string().transform((text) =>
+  text
+    .split(/[\s,;]+/)
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
+const guid = z.string().trim().regex(GUID, 'is not a GUID').toLowerCase();
+const onOff = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .pipe(z.enum(['on', 'off'], 'is neither "on" nor "off"'))
+  .transform((value) => value === 'on');
+
+/** `https://{account}.{service}.{suffix}`; its trailing slash, which Azure's own outputs have, goes. */
+const serviceUri = (service: 'blob' | 'queue') =>
+  z
+    .string()
+    .trim()
+    .regex(new RegExp(`^https://[a-z0-9]{3,24}\\.${service}\\.[a-z0-9.]+/?$`), `is not the URI of a ${service} service`)
+    .transform((uri) => uri.replace(/\/$/, ''));
+
+export const DEFAULT_DRIFT_SCHEDULE = '0 0 * * * *';
+
+interface Setting<T extends z.ZodType> {
+  readonly schema: T;
+  /** What a right value looks like, shown with every problem. */
+  readonly example: string;
+  /** One sentence for README and sample; the table in README.md is tested against it. */
+  readonly description: string;
+  /** What holds when it is absent or empty, as shown in README. */
+  readonly fallback: string;
+}
+
+function setting<T extends z.ZodType>(definition: Setting<T>): Setting<T> {
+  return definition;
+}
+
+/** Every app setting that this app reads, and the host's own that it relies on. One table: README and sample follow it. */
+export const SETTINGS = {
+  CMK_VAULTS: setting({
+    schema: list.refine((ids) => ids.length > 0, 'names no vault'),
+    example:
+      '/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-files',
+    description: 'ARM ids of the key vaults (and Managed HSMs) to look after, separated by commas or spaces.',
+    fallback: 'required',
+  }),
+  CMK_SUBSCRIPTIONS: setting({
+    schema: list.pipe(z.array(guid)).optional(),
+    example: '11111111-1111-1111-1111-111111111111,22222222-2222-2222-2222-222222222222',
+    description: 'Subscriptions whose storage accounts are looked after.',
+    fallback: "all that the app's identity sees",
+  }),
+  AZURE_CLOUD: setting({
+    schema: z
+      .string()
+      .trim()
+      .refine((name) => findCloud(name) !== undefined, `is not one of ${CLOUDS.map((cloud) => cloud.name).join(', ')}`)
+      .optional(),
+    example: 'AzureCloud',
+    description: 'Cloud: `AzureCloud`, `AzureUSGovernment` or `AzureChinaCloud`.',
+    fallback: '`AzureCloud`',
+  }),
+  AZURE_CLIENT_ID: setting({
+    schema: guid.optional(),
+    example: '33333333-3333-3333-3333-333333333333',
+    description: "Client id of the app's user-assigned managed identity.",
+    fallback: "the app's system-assigned identity",
+  }),
+  AzureWebJobsStorage: setting({
+    schema: z.string().trim().optional(),
+    example: 'UseDevelopmentStorage=true',
+    description: "The app's own storage by connection string. Meant for development; in Azure use the next one.",
+    fallback: 'identity-based, see the next one',
+  }),
+  AzureWebJobsStorage__accountName: setting({
+    schema: z
+      .string()
+      .trim()
+      .regex(/^[a-z0-9]{3,24}$/, 'is not the name of a storage account')
+      .optional(),
+    example: 'stcmkautopilot',
+    description: "Name of the app's own storage account, reached with the app's identity: no key is stored.",
+    fallback: 'required unless one of the other `AzureWebJobsStorage` settings is there',
+  }),
+  AzureWebJobsStorage__blobServiceUri: setting({
+    schema: serviceUri('blob').optional(),
+    example: 'https://stcmkautopilot.blob.core.usgovcloudapi.net',
+    description: 'Blob service of that storage account, instead of its name: needed outside `AzureCloud`.',
+    fallback: 'made from the name',
+  }),
+  AzureWebJobsStorage__queueServiceUri: setting({
+    schema: serviceUri('queue').optional(),
+    example: 'https://stcmkautopilot.queue.core.usgovcloudapi.net',
+    description: 'Queue service of that storage account, likewise.',
+    fallback: 'made from the name',
+  }),
+  CMK_REFRESH_AUTOMATIC: setting({
+    schema: onOff.optional(),
+    example: 'on',
+    description:
+      'Whether an automatic account that lags is asked to look for the new version at once (`on`), or left to the daily look of Storage (`off`).',
+    fallback: '`on`',
+  }),
+  CMK_SCOPE_DISCOVERY: setting({
+    schema: z
+      .string()
+      .trim()
+      .toLowerCase()
+      .pipe(z.enum(['all', 'dependents'], 'is neither "all" nor "dependents"'))
+      .optional(),
+    example: 'all',
+    description:
+      'Whose encryption scopes are looked at: those of `all` accounts, or only of accounts that use the key themselves (`dependents`: one call less for every other account).',
+    fallback: '`all`',
+  }),
+  CMK_TENANT_ID: setting({
+    schema: z.string().trim().optional(),
+    example: '44444444-4444-4444-4444-444444444444',
+    description: 'Entra ID tenant whose access tokens the HTTP API takes.',
+    fallback: 'every call of the API is refused',
+  }),
+  CMK_API_AUDIENCE: setting({
+    schema: list.optional(),
+    example: '55555555-5555-5555-5555-555555555555',
+    description: "Client id of the API's app registration, and its App ID URI if v1.0 tokens are used.",
+    fallback: 'every call of the API is refused',
+  }),
+  CMK_DUAL_CONTROL: setting({
+    schema: onOff.optional(),
+    example: 'on',
+    description: 'Whether a key has to be restored by somebody else than who revoked it.',
+    fallback: '`on`',
+  }),
+  CMK_DRIFT_SCHEDULE: setting({
+    schema: z
+      .string()
+      .trim()
+      .regex(/^(?:\S+ ){5}\S+$/, 'is not an NCRONTAB expression of six fields')
+      .optional(),
+    example: '0 0 * * * *',
+    description: 'When the drift check runs: an NCRONTAB expression of six fields, in UTC.',
+    fallback: `every hour (\`${DEFAULT_DRIFT_SCHEDULE}\`)`,
+  }),
+  CMK_AUTOFIX: setting({
+    schema: list
+      .refine(
+        (codes) => codes.every((code) => isFixable(code) || /^none$/i.test(code)),
+        `names something else than ${FIXABLE.join(', ')} or none`,
+      )
+      .transform((codes) => codes.filter(isFixable))
+      .optional(),
+    example: 'StaleKeyVersion,ScopeStaleKeyVersion,LaggingAutomaticVersion,EventSubscriptionMissing',
+    description: 'Reason codes of drift that the check mends by itself; `none` mends nothing.',
+    fallback: `what a lost event would have done: ${DEFAULT_AUTOFIX.map((code) => `\`${code}\``).join(', ')}`,
+  }),
+  CMK_REQUIRE: setting({
+    schema: list
+      .refine(
+        (rules) => rules.every((rule) => parseRequirement(rule)),
+        'has something else than all, tag: or an ARM id',
+      )
+      .transform((rules) => rules.flatMap((rule) => parseRequirement(rule) ?? []))
+      .optional(),
+    example: 'tag:data-class=confidential,/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-files',
+    description:
+      'Accounts that have to use a customer-managed key: `all`, `tag:name=value`, or those below an ARM id. Accounts with the tag `cmk-key` always have to.',
+    fallback: 'accounts with the tag `cmk-key`',
+  }),
+  CMK_EXEMPTIONS: setting({
+    schema: EXEMPTIONS.optional(),
+    example:
+      '[{"resource":"*/storageAccounts/stlegacy01","code":"StaleKeyVersion","reason":"CHG-1234","until":"2027-03-31"}]',
+    description: 'Drift that is accepted for a time: a JSON array of `resource`, `code`, `reason` and `until`.',
+    fallback: 'none',
+  }),
+  CMK_KEY_MAX_AGE_DAYS: setting({
+    schema: z.coerce.number('is not a number').int().min(1).max(36_500).optional(),
+    example: '730',
+    description: 'Days after which a key version is too old.',
+    fallback: '`730`, two years',
+  }),
+  CMK_RETIRE_AFTER_HOURS: setting({
+    schema: z.coerce.number('is not a number').int().min(24, 'is less than 24').max(87_600).optional(),
+    example: '168',
+    description:
+      'Hours after which a key version that has a successor, and that provably nobody uses, is disabled; at least 24.',
+    fallback: 'versions are never retired',
+  }),
+  CMK_FUNCTION_APP_ID: setting({
+    schema: z
+      .string()
+      .trim()
+      .refine(
+        (id) => parseResourceId(id)?.type.toLowerCase() === 'microsoft.web/sites',
+        'is not the ARM id of a function app',
+      )
+      .optional(),
+    example:
+      '/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-cmk/providers/Microsoft.Web/sites/func-cmk',
+    description: 'ARM id of this function app, where the events of the vaults have to go.',
+    fallback: 'event subscriptions are not checked',
+  }),
+  CMK_STORAGE_ACCOUNT_ID: setting({
+    schema: z
+      .string()
+      .trim()
+      .refine(
+        (id) => parseResourceId(id)?.type.toLowerCase() === 'microsoft.storage/storageaccounts',
+        'is not the ARM id of a storage account',
+      )
+      .optional(),
+    example:
+      '/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-cmk/providers/Microsoft.Storage/storageAccounts/stcmkautopilot',
+    description: "ARM id of the app's own storage account, where events that cannot be delivered are put.",
+    fallback: '`AzureWebJobsStorage__accountName` in the resource group of the function app',
+  }),
+} as const;
+
+export type SettingName = keyof typeof SETTINGS;

@@ -1,0 +1,188 @@
+import type { z } from 'zod';
+import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
+import { parseResourceId } from '../azure/resource-id.ts';
+import { SettingsError } from '../errors.ts';
+import { ManagedVaults, managedVault } from '../keys/managed-vaults.ts';
+import type { Exemption } from './exemption.ts';
+import { DEFAULT_AUTOFIX, type Fixable } from './fixable.ts';
+import type { Requirement } from './requirement.ts';
+import { SETTINGS, type SettingName } from './settings-table.ts';
+
+export { DEFAULT_DRIFT_SCHEDULE, SETTINGS, type SettingName } from './settings-table.ts';
+
+/** The app's settings, checked. */
+export interface Settings {
+  readonly cloud: Cloud;
+  readonly vaults: ManagedVaults;
+  /** Undefined: every subscription that the identity sees. */
+  readonly subscriptions: readonly string[] | undefined;
+  readonly clientId: string | undefined;
+  /** The app's own storage. */
+  readonly storage: AppStorage;
+  readonly refreshAutomatic: boolean;
+  readonly scopeDiscovery: 'all' | 'dependents';
+  /**
+   * Whose tokens the HTTP API takes. Not checked here: wrong values refuse every call of the API, and must not keep the
+   * app from moving accounts.
+   */
+  readonly auth: { readonly tenantId: string | undefined; readonly audiences: readonly string[] };
+  readonly dualControl: boolean;
+  readonly drift: DriftSettings;
+}
+
+/** By connection string, which is meant for development, or by the app's identity. URIs have no trailing slash. */
+export type AppStorage =
+  | { readonly connectionString: string }
+  | { readonly accountName: string; readonly blobUri: string; readonly queueUri: string };
+
+/**
+ * What the drift check goes by. What is wrong with it is a finding of the check and must not keep the app from moving
+ * accounts and revoking keys: a setting that is wrong counts as absent, and nothing is mended or retired.
+ */
+export interface DriftSettings {
+  /** One line for each setting that is wrong. */
+  readonly problems: readonly string[];
+  readonly autofix: readonly Fixable[];
+  readonly require: readonly Requirement[];
+  readonly exemptions: readonly Exemption[];
+  readonly keyMaxAgeDays: number;
+  /** Undefined: versions are not retired. */
+  readonly retireAfterHours: number | undefined;
+  readonly functionAppId: string | undefined;
+  /** ARM id of the app's own storage account. */
+  readonly storageAccountId: string | undefined;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads and checks every setting at once.
+ *
+ * @throws {@link SettingsError} with one line for each problem: the setting's name, what is wrong and an example.
+ */
+export function readSettings(environment: Environment): Settings {
+  const reader = new Reader(environment);
+  const cloud = readCloud(reader);
+  const vaults = (reader.read('CMK_VAULTS') ?? []).flatMap((id) => {
+    const vault = managedVault(id, cloud);
+    if (!vault) reader.problem('CMK_VAULTS', `has "${id}", which is not the ARM id of a vault`);
+    return vault ?? [];
+  });
+  const subscriptions = reader.read('CMK_SUBSCRIPTIONS');
+  const settings: Settings = {
+    cloud,
+    vaults: new ManagedVaults([...new Map(vaults.map((vault) => [vault.uri, vault])).values()]),
+    subscriptions: subscriptions && subscriptions.length > 0 ? [...new Set(subscriptions)] : undefined,
+    clientId: reader.read('AZURE_CLIENT_ID'),
+    storage: readStorage(reader, cloud),
+    refreshAutomatic: reader.read('CMK_REFRESH_AUTOMATIC') ?? true,
+    scopeDiscovery: reader.read('CMK_SCOPE_DISCOVERY') ?? 'all',
+    auth: { tenantId: reader.read('CMK_TENANT_ID'), audiences: reader.read('CMK_API_AUDIENCE') ?? [] },
+    dualControl: reader.read('CMK_DUAL_CONTROL') ?? true,
+    drift: readDrift(environment, cloud),
+  };
+  reader.done();
+  return settings;
+}
+
+function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
+  const reader = new Reader(environment);
+  // The schedule is read where the function is registered; here it is only checked.
+  reader.read('CMK_DRIFT_SCHEDULE');
+  const functionAppId = reader.read('CMK_FUNCTION_APP_ID');
+  const app = functionAppId === undefined ? undefined : parseResourceId(functionAppId);
+  const own = readStorage(new Reader(environment), cloud);
+  const ownName = 'accountName' in own ? own.accountName : undefined;
+  const beside =
+    app && ownName
+      ? `/subscriptions/${app.subscriptionId}/resourceGroups/${app.resourceGroup}/providers/Microsoft.Storage/storageAccounts/${ownName}`
+      : undefined;
+  const settings = {
+    autofix: reader.read('CMK_AUTOFIX') ?? DEFAULT_AUTOFIX,
+    require: reader.read('CMK_REQUIRE') ?? [],
+    exemptions: reader.read('CMK_EXEMPTIONS') ?? [],
+    keyMaxAgeDays: reader.read('CMK_KEY_MAX_AGE_DAYS') ?? 730,
+    retireAfterHours: reader.read('CMK_RETIRE_AFTER_HOURS'),
+    functionAppId: app?.id,
+    storageAccountId: reader.read('CMK_STORAGE_ACCOUNT_ID') ?? beside,
+  };
+  const { problems } = reader;
+  return problems.length === 0
+    ? { ...settings, problems }
+    : { ...settings, problems, autofix: [], retireAfterHours: undefined };
+}
+
+/**
+ * The settings of the app's own storage alone, for commands that need nothing else.
+ *
+ * @throws {@link SettingsError}
+ */
+export function readStorageSettings(environment: Environment): Pick<Settings, 'cloud' | 'storage'> {
+  const reader = new Reader(environment);
+  const cloud = readCloud(reader);
+  const settings = { cloud, storage: readStorage(reader, cloud) };
+  const { storage } = settings;
+  if ('connectionString' in storage && !CONNECTION_STRING.test(storage.connectionString)) {
+    reader.problem('AzureWebJobsStorage', 'is not a connection string');
+  }
+  reader.done();
+  return settings;
+}
+
+/** What the SDK needs at least; without it, it throws an error that names nothing. */
+const CONNECTION_STRING = /(^|;)\s*(UseDevelopmentStorage|AccountName|BlobEndpoint|QueueEndpoint)=/i;
+
+function readCloud(reader: Reader): Cloud {
+  return findCloud(reader.read('AZURE_CLOUD') ?? 'AzureCloud') ?? (CLOUDS[0] as Cloud);
+}
+
+function readStorage(reader: Reader, cloud: Cloud): AppStorage {
+  const connectionString = reader.read('AzureWebJobsStorage');
+  const name = reader.read('AzureWebJobsStorage__accountName');
+  const blob = reader.read('AzureWebJobsStorage__blobServiceUri');
+  const queue = reader.read('AzureWebJobsStorage__queueServiceUri');
+  if (connectionString) return { connectionString };
+  const accountName = name ?? accountOf(blob) ?? accountOf(queue) ?? '';
+  if (accountName === '') reader.problem('AzureWebJobsStorage__accountName', 'is missing');
+  return {
+    accountName,
+    blobUri: blob ?? `https://${accountName}.blob.${cloud.storageSuffix}`,
+    queueUri: queue ?? `https://${accountName}.queue.${cloud.storageSuffix}`,
+  };
+}
+
+function accountOf(serviceUri: string | undefined): string | undefined {
+  return serviceUri && new URL(serviceUri).hostname.split('.')[0];
+}
+
+/** Reads settings one by one and keeps every problem for the end. */
+class Reader {
+  readonly #environment: Environment;
+  readonly #problems = new Map<SettingName, string>();
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  read<N extends SettingName>(name: N): z.output<(typeof SETTINGS)[N]['schema']> | undefined {
+    const raw = this.#environment[name];
+    const present = raw !== undefined && raw.trim() !== '';
+    const result = SETTINGS[name].schema.safeParse(present ? raw : undefined);
+    if (result.success) return result.data as z.output<(typeof SETTINGS)[N]['schema']>;
+    this.problem(name, present ? result.error.issues.map((issue) => issue.message).join(', ') : 'is missing');
+    return undefined;
+  }
+
+  /** Notes what is wrong with a setting; the first problem of each is the one that is told. */
+  problem(name: SettingName, what: string): void {
+    if (!this.#problems.has(name)) this.#problems.set(name, `${name} ${what}. Example: ${SETTINGS[name].example}`);
+  }
+
+  get problems(): readonly string[] {
+    return [...this.#problems.values()];
+  }
+
+  done(): void {
+    if (this.#problems.size > 0) throw new SettingsError([...this.#problems.values()]);
+  }
+}

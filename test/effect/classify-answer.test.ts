@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import { describeFailure } from '../../src/azure/failure.ts';
+import { seen } from '../../src/effect/classify-answer.ts';
+
+const answer = (statusCode: number, code: string) =>
+  seen(describeFailure({ name: 'RestError', statusCode, code, message: 'as Azure says' }));
+
+describe('what the file service shows', () => {
+  it('is open when the listing is served', () => {
+    expect(seen(undefined)).toEqual({ state: 'open' });
+  });
+
+  it.each(['KeyVaultEncryptionKeyNotFound', 'KeyVaultVaultNotFound', 'KeyVaultAccessTokenCannotBeAcquired'])(
+    'is blocked on 403 %s',
+    (code) => {
+      expect(answer(403, code)).toEqual({ state: 'blocked', why: code });
+    },
+  );
+
+  it.each([
+    [403, 'AuthorizationPermissionMismatch', /Storage File Data Privileged Reader/],
+    [403, 'AuthorizationFailure', /network rules/],
+    [404, 'ResourceNotFound', /404 ResourceNotFound: as Azure says/],
+    [500, 'KeyVaultEncryptionKeyNotFound', /500/],
+    [503, 'ServerBusy', /503 ServerBusy/],
+    [429, 'TooManyRequests', /429/],
+  ])('is not known on %i %s, and says why', (status, code, why) => {
+    expect(answer(status, code)).toEqual({ state: 'unknown', why: expect.stringMatching(why) });
+  });
+
+  it.each(['ShareNotFound', 'ShareBeingDeleted'])('is not known on 404 %s, and another share is wanted', (code) => {
+    expect(answer(404, code)).toMatchObject({ state: 'unknown', gone: true });
+  });
+
+  it('is not known when no answer comes', () => {
+    expect(seen(describeFailure({ name: 'RestError', code: 'ENOTFOUND', message: 'getaddrinfo' }))).toEqual({
+      state: 'unknown',
+      why: 'ENOTFOUND: getaddrinfo',
+    });
+  });
+});

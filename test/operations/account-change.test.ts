@@ -1,0 +1,184 @@
+import { describe, expect, it } from 'vitest';
+import { addKeyVersion, addVault, allowStorage } from '../../local/azure/fleet.ts';
+import { changeKey, disableAccount } from '../../src/operations/account/account-change-key.ts';
+import { pinAccount, unpinAccount } from '../../src/operations/account/account-pin.ts';
+import { revokeKey } from '../../src/revocation/revoke-key.ts';
+import { keyOf, type Site, texts, unique, useProcedures } from '../support/procedures.ts';
+
+const procedures = useProcedures();
+
+function change(
+  account: { name: string },
+  vault: string,
+  key: string,
+  more: { pin?: string; automatic?: boolean } = {},
+) {
+  return (procedure: Parameters<typeof changeKey>[1]) =>
+    changeKey(
+      { account: account.name, key: { vault, key, pin: more.pin }, automatic: more.automatic ?? false },
+      procedure,
+    );
+}
+
+async function revokedSite(): Promise<Site & { account: Site['account'] }> {
+  const site = procedures.site();
+  const account = procedures.encrypted(site);
+  const { urgentKeys: keys, now, sleep, operator } = procedures.azure();
+  await revokeKey(keyOf(site), (await operator()).objectId, { keys, now, sleep });
+  return { ...site, account };
+}
+
+describe('account change-key', () => {
+  it.each([
+    ['a pinned account stays pinned, to the new key', 'pinned' as const, {}, 'pinned'],
+    ['an automatic account stays automatic', 'automatic' as const, {}, 'automatic'],
+    ['one that was pinned once stays automatic', 'automaticEmpty' as const, {}, 'automatic'],
+    ['a pinned account becomes automatic when asked to', 'pinned' as const, { automatic: true }, 'automatic'],
+    ['an automatic account is pinned when asked to', 'automatic' as const, { pin: 'newest' }, 'pinned'],
+  ])('%s: the old version does not go along', async (_, mode, more, becomes) => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site, mode);
+    const next = addKeyVersion(procedures.world, site.vault, 'other-key');
+
+    const first = await procedures.run(change(account, site.vault.name, 'other-key', more));
+    const second = await procedures.run(change(account, site.vault.name, 'other-key'));
+
+    expect(first.result).toMatchObject({
+      key: `https://${site.vault.name}.vault.azure.net/keys/other-key`,
+      mode: becomes,
+      version: next.version,
+    });
+    expect(account.encryption.keyvaultproperties?.keyversion ?? '').toBe(becomes === 'pinned' ? next.version : '');
+    expect(second.changed).toBe(false);
+  });
+
+  it('moves to a key of another vault, keeping services and identity', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site, 'pinned');
+    const before = structuredClone(account.encryption);
+    const vault = addVault(procedures.world, site.group, unique('kv-'));
+    addKeyVersion(procedures.world, vault, site.key);
+    allowStorage(procedures.world, vault, site.identity.principalId);
+    const { result } = await procedures.run(change(account, vault.name, site.key));
+    expect(result).toMatchObject({ key: `https://${vault.name}.vault.azure.net/keys/files-key`, mode: 'pinned' });
+    expect(account.encryption.services).toEqual(before.services);
+    expect(account.encryption.identity).toEqual(before.identity);
+  });
+
+  it('writes nothing in a dry run', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    addKeyVersion(procedures.world, site.vault, 'other-key');
+    const writes = await procedures.writes(() =>
+      procedures.run(change(account, site.vault.name, 'other-key'), { dryRun: true }),
+    );
+    expect(writes).toEqual([]);
+  });
+
+  it('refuses an account without a key, and a new key that the identity may not use', async () => {
+    const site = procedures.site();
+    const none = await procedures.refusal(change(site.account, site.vault.name, site.key));
+    expect(none).toMatchObject({
+      reason: 'NotCustomerManaged',
+      nextStep: expect.stringContaining('cmk account enable'),
+    });
+    const account = procedures.encrypted(site);
+    const other = procedures.site();
+    const noRole = await procedures.refusal(change(account, other.vault.name, other.key));
+    expect(noRole).toMatchObject({ reason: 'IdentityHasNoAccess' });
+  });
+
+  it('moves nothing off a key that is revoked, nor onto one', async () => {
+    const revoked = await revokedSite();
+    addKeyVersion(procedures.world, revoked.vault, 'other-key');
+    const off = await procedures.refusal(change(revoked.account, revoked.vault.name, 'other-key'));
+    expect(off).toMatchObject({ reason: 'RevocationOpen', nextStep: expect.stringContaining('cmk key restore') });
+    const onto = await procedures.refusal(change(revoked.account, revoked.vault.name, revoked.key));
+    expect(onto.reason).toBe('RevocationOpen');
+  });
+});
+
+describe('account disable', () => {
+  const disable = (account: { name: string }) => (procedure: Parameters<typeof disableAccount>[1]) =>
+    disableAccount({ account: account.name }, procedure);
+
+  it("gives an account back to Microsoft's keys, and finds it so the second time", async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const first = await procedures.run(disable(account));
+    const second = await procedures.run(disable(account));
+    expect(first.result).toMatchObject({ keySource: 'Microsoft.Storage', key: undefined });
+    expect(account.encryption.keyvaultproperties).toBeUndefined();
+    expect(second.changed).toBe(false);
+  });
+
+  it('writes nothing in a dry run, and nothing while the key is revoked', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    expect((await procedures.run(disable(account), { dryRun: true })).changed).toBe(true);
+    expect(account.encryption.keySource).toBe('Microsoft.Keyvault');
+    expect((await procedures.refusal(disable((await revokedSite()).account))).reason).toBe('RevocationOpen');
+  });
+});
+
+describe('account pin and unpin', () => {
+  const pin = (account: { name: string }, version?: string) => (procedure: Parameters<typeof pinAccount>[1]) =>
+    pinAccount({ account: account.name, version }, procedure);
+  const unpin = (account: { name: string }) => (procedure: Parameters<typeof unpinAccount>[1]) =>
+    unpinAccount({ account: account.name }, procedure);
+
+  it('moves a pinned account to the newest version, and finds it there the second time', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site, 'pinned');
+    const next = procedures.nextVersion(site);
+    const first = await procedures.run(pin(account));
+    expect(first.result).toMatchObject({ mode: 'pinned', version: next.version });
+    expect(texts(first, 'done')).toEqual([`${account.name} pinned to ${next.version}`]);
+    expect((await procedures.run(pin(account))).changed).toBe(false);
+  });
+
+  it('passes over a newest version that is disabled', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site, 'automatic');
+    procedures.nextVersion(site, { enabled: false });
+    expect((await procedures.run(pin(account))).result).toMatchObject({
+      mode: 'pinned',
+      version: site.version.version,
+    });
+  });
+
+  it('never moves an account back', async () => {
+    const site = procedures.site();
+    const old = site.version;
+    procedures.nextVersion(site);
+    const account = procedures.encrypted(site, 'pinned');
+    const refusal = await procedures.refusal(pin(account, old.version));
+    expect(refusal).toMatchObject({ reason: 'NeverBackwards', nextStep: expect.stringContaining('cmk key rotate') });
+  });
+
+  it('lets a pinned account follow by itself, at once on the newest version', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site, 'pinned');
+    const next = procedures.nextVersion(site);
+    const first = await procedures.run(unpin(account));
+    expect(first.result).toMatchObject({ mode: 'automatic', version: next.version });
+    expect((await procedures.run(unpin(account))).changed).toBe(false);
+  });
+
+  it('writes nothing in a dry run', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site, 'pinned');
+    procedures.nextVersion(site);
+    const writes = await procedures.writes(async () => {
+      expect((await procedures.run(pin(account), { dryRun: true })).changed).toBe(true);
+      expect((await procedures.run(unpin(account), { dryRun: true })).changed).toBe(true);
+    });
+    expect(writes).toEqual([]);
+  });
+
+  it("refuses an account on Microsoft's keys", async () => {
+    const { account } = procedures.site();
+    expect((await procedures.refusal(pin(account))).reason).toBe('NotCustomerManaged');
+    expect((await procedures.refusal(unpin(account))).reason).toBe('NotCustomerManaged');
+  });
+});

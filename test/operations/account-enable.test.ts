@@ -1,0 +1,273 @@
+import { describe, expect, it } from 'vitest';
+import {
+  addAccount,
+  addIdentity,
+  addResourceGroup,
+  addSubscription,
+  addVault,
+  allowStorage,
+} from '../../local/azure/fleet.ts';
+import { createAccount } from '../../src/operations/account/account-create.ts';
+import { enableAccount } from '../../src/operations/account/account-enable.ts';
+import { type Site, texts, unique, useProcedures } from '../support/procedures.ts';
+
+const procedures = useProcedures();
+
+/** Services change the letter case of ids. */
+const sameId = (id: string) => expect.stringMatching(new RegExp(`^${id}$`, 'i'));
+
+type Options = Parameters<typeof enableAccount>[0];
+const optionsOf = (site: Site, more: Partial<Options> = {}): Options => ({
+  account: site.account.name,
+  key: { vault: site.vault.name, key: site.key },
+  identity: site.identity.name,
+  ...more,
+});
+const enable =
+  (site: Site, more: Partial<Options> = {}) =>
+  (procedure: Parameters<typeof enableAccount>[1]) =>
+    enableAccount(optionsOf(site, more), procedure);
+
+describe('account enable', () => {
+  it('encrypts an account with a key, automatic, and finds it so the second time', async () => {
+    const site = procedures.site();
+
+    const first = await procedures.run(enable(site));
+    const writes = await procedures.writes(async () => {
+      const second = await procedures.run(enable(site));
+      expect(second.changed).toBe(false);
+      expect(texts(second, 'found')).toContain(`${site.account.name} uses this key already, automatic`);
+    });
+
+    expect(writes).toEqual([]);
+    expect(texts(first, 'done')).toEqual([
+      `${site.account.name} encrypted with ${site.vault.name}/files-key, automatic`,
+    ]);
+    expect(first.result).toEqual({
+      account: site.account.id,
+      keySource: 'Microsoft.Keyvault',
+      key: `https://${site.vault.name}.vault.azure.net/keys/files-key`,
+      mode: 'automatic',
+      version: site.version.version,
+    });
+    expect(site.account.encryption.identity).toEqual({ userAssignedIdentity: sameId(site.identity.id) });
+    expect(site.account.encryption.keyvaultproperties?.keyversion).toBeUndefined();
+    expect(site.account.identity).toMatchObject({ type: 'UserAssigned' });
+  });
+
+  it('pins to the newest version, or to the one named', async () => {
+    const [newest, named] = [procedures.site(), procedures.site()];
+    const next = procedures.nextVersion(newest);
+    procedures.nextVersion(named);
+    await procedures.run(enable(newest, { key: { vault: newest.vault.name, key: newest.key, pin: 'newest' } }));
+    const pin = named.version.version;
+    await procedures.run(enable(named, { key: { vault: named.vault.name, key: named.key, pin } }));
+    expect(newest.account.encryption.keyvaultproperties?.keyversion).toBe(next.version);
+    expect(named.account.encryption.keyvaultproperties?.keyversion).toBe(pin);
+  });
+
+  it('turns on a system-assigned identity first, gives it its role, and keeps other identities', async () => {
+    const site = procedures.site();
+    const report = await procedures.run(enable(site, { identity: undefined, grant: true }));
+    expect(texts(report, 'done')).toEqual([
+      `system-assigned identity of ${site.account.name} turned on`,
+      `Key Vault Crypto Service Encryption User given to the system-assigned identity of ${site.account.name} on vault ${site.vault.name}`,
+      `${site.account.name} encrypted with ${site.vault.name}/files-key, automatic`,
+    ]);
+    expect(site.account.identity?.type).toBe('SystemAssigned');
+    expect(site.account.encryption.identity).toBeUndefined();
+    expect((await procedures.run(enable(site, { identity: undefined, grant: true }))).changed).toBe(false);
+  });
+
+  it('takes a vault of another region and subscription of the same tenant', async () => {
+    const site = procedures.site();
+    const other = addResourceGroup(procedures.world, addSubscription(procedures.world), unique('rg-'), 'eastus');
+    const account = addAccount(procedures.world, other, { name: unique('st') });
+    const { result } = await procedures.run(enable(site, { account: account.name }));
+    expect(result.keySource).toBe('Microsoft.Keyvault');
+  });
+
+  it('sets a key of another tenant with the client id of the application, unseen', async () => {
+    const site = procedures.site();
+    const federatedClientId = '11111111-2222-3333-4444-555555555555';
+    const key = { vault: `https://${site.vault.name}.vault.azure.net`, key: site.key, otherTenant: true };
+    const first = await procedures.run(enable(site, { key, federatedClientId }));
+    expect(site.account.encryption.identity).toEqual({
+      userAssignedIdentity: sameId(site.identity.id),
+      federatedIdentityClientId: federatedClientId,
+    });
+    expect(texts(first, 'note')[0]).toContain('another tenant');
+    expect((await procedures.run(enable(site, { key, federatedClientId }))).changed).toBe(false);
+  });
+
+  it('waits in sight for a role that was just given', async () => {
+    const site = procedures.site({ role: false });
+    procedures.world.settings.rolePropagationMs = 100_000;
+    const report = await procedures.run(enable(site, { grant: true }));
+    expect(report.result.keySource).toBe('Microsoft.Keyvault');
+    const waits = report.shown.filter(({ kind, text }) => kind === 'waiting' && text.startsWith('for the role'));
+    expect(waits.length).toBeGreaterThan(3);
+  });
+
+  it('gives up waiting when time is up, and finishes when it is run again', async () => {
+    const site = procedures.site({ role: false });
+    procedures.world.settings.rolePropagationMs = 300_000;
+    await expect(procedures.run(enable(site, { grant: true, waitSeconds: 60 }))).rejects.toMatchObject({
+      reason: 'NotPropagated',
+      nextStep: expect.stringContaining('Run the same command again'),
+    });
+    const again = await procedures.run(enable(site, { grant: true }));
+    expect(again.result.keySource).toBe('Microsoft.Keyvault');
+  });
+
+  it('writes nothing in a dry run', async () => {
+    const site = procedures.site({ role: false });
+    const writes = await procedures.writes(async () => {
+      const report = await procedures.run(enable(site, { grant: true }), { dryRun: true });
+      expect(texts(report, 'planned')).toHaveLength(2);
+    });
+    expect(writes).toEqual([]);
+  });
+
+  it.each([
+    [
+      'a vault without purge protection',
+      { vault: { enablePurgeProtection: false } },
+      'PurgeProtectionOff',
+      /cmk vault ensure kv-/,
+    ],
+    ['an identity without its role', { role: false }, 'IdentityHasNoAccess', /cmk identity ensure id-.* --vault kv-/],
+    ['a disabled key', { key: { enabled: false } }, 'KeyDisabled', /--enabled true/],
+    ['an expired key', { key: { exp: 1_600_000_000 } }, 'KeyExpired', /cmk key rotate/],
+    ['a key of a wrong type', { key: { kty: 'EC' as const } }, 'KeyUnsupported', /cmk key ensure/],
+  ])('refuses %s, and says what to do', async (_, options, reason, nextStep) => {
+    const site = procedures.site(options);
+    const refusal = await procedures.refusal(enable(site));
+    expect(refusal).toMatchObject({ reason, nextStep: expect.stringMatching(nextStep) });
+    expect(site.account.encryption.keySource).toBe('Microsoft.Storage');
+  });
+
+  it.each([
+    ['a key that is not there', { key: 'nowhere' }, 'KeyNotFound', /no key/],
+    ['a vault that is not there', { vault: 'kv-nowhere' }, 'VaultNotFound', /no key vault/],
+    ['a version that is not there', { pin: 'f'.repeat(32) }, 'UnknownVersion', /no version/],
+    ['a version that is none', { pin: 'v1' }, 'ArgumentInvalid', /"v1" is not a name of a key version/],
+  ])('refuses %s', async (_, key, reason, message) => {
+    const site = procedures.site();
+    const refusal = await procedures.refusal(enable(site, { key: { vault: site.vault.name, key: site.key, ...key } }));
+    expect(refusal).toMatchObject({ reason, message: expect.stringMatching(message) });
+  });
+
+  it('refuses an account on another key, one with another identity, and one that is not there', async () => {
+    const site = procedures.site();
+    const other = procedures.site();
+    const taken = procedures.encrypted(other);
+    const onOther = await procedures.refusal(enable(site, { account: taken.name }));
+    expect(onOther).toMatchObject({
+      reason: 'OtherKeyInUse',
+      nextStep: expect.stringContaining('cmk account change-key'),
+    });
+
+    const holder = addAccount(procedures.world, site.group, { name: unique('st'), identity: other.identity });
+    const holds = await procedures.refusal(enable(site, { account: holder.name }));
+    expect(holds).toMatchObject({ reason: 'ArgumentInvalid', nextStep: expect.stringContaining('--replace-identity') });
+
+    const nowhere = await procedures.refusal(enable(site, { account: 'stnowhere' }));
+    expect(nowhere.reason).toBe('AccountNotFound');
+  });
+
+  it('takes another identity off the account when it may', async () => {
+    const site = procedures.site();
+    const old = addIdentity(procedures.world, site.group, unique('id-'));
+    const account = addAccount(procedures.world, site.group, { name: unique('st'), identity: old });
+    await procedures.run(enable(site, { account: account.name, replaceIdentity: true }));
+    expect(Object.keys(account.identity?.userAssignedIdentities ?? {})).toEqual([sameId(site.identity.id)]);
+  });
+
+  it('leaves it to Azure to say whether a key that cannot be read can be used', async () => {
+    const site = procedures.site({ role: false });
+    const vault = addVault(procedures.world, site.group, unique('kv-'), { enableRbacAuthorization: false });
+    allowStorage(procedures.world, vault, site.identity.principalId);
+    const refusal = await procedures.refusal(enable(site, { key: { vault: vault.name, key: 'any' } }));
+    expect(refusal.reason).toBe('IdentityHasNoAccess');
+  });
+});
+
+describe('account create', () => {
+  const create = (site: Site, more: Partial<Parameters<typeof createAccount>[0]> = {}) => {
+    const options = {
+      ...optionsOf(site, { account: unique('st') }),
+      resourceGroup: site.group.name,
+      location: 'westeurope',
+      sku: 'Standard_LRS',
+      kind: 'StorageV2',
+      ...more,
+    };
+    return {
+      name: options.account,
+      run: (procedure: Parameters<typeof createAccount>[1]) => createAccount(options, procedure),
+    };
+  };
+
+  it('creates an account that is encrypted with the key from the start, and finds it the second time', async () => {
+    const site = procedures.site();
+    const { name, run } = create(site);
+    const first = await procedures.run(run);
+    const second = await procedures.run(run);
+    expect(first.result).toMatchObject({
+      keySource: 'Microsoft.Keyvault',
+      mode: 'automatic',
+      version: site.version.version,
+    });
+    expect(procedures.world.storageAccounts.get(name)).toMatchObject({
+      kind: 'StorageV2',
+      sku: { name: 'Standard_LRS' },
+      identity: { type: 'UserAssigned' },
+      encryption: { identity: { userAssignedIdentity: sameId(site.identity.id) } },
+    });
+    expect(second.changed).toBe(false);
+  });
+
+  it('pins a new account', async () => {
+    const site = procedures.site();
+    const { result } = await procedures.run(
+      create(site, { key: { vault: site.vault.name, key: site.key, pin: 'newest' } }).run,
+    );
+    expect(result).toMatchObject({ mode: 'pinned', version: site.version.version });
+  });
+
+  it('creates nothing in a dry run', async () => {
+    const site = procedures.site();
+    const { name, run } = create(site);
+    const report = await procedures.run(run, { dryRun: true });
+    expect(report.changed).toBe(true);
+    expect(procedures.world.storageAccounts.has(name)).toBe(false);
+  });
+
+  it('says that a system-assigned identity is not possible yet', async () => {
+    const refusal = await procedures.refusal(create(procedures.site(), { identity: undefined }).run);
+    expect(refusal).toMatchObject({
+      reason: 'SystemAssignedAtCreation',
+      nextStep: expect.stringContaining('Use a user-assigned identity'),
+    });
+  });
+
+  it.each([
+    ['a bad name', { account: 'St-Files' }, 'ArgumentInvalid'],
+    ['no resource group', { resourceGroup: undefined }, 'ArgumentInvalid'],
+    ['no region', { location: undefined }, 'ArgumentInvalid'],
+  ])('refuses %s', async (_, more, reason) => {
+    expect((await procedures.refusal(create(procedures.site(), more).run)).reason).toBe(reason);
+  });
+
+  it('refuses a name that has an account without this key', async () => {
+    const site = procedures.site();
+    const refusal = await procedures.refusal(create(site, { account: site.account.name }).run);
+    expect(refusal).toMatchObject({ reason: 'NameTaken', nextStep: expect.stringContaining('cmk account enable') });
+  });
+
+  it('refuses an identity without its role', async () => {
+    const refusal = await procedures.refusal(create(procedures.site({ role: false })).run);
+    expect(refusal.reason).toBe('IdentityHasNoAccess');
+  });
+});

@@ -1,0 +1,179 @@
+import { describe, expect, it } from 'vitest';
+import { addAccount, addIdentity, allowStorage } from '../../local/azure/fleet.ts';
+import { enableAccount } from '../../src/operations/account/account-enable.ts';
+import { verifyAccount } from '../../src/operations/account/account-verify.ts';
+import { revokeKey } from '../../src/revocation/revoke-key.ts';
+import { arm } from '../local-azure/support.ts';
+import { keyOf, type Site, unique, useProcedures } from '../support/procedures.ts';
+
+const procedures = useProcedures();
+
+async function verify(account: { name: string }) {
+  const { result } = await procedures.run((procedure) => verifyAccount({ account: account.name }, procedure));
+  const states = Object.fromEntries(result.checks.map(({ check, state }) => [check, state]));
+  const fixes = Object.fromEntries(result.checks.map(({ check, fix }) => [check, fix]));
+  return { ok: result.ok, states, fixes };
+}
+
+const ALL_OK = {
+  'key source': 'ok',
+  key: 'ok',
+  'version usable': 'ok',
+  'version newest': 'ok',
+  identity: 'ok',
+  'role on the key': 'ok',
+  'purge protection': 'ok',
+  'file service': 'ok',
+};
+
+describe('account verify', () => {
+  it('finds everything right where it is', async () => {
+    expect(await verify(procedures.encrypted(procedures.site()))).toMatchObject({ ok: true, states: ALL_OK });
+  });
+
+  it("says what to do about Microsoft's keys", async () => {
+    const { ok, states, fixes } = await verify(procedures.site().account);
+    expect(ok).toBe(false);
+    expect(states).toEqual({ 'key source': 'failed', 'file service': 'ok' });
+    expect(fixes['key source']).toContain('cmk account enable');
+  });
+
+  it.each([
+    [
+      'a newer version that a pinned account is not at',
+      'pinned' as const,
+      (site: Site): void => void procedures.nextVersion(site),
+      { 'version newest': 'failed' },
+      /cmk account pin/,
+    ],
+    [
+      'purge protection that is off',
+      'automatic' as const,
+      (site: Site): void => void Object.assign(site.vault.properties, { enablePurgeProtection: false }),
+      { 'purge protection': 'failed' },
+      /cmk vault ensure/,
+    ],
+    [
+      'a version that expired: data is still served',
+      'pinned' as const,
+      (site: Site): void => void Object.assign(site.version, { exp: 1_600_000_000 }),
+      { 'version usable': 'failed', 'version newest': 'unknown' },
+      /cmk key rotate/,
+    ],
+    [
+      'a key that was deleted',
+      'pinned' as const,
+      (site: Site): void => void site.vault.keys.delete(site.key),
+      { key: 'failed', 'version usable': 'failed', 'version newest': 'unknown', 'file service': 'failed' },
+      /az keyvault key recover/,
+    ],
+    [
+      'a role that was taken away',
+      'pinned' as const,
+      (site: Site): void => {
+        const { roleAssignments } = procedures.world;
+        for (const [id, { principalId }] of roleAssignments) {
+          if (principalId === site.identity.principalId) roleAssignments.delete(id);
+        }
+      },
+      { 'role on the key': 'failed', 'file service': 'failed' },
+      /cmk role ensure/,
+    ],
+    [
+      'a vault that is gone',
+      'pinned' as const,
+      (site: Site): void => void procedures.world.vaults.delete(site.vault.name),
+      {
+        key: 'failed',
+        'version usable': 'unknown',
+        'version newest': 'unknown',
+        'role on the key': 'unknown',
+        'purge protection': 'unknown',
+        'file service': 'failed',
+      },
+      /az keyvault recover/,
+    ],
+  ])('finds %s', async (_, mode, break_, states, fix) => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site, mode);
+    break_(site);
+    const found = await verify(account);
+    expect(found.ok).toBe(false);
+    // A vault that is gone may answer "no such key" or not at all.
+    const { 'version usable': usable, ...rest } = found.states;
+    const { 'version usable': wanted, ...others } = { ...ALL_OK, ...states };
+    expect(rest).toEqual(others);
+    expect(wanted === 'unknown' ? ['unknown', 'failed'] : [wanted]).toContain(usable);
+    const fixes = Object.values(found.fixes).join('\n');
+    expect(fixes).toMatch(fix);
+    // They can be run as they stand there.
+    expect(fixes).not.toMatch(/<|cmk (account|key|role) \S+(\n|$)/);
+  });
+
+  it('finds a revocation, with who may end it', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const { urgentKeys: keys, now, sleep, operator } = procedures.azure();
+    await revokeKey(keyOf(site), (await operator()).objectId, { keys, now, sleep });
+    const { states, fixes } = await verify(account);
+    expect(states).toMatchObject({ 'version usable': 'failed', 'file service': 'failed' });
+    expect(fixes['version usable']).toContain('cmk key restore');
+  });
+
+  it('finds an identity that is not attached any more', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    account.identity = { type: 'None' };
+    const { states } = await verify(account);
+    expect(states).toMatchObject({ identity: 'failed', 'role on the key': 'unknown' });
+  });
+
+  it('finds an identity that was deleted, and puts it right by another one, as it says', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    await arm(procedures.local, 'DELETE', `${site.identity.id}?api-version=2024-11-30`);
+    const { ok, states, fixes } = await verify(account);
+    expect(ok).toBe(false);
+    expect(states).toEqual({ ...ALL_OK, identity: 'failed', 'role on the key': 'unknown', 'file service': 'failed' });
+    expect(fixes.identity).toContain(`cmk account enable ${account.name}`);
+    expect(fixes.identity).toContain('--replace-identity');
+
+    const other = addIdentity(procedures.world, site.group, unique('id'));
+    allowStorage(procedures.world, site.vault, other.principalId);
+    const key = { vault: site.vault.name, key: site.key, pin: undefined };
+    const again = { account: account.name, key, identity: other.id, replaceIdentity: true };
+    await procedures.run((procedure) => enableAccount(again, procedure));
+    expect(await verify(account)).toMatchObject({ ok: true, states: ALL_OK });
+  });
+
+  it('finds an identity that was made again under the name of one that was deleted', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    procedures.world.identities.delete(site.identity.id.toLowerCase());
+    const again = addIdentity(procedures.world, site.group, site.identity.name);
+    allowStorage(procedures.world, site.vault, again.principalId);
+    expect((await verify(account)).states).toMatchObject({ identity: 'failed', 'file service': 'failed' });
+  });
+
+  it('does not take an identity that it may not see for one that was deleted', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const answer = { status: 403, body: { error: { code: 'AuthorizationFailed', message: 'No.' } } };
+    procedures.local.faults.add([
+      { match: { method: 'GET', path: `userAssignedIdentities/${site.identity.name}` }, answer },
+    ]);
+    const { ok, states } = await verify(account);
+    expect(ok).toBe(false);
+    expect(states).toEqual({ ...ALL_OK, identity: 'unknown', 'role on the key': 'unknown' });
+  });
+
+  it('does not hold it against an account that it has no share to ask about', async () => {
+    const site = procedures.site();
+    const account = addAccount(procedures.world, site.group, {
+      name: unique('st'),
+      identity: site.identity,
+      key: { vault: site.vault, keyName: site.key, mode: 'automatic' },
+    });
+    expect(await verify(account)).toMatchObject({ ok: true, states: { 'file service': 'unknown' } });
+  });
+});

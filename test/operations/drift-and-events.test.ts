@@ -1,0 +1,99 @@
+import { ClientSecretCredential } from '@azure/identity';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { CLIENT_IDS, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import { createEventGrid, type EventGrid } from '../../src/events/event-grid-client.ts';
+import { checkDrift } from '../../src/operations/drift-check.ts';
+import { ensureEvents } from '../../src/operations/vault/events-ensure.ts';
+import { type Site, texts, useProcedures } from '../support/procedures.ts';
+
+const procedures = useProcedures();
+const group = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-app/providers`;
+const FUNCTION_APP = `${group}/Microsoft.Web/sites/func-cmk`;
+const STORAGE = `${group}/Microsoft.Storage/storageAccounts/stcmkapp`;
+
+let credential: ClientSecretCredential;
+let eventGrid: EventGrid;
+beforeAll(() => {
+  const { world } = procedures;
+  const owner = world.principals.get(CLIENT_IDS.owner);
+  credential = new ClientSecretCredential(world.tenantId, CLIENT_IDS.owner, owner?.secret ?? '');
+  eventGrid = createEventGrid(credential, procedures.azure().cloud);
+});
+
+describe('events ensure', () => {
+  const ensure =
+    (site: Site, functionAppId: string | undefined = FUNCTION_APP, storageAccountId: string | undefined = STORAGE) =>
+    (procedure: Parameters<typeof ensureEvents>[2]) =>
+      ensureEvents({ vault: site.vault.name, functionAppId, storageAccountId }, eventGrid, procedure);
+  const ofVault = (site: Site) =>
+    [...procedures.world.eventSubscriptions.values()].filter(
+      ({ topic }) => topic.toLowerCase() === site.vault.id.toLowerCase(),
+    );
+
+  it('makes one event subscription for each event function, and finds them the second time', async () => {
+    const site = procedures.site();
+    const first = await procedures.run(ensure(site));
+    const second = await procedures.run(ensure(site));
+    expect(texts(first, 'done')).toHaveLength(3);
+    expect(
+      ofVault(site)
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(['cmk-func-cmk-keyExpired', 'cmk-func-cmk-keyNearExpiry', 'cmk-func-cmk-keyNewVersionCreated']);
+    expect(second.changed).toBe(false);
+    expect(texts(second, 'found')).toContain('Microsoft.KeyVault.KeyExpired reaches keyExpired');
+  });
+
+  it('puts one right that was changed, and makes one that was deleted', async () => {
+    const site = procedures.site();
+    await procedures.run(ensure(site));
+    const [changed, deleted] = ofVault(site);
+    if (!changed || !deleted) throw new Error('no subscriptions');
+    Object.assign(changed.properties, { retryPolicy: { maxDeliveryAttempts: 1, eventTimeToLiveInMinutes: 5 } });
+    procedures.world.eventSubscriptions.delete(deleted.id.toLowerCase());
+    const report = await procedures.run(ensure(site));
+    expect(
+      texts(report, 'done')
+        .map((text) => / (put right|made):/.exec(text)?.[1])
+        .sort(),
+    ).toEqual(['made', 'put right']);
+    expect(ofVault(site)).toHaveLength(3);
+  });
+
+  it('makes nothing in a dry run, and wants to know the app', async () => {
+    const site = procedures.site();
+    const report = await procedures.run(ensure(site), { dryRun: true });
+    expect(texts(report, 'planned')).toHaveLength(3);
+    expect(ofVault(site)).toEqual([]);
+    for (const wrong of ['func-cmk', STORAGE]) {
+      expect((await procedures.refusal(ensure(site, wrong))).reason).toBe('ArgumentInvalid');
+    }
+    const none = (procedure: Parameters<typeof ensureEvents>[2]) =>
+      ensureEvents(
+        { vault: site.vault.name, functionAppId: undefined, storageAccountId: undefined },
+        eventGrid,
+        procedure,
+      );
+    expect((await procedures.refusal(none)).nextStep).toContain('--function-app');
+  });
+});
+
+describe('drift check', () => {
+  it('finds what is not as it should be, without the app and without a change', async () => {
+    const site = procedures.site();
+    const stale = procedures.encrypted(site, 'pinned');
+    procedures.nextVersion(site);
+    const writes = await procedures.writes(async () => {
+      const { result } = await procedures.run((procedure) =>
+        checkDrift({ vaults: [site.vault.name], asApp: false, environment: {}, credential }, procedure),
+      );
+      expect(result.coverage).toMatchObject({ vaults: 1, keys: 1 });
+      expect(result.findings).toContainEqual(
+        expect.objectContaining({ reason: 'StaleKeyVersion', resource: stale.id }),
+      );
+      expect(result.findings.map(({ reason }) => reason)).not.toContain('Unreadable');
+      expect(result.fixes).toEqual([]);
+    });
+    expect(writes).toEqual([]);
+  });
+});

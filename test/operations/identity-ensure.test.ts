@@ -1,0 +1,162 @@
+import { describe, expect, it } from 'vitest';
+import { addIdentity, addRoleAssignment, addVault } from '../../local/azure/fleet.ts';
+import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
+import { ensureIdentity, ensureIdentityRole } from '../../src/operations/identity/identity-ensure.ts';
+import { ensureOfficer } from '../../src/operations/identity/role-ensure.ts';
+import { findVault } from '../../src/operations/resolve.ts';
+import { keyOf, type Procedures, type Site, texts, unique, useProcedures } from '../support/procedures.ts';
+
+const procedures: Procedures = useProcedures();
+
+function ensure(site: Pick<Site, 'vault' | 'group'>, name: string, key?: string) {
+  return async (procedure: Parameters<typeof ensureIdentity>[1]) => {
+    const vault = await findVault(site.vault.name, procedure.azure);
+    const wanted = { name, resourceGroup: site.group.name, location: 'westeurope' };
+    const identity = await ensureIdentity(wanted, procedure);
+    await ensureIdentityRole(identity, vault, key, procedure);
+    return identity;
+  };
+}
+
+describe('identity ensure', () => {
+  it('creates an identity with its role on the vault, and finds both the second time', async () => {
+    const site = procedures.site();
+    const name = unique('id-');
+
+    const first = await procedures.run(ensure(site, name));
+    const second = await procedures.run(ensure(site, name));
+
+    expect(texts(first, 'done')).toEqual([
+      `identity ${name} created in ${site.group.name} (westeurope)`,
+      `Key Vault Crypto Service Encryption User given to ${name} on vault ${site.vault.name}`,
+    ]);
+    const assigned = [...procedures.world.roleAssignments.values()].filter(
+      ({ principalId }) => principalId === first.result.principalId,
+    );
+    expect(assigned).toMatchObject([
+      {
+        scope: site.vault.id,
+        principalType: 'ServicePrincipal',
+        roleDefinitionId: expect.stringMatching(/e147488a-f6f5-4113-8e2d-b22465e65bf6$/),
+      },
+    ]);
+    expect(second.changed).toBe(false);
+    expect(second.result).toEqual(first.result);
+  });
+
+  it('gives the role on the key alone when asked to', async () => {
+    const site = procedures.site();
+    const { result } = await procedures.run(ensure(site, unique('id-'), site.key));
+    const scopes = [...procedures.world.roleAssignments.values()]
+      .filter(({ principalId }) => principalId === result.principalId)
+      .map(({ scope }) => scope);
+    expect(scopes).toEqual([`${site.vault.id}/keys/${site.key}`]);
+  });
+
+  it('takes any role that allows as much, at the vault or above, for good enough', async () => {
+    const site = procedures.site({ role: false });
+    const role = BUILT_IN_ROLES['Key Vault Administrator'];
+    addRoleAssignment(procedures.world, {
+      scope: site.group.id,
+      principalId: site.identity.principalId,
+      role,
+      settled: true,
+    });
+    expect((await procedures.run(ensure(site, site.identity.name))).changed).toBe(false);
+  });
+
+  it('adds an access policy where the vault has access policies instead of roles, once', async () => {
+    const group = procedures.group();
+    const vault = addVault(procedures.world, group, unique('kv-'), { enableRbacAuthorization: false });
+    const identity = addIdentity(procedures.world, group, unique('id-'));
+
+    const first = await procedures.run(ensure({ vault, group }, identity.name));
+    const second = await procedures.run(ensure({ vault, group }, identity.name));
+
+    expect(texts(first, 'done')).toEqual([`access policy of ${vault.name} lets ${identity.name} get, wrap and unwrap`]);
+    expect(vault.properties.accessPolicies).toMatchObject([
+      { objectId: identity.principalId, permissions: { keys: ['get', 'wrapKey', 'unwrapKey'] } },
+    ]);
+    expect(second.changed).toBe(false);
+  });
+
+  it('creates nothing in a dry run', async () => {
+    const site = procedures.site();
+    const writes = await procedures.writes(async () => {
+      const report = await procedures.run(ensure(site, unique('id-')), { dryRun: true });
+      expect(texts(report, 'planned')).toHaveLength(2);
+    });
+    expect(writes).toEqual([]);
+  });
+
+  it('says who may give the role, and how, when the sign-in may not', async () => {
+    const site = procedures.site({ role: false });
+    const contributor = procedures.stranger();
+    addRoleAssignment(procedures.world, {
+      scope: site.group.id,
+      principalId: contributor.objectId,
+      role: BUILT_IN_ROLES.Contributor,
+      settled: true,
+    });
+    const refusal = await procedures.refusal(ensure(site, site.identity.name), { as: contributor });
+    expect(refusal.reason).toBe('MissingPermission');
+    expect(refusal.nextStep).toContain('az role assignment create --assignee-object-id');
+  });
+
+  it.each([
+    ['id', /3 to 128/],
+    ['-leading', /starts with a letter or digit/],
+  ])('refuses the name %s', async (name, rule) => {
+    const site = procedures.site();
+    const refusal = await procedures.refusal(ensure(site, name));
+    expect(refusal).toMatchObject({ reason: 'ArgumentInvalid', nextStep: expect.stringMatching(rule) });
+  });
+});
+
+describe("the operator's own role", () => {
+  it('is given when it is missing, and waited for in sight until it counts', async () => {
+    procedures.world.settings.rolePropagationMs = 90_000;
+    const site = procedures.site();
+    const admin = procedures.stranger();
+    addRoleAssignment(procedures.world, {
+      scope: site.group.id,
+      principalId: admin.objectId,
+      role: BUILT_IN_ROLES.Owner,
+      settled: true,
+    });
+
+    const officer = async (procedure: Parameters<typeof ensureOfficer>[3]) =>
+      ensureOfficer(await findVault(site.vault.name, procedure.azure), keyOf(site), 600, procedure);
+    const first = await procedures.run(officer, { as: admin });
+    const second = await procedures.run(officer, { as: admin });
+
+    expect(texts(first, 'done')).toEqual([expect.stringContaining(`Key Vault Crypto Officer given to`)]);
+    const waits = first.shown.filter(({ kind, text }) => kind === 'waiting' && text.startsWith('for '));
+    expect(waits.length).toBeGreaterThan(3);
+    expect(waits.at(-1)?.text).toMatch(/for the role of .* to reach kv-.*: \d+ of at most 600 s/);
+    expect(second.changed).toBe(false);
+  });
+
+  it('is not waited for longer than allowed', async () => {
+    procedures.world.settings.rolePropagationMs = 3_600_000;
+    const site = procedures.site();
+    const admin = procedures.stranger();
+    addRoleAssignment(procedures.world, {
+      scope: site.group.id,
+      principalId: admin.objectId,
+      role: BUILT_IN_ROLES.Owner,
+      settled: true,
+    });
+    const before = procedures.local.clock.nowMs();
+    const attempt = procedures.run(
+      async (procedure) =>
+        ensureOfficer(await findVault(site.vault.name, procedure.azure), keyOf(site), 120, procedure),
+      { as: admin },
+    );
+    await expect(attempt).rejects.toMatchObject({
+      reason: 'NotPropagated',
+      message: expect.stringContaining('Waited'),
+    });
+    expect(procedures.local.clock.nowMs() - before).toBeLessThan(130_000);
+  });
+});

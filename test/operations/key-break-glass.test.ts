@@ -1,0 +1,158 @@
+import { describe, expect, it } from 'vitest';
+import { addKeyVersion, addPrincipal, addRoleAssignment } from '../../local/azure/fleet.ts';
+import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
+import type { Principal } from '../../local/azure/world.ts';
+import type { AppRecord } from '../../src/operations/key/app-record.ts';
+import { restore } from '../../src/operations/key/key-restore.ts';
+import { previewRevocation, revoke } from '../../src/operations/key/key-revoke.ts';
+import { keyByName } from '../../src/operations/resolve.ts';
+import { keyOf, type Site, texts, unique, useProcedures } from '../support/procedures.ts';
+
+const procedures = useProcedures();
+const app: AppRecord = { audit: async () => 'written', enqueue: async () => 'queued' };
+
+function officer(site: Site): Principal {
+  const person = addPrincipal(procedures.world, { displayName: unique('officer-') });
+  const role = BUILT_IN_ROLES['Key Vault Crypto Officer'];
+  addRoleAssignment(procedures.world, { scope: site.vault.id, principalId: person.objectId, role, settled: true });
+  return person;
+}
+
+const revoking = (site: Site) => (procedure: Parameters<typeof revoke>[2]) =>
+  revoke(keyOf(site), { reason: 'test', environment: {}, app }, procedure);
+const restoring =
+  (site: Site, dualControl = true) =>
+  (procedure: Parameters<typeof restore>[2]) =>
+    restore(keyOf(site), { reason: 'test', dualControl, app }, procedure);
+
+describe('key revoke and key restore', () => {
+  it('shuts every version and gives back exactly those, by a second person', async () => {
+    const site = procedures.site();
+    procedures.encrypted(site);
+    const off = procedures.nextVersion(site, { enabled: false });
+    const newest = procedures.nextVersion(site);
+    const [first, second] = [officer(site), officer(site)];
+
+    const revoked = await procedures.run(revoking(site), { as: first });
+    expect(revoked.result).toMatchObject({
+      complete: true,
+      audit: 'written',
+      revocation: { revokedBy: first.objectId },
+    });
+    expect([site.version, off, newest].map(({ enabled }) => enabled)).toEqual([false, false, false]);
+    expect(newest.tags?.['cmk-revocation']).toContain(first.objectId);
+    expect(texts(revoked, 'done')).toHaveLength(2);
+    const restoreIt = `cmk key restore ${site.key} --vault ${site.vault.name}`;
+    expect(texts(revoked, 'note')).toContain(`To give access back: ${restoreIt}, run by somebody else than you`);
+
+    const again = await procedures.run(revoking(site), { as: first });
+    expect(again.changed).toBe(false);
+    expect(texts(again, 'found')).toContain('every version is disabled already');
+
+    const same = await procedures.refusal(restoring(site), { as: first });
+    expect(same).toMatchObject({
+      reason: 'SecondPersonNeeded',
+      nextStep: `Ask a second person to run it: ${restoreIt}`,
+    });
+
+    const restored = await procedures.run(restoring(site), { as: second });
+    expect(restored.result).toMatchObject({ complete: true, audit: 'written' });
+    expect([site.version, off, newest].map(({ enabled }) => enabled)).toEqual([true, false, true]);
+    expect(newest.tags?.['cmk-revocation']).toBeUndefined();
+
+    const nothing = await procedures.run(restoring(site), { as: second });
+    expect(nothing.changed).toBe(false);
+    expect(texts(nothing, 'found')).toContain('no revocation of this key is open');
+  });
+
+  it('needs Key Vault and a token, and nothing else', async () => {
+    const site = procedures.site();
+    procedures.local.faults.add([{ match: { host: 'management.azure.com' }, reset: true }]);
+    // Named by identifier, so that not even the vault has to be looked for.
+    const key = keyByName(
+      `https://${site.vault.name}.vault.azure.net/keys/${site.key}`,
+      undefined,
+      procedures.azure().cloud,
+    );
+    const down: AppRecord = { audit: async () => 'no answer', enqueue: async () => 'no answer' };
+    const report = await procedures.run((procedure) =>
+      revoke(key, { reason: 'test', environment: {}, app: down }, procedure),
+    );
+    expect(report.result).toMatchObject({ complete: true, audit: 'no answer' });
+    expect(site.version.enabled).toBe(false);
+    expect(texts(report, 'note').join('\n')).toMatch(/There may be more: storage accounts/);
+    expect(texts(report, 'note').join('\n')).toMatch(/Not in the audit trail: no answer/);
+  });
+
+  it('is not held up by settings of the app that are wrong', async () => {
+    const site = procedures.site();
+    const environment = { CMK_SUBSCRIPTIONS: 'nonsense' };
+    const report = await procedures.run((procedure) =>
+      revoke(keyOf(site), { reason: 'test', environment, app }, procedure),
+    );
+    expect(report.result).toMatchObject({ complete: true, dependents: undefined });
+  });
+
+  it('shows beforehand what would stop, and stops nothing', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const writes = await procedures.writes(async () => {
+      const report = await procedures.run((procedure) => previewRevocation(keyOf(site), {}, procedure), {
+        dryRun: true,
+      });
+      expect(texts(report, 'planned')).toEqual([`version ${site.version.version} disabled`]);
+      expect(texts(report, 'found')).toEqual([
+        '1 storage account with 1 file share and 0 other resources depend on the key',
+        `${account.name}: file share share1`,
+      ]);
+      expect(report.result.dependents?.accounts.map(({ name }) => name)).toEqual([account.name]);
+    });
+    expect(writes).toEqual([]);
+    await procedures.run(revoking(site));
+    const other = officer(site);
+    const report = await procedures.run(restoring(site), { as: other, dryRun: true });
+    expect(texts(report, 'planned')).toEqual([`version ${site.version.version} enabled`]);
+    expect(site.version.enabled).toBe(false);
+  });
+
+  it('says which version is not shut, and finishes when it is run again', async () => {
+    const site = procedures.site();
+    const newest = procedures.nextVersion(site);
+    procedures.local.faults.add([
+      { match: { method: 'PATCH', path: newest.version }, answer: { status: 503, body: {} } },
+    ]);
+    const first = await procedures.run(revoking(site));
+    expect(first.result.complete).toBe(false);
+    expect(texts(first, 'note').join('\n')).toContain(`Version ${newest.version}`);
+    procedures.local.faults.clear();
+    const second = await procedures.run(revoking(site));
+    expect(second.result.complete).toBe(true);
+    expect(newest.enabled).toBe(false);
+  });
+
+  it('refuses a key that is not there', async () => {
+    const site = procedures.site();
+    const nowhere = { ...site, key: 'nowhere' };
+    for (const operation of [revoking(nowhere), restoring(nowhere)]) {
+      expect((await procedures.refusal(operation)).reason).toBe('KeyNotFound');
+    }
+  });
+
+  it('lets the same person restore where the app does not ask for a second one', async () => {
+    const site = procedures.site();
+    await procedures.run(revoking(site));
+    expect((await procedures.run(restoring(site, false))).result.complete).toBe(true);
+  });
+
+  it('brings a key back that was deleted', async () => {
+    const site = procedures.site();
+    addKeyVersion(procedures.world, site.vault, 'gone');
+    const gone = site.vault.keys.get('gone');
+    if (!gone) throw new Error('no key');
+    site.vault.keys.delete('gone');
+    site.vault.deletedKeys.set('gone', { ...gone, deletedDate: 0, scheduledPurgeDate: 9e9 });
+    const report = await procedures.run(restoring({ ...site, key: 'gone' }));
+    expect(report.result.recovered).toBe(true);
+    expect(site.vault.keys.has('gone')).toBe(true);
+  });
+});

@@ -1,0 +1,149 @@
+import { describe, expect, it } from 'vitest';
+import { addKeyVersion, addVault } from '../../local/azure/fleet.ts';
+import { ensureKey } from '../../src/operations/key/key-ensure.ts';
+import { keyByName } from '../../src/operations/resolve.ts';
+import { planPolicy } from '../../src/rotation/rotation-policy.ts';
+import { keyOf, texts, unique, useProcedures } from '../support/procedures.ts';
+
+const procedures = useProcedures();
+
+describe('key ensure', () => {
+  it('creates a key with an expiry and a rotation policy, and finds both the second time', async () => {
+    const { vault } = procedures.site();
+    const key = keyOf({ vault, key: 'new-key' });
+    const expiresOn = new Date(procedures.local.clock.nowMs() + 400 * 86_400_000);
+    const wanted = { size: 3072, expiresOn, policy: { expiresIn: 'P2Y', rotateAfter: 'P18M' } };
+
+    const first = await procedures.run((procedure) => ensureKey(key, wanted, procedure));
+    const second = await procedures.run((procedure) => ensureKey(key, wanted, procedure));
+
+    expect(texts(first, 'done')).toEqual([
+      `key ${vault.name}/new-key created (RSA 3072, expires ${expiresOn.toISOString()})`,
+      `rotation policy of ${vault.name}/new-key set`,
+    ]);
+    const made = vault.keys.get('new-key');
+    expect(made?.versions).toHaveLength(1);
+    expect(made?.versions[0]).toMatchObject({ kty: 'RSA', keySize: 3072, exp: Math.floor(expiresOn.getTime() / 1000) });
+    expect(made?.rotationPolicy).toMatchObject({
+      attributes: { expiryTime: 'P2Y' },
+      lifetimeActions: expect.arrayContaining([
+        { trigger: { timeBeforeExpiry: 'P30D' }, action: { type: expect.stringMatching(/^notify$/i) } },
+        { trigger: { timeAfterCreate: 'P18M' }, action: { type: expect.stringMatching(/^rotate$/i) } },
+      ]),
+    });
+    expect(second.changed).toBe(false);
+    expect(second.result).toEqual(first.result);
+  });
+
+  it('creates a hardware key in a premium vault', async () => {
+    const vault = addVault(procedures.world, procedures.group(), unique('kv-'), {
+      sku: { family: 'A', name: 'premium' },
+    });
+    const { result } = await procedures.run((procedure) =>
+      ensureKey(keyOf({ vault, key: 'hsm' }), { kty: 'RSA-HSM', size: 2048 }, procedure),
+    );
+    expect(result).toMatchObject({ kty: 'RSA-HSM', size: 2048 });
+  });
+
+  it('gives a key that never expires an expiry, and leaves one that is there', async () => {
+    const site = procedures.site();
+    const [soon, later] = [500, 900].map((days) => new Date(procedures.local.clock.nowMs() + days * 86_400_000));
+    const first = await procedures.run((procedure) => ensureKey(keyOf(site), { expiresOn: soon }, procedure));
+    const second = await procedures.run((procedure) => ensureKey(keyOf(site), { expiresOn: later }, procedure));
+    expect(texts(first, 'done')).toHaveLength(1);
+    expect(second.changed).toBe(false);
+    expect(site.version.exp).toBe(Math.floor((soon?.getTime() ?? 0) / 1000));
+  });
+
+  it('creates nothing in a dry run', async () => {
+    const { vault } = procedures.site();
+    const report = await procedures.run(
+      (procedure) => ensureKey(keyOf({ vault, key: 'other' }), { policy: { expiresIn: 'P1Y' } }, procedure),
+      { dryRun: true },
+    );
+    expect(texts(report, 'planned')).toHaveLength(2);
+    expect(report.result.version).toBeUndefined();
+    expect(vault.keys.has('other')).toBe(false);
+  });
+
+  it.each([
+    ['a key of a wrong size', { size: 1024 }, 'KeyUnsupported', /no RSA key of 1024 bits/],
+    ['another size than the key has', { size: 4096 }, 'KeyUnsupported', /is RSA of 2048 bits, not RSA of 4096/],
+    ['another type than the key has', { kty: 'RSA-HSM' as const }, 'KeyUnsupported', /that cannot be changed/],
+    ['an expiry that is past', { expiresOn: new Date('2020-01-01') }, 'ArgumentInvalid', /is past/],
+  ])('refuses %s', async (_, wanted, reason, message) => {
+    const site = procedures.site();
+    const refusal = await procedures.refusal((procedure) => ensureKey(keyOf(site), wanted, procedure));
+    expect(refusal).toMatchObject({ reason, message: expect.stringMatching(message) });
+  });
+
+  it.each([
+    ['a disabled key', { enabled: false }, 'KeyDisabled', /is disabled/],
+    ['an expired key', { exp: 1_600_000_000 }, 'KeyExpired', /expired on 2020-09-13/],
+    ['a key that is not active yet', { nbf: 4_000_000_000 }, 'VersionNotYetActive', /not active before/],
+    ['an elliptic-curve key', { kty: 'EC' as const }, 'KeyUnsupported', /key of type EC/],
+  ])('refuses %s', async (_, options, reason, message) => {
+    const site = procedures.site({ key: options });
+    const refusal = await procedures.refusal((procedure) => ensureKey(keyOf(site), {}, procedure));
+    expect(refusal).toMatchObject({ reason, message: expect.stringMatching(message) });
+    expect(refusal.nextStep).toMatch(/cmk|az|Wait/);
+  });
+
+  it('refuses a name that Key Vault does not take, before it asks anybody', () => {
+    expect(() => keyByName('files_key', 'kv-files', procedures.azure().cloud)).toThrow(
+      /1 to 127 letters, digits and dashes|not a name of a key/,
+    );
+  });
+
+  it('refuses the name of a key that was deleted, and says how to bring it back', async () => {
+    const site = procedures.site();
+    addKeyVersion(procedures.world, site.vault, 'gone');
+    const gone = site.vault.keys.get('gone');
+    if (!gone) throw new Error('no key');
+    site.vault.keys.delete('gone');
+    site.vault.deletedKeys.set('gone', { ...gone, deletedDate: 0, scheduledPurgeDate: 9e9 });
+    const refusal = await procedures.refusal((procedure) => ensureKey(keyOf({ ...site, key: 'gone' }), {}, procedure));
+    expect(refusal.reason).toBe('NameTaken');
+    expect(refusal.nextStep).toContain('az keyvault key recover');
+  });
+});
+
+describe('planPolicy', () => {
+  const notify = { action: 'Notify', timeBeforeExpiry: 'P30D' } as const;
+  const rotate = { action: 'Rotate', timeAfterCreate: 'P18M' } as const;
+  it.each([
+    ['sets what is asked for', undefined, { expiresIn: 'P2Y' }, { expiresIn: 'P2Y', actions: [] }],
+    [
+      'leaves what does it already',
+      { expiresIn: 'P2Y', actions: [notify, rotate] },
+      { rotateAfter: 'P18M' },
+      undefined,
+    ],
+    [
+      'keeps who is notified',
+      { expiresIn: 'P2Y', actions: [notify] },
+      { rotateAfter: 'P18M' },
+      { expiresIn: 'P2Y', actions: [notify, rotate] },
+    ],
+    [
+      'replaces how it rotates',
+      { expiresIn: 'P2Y', actions: [rotate] },
+      { rotateBeforeExpiry: 'P60D' },
+      { expiresIn: 'P2Y', actions: [{ action: 'Rotate', timeBeforeExpiry: 'P60D' }] },
+    ],
+  ])('%s', (_, current, wanted, policy) => {
+    expect(planPolicy(current, wanted)).toEqual(policy);
+  });
+
+  it('refuses a rotation before an expiry that no version has, before a key is made', async () => {
+    const { vault } = procedures.site();
+    const key = keyOf({ vault, key: 'new-key' });
+    const policy = { rotateBeforeExpiry: 'P30D' };
+    const refusal = await procedures.refusal((procedure) => ensureKey(key, { policy }, procedure));
+    expect(refusal).toMatchObject({
+      reason: 'ArgumentInvalid',
+      nextStep: 'Say how long versions are to live: --version-lifetime P2Y',
+    });
+    expect(vault.keys.has('new-key')).toBe(false);
+  });
+});

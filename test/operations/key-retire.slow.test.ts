@@ -1,0 +1,256 @@
+import { StorageManagementClient } from '@azure/arm-storage';
+import { ClientSecretCredential } from '@azure/identity';
+import { BlobServiceClient } from '@azure/storage-blob';
+import { describe, expect, it } from 'vitest';
+import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import type { StorageAccount } from '../../local/azure/world.ts';
+import { AUDIT_CONTAINER } from '../../src/audit/audit-storage-client.ts';
+import { parseRecord } from '../../src/audit/record.ts';
+import type { CmkError } from '../../src/errors.ts';
+import { Journal } from '../../src/operations/journal.ts';
+import { appRecord } from '../../src/operations/key/app-record.ts';
+import { type RetireOptions, retireVersions } from '../../src/operations/key/key-retire.ts';
+import type { Azure, Procedure } from '../../src/operations/operator-azure.ts';
+import { useAzurite } from '../support/azurite.ts';
+import { keyOf, type Site, texts, useProcedures } from '../support/procedures.ts';
+
+const procedures = useProcedures();
+const azurite = useAzurite();
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+/** Without the app's storage in the environment, unless told. */
+const retire =
+  (site: Site, options: Partial<RetireOptions> = {}) =>
+  (procedure: Procedure) => {
+    const environment = options.environment ?? {};
+    const app = appRecord(environment, () => {
+      throw new Error('A connection string needs no credential.');
+    });
+    return retireVersions(keyOf(site), { hours: 24, app, ...options, environment }, procedure);
+  };
+
+/** A key with an old and a new version and an account on the new one, two days later. */
+function movedOn() {
+  const site = procedures.site();
+  const newer = procedures.nextVersion(site);
+  const account = procedures.encrypted(site, 'pinned');
+  procedures.local.clock.advance(2 * DAY);
+  return { site, old: site.version, newer, account };
+}
+
+/** Azure with something that happens right before a version is disabled. */
+function meanwhile(happens: () => Promise<void>): Azure {
+  const azure = procedures.azure();
+  return {
+    ...azure,
+    keys: {
+      ...azure.keys,
+      updateVersion: async (...args) => {
+        if (args[2].enabled === false) await happens();
+        return azure.keys.updateVersion(...args);
+      },
+    },
+  };
+}
+
+/** Somebody else, with the plain SDK, pins an account to the old version. */
+async function pin({ vault, key, version, group }: Site, { name }: StorageAccount): Promise<void> {
+  const { AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET } = procedures.local.owner;
+  const credential = new ClientSecretCredential(AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET);
+  await new StorageManagementClient(credential, SUBSCRIPTION_ID).storageAccounts.update(group.name, name, {
+    encryption: {
+      keySource: 'Microsoft.Keyvault',
+      keyVaultProperties: { keyName: key, keyVersion: version.version, keyVaultUri: vault.properties.vaultUri },
+    },
+  });
+}
+
+/** Runs a retirement that does something and has to fail; the error and what the journal says was done. */
+async function failing(operation: (procedure: Procedure) => Promise<unknown>, azure: Azure) {
+  const journal = new Journal();
+  const error = await operation({ azure, journal }).then(
+    () => undefined,
+    (thrown: CmkError) => thrown,
+  );
+  return { error, done: texts(journal, 'done'), notes: texts(journal, 'note') };
+}
+
+describe('key retire', () => {
+  it('disables what nobody uses any more, keeps the rest with the reason, and finds it done the second time', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site, 'pinned');
+    const unused = procedures.nextVersion(site);
+    const newest = procedures.nextVersion(site);
+    procedures.local.clock.advance(25 * HOUR);
+
+    const first = await procedures.run(retire(site));
+    expect(first.result.retired).toEqual([unused.version]);
+    expect([site.version, unused, newest].map(({ enabled }) => enabled)).toEqual([true, false, true]);
+    expect(unused.tags?.['cmk-retired']).toContain(newest.version);
+    expect(texts(first, 'done')).toEqual([`version ${unused.version} of ${site.vault.name}/${site.key} disabled`]);
+    const found = texts(first, 'found').join('\n');
+    expect(found).toContain(`version ${site.version.version} stays: It is used by ${account.name}.`);
+    expect(found).toContain(`version ${newest.version} stays: No newer version is usable.`);
+    const second = await procedures.run(retire(site));
+    expect(second.changed).toBe(false);
+  });
+
+  it('says in a dry run what it would disable, and disables nothing', async () => {
+    const { site, old } = movedOn();
+    const report = await procedures.run(retire(site), { dryRun: true });
+    expect(texts(report, 'planned')).toEqual([`version ${old.version} of ${site.vault.name}/${site.key} disabled`]);
+    expect(report.result).toMatchObject({ retired: [], audit: expect.stringContaining('nothing was changed') });
+    expect(old.enabled).toBe(true);
+  });
+
+  it.each([
+    ['a version in use', DAY * 2, /is used by st/],
+    ['a version whose successor is too young', HOUR, /is 1 hours old, and has to be 24/],
+  ])('refuses %s', async (_, age, message) => {
+    const site = procedures.site();
+    procedures.encrypted(site, 'pinned');
+    procedures.nextVersion(site);
+    procedures.local.clock.advance(age);
+    const refusal = await procedures.refusal(retire(site, { version: site.version.version }));
+    expect(refusal).toMatchObject({ reason: 'VersionInUse', message: expect.stringMatching(message) });
+  });
+
+  it('goes by the youngest usable version, not by the next one: accounts may still be on their way', async () => {
+    const { site, old } = movedOn();
+    procedures.nextVersion(site);
+    const refusal = await procedures.refusal(retire(site, { version: old.version }));
+    expect(refusal.message).toMatch(/is 0 hours old, and has to be 24/);
+  });
+
+  it('refuses when not everything could be read, and fewer than 24 hours', async () => {
+    const { site, old, account } = movedOn();
+    for (const path of ['/storageAccounts\\?', `/storageAccounts/${account.name}\\?`, 'Microsoft.ResourceGraph']) {
+      procedures.local.faults.clear();
+      procedures.local.faults.add([{ match: { path }, answer: { status: 500, body: {} } }]);
+      const refusal = await procedures.refusal(retire(site, { version: old.version }));
+      expect(refusal.message).toContain('Not everything is known');
+    }
+    expect((await procedures.refusal(retire(site, { hours: 12 }))).reason).toBe('ArgumentInvalid');
+    expect(old.enabled).toBe(true);
+  });
+
+  it('refuses a version and a key that are not there', async () => {
+    const { site } = movedOn();
+    expect((await procedures.refusal(retire(site, { version: '0'.repeat(32) }))).reason).toBe('UnknownVersion');
+    expect((await procedures.refusal(retire({ ...site, key: 'nowhere' }))).reason).toBe('KeyNotFound');
+  });
+
+  it('enables the version again when somebody is pinned to it between the look and the disabling', async () => {
+    const { site, old, account } = movedOn();
+    const azure = meanwhile(() => pin(site, account));
+    const report = await procedures.run(retire(site), { azure });
+    expect(report.result).toMatchObject({ retired: [] });
+    expect(report.result.kept).toContainEqual({ version: old.version, reasons: [`It is used by ${account.name}.`] });
+    expect(old.enabled).toBe(true);
+    expect(old.tags ?? {}).not.toHaveProperty('cmk-retired');
+    expect(texts(report, 'done')).toEqual([
+      `version ${old.version} of ${site.vault.name}/${site.key} disabled`,
+      `version ${old.version} enabled again: It is used by ${account.name}.`,
+    ]);
+  });
+
+  it('of a version asked for by name, enables it again and ends with the refusal', async () => {
+    const { site, old, account } = movedOn();
+    const azure = meanwhile(() => pin(site, account));
+    const { error, done } = await failing(retire(site, { version: old.version }), azure);
+    expect(error).toMatchObject({ reason: 'VersionInUse', message: expect.stringContaining(account.name) });
+    expect(done).toHaveLength(2);
+    expect(old.enabled).toBe(true);
+  });
+
+  it('enables the version again when an account cannot be read afterwards', async () => {
+    const { site, old, account } = movedOn();
+    const path = `/storageAccounts/${account.name}\\?`;
+    const azure = meanwhile(async () =>
+      procedures.local.faults.add([{ match: { path }, answer: { status: 500, body: {} } }]),
+    );
+    const report = await procedures.run(retire(site), { azure });
+    expect(texts(report, 'done')[1]).toMatch(/enabled again: Not everything is known/);
+    expect(old.enabled).toBe(true);
+  });
+
+  it('fails loudly when the version cannot be enabled again, with what to do', async () => {
+    const { site, old, account } = movedOn();
+    const azure = meanwhile(async () => {
+      await pin(site, account);
+      const refusal = { status: 403, body: { error: { code: 'Forbidden', message: 'No.' } } };
+      procedures.local.faults.add([{ match: { method: 'PATCH', path: old.version }, skip: 1, answer: refusal }]);
+    });
+    const { error, done, notes } = await failing(retire(site), azure);
+    expect(error).toMatchObject({
+      reason: 'RetirementNotUndone',
+      message: expect.stringMatching(new RegExp(`${account.name}.*could not be enabled again: 403 Forbidden`)),
+      nextStep: expect.stringContaining(
+        `az keyvault key set-attributes --id https://${site.vault.name}.vault.azure.net/`,
+      ),
+    });
+    expect(error?.nextStep).toContain(`${old.version} --enabled true`);
+    expect(done).toEqual([`version ${old.version} of ${site.vault.name}/${site.key} disabled`]);
+    expect(notes.join()).toMatch(/Not in the audit trail/);
+    expect(old.enabled).toBe(false);
+  });
+});
+
+describe('the trail of key retire', () => {
+  const environment = () => ({ AzureWebJobsStorage: azurite.connectionString });
+
+  async function trail(): Promise<unknown[]> {
+    const container = BlobServiceClient.fromConnectionString(azurite.connectionString).getContainerClient(
+      AUDIT_CONTAINER,
+    );
+    const entries: unknown[] = [];
+    for await (const { name } of container.listBlobsFlat()) {
+      const text = (await container.getBlobClient(name).downloadToBuffer()).toString();
+      entries.push(...text.split('\n').flatMap((line) => parseRecord(Buffer.from(line))?.entry ?? []));
+    }
+    return entries;
+  }
+
+  it('is the one that the app leaves: the tag, and the proof in the audit trail with who did it', async () => {
+    const { site, old, newer, account } = movedOn();
+    const report = await procedures.run(retire(site, { environment: environment() }));
+    expect(report.result).toMatchObject({ retired: [old.version], audit: 'written' });
+    const { objectId } = await procedures.azure().operator();
+    const id = (version: string) => `https://${site.vault.name}.vault.azure.net/keys/${site.key}/${version}`;
+    expect(await trail()).toContainEqual({
+      action: 'key.retire',
+      reason: 'VersionRetired',
+      resource: `https://${site.vault.name}.vault.azure.net/keys/${site.key}`,
+      caller: expect.objectContaining({ objectId, appId: 'cmk' }),
+      correlationId: expect.any(String),
+      details: {
+        version: id(old.version),
+        successor: id(newer.version),
+        enabled: false,
+        dependents: [{ who: account.id, versions: [newer.version] }],
+        by: 'cmk',
+      },
+    });
+  });
+
+  it('has a version that was disabled and enabled again', async () => {
+    const { site, account } = movedOn();
+    const azure = meanwhile(() => pin(site, account));
+    await procedures.run(retire(site, { environment: environment() }), { azure });
+    expect(await trail()).toContainEqual(
+      expect.objectContaining({
+        action: 'key.retire',
+        reason: 'RetirementUndone',
+        details: expect.objectContaining({ enabled: true, why: [`It is used by ${account.name}.`] }),
+      }),
+    );
+  });
+
+  it('is said not to be written where the storage of the app is not known', async () => {
+    const { site } = movedOn();
+    const report = await procedures.run(retire(site));
+    expect(texts(report, 'note').join()).toMatch(/Not in the audit trail: the storage of the app is not known/);
+    expect(report.result.audit).toMatch(/not known/);
+  });
+});

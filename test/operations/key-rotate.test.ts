@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { rotateKey } from '../../src/operations/key/key-rotate.ts';
+import { keyOf, texts, useProcedures } from '../support/procedures.ts';
+
+const procedures = useProcedures();
+const HOUR = 3_600;
+
+describe('key rotate', () => {
+  it('makes a new version with tags and lifetime of the one before; a repetition within the hour makes none', async () => {
+    const nowSeconds = procedures.local.clock.nowSeconds();
+    const site = procedures.site({ key: { tags: { owner: 'files' }, exp: nowSeconds + 100 * 86_400 } });
+    procedures.local.clock.advance(2 * HOUR * 1000);
+
+    const first = await procedures.run((procedure) => rotateKey(keyOf(site), HOUR, procedure));
+    const second = await procedures.run((procedure) => rotateKey(keyOf(site), HOUR, procedure));
+
+    const versions = site.vault.keys.get(site.key)?.versions ?? [];
+    expect(versions).toHaveLength(2);
+    expect(versions[1]?.tags).toEqual({ owner: 'files' });
+    expect((versions[1]?.exp ?? 0) - (versions[1]?.created ?? 0)).toBe((site.version.exp ?? 0) - site.version.created);
+    expect(texts(first, 'done')).toEqual([`key ${site.vault.name}/files-key rotated`]);
+    expect(first.result).toEqual({ from: site.version.version, to: versions[1]?.version });
+    expect(second.changed).toBe(false);
+    expect(texts(second, 'note')[0]).toContain('--if-older-than');
+  });
+
+  it('completes a rotation that was broken off, when it is run again', async () => {
+    const nowSeconds = procedures.local.clock.nowSeconds();
+    const site = procedures.site({ key: { tags: { owner: 'files' }, exp: nowSeconds + 100 * 86_400 } });
+    procedures.local.clock.advance(2 * HOUR * 1000);
+    const match = { method: 'PATCH', path: `/keys/${site.key}/`, host: `${site.vault.name}.*` };
+    procedures.local.faults.add([{ match, answer: { status: 403, body: { error: { code: 'Forbidden' } } } }]);
+    await expect(procedures.run((procedure) => rotateKey(keyOf(site), HOUR, procedure))).rejects.toMatchObject({
+      reason: 'RotationIncomplete',
+      message: expect.stringMatching(/rotated to [0-9a-f]{32}.*403 Forbidden/),
+    });
+    procedures.local.faults.clear();
+
+    const again = await procedures.run((procedure) => rotateKey(keyOf(site), HOUR, procedure));
+    const versions = site.vault.keys.get(site.key)?.versions ?? [];
+    expect(versions).toMatchObject([{}, { tags: { owner: 'files' } }]);
+    expect((versions[1]?.exp ?? 0) - (versions[1]?.created ?? 0)).toBe((site.version.exp ?? 0) - site.version.created);
+    expect(texts(again, 'done')).toEqual([
+      expect.stringContaining('given the tags and the lifetime of the one before'),
+    ]);
+    expect((await procedures.run((procedure) => rotateKey(keyOf(site), HOUR, procedure))).changed).toBe(false);
+  });
+
+  it('rotates nothing in a dry run', async () => {
+    const site = procedures.site();
+    const report = await procedures.run((procedure) => rotateKey(keyOf(site), 0, procedure), { dryRun: true });
+    expect(texts(report, 'planned')).toHaveLength(1);
+    expect(site.vault.keys.get(site.key)?.versions).toHaveLength(1);
+  });
+
+  it('refuses a disabled key, and one that is not there', async () => {
+    const site = procedures.site({ key: { enabled: false } });
+    expect((await procedures.refusal((procedure) => rotateKey(keyOf(site), 0, procedure))).reason).toBe('KeyDisabled');
+    const nowhere = keyOf({ ...site, key: 'nowhere' });
+    expect((await procedures.refusal((procedure) => rotateKey(nowhere, 0, procedure))).reason).toBe('KeyNotFound');
+  });
+
+  it('rotates an expired key: that is how it becomes usable again', async () => {
+    const site = procedures.site({ key: { exp: 1_600_000_000 } });
+    procedures.local.clock.advance(1_000);
+    const report = await procedures.run((procedure) => rotateKey(keyOf(site), 0, procedure));
+    expect(report.changed).toBe(true);
+  });
+});

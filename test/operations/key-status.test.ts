@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { addAccount } from '../../local/azure/fleet.ts';
+import { listFleet } from '../../src/operations/fleet-list.ts';
+import { keyStatus } from '../../src/operations/key/key-status.ts';
+import { keyOf, unique, useProcedures } from '../support/procedures.ts';
+
+const procedures = useProcedures();
+
+describe('key status', () => {
+  it('shows the versions, who uses which, and what is not usable', async () => {
+    const site = procedures.site();
+    const first = procedures.encrypted(site, 'pinned');
+    const next = procedures.nextVersion(site);
+    const second = procedures.encrypted(site, 'pinned');
+    const { result } = await procedures.run((procedure) => keyStatus(keyOf(site), {}, procedure));
+    expect(result).toMatchObject({
+      key: `https://${site.vault.name}.vault.azure.net/keys/files-key`,
+      newestUsable: next.version,
+      revocation: undefined,
+      versions: [
+        { version: next.version, state: 'Usable', usedBy: [second.name] },
+        { version: site.version.version, state: 'Usable', usedBy: [first.name] },
+      ],
+    });
+  });
+
+  it('refuses a key that is not there', async () => {
+    const site = procedures.site();
+    const refusal = await procedures.refusal((procedure) =>
+      keyStatus(keyOf({ ...site, key: 'nowhere' }), {}, procedure),
+    );
+    expect(refusal.reason).toBe('KeyNotFound');
+  });
+});
+
+describe('fleet list', () => {
+  it('shows every account with its key, mode, version and state', async () => {
+    const site = procedures.site();
+    const stale = procedures.encrypted(site, 'pinned');
+    const next = procedures.nextVersion(site);
+    const fresh = procedures.encrypted(site, 'automatic');
+    addAccount(procedures.world, site.group, { name: unique('st') });
+    const { result } = await procedures.run((procedure) => listFleet({ scopes: true, all: true }, procedure));
+    const rowOf = (name: string) => result.rows.find((row) => row.name === name);
+    expect(rowOf(stale.name)).toMatchObject({
+      mode: 'pinned',
+      version: site.version.version,
+      state: 'StaleKeyVersion',
+    });
+    expect(rowOf(fresh.name)).toMatchObject({ mode: 'automatic', version: next.version, state: 'UpToDate' });
+    expect(rowOf(site.account.name)).toMatchObject({ key: undefined, state: 'NotCustomerManaged' });
+    expect(result.unread).toEqual([]);
+  });
+});

@@ -1,0 +1,141 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { addDuration, inWords, parseMoment } from '../../src/operations/duration.ts';
+import { Journal } from '../../src/operations/journal.ts';
+import { checkName } from '../../src/operations/names.ts';
+import type { Azure } from '../../src/operations/operator-azure.ts';
+import { patiently } from '../../src/operations/wait-for-propagation.ts';
+
+const T = new Date('2024-01-31T12:00:00Z');
+
+describe('durations', () => {
+  it.each([
+    ['P2Y', '2026-01-31T12:00:00.000Z'],
+    ['P1M', '2024-02-29T12:00:00.000Z'],
+    ['P1Y1M', '2025-02-28T12:00:00.000Z'],
+    ['P90D', '2024-04-30T12:00:00.000Z'],
+    ['P2W', '2024-02-14T12:00:00.000Z'],
+    ['PT36H', '2024-02-02T00:00:00.000Z'],
+    ['P1DT1H1M1S', '2024-02-01T13:01:01.000Z'],
+  ])('%s later is %s', (duration, later) => {
+    expect(addDuration(T, duration).toISOString()).toBe(later);
+  });
+
+  it.each(['', 'P', 'PT', '2Y', 'P2', 'P1.5Y', '-P1D', 'P1H', 'P999999Y'])('"%s" is none', (text) => {
+    expect(() => addDuration(T, text)).toThrow(/is not a duration/);
+  });
+
+  it.each([
+    ['2028-06-30', '2028-06-30T00:00:00.000Z'],
+    ['2028-06-30T12:00:00Z', '2028-06-30T12:00:00.000Z'],
+    ['P1D', '2024-02-01T12:00:00.000Z'],
+  ])('%s is a moment', (text, moment) => {
+    expect(parseMoment(text, T).toISOString()).toBe(moment);
+  });
+
+  it.each([
+    'tomorrow',
+    '30.06.2028',
+    '2028-13-01',
+    '2028-02-31',
+    '2027-02-29',
+    '2028-06-31T12:00:00Z',
+    '2028-06-30T25:00:00Z',
+  ])('"%s" is no moment', (text) => {
+    expect(() => parseMoment(text, T)).toThrow(/neither a date nor a duration/);
+  });
+
+  it.each([
+    [1, '1 second'],
+    [600, '10 minutes'],
+    [7_200, '2 hours'],
+    [864_000, '10 days'],
+  ])('%i s are %s', (seconds, words) => {
+    expect(inWords(seconds)).toBe(words);
+  });
+});
+
+describe('names', () => {
+  it('are checked before they become part of a path', () => {
+    const kinds = ['vault', 'key', 'identity', 'account', 'resourceGroup', 'version'] as const;
+    fc.assert(
+      fc.property(fc.constantFrom(...kinds), fc.string(), (kind, name) => {
+        try {
+          checkName(kind, name);
+        } catch {
+          return;
+        }
+        expect(name).toMatch(/^[-\w.()]+$/);
+      }),
+    );
+  });
+});
+
+describe('Journal', () => {
+  it('makes no change in a dry run, whatever the change', async () => {
+    let ran = 0;
+    const journal = new Journal({ dryRun: true });
+    expect(await journal.change('a', async () => ++ran)).toBeUndefined();
+    expect(ran).toBe(0);
+    expect(journal.report('op', 1)).toEqual({
+      operation: 'op',
+      dryRun: true,
+      changed: true,
+      entries: [{ kind: 'planned', text: 'a' }],
+      result: 1,
+    });
+  });
+
+  it('does not say that something was done that failed', async () => {
+    const journal = new Journal();
+    await expect(journal.change('a', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    expect(journal.entries).toEqual([]);
+  });
+});
+
+describe('patiently', () => {
+  const forbidden = Object.assign(new Error('not yet'), { statusCode: 403, code: 'Forbidden' });
+  function waitingFor(seconds: number, attempt: () => Promise<string>) {
+    let nowMs = 0;
+    const sleeps: number[] = [];
+    const azure = {
+      now: () => new Date(nowMs),
+      sleep: async (ms: number) => {
+        sleeps.push(ms / 1000);
+        nowMs += ms;
+      },
+    } as unknown as Azure;
+    const patience = {
+      waitingFor: 'it',
+      seconds,
+      mayPass: ({ kind }: { kind: string }) => kind !== 'refused',
+      nextStep: 'Again.',
+    };
+    return { sleeps, result: patiently({ azure, journal: new Journal() }, patience, attempt) };
+  }
+
+  it('waits longer from try to try, and gives up in time', async () => {
+    const { sleeps, result } = waitingFor(60, () => Promise.reject(forbidden));
+    await expect(result).rejects.toMatchObject({ reason: 'NotPropagated', nextStep: 'Again.' });
+    expect(sleeps).toEqual([2, 4, 8, 15, 15, 15]);
+  });
+
+  it('waits as long as the service asks', async () => {
+    let tries = 0;
+    const throttled = Object.assign(new Error('x'), {
+      statusCode: 429,
+      response: { headers: { 'retry-after': '7' } },
+    });
+    const { sleeps, result } = waitingFor(60, () => (++tries < 3 ? Promise.reject(throttled) : Promise.resolve('ok')));
+    expect(await result).toBe('ok');
+    expect(sleeps).toEqual([7, 7]);
+  });
+
+  it('tries once when there is no time, and does not wait for what cannot pass', async () => {
+    await expect(waitingFor(0, () => Promise.reject(forbidden)).result).rejects.toMatchObject({
+      reason: 'NotPropagated',
+    });
+    const refused = Object.assign(new Error('bad'), { statusCode: 400 });
+    await expect(waitingFor(60, () => Promise.reject(refused)).result).rejects.toBe(refused);
+  });
+});

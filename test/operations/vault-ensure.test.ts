@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest';
+import { addVault } from '../../local/azure/fleet.ts';
+import { ensureVault, planVault } from '../../src/operations/vault/vault-ensure.ts';
+import { texts, unique, useProcedures } from '../support/procedures.ts';
+
+const procedures = useProcedures();
+
+describe('planVault', () => {
+  it.each([
+    ['a vault that is not there is created', undefined, 'create'],
+    ['one without purge protection is protected', { purgeProtection: false, softDelete: true }, 'protect'],
+    ['one without soft delete is protected', { purgeProtection: true, softDelete: false }, 'protect'],
+    ['one with both is left alone', { purgeProtection: true, softDelete: true }, 'nothing'],
+  ] as const)('%s', (_, found, plan) => {
+    expect(planVault(found)).toBe(plan);
+  });
+});
+
+describe('vault ensure', () => {
+  it('creates a vault with purge protection, soft delete and role-based access, and finds it the second time', async () => {
+    const group = procedures.group();
+    const wanted = { name: unique('kv-'), resourceGroup: group.name, location: 'northeurope' };
+
+    const first = await procedures.run((procedure) => ensureVault(wanted, procedure));
+    const second = await procedures.run((procedure) => ensureVault(wanted, procedure));
+
+    expect(texts(first, 'done')).toEqual([
+      `vault ${wanted.name} created in ${group.name} (northeurope), with purge protection and role-based access`,
+    ]);
+    expect(procedures.world.vaults.get(wanted.name)).toMatchObject({
+      location: 'northeurope',
+      properties: {
+        enablePurgeProtection: true,
+        enableSoftDelete: true,
+        enableRbacAuthorization: true,
+        softDeleteRetentionInDays: 90,
+        sku: { name: 'standard' },
+      },
+    });
+    expect(second.changed).toBe(false);
+    expect(texts(second, 'found')).toContain('purge protection and soft delete are on');
+    expect(second.result).toEqual(first.result);
+  });
+
+  it('waits until a new vault is registered', async () => {
+    procedures.world.settings.instantProvisioning = false;
+    const group = procedures.group();
+    const { result } = await procedures.run((procedure) =>
+      ensureVault(
+        { name: unique('kv-'), resourceGroup: group.name, location: 'westeurope', sku: 'premium' },
+        procedure,
+      ),
+    );
+    expect(result.uri).toMatch(/^https:\/\/kv-.*\/$/);
+    expect(procedures.world.vaults.get(result.name)?.properties.provisioningState).toBe('Succeeded');
+    expect(result.sku).toBe('premium');
+  });
+
+  it('says what it cannot change of a vault that is there', async () => {
+    const vault = addVault(procedures.world, procedures.group(), unique('kv-'));
+    const wanted = { name: vault.name, sku: 'premium', retentionDays: 30 } as const;
+    const report = await procedures.run((procedure) => ensureVault(wanted, procedure));
+    expect(texts(report, 'note')).toEqual([
+      `${vault.name} is a standard vault and stays one: for keys in hardware make a premium one under another name.`,
+      'How long deleted keys can be recovered is settled when a vault is made: --retention-days changes nothing.',
+    ]);
+    expect(report.changed).toBe(false);
+  });
+
+  it('does not claim that there is no vault, when the sign-in may only not see it', async () => {
+    const { vault } = procedures.site();
+    const refusal = await procedures.refusal((procedure) => ensureVault({ name: vault.name }, procedure), {
+      as: procedures.stranger(),
+    });
+    expect(refusal).toMatchObject({
+      message: `Your sign-in sees no vault ${vault.name}, and to create it a resource group is needed.`,
+      nextStep: 'Add --resource-group <group>; or, if it is there, ask for Reader on it.',
+    });
+  });
+
+  it('turns purge protection on for a vault that is there, and says that it is for good', async () => {
+    const vault = addVault(procedures.world, procedures.group(), unique('kv-'), { enablePurgeProtection: false });
+
+    const report = await procedures.run((procedure) => ensureVault({ name: vault.name }, procedure));
+
+    expect(texts(report, 'done')).toEqual([
+      `purge protection of ${vault.name} turned on; it cannot be turned off again`,
+    ]);
+    expect(vault.properties.enablePurgeProtection).toBe(true);
+    expect(report.result.purgeProtection).toBe(true);
+  });
+
+  it('changes nothing in a dry run, and says what it would change', async () => {
+    const vault = addVault(procedures.world, procedures.group(), unique('kv-'), { enablePurgeProtection: false });
+    const group = procedures.group();
+    const writes = await procedures.writes(async () => {
+      const old = await procedures.run((procedure) => ensureVault({ name: vault.name }, procedure), { dryRun: true });
+      expect(texts(old, 'planned')).toHaveLength(1);
+      const wanted = { name: unique('kv-'), resourceGroup: group.name, location: 'westeurope' };
+      const fresh = await procedures.run((procedure) => ensureVault(wanted, procedure), { dryRun: true });
+      expect(texts(fresh, 'planned')).toHaveLength(1);
+      expect(fresh.result.planned).toBe(true);
+    });
+    expect(writes).toEqual([]);
+  });
+
+  it.each([
+    ['a name with an underscore', { name: 'kv_files' }, /"kv_files" is not a name of a key vault/],
+    ['two hyphens in a row', { name: 'kv--files' }, /is not a name/],
+    ['no resource group', { name: 'kv-nowhere', location: 'westeurope' }, /to create it a resource group is needed/],
+    ['no region', { name: 'kv-nowhere', resourceGroup: 'rg' }, /to create it a region is needed/],
+    [
+      'a retention of 5 days',
+      { name: 'kv-nowhere', resourceGroup: 'rg', location: 'westeurope', retentionDays: 5 },
+      /5 days/,
+    ],
+  ])('refuses %s', async (_, wanted, message) => {
+    const refusal = await procedures.refusal((procedure) => ensureVault(wanted, procedure));
+    expect(refusal).toMatchObject({ reason: 'ArgumentInvalid', message: expect.stringMatching(message) });
+    expect(refusal.nextStep).not.toBe('');
+  });
+
+  it('refuses the name of a vault that was deleted, and says how to bring it back', async () => {
+    const group = procedures.group();
+    const vault = addVault(procedures.world, group, unique('kv-'));
+    procedures.world.vaults.delete(vault.name);
+    procedures.world.deletedVaults.set(vault.name, vault);
+    const wanted = { name: vault.name, resourceGroup: group.name, location: 'westeurope' };
+
+    const refusal = await procedures.refusal((procedure) => ensureVault(wanted, procedure));
+
+    expect(refusal.reason).toBe('NameTaken');
+    expect(refusal.nextStep).toContain(`az keyvault recover --name ${vault.name}`);
+  });
+});

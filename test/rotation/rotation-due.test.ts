@@ -1,0 +1,25 @@
+import { expect, it } from 'vitest';
+import { rotationDue } from '../../src/rotation/rotation-due.ts';
+
+const created = new Date('2026-01-15T10:00:00Z');
+const expires = new Date('2028-01-15T10:00:00Z');
+
+it.each([
+  ['18 months after it was made', { afterCreate: 'P18M' }, '2027-07-15T10:00:00.000Z'],
+  ['30 days before it expires', { beforeExpiry: 'P30D' }, '2027-12-16T10:00:00.000Z'],
+  ['a year and a day after it was made', { afterCreate: 'p1y1d' }, '2027-01-16T10:00:00.000Z'],
+  ['two weeks before it expires', { beforeExpiry: 'P2W' }, '2028-01-01T10:00:00.000Z'],
+  ['whichever is first', { afterCreate: 'P90D', beforeExpiry: 'P30D' }, '2026-04-15T10:00:00.000Z'],
+])('is due %s', (_, policy, due) => {
+  const version = { createdOn: created, expiresOn: expires };
+  expect(rotationDue(version, { rotates: true, ...policy })?.toISOString()).toBe(due);
+});
+
+it.each([
+  ['does not rotate', { rotates: false, afterCreate: 'P90D' }],
+  ['does not say when', { rotates: true }],
+  ['says it as no one could read', { rotates: true, afterCreate: 'every spring' }],
+  ['says so as to never come', { rotates: true, beforeExpiry: 'P30D' }, undefined],
+])('is not known when the policy %s', (_, policy, expiresOn = undefined) => {
+  expect(rotationDue({ createdOn: created, expiresOn }, policy)).toBeUndefined();
+});

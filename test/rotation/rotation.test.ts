@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest';
+import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
+import { completeRotation, decideRotation, MIN_LIFETIME_DAYS } from '../../src/rotation/rotation.ts';
+import { day, keyVersion, versionName } from '../support/keys.ts';
+
+const NO_POLICY = { rotates: false };
+const NOW = day(20);
+
+describe('decideRotation', () => {
+  const revoked = keyVersion(2, {
+    enabled: false,
+    tags: {
+      [REVOCATION_TAG]: formatRevocation({
+        id: 'r1',
+        revokedOn: day(50),
+        revokedBy: 'oid',
+        version: versionName(2),
+        wasEnabled: true,
+      }),
+    },
+  });
+
+  it('rotates the newest version when nobody else does', () => {
+    expect(decideRotation(versionName(2), [keyVersion(1), keyVersion(2)], NO_POLICY, NOW)).toMatchObject({
+      rotate: true,
+      from: keyVersion(2),
+    });
+  });
+
+  it.each([
+    ['leaves it to a policy that rotates by itself', [keyVersion(2)], { rotates: true }, 'PolicyRotates', false],
+    [
+      'tells somebody when the key is tagged to be rotated by hand',
+      [keyVersion(2, { tags: { 'cmk-rotation': 'Manual' } })],
+      NO_POLICY,
+      'ManualRotation',
+      true,
+    ],
+    [
+      'tells somebody when the key was imported',
+      [keyVersion(2, { tags: { 'cmk-origin': 'imported' } })],
+      NO_POLICY,
+      'ImportedKey',
+      true,
+    ],
+    [
+      'does nothing about a version that is no longer the newest',
+      [keyVersion(2), keyVersion(3)],
+      NO_POLICY,
+      'AlreadyRotated',
+      false,
+    ],
+    ['does not rotate a disabled key', [keyVersion(2, { enabled: false })], NO_POLICY, 'KeyDisabled', true],
+    ['does not rotate a key under revocation', [revoked], NO_POLICY, 'RevocationOpen', false],
+    ['tells somebody when the key is gone', [], NO_POLICY, 'KeyNotFound', true],
+  ] as const)('%s', (_, versions, policy, reason, needsPerson) => {
+    expect(decideRotation(versionName(2), versions, policy, NOW)).toEqual({ rotate: false, reason, needsPerson });
+  });
+});
+
+describe('a key whose lifetime is shorter than the notice of its expiry', () => {
+  // Seen on the local Azure: such a key was rotated again and again, since each new version was near its expiry at once.
+  const first = keyVersion(1, { expiresOn: day(21) });
+
+  it('is rotated once, and the new version is not near its expiry at once', () => {
+    expect(decideRotation(versionName(1), [first], NO_POLICY, day(1))).toMatchObject({ rotate: true });
+    const second = keyVersion(2);
+    expect(completeRotation(first, second)).toEqual({ expiresOn: day(2 + MIN_LIFETIME_DAYS) });
+  });
+
+  it('is never rotated again within a week, whatever event arrives: somebody is told', () => {
+    const second = keyVersion(2, { expiresOn: day(22) });
+    const decide = (now: number) => decideRotation(versionName(2), [first, second], NO_POLICY, day(now));
+    expect(decide(3)).toEqual({ rotate: false, reason: 'RotatedRecently', needsPerson: true });
+    expect(decide(10)).toMatchObject({ rotate: true });
+  });
+});
+
+describe('completeRotation', () => {
+  it('gives the new version the lifetime and the tags of the one before', () => {
+    const from = keyVersion(10, { expiresOn: day(110), tags: { owner: 'files', team: 'old' } });
+    const to = keyVersion(80, { tags: { team: 'new' } });
+    expect(completeRotation(from, to)).toEqual({ tags: { owner: 'files', team: 'new' }, expiresOn: day(180) });
+  });
+
+  it('counts the lifetime from when the version before became active', () => {
+    const from = keyVersion(10, { notBefore: day(20), expiresOn: day(110) });
+    expect(completeRotation(from, keyVersion(80))).toEqual({ expiresOn: day(170) });
+  });
+
+  it('leaves an expiry that a rotation policy set, and a key that never expired', () => {
+    expect(
+      completeRotation(keyVersion(1, { expiresOn: day(50) }), keyVersion(2, { expiresOn: day(90) })),
+    ).toBeUndefined();
+    expect(completeRotation(keyVersion(1), keyVersion(2))).toBeUndefined();
+  });
+
+  it('never carries a revocation over', () => {
+    expect(completeRotation(keyVersion(1, { tags: { [REVOCATION_TAG]: 'x' } }), keyVersion(2))).toBeUndefined();
+  });
+});

@@ -1,0 +1,121 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { SettingsError } from '../../src/errors.ts';
+import { readSettings, SETTINGS } from '../../src/settings/settings.ts';
+
+const VALID = {
+  CMK_VAULTS: SETTINGS.CMK_VAULTS.example,
+  AzureWebJobsStorage__accountName: 'stcmkautopilot',
+};
+
+function problemsOf(environment: Record<string, string>): readonly string[] {
+  try {
+    readSettings(environment);
+  } catch (error) {
+    if (error instanceof SettingsError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('readSettings', () => {
+  it('needs no more than the vaults and the storage', () => {
+    const settings = readSettings(VALID);
+    expect(settings.vaults.all).toMatchObject([{ name: 'kv-files', uri: 'https://kv-files.vault.azure.net' }]);
+    expect(settings).toMatchObject({
+      subscriptions: undefined,
+      refreshAutomatic: true,
+      scopeDiscovery: 'all',
+      storage: { accountName: 'stcmkautopilot', blobUri: 'https://stcmkautopilot.blob.core.windows.net' },
+    });
+  });
+
+  it('reads several vaults, a Managed HSM among them, separated by commas, spaces or lines, each once', () => {
+    const other = VALID.CMK_VAULTS.replace('kv-files', 'kv-records');
+    const hsm = VALID.CMK_VAULTS.replace('vaults/kv-files', 'managedHSMs/hsm1');
+    const settings = readSettings({
+      ...VALID,
+      CMK_VAULTS: `${VALID.CMK_VAULTS}, ${other}\n${hsm} ${other.toUpperCase()}`,
+    });
+    expect(settings.vaults.all.map(({ uri }) => uri)).toEqual([
+      'https://kv-files.vault.azure.net',
+      'https://kv-records.vault.azure.net',
+      'https://hsm1.managedhsm.azure.net',
+    ]);
+  });
+
+  it.each([
+    ['AzureUSGovernment', 'https://kv-files.vault.usgovcloudapi.net', 'https://management.usgovcloudapi.net'],
+    ['AzureChinaCloud', 'https://kv-files.vault.azure.cn', 'https://management.chinacloudapi.cn'],
+  ])('knows the names of %s', (AZURE_CLOUD, uri, resourceManager) => {
+    const settings = readSettings({ ...VALID, AZURE_CLOUD });
+    expect(settings.vaults.all[0]?.uri).toBe(uri);
+    expect(settings.cloud.resourceManager).toBe(resourceManager);
+  });
+
+  it('tells every problem at once, each with the name, what is wrong and an example', () => {
+    const problems = problemsOf({
+      CMK_VAULTS: 'kv-files',
+      CMK_SUBSCRIPTIONS: 'prod',
+      AZURE_CLOUD: 'Mars',
+      AZURE_CLIENT_ID: 'me',
+      CMK_REFRESH_AUTOMATIC: 'maybe',
+      CMK_SCOPE_DISCOVERY: 'some',
+    });
+    expect(problems.map((problem) => problem.split(' ')[0])).toEqual([
+      'AZURE_CLOUD',
+      'CMK_VAULTS',
+      'CMK_SUBSCRIPTIONS',
+      'AZURE_CLIENT_ID',
+      'AzureWebJobsStorage__accountName',
+      'CMK_REFRESH_AUTOMATIC',
+      'CMK_SCOPE_DISCOVERY',
+    ]);
+    for (const problem of problems) expect(problem).toMatch(/Example: \S+/);
+  });
+
+  it('takes the storage by its services where the host cannot make their names', () => {
+    const { AzureWebJobsStorage__accountName: _, ...rest } = VALID;
+    const settings = readSettings({
+      ...rest,
+      AZURE_CLOUD: 'AzureUSGovernment',
+      AzureWebJobsStorage__blobServiceUri: 'https://stgov.blob.core.usgovcloudapi.net/',
+      AzureWebJobsStorage__queueServiceUri: 'https://stgov.queue.core.usgovcloudapi.net/',
+    });
+    expect(settings.storage).toEqual({
+      accountName: 'stgov',
+      blobUri: 'https://stgov.blob.core.usgovcloudapi.net',
+      queueUri: 'https://stgov.queue.core.usgovcloudapi.net',
+    });
+  });
+
+  it('takes an empty setting for one that is missing', () => {
+    expect(problemsOf({ ...VALID, CMK_VAULTS: ' ' })).toEqual([expect.stringMatching(/^CMK_VAULTS is missing/)]);
+  });
+});
+
+describe('the three places that list the settings', () => {
+  const names = Object.keys(SETTINGS);
+  const file = (name: string): string => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
+
+  it('local.settings.sample.json has each of them', () => {
+    expect(existsSync(new URL('../../local.settings.sample.json', import.meta.url))).toBe(true);
+    const values = Object.keys(JSON.parse(file('local.settings.sample.json')).Values);
+    expect(values.filter((name) => name !== 'FUNCTIONS_WORKER_RUNTIME').sort()).toEqual([...names].sort());
+  });
+
+  it('the table in README.md has each of them, in order, with what holds when it is absent', () => {
+    const rows = [...file('README.md').matchAll(/^\| `(\w+)` \| (.+?) \| (.+?) \|$/gm)].filter(([, name]) =>
+      /^(CMK_|AZURE_|AzureWebJobs)/.test(name ?? ''),
+    );
+    expect(rows.map(([, name]) => name)).toEqual(names);
+    for (const [, name = '', description, fallback] of rows) {
+      const setting = SETTINGS[name as keyof typeof SETTINGS];
+      expect([description, fallback]).toEqual([setting.description, setting.fallback]);
+    }
+  });
+
+  it('every example is valid', () => {
+    for (const setting of Object.values(SETTINGS)) expect(setting.schema.safeParse(setting.example).success).toBe(true);
+  });
+});
