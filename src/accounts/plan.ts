@@ -26,7 +26,7 @@ export function planKeyUse(
 ): Plan {
   const stay = (reason: Reason, target?: KeyVersion): Plan => ({ write: false, reason, target });
   if (versions.length === 0) return stay('KeyNotFound');
-  if (openRevocation(versions)) return stay('RevocationOpen');
+  if (openRevocation(versions, now)) return stay('RevocationOpen');
   const target = newestUsableVersion(versions, now);
   if (!target) return stay('NoUsableVersion');
 

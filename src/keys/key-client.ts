@@ -21,6 +21,12 @@ export interface Keys {
   listVersions(key: ManagedKey): Promise<KeyVersion[]>;
   /** The same by the pages of the list alone: the order of versions made in one second is not settled. */
   listVersionsUnsettled(key: ManagedKey): Promise<KeyVersion[]>;
+  /** The versions page by page, as the list arrives. */
+  versionPages(key: ManagedKey): AsyncIterable<readonly KeyVersion[]>;
+  /** One version; undefined when the key does not have it. */
+  getVersion(key: ManagedKey, version: string): Promise<KeyVersion | undefined>;
+  /** The newest version of a key that is soft-deleted; undefined when there is no deleted key of that name. */
+  deletedVersion(key: ManagedKey): Promise<KeyVersion | undefined>;
   /** Brings a soft-deleted key back, with its versions as they were; false when there is no deleted key of that name. */
   recover(key: ManagedKey): Promise<boolean>;
   /** Makes a new version with new key material. */

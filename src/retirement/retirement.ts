@@ -30,7 +30,7 @@ export function reasonsToKeep(
 
 /** The part of {@link reasonsToKeep} that the key alone decides: without one, it is worth to look at who uses it. */
 export function reasonsOfKey(version: KeyVersion, versions: readonly KeyVersion[], hours: number, now: Date): string[] {
-  if (openRevocation(versions)) return ['A revocation of the key is open: everything stays as it is.'];
+  if (openRevocation(versions, now)) return ['A revocation of the key is open: everything stays as it is.'];
   const successor = newestUsableVersion(versions, now);
   if (!successor || compareAge(version, successor) >= 0) return ['No newer version is usable.'];
   const active = Math.max(successor.createdOn.getTime(), successor.notBefore?.getTime() ?? 0);

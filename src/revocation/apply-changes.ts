@@ -9,8 +9,8 @@ import type { VersionChange } from './revocation.ts';
 /** Versions that are changed at the same time: Key Vault takes thousands of such calls in ten seconds. */
 const CONCURRENCY = 32;
 
-export interface Waiting {
-  readonly keys: Keys;
+export interface ChangeServices {
+  readonly keys: Pick<Keys, 'getVersion' | 'updateVersion'>;
   readonly sleep: (ms: number) => Promise<void>;
 }
 
@@ -21,30 +21,44 @@ export interface AppliedChange {
   readonly failure: Failure | undefined;
 }
 
-/** One wave: every change at once, none held up by another's trouble. */
+/** One wave: every change as soon as it is known, none held up by another's trouble. */
 export function applyChanges(
   key: ManagedKey,
-  changes: readonly VersionChange[],
-  services: Waiting,
+  changes: Iterable<VersionChange> | AsyncIterable<VersionChange>,
+  services: ChangeServices,
 ): Promise<AppliedChange[]> {
   return pMap(changes, (change) => applyChange(key, change, services), { concurrency: CONCURRENCY });
 }
 
-async function applyChange(key: ManagedKey, change: VersionChange, services: Waiting): Promise<AppliedChange> {
-  const { version, enabled, tags } = change;
-  const write = (withTags: boolean): Promise<KeyVersion> =>
-    services.keys.updateVersion(key, version.version, { enabled, ...(withTags && tags ? { tags } : {}) });
+/**
+ * What replaces tags reads the version once more right before: nobody else's record is to be lost, and a version that a
+ * person has just disabled is left as it is, without a record, so that a restore leaves it too. The record goes with the
+ * disabling, in one write, so that a write that takes effect late can be told from a person's.
+ */
+async function applyChange(key: ManagedKey, change: VersionChange, services: ChangeServices): Promise<AppliedChange> {
+  const { version, again } = change;
   try {
-    const answer = await twice(() => write(true), services.sleep);
+    const fresh = again && (await services.keys.getVersion(key, version.version).catch(() => undefined));
+    const { enabled, tags } = fresh && again ? again(fresh) : change;
+    const nothing = enabled === undefined && !tags;
+    const answer = fresh && nothing ? fresh : await write(key, { version, enabled, tags }, services);
     return { change, answer, failure: undefined };
   } catch (error) {
-    const failure = describeFailure(error);
-    // Closing counts more than the record of it: if the tag is what is refused, close without.
-    if (failure.kind !== 'refused' || enabled || !tags) return { change, answer: undefined, failure };
-    try {
-      return { change, answer: await twice(() => write(false), services.sleep), failure: undefined };
-    } catch (second) {
-      return { change, answer: undefined, failure: describeFailure(second) };
-    }
+    return { change, answer: undefined, failure: describeFailure(error) };
   }
+}
+
+/** Disabling counts more than the record: if that is refused, it is disabled without. */
+async function write(key: ManagedKey, change: VersionChange, services: ChangeServices): Promise<KeyVersion> {
+  try {
+    return await update(key, change, services);
+  } catch (error) {
+    if (!change.tags || change.enabled !== false || describeFailure(error).kind !== 'refused') throw error;
+    return update(key, { version: change.version, enabled: false }, services);
+  }
+}
+
+function update(key: ManagedKey, { version, enabled, tags }: VersionChange, services: ChangeServices) {
+  const change = { ...(enabled === undefined ? {} : { enabled }), ...(tags ? { tags: { ...tags } } : {}) };
+  return twice(() => services.keys.updateVersion(key, version.version, change), services.sleep);
 }

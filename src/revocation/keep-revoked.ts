@@ -1,51 +1,132 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe } from '../azure/failure.ts';
+import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
-import { applyChanges, type Waiting } from './apply-changes.ts';
-import { openRevocation, planKeepRevoked, type Revocation, revocationOf } from './revocation.ts';
+import { type AppliedChange, applyChanges } from './apply-changes.ts';
+import { finishRestore } from './restore-key.ts';
+import {
+  planKeepRevoked,
+  type Revocation,
+  type RevocationReading,
+  type RevocationStamp,
+  readRevocation,
+  revocationOf,
+} from './revocation.ts';
 
 /** How long this waits for the audit trail, in milliseconds. */
 const AUDIT_WAIT_MS = 2_000;
 
+export interface KeepRevokedServices {
+  readonly keys: Pick<Keys, 'listVersions' | 'listVersionsUnsettled' | 'getVersion' | 'updateVersion'>;
+  readonly audit: RecordAudit;
+  readonly now: () => Date;
+  readonly sleep: (ms: number) => Promise<void>;
+}
+
+/** What a look at a key found, once it had done its part. */
+export interface KeyLook {
+  /** The revocation that is open still. */
+  readonly open: Revocation | undefined;
+  readonly versions: readonly KeyVersion[];
+}
+
 /**
- * Keeps a revoked key shut: versions that appeared since (a rotation policy fires during an incident, say) are disabled
- * under the same revocation. One without a tag to spare is disabled too, and said: a restore will not know of it. Without
- * an open revocation nothing is changed. Returns what was read.
+ * Looks whether a key is as its last revocation or restore left it, and puts right what is not. Revoked: versions that
+ * appeared since are disabled under the same revocation, and so is what a write that was still under way has opened.
+ * Restored: what was broken off is finished, and what a write that was still under way has disabled is enabled again.
  *
- * @throws the SDK's error when the versions cannot be listed, or a version cannot be disabled
+ * @throws the SDK's error when the versions cannot be listed, or an error that names a version that could not be disabled
  */
 export async function keepRevoked(
   key: ManagedKey,
-  services: Waiting & { readonly audit: RecordAudit },
+  services: KeepRevokedServices,
   log: Log,
-): Promise<{ readonly open: Revocation | undefined; readonly versions: readonly KeyVersion[] }> {
+  options: { readonly alsoLate?: boolean } = {},
+): Promise<KeyLook> {
   const versions = await services.keys.listVersions(key);
-  const open = openRevocation(versions);
-  if (!open) return { open, versions };
-  const applied = await applyChanges(key, planKeepRevoked(versions), services);
+  const reading = readRevocation(versions, services.now());
+  for (const version of reading.unbelieved) {
+    log({
+      level: 'error',
+      reason: 'RevocationUnbelieved',
+      message: REASONS.RevocationUnbelieved,
+      key: key.id,
+      version,
+    });
+  }
+  const restore = unfinished(reading);
+  if (restore) {
+    await finish(key, restore.revocation, restore.by, versions, services, log);
+    const after = await services.keys.listVersions(key);
+    return { open: readRevocation(after, services.now()).open, versions: after };
+  }
+  const { open } = reading;
+  if (open) await disableUnder(key, open, planKeepRevoked(versions, services.now(), options), services, log);
+  return { open, versions };
+}
+
+/** A restore that is under way or was broken off, or that a late write has undone in part. */
+function unfinished({ open, restoringBy, restored, records }: RevocationReading) {
+  if (open) return restoringBy ? { revocation: open, by: restoringBy } : undefined;
+  if (!restored || records.size === 0) return undefined;
+  return { revocation: { ...restored, revokedBy: restored.restoredBy }, by: restored.restoredBy };
+}
+
+/** Finishes a restore, and says so when there was something to finish. */
+export async function finish(
+  key: ManagedKey,
+  revocation: RevocationStamp,
+  restoredBy: string,
+  versions: readonly KeyVersion[],
+  services: KeepRevokedServices,
+  log: Log,
+): Promise<void> {
+  const { end } = await finishRestore(key, revocation, restoredBy, versions, services);
+  const about = { key: key.id, revocation: revocation.id, by: restoredBy };
+  const reason = end === 'restored' ? 'RestoreFinished' : end === 'overtaken' ? 'RevocationOpen' : 'RestoreIncomplete';
+  const level = end === 'incomplete' ? 'error' : 'warning';
+  log({ level, reason, message: REASONS[reason], ...about });
+  if (end !== 'restored') return;
+  const entry = {
+    action: 'key.finishRestore',
+    reason,
+    resource: key.id,
+    details: { revocation: revocation.id, restoredBy },
+  };
+  await services.audit(entry, AUDIT_WAIT_MS);
+}
+
+/** Disables versions under an open revocation, and records each. */
+export async function disableUnder(
+  key: ManagedKey,
+  open: RevocationStamp,
+  changes: Parameters<typeof applyChanges>[1],
+  services: KeepRevokedServices,
+  log: Log,
+): Promise<void> {
+  const applied = await applyChanges(key, changes, services);
   for (const { change, answer, failure } of applied) {
     const about = { key: key.id, version: change.version.version, revocation: open.id };
-    if (answer) {
-      log({ level: 'warning', reason: 'KeptRevoked', message: REASONS.KeptRevoked, ...about });
-      // As answered: a tag that Key Vault refused is missing as well.
-      const recorded = revocationOf(answer) !== undefined;
-      if (!recorded) {
-        log({ level: 'error', reason: 'KeptRevokedUnrecorded', message: REASONS.KeptRevokedUnrecorded, ...about });
-      }
-      const details = { version: about.version, revocation: open.id, recorded };
-      await services.audit(
-        { action: 'key.keepRevoked', reason: 'KeptRevoked', resource: key.id, details },
-        AUDIT_WAIT_MS,
-      );
-    } else {
+    if (!answer) {
       const why = failure ? describe(failure) : '';
       log({ level: 'error', reason: 'StillOpen', message: `${REASONS.StillOpen} ${why}`, ...about });
+      continue;
     }
+    log({ level: 'warning', reason: 'KeptRevoked', message: REASONS.KeptRevoked, ...about });
+    // As answered: a tag that Key Vault refused is missing as well.
+    const recorded = revocationOf(answer, services.now()) !== undefined;
+    if (!recorded) {
+      log({ level: 'error', reason: 'KeptRevokedUnrecorded', message: REASONS.KeptRevokedUnrecorded, ...about });
+    }
+    const details = { version: about.version, revocation: open.id, recorded };
+    await services.audit(
+      { action: 'key.keepRevoked', reason: 'KeptRevoked', resource: key.id, details },
+      AUDIT_WAIT_MS,
+    );
   }
-  const failed = applied.find(({ answer }) => !answer);
+  const failed = applied.find((one: AppliedChange) => !one.answer);
   if (failed) throw new Error(`Version ${failed.change.version.version} of ${key.id} could not be disabled.`);
-  return { open, versions };
 }

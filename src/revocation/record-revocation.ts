@@ -1,33 +1,39 @@
-import type { RecordAudit } from '../audit/audit-trail.ts';
-import type { RevocationRecord } from '../break-glass/schemas.ts';
-import type { Caller } from '../http/caller.ts';
+import type { AuditOutcome, RecordAudit } from '../audit/audit-trail.ts';
+import type { AuditEntry } from '../audit/record.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
-import { KEY_WORK } from '../work/messages.ts';
+import { type Cause, KEY_WORK, type RevocationWork, type Work } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import type { VersionReport } from './version-report.ts';
+import type { RevocationStamp } from './revocation.ts';
 
 /** How long an answer waits for the audit trail, and for the queue, in milliseconds. Neither holds up the key. */
 const AUDIT_WAIT_MS = 2_000;
 const QUEUE_WAIT_MS = 2_000;
+/**
+ * When the key is looked at again: soon, for a write that was still under way; and when every such write has come to an end
+ * that the app waits for (a minute) and clocks may differ by (five). Seconds.
+ */
+const SECOND_LOOKS = [15, 400];
+/** What begins is looked at after this, should its process die. Seconds. */
+const IF_KILLED = 60;
+/** Versions that fit into a message. */
+const MOST_NAMED = 1_000;
 
-/** A call that changed a key, or tried to. */
-export interface Change {
-  readonly action: 'key.revoke' | 'key.restore';
-  readonly key: ManagedKey;
-  readonly caller: Caller;
+/** Who revokes or restores, and why. */
+export interface RevocationCall {
+  readonly caller: NonNullable<AuditEntry['caller']>;
   readonly correlationId: string;
   /** Why, in the caller's words. */
   readonly why: string;
   readonly ticket: string | undefined;
-  readonly reason: Reason;
-  readonly revocation: RevocationRecord | undefined;
-  readonly complete: boolean;
-  readonly versions: readonly VersionReport[];
-  readonly elapsedMs?: number;
-  /** The key was soft-deleted before. */
-  readonly recovered?: boolean;
+}
+
+/** What goes on beside a change of a key, and must not hold it up. */
+export interface BesideServices {
+  readonly audit: RecordAudit;
+  readonly queue: Pick<WorkQueue, 'send'>;
+  readonly now: () => Date;
 }
 
 /** What became of the audit record, in words that go into the answer; the receipt proves later that it is still there. */
@@ -36,48 +42,130 @@ export interface Audited {
   readonly auditReceipt?: string;
 }
 
+export const NOT_AUDITED: Audited = { audit: 'nothing to write: nothing was changed' };
+
 /** Writes down a change once Key Vault is done with it: first into the log, then into the audit trail. */
-export async function writeDown(change: Change, services: { readonly audit: RecordAudit }, log: Log): Promise<Audited> {
-  const {
-    action,
-    key,
-    caller,
-    correlationId,
-    reason,
-    revocation,
-    why,
-    ticket,
-    complete,
-    versions,
-    elapsedMs,
-    recovered,
-  } = change;
+export async function writeDown(
+  action: 'key.revoke' | 'key.restore',
+  key: ManagedKey,
+  reason: Reason,
+  revocation: RevocationStamp | undefined,
+  { caller, correlationId, why, ticket }: RevocationCall,
+  more: Readonly<Record<string, unknown>>,
+  { audit }: Pick<BesideServices, 'audit'>,
+  log: Log,
+): Promise<Audited> {
+  const { objectId } = caller;
+  const about = { key: key.id, revocation: revocation?.id, caller: objectId, correlationId };
+  log({ level: 'warning', reason, message: REASONS[reason], ...about, elapsedMs: more.elapsedMs });
+  const details = { why, ticket, revocation, ...more };
+  const id = revocation && recordId(action, revocation.id, reason);
+  const entry = { ...(id ? { id } : {}), action, reason, resource: key.id, caller, correlationId, details };
+  return audited(await audit(entry, AUDIT_WAIT_MS));
+}
+
+/** The audit record of what a process that died had begun; nothing if it is there already. */
+export async function writeDownLater(
+  key: ManagedKey,
+  work: RevocationWork,
+  { audit }: Pick<BesideServices, 'audit'>,
+): Promise<void> {
+  const { did, revocation, call } = work;
+  const [action, reason] = did === 'revoke' ? (['key.revoke', 'Revoked'] as const) : (['key.restore', 'Restored'] as const);
+  const details = { why: call.why, ticket: call.ticket, revocation, foundLater: true };
+  const { caller, correlationId } = call;
+  const entry = { id: recordId(action, revocation.id, reason), action, reason, resource: key.id, caller, correlationId, details };
+  await audit(entry, 5 * AUDIT_WAIT_MS, new Date(Date.parse(work.cause.since) - 24 * 3_600_000));
+}
+
+/** Has the key looked at again; answers with what did not work. */
+export function lookAgain(
+  key: ManagedKey,
+  did: RevocationWork['did'],
+  revocation: RevocationStamp,
+  versions: readonly string[],
+  call: RevocationCall,
+  services: BesideServices,
+): Promise<string[]> {
+  const work = lookMessage(key, did, revocation, versions, call, services.now());
+  const what = 'The key is not looked at a second time for writes that were still under way; repeat the call in a minute';
+  return inTime(what, async () => {
+    await Promise.all(SECOND_LOOKS.map((seconds) => services.queue.send(KEY_WORK, work, seconds)));
+  });
+}
+
+/** Before anything is written: should this process die, what it had begun is finished and recorded. Never rejects. */
+export async function lookIfKilled(
+  key: ManagedKey,
+  did: RevocationWork['did'],
+  revocation: RevocationStamp,
+  call: RevocationCall,
+  services: BesideServices,
+): Promise<void> {
+  const work = lookMessage(key, did, revocation, [], call, services.now());
+  await inTime('', () => services.queue.send(KEY_WORK, work, IF_KILLED));
+}
+
+function lookMessage(
+  key: ManagedKey,
+  did: RevocationWork['did'],
+  { id, revokedOn, revokedBy }: RevocationStamp,
+  versions: readonly string[],
+  { caller, correlationId, why, ticket }: RevocationCall,
+  now: Date,
+): RevocationWork {
   const { objectId, appId, tokenId, name } = caller;
-  const message = REASONS[reason];
-  log({ level: 'warning', reason, message, key: key.id, revocation, caller: objectId, elapsedMs, correlationId });
-  const details = { why, ticket, revocation, complete, recovered, versions };
-  const outcome = await services.audit(
-    { action, reason, resource: key.id, caller: { objectId, appId, tokenId, name }, correlationId, details },
-    AUDIT_WAIT_MS,
-  );
+  return {
+    kind: 'revocation',
+    key: key.id,
+    did,
+    revocation: { id, revokedOn: revokedOn.toISOString(), revokedBy },
+    call: { caller: { objectId, appId, tokenId, name }, correlationId, why, ticket },
+    versions: versions.slice(0, MOST_NAMED),
+    cause: causeOf(did, correlationId, now),
+    attempt: 0,
+  };
+}
+
+/** Puts the probe of the file services to work; its results show in the key's status. */
+export function watchEffect(
+  key: ManagedKey,
+  did: RevocationWork['did'],
+  { correlationId }: RevocationCall,
+  { queue, now }: BesideServices,
+): Promise<string[]> {
+  const cause = causeOf(did, correlationId, now());
+  const expect = did === 'revoke' ? 'blocked' : 'open';
+  const work: Work = { kind: 'probe', key: key.id, expect, since: cause.since, cause, attempt: 0 };
+  return inTime('The effect on the file shares is not watched', () => queue.send(KEY_WORK, work));
+}
+
+/** Has every dependent of a restored key looked at. */
+export function lookAtDependents(
+  key: ManagedKey,
+  { correlationId }: RevocationCall,
+  { queue, now }: BesideServices,
+): Promise<string[]> {
+  const work: Work = { kind: 'key', key: key.id, cause: causeOf('restore', correlationId, now()), attempt: 0 };
+  return inTime('The dependents are not looked at; the next drift check does it', () => queue.send(KEY_WORK, work));
+}
+
+function causeOf(by: string, ref: string, now: Date): Cause {
+  return { by, ref, since: now.toISOString() };
+}
+
+/** One record for each outcome of a revocation: an answer that is repeated is none twice. */
+function recordId(action: string, revocation: string, reason: Reason): string {
+  return `${action}/${revocation}/${reason}`;
+}
+
+function audited(outcome: AuditOutcome): Audited {
   if ('failed' in outcome) return { audit: outcome.failed };
   return { audit: 'written', auditReceipt: `${outcome.written.seq}:${outcome.written.hash}` };
 }
 
-/** Puts the probe of the file services to work; its results show in the key's status. */
-export async function watchEffect(
-  key: ManagedKey,
-  expect: 'blocked' | 'open',
-  correlationId: string,
-  services: { readonly queue: WorkQueue; readonly now: () => Date },
-): Promise<void> {
-  const since = services.now().toISOString();
-  const cause = { by: expect === 'blocked' ? 'revoke' : 'restore', ref: correlationId, since };
-  await services.queue.send(KEY_WORK, { kind: 'probe', key: key.id, expect, since, cause, attempt: 0 });
-}
-
 /** Runs what is good to have and must not hold up the answer; a warning says what did not work. */
-export async function inTime(what: string, run: () => Promise<void>): Promise<string[]> {
+async function inTime(what: string, run: () => Promise<void>): Promise<string[]> {
   let timer: NodeJS.Timeout | undefined;
   const timeUp = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer within ${QUEUE_WAIT_MS} ms`)), QUEUE_WAIT_MS);

@@ -1,22 +1,62 @@
 import { describeFailure, type Failure } from '../azure/failure.ts';
 import { twice } from '../azure/retry-once.ts';
 import type { Keys } from '../keys/key-client.ts';
+import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { applyChanges, type Waiting } from './apply-changes.ts';
-import { openRevocation, planRestore, type Revocation, revocationOf, revokers } from './revocation.ts';
+import { type AppliedChange, applyChanges } from './apply-changes.ts';
+import {
+  isNewer,
+  planClose,
+  planKeepRevoked,
+  planMark,
+  planReopen,
+  type RevocationStamp,
+  readRevocation,
+  revokers,
+  type VersionChange,
+} from './revocation.ts';
 import { reportVersions, type VersionReport } from './version-report.ts';
 
+/** A version that is disabled by a write still under way is enabled again, so often at most. */
+const MOST_WAVES = 4;
+
+/** How a restore ended. */
+export type RestoreEnd =
+  /** The last read proves it. */
+  | 'restored'
+  /** There is no open revocation. */
+  | 'nothing'
+  /** The open revocation is another one than the caller names; nothing was changed. */
+  | 'otherRevocation'
+  /** This person revoked the key; nothing was changed. */
+  | 'secondPerson'
+  /** Somebody revoked the key anew meanwhile, and that wins: what was enabled is disabled again. */
+  | 'overtaken'
+  | 'incomplete';
+
 export interface KeyRestoration {
-  /** Undefined: there was nothing to restore. */
-  readonly revocation: Revocation | undefined;
-  /** Refused because this person revoked the key; nothing was changed. */
-  readonly needsSecondPerson: boolean;
-  /** Whether the last read proves that everything the revocation disabled is enabled again. */
-  readonly complete: boolean;
+  readonly end: RestoreEnd;
+  /** The revocation that was restored, or the open one. */
+  readonly revocation: RevocationStamp | undefined;
   /** The key was soft-deleted and has been recovered first. */
   readonly recovered: boolean;
   readonly versions: readonly VersionReport[];
+  /** Why the proof could not be read. */
   readonly unproven: Failure | undefined;
+}
+
+export interface RestoreServices {
+  readonly keys: Pick<Keys, 'listVersionsUnsettled' | 'getVersion' | 'updateVersion' | 'deletedVersion' | 'recover'>;
+  readonly now: () => Date;
+  readonly sleep: (ms: number) => Promise<void>;
+}
+
+export interface RestoreRequest {
+  /** Id of the revocation that the caller means. */
+  readonly revocation: string;
+  /** Object id of the caller. */
+  readonly restoredBy: string;
+  readonly dualControl: boolean;
 }
 
 /** The key is soft-deleted and could not be recovered; why is in `cause`, the SDK's error. */
@@ -28,54 +68,147 @@ export class KeyNotRecoveredError extends Error {
 }
 
 /**
- * Enables what the open revocation disabled, and nothing else: a version that was off before stays off. Safe to repeat
- * after a partial failure, and without effect when nothing is revoked.
+ * Enables what the revocation disabled, and nothing else: a version that was off before stays off. Everything is checked
+ * before anything is changed. Safe to repeat after a failure, and without effect when nothing is revoked.
  *
- * @param restoredBy object id of the caller
  * @throws the SDK's error when the versions cannot be listed; {@link KeyNotRecoveredError}
  */
 export async function restoreKey(
   key: ManagedKey,
-  restoredBy: string,
-  options: { readonly dualControl: boolean },
-  services: Waiting & { readonly now: () => Date },
+  request: RestoreRequest,
+  services: RestoreServices,
 ): Promise<KeyRestoration> {
   const { keys, now, sleep } = services;
   const list = () => twice(() => keys.listVersionsUnsettled(key), sleep);
+  const refused = (versions: readonly KeyVersion[], recovered: boolean): KeyRestoration | undefined => {
+    const end = refusal(versions, request, now());
+    const { open } = readRevocation(versions, now());
+    return (
+      end && {
+        end,
+
+        revocation: open,
+        recovered,
+        versions: reportVersions(versions, [], versions, now()),
+        unproven: undefined,
+      }
+    );
+  };
   let before = await list();
   let recovered = false;
   if (before.length === 0) {
-    recovered = await recover(key, keys);
-    if (recovered) before = await list();
+    const deleted = await recoverable(key, keys);
+    if (!deleted) return { ...NOTHING, recovered };
+    const refusedBefore = readRevocation([deleted], now()).open && refused([deleted], false);
+    if (refusedBefore) return refusedBefore;
+    await recover(key, keys);
+    recovered = true;
+    before = await list();
   }
-  const revocation = openRevocation(before);
-  const untouched = { revocation, recovered, unproven: undefined, versions: reportVersions(before, [], before, now()) };
-  if (!revocation) return { ...untouched, needsSecondPerson: false, complete: true };
-  if (options.dualControl && revokers(before).includes(restoredBy)) {
-    return { ...untouched, needsSecondPerson: true, complete: false };
+  const { open, restored } = readRevocation(before, now());
+  if (!open && restored?.id === request.revocation) {
+    // A restore that was broken off, or a write that came after it: what is missing is done.
+    const stamp = { ...restored, revokedBy: restored.restoredBy };
+    return { ...(await finishRestore(key, stamp, restored.restoredBy, before, services)), recovered };
   }
+  const refusedNow = refused(before, recovered);
+  if (refusedNow || !open) return refusedNow ?? { ...NOTHING, recovered };
+  return { ...(await finishRestore(key, open, request.restoredBy, before, services)), recovered };
+}
 
-  const applied = await applyChanges(key, planRestore(before), services);
-  try {
-    const proof = await list();
-    return {
-      revocation,
-      recovered,
-      needsSecondPerson: false,
-      complete: !proof.some((version) => revocationOf(version) !== undefined),
-      versions: reportVersions(before, applied, proof, now()),
-      unproven: undefined,
-    };
-  } catch (error) {
-    const versions = reportVersions(before, applied, undefined, now());
-    const unproven = describeFailure(error);
-    return { revocation, recovered, needsSecondPerson: false, complete: false, versions, unproven };
+const NOTHING = { end: 'nothing', revocation: undefined, versions: [], unproven: undefined } as const;
+
+/** Why a restore must not go on; undefined: it may. */
+function refusal(versions: readonly KeyVersion[], request: RestoreRequest, now: Date): RestoreEnd | undefined {
+  const { open } = readRevocation(versions, now);
+  if (!open) return 'nothing';
+  if (open.id !== request.revocation) return 'otherRevocation';
+  const isRevoker = revokers(versions, now).includes(request.restoredBy.toLowerCase());
+  return request.dualControl && isRevoker ? 'secondPerson' : undefined;
+}
+
+/**
+ * Marks the revocation as being restored, enables what it disabled with the tags untouched, looks whether somebody has
+ * revoked the key anew, and only then takes the records away. What was broken off at any point can be finished by the
+ * same. A wave that finds nothing to write is the proof.
+ *
+ * @throws the SDK's error when the versions cannot be listed again
+ */
+export async function finishRestore(
+  key: ManagedKey,
+  revocation: RevocationStamp,
+  restoredBy: string,
+  before: readonly KeyVersion[],
+  services: Pick<RestoreServices, 'now' | 'sleep'> & {
+    readonly keys: Pick<Keys, 'listVersionsUnsettled' | 'getVersion' | 'updateVersion'>;
+  },
+): Promise<Omit<KeyRestoration, 'recovered'>> {
+  const { keys, now, sleep } = services;
+  const applied = new Map<string, AppliedChange>();
+  const apply = async (changes: readonly VersionChange[]): Promise<void> => {
+    for (const change of await applyChanges(key, changes, services)) {
+      applied.set(change.change.version.version, change);
+    }
+  };
+  const answer = (end: RestoreEnd, proof: readonly KeyVersion[] | undefined, unproven?: Failure) => ({
+    end,
+    revocation,
+    versions: reportVersions(before, [...applied.values()], proof, now()),
+    unproven,
+  });
+
+  /** What has to be on in the end. */
+  const owed = new Set<string>();
+  let seen = before;
+  for (let wave = 1; ; wave += 1) {
+    const { open } = readRevocation(seen, now());
+    if (open && open.id !== revocation.id && isNewer(open, revocation)) {
+      await apply(planKeepRevoked(seen, now(), { alsoLate: true }));
+      return answer('overtaken', seen);
+    }
+    for (const { version } of planReopen(seen, revocation, now())) owed.add(version.version);
+    const steps = nextSteps(seen, revocation, restoredBy, now());
+    if (steps.length === 0) {
+      // One that is off without a record was disabled just before its record was taken away: by a write of this revocation
+      // that was still under way, or by a newer revocation, whose record went too. That cannot be told, so it stays off.
+      const off = seen.some(({ version, enabled }) => owed.has(version) && !enabled);
+      return answer(off ? 'incomplete' : 'restored', seen);
+    }
+    if (wave > 3 * MOST_WAVES) return answer('incomplete', seen);
+    await apply(steps);
+    try {
+      seen = await twice(() => keys.listVersionsUnsettled(key), sleep);
+    } catch (error) {
+      return answer('incomplete', undefined, describeFailure(error));
+    }
   }
 }
 
-async function recover(key: ManagedKey, keys: Keys): Promise<boolean> {
+/** One thing after the other: mark, enable, close. */
+function nextSteps(
+  versions: readonly KeyVersion[],
+  revocation: RevocationStamp,
+  restoredBy: string,
+  now: Date,
+): readonly VersionChange[] {
+  const mark = planMark(versions, restoredBy, now);
+  if (mark.length > 0) return mark;
+  const reopen = planReopen(versions, revocation, now);
+  return reopen.length > 0 ? reopen : planClose(versions, revocation, restoredBy, now);
+}
+
+/** The newest version of a key that is soft-deleted; undefined if there is no such key. */
+async function recoverable(key: ManagedKey, keys: RestoreServices['keys']): Promise<KeyVersion | undefined> {
   try {
-    return await keys.recover(key);
+    return await keys.deletedVersion(key);
+  } catch (error) {
+    throw new KeyNotRecoveredError(key, error);
+  }
+}
+
+async function recover(key: ManagedKey, keys: RestoreServices['keys']): Promise<void> {
+  try {
+    await keys.recover(key);
   } catch (error) {
     throw new KeyNotRecoveredError(key, error);
   }

@@ -1,20 +1,37 @@
-import { createHash } from 'node:crypto';
 import { compareAge, type KeyVersion } from '../keys/key-versions.ts';
 
-/** The record of a revocation is this tag on each version that it disabled: restore needs no other store. */
+/**
+ * The record of a revocation is this tag on each version that it disabled, so that a restore needs no other store:
+ * `<id> <time> <object id> <version> [off] [restoring <object id>]`. Key Vault's PATCH without tags leaves tags alone; with tags it
+ * replaces them all.
+ */
 export const REVOCATION_TAG = 'cmk-revocation';
+/**
+ * What a restore leaves in place of the record: `<id> <time> <object id of who restored> <version>`. Every record that is
+ * not newer is closed by it: a write of the app that was still under way cannot open the revocation again.
+ */
+export const RESTORED_TAG = 'cmk-restored';
 /** Tags that Key Vault allows a version; each of 256 characters (Key Vault, "About keys"). */
 export const MAX_TAGS = 15;
-/** Last word of the record on a version that was off before. */
+/** Word of the record on a version that was off before. */
 const WAS_OFF = 'off';
+/** Word of the record of a revocation that is being restored. */
+const RESTORING = 'restoring';
 
+/** Clocks may differ by this much: the app's instances', and Key Vault's. Milliseconds. */
+export const CLOCKS_MS = 5 * 60_000;
+/** A record is newer than all that it has seen by a millisecond at least; so it may be ahead by a little more. */
+const BELIEVED_AHEAD_MS = CLOCKS_MS + 60_000;
 /**
- * The app's clock and Key Vault's may differ by this much: what was made so shortly before the revocation counts as made
- * later. Milliseconds.
+ * What is opened within this time of a revocation is taken for a write that was still under way. What a person enables
+ * later is that person's decision: it is reported, not fought. Milliseconds.
  */
-const CLOCKS_MS = 5 * 60_000;
+const LATE_WRITE_MS = 2 * CLOCKS_MS;
 
-/** Who revoked a key, and when. One key has one revocation at a time, whoever joins in. */
+const ID = /^[0-9A-Za-z-]{4,64}$/;
+const OBJECT_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** A revocation: who revoked a key, and when. Of two, the one with the later time is the newer one. */
 export interface RevocationStamp {
   readonly id: string;
   readonly revokedOn: Date;
@@ -22,124 +39,306 @@ export interface RevocationStamp {
   readonly revokedBy: string;
 }
 
+/** The record as one version carries it. */
 export interface Revocation extends RevocationStamp {
   /** The version that carries the record: a tag that a rotation copied onto another version does not count for that one. */
   readonly version: string;
   /** False: the version was off already and only carries the record. A restore leaves it as it is. */
   readonly wasEnabled: boolean;
+  /** Object id of who restores the key: nothing is disabled any more under this revocation. */
+  readonly restoringBy: string | undefined;
 }
 
-/** What to write to one version. `tags` replaces all tags, so it holds those that were there too. */
+/** What a restore left on a version. */
+export interface Restored {
+  readonly id: string;
+  /** Time of the revocation that was restored, not of the restore. */
+  readonly revokedOn: Date;
+  /** Object id of the caller who restored. */
+  readonly restoredBy: string;
+  readonly version: string;
+}
+
+/** What the tags of a key's versions say of its revocations. */
+export interface RevocationReading {
+  /** The newest revocation that is not restored. */
+  readonly open: Revocation | undefined;
+  /** Object id of who restores the open revocation; undefined: nobody. */
+  readonly restoringBy: string | undefined;
+  /** The newest revocation that was restored. */
+  readonly restored: Restored | undefined;
+  /** By version, whether they are closed by a restore or not. */
+  readonly records: ReadonlyMap<string, Revocation>;
+  /** Versions whose record cannot be one that this app wrote: it is not believed. */
+  readonly unbelieved: readonly string[];
+}
+
+/** What to write to one version. Each is written by itself: enabling never touches tags. */
 export interface VersionChange {
   readonly version: KeyVersion;
-  readonly enabled: boolean;
-  /** Undefined: the tags stay as they are. */
-  readonly tags: Record<string, string> | undefined;
+  /** Undefined: stays as it is. */
+  readonly enabled?: boolean;
+  /** Replaces all tags, so it holds those that were there too; undefined: they stay as they are. */
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+  /** What to write once the version has been read again. */
+  readonly again?: (fresh: KeyVersion) => Pick<VersionChange, 'enabled' | 'tags'>;
 }
 
-/** The open revocation of a key, if any version still carries one; the earliest, should there be several. */
-export function openRevocation(versions: readonly KeyVersion[]): Revocation | undefined {
-  return revocationsOf(versions)[0];
+/** Reads the revocations of a key from its versions' tags. */
+export function readRevocation(versions: readonly KeyVersion[], now: Date): RevocationReading {
+  const records = new Map<string, Revocation>();
+  const unbelieved: string[] = [];
+  let restored: Restored | undefined;
+  for (const version of versions) {
+    const record = revocationOf(version, now);
+    if (record) records.set(version.version, record);
+    else if (isOdd(version, now)) unbelieved.push(version.version);
+    const mark = restoredOf(version, now);
+    if (mark && (!restored || isNewer(mark, restored))) restored = mark;
+  }
+  let open: Revocation | undefined;
+  for (const record of records.values()) {
+    if (restored && !isNewer(record, restored)) continue;
+    if (!open || isNewer(record, open)) open = record;
+  }
+  const marked = [...records.values()].find((record) => record.id === open?.id && record.restoringBy);
+  return { open, restoringBy: marked?.restoringBy, restored, records, unbelieved };
 }
 
-/** Object ids of everybody who revoked: a second person is none of them. */
-export function revokers(versions: readonly KeyVersion[]): readonly string[] {
-  return [...new Set(revocationsOf(versions).map((revocation) => revocation.revokedBy))];
+/** The open revocation of a key; the newest, should there be several. */
+export function openRevocation(versions: readonly KeyVersion[], now: Date): Revocation | undefined {
+  return readRevocation(versions, now).open;
 }
 
-/** The revocation whose record this version carries. */
-export function revocationOf(version: KeyVersion): Revocation | undefined {
+/** Object ids of everybody who revoked and is not restored: a second person is none of them. */
+export function revokers(versions: readonly KeyVersion[], now: Date): readonly string[] {
+  const { records, restored } = readRevocation(versions, now);
+  const open = [...records.values()].filter((record) => !restored || isNewer(record, restored));
+  return [...new Set(open.map(({ revokedBy }) => revokedBy.toLowerCase()))];
+}
+
+/** The revocation whose record this version carries, restored or not. */
+export function revocationOf(version: KeyVersion, now: Date): Revocation | undefined {
   const tag = version.tags[REVOCATION_TAG];
-  const revocation = tag === undefined ? undefined : parseRevocation(tag);
-  return revocation?.version === version.version ? revocation : undefined;
+  const record = tag === undefined ? undefined : parseRevocation(tag);
+  return record?.version === version.version && isBelieved(record, now) ? record : undefined;
+}
+
+/** Whether `a` is newer than `b`. */
+export function isNewer(a: Pick<RevocationStamp, 'id' | 'revokedOn'>, b: Pick<RevocationStamp, 'id' | 'revokedOn'>) {
+  return (a.revokedOn.getTime() - b.revokedOn.getTime() || (a.id < b.id ? -1 : Number(a.id > b.id))) > 0;
 }
 
 /**
- * The stamp for a revocation that starts from this state. Its id is made from the state read, so that two callers who
- * revoke at the same moment, having read the same, start the same revocation; one that is open already is joined.
+ * The same revocation, newer than everything that these versions show: clocks differ, and a revocation that began after
+ * another one, or after its restore, has to be told from it.
  */
-export function stampRevocation(
-  keyId: string,
+export function stampAfter(stamp: RevocationStamp, versions: readonly KeyVersion[], now: Date): RevocationStamp {
+  const others = versions.flatMap((version) =>
+    [revocationOf(version, now) ?? [], restoredOf(version, now) ?? []].flat(),
+  );
+  const newest = Math.max(...others.filter(({ id }) => id !== stamp.id).map(({ revokedOn }) => revokedOn.getTime()));
+  return newest < stamp.revokedOn.getTime() ? stamp : { ...stamp, revokedOn: new Date(Math.max(newest + 1, 0)) };
+}
+
+/**
+ * What a revocation writes: every enabled version is disabled, newest first, with its record; and a record that is older is
+ * replaced, so that a restore under way sees that it has been overtaken. A version without a tag to spare is disabled all
+ * the same.
+ */
+export function planRevocation(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): VersionChange[] {
+  return newestFirst(versions).flatMap((version): VersionChange[] => {
+    if (version.enabled) return [disabling(version, stamp, now)];
+    const { tags } = replacingRecord(version, stamp, now);
+    return tags ? [{ version, tags }] : [];
+  });
+}
+
+/** A version that is off: if it carries an older record, that is replaced. */
+function replacingRecord(version: KeyVersion, stamp: RevocationStamp, now: Date): Pick<VersionChange, 'tags'> {
+  const record = revocationOf(version, now);
+  return record && isNewer(stamp, record) ? { tags: withRecord(version, stamp, record.wasEnabled) } : {};
+}
+
+/** Without a record anywhere, a key that is revoked would not be kept so: a version that was off before carries it. */
+export function planCarrier(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): VersionChange[] {
+  if (readRevocation(versions, now).open) return [];
+  for (const version of newestFirst(versions)) {
+    const tags = version.enabled ? undefined : withRecord(version, stamp, false);
+    if (tags) return [{ version, tags }];
+  }
+  return [];
+}
+
+/**
+ * While a revocation is open and nobody restores the key, these are disabled under it: versions that appeared since, and
+ * those that it never came to. A version that is enabled and carries its record was opened by a person, or by a write that
+ * was still under way: only `alsoLate` writes are disabled again.
+ */
+export function planKeepRevoked(
   versions: readonly KeyVersion[],
-  revokedBy: string,
   now: Date,
-): RevocationStamp {
-  const open = openRevocation(versions);
-  if (open) return { id: open.id, revokedOn: open.revokedOn, revokedBy };
-  const state = versions
-    .map(({ version, enabled, updatedOn }) => `${version} ${enabled} ${updatedOn?.getTime()}`)
-    .sort()
-    .join('\n');
-  const id = createHash('sha256').update(`${keyId}\n${state}`).digest('hex').slice(0, 16);
-  return { id, revokedOn: now, revokedBy };
+  { alsoLate = false }: { readonly alsoLate?: boolean } = {},
+): VersionChange[] {
+  const { open, restoringBy, records } = readRevocation(versions, now);
+  if (!open || restoringBy) return [];
+  return newestFirst(versions)
+    .filter((version) => version.enabled && !isByHand(version, open))
+    .filter(({ version }) => alsoLate || records.get(version)?.id !== open.id)
+    .map((version) => disabling(version, open, now));
 }
 
 /**
- * Disables every enabled version, newest first, each tagged. A version without a tag to spare is disabled all the same.
- * When that leaves no record at all, a version that was off already carries it: without one the key is not kept shut.
+ * A write that was under way when the key was revoked may have taken the record away from versions that the revocation had
+ * recorded: they get it again, and are disabled, unless this revocation was restored, or a newer one was since.
+ *
+ * @param recorded versions that the revocation disabled
  */
-export function planRevocation(versions: readonly KeyVersion[], stamp: RevocationStamp): VersionChange[] {
-  const changes = close(versions, stamp);
-  if (changes.some(({ tags }) => tags) || openRevocation(versions)) return changes;
-  const off = versions.filter((version) => !version.enabled).sort((a, b) => compareAge(b, a));
-  const carrier = off.find((version) => withTag(version, stamp, false));
-  if (!carrier) return changes;
-  return [...changes, { version: carrier, enabled: false, tags: withTag(carrier, stamp, false) }];
+export function planRepair(
+  versions: readonly KeyVersion[],
+  stamp: RevocationStamp,
+  recorded: readonly string[],
+  now: Date,
+): VersionChange[] {
+  const { open, restoringBy, restored } = readRevocation(versions, now);
+  if (restored && !isNewer(stamp, restored)) return [];
+  // Without any sign of a revocation, somebody has taken all tags away: that is no write of this app.
+  if ((!open && !restored) || (restoringBy && open && !isNewer(stamp, open))) return [];
+  return planRecordAgain(versions, stamp, recorded, now);
 }
 
-function close(versions: readonly KeyVersion[], stamp: RevocationStamp): VersionChange[] {
+/** The record once more, on versions that the revocation had recorded and that have lost it. */
+export function planRecordAgain(
+  versions: readonly KeyVersion[],
+  stamp: RevocationStamp,
+  recorded: readonly string[],
+  now: Date,
+): VersionChange[] {
+  const { restored, records } = readRevocation(versions, now);
   return versions
-    .filter((version) => version.enabled)
-    .sort((a, b) => compareAge(b, a))
-    .map((version) => ({ version, enabled: false, tags: withTag(version, stamp, true) }));
+    .filter(({ version }) => recorded.includes(version) && !isCurrent(records.get(version), restored))
+    .map((version) =>
+      version.enabled ? disabling(version, stamp, now) : { version, tags: withRecord(version, stamp, true) },
+    );
 }
 
-/**
- * While a revocation is open, what appears later is disabled under it too. One that was there before and was enabled by
- * hand since is a person's decision: it is reported, not fought.
- */
-export function planKeepRevoked(versions: readonly KeyVersion[]): VersionChange[] {
-  const open = openRevocation(versions);
-  if (!open) return [];
-  // The record's time is by the app's clock, creation times are by Key Vault's. To close one too many can be undone.
-  const since = open.revokedOn.getTime() - CLOCKS_MS;
-  const later = versions.filter((version) => version.createdOn.getTime() >= since && !revocationOf(version));
-  return close(later, open);
+function isCurrent(record: Revocation | undefined, restored: Restored | undefined): boolean {
+  return record !== undefined && (!restored || isNewer(record, restored));
 }
 
-/** Enables what the revocation disabled, and nothing else; the record goes, the other tags stay. */
-export function planRestore(versions: readonly KeyVersion[]): VersionChange[] {
-  return [...versions]
-    .sort((a, b) => compareAge(b, a))
-    .flatMap((version) => {
-      const revocation = revocationOf(version);
-      if (!revocation) return [];
-      const { [REVOCATION_TAG]: _, ...tags } = version.tags;
-      return { version, enabled: revocation.wasEnabled || version.enabled, tags };
-    });
+/** Whether a person opened this version, well after the revocation. */
+export function isByHand({ createdOn, updatedOn }: KeyVersion, { revokedOn }: RevocationStamp): boolean {
+  if (createdOn.getTime() >= revokedOn.getTime() - CLOCKS_MS) return false;
+  return (updatedOn ?? createdOn).getTime() > revokedOn.getTime() + LATE_WRITE_MS;
+}
+
+/** The first write of a restore: the newest version with the open revocation's record says that it is being restored. */
+export function planMark(versions: readonly KeyVersion[], restoringBy: string, now: Date): VersionChange[] {
+  const { open, restoringBy: other, records } = readRevocation(versions, now);
+  if (!open || other) return [];
+  const carrier = newestFirst(versions).find(({ version }) => records.get(version)?.id === open.id);
+  const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> => {
+    const record = revocationOf(fresh, now);
+    if (record?.id !== open.id) return {};
+    return { tags: { ...fresh.tags, [REVOCATION_TAG]: formatRevocation({ ...record, restoringBy }) } };
+  };
+  return carrier ? [{ version: carrier, ...again(carrier), again }] : [];
+}
+
+/** The second: what the revocation, or one that it joined, disabled is enabled, newest first; tags stay untouched. */
+export function planReopen(versions: readonly KeyVersion[], upTo: RevocationStamp, now: Date): VersionChange[] {
+  return newestFirst(versions).flatMap((version): VersionChange[] => {
+    const record = revocationOf(version, now);
+    return record?.wasEnabled && !version.enabled && !isNewer(record, upTo) ? [{ version, enabled: true }] : [];
+  });
+}
+
+/** The last: the records go, and say instead that the revocation was restored. */
+export function planClose(
+  versions: readonly KeyVersion[],
+  upTo: RevocationStamp,
+  restoredBy: string,
+  now: Date,
+): VersionChange[] {
+  const { id, revokedOn } = upTo;
+  const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> => {
+    const record = revocationOf(fresh, now);
+    if (!record || isNewer(record, upTo)) return {};
+    const mark = [id, revokedOn.toISOString(), restoredBy, fresh.version].join(' ');
+    return { tags: { ...otherTags(fresh), [RESTORED_TAG]: mark } };
+  };
+  return newestFirst(versions).flatMap((version): VersionChange[] => {
+    const { tags } = again(version);
+    return tags ? [{ version, tags, again }] : [];
+  });
 }
 
 export function formatRevocation(revocation: Revocation): string {
-  const { id, revokedOn, revokedBy, version, wasEnabled } = revocation;
-  return [id, revokedOn.toISOString(), revokedBy, version, ...(wasEnabled ? [] : [WAS_OFF])].join(' ');
+  const { id, revokedOn, revokedBy, version, wasEnabled, restoringBy } = revocation;
+  const words = [...(wasEnabled ? [] : [WAS_OFF]), ...(restoringBy ? [RESTORING, restoringBy] : [])];
+  return [id, revokedOn.toISOString(), revokedBy, version, ...words].join(' ');
 }
 
+/** Undefined for what this app has not written. */
 export function parseRevocation(tag: string): Revocation | undefined {
-  const [id, time, revokedBy, version, off, ...rest] = tag.split(' ');
-  if (!id || !time || !revokedBy || !version || (off ?? WAS_OFF) !== WAS_OFF || rest.length > 0) return undefined;
+  const [id = '', time = '', revokedBy = '', version = '', ...words] = tag.split(' ');
   const revokedOn = new Date(time);
-  if (Number.isNaN(revokedOn.getTime())) return undefined;
-  return { id, revokedOn, revokedBy, version, wasEnabled: off === undefined };
+  if (!ID.test(id) || !isTime(revokedOn, time) || !OBJECT_ID.test(revokedBy) || version === '') return undefined;
+  const wasEnabled = words[0] !== WAS_OFF;
+  const [restoring = RESTORING, restoringBy, ...rest] = wasEnabled ? words : words.slice(1);
+  if (restoring !== RESTORING || rest.length > 0) return undefined;
+  if (words.includes(RESTORING) && !OBJECT_ID.test(restoringBy ?? '')) return undefined;
+  return { id, revokedOn, revokedBy, version, wasEnabled, restoringBy };
 }
 
-function revocationsOf(versions: readonly KeyVersion[]): Revocation[] {
-  return versions
-    .flatMap((version) => revocationOf(version) ?? [])
-    .sort((a, b) => a.revokedOn.getTime() - b.revokedOn.getTime() || (a.revokedBy < b.revokedBy ? -1 : 1));
+function restoredOf(version: KeyVersion, now: Date): Restored | undefined {
+  const [id = '', time = '', restoredBy = '', name = '', ...rest] = (version.tags[RESTORED_TAG] ?? '').split(' ');
+  const revokedOn = new Date(time);
+  if (!ID.test(id) || !isTime(revokedOn, time) || !OBJECT_ID.test(restoredBy) || rest.length > 0) return undefined;
+  const mark = { id, revokedOn, restoredBy, version: name };
+  return name === version.version && isBelieved(mark, now) ? mark : undefined;
 }
 
-function withTag(version: KeyVersion, stamp: RevocationStamp, wasEnabled: boolean): Record<string, string> | undefined {
-  const { [REVOCATION_TAG]: _, ...others } = version.tags;
+/** A record from the future would be newer than every revocation to come. */
+function isBelieved({ revokedOn }: Pick<RevocationStamp, 'revokedOn'>, now: Date): boolean {
+  return revokedOn.getTime() <= now.getTime() + BELIEVED_AHEAD_MS;
+}
+
+/** Whether a record stands on a version that is neither believed nor another version's. */
+function isOdd(version: KeyVersion, now: Date): boolean {
+  const tag = version.tags[REVOCATION_TAG];
+  const record = tag === undefined ? undefined : parseRevocation(tag);
+  return tag !== undefined && (!record || (record.version === version.version && !isBelieved(record, now)));
+}
+
+function isTime(time: Date, text: string): boolean {
+  return !Number.isNaN(time.getTime()) && time.toISOString() === text;
+}
+
+function newestFirst(versions: readonly KeyVersion[]): KeyVersion[] {
+  return [...versions].sort((a, b) => compareAge(b, a));
+}
+
+function disabling(version: KeyVersion, stamp: RevocationStamp, now: Date): VersionChange {
+  const again = (fresh: KeyVersion): Pick<VersionChange, 'enabled' | 'tags'> =>
+    fresh.enabled ? { enabled: false, tags: withRecord(fresh, stamp, true) } : replacingRecord(fresh, stamp, now);
+  return { version, ...again(version), again };
+}
+
+function withRecord(
+  version: KeyVersion,
+  stamp: RevocationStamp,
+  wasEnabled: boolean,
+): Record<string, string> | undefined {
+  const others = otherTags(version);
   if (Object.keys(others).length >= MAX_TAGS) return undefined;
-  return { ...others, [REVOCATION_TAG]: formatRevocation({ ...stamp, version: version.version, wasEnabled }) };
+  const { id, revokedOn, revokedBy } = stamp;
+  const record = { id, revokedOn, revokedBy, version: version.version, wasEnabled, restoringBy: undefined };
+  return { ...others, [REVOCATION_TAG]: formatRevocation(record) };
+}
+
+/** The tags that are none of the app's records of revocations. */
+function otherTags({ tags }: KeyVersion): Record<string, string> {
+  const { [REVOCATION_TAG]: _record, [RESTORED_TAG]: _restored, ...others } = tags;
+  return others;
 }

@@ -41,7 +41,7 @@ export function reportVersions(
         createdOn: seen?.createdOn.toISOString() ?? '',
         before: stateOf(known.get(name), now),
         after: stateOf(after, now),
-        recorded: after !== undefined && revocationOf(after) !== undefined,
+        recorded: after !== undefined && revocationOf(after, now) !== undefined,
         ...(error ? { error } : {}),
       };
     })
@@ -49,9 +49,9 @@ export function reportVersions(
 }
 
 /** Names of the versions that are off without a record of this revocation: a restore cannot know of them. */
-export function unrecorded(applied: readonly AppliedChange[]): string[] {
+export function unrecorded(applied: readonly AppliedChange[], now: Date): string[] {
   return applied
-    .filter(({ answer }) => answer && !answer.enabled && !revocationOf(answer))
+    .filter(({ answer }) => answer && !answer.enabled && !revocationOf(answer, now))
     .map(({ change }) => change.version.version);
 }
 

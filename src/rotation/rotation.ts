@@ -40,7 +40,7 @@ export function decideRotation(
   const newest = newestVersion(versions);
   const leave = (reason: Reason, needsPerson = false): RotationDecision => ({ rotate: false, reason, needsPerson });
   if (!newest) return leave('KeyNotFound', true);
-  if (openRevocation(versions)) return leave('RevocationOpen');
+  if (openRevocation(versions, now)) return leave('RevocationOpen');
   if (newest.version !== nearExpiry.toLowerCase()) return leave('AlreadyRotated');
   if (!newest.enabled) return leave('KeyDisabled', true);
   if (newest.tags[ORIGIN_TAG]?.toLowerCase() === 'imported') return leave('ImportedKey', true);
@@ -61,7 +61,7 @@ export function unfinishedRotation(
   now: Date,
 ): { readonly from: KeyVersion; readonly to: KeyVersion; readonly rest: RotationCompletion } | undefined {
   const [from, to] = [...versions].sort(compareAge).slice(-2);
-  if (!from?.expiresOn || !to?.enabled || to.expiresOn || openRevocation(versions)) return undefined;
+  if (!from?.expiresOn || !to?.enabled || to.expiresOn || openRevocation(versions, now)) return undefined;
   if (now.getTime() - to.createdOn.getTime() > DAY_MS) return undefined;
   const rest = completeRotation(from, to);
   return rest && { from, to, rest };

@@ -57,11 +57,37 @@ const probeWork = z.strictObject({
   attempt,
 });
 
+/** "Look whether this revocation, or its restore, still stands." */
+const revocationWork = z.strictObject({
+  kind: z.literal('revocation'),
+  /** Key identifier without a version. */
+  key: z.string().min(1).max(300),
+  did: z.enum(['revoke', 'restore']),
+  revocation: z.strictObject({ id: z.string().max(64), revokedOn: z.iso.datetime(), revokedBy: z.string().max(64) }),
+  /** Who did it, and why. */
+  call: z.strictObject({
+    caller: z.strictObject({
+      objectId: z.string().max(64),
+      appId: z.string().max(100),
+      tokenId: z.string().max(200).optional(),
+      name: z.string().max(300).optional(),
+    }),
+    correlationId: z.string().max(200),
+    why: z.string().max(2_000),
+    ticket: z.string().max(200).optional(),
+  }),
+  /** Versions that were disabled, as far as they are known and fit into a message. */
+  versions: z.array(z.string().max(64)).max(1_000),
+  cause,
+  attempt,
+});
+
 export type Cause = z.output<typeof cause>;
 export type KeyWork = z.output<typeof keyWork>;
 export type AccountWork = z.output<typeof accountWork>;
 export type ProbeWork = z.output<typeof probeWork>;
-export type Work = KeyWork | AccountWork | ProbeWork;
+export type RevocationWork = z.output<typeof revocationWork>;
+export type Work = KeyWork | AccountWork | ProbeWork | RevocationWork;
 
 /** @throws {@link InvalidMessageError} when the entry is not a message about a key. */
 export function parseKeyWork(entry: unknown): KeyWork {
@@ -69,8 +95,8 @@ export function parseKeyWork(entry: unknown): KeyWork {
 }
 
 /** @throws {@link InvalidMessageError} when the entry is none of the messages that wait in {@link KEY_WORK}. */
-export function parseKeyQueueWork(entry: unknown): KeyWork | ProbeWork {
-  return parse(z.discriminatedUnion('kind', [keyWork, probeWork]), entry);
+export function parseKeyQueueWork(entry: unknown): KeyWork | ProbeWork | RevocationWork {
+  return parse(z.discriminatedUnion('kind', [keyWork, probeWork, revocationWork]), entry);
 }
 
 /** @throws {@link InvalidMessageError} when the entry is not a message about an account. */

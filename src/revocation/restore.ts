@@ -1,0 +1,81 @@
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Log } from '../log.ts';
+import {
+  type Audited,
+  type BesideServices,
+  lookAgain,
+  lookAtDependents,
+  lookIfKilled,
+  NOT_AUDITED,
+  type RevocationCall,
+  watchEffect,
+  writeDown,
+} from './record-revocation.ts';
+import { type KeyRestoration, type RestoreServices, restoreKey } from './restore-key.ts';
+
+/** Whether an account could use the key once it is enabled. */
+export interface AccountReadiness {
+  readonly account: string;
+  readonly ready: boolean | 'unknown';
+  /** What has to be put right before the account can use the key again. */
+  readonly missing: readonly string[];
+}
+
+export interface RestoreUseCase extends RestoreServices, BesideServices {
+  /** Whether each dependent could use the key; it is begun beside the restore and never throws. */
+  readonly readiness: (key: ManagedKey) => Promise<{ accounts: readonly AccountReadiness[]; warnings: readonly string[] }>;
+  readonly dualControl: boolean;
+}
+
+export interface RestoredKey extends KeyRestoration, Audited {
+  readonly accounts: readonly AccountReadiness[];
+  /** What could not be written or read. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Restores a key: for the API and the command line. Exactly what the named revocation disabled, by a second person. What an
+ * account still lacks is named, so that nobody waits for access that cannot come back. Afterwards every dependent is
+ * looked at.
+ *
+ * @throws the SDK's error when the versions cannot be listed; `KeyNotRecoveredError`
+ */
+export async function restore(
+  key: ManagedKey,
+  revocation: string,
+  call: RevocationCall,
+  services: RestoreUseCase,
+  log: Log,
+): Promise<RestoredKey> {
+  const { dualControl } = services;
+  const restoredBy = call.caller.objectId;
+  const reading = services.readiness(key);
+  const begun = { id: revocation, revokedOn: services.now(), revokedBy: restoredBy };
+  const ifKilled = lookIfKilled(key, 'restore', begun, call, services);
+  const result = await restoreKey(key, { revocation, restoredBy, dualControl }, services);
+  const { end, recovered, versions } = result;
+  if (!recovered && (end === 'nothing' || end === 'otherRevocation' || end === 'secondPerson')) {
+    return { ...result, ...NOT_AUDITED, accounts: [], warnings: [] };
+  }
+  const complete = end === 'restored' || end === 'nothing';
+  const reason = REASON_OF[end];
+  const [access, audited, , ...notDone] = await Promise.all([
+    reading,
+    writeDown('key.restore', key, reason, result.revocation, call, { complete, recovered, versions }, services, log),
+    ifKilled,
+    result.revocation ? lookAgain(key, 'restore', result.revocation, [], call, services) : [],
+    lookAtDependents(key, call, services),
+    watchEffect(key, 'restore', call, services),
+  ]);
+  return { ...result, ...audited, accounts: access.accounts, warnings: [...access.warnings, ...notDone.flat()] };
+}
+
+/** A key that was recovered is back, whether or not it was revoked: that is a change too. */
+const REASON_OF = {
+  restored: 'Restored',
+  nothing: 'NothingToRestore',
+  otherRevocation: 'OtherRevocation',
+  secondPerson: 'SecondPersonNeeded',
+  overtaken: 'RestoreOvertaken',
+  incomplete: 'RestoreIncomplete',
+} as const;

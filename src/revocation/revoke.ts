@@ -1,0 +1,61 @@
+import type { BlastRadius } from '../dependents/blast-radius.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Log } from '../log.ts';
+import {
+  type Audited,
+  type BesideServices,
+  lookAgain,
+  lookIfKilled,
+  NOT_AUDITED,
+  type RevocationCall,
+  watchEffect,
+  writeDown,
+} from './record-revocation.ts';
+import { type KeyRevocation, type RevokeServices, revokeKey } from './revoke-key.ts';
+
+export interface RevokeUseCase extends RevokeServices, BesideServices {
+  /** An id with randomness in it. */
+  readonly newId: () => string;
+  /** What depends on the key; it is begun beside the revocation and never throws. */
+  readonly dependents: (key: ManagedKey) => Promise<BlastRadius | undefined>;
+}
+
+export interface Revoked extends KeyRevocation, Audited {
+  /** Undefined: it could not be read in time. */
+  readonly dependents: BlastRadius | undefined;
+  /** What could not be written or read. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Revokes a key: for the API and the command line. What depends on it is read beside that, within bounds; audit, queue and
+ * inventory can be out of reach altogether: the answer says so, and the key is disabled all the same.
+ *
+ * @returns undefined when there is no such key
+ * @throws the SDK's error when not even the first versions can be listed: nothing was changed then
+ */
+export async function revoke(
+  key: ManagedKey,
+  call: RevocationCall,
+  services: RevokeUseCase,
+  log: Log,
+): Promise<Revoked | undefined> {
+  const by = { id: services.newId(), revokedBy: call.caller.objectId };
+  // Begun beside the revocation, never waited for before it.
+  const reading = services.dependents(key);
+  const ifKilled = lookIfKilled(key, 'revoke', { ...by, revokedOn: services.now() }, call, services);
+  const result = await revokeKey(key, by, services);
+  if (result.versions.length === 0) return undefined;
+
+  const { complete, versions, elapsedMs, stamp, recorded } = result;
+  const changed = !complete || versions.some(({ before, after }) => before !== after) || result.revocation?.id === by.id;
+  const reason = complete ? 'Revoked' : 'RevocationIncomplete';
+  const [dependents, audited, , ...notDone] = await Promise.all([
+    reading,
+    changed ? writeDown('key.revoke', key, reason, stamp, call, { complete, versions, elapsedMs }, services, log) : NOT_AUDITED,
+    ifKilled,
+    lookAgain(key, 'revoke', stamp, recorded, call, services),
+    watchEffect(key, 'revoke', call, services),
+  ]);
+  return { ...result, ...audited, dependents, warnings: notDone.flat() };
+}

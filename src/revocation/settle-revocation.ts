@@ -1,0 +1,44 @@
+import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
+import type { Log } from '../log.ts';
+import type { RevocationWork } from '../work/messages.ts';
+import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import { disableUnder, finish, type KeepRevokedServices, keepRevoked } from './keep-revoked.ts';
+import { isNewer, planRepair, readRevocation } from './revocation.ts';
+
+/**
+ * A second look some time after a revocation or a restore. A write of the app that was given up may still have taken effect
+ * since: it may have taken the record off the only version that had it, or brought back one that was restored. The message
+ * says what was done; whether it still stands is read from Key Vault.
+ */
+export async function settleRevocation(
+  work: RevocationWork,
+  services: KeepRevokedServices & { readonly settings: { readonly vaults: ManagedVaults } },
+  log: Log,
+): Promise<Outcome> {
+  const key = services.settings.vaults.key(work.key);
+  if (!key) return { outcome: 'impossible', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
+  try {
+    await (work.did === 'revoke' ? settleRevoked(key, work, services, log) : settleRestored(key, work, services, log));
+    await keepRevoked(key, services, log, { alsoLate: true });
+    return DONE;
+  } catch (error) {
+    return outcomeOfFailure(error);
+  }
+}
+
+async function settleRevoked(key: ManagedKey, work: RevocationWork, services: KeepRevokedServices, log: Log) {
+  const versions = await services.keys.listVersions(key);
+  const stamp = stampOf(work);
+  await disableUnder(key, stamp, planRepair(versions, stamp, work.versions, services.now()), services, log);
+}
+
+async function settleRestored(key: ManagedKey, work: RevocationWork, services: KeepRevokedServices, log: Log) {
+  const versions = await services.keys.listVersions(key);
+  const { open } = readRevocation(versions, services.now());
+  const stamp = stampOf(work);
+  if (open && !isNewer(open, stamp)) await finish(key, stamp, work.call.caller.objectId, versions, services, log);
+}
+
+function stampOf({ revocation: { id, revokedOn, revokedBy } }: RevocationWork) {
+  return { id, revokedOn: new Date(revokedOn), revokedBy };
+}

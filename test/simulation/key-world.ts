@@ -1,0 +1,262 @@
+import type { RecordAudit } from '../../src/audit/audit-trail.ts';
+import type { Keys } from '../../src/keys/key-client.ts';
+import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
+import { restoreKey } from '../../src/revocation/restore-key.ts';
+import { isNewer, type RevocationStamp, readRevocation } from '../../src/revocation/revocation.ts';
+import { revokeKey } from '../../src/revocation/revoke-key.ts';
+import { settleRevocation } from '../../src/revocation/settle-revocation.ts';
+import type { RevocationWork } from '../../src/work/messages.ts';
+import { KEY, VAULTS } from '../support/keys.ts';
+import type { World } from './explore.ts';
+import { keysOf, MemoryVault, type Way } from './memory-vault.ts';
+import { Actor, type Fault, Scheduler, type Transition } from './scheduler.ts';
+
+const NOON = Date.UTC(2026, 5, 1, 12);
+const MINUTE = 60_000;
+
+/** Somebody who does something once, at any time; in the order given where they are named alike. */
+export type Part =
+  | { readonly do: 'revoke' | 'look'; readonly skew?: number; readonly after?: Part['do'] }
+  | { readonly do: 'restore'; readonly skew?: number; readonly after?: Part['do'] }
+  | { readonly do: 'rotate'; readonly after?: Part['do'] }
+  | { readonly do: 'disable' | 'enable'; readonly version: number; readonly after?: Part['do'] };
+
+export interface KeyScenario {
+  readonly versions: number;
+  /** Versions that are off from the start. */
+  readonly off?: readonly number[];
+  readonly parts: readonly Part[];
+  readonly faults?: number;
+  readonly kinds?: readonly Fault[];
+  /** How many of the app's processes may be killed. */
+  readonly kills?: number;
+}
+
+interface Call {
+  readonly part: Part;
+  readonly actor: Actor | undefined;
+  readonly start: number;
+  end: number | undefined;
+  /** How it was answered; undefined: it was not. */
+  answer: string | undefined;
+  id: string;
+}
+
+interface Services {
+  readonly keys: Keys;
+  readonly now: () => Date;
+  readonly sleep: () => Promise<void>;
+  readonly audit: RecordAudit;
+}
+
+const oid = (n: number): string => `${String(n).padStart(8, '0')}-0000-4000-8000-000000000000`;
+
+/** One key, revoked and restored by several at once; see {@link World}. */
+export class KeyWorld implements World {
+  readonly scheduler: Scheduler;
+  readonly vault: MemoryVault;
+  readonly calls: Call[] = [];
+  readonly #parts: Part[];
+  readonly #messages: RevocationWork[] = [];
+  readonly #original: readonly boolean[];
+  #kills: number;
+  readonly #stamps = new Map<string, RevocationStamp>();
+  #ids = 0;
+
+  constructor({ versions, off = [], parts, faults = 0, kinds, kills = 0 }: KeyScenario) {
+    this.scheduler = new Scheduler({ faults, ...(kinds ? { kinds } : {}) });
+    this.vault = new MemoryVault(versions, () => new Date(NOON));
+    for (const n of off) this.vault.set(this.vault.versions[n - 1]?.version ?? '', false);
+    this.#parts = [...parts];
+    this.#kills = kills;
+    this.#original = this.vault.versions.map(({ enabled }) => enabled);
+  }
+
+  transitions(): Transition[] {
+    const starts = this.#parts
+      .filter((part, index) => !this.#parts.slice(0, index).some((other) => other.do === part.do))
+      .filter(
+        ({ after }) =>
+          after === undefined || this.calls.some((call) => call.part.do === after && call.end !== undefined),
+      )
+      .map((part) => ({ label: `${part.do} begins`, run: () => this.#start(part) }));
+    const kills =
+      this.#kills === 0 ? [] : this.calls.filter(({ actor, end }) => actor && end === undefined && !actor.dead);
+    return [
+      ...starts,
+      ...kills.flatMap(({ actor }) =>
+        [true, false].map((effect) => ({
+          label: `${actor?.name} is killed, ${effect ? 'and what it called takes effect later' : 'and what it called is lost'}`,
+          run: () => {
+            this.#kills -= 1;
+            if (actor) this.scheduler.kill(actor, effect);
+          },
+        })),
+      ),
+    ];
+  }
+
+  fingerprint(): string {
+    const calls = this.calls.map(
+      ({ part, actor, end, answer }) => `${part.do}${actor?.dead}${end !== undefined}${answer}${actor?.heard}`,
+    );
+    // Whatever is judged by the order of calls is part of the state.
+    const order = this.calls.map(({ start, end }) => `${rank(start, this.calls)}-${rank(end, this.calls)}`);
+    return [
+      this.vault.fingerprint(),
+      this.scheduler.fingerprint(),
+      this.#parts.length,
+      this.#kills,
+      ...calls,
+      ...order,
+    ].join('\n');
+  }
+
+  check(): void {}
+
+  async atRest(): Promise<void> {
+    this.scheduler.landAll();
+    const services = this.#services(async (_label, effect) => effect(), 0);
+    for (const round of [1, 2]) {
+      void round;
+      for (const message of this.#messages)
+        await settleRevocation(message, { ...services, settings: { vaults: VAULTS } }, () => {});
+      await keepRevoked(KEY, services, () => {}, { alsoLate: true });
+    }
+    this.#judge();
+  }
+
+  #start(part: Part): void {
+    this.#parts.splice(this.#parts.indexOf(part), 1);
+    const start = this.scheduler.history.length;
+    if (part.do === 'rotate' || part.do === 'disable' || part.do === 'enable') {
+      this.calls.push({ part, actor: undefined, start, end: start, answer: 'done', id: '' });
+      if (part.do === 'rotate') this.vault.create();
+      else this.vault.set(this.vault.versions[part.version - 1]?.version ?? '', part.do === 'enable');
+      return;
+    }
+    const n = this.calls.length + 1;
+    const actor = new Actor(`${part.do} ${n}`);
+    const call: Call = { part, actor, start, end: undefined, answer: undefined, id: '' };
+    this.calls.push(call);
+    const services = this.#services(
+      (label, effect, writes) => this.scheduler.call(actor, label, effect, writes),
+      ('skew' in part && part.skew) || 0,
+    );
+    void this.#run(part, call, n, services)
+      .catch((error: unknown) => `failed: ${(error as Error).message}`)
+      .then((answer) => {
+        call.answer = answer;
+        call.end = this.scheduler.history.length;
+      });
+  }
+
+  async #run(part: Part, call: Call, n: number, services: Services): Promise<string> {
+    const cause = { by: part.do, ref: '', since: '' };
+    if (part.do === 'look') {
+      await keepRevoked(KEY, services, () => {});
+      return 'looked';
+    }
+    if (part.do === 'revoke') {
+      this.#ids += 1;
+      const id = `id-${this.#ids}`;
+      call.id = id;
+      const revocation = { id, revokedOn: services.now().toISOString(), revokedBy: oid(n) };
+      const message = {
+        kind: 'revocation',
+        key: KEY.id,
+        did: 'revoke',
+        revocation,
+        by: oid(n),
+        cause,
+        attempt: 0,
+      } as const;
+      this.#messages.push({ ...message, versions: [] });
+      const result = await revokeKey(KEY, { id, revokedBy: oid(n) }, services);
+      this.#stamps.set(id, result.stamp);
+      if (result.stamp) {
+        const stamp = { ...result.stamp, revokedOn: result.stamp.revokedOn.toISOString() };
+        this.#messages.push({
+          ...message,
+          revocation: stamp,
+          versions: [...result.recorded],
+        });
+      }
+      return result.complete ? 'complete' : 'incomplete';
+    }
+    const open = readRevocation(this.vault.versions, services.now()).open;
+    call.id = open?.id ?? 'none';
+    const request = { revocation: call.id, restoredBy: oid(90 + n), dualControl: true };
+    const result = await restoreKey(KEY, request, services);
+    if (result.revocation && (result.end === 'restored' || result.end === 'incomplete')) {
+      const { id, revokedOn, revokedBy } = result.revocation;
+      const revocation = { id, revokedOn: revokedOn.toISOString(), revokedBy };
+      this.#messages.push({
+        kind: 'revocation',
+        key: KEY.id,
+        did: 'restore',
+        revocation,
+        by: oid(90 + n),
+        versions: [],
+        cause,
+        attempt: 0,
+      });
+    }
+    return result.end;
+  }
+
+  #services(way: Way, skew: number): Services {
+    return {
+      keys: keysOf(this.vault, way),
+      now: () => new Date(NOON + skew * MINUTE),
+      sleep: async () => {},
+      audit: async () => ({ failed: 'none here' }),
+    };
+  }
+
+  #isNewer(id: string, than: string): boolean {
+    const [a, b] = [id, than].map((one) => this.#stamps.get(one));
+    return a !== undefined && b !== undefined && isNewer(a, b);
+  }
+
+  #judge(): void {
+    const revokes = this.calls.filter(({ part }) => part.do === 'revoke');
+    const restores = this.calls.filter(({ part }) => part.do === 'restore');
+    const { open } = readRevocation(this.vault.versions, new Date(NOON));
+    const begun = restores.filter(
+      ({ answer }) => !['nothing', 'otherRevocation', 'secondPerson'].includes(answer ?? ''),
+    );
+    const enabled = this.vault.versions
+      .filter((version) => version.enabled)
+      .map(({ version }) => Number.parseInt(version, 16));
+
+    for (const revoke of revokes) {
+      if (revoke.answer !== 'complete' || begun.some(({ start }) => start > revoke.start)) continue;
+      if (enabled.length > 0) throw new Error(`Revoked, and at rest these versions are open: ${enabled}.`);
+      if (!open) throw new Error('Revoked, and at rest no revocation is on record.');
+    }
+    const last = restores.findLast(({ answer }) => answer === 'restored');
+    if (!last || revokes.some(({ start, end }) => start > last.start || end === undefined || end > last.start)) return;
+    // A newer revocation than the one that was named is still open, whichever record was lost.
+    if (revokes.some(({ id, answer }) => answer === 'complete' && this.#isNewer(id, last.id))) return;
+    if (open) throw new Error(`Restored, and at rest a revocation is open: ${open.id}.`);
+    for (const [index, version] of this.vault.versions.entries()) {
+      const byHand = this.calls.some(({ part }) => 'version' in part && part.version === index + 1);
+      if (this.calls.some(({ part, start }) => 'version' in part && part.version === index + 1 && start > last.start))
+        continue;
+      const was = byHand ? this.vault.onAtRecord.get(version.version) : (this.#original[index] ?? true);
+      if (was !== undefined && version.enabled !== was) {
+        throw new Error(
+          `Restored, and at rest version ${index + 1} is ${version.enabled ? 'on' : 'off'}, and was not.`,
+        );
+      }
+    }
+  }
+}
+
+/** Where a time stands among those of all calls. */
+function rank(time: number | undefined, calls: readonly Call[]): number {
+  if (time === undefined) return -1;
+  return calls.flatMap(({ start, end }) => [start, end ?? Number.POSITIVE_INFINITY]).filter((other) => other < time)
+    .length;
+}

@@ -1,0 +1,150 @@
+import { hash } from 'node:crypto';
+
+/** What may happen next. `run` makes it happen; the label tells it in a history that is printed. */
+export interface Transition {
+  readonly label: string;
+  readonly run: () => void;
+}
+
+/** Decides which of so many transitions comes next. */
+export type Choose = (transitions: readonly Transition[]) => number;
+
+/** How a call ends otherwise than well. */
+export type Fault =
+  /** It does not take effect, and the caller hears so. */
+  | 'fails'
+  /** It takes effect; the caller hears that it failed. */
+  | 'answerLost'
+  /** The caller hears that it failed; it takes effect later. */
+  | 'late';
+
+interface Pending {
+  readonly actor: Actor;
+  readonly label: string;
+  readonly effect: () => unknown;
+  readonly writes: boolean;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Whoever makes calls: one function of the app, on one instance. */
+export class Actor {
+  readonly name: string;
+  /** What it has been answered so far: with the same answers it does the same again. */
+  heard = '';
+  dead = false;
+  done = false;
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  hear(what: string): void {
+    this.heard = hash('md5', this.heard + what, 'base64');
+  }
+}
+
+/** An answer that did not come: what the SDKs throw then. */
+export function noAnswer(): Error {
+  return Object.assign(new Error('no answer came'), { name: 'AbortError', code: 'ETIMEDOUT' });
+}
+
+/**
+ * Runs code whose every call to the outside is a step: a call is made when it is chosen, and so is what goes wrong with
+ * it. Between two steps everything runs that can run without an answer.
+ */
+export class Scheduler {
+  #pending: Pending[] = [];
+  #late: { readonly label: string; readonly effect: () => unknown }[] = [];
+  #faults: number;
+  readonly faultKinds: readonly Fault[];
+  /** What has happened, step by step. */
+  readonly history: string[] = [];
+
+  constructor(options: { readonly faults: number; readonly kinds?: readonly Fault[] }) {
+    this.#faults = options.faults;
+    this.faultKinds = options.kinds ?? ['fails', 'answerLost', 'late'];
+  }
+
+  /** A call to a port, as the actor makes it. */
+  call<T>(actor: Actor, label: string, effect: () => T, writes = false): Promise<T> {
+    if (actor.dead) return new Promise(() => {});
+    return new Promise<T>((resolve, reject) => {
+      this.#pending.push({ actor, label, effect, writes, resolve: resolve as (value: unknown) => void, reject });
+    });
+  }
+
+  /** Ends an actor's life: what it has called may still take effect, and it hears of nothing any more. */
+  kill(actor: Actor, takesEffect: boolean): void {
+    actor.dead = true;
+    for (const { label, effect, writes } of this.#pending.filter((call) => call.actor === actor)) {
+      if (writes && takesEffect) this.#late.push({ label, effect });
+    }
+    this.#pending = this.#pending.filter((call) => call.actor !== actor);
+  }
+
+  get busy(): boolean {
+    return this.#pending.length > 0;
+  }
+
+  get lateWrites(): number {
+    return this.#late.length;
+  }
+
+  /** What the calls that are under way may come to. */
+  transitions(): Transition[] {
+    const ends: Transition[] = [];
+    for (const call of this.#pending) {
+      ends.push({ label: `${call.actor.name}: ${call.label}`, run: () => this.#end(call, undefined) });
+      if (this.#faults === 0) continue;
+      for (const fault of this.faultKinds) {
+        if (!call.writes && fault !== 'fails') continue;
+        const label = `${call.actor.name}: ${call.label} ${fault}`;
+        ends.push({ label, run: () => this.#end(call, fault) });
+      }
+    }
+    for (const late of this.#late) {
+      ends.push({ label: `late: ${late.label}`, run: () => this.#land(late) });
+    }
+    return ends;
+  }
+
+  /** Everything that is still on its way takes effect, in the order in which it was given up. */
+  landAll(): void {
+    for (const late of [...this.#late]) this.#land(late);
+  }
+
+  /** Lets everything run that waits for nothing from outside. */
+  async settle(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** What of this decides how it can go on. */
+  fingerprint(): string {
+    const pending = this.#pending.map(({ actor, label }) => `${actor.name}:${label}`).sort();
+    return `${pending.join(';')}|${this.#late.map(({ label }) => label).join(';')}|${this.#faults}`;
+  }
+
+  #land(late: { readonly label: string; readonly effect: () => unknown }): void {
+    this.#late = this.#late.filter((other) => other !== late);
+    try {
+      late.effect();
+    } catch {
+      // Refused, and nobody is there to hear of it.
+    }
+  }
+
+  #end(call: Pending, fault: Fault | undefined): void {
+    this.#pending = this.#pending.filter((other) => other !== call);
+    if (fault) this.#faults -= 1;
+    if (fault === 'late') this.#late.push({ label: call.label, effect: call.effect });
+    try {
+      const answer = fault === undefined || fault === 'answerLost' ? call.effect() : undefined;
+      if (fault) throw noAnswer();
+      call.actor.hear(`${call.label}=${JSON.stringify(answer)}`);
+      call.resolve(answer);
+    } catch (error) {
+      call.actor.hear(`${call.label}!${(error as Error).message}`);
+      call.reject(error);
+    }
+  }
+}
