@@ -1,14 +1,13 @@
 import { describe } from '../azure/failure.ts';
 import { timeBoxed } from '../azure/time-box.ts';
-import { readBlastRadius } from '../dependents/blast-radius.ts';
-import type { Caller } from '../http/caller.ts';
+import { type BlastRadiusServices, readBlastRadius } from '../dependents/blast-radius.ts';
 import { HttpProblem } from '../http/problem.ts';
+import type { Keys } from '../keys/key-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
-import { inTime, watchEffect, writeDown } from '../revocation/record-revocation.ts';
-import { type KeyRevocation, revokeKey } from '../revocation/revoke-key.ts';
+import type { BesideServices, RevocationCall } from '../revocation/record-revocation.ts';
+import { type Revoked, revoke } from '../revocation/revoke.ts';
 import { reportVersions } from '../revocation/version-report.ts';
-import type { Services } from '../services.ts';
 import { listOrRefuse, noSuchKey, unreadable } from './key-of-route.ts';
 import type { RevokeRequest, RevokeResponse } from './schemas.ts';
 import { dependentsOf, recordOf } from './to-json.ts';
@@ -18,8 +17,14 @@ import { auditWarning, lockoutWarning, unrecordedWarning } from './warnings.ts';
 const DRY_RUN_MS = 60_000;
 const DEPENDENTS_MS = 3_000;
 
+export interface RevokeApiServices extends BlastRadiusServices, BesideServices {
+  readonly urgentKeys: Keys;
+  readonly newId: () => string;
+  readonly sleep: (ms: number) => Promise<void>;
+}
+
 /** What a revocation would do, without doing it. */
-export async function dryRunRevoke(key: ManagedKey, services: Services): Promise<RevokeResponse> {
+export async function dryRunRevoke(key: ManagedKey, services: RevokeApiServices): Promise<RevokeResponse> {
   const [versions, dependents] = await Promise.all([
     listOrRefuse(key, services),
     timeBoxed((signal) => readBlastRadius(key, services, { signal }), DRY_RUN_MS),
@@ -38,69 +43,69 @@ export async function dryRunRevoke(key: ManagedKey, services: Services): Promise
 }
 
 /**
- * Revokes a key. What depends on it is read beside that, within bounds; audit, queue and inventory can be out of reach
- * altogether: the answer says so, and the key is shut all the same.
+ * Revokes a key, and words the answer.
  *
  * @throws {@link HttpProblem} 400 on a wrong confirmation, 404, 502 when it is not proved that every version is disabled
  */
 export async function handleRevoke(
   key: ManagedKey,
-  request: RevokeRequest,
-  caller: Caller,
-  correlationId: string,
-  services: Services,
+  { confirm }: RevokeRequest,
+  call: RevocationCall,
+  services: RevokeApiServices,
   log: Log,
 ): Promise<RevokeResponse> {
-  checkConfirmation(request.confirm, key);
-  // Begun beside the revocation, never waited for before it.
-  const reading = timeBoxed((signal) => readBlastRadius(key, services, { signal }), DEPENDENTS_MS);
-  const { urgentKeys, now, sleep } = services;
-  let result: KeyRevocation;
+  checkConfirmation(confirm, key);
+  const dependents = () => timeBoxed((signal) => readBlastRadius(key, services, { signal }), DEPENDENTS_MS);
+  let result: Revoked | undefined;
   try {
-    result = await revokeKey(key, caller.objectId, { keys: urgentKeys, now, sleep });
+    result = await revoke(key, call, { ...services, keys: services.urgentKeys, dependents }, log);
   } catch (error) {
     throw unreadable(error);
   }
-  if (result.versions.length === 0) throw noSuchKey();
+  if (!result) throw noSuchKey();
+  const body = toBody(key, result);
+  if (result.complete) return body;
+  const { reason: _, ...extensions } = body;
+  throw new HttpProblem(502, 'RevocationIncomplete', whatIsOpen(result), REPEAT, { extensions });
+}
 
-  const { complete, versions, elapsedMs } = result;
-  const revocation = recordOf(result.revocation);
-  const reason = complete ? 'Revoked' : 'RevocationIncomplete';
-  const { reason: why, ticket } = request;
-  const change = { action: 'key.revoke', key, caller, correlationId, why, ticket, reason, revocation } as const;
-  const [dependents, audited, notQueued] = await Promise.all([
-    reading,
-    writeDown({ ...change, complete, versions, elapsedMs }, services, log),
-    inTime('The effect on the file shares is not watched', () => watchEffect(key, 'blocked', correlationId, services)),
-  ]);
-  const body: RevokeResponse = {
+const REPEAT =
+  'Repeat the same call: it finishes what is missing. If it stays, disable the versions named with `cmk key revoke` or `az keyvault key set-attributes --enabled false`.';
+
+function toBody(key: ManagedKey, result: Revoked): RevokeResponse {
+  const { complete, revocation, versions, elapsedMs, dependents, audit, auditReceipt, warnings } = result;
+  return {
     key: key.id,
     reason: 'Revoked',
     complete,
-    revocation,
+    revocation: recordOf(revocation),
     versions: [...versions],
     elapsedMs,
-    dependents: dependentsOf(dependents),
-    ...audited,
+    dependents: dependents ? dependentsOf(dependents) : NOT_READ,
+    audit,
+    ...(auditReceipt ? { auditReceipt } : {}),
     warnings: [
-      ...lockoutWarning(dependents),
+      ...(dependents ? lockoutWarning(dependents) : []),
       ...unrecordedWarning(result),
-      ...auditWarning(audited.audit),
-      ...notQueued,
+      ...auditWarning(audit),
+      ...warnings,
     ],
   };
-  if (complete) return body;
+}
+
+const NOT_READ: RevokeResponse['dependents'] = {
+  complete: false,
+  accounts: [],
+  otherResources: [],
+  selfLockout: 'unknown',
+  unread: [],
+};
+
+function whatIsOpen({ unproven, restored, versions }: Revoked): string {
+  if (restored) return 'Somebody restores this revocation already, so that its versions are enabled again.';
+  if (unproven) return `The versions could not be read again as proof: ${describe(unproven)}`;
   const open = versions.filter(({ after }) => after !== 'Disabled').map(({ version }) => version);
-  const { reason: _, ...extensions } = body;
-  throw new HttpProblem(
-    502,
-    'RevocationIncomplete',
-    result.unproven
-      ? `The versions could not be read again as proof: ${describe(result.unproven)}`
-      : `${open.length} of ${versions.length} versions are not disabled: ${open.join(', ')}.`,
-    'Repeat the same call: it finishes what is missing. If it stays, disable the versions named with `cmk key revoke` or `az keyvault key set-attributes --enabled false`.',
-    { extensions },
-  );
+  return `${open.length} of ${versions.length} versions are not disabled: ${open.join(', ')}.`;
 }
 
 function checkConfirmation(confirm: string, key: ManagedKey): void {

@@ -14,7 +14,20 @@ export const REVOKE_REQUEST = z.strictObject({
     .describe('The key once more, as `<vault>/<key>`: a call that was meant for another key is refused.'),
 });
 
-export const RESTORE_REQUEST = z.strictObject({ reason, ticket });
+export const RESTORE_REQUEST = z.strictObject({
+  reason,
+  ticket,
+  revocation: z
+    .string({
+      error: 'name the revocation that is to be restored: its id is in the answer to it, and in the status of the key',
+    })
+    .trim()
+    .min(1)
+    .max(64)
+    .describe(
+      'Id of the revocation to restore, as the answer to it and the status of the key say. Another one is not undone.',
+    ),
+});
 
 const usability = z.enum(['Usable', 'Disabled', 'NotYetActive', 'Expired', 'Unknown']);
 

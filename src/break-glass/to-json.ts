@@ -1,5 +1,7 @@
 import type { BlastRadius } from '../dependents/blast-radius.ts';
-import type { Revocation } from '../revocation/revocation.ts';
+import type { Caller } from '../http/caller.ts';
+import type { RevocationCall } from '../revocation/record-revocation.ts';
+import type { RevocationStamp } from '../revocation/revocation.ts';
 import type { RevocationRecord, RevokeResponse } from './schemas.ts';
 
 /** The blast radius as an answer has it: plain JSON, without the key that the answer names anyway. */
@@ -7,8 +9,17 @@ export function dependentsOf({ key: _, ...radius }: BlastRadius): RevokeResponse
   return JSON.parse(JSON.stringify(radius));
 }
 
-export function recordOf(revocation: Revocation | undefined): RevocationRecord | undefined {
+export function recordOf(revocation: RevocationStamp | undefined): RevocationRecord | undefined {
   if (!revocation) return undefined;
   const { id, revokedOn, revokedBy } = revocation;
   return { id, revokedOn: revokedOn.toISOString(), revokedBy };
+}
+
+/** Who calls, and why, as it goes into the audit trail. */
+export function callOf(
+  { objectId, appId, tokenId, name }: Caller,
+  correlationId: string,
+  { reason, ticket }: { readonly reason: string; readonly ticket?: string | undefined },
+): RevocationCall {
+  return { caller: { objectId, appId, tokenId, name }, correlationId, why: reason, ticket };
 }

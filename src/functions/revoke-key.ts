@@ -2,6 +2,7 @@ import { app } from '@azure/functions';
 import { dryRunRevoke, handleRevoke } from '../break-glass/handle-revoke.ts';
 import { keyOfCall } from '../break-glass/key-of-route.ts';
 import { REVOKE_REQUEST } from '../break-glass/schemas.ts';
+import { callOf } from '../break-glass/to-json.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { jsonResponse } from '../http/json-response.ts';
 import { api } from './api.ts';
@@ -16,6 +17,6 @@ app.http('revokeKey', {
     const key = keyOfCall(services.settings.vaults, request.params.vault, request.params.key);
     if (flag(request.query, 'dryRun')) return jsonResponse(200, await dryRunRevoke(key, services));
     const body = await readJsonBody(request, REVOKE_REQUEST);
-    return jsonResponse(200, await handleRevoke(key, body, caller, correlationId, services, log));
+    return jsonResponse(200, await handleRevoke(key, body, callOf(caller, correlationId, body), services, log));
   }),
 });

@@ -59,7 +59,7 @@ export async function writeDown(
   const about = { key: key.id, revocation: revocation?.id, caller: objectId, correlationId };
   log({ level: 'warning', reason, message: REASONS[reason], ...about, elapsedMs: more.elapsedMs });
   const details = { why, ticket, revocation, ...more };
-  const id = revocation && recordId(action, revocation.id, reason);
+  const id = revocation && recordId(action, revocation.id);
   const entry = { ...(id ? { id } : {}), action, reason, resource: key.id, caller, correlationId, details };
   return audited(await audit(entry, AUDIT_WAIT_MS));
 }
@@ -71,10 +71,19 @@ export async function writeDownLater(
   { audit }: Pick<BesideServices, 'audit'>,
 ): Promise<void> {
   const { did, revocation, call } = work;
-  const [action, reason] = did === 'revoke' ? (['key.revoke', 'Revoked'] as const) : (['key.restore', 'Restored'] as const);
+  const [action, reason] =
+    did === 'revoke' ? (['key.revoke', 'Revoked'] as const) : (['key.restore', 'Restored'] as const);
   const details = { why: call.why, ticket: call.ticket, revocation, foundLater: true };
   const { caller, correlationId } = call;
-  const entry = { id: recordId(action, revocation.id, reason), action, reason, resource: key.id, caller, correlationId, details };
+  const entry = {
+    id: recordId(action, revocation.id),
+    action,
+    reason,
+    resource: key.id,
+    caller,
+    correlationId,
+    details,
+  };
   await audit(entry, 5 * AUDIT_WAIT_MS, new Date(Date.parse(work.cause.since) - 24 * 3_600_000));
 }
 
@@ -88,7 +97,8 @@ export function lookAgain(
   services: BesideServices,
 ): Promise<string[]> {
   const work = lookMessage(key, did, revocation, versions, call, services.now());
-  const what = 'The key is not looked at a second time for writes that were still under way; repeat the call in a minute';
+  const what =
+    'The key is not looked at a second time for writes that were still under way; repeat the call in a minute';
   return inTime(what, async () => {
     await Promise.all(SECOND_LOOKS.map((seconds) => services.queue.send(KEY_WORK, work, seconds)));
   });
@@ -154,9 +164,8 @@ function causeOf(by: string, ref: string, now: Date): Cause {
   return { by, ref, since: now.toISOString() };
 }
 
-/** One record for each outcome of a revocation: an answer that is repeated is none twice. */
-function recordId(action: string, revocation: string, reason: Reason): string {
-  return `${action}/${revocation}/${reason}`;
+function recordId(action: string, revocation: string): string {
+  return `${action}/${revocation}`;
 }
 
 function audited(outcome: AuditOutcome): Audited {

@@ -40,6 +40,8 @@ export interface KeyRestoration {
   readonly revocation: RevocationStamp | undefined;
   /** The key was soft-deleted and has been recovered first. */
   readonly recovered: boolean;
+  /** Whether anything was written. */
+  readonly changed: boolean;
   readonly versions: readonly VersionReport[];
   /** Why the proof could not be read. */
   readonly unproven: Failure | undefined;
@@ -116,7 +118,7 @@ export async function restoreKey(
   return { ...(await finishRestore(key, open, request.restoredBy, before, services)), recovered };
 }
 
-const NOTHING = { end: 'nothing', revocation: undefined, versions: [], unproven: undefined } as const;
+const NOTHING = { end: 'nothing', changed: false, revocation: undefined, versions: [], unproven: undefined } as const;
 
 /** Why a restore must not go on; undefined: it may. */
 function refusal(versions: readonly KeyVersion[], request: RestoreRequest, now: Date): RestoreEnd | undefined {
@@ -152,6 +154,7 @@ export async function finishRestore(
   };
   const answer = (end: RestoreEnd, proof: readonly KeyVersion[] | undefined, unproven?: Failure) => ({
     end,
+    changed: applied.size > 0,
     revocation,
     versions: reportVersions(before, [...applied.values()], proof, now()),
     unproven,

@@ -23,7 +23,9 @@ export interface AccountReadiness {
 
 export interface RestoreUseCase extends RestoreServices, BesideServices {
   /** Whether each dependent could use the key; it is begun beside the restore and never throws. */
-  readonly readiness: (key: ManagedKey) => Promise<{ accounts: readonly AccountReadiness[]; warnings: readonly string[] }>;
+  readonly readiness: (
+    key: ManagedKey,
+  ) => Promise<{ accounts: readonly AccountReadiness[]; warnings: readonly string[] }>;
   readonly dualControl: boolean;
 }
 
@@ -53,8 +55,9 @@ export async function restore(
   const begun = { id: revocation, revokedOn: services.now(), revokedBy: restoredBy };
   const ifKilled = lookIfKilled(key, 'restore', begun, call, services);
   const result = await restoreKey(key, { revocation, restoredBy, dualControl }, services);
-  const { end, recovered, versions } = result;
-  if (!recovered && (end === 'nothing' || end === 'otherRevocation' || end === 'secondPerson')) {
+  const { end, recovered, changed, versions } = result;
+  if (!recovered && !changed && end !== 'incomplete') {
+    await ifKilled;
     return { ...result, ...NOT_AUDITED, accounts: [], warnings: [] };
   }
   const complete = end === 'restored' || end === 'nothing';

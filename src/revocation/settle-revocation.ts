@@ -1,8 +1,10 @@
+import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import type { RevocationWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { disableUnder, finish, type KeepRevokedServices, keepRevoked } from './keep-revoked.ts';
+import { writeDownLater } from './record-revocation.ts';
 import { isNewer, planRepair, readRevocation } from './revocation.ts';
 
 /**
@@ -19,7 +21,8 @@ export async function settleRevocation(
   if (!key) return { outcome: 'impossible', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
   try {
     await (work.did === 'revoke' ? settleRevoked(key, work, services, log) : settleRestored(key, work, services, log));
-    await keepRevoked(key, services, log, { alsoLate: true });
+    const { versions } = await keepRevoked(key, services, log, { alsoLate: true });
+    if (hasBegun(work, versions, services.now())) await writeDownLater(key, work, services);
     return DONE;
   } catch (error) {
     return outcomeOfFailure(error);
@@ -37,6 +40,13 @@ async function settleRestored(key: ManagedKey, work: RevocationWork, services: K
   const { open } = readRevocation(versions, services.now());
   const stamp = stampOf(work);
   if (open && !isNewer(open, stamp)) await finish(key, stamp, work.call.caller.objectId, versions, services, log);
+}
+
+/** Whether it took effect at all: its process may have died, or the call may have been refused, before anything was written. */
+function hasBegun({ did, revocation }: RevocationWork, versions: readonly KeyVersion[], now: Date): boolean {
+  const { records, restored } = readRevocation(versions, now);
+  if (restored?.id === revocation.id) return true;
+  return did === 'revoke' && [...records.values()].some(({ id }) => id === revocation.id);
 }
 
 function stampOf({ revocation: { id, revokedOn, revokedBy } }: RevocationWork) {

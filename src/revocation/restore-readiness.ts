@@ -10,29 +10,29 @@ import type { Identities } from '../identities/identity-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Vaults } from '../vaults/vault-client.ts';
-import type { AccountAccess } from './schemas.ts';
+import type { AccountReadiness } from './restore.ts';
 
 /** Time for finding the accounts, and for finding them and checking their access together. Milliseconds. */
 const FINDING_MS = 3_000;
 const ALL_MS = 5_000;
 
-type PreflightServices = {
+export interface ReadinessServices {
   readonly settings: Settings;
   readonly accounts: StorageAccounts;
   readonly subscriptions: Subscriptions;
   readonly vaults: Vaults;
   readonly authorization: Authorization;
   readonly identities: Identities;
-};
+}
 
 /**
  * Whether every account that depends on the key could use it: does its identity exist, is it attached, does its role stand? Enabling a
  * key brings no access back where these are gone. Never throws; what could not be read in time is in the warnings.
  */
-export async function preflight(
+export async function restoreReadiness(
   key: ManagedKey,
-  services: PreflightServices,
-): Promise<{ accounts: AccountAccess[]; warnings: string[] }> {
+  services: ReadinessServices,
+): Promise<{ accounts: AccountReadiness[]; warnings: string[] }> {
   return timeBoxed(async (signal) => {
     const { accounts, warnings } = await findAccounts(key, services, signal);
     const access = await checkKeyAccess(accounts, key, services, signal);
@@ -45,7 +45,7 @@ export async function preflight(
 
 async function findAccounts(
   key: ManagedKey,
-  { settings, accounts, subscriptions }: PreflightServices,
+  { settings, accounts, subscriptions }: ReadinessServices,
   outer: AbortSignal,
 ): Promise<{ accounts: readonly Account[]; warnings: string[] }> {
   const found = new Map<string, Account>();
