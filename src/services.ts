@@ -25,7 +25,6 @@ import { REASONS } from './reasons.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
 import { createVaults, type Vaults } from './vaults/vault-client.ts';
 import { createLeases, type Leases } from './work/lease-client.ts';
-import { OneAtATime } from './work/one-at-a-time.ts';
 import { createWorkQueue, type WorkQueue } from './work/work-queue-client.ts';
 
 /** Everything a use-case needs from outside: settings, Azure, the queue and time. */
@@ -63,8 +62,6 @@ export interface Services {
   readonly pacer: Pacer;
   /** Turns for reads of Azure Resource Manager, per subscription. */
   readonly readPacer: Pacer;
-  /** One message about an account at a time. */
-  readonly oneAtATime: OneAtATime;
   readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
 }
@@ -121,7 +118,6 @@ export function createServices(
     ),
     pacer: new Pacer(STORAGE_WRITES),
     readPacer: new Pacer([ARM_READS]),
-    oneAtATime: new OneAtATime(),
     now: () => new Date(),
     sleep: (ms) => sleep(ms),
   };
