@@ -5,6 +5,7 @@ import { reconcileAccount } from '../../src/accounts/reconcile-account.ts';
 import { AUDIT_CONTAINER } from '../../src/audit/audit-storage-client.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import type { Services } from '../../src/services.ts';
+import { LEASE_CONTAINER } from '../../src/work/lease-client.ts';
 import { ACCOUNT_WORK, type AccountWork, parseAccountWork } from '../../src/work/messages.ts';
 import type { Outcome } from '../../src/work/outcome.ts';
 import { processWork } from '../../src/work/process.ts';
@@ -21,7 +22,7 @@ export interface Accounts {
   reconcile(work: AccountWork, services?: Services): Promise<Outcome>;
   /** Runs a message as the function does: with what becomes of it. */
   deliver(work: AccountWork, services?: Services): Promise<void>;
-  /** Lets an account's lease expire. */
+  /** Lets an account's lease expire, if there is one. */
   expireLease(account: StorageAccount): Promise<void>;
   /** The entries of the audit trail about an account, oldest first. */
   audited(account: StorageAccount): Promise<AuditEntry[]>;
@@ -54,7 +55,10 @@ export function useAccounts(options: Omit<LocalAzureOptions, 'stateDir'> = {}): 
       ),
     async expireLease({ id, name }) {
       const [, , subscription] = id.split('/');
-      await blobs('cmk-leases').getBlobClient(`account/${subscription}/${name}`).getBlobLeaseClient().breakLease(0);
+      const lease = blobs(LEASE_CONTAINER).getBlobClient(`account/${subscription}/${name}`).getBlobLeaseClient();
+      await lease.breakLease(0).catch((error: { code?: string }) => {
+        if (error.code !== 'LeaseNotPresentWithLeaseOperation') throw error;
+      });
     },
     async audited(account) {
       const entries: AuditEntry[] = [];
