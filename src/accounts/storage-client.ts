@@ -75,10 +75,7 @@ function toAccount(account: StorageAccount): Account | undefined {
   const id = parseResourceId(account.id ?? '');
   if (!id || !account.encryption) return undefined;
   return {
-    id: id.id,
-    name: id.name,
-    subscriptionId: id.subscriptionId,
-    resourceGroup: id.resourceGroup,
+    ...id,
     location: account.location,
     tags: account.tags ?? {},
     userAssignedIdentities: Object.keys(account.identity?.userAssignedIdentities ?? {}),
