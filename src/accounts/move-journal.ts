@@ -38,6 +38,16 @@ export class MoveJournal {
     return this.#moves.some(({ done }) => done) ? this.#failure : undefined;
   }
 
+  /** Whether a write of those before may still take effect. */
+  get isUnderWay(): boolean {
+    return this.found.some(({ over }) => !over);
+  }
+
+  /** Its time is up: what those before have written takes no more effect. */
+  waited(): void {
+    this.#moves = this.#moves.map((move) => ({ ...move, over: true }));
+  }
+
   /** Announces a move. Errors are the SDK's, and then nothing may be written. */
   async begin(move: Omit<Intent, 'id'>): Promise<Intent> {
     const begun = newIntent(move);

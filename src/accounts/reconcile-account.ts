@@ -11,7 +11,7 @@ import { accountKeyUse, usesKey } from './key-use.ts';
 import { MoveJournal } from './move-journal.ts';
 import { withKeyVersion } from './plan.ts';
 import { reconcileScopes } from './reconcile-scopes.ts';
-import { BUSY, type ReconcileServices, Reconciliation, type Subject } from './reconciliation.ts';
+import { ABANDONED_SECONDS, BUSY, type ReconcileServices, Reconciliation, type Subject } from './reconciliation.ts';
 import type { StorageAccounts } from './storage-client.ts';
 
 /** A turn further away than this is waited for in the queue, where waiting costs nothing. Milliseconds. */
@@ -76,7 +76,10 @@ async function underLease(
   const reconciliation = new Reconciliation({ ...work, account: id.id }, key, journal, services, log);
   let outcome: Outcome;
   try {
-    if (journal.found.some(({ over }) => !over)) await services.sleep(SETTLE_MS);
+    if (journal.isUnderWay) {
+      await services.sleep(SETTLE_MS);
+      journal.waited();
+    }
     outcome = await reconcile(id, reconciliation);
     await journal.recordFound();
   } catch (error) {
@@ -84,7 +87,7 @@ async function underLease(
   }
   const detail = journal.unrecorded;
   if (outcome.outcome === 'done' && detail !== undefined) {
-    outcome = { outcome: 'again', reason: 'AuditFailed', detail, counts: true, delaySeconds: undefined };
+    outcome = { outcome: 'again', reason: 'AuditFailed', detail, counts: true, delaySeconds: ABANDONED_SECONDS };
   }
   await journal.close();
   return { outcome, wrote: reconciliation.wrote };

@@ -31,7 +31,7 @@ export type ReconcileServices = {
 /** How often a use may turn out to be another one when it is read right before the write. */
 const MAX_ROUNDS = 3;
 /** A message comes back when the lease that was abandoned is free again, in seconds. */
-const ABANDONED_SECONDS = 61;
+export const ABANDONED_SECONDS = 61;
 /** Not now: somebody else is at it. */
 export const BUSY: Outcome = {
   outcome: 'again',

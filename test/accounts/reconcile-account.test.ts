@@ -192,6 +192,42 @@ describe('an account that is right already', () => {
     expect(reasons()).toEqual(['UpToDate']);
   });
 
+  it('is not called right when Azure does not use what it is pinned to: it is written again, until Azure does', async () => {
+    const files = key();
+    const next = files.add();
+    const account = files.account('pinned', { key: files.use('pinned', next) });
+    Object.assign(account.encryption.keyvaultproperties ?? {}, {
+      currentVersionedKeyIdentifier: files.id(files.first),
+    });
+    const since = wire.azure.requests.last;
+    expect(await reconcile(files.accountWork(account))).toMatchObject({ outcome: 'again', reason: 'NotProven' });
+    expect(requestsOf(account, since).account).toEqual(['GET', 'GET', 'PATCH']);
+    const fresh = await wire.raw(account.id);
+    const shown = JSON.stringify(fresh).replaceAll(files.id(files.first), files.id(next));
+    const answer = { status: 200, body: JSON.parse(shown) };
+    wire.azure.faults.add([{ match: { method: 'PATCH', path: `${account.name}\\?` }, times: 1, answer }]);
+    expect(await reconcile(files.accountWork(account))).toEqual({ outcome: 'done' });
+    expect(wire.records.at(-1)).toMatchObject({ reason: 'Moved', from: files.id(files.first), to: files.id(next) });
+    expect(wire.records.at(-1)?.message).toContain('Azure still uses another');
+  });
+
+  it('is moved off a version that the key does not have any more, once that was looked up again', async () => {
+    const files = key();
+    const account = files.account();
+    const gone = 'f'.repeat(32);
+    Object.assign(account.encryption.keyvaultproperties ?? {}, {
+      keyversion: gone,
+      currentVersionedKeyIdentifier: files.id({ ...files.first, version: gone }),
+    });
+    const since = wire.azure.requests.last;
+    expect(await reconcile(files.accountWork(account))).toEqual({ outcome: 'done' });
+    expect(pinnedTo(account)).toBe(files.first.version);
+    const lists = wire.azure.requests
+      .since(since)
+      .filter(({ path, status }) => status === 200 && path.includes('/versions'));
+    expect(lists.length).toBeGreaterThanOrEqual(2);
+  });
+
   it('is not moved back when its version is newer than every usable one', async () => {
     const files = key();
     const next = files.add();
@@ -229,6 +265,22 @@ describe('an account that follows its key by itself', () => {
     expect(versionInUse(account)).toBe(files.first.version);
     expect(wire.records).toMatchObject([{ level: 'info', reason: 'LaggingAutomaticVersion' }]);
     expect(wire.sent).toEqual([]);
+  });
+
+  it.each([
+    ['disabled', { enabled: false }],
+    ['not active yet', { nbf: 4_000_000_000 }],
+    ['expired', { nbf: 1_600_000_000, exp: 1_700_000_000 }],
+  ])('is not written to when the newest version is %s: Storage would refuse', async (_, options) => {
+    const files = key();
+    const scopes = [{ name: 'scope1', key: files.use('automatic') }];
+    const account = files.account('automaticEmpty', { scopes });
+    files.add();
+    files.add(options);
+    const since = wire.azure.requests.last;
+    expect(await reconcile(files.accountWork(account))).toEqual({ outcome: 'done' });
+    expect(requestsOf(account, since)).toEqual({ account: ['GET'], scopes: ['GET'] });
+    expect(reasons()).toEqual(['NewestVersionUnusable', 'NewestVersionUnusable']);
   });
 
   it.each([true, false])(
