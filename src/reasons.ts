@@ -76,14 +76,19 @@ export const REASONS = {
   UpToDate: 'Uses the newest usable version already; nothing was written.',
   Moved: 'Moved to the newest usable version, as the answer proves.',
   StaleKeyVersion: 'Pinned to an older version than the newest usable one.',
+  PinNotInUse: 'Pinned to the newest usable version, but Azure still uses another; it is written again.',
   Refreshed: 'Automatic: asked to look for a new version, and took it at once.',
   LaggingAutomaticVersion: 'Automatic: still on an older version; Storage looks by itself within a day.',
-  NeverBackwards: 'Pinned to a version newer than every usable one; it is not moved back.',
+  NewestVersionUnusable:
+    'Automatic: the newest version of its key cannot be used, so Storage has none to go to; nothing was written.',
+  NeverBackwards: 'Uses a version newer than every usable one; it is not moved back.',
   UnknownVersion: 'Uses a version that the key does not have (any more).',
   NotCustomerManaged: 'Uses Microsoft-managed keys.',
   OtherKey: 'Uses another key by now.',
   AccountNotFound: 'Was deleted meanwhile.',
   NotProven: 'The write was taken, but the answer does not show the new version; tried again.',
+  MoveUnproven: 'The answer to a write was lost, and what is there now does not show whether it took effect.',
+  Busy: 'Another instance or message is at work on it; looked at again soon.',
 
   // Drift
   UnexpectedKey: 'Uses another key than the one that its `cmk-key` tag names.',

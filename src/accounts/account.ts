@@ -1,11 +1,8 @@
 import type { Encryption } from '@azure/arm-storage';
+import type { ResourceId } from '../azure/resource-id.ts';
 
-/** A storage account as far as its encryption goes. */
-export interface Account {
-  readonly id: string;
-  readonly name: string;
-  readonly subscriptionId: string;
-  readonly resourceGroup: string;
+/** A storage account as far as its encryption goes; it is its own ARM id, parsed. */
+export interface Account extends ResourceId {
   /** Region, as ARM writes it (`westeurope`). */
   readonly location: string;
   readonly tags: Readonly<Record<string, string>>;

@@ -10,8 +10,11 @@ export const WRITES_PER_SECOND = 10;
  */
 export const LISTS_PER_SECOND = 100 / 300;
 
-/** Reads of Azure Resource Manager that an account costs: the account itself, and the list of its encryption scopes. */
-export const READS_PER_ACCOUNT = 2;
+/**
+ * Reads of Azure Resource Manager that an account costs: the account itself, once more right before it is written, and the
+ * list of its encryption scopes.
+ */
+export const READS_PER_ACCOUNT = 3;
 
 /**
  * Spreads accounts over time by subscription and region, as fast as the provider takes calls there, and by subscription,

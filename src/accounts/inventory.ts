@@ -1,7 +1,5 @@
 import pMap from 'p-map';
 import { describeFailure, type Failure } from '../azure/failure.ts';
-import type { ResourceId } from '../azure/resource-id.ts';
-import { parseResourceId } from '../azure/resource-id.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type Account, pacingCell } from './account.ts';
@@ -70,7 +68,7 @@ export async function findDependents(
       return false;
     }
     try {
-      for await (const scope of services.accounts.listScopes(parseResourceId(account.id) as ResourceId)) {
+      for await (const scope of services.accounts.listScopes(account)) {
         if (usesKey(scopeKeyUse(scope), key)) return true;
       }
     } catch (error) {

@@ -1,5 +1,5 @@
 import type { Encryption } from '@azure/arm-storage';
-import { compareAge, findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
+import { compareAge, findVersion, type KeyVersion, newestUsableVersion, newestVersion } from '../keys/key-versions.ts';
 import type { Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { KeyUse } from './key-use.ts';
@@ -8,15 +8,21 @@ import type { KeyUse } from './key-use.ts';
 export type Plan =
   /** Nothing is written. */
   | { readonly write: false; readonly reason: Reason; readonly target: KeyVersion | undefined }
-  /** Pinned: hold it at `target` instead. */
-  | { readonly write: true; readonly reason: 'StaleKeyVersion'; readonly target: KeyVersion; readonly pin: string }
+  /** Pinned: hold it at `target` instead, or once more where Azure does not use what it is pinned to. */
+  | {
+      readonly write: true;
+      readonly reason: 'StaleKeyVersion' | 'PinNotInUse';
+      readonly target: KeyVersion;
+      readonly pin: string;
+    }
   /** Automatic: write it as it is, so that Storage looks at once; it stays automatic. */
   | { readonly write: true; readonly reason: 'LaggingAutomaticVersion'; readonly target: KeyVersion; readonly pin: '' };
 
 /**
  * Decides what an account's (or a scope's) use of a key should become. The rules are the product's invariants: only to
  * the newest usable version, never backwards, a pinned one stays pinned, an automatic one stays automatic, and nothing
- * moves onto or off a key under revocation.
+ * moves onto or off a key under revocation. A version that the key does not list cannot be placed in time: whoever acts
+ * on the plan makes sure first that it is gone (see {@link namesUnlisted}).
  */
 export function planKeyUse(
   use: KeyUse,
@@ -30,20 +36,44 @@ export function planKeyUse(
   const target = newestUsableVersion(versions, now);
   if (!target) return stay('NoUsableVersion');
 
-  const held = use.pinned ?? use.current;
-  if (held === target.version) return stay('UpToDate', target);
-  const version = held === undefined ? undefined : findVersion(versions, held);
-  if (version && compareAge(version, target) > 0) return stay('NeverBackwards', target);
+  const isTarget = (version: string | undefined) => version === undefined || version === target.version;
+  if (versionInUse(use) === target.version && isTarget(use.pinned)) return stay('UpToDate', target);
+  if (versionsNamed(use).some((version) => isNewer(version, target, versions))) return stay('NeverBackwards', target);
   if (use.pinned !== undefined) {
-    // A version that the key does not list cannot be placed in time, so moving off it might be a move backwards. It is
-    // moved all the same when it is certainly gone: Key Vault lists every version a key has, and deletes none alone.
-    return { write: true, reason: 'StaleKeyVersion', target, pin: target.version };
+    const reason = isTarget(use.pinned) ? 'PinNotInUse' : 'StaleKeyVersion';
+    return { write: true, reason, target, pin: target.version };
   }
+  // Storage takes the newest version of all for an automatic use, or refuses.
+  if (newestVersion(versions) !== target) return stay('NewestVersionUnusable', target);
   if (!options.refreshAutomatic) return stay('LaggingAutomaticVersion', target);
   return { write: true, reason: 'LaggingAutomaticVersion', target, pin: '' };
+}
+
+/** The version that data is wrapped with; where Azure does not tell, the one that is pinned. */
+export function versionInUse(use: KeyUse): string | undefined {
+  return use.current ?? use.pinned;
+}
+
+/** Whether the key is known to have made `version` after `than`. */
+export function isNewer(version: string, than: KeyVersion, versions: readonly KeyVersion[]): boolean {
+  const found = findVersion(versions, version);
+  return found !== undefined && compareAge(found, than) > 0;
+}
+
+/**
+ * Whether it is pinned to, or uses, a version that is not in the list. Key Vault lists every version a key has, and
+ * deletes none alone: one that is missing from a list that was begun after the version was seen is gone, with a key
+ * that was deleted and made anew. One that is missing from an older list may be newer than all that are in it.
+ */
+export function namesUnlisted(use: KeyUse, versions: readonly KeyVersion[]): boolean {
+  return versionsNamed(use).some((version) => !findVersion(versions, version));
 }
 
 /** The whole encryption object as read, altered in the key version alone. */
 export function withKeyVersion(encryption: Encryption, keyVersion: string): Encryption {
   return { ...encryption, keyVaultProperties: { ...encryption.keyVaultProperties, keyVersion } };
+}
+
+function versionsNamed({ pinned, current }: KeyUse): string[] {
+  return [pinned, current].filter((version) => version !== undefined);
 }

@@ -1,30 +1,40 @@
 import { describeFailure } from '../azure/failure.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
+import type { Lease } from '../work/lease-client.ts';
 import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { type Account, pacingCell } from './account.ts';
 import { READS_PER_ACCOUNT } from './dispatcher.ts';
 import { accountKeyUse, usesKey } from './key-use.ts';
+import { MoveJournal } from './move-journal.ts';
+import { withKeyVersion } from './plan.ts';
 import { reconcileScopes } from './reconcile-scopes.ts';
-import { type ReconcileServices, Reconciliation } from './reconciliation.ts';
+import { ABANDONED_SECONDS, BUSY, type ReconcileServices, Reconciliation, type Subject } from './reconciliation.ts';
 import type { StorageAccounts } from './storage-client.ts';
 
 /** A turn further away than this is waited for in the queue, where waiting costs nothing. Milliseconds. */
 const LONGEST_WAIT_MS = 5_000;
+/**
+ * A lease outlives a holder that was killed by 40 s at least, as it is renewed every 20 s; a write that was under way then
+ * may take effect for 60 s. The rest is waited for before anything is judged by what is read. Milliseconds.
+ */
+const SETTLE_MS = 20_000;
 
 /**
  * Looks at one account's use of one key, and at its encryption scopes, and moves what has to move. Everything is decided
- * from what is read here and now; the message says no more than where to look. One GET, at most one PATCH for the account.
+ * from what is read here and now, under the account's lease; the message says no more than where to look. One GET where
+ * nothing has to move; one more, right before it, for each PATCH.
  */
 export async function reconcileAccount(work: AccountWork, services: ReconcileServices, log: Log): Promise<Outcome> {
-  const { settings, pacer, readPacer, oneAtATime, now, sleep } = services;
-  const key = settings.vaults.key(work.key);
+  const key = services.settings.vaults.key(work.key);
   const id = parseResourceId(work.account);
   if (!key) return { outcome: 'impossible', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
   if (!id) return { outcome: 'impossible', reason: 'InvalidMessage', detail: `${work.account} is not an ARM id.` };
 
-  // The turn comes before the read, so that nothing is waited for between reading the account and writing it.
+  // The turn comes before the reads, so that nothing is waited for between reading the account and writing it.
+  const { pacer, readPacer, now, sleep } = services;
   const cell = pacingCell({ subscriptionId: id.subscriptionId, location: work.location });
   const nowMs = now().getTime();
   const writeMs = pacer.reserve(cell, nowMs);
@@ -41,45 +51,92 @@ export async function reconcileAccount(work: AccountWork, services: ReconcileSer
 
   let wrote = false;
   try {
-    return await oneAtATime.run(id.id.toLowerCase(), async () => {
-      const reconciliation = new Reconciliation(work.cause, key, services, log);
-      const result = await reconcile(id, reconciliation);
-      wrote = result.wrote;
-      return result.outcome;
-    });
+    const lease = await services.leases.acquire(`account/${id.subscriptionId}/${id.name.toLowerCase()}`);
+    if (!lease) return BUSY;
+    const result = await underLease(lease, { work, key, id }, services, log);
+    wrote = result.wrote;
+    return result.outcome;
   } catch (error) {
     return outcomeOfFailure(error);
   } finally {
-    if (!wrote) pacer.release(cell);
+    if (!wrote) {
+      pacer.release(cell);
+      readPacer.release(id.subscriptionId);
+    }
   }
 }
 
-async function reconcile(
-  id: ResourceId,
-  reconciliation: Reconciliation,
+async function underLease(
+  lease: Lease,
+  { work, key, id }: { work: AccountWork; key: ManagedKey; id: ResourceId },
+  services: ReconcileServices,
+  log: Log,
 ): Promise<{ outcome: Outcome; wrote: boolean }> {
-  const { key, services } = reconciliation;
-  const [account, versions] = await Promise.all([readAccount(id, services.accounts), services.keys.listVersions(key)]);
-  if (!account) {
-    reconciliation.record('info', 'AccountNotFound', { account: id.id });
-    return { outcome: DONE, wrote: false };
-  }
-  const use = accountKeyUse(account.encryption);
-  const own = usesKey(use, key) ? await reconciliation.account(account, use, versions) : undefined;
-  const wrote = own?.wrote ?? false;
-  if (own && own.result.outcome !== 'done') return { outcome: own.result, wrote };
+  const journal = new MoveJournal(lease, services.audit);
+  const reconciliation = new Reconciliation({ ...work, account: id.id }, key, journal, services, log);
+  let outcome: Outcome;
   try {
-    const scopes = await reconcileScopes(account, key, versions, reconciliation);
-    if (!own && scopes.seen === 0) {
+    if (journal.isUnderWay) {
+      await services.sleep(SETTLE_MS);
+      journal.waited();
+    }
+    outcome = await reconcile(id, reconciliation);
+    await journal.recordFound();
+  } catch (error) {
+    outcome = outcomeOfFailure(error);
+  }
+  const detail = journal.unrecorded;
+  if (outcome.outcome === 'done' && detail !== undefined) {
+    outcome = { outcome: 'again', reason: 'AuditFailed', detail, counts: true, delaySeconds: ABANDONED_SECONDS };
+  }
+  await journal.close();
+  return { outcome, wrote: reconciliation.wrote };
+}
+
+async function reconcile(id: ResourceId, reconciliation: Reconciliation): Promise<Outcome> {
+  const { accounts } = reconciliation.services;
+  const gone = async (): Promise<Outcome> => {
+    for (const { scope } of reconciliation.journal.found) await reconciliation.settle(scope, undefined);
+    reconciliation.record('info', 'AccountNotFound', { account: id.id });
+    return DONE;
+  };
+  const [account] = await Promise.all([readAccount(id, accounts), reconciliation.list()]);
+  if (!account) return gone();
+  const use = accountKeyUse(account.encryption);
+  await reconciliation.settle(undefined, use);
+  const uses = usesKey(use, reconciliation.key);
+  if (uses) {
+    const own = await reconciliation.move(accountSubject(accounts, id), use);
+    if (own.outcome !== 'done') return own;
+  }
+  try {
+    const scopes = await reconcileScopes(id, account.location, reconciliation);
+    if (!uses && scopes.seen === 0) {
       reconciliation.record('info', use ? 'OtherKey' : 'NotCustomerManaged', { account: id.id });
     }
-    return { outcome: scopes.outcome, wrote };
+    return scopes.outcome;
   } catch (error) {
-    if (describeFailure(error).kind !== 'notFound') return { outcome: outcomeOfFailure(error), wrote };
     // The list of scopes is not found when the account was deleted meanwhile.
-    reconciliation.record('info', 'AccountNotFound', { account: id.id });
-    return { outcome: DONE, wrote };
+    if (describeFailure(error).kind === 'notFound') return gone();
+    throw error;
   }
+}
+
+function accountSubject(accounts: StorageAccounts, id: ResourceId): Subject {
+  return {
+    async read() {
+      const account = await readAccount(id, accounts);
+      return (
+        account && {
+          use: accountKeyUse(account.encryption),
+          async write(pin) {
+            const updated = await accounts.updateEncryption(id, withKeyVersion(account.encryption, pin));
+            return accountKeyUse(updated.encryption);
+          },
+        }
+      );
+    },
+  };
 }
 
 async function readAccount(id: ResourceId, accounts: StorageAccounts): Promise<Account | undefined> {

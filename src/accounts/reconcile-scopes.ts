@@ -1,11 +1,13 @@
-import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import type { ResourceId } from '../azure/resource-id.ts';
 import { formatKeyIdentifier } from '../keys/key-identifier.ts';
-import type { KeyVersion } from '../keys/key-versions.ts';
-import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { DONE, type Outcome } from '../work/outcome.ts';
-import { type Account, pacingCell, type Scope } from './account.ts';
+import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import { pacingCell, type Scope } from './account.ts';
 import { scopeKeyUse, usesKey } from './key-use.ts';
-import type { Reconciliation } from './reconciliation.ts';
+import { BUSY, type Reconciliation, type Subject } from './reconciliation.ts';
+import type { StorageAccounts } from './storage-client.ts';
+
+/** No scope is begun later than so many milliseconds after the first one: the rest waits for the next look. */
+const LONGEST_MS = 120_000;
 
 /**
  * Moves the encryption scopes of one account that use the key. A scope has no identity and no mode of its own beyond its
@@ -13,27 +15,53 @@ import type { Reconciliation } from './reconciliation.ts';
  * it does not bring back an old version. Returns the first outcome that is not done, after all were looked at.
  */
 export async function reconcileScopes(
-  account: Account,
-  key: ManagedKey,
-  versions: readonly KeyVersion[],
+  account: ResourceId,
+  location: string,
   reconciliation: Reconciliation,
 ): Promise<{ seen: number; outcome: Outcome }> {
-  const { accounts, pacer, now, sleep } = reconciliation.services;
-  const id = parseResourceId(account.id) as ResourceId;
-  const dependents: Scope[] = [];
-  for await (const scope of accounts.listScopes(id)) {
-    if (usesKey(scopeKeyUse(scope), key)) dependents.push(scope);
+  const { key, journal, services } = reconciliation;
+  const { accounts, pacer, readPacer, now, sleep } = services;
+  const scopes: Scope[] = [];
+  for await (const scope of accounts.listScopes(account)) scopes.push(scope);
+  const begun = new Set(journal.found.flatMap(({ scope }) => scope ?? []));
+  for (const name of begun) {
+    const scope = scopes.find((listed) => listed.name === name);
+    await reconciliation.settle(name, scope && scopeKeyUse(scope));
   }
+  const start = now().getTime();
+  const cell = pacingCell({ subscriptionId: account.subscriptionId, location });
+  const turn = () => {
+    const nowMs = now().getTime();
+    return sleep(Math.max(pacer.reserve(cell, nowMs), readPacer.reserve(account.subscriptionId, nowMs)));
+  };
+  let seen = 0;
   let outcome: Outcome = DONE;
-  for (const scope of dependents) {
+  for (const scope of scopes) {
     const use = scopeKeyUse(scope);
-    if (!use) continue;
-    const { result } = await reconciliation.apply(account.id, scope.name, use, versions, async (pin) => {
-      await sleep(pacer.reserve(pacingCell(account), now().getTime()));
-      const target = { vaultUri: use.vaultUri, keyName: use.keyName };
-      return scopeKeyUse(await accounts.updateScopeKey(id, scope.name, formatKeyIdentifier(target, pin)));
-    });
+    if (!usesKey(use, key)) continue;
+    seen += 1;
+    const isLate = now().getTime() - start > LONGEST_MS || !journal.held();
+    const subject = { ...scopeSubject(accounts, account, scope.name), turn };
+    const result = isLate ? BUSY : await reconciliation.move(subject, use).catch(outcomeOfFailure);
     if (outcome.outcome === 'done') outcome = result;
+    if (isLate) break;
   }
-  return { seen: dependents.length, outcome };
+  return { seen, outcome };
+}
+
+function scopeSubject(accounts: StorageAccounts, account: ResourceId, name: string): Subject {
+  return {
+    scope: name,
+    async read() {
+      const scope = await accounts.getScope(account, name);
+      const use = scope && scopeKeyUse(scope);
+      return {
+        use,
+        async write(pin) {
+          if (!use) return undefined;
+          return scopeKeyUse(await accounts.updateScopeKey(account, name, formatKeyIdentifier(use, pin)));
+        },
+      };
+    },
+  };
 }

@@ -1,36 +1,45 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { Pacer } from '../azure/pacer.ts';
-import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import type { Keys } from '../keys/key-client.ts';
-import { formatKeyIdentifier } from '../keys/key-identifier.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log, LogLevel } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { Cause } from '../work/messages.ts';
-import type { OneAtATime } from '../work/one-at-a-time.ts';
+import type { Leases } from '../work/lease-client.ts';
+import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
-import type { Account } from './account.ts';
-import { accountKeyUse, type KeyUse, usesKey } from './key-use.ts';
-import { planKeyUse, withKeyVersion } from './plan.ts';
+import { type Intent, judge, type Verdict, versionId } from './intent.ts';
+import { type KeyUse, usesKey } from './key-use.ts';
+import type { MoveJournal } from './move-journal.ts';
+import { namesUnlisted, type Plan, planKeyUse, versionInUse } from './plan.ts';
 import type { StorageAccounts } from './storage-client.ts';
 
 export type ReconcileServices = {
   readonly settings: Settings;
   readonly keys: Keys;
   readonly accounts: StorageAccounts;
+  readonly leases: Leases;
   readonly audit: RecordAudit;
   readonly pacer: Pacer;
   readonly readPacer: Pacer;
-  readonly oneAtATime: OneAtATime;
   readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
 };
 
-/** How long a move waits for the audit trail, in milliseconds. */
-const AUDIT_WAIT_MS = 10_000;
+/** How often a use may turn out to be another one when it is read right before the write. */
+const MAX_ROUNDS = 3;
+/** A message comes back when the lease that was abandoned is free again, in seconds. */
+export const ABANDONED_SECONDS = 61;
+/** Not now: somebody else is at it. */
+export const BUSY: Outcome = {
+  outcome: 'again',
+  reason: 'Busy',
+  detail: 'Not counted as a try.',
+  counts: false,
+  delaySeconds: 5,
+};
 
 /** What one account, or one of its encryption scopes, was found to be and became. */
 export interface KeyUseResult {
@@ -42,95 +51,133 @@ export interface KeyUseResult {
   readonly mode: 'pinned' | 'automatic';
 }
 
-/** The steps that an account and its scopes share: plan, write, compare the answer with what was wanted, say so. */
+/** What uses a key: an account, or one of its encryption scopes. */
+export interface Subject {
+  readonly scope?: string;
+  /** Waits for its turn to be read and written; absent: it is its turn already. */
+  turn?(): Promise<void>;
+  /** Reads it anew; undefined when it is gone. */
+  read(): Promise<Reading | undefined>;
+}
+
+/** A subject as it was read. */
+export interface Reading {
+  readonly use: KeyUse | undefined;
+  /** Writes back what was read, altered in the key version alone ("" stays automatic); the use as the answer shows it. */
+  write(pin: string): Promise<KeyUse | undefined>;
+}
+
+/** The look at one account under its lease: the steps that the account and its scopes share. */
 export class Reconciliation {
-  readonly cause: Cause;
   readonly key: ManagedKey;
   readonly services: ReconcileServices;
+  readonly journal: MoveJournal;
+  readonly #work: AccountWork;
   readonly #log: Log;
+  #versions: readonly KeyVersion[] = [];
+  #wrote = false;
 
-  constructor(cause: Cause, key: ManagedKey, services: ReconcileServices, log: Log) {
-    this.cause = cause;
+  constructor(work: AccountWork, key: ManagedKey, journal: MoveJournal, services: ReconcileServices, log: Log) {
+    this.#work = work;
     this.key = key;
+    this.journal = journal;
     this.services = services;
     this.#log = log;
   }
 
-  async account(
-    account: Account,
-    use: KeyUse,
-    versions: readonly KeyVersion[],
-  ): Promise<{ result: Outcome; wrote: boolean }> {
-    const id = parseResourceId(account.id) as ResourceId;
-    return this.apply(account.id, undefined, use, versions, async (pin) => {
-      const updated = await this.services.accounts.updateEncryption(id, withKeyVersion(account.encryption, pin));
-      return accountKeyUse(updated.encryption);
-    });
+  /** Whether any write was tried. */
+  get wrote(): boolean {
+    return this.#wrote;
   }
 
-  /** `write` is given the version to pin, or "" to stay automatic, and returns the use as Azure's answer shows it. */
-  async apply(
-    account: string,
-    scope: string | undefined,
-    use: KeyUse,
-    versions: readonly KeyVersion[],
-    write: (pin: string) => Promise<KeyUse | undefined>,
-  ): Promise<{ result: Outcome; wrote: boolean }> {
-    const { settings, now } = this.services;
-    const plan = planKeyUse(use, versions, now(), settings);
-    const about: Omit<KeyUseResult, 'to' | 'from'> = {
-      account,
-      ...(scope ? { scope } : {}),
-      key: this.key.id,
-      mode: use.pinned === undefined ? 'automatic' : 'pinned',
-    };
-    const from = this.#versionId(use.pinned ?? use.current);
-    if (!plan.write) {
-      this.record(levelOf(plan.reason), plan.reason, { ...about, from, to: from });
-      return { result: DONE, wrote: false };
+  async list(): Promise<void> {
+    this.#versions = await this.services.keys.listVersions(this.key);
+  }
+
+  /** Judges the moves of a subject that were begun before and never settled, by what it uses now. */
+  async settle(scope: string | undefined, use: KeyUse | undefined): Promise<void> {
+    if (usesKey(use, this.key)) await this.#listed(use);
+    for (const move of this.journal.found) {
+      if (move.scope !== scope || move.done) continue;
+      const verdict = judge(move, use, await this.#versionsOf(move));
+      if (verdict.verdict === 'notMoved') {
+        this.journal.drop(move);
+        continue;
+      }
+      const done = doneBy(move, verdict);
+      this.record(done.reason === 'MoveUnproven' ? 'warning' : 'info', done.reason, this.#about(move, done.to));
+      await this.journal.record(move, done);
     }
+  }
+
+  /** Brings a use of the key to where it should be. */
+  async move(subject: Subject, seen: KeyUse): Promise<Outcome> {
+    let use = seen;
+    for (let round = 1; round <= MAX_ROUNDS; round += 1) {
+      await this.#listed(use);
+      const plan = planKeyUse(use, this.#versions, this.services.now(), this.services.settings);
+      if (!plan.write) {
+        const about = { ...this.#subject(subject.scope), mode: modeOf(use), from: versionInUse(use) };
+        this.record(levelOf(plan.reason), plan.reason, this.#about(about, about.from));
+        return DONE;
+      }
+      await subject.turn?.();
+      const intent = await this.journal.begin(this.#intent(subject.scope, use, plan.target.version));
+      // From here to the write nothing is waited for: what somebody has changed until now is not undone.
+      const reading = await subject.read().catch((error: unknown) => {
+        this.journal.drop(intent);
+        throw error;
+      });
+      if (reading?.use && isSameUse(reading.use, use)) return this.#write(reading, plan, intent);
+      this.journal.drop(intent);
+      if (!usesKey(reading?.use, this.key)) {
+        const reason = !reading ? 'AccountNotFound' : reading.use ? 'OtherKey' : 'NotCustomerManaged';
+        this.record('info', reason, this.#subject(subject.scope));
+        return DONE;
+      }
+      use = reading.use;
+    }
+    return BUSY;
+  }
+
+  async #write(reading: Reading, plan: Plan & { write: true }, intent: Intent): Promise<Outcome> {
+    if (!this.journal.held()) {
+      this.journal.drop(intent);
+      return BUSY;
+    }
+    this.#wrote = true;
     let answer: KeyUse | undefined;
     try {
-      answer = await write(plan.pin);
+      answer = await reading.write(plan.pin);
     } catch (error) {
-      return { result: this.#refused(error, { ...about, from, to: plan.target.id }), wrote: true };
+      return this.#failed(error, intent);
     }
-    const to = this.#versionId(answer?.current ?? answer?.pinned);
-    const proven = answer !== undefined && usesKey(answer, this.key) && answer.current === plan.target.version;
-    const kept = (answer?.pinned === undefined) === (use.pinned === undefined);
-    if (plan.reason === 'LaggingAutomaticVersion') {
+    const verdict = judge(intent, answer, this.#versions);
+    if (verdict.verdict === 'moved') {
+      const done = doneBy(intent, verdict);
+      const detail = plan.reason === 'PinNotInUse' ? `${REASONS.Moved} ${REASONS.PinNotInUse}` : undefined;
+      this.record('info', done.reason, this.#about(intent, done.to), detail);
+      await this.journal.record(intent, done);
+      return DONE;
+    }
+    const shown = answer && versionInUse(answer);
+    if (plan.pin === '' && verdict.verdict === 'notMoved') {
       // Whether Storage looks at once is not documented: its answer decides what is said, and either is in order.
-      const reason = proven && kept ? 'Refreshed' : 'LaggingAutomaticVersion';
-      this.record('info', reason, { ...about, from, to });
-      if (reason === 'Refreshed') await this.#audit(reason, { ...about, from, to });
-      return { result: DONE, wrote: true };
+      this.journal.drop(intent);
+      this.record('info', plan.reason, this.#about(intent, shown));
+      return DONE;
     }
-    if (proven && kept) {
-      this.record('info', 'Moved', { ...about, from, to });
-      await this.#audit('Moved', { ...about, from, to });
-      return { result: DONE, wrote: true };
-    }
-    const detail = `Azure's answer shows ${to ?? 'no version'}, not ${plan.target.id}.`;
-    return {
-      result: { outcome: 'again', reason: 'NotProven', detail, counts: true, delaySeconds: undefined },
-      wrote: true,
-    };
+    this.journal.leave(intent);
+    const detail = `Azure's answer shows ${versionId(this.key.id, shown) ?? 'no version'}, not ${plan.target.id}.`;
+    return { outcome: 'again', reason: 'NotProven', detail, counts: true, delaySeconds: undefined };
   }
 
-  record(level: LogLevel, reason: Reason, about: Partial<KeyUseResult>, detail?: string): void {
-    const { since } = this.cause;
-    const seconds = since === '' ? undefined : (this.services.now().getTime() - Date.parse(since)) / 1000;
-    this.#log({ level, reason, message: detail ?? REASONS[reason], ...about, cause: this.cause, seconds });
-  }
-
-  /** The proof goes into the audit trail; one that cannot be written is in the log, and the work is done all the same. */
-  async #audit(reason: Reason, { account, ...details }: KeyUseResult): Promise<void> {
-    const entry = { action: 'account.move', reason, resource: account, details: { ...details, cause: this.cause } };
-    await this.services.audit(entry, AUDIT_WAIT_MS);
-  }
-
-  #refused(error: unknown, about: KeyUseResult): Outcome {
+  #failed(error: unknown, intent: Intent): Outcome {
     const failure = describeFailure(error);
+    const about = this.#about(intent, intent.to);
+    const isUnknown = failure.kind === 'unavailable' || failure.kind === 'unexpected';
+    if (isUnknown) this.journal.giveUp(intent);
+    else this.journal.drop(intent);
     // Deleted between the read and the write. Other 404s are about the key (`HttpResourceNotFound`).
     if (failure.kind === 'notFound' && failure.code === 'ResourceNotFound') {
       this.record('info', 'AccountNotFound', about);
@@ -138,12 +185,53 @@ export class Reconciliation {
     }
     const outcome = outcomeOfFailure(error);
     if (outcome.outcome !== 'done') this.record('warning', outcome.reason, about, describe(failure));
-    return outcome;
+    return isUnknown && outcome.outcome === 'again' ? { ...outcome, delaySeconds: ABANDONED_SECONDS } : outcome;
   }
 
-  #versionId(version: string | undefined): string | undefined {
-    return version && formatKeyIdentifier({ vaultUri: this.key.vault.uri, keyName: this.key.name }, version);
+  record(level: LogLevel, reason: Reason, about: Partial<KeyUseResult>, detail?: string): void {
+    const { cause } = this.#work;
+    const seconds = cause.since === '' ? undefined : (this.services.now().getTime() - Date.parse(cause.since)) / 1000;
+    this.#log({ level, reason, message: detail ?? REASONS[reason], ...about, cause, seconds });
   }
+
+  /** Whoever names a version that is not in the list is seen before the next list. */
+  async #listed(use: KeyUse): Promise<void> {
+    if (namesUnlisted(use, this.#versions)) await this.list();
+  }
+
+  async #versionsOf(move: Intent): Promise<readonly KeyVersion[]> {
+    const key = this.services.settings.vaults.key(move.key);
+    if (!key || key.id === this.key.id) return this.#versions;
+    return this.services.keys.listVersions(key);
+  }
+
+  #intent(scope: string | undefined, use: KeyUse, to: string): Omit<Intent, 'id'> {
+    const from = versionInUse(use);
+    const move = { ...this.#subject(scope), mode: modeOf(use), ...(from ? { from } : {}), to };
+    return { ...move, cause: this.#work.cause, at: this.services.now().toISOString() };
+  }
+
+  #subject(scope: string | undefined): Pick<Intent, 'account' | 'scope' | 'key'> {
+    return { account: this.#work.account, ...(scope ? { scope } : {}), key: this.key.id };
+  }
+
+  #about(move: Pick<Intent, 'account' | 'scope' | 'key' | 'mode' | 'from'>, to: string | undefined): KeyUseResult {
+    const { account, scope, key, mode, from } = move;
+    return { account, ...(scope ? { scope } : {}), key, mode, from: versionId(key, from), to: versionId(key, to) };
+  }
+}
+
+function doneBy({ mode }: Intent, verdict: Verdict): NonNullable<Intent['done']> {
+  if (verdict.verdict !== 'moved') return { reason: 'MoveUnproven' };
+  return { reason: mode === 'automatic' ? 'Refreshed' : 'Moved', to: verdict.to };
+}
+
+function modeOf({ pinned }: KeyUse): Intent['mode'] {
+  return pinned === undefined ? 'automatic' : 'pinned';
+}
+
+function isSameUse(a: KeyUse, b: KeyUse): boolean {
+  return a.vaultUri === b.vaultUri && a.keyName === b.keyName && a.pinned === b.pinned && a.current === b.current;
 }
 
 function levelOf(reason: Reason): LogLevel {

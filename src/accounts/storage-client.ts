@@ -14,6 +14,8 @@ export interface StorageAccounts {
   updateEncryption(account: ResourceId, encryption: Encryption): Promise<Account>;
   /** The scopes that use a key of Key Vault. */
   listScopes(account: ResourceId, signal?: AbortSignal): AsyncIterable<Scope>;
+  /** One scope; undefined when it does not use a key of Key Vault. */
+  getScope(account: ResourceId, scope: string): Promise<Scope | undefined>;
   /** Points a scope at a key identifier; its state and its other settings stay. */
   updateScopeKey(account: ResourceId, scope: string, keyUri: string): Promise<Scope>;
 }
@@ -40,6 +42,10 @@ export function createStorageAccounts(credential: TokenCredential, cloud: Cloud)
         const read = toScope(scope);
         if (read) yield read;
       }
+    },
+    async getScope(id, scope) {
+      const { encryptionScopes } = clientOf(id.subscriptionId);
+      return toScope(await encryptionScopes.get(id.resourceGroup, id.name, scope));
     },
     async updateScopeKey(id, scope, keyUri) {
       const client = clientOf(id.subscriptionId);
@@ -69,10 +75,7 @@ function toAccount(account: StorageAccount): Account | undefined {
   const id = parseResourceId(account.id ?? '');
   if (!id || !account.encryption) return undefined;
   return {
-    id: id.id,
-    name: id.name,
-    subscriptionId: id.subscriptionId,
-    resourceGroup: id.resourceGroup,
+    ...id,
     location: account.location,
     tags: account.tags ?? {},
     userAssignedIdentities: Object.keys(account.identity?.userAssignedIdentities ?? {}),

@@ -4,7 +4,7 @@ import { accountKeyUse, scopeKeyUse, usesKey } from '../accounts/key-use.ts';
 import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { describe } from '../azure/failure.ts';
-import { parseResourceId, type ResourceId, sameResource } from '../azure/resource-id.ts';
+import { sameResource } from '../azure/resource-id.ts';
 import { untilAborted } from '../azure/time-box.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
@@ -149,7 +149,7 @@ class Reading {
   async #readShares(account: Account): Promise<void> {
     if (!usesKey(accountKeyUse(account.encryption), this.#key)) return;
     await this.#inTurn(`file shares of ${account.id}`, 'SharesUnreadable', async () => {
-      for await (const share of this.#services.shares.list(idOf(account), this.#signal)) {
+      for await (const share of this.#services.shares.list(account, this.#signal)) {
         this.#change(account, (known) => ({ ...known, shares: [...known.shares, share] }));
       }
     });
@@ -178,7 +178,7 @@ class Reading {
   }
 
   async *#scopesOnKey(account: Account): AsyncIterable<DependentScope> {
-    for await (const scope of this.#services.accounts.listScopes(idOf(account), this.#signal)) {
+    for await (const scope of this.#services.accounts.listScopes(account, this.#signal)) {
       const use = scopeKeyUse(scope);
       if (!usesKey(use, this.#key)) continue;
       const mode = use.pinned === undefined ? 'automatic' : 'pinned';
@@ -211,11 +211,6 @@ function toDependent({ id, name, location, encryption }: Account, key: ManagedKe
   const mode = own === undefined ? 'scopesOnly' : own.pinned === undefined ? 'automatic' : 'pinned';
   const shares: FileShare[] = [];
   return { id, name, region: location, mode, version: own?.current ?? own?.pinned, shares, scopes: [] };
-}
-
-function idOf(account: Account): ResourceId {
-  // `Account` is only ever made from an id that parses.
-  return parseResourceId(account.id) as ResourceId;
 }
 
 function isStorage({ type }: OtherDependent): boolean {

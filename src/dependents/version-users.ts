@@ -1,5 +1,5 @@
 import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../accounts/key-use.ts';
-import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import { parseResourceId } from '../azure/resource-id.ts';
 import { untilAborted } from '../azure/time-box.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { type BlastRadiusServices, readBlastRadius } from './blast-radius.ts';
@@ -53,7 +53,8 @@ export async function readVersionUsers(
   const parts = new Parts(signal);
   const limit = limited(CONCURRENCY);
   const readAccount = async (id: string): Promise<void> => {
-    const account = parseResourceId(id) as ResourceId; // it comes from an account that was read
+    const account = parseResourceId(id);
+    if (!account) throw new TypeError(`${id} is not an ARM id.`);
     add(id, accountKeyUse((await services.accounts.get(account)).encryption));
     for await (const scope of services.accounts.listScopes(account, signal)) {
       add(`${id}/encryptionScopes/${scope.name}`, scopeKeyUse(scope));

@@ -5,7 +5,6 @@ import { planKeyUse } from '../accounts/plan.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { Reason } from '../reasons.ts';
-import { idOf } from './account/account-write.ts';
 import type { Procedure } from './operator-azure.ts';
 import { keyByName } from './resolve.ts';
 
@@ -67,7 +66,7 @@ export async function listFleet(
           if (use || options.all) rows.push(await states.row(account, undefined, use));
           if (!options.scopes) return;
           try {
-            for await (const scope of azure.accounts.listScopes(idOf(account))) {
+            for await (const scope of azure.accounts.listScopes(account)) {
               rows.push(await states.row(account, scope.name, scopeKeyUse(scope)));
             }
           } catch (error) {

@@ -1,7 +1,11 @@
+import { BlobServiceClient } from '@azure/storage-blob';
 import type { LocalAzureOptions } from '../../local/azure/server.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { reconcileAccount } from '../../src/accounts/reconcile-account.ts';
+import { AUDIT_CONTAINER } from '../../src/audit/audit-storage-client.ts';
+import type { AuditEntry } from '../../src/audit/record.ts';
 import type { Services } from '../../src/services.ts';
+import { LEASE_CONTAINER } from '../../src/work/lease-client.ts';
 import { ACCOUNT_WORK, type AccountWork, parseAccountWork } from '../../src/work/messages.ts';
 import type { Outcome } from '../../src/work/outcome.ts';
 import { processWork } from '../../src/work/process.ts';
@@ -13,9 +17,15 @@ export interface Accounts {
   readonly wire: Wire;
   /** A key of one test alone. */
   key(vault?: string): TestKey;
+  /** The services of one more instance of the app, which waits for nothing. */
+  instance(env?: Readonly<Record<string, string>>): Services;
   reconcile(work: AccountWork, services?: Services): Promise<Outcome>;
   /** Runs a message as the function does: with what becomes of it. */
   deliver(work: AccountWork, services?: Services): Promise<void>;
+  /** Lets an account's lease expire, if there is one. */
+  expireLease(account: StorageAccount): Promise<void>;
+  /** The entries of the audit trail about an account, oldest first. */
+  audited(account: StorageAccount): Promise<AuditEntry[]>;
   /** The reasons of everything logged in this test. */
   reasons(): string[];
   /** The methods of what was asked of the account itself, and of its scopes. */
@@ -25,11 +35,14 @@ export interface Accounts {
 /** For one test file: `const { … } = useAccounts()` at the top level. */
 export function useAccounts(options: Omit<LocalAzureOptions, 'stateDir'> = {}): Accounts {
   const wire = useWire(options);
+  const blobs = (container: string) =>
+    BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient(container);
   const reconcile = (work: AccountWork, services: Services = wire.services()) =>
     reconcileAccount(work, services, wire.log);
   return {
     wire,
     key: (vault) => new TestKey(wire.azure.world, vault),
+    instance: (env) => ({ ...wire.services(env), sleep: async () => {} }),
     reconcile,
     deliver: (work, services = wire.services()) =>
       processWork(
@@ -40,6 +53,21 @@ export function useAccounts(options: Omit<LocalAzureOptions, 'stateDir'> = {}): 
         services.queue,
         wire.log,
       ),
+    async expireLease({ id, name }) {
+      const [, , subscription] = id.split('/');
+      const lease = blobs(LEASE_CONTAINER).getBlobClient(`account/${subscription}/${name}`).getBlobLeaseClient();
+      await lease.breakLease(0).catch((error: { code?: string }) => {
+        if (error.code !== 'LeaseNotPresentWithLeaseOperation') throw error;
+      });
+    },
+    async audited(account) {
+      const entries: AuditEntry[] = [];
+      for await (const { name } of blobs(AUDIT_CONTAINER).listBlobsFlat()) {
+        const text = (await blobs(AUDIT_CONTAINER).getBlobClient(name).downloadToBuffer()).toString();
+        for (const line of text.split('\n').filter(Boolean)) entries.push(JSON.parse(line).entry ?? {});
+      }
+      return entries.filter(({ resource }) => resource === account.id);
+    },
     reasons: () => wire.records.map(({ reason }) => reason),
     requestsOf(account, since) {
       const methods = (about: RegExp) => wire.arm(since, about).map(({ method }) => method);

@@ -5,6 +5,7 @@ import { Dispatcher, READS_PER_ACCOUNT, WRITES_PER_SECOND } from '../../src/acco
 
 const account = (subscriptionId: string, location: string): Account => ({
   id: `/subscriptions/${subscriptionId}/st`,
+  type: 'Microsoft.Storage/storageAccounts',
   name: 'st',
   subscriptionId,
   resourceGroup: 'rg',

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../../src/accounts/key-use.ts';
-import { planKeyUse, withKeyVersion } from '../../src/accounts/plan.ts';
-import { compareAge, findVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
+import { namesUnlisted, planKeyUse, withKeyVersion } from '../../src/accounts/plan.ts';
+import { compareAge, findVersion, newestUsableVersion, newestVersion } from '../../src/keys/key-versions.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { day, KEY, keyVersion, VAULT, versionName } from '../support/keys.ts';
 
@@ -43,7 +43,15 @@ describe('planKeyUse', () => {
       [...two, keyVersion(3, { notBefore: day(201) })],
       versionName(2),
     ],
+    [
+      'writes a pinned one again where Azure uses an older version than it is pinned to',
+      use(2, 1),
+      two,
+      versionName(2),
+    ],
+    ['writes one that is pinned to an older version than Azure uses', use(1, 2), two, versionName(2)],
     ['asks an automatic one to look, and leaves it automatic', use(undefined, 1), two, ''],
+    ['asks an automatic one of which Azure does not tell what it uses', use(undefined), two, ''],
   ])('%s', (_, keyUse, versions, pin) => {
     expect(planKeyUse(keyUse, versions, NOW, REFRESH)).toMatchObject({
       write: true,
@@ -54,7 +62,37 @@ describe('planKeyUse', () => {
 
   it.each([
     ['a pinned one is on the newest', use(2), two, 'UpToDate'],
+    [
+      'a pinned one is on the newest, and Azure does not tell what it uses',
+      { ...use(2), current: undefined },
+      two,
+      'UpToDate',
+    ],
     ['an automatic one is on the newest', use(undefined, 2), two, 'UpToDate'],
+    [
+      'Azure uses a version newer than every usable one',
+      use(2, 3),
+      [...two, keyVersion(3, { enabled: false })],
+      'NeverBackwards',
+    ],
+    [
+      'an automatic one lags, and the newest version is disabled',
+      use(undefined, 1),
+      [...two, keyVersion(3, { enabled: false })],
+      'NewestVersionUnusable',
+    ],
+    [
+      'an automatic one lags, and the newest version is not active yet',
+      use(undefined, 1),
+      [...two, keyVersion(3, { notBefore: day(201) })],
+      'NewestVersionUnusable',
+    ],
+    [
+      'an automatic one lags, and the newest version has expired',
+      use(undefined, 1),
+      [...two, keyVersion(3, { expiresOn: day(150) })],
+      'NewestVersionUnusable',
+    ],
     [
       'it is pinned to a version newer than every usable one',
       use(3),
@@ -65,6 +103,20 @@ describe('planKeyUse', () => {
     ['the key is gone', use(1), [], 'KeyNotFound'],
   ])('writes nothing when %s', (_, keyUse, versions, reason) => {
     expect(planKeyUse(keyUse, versions, NOW, REFRESH)).toMatchObject({ write: false, reason });
+  });
+
+  it('says why it writes one that is pinned right and not in use', () => {
+    expect(planKeyUse(use(2, 1), two, NOW, REFRESH)).toMatchObject({ reason: 'PinNotInUse' });
+    expect(planKeyUse(use(1, 2), two, NOW, REFRESH)).toMatchObject({ reason: 'StaleKeyVersion' });
+  });
+
+  it('tells a use of a version that is not in the list', () => {
+    expect([use(1), use(undefined, 2), use(undefined)].map((one) => namesUnlisted(one, two))).toEqual([
+      false,
+      false,
+      false,
+    ]);
+    expect([use(3), use(1, 3), use(undefined, 3)].map((one) => namesUnlisted(one, two))).toEqual([true, true, true]);
   });
 
   it('leaves an automatic one to Storage when told to', () => {
@@ -112,18 +164,23 @@ describe('invariants of planKeyUse', () => {
     );
   const uses = fc.record({
     pinned: fc.option(fc.integer({ min: 1, max: 30 }), { nil: undefined }),
-    current: fc.integer({ min: 1, max: 30 }),
+    current: fc.option(fc.integer({ min: 1, max: 30 }), { nil: undefined }),
   });
 
   it('only ever moves to the newest usable version, never backwards, and keeps the mode', () => {
     fc.assert(
       fc.property(versions, uses, fc.boolean(), (list, { pinned, current }, refreshAutomatic) => {
-        const keyUse = use(pinned, pinned ?? current);
+        const keyUse = use(pinned, current);
         const plan = planKeyUse(keyUse, list, NOW, { refreshAutomatic });
+        if (plan.reason === 'UpToDate') expect(keyUse.current ?? keyUse.pinned).toBe(plan.target?.version);
         if (!plan.write) return;
         expect(plan.target).toBe(newestUsableVersion(list, NOW));
-        const held = findVersion(list, keyUse.pinned ?? keyUse.current ?? '');
-        if (held) expect(compareAge(held, plan.target)).toBeLessThan(0);
+        for (const named of [keyUse.pinned, keyUse.current]) {
+          const held = findVersion(list, named ?? '');
+          if (held) expect(compareAge(held, plan.target)).toBeLessThanOrEqual(0);
+        }
+        // What Storage would take for an automatic one is the newest of all.
+        if (pinned === undefined) expect(plan.target).toBe(newestVersion(list));
         expect(plan.pin).toBe(pinned === undefined ? '' : plan.target.version);
       }),
       { numRuns: 2_000 },
@@ -133,7 +190,7 @@ describe('invariants of planKeyUse', () => {
   it('has nothing to do once it was done', () => {
     fc.assert(
       fc.property(versions, uses, (list, { pinned, current }) => {
-        const plan = planKeyUse(use(pinned, pinned ?? current), list, NOW, REFRESH);
+        const plan = planKeyUse(use(pinned, current), list, NOW, REFRESH);
         if (!plan.write) return;
         const after: KeyUse = { ...use(pinned), pinned: plan.pin || undefined, current: plan.target.version };
         expect(planKeyUse(after, list, NOW, REFRESH)).toMatchObject({ write: false, reason: 'UpToDate' });

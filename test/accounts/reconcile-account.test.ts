@@ -7,13 +7,13 @@ import { pinnedTo, useAccounts, versionInUse } from './account-fixture.ts';
 const { key, reasons, reconcile, requestsOf, wire } = useAccounts();
 
 describe('an account that is pinned to an older version', () => {
-  it('is moved by one GET and one PATCH, and the answer is the proof', async () => {
+  it('is moved by one PATCH, right after it was read once more, and the answer is the proof', async () => {
     const files = key();
     const account = files.account();
     const next = files.add();
     const since = wire.azure.requests.last;
     expect(await reconcile(files.accountWork(account))).toEqual({ outcome: 'done' });
-    expect(requestsOf(account, since).account).toEqual(['GET', 'PATCH']);
+    expect(requestsOf(account, since).account).toEqual(['GET', 'GET', 'PATCH']);
     expect([pinnedTo(account), versionInUse(account)]).toEqual([next.version, next.version]);
     expect(wire.records).toMatchObject([
       {
@@ -141,15 +141,19 @@ describe('an account that is pinned to an older version', () => {
     expect(account.encryption.identity).toEqual(federated);
   });
 
-  it('is written to once when two messages about it are worked on at the same time', async () => {
+  it('is written to once when messages about it are worked on at the same time, by whichever instance', async () => {
     const files = key();
     const account = files.account();
     files.add();
-    const services = wire.services();
+    const instances = [wire.services(), wire.services()];
     const since = wire.azure.requests.last;
-    await Promise.all([1, 2, 3].map(() => reconcile(files.accountWork(account), services)));
+    const outcomes = await Promise.all([0, 1, 0].map((n) => reconcile(files.accountWork(account), instances[n])));
     expect(requestsOf(account, since).account.filter((method) => method === 'PATCH')).toHaveLength(1);
-    expect(reasons().sort()).toEqual(['Moved', 'UpToDate', 'UpToDate']);
+    const busy = outcomes.filter((outcome) => outcome.outcome !== 'done');
+    for (const outcome of busy) expect(outcome).toMatchObject({ outcome: 'again', reason: 'Busy', counts: false });
+    expect(reasons().sort()).toEqual(['Moved', ...Array(2 - busy.length).fill('UpToDate')]);
+    expect(await reconcile(files.accountWork(account))).toEqual({ outcome: 'done' });
+    expect(reasons().at(-1)).toBe('UpToDate');
   });
 
   it.each(['oldestFirst', 'newestFirst', 'byVersion'] as const)(
@@ -188,6 +192,42 @@ describe('an account that is right already', () => {
     expect(reasons()).toEqual(['UpToDate']);
   });
 
+  it('is not called right when Azure does not use what it is pinned to: it is written again, until Azure does', async () => {
+    const files = key();
+    const next = files.add();
+    const account = files.account('pinned', { key: files.use('pinned', next) });
+    Object.assign(account.encryption.keyvaultproperties ?? {}, {
+      currentVersionedKeyIdentifier: files.id(files.first),
+    });
+    const since = wire.azure.requests.last;
+    expect(await reconcile(files.accountWork(account))).toMatchObject({ outcome: 'again', reason: 'NotProven' });
+    expect(requestsOf(account, since).account).toEqual(['GET', 'GET', 'PATCH']);
+    const fresh = await wire.raw(account.id);
+    const shown = JSON.stringify(fresh).replaceAll(files.id(files.first), files.id(next));
+    const answer = { status: 200, body: JSON.parse(shown) };
+    wire.azure.faults.add([{ match: { method: 'PATCH', path: `${account.name}\\?` }, times: 1, answer }]);
+    expect(await reconcile(files.accountWork(account))).toEqual({ outcome: 'done' });
+    expect(wire.records.at(-1)).toMatchObject({ reason: 'Moved', from: files.id(files.first), to: files.id(next) });
+    expect(wire.records.at(-1)?.message).toContain('Azure still uses another');
+  });
+
+  it('is moved off a version that the key does not have any more, once that was looked up again', async () => {
+    const files = key();
+    const account = files.account();
+    const gone = 'f'.repeat(32);
+    Object.assign(account.encryption.keyvaultproperties ?? {}, {
+      keyversion: gone,
+      currentVersionedKeyIdentifier: files.id({ ...files.first, version: gone }),
+    });
+    const since = wire.azure.requests.last;
+    expect(await reconcile(files.accountWork(account))).toEqual({ outcome: 'done' });
+    expect(pinnedTo(account)).toBe(files.first.version);
+    const lists = wire.azure.requests
+      .since(since)
+      .filter(({ path, status }) => status === 200 && path.includes('/versions'));
+    expect(lists.length).toBeGreaterThanOrEqual(2);
+  });
+
   it('is not moved back when its version is newer than every usable one', async () => {
     const files = key();
     const next = files.add();
@@ -209,7 +249,7 @@ describe('an account that follows its key by itself', () => {
       const next = files.add();
       const since = wire.azure.requests.last;
       await reconcile(files.accountWork(account));
-      expect(requestsOf(account, since).account).toEqual(['GET', 'PATCH']);
+      expect(requestsOf(account, since).account).toEqual(['GET', 'GET', 'PATCH']);
       expect(pinnedTo(account) ?? '').toBe('');
       expect(versionInUse(account)).toBe(next.version);
       expect(wire.records).toMatchObject([{ reason: 'Refreshed', mode: 'automatic', to: files.id(next) }]);
@@ -225,6 +265,22 @@ describe('an account that follows its key by itself', () => {
     expect(versionInUse(account)).toBe(files.first.version);
     expect(wire.records).toMatchObject([{ level: 'info', reason: 'LaggingAutomaticVersion' }]);
     expect(wire.sent).toEqual([]);
+  });
+
+  it.each([
+    ['disabled', { enabled: false }],
+    ['not active yet', { nbf: 4_000_000_000 }],
+    ['expired', { nbf: 1_600_000_000, exp: 1_700_000_000 }],
+  ])('is not written to when the newest version is %s: Storage would refuse', async (_, options) => {
+    const files = key();
+    const scopes = [{ name: 'scope1', key: files.use('automatic') }];
+    const account = files.account('automaticEmpty', { scopes });
+    files.add();
+    files.add(options);
+    const since = wire.azure.requests.last;
+    expect(await reconcile(files.accountWork(account))).toEqual({ outcome: 'done' });
+    expect(requestsOf(account, since)).toEqual({ account: ['GET'], scopes: ['GET'] });
+    expect(reasons()).toEqual(['NewestVersionUnusable', 'NewestVersionUnusable']);
   });
 
   it.each([true, false])(

@@ -4,7 +4,7 @@ import { ACCOUNT_WORK, type AccountWork } from '../../src/work/messages.ts';
 import { group, storageIdentity, vaultNamed } from '../support/fleet.ts';
 import { pinnedTo, useAccounts } from './account-fixture.ts';
 
-const { deliver, key, reasons, reconcile, requestsOf, wire } = useAccounts();
+const { deliver, key, reasons, reconcile, wire } = useAccounts();
 
 describe('what Azure refuses', () => {
   it('a role that has not propagated yet is waited for, 15 s, 30 s, 60 s …, until the account has moved', async () => {
@@ -125,20 +125,6 @@ describe('what Azure refuses', () => {
     const queue = wire.queues.getQueueClient(ACCOUNT_WORK);
     expect((await queue.getProperties()).approximateMessagesCount).toBe(1);
     expect((await queue.peekMessages()).peekedMessageItems).toEqual([]);
-  });
-
-  it('a lost answer to the PATCH is asked about again, and nothing is written twice', async () => {
-    const files = key();
-    const account = files.account();
-    const next = files.add();
-    const since = wire.azure.requests.last;
-    wire.azure.faults.add([{ match: { method: 'PATCH', path: account.name }, times: 1, resetAfter: true }]);
-    await deliver(files.accountWork(account));
-    expect(wire.sent).toMatchObject([{ delaySeconds: 15, work: { attempt: 1 } }]);
-    expect(pinnedTo(account)).toBe(next.version);
-    await deliver(wire.sent[0]?.work as AccountWork);
-    expect(requestsOf(account, since).account).toEqual(['GET', 'PATCH', 'GET']);
-    expect(reasons().at(-1)).toBe('UpToDate');
   });
 
   it('an answer that does not show the new version is no proof: asked again', async () => {

@@ -21,8 +21,8 @@ describe('encryption scopes', () => {
     await reconcile(files.accountWork(account));
 
     expect(requestsOf(account, since)).toEqual({
-      account: ['GET', 'PATCH'],
-      scopes: ['GET', 'PATCH', 'PATCH', 'PATCH'],
+      account: ['GET', 'GET', 'PATCH'],
+      scopes: ['GET', 'GET', 'PATCH', 'GET', 'PATCH', 'GET', 'PATCH'], // the list, and each right before its PATCH
     });
     const scope = (name: string) => account.encryptionScopes.get(name);
     const current = { currentVersionedKeyIdentifier: files.id(next) };
@@ -51,7 +51,7 @@ describe('encryption scopes', () => {
     const next = files.add();
     const since = wire.azure.requests.last;
     await reconcile(files.accountWork(account));
-    expect(requestsOf(account, since)).toEqual({ account: ['GET'], scopes: ['GET', 'PATCH'] });
+    expect(requestsOf(account, since)).toEqual({ account: ['GET'], scopes: ['GET', 'GET', 'PATCH'] });
     expect(pinnedTo(account)).toBe(other.first.version);
     expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(files.id(next));
   });

@@ -120,6 +120,7 @@ export function pinned(to: KeyVersion): KeyUse {
 export function account(change: Partial<Account> = {}): Account {
   return {
     id: `${SUBSCRIPTION}/resourceGroups/rg-files/providers/Microsoft.Storage/storageAccounts/stfiles01`,
+    type: 'Microsoft.Storage/storageAccounts',
     name: 'stfiles01',
     subscriptionId: '11111111-1111-1111-1111-111111111111',
     resourceGroup: 'rg-files',

@@ -10,6 +10,7 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   'storageAccounts.getProperties': ['Microsoft.Storage/storageAccounts/read'],
   'storageAccounts.update': ['Microsoft.Storage/storageAccounts/write'],
   'encryptionScopes.list': ['Microsoft.Storage/storageAccounts/encryptionScopes/read'],
+  'encryptionScopes.get': ['Microsoft.Storage/storageAccounts/encryptionScopes/read'],
   'encryptionScopes.patch': ['Microsoft.Storage/storageAccounts/encryptionScopes/write'],
   'fileShares.list': ['Microsoft.Storage/storageAccounts/fileServices/shares/read'],
   'userAssignedIdentities.get': ['Microsoft.ManagedIdentity/userAssignedIdentities/read'],

@@ -26,7 +26,7 @@ export function staleKeyVersion({ account, use, key }: AccountSubject, { now }: 
   if (!stale || !key) return [];
   return [
     {
-      ...behind(`It is pinned to ${use.pinned}`, stale, now),
+      ...behind(isUsed(use), stale, now),
       shouldBe: `It is pinned to the newest usable version ${stale.version}.`,
       mend: { kind: 'account', account: account.id, location: account.location, key: key.key.id },
     },
@@ -179,7 +179,7 @@ export function scopeStaleKeyVersion({ account, scopes }: AccountSubject, rules:
     return [
       {
         resource,
-        ...behind(`It is pinned to ${use.pinned}`, stale, rules.now),
+        ...behind(isUsed(use), stale, rules.now),
         shouldBe: `It uses the newest usable version ${stale.version}.`,
         mend: { kind: 'account', account: account.id, location: account.location, key: key.key.id },
       },
@@ -191,10 +191,15 @@ export function scopeId(accountId: string, scope: string): string {
   return `${accountId}/encryptionScopes/${scope}`;
 }
 
+function isUsed({ pinned, current }: KeyUse): string {
+  const used = current === undefined || current === pinned ? '' : `, and Azure uses ${current}`;
+  return `It is pinned to ${pinned}${used}`;
+}
+
 /** The version that a pinned use should be moved to, by the same plan that moves it. */
 function stalePin(use: KeyUse, key: KeySubject | undefined, now: Date): KeyVersion | undefined {
   const plan = use.pinned === undefined ? undefined : planOf(use, key, now);
-  return plan?.reason === 'StaleKeyVersion' ? plan.target : undefined;
+  return plan?.write ? plan.target : undefined;
 }
 
 function lagging(use: KeyUse, key: KeySubject | undefined, now: Date): KeyVersion | undefined {

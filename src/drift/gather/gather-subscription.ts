@@ -3,7 +3,6 @@ import { accountKeyUse, type KeyUse, scopeKeyUse } from '../../accounts/key-use.
 import type { StorageAccounts } from '../../accounts/storage-client.ts';
 import { describe, describeFailure, type Failure } from '../../azure/failure.ts';
 import type { UnreadPart } from '../../azure/read-or-why.ts';
-import { parseResourceId, type ResourceId } from '../../azure/resource-id.ts';
 import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { ACCOUNT_CHECKS } from '../checks/checks.ts';
@@ -130,7 +129,7 @@ class Looking {
     if (this.#scopesStopped || !wanted || !(scopesTurn(account) || this.#isOwn(account))) return [];
     const scopes: Scope[] = [];
     try {
-      for await (const scope of services.accounts.listScopes(parseResourceId(account.id) as ResourceId, signal)) {
+      for await (const scope of services.accounts.listScopes(account, signal)) {
         scopes.push(scope);
       }
       this.#scopesLookedAt += 1;

@@ -59,6 +59,7 @@ export async function createAccount(options: CreateOptions, procedure: Procedure
   } else {
     const unborn = {
       id: '',
+      type: ACCOUNT_TYPE,
       name,
       subscriptionId: subscription,
       resourceGroup,

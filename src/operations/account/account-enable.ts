@@ -6,7 +6,7 @@ import { checkRole, type KeyChoice, type KeySource, readKeySource } from '../key
 import type { Procedure } from '../operator-azure.ts';
 import { findAccount, findIdentity, type Where } from '../resolve.ts';
 import { attachIdentity, planEnable, type WantedIdentity } from './account-plan.ts';
-import { type AccountResult, accountResult, applyPlan, idOf } from './account-write.ts';
+import { type AccountResult, accountResult, applyPlan } from './account-write.ts';
 
 export interface EnableOptions extends Where {
   /** Name or ARM id. */
@@ -91,7 +91,7 @@ async function withPrincipal(
   const change = attachIdentity(account, identity, false);
   if (!change) return account;
   const updated = await journal.change(`system-assigned identity of ${account.name} turned on`, () =>
-    azure.accountSetup.update(idOf(account), { identity: change }),
+    azure.accountSetup.update(account, { identity: change }),
   );
   return updated ?? account;
 }

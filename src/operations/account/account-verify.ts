@@ -1,3 +1,4 @@
+import type { Account } from '../../accounts/account.ts';
 import { accountKeyUse } from '../../accounts/key-use.ts';
 import { describeFailure } from '../../azure/failure.ts';
 import type { FileShare } from '../../dependents/file-shares-client.ts';
@@ -8,7 +9,6 @@ import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
 import type { Azure, Procedure } from '../operator-azure.ts';
 import { findAccount, keyByName, lookForVault, managed, type Where } from '../resolve.ts';
 import type { Vault } from '../vault/vault-setup-client.ts';
-import { idOf } from './account-write.ts';
 import { type Check, checkAccount, type Read } from './checklist.ts';
 
 export interface Verification {
@@ -51,13 +51,13 @@ function seenKey(key: ManagedKey, vault: Read<Vault | undefined>, azure: Azure):
 }
 
 async function askFileService(
-  account: Parameters<typeof idOf>[0],
+  account: Account,
   { shares, fileService }: Azure,
 ): Promise<{ fileService: Read<'served' | undefined>; share: string | undefined }> {
   let share: string | undefined;
   const answer = await read(async () => {
     const found: FileShare[] = [];
-    for await (const next of shares.list(idOf(account))) found.push(next);
+    for await (const next of shares.list(account)) found.push(next);
     share = chooseShare(found);
     if (share === undefined) return undefined;
     await fileService.listRoot(account.name, share);

@@ -1,6 +1,5 @@
 import type { Account } from '../../accounts/account.ts';
 import { accountKeyUse } from '../../accounts/key-use.ts';
-import { parseResourceId, type ResourceId } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import { PROPAGATION_SECONDS } from '../identity/role-ensure.ts';
 import type { Procedure } from '../operator-azure.ts';
@@ -51,7 +50,7 @@ export async function applyPlan(
   }
   const change = { encryption: plan.encryption, ...(plan.identity ? { identity: plan.identity } : {}) };
   const updated = await journal.change(text, () =>
-    untilStorageHasAccess(waitSeconds, procedure, () => azure.accountSetup.update(idOf(account), change)),
+    untilStorageHasAccess(waitSeconds, procedure, () => azure.accountSetup.update(account, change)),
   );
   if (!updated) return account;
   requireSame(plan, updated);
@@ -87,9 +86,4 @@ function requireSame({ encryption }: Extract<AccountPlan, { write: true }>, answ
     `Azure took the change, but its answer shows: ${got}`,
     `Look at it again: cmk account verify ${answer.name}`,
   );
-}
-
-export function idOf({ id }: Account): ResourceId {
-  // `Account` is only ever made from an id that parses.
-  return parseResourceId(id) as ResourceId;
 }

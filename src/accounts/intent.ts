@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
+import { findVersion, type KeyVersion } from '../keys/key-versions.ts';
+import type { KeyUse } from './key-use.ts';
+import { isNewer, versionInUse } from './plan.ts';
+
+const intent = z.object({
+  /** Of the move, and so of its audit record: there is one for each. */
+  id: z.string(),
+  /** ARM id. */
+  account: z.string(),
+  /** Encryption scope; absent: the account itself. */
+  scope: z.string().optional(),
+  /** Identifier without a version. */
+  key: z.string(),
+  mode: z.enum(['pinned', 'automatic']),
+  /** The versions: in use before, and meant to be. */
+  from: z.string().optional(),
+  to: z.string(),
+  cause: z.object({ by: z.string(), ref: z.string(), since: z.string() }),
+  /** When it was written down (ISO 8601), right before the write that it announces. */
+  at: z.string(),
+  /** That write is answered, or was given up a whole lease ago: it takes no more effect. */
+  over: z.boolean().optional(),
+  /** What became of it, once that is known: to be recorded. */
+  done: z.object({ reason: z.enum(['Moved', 'Refreshed', 'MoveUnproven']), to: z.string().optional() }).optional(),
+});
+
+/**
+ * A move that was begun, kept with the account's lease until it is recorded: what is read later proves it, although the
+ * answer was lost, or whoever wrote it was killed.
+ */
+export type Intent = z.output<typeof intent>;
+
+const STATE = z.object({ moves: z.array(intent) });
+
+/** The moves in a lease's state; none where it is not of this form. */
+export function parseIntents(state: unknown): readonly Intent[] {
+  return STATE.safeParse(state).data?.moves ?? [];
+}
+
+export function formatIntents(moves: readonly Intent[]): z.output<typeof STATE> | undefined {
+  return moves.length > 0 ? { moves: [...moves] } : undefined;
+}
+
+/** Gives the move its id: two that begin at the same moment differ in what they move. */
+export function newIntent(move: Omit<Intent, 'id'>): Intent {
+  const { account, scope = '', key, from = '', to, at } = move;
+  const text = [account.toLowerCase(), scope, key, from, to, at].join('\n');
+  return { ...move, id: createHash('sha256').update(text).digest('hex').slice(0, 32) };
+}
+
+/** Identifier of a version of the key that an identifier without a version names. */
+export function versionId(key: string, version: string | undefined): string | undefined {
+  const parsed = parseKeyIdentifier(key);
+  return parsed && version && formatKeyIdentifier(parsed, version);
+}
+
+/** What a use of the key proves of a move that was begun. */
+export type Verdict =
+  | { readonly verdict: 'moved'; readonly to: string }
+  /** It still uses what it used before. */
+  | { readonly verdict: 'notMoved' }
+  /** Changed by somebody else since: whether the move took effect cannot be told any more. */
+  | { readonly verdict: 'unproven' };
+
+/**
+ * A use of a version that is newer than the one that was asked for counts as moved to that: Storage goes to the newest of
+ * all for an automatic use, whichever was the newest when it was asked.
+ *
+ * @param versions of the move's key, listed after the use was seen
+ */
+export function judge(move: Intent, use: KeyUse | undefined, versions: readonly KeyVersion[]): Verdict {
+  const shown = use && versionInUse(use);
+  const mode = use?.pinned === undefined ? 'automatic' : 'pinned';
+  if (!use || !isOfKey(use, move.key) || mode !== move.mode) return { verdict: 'unproven' };
+  if (shown === move.from) return { verdict: 'notMoved' };
+  if (shown === undefined) return { verdict: 'unproven' };
+  const to = findVersion(versions, move.to);
+  const isNewest = move.mode === 'automatic' && !findVersion(versions, shown);
+  const isMoved = shown === move.to || isNewest || (to !== undefined && isNewer(shown, to, versions));
+  return isMoved ? { verdict: 'moved', to: shown } : { verdict: 'unproven' };
+}
+
+function isOfKey({ vaultUri, keyName }: KeyUse, key: string): boolean {
+  return sameKeyName(formatKeyIdentifier({ vaultUri, keyName }), key);
+}

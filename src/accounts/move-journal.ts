@@ -1,0 +1,127 @@
+import type { RecordAudit } from '../audit/audit-trail.ts';
+import type { Lease } from '../work/lease-client.ts';
+import { formatIntents, type Intent, newIntent, parseIntents, versionId } from './intent.ts';
+
+/** How long a move waits for the audit trail, in milliseconds. */
+const AUDIT_WAIT_MS = 10_000;
+
+/**
+ * The moves of one account that are begun and not recorded yet, kept with the account's lease. What is announced here
+ * before it is written is recorded once, however often it takes: by the answer, or by what is read at the next look.
+ */
+export class MoveJournal {
+  readonly held: () => boolean;
+  readonly #lease: Lease;
+  readonly #audit: RecordAudit;
+  #moves: readonly Intent[];
+  #saved: readonly Intent[];
+  readonly #found: ReadonlySet<string>;
+  #isOpen = false;
+  #failure = 'The lease was lost.';
+
+  constructor(lease: Lease, audit: RecordAudit) {
+    this.#lease = lease;
+    this.held = lease.held;
+    this.#audit = audit;
+    this.#moves = parseIntents(lease.state);
+    this.#saved = this.#moves;
+    this.#found = new Set(this.#moves.map(({ id }) => id));
+  }
+
+  /** What those before left behind, as far as it is not dealt with. Each is judged before anything new is begun. */
+  get found(): readonly Intent[] {
+    return this.#moves.filter(({ id }) => this.#found.has(id));
+  }
+
+  /** Why something that was done is not recorded yet; undefined when everything is. */
+  get unrecorded(): string | undefined {
+    return this.#moves.some(({ done }) => done) ? this.#failure : undefined;
+  }
+
+  /** Whether a write of those before may still take effect. */
+  get isUnderWay(): boolean {
+    return this.found.some(({ over }) => !over);
+  }
+
+  /** Its time is up: what those before have written takes no more effect. */
+  waited(): void {
+    this.#moves = this.#moves.map((move) => ({ ...move, over: true }));
+  }
+
+  /** Announces a move. Errors are the SDK's, and then nothing may be written. */
+  async begin(move: Omit<Intent, 'id'>): Promise<Intent> {
+    const begun = newIntent(move);
+    this.#moves = [...this.#moves, begun];
+    try {
+      await this.#save();
+    } catch (error) {
+      this.drop(begun);
+      throw error;
+    }
+    return begun;
+  }
+
+  /** It did not take effect, and will not. */
+  drop(move: Intent): void {
+    this.#moves = this.#moves.filter(({ id }) => id !== move.id);
+  }
+
+  /** The answer came, and proves nothing. */
+  leave(move: Intent): void {
+    this.#replace({ ...move, over: true });
+  }
+
+  /** Whether the write takes effect is not known: the account is left alone for as long as it may. */
+  giveUp(move: Intent): void {
+    this.#isOpen = true;
+    this.leave(move);
+  }
+
+  /** Records what became of a move. One that cannot be recorded now stays until it can. */
+  async record(move: Intent, done: NonNullable<Intent['done']>): Promise<void> {
+    const decided = { ...move, done, over: true };
+    this.#replace(decided);
+    // Without the lease somebody else may be recording it.
+    if (!this.held()) return;
+    const { id, account, scope, key, mode, cause, at } = move;
+    const versions = { from: versionId(key, move.from), to: versionId(key, done.to ?? move.to) };
+    const entry = {
+      id,
+      action: 'account.move',
+      reason: done.reason,
+      resource: account,
+      details: { ...(scope === undefined ? {} : { scope }), key, ...versions, mode, cause, at },
+    };
+    const outcome = await this.#audit(entry, AUDIT_WAIT_MS, this.#found.has(id) ? new Date(at) : undefined);
+    if ('written' in outcome) {
+      this.drop(decided);
+      return;
+    }
+    this.#isOpen = true; // it may still be written
+    this.#failure = outcome.failed;
+  }
+
+  /** Records what those before knew and could not record. */
+  async recordFound(): Promise<void> {
+    for (const move of this.found) {
+      if (move.done) await this.record(move, move.done);
+    }
+  }
+
+  /** Lets go of the lease, unless something may still take effect. Never throws: what is not saved is judged anew. */
+  async close(): Promise<void> {
+    if (this.#moves !== this.#saved && this.held()) await this.#save().catch(() => {});
+    if (this.#isOpen) this.#lease.abandon();
+    else await this.#lease.release();
+  }
+
+  #replace(move: Intent): void {
+    this.#moves = this.#moves.map((other) => (other.id === move.id ? move : other));
+  }
+
+  async #save(): Promise<void> {
+    const moves = this.#moves;
+    await this.#lease.save(formatIntents(moves));
+    this.#saved = moves;
+  }
+}
