@@ -1,5 +1,5 @@
+import { timeBoxed } from '../azure/deadline.ts';
 import { describe } from '../azure/failure.ts';
-import { timeBoxed } from '../azure/time-box.ts';
 import { readBlastRadius } from '../dependents/blast-radius.ts';
 import type { Caller } from '../http/caller.ts';
 import { HttpProblem } from '../http/problem.ts';

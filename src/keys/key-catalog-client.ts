@@ -1,7 +1,7 @@
 import type { TokenCredential } from '@azure/identity';
 import { KeyClient } from '@azure/keyvault-keys';
+import { withinTime } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
-import { withinTime } from '../azure/time-box.ts';
 import type { ManagedKey, ManagedVault } from './managed-vaults.ts';
 
 /** What a vault holds. Errors are those of `@azure/keyvault-keys`: read them with `describeFailure`. */

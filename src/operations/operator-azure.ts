@@ -3,6 +3,7 @@ import type { TokenCredential } from '@azure/identity';
 import { createStorageAccounts, type StorageAccounts } from '../accounts/storage-client.ts';
 import { createSubscriptions, type Subscriptions } from '../accounts/subscriptions-client.ts';
 import type { Cloud } from '../azure/cloud.ts';
+import { LIMITS } from '../azure/limits.ts';
 import { createResources, type Resources } from '../azure/resources-client.ts';
 import { createFileShares, type FileShares } from '../dependents/file-shares-client.ts';
 import { createResourceGraph, type ResourceGraph } from '../dependents/resource-graph-client.ts';
@@ -51,8 +52,7 @@ export interface Procedure {
   readonly journal: Journal;
 }
 
-/** A person waits, and new keys in hardware take a while. */
-const PERSON_OPTIONS: KeysOptions = { maxRetries: 3, timeoutMs: 60_000 };
+const PERSON_OPTIONS: KeysOptions = { limits: LIMITS.operator };
 
 /** No call is made yet, and no token is fetched. */
 export function createAzure(credential: TokenCredential, cloud: Cloud, defaultSubscription?: string): Azure {

@@ -1,8 +1,8 @@
 import type { TokenCredential } from '@azure/identity';
 import type { BlobItem, ContainerClient } from '@azure/storage-blob';
 import { appBlobs, appQueues } from '../../azure/app-storage.ts';
+import { withinTime } from '../../azure/deadline.ts';
 import { describeFailure } from '../../azure/failure.ts';
-import { withinTime } from '../../azure/time-box.ts';
 import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { WORK_QUEUES } from '../../work/messages.ts';
