@@ -116,11 +116,16 @@ export function mayPass(failure: Failure): boolean {
 }
 
 /** What was read; undefined when Azure says that it is not there. Every other error is thrown on. */
-export async function unlessMissing<T>(read: () => Promise<T>): Promise<T | undefined> {
+export function unlessMissing<T>(read: () => Promise<T>): Promise<T | undefined> {
+  return unless('notFound', read);
+}
+
+/** What was read; undefined when that kind of trouble came up. Every other error is thrown on. */
+export async function unless<T>(kind: FailureKind, read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();
   } catch (error) {
-    if (describeFailure(error).kind === 'notFound') return undefined;
+    if (describeFailure(error).kind === kind) return undefined;
     throw error;
   }
 }

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { PipelinePolicy, PipelineRequest, PipelineResponse, SendRequest } from '@azure/core-rest-pipeline';
+import { DeadlineError } from './deadline.ts';
 import { describeFailure } from './failure.ts';
 
 export interface Repetition {
@@ -10,7 +10,9 @@ export interface Repetition {
    * and the caller hears when to come back.
    */
   readonly longestWaitMs: number;
-  /** The paths that are asked for again; all of them when left out. */
+  /** Whether a read that hung is asked for once more. */
+  readonly onceMoreAfterHang?: boolean;
+  /** The URLs that are asked for again; all of them when left out. */
   readonly only?: RegExp;
 }
 
@@ -18,25 +20,22 @@ export interface Repetition {
 const PAUSE_MS = 200;
 
 /**
- * Asks again for what failed in a way that may pass, or hung. It takes the place of the SDKs' own retries, which sleep as
- * long as Retry-After says (five minutes, if it says so), never repeat what hung, and do repeat writes: a rotation whose
- * answer is lost would be two rotations.
+ * Asks again for what failed in a way that may pass. It takes the place of the SDKs' own retries, which sleep as long as
+ * Retry-After says (five minutes, if it says so), never repeat what hung, and do repeat writes: a rotation whose answer is
+ * lost would be two rotations.
  */
-export function repeatReads({ repeats, longestWaitMs, only = /./ }: Repetition): PipelinePolicy {
-  const pauseAfter = (failed: unknown, pauseMs: number): number | undefined => {
-    const { kind, retryAfterSeconds } = describeFailure(failed);
-    if (kind === 'unavailable') return pauseMs;
-    if (kind !== 'throttled' || longestWaitMs === 0) return undefined;
-    return Math.min((retryAfterSeconds ?? 1) * 1000, longestWaitMs);
-  };
+export function repeatReads(repetition: Repetition): PipelinePolicy {
+  const { repeats, only = /./ } = repetition;
   return {
     name: 'repeatReads',
     async sendRequest(request, next) {
       const most = isRead(request) && only.test(request.url) ? repeats : 0;
+      let hangs = 0;
       for (let done = 0; ; done += 1) {
         const outcome = await attempt(request, next);
-        const pause = done < most ? pauseAfter(outcome.failed, PAUSE_MS * 2 ** done) : undefined;
-        if (pause !== undefined && !request.abortSignal?.aborted) await sleep(pause);
+        if (outcome.failed instanceof DeadlineError) hangs += 1;
+        const pause = done < most ? pauseAfter(outcome.failed, done, hangs, repetition) : undefined;
+        if (pause !== undefined && !request.abortSignal?.aborted) await wait(pause);
         else if ('response' in outcome) return outcome.response;
         else throw outcome.failed;
       }
@@ -45,7 +44,23 @@ export function repeatReads({ repeats, longestWaitMs, only = /./ }: Repetition):
 }
 
 const isRead = ({ method }: PipelineRequest): boolean => method === 'GET' || method === 'HEAD';
+const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** How long to wait before the next attempt, in milliseconds; undefined when there is to be none. */
+function pauseAfter(
+  failed: unknown,
+  repeated: number,
+  hangs: number,
+  { longestWaitMs, onceMoreAfterHang = false }: Repetition,
+): number | undefined {
+  if (hangs > (onceMoreAfterHang ? 1 : 0)) return undefined;
+  const { kind, retryAfterSeconds } = describeFailure(failed);
+  if (kind === 'unavailable') return PAUSE_MS * 2 ** repeated;
+  if (kind !== 'throttled' || longestWaitMs === 0) return undefined;
+  return Math.min((retryAfterSeconds ?? 1) * 1000, longestWaitMs);
+}
+
+/** What came of one attempt: the answer, which may be a failure as well, or what was thrown. */
 async function attempt(
   request: PipelineRequest,
   next: SendRequest,

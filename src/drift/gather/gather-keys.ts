@@ -1,5 +1,5 @@
 import { type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
-import type { KeyCatalog } from '../../keys/key-catalog-client.ts';
+import type { KeyCatalog } from '../../keys/key-admin-client.ts';
 import type { Keys } from '../../keys/key-client.ts';
 import { newestVersion } from '../../keys/key-versions.ts';
 import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
