@@ -21,10 +21,14 @@ export function appBlobs(
   credential: () => TokenCredential,
   retryOptions: Retries = FEW,
 ): BlobServiceClient {
-  const signIn = 'connectionString' in storage ? fromConnectionString(storage.connectionString) : undefined;
-  const pipeline = newPipeline(signIn?.credential ?? credential(), { retryOptions });
+  // The SDKs take a connection string in the place of a pipeline, and not beside it: what they read in it is handed on.
+  const service =
+    'connectionString' in storage
+      ? BlobServiceClient.fromConnectionString(storage.connectionString)
+      : { credential: credential(), url: storage.blobUri };
+  const pipeline = newPipeline(service.credential, { retryOptions });
   pipeline.factories.push(deadline('The blob service'));
-  return new BlobServiceClient('blobUri' in storage ? storage.blobUri : (signIn?.blobUri ?? ''), pipeline);
+  return new BlobServiceClient(service.url, pipeline);
 }
 
 /** The queue service of the app's own storage, with a deadline for each request; nothing is asked of it yet. */
@@ -33,20 +37,12 @@ export function appQueues(
   credential: () => TokenCredential,
   retryOptions: Retries = FEW,
 ): QueueServiceClient {
-  const signIn = 'connectionString' in storage ? fromConnectionString(storage.connectionString) : undefined;
-  const pipeline = newQueuePipeline(signIn?.credential ?? credential(), { retryOptions });
+  const read =
+    'connectionString' in storage ? QueueServiceClient.fromConnectionString(storage.connectionString) : undefined;
+  // biome-ignore lint/complexity/useLiteralKeys: it is protected here, and public in the blob SDK.
+  const pipeline = newQueuePipeline(read ? read['credential'] : credential(), { retryOptions });
   pipeline.factories.push(deadline('The queue service'));
-  return new QueueServiceClient('queueUri' in storage ? storage.queueUri : (signIn?.queueUri ?? ''), pipeline);
-}
-
-/** What the SDKs read in a connection string: they take one in the place of a pipeline, and not beside it. */
-function fromConnectionString(connectionString: string): {
-  readonly credential: BlobServiceClient['credential'];
-  readonly blobUri: string;
-  readonly queueUri: string;
-} {
-  const { credential, url } = BlobServiceClient.fromConnectionString(connectionString);
-  return { credential, blobUri: url, queueUri: QueueServiceClient.fromConnectionString(connectionString).url };
+  return new QueueServiceClient('queueUri' in storage ? storage.queueUri : (read?.url ?? ''), pipeline);
 }
 
 /**
