@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
 import { createStorageAccounts, type StorageAccounts } from './accounts/storage-client.ts';
@@ -7,7 +7,9 @@ import { auditFiles } from './audit/audit-client.ts';
 import { auditContainer } from './audit/audit-storage-client.ts';
 import { auditTrail, type RecordAudit } from './audit/audit-trail.ts';
 import { appCredential } from './azure/credential.ts';
+import { withTokenDeadline } from './azure/deadline.ts';
 import { describe, describeFailure } from './azure/failure.ts';
+import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
 import { ARM_READS, Pacer, STORAGE_WRITES } from './azure/pacer.ts';
 import { createFileShares, type FileShares } from './dependents/file-shares-client.ts';
 import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
@@ -18,7 +20,7 @@ import { createEventGrid, type EventGrid } from './events/event-grid-client.ts';
 import { type Authenticate, createAuthenticator } from './http/caller.ts';
 import { type Authorization, createAuthorization } from './identities/authorization-client.ts';
 import { createIdentities, type Identities } from './identities/identity-client.ts';
-import { createKeyCatalog, type KeyCatalog } from './keys/key-catalog-client.ts';
+import { createKeyAdmin, type KeyCatalog } from './keys/key-admin-client.ts';
 import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/key-client.ts';
 import type { Log } from './log.ts';
 import { REASONS } from './reasons.ts';
@@ -62,6 +64,8 @@ export interface Services {
   readonly pacer: Pacer;
   /** Turns for reads of Azure Resource Manager, per subscription. */
   readonly readPacer: Pacer;
+  /** An id with randomness in it. */
+  readonly newId: () => string;
   readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
 }
@@ -77,7 +81,7 @@ export function createServices(
   log: Log = consoleLog,
 ): Services {
   const settings = readSettings(environment);
-  const identity = credential ?? appCredential(settings.clientId);
+  const identity = withTokenDeadline(credential ?? appCredential(settings.clientId), APP_TOKEN_MS);
   const { auth, cloud } = settings;
   return {
     settings,
@@ -93,7 +97,7 @@ export function createServices(
     authorization: createAuthorization(identity, cloud),
     identities: createIdentities(identity, cloud),
     eventGrid: createEventGrid(identity, cloud),
-    keyCatalog: createKeyCatalog(identity),
+    keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
     driftStorage: createDriftStorage(settings, () => identity),
     queue: createWorkQueue(settings, () => identity),
     leases: createLeases(settings, () => identity),
@@ -118,6 +122,7 @@ export function createServices(
     ),
     pacer: new Pacer(STORAGE_WRITES),
     readPacer: new Pacer([ARM_READS]),
+    newId: () => randomBytes(10).toString('hex'),
     now: () => new Date(),
     sleep: (ms) => sleep(ms),
   };

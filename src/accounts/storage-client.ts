@@ -1,8 +1,9 @@
-import type { Encryption, EncryptionScope, StorageAccount } from '@azure/arm-storage';
+import type { Encryption, EncryptionScope, Identity, StorageAccount } from '@azure/arm-storage';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
+import { unlessMissing } from '../azure/failure.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
-import { aborting, storageManagement } from '../azure/storage-management.ts';
+import { aborting, storageManagement } from '../azure/resource-manager.ts';
 import type { Account, Scope } from './account.ts';
 
 /** Storage accounts through Azure Resource Manager. Errors are the SDK's: read them with `describeFailure`. */
@@ -20,8 +21,34 @@ export interface StorageAccounts {
   updateScopeKey(account: ResourceId, scope: string, keyUri: string): Promise<Scope>;
 }
 
-export function createStorageAccounts(credential: TokenCredential, cloud: Cloud): StorageAccounts {
+export interface NewAccount {
+  readonly location: string;
+  /** `Standard_LRS` … */
+  readonly sku: string;
+  /** `StorageV2` … */
+  readonly kind: string;
+  readonly identity: Identity;
+  readonly encryption: Encryption;
+}
+
+/** Creates and changes accounts with their identities, which a change of key mode needs. The same errors. */
+export interface AccountSetup extends StorageAccounts {
+  /** Undefined when there is no such account. */
+  find(id: ResourceId): Promise<Account | undefined>;
+  /** One PATCH, of what is given and nothing else; the answer is the proof. */
+  update(id: ResourceId, change: { readonly identity?: Identity; readonly encryption?: Encryption }): Promise<Account>;
+  /** Returns when the account can be used. */
+  create(id: ResourceId, wanted: NewAccount): Promise<Account>;
+  /** Why the name cannot be used for a new account; undefined when it can. */
+  nameProblem(subscriptionId: string, name: string): Promise<string | undefined>;
+}
+
+export function createStorageAccounts(credential: TokenCredential, cloud: Cloud): AccountSetup {
   const clientOf = storageManagement(credential, cloud);
+  const get = async (id: ResourceId): Promise<Account> =>
+    accountOf(await clientOf(id.subscriptionId).storageAccounts.getProperties(id.resourceGroup, id.name));
+  const update: AccountSetup['update'] = async (id, change) =>
+    accountOf(await clientOf(id.subscriptionId).storageAccounts.update(id.resourceGroup, id.name, change));
   return {
     async *list(subscriptionId, signal) {
       for await (const account of clientOf(subscriptionId).storageAccounts.list(aborting(signal))) {
@@ -29,13 +56,10 @@ export function createStorageAccounts(credential: TokenCredential, cloud: Cloud)
         if (read) yield read;
       }
     },
-    async get(id) {
-      return accountOf(await clientOf(id.subscriptionId).storageAccounts.getProperties(id.resourceGroup, id.name));
-    },
-    async updateEncryption(id, encryption) {
-      const client = clientOf(id.subscriptionId);
-      return accountOf(await client.storageAccounts.update(id.resourceGroup, id.name, { encryption }));
-    },
+    get,
+    find: (id) => unlessMissing(() => get(id)),
+    update,
+    updateEncryption: (id, encryption) => update(id, { encryption }),
     async *listScopes(id, signal) {
       const { encryptionScopes } = clientOf(id.subscriptionId);
       for await (const scope of encryptionScopes.list(id.resourceGroup, id.name, aborting(signal))) {
@@ -57,15 +81,29 @@ export function createStorageAccounts(credential: TokenCredential, cloud: Cloud)
       if (!read) throw new TypeError(`Azure answered with an encryption scope without a key: ${scope}.`);
       return read;
     },
+    async create(id, { sku, ...wanted }) {
+      const { storageAccounts } = clientOf(id.subscriptionId);
+      const poller = storageAccounts.create(
+        id.resourceGroup,
+        id.name,
+        { ...wanted, sku: { name: sku } },
+        { updateIntervalInMs: 1_000 },
+      );
+      return accountOf(await poller.pollUntilDone());
+    },
+    async nameProblem(subscriptionId, name) {
+      const { storageAccounts } = clientOf(subscriptionId);
+      const { nameAvailable, message } = await storageAccounts.checkNameAvailability({
+        name,
+        type: 'Microsoft.Storage/storageAccounts',
+      });
+      return nameAvailable === false ? (message ?? 'The name cannot be used.') : undefined;
+    },
   };
 }
 
-/**
- * An account as Azure answered with it.
- *
- * @throws TypeError when the answer is no storage account
- */
-export function accountOf(account: StorageAccount): Account {
+/** @throws TypeError when the answer is no storage account */
+function accountOf(account: StorageAccount): Account {
   const read = toAccount(account);
   if (!read) throw new TypeError('Azure answered with a storage account without an id or encryption.');
   return read;

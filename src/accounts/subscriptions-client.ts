@@ -1,6 +1,7 @@
 import { SubscriptionClient } from '@azure/arm-resources-subscriptions';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
+import { armOptions } from '../azure/resource-manager.ts';
 
 /** The ids of the enabled subscriptions that the identity sees. */
 export interface Subscriptions {
@@ -8,11 +9,7 @@ export interface Subscriptions {
 }
 
 export function createSubscriptions(credential: TokenCredential, cloud: Cloud): Subscriptions {
-  const client = new SubscriptionClient(credential, {
-    endpoint: cloud.resourceManager,
-    credentials: { scopes: [cloud.resourceManagerScope] },
-    retryOptions: { maxRetries: 2, retryDelayInMs: 500, maxRetryDelayInMs: 5_000 },
-  });
+  const client = new SubscriptionClient(credential, armOptions(cloud));
   return {
     async list() {
       const ids: string[] = [];

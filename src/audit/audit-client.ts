@@ -1,5 +1,5 @@
 import { type ContainerClient, RestError } from '@azure/storage-blob';
-import { withinTime } from '../azure/time-box.ts';
+import { withinTime } from '../azure/deadline.ts';
 import type { AppendResult, AuditFiles, AuditSlice } from './audit-files.ts';
 
 /**

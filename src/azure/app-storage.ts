@@ -1,26 +1,72 @@
 import type { TokenCredential } from '@azure/identity';
-import { BlobServiceClient, type StoragePipelineOptions } from '@azure/storage-blob';
-import { QueueServiceClient } from '@azure/storage-queue';
+import {
+  BlobServiceClient,
+  newPipeline,
+  type RequestPolicyFactory,
+  type StoragePipelineOptions,
+} from '@azure/storage-blob';
+import { newPipeline as newQueuePipeline, QueueServiceClient } from '@azure/storage-queue';
 import type { Settings } from '../settings/settings.ts';
+import { DeadlineError, timeBoxed } from './deadline.ts';
+import { OWN_STORAGE_MS } from './limits.ts';
 
-/** The blob service of the app's own storage; nothing is asked of it yet. */
+type Retries = NonNullable<StoragePipelineOptions['retryOptions']>;
+
+/** What is not answered now is tried again by whoever calls; the SDK's own retries take minutes. */
+const FEW: Retries = { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 };
+
+/** The blob service of the app's own storage, with a deadline for each request; nothing is asked of it yet. */
 export function appBlobs(
   { storage }: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
-  retryOptions: NonNullable<StoragePipelineOptions['retryOptions']>,
+  retryOptions: Retries = FEW,
 ): BlobServiceClient {
-  return 'connectionString' in storage
-    ? BlobServiceClient.fromConnectionString(storage.connectionString, { retryOptions })
-    : new BlobServiceClient(storage.blobUri, credential(), { retryOptions });
+  // The SDKs take a connection string in the place of a pipeline, and not beside it: what they read in it is handed on.
+  const service =
+    'connectionString' in storage
+      ? BlobServiceClient.fromConnectionString(storage.connectionString)
+      : { credential: credential(), url: storage.blobUri };
+  const pipeline = newPipeline(service.credential, { retryOptions });
+  pipeline.factories.push(deadline('The blob service'));
+  return new BlobServiceClient(service.url, pipeline);
 }
 
-/** The queue service of the app's own storage; nothing is asked of it yet. */
+/** The queue service of the app's own storage, with a deadline for each request; nothing is asked of it yet. */
 export function appQueues(
   { storage }: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
-  retryOptions: NonNullable<StoragePipelineOptions['retryOptions']> = {},
+  retryOptions: Retries = FEW,
 ): QueueServiceClient {
-  return 'connectionString' in storage
-    ? QueueServiceClient.fromConnectionString(storage.connectionString, { retryOptions })
-    : new QueueServiceClient(storage.queueUri, credential(), { retryOptions });
+  const read =
+    'connectionString' in storage ? QueueServiceClient.fromConnectionString(storage.connectionString) : undefined;
+  // biome-ignore lint/complexity/useLiteralKeys: it is protected here, and public in the blob SDK.
+  const pipeline = newQueuePipeline(read ? read['credential'] : credential(), { retryOptions });
+  pipeline.factories.push(deadline('The queue service'));
+  return new QueueServiceClient('queueUri' in storage ? storage.queueUri : (read?.url ?? ''), pipeline);
+}
+
+/**
+ * The storage SDKs take policies and HTTP clients of their old kind alone. This one stands outside their retries, and so
+ * the deadline is one for all the tries of a request.
+ */
+function deadline(service: string): RequestPolicyFactory {
+  return {
+    create: (next) => ({
+      sendRequest: (request) =>
+        timeBoxed(
+          async (signal) => {
+            const outer = request.abortSignal;
+            request.abortSignal = signal;
+            try {
+              return await next.sendRequest(request);
+            } catch (error) {
+              if (!signal.aborted || outer?.aborted) throw error;
+              throw new DeadlineError(`${service} of the app's own storage did not answer`, OWN_STORAGE_MS);
+            }
+          },
+          OWN_STORAGE_MS,
+          request.abortSignal instanceof AbortSignal ? request.abortSignal : undefined,
+        ),
+    }),
+  };
 }

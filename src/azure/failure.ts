@@ -115,6 +115,21 @@ export function mayPass(failure: Failure): boolean {
   return ['throttled', 'unavailable', 'conflict', 'unexpected'].includes(failure.kind);
 }
 
+/** What was read; undefined when Azure says that it is not there. Every other error is thrown on. */
+export function unlessMissing<T>(read: () => Promise<T>): Promise<T | undefined> {
+  return unless('notFound', read);
+}
+
+/** What was read; undefined when that kind of trouble came up. Every other error is thrown on. */
+export async function unless<T>(kind: FailureKind, read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (describeFailure(error).kind === kind) return undefined;
+    throw error;
+  }
+}
+
 /** `403 AuthorizationFailed: The client … does not have authorization …` */
 export function describe({ status, code, message }: Failure): string {
   // The class of the SDK's error says nothing beside a status.

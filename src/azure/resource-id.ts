@@ -9,18 +9,44 @@ export interface ResourceId {
 }
 
 const RESOURCE_ID =
-  /^\/subscriptions\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/resourceGroups\/([-\w.()]{1,90})\/providers\/([\w.]+\/\w+)\/([-\w.]{1,127})\/?$/i;
+  /^\/subscriptions\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/resourceGroups\/([^/]+)\/providers\/([\w.]+\/\w+)\/([-\w.]{1,127})$/i;
 
-/** Undefined for anything that is not the id of a top-level resource. ARM ids compare without letter case. */
+/**
+ * 1 to 90 letters and digits of any script, underscores, hyphens, periods and parentheses, without a period at the end
+ * (Azure, "Naming rules and restrictions for Azure resources", Microsoft.Resources). A letter may be written with its
+ * accent as a character of its own.
+ */
+export const RESOURCE_GROUP = /^[\p{L}\p{M}\p{N}_\-.()]{1,90}(?<!\.)$/u;
+
+/**
+ * Reads an ARM id, percent-encoded or not; the answer's is not. Undefined for anything that is not the id of a top-level
+ * resource. ARM ids compare without letter case.
+ */
 export function parseResourceId(id: string): ResourceId | undefined {
-  const match = RESOURCE_ID.exec(id);
-  if (!match) return undefined;
+  const plain = decoded(id);
+  const match = plain === undefined ? undefined : RESOURCE_ID.exec(plain);
+  if (plain === undefined || !match) return undefined;
   const [, subscriptionId = '', resourceGroup = '', type = '', name = ''] = match;
-  if (name === '.' || name === '..') return undefined;
-  return { id: id.replace(/\/$/, ''), subscriptionId: subscriptionId.toLowerCase(), resourceGroup, type, name };
+  if (name === '.' || name === '..' || !RESOURCE_GROUP.test(resourceGroup)) return undefined;
+  return { id: plain, subscriptionId: subscriptionId.toLowerCase(), resourceGroup, type, name };
 }
 
-/** Whether two ARM ids name the same resource: services change the letter case of what they were given. */
+/**
+ * Whether two ARM ids name the same resource: services change the letter case of what they were given, and some encode
+ * what is not ASCII.
+ */
 export function sameResource(a: string, b: string): boolean {
-  return a.toLowerCase().replace(/\/$/, '') === b.toLowerCase().replace(/\/$/, '');
+  return (decoded(a) ?? a).toLowerCase() === (decoded(b) ?? b).toLowerCase();
+}
+
+/** The id without a slash at its end, each segment decoded; undefined when decoding makes more segments, or fails. */
+function decoded(id: string): string | undefined {
+  const trimmed = id.replace(/\/$/, '');
+  if (!trimmed.includes('%')) return trimmed;
+  try {
+    const segments = trimmed.split('/').map(decodeURIComponent);
+    return segments.some((segment) => segment.includes('/')) ? undefined : segments.join('/');
+  } catch {
+    return undefined;
+  }
 }

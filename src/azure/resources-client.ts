@@ -1,11 +1,11 @@
 import {
   bearerTokenAuthenticationPolicy,
-  createDefaultHttpClient,
   createPipelineFromOptions,
   createPipelineRequest,
 } from '@azure/core-rest-pipeline';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from './cloud.ts';
+import { callOptions, LIMITS } from './limits.ts';
 
 /** Resources of any type by their names: what ARM shows of them to whoever may read them, in whichever group. */
 export interface Resources {
@@ -18,16 +18,17 @@ export interface Resources {
 }
 
 export function createResources(credential: TokenCredential, cloud: Cloud): Resources {
-  const pipeline = createPipelineFromOptions({});
+  const { httpClient, retryOptions, additionalPolicies } = callOptions(LIMITS.resourceManager);
+  const pipeline = createPipelineFromOptions({ retryOptions });
+  for (const { policy } of additionalPolicies) pipeline.addPolicy(policy);
   pipeline.addPolicy(bearerTokenAuthenticationPolicy({ credential, scopes: cloud.resourceManagerScope }));
-  const http = createDefaultHttpClient();
   return {
     async find(subscriptionId, type, name) {
       const url = new URL(`${cloud.resourceManager}/subscriptions/${subscriptionId}/resources`);
       url.searchParams.set('api-version', '2021-04-01');
       url.searchParams.set('$filter', `resourceType eq '${type}' and name eq '${name}'`);
       const { status, bodyAsText, headers } = await pipeline.sendRequest(
-        http,
+        httpClient,
         createPipelineRequest({ url: url.href }),
       );
       const body = JSON.parse(bodyAsText || '{}') as {

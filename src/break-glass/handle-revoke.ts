@@ -1,5 +1,5 @@
+import { timeBoxed } from '../azure/deadline.ts';
 import { describe } from '../azure/failure.ts';
-import { timeBoxed } from '../azure/time-box.ts';
 import { type BlastRadiusServices, readBlastRadius } from '../dependents/blast-radius.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Keys } from '../keys/key-client.ts';

@@ -1,4 +1,4 @@
-import { timeBoxed } from '../azure/time-box.ts';
+import { timeBoxed } from '../azure/deadline.ts';
 import { readBlastRadius } from '../dependents/blast-radius.ts';
 import { readEffect } from '../effect/effect-of-key.ts';
 import { compareAge, newestUsableVersion, usability } from '../keys/key-versions.ts';

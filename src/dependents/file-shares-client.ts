@@ -2,7 +2,7 @@ import type { FileShareItem } from '@azure/arm-storage';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
-import { aborting, storageManagement } from '../azure/storage-management.ts';
+import { aborting, storageManagement } from '../azure/resource-manager.ts';
 
 /** A file share as Azure Resource Manager shows it. */
 export interface FileShare {

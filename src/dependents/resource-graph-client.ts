@@ -1,6 +1,8 @@
 import { ResourceGraphClient } from '@azure/arm-resourcegraph';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
+import { LIMITS } from '../azure/limits.ts';
+import { aborting, armOptions } from '../azure/resource-manager.ts';
 import { CmkError } from '../errors.ts';
 
 /** One resource, as the projection `id, name, type, location, subscriptionId, properties` gives it. */
@@ -33,11 +35,7 @@ export interface ResourceGraph {
 const PAGE_SIZE = 1_000;
 
 export function createResourceGraph(credential: TokenCredential, cloud: Cloud): ResourceGraph {
-  const client = new ResourceGraphClient(credential, {
-    endpoint: cloud.resourceManager,
-    credentials: { scopes: [cloud.resourceManagerScope] },
-    retryOptions: { maxRetries: 1, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 },
-  });
+  const client = new ResourceGraphClient(credential, armOptions(cloud, LIMITS.resourceGraph));
   return {
     async *query(query, signal) {
       let skipToken: string | undefined;
@@ -46,7 +44,7 @@ export function createResourceGraph(credential: TokenCredential, cloud: Cloud): 
         const answer = await client.resources(
           { query, options: { resultFormat: 'objectArray', top: PAGE_SIZE, ...(skipToken ? { skipToken } : {}) } },
           {
-            ...(signal ? { abortSignal: signal } : {}),
+            ...aborting(signal),
             onResponse: ({ headers }) => {
               if (headers.get('x-ms-tenant-subscription-limit-hit')?.toLowerCase() === 'true') {
                 cut = 'The identity sees more subscriptions than one query covers.';

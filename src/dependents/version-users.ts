@@ -1,6 +1,6 @@
 import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../accounts/key-use.ts';
+import { untilAborted } from '../azure/deadline.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
-import { untilAborted } from '../azure/time-box.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { type BlastRadiusServices, readBlastRadius } from './blast-radius.ts';
 import { Parts } from './gathering.ts';

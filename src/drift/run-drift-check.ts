@@ -202,7 +202,7 @@ async function keepShut(
   log: Log,
 ): Promise<void> {
   for (const { key, versions } of keys) {
-    if (planKeepRevoked(known(versions) ?? []).length === 0) continue;
+    if (planKeepRevoked(known(versions) ?? [], now(), { alsoLate: true }).length === 0) continue;
     const cause = { by: 'drift', ref: id, since: now().toISOString() };
     try {
       await queue.send(KEY_WORK, { kind: 'key', key: key.id, cause, attempt: 0 });

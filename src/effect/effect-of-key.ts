@@ -1,7 +1,7 @@
 import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
+import { timeBoxed, untilAborted } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
-import { timeBoxed, untilAborted } from '../azure/time-box.ts';
 import type { KeyStatus } from '../break-glass/schemas.ts';
 import type { FileShares } from '../dependents/file-shares-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';

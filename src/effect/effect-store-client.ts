@@ -2,7 +2,8 @@ import { text } from 'node:stream/consumers';
 import type { TokenCredential } from '@azure/identity';
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
 import { appBlobs } from '../azure/app-storage.ts';
-import { describeFailure } from '../azure/failure.ts';
+import { withinTime } from '../azure/deadline.ts';
+import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { KeyEffect } from './effect.ts';
@@ -12,6 +13,8 @@ import { parseEffect } from './effect-record.ts';
 const CONTAINER = 'cmk-drift';
 /** Writers that meet each other read again; so many in a row do not meet. */
 const MAX_TRIES = 10;
+/** For a record to be read, its content included. Milliseconds. */
+const READ_MS = 10_000;
 
 /** Keeps, for each key, what the file services of its dependents were last seen to do. */
 export interface EffectStore {
@@ -58,14 +61,18 @@ async function load(
   blob: BlockBlobClient,
   signal?: AbortSignal,
 ): Promise<{ effect: KeyEffect | undefined; etag: string | undefined }> {
-  try {
-    // One request, so that the content is that of the ETag.
-    const { etag, readableStreamBody } = await blob.download(0, undefined, signal ? { abortSignal: signal } : {});
-    return { effect: parseEffect(readableStreamBody ? await text(readableStreamBody) : ''), etag };
-  } catch (error) {
-    if (describeFailure(error).kind === 'notFound') return { effect: undefined, etag: undefined };
-    throw error;
-  }
+  const found = await unlessMissing(() =>
+    withinTime(
+      READ_MS,
+      async (limit) => {
+        // One request, so that the content is that of the ETag.
+        const { etag, readableStreamBody } = await blob.download(0, undefined, limit);
+        return { effect: parseEffect(readableStreamBody ? await text(readableStreamBody) : ''), etag };
+      },
+      signal,
+    ),
+  );
+  return found ?? { effect: undefined, etag: undefined };
 }
 
 async function store(

@@ -1,7 +1,7 @@
 import type { TokenCredential } from '@azure/identity';
 import { ShareServiceClient } from '@azure/storage-file-share';
 import type { Cloud } from '../azure/cloud.ts';
-import { withinTime } from '../azure/time-box.ts';
+import { withinTime } from '../azure/deadline.ts';
 
 /** The file service of storage accounts, with the app's own identity. */
 export interface FileService {

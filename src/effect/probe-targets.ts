@@ -1,9 +1,9 @@
 import { findDependents } from '../accounts/inventory.ts';
 import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
+import { timeBoxed, untilAborted } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
-import { timeBoxed, untilAborted } from '../azure/time-box.ts';
 import type { FileShare, FileShares } from '../dependents/file-shares-client.ts';
 import { limited } from '../dependents/limit.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';

@@ -1,6 +1,6 @@
 import pMap from 'p-map';
+import { timeBoxed, untilAborted } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
-import { timeBoxed, untilAborted } from '../azure/time-box.ts';
 import { REASONS } from '../reasons.ts';
 import { type Seen, seen } from './classify-answer.ts';
 import type { FileService } from './file-service-client.ts';

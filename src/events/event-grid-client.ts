@@ -5,10 +5,12 @@ import {
   type SystemTopic,
 } from '@azure/arm-eventgrid';
 import type { TokenCredential } from '@azure/identity';
+import { clientPer } from '../azure/client-per.ts';
 import type { Cloud } from '../azure/cloud.ts';
+import { withinTime } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
 import { parseResourceId, sameResource } from '../azure/resource-id.ts';
-import { aborting } from '../azure/storage-management.ts';
+import { aborting, armOptions } from '../azure/resource-manager.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 import {
   DELIVERY_SCHEMA,
@@ -46,23 +48,17 @@ export interface EventGrid {
   ): Promise<void>;
 }
 
+/** Longest wait for a subscription to be provisioned. Milliseconds. */
+const PROVISIONING_MS = 3 * 60_000;
+
 export function createEventGrid(credential: TokenCredential, cloud: Cloud): EventGrid {
-  const clients = new Map<string, EventGridManagementClient>();
-  const clientOf = ({ subscriptionId }: ManagedVault): EventGridManagementClient => {
-    const known = clients.get(subscriptionId);
-    if (known) return known;
-    const client = new EventGridManagementClient(credential, subscriptionId, {
-      endpoint: cloud.resourceManager,
-      credentialScopes: [cloud.resourceManagerScope],
-      retryOptions: { maxRetries: 2, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 },
-    });
-    clients.set(subscriptionId, client);
-    return client;
-  };
+  const clientOf = clientPer(
+    (subscriptionId) => new EventGridManagementClient(credential, subscriptionId, armOptions(cloud)),
+  );
 
   return {
     async read(vault, signal) {
-      const client = clientOf(vault);
+      const client = clientOf(vault.subscriptionId);
       const { resourceGroup, name } = vault;
       const options = aborting(signal);
       const subscriptions: EventSubscriptionState[] = [];
@@ -91,17 +87,19 @@ export function createEventGrid(credential: TokenCredential, cloud: Cloud): Even
     },
 
     async put(vault, { topic, name }, wanted) {
-      const client = clientOf(vault);
+      const client = clientOf(vault.subscriptionId);
       const body = toEventSubscription(wanted, topic);
-      const options = { updateIntervalInMs: 1_000 };
-      if (topic) {
-        const { systemTopicEventSubscriptions: below } = client;
-        await below.beginCreateOrUpdateAndWait(topic.resourceGroup, topic.name, name, body, options);
-      } else {
-        // The SDK puts a slash before the scope.
-        const scope = vault.id.replace(/^\//, '');
-        await client.eventSubscriptions.beginCreateOrUpdateAndWait(scope, name, body, options);
-      }
+      await withinTime(PROVISIONING_MS, async (limit) => {
+        const poll = { updateIntervalInMs: 1_000, ...limit };
+        if (topic) {
+          const { systemTopicEventSubscriptions: below } = client;
+          await below.beginCreateOrUpdateAndWait(topic.resourceGroup, topic.name, name, body, poll);
+        } else {
+          // The SDK puts a slash before the scope.
+          const scope = vault.id.replace(/^\//, '');
+          await client.eventSubscriptions.beginCreateOrUpdateAndWait(scope, name, body, poll);
+        }
+      });
     },
   };
 }

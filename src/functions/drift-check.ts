@@ -1,5 +1,5 @@
 import { app } from '@azure/functions';
-import { timeBoxed } from '../azure/time-box.ts';
+import { timeBoxed } from '../azure/deadline.ts';
 import { runDriftCheck } from '../drift/run-drift-check.ts';
 import { contextLog } from '../log.ts';
 import { services } from '../services.ts';

@@ -10,10 +10,10 @@ app.eventGrid<unknown>('keyNewVersionCreated', {
     const log = contextLog(context);
     const accepted = acceptEvent(event, 'Microsoft.KeyVault.KeyNewVersionCreated', services(), log);
     if (!accepted) return;
-    const { urgentKeys, audit, sleep } = services();
+    const { urgentKeys, audit, now, sleep } = services();
     try {
       // A revoked key is shut again at once, without a queue in between.
-      await keepRevoked(accepted.key, { keys: urgentKeys, audit, sleep }, log);
+      await keepRevoked(accepted.key, { keys: urgentKeys, audit, now, sleep }, log);
     } catch (error) {
       // The worker does the same, and tries again for as long as it takes.
       const message = `The key could not be looked at at once: ${describe(describeFailure(error))}`;

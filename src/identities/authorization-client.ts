@@ -1,7 +1,7 @@
 import { AuthorizationManagementClient, type RoleAssignment } from '@azure/arm-authorization';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
-import { aborting } from '../azure/storage-management.ts';
+import { aborting, armOptions } from '../azure/resource-manager.ts';
 import type { RoleGrant } from './key-access.ts';
 
 /** Role assignments with what their roles allow. Errors are the SDK's: read them with `describeFailure`. */
@@ -33,11 +33,11 @@ export function createAuthorization(
   now: () => Date = () => new Date(),
 ): Authorization {
   // Scopes are given whole, so no operation used here looks at the client's subscription.
-  const client = new AuthorizationManagementClient(credential, '00000000-0000-0000-0000-000000000000', {
-    endpoint: cloud.resourceManager,
-    credentialScopes: [cloud.resourceManagerScope],
-    retryOptions: { maxRetries: 2, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 },
-  });
+  const client = new AuthorizationManagementClient(
+    credential,
+    '00000000-0000-0000-0000-000000000000',
+    armOptions(cloud),
+  );
   const roles = new Map<string, { readonly rights: Promise<RoleRights>; readonly readOn: number }>();
 
   /** Asked for at the scope itself, where whoever may read its assignments may read its roles too. */

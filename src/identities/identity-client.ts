@@ -1,9 +1,10 @@
 import { type Identity, ManagedServiceIdentityClient } from '@azure/arm-msi';
 import type { TokenCredential } from '@azure/identity';
+import { clientPer } from '../azure/client-per.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { describeFailure } from '../azure/failure.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
-import { aborting } from '../azure/storage-management.ts';
+import { aborting, armOptions } from '../azure/resource-manager.ts';
 
 /** A user-assigned managed identity. */
 export interface ManagedIdentity {
@@ -29,18 +30,9 @@ export interface Identities {
 }
 
 export function createIdentities(credential: TokenCredential, cloud: Cloud): Identities {
-  const clients = new Map<string, ManagedServiceIdentityClient>();
-  const clientOf = (subscriptionId: string): ManagedServiceIdentityClient => {
-    const client =
-      clients.get(subscriptionId) ??
-      new ManagedServiceIdentityClient(credential, subscriptionId, {
-        endpoint: cloud.resourceManager,
-        credentialScopes: [cloud.resourceManagerScope],
-        retryOptions: { maxRetries: 2, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 },
-      });
-    clients.set(subscriptionId, client);
-    return client;
-  };
+  const clientOf = clientPer(
+    (subscriptionId) => new ManagedServiceIdentityClient(credential, subscriptionId, armOptions(cloud)),
+  );
   return {
     async get(id, signal) {
       const { userAssignedIdentities } = clientOf(id.subscriptionId);

@@ -3,6 +3,7 @@ import { AuthorizationManagementClient } from '@azure/arm-authorization';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
 import { describeFailure } from '../azure/failure.ts';
+import { armOptions } from '../azure/resource-manager.ts';
 import type { KeyRole } from './key-roles.ts';
 
 export interface WantedRole {
@@ -24,10 +25,11 @@ export interface RoleAssignments {
 
 export function createRoleAssignments(credential: TokenCredential, cloud: Cloud): RoleAssignments {
   // The scope is given whole, so the client's subscription does not matter.
-  const { roleAssignments } = new AuthorizationManagementClient(credential, '00000000-0000-0000-0000-000000000000', {
-    endpoint: cloud.resourceManager,
-    credentialScopes: [cloud.resourceManagerScope],
-  });
+  const { roleAssignments } = new AuthorizationManagementClient(
+    credential,
+    '00000000-0000-0000-0000-000000000000',
+    armOptions(cloud),
+  );
   return {
     async create({ role, scope, subscriptionId, principalId, principalType }) {
       const roleDefinitionId = `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${role.id}`;

@@ -1,8 +1,10 @@
 import type { TokenCredential } from '@azure/identity';
 import { KeyClient, type KeyProperties } from '@azure/keyvault-keys';
-import { describeFailure } from '../azure/failure.ts';
+import { clientPer } from '../azure/client-per.ts';
+import { withinTime } from '../azure/deadline.ts';
+import { describeFailure, unlessMissing } from '../azure/failure.ts';
+import { type CallLimits, callOptions, LIMITS } from '../azure/limits.ts';
 import { SharedReads } from '../azure/shared-reads.ts';
-import { withinTime } from '../azure/time-box.ts';
 import type { KeyVersion } from './key-versions.ts';
 import { compareAge } from './key-versions.ts';
 import type { ManagedKey, ManagedVault } from './managed-vaults.ts';
@@ -19,12 +21,15 @@ export interface KeyVersionChange {
 export interface Keys {
   /** Every version, oldest first, disabled and expired ones too; empty when the key does not exist. */
   listVersions(key: ManagedKey): Promise<KeyVersion[]>;
+  /**
+   * Every version, page by page as the list arrives, in no order; nothing when the key does not exist. A page that hung or
+   * failed in a way that may pass is asked for once more by itself.
+   */
+  versionPages(key: ManagedKey): AsyncIterable<readonly KeyVersion[]>;
+  /** Undefined when there is no such key, or no such version of it. */
+  getVersion(key: ManagedKey, version: string): Promise<KeyVersion | undefined>;
   /** The same by the pages of the list alone: the order of versions made in one second is not settled. */
   listVersionsUnsettled(key: ManagedKey): Promise<KeyVersion[]>;
-  /** The versions page by page, as the list arrives. */
-  versionPages(key: ManagedKey): AsyncIterable<readonly KeyVersion[]>;
-  /** One version; undefined when the key does not have it. */
-  getVersion(key: ManagedKey, version: string): Promise<KeyVersion | undefined>;
   /** The newest version of a key that is soft-deleted; undefined when there is no deleted key of that name. */
   deletedVersion(key: ManagedKey): Promise<KeyVersion | undefined>;
   /** Brings a soft-deleted key back, with its versions as they were; false when there is no deleted key of that name. */
@@ -36,52 +41,38 @@ export interface Keys {
 }
 
 export interface KeysOptions {
-  /** Retries by the SDK, which waits as long as the service asks. */
-  readonly maxRetries: number;
-  /** Longest time for one request, in milliseconds; undefined: the SDK's. */
-  readonly timeoutMs?: number;
+  readonly limits: CallLimits;
   /** Those who list the versions of one key at the same time share the requests. */
   readonly shareReads?: boolean;
 }
 
-/**
- * Few and short retries; what takes longer goes back to the queue. The messages about the accounts of one key all want
- * to know its versions.
- */
-export const WORKER_OPTIONS: KeysOptions = { maxRetries: 2, timeoutMs: 30_000, shareReads: true };
-/** A person waits, and a hanging request must not hold up the others: whoever calls sees to the retries. */
-export const URGENT_OPTIONS: KeysOptions = { maxRetries: 0, timeoutMs: 3_000 };
+/** The messages about the accounts of one key all want to know its versions. */
+export const WORKER_OPTIONS: KeysOptions = { limits: LIMITS.keyWork, shareReads: true };
+/** A person waits: whoever calls sees to the retries. */
+export const URGENT_OPTIONS: KeysOptions = { limits: LIMITS.breakGlass };
+
+/** A recovery is a poll of many requests: so many times the limit of one. */
+const RECOVERY_REQUESTS = 5;
 
 /** Errors are those of `@azure/keyvault-keys`: read them with `describeFailure`. */
-export function createKeys(credential: TokenCredential, options: KeysOptions): Keys {
-  const clients = new Map<string, KeyClient>();
-  const clientOf = (vault: ManagedVault): KeyClient => {
-    const known = clients.get(vault.uri);
-    if (known) return known;
-    const client = new KeyClient(vault.uri, credential, {
-      retryOptions: { maxRetries: options.maxRetries, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 },
-    });
-    clients.set(vault.uri, client);
-    return client;
-  };
+export function createKeys(credential: TokenCredential, { limits, shareReads }: KeysOptions): Keys {
+  const clientOfUri = clientPer((uri) => new KeyClient(uri, credential, callOptions(limits)));
+  const clientOf = ({ uri }: ManagedVault): KeyClient => clientOfUri(uri);
 
-  /** Runs requests within the time limit of so many. */
-  const limited = <T>(run: (limit: { abortSignal?: AbortSignal }) => Promise<T>, requests = 1): Promise<T> =>
-    options.timeoutMs === undefined ? run({}) : withinTime(options.timeoutMs * requests, run);
+  async function* pages(key: ManagedKey): AsyncGenerator<readonly KeyVersion[]> {
+    for await (const page of clientOf(key.vault).listPropertiesOfKeyVersions(key.name).byPage()) {
+      // Of a key that does not exist, Key Vault may send an empty page.
+      if (page.length > 0) yield page.map((version) => toKeyVersion(version, false));
+    }
+  }
 
   const listVersionsUnsettled = async (key: ManagedKey): Promise<KeyVersion[]> => {
-    const versions: KeyVersion[] = [];
-    const read = async (limit: { abortSignal?: AbortSignal }): Promise<void> => {
-      const pages = clientOf(key.vault).listPropertiesOfKeyVersions(key.name, limit).byPage();
-      for await (const page of pages) versions.push(...page.map((version) => toKeyVersion(version, false)));
+    const read = async (): Promise<KeyVersion[]> => {
+      const versions: KeyVersion[] = [];
+      for await (const page of pages(key)) versions.push(...page);
+      return versions.sort(compareAge);
     };
-    try {
-      await limited(read, 2);
-    } catch (error) {
-      if (describeFailure(error).kind === 'notFound') return [];
-      throw error;
-    }
-    return versions.sort(compareAge);
+    return (await unlessMissing(read)) ?? [];
   };
 
   const listVersions = async (key: ManagedKey): Promise<KeyVersion[]> => {
@@ -89,54 +80,59 @@ export function createKeys(credential: TokenCredential, options: KeysOptions): K
     const [newest, second] = [versions.at(-1), versions.at(-2)];
     if (!newest || newest.createdOn.getTime() !== second?.createdOn.getTime()) return versions;
     // Creation times are whole seconds: of two in the same second only Key Vault knows which one is the latest.
-    const { properties: latest } = await limited((limit) => clientOf(key.vault).getKey(key.name, limit));
+    const { properties: latest } = await clientOf(key.vault).getKey(key.name);
     return versions.map((version) => ({ ...version, latest: version.version === latest.version })).sort(compareAge);
   };
   const lists = new SharedReads<KeyVersion[]>();
 
   return {
     listVersionsUnsettled,
-    async listVersions(key) {
-      return options.shareReads ? [...(await lists.read(key.id, () => listVersions(key)))] : listVersions(key);
+    async *versionPages(key) {
+      try {
+        yield* pages(key);
+      } catch (error) {
+        if (describeFailure(error).kind !== 'notFound') throw error;
+      }
     },
+    getVersion: (key, version) =>
+      unlessMissing(async () => {
+        const { properties } = await clientOf(key.vault).getKey(key.name, { version });
+        return toKeyVersion(properties, false);
+      }),
+    async listVersions(key) {
+      return shareReads ? [...(await lists.read(key.id.toLowerCase(), () => listVersions(key)))] : listVersions(key);
+    },
+    deletedVersion: (key) =>
+      unlessMissing(async () => {
+        const { properties } = await clientOf(key.vault).getDeletedKey(key.name);
+        return toKeyVersion(properties, true);
+      }),
     async recover(key) {
       const client = clientOf(key.vault);
-      try {
-        await limited((limit) => client.getDeletedKey(key.name, limit));
-      } catch (error) {
-        if (describeFailure(error).kind === 'notFound') return false;
-        throw error;
-      }
-      // One limit for the whole: the poller hands its signal to every request.
-      await limited(async (limit) => {
+      const deleted = await unlessMissing(() => client.getDeletedKey(key.name));
+      if (!deleted) return false;
+      await withinTime(limits.requestMs * RECOVERY_REQUESTS, async (limit) => {
         const poller = await client.beginRecoverDeletedKey(key.name, { intervalInMs: 1_000, ...limit });
         await poller.pollUntilDone();
-      }, 5);
+      });
       return true;
     },
     async rotate(key) {
-      const created = await limited((limit) => clientOf(key.vault).rotateKey(key.name, limit));
+      const created = await clientOf(key.vault).rotateKey(key.name);
       return toKeyVersion(created.properties, true);
     },
     async updateVersion(key, version, change) {
-      const updated = await limited((limit) =>
-        clientOf(key.vault).updateKeyProperties(key.name, version, { ...change, ...limit }),
-      );
+      const updated = await clientOf(key.vault).updateKeyProperties(key.name, version, change);
       return toKeyVersion(updated.properties, false);
     },
     async rotationPolicy(key) {
-      try {
-        const policy = await limited((limit) => clientOf(key.vault).getKeyRotationPolicy(key.name, limit));
-        const rotate = (policy.lifetimeActions ?? []).find(({ action }) => action.toLowerCase() === 'rotate');
-        return {
-          rotates: rotate !== undefined,
-          ...(rotate?.timeAfterCreate ? { afterCreate: rotate.timeAfterCreate } : {}),
-          ...(rotate?.timeBeforeExpiry ? { beforeExpiry: rotate.timeBeforeExpiry } : {}),
-        };
-      } catch (error) {
-        if (describeFailure(error).kind === 'notFound') return { rotates: false };
-        throw error;
-      }
+      const policy = await unlessMissing(() => clientOf(key.vault).getKeyRotationPolicy(key.name));
+      const rotate = (policy?.lifetimeActions ?? []).find(({ action }) => action.toLowerCase() === 'rotate');
+      return {
+        rotates: rotate !== undefined,
+        ...(rotate?.timeAfterCreate ? { afterCreate: rotate.timeAfterCreate } : {}),
+        ...(rotate?.timeBeforeExpiry ? { beforeExpiry: rotate.timeBeforeExpiry } : {}),
+      };
     },
   };
 }

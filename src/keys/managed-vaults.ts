@@ -1,6 +1,6 @@
 import type { Cloud } from '../azure/cloud.ts';
 import { parseResourceId, sameResource } from '../azure/resource-id.ts';
-import { formatKeyIdentifier, parseKeyIdentifier, parseVault } from './key-identifier.ts';
+import { formatKeyIdentifier, parseKeyIdentifier, parseVault, sameKeyName } from './key-identifier.ts';
 
 /** A key vault (or Managed HSM) that this app looks after: one of `CMK_VAULTS`. */
 export interface ManagedVault {
@@ -54,6 +54,15 @@ export class ManagedVaults {
 
 export function managedKey(vault: ManagedVault, name: string): ManagedKey {
   return { vault, name, id: formatKeyIdentifier({ vaultUri: vault.uri, keyName: name }) };
+}
+
+/**
+ * The key as Key Vault spells it, whoever named it: names compare without letter case, and what people and logs are shown
+ * of one key should be one name. As it was when no version is known.
+ */
+export function asSpelled(key: ManagedKey, versions: readonly { readonly id: string }[]): ManagedKey {
+  const spelled = parseKeyIdentifier(versions[0]?.id ?? '')?.keyName;
+  return spelled !== undefined && sameKeyName(spelled, key.name) ? managedKey(key.vault, spelled) : key;
 }
 
 /** The vault of an ARM id of `Microsoft.KeyVault/vaults` or `…/managedHSMs`; undefined for any other id. */

@@ -1,3 +1,4 @@
+import { RESOURCE_GROUP } from '../azure/resource-id.ts';
 import { CmkError } from '../errors.ts';
 
 interface NameRule {
@@ -26,7 +27,7 @@ const RULES = {
   },
   resourceGroup: {
     what: 'resource group',
-    pattern: /^(?!.*\.$)[-\w.()]{1,90}$/,
+    pattern: RESOURCE_GROUP,
     says: 'has 1 to 90 letters, digits, underscores, hyphens, parentheses and periods, and does not end with a period',
   },
   version: { what: 'key version', pattern: /^[0-9A-Za-z]{32}$/, says: 'has 32 letters and digits' },

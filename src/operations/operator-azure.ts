@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
-import { createStorageAccounts, type StorageAccounts } from '../accounts/storage-client.ts';
+import { type AccountSetup, createStorageAccounts } from '../accounts/storage-client.ts';
 import { createSubscriptions, type Subscriptions } from '../accounts/subscriptions-client.ts';
 import type { Cloud } from '../azure/cloud.ts';
+import { withTokenDeadline } from '../azure/deadline.ts';
+import { LIMITS, OPERATOR_TOKEN_MS } from '../azure/limits.ts';
 import { createResources, type Resources } from '../azure/resources-client.ts';
 import { createFileShares, type FileShares } from '../dependents/file-shares-client.ts';
 import { createResourceGraph, type ResourceGraph } from '../dependents/resource-graph-client.ts';
@@ -10,13 +12,11 @@ import { createFileService, type FileService } from '../effect/file-service-clie
 import { type Authorization, createAuthorization } from '../identities/authorization-client.ts';
 import { createIdentities, type Identities } from '../identities/identity-client.ts';
 import { createRoleAssignments, type RoleAssignments } from '../identities/role-assignment-client.ts';
+import { createKeyAdmin, type KeyAdmin } from '../keys/key-admin-client.ts';
 import { createKeys, type Keys, type KeysOptions, URGENT_OPTIONS } from '../keys/key-client.ts';
-import { createVaults, type Vaults } from '../vaults/vault-client.ts';
-import { type AccountSetup, createAccountSetup } from './account/account-client.ts';
+import { createVaults, type VaultSetup } from '../vaults/vault-client.ts';
 import type { Journal } from './journal.ts';
-import { createKeyMaterial, type KeyMaterial } from './key/key-material-client.ts';
 import { type Operator, readOperator } from './operator.ts';
-import { createVaultSetup, type VaultSetup } from './vault/vault-setup-client.ts';
 
 /** Azure as an operator's sign-in reaches it. */
 export interface Azure {
@@ -27,17 +27,15 @@ export interface Azure {
   readonly operator: () => Promise<Operator>;
   readonly subscriptions: Subscriptions;
   readonly resources: Resources;
-  readonly accounts: StorageAccounts;
-  readonly accountSetup: AccountSetup;
+  readonly accounts: AccountSetup;
   readonly shares: FileShares;
   readonly fileService: FileService;
   readonly resourceGraph: ResourceGraph;
-  readonly vaults: Vaults;
-  readonly vaultSetup: VaultSetup;
+  readonly vaults: VaultSetup;
   readonly keys: Keys;
   /** The same for break-glass: requests are given up early, and never retried out of sight. */
   readonly urgentKeys: Keys;
-  readonly keyMaterial: KeyMaterial;
+  readonly keyAdmin: KeyAdmin;
   readonly identities: Identities;
   readonly authorization: Authorization;
   readonly roles: RoleAssignments;
@@ -51,11 +49,11 @@ export interface Procedure {
   readonly journal: Journal;
 }
 
-/** A person waits, and new keys in hardware take a while. */
-const PERSON_OPTIONS: KeysOptions = { maxRetries: 3, timeoutMs: 60_000 };
+const PERSON_OPTIONS: KeysOptions = { limits: LIMITS.operator };
 
 /** No call is made yet, and no token is fetched. */
-export function createAzure(credential: TokenCredential, cloud: Cloud, defaultSubscription?: string): Azure {
+export function createAzure(signIn: TokenCredential, cloud: Cloud, defaultSubscription?: string): Azure {
+  const credential = withTokenDeadline(signIn, OPERATOR_TOKEN_MS);
   return {
     cloud,
     defaultSubscription,
@@ -63,15 +61,13 @@ export function createAzure(credential: TokenCredential, cloud: Cloud, defaultSu
     subscriptions: createSubscriptions(credential, cloud),
     resources: createResources(credential, cloud),
     accounts: createStorageAccounts(credential, cloud),
-    accountSetup: createAccountSetup(credential, cloud),
     shares: createFileShares(credential, cloud),
     fileService: createFileService(credential, cloud),
     resourceGraph: createResourceGraph(credential, cloud),
     vaults: createVaults(credential, cloud),
-    vaultSetup: createVaultSetup(credential, cloud),
     keys: createKeys(credential, PERSON_OPTIONS),
     urgentKeys: createKeys(credential, URGENT_OPTIONS),
-    keyMaterial: createKeyMaterial(credential),
+    keyAdmin: createKeyAdmin(credential, LIMITS.operator),
     identities: createIdentities(credential, cloud),
     authorization: createAuthorization(credential, cloud),
     roles: createRoleAssignments(credential, cloud),

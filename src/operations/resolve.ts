@@ -6,9 +6,9 @@ import { CmkError } from '../errors.ts';
 import type { ManagedIdentity } from '../identities/identity-client.ts';
 import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
 import { type ManagedKey, type ManagedVault, managedKey, managedVault } from '../keys/managed-vaults.ts';
+import type { Vault } from '../vaults/vault-client.ts';
 import { checkName } from './names.ts';
 import type { Azure } from './operator-azure.ts';
-import type { Vault } from './vault/vault-setup-client.ts';
 
 /** Where to look; with neither, in everything that the sign-in sees. */
 export interface Where {
@@ -23,9 +23,9 @@ export const IDENTITY_TYPE = 'Microsoft.ManagedIdentity/userAssignedIdentities';
 /** The vault of that name, ARM id or URI; undefined when the sign-in sees none. */
 export async function lookForVault(text: string, azure: Azure, where: Where = {}): Promise<Vault | undefined> {
   const id = idOf(text, VAULT_TYPE, where);
-  if (id) return azure.vaultSetup.get(id);
+  if (id) return azure.vaults.find(id);
   const found = await findOne('key vault', VAULT_TYPE, nameOfVault(text), azure, where);
-  return found && azure.vaultSetup.get(found);
+  return found && azure.vaults.find(found);
 }
 
 /** @throws {@link CmkError} `VaultNotFound` */
@@ -42,10 +42,10 @@ export async function findVault(text: string, azure: Azure, where: Where = {}): 
 /** The account of that name or ARM id; undefined when the sign-in sees none. */
 export async function lookForAccount(text: string, azure: Azure, where: Where = {}): Promise<Account | undefined> {
   const id = idOf(text, ACCOUNT_TYPE, where);
-  if (id) return azure.accountSetup.get(id);
+  if (id) return azure.accounts.find(id);
   checkName('account', text);
   const found = await findOne('storage account', ACCOUNT_TYPE, text, azure, where);
-  return found && azure.accountSetup.get(found);
+  return found && azure.accounts.find(found);
 }
 
 /** @throws {@link CmkError} `AccountNotFound` */

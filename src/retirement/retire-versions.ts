@@ -1,7 +1,7 @@
 import type { AuditEntry } from '../audit/record.ts';
+import { timeBoxed } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { twice } from '../azure/retry-once.ts';
-import { timeBoxed } from '../azure/time-box.ts';
 import type { BlastRadiusServices } from '../dependents/blast-radius.ts';
 import { readVersionUsers, type VersionUse, type VersionUsers } from '../dependents/version-users.ts';
 import type { Keys } from '../keys/key-client.ts';

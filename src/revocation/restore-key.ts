@@ -88,7 +88,7 @@ export async function restoreKey(
     return (
       end && {
         end,
-
+        changed: recovered,
         revocation: open,
         recovered,
         versions: reportVersions(versions, [], versions, now()),

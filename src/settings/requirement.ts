@@ -8,7 +8,7 @@ export type Requirement =
   /** Accounts at this ARM id or below it. */
   | { readonly kind: 'scope'; readonly scope: string };
 
-const SCOPE = /^\/subscriptions\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:\/[-\w.()/]+)?$/i;
+const SCOPE = /^\/subscriptions\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:\/[-\p{L}\p{M}\p{N}_.()/]+)?$/iu;
 
 /** `all`, `tag:name`, `tag:name=value`, or an ARM id; undefined for anything else. */
 export function parseRequirement(text: string): Requirement | undefined {

@@ -68,6 +68,12 @@ export function readSettings(environment: Environment): Settings {
     if (!vault) reader.problem('CMK_VAULTS', `has "${id}", which is not the ARM id of a vault`);
     return vault ?? [];
   });
+  for (const { kind, name } of vaults) {
+    // The API names a key by the name of its vault: one name would be two vaults.
+    if (kind === 'managedHsm' && vaults.some((other) => other.kind === 'vault' && other.name === name)) {
+      reader.problem('CMK_VAULTS', `has a key vault and a Managed HSM that are both named "${name}"; leave one out`);
+    }
+  }
   const subscriptions = reader.read('CMK_SUBSCRIPTIONS');
   const settings: Settings = {
     cloud,

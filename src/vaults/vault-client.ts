@@ -1,12 +1,16 @@
-import { KeyVaultManagementClient, type ManagedHsm, type Vault } from '@azure/arm-keyvault';
+import { KeyVaultManagementClient, type ManagedHsm, type Vault as SdkVault } from '@azure/arm-keyvault';
 import type { TokenCredential } from '@azure/identity';
+import { clientPer } from '../azure/client-per.ts';
 import type { Cloud } from '../azure/cloud.ts';
-import { aborting } from '../azure/storage-management.ts';
+import { unlessMissing } from '../azure/failure.ts';
+import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import { aborting, armOptions } from '../azure/resource-manager.ts';
 import type { KeyPolicy } from '../identities/key-access.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 
-/** A vault as Azure Resource Manager shows it. */
+/** A vault, or a Managed HSM, as Azure Resource Manager shows it. */
 export interface VaultProperties {
+  /** ARM id. */
   readonly id: string;
   readonly location: string;
   readonly purgeProtection: boolean;
@@ -16,42 +20,126 @@ export interface VaultProperties {
   readonly policies: readonly KeyPolicy[];
 }
 
+/** A key vault with what is needed to set one up. */
+export interface Vault extends VaultProperties {
+  readonly name: string;
+  readonly subscriptionId: string;
+  readonly resourceGroup: string;
+  /** As Azure writes it, with its trailing slash: this is what goes into an account's settings. */
+  readonly uri: string;
+  readonly tenantId: string;
+  readonly sku: 'standard' | 'premium';
+}
+
+export interface NewVault {
+  readonly location: string;
+  readonly tenantId: string;
+  readonly sku: 'standard' | 'premium';
+  /** 7 to 90. */
+  readonly retentionDays: number;
+}
+
+/** Permissions that Storage needs on a key (Azure Storage, "Customer-managed keys overview"). */
+const STORAGE_PERMISSIONS = ['get', 'wrapKey', 'unwrapKey'];
+
 /** Vaults through Azure Resource Manager. Errors are the SDK's: read them with `describeFailure`. */
 export interface Vaults {
   get(vault: ManagedVault, signal?: AbortSignal): Promise<VaultProperties>;
 }
 
-export function createVaults(credential: TokenCredential, cloud: Cloud): Vaults {
-  const clients = new Map<string, KeyVaultManagementClient>();
-  const clientOf = (subscriptionId: string): KeyVaultManagementClient => {
-    const known = clients.get(subscriptionId);
-    if (known) return known;
-    const client = new KeyVaultManagementClient(credential, subscriptionId, {
-      endpoint: cloud.resourceManager,
-      credentials: { scopes: [cloud.resourceManagerScope] },
-      retryOptions: { maxRetries: 2, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 },
-    });
-    clients.set(subscriptionId, client);
-    return client;
-  };
+/** Sets vaults up, with the same errors. */
+export interface VaultSetup extends Vaults {
+  /** Undefined when there is no such vault. */
+  find(id: ResourceId): Promise<Vault | undefined>;
+  /** Creates a vault with purge protection and role-based access; returns when it can be used. */
+  create(id: ResourceId, wanted: NewVault): Promise<Vault>;
+  /** Turns on purge protection, and soft delete, which it needs. Neither can be turned off again. */
+  protect(id: ResourceId): Promise<Vault>;
+  /**
+   * Whether a vault of that name is soft-deleted, and so keeps the name taken.
+   *
+   * @throws what Azure says to whoever may not look: neither answer would be known to be true
+   */
+  isDeleted(subscriptionId: string, name: string, location: string): Promise<boolean>;
+  /** Adds an access policy with what Storage needs. Only of use in a vault without role-based access. */
+  addPolicy(id: ResourceId, tenantId: string, principalId: string): Promise<void>;
+}
+
+export function createVaults(credential: TokenCredential, cloud: Cloud): VaultSetup {
+  const clientOf = clientPer(
+    (subscriptionId) => new KeyVaultManagementClient(credential, subscriptionId, armOptions(cloud)),
+  );
   return {
     async get(vault, signal) {
-      const { subscriptionId, resourceGroup, name } = vault;
+      const { id, subscriptionId, resourceGroup, name } = vault;
       const client = clientOf(subscriptionId);
       return vault.kind === 'vault'
-        ? ofVault(vault, await client.vaults.get(resourceGroup, name, aborting(signal)))
-        : ofHsm(vault, await client.managedHsms.get(resourceGroup, name, aborting(signal)));
+        ? { id, ...ofVault(await client.vaults.get(resourceGroup, name, aborting(signal))) }
+        : { id, ...ofHsm(await client.managedHsms.get(resourceGroup, name, aborting(signal))) };
+    },
+    find: (id) =>
+      unlessMissing(async () => toVault(await clientOf(id.subscriptionId).vaults.get(id.resourceGroup, id.name))),
+    async create(id, { location, tenantId, sku, retentionDays }) {
+      const poller = clientOf(id.subscriptionId).vaults.createOrUpdate(
+        id.resourceGroup,
+        id.name,
+        {
+          location,
+          properties: {
+            tenantId,
+            sku: { family: 'A', name: sku },
+            accessPolicies: [],
+            enableRbacAuthorization: true,
+            enableSoftDelete: true,
+            softDeleteRetentionInDays: retentionDays,
+            enablePurgeProtection: true,
+          },
+        },
+        { updateIntervalInMs: 1_000 },
+      );
+      return toVault(await poller.pollUntilDone());
+    },
+    async protect(id) {
+      const properties = { enableSoftDelete: true, enablePurgeProtection: true };
+      return toVault(await clientOf(id.subscriptionId).vaults.update(id.resourceGroup, id.name, { properties }));
+    },
+    async isDeleted(subscriptionId, name, location) {
+      const { vaults } = clientOf(subscriptionId);
+      return (await unlessMissing(() => vaults.getDeleted(name, location))) !== undefined;
+    },
+    async addPolicy(id, tenantId, principalId) {
+      const policy = { tenantId, objectId: principalId, permissions: { keys: STORAGE_PERMISSIONS } };
+      await clientOf(id.subscriptionId).vaults.updateAccessPolicy(id.resourceGroup, id.name, 'add', {
+        properties: { accessPolicies: [policy] },
+      });
     },
   };
 }
 
-function ofVault({ id }: ManagedVault, { location = '', properties }: Vault): VaultProperties {
+/** @throws TypeError when the answer is no vault */
+function toVault(vault: SdkVault): Vault {
+  const parsed = parseResourceId(vault.id ?? '');
+  const { properties } = vault;
+  if (!parsed || !properties?.vaultUri) throw new TypeError('Azure answered with a vault without an id or URI.');
   return {
-    id,
+    ...ofVault(vault),
+    id: parsed.id,
+    name: parsed.name,
+    subscriptionId: parsed.subscriptionId,
+    resourceGroup: parsed.resourceGroup,
+    uri: properties.vaultUri,
+    tenantId: properties.tenantId,
+    sku: properties.sku.name.toLowerCase() === 'premium' ? 'premium' : 'standard',
+  };
+}
+
+function ofVault({ location = '', properties }: SdkVault): Omit<VaultProperties, 'id'> {
+  return {
     location,
     purgeProtection: properties.enablePurgeProtection ?? false,
-    // Absent on the oldest vaults, and cannot be off on any made since December 2020 (Key Vault, soft-delete overview).
-    softDelete: properties.enableSoftDelete ?? false,
+    // Absent is on: no vault made since December 2020 can be without it (Key Vault, soft-delete overview). Nothing rests on
+    // it for an older one: what Storage needs is purge protection, which there is none of without soft delete.
+    softDelete: properties.enableSoftDelete ?? true,
     accessModel: properties.enableRbacAuthorization ? 'rbac' : 'accessPolicies',
     policies: (properties.accessPolicies ?? [])
       // A policy for an application on behalf of somebody does nothing for the principal by itself.
@@ -60,9 +148,8 @@ function ofVault({ id }: ManagedVault, { location = '', properties }: Vault): Va
   };
 }
 
-function ofHsm({ id }: ManagedVault, { location = '', properties }: ManagedHsm): VaultProperties {
+function ofHsm({ location = '', properties }: ManagedHsm): Omit<VaultProperties, 'id'> {
   return {
-    id,
     location,
     purgeProtection: properties?.enablePurgeProtection ?? false,
     // A Managed HSM always has it (Managed HSM, soft-delete overview).

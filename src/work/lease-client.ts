@@ -2,8 +2,8 @@ import { text } from 'node:stream/consumers';
 import type { TokenCredential } from '@azure/identity';
 import type { BlobLeaseClient, BlockBlobClient } from '@azure/storage-blob';
 import { appBlobs } from '../azure/app-storage.ts';
+import { withinTime } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
-import { withinTime } from '../azure/time-box.ts';
 import type { Settings } from '../settings/settings.ts';
 
 /** Container of leases in the app's own storage. */

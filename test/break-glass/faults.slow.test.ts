@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { ManagedIdentityCredential } from '@azure/identity';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { CLIENT_IDS } from '../../local/azure/constants.ts';
+import { LIMITS } from '../../src/azure/limits.ts';
 import { createKeys, type Keys } from '../../src/keys/key-client.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { type KeyRestoration, restoreKey } from '../../src/revocation/restore-key.ts';
@@ -33,8 +34,8 @@ let hasty: Keys;
 let patient: Keys;
 beforeAll(() => {
   const credential = new ManagedIdentityCredential({ clientId: CLIENT_IDS.appUserAssigned });
-  hasty = createKeys(credential, { maxRetries: 0, timeoutMs: 500 });
-  patient = createKeys(credential, { maxRetries: 0, timeoutMs: 10_000 });
+  hasty = createKeys(credential, { limits: { ...LIMITS.breakGlass, requestMs: 500 } });
+  patient = createKeys(credential, { limits: { ...LIMITS.breakGlass, requestMs: 10_000 } });
 });
 
 interface Subject {

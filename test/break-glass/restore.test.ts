@@ -2,6 +2,7 @@ import { ManagedIdentityCredential } from '@azure/identity';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { describe, expect, it } from 'vitest';
 import { CLIENT_IDS } from '../../local/azure/constants.ts';
+import { LIMITS } from '../../src/azure/limits.ts';
 import { handleRestore } from '../../src/break-glass/handle-restore.ts';
 import { handleRevoke } from '../../src/break-glass/handle-revoke.ts';
 import { keyStatus } from '../../src/break-glass/key-status.ts';
@@ -159,7 +160,8 @@ describe('a restore of a soft-deleted key', () => {
     allowRecovery(wire.azure);
     const key = keyOf(wire.azure, 1);
     const credential = new ManagedIdentityCredential({ clientId: CLIENT_IDS.appUserAssigned });
-    const services = { ...wire.services(), urgentKeys: createKeys(credential, { maxRetries: 0, timeoutMs: 300 }) };
+    const limits = { ...LIMITS.breakGlass, requestMs: 300 };
+    const services = { ...wire.services(), urgentKeys: createKeys(credential, { limits }) };
     softDelete(key);
     wire.azure.faults.add([{ match: { method: 'POST', path: `/deletedkeys/${key.name}/recover` }, hang: true }]);
     const refused = await refusalOf(restore(key, services));

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addAccount, addOtherResource, addResourceGroup } from '../../local/azure/fleet.ts';
 import type { ResourceGroup, Vault } from '../../local/azure/world.ts';
-import { timeBoxed } from '../../src/azure/time-box.ts';
+import { timeBoxed } from '../../src/azure/deadline.ts';
 import { type BlastRadius, readBlastRadius } from '../../src/dependents/blast-radius.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
 import type { Services } from '../../src/services.ts';

@@ -46,8 +46,22 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   getKeyRotationPolicy: ['Microsoft.KeyVault/vaults/keyrotationpolicies/read'],
 };
 
-/** Calls in the app's client files that only the command line makes, on the sign-in of whoever runs it. */
-const OF_THE_COMMAND_LINE = ['userAssignedIdentities.createOrUpdate'];
+/**
+ * Calls in the app's client files that only the command line makes, on the sign-in of whoever runs it: the app's services
+ * are typed by ports that do not have them.
+ */
+const OF_THE_COMMAND_LINE = [
+  'userAssignedIdentities.createOrUpdate',
+  'storageAccounts.create',
+  'storageAccounts.checkNameAvailability',
+  'createRsaKey',
+  'importKey',
+  'updateKeyRotationPolicy',
+  'vaults.createOrUpdate',
+  'vaults.update',
+  'vaults.getDeleted',
+  'vaults.updateAccessPolicy',
+];
 
 /** Given on request, for a call that needs it if Azure says so. */
 const ON_REQUEST = ['Microsoft.ManagedIdentity/userAssignedIdentities/assign/action'];

@@ -93,14 +93,105 @@ describe('listVersions', () => {
       );
     wire.azure.faults.add([{ match, times: 1, answer: { status: 403, body: { error: { code: 'Forbidden' } } } }]);
     expect(await failure()).toMatchObject({ kind: 'forbidden', status: 403, code: 'Forbidden' });
-    wire.azure.faults.add([{ match, answer: { status: 429, headers: { 'Retry-After': '0' } } }]);
+    wire.azure.faults.add([{ match, times: 1, answer: { status: 429, headers: { 'Retry-After': '1' } } }]);
     const since = wire.azure.requests.last;
-    expect(await failure()).toMatchObject({ kind: 'throttled', status: 429 });
-    expect(asked(since)).toHaveLength(3); // tried again twice, and then it is for the queue
+    expect(await failure()).toMatchObject({ kind: 'throttled', status: 429, retryAfterSeconds: 1 });
+    expect(asked(since)).toHaveLength(1); // waiting is for the queue
+    expect(await failure()).toBeUndefined();
+  });
+
+  it('is tried again twice when the service is in trouble, and then it is for the queue', async () => {
+    const services = wire.services();
+    const key = keyIn();
+    const match = { path: `/keys/${key.name}/versions` };
+    wire.azure.faults.add([{ match, times: 2, answer: { status: 503 } }]);
+    const since = wire.azure.requests.last;
+    expect(await services.keys.listVersions(managed(key, services))).toHaveLength(1);
+    wire.azure.faults.add([{ match, answer: { status: 503 } }]);
+    await expect(services.keys.listVersions(managed(key, services))).rejects.toThrow();
+    expect(asked(since).filter((line) => line.endsWith('503'))).toHaveLength(5);
+  });
+});
+
+describe('versionPages', () => {
+  const many = (count: number): TestKey => {
+    const key = keyIn();
+    for (let n = 1; n < count; n++) key.add({ privateKey: key.first.privateKey });
+    return key;
+  };
+
+  it('hands on each page as it arrives, and asks for the next one only then', async () => {
+    const services = wire.services();
+    const key = many(60);
+    const since = wire.azure.requests.last;
+    const sizes: number[] = [];
+    for await (const page of services.urgentKeys.versionPages(managed(key, services))) {
+      sizes.push(page.length);
+      expect(asked(since).filter((line) => line.endsWith(' 200'))).toHaveLength(sizes.length);
+    }
+    expect(sizes).toEqual([25, 25, 10]);
+  });
+
+  it('gives page two its own deadline, and asks for it once more: a page that hangs costs 3 s', async () => {
+    const services = wire.services();
+    const key = many(60);
+    const match = { path: `/keys/${key.name}/versions.*skiptoken` };
+    wire.azure.faults.add([{ match, times: 1, hang: true }]);
+    const started = performance.now();
+    const versions = await services.urgentKeys.listVersionsUnsettled(managed(key, services));
+    expect(new Set(versions.map(({ version }) => version)).size).toBe(60);
+    expect(performance.now() - started).toBeLessThan(5_000);
+  });
+
+  it('gives up a page that hangs twice, after it has handed on those before', async () => {
+    const services = wire.services();
+    const key = many(30);
+    wire.azure.faults.add([{ match: { path: `/keys/${key.name}/versions.*skiptoken` }, hang: true }]);
+    const started = performance.now();
+    let read = 0;
+    const reading = (async () => {
+      for await (const page of services.urgentKeys.versionPages(managed(key, services))) read += page.length;
+    })();
+    await expect(reading).rejects.toMatchObject({ name: 'TimeoutError' });
+    expect(read).toBe(25);
+    expect(performance.now() - started).toBeLessThan(8_000);
+  });
+
+  it('hands on nothing for a key that does not exist', async () => {
+    const services = wire.services();
+    const key = keyIn();
+    key.vault.keys.delete(key.name);
+    for await (const page of services.keys.versionPages(managed(key, services))) expect(page).toBeUndefined();
+  });
+});
+
+describe('getVersion', () => {
+  it('reads one version, or undefined where there is none', async () => {
+    const services = wire.services();
+    const key = keyIn();
+    const off = key.add({ enabled: false, tags: { a: 'b' } });
+    const target = managed(key, services);
+    expect(await services.keys.getVersion(target, off.version)).toMatchObject({
+      id: key.id(off),
+      version: off.version,
+      enabled: false,
+      tags: { a: 'b' },
+    });
+    expect(await services.keys.getVersion(target, 'f'.repeat(32))).toBeUndefined();
   });
 });
 
 describe('rotate, update, policy, recover', () => {
+  it('a rotation whose answer is lost is not asked for again out of sight: that would be two', async () => {
+    const services = wire.services();
+    const key = keyIn();
+    await services.keys.listVersions(managed(key, services)); // fetches the token
+    const match = { method: 'POST', path: `/keys/${key.name}/rotate` };
+    wire.azure.faults.add([{ match, times: 1, resetAfter: true }]);
+    await expect(services.keys.rotate(managed(key, services))).rejects.toThrow();
+    expect(key.vault.keys.get(key.name)?.versions).toHaveLength(2);
+  });
+
   it('rotate makes a version that is the newest from then on', async () => {
     const services = wire.services();
     const key = keyIn();
@@ -174,7 +265,8 @@ describe('the keys of break-glass', () => {
     wire.azure.faults.clear();
     wire.azure.faults.add([{ match, times: 1, answer: { status: 503 } }]);
     const since = wire.azure.requests.last;
-    await expect(services.urgentKeys.listVersionsUnsettled(managed(key, services))).rejects.toThrow();
+    const again = services.urgentKeys.updateVersion(managed(key, services), key.first.version, { enabled: false });
+    await expect(again).rejects.toMatchObject({ statusCode: 503 });
     expect(asked(since)).toHaveLength(1);
   });
 });

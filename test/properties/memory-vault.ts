@@ -24,6 +24,8 @@ export class MemoryVault implements KeyBench {
   readonly keys: Keys = {
     listVersions: async () => this.#list(),
     listVersionsUnsettled: async () => this.#list(),
+    versionPages: (): AsyncIterable<KeyVersion[]> => this.#pages(),
+    getVersion: async (_, version) => (await this.#list()).find((found) => found.version === version),
     recover: async () => {
       await this.#turns();
       const deleted = this.#deleted;
@@ -77,6 +79,10 @@ export class MemoryVault implements KeyBench {
 
   async bringBack(): Promise<void> {
     this.#deleted = false;
+  }
+
+  async *#pages(): AsyncGenerator<KeyVersion[]> {
+    yield await this.#list();
   }
 
   async #list(): Promise<KeyVersion[]> {

@@ -44,6 +44,23 @@ describe('readSettings', () => {
     ]);
   });
 
+  it('refuses a vault and a Managed HSM of one name, which no call could tell apart', () => {
+    const hsm = VALID.CMK_VAULTS.replace('vaults/kv-files', 'managedHSMs/KV-files');
+    for (const CMK_VAULTS of [`${VALID.CMK_VAULTS},${hsm}`, `${hsm},${VALID.CMK_VAULTS}`]) {
+      expect(problemsOf({ ...VALID, CMK_VAULTS })).toEqual([
+        expect.stringMatching(/^CMK_VAULTS has a key vault and a Managed HSM that are both named "kv-files"/),
+      ]);
+    }
+  });
+
+  it('takes vaults in resource groups of any name that Azure allows, encoded or not, each once', () => {
+    const plain = VALID.CMK_VAULTS.replace('rg-keys', 'rg-données');
+    const CMK_VAULTS = `${plain} ${VALID.CMK_VAULTS.replace('rg-keys', encodeURIComponent('rg-données'))}`;
+    expect(readSettings({ ...VALID, CMK_VAULTS }).vaults.all).toMatchObject([
+      { id: plain, resourceGroup: 'rg-données' },
+    ]);
+  });
+
   it.each([
     ['AzureUSGovernment', 'https://kv-files.vault.usgovcloudapi.net', 'https://management.usgovcloudapi.net'],
     ['AzureChinaCloud', 'https://kv-files.vault.azure.cn', 'https://management.chinacloudapi.cn'],

@@ -19,9 +19,6 @@ const STORAGE = `
 The app's storage is found as the app finds it: AzureWebJobsStorage__accountName
 with your own sign-in, or AzureWebJobsStorage, a connection string.`;
 
-/** A person waits. */
-const RETRY = { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 };
-
 export function addAppCommands(program: Command, cli: Cli): void {
   program
     .command('replay')
@@ -34,7 +31,7 @@ export function addAppCommands(program: Command, cli: Cli): void {
       await cli.look(
         command,
         () => {
-          const service = appQueues(readStorageSettings(cli.environment), () => cli.credential(globals), RETRY);
+          const service = appQueues(readStorageSettings(cli.environment), () => cli.credential(globals));
           const place = { what: `queue ${poison}`, url: service.url, role: 'Storage Queue Data Contributor' };
           return inAppStorage(place, () => replay(service, queue));
         },

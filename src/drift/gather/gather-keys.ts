@@ -1,8 +1,8 @@
 import { type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
-import type { KeyCatalog } from '../../keys/key-catalog-client.ts';
+import type { KeyCatalog } from '../../keys/key-admin-client.ts';
 import type { Keys } from '../../keys/key-client.ts';
 import { newestVersion } from '../../keys/key-versions.ts';
-import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
+import { asSpelled, type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
 import { KeyUsage } from '../checks/key-usage.ts';
 import type { KeySubject } from '../checks/subjects.ts';
 import type { GatheredVault } from './gather-vaults.ts';
@@ -38,7 +38,8 @@ export class GatheredKeys {
   }
 }
 
-async function readKey(key: ManagedKey, vault: GatheredVault, services: KeyServices): Promise<KeySubject> {
+async function readKey(named: ManagedKey, vault: GatheredVault, services: KeyServices): Promise<KeySubject> {
+  let key = named;
   const usage = new KeyUsage();
   if ('unread' in vault.keys) {
     // The vault is closed off, and that is said once: no use in finding it out for each of its keys.
@@ -62,6 +63,7 @@ async function readKey(key: ManagedKey, vault: GatheredVault, services: KeyServi
     const state = await whereabouts(key, services);
     return { key, state, versions, policy: { value: { rotates: false } }, material: { value: undefined }, usage };
   }
+  if ('value' in versions) key = asSpelled(key, versions.value);
   const newest = 'value' in versions ? newestVersion(versions.value) : undefined;
   const [policy, material] = await Promise.all([
     readPart(

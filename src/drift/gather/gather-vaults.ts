@@ -4,7 +4,7 @@ import { type Part, readPart, type UnreadPart, unreadPart } from '../../azure/re
 import type { EventGrid } from '../../events/event-grid-client.ts';
 import { judgeSubscriptions, type WantedSubscription } from '../../events/subscription.ts';
 import type { Authorization } from '../../identities/authorization-client.ts';
-import type { KeyCatalog } from '../../keys/key-catalog-client.ts';
+import type { KeyCatalog } from '../../keys/key-admin-client.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { Settings } from '../../settings/settings.ts';
 import type { Vaults } from '../../vaults/vault-client.ts';

@@ -1,6 +1,6 @@
 import type { HttpResponseInit } from '@azure/functions';
+import { timeBoxed } from '../../azure/deadline.ts';
 import { describe, describeFailure } from '../../azure/failure.ts';
-import { timeBoxed } from '../../azure/time-box.ts';
 import type { HeaderReader } from '../../http/headers.ts';
 import { jsonResponse } from '../../http/json-response.ts';
 import { HttpProblem } from '../../http/problem.ts';

@@ -1,8 +1,8 @@
 import type { TokenCredential } from '@azure/identity';
 import type { BlobItem, ContainerClient } from '@azure/storage-blob';
 import { appBlobs, appQueues } from '../../azure/app-storage.ts';
+import { withinTime } from '../../azure/deadline.ts';
 import { describeFailure } from '../../azure/failure.ts';
-import { withinTime } from '../../azure/time-box.ts';
 import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { WORK_QUEUES } from '../../work/messages.ts';
@@ -21,9 +21,8 @@ const RUNNING = 'running/';
 const HISTORY = 200;
 /** Dead letters that are looked into at most: a vault in trouble makes them by the thousand. */
 const MAX_DEAD_LETTERS = 100;
+/** For all the requests of a call, and what they send. Milliseconds. */
 const TIMEOUT_MS = 30_000;
-/** What is not read now, the next check reads; the SDK's own retries take 18 s. */
-const RETRY = { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 };
 
 /** What the drift check keeps in the app's own storage, and what it looks at there. Errors are the SDK's. */
 export interface DriftStorage {
@@ -54,8 +53,8 @@ export function createDriftStorage(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
 ): DriftStorage {
-  const blobs = appBlobs(settings, credential, RETRY);
-  const queues = appQueues(settings, credential, RETRY);
+  const blobs = appBlobs(settings, credential);
+  const queues = appQueues(settings, credential);
   const reports = blobs.getContainerClient(DRIFT_CONTAINER);
 
   const read = async (name: string): Promise<DriftReport | undefined> => {

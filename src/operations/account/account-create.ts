@@ -50,7 +50,7 @@ export async function createAccount(options: CreateOptions, procedure: Procedure
     throw new CmkError('ArgumentInvalid', `There is no account ${name} yet.`, `To create it, add ${lacking}.`);
   }
   const subscription = await subscriptionFor(azure, options);
-  const problem = await azure.accountSetup.nameProblem(subscription, name);
+  const problem = await azure.accounts.nameProblem(subscription, name);
   if (problem) throw new CmkError('NameTaken', problem, 'Choose another name: account names are unique in all Azure.');
   const { identity, principalId, name: identityName } = chosen;
   if (identity.kind !== 'userAssigned' || !principalId) throw new TypeError('Only a user-assigned identity is chosen.');
@@ -76,7 +76,7 @@ export async function createAccount(options: CreateOptions, procedure: Procedure
   const text = `account ${name} created in ${resourceGroup} (${location}), encrypted with ${source.vault?.name ?? source.vaultUri}/${source.keyName}, ${mode}`;
   const created = await journal.change(text, () =>
     untilStorageHasAccess(options.waitSeconds ?? PROPAGATION_SECONDS, procedure, () =>
-      azure.accountSetup.create(resourceId(subscription, resourceGroup, ACCOUNT_TYPE, name), {
+      azure.accounts.create(resourceId(subscription, resourceGroup, ACCOUNT_TYPE, name), {
         location,
         sku,
         kind,

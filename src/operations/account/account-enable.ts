@@ -91,7 +91,7 @@ async function withPrincipal(
   const change = attachIdentity(account, identity, false);
   if (!change) return account;
   const updated = await journal.change(`system-assigned identity of ${account.name} turned on`, () =>
-    azure.accountSetup.update(account, { identity: change }),
+    azure.accounts.update(account, { identity: change }),
   );
   return updated ?? account;
 }

@@ -1,12 +1,12 @@
 import type { Account } from '../../accounts/account.ts';
 import { CmkError } from '../../errors.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
+import type { Vault } from '../../vaults/vault-client.ts';
 import { checkExpiry } from '../key/key-ensure.ts';
 import { checkSize } from '../key/usable-key.ts';
 import { checkName } from '../names.ts';
 import type { Azure } from '../operator-azure.ts';
 import { IDENTITY_TYPE, lookForIdentity, lookForVault, resourceId } from '../resolve.ts';
-import type { Vault } from '../vault/vault-setup-client.ts';
 import type { OnboardOptions } from './account-onboard.ts';
 import { planEnable } from './account-plan.ts';
 

@@ -6,9 +6,9 @@ import { chooseShare } from '../../effect/probe-targets.ts';
 import { checkKeyAccess, identityState } from '../../identities/check-key-access.ts';
 import { userAssignedIdentity } from '../../identities/key-access.ts';
 import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
+import type { Vault } from '../../vaults/vault-client.ts';
 import type { Azure, Procedure } from '../operator-azure.ts';
 import { findAccount, keyByName, lookForVault, managed, type Where } from '../resolve.ts';
-import type { Vault } from '../vault/vault-setup-client.ts';
 import { type Check, checkAccount, type Read } from './checklist.ts';
 
 export interface Verification {
@@ -32,7 +32,7 @@ export async function verifyAccount(
   const [vault, versions, key, identity, asked] = await Promise.all([
     named ? read(() => lookForVault(named.vault.uri, azure)) : nothing,
     named ? read(() => azure.keys.listVersions(named)) : { value: [] },
-    named ? read(() => azure.keyMaterial.describe(named)) : nothing,
+    named ? read(() => azure.keyAdmin.describe(named)) : nothing,
     identityId ? identityState(identityId, azure) : undefined,
     askFileService(account, azure),
   ]);

@@ -50,7 +50,7 @@ export async function applyPlan(
   }
   const change = { encryption: plan.encryption, ...(plan.identity ? { identity: plan.identity } : {}) };
   const updated = await journal.change(text, () =>
-    untilStorageHasAccess(waitSeconds, procedure, () => azure.accountSetup.update(account, change)),
+    untilStorageHasAccess(waitSeconds, procedure, () => azure.accounts.update(account, change)),
   );
   if (!updated) return account;
   requireSame(plan, updated);

@@ -3,11 +3,11 @@ import type { KeyUse } from '../../accounts/key-use.ts';
 import type { Failure } from '../../azure/failure.ts';
 import { describe } from '../../azure/failure.ts';
 import { type IdentityState, type KeyAccess, keyIdentity } from '../../identities/key-access.ts';
+import type { KeyDescription } from '../../keys/key-admin-client.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
 import { findVersion, type KeyVersion, newestUsableVersion, usability } from '../../keys/key-versions.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
-import type { KeyDescription } from '../key/key-material-client.ts';
-import type { Vault } from '../vault/vault-setup-client.ts';
+import type { Vault } from '../../vaults/vault-client.ts';
 
 /** One thing that has to be right about an account's encryption. */
 export interface Check {

@@ -1,10 +1,10 @@
 import { CmkError } from '../../errors.ts';
 import type { ManagedIdentity } from '../../identities/identity-client.ts';
 import { ENCRYPTION_USER } from '../../identities/key-roles.ts';
+import type { Vault } from '../../vaults/vault-client.ts';
 import { checkName } from '../names.ts';
 import type { Procedure } from '../operator-azure.ts';
 import { IDENTITY_TYPE, lookForIdentity, resourceId, subscriptionFor, type Where } from '../resolve.ts';
-import type { Vault } from '../vault/vault-setup-client.ts';
 import { ensureRole } from './role-ensure.ts';
 
 export interface WantedIdentity extends Where {

@@ -3,9 +3,9 @@ import { CmkError } from '../../errors.ts';
 import { allows, covers } from '../../identities/key-access.ts';
 import { CRYPTO_OFFICER, ENCRYPTION_USER, type KeyRole } from '../../identities/key-roles.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import type { Vault } from '../../vaults/vault-client.ts';
 import type { Procedure } from '../operator-azure.ts';
-import { keyIn, resourceId, VAULT_TYPE } from '../resolve.ts';
-import type { Vault } from '../vault/vault-setup-client.ts';
+import { resourceId, VAULT_TYPE } from '../resolve.ts';
 import { patiently } from '../wait-for-propagation.ts';
 
 /** How long a role may take to count before a wait is given up, in seconds (Azure RBAC: up to ten minutes). */
@@ -32,7 +32,7 @@ export async function ensureRole(
 ): Promise<void> {
   const scope = key === undefined ? vault.id : `${vault.id}/keys/${key}`;
   const where = key === undefined ? `vault ${vault.name}` : `key ${vault.name}/${key}`;
-  if (!vault.rbac) return ensurePolicy(role, grantee, vault, { azure, journal });
+  if (vault.accessModel !== 'rbac') return ensurePolicy(role, grantee, vault, { azure, journal });
   if (await hasRole(role, grantee, scope, { azure, journal })) {
     journal.found(`${grantee.name} has what ${role.name} allows on ${where}`);
     return;
@@ -83,9 +83,7 @@ async function ensurePolicy(
     );
     return;
   }
-  const key = keyIn(vault, 'any', azure.cloud);
-  const { policies } = await azure.vaults.get(key.vault);
-  const allowed = policies
+  const allowed = vault.policies
     .filter(({ objectId }) => objectId.toLowerCase() === grantee.principalId.toLowerCase())
     .flatMap(({ keyPermissions }) => keyPermissions.map((permission) => permission.toLowerCase()));
   if (allowed.includes('all') || ['get', 'wrapkey', 'unwrapkey'].every((needed) => allowed.includes(needed))) {
@@ -94,7 +92,7 @@ async function ensurePolicy(
   }
   const id = resourceId(vault.subscriptionId, vault.resourceGroup, VAULT_TYPE, vault.name);
   await journal.change(`access policy of ${vault.name} lets ${grantee.name} get, wrap and unwrap`, () =>
-    azure.vaultSetup.addPolicy(id, vault.tenantId, grantee.principalId),
+    azure.vaults.addPolicy(id, vault.tenantId, grantee.principalId),
   );
 }
 

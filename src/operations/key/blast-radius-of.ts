@@ -1,4 +1,4 @@
-import { timeBoxed } from '../../azure/time-box.ts';
+import { timeBoxed } from '../../azure/deadline.ts';
 import { type BlastRadius, readBlastRadius } from '../../dependents/blast-radius.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { readSettings, type Settings } from '../../settings/settings.ts';

@@ -1,9 +1,10 @@
+import { unless } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
+import type { KeyDescription } from '../../keys/key-admin-client.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { planPolicy, type WantedPolicy } from '../../rotation/rotation-policy.ts';
 import type { Procedure } from '../operator-azure.ts';
-import type { KeyDescription } from './key-material-client.ts';
 import { checkSize, checkSupported, usableVersion } from './usable-key.ts';
 
 export interface WantedKey {
@@ -31,12 +32,12 @@ export async function ensureKey(key: ManagedKey, wanted: WantedKey, procedure: P
   if (wanted.size !== undefined) checkSize(wanted.size);
   checkExpiry(wanted.expiresOn, azure.now());
   const name = `${key.vault.name}/${key.name}`;
-  const found = await azure.keyMaterial.describe(key);
-  const policy = wanted.policy && planPolicy(found && (await azure.keyMaterial.policy(key)), wanted.policy);
+  const found = await azure.keyAdmin.describe(key);
+  const policy = wanted.policy && planPolicy(found && (await azure.keyAdmin.policy(key)), wanted.policy);
   const ensured = found ? await check(key, found, wanted, procedure) : await create(key, wanted, procedure);
   if (wanted.policy) {
     if (policy) {
-      await journal.change(`rotation policy of ${name} set`, () => azure.keyMaterial.setPolicy(key, policy));
+      await journal.change(`rotation policy of ${name} set`, () => azure.keyAdmin.setPolicy(key, policy));
     } else journal.found(`rotation policy of ${name} is as asked for`);
   }
   return ensured;
@@ -45,7 +46,8 @@ export async function ensureKey(key: ManagedKey, wanted: WantedKey, procedure: P
 async function create(key: ManagedKey, wanted: WantedKey, { azure, journal }: Procedure): Promise<EnsuredKey> {
   const { kty = 'RSA', size = 2048, expiresOn } = wanted;
   const name = `${key.vault.name}/${key.name}`;
-  if (await azure.keyMaterial.isDeleted(key)) {
+  // Whoever may not look cannot tell; the creation will.
+  if (await unless('forbidden', () => azure.keyAdmin.isDeleted(key))) {
     throw new CmkError(
       'NameTaken',
       `The key ${name} was deleted and can still be recovered; until it is purged its name is taken.`,
@@ -54,7 +56,7 @@ async function create(key: ManagedKey, wanted: WantedKey, { azure, journal }: Pr
   }
   const until = expiresOn ? `, expires ${expiresOn.toISOString()}` : '';
   const created = await journal.change(`key ${name} created (${kty} ${size}${until})`, () =>
-    azure.keyMaterial.create(key, { kty, size, expiresOn }),
+    azure.keyAdmin.create(key, { kty, size, expiresOn }),
   );
   if (!expiresOn)
     journal.note(`${name} never expires, so nothing announces that it should be rotated; --expires P2Y sets an end.`);

@@ -1,3 +1,4 @@
+import { unless } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
 import { newestVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
@@ -28,7 +29,7 @@ export async function importKey(
   checkSize(size);
   checkExpiry(expiresOn, azure.now());
   const name = `${key.vault.name}/${key.name}`;
-  const [found, versions] = await Promise.all([azure.keyMaterial.describe(key), azure.keys.listVersions(key)]);
+  const [found, versions] = await Promise.all([azure.keyAdmin.describe(key), azure.keys.listVersions(key)]);
   if (openRevocation(versions)) {
     throw new CmkError(
       'RevocationOpen',
@@ -40,7 +41,8 @@ export async function importKey(
     journal.found(`the newest version of ${name} is this key material already: ${found.version}`);
     return { id: key.id, kty: found.kty, size: found.size, version: found.version };
   }
-  if (!found && (await azure.keyMaterial.isDeleted(key))) {
+  // Whoever may not look cannot tell; the import will.
+  if (!found && (await unless('forbidden', () => azure.keyAdmin.isDeleted(key)))) {
     throw new CmkError(
       'NameTaken',
       `The key ${name} was deleted and can still be recovered; until it is purged its name is taken.`,
@@ -50,7 +52,7 @@ export async function importKey(
   const tags = { ...newestVersion(versions)?.tags, [ORIGIN_TAG]: 'imported' };
   const what = found ? `new version of key ${name}` : `key ${name}`;
   const imported = await journal.change(`${what} imported (RSA ${size})`, () =>
-    azure.keyMaterial.importKey(key, jwk, { hardware, expiresOn, tags }),
+    azure.keyAdmin.importKey(key, jwk, { hardware, expiresOn, tags }),
   );
   return { id: key.id, kty: hardware ? 'RSA-HSM' : 'RSA', size, version: imported?.version };
 }

@@ -79,7 +79,7 @@ async function preview(
 ): Promise<RestoreResult> {
   const versions = await azure.urgentKeys.listVersions(key);
   if (versions.length === 0) {
-    if (!(await azure.keyMaterial.isDeleted(key))) throw noSuchKey(key);
+    if (!(await azure.keyAdmin.isDeleted(key))) throw noSuchKey(key);
     await journal.change(`key ${key.vault.name}/${key.name} recovered from deletion`, async () => {});
   }
   const open = openRevocation(versions);

@@ -5,10 +5,10 @@ import { checkKeyAccess } from '../../identities/check-key-access.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import type { Vault } from '../../vaults/vault-client.ts';
 import { checkName } from '../names.ts';
 import type { Procedure } from '../operator-azure.ts';
 import { findVault, keyIn, type Where } from '../resolve.ts';
-import type { Vault } from '../vault/vault-setup-client.ts';
 import { checkSupported, usableVersion } from './usable-key.ts';
 
 /** Which key, and how: what every operation that points an account at a key is told. */
@@ -54,7 +54,7 @@ export async function readKeySource(choice: KeyChoice, procedure: Procedure, whe
   if (wanted !== undefined) checkName('version', wanted);
   let version: KeyVersion;
   try {
-    const [description, versions] = await Promise.all([azure.keyMaterial.describe(key), azure.keys.listVersions(key)]);
+    const [description, versions] = await Promise.all([azure.keyAdmin.describe(key), azure.keys.listVersions(key)]);
     if (description) checkSupported(key, description);
     version = usableVersion(key, versions, wanted, azure.now());
   } catch (error) {

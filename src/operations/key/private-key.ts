@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import forge from 'node-forge';
 import { CmkError } from '../../errors.ts';
-import type { RsaJwk } from './key-material-client.ts';
+import type { RsaJwk } from '../../keys/key-admin-client.ts';
 
 export interface PrivateKey {
   /** Bits. */

@@ -1,8 +1,8 @@
 import { CmkError } from '../../errors.ts';
+import type { KeyDescription } from '../../keys/key-admin-client.ts';
 import { findVersion, type KeyVersion, newestVersion, usability } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
-import type { KeyDescription } from './key-material-client.ts';
 
 const SIZES = [2048, 3072, 4096];
 

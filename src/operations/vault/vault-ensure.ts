@@ -1,8 +1,9 @@
+import { unless } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
+import type { Vault } from '../../vaults/vault-client.ts';
 import { checkName } from '../names.ts';
 import type { Procedure } from '../operator-azure.ts';
 import { lookForVault, resourceId, subscriptionFor, VAULT_TYPE, type Where } from '../resolve.ts';
-import type { Vault } from './vault-setup-client.ts';
 
 export interface WantedVault extends Where {
   readonly name: string;
@@ -38,7 +39,7 @@ export async function ensureVault(wanted: WantedVault, procedure: Procedure): Pr
   const plan = planVault(found);
   if (plan === 'create' || !found) return createVault(wanted, procedure);
   journal.found(`vault ${found.name} in ${found.resourceGroup} (${found.location})`);
-  if (!found.rbac) {
+  if (found.accessModel !== 'rbac') {
     journal.note(
       `${found.name} has access policies instead of role-based access: who may use its keys is said by policies, not roles.`,
     );
@@ -59,7 +60,7 @@ export async function ensureVault(wanted: WantedVault, procedure: Procedure): Pr
   }
   const text = `purge protection of ${found.name} turned on; it cannot be turned off again`;
   const id = resourceId(found.subscriptionId, found.resourceGroup, VAULT_TYPE, found.name);
-  return (await journal.change(text, () => azure.vaultSetup.protect(id))) ?? found;
+  return (await journal.change(text, () => azure.vaults.protect(id))) ?? found;
 }
 
 async function createVault(wanted: WantedVault, { azure, journal }: Procedure): Promise<EnsuredVault> {
@@ -70,7 +71,8 @@ async function createVault(wanted: WantedVault, { azure, journal }: Procedure): 
   const region = location ?? missing('region', '--location <region>', name);
   checkRetention(retentionDays);
   const subscription = await subscriptionFor(azure, place);
-  if (await azure.vaultSetup.isDeleted(subscription, name, region)) {
+  // Whoever may not look cannot tell; the creation will.
+  if (await unless('forbidden', () => azure.vaults.isDeleted(subscription, name, region))) {
     throw new CmkError(
       'NameTaken',
       `A vault ${name} was deleted and can still be recovered; until it is purged its name is taken.`,
@@ -81,7 +83,7 @@ async function createVault(wanted: WantedVault, { azure, journal }: Procedure): 
   const id = resourceId(subscription, resourceGroup, VAULT_TYPE, name);
   const text = `vault ${name} created in ${resourceGroup} (${region}), with purge protection and role-based access`;
   const created = await journal.change(text, () =>
-    azure.vaultSetup.create(id, { location: region, tenantId, sku, retentionDays }),
+    azure.vaults.create(id, { location: region, tenantId, sku, retentionDays }),
   );
   if (created) return created;
   return {
@@ -93,7 +95,8 @@ async function createVault(wanted: WantedVault, { azure, journal }: Procedure): 
     uri: `https://${name.toLowerCase()}.${azure.cloud.keyVaultSuffix}/`,
     tenantId,
     sku,
-    rbac: true,
+    accessModel: 'rbac',
+    policies: [],
     softDelete: true,
     purgeProtection: true,
     planned: true,

@@ -1,7 +1,9 @@
 import type { TokenCredential } from '@azure/identity';
 import { KeyClient, type JsonWebKey as KeyVaultJwk, type KeyVaultKey } from '@azure/keyvault-keys';
-import { describeFailure } from '../../azure/failure.ts';
-import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
+import { clientPer } from '../azure/client-per.ts';
+import { describeFailure, unlessMissing } from '../azure/failure.ts';
+import { type CallLimits, callOptions } from '../azure/limits.ts';
+import type { ManagedKey, ManagedVault } from './managed-vaults.ts';
 
 /** What kind of key the newest version is. */
 export interface KeyDescription {
@@ -34,8 +36,22 @@ export interface RotationPolicy {
 /** An RSA private key, as RFC 7518 writes it. */
 export type RsaJwk = Readonly<Record<'n' | 'e' | 'd' | 'p' | 'q' | 'dp' | 'dq' | 'qi', string>>;
 
-/** Makes and describes keys. Errors are those of `@azure/keyvault-keys`: read them with `describeFailure`. */
-export interface KeyMaterial {
+/** What a vault holds. Errors are those of `@azure/keyvault-keys`: read them with `describeFailure`. */
+export interface KeyCatalog {
+  /** The names of its keys, without those that belong to a certificate. */
+  names(vault: ManagedVault): Promise<string[]>;
+  /** Type and size of a version; undefined where Key Vault does not show them, as it may not for a disabled one. */
+  material(key: ManagedKey, version: string): Promise<{ type: string; size: number | undefined } | undefined>;
+  /**
+   * Whether a key of that name is soft-deleted, and so keeps the name taken.
+   *
+   * @throws what Key Vault says to whoever may not look: neither answer would be known to be true
+   */
+  isDeleted(key: ManagedKey): Promise<boolean>;
+}
+
+/** Makes and describes keys, with the same errors. */
+export interface KeyAdmin extends KeyCatalog {
   /** Undefined when there is no such key. */
   describe(key: ManagedKey): Promise<KeyDescription | undefined>;
   create(key: ManagedKey, wanted: NewKey): Promise<KeyDescription>;
@@ -47,18 +63,31 @@ export interface KeyMaterial {
   /** Undefined when the key never had one. */
   policy(key: ManagedKey): Promise<RotationPolicy | undefined>;
   setPolicy(key: ManagedKey, policy: RotationPolicy): Promise<void>;
-  /** Whether a key of that name is soft-deleted, and so keeps the name taken. */
-  isDeleted(key: ManagedKey): Promise<boolean>;
 }
 
-export function createKeyMaterial(credential: TokenCredential): KeyMaterial {
-  const clients = new Map<string, KeyClient>();
-  const clientOf = (vault: ManagedVault): KeyClient => {
-    const client = clients.get(vault.uri) ?? new KeyClient(vault.uri, credential);
-    clients.set(vault.uri, client);
-    return client;
-  };
+export function createKeyAdmin(credential: TokenCredential, limits: CallLimits): KeyAdmin {
+  const clientOfUri = clientPer((uri) => new KeyClient(uri, credential, callOptions(limits)));
+  const clientOf = ({ uri }: ManagedVault): KeyClient => clientOfUri(uri);
   return {
+    async names(vault) {
+      const names: string[] = [];
+      for await (const { name, managed } of clientOf(vault).listPropertiesOfKeys()) {
+        if (!managed) names.push(name);
+      }
+      return names;
+    },
+    async material(key, version) {
+      try {
+        const { kty, size } = toDescription(await clientOf(key.vault).getKey(key.name, { version }));
+        return { type: kty === '' ? 'unknown' : kty, size };
+      } catch (error) {
+        const failure = describeFailure(error);
+        // Documentation and practice differ on whether a disabled key may be read; its state is known from the list.
+        if (failure.kind === 'notFound' || /disabled/i.test(`${failure.code} ${failure.message}`)) return undefined;
+        throw error;
+      }
+    },
+    isDeleted: async (key) => (await unlessMissing(() => clientOf(key.vault).getDeletedKey(key.name))) !== undefined,
     describe: (key) => unlessMissing(async () => toDescription(await clientOf(key.vault).getKey(key.name))),
     async create(key, { kty, size, expiresOn }) {
       const created = await clientOf(key.vault).createRsaKey(key.name, {
@@ -96,34 +125,17 @@ export function createKeyMaterial(credential: TokenCredential): KeyMaterial {
         lifetimeActions: [...actions],
       });
     },
-    isDeleted: async (key) => {
-      try {
-        await clientOf(key.vault).getDeletedKey(key.name);
-        return true;
-      } catch (error) {
-        const { kind } = describeFailure(error);
-        if (kind === 'notFound' || kind === 'forbidden') return false;
-        throw error;
-      }
-    },
   };
 }
 
-async function unlessMissing<T>(read: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await read();
-  } catch (error) {
-    if (describeFailure(error).kind === 'notFound') return undefined;
-    throw error;
-  }
-}
-
 function toDescription({ keyType, key, properties }: KeyVaultKey): KeyDescription {
-  const modulus = key?.n && Buffer.from(key.n);
+  const written = key?.n && Buffer.from(key.n);
+  // Some write a modulus with a leading zero.
+  const modulus = written?.subarray(written[0] === 0 ? 1 : 0);
   return {
     version: (properties.version ?? '').toLowerCase(),
     kty: keyType ?? key?.kty ?? '',
-    size: modulus ? modulus.length * 8 : undefined,
+    size: modulus && modulus.length * 8,
     modulus: modulus?.toString('base64url'),
   };
 }

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { timeBoxed, untilAborted, withinTime } from '../../src/azure/time-box.ts';
+import { timeBoxed, untilAborted, withinTime } from '../../src/azure/deadline.ts';
 
 const never = new Promise<never>(() => {});
 

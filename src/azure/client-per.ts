@@ -1,0 +1,9 @@
+/** Makes a client for each vault or subscription once, and gives the same one to whoever asks again. */
+export function clientPer<C>(make: (name: string) => C): (name: string) => C {
+  const clients = new Map<string, C>();
+  return (name) => {
+    const client = clients.get(name) ?? make(name);
+    clients.set(name, client);
+    return client;
+  };
+}

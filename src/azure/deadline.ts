@@ -1,0 +1,131 @@
+import { createDefaultHttpClient, type HttpClient, type PipelineResponse } from '@azure/core-rest-pipeline';
+import type { TokenCredential } from '@azure/identity';
+
+/** Time was up before the answer came. Whether the request took effect is not known. */
+export class DeadlineError extends Error {
+  override readonly name = 'TimeoutError';
+
+  constructor(what: string, ms: number) {
+    super(`${what} within ${ms / 1000} s.`);
+  }
+}
+
+/**
+ * Gives `gather` so many milliseconds. When they are up, or `outer` aborts, its signal aborts: it stops what is under way
+ * and returns what it has by then, marked as incomplete.
+ */
+export async function timeBoxed<T>(
+  gather: (signal: AbortSignal) => Promise<T>,
+  ms: number,
+  outer?: AbortSignal,
+): Promise<T> {
+  const box = new AbortController();
+  const timer = setTimeout(() => box.abort(new DOMException(`${ms} ms are up.`, 'TimeoutError')), ms);
+  try {
+    return await gather(outer ? AbortSignal.any([box.signal, outer]) : box.signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Runs requests of an Azure SDK within a time limit. The limit ends with them: `AbortSignal.timeout` would keep each
+ * request and its connection in memory until its time is up.
+ *
+ * @param ms milliseconds for all that `run` does
+ * @param run hands what it is given to each request, as part of its options
+ */
+export function withinTime<T>(
+  ms: number,
+  run: (limit: { readonly abortSignal: AbortSignal }) => Promise<T>,
+  outer?: AbortSignal,
+): Promise<T> {
+  return timeBoxed((abortSignal) => run({ abortSignal }), ms, outer);
+}
+
+/**
+ * Waits for `work`, but no longer than until the signal aborts, whether or not the work heeds it. True when the work is
+ * done; false when time is up first, and then nobody hears of its errors.
+ */
+export async function untilAborted(work: Promise<unknown>, signal: AbortSignal | undefined): Promise<boolean> {
+  if (!signal) {
+    await work;
+    return true;
+  }
+  let stop = (): void => {};
+  const aborted = new Promise<false>((resolve) => {
+    stop = () => resolve(false);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([work.then(() => true as const), aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+    work.catch(() => {});
+  }
+}
+
+/**
+ * Gives every single request so many milliseconds, and so every page of every list and every poll: from the second page
+ * on the Key Vault SDK hands on no options, and an abort signal that a list was given is lost there. The body counts, but
+ * where it is read as a stream.
+ *
+ * @param msOf milliseconds by HTTP method: a write may take longer than a read
+ * @returns an HTTP client for the `httpClient` option of any Azure SDK; it throws {@link DeadlineError}
+ */
+export function deadlineHttp(msOf: (method: string) => number, http: HttpClient = DEFAULT_HTTP): HttpClient {
+  return {
+    async sendRequest(request) {
+      const ms = msOf(request.method);
+      const outer = request.abortSignal;
+      const box = new AbortController();
+      const giveUp = (): void => box.abort();
+      const timer = setTimeout(giveUp, ms);
+      if (outer?.aborted) giveUp();
+      outer?.addEventListener('abort', giveUp);
+      request.abortSignal = box.signal;
+      let response: PipelineResponse | undefined;
+      try {
+        response = await http.sendRequest(request);
+        return response;
+      } catch (error) {
+        if (!box.signal.aborted || outer?.aborted) throw error;
+        throw new DeadlineError(`${new URL(request.url).hostname} did not answer`, ms);
+      } finally {
+        clearTimeout(timer);
+        // Those outside send the request again, or look at it: they see the signal that they know.
+        if (outer) request.abortSignal = outer;
+        else delete request.abortSignal;
+        const letGo = (): void => outer?.removeEventListener('abort', giveUp);
+        // Who reads a stream can still give it up.
+        if (response?.readableStreamBody) response.readableStreamBody.once('close', letGo);
+        else letGo();
+      }
+    },
+  };
+}
+
+const DEFAULT_HTTP = createDefaultHttpClient();
+
+/**
+ * A credential that gives up after so many milliseconds: a managed-identity endpoint that hangs must not hang a call, and
+ * it heeds no signal.
+ */
+export function withTokenDeadline(credential: TokenCredential, ms: number): TokenCredential {
+  return {
+    getToken: (scopes, options = {}) => {
+      const outer = options.abortSignal instanceof AbortSignal ? options.abortSignal : undefined;
+      return timeBoxed(
+        async (signal) => {
+          const asking = credential.getToken(scopes, { ...options, abortSignal: signal });
+          if (await untilAborted(asking, signal)) return asking;
+          outer?.throwIfAborted();
+          throw new DeadlineError('There was no token to be had', ms);
+        },
+        ms,
+        outer,
+      );
+    },
+  };
+}

@@ -1,0 +1,95 @@
+import type { HttpClient, PipelinePolicy } from '@azure/core-rest-pipeline';
+import { deadlineHttp } from './deadline.ts';
+import { type Repetition, repeatReads } from './repeat-reads.ts';
+
+/** How long a call to Azure may take, and how often a read is asked for again. */
+export interface CallLimits extends Repetition {
+  /** Longest time for one request (a page of a list is one), in milliseconds. */
+  readonly requestMs: number;
+  /** The same for one that writes; that of every request when left out. */
+  readonly writeMs?: number;
+}
+
+const RESOURCE_MANAGER = { requestMs: 15_000, repeats: 2, longestWaitMs: 0 };
+
+/** Every limit there is, with its reason. */
+export const LIMITS = {
+  /**
+   * A person waits, and one request that hangs must not hold up the others. A version list goes on after a page that hung,
+   * everything else is repeated by whoever calls.
+   */
+  breakGlass: {
+    requestMs: 3_000,
+    repeats: 1,
+    onceMoreAfterHang: true,
+    longestWaitMs: 1_000,
+    only: /^https:\/\/[^/]+\/keys\/[^/]+\/versions\?/,
+  },
+  /** Key Vault answers in well under a second; what takes longer goes back to the queue, and so does Retry-After. */
+  keyWork: { requestMs: 12_000, repeats: 2, onceMoreAfterHang: true, longestWaitMs: 0 },
+  /** Somebody at a keyboard waits for a throttled service rather than to begin anew; keys in hardware take a while. */
+  operator: { requestMs: 60_000, repeats: 3, longestWaitMs: 10_000 },
+  /** Reads of Azure Resource Manager, and its writes that nobody measured. */
+  resourceManager: { ...RESOURCE_MANAGER, writeMs: 60_000 },
+  /**
+   * An account or a scope: a PATCH took up to 36 s (recordings of the real service). Reads are not repeated: a message that
+   * goes back to the queue costs nothing while it waits.
+   */
+  storageManagement: { ...RESOURCE_MANAGER, repeats: 0, writeMs: 60_000 },
+  /** Asked while a person waits for the blast radius. */
+  resourceGraph: { ...RESOURCE_MANAGER, repeats: 1 },
+} as const satisfies Record<string, CallLimits>;
+
+/**
+ * The app's own storage, for one request with its two or three tries: it is near and answers in milliseconds, and a report
+ * can be megabytes. Milliseconds.
+ */
+export const OWN_STORAGE_MS = 10_000;
+
+/** A token, for the app: its endpoint is on the machine. Milliseconds. */
+export const APP_TOKEN_MS = 5_000;
+
+/** A token, for an operator: the Azure CLI takes seconds to start. Milliseconds. */
+export const OPERATOR_TOKEN_MS = 60_000;
+
+/** The options by which any client of an Azure SDK keeps to the limits, in the place of its own retries. */
+export function callOptions(limits: CallLimits): {
+  httpClient: HttpClient;
+  retryOptions: { maxRetries: number };
+  additionalPolicies: { policy: PipelinePolicy; position: 'perCall' }[];
+} {
+  const { requestMs, writeMs = requestMs } = limits;
+  return {
+    httpClient: deadlineHttp((method) => (method === 'GET' || method === 'HEAD' ? requestMs : writeMs)),
+    retryOptions: { maxRetries: 0 },
+    additionalPolicies: [
+      { policy: repeatReads(limits), position: 'perCall' },
+      { policy: FAILURE_BODIES, position: 'perCall' },
+    ],
+  };
+}
+
+/**
+ * The newer SDKs look for an error in the body of every failure, and throw a TypeError in its place when a gateway answered
+ * with nothing, or with a page: throttling would not be known for what it is.
+ */
+const FAILURE_BODIES: PipelinePolicy = {
+  name: 'failureBodies',
+  async sendRequest(request, next) {
+    const response = await next(request);
+    const { status, bodyAsText } = response;
+    if (status >= 400 && !response.readableStreamBody && !hasError(bodyAsText)) {
+      response.bodyAsText = JSON.stringify({ error: { code: '', message: bodyAsText ?? '', details: [] } });
+    }
+    return response;
+  },
+};
+
+function hasError(text: string | null | undefined): boolean {
+  try {
+    const { error } = JSON.parse(text ?? '') as { error?: unknown };
+    return typeof error === 'object' && error !== null;
+  } catch {
+    return false;
+  }
+}

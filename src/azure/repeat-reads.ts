@@ -1,0 +1,74 @@
+import type { PipelinePolicy, PipelineRequest, PipelineResponse, SendRequest } from '@azure/core-rest-pipeline';
+import { DeadlineError } from './deadline.ts';
+import { describeFailure } from './failure.ts';
+
+export interface Repetition {
+  /** How many times more a read is asked for. */
+  readonly repeats: number;
+  /**
+   * Longest pause that a service's Retry-After is given, in milliseconds. Zero: what is throttled is not asked for again,
+   * and the caller hears when to come back.
+   */
+  readonly longestWaitMs: number;
+  /** Whether a read that hung is asked for once more. */
+  readonly onceMoreAfterHang?: boolean;
+  /** The URLs that are asked for again; all of them when left out. */
+  readonly only?: RegExp;
+}
+
+/** The first pause after a failure that may pass; each further one is twice as long. Milliseconds. */
+const PAUSE_MS = 200;
+
+/**
+ * Asks again for what failed in a way that may pass. It takes the place of the SDKs' own retries, which sleep as long as
+ * Retry-After says (five minutes, if it says so), never repeat what hung, and do repeat writes: a rotation whose answer is
+ * lost would be two rotations.
+ */
+export function repeatReads(repetition: Repetition): PipelinePolicy {
+  const { repeats, only = /./ } = repetition;
+  return {
+    name: 'repeatReads',
+    async sendRequest(request, next) {
+      const most = isRead(request) && only.test(request.url) ? repeats : 0;
+      let hangs = 0;
+      for (let done = 0; ; done += 1) {
+        const outcome = await attempt(request, next);
+        if (outcome.failed instanceof DeadlineError) hangs += 1;
+        const pause = done < most ? pauseAfter(outcome.failed, done, hangs, repetition) : undefined;
+        if (pause !== undefined && !request.abortSignal?.aborted) await wait(pause);
+        else if ('response' in outcome) return outcome.response;
+        else throw outcome.failed;
+      }
+    },
+  };
+}
+
+const isRead = ({ method }: PipelineRequest): boolean => method === 'GET' || method === 'HEAD';
+const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** How long to wait before the next attempt, in milliseconds; undefined when there is to be none. */
+function pauseAfter(
+  failed: unknown,
+  repeated: number,
+  hangs: number,
+  { longestWaitMs, onceMoreAfterHang = false }: Repetition,
+): number | undefined {
+  if (hangs > (onceMoreAfterHang ? 1 : 0)) return undefined;
+  const { kind, retryAfterSeconds } = describeFailure(failed);
+  if (kind === 'unavailable') return PAUSE_MS * 2 ** repeated;
+  if (kind !== 'throttled' || longestWaitMs === 0) return undefined;
+  return Math.min((retryAfterSeconds ?? 1) * 1000, longestWaitMs);
+}
+
+/** What came of one attempt: the answer, which may be a failure as well, or what was thrown. */
+async function attempt(
+  request: PipelineRequest,
+  next: SendRequest,
+): Promise<{ readonly failed: unknown; readonly response: PipelineResponse } | { readonly failed: unknown }> {
+  try {
+    const response = await next(request);
+    return { failed: { statusCode: response.status, response }, response };
+  } catch (error) {
+    return { failed: error };
+  }
+}

@@ -1,0 +1,32 @@
+import { StorageManagementClient } from '@azure/arm-storage';
+import type { TokenCredential } from '@azure/identity';
+import { clientPer } from './client-per.ts';
+import type { Cloud } from './cloud.ts';
+import { type CallLimits, callOptions, LIMITS } from './limits.ts';
+
+type ResourceManagerOptions = ReturnType<typeof callOptions> & {
+  readonly endpoint: string;
+  /** Where the newer management clients look for the scope of their tokens, and where the older ones do. */
+  readonly credentials: { readonly scopes: string[] };
+  readonly credentialScopes: string[];
+};
+
+/** The options of any client of Azure Resource Manager: the cloud's endpoint, and the limits of its calls. */
+export function armOptions(cloud: Cloud, limits: CallLimits = LIMITS.resourceManager): ResourceManagerOptions {
+  const scopes = [cloud.resourceManagerScope];
+  return { endpoint: cloud.resourceManager, credentials: { scopes }, credentialScopes: scopes, ...callOptions(limits) };
+}
+
+/** The client of the Storage resource provider for a subscription, made once each. */
+export function storageManagement(
+  credential: TokenCredential,
+  cloud: Cloud,
+): (subscriptionId: string) => StorageManagementClient {
+  const options = armOptions(cloud, LIMITS.storageManagement);
+  return clientPer((subscriptionId) => new StorageManagementClient(credential, subscriptionId, options));
+}
+
+/** The SDK's option for a signal, left out when there is none. */
+export function aborting(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
+  return signal ? { abortSignal: signal } : {};
+}

@@ -1,0 +1,59 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { appBlobs, appQueues } from '../../src/azure/app-storage.ts';
+import { describeFailure } from '../../src/azure/failure.ts';
+import { OWN_STORAGE_MS } from '../../src/azure/limits.ts';
+import { createWorkQueue } from '../../src/work/work-queue-client.ts';
+
+const noCredential = (): never => {
+  throw new Error('A connection string needs no credential.');
+};
+const work = { kind: 'key', key: 'https://kv-files.vault.azure.net/keys/k', attempt: 0 } as never;
+
+let silent: Server;
+let asked = 0;
+let storage: { connectionString: string };
+beforeEach(async () => {
+  asked = 0;
+  silent = createServer(() => {
+    asked += 1; // and never answers
+  });
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const base = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/st`;
+  const key = Buffer.from('key').toString('base64');
+  storage = {
+    connectionString: `DefaultEndpointsProtocol=http;AccountName=st;AccountKey=${key};BlobEndpoint=${base};QueueEndpoint=${base}`,
+  };
+});
+afterEach(() => {
+  vi.useRealTimers();
+  silent.closeAllConnections();
+  silent.close();
+});
+
+describe("the app's own storage that hangs is given up", () => {
+  it.each<[string, () => Promise<unknown>]>([
+    ['a message', () => createWorkQueue({ storage }, noCredential).send('key-work' as never, work)],
+    ['a poison message', () => createWorkQueue({ storage }, noCredential).poison('key-work' as never, '{}')],
+    ['the length of a queue', () => appQueues({ storage }, noCredential).getQueueClient('key-work').getProperties()],
+    ['a blob', () => appBlobs({ storage }, noCredential).getContainerClient('c').getBlobClient('b').getProperties()],
+    ['a list', () => appBlobs({ storage }, noCredential).getContainerClient('c').listBlobsFlat().next()],
+  ])('%s', async (_, call) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    let failed: unknown;
+    const called = call().catch((error: unknown) => {
+      failed = error;
+    });
+    while (asked === 0) await new Promise((resolve) => setImmediate(resolve));
+    vi.advanceTimersByTime(OWN_STORAGE_MS);
+    vi.useRealTimers();
+    await called;
+    expect(failed).toMatchObject({
+      name: 'TimeoutError',
+      message: expect.stringMatching(/did not answer within 10 s/),
+    });
+    expect(describeFailure(failed).kind).toBe('unavailable');
+    expect(asked).toBe(1);
+  });
+});

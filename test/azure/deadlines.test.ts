@@ -1,0 +1,133 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describeFailure } from '../../src/azure/failure.ts';
+import { LIMITS } from '../../src/azure/limits.ts';
+import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
+import type { Services } from '../../src/services.ts';
+import { useWire } from '../support/wire.ts';
+
+const wire = useWire();
+afterEach(() => void vi.useRealTimers());
+
+const drained = async (list: AsyncIterable<unknown>): Promise<void> => {
+  for await (const _ of list);
+};
+
+function firstAccount(): ResourceId {
+  const [account] = wire.azure.world.storageAccounts.values();
+  const id = account && parseResourceId(account.id);
+  if (!id) throw new Error('The local fleet has no account.');
+  return id;
+}
+
+/** Each client of Azure Resource Manager, the requests that hang, and the seconds after which it gives up. */
+const CALLS: Record<string, readonly [RegExp, (services: Services) => Promise<unknown>, number]> = {
+  'an account': [/\/storageAccounts\/\w+\?/, ({ accounts }) => accounts.get(firstAccount()), 15],
+  'the accounts': [/\/storageAccounts\?/, ({ accounts }) => drained(accounts.list(firstAccount().subscriptionId)), 15],
+  'a PATCH of an account': [
+    /\/storageAccounts\/\w+\?/,
+    ({ accounts }) => accounts.updateEncryption(firstAccount(), {}),
+    60,
+  ],
+  'a PATCH of a scope': [
+    /\/encryptionScopes\//,
+    ({ accounts }) => accounts.updateScopeKey(firstAccount(), 'scope1', 'https://kv-files.vault.azure.net/keys/a'),
+    60,
+  ],
+  'the scopes': [/\/encryptionScopes\?/, ({ accounts }) => drained(accounts.listScopes(firstAccount())), 15],
+  'the shares': [/\/shares\?/, ({ shares }) => drained(shares.list(firstAccount())), 15],
+  'the subscriptions': [/\/subscriptions\?/, ({ subscriptions }) => subscriptions.list(), 15],
+  'a vault': [/\/vaults\/kv-files\?/, ({ vaults, settings }) => vaults.get(vaultOf(settings)), 15],
+  roles: [/\/roleAssignments\?/, ({ authorization, settings }) => authorization.grantsAt(vaultOf(settings).id), 15],
+  identities: [
+    /\/userAssignedIdentities\?/,
+    ({ identities }) => drained(identities.list(firstAccount().subscriptionId)),
+    15,
+  ],
+  'event subscriptions': [/\/eventSubscriptions\?/, ({ eventGrid, settings }) => eventGrid.read(vaultOf(settings)), 15],
+  'Resource Graph': [
+    /\/Microsoft.ResourceGraph\//,
+    ({ resourceGraph }) => drained(resourceGraph.query('resources | project id')),
+    15,
+  ],
+};
+
+function vaultOf(settings: Services['settings']): Services['settings']['vaults']['all'][number] {
+  const vault = settings.vaults.byName('kv-files');
+  if (!vault) throw new Error('kv-files is not managed.');
+  return vault;
+}
+
+describe('a call that hangs is given up', () => {
+  it.each(Object.entries(CALLS))('%s', async (_, [path, call, seconds]) => {
+    const services = wire.services();
+    await services.subscriptions.list(); // fetches the token
+    wire.azure.faults.add([{ match: { host: 'management.azure.com', path: path.source }, times: 1, hang: true }]);
+    const since = wire.azure.requests.last;
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    let failed: unknown;
+    const called = call(services).catch((error: unknown) => {
+      failed = error;
+    });
+    await until(() => wire.azure.faults.list().length === 0);
+    vi.advanceTimersByTime(seconds * 1_000 - 100);
+    await turns();
+    expect(failed).toBeUndefined();
+    vi.advanceTimersByTime(200);
+    vi.useRealTimers();
+    await called;
+    expect(failed).toMatchObject({ name: 'TimeoutError', message: expect.stringMatching(`within ${seconds} s`) });
+    expect(describeFailure(failed).kind).toBe('unavailable');
+    expect(wire.azure.requests.since(since).length).toBeLessThanOrEqual(2);
+  });
+});
+
+const turns = (): Promise<void> => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await turns();
+}
+
+describe('Retry-After', () => {
+  it.each([
+    [429, undefined],
+    [503, undefined],
+    [503, '<html>Busy</html>'],
+  ])('of a %i with the body %s is never waited for in a worker: it is for the queue', async (status, body) => {
+    const services = wire.services();
+    await services.subscriptions.list();
+    const since = wire.azure.requests.last;
+    wire.azure.faults.add([{ match: {}, answer: { status, body, headers: { 'Retry-After': '120' } } }]);
+    for (const [name, [, call]] of Object.entries(CALLS)) {
+      const failed: unknown = await call(services).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      expect([name, describeFailure(failed)]).toMatchObject([name, { kind: 'throttled', retryAfterSeconds: 120 }]);
+    }
+    expect(wire.azure.requests.since(since)).toHaveLength(Object.keys(CALLS).length);
+  });
+});
+
+describe('the clients', () => {
+  it('have no SDK client without the options that limit its calls', () => {
+    const src = join(import.meta.dirname, '../../src');
+    const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+    const made = files.flatMap((file) =>
+      [...readFileSync(join(src, file), 'utf8').matchAll(/new (\w+Client)\(([^;]*?)\);?\n/g)].map(
+        ([all]) => [file, all] as const,
+      ),
+    );
+    expect(made.length).toBeGreaterThan(9);
+    const unlimited = made.filter(
+      ([, all]) => !/armOptions|callOptions|options\)|pipeline\)|ShareServiceClient/.test(all),
+    );
+    expect(unlimited).toEqual([]);
+  });
+
+  it('have limits that end well before the host ends a function', () => {
+    for (const { requestMs, writeMs = 0 } of Object.values<{ requestMs: number; writeMs?: number }>(LIMITS)) {
+      expect(Math.max(requestMs, writeMs)).toBeLessThanOrEqual(60_000);
+    }
+  });
+});

@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import { keyOf, useProcedures } from '../support/procedures.ts';
+
+const procedures = useProcedures();
+
+describe('the size of an RSA key', () => {
+  it('is the same whether or not its modulus is written with a leading zero', async () => {
+    const site = procedures.site();
+    const key = keyOf(site);
+    const { keyAdmin } = procedures.azure();
+    const known = await keyAdmin.describe(key);
+    const n = Buffer.concat([Buffer.of(0), Buffer.from(known?.modulus ?? '', 'base64url')]).toString('base64url');
+    const body = { key: { kid: `${key.id}/${site.version.version}`, kty: 'RSA', n, e: 'AQAB' }, attributes: {} };
+    procedures.local.faults.add([{ match: { path: `^/keys/${key.name}/` }, answer: { status: 200, body } }]);
+    expect(await keyAdmin.describe(key)).toEqual(known);
+    expect(await keyAdmin.material(key, site.version.version)).toEqual({ type: 'RSA', size: 2048 });
+  });
+});
+
+describe('whether a key is soft-deleted', () => {
+  it('is not known to whoever may not look, and that is said: for all that is known it is there', async () => {
+    const site = procedures.site();
+    const key = keyOf(site);
+    const body = { error: { code: 'Forbidden', message: 'No.' } };
+    procedures.local.faults.add([{ match: { path: '^/deletedkeys/' }, answer: { status: 403, body } }]);
+    await expect(procedures.azure().keyAdmin.isDeleted(key)).rejects.toMatchObject({ statusCode: 403 });
+  });
+
+  it('is false when Key Vault knows of none', async () => {
+    expect(await procedures.azure().keyAdmin.isDeleted(keyOf(procedures.site()))).toBe(false);
+  });
+});
