@@ -4,7 +4,7 @@ import { type KeyVersion, newestVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { completeRotation, ORIGIN_TAG, type RotationCompletion, unfinishedRotation } from '../../rotation/rotation.ts';
-import { inWords } from '../duration.ts';
+import { inWords } from '../../time/duration.ts';
 import type { Procedure } from '../operator-azure.ts';
 
 export type RotationPlan =
