@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
+import { type Dependence, hasDependents } from './accounts/inventory.ts';
 import { createStorageAccounts, type StorageAccounts } from './accounts/storage-client.ts';
 import { createSubscriptions, type Subscriptions } from './accounts/subscriptions-client.ts';
 import { auditFiles } from './audit/audit-client.ts';
@@ -20,6 +21,7 @@ import { type Authorization, createAuthorization } from './identities/authorizat
 import { createIdentities, type Identities } from './identities/identity-client.ts';
 import { createKeyCatalog, type KeyCatalog } from './keys/key-catalog-client.ts';
 import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/key-client.ts';
+import type { ManagedKey } from './keys/managed-vaults.ts';
 import type { Log } from './log.ts';
 import { REASONS } from './reasons.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
@@ -65,6 +67,9 @@ export interface Services {
   readonly readPacer: Pacer;
   /** One message about an account at a time. */
   readonly oneAtATime: OneAtATime;
+  /** Whether anything that the app looks after uses a key. */
+  readonly dependents: (key: ManagedKey) => Promise<Dependence>;
+  readonly newId: () => string;
   readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
 }
@@ -82,12 +87,15 @@ export function createServices(
   const settings = readSettings(environment);
   const identity = credential ?? appCredential(settings.clientId);
   const { auth, cloud } = settings;
+  const accounts = createStorageAccounts(identity, cloud);
+  const subscriptions = createSubscriptions(identity, cloud);
+  const newId = () => randomUUID();
   return {
     settings,
     keys: createKeys(identity, WORKER_OPTIONS),
     urgentKeys: createKeys(identity, URGENT_OPTIONS),
-    accounts: createStorageAccounts(identity, settings.cloud),
-    subscriptions: createSubscriptions(identity, settings.cloud),
+    accounts,
+    subscriptions,
     shares: createFileShares(identity, settings.cloud),
     resourceGraph: createResourceGraph(identity, settings.cloud),
     fileService: createFileService(identity, settings.cloud),
@@ -102,7 +110,7 @@ export function createServices(
     leases: createLeases(settings, () => identity),
     audit: auditTrail(auditFiles(auditContainer(settings, () => identity)), {
       now: () => new Date(),
-      newId: () => randomUUID(),
+      newId,
       sleep: (ms) => sleep(ms),
       random: Math.random,
       onFailure: (error, entries) => {
@@ -122,6 +130,9 @@ export function createServices(
     pacer: new Pacer(STORAGE_WRITES),
     readPacer: new Pacer([ARM_READS]),
     oneAtATime: new OneAtATime(),
+    dependents: async (key) =>
+      hasDependents(key, settings.subscriptions ?? (await subscriptions.list()), { accounts, settings }),
+    newId,
     now: () => new Date(),
     sleep: (ms) => sleep(ms),
   };

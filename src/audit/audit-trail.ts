@@ -1,5 +1,6 @@
 import type { AuditFiles } from './audit-files.ts';
 import { type ChainWriterOptions, chainWriter } from './chain-writer.ts';
+import { findEntry } from './find-entry.ts';
 import type { AuditEntry, AuditReceipt } from './record.ts';
 
 /** `failed` says why in words that may be shown to a caller; an entry reported so may still have been written. */
@@ -10,8 +11,11 @@ export type AuditOutcome = { readonly written: AuditReceipt } | { readonly faile
  *
  * Never throws, and answers within `timeoutMs` milliseconds: what is being audited must not wait for its audit. An
  * entry whose time is up is not given up; it is written as soon as it can be, only nobody is told.
+ *
+ * With `unlessSince`, the trail is first looked through from that time on for an entry with the same id; if there is one,
+ * its receipt is the answer and nothing is written, and when the time is up before that is known, nothing is written.
  */
-export type RecordAudit = (entry: AuditEntry, timeoutMs: number) => Promise<AuditOutcome>;
+export type RecordAudit = (entry: AuditEntry, timeoutMs: number, unlessSince?: Date) => Promise<AuditOutcome>;
 
 export interface AuditTrailOptions extends ChainWriterOptions {
   /** Told of everything that could not be written, with the entries, so that the log has them at least. */
@@ -59,7 +63,7 @@ export function auditTrail(files: AuditFiles, options: AuditTrailOptions): Recor
     writing = false;
   }
 
-  return async (entry, timeoutMs) => {
+  return async (entry, timeoutMs, unlessSince) => {
     let prepared: { readonly entry: AuditEntry; readonly bytes: number };
     try {
       prepared = prepare(entry);
@@ -72,16 +76,35 @@ export function auditTrail(files: AuditFiles, options: AuditTrailOptions): Recor
       return { failed: `The audit trail is stuck: ${maxWaiting} entries wait already.` };
     }
     return new Promise<AuditOutcome>((resolve) => {
-      const timer = setTimeout(
-        () => resolve({ failed: `The audit trail did not answer within ${timeoutMs} ms; the entry is still tried.` }),
-        timeoutMs,
-      );
+      let isLate = false;
+      const timer = setTimeout(() => {
+        isLate = true;
+        resolve({ failed: `The audit trail did not answer within ${timeoutMs} ms; the entry is still tried.` });
+      }, timeoutMs);
       const settle = (outcome: AuditOutcome) => {
         clearTimeout(timer);
         resolve(outcome);
       };
-      waiting.push({ ...prepared, settle });
-      void drain();
+      const enqueue = () => {
+        waiting.push({ ...prepared, settle });
+        void drain();
+      };
+      if (unlessSince === undefined || entry.id === undefined) {
+        enqueue();
+        return;
+      }
+      findEntry(files, entry.id, unlessSince).then(
+        (written) => {
+          if (written) settle({ written });
+          else if (!isLate) enqueue();
+        },
+        (error: unknown) => {
+          onFailure(error, [entry]);
+          settle({
+            failed: `The audit trail cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+          });
+        },
+      );
     });
   };
 }

@@ -3,6 +3,8 @@ import { z } from 'zod';
 
 /** What happened, as it goes into the audit trail. */
 export interface AuditEntry {
+  /** Names what happened, where it may be recorded by more than one: an entry that is there with its id is not written anew. */
+  readonly id?: string;
   /** What was done, as `<subject>.<verb>`: `key.revoke`, `account.move`. */
   readonly action: string;
   /** Reason code of the outcome. */

@@ -23,7 +23,7 @@ export interface Keys {
   listVersionsUnsettled(key: ManagedKey): Promise<KeyVersion[]>;
   /** Brings a soft-deleted key back, with its versions as they were; false when there is no deleted key of that name. */
   recover(key: ManagedKey): Promise<boolean>;
-  /** Makes a new version with new key material. */
+  /** Makes a new version with new key material. Asked for once, never retried: each request that arrives makes one. */
   rotate(key: ManagedKey): Promise<KeyVersion>;
   updateVersion(key: ManagedKey, version: string, change: KeyVersionChange): Promise<KeyVersion>;
   rotationPolicy(key: ManagedKey): Promise<RotationPolicySummary>;
@@ -48,16 +48,17 @@ export const URGENT_OPTIONS: KeysOptions = { maxRetries: 0, timeoutMs: 3_000 };
 
 /** Errors are those of `@azure/keyvault-keys`: read them with `describeFailure`. */
 export function createKeys(credential: TokenCredential, options: KeysOptions): Keys {
-  const clients = new Map<string, KeyClient>();
-  const clientOf = (vault: ManagedVault): KeyClient => {
-    const known = clients.get(vault.uri);
-    if (known) return known;
-    const client = new KeyClient(vault.uri, credential, {
-      retryOptions: { maxRetries: options.maxRetries, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 },
-    });
-    clients.set(vault.uri, client);
-    return client;
+  const clientsWith = (maxRetries: number): ((vault: ManagedVault) => KeyClient) => {
+    const clients = new Map<string, KeyClient>();
+    return ({ uri }) => {
+      const retryOptions = { maxRetries, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 };
+      const client = clients.get(uri) ?? new KeyClient(uri, credential, { retryOptions });
+      clients.set(uri, client);
+      return client;
+    };
   };
+  const clientOf = clientsWith(options.maxRetries);
+  const onceClientOf = clientsWith(0);
 
   /** Runs requests within the time limit of so many. */
   const limited = <T>(run: (limit: { abortSignal?: AbortSignal }) => Promise<T>, requests = 1): Promise<T> =>
@@ -109,7 +110,7 @@ export function createKeys(credential: TokenCredential, options: KeysOptions): K
       return true;
     },
     async rotate(key) {
-      const created = await limited((limit) => clientOf(key.vault).rotateKey(key.name, limit));
+      const created = await limited((limit) => onceClientOf(key.vault).rotateKey(key.name, limit));
       return toKeyVersion(created.properties, true);
     },
     async updateVersion(key, version, change) {
@@ -121,11 +122,14 @@ export function createKeys(credential: TokenCredential, options: KeysOptions): K
     async rotationPolicy(key) {
       try {
         const policy = await limited((limit) => clientOf(key.vault).getKeyRotationPolicy(key.name, limit));
-        const rotate = (policy.lifetimeActions ?? []).find(({ action }) => action.toLowerCase() === 'rotate');
+        const actionOf = (name: string) =>
+          (policy.lifetimeActions ?? []).find(({ action }) => action.toLowerCase() === name);
+        const [rotate, notify] = [actionOf('rotate'), actionOf('notify')];
         return {
           rotates: rotate !== undefined,
           ...(rotate?.timeAfterCreate ? { afterCreate: rotate.timeAfterCreate } : {}),
           ...(rotate?.timeBeforeExpiry ? { beforeExpiry: rotate.timeBeforeExpiry } : {}),
+          ...(notify?.timeBeforeExpiry ? { notifyBeforeExpiry: notify.timeBeforeExpiry } : {}),
         };
       } catch (error) {
         if (describeFailure(error).kind === 'notFound') return { rotates: false };

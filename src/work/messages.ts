@@ -48,6 +48,14 @@ const accountWork = z.strictObject({
   ...carried,
 });
 
+/** "Decide whether this key is to be rotated, and see to it." */
+const rotateWork = z.strictObject({
+  kind: z.literal('rotate'),
+  /** Key identifier without a version. */
+  key: z.string().min(1).max(300),
+  ...carried,
+});
+
 /** "Ask the file services of this key's dependents whether the change of the key has come through." */
 const probeWork = z.strictObject({
   kind: z.literal('probe'),
@@ -64,7 +72,8 @@ export type Cause = z.output<typeof cause>;
 export type KeyWork = z.output<typeof keyWork>;
 export type AccountWork = z.output<typeof accountWork>;
 export type ProbeWork = z.output<typeof probeWork>;
-export type Work = KeyWork | AccountWork | ProbeWork;
+export type RotateWork = z.output<typeof rotateWork>;
+export type Work = KeyWork | AccountWork | ProbeWork | RotateWork;
 
 /** @throws {@link InvalidMessageError} when the entry is not a message about a key. */
 export function parseKeyWork(entry: unknown): KeyWork {
@@ -72,8 +81,8 @@ export function parseKeyWork(entry: unknown): KeyWork {
 }
 
 /** @throws {@link InvalidMessageError} when the entry is none of the messages that wait in {@link KEY_WORK}. */
-export function parseKeyQueueWork(entry: unknown): KeyWork | ProbeWork {
-  return parse(z.discriminatedUnion('kind', [keyWork, probeWork]), entry);
+export function parseKeyQueueWork(entry: unknown): KeyWork | ProbeWork | RotateWork {
+  return parse(z.discriminatedUnion('kind', [keyWork, probeWork, rotateWork]), entry);
 }
 
 /** @throws {@link InvalidMessageError} when the entry is not a message about an account. */

@@ -65,7 +65,7 @@ async function follow(opened: Opened, first: ProbeWork, atMost = 50): Promise<nu
   let next: Work | undefined = first;
   while (next && delays.length <= atMost) {
     const entry: unknown = JSON.parse(JSON.stringify(next));
-    const run = (work: Parameters<typeof probeKey>[0] | { kind: 'key' }) => probeKey(work as ProbeWork, services, log);
+    const run = (work: Work) => probeKey(work as ProbeWork, services, log);
     await processWork({ ...services, ...delivery(entry), run, log });
     const put = sent.shift();
     next = put?.work;
