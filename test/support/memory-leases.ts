@@ -1,7 +1,9 @@
 import type { Lease, Leases } from '../../src/work/lease-client.ts';
 
-/** How long a lease lasts that nobody renews, in milliseconds. */
+/** How long a lease lasts that is left to itself, in milliseconds. */
 const DURATION_MS = 60_000;
+/** How long one lasts at least whose holder dies between two renewals. */
+const LEFT_MS = 40_000;
 
 /** Leases on a clock of the test's own; several instances share one of these. A holder that is killed is told by `kill`. */
 export class MemoryLeases implements Leases {
@@ -40,8 +42,9 @@ export class MemoryLeases implements Leases {
 
   /** Whoever holds anything dies now. */
   kill(): void {
-    for (const name of this.#taken.keys()) {
-      this.#taken.set(name, { holder: {}, until: this.#now().getTime() + DURATION_MS });
+    for (const [name, { until }] of this.#taken) {
+      if (until !== Number.POSITIVE_INFINITY) continue;
+      this.#taken.set(name, { holder: {}, until: this.#now().getTime() + LEFT_MS });
     }
   }
 
