@@ -286,6 +286,21 @@ describe('a key that dependents cannot be moved to', () => {
     expect(wire.records).toMatchObject([{ level: 'error', reason: 'NoUsableVersion' }]);
   });
 
+  it('nears its expiry, or never expires though the version before does: whether to rotate it is looked at too', async () => {
+    // As after a restore: an event that came while the key was revoked came to nothing.
+    const asked = () => wire.sent.splice(0).filter(({ work }) => work.kind === 'rotate');
+    const near = key();
+    near.first.exp = wire.azure.clock.nowSeconds() + 20 * 86_400;
+    await deliver(near.keyWork());
+    expect(asked()).toMatchObject([{ queue: KEY_WORK, work: { kind: 'rotate', key: near.id() } }]);
+    near.add();
+    await deliver(near.keyWork());
+    expect(asked()).toHaveLength(1);
+    near.add({ exp: wire.azure.clock.nowSeconds() + 300 * 86_400 });
+    await deliver(near.keyWork());
+    expect(asked()).toEqual([]);
+  });
+
   it('is revoked: no account is touched, and a version that appeared since is shut', async () => {
     const files = key();
     files.account();
