@@ -6,6 +6,7 @@ export const REASONS = {
   // Settings and messages
   SettingsInvalid: 'A setting is missing or wrong; nothing is done until it is right.',
   InvalidMessage: 'A queue message is not one this app writes.',
+  DeferredForLong: 'Work has been put off for more than an hour; it goes on being tried.',
   Poisoned: 'A message could not be done and was put into the poison queue.',
 
   // Events
@@ -61,14 +62,22 @@ export const REASONS = {
 
   // Rotation on near expiry
   Rotated: 'The key was rotated.',
+  RotationCompleted: 'A version that never expired was given the expiry and the tags of the one before.',
+  NotNearExpiry: 'The newest version does not expire soon, whatever an event said; the key is not rotated.',
+  NoDependents:
+    'Nothing that the app looks after uses the key, and it has no tag `cmk-rotation: auto`: it is left to its owners.',
+  DependentsUnknown:
+    'It could not be found out whether anything uses the key; it is not rotated as long as that is not known.',
+  RotationUnderWay: 'The key is held by another rotation; looked at again when that is over.',
+  RotationUnknown:
+    'It is not known whether Key Vault made a new version; its versions are looked at again before another is asked for.',
   PolicyRotates: "The key's own rotation policy rotates it; left to Key Vault.",
   ManualRotation: 'The key is tagged to be rotated by hand; somebody has to.',
   ImportedKey: 'The key is imported key material; a new version has to be imported by hand.',
-  AlreadyRotated: 'The event is about a version that is no longer the newest.',
   KeyDisabled: 'The newest version is disabled; a disabled key is not rotated.',
   RotatedRecently:
     'The key was rotated within the last week and nears its expiry again; somebody has to give it a longer life.',
-  RotationIncomplete: 'The new version could not be given the expiry and the tags of the one before; set them by hand.',
+  RotationIncomplete: 'A new version was not given the expiry and the tags of the one before.',
   RotationRefused: 'Key Vault refused to rotate the key.',
   KeyExpired: 'A key version has expired.',
 

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
+import { type Dependence, hasDependents } from './accounts/inventory.ts';
 import { createStorageAccounts, type StorageAccounts } from './accounts/storage-client.ts';
 import { createSubscriptions, type Subscriptions } from './accounts/subscriptions-client.ts';
 import { auditFiles } from './audit/audit-client.ts';
@@ -22,6 +23,7 @@ import { type Authorization, createAuthorization } from './identities/authorizat
 import { createIdentities, type Identities } from './identities/identity-client.ts';
 import { createKeyAdmin, type KeyCatalog } from './keys/key-admin-client.ts';
 import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/key-client.ts';
+import type { ManagedKey } from './keys/managed-vaults.ts';
 import type { Log } from './log.ts';
 import { REASONS } from './reasons.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
@@ -64,6 +66,8 @@ export interface Services {
   readonly pacer: Pacer;
   /** Turns for reads of Azure Resource Manager, per subscription. */
   readonly readPacer: Pacer;
+  /** Whether anything that the app looks after uses a key. */
+  readonly dependents: (key: ManagedKey) => Promise<Dependence>;
   /** An id with randomness in it. */
   readonly newId: () => string;
   readonly now: () => Date;
@@ -83,12 +87,15 @@ export function createServices(
   const settings = readSettings(environment);
   const identity = withTokenDeadline(credential ?? appCredential(settings.clientId), APP_TOKEN_MS);
   const { auth, cloud } = settings;
+  const accounts = createStorageAccounts(identity, cloud);
+  const subscriptions = createSubscriptions(identity, cloud);
+  const newId = () => randomBytes(10).toString('hex');
   return {
     settings,
     keys: createKeys(identity, WORKER_OPTIONS),
     urgentKeys: createKeys(identity, URGENT_OPTIONS),
-    accounts: createStorageAccounts(identity, settings.cloud),
-    subscriptions: createSubscriptions(identity, settings.cloud),
+    accounts,
+    subscriptions,
     shares: createFileShares(identity, settings.cloud),
     resourceGraph: createResourceGraph(identity, settings.cloud),
     fileService: createFileService(identity, settings.cloud),
@@ -103,7 +110,7 @@ export function createServices(
     leases: createLeases(settings, () => identity),
     audit: auditTrail(auditFiles(auditContainer(settings, () => identity)), {
       now: () => new Date(),
-      newId: () => randomUUID(),
+      newId,
       sleep: (ms) => sleep(ms),
       random: Math.random,
       onFailure: (error, entries) => {
@@ -122,7 +129,9 @@ export function createServices(
     ),
     pacer: new Pacer(STORAGE_WRITES),
     readPacer: new Pacer([ARM_READS]),
-    newId: () => randomBytes(10).toString('hex'),
+    dependents: async (key) =>
+      hasDependents(key, settings.subscriptions ?? (await subscriptions.list()), { accounts, settings }),
+    newId,
     now: () => new Date(),
     sleep: (ms) => sleep(ms),
   };

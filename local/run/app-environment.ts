@@ -26,7 +26,7 @@ export function appSettings(azuriteConnectionString: string, caller: NodeJS.Proc
     CMK_API_AUDIENCE: `${CMK_API_CLIENT_ID},${CMK_API_AUDIENCE}`,
     CMK_DRIFT_SCHEDULE: '0 0 5 * * *',
     CMK_AUTOFIX:
-      'StaleKeyVersion,ScopeStaleKeyVersion,LaggingAutomaticVersion,EventSubscriptionMissing,EventSubscriptionMisaimed',
+      'StaleKeyVersion,ScopeStaleKeyVersion,LaggingAutomaticVersion,NearExpiry,RotationIncomplete,EventSubscriptionMissing,EventSubscriptionMisaimed',
     // As the sample fleet's event subscriptions name them.
     CMK_FUNCTION_APP_ID: `${APP_GROUP}/providers/Microsoft.Web/sites/func-cmk`,
     CMK_STORAGE_ACCOUNT_ID: `${APP_GROUP}/providers/Microsoft.Storage/storageAccounts/stcmkapp`,

@@ -1,5 +1,5 @@
 import pMap from 'p-map';
-import { describeFailure, type Failure } from '../azure/failure.ts';
+import { describe, describeFailure, type Failure, mayPass } from '../azure/failure.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type Account, pacingCell } from './account.ts';
@@ -28,6 +28,31 @@ export interface Inventory {
   readonly accountsSeen: number;
   readonly unreadableSubscriptions: readonly UnreadableSubscription[];
   readonly unreadableScopes: readonly UnreadableScopes[];
+}
+
+/** Whether anything uses a key. `unknown`: nothing was seen, and not everything could be looked at. */
+export type Dependence =
+  | { readonly answer: 'some' | 'none' }
+  | { readonly answer: 'unknown'; readonly detail: string; readonly mayPass: boolean };
+
+/** Whether anything uses a key: the search ends at the first account that does. */
+export async function hasDependents(
+  key: ManagedKey,
+  subscriptions: readonly string[],
+  services: { readonly accounts: StorageAccounts; readonly settings: Settings },
+): Promise<Dependence> {
+  const enough = new Error('One dependent is enough.');
+  try {
+    const inventory = await findDependents(key, subscriptions, services, async () => Promise.reject(enough));
+    const unread = [...inventory.unreadableSubscriptions, ...inventory.unreadableScopes];
+    const [first] = unread;
+    if (!first) return { answer: 'none' };
+    const detail = `${first.id}${unread.length > 1 ? ` and ${unread.length - 1} more` : ''} cannot be read: ${describe(first.failure)}`;
+    return { answer: 'unknown', detail, mayPass: unread.some(({ failure }) => mayPass(failure)) };
+  } catch (error) {
+    if (error === enough) return { answer: 'some' };
+    throw error;
+  }
 }
 
 /**

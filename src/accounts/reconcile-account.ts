@@ -30,8 +30,8 @@ const SETTLE_MS = 20_000;
 export async function reconcileAccount(work: AccountWork, services: ReconcileServices, log: Log): Promise<Outcome> {
   const key = services.settings.vaults.key(work.key);
   const id = parseResourceId(work.account);
-  if (!key) return { outcome: 'impossible', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
-  if (!id) return { outcome: 'impossible', reason: 'InvalidMessage', detail: `${work.account} is not an ARM id.` };
+  if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
+  if (!id) return { outcome: 'reject', reason: 'InvalidMessage', detail: `${work.account} is not an ARM id.` };
 
   // The turn comes before the reads, so that nothing is waited for between reading the account and writing it.
   const { pacer, readPacer, now, sleep } = services;
@@ -45,7 +45,7 @@ export async function reconcileAccount(work: AccountWork, services: ReconcileSer
     readPacer.release(id.subscriptionId, READS_PER_ACCOUNT);
     const budget = writeMs > readMs ? `write budget of ${cell}` : `read budget of ${id.subscriptionId}`;
     const detail = `The ${budget} is used up for ${Math.ceil(waitMs / 1000)} s.`;
-    return { outcome: 'again', reason: 'Throttled', detail, counts: false, delaySeconds: waitMs / 1000 };
+    return { outcome: 'retry', reason: 'Throttled', detail, counts: false, delaySeconds: waitMs / 1000 };
   }
   if (waitMs > 0) await sleep(waitMs);
 
@@ -87,7 +87,7 @@ async function underLease(
   }
   const detail = journal.unrecorded;
   if (outcome.outcome === 'done' && detail !== undefined) {
-    outcome = { outcome: 'again', reason: 'AuditFailed', detail, counts: true, delaySeconds: ABANDONED_SECONDS };
+    outcome = { outcome: 'retry', reason: 'AuditFailed', detail, counts: true, delaySeconds: ABANDONED_SECONDS };
   }
   await journal.close();
   return { outcome, wrote: reconciliation.wrote };

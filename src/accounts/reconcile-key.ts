@@ -3,6 +3,7 @@ import { describe, mayPass } from '../azure/failure.ts';
 import type { Keys } from '../keys/key-client.ts';
 import { newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { mayNeedRotation } from '../keys/near-expiry.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { keepRevoked } from '../revocation/keep-revoked.ts';
@@ -39,7 +40,7 @@ const MOST_NAMED = 1_000;
 export async function reconcileKey(work: KeyWork, services: ReconcileKeyServices, log: Log): Promise<Outcome> {
   const { settings, now, queue } = services;
   const key = settings.vaults.key(work.key);
-  if (!key) return { outcome: 'impossible', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
+  if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
   const about = { key: key.id, cause: work.cause };
   try {
     const { open, versions } = await keepRevoked(key, services, log);
@@ -54,6 +55,10 @@ export async function reconcileKey(work: KeyWork, services: ReconcileKeyServices
       await queue.send(KEY_WORK, { kind: 'key', key: key.id, cause, attempt: 0 }, seconds);
       const message = `${REASONS.VersionNotYetActive} Active from ${activation.toISOString()}.`;
       log({ level: 'info', reason: 'VersionNotYetActive', message, ...about });
+    }
+    if (mayNeedRotation(versions, now())) {
+      // What was near its expiry, or was not completed, while nobody was to touch the key: an event of then came to nothing.
+      await queue.send(KEY_WORK, { kind: 'rotate', key: key.id, cause: work.cause, attempt: 0 });
     }
     if (!newestUsableVersion(versions, now())) {
       const reason = versions.length === 0 ? 'KeyNotFound' : 'NoUsableVersion';
@@ -97,7 +102,7 @@ function report(inventory: Inventory, work: KeyWork, key: ManagedKey, log: Log):
   const throttled = missed.every(({ failure }) => failure.kind === 'throttled');
   const waits = missed.flatMap(({ failure }) => failure.retryAfterSeconds ?? []);
   return {
-    outcome: 'again',
+    outcome: 'retry',
     reason: throttled ? 'Throttled' : 'ServiceUnavailable',
     detail: `${missed.length} subscriptions could not be listed.`,
     counts: !throttled,

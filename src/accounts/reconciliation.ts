@@ -34,7 +34,7 @@ const MAX_ROUNDS = 3;
 export const ABANDONED_SECONDS = 61;
 /** Not now: somebody else is at it. */
 export const BUSY: Outcome = {
-  outcome: 'again',
+  outcome: 'retry',
   reason: 'Busy',
   detail: 'Not counted as a try.',
   counts: false,
@@ -169,7 +169,7 @@ export class Reconciliation {
     }
     this.journal.leave(intent);
     const detail = `Azure's answer shows ${versionId(this.key.id, shown) ?? 'no version'}, not ${plan.target.id}.`;
-    return { outcome: 'again', reason: 'NotProven', detail, counts: true, delaySeconds: undefined };
+    return { outcome: 'retry', reason: 'NotProven', detail, counts: true, delaySeconds: undefined };
   }
 
   #failed(error: unknown, intent: Intent): Outcome {
@@ -185,7 +185,7 @@ export class Reconciliation {
     }
     const outcome = outcomeOfFailure(error);
     if (outcome.outcome !== 'done') this.record('warning', outcome.reason, about, describe(failure));
-    return isUnknown && outcome.outcome === 'again' ? { ...outcome, delaySeconds: ABANDONED_SECONDS } : outcome;
+    return isUnknown && outcome.outcome === 'retry' ? { ...outcome, delaySeconds: ABANDONED_SECONDS } : outcome;
   }
 
   record(level: LogLevel, reason: Reason, about: Partial<KeyUseResult>, detail?: string): void {

@@ -3,8 +3,8 @@ import { auditFiles } from '../audit/audit-client.ts';
 import { auditContainer } from '../audit/audit-storage-client.ts';
 import { type TrailReport, type VerifyTrailOptions, verifyTrail } from '../audit/verify-trail.ts';
 import { CmkError } from '../errors.ts';
-import { isDay } from '../operations/duration.ts';
 import { type Environment, readStorageSettings } from '../settings/settings.ts';
+import { isDay } from '../time/duration.ts';
 import { inAppStorage } from './app-storage-failures.ts';
 import { count } from './count.ts';
 

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CmkError } from '../errors.ts';
-import { addDuration } from '../operations/duration.ts';
+import { addDuration } from '../time/duration.ts';
 import { seconds } from './cli.ts';
 
 /** Turns a refusal of our own into commander's, which names the option. */

@@ -1,15 +1,12 @@
 import pMap from 'p-map';
 import { Dispatcher, WRITES_PER_SECOND } from '../accounts/dispatcher.ts';
-import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { EventGrid } from '../events/event-grid-client.ts';
 import { judgeSubscriptions, subscriptionName, wantedSubscriptions } from '../events/subscription.ts';
-import type { Keys } from '../keys/key-client.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
-import { rotateNearExpiry } from '../rotation/rotate-near-expiry.ts';
 import type { Settings } from '../settings/settings.ts';
-import { ACCOUNT_WORK } from '../work/messages.ts';
+import { ACCOUNT_WORK, KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import type { Mend } from './checks/check.ts';
 import type { Finding, Fix } from './report.ts';
@@ -22,9 +19,6 @@ export type FixServices = {
   readonly settings: Settings;
   readonly queue: WorkQueue;
   readonly eventGrid: EventGrid;
-  readonly keys: Keys;
-  readonly audit: RecordAudit;
-  readonly now: () => Date;
 };
 
 /**
@@ -62,7 +56,7 @@ export async function fix(
     due,
     async ({ id, reason, resource, mend, since }) => {
       const what = JSON.stringify(mend);
-      const mending = once.get(what) ?? attempt(mend as Mend, since, dispatcher, services, log);
+      const mending = once.get(what) ?? attempt(mend as Mend, since, correlationId, dispatcher, services);
       once.set(what, mending);
       const { outcome, detail } = await mending;
       const failed = outcome === 'failed';
@@ -83,9 +77,9 @@ export async function fix(
 async function attempt(
   mend: Mend,
   since: string,
+  correlationId: string,
   dispatcher: Dispatcher<AccountMend>,
   services: FixServices,
-  log: Log,
 ): Promise<Pick<Fix, 'outcome' | 'detail'>> {
   try {
     switch (mend.kind) {
@@ -95,7 +89,13 @@ async function attempt(
       case 'events':
         return await putSubscription(mend, services);
       case 'rotate':
-        return await rotate(mend, services, log);
+        await services.queue.send(KEY_WORK, {
+          kind: 'rotate',
+          key: mend.key,
+          cause: { by: 'drift', ref: correlationId, since },
+          attempt: 0,
+        });
+        return { outcome: 'enqueued', detail: 'Whether it is rotated is decided by reconcileKey.' };
     }
   } catch (error) {
     return { outcome: 'failed', detail: describe(describeFailure(error)) };
@@ -123,15 +123,4 @@ async function putSubscription(
   await eventGrid.put(vault, { topic: place, name }, verdict.wanted);
   const what = mended ? 'put right' : 'made';
   return { outcome: 'done', detail: `The event subscription ${name} is ${what}.` };
-}
-
-async function rotate(
-  { key: id, version }: Extract<Mend, { kind: 'rotate' }>,
-  services: FixServices,
-  log: Log,
-): Promise<Pick<Fix, 'outcome' | 'detail'>> {
-  const key = services.settings.vaults.key(id);
-  if (!key) return { outcome: 'failed', detail: REASONS.VaultNotManaged };
-  const { reason, to } = await rotateNearExpiry(key, version, services, log);
-  return { outcome: reason === 'RotationRefused' ? 'failed' : 'done', detail: to ?? REASONS[reason] };
 }

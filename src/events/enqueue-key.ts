@@ -1,7 +1,7 @@
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { Settings } from '../settings/settings.ts';
-import { KEY_WORK } from '../work/messages.ts';
+import { type Cause, KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { type KeyEvent, type KeyEventType, parseKeyEvent } from './key-vault-event.ts';
 
@@ -27,11 +27,22 @@ export function acceptEvent(
 
 /** "Look at the key of this event." */
 export async function enqueueKey(event: KeyEvent, services: EventServices, log: Log): Promise<void> {
-  const since = event.time || services.now().toISOString();
-  const cause = { by: shortType(event), ref: event.id, since };
+  const cause = causeOf(event, services);
   await services.queue.send(KEY_WORK, { kind: 'key', key: event.key.id, cause, attempt: 0 });
   const message = `${shortType(event)} of ${event.key.id}: its dependents are looked at.`;
   log({ level: 'info', reason: 'EventAccepted', message, key: event.key.id, version: event.version, cause });
+}
+
+/** "Decide whether the key of this event is to be rotated." */
+export async function enqueueRotation(event: KeyEvent, services: EventServices, log: Log): Promise<void> {
+  const cause = causeOf(event, services);
+  await services.queue.send(KEY_WORK, { kind: 'rotate', key: event.key.id, cause, attempt: 0 });
+  const message = `${shortType(event)} of ${event.key.id}: whether it is to be rotated is looked at.`;
+  log({ level: 'info', reason: 'EventAccepted', message, key: event.key.id, version: event.version, cause });
+}
+
+function causeOf(event: KeyEvent, { now }: EventServices): Cause {
+  return { by: shortType(event), ref: event.id, since: event.time || now().toISOString() };
 }
 
 /** `KeyNewVersionCreated` of `Microsoft.KeyVault.KeyNewVersionCreated`. */

@@ -34,7 +34,7 @@ export interface Keys {
   deletedVersion(key: ManagedKey): Promise<KeyVersion | undefined>;
   /** Brings a soft-deleted key back, with its versions as they were; false when there is no deleted key of that name. */
   recover(key: ManagedKey): Promise<boolean>;
-  /** Makes a new version with new key material. */
+  /** Makes a new version with new key material. Asked for once, never retried: each request that arrives makes one. */
   rotate(key: ManagedKey): Promise<KeyVersion>;
   updateVersion(key: ManagedKey, version: string, change: KeyVersionChange): Promise<KeyVersion>;
   rotationPolicy(key: ManagedKey): Promise<RotationPolicySummary>;
@@ -127,11 +127,14 @@ export function createKeys(credential: TokenCredential, { limits, shareReads }: 
     },
     async rotationPolicy(key) {
       const policy = await unlessMissing(() => clientOf(key.vault).getKeyRotationPolicy(key.name));
-      const rotate = (policy?.lifetimeActions ?? []).find(({ action }) => action.toLowerCase() === 'rotate');
+      const actionOf = (name: string) =>
+        (policy?.lifetimeActions ?? []).find(({ action }) => action.toLowerCase() === name);
+      const [rotate, notify] = [actionOf('rotate'), actionOf('notify')];
       return {
         rotates: rotate !== undefined,
         ...(rotate?.timeAfterCreate ? { afterCreate: rotate.timeAfterCreate } : {}),
         ...(rotate?.timeBeforeExpiry ? { beforeExpiry: rotate.timeBeforeExpiry } : {}),
+        ...(notify?.timeBeforeExpiry ? { notifyBeforeExpiry: notify.timeBeforeExpiry } : {}),
       };
     },
   };

@@ -5,4 +5,6 @@ export interface RotationPolicySummary {
   readonly afterCreate?: string;
   /** So long before a version expires: an ISO 8601 duration. */
   readonly beforeExpiry?: string;
+  /** So long before a version expires Key Vault raises its near-expiry event: an ISO 8601 duration. */
+  readonly notifyBeforeExpiry?: string;
 }

@@ -46,7 +46,7 @@ export interface Revocation extends RevocationStamp {
   /** False: the version was off already and only carries the record. A restore leaves it as it is. */
   readonly wasEnabled: boolean;
   /** Object id of who restores the key: nothing is disabled any more under this revocation. */
-  readonly restoringBy: string | undefined;
+  readonly restoringBy?: string | undefined;
 }
 
 /** What a restore left on a version. */
@@ -64,7 +64,7 @@ export interface RevocationReading {
   /** The newest revocation that is not restored. */
   readonly open: Revocation | undefined;
   /** Object id of who restores the open revocation; undefined: nobody. */
-  readonly restoringBy: string | undefined;
+  readonly restoringBy?: string | undefined;
   /** The newest revocation that was restored. */
   readonly restored: Restored | undefined;
   /** By version, whether they are closed by a restore or not. */

@@ -18,7 +18,7 @@ export async function settleRevocation(
   log: Log,
 ): Promise<Outcome> {
   const key = services.settings.vaults.key(work.key);
-  if (!key) return { outcome: 'impossible', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
+  if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
   try {
     await (work.did === 'revoke' ? settleRevoked(key, work, services, log) : settleRestored(key, work, services, log));
     const { versions } = await keepRevoked(key, services, log, { alsoLate: true });

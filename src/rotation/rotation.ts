@@ -1,15 +1,20 @@
-import { compareAge, type KeyVersion, newestVersion } from '../keys/key-versions.ts';
+import type { Dependence } from '../accounts/inventory.ts';
+import { type KeyVersion, newestVersion } from '../keys/key-versions.ts';
+import { nearsExpiry, withoutExpiryOfBefore } from '../keys/near-expiry.ts';
 import type { RotationPolicySummary } from '../keys/rotation-policy-summary.ts';
 import type { Reason } from '../reasons.ts';
 import { openRevocation, REVOCATION_TAG } from '../revocation/revocation.ts';
 
-/** A key version with this tag and the value `manual` is rotated by hand only. */
+/** `manual`: a key version with this tag is rotated by hand only. `auto`: its key is rotated although nothing is seen to use it. */
 export const ROTATION_TAG = 'cmk-rotation';
 /**
  * A key version with this tag and the value `imported` holds imported key material (BYOK). Key Vault's answers do not
  * say where key material comes from, so whoever imports a key tags it (`cmk key import` does).
  */
 export const ORIGIN_TAG = 'cmk-origin';
+
+/** Tags that belong to the version that carries them: a revocation's record, and what a restore leaves of it. */
+const OWN_TAGS = [REVOCATION_TAG, 'cmk-restored'];
 
 const DAY_MS = 24 * 3600 * 1000;
 /**
@@ -27,12 +32,8 @@ export type RotationDecision =
   | { readonly rotate: true; readonly from: KeyVersion }
   | { readonly rotate: false; readonly reason: Reason; readonly needsPerson: boolean };
 
-/**
- * What to do about a version that nears its expiry. Only the newest version is rotated: an event about an older one,
- * a second delivery included, is done already.
- */
+/** Whether a key is due to be rotated: by what is read of it alone, whatever an event says. */
 export function decideRotation(
-  nearExpiry: string,
   versions: readonly KeyVersion[],
   policy: RotationPolicySummary,
   now: Date,
@@ -41,27 +42,45 @@ export function decideRotation(
   const leave = (reason: Reason, needsPerson = false): RotationDecision => ({ rotate: false, reason, needsPerson });
   if (!newest) return leave('KeyNotFound', true);
   if (openRevocation(versions, now)) return leave('RevocationOpen');
-  if (newest.version !== nearExpiry.toLowerCase()) return leave('AlreadyRotated');
+  if (!nearsExpiry(newest, policy, now)) return leave('NotNearExpiry');
   if (!newest.enabled) return leave('KeyDisabled', true);
-  if (newest.tags[ORIGIN_TAG]?.toLowerCase() === 'imported') return leave('ImportedKey', true);
-  if (newest.tags[ROTATION_TAG]?.toLowerCase() === 'manual') return leave('ManualRotation', true);
+  const byHand = rotatedByHand(newest);
+  if (byHand) return leave(byHand, true);
   if (policy.rotates) return leave('PolicyRotates');
   const ageMs = now.getTime() - newest.createdOn.getTime();
   if (versions.length > 1 && ageMs < MIN_INTERVAL_DAYS * DAY_MS) return leave('RotatedRecently', true);
   return { rotate: true, from: newest };
 }
 
+/** Why a version is followed by one that a person makes; undefined: it is not. */
+export function rotatedByHand({ tags }: KeyVersion): 'ImportedKey' | 'ManualRotation' | undefined {
+  if (tags[ORIGIN_TAG]?.toLowerCase() === 'imported') return 'ImportedKey';
+  return tags[ROTATION_TAG]?.toLowerCase() === 'manual' ? 'ManualRotation' : undefined;
+}
+
+/** Whether the key itself says that the app is to rotate it. Without that it has to have dependents. */
+export function isRotatedByTag({ tags }: KeyVersion): boolean {
+  return tags[ROTATION_TAG]?.toLowerCase() === 'auto';
+}
+
+/** Why a key that nothing is seen to use is left alone; undefined: the app is meant to rotate it. */
+export function whyNotMeant({ answer }: Dependence): 'NoDependents' | 'DependentsUnknown' | undefined {
+  if (answer === 'some') return undefined;
+  return answer === 'none' ? 'NoDependents' : 'DependentsUnknown';
+}
+
 /**
- * A rotation that was broken off between making the new version and completing it: Event Grid delivers the event again
- * for up to a day. That it has no expiry, and the one before has, is how it shows. The same holds for a version that
- * somebody else made without one meanwhile, and it is right for that as well.
+ * A rotation that was broken off between making the new version and completing it. That it has no expiry, and the one
+ * before has, is how it shows. The same holds for a version that somebody else made without one within a day, and it is
+ * right for that as well: else the key would turn into one that never expires.
  */
 export function unfinishedRotation(
   versions: readonly KeyVersion[],
   now: Date,
 ): { readonly from: KeyVersion; readonly to: KeyVersion; readonly rest: RotationCompletion } | undefined {
-  const [from, to] = [...versions].sort(compareAge).slice(-2);
-  if (!from?.expiresOn || !to?.enabled || to.expiresOn || openRevocation(versions, now)) return undefined;
+  const found = withoutExpiryOfBefore(versions);
+  if (!found?.to.enabled || openRevocation(versions, now)) return undefined;
+  const { from, to } = found;
   if (now.getTime() - to.createdOn.getTime() > DAY_MS) return undefined;
   const rest = completeRotation(from, to);
   return rest && { from, to, rest };
@@ -79,7 +98,7 @@ export interface RotationCompletion {
  * nears expiry must not turn into one that never expires.
  */
 export function completeRotation(from: KeyVersion, to: KeyVersion): RotationCompletion | undefined {
-  const missing = Object.entries(from.tags).filter(([name]) => name !== REVOCATION_TAG && to.tags[name] === undefined);
+  const missing = Object.entries(from.tags).filter(([name]) => !OWN_TAGS.includes(name) && to.tags[name] === undefined);
   const lifetimeMs = from.expiresOn && from.expiresOn.getTime() - (from.notBefore ?? from.createdOn).getTime();
   const expiresOn =
     lifetimeMs !== undefined && lifetimeMs > 0 && !to.expiresOn

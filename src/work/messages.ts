@@ -18,7 +18,13 @@ const cause = z.strictObject({
   since: z.string().max(40),
 });
 
-const attempt = z.int().min(0).max(1_000).default(0);
+/** What every message carries. */
+const carried = {
+  cause,
+  attempt: z.int().min(0).max(1_000).default(0),
+  /** Since when it has been put off without a try that counts (ISO 8601); absent when the last try counted. */
+  deferredSince: z.iso.datetime().optional(),
+};
 
 /** "Look at this key." */
 const keyWork = z.strictObject({
@@ -27,8 +33,7 @@ const keyWork = z.strictObject({
   key: z.string().min(1).max(300),
   /** Only these subscriptions: set when the rest is done and these could not be listed. */
   subscriptions: z.array(z.string().max(40)).max(10_000).optional(),
-  cause,
-  attempt,
+  ...carried,
 });
 
 /** "Look at this account's use of this key." */
@@ -40,8 +45,15 @@ const accountWork = z.strictObject({
   location: z.string().max(60),
   /** Key identifier without a version. */
   key: z.string().min(1).max(300),
-  cause,
-  attempt,
+  ...carried,
+});
+
+/** "Decide whether this key is to be rotated, and see to it." */
+const rotateWork = z.strictObject({
+  kind: z.literal('rotate'),
+  /** Key identifier without a version. */
+  key: z.string().min(1).max(300),
+  ...carried,
 });
 
 /** "Ask the file services of this key's dependents whether the change of the key has come through." */
@@ -53,8 +65,7 @@ const probeWork = z.strictObject({
   expect: z.enum(['blocked', 'open']),
   /** When the key was changed (ISO 8601). */
   since: z.iso.datetime(),
-  cause,
-  attempt,
+  ...carried,
 });
 
 /** "Look whether this revocation, or its restore, still stands." */
@@ -78,8 +89,7 @@ const revocationWork = z.strictObject({
   }),
   /** Versions that were disabled, as far as they are known and fit into a message. */
   versions: z.array(z.string().max(64)).max(1_000),
-  cause,
-  attempt,
+  ...carried,
 });
 
 export type Cause = z.output<typeof cause>;
@@ -87,7 +97,10 @@ export type KeyWork = z.output<typeof keyWork>;
 export type AccountWork = z.output<typeof accountWork>;
 export type ProbeWork = z.output<typeof probeWork>;
 export type RevocationWork = z.output<typeof revocationWork>;
-export type Work = KeyWork | AccountWork | ProbeWork | RevocationWork;
+export type RotateWork = z.output<typeof rotateWork>;
+export type Work = KeyWork | AccountWork | ProbeWork | RotateWork | RevocationWork;
+/** What waits in {@link KEY_WORK}. */
+export type KeyQueueWork = Exclude<Work, AccountWork>;
 
 /** @throws {@link InvalidMessageError} when the entry is not a message about a key. */
 export function parseKeyWork(entry: unknown): KeyWork {
@@ -95,8 +108,8 @@ export function parseKeyWork(entry: unknown): KeyWork {
 }
 
 /** @throws {@link InvalidMessageError} when the entry is none of the messages that wait in {@link KEY_WORK}. */
-export function parseKeyQueueWork(entry: unknown): KeyWork | ProbeWork | RevocationWork {
-  return parse(z.discriminatedUnion('kind', [keyWork, probeWork, revocationWork]), entry);
+export function parseKeyQueueWork(entry: unknown): KeyQueueWork {
+  return parse(z.discriminatedUnion('kind', [keyWork, probeWork, rotateWork, revocationWork]), entry);
 }
 
 /** @throws {@link InvalidMessageError} when the entry is not a message about an account. */

@@ -6,6 +6,7 @@ import { AUDIT_CONTAINER } from '../../src/audit/audit-storage-client.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import type { Services } from '../../src/services.ts';
 import { LEASE_CONTAINER } from '../../src/work/lease-client.ts';
+import { AtMostEvery } from '../../src/work/at-most-every.ts';
 import { ACCOUNT_WORK, type AccountWork, parseAccountWork } from '../../src/work/messages.ts';
 import type { Outcome } from '../../src/work/outcome.ts';
 import { processWork } from '../../src/work/process.ts';
@@ -45,14 +46,15 @@ export function useAccounts(options: Omit<LocalAzureOptions, 'stateDir'> = {}): 
     instance: (env) => ({ ...wire.services(env), sleep: async () => {} }),
     reconcile,
     deliver: (work, services = wire.services()) =>
-      processWork(
-        ACCOUNT_WORK,
-        { entry: work, dequeueCount: 1 },
-        parseAccountWork,
-        (parsed) => reconcile(parsed, services),
-        services.queue,
-        wire.log,
-      ),
+      processWork({
+        ...services,
+        queueName: ACCOUNT_WORK,
+        received: { entry: work, dequeueCount: 1 },
+        parse: parseAccountWork,
+        run: (parsed) => reconcile(parsed, services),
+        reports: new AtMostEvery(3_600_000),
+        log: wire.log,
+      }),
     async expireLease({ id, name }) {
       const [, , subscription] = id.split('/');
       const lease = blobs(LEASE_CONTAINER).getBlobClient(`account/${subscription}/${name}`).getBlobLeaseClient();

@@ -6,7 +6,7 @@ import { handleRestore } from '../../src/break-glass/handle-restore.ts';
 import { handleRevoke } from '../../src/break-glass/handle-revoke.ts';
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
 import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
-import { rotateNearExpiry } from '../../src/rotation/rotate-near-expiry.ts';
+import { rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
 import type { Services } from '../../src/services.ts';
 import type { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
@@ -72,8 +72,8 @@ describe('while a key is revoked', () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();
     await revoke(key, services);
-    const outcome = await rotateNearExpiry(managed(key, services), key.first.version, services, wire.log);
-    expect(outcome).toEqual({ reason: 'RevocationOpen' });
+    expect(await rotateWhenDue(key.rotateWork(), services, wire.log)).toEqual({ outcome: 'done' });
+    expect(reasons().at(-1)).toBe('RevocationOpen');
     expect(versionsOf(key)).toHaveLength(1);
   });
 

@@ -49,6 +49,10 @@ const rotating = (days: number, beforeExpiry?: string, afterCreate?: string, tag
       value: { rotates: true, ...(beforeExpiry ? { beforeExpiry } : {}), ...(afterCreate ? { afterCreate } : {}) },
     },
   });
+/** A version made an hour ago that never expires. */
+const endless = (change: Partial<KeyVersion> = {}) => version(1 / 24, { expiresOn: undefined, ...change });
+const { usage: used } = key();
+used.add('stfiles01', pinned(NEW));
 const usersUnread = key();
 usersUnread.usage.markIncomplete();
 const other = use({ vaultUri: 'https://kv-other.vault.azure.net' });
@@ -338,6 +342,17 @@ const keys: Record<string, Cases<KeySubject>> = {
     right: [
       ['expires', key()],
       ['only an older version does not', inVersions(version(100, { expiresOn: undefined }), NEW)],
+    ],
+    unread: [['its versions', keyUnread]],
+  },
+  RotationIncomplete: {
+    found: [
+      ['an hour after the rotation', inVersions(version(100, { expiresOn: tomorrow }), endless()), /never expires/],
+    ],
+    right: [
+      ['both expire', inVersions(version(100, { expiresOn: tomorrow }), NEW)],
+      ['neither did before', inVersions(version(100, { expiresOn: undefined }), endless())],
+      ['for more than a day', inVersions(version(100, { expiresOn: tomorrow }), version(2, { expiresOn: undefined }))],
     ],
     unread: [['its versions', keyUnread]],
   },
@@ -731,8 +746,28 @@ describe('the tables of checks', () => {
     const check = KEY_CHECKS.filter(({ reason }) => reason === 'NearExpiry');
     const can = (subject: KeySubject) => evaluate(check, subject, 'k', rules()).map(({ canFix }) => canFix);
     const byHand = { policy: { value: { rotates: false } } };
-    expect(can({ ...inVersions(near), ...byHand })).toEqual([true]);
+    expect(can({ ...inVersions(near), ...byHand, usage: used })).toEqual([true]);
+    expect(can({ ...inVersions(near), ...byHand, usage: usersUnread.usage })).toEqual([true]); // the worker finds out
+    expect(can({ ...inVersions(near), ...byHand })).toEqual([false]); // nobody uses it
+    expect(can({ ...inVersions({ ...near, tags: { 'cmk-rotation': 'auto' } }), ...byHand })).toEqual([true]);
     expect(can(inVersions(near))).toEqual([false]); // its own policy rotates it
-    expect(can({ ...inVersions({ ...near, tags: { 'cmk-origin': 'imported' } }), ...byHand })).toEqual([false]);
+    expect(can({ ...inVersions({ ...near, tags: { 'cmk-origin': 'imported' } }), ...byHand, usage: used })).toEqual([
+      false,
+    ]);
+  });
+
+  it('RotationIncomplete is mended only where the app is to look after the key', () => {
+    const check = KEY_CHECKS.filter(({ reason }) => reason === 'RotationIncomplete');
+    const mend = (tags: Record<string, string>, usage = used) =>
+      evaluate(
+        check,
+        { ...inVersions(version(100, { expiresOn: tomorrow, tags }), endless()), usage },
+        'k',
+        rules(),
+      ).map(({ canFix }) => canFix);
+    expect(mend({})).toEqual([true]);
+    expect(mend({ 'cmk-rotation': 'manual' })).toEqual([false]);
+    expect(mend({}, key().usage)).toEqual([false]);
+    expect(mend({ 'cmk-rotation': 'auto' }, key().usage)).toEqual([true]);
   });
 });

@@ -5,6 +5,7 @@ import { reconcileAccount } from '../../src/accounts/reconcile-account.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { EVENT_FUNCTIONS } from '../../src/events/subscription.ts';
+import { rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
 import { parseAccountWork } from '../../src/work/messages.ts';
 import { storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
@@ -12,7 +13,7 @@ import { outsider } from './outsider.ts';
 
 const wire = useWire();
 const ALL =
-  'StaleKeyVersion,ScopeStaleKeyVersion,LaggingAutomaticVersion,EventSubscriptionMissing,EventSubscriptionMisaimed,NearExpiry';
+  'StaleKeyVersion,ScopeStaleKeyVersion,LaggingAutomaticVersion,EventSubscriptionMissing,EventSubscriptionMisaimed,NearExpiry,RotationIncomplete';
 
 const world = () => wire.azure.world;
 const them = () => outsider(wire.azure);
@@ -193,14 +194,47 @@ describe('event subscriptions', () => {
 });
 
 describe('a key near its expiry whose event was lost', () => {
-  it('is rotated by the same rules, once, if that is set', async () => {
+  /** Does what waits in `key-work` about a rotation, as the worker does. */
+  async function rotate(): Promise<void> {
+    for (const { work: message } of wire.sent.splice(0)) {
+      if (message.kind === 'rotate') await rotateWhenDue(message, wire.services(), wire.log);
+    }
+  }
+
+  it('is put to work, even where nothing is set, and rotated once', async () => {
     const key = new TestKey(world());
-    const soon = Math.floor(wire.azure.clock.nowMs() / 1000) + 5 * 86_400;
-    key.first.exp = soon;
-    const report = await check();
-    expect(report.fixes).toMatchObject([{ reason: 'NearExpiry', outcome: 'done' }]);
+    key.account('automatic');
+    key.first.exp = Math.floor(wire.azure.clock.nowMs() / 1000) + 5 * 86_400;
+    const fixes = (report: DriftReport) => report.fixes.filter(({ resource }) => resource === key.id());
+    expect(fixes(await check(null))).toMatchObject([{ reason: 'NearExpiry', outcome: 'enqueued' }]);
+    // The check itself writes nothing.
+    expect(key.vault.keys.get(key.name)?.versions).toHaveLength(1);
+    await rotate();
     expect(key.vault.keys.get(key.name)?.versions).toHaveLength(2);
-    expect(reasons(await check()).filter((reason) => reason === 'NearExpiry')).toEqual([]);
+    expect(fixes(await check(null))).toEqual([]);
+  });
+
+  it('is left alone when nobody uses it', async () => {
+    const key = new TestKey(world());
+    key.first.exp = Math.floor(wire.azure.clock.nowMs() / 1000) + 5 * 86_400;
+    const report = await check();
+    expect(report.findings.filter(({ resource }) => resource === key.id())).toMatchObject([
+      { reason: 'NearExpiry', canFix: false },
+      {},
+    ]);
+    expect(report.fixes.filter(({ resource }) => resource === key.id())).toEqual([]);
+  });
+
+  it('and whose rotation was broken off is completed', async () => {
+    const key = new TestKey(world());
+    key.account('automatic');
+    key.first.exp = Math.floor(wire.azure.clock.nowMs() / 1000) + 5 * 86_400;
+    const made = key.add();
+    const report = await check(null);
+    expect(report.fixes).toContainEqual(expect.objectContaining({ reason: 'RotationIncomplete', outcome: 'enqueued' }));
+    await rotate();
+    expect(made.exp).toBeGreaterThan(wire.azure.clock.nowSeconds());
+    expect(reasons(await check(null))).not.toContain('RotationIncomplete');
   });
 });
 

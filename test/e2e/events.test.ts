@@ -136,17 +136,18 @@ describe('a new version of a key', () => {
 
 describe('a key that nears its expiry', () => {
   const DAY = 86_400;
-  const nearing = (options: object = {}) => {
+  const nearing = (options: { tags?: Record<string, string>; enabled?: boolean; imported?: boolean } = {}) => {
     const now = app.azure.clock.nowSeconds();
-    // Near its expiry in a moment: the clock does the rest.
-    return key('kv-files', { nbf: now - 330 * DAY, exp: now + 30 * DAY + 60, ...options });
+    // Near its expiry in a moment: the clock does the rest. It is not moved far, as the app has its own.
+    const { tags = { 'cmk-rotation': 'auto' }, ...others } = options;
+    return key('kv-files', { nbf: now - 330 * DAY, exp: now + 30 * DAY + 5, tags, ...others });
   };
-  const comes = () => app.azure.clock.advance(120_000);
+  const comes = () => app.azure.clock.advance(10_000);
   const outcome = (of: TestKey, reason: string) =>
     eventually(`${reason} for ${of.name}`, () => recordsAbout(of).find((record) => record.reason === reason));
 
   it('is rotated, and its accounts follow', async () => {
-    const archive = nearing();
+    const archive = nearing({ tags: {} });
     const account = archive.account();
     comes();
     await outcome(archive, 'Rotated');
@@ -163,8 +164,24 @@ describe('a key that nears its expiry', () => {
   ])('that %s is not rotated, and its record is for an alert', async (_, options, reason, level) => {
     const archive = nearing(options);
     comes();
-    expect(await outcome(archive, reason)).toMatchObject({ level, function: 'keyNearExpiry' });
+    expect(await outcome(archive, reason)).toMatchObject({ level, function: 'reconcileKey' });
     expect(archive.vault.keys.get(archive.name)?.versions).toHaveLength(1);
+  });
+
+  it('is left alone when nothing uses it, and nobody said that it is to be rotated', async () => {
+    const archive = nearing({ tags: {} });
+    comes();
+    expect(await outcome(archive, 'NoDependents')).toMatchObject({ level: 'info', function: 'reconcileKey' });
+    expect(archive.vault.keys.get(archive.name)?.versions).toHaveLength(1);
+  });
+
+  it('is rotated once when its event comes three times', async () => {
+    const archive = nearing();
+    app.azure.faults.add([{ match: { delivery: true, function: 'keyNearExpiry' }, duplicate: 3 }]);
+    comes();
+    await outcome(archive, 'Rotated');
+    await app.settled(25_000);
+    expect(archive.vault.keys.get(archive.name)?.versions).toHaveLength(2);
   });
 
   it('that a rotation policy rotates by itself is left to the policy', async () => {
@@ -196,7 +213,7 @@ describe('a key that nears its expiry', () => {
     app.azure.clock.advance(0);
     const newest = rotateKey(app.azure.world, archive.vault, archive.name);
     newest.exp = app.azure.clock.nowSeconds() + 365 * DAY;
-    await outcome(archive, 'AlreadyRotated');
+    await outcome(archive, 'NotNearExpiry');
     expect(archive.vault.keys.get(archive.name)?.versions.at(-1)).toBe(newest);
   });
 });

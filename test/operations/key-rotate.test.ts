@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { addKeyVersion } from '../../local/azure/fleet.ts';
 import { rotateKey } from '../../src/operations/key/key-rotate.ts';
 import { keyOf, texts, useProcedures } from '../support/procedures.ts';
 
@@ -44,6 +45,28 @@ describe('key rotate', () => {
       expect.stringContaining('given the tags and the lifetime of the one before'),
     ]);
     expect((await procedures.run((procedure) => rotateKey(keyOf(site), HOUR, procedure))).changed).toBe(false);
+  });
+
+  it.each([
+    ['has made a version', { resetAfter: true }, 2],
+    ['shows none within a minute', { reset: true }, 1],
+  ])('asks once when the answer is lost, and looks whether Key Vault %s', async (_, effect, count) => {
+    const site = procedures.site({ key: { exp: procedures.local.clock.nowSeconds() + 100 * 86_400 } });
+    const azure = procedures.azure();
+    // The first request of a client is answered with where to sign in: the fault would hit that one.
+    addKeyVersion(procedures.world, site.vault, 'other-key');
+    await azure.keys.rotate(keyOf({ ...site, key: 'other-key' }));
+    const match = { method: 'POST', path: `/keys/${site.key}/rotate`, host: `${site.vault.name}.*` };
+    procedures.local.faults.add([{ match, ...effect }]);
+    const since = procedures.local.requests.last;
+    const run = procedures.run((procedure) => rotateKey(keyOf(site), 0, procedure), { azure });
+    if (count === 2) expect((await run).result).toMatchObject({ from: site.version.version });
+    else await expect(run).rejects.toMatchObject({ reason: 'RotationUnknown' });
+    const asked = procedures.local.requests.since(since).filter(({ path }) => path.includes('/rotate?'));
+    expect(asked).toHaveLength(1);
+    const versions = site.vault.keys.get(site.key)?.versions ?? [];
+    expect(versions).toHaveLength(count);
+    expect(versions.every(({ exp }) => exp !== undefined)).toBe(true);
   });
 
   it('rotates nothing in a dry run', async () => {

@@ -1,59 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { addDuration, inWords, parseMoment } from '../../src/operations/duration.ts';
 import { Journal } from '../../src/operations/journal.ts';
 import { checkName } from '../../src/operations/names.ts';
 import type { Azure } from '../../src/operations/operator-azure.ts';
 import { patiently } from '../../src/operations/wait-for-propagation.ts';
-
-const T = new Date('2024-01-31T12:00:00Z');
-
-describe('durations', () => {
-  it.each([
-    ['P2Y', '2026-01-31T12:00:00.000Z'],
-    ['P1M', '2024-02-29T12:00:00.000Z'],
-    ['P1Y1M', '2025-02-28T12:00:00.000Z'],
-    ['P90D', '2024-04-30T12:00:00.000Z'],
-    ['P2W', '2024-02-14T12:00:00.000Z'],
-    ['PT36H', '2024-02-02T00:00:00.000Z'],
-    ['P1DT1H1M1S', '2024-02-01T13:01:01.000Z'],
-  ])('%s later is %s', (duration, later) => {
-    expect(addDuration(T, duration).toISOString()).toBe(later);
-  });
-
-  it.each(['', 'P', 'PT', '2Y', 'P2', 'P1.5Y', '-P1D', 'P1H', 'P999999Y'])('"%s" is none', (text) => {
-    expect(() => addDuration(T, text)).toThrow(/is not a duration/);
-  });
-
-  it.each([
-    ['2028-06-30', '2028-06-30T00:00:00.000Z'],
-    ['2028-06-30T12:00:00Z', '2028-06-30T12:00:00.000Z'],
-    ['P1D', '2024-02-01T12:00:00.000Z'],
-  ])('%s is a moment', (text, moment) => {
-    expect(parseMoment(text, T).toISOString()).toBe(moment);
-  });
-
-  it.each([
-    'tomorrow',
-    '30.06.2028',
-    '2028-13-01',
-    '2028-02-31',
-    '2027-02-29',
-    '2028-06-31T12:00:00Z',
-    '2028-06-30T25:00:00Z',
-  ])('"%s" is no moment', (text) => {
-    expect(() => parseMoment(text, T)).toThrow(/neither a date nor a duration/);
-  });
-
-  it.each([
-    [1, '1 second'],
-    [600, '10 minutes'],
-    [7_200, '2 hours'],
-    [864_000, '10 days'],
-  ])('%i s are %s', (seconds, words) => {
-    expect(inWords(seconds)).toBe(words);
-  });
-});
 
 describe('names', () => {
   it('are checked before they become part of a path', () => {

@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import type { KeyUse } from '../../src/accounts/key-use.ts';
 import { planKeyUse } from '../../src/accounts/plan.ts';
 import type { Keys } from '../../src/keys/key-client.ts';
-import { findVersion, type KeyVersion, newestVersion } from '../../src/keys/key-versions.ts';
+import { findVersion, type KeyVersion } from '../../src/keys/key-versions.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
 import { restoreKey } from '../../src/revocation/restore-key.ts';
@@ -302,8 +302,7 @@ export class History {
       });
       expect(plan).toMatchObject({ write: false, reason: 'RevocationOpen' });
     }
-    const newest = newestVersion(versions)?.version ?? '';
-    expect(decideRotation(newest, versions, { rotates: false }, now)).toMatchObject({ reason: 'RevocationOpen' });
+    expect(decideRotation(versions, { rotates: false }, now)).toMatchObject({ reason: 'RevocationOpen' });
   }
 
   #appNow(): Date {

@@ -15,6 +15,12 @@ it.each([
   expect(rotationDue(version, { rotates: true, ...policy })?.toISOString()).toBe(due);
 });
 
+it('takes a month after the 31st for the last day of the next month, as the command line does', () => {
+  const version = { createdOn: new Date('2027-01-31T10:00:00Z'), expiresOn: undefined };
+  const due = rotationDue(version, { rotates: true, afterCreate: 'P1M' });
+  expect(due?.toISOString()).toBe('2027-02-28T10:00:00.000Z');
+});
+
 it.each([
   ['does not rotate', { rotates: false, afterCreate: 'P90D' }],
   ['does not say when', { rotates: true }],

@@ -6,6 +6,9 @@ import { day, keyVersion, versionName } from '../support/keys.ts';
 const NO_POLICY = { rotates: false };
 const NOW = day(20);
 
+/** A version that expires within the month. */
+const soon = (change: Parameters<typeof keyVersion>[1] = {}) => keyVersion(2, { expiresOn: day(40), ...change });
+
 describe('decideRotation', () => {
   const revoked = keyVersion(2, {
     enabled: false,
@@ -21,40 +24,40 @@ describe('decideRotation', () => {
   });
 
   it('rotates the newest version when nobody else does', () => {
-    expect(decideRotation(versionName(2), [keyVersion(1), keyVersion(2)], NO_POLICY, NOW)).toMatchObject({
+    expect(decideRotation([keyVersion(1), soon()], NO_POLICY, NOW)).toMatchObject({
       rotate: true,
-      from: keyVersion(2),
+      from: soon(),
     });
   });
 
   it.each([
-    ['leaves it to a policy that rotates by itself', [keyVersion(2)], { rotates: true }, 'PolicyRotates', false],
+    ['leaves it to a policy that rotates by itself', [soon()], { rotates: true }, 'PolicyRotates', false],
     [
       'tells somebody when the key is tagged to be rotated by hand',
-      [keyVersion(2, { tags: { 'cmk-rotation': 'Manual' } })],
+      [soon({ tags: { 'cmk-rotation': 'Manual' } })],
       NO_POLICY,
       'ManualRotation',
       true,
     ],
     [
       'tells somebody when the key was imported',
-      [keyVersion(2, { tags: { 'cmk-origin': 'imported' } })],
+      [soon({ tags: { 'cmk-origin': 'imported' } })],
       NO_POLICY,
       'ImportedKey',
       true,
     ],
     [
-      'does nothing about a version that is no longer the newest',
-      [keyVersion(2), keyVersion(3)],
+      'does nothing when it is an older version that nears its expiry',
+      [soon(), keyVersion(3)],
       NO_POLICY,
-      'AlreadyRotated',
+      'NotNearExpiry',
       false,
     ],
-    ['does not rotate a disabled key', [keyVersion(2, { enabled: false })], NO_POLICY, 'KeyDisabled', true],
+    ['does not rotate a disabled key', [soon({ enabled: false })], NO_POLICY, 'KeyDisabled', true],
     ['does not rotate a key under revocation', [revoked], NO_POLICY, 'RevocationOpen', false],
     ['tells somebody when the key is gone', [], NO_POLICY, 'KeyNotFound', true],
   ] as const)('%s', (_, versions, policy, reason, needsPerson) => {
-    expect(decideRotation(versionName(2), versions, policy, NOW)).toEqual({ rotate: false, reason, needsPerson });
+    expect(decideRotation(versions, policy, NOW)).toEqual({ rotate: false, reason, needsPerson });
   });
 });
 
@@ -63,14 +66,14 @@ describe('a key whose lifetime is shorter than the notice of its expiry', () => 
   const first = keyVersion(1, { expiresOn: day(21) });
 
   it('is rotated once, and the new version is not near its expiry at once', () => {
-    expect(decideRotation(versionName(1), [first], NO_POLICY, day(1))).toMatchObject({ rotate: true });
+    expect(decideRotation([first], NO_POLICY, day(1))).toMatchObject({ rotate: true });
     const second = keyVersion(2);
     expect(completeRotation(first, second)).toEqual({ expiresOn: day(2 + MIN_LIFETIME_DAYS) });
   });
 
   it('is never rotated again within a week, whatever event arrives: somebody is told', () => {
     const second = keyVersion(2, { expiresOn: day(22) });
-    const decide = (now: number) => decideRotation(versionName(2), [first, second], NO_POLICY, day(now));
+    const decide = (now: number) => decideRotation([first, second], NO_POLICY, day(now));
     expect(decide(3)).toEqual({ rotate: false, reason: 'RotatedRecently', needsPerson: true });
     expect(decide(10)).toMatchObject({ rotate: true });
   });
@@ -96,6 +99,8 @@ describe('completeRotation', () => {
   });
 
   it('never carries a revocation over', () => {
-    expect(completeRotation(keyVersion(1, { tags: { [REVOCATION_TAG]: 'x' } }), keyVersion(2))).toBeUndefined();
+    expect(
+      completeRotation(keyVersion(1, { tags: { [REVOCATION_TAG]: 'x', 'cmk-restored': 'y' } }), keyVersion(2)),
+    ).toBeUndefined();
   });
 });

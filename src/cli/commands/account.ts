@@ -5,7 +5,7 @@ import { enableAccount } from '../../operations/account/account-enable.ts';
 import { onboardAccount } from '../../operations/account/account-onboard.ts';
 import { pinAccount, unpinAccount } from '../../operations/account/account-pin.ts';
 import { type Verification, verifyAccount } from '../../operations/account/account-verify.ts';
-import { parseMoment } from '../../operations/duration.ts';
+import { parseMoment } from '../../time/duration.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { changing, expiry, inGroup, keySize, waiting } from '../options.ts';

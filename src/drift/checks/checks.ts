@@ -114,6 +114,14 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     find: keys.nearExpiry,
   },
   {
+    reason: 'RotationIncomplete',
+    severity: 'warning',
+    ensures:
+      'A new version of a key has the expiry and the tags of the one before, a day after it was made at the latest.',
+    fix: 'Complete it (`cmk key rotate`), or give the version an expiry.',
+    find: keys.rotationIncomplete,
+  },
+  {
     reason: 'NoExpiry',
     severity: 'advice',
     ensures: 'A key version expires, so that Key Vault asks in time for a new one.',

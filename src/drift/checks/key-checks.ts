@@ -2,7 +2,14 @@ import { known } from '../../azure/read-or-why.ts';
 import { type KeyVersion, newestVersion } from '../../keys/key-versions.ts';
 import { LEAST_RETIRE_HOURS, retirable } from '../../retirement/retirement.ts';
 import { openRevocation, revocationOf } from '../../revocation/revocation.ts';
-import { decideRotation, ORIGIN_TAG, ROTATION_TAG } from '../../rotation/rotation.ts';
+import {
+  decideRotation,
+  isRotatedByTag,
+  ORIGIN_TAG,
+  ROTATION_TAG,
+  rotatedByHand,
+  unfinishedRotation,
+} from '../../rotation/rotation.ts';
 import { rotationDue } from '../../rotation/rotation-due.ts';
 import type { Found } from './check.ts';
 import type { KeySubject, Rules } from './subjects.ts';
@@ -25,7 +32,7 @@ export function keyTooOld({ versions }: KeySubject, { now, drift }: Rules): read
   return [{ is, shouldBe: `Its newest version is at most ${drift.keyMaxAgeDays} days old.` }];
 }
 
-export function nearExpiry({ key, versions, policy }: KeySubject, { now }: Rules): readonly Found[] {
+export function nearExpiry({ key, versions, policy, usage }: KeySubject, { now }: Rules): readonly Found[] {
   const newest = inForce(versions);
   if (!newest?.expiresOn) return [];
   const days = (newest.expiresOn.getTime() - now.getTime()) / DAY_MS;
@@ -37,13 +44,30 @@ export function nearExpiry({ key, versions, policy }: KeySubject, { now }: Rules
   const itself = due && due < newest.expiresOn ? due : undefined;
   // Its own policy rotates it in time: that it nears its expiry until then is how it is meant to be.
   if (itself && now.getTime() - itself.getTime() < ROTATION_SLACK_MS) return [];
-  const decision = rotation && decideRotation(newest.version, known(versions) ?? [], rotation, now);
+  const decision = rotation && decideRotation(known(versions) ?? [], rotation, now);
+  // The worker looks through the fleet before it rotates: it is not asked to for a key that nobody was seen to use.
+  const meant = isRotatedByTag(newest) || usage.used || usage.incomplete;
   return [
     {
       severity: days <= ERROR_DAYS ? 'error' : 'warning',
       is: `Its newest version ${days < 0 ? 'expired' : 'expires'} on ${when}${itself ? `; its rotation policy was to rotate it on ${itself.toISOString()}` : ''}.`,
       shouldBe: 'There is a version that does not expire soon.',
-      ...(decision?.rotate ? { mend: { kind: 'rotate', key: key.id, version: newest.version } as const } : {}),
+      ...(decision?.rotate && meant ? { mend: { kind: 'rotate', key: key.id, version: newest.version } as const } : {}),
+    },
+  ];
+}
+
+export function rotationIncomplete({ key, versions, usage }: KeySubject, { now }: Rules): readonly Found[] {
+  const unfinished = unfinishedRotation(known(versions) ?? [], now);
+  if (!unfinished) return [];
+  const { from, to } = unfinished;
+  const byHand = rotatedByHand(from) ?? rotatedByHand(to);
+  const meant = !byHand && (isRotatedByTag(from) || usage.used || usage.incomplete);
+  return [
+    {
+      is: `Its newest version ${to.version} never expires, and the one before expires on ${from.expiresOn?.toISOString()}.`,
+      shouldBe: 'A new version lives as long as the one before.',
+      ...(meant ? { mend: { kind: 'rotate', key: key.id, version: to.version } as const } : {}),
     },
   ];
 }

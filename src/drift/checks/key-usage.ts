@@ -59,6 +59,11 @@ export class KeyUsage {
     return this.#versions.has(version);
   }
 
+  /** Whether anybody was seen to use the key. */
+  get used(): boolean {
+    return this.#versions.size > 0 || this.#unknown > 0;
+  }
+
   get pinned(): number {
     return this.#pinned;
   }

@@ -1,11 +1,15 @@
-import { describe, describeFailure } from '../../azure/failure.ts';
+import { describe, describeFailure, type Failure } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
 import { type KeyVersion, newestVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
-import { completeRotation, ORIGIN_TAG, type RotationCompletion, unfinishedRotation } from '../../rotation/rotation.ts';
-import { inWords } from '../duration.ts';
+import { completeVersion, LATE_SECONDS, makeVersion, successorOf } from '../../rotation/make-version.ts';
+import { ORIGIN_TAG, unfinishedRotation } from '../../rotation/rotation.ts';
+import { inWords } from '../../time/duration.ts';
 import type { Procedure } from '../operator-azure.ts';
+
+/** How often it is looked for a version whose answer was lost. */
+const LOOK_SECONDS = 5;
 
 export type RotationPlan =
   | { readonly rotate: true; readonly from: KeyVersion }
@@ -75,14 +79,13 @@ export async function rotateKey(
     if (unfinished) {
       // This command may have been broken off: a key whose versions expire must not turn into one that never expires.
       const text = `version ${newest.version} of ${name} given the tags and the lifetime of the one before`;
-      await journal.change(text, () => azure.keys.updateVersion(key, newest.version, unfinished.rest));
+      await journal.change(text, () => complete(key, unfinished.from, unfinished.to, azure));
     }
     return { from: newest.version, to: newest.version };
   }
   journal.found(`newest version of ${name}: ${plan.from.version}`);
-  const created = await journal.change(`key ${name} rotated`, () => azure.keys.rotate(key));
-  const rest = created && completeRotation(plan.from, created);
-  if (created && rest) await complete(key, created, rest, azure);
+  const created = await journal.change(`key ${name} rotated`, () => versionAfter(plan.from, key, azure));
+  if (created) await complete(key, plan.from, created, azure);
   if (created) journal.found(`newest version of ${name} now: ${created.version}`);
   journal.note(
     'Automatic accounts follow within a day. The app, where it looks after this vault, moves them all at once; without it: cmk account pin <account>',
@@ -90,20 +93,32 @@ export async function rotateKey(
   return { from: plan.from.version, to: created?.version };
 }
 
-async function complete(
-  key: ManagedKey,
-  created: KeyVersion,
-  rest: RotationCompletion,
-  azure: Procedure['azure'],
-): Promise<void> {
-  try {
-    await azure.keys.updateVersion(key, created.version, rest);
-  } catch (error) {
-    throw new CmkError(
-      'RotationIncomplete',
-      `The key was rotated to ${created.version}, which has neither the tags nor the expiry of the version before: ${describe(describeFailure(error))}`,
-      `Within an hour, run it again without --if-older-than: cmk key rotate ${key.name} --vault ${key.vault.name} completes this rotation and makes no other.`,
-      { cause: error },
-    );
+/** When the answer is lost, it waits for as long as a version may still appear: a second request could make a second one. */
+async function versionAfter(from: KeyVersion, key: ManagedKey, azure: Procedure['azure']): Promise<KeyVersion> {
+  const result = await makeVersion(key, from, azure.keys);
+  if ('made' in result) return result.made;
+  for (let waited = 0; waited < LATE_SECONDS; waited += LOOK_SECONDS) {
+    await azure.sleep(LOOK_SECONDS * 1_000);
+    const made = await successorOf(from, key, azure.keys).catch(() => undefined);
+    if (made) return made;
   }
+  throw new CmkError(
+    'RotationUnknown',
+    `Key Vault did not say whether it made a version, and within ${LATE_SECONDS} seconds none has appeared: ${describe(result.unknown)}`,
+    `Run it again: cmk key rotate ${key.name} --vault ${key.vault.name}`,
+  );
+}
+
+async function complete(key: ManagedKey, from: KeyVersion, to: KeyVersion, azure: Procedure['azure']): Promise<void> {
+  const incomplete = (failure: Failure, cause?: unknown): CmkError =>
+    new CmkError(
+      'RotationIncomplete',
+      `The key was rotated to ${to.version}, which has neither the tags nor the expiry of the version before: ${describe(failure)}`,
+      `Within an hour, run it again without --if-older-than: cmk key rotate ${key.name} --vault ${key.vault.name} completes this rotation and makes no other.`,
+      { cause },
+    );
+  const { refused } = await completeVersion(key, from, to, azure.keys).catch((error: unknown) => {
+    throw incomplete(describeFailure(error), error);
+  });
+  if (refused) throw incomplete(refused);
 }

@@ -4,32 +4,38 @@ const DURATION =
   /^P(?=\d|T\d)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/;
 
 /**
- * The moment an ISO 8601 duration after another one; years and months by the calendar.
+ * The moment an ISO 8601 duration after another one, or before it; years and months by the calendar: a month after the
+ * 31st of January is the last day of February.
+ *
+ * @param sign -1: before
+ * @returns undefined for what is no duration, or leads to where dates end (the year 275760)
+ */
+export function shift(from: Date, duration: string, sign: 1 | -1): Date | undefined {
+  const match = DURATION.exec(duration.trim().toUpperCase());
+  if (!match) return undefined;
+  const [years = 0, months = 0, weeks = 0, days = 0, hours = 0, minutes = 0, seconds = 0] = match
+    .slice(1)
+    .map((part) => sign * Number(part ?? 0));
+  const to = new Date(from);
+  const day = to.getUTCDate();
+  to.setUTCMonth(to.getUTCMonth() + months + 12 * years, 1);
+  const lastDay = new Date(Date.UTC(to.getUTCFullYear(), to.getUTCMonth() + 1, 0)).getUTCDate();
+  to.setUTCDate(Math.min(day, lastDay));
+  const end = new Date(to.getTime() + (((weeks * 7 + days) * 24 + hours) * 60 + minutes) * 60_000 + seconds * 1_000);
+  return Number.isNaN(end.getTime()) ? undefined : end;
+}
+
+/**
+ * The moment an ISO 8601 duration after another one, as {@link shift} tells it.
  *
  * @throws {@link CmkError} `ArgumentInvalid`
  */
 export function addDuration(from: Date, duration: string): Date {
-  const match = DURATION.exec(duration.trim().toUpperCase());
-  if (!match) throw noDuration(duration);
-  const [years = 0, months = 0, weeks = 0, days = 0, hours = 0, minutes = 0, seconds = 0] = match
-    .slice(1)
-    .map((part) => Number(part ?? 0));
-  const to = new Date(from);
-  const month = to.getUTCMonth() + months + 12 * years;
-  const day = to.getUTCDate();
-  to.setUTCMonth(month, 1);
-  const lastDay = new Date(Date.UTC(to.getUTCFullYear(), to.getUTCMonth() + 1, 0)).getUTCDate();
-  to.setUTCDate(Math.min(day, lastDay));
-  const end = new Date(to.getTime() + (((weeks * 7 + days) * 24 + hours) * 60 + minutes) * 60_000 + seconds * 1_000);
-  // Dates end in the year 275760.
-  if (Number.isNaN(end.getTime())) throw noDuration(duration);
-  return end;
-}
-
-function noDuration(text: string): CmkError {
-  return new CmkError(
+  const end = shift(from, duration, 1);
+  if (end) return end;
+  throw new CmkError(
     'ArgumentInvalid',
-    `"${text}" is not a duration.`,
+    `"${duration}" is not a duration.`,
     'Write it as ISO 8601 does: P2Y for two years, P90D for 90 days, PT12H for twelve hours.',
   );
 }

@@ -1,0 +1,39 @@
+import { shift } from '../time/duration.ts';
+import { compareAge, type KeyVersion, newestVersion } from './key-versions.ts';
+import type { RotationPolicySummary } from './rotation-policy-summary.ts';
+
+/** Key Vault gives notice so long before a version expires, unless the rotation policy says otherwise ("Configure key auto-rotation"). */
+const NOTICE = 'P30D';
+/** The app's clock and Key Vault's may differ by so much. Milliseconds. */
+const CLOCKS_MS = 5 * 60_000;
+
+/**
+ * Whether a version is so near its expiry that a new one is due: 30 days, or as early as the policy gives notice. One that
+ * has expired is near, too.
+ */
+export function nearsExpiry(
+  { expiresOn }: Pick<KeyVersion, 'expiresOn'>,
+  { notifyBeforeExpiry = NOTICE }: Pick<RotationPolicySummary, 'notifyBeforeExpiry'>,
+  now: Date,
+): boolean {
+  if (!expiresOn) return false;
+  const notices = [NOTICE, notifyBeforeExpiry].flatMap((notice) => shift(expiresOn, notice, -1) ?? []);
+  return notices.some((notice) => notice.getTime() <= now.getTime() + CLOCKS_MS);
+}
+
+/** Whether the worker that rotates has to look at a key: it is near its expiry, or looks like a rotation was broken off. */
+export function mayNeedRotation(versions: readonly KeyVersion[], now: Date): boolean {
+  const newest = newestVersion(versions);
+  return (newest !== undefined && nearsExpiry(newest, {}, now)) || withoutExpiryOfBefore(versions) !== undefined;
+}
+
+/**
+ * The two newest versions when the newer one never expires, and the one before does: a rotation that was broken off looks
+ * like that, and so does a version that a person made.
+ */
+export function withoutExpiryOfBefore(
+  versions: readonly KeyVersion[],
+): { readonly from: KeyVersion; readonly to: KeyVersion } | undefined {
+  const [from, to] = [...versions].sort(compareAge).slice(-2);
+  return from?.expiresOn && to && !to.expiresOn ? { from, to } : undefined;
+}

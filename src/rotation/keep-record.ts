@@ -1,0 +1,22 @@
+import type { Keys } from '../keys/key-client.ts';
+import { findVersion, type KeyVersion } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { formatRevocation, openRevocation, REVOCATION_TAG, revocationOf } from '../revocation/revocation.ts';
+
+/**
+ * A revocation that comes while a rotation completes its new version disables it, and its record may be among the tags that
+ * the completion has just written over (a PATCH with tags replaces all, and has no condition). The version was enabled when
+ * it was made: without the record a restore would leave it off.
+ */
+export async function keepRecord(
+  key: ManagedKey,
+  made: string,
+  versions: readonly KeyVersion[],
+  keys: Pick<Keys, 'updateVersion'>,
+): Promise<void> {
+  const open = openRevocation(versions);
+  const version = findVersion(versions, made);
+  if (!open || !version || version.enabled || revocationOf(version)) return;
+  const record = formatRevocation({ ...open, version: made, wasEnabled: true });
+  await keys.updateVersion(key, made, { tags: { ...version.tags, [REVOCATION_TAG]: record } });
+}

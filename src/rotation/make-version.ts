@@ -1,0 +1,73 @@
+import { describeFailure, type Failure, mayPass } from '../azure/failure.ts';
+import type { Keys } from '../keys/key-client.ts';
+import { compareAge, type KeyVersion, newestVersion } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { completeRotation } from './rotation.ts';
+
+/**
+ * A request that was given up may still take effect for so long: the longest that was recorded is 36 s. Seconds.
+ */
+export const LATE_SECONDS = 60;
+
+export type Made =
+  | { readonly made: KeyVersion }
+  /** The answer is lost, and no version has appeared (yet). */
+  | { readonly unknown: Failure };
+
+/**
+ * Asks once for a version to follow `from`. When the answer is lost, a version that has appeared since is taken for it.
+ *
+ * @throws the SDK's error when no version was made for certain
+ */
+export async function makeVersion(
+  key: ManagedKey,
+  from: KeyVersion,
+  keys: Pick<Keys, 'rotate' | 'listVersions'>,
+): Promise<Made> {
+  try {
+    return { made: await keys.rotate(key) };
+  } catch (error) {
+    const failure = describeFailure(error);
+    if (!mayHaveTakenEffect(failure)) throw error;
+    const made = await successorOf(from, key, keys).catch(() => undefined);
+    return made ? { made } : { unknown: failure };
+  }
+}
+
+/** The newest version, if it is younger than `from`. */
+export async function successorOf(
+  from: KeyVersion,
+  key: ManagedKey,
+  keys: Pick<Keys, 'listVersions'>,
+): Promise<KeyVersion | undefined> {
+  const newest = newestVersion(await keys.listVersions(key));
+  return newest && compareAge(newest, from) > 0 ? newest : undefined;
+}
+
+/** An answer of 4xx refuses; everything else leaves it open. */
+function mayHaveTakenEffect({ kind, status }: Failure): boolean {
+  return kind === 'unavailable' || kind === 'unexpected' || status === 503;
+}
+
+/**
+ * Gives the version after `from` its tags and expiry, and returns it as it is then. Without them it is better than none,
+ * so that a refusal is an answer. The same once more changes nothing.
+ *
+ * @throws the SDK's error when it may pass
+ */
+export async function completeVersion(
+  key: ManagedKey,
+  from: KeyVersion,
+  to: KeyVersion,
+  keys: Pick<Keys, 'updateVersion'>,
+): Promise<{ readonly version: KeyVersion; readonly refused?: Failure }> {
+  const rest = completeRotation(from, to);
+  if (!rest) return { version: to };
+  try {
+    return { version: await keys.updateVersion(key, to.version, rest) };
+  } catch (error) {
+    const failure = describeFailure(error);
+    if (mayPass(failure)) throw error;
+    return { version: to, refused: failure };
+  }
+}

@@ -1,0 +1,216 @@
+import type { Dependence } from '../accounts/inventory.ts';
+import type { RecordAudit } from '../audit/audit-trail.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
+import type { Keys } from '../keys/key-client.ts';
+import type { KeyVersion } from '../keys/key-versions.ts';
+import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
+import type { RotationPolicySummary } from '../keys/rotation-policy-summary.ts';
+import type { Log, LogLevel } from '../log.ts';
+import { REASONS, type Reason } from '../reasons.ts';
+import { openRevocation } from '../revocation/revocation.ts';
+import type { Lease, Leases } from '../work/lease-client.ts';
+import type { RotateWork } from '../work/messages.ts';
+import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import { type Intent, parseIntent, sight } from './intent.ts';
+import { keepRecord } from './keep-record.ts';
+import { completeVersion, LATE_SECONDS, type Made, makeVersion } from './make-version.ts';
+import {
+  decideRotation,
+  isRotatedByTag,
+  type RotationDecision,
+  rotatedByHand,
+  unfinishedRotation,
+  whyNotMeant,
+} from './rotation.ts';
+
+/** How long a rotation waits for the audit trail, in milliseconds. */
+const AUDIT_WAIT_MS = 15_000;
+/** What could not be read of the fleet is read again so often; after that the next drift check asks anew. */
+const TRIES_FOR_DEPENDENTS = 6;
+
+/** A key that somebody else holds is looked at again after so many seconds: most rotations take less. */
+const BUSY_SECONDS = 10;
+
+export interface RotationPorts {
+  readonly settings: { readonly vaults: Pick<ManagedVaults, 'key'> };
+  readonly keys: Pick<Keys, 'listVersions' | 'rotationPolicy' | 'rotate' | 'updateVersion'>;
+  readonly leases: Leases;
+  readonly dependents: (key: ManagedKey) => Promise<Dependence>;
+  readonly audit: RecordAudit;
+  readonly now: () => Date;
+  readonly newId: () => string;
+}
+
+/** What became of it, and whether the key stays taken for as long as a lost request may still take effect. */
+interface Looked {
+  readonly outcome: Outcome;
+  readonly keepTaken?: true;
+}
+
+const LEAVE: Looked = { outcome: DONE };
+
+/**
+ * Looks whether a key is to be rotated, and does it: at most one version for one expiry, whatever is delivered twice,
+ * killed or left without an answer. The key's lease keeps others away, and says what was begun.
+ */
+export async function rotateWhenDue(work: RotateWork, ports: RotationPorts, log: Log): Promise<Outcome> {
+  const key = ports.settings.vaults.key(work.key);
+  if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
+  try {
+    const lease = await ports.leases.acquire(`key/${key.vault.name}/${key.name.toLowerCase()}`);
+    if (!lease) return later('RotationUnderWay', key.id, BUSY_SECONDS);
+    let looked: Looked = LEAVE;
+    try {
+      looked = await new Rotation(key, work, lease, ports, log).look();
+    } finally {
+      if (looked.keepTaken) lease.abandon();
+      else await lease.release();
+    }
+    return looked.outcome;
+  } catch (error) {
+    return outcomeOfFailure(error);
+  }
+}
+
+/** Put back for so many seconds; it is no failure, so that it never ends by itself. */
+function later(reason: Reason, detail: string, delaySeconds: number): Outcome {
+  return { outcome: 'retry', reason, detail, counts: false, delaySeconds };
+}
+
+class Rotation {
+  readonly #key: ManagedKey;
+  readonly #work: RotateWork;
+  readonly #lease: Lease;
+  readonly #ports: RotationPorts;
+  readonly #log: Log;
+
+  constructor(key: ManagedKey, work: RotateWork, lease: Lease, ports: RotationPorts, log: Log) {
+    this.#key = key;
+    this.#work = work;
+    this.#lease = lease;
+    this.#ports = ports;
+    this.#log = log;
+  }
+
+  async look(): Promise<Looked> {
+    const { keys, now } = this.#ports;
+    const [versions, policy] = await Promise.all([keys.listVersions(this.#key), keys.rotationPolicy(this.#key)]);
+    const begun = parseIntent(this.#lease.state);
+    if (begun) {
+      const goneOn = await this.#goOn(begun, versions);
+      if (goneOn) return goneOn;
+    }
+    const decision = decideRotation(versions, policy, now());
+    if (decision.rotate) return this.#rotateIfMeant(decision.from, policy);
+    const unfinished = decision.reason === 'NotNearExpiry' ? unfinishedRotation(versions, now()) : undefined;
+    if (!unfinished || rotatedByHand(unfinished.from) || rotatedByHand(unfinished.to)) return this.#leave(decision);
+    const { from, to } = unfinished;
+    const unmeant = await this.#unmeant(from);
+    return unmeant ?? this.#finish(await this.#begin(from, true), from, to);
+  }
+
+  /** Takes up what was begun; undefined when it came to nothing. */
+  async #goOn(begun: Intent, versions: readonly KeyVersion[]): Promise<Looked | undefined> {
+    const sighting = sight(begun, versions);
+    if (sighting.seen === 'open') return this.#wait(begun, 'No new version has appeared.');
+    if (sighting.seen === 'nothing') {
+      await this.#lease.save(undefined);
+      return undefined;
+    }
+    if (openRevocation(versions)) {
+      // The record of a revocation is a tag: no others are written meanwhile. It is completed after the restore.
+      await keepRecord(this.#key, sighting.to.version, versions, this.#ports.keys);
+      return this.#leave({ reason: 'RevocationOpen', needsPerson: false });
+    }
+    return this.#finish(begun, sighting.from, sighting.to, true);
+  }
+
+  async #rotateIfMeant(from: KeyVersion, policy: RotationPolicySummary): Promise<Looked> {
+    const { keys, now } = this.#ports;
+    const unmeant = await this.#unmeant(from);
+    if (unmeant) return unmeant;
+    // Looking through the fleet takes its time: what was read before it may not hold any more.
+    const decision = decideRotation(await keys.listVersions(this.#key), policy, now());
+    if (!decision.rotate) return this.#leave(decision);
+    const intent = await this.#begin(decision.from, false);
+    if (!this.#lease.held()) return { outcome: later('RotationUnderWay', this.#key.id, LATE_SECONDS) };
+    return this.#rotate(intent, decision.from);
+  }
+
+  async #rotate(intent: Intent, from: KeyVersion): Promise<Looked> {
+    let result: Made;
+    try {
+      result = await makeVersion(this.#key, from, this.#ports.keys);
+    } catch (error) {
+      await this.#lease.save(undefined);
+      const failure = describeFailure(error);
+      if (failure.kind !== 'refused') throw error;
+      // Final (imported material, an Azure Policy): somebody has to look, and asking again is no use.
+      this.#say('error', 'RotationRefused', describe(failure));
+      return LEAVE;
+    }
+    if ('unknown' in result) return this.#wait(intent, describe(result.unknown));
+    return this.#finish(intent, from, result.made);
+  }
+
+  /** The answer is lost: until the request can no longer take effect, nobody may ask for another version. */
+  async #wait(intent: Intent, why: string): Promise<Looked> {
+    await this.#lease.save({ ...intent, waited: true });
+    return { outcome: later('RotationUnknown', why, LATE_SECONDS), keepTaken: true };
+  }
+
+  /** Completes the new version, and records it, once. The intent goes last: until then the next look does it again. */
+  async #finish(intent: Intent, from: KeyVersion, to: KeyVersion, takenUp = false): Promise<Looked> {
+    const { keys, audit } = this.#ports;
+    const { version, refused } = await completeVersion(this.#key, from, to, keys);
+    if (!version.enabled) await keepRecord(this.#key, version.version, await keys.listVersions(this.#key), keys);
+    if (refused) this.#say('error', 'RotationIncomplete', `Set them by hand. ${describe(refused)}`, to);
+    const reason = intent.completes ? 'RotationCompleted' : 'Rotated';
+    // Without the lease somebody else may be recording it.
+    if (!this.#lease.held()) return { outcome: later('RotationUnderWay', this.#key.id, LATE_SECONDS) };
+    const result = { to: version.id, expiresOn: version.expiresOn?.toISOString() };
+    const details = { from: from.id, ...result, because: intent.cause };
+    const entry = { id: intent.id, action: 'key.rotate', reason, resource: this.#key.id, details };
+    const written = await audit(entry, AUDIT_WAIT_MS, takenUp ? new Date(intent.at) : undefined);
+    if ('failed' in written) {
+      return { outcome: later('AuditFailed', written.failed, LATE_SECONDS), keepTaken: true }; // it may still be written
+    }
+    this.#say('info', reason, '', from, result);
+    await this.#lease.save(undefined);
+    return LEAVE;
+  }
+
+  async #begin(from: KeyVersion, completes: boolean): Promise<Intent> {
+    const { newId, now } = this.#ports;
+    const at = now().toISOString();
+    const intent = { id: newId(), from: from.version, at, cause: this.#work.cause.by, completes, waited: false };
+    await this.#lease.save(intent);
+    return intent;
+  }
+
+  /** Undefined when the app is meant to rotate the key. */
+  async #unmeant(newest: KeyVersion): Promise<Looked | undefined> {
+    if (isRotatedByTag(newest)) return undefined;
+    const dependence = await this.#ports.dependents(this.#key);
+    const reason = whyNotMeant(dependence);
+    if (!reason) return undefined;
+    const detail = dependence.answer === 'unknown' ? dependence.detail : '';
+    const { attempt } = this.#work;
+    if (dependence.answer === 'unknown' && dependence.mayPass && attempt + 1 < TRIES_FOR_DEPENDENTS) {
+      return { outcome: { outcome: 'retry', reason, detail, counts: true, delaySeconds: undefined } };
+    }
+    this.#say(reason === 'NoDependents' ? 'info' : 'error', reason, detail, newest);
+    return LEAVE;
+  }
+
+  #leave({ reason, needsPerson }: Omit<Extract<RotationDecision, { rotate: false }>, 'rotate'>): Looked {
+    this.#say(needsPerson ? 'error' : 'info', reason, '');
+    return LEAVE;
+  }
+
+  #say(level: LogLevel, reason: Reason, detail: string, about?: KeyVersion, more: Record<string, unknown> = {}): void {
+    const message = `${REASONS[reason]} ${detail}`.trim();
+    const version = about ? { version: about.version } : {};
+    this.#log({ level, reason, message, key: this.#key.id, cause: this.#work.cause, ...version, ...more });
+  }
+}

@@ -1,0 +1,407 @@
+import { describe, expect, it } from 'vitest';
+import type { KeyVersion } from '../../local/azure/world.ts';
+import type { AuditEntry } from '../../src/audit/record.ts';
+import { rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
+import type { Services } from '../../src/services.ts';
+import type { Outcome } from '../../src/work/outcome.ts';
+import { TestKey } from '../support/fleet.ts';
+import { MemoryLeases } from '../support/memory-leases.ts';
+import { useWire } from '../support/wire.ts';
+
+const wire = useWire();
+
+const DAY = 86_400;
+const AUTO = { 'cmk-rotation': 'auto' };
+/** A key whose one version expires in 20 days, having lived for 345; the app is meant to rotate it. */
+function nearing(options: Partial<Pick<KeyVersion, 'tags' | 'enabled' | 'imported' | 'exp'>> = {}): TestKey {
+  const now = wire.azure.clock.nowSeconds();
+  return new TestKey(wire.azure.world, 'kv-files', {
+    nbf: now - 345 * DAY,
+    exp: now + 20 * DAY,
+    tags: AUTO,
+    ...options,
+  });
+}
+const versions = (key: TestKey) => key.vault.keys.get(key.name)?.versions ?? [];
+const look = (key: TestKey, services: Services = wire.services(), attempt = 0): Promise<Outcome> =>
+  rotateWhenDue(key.rotateWork(attempt), services, wire.log);
+const said = () => wire.records.map(({ level, reason }) => `${level} ${reason}`);
+const policy = (key: TestKey, ...actions: object[]): void => {
+  const found = key.vault.keys.get(key.name);
+  if (!found) throw new Error('The key is gone.');
+  found.rotationPolicy = {
+    attributes: { expiryTime: 'P2Y', created: 0, updated: 0 },
+    lifetimeActions: actions as never,
+  };
+};
+
+describe('a key that nears its expiry', () => {
+  it('is rotated; the new version has the tags, and lives as long as the one before; the trail has it once', async () => {
+    const key = nearing({ tags: { owner: 'files', ...AUTO } });
+    const entries: AuditEntry[] = [];
+    const services = wire.services();
+    const audit: Services['audit'] = (entry, ...rest) => {
+      entries.push(entry);
+      return services.audit(entry, ...rest);
+    };
+    expect(await look(key, { ...services, audit })).toEqual({ outcome: 'done' });
+    const [, next] = versions(key);
+    expect(next).toMatchObject({ enabled: true, tags: { owner: 'files', ...AUTO } });
+    expect((next?.exp ?? 0) - (next?.created ?? 0)).toBe(365 * DAY);
+    expect(wire.records).toMatchObject([{ level: 'info', reason: 'Rotated', key: key.id(), to: key.id(next) }]);
+    expect(entries).toMatchObject([
+      { action: 'key.rotate', reason: 'Rotated', resource: key.id(), details: { from: key.id(key.first) } },
+    ]);
+
+    // The second delivery of the event, or a look by the drift check.
+    await look(key);
+    expect(versions(key)).toHaveLength(2);
+    expect(said().at(-1)).toBe('info NotNearExpiry');
+  });
+
+  it('keeps tags where Key Vault copies them by itself, and never the record of a revocation or a restore', async () => {
+    wire.azure.world.settings.rotateCopiesTags = false;
+    const key = nearing({ tags: { ...AUTO, 'cmk-revocation': 'of another version', 'cmk-restored': 'r1 then oid' } });
+    await look(key);
+    expect(versions(key)[1]?.tags).toEqual(AUTO);
+    wire.azure.world.settings.rotateCopiesTags = true;
+    const copying = nearing({ tags: { ...AUTO, owner: 'files' } });
+    await look(copying);
+    expect(versions(copying)[1]?.tags).toEqual({ ...AUTO, owner: 'files' });
+  });
+
+  it('is rotated once by two instances that look at the same time', async () => {
+    const key = nearing();
+    const outcomes = await Promise.all([look(key, wire.services()), look(key, wire.services())]);
+    expect(versions(key)).toHaveLength(2);
+    const late = outcomes.filter(({ outcome }) => outcome === 'retry');
+    if (late.length > 0) expect(late).toMatchObject([{ reason: 'RotationUnderWay', counts: false }]);
+    await look(key);
+    expect(versions(key)).toHaveLength(2);
+  });
+
+  it('is left to a rotation policy that rotates by itself', async () => {
+    const key = nearing();
+    policy(key, { action: { type: 'Rotate' }, trigger: { timeBeforeExpiry: 'P30D' } });
+    await look(key);
+    expect(versions(key)).toHaveLength(1);
+    expect(said()).toEqual(['info PolicyRotates']);
+  });
+
+  it.each([
+    ['is tagged to be rotated by hand', { tags: { 'cmk-rotation': 'manual' } }, 'ManualRotation'],
+    ['is tagged as imported key material', { tags: { 'cmk-origin': 'imported', ...AUTO } }, 'ImportedKey'],
+    ['has a newest version that is disabled', { enabled: false }, 'KeyDisabled'],
+  ])('that %s is not rotated, and somebody is told', async (_, options, reason) => {
+    const key = nearing(options);
+    expect(await look(key)).toEqual({ outcome: 'done' });
+    expect(versions(key)).toHaveLength(1);
+    expect(said()).toEqual([`error ${reason}`]);
+  });
+
+  it('that Key Vault refuses to rotate, because its material is imported, is told about and not asked for again', async () => {
+    const key = nearing({ imported: true });
+    expect(await look(key)).toEqual({ outcome: 'done' });
+    expect(versions(key)).toHaveLength(1);
+    expect(wire.records).toMatchObject([
+      { level: 'error', reason: 'RotationRefused', message: expect.stringContaining('imported') },
+    ]);
+  });
+
+  it('that is revoked is not rotated', async () => {
+    const key = nearing({ enabled: false });
+    key.first.tags = {
+      'cmk-revocation': `r1 ${wire.azure.clock.now().toISOString()} somebody ${key.first.version}`,
+    };
+    await look(key);
+    expect(versions(key)).toHaveLength(1);
+    expect(said()).toEqual(['info RevocationOpen']);
+  });
+
+  it('does not exist any more: said', async () => {
+    const key = nearing();
+    key.vault.keys.delete(key.name);
+    await look(key);
+    expect(said()).toEqual(['error KeyNotFound']);
+  });
+});
+
+describe('no event is believed', () => {
+  const at = (days: number) => wire.azure.clock.nowSeconds() + days * DAY;
+
+  it('a key whose newest version lives on is left alone, and it is said why', async () => {
+    const key = nearing();
+    key.add({ exp: at(300), tags: AUTO });
+    await look(key);
+    expect(versions(key)).toHaveLength(2);
+    expect(said()).toEqual(['info NotNearExpiry']);
+  });
+
+  it('a key that never expires is left alone', async () => {
+    const key = new TestKey(wire.azure.world, 'kv-files', { tags: AUTO });
+    await look(key);
+    expect(versions(key)).toHaveLength(1);
+    expect(said()).toEqual(['info NotNearExpiry']);
+  });
+
+  it('an event that comes some minutes early by our clock counts', async () => {
+    const early = nearing({ exp: at(30) + 240 });
+    await look(early);
+    expect(versions(early)).toHaveLength(2);
+    const tooEarly = nearing({ exp: at(30) + 400 });
+    await look(tooEarly);
+    expect(versions(tooEarly)).toHaveLength(1);
+  });
+
+  it('a policy that gives notice earlier counts, one that gives it later does not', async () => {
+    const key = nearing({ exp: at(50) });
+    policy(key, { action: { type: 'Notify' }, trigger: { timeBeforeExpiry: 'P60D' } });
+    await look(key);
+    expect(versions(key)).toHaveLength(2);
+    const later = nearing({ exp: at(20) });
+    policy(later, { action: { type: 'Notify' }, trigger: { timeBeforeExpiry: 'P10D' } });
+    await look(later);
+    expect(versions(later)).toHaveLength(2);
+  });
+});
+
+describe('only what the app is meant to rotate', () => {
+  it('a key that an account uses, or a scope', async () => {
+    const [byAccount, byScope] = [nearing({ tags: {} }), nearing({ tags: {} })];
+    byAccount.account('automatic');
+    const other = nearing();
+    other.account('pinned', { scopes: [{ name: 'records', key: byScope.use('pinned') }] });
+    for (const key of [byAccount, byScope]) {
+      await look(key);
+      expect(versions(key)).toHaveLength(2);
+    }
+  });
+
+  it('a key that nothing uses is left to its owners, and it is said why', async () => {
+    const key = nearing({ tags: {} });
+    expect(await look(key)).toEqual({ outcome: 'done' });
+    expect(versions(key)).toHaveLength(1);
+    expect(said()).toEqual(['info NoDependents']);
+  });
+
+  it('while it is not known whether anything uses it, it is looked again for a bounded time, and then said', async () => {
+    const key = nearing({ tags: {} });
+    wire.azure.faults.add([
+      { match: { method: 'GET', path: '/providers/Microsoft.Storage/storageAccounts\\?' }, answer: { status: 500 } },
+    ]);
+    expect(await look(key)).toMatchObject({ outcome: 'retry', reason: 'DependentsUnknown', counts: true });
+    expect(await look(key, wire.services(), 5)).toEqual({ outcome: 'done' });
+    expect(said()).toEqual(['error DependentsUnknown']);
+    wire.azure.faults.clear();
+    wire.azure.faults.add([
+      { match: { method: 'GET', path: '/providers/Microsoft.Storage/storageAccounts\\?' }, answer: { status: 403 } },
+    ]);
+    expect(await look(key)).toEqual({ outcome: 'done' });
+    expect(versions(key)).toHaveLength(1);
+  });
+
+  it('what changes while the fleet is looked through counts: nothing is decided from what was read before', async () => {
+    const key = nearing({ tags: {} });
+    const services = wire.services();
+    const dependents: Services['dependents'] = async () => {
+      key.add({ exp: wire.azure.clock.nowSeconds() + 300 * DAY });
+      return { answer: 'some' };
+    };
+    await look(key, { ...services, dependents });
+    expect(versions(key)).toHaveLength(2);
+    expect(said()).toEqual(['info NotNearExpiry']);
+  });
+});
+
+describe('when Key Vault does not answer as wished', () => {
+  const rotate = (key: TestKey) => ({ method: 'POST', path: `/keys/${key.name}/rotate` });
+  const complete = (key: TestKey) => ({ method: 'PATCH', path: `/keys/${key.name}/` });
+  /** An instance whose leases end by the local Azure's clock. */
+  function instance(leases = new MemoryLeases(() => wire.azure.clock.now())) {
+    return { leases, services: { ...wire.services(), leases } };
+  }
+  /** The first request of a client is answered with where to sign in: a fault would hit that one. */
+  async function signedIn(): Promise<Services> {
+    const { services } = instance();
+    const other = services.settings.vaults.key(new TestKey(wire.azure.world).id());
+    if (!other) throw new Error('kv-files is not managed.');
+    await services.keys.rotate(other);
+    return services;
+  }
+  const trail: AuditEntry[] = [];
+  const kept = (services: Services): Services => {
+    trail.length = 0;
+    const audit: Services['audit'] = async (entry, _, unlessSince) => {
+      if (!unlessSince || !trail.some(({ id }) => id === entry.id)) trail.push(entry);
+      return { written: { file: '', seq: 1, hash: '' } };
+    };
+    return { ...services, audit };
+  };
+
+  it.each([
+    [
+      'throttles',
+      { answer: { status: 429, headers: { 'Retry-After': '0' }, body: { error: { code: 'Throttled' } } } },
+      'Throttled',
+    ],
+    [
+      'does not let the app rotate (yet)',
+      { answer: { status: 403, body: { error: { code: 'Forbidden' } } } },
+      'MissingPermission',
+    ],
+  ])(
+    'puts it back when Key Vault %s: no version was made, so that the next look may ask at once',
+    async (_, effect, reason) => {
+      const key = nearing();
+      wire.azure.faults.add([{ match: rotate(key), ...effect }]);
+      expect(await look(key)).toMatchObject({ outcome: 'retry', reason });
+      expect(versions(key)).toHaveLength(1);
+
+      wire.azure.faults.clear();
+      await look(key);
+      expect(versions(key)).toHaveLength(2);
+    },
+  );
+
+  it.each([
+    ['is cut off', { resetAfter: true }],
+    ['comes to nothing at a gateway', { answer: { status: 504 } }],
+  ])('asks for a version once, although the answer %s: the SDK does not ask again either', async (_, effect) => {
+    const key = nearing();
+    const services = await signedIn();
+    const since = wire.azure.requests.last;
+    wire.azure.faults.add([{ match: rotate(key), ...effect }]);
+    await look(key, services);
+    const asked = wire.azure.requests.since(since).filter(({ path }) => path.includes(`/${key.name}/rotate`));
+    expect(asked).toHaveLength(1);
+  });
+
+  it('takes a version that has appeared for the result when the answer is lost, and completes and records it', async () => {
+    const key = nearing({ tags: { owner: 'files', ...AUTO } });
+    const services = kept(await signedIn());
+    wire.azure.faults.add([{ match: rotate(key), resetAfter: true }]);
+    expect(await look(key, services)).toEqual({ outcome: 'done' });
+    expect(versions(key)).toMatchObject([{}, { tags: { owner: 'files' }, exp: expect.any(Number) }]);
+    expect(versions(key)).toHaveLength(2);
+    expect(trail).toMatchObject([{ reason: 'Rotated', details: { to: key.id(versions(key)[1]) } }]);
+  });
+
+  it('leaves the key alone for as long as a lost request may take effect, and only then asks again', async () => {
+    const key = nearing();
+    const { leases, services } = instance();
+    wire.azure.faults.add([{ match: rotate(key), answer: { status: 500 } }]);
+    expect(await look(key, services)).toMatchObject({ outcome: 'retry', reason: 'RotationUnknown', counts: false });
+    wire.azure.faults.clear();
+
+    wire.azure.clock.advance(30_000);
+    const other = instance(leases).services;
+    expect(await look(key, other)).toMatchObject({ outcome: 'retry', reason: 'RotationUnderWay', counts: false });
+    expect(versions(key)).toHaveLength(1);
+
+    wire.azure.clock.advance(31_000);
+    expect(await look(key, other)).toEqual({ outcome: 'done' });
+    expect(versions(key)).toHaveLength(2);
+  });
+
+  it('takes a version that appears late for the result', async () => {
+    const key = nearing();
+    const { services } = instance();
+    wire.azure.faults.add([{ match: rotate(key), answer: { status: 500 } }]);
+    await look(key, services);
+    wire.azure.faults.clear();
+    key.add({ tags: {} });
+    wire.azure.clock.advance(61_000);
+    await look(key, kept(services));
+    expect(versions(key)).toMatchObject([{}, { tags: AUTO, exp: expect.any(Number) }]);
+    expect(versions(key)).toHaveLength(2);
+    expect(trail).toMatchObject([{ reason: 'Rotated' }]);
+  });
+
+  it('says that a new version may not be given its expiry, and keeps it', async () => {
+    const key = nearing({ tags: { owner: 'files', ...AUTO } });
+    const answer = { status: 403, body: { error: { code: 'Forbidden' } } };
+    wire.azure.faults.add([{ match: complete(key), answer }]);
+    expect(await look(key)).toEqual({ outcome: 'done' });
+    expect(versions(key)).toHaveLength(2);
+    expect(said()).toEqual(['error RotationIncomplete', 'info Rotated']);
+  });
+
+  it('completes a new version at the next look when that failed at first, and records the rotation once', async () => {
+    const key = nearing({ tags: { owner: 'files', ...AUTO } });
+    const services = kept(instance().services);
+    wire.azure.faults.add([{ match: complete(key), answer: { status: 503, body: { error: { code: 'Busy' } } } }]);
+    expect(await look(key, services)).toMatchObject({ outcome: 'retry', reason: 'ServiceUnavailable', counts: true });
+    wire.azure.faults.clear();
+    expect(trail).toEqual([]);
+    await look(key, services);
+    await look(key, services);
+    const [, next] = versions(key);
+    expect((next?.exp ?? 0) - (next?.created ?? 0)).toBe(365 * DAY);
+    expect(trail).toMatchObject([{ reason: 'Rotated', details: { to: key.id(next) } }]);
+  });
+
+  it('completes, without a second version, what somebody left without an expiry within a day', async () => {
+    const key = nearing({ tags: { owner: 'files', ...AUTO } });
+    key.add({ tags: AUTO });
+    await look(key);
+    const [, next] = versions(key);
+    expect(next?.tags).toMatchObject({ owner: 'files' });
+    expect((next?.exp ?? 0) - (next?.created ?? 0)).toBe(365 * DAY);
+    expect(versions(key)).toHaveLength(2);
+    expect(said()).toEqual(['info RotationCompleted']);
+  });
+
+  it.each([
+    ['was kept so for a day', { tags: AUTO }, (DAY + 60) * 1_000],
+    ['is rotated by hand', { tags: { 'cmk-rotation': 'manual' } }, 0],
+  ])('gives no expiry to a version that somebody made without one, and that %s', async (_, options, ms) => {
+    const key = nearing(options);
+    key.add(options);
+    wire.azure.clock.advance(ms);
+    await look(key);
+    expect(versions(key)[1]?.exp).toBeUndefined();
+    expect(said()).toEqual(['info NotNearExpiry']);
+  });
+
+  it('writes no tags onto a version that is being revoked, and completes it after the restore', async () => {
+    const key = nearing({ tags: { owner: 'files', ...AUTO } });
+    const { services } = instance();
+    wire.azure.faults.add([{ match: complete(key), answer: { status: 503, body: { error: { code: 'Busy' } } } }]);
+    await look(key, services);
+    wire.azure.faults.clear();
+    const record = (version: KeyVersion) => `r1 ${wire.azure.clock.now().toISOString()} somebody ${version.version}`;
+    const [first, made] = versions(key);
+    if (!first || !made) throw new Error('There is no new version.');
+    const before = first.tags;
+    const records = [record(first), record(made)];
+    Object.assign(first, { enabled: false, tags: { ...before, 'cmk-revocation': records[0] } });
+    Object.assign(made, { enabled: false, tags: { 'cmk-revocation': records[1] } });
+    await look(key, services);
+    expect(made.tags).toEqual({ 'cmk-revocation': records[1] });
+
+    Object.assign(first, { enabled: true, tags: before });
+    Object.assign(made, { enabled: true, tags: {} });
+    await look(key, services);
+    expect(made).toMatchObject({ tags: { owner: 'files' }, exp: expect.any(Number) });
+  });
+
+  it('gives a version back the record that its completion has written over, so that a restore enables it', async () => {
+    const key = nearing({ tags: { owner: 'files', ...AUTO } });
+    const { services } = instance();
+    const updateVersion: Services['keys']['updateVersion'] = async (managed, version, change) => {
+      if (change.expiresOn) {
+        // A revocation comes in between: its record is among the tags that this PATCH replaces.
+        const stamp = wire.azure.clock.now().toISOString();
+        for (const one of versions(key)) {
+          one.enabled = false;
+          one.tags = { ...one.tags, 'cmk-revocation': `r1 ${stamp} somebody ${one.version}` };
+        }
+      }
+      return services.keys.updateVersion(managed, version, change);
+    };
+    await look(key, { ...services, keys: { ...services.keys, updateVersion } });
+    const [, made] = versions(key);
+    expect(made).toMatchObject({ enabled: false, tags: { owner: 'files' } });
+    expect(made?.tags?.['cmk-revocation']).toMatch(new RegExp(`^r1 .* ${made?.version}$`));
+  });
+});

@@ -1,0 +1,56 @@
+import type { Lease, Leases } from '../../src/work/lease-client.ts';
+
+/** How long a lease lasts that is left to itself, in milliseconds. */
+const DURATION_MS = 60_000;
+/** How long one lasts at least whose holder dies between two renewals. */
+const LEFT_MS = 40_000;
+
+/** Leases on a clock of the test's own; several instances share one of these. A holder that is killed is told by `kill`. */
+export class MemoryLeases implements Leases {
+  readonly #now: () => Date;
+  readonly #states = new Map<string, string>();
+  /** Until when a name is taken; for good while its holder lives. */
+  readonly #taken = new Map<string, { holder: object; until: number }>();
+
+  constructor(now: () => Date) {
+    this.#now = now;
+  }
+
+  async acquire(name: string): Promise<Lease | undefined> {
+    const taken = this.#taken.get(name);
+    if (taken && taken.until > this.#now().getTime()) return undefined;
+    const holder = {};
+    this.#taken.set(name, { holder, until: Number.POSITIVE_INFINITY });
+    const held = () => this.#taken.get(name)?.holder === holder;
+    const state = this.#states.get(name);
+    return {
+      state: state === undefined ? undefined : JSON.parse(state),
+      held,
+      save: async (next) => {
+        if (!held()) throw new Error('The lease is lost.');
+        if (next === undefined) this.#states.delete(name);
+        else this.#states.set(name, JSON.stringify(next));
+      },
+      release: async () => {
+        if (held()) this.#taken.delete(name);
+      },
+      abandon: () => {
+        if (held()) this.#taken.set(name, { holder: {}, until: this.#now().getTime() + DURATION_MS });
+      },
+    };
+  }
+
+  /** Whoever holds anything dies now. */
+  kill(): void {
+    for (const [name, { until }] of this.#taken) {
+      if (until !== Number.POSITIVE_INFINITY) continue;
+      this.#taken.set(name, { holder: {}, until: this.#now().getTime() + LEFT_MS });
+    }
+  }
+
+  /** What a name keeps, parsed. */
+  state(name: string): unknown {
+    const state = this.#states.get(name);
+    return state === undefined ? undefined : JSON.parse(state);
+  }
+}
