@@ -9,11 +9,14 @@ import {
   retirementEntry,
   retireUnused,
 } from '../retirement/retire-versions.ts';
+import type { Settings } from '../settings/settings.ts';
 import type { Retirement } from './report.ts';
 
 /** How long one look at a whole fleet may take, in milliseconds. */
 const LOOK_MS = 10 * 60_000;
 const AUDIT_TIMEOUT_MS = 5_000;
+
+export type RetirementServices = RetireServices & { readonly settings: Settings; readonly audit: RecordAudit };
 
 /**
  * Retires old versions of a key that provably nobody uses, if the settings ask for it, and writes down in the log and in
@@ -24,7 +27,7 @@ const AUDIT_TIMEOUT_MS = 5_000;
 export async function retireVersions(
   key: ManagedKey,
   run: { readonly id: string; readonly signal?: AbortSignal | undefined },
-  services: RetireServices & { readonly audit: RecordAudit },
+  services: RetirementServices,
   log: Log,
 ): Promise<Retirement[]> {
   const hours = services.settings.drift.retireAfterHours;

@@ -25,13 +25,19 @@ const TIMEOUT_MS = 30_000;
 /** What is not read now, the next check reads; the SDK's own retries take 18 s. */
 const RETRY = { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 };
 
-/** What the drift check keeps in the app's own storage, and what it looks at there. Errors are the SDK's. */
-export interface DriftStorage {
+// What the drift check keeps in the app's own storage, and what it looks at there. Errors are the SDK's.
+
+/** The reports. */
+export interface ReportStore {
   newest(): Promise<DriftReport | undefined>;
   get(id: string): Promise<DriftReport | undefined>;
   /** Newest first. */
   history(): Promise<DriftSummary[]>;
   write(report: DriftReport): Promise<void>;
+}
+
+/** The checks that are under way, as every instance can tell. */
+export interface RunningChecks {
   /** Writes down that a check has begun, or why it has no report. */
   begin(check: RunningCheck): Promise<void>;
   /** A check that has begun and has no report yet; undefined when there is no such check, or its report is written. */
@@ -40,15 +46,25 @@ export interface DriftStorage {
   end(id: string): Promise<void>;
   /** Forgets the checks that began before and never came to an end. */
   forget(before: Date): Promise<void>;
+}
+
+/** What a check that takes long puts aside, for the next one should it be killed. */
+export interface UnfinishedChecks {
   /** What a check that did not come to its end has put aside since. */
   unfinished(since: Date): Promise<SubscriptionResult[]>;
   putAside(result: SubscriptionResult): Promise<void>;
   /** Forgets what was put aside: the check came to its end. */
   finished(): Promise<void>;
+}
+
+/** How the app itself is doing. */
+export interface AppState {
   /** How many messages wait in each poison queue. */
   poisonMessages(): Promise<{ queue: string; messages: number }[]>;
   deadLetters(since: Date): Promise<DeadLetter[]>;
 }
+
+export interface DriftStorage extends ReportStore, RunningChecks, UnfinishedChecks, AppState {}
 
 export function createDriftStorage(
   settings: Pick<Settings, 'storage'>,
