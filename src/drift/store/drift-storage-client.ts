@@ -1,5 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
-import type { BlobItem, ContainerClient } from '@azure/storage-blob';
+import type { BlobItem, BlobServiceClient, ContainerClient } from '@azure/storage-blob';
+import type { QueueServiceClient } from '@azure/storage-queue';
 import { appBlobs, appQueues } from '../../azure/app-storage.ts';
 import { describeFailure } from '../../azure/failure.ts';
 import { withinTime } from '../../azure/time-box.ts';
@@ -71,25 +72,31 @@ export function createDriftStorage(
   credential: () => TokenCredential,
 ): DriftStorage {
   const blobs = appBlobs(settings, credential, RETRY);
-  const queues = appQueues(settings, credential, RETRY);
-  const reports = blobs.getContainerClient(DRIFT_CONTAINER);
+  const container = blobs.getContainerClient(DRIFT_CONTAINER);
+  return {
+    ...reportStore(container),
+    ...runningChecks(container),
+    ...unfinishedChecks(container),
+    ...appState(blobs, appQueues(settings, credential, RETRY)),
+  };
+}
 
+function reportStore(container: ContainerClient): ReportStore {
   const read = async (name: string): Promise<DriftReport | undefined> => {
-    const text = await download(reports, name);
+    const text = await download(container, name);
     return text === undefined ? undefined : DRIFT_REPORT.parse(JSON.parse(text));
   };
   const names = async (): Promise<{ name: string; metadata: Record<string, string> }[]> => {
-    const found = await listed(reports, REPORTS, { includeMetadata: true });
+    const found = await listed(container, REPORTS, { includeMetadata: true });
     // Names begin with the time.
     return found.map(({ name, metadata = {} }) => ({ name, metadata })).sort((a, b) => (a.name < b.name ? 1 : -1));
   };
-
   return {
     async newest() {
       const [newest] = await names();
       return newest && read(newest.name);
     },
-    get: async (id) => {
+    async get(id) {
       const found = (await names()).find(({ name }) => name.endsWith(`_${id}.json`));
       return found && read(found.name);
     },
@@ -99,62 +106,74 @@ export function createDriftStorage(
     async write(report) {
       const { id, startedOn, complete, counts } = report;
       const name = `${REPORTS}${startedOn.replaceAll(':', '-')}_${id}.json`;
-      await upload(reports, name, JSON.stringify(report), {
+      await upload(container, name, JSON.stringify(report), {
         // Enough for the history without opening each report.
         summary: JSON.stringify({ id, startedOn, complete, counts } satisfies DriftSummary),
       });
     },
-    begin: (check) =>
-      upload(reports, `${RUNNING}${check.id}.json`, JSON.stringify(check), { startedon: check.startedOn }),
+  };
+}
+
+function runningChecks(container: ContainerClient): RunningChecks {
+  const nameOf = (id: string): string => `${RUNNING}${id}.json`;
+  return {
+    begin: (check) => upload(container, nameOf(check.id), JSON.stringify(check), { startedon: check.startedOn }),
     async begun(id) {
-      const text = await download(reports, `${RUNNING}${id}.json`);
+      const text = await download(container, nameOf(id));
       return text === undefined ? undefined : RUNNING_CHECK.safeParse(JSON.parse(text)).data;
     },
-    end: (id) => remove(reports, `${RUNNING}${id}.json`),
+    end: (id) => remove(container, nameOf(id)),
     async forget(before) {
-      for (const { name, metadata } of await listed(reports, RUNNING, { includeMetadata: true })) {
-        if (!(Date.parse(metadata?.startedon ?? '') >= before.getTime())) await remove(reports, name);
+      for (const { name, metadata } of await listed(container, RUNNING, { includeMetadata: true })) {
+        if (!(Date.parse(metadata?.startedon ?? '') >= before.getTime())) await remove(container, name);
       }
     },
+  };
+}
+
+function unfinishedChecks(container: ContainerClient): UnfinishedChecks {
+  return {
     async unfinished(since) {
       const results: SubscriptionResult[] = [];
-      for (const { name, properties } of await listed(reports, UNFINISHED)) {
+      for (const { name, properties } of await listed(container, UNFINISHED)) {
         if (properties.lastModified < since) continue;
-        const text = await download(reports, name);
+        const text = await download(container, name);
         const result = text === undefined ? undefined : SUBSCRIPTION_RESULT.safeParse(JSON.parse(text)).data;
         if (result) results.push(result);
       }
       return results;
     },
-    putAside: (result) => upload(reports, `${UNFINISHED}${result.id}.json`, JSON.stringify(result), {}),
+    putAside: (result) => upload(container, `${UNFINISHED}${result.id}.json`, JSON.stringify(result), {}),
     async finished() {
-      for (const { name } of await listed(reports, UNFINISHED)) {
-        await remove(reports, name);
-      }
+      for (const { name } of await listed(container, UNFINISHED)) await remove(container, name);
     },
-    async poisonMessages() {
-      return Promise.all(
-        WORK_QUEUES.map(async (queue) => {
-          const name = `${queue}-poison`;
-          try {
-            const { approximateMessagesCount = 0 } = await withinTime(TIMEOUT_MS, (limit) =>
-              queues.getQueueClient(name).getProperties(limit),
-            );
-            return { queue: name, messages: approximateMessagesCount };
-          } catch (error) {
-            if (describeFailure(error).kind !== 'notFound') throw error;
-            return { queue: name, messages: 0 };
-          }
-        }),
+  };
+}
+
+function appState(blobs: BlobServiceClient, queues: QueueServiceClient): AppState {
+  const waiting = async (queue: string): Promise<number> => {
+    try {
+      const { approximateMessagesCount = 0 } = await withinTime(TIMEOUT_MS, (limit) =>
+        queues.getQueueClient(queue).getProperties(limit),
       );
-    },
+      return approximateMessagesCount;
+    } catch (error) {
+      if (describeFailure(error).kind !== 'notFound') throw error;
+      return 0;
+    }
+  };
+  return {
+    poisonMessages: () =>
+      Promise.all(
+        WORK_QUEUES.map((name) => `${name}-poison`).map(async (queue) => ({ queue, messages: await waiting(queue) })),
+      ),
     async deadLetters(since) {
       const container = blobs.getContainerClient(DEAD_LETTER_CONTAINER);
-      const recent: { name: string; writtenOn: Date }[] = [];
-      for (const { name, properties } of await listed(container, '')) {
-        if (properties.lastModified >= since) recent.push({ name, writtenOn: properties.lastModified });
-      }
-      const newest = recent.sort((a, b) => b.writtenOn.getTime() - a.writtenOn.getTime()).slice(0, MAX_DEAD_LETTERS);
+      const newest = (await listed(container, ''))
+        .map(({ name, properties }) => ({ name, writtenOn: properties.lastModified }))
+        .filter(({ writtenOn }) => writtenOn >= since)
+        .sort((a, b) => b.writtenOn.getTime() - a.writtenOn.getTime())
+        .slice(0, MAX_DEAD_LETTERS);
       const read = await Promise.all(
         newest.map(async ({ name, writtenOn }) => parseDeadLetters(await download(container, name), writtenOn)),
       );
