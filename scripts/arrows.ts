@@ -52,7 +52,7 @@ export function wrongArrows(files: ReadonlyMap<string, string>): string[] {
   return [...wrong, ...circles(imports)];
 }
 
-function importsOf(file: string, text: string): string[] {
+export function importsOf(file: string, text: string): string[] {
   return [...text.matchAll(IMPORT)].map(([, from, dynamic]) => posix.join(posix.dirname(file), from ?? dynamic ?? ''));
 }
 

@@ -100,9 +100,10 @@ export function unmanagedVault({ own, use, key, scopes, account }: AccountSubjec
 
 export function keyDisabled(subject: AccountSubject, rules: Rules): readonly Found[] {
   return eachUse(subject, (use, key, resource) => {
-    const held = heldVersion(use, key);
+    const versions = known(key.versions) ?? [];
+    const held = heldVersion(use, versions);
     if (!held || usability(held, rules.now) !== 'Disabled') return [];
-    const revocation = openRevocation(known(key.versions) ?? []);
+    const revocation = openRevocation(versions);
     const why = revocation ? `, by the revocation of ${revocation.revokedOn.toISOString()}` : '';
     return [
       {
@@ -118,7 +119,7 @@ export function keyDisabled(subject: AccountSubject, rules: Rules): readonly Fou
 
 export function keyExpired(subject: AccountSubject, rules: Rules): readonly Found[] {
   return eachUse(subject, (use, key, resource) => {
-    const held = heldVersion(use, key);
+    const held = heldVersion(use, known(key.versions) ?? []);
     if (!held || usability(held, rules.now) !== 'Expired') return [];
     const is = `The version in use, ${held.version}, expired on ${held.expiresOn?.toISOString()}.`;
     return [{ resource, is, shouldBe: 'The version in use has not expired.' }];
@@ -209,11 +210,9 @@ function planOf(use: KeyUse, key: KeySubject | undefined, now: Date) {
 }
 
 /** The version whose state decides whether data can be read; for an automatic use that Azure does not tell, the newest. */
-function heldVersion(use: KeyUse, key: KeySubject): KeyVersion | undefined {
-  const versions = known(key.versions);
-  if (!versions) return undefined;
-  const version = use.current ?? use.pinned ?? newestVersion(versions)?.version;
-  return version === undefined ? undefined : findVersion(versions, version);
+function heldVersion(use: KeyUse, versions: readonly KeyVersion[]): KeyVersion | undefined {
+  const version = use.current ?? use.pinned;
+  return version === undefined ? newestVersion(versions) : findVersion(versions, version);
 }
 
 /** Runs over the account's own use of a managed key and over those of its scopes. */

@@ -26,6 +26,7 @@ export function keyTooOld({ versions }: KeySubject, { now, drift }: Rules): read
 }
 
 export function nearExpiry({ key, versions, policy }: KeySubject, { now }: Rules): readonly Found[] {
+  const all = known(versions) ?? [];
   const newest = inForce(versions);
   if (!newest?.expiresOn) return [];
   const days = (newest.expiresOn.getTime() - now.getTime()) / DAY_MS;
@@ -37,7 +38,7 @@ export function nearExpiry({ key, versions, policy }: KeySubject, { now }: Rules
   const itself = due && due < newest.expiresOn ? due : undefined;
   // Its own policy rotates it in time: that it nears its expiry until then is how it is meant to be.
   if (itself && now.getTime() - itself.getTime() < ROTATION_SLACK_MS) return [];
-  const decision = rotation && decideRotation(newest.version, known(versions) ?? [], rotation, now);
+  const decision = rotation && decideRotation(newest.version, all, rotation, now);
   return [
     {
       severity: days <= ERROR_DAYS ? 'error' : 'warning',

@@ -164,6 +164,11 @@ const accounts: Record<string, Cases<AccountSubject>> = {
   KeyDisabled: {
     found: [
       [
+        'the newest one, for an automatic account of which Azure does not tell it',
+        subject({ use: use({ current: undefined }), key: inVersions(OLD, { ...NEW, enabled: false }) }),
+        /disabled/,
+      ],
+      [
         'pinned to a disabled version',
         subject({ use: pinned(OLD), key: inVersions({ ...OLD, enabled: false }, NEW) }),
         /0+100, is disabled/,
@@ -181,6 +186,7 @@ const accounts: Record<string, Cases<AccountSubject>> = {
       ],
     ],
     right: [
+      ['on a scope of a vault that is not managed', subject({ scopes: [scope(other, { key: undefined })] })],
       ['enabled', subject()],
       [
         'only a version that it does not use is disabled',
