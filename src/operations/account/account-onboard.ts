@@ -64,32 +64,23 @@ export async function onboardAccount(options: OnboardOptions, procedure: Procedu
   const create = { subscription, resourceGroup };
   const vault = await ensureVault({ name: options.vault, location, sku: options.sku, create }, procedure);
   const key = keyIn(vault, options.key, azure.cloud);
-  if (vault.planned)
-    await journal.change(`Key Vault Crypto Officer given to you on vault ${vault.name}`, async () => {});
+  if (vault.planned) journal.planned(`Key Vault Crypto Officer given to you on vault ${vault.name}`);
   else await ensureOfficer(vault, key, waitSeconds, procedure);
   if (isVersion(options.pin) && !(journal.dryRun && journal.changed)) {
     usableVersion(key, await azure.keys.listVersions(key), options.pin, azure.now());
   }
 
   const keyPlanned = vault.planned || !(await ensureKey(key, options.wantedKey, procedure)).version;
-  if (vault.planned) await journal.change(`key ${vault.name}/${key.name} created`, async () => {});
+  if (vault.planned) journal.planned(`key ${vault.name}/${key.name} created`);
   const identity = await ensureIdentity({ name: options.identity, location, create }, procedure);
   const roleKey = options.roleOnKey ? key.name : undefined;
   const { planned: _, ...known } = vault;
-  await ensureIdentityRole(
-    vault.planned ? { id: identity.id, name: identity.name } : identity,
-    known,
-    roleKey,
-    procedure,
-  );
+  const grantee = vault.planned ? { id: identity.id, name: identity.name } : identity;
+  await ensureIdentityRole(grantee, known, roleKey, procedure);
 
-  if (keyPlanned || !identity.principalId) {
-    await journal.change(`${account.name} encrypted with ${vault.name}/${key.name}`, async () => {});
-    return { ...accountResult(account), verification: undefined };
-  }
-  // In a dry run the role may still be missing, and it is planned by now.
-  if (journal.dryRun && journal.changed) {
-    await journal.change(`${account.name} encrypted with ${vault.name}/${key.name}`, async () => {});
+  // In a dry run key and role may still be missing, and they are planned by now.
+  if (keyPlanned || !identity.principalId || (journal.dryRun && journal.changed)) {
+    journal.planned(`${account.name} encrypted with ${vault.name}/${key.name}`);
     return { ...accountResult(account), verification: undefined };
   }
   const result = await enableAccount(

@@ -59,7 +59,8 @@ export async function ensureIdentityRole(
   const { journal } = procedure;
   if (!identity.principalId) {
     const where = key === undefined ? `vault ${vault.name}` : `key ${vault.name}/${key}`;
-    await journal.change(`${ENCRYPTION_USER.name} given to ${identity.name} on ${where}`, async () => {});
+    // Only a dry run leaves an identity unmade.
+    journal.planned(`${ENCRYPTION_USER.name} given to ${identity.name} on ${where}`);
     return;
   }
   const grantee = {
