@@ -64,11 +64,10 @@ export function readSettings(environment: Environment): Settings {
     if (!vault) reader.problem('CMK_VAULTS', `has "${id}", which is not the ARM id of a vault`);
     return vault ?? [];
   });
-  const subscriptions = reader.read('CMK_SUBSCRIPTIONS');
   const settings: Settings = {
     cloud,
     vaults: new ManagedVaults([...new Map(vaults.map((vault) => [vault.uri, vault])).values()]),
-    subscriptions: subscriptions && subscriptions.length > 0 ? [...new Set(subscriptions)] : undefined,
+    subscriptions: readSubscriptions(reader),
     clientId: reader.read('AZURE_CLIENT_ID'),
     storage: readStorage(reader, cloud),
     refreshAutomatic: reader.read('CMK_REFRESH_AUTOMATIC') ?? true,
@@ -79,6 +78,11 @@ export function readSettings(environment: Environment): Settings {
   };
   reader.done();
   return settings;
+}
+
+function readSubscriptions(reader: Reader): readonly string[] | undefined {
+  const ids = reader.read('CMK_SUBSCRIPTIONS');
+  return ids && ids.length > 0 ? [...new Set(ids)] : undefined;
 }
 
 function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
@@ -106,6 +110,27 @@ function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
   return problems.length === 0
     ? { ...settings, problems }
     : { ...settings, problems, autofix: [], retireAfterHours: undefined };
+}
+
+/** What it takes to look for everything that uses a key. */
+export type LookSettings = Pick<Settings, 'cloud' | 'subscriptions' | 'scopeDiscovery'> & {
+  /** Undefined: which one is the app's own storage is not known. */
+  readonly storage: AppStorage | undefined;
+};
+
+/**
+ * The same of an environment that need not be the app's.
+ *
+ * @throws {@link SettingsError}
+ */
+export function readLookSettings(environment: Environment): LookSettings {
+  const { AzureWebJobsStorage, AzureWebJobsStorage__accountName: account } = environment;
+  const reader = new Reader(environment);
+  const cloud = readCloud(reader);
+  const storage = AzureWebJobsStorage || account ? readStorage(reader, cloud) : undefined;
+  const settings = { cloud, storage, subscriptions: readSubscriptions(reader), scopeDiscovery: 'all' as const };
+  reader.done();
+  return settings;
 }
 
 /**

@@ -7,7 +7,7 @@ import { LEAST_RETIRE_HOURS } from '../../retirement/retirement.ts';
 import type { Operator } from '../operator.ts';
 import type { Procedure } from '../operator-azure.ts';
 import type { AppRecord } from './app-record.ts';
-import { type AppEnvironment, blastRadiusSettings } from './blast-radius-of.ts';
+import { type AppEnvironment, lookSettings } from './blast-radius-of.ts';
 import { noSuchKey } from './key-revoke.ts';
 
 /** How long one look at everything that uses the key may take, in milliseconds. */
@@ -52,7 +52,7 @@ export async function retireVersions(
   }
   const [operator] = await Promise.all([azure.operator(), checkVersion(key, version, procedure)]);
   journal.waiting('everything that uses the key is read');
-  const services = { ...azure, settings: blastRadiusSettings(key, azure, environment) };
+  const services = { ...azure, settings: lookSettings(azure, environment) };
   const options = { version, hours, lookMs: LOOK_MS, dryRun: journal.dryRun };
   const retired: string[] = [];
   const kept: { version: string; reasons: readonly string[] }[] = [];
