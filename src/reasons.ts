@@ -6,6 +6,7 @@ export const REASONS = {
   // Settings and messages
   SettingsInvalid: 'A setting is missing or wrong; nothing is done until it is right.',
   InvalidMessage: 'A queue message is not one this app writes.',
+  DeferredForLong: 'Work has been put off for more than an hour; it goes on being tried.',
   Poisoned: 'A message could not be done and was put into the poison queue.',
 
   // Events

@@ -39,7 +39,7 @@ const MOST_NAMED = 1_000;
 export async function reconcileKey(work: KeyWork, services: ReconcileKeyServices, log: Log): Promise<Outcome> {
   const { settings, now, queue } = services;
   const key = settings.vaults.key(work.key);
-  if (!key) return { outcome: 'impossible', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
+  if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
   const about = { key: key.id, cause: work.cause };
   try {
     const { open, versions } = await keepRevoked(key, services, log);
@@ -97,7 +97,7 @@ function report(inventory: Inventory, work: KeyWork, key: ManagedKey, log: Log):
   const throttled = missed.every(({ failure }) => failure.kind === 'throttled');
   const waits = missed.flatMap(({ failure }) => failure.retryAfterSeconds ?? []);
   return {
-    outcome: 'again',
+    outcome: 'retry',
     reason: throttled ? 'Throttled' : 'ServiceUnavailable',
     detail: `${missed.length} subscriptions could not be listed.`,
     counts: !throttled,

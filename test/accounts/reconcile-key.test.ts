@@ -3,6 +3,7 @@ import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/const
 import type { RoleAssignment, StorageAccount } from '../../local/azure/world.ts';
 import { onlyOf, reconcileKey } from '../../src/accounts/reconcile-key.ts';
 import type { Services } from '../../src/services.ts';
+import { AtMostEvery } from '../../src/work/at-most-every.ts';
 import { ACCOUNT_WORK, KEY_WORK, type KeyWork, parseKeyWork } from '../../src/work/messages.ts';
 import { processWork } from '../../src/work/process.ts';
 import { group, TestKey, vaultNamed } from '../support/fleet.ts';
@@ -14,14 +15,15 @@ const BOTH = { CMK_SUBSCRIPTIONS: `${SUBSCRIPTION_ID},${SECOND_SUBSCRIPTION_ID}`
 const key = (vault?: string) => new TestKey(wire.azure.world, vault);
 const inRecords = () => ({ group: group(wire.azure.world, 'rg-records', SECOND_SUBSCRIPTION_ID) });
 const deliver = (work: KeyWork, services: Services = wire.services()) =>
-  processWork(
-    KEY_WORK,
-    { entry: work, dequeueCount: 1 },
-    parseKeyWork,
-    (parsed) => reconcileKey(parsed, services, wire.log),
-    services.queue,
-    wire.log,
-  );
+  processWork({
+    ...services,
+    queueName: KEY_WORK,
+    received: { entry: work, dequeueCount: 1 },
+    parse: parseKeyWork,
+    run: (parsed) => reconcileKey(parsed, services, wire.log),
+    reports: new AtMostEvery(3_600_000),
+    log: wire.log,
+  });
 /** The accounts that were put to work, in order of their ids. */
 const found = () =>
   wire.sent
@@ -149,7 +151,8 @@ describe('what cannot be read', () => {
     expect(found()).toEqual(ids(account));
     const [back] = backInKeyQueue();
     const rest = { ...files.keyWork(2), subscriptions: [SECOND_SUBSCRIPTION_ID] };
-    expect(back).toEqual({ queue: KEY_WORK, delaySeconds, work: rest });
+    const deferredSince = expect.any(String);
+    expect(back).toEqual({ queue: KEY_WORK, delaySeconds, work: { ...rest, deferredSince } });
 
     wire.sent.length = 0;
     await deliver(rest, wire.services(BOTH));
