@@ -20,6 +20,7 @@ import { gatherVaults } from './gather/gather-vaults.ts';
 import { nextRound, scopeTurns } from './gather/scope-turns.ts';
 import type { DriftReport } from './report.ts';
 import { retireVersions } from './retire.ts';
+import type { DriftStorage } from './store/drift-storage-client.ts';
 import { publishReport } from './store/publish-report.ts';
 import { begin, end, type RunningCheck } from './store/running-check.ts';
 import type { SubscriptionResult } from './store/subscription-result.ts';
@@ -73,7 +74,10 @@ async function makeReport(run: DriftRun, startedOn: Date, services: Services, lo
       what: 'the poison queues',
       action: 'Microsoft.Storage/storageAccounts/queueServices/queues/read',
     },
-    () => services.driftStorage.poisonMessages(),
+    async () => {
+      await keepPoison(services, run.id, log);
+      return services.driftStorage.poisonMessages();
+    },
   );
   const { vaults, unread: unreadAround } = await gatherVaults(services, rules, run.signal);
   const keys = new GatheredKeys(vaults, services);
@@ -192,6 +196,18 @@ function mergeUsage({ usage }: SubscriptionResult, keys: readonly KeySubject[]):
 /** Whether who uses a key is known as far as it was to be looked at: that an identity could not be read does not matter. */
 function sawEveryUser({ unread }: SubscriptionResult): boolean {
   return unread.every(({ action }) => !action.startsWith('Microsoft.Storage/'));
+}
+
+/** What would have expired was moved by the host, for want of anybody else: nobody has said so yet. */
+async function keepPoison(
+  { driftStorage }: { readonly driftStorage: DriftStorage },
+  report: string,
+  log: Log,
+): Promise<void> {
+  for (const { queue, text } of await driftStorage.keepPoison()) {
+    const message = `A message of ${queue} is in ${queue}-poison: each time it was delivered, the function failed or was ended. Look for why, then run \`npm run replay -- ${queue}\`.`;
+    log({ level: 'error', reason: 'Poisoned', message, queue, entry: text.slice(0, 2_000), report });
+  }
 }
 
 /** A version that appeared while its key is revoked is no drift to be accepted: the key is looked at, whatever is set. */

@@ -5,7 +5,8 @@ import { describeFailure } from '../../azure/failure.ts';
 import { withinTime } from '../../azure/time-box.ts';
 import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
 import type { Settings } from '../../settings/settings.ts';
-import { WORK_QUEUES } from '../../work/messages.ts';
+import { keepPoison } from '../../work/keep-poison-client.ts';
+import { WORK_QUEUES, type WorkQueueName } from '../../work/messages.ts';
 import type { DeadLetter } from '../checks/subjects.ts';
 import { DRIFT_REPORT, type DriftReport, type DriftSummary } from '../report.ts';
 import { parseDeadLetters } from './dead-letters.ts';
@@ -47,6 +48,8 @@ export interface DriftStorage {
   finished(): Promise<void>;
   /** How many messages wait in each poison queue. */
   poisonMessages(): Promise<{ queue: string; messages: number }[]>;
+  /** Sees to it that no poison message expires; those that would have, as they are. */
+  keepPoison(): Promise<{ queue: WorkQueueName; text: string }[]>;
   deadLetters(since: Date): Promise<DeadLetter[]>;
 }
 
@@ -131,6 +134,18 @@ export function createDriftStorage(
           }
         }),
       );
+    },
+    async keepPoison() {
+      const kept: { queue: WorkQueueName; text: string }[] = [];
+      for (const queue of WORK_QUEUES) {
+        try {
+          const texts = await keepPoison(queues.getQueueClient(`${queue}-poison`));
+          kept.push(...texts.map((text) => ({ queue, text })));
+        } catch (error) {
+          if (describeFailure(error).kind !== 'notFound') throw error;
+        }
+      }
+      return kept;
     },
     async deadLetters(since) {
       const container = blobs.getContainerClient(DEAD_LETTER_CONTAINER);
