@@ -19,7 +19,6 @@ import { gatherSubscriptions } from './gather/gather-subscriptions.ts';
 import { gatherVaults } from './gather/gather-vaults.ts';
 import { nextRound, scopeTurns } from './gather/scope-turns.ts';
 import type { DriftReport } from './report.ts';
-import { retireVersions } from './retire.ts';
 import type { DriftStorage } from './store/drift-storage-client.ts';
 import { publishReport } from './store/publish-report.ts';
 import { begin, end, type RunningCheck } from './store/running-check.ts';
@@ -143,7 +142,6 @@ async function makeReport(run: DriftRun, startedOn: Date, services: Services, lo
 
   await keepShut(keySubjects, run.id, services, log);
   const fixes = await fix(findings, run.id, services, log);
-  const retirements = await retireAll(keySubjects, run, services, log);
   const sum = (of: (result: SubscriptionResult) => number): number =>
     results.reduce((total, { result }) => total + of(result), 0);
   return {
@@ -174,7 +172,6 @@ async function makeReport(run: DriftRun, startedOn: Date, services: Services, lo
     findings,
     unseen,
     fixes,
-    retirements,
     exemptions: exemptionStates(findings, complete, rules),
   };
 }
@@ -227,17 +224,4 @@ async function keepShut(
       log({ level: 'error', reason: 'StillOpen', message, key: key.id });
     }
   }
-}
-
-async function retireAll(
-  keys: readonly KeySubject[],
-  run: DriftRun,
-  services: Services,
-  log: Log,
-): Promise<DriftReport['retirements']> {
-  if (services.settings.drift.retireAfterHours === undefined) return [];
-  // One key after the other: a proof reads the whole fleet.
-  const retirements: DriftReport['retirements'] = [];
-  for (const { key } of keys) retirements.push(...(await retireVersions(key, run, services, log)));
-  return retirements;
 }

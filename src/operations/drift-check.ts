@@ -69,11 +69,10 @@ export async function checkDrift(options: DriftOptions, { azure, journal }: Proc
   return runDriftCheck(run, asApp ? services : detached(services, environment), log);
 }
 
-/** Nothing is mended or retired; where the app's storage is not known, the emulator's stands in its place, unasked. */
+/** Nothing is mended; where the app's storage is not known, the emulator's stands in its place, unasked. */
 function readOnly({ AzureWebJobsStorage, AzureWebJobsStorage__accountName: account }: AppEnvironment): AppEnvironment {
   return {
     CMK_AUTOFIX: 'none',
-    CMK_RETIRE_AFTER_HOURS: undefined,
     ...(AzureWebJobsStorage || account ? {} : { AzureWebJobsStorage: 'UseDevelopmentStorage=true' }),
   };
 }
@@ -86,6 +85,7 @@ function detached(services: Services, environment: AppEnvironment): Services {
     ...kept,
     newest: async () => (known ? kept.newest() : undefined),
     poisonMessages: async () => (known ? kept.poisonMessages() : []),
+    keepPoison: async () => [],
     deadLetters: async (since) => (known ? kept.deadLetters(since) : []),
     begin: async () => {},
     end: async () => {},
