@@ -24,6 +24,7 @@ import type { Log } from './log.ts';
 import { REASONS } from './reasons.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
 import { createVaults, type Vaults } from './vaults/vault-client.ts';
+import { createLeases, type Leases } from './work/lease-client.ts';
 import { OneAtATime } from './work/one-at-a-time.ts';
 import { createWorkQueue, type WorkQueue } from './work/work-queue-client.ts';
 
@@ -52,6 +53,8 @@ export interface Services {
   /** Drift reports, and what else the check keeps or looks at in the app's own storage. */
   readonly driftStorage: DriftStorage;
   readonly queue: WorkQueue;
+  /** One holder at a time over all instances, for an account or a key. */
+  readonly leases: Leases;
   /** The audit trail; it never throws, and answers in time. */
   readonly audit: RecordAudit;
   /** Finds out who calls the HTTP API. */
@@ -96,6 +99,7 @@ export function createServices(
     keyCatalog: createKeyCatalog(identity),
     driftStorage: createDriftStorage(settings, () => identity),
     queue: createWorkQueue(settings, () => identity),
+    leases: createLeases(settings, () => identity),
     audit: auditTrail(auditFiles(auditContainer(settings, () => identity)), {
       now: () => new Date(),
       newId: () => randomUUID(),
