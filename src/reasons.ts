@@ -127,6 +127,8 @@ export const REASONS = {
   MissingPermission: 'The app lacks a permission.',
   Refused: 'Azure refused the request.',
   SubscriptionUnreadable: 'The storage accounts of a subscription cannot be listed.',
+  SubscriptionsNotRemembered:
+    'Which subscriptions were seen before could not be read or written; one that vanishes now may not be missed.',
   ScopesUnreadable: 'The encryption scopes of an account cannot be listed.',
   InventoryComplete: 'Every dependent that can be read was found and put to work.',
   Unexpected: 'An error that nobody foresaw.',

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
 import { createStorageAccounts, type StorageAccounts } from './accounts/storage-client.ts';
+import { rememberedSubscriptions } from './accounts/subscription-memory.ts';
+import { createSubscriptionMemory } from './accounts/subscription-memory-client.ts';
 import { createSubscriptions, type Subscriptions } from './accounts/subscriptions-client.ts';
 import { auditFiles } from './audit/audit-client.ts';
 import { auditContainer } from './audit/audit-storage-client.ts';
@@ -35,6 +37,7 @@ export interface Services {
   /** The same keys for break-glass: requests are given up early, and never retried out of sight. */
   readonly urgentKeys: Keys;
   readonly accounts: StorageAccounts;
+  /** Those that the app's identity sees, and those that it saw before. */
   readonly subscriptions: Subscriptions;
   readonly shares: FileShares;
   readonly resourceGraph: ResourceGraph;
@@ -87,7 +90,12 @@ export function createServices(
     keys: createKeys(identity, WORKER_OPTIONS),
     urgentKeys: createKeys(identity, URGENT_OPTIONS),
     accounts: createStorageAccounts(identity, settings.cloud),
-    subscriptions: createSubscriptions(identity, settings.cloud),
+    subscriptions: rememberedSubscriptions(
+      createSubscriptions(identity, settings.cloud),
+      createSubscriptionMemory(settings, () => identity),
+      () => new Date(),
+      log,
+    ),
     shares: createFileShares(identity, settings.cloud),
     resourceGraph: createResourceGraph(identity, settings.cloud),
     fileService: createFileService(identity, settings.cloud),

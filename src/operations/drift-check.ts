@@ -62,7 +62,9 @@ export async function checkDrift(options: DriftOptions, { azure, journal }: Proc
     const reported = 'finding' in record || record.reason === 'DriftFixFailed';
     if (record.level === 'error' && asApp && !reported) journal.note(record.message);
   };
-  const services = createServices(settings, credential, log);
+  // What the app remembers of its own subscriptions is not what the operator sees.
+  const { subscriptions } = azure;
+  const services = { ...createServices(settings, credential, log), subscriptions };
   const { objectId } = await azure.operator();
   journal.waiting('looking at vaults, keys and accounts');
   const run = { id: randomUUID(), by: 'operator', caller: objectId } as const;
