@@ -292,6 +292,23 @@ describe('a key that dependents cannot be moved to', () => {
     expect(next.nbf).toBeLessThanOrEqual(clock.nowSeconds());
   });
 
+  it('is waited for by one message, however many look at once in however many instances', async () => {
+    const files = key();
+    const account = files.account();
+    files.add({ nbf: wire.azure.clock.nowSeconds() + 3_600 });
+    const instances = [wire.services(), wire.services()];
+    await Promise.all([...instances, ...instances].map((services) => deliver(files.keyWork(), services)));
+    for (let look = 0; look < 3; look++) await deliver(files.keyWork());
+    expect(backInKeyQueue()).toHaveLength(1);
+
+    const [waiter] = backInKeyQueue();
+    wire.azure.clock.advance((waiter?.delaySeconds ?? 0) * 1000);
+    wire.sent.length = 0;
+    await deliver(waiter?.work as KeyWork);
+    expect(found()).toEqual(ids(account));
+    expect(backInKeyQueue()).toEqual([]);
+  });
+
   it('does not exist: said, and done', async () => {
     const files = key();
     files.vault.keys.delete(files.name);
