@@ -37,7 +37,7 @@ var groups = concat(actionGroupIds, empty(emails) ? [] : [mail.id])
 // The records: a line that is not JSON has no reason and falls out.
 var records = 'AppTraces | extend r = parse_json(Message) | extend reason = tostring(r.reason), key = tostring(r.key), account = tostring(r.account) | where isnotempty(reason)'
 
-// What says so itself, and the length of the poison queues as the drift check finds it: the host moves messages in silence.
+// What says so itself, and the length of the poison queues as the drift check finds it.
 var poisoned = '"Poisoned", "PoisonMessages"'
 var needsPerson = '"ManualRotation", "ImportedKey", "KeyDisabled", "RotationRefused", "KeyExpired", "StillOpen", "RevokedVersionEnabled"'
 var missingRights = '"MissingPermission", "VaultUnreadable", "SubscriptionUnreadable", "IdentityHasNoAccess"'
@@ -50,7 +50,8 @@ var rules = [
     severity: 1
     frequency: 'PT5M'
     window: 'PT10M'
-    query: '${records} | where reason in (${poisoned})'
+    // The second: what the host moved, in its own words (Azure WebJobs SDK, QueueProcessor), as after a process was ended five times.
+    query: 'union (${records} | where reason in (${poisoned})), (AppTraces | where Message has "MaxDequeueCount" and Message has "-poison")'
     threshold: 0
   }
   {
