@@ -1,5 +1,5 @@
 import type { TokenCredential } from '@azure/identity';
-import { KeyClient, type KeyProperties } from '@azure/keyvault-keys';
+import { KeyClient, type KeyProperties, type KeyRotationPolicy } from '@azure/keyvault-keys';
 import { describeFailure } from '../azure/failure.ts';
 import { SharedReads } from '../azure/shared-reads.ts';
 import { withinTime } from '../azure/time-box.ts';
@@ -50,11 +50,8 @@ export const URGENT_OPTIONS: KeysOptions = { maxRetries: 0, timeoutMs: 3_000 };
 export function createKeys(credential: TokenCredential, options: KeysOptions): Keys {
   const clients = new Map<string, KeyClient>();
   const clientOf = (vault: ManagedVault): KeyClient => {
-    const known = clients.get(vault.uri);
-    if (known) return known;
-    const client = new KeyClient(vault.uri, credential, {
-      retryOptions: { maxRetries: options.maxRetries, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 },
-    });
+    const retryOptions = { maxRetries: options.maxRetries, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 };
+    const client = clients.get(vault.uri) ?? new KeyClient(vault.uri, credential, { retryOptions });
     clients.set(vault.uri, client);
     return client;
   };
@@ -120,18 +117,21 @@ export function createKeys(credential: TokenCredential, options: KeysOptions): K
     },
     async rotationPolicy(key) {
       try {
-        const policy = await limited((limit) => clientOf(key.vault).getKeyRotationPolicy(key.name, limit));
-        const rotate = (policy.lifetimeActions ?? []).find(({ action }) => action.toLowerCase() === 'rotate');
-        return {
-          rotates: rotate !== undefined,
-          ...(rotate?.timeAfterCreate ? { afterCreate: rotate.timeAfterCreate } : {}),
-          ...(rotate?.timeBeforeExpiry ? { beforeExpiry: rotate.timeBeforeExpiry } : {}),
-        };
+        return summaryOf(await limited((limit) => clientOf(key.vault).getKeyRotationPolicy(key.name, limit)));
       } catch (error) {
         if (describeFailure(error).kind === 'notFound') return { rotates: false };
         throw error;
       }
     },
+  };
+}
+
+function summaryOf({ lifetimeActions = [] }: KeyRotationPolicy): RotationPolicySummary {
+  const rotate = lifetimeActions.find(({ action }) => action.toLowerCase() === 'rotate');
+  return {
+    rotates: rotate !== undefined,
+    ...(rotate?.timeAfterCreate ? { afterCreate: rotate.timeAfterCreate } : {}),
+    ...(rotate?.timeBeforeExpiry ? { beforeExpiry: rotate.timeBeforeExpiry } : {}),
   };
 }
 

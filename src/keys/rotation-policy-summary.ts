@@ -6,3 +6,14 @@ export interface RotationPolicySummary {
   /** So long before a version expires: an ISO 8601 duration. */
   readonly beforeExpiry?: string;
 }
+
+/** What a rotation policy does; ISO 8601 durations. */
+export interface RotationPolicy {
+  /** Lifetime of versions that a rotation makes. */
+  readonly expiresIn: string | undefined;
+  readonly actions: readonly {
+    readonly action: 'Rotate' | 'Notify';
+    readonly timeAfterCreate?: string;
+    readonly timeBeforeExpiry?: string;
+  }[];
+}

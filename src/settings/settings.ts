@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { AppStorage } from '../azure/app-storage.ts';
 import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
 import { SettingsError } from '../errors.ts';
@@ -29,11 +30,6 @@ export interface Settings {
   readonly dualControl: boolean;
   readonly drift: DriftSettings;
 }
-
-/** By connection string, which is meant for development, or by the app's identity. URIs have no trailing slash. */
-export type AppStorage =
-  | { readonly connectionString: string }
-  | { readonly accountName: string; readonly blobUri: string; readonly queueUri: string };
 
 /**
  * What the drift check goes by. What is wrong with it is a finding of the check and must not keep the app from moving

@@ -1,5 +1,7 @@
-import type { QueueClient } from '@azure/storage-queue';
+import type { QueueClient, QueueServiceClient } from '@azure/storage-queue';
+import { describeFailure } from '../azure/failure.ts';
 import { withinTime } from '../azure/time-box.ts';
+import { WORK_QUEUES, type WorkQueueName } from './messages.ts';
 
 /** How long a message is out of sight while it is put back. Seconds. */
 const VISIBILITY_SECONDS = 120;
@@ -8,14 +10,32 @@ const TIME_MS = 60_000;
 /** Queue Storage answers the year 9999 for a message that does not expire. */
 const NEVER = Date.UTC(9000, 0);
 
+export interface PoisonKeeper {
+  /** Sees to it that no poison message expires; those that would have, as they are. */
+  keepPoison(): ReturnType<typeof keepPoison>;
+}
+
 /**
- * Puts the messages of a poison queue that would expire back so that they do not: the Functions host gives what it moves
+ * Puts the messages of the poison queues that would expire back so that they do not: the Functions host gives what it moves
  * the service's default of seven days. Each is added anew before it is deleted: killed in between, it is there twice.
  *
  * @returns the messages that were put back
- * @throws the SDK's error; a queue that does not exist is one
+ * @throws the SDK's error
  */
-export async function keepPoison(poison: QueueClient): Promise<string[]> {
+export async function keepPoison(service: QueueServiceClient): Promise<{ queue: WorkQueueName; text: string }[]> {
+  const kept: { queue: WorkQueueName; text: string }[] = [];
+  for (const queue of WORK_QUEUES) {
+    try {
+      const texts = await keepQueue(service.getQueueClient(`${queue}-poison`));
+      kept.push(...texts.map((text) => ({ queue, text })));
+    } catch (error) {
+      if (describeFailure(error).kind !== 'notFound') throw error;
+    }
+  }
+  return kept;
+}
+
+async function keepQueue(poison: QueueClient): Promise<string[]> {
   const kept: string[] = [];
   // One call and nothing hidden from whoever replays, as long as there is nothing to do.
   const { peekedMessageItems } = await withinTime(TIME_MS, (limit) =>

@@ -1,8 +1,11 @@
 import { type Command, Option } from 'commander';
 import type { DriftReport } from '../../drift/report.ts';
 import { createEventGrid } from '../../events/event-grid-client.ts';
+import type { Log } from '../../log.ts';
 import { checkDrift } from '../../operations/drift-check.ts';
+import type { AppEnvironment } from '../../operations/key/blast-radius-of.ts';
 import { ensureEvents } from '../../operations/vault/events-ensure.ts';
+import { createServices } from '../../services.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { count } from '../count.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -25,7 +28,8 @@ export function addDriftCommands(program: Command, cli: Cli): void {
       await cli.look(
         command,
         async (procedure) => {
-          const report = await checkDrift({ vaults: named, asApp, environment, credential }, procedure);
+          const services = (app: AppEnvironment, log: Log) => createServices(app, credential, log);
+          const report = await checkDrift({ vaults: named, asApp, environment, services }, procedure);
           troubles = procedure.journal.entries.filter(({ kind }) => kind === 'note').length;
           return report;
         },

@@ -12,8 +12,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
   {
     reason: 'StaleKeyVersion',
     severity: 'error',
-    ensures:
-      'A pinned account is pinned to the newest usable version of its key, an hour after it became usable at the latest.',
+    ensures: 'A pinned account is at the newest usable version of its key within an hour of its becoming usable.',
     fix: 'Let the app move it (CMK_AUTOFIX), or run `cmk account pin`.',
     find: accounts.staleKeyVersion,
   },
@@ -108,8 +107,7 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
   {
     reason: 'NearExpiry',
     severity: 'warning',
-    ensures:
-      'The newest version of a key is valid for another 30 days (with less than 10 it is an error), or its policy rotates it in time.',
+    ensures: 'The newest version of a key is valid for 30 days (below 10: an error), or its policy rotates it in time.',
     fix: 'Rotate the key, or import a new version of imported key material.',
     find: keys.nearExpiry,
   },
@@ -198,7 +196,7 @@ export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
     reason: 'EventSubscriptionMisaimed',
     severity: 'error',
     ensures: 'An event subscription has the types, destination, schema, retries and dead-letter place that it needs.',
-    fix: 'Let the app put it right (CMK_AUTOFIX), or deploy the event subscriptions again.',
+    fix: 'Let the app fix it (CMK_AUTOFIX), or deploy the event subscriptions again.',
     find: vaults.eventSubscriptionMisaimed,
   },
   {
@@ -223,7 +221,7 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     reason: 'PoisonMessages',
     severity: 'error',
     ensures: 'No work waits in a poison queue.',
-    fix: 'Look for Poisoned in the log, mend what it says, then put the messages back with `cmk replay`.',
+    fix: 'Look for Poisoned in the log, fix what it says, then put the messages back with `cmk replay`.',
     find: app.poisonMessages,
   },
   {
@@ -236,7 +234,7 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
   {
     reason: 'SettingsInvalid',
     severity: 'error',
-    ensures: 'The settings of the drift check are right.',
+    ensures: 'The settings of the drift check are valid.',
     fix: 'Correct the app setting that is named; README.md lists them all.',
     find: app.settingsInvalid,
   },
@@ -249,5 +247,4 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
   },
 ];
 
-/** Every check, whatever it looks at. */
 export const ALL_CHECKS = [...ACCOUNT_CHECKS, ...KEY_CHECKS, ...VAULT_CHECKS, ...APP_CHECKS];
