@@ -46,11 +46,12 @@ var queueNames = [
 ]
 
 @export()
-@description('Blob containers of the app: audit trail, drift reports, events that could not be delivered, and the package that runs.')
+@description('Blob containers of the app: audit trail, drift reports, events that could not be delivered, leases of accounts and keys, and the package that runs.')
 var containerNames = {
   audit: 'cmk-audit'
   drift: 'cmk-drift'
   deadLetter: 'cmk-deadletter'
+  leases: 'cmk-leases'
   package: 'app-package'
 }
 

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
 import { createStorageAccounts, type StorageAccounts } from './accounts/storage-client.ts';
+import { rememberedSubscriptions } from './accounts/subscription-memory.ts';
+import { createSubscriptionMemory } from './accounts/subscription-memory-client.ts';
 import { createSubscriptions, type Subscriptions } from './accounts/subscriptions-client.ts';
 import { auditFiles } from './audit/audit-client.ts';
 import { auditContainer } from './audit/audit-storage-client.ts';
@@ -24,6 +26,7 @@ import type { Log } from './log.ts';
 import { REASONS } from './reasons.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
 import { createVaults, type Vaults } from './vaults/vault-client.ts';
+import { createLeases, type Leases } from './work/lease-client.ts';
 import { OneAtATime } from './work/one-at-a-time.ts';
 import { createWorkQueue, type WorkQueue } from './work/work-queue-client.ts';
 
@@ -34,6 +37,7 @@ export interface Services {
   /** The same keys for break-glass: requests are given up early, and never retried out of sight. */
   readonly urgentKeys: Keys;
   readonly accounts: StorageAccounts;
+  /** Those that the app's identity sees, and those that it saw before. */
   readonly subscriptions: Subscriptions;
   readonly shares: FileShares;
   readonly resourceGraph: ResourceGraph;
@@ -52,6 +56,8 @@ export interface Services {
   /** Drift reports, and what else the check keeps or looks at in the app's own storage. */
   readonly driftStorage: DriftStorage;
   readonly queue: WorkQueue;
+  /** One holder at a time over all instances, for an account or a key. */
+  readonly leases: Leases;
   /** The audit trail; it never throws, and answers in time. */
   readonly audit: RecordAudit;
   /** Finds out who calls the HTTP API. */
@@ -84,7 +90,12 @@ export function createServices(
     keys: createKeys(identity, WORKER_OPTIONS),
     urgentKeys: createKeys(identity, URGENT_OPTIONS),
     accounts: createStorageAccounts(identity, settings.cloud),
-    subscriptions: createSubscriptions(identity, settings.cloud),
+    subscriptions: rememberedSubscriptions(
+      createSubscriptions(identity, settings.cloud),
+      createSubscriptionMemory(settings, () => identity),
+      () => new Date(),
+      log,
+    ),
     shares: createFileShares(identity, settings.cloud),
     resourceGraph: createResourceGraph(identity, settings.cloud),
     fileService: createFileService(identity, settings.cloud),
@@ -96,6 +107,7 @@ export function createServices(
     keyCatalog: createKeyCatalog(identity),
     driftStorage: createDriftStorage(settings, () => identity),
     queue: createWorkQueue(settings, () => identity),
+    leases: createLeases(settings, () => identity),
     audit: auditTrail(auditFiles(auditContainer(settings, () => identity)), {
       now: () => new Date(),
       newId: () => randomUUID(),

@@ -21,8 +21,8 @@ export async function reconcileAccount(work: AccountWork, services: ReconcileSer
   const { settings, pacer, readPacer, oneAtATime, now, sleep } = services;
   const key = settings.vaults.key(work.key);
   const id = parseResourceId(work.account);
-  if (!key) return { outcome: 'impossible', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
-  if (!id) return { outcome: 'impossible', reason: 'InvalidMessage', detail: `${work.account} is not an ARM id.` };
+  if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
+  if (!id) return { outcome: 'reject', reason: 'InvalidMessage', detail: `${work.account} is not an ARM id.` };
 
   // The turn comes before the read, so that nothing is waited for between reading the account and writing it.
   const cell = pacingCell({ subscriptionId: id.subscriptionId, location: work.location });
@@ -35,7 +35,7 @@ export async function reconcileAccount(work: AccountWork, services: ReconcileSer
     readPacer.release(id.subscriptionId, READS_PER_ACCOUNT);
     const budget = writeMs > readMs ? `write budget of ${cell}` : `read budget of ${id.subscriptionId}`;
     const detail = `The ${budget} is used up for ${Math.ceil(waitMs / 1000)} s.`;
-    return { outcome: 'again', reason: 'Throttled', detail, counts: false, delaySeconds: waitMs / 1000 };
+    return { outcome: 'retry', reason: 'Throttled', detail, counts: false, delaySeconds: waitMs / 1000 };
   }
   if (waitMs > 0) await sleep(waitMs);
 

@@ -1,16 +1,18 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, mayPass } from '../azure/failure.ts';
 import type { Keys } from '../keys/key-client.ts';
-import { newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
+import { newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { keepRevoked } from '../revocation/keep-revoked.ts';
 import type { Settings } from '../settings/settings.ts';
-import { ACCOUNT_WORK, type AccountWork, KEY_WORK, type KeyWork } from '../work/messages.ts';
+import type { Leases } from '../work/lease-client.ts';
+import { ACCOUNT_WORK, type AccountWork, type KeyWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import type { Account } from './account.ts';
+import { awaitActivation } from './await-activation.ts';
 import { Dispatcher, LISTS_PER_SECOND, WRITES_PER_SECOND } from './dispatcher.ts';
 import { findDependents, type Inventory } from './inventory.ts';
 import type { StorageAccounts } from './storage-client.ts';
@@ -22,6 +24,7 @@ export type ReconcileKeyServices = {
   readonly accounts: StorageAccounts;
   readonly subscriptions: Subscriptions;
   readonly queue: WorkQueue;
+  readonly leases: Leases;
   readonly audit: RecordAudit;
   readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
@@ -39,19 +42,16 @@ const MOST_NAMED = 1_000;
 export async function reconcileKey(work: KeyWork, services: ReconcileKeyServices, log: Log): Promise<Outcome> {
   const { settings, now, queue } = services;
   const key = settings.vaults.key(work.key);
-  if (!key) return { outcome: 'impossible', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
+  if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
   const about = { key: key.id, cause: work.cause };
   try {
     const { open, versions } = await keepRevoked(key, services, log);
+    const activation = await awaitActivation(key, versions, work, services);
     if (open) {
       log({ level: 'warning', reason: 'RevocationOpen', message: REASONS.RevocationOpen, ...about });
       return DONE;
     }
-    const activation = nextActivation(versions, now());
     if (activation) {
-      const seconds = (activation.getTime() - now().getTime()) / 1000 + 1;
-      const cause = { by: 'activation', ref: work.cause.ref, since: activation.toISOString() };
-      await queue.send(KEY_WORK, { kind: 'key', key: key.id, cause, attempt: 0 }, seconds);
       const message = `${REASONS.VersionNotYetActive} Active from ${activation.toISOString()}.`;
       log({ level: 'info', reason: 'VersionNotYetActive', message, ...about });
     }
@@ -97,7 +97,7 @@ function report(inventory: Inventory, work: KeyWork, key: ManagedKey, log: Log):
   const throttled = missed.every(({ failure }) => failure.kind === 'throttled');
   const waits = missed.flatMap(({ failure }) => failure.retryAfterSeconds ?? []);
   return {
-    outcome: 'again',
+    outcome: 'retry',
     reason: throttled ? 'Throttled' : 'ServiceUnavailable',
     detail: `${missed.length} subscriptions could not be listed.`,
     counts: !throttled,

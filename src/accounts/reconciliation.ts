@@ -112,7 +112,7 @@ export class Reconciliation {
     }
     const detail = `Azure's answer shows ${to ?? 'no version'}, not ${plan.target.id}.`;
     return {
-      result: { outcome: 'again', reason: 'NotProven', detail, counts: true, delaySeconds: undefined },
+      result: { outcome: 'retry', reason: 'NotProven', detail, counts: true, delaySeconds: undefined },
       wrote: true,
     };
   }

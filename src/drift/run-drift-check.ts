@@ -39,10 +39,10 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
   }
 }
 
-/** The same without a word to anybody: nothing is fixed, retired, put aside or published. */
+/** The same without a word to anybody: nothing is fixed, put aside or published. */
 export async function lookForDrift(run: DriftRun, services: GatherServices): Promise<DriftReport> {
   const rules = rulesOf(services.settings, services.now());
   const gathered = await gather(run, rules, services);
-  const nothing = { fixes: [], retirements: [] };
+  const nothing = { fixes: [] };
   return toReport(run, rules, gathered, evaluateAll(gathered, rules), nothing, services.now());
 }

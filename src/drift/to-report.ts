@@ -12,7 +12,7 @@ export function toReport(
   rules: Rules,
   gathered: Gathered,
   { findings, unseen, complete }: Evaluated,
-  done: Pick<DriftReport, 'fixes' | 'retirements'>,
+  done: Pick<DriftReport, 'fixes'>,
   finishedOn: Date,
 ): DriftReport {
   return {

@@ -46,7 +46,7 @@ export function probeMessage(key: ManagedKey, expect: ExpectedEffect, since: Dat
 export async function probeKey(work: ProbeWork, services: ProbeServices, log: Log): Promise<Outcome> {
   const { settings, effects, queue, now } = services;
   const key = settings.vaults.key(work.key);
-  if (!key) return { outcome: 'impossible', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
+  if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
   const change: KeyChange = { expect: work.expect, since: work.since };
   const about = { key: key.id, ...change, cause: work.cause };
   const superseded = (): Outcome => {
@@ -70,7 +70,8 @@ export async function probeKey(work: ProbeWork, services: ProbeServices, log: Lo
     const next = nextProbe(after, work.attempt, now());
     report(after, next.next, about, log);
     if (next.next === 'again') {
-      await queue.send(KEY_WORK, { ...work, attempt: Math.min(work.attempt + 1, 1_000) }, next.delaySeconds);
+      const attempt = Math.min(work.attempt + 1, 1_000);
+      await queue.send(KEY_WORK, { ...work, attempt, deferredSince: undefined }, next.delaySeconds);
     }
     return DONE;
   } catch (error) {
@@ -84,7 +85,7 @@ export async function probeKey(work: ProbeWork, services: ProbeServices, log: Lo
  */
 function afterTrouble(detail: string, change: KeyChange, now: Date, about: object, log: Log): Outcome {
   if (!isOver(change, now))
-    return { outcome: 'again', reason: 'ServiceUnavailable', detail, counts: false, delaySeconds: 15 };
+    return { outcome: 'retry', reason: 'ServiceUnavailable', detail, counts: false, delaySeconds: 15 };
   const message = `Whether the accounts are ${change.expect} could not be recorded: ${detail}`;
   log({ level: 'error', reason: 'EffectNotSeen', message, ...about });
   return DONE;

@@ -2,8 +2,8 @@ import { app } from '@azure/functions';
 import { timeBoxed } from '../azure/time-box.ts';
 import { runDriftCheck } from '../drift/run-drift-check.ts';
 import { contextLog } from '../log.ts';
-import { services } from '../services.ts';
 import { driftSchedule } from '../settings/drift-schedule.ts';
+import { availableServices } from './available-services.ts';
 
 /**
  * A timer's run may take as long as the host allows: 30 minutes on Flex Consumption. It ends itself before that, and says
@@ -15,8 +15,10 @@ app.timer('driftCheck', {
   // Not `%CMK_DRIFT_SCHEDULE%`: with that, an app without the setting would have no functions at all.
   schedule: driftSchedule(process.env),
   handler: async (_timer, context) => {
+    const log = contextLog(context);
+    const services = availableServices(log);
     await timeBoxed(
-      (signal) => runDriftCheck({ id: context.invocationId, by: 'timer', signal }, services(), contextLog(context)),
+      (signal) => runDriftCheck({ id: context.invocationId, by: 'timer', signal }, services, log),
       DEADLINE_MS,
     );
   },

@@ -2,12 +2,13 @@ import { app } from '@azure/functions';
 import { acceptEvent, enqueueKey } from '../events/enqueue-key.ts';
 import { contextLog } from '../log.ts';
 import { REASONS } from '../reasons.ts';
-import { services } from '../services.ts';
+import { availableServices } from './available-services.ts';
 
 app.eventGrid<unknown>('keyExpired', {
   handler: async (event, context) => {
     const log = contextLog(context);
-    const accepted = acceptEvent(event, 'Microsoft.KeyVault.KeyExpired', services(), log);
+    const services = availableServices(log);
+    const accepted = acceptEvent(event, 'Microsoft.KeyVault.KeyExpired', services, log);
     if (!accepted) return;
     log({
       level: 'error',
@@ -17,6 +18,6 @@ app.eventGrid<unknown>('keyExpired', {
       version: accepted.version,
     });
     // Dependents that are still on the expired version move, should there be a newer one.
-    await enqueueKey(accepted, services(), log);
+    await enqueueKey(accepted, services, log);
   },
 });

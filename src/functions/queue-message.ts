@@ -1,8 +1,62 @@
-import type { InvocationContext } from '@azure/functions';
-import type { Received } from '../work/process.ts';
+import type { InvocationContext, StorageQueueHandler } from '@azure/functions';
+import { appCredential } from '../azure/credential.ts';
+import { SettingsError } from '../errors.ts';
+import { contextLog, type Log } from '../log.ts';
+import type { Services } from '../services.ts';
+import { readStorageSettings } from '../settings/settings.ts';
+import { AtMostEvery } from '../work/at-most-every.ts';
+import type { Work, WorkQueueName } from '../work/messages.ts';
+import type { Outcome } from '../work/outcome.ts';
+import { asText, processWork, type Received } from '../work/process.ts';
+import { createWorkQueue } from '../work/work-queue-client.ts';
+import { availableServices } from './available-services.ts';
+
+/** Whoever corrects a setting starts the app anew with it: its work is back soon after. Seconds. */
+const DEFERRED_SECONDS = 300;
+
+const reports = new AtMostEvery(3_600_000);
+
+/**
+ * Takes messages off a queue. While settings are wrong they are put back as they are, however often: five failures within
+ * a minute would make each of them poison.
+ */
+export function queueHandler<W extends Work>(
+  queueName: WorkQueueName,
+  parse: (entry: unknown) => W,
+  run: (work: W, services: Services, log: Log) => Promise<Outcome>,
+): StorageQueueHandler {
+  return async (entry, context) => {
+    const log = contextLog(context);
+    let available: Services;
+    try {
+      available = availableServices(log);
+    } catch (error) {
+      if (!(error instanceof SettingsError)) throw error;
+      await defer(queueName, entry);
+      return;
+    }
+    const { queue, now } = available;
+    const runIt = (work: W) => run(work, available, log);
+    await processWork({ queueName, received: received(entry, context), parse, run: runIt, queue, reports, now, log });
+  };
+}
+
+/** With what the settings say of the app's own storage, which the host has just read the message from. */
+async function defer(queueName: WorkQueueName, entry: unknown): Promise<void> {
+  const { AZURE_CLIENT_ID: clientId, AZURE_CLOUD: _, ...others } = process.env;
+  let settings: ReturnType<typeof readStorageSettings>;
+  try {
+    settings = readStorageSettings(process.env);
+  } catch {
+    // The cloud may be what is wrong, and only an account that is given by its name alone needs to know it.
+    settings = readStorageSettings(others);
+  }
+  const queue = createWorkQueue(settings, () => appCredential(clientId));
+  await queue.putBack(queueName, asText(entry), DEFERRED_SECONDS);
+}
 
 /** A queue message with what the host says of its delivery. */
-export function received(entry: unknown, context: Pick<InvocationContext, 'triggerMetadata'>): Received {
+function received(entry: unknown, context: Pick<InvocationContext, 'triggerMetadata'>): Received {
   const dequeueCount = Number(context.triggerMetadata?.dequeueCount);
   return { entry, dequeueCount: Number.isNaN(dequeueCount) ? 1 : dequeueCount };
 }

@@ -1,17 +1,10 @@
 import { app } from '@azure/functions';
 import { reconcileAccount } from '../accounts/reconcile-account.ts';
-import { contextLog } from '../log.ts';
-import { services } from '../services.ts';
 import { ACCOUNT_WORK, parseAccountWork } from '../work/messages.ts';
-import { processWork } from '../work/process.ts';
-import { received } from './queue-message.ts';
+import { queueHandler } from './queue-message.ts';
 
 app.storageQueue('reconcileAccount', {
   queueName: ACCOUNT_WORK,
   connection: 'AzureWebJobsStorage',
-  handler: async (entry, context) => {
-    const log = contextLog(context);
-    const run = (work: Parameters<typeof reconcileAccount>[0]) => reconcileAccount(work, services(), log);
-    await processWork(ACCOUNT_WORK, received(entry, context), parseAccountWork, run, services().queue, log);
-  },
+  handler: queueHandler(ACCOUNT_WORK, parseAccountWork, reconcileAccount),
 });

@@ -61,7 +61,8 @@ export async function checkDrift(options: DriftOptions, { azure, journal }: Proc
     const reported = 'finding' in record || record.reason === 'DriftFixFailed';
     if (record.level === 'error' && asApp && !reported) journal.note(record.message);
   };
-  const services = options.services(settings, log);
+  // What the app remembers of its own subscriptions is not what the operator sees.
+  const services = { ...options.services(settings, log), subscriptions: azure.subscriptions };
   const { objectId } = await azure.operator();
   journal.waiting('looking at vaults, keys and accounts');
   const run = { id: randomUUID(), by: 'operator', caller: objectId } as const;
@@ -69,11 +70,10 @@ export async function checkDrift(options: DriftOptions, { azure, journal }: Proc
   return lookForDrift(run, knowsStorage(environment) ? services : { ...services, driftStorage: NO_STORAGE });
 }
 
-/** Nothing is fixed or retired; where the app's storage is not known, the emulator's stands in its place, unasked. */
+/** Nothing is fixed; where the app's storage is not known, the emulator's stands in its place, unasked. */
 function readOnly(environment: AppEnvironment): AppEnvironment {
   return {
     CMK_AUTOFIX: 'none',
-    CMK_RETIRE_AFTER_HOURS: undefined,
     ...(knowsStorage(environment) ? {} : { AzureWebJobsStorage: 'UseDevelopmentStorage=true' }),
   };
 }

@@ -33,7 +33,7 @@ export interface Settings {
 
 /**
  * What the drift check goes by. What is wrong with it is a finding of the check and must not keep the app from moving
- * accounts and revoking keys: a setting that is wrong counts as absent, and nothing is mended or retired.
+ * accounts and revoking keys: a setting that is wrong counts as absent, and nothing is mended.
  */
 export interface DriftSettings {
   /** One line for each setting that is wrong. */
@@ -42,7 +42,7 @@ export interface DriftSettings {
   readonly require: readonly Requirement[];
   readonly exemptions: readonly Exemption[];
   readonly keyMaxAgeDays: number;
-  /** Undefined: versions are not retired. */
+  /** How long a version has to have a successor before it is advised to disable it; undefined: the least that there is. */
   readonly retireAfterHours: number | undefined;
   readonly functionAppId: string | undefined;
   /** ARM id of the app's own storage account. */

@@ -18,7 +18,13 @@ const cause = z.strictObject({
   since: z.string().max(40),
 });
 
-const attempt = z.int().min(0).max(1_000).default(0);
+/** What every message carries. */
+const carried = {
+  cause,
+  attempt: z.int().min(0).max(1_000).default(0),
+  /** Since when it has been put off without a try that counts (ISO 8601); absent when the last try counted. */
+  deferredSince: z.iso.datetime().optional(),
+};
 
 /** "Look at this key." */
 const keyWork = z.strictObject({
@@ -27,8 +33,9 @@ const keyWork = z.strictObject({
   key: z.string().min(1).max(300),
   /** Only these subscriptions: set when the rest is done and these could not be listed. */
   subscriptions: z.array(z.string().max(40)).max(10_000).optional(),
-  cause,
-  attempt,
+  /** Set on the message that waits for a version to become active: its number among those of the key. */
+  waiter: z.int().positive().optional(),
+  ...carried,
 });
 
 /** "Look at this account's use of this key." */
@@ -40,8 +47,7 @@ const accountWork = z.strictObject({
   location: z.string().max(60),
   /** Key identifier without a version. */
   key: z.string().min(1).max(300),
-  cause,
-  attempt,
+  ...carried,
 });
 
 /** "Ask the file services of this key's dependents whether the change of the key has come through." */
@@ -53,8 +59,7 @@ const probeWork = z.strictObject({
   expect: z.enum(['blocked', 'open']),
   /** When the key was changed (ISO 8601). */
   since: z.iso.datetime(),
-  cause,
-  attempt,
+  ...carried,
 });
 
 export type Cause = z.output<typeof cause>;

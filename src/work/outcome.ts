@@ -8,53 +8,63 @@ export type Outcome =
   | { readonly outcome: 'done' }
   /** Not now: put it back. `counts`: one of the bounded number of tries is used up. */
   | {
-      readonly outcome: 'again';
+      readonly outcome: 'retry';
       readonly reason: Reason;
       readonly detail: string;
       readonly counts: boolean;
+      /** How many tries that count there are in all, where fewer than usual are worth it. */
+      readonly maxTries?: number;
       readonly delaySeconds: number | undefined;
       /** What to put back instead of the message itself, when part of it is done. */
       readonly with?: Work;
     }
   /** Never, as things stand: a person has to look. */
-  | { readonly outcome: 'impossible'; readonly reason: Reason; readonly detail: string };
+  | { readonly outcome: 'reject'; readonly reason: Reason; readonly detail: string };
 
 export const DONE: Outcome = { outcome: 'done' };
 
 /** Storage could not use the key with the account's identity: no role, or one that has not propagated yet. */
 const NO_ACCESS = /^KeyVaultAuthenticationFailure$/i;
 const NO_PURGE_PROTECTION = /^KeyVaultPolicyError$/i;
+/**
+ * What Storage says of the key itself: `HttpResourceNotFound` for a version that it does not see (yet), and the like.
+ * The message was written after the version was read, so that it may pass; if it does not, a person has to look soon.
+ */
+const ABOUT_THE_KEY = /^(?:HttpResourceNotFound|Key\w+)$/i;
+/** 15 s, 30 s, 60 s and 120 s apart: enough for what has just been made to be seen everywhere. */
+const TRIES_ABOUT_THE_KEY = 5;
 /** The name of a vault that is gone does not resolve. It may be recovered, with its keys as they were. */
 const NO_VAULT = /ENOTFOUND [\w-]+\.(?:vault|managedhsm)\./;
 
 /**
  * Sorts an error of Azure into what is tried again and what is not. Only the errors that cannot pass by themselves are
- * impossible; when in doubt it is tried again, and the number of tries is what bounds it.
+ * rejected; when in doubt it is tried again, and the number of tries is what bounds it.
  */
 export function outcomeOfFailure(error: unknown): Outcome {
   const failure = describeFailure(error);
   const detail = describe(failure);
-  const again = (reason: Reason, counts = true): Outcome => ({
-    outcome: 'again',
+  const retry = (reason: Reason, counts = true): Extract<Outcome, { outcome: 'retry' }> => ({
+    outcome: 'retry',
     reason,
     detail,
     counts,
     delaySeconds: failure.retryAfterSeconds,
   });
-  if (failure.kind === 'throttled') return again('Throttled', false);
-  if (NO_ACCESS.test(failure.code)) return again('IdentityHasNoAccess');
-  if (NO_VAULT.test(failure.message)) return again('VaultNotFound');
-  if (NO_PURGE_PROTECTION.test(failure.code)) return { outcome: 'impossible', reason: 'PurgeProtectionOff', detail };
+  if (failure.kind === 'throttled') return retry('Throttled', false);
+  if (NO_ACCESS.test(failure.code)) return retry('IdentityHasNoAccess');
+  if (NO_VAULT.test(failure.message)) return retry('VaultNotFound');
+  if (NO_PURGE_PROTECTION.test(failure.code)) return { outcome: 'reject', reason: 'PurgeProtectionOff', detail };
   switch (failure.kind) {
     case 'unavailable':
     case 'conflict':
-      return again('ServiceUnavailable');
+      return retry('ServiceUnavailable');
     case 'forbidden':
-      return again('MissingPermission');
+      return retry('MissingPermission');
     case 'notFound':
     case 'refused':
-      return { outcome: 'impossible', reason: 'Refused', detail };
+      if (ABOUT_THE_KEY.test(failure.code)) return { ...retry('Refused'), maxTries: TRIES_ABOUT_THE_KEY };
+      return { outcome: 'reject', reason: 'Refused', detail };
     case 'unexpected':
-      return again('Unexpected');
+      return retry('Unexpected');
   }
 }

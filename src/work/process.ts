@@ -1,13 +1,17 @@
 import { InvalidMessageError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
+import type { AtMostEvery } from './at-most-every.ts';
 import type { Work, WorkQueueName } from './messages.ts';
 import type { Outcome } from './outcome.ts';
-import { afterFailure, afterThrottling, MAX_ATTEMPTS } from './retry.ts';
+import { afterFailure, afterThrottling } from './retry.ts';
 import type { WorkQueue } from './work-queue-client.ts';
 
 /** host.json: `extensions.queues.maxDequeueCount`. After so many failed invocations the host moves a message to poison. */
 export const MAX_DEQUEUE_COUNT = 5;
+
+/** Work that is put off for longer than this, without a try that counts, is reported. Milliseconds. */
+const LONG_MS = 3_600_000;
 
 export interface Received {
   /** The message as the host hands it over: an object for JSON, else text. */
@@ -16,71 +20,108 @@ export interface Received {
   readonly dequeueCount: number;
 }
 
+export interface Delivery<W extends Work> extends Delivered {
+  /** @throws {@link InvalidMessageError} */
+  readonly parse: (entry: unknown) => W;
+  readonly run: (work: W) => Promise<Outcome>;
+}
+
+interface Delivered {
+  readonly queueName: WorkQueueName;
+  readonly received: Received;
+  readonly queue: WorkQueue;
+  /** How often one place where work is put off for long is reported by this instance. */
+  readonly reports: AtMostEvery;
+  readonly now: () => Date;
+  readonly log: Log;
+}
+
 /**
  * Runs one message and sees to what becomes of it: finished, back into the queue with a delay, or into the poison queue
  * with an error record. When this function throws, the host tries the message again; nothing is lost either way.
  */
-export async function processWork<W extends Work>(
-  queueName: WorkQueueName,
-  received: Received,
-  parse: (entry: unknown) => W,
-  run: (work: W) => Promise<Outcome>,
-  queue: WorkQueue,
-  log: Log,
-): Promise<void> {
-  const poison = async (reason: Reason, detail: string): Promise<void> => {
-    await queue.poison(queueName, asText(received.entry));
-    logPoison(log, queueName, reason, detail, received.entry);
-  };
+export async function processWork<W extends Work>(delivery: Delivery<W>): Promise<void> {
+  const { received, parse, run } = delivery;
   try {
     let work: W;
     try {
       work = parse(received.entry);
     } catch (error) {
       if (!(error instanceof InvalidMessageError)) throw error;
-      await poison(error.reason, error.message);
+      await poison(delivery, error.reason, error.message);
       return;
     }
     const outcome = await run(work);
-    if (outcome.outcome === 'done') return;
-    if (outcome.outcome === 'impossible') {
-      await poison(outcome.reason, outcome.detail);
-      return;
-    }
-    const retry = outcome.counts
-      ? afterFailure(work.attempt)
-      : afterThrottling({ retryAfterSeconds: outcome.delaySeconds }, work.attempt);
-    if (!retry.again) {
-      await poison(outcome.reason, `Given up after ${MAX_ATTEMPTS} tries. ${outcome.detail}`);
-      return;
-    }
-    // A service that asked for a longer wait than our own schedule knows better.
-    const delaySeconds = Math.max(retry.delaySeconds, outcome.delaySeconds ?? 0);
-    await queue.send(queueName, { ...(outcome.with ?? work), attempt: retry.attempt }, delaySeconds);
-    const message = `${REASONS[outcome.reason]} ${outcome.detail}`;
-    log({ level: 'warning', reason: outcome.reason, message, work, delaySeconds, attempt: retry.attempt });
+    if (outcome.outcome === 'reject') await poison(delivery, outcome.reason, outcome.detail);
+    if (outcome.outcome === 'retry') await putBack(delivery, work, outcome);
   } catch (error) {
-    if (received.dequeueCount >= MAX_DEQUEUE_COUNT) {
-      logPoison(log, queueName, 'Unexpected', error instanceof Error ? error.message : String(error), received.entry);
+    if (received.dequeueCount < MAX_DEQUEUE_COUNT) throw error;
+    const detail = error instanceof Error ? error.message : String(error);
+    try {
+      // What the host moves is gone after a week; what is moved here stays.
+      await poison(delivery, 'Unexpected', detail);
+    } catch {
+      recordPoison(delivery, 'Unexpected', detail);
+      throw error;
     }
-    throw error;
   }
 }
 
-/** The record that the alert on poison messages looks for. */
-function logPoison(log: Log, queue: string, cause: Reason, detail: string, entry: unknown): void {
-  const message = `A message of ${queue} is in ${queue}-poison (${cause}): ${detail} Mend what it says, then run \`npm run replay -- ${queue}\`.`;
-  log({
-    level: 'error',
-    reason: 'Poisoned',
-    message,
-    queue,
-    because: cause,
-    detail,
-    entry: asText(entry).slice(0, 2_000),
-  });
+async function putBack(
+  delivery: Delivered,
+  work: Work,
+  outcome: Extract<Outcome, { outcome: 'retry' }>,
+): Promise<void> {
+  const { queueName, queue, now, log } = delivery;
+  const retry = outcome.counts
+    ? afterFailure(work.attempt, outcome.maxTries)
+    : afterThrottling({ retryAfterSeconds: outcome.delaySeconds }, work.attempt);
+  if (!retry.again) {
+    await poison(delivery, outcome.reason, `Given up after ${work.attempt + 1} tries. ${outcome.detail}`);
+    return;
+  }
+  // A service that asked for a longer wait than our own schedule knows better.
+  const delaySeconds = Math.max(retry.delaySeconds, outcome.delaySeconds ?? 0);
+  const deferredSince = outcome.counts ? undefined : (work.deferredSince ?? now().toISOString());
+  const next: Work = { ...(outcome.with ?? work), attempt: retry.attempt, deferredSince };
+  await queue.send(queueName, next, delaySeconds);
+  const message = `${REASONS[outcome.reason]} ${outcome.detail}`;
+  log({ level: 'warning', reason: outcome.reason, message, work, delaySeconds, attempt: retry.attempt });
+  if (deferredSince !== undefined) reportLong(delivery, next, deferredSince, outcome);
 }
 
-function asText(entry: unknown): string {
+/** Throttling never poisons, so that it would be nobody's trouble for as long as it lasts. */
+function reportLong(
+  { queueName, reports, now, log }: Delivered,
+  work: Work,
+  deferredSince: string,
+  { reason, detail }: Extract<Outcome, { outcome: 'retry' }>,
+): void {
+  const nowMs = now().getTime();
+  const where = placeOf(work);
+  if (nowMs - Date.parse(deferredSince) < LONG_MS || !reports.due(`${reason} ${where}`, nowMs)) return;
+  const message = `${REASONS.DeferredForLong} ${where} since ${deferredSince} (${reason}): ${detail}`;
+  log({ level: 'error', reason: 'DeferredForLong', message, queue: queueName, because: reason, deferredSince, work });
+}
+
+/** What is put off together: the accounts of a subscription and region share their budgets, all else goes by key. */
+function placeOf(work: Work): string {
+  return work.kind === 'account' ? `${work.account.split('/')[2]}/${work.location}` : work.key;
+}
+
+async function poison(delivery: Delivered, because: Reason, detail: string): Promise<void> {
+  await delivery.queue.poison(delivery.queueName, asText(delivery.received.entry));
+  recordPoison(delivery, because, detail);
+}
+
+/** The record that the alert on poison messages looks for. */
+function recordPoison({ queueName: queue, received, log }: Delivered, because: Reason, detail: string): void {
+  const entry = asText(received.entry).slice(0, 2_000);
+  const message = `A message of ${queue} is in ${queue}-poison (${because}): ${detail} Mend what it says, then run \`npm run replay -- ${queue}\`.`;
+  log({ level: 'error', reason: 'Poisoned', message, queue, because, detail, entry });
+}
+
+/** A message as it was in the queue: the host hands over JSON as an object. */
+export function asText(entry: unknown): string {
   return typeof entry === 'string' ? entry : (JSON.stringify(entry) ?? String(entry));
 }

@@ -51,7 +51,7 @@ function restart(queue: WorkQueueName, text: string): string | undefined {
   try {
     const entry: unknown = JSON.parse(text);
     const work = queue === ACCOUNT_WORK ? parseAccountWork(entry) : parseKeyQueueWork(entry);
-    return JSON.stringify({ ...work, attempt: 0 });
+    return JSON.stringify({ ...work, attempt: 0, deferredSince: undefined });
   } catch {
     return undefined;
   }

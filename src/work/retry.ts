@@ -18,9 +18,9 @@ export function afterThrottling(failure: Pick<Failure, 'retryAfterSeconds'>, att
   return { again: true, delaySeconds: toQueueDelay(failure.retryAfterSeconds ?? 15), attempt };
 }
 
-/** 15 s, 30 s, 60 s, 120 s, 240 s and then every 5 minutes, until {@link MAX_ATTEMPTS}. */
-export function afterFailure(attempt: number): Retry {
-  if (attempt + 1 >= MAX_ATTEMPTS) return { again: false };
+/** 15 s, 30 s, 60 s, 120 s, 240 s and then every 5 minutes, until there were `maxTries`. */
+export function afterFailure(attempt: number, maxTries: number = MAX_ATTEMPTS): Retry {
+  if (attempt + 1 >= maxTries) return { again: false };
   return { again: true, delaySeconds: Math.min(15 * 2 ** attempt, 300), attempt: attempt + 1 };
 }
 

@@ -12,8 +12,16 @@ export interface WorkQueue {
   poison(queue: WorkQueueName, text: string): Promise<void>;
 }
 
-/** The queue for a message about that kind of thing. */
-export function createWorkQueue(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): WorkQueue {
+/** For whoever cannot even look into a message. */
+export interface PutBack {
+  /** Puts a message back as it was received, out of sight for so many seconds. */
+  putBack(queue: WorkQueueName, text: string, delaySeconds: number): Promise<void>;
+}
+
+export function createWorkQueue(
+  settings: Pick<Settings, 'storage'>,
+  credential: () => TokenCredential,
+): WorkQueue & PutBack {
   const service = appQueues(settings, credential);
   const send = async (queue: string, text: string, visibilityTimeout: number): Promise<void> => {
     await service.getQueueClient(queue).sendMessage(text, { visibilityTimeout, messageTimeToLive: -1 });
@@ -21,6 +29,7 @@ export function createWorkQueue(settings: Pick<Settings, 'storage'>, credential:
   return {
     send: (queue, work, delaySeconds = 0) =>
       send(queue, JSON.stringify(work), delaySeconds > 0 ? toQueueDelay(delaySeconds) : 0),
+    putBack: (queue, text, delaySeconds) => send(queue, text, toQueueDelay(delaySeconds)),
     poison: (queue, text) => send(`${queue}-poison`, text, 0),
   };
 }

@@ -2,6 +2,7 @@ import type { LocalAzureOptions } from '../../local/azure/server.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { reconcileAccount } from '../../src/accounts/reconcile-account.ts';
 import type { Services } from '../../src/services.ts';
+import { AtMostEvery } from '../../src/work/at-most-every.ts';
 import { ACCOUNT_WORK, type AccountWork, parseAccountWork } from '../../src/work/messages.ts';
 import type { Outcome } from '../../src/work/outcome.ts';
 import { processWork } from '../../src/work/process.ts';
@@ -32,14 +33,15 @@ export function useAccounts(options: Omit<LocalAzureOptions, 'stateDir'> = {}): 
     key: (vault) => new TestKey(wire.azure.world, vault),
     reconcile,
     deliver: (work, services = wire.services()) =>
-      processWork(
-        ACCOUNT_WORK,
-        { entry: work, dequeueCount: 1 },
-        parseAccountWork,
-        (parsed) => reconcile(parsed, services),
-        services.queue,
-        wire.log,
-      ),
+      processWork({
+        ...services,
+        queueName: ACCOUNT_WORK,
+        received: { entry: work, dequeueCount: 1 },
+        parse: parseAccountWork,
+        run: (parsed) => reconcile(parsed, services),
+        reports: new AtMostEvery(3_600_000),
+        log: wire.log,
+      }),
     reasons: () => wire.records.map(({ reason }) => reason),
     requestsOf(account, since) {
       const methods = (about: RegExp) => wire.arm(since, about).map(({ method }) => method);

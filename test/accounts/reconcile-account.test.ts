@@ -77,7 +77,7 @@ describe('an account that is pinned to an older version', () => {
     const account = files.account();
     files.first.enabled = false;
     const next = files.add();
-    expect(await reconcile(files.accountWork(account))).toMatchObject({ outcome: 'again', counts: true });
+    expect(await reconcile(files.accountWork(account))).toMatchObject({ outcome: 'retry', counts: true });
     files.first.enabled = true; // as the runbook says: enable first, point elsewhere second
     expect(await reconcile(files.accountWork(account))).toEqual({ outcome: 'done' });
     expect(pinnedTo(account)).toBe(next.version);

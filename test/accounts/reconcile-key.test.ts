@@ -3,6 +3,7 @@ import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/const
 import type { RoleAssignment, StorageAccount } from '../../local/azure/world.ts';
 import { onlyOf, reconcileKey } from '../../src/accounts/reconcile-key.ts';
 import type { Services } from '../../src/services.ts';
+import { AtMostEvery } from '../../src/work/at-most-every.ts';
 import { ACCOUNT_WORK, KEY_WORK, type KeyWork, parseKeyWork } from '../../src/work/messages.ts';
 import { processWork } from '../../src/work/process.ts';
 import { group, TestKey, vaultNamed } from '../support/fleet.ts';
@@ -14,14 +15,15 @@ const BOTH = { CMK_SUBSCRIPTIONS: `${SUBSCRIPTION_ID},${SECOND_SUBSCRIPTION_ID}`
 const key = (vault?: string) => new TestKey(wire.azure.world, vault);
 const inRecords = () => ({ group: group(wire.azure.world, 'rg-records', SECOND_SUBSCRIPTION_ID) });
 const deliver = (work: KeyWork, services: Services = wire.services()) =>
-  processWork(
-    KEY_WORK,
-    { entry: work, dequeueCount: 1 },
-    parseKeyWork,
-    (parsed) => reconcileKey(parsed, services, wire.log),
-    services.queue,
-    wire.log,
-  );
+  processWork({
+    ...services,
+    queueName: KEY_WORK,
+    received: { entry: work, dequeueCount: 1 },
+    parse: parseKeyWork,
+    run: (parsed) => reconcileKey(parsed, services, wire.log),
+    reports: new AtMostEvery(3_600_000),
+    log: wire.log,
+  });
 /** The accounts that were put to work, in order of their ids. */
 const found = () =>
   wire.sent
@@ -110,13 +112,22 @@ describe('the dependents of a key', () => {
 });
 
 describe('what cannot be read', () => {
-  it('a subscription that refuses is reported, and the others are done', async () => {
+  /** Runs while the app has no right in the second subscription. */
+  async function shutOut(run: () => Promise<void>): Promise<void> {
     const { roleAssignments } = wire.azure.world;
     const taken: [string, RoleAssignment][] = [...roleAssignments].filter(([, { scope }]) =>
       scope.endsWith(SECOND_SUBSCRIPTION_ID),
     );
     for (const [id] of taken) roleAssignments.delete(id);
     try {
+      await run();
+    } finally {
+      for (const [id, assignment] of taken) roleAssignments.set(id, assignment);
+    }
+  }
+
+  it('a subscription that refuses is reported, and the others are done', () =>
+    shutOut(async () => {
       const files = key();
       const account = files.account();
       files.account('pinned', inRecords());
@@ -131,9 +142,23 @@ describe('what cannot be read', () => {
         }),
       );
       expect(backInKeyQueue()).toEqual([]);
-    } finally {
-      for (const [id, assignment] of taken) roleAssignments.set(id, assignment);
-    }
+    }));
+
+  it('a subscription that is not even listed any more is reported at every look', async () => {
+    const files = key();
+    await deliver(files.keyWork());
+    expect(wire.records.map(({ reason }) => reason)).not.toContain('SubscriptionUnreadable');
+    await shutOut(async () => {
+      for (let look = 1; look <= 2; look++) {
+        // Another instance each time: it is not the process that remembers.
+        await deliver(files.keyWork(), wire.services());
+        const missing = wire.records.filter(({ reason }) => reason === 'SubscriptionUnreadable');
+        expect(missing.map(({ subscription }) => subscription)).toEqual(Array(look).fill(SECOND_SUBSCRIPTION_ID));
+      }
+    });
+    wire.records.length = 0;
+    await deliver(files.keyWork());
+    expect(wire.records.map(({ reason }) => reason)).not.toContain('SubscriptionUnreadable');
   });
 
   it.each([
@@ -149,7 +174,8 @@ describe('what cannot be read', () => {
     expect(found()).toEqual(ids(account));
     const [back] = backInKeyQueue();
     const rest = { ...files.keyWork(2), subscriptions: [SECOND_SUBSCRIPTION_ID] };
-    expect(back).toEqual({ queue: KEY_WORK, delaySeconds, work: rest });
+    const deferredSince = expect.any(String);
+    expect(back).toEqual({ queue: KEY_WORK, delaySeconds, work: { ...rest, deferredSince } });
 
     wire.sent.length = 0;
     await deliver(rest, wire.services(BOTH));
@@ -264,6 +290,23 @@ describe('a key that dependents cannot be moved to', () => {
     expect(found()).toEqual(ids(account));
     expect(backInKeyQueue()).toEqual([]); // there is nothing more to wait for
     expect(next.nbf).toBeLessThanOrEqual(clock.nowSeconds());
+  });
+
+  it('is waited for by one message, however many look at once in however many instances', async () => {
+    const files = key();
+    const account = files.account();
+    files.add({ nbf: wire.azure.clock.nowSeconds() + 3_600 });
+    const instances = [wire.services(), wire.services()];
+    await Promise.all([...instances, ...instances].map((services) => deliver(files.keyWork(), services)));
+    for (let look = 0; look < 3; look++) await deliver(files.keyWork());
+    expect(backInKeyQueue()).toHaveLength(1);
+
+    const [waiter] = backInKeyQueue();
+    wire.azure.clock.advance((waiter?.delaySeconds ?? 0) * 1000);
+    wire.sent.length = 0;
+    await deliver(waiter?.work as KeyWork);
+    expect(found()).toEqual(ids(account));
+    expect(backInKeyQueue()).toEqual([]);
   });
 
   it('does not exist: said, and done', async () => {

@@ -46,7 +46,7 @@ describe('what Azure refuses', () => {
     records.add();
     world.vaults.delete('kv-records');
     try {
-      expect(await reconcile(records.accountWork(account))).toMatchObject({ outcome: 'again', counts: true });
+      expect(await reconcile(records.accountWork(account))).toMatchObject({ outcome: 'retry', counts: true });
       expect(pinnedTo(account)).toBe(records.first.version);
     } finally {
       world.vaults.set('kv-records', vault);
@@ -110,7 +110,7 @@ describe('what Azure refuses', () => {
     for (let n = 0; n < 400; n++) services[pacer].reserve(cell, nowMs, calls);
     const since = wire.azure.requests.last;
     const outcome = await reconcile(files.accountWork(account), services);
-    expect(outcome).toMatchObject({ outcome: 'again', reason: 'Throttled', counts: false });
+    expect(outcome).toMatchObject({ outcome: 'retry', reason: 'Throttled', counts: false });
     expect(outcome).toMatchObject({ detail: expect.stringContaining(`The ${what} budget of`) });
     expect(wire.azure.requests.since(since)).toEqual([]);
   });
@@ -150,9 +150,26 @@ describe('what Azure refuses', () => {
       { match: { method: 'PATCH', path: account.name }, times: 1, answer: { status: 200, body: stale } },
     ]);
     const outcome = await reconcile(files.accountWork(account));
-    expect(outcome).toMatchObject({ outcome: 'again', reason: 'NotProven', counts: true });
+    expect(outcome).toMatchObject({ outcome: 'retry', reason: 'NotProven', counts: true });
     expect(outcome).toMatchObject({ detail: expect.stringContaining(files.id(next)) });
     expect(reasons()).not.toContain('Moved');
+  });
+
+  it('a version that Storage does not see yet is tried again some times before it is given up', async () => {
+    const files = key();
+    const account = files.account();
+    files.add();
+    const body = { error: { code: 'HttpResourceNotFound', message: 'The request url … is not found.' } };
+    const match = { method: 'PATCH', path: account.name };
+    wire.azure.faults.add([{ match, answer: { status: 404, body } }]);
+    let work = files.accountWork(account);
+    for (let tries = 1; tries <= 5; tries++) {
+      await deliver(work);
+      const put = wire.sent[tries - 1];
+      if (put) work = put.work as AccountWork;
+    }
+    expect(wire.sent.map(({ delaySeconds }) => delaySeconds)).toEqual([15, 30, 60, 120]);
+    expect(wire.records.at(-1)).toMatchObject({ reason: 'Poisoned', because: 'Refused' });
   });
 
   it('a missing permission of the app is tried again while a role may still propagate', async () => {
@@ -162,7 +179,7 @@ describe('what Azure refuses', () => {
     const answer = { status: 403, body: { error: { code: 'AuthorizationFailed', message: 'no right' } } };
     wire.azure.faults.add([{ match: { method: 'PATCH', path: account.name }, times: 1, answer }]);
     expect(await reconcile(files.accountWork(account))).toMatchObject({
-      outcome: 'again',
+      outcome: 'retry',
       reason: 'MissingPermission',
       detail: '403 AuthorizationFailed: no right',
     });
@@ -172,7 +189,7 @@ describe('what Azure refuses', () => {
     const files = key('kv-other');
     const since = wire.azure.requests.last;
     const work = files.accountWork({ id: '/subscriptions/x', location: 'westeurope' });
-    expect(await reconcile(work)).toMatchObject({ outcome: 'impossible', reason: 'VaultNotManaged' });
+    expect(await reconcile(work)).toMatchObject({ outcome: 'reject', reason: 'VaultNotManaged' });
     expect(wire.azure.requests.since(since)).toEqual([]);
   });
 });

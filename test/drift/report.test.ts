@@ -121,7 +121,6 @@ describe('the page', () => {
           finding({ id: 'f2', resource: nasty, exemption: { reason: nasty, until: nasty } }),
         ],
         fixes: [{ finding: 'f1', reason: nasty, resource: nasty, outcome: 'failed', detail: nasty }],
-        retirements: [{ version: nasty, outcome: 'failed', detail: nasty }],
         exemptions: [{ resource: nasty, code: nasty, reason: nasty, until: nasty, state: 'over' }],
         autofix: [nasty],
       }),

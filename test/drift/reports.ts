@@ -33,7 +33,6 @@ export function report(change: Partial<DriftReport> = {}): DriftReport {
     findings,
     unseen: [],
     fixes: [],
-    retirements: [],
     exemptions: [],
     ...change,
   };

@@ -5,6 +5,7 @@ import { probeKey, probeMessage } from '../../src/effect/probe-work.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
 import type { LogRecord } from '../../src/log.ts';
 import type { Services } from '../../src/services.ts';
+import { AtMostEvery } from '../../src/work/at-most-every.ts';
 import { KEY_WORK, type ProbeWork, parseKeyQueueWork, type Work } from '../../src/work/messages.ts';
 import { processWork } from '../../src/work/process.ts';
 import { keptLog, sampleServices } from '../support/app-services.ts';
@@ -50,6 +51,13 @@ function open(settings: Record<string, string> = {}) {
 
 type Opened = ReturnType<typeof open>;
 
+const delivery = (entry: unknown) => ({
+  queueName: KEY_WORK as typeof KEY_WORK,
+  received: { entry, dequeueCount: 1 },
+  parse: parseKeyQueueWork,
+  reports: new AtMostEvery(3_600_000),
+});
+
 /** Runs a message and then what it puts back, moving the clock on by the delays, until nothing is put back. */
 async function follow(opened: Opened, first: ProbeWork, atMost = 50): Promise<number[]> {
   const { services, sent, log } = opened;
@@ -58,7 +66,7 @@ async function follow(opened: Opened, first: ProbeWork, atMost = 50): Promise<nu
   while (next && delays.length <= atMost) {
     const entry: unknown = JSON.parse(JSON.stringify(next));
     const run = (work: Parameters<typeof probeKey>[0] | { kind: 'key' }) => probeKey(work as ProbeWork, services, log);
-    await processWork(KEY_WORK, { entry, dequeueCount: 1 }, parseKeyQueueWork, run, services.queue, log);
+    await processWork({ ...services, ...delivery(entry), run, log });
     const put = sent.shift();
     next = put?.work;
     if (!put) break;
@@ -208,14 +216,9 @@ describe('trouble on the way', () => {
   it("of the app's own storage puts the message back without using up its tries", async () => {
     const app = open(unreachable);
     const work = { ...probeMessage(app.key, 'blocked', local.azure.clock.now(), cause), attempt: 30 };
-    await processWork(
-      KEY_WORK,
-      { entry: work, dequeueCount: 1 },
-      parseKeyQueueWork,
-      (parsed) => probeKey(parsed as ProbeWork, app.services, app.log),
-      app.services.queue,
-      app.log,
-    );
+    const { services, log } = app;
+    const run = (parsed: unknown) => probeKey(parsed as ProbeWork, services, log);
+    await processWork({ ...services, ...delivery(work), run, log });
     expect(app.poisoned).toEqual([]);
     expect(app.sent).toMatchObject([{ work: { kind: 'probe', attempt: 30 }, delaySeconds: 15 }]);
   });
@@ -236,7 +239,7 @@ describe('trouble on the way', () => {
       key: 'https://kv-other.vault.azure.net/keys/other-key',
     };
     expect(await probeKey(work, app.services, app.log)).toMatchObject({
-      outcome: 'impossible',
+      outcome: 'reject',
       reason: 'VaultNotManaged',
     });
   });

@@ -36,12 +36,12 @@ describe('the storage of the app', () => {
 
   it('has every container that the code names, and the one for dead letters', () => {
     const named = sources('src').flatMap(({ text }) =>
-      [...text.matchAll(/'(cmk-(?:audit|drift|deadletter))'/g)].map((match) => match[1]),
+      [...text.matchAll(/'(cmk-(?:audit|drift|deadletter|leases))'/g)].map((match) => match[1]),
     );
     expect(named).toContain(AUDIT_CONTAINER);
     const containers = names('Microsoft.Storage/storageAccounts/blobServices/containers');
     expect(containers).toEqual(expect.arrayContaining([...named, ...deadLetterContainers]));
-    expect([...containers].sort()).toEqual(['app-package', 'cmk-audit', 'cmk-deadletter', 'cmk-drift']);
+    expect([...containers].sort()).toEqual(['app-package', 'cmk-audit', 'cmk-deadletter', 'cmk-drift', 'cmk-leases']);
   });
 
   it('takes no shared key and shows nothing to the public', () => {

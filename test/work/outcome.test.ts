@@ -19,14 +19,21 @@ describe('outcomeOfFailure', () => {
     ['a cut connection', error({ code: 'ECONNRESET' }), 'ServiceUnavailable', true, undefined],
     ['a mistake of ours', new TypeError('x is not a function'), 'Unexpected', true, undefined],
   ])('tries again after %s', (_, failure, reason, counts, delaySeconds) => {
-    expect(outcomeOfFailure(failure)).toMatchObject({ outcome: 'again', reason, counts, delaySeconds });
+    expect(outcomeOfFailure(failure)).toMatchObject({ outcome: 'retry', reason, counts, delaySeconds });
+  });
+
+  it.each([
+    ['a version that Storage does not see yet', refusal(404, 'HttpResourceNotFound')],
+    ['a key that Storage does not take', refusal(400, 'KeyVaultKeyNotSupported')],
+  ])('tries again some times after %s', (_, failure) => {
+    expect(outcomeOfFailure(failure)).toMatchObject({ outcome: 'retry', reason: 'Refused', counts: true, maxTries: 5 });
   });
 
   it.each([
     ['purge protection that is off', refusal(400, 'KeyVaultPolicyError'), 'PurgeProtectionOff'],
     ['a request that is wrong', refusal(400, 'InvalidRequestPropertyValue'), 'Refused'],
-    ['something that does not exist', refusal(404, 'HttpResourceNotFound'), 'Refused'],
+    ['something that does not exist', refusal(404, 'ResourceNotFound'), 'Refused'],
   ])('leaves %s to a person', (_, failure, reason) => {
-    expect(outcomeOfFailure(failure)).toMatchObject({ outcome: 'impossible', reason });
+    expect(outcomeOfFailure(failure)).toMatchObject({ outcome: 'reject', reason });
   });
 });

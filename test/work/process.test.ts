@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { LogRecord } from '../../src/log.ts';
+import { AtMostEvery } from '../../src/work/at-most-every.ts';
 import {
   ACCOUNT_WORK,
   KEY_WORK,
   type KeyWork,
   parseAccountWork,
+  parseKeyQueueWork,
   parseKeyWork,
   type Work,
 } from '../../src/work/messages.ts';
@@ -20,8 +22,14 @@ const WORK: KeyWork = {
   attempt: 3,
 };
 
+const START = new Date('2026-01-01T00:00:00.000Z');
+const HOUR_MS = 3_600_000;
+const throttled = { outcome: 'retry', reason: 'Throttled', detail: 'wait', counts: false, delaySeconds: 42 } as const;
+const later = (hours: number) => new Date(START.getTime() + hours * HOUR_MS);
+
 /** A queue that keeps what it is given, to see what the decision was. */
 function memory() {
+  let now = START;
   const sent: { queue: string; work: Work; delaySeconds: number | undefined }[] = [];
   const poisoned: string[] = [];
   const records: LogRecord[] = [];
@@ -29,19 +37,25 @@ function memory() {
     send: async (name, work, delaySeconds) => void sent.push({ queue: name, work, delaySeconds }),
     poison: async (_, text) => void poisoned.push(text),
   };
+  const reports = new AtMostEvery(HOUR_MS);
   const run = (outcome: Outcome | Error, entry: unknown = WORK, dequeueCount = 1) =>
-    processWork(
-      KEY_WORK,
-      { entry, dequeueCount },
-      parseKeyWork,
-      async () => {
+    processWork({
+      queueName: KEY_WORK,
+      received: { entry, dequeueCount },
+      parse: parseKeyWork,
+      run: async () => {
         if (outcome instanceof Error) throw outcome;
         return outcome;
       },
       queue,
-      (record) => void records.push(record),
-    );
-  return { sent, poisoned, records, run };
+      reports,
+      now: () => now,
+      log: (record) => void records.push(record),
+    });
+  const at = (time: Date): void => {
+    now = time;
+  };
+  return { sent, poisoned, records, run, at, queue };
 }
 
 describe('processWork', () => {
@@ -53,13 +67,69 @@ describe('processWork', () => {
 
   it('puts a throttled message back for the time the service asked for, with its tries untouched', async () => {
     const { sent, run } = memory();
-    await run({ outcome: 'again', reason: 'Throttled', detail: '', counts: false, delaySeconds: 42 });
-    expect(sent).toEqual([{ queue: KEY_WORK, work: WORK, delaySeconds: 42 }]);
+    await run(throttled);
+    expect(sent).toEqual([
+      { queue: KEY_WORK, work: { ...WORK, deferredSince: START.toISOString() }, delaySeconds: 42 },
+    ]);
+  });
+
+  it('reports what is put off for an hour, and each hour from then on, and goes on with it', async () => {
+    const { sent, records, run, at } = memory();
+    const long = () => records.filter(({ reason }) => reason === 'DeferredForLong');
+    await run(throttled);
+    for (let minute = 1; minute <= 180; minute++) {
+      at(later(minute / 60));
+      await run(throttled, sent.at(-1)?.work);
+      expect(long(), `${minute} minutes`).toHaveLength(Math.floor(minute / 60));
+    }
+    expect(sent).toHaveLength(181);
+    expect(long()[0]).toMatchObject({ level: 'error', because: 'Throttled', deferredSince: START.toISOString() });
+    expect(long()[0]?.message).toContain(`${WORK.key} since 2026-01-01T00:00:00.000Z (Throttled): wait`);
+  });
+
+  it('reports once what a whole region puts off', async () => {
+    const { records, queue, at } = memory();
+    const reports = new AtMostEvery(HOUR_MS);
+    at(later(2));
+    for (let n = 0; n < 5; n++) {
+      const account = `/subscriptions/s1/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st${n}`;
+      await processWork({
+        queueName: ACCOUNT_WORK,
+        received: {
+          entry: { ...WORK, kind: 'account', account, location: 'westeurope', deferredSince: START.toISOString() },
+          dequeueCount: 1,
+        },
+        parse: parseAccountWork,
+        run: async () => throttled,
+        queue,
+        reports,
+        now: () => later(2),
+        log: (record) => void records.push(record),
+      });
+    }
+    const long = records.filter(({ reason }) => reason === 'DeferredForLong');
+    expect(long.map(({ message }) => message)).toEqual([expect.stringContaining('s1/westeurope')]);
+  });
+
+  it('a try that counts ends the time of being put off', async () => {
+    const { sent, run } = memory();
+    const since = { ...WORK, deferredSince: START.toISOString() };
+    await run({ outcome: 'retry', reason: 'Unexpected', detail: '', counts: true, delaySeconds: undefined }, since);
+    expect(JSON.parse(JSON.stringify(sent[0]?.work))).toEqual({ ...WORK, attempt: 4 });
+  });
+
+  it('gives up earlier what is not worth as many tries', async () => {
+    const { sent, poisoned, run } = memory();
+    const few = { outcome: 'retry', reason: 'Refused', detail: '', counts: true, delaySeconds: undefined } as const;
+    await run({ ...few, maxTries: 5 });
+    await run({ ...few, maxTries: 5 }, { ...WORK, attempt: 4 });
+    expect(sent.map(({ work }) => work.attempt)).toEqual([4]);
+    expect(poisoned).toHaveLength(1);
   });
 
   it('counts a try that failed, and waits longer each time', async () => {
     const { sent, run } = memory();
-    await run({ outcome: 'again', reason: 'IdentityHasNoAccess', detail: '', counts: true, delaySeconds: undefined });
+    await run({ outcome: 'retry', reason: 'IdentityHasNoAccess', detail: '', counts: true, delaySeconds: undefined });
     expect(sent).toEqual([{ queue: KEY_WORK, work: { ...WORK, attempt: 4 }, delaySeconds: 120 }]);
   });
 
@@ -67,7 +137,7 @@ describe('processWork', () => {
     const { sent, run } = memory();
     const rest = { ...WORK, subscriptions: ['s2'] };
     await run({
-      outcome: 'again',
+      outcome: 'retry',
       reason: 'ServiceUnavailable',
       detail: '',
       counts: true,
@@ -80,7 +150,7 @@ describe('processWork', () => {
   it('gives up into the poison queue after the last try, and raises an error record', async () => {
     const { sent, poisoned, records, run } = memory();
     await run(
-      { outcome: 'again', reason: 'IdentityHasNoAccess', detail: '', counts: true, delaySeconds: undefined },
+      { outcome: 'retry', reason: 'IdentityHasNoAccess', detail: '', counts: true, delaySeconds: undefined },
       { ...WORK, attempt: 23 },
     );
     expect(sent).toEqual([]);
@@ -93,7 +163,7 @@ describe('processWork', () => {
   it.each([
     [
       'what can never be done',
-      { outcome: 'impossible', reason: 'PurgeProtectionOff', detail: 'x' } as const,
+      { outcome: 'reject', reason: 'PurgeProtectionOff', detail: 'x' } as const,
       WORK,
       JSON.stringify(WORK),
     ],
@@ -118,12 +188,20 @@ describe('processWork', () => {
     expect(records).toMatchObject([{ level: 'error', reason: 'Poisoned' }]);
   });
 
-  it('lets the host try again when it throws, and raises the record when the host will not', async () => {
-    const { records, run } = memory();
+  it('lets the host try again when it throws, and moves the message itself at the last delivery', async () => {
+    const { records, poisoned, run } = memory();
     await expect(run(new Error('boom'))).rejects.toThrow('boom');
     expect(records).toEqual([]);
+    await run(new Error('boom'), WORK, MAX_DEQUEUE_COUNT);
+    expect(poisoned).toEqual([JSON.stringify(WORK)]);
+    expect(records).toMatchObject([{ level: 'error', reason: 'Poisoned', because: 'Unexpected', detail: 'boom' }]);
+  });
+
+  it('leaves the move to the host where it fails, with the record all the same', async () => {
+    const { records, queue, run } = memory();
+    queue.poison = () => Promise.reject(new Error('no queue'));
     await expect(run(new Error('boom'), WORK, MAX_DEQUEUE_COUNT)).rejects.toThrow('boom');
-    expect(records).toMatchObject([{ level: 'error', reason: 'Poisoned', because: 'Unexpected' }]);
+    expect(records).toMatchObject([{ level: 'error', reason: 'Poisoned', because: 'Unexpected', detail: 'boom' }]);
   });
 });
 
@@ -138,4 +216,16 @@ it('a message without a count of tries starts at none', () => {
   const account = { ...rest, kind: 'account', account: '/subscriptions/x', location: 'westeurope' };
   expect(parseAccountWork(account)).toMatchObject({ attempt: 0 });
   expect(ACCOUNT_WORK).not.toBe(KEY_WORK);
+});
+
+it('every message may say since when it is put off, and need not', () => {
+  const { attempt: _, ...rest } = WORK;
+  const since = START.toISOString();
+  const account = { ...rest, kind: 'account', account: '/subscriptions/x', location: 'westeurope' };
+  const probe = { ...rest, kind: 'probe', expect: 'open', since };
+  expect(parseAccountWork({ ...account, deferredSince: since })).toMatchObject({ deferredSince: since });
+  for (const work of [rest, probe]) {
+    expect(parseKeyQueueWork({ ...work, deferredSince: since })).toMatchObject({ deferredSince: since });
+    expect(parseKeyQueueWork(work).deferredSince).toBeUndefined();
+  }
 });

@@ -44,7 +44,7 @@ beforeEach(async () => {
 
 describe('replay', () => {
   it('puts poison messages back to work, as they were, with their tries counted from zero', async () => {
-    await put('account-work-poison', accountWork(1), accountWork(2));
+    await put('account-work-poison', { ...accountWork(1), deferredSince: CAUSE.since }, accountWork(2));
     expect(await replay(service(), ACCOUNT_WORK)).toEqual({ replayed: 2, left: [] });
     const work = (await texts(ACCOUNT_WORK))
       .map((text) => JSON.parse(text))

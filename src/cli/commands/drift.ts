@@ -68,7 +68,7 @@ export function addDriftCommands(program: Command, cli: Cli): void {
 }
 
 function showReport(report: DriftReport, output: Output): void {
-  const { findings, fixes, retirements, counts, coverage, complete } = report;
+  const { findings, fixes, counts, coverage, complete } = report;
   const open = findings.filter(({ exemption }) => !exemption);
   output.table(
     ['SEVERITY', 'REASON', 'RESOURCE', 'IS', 'FIX'],
@@ -78,9 +78,6 @@ function showReport(report: DriftReport, output: Output): void {
     const what = `${reason} of ${shortName(resource)}`;
     if (outcome === 'failed') output.entry({ kind: 'note', text: `${what} is NOT mended: ${detail}` });
     else output.entry({ kind: 'done', text: `${what}: ${outcome === 'enqueued' ? 'enqueued. ' : ''}${detail}` });
-  }
-  for (const { version, outcome, detail } of retirements) {
-    output.entry({ kind: outcome === 'retired' ? 'done' : 'note', text: `${version} ${outcome}: ${detail}` });
   }
   const found = [count(counts.error, 'error'), count(counts.warning, 'warning'), `${counts.advice} to consider`];
   output.text(`${found.join(', ')}; ${counts.exempt} accepted.`);

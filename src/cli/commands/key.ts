@@ -11,8 +11,9 @@ import { rotateKey } from '../../operations/key/key-rotate.ts';
 import { type KeyStatus, keyStatus } from '../../operations/key/key-status.ts';
 import { readPrivateKey } from '../../operations/key/private-key.ts';
 import { keyByName } from '../../operations/resolve.ts';
-import { LEAST_RETIRE_HOURS } from '../../retirement/retirement.ts';
+import { LEAST_RETIRE_HOURS, NOT_KNOWN } from '../../retirement/retirement.ts';
 import { type Cli, type GlobalOptions, seconds } from '../cli.ts';
+import { confirmKey } from '../confirm.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { changing, duration, expiry, keySize, number, parsed } from '../options.ts';
 import type { Output } from '../output.ts';
@@ -24,6 +25,14 @@ interface EnsureArguments {
   versionLifetime?: string;
   rotateAfter?: string;
   rotateBeforeExpiry?: string;
+}
+
+interface RetireArguments {
+  version?: string;
+  afterHours: number;
+  withoutEvidence?: boolean;
+  dryRun?: boolean;
+  yes?: boolean;
 }
 
 interface ImportArguments {
@@ -120,14 +129,22 @@ function addStatus(command: Command, cli: Cli): void {
 
 function addRetire(command: Command, cli: Cli): void {
   changing(command)
-    .description('disable versions that nothing uses any more, after a fresh look at everything that uses the key')
+    .description('look afresh at what uses the key, and have versions disabled that nothing in sight uses any more')
     .option('--version <version>', 'this version only (default: every one that may go)')
     .option('--after-hours <hours>', 'how old the next version has to be', number, LEAST_RETIRE_HOURS)
-    .action(async (name: string, { version, afterHours: hours }: { version?: string; afterHours: number }) => {
+    .option('--without-evidence', 'disable them: you answer for what is out of sight')
+    .option('--yes', 'do not ask for the name to be typed; needed where nobody can type')
+    .action(async (name: string, options: RetireArguments) => {
+      const { version, afterHours: hours, withoutEvidence = false, dryRun, yes = false } = options;
       const { environment } = cli;
+      const key = keyOf(name, command, cli);
+      if (withoutEvidence && !dryRun) {
+        const what = `disable ${version ?? 'every version without a user in sight'} of`;
+        await confirmKey(what, `${key.vault.name}/${key.name}`, yes, cli.surroundings.ask, NOT_KNOWN);
+      }
       const app = appRecord(environment, () => cli.credential(command.optsWithGlobals<GlobalOptions>()));
       await cli.run(command, (procedure) =>
-        retireVersions(keyOf(name, command, cli), { version, hours, environment, app }, procedure),
+        retireVersions(key, { version, hours, withoutEvidence, environment, app }, procedure),
       );
     });
 }

@@ -41,7 +41,7 @@ export function settingsInvalid({ settingsProblems, name }: AppSubject): readonl
   return settingsProblems.map((problem) => ({
     resource: `${name}/${problem.split(' ')[0]}`,
     is: problem,
-    shouldBe: 'Every setting is right. Until then nothing is mended or retired.',
+    shouldBe: 'Every setting is right. Until then nothing is mended.',
   }));
 }
 

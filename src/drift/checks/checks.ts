@@ -150,7 +150,7 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     reason: 'RetirableVersion',
     severity: 'advice',
     ensures: 'Versions that nobody uses are disabled.',
-    fix: 'Set CMK_RETIRE_AFTER_HOURS: the app disables them once it has proved that nobody uses them.',
+    fix: 'Find out whether something out of sight uses it; where nothing does: `cmk key retire … --without-evidence`.',
     find: keys.retirableVersion,
   },
   {

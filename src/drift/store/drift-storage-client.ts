@@ -6,6 +6,7 @@ import { describeFailure } from '../../azure/failure.ts';
 import { withinTime } from '../../azure/time-box.ts';
 import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
 import type { Settings } from '../../settings/settings.ts';
+import { keepPoison, type PoisonKeeper } from '../../work/keep-poison-client.ts';
 import { WORK_QUEUES } from '../../work/messages.ts';
 import type { DeadLetter } from '../checks/subjects.ts';
 import { DRIFT_REPORT, type DriftReport, type DriftSummary } from '../report.ts';
@@ -65,19 +66,21 @@ export interface AppState {
   deadLetters(since: Date): Promise<DeadLetter[]>;
 }
 
-export interface DriftStorage extends ReportStore, RunningChecks, UnfinishedChecks, AppState {}
+export interface DriftStorage extends ReportStore, RunningChecks, UnfinishedChecks, AppState, PoisonKeeper {}
 
 export function createDriftStorage(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
 ): DriftStorage {
   const blobs = appBlobs(settings, credential, RETRY);
+  const queues = appQueues(settings, credential, RETRY);
   const container = blobs.getContainerClient(DRIFT_CONTAINER);
   return {
     ...reportStore(container),
     ...runningChecks(container),
     ...unfinishedChecks(container),
-    ...appState(blobs, appQueues(settings, credential, RETRY)),
+    ...appState(blobs, queues),
+    keepPoison: () => keepPoison(queues),
   };
 }
 

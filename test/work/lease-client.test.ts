@@ -1,0 +1,108 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BlobServiceClient } from '@azure/storage-blob';
+import { describe, expect, it } from 'vitest';
+import {
+  createLeases,
+  LEASE_CONTAINER,
+  type Lease,
+  type LeaseOptions,
+  type Leases,
+} from '../../src/work/lease-client.ts';
+import { faultyStorage } from '../audit/faulty-storage.ts';
+import { useAzurite } from '../support/azurite.ts';
+import { eventually } from '../support/eventually.ts';
+
+const azurite = useAzurite();
+
+/** One instance of the app. */
+function instance(options?: LeaseOptions, connectionString = azurite.connectionString): Leases {
+  const noCredential = () => {
+    throw new Error('Azurite takes its own key.');
+  };
+  return createLeases({ storage: { connectionString } }, noCredential, options);
+}
+
+async function taken(leases: Leases, name: string): Promise<Lease> {
+  const lease = await leases.acquire(name);
+  if (!lease) throw new Error(`${name} is held by somebody else.`);
+  return lease;
+}
+
+const blobOf = (name: string) =>
+  BlobServiceClient.fromConnectionString(azurite.connectionString)
+    .getContainerClient(LEASE_CONTAINER)
+    .getBlobClient(name);
+
+describe('a lease', () => {
+  it('has one holder, over all instances, and makes its container and its blob', async () => {
+    const [one, other] = [instance(), instance()];
+    const asked = await Promise.all([1, 2, 3].flatMap(() => [one.acquire('account/a'), other.acquire('account/a')]));
+    const granted = asked.filter((lease) => lease !== undefined);
+    expect(granted).toHaveLength(1);
+    expect(granted[0]?.held()).toBe(true);
+    await granted[0]?.release();
+    expect(granted[0]?.held()).toBe(false);
+    await (await taken(other, 'account/a')).release();
+  });
+
+  it('of one name does not hold up another', async () => {
+    const lease = await taken(instance(), 'key/kv/a');
+    await (await taken(instance(), 'key/kv/b')).release();
+    await lease.release();
+  });
+
+  it('hands what was saved to the next holder, until it is cleared', async () => {
+    const first = await taken(instance(), 'state');
+    expect(first.state).toBeUndefined();
+    await first.save({ moves: [{ from: 'v1', to: 'v2', cause: 'Schlüssel' }] });
+    expect(first.state).toEqual({ moves: [{ from: 'v1', to: 'v2', cause: 'Schlüssel' }] });
+    await first.release();
+    const second = await taken(instance(), 'state');
+    expect(second.state).toEqual(first.state);
+    await second.save(undefined);
+    await second.release();
+    expect((await taken(instance(), 'state')).state).toBeUndefined();
+  });
+
+  it('that somebody else has by now is held no more, and saves nothing', async () => {
+    const lease = await taken(instance({ durationSeconds: 15 }), 'lost');
+    await blobOf('lost').getBlobLeaseClient().breakLease(0);
+    const other = await taken(instance(), 'lost');
+    await eventually('the renewal is refused', () => !lease.held());
+    await expect(lease.save({})).rejects.toMatchObject({ statusCode: 412 });
+    expect(other.held()).toBe(true);
+    await lease.release(); // never throws, and frees nothing of the other's
+    expect(await instance().acquire('lost')).toBeUndefined();
+    await other.release();
+  });
+});
+
+// What a process that was killed does: nothing more. The shortest lease that there is takes 15 s.
+it('expires after its holder is gone or cannot renew it, and not while it is renewed', {
+  timeout: 60_000,
+}, async () => {
+  const short = { durationSeconds: 15 };
+  const storage = await faultyStorage(azurite.connectionString);
+  try {
+    const cutOff = await taken(instance(short, storage.connectionString), 'cut off');
+    await cutOff.save({ unfinished: true });
+    storage.onRequest(() => 'refuse');
+    const renewed = await taken(instance(short), 'renewed');
+    const abandoned = await taken(instance(short), 'abandoned');
+    await sleep(6_000);
+    abandoned.abandon();
+    expect(abandoned.held()).toBe(false);
+    await eventually('its holder is not sure of it any more', () => !cutOff.held());
+    expect(await instance().acquire('cut off')).toBeUndefined(); // and others do not have it yet
+    const next = await eventually('it expires', () => instance().acquire('cut off'), 10_000);
+    expect(next?.state).toEqual({ unfinished: true });
+    // 15 s from when it was abandoned, not from when it was acquired.
+    expect(await instance().acquire('abandoned')).toBeUndefined();
+    const free = await eventually('it expires', () => instance().acquire('abandoned'), 10_000);
+    expect(renewed.held()).toBe(true);
+    expect(await instance().acquire('renewed')).toBeUndefined();
+    await Promise.all([next, free, renewed].map((lease) => lease?.release()));
+  } finally {
+    await storage.close();
+  }
+});
