@@ -52,12 +52,12 @@ export async function readBlastRadius(
   services: BlastRadiusServices,
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<BlastRadius> {
-  const reading = new Reading(key, services, options.signal);
-  await untilAborted(reading.run(), options.signal);
-  return reading.soFar();
+  const reader = new BlastRadiusReader(key, services, options.signal);
+  await untilAborted(reader.run(), options.signal);
+  return reader.soFar();
 }
 
-class Reading {
+class BlastRadiusReader {
   readonly #key: ManagedKey;
   readonly #services: BlastRadiusServices;
   readonly #signal: AbortSignal | undefined;

@@ -1,7 +1,7 @@
 import type { Reason } from '../reasons.ts';
 
 /**
- * What the app can mend. The first three are what an event would have done: they are mended unless `CMK_AUTOFIX` says
+ * What the app can fix. The first three are what an event would have done: they are fixed unless `CMK_AUTOFIX` says
  * otherwise, so that a lost event changes nothing in the end.
  */
 export const FIXABLE = [

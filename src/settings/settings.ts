@@ -33,7 +33,7 @@ export interface Settings {
 
 /**
  * What the drift check goes by. What is wrong with it is a finding of the check and must not keep the app from moving
- * accounts and revoking keys: a setting that is wrong counts as absent, and nothing is mended.
+ * accounts and revoking keys: a setting that is wrong counts as absent, and nothing is fixed.
  */
 export interface DriftSettings {
   /** One line for each setting that is wrong. */

@@ -58,7 +58,7 @@ describe('a stale pin', () => {
     expect(reasons(await check())).not.toContain('StaleKeyVersion');
   });
 
-  it('stays a finding where mending is switched off, or accepted', async () => {
+  it('stays a finding where fixing is switched off, or exempt', async () => {
     const key = new TestKey(world());
     const account = key.account('pinned');
     key.add();

@@ -12,7 +12,7 @@ export function finding(change: Partial<Finding> = {}): Finding {
     shouldBe: 'It is pinned to v2.',
     fix: 'Move it.',
     canFix: true,
-    mend: { kind: 'account', account: account().id, location: 'westeurope', key: 'k' },
+    action: { kind: 'account', account: account().id, location: 'westeurope', key: 'k' },
     since: NOW.toISOString(),
     ...change,
   };

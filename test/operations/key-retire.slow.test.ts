@@ -9,7 +9,7 @@ import { parseRecord } from '../../src/audit/record.ts';
 import type { CmkError } from '../../src/errors.ts';
 import { Journal } from '../../src/operations/journal.ts';
 import { appRecord } from '../../src/operations/key/app-record.ts';
-import { type RetireOptions, retireVersions } from '../../src/operations/key/key-retire.ts';
+import { type KeyRetireOptions, retireVersions } from '../../src/operations/key/key-retire.ts';
 import type { Azure, Procedure } from '../../src/operations/operator-azure.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { keyOf, type Site, texts, useProcedures } from '../support/procedures.ts';
@@ -21,7 +21,7 @@ const DAY = 24 * HOUR;
 
 /** Without the app's storage in the environment, unless told. */
 const retire =
-  (site: Site, options: Partial<RetireOptions> = {}) =>
+  (site: Site, options: Partial<KeyRetireOptions> = {}) =>
   (procedure: Procedure) => {
     const environment = options.environment ?? {};
     const app = appRecord(environment, () => {

@@ -20,7 +20,7 @@ export function addDriftCommands(program: Command, cli: Cli): void {
     .command('check')
     .description('check accounts, keys, vaults and the app; without --as-app it changes nothing, and needs no app')
     .addOption(vaults())
-    .option('--as-app', "as the app does: mend what CMK_AUTOFIX names, and publish the report in the app's storage")
+    .option('--as-app', "as the app does: fix what CMK_AUTOFIX names, and publish the report in the app's storage")
     .action(async (options: { vault: string[]; asApp?: boolean }, command: Command) => {
       const credential = cli.credential(command.optsWithGlobals<GlobalOptions>());
       const { vault: named, asApp = false } = options;
@@ -76,11 +76,11 @@ function showReport(report: DriftReport, output: Output): void {
   );
   for (const { reason, resource, outcome, detail } of fixes) {
     const what = `${reason} of ${shortName(resource)}`;
-    if (outcome === 'failed') output.entry({ kind: 'note', text: `${what} is NOT mended: ${detail}` });
+    if (outcome === 'failed') output.entry({ kind: 'note', text: `${what} is NOT fixed: ${detail}` });
     else output.entry({ kind: 'done', text: `${what}: ${outcome === 'enqueued' ? 'enqueued. ' : ''}${detail}` });
   }
   const found = [count(counts.error, 'error'), count(counts.warning, 'warning'), `${counts.advice} to consider`];
-  output.text(`${found.join(', ')}; ${counts.exempt} accepted.`);
+  output.text(`${found.join(', ')}; ${counts.exempt} exempt.`);
   const seen = [count(coverage.vaults, 'vault'), count(coverage.keys, 'key'), count(coverage.accounts, 'account')];
   output.text(`Looked at ${seen[0]}, ${seen[1]} and ${seen[2]}${complete ? '' : ', NOT all of it readable'}.`);
 }

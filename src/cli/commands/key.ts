@@ -140,7 +140,7 @@ function addRetire(command: Command, cli: Cli): void {
       const key = keyOf(name, command, cli);
       if (withoutEvidence && !dryRun) {
         const what = `disable ${version ?? 'every version without a user in sight'} of`;
-        await confirmKey(what, `${key.vault.name}/${key.name}`, yes, cli.surroundings.ask, NOT_KNOWN);
+        await confirmKey(what, `${key.vault.name}/${key.name}`, yes, cli.context.ask, NOT_KNOWN);
       }
       const app = appRecord(environment, () => cli.credential(command.optsWithGlobals<GlobalOptions>()));
       await cli.run(command, (procedure) =>

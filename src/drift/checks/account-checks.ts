@@ -28,7 +28,7 @@ export function staleKeyVersion({ account, use, key }: AccountSubject, { now }: 
     {
       ...behind(`It is pinned to ${use.pinned}`, stale, now),
       shouldBe: `It is pinned to the newest usable version ${stale.version}.`,
-      mend: { kind: 'account', account: account.id, location: account.location, key: key.key.id },
+      action: { kind: 'account', account: account.id, location: account.location, key: key.key.id },
     },
   ];
 }
@@ -39,12 +39,12 @@ export function laggingAutomaticVersion({ account, use, key }: AccountSubject, r
   return [lag(account, use, key, target, rules)];
 }
 
-/** Mended only where the app asks Storage to look again: otherwise whoever takes the message leaves it to Storage. */
+/** Fixed only where the app asks Storage to look again: otherwise whoever takes the message leaves it to Storage. */
 function lag({ id, location }: Account, use: KeyUse, key: KeySubject, target: KeyVersion, rules: Rules): Found {
   return {
     is: `It uses ${use.current}, more than 24 hours after a newer version became usable.`,
     shouldBe: `It uses the newest usable version ${target.version}.`,
-    ...(rules.refreshAutomatic ? { mend: { kind: 'account', account: id, location, key: key.key.id } } : {}),
+    ...(rules.refreshAutomatic ? { action: { kind: 'account', account: id, location, key: key.key.id } } : {}),
   };
 }
 
@@ -182,7 +182,7 @@ export function scopeStaleKeyVersion({ account, scopes }: AccountSubject, rules:
         resource,
         ...behind(`It is pinned to ${use.pinned}`, stale, rules.now),
         shouldBe: `It uses the newest usable version ${stale.version}.`,
-        mend: { kind: 'account', account: account.id, location: account.location, key: key.key.id },
+        action: { kind: 'account', account: account.id, location: account.location, key: key.key.id },
       },
     ];
   });

@@ -243,7 +243,7 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     severity: 'error',
     ensures: 'Nothing is passed over in silence: what could not be read is a finding.',
     fix: 'See to what the answer says; the next check reads it again.',
-    find: app.unreadable,
+    find: app.unreadFindings,
   },
 ];
 

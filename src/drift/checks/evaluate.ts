@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { exemptionOf, isOver } from '../../settings/exemption.ts';
+import { exemptionOf, hasEnded } from '../../settings/exemption.ts';
 import type { DriftReport, Finding, Unseen } from '../report.ts';
 import type { Check } from './check.ts';
 import type { Rules } from './subjects.ts';
@@ -28,8 +28,8 @@ export function evaluate<S>(
         is: found.is,
         shouldBe: found.shouldBe,
         fix: found.fix ?? check.fix,
-        canFix: found.mend !== undefined,
-        ...(found.mend ? { mend: { ...found.mend } } : {}),
+        canFix: found.action !== undefined,
+        ...(found.action ? { action: { ...found.action } } : {}),
         ...(exemption ? { exemption: { reason: exemption.reason, until: exemption.until } } : {}),
       };
     }),
@@ -115,7 +115,7 @@ export function exemptionStates(
         exemptionOf({ reason: exemption.code, resource: finding.resource }, [exemption], now) &&
         finding.reason === exemption.code,
     );
-    return { ...exemption, state: isOver(exemption, now) ? 'over' : used ? 'inUse' : unused };
+    return { ...exemption, state: hasEnded(exemption, now) ? 'over' : used ? 'inUse' : unused };
   });
 }
 

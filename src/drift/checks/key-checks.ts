@@ -44,7 +44,7 @@ export function nearExpiry({ key, versions, policy }: KeySubject, { now }: Rules
       severity: days <= ERROR_DAYS ? 'error' : 'warning',
       is: `Its newest version ${days < 0 ? 'expired' : 'expires'} on ${when}${itself ? `; its rotation policy was to rotate it on ${itself.toISOString()}` : ''}.`,
       shouldBe: 'There is a version that does not expire soon.',
-      ...(decision?.rotate ? { mend: { kind: 'rotate', key: key.id, version: newest.version } as const } : {}),
+      ...(decision?.rotate ? { action: { kind: 'rotate', key: key.id, version: newest.version } as const } : {}),
     },
   ];
 }

@@ -12,7 +12,7 @@ export const RUNNING_CHECK = z.object({
 export type RunningCheck = z.output<typeof RUNNING_CHECK>;
 
 /**
- * The longest time that a check can take, in minutes. One that an operator started reads for 10 at most, and then mends what
+ * The longest time that a check can take, in minutes. One that an operator started reads for 10 at most, and then fixes what
  * it may; one of the timer reads for 25, and the host ends it after 30 (Azure Functions, "function app timeout duration").
  */
 export const LONGEST_MINUTES = { operator: 15, timer: 30 } as const;

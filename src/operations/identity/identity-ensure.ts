@@ -7,7 +7,7 @@ import { IDENTITY_TYPE, lookForIdentity, resourceId, subscriptionFor, type Where
 import type { Vault } from '../vault/vault-setup-client.ts';
 import { ensureRole } from './role-ensure.ts';
 
-export interface WantedIdentity extends Where {
+export interface IdentityOptions extends Where {
   /** Name or ARM id. */
   readonly name: string;
   /** Only needed to create it. */
@@ -20,7 +20,7 @@ export interface WantedIdentity extends Where {
 export type EnsuredIdentity = Pick<ManagedIdentity, 'id' | 'name'> & Partial<ManagedIdentity>;
 
 /** Makes sure of a user-assigned identity. */
-export async function ensureIdentity(wanted: WantedIdentity, { azure, journal }: Procedure): Promise<EnsuredIdentity> {
+export async function ensureIdentity(wanted: IdentityOptions, { azure, journal }: Procedure): Promise<EnsuredIdentity> {
   const found = await lookForIdentity(wanted.name, azure, wanted);
   if (found) {
     journal.found(`identity ${found.name} (${found.location})`);

@@ -2,7 +2,7 @@ import { CmkError } from '../../errors.ts';
 import { findVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
-import { type Retirement as Retired, retirementEntry, retireUnused } from '../../retirement/retire-versions.ts';
+import { type Retirement, retirementEntry, retireUnused } from '../../retirement/retire-versions.ts';
 import { LEAST_RETIRE_HOURS, NOT_KNOWN, retireCommand } from '../../retirement/retirement.ts';
 import type { Operator } from '../operator.ts';
 import type { Procedure } from '../operator-azure.ts';
@@ -13,7 +13,7 @@ import { noSuchKey } from './key-revoke.ts';
 /** How long one look at everything that uses the key may take, in milliseconds. */
 const LOOK_MS = 10 * 60_000;
 
-export interface RetireOptions {
+export interface KeyRetireOptions {
   /** One version; undefined: every one that may go. */
   readonly version?: string | undefined;
   /** How old the successor has to be; 24 at least. */
@@ -24,7 +24,7 @@ export interface RetireOptions {
   readonly app: Pick<AppRecord, 'audit'>;
 }
 
-export interface Retirement {
+export interface KeyRetirement {
   readonly key: string;
   readonly retired: readonly string[];
   readonly kept: readonly { readonly version: string; readonly reasons: readonly string[] }[];
@@ -42,9 +42,9 @@ export interface Retirement {
  */
 export async function retireVersions(
   key: ManagedKey,
-  { version, hours, withoutEvidence, environment, app }: RetireOptions,
+  { version, hours, withoutEvidence, environment, app }: KeyRetireOptions,
   procedure: Procedure,
-): Promise<Retirement> {
+): Promise<KeyRetirement> {
   const { azure, journal } = procedure;
   if (!(hours >= LEAST_RETIRE_HOURS)) {
     throw new CmkError(
@@ -63,7 +63,7 @@ export async function retireVersions(
   let audit = 'nothing to write: nothing was changed';
   for await (const one of retireUnused(key, options, services)) {
     if (one.outcome === 'planned' && !withoutEvidence) unproven.push(one.version.version);
-    else await enter(key, one, procedure);
+    else enter(key, one, procedure);
     if (one.outcome === 'retired') retired.push(one.version.version);
     if (one.outcome === 'kept' || one.outcome === 'undone') {
       kept.push({ version: one.version.version, reasons: one.reasons });
@@ -114,20 +114,20 @@ async function checkVersion(
 }
 
 /** Enters into the journal what was done, which the use-case has done by now. */
-async function enter(key: ManagedKey, retired: Retired, { journal }: Procedure): Promise<void> {
+function enter(key: ManagedKey, retired: Retirement, { journal }: Procedure): void {
   const { outcome, version } = retired;
-  if (outcome === 'kept') return;
-  await journal.change(`version ${version.version} of ${nameOf(key)} disabled`, async () => {});
-  if (outcome !== 'undone') return;
-  await journal.change(`version ${version.version} enabled again: ${retired.reasons.join(' ')}`, async () => {});
+  const disabled = `version ${version.version} of ${nameOf(key)} disabled`;
+  if (outcome === 'planned') journal.planned(disabled);
+  else if (outcome !== 'kept') journal.done(disabled);
+  if (outcome === 'undone') journal.done(`version ${version.version} enabled again: ${retired.reasons.join(' ')}`);
 }
 
 /** `written`, or why not; undefined when there is nothing to write. */
 async function writeDown(
   key: ManagedKey,
-  retired: Retired,
+  retired: Retirement,
   operator: Operator,
-  app: RetireOptions['app'],
+  app: KeyRetireOptions['app'],
 ): Promise<string | undefined> {
   const entry = retirementEntry(key, retired);
   if (!entry) return undefined;

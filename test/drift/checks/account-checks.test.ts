@@ -299,7 +299,7 @@ describe('account checks', () => {
     });
     expect(severitiesOf(lagging)).toEqual(['LaggingAutomaticVersion warning', 'ScopeStaleKeyVersion warning']);
   });
-  it('what lags is not said to be mended where Storage is not asked to look again', () => {
+  it('what lags is not said to be fixed where Storage is not asked to look again', () => {
     const lagging = subject({ use: use({ current: OLD.version }), scopes: [scope(use({ current: OLD.version }))] });
     const of = (by: Rules) => evaluate(ACCOUNT_CHECKS, lagging, account().id, by).map(({ canFix }) => canFix);
     expect(of(rules())).toEqual([true, true]);

@@ -163,7 +163,7 @@ describe('key checks', () => {
     const check = KEY_CHECKS.filter((one) => one.reason === reason);
     expect(evaluate(check, subject, 'key', rules())).toMatchObject([{ severity }]);
   });
-  it('NearExpiry is mended only where a rotation is in order', () => {
+  it('NearExpiry is fixed only where a rotation is in order', () => {
     const near = version(20, { expiresOn: tomorrow });
     const check = KEY_CHECKS.filter(({ reason }) => reason === 'NearExpiry');
     const can = (subject: KeySubject) => evaluate(check, subject, 'k', rules()).map(({ canFix }) => canFix);
