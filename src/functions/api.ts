@@ -55,7 +55,7 @@ function availableServices(log: Log): Services {
     throw new HttpProblem(
       503,
       'SettingsInvalid',
-      'The app is not set up rightly; every call is refused.',
+      'The app is not set up correctly; every call is refused.',
       "Have the app's operator look for SettingsInvalid in the log.",
       { cause: error },
     );

@@ -41,14 +41,14 @@ export function settingsInvalid({ settingsProblems, name }: AppSubject): readonl
   return settingsProblems.map((problem) => ({
     resource: `${name}/${problem.split(' ')[0]}`,
     is: problem,
-    shouldBe: 'Every setting is right. Until then nothing is mended or retired.',
+    shouldBe: 'Every setting is right. Until then nothing is fixed.',
   }));
 }
 
 /** What the next check may well read: it is an error when that cannot either (`withHistory`). */
 const PASSING: ReadonlySet<UnreadPart['kind']> = new Set(['throttled', 'unavailable', 'conflict', 'timeUp']);
 
-export function unreadable({ unread }: AppSubject): readonly Found[] {
+export function unreadFindings({ unread }: AppSubject): readonly Found[] {
   return unread.map(({ resource, what, detail, kind }) => ({
     resource,
     part: what,
