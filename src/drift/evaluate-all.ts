@@ -1,6 +1,7 @@
 import { wantedSubscriptions } from '../events/subscription.ts';
 import type { Settings } from '../settings/settings.ts';
-import { APP_CHECKS, KEY_CHECKS, VAULT_CHECKS } from './checks/checks.ts';
+import { APP_CHECKS } from './checks/app-checks.ts';
+import { KEY_CHECKS, VAULT_CHECKS } from './checks/checks.ts';
 import { evaluate, unseenFindings, withHistory } from './checks/evaluate.ts';
 import type { Rules } from './checks/subjects.ts';
 import type { Gathered } from './gather/gather.ts';

@@ -1,8 +1,8 @@
 import * as accounts from './account-checks.ts';
-import * as app from './app-checks.ts';
+import { APP_CHECKS } from './app-checks.ts';
 import type { Check } from './check.ts';
 import * as keys from './key-checks.ts';
-import type { AccountSubject, AppSubject, KeySubject, VaultSubject } from './subjects.ts';
+import type { AccountSubject, KeySubject, VaultSubject } from './subjects.ts';
 import * as vaults from './vault-checks.ts';
 
 // These tables are the specification of the drift check: each line is one promise, with what is done when it is broken.
@@ -212,45 +212,6 @@ export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
     ensures: 'No event of the last 24 hours ended up undelivered.',
     fix: "Find out from the dead letters, in the container cmk-deadletter of the app's own storage, why the app did not take them; their accounts are reached by this check.",
     find: vaults.eventDeliveryFailing,
-  },
-];
-
-/** What is made sure of for the app itself. */
-export const APP_CHECKS: readonly Check<AppSubject>[] = [
-  {
-    reason: 'SelfLockout',
-    severity: 'error',
-    ensures: "The app's own storage does not depend on a key that the app may revoke.",
-    fix: 'Put the storage of the app on Microsoft-managed keys, or on a key of a vault that the app does not manage.',
-    find: app.selfLockout,
-  },
-  {
-    reason: 'PoisonMessages',
-    severity: 'error',
-    ensures: 'No work waits in a poison queue.',
-    fix: 'Look for Poisoned in the log, fix what it says, then put the messages back with `cmk replay`.',
-    find: app.poisonMessages,
-  },
-  {
-    reason: 'MissingPermission',
-    severity: 'error',
-    ensures: 'The app may read everything that it looks after.',
-    fix: 'Give the identity of the app a role with the action that is named (infra/ does it); where the answer names the network, let the app through.',
-    find: app.missingPermission,
-  },
-  {
-    reason: 'SettingsInvalid',
-    severity: 'error',
-    ensures: 'The settings of the drift check are valid.',
-    fix: 'Correct the app setting that is named; README.md lists them all.',
-    find: app.settingsInvalid,
-  },
-  {
-    reason: 'Unreadable',
-    severity: 'error',
-    ensures: 'Nothing is passed over in silence: what could not be read is a finding.',
-    fix: 'See to what the answer says; the next check reads it again.',
-    find: app.unreadFindings,
   },
 ];
 
