@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { appOfParent } from './app-by-channel.ts';
 import { deadLetterBlobs } from './event-grid/dead-letter-blobs-client.ts';
 import { startLocalAzure } from './server.ts';
 
@@ -11,6 +12,8 @@ const { values } = parseArgs({
     fleet: { type: 'string', default: 'sample' },
     /** JSON of settings that differ from the defaults. */
     settings: { type: 'string', default: '{}' },
+    /** The process that started this one runs the app and its storage, and answers for them by its channel. */
+    'app-by-parent': { type: 'boolean', default: false },
     /** Stay when stdin ends: for a start from a shell in the background. */
     detached: { type: 'boolean', default: false },
   },
@@ -29,6 +32,7 @@ const azure = await startLocalAzure({
   functionsHost: () => values['functions-host'],
   fleet: values.fleet,
   settings: JSON.parse(values.settings),
+  ...(values['app-by-parent'] ? { app: appOfParent() } : {}),
   ...(deadLetterStorage ? { writeDeadLetter: deadLetterBlobs(deadLetterStorage) } : {}),
 });
 let stopping = false;

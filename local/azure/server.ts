@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { getRequestListener } from '@hono/node-server';
+import type { AppControl } from './app-control.ts';
 import { createArmService } from './arm/arm-service.ts';
 import { armProviders } from './arm/providers.ts';
 import type { Clock } from './clock.ts';
@@ -38,6 +39,8 @@ export interface LocalAzureOptions {
   readonly fleet?: 'sample' | 'empty';
   /** Where Event Grid puts what it cannot deliver. */
   readonly writeDeadLetter?: EventGridOptions['writeDeadLetter'];
+  /** Whoever runs the app, whose processes the control API commands and whose clocks follow this one. */
+  readonly app?: AppControl;
 }
 
 /** A running local Azure. */
@@ -66,6 +69,8 @@ export interface LocalAzure {
 export async function startLocalAzure(options: LocalAzureOptions): Promise<LocalAzure> {
   const { caPath, cert, key } = await certificates(options.stateDir);
   const world = createWorld(options.settings);
+  const { app } = options;
+  if (app) world.clock.follow((offsetMs) => app.moveClock(offsetMs));
   const tokens = new TokenAuthority(world);
   const faults = new Faults();
   const requests = new RequestLog();
@@ -87,7 +92,10 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
     getRequestListener(createManagedIdentityService(world, tokens, identitySecret).fetch),
   );
   const control = createHttpServer(
-    getRequestListener(createControl({ world, faults, log: requests, tokens, events: () => eventGrid.events }).fetch),
+    getRequestListener(
+      createControl({ world, faults, log: requests, tokens, events: () => eventGrid.events, ...(app ? { app } : {}) })
+        .fetch,
+    ),
   );
   const running = await Promise.all([listen(proxy), listen(identity), listen(control)]);
   const [proxyPort, identityPort, controlPort] = running.map(({ port }) => port);
