@@ -211,8 +211,8 @@ it('an expired version is reported, and accounts that are still on it move to a 
     recordsAbout(files).find(({ reason }) => reason === 'KeyExpired'),
   );
   expect(record).toMatchObject({ level: 'error', version: files.first.version });
-  await eventually('its dependents are looked at', () =>
-    recordsAbout(files).find(({ reason }) => reason === 'InventoryComplete'),
+  await eventually('it is said that no other version can be used', () =>
+    recordsAbout(files).find(({ reason }) => reason === 'NoUsableVersion'),
   );
   const next = rotate(files);
   await moved([account], next.version);
