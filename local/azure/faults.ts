@@ -1,7 +1,7 @@
-import type { DeliveryRule, RequestRule } from './fault-rule.ts';
+import type { DeliveryRule, RequestRule, requestEffects } from './fault-rule.ts';
 import { parseRules } from './fault-rule.ts';
 
-export type RequestFault = Pick<RequestRule, 'answer' | 'delayMs' | 'hang' | 'reset' | 'resetAfter'>;
+export type RequestFault = Pick<RequestRule, (typeof requestEffects)[number]>;
 export type DeliveryFault = Pick<DeliveryRule, 'drop' | 'duplicate' | 'delayMs' | 'reorder'>;
 
 interface Armed<Rule> {

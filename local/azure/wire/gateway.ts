@@ -5,7 +5,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { TokenAuthority } from '../entra/token-authority.ts';
-import type { Faults } from '../faults.ts';
+import type { Faults, RequestFault } from '../faults.ts';
 import { azureError, type Service, type ServiceEnv } from '../service.ts';
 import type { World } from '../world.ts';
 import type { RequestLog } from './request-log.ts';
@@ -61,44 +61,60 @@ export function createGateway(options: GatewayOptions): ReturnType<typeof getReq
         });
       };
 
-      const fault = faults.takeRequest(host, method, path);
-      if (fault?.hang) {
-        note(0);
-        return RESPONSE_ALREADY_SENT;
-      }
-      if (fault?.reset) {
+      const cut = () => {
         note(0);
         incoming.socket.destroy();
         return RESPONSE_ALREADY_SENT;
+      };
+      const fault = faults.takeRequest(host, method, path) ?? {};
+      if (fault.hang) {
+        note(0);
+        return RESPONSE_ALREADY_SENT;
       }
-      if (fault?.answer) {
-        const { status, headers = {}, body } = fault.answer;
-        note(status);
-        const empty = body === undefined || status === 204 || status === 304;
-        return empty
-          ? new Response(null, { status, headers })
-          : new Response(typeof body === 'string' ? body : JSON.stringify(body), {
-              status,
-              headers: { 'content-type': 'application/json; charset=utf-8', ...headers },
-            });
+      if (fault.reset) return cut();
+      if (fault.answer) {
+        note(fault.answer.status);
+        return orderedAnswer(fault.answer);
       }
-      const delay = world.settings.latencyMs + (fault?.delayMs ?? 0);
+      const takesEffect = async (asked: Request): Promise<Response> => {
+        const service = route(host);
+        return service
+          ? await front(service).fetch(asked)
+          : Response.json(azureError('NotFound', `Nothing answers under '${host}'.`), { status: 404 });
+      };
+      const delay = world.settings.latencyMs + (fault.delayMs ?? fault.resetThenMs ?? 0);
+      // Read before the wait: it takes effect even if its caller has gone by then.
+      const asked = delay > 0 ? await whole(request) : request;
+      if (fault.resetThenMs !== undefined) {
+        cut();
+        await wait(delay);
+        await takesEffect(asked);
+        return RESPONSE_ALREADY_SENT;
+      }
       if (delay > 0) await wait(delay);
-
-      const service = route(host);
-      const response = service
-        ? await front(service).fetch(request)
-        : Response.json(azureError('NotFound', `Nothing answers under '${host}'.`), { status: 404 });
-      if (fault?.resetAfter) {
-        note(0);
-        incoming.socket.destroy();
-        return RESPONSE_ALREADY_SENT;
-      }
+      const response = await takesEffect(asked);
+      if (fault.resetAfter) return cut();
       note(response.status);
+      if (fault.delayAfterMs) await wait(fault.delayAfterMs);
       return response;
     },
     { overrideGlobalObjects: false },
   );
+}
+
+function orderedAnswer({ status, headers = {}, body }: NonNullable<RequestFault['answer']>): Response {
+  if (body === undefined || status === 204 || status === 304) return new Response(null, { status, headers });
+  return new Response(typeof body === 'string' ? body : JSON.stringify(body), {
+    status,
+    headers: { 'content-type': 'application/json; charset=utf-8', ...headers },
+  });
+}
+
+/** The same request with its body in memory. */
+async function whole(request: Request): Promise<Request> {
+  const { url, method, headers } = request;
+  const body = await request.arrayBuffer();
+  return new Request(url, { method, headers, ...(body.byteLength > 0 ? { body } : {}) });
 }
 
 function withCaller(service: Service, tokens: TokenAuthority): Service {
