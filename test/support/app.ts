@@ -56,6 +56,8 @@ export interface App {
   start(instances?: number): Promise<void>;
   /** Whether no process has ended by itself. */
   alive(): boolean;
+  /** How many functions run now, over all instances. */
+  running(): Promise<number>;
   /** Moves the time of day of the local Azure, of the app and of its storage forward. */
   advance(ms: number): Promise<void>;
   /** Sends an event to a function as Event Grid does; the answer's status. */
@@ -66,6 +68,10 @@ export interface App {
   settled(limitMs?: number): Promise<void>;
   /** Requests to ARM since the mark. */
   arm(since: number, about?: RegExp): LoggedRequest[];
+}
+
+interface HostStatus {
+  readonly functionsRunning: number;
 }
 
 /** How long a message stays hidden after the host was killed, in seconds: ten minutes in Azure. */
@@ -156,6 +162,15 @@ export function useApp(options: AppOptions = {}): App {
       await running(app).order({ do: 'start', ...(number === undefined ? {} : { instances: number }) });
     },
     alive: () => [...children].every((child) => child.stopping || !child.hasEnded),
+    async running() {
+      const status = async (url: string) => (await (await fetch(`${url}/admin/host/status`)).json()) as HostStatus;
+      const all = await Promise.all(
+        running(app)
+          .list()
+          .map(({ url }) => status(url)),
+      );
+      return all.reduce((sum, { functionsRunning }) => sum + functionsRunning, 0);
+    },
     advance: (ms) => local.azure.clock.advance(ms),
     async deliver(functionName, event) {
       const response = await fetch(`${running(front).url}/runtime/webhooks/eventgrid?functionName=${functionName}`, {
