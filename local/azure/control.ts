@@ -34,6 +34,8 @@ interface ControlOptions {
   readonly world: World;
   readonly faults: Faults;
   readonly log: RequestLog;
+  /** Requests to the app's storage. */
+  readonly storageLog: RequestLog;
   readonly tokens: TokenAuthority;
   readonly events: () => readonly unknown[];
   /** Absent: the local Azure runs alone. */
@@ -85,7 +87,9 @@ export function createControl(options: ControlOptions): Hono {
   app.get('/requests', (c) => {
     const since = Number(c.req.query('since') ?? 0);
     if (!Number.isInteger(since) || since < 0) return c.json({ error: 'since must be a whole number.' }, 400);
-    return c.json(log.since(since));
+    const of = c.req.query('of') ?? 'azure';
+    if (of !== 'azure' && of !== 'storage') return c.json({ error: 'of must be azure or storage.' }, 400);
+    return c.json((of === 'azure' ? log : options.storageLog).since(since));
   });
   app.get('/events', (c) => c.json(options.events()));
 

@@ -39,6 +39,16 @@ export class Faults {
     return rule;
   }
 
+  /** The same for a request to the app's storage, which only a rule with a host can mean. */
+  takeStorageRequest(host: string, method: string, path: string): RequestFault | undefined {
+    const rule = take(
+      this.#requests,
+      (armed) => armed.rule.match.host !== undefined && armed.matches(host, method, path),
+    );
+    this.#requests = this.#requests.filter((armed) => armed.left > 0);
+    return rule;
+  }
+
   /** The fault for one delivery of an event to a function, counting it as used. */
   takeDelivery(functionName: string): DeliveryFault | undefined {
     const rule = take(this.#deliveries, ({ rule: { match } }) => (match.function ?? functionName) === functionName);

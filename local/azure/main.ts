@@ -24,8 +24,8 @@ if (values.fleet !== 'sample' && values.fleet !== 'empty') {
   process.exit(2);
 }
 
-// Connection string of the blob service that takes dead letters; without it they are seen in GET /events alone.
-const deadLetterStorage = process.env.LOCAL_AZURE_DEAD_LETTER_STORAGE;
+// Connection string of the app's storage. It takes dead letters; without it they are seen in GET /events alone.
+const storage = process.env.LOCAL_AZURE_STORAGE;
 
 const azure = await startLocalAzure({
   stateDir: values['state-dir'],
@@ -33,7 +33,7 @@ const azure = await startLocalAzure({
   fleet: values.fleet,
   settings: JSON.parse(values.settings),
   ...(values['app-by-parent'] ? { app: appOfParent() } : {}),
-  ...(deadLetterStorage ? { writeDeadLetter: deadLetterBlobs(deadLetterStorage) } : {}),
+  ...(storage ? { storage, writeDeadLetter: deadLetterBlobs(storage) } : {}),
 });
 let stopping = false;
 async function stop(): Promise<void> {
@@ -52,4 +52,5 @@ else if (!values.detached) {
 }
 
 // Last: whoever reads it may stop this process at once.
-console.log(JSON.stringify({ proxy: azure.proxyUrl, control: azure.controlUrl, env: azure.env, owner: azure.owner }));
+const { proxyUrl: proxy, controlUrl: control, env, owner } = azure;
+console.log(JSON.stringify({ proxy, control, env, owner, storage: azure.storage }));

@@ -106,25 +106,24 @@ async function start(
     await createAppStorage(connectionString);
     return connectionString;
   });
-  const [bundled, host, storage, { azure, ready }] = await Promise.all([
+  const [bundled, host, { azure, ready }] = await Promise.all([
     // In the run's own folder: another run beside it makes its own.
     bundle({ outDir: join(folder.path, 'app'), zip: false }),
     bundleHost(join(folder.path, 'host.cjs')),
-    storageReady,
-    // It writes dead letters into the app's storage, as Event Grid does.
+    // It stands before the app's storage, and writes dead letters into it as Event Grid does.
     storageReady.then(async (connectionString) => {
       const azure = processes.launch({
         name: 'The local Azure',
         module: module('../azure/main.ts'),
         args: ['--state-dir', folder.path, '--functions-host', url, '--app-by-parent'],
-        env: { ...base, LOCAL_AZURE_DEAD_LETTER_STORAGE: connectionString },
+        env: { ...base, LOCAL_AZURE_STORAGE: connectionString },
         logFile: folder.logFile('azure'),
       });
       return { azure, ready: await readyJson(azure) };
     }),
   ]);
   const azureEnv = ready.env as Record<string, string>;
-  const settings = appSettings(storage, env);
+  const settings = appSettings(String(ready.storage), env);
   const app = new AppInstances({
     host,
     appDir: bundled.folder,

@@ -118,7 +118,9 @@ describe('POST /clock', () => {
       'the account to be moved',
       () => account.encryption.keyvaultproperties?.keyversion === next.version,
     );
-    const [moved] = app.records().filter(({ reason, key: about }) => reason === 'Moved' && about === key.id());
+    const moved = await eventually('the move is recorded', () =>
+      app.records().find(({ reason, key: about }) => reason === 'Moved' && about === key.id()),
+    );
     expect(moved).toMatchObject({ cause: { by: 'activation' } });
   });
 

@@ -17,7 +17,7 @@ import { useAzuriteProcess } from './azurite.ts';
 import { eventually } from './eventually.ts';
 import { stateDir, useLocalAzure } from './local-azure.ts';
 
-export interface AppOptions extends Omit<LocalAzureOptions, 'stateDir' | 'functionsHost' | 'app'> {
+export interface AppOptions extends Omit<LocalAzureOptions, 'stateDir' | 'functionsHost' | 'app' | 'storage'> {
   /** So many processes of the app over the same queues, one to four; without it one. */
   readonly instances?: number;
   /** App settings that differ from those of the local run. */
@@ -40,6 +40,7 @@ export interface App {
   readonly azure: LocalAzure;
   /** The one address before all instances. */
   readonly url: string;
+  /** Of the app's storage itself: what tests ask meets no fault. */
   readonly connectionString: string;
   readonly queues: QueueServiceClient;
   /** Those that are up. */
@@ -95,6 +96,7 @@ export function useApp(options: AppOptions = {}): App {
     fleet: 'sample',
     ...azureOptions,
     functionsHost: () => front?.url,
+    storage: () => azurite.connectionString,
     app: {
       instances: () => running(control).instances(),
       order: (order) => running(control).order(order),
@@ -108,7 +110,7 @@ export function useApp(options: AppOptions = {}): App {
     prepare?.(local.azure);
     const built = await build();
     const { PATH, HOME } = process.env;
-    const settings = appSettings(azurite.connectionString, typeof env === 'function' ? env() : env);
+    const settings = appSettings(local.azure.storage ?? '', typeof env === 'function' ? env() : env);
     const caller = { PATH, HOME, LOCAL_HOST_QUEUE_LEASE_SECONDS: String(LEASE_SECONDS) };
     app = new AppInstances({
       host: built.host,

@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import { setTimeout as wait } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
@@ -8,6 +7,7 @@ import type { TokenAuthority } from '../entra/token-authority.ts';
 import type { Faults, RequestFault } from '../faults.ts';
 import { azureError, type Service, type ServiceEnv } from '../service.ts';
 import type { World } from '../world.ts';
+import { meetFault } from './meet-fault.ts';
 import type { RequestLog } from './request-log.ts';
 
 /** ARM takes 4 MB; nothing here needs more. */
@@ -61,42 +61,24 @@ export function createGateway(options: GatewayOptions): ReturnType<typeof getReq
         });
       };
 
-      const cut = () => {
-        note(0);
-        incoming.socket.destroy();
-        return RESPONSE_ALREADY_SENT;
-      };
       const fault = faults.takeRequest(host, method, path) ?? {};
-      if (fault.hang) {
-        note(0);
-        return RESPONSE_ALREADY_SENT;
-      }
-      if (fault.reset) return cut();
-      if (fault.answer) {
-        note(fault.answer.status);
-        return orderedAnswer(fault.answer);
-      }
-      const takesEffect = async (asked: Request): Promise<Response> => {
-        const service = route(host);
-        return service
-          ? await front(service).fetch(asked)
-          : Response.json(azureError('NotFound', `Nothing answers under '${host}'.`), { status: 404 });
-      };
-      const delay = world.settings.latencyMs + (fault.delayMs ?? fault.resetThenMs ?? 0);
-      // Read before the wait: it takes effect even if its caller has gone by then.
-      const asked = delay > 0 ? await whole(request) : request;
-      if (fault.resetThenMs !== undefined) {
-        cut();
-        await wait(delay);
-        await takesEffect(asked);
-        return RESPONSE_ALREADY_SENT;
-      }
-      if (delay > 0) await wait(delay);
-      const response = await takesEffect(asked);
-      if (fault.resetAfter) return cut();
-      note(response.status);
-      if (fault.delayAfterMs) await wait(fault.delayAfterMs);
-      return response;
+      const { latencyMs } = world.settings;
+      // Read before any wait: it takes effect even if its caller has gone by then.
+      const asked = latencyMs > 0 || fault.delayMs || fault.resetThenMs ? await whole(request) : request;
+      const response = await meetFault<Response>(fault, {
+        latencyMs,
+        takesEffect: async () => {
+          const service = route(host);
+          return service
+            ? await front(service).fetch(asked)
+            : Response.json(azureError('NotFound', `Nothing answers under '${host}'.`), { status: 404 });
+        },
+        ordered: orderedAnswer,
+        statusOf: ({ status }) => status,
+        cut: () => incoming.socket.destroy(),
+        note,
+      });
+      return response ?? RESPONSE_ALREADY_SENT;
     },
     { overrideGlobalObjects: false },
   );
