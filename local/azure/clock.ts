@@ -43,6 +43,10 @@ export class Clock {
     this.#followers.push(follower);
   }
 
+  get isFollowed(): boolean {
+    return this.#followers.length > 0;
+  }
+
   /** Moves the clock forward and fires what is due by then, earliest first. Resolves when all who follow have moved. */
   async advance(ms: number): Promise<void> {
     if (!(ms >= 0)) throw new RangeError('The clock only moves forward.');

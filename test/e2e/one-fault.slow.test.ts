@@ -40,8 +40,12 @@ interface Case {
   readonly subject: Subject;
 }
 
-/** Runs a flow for all cases at once, each with its fault. Answers those whose request did not come. */
-async function run(flow: Flow, cases: readonly Case[], { effect, kill }: Fault): Promise<Case[]> {
+/** Runs a flow for all cases at once, each with its fault: whose request did not come, and why it is not at rest. */
+async function run(
+  flow: Flow,
+  cases: readonly Case[],
+  { effect, kill }: Fault,
+): Promise<{ missed: readonly Case[]; unrest: readonly string[] }> {
   const ruled = cases.map((one) => ({ ...one, match: matchOf(one.step, one.subject) }));
   app.azure.faults.add(ruled.map(({ match, step }) => ({ match, skip: step.nth, times: 1, ...effect })));
   const left = () => app.azure.faults.list() as { match: object }[];
@@ -64,14 +68,14 @@ async function run(flow: Flow, cases: readonly Case[], { effect, kill }: Fault):
     if (last) missed.push(last);
   }
   app.azure.faults.clear();
-  for (const { subject } of cases) subject.unrest = unrest;
-  if (unrest.length > 0) {
-    // What still hangs must not stand in the way of the next ones.
-    await app.kill();
-    await app.start();
-    await rest(app, REST_MS);
-  }
-  return missed;
+  return { missed, unrest };
+}
+
+/** What still hangs must not stand in the way of the next ones. */
+async function recover(): Promise<void> {
+  await app.kill();
+  await app.start();
+  await rest(app, REST_MS);
 }
 
 async function prepared(flow: Flow, steps: readonly Step[]): Promise<Case[]> {
@@ -112,13 +116,15 @@ describe.each(FLOWS)('$name', (flow) => {
       const broken: string[] = [];
       const batch = async (some: readonly Step[]): Promise<Step[]> => {
         const cases = await prepared(flow, some);
-        const missed = await run(flow, cases, fault);
+        const { missed, unrest } = await run(flow, cases, fault);
         const entries = await readEntries(app.connectionString);
         for (const { step, subject } of cases) {
-          const found = [...(subject.unrest ?? []), ...flow.broken(subject, entries)];
+          const found = flow.broken(subject, entries);
           if (found.length > 0) broken.push(`${title(step)}: ${found.join('; ')}`);
           forget(subject);
         }
+        for (const why of unrest) broken.push(`${flow.name} · ${fault.name}: ${why}`);
+        if (unrest.length > 0) await recover();
         return missed.map(({ step }) => step);
       };
       const missed: Step[] = [];

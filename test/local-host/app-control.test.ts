@@ -124,6 +124,18 @@ describe('POST /clock', () => {
     expect(moved).toMatchObject({ cause: { by: 'activation' } });
   });
 
+  it('ages access tokens: the old one has expired, a new one is taken', async () => {
+    const token = async () => (await control('POST', '/token', { signIn: 'revoker' })).body.access_token as string;
+    const call = async (bearer: string) =>
+      (await fetch(`${app.url}/api/keys/kv-files/files-key`, { headers: { authorization: `Bearer ${bearer}` } }))
+        .status;
+    const old = await token();
+    expect(await call(old)).toBe(200);
+    await control('POST', '/clock', { advance: 'PT24H' });
+    expect(await call(old)).toBe(401);
+    expect(await call(await token())).toBe(200);
+  });
+
   it('fires a timer whose time it passes, on one instance alone', async () => {
     const checks = () => app.output().match(/Executing 'Functions\.driftCheck'/g)?.length ?? 0;
     expect(checks()).toBe(0);

@@ -21,8 +21,6 @@ export interface Subject {
   readonly answered: string[];
   /** What the last call was answered. */
   last?: string;
-  /** Why it did not come to rest. */
-  unrest?: readonly string[];
 }
 
 export interface Flow {
