@@ -12,40 +12,66 @@ export interface Step {
   readonly nth: number;
 }
 
-export const titleOf = ({ method, host, path, nth }: Step) => `${method} ${host}${path.split('?')[0]} #${nth + 1}`;
+export const titleOf = ({ method, host, path, nth }: Step) =>
+  `${method} ${host}${isStorage(host) ? path : path.split('?')[0]} #${nth + 1}`;
 
-/** What the app asked for a subject, in order. What it asks again and again (how a file service looks now) counts twice. */
-export function stepsOf(requests: readonly LoggedRequest[], subject: Subject): Step[] {
+/** The app's own storage, where what is asked does not say which key it is about. */
+const isStorage = (host: string) => host.startsWith('stcmkapp.');
+/** What the host asks of itself, at its own times: whether there is work, and that a message stays hidden. */
+const BY_HOST = /^(GET|PUT) \/(key|account)-work\/messages/;
+
+/** Where both logs stand. */
+export const markOf = ({ azure }: App) => ({ azure: azure.requests.last, storage: azure.storageRequests.last });
+
+/** What the app has asked for a subject since the mark. What it asks again and again counts twice. */
+export function stepsOf({ azure }: App, since: ReturnType<typeof markOf>, subject: Subject): Step[] {
+  const asked = azure.requests.since(since.azure).filter(({ caller }) => caller === 'id-cmk-app');
+  const stored = azure.storageRequests
+    .since(since.storage)
+    .filter(({ method, path }) => !BY_HOST.test(`${method} ${path}`));
   const seen = new Map<string, number>();
-  return requests
-    .filter(({ caller, refused }) => caller === 'id-cmk-app' && !refused)
-    .flatMap(({ host, method, path }) => {
-      const step = { host: general(host, subject), method, path: general(path, subject) };
-      const kind = JSON.stringify(step);
-      const nth = seen.get(kind) ?? 0;
-      seen.set(kind, nth + 1);
-      return host.includes('.file.') && nth > 1 ? [] : [{ ...step, nth }];
-    });
+  return [...asked, ...stored].flatMap((request) => {
+    const kind = kindOf(request, subject);
+    const text = JSON.stringify(kind);
+    const nth = seen.get(text) ?? 0;
+    seen.set(text, nth + 1);
+    const often = isStorage(kind.host) || kind.host.includes('.file.');
+    return often && nth > 1 ? [] : [{ ...kind, nth }];
+  });
 }
 
-function general(text: string, { key, accounts }: Subject): string {
-  let result = text.replaceAll(key.name, '{key}');
-  for (const [index, { name }] of accounts.entries()) result = result.replaceAll(name, `{account${index + 1}}`);
-  return result.replaceAll(/[0-9a-f]{32}/g, '{id}');
+function kindOf({ host, method, path }: LoggedRequest, { key, accounts }: Subject): Omit<Step, 'nth'> {
+  if (isStorage(host)) {
+    const [, container = '', rest] = /^\/([^/?]*)(\/[^?]*)?/.exec(path) ?? [];
+    const messages = rest?.startsWith('/messages') ? rest.replace(/\/messages\/.*/, '/messages/{id}') : undefined;
+    const comp = new URLSearchParams(path.split('?')[1]).get('comp');
+    return { host, method, path: `/${container}${messages ?? (rest ? '/{id}' : '')}${comp ? `?comp=${comp}` : ''}` };
+  }
+  const general = (text: string) => {
+    let result = text.replaceAll(key.name, '{key}');
+    for (const [index, { name }] of accounts.entries()) result = result.replaceAll(name, `{account${index + 1}}`);
+    return result.replaceAll(/[0-9a-f]{32}/g, '{id}');
+  };
+  return { host: general(host), method, path: general(path) };
 }
 
-/** What a rule has to match to mean this step of this subject. */
+/** What a rule has to match to mean this step of this subject (in the app's storage: of any). */
 export function matchOf({ host, method, path }: Step, { key, accounts }: Subject): object {
+  const literal = (text: string) => text.replaceAll(/[.*+?^$()|[\]\\]/g, String.raw`\$&`);
+  if (isStorage(host)) {
+    const [before = '', comp] = path.split('?comp=');
+    const query = comp === undefined ? String.raw`(\?(?!.*\bcomp=)|$)` : String.raw`\?(.*&)?comp=${comp}(&|$)`;
+    return { host, method, path: `^${literal(before).replace('{id}', '[^?]+')}${query}` };
+  }
   const special = (text: string, any: string) =>
     text
       .replaceAll('{key}', key.name)
       .replaceAll(/\{account(\d)\}/g, (_, number) => accounts[Number(number) - 1]?.name ?? '')
       .replaceAll('{id}', any);
-  const literal = path.replaceAll(/[.*+?^$()|[\]\\]/g, String.raw`\$&`);
-  return { host: special(host, '*'), method, path: `^${special(literal, '[0-9a-f]{32}')}$` };
+  return { host: special(host, '*'), method, path: `^${special(literal(path), '[0-9a-f]{32}')}$` };
 }
 
-/** Waits until nothing is left to be done, and moves the clock to what is due only later. */
+/** Waits until nothing is left to be done, and moves the clock to what is due only later. Answers why it gave up. */
 export async function rest(app: App, limitMs: number): Promise<string[]> {
   const end = Date.now() + limitMs;
   let quiet = 0;
