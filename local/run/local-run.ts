@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bundle } from '../../scripts/bundle.ts';
 import { answerForApp } from '../azure/app-by-channel.ts';
 import { appControl } from './app-control.ts';
 import { appEnvironment, appSettings, baseEnvironment } from './app-environment.ts';
@@ -24,6 +23,10 @@ export interface LocalRunOptions {
   readonly env: NodeJS.ProcessEnv;
   /** Aborts the start. */
   readonly signal: AbortSignal;
+  /** Makes the deployable app: host.json, package.json and what its `main` names. */
+  readonly bundleApp: (outDir: string) => Promise<unknown>;
+  /** Module that shows what the app does, and sends a {@link TourResult} to the process that started it. */
+  readonly tourModule: string;
 }
 
 /** Everything is up: Azurite, the local Azure, and the app in its Functions host. */
@@ -76,7 +79,7 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
       url: front.url,
       envFile: folder.envFile,
       failed: processes.failed,
-      tour: () => runTour(processes, { ...baseEnvironment(options.env), ...variables }),
+      tour: () => runTour(options.tourModule, processes, { ...baseEnvironment(options.env), ...variables }),
       stop,
     };
   } catch (error) {
@@ -87,7 +90,7 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
 
 /** Starts all but the app. */
 async function start(
-  { env }: LocalRunOptions,
+  { env, bundleApp }: LocalRunOptions,
   port: number,
   folder: StateFolder,
   processes: Processes,
@@ -106,10 +109,11 @@ async function start(
     await createAppStorage(connectionString);
     return connectionString;
   });
-  const [bundled, host, { azure, ready }] = await Promise.all([
+  const appDir = join(folder.path, 'app');
+  const [host, , { azure, ready }] = await Promise.all([
     // In the run's own folder: another run beside it makes its own.
-    bundle({ outDir: join(folder.path, 'app'), zip: false }),
     bundleHost(join(folder.path, 'host.cjs')),
+    bundleApp(appDir),
     // It stands before the app's storage, and writes dead letters into it as Event Grid does.
     storageReady.then(async (connectionString) => {
       const azure = processes.launch({
@@ -126,7 +130,7 @@ async function start(
   const settings = appSettings(String(ready.storage), env);
   const app = new AppInstances({
     host,
-    appDir: bundled.folder,
+    appDir,
     env: appEnvironment(settings, azureEnv, env),
     launch: (options) => processes.launch({ ...options, stopFirst: true }),
     output: (number) => ({ logFile: folder.logFile(number === 1 ? 'functions' : `functions-${number}`) }),
@@ -143,9 +147,9 @@ async function start(
   return { app, variables };
 }
 
-async function runTour(processes: Processes, env: Record<string, string>): Promise<TourResult> {
+async function runTour(tour: string, processes: Processes, env: Record<string, string>): Promise<TourResult> {
   // On the user's terminal it is of no use that Node's way through the proxy is called experimental.
   const quiet = { ...env, NODE_OPTIONS: `${env.NODE_OPTIONS ?? ''} --disable-warning=UNDICI-EHPA`.trim() };
-  const child = processes.launch({ name: 'The tour', module: module('./tour-main.ts'), env: quiet, mayEnd: true });
+  const child = processes.launch({ name: 'The tour', module: tour, env: quiet, mayEnd: true });
   return (await child.message()) as TourResult;
 }

@@ -7,7 +7,7 @@ import { parseEnv } from '../../local/run/env-file.ts';
 import { type Child, startChild } from '../support/child.ts';
 import { eventually } from '../support/eventually.ts';
 
-const START = join(import.meta.dirname, '../../local/start.ts');
+const START = join(import.meta.dirname, '../../scripts/start.ts');
 const TOKEN = join(import.meta.dirname, '../../local/token.ts');
 
 let folder: string;
