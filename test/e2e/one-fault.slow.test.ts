@@ -95,12 +95,18 @@ describe.each(FLOWS)('$name', (flow) => {
 
   beforeAll(async () => {
     app.azure.world.storageAccounts.clear();
-    const subject = await flow.prepare(app);
-    await rest(app, REST_MS);
-    const since = markOf(app);
-    await flow.begin(app, [subject]);
-    await rest(app, REST_MS);
-    steps = stepsOf(app, since, subject);
+    const quietly = async () => {
+      const subject = await flow.prepare(app);
+      await rest(app, REST_MS);
+      const since = markOf(app);
+      await flow.begin(app, [subject]);
+      await rest(app, REST_MS);
+      return { subject, steps: stepsOf(app, since, subject) };
+    };
+    forget((await quietly()).subject); // what happens once, such as the first file of the audit trail, is done then
+    const quiet = await quietly();
+    steps = quiet.steps;
+    const { subject } = quiet;
     if (process.env.ONE_FAULT_SHOW) console.log(steps.map(titleOf).join('\n'));
     const entries = await readEntries(app.connectionString);
     expect(flow.broken(subject, entries), 'in a quiet run').toEqual([]);
