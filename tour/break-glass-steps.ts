@@ -1,5 +1,5 @@
 import { ShareServiceClient } from '@azure/storage-file-share';
-import type { RestoreResponse, RevokeResponse } from '../../src/break-glass/schemas.ts';
+import type { RestoreResponse, RevokeResponse } from '../src/break-glass/schemas.ts';
 import type { TourContext } from './context.ts';
 import { expectThat } from './expect.ts';
 import { short } from './moves.ts';
