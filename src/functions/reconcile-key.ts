@@ -6,6 +6,7 @@ import { services } from '../services.ts';
 import { KEY_WORK, type KeyWork, type ProbeWork, parseKeyQueueWork } from '../work/messages.ts';
 import { processWork } from '../work/process.ts';
 import { received } from './queue-message.ts';
+import { outcomeBy, TIME_LIMITS } from './time-limits.ts';
 
 app.storageQueue('reconcileKey', {
   queueName: KEY_WORK,
@@ -13,7 +14,9 @@ app.storageQueue('reconcileKey', {
   handler: async (entry, context) => {
     const log = contextLog(context);
     const run = (work: KeyWork | ProbeWork) =>
-      work.kind === 'probe' ? probeKey(work, services(), log) : reconcileKey(work, services(), log);
+      outcomeBy(TIME_LIMITS.keyWork, () =>
+        work.kind === 'probe' ? probeKey(work, services(), log) : reconcileKey(work, services(), log),
+      );
     await processWork(KEY_WORK, received(entry, context), parseKeyQueueWork, run, services().queue, log);
   },
 });
