@@ -4,6 +4,7 @@ import { operatorCredential } from '../azure/credential.ts';
 import { CmkError } from '../errors.ts';
 import { type Environment, readStorageSettings } from '../settings/settings.ts';
 import { printTrail, readDay, readReceipt, readTrail } from './audit-report.ts';
+import { visibleLines } from './visible.ts';
 
 export const USAGE = `Checks the audit trail: that no record was changed, removed, moved or put in.
 
@@ -26,7 +27,11 @@ export interface Output {
 }
 
 /** @returns the exit code */
-export async function main(args: readonly string[], environment: Environment, output: Output): Promise<0 | 1 | 2> {
+export async function main(args: readonly string[], environment: Environment, place: Output): Promise<0 | 1 | 2> {
+  const output: Output = {
+    log: (line) => place.log(visibleLines(line)),
+    error: (line) => place.error(visibleLines(line)),
+  };
   try {
     const options = readArguments(args);
     if (options === 'help') {
