@@ -15,7 +15,7 @@ describe('decideRotation', () => {
     tags: {
       [REVOCATION_TAG]: formatRevocation({
         ...REVOKER,
-        revokedOn: day(50),
+        revokedOn: day(10),
         version: versionName(2),
         wasEnabled: true,
       }),
