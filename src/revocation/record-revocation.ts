@@ -96,7 +96,7 @@ export function lookAgain(
   call: RevocationCall,
   services: BesideServices,
 ): Promise<string[]> {
-  const work = lookMessage(key, did, revocation, versions, call, services.now());
+  const work = lookMessage(key, did, revocation, call, services.now(), versions);
   const what =
     'The key is not looked at a second time for writes that were still under way; repeat the call in a minute';
   return inTime(what, async () => {
@@ -112,7 +112,7 @@ export async function lookIfKilled(
   call: RevocationCall,
   services: BesideServices,
 ): Promise<void> {
-  const work = lookMessage(key, did, revocation, [], call, services.now());
+  const work = lookMessage(key, did, revocation, call, services.now());
   await inTime('', () => services.queue.send(KEY_WORK, work, IF_KILLED));
 }
 
@@ -120,9 +120,9 @@ function lookMessage(
   key: ManagedKey,
   did: RevocationWork['did'],
   { id, revokedOn, revokedBy }: RevocationStamp,
-  versions: readonly string[],
   { caller, correlationId, why, ticket }: RevocationCall,
   now: Date,
+  finished?: readonly string[],
 ): RevocationWork {
   const { objectId, appId, tokenId, name } = caller;
   return {
@@ -131,7 +131,8 @@ function lookMessage(
     did,
     revocation: { id, revokedOn: revokedOn.toISOString(), revokedBy },
     call: { caller: { objectId, appId, tokenId, name }, correlationId, why, ticket },
-    versions: versions.slice(0, MOST_NAMED),
+    finished: finished !== undefined,
+    versions: (finished ?? []).slice(0, MOST_NAMED),
     cause: causeOf(did, correlationId, now),
     attempt: 0,
   };

@@ -20,7 +20,12 @@ export async function settleRevocation(
   const key = services.settings.vaults.key(work.key);
   if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
   try {
-    await (work.did === 'revoke' ? settleRevoked(key, work, services, log) : settleRestored(key, work, services, log));
+    // What was not finished has no say: the mark of a restore that was broken off, in Key Vault, is what is gone by.
+    if (work.finished) {
+      await (work.did === 'revoke'
+        ? settleRevoked(key, work, services, log)
+        : settleRestored(key, work, services, log));
+    }
     const { versions } = await keepRevoked(key, services, log, { alsoLate: true });
     if (hasBegun(work, versions, services.now())) await writeDownLater(key, work, services);
     return DONE;
@@ -43,10 +48,11 @@ async function settleRestored(key: ManagedKey, work: RevocationWork, services: K
 }
 
 /** Whether it took effect at all: its process may have died, or the call may have been refused, before anything was written. */
-function hasBegun({ did, revocation }: RevocationWork, versions: readonly KeyVersion[], now: Date): boolean {
+function hasBegun({ did, revocation, call }: RevocationWork, versions: readonly KeyVersion[], now: Date): boolean {
   const { records, restored } = readRevocation(versions, now);
-  if (restored?.id === revocation.id) return true;
-  return did === 'revoke' && [...records.values()].some(({ id }) => id === revocation.id);
+  const isRestored = restored?.id === revocation.id;
+  if (did === 'restore') return isRestored && restored.restoredBy === call.caller.objectId;
+  return isRestored || [...records.values()].some(({ id }) => id === revocation.id);
 }
 
 function stampOf({ revocation: { id, revokedOn, revokedBy } }: RevocationWork) {

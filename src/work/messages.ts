@@ -87,6 +87,8 @@ const revocationWork = z.strictObject({
     why: z.string().max(2_000),
     ticket: z.string().max(200).optional(),
   }),
+  /** Whether it was seen to the end. If not, its process may have died, or it may have been refused. */
+  finished: z.boolean(),
   /** Versions that were disabled, as far as they are known and fit into a message. */
   versions: z.array(z.string().max(64)).max(1_000),
   ...carried,

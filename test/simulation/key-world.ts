@@ -1,13 +1,14 @@
 import type { RecordAudit } from '../../src/audit/audit-trail.ts';
 import type { Keys } from '../../src/keys/key-client.ts';
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
-import { restoreKey } from '../../src/revocation/restore-key.ts';
+import { restore } from '../../src/revocation/restore.ts';
 import { isNewer, type RevocationStamp, readRevocation } from '../../src/revocation/revocation.ts';
-import { revokeKey } from '../../src/revocation/revoke-key.ts';
+import { revoke } from '../../src/revocation/revoke.ts';
 import { settleRevocation } from '../../src/revocation/settle-revocation.ts';
 import type { RevocationWork } from '../../src/work/messages.ts';
+import type { WorkQueue } from '../../src/work/work-queue-client.ts';
 import { KEY, VAULTS } from '../support/keys.ts';
-import type { World } from './explore.ts';
+import type { FiniteWorld } from './explore.ts';
 import { keysOf, MemoryVault, type Way } from './memory-vault.ts';
 import { Actor, type Fault, Scheduler, type Transition } from './scheduler.ts';
 
@@ -47,12 +48,15 @@ interface Services {
   readonly now: () => Date;
   readonly sleep: () => Promise<void>;
   readonly audit: RecordAudit;
+  readonly queue: Pick<WorkQueue, 'send'>;
 }
+
+const WHY = { correlationId: 'call', why: 'a simulation', ticket: undefined };
 
 const oid = (n: number): string => `${String(n).padStart(8, '0')}-0000-4000-8000-000000000000`;
 
-/** One key, revoked and restored by several at once; see {@link World}. */
-export class KeyWorld implements World {
+/** One key, revoked and restored by several at once; see {@link FiniteWorld}. */
+export class KeyWorld implements FiniteWorld {
   readonly scheduler: Scheduler;
   readonly vault: MemoryVault;
   readonly calls: Call[] = [];
@@ -116,11 +120,13 @@ export class KeyWorld implements World {
 
   async atRest(): Promise<void> {
     this.scheduler.landAll();
-    const services = this.#services(async (_label, effect) => effect(), 0);
-    for (const round of [1, 2]) {
-      void round;
-      for (const message of this.#messages)
-        await settleRevocation(message, { ...services, settings: { vaults: VAULTS } }, () => {});
+    const services = this.#services(async (_label, effect) => effect());
+    // Some of the second looks come soon, and some when everything that was under way has come to its end.
+    for (let looks = 1; looks <= 2; looks += 1) {
+      for (const message of [...this.#messages]) {
+        const { outcome } = await settleRevocation(message, { ...services, settings: { vaults: VAULTS } }, () => {});
+        if (outcome !== 'done') throw new Error('A second look failed.');
+      }
       await keepRevoked(KEY, services, () => {}, { alsoLate: true });
     }
     this.#judge();
@@ -152,7 +158,6 @@ export class KeyWorld implements World {
   }
 
   async #run(part: Part, call: Call, n: number, services: Services): Promise<string> {
-    const cause = { by: part.do, ref: '', since: '' };
     if (part.do === 'look') {
       await keepRevoked(KEY, services, () => {});
       return 'looked';
@@ -161,56 +166,34 @@ export class KeyWorld implements World {
       this.#ids += 1;
       const id = `id-${this.#ids}`;
       call.id = id;
-      const revocation = { id, revokedOn: services.now().toISOString(), revokedBy: oid(n) };
-      const message = {
-        kind: 'revocation',
-        key: KEY.id,
-        did: 'revoke',
-        revocation,
-        by: oid(n),
-        cause,
-        attempt: 0,
-      } as const;
-      this.#messages.push({ ...message, versions: [] });
-      const result = await revokeKey(KEY, { id, revokedBy: oid(n) }, services);
-      this.#stamps.set(id, result.stamp);
-      if (result.stamp) {
-        const stamp = { ...result.stamp, revokedOn: result.stamp.revokedOn.toISOString() };
-        this.#messages.push({
-          ...message,
-          revocation: stamp,
-          versions: [...result.recorded],
-        });
-      }
-      return result.complete ? 'complete' : 'incomplete';
+      const by = { caller: { objectId: oid(n), appId: 'app' }, ...WHY };
+      const result = await revoke(
+        KEY,
+        by,
+        { ...services, newId: () => id, dependents: async () => undefined },
+        () => {},
+      );
+      if (result) this.#stamps.set(id, result.stamp);
+      return result?.complete ? 'complete' : 'incomplete';
     }
-    const open = readRevocation(this.vault.versions, services.now()).open;
-    call.id = open?.id ?? 'none';
-    const request = { revocation: call.id, restoredBy: oid(90 + n), dualControl: true };
-    const result = await restoreKey(KEY, request, services);
-    if (result.revocation && (result.end === 'restored' || result.end === 'incomplete')) {
-      const { id, revokedOn, revokedBy } = result.revocation;
-      const revocation = { id, revokedOn: revokedOn.toISOString(), revokedBy };
-      this.#messages.push({
-        kind: 'revocation',
-        key: KEY.id,
-        did: 'restore',
-        revocation,
-        by: oid(90 + n),
-        versions: [],
-        cause,
-        attempt: 0,
-      });
-    }
+    call.id = readRevocation(this.vault.versions, services.now()).open?.id ?? 'none';
+    const by = { caller: { objectId: oid(90 + n), appId: 'app' }, ...WHY };
+    const readiness = async () => ({ accounts: [], warnings: [] });
+    const result = await restore(KEY, call.id, by, { ...services, dualControl: true, readiness }, () => {});
     return result.end;
   }
 
-  #services(way: Way, skew: number): Services {
+  #services(way: Way, skew = 0): Services {
     return {
       keys: keysOf(this.vault, way),
       now: () => new Date(NOON + skew * MINUTE),
       sleep: async () => {},
       audit: async () => ({ failed: 'none here' }),
+      queue: {
+        send: async (_queue, work) => {
+          if (work.kind === 'revocation') this.#messages.push(work);
+        },
+      },
     };
   }
 

@@ -6,9 +6,6 @@ export interface Transition {
   readonly run: () => void;
 }
 
-/** Decides which of so many transitions comes next. */
-export type Choose = (transitions: readonly Transition[]) => number;
-
 /** How a call ends otherwise than well. */
 export type Fault =
   /** It does not take effect, and the caller hears so. */
@@ -84,10 +81,6 @@ export class Scheduler {
 
   get busy(): boolean {
     return this.#pending.length > 0;
-  }
-
-  get lateWrites(): number {
-    return this.#late.length;
   }
 
   /** What the calls that are under way may come to. */
