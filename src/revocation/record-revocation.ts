@@ -5,7 +5,7 @@ import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { type Cause, KEY_WORK, type RevocationWork, type Work } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import type { RevocationStamp } from './revocation.ts';
+import { type RevocationStamp, WAS_OFF } from './revocation.ts';
 
 /** How long an answer waits for the audit trail, and for the queue, in milliseconds. Neither holds up the key. */
 const AUDIT_WAIT_MS = 2_000;
@@ -17,7 +17,7 @@ const QUEUE_WAIT_MS = 2_000;
 const SECOND_LOOKS = [15, 400];
 /** What begins is looked at after this, should its process die. Seconds. */
 const IF_KILLED = 60;
-/** Versions that fit into a message. */
+/** Versions that fit into a message, which holds 64 KiB. */
 const MOST_NAMED = 1_000;
 
 /** Who revokes or restores, and why. */
@@ -92,11 +92,11 @@ export function lookAgain(
   key: ManagedKey,
   did: RevocationWork['did'],
   revocation: RevocationStamp,
-  versions: readonly string[],
+  recorded: ReadonlyMap<string, boolean>,
   call: RevocationCall,
   services: BesideServices,
 ): Promise<string[]> {
-  const work = lookMessage(key, did, revocation, call, services.now(), versions);
+  const work = lookMessage(key, did, revocation, call, services.now(), recorded);
   const what =
     'The key is not looked at a second time for writes that were still under way; repeat the call in a minute';
   return inTime(what, async () => {
@@ -122,7 +122,7 @@ function lookMessage(
   { id, revokedOn, revokedBy }: RevocationStamp,
   { caller, correlationId, why, ticket }: RevocationCall,
   now: Date,
-  finished?: readonly string[],
+  finished?: ReadonlyMap<string, boolean>,
 ): RevocationWork {
   const { objectId, appId, tokenId, name } = caller;
   return {
@@ -132,7 +132,9 @@ function lookMessage(
     revocation: { id, revokedOn: revokedOn.toISOString(), revokedBy },
     call: { caller: { objectId, appId, tokenId, name }, correlationId, why, ticket },
     finished: finished !== undefined,
-    versions: (finished ?? []).slice(0, MOST_NAMED),
+    versions: [...(finished ?? [])]
+      .slice(0, MOST_NAMED)
+      .map(([version, on]) => (on ? version : `${version} ${WAS_OFF}`)),
     cause: causeOf(did, correlationId, now),
     attempt: 0,
   };

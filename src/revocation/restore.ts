@@ -66,7 +66,7 @@ export async function restore(
     reading,
     writeDown('key.restore', key, reason, result.revocation, call, { complete, recovered, versions }, services, log),
     ifKilled,
-    result.revocation ? lookAgain(key, 'restore', result.revocation, [], call, services) : [],
+    result.revocation ? lookAgain(key, 'restore', result.revocation, new Map(), call, services) : [],
     lookAtDependents(key, call, services),
     watchEffect(key, 'restore', call, services),
   ]);

@@ -14,7 +14,7 @@ export const RESTORED_TAG = 'cmk-restored';
 /** Tags that Key Vault allows a version; each of 256 characters (Key Vault, "About keys"). */
 export const MAX_TAGS = 15;
 /** Word of the record on a version that was off before. */
-const WAS_OFF = 'off';
+export const WAS_OFF = 'off';
 /** Word of the record of a revocation that is being restored. */
 const RESTORING = 'restoring';
 
@@ -192,12 +192,12 @@ export function planKeepRevoked(
  * A write that was under way when the key was revoked may have taken the record away from versions that the revocation had
  * recorded: they get it again, and are disabled, unless this revocation was restored, or a newer one was since.
  *
- * @param recorded versions that the revocation disabled
+ * @param recorded versions that the revocation had recorded, and whether they were on before
  */
 export function planRepair(
   versions: readonly KeyVersion[],
   stamp: RevocationStamp,
-  recorded: readonly string[],
+  recorded: ReadonlyMap<string, boolean>,
   now: Date,
 ): VersionChange[] {
   const { open, restoringBy, restored } = readRevocation(versions, now);
@@ -211,14 +211,16 @@ export function planRepair(
 export function planRecordAgain(
   versions: readonly KeyVersion[],
   stamp: RevocationStamp,
-  recorded: readonly string[],
+  recorded: ReadonlyMap<string, boolean>,
   now: Date,
 ): VersionChange[] {
   const { restored, records } = readRevocation(versions, now);
   return versions
-    .filter(({ version }) => recorded.includes(version) && !isCurrent(records.get(version), restored))
+    .filter(({ version }) => recorded.has(version) && !isCurrent(records.get(version), restored))
     .map((version) =>
-      version.enabled ? disabling(version, stamp, now) : { version, tags: withRecord(version, stamp, true) },
+      version.enabled
+        ? disabling(version, stamp, now)
+        : { version, tags: withRecord(version, stamp, recorded.get(version.version) ?? true) },
     );
 }
 

@@ -33,8 +33,8 @@ export interface KeyRevocation {
   readonly revocation: Revocation | undefined;
   /** This call's own. */
   readonly stamp: RevocationStamp;
-  /** Versions that it has disabled with its record. */
-  readonly recorded: readonly string[];
+  /** Versions that carry its record, and whether they were on before. */
+  readonly recorded: ReadonlyMap<string, boolean>;
   readonly versions: readonly VersionReport[];
   /** Versions that were disabled without a record, so that a restore leaves them off. */
   readonly unrecorded: readonly string[];
@@ -68,7 +68,7 @@ export async function revokeKey(
   const startedMs = now().getTime();
   const before: KeyVersion[] = [];
   const applied = new Map<string, AppliedChange>();
-  const recorded = new Set<string>();
+  const recorded = new Map<string, boolean>();
   let stamp: RevocationStamp = { ...by, revokedOn: now() };
   let unproven: Failure | undefined;
   let elapsedMs = 0;
@@ -76,7 +76,8 @@ export async function revokeKey(
   const apply = async (changes: Iterable<VersionChange> | AsyncIterable<VersionChange>): Promise<void> => {
     for (const change of await applyChanges(key, changes, services)) {
       applied.set(change.change.version.version, change);
-      if (change.answer && revocationOf(change.answer, now())?.wasEnabled) recorded.add(change.answer.version);
+      const record = change.answer && revocationOf(change.answer, now());
+      if (record) recorded.set(record.version, record.wasEnabled);
       elapsedMs = now().getTime() - startedMs;
     }
   };
@@ -107,7 +108,7 @@ export async function revokeKey(
     if (wave === MOST_WAVES || isRestored(proof, stamp, now())) break;
     stamp = stampAfter(stamp, closing(proof, stamp, now()), now());
     const inTime = now().getTime() - startedMs < PATIENCE_MS;
-    const changes = planWave(proof, stamp, [...recorded], now()).filter(
+    const changes = planWave(proof, stamp, recorded, now()).filter(
       ({ version }) => inTime || !applied.get(version.version)?.failure,
     );
     if (changes.length === 0) break;
@@ -121,7 +122,7 @@ export async function revokeKey(
     complete: proof !== undefined && !restored && !proof.some(({ enabled }) => enabled),
     revocation: open,
     stamp,
-    recorded: [...recorded],
+    recorded,
     versions: reportVersions(before, changes, proof, now()),
     unrecorded: unrecorded(changes, now()),
     unproven,
@@ -134,7 +135,7 @@ export async function revokeKey(
 function planWave(
   proof: readonly KeyVersion[],
   stamp: RevocationStamp,
-  recorded: readonly string[],
+  recorded: ReadonlyMap<string, boolean>,
   now: Date,
 ): readonly VersionChange[] {
   const changes = [...planRevocation(proof, stamp, now), ...planRecordAgain(proof, stamp, recorded, now)];

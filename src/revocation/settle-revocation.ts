@@ -5,7 +5,7 @@ import type { RevocationWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { disableUnder, finish, type KeepRevokedServices, keepRevoked } from './keep-revoked.ts';
 import { writeDownLater } from './record-revocation.ts';
-import { isNewer, planRepair, readRevocation } from './revocation.ts';
+import { isNewer, planRepair, readRevocation, WAS_OFF } from './revocation.ts';
 
 /**
  * A second look some time after a revocation or a restore. A write of the app that was given up may still have taken effect
@@ -37,7 +37,7 @@ export async function settleRevocation(
 async function settleRevoked(key: ManagedKey, work: RevocationWork, services: KeepRevokedServices, log: Log) {
   const versions = await services.keys.listVersions(key);
   const stamp = stampOf(work);
-  await disableUnder(key, stamp, planRepair(versions, stamp, work.versions, services.now()), services, log);
+  await disableUnder(key, stamp, planRepair(versions, stamp, recordedIn(work), services.now()), services, log);
 }
 
 async function settleRestored(key: ManagedKey, work: RevocationWork, services: KeepRevokedServices, log: Log) {
@@ -53,6 +53,15 @@ function hasBegun({ did, revocation, call }: RevocationWork, versions: readonly 
   const isRestored = restored?.id === revocation.id;
   if (did === 'restore') return isRestored && restored.restoredBy === call.caller.objectId;
   return isRestored || [...records.values()].some(({ id }) => id === revocation.id);
+}
+
+function recordedIn({ versions }: RevocationWork): Map<string, boolean> {
+  return new Map(
+    versions.map((entry) => {
+      const [version = '', off] = entry.split(' ');
+      return [version, off !== WAS_OFF];
+    }),
+  );
 }
 
 function stampOf({ revocation: { id, revokedOn, revokedBy } }: RevocationWork) {

@@ -14,6 +14,7 @@ export class MemoryVault {
   /** Versions that people have switched, and how they left them. */
   readonly byHand = new Map<string, boolean>();
   readonly #read = new Map<string, boolean>();
+  readonly #touched = new Set<string>();
   readonly #now: () => Date;
 
   constructor(versions: number, now: () => Date) {
@@ -27,8 +28,11 @@ export class MemoryVault {
 
   update(name: string, { enabled, tags }: KeyVersionChange): KeyVersion {
     const before = this.#find(name);
-    if (tags?.[REVOCATION_TAG] && !before.tags[REVOCATION_TAG] && enabled === false)
-      this.onAtRecord.set(name, this.#read.get(name) ?? true);
+    if (tags?.[REVOCATION_TAG] && !before.tags[REVOCATION_TAG] && enabled === false) {
+      const read = this.#read.get(name);
+      if (read !== undefined || !this.#touched.has(name)) this.onAtRecord.set(name, read ?? true);
+      else this.onAtRecord.delete(name);
+    }
     const after = {
       ...before,
       ...(enabled === undefined ? {} : { enabled }),
@@ -48,6 +52,9 @@ export class MemoryVault {
   /** A person's own hand, past the app. */
   set(name: string, enabled: boolean): void {
     this.byHand.set(name, enabled);
+    // What was read before says nothing any more, and a write that is under way may go either way.
+    this.#read.delete(name);
+    this.#touched.add(name);
     this.update(name, { enabled });
   }
 
