@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { BrokenHistory, runHistory, seeded, shrink, type World } from './explore.ts';
+import { randomAppWorld } from './random-app.ts';
 import { randomKeyWorld } from './random-key.ts';
 
 const USAGE = `npm run simulate -- [--seed N] [--histories N]
@@ -8,7 +9,7 @@ Runs the app's own use-cases over random histories: several instances, people, f
 has a seed of its own, counted up from the one given; one that is broken is told as short as it can be made.`;
 
 /** The worlds in turn: each seed is a history of one of them. */
-const WORLDS: readonly ((random: () => number) => () => World)[] = [randomKeyWorld];
+const WORLDS: readonly ((random: () => number) => () => World)[] = [randomKeyWorld, randomAppWorld];
 
 /** Runs the history of a seed; undefined when everything held. */
 export async function simulate(seed: number): Promise<BrokenHistory | undefined> {

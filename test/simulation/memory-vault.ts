@@ -17,16 +17,19 @@ export class MemoryVault {
   readonly #touched = new Set<string>();
   readonly #now: () => Date;
 
-  constructor(versions: number, now: () => Date) {
+  /** @param expiresOn of the newest version */
+  constructor(versions: number, now: () => Date, expiresOn?: Date) {
     this.#now = now;
-    for (let n = 1; n <= versions; n += 1) this.versions.push(keyVersion(n));
+    for (let n = 1; n <= versions; n += 1) {
+      this.versions.push(keyVersion(n, n === versions && expiresOn ? { expiresOn } : {}));
+    }
   }
 
   page(index: number): KeyVersion[] {
     return this.versions.slice(index * PAGE, (index + 1) * PAGE);
   }
 
-  update(name: string, { enabled, tags }: KeyVersionChange): KeyVersion {
+  update(name: string, { enabled, tags, expiresOn }: KeyVersionChange): KeyVersion {
     const before = this.#find(name);
     if (tags?.[REVOCATION_TAG] && !before.tags[REVOCATION_TAG] && enabled === false) {
       const read = this.#read.get(name);
@@ -37,6 +40,7 @@ export class MemoryVault {
       ...before,
       ...(enabled === undefined ? {} : { enabled }),
       ...(tags ? { tags: { ...tags } } : {}),
+      ...(expiresOn ? { expiresOn } : {}),
       updatedOn: this.#now(),
     };
     this.versions = this.versions.map((version) => (version === before ? after : version));
@@ -107,8 +111,8 @@ export function keysOf(vault: MemoryVault, way: Way): Keys {
       way(`patch ${short(version)} ${JSON.stringify(change)}`, () => vault.update(version, change), true),
     deletedVersion: async () => undefined,
     recover: unused,
-    rotate: unused,
-    rotationPolicy: unused,
+    rotate: () => way('rotate', () => vault.create(), true),
+    rotationPolicy: () => way('policy', () => ({ rotates: false })),
   };
 }
 

@@ -16,6 +16,7 @@ export type Fault =
   | 'late';
 
 interface Pending {
+  readonly since: number;
   readonly actor: Actor;
   readonly label: string;
   readonly effect: () => unknown;
@@ -24,12 +25,23 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
+/** A call is given up after so long, and a write that was given up takes effect within as long, or never. Milliseconds. */
+const DEADLINE_MS = 60_000;
+const LATE_MS = 60_000;
+
+interface LateWrite {
+  readonly label: string;
+  readonly effect: () => unknown;
+  readonly until: number;
+}
+
 /** Whoever makes calls: one function of the app, on one instance. */
 export class Actor {
   readonly name: string;
   /** What it has been answered so far: with the same answers it does the same again. */
   heard = '';
   dead = false;
+  lastCall = '';
   done = false;
   constructor(name: string) {
     this.name = name;
@@ -51,22 +63,27 @@ export function noAnswer(): Error {
  */
 export class Scheduler {
   #pending: Pending[] = [];
-  #late: { readonly label: string; readonly effect: () => unknown }[] = [];
+  #late: LateWrite[] = [];
   #faults: number;
+  readonly #now: () => number;
   readonly faultKinds: readonly Fault[];
   /** What has happened, step by step. */
   readonly history: string[] = [];
 
-  constructor(options: { readonly faults: number; readonly kinds?: readonly Fault[] }) {
+  /** @param options `now`: milliseconds; without it no time passes */
+  constructor(options: { readonly faults: number; readonly kinds?: readonly Fault[]; readonly now?: () => number }) {
     this.#faults = options.faults;
     this.faultKinds = options.kinds ?? ['fails', 'answerLost', 'late'];
+    this.#now = options.now ?? (() => 0);
   }
 
   /** A call to a port, as the actor makes it. */
   call<T>(actor: Actor, label: string, effect: () => T, writes = false): Promise<T> {
     if (actor.dead) return new Promise(() => {});
     return new Promise<T>((resolve, reject) => {
-      this.#pending.push({ actor, label, effect, writes, resolve: resolve as (value: unknown) => void, reject });
+      const ends = { resolve: resolve as (value: unknown) => void, reject };
+      this.#pending.push({ since: this.#now(), actor, label, effect, writes, ...ends });
+      actor.lastCall = label;
     });
   }
 
@@ -74,7 +91,7 @@ export class Scheduler {
   kill(actor: Actor, takesEffect: boolean): void {
     actor.dead = true;
     for (const { label, effect, writes } of this.#pending.filter((call) => call.actor === actor)) {
-      if (writes && takesEffect) this.#late.push({ label, effect });
+      if (writes && takesEffect) this.#late.push({ label, effect, until: this.#now() + LATE_MS });
     }
     this.#pending = this.#pending.filter((call) => call.actor !== actor);
   }
@@ -101,6 +118,26 @@ export class Scheduler {
     return ends;
   }
 
+  /** From now on nothing goes wrong any more. */
+  heal(): void {
+    this.#faults = 0;
+  }
+
+  /** When the next thing comes to its end that nobody has to choose: a call's deadline, or that of a late write. */
+  nextDeadline(): number {
+    const calls = this.#pending.map(({ since }) => since + DEADLINE_MS);
+    return Math.min(...calls, ...this.#late.map(({ until }) => until));
+  }
+
+  /** Ends what has come to its deadline: late writes take effect, and calls are given up. */
+  passDeadlines(): void {
+    for (const late of this.#late.filter(({ until }) => until <= this.#now())) this.#land(late);
+    for (const call of this.#pending.filter(({ since }) => since + DEADLINE_MS <= this.#now())) {
+      this.#faults += 1;
+      this.#end(call, call.writes ? 'late' : 'fails');
+    }
+  }
+
   /** Everything that is still on its way takes effect, in the order in which it was given up. */
   landAll(): void {
     for (const late of [...this.#late]) this.#land(late);
@@ -117,7 +154,7 @@ export class Scheduler {
     return `${pending.join(';')}|${this.#late.map(({ label }) => label).join(';')}|${this.#faults}`;
   }
 
-  #land(late: { readonly label: string; readonly effect: () => unknown }): void {
+  #land(late: LateWrite): void {
     this.#late = this.#late.filter((other) => other !== late);
     try {
       late.effect();
@@ -129,7 +166,7 @@ export class Scheduler {
   #end(call: Pending, fault: Fault | undefined): void {
     this.#pending = this.#pending.filter((other) => other !== call);
     if (fault) this.#faults -= 1;
-    if (fault === 'late') this.#late.push({ label: call.label, effect: call.effect });
+    if (fault === 'late') this.#late.push({ label: call.label, effect: call.effect, until: this.#now() + LATE_MS });
     try {
       const answer = fault === undefined || fault === 'answerLost' ? call.effect() : undefined;
       if (fault) throw noAnswer();
