@@ -216,7 +216,11 @@ export class AppWorld implements World {
         this.#send(KEY_WORK, { kind: 'rotate', key: KEY.id, cause: cause('event'), attempt: 0 });
         return;
       case 'pin':
-        this.fleet.set(account, KEY.name, this.vault.versions[deed.version % this.vault.versions.length]?.version ?? '');
+        this.fleet.set(
+          account,
+          KEY.name,
+          this.vault.versions[deed.version % this.vault.versions.length]?.version ?? '',
+        );
         return;
       case 'unpin':
         this.fleet.set(account, KEY.name, '');
@@ -328,7 +332,10 @@ export class AppWorld implements World {
       settings,
       keys: keysOf(this.vault, way),
       accounts: this.fleet.port(actor, way),
-      subscriptions: { list: async () => [SUBSCRIPTION], all: async () => ({ ids: [SUBSCRIPTION], vanished: [] }) } as never,
+      subscriptions: {
+        list: async () => [SUBSCRIPTION],
+        all: async () => ({ ids: [SUBSCRIPTION], vanished: [] }),
+      } as never,
       queue: this.#queue(way),
       leases: this.#leasePort(actor, way),
       audit: this.#auditPort(way),
@@ -351,8 +358,7 @@ export class AppWorld implements World {
     return {
       send: (queue, work, delaySeconds = 0) =>
         way(`send ${work.kind} in ${Math.ceil(delaySeconds)} s`, () => this.#send(queue, work, delaySeconds), true),
-      putBack: (queue, text, delaySeconds) =>
-        way('put back', () => this.#push(queue, text, delaySeconds ?? 0), true),
+      putBack: (queue, text, delaySeconds) => way('put back', () => this.#push(queue, text, delaySeconds ?? 0), true),
       poison: (queue, text) =>
         way(
           `poison ${text}`,
@@ -399,7 +405,8 @@ export class AppWorld implements World {
           `acquire ${name.split('/').at(-1)}`,
           () => {
             const held = this.#leases.get(name);
-            if (held && held.token !== token && (held.expires ?? Number.POSITIVE_INFINITY) > this.#clock) return undefined;
+            if (held && held.token !== token && (held.expires ?? Number.POSITIVE_INFINITY) > this.#clock)
+              return undefined;
             this.#leases.set(name, { token, expires: undefined, state: held?.state });
             return { state: held?.state };
           },

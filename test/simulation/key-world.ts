@@ -17,7 +17,9 @@ const MINUTE = 60_000;
 
 /** Somebody who does something once, at any time; in the order given where they are named alike. */
 export type Part =
-  | { readonly do: 'revoke' | 'look'; readonly skew?: number; readonly after?: Part['do'] }
+  | { readonly do: 'revoke'; readonly skew?: number; readonly after?: Part['do'] }
+  /** `late`: a second look, that disables what a late write has opened as well. */
+  | { readonly do: 'look'; readonly late?: boolean; readonly skew?: number; readonly after?: Part['do'] }
   | { readonly do: 'restore'; readonly skew?: number; readonly after?: Part['do'] }
   | { readonly do: 'rotate'; readonly after?: Part['do'] }
   | { readonly do: 'disable' | 'enable'; readonly version: number; readonly after?: Part['do'] };
@@ -66,6 +68,9 @@ export class KeyWorld implements FiniteWorld {
   #kills: number;
   readonly #stamps = new Map<string, RevocationStamp>();
   #ids = 0;
+  #flap: string | undefined;
+  readonly #opened = new Map<string, Call>();
+  readonly #openedAt = new Map<string, number>();
 
   constructor({ versions, off = [], parts, faults = 0, kinds, kills = 0 }: KeyScenario) {
     this.scheduler = new Scheduler({ faults, ...(kinds ? { kinds } : {}) });
@@ -116,7 +121,10 @@ export class KeyWorld implements FiniteWorld {
     ].join('\n');
   }
 
-  check(): void {}
+  /** What nothing but a fault may bring about, not even for a moment. */
+  check(): void {
+    if (this.#flap) throw new Error(this.#flap);
+  }
 
   async atRest(): Promise<void> {
     this.scheduler.landAll();
@@ -145,10 +153,7 @@ export class KeyWorld implements FiniteWorld {
     const actor = new Actor(`${part.do} ${n}`);
     const call: Call = { part, actor, start, end: undefined, answer: undefined, id: '' };
     this.calls.push(call);
-    const services = this.#services(
-      (label, effect, writes) => this.scheduler.call(actor, label, effect, writes),
-      ('skew' in part && part.skew) || 0,
-    );
+    const services = this.#services(this.#watched(call, actor), ('skew' in part && part.skew) || 0);
     void this.#run(part, call, n, services)
       .catch((error: unknown) => `failed: ${(error as Error).message}`)
       .then((answer) => {
@@ -157,9 +162,46 @@ export class KeyWorld implements FiniteWorld {
       });
   }
 
+  /** The way to the vault of one call, with an eye on what a restore opens and a look that began after that disables. */
+  #watched(call: Call, actor: Actor): Way {
+    return (label, effect, writes) =>
+      this.scheduler.call(
+        actor,
+        label,
+        () => {
+          const before = this.vault.versions;
+          const answer = effect();
+          for (const version of this.vault.versions) {
+            const was = before.find((other) => other.version === version.version);
+            if (!was || was.enabled === version.enabled) continue;
+            if (version.enabled && call.part.do === 'restore') {
+              this.#opened.set(version.version, call);
+              this.#openedAt.set(version.version, this.scheduler.history.length);
+            }
+            if (!version.enabled && call.part.do === 'look') this.#judgeLook(call, version.version);
+          }
+          return answer;
+        },
+        writes,
+      );
+  }
+
+  #judgeLook(look: Call, version: string): void {
+    const restore = this.#opened.get(version);
+    if (!restore || !this.scheduler.unharmed) return;
+    const newer = this.calls.some(({ part, start, end }) => part.do === 'revoke' && (end ?? start) >= restore.start);
+    if (!newer && look.start > restore.start && this.#openedBefore(look, version)) {
+      this.#flap = `A look that began later disables version ${version}, which a restore had enabled.`;
+    }
+  }
+
+  #openedBefore(look: Call, version: string): boolean {
+    return (this.#openedAt.get(version) ?? Number.POSITIVE_INFINITY) <= look.start;
+  }
+
   async #run(part: Part, call: Call, n: number, services: Services): Promise<string> {
     if (part.do === 'look') {
-      await keepRevoked(KEY, services, () => {});
+      await keepRevoked(KEY, services, () => {}, { alsoLate: part.late ?? false });
       return 'looked';
     }
     if (part.do === 'revoke') {
@@ -224,9 +266,10 @@ export class KeyWorld implements FiniteWorld {
     if (revokes.some(({ id, answer }) => answer === 'complete' && this.#isNewer(id, last.id))) return;
     if (open) throw new Error(`Restored, and at rest a revocation is open: ${open.id}.`);
     for (const [index, version] of this.vault.versions.entries()) {
-      const byHand = this.calls.some(({ part }) => 'version' in part && part.version === index + 1);
-      if (this.calls.some(({ part, start }) => 'version' in part && part.version === index + 1 && start > last.start))
-        continue;
+      const byHand = this.calls.find(({ part }) => 'version' in part && part.version === index + 1);
+      // Which of several had read it before a person's hand, and writes after it, cannot be told from here.
+      const isOne = this.calls.filter(({ part }) => part.do === 'revoke' || part.do === 'look').length === 1;
+      if (byHand && (byHand.start > last.start || !isOne)) continue;
       const was = byHand ? this.vault.onAtRecord.get(version.version) : (this.#original[index] ?? true);
       if (was !== undefined && version.enabled !== was) {
         throw new Error(

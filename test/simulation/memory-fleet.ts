@@ -90,7 +90,11 @@ export class MemoryFleet {
       updateEncryption: ({ name }, wanted) => {
         if (actor.lastCall !== `get ${name}`) this.#breaks(`${name} is written to, and not right after it was read`);
         const read = reads.get(name);
-        return way(`patch ${name} ${wanted.keyVaultProperties?.keyVersion}`, () => this.#patch(name, wanted, read), true);
+        return way(
+          `patch ${name} ${wanted.keyVaultProperties?.keyVersion}`,
+          () => this.#patch(name, wanted, read),
+          true,
+        );
       },
       listScopes: async function* () {},
       getScope: unused,
@@ -103,7 +107,8 @@ export class MemoryFleet {
     const pin = wanted.keyVaultProperties?.keyVersion ?? '';
     const version = pin === '' ? this.#vault.versions.at(-1)?.version : pin;
     const found = this.#vault.versions.find((one) => one.version === version);
-    if (!found?.enabled) throw Object.assign(new Error('the key cannot be used'), { statusCode: 403, code: 'KeyDisabled' });
+    if (!found?.enabled)
+      throw Object.assign(new Error('the key cannot be used'), { statusCode: 403, code: 'KeyDisabled' });
     const before = kept.account.encryption.keyVaultProperties;
     if (read && read.byPeople === kept.byPeople) {
       const order = (one: string | undefined) => this.#vault.versions.findIndex((other) => other.version === one);
@@ -114,7 +119,8 @@ export class MemoryFleet {
     const others = ({ keyVaultProperties: _, ...rest }: Encryption) => JSON.stringify(rest);
     if (read && others(wanted) !== others(read.account.encryption)) this.#breaks(`${name} loses a setting`);
     const after = encryption(KEY.name, pin, found.version);
-    if (after.keyVaultProperties?.currentVersionedKeyIdentifier !== before?.currentVersionedKeyIdentifier) kept.moves += 1;
+    if (after.keyVaultProperties?.currentVersionedKeyIdentifier !== before?.currentVersionedKeyIdentifier)
+      kept.moves += 1;
     kept.account = { ...kept.account, encryption: after };
     return kept.account;
   }

@@ -17,6 +17,7 @@ export function randomKeyWorld(random: () => number): () => World {
         { do: 'restore', skew: skew(), after: 'revoke' },
         { do: 'restore', skew: skew(), after: 'revoke' },
         { do: 'look', skew: skew(), ...after() },
+        { do: 'look', late: true, skew: skew(), after: 'revoke' },
         { do: 'rotate', ...after() },
         { do: 'disable', version, ...after() },
       ]),

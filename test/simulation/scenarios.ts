@@ -3,7 +3,7 @@ import type { KeyScenario, Part } from './key-world.ts';
 const REVOKE: Part = { do: 'revoke' };
 const REVOKE_AGAIN: Part = { do: 'revoke', after: 'revoke' };
 const RESTORE: Part = { do: 'restore', after: 'revoke' };
-const LOOK: Part = { do: 'look', after: 'revoke' };
+const LOOK: Part = { do: 'look', late: true, after: 'revoke' };
 const LOOK_ANY_TIME: Part = { do: 'look' };
 const ROTATE: Part = { do: 'rotate' };
 const disable = (version: number): Part => ({ do: 'disable', version });

@@ -65,6 +65,7 @@ export class Scheduler {
   #pending: Pending[] = [];
   #late: LateWrite[] = [];
   #faults: number;
+  #harmed = false;
   readonly #now: () => number;
   readonly faultKinds: readonly Fault[];
   /** What has happened, step by step. */
@@ -90,6 +91,7 @@ export class Scheduler {
   /** Ends an actor's life: what it has called may still take effect, and it hears of nothing any more. */
   kill(actor: Actor, takesEffect: boolean): void {
     actor.dead = true;
+    this.#harmed = true;
     for (const { label, effect, writes } of this.#pending.filter((call) => call.actor === actor)) {
       if (writes && takesEffect) this.#late.push({ label, effect, until: this.#now() + LATE_MS });
     }
@@ -116,6 +118,11 @@ export class Scheduler {
       ends.push({ label: `late: ${late.label}`, run: () => this.#land(late) });
     }
     return ends;
+  }
+
+  /** Whether nothing has gone wrong so far: no fault, and nobody killed. */
+  get unharmed(): boolean {
+    return !this.#harmed;
   }
 
   /** From now on nothing goes wrong any more. */
@@ -165,7 +172,10 @@ export class Scheduler {
 
   #end(call: Pending, fault: Fault | undefined): void {
     this.#pending = this.#pending.filter((other) => other !== call);
-    if (fault) this.#faults -= 1;
+    if (fault) {
+      this.#faults -= 1;
+      this.#harmed = true;
+    }
     if (fault === 'late') this.#late.push({ label: call.label, effect: call.effect, until: this.#now() + LATE_MS });
     try {
       const answer = fault === undefined || fault === 'answerLost' ? call.effect() : undefined;
