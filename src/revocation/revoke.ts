@@ -47,18 +47,18 @@ export async function revoke(
   const result = await revokeKey(key, by, services);
   if (result.versions.length === 0) return undefined;
 
-  const { complete, versions, elapsedMs, stamp, recorded } = result;
+  const { key: spelled, complete, versions, elapsedMs, stamp, recorded } = result;
   const changed =
     !complete || versions.some(({ before, after }) => before !== after) || result.revocation?.id === by.id;
   const reason = complete ? 'Revoked' : 'RevocationIncomplete';
   const [dependents, audited, , ...notDone] = await Promise.all([
     reading,
     changed
-      ? writeDown('key.revoke', key, reason, stamp, call, { complete, versions, elapsedMs }, services, log)
+      ? writeDown('key.revoke', spelled, reason, stamp, call, { complete, versions, elapsedMs }, services, log)
       : NOT_AUDITED,
     ifKilled,
-    lookAgain(key, 'revoke', stamp, recorded, call, services),
-    watchEffect(key, 'revoke', call, services),
+    lookAgain(spelled, 'revoke', stamp, recorded, call, services),
+    watchEffect(spelled, 'revoke', call, services),
   ]);
   return { ...result, ...audited, dependents, warnings: notDone.flat() };
 }
