@@ -1,7 +1,9 @@
 import { relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { Ended, endAsked } from './run/end-asked.ts';
-import { startLocalRun } from './run/local-run.ts';
+import { Ended, endAsked } from '../local/run/end-asked.ts';
+import { startLocalRun } from '../local/run/local-run.ts';
+import { bundle } from './bundle.ts';
 
 const USAGE = `npm start [-- options]: the app, its Functions host and a local Azure with a sample fleet.
 
@@ -43,6 +45,8 @@ async function main(args: string[]): Promise<number> {
     port: Number(process.env.PORT ?? 7071),
     env: process.env,
     signal,
+    bundleApp: (outDir) => bundle({ outDir, zip: false }),
+    tourModule: fileURLToPath(new URL('../tour/main.ts', import.meta.url)),
   });
   const ended = new Promise<never>((_, reject) => {
     if (signal.aborted) reject(signal.reason);

@@ -1,5 +1,5 @@
-import { runTour } from '../tour.ts';
-import { tourContext } from './tour-context.ts';
+import { tourContext } from '../local/run/tour-context.ts';
+import { runTour } from './run-tour.ts';
 
 // Runs the tour and sends its result to the process that started it.
 const env: Record<string, string> = {};

@@ -1,4 +1,4 @@
-import type { KeyUse } from '../../src/accounts/key-use.ts';
+import type { KeyUse } from '../src/accounts/key-use.ts';
 import type { TourContext } from './context.ts';
 import { short, usersOf, watchMoves } from './moves.ts';
 import { expectThat, type TourStep } from './step.ts';

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Encryption, StorageManagementClient } from '@azure/arm-storage';
 import { ClientSecretCredential, type TokenCredential } from '@azure/identity';
 import { KeyClient } from '@azure/keyvault-keys';
-import { accountKeyUse, type KeyUse } from '../../src/accounts/key-use.ts';
-import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../azure/constants.ts';
+import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../local/azure/constants.ts';
+import { accountKeyUse, type KeyUse } from '../src/accounts/key-use.ts';
 import type { Screen } from './screen.ts';
 import { TourError } from './step.ts';
 

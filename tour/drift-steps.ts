@@ -2,8 +2,8 @@ import { AuthorizationManagementClient, type RoleAssignment } from '@azure/arm-a
 import { EventGridManagementClient } from '@azure/arm-eventgrid';
 import { KeyVaultManagementClient } from '@azure/arm-keyvault';
 import type { Encryption } from '@azure/arm-storage';
-import type { DriftReport, Finding } from '../../src/drift/report.ts';
-import { SUBSCRIPTION_ID, TENANT_ID } from '../azure/constants.ts';
+import { SUBSCRIPTION_ID, TENANT_ID } from '../local/azure/constants.ts';
+import type { DriftReport, Finding } from '../src/drift/report.ts';
 import type { TourContext } from './context.ts';
 import { short } from './moves.ts';
 import { expectThat, type TourStep } from './step.ts';

@@ -1,10 +1,10 @@
-import type { TourContext as RunContext, TourResult } from './run/tour-context.ts';
-import { breakGlassSteps } from './tour/break-glass-steps.ts';
-import { TourContext } from './tour/context.ts';
-import { driftSteps } from './tour/drift-steps.ts';
-import { rotationSteps } from './tour/rotation-steps.ts';
-import { Screen } from './tour/screen.ts';
-import type { TourStep } from './tour/step.ts';
+import type { TourContext as RunContext, TourResult } from '../local/run/tour-context.ts';
+import { breakGlassSteps } from './break-glass-steps.ts';
+import { TourContext } from './context.ts';
+import { driftSteps } from './drift-steps.ts';
+import { rotationSteps } from './rotation-steps.ts';
+import { Screen } from './screen.ts';
+import type { TourStep } from './step.ts';
 
 const STEPS: readonly TourStep[] = [...rotationSteps, ...breakGlassSteps, ...driftSteps];
 
