@@ -20,7 +20,8 @@ export async function settleRevocation(
   const key = services.settings.vaults.key(work.key);
   if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
   try {
-    await (work.did === 'revoke' ? settleRevoked(key, work, services, log) : settleRestored(key, work, services, log));
+    if (work.did === 'revoke') await settleRevoked(key, work, services, log);
+    else if (!work.beforehand) await settleRestored(key, work, services, log);
     const { versions } = await keepRevoked(key, services, log, { alsoLate: true });
     if (hasBegun(work, versions, services.now())) await writeDownLater(key, work, services);
     return DONE;
@@ -35,6 +36,7 @@ async function settleRevoked(key: ManagedKey, work: RevocationWork, services: Ke
   await disableUnder(key, stamp, planRepair(versions, stamp, work.versions, services.now()), services, log);
 }
 
+/** Only for a restore that was let through: it may be finished without asking again who wants it. */
 async function settleRestored(key: ManagedKey, work: RevocationWork, services: KeepRevokedServices, log: Log) {
   const versions = await services.keys.listVersions(key);
   const { open } = readRevocation(versions, services.now());
@@ -43,10 +45,14 @@ async function settleRestored(key: ManagedKey, work: RevocationWork, services: K
 }
 
 /** Whether it took effect at all: its process may have died, or the call may have been refused, before anything was written. */
-function hasBegun({ did, revocation }: RevocationWork, versions: readonly KeyVersion[], now: Date): boolean {
+function hasBegun({ did, revocation, call }: RevocationWork, versions: readonly KeyVersion[], now: Date): boolean {
   const { records, restored } = readRevocation(versions, now);
-  if (restored?.id === revocation.id) return true;
-  return did === 'revoke' && [...records.values()].some(({ id }) => id === revocation.id);
+  if (did === 'restore') return restored?.id === revocation.id && isSame(restored.restoredBy, call.caller.objectId);
+  return restored?.id === revocation.id || [...records.values()].some(({ id }) => id === revocation.id);
+}
+
+function isSame(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
 }
 
 function stampOf({ revocation: { id, revokedOn, revokedBy } }: RevocationWork) {

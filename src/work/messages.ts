@@ -74,6 +74,8 @@ const revocationWork = z.strictObject({
   /** Key identifier without a version. */
   key: z.string().min(1).max(300),
   did: z.enum(['revoke', 'restore']),
+  /** Sent before anything was done, in case the process dies: whether it began, and may go on, only the key can tell. */
+  beforehand: z.boolean().optional(),
   revocation: z.strictObject({ id: z.string().max(64), revokedOn: z.iso.datetime(), revokedBy: z.string().max(64) }),
   /** Who did it, and why. */
   call: z.strictObject({

@@ -2,30 +2,25 @@ import { describe, expect, it } from 'vitest';
 import { reconcileAccount } from '../../src/accounts/reconcile-account.ts';
 import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
-import { handleRestore } from '../../src/break-glass/handle-restore.ts';
-import { handleRevoke } from '../../src/break-glass/handle-revoke.ts';
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
-import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
 import type { Services } from '../../src/services.ts';
-import type { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
-import { addVersion, enabledOf, keyOf, managed, person, versionsOf } from './break-glass-fixture.ts';
+import {
+  addVersion,
+  breakGlass,
+  enabledOf,
+  keyOf,
+  managed,
+  objectId,
+  recordsOf,
+  versionsOf,
+} from './break-glass-fixture.ts';
 
 const wire = useWire();
 
-function revoke(key: TestKey, services: Services, who = 'alice') {
-  const request = { reason: 'A laptop was stolen', confirm: `${key.vault.name}/${key.name}` };
-  return handleRevoke(managed(key, services), request, person(who), 'call-1', services, wire.log);
-}
-
-function restore(key: TestKey, services: Services) {
-  const request = { reason: 'The laptop is back' };
-  return handleRestore(managed(key, services), request, person('bob'), 'call-2', services, wire.log);
-}
-
+const { revoke, restore } = breakGlass(wire);
 const reasons = () => wire.records.map(({ reason }) => reason);
-const recordsOf = (key: TestKey) => versionsOf(key).map(({ tags }) => tags?.[REVOCATION_TAG]?.split(' '));
 
 describe('while a key is revoked', () => {
   it.each([
@@ -102,7 +97,7 @@ describe('while a key is revoked', () => {
     for (const version of versionsOf(key)) version.enabled = false;
     const services = wire.services();
     const answer = await revoke(key, services);
-    expect(answer).toMatchObject({ complete: true, revocation: { revokedBy: 'alice' } });
+    expect(answer).toMatchObject({ complete: true, revocation: { revokedBy: objectId('alice') } });
     addVersion(key);
     await keepRevoked(managed(key, services), { ...services, keys: services.urgentKeys }, wire.log);
     expect(enabledOf(key)).toEqual([false, false, false]);
