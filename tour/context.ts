@@ -4,8 +4,8 @@ import { ClientSecretCredential, type TokenCredential } from '@azure/identity';
 import { KeyClient } from '@azure/keyvault-keys';
 import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../local/azure/constants.ts';
 import { accountKeyUse, type KeyUse } from '../src/accounts/key-use.ts';
+import { TourError } from './expect.ts';
 import type { Screen } from './screen.ts';
-import { TourError } from './step.ts';
 
 /** A request that the local Azure served, as its control API tells. */
 export interface ServedRequest {

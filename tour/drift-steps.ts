@@ -5,8 +5,9 @@ import type { Encryption } from '@azure/arm-storage';
 import { SUBSCRIPTION_ID, TENANT_ID } from '../local/azure/constants.ts';
 import type { DriftReport, Finding } from '../src/drift/report.ts';
 import type { TourContext } from './context.ts';
+import { expectThat } from './expect.ts';
 import { short } from './moves.ts';
-import { expectThat, type TourStep } from './step.ts';
+import type { TourStep } from './step.ts';
 
 const VAULT = `subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-records`;
 /** What only a person can put right: which key an account should have, and who may use it. */
@@ -15,7 +16,7 @@ const FOR_A_PERSON = ['NotCustomerManaged', 'IdentityWithoutRole', 'MissingPermi
 /** What the first step did, for the last one to undo. */
 const before: { roles: RoleAssignment[]; encryption: Encryption | undefined } = { roles: [], encryption: undefined };
 
-/** Drift: made behind the app's back with the plain SDK, named, mended where it may be. */
+/** Drift: made behind the app's back with the plain SDK, named, fixed where it may be. */
 export const driftSteps: readonly TourStep[] = [
   {
     title: 'Somebody pins stfiles01 back, puts starchive02 on Microsoft-managed keys, deletes and recovers kv-records',
@@ -43,11 +44,11 @@ export const driftSteps: readonly TourStep[] = [
     },
   },
   {
-    title: 'The drift check names each of it, and mends what it may',
+    title: 'The drift check names each of it, and fixes what it may',
     async run(context) {
       let report = await check(context);
       // A message of the steps before may still have been on its way and moved the account: then it is pinned once more.
-      // What the check before has found, and may have mended by now, counts too.
+      // What the check before has found, and may have fixed by now, counts too.
       for (let tries = 1; tries < 3 && !finds(report, 'StaleKeyVersion', 'stfiles01'); tries += 1) {
         await pinBack(context);
         const next = await check(context);
@@ -60,7 +61,7 @@ export const driftSteps: readonly TourStep[] = [
       for (const name of ['strecords01', 'strecords02']) expectFound(report, 'IdentityWithoutRole', name);
       show(context, report);
       const failed = report.fixes.filter(({ outcome }) => outcome === 'failed');
-      expectThat(failed.length === 0, `Not mended: ${failed.map(({ detail }) => detail).join(' ')}`);
+      expectThat(failed.length === 0, `Not fixed: ${failed.map(({ detail }) => detail).join(' ')}`);
       await context.until('stfiles01 to be back on the newest version', 20, async () => {
         const { encryption } = await context.storage().storageAccounts.getProperties('rg-files', 'stfiles01');
         const { properties } = await context.keys('kv-files').getKey('files-key');
@@ -75,7 +76,7 @@ export const driftSteps: readonly TourStep[] = [
     title: 'A second check is clean but for what needs a person',
     async run(context) {
       // What the last one put to work may take a moment.
-      const report = await context.until('a check with nothing left to mend', 20, async () => {
+      const report = await context.until('a check with nothing left to fix', 20, async () => {
         const next = await check(context);
         return next.fixes.length === 0 ? next : undefined;
       });
@@ -133,11 +134,11 @@ function expectFound(report: DriftReport, reason: string, name: string): void {
 }
 
 function show({ screen }: TourContext, report: DriftReport): void {
-  const mended = new Map(report.fixes.map(({ finding, detail }) => [finding, detail]));
+  const fixed = new Map(report.fixes.map(({ finding, detail }) => [finding, detail]));
   for (const { id, reason, resource, is } of errorsOf(report)) {
     const name = resource.split('/').at(-1) ?? resource;
     screen.line(
-      `    ${reason.padEnd(24)} ${name.padEnd(12)} ${mended.get(id) ?? (is.length > 80 ? `${is.slice(0, 80)}…` : is)}`,
+      `    ${reason.padEnd(24)} ${name.padEnd(12)} ${fixed.get(id) ?? (is.length > 80 ? `${is.slice(0, 80)}…` : is)}`,
     );
   }
 }

@@ -5,6 +5,7 @@ import type { StorageAccount } from '../../local/azure/world.ts';
 import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { TestKey, vaultNamed } from '../support/fleet.ts';
+import { REVOKER } from '../support/keys.ts';
 
 const app = useApp();
 
@@ -199,7 +200,9 @@ describe('a key that nears its expiry', () => {
 
   it('that is revoked stays as it is', async () => {
     const archive = nearing({ enabled: false });
-    archive.first.tags = { 'cmk-revocation': `r1 ${new Date().toISOString()} somebody ${archive.first.version}` };
+    archive.first.tags = {
+      'cmk-revocation': `${REVOKER.id} ${new Date().toISOString()} ${REVOKER.revokedBy} ${archive.first.version}`,
+    };
     comes();
     await outcome(archive, 'RevocationOpen');
     expect(archive.vault.keys.get(archive.name)?.versions).toHaveLength(1);
