@@ -1,8 +1,10 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
 import { createStorageAccounts, type StorageAccounts } from './accounts/storage-client.ts';
+import { rememberedSubscriptions } from './accounts/subscription-memory.ts';
+import { createSubscriptionMemory } from './accounts/subscription-memory-client.ts';
 import { createSubscriptions, type Subscriptions } from './accounts/subscriptions-client.ts';
 import { auditFiles } from './audit/audit-client.ts';
 import { auditContainer } from './audit/audit-storage-client.ts';
@@ -38,6 +40,7 @@ export interface Services {
   /** The same keys for break-glass: requests are given up early, and never retried out of sight. */
   readonly urgentKeys: Keys;
   readonly accounts: StorageAccounts;
+  /** Those that the app's identity sees, and those that it saw before. */
   readonly subscriptions: Subscriptions;
   readonly shares: FileShares;
   readonly resourceGraph: ResourceGraph;
@@ -88,7 +91,9 @@ export function createServices(
   const identity = withTokenDeadline(credential ?? appCredential(settings.clientId), APP_TOKEN_MS);
   const { auth, cloud } = settings;
   const accounts = createStorageAccounts(identity, cloud);
-  const subscriptions = createSubscriptions(identity, cloud);
+  const now = () => new Date();
+  const memory = createSubscriptionMemory(settings, () => identity);
+  const subscriptions = rememberedSubscriptions(createSubscriptions(identity, cloud), memory, now, log);
   const newId = () => randomBytes(10).toString('hex');
   return {
     settings,
@@ -109,7 +114,7 @@ export function createServices(
     queue: createWorkQueue(settings, () => identity),
     leases: createLeases(settings, () => identity),
     audit: auditTrail(auditFiles(auditContainer(settings, () => identity)), {
-      now: () => new Date(),
+      now,
       newId,
       sleep: (ms) => sleep(ms),
       random: Math.random,
@@ -132,7 +137,7 @@ export function createServices(
     dependents: async (key) =>
       hasDependents(key, settings.subscriptions ?? (await subscriptions.list()), { accounts, settings }),
     newId,
-    now: () => new Date(),
+    now,
     sleep: (ms) => sleep(ms),
   };
 }

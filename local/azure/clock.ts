@@ -2,7 +2,13 @@
 export class Clock {
   #offsetMs = 0;
   #nextId = 1;
+  readonly #followers: ((offsetMs: number) => Promise<void>)[] = [];
   readonly #timers = new Map<number, { at: number; run: () => void; real: NodeJS.Timeout }>();
+
+  /** How far it is ahead of real time. */
+  get offsetMs(): number {
+    return this.#offsetMs;
+  }
 
   /** The present, in milliseconds since the epoch. */
   nowMs(): number {
@@ -32,10 +38,25 @@ export class Clock {
     });
   }
 
-  /** Moves the clock forward and fires what is due by then, earliest first. */
-  advance(ms: number): void {
+  /** Has others go by this clock: they are told how far it is from real time, before what is due then happens. */
+  follow(follower: (offsetMs: number) => Promise<void>): void {
+    this.#followers.push(follower);
+  }
+
+  get isFollowed(): boolean {
+    return this.#followers.length > 0;
+  }
+
+  /** Moves the clock forward and fires what is due by then, earliest first. Resolves when all who follow have moved. */
+  async advance(ms: number): Promise<void> {
     if (!(ms >= 0)) throw new RangeError('The clock only moves forward.');
     this.#offsetMs += ms;
+    const followed = this.#followers.map((follower) => follower(this.#offsetMs));
+    this.#fireDue();
+    await Promise.all(followed);
+  }
+
+  #fireDue(): void {
     const due = [...this.#timers].filter(([, timer]) => timer.at <= this.nowMs()).sort(([, a], [, b]) => a.at - b.at);
     for (const [id, timer] of due) {
       if (!this.#drop(id)) continue; // cancelled by one that ran before it

@@ -1,5 +1,6 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
+import { APP_ORDER_FORM, type AppControl, appOrder } from './app-control.ts';
 import { parseDuration } from './duration.ts';
 import { resourceOf } from './entra/grants.ts';
 import type { TokenAuthority } from './entra/token-authority.ts';
@@ -33,8 +34,12 @@ interface ControlOptions {
   readonly world: World;
   readonly faults: Faults;
   readonly log: RequestLog;
+  /** Requests to the app's storage. */
+  readonly storageLog: RequestLog;
   readonly tokens: TokenAuthority;
   readonly events: () => readonly unknown[];
+  /** Absent: the local Azure runs alone. */
+  readonly app?: AppControl;
 }
 
 /** The control API of the local Azure: loopback only, JSON, no sign-in. */
@@ -56,11 +61,12 @@ export function createControl(options: ControlOptions): Hono {
     const ms = body.success ? parseDuration(body.data.advance) : undefined;
     if (ms === undefined)
       return c.json({ error: 'The body must be {"advance": "<ISO 8601 duration>"}, for instance "PT24H".' }, 400);
-    world.clock.advance(ms);
+    await world.clock.advance(ms);
     return c.json({ now: world.clock.now().toISOString() });
   });
   app.get('/clock', (c) => c.json({ now: world.clock.now().toISOString() }));
 
+  addApp(app, options.app);
   app.post('/faults', async (c) => {
     const rules = await json(c.req);
     if (!Array.isArray(rules)) return c.json({ error: 'The body must be an array of rules.' }, 400);
@@ -81,7 +87,9 @@ export function createControl(options: ControlOptions): Hono {
   app.get('/requests', (c) => {
     const since = Number(c.req.query('since') ?? 0);
     if (!Number.isInteger(since) || since < 0) return c.json({ error: 'since must be a whole number.' }, 400);
-    return c.json(log.since(since));
+    const of = c.req.query('of') ?? 'azure';
+    if (of !== 'azure' && of !== 'storage') return c.json({ error: 'of must be azure or storage.' }, 400);
+    return c.json((of === 'azure' ? log : options.storageLog).since(since));
   });
   app.get('/events', (c) => c.json(options.events()));
 
@@ -109,9 +117,28 @@ export function createControl(options: ControlOptions): Hono {
     return c.json({ access_token: token, expires_in: expiresIn, token_type: 'Bearer' });
   });
   app.notFound((c) =>
-    c.json({ error: 'The local Azure has: /clock, /faults, /requests, /events, /settings, /token.' }, 404),
+    c.json({ error: 'The local Azure has: /app, /clock, /faults, /requests, /events, /settings, /token.' }, 404),
   );
   return app;
+}
+
+function addApp(app: Hono, control: AppControl | undefined): void {
+  if (!control) {
+    app.all('/app', (c) =>
+      c.json({ error: 'The local Azure runs alone here: npm start runs the app beside it.' }, 404),
+    );
+    return;
+  }
+  app.get('/app', async (c) => c.json({ instances: await control.instances() }));
+  app.post('/app', async (c) => {
+    const order = appOrder.safeParse(await json(c.req));
+    if (!order.success) return c.json({ error: APP_ORDER_FORM }, 400);
+    try {
+      return c.json({ instances: await control.order(order.data) });
+    } catch (error) {
+      return c.json({ error: error instanceof Error ? error.message : String(error) }, 500);
+    }
+  });
 }
 
 async function json(request: { json(): Promise<unknown> }): Promise<unknown> {

@@ -23,9 +23,11 @@ const requestRule = z.strictObject({
   skip: count.optional(),
   answer: answer.optional(),
   delayMs: milliseconds.optional(),
+  delayAfterMs: milliseconds.optional(),
   hang: z.literal(true).optional(),
   reset: z.literal(true).optional(),
   resetAfter: z.literal(true).optional(),
+  resetThenMs: milliseconds.optional(),
 });
 
 const deliveryRule = z.strictObject({
@@ -43,7 +45,16 @@ export type RequestRule = z.infer<typeof requestRule>;
 /** A fault to order for event delivery. */
 export type DeliveryRule = z.infer<typeof deliveryRule>;
 
-const requestEffects = ['answer', 'delayMs', 'hang', 'reset', 'resetAfter'] as const;
+/** What a rule can do to a request. */
+export const requestEffects = [
+  'answer',
+  'delayMs',
+  'delayAfterMs',
+  'hang',
+  'reset',
+  'resetAfter',
+  'resetThenMs',
+] as const;
 const deliveryEffects = ['drop', 'duplicate', 'delayMs', 'reorder'] as const;
 
 /** Reads the rules of `POST /faults`. Gives what is wrong, rule by rule, instead of rules when any is. */

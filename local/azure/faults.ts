@@ -1,7 +1,7 @@
-import type { DeliveryRule, RequestRule } from './fault-rule.ts';
+import type { DeliveryRule, RequestRule, requestEffects } from './fault-rule.ts';
 import { parseRules } from './fault-rule.ts';
 
-export type RequestFault = Pick<RequestRule, 'answer' | 'delayMs' | 'hang' | 'reset' | 'resetAfter'>;
+export type RequestFault = Pick<RequestRule, (typeof requestEffects)[number]>;
 export type DeliveryFault = Pick<DeliveryRule, 'drop' | 'duplicate' | 'delayMs' | 'reorder'>;
 
 interface Armed<Rule> {
@@ -35,6 +35,16 @@ export class Faults {
   /** The fault for a request, counting it as used. `path` with its query. */
   takeRequest(host: string, method: string, path: string): RequestFault | undefined {
     const rule = take(this.#requests, (armed) => armed.matches(host, method, path));
+    this.#requests = this.#requests.filter((armed) => armed.left > 0);
+    return rule;
+  }
+
+  /** The same for a request to the app's storage, which only a rule with a host can mean. */
+  takeStorageRequest(host: string, method: string, path: string): RequestFault | undefined {
+    const rule = take(
+      this.#requests,
+      (armed) => armed.rule.match.host !== undefined && armed.matches(host, method, path),
+    );
     this.#requests = this.#requests.filter((armed) => armed.left > 0);
     return rule;
   }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { appOfParent } from './app-by-channel.ts';
 import { deadLetterBlobs } from './event-grid/dead-letter-blobs-client.ts';
 import { startLocalAzure } from './server.ts';
 
@@ -11,6 +12,8 @@ const { values } = parseArgs({
     fleet: { type: 'string', default: 'sample' },
     /** JSON of settings that differ from the defaults. */
     settings: { type: 'string', default: '{}' },
+    /** The process that started this one runs the app and its storage, and answers for them by its channel. */
+    'app-by-parent': { type: 'boolean', default: false },
     /** Stay when stdin ends: for a start from a shell in the background. */
     detached: { type: 'boolean', default: false },
   },
@@ -21,15 +24,16 @@ if (values.fleet !== 'sample' && values.fleet !== 'empty') {
   process.exit(2);
 }
 
-// Connection string of the blob service that takes dead letters; without it they are seen in GET /events alone.
-const deadLetterStorage = process.env.LOCAL_AZURE_DEAD_LETTER_STORAGE;
+// Connection string of the app's storage. It takes dead letters; without it they are seen in GET /events alone.
+const storage = process.env.LOCAL_AZURE_STORAGE;
 
 const azure = await startLocalAzure({
   stateDir: values['state-dir'],
   functionsHost: () => values['functions-host'],
   fleet: values.fleet,
   settings: JSON.parse(values.settings),
-  ...(deadLetterStorage ? { writeDeadLetter: deadLetterBlobs(deadLetterStorage) } : {}),
+  ...(values['app-by-parent'] ? { app: appOfParent() } : {}),
+  ...(storage ? { storage, writeDeadLetter: deadLetterBlobs(storage) } : {}),
 });
 let stopping = false;
 async function stop(): Promise<void> {
@@ -48,4 +52,5 @@ else if (!values.detached) {
 }
 
 // Last: whoever reads it may stop this process at once.
-console.log(JSON.stringify({ proxy: azure.proxyUrl, control: azure.controlUrl, env: azure.env, owner: azure.owner }));
+const { proxyUrl: proxy, controlUrl: control, env, owner } = azure;
+console.log(JSON.stringify({ proxy, control, env, owner, storage: azure.storage }));

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { getRequestListener } from '@hono/node-server';
+import type { AppControl } from './app-control.ts';
 import { createArmService } from './arm/arm-service.ts';
 import { armProviders } from './arm/providers.ts';
 import type { Clock } from './clock.ts';
@@ -26,6 +27,7 @@ import { createGateway } from './wire/gateway.ts';
 import { listen } from './wire/listen.ts';
 import { createProxy } from './wire/proxy.ts';
 import { RequestLog } from './wire/request-log.ts';
+import { startStorageFront } from './wire/storage-front.ts';
 import type { World, WorldSettings } from './world.ts';
 
 export interface LocalAzureOptions {
@@ -38,6 +40,10 @@ export interface LocalAzureOptions {
   readonly fleet?: 'sample' | 'empty';
   /** Where Event Grid puts what it cannot deliver. */
   readonly writeDeadLetter?: EventGridOptions['writeDeadLetter'];
+  /** Connection string of the app's storage; with it the storage is served by {@link LocalAzure.storage}, under faults. */
+  readonly storage?: string | (() => string);
+  /** Whoever runs the app, whose processes the control API commands and whose clocks follow this one. */
+  readonly app?: AppControl;
 }
 
 /** A running local Azure. */
@@ -48,6 +54,10 @@ export interface LocalAzure {
   readonly faults: Faults;
   /** The request log. */
   readonly requests: RequestLog;
+  /** That of the app's storage, apart because queues are looked into all the time. */
+  readonly storageRequests: RequestLog;
+  /** Connection string for the app. */
+  readonly storage: string | undefined;
   /** Every event with its deliveries. */
   readonly events: readonly unknown[];
   /** Environment variables that make a client process (Node, Python, curl) talk to it. */
@@ -66,9 +76,12 @@ export interface LocalAzure {
 export async function startLocalAzure(options: LocalAzureOptions): Promise<LocalAzure> {
   const { caPath, cert, key } = await certificates(options.stateDir);
   const world = createWorld(options.settings);
+  const { app } = options;
+  if (app) world.clock.follow((offsetMs) => app.moveClock(offsetMs));
   const tokens = new TokenAuthority(world);
   const faults = new Faults();
   const requests = new RequestLog();
+  const storageRequests = new RequestLog(20_000);
   const eventGrid = createEventGrid(world, {
     functionsHost: options.functionsHost ?? (() => undefined),
     takeDelivery: (functionName) => faults.takeDelivery(functionName),
@@ -87,8 +100,20 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
     getRequestListener(createManagedIdentityService(world, tokens, identitySecret).fetch),
   );
   const control = createHttpServer(
-    getRequestListener(createControl({ world, faults, log: requests, tokens, events: () => eventGrid.events }).fetch),
+    getRequestListener(
+      createControl({
+        world,
+        faults,
+        log: requests,
+        storageLog: storageRequests,
+        tokens,
+        events: () => eventGrid.events,
+        ...(app ? { app } : {}),
+      }).fetch,
+    ),
   );
+  const behind = typeof options.storage === 'function' ? options.storage() : options.storage;
+  const storage = behind && (await startStorageFront(behind, { clock: world.clock, faults, log: storageRequests }));
   const running = await Promise.all([listen(proxy), listen(identity), listen(control)]);
   const [proxyPort, identityPort, controlPort] = running.map(({ port }) => port);
   const proxyUrl = `http://127.0.0.1:${proxyPort}`;
@@ -100,6 +125,8 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
     tokens,
     faults,
     requests,
+    storageRequests,
+    storage: storage ? storage.connectionString : undefined,
     events: eventGrid.events,
     env: clientEnvironment({
       proxyUrl,
@@ -120,6 +147,7 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
       world.clock.stop();
       azure.closeAllConnections();
       await Promise.all(running.map(({ close }) => close()));
+      if (storage) await storage.close();
     },
   };
 }

@@ -36,6 +36,7 @@ export async function handleAdmin(
       state: context.failure === undefined ? 'Running' : 'Error',
       errors: context.failure === undefined ? [] : [context.failure],
       processId: process.pid,
+      functionsRunning: context.invoker.running, // not in Azure's answer
     });
     return;
   }

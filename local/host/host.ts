@@ -24,6 +24,8 @@ export interface HostOptions {
   readonly log: HostLog;
   /** How long a message is hidden while it is worked on. Default: ten minutes, as in Azure. */
   readonly queueLeaseMs?: number;
+  /** Whether timers fire. In Azure a lease sees to it that those of one instance alone do. Default: true. */
+  readonly timers?: boolean;
 }
 
 export interface Host {
@@ -36,6 +38,9 @@ export interface Host {
   /** Takes no more work and resolves when all work under way is done, or when `limitMs` have passed. */
   stop(limitMs?: number): Promise<void>;
 }
+
+/** How often a timer looks at the time of day, which may have been moved. */
+const TIMER_LOOK_MS = 1_000;
 
 const TRIGGERS = ['httptrigger', 'eventgridtrigger', 'queuetrigger', 'timertrigger'];
 
@@ -83,7 +88,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     },
   });
   for (const listener of listeners) listener.start();
-  for (const listener of timers.values()) listener.start();
+  if (options.timers !== false) for (const listener of timers.values()) listener.start();
 
   let stopping: Promise<void> | undefined;
   return {
@@ -140,6 +145,7 @@ function timer(fn: RegisteredFunction, binding: Binding, invoker: Invoker, env: 
     schedule: resolveSettings(String(binding.schedule ?? ''), env),
     runOnStartup: binding.runOnStartup === true,
     useMonitor: binding.useMonitor !== false,
+    lookEveryMs: TIMER_LOOK_MS,
     run: (data: TypedData, reason) => invoker.invoke(fn, { reason, data }),
   });
 }

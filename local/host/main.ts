@@ -8,7 +8,7 @@ import { logLine } from './log.ts';
  * (default 7071). Prints `host ready http://127.0.0.1:PORT`, then one line for each log record.
  *
  * `LOCAL_HOST_QUEUE_LEASE_SECONDS` shortens the ten minutes for which a message that was being worked on stays hidden
- * after the host was killed.
+ * after the host was killed. `LOCAL_HOST_TIMERS=off`: another instance runs the timers.
  */
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { app: { type: 'string', default: 'dist/app' } } });
@@ -18,6 +18,7 @@ async function main(): Promise<void> {
     port: Number(process.env.PORT ?? 7071),
     env: process.env,
     log: (record) => process.stdout.write(`${logLine(record)}\n`),
+    timers: process.env.LOCAL_HOST_TIMERS !== 'off',
     ...(lease === undefined ? {} : { queueLeaseMs: Number(lease) * 1000 }),
   });
   console.log(`host ready ${host.url}`);

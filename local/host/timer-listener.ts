@@ -13,6 +13,8 @@ export interface TimerListenerOptions {
   /** Runs the function; a rejection is logged by the runner. */
   readonly run: (data: TypedData, reason: string) => Promise<unknown>;
   readonly now?: () => Date;
+  /** The time of day is looked at so often at least, for it may be moved. Default: as seldom as can be. */
+  readonly lookEveryMs?: number;
 }
 
 /** Runs one function on its schedule. A run that is due while the one before still works is left out, not queued. */
@@ -78,10 +80,10 @@ export class TimerListener {
     const wait = due.getTime() - this.#now().getTime();
     this.#timer = setTimeout(
       () => {
-        if (wait > LONGEST_WAIT_MS || this.#now() < due) this.#waitUntil(due);
+        if (this.#now() < due) this.#waitUntil(due);
         else void this.#fire('Timer fired');
       },
-      Math.min(Math.max(wait, 1), LONGEST_WAIT_MS),
+      Math.min(Math.max(wait, 1), this.#options.lookEveryMs ?? LONGEST_WAIT_MS),
     );
   }
 

@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { answer, ask } from '../ipc.ts';
 
 const WITH_PARENT = fileURLToPath(new URL('./with-parent.ts', import.meta.url));
+const MOVABLE_CLOCK = fileURLToPath(new URL('./movable-clock.ts', import.meta.url));
 const LAST_LINES = 20;
 
 export interface ChildOptions {
@@ -12,8 +14,12 @@ export interface ChildOptions {
   readonly args?: readonly string[];
   /** The whole environment: nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
-  /** Where its output goes; without one, straight to the terminal. */
+  /** Where its output goes, behind what is there. Without this and `heard`, straight to the terminal. */
   readonly logFile?: string;
+  /** Is told every line of its output. */
+  readonly heard?: (line: string) => void;
+  /** Its time of day can be moved, and starts so many milliseconds from real time. */
+  readonly clockOffsetMs?: number;
 }
 
 /** A child ended by itself, or never became ready. */
@@ -35,12 +41,16 @@ export class Child {
   constructor(options: ChildOptions) {
     this.name = options.name;
     this.#options = options;
-    const output = options.logFile === undefined ? 'inherit' : 'pipe';
+    if (options.heard) this.#listeners.add(options.heard);
+    const { clockOffsetMs, logFile } = options;
+    const output = logFile === undefined && !options.heard ? 'inherit' : 'pipe';
+    const preloaded = [WITH_PARENT, ...(clockOffsetMs === undefined ? [] : [MOVABLE_CLOCK])];
+    const clock = clockOffsetMs === undefined ? {} : { LOCAL_CLOCK_OFFSET_MS: String(clockOffsetMs) };
     this.#process = spawn(
       process.execPath,
-      ['--import', WITH_PARENT, options.module, ...(options.args ?? [])],
+      [...preloaded.flatMap((path) => ['--import', path]), options.module, ...(options.args ?? [])],
       // A group of its own: Ctrl-C in the terminal reaches this process alone, which then stops its children in order.
-      { env: options.env, stdio: ['ignore', output, output, 'ipc'], detached: true },
+      { env: { ...options.env, ...clock }, stdio: ['ignore', output, output, 'ipc'], detached: true },
     );
     this.ended = new Promise((resolve) => {
       this.#process.once('error', (error) => {
@@ -49,14 +59,18 @@ export class Child {
       });
       this.#process.once('close', (code, signal) => resolve({ code, signal }));
     });
-    if (options.logFile !== undefined) this.#log(options.logFile);
+    if (output === 'pipe') this.#read(logFile);
   }
 
   get pid(): number | undefined {
     return this.#process.pid;
   }
 
-  /** Whether it was told to stop, so that its end is no surprise. */
+  get hasEnded(): boolean {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null || this.pid === undefined;
+  }
+
+  /** Whether it was told to stop, or killed, so that its end is no surprise. */
   get stopping(): boolean {
     return this.#stopping;
   }
@@ -94,6 +108,11 @@ export class Child {
     });
   }
 
+  /** Answers what it asks by its channel. */
+  answer(respond: (question: unknown) => unknown): void {
+    answer(this.#process, respond);
+  }
+
   /** An error with its last lines. */
   failure(what?: string): ChildFailedError {
     const { exitCode, signalCode } = this.#process;
@@ -106,26 +125,38 @@ export class Child {
   /** SIGTERM, and SIGKILL for one that has not gone after `limitMs`. */
   async stop(limitMs = 10_000): Promise<void> {
     this.#stopping = true;
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null || this.pid === undefined) return;
+    if (this.hasEnded) return;
     this.#process.kill('SIGTERM');
     const kill = setTimeout(() => this.#process.kill('SIGKILL'), limitMs);
     await this.ended;
     clearTimeout(kill);
   }
 
-  #log(path: string): void {
-    const file = createWriteStream(path, { mode: 0o600 });
+  /** SIGKILL: it can finish nothing. Resolves when it has gone. */
+  async kill(): Promise<void> {
+    this.#stopping = true;
+    this.#process.kill('SIGKILL');
+    await this.ended;
+  }
+
+  /** Resolves when its time of day is so far from real time, or when it has gone. */
+  async moveClock(offsetMs: number): Promise<void> {
+    await Promise.race([ask(this.#process, { clockOffsetMs: offsetMs }).catch(() => undefined), this.ended]);
+  }
+
+  #read(logFile: string | undefined): void {
+    const file = logFile === undefined ? undefined : createWriteStream(logFile, { mode: 0o600, flags: 'a' });
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       let rest = '';
       stream?.setEncoding('utf8').on('data', (text: string) => {
-        file.write(text);
+        file?.write(text);
         const lines = (rest + text).split('\n');
         rest = lines.pop() ?? '';
         for (const line of lines) this.#keep(line);
       });
       stream?.once('end', () => rest && this.#keep(rest));
     }
-    void this.ended.then(() => file.end());
+    void this.ended.then(() => file?.end());
   }
 
   #keep(line: string): void {

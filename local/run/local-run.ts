@@ -1,29 +1,37 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bundle } from '../../scripts/bundle.ts';
+import { answerForApp } from '../azure/app-by-channel.ts';
+import { appControl } from './app-control.ts';
 import { appEnvironment, appSettings, baseEnvironment } from './app-environment.ts';
+import { AppInstances } from './app-instances.ts';
 import { createAppStorage } from './app-storage-client.ts';
-import { Child, type ChildOptions } from './child-process.ts';
+import { launchAzurite, readyJson } from './azurite-process.ts';
 import { writeEnvFile } from './env-file.ts';
 import { freePort } from './free-port.ts';
+import { type Front, startFront } from './front.ts';
 import { bundleHost } from './host-bundle.ts';
+import { Processes } from './processes.ts';
 import { claimStateFolder, type StateFolder } from './state-folder.ts';
 import type { TourResult } from './tour-context.ts';
 
 export interface LocalRunOptions {
   /** Where the environment file, certificates and logs go. */
   readonly stateDir: string;
-  /** Of the Functions host; 0 takes a free one. */
+  /** Of the app; 0 takes a free one. */
   readonly port: number;
   /** The environment of the caller. */
   readonly env: NodeJS.ProcessEnv;
   /** Aborts the start. */
   readonly signal: AbortSignal;
+  /** Makes the deployable app: host.json, package.json and what its `main` names. */
+  readonly bundleApp: (outDir: string) => Promise<unknown>;
+  /** Module that shows what the app does, and sends a {@link TourResult} to the process that started it. */
+  readonly tourModule: string;
 }
 
 /** Everything is up: Azurite, the local Azure, and the app in its Functions host. */
 export interface LocalRun {
-  /** Of the Functions host. */
+  /** Of the app, whatever the number of its instances. */
   readonly url: string;
   readonly envFile: string;
   /** Rejects when a process ends that should not. */
@@ -45,22 +53,33 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
   const port = await freePort(options.port);
   const folder = await claimStateFolder(options.stateDir);
   const processes = new Processes();
+  let app: AppInstances | undefined;
+  let front: Front | undefined;
   const stop = async () => {
     await processes.stop();
+    await front?.close();
     await folder.release();
   };
   try {
+    front = await startFront(port, () => app?.list().map(({ url }) => url) ?? []);
     const aborted = new Promise<never>((_, reject) => {
       const abort = () => reject(options.signal.reason);
       if (options.signal.aborted) abort();
       options.signal.addEventListener('abort', abort, { once: true });
     });
-    const variables = await Promise.race([start(options, port, folder, processes), processes.failed, aborted]);
+    const begin = async () => {
+      const { variables, ...started } = await start(options, port, folder, processes);
+      app = started.app;
+      await app.order({ do: 'start' });
+      await writeEnvFile(folder.envFile, variables);
+      return variables;
+    };
+    const variables = await Promise.race([begin(), processes.failed, aborted]);
     return {
-      url: `http://127.0.0.1:${port}`,
+      url: front.url,
       envFile: folder.envFile,
       failed: processes.failed,
-      tour: () => runTour(processes, { ...baseEnvironment(options.env), ...variables }),
+      tour: () => runTour(options.tourModule, processes, { ...baseEnvironment(options.env), ...variables }),
       stop,
     };
   } catch (error) {
@@ -69,117 +88,68 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
   }
 }
 
-/** @returns what the environment file says */
+/** Starts all but the app. */
 async function start(
-  { env }: LocalRunOptions,
+  { env, bundleApp }: LocalRunOptions,
   port: number,
   folder: StateFolder,
   processes: Processes,
-): Promise<Record<string, string>> {
+): Promise<{
+  readonly app: AppInstances;
+  /** What the environment file says. */
+  readonly variables: Record<string, string>;
+}> {
   const url = `http://127.0.0.1:${port}`;
   const base = baseEnvironment(env);
-  const azurite = processes.launch({
-    name: 'Azurite',
-    module: module('./azurite-main.ts'),
+  const azurite = launchAzurite((options) => processes.launch(options), {
     env: base,
     logFile: folder.logFile('azurite'),
   });
-  const storageReady = readyJson(azurite).then(async ({ connectionString }) => {
-    await createAppStorage(String(connectionString));
-    return String(connectionString);
+  const storageReady = azurite.connectionString.then(async (connectionString) => {
+    await createAppStorage(connectionString);
+    return connectionString;
   });
-  const [app, host, storage, cloud] = await Promise.all([
+  const appDir = join(folder.path, 'app');
+  const [host, , { azure, ready }] = await Promise.all([
     // In the run's own folder: another run beside it makes its own.
-    bundle({ outDir: join(folder.path, 'app'), zip: false }),
     bundleHost(join(folder.path, 'host.cjs')),
-    storageReady,
-    // It writes dead letters into the app's storage, as Event Grid does.
-    storageReady.then((connectionString) =>
-      readyJson(
-        processes.launch({
-          name: 'The local Azure',
-          module: module('../azure/main.ts'),
-          args: ['--state-dir', folder.path, '--functions-host', url],
-          env: { ...base, LOCAL_AZURE_DEAD_LETTER_STORAGE: connectionString },
-          logFile: folder.logFile('azure'),
-        }),
-      ),
-    ),
+    bundleApp(appDir),
+    // It stands before the app's storage, and writes dead letters into it as Event Grid does.
+    storageReady.then(async (connectionString) => {
+      const azure = processes.launch({
+        name: 'The local Azure',
+        module: module('../azure/main.ts'),
+        args: ['--state-dir', folder.path, '--functions-host', url, '--app-by-parent'],
+        env: { ...base, LOCAL_AZURE_STORAGE: connectionString },
+        logFile: folder.logFile('azure'),
+      });
+      return { azure, ready: await readyJson(azure) };
+    }),
   ]);
-  const azureEnv = cloud.env as Record<string, string>;
-  const settings = appSettings(storage, env);
-
-  const functions = processes.launch({
-    name: 'The Functions host',
-    module: host,
-    args: ['--app', app.folder],
-    env: { ...appEnvironment(settings, azureEnv, env), PORT: String(port) },
-    logFile: folder.logFile('functions'),
-    stopFirst: true,
+  const azureEnv = ready.env as Record<string, string>;
+  const settings = appSettings(String(ready.storage), env);
+  const app = new AppInstances({
+    host,
+    appDir,
+    env: appEnvironment(settings, azureEnv, env),
+    launch: (options) => processes.launch({ ...options, stopFirst: true }),
+    output: (number) => ({ logFile: folder.logFile(number === 1 ? 'functions' : `functions-${number}`) }),
   });
-  await functions.says(/^host ready /);
-  const status = (await (await fetch(`${url}/admin/host/status`)).json()) as { state: string; errors: string[] };
-  if (status.state !== 'Running') throw functions.failure(`could not load the app: ${status.errors.join('; ')}`);
-
+  const control = appControl(app, azurite.child);
+  azure.answer((asked) => answerForApp(control, asked));
   const variables = {
     ...azureEnv,
-    ...(cloud.owner as Record<string, string>),
+    ...(ready.owner as Record<string, string>),
     ...settings,
     CMK_API: `${url}/api`,
-    LOCAL_AZURE_CONTROL: String(cloud.control),
+    LOCAL_AZURE_CONTROL: String(ready.control),
   };
-  await writeEnvFile(folder.envFile, variables);
-  return variables;
+  return { app, variables };
 }
 
-/** The line of JSON that a process prints when it is ready. */
-async function readyJson(child: Child): Promise<Record<string, unknown>> {
-  const [line] = await child.says(/^\{.*\}$/);
-  return JSON.parse(line) as Record<string, unknown>;
-}
-
-async function runTour(processes: Processes, env: Record<string, string>): Promise<TourResult> {
+async function runTour(tour: string, processes: Processes, env: Record<string, string>): Promise<TourResult> {
   // On the user's terminal it is of no use that Node's way through the proxy is called experimental.
   const quiet = { ...env, NODE_OPTIONS: `${env.NODE_OPTIONS ?? ''} --disable-warning=UNDICI-EHPA`.trim() };
-  const child = processes.launch({ name: 'The tour', module: module('./tour-main.ts'), env: quiet, mayEnd: true });
+  const child = processes.launch({ name: 'The tour', module: tour, env: quiet, mayEnd: true });
   return (await child.message()) as TourResult;
-}
-
-interface LaunchOptions extends ChildOptions {
-  /** Its end is no failure of the run. */
-  readonly mayEnd?: boolean;
-  /** It stops before the others do, because it needs them. */
-  readonly stopFirst?: boolean;
-}
-
-/** The processes of one run, which stand and fall together. */
-class Processes {
-  readonly #first: Child[] = [];
-  readonly #others: Child[] = [];
-  readonly failed: Promise<never>;
-  #fail: (error: Error) => void = () => undefined;
-  #stopped = false;
-
-  constructor() {
-    this.failed = new Promise<never>((_, reject) => {
-      this.#fail = reject;
-    });
-    this.failed.catch(() => undefined); // whoever waits for it hears of it
-  }
-
-  launch(options: LaunchOptions): Child {
-    if (this.#stopped) throw new Error(`${options.name} is not started: the run is being stopped.`);
-    const child = new Child(options);
-    (options.stopFirst || options.mayEnd ? this.#first : this.#others).push(child);
-    void child.ended.then(() => {
-      if (!child.stopping && !options.mayEnd) this.#fail(child.failure());
-    });
-    return child;
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    await Promise.all(this.#first.map((child) => child.stop()));
-    await Promise.all(this.#others.map((child) => child.stop()));
-  }
 }

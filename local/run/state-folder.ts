@@ -23,7 +23,7 @@ export class FolderInUseError extends Error {
  */
 export async function claimStateFolder(folder: string): Promise<StateFolder> {
   const path = resolve(folder);
-  await mkdir(join(path, 'logs'), { recursive: true, mode: 0o700 });
+  await mkdir(path, { recursive: true, mode: 0o700 });
   const claim = join(path, 'pid');
   const other = await ownerOf(claim);
   if (other !== undefined) {
@@ -38,6 +38,8 @@ export async function claimStateFolder(folder: string): Promise<StateFolder> {
   } catch (cause) {
     throw new FolderInUseError(`Another local run is starting in ${path}. Try again in a moment.`, { cause });
   }
+  await rm(join(path, 'logs'), { recursive: true, force: true }); // those of the run before
+  await mkdir(join(path, 'logs'), { mode: 0o700 });
   const envFile = join(path, 'env');
   return {
     path,

@@ -64,7 +64,7 @@ export async function hasDependents(
 export async function findDependents(
   key: ManagedKey,
   subscriptions: readonly string[],
-  services: { readonly accounts: StorageAccounts; readonly settings: Settings },
+  services: { readonly accounts: StorageAccounts; readonly settings: Pick<Settings, 'scopeDiscovery'> },
   found: (account: Account) => Promise<void>,
 ): Promise<Inventory> {
   const unreadableSubscriptions: UnreadableSubscription[] = [];

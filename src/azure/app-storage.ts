@@ -6,9 +6,13 @@ import {
   type StoragePipelineOptions,
 } from '@azure/storage-blob';
 import { newPipeline as newQueuePipeline, QueueServiceClient } from '@azure/storage-queue';
-import type { Settings } from '../settings/settings.ts';
 import { DeadlineError, timeBoxed } from './deadline.ts';
 import { OWN_STORAGE_MS } from './limits.ts';
+
+/** By connection string, which is meant for development, or by the app's identity. URIs have no trailing slash. */
+export type AppStorage =
+  | { readonly connectionString: string }
+  | { readonly accountName: string; readonly blobUri: string; readonly queueUri: string };
 
 type Retries = NonNullable<StoragePipelineOptions['retryOptions']>;
 
@@ -17,7 +21,7 @@ const FEW: Retries = { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 2_00
 
 /** The blob service of the app's own storage, with a deadline for each request; nothing is asked of it yet. */
 export function appBlobs(
-  { storage }: Pick<Settings, 'storage'>,
+  { storage }: { readonly storage: AppStorage },
   credential: () => TokenCredential,
   retryOptions: Retries = FEW,
 ): BlobServiceClient {
@@ -33,7 +37,7 @@ export function appBlobs(
 
 /** The queue service of the app's own storage, with a deadline for each request; nothing is asked of it yet. */
 export function appQueues(
-  { storage }: Pick<Settings, 'storage'>,
+  { storage }: { readonly storage: AppStorage },
   credential: () => TokenCredential,
   retryOptions: Retries = FEW,
 ): QueueServiceClient {

@@ -29,6 +29,8 @@ export const LIMITS = {
   keyWork: { requestMs: 12_000, repeats: 2, onceMoreAfterHang: true, longestWaitMs: 0 },
   /** Somebody at a keyboard waits for a throttled service rather than to begin anew; keys in hardware take a while. */
   operator: { requestMs: 60_000, repeats: 3, longestWaitMs: 10_000 },
+  /** The same patience with Azure Resource Manager, where nothing but the command line asks. */
+  operatorResourceManager: { ...RESOURCE_MANAGER, writeMs: 60_000, repeats: 3, longestWaitMs: 10_000 },
   /** Reads of Azure Resource Manager, and its writes that nobody measured. */
   resourceManager: { ...RESOURCE_MANAGER, writeMs: 60_000 },
   /**

@@ -18,7 +18,7 @@ export interface Resources {
 }
 
 export function createResources(credential: TokenCredential, cloud: Cloud): Resources {
-  const { httpClient, retryOptions, additionalPolicies } = callOptions(LIMITS.resourceManager);
+  const { httpClient, retryOptions, additionalPolicies } = callOptions(LIMITS.operatorResourceManager);
   const pipeline = createPipelineFromOptions({ retryOptions });
   for (const { policy } of additionalPolicies) pipeline.addPolicy(policy);
   pipeline.addPolicy(bearerTokenAuthenticationPolicy({ credential, scopes: cloud.resourceManagerScope }));

@@ -43,7 +43,7 @@ export async function keyStatus(key: ManagedKey, services: StatusServices): Prom
     newestUsable,
     revocation,
     dependents: dependentsOf(dependents),
-    effect: effect.accounts,
+    effect: effect.accounts.map((account) => ({ ...account })),
     warnings: [...lockoutWarning(dependents), ...effect.warnings],
   };
 }

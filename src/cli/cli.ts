@@ -12,7 +12,7 @@ import type { Explanation } from './explain.ts';
 import { type Format, Output, type Sink } from './output.ts';
 
 /** What the command line is given from outside. */
-export interface Surroundings {
+export interface CliContext {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly out: Sink;
   readonly err: Sink;
@@ -34,21 +34,21 @@ export interface GlobalOptions {
 
 /** One run of the command line. */
 export class Cli {
-  readonly surroundings: Surroundings;
+  readonly context: CliContext;
   exitCode: ExitCode = EXIT.ok;
   /** What runs, and what it has done so far. */
   #running: { readonly operation: string; readonly journal: Journal; readonly output: Output } | undefined;
 
-  constructor(surroundings: Surroundings) {
-    this.surroundings = surroundings;
+  constructor(context: CliContext) {
+    this.context = context;
   }
 
-  get environment(): Surroundings['environment'] {
-    return this.surroundings.environment;
+  get environment(): CliContext['environment'] {
+    return this.context.environment;
   }
 
   output(options: GlobalOptions): Output {
-    const { out, err } = this.surroundings;
+    const { out, err } = this.context;
     const format: Format = options.json ? 'json' : out.isTTY ? 'terminal' : 'lines';
     return new Output(format, out, err, this.environment);
   }
@@ -65,12 +65,12 @@ export class Cli {
   }
 
   credential(options: GlobalOptions): TokenCredential {
-    return this.surroundings.credential ?? operatorCredential(this.cloud(options).authorityHost);
+    return this.context.credential ?? operatorCredential(this.cloud(options).authorityHost);
   }
 
   azure(options: GlobalOptions): Azure {
     return (
-      this.surroundings.azure ??
+      this.context.azure ??
       createAzure(this.credential(options), this.cloud(options), this.environment.AZURE_SUBSCRIPTION_ID || undefined)
     );
   }

@@ -1,8 +1,9 @@
 import { styleText } from 'node:util';
-import type { Check } from '../operations/account/checklist.ts';
+import type { ChecklistLine } from '../operations/checklist-line.ts';
 import type { Entry, Report } from '../operations/journal.ts';
 import type { Explanation } from './explain.ts';
 import { tableLines } from './table.ts';
+import { visible, visibleLines } from './visible.ts';
 
 /** A place that lines go to. */
 export interface Sink {
@@ -20,7 +21,7 @@ const SIGNS: Record<Entry['kind'], [string, Parameters<typeof styleText>[0]]> = 
   waiting: ['…', 'dim'],
   note: ['!', 'magenta'],
 };
-const STATES: Record<Check['state'], [string, Parameters<typeof styleText>[0]]> = {
+const STATES: Record<ChecklistLine['state'], [string, Parameters<typeof styleText>[0]]> = {
   ok: ['✓', 'green'],
   failed: ['✗', 'red'],
   unknown: ['?', 'yellow'],
@@ -48,11 +49,12 @@ export class Output {
   }
 
   entry(entry: Entry): void {
-    if (entry.kind === 'waiting') this.#wait(entry.text);
-    else if (this.format === 'lines') this.#line(`${entry.kind}\t${entry.text}`);
+    const text = visible(entry.text);
+    if (entry.kind === 'waiting') this.#wait(text);
+    else if (this.format === 'lines') this.#line(`${entry.kind}\t${text}`);
     else if (this.format === 'terminal') {
       const [sign, colour] = SIGNS[entry.kind];
-      this.#line(`${this.#paint(colour, sign)} ${entry.text}`);
+      this.#line(`${this.#paint(colour, sign)} ${text}`);
     }
   }
 
@@ -72,9 +74,11 @@ export class Output {
     }
   }
 
-  checks(checks: readonly Check[]): void {
+  checks(checks: readonly ChecklistLine[]): void {
     const width = Math.max(18, ...checks.map(({ check }) => check.length));
-    for (const { check, state, detail, fix } of checks) {
+    for (const { check, state, ...words } of checks) {
+      const detail = visible(words.detail);
+      const fix = words.fix && visible(words.fix);
       if (this.format === 'lines')
         this.#line([state, check, detail, ...(fix && state !== 'ok' ? [fix] : [])].join('\t'));
       if (this.format !== 'terminal') continue;
@@ -87,7 +91,7 @@ export class Output {
   /** A table in a terminal; in a pipe its rows without a header. */
   table(header: readonly string[], rows: readonly (readonly (string | undefined)[])[]): void {
     if (this.format === 'json') return;
-    const cells = rows.map((row) => row.map((cell) => cell ?? '-'));
+    const cells = rows.map((row) => row.map((cell) => visible(cell ?? '-')));
     if (this.format === 'lines') {
       for (const row of cells) this.#line(row.join('\t'));
       return;
@@ -98,18 +102,19 @@ export class Output {
   }
 
   text(text: string): void {
-    if (this.format !== 'json') this.#line(text);
+    if (this.format !== 'json') this.#line(visibleLines(text));
   }
 
   json(document: unknown): void {
-    this.#line(JSON.stringify(document, undefined, 2));
+    this.#line(visibleLines(JSON.stringify(document, undefined, 2)));
   }
 
   /** @param before what was found and done until then, for the document */
   error({ reason, message, nextStep }: Explanation, before: object = {}): void {
     this.#clear();
     if (this.format === 'json') this.json({ ...before, error: { reason, message, nextStep } });
-    else this.#err.write(`${this.#paintErr('red', `${reason}:`)} ${message}\n${nextStep}\n`);
+    else
+      this.#err.write(`${this.#paintErr('red', `${reason}:`)} ${visibleLines(message)}\n${visibleLines(nextStep)}\n`);
   }
 
   #wait(text: string): void {

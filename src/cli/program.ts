@@ -49,12 +49,11 @@ Environment:
   CMK_DUAL_CONTROL           off: whoever revoked a key may restore it
   CMK_FUNCTION_APP_ID, CMK_STORAGE_ACCOUNT_ID
                              where events ensure has events delivered
-  CMK_AUTOFIX, CMK_RETIRE_AFTER_HOURS
-                             what drift check --as-app mends and retires`;
+  CMK_AUTOFIX                what drift check --as-app fixes`;
 
 /** Every command. Nothing runs before it is parsed. */
 export function createProgram(cli: Cli): Command {
-  const { out, err } = cli.surroundings;
+  const { out, err } = cli.context;
   const program = new Command('cmk')
     .description('Customer-managed keys of Azure storage accounts, on your own sign-in: set up, rotate, revoke, check.')
     .option('--json', 'print one JSON document')

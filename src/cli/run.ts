@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander';
-import { Cli, type Surroundings } from './cli.ts';
+import { Cli, type CliContext } from './cli.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { explain } from './explain.ts';
 import { Interruption, unlessInterrupted } from './interruption.ts';
@@ -12,12 +12,12 @@ import { explainUsage } from './usage.ts';
  * @param args without the program's name
  * @returns the exit code
  */
-export async function run(args: readonly string[], surroundings: Surroundings): Promise<number> {
-  const cli = new Cli(surroundings);
+export async function run(args: readonly string[], context: CliContext): Promise<number> {
+  const cli = new Cli(context);
   const program = createProgram(cli);
   const json = args.includes('--json');
   try {
-    await unlessInterrupted(program.parseAsync(args, { from: 'user' }), surroundings.interrupted);
+    await unlessInterrupted(program.parseAsync(args, { from: 'user' }), context.interrupted);
     return cli.exitCode;
   } catch (error) {
     if (error instanceof CommanderError) {
@@ -32,7 +32,7 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
     }
     const explanation = explain(error);
     cli.fail(explanation, json);
-    if (surroundings.environment.CMK_DEBUG && error instanceof Error) surroundings.err.write(`${error.stack}\n`);
+    if (context.environment.CMK_DEBUG && error instanceof Error) context.err.write(`${error.stack}\n`);
     return exitCodeOf(explanation.reason);
   }
 }

@@ -1,3 +1,5 @@
+import { visible } from './visible.ts';
+
 /** Between two columns. */
 const GAP = '  ';
 
@@ -7,7 +9,9 @@ const GAP = '  ';
  *
  * @param width columns of the terminal
  */
-export function tableLines(header: readonly string[], rows: readonly (readonly string[])[], width: number): string[] {
+export function tableLines(header: readonly string[], texts: readonly (readonly string[])[], width: number): string[] {
+  // Before they are measured: what is not seen has no width.
+  const rows = texts.map((row) => row.map(visible));
   const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
   const fitting = Math.max(
     1,

@@ -9,7 +9,7 @@ import { sameResource } from '../azure/resource-id.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
 import { ownStorage } from '../settings/own-storage.ts';
-import type { Settings } from '../settings/settings.ts';
+import type { LookSettings } from '../settings/settings.ts';
 import type { DependentAccount, DependentScope, OtherDependent, Unread } from './dependent.ts';
 import type { FileShare, FileShares } from './file-shares-client.ts';
 import { Parts } from './gathering.ts';
@@ -36,7 +36,7 @@ export interface BlastRadius {
 }
 
 export type BlastRadiusServices = {
-  readonly settings: Settings;
+  readonly settings: LookSettings;
   readonly accounts: StorageAccounts;
   readonly subscriptions: Subscriptions;
   readonly shares: FileShares;
@@ -52,12 +52,12 @@ export async function readBlastRadius(
   services: BlastRadiusServices,
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<BlastRadius> {
-  const reading = new Reading(key, services, options.signal);
-  await untilAborted(reading.run(), options.signal);
-  return reading.soFar();
+  const reader = new BlastRadiusReader(key, services, options.signal);
+  await untilAborted(reader.run(), options.signal);
+  return reader.soFar();
 }
 
-class Reading {
+class BlastRadiusReader {
   readonly #key: ManagedKey;
   readonly #services: BlastRadiusServices;
   readonly #signal: AbortSignal | undefined;

@@ -8,12 +8,12 @@ import { REASONS, type Reason } from '../reasons.ts';
 import type { Settings } from '../settings/settings.ts';
 import { ACCOUNT_WORK, KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import type { Mend } from './checks/check.ts';
+import type { FixAction } from './checks/check.ts';
 import type { Finding, Fix } from './report.ts';
 
 const CONCURRENCY = 8;
 
-type AccountMend = Extract<Mend, { kind: 'account' }> & { readonly since: string; readonly subscriptionId: string };
+type AccountFix = Extract<FixAction, { kind: 'account' }> & { readonly since: string; readonly subscriptionId: string };
 
 export type FixServices = {
   readonly settings: Settings;
@@ -22,7 +22,7 @@ export type FixServices = {
 };
 
 /**
- * Mends what CMK_AUTOFIX names, through the same paths as everything else: accounts are put to work in the queue, and
+ * Fixes what CMK_AUTOFIX names, through the same paths as everything else: accounts are put to work in the queue, and
  * whoever takes the message decides from what is there then. Doing it twice changes nothing. It never throws.
  */
 export async function fix(
@@ -33,10 +33,10 @@ export async function fix(
 ): Promise<Fix[]> {
   const { autofix } = services.settings.drift;
   const due = findings.filter(
-    ({ reason, mend, exemption }) => mend && !exemption && (autofix as readonly string[]).includes(reason),
+    ({ reason, action, exemption }) => action && !exemption && (autofix as readonly string[]).includes(reason),
   );
   // As fast as the provider takes writes, so that a whole fleet adrift does not run into its limits.
-  const dispatcher = new Dispatcher<AccountMend>(WRITES_PER_SECOND, ({ account, location, key, since }, delaySeconds) =>
+  const dispatcher = new Dispatcher<AccountFix>(WRITES_PER_SECOND, ({ account, location, key, since }, delaySeconds) =>
     services.queue.send(
       ACCOUNT_WORK,
       {
@@ -54,11 +54,11 @@ export async function fix(
   const once = new Map<string, Promise<Pick<Fix, 'outcome' | 'detail'>>>();
   return pMap(
     due,
-    async ({ id, reason, resource, mend, since }) => {
-      const what = JSON.stringify(mend);
-      const mending = once.get(what) ?? attempt(mend as Mend, since, correlationId, dispatcher, services);
-      once.set(what, mending);
-      const { outcome, detail } = await mending;
+    async ({ id, reason, resource, action, since }) => {
+      const what = JSON.stringify(action);
+      const fixing = once.get(what) ?? attempt(action as FixAction, since, correlationId, dispatcher, services);
+      once.set(what, fixing);
+      const { outcome, detail } = await fixing;
       const failed = outcome === 'failed';
       log({
         level: failed ? 'error' : 'info',
@@ -75,23 +75,23 @@ export async function fix(
 }
 
 async function attempt(
-  mend: Mend,
+  action: FixAction,
   since: string,
   correlationId: string,
-  dispatcher: Dispatcher<AccountMend>,
+  dispatcher: Dispatcher<AccountFix>,
   services: FixServices,
 ): Promise<Pick<Fix, 'outcome' | 'detail'>> {
   try {
-    switch (mend.kind) {
+    switch (action.kind) {
       case 'account':
-        await dispatcher.dispatch({ ...mend, since, subscriptionId: mend.account.split('/')[2] ?? '' });
+        await dispatcher.dispatch({ ...action, since, subscriptionId: action.account.split('/')[2] ?? '' });
         return { outcome: 'enqueued', detail: 'It is looked at by reconcileAccount.' };
       case 'events':
-        return await putSubscription(mend, services);
+        return await putSubscription(action, services);
       case 'rotate':
         await services.queue.send(KEY_WORK, {
           kind: 'rotate',
-          key: mend.key,
+          key: action.key,
           cause: { by: 'drift', ref: correlationId, since },
           attempt: 0,
         });
@@ -104,7 +104,7 @@ async function attempt(
 
 /** Judged again from what is there now: somebody may have been faster. */
 async function putSubscription(
-  { vault: id, functionName }: Extract<Mend, { kind: 'events' }>,
+  { vault: id, functionName }: Extract<FixAction, { kind: 'events' }>,
   { settings, eventGrid }: FixServices,
 ): Promise<Pick<Fix, 'outcome' | 'detail'>> {
   const vault = settings.vaults.byId(id);
@@ -117,10 +117,10 @@ async function putSubscription(
   const [verdict] = judgeSubscriptions(wanted, subscriptions);
   if (!verdict || verdict.is === 'right') return { outcome: 'done', detail: 'It is right by now.' };
   // One that aims elsewhere may belong to somebody else: a new one is put beside it.
-  const mended = verdict.is === 'misaimed' && verdict.ours ? verdict.found : undefined;
-  const place = mended ? (mended.place === 'vault' ? undefined : topic) : topic;
-  const name = mended?.name ?? subscriptionName(verdict.wanted);
+  const existing = verdict.is === 'misaimed' && verdict.ours ? verdict.found : undefined;
+  const place = existing ? (existing.place === 'vault' ? undefined : topic) : topic;
+  const name = existing?.name ?? subscriptionName(verdict.wanted);
   await eventGrid.put(vault, { topic: place, name }, verdict.wanted);
-  const what = mended ? 'put right' : 'made';
+  const what = existing ? 'put right' : 'made';
   return { outcome: 'done', detail: `The event subscription ${name} is ${what}.` };
 }

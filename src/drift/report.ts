@@ -7,7 +7,7 @@ const severity = z
   );
 const count = z.int().nonnegative();
 
-const mend = z.discriminatedUnion('kind', [
+const action = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('account'), account: z.string(), location: z.string(), key: z.string() }),
   z.object({ kind: z.literal('events'), vault: z.string(), functionName: z.string() }),
   z.object({ kind: z.literal('rotate'), key: z.string(), version: z.string() }),
@@ -21,16 +21,16 @@ export const FINDING = z.object({
   is: z.string().describe('What is.'),
   shouldBe: z.string().describe('What should be.'),
   fix: z.string().describe('What a person does about it.'),
-  canFix: z.boolean().describe('Whether the app can mend it, if CMK_AUTOFIX has its reason code.'),
-  mend: mend.optional().describe('What the app does to mend it.'),
+  canFix: z.boolean().describe('Whether the app can fix it, if CMK_AUTOFIX has its reason code.'),
+  action: action.optional().describe('What the app does to fix it.'),
   since: z.iso.datetime().describe('When a check first found it.'),
   exemption: z
     .object({
-      reason: z.string().describe('Why somebody accepts it.'),
+      reason: z.string().describe('Why it is exempt.'),
       until: z.string().describe('Last day on which that holds (UTC).'),
     })
     .optional()
-    .describe('Accepted by somebody: shown, and neither counted nor mended.'),
+    .describe('Exempt: shown, and neither counted nor fixed.'),
 });
 
 const UNSEEN = z.object({
@@ -45,12 +45,6 @@ export const FIX = z.object({
   resource: z.string(),
   outcome: z.enum(['enqueued', 'done', 'failed']).describe('`enqueued`: a worker decides, from what is there then.'),
   detail: z.string().describe('What was done, or why it failed.'),
-});
-
-const retirement = z.object({
-  version: z.string().describe('Identifier of the key version.'),
-  outcome: z.enum(['retired', 'refused', 'failed']).describe('`refused`: it is not proved that nobody uses it.'),
-  detail: z.string(),
 });
 
 /** What was looked at: what is not in here was not. */
@@ -85,19 +79,18 @@ export const DRIFT_REPORT = z
       error: count,
       warning: count,
       advice: count,
-      exempt: count.describe('Accepted by an exemption, and not counted above.'),
+      exempt: count.describe('Exempt, and not counted above.'),
       new: count.describe('Findings that the check before did not have.'),
       gone: count.describe('Findings of the check before that are no more; those that are `unseen` are not counted.'),
     }),
     coverage,
-    autofix: z.array(z.string()).describe('Reason codes of CMK_AUTOFIX: what the check mends where it can.'),
-    findings: z.array(FINDING).describe('Worst first, accepted ones last.'),
+    autofix: z.array(z.string()).describe('Reason codes of CMK_AUTOFIX: what the check fixes where it can.'),
+    findings: z.array(FINDING).describe('Worst first, exempt ones last.'),
     unseen: z
       .array(UNSEEN)
       .default([])
       .describe('Findings of earlier checks that this one could not look for, as not everything could be read.'),
     fixes: z.array(FIX),
-    retirements: z.array(retirement),
     exemptions: z
       .array(
         z.object({
@@ -107,7 +100,7 @@ export const DRIFT_REPORT = z
           until: z.string(),
           state: z
             .enum(['inUse', 'unused', 'over', 'unknown'])
-            .describe('`unknown`: it accepts nothing that was found, and not everything could be read.'),
+            .describe('`unknown`: it exempts nothing that was found, and not everything could be read.'),
         }),
       )
       .describe('Every exemption of CMK_EXEMPTIONS; one that is over holds no more.'),
@@ -118,7 +111,6 @@ export type DriftReport = z.output<typeof DRIFT_REPORT>;
 export type Finding = z.output<typeof FINDING>;
 export type Unseen = z.output<typeof UNSEEN>;
 export type Fix = z.output<typeof FIX>;
-export type Retirement = z.output<typeof retirement>;
 export type Coverage = z.output<typeof coverage>;
 
 /** One line of the history. */

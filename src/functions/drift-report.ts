@@ -11,7 +11,7 @@ app.http('driftReport', {
   handler: api('CmkKey.Read', async ({ request, caller, services, log, correlationId }) => {
     const { report } = request.params;
     if (request.method === 'POST' && report === undefined) {
-      // It mends what CMK_AUTOFIX names: more than looking.
+      // It fixes what CMK_AUTOFIX names: more than looking.
       requireRole(caller, 'Cmk.Operate');
       const call = { id: correlationId, caller: caller.objectId, headers: request.headers };
       return startDriftCheck(call, services, log);

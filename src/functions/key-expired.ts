@@ -1,11 +1,12 @@
-import { app } from '@azure/functions';
+import { app, type InvocationContext } from '@azure/functions';
 import { acceptEvent, enqueueKey } from '../events/enqueue-key.ts';
 import { contextLog } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { availableServices } from './available-services.ts';
+import { eventHandler } from './time-limits.ts';
 
 app.eventGrid<unknown>('keyExpired', {
-  handler: async (event, context) => {
+  handler: eventHandler(async (event: unknown, context: InvocationContext) => {
     const log = contextLog(context);
     const services = availableServices(log);
     const accepted = acceptEvent(event, 'Microsoft.KeyVault.KeyExpired', services, log);
@@ -19,5 +20,5 @@ app.eventGrid<unknown>('keyExpired', {
     });
     // Dependents that are still on the expired version move, should there be a newer one.
     await enqueueKey(accepted, services, log);
-  },
+  }),
 });

@@ -1,12 +1,13 @@
-import { app } from '@azure/functions';
+import { app, type InvocationContext } from '@azure/functions';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { acceptEvent, enqueueKey } from '../events/enqueue-key.ts';
 import { contextLog } from '../log.ts';
 import { keepRevoked } from '../revocation/keep-revoked.ts';
 import { availableServices } from './available-services.ts';
+import { endBy, eventHandler, TIME_LIMITS } from './time-limits.ts';
 
 app.eventGrid<unknown>('keyNewVersionCreated', {
-  handler: async (event, context) => {
+  handler: eventHandler(async (event: unknown, context: InvocationContext) => {
     const log = contextLog(context);
     const services = availableServices(log);
     const accepted = acceptEvent(event, 'Microsoft.KeyVault.KeyNewVersionCreated', services, log);
@@ -14,12 +15,13 @@ app.eventGrid<unknown>('keyNewVersionCreated', {
     const { urgentKeys, audit, now, sleep } = services;
     try {
       // A revoked key is shut again at once, without a queue in between.
-      await keepRevoked(accepted.key, { keys: urgentKeys, audit, now, sleep }, log);
+      const look = () => keepRevoked(accepted.key, { keys: urgentKeys, audit, now, sleep }, log);
+      await endBy(TIME_LIMITS.eventLook, look);
     } catch (error) {
       // The worker does the same, and tries again for as long as it takes.
       const message = `The key could not be looked at at once: ${describe(describeFailure(error))}`;
       log({ level: 'warning', reason: 'ServiceUnavailable', message, key: accepted.key.id });
     }
     await enqueueKey(accepted, services, log);
-  },
+  }),
 });

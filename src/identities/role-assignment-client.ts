@@ -3,6 +3,7 @@ import { AuthorizationManagementClient } from '@azure/arm-authorization';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
 import { describeFailure } from '../azure/failure.ts';
+import { LIMITS } from '../azure/limits.ts';
 import { armOptions } from '../azure/resource-manager.ts';
 import type { KeyRole } from './key-roles.ts';
 
@@ -28,7 +29,7 @@ export function createRoleAssignments(credential: TokenCredential, cloud: Cloud)
   const { roleAssignments } = new AuthorizationManagementClient(
     credential,
     '00000000-0000-0000-0000-000000000000',
-    armOptions(cloud),
+    armOptions(cloud, LIMITS.operatorResourceManager),
   );
   return {
     async create({ role, scope, subscriptionId, principalId, principalType }) {

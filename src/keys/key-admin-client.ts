@@ -4,6 +4,7 @@ import { clientPer } from '../azure/client-per.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import { type CallLimits, callOptions } from '../azure/limits.ts';
 import type { ManagedKey, ManagedVault } from './managed-vaults.ts';
+import type { RotationPolicy } from './rotation-policy-summary.ts';
 
 /** What kind of key the newest version is. */
 export interface KeyDescription {
@@ -20,17 +21,6 @@ export interface NewKey {
   readonly kty: 'RSA' | 'RSA-HSM';
   readonly size: number;
   readonly expiresOn: Date | undefined;
-}
-
-/** What a rotation policy does; ISO 8601 durations. */
-export interface RotationPolicy {
-  /** Lifetime of versions that a rotation makes. */
-  readonly expiresIn: string | undefined;
-  readonly actions: readonly {
-    readonly action: 'Rotate' | 'Notify';
-    readonly timeAfterCreate?: string;
-    readonly timeBeforeExpiry?: string;
-  }[];
 }
 
 /** An RSA private key, as RFC 7518 writes it. */

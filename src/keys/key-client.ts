@@ -1,5 +1,5 @@
 import type { TokenCredential } from '@azure/identity';
-import { KeyClient, type KeyProperties } from '@azure/keyvault-keys';
+import { KeyClient, type KeyProperties, type KeyRotationPolicy } from '@azure/keyvault-keys';
 import { clientPer } from '../azure/client-per.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
@@ -126,17 +126,20 @@ export function createKeys(credential: TokenCredential, { limits, shareReads }: 
       return toKeyVersion(updated.properties, false);
     },
     async rotationPolicy(key) {
-      const policy = await unlessMissing(() => clientOf(key.vault).getKeyRotationPolicy(key.name));
-      const actionOf = (name: string) =>
-        (policy?.lifetimeActions ?? []).find(({ action }) => action.toLowerCase() === name);
-      const [rotate, notify] = [actionOf('rotate'), actionOf('notify')];
-      return {
-        rotates: rotate !== undefined,
-        ...(rotate?.timeAfterCreate ? { afterCreate: rotate.timeAfterCreate } : {}),
-        ...(rotate?.timeBeforeExpiry ? { beforeExpiry: rotate.timeBeforeExpiry } : {}),
-        ...(notify?.timeBeforeExpiry ? { notifyBeforeExpiry: notify.timeBeforeExpiry } : {}),
-      };
+      return summaryOf(await unlessMissing(() => clientOf(key.vault).getKeyRotationPolicy(key.name)));
     },
+  };
+}
+
+function summaryOf(policy: KeyRotationPolicy | undefined): RotationPolicySummary {
+  const actionOf = (name: string) =>
+    (policy?.lifetimeActions ?? []).find(({ action }) => action.toLowerCase() === name);
+  const [rotate, notify] = [actionOf('rotate'), actionOf('notify')];
+  return {
+    rotates: rotate !== undefined,
+    ...(rotate?.timeAfterCreate ? { afterCreate: rotate.timeAfterCreate } : {}),
+    ...(rotate?.timeBeforeExpiry ? { beforeExpiry: rotate.timeBeforeExpiry } : {}),
+    ...(notify?.timeBeforeExpiry ? { notifyBeforeExpiry: notify.timeBeforeExpiry } : {}),
   };
 }
 

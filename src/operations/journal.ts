@@ -43,6 +43,16 @@ export class Journal {
     this.#show({ kind: 'waiting', text });
   }
 
+  /** Something that a use-case has changed by itself. */
+  done(text: string): void {
+    this.#add({ kind: 'done', text });
+  }
+
+  /** Something that would be changed were this no dry run. */
+  planned(text: string): void {
+    this.#add({ kind: 'planned', text });
+  }
+
   /**
    * Makes a change, unless this is a dry run.
    *

@@ -59,10 +59,13 @@ export async function writeDown(
   const about = { key: key.id, revocation: revocation?.id, caller: objectId, correlationId };
   log({ level: 'warning', reason, message: REASONS[reason], ...about, elapsedMs: more.elapsedMs });
   const details = { why, ticket, revocation, ...more };
-  const id = revocation && recordId(action, revocation.id);
+  const id = revocation && ITS_OWN.has(reason) ? recordId(action, revocation.id) : undefined;
   const entry = { ...(id ? { id } : {}), action, reason, resource: key.id, caller, correlationId, details };
   return audited(await audit(entry, AUDIT_WAIT_MS));
 }
+
+/** Reasons that are recorded under the revocation's own id. A refusal is none: it must not stand for the restore to come. */
+const ITS_OWN: ReadonlySet<Reason> = new Set(['Revoked', 'RevocationIncomplete', 'Restored']);
 
 /** The audit record of what a process that died had begun; nothing if it is there already. */
 export async function writeDownLater(

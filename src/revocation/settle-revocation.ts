@@ -40,6 +40,7 @@ async function settleRevoked(key: ManagedKey, work: RevocationWork, services: Ke
   await disableUnder(key, stamp, planRepair(versions, stamp, recordedIn(work), services.now()), services, log);
 }
 
+/** Only for a restore that was let through: it may be finished without asking again who wants it. */
 async function settleRestored(key: ManagedKey, work: RevocationWork, services: KeepRevokedServices, log: Log) {
   const versions = await services.keys.listVersions(key);
   const { open } = readRevocation(versions, services.now());
@@ -51,7 +52,7 @@ async function settleRestored(key: ManagedKey, work: RevocationWork, services: K
 function hasBegun({ did, revocation, call }: RevocationWork, versions: readonly KeyVersion[], now: Date): boolean {
   const { records, restored } = readRevocation(versions, now);
   const isRestored = restored?.id === revocation.id;
-  if (did === 'restore') return isRestored && restored.restoredBy === call.caller.objectId;
+  if (did === 'restore') return isRestored && restored.restoredBy.toLowerCase() === call.caller.objectId.toLowerCase();
   return isRestored || [...records.values()].some(({ id }) => id === revocation.id);
 }
 

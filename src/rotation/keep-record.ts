@@ -13,10 +13,11 @@ export async function keepRecord(
   made: string,
   versions: readonly KeyVersion[],
   keys: Pick<Keys, 'updateVersion'>,
+  now: Date,
 ): Promise<void> {
-  const open = openRevocation(versions);
+  const open = openRevocation(versions, now);
   const version = findVersion(versions, made);
-  if (!open || !version || version.enabled || revocationOf(version)) return;
+  if (!open || !version || version.enabled || revocationOf(version, now)) return;
   const record = formatRevocation({ ...open, version: made, wasEnabled: true });
   await keys.updateVersion(key, made, { tags: { ...version.tags, [REVOCATION_TAG]: record } });
 }

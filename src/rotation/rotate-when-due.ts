@@ -117,9 +117,10 @@ class Rotation {
       await this.#lease.save(undefined);
       return undefined;
     }
-    if (openRevocation(versions)) {
+    const { keys, now } = this.#ports;
+    if (openRevocation(versions, now())) {
       // The record of a revocation is a tag: no others are written meanwhile. It is completed after the restore.
-      await keepRecord(this.#key, sighting.to.version, versions, this.#ports.keys);
+      await keepRecord(this.#key, sighting.to.version, versions, keys, now());
       return this.#leave({ reason: 'RevocationOpen', needsPerson: false });
     }
     return this.#finish(begun, sighting.from, sighting.to, true);
@@ -161,9 +162,11 @@ class Rotation {
 
   /** Completes the new version, and records it, once. The intent goes last: until then the next look does it again. */
   async #finish(intent: Intent, from: KeyVersion, to: KeyVersion, takenUp = false): Promise<Looked> {
-    const { keys, audit } = this.#ports;
+    const { keys, audit, now } = this.#ports;
     const { version, refused } = await completeVersion(this.#key, from, to, keys);
-    if (!version.enabled) await keepRecord(this.#key, version.version, await keys.listVersions(this.#key), keys);
+    if (!version.enabled) {
+      await keepRecord(this.#key, version.version, await keys.listVersions(this.#key), keys, now());
+    }
     if (refused) this.#say('error', 'RotationIncomplete', `Set them by hand. ${describe(refused)}`, to);
     const reason = intent.completes ? 'RotationCompleted' : 'Rotated';
     // Without the lease somebody else may be recording it.

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { REASONS, type Reason } from '../reasons.ts';
 import { globMatches } from './glob.ts';
 
-/** Findings that somebody has accepted for a time, and why. They are shown, and neither counted nor mended. */
+/** Findings that are exempt for a time, and why. They are shown, and neither counted nor fixed. */
 const exemption = z.strictObject({
   resource: z
     .string()
@@ -11,7 +11,7 @@ const exemption = z.strictObject({
     .max(600)
     .describe('ARM id or key identifier of the resource; `*` stands for any characters.'),
   code: z.custom<Reason>((value) => typeof value === 'string' && value in REASONS, 'is not a reason code'),
-  reason: z.string().trim().min(3).max(500).describe('Why this is accepted.'),
+  reason: z.string().trim().min(3).max(500).describe('Why this is exempt.'),
   until: z.iso.date().describe('Last day on which it holds (UTC).'),
 });
 
@@ -38,10 +38,12 @@ export function exemptionOf(
 ): Exemption | undefined {
   return exemptions.find(
     (candidate) =>
-      candidate.code === finding.reason && !isOver(candidate, now) && globMatches(candidate.resource, finding.resource),
+      candidate.code === finding.reason &&
+      !hasEnded(candidate, now) &&
+      globMatches(candidate.resource, finding.resource),
   );
 }
 
-export function isOver({ until }: Pick<Exemption, 'until'>, now: Date): boolean {
+export function hasEnded({ until }: Pick<Exemption, 'until'>, now: Date): boolean {
   return now.toISOString().slice(0, 10) > until;
 }

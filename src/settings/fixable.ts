@@ -1,8 +1,8 @@
 import type { Reason } from '../reasons.ts';
 
 /**
- * What the app can mend. The first five are what an event, or a rotation that was broken off, would have done: they are
- * mended unless `CMK_AUTOFIX` says otherwise, so that a lost event changes nothing in the end.
+ * What the app can fix. The first five are what an event, or a rotation that was broken off, would have done: they are
+ * fixed unless `CMK_AUTOFIX` says otherwise, so that a lost event changes nothing in the end.
  */
 export const FIXABLE = [
   'StaleKeyVersion',

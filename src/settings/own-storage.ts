@@ -1,10 +1,11 @@
-import type { Settings } from './settings.ts';
+import type { LookSettings } from './settings.ts';
 
 /**
  * The name of the storage account that the app itself runs on: a revocation of its key would lock the app out. `local`:
- * an emulator, which no key of Key Vault encrypts. Undefined: the connection string does not tell.
+ * an emulator, which no key of Key Vault encrypts. Undefined: it is not known, or the connection string does not tell.
  */
-export function ownStorage({ storage, cloud }: Pick<Settings, 'storage' | 'cloud'>): string | 'local' | undefined {
+export function ownStorage({ storage, cloud }: Pick<LookSettings, 'storage' | 'cloud'>): string | 'local' | undefined {
+  if (!storage) return undefined;
   if ('accountName' in storage) return storage.accountName.toLowerCase();
   const fields = new Map(
     storage.connectionString.split(';').map((field) => {

@@ -160,7 +160,7 @@ export const SETTINGS = {
       .transform((codes) => codes.filter(isFixable))
       .optional(),
     example: 'StaleKeyVersion,ScopeStaleKeyVersion,LaggingAutomaticVersion,EventSubscriptionMissing',
-    description: 'Reason codes of drift that the check mends by itself; `none` mends nothing.',
+    description: 'Reason codes of drift that the check fixes by itself; `none` fixes nothing.',
     fallback: `what a lost event would have done: ${DEFAULT_AUTOFIX.map((code) => `\`${code}\``).join(', ')}`,
   }),
   CMK_REQUIRE: setting({
@@ -180,7 +180,7 @@ export const SETTINGS = {
     schema: EXEMPTIONS.optional(),
     example:
       '[{"resource":"*/storageAccounts/stlegacy01","code":"StaleKeyVersion","reason":"CHG-1234","until":"2027-03-31"}]',
-    description: 'Drift that is accepted for a time: a JSON array of `resource`, `code`, `reason` and `until`.',
+    description: 'Drift that is exempt for a time: a JSON array of `resource`, `code`, `reason` and `until`.',
     fallback: 'none',
   }),
   CMK_KEY_MAX_AGE_DAYS: setting({
@@ -193,8 +193,8 @@ export const SETTINGS = {
     schema: z.coerce.number('is not a number').int().min(24, 'is less than 24').max(87_600).optional(),
     example: '168',
     description:
-      'Hours after which a key version that has a successor, and that provably nobody uses, is disabled; at least 24.',
-    fallback: 'versions are never retired',
+      'Hours that a key version has had a successor before the drift check advises to disable it, where nothing in sight uses it; at least 24.',
+    fallback: '24; a person disables it (`cmk key retire`)',
   }),
   CMK_FUNCTION_APP_ID: setting({
     schema: z

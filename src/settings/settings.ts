@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { AppStorage } from '../azure/app-storage.ts';
 import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
 import { SettingsError } from '../errors.ts';
@@ -30,14 +31,9 @@ export interface Settings {
   readonly drift: DriftSettings;
 }
 
-/** By connection string, which is meant for development, or by the app's identity. URIs have no trailing slash. */
-export type AppStorage =
-  | { readonly connectionString: string }
-  | { readonly accountName: string; readonly blobUri: string; readonly queueUri: string };
-
 /**
  * What the drift check goes by. What is wrong with it is a finding of the check and must not keep the app from moving
- * accounts and revoking keys: a setting that is wrong counts as absent, and nothing is mended or retired.
+ * accounts and revoking keys: a setting that is wrong counts as absent, and nothing is fixed.
  */
 export interface DriftSettings {
   /** One line for each setting that is wrong. */
@@ -46,7 +42,7 @@ export interface DriftSettings {
   readonly require: readonly Requirement[];
   readonly exemptions: readonly Exemption[];
   readonly keyMaxAgeDays: number;
-  /** Undefined: versions are not retired. */
+  /** How long a version has to have a successor before it is advised to disable it; undefined: the least that there is. */
   readonly retireAfterHours: number | undefined;
   readonly functionAppId: string | undefined;
   /** ARM id of the app's own storage account. */
@@ -74,11 +70,10 @@ export function readSettings(environment: Environment): Settings {
       reader.problem('CMK_VAULTS', `has a key vault and a Managed HSM that are both named "${name}"; leave one out`);
     }
   }
-  const subscriptions = reader.read('CMK_SUBSCRIPTIONS');
   const settings: Settings = {
     cloud,
     vaults: new ManagedVaults([...new Map(vaults.map((vault) => [vault.uri, vault])).values()]),
-    subscriptions: subscriptions && subscriptions.length > 0 ? [...new Set(subscriptions)] : undefined,
+    subscriptions: readSubscriptions(reader),
     clientId: reader.read('AZURE_CLIENT_ID'),
     storage: readStorage(reader, cloud),
     refreshAutomatic: reader.read('CMK_REFRESH_AUTOMATIC') ?? true,
@@ -89,6 +84,11 @@ export function readSettings(environment: Environment): Settings {
   };
   reader.done();
   return settings;
+}
+
+function readSubscriptions(reader: Reader): readonly string[] | undefined {
+  const ids = reader.read('CMK_SUBSCRIPTIONS');
+  return ids && ids.length > 0 ? [...new Set(ids)] : undefined;
 }
 
 function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
@@ -116,6 +116,27 @@ function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
   return problems.length === 0
     ? { ...settings, problems }
     : { ...settings, problems, autofix: [], retireAfterHours: undefined };
+}
+
+/** What it takes to look for everything that uses a key. */
+export type LookSettings = Pick<Settings, 'cloud' | 'subscriptions' | 'scopeDiscovery'> & {
+  /** Undefined: which one is the app's own storage is not known. */
+  readonly storage: AppStorage | undefined;
+};
+
+/**
+ * The same of an environment that need not be the app's.
+ *
+ * @throws {@link SettingsError}
+ */
+export function readLookSettings(environment: Environment): LookSettings {
+  const { AzureWebJobsStorage, AzureWebJobsStorage__accountName: account } = environment;
+  const reader = new Reader(environment);
+  const cloud = readCloud(reader);
+  const storage = AzureWebJobsStorage || account ? readStorage(reader, cloud) : undefined;
+  const settings = { cloud, storage, subscriptions: readSubscriptions(reader), scopeDiscovery: 'all' as const };
+  reader.done();
+  return settings;
 }
 
 /**

@@ -5,8 +5,13 @@ import type { Cloud } from '../azure/cloud.ts';
 import { unlessMissing } from '../azure/failure.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import { aborting, armOptions } from '../azure/resource-manager.ts';
-import type { KeyPolicy } from '../identities/key-access.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
+
+/** The key permissions of one entry of a vault's access policies. */
+export interface KeyPolicy {
+  readonly objectId: string;
+  readonly keyPermissions: readonly string[];
+}
 
 /** A vault, or a Managed HSM, as Azure Resource Manager shows it. */
 export interface VaultProperties {

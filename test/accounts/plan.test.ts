@@ -4,7 +4,7 @@ import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../../src/acco
 import { namesUnlisted, planKeyUse, withKeyVersion } from '../../src/accounts/plan.ts';
 import { compareAge, findVersion, newestUsableVersion, newestVersion } from '../../src/keys/key-versions.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
-import { day, KEY, keyVersion, VAULT, versionName } from '../support/keys.ts';
+import { day, KEY, keyVersion, REVOKER, VAULT, versionName } from '../support/keys.ts';
 
 const NOW = day(200);
 const REFRESH = { refreshAutomatic: true };
@@ -126,9 +126,8 @@ describe('planKeyUse', () => {
 
   it('moves nothing while a revocation is open, even if a usable version appeared since', () => {
     const tag = formatRevocation({
-      id: 'r',
+      ...REVOKER,
       revokedOn: day(3),
-      revokedBy: 'oid',
       version: versionName(1),
       wasEnabled: true,
     });

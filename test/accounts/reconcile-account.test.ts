@@ -150,7 +150,7 @@ describe('an account that is pinned to an older version', () => {
     const outcomes = await Promise.all([0, 1, 0].map((n) => reconcile(files.accountWork(account), instances[n])));
     expect(requestsOf(account, since).account.filter((method) => method === 'PATCH')).toHaveLength(1);
     const busy = outcomes.filter((outcome) => outcome.outcome !== 'done');
-    for (const outcome of busy) expect(outcome).toMatchObject({ outcome: 'again', reason: 'Busy', counts: false });
+    for (const outcome of busy) expect(outcome).toMatchObject({ outcome: 'retry', reason: 'Busy', counts: false });
     expect(reasons().sort()).toEqual(['Moved', ...Array(2 - busy.length).fill('UpToDate')]);
     expect(await reconcile(files.accountWork(account))).toEqual({ outcome: 'done' });
     expect(reasons().at(-1)).toBe('UpToDate');
@@ -200,7 +200,7 @@ describe('an account that is right already', () => {
       currentVersionedKeyIdentifier: files.id(files.first),
     });
     const since = wire.azure.requests.last;
-    expect(await reconcile(files.accountWork(account))).toMatchObject({ outcome: 'again', reason: 'NotProven' });
+    expect(await reconcile(files.accountWork(account))).toMatchObject({ outcome: 'retry', reason: 'NotProven' });
     expect(requestsOf(account, since).account).toEqual(['GET', 'GET', 'PATCH']);
     const fresh = await wire.raw(account.id);
     const shown = JSON.stringify(fresh).replaceAll(files.id(files.first), files.id(next));

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Services } from '../../src/services.ts';
+import { REVOKER } from '../support/keys.ts';
 import { useAccounts } from './account-fixture.ts';
 
 const { key, reasons, reconcile, requestsOf, wire } = useAccounts();
@@ -47,7 +48,7 @@ describe('what happened since the message was written', () => {
     const account = files.account();
     const next = files.add();
     const revokedOn = wire.azure.clock.now().toISOString();
-    files.first.tags = { 'cmk-revocation': `r1 ${revokedOn} somebody ${files.first.version}` };
+    files.first.tags = { 'cmk-revocation': `${REVOKER.id} ${revokedOn} ${REVOKER.revokedBy} ${files.first.version}` };
     const since = wire.azure.requests.last;
     expect(await reconcile(files.accountWork(account))).toEqual({ outcome: 'done' });
     expect(requestsOf(account, since).account).toEqual(['GET']);

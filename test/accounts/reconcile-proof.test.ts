@@ -38,7 +38,7 @@ describe('a PATCH whose answer is lost', () => {
     expect(pinnedTo(account)).toBe(next.version);
     const again = wire.sent[0]?.work as AccountWork;
     // The account is left alone for as long as the write may still take effect.
-    expect(await reconcile(again, instance())).toMatchObject({ outcome: 'again', reason: 'Busy', counts: false });
+    expect(await reconcile(again, instance())).toMatchObject({ outcome: 'retry', reason: 'Busy', counts: false });
     await expireLease(account);
     expect(await reconcile(again, instance())).toEqual({ outcome: 'done' });
     expect(await reconcile(again, instance())).toEqual({ outcome: 'done' });
@@ -54,7 +54,7 @@ describe('a PATCH whose answer is lost', () => {
     const account = files.account();
     const next = files.add();
     wire.azure.faults.add([{ match: patchOf(account), times: 1, reset: true }]);
-    expect(await reconcile(files.accountWork(account), instance())).toMatchObject({ outcome: 'again', counts: true });
+    expect(await reconcile(files.accountWork(account), instance())).toMatchObject({ outcome: 'retry', counts: true });
     expect(pinnedTo(account)).toBe(files.first.version);
     await expireLease(account);
     expect(await reconcile(files.accountWork(account), instance())).toEqual({ outcome: 'done' });
@@ -135,7 +135,7 @@ describe('an audit trail that', () => {
     const account = files.account();
     const next = files.add();
     const broken = { ...instance(), audit: async () => ({ failed: 'no answer' }) };
-    const outcome = { outcome: 'again', reason: 'AuditFailed', detail: 'no answer', counts: true };
+    const outcome = { outcome: 'retry', reason: 'AuditFailed', detail: 'no answer', counts: true };
     expect(await reconcile(files.accountWork(account), broken)).toMatchObject(outcome);
     expect(pinnedTo(account)).toBe(next.version);
     await expireLease(account);
@@ -161,7 +161,7 @@ describe('an audit trail that', () => {
       return { failed: 'too late' };
     };
     const outcome = await reconcile(files.accountWork(account), { ...services, audit });
-    expect(outcome).toMatchObject({ outcome: 'again', reason: 'AuditFailed' });
+    expect(outcome).toMatchObject({ outcome: 'retry', reason: 'AuditFailed' });
     expect(await reconcile(files.accountWork(account), instance())).toMatchObject({ reason: 'Busy' });
     await expireLease(account);
     expect(await reconcile(files.accountWork(account), instance())).toEqual({ outcome: 'done' });

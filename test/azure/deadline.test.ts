@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { timeBoxed, untilAborted, withinTime } from '../../src/azure/deadline.ts';
+import { timeBoxed, untilAborted, withinTime, withTokenDeadline } from '../../src/azure/deadline.ts';
 
 const never = new Promise<never>(() => {});
 
@@ -77,6 +77,29 @@ describe('a time limit of requests', () => {
     for (const file of readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))) {
       expect(readFileSync(join(src, file), 'utf8'), file).not.toContain('AbortSignal.timeout(');
     }
+  });
+});
+
+describe('a credential with a deadline', () => {
+  const hanging = { getToken: () => never };
+
+  it('gives up when no token comes', async () => {
+    await expect(withTokenDeadline(hanging, 20).getToken('scope')).rejects.toMatchObject({
+      name: 'TimeoutError',
+      message: 'There was no token to be had within 0.02 s.',
+    });
+  });
+
+  it('gives up when its caller does', async () => {
+    const gone = withTokenDeadline(hanging, 60_000).getToken('scope', { abortSignal: AbortSignal.abort() });
+    await expect(gone).rejects.toMatchObject({ name: 'AbortError' });
+  });
+
+  it('hands on the token, and why there is none', async () => {
+    const token = { token: 't', expiresOnTimestamp: 1 };
+    expect(await withTokenDeadline({ getToken: async () => token }, 60_000).getToken('scope')).toBe(token);
+    const broken = { getToken: () => Promise.reject(new Error('broken')) };
+    await expect(withTokenDeadline(broken, 60_000).getToken('scope')).rejects.toThrow('broken');
   });
 });
 

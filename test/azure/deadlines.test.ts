@@ -1,10 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { appSettings } from '../../local/run/app-environment.ts';
 import { describeFailure } from '../../src/azure/failure.ts';
 import { LIMITS } from '../../src/azure/limits.ts';
 import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
-import type { Services } from '../../src/services.ts';
+import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { createServices, type Services } from '../../src/services.ts';
 import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
@@ -87,6 +89,32 @@ const turns = (): Promise<void> => new Promise((resolve) => setImmediate(() => s
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await turns();
 }
+
+describe('a token that does not come', () => {
+  it.each<[string, (services: Services) => Promise<unknown>]>([
+    ['Azure Resource Manager', ({ subscriptions }) => subscriptions.list()],
+    ['Key Vault', ({ keyCatalog, settings }) => keyCatalog.names(vaultOf(settings))],
+    ['break-glass', ({ urgentKeys, settings }) => urgentKeys.rotate(managedKey(vaultOf(settings), 'files-key'))],
+  ])('is given up after 5 s: %s', async (_, call) => {
+    let asked = false;
+    const getToken = (): Promise<never> => {
+      asked = true;
+      return new Promise(() => {});
+    };
+    const services = createServices(appSettings(wire.connectionString, {}), { getToken });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const called = call(services).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    await until(() => asked);
+    vi.advanceTimersByTime(5_000);
+    vi.useRealTimers();
+    const failed = await called;
+    expect(failed).toMatchObject({ name: 'TimeoutError', message: 'There was no token to be had within 5 s.' });
+    expect(describeFailure(failed).kind).toBe('unavailable');
+  });
+});
 
 describe('Retry-After', () => {
   it.each([

@@ -32,7 +32,7 @@ const accountWork = async () => {
 const newest = () => wire.services().driftStorage.newest();
 
 describe('cmk drift check', () => {
-  it('names what is not as it should be, exits 1, and publishes and mends nothing', async () => {
+  it('names what is not as it should be, exits 1, and publishes and fixes nothing', async () => {
     const { account } = stale();
     const before = (await newest())?.id;
     const { code, out, err } = await cmk(['drift', 'check'], { env: settings() });
@@ -68,7 +68,7 @@ describe('cmk drift check --as-app', () => {
     expect(out).toContain(`\nPublished as report ${report?.id}.\n`);
   });
 
-  it('mends with the rights of the operator what the app mends by itself', async () => {
+  it('fixes with the rights of the operator what the app fixes by itself', async () => {
     const { eventSubscriptions } = wire.azure.world;
     const [lost] = [...eventSubscriptions.values()].filter(({ topic }) => /kv-records$/i.test(topic));
     if (!lost) throw new Error('The sample fleet has no event subscription on kv-records.');
@@ -90,14 +90,14 @@ describe('cmk drift check --as-app', () => {
     expect(code).toBe(result.counts.error + result.counts.warning > 0 ? 1 : 0);
   });
 
-  it('says what could not be mended', async () => {
+  it('says what could not be fixed', async () => {
     const { account } = stale();
     await wire.queues.getQueueClient('account-work').delete();
     const { code, out } = await cmk(['drift', 'check', '--as-app'], { env: settings() });
     await wire.queues.getQueueClient('account-work').create();
     expect(code).toBe(1);
     expect(out).toMatch(
-      new RegExp(`^note\tStaleKeyVersion of storageAccounts/${account.name} is NOT mended: .*Queue`, 'm'),
+      new RegExp(`^note\tStaleKeyVersion of storageAccounts/${account.name} is NOT fixed: .*Queue`, 'm'),
     );
   });
 

@@ -20,9 +20,7 @@ describe('help', () => {
       .flatMap((one) => all(one, [...words, one.name()])),
   ];
   const silent = { write: () => true };
-  const commands = all(
-    createProgram({ surroundings: { out: silent, err: silent }, environment: {} } as unknown as Cli),
-  );
+  const commands = all(createProgram({ context: { out: silent, err: silent }, environment: {} } as unknown as Cli));
   const environment = { CMK_FUNCTION_APP_ID: '/subscriptions/a', CMK_STORAGE_ACCOUNT_ID: '/subscriptions/b' };
 
   it.each(commands.map((words) => ['cmk', ...words].join(' ')))(

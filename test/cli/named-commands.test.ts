@@ -24,7 +24,7 @@ function paths(command: Command, above = 'cmk'): string[] {
 
 it('every `cmk` command that a message or a document names is one that there is', () => {
   const silent = { write: () => true };
-  const known = paths(createProgram({ surroundings: { out: silent, err: silent } } as unknown as Cli));
+  const known = paths(createProgram({ context: { out: silent, err: silent } } as unknown as Cli));
   const named = texts().flatMap(({ file, text }) =>
     [...text.matchAll(new RegExp(`\\bcmk (?:${GROUPS}) [a-z][a-z-]+`, 'g'))].map(([command]) => ({ file, command })),
   );

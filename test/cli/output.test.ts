@@ -47,6 +47,49 @@ describe('colours', () => {
   });
 });
 
+describe('what others wrote, in a tag or a name', () => {
+  const evil = 'a\u001b]0;owned\u0007\u001b[2J\u009b1A\u202ecba\u2066\u200b\ufeff\r\n\tb';
+  const harmless = String.raw`a\u001b]0;owned\u0007\u001b[2J\u009b1A\u202ecba\u2066\u200b\ufeff\u000d\u000a\u0009b`;
+  const check = { check: 'the key', state: 'failed', detail: evil, fix: evil } as const;
+  const error = { reason: 'Unexpected', message: evil, nextStep: 'Stop.' } as unknown as Parameters<Output['error']>[0];
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there.
+  const acted = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/;
+
+  it.each<[string, (output: Output) => void]>([
+    ['an entry', (output) => output.entry({ kind: 'done', text: evil })],
+    ['a wait', (output) => output.entry({ kind: 'waiting', text: `for ${evil}` })],
+    ['a check', (output) => output.checks([check])],
+    ['a table', (output) => output.table(HEADER, [[evil, evil, evil]])],
+    ['a text', (output) => output.text(evil)],
+    ['a document', (output) => output.json({ tag: evil, name: evil })],
+    ['an error', (output) => output.error(error)],
+  ])('never acts on a terminal: %s', (_, show) => {
+    for (const format of ['terminal', 'lines', 'json'] as const) {
+      let text = '';
+      const sink = { write: (more: string) => (text += more) };
+      show(new Output(format, sink, sink, { NO_COLOR: '1' }));
+      expect(text).not.toMatch(acted);
+    }
+  });
+
+  it('is shown for what it is, on one line of its own', () => {
+    expect(terminal((output) => output.entry({ kind: 'done', text: evil }), { NO_COLOR: '1' })).toBe(`+ ${harmless}\n`);
+    expect(terminal((output) => output.table(['TAG'], [[evil]]), { NO_COLOR: '1' }, 200)).toBe(`TAG\n${harmless}\n`);
+  });
+
+  it('means the same in a document', () => {
+    let text = '';
+    const sink = { write: (more: string) => (text += more) };
+    new Output('json', sink, sink, {}).json({ tag: evil });
+    expect(JSON.parse(text)).toEqual({ tag: evil });
+  });
+
+  it('leaves letters of every script alone', () => {
+    const fine = 'rg-données リソース группа العربية 😀';
+    expect(terminal((output) => output.text(fine), { NO_COLOR: '1' })).toBe(`${fine}\n`);
+  });
+});
+
 describe('a table', () => {
   const shown = (columns: number) => terminal((output) => output.table(HEADER, ROWS), { NO_COLOR: '1' }, columns);
 

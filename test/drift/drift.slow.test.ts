@@ -7,6 +7,7 @@ import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import type { Services } from '../../src/services.ts';
 import { group, TestKey, vaultNamed } from '../support/fleet.ts';
+import { REVOKER } from '../support/keys.ts';
 import { useWire } from '../support/wire.ts';
 import { outsider } from './outsider.ts';
 
@@ -383,7 +384,7 @@ async function revokedKey(): Promise<TestKey> {
   const services = wire.services();
   const managed = services.settings.vaults.key(key.id());
   if (!managed) throw new Error('The vault is not managed.');
-  await revokeKey(managed, 'revoker', services);
+  await revokeKey(managed, REVOKER, services);
   return key;
 }
 

@@ -8,6 +8,7 @@ import { EVENT_FUNCTIONS } from '../../src/events/subscription.ts';
 import { rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
 import { parseAccountWork } from '../../src/work/messages.ts';
 import { storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
+import { REVOKER } from '../support/keys.ts';
 import { useWire } from '../support/wire.ts';
 import { outsider } from './outsider.ts';
 
@@ -59,7 +60,7 @@ describe('a stale pin', () => {
     expect(reasons(await check())).not.toContain('StaleKeyVersion');
   });
 
-  it('stays a finding where mending is switched off, or accepted', async () => {
+  it('stays a finding where fixing is switched off, or exempt', async () => {
     const key = new TestKey(world());
     const account = key.account('pinned');
     key.add();
@@ -284,7 +285,7 @@ describe('a finding', () => {
     const services = wire.services();
     const managed = services.settings.vaults.key(key.id());
     if (!managed) throw new Error('not managed');
-    await revokeKey(managed, 'revoker', services);
+    await revokeKey(managed, REVOKER, services);
     key.add();
     await check('none');
     expect(wire.sent).toMatchObject([

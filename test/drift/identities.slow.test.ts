@@ -98,7 +98,7 @@ describe('an identity that was deleted', () => {
     expect(deletedOf(await check(), account)).toEqual([]);
   });
 
-  it('is accepted by an exemption', async () => {
+  it('can be exempted', async () => {
     const { identity, account } = accountWithIdentity();
     await remove(identity);
     const exemption = { resource: account.id, code: 'IdentityDeleted', reason: 'CHG-1', until: '2999-12-31' };

@@ -12,8 +12,8 @@ import { parseDeadLetters } from '../../src/drift/store/dead-letters.ts';
 import { openApiDocument } from '../../src/open-api.ts';
 import { driftSchedule } from '../../src/settings/drift-schedule.ts';
 import { FIXABLE } from '../../src/settings/fixable.ts';
+import { account, NOW, rules } from './checks/subjects.ts';
 import { finding, report } from './reports.ts';
-import { account, NOW, rules } from './subjects.ts';
 
 describe('the JSON Schema of the report', () => {
   it('is the one that is published, docs/drift-report.schema.json', () => {
@@ -38,22 +38,22 @@ describe('docs/drift.md', () => {
     );
   });
 
-  it('says of each reason that can be mended what is done', () => {
-    const mending = text.slice(text.indexOf('## Mending'), text.indexOf('## A new vault'));
-    for (const reason of FIXABLE) expect(mending).toContain(`\`${reason}\``);
+  it('says of each reason that can be fixed what is done', () => {
+    const fixing = text.slice(text.indexOf('## Fixing'), text.indexOf('## A new vault'));
+    for (const reason of FIXABLE) expect(fixing).toContain(`\`${reason}\``);
   });
 });
 
 describe('the findings of a report', () => {
-  it('come worst first, each once, accepted ones last', () => {
+  it('come worst first, each once, exempt ones last', () => {
     const advice = finding({ id: 'f2', severity: 'advice', reason: 'NoExpiry' });
-    const accepted = finding({ id: 'f3', exemption: { reason: 'CHG-1', until: '2026-07-01' } });
+    const exempt = finding({ id: 'f3', exemption: { reason: 'CHG-1', until: '2026-07-01' } });
     const worst = finding({ id: 'f4', reason: 'KeyDisabled' });
-    const ordered = withHistory([advice, accepted, finding(), finding(), worst], undefined, NOW);
+    const ordered = withHistory([advice, exempt, finding(), finding(), worst], undefined, NOW);
     expect(ordered.map(({ id }) => id)).toEqual(['f4', 'f1', 'f2', 'f3']);
   });
 
-  it('are counted without the accepted ones, and compared with the check before', () => {
+  it('are counted without the exempt ones, and compared with the check before', () => {
     const before = report({ findings: [finding(), finding({ id: 'gone' })] });
     const now = [finding(), finding({ id: 'f2', exemption: { reason: 'x', until: '2026-07-01' } })];
     expect(countFindings(now, [], before)).toEqual({ error: 1, warning: 0, advice: 0, exempt: 1, new: 1, gone: 1 });
@@ -121,7 +121,6 @@ describe('the page', () => {
           finding({ id: 'f2', resource: nasty, exemption: { reason: nasty, until: nasty } }),
         ],
         fixes: [{ finding: 'f1', reason: nasty, resource: nasty, outcome: 'failed', detail: nasty }],
-        retirements: [{ version: nasty, outcome: 'failed', detail: nasty }],
         exemptions: [{ resource: nasty, code: nasty, reason: nasty, until: nasty, state: 'over' }],
         autofix: [nasty],
       }),
@@ -171,10 +170,10 @@ describe('the page', () => {
     expect(driftPage(report({ findings, fixes })).match(/3 more are in the JSON report\./g)).toHaveLength(2);
   });
 
-  it('says how to let the app mend without taking anything else from it', () => {
+  it('says how to let the app fix without taking anything else from it', () => {
     const page = driftPage(report({ autofix: ['NearExpiry'] }));
     expect(page).toContain('the app can, with StaleKeyVersion in CMK_AUTOFIX');
-    expect(driftPage(report({ autofix: ['StaleKeyVersion'] }))).toContain('the app mends it');
+    expect(driftPage(report({ autofix: ['StaleKeyVersion'] }))).toContain('the app fixes it');
   });
 
   it('calls one thing one', () => {

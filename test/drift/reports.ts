@@ -1,6 +1,6 @@
 import { countFindings } from '../../src/drift/checks/evaluate.ts';
 import type { DriftReport, Finding } from '../../src/drift/report.ts';
-import { account, NOW } from './subjects.ts';
+import { account, NOW } from './checks/subjects.ts';
 
 export function finding(change: Partial<Finding> = {}): Finding {
   return {
@@ -12,7 +12,7 @@ export function finding(change: Partial<Finding> = {}): Finding {
     shouldBe: 'It is pinned to v2.',
     fix: 'Move it.',
     canFix: true,
-    mend: { kind: 'account', account: account().id, location: 'westeurope', key: 'k' },
+    action: { kind: 'account', account: account().id, location: 'westeurope', key: 'k' },
     since: NOW.toISOString(),
     ...change,
   };
@@ -33,7 +33,6 @@ export function report(change: Partial<DriftReport> = {}): DriftReport {
     findings,
     unseen: [],
     fixes: [],
-    retirements: [],
     exemptions: [],
     ...change,
   };

@@ -60,7 +60,7 @@ describe('a queue message that cannot be done', () => {
     }
   });
 
-  it('because Azure refuses it for good can be replayed when that is mended', async () => {
+  it('because Azure refuses it for good can be replayed when that is fixed', async () => {
     const files = new TestKey(app.azure.world, 'kv-records');
     const account = files.account();
     const next = files.add();

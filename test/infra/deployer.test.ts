@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { deploy } from './arm/deploy.ts';
 import { DryAzure } from './arm/dry-azure.ts';
-import { AZURE_CLOUD, evaluate, type Surroundings } from './arm/evaluate.ts';
+import { AZURE_CLOUD, type CliContext, evaluate } from './arm/evaluate.ts';
 import type { Json, JsonObject } from './arm/json.ts';
 import { parseExpression } from './arm/parse-expression.ts';
 import { SUBSCRIPTION, TENANT } from './arm/templates.ts';
 
-const around: Surroundings = {
+const around: CliContext = {
   scope: { subscriptionId: SUBSCRIPTION, resourceGroup: 'rg' },
   tenantId: TENANT,
   deployerId: 'me',

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { addKeyVersion } from '../../local/azure/fleet.ts';
 import { describeFailure } from '../../src/azure/failure.ts';
 import { newestVersion } from '../../src/keys/key-versions.ts';
-import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
+import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
 import type { Services } from '../../src/services.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
@@ -69,6 +69,18 @@ describe('listVersions', () => {
     const versions = await services.keys.listVersions(managed(key, services));
     expect(asked(since)).toEqual([`GET /keys/${key.name}/versions 200`, `GET /keys/${key.name}/ 200`]);
     expect(newestVersion(versions)?.version).toBe(last.version);
+  });
+
+  it('is shared by those who ask at the same time, however they spell the name of the key', async () => {
+    const services = wire.services();
+    const key = managed(keyIn(), services);
+    const shouted = managedKey(key.vault, key.name.toUpperCase());
+    await services.keys.listVersions(key); // fetches the token
+    const since = wire.azure.requests.last;
+    const lists = await Promise.all([key, shouted, key, shouted].map((named) => services.keys.listVersions(named)));
+    expect(asked(since)).toHaveLength(2); // one under way, and one for all who came by then
+    for (const list of lists) expect(list).toEqual(lists[0]);
+    expect(lists[0]?.[0]?.id).toMatch(new RegExp(`^${key.id}/`));
   });
 
   it('signs in as the challenge of the vault says, once for all vaults', async () => {

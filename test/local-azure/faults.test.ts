@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { Faults } from '../../local/azure/faults.ts';
+import { eventually } from '../support/eventually.ts';
+import { TestKey } from '../support/fleet.ts';
 import { useLocalAzure } from '../support/local-azure.ts';
 import { arm, signIn } from './support.ts';
 
@@ -61,6 +63,69 @@ describe('faults of requests', () => {
     const started = performance.now();
     expect((await ask()).status).toBe(200);
     expect(performance.now() - started).toBeGreaterThanOrEqual(55);
+  });
+
+  describe.each([
+    ['delayMs', 'before it takes effect', 150, false],
+    ['delayAfterMs', 'after it took effect', 150, true],
+  ] as const)('%s', (effect, when, ms, inEffect) => {
+    it(`slows a request down ${when}, once and for the one that was meant`, async () => {
+      const tag = (value: string) => arm(local.azure, 'PATCH', account, { body: { tags: { value } } });
+      const held = () => local.azure.world.storageAccounts.get('stfiles01')?.tags.value;
+      local.azure.faults.add([{ match: { method: 'PATCH' }, skip: 1, times: 1, [effect]: ms }]);
+      const first = `first ${effect}`;
+      const second = `second ${effect}`;
+      expect((await tag(first)).status).toBe(200);
+      const started = performance.now();
+      const answering = tag(second);
+      await eventually('the fault is used', () => local.azure.faults.list().length === 0);
+      if (inEffect) await eventually('it takes effect', () => held() === second);
+      expect(performance.now() - started).toBeLessThan(ms);
+      expect(held()).toBe(inEffect ? second : first);
+      expect((await answering).status).toBe(200);
+      expect(performance.now() - started).toBeGreaterThanOrEqual(ms - 5);
+      expect(held()).toBe(second);
+    });
+  });
+
+  it('let a request take effect although its caller has gone, by giving up or by a cut connection', async () => {
+    const { token } = local.azure.tokens.issue(signIn(local.azure, 'owner'), 'https://management.azure.com');
+    const tag = (value: string, signal?: AbortSignal) =>
+      fetch(`https://management.azure.com${account}?api-version=1`, {
+        method: 'PATCH',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ tags: { value } }),
+        ...(signal ? { signal } : {}),
+      });
+    const held = () => local.azure.world.storageAccounts.get('stfiles01')?.tags.value;
+    local.azure.faults.add([{ match: { method: 'PATCH' }, times: 1, delayMs: 400 }]);
+    await expect(tag('given up', AbortSignal.timeout(100))).rejects.toThrow(/timeout/i);
+    expect(held()).not.toBe('given up');
+    await eventually('it takes effect', () => held() === 'given up');
+
+    local.azure.faults.add([{ match: { method: 'PATCH' }, times: 1, resetThenMs: 200 }]);
+    const since = local.azure.requests.last;
+    await expect(tag('cut')).rejects.toThrow();
+    expect(held()).toBe('given up');
+    expect(local.azure.requests.since(since)).toMatchObject([{ method: 'PATCH', status: 0 }]);
+    await eventually('it takes effect', () => held() === 'cut');
+  });
+
+  it('meet the page of a list that is meant', async () => {
+    const key = new TestKey(local.azure.world);
+    for (let n = 1; n < 26; n++) key.add();
+    const { token } = local.azure.tokens.issue(signIn(local.azure, 'owner'), 'https://vault.azure.net');
+    const page = (url: string) => fetch(url, { headers: { authorization: `Bearer ${token}` } });
+    const pageTwo = { host: 'kv-files.*', path: `^/keys/${key.name}/versions\\?.*skiptoken=` };
+    local.azure.faults.add([{ match: pageTwo, times: 1, answer: { status: 503 } }]);
+    let next: string | null = `${key.id()}/versions?api-version=7.4`;
+    const statuses: number[] = [];
+    while (next) {
+      const answered: Response = await page(next);
+      statuses.push(answered.status);
+      next = answered.ok ? ((await answered.json()) as { nextLink: string | null }).nextLink : null;
+    }
+    expect(statuses).toEqual([200, 503]);
   });
 
   it('are gone after DELETE', async () => {

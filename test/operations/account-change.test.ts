@@ -24,7 +24,7 @@ async function revokedSite(): Promise<Site & { account: Site['account'] }> {
   const site = procedures.site();
   const account = procedures.encrypted(site);
   const { urgentKeys: keys, now, sleep, operator } = procedures.azure();
-  await revokeKey(keyOf(site), (await operator()).objectId, { keys, now, sleep });
+  await revokeKey(keyOf(site), { id: 'rev-1', revokedBy: (await operator()).objectId }, { keys, now, sleep });
   return { ...site, account };
 }
 

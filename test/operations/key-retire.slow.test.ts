@@ -9,7 +9,7 @@ import { parseRecord } from '../../src/audit/record.ts';
 import type { CmkError } from '../../src/errors.ts';
 import { Journal } from '../../src/operations/journal.ts';
 import { appRecord } from '../../src/operations/key/app-record.ts';
-import { type RetireOptions, retireVersions } from '../../src/operations/key/key-retire.ts';
+import { type KeyRetireOptions, retireVersions } from '../../src/operations/key/key-retire.ts';
 import type { Azure, Procedure } from '../../src/operations/operator-azure.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { keyOf, type Site, texts, useProcedures } from '../support/procedures.ts';
@@ -21,13 +21,13 @@ const DAY = 24 * HOUR;
 
 /** Without the app's storage in the environment, unless told. */
 const retire =
-  (site: Site, options: Partial<RetireOptions> = {}) =>
+  (site: Site, options: Partial<KeyRetireOptions> = {}) =>
   (procedure: Procedure) => {
     const environment = options.environment ?? {};
     const app = appRecord(environment, () => {
       throw new Error('A connection string needs no credential.');
     });
-    return retireVersions(keyOf(site), { hours: 24, app, ...options, environment }, procedure);
+    return retireVersions(keyOf(site), { hours: 24, withoutEvidence: true, app, ...options, environment }, procedure);
   };
 
 /** A key with an old and a new version and an account on the new one, two days later. */
@@ -94,6 +94,17 @@ describe('key retire', () => {
     expect(found).toContain(`version ${newest.version} stays: No newer version is usable.`);
     const second = await procedures.run(retire(site));
     expect(second.changed).toBe(false);
+  });
+
+  it('disables nothing until a person answers for what cannot be seen, and says what that is', async () => {
+    const { site, old } = movedOn();
+    const refusal = await procedures.refusal(retire(site, { withoutEvidence: false }));
+    expect(refusal).toMatchObject({
+      reason: 'RetirementUnproven',
+      message: expect.stringMatching(new RegExp(`^Nothing in sight uses ${old.version} .*Not known is what uses it`)),
+      nextStep: expect.stringContaining(`--version ${old.version} --without-evidence`),
+    });
+    expect(old.enabled).toBe(true);
   });
 
   it('says in a dry run what it would disable, and disables nothing', async () => {

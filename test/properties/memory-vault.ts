@@ -26,6 +26,10 @@ export class MemoryVault implements KeyBench {
     listVersionsUnsettled: async () => this.#list(),
     versionPages: (): AsyncIterable<KeyVersion[]> => this.#pages(),
     getVersion: async (_, version) => (await this.#list()).find((found) => found.version === version),
+    deletedVersion: async () => {
+      await this.#turns();
+      return this.#deleted ? this.#versions.at(-1) : undefined;
+    },
     recover: async () => {
       await this.#turns();
       const deleted = this.#deleted;

@@ -8,7 +8,7 @@ import {
   withoutRetiredTag,
 } from '../../src/retirement/retirement.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
-import { day, keyVersion, versionName } from '../support/keys.ts';
+import { day, keyVersion, REVOKER, versionName } from '../support/keys.ts';
 
 const NOW = day(20);
 const OLD = keyVersion(1);
@@ -25,9 +25,8 @@ const revoked = keyVersion(1, {
   enabled: false,
   tags: {
     [REVOCATION_TAG]: formatRevocation({
-      id: 'r1',
+      ...REVOKER,
       revokedOn: day(19),
-      revokedBy: 'oid',
       version: versionName(1),
       wasEnabled: true,
     }),

@@ -5,6 +5,7 @@ import { rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
 import type { Services } from '../../src/services.ts';
 import type { Outcome } from '../../src/work/outcome.ts';
 import { TestKey } from '../support/fleet.ts';
+import { REVOKER } from '../support/keys.ts';
 import { MemoryLeases } from '../support/memory-leases.ts';
 import { useWire } from '../support/wire.ts';
 
@@ -111,7 +112,7 @@ describe('a key that nears its expiry', () => {
   it('that is revoked is not rotated', async () => {
     const key = nearing({ enabled: false });
     key.first.tags = {
-      'cmk-revocation': `r1 ${wire.azure.clock.now().toISOString()} somebody ${key.first.version}`,
+      'cmk-revocation': `${REVOKER.id} ${wire.azure.clock.now().toISOString()} ${REVOKER.revokedBy} ${key.first.version}`,
     };
     await look(key);
     expect(versions(key)).toHaveLength(1);
@@ -369,7 +370,8 @@ describe('when Key Vault does not answer as wished', () => {
     wire.azure.faults.add([{ match: complete(key), answer: { status: 503, body: { error: { code: 'Busy' } } } }]);
     await look(key, services);
     wire.azure.faults.clear();
-    const record = (version: KeyVersion) => `r1 ${wire.azure.clock.now().toISOString()} somebody ${version.version}`;
+    const record = (version: KeyVersion) =>
+      `${REVOKER.id} ${wire.azure.clock.now().toISOString()} ${REVOKER.revokedBy} ${version.version}`;
     const [first, made] = versions(key);
     if (!first || !made) throw new Error('There is no new version.');
     const before = first.tags;
@@ -394,7 +396,7 @@ describe('when Key Vault does not answer as wished', () => {
         const stamp = wire.azure.clock.now().toISOString();
         for (const one of versions(key)) {
           one.enabled = false;
-          one.tags = { ...one.tags, 'cmk-revocation': `r1 ${stamp} somebody ${one.version}` };
+          one.tags = { ...one.tags, 'cmk-revocation': `${REVOKER.id} ${stamp} ${REVOKER.revokedBy} ${one.version}` };
         }
       }
       return services.keys.updateVersion(managed, version, change);
@@ -402,6 +404,6 @@ describe('when Key Vault does not answer as wished', () => {
     await look(key, { ...services, keys: { ...services.keys, updateVersion } });
     const [, made] = versions(key);
     expect(made).toMatchObject({ enabled: false, tags: { owner: 'files' } });
-    expect(made?.tags?.['cmk-revocation']).toMatch(new RegExp(`^r1 .* ${made?.version}$`));
+    expect(made?.tags?.['cmk-revocation']).toMatch(new RegExp(`^${REVOKER.id} .* ${made?.version}$`));
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { completeRotation, decideRotation, MIN_LIFETIME_DAYS } from '../../src/rotation/rotation.ts';
-import { day, keyVersion, versionName } from '../support/keys.ts';
+import { day, keyVersion, REVOKER, versionName } from '../support/keys.ts';
 
 const NO_POLICY = { rotates: false };
 const NOW = day(20);
@@ -14,9 +14,8 @@ describe('decideRotation', () => {
     enabled: false,
     tags: {
       [REVOCATION_TAG]: formatRevocation({
-        id: 'r1',
-        revokedOn: day(50),
-        revokedBy: 'oid',
+        ...REVOKER,
+        revokedOn: day(10),
         version: versionName(2),
         wasEnabled: true,
       }),

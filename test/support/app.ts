@@ -2,19 +2,24 @@ import { access, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { QueueServiceClient } from '@azure/storage-queue';
 import { afterAll, beforeAll } from 'vitest';
+import type { AppControl, AppInstance } from '../../local/azure/app-control.ts';
 import type { LocalAzure, LocalAzureOptions } from '../../local/azure/server.ts';
 import type { LoggedRequest } from '../../local/azure/wire/request-log.ts';
+import { appControl } from '../../local/run/app-control.ts';
 import { appEnvironment, appSettings } from '../../local/run/app-environment.ts';
+import { AppInstances } from '../../local/run/app-instances.ts';
 import { createAppStorage } from '../../local/run/app-storage-client.ts';
-import { freePort } from '../../local/run/free-port.ts';
+import { Child } from '../../local/run/child-process.ts';
+import { type Front, startFront } from '../../local/run/front.ts';
 import { bundleHost } from '../../local/run/host-bundle.ts';
 import { bundle } from '../../scripts/bundle.ts';
-import { useAzurite } from './azurite.ts';
-import { type Child, startChild } from './child.ts';
+import { useAzuriteProcess } from './azurite.ts';
 import { eventually } from './eventually.ts';
 import { stateDir, useLocalAzure } from './local-azure.ts';
 
-export interface AppOptions extends Omit<LocalAzureOptions, 'stateDir' | 'functionsHost'> {
+export interface AppOptions extends Omit<LocalAzureOptions, 'stateDir' | 'functionsHost' | 'app' | 'storage'> {
+  /** So many processes of the app over the same queues, one to four; without it one. */
+  readonly instances?: number;
   /** App settings that differ from those of the local run. */
   readonly env?: Readonly<Record<string, string>> | (() => Readonly<Record<string, string>>);
   /** Prepares the local Azure before the app starts. */
@@ -30,23 +35,32 @@ export interface AppRecord {
   readonly [field: string]: unknown;
 }
 
-/** The deployed app in its Functions host, as a process of its own, between the local Azure and real queues. */
+/** The deployed app in its Functions hosts, as processes of their own, between the local Azure and real queues. */
 export interface App {
   readonly azure: LocalAzure;
-  /** Of the Functions host. */
+  /** The one address before all instances. */
   readonly url: string;
+  /** Of the app's storage itself: what tests ask meets no fault. */
   readonly connectionString: string;
   readonly queues: QueueServiceClient;
+  /** Those that are up. */
+  readonly instances: readonly AppInstance[];
+  /** Of the first instance that is up. */
   readonly pid: number;
   /** Everything on the app's stdout and stderr since its last start. */
   output(): string;
   /** What the app has logged, over all its starts. */
   records(): AppRecord[];
-  /** Ends the process without warning; `start` brings it back on the same port. */
-  kill(): Promise<void>;
-  start(): Promise<void>;
-  /** Whether the process has not ended by itself. */
+  /** Ends the last `instances` processes, without a number all of them, without warning. */
+  kill(instances?: number): Promise<void>;
+  /** Starts what is missing to so many, without a number to as many as there were. */
+  start(instances?: number): Promise<void>;
+  /** Whether no process has ended by itself. */
   alive(): boolean;
+  /** How many functions run now, over all instances. */
+  running(): Promise<number>;
+  /** Moves the time of day of the local Azure, of the app and of its storage forward. */
+  advance(ms: number): Promise<void>;
   /** Sends an event to a function as Event Grid does; the answer's status. */
   deliver(functionName: string, event: unknown): Promise<number>;
   /** Messages in a queue, visible or not. */
@@ -57,54 +71,66 @@ export interface App {
   arm(since: number, about?: RegExp): LoggedRequest[];
 }
 
+interface HostStatus {
+  readonly functionsRunning: number;
+}
+
 /** How long a message stays hidden after the host was killed, in seconds: ten minutes in Azure. */
 const LEASE_SECONDS = 4;
 
-/** For one test file: `const app = useApp()` at the top level. */
+/** For one test file: `const app = useApp()` at the top level. The control API's `/app` and `/clock` work too. */
 export function useApp(options: AppOptions = {}): App {
-  const { env = {}, prepare, ...azureOptions } = options;
-  const azurite = useAzurite();
-  let port = 0;
-  const url = () => `http://127.0.0.1:${port}`;
-  const local = useLocalAzure({ fleet: 'sample', ...azureOptions, functionsHost: url });
-  let child: Child | undefined;
-  let ended = true;
-  let earlier = '';
-  const running = (): Child => {
-    if (!child) throw new Error('The app runs inside tests and hooks only.');
-    return child;
+  const { env = {}, prepare, instances = 1, ...azureOptions } = options;
+  const azurite = useAzuriteProcess();
+  let front: Front | undefined;
+  let control: AppControl | undefined;
+  let app: AppInstances | undefined;
+  const children = new Set<Child>();
+  const lines: string[] = [];
+  let started = 0;
+  const running = <T>(part: T | undefined): T => {
+    if (part === undefined) throw new Error('The app runs inside tests and hooks only.');
+    return part;
   };
-
-  const start = async (): Promise<void> => {
-    const { app, host } = await build();
-    const { PATH, HOME } = process.env;
-    const settings = appSettings(azurite.connectionString, typeof env === 'function' ? env() : env);
-    const caller = { PATH, HOME, LOCAL_HOST_QUEUE_LEASE_SECONDS: String(LEASE_SECONDS) };
-    child = startChild(host, ['--app', app], {
-      ...appEnvironment(settings, local.azure.env, caller),
-      PORT: String(port),
-    });
-    ended = false;
-    void child.exit.then(() => {
-      ended = true;
-    });
-    await child.says(/^host ready /m, 20_000);
-  };
-  const kill = async (): Promise<void> => {
-    if (!child) return;
-    child.process.kill('SIGKILL');
-    await child.exit;
-    earlier += child.output();
-    child = undefined;
-  };
+  const local = useLocalAzure({
+    fleet: 'sample',
+    ...azureOptions,
+    functionsHost: () => front?.url,
+    storage: () => azurite.connectionString,
+    app: {
+      instances: () => running(control).instances(),
+      order: (order) => running(control).order(order),
+      moveClock: async (offsetMs) => control?.moveClock(offsetMs),
+    },
+  });
 
   beforeAll(async () => {
-    port = await freePort(0);
+    front = await startFront(0, () => app?.list().map(({ url }) => url) ?? []);
     await createAppStorage(azurite.connectionString);
     prepare?.(local.azure);
-    await start();
+    const built = await build();
+    const { PATH, HOME } = process.env;
+    const settings = appSettings(local.azure.storage ?? '', typeof env === 'function' ? env() : env);
+    const caller = { PATH, HOME, LOCAL_HOST_QUEUE_LEASE_SECONDS: String(LEASE_SECONDS) };
+    app = new AppInstances({
+      host: built.host,
+      appDir: built.app,
+      env: appEnvironment(settings, local.azure.env, caller),
+      launch: (launched) => {
+        const child = new Child(launched);
+        children.add(child);
+        return child;
+      },
+      output: () => ({ heard: (line) => lines.push(line) }),
+    });
+    control = appControl(app, azurite.child);
+    await control.moveClock(local.azure.clock.offsetMs); // a preparation may have moved it
+    await app.order({ do: 'start', instances });
   });
-  afterAll(kill);
+  afterAll(async () => {
+    await app?.order({ do: 'kill' });
+    await front?.close();
+  });
 
   const queues = () => QueueServiceClient.fromConnectionString(azurite.connectionString);
   const count = async (queue: string): Promise<number> =>
@@ -114,7 +140,7 @@ export function useApp(options: AppOptions = {}): App {
       return local.azure;
     },
     get url() {
-      return url();
+      return running(front).url;
     },
     get connectionString() {
       return azurite.connectionString;
@@ -122,16 +148,34 @@ export function useApp(options: AppOptions = {}): App {
     get queues() {
       return queues();
     },
-    get pid() {
-      return running().process.pid ?? 0;
+    get instances() {
+      return running(app).list();
     },
-    output: () => running().output(),
-    records: () => recordsOf(earlier + (child?.output() ?? '')),
-    kill,
-    start,
-    alive: () => !ended,
+    get pid() {
+      return running(app).list()[0]?.pid ?? 0;
+    },
+    output: () => lines.slice(started).join('\n'),
+    records: () => recordsOf(lines),
+    async kill(number) {
+      await running(app).order({ do: 'kill', ...(number === undefined ? {} : { instances: number }) });
+    },
+    async start(number) {
+      started = lines.length;
+      await running(app).order({ do: 'start', ...(number === undefined ? {} : { instances: number }) });
+    },
+    alive: () => [...children].every((child) => child.stopping || !child.hasEnded),
+    async running() {
+      const status = async (url: string) => (await (await fetch(`${url}/admin/host/status`)).json()) as HostStatus;
+      const all = await Promise.all(
+        running(app)
+          .list()
+          .map(({ url }) => status(url)),
+      );
+      return all.reduce((sum, { functionsRunning }) => sum + functionsRunning, 0);
+    },
+    advance: (ms) => local.azure.clock.advance(ms),
     async deliver(functionName, event) {
-      const response = await fetch(`${url()}/runtime/webhooks/eventgrid?functionName=${functionName}`, {
+      const response = await fetch(`${running(front).url}/runtime/webhooks/eventgrid?functionName=${functionName}`, {
         method: 'POST',
         headers: { 'aeg-event-type': 'Notification', 'content-type': 'application/json' },
         body: JSON.stringify(event),
@@ -152,9 +196,9 @@ export function useApp(options: AppOptions = {}): App {
   };
 }
 
-/** The structured records among the lines of the host. */
-export function recordsOf(output: string): AppRecord[] {
-  return output.split('\n').flatMap((line) => {
+/** The structured records among the lines of the hosts. */
+export function recordsOf(lines: readonly string[]): AppRecord[] {
+  return lines.flatMap((line) => {
     const match = /^\[\S+\] (\w+) (\w+)\.Invocation (\{.*\})$/.exec(line);
     const [, , name = '', json = ''] = match ?? [];
     if (!match) return [];

@@ -11,6 +11,9 @@ export const VAULT = vault;
 export const VAULTS = new ManagedVaults([VAULT]);
 export const KEY = managedKey(VAULT, 'files-key');
 
+/** Who revoked, where it does not matter. */
+export const REVOKER = { id: 'rev-1', revokedBy: '33333333-3333-3333-3333-333333333333' };
+
 /** A version name out of a small number: 32 hexadecimal digits. */
 export function versionName(n: number): string {
   return n.toString(16).padStart(32, '0');

@@ -18,9 +18,9 @@ const lifetimeSeconds = 3_900;
 /**
  * Issues and verifies the tenant's access tokens (RS256).
  *
- * Tokens live in *real* time, not on the movable clock: whoever validates one (the app, by `jose`) and whoever caches
- * one (the SDKs) goes by the machine's clock, so a token stamped with a moved clock would be refused as not yet valid.
- * Moving the clock therefore ages keys and schedules, never sign-ins.
+ * Tokens begin in *real* time, since most who validate or cache one go by the machine's clock: stamped with a moved
+ * clock, it would be refused as not yet valid. They expire on the movable clock if the app follows that one, else in real
+ * time. The local Azure itself takes them for as long as real time allows: moving the clock signs nobody out there.
  */
 export class TokenAuthority {
   readonly #world: World;
@@ -53,12 +53,14 @@ export class TokenAuthority {
     options: TokenOptions = {},
   ): { token: string; expiresIn: number; expiresOn: number } {
     const now = Math.floor(Date.now() / 1000);
+    const { clock } = this.#world;
     const life = options.lifetimeSeconds ?? lifetimeSeconds;
+    const expiresOn = (clock.isFollowed ? clock.nowSeconds() : now) + life;
     const api = isOwnApi(resource);
     const common = {
       iat: now,
       nbf: now - 300,
-      exp: now + life,
+      exp: expiresOn,
       aio: randomBytes(24).toString('base64url'),
       oid: principal.objectId,
       sub: principal.objectId,
@@ -89,7 +91,7 @@ export class TokenAuthority {
     const claims: Record<string, unknown> = { ...versioned, ...common, ...options.claims };
     const signed = `${encode(header)}.${encode(claims)}`;
     const signature = sign('sha256', Buffer.from(signed), key.privateKey).toString('base64url');
-    return { token: `${signed}.${signature}`, expiresIn: life - 1, expiresOn: now + life };
+    return { token: `${signed}.${signature}`, expiresIn: life - 1, expiresOn };
   }
 
   /** Who an `Authorization` header says is calling; undefined when it has no bearer token or one that does not verify. */

@@ -1,13 +1,13 @@
 import type { IncomingMessage } from 'node:http';
-import { setTimeout as wait } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { TokenAuthority } from '../entra/token-authority.ts';
-import type { Faults } from '../faults.ts';
+import type { Faults, RequestFault } from '../faults.ts';
 import { azureError, type Service, type ServiceEnv } from '../service.ts';
 import type { World } from '../world.ts';
+import { meetFault } from './meet-fault.ts';
 import type { RequestLog } from './request-log.ts';
 
 /** ARM takes 4 MB; nothing here needs more. */
@@ -61,44 +61,42 @@ export function createGateway(options: GatewayOptions): ReturnType<typeof getReq
         });
       };
 
-      const fault = faults.takeRequest(host, method, path);
-      if (fault?.hang) {
-        note(0);
-        return RESPONSE_ALREADY_SENT;
-      }
-      if (fault?.reset) {
-        note(0);
-        incoming.socket.destroy();
-        return RESPONSE_ALREADY_SENT;
-      }
-      if (fault?.answer) {
-        const { status, headers = {}, body } = fault.answer;
-        note(status);
-        const empty = body === undefined || status === 204 || status === 304;
-        return empty
-          ? new Response(null, { status, headers })
-          : new Response(typeof body === 'string' ? body : JSON.stringify(body), {
-              status,
-              headers: { 'content-type': 'application/json; charset=utf-8', ...headers },
-            });
-      }
-      const delay = world.settings.latencyMs + (fault?.delayMs ?? 0);
-      if (delay > 0) await wait(delay);
-
-      const service = route(host);
-      const response = service
-        ? await front(service).fetch(request)
-        : Response.json(azureError('NotFound', `Nothing answers under '${host}'.`), { status: 404 });
-      if (fault?.resetAfter) {
-        note(0);
-        incoming.socket.destroy();
-        return RESPONSE_ALREADY_SENT;
-      }
-      note(response.status);
-      return response;
+      const fault = faults.takeRequest(host, method, path) ?? {};
+      const { latencyMs } = world.settings;
+      // Read before any wait: it takes effect even if its caller has gone by then.
+      const asked = latencyMs > 0 || fault.delayMs || fault.resetThenMs ? await whole(request) : request;
+      const response = await meetFault<Response>(fault, {
+        latencyMs,
+        takesEffect: async () => {
+          const service = route(host);
+          return service
+            ? await front(service).fetch(asked)
+            : Response.json(azureError('NotFound', `Nothing answers under '${host}'.`), { status: 404 });
+        },
+        ordered: orderedAnswer,
+        statusOf: ({ status }) => status,
+        cut: () => incoming.socket.destroy(),
+        note,
+      });
+      return response ?? RESPONSE_ALREADY_SENT;
     },
     { overrideGlobalObjects: false },
   );
+}
+
+function orderedAnswer({ status, headers = {}, body }: NonNullable<RequestFault['answer']>): Response {
+  if (body === undefined || status === 204 || status === 304) return new Response(null, { status, headers });
+  return new Response(typeof body === 'string' ? body : JSON.stringify(body), {
+    status,
+    headers: { 'content-type': 'application/json; charset=utf-8', ...headers },
+  });
+}
+
+/** The same request with its body in memory. */
+async function whole(request: Request): Promise<Request> {
+  const { url, method, headers } = request;
+  const body = await request.arrayBuffer();
+  return new Request(url, { method, headers, ...(body.byteLength > 0 ? { body } : {}) });
 }
 
 function withCaller(service: Service, tokens: TokenAuthority): Service {

@@ -42,7 +42,7 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
       const { reason, ticket } = options;
       const { environment } = cli;
       if (!options.dryRun)
-        await confirmKey('revoke', `${managed.vault.name}/${managed.name}`, options.yes ?? false, cli.surroundings.ask);
+        await confirmKey('revoke', `${managed.vault.name}/${managed.name}`, options.yes ?? false, cli.context.ask);
       await cli.run(
         command,
         (procedure) =>
@@ -65,12 +65,7 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
       const managed = keyByName(name, options.vault, cli.cloud(globals));
       const { reason, ticket } = options;
       if (!options.dryRun)
-        await confirmKey(
-          'restore',
-          `${managed.vault.name}/${managed.name}`,
-          options.yes ?? false,
-          cli.surroundings.ask,
-        );
+        await confirmKey('restore', `${managed.vault.name}/${managed.name}`, options.yes ?? false, cli.context.ask);
       const dualControl = cli.environment.CMK_DUAL_CONTROL?.trim().toLowerCase() !== 'off';
       const app = appRecord(cli.environment, () => cli.credential(globals));
       await cli.run(

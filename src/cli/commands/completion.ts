@@ -10,7 +10,7 @@ reads it when it starts:
   fish  cmk completion fish | source        in ~/.config/fish/config.fish`;
 
 export function addCompletionCommands(program: Command, cli: Cli): void {
-  const { out } = cli.surroundings;
+  const { out } = cli.context;
   program
     .command('completion')
     .description('print a script that completes commands and options')

@@ -28,7 +28,7 @@ export function staleKeyVersion({ account, use, key }: AccountSubject, { now }: 
     {
       ...behind(isUsed(use), stale, now),
       shouldBe: `It is pinned to the newest usable version ${stale.version}.`,
-      mend: { kind: 'account', account: account.id, location: account.location, key: key.key.id },
+      action: { kind: 'account', account: account.id, location: account.location, key: key.key.id },
     },
   ];
 }
@@ -39,12 +39,12 @@ export function laggingAutomaticVersion({ account, use, key }: AccountSubject, r
   return [lag(account, use, key, target, rules)];
 }
 
-/** Mended only where the app asks Storage to look again: otherwise whoever takes the message leaves it to Storage. */
+/** Fixed only where the app asks Storage to look again: otherwise whoever takes the message leaves it to Storage. */
 function lag({ id, location }: Account, use: KeyUse, key: KeySubject, target: KeyVersion, rules: Rules): Found {
   return {
     is: `It uses ${use.current}, more than 24 hours after a newer version became usable.`,
     shouldBe: `It uses the newest usable version ${target.version}.`,
-    ...(rules.refreshAutomatic ? { mend: { kind: 'account', account: id, location, key: key.key.id } } : {}),
+    ...(rules.refreshAutomatic ? { action: { kind: 'account', account: id, location, key: key.key.id } } : {}),
   };
 }
 
@@ -100,9 +100,10 @@ export function unmanagedVault({ own, use, key, scopes, account }: AccountSubjec
 
 export function keyDisabled(subject: AccountSubject, rules: Rules): readonly Found[] {
   return eachUse(subject, (use, key, resource) => {
-    const held = heldVersion(use, key);
+    const versions = known(key.versions) ?? [];
+    const held = heldVersion(use, versions);
     if (!held || usability(held, rules.now) !== 'Disabled') return [];
-    const revocation = openRevocation(known(key.versions) ?? []);
+    const revocation = openRevocation(versions, rules.now);
     const why = revocation ? `, by the revocation of ${revocation.revokedOn.toISOString()}` : '';
     return [
       {
@@ -118,7 +119,7 @@ export function keyDisabled(subject: AccountSubject, rules: Rules): readonly Fou
 
 export function keyExpired(subject: AccountSubject, rules: Rules): readonly Found[] {
   return eachUse(subject, (use, key, resource) => {
-    const held = heldVersion(use, key);
+    const held = heldVersion(use, known(key.versions) ?? []);
     if (!held || usability(held, rules.now) !== 'Expired') return [];
     const is = `The version in use, ${held.version}, expired on ${held.expiresOn?.toISOString()}.`;
     return [{ resource, is, shouldBe: 'The version in use has not expired.' }];
@@ -181,7 +182,7 @@ export function scopeStaleKeyVersion({ account, scopes }: AccountSubject, rules:
         resource,
         ...behind(isUsed(use), stale, rules.now),
         shouldBe: `It uses the newest usable version ${stale.version}.`,
-        mend: { kind: 'account', account: account.id, location: account.location, key: key.key.id },
+        action: { kind: 'account', account: account.id, location: account.location, key: key.key.id },
       },
     ];
   });
@@ -214,11 +215,9 @@ function planOf(use: KeyUse, key: KeySubject | undefined, now: Date) {
 }
 
 /** The version whose state decides whether data can be read; for an automatic use that Azure does not tell, the newest. */
-function heldVersion(use: KeyUse, key: KeySubject): KeyVersion | undefined {
-  const versions = known(key.versions);
-  if (!versions) return undefined;
-  const version = use.current ?? use.pinned ?? newestVersion(versions)?.version;
-  return version === undefined ? undefined : findVersion(versions, version);
+function heldVersion(use: KeyUse, versions: readonly KeyVersion[]): KeyVersion | undefined {
+  const version = use.current ?? use.pinned;
+  return version === undefined ? newestVersion(versions) : findVersion(versions, version);
 }
 
 /** Runs over the account's own use of a managed key and over those of its scopes. */

@@ -15,14 +15,16 @@ export interface Found {
   readonly part?: string;
   readonly is: string;
   readonly shouldBe: string;
+  /** What a person does about it, where that can be said more exactly than the check says it. */
+  readonly fix?: string;
   /** Another severity than the check's. */
   readonly severity?: Severity;
   /** What the app would do about it. */
-  readonly mend?: Mend;
+  readonly action?: FixAction;
 }
 
-/** How a finding is mended: always through the same paths as everything else. */
-export type Mend =
+/** How a finding is fixed: always through the same paths as everything else. */
+export type FixAction =
   | { readonly kind: 'account'; readonly account: string; readonly location: string; readonly key: string }
   | { readonly kind: 'events'; readonly vault: string; readonly functionName: string }
   | { readonly kind: 'rotate'; readonly key: string; readonly version: string };

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { exemptionOf, isOver } from '../../settings/exemption.ts';
+import { exemptionOf, hasEnded } from '../../settings/exemption.ts';
 import type { DriftReport, Finding, Unseen } from '../report.ts';
 import type { Check } from './check.ts';
 import type { Rules } from './subjects.ts';
@@ -27,9 +27,9 @@ export function evaluate<S>(
         resource: of,
         is: found.is,
         shouldBe: found.shouldBe,
-        fix: check.fix,
-        canFix: found.mend !== undefined,
-        ...(found.mend ? { mend: { ...found.mend } } : {}),
+        fix: found.fix ?? check.fix,
+        canFix: found.action !== undefined,
+        ...(found.action ? { action: { ...found.action } } : {}),
         ...(exemption ? { exemption: { reason: exemption.reason, until: exemption.until } } : {}),
       };
     }),
@@ -115,7 +115,7 @@ export function exemptionStates(
         exemptionOf({ reason: exemption.code, resource: finding.resource }, [exemption], now) &&
         finding.reason === exemption.code,
     );
-    return { ...exemption, state: isOver(exemption, now) ? 'over' : used ? 'inUse' : unused };
+    return { ...exemption, state: hasEnded(exemption, now) ? 'over' : used ? 'inUse' : unused };
   });
 }
 

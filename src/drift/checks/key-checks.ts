@@ -1,6 +1,6 @@
 import { known } from '../../azure/read-or-why.ts';
 import { type KeyVersion, newestVersion } from '../../keys/key-versions.ts';
-import { LEAST_RETIRE_HOURS, retirable } from '../../retirement/retirement.ts';
+import { LEAST_RETIRE_HOURS, NOT_KNOWN, retirable, retireCommand } from '../../retirement/retirement.ts';
 import { openRevocation, revocationOf } from '../../revocation/revocation.ts';
 import {
   decideRotation,
@@ -24,7 +24,7 @@ const ROTATION_SLACK_MS = DAY_MS;
 const SIZES = [2048, 3072, 4096];
 
 export function keyTooOld({ versions }: KeySubject, { now, drift }: Rules): readonly Found[] {
-  const newest = inForce(versions);
+  const newest = inForce(versions, now);
   if (!newest) return [];
   const days = Math.floor((now.getTime() - newest.createdOn.getTime()) / DAY_MS);
   if (days <= drift.keyMaxAgeDays) return [];
@@ -33,7 +33,8 @@ export function keyTooOld({ versions }: KeySubject, { now, drift }: Rules): read
 }
 
 export function nearExpiry({ key, versions, policy, usage }: KeySubject, { now }: Rules): readonly Found[] {
-  const newest = inForce(versions);
+  const all = known(versions) ?? [];
+  const newest = inForce(versions, now);
   if (!newest?.expiresOn) return [];
   const days = (newest.expiresOn.getTime() - now.getTime()) / DAY_MS;
   if (days > WARN_DAYS) return [];
@@ -44,7 +45,7 @@ export function nearExpiry({ key, versions, policy, usage }: KeySubject, { now }
   const itself = due && due < newest.expiresOn ? due : undefined;
   // Its own policy rotates it in time: that it nears its expiry until then is how it is meant to be.
   if (itself && now.getTime() - itself.getTime() < ROTATION_SLACK_MS) return [];
-  const decision = rotation && decideRotation(known(versions) ?? [], rotation, now);
+  const decision = rotation && decideRotation(all, rotation, now);
   // The worker looks through the fleet before it rotates: it is not asked to for a key that nobody was seen to use.
   const meant = isRotatedByTag(newest) || usage.used || usage.incomplete;
   return [
@@ -52,7 +53,9 @@ export function nearExpiry({ key, versions, policy, usage }: KeySubject, { now }
       severity: days <= ERROR_DAYS ? 'error' : 'warning',
       is: `Its newest version ${days < 0 ? 'expired' : 'expires'} on ${when}${itself ? `; its rotation policy was to rotate it on ${itself.toISOString()}` : ''}.`,
       shouldBe: 'There is a version that does not expire soon.',
-      ...(decision?.rotate && meant ? { mend: { kind: 'rotate', key: key.id, version: newest.version } as const } : {}),
+      ...(decision?.rotate && meant
+        ? { action: { kind: 'rotate', key: key.id, version: newest.version } as const }
+        : {}),
     },
   ];
 }
@@ -67,19 +70,19 @@ export function rotationIncomplete({ key, versions, usage }: KeySubject, { now }
     {
       is: `Its newest version ${to.version} never expires, and the one before expires on ${from.expiresOn?.toISOString()}.`,
       shouldBe: 'A new version lives as long as the one before.',
-      ...(meant ? { mend: { kind: 'rotate', key: key.id, version: to.version } as const } : {}),
+      ...(meant ? { action: { kind: 'rotate', key: key.id, version: to.version } as const } : {}),
     },
   ];
 }
 
-export function noExpiry({ versions }: KeySubject): readonly Found[] {
-  const newest = inForce(versions);
+export function noExpiry({ versions }: KeySubject, { now }: Rules): readonly Found[] {
+  const newest = inForce(versions, now);
   if (!newest || newest.expiresOn) return [];
   return [{ is: `Its newest version ${newest.version} never expires.`, shouldBe: 'Its versions expire.' }];
 }
 
-export function noRotationPolicy({ versions, policy }: KeySubject): readonly Found[] {
-  const newest = inForce(versions);
+export function noRotationPolicy({ versions, policy }: KeySubject, { now }: Rules): readonly Found[] {
+  const newest = inForce(versions, now);
   const rotation = known(policy);
   if (!newest || !rotation || rotation.rotates) return [];
   // Rotated by hand on purpose, or because there is no other way.
@@ -102,45 +105,47 @@ export function unsupportedKey({ material }: KeySubject): readonly Found[] {
   return [{ is: `It is ${type}${size ? ` of ${size} bits` : ''}.`, shouldBe: 'It is RSA of 2048, 3072 or 4096 bits.' }];
 }
 
-export function revocationOpen({ versions }: KeySubject): readonly Found[] {
-  const open = openRevocation(known(versions) ?? []);
+export function revocationOpen({ versions }: KeySubject, { now }: Rules): readonly Found[] {
+  const open = openRevocation(known(versions) ?? [], now);
   if (!open) return [];
   const is = `It was revoked on ${open.revokedOn.toISOString()} by ${open.revokedBy}.`;
   return [{ is, shouldBe: 'It is restored, or no account depends on it any more.' }];
 }
 
-export function revokedVersionEnabled({ versions }: KeySubject): readonly Found[] {
+export function revokedVersionEnabled({ versions }: KeySubject, { now }: Rules): readonly Found[] {
   const read = known(versions) ?? [];
-  const open = openRevocation(read);
+  const open = openRevocation(read, now);
   if (!open) return [];
   return read
     .filter(({ enabled }) => enabled)
     .map((version) => ({
       resource: version.id,
-      is: revocationOf(version)
+      is: revocationOf(version, now)
         ? 'It was disabled by the open revocation, and somebody enabled it again.'
         : 'It is enabled although the key is revoked.',
       shouldBe: 'Every version of a revoked key is disabled.',
     }));
 }
 
-/** Versions that could be disabled, as far as the accounts that were looked at tell. The proof is made when it is done. */
-export function retirableVersion({ versions, usage }: KeySubject, { now, drift }: Rules): readonly Found[] {
+/** Versions that could be disabled, as far as the accounts that were looked at tell; that is no proof, so a person decides. */
+export function retirableVersion({ key, versions, usage }: KeySubject, { now, drift }: Rules): readonly Found[] {
   if (usage.unknown > 0 || usage.incomplete) return [];
-  return retirable(known(versions) ?? [], drift.retireAfterHours ?? LEAST_RETIRE_HOURS, now)
+  const hours = drift.retireAfterHours ?? LEAST_RETIRE_HOURS;
+  return retirable(known(versions) ?? [], hours, now)
     .filter(({ version }) => !usage.uses(version))
-    .map((version) => ({
-      resource: version.id,
-      is: 'It is enabled, has a successor, and no account that was looked at uses it.',
+    .map(({ id, version }) => ({
+      resource: id,
+      is: `It is enabled, has had a successor for ${hours} hours at least, and no account that was looked at uses it. ${NOT_KNOWN}`,
       shouldBe: 'Versions that nobody uses are disabled.',
+      fix: `Find out whether something out of sight uses it; where nothing does: ${retireCommand(key, version)}`,
     }));
 }
 
 /** The newest version, unless the key is revoked or switched off: then its age and expiry are nobody's trouble. */
-function inForce(versions: KeySubject['versions']): KeyVersion | undefined {
+function inForce(versions: KeySubject['versions'], now: Date): KeyVersion | undefined {
   const read = known(versions) ?? [];
   const newest = newestVersion(read);
-  return newest?.enabled && !openRevocation(read) ? newest : undefined;
+  return newest?.enabled && !openRevocation(read, now) ? newest : undefined;
 }
 
 export function pinnedVersion({ key, usage }: KeySubject): readonly Found[] {

@@ -32,12 +32,12 @@ export interface KeySubject {
   readonly versions: Part<readonly KeyVersion[]>;
   readonly policy: Part<RotationPolicySummary>;
   /** Of the newest version; undefined where Key Vault does not show it. */
-  readonly material: Part<KeyMaterial | undefined>;
+  readonly material: Part<KeyKind | undefined>;
   /** Who was seen to use it, once every account has been looked at. */
   readonly usage: KeyUsage;
 }
 
-export interface KeyMaterial {
+export interface KeyKind {
   /** `RSA`, `RSA-HSM`, `EC` … */
   readonly type: string;
   /** Bits of an RSA key. */

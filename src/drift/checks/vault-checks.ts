@@ -29,7 +29,7 @@ export function eventSubscriptionMissing(subject: VaultSubject, rules: Rules): r
           part: verdict.wanted.functionName,
           is: `No event subscription delivers ${verdict.wanted.eventType} to ${verdict.wanted.functionId}.`,
           shouldBe: 'Each of its key events reaches its function of this app.',
-          mend: { kind: 'events', vault: subject.vault.id, functionName: verdict.wanted.functionName },
+          action: { kind: 'events', vault: subject.vault.id, functionName: verdict.wanted.functionName },
         }
       : [],
   );
@@ -42,7 +42,7 @@ export function eventSubscriptionMisaimed(subject: VaultSubject, rules: Rules): 
           resource: verdict.found.id,
           is: verdict.differences.join(' '),
           shouldBe: `${verdict.wanted.eventType}, and nothing else, is delivered to ${verdict.wanted.functionId}.`,
-          mend: { kind: 'events', vault: subject.vault.id, functionName: verdict.wanted.functionName },
+          action: { kind: 'events', vault: subject.vault.id, functionName: verdict.wanted.functionName },
         }
       : [],
   );

@@ -13,7 +13,7 @@ import type { VaultProperties } from '../../vaults/vault-client.ts';
 
 /** Principals whose groups are asked about in one check: each is a call. */
 const MAX_GROUP_LOOKUPS = 200;
-const TOO_MANY = `More than ${MAX_GROUP_LOOKUPS} identities have no role of their own on the vault. Azure says only one by one whether a group gives it to them, and was not asked for the others: give the role to the identities themselves, or accept this in CMK_EXEMPTIONS.`;
+const TOO_MANY = `More than ${MAX_GROUP_LOOKUPS} identities have no role of their own on the vault. Azure says only one by one whether a group gives it to them, and was not asked for the others: give the role to the identities themselves, or exempt this in CMK_EXEMPTIONS.`;
 
 export interface VaultRolesAnswer {
   readonly access: KeyAccess;

@@ -20,7 +20,7 @@ export const DRIFT_OPERATIONS: readonly Operation[] = [
     id: 'runDriftCheck',
     method: 'post',
     path: '/drift',
-    summary: 'Check for drift now, and mend what CMK_AUTOFIX names.',
+    summary: 'Check for drift now, and fix what CMK_AUTOFIX names.',
     role: 'Cmk.Operate',
     responses: {
       200: { description: 'The report.', schema: 'DriftReport' },

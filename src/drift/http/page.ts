@@ -42,12 +42,12 @@ ${completeness(report)}
 <li class="advice"><strong>${counts.advice}</strong>advice</li>
 <li><strong>${counts.new}</strong>new</li>
 <li><strong>${counts.gone}</strong>gone</li>
-<li><strong>${counts.exempt}</strong>accepted</li>
+<li><strong>${counts.exempt}</strong>exempt</li>
 </ul>
 </header>
 ${(['error', 'warning', 'advice'] as const).map((severity) => severitySection(severity, open, report))}
 ${exemptSection(findings.filter(({ exemption }) => exemption))}
-${mendedSection(report)}
+${fixesSection(report)}
 ${exemptionsSection(report)}
 ${coverageSection(report)}
 </main>
@@ -88,9 +88,9 @@ ${findings.map((finding) => findingSection(finding, report))}
 }
 
 function findingSection(finding: Finding, { fixes, autofix }: DriftReport): Html {
-  const mended = fixes.find((fix) => fix.finding === finding.id);
+  const fixed = fixes.find((fix) => fix.finding === finding.id);
   const can = autofix.includes(finding.reason)
-    ? 'the app mends it'
+    ? 'the app fixes it'
     : `the app can, with ${finding.reason} in CMK_AUTOFIX`;
   return html`<section class="finding">
 <b class="${finding.severity}">${finding.reason}</b>
@@ -98,8 +98,8 @@ function findingSection(finding: Finding, { fixes, autofix }: DriftReport): Html
 <dt>Is</dt><dd>${finding.is}</dd>
 <dt>Should be</dt><dd>${finding.shouldBe}</dd>
 <dt>Fix</dt><dd>${finding.fix}${finding.canFix ? html` <span class="soft">(${can})</span>` : html``}</dd>
-${mended ? html`<dt>Mended</dt><dd>${mended.outcome}: ${mended.detail}</dd>` : html``}
-${finding.exemption ? html`<dt>Accepted</dt><dd>until ${finding.exemption.until}: ${finding.exemption.reason}</dd>` : html``}
+${fixed ? html`<dt>Fixed</dt><dd>${fixed.outcome}: ${fixed.detail}</dd>` : html``}
+${finding.exemption ? html`<dt>Exempt</dt><dd>until ${finding.exemption.until}: ${finding.exemption.reason}</dd>` : html``}
 <dt>Since</dt><dd>${minute(finding.since)} UTC</dd>
 </dl>
 </section>
@@ -114,23 +114,19 @@ function exemptSection(findings: readonly Finding[]): Html {
       ({ reason, resource, exemption }) =>
         html`<li><b>${reason}</b> <code>${resource}</code>: ${exemption?.reason} <span class="soft">(until ${exemption?.until})</span></li>`,
     );
-  return html`<section aria-labelledby="accepted"><h2 id="accepted">Accepted</h2><ul class="plain">${items}</ul>${more(findings)}</section>
+  return html`<section aria-labelledby="exempt"><h2 id="exempt">Exempt</h2><ul class="plain">${items}</ul>${more(findings)}</section>
 `;
 }
 
-function mendedSection({ fixes, retirements }: DriftReport): Html {
-  const all = [
-    ...fixes.map(({ reason, resource, outcome, detail }) => ({ what: reason, resource, outcome, detail })),
-    ...retirements.map(({ version, outcome, detail }) => ({ what: 'Retirement', resource: version, outcome, detail })),
-  ];
-  if (all.length === 0) return html``;
-  const items = all
+function fixesSection({ fixes }: DriftReport): Html {
+  if (fixes.length === 0) return html``;
+  const items = fixes
     .slice(0, MAX_RESOURCES)
     .map(
-      ({ what, resource, outcome, detail }) =>
-        html`<li><b>${what}</b> <code>${shortName(resource)}</code>: ${outcome}. ${detail}</li>`,
+      ({ reason, resource, outcome, detail }) =>
+        html`<li><b>${reason}</b> <code>${shortName(resource)}</code>: ${outcome}. ${detail}</li>`,
     );
-  return html`<section aria-labelledby="mended"><h2 id="mended">Mended in this check</h2><ul class="plain">${items}</ul>${more(all)}</section>
+  return html`<section aria-labelledby="fixed"><h2 id="fixed">Fixed in this check</h2><ul class="plain">${items}</ul>${more(fixes)}</section>
 `;
 }
 

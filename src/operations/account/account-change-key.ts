@@ -74,7 +74,7 @@ async function refuseWhileRevoked(use: KeyUse | undefined, { azure, journal }: P
     journal.note(`The versions of ${key.id}, which the account leaves, cannot be read.`);
     return [];
   });
-  const open = openRevocation(versions);
+  const open = openRevocation(versions, azure.now());
   if (!open) return;
   throw new CmkError(
     'RevocationOpen',

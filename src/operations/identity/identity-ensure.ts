@@ -7,7 +7,7 @@ import type { Procedure } from '../operator-azure.ts';
 import { IDENTITY_TYPE, lookForIdentity, resourceId, subscriptionFor, type Where } from '../resolve.ts';
 import { ensureRole } from './role-ensure.ts';
 
-export interface WantedIdentity extends Where {
+export interface IdentityOptions extends Where {
   /** Name or ARM id. */
   readonly name: string;
   /** Only needed to create it. */
@@ -20,7 +20,7 @@ export interface WantedIdentity extends Where {
 export type EnsuredIdentity = Pick<ManagedIdentity, 'id' | 'name'> & Partial<ManagedIdentity>;
 
 /** Makes sure of a user-assigned identity. */
-export async function ensureIdentity(wanted: WantedIdentity, { azure, journal }: Procedure): Promise<EnsuredIdentity> {
+export async function ensureIdentity(wanted: IdentityOptions, { azure, journal }: Procedure): Promise<EnsuredIdentity> {
   const found = await lookForIdentity(wanted.name, azure, wanted);
   if (found) {
     journal.found(`identity ${found.name} (${found.location})`);
@@ -59,7 +59,8 @@ export async function ensureIdentityRole(
   const { journal } = procedure;
   if (!identity.principalId) {
     const where = key === undefined ? `vault ${vault.name}` : `key ${vault.name}/${key}`;
-    await journal.change(`${ENCRYPTION_USER.name} given to ${identity.name} on ${where}`, async () => {});
+    // Only a dry run leaves an identity unmade.
+    journal.planned(`${ENCRYPTION_USER.name} given to ${identity.name} on ${where}`);
     return;
   }
   const grantee = {

@@ -1,7 +1,7 @@
 import { timeBoxed } from '../../azure/deadline.ts';
 import { type BlastRadius, readBlastRadius } from '../../dependents/blast-radius.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import { readSettings, type Settings } from '../../settings/settings.ts';
+import { type LookSettings, readLookSettings } from '../../settings/settings.ts';
 import type { Azure } from '../operator-azure.ts';
 
 /** What the command line knows of the app, if anything: where its own storage is, and which subscriptions it looks after. */
@@ -19,19 +19,11 @@ export function blastRadiusOf(
   environment: AppEnvironment,
   ms: number,
 ): Promise<BlastRadius> {
-  const settings = blastRadiusSettings(key, azure, environment);
+  const settings = lookSettings(azure, environment);
   return timeBoxed((signal) => readBlastRadius(key, { ...azure, settings }, { signal }), ms);
 }
 
-/** The settings for looking at what depends on a key. The rest of them plays no part. */
-export function blastRadiusSettings(key: ManagedKey, { cloud }: Azure, environment: AppEnvironment): Settings {
-  const { AzureWebJobsStorage, AzureWebJobsStorage__accountName, CMK_SUBSCRIPTIONS } = environment;
-  return readSettings({
-    AZURE_CLOUD: cloud.name,
-    CMK_VAULTS: `/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/any/providers/Microsoft.KeyVault/vaults/${key.vault.name}`,
-    CMK_SUBSCRIPTIONS,
-    // An account name of its own would be taken for the app's.
-    AzureWebJobsStorage: AzureWebJobsStorage || (AzureWebJobsStorage__accountName ? undefined : 'unknown'),
-    AzureWebJobsStorage__accountName,
-  });
+/** The settings for looking at what depends on a key. */
+export function lookSettings({ cloud }: Azure, environment: AppEnvironment): LookSettings {
+  return readLookSettings({ ...environment, AZURE_CLOUD: cloud.name });
 }

@@ -30,7 +30,7 @@ export async function importKey(
   checkExpiry(expiresOn, azure.now());
   const name = `${key.vault.name}/${key.name}`;
   const [found, versions] = await Promise.all([azure.keyAdmin.describe(key), azure.keys.listVersions(key)]);
-  if (openRevocation(versions)) {
+  if (openRevocation(versions, azure.now())) {
     throw new CmkError(
       'RevocationOpen',
       `The key ${name} is revoked: a version imported now would be disabled too.`,

@@ -2,27 +2,29 @@ import { CmkError } from '../../errors.ts';
 import { findVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
-import { type Retirement as Retired, retirementEntry, retireUnused } from '../../retirement/retire-versions.ts';
-import { LEAST_RETIRE_HOURS } from '../../retirement/retirement.ts';
+import { type Retirement, retirementEntry, retireUnused } from '../../retirement/retire-versions.ts';
+import { LEAST_RETIRE_HOURS, NOT_KNOWN, retireCommand } from '../../retirement/retirement.ts';
 import type { Operator } from '../operator.ts';
 import type { Procedure } from '../operator-azure.ts';
 import type { AppRecord } from './app-record.ts';
-import { type AppEnvironment, blastRadiusSettings } from './blast-radius-of.ts';
+import { type AppEnvironment, lookSettings } from './blast-radius-of.ts';
 import { noSuchKey } from './key-revoke.ts';
 
 /** How long one look at everything that uses the key may take, in milliseconds. */
 const LOOK_MS = 10 * 60_000;
 
-export interface RetireOptions {
+export interface KeyRetireOptions {
   /** One version; undefined: every one that may go. */
   readonly version?: string | undefined;
   /** How old the successor has to be; 24 at least. */
   readonly hours: number;
+  /** Whether a person answers for what cannot be seen: without it, versions are looked at and nothing is disabled. */
+  readonly withoutEvidence: boolean;
   readonly environment: AppEnvironment;
   readonly app: Pick<AppRecord, 'audit'>;
 }
 
-export interface Retirement {
+export interface KeyRetirement {
   readonly key: string;
   readonly retired: readonly string[];
   readonly kept: readonly { readonly version: string; readonly reasons: readonly string[] }[];
@@ -31,17 +33,18 @@ export interface Retirement {
 }
 
 /**
- * Disables versions that nothing uses any more, after fresh reads of everything that uses the key: what the app does by
- * itself where it may, by the same code and with the same record.
+ * Disables versions that nothing in sight uses any more, after fresh reads of everything that uses the key. That is no
+ * proof, so a person has to ask for it, and is told what is not known.
  *
+ * @throws {@link CmkError} `RetirementUnproven` when versions could go and nobody answers for what is not known
  * @throws {@link CmkError} `VersionInUse` when the one version asked for has to stay; `RetirementNotUndone` when one was
  *   disabled that may be in use, and could not be enabled again
  */
 export async function retireVersions(
   key: ManagedKey,
-  { version, hours, environment, app }: RetireOptions,
+  { version, hours, withoutEvidence, environment, app }: KeyRetireOptions,
   procedure: Procedure,
-): Promise<Retirement> {
+): Promise<KeyRetirement> {
   const { azure, journal } = procedure;
   if (!(hours >= LEAST_RETIRE_HOURS)) {
     throw new CmkError(
@@ -52,13 +55,15 @@ export async function retireVersions(
   }
   const [operator] = await Promise.all([azure.operator(), checkVersion(key, version, procedure)]);
   journal.waiting('everything that uses the key is read');
-  const services = { ...azure, settings: blastRadiusSettings(key, azure, environment) };
-  const options = { version, hours, lookMs: LOOK_MS, dryRun: journal.dryRun };
+  const services = { ...azure, settings: lookSettings(azure, environment) };
+  const options = { version, hours, lookMs: LOOK_MS, disable: withoutEvidence && !journal.dryRun };
   const retired: string[] = [];
+  const unproven: string[] = [];
   const kept: { version: string; reasons: readonly string[] }[] = [];
   let audit = 'nothing to write: nothing was changed';
   for await (const one of retireUnused(key, options, services)) {
-    await enter(key, one, procedure);
+    if (one.outcome === 'planned' && !withoutEvidence) unproven.push(one.version.version);
+    else enter(key, one, procedure);
     if (one.outcome === 'retired') retired.push(one.version.version);
     if (one.outcome === 'kept' || one.outcome === 'undone') {
       kept.push({ version: one.version.version, reasons: one.reasons });
@@ -79,6 +84,13 @@ export async function retireVersions(
     );
   }
   for (const { version: stays, reasons } of kept) journal.found(`version ${stays} stays: ${reasons.join(' ')}`);
+  if (unproven.length > 0) {
+    throw new CmkError(
+      'RetirementUnproven',
+      `Nothing in sight uses ${unproven.join(' or ')} of ${nameOf(key)} any more, and nothing was changed. ${NOT_KNOWN}`,
+      `Where nothing of that uses it: ${unproven.map((one) => retireCommand(key, one)).join(' ; ')}`,
+    );
+  }
   return { key: key.id, retired, kept, audit };
 }
 
@@ -102,20 +114,20 @@ async function checkVersion(
 }
 
 /** Enters into the journal what was done, which the use-case has done by now. */
-async function enter(key: ManagedKey, retired: Retired, { journal }: Procedure): Promise<void> {
+function enter(key: ManagedKey, retired: Retirement, { journal }: Procedure): void {
   const { outcome, version } = retired;
-  if (outcome === 'kept') return;
-  await journal.change(`version ${version.version} of ${nameOf(key)} disabled`, async () => {});
-  if (outcome !== 'undone') return;
-  await journal.change(`version ${version.version} enabled again: ${retired.reasons.join(' ')}`, async () => {});
+  const disabled = `version ${version.version} of ${nameOf(key)} disabled`;
+  if (outcome === 'planned') journal.planned(disabled);
+  else if (outcome !== 'kept') journal.done(disabled);
+  if (outcome === 'undone') journal.done(`version ${version.version} enabled again: ${retired.reasons.join(' ')}`);
 }
 
 /** `written`, or why not; undefined when there is nothing to write. */
 async function writeDown(
   key: ManagedKey,
-  retired: Retired,
+  retired: Retirement,
   operator: Operator,
-  app: RetireOptions['app'],
+  app: KeyRetireOptions['app'],
 ): Promise<string | undefined> {
   const entry = retirementEntry(key, retired);
   if (!entry) return undefined;

@@ -37,7 +37,7 @@ export function planRotation(
       `Create it: cmk key ensure ${key.name} --vault ${key.vault.name}`,
     );
   }
-  if (openRevocation(versions)) {
+  if (openRevocation(versions, now)) {
     throw new CmkError(
       'RevocationOpen',
       `The key ${name} is revoked: a version made now would be disabled too.`,

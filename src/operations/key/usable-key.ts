@@ -23,7 +23,7 @@ export function usableVersion(
   if (versions.length === 0) {
     throw new CmkError('KeyNotFound', `There is no key ${name}.`, `Create it: cmk key ensure ${key.name} ${here}`);
   }
-  const revocation = openRevocation(versions);
+  const revocation = openRevocation(versions, now);
   if (revocation) {
     throw new CmkError(
       'RevocationOpen',

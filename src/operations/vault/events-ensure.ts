@@ -49,13 +49,13 @@ export async function ensureEvents(
       continue;
     }
     // One that aims elsewhere may belong to somebody else: a new one is put beside it.
-    const mended = verdict.is === 'misaimed' && verdict.ours ? verdict.found : undefined;
+    const existing = verdict.is === 'misaimed' && verdict.ours ? verdict.found : undefined;
     if (verdict.is === 'misaimed')
       journal.found(`event subscription ${verdict.found.name}: ${verdict.differences.join(' ')}`);
-    const name = mended?.name ?? subscriptionName(verdict.wanted);
-    const place = { topic: mended?.place === 'vault' ? undefined : topic, name };
+    const name = existing?.name ?? subscriptionName(verdict.wanted);
+    const place = { topic: existing?.place === 'vault' ? undefined : topic, name };
     await journal.change(
-      `event subscription ${name} ${mended ? 'put right' : 'made'}: ${eventType} to ${functionName}`,
+      `event subscription ${name} ${existing ? 'put right' : 'made'}: ${eventType} to ${functionName}`,
       () => eventGrid.put(vault, place, verdict.wanted),
     );
     ensured.push({ functionName, changed: true });

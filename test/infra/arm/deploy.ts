@@ -1,4 +1,4 @@
-import { AZURE_CLOUD, evaluate, type Surroundings } from './evaluate.ts';
+import { AZURE_CLOUD, type CliContext, evaluate } from './evaluate.ts';
 import { asArray, asObject, asString, isObject, type Json, type JsonObject } from './json.ts';
 import { type DeploymentScope, resourceId } from './resource-id.ts';
 
@@ -40,7 +40,7 @@ export interface Deployment {
 export async function deploy(deployment: Deployment, target: Target): Promise<JsonObject> {
   const { template, scope, location, tenantId, deployerId } = deployment;
   const answers = new Map<string, JsonObject>();
-  const around: Surroundings = {
+  const around: CliContext = {
     template,
     scope,
     location,
@@ -66,9 +66,9 @@ export async function deploy(deployment: Deployment, target: Target): Promise<Js
     if (path.includes(symbol)) throw new Error(`These depend on each other: ${[...path, symbol].join(' → ')}`);
     const resource = asObject(resources[symbol], symbol);
     for (const dependency of dependencies(resource)) await deployOne(dependency, [...path, symbol]);
-    for (const [name, surroundings] of instances(symbol, resource, around)) {
-      if (resource.condition !== undefined && evaluate(resource.condition, surroundings) !== true) continue;
-      answers.set(name, await putResource(resource, surroundings, target));
+    for (const [name, context] of instances(symbol, resource, around)) {
+      if (resource.condition !== undefined && evaluate(resource.condition, context) !== true) continue;
+      answers.set(name, await putResource(resource, context, target));
     }
     done.add(symbol);
   };
@@ -76,7 +76,7 @@ export async function deploy(deployment: Deployment, target: Target): Promise<Js
   return outputs(template, around);
 }
 
-function parameterValues(template: JsonObject, given: JsonObject, around: Surroundings): JsonObject {
+function parameterValues(template: JsonObject, given: JsonObject, around: CliContext): JsonObject {
   const declared = isObject(template.parameters) ? template.parameters : {};
   for (const name of Object.keys(given))
     if (!(name in declared)) throw new Error(`The template has no parameter ${name}`);
@@ -101,7 +101,7 @@ function dependencies(resource: JsonObject): string[] {
 }
 
 /** The instances of a resource: itself, or one for each turn of its loop. */
-function instances(symbol: string, resource: JsonObject, around: Surroundings): [string, Surroundings][] {
+function instances(symbol: string, resource: JsonObject, around: CliContext): [string, CliContext][] {
   if (!isObject(resource.copy)) return [[symbol, around]];
   const { name, count } = resource.copy;
   const turns = Number(evaluate(count ?? 0, around));
@@ -111,7 +111,7 @@ function instances(symbol: string, resource: JsonObject, around: Surroundings): 
   ]);
 }
 
-async function putResource(resource: JsonObject, around: Surroundings, target: Target): Promise<JsonObject> {
+async function putResource(resource: JsonObject, around: CliContext, target: Target): Promise<JsonObject> {
   const type = asString(resource.type, 'type');
   const apiVersion = asString(resource.apiVersion, 'apiVersion');
   const name = asString(evaluate(resource.name ?? null, around), 'name');
@@ -137,7 +137,7 @@ async function nested(
   resource: JsonObject,
   name: string,
   scope: DeploymentScope,
-  around: Surroundings,
+  around: CliContext,
   target: Target,
 ): Promise<JsonObject> {
   const properties = asObject(resource.properties, 'properties');
@@ -164,7 +164,7 @@ async function nested(
   return { name, properties: { outputs: wrapped } };
 }
 
-function outputs(template: JsonObject, around: Surroundings): JsonObject {
+function outputs(template: JsonObject, around: CliContext): JsonObject {
   const result: JsonObject = {};
   for (const [name, output] of Object.entries(isObject(template.outputs) ? template.outputs : {})) {
     const { value, copy } = asObject(output, name);

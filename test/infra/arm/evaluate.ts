@@ -4,7 +4,7 @@ import { type Expression, parseExpression } from './parse-expression.ts';
 import { type DeploymentScope, resourceIdFrom, scopeId } from './resource-id.ts';
 
 /** What the expressions of one template can see. */
-export interface Surroundings {
+export interface CliContext {
   readonly scope: DeploymentScope;
   readonly tenantId: string;
   /** Who deploys. */
@@ -30,7 +30,7 @@ export const AZURE_CLOUD: JsonObject = {
 };
 
 /** Evaluates every expression in a value of a template. */
-export function evaluate(value: Json, around: Surroundings): Json {
+export function evaluate(value: Json, around: CliContext): Json {
   if (typeof value === 'string') {
     if (value.startsWith('[[')) return value.slice(1);
     return value.startsWith('[') && value.endsWith(']') ? run(parseExpression(value.slice(1, -1)), around) : value;
@@ -44,7 +44,7 @@ export function evaluate(value: Json, around: Surroundings): Json {
   return result;
 }
 
-function run(expression: Expression, around: Surroundings): Json {
+function run(expression: Expression, around: CliContext): Json {
   if (expression.kind === 'literal') return expression.value;
   if (expression.kind === 'member') {
     const of = run(expression.of, around);
@@ -58,7 +58,7 @@ function run(expression: Expression, around: Surroundings): Json {
   return call(expression.name, expression.args, around);
 }
 
-function call(name: string, args: readonly Expression[], around: Surroundings): Json {
+function call(name: string, args: readonly Expression[], around: CliContext): Json {
   const value = (index: number): Json => {
     const arg = args[index];
     if (!arg) throw new Error(`${name} lacks argument ${index}`);
@@ -132,7 +132,7 @@ function call(name: string, args: readonly Expression[], around: Surroundings): 
 }
 
 /** An argument `lambda('item', …)`, as a function. */
-function lambdaOf(lambda: Expression, around: Surroundings): (item: Json) => Json {
+function lambdaOf(lambda: Expression, around: CliContext): (item: Json) => Json {
   if (lambda.kind !== 'call' || lambda.name !== 'lambda') throw new Error('This has to be a lambda');
   const [variable, body] = lambda.args;
   if (!variable || !body) throw new Error('a lambda needs a variable and a body');
@@ -141,7 +141,7 @@ function lambdaOf(lambda: Expression, around: Surroundings): (item: Json) => Jso
 }
 
 /** A function that the template itself defines: `namespace.name`. */
-function ownFunction(name: string, { template }: Surroundings): { parameters: string[]; output: Json } | undefined {
+function ownFunction(name: string, { template }: CliContext): { parameters: string[]; output: Json } | undefined {
   const [namespace, member] = name.split('.');
   if (!member || !Array.isArray(template.functions)) return undefined;
   for (const group of template.functions) {

@@ -1,0 +1,93 @@
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { buffer } from 'node:stream/consumers';
+import type { Clock } from '../clock.ts';
+import type { Faults } from '../faults.ts';
+import { listen } from './listen.ts';
+import { meetFault } from './meet-fault.ts';
+import type { RequestLog } from './request-log.ts';
+
+export interface StorageFront {
+  /** That of the storage behind it, with the addresses of this front. */
+  readonly connectionString: string;
+  close(): Promise<void>;
+}
+
+interface Reply {
+  readonly status: number;
+  readonly headers: readonly string[];
+  readonly body: Buffer;
+}
+
+/** The name of the app's storage account in Azure. */
+const ACCOUNT = 'stcmkapp';
+
+/**
+ * Stands before the app's storage (Azurite), so that its requests can meet faults and are logged, under the names that
+ * they would have in Azure: `stcmkapp.queue.core.windows.net`. A fault has to name the host to be meant for them.
+ */
+export async function startStorageFront(
+  connectionString: string,
+  { clock, faults, log }: { readonly clock: Clock; readonly faults: Faults; readonly log: RequestLog },
+): Promise<StorageFront> {
+  const closing: (() => Promise<void>)[] = [];
+  let fronted = connectionString;
+  for (const service of ['Blob', 'Queue', 'Table'] as const) {
+    const [, endpoint] = new RegExp(`${service}Endpoint=(http://[^;]+)`).exec(connectionString) ?? [];
+    if (endpoint === undefined) continue;
+    const target = new URL(endpoint);
+    const host = `${ACCOUNT}.${service.toLowerCase()}.core.windows.net`;
+    const server = createServer((incoming, outgoing) => {
+      serve(incoming, outgoing).catch(() => incoming.socket.destroy()); // it has ended, or its caller has
+    });
+    const { port, close } = await listen(server);
+    closing.push(close);
+    fronted = fronted.replace(endpoint, endpoint.replace(`:${target.port}/`, `:${port}/`));
+
+    async function serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+      const started = performance.now();
+      const { method = 'GET', url = '/' } = incoming;
+      const path = url.replace(target.pathname, '') || '/';
+      const body = await buffer(incoming);
+      const reply = await meetFault<Reply>(faults.takeStorageRequest(host, method, path) ?? {}, {
+        takesEffect: () => forward(target, incoming, body),
+        ordered: ({ status, headers = {}, body: text = '' }) => ({
+          status,
+          headers: Object.entries(headers).flat(),
+          body: Buffer.from(typeof text === 'string' ? text : JSON.stringify(text)),
+        }),
+        statusOf: ({ status }) => status,
+        cut: () => incoming.socket.destroy(),
+        note: (status) => {
+          const durationMs = Math.round((performance.now() - started) * 10) / 10;
+          log.add({ time: clock.now().toISOString(), host, method, path, status, durationMs });
+        },
+      });
+      if (reply) outgoing.writeHead(reply.status, [...reply.headers]).end(reply.body);
+    }
+  }
+  return { connectionString: fronted, close: async () => void (await Promise.all(closing.map((close) => close()))) };
+}
+
+/** The request as it came, in a connection of its own, for one that is kept might be closed just when it is used again. */
+function forward(target: URL, { method, url, rawHeaders }: IncomingMessage, body: Buffer): Promise<Reply> {
+  const { hostname, port } = target;
+  return new Promise((resolve, reject) => {
+    const onward = request(
+      { hostname, port, method, path: url, headers: own(rawHeaders), setHost: false, agent: false },
+      (response) => {
+        buffer(response).then(
+          (answer) => resolve({ status: response.statusCode ?? 502, headers: own(response.rawHeaders), body: answer }),
+          reject,
+        );
+      },
+    );
+    onward.once('error', reject);
+    onward.end(body);
+  });
+}
+
+/** Without what belongs to one connection; names and values in turn. */
+function own(raw: readonly string[]): string[] {
+  const hop = new Set(['connection', 'keep-alive', 'transfer-encoding']);
+  return raw.filter((_, index) => !hop.has((raw[index - (index % 2)] ?? '').toLowerCase()));
+}

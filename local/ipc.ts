@@ -1,0 +1,62 @@
+import type { ChildProcess } from 'node:child_process';
+
+/** One end of the channel between a process and the one that started it. */
+type Channel = ChildProcess | NodeJS.Process;
+
+interface Question {
+  readonly ask: number;
+  readonly question: unknown;
+}
+
+interface Answer {
+  readonly answer: number;
+  readonly value?: unknown;
+  readonly error?: string;
+}
+
+let last = 0;
+
+/**
+ * Asks the process at the other end.
+ *
+ * @throws what it answers by way of an error, or that it has gone.
+ */
+export function ask(channel: Channel, question: unknown): Promise<unknown> {
+  const id = ++last;
+  return new Promise((resolve, reject) => {
+    const heard = (message: unknown) => {
+      const { answer: to, value, error } = (message ?? {}) as Partial<Answer>;
+      if (to !== id) return;
+      leave();
+      if (error === undefined) resolve(value);
+      else reject(new Error(error));
+    };
+    const gone = () => {
+      leave();
+      reject(new Error('The other process has gone.'));
+    };
+    const leave = () => {
+      channel.off('message', heard);
+      channel.off('disconnect', gone);
+    };
+    if (!channel.connected || !channel.send) return gone();
+    channel.on('message', heard);
+    channel.on('disconnect', gone);
+    channel.send({ ask: id, question } satisfies Question, undefined, undefined, (error) => error && gone());
+  });
+}
+
+/** Answers what the process at the other end asks. */
+export function answer(channel: Channel, respond: (question: unknown) => unknown): void {
+  channel.on('message', (message: unknown) => {
+    const { ask: id, question } = (message ?? {}) as Partial<Question>;
+    if (id === undefined) return;
+    const reply = (content: Omit<Answer, 'answer'>) => {
+      if (channel.connected) channel.send?.({ answer: id, ...content } satisfies Answer);
+    };
+    void (async () => respond(question))().then(
+      (value) => reply({ value }),
+      (error: unknown) => reply({ error: error instanceof Error ? error.message : String(error) }),
+    );
+  });
+}

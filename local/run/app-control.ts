@@ -1,0 +1,15 @@
+import type { AppControl } from '../azure/app-control.ts';
+import type { AppInstances } from './app-instances.ts';
+import type { Child } from './child-process.ts';
+
+/** The app's instances and its storage, as the local Azure asks for them. The app's clock moves first. */
+export function appControl(app: AppInstances, storage: Child): AppControl {
+  return {
+    instances: async () => app.list(),
+    order: (order) => app.order(order),
+    moveClock: async (offsetMs) => {
+      await app.moveClock(offsetMs);
+      await storage.moveClock(offsetMs);
+    },
+  };
+}

@@ -1,0 +1,109 @@
+import type { AppInstance, AppOrder } from '../azure/app-control.ts';
+import type { Child, ChildOptions } from './child-process.ts';
+
+interface Instance {
+  /** From 1. */
+  readonly number: number;
+  readonly child: Child;
+  /** Undefined until it is ready. */
+  url?: string;
+}
+
+export interface AppInstancesOptions {
+  /** The bundled Functions host. */
+  readonly host: string;
+  /** The app's deployed folder. */
+  readonly appDir: string;
+  /** The app's environment: settings, managed identity, the way to the local Azure. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly launch: (options: ChildOptions) => Child;
+  /** Where the output of the n-th goes. */
+  readonly output: (number: number) => Pick<ChildOptions, 'logFile' | 'heard'>;
+}
+
+/**
+ * The app's own processes: up to four Functions hosts over the same queues. They are numbered from 1, and the first one
+ * runs the timers, which in Azure is decided by a lease.
+ */
+export class AppInstances {
+  readonly #options: AppInstancesOptions;
+  #all: readonly Instance[] = [];
+  #wanted = 1;
+  #offsetMs = 0;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: AppInstancesOptions) {
+    this.#options = options;
+  }
+
+  /** Those that are up, in the order of their numbers. */
+  list(): AppInstance[] {
+    return this.#all.flatMap(({ url, child }) => (url === undefined ? [] : [{ url, pid: child.pid ?? 0 }]));
+  }
+
+  /**
+   * Carries out one order after the other. `start` makes up what is missing to so many (without a number: as many as
+   * there were last, at first one), `kill` ends so many (without a number: all), the one with the highest number first,
+   * `restart` ends all and starts so many.
+   *
+   * @throws when a process does not become ready.
+   */
+  order({ do: what, instances }: AppOrder): Promise<AppInstance[]> {
+    const done = this.#turn.then(async () => {
+      if (what === 'kill') await this.#kill(instances ?? this.#all.length);
+      else {
+        this.#wanted = instances ?? this.#wanted;
+        if (what === 'restart') await this.#kill(this.#all.length);
+        await this.#start(this.#wanted);
+      }
+      return this.list();
+    });
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Resolves when every process that lives has moved its clock. */
+  async moveClock(offsetMs: number): Promise<void> {
+    this.#offsetMs = offsetMs;
+    await Promise.all(this.#all.map(({ child }) => child.moveClock(offsetMs)));
+  }
+
+  async #kill(count: number): Promise<void> {
+    const killed = this.#all.slice(Math.max(0, this.#all.length - count));
+    this.#all = this.#all.filter((instance) => !killed.includes(instance)); // no request for them any more
+    await Promise.all(killed.map(({ child }) => child.kill()));
+  }
+
+  async #start(count: number): Promise<void> {
+    this.#all = this.#all.filter(({ child }) => !child.hasEnded);
+    const missing = [1, 2, 3, 4].slice(0, count).filter((number) => this.#all.every((one) => one.number !== number));
+    await Promise.all(missing.map((number) => this.#startOne(number)));
+  }
+
+  async #startOne(number: number): Promise<void> {
+    const { host, appDir, env, launch, output } = this.#options;
+    const child = launch({
+      name: number === 1 ? 'The Functions host' : `Functions host ${number}`,
+      module: host,
+      args: ['--app', appDir],
+      env: { ...env, PORT: '0', ...(number === 1 ? {} : { LOCAL_HOST_TIMERS: 'off' }) },
+      clockOffsetMs: this.#offsetMs,
+      ...output(number),
+    });
+    const instance: Instance = { number, child };
+    this.#all = [...this.#all, instance].sort((a, b) => a.number - b.number);
+    instance.url = await ready(child).catch(async (error: unknown) => {
+      this.#all = this.#all.filter((one) => one !== instance);
+      await child.kill();
+      throw error;
+    });
+  }
+}
+
+/** Its address, once the app is loaded. */
+async function ready(child: Child): Promise<string> {
+  const [, url = ''] = await child.says(/^host ready (\S+)$/);
+  const status = (await (await fetch(`${url}/admin/host/status`)).json()) as { state: string; errors: string[] };
+  if (status.state !== 'Running') throw child.failure(`could not load the app: ${status.errors.join('; ')}`);
+  return url;
+}

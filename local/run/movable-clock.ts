@@ -1,0 +1,24 @@
+import { answer } from '../ipc.ts';
+
+/**
+ * Loaded before a child's own module (`node --import`): its time of day follows the clock of the local Azure, which the
+ * parent tells. Only `Date` moves. Timers and `performance` run on as they do when a machine's clock is set.
+ */
+let offsetMs = Number(process.env.LOCAL_CLOCK_OFFSET_MS ?? 0);
+
+const realNow = Date.now;
+Date.now = () => realNow() + offsetMs;
+const Real = Date;
+globalThis.Date = new Proxy(Real, {
+  construct: (target, args, newTarget) => Reflect.construct(target, args.length === 0 ? [Real.now()] : args, newTarget),
+  apply: () => new Real(Real.now()).toString(),
+});
+Real.prototype.constructor = globalThis.Date;
+
+answer(process, (question) => {
+  const { clockOffsetMs } = (question ?? {}) as { clockOffsetMs?: unknown };
+  if (typeof clockOffsetMs === 'number') offsetMs = clockOffsetMs;
+  return offsetMs;
+});
+// The channel alone must not keep a child alive that has nothing left to do.
+process.channel?.unref();

@@ -1,0 +1,62 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
+import { timeSpanMs } from '../../local/host/host-json.ts';
+import { endBy, outcomeBy, TIME_LIMITS } from '../../src/functions/time-limits.ts';
+import { DONE } from '../../src/work/outcome.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const never = (): Promise<never> => new Promise(() => {});
+
+describe('work that does not end', () => {
+  it('is given up when its time is up', async () => {
+    await expect(endBy(20, never)).rejects.toMatchObject({
+      name: 'TimeoutError',
+      message: 'It was not done within 0.02 s.',
+    });
+  });
+
+  it('from a queue goes back there, as a try that counts', async () => {
+    expect(await outcomeBy(20, never)).toMatchObject({ outcome: 'retry', reason: 'ServiceUnavailable', counts: true });
+  });
+});
+
+describe('work that ends', () => {
+  it('is answered with what it gives or throws, and leaves no timer behind', async () => {
+    vi.useFakeTimers();
+    try {
+      expect(await outcomeBy(60_000, async () => DONE)).toBe(DONE);
+      const broken = outcomeBy(60_000, () => Promise.reject(new Error('broken')));
+      await expect(broken).rejects.toThrow('broken');
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
+
+describe('every function', () => {
+  const folder = join(ROOT, 'src/functions');
+  const registering = readdirSync(folder)
+    .map((file) => [file, readFileSync(join(folder, file), 'utf8')] as const)
+    .filter(([, text]) => /\bapp\.\w+(?:<unknown>)?\(/.test(text));
+
+  it.each(registering)('%s has a time limit', (_, text) => {
+    const bounds: Record<string, RegExp> = {
+      storageQueue: /outcomeBy\(/,
+      eventGrid: /handler: eventHandler\(/,
+      http: /\bapi\(|handler: async \(\) =>|handler: \(\) =>/,
+      timer: /timeBoxed\(/,
+    };
+    const [, kind = ''] = /\bapp\.(\w+)/.exec(text) ?? [];
+    expect(text).toMatch(bounds[kind] ?? /never/);
+  });
+
+  it('ends itself well before the host ends it', () => {
+    const { functionTimeout } = JSON.parse(readFileSync(join(ROOT, 'host.json'), 'utf8')) as {
+      functionTimeout: string;
+    };
+    expect(timeSpanMs(functionTimeout)).toBe(30 * 60_000);
+    expect(Math.max(...Object.values(TIME_LIMITS))).toBeLessThanOrEqual(10 * 60_000);
+  });
+});

@@ -1,0 +1,74 @@
+import { BlobServiceClient } from '@azure/storage-blob';
+import { QueueServiceClient } from '@azure/storage-queue';
+import { afterEach, describe, expect, it } from 'vitest';
+import { useAzurite } from '../support/azurite.ts';
+import { eventually } from '../support/eventually.ts';
+import { useLocalAzure } from '../support/local-azure.ts';
+
+const azurite = useAzurite();
+const local = useLocalAzure({ storage: () => azurite.connectionString });
+const QUEUE = 'stcmkapp.queue.core.windows.net';
+
+afterEach(() => local.azure.faults.clear());
+
+const storage = () => local.azure.storage ?? '';
+const queueOf = (name: string) =>
+  QueueServiceClient.fromConnectionString(storage(), { retryOptions: { maxTries: 1 } }).getQueueClient(name);
+/** What is in the queue, past the front. */
+const held = async (name: string) => {
+  const queue = QueueServiceClient.fromConnectionString(azurite.connectionString).getQueueClient(name);
+  return (await queue.peekMessages({ numberOfMessages: 32 })).peekedMessageItems.map(({ messageText }) => messageText);
+};
+
+describe('the app’s storage', () => {
+  it('is served as Azurite serves it', async () => {
+    const container = BlobServiceClient.fromConnectionString(storage()).getContainerClient('front');
+    await container.create();
+    const blob = container.getBlockBlobClient('some/blöb');
+    await blob.upload('ü'.repeat(100_000), 200_000, { metadata: { a: '1' } });
+    expect(await blob.getProperties()).toMatchObject({ contentLength: 200_000, metadata: { a: '1' } });
+    expect((await blob.downloadToBuffer()).toString()).toBe('ü'.repeat(100_000));
+    const names = [];
+    for await (const { name } of container.listBlobsFlat()) names.push(name);
+    expect(names).toEqual(['some/blöb']);
+    await expect(container.getBlobClient('other').getProperties()).rejects.toMatchObject({ statusCode: 404 });
+  });
+
+  it('is logged under its name in Azure, apart from the rest', async () => {
+    const [azure, of] = [local.azure.requests.last, local.azure.storageRequests.last];
+    await queueOf('logged').create();
+    const answer = await fetch(`${local.azure.controlUrl}/requests?of=storage&since=${of}`);
+    expect(await answer.json()).toMatchObject([
+      { host: QUEUE, method: 'PUT', path: expect.stringMatching(/^\/logged(\?|$)/), status: 201 },
+    ]);
+    expect(local.azure.requests.last).toBe(azure);
+    expect((await fetch(`${local.azure.controlUrl}/requests?of=else`)).status).toBe(400);
+  });
+
+  it.each([
+    ['answer', { status: 503 }, [], /./],
+    ['reset', true, [], /./],
+    ['resetAfter', true, ['one'], /./],
+    ['resetThenMs', 100, ['one'], /./],
+    ['delayMs', 100, ['one'], undefined],
+    ['delayAfterMs', 100, ['one'], undefined],
+  ])('meets the fault %s', async (effect, value, wanted, refusal) => {
+    const name = `fault-${effect.toLowerCase()}`;
+    await queueOf(name).create();
+    const match = { host: QUEUE, method: 'POST', path: `^/${name}/messages` };
+    local.azure.faults.add([{ match, times: 1, [effect]: value }]);
+    const sending = queueOf(name).sendMessage('one');
+    if (refusal) await expect(sending).rejects.toThrow(refusal);
+    else await sending;
+    await eventually('what was sent is there, or is not', async () => (await held(name)).length === wanted.length);
+    expect(await held(name)).toEqual(wanted);
+    expect(local.azure.faults.list()).toEqual([]);
+  });
+
+  it('meets no fault that does not name it', async () => {
+    await queueOf('spared').create();
+    local.azure.faults.add([{ match: {}, answer: { status: 503 } }]);
+    await queueOf('spared').sendMessage('one');
+    expect(await held('spared')).toEqual(['one']);
+  });
+});

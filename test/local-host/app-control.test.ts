@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest';
+import type { AppInstance } from '../../local/azure/app-control.ts';
+import { rotateKey } from '../../local/azure/key-vault/keys.ts';
+import { useApp } from '../support/app.ts';
+import { eventually } from '../support/eventually.ts';
+import { TestKey } from '../support/fleet.ts';
+
+const app = useApp({ instances: 2, env: { CMK_DRIFT_SCHEDULE: '0 0 0 1 1 *' } });
+
+async function control(method: string, path: string, body?: unknown) {
+  const response = await fetch(`${app.azure.controlUrl}${path}`, { method, body: JSON.stringify(body) });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+const order = async (body: unknown) => {
+  const answer = await control('POST', '/app', body);
+  return { ...answer, instances: (answer.body.instances ?? []) as AppInstance[] };
+};
+const lives = (pid: number) => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+const servedBy = async () =>
+  ((await (await fetch(`${app.url}/admin/host/status`)).json()) as { processId: number }).processId;
+
+describe('POST /app', () => {
+  it('kills and starts the processes of the app, behind one address', async () => {
+    const { body } = await control('GET', '/app');
+    const [first, second] = body.instances as AppInstance[];
+    if (!first || !second) throw new Error('Two instances are up.');
+    expect([await servedBy(), await servedBy()].sort()).toEqual([first.pid, second.pid].sort());
+
+    const killed = await order({ do: 'kill', instances: 1 });
+    expect(killed).toMatchObject({ status: 200, instances: [first] });
+    expect([lives(first.pid), lives(second.pid)]).toEqual([true, false]);
+    expect([await servedBy(), await servedBy()]).toEqual([first.pid, first.pid]);
+
+    expect((await order({ do: 'kill' })).instances).toEqual([]);
+    expect(lives(first.pid)).toBe(false);
+    expect((await fetch(`${app.url}/api/openapi.json`)).status).toBe(503);
+
+    const again = await order({ do: 'start' });
+    expect(again.instances).toHaveLength(2);
+    expect(again.instances.map(({ pid }) => lives(pid))).toEqual([true, true]);
+
+    const three = await order({ do: 'start', instances: 3 });
+    expect(three.instances.slice(0, 2)).toEqual(again.instances);
+    const anew = await order({ do: 'restart', instances: 2 });
+    expect(anew.instances).toHaveLength(2);
+    expect(three.instances.map(({ pid }) => lives(pid))).toEqual([false, false, false]);
+    expect(app.alive()).toBe(true);
+  });
+
+  it.each([
+    {},
+    'kill',
+    { do: 'stop' },
+    { do: 'start', instances: 0 },
+    { do: 'start', instances: 5 },
+    { do: 'start', more: 1 },
+  ])('refuses %j', async (body) => {
+    const before = app.instances;
+    expect(await order(body)).toMatchObject({ status: 400, body: { error: expect.stringContaining('from 1 to 4') } });
+    expect(app.instances).toEqual(before);
+  });
+});
+
+describe('with a message that the killed app worked on', () => {
+  it('another instance takes it when its lease ends', async () => {
+    const key = new TestKey(app.azure.world);
+    const account = key.account();
+    app.azure.faults.add([{ match: { method: 'PATCH', path: account.name }, times: 1, hang: true }]);
+    const since = app.azure.requests.last;
+    const next = rotateKey(app.azure.world, key.vault, key.name);
+    await eventually('the PATCH hangs', () =>
+      app.azure.requests.since(since).some(({ method, status }) => method === 'PATCH' && status === 0),
+    );
+    await order({ do: 'restart' });
+    await eventually(
+      'the account to be moved',
+      () => account.encryption.keyvaultproperties?.keyversion === next.version,
+      20_000,
+    );
+    await app.settled();
+  });
+});
+
+describe('POST /clock', () => {
+  it('brings a message that was hidden for ten minutes into sight after ten minutes', async () => {
+    const queue = app.queues.getQueueClient('clock-test');
+    await queue.createIfNotExists();
+    await queue.sendMessage('later', { visibilityTimeout: 600 });
+    const received = async () =>
+      (await queue.receiveMessages()).receivedMessageItems.map(({ messageText }) => messageText);
+    expect((await control('POST', '/clock', { advance: 'PT9M' })).status).toBe(200);
+    expect(await received()).toEqual([]);
+    await control('POST', '/clock', { advance: 'PT61S' });
+    expect(await received()).toEqual(['later']);
+  });
+
+  it('makes a version of tomorrow active tomorrow, for processes that were started since as well', async () => {
+    const key = new TestKey(app.azure.world);
+    const account = key.account();
+    const nbf = app.azure.clock.nowSeconds() + 86_000;
+    const next = key.add({ nbf, publish: true });
+    const waiting = () =>
+      app.records().some(({ reason, key: about }) => reason === 'VersionNotYetActive' && about === key.id());
+    await eventually('the version is waited for', waiting);
+    await eventually(
+      'nothing but the wait is in the queues',
+      async () => (await app.count('key-work')) === 1 && (await app.count('account-work')) === 0,
+    );
+    await order({ do: 'restart' });
+    await control('POST', '/clock', { advance: 'PT24H' });
+    await eventually(
+      'the account to be moved',
+      () => account.encryption.keyvaultproperties?.keyversion === next.version,
+    );
+    const moved = await eventually('the move is recorded', () =>
+      app.records().find(({ reason, key: about }) => reason === 'Moved' && about === key.id()),
+    );
+    expect(moved).toMatchObject({ cause: { by: 'activation' } });
+  });
+
+  it('ages access tokens: the old one has expired, a new one is taken', async () => {
+    const token = async () => (await control('POST', '/token', { signIn: 'revoker' })).body.access_token as string;
+    const call = async (bearer: string) =>
+      (await fetch(`${app.url}/api/keys/kv-files/files-key`, { headers: { authorization: `Bearer ${bearer}` } }))
+        .status;
+    const old = await token();
+    expect(await call(old)).toBe(200);
+    await control('POST', '/clock', { advance: 'PT24H' });
+    expect(await call(old)).toBe(401);
+    expect(await call(await token())).toBe(200);
+  });
+
+  it('fires a timer whose time it passes, on one instance alone', async () => {
+    const checks = () => app.output().match(/Executing 'Functions\.driftCheck'/g)?.length ?? 0;
+    expect(checks()).toBe(0);
+    await control('POST', '/clock', { advance: 'P366D' });
+    await eventually('the drift check runs', () => checks() > 0);
+    await app.settled();
+    expect(checks()).toBe(1);
+  });
+});

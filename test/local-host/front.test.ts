@@ -1,0 +1,81 @@
+import { createServer, type RequestListener, request, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Front, startFront } from '../../local/run/front.ts';
+
+const closing: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+async function instance(listener: RequestListener): Promise<{ url: string; server: Server }> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
+  closing.push(async () => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, server };
+}
+
+async function front(urls: readonly string[]): Promise<Front> {
+  const started = await startFront(0, () => urls);
+  closing.push(() => started.close());
+  return started;
+}
+
+const named = (name: string) => instance((_, response) => void response.end(name));
+
+describe('what stands before the instances', () => {
+  it('hands each request to the next one, whatever connection it comes by', async () => {
+    const { url } = await front([(await named('first')).url, (await named('second')).url]);
+    const answers = [];
+    for (let n = 0; n < 4; n++) answers.push(await (await fetch(url)).text());
+    expect(answers).toEqual(['first', 'second', 'first', 'second']);
+  });
+
+  it('hands on method, path, host, headers and body, and answers as the instance does', async () => {
+    const { url: target } = await instance(async (asked, response) => {
+      const chunks = await asked.toArray();
+      response.writeHead(418, 'Teapot', { 'x-one': ['1', '2'], 'content-type': 'application/json' });
+      const { host, 'x-asked': header } = asked.headers;
+      response.end(
+        JSON.stringify({ method: asked.method, path: asked.url, host, header, body: Buffer.concat(chunks).toString() }),
+      );
+    });
+    const { url } = await front([target]);
+    const answer = await fetch(`${url}/a%2fb?c=d`, { method: 'PUT', headers: { 'x-asked': 'é' }, body: 'ü'.repeat(9) });
+    expect([answer.status, answer.statusText, answer.headers.get('x-one')]).toEqual([418, 'Teapot', '1, 2']);
+    expect(await answer.json()).toEqual({
+      method: 'PUT',
+      path: '/a%2fb?c=d',
+      host: new URL(url).host,
+      header: 'é',
+      body: 'ü'.repeat(9),
+    });
+  });
+
+  it('answers 503 while there is none, and 502 when one ends before it answered', async () => {
+    const urls: string[] = [];
+    const { url } = await front(urls);
+    expect((await fetch(url, { method: 'POST', body: 'x' })).status).toBe(503);
+    urls.push((await instance((asked) => void asked.socket.destroy())).url);
+    expect((await fetch(url, { method: 'POST', body: 'x' })).status).toBe(502);
+  });
+
+  it('tells the instance that the caller has gone', async () => {
+    let gone: (value: string) => void = () => undefined;
+    const heard = new Promise<string>((resolve) => {
+      gone = resolve;
+    });
+    const { url: target } = await instance((_, response) => void response.once('close', () => gone('gone')));
+    const { url } = await front([target]);
+    const asking = request(url);
+    asking.once('error', () => undefined);
+    asking.end();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    asking.destroy();
+    expect(await heard).toBe('gone');
+  });
+});

@@ -1,0 +1,40 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+
+const PROJECT = join(import.meta.dirname, '../..');
+
+/** What the modules of a folder import, by file. */
+async function imports(folder: string): Promise<{ file: string; from: string }[]> {
+  const files = (await readdir(join(PROJECT, folder), { recursive: true })).filter((name) => name.endsWith('.ts'));
+  const found = files.map(async (name) => {
+    const file = join(folder, name);
+    const text = await readFile(join(PROJECT, file), 'utf8');
+    const names = text.matchAll(
+      /^(?:import|export)\s(?:[^'"]*\sfrom\s)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm,
+    );
+    return [...names].map(([, from, lazy]) => ({ file, from: from ?? lazy ?? '' }));
+  });
+  return (await Promise.all(found)).flat();
+}
+
+const leaves = ({ file, from }: { file: string; from: string }, folder: string) =>
+  from.startsWith('.') && !join(file, '..', from).startsWith(`${folder}/`);
+
+it('local/ imports nothing of the app, and src/ nothing of local/', async () => {
+  const [local, src] = await Promise.all([imports('local'), imports('src')]);
+  expect(local.length).toBeGreaterThan(100);
+  expect(local.filter((one) => leaves(one, 'local'))).toEqual([]);
+  expect(src.length).toBeGreaterThan(100);
+  expect(src.filter((one) => leaves(one, 'src') || one.from.startsWith('local-azure'))).toEqual([]);
+});
+
+it('the packages that local/ imports are those that it names', async () => {
+  const { dependencies } = JSON.parse(await readFile(join(PROJECT, 'local/package.json'), 'utf8'));
+  const packages = (await imports('local'))
+    .map(({ from }) => from)
+    .filter((from) => !/^(\.|node:)/.test(from))
+    .map((from) => from.split('/', from.startsWith('@') ? 2 : 1).join('/'));
+  // Azurite has no programming interface: it is found by `require`.
+  expect([...new Set([...packages, 'azurite'])].sort()).toEqual(Object.keys(dependencies).sort());
+});

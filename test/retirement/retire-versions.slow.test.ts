@@ -1,0 +1,263 @@
+import { describe, expect, it } from 'vitest';
+import { describeFailure, describe as say } from '../../src/azure/failure.ts';
+import { type Retirement, retirementEntry, retireUnused } from '../../src/retirement/retire-versions.ts';
+import { revokeKey } from '../../src/revocation/revoke-key.ts';
+import type { Services } from '../../src/services.ts';
+import { outsider } from '../drift/outsider.ts';
+import { TestKey, vaultNamed } from '../support/fleet.ts';
+import { REVOKER } from '../support/keys.ts';
+import { useWire } from '../support/wire.ts';
+
+const wire = useWire();
+const HOUR_MS = 3_600_000;
+const world = () => wire.azure.world;
+
+interface Came {
+  readonly version: string;
+  readonly outcome: Retirement['outcome'] | 'failed';
+  readonly detail: string;
+}
+
+/** Runs the retirement of one key; returns what came of each version that the key alone lets go, and what is audited. */
+async function retire(
+  key: TestKey,
+  hours = 24,
+  change: (services: Services) => Partial<Services> = () => ({}),
+  lookMs = 600_000,
+) {
+  const audited: unknown[] = [];
+  const outcome: Came[] = [];
+  const services = wire.services();
+  const managed = services.settings.vaults.key(key.id());
+  if (!managed) throw new Error('The vault is not managed.');
+  try {
+    const options = { hours, lookMs, disable: true };
+    for await (const one of retireUnused(managed, options, { ...services, ...change(services) })) {
+      if (one.outcome === 'kept' && !one.superseded) continue;
+      const said = 'reasons' in one ? one.reasons : [];
+      const detail = [...said, ...('nextStep' in one ? [one.nextStep] : [])].join(' ');
+      outcome.push({ version: one.version.id, outcome: one.outcome, detail });
+      const entry = retirementEntry(managed, one);
+      if (entry) audited.push(entry);
+    }
+  } catch (error) {
+    outcome.push({ version: key.id(), outcome: 'failed', detail: say(describeFailure(error)) });
+  }
+  return { outcome, audited };
+}
+
+/** A key with an old and a new version, an account on the new one, and so many hours since. */
+function movedOn(hours = 25) {
+  const key = new TestKey(world());
+  const newer = key.add();
+  const account = key.account('pinned', { key: key.use('pinned', newer) });
+  wire.azure.clock.advance(hours * HOUR_MS);
+  return { key, newer, account };
+}
+
+const tagsOf = ({ vault, name }: TestKey) => vault.keys.get(name)?.versions[0]?.tags ?? {};
+const stateOf = ({ vault, name }: TestKey) => vault.keys.get(name)?.versions.map(({ enabled }) => enabled);
+
+describe('retirement', () => {
+  it('disables an old version that nobody in sight uses, with who was looked at in the audit trail', async () => {
+    const { key, newer, account } = movedOn();
+    const { outcome, audited } = await retire(key);
+    expect(outcome).toMatchObject([{ version: key.id(key.first), outcome: 'retired' }]);
+    expect(stateOf(key)).toEqual([false, true]);
+    expect(key.vault.keys.get(key.name)?.versions[0]?.tags?.['cmk-retired']).toContain(newer.version);
+    expect(audited).toMatchObject([
+      {
+        action: 'key.retire',
+        resource: key.id(),
+        details: {
+          version: key.id(key.first),
+          successor: key.id(newer),
+          enabled: false,
+          dependents: [{ who: account.id, versions: [newer.version] }],
+        },
+      },
+    ]);
+    expect((await retire(key)).outcome).toEqual([]);
+  });
+
+  it.each([
+    ['an account is pinned to it', (key: TestKey) => void key.account('pinned')],
+    ['an automatic account still uses it', (key: TestKey) => void key.account('automatic')],
+    [
+      'an encryption scope uses it',
+      (key: TestKey) =>
+        void key.account('pinned', {
+          key: key.use('pinned', key.vault.keys.get(key.name)?.versions.at(-1)),
+          scopes: [{ name: 'scope1', key: key.use() }],
+        }),
+    ],
+  ])('refuses while %s', async (_, use) => {
+    const { key } = movedOn();
+    world().settings.automaticCheckMs = 1e12;
+    use(key);
+    const { outcome, audited } = await retire(key);
+    expect(outcome).toMatchObject([{ outcome: 'kept', detail: expect.stringContaining('is used by') }]);
+    expect(stateOf(key)).toEqual([true, true]);
+    expect(audited).toEqual([]);
+  });
+
+  it('does nothing before its time, and while the key is revoked', async () => {
+    const { key } = movedOn(23);
+    expect((await retire(key)).outcome).toEqual([]);
+    wire.azure.clock.advance(2 * HOUR_MS);
+    expect((await retire(key, 48)).outcome).toEqual([]);
+    const services = wire.services();
+    const managed = services.settings.vaults.key(key.id());
+    if (managed) await revokeKey(managed, REVOKER, services);
+    expect((await retire(key)).outcome).toEqual([]);
+  });
+
+  it('is never less than a day after the successor, whatever is set', async () => {
+    const { key } = movedOn(23);
+    expect((await retire(key, 1)).outcome).toEqual([]);
+    expect(wire.services({ CMK_RETIRE_AFTER_HOURS: '1' }).settings.drift.problems).toHaveLength(1);
+  });
+
+  it.each([
+    ['a subscription', '^/subscriptions/[^/]+/providers/Microsoft.Storage/storageAccounts\\?'],
+    ['an encryption scope', '/encryptionScopes\\?'],
+    ['the other resource types', 'Microsoft.ResourceGraph'],
+  ])('refuses when %s cannot be read', async (_, path) => {
+    const { key } = movedOn();
+    const error = { code: 'AuthorizationFailed', message: 'No.' };
+    wire.azure.faults.add([{ match: { path }, answer: { status: 403, body: { error } } }]);
+    const { outcome } = await retire(key);
+    expect(outcome.map((one) => one.outcome)).not.toContain('retired');
+    expect(stateOf(key)).toEqual([true, true]);
+  });
+
+  it('enables the version again when somebody is pinned to it in the meantime', async () => {
+    const { key, account } = movedOn();
+    const { outcome, audited } = await retire(
+      key,
+      24,
+      around(() => pin(key, account)),
+    );
+    expect(outcome).toMatchObject([{ outcome: 'undone', detail: expect.stringContaining('is used by') }]);
+    expect(outcome[0]?.detail).toContain(account.name);
+    expect(stateOf(key)).toEqual([true, true]);
+    expect(tagsOf(key)).not.toHaveProperty('cmk-retired');
+    expect(audited).toMatchObject([{ action: 'key.retire', reason: 'RetirementUndone', details: { enabled: true } }]);
+  });
+
+  it('enables the version again when an account cannot be read afterwards', async () => {
+    const { key, account } = movedOn();
+    const path = `/storageAccounts/${account.name}\\?`;
+    const refuse = async () => void wire.azure.faults.add([{ match: { path }, answer: NO }]);
+    const { outcome } = await retire(key, 24, around(refuse));
+    expect(outcome).toMatchObject([{ outcome: 'undone', detail: expect.stringContaining('AuthorizationFailed') }]);
+    expect(stateOf(key)).toEqual([true, true]);
+    expect(tagsOf(key)).not.toHaveProperty('cmk-retired');
+  });
+
+  it('says at once and loudly when it cannot enable the version again, and how a person does', async () => {
+    const { key, account } = movedOn();
+    const { outcome, audited } = await retire(
+      key,
+      24,
+      around(async () => {
+        await pin(key, account);
+        const path = `/keys/${key.name}/`;
+        wire.azure.faults.add([{ match: { method: 'PATCH', path }, skip: 1, answer: NO }]);
+      }),
+    );
+    expect(stateOf(key)).toEqual([false, true]);
+    const command = `az keyvault key set-attributes --id ${key.id(key.first)} --enabled true`;
+    expect(outcome).toMatchObject([{ outcome: 'notUndone', detail: expect.stringContaining(command) }]);
+    expect(outcome[0]?.detail).toContain(account.name);
+    expect(audited).toMatchObject([{ reason: 'RetirementNotUndone', details: { enabled: false } }]);
+  });
+
+  it('does not enable a version of a key that is revoked in the meantime', async () => {
+    const { key, account } = movedOn();
+    const { outcome } = await retire(
+      key,
+      24,
+      around(
+        () => pin(key, account),
+        async (services) => {
+          const managed = services.settings.vaults.key(key.id());
+          if (managed) await revokeKey(managed, REVOKER, services);
+        },
+      ),
+    );
+    expect(stateOf(key)).toEqual([false, false]);
+    expect(outcome).toMatchObject([{ outcome: 'notUndone', detail: expect.stringMatching(/revoked.*restored/) }]);
+  });
+
+  it('is not begun when the key is revoked while the accounts are read', async () => {
+    const { key } = movedOn();
+    const { outcome, audited } = await retire(key, 24, ({ resourceGraph, ...services }) => ({
+      resourceGraph: {
+        async *query(...args) {
+          const managed = services.settings.vaults.key(key.id());
+          if (managed) await revokeKey(managed, REVOKER, services);
+          yield* resourceGraph.query(...args);
+        },
+      },
+    }));
+    expect(stateOf(key)).toEqual([false, false]);
+    expect(tagsOf(key)).not.toHaveProperty('cmk-retired');
+    expect(tagsOf(key)).toHaveProperty('cmk-revocation');
+    expect([outcome, audited]).toEqual([[], []]);
+  });
+
+  it('takes for disabled what was disabled although the answer was lost, with the same proof', async () => {
+    const { key } = movedOn();
+    wire.azure.faults.add([{ match: { method: 'PATCH', path: `/keys/${key.name}/` }, resetAfter: true, times: 9 }]);
+    const { outcome } = await retire(key);
+    expect(outcome).toMatchObject([{ outcome: 'retired' }]);
+    expect(stateOf(key)).toEqual([false, true]);
+  });
+
+  it('changes nothing when Key Vault refuses, and says why', async () => {
+    const { key } = movedOn();
+    wire.azure.faults.add([{ match: { method: 'PATCH', path: `/keys/${key.name}/` }, answer: NO }]);
+    const { outcome } = await retire(key);
+    expect(outcome).toMatchObject([{ outcome: 'failed', detail: expect.stringContaining('AuthorizationFailed') }]);
+    expect(stateOf(key)).toEqual([true, true]);
+  });
+
+  it('leaves everything as it is once the time to look is up', async () => {
+    const { key } = movedOn();
+    const { outcome } = await retire(key, 24, () => ({}), 1);
+    expect(outcome).toMatchObject([{ outcome: 'kept', detail: expect.stringContaining('within the time') }]);
+    expect(stateOf(key)).toEqual([true, true]);
+  });
+});
+
+const NO = { status: 403, body: { error: { code: 'AuthorizationFailed', message: 'No.' } } };
+
+type Moment = (services: Services) => Promise<void>;
+
+/** Services with something that happens right before a version is disabled, and something right after. */
+function around(before: Moment, after: Moment = async () => {}): (services: Services) => Partial<Services> {
+  return (services) => ({
+    keys: {
+      ...services.keys,
+      updateVersion: async (...args) => {
+        const disables = args[2].enabled === false;
+        if (disables) await before(services);
+        const updated = await services.keys.updateVersion(...args);
+        if (disables) await after(services);
+        return updated;
+      },
+    },
+  });
+}
+
+/** Somebody who knows nothing of the app pins the account to the first version of the key. */
+async function pin(key: TestKey, account: { name: string }): Promise<void> {
+  const keyVaultUri = vaultNamed(world(), 'kv-files').properties.vaultUri;
+  await outsider(wire.azure).storage.storageAccounts.update('rg-files', account.name, {
+    encryption: {
+      keySource: 'Microsoft.Keyvault',
+      keyVaultProperties: { keyName: key.name, keyVersion: key.first.version, keyVaultUri },
+    },
+  });
+}

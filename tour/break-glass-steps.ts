@@ -1,0 +1,124 @@
+import { ShareServiceClient } from '@azure/storage-file-share';
+import type { RestoreResponse, RevokeResponse } from '../src/break-glass/schemas.ts';
+import type { TourContext } from './context.ts';
+import { expectThat } from './expect.ts';
+import { short } from './moves.ts';
+import type { TourStep } from './step.ts';
+
+const PATH = '/keys/kv-files/files-key';
+const REVOKE = { reason: 'Tour: a laptop was stolen', ticket: 'INC-1', confirm: 'kv-files/files-key' };
+const RESTORE = { reason: 'Tour: the laptop is back' };
+
+/** Break-glass: cut off, kept shut, given back by a second person. */
+export const breakGlassSteps: readonly TourStep[] = [
+  {
+    title: 'A dry run of revoking files-key shows what would stop, and changes nothing',
+    async run(context) {
+      const { status, body } = await context.api<RevokeResponse>('revoker', 'POST', `${PATH}/revoke?dryRun=true`);
+      const { reason, dependents } = body;
+      expectThat(status === 200 && reason === 'DryRun', `The dry run was answered with ${status} ${reason}.`);
+      expectThat(dependents !== undefined, 'The dry run does not say what depends on the key.');
+      const shares = dependents.accounts.flatMap((account) => account.shares).length;
+      const { properties } = await context.keys('kv-files').getKey('files-key');
+      expectThat(properties.enabled === true, 'The dry run disabled the key.');
+      return `${dependents.accounts.length} accounts with ${shares} file shares, ${dependents.otherResources.length} other resources`;
+    },
+  },
+  {
+    title: 'Somebody without the role is refused, and so is a call without a token',
+    async run(context) {
+      const outsider = await context.api('outsider', 'POST', `${PATH}/revoke`, REVOKE);
+      const nobody = await context.api(undefined, 'POST', `${PATH}/revoke`, REVOKE);
+      expectThat(outsider.status === 403, `The outsider was answered with ${outsider.status}.`);
+      expectThat(nobody.status === 401, `A call without a token was answered with ${nobody.status}.`);
+      return `403 ${outsider.body.reason}, 401 ${nobody.body.reason}`;
+    },
+  },
+  {
+    title: 'files-key is revoked: every version is disabled, and file shares refuse',
+    async run(context) {
+      await listShare(context);
+      const started = Date.now();
+      const { status, body } = await context.api<RevokeResponse>('revoker', 'POST', `${PATH}/revoke`, REVOKE);
+      const { complete, reason, revocation, versions = [], elapsedMs } = body;
+      expectThat(status === 200 && complete === true, `The revocation was answered with ${status} ${reason}.`);
+      expectThat(revocation !== undefined, 'The answer does not name the revocation.');
+      context.screen.line(`    last version disabled after ${elapsedMs} ms; revocation ${revocation.id}`);
+      const code = await context.until('a file share of stfiles01 to refuse', 20, async () => {
+        const refusal = await refusalOf(context);
+        return refusal || undefined;
+      });
+      const seconds = ((Date.now() - started) / 1000).toFixed(1);
+      return `${versions.length} versions disabled in ${elapsedMs} ms; share1 of stfiles01 refuses (${code}) after ${seconds} s`;
+    },
+  },
+  {
+    title: 'The key rotates while it is revoked: the new version is shut too, and no account moves',
+    async run(context) {
+      const { properties } = await context.keys('kv-files').rotateKey('files-key');
+      const version = properties.version ?? '';
+      await context.until('the new version to be disabled', 15, async () => {
+        const now = (await context.keys('kv-files').getKey('files-key', { version })).properties;
+        return now.enabled === false ? true : undefined;
+      });
+      const account = await context.storage().storageAccounts.getProperties('rg-files', 'stfiles01');
+      const pinned = account.encryption?.keyVaultProperties?.keyVersion;
+      expectThat(pinned !== version, 'stfiles01 moved onto a revoked key.');
+      return `${short(version)} is disabled; stfiles01 is still pinned to ${short(pinned)}`;
+    },
+  },
+  {
+    title: 'Who revoked may not restore',
+    async run(context) {
+      const { status, body } = await context.api('operator', 'POST', '/keys/kv-records/records-key/revoke', {
+        ...REVOKE,
+        confirm: 'kv-records/records-key',
+      });
+      expectThat(status === 200, `The operator's revocation was answered with ${status} ${body.reason}.`);
+      const refused = await context.api('operator', 'POST', '/keys/kv-records/records-key/restore', RESTORE);
+      expectThat(refused.status === 403, `The operator's own restore was answered with ${refused.status}.`);
+      const second = await context.api('restorer', 'POST', '/keys/kv-records/records-key/restore', RESTORE);
+      expectThat(second.status === 200, `The second person was answered with ${second.status} ${second.body.reason}.`);
+      const role = await context.api('revoker', 'POST', `${PATH}/restore`, RESTORE);
+      expectThat(role.status === 403, `The revoker's restore was answered with ${role.status}.`);
+      return `operator: ${refused.body.reason}; revoker: ${role.body.reason}`;
+    },
+  },
+  {
+    title: 'A second person restores files-key: what was revoked is enabled, accounts move on, file shares serve again',
+    async run(context) {
+      const { status, body } = await context.api<RestoreResponse>('restorer', 'POST', `${PATH}/restore`, RESTORE);
+      const { complete, reason, versions = [] } = body;
+      expectThat(status === 200 && complete === true, `The restore was answered with ${status} ${reason}.`);
+      await context.until('share1 of stfiles01 to serve again', 20, async () =>
+        (await refusalOf(context)) === '' ? true : undefined,
+      );
+      const newest = (await context.keys('kv-files').getKey('files-key')).properties.version;
+      await context.until('stfiles01 to move to the version made meanwhile', 20, async () => {
+        const { encryption } = await context.storage().storageAccounts.getProperties('rg-files', 'stfiles01');
+        return encryption?.keyVaultProperties?.keyVersion === newest ? true : undefined;
+      });
+      const again = await context.api('restorer', 'POST', `${PATH}/restore`, RESTORE);
+      expectThat(again.status === 200 && again.body.reason === 'NothingToRestore', 'Restoring twice did something.');
+      return `${versions.length} versions enabled; share1 of stfiles01 serves; accounts on ${short(newest)}`;
+    },
+  },
+];
+
+async function listShare(context: TourContext): Promise<void> {
+  const service = new ShareServiceClient('https://stfiles01.file.core.windows.net', context.credential, {
+    fileRequestIntent: 'backup',
+    retryOptions: { maxTries: 1 },
+  });
+  for await (const _ of service.getShareClient('share1').rootDirectoryClient.listFilesAndDirectories()) break;
+}
+
+/** Azure's code when the file share refuses; empty when it serves. */
+async function refusalOf(context: TourContext): Promise<string> {
+  try {
+    await listShare(context);
+    return '';
+  } catch (error) {
+    return (error as { code?: string }).code ?? String(error);
+  }
+}

@@ -1,0 +1,36 @@
+import { globSync, readFileSync } from 'node:fs';
+import { defineConfig } from 'vitest/config';
+import { importsOf } from './scripts/arrows.ts';
+
+/** What makes a test one over the wire: the local Azure, Azurite, a process of its own. */
+const WIRE = /^test\/support\/(local-azure|azurite|child|cmk)\.ts$|^(local\/azure\/server|scripts\/bundle)\.ts$/;
+
+/** Tests of what stands beside `src/`, and those that take their time. */
+const NOT_OF_SRC = /^test\/(local-azure|local-host|infra|bench)\/|\.slow\./;
+
+/** Whether a file, or anything that it imports, needs the wire. */
+function needsWire(file: string, seen = new Set<string>()): boolean {
+  if (WIRE.test(file)) return true;
+  if (seen.has(file) || !/^(test|local|scripts)\/.*\.ts$/.test(file)) return false;
+  seen.add(file);
+  return importsOf(file, readFileSync(file, 'utf8')).some((target) => needsWire(target, seen));
+}
+
+// Tests without a wire: `npm run test:unit`, in seconds. What decides is covered branch by branch.
+export default defineConfig({
+  test: {
+    include: globSync('test/**/*.test.ts').filter((file) => !NOT_OF_SRC.test(file) && !needsWire(file)),
+    environment: 'node',
+    testTimeout: 30_000,
+    maxWorkers: 3,
+    allowOnly: false,
+    isolate: false,
+    coverage: {
+      enabled: true,
+      provider: 'v8',
+      reporter: ['text'],
+      include: ['src/revocation/revocation.ts', 'src/retirement/retirement.ts', 'src/drift/checks/**'],
+      thresholds: { branches: 100 },
+    },
+  },
+});
