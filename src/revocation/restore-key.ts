@@ -3,17 +3,8 @@ import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { type AppliedChange, applyChanges } from './apply-changes.ts';
-import {
-  isNewer,
-  planClose,
-  planKeepRevoked,
-  planMark,
-  planReopen,
-  type RevocationStamp,
-  readRevocation,
-  revokers,
-  type VersionChange,
-} from './revocation.ts';
+import { isNewer, type RevocationStamp, readRevocation, revokers } from './revocation.ts';
+import { planClose, planKeepRevoked, planMark, planReopen, type VersionChange } from './revocation-plans.ts';
 import { reportVersions, type VersionReport } from './version-report.ts';
 
 /** Marking, enabling and closing are a wave each; what a write still under way undoes is done again, so often at most. */

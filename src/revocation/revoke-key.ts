@@ -5,16 +5,13 @@ import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
 import { type AppliedChange, applyChanges } from './apply-changes.ts';
 import {
   isNewer,
-  planCarrier,
-  planRecordAgain,
-  planRevocation,
   type Revocation,
   type RevocationStamp,
   readRevocation,
   revocationOf,
   stampAfter,
-  type VersionChange,
 } from './revocation.ts';
+import { planCarrier, planRecordAgain, planRevocation, type VersionChange } from './revocation-plans.ts';
 import { reportVersions, unrecorded, type VersionReport } from './version-report.ts';
 
 /**

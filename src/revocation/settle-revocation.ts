@@ -5,7 +5,8 @@ import type { RevocationWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { disableUnder, finish, type KeepRevokedServices, keepRevoked } from './keep-revoked.ts';
 import { writeDownLater } from './record-revocation.ts';
-import { isNewer, planRepair, readRevocation, WAS_OFF } from './revocation.ts';
+import { isNewer, readRevocation, WAS_OFF } from './revocation.ts';
+import { planRepair } from './revocation-plans.ts';
 
 /**
  * A second look some time after a revocation or a restore. A write of the app that was given up may still have taken effect

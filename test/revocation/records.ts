@@ -1,11 +1,6 @@
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
-import {
-  formatRevocation,
-  RESTORED_TAG,
-  REVOCATION_TAG,
-  type Revocation,
-  type VersionChange,
-} from '../../src/revocation/revocation.ts';
+import { formatRevocation, RESTORED_TAG, REVOCATION_TAG, type Revocation } from '../../src/revocation/revocation.ts';
+import type { VersionChange } from '../../src/revocation/revocation-plans.ts';
 import { day, keyVersion, versionName } from '../support/keys.ts';
 
 export const ALICE = 'a11ce000-0000-4000-8000-000000000001';

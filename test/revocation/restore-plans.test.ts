@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
+import { REVOCATION_TAG, readRevocation } from '../../src/revocation/revocation.ts';
 import {
   planCarrier,
   planClose,
@@ -7,9 +8,7 @@ import {
   planRecordAgain,
   planReopen,
   planRepair,
-  REVOCATION_TAG,
-  readRevocation,
-} from '../../src/revocation/revocation.ts';
+} from '../../src/revocation/revocation-plans.ts';
 import { keyVersion, versionName } from '../support/keys.ts';
 import { BOB, CAROL, changed, fullOfTags, later, NOW, record, restored, revoked, stamp } from './records.ts';
 

@@ -2,13 +2,10 @@ import { describe, expect, it } from 'vitest';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import {
   formatRevocation,
-  isByHand,
   isNewer,
   MAX_TAGS,
   openRevocation,
   parseRevocation,
-  planKeepRevoked,
-  planRevocation,
   RESTORED_TAG,
   REVOCATION_TAG,
   type RevocationStamp,
@@ -17,6 +14,7 @@ import {
   revokers,
   stampAfter,
 } from '../../src/revocation/revocation.ts';
+import { isByHand, planKeepRevoked, planRevocation } from '../../src/revocation/revocation-plans.ts';
 import { day, keyVersion, versionName } from '../support/keys.ts';
 import {
   ALICE,

@@ -358,7 +358,6 @@ export class AppWorld implements World {
     return {
       send: (queue, work, delaySeconds = 0) =>
         way(`send ${work.kind} in ${Math.ceil(delaySeconds)} s`, () => this.#send(queue, work, delaySeconds), true),
-      putBack: (queue, text, delaySeconds) => way('put back', () => this.#push(queue, text, delaySeconds ?? 0), true),
       poison: (queue, text) =>
         way(
           `poison ${text}`,

@@ -18,6 +18,9 @@ export interface FiniteWorld extends World {
   fingerprint(): string;
 }
 
+/** A history that takes longer never ends. */
+const MOST_STEPS = 5_000;
+
 /** Decides which of the transitions comes next; undefined ends the history there, unjudged. */
 export type Choose = (transitions: readonly Transition[]) => number | undefined;
 
@@ -48,6 +51,7 @@ export async function runHistory(world: World, choose: Choose): Promise<readonly
       world.check();
       const transitions = [...world.transitions(), ...scheduler.transitions()];
       if (transitions.length === 0) break;
+      if (choices.length >= MOST_STEPS) throw new Error(`It does not come to rest within ${MOST_STEPS} steps.`);
       const choice = choose(transitions);
       if (choice === undefined) return choices;
       const chosen = transitions[choice % transitions.length] as Transition;

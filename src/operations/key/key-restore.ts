@@ -1,16 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { describe } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
+import { restoreReadiness } from '../../identities/restore-readiness.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
 import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
 import { type AccountReadiness, type RestoredKey, restore as restoreKeyOfApp } from '../../revocation/restore.ts';
-import { restoreReadiness } from '../../revocation/restore-readiness.ts';
-import { planReopen, readRevocation, revokers } from '../../revocation/revocation.ts';
+import { readRevocation, revokers } from '../../revocation/revocation.ts';
+import { planReopen } from '../../revocation/revocation-plans.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
 import type { Procedure } from '../operator-azure.ts';
 import { type AppRecord, callerOf } from './app-record.ts';
-import { type AppEnvironment, blastRadiusSettings } from './blast-radius-of.ts';
+import { type AppEnvironment, lookSettings } from './blast-radius-of.ts';
 import { NO_LOG, noSuchKey } from './key-revoke.ts';
 
 export interface RestoreOptions {
@@ -43,7 +44,7 @@ export async function restore(key: ManagedKey, options: RestoreOptions, procedur
   if (journal.dryRun) return preview(key, operator.objectId, options, procedure);
   const { reason: why, ticket, revocation, dualControl, environment, app } = options;
   const { urgentKeys: keys, now, sleep } = azure;
-  const settings = blastRadiusSettings(key, azure, environment);
+  const settings = lookSettings(azure, environment);
   const result = await restoreKeyOfApp(
     key,
     revocation,

@@ -92,7 +92,12 @@ export async function revoke(
   return { key: key.id, complete, revocation, versions, elapsedMs, dependents, audit };
 }
 
-function tell(key: ManagedKey, result: Revoked, environment: AppEnvironment, { journal }: Procedure): void {
+function tell(
+  key: ManagedKey,
+  result: Revoked<BlastRadius | undefined>,
+  environment: AppEnvironment,
+  { journal }: Procedure,
+): void {
   const { versions, complete, unproven, unrecorded, restored, revocation } = result;
   const disabled = versions.filter(({ before, after }) => before !== 'Disabled' && after === 'Disabled');
   for (const { version } of disabled) journal.done(`version ${version} disabled`);
