@@ -1,5 +1,6 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import { HttpProblem } from '../http/problem.ts';
+import { type ReadinessServices, restoreReadiness } from '../identities/restore-readiness.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
@@ -7,13 +8,14 @@ import { REASONS } from '../reasons.ts';
 import type { BesideServices, RevocationCall } from '../revocation/record-revocation.ts';
 import { type RestoredKey, restore } from '../revocation/restore.ts';
 import { KeyNotRecoveredError } from '../revocation/restore-key.ts';
-import { type ReadinessServices, restoreReadiness } from '../revocation/restore-readiness.ts';
+import type { Settings } from '../settings/settings.ts';
 import { noSuchKey, unreadable } from './key-of-route.ts';
 import type { RestoreRequest, RestoreResponse } from './schemas.ts';
 import { recordOf } from './to-json.ts';
 import { auditWarning } from './warnings.ts';
 
 export interface RestoreApiServices extends ReadinessServices, BesideServices {
+  readonly settings: Settings;
   readonly urgentKeys: Keys;
   readonly sleep: (ms: number) => Promise<void>;
 }

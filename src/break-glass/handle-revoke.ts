@@ -1,6 +1,6 @@
 import { timeBoxed } from '../azure/deadline.ts';
 import { describe } from '../azure/failure.ts';
-import { type BlastRadiusServices, readBlastRadius } from '../dependents/blast-radius.ts';
+import { type BlastRadius, type BlastRadiusServices, readBlastRadius } from '../dependents/blast-radius.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -56,7 +56,7 @@ export async function handleRevoke(
 ): Promise<RevokeResponse> {
   checkConfirmation(confirm, key);
   const dependents = () => timeBoxed((signal) => readBlastRadius(key, services, { signal }), DEPENDENTS_MS);
-  let result: Revoked | undefined;
+  let result: Revoked<BlastRadius> | undefined;
   try {
     result = await revoke(key, call, { ...services, keys: services.urgentKeys, dependents }, log);
   } catch (error) {
@@ -72,7 +72,7 @@ export async function handleRevoke(
 const REPEAT =
   'Repeat the same call: it finishes what is missing. If it stays, disable the versions named with `cmk key revoke` or `az keyvault key set-attributes --enabled false`.';
 
-function toBody(key: ManagedKey, result: Revoked): RevokeResponse {
+function toBody(key: ManagedKey, result: Revoked<BlastRadius>): RevokeResponse {
   const { complete, revocation, versions, elapsedMs, dependents, audit, auditReceipt, warnings } = result;
   return {
     key: key.id,
@@ -81,27 +81,14 @@ function toBody(key: ManagedKey, result: Revoked): RevokeResponse {
     revocation: recordOf(revocation),
     versions: [...versions],
     elapsedMs,
-    dependents: dependents ? dependentsOf(dependents) : NOT_READ,
+    dependents: dependentsOf(dependents),
     audit,
     ...(auditReceipt ? { auditReceipt } : {}),
-    warnings: [
-      ...(dependents ? lockoutWarning(dependents) : []),
-      ...unrecordedWarning(result),
-      ...auditWarning(audit),
-      ...warnings,
-    ],
+    warnings: [...lockoutWarning(dependents), ...unrecordedWarning(result), ...auditWarning(audit), ...warnings],
   };
 }
 
-const NOT_READ: RevokeResponse['dependents'] = {
-  complete: false,
-  accounts: [],
-  otherResources: [],
-  selfLockout: 'unknown',
-  unread: [],
-};
-
-function whatIsOpen({ unproven, restored, versions }: Revoked): string {
+function whatIsOpen({ unproven, restored, versions }: Revoked<BlastRadius>): string {
   if (restored) return 'Somebody restores this revocation already, so that its versions are enabled again.';
   if (unproven) return `The versions could not be read again as proof: ${describe(unproven)}`;
   const open = versions.filter(({ after }) => after !== 'Disabled').map(({ version }) => version);

@@ -1,13 +1,13 @@
 import { timeBoxed } from '../azure/deadline.ts';
-import { readBlastRadius } from '../dependents/blast-radius.ts';
+import { type BlastRadiusServices, readBlastRadius } from '../dependents/blast-radius.ts';
 import { readEffect } from '../effect/effect-of-key.ts';
-import { compareAge, newestUsableVersion, usability } from '../keys/key-versions.ts';
+import type { Keys } from '../keys/key-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { openRevocation, revocationOf } from '../revocation/revocation.ts';
-import type { Services } from '../services.ts';
+import { keyState } from '../revocation/key-state.ts';
+import { openRevocation } from '../revocation/revocation.ts';
 import { listOrRefuse, noSuchKey } from './key-of-route.ts';
 import type { KeyStatus } from './schemas.ts';
-import { dependentsOf, recordOf } from './to-json.ts';
+import { dependentsOf } from './to-json.ts';
 import { lockoutWarning } from './warnings.ts';
 
 /**
@@ -16,35 +16,31 @@ import { lockoutWarning } from './warnings.ts';
  */
 const DEPENDENTS_MS = 8_000;
 
+export type StatusServices = Parameters<typeof readEffect>[2] &
+  BlastRadiusServices & { readonly urgentKeys: Keys; readonly sleep: (ms: number) => Promise<void> };
+
 /**
  * How a key stands: its versions, an open revocation, what depends on it, and what that shows to whoever uses the data.
  *
  * @throws {@link HttpProblem} 404, or 502 when Key Vault cannot be read
  */
-export async function keyStatus(key: ManagedKey, services: Services): Promise<KeyStatus> {
+export async function keyStatus(key: ManagedKey, services: StatusServices): Promise<KeyStatus> {
   const listing = listOrRefuse(key, services);
   const [versions, dependents, effect] = await Promise.all([
     listing,
     timeBoxed((signal) => readBlastRadius(key, services, { signal }), DEPENDENTS_MS),
-    readEffect(key, listing.then(openRevocation), services),
+    readEffect(
+      key,
+      listing.then((read) => openRevocation(read, services.now())),
+      services,
+    ),
   ]);
   if (versions.length === 0) throw noSuchKey();
-  const now = services.now();
-  const open = openRevocation(versions);
-  const revocation = recordOf(open);
+  const { newestUsable, revocation, versions: states } = keyState(versions, services.now());
   return {
     key: key.id,
-    versions: [...versions]
-      .sort((a, b) => compareAge(b, a))
-      .map((version) => ({
-        version: version.version,
-        createdOn: version.createdOn.toISOString(),
-        notBefore: version.notBefore?.toISOString(),
-        expiresOn: version.expiresOn?.toISOString(),
-        state: usability(version, now),
-        revoked: revocationOf(version)?.wasEnabled === true,
-      })),
-    newestUsable: newestUsableVersion(versions, now)?.version,
+    versions: [...states],
+    newestUsable,
     revocation,
     dependents: dependentsOf(dependents),
     effect: effect.accounts.map((account) => ({ ...account })),

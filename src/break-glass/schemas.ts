@@ -35,6 +35,7 @@ const revocation = z.object({
   id: z.string(),
   revokedOn: z.iso.datetime(),
   revokedBy: z.string().describe('Object id of who revoked.'),
+  restoringBy: z.string().optional().describe('Object id of who restores the key, or began to.'),
 });
 
 const versionReport = z.object({

@@ -2,7 +2,7 @@ import { describe, describeFailure } from '../azure/failure.ts';
 import { known } from '../azure/read-or-why.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
-import { planKeepRevoked } from '../revocation/revocation.ts';
+import { planKeepRevoked } from '../revocation/revocation-plans.ts';
 import type { PoisonKeeper } from '../work/keep-poison-client.ts';
 import { KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';

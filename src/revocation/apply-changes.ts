@@ -4,7 +4,7 @@ import { twice } from '../azure/retry-once.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { VersionChange } from './revocation.ts';
+import type { VersionChange } from './revocation-plans.ts';
 
 /** Versions that are changed at the same time: Key Vault takes thousands of such calls in ten seconds. */
 const CONCURRENCY = 32;

@@ -8,13 +8,13 @@ import { REASONS } from '../reasons.ts';
 import { type AppliedChange, applyChanges } from './apply-changes.ts';
 import { finishRestore } from './restore-key.ts';
 import {
-  planKeepRevoked,
   type Revocation,
   type RevocationReading,
   type RevocationStamp,
   readRevocation,
   revocationOf,
 } from './revocation.ts';
+import { planKeepRevoked } from './revocation-plans.ts';
 
 /** How long this waits for the audit trail, in milliseconds. */
 const AUDIT_WAIT_MS = 2_000;

@@ -5,7 +5,7 @@ import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { type Cause, KEY_WORK, type RevocationWork, type Work } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import type { RevocationStamp } from './revocation.ts';
+import { type RevocationStamp, WAS_OFF } from './revocation.ts';
 
 /** How long an answer waits for the audit trail, and for the queue, in milliseconds. Neither holds up the key. */
 const AUDIT_WAIT_MS = 2_000;
@@ -17,7 +17,7 @@ const QUEUE_WAIT_MS = 2_000;
 const SECOND_LOOKS = [15, 400];
 /** What begins is looked at after this, should its process die. Seconds. */
 const IF_KILLED = 60;
-/** Versions that fit into a message. */
+/** Versions that fit into a message, which holds 64 KiB. */
 const MOST_NAMED = 1_000;
 
 /** Who revokes or restores, and why. */
@@ -59,10 +59,13 @@ export async function writeDown(
   const about = { key: key.id, revocation: revocation?.id, caller: objectId, correlationId };
   log({ level: 'warning', reason, message: REASONS[reason], ...about, elapsedMs: more.elapsedMs });
   const details = { why, ticket, revocation, ...more };
-  const id = revocation && recordId(action, revocation.id);
+  const id = revocation && ITS_OWN.has(reason) ? recordId(action, revocation.id) : undefined;
   const entry = { ...(id ? { id } : {}), action, reason, resource: key.id, caller, correlationId, details };
   return audited(await audit(entry, AUDIT_WAIT_MS));
 }
+
+/** Reasons that are recorded under the revocation's own id. A refusal is none: it must not stand for the restore to come. */
+const ITS_OWN: ReadonlySet<Reason> = new Set(['Revoked', 'RevocationIncomplete', 'Restored']);
 
 /** The audit record of what a process that died had begun; nothing if it is there already. */
 export async function writeDownLater(
@@ -92,11 +95,11 @@ export function lookAgain(
   key: ManagedKey,
   did: RevocationWork['did'],
   revocation: RevocationStamp,
-  versions: readonly string[],
+  recorded: ReadonlyMap<string, boolean>,
   call: RevocationCall,
   services: BesideServices,
 ): Promise<string[]> {
-  const work = lookMessage(key, did, revocation, versions, call, services.now());
+  const work = lookMessage(key, did, revocation, call, services.now(), recorded);
   const what =
     'The key is not looked at a second time for writes that were still under way; repeat the call in a minute';
   return inTime(what, async () => {
@@ -112,7 +115,7 @@ export async function lookIfKilled(
   call: RevocationCall,
   services: BesideServices,
 ): Promise<void> {
-  const work = lookMessage(key, did, revocation, [], call, services.now());
+  const work = lookMessage(key, did, revocation, call, services.now());
   await inTime('', () => services.queue.send(KEY_WORK, work, IF_KILLED));
 }
 
@@ -120,9 +123,9 @@ function lookMessage(
   key: ManagedKey,
   did: RevocationWork['did'],
   { id, revokedOn, revokedBy }: RevocationStamp,
-  versions: readonly string[],
   { caller, correlationId, why, ticket }: RevocationCall,
   now: Date,
+  finished?: ReadonlyMap<string, boolean>,
 ): RevocationWork {
   const { objectId, appId, tokenId, name } = caller;
   return {
@@ -131,7 +134,10 @@ function lookMessage(
     did,
     revocation: { id, revokedOn: revokedOn.toISOString(), revokedBy },
     call: { caller: { objectId, appId, tokenId, name }, correlationId, why, ticket },
-    versions: versions.slice(0, MOST_NAMED),
+    finished: finished !== undefined,
+    versions: [...(finished ?? [])]
+      .slice(0, MOST_NAMED)
+      .map(([version, on]) => (on ? version : `${version} ${WAS_OFF}`)),
     cause: causeOf(did, correlationId, now),
     attempt: 0,
   };

@@ -1,24 +1,14 @@
-import { describeFailure, type Failure } from '../azure/failure.ts';
-import { twice } from '../azure/retry-once.ts';
+import { describeFailure, type Failure, mayPass } from '../azure/failure.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { type AppliedChange, applyChanges } from './apply-changes.ts';
-import {
-  isNewer,
-  planClose,
-  planKeepRevoked,
-  planMark,
-  planReopen,
-  type RevocationStamp,
-  readRevocation,
-  revokers,
-  type VersionChange,
-} from './revocation.ts';
+import { isNewer, type RevocationStamp, readRevocation, revokers } from './revocation.ts';
+import { planClose, planKeepRevoked, planMark, planReopen, type VersionChange } from './revocation-plans.ts';
 import { reportVersions, type VersionReport } from './version-report.ts';
 
-/** A version that is disabled by a write still under way is enabled again, so often at most. */
-const MOST_WAVES = 4;
+/** Marking, enabling and closing are a wave each; what a write still under way undoes is done again, so often at most. */
+const MOST_WAVES = 12;
 
 /** How a restore ended. */
 export type RestoreEnd =
@@ -80,32 +70,16 @@ export async function restoreKey(
   request: RestoreRequest,
   services: RestoreServices,
 ): Promise<KeyRestoration> {
-  const { keys, now, sleep } = services;
-  const list = () => twice(() => keys.listVersionsUnsettled(key), sleep);
-  const refused = (versions: readonly KeyVersion[], recovered: boolean): KeyRestoration | undefined => {
-    const end = refusal(versions, request, now());
-    const { open } = readRevocation(versions, now());
-    return (
-      end && {
-        end,
-        changed: recovered,
-        revocation: open,
-        recovered,
-        versions: reportVersions(versions, [], versions, now()),
-        unproven: undefined,
-      }
-    );
-  };
-  let before = await list();
-  let recovered = false;
-  if (before.length === 0) {
+  const { keys, now } = services;
+  let before = await keys.listVersionsUnsettled(key);
+  const recovered = before.length === 0;
+  if (recovered) {
     const deleted = await recoverable(key, keys);
-    if (!deleted) return { ...NOTHING, recovered };
-    const refusedBefore = readRevocation([deleted], now()).open && refused([deleted], false);
-    if (refusedBefore) return refusedBefore;
+    if (!deleted) return answer('nothing', [], false, now());
+    const end = readRevocation([deleted], now()).open && refusal([deleted], request, now());
+    if (end) return answer(end, [deleted], false, now());
     await recover(key, keys);
-    recovered = true;
-    before = await list();
+    before = await keys.listVersionsUnsettled(key);
   }
   const { open, restored } = readRevocation(before, now());
   if (!open && restored?.id === request.revocation) {
@@ -113,12 +87,16 @@ export async function restoreKey(
     const stamp = { ...restored, revokedBy: restored.restoredBy };
     return { ...(await finishRestore(key, stamp, restored.restoredBy, before, services)), recovered };
   }
-  const refusedNow = refused(before, recovered);
-  if (refusedNow || !open) return refusedNow ?? { ...NOTHING, recovered };
+  const end = refusal(before, request, now());
+  if (end || !open) return answer(end ?? 'nothing', before, recovered, now());
   return { ...(await finishRestore(key, open, request.restoredBy, before, services)), recovered };
 }
 
-const NOTHING = { end: 'nothing', changed: false, revocation: undefined, versions: [], unproven: undefined } as const;
+function answer(end: RestoreEnd, versions: readonly KeyVersion[], recovered: boolean, now: Date): KeyRestoration {
+  const { open } = readRevocation(versions, now);
+  const report = reportVersions(versions, [], versions, now);
+  return { end, changed: recovered, revocation: open, recovered, versions: report, unproven: undefined };
+}
 
 /** Why a restore must not go on; undefined: it may. */
 function refusal(versions: readonly KeyVersion[], request: RestoreRequest, now: Date): RestoreEnd | undefined {
@@ -129,62 +107,63 @@ function refusal(versions: readonly KeyVersion[], request: RestoreRequest, now: 
   return request.dualControl && isRevoker ? 'secondPerson' : undefined;
 }
 
+export interface FinishServices extends Pick<RestoreServices, 'now' | 'sleep'> {
+  readonly keys: Pick<Keys, 'listVersionsUnsettled' | 'getVersion' | 'updateVersion'>;
+}
+
 /**
  * Marks the revocation as being restored, enables what it disabled with the tags untouched, looks whether somebody has
  * revoked the key anew, and only then takes the records away. What was broken off at any point can be finished by the
- * same. A wave that finds nothing to write is the proof.
- *
- * @throws the SDK's error when the versions cannot be listed again
+ * same. A wave that finds nothing to write is the proof. Never throws.
  */
 export async function finishRestore(
   key: ManagedKey,
   revocation: RevocationStamp,
   restoredBy: string,
   before: readonly KeyVersion[],
-  services: Pick<RestoreServices, 'now' | 'sleep'> & {
-    readonly keys: Pick<Keys, 'listVersionsUnsettled' | 'getVersion' | 'updateVersion'>;
-  },
+  services: FinishServices,
 ): Promise<Omit<KeyRestoration, 'recovered'>> {
-  const { keys, now, sleep } = services;
+  const { keys, now } = services;
   const applied = new Map<string, AppliedChange>();
-  const apply = async (changes: readonly VersionChange[]): Promise<void> => {
-    for (const change of await applyChanges(key, changes, services)) {
-      applied.set(change.change.version.version, change);
-    }
+  const apply = async (changes: readonly VersionChange[]): Promise<boolean> => {
+    const wave = await applyChanges(key, changes, services);
+    for (const change of wave) applied.set(change.change.version.version, change);
+    return wave.some(({ failure }) => failure === undefined || mayPass(failure));
   };
-  const answer = (end: RestoreEnd, proof: readonly KeyVersion[] | undefined, unproven?: Failure) => ({
-    end,
-    changed: applied.size > 0,
-    revocation,
-    versions: reportVersions(before, [...applied.values()], proof, now()),
-    unproven,
-  });
+  const ended = (end: RestoreEnd, proof: readonly KeyVersion[] | undefined, unproven?: Failure) => {
+    const versions = reportVersions(before, [...applied.values()], proof, now());
+    return { end, changed: applied.size > 0, revocation, versions, unproven };
+  };
 
   /** What has to be on in the end. */
   const owed = new Set<string>();
   let seen = before;
+  let hopeful = true;
   for (let wave = 1; ; wave += 1) {
     const { open } = readRevocation(seen, now());
     if (open && open.id !== revocation.id && isNewer(open, revocation)) {
       await apply(planKeepRevoked(seen, now(), { alsoLate: true }));
-      return answer('overtaken', seen);
+      return ended('overtaken', seen);
     }
     for (const { version } of planReopen(seen, revocation, now())) owed.add(version.version);
     const steps = nextSteps(seen, revocation, restoredBy, now());
-    if (steps.length === 0) {
-      // One that is off without a record was disabled just before its record was taken away: by a write of this revocation
-      // that was still under way, or by a newer revocation, whose record went too. That cannot be told, so it stays off.
-      const off = seen.some(({ version, enabled }) => owed.has(version) && !enabled);
-      return answer(off ? 'incomplete' : 'restored', seen);
-    }
-    if (wave > 3 * MOST_WAVES) return answer('incomplete', seen);
-    await apply(steps);
+    if (steps.length === 0) return ended(isOwed(seen, owed) ? 'incomplete' : 'restored', seen);
+    if (wave > MOST_WAVES || !hopeful) return ended('incomplete', seen);
+    hopeful = await apply(steps);
     try {
-      seen = await twice(() => keys.listVersionsUnsettled(key), sleep);
+      seen = await keys.listVersionsUnsettled(key);
     } catch (error) {
-      return answer('incomplete', undefined, describeFailure(error));
+      return ended('incomplete', undefined, describeFailure(error));
     }
   }
+}
+
+/**
+ * One that is off without a record was disabled just before its record was taken away: by a write of this revocation that
+ * was still under way, or by a newer revocation, whose record went too. That cannot be told, so it stays off.
+ */
+function isOwed(versions: readonly KeyVersion[], owed: ReadonlySet<string>): boolean {
+  return versions.some(({ version, enabled }) => owed.has(version) && !enabled);
 }
 
 /** One thing after the other: mark, enable, close. */

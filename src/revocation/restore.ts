@@ -11,7 +11,7 @@ import {
   watchEffect,
   writeDown,
 } from './record-revocation.ts';
-import { type KeyRestoration, type RestoreServices, restoreKey } from './restore-key.ts';
+import { type KeyRestoration, type RestoreEnd, type RestoreServices, restoreKey } from './restore-key.ts';
 
 /** Whether an account could use the key once it is enabled. */
 export interface AccountReadiness {
@@ -66,11 +66,18 @@ export async function restore(
     reading,
     writeDown('key.restore', key, reason, result.revocation, call, { complete, recovered, versions }, services, log),
     ifKilled,
-    result.revocation ? lookAgain(key, 'restore', result.revocation, [], call, services) : [],
+    result.revocation && isLetThrough(end)
+      ? lookAgain(key, 'restore', result.revocation, new Map(), call, services)
+      : [],
     lookAtDependents(key, call, services),
     watchEffect(key, 'restore', call, services),
   ]);
   return { ...result, ...audited, accounts: access.accounts, warnings: [...access.warnings, ...notDone.flat()] };
+}
+
+/** Whether this person may restore this revocation: only then may a later look finish it. */
+function isLetThrough(end: RestoreEnd): boolean {
+  return end === 'restored' || end === 'overtaken' || end === 'incomplete';
 }
 
 /** A key that was recovered is back, whether or not it was revoked: that is a change too. */

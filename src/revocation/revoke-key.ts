@@ -1,21 +1,17 @@
 import { describeFailure, type Failure } from '../azure/failure.ts';
-import { twice } from '../azure/retry-once.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
-import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { asSpelled, type ManagedKey } from '../keys/managed-vaults.ts';
 import { type AppliedChange, applyChanges } from './apply-changes.ts';
 import {
   isNewer,
-  planCarrier,
-  planRecordAgain,
-  planRevocation,
   type Revocation,
   type RevocationStamp,
   readRevocation,
   revocationOf,
   stampAfter,
-  type VersionChange,
 } from './revocation.ts';
+import { planCarrier, planRecordAgain, planRevocation, type VersionChange } from './revocation-plans.ts';
 import { reportVersions, unrecorded, type VersionReport } from './version-report.ts';
 
 /**
@@ -27,14 +23,16 @@ const MOST_WAVES = 4;
 const PATIENCE_MS = 5_000;
 
 export interface KeyRevocation {
+  /** As Key Vault spells it. */
+  readonly key: ManagedKey;
   /** Whether the last read proves that no version is enabled, and that the revocation is on record. */
   readonly complete: boolean;
   /** The open one; undefined when no version carries a record (a key without versions, or without tags to spare). */
   readonly revocation: Revocation | undefined;
   /** This call's own. */
   readonly stamp: RevocationStamp;
-  /** Versions that it has disabled with its record. */
-  readonly recorded: readonly string[];
+  /** Versions that carry its record, and whether they were on before. */
+  readonly recorded: ReadonlyMap<string, boolean>;
   readonly versions: readonly VersionReport[];
   /** Versions that were disabled without a record, so that a restore leaves them off. */
   readonly unrecorded: readonly string[];
@@ -64,77 +62,105 @@ export async function revokeKey(
   by: Pick<RevocationStamp, 'id' | 'revokedBy'>,
   services: RevokeServices,
 ): Promise<KeyRevocation> {
-  const { keys, now, sleep } = services;
-  const startedMs = now().getTime();
-  const before: KeyVersion[] = [];
-  const applied = new Map<string, AppliedChange>();
-  const recorded = new Set<string>();
-  let stamp: RevocationStamp = { ...by, revokedOn: now() };
-  let unproven: Failure | undefined;
-  let elapsedMs = 0;
+  const run = new RevocationRun(key, by, services);
+  await run.disableAsListed();
+  return run.prove();
+}
 
-  const apply = async (changes: Iterable<VersionChange> | AsyncIterable<VersionChange>): Promise<void> => {
-    for (const change of await applyChanges(key, changes, services)) {
-      applied.set(change.change.version.version, change);
-      if (change.answer && revocationOf(change.answer, now())?.wasEnabled) recorded.add(change.answer.version);
-      elapsedMs = now().getTime() - startedMs;
+class RevocationRun {
+  readonly #key: ManagedKey;
+  readonly #services: RevokeServices;
+  readonly #startedMs: number;
+  readonly #before: KeyVersion[] = [];
+  readonly #applied = new Map<string, AppliedChange>();
+  /** Versions that carry the record by an answer of Key Vault, and whether they were on before. */
+  readonly #recorded = new Map<string, boolean>();
+  #stamp: RevocationStamp;
+  #unproven: Failure | undefined;
+  #elapsedMs = 0;
+
+  constructor(key: ManagedKey, by: Pick<RevocationStamp, 'id' | 'revokedBy'>, services: RevokeServices) {
+    this.#key = key;
+    this.#services = services;
+    this.#stamp = { ...by, revokedOn: services.now() };
+    this.#startedMs = services.now().getTime();
+  }
+
+  async disableAsListed(): Promise<void> {
+    await this.#apply(this.#asListed());
+  }
+
+  /** Reads the versions as proof, and goes on where they show that something is left to do. */
+  async prove(): Promise<KeyRevocation> {
+    const { keys, now } = this.#services;
+    for (let wave = 1; ; wave += 1) {
+      let proof: readonly KeyVersion[];
+      try {
+        proof = await keys.listVersionsUnsettled(this.#key);
+        this.#unproven = undefined;
+      } catch (error) {
+        this.#unproven = describeFailure(error);
+        return this.#result(undefined);
+      }
+      if (wave === MOST_WAVES || isRestored(proof, this.#stamp, now())) return this.#result(proof);
+      if (isClosed(proof, this.#stamp, now())) this.#stamp = stampAfter(this.#stamp, proof, now());
+      const inTime = now().getTime() - this.#startedMs < PATIENCE_MS;
+      const changes = planWave(proof, this.#stamp, this.#recorded, now()).filter(
+        ({ version }) => inTime || !this.#applied.get(version.version)?.failure,
+      );
+      if (changes.length === 0) return this.#result(proof);
+      await this.#apply(changes);
     }
-  };
-  async function* asListed(): AsyncGenerator<VersionChange> {
+  }
+
+  async *#asListed(): AsyncGenerator<VersionChange> {
+    const { keys, now } = this.#services;
     try {
-      for await (const page of keys.versionPages(key)) {
-        before.push(...page);
-        stamp = stampAfter(stamp, page, now());
-        yield* planRevocation(page, stamp, now());
+      for await (const page of keys.versionPages(this.#key)) {
+        this.#before.push(...page);
+        this.#stamp = stampAfter(this.#stamp, page, now());
+        yield* planRevocation(page, this.#stamp, now());
       }
     } catch (error) {
-      if (before.length === 0) throw error;
-      unproven = describeFailure(error);
+      if (this.#before.length === 0) throw error;
+      this.#unproven = describeFailure(error);
     }
   }
 
-  await apply(asListed());
-  let proof: readonly KeyVersion[] | undefined;
-  for (let wave = 1; wave <= MOST_WAVES; wave += 1) {
-    try {
-      proof = await twice(() => keys.listVersionsUnsettled(key), sleep);
-      unproven = undefined;
-    } catch (error) {
-      proof = undefined;
-      unproven = describeFailure(error);
-      break;
+  async #apply(changes: Iterable<VersionChange> | AsyncIterable<VersionChange>): Promise<void> {
+    const { now } = this.#services;
+    for (const applied of await applyChanges(this.#key, changes, this.#services)) {
+      this.#applied.set(applied.change.version.version, applied);
+      const record = applied.answer && revocationOf(applied.answer, now());
+      if (record) this.#recorded.set(record.version, record.wasEnabled);
+      this.#elapsedMs = now().getTime() - this.#startedMs;
     }
-    if (wave === MOST_WAVES || isRestored(proof, stamp, now())) break;
-    stamp = stampAfter(stamp, closing(proof, stamp, now()), now());
-    const inTime = now().getTime() - startedMs < PATIENCE_MS;
-    const changes = planWave(proof, stamp, [...recorded], now()).filter(
-      ({ version }) => inTime || !applied.get(version.version)?.failure,
-    );
-    if (changes.length === 0) break;
-    await apply(changes);
   }
-  const changes = [...applied.values()];
-  const last = proof ?? changes.flatMap(({ answer }) => answer ?? []);
-  const { open } = readRevocation(last, now());
-  const restored = proof !== undefined && isRestored(proof, stamp, now());
-  return {
-    complete: proof !== undefined && !restored && !proof.some(({ enabled }) => enabled),
-    revocation: open,
-    stamp,
-    recorded: [...recorded],
-    versions: reportVersions(before, changes, proof, now()),
-    unrecorded: unrecorded(changes, now()),
-    unproven,
-    restored,
-    elapsedMs,
-  };
+
+  #result(proof: readonly KeyVersion[] | undefined): KeyRevocation {
+    const now = this.#services.now();
+    const applied = [...this.#applied.values()];
+    const restored = proof !== undefined && isRestored(proof, this.#stamp, now);
+    return {
+      key: asSpelled(this.#key, this.#before),
+      complete: proof !== undefined && !restored && !proof.some(({ enabled }) => enabled),
+      revocation: readRevocation(proof ?? applied.flatMap(({ answer }) => answer ?? []), now).open,
+      stamp: this.#stamp,
+      recorded: this.#recorded,
+      versions: reportVersions(this.#before, applied, proof, now),
+      unrecorded: unrecorded(applied, now),
+      unproven: this.#unproven,
+      restored,
+      elapsedMs: this.#elapsedMs,
+    };
+  }
 }
 
 /** What the proof shows to be left to do. */
 function planWave(
   proof: readonly KeyVersion[],
   stamp: RevocationStamp,
-  recorded: readonly string[],
+  recorded: ReadonlyMap<string, boolean>,
   now: Date,
 ): readonly VersionChange[] {
   const changes = [...planRevocation(proof, stamp, now), ...planRecordAgain(proof, stamp, recorded, now)];
@@ -148,8 +174,8 @@ function isRestored(versions: readonly KeyVersion[], { id }: RevocationStamp, no
   return (open?.id === id && restoringBy !== undefined) || restored?.id === id;
 }
 
-/** All versions, if the restore of another revocation closes this one, which it has overtaken; else none. */
-function closing(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): readonly KeyVersion[] {
+/** Whether the restore of another revocation closes this one, which it has overtaken. */
+function isClosed(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): boolean {
   const { restored } = readRevocation(versions, now);
-  return restored && !isNewer(stamp, restored) ? versions : [];
+  return restored !== undefined && !isNewer(stamp, restored);
 }

@@ -1,4 +1,3 @@
-import type { BlastRadius } from '../dependents/blast-radius.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import {
@@ -13,16 +12,15 @@ import {
 } from './record-revocation.ts';
 import { type KeyRevocation, type RevokeServices, revokeKey } from './revoke-key.ts';
 
-export interface RevokeUseCase extends RevokeServices, BesideServices {
+export interface RevokeUseCase<Dependents> extends RevokeServices, BesideServices {
   /** An id with randomness in it. */
   readonly newId: () => string;
   /** What depends on the key; it is begun beside the revocation and never throws. */
-  readonly dependents: (key: ManagedKey) => Promise<BlastRadius | undefined>;
+  readonly dependents: (key: ManagedKey) => Promise<Dependents>;
 }
 
-export interface Revoked extends KeyRevocation, Audited {
-  /** Undefined: it could not be read in time. */
-  readonly dependents: BlastRadius | undefined;
+export interface Revoked<Dependents> extends KeyRevocation, Audited {
+  readonly dependents: Dependents;
   /** What could not be written or read. */
   readonly warnings: readonly string[];
 }
@@ -34,12 +32,12 @@ export interface Revoked extends KeyRevocation, Audited {
  * @returns undefined when there is no such key
  * @throws the SDK's error when not even the first versions can be listed: nothing was changed then
  */
-export async function revoke(
+export async function revoke<Dependents>(
   key: ManagedKey,
   call: RevocationCall,
-  services: RevokeUseCase,
+  services: RevokeUseCase<Dependents>,
   log: Log,
-): Promise<Revoked | undefined> {
+): Promise<Revoked<Dependents> | undefined> {
   const by = { id: services.newId(), revokedBy: call.caller.objectId };
   // Begun beside the revocation, never waited for before it.
   const reading = services.dependents(key);
@@ -47,18 +45,18 @@ export async function revoke(
   const result = await revokeKey(key, by, services);
   if (result.versions.length === 0) return undefined;
 
-  const { complete, versions, elapsedMs, stamp, recorded } = result;
+  const { key: spelled, complete, versions, elapsedMs, stamp, recorded } = result;
   const changed =
     !complete || versions.some(({ before, after }) => before !== after) || result.revocation?.id === by.id;
   const reason = complete ? 'Revoked' : 'RevocationIncomplete';
   const [dependents, audited, , ...notDone] = await Promise.all([
     reading,
     changed
-      ? writeDown('key.revoke', key, reason, stamp, call, { complete, versions, elapsedMs }, services, log)
+      ? writeDown('key.revoke', spelled, reason, stamp, call, { complete, versions, elapsedMs }, services, log)
       : NOT_AUDITED,
     ifKilled,
-    lookAgain(key, 'revoke', stamp, recorded, call, services),
-    watchEffect(key, 'revoke', call, services),
+    lookAgain(spelled, 'revoke', stamp, recorded, call, services),
+    watchEffect(spelled, 'revoke', call, services),
   ]);
   return { ...result, ...audited, dependents, warnings: notDone.flat() };
 }

@@ -5,7 +5,8 @@ import type { RevocationWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { disableUnder, finish, type KeepRevokedServices, keepRevoked } from './keep-revoked.ts';
 import { writeDownLater } from './record-revocation.ts';
-import { isNewer, planRepair, readRevocation } from './revocation.ts';
+import { isNewer, readRevocation, WAS_OFF } from './revocation.ts';
+import { planRepair } from './revocation-plans.ts';
 
 /**
  * A second look some time after a revocation or a restore. A write of the app that was given up may still have taken effect
@@ -20,7 +21,12 @@ export async function settleRevocation(
   const key = services.settings.vaults.key(work.key);
   if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
   try {
-    await (work.did === 'revoke' ? settleRevoked(key, work, services, log) : settleRestored(key, work, services, log));
+    // What was not finished has no say: the mark of a restore that was broken off, in Key Vault, is what is gone by.
+    if (work.finished) {
+      await (work.did === 'revoke'
+        ? settleRevoked(key, work, services, log)
+        : settleRestored(key, work, services, log));
+    }
     const { versions } = await keepRevoked(key, services, log, { alsoLate: true });
     if (hasBegun(work, versions, services.now())) await writeDownLater(key, work, services);
     return DONE;
@@ -32,9 +38,10 @@ export async function settleRevocation(
 async function settleRevoked(key: ManagedKey, work: RevocationWork, services: KeepRevokedServices, log: Log) {
   const versions = await services.keys.listVersions(key);
   const stamp = stampOf(work);
-  await disableUnder(key, stamp, planRepair(versions, stamp, work.versions, services.now()), services, log);
+  await disableUnder(key, stamp, planRepair(versions, stamp, recordedIn(work), services.now()), services, log);
 }
 
+/** Only for a restore that was let through: it may be finished without asking again who wants it. */
 async function settleRestored(key: ManagedKey, work: RevocationWork, services: KeepRevokedServices, log: Log) {
   const versions = await services.keys.listVersions(key);
   const { open } = readRevocation(versions, services.now());
@@ -43,10 +50,20 @@ async function settleRestored(key: ManagedKey, work: RevocationWork, services: K
 }
 
 /** Whether it took effect at all: its process may have died, or the call may have been refused, before anything was written. */
-function hasBegun({ did, revocation }: RevocationWork, versions: readonly KeyVersion[], now: Date): boolean {
+function hasBegun({ did, revocation, call }: RevocationWork, versions: readonly KeyVersion[], now: Date): boolean {
   const { records, restored } = readRevocation(versions, now);
-  if (restored?.id === revocation.id) return true;
-  return did === 'revoke' && [...records.values()].some(({ id }) => id === revocation.id);
+  const isRestored = restored?.id === revocation.id;
+  if (did === 'restore') return isRestored && restored.restoredBy.toLowerCase() === call.caller.objectId.toLowerCase();
+  return isRestored || [...records.values()].some(({ id }) => id === revocation.id);
+}
+
+function recordedIn({ versions }: RevocationWork): Map<string, boolean> {
+  return new Map(
+    versions.map((entry) => {
+      const [version = '', off] = entry.split(' ');
+      return [version, off !== WAS_OFF];
+    }),
+  );
 }
 
 function stampOf({ revocation: { id, revokedOn, revokedBy } }: RevocationWork) {

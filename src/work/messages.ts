@@ -89,7 +89,9 @@ const revocationWork = z.strictObject({
     why: z.string().max(2_000),
     ticket: z.string().max(200).optional(),
   }),
-  /** Versions that were disabled, as far as they are known and fit into a message. */
+  /** Whether it was seen to the end. If not, its process may have died, or it may have been refused. */
+  finished: z.boolean(),
+  /** Versions that carry its record, with ` off` behind those that were off before; as many as fit into a message. */
   versions: z.array(z.string().max(64)).max(1_000),
   ...carried,
 });

@@ -1,13 +1,19 @@
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { generateKeyPairSync, hash, randomUUID } from 'node:crypto';
 import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import { addRoleAssignment } from '../../local/azure/fleet.ts';
 import type { LocalAzure } from '../../local/azure/server.ts';
 import type { Key, RoleDefinition } from '../../local/azure/world.ts';
+import { handleRestore } from '../../src/break-glass/handle-restore.ts';
+import { handleRevoke } from '../../src/break-glass/handle-revoke.ts';
+import type { RestoreResponse, RevokeResponse } from '../../src/break-glass/schemas.ts';
+import { callOf } from '../../src/break-glass/to-json.ts';
 import type { Caller } from '../../src/http/caller.ts';
 import type { HttpProblem } from '../../src/http/problem.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
+import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import type { Services } from '../../src/services.ts';
 import { TestKey } from '../support/fleet.ts';
+import type { Wire } from '../support/wire.ts';
 
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 
@@ -40,13 +46,51 @@ export function managed(key: TestKey, { settings }: Services): ManagedKey {
 
 export function person(name: string): Caller {
   return {
-    objectId: name,
+    objectId: objectId(name),
     appId: randomUUID(),
     tenantId: randomUUID(),
     kind: 'user',
     roles: [],
     tokenId: undefined,
     name,
+  };
+}
+
+/** The object id of a person of that name, always the same. */
+export function objectId(name: string): string {
+  const [a, b, c, d, e] = /^(.{8})(.{4})(.{4})(.{4})(.{12})/.exec(hash('sha256', name, 'hex'))?.slice(1) ?? [];
+  return [a, b, c, d, e].join('-');
+}
+
+/** The words of each version's record, oldest version first. */
+export function recordsOf(key: TestKey): (string[] | undefined)[] {
+  return versionsOf(key).map(({ tags }) => tags?.[REVOCATION_TAG]?.split(' '));
+}
+
+/** The revocation that the key's newest record names, as a person reads it off the status. */
+export function revocationOn(key: TestKey): string {
+  const records = recordsOf(key).flatMap((record) => (record ? [record] : []));
+  return records.sort((a, b) => ((a[1] ?? '') < (b[1] ?? '') ? 1 : -1))[0]?.[0] ?? 'none';
+}
+
+/** Revokes and restores as the API does, by people of these names. */
+export function breakGlass(wire: Wire) {
+  const log = wire.log;
+  return {
+    revoke: (key: TestKey, services: Services, who = 'alice'): Promise<RevokeResponse> => {
+      const body = { reason: 'A laptop was stolen', confirm: `${key.vault.name}/${key.name}` };
+      return handleRevoke(managed(key, services), body, callOf(person(who), `revoke-${key.name}`, body), services, log);
+    },
+    restore: (
+      key: TestKey,
+      services: Services,
+      who = 'bob',
+      revocation: string = revocationOn(key),
+    ): Promise<RestoreResponse> => {
+      const body = { reason: 'The laptop is back', revocation };
+      const call = callOf(person(who), `restore-${key.name}`, body);
+      return handleRestore(managed(key, services), body, call, services, log);
+    },
   };
 }
 

@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { ManagedIdentityCredential } from '@azure/identity';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { CLIENT_IDS } from '../../local/azure/constants.ts';
@@ -9,6 +9,7 @@ import { type KeyRestoration, restoreKey } from '../../src/revocation/restore-ke
 import { type KeyRevocation, revokeKey } from '../../src/revocation/revoke-key.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
+import { objectId, revocationOn } from './break-glass-fixture.ts';
 import { keyVaultCalls, methods } from './key-vault-calls.ts';
 
 /** Versions of the key, of which one is off before. */
@@ -54,8 +55,13 @@ function subject(versions = VERSIONS): Subject {
   const services = { now: () => wire.azure.clock.now(), sleep: async () => {} };
   return {
     key,
-    revoke: (keys) => revokeKey(managed, 'alice', { keys, ...services }),
-    restore: (keys) => restoreKey(managed, 'bob', { dualControl: true }, { keys, ...services }),
+    revoke: (keys) => revokeKey(managed, { id: randomUUID(), revokedBy: objectId('alice') }, { keys, ...services }),
+    restore: (keys) =>
+      restoreKey(
+        managed,
+        { revocation: revocationOn(key), restoredBy: objectId('bob'), dualControl: true },
+        { keys, ...services },
+      ),
     on: () => versionsOf(key).flatMap(({ enabled }, at) => (enabled ? [at + 1] : [])),
   };
 }

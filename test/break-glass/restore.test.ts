@@ -3,42 +3,36 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import { describe, expect, it } from 'vitest';
 import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import { LIMITS } from '../../src/azure/limits.ts';
-import { handleRestore } from '../../src/break-glass/handle-restore.ts';
-import { handleRevoke } from '../../src/break-glass/handle-revoke.ts';
 import { keyStatus } from '../../src/break-glass/key-status.ts';
 import { createKeys } from '../../src/keys/key-client.ts';
-import type { Services } from '../../src/services.ts';
+import type { Work } from '../../src/work/messages.ts';
 import { eventually } from '../support/eventually.ts';
 import type { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 import {
   addVersion,
   allowRecovery,
+  breakGlass,
   enabledOf,
   keyOf,
   managed,
-  person,
   refusalOf,
   versionsOf,
 } from './break-glass-fixture.ts';
 
 const wire = useWire();
-const why = { reason: 'The laptop is back' };
-
-function revoke(key: TestKey, services: Services, who = 'alice') {
-  const request = { reason: 'A laptop was stolen', confirm: `${key.vault.name}/${key.name}` };
-  return handleRevoke(managed(key, services), request, person(who), 'call-1', services, wire.log);
-}
-
-function restore(key: TestKey, services: Services, who = 'bob') {
-  return handleRestore(managed(key, services), why, person(who), 'call-2', services, wire.log);
-}
+const { revoke, restore } = breakGlass(wire);
 
 function softDelete(key: TestKey): void {
   const found = key.vault.keys.get(key.name);
   if (!found) throw new Error('The key is gone already.');
   key.vault.keys.delete(key.name);
   key.vault.deletedKeys.set(key.name, { ...found, deletedDate: 1, scheduledPurgeDate: 2 ** 31 });
+}
+
+/** What was put into the queues, but for the looks at the revocation itself (second-looks.test.ts). */
+function besideLooks(): Work[] {
+  return wire.sent.map(({ work }) => work).filter(({ kind }) => kind !== 'revocation');
 }
 
 /** Every record of the audit trail about the key. */
@@ -61,14 +55,18 @@ describe('a restore', () => {
     expect(enabledOf(key)).toEqual([false, false]);
   });
 
-  it('is refused to whoever joined the revocation', async () => {
+  it('is of the newest revocation, refused to who made it, and gives back what the one that it joined disabled', async () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();
-    await revoke(key, services, 'alice');
+    const first = await revoke(key, services, 'alice');
     addVersion(key);
-    await revoke(key, services, 'bob');
-    for (const who of ['alice', 'bob']) expect((await refusalOf(restore(key, services, who))).status).toBe(403);
-    expect(await restore(key, services, 'carol')).toMatchObject({ complete: true });
+    const second = await revoke(key, services, 'bob');
+    expect(second.revocation?.id).not.toBe(first.revocation?.id);
+    expect((await refusalOf(restore(key, services, 'bob'))).status).toBe(403);
+    const other = await refusalOf(restore(key, services, 'carol', first.revocation?.id));
+    expect(other).toMatchObject({ status: 409, reason: 'OtherRevocation' });
+    expect(enabledOf(key)).toEqual([false, false]);
+    expect(await restore(key, services, 'carol', second.revocation?.id)).toMatchObject({ complete: true });
     expect(enabledOf(key)).toEqual([true, true]);
   });
 
@@ -85,7 +83,7 @@ describe('a restore', () => {
     const services = wire.services();
     await revoke(key, services);
     await restore(key, services);
-    expect(wire.sent.map(({ work }) => work)).toMatchObject([
+    expect(besideLooks()).toMatchObject([
       { kind: 'probe', expect: 'blocked', key: key.id() },
       { kind: 'key', key: key.id(), cause: { by: 'restore' } },
       { kind: 'probe', expect: 'open', key: key.id() },
@@ -102,7 +100,7 @@ describe('a restore', () => {
       recovered: false,
     });
     expect(wire.azure.requests.since(seen).filter(({ method }) => method !== 'GET')).toEqual([]);
-    expect(wire.sent).toEqual([]);
+    expect(besideLooks()).toEqual([]);
   });
 });
 
@@ -131,15 +129,18 @@ describe('a restore of a soft-deleted key', () => {
     expect(enabledOf(key)).toEqual([true, false, true]);
   });
 
-  it('by who revoked it is refused, and says that the key was recovered, revoked as it is', async () => {
+  it('by who revoked it is refused, and the key is not even recovered', async () => {
     allowRecovery(wire.azure);
     const key = keyOf(wire.azure, 1);
     const services = wire.services();
     await revoke(key, services);
     softDelete(key);
     const refused = await refusalOf(restore(key, services, 'alice'));
-    expect(refused).toMatchObject({ status: 403, reason: 'SecondPersonNeeded', extensions: { recovered: true } });
-    expect(enabledOf(key)).toEqual([false]);
+    expect(refused).toMatchObject({ status: 403, reason: 'SecondPersonNeeded', extensions: { recovered: false } });
+    expect(key.vault.deletedKeys.has(key.name)).toBe(true);
+    expect((await refusalOf(restore(key, services, 'bob', 'another'))).reason).toBe('OtherRevocation');
+    expect(key.vault.deletedKeys.has(key.name)).toBe(true);
+    expect(besideLooks()).toHaveLength(1); // the probe of the revocation
   });
 
   it('that was not revoked is a change: it is audited, and the dependents are looked at', async () => {
@@ -150,7 +151,7 @@ describe('a restore of a soft-deleted key', () => {
     const answer = await restore(key, services);
     expect(answer).toMatchObject({ reason: 'NothingToRestore', recovered: true, audit: 'written' });
     expect(await audited(key)).toHaveLength(1);
-    expect(wire.sent.map(({ work }) => work)).toMatchObject([
+    expect(besideLooks()).toMatchObject([
       { kind: 'key', key: key.id() },
       { kind: 'probe', expect: 'open' },
     ]);

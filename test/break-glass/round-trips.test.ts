@@ -3,9 +3,11 @@ import { describe, expect, it } from 'vitest';
 import type { Keys } from '../../src/keys/key-client.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { restoreKey } from '../../src/revocation/restore-key.ts';
+import { RESTORED_TAG } from '../../src/revocation/revocation.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
+import { objectId } from './break-glass-fixture.ts';
 import { keyVaultCalls, methods } from './key-vault-calls.ts';
 
 const wire = useWire();
@@ -36,7 +38,7 @@ function managed(key: TestKey, { settings } = wire.services()) {
 }
 
 describe('a key with 30 versions, 25 of them enabled, 3 of those used by pinned accounts', () => {
-  it('is revoked by the pages of a list, one wave of updates and the pages of the list again, and restored so', async () => {
+  it('is revoked by the pages of a list, one wave of updates and the pages of the list again, and restored in three such steps', async () => {
     const key = keyOfThirty();
     const before = enabledOf(key).map(({ version }) => version);
     expect(before).toHaveLength(25);
@@ -45,28 +47,43 @@ describe('a key with 30 versions, 25 of them enabled, 3 of those used by pinned 
     const counted = countingUpdates(urgentKeys);
     const services = { keys: counted.keys, now: () => wire.azure.clock.now(), sleep };
 
-    const revoked = await revokeKey(managed(key), 'alice', services);
+    const revoked = await revokeKey(managed(key), { id: 'f00d', revokedBy: objectId('alice') }, services);
 
     expect(revoked).toMatchObject({ complete: true, unrecorded: [], unproven: undefined });
     expect(enabledOf(key)).toEqual([]);
     const calls = keyVaultCalls(wire.azure, key.name, seen);
-    expect(methods(calls)).toBe(['GET GET', ...Array(25).fill('PATCH'), 'GET GET'].join(' '));
-    // One wave: every update was under way before the first was answered.
-    expect(counted.peak()).toBe(25);
+    // The list by two pages, twice; each version is read right before it is written.
+    expect(count(calls)).toEqual({ lists: 4, reads: 25, updates: 25 });
+    expect(methods(calls).startsWith('GET GET')).toBe(true);
+    expect(methods(calls).endsWith('GET GET')).toBe(true);
+    // One wave: none waited for another one's answer to the end.
+    expect(counted.peak()).toBeGreaterThan(5);
     const changed = calls.filter(({ method }) => method === 'PATCH').map(({ path }) => path.split(/[/?]/)[3]);
     expect(new Set(changed)).toEqual(new Set(before));
 
     seen = wire.azure.requests.last;
-    const restored = await restoreKey(managed(key), 'bob', { dualControl: true }, services);
+    const restored = await restoreKey(
+      managed(key),
+      { revocation: 'f00d', restoredBy: objectId('bob'), dualControl: true },
+      services,
+    );
 
-    expect(restored).toMatchObject({ complete: true, recovered: false });
+    expect(restored).toMatchObject({ end: 'restored', recovered: false });
     expect(enabledOf(key).map(({ version }) => version)).toEqual(before);
-    expect(versionsOf(key).every(({ tags }) => tags === undefined)).toBe(true);
+    const tags = versionsOf(key).map((version) => Object.keys(version.tags ?? {}));
+    expect(tags.flat()).toEqual(Array(25).fill(RESTORED_TAG));
     const back = keyVaultCalls(wire.azure, key.name, seen);
-    expect(methods(back)).toBe(['GET GET', ...Array(25).fill('PATCH'), 'GET GET'].join(' '));
-    expect(counted.peak()).toBe(25);
+    // The mark; 25 enabled; 25 records replaced; the list before, after each of the three.
+    expect(count(back)).toEqual({ lists: 8, reads: 1 + 25, updates: 1 + 25 + 25 });
+    expect(counted.peak()).toBeGreaterThan(5);
   });
 });
+
+function count(calls: ReturnType<typeof keyVaultCalls>) {
+  const gets = calls.filter(({ method }) => method === 'GET');
+  const lists = gets.filter(({ path }) => /\/versions\?/.test(path)).length;
+  return { lists, reads: gets.length - lists, updates: calls.length - gets.length };
+}
 
 /** Counts the updates that are under way at the same time. */
 function countingUpdates(keys: Keys): { readonly keys: Keys; readonly peak: () => number } {

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import { dryRunRevoke, handleRevoke } from '../../src/break-glass/handle-revoke.ts';
+import { dryRunRevoke } from '../../src/break-glass/handle-revoke.ts';
 import { keyStatus } from '../../src/break-glass/key-status.ts';
 import type { Services } from '../../src/services.ts';
 import { useWire } from '../support/wire.ts';
-import { enabledOf, keyOf, managed, person } from './break-glass-fixture.ts';
+import { breakGlass, enabledOf, keyOf, managed } from './break-glass-fixture.ts';
 
 // Guards invariant 11 (no self-lockout): who is about to revoke a key that the app's own storage is encrypted with is told
 // so before, by the dry run and by the status of the key; the revocation itself waits for nothing, and says it in its
@@ -26,8 +26,7 @@ it.each([
     expect(told((await keyStatus(asked, services())).warnings)).toEqual(expected);
     expect(enabledOf(key)).toEqual([true, true]);
 
-    const request = { reason: 'drill', confirm: `${key.vault.name}/${key.name}` };
-    const revoked = await handleRevoke(asked, request, person('revoker'), 'call-1', services(), wire.log);
+    const revoked = await breakGlass(wire).revoke(key, services());
     expect(revoked.complete).toBe(true);
     expect(told(revoked.warnings)).toEqual(expected);
     expect(enabledOf(key)).toEqual([false, false]);

@@ -2,117 +2,185 @@ import { describe, expect, it } from 'vitest';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import {
   formatRevocation,
+  isNewer,
+  MAX_TAGS,
   openRevocation,
   parseRevocation,
-  planKeepRevoked,
-  planRestore,
-  planRevocation,
+  RESTORED_TAG,
   REVOCATION_TAG,
+  type RevocationStamp,
+  readRevocation,
   revocationOf,
   revokers,
-  stampRevocation,
+  stampAfter,
 } from '../../src/revocation/revocation.ts';
-import { day, KEY, keyVersion, versionName } from '../support/keys.ts';
-
-const ALICE = 'a11ce000-0000-4000-8000-000000000001';
-const BOB = 'b0b00000-0000-4000-8000-000000000002';
-const NOON = new Date(day(20).getTime() + 12 * 3_600_000);
-
-const stamp = { id: 'f00d', revokedOn: NOON, revokedBy: ALICE };
-
-/** The record as it stands on version `n`. */
-function record(n: number, change: Partial<typeof stamp> = {}): Record<string, string> {
-  return { [REVOCATION_TAG]: formatRevocation({ ...stamp, ...change, version: versionName(n), wasEnabled: true }) };
-}
-
-/** The record on a version that was off before. */
-function offRecord(n: number): Record<string, string> {
-  return { [REVOCATION_TAG]: formatRevocation({ ...stamp, version: versionName(n), wasEnabled: false }) };
-}
-
-function revoked(n: number, change: Partial<KeyVersion> = {}): KeyVersion {
-  return keyVersion(n, { enabled: false, updatedOn: NOON, tags: record(n), ...change });
-}
-
-function fullOfTags(more: Record<string, string> = {}): Record<string, string> {
-  return { ...Object.fromEntries(Array.from({ length: 15 }, (_, n) => [`tag-${n}`, 'x'])), ...more };
-}
-
-/** Numbers of the versions that a plan changes, in its order. */
-function changed(plan: ReturnType<typeof planRevocation>): number[] {
-  return plan.map(({ version }) => Number.parseInt(version.version, 16));
-}
+import { isByHand, planKeepRevoked, planRevocation } from '../../src/revocation/revocation-plans.ts';
+import { day, keyVersion, versionName } from '../support/keys.ts';
+import {
+  ALICE,
+  BOB,
+  CAROL,
+  changed,
+  fullOfTags,
+  later,
+  NOON,
+  NOW,
+  record,
+  restored,
+  revoked,
+  stamp,
+} from './records.ts';
 
 describe('the record of a revocation', () => {
-  it.each([true, false])('is read back as it was written, and fits into a tag', (wasEnabled) => {
-    const revocation = { ...stamp, id: 'f'.repeat(16), version: versionName(1), wasEnabled };
+  it.each([
+    { wasEnabled: true, restoringBy: undefined },
+    { wasEnabled: false, restoringBy: undefined },
+    { wasEnabled: true, restoringBy: BOB },
+    { wasEnabled: false, restoringBy: BOB },
+  ])('is read back as it was written, and fits into a tag: %o', (words) => {
+    const revocation = { ...stamp, id: 'f'.repeat(64), version: versionName(1), ...words };
     const text = formatRevocation(revocation);
     expect(parseRevocation(text)).toEqual(revocation);
     expect(text.length).toBeLessThanOrEqual(256);
   });
 
+  const good = formatRevocation({ ...stamp, version: versionName(1), wasEnabled: true });
   it.each([
     ['is empty', ''],
     ['lacks the version', `f00d ${NOON.toISOString()} ${ALICE}`],
-    [
-      'has something behind the version',
-      `${formatRevocation({ ...stamp, version: versionName(1), wasEnabled: true })} more`,
-    ],
+    ['has something behind the version', `${good} more`],
+    ['has something behind who restores', `${good} restoring ${BOB} more`],
+    ['does not say who restores', `${good} restoring`],
+    ['has a name where who restores belongs', `${good} off restoring bob`],
+    ['has its words in another order', `${good} restoring ${BOB} off`],
     ['has no time where the time belongs', `f00d yesterday ${ALICE} ${versionName(1)}`],
+    ['has a time in another form', `f00d 2026-01-20 ${ALICE} ${versionName(1)}`],
+    ['has an id that is none', `f/00d ${NOON.toISOString()} ${ALICE} ${versionName(1)}`],
     ['has an empty part', `f00d  ${ALICE} ${versionName(1)}`],
+    ['names a person by something that is no object id', `f00d ${NOON.toISOString()} alice ${versionName(1)}`],
     ['is a person’s own text', 'do not use'],
-  ])('counts for nothing when it %s', (_, tag) => {
+  ])('is not believed when it %s, and that is said', (_, tag) => {
     const version = keyVersion(1, { enabled: false, tags: { [REVOCATION_TAG]: tag } });
     expect(parseRevocation(tag)).toBeUndefined();
-    expect(openRevocation([version])).toBeUndefined();
-    expect(planRestore([version])).toEqual([]);
-  });
-
-  it('counts for the version that it names, and for no other that a rotation copied it onto', () => {
-    const copy = keyVersion(21, { tags: record(20) });
-    expect(revocationOf(revoked(20))).toMatchObject({ id: 'f00d', version: versionName(20) });
-    expect(revocationOf(copy)).toBeUndefined();
-    expect(openRevocation([copy])).toBeUndefined();
-  });
-
-  it('names everybody who revoked, each once', () => {
-    const versions = [revoked(1), revoked(2), revoked(3, { tags: record(3, { revokedBy: BOB }) }), keyVersion(4)];
-    expect([...revokers(versions)].sort()).toEqual([ALICE, BOB].sort());
-  });
-
-  it('is the earliest one, should there be several', () => {
-    const later = { id: 'beef', revokedOn: day(25) };
-    expect(openRevocation([revoked(1, { tags: record(1, later) }), revoked(2)])?.id).toBe('f00d');
-  });
-});
-
-describe('stampRevocation', () => {
-  const versions = [keyVersion(1, { enabled: false }), keyVersion(2)];
-
-  it('gives two callers who have read the same state the same revocation', () => {
-    const alice = stampRevocation(KEY.id, versions, ALICE, NOON);
-    const bob = stampRevocation(KEY.id, [...versions].reverse(), BOB, day(21));
-    expect(bob.id).toBe(alice.id);
-    expect(bob.revokedBy).toBe(BOB);
-  });
-
-  it('joins a revocation that is open, under the name of who joins', () => {
-    const joined = stampRevocation(KEY.id, [revoked(1), keyVersion(2)], BOB, day(25));
-    expect(joined).toEqual({ id: 'f00d', revokedOn: NOON, revokedBy: BOB });
+    expect(readRevocation([version], NOW)).toMatchObject({ open: undefined, unbelieved: [version.version] });
+    expect(revocationOf(version, NOW)).toBeUndefined();
   });
 
   it.each([
-    ['another version', [...versions, keyVersion(3)]],
-    ['a version switched on', [keyVersion(1), keyVersion(2)]],
-    ['a version changed at another time', [keyVersion(1, { enabled: false, updatedOn: day(3) }), keyVersion(2)]],
-  ])('starts another revocation from another state: %s', (_, other) => {
-    expect(stampRevocation(KEY.id, other, ALICE, NOON).id).not.toBe(stampRevocation(KEY.id, versions, ALICE, NOON).id);
+    ['a minute from now', 60_000, true],
+    ['six minutes from now, as far as clocks may differ and a little more', 6 * 60_000, true],
+    ['a moment later than that', 6 * 60_000 + 1, false],
+    ['at the end of time', Date.UTC(9999, 0, 1) - NOW.getTime(), false],
+  ])('of %s', (_, ms, believed) => {
+    const revokedOn = new Date(NOW.getTime() + ms);
+    const version = revoked(1, { tags: record(1, { revokedOn }) });
+    expect(openRevocation([version], NOW) !== undefined).toBe(believed);
+    expect(readRevocation([version], NOW).unbelieved).toEqual(believed ? [] : [version.version]);
   });
 
-  it('starts another revocation for another key', () => {
-    expect(stampRevocation(`${KEY.id}2`, versions, ALICE, NOON).id).not.toBe(
-      stampRevocation(KEY.id, versions, ALICE, NOON).id,
-    );
+  it('counts for the version that it names, and for no other that a rotation copied it onto', () => {
+    const copy = keyVersion(21, { tags: { ...record(20), ...restored(20) } });
+    expect(revocationOf(revoked(20), NOW)).toMatchObject({ id: 'f00d', version: versionName(20) });
+    expect(revocationOf(copy, NOW)).toBeUndefined();
+    expect(readRevocation([copy], NOW)).toMatchObject({ open: undefined, restored: undefined, unbelieved: [] });
+  });
+
+  it('that a rotation copied is not called unbelievable, whatever its time', () => {
+    const tags = record(20, { revokedOn: day(300) });
+    expect(readRevocation([keyVersion(21, { tags })], NOW).unbelieved).toEqual([]);
+  });
+
+  it('is the newest one, should there be several', () => {
+    const versions = [revoked(1, { tags: record(1, later) }), revoked(2), revoked(3)];
+    expect(openRevocation(versions, NOW)?.id).toBe('beef');
+    expect(openRevocation(versions.reverse(), NOW)?.id).toBe('beef');
+  });
+
+  it('says who restores, only where the open revocation is meant', () => {
+    const marked = revoked(1, { tags: record(1, { restoringBy: BOB }) });
+    expect(readRevocation([marked, revoked(2)], NOW).restoringBy).toBe(BOB);
+    expect(readRevocation([marked, revoked(2, { tags: record(2, later) })], NOW).restoringBy).toBeUndefined();
+  });
+});
+
+describe('what a restore leaves', () => {
+  it('closes every record that is not newer, and no other', () => {
+    const closed = keyVersion(1, { tags: restored(1, later) });
+    expect(openRevocation([closed, revoked(2)], NOW)).toBeUndefined();
+    expect(openRevocation([keyVersion(1, { tags: restored(1) }), revoked(2)], NOW)).toBeUndefined();
+    expect(
+      openRevocation([keyVersion(1, { tags: restored(1) }), revoked(2, { tags: record(2, later) })], NOW)?.id,
+    ).toBe('beef');
+  });
+
+  it('is the newest one, should there be several', () => {
+    const versions = [keyVersion(1, { tags: restored(1, later) }), keyVersion(2, { tags: restored(2) })];
+    expect(readRevocation(versions, NOW).restored?.id).toBe('beef');
+    expect(readRevocation(versions.reverse(), NOW).restored).toMatchObject({ id: 'beef', restoredBy: BOB });
+  });
+
+  it.each([
+    ['is from the future', { revokedOn: day(300) }],
+    ['has an id that is none', { id: 'a' }],
+    ['names nobody', { restoredBy: 'bob' }],
+    ['has something behind the version', { version: `${versionName(1)} more` }],
+    ['names another version', { version: versionName(9) }],
+    ['has no time', { time: 'noon' }],
+  ])('closes nothing when it %s', (_, change) => {
+    const version = keyVersion(1, { tags: restored(1, change) });
+    expect(openRevocation([version, revoked(2)], NOW)?.id).toBe('f00d');
+  });
+});
+
+describe('revokers', () => {
+  it('are everybody who revoked, each once, however their ids are spelled', () => {
+    const versions = [
+      revoked(1, { tags: record(1, { revokedBy: ALICE.toUpperCase() }) }),
+      revoked(2),
+      revoked(3, { tags: record(3, { ...later, revokedBy: BOB }) }),
+      keyVersion(4),
+    ];
+    expect([...revokers(versions, NOW)].sort()).toEqual([ALICE, BOB].sort());
+  });
+
+  it('are not those whose revocation was restored', () => {
+    const versions = [revoked(1), revoked(2, { tags: record(2, { ...later, revokedBy: CAROL }) })];
+    expect(revokers([...versions, keyVersion(3, { tags: restored(3) })], NOW)).toEqual([CAROL]);
+  });
+});
+
+describe('isNewer', () => {
+  it.each([
+    ['a later time', { ...stamp, revokedOn: later.revokedOn }, stamp, true],
+    ['an earlier time', stamp, { ...stamp, revokedOn: later.revokedOn }, false],
+    ['the same time, by the id', { ...stamp, id: 'f00e' }, stamp, true],
+    ['the same time, by the id the other way', stamp, { ...stamp, id: 'f00e' }, false],
+    ['itself', stamp, stamp, false],
+  ])('tells two revocations apart by %s', (_, a, b, newer) => expect(isNewer(a, b)).toBe(newer));
+});
+
+describe('stampAfter', () => {
+  it.each<[string, KeyVersion[], number]>([
+    ['what has no record', [keyVersion(1)], 0],
+    ['an older record', [revoked(1, { tags: record(1, { id: 'older', revokedOn: day(19) }) })], 0],
+    ['its own', [revoked(1, { tags: record(1, { revokedOn: later.revokedOn }) })], 0],
+    ['a record of the same time', [revoked(1, { tags: record(1, { id: 'other' }) })], 1],
+    ['a newer record', [revoked(1, { tags: record(1, later) })], later.revokedOn.getTime() - NOON.getTime() + 1],
+    [
+      'what was restored',
+      [keyVersion(1, { tags: restored(1, later) })],
+      later.revokedOn.getTime() - NOON.getTime() + 1,
+    ],
+    ['one that is not believed', [revoked(1, { tags: record(1, { id: 'fake', revokedOn: day(300) }) })], 0],
+  ])('makes a revocation newer than %s', (_, versions, ms) => {
+    expect(stampAfter(stamp, versions, NOW)).toEqual({ ...stamp, revokedOn: new Date(NOON.getTime() + ms) });
+  });
+
+  it('stays believable behind a record that is as far ahead as it may be', () => {
+    const ahead = { id: 'ahead', revokedOn: new Date(NOW.getTime() + 5 * 60_000) };
+    const after = stampAfter({ ...stamp, revokedOn: NOW }, [revoked(1, { tags: record(1, ahead) })], NOW);
+    const tags = record(2, after);
+    expect(openRevocation([revoked(1, { tags: record(1, ahead) }), revoked(2, { tags })], NOW)?.id).toBe(stamp.id);
   });
 });
 
@@ -120,18 +188,18 @@ describe('planRevocation', () => {
   it('disables every enabled version, whether it can be used now or not, newest first', () => {
     const expired = keyVersion(2, { expiresOn: day(3) });
     const notYet = keyVersion(9, { notBefore: day(300) });
-    const plan = planRevocation([keyVersion(1), expired, keyVersion(3, { enabled: false }), notYet], stamp);
+    const plan = planRevocation([keyVersion(1), expired, keyVersion(3, { enabled: false }), notYet], stamp, NOW);
     expect(changed(plan)).toEqual([9, 2, 1]);
-    expect(plan.every(({ enabled }) => !enabled)).toBe(true);
+    expect(plan.every(({ enabled }) => enabled === false)).toBe(true);
   });
 
   it('keeps the tags that are there beside the record', () => {
-    const [change] = planRevocation([keyVersion(1, { tags: { owner: 'files' } })], stamp);
+    const [change] = planRevocation([keyVersion(1, { tags: { owner: 'files' } })], stamp, NOW);
     expect(change?.tags).toEqual({ owner: 'files', ...record(1) });
   });
 
   it('disables a version without a tag to spare, and leaves its tags alone', () => {
-    const [change] = planRevocation([keyVersion(1, { tags: fullOfTags() })], stamp);
+    const [change] = planRevocation([keyVersion(1, { tags: fullOfTags() })], stamp, NOW);
     expect(change).toMatchObject({ enabled: false, tags: undefined });
   });
 
@@ -139,115 +207,111 @@ describe('planRevocation', () => {
     ['copied by a rotation', record(7)],
     ['malformed', { [REVOCATION_TAG]: 'do not use' }],
     ['of its own, enabled by hand since', record(1, { revokedBy: BOB })],
+    ['what a restore left', restored(1)],
   ])('writes the record over one that is %s, also when no other tag is to spare', (_, tag) => {
     const { 'tag-0': _one, ...fourteen } = fullOfTags();
-    const [change] = planRevocation([keyVersion(1, { tags: { ...fourteen, ...tag } })], stamp);
+    const [change] = planRevocation([keyVersion(1, { tags: { ...fourteen, ...tag } })], stamp, NOW);
     expect(change?.tags).toEqual({ ...fourteen, ...record(1) });
   });
-});
 
-describe('a revocation that finds nothing to disable', () => {
-  const off = [keyVersion(1, { enabled: false }), keyVersion(2, { enabled: false, tags: { owner: 'files' } })];
-  const anchor = keyVersion(2, { enabled: false, updatedOn: NOON, tags: { owner: 'files', ...offRecord(2) } });
-
-  it('leaves its record on the newest version all the same, so that the key is kept shut', () => {
-    expect(planRevocation(off, stamp)).toEqual([{ version: off[1], enabled: false, tags: anchor.tags }]);
-    expect(openRevocation([anchor])).toMatchObject({ id: 'f00d', revokedBy: ALICE });
-    expect(changed(planKeepRevoked([anchor, keyVersion(21)]))).toEqual([21]);
-  });
-
-  it.each([
-    ['is off', false],
-    ['was enabled by hand meanwhile', true],
-  ])('is restored by taking the record away: the version stays as it is when it %s', (_, enabled) => {
-    const { createdOn: _created, ...expected } = { ...anchor, enabled };
-    expect(planRestore([{ ...anchor, enabled }])).toMatchObject([
-      { version: expected, enabled, tags: { owner: 'files' } },
+  const joined = { ...later, revokedBy: BOB };
+  it('replaces an older record without touching whether the version is on, and keeps what it was before', () => {
+    const versions = [revoked(1), revoked(2, { tags: record(2, { wasEnabled: false }) })];
+    expect(
+      planRevocation(versions, { ...stamp, ...joined }, NOW).map(({ enabled, tags }) => ({ enabled, tags })),
+    ).toEqual([
+      { enabled: undefined, tags: record(2, { ...joined, wasEnabled: false }) },
+      { enabled: undefined, tags: record(1, joined) },
     ]);
   });
 
-  it('needs no second record when it is repeated', () => {
-    expect(planRevocation([keyVersion(1, { enabled: false }), anchor], stamp)).toEqual([]);
+  it('replaces one that is being restored, so that the restore sees that it has been overtaken', () => {
+    const [change] = planRevocation(
+      [revoked(1, { tags: record(1, { restoringBy: CAROL }) })],
+      { ...stamp, ...joined },
+      NOW,
+    );
+    expect(change?.tags).toEqual(record(1, joined));
   });
 
-  it('puts the record beside the versions that have no tag to spare for it', () => {
-    const full = keyVersion(3, { tags: fullOfTags() });
-    expect(planRevocation([...off, full], stamp).map(({ version, tags }) => [version.version, tags])).toEqual([
-      [full.version, undefined],
-      [versionName(2), anchor.tags],
-    ]);
+  it('leaves a newer record, its own, and what is off without one', () => {
+    const versions = [revoked(1, { tags: record(1, joined) }), revoked(2), keyVersion(3, { enabled: false })];
+    expect(planRevocation(versions, stamp, NOW)).toEqual([]);
   });
 
-  it('has no record when no version has a tag to spare, or there is no version', () => {
-    expect(planRevocation([keyVersion(1, { enabled: false, tags: fullOfTags() })], stamp)).toEqual([]);
-    expect(planRevocation([], stamp)).toEqual([]);
+  it('goes by the version as it is when it is written: one that a person has just disabled gets no record', () => {
+    const [change] = planRevocation([keyVersion(1, { tags: { owner: 'files' } })], stamp, NOW);
+    expect(change?.again?.(keyVersion(1, { enabled: false }))).toEqual({});
+    expect(change?.again?.(revoked(1, { tags: record(1, { id: 'older', revokedOn: day(1) }) }))).toEqual({
+      tags: record(1),
+    });
+    expect(change?.again?.(keyVersion(1, { tags: { owner: 'mail' } }))).toEqual({
+      enabled: false,
+      tags: { owner: 'mail', ...record(1) },
+    });
   });
 
-  it('counts as one that disabled the version once it has: it was enabled by hand, and revoked again', () => {
-    const [change] = planRevocation([{ ...anchor, enabled: true }], stamp);
-    expect(change?.tags).toEqual({ owner: 'files', ...record(2) });
-  });
-
-  it('is not one of the version that a rotation copied the record onto', () => {
-    expect(revocationOf(keyVersion(3, { tags: offRecord(2) }))).toBeUndefined();
-  });
+  it('has nothing to do for a key without versions', () => expect(planRevocation([], stamp, NOW)).toEqual([]));
 });
 
 describe('planKeepRevoked', () => {
+  const made = (ms: number) => keyVersion(21, { createdOn: new Date(NOON.getTime() + ms) });
+  const at = (ms: number) => new Date(NOON.getTime() + ms);
+
   it('does nothing without an open revocation', () => {
-    expect(planKeepRevoked([keyVersion(1), keyVersion(30, { tags: record(1) })])).toEqual([]);
+    expect(planKeepRevoked([keyVersion(1), keyVersion(30, { tags: record(1) })], NOW)).toEqual([]);
+    expect(planKeepRevoked([keyVersion(1, { tags: restored(1) }), revoked(2), keyVersion(30)], NOW)).toEqual([]);
   });
 
-  it.each([
-    ['made later', keyVersion(21), [21]],
-    ['made later, with a record that the rotation copied', keyVersion(21, { tags: record(20) }), [21]],
-    ['made in the same second', keyVersion(21, { createdOn: new Date(NOON.getTime()) }), [21]],
-    ['made later and off already', keyVersion(21, { enabled: false }), []],
-    // Tagged: the revocation disabled it and a person enabled it again. Reported, not fought.
-    ['disabled by the revocation and enabled by hand since', revoked(21, { enabled: true }), []],
-    ['there before, and enabled by hand since', keyVersion(3), []],
-  ])('a version %s', (_, version, shut) => {
-    expect(changed(planKeepRevoked([revoked(20), version]))).toEqual(shut);
+  it('does nothing while somebody restores the key', () => {
+    const marked = revoked(20, { tags: record(20, { restoringBy: BOB }) });
+    expect(planKeepRevoked([marked, keyVersion(21)], NOW, { alsoLate: true })).toEqual([]);
+  });
+
+  it.each<[string, KeyVersion, number[], number[]]>([
+    ['made later', keyVersion(21), [21], [21]],
+    ['made later, with a record that the rotation copied', keyVersion(21, { tags: record(20) }), [21], [21]],
+    ['made in the same second', made(0), [21], [21]],
+    ['made later and off already', keyVersion(21, { enabled: false }), [], []],
+    ['that looks older by less than clocks differ', made(-4 * 60_000), [21], [21]],
+    ['that is older, and was never changed', keyVersion(3), [3], [3]],
+    ['that is older, enabled ten minutes after', keyVersion(3, { updatedOn: at(10 * 60_000) }), [3], [3]],
+    ['that is older, enabled by hand after that', keyVersion(3, { updatedOn: at(10 * 60_000 + 1) }), [], []],
+    ['with the record, opened within ten minutes', revoked(3, { enabled: true, updatedOn: at(60_000) }), [], [3]],
+    ['with the record, opened by hand later', revoked(3, { enabled: true, updatedOn: at(11 * 60_000) }), [], []],
+    [
+      'of another, older record',
+      revoked(3, { enabled: true, tags: record(3, { id: 'older', revokedOn: day(2) }) }),
+      [3],
+      [3],
+    ],
+  ])('a version %s', (_, version, ordinary, late) => {
+    expect(changed(planKeepRevoked([revoked(20), version], NOW))).toEqual(ordinary);
+    expect(changed(planKeepRevoked([revoked(20), version], NOW, { alsoLate: true }))).toEqual(late);
   });
 
   it('puts what it disables under the same revocation, and the same person', () => {
-    const [change] = planKeepRevoked([revoked(20), keyVersion(21)]);
-    expect(change?.tags).toEqual(record(21));
+    const [change] = planKeepRevoked([revoked(20), keyVersion(21)], NOW);
+    expect(change).toMatchObject({ enabled: false, tags: record(21) });
   });
 
-  it.each([
-    ['goes for one that was made later', -4 * 60_000, [21]],
-    ['is not doubted without end', -6 * 60_000, []],
-  ])(
-    'the app’s clock may be ahead of Key Vault’s: a version that looks older than the revocation %s',
-    (_, ms, shut) => {
-      const made = keyVersion(21, { createdOn: new Date(NOON.getTime() + ms) });
-      expect(changed(planKeepRevoked([revoked(20), made]))).toEqual(shut);
-    },
-  );
+  it('goes by the newest revocation', () => {
+    const [change] = planKeepRevoked([revoked(19), revoked(20, { tags: record(20, later) }), keyVersion(21)], NOW);
+    expect(change?.tags).toEqual(record(21, later));
+  });
 });
 
-describe('planRestore', () => {
-  it('enables what carries the record and nothing else, newest first, and takes the record away', () => {
-    const byHand = keyVersion(3, { enabled: false });
-    const plan = planRestore([
-      revoked(1, { tags: { ...record(1), owner: 'files' } }),
-      byHand,
-      revoked(2),
-      keyVersion(4),
-    ]);
-    expect(changed(plan)).toEqual([2, 1]);
-    expect(plan.map(({ enabled, tags }) => ({ enabled, tags }))).toEqual([
-      { enabled: true, tags: {} },
-      { enabled: true, tags: { owner: 'files' } },
-    ]);
+describe('isByHand', () => {
+  it('cannot be told of a version without a time of change, nor of one that is younger than the revocation', () => {
+    expect(isByHand(keyVersion(1), stamp)).toBe(false);
+    expect(isByHand(keyVersion(21, { updatedOn: day(40) }), stamp)).toBe(false);
+    expect(isByHand(keyVersion(1, { updatedOn: day(40) }), stamp)).toBe(true);
   });
+});
 
-  it('takes the record from a version that was enabled by hand meanwhile', () => {
-    expect(planRestore([revoked(1, { enabled: true })])).toMatchObject([{ enabled: true, tags: {} }]);
-  });
-
-  it('gives back what the revocation shut later under its record', () => {
-    expect(changed(planRestore([revoked(20), revoked(21)]))).toEqual([21, 20]);
-  });
+it('fits beside the fifteen tags that Key Vault allows, at most', () => {
+  const { tags } =
+    planRevocation([keyVersion(1, { tags: { owner: 'files' } })], stamp as RevocationStamp, NOW)[0] ?? {};
+  expect(Object.keys(tags ?? {}).length).toBeLessThanOrEqual(MAX_TAGS);
+  expect(Object.keys(tags ?? {})).not.toContain(RESTORED_TAG);
 });

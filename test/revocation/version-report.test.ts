@@ -22,7 +22,7 @@ function tagged(n: number): Record<string, string> {
   const revocation = {
     id: 'f00d',
     revokedOn: day(90),
-    revokedBy: 'somebody',
+    revokedBy: 'a11ce000-0000-4000-8000-000000000001',
     version: versionName(n),
     wasEnabled: true,
   };
@@ -104,11 +104,11 @@ describe('unrecorded', () => {
   it('names the versions that were disabled without the record, and no other', () => {
     const bare = keyVersion(2, { enabled: false });
     const changes = [applied(on, off), applied(keyVersion(2), bare), applied(keyVersion(3), undefined, throttled)];
-    expect(unrecorded(changes)).toEqual([bare.version]);
+    expect(unrecorded(changes, NOW)).toEqual([bare.version]);
   });
 
   it('takes a record that a rotation copied onto a version for none', () => {
     const copied = keyVersion(2, { enabled: false, tags: tagged(1) });
-    expect(unrecorded([applied(keyVersion(2), copied)])).toEqual([copied.version]);
+    expect(unrecorded([applied(keyVersion(2), copied)], NOW)).toEqual([copied.version]);
   });
 });

@@ -1,49 +1,67 @@
 import { hash } from 'node:crypto';
-import { Actor, type Choose, Scheduler, type Transition } from './scheduler.ts';
+import type { Scheduler, Transition } from './scheduler.ts';
 
 /** One history in the making: what can happen next, until it is at rest. */
 export interface World {
   readonly scheduler: Scheduler;
   /** What may happen beside the calls that are under way. */
   transitions(): readonly Transition[];
-  /** What decides how this can go on: two histories with the same one need not both be followed. */
-  fingerprint(): string;
   /** Looked at after every step; throws when something does not hold. */
   check(): void;
   /** Looked at when nothing more can happen; throws when something does not hold. */
   atRest(): Promise<void>;
 }
 
+/** Of it, all histories can be followed. */
+export interface FiniteWorld extends World {
+  /** What decides how this can go on: two histories with the same one need not both be followed. */
+  fingerprint(): string;
+}
+
+/** A history that takes longer never ends. */
+const MOST_STEPS = 5_000;
+
+/** Decides which of the transitions comes next; undefined ends the history there, unjudged. */
+export type Choose = (transitions: readonly Transition[]) => number | undefined;
+
+/** A history in which something did not hold, step by step. */
 export class BrokenHistory extends Error {
   readonly choices: readonly number[];
-  readonly history: readonly string[];
+
   constructor(choices: readonly number[], history: readonly string[], cause: unknown) {
-    super(`${(cause as Error).message}\n${history.map((step, n) => `  ${n + 1}. ${step}`).join('\n')}`, { cause });
+    const steps = history.map((step, n) => `  ${n + 1}. ${step}`);
+    super(`${cause instanceof Error ? cause.message : String(cause)}\n${steps.join('\n')}`, { cause });
     this.name = 'BrokenHistory';
     this.choices = choices;
-    this.history = history;
   }
 }
 
-/** Runs one history. @throws {@link BrokenHistory} */
+/**
+ * Runs one history.
+ *
+ * @returns the choices that were made
+ * @throws {@link BrokenHistory}
+ */
 export async function runHistory(world: World, choose: Choose): Promise<readonly number[]> {
   const choices: number[] = [];
+  const { scheduler } = world;
   try {
     for (;;) {
-      await world.scheduler.settle();
+      await scheduler.settle();
       world.check();
-      const transitions = [...world.transitions(), ...world.scheduler.transitions()];
+      const transitions = [...world.transitions(), ...scheduler.transitions()];
       if (transitions.length === 0) break;
+      if (choices.length >= MOST_STEPS) throw new Error(`It does not come to rest within ${MOST_STEPS} steps.`);
       const choice = choose(transitions);
-      if (choice < 0) return choices;
+      if (choice === undefined) return choices;
       const chosen = transitions[choice % transitions.length] as Transition;
       choices.push(choice % transitions.length);
-      world.scheduler.history.push(chosen.label);
+      scheduler.history.push(chosen.label);
       chosen.run();
     }
     await world.atRest();
   } catch (error) {
-    throw new BrokenHistory(choices, world.scheduler.history, error);
+    throw new BrokenHistory(choices, scheduler.history, error);
   }
   return choices;
 }
@@ -54,55 +72,75 @@ export async function runHistory(world: World, choose: Choose): Promise<readonly
  * @returns how many states there were, and how many ends
  * @throws {@link BrokenHistory}
  */
-export async function exploreAll(make: () => World, most = 2_000_000): Promise<{ states: number; ends: number }> {
+export async function exploreAll(make: () => FiniteWorld): Promise<{ states: number; ends: number }> {
   const visited = new Set<string>();
-  const open: number[][] = [[]];
+  const open: (readonly number[])[] = [[]];
   let ends = 0;
   for (let prefix = open.pop(); prefix; prefix = open.pop()) {
     const start = prefix;
-    let step = 0;
     const world = make();
-    let stopped = false;
-    const choices = await runHistory(world, (transitions) => {
-      const planned = start[step];
-      step += 1;
-      if (planned !== undefined) return planned;
-      const state = hash('md5', world.fingerprint(), 'base64');
-      if (visited.has(state)) {
-        stopped = true;
-        return -1;
+    const path: number[] = [];
+    let isKnown = false;
+    await runHistory(world, (transitions) => {
+      const planned = start[path.length];
+      if (planned === undefined) {
+        const state = hash('md5', world.fingerprint(), 'base64');
+        isKnown = visited.has(state);
+        if (isKnown) return undefined;
+        visited.add(state);
+        for (let other = transitions.length - 1; other > 0; other -= 1) open.push([...path, other]);
       }
-      visited.add(state);
-      if (visited.size > most) throw new Error(`More than ${most} states.`);
-      const taken = world.scheduler.history.length;
-      const path = pathOf(taken);
-      for (let other = transitions.length - 1; other > 0; other -= 1) open.push([...path, other]);
-      trail[taken] = 0;
-      return 0;
+      path.push(planned ?? 0);
+      return planned ?? 0;
     });
-    trail.length = 0;
-    if (!stopped) ends += 1;
-    void choices;
-
-    function pathOf(length: number): number[] {
-      return Array.from({ length }, (_, index) => start[index] ?? trail[index] ?? 0);
-    }
+    if (!isKnown) ends += 1;
   }
   return { states: visited.size, ends };
 }
 
-const trail: number[] = [];
+/** Makes the shortest history that it can out of one that is broken: later choices go, and what is left gets simpler. */
+export async function shrink(make: () => World, broken: BrokenHistory): Promise<BrokenHistory> {
+  let best = broken;
+  const again = async (choices: readonly number[]): Promise<boolean> => {
+    let step = 0;
+    try {
+      await runHistory(make(), () => choices[step++] ?? 0);
+      return false;
+    } catch (error) {
+      if (!(error instanceof BrokenHistory) || error.choices.length > best.choices.length) return false;
+      if (error.choices.length === best.choices.length && sum(error.choices) >= sum(best.choices)) return false;
+      best = error;
+      return true;
+    }
+  };
+  for (let better = true; better; ) {
+    better = false;
+    for (let size = best.choices.length; size >= 1; size = Math.floor(size / 2)) {
+      for (let at = 0; at + size <= best.choices.length; at += size) {
+        const { choices } = best;
+        if (await again([...choices.slice(0, at), ...choices.slice(at + size)])) better = true;
+      }
+    }
+    for (let at = 0; at < best.choices.length; at += 1) {
+      const { choices } = best;
+      if ((choices[at] ?? 0) > 0 && (await again([...choices.slice(0, at), 0, ...choices.slice(at + 1)])))
+        better = true;
+    }
+  }
+  return best;
+}
 
-/** A choice that depends on the seed alone (mulberry32). */
-export function random(seed: number): () => number {
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
+
+/** Numbers from 0 to 1 that depend on the seed alone (mulberry32). */
+export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   };
 }
-
-export { Actor, Scheduler };

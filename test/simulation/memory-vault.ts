@@ -14,25 +14,33 @@ export class MemoryVault {
   /** Versions that people have switched, and how they left them. */
   readonly byHand = new Map<string, boolean>();
   readonly #read = new Map<string, boolean>();
+  readonly #touched = new Set<string>();
   readonly #now: () => Date;
 
-  constructor(versions: number, now: () => Date) {
+  /** @param expiresOn of the newest version */
+  constructor(versions: number, now: () => Date, expiresOn?: Date) {
     this.#now = now;
-    for (let n = 1; n <= versions; n += 1) this.versions.push(keyVersion(n));
+    for (let n = 1; n <= versions; n += 1) {
+      this.versions.push(keyVersion(n, n === versions && expiresOn ? { expiresOn } : {}));
+    }
   }
 
   page(index: number): KeyVersion[] {
     return this.versions.slice(index * PAGE, (index + 1) * PAGE);
   }
 
-  update(name: string, { enabled, tags }: KeyVersionChange): KeyVersion {
+  update(name: string, { enabled, tags, expiresOn }: KeyVersionChange): KeyVersion {
     const before = this.#find(name);
-    if (tags?.[REVOCATION_TAG] && !before.tags[REVOCATION_TAG] && enabled === false)
-      this.onAtRecord.set(name, this.#read.get(name) ?? true);
+    if (tags?.[REVOCATION_TAG] && !before.tags[REVOCATION_TAG] && enabled === false) {
+      const read = this.#read.get(name);
+      if (read !== undefined || !this.#touched.has(name)) this.onAtRecord.set(name, read ?? true);
+      else this.onAtRecord.delete(name);
+    }
     const after = {
       ...before,
       ...(enabled === undefined ? {} : { enabled }),
       ...(tags ? { tags: { ...tags } } : {}),
+      ...(expiresOn ? { expiresOn } : {}),
       updatedOn: this.#now(),
     };
     this.versions = this.versions.map((version) => (version === before ? after : version));
@@ -48,6 +56,9 @@ export class MemoryVault {
   /** A person's own hand, past the app. */
   set(name: string, enabled: boolean): void {
     this.byHand.set(name, enabled);
+    // What was read before says nothing any more, and a write that is under way may go either way.
+    this.#read.delete(name);
+    this.#touched.add(name);
     this.update(name, { enabled });
   }
 
@@ -100,8 +111,8 @@ export function keysOf(vault: MemoryVault, way: Way): Keys {
       way(`patch ${short(version)} ${JSON.stringify(change)}`, () => vault.update(version, change), true),
     deletedVersion: async () => undefined,
     recover: unused,
-    rotate: unused,
-    rotationPolicy: unused,
+    rotate: () => way('rotate', () => vault.create(), true),
+    rotationPolicy: () => way('policy', () => ({ rotates: false })),
   };
 }
 

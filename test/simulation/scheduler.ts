@@ -6,9 +6,6 @@ export interface Transition {
   readonly run: () => void;
 }
 
-/** Decides which of so many transitions comes next. */
-export type Choose = (transitions: readonly Transition[]) => number;
-
 /** How a call ends otherwise than well. */
 export type Fault =
   /** It does not take effect, and the caller hears so. */
@@ -19,6 +16,7 @@ export type Fault =
   | 'late';
 
 interface Pending {
+  readonly since: number;
   readonly actor: Actor;
   readonly label: string;
   readonly effect: () => unknown;
@@ -27,12 +25,23 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
+/** A call is given up after so long, and a write that was given up takes effect within as long, or never. Milliseconds. */
+const DEADLINE_MS = 60_000;
+const LATE_MS = 60_000;
+
+interface LateWrite {
+  readonly label: string;
+  readonly effect: () => unknown;
+  readonly until: number;
+}
+
 /** Whoever makes calls: one function of the app, on one instance. */
 export class Actor {
   readonly name: string;
   /** What it has been answered so far: with the same answers it does the same again. */
   heard = '';
   dead = false;
+  lastCall = '';
   done = false;
   constructor(name: string) {
     this.name = name;
@@ -54,40 +63,43 @@ export function noAnswer(): Error {
  */
 export class Scheduler {
   #pending: Pending[] = [];
-  #late: { readonly label: string; readonly effect: () => unknown }[] = [];
+  #late: LateWrite[] = [];
   #faults: number;
+  #harmed = false;
+  readonly #now: () => number;
   readonly faultKinds: readonly Fault[];
   /** What has happened, step by step. */
   readonly history: string[] = [];
 
-  constructor(options: { readonly faults: number; readonly kinds?: readonly Fault[] }) {
+  /** @param options `now`: milliseconds; without it no time passes */
+  constructor(options: { readonly faults: number; readonly kinds?: readonly Fault[]; readonly now?: () => number }) {
     this.#faults = options.faults;
     this.faultKinds = options.kinds ?? ['fails', 'answerLost', 'late'];
+    this.#now = options.now ?? (() => 0);
   }
 
   /** A call to a port, as the actor makes it. */
   call<T>(actor: Actor, label: string, effect: () => T, writes = false): Promise<T> {
     if (actor.dead) return new Promise(() => {});
     return new Promise<T>((resolve, reject) => {
-      this.#pending.push({ actor, label, effect, writes, resolve: resolve as (value: unknown) => void, reject });
+      const ends = { resolve: resolve as (value: unknown) => void, reject };
+      this.#pending.push({ since: this.#now(), actor, label, effect, writes, ...ends });
+      actor.lastCall = label;
     });
   }
 
   /** Ends an actor's life: what it has called may still take effect, and it hears of nothing any more. */
   kill(actor: Actor, takesEffect: boolean): void {
     actor.dead = true;
+    this.#harmed = true;
     for (const { label, effect, writes } of this.#pending.filter((call) => call.actor === actor)) {
-      if (writes && takesEffect) this.#late.push({ label, effect });
+      if (writes && takesEffect) this.#late.push({ label, effect, until: this.#now() + LATE_MS });
     }
     this.#pending = this.#pending.filter((call) => call.actor !== actor);
   }
 
   get busy(): boolean {
     return this.#pending.length > 0;
-  }
-
-  get lateWrites(): number {
-    return this.#late.length;
   }
 
   /** What the calls that are under way may come to. */
@@ -108,6 +120,31 @@ export class Scheduler {
     return ends;
   }
 
+  /** Whether nothing has gone wrong so far: no fault, and nobody killed. */
+  get unharmed(): boolean {
+    return !this.#harmed;
+  }
+
+  /** From now on nothing goes wrong any more. */
+  heal(): void {
+    this.#faults = 0;
+  }
+
+  /** When the next thing comes to its end that nobody has to choose: a call's deadline, or that of a late write. */
+  nextDeadline(): number {
+    const calls = this.#pending.map(({ since }) => since + DEADLINE_MS);
+    return Math.min(...calls, ...this.#late.map(({ until }) => until));
+  }
+
+  /** Ends what has come to its deadline: late writes take effect, and calls are given up. */
+  passDeadlines(): void {
+    for (const late of this.#late.filter(({ until }) => until <= this.#now())) this.#land(late);
+    for (const call of this.#pending.filter(({ since }) => since + DEADLINE_MS <= this.#now())) {
+      this.#faults += 1;
+      this.#end(call, call.writes ? 'late' : 'fails');
+    }
+  }
+
   /** Everything that is still on its way takes effect, in the order in which it was given up. */
   landAll(): void {
     for (const late of [...this.#late]) this.#land(late);
@@ -124,7 +161,7 @@ export class Scheduler {
     return `${pending.join(';')}|${this.#late.map(({ label }) => label).join(';')}|${this.#faults}`;
   }
 
-  #land(late: { readonly label: string; readonly effect: () => unknown }): void {
+  #land(late: LateWrite): void {
     this.#late = this.#late.filter((other) => other !== late);
     try {
       late.effect();
@@ -135,8 +172,11 @@ export class Scheduler {
 
   #end(call: Pending, fault: Fault | undefined): void {
     this.#pending = this.#pending.filter((other) => other !== call);
-    if (fault) this.#faults -= 1;
-    if (fault === 'late') this.#late.push({ label: call.label, effect: call.effect });
+    if (fault) {
+      this.#faults -= 1;
+      this.#harmed = true;
+    }
+    if (fault === 'late') this.#late.push({ label: call.label, effect: call.effect, until: this.#now() + LATE_MS });
     try {
       const answer = fault === undefined || fault === 'answerLost' ? call.effect() : undefined;
       if (fault) throw noAnswer();

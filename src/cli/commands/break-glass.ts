@@ -13,6 +13,7 @@ interface BreakGlassArguments {
   vault?: string;
   reason: string;
   ticket?: string;
+  revocation?: string;
   yes?: boolean;
   dryRun?: boolean;
 }
@@ -34,7 +35,7 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
       .addHelpText('after', AFTER);
 
   breakGlass('revoke')
-    .description('BREAK GLASS: disable every version of a key, which shuts every account that uses it')
+    .description('BREAK GLASS: disable every version of a key, which cuts off every account that uses it')
     .action(async (name: string, options: BreakGlassArguments, command: Command) => {
       const globals = command.optsWithGlobals<GlobalOptions>();
       const managed = keyByName(name, options.vault, cli.cloud(globals));
@@ -58,6 +59,7 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
 
   breakGlass('restore')
     .description('enable what a revocation disabled, and nothing else; by another person than the one who revoked')
+    .requiredOption('--revocation <id>', 'which one: its id is in the answer to it, and in `cmk key status`')
     .action(async (name: string, options: BreakGlassArguments, command: Command) => {
       const globals = command.optsWithGlobals<GlobalOptions>();
       const managed = keyByName(name, options.vault, cli.cloud(globals));
@@ -68,7 +70,12 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
       const app = appRecord(cli.environment, () => cli.credential(globals));
       await cli.run(
         command,
-        (procedure) => restore(managed, { reason, ticket, dualControl, app }, procedure),
+        (procedure) =>
+          restore(
+            managed,
+            { reason, ticket, revocation: options.revocation ?? '', dualControl, environment: cli.environment, app },
+            procedure,
+          ),
         ({ complete }) => (complete || options.dryRun ? EXIT.ok : EXIT.incomplete),
       );
     });

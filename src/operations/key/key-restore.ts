@@ -1,19 +1,27 @@
+import { randomUUID } from 'node:crypto';
 import { describe } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
+import { restoreReadiness } from '../../identities/restore-readiness.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import { restoreKey } from '../../revocation/restore-key.ts';
-import { openRevocation, planRestore, revokers } from '../../revocation/revocation.ts';
-import type { VersionReport } from '../../revocation/version-report.ts';
-import { reportVersions } from '../../revocation/version-report.ts';
+import { REASONS } from '../../reasons.ts';
+import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
+import { type AccountReadiness, type RestoredKey, restore as restoreKeyOfApp } from '../../revocation/restore.ts';
+import { readRevocation, revokers } from '../../revocation/revocation.ts';
+import { planReopen } from '../../revocation/revocation-plans.ts';
+import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
 import type { Procedure } from '../operator-azure.ts';
-import type { AppRecord } from './app-record.ts';
-import { forReport, noSuchKey, type RevokeResult } from './key-revoke.ts';
+import { type AppRecord, callerOf } from './app-record.ts';
+import { type AppEnvironment, lookSettings } from './blast-radius-of.ts';
+import { NO_LOG, noSuchKey } from './key-revoke.ts';
 
 export interface RestoreOptions {
   readonly reason: string;
   readonly ticket?: string | undefined;
+  /** Id of the revocation to restore. */
+  readonly revocation: string;
   /** Whether somebody else than who revoked has to do it. */
   readonly dualControl: boolean;
+  readonly environment: AppEnvironment;
   readonly app: AppRecord;
 }
 
@@ -22,78 +30,96 @@ export interface RestoreResult {
   readonly complete: boolean;
   /** The key was soft-deleted and has been recovered first. */
   readonly recovered: boolean;
-  readonly revocation: RevokeResult['revocation'];
+  readonly revocation: RevocationState | undefined;
   readonly versions: readonly VersionReport[];
+  /** Whether each account that depends on the key can use it again. */
+  readonly accounts: readonly AccountReadiness[];
   readonly audit: string;
 }
 
-/** Enables what the open revocation disabled, and nothing else; the same code and record as the app's API. */
+/** Enables what the named revocation disabled, and nothing else; the same code and record as the app's API. */
 export async function restore(key: ManagedKey, options: RestoreOptions, procedure: Procedure): Promise<RestoreResult> {
   const { azure, journal } = procedure;
   const operator = await azure.operator();
-  if (journal.dryRun) return preview(key, operator.objectId, options.dualControl, procedure);
+  if (journal.dryRun) return preview(key, operator.objectId, options, procedure);
+  const { reason: why, ticket, revocation, dualControl, environment, app } = options;
   const { urgentKeys: keys, now, sleep } = azure;
-  const result = await restoreKey(key, operator.objectId, options, { keys, now, sleep });
+  const settings = lookSettings(azure, environment);
+  const result = await restoreKeyOfApp(
+    key,
+    revocation,
+    { caller: callerOf(operator), correlationId: randomUUID(), why, ticket },
+    { ...app, keys, now, sleep, dualControl, readiness: () => restoreReadiness(key, { ...azure, settings }) },
+    NO_LOG,
+  );
   if (result.versions.length === 0) throw noSuchKey(key);
-  if (result.needsSecondPerson) throw needsSecondPerson(key);
-  if (result.recovered)
-    await journal.change(`key ${key.vault.name}/${key.name} recovered from deletion`, async () => {});
-  const opened = result.versions.filter(
+  refuse(key, result);
+  tell(key, result, procedure);
+  const { end, recovered, versions, accounts, audit } = result;
+  const complete = end === 'restored' || end === 'nothing';
+  const of = result.revocation && revocationState(result.revocation);
+  return { key: key.id, complete, recovered, revocation: of, versions, accounts, audit };
+}
+
+/** @throws {@link CmkError} when nothing was enabled */
+function refuse(key: ManagedKey, { end, revocation }: Pick<RestoredKey, 'end' | 'revocation'>): void {
+  if (end === 'secondPerson') throw needsSecondPerson(key);
+  if (end === 'overtaken') {
+    const nextStep = 'Find out who revoked the key and why before you restore it.';
+    throw new CmkError('RestoreOvertaken', REASONS.RestoreOvertaken, nextStep);
+  }
+  if (end !== 'otherRevocation' || !revocation) return;
+  throw new CmkError(
+    'OtherRevocation',
+    `${REASONS.OtherRevocation} It is ${revocation.id}, of ${revocation.revokedOn.toISOString()}.`,
+    `If that is the one you mean: cmk key restore ${key.name} --vault ${key.vault.name} --revocation ${revocation.id}`,
+  );
+}
+
+function tell(key: ManagedKey, result: RestoredKey, { journal }: Procedure): void {
+  const { end, recovered, versions, unproven, accounts, warnings, audit, changed } = result;
+  if (recovered) journal.done(`key ${key.vault.name}/${key.name} recovered from deletion`);
+  const enabled = versions.filter(
     ({ before, after }) => before === 'Disabled' && after !== 'Disabled' && after !== 'Unknown',
   );
-  for (const { version } of opened) await journal.change(`version ${version} enabled`, async () => {});
-  if (!result.revocation) journal.found('no revocation of this key is open');
-  if (result.unproven) journal.note(`The versions could not be read again as proof: ${describe(result.unproven)}`);
-  for (const { version, error } of result.versions) if (error) journal.note(`Version ${version}: ${error}`);
-  if (!result.complete) journal.note('Run the same command again: it finishes what is missing.');
-
-  const revocation = result.revocation && forReport(result.revocation);
-  let audit = 'nothing to write: nothing was changed';
-  if (revocation) {
-    const { complete, versions } = result;
-    const details = { why: options.reason, ticket: options.ticket, revocation, complete, versions, by: 'cmk' };
-    audit = await options.app.audit({
-      action: 'key.restore',
-      reason: complete ? 'Restored' : 'RestoreIncomplete',
-      key,
-      operator,
-      details,
-    });
-    if (audit !== 'written') journal.note(`Not in the audit trail: ${audit}`);
-    const queued = await options.app.enqueue(key, 'restore');
-    journal.note(
-      queued === 'queued'
-        ? 'The app looks at every account that depends on the key now.'
-        : `The app does not look at the accounts before its next drift check (${queued}).`,
-    );
+  for (const { version } of enabled) journal.done(`version ${version} enabled`);
+  if (end === 'nothing') journal.found('no revocation of this key is open');
+  if (unproven) journal.note(`The versions could not be read again as proof: ${describe(unproven)}`);
+  for (const { version, error } of versions) if (error) journal.note(`Version ${version}: ${error}`);
+  if (end === 'incomplete') journal.note('Run the same command again: it finishes what is missing.');
+  for (const { account, ready, missing } of accounts) {
+    const name = account.slice(account.lastIndexOf('/') + 1);
+    if (ready === true) journal.found(`${name} can use the key again`);
+    else journal.note(`${name} cannot use the key yet: ${missing.join(' ') || 'what it lacks could not be read'}`);
   }
-  const { complete, recovered, versions } = result;
-  return { key: key.id, complete, recovered, revocation, versions, audit };
+  for (const warning of warnings) journal.note(warning);
+  if (changed && audit !== 'written') journal.note(`Not in the audit trail: ${audit}`);
 }
 
 async function preview(
   key: ManagedKey,
   objectId: string,
-  dualControl: boolean,
+  { revocation, dualControl }: RestoreOptions,
   { azure, journal }: Procedure,
 ): Promise<RestoreResult> {
-  const versions = await azure.urgentKeys.listVersions(key);
-  if (versions.length === 0) {
-    if (!(await azure.keyAdmin.isDeleted(key))) throw noSuchKey(key);
-    await journal.change(`key ${key.vault.name}/${key.name} recovered from deletion`, async () => {});
-  }
-  const open = openRevocation(versions);
+  const listed = await azure.urgentKeys.listVersions(key);
+  const deleted = listed.length === 0 ? await azure.urgentKeys.deletedVersion(key) : undefined;
+  if (listed.length === 0 && !deleted) throw noSuchKey(key);
+  if (deleted) journal.planned(`key ${key.vault.name}/${key.name} recovered from deletion`);
+  const versions = deleted ? [deleted] : listed;
+  const { open } = readRevocation(versions, azure.now());
   if (!open) journal.found('no revocation of this key is open');
-  if (dualControl && revokers(versions).includes(objectId)) throw needsSecondPerson(key);
-  for (const { version } of planRestore(versions)) {
-    await journal.change(`version ${version.version} enabled`, async () => {});
-  }
+  else if (open.id !== revocation) refuse(key, { end: 'otherRevocation', revocation: open });
+  if (dualControl && revokers(versions, azure.now()).includes(objectId)) throw needsSecondPerson(key);
+  const reopen = open ? planReopen(versions, open, azure.now()) : [];
+  for (const { version } of reopen) journal.planned(`version ${version.version} enabled`);
   return {
     key: key.id,
     complete: false,
     recovered: false,
-    revocation: open && forReport(open),
+    revocation: open && revocationState(open),
     versions: reportVersions(versions, [], versions, azure.now()),
+    accounts: [],
     audit: 'nothing to write: nothing was changed',
   };
 }

@@ -6,12 +6,15 @@ import { type Retirement, retirementEntry, retireUnused } from '../../retirement
 import { LEAST_RETIRE_HOURS, NOT_KNOWN, retireCommand } from '../../retirement/retirement.ts';
 import type { Operator } from '../operator.ts';
 import type { Procedure } from '../operator-azure.ts';
-import type { AppRecord } from './app-record.ts';
+import { type AppRecord, callerOf } from './app-record.ts';
 import { type AppEnvironment, lookSettings } from './blast-radius-of.ts';
 import { noSuchKey } from './key-revoke.ts';
 
 /** How long one look at everything that uses the key may take, in milliseconds. */
 const LOOK_MS = 10 * 60_000;
+
+/** How long this waits for the audit trail. Milliseconds. */
+const AUDIT_WAIT_MS = 5_000;
 
 export interface KeyRetireOptions {
   /** One version; undefined: every one that may go. */
@@ -132,7 +135,11 @@ async function writeDown(
   const entry = retirementEntry(key, retired);
   if (!entry) return undefined;
   const { action, reason, details } = entry;
-  return app.audit({ action, reason, key, operator, details: { ...details, by: 'cmk' } });
+  const outcome = await app.audit(
+    { action, reason, resource: key.id, caller: callerOf(operator), details },
+    AUDIT_WAIT_MS,
+  );
+  return 'written' in outcome ? 'written' : outcome.failed;
 }
 
 function nameOf({ vault, name }: ManagedKey): string {

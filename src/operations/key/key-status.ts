@@ -1,30 +1,24 @@
 import type { BlastRadius } from '../../dependents/blast-radius.ts';
 import { CmkError } from '../../errors.ts';
-import { compareAge, newestUsableVersion, type Usability, usability } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import { openRevocation, revocationOf } from '../../revocation/revocation.ts';
+import { type KeyState, keyState, type VersionState } from '../../revocation/key-state.ts';
 import type { Procedure } from '../operator-azure.ts';
 import { type AppEnvironment, blastRadiusOf } from './blast-radius-of.ts';
 
 /** How long to look for what depends on a key. Milliseconds. */
 const DEPENDENTS_MS = 60_000;
 
-export interface KeyStatus {
+export interface KeyStatus extends Omit<KeyState, 'versions'> {
   /** Identifier without a version. */
   readonly key: string;
-  readonly newestUsable: string | undefined;
-  readonly revocation: { readonly id: string; readonly revokedOn: string; readonly revokedBy: string } | undefined;
   /** Newest first. */
-  readonly versions: readonly {
-    readonly version: string;
-    readonly createdOn: string;
-    readonly expiresOn: string | undefined;
-    readonly state: Usability;
-    readonly revoked: boolean;
-    /** Names of the accounts (and scopes, as `account/scope`) and other resources that use it. */
-    readonly usedBy: readonly string[];
-  }[];
+  readonly versions: readonly UsedVersion[];
   readonly dependents: BlastRadius;
+}
+
+export interface UsedVersion extends VersionState {
+  /** Names of the accounts (and scopes, as `account/scope`) and other resources that use it. */
+  readonly usedBy: readonly string[];
 }
 
 /** The versions of a key, who uses which, and an open revocation. Changes nothing. */
@@ -44,23 +38,12 @@ export async function keyStatus(
       `Check the name, or create it: cmk key ensure ${key.name} --vault ${key.vault.name}`,
     );
   }
-  const now = azure.now();
-  const open = openRevocation(versions);
+  const state = keyState(versions, azure.now());
   const users = usersByVersion(dependents);
   return {
     key: key.id,
-    newestUsable: newestUsableVersion(versions, now)?.version,
-    revocation: open && { id: open.id, revokedOn: open.revokedOn.toISOString(), revokedBy: open.revokedBy },
-    versions: [...versions]
-      .sort((a, b) => compareAge(b, a))
-      .map((version) => ({
-        version: version.version,
-        createdOn: version.createdOn.toISOString(),
-        expiresOn: version.expiresOn?.toISOString(),
-        state: usability(version, now),
-        revoked: revocationOf(version) !== undefined,
-        usedBy: users.get(version.version) ?? [],
-      })),
+    ...state,
+    versions: state.versions.map((version) => ({ ...version, usedBy: users.get(version.version) ?? [] })),
     dependents,
   };
 }

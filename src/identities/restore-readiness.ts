@@ -4,20 +4,20 @@ import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { timeBoxed, untilAborted } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
-import type { Authorization } from '../identities/authorization-client.ts';
-import { checkKeyAccess } from '../identities/check-key-access.ts';
-import type { Identities } from '../identities/identity-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { Settings } from '../settings/settings.ts';
+import type { AccountReadiness } from '../revocation/restore.ts';
+import type { LookSettings } from '../settings/settings.ts';
 import type { Vaults } from '../vaults/vault-client.ts';
-import type { AccountReadiness } from './restore.ts';
+import type { Authorization } from './authorization-client.ts';
+import { checkKeyAccess } from './check-key-access.ts';
+import type { Identities } from './identity-client.ts';
 
 /** Time for finding the accounts, and for finding them and checking their access together. Milliseconds. */
 const FINDING_MS = 3_000;
 const ALL_MS = 5_000;
 
 export interface ReadinessServices {
-  readonly settings: Settings;
+  readonly settings: LookSettings;
   readonly accounts: StorageAccounts;
   readonly subscriptions: Subscriptions;
   readonly vaults: Vaults;

@@ -1,0 +1,44 @@
+import type { BlastRadius } from '../../dependents/blast-radius.ts';
+import type { Journal } from '../journal.ts';
+
+/** Accounts and other resources that are shown by name; a document has them all. */
+const SHOWN = 20;
+
+/** Says what depends on a key. */
+export function describeRadius(dependents: BlastRadius | undefined, journal: Journal): void {
+  if (!dependents) {
+    journal.note('What depends on the key could not be read.');
+    return;
+  }
+  const { accounts, otherResources, selfLockout, unread } = dependents;
+  const shares = accounts.reduce((sum, account) => sum + account.shares.length, 0);
+  journal.found(
+    `${count(accounts.length, 'storage account')} with ${count(shares, 'file share')} and ${count(otherResources.length, 'other resource')} depend on the key`,
+  );
+  const names = [
+    ...accounts.map(({ name, mode, shares: own, scopes }) => {
+      const shown = [
+        ...(mode === 'scopesOnly' ? [] : [own.length === 0 ? 'no file share' : listed('file share', own)]),
+        ...(scopes.length === 0 ? [] : [listed('encryption scope', scopes)]),
+      ];
+      return `${name}: ${shown.join('; ')}`;
+    }),
+    ...otherResources.map(({ name, type }) => `${name}: ${type}`),
+  ];
+  for (const text of names.slice(0, SHOWN)) journal.found(text);
+  if (names.length > SHOWN) journal.found(`and ${names.length - SHOWN} more, which --json shows`);
+  if (selfLockout === true) {
+    journal.note("The app's own storage is encrypted with this key: while it is revoked the app stands still.");
+  }
+  for (const { what, detail } of unread) journal.note(`There may be more: ${what} could not be read. ${detail}`);
+}
+
+function listed(noun: string, all: readonly { readonly name: string }[]): string {
+  const names = all.slice(0, 5).map(({ name }) => name);
+  const more = all.length > names.length ? ` and ${all.length - names.length} more` : '';
+  return `${noun}${all.length === 1 ? '' : 's'} ${names.join(', ')}${more}`;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,193 @@
+import { compareAge, type KeyVersion } from '../keys/key-versions.ts';
+import {
+  CLOCKS_MS,
+  formatRevocation,
+  isNewer,
+  MAX_TAGS,
+  RESTORED_TAG,
+  REVOCATION_TAG,
+  type Restored,
+  type Revocation,
+  type RevocationStamp,
+  readRevocation,
+  revocationOf,
+} from './revocation.ts';
+
+/**
+ * What is opened within this time of a revocation is taken for a write that was still under way. What a person enables
+ * later is that person's decision: it is reported, not fought. Milliseconds.
+ */
+const LATE_WRITE_MS = 2 * CLOCKS_MS;
+
+/** What to write to one version. Each is written by itself: enabling never touches tags. */
+export interface VersionChange {
+  readonly version: KeyVersion;
+  /** Undefined: stays as it is. */
+  readonly enabled?: boolean;
+  /** Replaces all tags, so it holds those that were there too; undefined: they stay as they are. */
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+  /** What to write once the version has been read again. */
+  readonly again?: (fresh: KeyVersion) => Pick<VersionChange, 'enabled' | 'tags'>;
+}
+
+/**
+ * What a revocation writes: every enabled version is disabled, newest first, with its record; and a record that is older is
+ * replaced, so that a restore under way sees that it has been overtaken. A version without a tag to spare is disabled all
+ * the same.
+ */
+export function planRevocation(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): VersionChange[] {
+  return newestFirst(versions).flatMap((version): VersionChange[] => {
+    if (version.enabled) return [disabling(version, stamp, now)];
+    const { tags } = replacingRecord(version, stamp, now);
+    return tags ? [{ version, tags }] : [];
+  });
+}
+
+/** A version that is off: if it carries an older record, that is replaced. */
+function replacingRecord(version: KeyVersion, stamp: RevocationStamp, now: Date): Pick<VersionChange, 'tags'> {
+  const record = revocationOf(version, now);
+  return record && isNewer(stamp, record) ? { tags: withRecord(version, stamp, record.wasEnabled) } : {};
+}
+
+/** Without a record anywhere, a key that is revoked would not be kept so: a version that was off before carries it. */
+export function planCarrier(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): VersionChange[] {
+  if (readRevocation(versions, now).open) return [];
+  for (const version of newestFirst(versions)) {
+    const tags = version.enabled ? undefined : withRecord(version, stamp, false);
+    if (tags) return [{ version, tags }];
+  }
+  return [];
+}
+
+/**
+ * While a revocation is open and nobody restores the key, these are disabled under it: versions that appeared since, and
+ * those that it never came to. A version that is enabled and carries its record was opened by a person, or by a write that
+ * was still under way: only `alsoLate` writes are disabled again.
+ */
+export function planKeepRevoked(
+  versions: readonly KeyVersion[],
+  now: Date,
+  { alsoLate = false }: { readonly alsoLate?: boolean } = {},
+): VersionChange[] {
+  const { open, restoringBy, records } = readRevocation(versions, now);
+  if (!open || restoringBy) return [];
+  return newestFirst(versions)
+    .filter((version) => version.enabled && !isByHand(version, open))
+    .filter(({ version }) => alsoLate || records.get(version)?.id !== open.id)
+    .map((version) => disabling(version, open, now));
+}
+
+/**
+ * A write that was under way when the key was revoked may have taken the record away from versions that the revocation had
+ * recorded: they get it again, and are disabled, unless this revocation was restored, or a newer one was since.
+ *
+ * @param recorded versions that the revocation had recorded, and whether they were on before
+ */
+export function planRepair(
+  versions: readonly KeyVersion[],
+  stamp: RevocationStamp,
+  recorded: ReadonlyMap<string, boolean>,
+  now: Date,
+): VersionChange[] {
+  const { open, restoringBy, restored } = readRevocation(versions, now);
+  if (restored && !isNewer(stamp, restored)) return [];
+  // Without any sign of a revocation, somebody has taken all tags away: that is no write of this app.
+  if ((!open && !restored) || (restoringBy && open && !isNewer(stamp, open))) return [];
+  return planRecordAgain(versions, stamp, recorded, now);
+}
+
+/** The record once more, on versions that the revocation had recorded and that have lost it. */
+export function planRecordAgain(
+  versions: readonly KeyVersion[],
+  stamp: RevocationStamp,
+  recorded: ReadonlyMap<string, boolean>,
+  now: Date,
+): VersionChange[] {
+  const { restored, records } = readRevocation(versions, now);
+  return versions
+    .filter(({ version }) => recorded.has(version) && !isCurrent(records.get(version), restored))
+    .map((version) =>
+      version.enabled
+        ? disabling(version, stamp, now)
+        : { version, tags: withRecord(version, stamp, recorded.get(version.version) ?? true) },
+    );
+}
+
+function isCurrent(record: Revocation | undefined, restored: Restored | undefined): boolean {
+  return record !== undefined && (!restored || isNewer(record, restored));
+}
+
+/** Whether a person opened this version, well after the revocation. */
+export function isByHand({ createdOn, updatedOn }: KeyVersion, { revokedOn }: RevocationStamp): boolean {
+  if (createdOn.getTime() >= revokedOn.getTime() - CLOCKS_MS) return false;
+  return (updatedOn ?? createdOn).getTime() > revokedOn.getTime() + LATE_WRITE_MS;
+}
+
+/** The first write of a restore: the newest version with the open revocation's record says that it is being restored. */
+export function planMark(versions: readonly KeyVersion[], restoringBy: string, now: Date): VersionChange[] {
+  const { open, restoringBy: other, records } = readRevocation(versions, now);
+  if (!open || other) return [];
+  const carrier = newestFirst(versions).find(({ version }) => records.get(version)?.id === open.id);
+  const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> => {
+    const record = revocationOf(fresh, now);
+    if (record?.id !== open.id) return {};
+    return { tags: { ...fresh.tags, [REVOCATION_TAG]: formatRevocation({ ...record, restoringBy }) } };
+  };
+  return carrier ? [{ version: carrier, ...again(carrier), again }] : [];
+}
+
+/** The second: what the revocation, or one that it joined, disabled is enabled, newest first; tags stay untouched. */
+export function planReopen(versions: readonly KeyVersion[], upTo: RevocationStamp, now: Date): VersionChange[] {
+  return newestFirst(versions).flatMap((version): VersionChange[] => {
+    const record = revocationOf(version, now);
+    return record?.wasEnabled && !version.enabled && !isNewer(record, upTo) ? [{ version, enabled: true }] : [];
+  });
+}
+
+/** The last: the records go, and say instead that the revocation was restored. */
+export function planClose(
+  versions: readonly KeyVersion[],
+  upTo: RevocationStamp,
+  restoredBy: string,
+  now: Date,
+): VersionChange[] {
+  const { id, revokedOn } = upTo;
+  const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> => {
+    const record = revocationOf(fresh, now);
+    if (!record || isNewer(record, upTo)) return {};
+    const mark = [id, revokedOn.toISOString(), restoredBy, fresh.version].join(' ');
+    return { tags: { ...otherTags(fresh), [RESTORED_TAG]: mark } };
+  };
+  return newestFirst(versions).flatMap((version): VersionChange[] => {
+    const { tags } = again(version);
+    return tags ? [{ version, tags, again }] : [];
+  });
+}
+
+function newestFirst(versions: readonly KeyVersion[]): KeyVersion[] {
+  return [...versions].sort((a, b) => compareAge(b, a));
+}
+
+function disabling(version: KeyVersion, stamp: RevocationStamp, now: Date): VersionChange {
+  const again = (fresh: KeyVersion): Pick<VersionChange, 'enabled' | 'tags'> =>
+    fresh.enabled ? { enabled: false, tags: withRecord(fresh, stamp, true) } : replacingRecord(fresh, stamp, now);
+  return { version, ...again(version), again };
+}
+
+function withRecord(
+  version: KeyVersion,
+  stamp: RevocationStamp,
+  wasEnabled: boolean,
+): Record<string, string> | undefined {
+  const others = otherTags(version);
+  if (Object.keys(others).length >= MAX_TAGS) return undefined;
+  const { id, revokedOn, revokedBy } = stamp;
+  const record = { id, revokedOn, revokedBy, version: version.version, wasEnabled, restoringBy: undefined };
+  return { ...others, [REVOCATION_TAG]: formatRevocation(record) };
+}
+
+/** The tags that are none of the app's records of revocations. */
+function otherTags({ tags }: KeyVersion): Record<string, string> {
+  const { [REVOCATION_TAG]: _record, [RESTORED_TAG]: _restored, ...others } = tags;
+  return others;
+}

@@ -1,0 +1,333 @@
+import { BlobServiceClient } from '@azure/storage-blob';
+import { describe, expect, it } from 'vitest';
+import { keyStatus } from '../../src/break-glass/key-status.ts';
+import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
+import { lookIfKilled } from '../../src/revocation/record-revocation.ts';
+import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
+import { revokeKey } from '../../src/revocation/revoke-key.ts';
+import { settleRevocation } from '../../src/revocation/settle-revocation.ts';
+import type { Services } from '../../src/services.ts';
+import type { TestKey } from '../support/fleet.ts';
+import { useWire } from '../support/wire.ts';
+import {
+  addVersion,
+  breakGlass,
+  enabledOf,
+  keyOf,
+  managed,
+  objectId,
+  recordsOf,
+  refusalOf,
+  revocationOn,
+  versionsOf,
+} from './break-glass-fixture.ts';
+
+const wire = useWire();
+const { revoke, restore } = breakGlass(wire);
+const LOOKS = [15, 60, 400];
+
+/** All looks that were ordered, in the order of their coming due. */
+async function lookAgain(services: Services): Promise<void> {
+  for (const seconds of LOOKS) {
+    for (const { work, delaySeconds } of [...wire.sent]) {
+      if (work.kind !== 'revocation' || delaySeconds !== seconds) continue;
+      const outcome = await settleRevocation(work, { ...services, keys: services.urgentKeys }, wire.log);
+      expect(outcome).toEqual({ outcome: 'done' });
+    }
+  }
+}
+
+/** Reasons and actions of the audit records about a key, oldest first. */
+async function trailOf(key: TestKey): Promise<string[]> {
+  const container = BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient('cmk-audit');
+  const lines: string[] = [];
+  for await (const { name } of container.listBlobsFlat()) {
+    lines.push(...(await container.getBlobClient(name).downloadToBuffer()).toString('utf8').split('\n'));
+  }
+  return lines
+    .filter((line) => line.includes(`/${key.name}"`))
+    .map((line) => JSON.parse(line) as { entry: { action: string; reason: string } })
+    .map(({ entry }) => `${entry.action} ${entry.reason}`);
+}
+
+describe('the looks after a revocation and a restore', () => {
+  it('are ordered for 15 and 400 seconds later, and one beforehand for 60', async () => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    const { revocation } = await revoke(key, services);
+    await restore(key, services);
+    const looks = wire.sent.flatMap(({ work, delaySeconds }) =>
+      work.kind === 'revocation' ? [{ delaySeconds, ...work }] : [],
+    );
+    const of = (did: string) =>
+      looks
+        .filter((look) => look.did === did)
+        .map(({ delaySeconds, beforehand = false }) => [delaySeconds, beforehand]);
+    for (const did of ['revoke', 'restore']) {
+      expect(of(did).sort()).toEqual([
+        [15, false],
+        [400, false],
+        [60, true],
+      ]);
+    }
+    expect(new Set(looks.map((look) => look.revocation.id))).toEqual(new Set([revocation?.id]));
+    const known = looks.filter(({ did, beforehand }) => did === 'revoke' && !beforehand);
+    for (const { versions } of known) expect(versions).toHaveLength(2);
+  });
+
+  it('change nothing, and record nothing twice, when all went well', async () => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    await revoke(key, services);
+    await lookAgain(services);
+    expect(enabledOf(key)).toEqual([false, false]);
+    await restore(key, services);
+    await lookAgain(services);
+    await lookAgain(services);
+    expect(enabledOf(key)).toEqual([true, true]);
+    expect(await trailOf(key)).toEqual(['key.revoke Revoked', 'key.restore Restored']);
+  });
+
+  it('never carry out a restore that was refused to who revoked', async () => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    await revoke(key, services);
+    expect((await refusalOf(restore(key, services, 'alice'))).status).toBe(403);
+    await lookAgain(services);
+    expect(enabledOf(key)).toEqual([false, false]);
+    expect(await trailOf(key)).toEqual(['key.revoke Revoked']);
+  });
+
+  it('never carry out a restore that named another revocation', async () => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    const { revocation } = await revoke(key, services);
+    const refused = await refusalOf(restore(key, services, 'bob', 'cafe'));
+    expect(refused).toMatchObject({ status: 409, reason: 'OtherRevocation' });
+    expect(refused.nextStep).toContain(revocation?.id);
+    await lookAgain(services);
+    expect(enabledOf(key)).toEqual([false, false]);
+  });
+
+  it('do not let a restore’s look undo a revocation that came after it', async () => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    await revoke(key, services);
+    await restore(key, services);
+    // By an instance whose clock is five minutes behind.
+    const behind = { ...services, now: () => new Date(services.now().getTime() - 300_000) };
+    await revoke(key, behind, 'carol');
+    await lookAgain(services);
+    expect(enabledOf(key)).toEqual([false, false]);
+    expect(recordsOf(key).map((record) => record?.[2])).toEqual([objectId('carol'), objectId('carol')]);
+  });
+
+  it('record a revocation whose process was killed before its audit record, once', async () => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    const by = { id: services.newId(), revokedBy: objectId('alice') };
+    const caller = { objectId: objectId('alice'), appId: 'app' };
+    const call = { caller, correlationId: 'call-1', why: 'A laptop was stolen', ticket: undefined };
+    await lookIfKilled(managed(key, services), 'revoke', { ...by, revokedOn: services.now() }, call, services);
+    await revokeKey(managed(key, services), by, { ...services, keys: services.urgentKeys });
+    expect(await trailOf(key)).toEqual([]);
+    await lookAgain(services);
+    await lookAgain(services);
+    expect(await trailOf(key)).toEqual(['key.revoke Revoked']);
+    expect(enabledOf(key)).toEqual([false, false]);
+  });
+
+  it('record nothing of a revocation whose process was killed before it wrote anything', async () => {
+    const key = keyOf(wire.azure, 1);
+    const services = wire.services();
+    const stamp = { id: services.newId(), revokedBy: objectId('alice'), revokedOn: services.now() };
+    const caller = { objectId: objectId('alice'), appId: 'app' };
+    const call = { caller, correlationId: 'call-1', why: 'A laptop was stolen', ticket: undefined };
+    await lookIfKilled(managed(key, services), 'revoke', stamp, call, services);
+    await lookAgain(services);
+    expect(enabledOf(key)).toEqual([true]);
+    expect(await trailOf(key)).toEqual([]);
+  });
+
+  it('shut what a write that was given up has opened since, and write the record that it took away', async () => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    const { revocation } = await revoke(key, services);
+    const [first, second] = versionsOf(key);
+    if (first) Object.assign(first, { enabled: true, tags: { owner: 'files' } });
+    if (second) second.enabled = true;
+    await lookAgain(services);
+    expect(enabledOf(key)).toEqual([false, false]);
+    expect(recordsOf(key).map((record) => record?.[0])).toEqual([revocation?.id, revocation?.id]);
+    expect(await restore(key, services)).toMatchObject({ reason: 'Restored' });
+    expect(enabledOf(key)).toEqual([true, true]);
+  });
+
+  it('enable again what a late write of the revocation has shut after the restore, whatever it took away', async () => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    await revoke(key, services);
+    const revoked = structuredClone(versionsOf(key).map(({ enabled, tags }) => ({ enabled, tags })));
+    await restore(key, services);
+    // Every write of the revocation takes effect once more: tombstones are gone.
+    for (const [n, version] of versionsOf(key).entries()) Object.assign(version, structuredClone(revoked[n]));
+    await lookAgain(services);
+    expect(enabledOf(key)).toEqual([true, true]);
+    expect(recordsOf(key)).toEqual([undefined, undefined]);
+  });
+});
+
+describe('a restore that is repeated', () => {
+  it('answers the same, writes nothing, and is audited once', async () => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    const { revocation } = await revoke(key, services);
+    await restore(key, services);
+    const seen = wire.azure.requests.last;
+    const again = await restore(key, services, 'bob', revocation?.id);
+    expect(again).toMatchObject({ reason: 'Restored', complete: true, revocation: { id: revocation?.id } });
+    expect(wire.azure.requests.since(seen).filter(({ method }) => method === 'PATCH')).toEqual([]);
+    expect(await restore(key, services, 'bob', 'cafe')).toMatchObject({ reason: 'NothingToRestore', complete: true });
+    expect(await trailOf(key)).toEqual(['key.revoke Revoked', 'key.restore Restored']);
+  });
+});
+
+describe('what the app cannot have written', () => {
+  it.each([
+    ['from the future', (name: string) => `fake 9999-01-01T00:00:00.000Z ${objectId('mallory')} ${name}`],
+    ['of a person who is none', (name: string) => `fake 2026-01-01T00:00:00.000Z mallory ${name}`],
+  ])('a record %s revokes nothing, keeps nobody from restoring, and is an error', async (_, tag) => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    const [planted] = versionsOf(key);
+    if (planted) planted.tags = { [REVOCATION_TAG]: tag(planted.version) };
+    await keepRevoked(managed(key, services), { ...services, keys: services.urgentKeys }, wire.log);
+    expect(enabledOf(key)).toEqual([true, true]);
+    expect(wire.records.filter(({ level }) => level === 'error')).toMatchObject([
+      { reason: 'RevocationUnbelieved', key: key.id(), version: planted?.version },
+    ]);
+    const { revocation } = await revoke(key, services);
+    expect(revocation?.id).not.toBe('fake');
+    expect(await restore(key, services)).toMatchObject({ reason: 'Restored' });
+    expect(enabledOf(key)).toEqual([true, true]);
+  });
+});
+
+describe('versions that were off before', () => {
+  it('by hand just before they are written to get no record, and stay off', async () => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    const [byHand] = versionsOf(key);
+    const urgentKeys: Services['urgentKeys'] = {
+      ...services.urgentKeys,
+      async getVersion(of, version) {
+        if (byHand && version === byHand.version) byHand.enabled = false;
+        return services.urgentKeys.getVersion(of, version);
+      },
+    };
+    expect(await revoke(key, { ...services, urgentKeys })).toMatchObject({ complete: true });
+    expect(recordsOf(key).map((record) => record !== undefined)).toEqual([false, true]);
+    await restore(key, services);
+    expect(enabledOf(key)).toEqual([false, true]);
+  });
+
+  it('are not called revoked by the status, even when they carry the record', async () => {
+    const key = keyOf(wire.azure, 1);
+    const [off] = versionsOf(key);
+    if (off) off.enabled = false;
+    const services = wire.services();
+    await revoke(key, services);
+    expect(recordsOf(key)[0]?.[4]).toBe('off');
+    addVersion(key);
+    await keepRevoked(managed(key, services), { ...services, keys: services.urgentKeys }, wire.log);
+    const { versions, revocation } = await keyStatus(managed(key, services), services);
+    expect(revocation).toMatchObject({ id: revocationOn(key), revokedBy: objectId('alice') });
+    expect(versions.map(({ state, revoked }) => [state, revoked])).toEqual([
+      ['Disabled', true],
+      ['Disabled', false],
+    ]);
+  });
+});
+
+describe('a key of many versions', () => {
+  it('80 of them, the second page of every list hanging, is shut within 10 seconds', async () => {
+    const key = keyOf(wire.azure, 80);
+    const services = wire.services();
+    wire.azure.faults.add([
+      {
+        match: { host: 'kv-files.*', path: `^/keys/${key.name}/versions\\?.*skiptoken=` },
+        skip: 0,
+        times: 1,
+        hang: true,
+      },
+    ]);
+    const started = Date.now();
+    const answer = await revoke(key, services);
+    expect(Date.now() - started).toBeLessThan(10_000);
+    expect(enabledOf(key)).toEqual(Array(80).fill(false));
+    expect(answer).toMatchObject({ complete: true });
+  }, 20_000);
+
+  it('70 made within a minute are all enabled after a restore, and after every look that follows', async () => {
+    const key = keyOf(wire.azure, 70);
+    const services = wire.services();
+    const now = Math.floor(services.now().getTime() / 1000);
+    for (const [n, version] of versionsOf(key).entries()) version.created = now - 60 + Math.floor(n / 2);
+    await revoke(key, services);
+    expect(enabledOf(key)).toEqual(Array(70).fill(false));
+    expect(await restore(key, services)).toMatchObject({ reason: 'Restored', complete: true });
+    await lookAgain(services);
+    await keepRevoked(managed(key, services), { ...services, keys: services.urgentKeys }, wire.log);
+    expect(enabledOf(key)).toEqual(Array(70).fill(true));
+  }, 20_000);
+});
+
+describe('writes that come late', () => {
+  const versionPath = (key: TestKey) => `^/keys/${key.name}/[0-9a-f]{32}`;
+
+  it('a restore’s, after a later revocation: the key ends shut, with that revocation’s record', async () => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    await revoke(key, services);
+    // After the mark, the first version to be enabled is answered by a cut, and enabled two seconds later.
+    wire.azure.faults.add([
+      { match: { method: 'PATCH', path: versionPath(key) }, skip: 1, times: 2, resetThenMs: 2_000 },
+    ]);
+    const restoring = restore(key, services).catch((error: unknown) => error);
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    wire.azure.faults.clear();
+    const { revocation } = await revoke(key, services, 'carol');
+    await restoring;
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    await lookAgain(services);
+    expect(enabledOf(key)).toEqual([false, false]);
+    expect(revocationOn(key)).toBe(revocation?.id);
+  }, 20_000);
+
+  it('a worker’s that listed before a restore: the key ends open', async () => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    await revoke(key, services);
+    addVersion(key);
+    // It has listed, and waits for its turn to write until the key is restored.
+    let goOn = () => {};
+    const held = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const keys: Services['keys'] = {
+      ...services.urgentKeys,
+      async updateVersion(of, version, change) {
+        await held;
+        return services.urgentKeys.updateVersion(of, version, change);
+      },
+    };
+    const worker = keepRevoked(managed(key, services), { ...services, keys }, wire.log);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(await restore(key, services)).toMatchObject({ reason: 'Restored' });
+    goOn();
+    await worker;
+    await lookAgain(services);
+    expect(enabledOf(key)).toEqual([true, true, true]);
+    expect(await restore(key, services, 'bob', 'cafe')).toMatchObject({ reason: 'NothingToRestore' });
+  });
+});

@@ -1,0 +1,163 @@
+import { describe, expect, it } from 'vitest';
+import type { KeyVersion } from '../../src/keys/key-versions.ts';
+import { REVOCATION_TAG, readRevocation } from '../../src/revocation/revocation.ts';
+import {
+  planCarrier,
+  planClose,
+  planMark,
+  planRecordAgain,
+  planReopen,
+  planRepair,
+} from '../../src/revocation/revocation-plans.ts';
+import { keyVersion, versionName } from '../support/keys.ts';
+import { BOB, CAROL, changed, fullOfTags, later, NOW, record, restored, revoked, stamp } from './records.ts';
+
+describe('planCarrier: a revocation that finds nothing to disable', () => {
+  const off = [keyVersion(1, { enabled: false }), keyVersion(2, { enabled: false, tags: { owner: 'files' } })];
+
+  it('leaves its record on the newest version all the same, and says that it was off', () => {
+    expect(planCarrier(off, stamp, NOW)).toEqual([
+      { version: off[1], tags: { owner: 'files', ...record(2, { wasEnabled: false }) } },
+    ]);
+  });
+
+  it('passes over versions that have no tag to spare, and over those that are on', () => {
+    const versions = [...off, keyVersion(3), keyVersion(4, { enabled: false, tags: fullOfTags() })];
+    expect(changed(planCarrier(versions, stamp, NOW))).toEqual([2]);
+  });
+
+  it.each<[string, KeyVersion[]]>([
+    ['a revocation is open', [...off, revoked(3)]],
+    ['no version has a tag to spare', [keyVersion(1, { enabled: false, tags: fullOfTags() })]],
+    ['there is no version', []],
+  ])('leaves none when %s', (_, versions) => expect(planCarrier(versions, stamp, NOW)).toEqual([]));
+});
+
+describe('planRecordAgain and planRepair: a late write has taken the record away', () => {
+  const names = [versionName(1), versionName(2)];
+
+  it('write it once more, and disable what is on', () => {
+    const versions = [keyVersion(1), keyVersion(2, { enabled: false }), revoked(3), keyVersion(4)];
+    for (const plan of [planRecordAgain(versions, stamp, names, NOW), planRepair(versions, stamp, names, NOW)]) {
+      expect(plan.map(({ version, enabled, tags }) => [version.version, enabled, tags])).toEqual([
+        [versionName(1), false, record(1)],
+        [versionName(2), undefined, record(2)],
+      ]);
+    }
+  });
+
+  it('do so over an older restore’s mark, and over a record that this one closes', () => {
+    const older = { id: 'older', revokedOn: new Date(stamp.revokedOn.getTime() - 1) };
+    const versions = [
+      keyVersion(1, { enabled: false, tags: restored(1, older) }),
+      revoked(2, { tags: record(2, older) }),
+    ];
+    expect(changed(planRepair(versions, stamp, names, NOW))).toEqual([1, 2]);
+  });
+
+  it.each<[string, KeyVersion[]]>([
+    ['the record is where it was written', [revoked(1), revoked(2)]],
+    ['a newer revocation has taken its place', [revoked(1, { tags: record(1, later) }), revoked(2)]],
+  ])('leave everything when %s', (_, versions) => {
+    expect(planRecordAgain(versions, stamp, names, NOW)).toEqual([]);
+    expect(planRepair(versions, stamp, names, NOW)).toEqual([]);
+  });
+
+  it.each<[string, KeyVersion[]]>([
+    ['this revocation was restored', [keyVersion(1, { tags: restored(1) }), keyVersion(2)]],
+    ['a newer one was restored', [keyVersion(1, { tags: restored(1, later) }), keyVersion(2)]],
+    ['somebody restores it', [revoked(3, { tags: record(3, { restoringBy: BOB }) }), keyVersion(1)]],
+    ['somebody restores a newer one', [revoked(3, { tags: record(3, { ...later, restoringBy: BOB }) }), keyVersion(1)]],
+    ['no tag of any revocation is left: a person took them all away', [keyVersion(1), keyVersion(2)]],
+  ])('planRepair leaves everything when %s', (_, versions) => {
+    expect(planRepair(versions, stamp, names, NOW)).toEqual([]);
+  });
+
+  it('planRepair goes on while an older revocation is being restored', () => {
+    const older = { id: 'older', revokedOn: new Date(stamp.revokedOn.getTime() - 1), restoringBy: BOB };
+    expect(changed(planRepair([revoked(3, { tags: record(3, older) }), keyVersion(1)], stamp, names, NOW))).toEqual([
+      1,
+    ]);
+  });
+});
+
+describe('planMark: the first write of a restore', () => {
+  it('marks the newest version with the open revocation’s record, and leaves its other tags', () => {
+    const versions = [revoked(1), revoked(2, { tags: { ...record(2), owner: 'files' } }), keyVersion(3)];
+    expect(planMark(versions, BOB, NOW)).toMatchObject([
+      { version: { version: versionName(2) }, tags: { owner: 'files', ...record(2, { restoringBy: BOB }) } },
+    ]);
+    expect(planMark(versions, BOB, NOW)[0]?.enabled).toBeUndefined();
+  });
+
+  it('marks one whose record is the open revocation’s, not one that it joined', () => {
+    expect(changed(planMark([revoked(1, { tags: record(1, later) }), revoked(2)], BOB, NOW))).toEqual([1]);
+  });
+
+  it.each<[string, KeyVersion[]]>([
+    ['nothing is revoked', [keyVersion(1)]],
+    ['it is marked already, by whomever', [revoked(1, { tags: record(1, { restoringBy: CAROL }) }), revoked(2)]],
+  ])('does nothing when %s', (_, versions) => expect(planMark(versions, BOB, NOW)).toEqual([]));
+
+  it('writes nothing over a newer record, nor where the record has gone', () => {
+    const [mark] = planMark([revoked(1)], BOB, NOW);
+    expect(mark?.again?.(revoked(1, { tags: record(1, later) }))).toEqual({});
+    expect(mark?.again?.(keyVersion(1))).toEqual({});
+    expect(mark?.again?.(revoked(1, { tags: { ...record(1), owner: 'new' } }))).toEqual({
+      tags: { owner: 'new', ...record(1, { restoringBy: BOB }) },
+    });
+  });
+});
+
+describe('planReopen: the second', () => {
+  it('enables what the revocation or one that it joined disabled, newest first, and touches no tag', () => {
+    const versions = [revoked(1), revoked(2, { tags: record(2, later) }), keyVersion(3, { enabled: false })];
+    const plan = planReopen(versions, { ...stamp, ...later }, NOW);
+    expect(changed(plan)).toEqual([2, 1]);
+    expect(plan.every(({ enabled, tags, again }) => enabled && !tags && !again)).toBe(true);
+  });
+
+  it.each<[string, KeyVersion]>([
+    ['was off before', revoked(1, { tags: record(1, { wasEnabled: false }) })],
+    ['is on already', revoked(1, { enabled: true })],
+    ['a newer revocation disabled', revoked(1, { tags: record(1, later) })],
+    ['has a record that a rotation copied', keyVersion(1, { enabled: false, tags: record(2) })],
+  ])('leaves a version that %s', (_, version) => expect(planReopen([version], stamp, NOW)).toEqual([]));
+});
+
+describe('planClose: the last', () => {
+  it('replaces every record that is not newer, and leaves the other tags', () => {
+    const versions = [
+      revoked(1, { enabled: true, tags: { ...record(1), owner: 'files' } }),
+      revoked(2, { tags: record(2, { wasEnabled: false }) }),
+      revoked(3, { tags: record(3, later) }),
+      keyVersion(4),
+    ];
+    const plan = planClose(versions, stamp, BOB, NOW);
+    expect(plan.map(({ enabled, tags }) => ({ enabled, tags }))).toEqual([
+      { enabled: undefined, tags: restored(2) },
+      { enabled: undefined, tags: { owner: 'files', ...restored(1) } },
+    ]);
+  });
+
+  it('fits where the record did, also without another tag to spare', () => {
+    const { 'tag-0': _one, ...fourteen } = fullOfTags();
+    expect(planClose([revoked(1, { tags: { ...fourteen, ...record(1) } })], stamp, BOB, NOW)[0]?.tags).toEqual({
+      ...fourteen,
+      ...restored(1),
+    });
+  });
+
+  it('writes nothing over a newer record, nor where the record has gone', () => {
+    const [close] = planClose([revoked(1)], stamp, BOB, NOW);
+    expect(close?.again?.(revoked(1, { tags: record(1, later) }))).toEqual({});
+    expect(close?.again?.(keyVersion(1))).toEqual({});
+  });
+
+  it('leaves a key that can be revoked anew, and whose old records open nothing', () => {
+    const [close] = planClose([revoked(1)], stamp, BOB, NOW);
+    const after = [keyVersion(1, { tags: close?.tags ?? {} }), revoked(2)];
+    expect(readRevocation(after, NOW)).toMatchObject({ open: undefined, restored: { id: 'f00d', restoredBy: BOB } });
+    expect(close?.tags).not.toHaveProperty(REVOCATION_TAG);
+  });
+});

@@ -1,0 +1,469 @@
+import { reconcileAccount } from '../../src/accounts/reconcile-account.ts';
+import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
+import type { RecordAudit } from '../../src/audit/audit-trail.ts';
+import type { AuditEntry } from '../../src/audit/record.ts';
+import { Pacer } from '../../src/azure/pacer.ts';
+import { newestUsableVersion } from '../../src/keys/key-versions.ts';
+import { restore } from '../../src/revocation/restore.ts';
+import { openRevocation } from '../../src/revocation/revocation.ts';
+import { revoke } from '../../src/revocation/revoke.ts';
+import { settleRevocation } from '../../src/revocation/settle-revocation.ts';
+import { rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
+import type { Settings } from '../../src/settings/settings.ts';
+import { AtMostEvery } from '../../src/work/at-most-every.ts';
+import type { Leases } from '../../src/work/lease-client.ts';
+import { ACCOUNT_WORK, KEY_WORK, parseAccountWork, parseKeyQueueWork, type Work } from '../../src/work/messages.ts';
+import type { Outcome } from '../../src/work/outcome.ts';
+import { MAX_DEQUEUE_COUNT, processWork } from '../../src/work/process.ts';
+import type { WorkQueue } from '../../src/work/work-queue-client.ts';
+import { KEY, PUBLIC, SUBSCRIPTION, VAULTS } from '../support/keys.ts';
+import type { World } from './explore.ts';
+import { MemoryFleet } from './memory-fleet.ts';
+import { keysOf, MemoryVault, type Way } from './memory-vault.ts';
+import { Actor, Scheduler, type Transition } from './scheduler.ts';
+
+const NOON = Date.UTC(2026, 5, 1, 12);
+const STEP_MS = 50;
+/** A message that a killed host held comes back after this; one that failed, after the other (host.json). Milliseconds. */
+const HELD_MS = 600_000;
+const FAILED_MS = 15_000;
+/** A lease that is not renewed any more outlives its holder by at least this; one that is left on purpose, by the other. */
+const LEASE_AFTER_DEATH_MS = 40_000;
+const LEASE_ABANDONED_MS = 60_000;
+/** Drift checks after everything else, an hour apart each. */
+const DRIFT_CHECKS = 3;
+const HOUR_MS = 3_600_000;
+
+export interface AppScenario {
+  readonly instances: number;
+  readonly accounts: readonly ('pinned' | 'automatic')[];
+  readonly versions: number;
+  /** What people and callers do, in this order, at any time. */
+  readonly deeds: readonly Deed[];
+  readonly faults: number;
+  readonly kills: number;
+  /** Minutes by which each instance's clock is off. */
+  readonly skews: readonly number[];
+  /** The newest version nears its expiry. */
+  readonly nearExpiry?: boolean;
+}
+
+export type Deed =
+  | { readonly do: 'rotate'; readonly events: number }
+  | { readonly do: 'pin'; readonly account: number; readonly version: number }
+  | { readonly do: 'unpin' | 'switchKey'; readonly account: number }
+  | { readonly do: 'nearExpiryEvent' | 'revoke' | 'restore' | 'timePasses' };
+
+interface Message {
+  readonly queue: string;
+  readonly text: string;
+  visibleAt: number;
+  dequeued: number;
+}
+
+interface Instance {
+  readonly number: number;
+  readonly skewMs: number;
+  actors: Set<Actor>;
+}
+
+interface Timer {
+  readonly at: number;
+  readonly actor: Actor;
+  readonly wake: () => void;
+}
+
+interface LeaseState {
+  token: number;
+  /** Undefined: as long as its holder lives and does not let go. */
+  expires: number | undefined;
+  state: unknown;
+}
+
+/** The app over one key and its accounts: several instances, their queues, people and trouble. */
+export class AppWorld implements World {
+  readonly scheduler: Scheduler;
+  readonly vault: MemoryVault;
+  readonly fleet: MemoryFleet;
+  readonly #instances: Instance[];
+  readonly #deeds: Deed[];
+  readonly #messages: Message[] = [];
+  readonly #poison: Message[] = [];
+  readonly #timers: Timer[] = [];
+  readonly #leases = new Map<string, LeaseState>();
+  readonly #audit: AuditEntry[] = [];
+  readonly #originalVersions: number;
+  #peopleMade = 0;
+  #clock = NOON;
+  #kills: number;
+  #drifts = 0;
+  #ids = 0;
+  #actors = 0;
+
+  constructor(scenario: AppScenario) {
+    this.scheduler = new Scheduler({ faults: scenario.faults, now: () => this.#clock });
+    const expiresOn = scenario.nearExpiry ? new Date(NOON + 10 * 24 * HOUR_MS) : undefined;
+    this.vault = new MemoryVault(scenario.versions, () => new Date(this.#clock), expiresOn);
+    this.fleet = new MemoryFleet(this.vault, scenario.accounts);
+    this.#instances = Array.from({ length: scenario.instances }, (_, number) => ({
+      number: number + 1,
+      skewMs: (scenario.skews[number] ?? 0) * 60_000,
+      actors: new Set<Actor>(),
+    }));
+    this.#deeds = [...scenario.deeds];
+    this.#kills = scenario.kills;
+    this.#originalVersions = this.vault.versions.length;
+  }
+
+  transitions(): Transition[] {
+    this.#clock += STEP_MS;
+    this.scheduler.passDeadlines();
+    const [deed] = this.#deeds;
+    const deeds = deed ? [{ label: describe(deed), run: () => this.#do(deed) }] : [];
+    const timers = this.#timers.filter(({ at }) => at <= this.#clock);
+    const takes = this.#messages
+      .filter(({ visibleAt }) => visibleAt <= this.#clock)
+      .flatMap((message) =>
+        this.#instances
+          .filter(({ actors }) => actors.size < 3)
+          .map((instance) => ({
+            label: `instance ${instance.number} takes ${message.text.slice(0, 60)}`,
+            run: () => this.#take(instance, message),
+          })),
+      );
+    const kills = this.#kills === 0 ? [] : this.#instances.filter(({ actors }) => actors.size > 0);
+    const ready = [
+      ...deeds,
+      ...timers.map((timer) => ({ label: `${timer.actor.name} wakes`, run: () => this.#wake(timer) })),
+      ...takes,
+      ...kills.map((instance) => ({ label: `instance ${instance.number} is killed`, run: () => this.#kill(instance) })),
+    ];
+    if (ready.length > 0 || this.scheduler.busy) return ready;
+    return this.#later();
+  }
+
+  check(): void {
+    if (this.fleet.broken) throw new Error(this.fleet.broken);
+    if (this.#poison.length > 0) throw new Error(`A message is poison: ${this.#poison[0]?.text}`);
+  }
+
+  async atRest(): Promise<void> {
+    const now = new Date(this.#clock);
+    if (openRevocation(this.vault.versions, now)) {
+      const enabled = this.vault.versions.filter((version) => version.enabled);
+      if (enabled.length > 0) throw new Error('A revocation is open at rest, and a version is enabled.');
+      return;
+    }
+    const newest = newestUsableVersion(this.vault.versions, now)?.version;
+    for (const name of this.fleet.names) {
+      const { account, moves, byPeople } = this.fleet.of(name);
+      const { keyName, currentVersionedKeyIdentifier: used } = account.encryption.keyVaultProperties ?? {};
+      if (keyName !== KEY.name) continue;
+      if (newest && !used?.endsWith(newest)) throw new Error(`${name} is left on ${used} at rest, not on ${newest}.`);
+      const recorded = this.#audit.filter(
+        ({ action, resource, reason }) =>
+          action === 'account.move' && resource === account.id && (reason === 'Moved' || reason === 'Refreshed'),
+      );
+      const wrong = byPeople === 0 ? recorded.length !== moves : recorded.length > moves + byPeople;
+      if (wrong) throw new Error(`${name} moved ${moves} times, and ${recorded.length} moves are recorded.`);
+    }
+    const made = this.vault.versions.length - this.#originalVersions - this.#peopleMade;
+    if (made > 1) throw new Error(`The app made ${made} versions for one expiry.`);
+  }
+
+  /** Nothing can happen now: time passes to the next thing, or a drift check comes. */
+  #later(): Transition[] {
+    const times = [
+      this.scheduler.nextDeadline(),
+      ...this.#timers.map(({ at }) => at),
+      ...this.#messages.map(({ visibleAt }) => visibleAt),
+    ];
+    const next = Math.min(...times);
+    if (Number.isFinite(next)) {
+      return [{ label: `${Math.ceil((next - this.#clock) / 1000)} s pass`, run: () => this.#pass(next) }];
+    }
+    if (this.#drifts >= DRIFT_CHECKS) return [];
+    return [
+      {
+        label: 'a drift check',
+        run: () => {
+          this.#drifts += 1;
+          this.scheduler.heal();
+          this.#kills = 0;
+          this.#clock += HOUR_MS;
+          this.#send(KEY_WORK, { kind: 'key', key: KEY.id, cause: cause('drift'), attempt: 0 });
+        },
+      },
+    ];
+  }
+
+  #pass(to: number): void {
+    this.#clock = Math.max(this.#clock, to);
+  }
+
+  #do(deed: Deed): void {
+    this.#deeds.shift();
+    const account = 'account' in deed ? (this.fleet.names[deed.account % this.fleet.names.length] ?? '') : '';
+    switch (deed.do) {
+      case 'rotate':
+        this.vault.create();
+        this.#peopleMade += 1;
+        for (let n = 0; n < deed.events; n += 1) {
+          this.#send(KEY_WORK, { kind: 'key', key: KEY.id, cause: cause('event'), attempt: 0 });
+        }
+        return;
+      case 'nearExpiryEvent':
+        this.#send(KEY_WORK, { kind: 'rotate', key: KEY.id, cause: cause('event'), attempt: 0 });
+        return;
+      case 'pin':
+        this.fleet.set(
+          account,
+          KEY.name,
+          this.vault.versions[deed.version % this.vault.versions.length]?.version ?? '',
+        );
+        return;
+      case 'unpin':
+        this.fleet.set(account, KEY.name, '');
+        return;
+      case 'switchKey':
+        this.fleet.set(account, 'other-key', 'f'.repeat(32));
+        return;
+      case 'timePasses':
+        this.#pass(this.#clock + 30_000);
+        return;
+      default:
+        this.#call(deed.do);
+    }
+  }
+
+  #call(what: 'revoke' | 'restore'): void {
+    const instance = this.#instances[0] as Instance;
+    const actor = this.#actor(instance, what);
+    const ports = this.#ports(instance, actor);
+    const objectId = `0000000${what === 'revoke' ? 1 : 2}-0000-4000-8000-000000000000`;
+    const call = { caller: { objectId, appId: 'app' }, correlationId: 'call', why: 'a simulation', ticket: undefined };
+    const open = openRevocation(this.vault.versions, new Date(this.#clock));
+    const run =
+      what === 'revoke'
+        ? revoke(KEY, call, { ...ports, dependents: async () => undefined }, () => {})
+        : restore(
+            KEY,
+            open?.id ?? 'none',
+            call,
+            { ...ports, dualControl: true, readiness: async () => ({ accounts: [], warnings: [] }) },
+            () => {},
+          );
+    void run.catch(() => {}).then(() => instance.actors.delete(actor));
+  }
+
+  #take(instance: Instance, message: Message): void {
+    message.visibleAt = this.#clock + HELD_MS;
+    message.dequeued += 1;
+    const actor = this.#actor(instance, JSON.parse(message.text).kind as string);
+    const ports = this.#ports(instance, actor);
+    const log = () => {};
+    const run = async (work: Work): Promise<Outcome> => {
+      if (work.kind === 'account') return reconcileAccount(work, ports, log);
+      if (work.kind === 'key') return reconcileKey(work, ports, log);
+      if (work.kind === 'rotate') return rotateWhenDue(work, ports, log);
+      return work.kind === 'revocation' ? settleRevocation(work, ports, log) : { outcome: 'done' };
+    };
+    void processWork<Work>({
+      ...ports,
+      queueName: message.queue === KEY_WORK ? KEY_WORK : ACCOUNT_WORK,
+      received: { entry: JSON.parse(message.text), dequeueCount: message.dequeued },
+      parse: message.queue === KEY_WORK ? parseKeyQueueWork : parseAccountWork,
+      run,
+      reports: new AtMostEvery(HOUR_MS),
+      log,
+    })
+      .then(
+        () => this.#remove(message),
+        () => this.#failed(message),
+      )
+      .then(() => instance.actors.delete(actor));
+  }
+
+  #remove(message: Message): void {
+    this.#messages.splice(this.#messages.indexOf(message), 1);
+  }
+
+  /** As the host does it. */
+  #failed(message: Message): void {
+    message.visibleAt = this.#clock + FAILED_MS;
+    if (message.dequeued < MAX_DEQUEUE_COUNT) return;
+    this.#remove(message);
+    this.#poison.push(message);
+  }
+
+  #kill(instance: Instance): void {
+    this.#kills -= 1;
+    for (const actor of instance.actors) {
+      this.scheduler.kill(actor, true);
+      for (const lease of this.#leases.values()) {
+        if (lease.token === numberOf(actor)) lease.expires ??= this.#clock + LEASE_AFTER_DEATH_MS;
+      }
+    }
+    instance.actors = new Set();
+  }
+
+  #wake(timer: Timer): void {
+    this.#timers.splice(this.#timers.indexOf(timer), 1);
+    if (!timer.actor.dead) timer.wake();
+  }
+
+  #actor(instance: Instance, what: string): Actor {
+    this.#actors += 1;
+    const actor = new Actor(`${what} ${this.#actors} on instance ${instance.number}`);
+    instance.actors.add(actor);
+    return actor;
+  }
+
+  #ports(instance: Instance, actor: Actor) {
+    const way: Way = (label, effect, writes) => this.scheduler.call(actor, label, effect, writes);
+    const settings = {
+      vaults: VAULTS,
+      cloud: PUBLIC,
+      subscriptions: [SUBSCRIPTION],
+      refreshAutomatic: true,
+      scopeDiscovery: 'dependents',
+    } as unknown as Settings;
+    return {
+      settings,
+      keys: keysOf(this.vault, way),
+      accounts: this.fleet.port(actor, way),
+      subscriptions: {
+        list: async () => [SUBSCRIPTION],
+        all: async () => ({ ids: [SUBSCRIPTION], vanished: [] }),
+      } as never,
+      queue: this.#queue(way),
+      leases: this.#leasePort(actor, way),
+      audit: this.#auditPort(way),
+      pacer: new Pacer([]),
+      readPacer: new Pacer([]),
+      dependents: async () => 'yes' as never,
+      newId: () => {
+        this.#ids += 1;
+        return `id-${this.#ids}`;
+      },
+      now: () => new Date(this.#clock + instance.skewMs),
+      sleep: (ms: number) =>
+        new Promise<void>((wake) => {
+          this.#timers.push({ at: this.#clock + ms, actor, wake });
+        }),
+    };
+  }
+
+  #queue(way: Way): WorkQueue {
+    return {
+      send: (queue, work, delaySeconds = 0) =>
+        way(`send ${work.kind} in ${Math.ceil(delaySeconds)} s`, () => this.#send(queue, work, delaySeconds), true),
+      poison: (queue, text) =>
+        way(
+          `poison ${text}`,
+          () => {
+            this.#poison.push({ queue, text, visibleAt: 0, dequeued: 0 });
+          },
+          true,
+        ),
+    };
+  }
+
+  #send(queue: string, work: Work, delaySeconds = 0): void {
+    this.#push(queue, JSON.stringify(work), delaySeconds);
+  }
+
+  #push(queue: string, text: string, delaySeconds: number): void {
+    this.#messages.push({ queue, text, visibleAt: this.#clock + delaySeconds * 1000, dequeued: 0 });
+  }
+
+  #auditPort(way: Way): RecordAudit {
+    return async (entry, _timeoutMs, unlessSince) => {
+      try {
+        const label = `audit ${entry.reason} of ${entry.resource.split('/').at(-1)}`;
+        await way(
+          label,
+          () => {
+            const known = unlessSince && this.#audit.some(({ id }) => id !== undefined && id === entry.id);
+            if (!known) this.#audit.push(entry);
+          },
+          true,
+        );
+        return { written: { file: 'trail', seq: 1, hash: '' } };
+      } catch {
+        return { failed: 'no answer' };
+      }
+    };
+  }
+
+  #leasePort(actor: Actor, way: Way): Leases {
+    const token = numberOf(actor);
+    return {
+      acquire: async (name) => {
+        const state = await way(
+          `acquire ${name.split('/').at(-1)}`,
+          () => {
+            const held = this.#leases.get(name);
+            if (held && held.token !== token && (held.expires ?? Number.POSITIVE_INFINITY) > this.#clock)
+              return undefined;
+            this.#leases.set(name, { token, expires: undefined, state: held?.state });
+            return { state: held?.state };
+          },
+          true,
+        ).catch((error: unknown) => {
+          // Whoever does not know that it holds a lease does not renew it.
+          const held = this.#leases.get(name);
+          if (held?.token === token) held.expires = this.#clock + LEASE_ABANDONED_MS;
+          throw error;
+        });
+        if (!state) return undefined;
+        const mine = (): LeaseState | undefined => {
+          const held = this.#leases.get(name);
+          return held?.token === token ? held : undefined;
+        };
+        return {
+          state: state.state,
+          held: () => mine() !== undefined && mine()?.expires === undefined,
+          save: (next) =>
+            way(
+              'save',
+              () => {
+                const held = mine();
+                if (!held) throw Object.assign(new Error('the lease is lost'), { statusCode: 412 });
+                held.state = next === undefined ? undefined : JSON.parse(JSON.stringify(next));
+              },
+              true,
+            ),
+          release: () =>
+            way(
+              'release',
+              () => {
+                const held = mine();
+                if (held) held.expires = 0;
+              },
+              true,
+            ).catch(() => {
+              const held = mine();
+              if (held) held.expires ??= this.#clock + LEASE_ABANDONED_MS;
+            }),
+          abandon: () => {
+            const held = mine();
+            if (held) held.expires = this.#clock + LEASE_ABANDONED_MS;
+          },
+        };
+      },
+    };
+  }
+}
+
+function numberOf(actor: Actor): number {
+  return Number(actor.name.split(' ')[1]);
+}
+
+function cause(by: string): { by: string; ref: string; since: string } {
+  return { by, ref: '', since: '' };
+}
+
+function describe(deed: Deed): string {
+  return Object.values(deed).join(' ');
+}

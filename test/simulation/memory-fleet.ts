@@ -1,0 +1,145 @@
+import type { Encryption } from '@azure/arm-storage';
+import type { Account } from '../../src/accounts/account.ts';
+import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
+import { KEY, SUBSCRIPTION } from '../support/keys.ts';
+import type { MemoryVault } from './memory-vault.ts';
+import type { Actor } from './scheduler.ts';
+
+/** One account, and how often it was changed, by whom. */
+interface Kept {
+  account: Account;
+  /** By people, so that what the app decides from an earlier read may be undone by it, and may undo it. */
+  byPeople: number;
+  /** Writes of the app that changed the version in use. */
+  moves: number;
+}
+
+interface Read {
+  readonly account: Account;
+  readonly byPeople: number;
+}
+
+export type FleetWay = <T>(label: string, effect: () => T, writes?: boolean) => Promise<T>;
+
+/** Storage accounts as the resource provider keeps them, with the invariants of a move held against every write. */
+export class MemoryFleet {
+  readonly #kept = new Map<string, Kept>();
+  readonly #vault: MemoryVault;
+  /** What did not hold, first thing first. */
+  broken: string | undefined;
+
+  constructor(vault: MemoryVault, accounts: readonly ('pinned' | 'automatic')[]) {
+    this.#vault = vault;
+    const version = vault.versions[0]?.version ?? '';
+    for (const [index, mode] of accounts.entries()) {
+      const name = `st${index + 1}`;
+      const resourceGroup = 'rg';
+      const type = 'Microsoft.Storage/storageAccounts';
+      const id = `/subscriptions/${SUBSCRIPTION}/resourceGroups/${resourceGroup}/providers/${type}/${name}`;
+      const account: Account = {
+        id,
+        subscriptionId: SUBSCRIPTION,
+        resourceGroup,
+        type,
+        name,
+        location: 'westeurope',
+        tags: {},
+        userAssignedIdentities: [],
+        principalIds: {},
+        systemPrincipalId: undefined,
+        encryption: encryption(KEY.name, mode === 'pinned' ? version : '', version),
+      };
+      this.#kept.set(name, { account, byPeople: 0, moves: 0 });
+    }
+  }
+
+  get names(): readonly string[] {
+    return [...this.#kept.keys()];
+  }
+
+  of(name: string): Kept {
+    const kept = this.#kept.get(name);
+    if (!kept) throw Object.assign(new Error('no such account'), { statusCode: 404 });
+    return kept;
+  }
+
+  /** A person's own hand: pins it, lets it follow its key by itself (\`''\`), or puts it onto another key. */
+  set(name: string, keyName: string, version: string): void {
+    const kept = this.of(name);
+    kept.byPeople += 1;
+    const current = version === '' ? (this.#vault.versions.at(-1)?.version ?? '') : version;
+    kept.account = { ...kept.account, encryption: encryption(keyName, version, current) };
+  }
+
+  /** The app's port to the accounts; the reads of each caller are kept, since its writes are judged by them. */
+  port(actor: Actor, way: FleetWay): StorageAccounts {
+    const reads = new Map<string, Read>();
+    const unused = async (): Promise<never> => {
+      throw new Error('This simulation has no encryption scopes.');
+    };
+    return {
+      list: async function* (this: MemoryFleet) {
+        for (const name of this.names) yield await way(`list accounts ${name}`, () => this.of(name).account);
+      }.bind(this),
+      get: ({ name }) =>
+        way(`get ${name}`, () => {
+          const { account, byPeople } = this.of(name);
+          reads.set(name, { account, byPeople });
+          return account;
+        }),
+      updateEncryption: ({ name }, wanted) => {
+        if (actor.lastCall !== `get ${name}`) this.#breaks(`${name} is written to, and not right after it was read`);
+        const read = reads.get(name);
+        return way(
+          `patch ${name} ${wanted.keyVaultProperties?.keyVersion}`,
+          () => this.#patch(name, wanted, read),
+          true,
+        );
+      },
+      listScopes: async function* () {},
+      getScope: unused,
+      updateScopeKey: unused,
+    };
+  }
+
+  #patch(name: string, wanted: Encryption, read: Read | undefined): Account {
+    const kept = this.of(name);
+    const pin = wanted.keyVaultProperties?.keyVersion ?? '';
+    const version = pin === '' ? this.#vault.versions.at(-1)?.version : pin;
+    const found = this.#vault.versions.find((one) => one.version === version);
+    if (!found?.enabled)
+      throw Object.assign(new Error('the key cannot be used'), { statusCode: 403, code: 'KeyDisabled' });
+    const before = kept.account.encryption.keyVaultProperties;
+    if (read && read.byPeople === kept.byPeople) {
+      const order = (one: string | undefined) => this.#vault.versions.findIndex((other) => other.version === one);
+      const used = before?.currentVersionedKeyIdentifier?.split('/').at(-1);
+      if (order(found.version) < order(used)) this.#breaks(`${name} is moved backwards`);
+      if ((pin === '') !== ((before?.keyVersion ?? '') === '')) this.#breaks(`${name} changes its mode`);
+    }
+    const others = ({ keyVaultProperties: _, ...rest }: Encryption) => JSON.stringify(rest);
+    if (read && others(wanted) !== others(read.account.encryption)) this.#breaks(`${name} loses a setting`);
+    const after = encryption(KEY.name, pin, found.version);
+    if (after.keyVaultProperties?.currentVersionedKeyIdentifier !== before?.currentVersionedKeyIdentifier)
+      kept.moves += 1;
+    kept.account = { ...kept.account, encryption: after };
+    return kept.account;
+  }
+
+  #breaks(what: string): void {
+    this.broken ??= what;
+  }
+}
+
+function encryption(keyName: string, keyVersion: string, current: string): Encryption {
+  return {
+    keySource: 'Microsoft.Keyvault',
+    requireInfrastructureEncryption: true,
+    services: { file: { enabled: true, keyType: 'Account' } },
+    keyVaultProperties: {
+      keyName,
+      keyVaultUri: KEY.vault.uri,
+      keyVersion,
+      currentVersionedKeyIdentifier: `${KEY.vault.uri}/keys/${keyName}/${current}`,
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import type { World } from './explore.ts';
+import { type KeyScenario, KeyWorld, type Part } from './key-world.ts';
+
+/** A history of one key that depends on the seed alone: what happens, and in which order. */
+export function randomKeyWorld(random: () => number): () => World {
+  const one = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)] as T;
+  const skew = () => one([0, 0, 2.5, -2.5]);
+  const versions = one([1, 1, 2, 3]);
+  const after = () => one([{}, { after: 'revoke' as const }]);
+  const parts: Part[] = [{ do: 'revoke', skew: skew() }];
+  const more = 1 + Math.floor(random() * 5);
+  for (let n = 0; n < more; n += 1) {
+    const version = 1 + Math.floor(random() * versions);
+    parts.push(
+      one<Part>([
+        { do: 'revoke', skew: skew(), ...after() },
+        { do: 'restore', skew: skew(), after: 'revoke' },
+        { do: 'restore', skew: skew(), after: 'revoke' },
+        { do: 'look', skew: skew(), ...after() },
+        { do: 'look', late: true, skew: skew(), after: 'revoke' },
+        { do: 'rotate', ...after() },
+        { do: 'disable', version, ...after() },
+      ]),
+    );
+  }
+  const scenario: KeyScenario = {
+    versions,
+    off: random() < 0.2 ? [1] : [],
+    parts,
+    faults: one([0, 1, 1, 2]),
+    kills: one([0, 0, 1]),
+  };
+  return () => new KeyWorld(scenario);
+}

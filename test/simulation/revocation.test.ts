@@ -1,0 +1,12 @@
+import { describe, expect, it } from 'vitest';
+import { exploreAll } from './explore.ts';
+import { KeyWorld } from './key-world.ts';
+import { SCENARIOS } from './scenarios.ts';
+
+describe('revocation and restore, every history of', () => {
+  it.each(SCENARIOS.filter(({ slow }) => !slow))('$name', async ({ scenario }) => {
+    const { states, ends } = await exploreAll(() => new KeyWorld(scenario));
+    expect(ends).toBeGreaterThan(0);
+    console.log(`${states} states, ${ends} ends`);
+  });
+});
