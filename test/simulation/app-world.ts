@@ -400,18 +400,21 @@ export class AppWorld implements World {
     const token = numberOf(actor);
     return {
       acquire: async (name) => {
+        // Whoever does not know that it holds a lease does not renew it.
+        let isUnknown = false;
         const state = await way(
           `acquire ${name.split('/').at(-1)}`,
           () => {
             const held = this.#leases.get(name);
             if (held && held.token !== token && (held.expires ?? Number.POSITIVE_INFINITY) > this.#clock)
               return undefined;
-            this.#leases.set(name, { token, expires: undefined, state: held?.state });
+            const expires = actor.dead || isUnknown ? this.#clock + LEASE_ABANDONED_MS : undefined;
+            this.#leases.set(name, { token, expires, state: held?.state });
             return { state: held?.state };
           },
           true,
         ).catch((error: unknown) => {
-          // Whoever does not know that it holds a lease does not renew it.
+          isUnknown = true;
           const held = this.#leases.get(name);
           if (held?.token === token) held.expires = this.#clock + LEASE_ABANDONED_MS;
           throw error;
