@@ -3,16 +3,16 @@ import { BrokenHistory, runHistory, seeded, shrink, type World } from './explore
 import { randomAppWorld } from './random-app.ts';
 import { randomKeyWorld } from './random-key.ts';
 
-const USAGE = `npm run simulate -- [--seed N] [--histories N]
+const USAGE = `npm run simulate -- [--seed N] [--histories N] [--stop-at-first] [--as-found]
 
 Runs the app's own use-cases over random histories: several instances, people, faults, kills, clocks apart. Each history
-has a seed of its own, counted up from the one given; one that is broken is told as short as it can be made.`;
+has a seed of its own, counted up from the one given; one that is broken is told as short as it can be made, or as it was found.`;
 
 /** The worlds in turn: each seed is a history of one of them. */
 const WORLDS: readonly ((random: () => number) => () => World)[] = [randomKeyWorld, randomAppWorld];
 
 /** Runs the history of a seed; undefined when everything held. */
-export async function simulate(seed: number): Promise<BrokenHistory | undefined> {
+export async function simulate(seed: number, asFound = false): Promise<BrokenHistory | undefined> {
   const random = seeded(seed);
   const make = (WORLDS[seed % WORLDS.length] as (typeof WORLDS)[number])(random);
   try {
@@ -20,7 +20,7 @@ export async function simulate(seed: number): Promise<BrokenHistory | undefined>
     return undefined;
   } catch (error) {
     if (!(error instanceof BrokenHistory)) throw error;
-    return shrink(make, error);
+    return asFound ? error : shrink(make, error);
   }
 }
 
@@ -31,6 +31,7 @@ async function main(args: string[]): Promise<number> {
       seed: { type: 'string', default: '1' },
       histories: { type: 'string', default: '1000' },
       'stop-at-first': { type: 'boolean', default: false },
+      'as-found': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false, short: 'h' },
     },
   });
@@ -42,7 +43,7 @@ async function main(args: string[]): Promise<number> {
   let broken = 0;
   let ran = 0;
   for (let seed = first; seed < first + histories; seed += 1) {
-    const found = await simulate(seed);
+    const found = await simulate(seed, values['as-found']);
     ran += 1;
     if (!found) continue;
     broken += 1;
