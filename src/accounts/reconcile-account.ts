@@ -11,11 +11,16 @@ import { accountKeyUse, usesKey } from './key-use.ts';
 import { MoveJournal } from './move-journal.ts';
 import { withKeyVersion } from './plan.ts';
 import { reconcileScopes } from './reconcile-scopes.ts';
-import { ABANDONED_SECONDS, BUSY, type ReconcileServices, Reconciliation, type Subject } from './reconciliation.ts';
+import {
+  ABANDONED_SECONDS,
+  BUSY,
+  LONGEST_WAIT_MS,
+  type ReconcileServices,
+  Reconciliation,
+  type Subject,
+} from './reconciliation.ts';
 import type { StorageAccounts } from './storage-client.ts';
 
-/** A turn further away than this is waited for in the queue, where waiting costs nothing. Milliseconds. */
-const LONGEST_WAIT_MS = 5_000;
 /**
  * A lease outlives a holder that was killed by 40 s at least, as it is renewed every 20 s; a write that was under way then
  * may take effect for 60 s. The rest is waited for before anything is judged by what is read. Milliseconds.
