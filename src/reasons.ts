@@ -104,7 +104,7 @@ export const REASONS = {
   NoRotationPolicy: 'The key has no rotation policy.',
   UnsupportedKey: 'Storage takes RSA keys of 2048, 3072 or 4096 bits alone.',
   RevokedVersionEnabled: 'A version of a revoked key is enabled.',
-  RetirableVersion: 'An old version is enabled, and nobody uses it any more.',
+  RetirableVersion: 'An old version is enabled, and nothing in sight uses it any more.',
   SoftDeleteOff: 'The vault has no soft delete: a key that is deleted is gone.',
   EventSubscriptionMissing: 'Events of the vault do not reach a function of this app.',
   EventSubscriptionMisaimed: 'An event subscription is not as it has to be.',
@@ -118,8 +118,9 @@ export const REASONS = {
   DriftReportNotWritten: 'The report of a drift check could not be written.',
   NoDriftReport: 'There is no drift report yet.',
   DriftCheckLost: 'A drift check was ended before it had a report.',
-  VersionRetired: 'An old version that nobody uses was disabled.',
-  RetirementRefused: 'An old version is not retired, as it is not proved that nobody uses it.',
+  VersionRetired: 'A person had an old version disabled that nothing in sight uses.',
+  RetirementUnproven:
+    'Nothing in sight uses an old version, which does not prove that nothing does: a person has to say so.',
   RetirementUndone:
     'An old version was disabled and enabled again at once: somebody turned up on it, or not everything could be read again.',
   RetirementNotUndone:
@@ -134,6 +135,8 @@ export const REASONS = {
   MissingPermission: 'The app lacks a permission.',
   Refused: 'Azure refused the request.',
   SubscriptionUnreadable: 'The storage accounts of a subscription cannot be listed.',
+  SubscriptionsNotRemembered:
+    'Which subscriptions were seen before could not be read or written; one that vanishes now may not be missed.',
   ScopesUnreadable: 'The encryption scopes of an account cannot be listed.',
   InventoryComplete: 'Every dependent that can be read was found and put to work.',
   Unexpected: 'An error that nobody foresaw.',

@@ -3,6 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
 import { createStorageAccounts, type StorageAccounts } from './accounts/storage-client.ts';
+import { rememberedSubscriptions } from './accounts/subscription-memory.ts';
+import { createSubscriptionMemory } from './accounts/subscription-memory-client.ts';
 import { createSubscriptions, type Subscriptions } from './accounts/subscriptions-client.ts';
 import { auditFiles } from './audit/audit-client.ts';
 import { auditContainer } from './audit/audit-storage-client.ts';
@@ -37,6 +39,7 @@ export interface Services {
   /** The same keys for break-glass: requests are given up early, and never retried out of sight. */
   readonly urgentKeys: Keys;
   readonly accounts: StorageAccounts;
+  /** Those that the app's identity sees, and those that it saw before. */
   readonly subscriptions: Subscriptions;
   readonly shares: FileShares;
   readonly resourceGraph: ResourceGraph;
@@ -88,7 +91,12 @@ export function createServices(
   const identity = credential ?? appCredential(settings.clientId);
   const { auth, cloud } = settings;
   const accounts = createStorageAccounts(identity, cloud);
-  const subscriptions = createSubscriptions(identity, cloud);
+  const subscriptions = rememberedSubscriptions(
+    createSubscriptions(identity, cloud),
+    createSubscriptionMemory(settings, () => identity),
+    () => new Date(),
+    log,
+  );
   const newId = () => randomUUID();
   return {
     settings,

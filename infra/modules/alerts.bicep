@@ -37,6 +37,8 @@ var groups = concat(actionGroupIds, empty(emails) ? [] : [mail.id])
 // The records: a line that is not JSON has no reason and falls out.
 var records = 'AppTraces | extend r = parse_json(Message) | extend reason = tostring(r.reason), key = tostring(r.key), account = tostring(r.account) | where isnotempty(reason)'
 
+// What says so itself, and the length of the poison queues as the drift check finds it.
+var poisoned = '"Poisoned", "PoisonMessages"'
 var needsPerson = '"ManualRotation", "ImportedKey", "KeyDisabled", "RotationRefused", "KeyExpired", "StillOpen", "RevokedVersionEnabled"'
 var missingRights = '"MissingPermission", "VaultUnreadable", "SubscriptionUnreadable", "IdentityHasNoAccess"'
 
@@ -44,11 +46,12 @@ var rules = [
   {
     name: 'poisoned'
     title: 'A message could not be done'
-    description: 'A key or an account was given up after the last try. The record says why; put right what it names, then replay: npm run replay -- account-work.'
+    description: 'A key or an account was given up after the last try, or the drift check found messages in a poison queue. The record says why, or how many; put right what it names, then replay: npm run replay -- account-work.'
     severity: 1
     frequency: 'PT5M'
     window: 'PT10M'
-    query: '${records} | where reason == "Poisoned"'
+    // The second: what the host moved, in its own words (Azure WebJobs SDK, QueueProcessor), as after a process was ended five times.
+    query: 'union (${records} | where reason in (${poisoned})), (AppTraces | where Message has "MaxDequeueCount" and Message has "-poison")'
     threshold: 0
   }
   {
@@ -110,7 +113,7 @@ var rules = [
     frequency: 'PT15M'
     window: 'PT15M'
     // Whoever starts a check by hand is told what it finds.
-    query: '${records} | where SeverityLevel >= 3 and OperationName !in ("driftCheck", "driftReport") and reason !in ("Poisoned", ${needsPerson}, ${missingRights})'
+    query: '${records} | where SeverityLevel >= 3 and OperationName !in ("driftCheck", "driftReport") and reason !in (${poisoned}, ${needsPerson}, ${missingRights})'
     threshold: 0
   }
   {

@@ -1,8 +1,9 @@
 import { ShareServiceClient } from '@azure/storage-file-share';
 import type { RestoreResponse, RevokeResponse } from '../../src/break-glass/schemas.ts';
 import type { TourContext } from './context.ts';
+import { expectThat } from './expect.ts';
 import { short } from './moves.ts';
-import { expectThat, type TourStep } from './step.ts';
+import type { TourStep } from './step.ts';
 
 const PATH = '/keys/kv-files/files-key';
 const REVOKE = { reason: 'Tour: a laptop was stolen', ticket: 'INC-1', confirm: 'kv-files/files-key' };

@@ -4,8 +4,8 @@ import { ClientSecretCredential, type TokenCredential } from '@azure/identity';
 import { KeyClient } from '@azure/keyvault-keys';
 import { accountKeyUse, type KeyUse } from '../../src/accounts/key-use.ts';
 import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../azure/constants.ts';
+import { TourError } from './expect.ts';
 import type { Screen } from './screen.ts';
-import { TourError } from './step.ts';
 
 /** A request that the local Azure served, as its control API tells. */
 export interface ServedRequest {

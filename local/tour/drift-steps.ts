@@ -5,8 +5,9 @@ import type { Encryption } from '@azure/arm-storage';
 import type { DriftReport, Finding } from '../../src/drift/report.ts';
 import { SUBSCRIPTION_ID, TENANT_ID } from '../azure/constants.ts';
 import type { TourContext } from './context.ts';
+import { expectThat } from './expect.ts';
 import { short } from './moves.ts';
-import { expectThat, type TourStep } from './step.ts';
+import type { TourStep } from './step.ts';
 
 const VAULT = `subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-records`;
 /** What only a person can put right: which key an account should have, and who may use it. */

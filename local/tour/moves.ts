@@ -1,6 +1,6 @@
 import type { KeyUse } from '../../src/accounts/key-use.ts';
 import type { TourContext } from './context.ts';
-import { expectThat } from './step.ts';
+import { expectThat } from './expect.ts';
 
 /** The accounts whose key is `keyName`, by name. */
 export async function usersOf(context: TourContext, keyName: string): Promise<Map<string, KeyUse>> {

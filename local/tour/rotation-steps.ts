@@ -1,7 +1,8 @@
 import type { KeyUse } from '../../src/accounts/key-use.ts';
 import type { TourContext } from './context.ts';
+import { expectThat } from './expect.ts';
 import { short, usersOf, watchMoves } from './moves.ts';
-import { expectThat, type TourStep } from './step.ts';
+import type { TourStep } from './step.ts';
 
 const DAY_MS = 24 * 3600 * 1000;
 

@@ -7,16 +7,3 @@ export interface TourStep {
   /** Returns what was seen. Throws when what was promised did not come about. */
   run(context: TourContext): Promise<string>;
 }
-
-/** What was promised did not hold. */
-export class TourError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'TourError';
-  }
-}
-
-/** @throws {@link TourError} unless `held` */
-export function expectThat(held: boolean, otherwise: string): asserts held {
-  if (!held) throw new TourError(otherwise);
-}

@@ -1,17 +1,19 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, mayPass } from '../azure/failure.ts';
 import type { Keys } from '../keys/key-client.ts';
-import { newestUsableVersion, nextActivation } from '../keys/key-versions.ts';
+import { newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { mayNeedRotation } from '../keys/near-expiry.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { keepRevoked } from '../revocation/keep-revoked.ts';
 import type { Settings } from '../settings/settings.ts';
+import type { Leases } from '../work/lease-client.ts';
 import { ACCOUNT_WORK, type AccountWork, KEY_WORK, type KeyWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import type { Account } from './account.ts';
+import { awaitActivation } from './await-activation.ts';
 import { Dispatcher, LISTS_PER_SECOND, WRITES_PER_SECOND } from './dispatcher.ts';
 import { findDependents, type Inventory } from './inventory.ts';
 import type { StorageAccounts } from './storage-client.ts';
@@ -23,6 +25,7 @@ export type ReconcileKeyServices = {
   readonly accounts: StorageAccounts;
   readonly subscriptions: Subscriptions;
   readonly queue: WorkQueue;
+  readonly leases: Leases;
   readonly audit: RecordAudit;
   readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
@@ -44,15 +47,12 @@ export async function reconcileKey(work: KeyWork, services: ReconcileKeyServices
   const about = { key: key.id, cause: work.cause };
   try {
     const { open, versions } = await keepRevoked(key, services, log);
+    const activation = await awaitActivation(key, versions, work, services);
     if (open) {
       log({ level: 'warning', reason: 'RevocationOpen', message: REASONS.RevocationOpen, ...about });
       return DONE;
     }
-    const activation = nextActivation(versions, now());
     if (activation) {
-      const seconds = (activation.getTime() - now().getTime()) / 1000 + 1;
-      const cause = { by: 'activation', ref: work.cause.ref, since: activation.toISOString() };
-      await queue.send(KEY_WORK, { kind: 'key', key: key.id, cause, attempt: 0 }, seconds);
       const message = `${REASONS.VersionNotYetActive} Active from ${activation.toISOString()}.`;
       log({ level: 'info', reason: 'VersionNotYetActive', message, ...about });
     }

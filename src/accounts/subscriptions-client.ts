@@ -7,21 +7,28 @@ export interface Subscriptions {
   list(): Promise<string[]>;
 }
 
-export function createSubscriptions(credential: TokenCredential, cloud: Cloud): Subscriptions {
+export interface ListedSubscription {
+  readonly id: string;
+  /** A disabled one can be read and not written; its accounts are of no use to anybody until it is enabled. */
+  readonly usable: boolean;
+}
+
+export function createSubscriptions(
+  credential: TokenCredential,
+  cloud: Cloud,
+): Subscriptions & { all(): Promise<ListedSubscription[]> } {
   const client = new SubscriptionClient(credential, {
     endpoint: cloud.resourceManager,
     credentials: { scopes: [cloud.resourceManagerScope] },
     retryOptions: { maxRetries: 2, retryDelayInMs: 500, maxRetryDelayInMs: 5_000 },
   });
-  return {
-    async list() {
-      const ids: string[] = [];
-      for await (const subscription of client.subscriptions.list()) {
-        // A disabled subscription can be read and not written; its accounts are of no use to anybody until it is enabled.
-        const usable = subscription.state === undefined || /^(Enabled|Warned|PastDue)$/.test(subscription.state);
-        if (subscription.subscriptionId && usable) ids.push(subscription.subscriptionId.toLowerCase());
-      }
-      return ids;
-    },
+  const all = async (): Promise<ListedSubscription[]> => {
+    const listed: ListedSubscription[] = [];
+    for await (const { subscriptionId, state } of client.subscriptions.list()) {
+      const usable = state === undefined || /^(Enabled|Warned|PastDue)$/.test(state);
+      if (subscriptionId) listed.push({ id: subscriptionId.toLowerCase(), usable });
+    }
+    return listed;
   };
+  return { all, list: async () => (await all()).filter(({ usable }) => usable).map(({ id }) => id) };
 }

@@ -1,11 +1,15 @@
 import type { TokenCredential } from '@azure/identity';
 import { BlobServiceClient, type StoragePipelineOptions } from '@azure/storage-blob';
 import { QueueServiceClient } from '@azure/storage-queue';
-import type { Settings } from '../settings/settings.ts';
+
+/** By connection string, which is meant for development, or by the app's identity. URIs have no trailing slash. */
+export type AppStorage =
+  | { readonly connectionString: string }
+  | { readonly accountName: string; readonly blobUri: string; readonly queueUri: string };
 
 /** The blob service of the app's own storage; nothing is asked of it yet. */
 export function appBlobs(
-  { storage }: Pick<Settings, 'storage'>,
+  { storage }: { readonly storage: AppStorage },
   credential: () => TokenCredential,
   retryOptions: NonNullable<StoragePipelineOptions['retryOptions']>,
 ): BlobServiceClient {
@@ -16,7 +20,7 @@ export function appBlobs(
 
 /** The queue service of the app's own storage; nothing is asked of it yet. */
 export function appQueues(
-  { storage }: Pick<Settings, 'storage'>,
+  { storage }: { readonly storage: AppStorage },
   credential: () => TokenCredential,
   retryOptions: NonNullable<StoragePipelineOptions['retryOptions']> = {},
 ): QueueServiceClient {

@@ -47,7 +47,7 @@ export async function keyStatus(key: ManagedKey, services: Services): Promise<Ke
     newestUsable: newestUsableVersion(versions, now)?.version,
     revocation,
     dependents: dependentsOf(dependents),
-    effect: effect.accounts,
+    effect: effect.accounts.map((account) => ({ ...account })),
     warnings: [...lockoutWarning(dependents), ...effect.warnings],
   };
 }

@@ -33,9 +33,10 @@ export function askOn(input: Readable, output: Writable): NonNullable<Ask> {
 /**
  * Has the key's name typed before access to it changes.
  *
+ * @param mind what whoever is asked has to know
  * @throws {@link CmkError} `ConfirmationWrong`
  */
-export async function confirmKey(what: string, name: string, yes: boolean, ask: Ask): Promise<void> {
+export async function confirmKey(what: string, name: string, yes: boolean, ask: Ask, mind = ''): Promise<void> {
   if (yes) return;
   if (!ask) {
     throw new CmkError(
@@ -44,7 +45,9 @@ export async function confirmKey(what: string, name: string, yes: boolean, ask: 
       'Add --yes.',
     );
   }
-  const answer = await ask(`This will ${what} ${name}; --dry-run shows what that means. Type ${name} to go on: `);
+  const answer = await ask(
+    `${mind === '' ? '' : `${mind}\n`}This will ${what} ${name}; --dry-run shows what that means. Type ${name} to go on: `,
+  );
   if (answer.trim().toLowerCase() === name.toLowerCase()) return;
   throw new CmkError('ConfirmationWrong', 'That is not the name; nothing was changed.', `Type ${name}, or add --yes.`);
 }

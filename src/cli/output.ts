@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import type { Check } from '../operations/account/checklist.ts';
+import type { ChecklistLine } from '../operations/checklist-line.ts';
 import type { Entry, Report } from '../operations/journal.ts';
 import type { Explanation } from './explain.ts';
 import { tableLines } from './table.ts';
@@ -20,7 +20,7 @@ const SIGNS: Record<Entry['kind'], [string, Parameters<typeof styleText>[0]]> = 
   waiting: ['…', 'dim'],
   note: ['!', 'magenta'],
 };
-const STATES: Record<Check['state'], [string, Parameters<typeof styleText>[0]]> = {
+const STATES: Record<ChecklistLine['state'], [string, Parameters<typeof styleText>[0]]> = {
   ok: ['✓', 'green'],
   failed: ['✗', 'red'],
   unknown: ['?', 'yellow'],
@@ -72,7 +72,7 @@ export class Output {
     }
   }
 
-  checks(checks: readonly Check[]): void {
+  checks(checks: readonly ChecklistLine[]): void {
     const width = Math.max(18, ...checks.map(({ check }) => check.length));
     for (const { check, state, detail, fix } of checks) {
       if (this.format === 'lines')

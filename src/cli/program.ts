@@ -49,8 +49,7 @@ Environment:
   CMK_DUAL_CONTROL           off: whoever revoked a key may restore it
   CMK_FUNCTION_APP_ID, CMK_STORAGE_ACCOUNT_ID
                              where events ensure has events delivered
-  CMK_AUTOFIX, CMK_RETIRE_AFTER_HOURS
-                             what drift check --as-app mends and retires`;
+  CMK_AUTOFIX                what drift check --as-app mends`;
 
 /** Every command. Nothing runs before it is parsed. */
 export function createProgram(cli: Cli): Command {

@@ -47,12 +47,6 @@ export const FIX = z.object({
   detail: z.string().describe('What was done, or why it failed.'),
 });
 
-const retirement = z.object({
-  version: z.string().describe('Identifier of the key version.'),
-  outcome: z.enum(['retired', 'refused', 'failed']).describe('`refused`: it is not proved that nobody uses it.'),
-  detail: z.string(),
-});
-
 /** What was looked at: what is not in here was not. */
 const coverage = z.object({
   vaults: count,
@@ -97,7 +91,6 @@ export const DRIFT_REPORT = z
       .default([])
       .describe('Findings of earlier checks that this one could not look for, as not everything could be read.'),
     fixes: z.array(FIX),
-    retirements: z.array(retirement),
     exemptions: z
       .array(
         z.object({
@@ -118,7 +111,6 @@ export type DriftReport = z.output<typeof DRIFT_REPORT>;
 export type Finding = z.output<typeof FINDING>;
 export type Unseen = z.output<typeof UNSEEN>;
 export type Fix = z.output<typeof FIX>;
-export type Retirement = z.output<typeof retirement>;
 export type Coverage = z.output<typeof coverage>;
 
 /** One line of the history. */

@@ -2,12 +2,11 @@ import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { timeBoxed, untilAborted } from '../azure/time-box.ts';
-import type { KeyStatus } from '../break-glass/schemas.ts';
 import type { FileShares } from '../dependents/file-shares-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Revocation } from '../revocation/revocation.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { KeyEffect } from './effect.ts';
+import type { AccountEffect, KeyEffect } from './effect.ts';
 import type { EffectStore } from './effect-store-client.ts';
 import type { FileService } from './file-service-client.ts';
 import { probe } from './probe.ts';
@@ -29,7 +28,7 @@ type EffectServices = {
 };
 
 interface Effect {
-  readonly accounts: KeyStatus['effect'];
+  readonly accounts: readonly AccountEffect[];
   readonly warnings: string[];
 }
 
@@ -47,7 +46,7 @@ export async function readEffect(
   const [{ recorded, warnings }, open] = await Promise.all([readRecord(key, services), revocation]);
   if (recorded && isCurrent(recorded, open)) {
     const incomplete = recorded.complete ? [] : ['Not every account that uses the key could be found and followed.'];
-    return { accounts: recorded.accounts.map((account) => ({ ...account })), warnings: incomplete };
+    return { accounts: recorded.accounts, warnings: incomplete };
   }
   const live = await askNow(key, services);
   return { accounts: live.accounts, warnings: [...warnings, ...live.warnings] };

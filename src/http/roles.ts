@@ -1,6 +1,5 @@
 import { challenge } from './challenge.ts';
 import { HttpProblem } from './problem.ts';
-import type { Caller } from './token-claims.ts';
 
 /**
  * App roles of this API, as declared in its app registration.
@@ -24,14 +23,14 @@ export function sufficientRoles(role: Role): readonly Role[] {
 }
 
 /** Whether the caller may do what takes `role`. */
-export function hasRole(caller: Pick<Caller, 'roles'>, role: Role): boolean {
+export function hasRole(caller: { readonly roles: readonly Role[] }, role: Role): boolean {
   return sufficientRoles(role).some((enough) => caller.roles.includes(enough));
 }
 
 /**
  * @throws {@link HttpProblem} 403 that names the missing role
  */
-export function requireRole(caller: Pick<Caller, 'roles'>, role: Role): void {
+export function requireRole(caller: { readonly roles: readonly Role[] }, role: Role): void {
   if (hasRole(caller, role)) return;
   throw new HttpProblem(
     403,

@@ -1,5 +1,6 @@
 import type { Account } from '../accounts/account.ts';
 import { globMatches } from '../settings/glob.ts';
+import type { KeyPolicy } from '../vaults/vault-client.ts';
 
 /** What Storage does with a key as the account's identity, as Azure RBAC and as access policies call it. */
 const NEEDED = [
@@ -28,12 +29,6 @@ export type VaultAccess =
   | { readonly model: 'accessPolicies'; readonly policies: readonly KeyPolicy[] }
   /** It cannot be told: it could not be read, or is a Managed HSM's own access control. */
   | { readonly model: 'unknown'; readonly why: string };
-
-/** The key permissions of one entry of a vault's access policies. */
-export interface KeyPolicy {
-  readonly objectId: string;
-  readonly keyPermissions: readonly string[];
-}
 
 /** Whether an account's identity may use a key. */
 export interface KeyAccess {

@@ -1,5 +1,5 @@
 import type { TokenCredential } from '@azure/identity';
-import { KeyClient, type KeyProperties } from '@azure/keyvault-keys';
+import { KeyClient, type KeyProperties, type KeyRotationPolicy } from '@azure/keyvault-keys';
 import { describeFailure } from '../azure/failure.ts';
 import { SharedReads } from '../azure/shared-reads.ts';
 import { withinTime } from '../azure/time-box.ts';
@@ -48,17 +48,8 @@ export const URGENT_OPTIONS: KeysOptions = { maxRetries: 0, timeoutMs: 3_000 };
 
 /** Errors are those of `@azure/keyvault-keys`: read them with `describeFailure`. */
 export function createKeys(credential: TokenCredential, options: KeysOptions): Keys {
-  const clientsWith = (maxRetries: number): ((vault: ManagedVault) => KeyClient) => {
-    const clients = new Map<string, KeyClient>();
-    return ({ uri }) => {
-      const retryOptions = { maxRetries, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 };
-      const client = clients.get(uri) ?? new KeyClient(uri, credential, { retryOptions });
-      clients.set(uri, client);
-      return client;
-    };
-  };
-  const clientOf = clientsWith(options.maxRetries);
-  const onceClientOf = clientsWith(0);
+  const clientOf = clientsWith(credential, options.maxRetries);
+  const onceClientOf = clientsWith(credential, 0);
 
   /** Runs requests within the time limit of so many. */
   const limited = <T>(run: (limit: { abortSignal?: AbortSignal }) => Promise<T>, requests = 1): Promise<T> =>
@@ -121,21 +112,33 @@ export function createKeys(credential: TokenCredential, options: KeysOptions): K
     },
     async rotationPolicy(key) {
       try {
-        const policy = await limited((limit) => clientOf(key.vault).getKeyRotationPolicy(key.name, limit));
-        const actionOf = (name: string) =>
-          (policy.lifetimeActions ?? []).find(({ action }) => action.toLowerCase() === name);
-        const [rotate, notify] = [actionOf('rotate'), actionOf('notify')];
-        return {
-          rotates: rotate !== undefined,
-          ...(rotate?.timeAfterCreate ? { afterCreate: rotate.timeAfterCreate } : {}),
-          ...(rotate?.timeBeforeExpiry ? { beforeExpiry: rotate.timeBeforeExpiry } : {}),
-          ...(notify?.timeBeforeExpiry ? { notifyBeforeExpiry: notify.timeBeforeExpiry } : {}),
-        };
+        return summaryOf(await limited((limit) => clientOf(key.vault).getKeyRotationPolicy(key.name, limit)));
       } catch (error) {
         if (describeFailure(error).kind === 'notFound') return { rotates: false };
         throw error;
       }
     },
+  };
+}
+
+function clientsWith(credential: TokenCredential, maxRetries: number): (vault: ManagedVault) => KeyClient {
+  const clients = new Map<string, KeyClient>();
+  return ({ uri }) => {
+    const retryOptions = { maxRetries, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 };
+    const client = clients.get(uri) ?? new KeyClient(uri, credential, { retryOptions });
+    clients.set(uri, client);
+    return client;
+  };
+}
+
+function summaryOf({ lifetimeActions = [] }: KeyRotationPolicy): RotationPolicySummary {
+  const actionOf = (name: string) => lifetimeActions.find(({ action }) => action.toLowerCase() === name);
+  const [rotate, notify] = [actionOf('rotate'), actionOf('notify')];
+  return {
+    rotates: rotate !== undefined,
+    ...(rotate?.timeAfterCreate ? { afterCreate: rotate.timeAfterCreate } : {}),
+    ...(rotate?.timeBeforeExpiry ? { beforeExpiry: rotate.timeBeforeExpiry } : {}),
+    ...(notify?.timeBeforeExpiry ? { notifyBeforeExpiry: notify.timeBeforeExpiry } : {}),
   };
 }
 

@@ -8,3 +8,14 @@ export interface RotationPolicySummary {
   /** So long before a version expires Key Vault raises its near-expiry event: an ISO 8601 duration. */
   readonly notifyBeforeExpiry?: string;
 }
+
+/** What a rotation policy does; ISO 8601 durations. */
+export interface RotationPolicy {
+  /** Lifetime of versions that a rotation makes. */
+  readonly expiresIn: string | undefined;
+  readonly actions: readonly {
+    readonly action: 'Rotate' | 'Notify';
+    readonly timeAfterCreate?: string;
+    readonly timeBeforeExpiry?: string;
+  }[];
+}

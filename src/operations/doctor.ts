@@ -2,7 +2,7 @@ import { describe, describeFailure } from '../azure/failure.ts';
 import { CmkError, SettingsError } from '../errors.ts';
 import { managedVault } from '../keys/managed-vaults.ts';
 import { readSettings } from '../settings/settings.ts';
-import type { Check } from './account/checklist.ts';
+import type { ChecklistLine } from './checklist-line.ts';
 import type { AppEnvironment } from './key/blast-radius-of.ts';
 import type { Procedure } from './operator-azure.ts';
 import { findVault, keyIn } from './resolve.ts';
@@ -21,7 +21,7 @@ export async function examine(
   vaults: readonly string[],
   environment: AppEnvironment,
   procedure: Procedure,
-): Promise<Check[]> {
+): Promise<ChecklistLine[]> {
   const { azure } = procedure;
   const signIn = await check('sign-in', '', async () => {
     const { name, objectId, tenantId, kind } = await azure.operator();
@@ -35,7 +35,7 @@ export async function examine(
   });
   const named = vaults.length > 0 ? vaults : (environment.CMK_VAULTS ?? '').split(/[\s,;]+/).filter((id) => id !== '');
   const ofVaults = await Promise.all(named.map((vault) => vaultChecks(vault, procedure)));
-  const none: Check = {
+  const none: ChecklistLine = {
     check: 'vaults',
     state: 'unknown',
     detail: 'None was named.',
@@ -44,7 +44,7 @@ export async function examine(
   return [signIn, subscriptions, ...(named.length > 0 ? ofVaults.flat() : [none]), ...settings(environment)];
 }
 
-async function vaultChecks(text: string, { azure }: Procedure): Promise<Check[]> {
+async function vaultChecks(text: string, { azure }: Procedure): Promise<ChecklistLine[]> {
   const name = managedVault(text, azure.cloud)?.name ?? text;
   const seen = await check(`vault ${name}`, 'Ask for Reader on the vault, or check its name.', async () => {
     const vault = await findVault(text, azure);
@@ -61,7 +61,7 @@ async function vaultChecks(text: string, { azure }: Procedure): Promise<Check[]>
 }
 
 /** The app's settings, if the environment has any of them. */
-function settings(environment: AppEnvironment): Check[] {
+function settings(environment: AppEnvironment): ChecklistLine[] {
   const any = Object.keys(environment).some((name) => /^(CMK_|AzureWebJobsStorage)/.test(name) && environment[name]);
   if (!any) return [];
   try {
@@ -82,7 +82,7 @@ function settings(environment: AppEnvironment): Check[] {
   }
 }
 
-async function check(name: string, fix: string, run: () => Promise<string>): Promise<Check> {
+async function check(name: string, fix: string, run: () => Promise<string>): Promise<ChecklistLine> {
   try {
     return { check: name, state: 'ok', detail: await run() };
   } catch (error) {

@@ -1,11 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { TokenCredential } from '@azure/identity';
+import type { GatherServices } from '../drift/gather/gather.ts';
 import type { DriftReport } from '../drift/report.ts';
-import { runDriftCheck } from '../drift/run-drift-check.ts';
-import type { DriftStorage } from '../drift/store/drift-storage-client.ts';
+import { type DriftServices, lookForDrift, runDriftCheck } from '../drift/run-drift-check.ts';
 import { CmkError } from '../errors.ts';
-import type { LogRecord } from '../log.ts';
-import { createServices, type Services } from '../services.ts';
+import type { Log, LogRecord } from '../log.ts';
 import { readStorageSettings } from '../settings/settings.ts';
 import type { AppEnvironment } from './key/blast-radius-of.ts';
 import type { Procedure } from './operator-azure.ts';
@@ -14,10 +12,11 @@ import { findVault } from './resolve.ts';
 export interface DriftOptions {
   /** Names, ARM ids or URIs; none: those of CMK_VAULTS. */
   readonly vaults: readonly string[];
-  /** As the app does it: compared with its last report, mended as CMK_AUTOFIX says, and published. */
+  /** As the app does it: compared with its last report, fixed as CMK_AUTOFIX says, and published. */
   readonly asApp: boolean;
   readonly environment: AppEnvironment;
-  readonly credential: TokenCredential;
+  /** The app's services with other settings, and with the operator's sign-in. */
+  readonly services: (environment: AppEnvironment, log: Log) => DriftServices;
 }
 
 /**
@@ -29,7 +28,7 @@ export interface DriftOptions {
  * @throws {@link SettingsError} when a setting in the environment is wrong
  */
 export async function checkDrift(options: DriftOptions, { azure, journal }: Procedure): Promise<DriftReport> {
-  const { environment, credential, asApp } = options;
+  const { environment, asApp } = options;
   if (options.vaults.length === 0 && !environment.CMK_VAULTS?.trim()) {
     throw new CmkError(
       'ArgumentInvalid',
@@ -58,43 +57,34 @@ export async function checkDrift(options: DriftOptions, { azure, journal }: Proc
     ...(asApp ? {} : { ...readOnly(environment) }),
   };
   const log = (record: LogRecord): void => {
-    // The report has the findings, and what became of their mending.
+    // The report has the findings, and what became of their fixes.
     const reported = 'finding' in record || record.reason === 'DriftFixFailed';
     if (record.level === 'error' && asApp && !reported) journal.note(record.message);
   };
-  const services = createServices(settings, credential, log);
+  // What the app remembers of its own subscriptions is not what the operator sees.
+  const services = { ...options.services(settings, log), subscriptions: azure.subscriptions };
   const { objectId } = await azure.operator();
   journal.waiting('looking at vaults, keys and accounts');
   const run = { id: randomUUID(), by: 'operator', caller: objectId } as const;
-  return runDriftCheck(run, asApp ? services : detached(services, environment), log);
+  if (asApp) return runDriftCheck(run, services, log);
+  return lookForDrift(run, knowsStorage(environment) ? services : { ...services, driftStorage: NO_STORAGE });
 }
 
-/** Nothing is mended or retired; where the app's storage is not known, the emulator's stands in its place, unasked. */
-function readOnly({ AzureWebJobsStorage, AzureWebJobsStorage__accountName: account }: AppEnvironment): AppEnvironment {
+/** Nothing is fixed; where the app's storage is not known, the emulator's stands in its place, unasked. */
+function readOnly(environment: AppEnvironment): AppEnvironment {
   return {
     CMK_AUTOFIX: 'none',
-    CMK_RETIRE_AFTER_HOURS: undefined,
-    ...(AzureWebJobsStorage || account ? {} : { AzureWebJobsStorage: 'UseDevelopmentStorage=true' }),
+    ...(knowsStorage(environment) ? {} : { AzureWebJobsStorage: 'UseDevelopmentStorage=true' }),
   };
 }
 
-/** The services without anything that writes, and without the app's storage where it is not known. */
-function detached(services: Services, environment: AppEnvironment): Services {
-  const known = Boolean(environment.AzureWebJobsStorage || environment.AzureWebJobsStorage__accountName);
-  const kept = services.driftStorage;
-  const driftStorage: DriftStorage = {
-    ...kept,
-    newest: async () => (known ? kept.newest() : undefined),
-    poisonMessages: async () => (known ? kept.poisonMessages() : []),
-    deadLetters: async (since) => (known ? kept.deadLetters(since) : []),
-    begin: async () => {},
-    end: async () => {},
-    forget: async () => {},
-    unfinished: async () => [],
-    write: async () => {},
-    putAside: async () => {},
-    finished: async () => {},
-  };
-  const queue = { ...services.queue, send: async () => {}, poison: async () => {} };
-  return { ...services, driftStorage, queue };
+/** The app's own storage is not known: there is neither a report before nor anything of its queues to be seen. */
+const NO_STORAGE: GatherServices['driftStorage'] = {
+  newest: async () => undefined,
+  poisonMessages: async () => [],
+  deadLetters: async () => [],
+};
+
+function knowsStorage({ AzureWebJobsStorage, AzureWebJobsStorage__accountName: account }: AppEnvironment): boolean {
+  return Boolean(AzureWebJobsStorage || account);
 }

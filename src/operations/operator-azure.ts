@@ -10,6 +10,7 @@ import { createFileService, type FileService } from '../effect/file-service-clie
 import { type Authorization, createAuthorization } from '../identities/authorization-client.ts';
 import { createIdentities, type Identities } from '../identities/identity-client.ts';
 import { createRoleAssignments, type RoleAssignments } from '../identities/role-assignment-client.ts';
+import { createKeyCatalog, type KeyCatalog } from '../keys/key-catalog-client.ts';
 import { createKeys, type Keys, type KeysOptions, URGENT_OPTIONS } from '../keys/key-client.ts';
 import { createVaults, type Vaults } from '../vaults/vault-client.ts';
 import { type AccountSetup, createAccountSetup } from './account/account-client.ts';
@@ -37,6 +38,7 @@ export interface Azure {
   readonly keys: Keys;
   /** The same for break-glass: requests are given up early, and never retried out of sight. */
   readonly urgentKeys: Keys;
+  readonly keyCatalog: KeyCatalog;
   readonly keyMaterial: KeyMaterial;
   readonly identities: Identities;
   readonly authorization: Authorization;
@@ -71,6 +73,7 @@ export function createAzure(credential: TokenCredential, cloud: Cloud, defaultSu
     vaultSetup: createVaultSetup(credential, cloud),
     keys: createKeys(credential, PERSON_OPTIONS),
     urgentKeys: createKeys(credential, URGENT_OPTIONS),
+    keyCatalog: createKeyCatalog(credential),
     keyMaterial: createKeyMaterial(credential),
     identities: createIdentities(credential, cloud),
     authorization: createAuthorization(credential, cloud),

@@ -24,9 +24,8 @@ export interface RetireOptions {
   readonly hours: number;
   /** How long one look at everything that uses the key may take. Milliseconds. */
   readonly lookMs: number;
-  /** When it aborts no look comes to its end any more: nothing further is retired. */
-  readonly signal?: AbortSignal | undefined;
-  readonly dryRun?: boolean;
+  /** Without it versions are only planned to be disabled. */
+  readonly disable: boolean;
 }
 
 /** What came of one version; it is given as it was before. */
@@ -38,13 +37,13 @@ export type Retirement =
       /** Whether the key alone would have let it go. */
       readonly superseded: boolean;
     }
-  /** A dry run: it would be disabled. */
+  /** It would be disabled. */
   | { readonly outcome: 'planned'; readonly version: KeyVersion }
   | {
       readonly outcome: 'retired';
       readonly version: KeyVersion;
       readonly successor: KeyVersion;
-      /** The proof: who uses the key, and which version each of them showed after this one was disabled. */
+      /** Who uses the key in sight, and which version each of them showed after this one was disabled. */
       readonly uses: readonly VersionUse[];
     }
   /** It was disabled, and enabled again. */
@@ -58,7 +57,8 @@ export type Retirement =
     };
 
 /**
- * Disables the versions of a key that provably nobody uses. For each, what uses the key and the key itself are read
+ * Disables the versions of a key that nothing in sight uses, for a person who answers for what is not
+ * (`NOT_KNOWN`). For each, what uses the key and the key itself are read
  * afresh before and after. When afterwards somebody turned up on the version, or something could not be read, it is enabled
  * again; should that fail, nothing further is done. Each version's outcome is given as soon as it stands.
  *
@@ -69,10 +69,9 @@ export async function* retireUnused(
   options: RetireOptions,
   services: RetireServices,
 ): AsyncGenerator<Retirement, void, undefined> {
-  const { hours, lookMs, signal, dryRun = false } = options;
+  const { hours, lookMs } = options;
   const { keys, now } = services;
-  const look = (): Promise<VersionUsers> =>
-    timeBoxed((limit) => readVersionUsers(key, services, limit), lookMs, signal);
+  const look = (): Promise<VersionUsers> => timeBoxed((limit) => readVersionUsers(key, services, limit), lookMs);
 
   const all = await keys.listVersions(key);
   const asked = options.version === undefined ? all : [findVersion(all, options.version)];
@@ -97,7 +96,7 @@ export async function* retireUnused(
       yield { outcome: 'kept', version, reasons, superseded: true };
       continue;
     }
-    if (dryRun) {
+    if (!options.disable) {
       yield { outcome: 'planned', version };
       continue;
     }

@@ -1,11 +1,16 @@
 import type { VersionUsers } from '../dependents/version-users.ts';
 import { compareAge, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { MAX_TAGS, openRevocation } from '../revocation/revocation.ts';
 
 /** Tag on a version that was retired: when, and the version that has taken its place. */
 export const RETIRED_TAG = 'cmk-retired';
 /** Storage looks for a new version once a day: before that, an account may still be on its way. Hours. */
 export const LEAST_RETIRE_HOURS = 24;
+
+/** What no look at what uses a key can tell. */
+export const NOT_KNOWN =
+  'Not known is what uses it out of sight: in subscriptions and tenants that cannot be seen, through types that do not tell their version, in backups, and in deleted accounts that can be recovered.';
 
 const HOUR_MS = 3_600_000;
 /** How many users, or gaps, a reason names. */
@@ -67,6 +72,11 @@ export function retiredTags(
 
 export function withoutRetiredTag({ [RETIRED_TAG]: _, ...others }: KeyVersion['tags']): Record<string, string> {
   return others;
+}
+
+/** What a person types who knows that nobody uses the version. */
+export function retireCommand({ vault, name }: ManagedKey, version: string): string {
+  return `npx cmk key retire ${name} --vault ${vault.name} --version ${version} --without-evidence`;
 }
 
 /** Storage accounts have names that are unique in all Azure; everything else is called by its id. */

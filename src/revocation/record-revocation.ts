@@ -1,5 +1,4 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
-import type { RevocationRecord } from '../break-glass/schemas.ts';
 import type { Caller } from '../http/caller.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
@@ -22,7 +21,7 @@ export interface Change {
   readonly why: string;
   readonly ticket: string | undefined;
   readonly reason: Reason;
-  readonly revocation: RevocationRecord | undefined;
+  readonly revocation: { readonly id: string; readonly revokedOn: string; readonly revokedBy: string } | undefined;
   readonly complete: boolean;
   readonly versions: readonly VersionReport[];
   readonly elapsedMs?: number;

@@ -1,5 +1,5 @@
 import { CmkError } from '../errors.ts';
-import type { RotationPolicy } from '../operations/key/key-material-client.ts';
+import type { RotationPolicy } from '../keys/rotation-policy-summary.ts';
 
 /** What is asked for of a rotation policy; what is left out stays as it is. ISO 8601 durations. */
 export interface WantedPolicy {

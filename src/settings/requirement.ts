@@ -1,5 +1,3 @@
-import type { Account } from '../accounts/account.ts';
-
 /** Which accounts have to use a customer-managed key. One of them is enough. */
 export type Requirement =
   | { readonly kind: 'all' }
@@ -22,7 +20,7 @@ export function parseRequirement(text: string): Requirement | undefined {
 
 /** The first requirement that an account falls under. Tag names compare without letter case, as in ARM. */
 export function requirementOf(
-  account: Pick<Account, 'id' | 'tags'>,
+  account: { readonly id: string; readonly tags: Readonly<Record<string, string>> },
   requirements: readonly Requirement[],
 ): Requirement | undefined {
   return requirements.find((requirement) => {

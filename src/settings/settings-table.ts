@@ -193,8 +193,8 @@ export const SETTINGS = {
     schema: z.coerce.number('is not a number').int().min(24, 'is less than 24').max(87_600).optional(),
     example: '168',
     description:
-      'Hours after which a key version that has a successor, and that provably nobody uses, is disabled; at least 24.',
-    fallback: 'versions are never retired',
+      'Hours that a key version has had a successor before the drift check advises to disable it, where nothing in sight uses it; at least 24.',
+    fallback: '24; a person disables it (`cmk key retire`)',
   }),
   CMK_FUNCTION_APP_ID: setting({
     schema: z

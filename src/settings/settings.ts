@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { AppStorage } from '../azure/app-storage.ts';
 import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
 import { SettingsError } from '../errors.ts';
@@ -30,14 +31,9 @@ export interface Settings {
   readonly drift: DriftSettings;
 }
 
-/** By connection string, which is meant for development, or by the app's identity. URIs have no trailing slash. */
-export type AppStorage =
-  | { readonly connectionString: string }
-  | { readonly accountName: string; readonly blobUri: string; readonly queueUri: string };
-
 /**
  * What the drift check goes by. What is wrong with it is a finding of the check and must not keep the app from moving
- * accounts and revoking keys: a setting that is wrong counts as absent, and nothing is mended or retired.
+ * accounts and revoking keys: a setting that is wrong counts as absent, and nothing is mended.
  */
 export interface DriftSettings {
   /** One line for each setting that is wrong. */
@@ -46,7 +42,7 @@ export interface DriftSettings {
   readonly require: readonly Requirement[];
   readonly exemptions: readonly Exemption[];
   readonly keyMaxAgeDays: number;
-  /** Undefined: versions are not retired. */
+  /** How long a version has to have a successor before it is advised to disable it; undefined: the least that there is. */
   readonly retireAfterHours: number | undefined;
   readonly functionAppId: string | undefined;
   /** ARM id of the app's own storage account. */

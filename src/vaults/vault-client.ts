@@ -2,8 +2,13 @@ import { KeyVaultManagementClient, type ManagedHsm, type Vault } from '@azure/ar
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
 import { aborting } from '../azure/storage-management.ts';
-import type { KeyPolicy } from '../identities/key-access.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
+
+/** The key permissions of one entry of a vault's access policies. */
+export interface KeyPolicy {
+  readonly objectId: string;
+  readonly keyPermissions: readonly string[];
+}
 
 /** A vault as Azure Resource Manager shows it. */
 export interface VaultProperties {

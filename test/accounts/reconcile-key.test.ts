@@ -112,13 +112,22 @@ describe('the dependents of a key', () => {
 });
 
 describe('what cannot be read', () => {
-  it('a subscription that refuses is reported, and the others are done', async () => {
+  /** Runs while the app has no right in the second subscription. */
+  async function shutOut(run: () => Promise<void>): Promise<void> {
     const { roleAssignments } = wire.azure.world;
     const taken: [string, RoleAssignment][] = [...roleAssignments].filter(([, { scope }]) =>
       scope.endsWith(SECOND_SUBSCRIPTION_ID),
     );
     for (const [id] of taken) roleAssignments.delete(id);
     try {
+      await run();
+    } finally {
+      for (const [id, assignment] of taken) roleAssignments.set(id, assignment);
+    }
+  }
+
+  it('a subscription that refuses is reported, and the others are done', () =>
+    shutOut(async () => {
       const files = key();
       const account = files.account();
       files.account('pinned', inRecords());
@@ -133,9 +142,23 @@ describe('what cannot be read', () => {
         }),
       );
       expect(backInKeyQueue()).toEqual([]);
-    } finally {
-      for (const [id, assignment] of taken) roleAssignments.set(id, assignment);
-    }
+    }));
+
+  it('a subscription that is not even listed any more is reported at every look', async () => {
+    const files = key();
+    await deliver(files.keyWork());
+    expect(wire.records.map(({ reason }) => reason)).not.toContain('SubscriptionUnreadable');
+    await shutOut(async () => {
+      for (let look = 1; look <= 2; look++) {
+        // Another instance each time: it is not the process that remembers.
+        await deliver(files.keyWork(), wire.services());
+        const missing = wire.records.filter(({ reason }) => reason === 'SubscriptionUnreadable');
+        expect(missing.map(({ subscription }) => subscription)).toEqual(Array(look).fill(SECOND_SUBSCRIPTION_ID));
+      }
+    });
+    wire.records.length = 0;
+    await deliver(files.keyWork());
+    expect(wire.records.map(({ reason }) => reason)).not.toContain('SubscriptionUnreadable');
   });
 
   it.each([
@@ -267,6 +290,23 @@ describe('a key that dependents cannot be moved to', () => {
     expect(found()).toEqual(ids(account));
     expect(backInKeyQueue()).toEqual([]); // there is nothing more to wait for
     expect(next.nbf).toBeLessThanOrEqual(clock.nowSeconds());
+  });
+
+  it('is waited for by one message, however many look at once in however many instances', async () => {
+    const files = key();
+    const account = files.account();
+    files.add({ nbf: wire.azure.clock.nowSeconds() + 3_600 });
+    const instances = [wire.services(), wire.services()];
+    await Promise.all([...instances, ...instances].map((services) => deliver(files.keyWork(), services)));
+    for (let look = 0; look < 3; look++) await deliver(files.keyWork());
+    expect(backInKeyQueue()).toHaveLength(1);
+
+    const [waiter] = backInKeyQueue();
+    wire.azure.clock.advance((waiter?.delaySeconds ?? 0) * 1000);
+    wire.sent.length = 0;
+    await deliver(waiter?.work as KeyWork);
+    expect(found()).toEqual(ids(account));
+    expect(backInKeyQueue()).toEqual([]);
   });
 
   it('does not exist: said, and done', async () => {

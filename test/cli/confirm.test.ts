@@ -33,3 +33,13 @@ it('says that nobody is there to be asked', async () => {
     nextStep: 'Add --yes.',
   });
 });
+
+it('says what whoever confirms has to know, before the question', async () => {
+  const questions: string[] = [];
+  const ask = async (question: string) => {
+    questions.push(question);
+    return 'kv/key';
+  };
+  await confirmKey('disable versions of', 'kv/key', false, ask, 'Not known is much.');
+  expect(questions).toEqual([expect.stringMatching(/^Not known is much\.\nThis will disable versions of kv\/key; /)]);
+});

@@ -49,7 +49,7 @@ describe('help', () => {
   it('has the exit codes and the environment in full', async () => {
     const { out } = await cmk(['--help']);
     for (const code of Object.values(EXIT)) expect(out).toMatch(new RegExp(`^ +${code} `, 'm'));
-    const sources = ['src/cli', 'src/procedures'].flatMap((folder) =>
+    const sources = ['src/cli', 'src/operations'].flatMap((folder) =>
       readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
         .filter((name) => name.endsWith('.ts'))
         .map((name) => readFileSync(join(ROOT, folder, name), 'utf8')),

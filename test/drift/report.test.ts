@@ -12,8 +12,8 @@ import { parseDeadLetters } from '../../src/drift/store/dead-letters.ts';
 import { openApiDocument } from '../../src/open-api.ts';
 import { driftSchedule } from '../../src/settings/drift-schedule.ts';
 import { FIXABLE } from '../../src/settings/fixable.ts';
+import { account, NOW, rules } from './checks/subjects.ts';
 import { finding, report } from './reports.ts';
-import { account, NOW, rules } from './subjects.ts';
 
 describe('the JSON Schema of the report', () => {
   it('is the one that is published, docs/drift-report.schema.json', () => {
@@ -121,7 +121,6 @@ describe('the page', () => {
           finding({ id: 'f2', resource: nasty, exemption: { reason: nasty, until: nasty } }),
         ],
         fixes: [{ finding: 'f1', reason: nasty, resource: nasty, outcome: 'failed', detail: nasty }],
-        retirements: [{ version: nasty, outcome: 'failed', detail: nasty }],
         exemptions: [{ resource: nasty, code: nasty, reason: nasty, until: nasty, state: 'over' }],
         autofix: [nasty],
       }),

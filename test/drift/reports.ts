@@ -1,6 +1,6 @@
 import { countFindings } from '../../src/drift/checks/evaluate.ts';
 import type { DriftReport, Finding } from '../../src/drift/report.ts';
-import { account, NOW } from './subjects.ts';
+import { account, NOW } from './checks/subjects.ts';
 
 export function finding(change: Partial<Finding> = {}): Finding {
   return {
@@ -33,7 +33,6 @@ export function report(change: Partial<DriftReport> = {}): DriftReport {
     findings,
     unseen: [],
     fixes: [],
-    retirements: [],
     exemptions: [],
     ...change,
   };

@@ -5,7 +5,7 @@ import {
   subscriptionName,
   wantedSubscriptions,
 } from '../../src/events/subscription.ts';
-import { eventSubscriptions, FUNCTION_APP, rules, STORAGE } from '../drift/subjects.ts';
+import { eventSubscriptions, FUNCTION_APP, rules, STORAGE } from '../drift/checks/subjects.ts';
 
 const wanted = wantedSubscriptions({ functionAppId: FUNCTION_APP, storageAccountId: STORAGE });
 const found = (() => {

@@ -97,6 +97,14 @@ describe('alert rules and workbook', () => {
     expect(lost).toEqual(['DeadLetteredCount', 'DroppedEventCount', 'DeadLetteredCount', 'DroppedEventCount']);
   });
 
+  it('tell poison by its record, by the length of the queues, and by the words of the host', () => {
+    const rule = azure.ofType('Microsoft.Insights/scheduledQueryRules').find(({ id }) => id.endsWith('-poisoned'));
+    const query = asString(at(rule?.body, 'properties', 'criteria', 'allOf', 0, 'query'), 'query');
+    expect(compared(query, 'reason')).toEqual(['Poisoned', 'PoisonMessages']);
+    // "Message has reached MaxDequeueCount of 5. Moving message to queue 'key-work-poison'."
+    expect(query).toContain('where Message has "MaxDequeueCount" and Message has "-poison"');
+  });
+
   it('leave no record of an error without an alert', () => {
     const queryOf = (name: string): string => {
       const rule = azure.ofType('Microsoft.Insights/scheduledQueryRules').find(({ id }) => id.endsWith(`-${name}`));

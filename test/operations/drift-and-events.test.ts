@@ -2,8 +2,11 @@ import { ClientSecretCredential } from '@azure/identity';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { CLIENT_IDS, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { createEventGrid, type EventGrid } from '../../src/events/event-grid-client.ts';
+import type { Log } from '../../src/log.ts';
 import { checkDrift } from '../../src/operations/drift-check.ts';
 import { ensureEvents } from '../../src/operations/vault/events-ensure.ts';
+import { createServices } from '../../src/services.ts';
+import type { Environment } from '../../src/settings/settings.ts';
 import { type Site, texts, useProcedures } from '../support/procedures.ts';
 
 const procedures = useProcedures();
@@ -84,8 +87,9 @@ describe('drift check', () => {
     const stale = procedures.encrypted(site, 'pinned');
     procedures.nextVersion(site);
     const writes = await procedures.writes(async () => {
+      const services = (settings: Environment, log: Log) => createServices(settings, credential, log);
       const { result } = await procedures.run((procedure) =>
-        checkDrift({ vaults: [site.vault.name], asApp: false, environment: {}, credential }, procedure),
+        checkDrift({ vaults: [site.vault.name], asApp: false, environment: {}, services }, procedure),
       );
       expect(result.coverage).toMatchObject({ vaults: 1, keys: 1 });
       expect(result.findings).toContainEqual(

@@ -27,7 +27,7 @@ const retire =
     const app = appRecord(environment, () => {
       throw new Error('A connection string needs no credential.');
     });
-    return retireVersions(keyOf(site), { hours: 24, app, ...options, environment }, procedure);
+    return retireVersions(keyOf(site), { hours: 24, withoutEvidence: true, app, ...options, environment }, procedure);
   };
 
 /** A key with an old and a new version and an account on the new one, two days later. */
@@ -94,6 +94,17 @@ describe('key retire', () => {
     expect(found).toContain(`version ${newest.version} stays: No newer version is usable.`);
     const second = await procedures.run(retire(site));
     expect(second.changed).toBe(false);
+  });
+
+  it('disables nothing until a person answers for what cannot be seen, and says what that is', async () => {
+    const { site, old } = movedOn();
+    const refusal = await procedures.refusal(retire(site, { withoutEvidence: false }));
+    expect(refusal).toMatchObject({
+      reason: 'RetirementUnproven',
+      message: expect.stringMatching(new RegExp(`^Nothing in sight uses ${old.version} .*Not known is what uses it`)),
+      nextStep: expect.stringContaining(`--version ${old.version} --without-evidence`),
+    });
+    expect(old.enabled).toBe(true);
   });
 
   it('says in a dry run what it would disable, and disables nothing', async () => {

@@ -6,8 +6,8 @@ import { reasonsToKeep } from '../../src/retirement/retirement.ts';
 import { formatRevocation, openRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { day, keyVersion, versionName } from '../support/keys.ts';
 
-// Guards invariant 7 (a version is retired only when provably unused): whatever the versions and whoever uses them, a
-// version that may go has a usable successor that is old enough, no revocation is open, nothing is unknown, and nobody
+// Guards invariant 7 (a version is retired only when provably unused): the app disables none, and advises a person to do so
+// only where, whatever the versions and whoever uses them, a version that may go has a usable successor that is old enough, no revocation is open, nothing is unknown, and nobody
 // shows it. That the proof is read afresh, before and after, is tested over the wire.
 
 const NOW = day(30);
@@ -53,7 +53,7 @@ const users: fc.Arbitrary<VersionUsers> = fc.record({
   gaps: fc.array(fc.constant('Something is not read.'), { maxLength: 1 }),
 });
 
-it('a version that may be retired has been superseded for long enough, and is provably used by nobody', () => {
+it('a version that may be retired has been superseded for long enough, and nobody in sight uses it', () => {
   let gone = 0;
   fc.assert(
     fc.property(versions, users, fc.integer({ min: -1, max: 48 }), (all, who, hours) => {

@@ -5,13 +5,13 @@ import { enableAccount } from '../../operations/account/account-enable.ts';
 import { onboardAccount } from '../../operations/account/account-onboard.ts';
 import { pinAccount, unpinAccount } from '../../operations/account/account-pin.ts';
 import { type Verification, verifyAccount } from '../../operations/account/account-verify.ts';
+import type { KeyChoice } from '../../operations/key/key-source.ts';
+import type { Where } from '../../operations/resolve.ts';
 import { parseMoment } from '../../time/duration.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { changing, expiry, inGroup, keySize, waiting } from '../options.ts';
 import type { Output } from '../output.ts';
-
-const PIN = 'hold it at a version (default: the newest) instead of following new versions by itself';
 
 interface KeyArguments {
   vault: string;
@@ -52,159 +52,155 @@ export function addAccountCommands(program: Command, cli: Cli): void {
   const account = program.command('account').description('storage accounts and their keys');
   const named = (name: string): Command =>
     account.command(name).argument('<account>', 'name or ARM id of the storage account');
-  const where = (command: Command) => {
-    const { subscription, resourceGroup } = command.optsWithGlobals<{
-      subscription?: string;
-      resourceGroup?: string;
-    }>();
-    return { subscription, resourceGroup };
-  };
-  const withKey = (command: Command): Command =>
-    command
-      .requiredOption('--vault <vault>', 'name, ARM id or URI of the vault, of any region or subscription')
-      .requiredOption('--key <key>', 'name of the key');
-  const pinOf = (pin: string | boolean | undefined): string | undefined => (pin === true ? 'newest' : pin || undefined);
-  const group = (command: Command): Command =>
-    command.option('-g, --resource-group <group>', 'resource group it is in');
+  const there = (name: string): Command =>
+    named(name).option('-g, --resource-group <group>', 'resource group it is in');
+  addOnboard(there('onboard'), cli);
+  addEnable(there('enable'), cli);
+  addCreate(inGroup(named('create'), 'to create it in'), cli);
+  addVerify(there('verify'), cli);
+  addChangeKey(there('change-key'), cli);
+  addPin(there('pin'), cli);
+  addUnpin(there('unpin'), cli);
+  addDisable(there('disable'), cli);
+}
 
-  keySize(expiry(waiting(changing(withKey(group(named('onboard')))))))
+function addOnboard(command: Command, cli: Cli): void {
+  keySize(expiry(replacing(withKey(command))))
     .description(
       'ALL IN ONE: vault, key, identity, role, account; keeps what is there, goes on where it was interrupted',
     )
     .requiredOption('--identity <identity>', 'user-assigned identity, created if it is not there')
     .option('--key-group <group>', "resource group for a new vault or identity (default: the account's)")
     .option('--premium', 'a new vault is a premium one, with keys in hardware')
-    .option('--pin [version]', PIN)
     .option('--role-on-key', 'give the role on the key alone instead of on the vault')
-    .option('--replace-identity', 'another user-assigned identity may be taken off the account')
-    .action(async (name: string, options: OnboardArguments, command: Command) => {
+    .action(async (account: string, options: OnboardArguments) => {
+      const { vault, key, identity, keyGroup, roleOnKey, replaceIdentity, kty, size, expires, wait } = options;
+      const sku = options.premium ? ('premium' as const) : undefined;
+      const asked = { account, vault, key, identity, keyGroup, sku, roleOnKey, replaceIdentity, waitSeconds: wait };
       await cli.run(
         command,
-        (procedure) =>
-          onboardAccount(
-            {
-              ...where(command),
-              account: name,
-              vault: options.vault,
-              keyGroup: options.keyGroup,
-              sku: options.premium ? 'premium' : undefined,
-              key: options.key,
-              wantedKey: {
-                kty: options.kty,
-                size: options.size,
-                expiresOn: options.expires ? parseMoment(options.expires, procedure.azure.now()) : undefined,
-              },
-              identity: options.identity,
-              pin: pinOf(options.pin),
-              roleOnKey: options.roleOnKey,
-              replaceIdentity: options.replaceIdentity,
-              waitSeconds: options.wait,
-            },
-            procedure,
-          ),
+        (procedure) => {
+          const expiresOn = expires ? parseMoment(expires, procedure.azure.now()) : undefined;
+          const wantedKey = { kty, size, expiresOn };
+          return onboardAccount({ ...where(command), ...asked, wantedKey, pin: pinOf(options) }, procedure);
+        },
         (result, output) => (result.verification ? showChecks(result.verification, output) : undefined),
       );
     });
+}
 
-  waiting(changing(withKey(group(named('enable')))))
+function addEnable(command: Command, cli: Cli): void {
+  fromOtherTenant(granting(replacing(withKey(command))))
     .description('encrypt an existing account with a key that is there')
     .option('--identity <identity>', "user-assigned identity (default: the account's system-assigned one)")
-    .option('--grant', 'give the identity its role on the vault, if it lacks it')
-    .option('--pin [version]', PIN)
-    .option('--replace-identity', 'another user-assigned identity may be taken off the account')
-    .option('--federated-client-id <id>', 'the key is in another tenant: client id of the multi-tenant application')
-    .action(async (name: string, options: EnableArguments, command: Command) => {
-      const { vault, key, identity, grant, federatedClientId, replaceIdentity, wait } = options;
-      const choice = { vault, key, pin: pinOf(options.pin), otherTenant: federatedClientId !== undefined };
+    .action(async (account: string, options: EnableArguments) => {
+      const { identity, grant, federatedClientId, replaceIdentity, wait } = options;
+      const asked = { account, identity, grant, federatedClientId, replaceIdentity, waitSeconds: wait };
       await cli.run(command, (procedure) =>
-        enableAccount(
-          {
-            ...where(command),
-            account: name,
-            key: choice,
-            identity,
-            grant,
-            federatedClientId,
-            replaceIdentity,
-            waitSeconds: wait,
-          },
-          procedure,
-        ),
+        enableAccount({ ...where(command), ...asked, key: choiceOf(options) }, procedure),
       );
     });
+}
 
-  inGroup(waiting(changing(withKey(named('create')))), 'to create it in')
+function addCreate(command: Command, cli: Cli): void {
+  fromOtherTenant(granting(withKey(command)))
     .description('create an account that is encrypted with a key from its first byte on')
     .option('--identity <identity>', 'user-assigned identity: a new account has no other yet')
     .option('--sku <sku>', 'redundancy', 'Standard_LRS')
     .option('--kind <kind>', 'kind of account', 'StorageV2')
-    .option('--grant', 'give the identity its role on the vault, if it lacks it')
-    .option('--pin [version]', PIN)
-    .option('--federated-client-id <id>', 'the key is in another tenant: client id of the multi-tenant application')
-    .action(async (name: string, options: CreateArguments, command: Command) => {
-      const { vault, key, federatedClientId, wait, location, sku, kind, identity, grant } = options;
-      const choice = { vault, key, pin: pinOf(options.pin), otherTenant: federatedClientId !== undefined };
+    .action(async (account: string, options: CreateArguments) => {
+      const { identity, grant, federatedClientId, location, sku, kind, wait } = options;
+      const asked = { account, identity, grant, federatedClientId, location, sku, kind, waitSeconds: wait };
       await cli.run(command, (procedure) =>
-        createAccount(
-          {
-            ...where(command),
-            account: name,
-            key: choice,
-            identity,
-            grant,
-            federatedClientId,
-            location,
-            sku,
-            kind,
-            waitSeconds: wait,
-          },
-          procedure,
-        ),
+        createAccount({ ...where(command), ...asked, key: choiceOf(options) }, procedure),
       );
     });
+}
 
-  group(named('verify'))
+function addVerify(command: Command, cli: Cli): void {
+  command
     .description('check everything that an account needs to be encrypted with its key')
-    .action(async (name: string, _options: unknown, command: Command) => {
-      await cli.look(
-        command,
-        (procedure) => verifyAccount({ ...where(command), account: name }, procedure),
-        showChecks,
-      );
+    .action(async (account: string) => {
+      await cli.look(command, (procedure) => verifyAccount({ ...where(command), account }, procedure), showChecks);
     });
+}
 
-  waiting(changing(withKey(group(named('change-key')))))
+function addChangeKey(command: Command, cli: Cli): void {
+  withKey(command)
     .description('move an account to another key or vault; pinned stays pinned, automatic stays automatic')
-    .option('--pin [version]', PIN)
     .addOption(new Option('--automatic', 'follow new versions by itself from now on').conflicts('pin'))
-    .action(async (name: string, options: ChangeKeyArguments, command: Command) => {
-      const { vault, key, automatic = false, wait } = options;
-      const choice = { vault, key, pin: pinOf(options.pin) };
+    .action(async (account: string, options: ChangeKeyArguments) => {
+      const { vault, key, automatic = false, wait: waitSeconds } = options;
+      const choice = { vault, key, pin: pinOf(options) };
       await cli.run(command, (procedure) =>
-        changeKey({ ...where(command), account: name, key: choice, automatic, waitSeconds: wait }, procedure),
+        changeKey({ ...where(command), account, key: choice, automatic, waitSeconds }, procedure),
       );
     });
+}
 
-  changing(group(named('pin')))
+function addPin(command: Command, cli: Cli): void {
+  changing(command)
     .description('hold an account at the newest version of its key, or move a pinned one there')
     .option('--version <version>', 'this version; never an older one than it is at')
-    .action(async (name: string, options: { version?: string }, command: Command) => {
-      await cli.run(command, (procedure) =>
-        pinAccount({ ...where(command), account: name, version: options.version }, procedure),
-      );
+    .action(async (account: string, { version }: { version?: string }) => {
+      await cli.run(command, (procedure) => pinAccount({ ...where(command), account, version }, procedure));
     });
+}
 
-  changing(group(named('unpin')))
+function addUnpin(command: Command, cli: Cli): void {
+  changing(command)
     .description('let an account follow new versions by itself')
-    .action(async (name: string, _options: unknown, command: Command) => {
-      await cli.run(command, (procedure) => unpinAccount({ ...where(command), account: name }, procedure));
+    .action(async (account: string) => {
+      await cli.run(command, (procedure) => unpinAccount({ ...where(command), account }, procedure));
     });
+}
 
-  changing(group(named('disable')))
+function addDisable(command: Command, cli: Cli): void {
+  changing(command)
     .description('give an account back to Microsoft-managed keys')
-    .action(async (name: string, _options: unknown, command: Command) => {
-      await cli.run(command, (procedure) => disableAccount({ ...where(command), account: name }, procedure));
+    .action(async (account: string) => {
+      await cli.run(command, (procedure) => disableAccount({ ...where(command), account }, procedure));
     });
+}
+
+/** Options of what encrypts an account with a key. */
+function withKey(command: Command): Command {
+  return waiting(changing(command))
+    .requiredOption('--vault <vault>', 'name, ARM id or URI of the vault, of any region or subscription')
+    .requiredOption('--key <key>', 'name of the key')
+    .option(
+      '--pin [version]',
+      'hold it at a version (default: the newest) instead of following new versions by itself',
+    );
+}
+
+function granting(command: Command): Command {
+  return command.option('--grant', 'give the identity its role on the vault, if it lacks it');
+}
+
+function replacing(command: Command): Command {
+  return command.option('--replace-identity', 'another user-assigned identity may be taken off the account');
+}
+
+function fromOtherTenant(command: Command): Command {
+  return command.option(
+    '--federated-client-id <id>',
+    'the key is in another tenant: client id of the multi-tenant application',
+  );
+}
+
+function where(command: Command): Where {
+  const { subscription, resourceGroup } = command.optsWithGlobals<{ subscription?: string; resourceGroup?: string }>();
+  return { subscription, resourceGroup };
+}
+
+function pinOf({ pin }: KeyArguments): string | undefined {
+  return pin === true ? 'newest' : pin || undefined;
+}
+
+function choiceOf(options: EnableArguments): KeyChoice {
+  const { vault, key, federatedClientId } = options;
+  return { vault, key, pin: pinOf(options), otherTenant: federatedClientId !== undefined };
 }
 
 function showChecks({ ok, checks }: Verification, output: Output): ExitCode {

@@ -1,8 +1,11 @@
 import { type Command, Option } from 'commander';
 import type { DriftReport } from '../../drift/report.ts';
 import { createEventGrid } from '../../events/event-grid-client.ts';
+import type { Log } from '../../log.ts';
 import { checkDrift } from '../../operations/drift-check.ts';
+import type { AppEnvironment } from '../../operations/key/blast-radius-of.ts';
 import { ensureEvents } from '../../operations/vault/events-ensure.ts';
+import { createServices } from '../../services.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { count } from '../count.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -25,7 +28,8 @@ export function addDriftCommands(program: Command, cli: Cli): void {
       await cli.look(
         command,
         async (procedure) => {
-          const report = await checkDrift({ vaults: named, asApp, environment, credential }, procedure);
+          const services = (app: AppEnvironment, log: Log) => createServices(app, credential, log);
+          const report = await checkDrift({ vaults: named, asApp, environment, services }, procedure);
           troubles = procedure.journal.entries.filter(({ kind }) => kind === 'note').length;
           return report;
         },
@@ -64,7 +68,7 @@ export function addDriftCommands(program: Command, cli: Cli): void {
 }
 
 function showReport(report: DriftReport, output: Output): void {
-  const { findings, fixes, retirements, counts, coverage, complete } = report;
+  const { findings, fixes, counts, coverage, complete } = report;
   const open = findings.filter(({ exemption }) => !exemption);
   output.table(
     ['SEVERITY', 'REASON', 'RESOURCE', 'IS', 'FIX'],
@@ -74,9 +78,6 @@ function showReport(report: DriftReport, output: Output): void {
     const what = `${reason} of ${shortName(resource)}`;
     if (outcome === 'failed') output.entry({ kind: 'note', text: `${what} is NOT mended: ${detail}` });
     else output.entry({ kind: 'done', text: `${what}: ${outcome === 'enqueued' ? 'enqueued. ' : ''}${detail}` });
-  }
-  for (const { version, outcome, detail } of retirements) {
-    output.entry({ kind: outcome === 'retired' ? 'done' : 'note', text: `${version} ${outcome}: ${detail}` });
   }
   const found = [count(counts.error, 'error'), count(counts.warning, 'warning'), `${counts.advice} to consider`];
   output.text(`${found.join(', ')}; ${counts.exempt} accepted.`);

@@ -10,9 +10,10 @@ import { rotateKey } from '../../operations/key/key-rotate.ts';
 import { type KeyStatus, keyStatus } from '../../operations/key/key-status.ts';
 import { readPrivateKey } from '../../operations/key/private-key.ts';
 import { keyByName } from '../../operations/resolve.ts';
-import { LEAST_RETIRE_HOURS } from '../../retirement/retirement.ts';
+import { LEAST_RETIRE_HOURS, NOT_KNOWN } from '../../retirement/retirement.ts';
 import { parseMoment } from '../../time/duration.ts';
 import { type Cli, type GlobalOptions, seconds } from '../cli.ts';
+import { confirmKey } from '../confirm.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { changing, duration, expiry, keySize, number, parsed } from '../options.ts';
 import type { Output } from '../output.ts';
@@ -24,6 +25,14 @@ interface EnsureArguments {
   versionLifetime?: string;
   rotateAfter?: string;
   rotateBeforeExpiry?: string;
+}
+
+interface RetireArguments {
+  version?: string;
+  afterHours: number;
+  withoutEvidence?: boolean;
+  dryRun?: boolean;
+  yes?: boolean;
 }
 
 interface ImportArguments {
@@ -40,12 +49,16 @@ export function addKeyCommands(program: Command, cli: Cli): Command {
       .command(name)
       .argument('<key>', 'name, or identifier https://<vault>.vault.azure.net/keys/<key>')
       .option('--vault <vault>', 'name, ARM id or URI of its vault');
-  const keyOf = (name: string, command: Command): ManagedKey => {
-    const options = command.optsWithGlobals<GlobalOptions & { vault?: string }>();
-    return keyByName(name, options.vault, cli.cloud(options));
-  };
+  addEnsure(named('ensure'), cli);
+  addImport(named('import'), cli);
+  addRotate(named('rotate'), cli);
+  addStatus(named('status'), cli);
+  addRetire(named('retire'), cli);
+  return key;
+}
 
-  keySize(expiry(changing(named('ensure'))))
+function addEnsure(command: Command, cli: Cli): void {
+  keySize(expiry(changing(command)))
     .description('create an RSA key that Storage can use, or check the one that is there')
     .option(
       '--version-lifetime <duration>',
@@ -62,33 +75,37 @@ export function addKeyCommands(program: Command, cli: Cli): Command {
         .argParser(parsed(duration))
         .conflicts('rotateAfter'),
     )
-    .action(async (name: string, options: EnsureArguments, command: Command) => {
+    .action(async (name: string, options: EnsureArguments) => {
       const { kty, size, expires, versionLifetime: expiresIn, rotateAfter, rotateBeforeExpiry } = options;
       await cli.run(command, (procedure) => {
         const expiresOn = expires ? parseMoment(expires, procedure.azure.now()) : undefined;
         const policy =
           expiresIn || rotateAfter || rotateBeforeExpiry ? { expiresIn, rotateAfter, rotateBeforeExpiry } : undefined;
-        return ensureKey(keyOf(name, command), { kty, size, expiresOn, policy }, procedure);
+        return ensureKey(keyOf(name, command, cli), { kty, size, expiresOn, policy }, procedure);
       });
     });
+}
 
-  expiry(changing(named('import')))
+function addImport(command: Command, cli: Cli): void {
+  expiry(changing(command))
     .description('import key material of your own, from PEM or PFX; a second file makes a new version')
     .requiredOption('--file <path>', 'PEM or PFX file with one RSA private key')
     .option('--password-file <path>', 'file with its password (or set CMK_KEY_PASSWORD)')
     .option('--hsm', 'into hardware, in a premium vault')
-    .action(async (name: string, options: ImportArguments, command: Command) => {
+    .action(async (name: string, { file, passwordFile, hsm: hardware = false, expires }: ImportArguments) => {
       await cli.run(command, async (procedure) => {
-        const expiresOn = options.expires ? parseMoment(options.expires, procedure.azure.now()) : undefined;
-        const password = options.passwordFile
-          ? (await readOrSay(options.passwordFile)).toString('utf8').replace(/\r?\n$/, '')
+        const expiresOn = expires ? parseMoment(expires, procedure.azure.now()) : undefined;
+        const password = passwordFile
+          ? (await readOrSay(passwordFile)).toString('utf8').replace(/\r?\n$/, '')
           : cli.environment.CMK_KEY_PASSWORD;
-        const material = readPrivateKey(await readOrSay(options.file), password);
-        return importKey(keyOf(name, command), material, { hardware: options.hsm ?? false, expiresOn }, procedure);
+        const material = readPrivateKey(await readOrSay(file), password);
+        return importKey(keyOf(name, command, cli), material, { hardware, expiresOn }, procedure);
       });
     });
+}
 
-  changing(named('rotate'))
+function addRotate(command: Command, cli: Cli): void {
+  changing(command)
     .description('make a new version; the app, where it looks after the vault, moves the accounts')
     .addOption(
       new Option(
@@ -98,29 +115,43 @@ export function addKeyCommands(program: Command, cli: Cli): Command {
         .argParser(parsed(seconds))
         .default(3_600, 'PT1H'),
     )
-    .action(async (name: string, options: { ifOlderThan: number }, command: Command) => {
-      await cli.run(command, (procedure) => rotateKey(keyOf(name, command), options.ifOlderThan, procedure));
+    .action(async (name: string, { ifOlderThan }: { ifOlderThan: number }) => {
+      await cli.run(command, (procedure) => rotateKey(keyOf(name, command, cli), ifOlderThan, procedure));
     });
+}
 
-  named('status')
-    .description('its versions, who uses which, and an open revocation')
-    .action(async (name: string, _options: unknown, command: Command) => {
-      await cli.look(command, (procedure) => keyStatus(keyOf(name, command), cli.environment, procedure), showStatus);
-    });
+function addStatus(command: Command, cli: Cli): void {
+  command.description('its versions, who uses which, and an open revocation').action(async (name: string) => {
+    const key = () => keyOf(name, command, cli);
+    await cli.look(command, (procedure) => keyStatus(key(), cli.environment, procedure), showStatus);
+  });
+}
 
-  changing(named('retire'))
-    .description('disable versions that nothing uses any more, after a fresh look at everything that uses the key')
+function addRetire(command: Command, cli: Cli): void {
+  changing(command)
+    .description('look afresh at what uses the key, and have versions disabled that nothing in sight uses any more')
     .option('--version <version>', 'this version only (default: every one that may go)')
     .option('--after-hours <hours>', 'how old the next version has to be', number, LEAST_RETIRE_HOURS)
-    .action(async (name: string, options: { version?: string; afterHours: number }, command: Command) => {
-      const { version, afterHours: hours } = options;
+    .option('--without-evidence', 'disable them: you answer for what is out of sight')
+    .option('--yes', 'do not ask for the name to be typed; needed where nobody can type')
+    .action(async (name: string, options: RetireArguments) => {
+      const { version, afterHours: hours, withoutEvidence = false, dryRun, yes = false } = options;
       const { environment } = cli;
+      const key = keyOf(name, command, cli);
+      if (withoutEvidence && !dryRun) {
+        const what = `disable ${version ?? 'every version without a user in sight'} of`;
+        await confirmKey(what, `${key.vault.name}/${key.name}`, yes, cli.surroundings.ask, NOT_KNOWN);
+      }
       const app = appRecord(environment, () => cli.credential(command.optsWithGlobals<GlobalOptions>()));
       await cli.run(command, (procedure) =>
-        retireVersions(keyOf(name, command), { version, hours, environment, app }, procedure),
+        retireVersions(key, { version, hours, withoutEvidence, environment, app }, procedure),
       );
     });
-  return key;
+}
+
+function keyOf(name: string, command: Command, cli: Cli): ManagedKey {
+  const options = command.optsWithGlobals<GlobalOptions & { vault?: string }>();
+  return keyByName(name, options.vault, cli.cloud(options));
 }
 
 /** Why a file cannot be read, by Node's codes. */

@@ -1,5 +1,5 @@
 import { known, type UnreadPart } from '../../azure/read-or-why.ts';
-import type { Found } from './check.ts';
+import type { Check, Found } from './check.ts';
 import type { AppSubject } from './subjects.ts';
 
 export function selfLockout({ lockedOutBy }: AppSubject): readonly Found[] {
@@ -41,7 +41,7 @@ export function settingsInvalid({ settingsProblems, name }: AppSubject): readonl
   return settingsProblems.map((problem) => ({
     resource: `${name}/${problem.split(' ')[0]}`,
     is: problem,
-    shouldBe: 'Every setting is right. Until then nothing is mended or retired.',
+    shouldBe: 'Every setting is right. Until then nothing is mended.',
   }));
 }
 
@@ -57,3 +57,42 @@ export function unreadable({ unread }: AppSubject): readonly Found[] {
     ...(PASSING.has(kind) ? { severity: 'warning' as const } : {}),
   }));
 }
+
+/** What is made sure of for the app itself. */
+export const APP_CHECKS: readonly Check<AppSubject>[] = [
+  {
+    reason: 'SelfLockout',
+    severity: 'error',
+    ensures: "The app's own storage does not depend on a key that the app may revoke.",
+    fix: 'Put the storage of the app on Microsoft-managed keys, or on a key of a vault that the app does not manage.',
+    find: selfLockout,
+  },
+  {
+    reason: 'PoisonMessages',
+    severity: 'error',
+    ensures: 'No work waits in a poison queue.',
+    fix: 'Look for Poisoned in the log, fix what it says, then put the messages back with `cmk replay`.',
+    find: poisonMessages,
+  },
+  {
+    reason: 'MissingPermission',
+    severity: 'error',
+    ensures: 'The app may read everything that it looks after.',
+    fix: 'Give the identity of the app a role with the action that is named (infra/ does it); where the answer names the network, let the app through.',
+    find: missingPermission,
+  },
+  {
+    reason: 'SettingsInvalid',
+    severity: 'error',
+    ensures: 'The settings of the drift check are valid.',
+    fix: 'Correct the app setting that is named; README.md lists them all.',
+    find: settingsInvalid,
+  },
+  {
+    reason: 'Unreadable',
+    severity: 'error',
+    ensures: 'Nothing is passed over in silence: what could not be read is a finding.',
+    fix: 'See to what the answer says; the next check reads it again.',
+    find: unreadable,
+  },
+];

@@ -15,6 +15,8 @@ export interface Found {
   readonly part?: string;
   readonly is: string;
   readonly shouldBe: string;
+  /** What a person does about it, where that can be said more exactly than the check says it. */
+  readonly fix?: string;
   /** Another severity than the check's. */
   readonly severity?: Severity;
   /** What the app would do about it. */

@@ -1,8 +1,8 @@
 import * as accounts from './account-checks.ts';
-import * as app from './app-checks.ts';
+import { APP_CHECKS } from './app-checks.ts';
 import type { Check } from './check.ts';
 import * as keys from './key-checks.ts';
-import type { AccountSubject, AppSubject, KeySubject, VaultSubject } from './subjects.ts';
+import type { AccountSubject, KeySubject, VaultSubject } from './subjects.ts';
 import * as vaults from './vault-checks.ts';
 
 // These tables are the specification of the drift check: each line is one promise, with what is done when it is broken.
@@ -12,8 +12,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
   {
     reason: 'StaleKeyVersion',
     severity: 'error',
-    ensures:
-      'A pinned account is pinned to the newest usable version of its key, an hour after it became usable at the latest.',
+    ensures: 'A pinned account is at the newest usable version of its key within an hour of its becoming usable.',
     fix: 'Let the app move it (CMK_AUTOFIX), or run `cmk account pin`.',
     find: accounts.staleKeyVersion,
   },
@@ -108,8 +107,7 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
   {
     reason: 'NearExpiry',
     severity: 'warning',
-    ensures:
-      'The newest version of a key is valid for another 30 days (with less than 10 it is an error), or its policy rotates it in time.',
+    ensures: 'The newest version of a key is valid for 30 days (below 10: an error), or its policy rotates it in time.',
     fix: 'Rotate the key, or import a new version of imported key material.',
     find: keys.nearExpiry,
   },
@@ -160,7 +158,7 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     reason: 'RetirableVersion',
     severity: 'advice',
     ensures: 'Versions that nobody uses are disabled.',
-    fix: 'Set CMK_RETIRE_AFTER_HOURS: the app disables them once it has proved that nobody uses them.',
+    fix: 'Find out whether something out of sight uses it; where nothing does: `cmk key retire … --without-evidence`.',
     find: keys.retirableVersion,
   },
   {
@@ -206,7 +204,7 @@ export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
     reason: 'EventSubscriptionMisaimed',
     severity: 'error',
     ensures: 'An event subscription has the types, destination, schema, retries and dead-letter place that it needs.',
-    fix: 'Let the app put it right (CMK_AUTOFIX), or deploy the event subscriptions again.',
+    fix: 'Let the app fix it (CMK_AUTOFIX), or deploy the event subscriptions again.',
     find: vaults.eventSubscriptionMisaimed,
   },
   {
@@ -218,44 +216,6 @@ export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
   },
 ];
 
-/** What is made sure of for the app itself. */
-export const APP_CHECKS: readonly Check<AppSubject>[] = [
-  {
-    reason: 'SelfLockout',
-    severity: 'error',
-    ensures: "The app's own storage does not depend on a key that the app may revoke.",
-    fix: 'Put the storage of the app on Microsoft-managed keys, or on a key of a vault that the app does not manage.',
-    find: app.selfLockout,
-  },
-  {
-    reason: 'PoisonMessages',
-    severity: 'error',
-    ensures: 'No work waits in a poison queue.',
-    fix: 'Look for Poisoned in the log, mend what it says, then put the messages back with `cmk replay`.',
-    find: app.poisonMessages,
-  },
-  {
-    reason: 'MissingPermission',
-    severity: 'error',
-    ensures: 'The app may read everything that it looks after.',
-    fix: 'Give the identity of the app a role with the action that is named (infra/ does it); where the answer names the network, let the app through.',
-    find: app.missingPermission,
-  },
-  {
-    reason: 'SettingsInvalid',
-    severity: 'error',
-    ensures: 'The settings of the drift check are right.',
-    fix: 'Correct the app setting that is named; README.md lists them all.',
-    find: app.settingsInvalid,
-  },
-  {
-    reason: 'Unreadable',
-    severity: 'error',
-    ensures: 'Nothing is passed over in silence: what could not be read is a finding.',
-    fix: 'See to what the answer says; the next check reads it again.',
-    find: app.unreadable,
-  },
-];
+export { APP_CHECKS };
 
-/** Every check, whatever it looks at. */
 export const ALL_CHECKS = [...ACCOUNT_CHECKS, ...KEY_CHECKS, ...VAULT_CHECKS, ...APP_CHECKS];

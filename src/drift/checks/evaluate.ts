@@ -27,7 +27,7 @@ export function evaluate<S>(
         resource: of,
         is: found.is,
         shouldBe: found.shouldBe,
-        fix: check.fix,
+        fix: found.fix ?? check.fix,
         canFix: found.mend !== undefined,
         ...(found.mend ? { mend: { ...found.mend } } : {}),
         ...(exemption ? { exemption: { reason: exemption.reason, until: exemption.until } } : {}),

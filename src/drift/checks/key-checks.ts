@@ -1,6 +1,6 @@
 import { known } from '../../azure/read-or-why.ts';
 import { type KeyVersion, newestVersion } from '../../keys/key-versions.ts';
-import { LEAST_RETIRE_HOURS, retirable } from '../../retirement/retirement.ts';
+import { LEAST_RETIRE_HOURS, NOT_KNOWN, retirable, retireCommand } from '../../retirement/retirement.ts';
 import { openRevocation, revocationOf } from '../../revocation/revocation.ts';
 import {
   decideRotation,
@@ -124,15 +124,17 @@ export function revokedVersionEnabled({ versions }: KeySubject): readonly Found[
     }));
 }
 
-/** Versions that could be disabled, as far as the accounts that were looked at tell. The proof is made when it is done. */
-export function retirableVersion({ versions, usage }: KeySubject, { now, drift }: Rules): readonly Found[] {
+/** Versions that could be disabled, as far as the accounts that were looked at tell; that is no proof, so a person decides. */
+export function retirableVersion({ key, versions, usage }: KeySubject, { now, drift }: Rules): readonly Found[] {
   if (usage.unknown > 0 || usage.incomplete) return [];
-  return retirable(known(versions) ?? [], drift.retireAfterHours ?? LEAST_RETIRE_HOURS, now)
+  const hours = drift.retireAfterHours ?? LEAST_RETIRE_HOURS;
+  return retirable(known(versions) ?? [], hours, now)
     .filter(({ version }) => !usage.uses(version))
-    .map((version) => ({
-      resource: version.id,
-      is: 'It is enabled, has a successor, and no account that was looked at uses it.',
+    .map(({ id, version }) => ({
+      resource: id,
+      is: `It is enabled, has had a successor for ${hours} hours at least, and no account that was looked at uses it. ${NOT_KNOWN}`,
       shouldBe: 'Versions that nobody uses are disabled.',
+      fix: `Find out whether something out of sight uses it; where nothing does: ${retireCommand(key, version)}`,
     }));
 }
 

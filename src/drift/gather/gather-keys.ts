@@ -9,6 +9,8 @@ import type { GatheredVault } from './gather-vaults.ts';
 
 type KeyServices = { readonly keys: Keys; readonly keyCatalog: KeyCatalog };
 
+const NOTHING = { policy: { value: { rotates: false } }, material: { value: undefined } } as const;
+
 /** The keys of the managed vaults, each read once, and only when it is asked for. */
 export class GatheredKeys {
   readonly #vaults: ReadonlyMap<string, GatheredVault>;
@@ -27,7 +29,8 @@ export class GatheredKeys {
     const id = `${vaultUri}/keys/${name}`.toLowerCase();
     const known = this.#keys.get(id);
     if (known) return known;
-    const reading = readKey(managedKey(vault.subject.vault, name), vault, this.#services);
+    const key = managedKey(vault.subject.vault, name);
+    const reading = 'unread' in vault.keys ? closedOff(key, vault.keys, vault.gone) : readKey(key, this.#services);
     this.#keys.set(id, reading);
     return reading;
   }
@@ -38,29 +41,24 @@ export class GatheredKeys {
   }
 }
 
-async function readKey(key: ManagedKey, vault: GatheredVault, services: KeyServices): Promise<KeySubject> {
+/** The vault is closed off, or gone, and that is said once: no use in finding it out for each of its keys. */
+async function closedOff(key: ManagedKey, unread: Part<never>, gone: boolean): Promise<KeySubject> {
   const usage = new KeyUsage();
-  if ('unread' in vault.keys) {
-    // The vault is closed off, and that is said once: no use in finding it out for each of its keys.
-    if (vault.gone) {
-      const nothing = {
-        versions: { value: [] },
-        policy: { value: { rotates: false } },
-        material: { value: undefined },
-      };
-      return { key, state: 'vaultGone', ...nothing, usage };
-    }
-    const { unread } = vault.keys;
-    const part = { unread };
-    return { key, state: 'present', versions: part, policy: part, material: part, usage };
-  }
+  return gone
+    ? { key, state: 'vaultGone', versions: { value: [] }, ...NOTHING, usage }
+    : { key, state: 'present', versions: unread, policy: unread, material: unread, usage };
+}
+
+/** What there is to know of a key. It never throws. */
+export async function readKey(key: ManagedKey, services: KeyServices): Promise<KeySubject> {
+  const usage = new KeyUsage();
   const versions = await readPart(
     { resource: key.id, what: 'the versions of the key', action: 'Microsoft.KeyVault/vaults/keys/read' },
     () => services.keys.listVersions(key),
   );
   if ('value' in versions && versions.value.length === 0) {
     const state = await whereabouts(key, services);
-    return { key, state, versions, policy: { value: { rotates: false } }, material: { value: undefined }, usage };
+    return { key, state, versions, ...NOTHING, usage };
   }
   const newest = 'value' in versions ? newestVersion(versions.value) : undefined;
   const [policy, material] = await Promise.all([

@@ -1,5 +1,5 @@
 import type { Account, Scope } from '../../accounts/account.ts';
-import { accountKeyUse, type KeyUse, scopeKeyUse } from '../../accounts/key-use.ts';
+import type { KeyUse } from '../../accounts/key-use.ts';
 import type { StorageAccounts } from '../../accounts/storage-client.ts';
 import { describe, describeFailure, type Failure } from '../../azure/failure.ts';
 import type { UnreadPart } from '../../azure/read-or-why.ts';
@@ -9,9 +9,10 @@ import type { Settings } from '../../settings/settings.ts';
 import { ACCOUNT_CHECKS } from '../checks/checks.ts';
 import { evaluate } from '../checks/evaluate.ts';
 import { KeyUsage } from '../checks/key-usage.ts';
-import type { AccountSubject, KeySubject, Rules, ScopeSubject } from '../checks/subjects.ts';
+import type { KeySubject, Rules } from '../checks/subjects.ts';
 import type { Finding } from '../report.ts';
 import type { SubscriptionResult } from '../store/subscription-result.ts';
+import { gatherAccount, hasNoScopes } from './gather-account.ts';
 import type { GatheredIdentities } from './gather-identities.ts';
 import type { GatheredKeys } from './gather-keys.ts';
 import type { VaultRoles } from './vault-roles.ts';
@@ -38,18 +39,18 @@ export async function gatherSubscription(
   id: string,
   context: SubscriptionContext,
 ): Promise<{ readonly result: SubscriptionResult; readonly failure: Failure | undefined }> {
-  const looking = new Looking(id, context);
+  const scan = new SubscriptionScan(id, context);
   try {
-    for await (const account of context.services.accounts.list(id, context.signal)) await looking.lookAt(account);
-    return { result: looking.result(), failure: undefined };
+    for await (const account of context.services.accounts.list(id, context.signal)) await scan.lookAt(account);
+    return { result: scan.result(), failure: undefined };
   } catch (error) {
     const failure = describeFailure(error);
-    looking.unread('the storage accounts of the subscription', 'Microsoft.Storage/storageAccounts/read', failure);
-    return { result: looking.result(), failure };
+    scan.unread('the storage accounts of the subscription', 'Microsoft.Storage/storageAccounts/read', failure);
+    return { result: scan.result(), failure };
   }
 }
 
-class Looking {
+class SubscriptionScan {
   readonly #id: string;
   readonly #context: SubscriptionContext;
   readonly #findings: Omit<Finding, 'since'>[] = [];
@@ -69,22 +70,22 @@ class Looking {
   async lookAt(account: Account): Promise<void> {
     const { keys, rules } = this.#context;
     this.#accounts += 1;
-    const use = accountKeyUse(account.encryption);
-    const key = use && (await keys.get(use.vaultUri, use.keyName));
-    const scopes = await this.#scopes(account, key);
-    const access = key && (await this.#access(account, key));
+    const subject = await gatherAccount(account, {
+      key: ({ vaultUri, keyName }) => keys.get(vaultUri, keyName),
+      access: (of, key) => this.#access(of, key),
+      scopes: (of, key) => this.#scopes(of, key),
+      isOwn: (of) => this.#isOwn(of),
+    });
+    const { own, use, key, scopes } = subject;
     if (key || scopes.some((scope) => scope.key)) this.#dependents += 1;
     if (use && key) this.#count(key, account.name, use);
     for (const scope of scopes) {
       if (scope.use && scope.key) this.#count(scope.key, `${account.name}/${scope.scope.name}`, scope.use);
     }
-    if (this.#isOwn(account)) {
-      for (const of of [key, ...scopes.map((scope) => scope.key)]) {
-        if (of) this.#lockedOutBy.push({ account: account.id, key: of.key.id });
-      }
+    for (const of of own ? [key, ...scopes.map((scope) => scope.key)] : []) {
+      if (of) this.#lockedOutBy.push({ account: account.id, key: of.key.id });
     }
-    const subject: AccountSubject = { account, own: this.#isOwn(account), use, key, access, scopes };
-    for (const finding of evaluate(ACCOUNT_CHECKS, subject, account.id, rules)) this.#findings.push(finding);
+    this.#findings.push(...evaluate(ACCOUNT_CHECKS, subject, account.id, rules));
   }
 
   result(): SubscriptionResult {
@@ -124,8 +125,8 @@ class Looking {
     return answer?.access;
   }
 
-  async #scopes(account: Account, ownKey: KeySubject | undefined): Promise<ScopeSubject[]> {
-    const { services, scopesTurn, keys, signal } = this.#context;
+  async #scopes(account: Account, ownKey: KeySubject | undefined): Promise<Scope[]> {
+    const { services, scopesTurn, signal } = this.#context;
     const wanted = services.settings.scopeDiscovery === 'all' || ownKey !== undefined || this.#isOwn(account);
     if (this.#scopesStopped || !wanted || !(scopesTurn(account) || this.#isOwn(account))) return [];
     const scopes: Scope[] = [];
@@ -137,19 +138,11 @@ class Looking {
     } catch (error) {
       this.#scopesFailed(account, describeFailure(error));
     }
-    return Promise.all(
-      scopes.map(async (scope) => {
-        const use = scopeKeyUse(scope);
-        const key = use && (await keys.get(use.vaultUri, use.keyName));
-        const access = key && key !== ownKey ? await this.#access(account, key) : undefined;
-        return { scope, use, key, access };
-      }),
-    );
+    return scopes;
   }
 
   #scopesFailed(account: Account, failure: Failure): void {
-    // Deleted meanwhile, or of a kind that has no encryption scopes.
-    if (failure.kind === 'notFound' || /NotSupported|NotAllowedOnKind/i.test(failure.code)) return;
+    if (hasNoScopes(failure)) return;
     const action = 'Microsoft.Storage/storageAccounts/encryptionScopes/read';
     if (failure.kind === 'throttled' || failure.kind === 'forbidden') {
       // The next account would be refused too: it is said once.

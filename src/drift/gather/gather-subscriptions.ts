@@ -1,7 +1,7 @@
 import pMap from 'p-map';
 import type { Failure } from '../../azure/failure.ts';
-import type { Services } from '../../services.ts';
-import type { DriftRun } from '../run-drift-check.ts';
+import type { DriftRun } from '../drift-run.ts';
+import type { UnfinishedChecks } from '../store/drift-storage-client.ts';
 import type { SubscriptionResult } from '../store/subscription-result.ts';
 import { gatherSubscription, type SubscriptionContext } from './gather-subscription.ts';
 
@@ -14,7 +14,7 @@ const PUT_ASIDE_AFTER_MS = 60_000;
 /** How long a subscription that throttles is waited for, in all. */
 const PATIENCE_MS = 120_000;
 
-export interface Gathered {
+export interface GatheredSubscription {
   readonly result: SubscriptionResult;
   /** Read by the check before, which did not come to its end. */
   readonly resumed: boolean;
@@ -26,12 +26,16 @@ export async function gatherSubscriptions(
   context: () => SubscriptionContext,
   run: DriftRun,
   startedOn: Date,
-  services: Services,
-): Promise<Gathered[]> {
-  const { driftStorage, now } = services;
+  services: {
+    readonly unfinished?: UnfinishedChecks | undefined;
+    readonly now: () => Date;
+    readonly sleep: (ms: number) => Promise<void>;
+  },
+): Promise<GatheredSubscription[]> {
+  const { unfinished, now } = services;
   const since = new Date(startedOn.getTime() - UNFINISHED_MS);
-  const left = run.by === 'timer' ? await driftStorage.unfinished(since).catch(() => []) : [];
-  const putAside = new Map(left.map((result) => [result.id, result]));
+  const left = run.by === 'timer' ? await unfinished?.unfinished(since).catch(() => []) : [];
+  const putAside = new Map(left?.map((result) => [result.id, result]));
   return pMap(
     ids,
     async (id) => {
@@ -40,7 +44,7 @@ export async function gatherSubscriptions(
       const result = await patiently(id, context, run, services);
       // What could not be read is tried again by the next check, so only what is complete is worth keeping.
       if (result.complete && now().getTime() - startedOn.getTime() > PUT_ASIDE_AFTER_MS) {
-        await driftStorage.putAside(result).catch(() => {});
+        await unfinished?.putAside(result).catch(() => {});
       }
       return { result, resumed: false };
     },
@@ -53,7 +57,7 @@ async function patiently(
   id: string,
   context: () => SubscriptionContext,
   { patienceMs = PATIENCE_MS, signal }: DriftRun,
-  { sleep }: Services,
+  { sleep }: { readonly sleep: (ms: number) => Promise<void> },
 ): Promise<SubscriptionResult> {
   for (let waited = 0; ; ) {
     const { result, failure } = await gatherSubscription(id, context());

@@ -9,7 +9,7 @@ import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { Settings } from '../../settings/settings.ts';
 import type { Vaults } from '../../vaults/vault-client.ts';
 import type { DeadLetter, Rules, VaultSubject } from '../checks/subjects.ts';
-import type { DriftStorage } from '../store/drift-storage-client.ts';
+import type { AppState } from '../store/drift-storage-client.ts';
 import { VaultRoles } from './vault-roles.ts';
 
 const CONCURRENCY = 4;
@@ -32,7 +32,7 @@ export type VaultServices = {
   readonly eventGrid: EventGrid;
   readonly authorization: Authorization;
   readonly keyCatalog: KeyCatalog;
-  readonly driftStorage: DriftStorage;
+  readonly driftStorage: Pick<AppState, 'deadLetters'>;
 };
 
 export async function gatherVaults(

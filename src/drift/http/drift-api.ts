@@ -6,9 +6,8 @@ import { jsonResponse } from '../../http/json-response.ts';
 import { HttpProblem } from '../../http/problem.ts';
 import type { Log } from '../../log.ts';
 import { REASONS } from '../../reasons.ts';
-import type { Services } from '../../services.ts';
 import type { DriftReport } from '../report.ts';
-import { runDriftCheck } from '../run-drift-check.ts';
+import { type DriftServices, runDriftCheck } from '../run-drift-check.ts';
 import type { DriftStorage } from '../store/drift-storage-client.ts';
 import { lostBecause, type RunningCheck } from '../store/running-check.ts';
 import { driftPage, PAGE_POLICY } from './page.ts';
@@ -24,7 +23,7 @@ const underWay = new Map<string, RunningCheck>();
 /** Starts a check; answers with its report, or with where it will be. */
 export async function startDriftCheck(
   { id, caller, headers }: { readonly id: string; readonly caller: string; readonly headers: HeaderReader },
-  services: Services,
+  services: DriftServices,
   log: Log,
   waitMs = WAIT_MS,
 ): Promise<HttpResponseInit> {

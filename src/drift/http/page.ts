@@ -118,19 +118,15 @@ function exemptSection(findings: readonly Finding[]): Html {
 `;
 }
 
-function mendedSection({ fixes, retirements }: DriftReport): Html {
-  const all = [
-    ...fixes.map(({ reason, resource, outcome, detail }) => ({ what: reason, resource, outcome, detail })),
-    ...retirements.map(({ version, outcome, detail }) => ({ what: 'Retirement', resource: version, outcome, detail })),
-  ];
-  if (all.length === 0) return html``;
-  const items = all
+function mendedSection({ fixes }: DriftReport): Html {
+  if (fixes.length === 0) return html``;
+  const items = fixes
     .slice(0, MAX_RESOURCES)
     .map(
-      ({ what, resource, outcome, detail }) =>
-        html`<li><b>${what}</b> <code>${shortName(resource)}</code>: ${outcome}. ${detail}</li>`,
+      ({ reason, resource, outcome, detail }) =>
+        html`<li><b>${reason}</b> <code>${shortName(resource)}</code>: ${outcome}. ${detail}</li>`,
     );
-  return html`<section aria-labelledby="mended"><h2 id="mended">Mended in this check</h2><ul class="plain">${items}</ul>${more(all)}</section>
+  return html`<section aria-labelledby="mended"><h2 id="mended">Mended in this check</h2><ul class="plain">${items}</ul>${more(fixes)}</section>
 `;
 }
 

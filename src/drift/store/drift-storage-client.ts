@@ -1,10 +1,12 @@
 import type { TokenCredential } from '@azure/identity';
-import type { BlobItem, ContainerClient } from '@azure/storage-blob';
+import type { BlobItem, BlobServiceClient, ContainerClient } from '@azure/storage-blob';
+import type { QueueServiceClient } from '@azure/storage-queue';
 import { appBlobs, appQueues } from '../../azure/app-storage.ts';
 import { describeFailure } from '../../azure/failure.ts';
 import { withinTime } from '../../azure/time-box.ts';
 import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
 import type { Settings } from '../../settings/settings.ts';
+import { keepPoison, type PoisonKeeper } from '../../work/keep-poison-client.ts';
 import { WORK_QUEUES } from '../../work/messages.ts';
 import type { DeadLetter } from '../checks/subjects.ts';
 import { DRIFT_REPORT, type DriftReport, type DriftSummary } from '../report.ts';
@@ -25,13 +27,19 @@ const TIMEOUT_MS = 30_000;
 /** What is not read now, the next check reads; the SDK's own retries take 18 s. */
 const RETRY = { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 };
 
-/** What the drift check keeps in the app's own storage, and what it looks at there. Errors are the SDK's. */
-export interface DriftStorage {
+// What the drift check keeps in the app's own storage, and what it looks at there. Errors are the SDK's.
+
+/** The reports. */
+export interface ReportStore {
   newest(): Promise<DriftReport | undefined>;
   get(id: string): Promise<DriftReport | undefined>;
   /** Newest first. */
   history(): Promise<DriftSummary[]>;
   write(report: DriftReport): Promise<void>;
+}
+
+/** The checks that are under way, as every instance can tell. */
+export interface RunningChecks {
   /** Writes down that a check has begun, or why it has no report. */
   begin(check: RunningCheck): Promise<void>;
   /** A check that has begun and has no report yet; undefined when there is no such check, or its report is written. */
@@ -40,15 +48,25 @@ export interface DriftStorage {
   end(id: string): Promise<void>;
   /** Forgets the checks that began before and never came to an end. */
   forget(before: Date): Promise<void>;
+}
+
+/** What a check that takes long puts aside, for the next one should it be killed. */
+export interface UnfinishedChecks {
   /** What a check that did not come to its end has put aside since. */
   unfinished(since: Date): Promise<SubscriptionResult[]>;
   putAside(result: SubscriptionResult): Promise<void>;
   /** Forgets what was put aside: the check came to its end. */
   finished(): Promise<void>;
+}
+
+/** How the app itself is doing. */
+export interface AppState {
   /** How many messages wait in each poison queue. */
   poisonMessages(): Promise<{ queue: string; messages: number }[]>;
   deadLetters(since: Date): Promise<DeadLetter[]>;
 }
+
+export interface DriftStorage extends ReportStore, RunningChecks, UnfinishedChecks, AppState, PoisonKeeper {}
 
 export function createDriftStorage(
   settings: Pick<Settings, 'storage'>,
@@ -56,24 +74,32 @@ export function createDriftStorage(
 ): DriftStorage {
   const blobs = appBlobs(settings, credential, RETRY);
   const queues = appQueues(settings, credential, RETRY);
-  const reports = blobs.getContainerClient(DRIFT_CONTAINER);
+  const container = blobs.getContainerClient(DRIFT_CONTAINER);
+  return {
+    ...reportStore(container),
+    ...runningChecks(container),
+    ...unfinishedChecks(container),
+    ...appState(blobs, queues),
+    keepPoison: () => keepPoison(queues),
+  };
+}
 
+function reportStore(container: ContainerClient): ReportStore {
   const read = async (name: string): Promise<DriftReport | undefined> => {
-    const text = await download(reports, name);
+    const text = await download(container, name);
     return text === undefined ? undefined : DRIFT_REPORT.parse(JSON.parse(text));
   };
   const names = async (): Promise<{ name: string; metadata: Record<string, string> }[]> => {
-    const found = await listed(reports, REPORTS, { includeMetadata: true });
+    const found = await listed(container, REPORTS, { includeMetadata: true });
     // Names begin with the time.
     return found.map(({ name, metadata = {} }) => ({ name, metadata })).sort((a, b) => (a.name < b.name ? 1 : -1));
   };
-
   return {
     async newest() {
       const [newest] = await names();
       return newest && read(newest.name);
     },
-    get: async (id) => {
+    async get(id) {
       const found = (await names()).find(({ name }) => name.endsWith(`_${id}.json`));
       return found && read(found.name);
     },
@@ -83,62 +109,74 @@ export function createDriftStorage(
     async write(report) {
       const { id, startedOn, complete, counts } = report;
       const name = `${REPORTS}${startedOn.replaceAll(':', '-')}_${id}.json`;
-      await upload(reports, name, JSON.stringify(report), {
+      await upload(container, name, JSON.stringify(report), {
         // Enough for the history without opening each report.
         summary: JSON.stringify({ id, startedOn, complete, counts } satisfies DriftSummary),
       });
     },
-    begin: (check) =>
-      upload(reports, `${RUNNING}${check.id}.json`, JSON.stringify(check), { startedon: check.startedOn }),
+  };
+}
+
+function runningChecks(container: ContainerClient): RunningChecks {
+  const nameOf = (id: string): string => `${RUNNING}${id}.json`;
+  return {
+    begin: (check) => upload(container, nameOf(check.id), JSON.stringify(check), { startedon: check.startedOn }),
     async begun(id) {
-      const text = await download(reports, `${RUNNING}${id}.json`);
+      const text = await download(container, nameOf(id));
       return text === undefined ? undefined : RUNNING_CHECK.safeParse(JSON.parse(text)).data;
     },
-    end: (id) => remove(reports, `${RUNNING}${id}.json`),
+    end: (id) => remove(container, nameOf(id)),
     async forget(before) {
-      for (const { name, metadata } of await listed(reports, RUNNING, { includeMetadata: true })) {
-        if (!(Date.parse(metadata?.startedon ?? '') >= before.getTime())) await remove(reports, name);
+      for (const { name, metadata } of await listed(container, RUNNING, { includeMetadata: true })) {
+        if (!(Date.parse(metadata?.startedon ?? '') >= before.getTime())) await remove(container, name);
       }
     },
+  };
+}
+
+function unfinishedChecks(container: ContainerClient): UnfinishedChecks {
+  return {
     async unfinished(since) {
       const results: SubscriptionResult[] = [];
-      for (const { name, properties } of await listed(reports, UNFINISHED)) {
+      for (const { name, properties } of await listed(container, UNFINISHED)) {
         if (properties.lastModified < since) continue;
-        const text = await download(reports, name);
+        const text = await download(container, name);
         const result = text === undefined ? undefined : SUBSCRIPTION_RESULT.safeParse(JSON.parse(text)).data;
         if (result) results.push(result);
       }
       return results;
     },
-    putAside: (result) => upload(reports, `${UNFINISHED}${result.id}.json`, JSON.stringify(result), {}),
+    putAside: (result) => upload(container, `${UNFINISHED}${result.id}.json`, JSON.stringify(result), {}),
     async finished() {
-      for (const { name } of await listed(reports, UNFINISHED)) {
-        await remove(reports, name);
-      }
+      for (const { name } of await listed(container, UNFINISHED)) await remove(container, name);
     },
-    async poisonMessages() {
-      return Promise.all(
-        WORK_QUEUES.map(async (queue) => {
-          const name = `${queue}-poison`;
-          try {
-            const { approximateMessagesCount = 0 } = await withinTime(TIMEOUT_MS, (limit) =>
-              queues.getQueueClient(name).getProperties(limit),
-            );
-            return { queue: name, messages: approximateMessagesCount };
-          } catch (error) {
-            if (describeFailure(error).kind !== 'notFound') throw error;
-            return { queue: name, messages: 0 };
-          }
-        }),
+  };
+}
+
+function appState(blobs: BlobServiceClient, queues: QueueServiceClient): AppState {
+  const waiting = async (queue: string): Promise<number> => {
+    try {
+      const { approximateMessagesCount = 0 } = await withinTime(TIMEOUT_MS, (limit) =>
+        queues.getQueueClient(queue).getProperties(limit),
       );
-    },
+      return approximateMessagesCount;
+    } catch (error) {
+      if (describeFailure(error).kind !== 'notFound') throw error;
+      return 0;
+    }
+  };
+  return {
+    poisonMessages: () =>
+      Promise.all(
+        WORK_QUEUES.map((name) => `${name}-poison`).map(async (queue) => ({ queue, messages: await waiting(queue) })),
+      ),
     async deadLetters(since) {
       const container = blobs.getContainerClient(DEAD_LETTER_CONTAINER);
-      const recent: { name: string; writtenOn: Date }[] = [];
-      for (const { name, properties } of await listed(container, '')) {
-        if (properties.lastModified >= since) recent.push({ name, writtenOn: properties.lastModified });
-      }
-      const newest = recent.sort((a, b) => b.writtenOn.getTime() - a.writtenOn.getTime()).slice(0, MAX_DEAD_LETTERS);
+      const newest = (await listed(container, ''))
+        .map(({ name, properties }) => ({ name, writtenOn: properties.lastModified }))
+        .filter(({ writtenOn }) => writtenOn >= since)
+        .sort((a, b) => b.writtenOn.getTime() - a.writtenOn.getTime())
+        .slice(0, MAX_DEAD_LETTERS);
       const read = await Promise.all(
         newest.map(async ({ name, writtenOn }) => parseDeadLetters(await download(container, name), writtenOn)),
       );

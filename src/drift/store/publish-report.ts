@@ -52,7 +52,6 @@ export async function publishReport(
     keys: coverage.keys,
     fixes: report.fixes.length,
     failedFixes: report.fixes.filter(({ outcome }) => outcome === 'failed').length,
-    retired: report.retirements.filter(({ outcome }) => outcome === 'retired').length,
     seconds,
   });
   return failure;

@@ -1,13 +1,15 @@
+import type { Account } from '../../accounts/account.ts';
 import { sameResource } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import { ensureIdentityRole } from '../identity/identity-ensure.ts';
 import { PROPAGATION_SECONDS } from '../identity/role-ensure.ts';
+import type { Journal } from '../journal.ts';
 import { checkRole, readKeySource } from '../key/key-source.ts';
 import { checkName } from '../names.ts';
 import type { Procedure } from '../operator-azure.ts';
 import { ACCOUNT_TYPE, lookForAccount, resourceId, subscriptionFor } from '../resolve.ts';
 import { chooseIdentity, type EnableOptions } from './account-enable.ts';
-import { planEnable, withKey } from './account-plan.ts';
+import { type AccountPlan, planEnable, withKey } from './account-plan.ts';
 import { type AccountResult, accountResult, untilStorageHasAccess } from './account-write.ts';
 
 export interface CreateOptions extends EnableOptions {
@@ -33,18 +35,7 @@ export async function createAccount(options: CreateOptions, procedure: Procedure
   const existing = await lookForAccount(name, azure, options);
   const source = await readKeySource(options.key, procedure);
   const chosen = await chooseIdentity(options, procedure);
-  if (existing) {
-    const plan = planEnable(existing, source, chosen.identity, false);
-    if (plan.write) {
-      throw new CmkError(
-        'NameTaken',
-        `There is an account ${name} already, and it does not use this key.`,
-        `Enable the key on it: cmk account enable ${name} --vault ${options.key.vault} --key ${options.key.key} --identity ${options.identity}`,
-      );
-    }
-    journal.found(`account ${name} in ${existing.resourceGroup} (${existing.location}); ${plan.why}`);
-    return accountResult(existing);
-  }
+  if (existing) return keepExisting(existing, options, planEnable(existing, source, chosen.identity, false), journal);
   if (!resourceGroup || !location) {
     const lacking = resourceGroup ? '--location <region>' : '--resource-group <group>';
     throw new CmkError('ArgumentInvalid', `There is no account ${name} yet.`, `To create it, add ${lacking}.`);
@@ -57,19 +48,8 @@ export async function createAccount(options: CreateOptions, procedure: Procedure
   if (options.grant && source.vault) {
     await ensureIdentityRole({ ...identity, name: identityName, principalId }, source.vault, undefined, procedure);
   } else {
-    const unborn = {
-      id: '',
-      name,
-      subscriptionId: subscription,
-      resourceGroup,
-      location,
-      tags: {},
-      systemPrincipalId: undefined,
-      userAssignedIdentities: [identity.id],
-      principalIds: { [identity.id.toLowerCase()]: principalId },
-      encryption: { encryptionIdentity: { encryptionUserAssignedIdentity: identity.id } },
-    };
-    await checkRole(unborn, source, identityName, procedure);
+    const place = { name, subscriptionId: subscription, resourceGroup, location };
+    await checkRole(asCreated(place, identity.id, principalId), source, identityName, procedure);
   }
   const mode = source.pin === undefined ? 'automatic' : `pinned to ${source.pin}`;
   const text = `account ${name} created in ${resourceGroup} (${location}), encrypted with ${source.vault?.name ?? source.vaultUri}/${source.keyName}, ${mode}`;
@@ -95,5 +75,37 @@ export async function createAccount(options: CreateOptions, procedure: Procedure
     key: `${source.vaultUri.replace(/\/$/, '')}/keys/${source.keyName}`,
     mode: source.pin === undefined ? 'automatic' : 'pinned',
     version: source.pin,
+  };
+}
+
+/** @throws {@link CmkError} `NameTaken` unless it is as it was to be created */
+function keepExisting(existing: Account, options: CreateOptions, plan: AccountPlan, journal: Journal): AccountResult {
+  const { name, resourceGroup, location } = existing;
+  const { key, identity } = options;
+  if (plan.write) {
+    throw new CmkError(
+      'NameTaken',
+      `There is an account ${name} already, and it does not use this key.`,
+      `Enable the key on it: cmk account enable ${name} --vault ${key.vault} --key ${key.key} --identity ${identity}`,
+    );
+  }
+  journal.found(`account ${name} in ${resourceGroup} (${location}); ${plan.why}`);
+  return accountResult(existing);
+}
+
+/** The account as far as its identity goes, once it is there. */
+function asCreated(
+  place: Pick<Account, 'name' | 'subscriptionId' | 'resourceGroup' | 'location'>,
+  identityId: string,
+  principalId: string,
+): Account {
+  return {
+    ...place,
+    id: '',
+    tags: {},
+    systemPrincipalId: undefined,
+    userAssignedIdentities: [identityId],
+    principalIds: { [identityId.toLowerCase()]: principalId },
+    encryption: { encryptionIdentity: { encryptionUserAssignedIdentity: identityId } },
   };
 }

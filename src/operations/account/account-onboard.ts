@@ -1,12 +1,25 @@
+import type { Account } from '../../accounts/account.ts';
+import { CmkError } from '../../errors.ts';
+import { parseVault } from '../../keys/key-identifier.ts';
 import { ensureIdentity, ensureIdentityRole } from '../identity/identity-ensure.ts';
 import { ensureOfficer, PROPAGATION_SECONDS } from '../identity/role-ensure.ts';
-import { ensureKey, type WantedKey } from '../key/key-ensure.ts';
-import { usableVersion } from '../key/usable-key.ts';
-import type { Procedure } from '../operator-azure.ts';
-import { findAccount, keyIn, type Where } from '../resolve.ts';
+import { checkExpiry, ensureKey, type WantedKey } from '../key/key-ensure.ts';
+import { checkSize, usableVersion } from '../key/usable-key.ts';
+import { checkName } from '../names.ts';
+import type { Azure, Procedure } from '../operator-azure.ts';
+import {
+  findAccount,
+  IDENTITY_TYPE,
+  keyIn,
+  lookForIdentity,
+  lookForVault,
+  resourceId,
+  type Where,
+} from '../resolve.ts';
 import { ensureVault } from '../vault/vault-ensure.ts';
+import type { Vault } from '../vault/vault-setup-client.ts';
 import { enableAccount } from './account-enable.ts';
-import { checkOnboarding, checkWords, isVersion } from './account-onboard-check.ts';
+import { planEnable } from './account-plan.ts';
 import { type Verification, verifyAccount } from './account-verify.ts';
 import { type AccountResult, accountResult } from './account-write.ts';
 
@@ -92,4 +105,64 @@ export async function onboardAccount(options: OnboardOptions, procedure: Procedu
   );
   if (journal.dryRun) return { ...result, verification: undefined };
   return { ...result, verification: await verifyAccount({ account: account.id }, procedure) };
+}
+
+/**
+ * What is wrong with the words alone, before anything is asked of Azure. Names of accounts, vaults and identities are
+ * checked where they are looked for.
+ *
+ * @throws {@link CmkError}
+ */
+function checkWords({ key, keyGroup, pin, wantedKey }: OnboardOptions, now: Date): void {
+  checkName('key', key);
+  if (keyGroup !== undefined) checkName('resourceGroup', keyGroup);
+  if (isVersion(pin)) checkName('version', pin);
+  if (wantedKey.size !== undefined) checkSize(wantedKey.size);
+  checkExpiry(wantedKey.expiresOn, now);
+}
+
+/**
+ * What Azure would refuse in the end, once vault, key, identity and role are made for nothing. What is not there yet is
+ * taken as it would be made.
+ *
+ * @throws {@link CmkError}
+ */
+async function checkOnboarding(account: Account, options: OnboardOptions, azure: Azure): Promise<void> {
+  const { key: keyName, pin, replaceIdentity = false } = options;
+  const vault = await lookForVault(options.vault, azure);
+  const identity = await lookForIdentity(options.identity, azure);
+  checkHardware(vault, options);
+  if (!vault && isVersion(pin)) {
+    throw new CmkError(
+      'UnknownVersion',
+      `There is no vault ${options.vault} yet, so that its key ${keyName} has no version ${pin}.`,
+      'Pin it to the version that is made: --pin alone.',
+    );
+  }
+  const vaultUri = vault?.uri ?? parseVault(options.vault)?.vaultUri ?? uriOf(options.vault, azure);
+  const id = identity?.id ?? unmade(account, options.identity);
+  const wanted = { vaultUri, keyName, pin: isVersion(pin) ? pin : undefined };
+  planEnable(account, wanted, { kind: 'userAssigned', id }, replaceIdentity);
+}
+
+/** Whether a version is named, which then has to be there. */
+function isVersion(pin: string | undefined): pin is string {
+  return pin !== undefined && pin !== 'newest';
+}
+
+function checkHardware(vault: Vault | undefined, { vault: name, sku, wantedKey }: OnboardOptions): void {
+  if (wantedKey.kty !== 'RSA-HSM' || (vault?.sku ?? sku) === 'premium') return;
+  throw new CmkError(
+    'ArgumentInvalid',
+    `A key in hardware (RSA-HSM) needs a premium vault, and ${name} ${vault ? 'is a standard one' : 'would be a standard one'}.`,
+    vault ? 'Name another vault, or take a key of type RSA.' : 'Add --premium.',
+  );
+}
+
+function uriOf(name: string, { cloud }: Azure): string {
+  return `https://${name.toLowerCase()}.${cloud.keyVaultSuffix}`;
+}
+
+function unmade({ subscriptionId, resourceGroup }: Account, name: string): string {
+  return name.startsWith('/') ? name : resourceId(subscriptionId, resourceGroup, IDENTITY_TYPE, name).id;
 }

@@ -1,74 +1,155 @@
-import { accountKeyUse } from '../../accounts/key-use.ts';
+import type { Account, Scope } from '../../accounts/account.ts';
+import type { KeyUse } from '../../accounts/key-use.ts';
 import { describeFailure } from '../../azure/failure.ts';
+import { known, type Part, readPart } from '../../azure/read-or-why.ts';
 import type { FileShare } from '../../dependents/file-shares-client.ts';
+import { ACCOUNT_CHECKS, KEY_CHECKS, VAULT_CHECKS } from '../../drift/checks/checks.ts';
+import { evaluate } from '../../drift/checks/evaluate.ts';
+import type { KeySubject, Rules, VaultSubject } from '../../drift/checks/subjects.ts';
+import { gatherAccount, hasNoScopes } from '../../drift/gather/gather-account.ts';
+import { readKey } from '../../drift/gather/gather-keys.ts';
 import { chooseShare } from '../../effect/probe-targets.ts';
 import { checkKeyAccess, identityState } from '../../identities/check-key-access.ts';
-import { userAssignedIdentity } from '../../identities/key-access.ts';
-import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
+import { type IdentityState, type KeyAccess, keyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
+import { managedKey } from '../../keys/managed-vaults.ts';
+import type { ChecklistLine } from '../checklist-line.ts';
 import type { Azure, Procedure } from '../operator-azure.ts';
 import { findAccount, keyByName, lookForVault, managed, type Where } from '../resolve.ts';
-import type { Vault } from '../vault/vault-setup-client.ts';
 import { idOf } from './account-write.ts';
-import { type Check, checkAccount, type Read } from './checklist.ts';
+import { checklist, type FileServiceAnswer } from './checklist.ts';
 
 export interface Verification {
   /** ARM id. */
   readonly account: string;
   /** Every check that could be made holds, and every one that matters could be made. */
   readonly ok: boolean;
-  readonly checks: readonly Check[];
+  readonly checks: readonly ChecklistLine[];
 }
 
-/** Looks at everything that an account needs to be encrypted with its key, and to stay so. Changes nothing. */
+/** What is required of this account, and exempted, is not asked: an account is looked at, not a fleet. */
+const DRIFT: Rules['drift'] = {
+  problems: [],
+  autofix: [],
+  require: [],
+  exemptions: [],
+  keyMaxAgeDays: Number.POSITIVE_INFINITY,
+  retireAfterHours: undefined,
+  functionAppId: undefined,
+  storageAccountId: undefined,
+};
+
+/**
+ * Looks at everything that an account needs to be encrypted with its key, and to stay so: with the checks of the drift
+ * check, and a real request to its file service. Changes nothing.
+ */
 export async function verifyAccount(
   options: Where & { readonly account: string },
   { azure }: Procedure,
 ): Promise<Verification> {
   const account = await findAccount(options.account, azure, options);
-  const use = accountKeyUse(account.encryption);
-  const named = use && keyByName(`${use.vaultUri}/keys/${use.keyName}`, undefined, azure.cloud);
-  const nothing = { value: undefined } as const;
   const identityId = userAssignedIdentity(account);
-  const [vault, versions, key, identity, asked] = await Promise.all([
-    named ? read(() => lookForVault(named.vault.uri, azure)) : nothing,
-    named ? read(() => azure.keys.listVersions(named)) : { value: [] },
-    named ? read(() => azure.keyMaterial.describe(named)) : nothing,
-    identityId ? identityState(identityId, azure) : undefined,
+  const identity = identityId ? await identityState(identityId, azure) : undefined;
+  const vaults = cached((vaultUri) => readVault(vaultUri, azure));
+  const keys = cached(async (id) => readKeyIn(id, vaults, azure));
+  let scopes: Part<readonly Scope[]> = { value: [] };
+  const [subject, fileService] = await Promise.all([
+    gatherAccount(account, {
+      key: (use) => keys(keyIdOf(use)),
+      access: (of, key) => accessOf(of, key, identity, azure),
+      scopes: async (of) => {
+        scopes = await readScopes(of, azure);
+        return known(scopes) ?? [];
+      },
+      isOwn: () => false,
+    }),
     askFileService(account, azure),
   ]);
-  const inVault = named && seenKey(named, vault, azure);
-  const [access] = inVault ? await checkKeyAccess([account], inVault, azure) : [];
-  const checks = checkAccount({ account, use, vault, versions, key, identity, access, ...asked, now: azure.now() });
-  const ok =
-    use !== undefined &&
-    checks.every(({ state, check }) => state === 'ok' || (state === 'unknown' && check === 'file service'));
-  return { account: account.id, ok, checks };
+  const { use, key } = subject;
+  const vault = use && (await vaults(use.vaultUri));
+  const rules: Rules = { now: azure.now(), refreshAutomatic: true, drift: DRIFT, wantedSubscriptions: undefined };
+  const findings = [
+    ...evaluate(ACCOUNT_CHECKS, subject, account.id, rules),
+    ...(key ? evaluate(KEY_CHECKS, key, key.key.id, rules) : []),
+    ...(vault ? evaluate(VAULT_CHECKS, vault, vault.vault.id, rules) : []),
+  ];
+  const checks = checklist({ subject, vault, identity, scopes, findings, fileService });
+  const holds = ({ state, check }: ChecklistLine) =>
+    state === 'ok' || (state === 'unknown' && check === 'file service');
+  return { account: account.id, ok: use !== undefined && checks.every(holds), checks };
 }
 
-/** The key with the ARM id of its vault, which roles are read by. */
-function seenKey(key: ManagedKey, vault: Read<Vault | undefined>, azure: Azure): ManagedKey | undefined {
-  return 'value' in vault && vault.value ? managedKey(managed(vault.value, azure.cloud), key.name) : undefined;
+/** The same answer for the same question, asked once. */
+function cached<T>(read: (of: string) => Promise<T>): (of: string) => Promise<T> {
+  const answers = new Map<string, Promise<T>>();
+  return (of) => {
+    const answer = answers.get(of.toLowerCase()) ?? read(of);
+    answers.set(of.toLowerCase(), answer);
+    return answer;
+  };
 }
 
-async function askFileService(
-  account: Parameters<typeof idOf>[0],
-  { shares, fileService }: Azure,
-): Promise<{ fileService: Read<'served' | undefined>; share: string | undefined }> {
-  let share: string | undefined;
-  const answer = await read(async () => {
+function keyIdOf({ vaultUri, keyName }: KeyUse): string {
+  return `${vaultUri}/keys/${keyName}`;
+}
+
+/** A vault that the sign-in does not see has no ARM id. */
+async function readVault(vaultUri: string, azure: Azure): Promise<VaultSubject> {
+  const what = { resource: vaultUri, what: 'the vault', action: 'Microsoft.KeyVault/vaults/read' };
+  const found = await readPart(what, async () => {
+    const seen = await lookForVault(vaultUri, azure);
+    return seen && managed(seen, azure.cloud);
+  });
+  const seen = known(found);
+  const vault = seen ?? keyByName(`${vaultUri}/keys/any`, undefined, azure.cloud).vault;
+  const properties = 'unread' in found ? found : await readPart(what, async () => seen && azure.vaults.get(seen));
+  return { vault, properties, events: undefined, deadLetters: { value: [] } };
+}
+
+async function readKeyIn(
+  id: string,
+  vaults: (uri: string) => Promise<VaultSubject>,
+  azure: Azure,
+): Promise<KeySubject> {
+  const { vault: named, name } = keyByName(id, undefined, azure.cloud);
+  const { vault, properties } = await vaults(named.uri);
+  const key = await readKey(managedKey(vault, name), azure);
+  const unseen = 'value' in properties && properties.value === undefined;
+  // One that the sign-in does not see may well serve its keys.
+  if (!unseen || (known(key.versions) ?? []).length > 0) return key;
+  return { ...key, state: 'vaultGone' };
+}
+
+async function accessOf(
+  account: Account,
+  { key }: KeySubject,
+  identity: IdentityState | undefined,
+  azure: Azure,
+): Promise<KeyAccess | undefined> {
+  if (key.vault.id !== '') return (await checkKeyAccess([account], key, azure))[0];
+  const unknown = { model: 'unknown', why: 'Your sign-in does not see the vault.' } as const;
+  return keyAccess(account, { vaultId: '', name: key.name }, unknown, identity);
+}
+
+async function readScopes(account: Account, { accounts }: Azure): Promise<Part<readonly Scope[]>> {
+  const action = 'Microsoft.Storage/storageAccounts/encryptionScopes/read';
+  return readPart({ resource: account.id, what: 'the encryption scopes of the account', action }, async () => {
+    const scopes: Scope[] = [];
+    try {
+      for await (const scope of accounts.listScopes(idOf(account))) scopes.push(scope);
+    } catch (error) {
+      if (!hasNoScopes(describeFailure(error))) throw error;
+    }
+    return scopes;
+  });
+}
+
+async function askFileService(account: Account, { shares, fileService }: Azure): Promise<FileServiceAnswer> {
+  try {
     const found: FileShare[] = [];
     for await (const next of shares.list(idOf(account))) found.push(next);
-    share = chooseShare(found);
-    if (share === undefined) return undefined;
-    await fileService.listRoot(account.name, share);
-    return 'served' as const;
-  });
-  return { fileService: answer, share };
-}
-
-async function read<T>(run: () => Promise<T>): Promise<Read<T>> {
-  try {
-    return { value: await run() };
+    const share = chooseShare(found);
+    if (share !== undefined) await fileService.listRoot(account.name, share);
+    return { served: share };
   } catch (error) {
     return { failure: describeFailure(error) };
   }

@@ -2,6 +2,7 @@ import type { TokenCredential } from '@azure/identity';
 import { KeyClient, type JsonWebKey as KeyVaultJwk, type KeyVaultKey } from '@azure/keyvault-keys';
 import { describeFailure } from '../../azure/failure.ts';
 import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
+import type { RotationPolicy } from '../../keys/rotation-policy-summary.ts';
 
 /** What kind of key the newest version is. */
 export interface KeyDescription {
@@ -18,17 +19,6 @@ export interface NewKey {
   readonly kty: 'RSA' | 'RSA-HSM';
   readonly size: number;
   readonly expiresOn: Date | undefined;
-}
-
-/** What a rotation policy does; ISO 8601 durations. */
-export interface RotationPolicy {
-  /** Lifetime of versions that a rotation makes. */
-  readonly expiresIn: string | undefined;
-  readonly actions: readonly {
-    readonly action: 'Rotate' | 'Notify';
-    readonly timeAfterCreate?: string;
-    readonly timeBeforeExpiry?: string;
-  }[];
 }
 
 /** An RSA private key, as RFC 7518 writes it. */

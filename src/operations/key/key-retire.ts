@@ -3,7 +3,7 @@ import { findVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
 import { type Retirement as Retired, retirementEntry, retireUnused } from '../../retirement/retire-versions.ts';
-import { LEAST_RETIRE_HOURS } from '../../retirement/retirement.ts';
+import { LEAST_RETIRE_HOURS, NOT_KNOWN, retireCommand } from '../../retirement/retirement.ts';
 import type { Operator } from '../operator.ts';
 import type { Procedure } from '../operator-azure.ts';
 import type { AppRecord } from './app-record.ts';
@@ -18,6 +18,8 @@ export interface RetireOptions {
   readonly version?: string | undefined;
   /** How old the successor has to be; 24 at least. */
   readonly hours: number;
+  /** Whether a person answers for what cannot be seen: without it, versions are looked at and nothing is disabled. */
+  readonly withoutEvidence: boolean;
   readonly environment: AppEnvironment;
   readonly app: Pick<AppRecord, 'audit'>;
 }
@@ -31,15 +33,16 @@ export interface Retirement {
 }
 
 /**
- * Disables versions that nothing uses any more, after fresh reads of everything that uses the key: what the app does by
- * itself where it may, by the same code and with the same record.
+ * Disables versions that nothing in sight uses any more, after fresh reads of everything that uses the key. That is no
+ * proof, so a person has to ask for it, and is told what is not known.
  *
+ * @throws {@link CmkError} `RetirementUnproven` when versions could go and nobody answers for what is not known
  * @throws {@link CmkError} `VersionInUse` when the one version asked for has to stay; `RetirementNotUndone` when one was
  *   disabled that may be in use, and could not be enabled again
  */
 export async function retireVersions(
   key: ManagedKey,
-  { version, hours, environment, app }: RetireOptions,
+  { version, hours, withoutEvidence, environment, app }: RetireOptions,
   procedure: Procedure,
 ): Promise<Retirement> {
   const { azure, journal } = procedure;
@@ -53,12 +56,14 @@ export async function retireVersions(
   const [operator] = await Promise.all([azure.operator(), checkVersion(key, version, procedure)]);
   journal.waiting('everything that uses the key is read');
   const services = { ...azure, settings: blastRadiusSettings(key, azure, environment) };
-  const options = { version, hours, lookMs: LOOK_MS, dryRun: journal.dryRun };
+  const options = { version, hours, lookMs: LOOK_MS, disable: withoutEvidence && !journal.dryRun };
   const retired: string[] = [];
+  const unproven: string[] = [];
   const kept: { version: string; reasons: readonly string[] }[] = [];
   let audit = 'nothing to write: nothing was changed';
   for await (const one of retireUnused(key, options, services)) {
-    await enter(key, one, procedure);
+    if (one.outcome === 'planned' && !withoutEvidence) unproven.push(one.version.version);
+    else await enter(key, one, procedure);
     if (one.outcome === 'retired') retired.push(one.version.version);
     if (one.outcome === 'kept' || one.outcome === 'undone') {
       kept.push({ version: one.version.version, reasons: one.reasons });
@@ -79,6 +84,13 @@ export async function retireVersions(
     );
   }
   for (const { version: stays, reasons } of kept) journal.found(`version ${stays} stays: ${reasons.join(' ')}`);
+  if (unproven.length > 0) {
+    throw new CmkError(
+      'RetirementUnproven',
+      `Nothing in sight uses ${unproven.join(' or ')} of ${nameOf(key)} any more, and nothing was changed. ${NOT_KNOWN}`,
+      `Where nothing of that uses it: ${unproven.map((one) => retireCommand(key, one)).join(' ; ')}`,
+    );
+  }
   return { key: key.id, retired, kept, audit };
 }
 

@@ -16,7 +16,7 @@ export interface PrivateKey {
  */
 export function readPrivateKey(file: Uint8Array, password: string | undefined): PrivateKey {
   const isPem = Buffer.from(file.subarray(0, 4_096)).toString('latin1').includes('-----BEGIN ');
-  const key = isPem ? fromPem(file, password) : fromPfx(file, password);
+  const key = isPem ? fromPem(Buffer.from(file), password) : fromPfx(file, password);
   if (key.asymmetricKeyType !== 'rsa') {
     throw new CmkError(
       'KeyUnsupported',
@@ -29,10 +29,10 @@ export function readPrivateKey(file: Uint8Array, password: string | undefined): 
   return { size: key.asymmetricKeyDetails?.modulusLength ?? 0, jwk: { n, e, d, p, q, dp, dq, qi } };
 }
 
-function fromPem(file: Uint8Array, password: string | undefined): KeyObject {
+function fromPem(file: Buffer, password: string | undefined): KeyObject {
   try {
     return createPrivateKey({
-      key: Buffer.from(file),
+      key: file,
       format: 'pem',
       ...(password === undefined ? {} : { passphrase: password }),
     });
@@ -41,6 +41,10 @@ function fromPem(file: Uint8Array, password: string | undefined): KeyObject {
     // OpenSSL asks for a password, and nobody answers.
     if (/MISSING_PASSPHRASE|INTERRUPTED_OR_CANCELLED/.test(code)) throw needsPassword(error);
     if (password !== undefined && /DECRYPT|PASSWORD|CIPHER|PKCS12/i.test(code)) throw wrongPassword(error);
+    // One wrong password in a few hundred decrypts to something, which is then no key.
+    if (password !== undefined && /^(-----BEGIN ENCRYPTED |Proc-Type: 4,ENCRYPTED)/m.test(file.toString())) {
+      throw wrongPassword(error, ', or the file is damaged');
+    }
     throw unreadable('The PEM file holds no private key.', error);
   }
 }
@@ -84,8 +88,7 @@ function needsPassword(cause: unknown): CmkError {
   );
 }
 
-function wrongPassword(cause: unknown): CmkError {
-  return new CmkError('KeyMaterialUnreadable', 'The password does not open the file.', 'Check the password.', {
-    cause,
-  });
+function wrongPassword(cause: unknown, orElse = ''): CmkError {
+  const message = `The password does not open the file${orElse}.`;
+  return new CmkError('KeyMaterialUnreadable', message, 'Check the password.', { cause });
 }

@@ -1,7 +1,7 @@
-import type { Account } from '../../src/accounts/account.ts';
-import type { KeyUse } from '../../src/accounts/key-use.ts';
-import type { Part } from '../../src/azure/read-or-why.ts';
-import { KeyUsage } from '../../src/drift/checks/key-usage.ts';
+import type { Account } from '../../../src/accounts/account.ts';
+import type { KeyUse } from '../../../src/accounts/key-use.ts';
+import type { Part, UnreadPart } from '../../../src/azure/read-or-why.ts';
+import { KeyUsage } from '../../../src/drift/checks/key-usage.ts';
 import type {
   AccountSubject,
   AppSubject,
@@ -9,12 +9,12 @@ import type {
   Rules,
   ScopeSubject,
   VaultSubject,
-} from '../../src/drift/checks/subjects.ts';
-import { type EventSubscriptionState, wantedSubscriptions } from '../../src/events/subscription.ts';
-import type { KeyAccess } from '../../src/identities/key-access.ts';
-import type { KeyVersion } from '../../src/keys/key-versions.ts';
-import { type ManagedVault, managedKey } from '../../src/keys/managed-vaults.ts';
-import { formatRevocation } from '../../src/revocation/revocation.ts';
+} from '../../../src/drift/checks/subjects.ts';
+import { type EventSubscriptionState, wantedSubscriptions } from '../../../src/events/subscription.ts';
+import type { KeyAccess } from '../../../src/identities/key-access.ts';
+import type { KeyVersion } from '../../../src/keys/key-versions.ts';
+import { type ManagedVault, managedKey } from '../../../src/keys/managed-vaults.ts';
+import { formatRevocation } from '../../../src/revocation/revocation.ts';
 
 // Subjects as they should be; a test changes what it is about.
 
@@ -34,15 +34,14 @@ export const KEY = managedKey(VAULT, 'files-key');
 export const FUNCTION_APP = `${SUBSCRIPTION}/resourceGroups/rg-cmk/providers/Microsoft.Web/sites/func-cmk`;
 export const STORAGE = `${SUBSCRIPTION}/resourceGroups/rg-cmk/providers/Microsoft.Storage/storageAccounts/stcmk`;
 
-export const UNREAD: Part<never> = {
-  unread: {
-    resource: VAULT.id,
-    what: 'the vault',
-    action: 'Microsoft.KeyVault/vaults/read',
-    kind: 'forbidden',
-    detail: '403',
-  },
+export const unreadPart: UnreadPart = {
+  resource: VAULT.id,
+  what: 'the vault',
+  action: 'Microsoft.KeyVault/vaults/read',
+  kind: 'forbidden',
+  detail: '403',
 };
+export const UNREAD: Part<never> = { unread: unreadPart };
 
 export function rules(drift: Partial<Rules['drift']> = {}): Rules {
   return {
@@ -211,3 +210,35 @@ export function app(change: Partial<AppSubject> = {}): AppSubject {
     ...change,
   };
 }
+
+export const tomorrow = new Date(NOW.getTime() + 1 * DAYS);
+export const fresh = version(0.5);
+export const keyUnread = key({ versions: UNREAD, policy: UNREAD, material: UNREAD });
+export const unreadKeyOf = (of: AccountSubject['use']): AccountSubject => subject({ use: of, key: keyUnread });
+export const inVersions = (...versions: readonly KeyVersion[]) => key({ versions: { value: versions } });
+/** A key whose newest version, ten days old, expires in so many days, and whose own policy rotates it. */
+export const rotating = (
+  days: number,
+  beforeExpiry?: string,
+  afterCreate?: string,
+  tags: Record<string, string> = {},
+) =>
+  key({
+    versions: { value: [version(10, { expiresOn: new Date(NOW.getTime() + days * DAYS), tags })] },
+    policy: {
+      value: { rotates: true, ...(beforeExpiry ? { beforeExpiry } : {}), ...(afterCreate ? { afterCreate } : {}) },
+    },
+  });
+export const usersUnread = key();
+usersUnread.usage.markIncomplete();
+export const other = use({ vaultUri: 'https://kv-other.vault.azure.net' });
+export const poisoned = (messages: number) => app({ poison: { value: [{ queue: 'account-work-poison', messages }] } });
+export const lacks = (reason: 'IdentityMissing' | 'IdentityDeleted' | 'IdentityWithoutRole') =>
+  access({ ready: false, reason, missing: [`${reason} of this test.`] });
+export const accessUnread = access({ ready: 'unknown', missing: ['Not read.'] });
+export const scopeOnly = (of: ReturnType<typeof access>) =>
+  subject({ use: undefined, key: undefined, access: undefined, scopes: [scope(pinned(NEW), { access: of })] });
+export const closedOff = {
+  ...unreadPart,
+  detail: '403 Forbidden: Client address is not authorized and caller is not a trusted service.',
+};

@@ -1,0 +1,85 @@
+import { globSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+/**
+ * The rooms of `src/` from the ground up: a file imports from its own room and from the lines above it, types included,
+ * and never from further down. Rooms on one line do not know each other.
+ */
+export const ROOMS: readonly (readonly string[])[] = [
+  ['reasons.ts'],
+  ['errors.ts', 'log.ts'],
+  ['time'],
+  ['azure'],
+  ['keys'],
+  ['settings', 'http'],
+  ['vaults', 'work', 'audit'],
+  ['events', 'revocation'],
+  ['accounts'],
+  ['identities', 'dependents'],
+  ['rotation', 'retirement', 'effect'],
+  ['drift'],
+  ['operations'],
+  ['services.ts'],
+  ['break-glass', 'drift/http'],
+  ['open-api.ts'],
+  ['functions', 'cli'],
+  ['main.ts'],
+];
+
+/** Relative imports, as Biome formats them; `import type`, `export … from` and `import()` count. */
+const IMPORT = /^(?:import|export)\b[^;']*?'(\.[^']+)'|\bimport\('(\.[^']+)'\)/gm;
+
+/** What is wrong with the imports of some files, one line for each wrong arrow and each circle. */
+export function wrongArrows(files: ReadonlyMap<string, string>): string[] {
+  const imports = new Map([...files].map(([file, text]) => [file, importsOf(file, text)]));
+  const floors = new Map<string, number>(
+    ROOMS.flatMap((rooms, floor) => rooms.map((room) => [`src/${room}`, floor] as const)),
+  );
+  const wrong: string[] = [];
+  for (const [file, targets] of imports) {
+    if (!file.startsWith('src/')) continue;
+    const room = roomOf(file, floors);
+    if (room === undefined) wrong.push(`${file} is in no room of scripts/arrows.ts`);
+    for (const target of targets) {
+      const other = roomOf(target, floors);
+      if (room === undefined || other === undefined || room === other) continue;
+      if ((floors.get(other) ?? 0) >= (floors.get(room) ?? 0)) {
+        wrong.push(`${file} imports ${target}: ${room} stands below or beside ${other}`);
+      }
+    }
+  }
+  return [...wrong, ...circles(imports)];
+}
+
+function importsOf(file: string, text: string): string[] {
+  return [...text.matchAll(IMPORT)].map(([, from, dynamic]) => posix.join(posix.dirname(file), from ?? dynamic ?? ''));
+}
+
+/** The innermost room: `src/drift/http` before `src/drift`. */
+function roomOf(file: string, floors: ReadonlyMap<string, number>): string | undefined {
+  for (let path = file; path !== '.'; path = posix.dirname(path)) if (floors.has(path)) return path;
+  return undefined;
+}
+
+/** One line for each import that closes a circle. */
+function circles(imports: ReadonlyMap<string, readonly string[]>): string[] {
+  const found: string[] = [];
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): void => {
+    const at = path.indexOf(file);
+    if (at >= 0) found.push(`a circle: ${[...path.slice(at), file].join(' -> ')}`);
+    if (at >= 0 || done.has(file)) return;
+    for (const target of imports.get(file) ?? []) visit(target, [...path, file]);
+    done.add(file);
+  };
+  for (const file of imports.keys()) visit(file, []);
+  return found;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const names = globSync('{src,local,scripts,bench,test}/**/*.ts').map((name) => name.replaceAll('\\', '/'));
+  const wrong = wrongArrows(new Map(names.map((name) => [name, readFileSync(name, 'utf8')])));
+  for (const line of wrong) console.error(line);
+  process.exitCode = wrong.length > 0 ? 1 : 0;
+}

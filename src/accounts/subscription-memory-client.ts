@@ -1,0 +1,40 @@
+import type { TokenCredential } from '@azure/identity';
+import { z } from 'zod';
+import { appBlobs } from '../azure/app-storage.ts';
+import { describeFailure } from '../azure/failure.ts';
+import { withinTime } from '../azure/time-box.ts';
+import type { Settings } from '../settings/settings.ts';
+import type { SubscriptionMemory } from './subscription-memory.ts';
+
+const CONTAINER = 'cmk-drift';
+const BLOB = 'subscriptions.json';
+/** What cannot be read in time is done without: a blast radius may wait for it. Milliseconds. */
+const TIMEOUT_MS = 3_000;
+const RETRY = { maxTries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 500 };
+
+const SEEN = z.record(z.string().max(40), z.iso.datetime());
+
+/** One small blob. Of two instances that write at once one is lost: the next look writes what it lacks. */
+export function createSubscriptionMemory(
+  settings: Pick<Settings, 'storage'>,
+  credential: () => TokenCredential,
+): SubscriptionMemory {
+  const container = appBlobs(settings, credential, RETRY).getContainerClient(CONTAINER);
+  const blob = container.getBlockBlobClient(BLOB);
+  return {
+    async read() {
+      try {
+        const bytes = await withinTime(TIMEOUT_MS, (limit) => blob.downloadToBuffer(0, undefined, limit));
+        return SEEN.parse(JSON.parse(bytes.toString('utf8')));
+      } catch (error) {
+        if (describeFailure(error).kind !== 'notFound') throw error;
+        return {};
+      }
+    },
+    async write(seen) {
+      const bytes = Buffer.from(JSON.stringify(seen));
+      const blobHTTPHeaders = { blobContentType: 'application/json; charset=utf-8' };
+      await withinTime(TIMEOUT_MS, (limit) => blob.uploadData(bytes, { blobHTTPHeaders, ...limit }));
+    },
+  };
+}

@@ -1,0 +1,68 @@
+import { describe, describeFailure } from '../azure/failure.ts';
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
+import type { ListedSubscription, Subscriptions } from './subscriptions-client.ts';
+
+/** Subscriptions that were seen, by id, and when each was seen last (ISO 8601). */
+export type SeenSubscriptions = Readonly<Record<string, string>>;
+
+/** What was seen, in the app's own storage. Errors are the SDK's. */
+export interface SubscriptionMemory {
+  read(): Promise<SeenSubscriptions>;
+  write(seen: SeenSubscriptions): Promise<void>;
+}
+
+const DAY_MS = 24 * 3_600_000;
+/** A subscription that was cancelled can be had back for so long (Azure Cost Management, "Cancel your subscription"). */
+const FORGOTTEN_MS = 90 * DAY_MS;
+/** How exactly the last time is kept: what is seen each minute is written once a week. */
+const EXACT_MS = 7 * DAY_MS;
+
+/**
+ * The subscriptions that the identity sees, and those that it saw before and does not see any more: whoever looks at them
+ * is refused and says so, where otherwise their accounts would be left behind in silence. One that is not to be looked
+ * after any more is left out by naming the others (`CMK_SUBSCRIPTIONS`), or forgotten after 90 days.
+ *
+ * @param memory one that cannot be read or written in time changes nothing about what is seen
+ */
+export function rememberedSubscriptions(
+  subscriptions: { all(): Promise<ListedSubscription[]> },
+  memory: SubscriptionMemory,
+  now: () => Date,
+  log: Log,
+): Subscriptions {
+  const failed = (error: unknown): undefined => {
+    const message = `${REASONS.SubscriptionsNotRemembered} ${describe(describeFailure(error))}`;
+    log({ level: 'warning', reason: 'SubscriptionsNotRemembered', message });
+  };
+  return {
+    async list() {
+      const [listed, before] = await Promise.all([subscriptions.all(), memory.read().catch(failed)]);
+      const usable = listed.filter((one) => one.usable).map(({ id }) => id);
+      if (!before) return usable;
+      const { seen, vanished, changed } = remember(before, listed, now());
+      if (changed) await memory.write(seen).catch(failed);
+      return [...usable, ...vanished];
+    },
+  };
+}
+
+/** Pure: what is remembered from now on, and what was seen before and is not any more. */
+export function remember(
+  before: SeenSubscriptions,
+  listed: readonly ListedSubscription[],
+  now: Date,
+): { seen: SeenSubscriptions; vanished: readonly string[]; changed: boolean } {
+  const seen = new Map(Object.entries(before).filter(([, last]) => now.getTime() - Date.parse(last) < FORGOTTEN_MS));
+  let changed = seen.size !== Object.keys(before).length;
+  for (const { id, usable } of listed) {
+    const last = seen.get(id);
+    if (last !== undefined && now.getTime() - Date.parse(last) < EXACT_MS) continue;
+    // One that is switched off was never looked at; it is missed only if it was on before.
+    if (last === undefined && !usable) continue;
+    seen.set(id, now.toISOString());
+    changed = true;
+  }
+  const there = new Set(listed.map(({ id }) => id));
+  return { seen: Object.fromEntries(seen), vanished: [...seen.keys()].filter((id) => !there.has(id)), changed };
+}

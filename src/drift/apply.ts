@@ -1,0 +1,62 @@
+import { describe, describeFailure } from '../azure/failure.ts';
+import { known } from '../azure/read-or-why.ts';
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
+import { planKeepRevoked } from '../revocation/revocation.ts';
+import type { PoisonKeeper } from '../work/keep-poison-client.ts';
+import { KEY_WORK } from '../work/messages.ts';
+import type { WorkQueue } from '../work/work-queue-client.ts';
+import type { KeySubject } from './checks/subjects.ts';
+import type { DriftRun } from './drift-run.ts';
+import { type FixServices, fix } from './fixes.ts';
+import type { DriftReport, Finding } from './report.ts';
+
+export type ApplyServices = FixServices & { readonly driftStorage: PoisonKeeper; readonly now: () => Date };
+
+/** Acts on what was found, as far as the settings let it. Everything in it may be done twice; it never throws. */
+export async function apply(
+  { keys, findings }: { readonly keys: readonly KeySubject[]; readonly findings: readonly Finding[] },
+  run: DriftRun,
+  services: ApplyServices,
+  log: Log,
+): Promise<Pick<DriftReport, 'fixes'>> {
+  await keepRevoked(keys, run.id, services, log);
+  await keepPoison(services, run.id, log);
+  return { fixes: await fix(findings, run.id, services, log) };
+}
+
+/** What would have expired was moved by the host, for want of anybody else: nobody has said so yet. */
+async function keepPoison(
+  { driftStorage }: Pick<ApplyServices, 'driftStorage'>,
+  report: string,
+  log: Log,
+): Promise<void> {
+  try {
+    for (const { queue, text } of await driftStorage.keepPoison()) {
+      const message = `A message of ${queue} is in ${queue}-poison: each time it was delivered, the function failed or was ended. Look for why, then run \`npm run replay -- ${queue}\`.`;
+      log({ level: 'error', reason: 'Poisoned', message, queue, entry: text.slice(0, 2_000), report });
+    }
+  } catch (error) {
+    const message = `${REASONS.DriftFixFailed} Poison messages may expire: ${describe(describeFailure(error))}`;
+    log({ level: 'error', reason: 'DriftFixFailed', message, report });
+  }
+}
+
+/** A version that appeared while its key is revoked is no drift to be exempted: the key is looked at, whatever is set. */
+async function keepRevoked(
+  keys: readonly KeySubject[],
+  id: string,
+  { queue, now }: { readonly queue: WorkQueue; readonly now: () => Date },
+  log: Log,
+): Promise<void> {
+  for (const { key, versions } of keys) {
+    if (planKeepRevoked(known(versions) ?? []).length === 0) continue;
+    const cause = { by: 'drift', ref: id, since: now().toISOString() };
+    try {
+      await queue.send(KEY_WORK, { kind: 'key', key: key.id, cause, attempt: 0 });
+    } catch (error) {
+      const message = `The key is revoked and has an enabled version, and cannot be put to work: ${String(error)}`;
+      log({ level: 'error', reason: 'StillOpen', message, key: key.id });
+    }
+  }
+}

@@ -1,0 +1,44 @@
+import { wantedSubscriptions } from '../events/subscription.ts';
+import type { Settings } from '../settings/settings.ts';
+import { APP_CHECKS, KEY_CHECKS, VAULT_CHECKS } from './checks/checks.ts';
+import { evaluate, unseenFindings, withHistory } from './checks/evaluate.ts';
+import type { Rules } from './checks/subjects.ts';
+import type { Gathered } from './gather/gather.ts';
+import type { Finding, Unseen } from './report.ts';
+
+/** What is, compared with what should be. */
+export interface Evaluated {
+  readonly findings: readonly Finding[];
+  /** Findings of earlier checks that this one could not look for. */
+  readonly unseen: readonly Unseen[];
+  /** Everything could be read. */
+  readonly complete: boolean;
+}
+
+export function rulesOf({ drift, refreshAutomatic }: Settings, now: Date): Rules {
+  const { functionAppId, storageAccountId } = drift;
+  const wanted = functionAppId === undefined ? undefined : wantedSubscriptions({ functionAppId, storageAccountId });
+  return { now, refreshAutomatic, drift, wantedSubscriptions: wanted };
+}
+
+/** Runs every check over what was gathered; those of the accounts were run while they were listed. */
+export function evaluateAll(gathered: Gathered, rules: Rules): Evaluated {
+  const { previous, vaults, keys, subscriptions, poison, unread } = gathered;
+  const { drift, now } = rules;
+  const app = {
+    name: drift.functionAppId ?? 'cmk-autopilot',
+    lockedOutBy: subscriptions.flatMap(({ result }) => result.lockedOutBy),
+    poison,
+    settingsProblems: drift.problems,
+    unread,
+  };
+  const found = [
+    ...subscriptions.flatMap(({ result }) => result.findings),
+    ...keys.flatMap((key) => evaluate(KEY_CHECKS, key, key.key.id, rules)),
+    ...vaults.flatMap(({ subject }) => evaluate(VAULT_CHECKS, subject, subject.vault.id, rules)),
+    ...evaluate(APP_CHECKS, app, app.name, rules),
+  ];
+  const findings = withHistory(found, previous, now);
+  const complete = unread.length === 0;
+  return { findings, unseen: unseenFindings(findings, previous, complete, now), complete };
+}

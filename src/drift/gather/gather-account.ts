@@ -1,0 +1,36 @@
+import type { Account, Scope } from '../../accounts/account.ts';
+import { accountKeyUse, type KeyUse, scopeKeyUse } from '../../accounts/key-use.ts';
+import type { Failure } from '../../azure/failure.ts';
+import type { KeyAccess } from '../../identities/key-access.ts';
+import type { AccountSubject, KeySubject, ScopeSubject } from '../checks/subjects.ts';
+
+/** How what an account uses is read: for one account, or for a whole subscription. */
+export interface AccountReads {
+  /** The same object for the same key; undefined: of a vault that is not looked after. */
+  readonly key: (use: KeyUse) => Promise<KeySubject | undefined>;
+  readonly access: (account: Account, key: KeySubject) => Promise<KeyAccess | undefined>;
+  readonly scopes: (account: Account, ownKey: KeySubject | undefined) => Promise<readonly Scope[]>;
+  /** Whether it is the app's own storage. */
+  readonly isOwn: (account: Account) => boolean;
+}
+
+/** An account with everything that the checks look at. */
+export async function gatherAccount(account: Account, reads: AccountReads): Promise<AccountSubject> {
+  const use = accountKeyUse(account.encryption);
+  const key = use && (await reads.key(use));
+  const scopes = await Promise.all(
+    (await reads.scopes(account, key)).map(async (scope): Promise<ScopeSubject> => {
+      const scopeUse = scopeKeyUse(scope);
+      const scopeKey = scopeUse && (await reads.key(scopeUse));
+      const access = scopeKey && scopeKey !== key ? await reads.access(account, scopeKey) : undefined;
+      return { scope, use: scopeUse, key: scopeKey, access };
+    }),
+  );
+  const access = key && (await reads.access(account, key));
+  return { account, own: reads.isOwn(account), use, key, access, scopes };
+}
+
+/** The account was deleted meanwhile, or is of a kind that has no encryption scopes. */
+export function hasNoScopes({ kind, code }: Failure): boolean {
+  return kind === 'notFound' || /NotSupported|NotAllowedOnKind/i.test(code);
+}

@@ -1,0 +1,146 @@
+import pMap from 'p-map';
+import type { StorageAccounts } from '../../accounts/storage-client.ts';
+import type { Subscriptions } from '../../accounts/subscriptions-client.ts';
+import { known, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
+import type { Identities } from '../../identities/identity-client.ts';
+import type { Keys } from '../../keys/key-client.ts';
+import { ownStorage } from '../../settings/own-storage.ts';
+import type { KeySubject, Rules } from '../checks/subjects.ts';
+import type { DriftRun } from '../drift-run.ts';
+import type { DriftReport } from '../report.ts';
+import type { AppState, ReportStore, UnfinishedChecks } from '../store/drift-storage-client.ts';
+import type { SubscriptionResult } from '../store/subscription-result.ts';
+import { GatheredIdentities } from './gather-identities.ts';
+import { GatheredKeys, unreadOfKeys } from './gather-keys.ts';
+import type { SubscriptionContext } from './gather-subscription.ts';
+import { type GatheredSubscription, gatherSubscriptions } from './gather-subscriptions.ts';
+import { type GatheredVault, gatherVaults, type VaultServices } from './gather-vaults.ts';
+import { scopeTurns } from './scope-turns.ts';
+
+/** Keys that are read at the same time. */
+const CONCURRENCY = 8;
+
+/** What is read, and nothing that writes but what an unfinished check puts aside. */
+export type GatherServices = VaultServices & {
+  readonly keys: Keys;
+  readonly accounts: StorageAccounts;
+  readonly subscriptions: Subscriptions;
+  readonly identities: Identities;
+  readonly driftStorage: Pick<ReportStore, 'newest'> & AppState;
+  /** Undefined: nothing is put aside. */
+  readonly unfinished?: UnfinishedChecks | undefined;
+  readonly now: () => Date;
+  readonly sleep: (ms: number) => Promise<void>;
+};
+
+/** Everything that was read, as far as it could be. */
+export interface Gathered {
+  /** The report before. */
+  readonly previous: DriftReport | undefined;
+  readonly vaults: readonly GatheredVault[];
+  readonly keys: readonly KeySubject[];
+  readonly subscriptions: readonly GatheredSubscription[];
+  readonly poison: Part<readonly { readonly queue: string; readonly messages: number }[]>;
+  readonly unread: readonly UnreadPart[];
+}
+
+/** Reads what is: the app's own state, vaults, their keys, and every account. It never throws for what cannot be read. */
+export async function gather(run: DriftRun, rules: Rules, services: GatherServices): Promise<Gathered> {
+  const app = await gatherApp(services.driftStorage);
+  const { vaults, unread: unreadAround } = await gatherVaults(services, rules, run.signal);
+  const keys = new GatheredKeys(vaults, services);
+  const named = vaults.flatMap(({ subject, keys: names }) =>
+    (known(names) ?? []).map((name) => ({ uri: subject.vault.uri, name })),
+  );
+  await pMap(named, ({ uri, name }) => keys.get(uri, name), { concurrency: CONCURRENCY });
+
+  const ids = await readPart(
+    { resource: '/subscriptions', what: 'the subscriptions', action: 'Microsoft.Resources/subscriptions/read' },
+    async () => services.settings.subscriptions ?? (await services.subscriptions.list()),
+  );
+  const previous = known(app.previous);
+  const context = contextOf({ run, rules, services, vaults, keys, previous });
+  const subscriptions = await gatherSubscriptions(known(ids) ?? [], context, run, rules.now, services);
+
+  const keySubjects = await keys.all();
+  countUsers(keySubjects, subscriptions, 'unread' in ids);
+  const unread: UnreadPart[] = [
+    ...[app.previous, app.poison, ids].flatMap((part) => ('unread' in part ? [part.unread] : [])),
+    ...unreadAround,
+    ...vaults.flatMap((vault) => vault.unread),
+    ...unreadOfKeys(keySubjects),
+    ...subscriptions.flatMap(({ result }) => result.unread),
+  ];
+  return { previous, vaults, keys: keySubjects, subscriptions, poison: app.poison, unread: [...new Set(unread)] };
+}
+
+async function gatherApp(driftStorage: GatherServices['driftStorage']) {
+  const previous = await readPart(
+    {
+      resource: 'cmk-drift',
+      what: 'the report before',
+      action: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
+    },
+    () => driftStorage.newest(),
+  );
+  const poison = await readPart(
+    {
+      resource: 'poison queues',
+      what: 'the poison queues',
+      action: 'Microsoft.Storage/storageAccounts/queueServices/queues/read',
+    },
+    () => driftStorage.poisonMessages(),
+  );
+  return { previous, poison };
+}
+
+/** What looking at a subscription takes; anew for each try, since scopes take their turns by it. */
+function contextOf({
+  run,
+  rules,
+  services,
+  vaults,
+  keys,
+  previous,
+}: {
+  readonly run: DriftRun;
+  readonly rules: Rules;
+  readonly services: GatherServices;
+  readonly vaults: readonly GatheredVault[];
+  readonly keys: GatheredKeys;
+  readonly previous: DriftReport | undefined;
+}): () => SubscriptionContext {
+  const identities = new GatheredIdentities(services, run.signal);
+  const own = ownStorage(services.settings);
+  return () => ({
+    services,
+    rules,
+    keys,
+    identities,
+    roles: new Map(vaults.map(({ subject, roles }) => [subject.vault.uri, roles])),
+    ownStorage: own === 'local' ? undefined : own,
+    scopesTurn: scopeTurns(previous),
+    signal: run.signal,
+  });
+}
+
+/** Tells each key who was seen to use it, and whether everybody was. */
+function countUsers(
+  keys: readonly KeySubject[],
+  subscriptions: readonly GatheredSubscription[],
+  subscriptionsUnread: boolean,
+): void {
+  const incomplete = subscriptionsUnread || subscriptions.some(({ result }) => !sawEveryUser(result));
+  for (const { key, usage } of keys) {
+    for (const { result } of subscriptions) {
+      const counted = result.usage[key.id.toLowerCase()];
+      if (counted) usage.merge(counted);
+    }
+    if (incomplete) usage.markIncomplete();
+  }
+}
+
+/** Whether who uses a key is known as far as it was to be looked at: that an identity could not be read does not matter. */
+function sawEveryUser({ unread }: SubscriptionResult): boolean {
+  return unread.every(({ action }) => !action.startsWith('Microsoft.Storage/'));
+}

@@ -1,0 +1,53 @@
+import { countFindings, exemptionStates } from './checks/evaluate.ts';
+import type { Rules } from './checks/subjects.ts';
+import type { DriftRun } from './drift-run.ts';
+import type { Evaluated } from './evaluate-all.ts';
+import type { Gathered } from './gather/gather.ts';
+import { nextRound } from './gather/scope-turns.ts';
+import type { Coverage, DriftReport } from './report.ts';
+
+/** What a check found and did, as it is published. */
+export function toReport(
+  run: DriftRun,
+  rules: Rules,
+  gathered: Gathered,
+  { findings, unseen, complete }: Evaluated,
+  done: Pick<DriftReport, 'fixes'>,
+  finishedOn: Date,
+): DriftReport {
+  return {
+    version: 1,
+    id: run.id,
+    startedOn: rules.now.toISOString(),
+    finishedOn: finishedOn.toISOString(),
+    by: run.by,
+    ...(run.caller ? { caller: run.caller } : {}),
+    complete,
+    counts: countFindings(findings, unseen, gathered.previous),
+    coverage: coverageOf(gathered, rules),
+    autofix: [...rules.drift.autofix],
+    findings: [...findings],
+    unseen: [...unseen],
+    ...done,
+    exemptions: exemptionStates(findings, complete, rules),
+  };
+}
+
+function coverageOf({ previous, vaults, keys, subscriptions }: Gathered, rules: Rules): Coverage {
+  const results = subscriptions.map(({ result }) => result);
+  return {
+    vaults: vaults.length,
+    keys: keys.length,
+    accounts: results.reduce((sum, { accounts }) => sum + accounts, 0),
+    dependents: results.reduce((sum, { dependents }) => sum + dependents, 0),
+    subscriptions: subscriptions.map(({ result, resumed }) => ({
+      id: result.id,
+      accounts: result.accounts,
+      scopesLookedAt: result.scopesLookedAt,
+      complete: result.complete,
+      resumed,
+    })),
+    eventSubscriptions: rules.wantedSubscriptions !== undefined,
+    round: nextRound(previous),
+  };
+}

@@ -1,0 +1,327 @@
+import { describe, expect, it } from 'vitest';
+import { ACCOUNT_CHECKS } from '../../../src/drift/checks/checks.ts';
+import { evaluate } from '../../../src/drift/checks/evaluate.ts';
+import type { AccountSubject, Rules } from '../../../src/drift/checks/subjects.ts';
+import { type Cases, describeChecks } from './describe-checks.ts';
+import {
+  accessUnread,
+  account,
+  DAYS,
+  fresh,
+  inVersions,
+  key,
+  keyUnread,
+  lacks,
+  NEW,
+  NOW,
+  OLD,
+  other,
+  pinned,
+  revoked,
+  rules,
+  scope,
+  scopeOnly,
+  subject,
+  tomorrow,
+  unreadKeyOf,
+  use,
+  version,
+} from './subjects.ts';
+
+const accounts: Record<string, Cases<AccountSubject>> = {
+  StaleKeyVersion: {
+    found: [
+      ['pinned to an older version', subject({ use: pinned(OLD) }), /pinned to 0+100/],
+      ['pinned to a version that the key no longer has', subject({ use: use({ pinned: 'f'.repeat(32) }) }), /pinned/],
+    ],
+    right: [
+      ['pinned to the newest usable version', subject()],
+      ['automatic', subject({ use: use({ current: OLD.version }) })],
+      [
+        'pinned to a version newer than every usable one',
+        subject({ use: pinned(NEW), key: inVersions(OLD, { ...NEW, enabled: false }) }),
+      ],
+      [
+        'the newer version is not active yet',
+        subject({ use: pinned(OLD), key: inVersions(OLD, { ...NEW, notBefore: tomorrow }) }),
+      ],
+      ['the key is revoked', subject({ use: pinned(OLD), key: inVersions(revoked(100), revoked(10)) })],
+      ['Microsoft-managed', subject({ use: undefined, key: undefined })],
+    ],
+    unread: [['its key', unreadKeyOf(pinned(OLD))]],
+  },
+  LaggingAutomaticVersion: {
+    found: [['behind for more than a day', subject({ use: use({ current: OLD.version }) }), /0+100/]],
+    right: [
+      ['on the newest version', subject({ use: use() })],
+      ['behind for less than a day', subject({ use: use({ current: OLD.version }), key: inVersions(OLD, fresh) })],
+      [
+        'the newer version became active less than a day ago',
+        subject({
+          use: use({ current: OLD.version }),
+          key: inVersions(OLD, { ...NEW, notBefore: new Date(NOW.getTime() - DAYS / 2) }),
+        }),
+      ],
+      ['Azure does not tell its version', subject({ use: use({ current: undefined }) })],
+      ['pinned', subject({ use: pinned(OLD) })],
+    ],
+    unread: [['its key', unreadKeyOf(use({ current: OLD.version }))]],
+  },
+  ScopeStaleKeyVersion: {
+    found: [
+      ['a pinned scope behind', subject({ scopes: [scope(pinned(OLD))] }), /0+100/],
+      [
+        'an automatic scope behind for more than a day',
+        subject({ scopes: [scope(use({ current: OLD.version }))] }),
+        /0+100/,
+      ],
+    ],
+    right: [
+      ['no scope', subject()],
+      ['a scope on the newest version', subject({ scopes: [scope(pinned(NEW))] })],
+      ['a scope on a key of another vault', subject({ scopes: [scope(other, { key: undefined })] })],
+    ],
+    unread: [['its key', subject({ scopes: [scope(pinned(OLD), { key: keyUnread })] })]],
+  },
+  NotCustomerManaged: {
+    found: [
+      [
+        'tagged with a key',
+        subject({ account: account({ tags: { 'CMK-Key': 'kv-files/files-key' } }), use: undefined, key: undefined }),
+        /Microsoft-managed/,
+      ],
+      [
+        'required of all',
+        subject({ use: undefined, key: undefined }),
+        /Microsoft-managed/,
+        rules({ require: [{ kind: 'all' }] }),
+      ],
+      [
+        'required by a tag',
+        subject({ account: account({ tags: { 'data-class': 'secret' } }), use: undefined, key: undefined }),
+        /Microsoft-managed/,
+        rules({ require: [{ kind: 'tag', name: 'Data-Class', value: 'secret' }] }),
+      ],
+      [
+        'required of its resource group',
+        subject({ use: undefined, key: undefined }),
+        /Microsoft-managed/,
+        rules({ require: [{ kind: 'scope', scope: account().id.split('/').slice(0, 5).join('/').toUpperCase() }] }),
+      ],
+    ],
+    right: [
+      ['customer-managed', subject(), rules({ require: [{ kind: 'all' }] })],
+      ['nobody asks for it', subject({ use: undefined, key: undefined })],
+      [
+        'another value of the tag',
+        subject({ account: account({ tags: { 'data-class': 'public' } }), use: undefined }),
+        rules({ require: [{ kind: 'tag', name: 'data-class', value: 'secret' }] }),
+      ],
+      [
+        'a resource group whose name begins the same',
+        subject({ use: undefined }),
+        rules({ require: [{ kind: 'scope', scope: account().id.split('/').slice(0, 5).join('/').slice(0, -1) }] }),
+      ],
+    ],
+    unread: [['its key', subject({ key: keyUnread })]],
+  },
+  UnexpectedKey: {
+    found: [
+      ['another key', subject({ account: account({ tags: { 'cmk-key': 'kv-files/other-key' } }) }), /files-key/],
+      ['another vault', subject({ account: account({ tags: { 'cmk-key': 'kv-other/files-key' } }) }), /kv-files/],
+      ['a tag that names no key', subject({ account: account({ tags: { 'cmk-key': '???' } }) }), /kv-files/],
+      [
+        'another key, tagged by its identifier',
+        subject({ account: account({ tags: { 'cmk-key': 'https://kv-other.vault.azure.net/keys/files-key' } }) }),
+        /kv-files/,
+      ],
+    ],
+    right: [
+      ['the key of its tag', subject({ account: account({ tags: { 'cmk-key': 'KV-FILES/Files-Key' } }) })],
+      [
+        'the key of its tag, with blanks',
+        subject({ account: account({ tags: { 'cmk-key': ' kv-files/files-key ' } }) }),
+      ],
+      [
+        'the key of its tag, by its identifier',
+        subject({ account: account({ tags: { 'cmk-key': 'https://kv-files.vault.azure.net/keys/files-key' } }) }),
+      ],
+      ['no tag', subject()],
+    ],
+    unread: [['its key', subject({ key: keyUnread })]],
+  },
+  UnmanagedVault: {
+    found: [
+      ['the account', subject({ use: other, key: undefined }), /kv-other/],
+      ['a scope', subject({ scopes: [scope(other, { key: undefined })] }), /kv-other/],
+    ],
+    right: [
+      ['a managed vault', subject({ scopes: [scope(pinned(NEW))] })],
+      ['Microsoft-managed', subject({ use: undefined, key: undefined })],
+    ],
+    unread: [['its key', subject({ key: keyUnread })]],
+  },
+  KeyDisabled: {
+    found: [
+      [
+        'pinned to a disabled version',
+        subject({ use: pinned(OLD), key: inVersions({ ...OLD, enabled: false }, NEW) }),
+        /0+100, is disabled/,
+      ],
+      [
+        'automatic on a disabled version',
+        subject({ use: use({ current: OLD.version }), key: inVersions({ ...OLD, enabled: false }, NEW) }),
+        /disabled/,
+      ],
+      ['revoked', subject({ use: pinned(NEW), key: inVersions(revoked(100), revoked(10)) }), /by the revocation of/],
+      [
+        'a scope',
+        subject({ scopes: [scope(pinned(OLD), { key: inVersions({ ...OLD, enabled: false }, NEW) })] }),
+        /disabled/,
+      ],
+    ],
+    right: [
+      ['enabled', subject()],
+      [
+        'only a version that it does not use is disabled',
+        subject({ key: inVersions({ ...OLD, enabled: false }, NEW) }),
+      ],
+    ],
+    unread: [['its key', unreadKeyOf(pinned(OLD))]],
+  },
+  KeyExpired: {
+    found: [
+      [
+        'expired',
+        subject({ use: pinned(OLD), key: inVersions({ ...OLD, expiresOn: new Date(NOW.getTime() - DAYS) }, NEW) }),
+        /expired on/,
+      ],
+    ],
+    right: [
+      ['not expired', subject()],
+      [
+        'disabled counts more than expired',
+        subject({ use: pinned(OLD), key: inVersions({ ...OLD, enabled: false, expiresOn: new Date(0) }, NEW) }),
+      ],
+    ],
+    unread: [['its key', unreadKeyOf(pinned(OLD))]],
+  },
+  KeyDeleted: {
+    found: [
+      ['soft-deleted', subject({ key: key({ state: 'deleted', versions: { value: [] } }) }), /soft-deleted/],
+      [
+        'never there',
+        subject({ key: key({ state: 'absent', versions: { value: [] } }) }),
+        /no key .* not even soft-deleted/,
+      ],
+      [
+        'gone, and nobody can tell where',
+        subject({ key: key({ state: 'gone', versions: { value: [] } }) }),
+        /no key .* whether it is soft-deleted could not be read/,
+      ],
+      ['with its vault', subject({ key: key({ state: 'vaultGone', versions: { value: [] } }) }), /vault .* is gone/],
+      ['of a scope', subject({ scopes: [scope(use(), { key: key({ state: 'deleted' }) })] }), /soft-deleted/],
+    ],
+    right: [['there', subject()]],
+    unread: [['its key', unreadKeyOf(pinned(OLD))]],
+  },
+  IdentityMissing: {
+    found: [
+      ['none', subject({ access: lacks('IdentityMissing') }), /IdentityMissing of this test/],
+      ['none for a scope', scopeOnly(lacks('IdentityMissing')), /IdentityMissing of this test/],
+    ],
+    right: [
+      ['there', subject()],
+      ['deleted: that is another finding', subject({ access: lacks('IdentityDeleted') })],
+    ],
+    unread: [['its access', subject({ access: accessUnread })]],
+  },
+  IdentityDeleted: {
+    found: [
+      ['deleted', subject({ access: lacks('IdentityDeleted') }), /IdentityDeleted of this test/],
+      ['deleted, and a scope needs it', scopeOnly(lacks('IdentityDeleted')), /IdentityDeleted of this test/],
+    ],
+    right: [
+      ['there', subject()],
+      ['not attached: that is another finding', subject({ access: lacks('IdentityMissing') })],
+      ['a key of a vault that is not managed', subject({ use: other, key: undefined, access: undefined })],
+      ['Microsoft-managed', subject({ use: undefined, key: undefined, access: undefined })],
+    ],
+    unread: [['the identity', subject({ access: accessUnread })]],
+  },
+  IdentityWithoutRole: {
+    found: [
+      ['no role', subject({ access: lacks('IdentityWithoutRole') }), /IdentityWithoutRole of this test/],
+      ['no role on the key of a scope', scopeOnly(lacks('IdentityWithoutRole')), /IdentityWithoutRole of this test/],
+    ],
+    right: [['has its role', subject()]],
+    unread: [['its access', subject({ access: accessUnread })]],
+  },
+};
+
+describeChecks(ACCOUNT_CHECKS, accounts, account().id);
+
+describe('account checks', () => {
+  const severitiesOf = (subject: AccountSubject, by: Rules = rules()) =>
+    evaluate(ACCOUNT_CHECKS, subject, account().id, by).map(({ reason, severity }) => `${reason} ${severity}`);
+  it.each([
+    ['a minute after', 1, 'advice'],
+    ['59 minutes after', 59, 'advice'],
+    ['61 minutes after', 61, 'error'],
+  ])('an account that has not followed yet is %s a rotation: %i, %s', (_, minutes, severity) => {
+    const newer = version(minutes / 24 / 60);
+    const behind = { use: pinned(OLD), key: inVersions(OLD, newer) };
+    expect(severitiesOf(subject(behind))).toEqual([`StaleKeyVersion ${severity}`]);
+    const scopes = [scope(behind.use, { key: behind.key })];
+    expect(severitiesOf(subject({ use: undefined, key: undefined, scopes }))) //
+      .toEqual([`ScopeStaleKeyVersion ${severity}`]);
+    const [finding] = evaluate(ACCOUNT_CHECKS, subject(behind), account().id, rules());
+    // It is put to work all the same: the event may have been lost.
+    expect(finding?.canFix).toBe(true);
+    if (severity === 'advice') expect(finding?.is).toMatch(new RegExp(`usable ${minutes} minutes? ago`));
+  });
+  it('an account that has not followed a version that became active a moment ago is not an error either', () => {
+    const newer = { ...NEW, notBefore: new Date(NOW.getTime() - 60_000) };
+    expect(severitiesOf(subject({ use: pinned(OLD), key: inVersions(OLD, newer) }))).toEqual([
+      'StaleKeyVersion advice',
+    ]);
+  });
+  it('an automatic scope that lags is as bad as an account that does', () => {
+    const lagging = subject({
+      use: use({ current: OLD.version }),
+      scopes: [scope(use({ current: OLD.version }))],
+    });
+    expect(severitiesOf(lagging)).toEqual(['LaggingAutomaticVersion warning', 'ScopeStaleKeyVersion warning']);
+  });
+  it('what lags is not said to be mended where Storage is not asked to look again', () => {
+    const lagging = subject({ use: use({ current: OLD.version }), scopes: [scope(use({ current: OLD.version }))] });
+    const of = (by: Rules) => evaluate(ACCOUNT_CHECKS, lagging, account().id, by).map(({ canFix }) => canFix);
+    expect(of(rules())).toEqual([true, true]);
+    expect(of({ ...rules(), refreshAutomatic: false })).toEqual([false, false]);
+  });
+  it("the app's own storage is not told to use a key that would lock the app out", () => {
+    const own = { own: true, use: undefined, key: undefined, access: undefined };
+    const required = rules({ require: [{ kind: 'all' }] });
+    const [finding] = evaluate(ACCOUNT_CHECKS, subject(own), account().id, required);
+    expect(finding).toMatchObject({ reason: 'NotCustomerManaged' });
+    expect(finding?.shouldBe).toContain('of a vault that the app does not manage');
+    expect(severitiesOf(subject({ ...own, use: other }))).toEqual([]);
+  });
+  it('a disabled key is a warning while it is revoked, since that is meant', () => {
+    const check = ACCOUNT_CHECKS.filter(({ reason }) => reason === 'KeyDisabled');
+    const revokedKey = subject({ key: inVersions(revoked(100), revoked(10)) });
+    expect(evaluate(check, revokedKey, 'a', rules())).toMatchObject([{ severity: 'warning' }]);
+  });
+  it('an identity is missed once, however many of its scopes need it, and a role at each of them', () => {
+    const both = (reason: 'IdentityMissing' | 'IdentityDeleted' | 'IdentityWithoutRole') =>
+      evaluate(
+        ACCOUNT_CHECKS,
+        subject({ access: lacks(reason), scopes: [scope(pinned(NEW), { access: lacks(reason) })] }),
+        account().id,
+        rules(),
+      ).map(({ resource }) => resource);
+    expect(both('IdentityMissing')).toEqual([account().id]);
+    expect(both('IdentityDeleted')).toEqual([account().id]);
+    expect(both('IdentityWithoutRole')).toEqual([account().id, `${account().id}/encryptionScopes/scope1`]);
+  });
+});

@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import { APP_CHECKS } from '../../../src/drift/checks/checks.ts';
+import { evaluate } from '../../../src/drift/checks/evaluate.ts';
+import type { AppSubject } from '../../../src/drift/checks/subjects.ts';
+import { type Cases, describeChecks } from './describe-checks.ts';
+import { account, app, closedOff, poisoned, rules, UNREAD, unreadPart } from './subjects.ts';
+
+const apps: Record<string, Cases<AppSubject>> = {
+  SelfLockout: {
+    found: [['its own storage', app({ lockedOutBy: [{ account: account().id, key: 'k' }] }), /own storage uses k/]],
+    right: [['no', app()]],
+    unread: [['the accounts', app({ unread: [unreadPart] })]],
+  },
+  PoisonMessages: {
+    found: [
+      ['one', poisoned(1), /a message/],
+      ['some', poisoned(7), /about 7 messages/],
+    ],
+    right: [['none', poisoned(0)]],
+    unread: [['the queues', app({ poison: UNREAD })]],
+  },
+  MissingPermission: {
+    found: [
+      ['a refusal', app({ unread: [unreadPart, unreadPart] }), /may not read the vault/],
+      ['a firewall', app({ unread: [closedOff] }), /Client address is not authorized/],
+    ],
+    right: [
+      ['none', app()],
+      ['other trouble', app({ unread: [{ ...unreadPart, kind: 'throttled' }] })],
+    ],
+    unread: [['other trouble', app({ unread: [{ ...unreadPart, kind: 'unavailable' }] })]],
+  },
+  SettingsInvalid: {
+    found: [['a problem', app({ settingsProblems: ['CMK_AUTOFIX names something'] }), /CMK_AUTOFIX/]],
+    right: [['none', app()]],
+    unread: [['anything', app({ unread: [unreadPart] })]],
+  },
+  Unreadable: {
+    found: [['anything', app({ unread: [unreadPart] }), /Not read: the vault/]],
+    right: [['nothing', app()]],
+    unread: [],
+  },
+};
+
+describeChecks(APP_CHECKS, apps, app().name);
+
+describe('app checks', () => {
+  it('who is kept out by the network is not told to give a role', () => {
+    const check = APP_CHECKS.filter(({ reason }) => reason === 'MissingPermission');
+    const of = (part: typeof unreadPart) => evaluate(check, app({ unread: [part] }), 'a', rules())[0]?.shouldBe;
+    expect(of(unreadPart)).toContain('Microsoft.KeyVault/vaults/read');
+    expect(of(closedOff)).toBe('The network rules let the app in.');
+  });
+  it.each([
+    ['throttled', 'warning'],
+    ['unavailable', 'warning'],
+    ['timeUp', 'warning'],
+    ['forbidden', 'error'],
+    ['refused', 'error'],
+    ['unexpected', 'error'],
+  ] as const)('what was not read, %s, is at first: %s', (kind, severity) => {
+    const check = APP_CHECKS.filter(({ reason }) => reason === 'Unreadable');
+    const subject = app({ unread: [{ ...unreadPart, kind }] });
+    expect(evaluate(check, subject, 'a', rules())).toMatchObject([{ severity }]);
+  });
+});

@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import type { Check } from '../../../src/drift/checks/check.ts';
+import { evaluate } from '../../../src/drift/checks/evaluate.ts';
+import type { Rules } from '../../../src/drift/checks/subjects.ts';
+import { rules } from './subjects.ts';
+
+/** What a check says of subjects; `found` has a pattern for what is, and the rest has nothing to say. */
+export interface Cases<S> {
+  readonly found: readonly (readonly [string, S, RegExp, Rules?])[];
+  readonly right: readonly (readonly [string, S, Rules?])[];
+  /** With the part that it goes by unread. */
+  readonly unread: readonly (readonly [string, S])[];
+}
+
+/** Tests each check of a table by its cases; a check without cases fails. */
+export function describeChecks<S>(
+  checks: readonly Check<S>[],
+  casesOf: Readonly<Record<string, Cases<S>>>,
+  resource: string,
+): void {
+  describe.each(checks)('$reason', (check) => {
+    const cases = casesOf[check.reason] ?? { found: [], right: [], unread: [] };
+    const { reason } = check;
+    const found = cases.found.map(([name, of, is, by = rules()]) => ({ name, of, is, by }));
+    const right = cases.right.map(([name, of, by = rules()]) => ({ name, of, by }));
+    const unread = cases.unread.map(([name, of]) => ({ name, of }));
+
+    it.each(found)('finds: $name', ({ of, is, by }) => {
+      const findings = evaluate([check], of, resource, by);
+      expect(findings.length).toBeGreaterThan(0);
+      for (const finding of findings) {
+        const { fix } = check;
+        const command = / --version \S+ --without-evidence$/;
+        expect(finding).toMatchObject({
+          reason,
+          fix: reason === 'RetirableVersion' ? expect.stringMatching(command) : fix,
+        });
+        expect(finding.exemption).toBeUndefined();
+        expect(finding.is).toMatch(is);
+        expect(finding.shouldBe).toMatch(/\.$/);
+      }
+    });
+
+    it.each(right)('has nothing against: $name', ({ of, by }) => {
+      expect(evaluate([check], of, resource, by)).toEqual([]);
+    });
+
+    it.each(unread)('says nothing of what could not be read: $name', ({ of }) => {
+      expect(evaluate([check], of, resource, rules())).toEqual([]);
+    });
+
+    it.each(found)(
+      'is accepted by an exemption, and by none that is over or for something else: $name',
+      ({ of, by }) => {
+        const findings = evaluate([check], of, resource, by);
+        const exempt = (change: object) =>
+          evaluate([check], of, resource, {
+            ...by,
+            drift: {
+              ...by.drift,
+              exemptions: [{ resource: '*', code: reason, reason: 'CHG-1', until: '2026-06-01', ...change }],
+            },
+          }).map(({ exemption }) => exemption);
+        expect(exempt({})).toEqual(findings.map(() => ({ reason: 'CHG-1', until: '2026-06-01' })));
+        for (const change of [{ until: '2026-05-31' }, { code: 'Poisoned' }, { resource: '/elsewhere' }]) {
+          expect(exempt(change)).toEqual(findings.map(() => undefined));
+        }
+      },
+    );
+
+    it('has cases', () => {
+      expect(cases.found.length).toBeGreaterThan(0);
+      expect(cases.right.length).toBeGreaterThan(0);
+    });
+  });
+}

@@ -1,0 +1,213 @@
+import { describe, expect, it } from 'vitest';
+import { KEY_CHECKS } from '../../../src/drift/checks/checks.ts';
+import { evaluate } from '../../../src/drift/checks/evaluate.ts';
+import type { KeySubject } from '../../../src/drift/checks/subjects.ts';
+import type { KeyVersion } from '../../../src/keys/key-versions.ts';
+import { type Cases, describeChecks } from './describe-checks.ts';
+import {
+  DAYS,
+  fresh,
+  inVersions,
+  key,
+  keyUnread,
+  NEW,
+  NOW,
+  OLD,
+  pinned,
+  revoked,
+  rotating,
+  rules,
+  tomorrow,
+  UNREAD,
+  usersUnread,
+  version,
+} from './subjects.ts';
+
+/** A version made an hour ago that never expires. */
+const endless = (change: Partial<KeyVersion> = {}) => version(1 / 24, { expiresOn: undefined, ...change });
+const { usage: used } = key();
+used.add('stfiles01', pinned(NEW));
+
+const keys: Record<string, Cases<KeySubject>> = {
+  KeyTooOld: {
+    found: [
+      ['two years and a day', inVersions(version(731)), /731 days/],
+      ['as set', inVersions(version(91)), /91 days/, rules({ keyMaxAgeDays: 90 })],
+    ],
+    right: [
+      ['two years', inVersions(version(730))],
+      ['only an older version is', inVersions(version(900), NEW)],
+      ['revoked', inVersions(revoked(900))],
+      ['switched off', inVersions(version(900, { enabled: false }))],
+      ['no key', inVersions()],
+    ],
+    unread: [['its versions', keyUnread]],
+  },
+  NearExpiry: {
+    found: [
+      ['in 30 days', inVersions(version(10, { expiresOn: new Date(NOW.getTime() + 30 * DAYS) })), /expires on/],
+      ['over', inVersions(version(10, { expiresOn: new Date(NOW.getTime() - DAYS) })), /expired on/],
+      ['its policy should have rotated it two days ago', rotating(5, 'P7D'), /was to rotate it on 2026-05-30/],
+      [
+        'imported, whatever its policy says',
+        rotating(20, 'P7D', undefined, { 'cmk-origin': 'imported' }),
+        /expires on/,
+      ],
+      ['its policy rotates, nobody knows when', rotating(20, undefined), /expires on/],
+      ['its policy would rotate it after its expiry', rotating(9, undefined, 'P1Y'), /expires on/],
+    ],
+    right: [
+      ['in 31 days', inVersions(version(10, { expiresOn: new Date(NOW.getTime() + 31 * DAYS) }))],
+      ['never', inVersions(version(10, { expiresOn: undefined }))],
+      ['only an older version does', inVersions(version(100, { expiresOn: tomorrow }), NEW)],
+      ['its policy rotates it in two days', rotating(9, 'P7D')],
+      ['its policy rotates it about now', rotating(6.5, 'P7D')],
+    ],
+    unread: [['its versions', keyUnread]],
+  },
+  NoExpiry: {
+    found: [['none', inVersions(version(10, { expiresOn: undefined })), /never expires/]],
+    right: [
+      ['expires', key()],
+      ['only an older version does not', inVersions(version(100, { expiresOn: undefined }), NEW)],
+    ],
+    unread: [['its versions', keyUnread]],
+  },
+  RotationIncomplete: {
+    found: [
+      ['an hour after the rotation', inVersions(version(100, { expiresOn: tomorrow }), endless()), /never expires/],
+    ],
+    right: [
+      ['both expire', inVersions(version(100, { expiresOn: tomorrow }), NEW)],
+      ['neither did before', inVersions(version(100, { expiresOn: undefined }), endless())],
+      ['for more than a day', inVersions(version(100, { expiresOn: tomorrow }), version(2, { expiresOn: undefined }))],
+    ],
+    unread: [['its versions', keyUnread]],
+  },
+  NoRotationPolicy: {
+    found: [['none', key({ policy: { value: { rotates: false } } }), /Nothing rotates/]],
+    right: [
+      ['rotates', key()],
+      [
+        'by hand on purpose',
+        { ...inVersions(version(1, { tags: { 'cmk-rotation': 'manual' } })), policy: { value: { rotates: false } } },
+      ],
+      [
+        'imported',
+        { ...inVersions(version(1, { tags: { 'cmk-origin': 'imported' } })), policy: { value: { rotates: false } } },
+      ],
+      ['no key', { ...inVersions(), policy: { value: { rotates: false } } }],
+    ],
+    unread: [['its policy', key({ policy: UNREAD })]],
+  },
+  UnsupportedKey: {
+    found: [
+      ['an elliptic curve', key({ material: { value: { type: 'EC', size: undefined } } }), /It is EC/],
+      ['an odd size', key({ material: { value: { type: 'RSA', size: 1024 } } }), /RSA of 1024 bits/],
+    ],
+    right: [
+      ...[2048, 3072, 4096].map(
+        (size) => [`RSA ${size}`, key({ material: { value: { type: 'RSA', size } } })] as const,
+      ),
+      ['RSA-HSM', key({ material: { value: { type: 'RSA-HSM', size: 2048 } } })],
+      ['not shown', key({ material: { value: undefined } })],
+    ],
+    unread: [['its type', key({ material: UNREAD })]],
+  },
+  RevocationOpen: {
+    found: [['revoked', inVersions(revoked(100), revoked(10)), /by somebody/]],
+    right: [
+      ['in use', key()],
+      ['disabled by hand', inVersions(version(10, { enabled: false }))],
+    ],
+    unread: [['its versions', keyUnread]],
+  },
+  RevokedVersionEnabled: {
+    found: [
+      ['enabled by hand', inVersions(revoked(100), revoked(10, { enabled: true })), /somebody enabled it again/],
+      ['appeared since', inVersions(revoked(100), version(0.5)), /although the key is revoked/],
+    ],
+    right: [
+      ['all off', inVersions(revoked(100), revoked(10))],
+      ['not revoked', key()],
+    ],
+    unread: [['its versions', keyUnread]],
+  },
+  RetirableVersion: {
+    found: [
+      ['unused since the successor', key({}, [{ pinned: NEW.version }]), /no account that was looked at uses it/],
+    ],
+    right: [
+      ['still pinned', key({}, [{ pinned: OLD.version }])],
+      ['still in use', key({}, [{ current: OLD.version }])],
+      ['an account does not tell', key({}, [{ current: undefined }])],
+      ['the successor is younger than a day', inVersions(OLD, fresh)],
+      ['the successor is younger than is set', key(), rules({ retireAfterHours: 24 * 11 })],
+      ['revoked', inVersions(revoked(100), version(10))],
+      ['disabled', inVersions({ ...OLD, enabled: false }, NEW)],
+    ],
+    unread: [
+      ['its versions', keyUnread],
+      ['some account that may use it', usersUnread],
+    ],
+  },
+  PinnedVersion: {
+    found: [
+      ['one', key({}, [{ pinned: NEW.version }]), /One account or scope is pinned to a version: st0\./],
+      [
+        'five',
+        key(
+          {},
+          Array.from({ length: 5 }, () => ({ pinned: NEW.version })),
+        ),
+        /5 accounts and scopes .* st0, st1, st2 and 2 more/,
+      ],
+    ],
+    right: [
+      ['automatic', key({}, [{}])],
+      ['nobody', key()],
+    ],
+    unread: [['its versions', keyUnread]],
+  },
+};
+
+describeChecks(KEY_CHECKS, keys, key().key.id);
+
+describe('key checks', () => {
+  it.each([
+    ['NearExpiry', inVersions(version(10, { expiresOn: new Date(NOW.getTime() + 10.1 * DAYS) })), 'warning'],
+    ['NearExpiry', inVersions(version(10, { expiresOn: new Date(NOW.getTime() + 10 * DAYS) })), 'error'],
+  ] as const)('%s gets worse as the day comes closer', (reason, subject, severity) => {
+    const check = KEY_CHECKS.filter((one) => one.reason === reason);
+    expect(evaluate(check, subject, 'key', rules())).toMatchObject([{ severity }]);
+  });
+  it('NearExpiry is mended only where a rotation is in order', () => {
+    const near = version(20, { expiresOn: tomorrow });
+    const check = KEY_CHECKS.filter(({ reason }) => reason === 'NearExpiry');
+    const can = (subject: KeySubject) => evaluate(check, subject, 'k', rules()).map(({ canFix }) => canFix);
+    const byHand = { policy: { value: { rotates: false } } };
+    expect(can({ ...inVersions(near), ...byHand, usage: used })).toEqual([true]);
+    expect(can({ ...inVersions(near), ...byHand, usage: usersUnread.usage })).toEqual([true]); // the worker finds out
+    expect(can({ ...inVersions(near), ...byHand })).toEqual([false]); // nobody uses it
+    expect(can({ ...inVersions({ ...near, tags: { 'cmk-rotation': 'auto' } }), ...byHand })).toEqual([true]);
+    expect(can(inVersions(near))).toEqual([false]); // its own policy rotates it
+    expect(can({ ...inVersions({ ...near, tags: { 'cmk-origin': 'imported' } }), ...byHand, usage: used })).toEqual([
+      false,
+    ]);
+  });
+
+  it('RotationIncomplete is mended only where the app is to look after the key', () => {
+    const check = KEY_CHECKS.filter(({ reason }) => reason === 'RotationIncomplete');
+    const mend = (tags: Record<string, string>, usage = used) =>
+      evaluate(
+        check,
+        { ...inVersions(version(100, { expiresOn: tomorrow, tags }), endless()), usage },
+        'k',
+        rules(),
+      ).map(({ canFix }) => canFix);
+    expect(mend({})).toEqual([true]);
+    expect(mend({ 'cmk-rotation': 'manual' })).toEqual([false]);
+    expect(mend({}, key().usage)).toEqual([false]);
+    expect(mend({ 'cmk-rotation': 'auto' }, key().usage)).toEqual([true]);
+  });
+});

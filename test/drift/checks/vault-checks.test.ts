@@ -1,0 +1,102 @@
+import { VAULT_CHECKS } from '../../../src/drift/checks/checks.ts';
+import type { VaultSubject } from '../../../src/drift/checks/subjects.ts';
+import { type Cases, describeChecks } from './describe-checks.ts';
+import { eventSubscriptions, NOW, rules, tomorrow, UNREAD, VAULT, vault, vaultProperties } from './subjects.ts';
+
+const deadLetter = {
+  source: VAULT.id,
+  type: 'Microsoft.KeyVault.KeyNearExpiry',
+  reason: 'MaxDeliveryAttemptsExceeded',
+  lastOutcome: 'NotFound',
+  writtenOn: NOW,
+};
+const vaultUnread = vault({ properties: UNREAD, events: UNREAD, deadLetters: UNREAD });
+const changed = (change: object) =>
+  vault({
+    events: eventSubscriptions((state) => (state.name.endsWith('keyExpired') ? { ...state, ...change } : state)),
+  });
+
+const vaults: Record<string, Cases<VaultSubject>> = {
+  VaultNotFound: {
+    found: [['gone', vault({ properties: { value: undefined } }), /no such vault/]],
+    right: [['there', vault()]],
+    unread: [['the vault', vaultUnread]],
+  },
+  PurgeProtectionOff: {
+    found: [['off', vault({ properties: vaultProperties({ purgeProtection: false }) }), /no purge protection/]],
+    right: [['on', vault()]],
+    unread: [['the vault', vaultUnread]],
+  },
+  SoftDeleteOff: {
+    found: [['off', vault({ properties: vaultProperties({ softDelete: false }) }), /no soft delete/]],
+    right: [['on', vault()]],
+    unread: [['the vault', vaultUnread]],
+  },
+  EventSubscriptionMissing: {
+    found: [
+      [
+        'gone',
+        vault({ events: eventSubscriptions((state) => (state.name.endsWith('keyExpired') ? undefined : state)) }),
+        /No event subscription delivers Microsoft.KeyVault.KeyExpired/,
+      ],
+    ],
+    right: [
+      ['all three', vault()],
+      ['on the system topic', vault({ events: eventSubscriptions((state) => ({ ...state, place: 'systemTopic' })) })],
+      ['not checked', vault({ events: undefined })],
+      [
+        'the function app is not known',
+        vault({ events: eventSubscriptions(() => undefined) }),
+        { ...rules(), wantedSubscriptions: undefined },
+      ],
+    ],
+    unread: [['the event subscriptions', vaultUnread]],
+  },
+  EventSubscriptionMisaimed: {
+    found: [
+      [
+        'another function app',
+        changed({ functionId: `${VAULT.id}/functions/keyExpired` }),
+        /It delivers to .*kv-files/,
+      ],
+      ['a webhook', changed({ functionId: undefined, endpointType: 'WebHook' }), /delivers to WebHook/],
+      ['another type', changed({ eventTypes: ['Microsoft.KeyVault.SecretExpired'] }), /SecretExpired, not/],
+      ['every type', changed({ eventTypes: [] }), /every event type/],
+      ['the other schema', changed({ schema: 'EventGridSchema' }), /EventGridSchema/],
+      ['a narrowed filter', changed({ narrowed: true }), /only some keys/],
+      ['no dead letters', changed({ deadLetter: undefined }), /goes nowhere/],
+      [
+        'dead letters elsewhere',
+        changed({ deadLetter: { storageAccountId: VAULT.id, container: 'x' } }),
+        /kv-files\/x/,
+      ],
+      ['few tries', changed({ maxDeliveryAttempts: 3 }), /gives up after 3 tries/],
+      ['a short time', changed({ timeToLiveMinutes: 5 }), /5 minutes/],
+      ['an end', changed({ expiresOn: tomorrow }), /expires on/],
+      ['not provisioned', changed({ provisioningState: 'Failed' }), /Failed/],
+    ],
+    right: [
+      ['as wanted', vault()],
+      [
+        'letter case of types and schema',
+        changed({ eventTypes: ['microsoft.keyvault.keyexpired'], schema: 'cloudeventschemav1_0' }),
+      ],
+      ['being made', changed({ provisioningState: 'Creating' })],
+    ],
+    unread: [['the event subscriptions', vaultUnread]],
+  },
+  EventDeliveryFailing: {
+    found: [
+      [
+        'one',
+        vault({ deadLetters: { value: [deadLetter] } }),
+        /An event .*KeyNearExpiry \(MaxDeliveryAttemptsExceeded/,
+      ],
+      ['two', vault({ deadLetters: { value: [deadLetter, deadLetter] } }), /2 events/],
+    ],
+    right: [['none', vault()]],
+    unread: [['the dead letters', vaultUnread]],
+  },
+};
+
+describeChecks(VAULT_CHECKS, vaults, VAULT.id);

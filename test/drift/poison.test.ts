@@ -1,0 +1,24 @@
+import { expect, it } from 'vitest';
+import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
+import { useWire } from '../support/wire.ts';
+
+const wire = useWire();
+
+it('what the host has moved to a poison queue is said, counted, and kept for good', async () => {
+  const queue = wire.queues.getQueueClient('account-work-poison');
+  await queue.sendMessage('{"moved":"by the host"}');
+  await queue.sendMessage('{"moved":"by the app"}', { messageTimeToLive: -1 });
+  const services = wire.services({ CMK_AUTOFIX: 'none' });
+  const { findings } = await runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, services, wire.log);
+  expect(findings.find(({ reason }) => reason === 'PoisonMessages')).toMatchObject({
+    resource: 'account-work-poison',
+    is: 'It holds about 2 messages.',
+  });
+  const said = wire.records.filter(({ reason, level }) => level === 'error' && /^Poison/.test(reason));
+  expect(said).toEqual([
+    expect.objectContaining({ reason: 'Poisoned', queue: 'account-work', entry: '{"moved":"by the host"}' }),
+    expect.objectContaining({ reason: 'PoisonMessages', message: expect.stringContaining('about 2 messages') }),
+  ]);
+  expect((await queue.getProperties()).approximateMessagesCount).toBe(2);
+  expect(await services.driftStorage.keepPoison()).toEqual([]);
+});

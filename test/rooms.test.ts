@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { wrongArrows } from '../scripts/arrows.ts';
+
+const files = (entries: Record<string, string>) => wrongArrows(new Map(Object.entries(entries)));
+
+describe('imports', () => {
+  it('run down', () => {
+    expect(
+      files({
+        'src/drift/report.ts': "import { known } from '../azure/read-or-why.ts';\n",
+        'src/azure/read-or-why.ts': "import { describe } from './failure.ts';\n",
+        'src/azure/failure.ts': '',
+      }),
+    ).toEqual([]);
+  });
+
+  it.each([
+    ['a value', "import { services } from '../services.ts';\n"],
+    ['a type alone', "import type { Services } from '../services.ts';\n"],
+    ['over several lines', "import {\n  one,\n  type Services,\n} from '../services.ts';\n"],
+    ['handed on', "export { services } from '../services.ts';\n"],
+    ['at run time', "const late = await import('../services.ts');\n"],
+  ])('are refused upwards: %s', (_, text) => {
+    expect(files({ 'src/drift/apply.ts': text, 'src/services.ts': '' })).toEqual([
+      'src/drift/apply.ts imports src/services.ts: src/drift stands below or beside src/services.ts',
+    ]);
+  });
+
+  it('are refused between rooms on one floor, and out of a room into its HTTP face', () => {
+    expect(files({ 'src/vaults/a.ts': "import '../work/b.ts';\n", 'src/work/b.ts': '' })).toHaveLength(1);
+    expect(files({ 'src/drift/a.ts': "import './http/b.ts';\n", 'src/drift/http/b.ts': '' })).toHaveLength(1);
+    expect(files({ 'src/drift/http/b.ts': "import '../a.ts';\n", 'src/drift/a.ts': '' })).toEqual([]);
+  });
+
+  it('make no circle, not even of types in one room', () => {
+    const circle = files({
+      'local/a.ts': "import { b } from './b.ts';\n",
+      'local/b.ts': "import type { C } from './deep/c.ts';\n",
+      'local/deep/c.ts': "import type { A } from '../a.ts';\n",
+    });
+    expect(circle).toEqual(['a circle: local/a.ts -> local/b.ts -> local/deep/c.ts -> local/a.ts']);
+  });
+
+  it('come from rooms that are known', () => {
+    expect(files({ 'src/cellar/a.ts': '' })).toEqual(['src/cellar/a.ts is in no room of scripts/arrows.ts']);
+  });
+});
