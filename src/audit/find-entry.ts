@@ -11,16 +11,22 @@ const LINE_FEED = 0x0a;
  * Looks for the entry with that id among what was written since. It reads every file from that day on, so it is for the
  * rare case in which it is not known whether an entry was written.
  *
+ * @param chunkBytes bytes that are read at a time; a line may be longer
  * @returns the receipt of its record; undefined when there is none
  */
-export async function findEntry(files: AuditFiles, id: string, since: Date): Promise<AuditReceipt | undefined> {
+export async function findEntry(
+  files: AuditFiles,
+  id: string,
+  since: Date,
+  chunkBytes: number = CHUNK_BYTES,
+): Promise<AuditReceipt | undefined> {
   const from = dayOf(new Date(since.getTime() - CLOCKS_APART_MS));
-  const names = (await files.list()).map(({ name }) => name).filter((name) => (parseFileName(name)?.day ?? '') >= from);
-  for (const file of names.sort(compareFileNames)) {
+  const recent = (await files.list()).filter(({ name }) => (parseFileName(name)?.day ?? '') >= from);
+  for (const { name: file, size } of recent.sort((a, b) => compareFileNames(a.name, b.name))) {
     let rest = Buffer.alloc(0);
-    for (let at = 0; ; ) {
-      const slice = await files.read(file, at, at + CHUNK_BYTES);
-      if (!slice) break;
+    for (let at = 0; at < size; ) {
+      const slice = await files.read(file, at, Math.min(size, at + chunkBytes));
+      if (!slice || slice.bytes.length === 0) break;
       at += slice.bytes.length;
       const bytes = Buffer.concat([rest, slice.bytes]);
       const found = receiptIn(bytes, id);
