@@ -1,7 +1,7 @@
 import type { AuditFiles } from './audit-files.ts';
 import { dayOf, fileAfter, parseFileName } from './file-name.ts';
 import { findHead, type Head } from './head.ts';
-import { type AuditEntry, type AuditReceipt, formatRecord } from './record.ts';
+import { type AuditEntry, type AuditReceipt, type ChainEnd, formatRecord } from './record.ts';
 
 /** Blocks that an append blob takes. Source: Azure Storage, scalability targets of Blob storage. */
 export const MAX_BLOCKS = 50_000;
@@ -38,39 +38,11 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
   const { maxBlocks = MAX_BLOCKS, maxRounds = 50, maxFailures = 2 } = options;
   let known: Head | undefined;
 
-  /** Appends at the head; undefined: the chain ends elsewhere by now, nothing of this was written. */
-  async function appendAt(head: Head, text: string, spend: (error: unknown) => Promise<void>) {
-    const bytes = Buffer.from(head.midLine ? `\n${text}` : text);
-    let isCreated = false;
-    for (;;) {
-      const outcome = await files.append(head.file, head.position, bytes);
-      switch (outcome.result) {
-        case 'appended':
-          return { position: head.position + bytes.length, blocks: outcome.blocks };
-        case 'moved': {
-          const there = await files.read(head.file, head.position, head.position + bytes.length);
-          if (!there?.bytes.equals(bytes)) return undefined;
-          return { position: head.position + bytes.length, blocks: there.blocks };
-        }
-        case 'absent':
-          if (head.position > 0) return undefined;
-          if (isCreated) throw new Error(`${head.file} was made and is gone at once.`);
-          await files.create(head.file);
-          isCreated = true;
-          break;
-        case 'full':
-          return 'full' as const;
-        case 'unknown':
-          await spend(outcome.error);
-      }
-    }
-  }
-
   /** Closes the head's file in favour of `file`; undefined: look for the head again. */
   async function moveOn(head: Head, file: string, spend: (error: unknown) => Promise<void>): Promise<Head | undefined> {
     await files.create(file);
     const { line, end } = formatRecord(head, { next: file }, { id: options.newId(), time: options.now() });
-    const outcome = await appendAt(head, line, spend);
+    const outcome = await appendAt(files, head, line, spend);
     if (outcome === undefined) return undefined;
     const start = { file, position: 0, blocks: 0, midLine: false };
     // A full file cannot be closed any more; verification reports that it is not.
@@ -95,16 +67,8 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
       if (isFull || (parseFileName(head.file)?.day ?? today) < today) {
         known = await moveOn(head, fileAfter(head.file, today), spend);
       } else {
-        const receipts: AuditReceipt[] = [];
-        let end: { seq: number; hash: string } = head;
-        let text = '';
-        for (const { entry, id } of identified) {
-          const record = formatRecord(end, { entry }, { id, time: options.now() });
-          end = record.end;
-          text += record.line;
-          receipts.push({ file: head.file, ...end });
-        }
-        const outcome = await appendAt(head, text, spend);
+        const { text, end, receipts } = formatRecords(head, identified, options.now());
+        const outcome = await appendAt(files, head, text, spend);
         if (outcome === 'full') {
           known = { ...head, file: fileAfter(head.file, today), position: 0, blocks: 0, midLine: false };
           continue;
@@ -116,4 +80,50 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
     }
     throw new Error(`Other writers were faster ${maxRounds} times in a row.`);
   };
+}
+
+/** Appends at the head; undefined: the chain ends elsewhere by now, nothing of this was written. */
+async function appendAt(files: AuditFiles, head: Head, text: string, spend: (error: unknown) => Promise<void>) {
+  const bytes = Buffer.from(head.midLine ? `\n${text}` : text);
+  let isCreated = false;
+  for (;;) {
+    const outcome = await files.append(head.file, head.position, bytes);
+    switch (outcome.result) {
+      case 'appended':
+        return { position: head.position + bytes.length, blocks: outcome.blocks };
+      case 'moved': {
+        const there = await files.read(head.file, head.position, head.position + bytes.length);
+        if (!there?.bytes.equals(bytes)) return undefined;
+        return { position: head.position + bytes.length, blocks: there.blocks };
+      }
+      case 'absent':
+        if (head.position > 0) return undefined;
+        if (isCreated) throw new Error(`${head.file} was made and is gone at once.`);
+        await files.create(head.file);
+        isCreated = true;
+        break;
+      case 'full':
+        return 'full' as const;
+      case 'unknown':
+        await spend(outcome.error);
+    }
+  }
+}
+
+/** The records of all entries, one after the other at the head. */
+function formatRecords(
+  head: Head,
+  entries: readonly { readonly entry: AuditEntry; readonly id: string }[],
+  time: Date,
+): { readonly text: string; readonly end: ChainEnd; readonly receipts: readonly AuditReceipt[] } {
+  const receipts: AuditReceipt[] = [];
+  let end: ChainEnd = head;
+  let text = '';
+  for (const { entry, id } of entries) {
+    const record = formatRecord(end, { entry }, { id, time });
+    end = record.end;
+    text += record.line;
+    receipts.push({ file: head.file, ...end });
+  }
+  return { text, end, receipts };
 }
