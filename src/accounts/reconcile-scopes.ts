@@ -41,7 +41,7 @@ export async function reconcileScopes(
     pacer.release(cell);
     readPacer.release(account.subscriptionId);
     const detail = `The budget of ${cell} is used up for ${Math.ceil(waitMs / 1000)} s.`;
-    return { outcome: 'again', reason: 'Throttled', detail, counts: false, delaySeconds: waitMs / 1000 };
+    return { outcome: 'retry', reason: 'Throttled', detail, counts: false, delaySeconds: waitMs / 1000 };
   };
   let seen = 0;
   let outcome: Outcome = DONE;

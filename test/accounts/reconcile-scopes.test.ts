@@ -67,7 +67,7 @@ describe('encryption scopes', () => {
     };
     const busy = { ...services, accounts: { ...services.accounts, listScopes: list } };
     const outcome = await reconcile(files.accountWork(account), busy);
-    expect(outcome).toMatchObject({ outcome: 'again', reason: 'Throttled', counts: false });
+    expect(outcome).toMatchObject({ outcome: 'retry', reason: 'Throttled', counts: false });
     expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(files.id(files.first));
   });
 
