@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { BrokenHistory, runHistory, seeded, shrink, type World } from './explore.ts';
 import { randomAppWorld } from './random-app.ts';
 import { randomKeyWorld } from './random-key.ts';
+import type { Transition } from './scheduler.ts';
 
 const USAGE = `npm run simulate -- [--seed N] [--histories N] [--stop-at-first] [--as-found]
 
@@ -11,12 +12,23 @@ has a seed of its own, counted up from the one given; one that is broken is told
 /** The worlds in turn: each seed is a history of one of them. */
 const WORLDS: readonly ((random: () => number) => () => World)[] = [randomKeyWorld, randomAppWorld];
 
+/** Of a hundred steps so many go wrong, as long as something may. */
+const HARM = 0.06;
+
+function choose(transitions: readonly Transition[], random: () => number): number {
+  const harmful = random() < HARM;
+  const indices = transitions.map((_, index) => index);
+  const wanted = indices.filter((index) => (transitions[index]?.harm ?? false) === harmful);
+  const from = wanted.length > 0 ? wanted : indices;
+  return from[Math.floor(random() * from.length)] ?? 0;
+}
+
 /** Runs the history of a seed; undefined when everything held. */
 export async function simulate(seed: number, asFound = false): Promise<BrokenHistory | undefined> {
   const random = seeded(seed);
   const make = (WORLDS[seed % WORLDS.length] as (typeof WORLDS)[number])(random);
   try {
-    await runHistory(make(), (transitions) => Math.floor(random() * transitions.length));
+    await runHistory(make(), (transitions) => choose(transitions, random));
     return undefined;
   } catch (error) {
     if (!(error instanceof BrokenHistory)) throw error;
