@@ -136,7 +136,13 @@ export class AppWorld implements World {
       ...deeds,
       ...timers.map((timer) => ({ label: `${timer.actor.name} wakes`, run: () => this.#wake(timer) })),
       ...takes,
-      ...kills.map((instance) => ({ label: `instance ${instance.number} is killed`, run: () => this.#kill(instance) })),
+      ...kills.flatMap((instance) =>
+        [true, false].map((effect) => ({
+          label: `instance ${instance.number} is killed, ${effect ? 'and what it called takes effect' : 'and what it called is lost'}`,
+          harm: true as const,
+          run: () => this.#kill(instance, effect),
+        })),
+      ),
     ];
     if (ready.length > 0 || this.scheduler.busy) return ready;
     return this.#later();
@@ -296,10 +302,10 @@ export class AppWorld implements World {
     this.#poison.push(message);
   }
 
-  #kill(instance: Instance): void {
+  #kill(instance: Instance, takesEffect: boolean): void {
     this.#kills -= 1;
     for (const actor of instance.actors) {
-      this.scheduler.kill(actor, true);
+      this.scheduler.kill(actor, takesEffect);
       for (const lease of this.#leases.values()) {
         if (lease.token === numberOf(actor)) lease.expires ??= this.#clock + LEASE_AFTER_DEATH_MS;
       }
@@ -400,18 +406,21 @@ export class AppWorld implements World {
     const token = numberOf(actor);
     return {
       acquire: async (name) => {
+        // Whoever does not know that it holds a lease does not renew it.
+        let isUnknown = false;
         const state = await way(
           `acquire ${name.split('/').at(-1)}`,
           () => {
             const held = this.#leases.get(name);
             if (held && held.token !== token && (held.expires ?? Number.POSITIVE_INFINITY) > this.#clock)
               return undefined;
-            this.#leases.set(name, { token, expires: undefined, state: held?.state });
+            const expires = actor.dead || isUnknown ? this.#clock + LEASE_ABANDONED_MS : undefined;
+            this.#leases.set(name, { token, expires, state: held?.state });
             return { state: held?.state };
           },
           true,
         ).catch((error: unknown) => {
-          // Whoever does not know that it holds a lease does not renew it.
+          isUnknown = true;
           const held = this.#leases.get(name);
           if (held?.token === token) held.expires = this.#clock + LEASE_ABANDONED_MS;
           throw error;

@@ -19,7 +19,9 @@ export interface FiniteWorld extends World {
 }
 
 /** A history that takes longer never ends. */
-const MOST_STEPS = 5_000;
+const MOST_STEPS = 2_000;
+/** Tries to make a broken history shorter. */
+const MOST_TRIES = 1_000;
 
 /** Decides which of the transitions comes next; undefined ends the history there, unjudged. */
 export type Choose = (transitions: readonly Transition[]) => number | undefined;
@@ -101,8 +103,11 @@ export async function exploreAll(make: () => FiniteWorld): Promise<{ states: num
 /** Makes the shortest history that it can out of one that is broken: later choices go, and what is left gets simpler. */
 export async function shrink(make: () => World, broken: BrokenHistory): Promise<BrokenHistory> {
   let best = broken;
+  let tries = 0;
   const again = async (choices: readonly number[]): Promise<boolean> => {
     let step = 0;
+    tries += 1;
+    if (tries > MOST_TRIES) return false;
     try {
       await runHistory(make(), () => choices[step++] ?? 0);
       return false;

@@ -2,25 +2,37 @@ import { parseArgs } from 'node:util';
 import { BrokenHistory, runHistory, seeded, shrink, type World } from './explore.ts';
 import { randomAppWorld } from './random-app.ts';
 import { randomKeyWorld } from './random-key.ts';
+import type { Transition } from './scheduler.ts';
 
-const USAGE = `npm run simulate -- [--seed N] [--histories N]
+const USAGE = `npm run simulate -- [--seed N] [--histories N] [--stop-at-first] [--as-found]
 
 Runs the app's own use-cases over random histories: several instances, people, faults, kills, clocks apart. Each history
-has a seed of its own, counted up from the one given; one that is broken is told as short as it can be made.`;
+has a seed of its own, counted up from the one given; one that is broken is told as short as it can be made, or as it was found.`;
 
 /** The worlds in turn: each seed is a history of one of them. */
 const WORLDS: readonly ((random: () => number) => () => World)[] = [randomKeyWorld, randomAppWorld];
 
+/** Of a hundred steps so many go wrong, as long as something may. */
+const HARM = 0.06;
+
+function choose(transitions: readonly Transition[], random: () => number): number {
+  const harmful = random() < HARM;
+  const indices = transitions.map((_, index) => index);
+  const wanted = indices.filter((index) => (transitions[index]?.harm ?? false) === harmful);
+  const from = wanted.length > 0 ? wanted : indices;
+  return from[Math.floor(random() * from.length)] ?? 0;
+}
+
 /** Runs the history of a seed; undefined when everything held. */
-export async function simulate(seed: number): Promise<BrokenHistory | undefined> {
+export async function simulate(seed: number, asFound = false): Promise<BrokenHistory | undefined> {
   const random = seeded(seed);
   const make = (WORLDS[seed % WORLDS.length] as (typeof WORLDS)[number])(random);
   try {
-    await runHistory(make(), (transitions) => Math.floor(random() * transitions.length));
+    await runHistory(make(), (transitions) => choose(transitions, random));
     return undefined;
   } catch (error) {
     if (!(error instanceof BrokenHistory)) throw error;
-    return shrink(make, error);
+    return asFound ? error : shrink(make, error);
   }
 }
 
@@ -31,6 +43,7 @@ async function main(args: string[]): Promise<number> {
       seed: { type: 'string', default: '1' },
       histories: { type: 'string', default: '1000' },
       'stop-at-first': { type: 'boolean', default: false },
+      'as-found': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false, short: 'h' },
     },
   });
@@ -42,7 +55,7 @@ async function main(args: string[]): Promise<number> {
   let broken = 0;
   let ran = 0;
   for (let seed = first; seed < first + histories; seed += 1) {
-    const found = await simulate(seed);
+    const found = await simulate(seed, values['as-found']);
     ran += 1;
     if (!found) continue;
     broken += 1;

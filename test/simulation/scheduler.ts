@@ -3,6 +3,8 @@ import { hash } from 'node:crypto';
 /** What may happen next. `run` makes it happen; the label tells it in a history that is printed. */
 export interface Transition {
   readonly label: string;
+  /** Something goes wrong by it: chosen more rarely than what goes its way. */
+  readonly harm?: true;
   readonly run: () => void;
 }
 
@@ -111,7 +113,7 @@ export class Scheduler {
       for (const fault of this.faultKinds) {
         if (!call.writes && fault !== 'fails') continue;
         const label = `${call.actor.name}: ${call.label} ${fault}`;
-        ends.push({ label, run: () => this.#end(call, fault) });
+        ends.push({ label, harm: true, run: () => this.#end(call, fault) });
       }
     }
     for (const late of this.#late) {

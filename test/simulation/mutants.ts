@@ -1,0 +1,167 @@
+import { spawn } from 'node:child_process';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/**
+ * Breaks the product on purpose, one way at a time, and says whether the simulation notices: `npm run mutants`. A mutant
+ * that lives means that a promise is not held by any history.
+ */
+interface Mutant {
+  readonly name: string;
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+const REVOCATION = 'src/revocation/revocation.ts';
+const PLANS = 'src/revocation/revocation-plans.ts';
+
+const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'no fence: a lease that is held by another is no obstacle',
+    file: 'src/accounts/reconcile-account.ts',
+    from: 'const lease = await services.leases.acquire(`account/${id.subscriptionId}/${id.name.toLowerCase()}`);',
+    to: 'const lease = await services.leases.acquire(`account/${Math.random()}`);',
+  },
+  {
+    name: 'no fence: the lease is let go although a write may still take effect',
+    file: 'src/accounts/move-journal.ts',
+    from: 'if (this.#isOpen) this.#lease.abandon();\n    else await this.#lease.release();',
+    to: 'await this.#lease.release();',
+  },
+  {
+    name: 'what a killed process has under way is not waited for',
+    file: 'src/accounts/move-journal.ts',
+    from: 'return this.found.some(({ over }) => !over);',
+    to: 'return false;',
+  },
+  {
+    name: 'no intent: a move is not announced before it is made',
+    file: 'src/accounts/move-journal.ts',
+    from: 'this.#moves = [...this.#moves, begun];\n    try {\n      await this.#save();',
+    to: 'try {\n      await Promise.resolve();',
+  },
+  {
+    name: 'a move that may be recorded already is recorded again',
+    file: 'src/accounts/move-journal.ts',
+    from: 'this.#found.has(id) ? new Date(at) : undefined',
+    to: 'undefined',
+  },
+  {
+    name: 'a move whose answer was lost counts as not made',
+    file: 'src/accounts/reconciliation.ts',
+    from: 'if (isUnknown) this.journal.giveUp(intent);\n    else this.journal.drop(intent);',
+    to: 'this.journal.drop(intent);',
+  },
+  {
+    name: 'backwards: any other version than the target is moved',
+    file: 'src/accounts/plan.ts',
+    from: "if (versionsNamed(use).some((version) => isNewer(version, target, versions))) return stay('NeverBackwards', target);",
+    to: '',
+  },
+  {
+    name: 'no second list: a version that the list lacks is moved off at once',
+    file: 'src/accounts/plan.ts',
+    from: 'return versionsNamed(use).some((version) => !findVersion(versions, version));',
+    to: 'return false;',
+  },
+  {
+    name: 'the mode is not kept: an automatic account is pinned',
+    file: 'src/accounts/plan.ts',
+    from: "target, pin: '' };",
+    to: 'target, pin: target.version as never };',
+  },
+  {
+    name: 'a rotation whose answer was lost is made again at once',
+    file: 'src/rotation/intent.ts',
+    from: "return { seen: intent.waited ? 'nothing' : 'open' };",
+    to: "return { seen: 'nothing' };",
+  },
+  {
+    name: 'two instances rotate one key',
+    file: 'src/rotation/rotate-when-due.ts',
+    from: "if (sighting.seen === 'open') return this.#wait(begun, 'No new version has appeared.');",
+    to: '',
+  },
+  {
+    name: 'revoked without proof: what the list does not show any more is not looked at',
+    file: 'src/revocation/revoke-key.ts',
+    from: 'if (changes.length === 0) return this.#result(proof);',
+    to: 'return this.#result(proof);',
+  },
+  {
+    name: 'no second list: a restore does not see that it was overtaken',
+    file: 'src/revocation/restore-key.ts',
+    from: 'if (open && open.id !== revocation.id && isNewer(open, revocation)) {',
+    to: 'if (open && false) {',
+  },
+  {
+    name: 'a restore without mark',
+    file: PLANS,
+    from: 'return carrier ? [{ version: carrier, ...again(carrier), again }] : [];',
+    to: 'return [];',
+  },
+  {
+    name: 'a restore leaves no trace: a late record opens the revocation again',
+    file: REVOCATION,
+    from: 'if (restored && !isNewer(record, restored)) continue;',
+    to: '',
+  },
+  {
+    name: 'no second look after a revocation',
+    file: 'src/revocation/settle-revocation.ts',
+    from: 'if (work.finished) {',
+    to: 'if (work.finished && false) {',
+  },
+  {
+    name: 'what a late write opened stays open',
+    file: PLANS,
+    from: '.filter(({ version }) => alsoLate || records.get(version)?.id !== open.id)',
+    to: '.filter(({ version }) => !alsoLate && records.get(version)?.id !== open.id)',
+  },
+  {
+    name: 'a revocation is not newer than the one whose clock is ahead',
+    file: REVOCATION,
+    from: 'return newest < stamp.revokedOn.getTime() ? stamp : { ...stamp, revokedOn: new Date(Math.max(newest + 1, 0)) };',
+    to: 'return stamp;',
+  },
+  {
+    name: 'a version that a person has just disabled is recorded as on',
+    file: PLANS,
+    from: 'fresh.enabled\n      ? { enabled: false, tags: withRecord(fresh, stamp, true) }\n      : replacingRecord(fresh, stamp, now);',
+    to: '({ enabled: false, tags: withRecord(fresh, stamp, true) });',
+  },
+];
+
+const ROOT = join(import.meta.dirname, '../..');
+const HISTORIES = 500;
+
+async function survives(mutant: Mutant): Promise<boolean> {
+  const folder = await mkdtemp(join(tmpdir(), 'mutant-'));
+  try {
+    for (const part of ['src', 'test/simulation', 'test/support/keys.ts', 'package.json', 'tsconfig.json']) {
+      await cp(join(ROOT, part), join(folder, part), { recursive: true });
+    }
+    await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+    const file = join(folder, mutant.file);
+    const text = await readFile(file, 'utf8');
+    if (text.split(mutant.from).length !== 2)
+      throw new Error(`${mutant.name}: ${mutant.file} does not have its text once.`);
+    await writeFile(file, text.replace(mutant.from, mutant.to));
+    const args = ['test/simulation/main.ts', '--histories', String(HISTORIES), '--stop-at-first', '--as-found'];
+    const child = spawn(process.execPath, args, { cwd: folder, stdio: 'ignore' });
+    return (await new Promise<number | null>((resolve) => child.on('exit', resolve))) === 0;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+let alive = 0;
+for (const mutant of MUTANTS) {
+  const lives = await survives(mutant);
+  if (lives) alive += 1;
+  console.log(`${lives ? 'LIVES ' : 'caught'}  ${mutant.name}`);
+}
+console.log(`${MUTANTS.length - alive} of ${MUTANTS.length} mutants caught within ${HISTORIES} histories`);
+process.exitCode = alive === 0 ? 0 : 1;
