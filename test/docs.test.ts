@@ -26,6 +26,13 @@ describe.each(DOCUMENTS)('%s', (name) => {
     expect(broken.map(([link]) => link)).toEqual([]);
   });
 
+  it('has one line for each paragraph and list item, and tables without padding', () => {
+    const text = read(name).replaceAll(/^( *)```.*\n[\s\S]*?^\1```$/gm, '');
+    const wrapped = [...text.matchAll(/^[^|#<>\s].*\n(?!\s*(?:[-*]|\d+\.) )[^|#<>\n].*/gm)].map(([lines]) => lines);
+    const padded = [...text.matchAll(/^\|.*(?: {2}\||-{4}).*$/gm)].map(([line]) => line);
+    expect([...wrapped, ...padded]).toEqual([]);
+  });
+
   it('names scripts that package.json has', () => {
     const scripts: unknown = JSON.parse(read('package.json')).scripts;
     const named = [...read(name).matchAll(/npm run (?:--silent )?([\w:]+)/g)].map(([, script = '']) => script);
