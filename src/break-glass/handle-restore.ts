@@ -14,6 +14,7 @@ import { recordOf } from './to-json.ts';
 import { auditWarning } from './warnings.ts';
 
 export interface RestoreApiServices extends ReadinessServices, BesideServices {
+  readonly settings: ReadinessServices['settings'] & { readonly dualControl: boolean };
   readonly urgentKeys: Keys;
   readonly sleep: (ms: number) => Promise<void>;
 }

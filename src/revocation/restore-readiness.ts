@@ -8,7 +8,7 @@ import type { Authorization } from '../identities/authorization-client.ts';
 import { checkKeyAccess } from '../identities/check-key-access.ts';
 import type { Identities } from '../identities/identity-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { Settings } from '../settings/settings.ts';
+import type { LookSettings } from '../settings/settings.ts';
 import type { Vaults } from '../vaults/vault-client.ts';
 import type { AccountReadiness } from './restore.ts';
 
@@ -17,7 +17,7 @@ const FINDING_MS = 3_000;
 const ALL_MS = 5_000;
 
 export interface ReadinessServices {
-  readonly settings: Settings;
+  readonly settings: LookSettings;
   readonly accounts: StorageAccounts;
   readonly subscriptions: Subscriptions;
   readonly vaults: Vaults;

@@ -272,7 +272,8 @@ describe('a key of many versions', () => {
     const key = keyOf(wire.azure, 70);
     const services = wire.services();
     const now = Math.floor(services.now().getTime() / 1000);
-    for (const [n, version] of versionsOf(key).entries()) version.created = now - 60 + Math.floor(n / 2);
+    for (const [n, version] of versionsOf(key).entries())
+      Object.assign(version, { created: now - 60 + Math.floor(n / 2) });
     await revoke(key, services);
     expect(enabledOf(key)).toEqual(Array(70).fill(false));
     expect(await restore(key, services)).toMatchObject({ reason: 'Restored', complete: true });

@@ -5,12 +5,13 @@ import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
 import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
 import { type AccountReadiness, type RestoredKey, restore as restoreKeyOfApp } from '../../revocation/restore.ts';
+import { restoreCommand } from '../../revocation/restore-command.ts';
 import { restoreReadiness } from '../../revocation/restore-readiness.ts';
 import { planReopen, readRevocation, revokers } from '../../revocation/revocation.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
 import type { Procedure } from '../operator-azure.ts';
 import { type AppRecord, callerOf } from './app-record.ts';
-import { type AppEnvironment, blastRadiusSettings } from './blast-radius-of.ts';
+import { type AppEnvironment, lookSettings } from './blast-radius-of.ts';
 import { NO_LOG, noSuchKey } from './key-revoke.ts';
 
 export interface RestoreOptions {
@@ -43,12 +44,11 @@ export async function restore(key: ManagedKey, options: RestoreOptions, procedur
   if (journal.dryRun) return preview(key, operator.objectId, options, procedure);
   const { reason: why, ticket, revocation, dualControl, environment, app } = options;
   const { urgentKeys: keys, now, sleep } = azure;
-  const settings = blastRadiusSettings(key, azure, environment);
   const result = await restoreKeyOfApp(
     key,
     revocation,
     { caller: callerOf(operator), correlationId: randomUUID(), why, ticket },
-    { ...app, keys, now, sleep, dualControl, readiness: () => restoreReadiness(key, { ...azure, settings }) },
+    { ...app, keys, now, sleep, dualControl, readiness: () => readiness(key, azure, environment) },
     NO_LOG,
   );
   if (result.versions.length === 0) throw noSuchKey(key);
@@ -60,9 +60,19 @@ export async function restore(key: ManagedKey, options: RestoreOptions, procedur
   return { key: key.id, complete, recovered, revocation: of, versions, accounts, audit };
 }
 
+/** Settings of the app that are wrong must not stand in the way of a restore. */
+async function readiness(key: ManagedKey, azure: Procedure['azure'], environment: AppEnvironment) {
+  try {
+    return await restoreReadiness(key, { ...azure, settings: lookSettings(azure, environment) });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return { accounts: [], warnings: [`No account could be checked for its access to the key (${why})`] };
+  }
+}
+
 /** @throws {@link CmkError} when nothing was enabled */
 function refuse(key: ManagedKey, { end, revocation }: Pick<RestoredKey, 'end' | 'revocation'>): void {
-  if (end === 'secondPerson') throw needsSecondPerson(key);
+  if (end === 'secondPerson') throw needsSecondPerson(key, revocation?.id ?? '');
   if (end === 'overtaken') {
     const nextStep = 'Find out who revoked the key and why before you restore it.';
     throw new CmkError('RestoreOvertaken', REASONS.RestoreOvertaken, nextStep);
@@ -71,7 +81,7 @@ function refuse(key: ManagedKey, { end, revocation }: Pick<RestoredKey, 'end' | 
   throw new CmkError(
     'OtherRevocation',
     `${REASONS.OtherRevocation} It is ${revocation.id}, of ${revocation.revokedOn.toISOString()}.`,
-    `If that is the one you mean: cmk key restore ${key.name} --vault ${key.vault.name} --revocation ${revocation.id}`,
+    `If that is the one you mean: ${restoreCommand(key, revocation)}`,
   );
 }
 
@@ -109,7 +119,8 @@ async function preview(
   const { open } = readRevocation(versions, azure.now());
   if (!open) journal.found('no revocation of this key is open');
   else if (open.id !== revocation) refuse(key, { end: 'otherRevocation', revocation: open });
-  if (dualControl && revokers(versions, azure.now()).includes(objectId)) throw needsSecondPerson(key);
+  if (dualControl && revokers(versions, azure.now()).includes(objectId.toLowerCase()))
+    throw needsSecondPerson(key, revocation);
   const reopen = open ? planReopen(versions, open, azure.now()) : [];
   for (const { version } of reopen) journal.planned(`version ${version.version} enabled`);
   return {
@@ -123,10 +134,10 @@ async function preview(
   };
 }
 
-function needsSecondPerson(key: ManagedKey): CmkError {
+function needsSecondPerson(key: ManagedKey, revocation: string): CmkError {
   return new CmkError(
     'SecondPersonNeeded',
     `You revoked ${key.vault.name}/${key.name}, and a key is restored by somebody else.`,
-    `Ask a second person to run it: cmk key restore ${key.name} --vault ${key.vault.name}`,
+    `Ask a second person to run it: ${restoreCommand(key, { id: revocation })}`,
   );
 }

@@ -6,12 +6,14 @@ import { type Retirement, retirementEntry, retireUnused } from '../../retirement
 import { LEAST_RETIRE_HOURS, NOT_KNOWN, retireCommand } from '../../retirement/retirement.ts';
 import type { Operator } from '../operator.ts';
 import type { Procedure } from '../operator-azure.ts';
-import type { AppRecord } from './app-record.ts';
+import { type AppRecord, callerOf } from './app-record.ts';
 import { type AppEnvironment, lookSettings } from './blast-radius-of.ts';
 import { noSuchKey } from './key-revoke.ts';
 
 /** How long one look at everything that uses the key may take, in milliseconds. */
 const LOOK_MS = 10 * 60_000;
+/** How long the end waits for the audit trail, in milliseconds. */
+const AUDIT_WAIT_MS = 5_000;
 
 export interface KeyRetireOptions {
   /** One version; undefined: every one that may go. */
@@ -131,8 +133,9 @@ async function writeDown(
 ): Promise<string | undefined> {
   const entry = retirementEntry(key, retired);
   if (!entry) return undefined;
-  const { action, reason, details } = entry;
-  return app.audit({ action, reason, key, operator, details: { ...details, by: 'cmk' } });
+  const details = { ...entry.details, by: 'cmk' };
+  const outcome = await app.audit({ ...entry, caller: callerOf(operator), details }, AUDIT_WAIT_MS);
+  return 'failed' in outcome ? outcome.failed : 'written';
 }
 
 function nameOf({ vault, name }: ManagedKey): string {
