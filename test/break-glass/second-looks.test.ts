@@ -1,5 +1,6 @@
 import { BlobServiceClient } from '@azure/storage-blob';
 import { describe, expect, it } from 'vitest';
+import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
 import { keyStatus } from '../../src/break-glass/key-status.ts';
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
 import { lookIfKilled } from '../../src/revocation/record-revocation.ts';
@@ -174,6 +175,37 @@ describe('the looks after a revocation and a restore', () => {
     await lookAgain(services);
     expect(enabledOf(key)).toEqual([true, true]);
     expect(recordsOf(key)).toEqual([undefined, undefined]);
+  });
+});
+
+describe('an ordinary look, and the drift check’s', () => {
+  it('leave what carries the record to people, and shut what was opened just after the revocation', async () => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    await revoke(key, services);
+    const [first] = versionsOf(key);
+    if (first) first.enabled = true;
+    await reconcileKey(key.keyWork(), services, wire.log);
+    expect(enabledOf(key)).toEqual([true, false]);
+    await reconcileKey({ ...key.keyWork(), alsoLate: true }, services, wire.log);
+    expect(enabledOf(key)).toEqual([false, false]);
+  });
+
+  it('finish a restore that was broken off after its mark', async () => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    await revoke(key, services);
+    wire.azure.faults.add([
+      { match: { method: 'PATCH', path: `^/keys/${key.name}/` }, skip: 1, answer: { status: 500, body: {} } },
+    ]);
+    expect((await refusalOf(restore(key, services))).reason).toBe('RestoreIncomplete');
+    wire.azure.faults.clear();
+    const { revocation } = await keyStatus(managed(key, services), services);
+    expect(revocation?.restoringBy).toBe(objectId('bob'));
+    await reconcileKey(key.keyWork(), services, wire.log);
+    expect(enabledOf(key)).toEqual([true, true]);
+    expect(wire.records.map(({ reason }) => reason)).toContain('RestoreFinished');
+    expect((await trailOf(key)).at(-1)).toBe('key.finishRestore RestoreFinished');
   });
 });
 
