@@ -53,7 +53,7 @@ const OPERATIONS: readonly Operation[] = [
     id: 'restoreKey',
     method: 'post',
     path: '/keys/{vault}/{key}/restore',
-    summary: 'Give back exactly what the open revocation disabled, by a second person.',
+    summary: 'Give back exactly what the named revocation disabled, by a second person.',
     role: 'CmkKey.Restore',
     parameters: NAMES,
     request: 'RestoreRequest',
@@ -61,7 +61,8 @@ const OPERATIONS: readonly Operation[] = [
     problems: {
       403: ['SecondPersonNeeded'],
       404: ['KeyNotManaged'],
-      502: ['RestoreIncomplete', 'ServiceUnavailable', 'VaultUnreadable'],
+      409: ['OtherRevocation', 'RestoreOvertaken'],
+      502: ['MissingPermission', 'RestoreIncomplete', 'ServiceUnavailable', 'VaultUnreadable'],
     },
   },
   {

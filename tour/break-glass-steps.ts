@@ -1,5 +1,5 @@
 import { ShareServiceClient } from '@azure/storage-file-share';
-import type { RestoreResponse, RevokeResponse } from '../src/break-glass/schemas.ts';
+import type { KeyStatus, RestoreResponse, RevokeResponse } from '../src/break-glass/schemas.ts';
 import type { TourContext } from './context.ts';
 import { expectThat } from './expect.ts';
 import { short } from './moves.ts';
@@ -8,6 +8,8 @@ import type { TourStep } from './step.ts';
 const PATH = '/keys/kv-files/files-key';
 const REVOKE = { reason: 'Tour: a laptop was stolen', ticket: 'INC-1', confirm: 'kv-files/files-key' };
 const RESTORE = { reason: 'Tour: the laptop is back' };
+/** No id of a revocation: nothing may come of a restore that names it. */
+const OTHER = { ...RESTORE, revocation: '0000' };
 
 /** Break-glass: cut off, kept shut, given back by a second person. */
 export const breakGlassSteps: readonly TourStep[] = [
@@ -70,24 +72,31 @@ export const breakGlassSteps: readonly TourStep[] = [
   {
     title: 'Who revoked may not restore',
     async run(context) {
-      const { status, body } = await context.api('operator', 'POST', '/keys/kv-records/records-key/revoke', {
+      const records = '/keys/kv-records/records-key';
+      const { status, body } = await context.api<RevokeResponse>('operator', 'POST', `${records}/revoke`, {
         ...REVOKE,
         confirm: 'kv-records/records-key',
       });
       expectThat(status === 200, `The operator's revocation was answered with ${status} ${body.reason}.`);
-      const refused = await context.api('operator', 'POST', '/keys/kv-records/records-key/restore', RESTORE);
+      const restore = { ...RESTORE, revocation: body.revocation?.id };
+      const refused = await context.api('operator', 'POST', `${records}/restore`, restore);
       expectThat(refused.status === 403, `The operator's own restore was answered with ${refused.status}.`);
-      const second = await context.api('restorer', 'POST', '/keys/kv-records/records-key/restore', RESTORE);
+      const other = await context.api('restorer', 'POST', `${records}/restore`, OTHER);
+      expectThat(other.status === 409, `A restore of another revocation was answered with ${other.status}.`);
+      const second = await context.api('restorer', 'POST', `${records}/restore`, restore);
       expectThat(second.status === 200, `The second person was answered with ${second.status} ${second.body.reason}.`);
-      const role = await context.api('revoker', 'POST', `${PATH}/restore`, RESTORE);
+      const role = await context.api('revoker', 'POST', `${PATH}/restore`, OTHER);
       expectThat(role.status === 403, `The revoker's restore was answered with ${role.status}.`);
-      return `operator: ${refused.body.reason}; revoker: ${role.body.reason}`;
+      return `operator: ${refused.body.reason}; another revocation: ${other.body.reason}; revoker: ${role.body.reason}`;
     },
   },
   {
     title: 'A second person restores files-key: what was revoked is enabled, accounts move on, file shares serve again',
     async run(context) {
-      const { status, body } = await context.api<RestoreResponse>('restorer', 'POST', `${PATH}/restore`, RESTORE);
+      const { revocation } = (await context.api<KeyStatus>('restorer', 'GET', PATH)).body;
+      expectThat(revocation !== undefined, 'The status does not name the revocation.');
+      const restore = { ...RESTORE, revocation: revocation.id };
+      const { status, body } = await context.api<RestoreResponse>('restorer', 'POST', `${PATH}/restore`, restore);
       const { complete, reason, versions = [] } = body;
       expectThat(status === 200 && complete === true, `The restore was answered with ${status} ${reason}.`);
       await context.until('share1 of stfiles01 to serve again', 20, async () =>
@@ -98,8 +107,10 @@ export const breakGlassSteps: readonly TourStep[] = [
         const { encryption } = await context.storage().storageAccounts.getProperties('rg-files', 'stfiles01');
         return encryption?.keyVaultProperties?.keyVersion === newest ? true : undefined;
       });
-      const again = await context.api('restorer', 'POST', `${PATH}/restore`, RESTORE);
-      expectThat(again.status === 200 && again.body.reason === 'NothingToRestore', 'Restoring twice did something.');
+      const again = await context.api<RestoreResponse>('restorer', 'POST', `${PATH}/restore`, restore);
+      expectThat(again.status === 200, `Restoring twice was answered with ${again.status} ${again.body.reason}.`);
+      const untouched = again.body.versions?.every(({ before, after }) => before === after);
+      expectThat(untouched === true, 'Restoring twice did something.');
       return `${versions.length} versions enabled; share1 of stfiles01 serves; accounts on ${short(newest)}`;
     },
   },

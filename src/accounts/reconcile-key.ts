@@ -46,7 +46,7 @@ export async function reconcileKey(work: KeyWork, services: ReconcileKeyServices
   if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
   const about = { key: key.id, cause: work.cause };
   try {
-    const { open, versions } = await keepRevoked(key, services, log);
+    const { open, versions } = await keepRevoked(key, services, log, { alsoLate: work.alsoLate ?? false });
     const activation = await awaitActivation(key, versions, work, services);
     if (open) {
       log({ level: 'warning', reason: 'RevocationOpen', message: REASONS.RevocationOpen, ...about });

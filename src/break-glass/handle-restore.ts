@@ -8,14 +8,13 @@ import { REASONS } from '../reasons.ts';
 import type { BesideServices, RevocationCall } from '../revocation/record-revocation.ts';
 import { type RestoredKey, restore } from '../revocation/restore.ts';
 import { KeyNotRecoveredError } from '../revocation/restore-key.ts';
-import type { Settings } from '../settings/settings.ts';
 import { noSuchKey, unreadable } from './key-of-route.ts';
 import type { RestoreRequest, RestoreResponse } from './schemas.ts';
 import { recordOf } from './to-json.ts';
 import { auditWarning } from './warnings.ts';
 
 export interface RestoreApiServices extends ReadinessServices, BesideServices {
-  readonly settings: Settings;
+  readonly settings: ReadinessServices['settings'] & { readonly dualControl: boolean };
   readonly urgentKeys: Keys;
   readonly sleep: (ms: number) => Promise<void>;
 }

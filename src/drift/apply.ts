@@ -2,7 +2,7 @@ import { describe, describeFailure } from '../azure/failure.ts';
 import { known } from '../azure/read-or-why.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
-import { planKeepRevoked } from '../revocation/revocation-plans.ts';
+import { needsLook } from '../revocation/keep-revoked.ts';
 import type { PoisonKeeper } from '../work/keep-poison-client.ts';
 import { KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
@@ -42,7 +42,10 @@ async function keepPoison(
   }
 }
 
-/** A version that appeared while its key is revoked is no drift to be exempted: the key is looked at, whatever is set. */
+/**
+ * A version that is open while its key is revoked, or a restore that was broken off, is no drift to be exempted: the key is
+ * looked at, whatever is set.
+ */
 async function keepRevoked(
   keys: readonly KeySubject[],
   id: string,
@@ -50,12 +53,12 @@ async function keepRevoked(
   log: Log,
 ): Promise<void> {
   for (const { key, versions } of keys) {
-    if (planKeepRevoked(known(versions) ?? [], now(), { alsoLate: true }).length === 0) continue;
+    if (!needsLook(known(versions) ?? [], now())) continue;
     const cause = { by: 'drift', ref: id, since: now().toISOString() };
     try {
-      await queue.send(KEY_WORK, { kind: 'key', key: key.id, cause, attempt: 0 });
+      await queue.send(KEY_WORK, { kind: 'key', key: key.id, alsoLate: true, cause, attempt: 0 });
     } catch (error) {
-      const message = `The key is revoked and has an enabled version, and cannot be put to work: ${String(error)}`;
+      const message = `The key is not as its last revocation or restore left it, and cannot be put to work: ${String(error)}`;
       log({ level: 'error', reason: 'StillOpen', message, key: key.id });
     }
   }

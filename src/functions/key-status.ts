@@ -3,13 +3,14 @@ import { keyOfCall } from '../break-glass/key-of-route.ts';
 import { keyStatus } from '../break-glass/key-status.ts';
 import { jsonResponse } from '../http/json-response.ts';
 import { api } from './api.ts';
+import { sharedCalls } from './shared-calls.ts';
 
 app.http('keyStatus', {
   methods: ['GET'],
   route: 'keys/{vault}/{key}',
   authLevel: 'anonymous',
-  handler: api('CmkKey.Read', async ({ request, services }) => {
+  handler: api('CmkKey.Read', async ({ request, caller, services }) => {
     const key = keyOfCall(services.settings.vaults, request.params.vault, request.params.key);
-    return jsonResponse(200, await keyStatus(key, services));
+    return jsonResponse(200, await sharedCalls.status(key, caller.objectId, () => keyStatus(key, services)));
   }),
 });

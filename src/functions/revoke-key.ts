@@ -7,6 +7,7 @@ import { readJsonBody } from '../http/json-body.ts';
 import { jsonResponse } from '../http/json-response.ts';
 import { api } from './api.ts';
 import { flag } from './flag.ts';
+import { sharedCalls } from './shared-calls.ts';
 
 app.http('revokeKey', {
   methods: ['POST'],
@@ -17,6 +18,8 @@ app.http('revokeKey', {
     const key = keyOfCall(services.settings.vaults, request.params.vault, request.params.key);
     if (flag(request.query, 'dryRun')) return jsonResponse(200, await dryRunRevoke(key, services));
     const body = await readJsonBody(request, REVOKE_REQUEST);
-    return jsonResponse(200, await handleRevoke(key, body, callOf(caller, correlationId, body), services, log));
+    const call = callOf(caller, correlationId, body);
+    const answer = sharedCalls.revoke(key, body, call, () => handleRevoke(key, body, call, services, log));
+    return jsonResponse(200, await answer);
   }),
 });

@@ -68,6 +68,12 @@ export async function keepRevoked(
   return { open, versions };
 }
 
+/** Whether a look at the key would find anything to put right. */
+export function needsLook(versions: readonly KeyVersion[], now: Date): boolean {
+  if (unfinished(readRevocation(versions, now))) return true;
+  return planKeepRevoked(versions, now, { alsoLate: true }).length > 0;
+}
+
 /** A restore that is under way or was broken off, or that a late write has undone in part. */
 function unfinished({ open, restoringBy, restored, records }: RevocationReading) {
   if (open) return restoringBy ? { revocation: open, by: restoringBy } : undefined;

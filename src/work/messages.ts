@@ -33,6 +33,8 @@ const keyWork = z.strictObject({
   key: z.string().min(1).max(300),
   /** Only these subscriptions: set when the rest is done and these could not be listed. */
   subscriptions: z.array(z.string().max(40)).max(10_000).optional(),
+  /** Set by the drift check, which looks seldom: what was opened just after a revocation is shut too. */
+  alsoLate: z.boolean().optional(),
   /** Set on the message that waits for a version to become active: its number among those of the key. */
   waiter: z.int().positive().optional(),
   ...carried,

@@ -1,5 +1,6 @@
 import { BlobServiceClient } from '@azure/storage-blob';
 import { describe, expect, it } from 'vitest';
+import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
 import { keyStatus } from '../../src/break-glass/key-status.ts';
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
 import { lookIfKilled } from '../../src/revocation/record-revocation.ts';
@@ -60,18 +61,16 @@ describe('the looks after a revocation and a restore', () => {
       work.kind === 'revocation' ? [{ delaySeconds, ...work }] : [],
     );
     const of = (did: string) =>
-      looks
-        .filter((look) => look.did === did)
-        .map(({ delaySeconds, beforehand = false }) => [delaySeconds, beforehand]);
+      looks.filter((look) => look.did === did).map(({ delaySeconds, finished }) => [delaySeconds, finished]);
     for (const did of ['revoke', 'restore']) {
       expect(of(did).sort()).toEqual([
-        [15, false],
-        [400, false],
-        [60, true],
+        [15, true],
+        [400, true],
+        [60, false],
       ]);
     }
     expect(new Set(looks.map((look) => look.revocation.id))).toEqual(new Set([revocation?.id]));
-    const known = looks.filter(({ did, beforehand }) => did === 'revoke' && !beforehand);
+    const known = looks.filter(({ did, finished }) => did === 'revoke' && finished);
     for (const { versions } of known) expect(versions).toHaveLength(2);
   });
 
@@ -177,6 +176,37 @@ describe('the looks after a revocation and a restore', () => {
   });
 });
 
+describe('an ordinary look, and the drift check’s', () => {
+  it('leave what carries the record to people, and shut what was opened just after the revocation', async () => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    await revoke(key, services);
+    const [first] = versionsOf(key);
+    if (first) first.enabled = true;
+    await reconcileKey(key.keyWork(), services, wire.log);
+    expect(enabledOf(key)).toEqual([true, false]);
+    await reconcileKey({ ...key.keyWork(), alsoLate: true }, services, wire.log);
+    expect(enabledOf(key)).toEqual([false, false]);
+  });
+
+  it('finish a restore that was broken off after its mark', async () => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    await revoke(key, services);
+    wire.azure.faults.add([
+      { match: { method: 'PATCH', path: `^/keys/${key.name}/` }, skip: 1, answer: { status: 500, body: {} } },
+    ]);
+    expect((await refusalOf(restore(key, services))).reason).toBe('RestoreIncomplete');
+    wire.azure.faults.clear();
+    const { revocation } = await keyStatus(managed(key, services), services);
+    expect(revocation?.restoringBy).toBe(objectId('bob'));
+    await reconcileKey(key.keyWork(), services, wire.log);
+    expect(enabledOf(key)).toEqual([true, true]);
+    expect(wire.records.map(({ reason }) => reason)).toContain('RestoreFinished');
+    expect((await trailOf(key)).at(-1)).toBe('key.finishRestore RestoreFinished');
+  });
+});
+
 describe('a restore that is repeated', () => {
   it('answers the same, writes nothing, and is audited once', async () => {
     const key = keyOf(wire.azure, 2);
@@ -272,7 +302,8 @@ describe('a key of many versions', () => {
     const key = keyOf(wire.azure, 70);
     const services = wire.services();
     const now = Math.floor(services.now().getTime() / 1000);
-    for (const [n, version] of versionsOf(key).entries()) version.created = now - 60 + Math.floor(n / 2);
+    for (const [n, version] of versionsOf(key).entries())
+      Object.assign(version, { created: now - 60 + Math.floor(n / 2) });
     await revoke(key, services);
     expect(enabledOf(key)).toEqual(Array(70).fill(false));
     expect(await restore(key, services)).toMatchObject({ reason: 'Restored', complete: true });

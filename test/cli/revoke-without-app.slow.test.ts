@@ -52,7 +52,7 @@ it('a key is revoked with the app down, and the app, once up, takes that revocat
   const status = await app.call(path, { as: 'operator' });
   expect(status).toMatchObject({ status: 200, body: { revocation: result.revocation } });
 
-  const body = { reason: 'The laptop is back' };
+  const body = { reason: 'The laptop is back', revocation: result.revocation.id };
   const same = await app.call(`${path}/restore`, { method: 'POST', as: 'operator', body });
   expect(same).toMatchObject({ status: 403, body: { reason: 'SecondPersonNeeded' } });
   const second = await app.call(`${path}/restore`, { method: 'POST', as: 'restorer', body });

@@ -1,7 +1,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { addVersion, enabledOf, keyOf, versionsOf } from '../break-glass/break-glass-fixture.ts';
+import { addVersion, enabledOf, keyOf, revocationOn, versionsOf } from '../break-glass/break-glass-fixture.ts';
 import {
   type Answer,
   type Body,
@@ -59,8 +59,8 @@ const confirm = (key: TestKey) => ({
   confirm: `${key.vault.name}/${key.name}`,
 });
 const revoke = (key: TestKey, as = 'revoker') => call(path(key, '/revoke'), { method: 'POST', as, body: confirm(key) });
-const restore = (key: TestKey, as = 'restorer') =>
-  call(path(key, '/restore'), { method: 'POST', as, body: { reason: 'The laptop is back' } });
+const restore = (key: TestKey, as = 'restorer', revocation = revocationOn(key)) =>
+  call(path(key, '/restore'), { method: 'POST', as, body: { reason: 'The laptop is back', revocation } });
 
 /** Checks an answer against what the document says of that call and status. */
 function expectAsDocumented(answer: Answer, operation: 'keyStatus' | 'revokeKey' | 'restoreKey'): void {
@@ -97,6 +97,7 @@ describe('openapi.json', () => {
     expectAsDocumented(await call(path(key, '/revoke?dryRun=true'), { method: 'POST', as: 'revoker' }), 'revokeKey');
     expectAsDocumented(await revoke(key), 'revokeKey');
     expectAsDocumented(await call(path(key), { as: 'revoker' }), 'keyStatus');
+    expectAsDocumented(await restore(key, 'restorer', 'cafe'), 'restoreKey');
     expectAsDocumented(await restore(key), 'restoreKey');
     expectAsDocumented(await restore(key), 'restoreKey');
   });
@@ -145,7 +146,8 @@ describe('a key that is not looked after', () => {
     const seen = wire.azure.requests.last;
     const answers = await Promise.all(
       asked.map((name) => {
-        const body = action === '/restore' ? { reason: 'testing' } : { reason: 'testing', confirm: name };
+        const body =
+          action === '/restore' ? { reason: 'testing', revocation: 'cafe' } : { reason: 'testing', confirm: name };
         return call(`/keys/${name}${action}`, { as: 'operator', method, ...(method === 'POST' ? { body } : {}) });
       }),
     );
@@ -213,15 +215,24 @@ describe('an incident, from the dry run to the restore', () => {
   it('is safe to repeat at any point', async () => {
     const first = await revoke(key);
     const again = await revoke(key, 'operator');
-    expect(again.body).toMatchObject({ complete: true, revocation: first.body.revocation });
-    expect((await restore(key)).body.reason).toBe('Restored');
+    const { id } = again.body.revocation ?? { id: '' };
+    expect(again.body).toMatchObject({ complete: true, revocation: { revokedBy: expect.any(String) } });
+    expect(id).not.toBe(first.body.revocation?.id);
+    const other = await restore(key, 'restorer', first.body.revocation?.id);
+    expect(other).toMatchObject({ status: 409, body: { reason: 'OtherRevocation', revocation: { id } } });
+    expect(enabledOf(key)).toEqual([false, false, false]);
+    expect((await restore(key, 'restorer', id)).body.reason).toBe('Restored');
+    expect((await restore(key, 'restorer', id)).body).toMatchObject({
+      complete: true,
+      audit: expect.stringMatching(/^nothing/),
+    });
     expect((await restore(key)).body.reason).toBe('NothingToRestore');
     expect(enabledOf(key)).toEqual([true, false, true]);
   });
 
-  it('by people who revoke at the same moment is one revocation', async () => {
+  it('by people who revoke at the same moment is restored at once', async () => {
     const answers = await Promise.all(['revoker', 'operator', 'revoker'].map((who) => revoke(key, who)));
-    expect(new Set(answers.map(({ body }) => body.revocation?.id)).size).toBe(1);
+    for (const { body } of answers) expect(body).toMatchObject({ complete: true });
     expect((await restore(key)).body).toMatchObject({ complete: true });
     expect(enabledOf(key)).toEqual([true, false, true]);
   });

@@ -9,7 +9,10 @@ import { keyByName } from '../../src/operations/resolve.ts';
 import { keyOf, type Site, texts, unique, useProcedures } from '../support/procedures.ts';
 
 const procedures = useProcedures();
-const app: AppRecord = { audit: async () => 'written', enqueue: async () => 'queued' };
+const app: AppRecord = {
+  audit: async () => ({ written: { file: 'f', seq: 1, hash: 'h' } }),
+  queue: { send: async () => {} },
+};
 
 function officer(site: Site): Principal {
   const person = addPrincipal(procedures.world, { displayName: unique('officer-') });
@@ -20,10 +23,13 @@ function officer(site: Site): Principal {
 
 const revoking = (site: Site) => (procedure: Parameters<typeof revoke>[2]) =>
   revoke(keyOf(site), { reason: 'test', environment: {}, app }, procedure);
+/** The revocation that the key's versions name, as `cmk key status` says it. */
+const openOn = ({ vault, key }: Site): string =>
+  vault.keys.get(key)?.versions.flatMap(({ tags }) => tags?.['cmk-revocation']?.split(' ')[0] ?? [])[0] ?? 'none';
 const restoring =
-  (site: Site, dualControl = true) =>
+  (site: Site, { dualControl = true, revocation = openOn(site), environment = {} } = {}) =>
   (procedure: Parameters<typeof restore>[2]) =>
-    restore(keyOf(site), { reason: 'test', dualControl, app }, procedure);
+    restore(keyOf(site), { reason: 'test', revocation, dualControl, environment, app }, procedure);
 
 describe('key revoke and key restore', () => {
   it('shuts every version and gives back exactly those, by a second person', async () => {
@@ -42,12 +48,13 @@ describe('key revoke and key restore', () => {
     expect([site.version, off, newest].map(({ enabled }) => enabled)).toEqual([false, false, false]);
     expect(newest.tags?.['cmk-revocation']).toContain(first.objectId);
     expect(texts(revoked, 'done')).toHaveLength(2);
-    const restoreIt = `cmk key restore ${site.key} --vault ${site.vault.name}`;
+    const { id } = revoked.result.revocation ?? { id: '' };
+    expect(id).not.toBe('');
+    const restoreIt = `cmk key restore ${site.key} --vault ${site.vault.name} --revocation ${id}`;
     expect(texts(revoked, 'note')).toContain(`To give access back: ${restoreIt}, run by somebody else than you`);
 
-    const again = await procedures.run(revoking(site), { as: first });
-    expect(again.changed).toBe(false);
-    expect(texts(again, 'found')).toContain('every version is disabled already');
+    const other = await procedures.refusal(restoring(site, { revocation: 'cafe' }), { as: second });
+    expect(other).toMatchObject({ reason: 'OtherRevocation', nextStep: `If that is the one you mean: ${restoreIt}` });
 
     const same = await procedures.refusal(restoring(site), { as: first });
     expect(same).toMatchObject({
@@ -60,9 +67,49 @@ describe('key revoke and key restore', () => {
     expect([site.version, off, newest].map(({ enabled }) => enabled)).toEqual([true, false, true]);
     expect(newest.tags?.['cmk-revocation']).toBeUndefined();
 
-    const nothing = await procedures.run(restoring(site), { as: second });
+    const repeated = await procedures.run(restoring(site, { revocation: id }), { as: second });
+    expect(repeated).toMatchObject({ changed: false, result: { complete: true } });
+    const nothing = await procedures.run(restoring(site, { revocation: 'cafe' }), { as: second });
     expect(nothing.changed).toBe(false);
     expect(texts(nothing, 'found')).toContain('no revocation of this key is open');
+  });
+
+  it('joins a revocation that is open with one of its own, which is then the one to restore', async () => {
+    const site = procedures.site();
+    const [first, second] = [officer(site), officer(site)];
+    const before = await procedures.run(revoking(site), { as: first });
+    const after = await procedures.run(revoking(site), { as: first });
+    expect(texts(after, 'found')).toContain('every version is disabled already');
+    expect(after.result.revocation?.id).not.toBe(before.result.revocation?.id);
+    const id = before.result.revocation?.id ?? '';
+    expect((await procedures.refusal(restoring(site, { revocation: id }), { as: second })).reason).toBe(
+      'OtherRevocation',
+    );
+    expect((await procedures.run(restoring(site), { as: second })).result.complete).toBe(true);
+    expect(site.version.enabled).toBe(true);
+  });
+
+  it('names who gets access back by a restore, and what the others lack', async () => {
+    const site = procedures.site();
+    const ready = procedures.encrypted(site);
+    const detached = procedures.encrypted(site);
+    detached.identity = undefined;
+    await procedures.run(revoking(site), { as: officer(site) });
+    const report = await procedures.run(restoring(site));
+    expect(report.result.accounts).toHaveLength(2);
+    expect(texts(report, 'found')).toContain(`${ready.name} can use the key again`);
+    expect(texts(report, 'note').join('\n')).toMatch(
+      new RegExp(`${detached.name} cannot use the key yet: .*not attached`),
+    );
+  });
+
+  it('is restored whatever the settings of the app in the environment', async () => {
+    const site = procedures.site();
+    await procedures.run(revoking(site), { as: officer(site) });
+    const environment = { CMK_SUBSCRIPTIONS: 'nonsense' };
+    const report = await procedures.run(restoring(site, { environment }), { as: officer(site) });
+    expect(report.result).toMatchObject({ complete: true, accounts: [] });
+    expect(texts(report, 'note').join('\n')).toMatch(/No account could be checked .*CMK_SUBSCRIPTIONS/s);
   });
 
   it('needs Key Vault and a token, and nothing else', async () => {
@@ -74,7 +121,14 @@ describe('key revoke and key restore', () => {
       undefined,
       procedures.azure().cloud,
     );
-    const down: AppRecord = { audit: async () => 'no answer', enqueue: async () => 'no answer' };
+    const down: AppRecord = {
+      audit: async () => ({ failed: 'no answer' }),
+      queue: {
+        send: async () => {
+          throw new Error('no answer');
+        },
+      },
+    };
     const report = await procedures.run((procedure) =>
       revoke(key, { reason: 'test', environment: {}, app: down }, procedure),
     );
@@ -141,7 +195,7 @@ describe('key revoke and key restore', () => {
   it('lets the same person restore where the app does not ask for a second one', async () => {
     const site = procedures.site();
     await procedures.run(revoking(site));
-    expect((await procedures.run(restoring(site, false))).result.complete).toBe(true);
+    expect((await procedures.run(restoring(site, { dualControl: false }))).result.complete).toBe(true);
   });
 
   it('brings a key back that was deleted', async () => {

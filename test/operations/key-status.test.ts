@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { addAccount } from '../../local/azure/fleet.ts';
 import { listFleet } from '../../src/operations/fleet-list.ts';
+import { revoke } from '../../src/operations/key/key-revoke.ts';
 import { keyStatus } from '../../src/operations/key/key-status.ts';
 import { keyOf, unique, useProcedures } from '../support/procedures.ts';
 
@@ -22,6 +23,20 @@ describe('key status', () => {
         { version: site.version.version, state: 'Usable', usedBy: [first.name] },
       ],
     });
+  });
+
+  it('calls revoked what the open revocation disabled, and nothing that was off before', async () => {
+    const site = procedures.site();
+    const off = procedures.nextVersion(site, { enabled: false });
+    const app = { audit: async () => ({ failed: 'none here' }), queue: { send: async () => {} } };
+    await procedures.run((procedure) => revoke(keyOf(site), { reason: 'test', environment: {}, app }, procedure));
+    const { result } = await procedures.run((procedure) => keyStatus(keyOf(site), {}, procedure));
+    expect(result.versions.map(({ version, state, revoked }) => [version, state, revoked])).toEqual([
+      [off.version, 'Disabled', false],
+      [site.version.version, 'Disabled', true],
+    ]);
+    const [id] = site.version.tags?.['cmk-revocation']?.split(' ') ?? [];
+    expect(result.revocation?.id).toBe(id);
   });
 
   it('refuses a key that is not there', async () => {

@@ -61,6 +61,10 @@ export class MemoryVault implements KeyBench {
     return this.#deleted ? [] : [...this.#versions].sort(compareAge);
   }
 
+  async deleted(): Promise<KeyVersion[]> {
+    return this.#deleted ? [...this.#versions].sort(compareAge) : [];
+  }
+
   async isDeleted(): Promise<boolean> {
     return this.#deleted;
   }

@@ -43,6 +43,11 @@ export class WireVault implements KeyBench {
     return (key?.versions ?? []).map((version) => toVersion(this.key, version)).sort(compareAge);
   }
 
+  async deleted(): Promise<KeyVersion[]> {
+    const key = vaultNamed(this.#wire.azure.world, 'kv-files').deletedKeys.get(this.key.name);
+    return (key?.versions ?? []).map((version) => toVersion(this.key, version)).sort(compareAge);
+  }
+
   async isDeleted(): Promise<boolean> {
     return vaultNamed(this.#wire.azure.world, 'kv-files').deletedKeys.has(this.key.name);
   }

@@ -34,7 +34,7 @@ describe('planCarrier: a revocation that finds nothing to disable', () => {
 });
 
 describe('planRecordAgain and planRepair: a late write has taken the record away', () => {
-  const names = [versionName(1), versionName(2)];
+  const names = new Map([versionName(1), versionName(2)].map((name) => [name, true]));
 
   it('write it once more, and disable what is on', () => {
     const versions = [keyVersion(1), keyVersion(2, { enabled: false }), revoked(3), keyVersion(4)];

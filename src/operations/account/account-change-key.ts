@@ -2,6 +2,7 @@ import type { Account } from '../../accounts/account.ts';
 import { accountKeyUse, type KeyUse } from '../../accounts/key-use.ts';
 import { CmkError } from '../../errors.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
+import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { checkRole, type KeyChoice, readKeySource } from '../key/key-source.ts';
 import type { Procedure } from '../operator-azure.ts';
@@ -79,7 +80,7 @@ async function refuseWhileRevoked(use: KeyUse | undefined, { azure, journal }: P
   throw new CmkError(
     'RevocationOpen',
     `The key that the account uses, ${key.id}, was revoked on ${open.revokedOn.toISOString()}.`,
-    `Nothing is moved off it until somebody restores it: cmk key restore ${key.id}`,
+    `Nothing is moved off it until somebody restores it: ${restoreCommand(key, open)}`,
   );
 }
 

@@ -80,7 +80,7 @@ function fixOf({ reason, fix }: Omit<Finding, 'since'>, { subject, vault }: Veri
     case 'UnsupportedKey':
       return `cmk account change-key ${account.name} --vault ${vaultName} --key <key>`;
     case 'RevocationOpen':
-      return `cmk key restore ${keyName} --vault ${vaultName}`;
+      return `cmk key restore ${keyName} --vault ${vaultName} --revocation <id, see cmk key status>`;
     case 'KeyDisabled':
       return `enable the version, or cmk key rotate ${keyName} --vault ${vaultName}`;
     case 'KeyExpired':

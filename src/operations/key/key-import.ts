@@ -2,6 +2,7 @@ import { unless } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
 import { newestVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { ORIGIN_TAG } from '../../rotation/rotation.ts';
 import type { Procedure } from '../operator-azure.ts';
@@ -30,11 +31,12 @@ export async function importKey(
   checkExpiry(expiresOn, azure.now());
   const name = `${key.vault.name}/${key.name}`;
   const [found, versions] = await Promise.all([azure.keyAdmin.describe(key), azure.keys.listVersions(key)]);
-  if (openRevocation(versions, azure.now())) {
+  const open = openRevocation(versions, azure.now());
+  if (open) {
     throw new CmkError(
       'RevocationOpen',
       `The key ${name} is revoked: a version imported now would be disabled too.`,
-      `Restore it first: cmk key restore ${key.name} --vault ${key.vault.name}`,
+      `Restore it first: ${restoreCommand(key, open)}`,
     );
   }
   if (found?.modulus !== undefined && found.modulus === jwk.n) {

@@ -6,6 +6,7 @@ import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
 import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
 import { type AccountReadiness, type RestoredKey, restore as restoreKeyOfApp } from '../../revocation/restore.ts';
+import { restoreCommand } from '../../revocation/restore-command.ts';
 import { readRevocation, revokers } from '../../revocation/revocation.ts';
 import { planReopen } from '../../revocation/revocation-plans.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
@@ -44,12 +45,11 @@ export async function restore(key: ManagedKey, options: RestoreOptions, procedur
   if (journal.dryRun) return preview(key, operator.objectId, options, procedure);
   const { reason: why, ticket, revocation, dualControl, environment, app } = options;
   const { urgentKeys: keys, now, sleep } = azure;
-  const settings = lookSettings(azure, environment);
   const result = await restoreKeyOfApp(
     key,
     revocation,
     { caller: callerOf(operator), correlationId: randomUUID(), why, ticket },
-    { ...app, keys, now, sleep, dualControl, readiness: () => restoreReadiness(key, { ...azure, settings }) },
+    { ...app, keys, now, sleep, dualControl, readiness: () => readiness(key, azure, environment) },
     NO_LOG,
   );
   if (result.versions.length === 0) throw noSuchKey(key);
@@ -61,9 +61,19 @@ export async function restore(key: ManagedKey, options: RestoreOptions, procedur
   return { key: key.id, complete, recovered, revocation: of, versions, accounts, audit };
 }
 
+/** Settings of the app that are wrong must not stand in the way of a restore. */
+async function readiness(key: ManagedKey, azure: Procedure['azure'], environment: AppEnvironment) {
+  try {
+    return await restoreReadiness(key, { ...azure, settings: lookSettings(azure, environment) });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return { accounts: [], warnings: [`No account could be checked for its access to the key (${why})`] };
+  }
+}
+
 /** @throws {@link CmkError} when nothing was enabled */
 function refuse(key: ManagedKey, { end, revocation }: Pick<RestoredKey, 'end' | 'revocation'>): void {
-  if (end === 'secondPerson') throw needsSecondPerson(key);
+  if (end === 'secondPerson') throw needsSecondPerson(key, revocation?.id ?? '');
   if (end === 'overtaken') {
     const nextStep = 'Find out who revoked the key and why before you restore it.';
     throw new CmkError('RestoreOvertaken', REASONS.RestoreOvertaken, nextStep);
@@ -72,7 +82,7 @@ function refuse(key: ManagedKey, { end, revocation }: Pick<RestoredKey, 'end' | 
   throw new CmkError(
     'OtherRevocation',
     `${REASONS.OtherRevocation} It is ${revocation.id}, of ${revocation.revokedOn.toISOString()}.`,
-    `If that is the one you mean: cmk key restore ${key.name} --vault ${key.vault.name} --revocation ${revocation.id}`,
+    `If that is the one you mean: ${restoreCommand(key, revocation)}`,
   );
 }
 
@@ -110,7 +120,8 @@ async function preview(
   const { open } = readRevocation(versions, azure.now());
   if (!open) journal.found('no revocation of this key is open');
   else if (open.id !== revocation) refuse(key, { end: 'otherRevocation', revocation: open });
-  if (dualControl && revokers(versions, azure.now()).includes(objectId)) throw needsSecondPerson(key);
+  if (dualControl && revokers(versions, azure.now()).includes(objectId.toLowerCase()))
+    throw needsSecondPerson(key, revocation);
   const reopen = open ? planReopen(versions, open, azure.now()) : [];
   for (const { version } of reopen) journal.planned(`version ${version.version} enabled`);
   return {
@@ -124,10 +135,10 @@ async function preview(
   };
 }
 
-function needsSecondPerson(key: ManagedKey): CmkError {
+function needsSecondPerson(key: ManagedKey, revocation: string): CmkError {
   return new CmkError(
     'SecondPersonNeeded',
     `You revoked ${key.vault.name}/${key.name}, and a key is restored by somebody else.`,
-    `Ask a second person to run it: cmk key restore ${key.name} --vault ${key.vault.name}`,
+    `Ask a second person to run it: ${restoreCommand(key, { id: revocation })}`,
   );
 }

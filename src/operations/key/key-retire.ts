@@ -12,8 +12,7 @@ import { noSuchKey } from './key-revoke.ts';
 
 /** How long one look at everything that uses the key may take, in milliseconds. */
 const LOOK_MS = 10 * 60_000;
-
-/** How long this waits for the audit trail. Milliseconds. */
+/** How long the end waits for the audit trail, in milliseconds. */
 const AUDIT_WAIT_MS = 5_000;
 
 export interface KeyRetireOptions {
@@ -134,12 +133,9 @@ async function writeDown(
 ): Promise<string | undefined> {
   const entry = retirementEntry(key, retired);
   if (!entry) return undefined;
-  const { action, reason, details } = entry;
-  const outcome = await app.audit(
-    { action, reason, resource: key.id, caller: callerOf(operator), details },
-    AUDIT_WAIT_MS,
-  );
-  return 'written' in outcome ? 'written' : outcome.failed;
+  const details = { ...entry.details, by: 'cmk' };
+  const outcome = await app.audit({ ...entry, caller: callerOf(operator), details }, AUDIT_WAIT_MS);
+  return 'failed' in outcome ? outcome.failed : 'written';
 }
 
 function nameOf({ vault, name }: ManagedKey): string {

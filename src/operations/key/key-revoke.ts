@@ -5,6 +5,7 @@ import { CmkError } from '../../errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Log } from '../../log.ts';
 import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
+import { restoreCommand } from '../../revocation/restore-command.ts';
 import { type Revoked, revoke as revokeKeyOfApp } from '../../revocation/revoke.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
 import type { Procedure } from '../operator-azure.ts';
@@ -119,9 +120,7 @@ function tell(
   if (!complete || !revocation) return;
   const alone = environment.CMK_DUAL_CONTROL?.trim().toLowerCase() === 'off';
   const who = alone ? '' : ', run by somebody else than you';
-  journal.note(
-    `To give access back: cmk key restore ${key.name} --vault ${key.vault.name} --revocation ${revocation.id}${who}`,
-  );
+  journal.note(`To give access back: ${restoreCommand(key, revocation)}${who}`);
 }
 
 async function radius(

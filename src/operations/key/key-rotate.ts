@@ -2,6 +2,7 @@ import { describe, describeFailure, type Failure } from '../../azure/failure.ts'
 import { CmkError } from '../../errors.ts';
 import { type KeyVersion, newestVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { completeVersion, LATE_SECONDS, makeVersion, successorOf } from '../../rotation/make-version.ts';
 import { ORIGIN_TAG, unfinishedRotation } from '../../rotation/rotation.ts';
@@ -37,11 +38,12 @@ export function planRotation(
       `Create it: cmk key ensure ${key.name} --vault ${key.vault.name}`,
     );
   }
-  if (openRevocation(versions, now)) {
+  const open = openRevocation(versions, now);
+  if (open) {
     throw new CmkError(
       'RevocationOpen',
       `The key ${name} is revoked: a version made now would be disabled too.`,
-      `Restore it first: cmk key restore ${key.name} --vault ${key.vault.name}`,
+      `Restore it first: ${restoreCommand(key, open)}`,
     );
   }
   if (!newest.enabled) {

@@ -2,6 +2,7 @@ import { CmkError } from '../../errors.ts';
 import type { KeyDescription } from '../../keys/key-admin-client.ts';
 import { findVersion, type KeyVersion, newestVersion, usability } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 
 const SIZES = [2048, 3072, 4096];
@@ -28,7 +29,7 @@ export function usableVersion(
     throw new CmkError(
       'RevocationOpen',
       `The key ${name} was revoked on ${revocation.revokedOn.toISOString()}.`,
-      `Nothing is moved onto or off it until somebody restores it: cmk key restore ${key.name} ${here}`,
+      `Nothing is moved onto or off it until somebody restores it: ${restoreCommand(key, revocation)}`,
     );
   }
   const chosen = version === undefined ? newestVersion(versions) : findVersion(versions, version);

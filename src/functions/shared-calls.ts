@@ -1,0 +1,4 @@
+import { SharedCalls } from '../break-glass/shared-calls.ts';
+
+/** Of this instance. */
+export const sharedCalls = new SharedCalls();

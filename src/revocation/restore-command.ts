@@ -1,0 +1,9 @@
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+
+/** The command that restores a revocation. */
+export function restoreCommand(
+  { name, vault }: Pick<ManagedKey, 'name' | 'vault'>,
+  { id }: { readonly id: string },
+): string {
+  return `cmk key restore ${name} --vault ${vault.name} --revocation ${id}`;
+}

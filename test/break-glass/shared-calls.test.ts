@@ -1,0 +1,47 @@
+import { expect, it } from 'vitest';
+import type { KeyStatus, RevokeResponse } from '../../src/break-glass/schemas.ts';
+import { SharedCalls } from '../../src/break-glass/shared-calls.ts';
+import { callOf } from '../../src/break-glass/to-json.ts';
+import { KEY } from '../support/keys.ts';
+import { person } from './break-glass-fixture.ts';
+
+/** How often the work was done for these calls, all made at the same time. */
+async function runs(calls: readonly { who?: string; reason?: string; ticket?: string; key?: string }[]) {
+  const shared = new SharedCalls();
+  let count = 0;
+  const run = async (): Promise<RevokeResponse> => {
+    count += 1;
+    await new Promise((resolve) => setImmediate(resolve));
+    return {} as RevokeResponse;
+  };
+  await Promise.all(
+    calls.map(({ who = 'alice', reason = 'stolen', ticket, key = KEY.id }) => {
+      const body = { reason, ticket, confirm: 'kv-files/files-key' };
+      return shared.revoke({ ...KEY, id: key }, body, callOf(person(who), 'call-1', body), run);
+    }),
+  );
+  return count;
+}
+
+it('a hundred identical calls of one caller are done twice: once, and once for all that came meanwhile', async () => {
+  expect(await runs(Array(100).fill({}))).toBe(2);
+});
+
+it.each([
+  ['person', { who: 'bob' }],
+  ['reason', { reason: 'lost' }],
+  ['ticket', { ticket: 'INC-1' }],
+  ['key', { key: `${KEY.id}-2` }],
+])('a call with another %s is done for itself', async (_, other) => {
+  expect(await runs([{}, other])).toBe(2);
+  expect(await runs([{}, {}, other, other])).toBe(4);
+});
+
+it('a failure is told to all who share it, and to nobody after', async () => {
+  const shared = new SharedCalls();
+  const failing = () => Promise.reject(new Error('no answer'));
+  const calls = [1, 2, 3].map(() => shared.status(KEY, 'alice', failing));
+  for (const call of calls) await expect(call).rejects.toThrow('no answer');
+  const status = {} as KeyStatus;
+  expect(await shared.status(KEY, 'alice', async () => status)).toBe(status);
+});
