@@ -16,6 +16,7 @@ export class MoveJournal {
   #moves: readonly Intent[];
   #saved: readonly Intent[];
   readonly #found: ReadonlySet<string>;
+  readonly #decided: readonly Intent[];
   #isOpen = false;
   #failure = 'The lease was lost.';
 
@@ -25,6 +26,7 @@ export class MoveJournal {
     this.#audit = audit;
     this.#moves = parseIntents(lease.state);
     this.#saved = this.#moves;
+    this.#decided = this.#moves.filter(({ done }) => done);
     this.#found = new Set(this.#moves.map(({ id }) => id));
   }
 
@@ -101,9 +103,9 @@ export class MoveJournal {
     this.#failure = outcome.failed;
   }
 
-  /** Records what those before knew and could not record. */
+  /** Records what those before knew and could not record. What failed at this look is left to the next: it may still be written. */
   async recordFound(): Promise<void> {
-    for (const move of this.found) {
+    for (const move of this.#decided) {
       if (move.done) await this.record(move, move.done);
     }
   }

@@ -11,11 +11,19 @@ import { accountKeyUse, usesKey } from './key-use.ts';
 import { MoveJournal } from './move-journal.ts';
 import { withKeyVersion } from './plan.ts';
 import { reconcileScopes } from './reconcile-scopes.ts';
-import { ABANDONED_SECONDS, BUSY, type ReconcileServices, Reconciliation, type Subject } from './reconciliation.ts';
+import {
+  ABANDONED_SECONDS,
+  BUSY,
+  LONGEST_WAIT_MS,
+  type ReconcileServices,
+  Reconciliation,
+  type Subject,
+} from './reconciliation.ts';
 import type { StorageAccounts } from './storage-client.ts';
 
-/** A turn further away than this is waited for in the queue, where waiting costs nothing. Milliseconds. */
-const LONGEST_WAIT_MS = 5_000;
+/** A look takes less than a second as a rule: who meets another one asks again so often, after so many milliseconds. */
+const MAX_TRIES = 4;
+const TRY_AGAIN_MS = 300;
 /**
  * A lease outlives a holder that was killed by 40 s at least, as it is renewed every 20 s; a write that was under way then
  * may take effect for 60 s. The rest is waited for before anything is judged by what is read. Milliseconds.
@@ -51,7 +59,7 @@ export async function reconcileAccount(work: AccountWork, services: ReconcileSer
 
   let wrote = false;
   try {
-    const lease = await services.leases.acquire(`account/${id.subscriptionId}/${id.name.toLowerCase()}`);
+    const lease = await acquire(`account/${id.subscriptionId}/${id.name.toLowerCase()}`, services);
     if (!lease) return BUSY;
     const result = await underLease(lease, { work, key, id }, services, log);
     wrote = result.wrote;
@@ -63,6 +71,15 @@ export async function reconcileAccount(work: AccountWork, services: ReconcileSer
       pacer.release(cell);
       readPacer.release(id.subscriptionId);
     }
+  }
+}
+
+/** Messages about one account that come together wait for each other; a longer wait is one for the queue. */
+async function acquire(name: string, { leases, sleep }: ReconcileServices): Promise<Lease | undefined> {
+  for (let tries = 1; ; tries += 1) {
+    const lease = await leases.acquire(name);
+    if (lease || tries === MAX_TRIES) return lease;
+    await sleep(TRY_AGAIN_MS);
   }
 }
 

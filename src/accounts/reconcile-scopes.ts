@@ -1,9 +1,10 @@
+import { describeFailure } from '../azure/failure.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
 import { formatKeyIdentifier } from '../keys/key-identifier.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { pacingCell, type Scope } from './account.ts';
 import { scopeKeyUse, usesKey } from './key-use.ts';
-import { BUSY, type Reconciliation, type Subject } from './reconciliation.ts';
+import { BUSY, LONGEST_WAIT_MS, type Reconciliation, type Subject } from './reconciliation.ts';
 import type { StorageAccounts } from './storage-client.ts';
 
 /** No scope is begun later than so many milliseconds after the first one: the rest waits for the next look. */
@@ -30,9 +31,17 @@ export async function reconcileScopes(
   }
   const start = now().getTime();
   const cell = pacingCell({ subscriptionId: account.subscriptionId, location });
-  const turn = () => {
+  const turn = async (): Promise<Outcome | undefined> => {
     const nowMs = now().getTime();
-    return sleep(Math.max(pacer.reserve(cell, nowMs), readPacer.reserve(account.subscriptionId, nowMs)));
+    const waitMs = Math.max(pacer.reserve(cell, nowMs), readPacer.reserve(account.subscriptionId, nowMs));
+    if (waitMs <= LONGEST_WAIT_MS) {
+      await sleep(waitMs);
+      return undefined;
+    }
+    pacer.release(cell);
+    readPacer.release(account.subscriptionId);
+    const detail = `The budget of ${cell} is used up for ${Math.ceil(waitMs / 1000)} s.`;
+    return { outcome: 'retry', reason: 'Throttled', detail, counts: false, delaySeconds: waitMs / 1000 };
   };
   let seen = 0;
   let outcome: Outcome = DONE;
@@ -53,7 +62,13 @@ function scopeSubject(accounts: StorageAccounts, account: ResourceId, name: stri
   return {
     scope: name,
     async read() {
-      const scope = await accounts.getScope(account, name);
+      let scope: Scope | undefined;
+      try {
+        scope = await accounts.getScope(account, name);
+      } catch (error) {
+        if (describeFailure(error).kind === 'notFound') return undefined;
+        throw error;
+      }
       const use = scope && scopeKeyUse(scope);
       return {
         use,

@@ -32,6 +32,8 @@ export type ReconcileServices = {
 const MAX_ROUNDS = 3;
 /** A message comes back when the lease that was abandoned is free again, in seconds. */
 export const ABANDONED_SECONDS = 61;
+/** A turn further away than this is waited for in the queue, where waiting costs nothing. Milliseconds. */
+export const LONGEST_WAIT_MS = 5_000;
 /** Not now: somebody else is at it. */
 export const BUSY: Outcome = {
   outcome: 'retry',
@@ -54,8 +56,8 @@ export interface KeyUseResult {
 /** What uses a key: an account, or one of its encryption scopes. */
 export interface Subject {
   readonly scope?: string;
-  /** Waits for its turn to be read and written; absent: it is its turn already. */
-  turn?(): Promise<void>;
+  /** Waits for its turn to be read and written, or says why that is too far away; absent: it is its turn already. */
+  turn?(): Promise<Outcome | undefined>;
   /** Reads it anew; undefined when it is gone. */
   read(): Promise<Reading | undefined>;
 }
@@ -121,7 +123,8 @@ export class Reconciliation {
         this.record(levelOf(plan.reason), plan.reason, this.#about(about, about.from));
         return DONE;
       }
-      await subject.turn?.();
+      const notNow = await subject.turn?.();
+      if (notNow) return notNow;
       const intent = await this.journal.begin(this.#intent(subject.scope, use, plan.target.version));
       // From here to the write nothing is waited for: what somebody has changed until now is not undone.
       const reading = await subject.read().catch((error: unknown) => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Services } from '../../src/services.ts';
+import { eventually } from '../support/eventually.ts';
 import { REVOKER } from '../support/keys.ts';
 import { useAccounts } from './account-fixture.ts';
 
@@ -26,6 +27,19 @@ describe('what happened since the message was written', () => {
     const accounts = { ...services.accounts, updateEncryption };
     expect(await reconcile(files.accountWork(account), { ...services, accounts })).toEqual({ outcome: 'done' });
     expect(new Set(reasons())).toEqual(new Set(['AccountNotFound']));
+  });
+
+  it('an account that is deleted while its scopes are looked at is done with', async () => {
+    const [files, other] = [key(), key()];
+    const account = other.account('pinned', { scopes: [{ name: 'scope1', key: files.use('pinned') }] });
+    files.add();
+    const match = { method: 'GET', path: `${account.name}/encryptionScopes/scope1` };
+    wire.azure.faults.add([{ match, times: 1, delayMs: 300 }]);
+    const look = reconcile(files.accountWork(account));
+    await eventually('the scope is read', () => wire.azure.faults.list().length === 0);
+    wire.azure.world.storageAccounts.delete(account.name);
+    expect(await look).toEqual({ outcome: 'done' });
+    expect(reasons()).toEqual(['AccountNotFound']);
   });
 
   it.each([

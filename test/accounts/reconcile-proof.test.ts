@@ -151,6 +151,20 @@ describe('an audit trail that', () => {
     ]);
   });
 
+  it('fails is asked once at each look, as what it was asked for may still be written', async () => {
+    const files = key();
+    const account = files.account();
+    files.add();
+    wire.azure.faults.add([{ match: patchOf(account), times: 1, resetAfter: true }]);
+    await reconcile(files.accountWork(account), instance());
+    for (const _ of ['judged at this look', 'known already']) {
+      await expireLease(account);
+      const audit = vi.fn<Services['audit']>(async () => ({ failed: 'no answer' }));
+      await reconcile(files.accountWork(account), { ...instance(), audit });
+      expect(audit).toHaveBeenCalledOnce();
+    }
+  });
+
   it('answers too late is not written to twice', async () => {
     const files = key();
     const account = files.account();

@@ -56,6 +56,21 @@ describe('encryption scopes', () => {
     expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(files.id(next));
   });
 
+  it('whose turn to be written is too far away are left to a later look', async () => {
+    const [files, other] = [key(), key()];
+    const account = other.account('pinned', { scopes: [{ name: 'scope1', key: files.use('pinned') }] });
+    files.add();
+    const services = wire.services();
+    const list: typeof services.accounts.listScopes = (id) => {
+      for (let n = 0; n < 100; n++) services.pacer.reserve(`${id.subscriptionId}/westeurope`, wire.azure.clock.nowMs());
+      return services.accounts.listScopes(id);
+    };
+    const busy = { ...services, accounts: { ...services.accounts, listScopes: list } };
+    const outcome = await reconcile(files.accountWork(account), busy);
+    expect(outcome).toMatchObject({ outcome: 'retry', reason: 'Throttled', counts: false });
+    expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(files.id(files.first));
+  });
+
   it('that one refuses do not hold up the others', async () => {
     const files = key();
     const account = files.account('pinned', {

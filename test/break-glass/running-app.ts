@@ -8,12 +8,31 @@ import { bundleHost } from '../../local/run/host-bundle.ts';
 import { bundle } from '../../scripts/bundle.ts';
 import { type Child, startChild } from '../support/child.ts';
 
+/** What answers and problems hold; a test fails where a field that it looks at is not there. */
+export interface Body {
+  readonly [field: string]: unknown;
+  readonly reason: string;
+  readonly detail: string;
+  readonly nextStep: string;
+  readonly audit: string;
+  readonly auditReceipt?: string;
+  readonly complete: boolean;
+  readonly elapsedMs: number;
+  readonly revocation?: { readonly id: string };
+  readonly versions: readonly { readonly version: string; readonly state: string; readonly after: string }[];
+  readonly dependents: {
+    readonly complete: boolean;
+    readonly accounts: readonly object[];
+    readonly unread: readonly { readonly what: string }[];
+  };
+  readonly warnings: readonly string[];
+}
+
 /** An answer of the API, its body parsed. */
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: an answer as any client sees it, looked at field by field
-  readonly body: any;
+  readonly body: Body;
   readonly text: string;
 }
 
@@ -77,7 +96,7 @@ export async function startApp(
         ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       });
       const text = await response.text();
-      return { status: response.status, headers: response.headers, body: parsed(text), text };
+      return { status: response.status, headers: response.headers, body: parsed(text) as Body, text };
     },
     async stop() {
       child.process.kill('SIGKILL');

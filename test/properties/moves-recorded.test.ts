@@ -106,6 +106,6 @@ it('every move that Azure made is in the audit trail once, and nothing else is',
       expect(sorted(recorded)).toEqual(sorted(moves));
       for (const { name } of accounts) wire.azure.world.storageAccounts.delete(name);
     }),
-    { numRuns: 15 },
+    { numRuns: 10 },
   );
 }, 90_000);

@@ -113,7 +113,7 @@ const keys: Record<string, Cases<KeySubject>> = {
     unread: [['its type', key({ material: UNREAD })]],
   },
   RevocationOpen: {
-    found: [['revoked', inVersions(revoked(100), revoked(10)), /by 33333333-3333-/]],
+    found: [['revoked', inVersions(revoked(100), revoked(10)), /by 33333333/]],
     right: [
       ['in use', key()],
       ['disabled by hand', inVersions(version(10, { enabled: false }))],

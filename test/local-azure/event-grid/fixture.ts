@@ -11,8 +11,8 @@ import { addVault } from '../key-vault/fixture.ts';
 export interface Delivered {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
-  // biome-ignore lint/suspicious/noExplicitAny: a test reads what it expects to be there, and fails when it is not
-  readonly body: any;
+  /** The event; of the Event Grid schema in an array. */
+  readonly body: Record<string, unknown> & ArrayLike<Record<string, unknown>>;
   readonly keyName: string;
 }
 

@@ -32,7 +32,7 @@ describe('wrap and unwrap', () => {
     const wrapped = (await ask('POST', '/keys/k1/wrapkey', { alg: 'RSA-OAEP-256', value })).body.value;
     const local = publicEncrypt({ key: createPublicKey(privateKey), ...padding }, secret).toString('base64url');
 
-    expect(privateDecrypt({ key: privateKey, ...padding }, Buffer.from(wrapped, 'base64url'))).toEqual(secret);
+    expect(privateDecrypt({ key: privateKey, ...padding }, Buffer.from(String(wrapped), 'base64url'))).toEqual(secret);
     expect((await ask('POST', '/keys/k1/unwrapkey', { alg: 'RSA-OAEP-256', value: local })).body.value).toBe(value);
   });
 

@@ -138,8 +138,8 @@ describe('lists', () => {
       'https://kv-test.vault.azure.net/keys/a',
       'https://kv-test.vault.azure.net/keys/b',
     ]);
-    expect(value[0].attributes).toMatchObject({ enabled: false });
-    expect(value[0].attributes).not.toHaveProperty('recoverableDays');
+    expect(value[0]?.attributes).toMatchObject({ enabled: false });
+    expect(value[0]?.attributes).not.toHaveProperty('recoverableDays');
     expect(nextLink).toBeNull();
   });
 
