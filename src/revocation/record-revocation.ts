@@ -122,7 +122,7 @@ export async function lookIfKilled(
 function lookMessage(
   key: ManagedKey,
   did: RevocationWork['did'],
-  { id, revokedOn, revokedBy }: RevocationStamp,
+  { id, revokedOn, revokedBy, joined }: RevocationStamp,
   { caller, correlationId, why, ticket }: RevocationCall,
   now: Date,
   finished?: ReadonlyMap<string, boolean>,
@@ -132,7 +132,7 @@ function lookMessage(
     kind: 'revocation',
     key: key.id,
     did,
-    revocation: { id, revokedOn: revokedOn.toISOString(), revokedBy },
+    revocation: { id, revokedOn: revokedOn.toISOString(), revokedBy, ...(joined ? { joined: [...joined] } : {}) },
     call: { caller: { objectId, appId, tokenId, name }, correlationId, why, ticket },
     finished: finished !== undefined,
     versions: [...(finished ?? [])]

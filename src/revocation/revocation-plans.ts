@@ -181,8 +181,8 @@ function withRecord(
 ): Record<string, string> | undefined {
   const others = otherTags(version);
   if (Object.keys(others).length >= MAX_TAGS) return undefined;
-  const { id, revokedOn, revokedBy } = stamp;
-  const record = { id, revokedOn, revokedBy, version: version.version, wasEnabled, restoringBy: undefined };
+  const { id, revokedOn, revokedBy, joined = [] } = stamp;
+  const record = { id, revokedOn, revokedBy, joined, version: version.version, wasEnabled };
   return { ...others, [REVOCATION_TAG]: formatRevocation(record) };
 }
 

@@ -2,7 +2,7 @@ import type { KeyVersion } from '../keys/key-versions.ts';
 
 /**
  * The record of a revocation is this tag on each version that it disabled, so that a restore needs no other store:
- * `<id> <time> <object id> <version> [off] [restoring <object id>]`. Key Vault's PATCH without tags leaves tags alone; with tags it
+ * `<id> <time> <object ids> <version> [off] [restoring <object id>]`. Key Vault's PATCH without tags leaves tags alone; with tags it
  * replaces them all.
  */
 export const REVOCATION_TAG = 'cmk-revocation';
@@ -15,6 +15,10 @@ export const RESTORED_TAG = 'cmk-restored';
 export const MAX_TAGS = 15;
 /** Word of the record on a version that was off before. */
 export const WAS_OFF = 'off';
+/** Between object ids. */
+const SEPARATOR = '+';
+/** So many fit into a tag of 256 characters beside the rest. */
+const MAX_JOINED = 2;
 /** Word of the record of a revocation that is being restored. */
 const RESTORING = 'restoring';
 
@@ -31,6 +35,8 @@ export interface RevocationStamp {
   readonly revokedOn: Date;
   /** Object id of the caller who revoked. */
   readonly revokedBy: string;
+  /** Object ids of those whose revocations this one has joined: they may not restore it either. */
+  readonly joined?: readonly string[];
 }
 
 /** The record as one version carries it. */
@@ -97,7 +103,9 @@ export function openRevocation(versions: readonly KeyVersion[], now: Date): Revo
 export function revokers(versions: readonly KeyVersion[], now: Date): readonly string[] {
   const { records, restored } = readRevocation(versions, now);
   const open = [...records.values()].filter((record) => !restored || isNewer(record, restored));
-  return [...new Set(open.map(({ revokedBy }) => revokedBy.toLowerCase()))];
+  return [
+    ...new Set(open.flatMap(({ revokedBy, joined = [] }) => [revokedBy, ...joined]).map((id) => id.toLowerCase())),
+  ];
 }
 
 /** The revocation whose record this version carries, restored or not. */
@@ -121,25 +129,39 @@ export function stampAfter(stamp: RevocationStamp, versions: readonly KeyVersion
     [revocationOf(version, now) ?? [], restoredOf(version, now) ?? []].flat(),
   );
   const newest = Math.max(...others.filter(({ id }) => id !== stamp.id).map(({ revokedOn }) => revokedOn.getTime()));
-  return newest < stamp.revokedOn.getTime() ? stamp : { ...stamp, revokedOn: new Date(Math.max(newest + 1, 0)) };
+  const joined = revokers(versions, now).filter((id) => id !== stamp.revokedBy.toLowerCase());
+  const all = [...new Set([...(stamp.joined ?? []), ...joined])].slice(0, MAX_JOINED);
+  const { revokedOn } = stamp;
+  return {
+    ...stamp,
+    revokedOn: newest < revokedOn.getTime() ? revokedOn : new Date(Math.max(newest + 1, 0)),
+    ...(all.length > 0 ? { joined: all } : {}),
+  };
 }
 
 export function formatRevocation(revocation: Revocation): string {
-  const { id, revokedOn, revokedBy, version, wasEnabled, restoringBy } = revocation;
+  const { id, revokedOn, revokedBy, joined = [], version, wasEnabled, restoringBy } = revocation;
   const words = [...(wasEnabled ? [] : [WAS_OFF]), ...(restoringBy ? [RESTORING, restoringBy] : [])];
-  return [id, revokedOn.toISOString(), revokedBy, version, ...words].join(' ');
+  return [id, revokedOn.toISOString(), [revokedBy, ...joined].join(SEPARATOR), version, ...words].join(' ');
 }
 
 /** Undefined for what this app has not written. */
 export function parseRevocation(tag: string): Revocation | undefined {
-  const [id = '', time = '', revokedBy = '', version = '', ...words] = tag.split(' ');
+  const [id = '', time = '', people = '', version = '', ...words] = tag.split(' ');
+  const [revokedBy = '', ...joined] = people.split(SEPARATOR);
   const revokedOn = new Date(time);
-  if (!ID.test(id) || !isTime(revokedOn, time) || !OBJECT_ID.test(revokedBy) || version === '') return undefined;
+  if (
+    !ID.test(id) ||
+    !isTime(revokedOn, time) ||
+    ![revokedBy, ...joined].every((one) => OBJECT_ID.test(one)) ||
+    version === ''
+  )
+    return undefined;
   const wasEnabled = words[0] !== WAS_OFF;
   const [restoring = RESTORING, restoringBy, ...rest] = wasEnabled ? words : words.slice(1);
   if (restoring !== RESTORING || rest.length > 0) return undefined;
   if (words.includes(RESTORING) && !OBJECT_ID.test(restoringBy ?? '')) return undefined;
-  return { id, revokedOn, revokedBy, version, wasEnabled, restoringBy };
+  return { id, revokedOn, revokedBy, ...(joined.length > 0 ? { joined } : {}), version, wasEnabled, restoringBy };
 }
 
 function restoredOf(version: KeyVersion, now: Date): Restored | undefined {

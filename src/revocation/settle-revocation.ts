@@ -5,7 +5,7 @@ import type { RevocationWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { disableUnder, finish, type KeepRevokedServices, keepRevoked } from './keep-revoked.ts';
 import { writeDownLater } from './record-revocation.ts';
-import { isNewer, readRevocation, WAS_OFF } from './revocation.ts';
+import { isNewer, type RevocationStamp, readRevocation, WAS_OFF } from './revocation.ts';
 import { planRepair } from './revocation-plans.ts';
 
 /**
@@ -66,6 +66,7 @@ function recordedIn({ versions }: RevocationWork): Map<string, boolean> {
   );
 }
 
-function stampOf({ revocation: { id, revokedOn, revokedBy } }: RevocationWork) {
-  return { id, revokedOn: new Date(revokedOn), revokedBy };
+function stampOf({ revocation }: RevocationWork): RevocationStamp {
+  const { joined, ...stamp } = revocation;
+  return { ...stamp, revokedOn: new Date(stamp.revokedOn), ...(joined ? { joined } : {}) };
 }

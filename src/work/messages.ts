@@ -78,7 +78,12 @@ const revocationWork = z.strictObject({
   /** Key identifier without a version. */
   key: z.string().min(1).max(300),
   did: z.enum(['revoke', 'restore']),
-  revocation: z.strictObject({ id: z.string().max(64), revokedOn: z.iso.datetime(), revokedBy: z.string().max(64) }),
+  revocation: z.strictObject({
+    id: z.string().max(64),
+    revokedOn: z.iso.datetime(),
+    revokedBy: z.string().max(64),
+    joined: z.array(z.string().max(64)).optional(),
+  }),
   /** Who did it, and why. */
   call: z.strictObject({
     caller: z.strictObject({

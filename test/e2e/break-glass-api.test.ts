@@ -215,10 +215,10 @@ describe('an incident, from the dry run to the restore', () => {
   it('is safe to repeat at any point', async () => {
     const first = await revoke(key);
     const again = await revoke(key, 'operator');
-    const { id } = again.body.revocation ?? { id: '' };
+    const [before, id] = [first, again].map(({ body }) => body.revocation?.id);
     expect(again.body).toMatchObject({ complete: true, revocation: { revokedBy: expect.any(String) } });
-    expect(id).not.toBe(first.body.revocation?.id);
-    const other = await restore(key, 'restorer', first.body.revocation?.id);
+    expect(id).not.toBe(before);
+    const other = await restore(key, 'restorer', before);
     expect(other).toMatchObject({ status: 409, body: { reason: 'OtherRevocation', revocation: { id } } });
     expect(enabledOf(key)).toEqual([false, false, false]);
     expect((await restore(key, 'restorer', id)).body.reason).toBe('Restored');

@@ -41,6 +41,8 @@ export interface AppScenario {
   /** What people and callers do, in this order, at any time. */
   readonly deeds: readonly Deed[];
   readonly faults: number;
+  /** Calls that may go wrong. */
+  readonly aim: RegExp;
   readonly kills: number;
   /** Minutes by which each instance's clock is off. */
   readonly skews: readonly number[];
@@ -51,8 +53,8 @@ export interface AppScenario {
 export type Deed =
   | { readonly do: 'rotate'; readonly events: number }
   | { readonly do: 'pin'; readonly account: number; readonly version: number }
-  | { readonly do: 'unpin' | 'switchKey'; readonly account: number }
-  | { readonly do: 'nearExpiryEvent' | 'revoke' | 'restore' | 'timePasses' };
+  | { readonly do: 'unpin' | 'switchKey' | 'rotateAndPin'; readonly account: number }
+  | { readonly do: 'nearExpiryEvent' | 'revoke' | 'restore' | 'timePasses' | 'disableNewest' };
 
 interface Message {
   readonly queue: string;
@@ -101,7 +103,7 @@ export class AppWorld implements World {
   #actors = 0;
 
   constructor(scenario: AppScenario) {
-    this.scheduler = new Scheduler({ faults: scenario.faults, now: () => this.#clock });
+    this.scheduler = new Scheduler({ faults: scenario.faults, aim: scenario.aim, now: () => this.#clock });
     const expiresOn = scenario.nearExpiry ? new Date(NOON + 10 * 24 * HOUR_MS) : undefined;
     this.vault = new MemoryVault(scenario.versions, () => new Date(this.#clock), expiresOn);
     this.fleet = new MemoryFleet(this.vault, scenario.accounts);
@@ -163,9 +165,14 @@ export class AppWorld implements World {
     const newest = newestUsableVersion(this.vault.versions, now)?.version;
     for (const name of this.fleet.names) {
       const { account, moves, byPeople } = this.fleet.of(name);
-      const { keyName, currentVersionedKeyIdentifier: used } = account.encryption.keyVaultProperties ?? {};
+      const { keyName, keyVersion, currentVersionedKeyIdentifier: used } = account.encryption.keyVaultProperties ?? {};
       if (keyName !== KEY.name) continue;
-      if (newest && !used?.endsWith(newest)) throw new Error(`${name} is left on ${used} at rest, not on ${newest}.`);
+      // Storage takes the newest version of all for an automatic account, usable or not: it is left alone then.
+      if (keyVersion === '' && !this.vault.versions.at(-1)?.enabled) continue;
+      const order = (one: string | undefined) => this.vault.versions.findIndex(({ version }) => version === one);
+      // A version that is newer than every usable one is not moved back.
+      if (newest && order(used?.split('/').at(-1)) < order(newest))
+        throw new Error(`${name} is left on ${used} at rest.`);
       const recorded = this.#audit.filter(
         ({ action, resource, reason }) =>
           action === 'account.move' && resource === account.id && (reason === 'Moved' || reason === 'Refreshed'),
@@ -227,6 +234,14 @@ export class AppWorld implements World {
           KEY.name,
           this.vault.versions[deed.version % this.vault.versions.length]?.version ?? '',
         );
+        return;
+      case 'rotateAndPin':
+        this.#peopleMade += 1;
+        this.fleet.set(account, KEY.name, this.vault.create().version);
+        return;
+      case 'disableNewest':
+        this.vault.set(this.vault.versions.at(-1)?.version ?? '', false);
+        this.#send(KEY_WORK, { kind: 'key', key: KEY.id, cause: cause('operator'), attempt: 0 });
         return;
       case 'unpin':
         this.fleet.set(account, KEY.name, '');

@@ -31,6 +31,7 @@ export interface KeyScenario {
   readonly parts: readonly Part[];
   readonly faults?: number;
   readonly kinds?: readonly Fault[];
+  readonly aim?: RegExp;
   /** How many of the app's processes may be killed. */
   readonly kills?: number;
 }
@@ -72,8 +73,8 @@ export class KeyWorld implements FiniteWorld {
   readonly #opened = new Map<string, Call>();
   readonly #openedAt = new Map<string, number>();
 
-  constructor({ versions, off = [], parts, faults = 0, kinds, kills = 0 }: KeyScenario) {
-    this.scheduler = new Scheduler({ faults, ...(kinds ? { kinds } : {}) });
+  constructor({ versions, off = [], parts, faults = 0, kinds, aim, kills = 0 }: KeyScenario) {
+    this.scheduler = new Scheduler({ faults, ...(kinds ? { kinds } : {}), ...(aim ? { aim } : {}) });
     this.vault = new MemoryVault(versions, () => new Date(NOON));
     for (const n of off) this.vault.set(this.vault.versions[n - 1]?.version ?? '', false);
     this.#parts = [...parts];

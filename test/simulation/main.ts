@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { BrokenHistory, runHistory, seeded, shrink, type World } from './explore.ts';
-import { randomAppWorld } from './random-app.ts';
+import { randomAppWorld, randomRotationWorld } from './random-app.ts';
 import { randomKeyWorld } from './random-key.ts';
 import type { Transition } from './scheduler.ts';
 
@@ -10,10 +10,15 @@ Runs the app's own use-cases over random histories: several instances, people, f
 has a seed of its own, counted up from the one given; one that is broken is told as short as it can be made, or as it was found.`;
 
 /** The worlds in turn: each seed is a history of one of them. */
-const WORLDS: readonly ((random: () => number) => () => World)[] = [randomKeyWorld, randomAppWorld];
+const WORLDS: readonly ((random: () => number) => () => World)[] = [
+  randomKeyWorld,
+  randomAppWorld,
+  randomAppWorld,
+  randomRotationWorld,
+];
 
 /** Of a hundred steps so many go wrong, as long as something may. */
-const HARM = 0.06;
+const HARM = 0.2;
 
 function choose(transitions: readonly Transition[], random: () => number): number {
   const harmful = random() < HARM;

@@ -1,39 +1,71 @@
 import { type AppScenario, AppWorld, type Deed } from './app-world.ts';
 import type { World } from './explore.ts';
 
+type Random = () => number;
+
+const one = <T>(random: Random, of: readonly T[]): T => of[Math.floor(random() * of.length)] as T;
+
+/** What may go wrong, one kind of call a history: what goes wrong everywhere goes wrong nowhere that matters. */
+const AIMS: readonly RegExp[] = [
+  /./,
+  /^patch st/,
+  /^patch st/,
+  /^audit/,
+  /^save/,
+  /acquire|release/,
+  /^send/,
+  /^(list|get)/,
+];
+
 /** A history of the app, its instances, queues and accounts, that depends on the seed alone. */
-export function randomAppWorld(random: () => number): () => World {
-  const one = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)] as T;
+export function randomAppWorld(random: Random): () => World {
   const account = () => Math.floor(random() * 3);
-  const deeds: Deed[] = [{ do: 'rotate', events: one([1, 1, 2]) }];
-  const more = Math.floor(random() * 6);
+  const deeds: Deed[] = [{ do: 'rotate', events: one(random, [1, 1, 2]) }];
+  const more = 1 + Math.floor(random() * 5);
   for (let n = 0; n < more; n += 1) {
     deeds.push(
-      one<Deed>([
-        { do: 'rotate', events: one([0, 1, 2]) },
-        { do: 'rotate', events: one([0, 1, 2]) },
+      one<Deed>(random, [
+        { do: 'rotate', events: one(random, [0, 1, 2]) },
+        { do: 'rotate', events: 1 },
+        { do: 'rotate', events: 1 },
+        { do: 'timePasses' },
+        { do: 'timePasses' },
         { do: 'pin', account: account(), version: Math.floor(random() * 5) },
+        { do: 'rotateAndPin', account: account() },
         { do: 'unpin', account: account() },
         { do: 'switchKey', account: account() },
-        { do: 'timePasses' },
-        { do: 'nearExpiryEvent' },
+        { do: 'disableNewest' },
         { do: 'revoke' },
         { do: 'restore' },
       ]),
     );
   }
-  const nearExpiry = random() < 0.3;
+  return make(random, { deeds });
+}
+
+/** The same of a key whose newest version nears its expiry. */
+export function randomRotationWorld(random: Random): () => World {
+  const deeds: Deed[] = [{ do: 'nearExpiryEvent' }, { do: 'nearExpiryEvent' }];
+  const more = Math.floor(random() * 3);
+  for (let n = 0; n < more; n += 1) {
+    deeds.push(
+      one<Deed>(random, [{ do: 'nearExpiryEvent' }, { do: 'timePasses' }, { do: 'revoke' }, { do: 'restore' }]),
+    );
+  }
+  const aim = one(random, [/^rotate/, /^rotate/, /^patch/, /./]);
+  return make(random, { deeds, aim, accounts: ['pinned'], nearExpiry: true });
+}
+
+function make(random: Random, profile: Pick<AppScenario, 'deeds'> & Partial<AppScenario>): () => World {
   const scenario: AppScenario = {
-    instances: one([1, 2, 2, 3, 4]),
-    accounts: one<AppScenario['accounts']>([['pinned'], ['pinned', 'automatic'], ['pinned', 'pinned', 'automatic']]),
-    versions: one([1, 2]),
-    deeds: nearExpiry
-      ? [{ do: 'nearExpiryEvent' }, { do: 'nearExpiryEvent' }, ...deeds.filter((deed) => deed.do !== 'rotate')]
-      : deeds,
-    faults: one([0, 1, 2, 3]),
-    kills: one([0, 0, 1, 2]),
-    skews: one([[], [2.5, -2.5, 0, 2.5]]),
-    nearExpiry,
+    instances: one(random, [1, 2, 2, 3, 4]),
+    accounts: one<AppScenario['accounts']>(random, [['pinned'], ['pinned'], ['pinned', 'automatic']]),
+    versions: one(random, [1, 2]),
+    aim: one(random, AIMS),
+    faults: one(random, [0, 1, 1, 2]),
+    kills: one(random, [0, 0, 1, 2]),
+    skews: one(random, [[], [2.5, -2.5, 0, 2.5]]),
+    ...profile,
   };
   return () => new AppWorld(scenario);
 }

@@ -28,6 +28,7 @@ export function randomKeyWorld(random: () => number): () => World {
     off: random() < 0.2 ? [1] : [],
     parts,
     faults: one([0, 1, 1, 2]),
+    aim: one([/./, /patch/, /enabled.:false/, /restored/]),
     kills: one([0, 0, 1]),
   };
   return () => new KeyWorld(scenario);

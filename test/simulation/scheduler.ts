@@ -54,6 +54,16 @@ export class Actor {
   }
 }
 
+export interface SchedulerOptions {
+  /** So many calls may go wrong at most. */
+  readonly faults: number;
+  readonly kinds?: readonly Fault[];
+  /** Only calls with such a label do. */
+  readonly aim?: RegExp;
+  /** Milliseconds; without it no time passes. */
+  readonly now?: () => number;
+}
+
 /** An answer that did not come: what the SDKs throw then. */
 export function noAnswer(): Error {
   return Object.assign(new Error('no answer came'), { name: 'AbortError', code: 'ETIMEDOUT' });
@@ -68,13 +78,14 @@ export class Scheduler {
   #late: LateWrite[] = [];
   #faults: number;
   #harmed = false;
+  readonly #aim: RegExp;
   readonly #now: () => number;
   readonly faultKinds: readonly Fault[];
   /** What has happened, step by step. */
   readonly history: string[] = [];
 
-  /** @param options `now`: milliseconds; without it no time passes */
-  constructor(options: { readonly faults: number; readonly kinds?: readonly Fault[]; readonly now?: () => number }) {
+  constructor(options: SchedulerOptions) {
+    this.#aim = options.aim ?? /./;
     this.#faults = options.faults;
     this.faultKinds = options.kinds ?? ['fails', 'answerLost', 'late'];
     this.#now = options.now ?? (() => 0);
@@ -109,7 +120,7 @@ export class Scheduler {
     const ends: Transition[] = [];
     for (const call of this.#pending) {
       ends.push({ label: `${call.actor.name}: ${call.label}`, run: () => this.#end(call, undefined) });
-      if (this.#faults === 0) continue;
+      if (this.#faults === 0 || !this.#aim.test(call.label)) continue;
       for (const fault of this.faultKinds) {
         if (!call.writes && fault !== 'fails') continue;
         const label = `${call.actor.name}: ${call.label} ${fault}`;
