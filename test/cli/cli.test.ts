@@ -212,7 +212,7 @@ describe('break-glass', () => {
     ]);
     const { code, out } = await cmk(['key', 'revoke', site.key, '--vault', site.vault.name, '--yes']);
     expect(code).toBe(1);
-    expect(out).toContain('is NOT shut');
+    expect(out).toContain('is NOT disabled');
   });
 });
 

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import type { AppInstance } from '../../local/azure/app-control.ts';
-import { rotateKey } from '../../local/azure/key-vault/keys.ts';
 import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { TestKey } from '../support/fleet.ts';
@@ -64,26 +63,6 @@ describe('POST /app', () => {
     const before = app.instances;
     expect(await order(body)).toMatchObject({ status: 400, body: { error: expect.stringContaining('from 1 to 4') } });
     expect(app.instances).toEqual(before);
-  });
-});
-
-describe('with a message that the killed app worked on', () => {
-  it('another instance takes it when its lease ends', async () => {
-    const key = new TestKey(app.azure.world);
-    const account = key.account();
-    app.azure.faults.add([{ match: { method: 'PATCH', path: account.name }, times: 1, hang: true }]);
-    const since = app.azure.requests.last;
-    const next = rotateKey(app.azure.world, key.vault, key.name);
-    await eventually('the PATCH hangs', () =>
-      app.azure.requests.since(since).some(({ method, status }) => method === 'PATCH' && status === 0),
-    );
-    await order({ do: 'restart' });
-    await eventually(
-      'the account to be moved',
-      () => account.encryption.keyvaultproperties?.keyversion === next.version,
-      20_000,
-    );
-    await app.settled();
   });
 });
 
