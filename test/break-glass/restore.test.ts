@@ -30,7 +30,7 @@ function softDelete(key: TestKey): void {
   key.vault.deletedKeys.set(key.name, { ...found, deletedDate: 1, scheduledPurgeDate: 2 ** 31 });
 }
 
-/** What was put into the queues, but for the looks at the revocation itself (second-looks.test.ts). */
+/** What was put into the queues, but for the looks at the revocation itself (second-looks.slow.test.ts). */
 function besideLooks(): Work[] {
   return wire.sent.map(({ work }) => work).filter(({ kind }) => kind !== 'revocation');
 }

@@ -54,7 +54,8 @@ export type Deed =
   | { readonly do: 'rotate'; readonly events: number }
   | { readonly do: 'pin'; readonly account: number; readonly version: number }
   | { readonly do: 'unpin' | 'switchKey' | 'rotateAndPin'; readonly account: number }
-  | { readonly do: 'nearExpiryEvent' | 'revoke' | 'restore' | 'timePasses' | 'disableNewest' };
+  | { readonly do: 'timePasses'; readonly seconds: number }
+  | { readonly do: 'nearExpiryEvent' | 'revoke' | 'restore' | 'disableNewest' };
 
 interface Message {
   readonly queue: string;
@@ -141,7 +142,7 @@ export class AppWorld implements World {
       ...kills.flatMap((instance) =>
         [true, false].map((effect) => ({
           label: `instance ${instance.number} is killed, ${effect ? 'and what it called takes effect' : 'and what it called is lost'}`,
-          harm: true as const,
+          rare: 'harm' as const,
           run: () => this.#kill(instance, effect),
         })),
       ),
@@ -250,7 +251,7 @@ export class AppWorld implements World {
         this.fleet.set(account, 'other-key', 'f'.repeat(32));
         return;
       case 'timePasses':
-        this.#pass(this.#clock + 30_000);
+        this.#pass(this.#clock + deed.seconds * 1000);
         return;
       default:
         this.#call(deed.do);

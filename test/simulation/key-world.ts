@@ -96,7 +96,7 @@ export class KeyWorld implements FiniteWorld {
       ...starts,
       ...kills.flatMap(({ actor }) =>
         [true, false].map((effect) => ({
-          harm: true as const,
+          rare: 'harm' as const,
           label: `${actor?.name} is killed, ${effect ? 'and what it called takes effect later' : 'and what it called is lost'}`,
           run: () => {
             this.#kills -= 1;

@@ -13,18 +13,22 @@ has a seed of its own, counted up from the one given; one that is broken is told
 const WORLDS: readonly ((random: () => number) => () => World)[] = [
   randomKeyWorld,
   randomAppWorld,
-  randomAppWorld,
   randomRotationWorld,
+  randomKeyWorld,
+  randomAppWorld,
 ];
 
-/** Of a hundred steps so many go wrong, as long as something may. */
+/** How often something goes wrong, or comes late, when it may. */
 const HARM = 0.2;
+const LATE = 0.04;
 
 function choose(transitions: readonly Transition[], random: () => number): number {
-  const harmful = random() < HARM;
+  const roll = random();
+  const kind = roll < HARM ? 'harm' : roll < HARM + LATE ? 'late' : undefined;
   const indices = transitions.map((_, index) => index);
-  const wanted = indices.filter((index) => (transitions[index]?.harm ?? false) === harmful);
-  const from = wanted.length > 0 ? wanted : indices;
+  const wanted = indices.filter((index) => transitions[index]?.rare === kind);
+  const usual = indices.filter((index) => transitions[index]?.rare === undefined);
+  const from = [wanted, usual, indices].find(({ length }) => length > 0) ?? indices;
   return from[Math.floor(random() * from.length)] ?? 0;
 }
 

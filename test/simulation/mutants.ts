@@ -73,16 +73,16 @@ const MUTANTS: readonly Mutant[] = [
     to: 'target, pin: target.version as never };',
   },
   {
-    name: 'a rotation whose answer was lost is made again at once',
-    file: 'src/rotation/intent.ts',
-    from: "return { seen: intent.waited ? 'nothing' : 'open' };",
-    to: "return { seen: 'nothing' };",
+    name: 'no fence: the key is let go although a rotation may still take effect',
+    file: 'src/rotation/rotate-when-due.ts',
+    from: 'if (looked.keepTaken) lease.abandon();\n      else await lease.release();',
+    to: 'await lease.release();',
   },
   {
     name: 'two instances rotate one key',
     file: 'src/rotation/rotate-when-due.ts',
-    from: "if (sighting.seen === 'open') return this.#wait(begun, 'No new version has appeared.');",
-    to: '',
+    from: 'let looked: Looked = LEAVE;',
+    to: 'let looked: Looked = LEAVE;\n    await lease.release();',
   },
   {
     name: 'revoked without proof: what the list does not show any more is not looked at',
@@ -123,8 +123,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a revocation is not newer than the one whose clock is ahead',
     file: REVOCATION,
-    from: 'return newest < stamp.revokedOn.getTime() ? stamp : { ...stamp, revokedOn: new Date(Math.max(newest + 1, 0)) };',
-    to: 'return stamp;',
+    from: 'revokedOn: newest < revokedOn.getTime() ? revokedOn : new Date(Math.max(newest + 1, 0)),',
+    to: 'revokedOn,',
   },
   {
     name: 'a version that a person has just disabled is recorded as on',

@@ -28,9 +28,10 @@ export function randomAppWorld(random: Random): () => World {
         { do: 'rotate', events: one(random, [0, 1, 2]) },
         { do: 'rotate', events: 1 },
         { do: 'rotate', events: 1 },
-        { do: 'timePasses' },
-        { do: 'timePasses' },
+        { do: 'timePasses', seconds: one(random, [5, 30, 45]) },
+        { do: 'timePasses', seconds: one(random, [5, 30, 45]) },
         { do: 'pin', account: account(), version: Math.floor(random() * 5) },
+        { do: 'rotateAndPin', account: account() },
         { do: 'rotateAndPin', account: account() },
         { do: 'unpin', account: account() },
         { do: 'switchKey', account: account() },
@@ -49,7 +50,12 @@ export function randomRotationWorld(random: Random): () => World {
   const more = Math.floor(random() * 3);
   for (let n = 0; n < more; n += 1) {
     deeds.push(
-      one<Deed>(random, [{ do: 'nearExpiryEvent' }, { do: 'timePasses' }, { do: 'revoke' }, { do: 'restore' }]),
+      one<Deed>(random, [
+        { do: 'nearExpiryEvent' },
+        { do: 'timePasses', seconds: 30 },
+        { do: 'revoke' },
+        { do: 'restore' },
+      ]),
     );
   }
   const aim = one(random, [/^rotate/, /^rotate/, /^patch/, /./]);

@@ -3,8 +3,8 @@ import { hash } from 'node:crypto';
 /** What may happen next. `run` makes it happen; the label tells it in a history that is printed. */
 export interface Transition {
   readonly label: string;
-  /** Something goes wrong by it: chosen more rarely than what goes its way. */
-  readonly harm?: true;
+  /** Something goes wrong by it, or a write that was given up takes effect: chosen more rarely than what goes its way. */
+  readonly rare?: 'harm' | 'late';
   readonly run: () => void;
 }
 
@@ -124,11 +124,11 @@ export class Scheduler {
       for (const fault of this.faultKinds) {
         if (!call.writes && fault !== 'fails') continue;
         const label = `${call.actor.name}: ${call.label} ${fault}`;
-        ends.push({ label, harm: true, run: () => this.#end(call, fault) });
+        ends.push({ label, rare: 'harm', run: () => this.#end(call, fault) });
       }
     }
     for (const late of this.#late) {
-      ends.push({ label: `late: ${late.label}`, run: () => this.#land(late) });
+      ends.push({ label: `late: ${late.label}`, rare: 'late', run: () => this.#land(late) });
     }
     return ends;
   }
