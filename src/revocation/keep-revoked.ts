@@ -16,6 +16,8 @@ import {
 } from './revocation.ts';
 import { planKeepRevoked } from './revocation-plans.ts';
 
+/** A restore whose last change of the key is younger goes on by itself: its writes follow each other within seconds. Milliseconds. */
+const UNDER_WAY_MS = 10_000;
 /** How long this waits for the audit trail, in milliseconds. */
 const AUDIT_WAIT_MS = 2_000;
 
@@ -57,7 +59,7 @@ export async function keepRevoked(
       version,
     });
   }
-  const restore = unfinished(reading);
+  const restore = unfinished(reading, versions, services.now());
   if (restore) {
     await finish(key, restore.revocation, restore.by, versions, services, log);
     const after = await services.keys.listVersions(key);
@@ -70,12 +72,19 @@ export async function keepRevoked(
 
 /** Whether a look at the key would find anything to put right. */
 export function needsLook(versions: readonly KeyVersion[], now: Date): boolean {
-  if (unfinished(readRevocation(versions, now))) return true;
+  if (unfinished(readRevocation(versions, now), versions, now)) return true;
   return planKeepRevoked(versions, now, { alsoLate: true }).length > 0;
 }
 
-/** A restore that is under way or was broken off, or that a late write has undone in part. */
-function unfinished({ open, restoringBy, restored, records }: RevocationReading) {
+/** A restore that was broken off, or that a late write has undone in part. One that is under way is left alone. */
+function unfinished(
+  { open, restoringBy, restored, records }: RevocationReading,
+  versions: readonly KeyVersion[],
+  now: Date,
+): { readonly revocation: RevocationStamp; readonly by: string } | undefined {
+  const recorded = versions.filter(({ version }) => records.has(version));
+  const changed = Math.max(...recorded.map(({ createdOn, updatedOn }) => (updatedOn ?? createdOn).getTime()));
+  if (now.getTime() - changed < UNDER_WAY_MS) return undefined;
   if (open) return restoringBy ? { revocation: open, by: restoringBy } : undefined;
   if (!restored || records.size === 0) return undefined;
   return { revocation: { ...restored, revokedBy: restored.restoredBy }, by: restored.restoredBy };

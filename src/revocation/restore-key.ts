@@ -145,7 +145,8 @@ export async function finishRestore(
       await apply(planKeepRevoked(seen, now(), { alsoLate: true }));
       return ended('overtaken', seen);
     }
-    for (const { version } of planReopen(seen, revocation, now())) owed.add(version.version);
+    for (const { version, wasEnabled } of readRevocation(seen, now()).records.values())
+      if (wasEnabled) owed.add(version);
     const steps = nextSteps(seen, revocation, restoredBy, now());
     if (steps.length === 0) return ended(isOwed(seen, owed) ? 'incomplete' : 'restored', seen);
     if (wave > MOST_WAVES || !hopeful) return ended('incomplete', seen);

@@ -155,6 +155,8 @@ export function planClose(
   const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> => {
     const record = revocationOf(fresh, now);
     if (!record || isNewer(record, upTo)) return {};
+    // A late write has disabled it once more: its record is what it is enabled by in the next wave.
+    if (record.wasEnabled && !fresh.enabled) return {};
     const mark = [id, revokedOn.toISOString(), restoredBy, fresh.version].join(' ');
     return { tags: { ...otherTags(fresh), [RESTORED_TAG]: mark } };
   };

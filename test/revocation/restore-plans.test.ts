@@ -142,20 +142,27 @@ describe('planClose: the last', () => {
 
   it('fits where the record did, also without another tag to spare', () => {
     const { 'tag-0': _one, ...fourteen } = fullOfTags();
-    expect(planClose([revoked(1, { tags: { ...fourteen, ...record(1) } })], stamp, BOB, NOW)[0]?.tags).toEqual({
+    expect(
+      planClose([revoked(1, { enabled: true, tags: { ...fourteen, ...record(1) } })], stamp, BOB, NOW)[0]?.tags,
+    ).toEqual({
       ...fourteen,
       ...restored(1),
     });
   });
 
   it('writes nothing over a newer record, nor where the record has gone', () => {
-    const [close] = planClose([revoked(1)], stamp, BOB, NOW);
+    const [close] = planClose([revoked(1, { enabled: true })], stamp, BOB, NOW);
     expect(close?.again?.(revoked(1, { tags: record(1, later) }))).toEqual({});
     expect(close?.again?.(keyVersion(1))).toEqual({});
   });
 
+  it('leaves the record of one that a late write has just disabled again: it is enabled by it', () => {
+    const [close] = planClose([revoked(1, { enabled: true })], stamp, BOB, NOW);
+    expect(close?.again?.(revoked(1))).toEqual({});
+  });
+
   it('leaves a key that can be revoked anew, and whose old records open nothing', () => {
-    const [close] = planClose([revoked(1)], stamp, BOB, NOW);
+    const [close] = planClose([revoked(1, { enabled: true })], stamp, BOB, NOW);
     const after = [keyVersion(1, { tags: close?.tags ?? {} }), revoked(2)];
     expect(readRevocation(after, NOW)).toMatchObject({ open: undefined, restored: { id: 'f00d', restoredBy: BOB } });
     expect(close?.tags).not.toHaveProperty(REVOCATION_TAG);

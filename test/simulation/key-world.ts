@@ -32,6 +32,8 @@ export interface KeyScenario {
   readonly faults?: number;
   readonly kinds?: readonly Fault[];
   readonly aim?: RegExp;
+  /** The app's queue is out of reach: no second look is ordered. */
+  readonly noQueue?: boolean;
   /** How many of the app's processes may be killed. */
   readonly kills?: number;
 }
@@ -54,6 +56,9 @@ interface Services {
   readonly queue: Pick<WorkQueue, 'send'>;
 }
 
+/** What is at rest is looked at so much later. */
+const LATER_MINUTES = 1;
+
 const WHY = { correlationId: 'call', why: 'a simulation', ticket: undefined };
 
 const oid = (n: number): string => `${String(n).padStart(8, '0')}-0000-4000-8000-000000000000`;
@@ -68,12 +73,14 @@ export class KeyWorld implements FiniteWorld {
   readonly #original: readonly boolean[];
   #kills: number;
   readonly #stamps = new Map<string, RevocationStamp>();
+  readonly #noQueue: boolean;
   #ids = 0;
   #flap: string | undefined;
   readonly #opened = new Map<string, Call>();
   readonly #openedAt = new Map<string, number>();
 
-  constructor({ versions, off = [], parts, faults = 0, kinds, aim, kills = 0 }: KeyScenario) {
+  constructor({ versions, off = [], parts, faults = 0, kinds, aim, noQueue = false, kills = 0 }: KeyScenario) {
+    this.#noQueue = noQueue;
     this.scheduler = new Scheduler({ faults, ...(kinds ? { kinds } : {}), ...(aim ? { aim } : {}) });
     this.vault = new MemoryVault(versions, () => new Date(NOON));
     for (const n of off) this.vault.set(this.vault.versions[n - 1]?.version ?? '', false);
@@ -130,7 +137,7 @@ export class KeyWorld implements FiniteWorld {
 
   async atRest(): Promise<void> {
     this.scheduler.landAll();
-    const services = this.#services(async (_label, effect) => effect());
+    const services = this.#services(async (_label, effect) => effect(), LATER_MINUTES);
     // Some of the second looks come soon, and some when everything that was under way has come to its end.
     for (let looks = 1; looks <= 2; looks += 1) {
       for (const message of [...this.#messages]) {
@@ -235,6 +242,7 @@ export class KeyWorld implements FiniteWorld {
       audit: async () => ({ failed: 'none here' }),
       queue: {
         send: async (_queue, work) => {
+          if (this.#noQueue) throw new Error('the queue is out of reach');
           if (work.kind === 'revocation') this.#messages.push(work);
         },
       },
@@ -263,6 +271,8 @@ export class KeyWorld implements FiniteWorld {
       if (!open) throw new Error('Revoked, and at rest no revocation is on record.');
     }
     const last = restores.findLast(({ answer }) => answer === 'restored');
+    // Of two restores at once, the other one has said that a version is off: a late write came between its read and write.
+    if (restores.some(({ answer }) => answer === 'incomplete')) return;
     if (!last || revokes.some(({ start, end }) => start > last.start || end === undefined || end > last.start)) return;
     // A newer revocation than the one that was named is still open, whichever record was lost.
     if (revokes.some(({ id, answer }) => answer === 'complete' && this.#isNewer(id, last.id))) return;

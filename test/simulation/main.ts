@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { BrokenHistory, runHistory, seeded, shrink, type World } from './explore.ts';
-import { randomAppWorld, randomRotationWorld } from './random-app.ts';
-import { randomKeyWorld } from './random-key.ts';
+import { randomAppWorld, randomKillsWorld, randomRotationWorld } from './random-app.ts';
+import { randomKeyWorld, randomQueuelessWorld } from './random-key.ts';
 import type { Transition } from './scheduler.ts';
 
 const USAGE = `npm run simulate -- [--seed N] [--histories N] [--stop-at-first] [--as-found]
@@ -14,13 +14,14 @@ const WORLDS: readonly ((random: () => number) => () => World)[] = [
   randomKeyWorld,
   randomAppWorld,
   randomRotationWorld,
+  randomKillsWorld,
+  randomQueuelessWorld,
   randomKeyWorld,
-  randomAppWorld,
 ];
 
 /** How often something goes wrong, or comes late, when it may. */
 const HARM = 0.2;
-const LATE = 0.04;
+const LATE = 0.015;
 
 function choose(transitions: readonly Transition[], random: () => number): number {
   const roll = random();

@@ -135,7 +135,7 @@ const MUTANTS: readonly Mutant[] = [
 ];
 
 const ROOT = join(import.meta.dirname, '../..');
-const HISTORIES = 500;
+const HISTORIES = Number(process.argv[2] ?? 500);
 
 async function survives(mutant: Mutant): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), 'mutant-'));
@@ -158,7 +158,7 @@ async function survives(mutant: Mutant): Promise<boolean> {
 }
 
 let alive = 0;
-for (const mutant of MUTANTS) {
+for (const mutant of MUTANTS.filter(({ name }) => name.includes(process.argv[3] ?? ''))) {
   const lives = await survives(mutant);
   if (lives) alive += 1;
   console.log(`${lives ? 'LIVES ' : 'caught'}  ${mutant.name}`);

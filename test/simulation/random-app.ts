@@ -62,6 +62,20 @@ export function randomRotationWorld(random: Random): () => World {
   return make(random, { deeds, aim, accounts: ['pinned'], nearExpiry: true });
 }
 
+/** Processes that die while they move accounts, or writes that come late, and versions that follow one another. */
+export function randomKillsWorld(random: Random): () => World {
+  const deeds: Deed[] = [];
+  for (let n = 0; n < 2 + Math.floor(random() * 3); n += 1) {
+    deeds.push({ do: 'rotate', events: 1 });
+    if (random() < 0.3) deeds.push({ do: 'timePasses', seconds: 5 });
+  }
+  const harm = one<Partial<AppScenario>>(random, [
+    { kills: 2, faults: 0, aim: /^patch st/ },
+    { kills: 0, faults: 1, kinds: ['late'], aim: /^patch st/ },
+  ]);
+  return make(random, { deeds, instances: 2, accounts: ['pinned'], ...harm });
+}
+
 function make(random: Random, profile: Pick<AppScenario, 'deeds'> & Partial<AppScenario>): () => World {
   const scenario: AppScenario = {
     instances: one(random, [1, 2, 2, 3, 4]),

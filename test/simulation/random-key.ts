@@ -23,6 +23,11 @@ export function randomKeyWorld(random: () => number): () => World {
       ]),
     );
   }
+  if (random() < 0.25) {
+    // A person's hand beside one revocation: what it finds can be judged to the version.
+    const byHand: Part = { do: 'disable', version: 1 + Math.floor(random() * versions) };
+    return () => new KeyWorld({ versions, parts: [{ do: 'revoke' }, byHand, { do: 'restore', after: 'revoke' }] });
+  }
   const scenario: KeyScenario = {
     versions,
     off: random() < 0.2 ? [1] : [],
@@ -30,6 +35,23 @@ export function randomKeyWorld(random: () => number): () => World {
     faults: one([0, 1, 1, 2]),
     aim: one([/./, /patch/, /enabled.:false/, /restored/]),
     kills: one([0, 0, 1]),
+  };
+  return () => new KeyWorld(scenario);
+}
+
+/**
+ * The app's queue is out of reach: what a late write does is told by the key alone, as long as another version says that
+ * the key was restored.
+ */
+export function randomQueuelessWorld(random: () => number): () => World {
+  const look: Part = { do: 'look', late: random() < 0.5, after: 'revoke' };
+  const scenario: KeyScenario = {
+    versions: random() < 0.5 ? 2 : 3,
+    parts: [{ do: 'revoke' }, { do: 'restore', after: 'revoke' }, ...(random() < 0.5 ? [look] : [])],
+    faults: 1,
+    kinds: ['late'],
+    aim: /"enabled":false/,
+    noQueue: true,
   };
   return () => new KeyWorld(scenario);
 }

@@ -111,6 +111,11 @@ export class Scheduler {
     this.#pending = this.#pending.filter((call) => call.actor !== actor);
   }
 
+  /** Whether a call of this actor is under way that may go wrong. */
+  isAimedAt(actor: Actor): boolean {
+    return this.#pending.some((call) => call.actor === actor && this.#aim.test(call.label));
+  }
+
   get busy(): boolean {
     return this.#pending.length > 0;
   }
