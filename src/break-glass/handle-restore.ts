@@ -53,7 +53,7 @@ export async function handleRestore(
 }
 
 function toBody(key: ManagedKey, result: RestoredKey): RestoreResponse {
-  const { end, recovered, revocation, versions, accounts, audit, auditReceipt, warnings, changed } = result;
+  const { end, recovered, revocation, versions, accounts, audit, auditReceipt, warnings } = result;
   return {
     key: key.id,
     reason: end === 'nothing' ? 'NothingToRestore' : 'Restored',
@@ -64,7 +64,7 @@ function toBody(key: ManagedKey, result: RestoredKey): RestoreResponse {
     accounts: accounts.map(({ account, ready, missing }) => ({ account, ready, missing: [...missing] })),
     audit,
     ...(auditReceipt ? { auditReceipt } : {}),
-    warnings: [...warnings, ...(changed ? auditWarning(audit) : [])],
+    warnings: [...warnings, ...auditWarning(audit)],
   };
 }
 

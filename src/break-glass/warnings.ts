@@ -1,4 +1,5 @@
 import type { BlastRadius } from '../dependents/blast-radius.ts';
+import { NOT_AUDITED } from '../revocation/record-revocation.ts';
 import type { KeyRevocation } from '../revocation/revoke-key.ts';
 
 export function lockoutWarning({ selfLockout }: BlastRadius): string[] {
@@ -24,5 +25,5 @@ export function unrecordedWarning({ unrecorded, revocation, complete }: KeyRevoc
 }
 
 export function auditWarning(written: string): string[] {
-  return written === 'written' ? [] : [`Not in the audit trail: ${written}`];
+  return written === 'written' || written === NOT_AUDITED.audit ? [] : [`Not in the audit trail: ${written}`];
 }

@@ -19,6 +19,8 @@ export interface AppliedChange {
   readonly change: VersionChange;
   readonly answer: KeyVersion | undefined;
   readonly failure: Failure | undefined;
+  /** False: when the version was read again, there was nothing left to write. */
+  readonly written: boolean;
 }
 
 /** One wave: every change as soon as it is known, none held up by another's trouble. */
@@ -41,10 +43,11 @@ async function applyChange(key: ManagedKey, change: VersionChange, services: Cha
     const fresh = again && (await services.keys.getVersion(key, version.version).catch(() => undefined));
     const { enabled, tags } = fresh && again ? again(fresh) : change;
     const nothing = enabled === undefined && !tags;
-    const answer = fresh && nothing ? fresh : await write(key, { version, enabled, tags }, services);
-    return { change, answer, failure: undefined };
+    if (fresh && nothing) return { change, answer: fresh, failure: undefined, written: false };
+    const answer = await write(key, { version, enabled, tags }, services);
+    return { change, answer, failure: undefined, written: true };
   } catch (error) {
-    return { change, answer: undefined, failure: describeFailure(error) };
+    return { change, answer: undefined, failure: describeFailure(error), written: true };
   }
 }
 

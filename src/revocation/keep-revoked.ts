@@ -99,12 +99,12 @@ export async function finish(
   services: KeepRevokedServices,
   log: Log,
 ): Promise<void> {
-  const { end } = await finishRestore(key, revocation, restoredBy, versions, services);
+  const { end, changed } = await finishRestore(key, revocation, restoredBy, versions, services);
   const about = { key: key.id, revocation: revocation.id, by: restoredBy };
   const reason = end === 'restored' ? 'RestoreFinished' : end === 'overtaken' ? 'RevocationOpen' : 'RestoreIncomplete';
   const level = end === 'incomplete' ? 'error' : 'warning';
   log({ level, reason, message: REASONS[reason], ...about });
-  if (end !== 'restored') return;
+  if (!changed) return;
   const entry = {
     action: 'key.finishRestore',
     reason,
@@ -123,7 +123,7 @@ export async function disableUnder(
   log: Log,
 ): Promise<void> {
   const applied = await applyChanges(key, changes, services);
-  for (const { change, answer, failure } of applied) {
+  for (const { change, answer, failure } of applied.filter(({ written }) => written)) {
     const about = { key: key.id, version: change.version.version, revocation: open.id };
     if (!answer) {
       const why = failure ? describe(failure) : '';

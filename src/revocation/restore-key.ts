@@ -79,7 +79,11 @@ export async function restoreKey(
     const end = readRevocation([deleted], now()).open && refusal([deleted], request, now());
     if (end) return answer(end, [deleted], false, now());
     await recover(key, keys);
-    before = await keys.listVersionsUnsettled(key);
+    try {
+      before = await keys.listVersionsUnsettled(key);
+    } catch (error) {
+      return { ...answer('incomplete', [deleted], true, now()), unproven: describeFailure(error) };
+    }
   }
   const { open, restored } = readRevocation(before, now());
   if (!open && restored?.id === request.revocation) {
@@ -132,7 +136,8 @@ export async function finishRestore(
   };
   const ended = (end: RestoreEnd, proof: readonly KeyVersion[] | undefined, unproven?: Failure) => {
     const versions = reportVersions(before, [...applied.values()], proof, now());
-    return { end, changed: applied.size > 0, revocation, versions, unproven };
+    const changed = [...applied.values()].some(({ written }) => written);
+    return { end, changed, revocation, versions, unproven };
   };
 
   /** What has to be on in the end. */

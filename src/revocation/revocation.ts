@@ -99,10 +99,12 @@ export function openRevocation(versions: readonly KeyVersion[], now: Date): Revo
   return readRevocation(versions, now).open;
 }
 
-/** Object ids of everybody who revoked and is not restored: a second person is none of them. */
+/** Object ids of everybody who revoked and is not restored, the latest first: a second person is none of them. */
 export function revokers(versions: readonly KeyVersion[], now: Date): readonly string[] {
   const { records, restored } = readRevocation(versions, now);
-  const open = [...records.values()].filter((record) => !restored || isNewer(record, restored));
+  const open = [...records.values()]
+    .filter((record) => !restored || isNewer(record, restored))
+    .sort((a, b) => Number(isNewer(b, a)) - Number(isNewer(a, b)));
   return [
     ...new Set(open.flatMap(({ revokedBy, joined = [] }) => [revokedBy, ...joined]).map((id) => id.toLowerCase())),
   ];
@@ -130,7 +132,7 @@ export function stampAfter(stamp: RevocationStamp, versions: readonly KeyVersion
   );
   const newest = Math.max(...others.filter(({ id }) => id !== stamp.id).map(({ revokedOn }) => revokedOn.getTime()));
   const joined = revokers(versions, now).filter((id) => id !== stamp.revokedBy.toLowerCase());
-  const all = [...new Set([...(stamp.joined ?? []), ...joined])].slice(0, MAX_JOINED);
+  const all = [...new Set([...joined, ...(stamp.joined ?? [])])].slice(0, MAX_JOINED);
   const { revokedOn } = stamp;
   return {
     ...stamp,

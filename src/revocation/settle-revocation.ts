@@ -54,7 +54,9 @@ function hasBegun({ did, revocation, call }: RevocationWork, versions: readonly 
   const { records, restored } = readRevocation(versions, now);
   const isRestored = restored?.id === revocation.id;
   if (did === 'restore') return isRestored && restored.restoredBy.toLowerCase() === call.caller.objectId.toLowerCase();
-  return isRestored || [...records.values()].some(({ id }) => id === revocation.id);
+  const me = call.caller.objectId.toLowerCase();
+  // A newer revocation may have replaced all its records: it names whom it has joined.
+  return isRestored || [...records.values()].some(({ id, joined = [] }) => id === revocation.id || joined.includes(me));
 }
 
 function recordedIn({ versions }: RevocationWork): Map<string, boolean> {

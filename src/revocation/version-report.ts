@@ -51,7 +51,7 @@ export function reportVersions(
 /** Names of the versions that are off without a record of this revocation: a restore cannot know of them. */
 export function unrecorded(applied: readonly AppliedChange[], now: Date): string[] {
   return applied
-    .filter(({ answer }) => answer && !answer.enabled && !revocationOf(answer, now))
+    .filter(({ answer, written }) => written && answer && !answer.enabled && !revocationOf(answer, now))
     .map(({ change }) => change.version.version);
 }
 

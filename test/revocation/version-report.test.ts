@@ -30,7 +30,7 @@ function tagged(n: number): Record<string, string> {
 }
 
 function applied(version: KeyVersion, answer: KeyVersion | undefined, failure?: Failure): AppliedChange {
-  return { change: { version, enabled: false, tags: undefined }, answer, failure };
+  return { change: { version, enabled: false, tags: undefined }, answer, failure, written: true };
 }
 
 describe('reportVersions', () => {
