@@ -208,6 +208,18 @@ const cases: readonly Case[] = [
     },
   },
   {
+    reason: 'RotationIncomplete',
+    by: 'somebody rotates a key that expires, and gives the new version no expiry',
+    drift: async () => {
+      const key = new TestKey(world());
+      const expiresOn = new Date(wire.azure.clock.nowMs() + 90 * 24 * HOUR_MS);
+      await them().keys('kv-files').updateKeyProperties(key.name, key.first.version, { expiresOn });
+      wire.azure.clock.advance(1_000);
+      await them().keys('kv-files').rotateKey(key.name);
+      return { resource: key.id() };
+    },
+  },
+  {
     reason: 'NoExpiry',
     by: 'somebody makes a key without an expiry date',
     drift: async () => {

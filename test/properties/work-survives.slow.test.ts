@@ -1,7 +1,9 @@
+import { BlobServiceClient } from '@azure/storage-blob';
 import { expect, it } from 'vitest';
 import { reconcileAccount } from '../../src/accounts/reconcile-account.ts';
 import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
 import type { Services } from '../../src/services.ts';
+import { LEASE_CONTAINER } from '../../src/work/lease-client.ts';
 import type { Work } from '../../src/work/messages.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
@@ -11,9 +13,17 @@ import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
 // Each call is one to be killed at: no more of them than there have to be.
-const app = () => wire.services({ CMK_SCOPE_DISCOVERY: 'dependents' });
+const app = () => ({ ...wire.services({ CMK_SCOPE_DISCOVERY: 'dependents' }), sleep: async () => {} });
 
 class Killed extends Error {}
+
+/** The leases of a process that has gone run out. */
+async function expireLeases(): Promise<void> {
+  const container = BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient(LEASE_CONTAINER);
+  for await (const { name, properties } of container.listBlobsFlat()) {
+    if (properties.leaseState === 'leased') await container.getBlobClient(name).getBlobLeaseClient().breakLease(0);
+  }
+}
 
 /** What a call gives whose process has gone: lists are read piece by piece, everything else is a promise. */
 function dead(name: string | symbol): unknown {
@@ -80,6 +90,7 @@ async function drain(first: Work, mortal: Mortal): Promise<boolean> {
     if (!died && mortal.killed()) {
       died = true;
       services = app();
+      await expireLeases();
       continue;
     }
     expect(outcome).toEqual({ outcome: 'done' });

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { CmkError } from '../../errors.ts';
 import { findVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
@@ -134,7 +135,10 @@ async function writeDown(
   const entry = retirementEntry(key, retired);
   if (!entry) return undefined;
   const details = { ...entry.details, by: 'cmk' };
-  const outcome = await app.audit({ ...entry, caller: callerOf(operator), details }, AUDIT_WAIT_MS);
+  const outcome = await app.audit(
+    { ...entry, caller: callerOf(operator), correlationId: randomUUID(), details },
+    AUDIT_WAIT_MS,
+  );
   return 'failed' in outcome ? outcome.failed : 'written';
 }
 
