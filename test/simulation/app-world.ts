@@ -145,13 +145,11 @@ export class AppWorld implements World {
       ...deeds,
       ...timers.map((timer) => ({ label: `${timer.actor.name} wakes`, run: () => this.#wake(timer) })),
       ...takes,
-      ...kills.flatMap((instance) =>
-        [true, false].map((effect) => ({
-          label: `instance ${instance.number} is killed, ${effect ? 'and what it called takes effect' : 'and what it called is lost'}`,
-          rare: 'harm' as const,
-          run: () => this.#kill(instance, effect),
-        })),
-      ),
+      ...kills.map((instance) => ({
+        label: `instance ${instance.number} is killed, and what it called takes effect later`,
+        rare: 'harm' as const,
+        run: () => this.#kill(instance),
+      })),
     ];
     if (ready.length > 0 || this.scheduler.busy) return ready;
     return this.#later();
@@ -325,10 +323,10 @@ export class AppWorld implements World {
     this.#poison.push(message);
   }
 
-  #kill(instance: Instance, takesEffect: boolean): void {
+  #kill(instance: Instance): void {
     this.#kills -= 1;
     for (const actor of instance.actors) {
-      this.scheduler.kill(actor, takesEffect);
+      this.scheduler.kill(actor, true);
       for (const lease of this.#leases.values()) {
         if (lease.token === numberOf(actor)) lease.expires ??= this.#clock + LEASE_AFTER_DEATH_MS;
       }

@@ -16,11 +16,12 @@ const WORLDS: readonly ((random: () => number) => () => World)[] = [
   randomRotationWorld,
   randomKillsWorld,
   randomQueuelessWorld,
+  randomKillsWorld,
   randomKeyWorld,
 ];
 
 /** How often something goes wrong, or comes late, when it may. */
-const HARM = 0.2;
+const HARM = 0.4;
 const LATE = 0.015;
 
 function choose(transitions: readonly Transition[], random: () => number): number {

@@ -65,11 +65,9 @@ export function randomRotationWorld(random: Random): () => World {
 /** Processes that die while they move accounts, or writes that come late, and versions that follow one another. */
 export function randomKillsWorld(random: Random): () => World {
   const deeds: Deed[] = [];
-  for (let n = 0; n < 2 + Math.floor(random() * 3); n += 1) {
-    deeds.push({ do: 'rotate', events: 1 });
-    if (random() < 0.3) deeds.push({ do: 'timePasses', seconds: 5 });
-  }
+  for (let n = 0; n < 3 + Math.floor(random() * 3); n += 1) deeds.push({ do: 'rotate', events: 1 });
   const harm = one<Partial<AppScenario>>(random, [
+    { kills: 2, faults: 0, aim: /^patch st/ },
     { kills: 2, faults: 0, aim: /^patch st/ },
     { kills: 0, faults: 1, kinds: ['late'], aim: /^patch st/ },
   ]);
