@@ -23,6 +23,8 @@ const intent = z.object({
   at: z.string(),
   /** That write is answered, or was given up a whole lease ago: it takes no more effect. */
   over: z.boolean().optional(),
+  /** It was given up: until then it may take effect all the same (ISO 8601). */
+  until: z.string().optional(),
   /** What became of it, once that is known: to be recorded. */
   done: z.object({ reason: z.enum(['Moved', 'Refreshed', 'MoveUnproven']), to: z.string().optional() }).optional(),
 });
@@ -83,6 +85,7 @@ export function judge(move: Intent, use: KeyUse | undefined, versions: readonly 
   return isMoved ? { verdict: 'moved', to: shown } : { verdict: 'unproven' };
 }
 
-function isOfKey({ vaultUri, keyName }: KeyUse, key: string): boolean {
+/** Whether a use is of the key that an identifier without a version names. */
+export function isOfKey({ vaultUri, keyName }: KeyUse, key: string): boolean {
   return sameKeyName(formatKeyIdentifier({ vaultUri, keyName }), key);
 }

@@ -2,6 +2,13 @@ import type { RecordAudit } from '../audit/audit-trail.ts';
 import type { Lease } from '../work/lease-client.ts';
 import { formatIntents, type Intent, newIntent, parseIntents, versionId } from './intent.ts';
 
+/** A write that was given up takes effect within this time, or never. Milliseconds. */
+const GIVEN_UP_MS = 60_000;
+/**
+ * A lease outlives a holder that was killed by 40 s at least, as it is renewed every 20 s; a write that was under way then
+ * may take effect for 60 s. The rest is waited for before anything is judged by what is read. Milliseconds.
+ */
+const SETTLE_MS = 20_000;
 /** How long a move waits for the audit trail, in milliseconds. */
 const AUDIT_WAIT_MS = 10_000;
 
@@ -40,14 +47,18 @@ export class MoveJournal {
     return this.#moves.some(({ done }) => done) ? this.#failure : undefined;
   }
 
-  /** Whether a write of those before may still take effect. */
-  get isUnderWay(): boolean {
-    return this.found.some(({ over }) => !over);
+  /** How long a write of those before may still take effect, in milliseconds; 0 when none may. */
+  underWayMs(now: Date): number {
+    const left = this.found.map(({ over, until }) => {
+      const known = until ? Math.min(Date.parse(until) - now.getTime(), GIVEN_UP_MS) : 0;
+      return over ? known : Math.max(known, SETTLE_MS);
+    });
+    return Math.max(0, ...left);
   }
 
   /** Its time is up: what those before have written takes no more effect. */
   waited(): void {
-    this.#moves = this.#moves.map((move) => ({ ...move, over: true }));
+    this.#moves = this.#moves.map(({ until: _, ...move }) => ({ ...move, over: true }));
   }
 
   /** Announces a move. Errors are the SDK's, and then nothing may be written. */
@@ -74,9 +85,9 @@ export class MoveJournal {
   }
 
   /** Whether the write takes effect is not known: the account is left alone for as long as it may. */
-  giveUp(move: Intent): void {
+  giveUp(move: Intent, now: Date): void {
     this.#isOpen = true;
-    this.leave(move);
+    this.leave({ ...move, until: new Date(now.getTime() + GIVEN_UP_MS).toISOString() });
   }
 
   /** Records what became of a move. One that cannot be recorded now stays until it can. */

@@ -24,11 +24,6 @@ import type { StorageAccounts } from './storage-client.ts';
 /** A look takes less than a second as a rule: who meets another one asks again so often, after so many milliseconds. */
 const MAX_TRIES = 4;
 const TRY_AGAIN_MS = 300;
-/**
- * A lease outlives a holder that was killed by 40 s at least, as it is renewed every 20 s; a write that was under way then
- * may take effect for 60 s. The rest is waited for before anything is judged by what is read. Milliseconds.
- */
-const SETTLE_MS = 20_000;
 
 /**
  * Looks at one account's use of one key, and at its encryption scopes, and moves what has to move. Everything is decided
@@ -39,7 +34,13 @@ export async function reconcileAccount(work: AccountWork, services: ReconcileSer
   const key = services.settings.vaults.key(work.key);
   const id = parseResourceId(work.account);
   if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
-  if (!id) return { outcome: 'reject', reason: 'InvalidMessage', detail: `${work.account} is not an ARM id.` };
+  if (id?.type.toLowerCase() !== 'microsoft.storage/storageaccounts') {
+    return {
+      outcome: 'reject',
+      reason: 'InvalidMessage',
+      detail: `${work.account} is not the id of a storage account.`,
+    };
+  }
 
   // The turn comes before the reads, so that nothing is waited for between reading the account and writing it.
   const { pacer, readPacer, now, sleep } = services;
@@ -93,8 +94,9 @@ async function underLease(
   const reconciliation = new Reconciliation({ ...work, account: id.id }, key, journal, services, log);
   let outcome: Outcome;
   try {
-    if (journal.isUnderWay) {
-      await services.sleep(SETTLE_MS);
+    const underWayMs = journal.underWayMs(services.now());
+    if (underWayMs > 0) {
+      await services.sleep(underWayMs);
       journal.waited();
     }
     outcome = await reconcile(id, reconciliation);

@@ -10,7 +10,7 @@ import type { Settings } from '../settings/settings.ts';
 import type { Leases } from '../work/lease-client.ts';
 import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
-import { type Intent, judge, type Verdict, versionId } from './intent.ts';
+import { type Intent, isOfKey, judge, type Verdict, versionId } from './intent.ts';
 import { type KeyUse, usesKey } from './key-use.ts';
 import type { MoveJournal } from './move-journal.ts';
 import { namesUnlisted, type Plan, planKeyUse, versionInUse } from './plan.ts';
@@ -101,7 +101,9 @@ export class Reconciliation {
     if (usesKey(use, this.key)) await this.#listed(use);
     for (const move of this.journal.found) {
       if (move.scope !== scope || move.done) continue;
-      const verdict = judge(move, use, await this.#versionsOf(move));
+      const versions = await this.#versionsOf(move, use);
+      if (!versions) continue;
+      const verdict = judge(move, use, versions);
       if (verdict.verdict === 'notMoved') {
         this.journal.drop(move);
         continue;
@@ -179,7 +181,7 @@ export class Reconciliation {
     const failure = describeFailure(error);
     const about = this.#about(intent, intent.to);
     const isUnknown = failure.kind === 'unavailable' || failure.kind === 'unexpected';
-    if (isUnknown) this.journal.giveUp(intent);
+    if (isUnknown) this.journal.giveUp(intent, this.services.now());
     else this.journal.drop(intent);
     // Deleted between the read and the write. Other 404s are about the key (`HttpResourceNotFound`).
     if (failure.kind === 'notFound' && failure.code === 'ResourceNotFound') {
@@ -202,10 +204,12 @@ export class Reconciliation {
     if (namesUnlisted(use, this.#versions)) await this.list();
   }
 
-  async #versionsOf(move: Intent): Promise<readonly KeyVersion[]> {
+  /** Undefined: another key's, which cannot be read now; its own next look judges the move. */
+  async #versionsOf(move: Intent, use: KeyUse | undefined): Promise<readonly KeyVersion[] | undefined> {
     const key = this.services.settings.vaults.key(move.key);
     if (!key || key.id === this.key.id) return this.#versions;
-    return this.services.keys.listVersions(key);
+    if (!use || !isOfKey(use, move.key)) return [];
+    return this.services.keys.listVersions(key).catch(() => undefined);
   }
 
   #intent(scope: string | undefined, use: KeyUse, to: string): Omit<Intent, 'id'> {

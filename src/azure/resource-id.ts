@@ -36,7 +36,8 @@ export function parseResourceId(id: string): ResourceId | undefined {
  * what is not ASCII.
  */
 export function sameResource(a: string, b: string): boolean {
-  return (decoded(a) ?? a).toLowerCase() === (decoded(b) ?? b).toLowerCase();
+  const comparable = (id: string) => (decoded(id) ?? id).normalize('NFC').toLowerCase();
+  return comparable(a) === comparable(b);
 }
 
 /** The id without a slash at its end, each segment decoded; undefined when decoding makes more segments, or fails. */

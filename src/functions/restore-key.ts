@@ -6,6 +6,7 @@ import { callOf } from '../break-glass/to-json.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { jsonResponse } from '../http/json-response.ts';
 import { api } from './api.ts';
+import { sharedCalls } from './shared-calls.ts';
 
 app.http('restoreKey', {
   methods: ['POST'],
@@ -14,6 +15,8 @@ app.http('restoreKey', {
   handler: api('CmkKey.Restore', async ({ request, caller, services, log, correlationId }) => {
     const key = keyOfCall(services.settings.vaults, request.params.vault, request.params.key);
     const body = await readJsonBody(request, RESTORE_REQUEST);
-    return jsonResponse(200, await handleRestore(key, body, callOf(caller, correlationId, body), services, log));
+    const call = callOf(caller, correlationId, body);
+    const answer = sharedCalls.restore(key, body, call, () => handleRestore(key, body, call, services, log));
+    return jsonResponse(200, await answer);
   }),
 });

@@ -16,7 +16,9 @@ app.http('revokeKey', {
   authLevel: 'anonymous',
   handler: api('CmkKey.Revoke', async ({ request, caller, services, log, correlationId }) => {
     const key = keyOfCall(services.settings.vaults, request.params.vault, request.params.key);
-    if (flag(request.query, 'dryRun')) return jsonResponse(200, await dryRunRevoke(key, services));
+    if (flag(request.query, 'dryRun')) {
+      return jsonResponse(200, await sharedCalls.dryRun(key, caller.objectId, () => dryRunRevoke(key, services)));
+    }
     const body = await readJsonBody(request, REVOKE_REQUEST);
     const call = callOf(caller, correlationId, body);
     const answer = sharedCalls.revoke(key, body, call, () => handleRevoke(key, body, call, services, log));

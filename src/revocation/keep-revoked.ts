@@ -14,10 +14,8 @@ import {
   readRevocation,
   revocationOf,
 } from './revocation.ts';
-import { planKeepRevoked } from './revocation-plans.ts';
+import { isUnderWay, planKeepRevoked } from './revocation-plans.ts';
 
-/** A restore whose last change of the key is younger goes on by itself: its writes follow each other within seconds. Milliseconds. */
-const UNDER_WAY_MS = 10_000;
 /** How long this waits for the audit trail, in milliseconds. */
 const AUDIT_WAIT_MS = 2_000;
 
@@ -82,9 +80,7 @@ function unfinished(
   versions: readonly KeyVersion[],
   now: Date,
 ): { readonly revocation: RevocationStamp; readonly by: string } | undefined {
-  const recorded = versions.filter(({ version }) => records.has(version));
-  const changed = Math.max(...recorded.map(({ createdOn, updatedOn }) => (updatedOn ?? createdOn).getTime()));
-  if (now.getTime() - changed < UNDER_WAY_MS) return undefined;
+  if (versions.some((version) => records.has(version.version) && isUnderWay(version, now))) return undefined;
   if (open) return restoringBy ? { revocation: open, by: restoringBy } : undefined;
   if (!restored || records.size === 0) return undefined;
   return { revocation: { ...restored, revokedBy: restored.restoredBy }, by: restored.restoredBy };

@@ -11,10 +11,10 @@ import { type RevocationStamp, WAS_OFF } from './revocation.ts';
 const AUDIT_WAIT_MS = 2_000;
 const QUEUE_WAIT_MS = 2_000;
 /**
- * When the key is looked at again: soon, for a write that was still under way; and when every such write has come to an end
- * that the app waits for (a minute) and clocks may differ by (five). Seconds.
+ * When the key is looked at again: soon, for a write that was still under way; when every such write has come to its end (a
+ * minute); and when clocks that differ (by five) have caught up. Seconds.
  */
-const SECOND_LOOKS = [15, 400];
+const SECOND_LOOKS = [15, 75, 400];
 /** What begins is looked at after this, should its process die. Seconds. */
 const IF_KILLED = 60;
 /** Versions that fit into a message, which holds 64 KiB. */

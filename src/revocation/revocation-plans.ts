@@ -3,7 +3,9 @@ import {
   CLOCKS_MS,
   formatRevocation,
   isNewer,
+  MAX_JOINED,
   MAX_TAGS,
+  parseRevocation,
   RESTORED_TAG,
   REVOCATION_TAG,
   type Restored,
@@ -11,7 +13,11 @@ import {
   type RevocationStamp,
   readRevocation,
   revocationOf,
+  revokers,
 } from './revocation.ts';
+
+/** What was changed less long ago may still be in the middle of a restore. Milliseconds. */
+const UNDER_WAY_MS = 10_000;
 
 /**
  * What is opened within this time of a revocation is taken for a write that was still under way. What a person enables
@@ -73,7 +79,7 @@ export function planKeepRevoked(
   if (!open || restoringBy) return [];
   return newestFirst(versions)
     .filter((version) => version.enabled && !isByHand(version, open))
-    .filter(({ version }) => alsoLate || records.get(version)?.id !== open.id)
+    .filter((version) => records.get(version.version)?.id !== open.id || (alsoLate && !isUnderWay(version, now)))
     .map((version) => disabling(version, open, now));
 }
 
@@ -105,7 +111,7 @@ export function planRecordAgain(
 ): VersionChange[] {
   const { restored, records } = readRevocation(versions, now);
   return versions
-    .filter(({ version }) => recorded.has(version) && !isCurrent(records.get(version), restored))
+    .filter(({ version }) => recorded.has(version) && !isCurrent(records.get(version), stamp, restored))
     .map((version) =>
       version.enabled
         ? disabling(version, stamp, now)
@@ -113,8 +119,36 @@ export function planRecordAgain(
     );
 }
 
-function isCurrent(record: Revocation | undefined, restored: Restored | undefined): boolean {
-  return record !== undefined && (!restored || isNewer(record, restored));
+/** Whether a record still stands, or a newer one in its place: an older one was written by a call that came late. */
+function isCurrent(record: Revocation | undefined, stamp: RevocationStamp, restored: Restored | undefined): boolean {
+  return record !== undefined && !isNewer(stamp, record) && (!restored || isNewer(record, restored));
+}
+
+/**
+ * Of revocations at the same moment, the newest one's record stands. Whoever made another one is entered into it, since
+ * they may not restore it either.
+ */
+export function planJoin(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): VersionChange[] {
+  const { open, restoringBy, records } = readRevocation(versions, now);
+  if (!open || restoringBy || !isNewer(open, stamp)) return [];
+  if (revokers(versions, now).includes(stamp.revokedBy.toLowerCase())) return [];
+  const carrier = newestFirst(versions).find(({ version }) => records.get(version)?.id === open.id);
+  const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> => {
+    const record = revocationOf(fresh, now);
+    if (!record || record.id !== open.id || record.restoringBy) return {};
+    return {
+      tags: tagsWith(fresh, { ...record, joined: joinedBy(record, { ...record, revokedBy: stamp.revokedBy }) }),
+    };
+  };
+  return carrier ? [{ version: carrier, ...again(carrier), again }] : [];
+}
+
+/**
+ * Whether a restore may be at it this moment: its writes follow each other within seconds. A later look sees what became of
+ * it.
+ */
+export function isUnderWay({ createdOn, updatedOn }: KeyVersion, now: Date): boolean {
+  return now.getTime() - (updatedOn ?? createdOn).getTime() < UNDER_WAY_MS;
 }
 
 /** Whether a person opened this version, well after the revocation. */
@@ -123,10 +157,14 @@ export function isByHand({ createdOn, updatedOn }: KeyVersion, { revokedOn }: Re
   return (updatedOn ?? createdOn).getTime() > revokedOn.getTime() + LATE_WRITE_MS;
 }
 
-/** The first write of a restore: the newest version with the open revocation's record says that it is being restored. */
+/**
+ * The first write of a restore: the newest version with the open revocation's record says that it is being restored. The
+ * only record there is stays untouched: a newer revocation that is just written there would be lost with it.
+ */
 export function planMark(versions: readonly KeyVersion[], restoringBy: string, now: Date): VersionChange[] {
   const { open, restoringBy: other, records } = readRevocation(versions, now);
   if (!open || other) return [];
+  if (records.size === 1) return [];
   const carrier = newestFirst(versions).find(({ version }) => records.get(version)?.id === open.id);
   const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> => {
     const record = revocationOf(fresh, now);
@@ -176,15 +214,28 @@ function disabling(version: KeyVersion, stamp: RevocationStamp, now: Date): Vers
   return { version, ...again(version), again };
 }
 
+/** Whoever revoked before, by the record that is replaced, is among those whom this one joins. */
 function withRecord(
   version: KeyVersion,
   stamp: RevocationStamp,
   wasEnabled: boolean,
 ): Record<string, string> | undefined {
+  const before = parseRevocation(version.tags[REVOCATION_TAG] ?? '');
+  const { id, revokedOn, revokedBy } = stamp;
+  const joined = joinedBy(stamp, before);
+  return tagsWith(version, { id, revokedOn, revokedBy, joined, version: version.version, wasEnabled });
+}
+
+function joinedBy({ revokedBy, joined = [] }: RevocationStamp, before: Revocation | undefined): readonly string[] {
+  const others = before ? [before.revokedBy, ...(before.joined ?? [])] : [];
+  const all = new Set([...others, ...joined].map((one) => one.toLowerCase()));
+  all.delete(revokedBy.toLowerCase());
+  return [...all].slice(0, MAX_JOINED);
+}
+
+function tagsWith(version: KeyVersion, record: Revocation): Record<string, string> | undefined {
   const others = otherTags(version);
   if (Object.keys(others).length >= MAX_TAGS) return undefined;
-  const { id, revokedOn, revokedBy, joined = [] } = stamp;
-  const record = { id, revokedOn, revokedBy, joined, version: version.version, wasEnabled };
   return { ...others, [REVOCATION_TAG]: formatRevocation(record) };
 }
 

@@ -18,7 +18,7 @@ export const WAS_OFF = 'off';
 /** Between object ids. */
 const SEPARATOR = '+';
 /** So many fit into a tag of 256 characters beside the rest. */
-const MAX_JOINED = 2;
+export const MAX_JOINED = 2;
 /** Word of the record of a revocation that is being restored. */
 const RESTORING = 'restoring';
 

@@ -11,7 +11,7 @@ import {
   revocationOf,
   stampAfter,
 } from './revocation.ts';
-import { planCarrier, planRecordAgain, planRevocation, type VersionChange } from './revocation-plans.ts';
+import { planCarrier, planJoin, planRecordAgain, planRevocation, type VersionChange } from './revocation-plans.ts';
 import { reportVersions, unrecorded, type VersionReport } from './version-report.ts';
 
 /**
@@ -164,7 +164,7 @@ function planWave(
   now: Date,
 ): readonly VersionChange[] {
   const changes = [...planRevocation(proof, stamp, now), ...planRecordAgain(proof, stamp, recorded, now)];
-  if (changes.length === 0) return planCarrier(proof, stamp, now);
+  if (changes.length === 0) return [...planCarrier(proof, stamp, now), ...planJoin(proof, stamp, now)];
   return [...new Map(changes.map((change) => [change.version.version, change])).values()];
 }
 

@@ -5,7 +5,6 @@ import {
   type BesideServices,
   lookAgain,
   lookIfKilled,
-  NOT_AUDITED,
   type RevocationCall,
   watchEffect,
   writeDown,
@@ -46,14 +45,10 @@ export async function revoke<Dependents>(
   if (result.versions.length === 0) return undefined;
 
   const { key: spelled, complete, versions, elapsedMs, stamp, recorded } = result;
-  const changed =
-    !complete || versions.some(({ before, after }) => before !== after) || result.revocation?.id === by.id;
   const reason = complete ? 'Revoked' : 'RevocationIncomplete';
   const [dependents, audited, , ...notDone] = await Promise.all([
     reading,
-    changed
-      ? writeDown('key.revoke', spelled, reason, stamp, call, { complete, versions, elapsedMs }, services, log)
-      : NOT_AUDITED,
+    writeDown('key.revoke', spelled, reason, stamp, call, { complete, versions, elapsedMs }, services, log),
     ifKilled,
     lookAgain(spelled, 'revoke', stamp, recorded, call, services),
     watchEffect(spelled, 'revoke', call, services),

@@ -18,13 +18,19 @@ export interface PutBack {
   putBack(queue: WorkQueueName, text: string, delaySeconds: number): Promise<void>;
 }
 
+/** Messages travel as XML, which has no place for these; a queue that holds one gives out nothing any more. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const NOT_XML = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/g;
+
 export function createWorkQueue(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
 ): WorkQueue & PutBack {
   const service = appQueues(settings, credential);
   const send = async (queue: string, text: string, visibilityTimeout: number): Promise<void> => {
-    await service.getQueueClient(queue).sendMessage(text, { visibilityTimeout, messageTimeToLive: -1 });
+    await service
+      .getQueueClient(queue)
+      .sendMessage(text.replace(NOT_XML, '\uFFFD'), { visibilityTimeout, messageTimeToLive: -1 });
   };
   return {
     send: (queue, work, delaySeconds = 0) =>

@@ -4,6 +4,7 @@ import { REVOCATION_TAG, readRevocation } from '../../src/revocation/revocation.
 import {
   planCarrier,
   planClose,
+  planJoin,
   planMark,
   planRecordAgain,
   planReopen,
@@ -81,6 +82,26 @@ describe('planRecordAgain and planRepair: a late write has taken the record away
   });
 });
 
+describe('planJoin: revocations at the same moment', () => {
+  it('enters whoever made one whose record did not stay into the one that stands', () => {
+    const versions = [revoked(1), revoked(2, { tags: record(2, { ...later, revokedBy: BOB }) })];
+    const others = [versions[1] as KeyVersion];
+    const [join] = planJoin(others, stamp, NOW);
+    expect(join?.tags).toEqual(record(2, { ...later, revokedBy: BOB, joined: [stamp.revokedBy] }));
+    expect(join?.enabled).toBeUndefined();
+    expect(planJoin(versions, stamp, NOW)).toEqual([]);
+    expect(join?.again?.(revoked(2, { tags: record(2, { ...later, revokedBy: BOB, restoringBy: CAROL }) }))).toEqual(
+      {},
+    );
+  });
+
+  it.each<[string, KeyVersion[]]>([
+    ['its own record stands', [revoked(1)]],
+    ['nothing is revoked', [keyVersion(1)]],
+    ['the key is being restored', [revoked(1, { tags: record(1, { ...later, revokedBy: BOB, restoringBy: CAROL }) })]],
+  ])('does nothing when %s', (_, versions) => expect(planJoin(versions, stamp, NOW)).toEqual([]));
+});
+
 describe('planMark: the first write of a restore', () => {
   it('marks the newest version with the open revocation’s record, and leaves its other tags', () => {
     const versions = [revoked(1), revoked(2, { tags: { ...record(2), owner: 'files' } }), keyVersion(3)];
@@ -96,15 +117,16 @@ describe('planMark: the first write of a restore', () => {
 
   it.each<[string, KeyVersion[]]>([
     ['nothing is revoked', [keyVersion(1)]],
+    ['there is one record alone, where a newer revocation could be written just now', [revoked(1), keyVersion(2)]],
     ['it is marked already, by whomever', [revoked(1, { tags: record(1, { restoringBy: CAROL }) }), revoked(2)]],
   ])('does nothing when %s', (_, versions) => expect(planMark(versions, BOB, NOW)).toEqual([]));
 
   it('writes nothing over a newer record, nor where the record has gone', () => {
-    const [mark] = planMark([revoked(1)], BOB, NOW);
-    expect(mark?.again?.(revoked(1, { tags: record(1, later) }))).toEqual({});
-    expect(mark?.again?.(keyVersion(1))).toEqual({});
-    expect(mark?.again?.(revoked(1, { tags: { ...record(1), owner: 'new' } }))).toEqual({
-      tags: { owner: 'new', ...record(1, { restoringBy: BOB }) },
+    const [mark] = planMark([revoked(1), revoked(2)], BOB, NOW);
+    expect(mark?.again?.(revoked(2, { tags: record(2, later) }))).toEqual({});
+    expect(mark?.again?.(keyVersion(2))).toEqual({});
+    expect(mark?.again?.(revoked(2, { tags: { ...record(2), owner: 'new' } }))).toEqual({
+      tags: { owner: 'new', ...record(2, { restoringBy: BOB }) },
     });
   });
 });

@@ -206,7 +206,6 @@ describe('planRevocation', () => {
   it.each([
     ['copied by a rotation', record(7)],
     ['malformed', { [REVOCATION_TAG]: 'do not use' }],
-    ['of its own, enabled by hand since', record(1, { revokedBy: BOB })],
     ['what a restore left', restored(1)],
   ])('writes the record over one that is %s, also when no other tag is to spare', (_, tag) => {
     const { 'tag-0': _one, ...fourteen } = fullOfTags();
@@ -214,7 +213,13 @@ describe('planRevocation', () => {
     expect(change?.tags).toEqual({ ...fourteen, ...record(1) });
   });
 
-  const joined = { ...later, revokedBy: BOB };
+  it('enters into its record whoever revoked before it, by the record that it replaces', () => {
+    const [change] = planRevocation([keyVersion(1, { tags: record(1, { revokedBy: BOB }) })], stamp, NOW);
+    expect(change?.tags).toEqual(record(1, { joined: [BOB] }));
+    expect(revokers([keyVersion(1, { enabled: false, tags: change?.tags ?? {} })], NOW)).toEqual([ALICE, BOB]);
+  });
+
+  const joined = { ...later, revokedBy: BOB, joined: [ALICE] };
   it('replaces an older record without touching whether the version is on, and keeps what it was before', () => {
     const versions = [revoked(1), revoked(2, { tags: record(2, { wasEnabled: false }) })];
     expect(

@@ -210,7 +210,7 @@ export class AppWorld implements World {
           this.scheduler.heal();
           this.#kills = 0;
           this.#clock += HOUR_MS;
-          this.#send(KEY_WORK, { kind: 'key', key: KEY.id, cause: cause('drift'), attempt: 0 });
+          this.#send(KEY_WORK, { kind: 'key', key: KEY.id, alsoLate: true, cause: cause('drift'), attempt: 0 });
         },
       },
     ];
