@@ -59,7 +59,7 @@ export async function writeDown(
   const about = { key: key.id, revocation: revocation?.id, caller: objectId, correlationId };
   log({ level: 'warning', reason, message: REASONS[reason], ...about, elapsedMs: more.elapsedMs });
   const details = { why, ticket, revocation, ...more };
-  const id = revocation && ITS_OWN.has(reason) ? recordId(action, revocation.id) : undefined;
+  const id = revocation && ITS_OWN.has(reason) ? recordId(action, revocation.id, caller.objectId) : undefined;
   const entry = { ...(id ? { id } : {}), action, reason, resource: key.id, caller, correlationId, details };
   return audited(await audit(entry, AUDIT_WAIT_MS));
 }
@@ -79,7 +79,7 @@ export async function writeDownLater(
   const details = { why: call.why, ticket: call.ticket, revocation, foundLater: true };
   const { caller, correlationId } = call;
   const entry = {
-    id: recordId(action, revocation.id),
+    id: recordId(action, revocation.id, call.caller.objectId),
     action,
     reason,
     resource: key.id,
@@ -103,7 +103,12 @@ export function lookAgain(
   const what =
     'The key is not looked at a second time for writes that were still under way; repeat the call in a minute';
   return inTime(what, async () => {
-    await Promise.all(SECOND_LOOKS.map((seconds) => services.queue.send(KEY_WORK, work, seconds)));
+    await Promise.all(
+      SECOND_LOOKS.map((seconds) => {
+        const records = seconds === SECOND_LOOKS.at(-1);
+        return services.queue.send(KEY_WORK, { ...work, records }, seconds);
+      }),
+    );
   });
 }
 
@@ -135,6 +140,7 @@ function lookMessage(
     revocation: { id, revokedOn: revokedOn.toISOString(), revokedBy, ...(joined ? { joined: [...joined] } : {}) },
     call: { caller: { objectId, appId, tokenId, name }, correlationId, why, ticket },
     finished: finished !== undefined,
+    records: true,
     versions: [...(finished ?? [])]
       .slice(0, MOST_NAMED)
       .map(([version, on]) => (on ? version : `${version} ${WAS_OFF}`)),
@@ -170,8 +176,9 @@ function causeOf(by: string, ref: string, now: Date): Cause {
   return { by, ref, since: now.toISOString() };
 }
 
-function recordId(action: string, revocation: string): string {
-  return `${action}/${revocation}`;
+/** Two people may restore one revocation at the same moment: each is on record. */
+function recordId(action: string, revocation: string, objectId: string): string {
+  return `${action}/${revocation}/${objectId}`;
 }
 
 function audited(outcome: AuditOutcome): Audited {

@@ -28,7 +28,7 @@ export async function settleRevocation(
         : settleRestored(key, work, services, log));
     }
     const { versions } = await keepRevoked(key, services, log, { alsoLate: true });
-    if (hasBegun(work, versions, services.now())) await writeDownLater(key, work, services);
+    if (work.records && hasBegun(work, versions, services.now())) await writeDownLater(key, work, services);
     return DONE;
   } catch (error) {
     return outcomeOfFailure(error);

@@ -98,6 +98,8 @@ const revocationWork = z.strictObject({
   }),
   /** Whether it was seen to the end. If not, its process may have died, or it may have been refused. */
   finished: z.boolean(),
+  /** Whether it is recorded in the audit trail, should it not be: when nobody else is at that any more. */
+  records: z.boolean(),
   /** Versions that carry its record, with ` off` behind those that were off before; as many as fit into a message. */
   versions: z.array(z.string().max(64)).max(1_000),
   ...carried,

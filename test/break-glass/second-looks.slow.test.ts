@@ -52,7 +52,7 @@ async function trailOf(key: TestKey): Promise<string[]> {
 }
 
 describe('the looks after a revocation and a restore', () => {
-  it('are ordered for 15 and 400 seconds later, and one beforehand for 60', async () => {
+  it('are ordered for 15, 75 and 400 seconds later, and one beforehand for 60', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
     const { revocation } = await revoke(key, services);
@@ -67,6 +67,7 @@ describe('the looks after a revocation and a restore', () => {
         [15, true],
         [400, true],
         [60, false],
+        [75, true],
       ]);
     }
     expect(new Set(looks.map((look) => look.revocation.id))).toEqual(new Set([revocation?.id]));

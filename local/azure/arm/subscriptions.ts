@@ -56,7 +56,7 @@ function requireGroup(request: ArmRequest): ResourceGroup {
 function putGroup(request: ArmRequest): Response {
   const { world, path, body } = request;
   const name = nameAt(request, 1);
-  if (!/^[-\w.()]{1,90}$/.test(name) || name.endsWith('.'))
+  if (!/^[-\p{L}\p{N}_.()]{1,90}$/u.test(name) || name.endsWith('.'))
     throw badRequest(`The resource group name '${name}' is invalid.`, 'InvalidResourceGroupName');
   const existing = world.resourceGroups.get(path.id.toLowerCase());
   const location = (asString(body.location) ?? existing?.location)?.toLowerCase().replaceAll(' ', '');
