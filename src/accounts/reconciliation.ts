@@ -1,5 +1,5 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
+import { describe, describeFailure, mayHaveTakenEffect } from '../azure/failure.ts';
 import type { Pacer } from '../azure/pacer.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
@@ -178,7 +178,7 @@ export class Reconciliation {
   #failed(error: unknown, intent: Intent): Outcome {
     const failure = describeFailure(error);
     const about = this.#about(intent, intent.to);
-    const isUnknown = failure.kind === 'unavailable' || failure.kind === 'unexpected';
+    const isUnknown = mayHaveTakenEffect(failure);
     if (isUnknown) this.journal.giveUp(intent);
     else this.journal.drop(intent);
     // Deleted between the read and the write. Other 404s are about the key (`HttpResourceNotFound`).
@@ -188,7 +188,8 @@ export class Reconciliation {
     }
     const outcome = outcomeOfFailure(error);
     if (outcome.outcome !== 'done') this.record('warning', outcome.reason, about, describe(failure));
-    return isUnknown && outcome.outcome === 'retry' ? { ...outcome, delaySeconds: ABANDONED_SECONDS } : outcome;
+    if (!isUnknown || outcome.outcome !== 'retry') return outcome;
+    return { ...outcome, delaySeconds: Math.max(ABANDONED_SECONDS, failure.retryAfterSeconds ?? 0) };
   }
 
   record(level: LogLevel, reason: Reason, about: Partial<KeyUseResult>, detail?: string): void {
