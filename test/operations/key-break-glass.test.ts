@@ -103,6 +103,37 @@ describe('key revoke and key restore', () => {
     );
   });
 
+  it.each(['name', 'identifier'])('names them too where the key is given by %s', async (how) => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    await procedures.run(revoking(site), { as: officer(site) });
+    const { cloud } = procedures.azure();
+    const key =
+      how === 'name'
+        ? keyByName(site.key, site.vault.name, cloud)
+        : keyByName(`https://${site.vault.name}.vault.azure.net/keys/${site.key}`, undefined, cloud);
+    const options = { reason: 'test', revocation: openOn(site), dualControl: true, environment: {}, app };
+    const report = await procedures.run((procedure) => restore(key, options, procedure));
+    expect(texts(report, 'found')).toContain(`${account.name} can use the key again`);
+    expect(report.result.accounts).toMatchObject([{ ready: true }]);
+  });
+
+  it('says that it does not know who can use a key whose vault the sign-in does not see', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    await procedures.run(revoking(site), { as: officer(site) });
+    const key = keyByName(site.key, site.vault.name, procedures.azure().cloud);
+    const options = { reason: 'test', revocation: openOn(site), dualControl: true, environment: {}, app };
+    procedures.local.faults.add([
+      { match: { path: '/resources\\?' }, answer: { status: 403, body: { error: { code: 'AuthorizationFailed' } } } },
+    ]);
+    const report = await procedures.run((procedure) => restore(key, options, procedure));
+    expect(report.result.accounts).toMatchObject([{ ready: 'unknown' }]);
+    const notes = texts(report, 'note').join('\n');
+    expect(notes).toContain(`It is not known whether ${account.name} can use the key again: `);
+    expect(notes).toMatch(/The vault was not found: 403/);
+  });
+
   it('is restored whatever the settings of the app in the environment', async () => {
     const site = procedures.site();
     await procedures.run(revoking(site), { as: officer(site) });

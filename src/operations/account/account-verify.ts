@@ -10,7 +10,7 @@ import { gatherAccount, hasNoScopes } from '../../drift/gather/gather-account.ts
 import { readKey } from '../../drift/gather/gather-keys.ts';
 import { chooseShare } from '../../effect/probe-targets.ts';
 import { checkKeyAccess, identityState } from '../../identities/check-key-access.ts';
-import { type IdentityState, type KeyAccess, keyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
+import { userAssignedIdentity } from '../../identities/key-access.ts';
 import { managedKey } from '../../keys/managed-vaults.ts';
 import type { ChecklistLine } from '../checklist-line.ts';
 import type { Azure, Procedure } from '../operator-azure.ts';
@@ -54,7 +54,7 @@ export async function verifyAccount(
   const [subject, fileService] = await Promise.all([
     gatherAccount(account, {
       key: (use) => keys(keyIdOf(use)),
-      access: (of, key) => accessOf(of, key, identity, azure),
+      access: async (of, { key }) => (await checkKeyAccess([of], key, azure))[0],
       scopes: async (of) => {
         scopes = await readScopes(of, azure);
         return known(scopes) ?? [];
@@ -116,17 +116,6 @@ async function readKeyIn(
   // One that the sign-in does not see may well serve its keys.
   if (!unseen || (known(key.versions) ?? []).length > 0) return key;
   return { ...key, state: 'vaultGone' };
-}
-
-async function accessOf(
-  account: Account,
-  { key }: KeySubject,
-  identity: IdentityState | undefined,
-  azure: Azure,
-): Promise<KeyAccess | undefined> {
-  if (key.vault.id !== '') return (await checkKeyAccess([account], key, azure))[0];
-  const unknown = { model: 'unknown', why: 'Your sign-in does not see the vault.' } as const;
-  return keyAccess(account, { vaultId: '', name: key.name }, unknown, identity);
 }
 
 async function readScopes(account: Account, { accounts }: Azure): Promise<Part<readonly Scope[]>> {

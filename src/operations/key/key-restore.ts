@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { describe } from '../../azure/failure.ts';
+import { timeBoxed, untilAborted } from '../../azure/deadline.ts';
+import { describe, describeFailure } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
 import { restoreReadiness } from '../../identities/restore-readiness.ts';
-import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
 import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
 import { type AccountReadiness, type RestoredKey, restore as restoreKeyOfApp } from '../../revocation/restore.ts';
@@ -11,9 +12,13 @@ import { readRevocation, revokers } from '../../revocation/revocation.ts';
 import { planReopen } from '../../revocation/revocation-plans.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
 import type { Procedure } from '../operator-azure.ts';
+import { lookForVault, managed } from '../resolve.ts';
 import { type AppRecord, callerOf } from './app-record.ts';
 import { type AppEnvironment, lookSettings } from './blast-radius-of.ts';
 import { NO_LOG, noSuchKey } from './key-revoke.ts';
+
+/** How long the vault of a key is looked for, in milliseconds. */
+const FIND_VAULT_MS = 3_000;
 
 export interface RestoreOptions {
   readonly reason: string;
@@ -64,11 +69,31 @@ export async function restore(key: ManagedKey, options: RestoreOptions, procedur
 /** Settings of the app that are wrong must not stand in the way of a restore. */
 async function readiness(key: ManagedKey, azure: Procedure['azure'], environment: AppEnvironment) {
   try {
-    return await restoreReadiness(key, { ...azure, settings: lookSettings(azure, environment) });
+    const settings = lookSettings(azure, environment);
+    const { seen, unseen } = await withVault(key, azure);
+    const { accounts, warnings } = await restoreReadiness(seen, { ...azure, settings });
+    return { accounts, warnings: [...unseen, ...warnings] };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     return { accounts: [], warnings: [`No account could be checked for its access to the key (${why})`] };
   }
+}
+
+/** Access is read by the ARM id of the vault: it is looked for where the key was named without it, and why not is said. */
+async function withVault(key: ManagedKey, azure: Procedure['azure']): Promise<{ seen: ManagedKey; unseen: string[] }> {
+  if (key.vault.id !== '') return { seen: key, unseen: [] };
+  let seen: ManagedKey | undefined;
+  let why = 'there is none that your sign-in sees, or time was up';
+  const look = async (): Promise<void> => {
+    const vault = await lookForVault(key.vault.uri, azure);
+    if (vault) seen = managedKey(managed(vault, azure.cloud), key.name);
+  };
+  try {
+    await timeBoxed((signal) => untilAborted(look(), signal), FIND_VAULT_MS);
+  } catch (error) {
+    why = error instanceof CmkError ? error.message : describe(describeFailure(error));
+  }
+  return seen ? { seen, unseen: [] } : { seen: key, unseen: [`The vault was not found: ${why}`] };
 }
 
 /** @throws {@link CmkError} when nothing was enabled */
@@ -100,7 +125,11 @@ function tell(key: ManagedKey, result: RestoredKey, { journal }: Procedure): voi
   for (const { account, ready, missing } of accounts) {
     const name = account.slice(account.lastIndexOf('/') + 1);
     if (ready === true) journal.found(`${name} can use the key again`);
-    else journal.note(`${name} cannot use the key yet: ${missing.join(' ') || 'what it lacks could not be read'}`);
+    else {
+      const what =
+        ready === false ? `${name} cannot use the key yet` : `It is not known whether ${name} can use the key again`;
+      journal.note(`${what}: ${missing.join(' ') || 'what it lacks could not be read'}`);
+    }
   }
   for (const warning of warnings) journal.note(warning);
   if (changed && audit !== 'written') journal.note(`Not in the audit trail: ${audit}`);
