@@ -176,7 +176,8 @@ function disabling(version: KeyVersion, stamp: RevocationStamp, now: Date): Vers
   return { version, ...again(version), again };
 }
 
-function withRecord(
+/** A version's tags with the record in place of older ones; undefined when it has no tag to spare. */
+export function withRecord(
   version: KeyVersion,
   stamp: RevocationStamp,
   wasEnabled: boolean,
