@@ -12,6 +12,7 @@ import { chooseShare } from '../../effect/probe-targets.ts';
 import { checkKeyAccess, identityState } from '../../identities/check-key-access.ts';
 import { userAssignedIdentity } from '../../identities/key-access.ts';
 import { managedKey } from '../../keys/managed-vaults.ts';
+import { openRevocation } from '../../revocation/revocation.ts';
 import type { ChecklistLine } from '../checklist-line.ts';
 import type { Azure, Procedure } from '../operator-azure.ts';
 import { findAccount, keyByName, lookForVault, managed, type Where } from '../resolve.ts';
@@ -71,7 +72,8 @@ export async function verifyAccount(
     ...(key ? evaluate(KEY_CHECKS, key, key.key.id, rules) : []),
     ...(vault ? evaluate(VAULT_CHECKS, vault, vault.vault.id, rules) : []),
   ];
-  const checks = checklist({ subject, vault, identity, scopes, findings, fileService });
+  const revocation = openRevocation((key && known(key.versions)) ?? [], azure.now());
+  const checks = checklist({ subject, vault, identity, scopes, revocation, findings, fileService });
   const holds = ({ state, check }: ChecklistLine) =>
     state === 'ok' || (state === 'unknown' && check === 'file service');
   return { account: account.id, ok: use !== undefined && checks.every(holds), checks };

@@ -119,6 +119,7 @@ function tell(key: ManagedKey, result: RestoredKey, { journal }: Procedure): voi
   );
   for (const { version } of enabled) journal.done(`version ${version} enabled`);
   if (end === 'nothing') journal.found('no revocation of this key is open');
+  if (end === 'restored' && !changed) journal.found(restoredAlready(result.revocation?.id ?? ''));
   if (unproven) journal.note(`The versions could not be read again as proof: ${describe(unproven)}`);
   for (const { version, error } of versions) if (error) journal.note(`Version ${version}: ${error}`);
   if (end === 'incomplete') journal.note('Run the same command again: it finishes what is missing.');
@@ -135,6 +136,10 @@ function tell(key: ManagedKey, result: RestoredKey, { journal }: Procedure): voi
   if (changed && audit !== 'written') journal.note(`Not in the audit trail: ${audit}`);
 }
 
+function restoredAlready(revocation: string): string {
+  return `revocation ${revocation} is restored already`;
+}
+
 async function preview(
   key: ManagedKey,
   objectId: string,
@@ -146,8 +151,9 @@ async function preview(
   if (listed.length === 0 && !deleted) throw noSuchKey(key);
   if (deleted) journal.planned(`key ${key.vault.name}/${key.name} recovered from deletion`);
   const versions = deleted ? [deleted] : listed;
-  const { open } = readRevocation(versions, azure.now());
-  if (!open) journal.found('no revocation of this key is open');
+  const { open, restored } = readRevocation(versions, azure.now());
+  if (!open && restored?.id === revocation) journal.found(restoredAlready(revocation));
+  else if (!open) journal.found('no revocation of this key is open');
   else if (open.id !== revocation) refuse(key, { end: 'otherRevocation', revocation: open });
   if (dualControl && revokers(versions, azure.now()).includes(objectId.toLowerCase()))
     throw needsSecondPerson(key, revocation);

@@ -4,6 +4,8 @@ import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
 import { type Retirement, retirementEntry, retireUnused } from '../../retirement/retire-versions.ts';
 import { LEAST_RETIRE_HOURS, NOT_KNOWN, retireCommand } from '../../retirement/retirement.ts';
+import { restoreCommand } from '../../revocation/restore-command.ts';
+import { openRevocation } from '../../revocation/revocation.ts';
 import type { Operator } from '../operator.ts';
 import type { Procedure } from '../operator-azure.ts';
 import { type AppRecord, callerOf } from './app-record.ts';
@@ -103,6 +105,13 @@ async function checkVersion(
 ): Promise<void> {
   const versions = await azure.keys.listVersions(key);
   if (versions.length === 0) throw noSuchKey(key);
+  const open = openRevocation(versions, azure.now());
+  if (open) {
+    journal.found(
+      `${nameOf(key)} is revoked, and stays as it is until somebody restores it: ${restoreCommand(key, open)}`,
+    );
+  } else if (!versions.some(({ enabled }) => enabled))
+    journal.found(`every version of ${nameOf(key)} is disabled already`);
   if (version === undefined) return;
   const asked = findVersion(versions, version);
   if (!asked) {
