@@ -147,4 +147,3 @@ export type RevokeResponse = z.input<typeof REVOKE_RESPONSE>;
 export type RestoreResponse = z.input<typeof RESTORE_RESPONSE>;
 export type KeyStatus = z.input<typeof KEY_STATUS>;
 export type RevocationRecord = z.input<typeof revocation>;
-export type AccountAccess = z.input<typeof access>;
