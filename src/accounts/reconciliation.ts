@@ -10,7 +10,7 @@ import type { Settings } from '../settings/settings.ts';
 import type { Leases } from '../work/lease-client.ts';
 import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
-import { type Intent, judge, type Verdict, versionId } from './intent.ts';
+import { judge, type MoveIntent, type Verdict, versionId } from './intent.ts';
 import { type KeyUse, usesKey } from './key-use.ts';
 import type { MoveJournal } from './move-journal.ts';
 import { namesUnlisted, type Plan, planKeyUse, versionInUse } from './plan.ts';
@@ -143,7 +143,7 @@ export class Reconciliation {
     return BUSY;
   }
 
-  async #write(reading: Reading, plan: Plan & { write: true }, intent: Intent): Promise<Outcome> {
+  async #write(reading: Reading, plan: Plan & { write: true }, intent: MoveIntent): Promise<Outcome> {
     if (!this.journal.held()) {
       this.journal.drop(intent);
       return BUSY;
@@ -175,7 +175,7 @@ export class Reconciliation {
     return { outcome: 'retry', reason: 'NotProven', detail, counts: true, delaySeconds: undefined };
   }
 
-  #failed(error: unknown, intent: Intent): Outcome {
+  #failed(error: unknown, intent: MoveIntent): Outcome {
     const failure = describeFailure(error);
     const about = this.#about(intent, intent.to);
     const isUnknown = mayHaveTakenEffect(failure);
@@ -203,34 +203,34 @@ export class Reconciliation {
     if (namesUnlisted(use, this.#versions)) await this.list();
   }
 
-  async #versionsOf(move: Intent): Promise<readonly KeyVersion[]> {
+  async #versionsOf(move: MoveIntent): Promise<readonly KeyVersion[]> {
     const key = this.services.settings.vaults.key(move.key);
     if (!key || key.id === this.key.id) return this.#versions;
     return this.services.keys.listVersions(key);
   }
 
-  #intent(scope: string | undefined, use: KeyUse, to: string): Omit<Intent, 'id'> {
+  #intent(scope: string | undefined, use: KeyUse, to: string): Omit<MoveIntent, 'id'> {
     const from = versionInUse(use);
     const move = { ...this.#subject(scope), mode: modeOf(use), ...(from ? { from } : {}), to };
     return { ...move, cause: this.#work.cause, at: this.services.now().toISOString() };
   }
 
-  #subject(scope: string | undefined): Pick<Intent, 'account' | 'scope' | 'key'> {
+  #subject(scope: string | undefined): Pick<MoveIntent, 'account' | 'scope' | 'key'> {
     return { account: this.#work.account, ...(scope ? { scope } : {}), key: this.key.id };
   }
 
-  #about(move: Pick<Intent, 'account' | 'scope' | 'key' | 'mode' | 'from'>, to: string | undefined): KeyUseResult {
+  #about(move: Pick<MoveIntent, 'account' | 'scope' | 'key' | 'mode' | 'from'>, to: string | undefined): KeyUseResult {
     const { account, scope, key, mode, from } = move;
     return { account, ...(scope ? { scope } : {}), key, mode, from: versionId(key, from), to: versionId(key, to) };
   }
 }
 
-function doneBy({ mode }: Intent, verdict: Verdict): NonNullable<Intent['done']> {
+function doneBy({ mode }: MoveIntent, verdict: Verdict): NonNullable<MoveIntent['done']> {
   if (verdict.verdict !== 'moved') return { reason: 'MoveUnproven' };
   return { reason: mode === 'automatic' ? 'Refreshed' : 'Moved', to: verdict.to };
 }
 
-function modeOf({ pinned }: KeyUse): Intent['mode'] {
+function modeOf({ pinned }: KeyUse): MoveIntent['mode'] {
   return pinned === undefined ? 'automatic' : 'pinned';
 }
 

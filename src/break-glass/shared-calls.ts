@@ -1,7 +1,7 @@
 import { SharedReads } from '../azure/shared-reads.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { RevocationCall } from '../revocation/record-revocation.ts';
-import type { KeyStatus, RevokeRequest, RevokeResponse } from './schemas.ts';
+import type { KeyStatusResponse, RevokeRequest, RevokeResponse } from './schemas.ts';
 
 /**
  * What one caller asks over and over while the same is under way is done once more for all of it: a script that runs wild
@@ -9,7 +9,7 @@ import type { KeyStatus, RevokeRequest, RevokeResponse } from './schemas.ts';
  */
 export class SharedCalls {
   readonly #revocations = new SharedReads<RevokeResponse>();
-  readonly #statuses = new SharedReads<KeyStatus>();
+  readonly #statuses = new SharedReads<KeyStatusResponse>();
 
   revoke(
     key: ManagedKey,
@@ -20,7 +20,7 @@ export class SharedCalls {
     return this.#revocations.read(nameOf(key, caller.objectId, why, ticket, confirm), run);
   }
 
-  status(key: ManagedKey, objectId: string, run: () => Promise<KeyStatus>): Promise<KeyStatus> {
+  status(key: ManagedKey, objectId: string, run: () => Promise<KeyStatusResponse>): Promise<KeyStatusResponse> {
     return this.#statuses.read(nameOf(key, objectId), run);
   }
 }

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { TEXT_LENGTHS } from '../../break-glass/schemas.ts';
 import { appRecord } from '../../operations/key/app-record.ts';
-import { restore } from '../../operations/key/key-restore.ts';
-import { previewRevocation, revoke } from '../../operations/key/key-revoke.ts';
+import { restoreAsOperator } from '../../operations/key/key-restore.ts';
+import { previewRevocation, revokeAsOperator } from '../../operations/key/key-revoke.ts';
 import { keyByName } from '../../operations/resolve.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { confirmKey } from '../confirm.ts';
@@ -49,7 +49,7 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
         (procedure) =>
           options.dryRun
             ? previewRevocation(managed, environment, procedure)
-            : revoke(
+            : revokeAsOperator(
                 managed,
                 { reason, ticket, environment, app: appRecord(environment, () => cli.credential(globals)) },
                 procedure,
@@ -76,7 +76,7 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
       await cli.run(
         command,
         (procedure) =>
-          restore(
+          restoreAsOperator(
             managed,
             { reason, ticket, revocation: options.revocation ?? '', dualControl, environment: cli.environment, app },
             procedure,

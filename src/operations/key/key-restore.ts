@@ -6,7 +6,7 @@ import { restoreReadiness } from '../../identities/restore-readiness.ts';
 import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
 import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
-import { type AccountReadiness, type RestoredKey, restore as restoreKeyOfApp } from '../../revocation/restore.ts';
+import { type AccountReadiness, type RestoredKey, restore } from '../../revocation/restore.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { readRevocation, revokers } from '../../revocation/revocation.ts';
 import { planReopen } from '../../revocation/revocation-plans.ts';
@@ -15,7 +15,7 @@ import type { Procedure } from '../operator-azure.ts';
 import { lookForVault, managed } from '../resolve.ts';
 import { type AppRecord, callerOf } from './app-record.ts';
 import { type AppEnvironment, lookSettings } from './blast-radius-of.ts';
-import { NO_LOG, noSuchKey } from './key-revoke.ts';
+import { keyNotFound, NO_LOG } from './key-revoke.ts';
 
 /** How long the vault of a key is looked for, in milliseconds. */
 const FIND_VAULT_MS = 3_000;
@@ -44,20 +44,24 @@ export interface RestoreResult {
 }
 
 /** Enables what the named revocation disabled, and nothing else; the same code and record as the app's API. */
-export async function restore(key: ManagedKey, options: RestoreOptions, procedure: Procedure): Promise<RestoreResult> {
+export async function restoreAsOperator(
+  key: ManagedKey,
+  options: RestoreOptions,
+  procedure: Procedure,
+): Promise<RestoreResult> {
   const { azure, journal } = procedure;
   const operator = await azure.operator();
   if (journal.dryRun) return preview(key, operator.objectId, options, procedure);
   const { reason: why, ticket, revocation, dualControl, environment, app } = options;
   const { urgentKeys: keys, now, sleep } = azure;
-  const result = await restoreKeyOfApp(
+  const result = await restore(
     key,
     revocation,
     { caller: callerOf(operator), correlationId: randomUUID(), why, ticket },
     { ...app, keys, now, sleep, dualControl, readiness: () => readiness(key, azure, environment) },
     NO_LOG,
   );
-  if (result.versions.length === 0) throw noSuchKey(key);
+  if (result.versions.length === 0) throw keyNotFound(key);
   refuse(key, result);
   tell(key, result, procedure);
   const { end, recovered, versions, accounts, audit } = result;
@@ -148,7 +152,7 @@ async function preview(
 ): Promise<RestoreResult> {
   const listed = await azure.urgentKeys.listVersions(key);
   const deleted = listed.length === 0 ? await azure.urgentKeys.deletedVersion(key) : undefined;
-  if (listed.length === 0 && !deleted) throw noSuchKey(key);
+  if (listed.length === 0 && !deleted) throw keyNotFound(key);
   if (deleted) journal.planned(`key ${key.vault.name}/${key.name} recovered from deletion`);
   const versions = deleted ? [deleted] : listed;
   const { open, restored } = readRevocation(versions, azure.now());

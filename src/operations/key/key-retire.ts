@@ -10,7 +10,7 @@ import type { Operator } from '../operator.ts';
 import type { Procedure } from '../operator-azure.ts';
 import { type AppRecord, callerOf } from './app-record.ts';
 import { type AppEnvironment, lookSettings } from './blast-radius-of.ts';
-import { noSuchKey } from './key-revoke.ts';
+import { keyNotFound } from './key-revoke.ts';
 
 /** How long one look at everything that uses the key may take, in milliseconds. */
 const LOOK_MS = 10 * 60_000;
@@ -104,7 +104,7 @@ async function checkVersion(
   { azure, journal }: Procedure,
 ): Promise<void> {
   const versions = await azure.keys.listVersions(key);
-  if (versions.length === 0) throw noSuchKey(key);
+  if (versions.length === 0) throw keyNotFound(key);
   const open = openRevocation(versions, azure.now());
   if (open) {
     journal.found(

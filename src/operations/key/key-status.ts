@@ -22,7 +22,7 @@ export interface UsedVersion extends VersionState {
 }
 
 /** The versions of a key, who uses which, and an open revocation. Changes nothing. */
-export async function keyStatus(
+export async function showKeyStatus(
   key: ManagedKey,
   environment: AppEnvironment,
   { azure }: Procedure,
