@@ -1,3 +1,4 @@
+import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { wrongArrows } from '../scripts/arrows.ts';
 
@@ -44,4 +45,14 @@ describe('imports', () => {
   it('come from rooms that are known', () => {
     expect(files({ 'src/cellar/a.ts': '' })).toEqual(['src/cellar/a.ts is in no room of scripts/arrows.ts']);
   });
+});
+
+it('no two exports of the app have one name', () => {
+  const names = globSync('src/**/*.ts').flatMap((file) =>
+    [
+      ...readFileSync(file, 'utf8').matchAll(/^export (?:async )?(?:function\*?|class|interface|type|const) (\w+)/gm),
+    ].map(([, name = '']) => name),
+  );
+  expect(names.length).toBeGreaterThan(500);
+  expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
 });

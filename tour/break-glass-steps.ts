@@ -1,5 +1,5 @@
 import { ShareServiceClient } from '@azure/storage-file-share';
-import type { KeyStatus, RestoreResponse, RevokeResponse } from '../src/break-glass/schemas.ts';
+import type { KeyStatusResponse, RestoreResponse, RevokeResponse } from '../src/break-glass/schemas.ts';
 import type { TourContext } from './context.ts';
 import { expectThat } from './expect.ts';
 import { short } from './moves.ts';
@@ -93,7 +93,7 @@ export const breakGlassSteps: readonly TourStep[] = [
   {
     title: 'A second person restores files-key: what was revoked is enabled, accounts move on, file shares serve again',
     async run(context) {
-      const { revocation } = (await context.api<KeyStatus>('restorer', 'GET', PATH)).body;
+      const { revocation } = (await context.api<KeyStatusResponse>('restorer', 'GET', PATH)).body;
       expectThat(revocation !== undefined, 'The status does not name the revocation.');
       const restore = { ...RESTORE, revocation: revocation.id };
       const { status, body } = await context.api<RestoreResponse>('restorer', 'POST', `${PATH}/restore`, restore);

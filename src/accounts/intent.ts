@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import { findVersion, type KeyVersion } from '../keys/key-versions.ts';
 import type { KeyUse } from './key-use.ts';
-import { isNewer, versionInUse } from './plan.ts';
+import { isNewerVersion, versionInUse } from './plan.ts';
 
 const intent = z.object({
   /** Of the move, and so of its audit record: there is one for each. */
@@ -33,21 +33,21 @@ const intent = z.object({
  * A move that was begun, kept with the account's lease until it is recorded: what is read later proves it, although the
  * answer was lost, or whoever wrote it was killed.
  */
-export type Intent = z.output<typeof intent>;
+export type MoveIntent = z.output<typeof intent>;
 
 const STATE = z.object({ moves: z.array(intent) });
 
 /** The moves in a lease's state; none where it is not of this form. */
-export function parseIntents(state: unknown): readonly Intent[] {
+export function parseIntents(state: unknown): readonly MoveIntent[] {
   return STATE.safeParse(state).data?.moves ?? [];
 }
 
-export function formatIntents(moves: readonly Intent[]): z.output<typeof STATE> | undefined {
+export function formatIntents(moves: readonly MoveIntent[]): z.output<typeof STATE> | undefined {
   return moves.length > 0 ? { moves: [...moves] } : undefined;
 }
 
 /** Gives the move its id: two that begin at the same moment differ in what they move. */
-export function newIntent(move: Omit<Intent, 'id'>): Intent {
+export function newIntent(move: Omit<MoveIntent, 'id'>): MoveIntent {
   const { account, scope = '', key, from = '', to, at } = move;
   const text = [account.toLowerCase(), scope, key, from, to, at].join('\n');
   return { ...move, id: createHash('sha256').update(text).digest('hex').slice(0, 32) };
@@ -73,7 +73,7 @@ export type Verdict =
  *
  * @param versions of the move's key, listed after the use was seen
  */
-export function judge(move: Intent, use: KeyUse | undefined, versions: readonly KeyVersion[]): Verdict {
+export function judge(move: MoveIntent, use: KeyUse | undefined, versions: readonly KeyVersion[]): Verdict {
   const shown = use && versionInUse(use);
   const mode = use?.pinned === undefined ? 'automatic' : 'pinned';
   if (!use || !isOfKey(use, move.key) || mode !== move.mode) return { verdict: 'unproven' };
@@ -81,7 +81,7 @@ export function judge(move: Intent, use: KeyUse | undefined, versions: readonly 
   if (shown === undefined) return { verdict: 'unproven' };
   const to = findVersion(versions, move.to);
   const isNewest = move.mode === 'automatic' && !findVersion(versions, shown);
-  const isMoved = shown === move.to || isNewest || (to !== undefined && isNewer(shown, to, versions));
+  const isMoved = shown === move.to || isNewest || (to !== undefined && isNewerVersion(shown, to, versions));
   return isMoved ? { verdict: 'moved', to: shown } : { verdict: 'unproven' };
 }
 

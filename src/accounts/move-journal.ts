@@ -1,6 +1,6 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import type { Lease } from '../work/lease-client.ts';
-import { formatIntents, type Intent, newIntent, parseIntents, versionId } from './intent.ts';
+import { formatIntents, type MoveIntent, newIntent, parseIntents, versionId } from './intent.ts';
 
 /** A write that was given up takes effect within this time, or never. Milliseconds. */
 const GIVEN_UP_MS = 60_000;
@@ -20,10 +20,10 @@ export class MoveJournal {
   readonly held: () => boolean;
   readonly #lease: Lease;
   readonly #audit: RecordAudit;
-  #moves: readonly Intent[];
-  #saved: readonly Intent[];
+  #moves: readonly MoveIntent[];
+  #saved: readonly MoveIntent[];
   readonly #found: ReadonlySet<string>;
-  readonly #decided: readonly Intent[];
+  readonly #decided: readonly MoveIntent[];
   #isOpen = false;
   #failure = 'The lease was lost.';
 
@@ -38,7 +38,7 @@ export class MoveJournal {
   }
 
   /** What those before left behind, as far as it is not dealt with. Each is judged before anything new is begun. */
-  get found(): readonly Intent[] {
+  get found(): readonly MoveIntent[] {
     return this.#moves.filter(({ id }) => this.#found.has(id));
   }
 
@@ -62,7 +62,7 @@ export class MoveJournal {
   }
 
   /** Announces a move. Errors are the SDK's, and then nothing may be written. */
-  async begin(move: Omit<Intent, 'id'>): Promise<Intent> {
+  async begin(move: Omit<MoveIntent, 'id'>): Promise<MoveIntent> {
     const begun = newIntent(move);
     this.#moves = [...this.#moves, begun];
     try {
@@ -75,23 +75,23 @@ export class MoveJournal {
   }
 
   /** It did not take effect, and will not. */
-  drop(move: Intent): void {
+  drop(move: MoveIntent): void {
     this.#moves = this.#moves.filter(({ id }) => id !== move.id);
   }
 
   /** The answer came, and proves nothing. */
-  leave(move: Intent): void {
+  leave(move: MoveIntent): void {
     this.#replace({ ...move, over: true });
   }
 
   /** Whether the write takes effect is not known: the account is left alone for as long as it may. */
-  giveUp(move: Intent, now: Date): void {
+  giveUp(move: MoveIntent, now: Date): void {
     this.#isOpen = true;
     this.leave({ ...move, until: new Date(now.getTime() + GIVEN_UP_MS).toISOString() });
   }
 
   /** Records what became of a move. One that cannot be recorded now stays until it can. */
-  async record(move: Intent, done: NonNullable<Intent['done']>): Promise<void> {
+  async record(move: MoveIntent, done: NonNullable<MoveIntent['done']>): Promise<void> {
     const decided = { ...move, done, over: true };
     this.#replace(decided);
     // Without the lease somebody else may be recording it.
@@ -128,7 +128,7 @@ export class MoveJournal {
     else await this.#lease.release();
   }
 
-  #replace(move: Intent): void {
+  #replace(move: MoveIntent): void {
     this.#moves = this.#moves.map((other) => (other.id === move.id ? move : other));
   }
 

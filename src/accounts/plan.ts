@@ -38,7 +38,8 @@ export function planKeyUse(
 
   const isTarget = (version: string | undefined) => version === undefined || version === target.version;
   if (versionInUse(use) === target.version && isTarget(use.pinned)) return stay('UpToDate', target);
-  if (versionsNamed(use).some((version) => isNewer(version, target, versions))) return stay('NeverBackwards', target);
+  if (versionsNamed(use).some((version) => isNewerVersion(version, target, versions)))
+    return stay('NeverBackwards', target);
   if (use.pinned !== undefined) {
     const reason = isTarget(use.pinned) ? 'PinNotInUse' : 'StaleKeyVersion';
     return { write: true, reason, target, pin: target.version };
@@ -55,7 +56,7 @@ export function versionInUse(use: KeyUse): string | undefined {
 }
 
 /** Whether the key is known to have made `version` after `than`. */
-export function isNewer(version: string, than: KeyVersion, versions: readonly KeyVersion[]): boolean {
+export function isNewerVersion(version: string, than: KeyVersion, versions: readonly KeyVersion[]): boolean {
   const found = findVersion(versions, version);
   return found !== undefined && compareAge(found, than) > 0;
 }

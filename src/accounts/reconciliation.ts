@@ -1,5 +1,5 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
+import { describe, describeFailure, mayHaveTakenEffect } from '../azure/failure.ts';
 import type { Pacer } from '../azure/pacer.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
@@ -10,7 +10,7 @@ import type { Settings } from '../settings/settings.ts';
 import type { Leases } from '../work/lease-client.ts';
 import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
-import { type Intent, isOfKey, judge, type Verdict, versionId } from './intent.ts';
+import { isOfKey, judge, type MoveIntent, type Verdict, versionId } from './intent.ts';
 import { type KeyUse, usesKey } from './key-use.ts';
 import type { MoveJournal } from './move-journal.ts';
 import { namesUnlisted, type Plan, planKeyUse, versionInUse } from './plan.ts';
@@ -145,7 +145,7 @@ export class Reconciliation {
     return BUSY;
   }
 
-  async #write(reading: Reading, plan: Plan & { write: true }, intent: Intent): Promise<Outcome> {
+  async #write(reading: Reading, plan: Plan & { write: true }, intent: MoveIntent): Promise<Outcome> {
     if (!this.journal.held()) {
       this.journal.drop(intent);
       return BUSY;
@@ -177,10 +177,10 @@ export class Reconciliation {
     return { outcome: 'retry', reason: 'NotProven', detail, counts: true, delaySeconds: undefined };
   }
 
-  #failed(error: unknown, intent: Intent): Outcome {
+  #failed(error: unknown, intent: MoveIntent): Outcome {
     const failure = describeFailure(error);
     const about = this.#about(intent, intent.to);
-    const isUnknown = failure.kind === 'unavailable' || failure.kind === 'unexpected';
+    const isUnknown = mayHaveTakenEffect(failure);
     if (isUnknown) this.journal.giveUp(intent, this.services.now());
     else this.journal.drop(intent);
     // Deleted between the read and the write. Other 404s are about the key (`HttpResourceNotFound`).
@@ -190,7 +190,8 @@ export class Reconciliation {
     }
     const outcome = outcomeOfFailure(error);
     if (outcome.outcome !== 'done') this.record('warning', outcome.reason, about, describe(failure));
-    return isUnknown && outcome.outcome === 'retry' ? { ...outcome, delaySeconds: ABANDONED_SECONDS } : outcome;
+    if (!isUnknown || outcome.outcome !== 'retry') return outcome;
+    return { ...outcome, delaySeconds: Math.max(ABANDONED_SECONDS, failure.retryAfterSeconds ?? 0) };
   }
 
   record(level: LogLevel, reason: Reason, about: Partial<KeyUseResult>, detail?: string): void {
@@ -205,35 +206,35 @@ export class Reconciliation {
   }
 
   /** Undefined: another key's, which cannot be read now; its own next look judges the move. */
-  async #versionsOf(move: Intent, use: KeyUse | undefined): Promise<readonly KeyVersion[] | undefined> {
+  async #versionsOf(move: MoveIntent, use: KeyUse | undefined): Promise<readonly KeyVersion[] | undefined> {
     const key = this.services.settings.vaults.key(move.key);
     if (!key || key.id === this.key.id) return this.#versions;
     if (!use || !isOfKey(use, move.key)) return [];
     return this.services.keys.listVersions(key).catch(() => undefined);
   }
 
-  #intent(scope: string | undefined, use: KeyUse, to: string): Omit<Intent, 'id'> {
+  #intent(scope: string | undefined, use: KeyUse, to: string): Omit<MoveIntent, 'id'> {
     const from = versionInUse(use);
     const move = { ...this.#subject(scope), mode: modeOf(use), ...(from ? { from } : {}), to };
     return { ...move, cause: this.#work.cause, at: this.services.now().toISOString() };
   }
 
-  #subject(scope: string | undefined): Pick<Intent, 'account' | 'scope' | 'key'> {
+  #subject(scope: string | undefined): Pick<MoveIntent, 'account' | 'scope' | 'key'> {
     return { account: this.#work.account, ...(scope ? { scope } : {}), key: this.key.id };
   }
 
-  #about(move: Pick<Intent, 'account' | 'scope' | 'key' | 'mode' | 'from'>, to: string | undefined): KeyUseResult {
+  #about(move: Pick<MoveIntent, 'account' | 'scope' | 'key' | 'mode' | 'from'>, to: string | undefined): KeyUseResult {
     const { account, scope, key, mode, from } = move;
     return { account, ...(scope ? { scope } : {}), key, mode, from: versionId(key, from), to: versionId(key, to) };
   }
 }
 
-function doneBy({ mode }: Intent, verdict: Verdict): NonNullable<Intent['done']> {
+function doneBy({ mode }: MoveIntent, verdict: Verdict): NonNullable<MoveIntent['done']> {
   if (verdict.verdict !== 'moved') return { reason: 'MoveUnproven' };
   return { reason: mode === 'automatic' ? 'Refreshed' : 'Moved', to: verdict.to };
 }
 
-function modeOf({ pinned }: KeyUse): Intent['mode'] {
+function modeOf({ pinned }: KeyUse): MoveIntent['mode'] {
   return pinned === undefined ? 'automatic' : 'pinned';
 }
 

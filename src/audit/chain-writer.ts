@@ -4,7 +4,7 @@ import { findHead, type Head } from './head.ts';
 import { type AuditEntry, type AuditReceipt, type ChainEnd, formatRecord } from './record.ts';
 
 /** Blocks that an append blob takes. Source: Azure Storage, scalability targets of Blob storage. */
-export const MAX_BLOCKS = 50_000;
+const MAX_BLOCKS = 50_000;
 
 export interface ChainWriterOptions {
   readonly now: () => Date;

@@ -115,6 +115,14 @@ export function mayPass(failure: Failure): boolean {
   return ['throttled', 'unavailable', 'conflict', 'unexpected'].includes(failure.kind);
 }
 
+/**
+ * Whether a write may have taken effect, or still will: its answer is lost, or is of 5xx. Even one of 503 that says when to
+ * come again does not say that nothing was done; every 4xx refuses.
+ */
+export function mayHaveTakenEffect({ kind, status }: Failure): boolean {
+  return kind === 'unavailable' || kind === 'unexpected' || status === 503;
+}
+
 /** What was read; undefined when Azure says that it is not there. Every other error is thrown on. */
 export function unlessMissing<T>(read: () => Promise<T>): Promise<T | undefined> {
   return unless('notFound', read);

@@ -6,7 +6,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { keyState } from '../revocation/key-state.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import { listOrRefuse, noSuchKey } from './key-of-route.ts';
-import type { KeyStatus } from './schemas.ts';
+import type { KeyStatusResponse } from './schemas.ts';
 import { dependentsOf } from './to-json.ts';
 import { lockoutWarning } from './warnings.ts';
 
@@ -24,7 +24,7 @@ export type StatusServices = Parameters<typeof readEffect>[2] &
  *
  * @throws {@link HttpProblem} 404, or 502 when Key Vault cannot be read
  */
-export async function keyStatus(key: ManagedKey, services: StatusServices): Promise<KeyStatus> {
+export async function keyStatus(key: ManagedKey, services: StatusServices): Promise<KeyStatusResponse> {
   const listing = listOrRefuse(key, services);
   const [versions, dependents, effect] = await Promise.all([
     listing,

@@ -2,8 +2,12 @@ import { z } from 'zod';
 
 /** Bodies and answers of the break-glass calls. The OpenAPI document is made from these same schemas. */
 
-const reason = z.string().trim().min(3).max(500).describe('Why, in your own words. It goes into the audit trail.');
-const ticket = z.string().trim().min(1).max(100).optional().describe('Incident or change number.');
+/** Characters that a call takes of what its caller says, least and most; the command line's as well. */
+export const TEXT_LENGTHS = { reason: [3, 500], ticket: [1, 100], revocation: [1, 64] } as const;
+
+const text = ([least, most]: readonly [number, number]) => z.string().trim().min(least).max(most);
+const reason = text(TEXT_LENGTHS.reason).describe('Why, in your own words. It goes into the audit trail.');
+const ticket = text(TEXT_LENGTHS.ticket).optional().describe('Incident or change number.');
 
 export const REVOKE_REQUEST = z.strictObject({
   reason,
@@ -22,8 +26,8 @@ export const RESTORE_REQUEST = z.strictObject({
       error: 'name the revocation that is to be restored: its id is in the answer to it, and in the status of the key',
     })
     .trim()
-    .min(1)
-    .max(64)
+    .min(TEXT_LENGTHS.revocation[0])
+    .max(TEXT_LENGTHS.revocation[1])
     .describe(
       'Id of the revocation to restore, as the answer to it and the status of the key say. Another one is not undone.',
     ),
@@ -141,6 +145,5 @@ export type RevokeRequest = z.output<typeof REVOKE_REQUEST>;
 export type RestoreRequest = z.output<typeof RESTORE_REQUEST>;
 export type RevokeResponse = z.input<typeof REVOKE_RESPONSE>;
 export type RestoreResponse = z.input<typeof RESTORE_RESPONSE>;
-export type KeyStatus = z.input<typeof KEY_STATUS>;
+export type KeyStatusResponse = z.input<typeof KEY_STATUS>;
 export type RevocationRecord = z.input<typeof revocation>;
-export type AccountAccess = z.input<typeof access>;

@@ -21,6 +21,19 @@ export function number(text: string): number {
   return value;
 }
 
+/** Text of so many characters, least and most, without the white space around it. */
+export function text(option: string, [least, most]: readonly [number, number]): (given: string) => string {
+  return (given) => {
+    const { length } = given.trim();
+    if (length >= least && length <= most) return given.trim();
+    throw new CmkError(
+      'ArgumentInvalid',
+      `${option} takes ${least} to ${most} characters, and was given ${length}.`,
+      'Say it shorter, or more fully; nothing was done.',
+    );
+  };
+}
+
 /** An ISO 8601 duration that is handed on as it is. */
 export function duration(text: string): string {
   addDuration(new Date(0), text);

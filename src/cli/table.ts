@@ -37,7 +37,7 @@ export function tableLines(header: readonly string[], texts: readonly (readonly 
 }
 
 /** Words in lines of at most so many characters; a word that is longer has a line of its own. */
-export function fold(text: string, width: number): string[] {
+function fold(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(' ')) {
     const last = lines.at(-1);

@@ -39,7 +39,7 @@ const UNSEEN = z.object({
   lastSeen: z.iso.datetime().describe('Start of the last check that found it.'),
 });
 
-export const FIX = z.object({
+const FIX = z.object({
   finding: z.string().describe('Id of the finding.'),
   reason: z.string(),
   resource: z.string(),

@@ -46,6 +46,6 @@ function causeOf(event: KeyEvent, { now }: EventServices): Cause {
 }
 
 /** `KeyNewVersionCreated` of `Microsoft.KeyVault.KeyNewVersionCreated`. */
-export function shortType(event: KeyEvent): string {
+function shortType(event: KeyEvent): string {
   return event.type.slice(event.type.lastIndexOf('.') + 1);
 }

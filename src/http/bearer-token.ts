@@ -3,7 +3,7 @@ import type { HeaderReader } from './headers.ts';
 import { HttpProblem } from './problem.ts';
 
 /** Largest Authorization header that is looked at, in characters. Entra ID keeps tokens well below by capping groups. */
-export const MAX_AUTHORIZATION_LENGTH = 16 * 1024;
+const MAX_AUTHORIZATION_LENGTH = 16 * 1024;
 
 /** One JWS in compact form with a signature. A joined header ("Bearer a, Bearer b") cannot match. */
 const BEARER = /^Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)$/i;

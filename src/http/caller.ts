@@ -12,7 +12,7 @@ export type { AuthConfig } from './auth-config.ts';
 export type { Caller } from './token-claims.ts';
 
 /** Clocks of Entra ID and of this machine may differ by this much, in seconds. */
-export const CLOCK_SKEW_SECONDS = 60;
+const CLOCK_SKEW_SECONDS = 60;
 
 export interface AuthenticatorOptions extends Omit<SigningKeysOptions, 'onFailure'> {
   /** Told what a caller must not be told: which setting is wrong, why the signing keys cannot be had. */

@@ -42,7 +42,7 @@ export interface ApiDescription {
 }
 
 /** Shape of every refusal; see `problem.ts`. */
-export const PROBLEM_SCHEMA = z.looseObject({
+const PROBLEM_SCHEMA = z.looseObject({
   type: z.string().describe('URN that ends in the reason code.'),
   title: z.string().describe('What the reason code means; the same text each time.'),
   status: z.int().min(400).max(599),

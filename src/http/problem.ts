@@ -4,7 +4,7 @@ import { REASONS, type Reason } from '../reasons.ts';
 import { HTTP_REASONS, type HttpReason } from './http-reasons.ts';
 
 /** Namespace of the `type` of every problem; the reason code follows. */
-export const PROBLEM_TYPE = 'urn:cmk-autopilot:problem:';
+const PROBLEM_TYPE = 'urn:cmk-autopilot:problem:';
 
 /** Body of an error answer: RFC 9457 problem details with this app's own members. */
 export interface ProblemDetails {
@@ -51,7 +51,7 @@ export class HttpProblem extends Error {
 }
 
 /** Reasons of {@link CmkError} that a caller is told, with their status. Any other stays in the log. */
-export const STATUS_OF_REASON: Readonly<Partial<Record<Reason, number>>> = {
+const STATUS_OF_REASON: Readonly<Partial<Record<Reason, number>>> = {
   VaultNotManaged: 404,
   KeyNotFound: 404,
   VaultNotFound: 404,

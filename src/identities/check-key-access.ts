@@ -20,6 +20,8 @@ import {
 const CONCURRENCY = 8;
 
 const NOT_READ: VaultAccess = { model: 'unknown', why: 'It was not read in time.' };
+/** A vault that is known by its name alone has no ARM id. */
+const NOT_FOUND: VaultAccess = { model: 'unknown', why: 'Your sign-in does not see the vault.' };
 const NOT_SEEN: IdentityState = { is: 'unknown', why: 'Whether the identity exists was not read in time.' };
 
 /**
@@ -41,6 +43,10 @@ export async function checkKeyAccess(
   );
   const known = new Map<string, VaultAccess>();
   const read = async (): Promise<void> => {
+    if (key.vault.id === '') {
+      for (const principal of principals) known.set(principal, NOT_FOUND);
+      return;
+    }
     let vault: VaultProperties;
     try {
       vault = await services.vaults.get(key.vault, signal);

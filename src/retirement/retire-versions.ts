@@ -1,6 +1,6 @@
 import type { AuditEntry } from '../audit/record.ts';
 import { timeBoxed } from '../azure/deadline.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
+import { describe, describeFailure, mayHaveTakenEffect } from '../azure/failure.ts';
 import { twice } from '../azure/retry-once.ts';
 import type { BlastRadiusServices } from '../dependents/blast-radius.ts';
 import { readVersionUsers, type VersionUse, type VersionUsers } from '../dependents/version-users.ts';
@@ -124,8 +124,7 @@ async function disable(
     await keys.updateVersion(key, version.version, { enabled: false, ...(tags ? { tags } : {}) });
     return {};
   } catch (error) {
-    const { kind } = describeFailure(error);
-    if (kind !== 'unavailable' && kind !== 'unexpected') throw error;
+    if (!mayHaveTakenEffect(describeFailure(error))) throw error;
     return { lost: error };
   }
 }

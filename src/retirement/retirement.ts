@@ -4,7 +4,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { MAX_TAGS, openRevocation } from '../revocation/revocation.ts';
 
 /** Tag on a version that was retired: when, and the version that has taken its place. */
-export const RETIRED_TAG = 'cmk-retired';
+const RETIRED_TAG = 'cmk-retired';
 /** Storage looks for a new version once a day: before that, an account may still be on its way. Hours. */
 export const LEAST_RETIRE_HOURS = 24;
 

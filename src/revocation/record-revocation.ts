@@ -3,7 +3,7 @@ import type { AuditEntry } from '../audit/record.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
-import { type Cause, KEY_WORK, type RevocationWork, type Work } from '../work/messages.ts';
+import { type Cause, KEY_WORK, MOST_CHARACTERS, type RevocationWork, type Work } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { type RevocationStamp, WAS_OFF } from './revocation.ts';
 
@@ -124,6 +124,11 @@ export async function lookIfKilled(
   await inTime('', () => services.queue.send(KEY_WORK, work, IF_KILLED));
 }
 
+/** A message that is refused for its own text would end in poison. */
+function cut(text: string, most: keyof typeof MOST_CHARACTERS): string {
+  return text.slice(0, MOST_CHARACTERS[most]);
+}
+
 function lookMessage(
   key: ManagedKey,
   did: RevocationWork['did'],
@@ -132,13 +137,28 @@ function lookMessage(
   now: Date,
   finished?: ReadonlyMap<string, boolean>,
 ): RevocationWork {
-  const { objectId, appId, tokenId, name } = caller;
+  const said = {
+    caller: {
+      objectId: cut(caller.objectId, 'id'),
+      appId: cut(caller.appId, 'appId'),
+      tokenId: caller.tokenId && cut(caller.tokenId, 'tokenId'),
+      name: caller.name && cut(caller.name, 'name'),
+    },
+    correlationId: cut(correlationId, 'ref'),
+    why: cut(why, 'why'),
+    ticket: ticket && cut(ticket, 'ticket'),
+  };
   return {
     kind: 'revocation',
     key: key.id,
     did,
-    revocation: { id, revokedOn: revokedOn.toISOString(), revokedBy, ...(joined ? { joined: [...joined] } : {}) },
-    call: { caller: { objectId, appId, tokenId, name }, correlationId, why, ticket },
+    revocation: {
+      id: cut(id, 'id'),
+      revokedOn: revokedOn.toISOString(),
+      revokedBy: cut(revokedBy, 'id'),
+      ...(joined ? { joined: [...joined] } : {}),
+    },
+    call: said,
     finished: finished !== undefined,
     records: true,
     versions: [...(finished ?? [])]
@@ -173,7 +193,7 @@ export function lookAtDependents(
 }
 
 function causeOf(by: string, ref: string, now: Date): Cause {
-  return { by, ref, since: now.toISOString() };
+  return { by, ref: cut(ref, 'ref'), since: now.toISOString() };
 }
 
 /** Two people may restore one revocation at the same moment: each is on record. */

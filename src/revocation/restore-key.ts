@@ -43,7 +43,7 @@ export interface RestoreServices {
   readonly sleep: (ms: number) => Promise<void>;
 }
 
-export interface RestoreRequest {
+export interface RestoreOrder {
   /** Id of the revocation that the caller means. */
   readonly revocation: string;
   /** Object id of the caller. */
@@ -67,7 +67,7 @@ export class KeyNotRecoveredError extends Error {
  */
 export async function restoreKey(
   key: ManagedKey,
-  request: RestoreRequest,
+  request: RestoreOrder,
   services: RestoreServices,
 ): Promise<KeyRestoration> {
   const { keys, now } = services;
@@ -103,7 +103,7 @@ function answer(end: RestoreEnd, versions: readonly KeyVersion[], recovered: boo
 }
 
 /** Why a restore must not go on; undefined: it may. */
-function refusal(versions: readonly KeyVersion[], request: RestoreRequest, now: Date): RestoreEnd | undefined {
+function refusal(versions: readonly KeyVersion[], request: RestoreOrder, now: Date): RestoreEnd | undefined {
   const { open } = readRevocation(versions, now);
   if (!open) return 'nothing';
   if (open.id !== request.revocation) return 'otherRevocation';

@@ -214,8 +214,11 @@ function disabling(version: KeyVersion, stamp: RevocationStamp, now: Date): Vers
   return { version, ...again(version), again };
 }
 
-/** Whoever revoked before, by the record that is replaced, is among those whom this one joins. */
-function withRecord(
+/**
+ * A version's tags with the record in place of older ones; undefined when it has no tag to spare. Whoever revoked before,
+ * by the record that is replaced, is among those whom this one joins.
+ */
+export function withRecord(
   version: KeyVersion,
   stamp: RevocationStamp,
   wasEnabled: boolean,

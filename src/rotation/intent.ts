@@ -15,10 +15,10 @@ const INTENT = z.object({
   /** It was seen that no version had appeared, and the lease was kept for as long as one may still appear. */
   waited: z.boolean().default(false),
 });
-export type Intent = z.output<typeof INTENT>;
+export type RotationIntent = z.output<typeof INTENT>;
 
 /** Undefined: there is none, or what is there is none of ours. */
-export function parseIntent(state: unknown): Intent | undefined {
+export function parseIntent(state: unknown): RotationIntent | undefined {
   return INTENT.safeParse(state).data;
 }
 
@@ -31,7 +31,7 @@ export type Sighting =
   | { readonly seen: 'nothing' };
 
 /** A version that is newer than the one before is taken for the result. */
-export function sight(intent: Intent, versions: readonly KeyVersion[]): Sighting {
+export function sight(intent: RotationIntent, versions: readonly KeyVersion[]): Sighting {
   const from = findVersion(versions, intent.from);
   const to = newestVersion(versions);
   if (!from || !to) return { seen: 'nothing' };

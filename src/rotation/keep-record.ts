@@ -1,7 +1,8 @@
 import type { Keys } from '../keys/key-client.ts';
 import { findVersion, type KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { formatRevocation, openRevocation, REVOCATION_TAG, revocationOf } from '../revocation/revocation.ts';
+import { openRevocation, revocationOf } from '../revocation/revocation.ts';
+import { withRecord } from '../revocation/revocation-plans.ts';
 
 /**
  * A revocation that comes while a rotation completes its new version disables it, and its record may be among the tags that
@@ -18,6 +19,6 @@ export async function keepRecord(
   const open = openRevocation(versions, now);
   const version = findVersion(versions, made);
   if (!open || !version || version.enabled || revocationOf(version, now)) return;
-  const record = formatRevocation({ ...open, version: made, wasEnabled: true });
-  await keys.updateVersion(key, made, { tags: { ...version.tags, [REVOCATION_TAG]: record } });
+  const tags = withRecord(version, open, true);
+  if (tags) await keys.updateVersion(key, made, { tags });
 }

@@ -1,4 +1,4 @@
-import { describeFailure, type Failure, mayPass } from '../azure/failure.ts';
+import { describeFailure, type Failure, mayHaveTakenEffect, mayPass } from '../azure/failure.ts';
 import type { Keys } from '../keys/key-client.ts';
 import { compareAge, type KeyVersion, newestVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -42,11 +42,6 @@ export async function successorOf(
 ): Promise<KeyVersion | undefined> {
   const newest = newestVersion(await keys.listVersions(key));
   return newest && compareAge(newest, from) > 0 ? newest : undefined;
-}
-
-/** An answer of 4xx refuses; everything else leaves it open. */
-function mayHaveTakenEffect({ kind, status }: Failure): boolean {
-  return kind === 'unavailable' || kind === 'unexpected' || status === 503;
 }
 
 /**

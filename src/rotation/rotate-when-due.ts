@@ -11,7 +11,7 @@ import { openRevocation } from '../revocation/revocation.ts';
 import type { Lease, Leases } from '../work/lease-client.ts';
 import type { RotateWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
-import { type Intent, parseIntent, sight } from './intent.ts';
+import { parseIntent, type RotationIntent, sight } from './intent.ts';
 import { keepRecord } from './keep-record.ts';
 import { completeVersion, LATE_SECONDS, type Made, makeVersion } from './make-version.ts';
 import {
@@ -110,7 +110,7 @@ class Rotation {
   }
 
   /** Takes up what was begun; undefined when it came to nothing. */
-  async #goOn(begun: Intent, versions: readonly KeyVersion[]): Promise<Looked | undefined> {
+  async #goOn(begun: RotationIntent, versions: readonly KeyVersion[]): Promise<Looked | undefined> {
     const sighting = sight(begun, versions);
     if (sighting.seen === 'open') return this.#wait(begun, 'No new version has appeared.');
     if (sighting.seen === 'nothing') {
@@ -138,7 +138,7 @@ class Rotation {
     return this.#rotate(intent, decision.from);
   }
 
-  async #rotate(intent: Intent, from: KeyVersion): Promise<Looked> {
+  async #rotate(intent: RotationIntent, from: KeyVersion): Promise<Looked> {
     let result: Made;
     try {
       result = await makeVersion(this.#key, from, this.#ports.keys);
@@ -155,13 +155,13 @@ class Rotation {
   }
 
   /** The answer is lost: until the request can no longer take effect, nobody may ask for another version. */
-  async #wait(intent: Intent, why: string): Promise<Looked> {
+  async #wait(intent: RotationIntent, why: string): Promise<Looked> {
     await this.#lease.save({ ...intent, waited: true });
     return { outcome: later('RotationUnknown', why, LATE_SECONDS), keepTaken: true };
   }
 
   /** Completes the new version, and records it, once. The intent goes last: until then the next look does it again. */
-  async #finish(intent: Intent, from: KeyVersion, to: KeyVersion, takenUp = false): Promise<Looked> {
+  async #finish(intent: RotationIntent, from: KeyVersion, to: KeyVersion, takenUp = false): Promise<Looked> {
     const { keys, audit, now } = this.#ports;
     const { version, refused } = await completeVersion(this.#key, from, to, keys);
     if (!version.enabled) {
@@ -183,7 +183,7 @@ class Rotation {
     return LEAVE;
   }
 
-  async #begin(from: KeyVersion, completes: boolean): Promise<Intent> {
+  async #begin(from: KeyVersion, completes: boolean): Promise<RotationIntent> {
     const { newId, now } = this.#ports;
     const at = now().toISOString();
     const intent = { id: newId(), from: from.version, at, cause: this.#work.cause.by, completes, waited: false };

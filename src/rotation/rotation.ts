@@ -3,7 +3,7 @@ import { type KeyVersion, newestVersion } from '../keys/key-versions.ts';
 import { nearsExpiry, withoutExpiryOfBefore } from '../keys/near-expiry.ts';
 import type { RotationPolicySummary } from '../keys/rotation-policy-summary.ts';
 import type { Reason } from '../reasons.ts';
-import { openRevocation, REVOCATION_TAG } from '../revocation/revocation.ts';
+import { openRevocation, RESTORED_TAG, REVOCATION_TAG } from '../revocation/revocation.ts';
 
 /** `manual`: a key version with this tag is rotated by hand only. `auto`: its key is rotated although nothing is seen to use it. */
 export const ROTATION_TAG = 'cmk-rotation';
@@ -14,7 +14,7 @@ export const ROTATION_TAG = 'cmk-rotation';
 export const ORIGIN_TAG = 'cmk-origin';
 
 /** Tags that belong to the version that carries them: a revocation's record, and what a restore leaves of it. */
-const OWN_TAGS = [REVOCATION_TAG, 'cmk-restored'];
+const OWN_TAGS = [REVOCATION_TAG, RESTORED_TAG];
 
 const DAY_MS = 24 * 3600 * 1000;
 /**

@@ -16,7 +16,7 @@ export interface Leases {
 }
 
 export interface Lease {
-  /** What a holder saved last: JSON, or undefined. */
+  /** What a holder saved last: JSON, or undefined; what is not JSON counts as nothing. */
   readonly state: unknown;
   /** Whether it is still certainly ours: renewed in the background, lost when renewing fails. Check right before a write that it has to fence. */
   readonly held: () => boolean;
@@ -125,7 +125,7 @@ class HeldLease implements Lease {
       const { readableStreamBody } = await this.#blob.download(0, undefined, limit);
       return readableStreamBody ? text(readableStreamBody) : '';
     });
-    this.#state = json === '' ? undefined : JSON.parse(json);
+    this.#state = parsed(json);
   }
 
   async save(state: unknown): Promise<void> {
@@ -164,6 +164,15 @@ class HeldLease implements Lease {
     } catch (error) {
       if (isConflict(error)) this.#end();
     }
+  }
+}
+
+/** What is not JSON was saved by nobody here: it is no state, and must not keep everybody from the name for good. */
+function parsed(json: string): unknown {
+  try {
+    return json === '' ? undefined : JSON.parse(json);
+  } catch {
+    return undefined;
   }
 }
 

@@ -8,12 +8,23 @@ export const ACCOUNT_WORK = 'account-work';
 export type WorkQueueName = typeof KEY_WORK | typeof ACCOUNT_WORK;
 export const WORK_QUEUES: readonly WorkQueueName[] = [KEY_WORK, ACCOUNT_WORK];
 
+/** Characters that a message takes of what people and their tokens say; the rest is cut off by whoever writes it. */
+export const MOST_CHARACTERS = {
+  id: 64,
+  appId: 100,
+  tokenId: 200,
+  name: 300,
+  ref: 200,
+  why: 2_000,
+  ticket: 200,
+} as const;
+
 /** Why the work is there. It is carried along and logged, and nothing is ever decided by it. */
 const cause = z.strictObject({
   /** Event type, `drift`, `restore`, `activation`, `operator`. */
   by: z.string().min(1).max(100),
   /** Event id or another correlation id. */
-  ref: z.string().max(200),
+  ref: z.string().max(MOST_CHARACTERS.ref),
   /** When it began (ISO 8601), so that the time to the last account can be told; empty if not known. */
   since: z.string().max(40),
 });
@@ -79,22 +90,22 @@ const revocationWork = z.strictObject({
   key: z.string().min(1).max(300),
   did: z.enum(['revoke', 'restore']),
   revocation: z.strictObject({
-    id: z.string().max(64),
+    id: z.string().max(MOST_CHARACTERS.id),
     revokedOn: z.iso.datetime(),
-    revokedBy: z.string().max(64),
-    joined: z.array(z.string().max(64)).optional(),
+    revokedBy: z.string().max(MOST_CHARACTERS.id),
+    joined: z.array(z.string().max(MOST_CHARACTERS.id)).optional(),
   }),
   /** Who did it, and why. */
   call: z.strictObject({
     caller: z.strictObject({
-      objectId: z.string().max(64),
-      appId: z.string().max(100),
-      tokenId: z.string().max(200).optional(),
-      name: z.string().max(300).optional(),
+      objectId: z.string().max(MOST_CHARACTERS.id),
+      appId: z.string().max(MOST_CHARACTERS.appId),
+      tokenId: z.string().max(MOST_CHARACTERS.tokenId).optional(),
+      name: z.string().max(MOST_CHARACTERS.name).optional(),
     }),
-    correlationId: z.string().max(200),
-    why: z.string().max(2_000),
-    ticket: z.string().max(200).optional(),
+    correlationId: z.string().max(MOST_CHARACTERS.ref),
+    why: z.string().max(MOST_CHARACTERS.why),
+    ticket: z.string().max(MOST_CHARACTERS.ticket).optional(),
   }),
   /** Whether it was seen to the end. If not, its process may have died, or it may have been refused. */
   finished: z.boolean(),

@@ -1,10 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { formatIntents, type Intent, judge, newIntent, parseIntents, versionId } from '../../src/accounts/intent.ts';
+import {
+  formatIntents,
+  judge,
+  type MoveIntent,
+  newIntent,
+  parseIntents,
+  versionId,
+} from '../../src/accounts/intent.ts';
 import type { KeyUse } from '../../src/accounts/key-use.ts';
 import { KEY, keyVersion, VAULT, versionName } from '../support/keys.ts';
 
 const versions = [1, 2, 3].map((n) => keyVersion(n));
-const move = (mode: Intent['mode'] = 'pinned'): Intent =>
+const move = (mode: MoveIntent['mode'] = 'pinned'): MoveIntent =>
   newIntent({
     account: '/subscriptions/s/a',
     key: KEY.id,

@@ -62,6 +62,24 @@ describe('a PATCH whose answer is lost', () => {
     expect(await audited(account)).toHaveLength(1);
   });
 
+  it('for an answer of 503 that says when to come again, is proved in the same way', async () => {
+    const files = key();
+    const account = files.account();
+    const next = files.add();
+    const services = instance();
+    const updateEncryption: Services['accounts']['updateEncryption'] = async (...change) => {
+      await services.accounts.updateEncryption(...change);
+      const response = { status: 503, headers: { 'retry-after': '5' } };
+      throw Object.assign(new Error('The service is busy.'), { statusCode: 503, code: 'ServerBusy', response });
+    };
+    const busy = { ...services, accounts: { ...services.accounts, updateEncryption } };
+    const outcome = await reconcile(files.accountWork(account), busy);
+    expect(outcome).toMatchObject({ outcome: 'retry', reason: 'Throttled', delaySeconds: 61 });
+    await expireLease(account);
+    expect(await reconcile(files.accountWork(account), instance())).toEqual({ outcome: 'done' });
+    expect(await audited(account)).toMatchObject([{ reason: 'Moved', details: { to: files.id(next) } }]);
+  });
+
   it('of a scope, is proved in the same way', async () => {
     const [files, other] = [key(), key()];
     const account = other.account('pinned', { scopes: [{ name: 'scope1', key: files.use('automatic') }] });

@@ -60,6 +60,15 @@ describe('dates, durations and numbers', () => {
     [['key', 'rotate', 'k', '--vault', 'kv', '--if-older-than', '-1'], /"-1" is not a duration/],
     [['account', 'change-key', 'st1', '--vault', 'kv', '--key', 'k', '--pin', '--automatic'], /cannot be used with/],
     [['vault', 'ensure', 'kv', '--retention-days', '5'], /7 to 90/],
+    [
+      ['key', 'revoke', 'k', '--vault', 'kv', '--yes', '--reason', 'x'.repeat(501)],
+      /--reason takes 3 to 500 .* given 501/,
+    ],
+    [['key', 'revoke', 'k', '--vault', 'kv', '--yes', '--reason', ' no '], /--reason takes 3 to 500 .* given 2/],
+    [
+      ['key', 'restore', 'k', '--vault', 'kv', '--yes', '--revocation', 'cafe', '--ticket', ' '],
+      /--ticket takes 1 to 100/,
+    ],
     [['audit', 'verify', '--from', '2026-13-45'], /"2026-13-45" is not a day/],
   ])('%j: refused before anything is asked of Azure', async (args, message) => {
     const { code, out, err } = await cmk(...args);

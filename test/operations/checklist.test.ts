@@ -141,7 +141,8 @@ describe('account verify', () => {
     await revokeKey(keyOf(site), { id: 'rev-1', revokedBy: (await operator()).objectId }, { keys, now, sleep });
     const { states, fixes } = await verify(account);
     expect(states).toMatchObject({ 'version usable': 'failed', 'file service': 'failed' });
-    expect(fixes['version usable']).toContain('cmk key restore');
+    const restoreIt = `cmk key restore ${site.key} --vault ${site.vault.name} --revocation rev-1`;
+    expect(fixes['version usable']).toBe(restoreIt);
   });
 
   it('finds an identity that is not attached any more', async () => {

@@ -3,8 +3,8 @@ import { addKeyVersion, addPrincipal, addRoleAssignment } from '../../local/azur
 import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
 import type { Principal } from '../../local/azure/world.ts';
 import type { AppRecord } from '../../src/operations/key/app-record.ts';
-import { restore } from '../../src/operations/key/key-restore.ts';
-import { previewRevocation, revoke } from '../../src/operations/key/key-revoke.ts';
+import { restoreAsOperator } from '../../src/operations/key/key-restore.ts';
+import { previewRevocation, revokeAsOperator } from '../../src/operations/key/key-revoke.ts';
 import { keyByName } from '../../src/operations/resolve.ts';
 import { keyOf, type Site, texts, unique, useProcedures } from '../support/procedures.ts';
 
@@ -21,15 +21,15 @@ function officer(site: Site): Principal {
   return person;
 }
 
-const revoking = (site: Site) => (procedure: Parameters<typeof revoke>[2]) =>
-  revoke(keyOf(site), { reason: 'test', environment: {}, app }, procedure);
+const revoking = (site: Site) => (procedure: Parameters<typeof revokeAsOperator>[2]) =>
+  revokeAsOperator(keyOf(site), { reason: 'test', environment: {}, app }, procedure);
 /** The revocation that the key's versions name, as `cmk key status` says it. */
 const openOn = ({ vault, key }: Site): string =>
   vault.keys.get(key)?.versions.flatMap(({ tags }) => tags?.['cmk-revocation']?.split(' ')[0] ?? [])[0] ?? 'none';
 const restoring =
   (site: Site, { dualControl = true, revocation = openOn(site), environment = {} } = {}) =>
-  (procedure: Parameters<typeof restore>[2]) =>
-    restore(keyOf(site), { reason: 'test', revocation, dualControl, environment, app }, procedure);
+  (procedure: Parameters<typeof restoreAsOperator>[2]) =>
+    restoreAsOperator(keyOf(site), { reason: 'test', revocation, dualControl, environment, app }, procedure);
 
 describe('key revoke and key restore', () => {
   it('shuts every version and gives back exactly those, by a second person', async () => {
@@ -69,6 +69,9 @@ describe('key revoke and key restore', () => {
 
     const repeated = await procedures.run(restoring(site, { revocation: id }), { as: second });
     expect(repeated).toMatchObject({ changed: false, result: { complete: true } });
+    expect(texts(repeated, 'found')).toEqual([`revocation ${id} is restored already`]);
+    const tried = await procedures.run(restoring(site, { revocation: id }), { as: second, dryRun: true });
+    expect(texts(tried, 'found')).toEqual([`revocation ${id} is restored already`]);
     const nothing = await procedures.run(restoring(site, { revocation: 'cafe' }), { as: second });
     expect(nothing.changed).toBe(false);
     expect(texts(nothing, 'found')).toContain('no revocation of this key is open');
@@ -103,6 +106,37 @@ describe('key revoke and key restore', () => {
     );
   });
 
+  it.each(['name', 'identifier'])('names them too where the key is given by %s', async (how) => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    await procedures.run(revoking(site), { as: officer(site) });
+    const { cloud } = procedures.azure();
+    const key =
+      how === 'name'
+        ? keyByName(site.key, site.vault.name, cloud)
+        : keyByName(`https://${site.vault.name}.vault.azure.net/keys/${site.key}`, undefined, cloud);
+    const options = { reason: 'test', revocation: openOn(site), dualControl: true, environment: {}, app };
+    const report = await procedures.run((procedure) => restoreAsOperator(key, options, procedure));
+    expect(texts(report, 'found')).toContain(`${account.name} can use the key again`);
+    expect(report.result.accounts).toMatchObject([{ ready: true }]);
+  });
+
+  it('says that it does not know who can use a key whose vault the sign-in does not see', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    await procedures.run(revoking(site), { as: officer(site) });
+    const key = keyByName(site.key, site.vault.name, procedures.azure().cloud);
+    const options = { reason: 'test', revocation: openOn(site), dualControl: true, environment: {}, app };
+    procedures.local.faults.add([
+      { match: { path: '/resources\\?' }, answer: { status: 403, body: { error: { code: 'AuthorizationFailed' } } } },
+    ]);
+    const report = await procedures.run((procedure) => restoreAsOperator(key, options, procedure));
+    expect(report.result.accounts).toMatchObject([{ ready: 'unknown' }]);
+    const notes = texts(report, 'note').join('\n');
+    expect(notes).toContain(`It is not known whether ${account.name} can use the key again: `);
+    expect(notes).toMatch(/The vault was not found: 403/);
+  });
+
   it('is restored whatever the settings of the app in the environment', async () => {
     const site = procedures.site();
     await procedures.run(revoking(site), { as: officer(site) });
@@ -130,7 +164,7 @@ describe('key revoke and key restore', () => {
       },
     };
     const report = await procedures.run((procedure) =>
-      revoke(key, { reason: 'test', environment: {}, app: down }, procedure),
+      revokeAsOperator(key, { reason: 'test', environment: {}, app: down }, procedure),
     );
     expect(report.result).toMatchObject({ complete: true, audit: 'no answer' });
     expect(site.version.enabled).toBe(false);
@@ -142,7 +176,7 @@ describe('key revoke and key restore', () => {
     const site = procedures.site();
     const environment = { CMK_SUBSCRIPTIONS: 'nonsense' };
     const report = await procedures.run((procedure) =>
-      revoke(keyOf(site), { reason: 'test', environment, app }, procedure),
+      revokeAsOperator(keyOf(site), { reason: 'test', environment, app }, procedure),
     );
     expect(report.result).toMatchObject({ complete: true, dependents: undefined });
   });

@@ -11,6 +11,7 @@ import { Journal } from '../../src/operations/journal.ts';
 import { appRecord } from '../../src/operations/key/app-record.ts';
 import { type KeyRetireOptions, retireVersions } from '../../src/operations/key/key-retire.ts';
 import type { Azure, Procedure } from '../../src/operations/operator-azure.ts';
+import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { keyOf, type Site, texts, useProcedures } from '../support/procedures.ts';
 
@@ -144,6 +145,20 @@ describe('key retire', () => {
     }
     expect((await procedures.refusal(retire(site, { hours: 12 }))).reason).toBe('ArgumentInvalid');
     expect(old.enabled).toBe(true);
+  });
+
+  it('says of a key that is revoked, or all disabled, that there is nothing to do, and why', async () => {
+    const { site, old, newer } = movedOn();
+    const { urgentKeys: keys, now, sleep, operator } = procedures.azure();
+    const revokedBy = (await operator()).objectId;
+    await revokeKey(keyOf(site), { id: 'rev-1', revokedBy }, { keys, now, sleep });
+    const revoked = await procedures.run(retire(site));
+    expect(texts(revoked, 'found')).toEqual([
+      expect.stringContaining(`cmk key restore ${site.key} --vault ${site.vault.name} --revocation rev-1`),
+    ]);
+    for (const version of [old, newer]) version.tags = {};
+    const disabled = await procedures.run(retire(site));
+    expect(texts(disabled, 'found')).toEqual([`every version of ${site.vault.name}/${site.key} is disabled already`]);
   });
 
   it('refuses a version and a key that are not there', async () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { addAccount } from '../../local/azure/fleet.ts';
 import { listFleet } from '../../src/operations/fleet-list.ts';
-import { revoke } from '../../src/operations/key/key-revoke.ts';
-import { keyStatus } from '../../src/operations/key/key-status.ts';
+import { revokeAsOperator } from '../../src/operations/key/key-revoke.ts';
+import { showKeyStatus } from '../../src/operations/key/key-status.ts';
 import { keyOf, unique, useProcedures } from '../support/procedures.ts';
 
 const procedures = useProcedures();
@@ -13,7 +13,7 @@ describe('key status', () => {
     const first = procedures.encrypted(site, 'pinned');
     const next = procedures.nextVersion(site);
     const second = procedures.encrypted(site, 'pinned');
-    const { result } = await procedures.run((procedure) => keyStatus(keyOf(site), {}, procedure));
+    const { result } = await procedures.run((procedure) => showKeyStatus(keyOf(site), {}, procedure));
     expect(result).toMatchObject({
       key: `https://${site.vault.name}.vault.azure.net/keys/files-key`,
       newestUsable: next.version,
@@ -29,8 +29,10 @@ describe('key status', () => {
     const site = procedures.site();
     const off = procedures.nextVersion(site, { enabled: false });
     const app = { audit: async () => ({ failed: 'none here' }), queue: { send: async () => {} } };
-    await procedures.run((procedure) => revoke(keyOf(site), { reason: 'test', environment: {}, app }, procedure));
-    const { result } = await procedures.run((procedure) => keyStatus(keyOf(site), {}, procedure));
+    await procedures.run((procedure) =>
+      revokeAsOperator(keyOf(site), { reason: 'test', environment: {}, app }, procedure),
+    );
+    const { result } = await procedures.run((procedure) => showKeyStatus(keyOf(site), {}, procedure));
     expect(result.versions.map(({ version, state, revoked }) => [version, state, revoked])).toEqual([
       [off.version, 'Disabled', false],
       [site.version.version, 'Disabled', true],
@@ -42,7 +44,7 @@ describe('key status', () => {
   it('refuses a key that is not there', async () => {
     const site = procedures.site();
     const refusal = await procedures.refusal((procedure) =>
-      keyStatus(keyOf({ ...site, key: 'nowhere' }), {}, procedure),
+      showKeyStatus(keyOf({ ...site, key: 'nowhere' }), {}, procedure),
     );
     expect(refusal.reason).toBe('KeyNotFound');
   });

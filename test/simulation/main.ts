@@ -47,17 +47,28 @@ export async function simulate(seed: number, asFound = false): Promise<BrokenHis
   }
 }
 
+const OPTIONS = {
+  seed: { type: 'string', default: '1' },
+  histories: { type: 'string', default: '1000' },
+  'stop-at-first': { type: 'boolean', default: false },
+  'as-found': { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false, short: 'h' },
+} as const;
+
+function read(args: string[]) {
+  try {
+    return parseArgs({ args, options: OPTIONS }).values;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
 async function main(args: string[]): Promise<number> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      seed: { type: 'string', default: '1' },
-      histories: { type: 'string', default: '1000' },
-      'stop-at-first': { type: 'boolean', default: false },
-      'as-found': { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false, short: 'h' },
-    },
-  });
+  const values = read(args);
+  if (typeof values === 'string') {
+    console.error(`${values}\n\n${USAGE}`);
+    return 2;
+  }
   const [first, histories] = [Number(values.seed), Number(values.histories)];
   if (values.help || !Number.isInteger(first) || !Number.isInteger(histories) || histories < 1) {
     console.log(USAGE);

@@ -64,6 +64,17 @@ describe('a lease', () => {
     expect((await taken(instance(), 'state')).state).toBeUndefined();
   });
 
+  it('whose state is not JSON has none, and holds up nobody', async () => {
+    const lease = await taken(instance(), 'rubbish');
+    await lease.release();
+    await blobOf('rubbish').getBlockBlobClient().upload('{"moves":', 9);
+    const next = await taken(instance(), 'rubbish');
+    expect(next.state).toBeUndefined();
+    await next.save({ moves: [] });
+    await next.release();
+    expect((await taken(instance(), 'rubbish')).state).toEqual({ moves: [] });
+  });
+
   it('that somebody else has by now is held no more, and saves nothing', async () => {
     const lease = await taken(instance({ durationSeconds: 15 }), 'lost');
     await blobOf('lost').getBlobLeaseClient().breakLease(0);

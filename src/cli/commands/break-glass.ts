@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
+import { TEXT_LENGTHS } from '../../break-glass/schemas.ts';
 import { appRecord } from '../../operations/key/app-record.ts';
-import { restore } from '../../operations/key/key-restore.ts';
-import { previewRevocation, revoke } from '../../operations/key/key-revoke.ts';
+import { restoreAsOperator } from '../../operations/key/key-restore.ts';
+import { previewRevocation, revokeAsOperator } from '../../operations/key/key-revoke.ts';
 import { keyByName } from '../../operations/resolve.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { confirmKey } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
-import { changing } from '../options.ts';
+import { changing, text } from '../options.ts';
 
 /** `key revoke` and `key restore`: what the app's API does, by the same code, without the app. */
 interface BreakGlassArguments {
@@ -29,8 +30,8 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
     changing(key.command(name))
       .argument('<key>', 'name, or identifier https://<vault>.vault.azure.net/keys/<key>')
       .option('--vault <vault>', 'name, ARM id or URI of its vault')
-      .option('--reason <text>', 'why; goes into the audit trail', 'not said')
-      .option('--ticket <id>', 'incident or change number')
+      .option('--reason <text>', 'why; goes into the audit trail', text('--reason', TEXT_LENGTHS.reason), 'not said')
+      .option('--ticket <id>', 'incident or change number', text('--ticket', TEXT_LENGTHS.ticket))
       .option('--yes', 'do not ask for the name to be typed; needed where nobody can type')
       .addHelpText('after', AFTER);
 
@@ -48,7 +49,7 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
         (procedure) =>
           options.dryRun
             ? previewRevocation(managed, environment, procedure)
-            : revoke(
+            : revokeAsOperator(
                 managed,
                 { reason, ticket, environment, app: appRecord(environment, () => cli.credential(globals)) },
                 procedure,
@@ -59,7 +60,11 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
 
   breakGlass('restore')
     .description('enable what a revocation disabled, and nothing else; by another person than the one who revoked')
-    .requiredOption('--revocation <id>', 'which one: its id is in the answer to it, and in `cmk key status`')
+    .requiredOption(
+      '--revocation <id>',
+      'which one: its id is in the answer to it, and in `cmk key status`',
+      text('--revocation', TEXT_LENGTHS.revocation),
+    )
     .action(async (name: string, options: BreakGlassArguments, command: Command) => {
       const globals = command.optsWithGlobals<GlobalOptions>();
       const managed = keyByName(name, options.vault, cli.cloud(globals));
@@ -71,7 +76,7 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
       await cli.run(
         command,
         (procedure) =>
-          restore(
+          restoreAsOperator(
             managed,
             { reason, ticket, revocation: options.revocation ?? '', dualControl, environment: cli.environment, app },
             procedure,

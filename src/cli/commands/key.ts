@@ -7,7 +7,7 @@ import { ensureKey } from '../../operations/key/key-ensure.ts';
 import { importKey } from '../../operations/key/key-import.ts';
 import { retireVersions } from '../../operations/key/key-retire.ts';
 import { rotateKey } from '../../operations/key/key-rotate.ts';
-import { type KeyStatus, keyStatus } from '../../operations/key/key-status.ts';
+import { type KeyStatus, showKeyStatus } from '../../operations/key/key-status.ts';
 import { readPrivateKey } from '../../operations/key/private-key.ts';
 import { keyByName } from '../../operations/resolve.ts';
 import { LEAST_RETIRE_HOURS, NOT_KNOWN } from '../../retirement/retirement.ts';
@@ -123,7 +123,7 @@ function addRotate(command: Command, cli: Cli): void {
 function addStatus(command: Command, cli: Cli): void {
   command.description('its versions, who uses which, and an open revocation').action(async (name: string) => {
     const key = () => keyOf(name, command, cli);
-    await cli.look(command, (procedure) => keyStatus(key(), cli.environment, procedure), showStatus);
+    await cli.look(command, (procedure) => showKeyStatus(key(), cli.environment, procedure), showStatus);
   });
 }
 

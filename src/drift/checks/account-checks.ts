@@ -19,7 +19,7 @@ const DAILY_LOOK_MS = 24 * 3_600_000;
 const MOVE_MS = 3_600_000;
 
 /** Account tag that names the key an account is meant to use: `vault/key` or a key identifier. */
-export const KEY_TAG = 'cmk-key';
+const KEY_TAG = 'cmk-key';
 
 export function staleKeyVersion({ account, use, key }: AccountSubject, { now }: Rules): readonly Found[] {
   const stale = use && stalePin(use, key, now);
@@ -188,7 +188,7 @@ export function scopeStaleKeyVersion({ account, scopes }: AccountSubject, rules:
   });
 }
 
-export function scopeId(accountId: string, scope: string): string {
+function scopeId(accountId: string, scope: string): string {
   return `${accountId}/encryptionScopes/${scope}`;
 }
 

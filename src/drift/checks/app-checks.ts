@@ -2,7 +2,7 @@ import { known, type UnreadPart } from '../../azure/read-or-why.ts';
 import type { Check, Found } from './check.ts';
 import type { AppSubject } from './subjects.ts';
 
-export function selfLockout({ lockedOutBy }: AppSubject): readonly Found[] {
+function selfLockout({ lockedOutBy }: AppSubject): readonly Found[] {
   return lockedOutBy.map(({ account, key }) => ({
     resource: account,
     part: key,
@@ -11,7 +11,7 @@ export function selfLockout({ lockedOutBy }: AppSubject): readonly Found[] {
   }));
 }
 
-export function poisonMessages({ poison }: AppSubject): readonly Found[] {
+function poisonMessages({ poison }: AppSubject): readonly Found[] {
   return (known(poison) ?? [])
     .filter(({ messages }) => messages > 0)
     .map(({ queue, messages }) => ({
@@ -25,7 +25,7 @@ export function poisonMessages({ poison }: AppSubject): readonly Found[] {
 const NETWORK = /Client address is not authorized|Public network access is disabled/i;
 
 /** One finding for each action at each resource, however many parts lacked it. */
-export function missingPermission({ unread }: AppSubject): readonly Found[] {
+function missingPermission({ unread }: AppSubject): readonly Found[] {
   const refused = unread.filter(({ kind }) => kind === 'forbidden');
   const byAction = new Map(refused.map((part) => [`${part.resource} ${part.action}`.toLowerCase(), part]));
   return [...byAction.values()].map(({ resource, what, action, detail }) => ({
@@ -37,7 +37,7 @@ export function missingPermission({ unread }: AppSubject): readonly Found[] {
   }));
 }
 
-export function settingsInvalid({ settingsProblems, name }: AppSubject): readonly Found[] {
+function settingsInvalid({ settingsProblems, name }: AppSubject): readonly Found[] {
   return settingsProblems.map((problem) => ({
     resource: `${name}/${problem.split(' ')[0]}`,
     is: problem,
@@ -48,7 +48,7 @@ export function settingsInvalid({ settingsProblems, name }: AppSubject): readonl
 /** What the next check may well read: it is an error when that cannot either (`withHistory`). */
 const PASSING: ReadonlySet<UnreadPart['kind']> = new Set(['throttled', 'unavailable', 'conflict', 'timeUp']);
 
-export function unreadFindings({ unread }: AppSubject): readonly Found[] {
+function unreadFindings({ unread }: AppSubject): readonly Found[] {
   return unread.map(({ resource, what, detail, kind }) => ({
     resource,
     part: what,

@@ -90,7 +90,7 @@ export function describeUse(account: Account, use: KeyUse): string {
   return `${account.name} uses ${use.vaultUri}/keys/${use.keyName}, ${mode}`;
 }
 
-export function identityName({ encryption }: Account): string {
+function identityName({ encryption }: Account): string {
   const id = encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
   return id ? (id.split('/').at(-1) ?? id) : 'the system-assigned identity';
 }

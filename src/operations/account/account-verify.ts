@@ -10,8 +10,9 @@ import { gatherAccount, hasNoScopes } from '../../drift/gather/gather-account.ts
 import { readKey } from '../../drift/gather/gather-keys.ts';
 import { chooseShare } from '../../effect/probe-targets.ts';
 import { checkKeyAccess, identityState } from '../../identities/check-key-access.ts';
-import { type IdentityState, type KeyAccess, keyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
+import { userAssignedIdentity } from '../../identities/key-access.ts';
 import { managedKey } from '../../keys/managed-vaults.ts';
+import { openRevocation } from '../../revocation/revocation.ts';
 import type { ChecklistLine } from '../checklist-line.ts';
 import type { Azure, Procedure } from '../operator-azure.ts';
 import { findAccount, keyByName, lookForVault, managed, type Where } from '../resolve.ts';
@@ -54,7 +55,7 @@ export async function verifyAccount(
   const [subject, fileService] = await Promise.all([
     gatherAccount(account, {
       key: (use) => keys(keyIdOf(use)),
-      access: (of, key) => accessOf(of, key, identity, azure),
+      access: async (of, { key }) => (await checkKeyAccess([of], key, azure))[0],
       scopes: async (of) => {
         scopes = await readScopes(of, azure);
         return known(scopes) ?? [];
@@ -71,7 +72,8 @@ export async function verifyAccount(
     ...(key ? evaluate(KEY_CHECKS, key, key.key.id, rules) : []),
     ...(vault ? evaluate(VAULT_CHECKS, vault, vault.vault.id, rules) : []),
   ];
-  const checks = checklist({ subject, vault, identity, scopes, findings, fileService });
+  const revocation = openRevocation((key && known(key.versions)) ?? [], azure.now());
+  const checks = checklist({ subject, vault, identity, scopes, revocation, findings, fileService });
   const holds = ({ state, check }: ChecklistLine) =>
     state === 'ok' || (state === 'unknown' && check === 'file service');
   return { account: account.id, ok: use !== undefined && checks.every(holds), checks };
@@ -116,17 +118,6 @@ async function readKeyIn(
   // One that the sign-in does not see may well serve its keys.
   if (!unseen || (known(key.versions) ?? []).length > 0) return key;
   return { ...key, state: 'vaultGone' };
-}
-
-async function accessOf(
-  account: Account,
-  { key }: KeySubject,
-  identity: IdentityState | undefined,
-  azure: Azure,
-): Promise<KeyAccess | undefined> {
-  if (key.vault.id !== '') return (await checkKeyAccess([account], key, azure))[0];
-  const unknown = { model: 'unknown', why: 'Your sign-in does not see the vault.' } as const;
-  return keyAccess(account, { vaultId: '', name: key.name }, unknown, identity);
 }
 
 async function readScopes(account: Account, { accounts }: Azure): Promise<Part<readonly Scope[]>> {

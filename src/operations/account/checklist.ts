@@ -5,6 +5,8 @@ import type { AccountSubject, KeySubject, VaultSubject } from '../../drift/check
 import type { Finding } from '../../drift/report.ts';
 import type { IdentityState } from '../../identities/key-access.ts';
 import type { Reason } from '../../reasons.ts';
+import { restoreCommand } from '../../revocation/restore-command.ts';
+import type { RevocationStamp } from '../../revocation/revocation.ts';
 import type { ChecklistLine } from '../checklist-line.ts';
 
 /** What the file service said, or why it could not be asked. */
@@ -21,6 +23,8 @@ export interface Verified {
   /** Of the account's user-assigned identity; undefined: it has none. */
   readonly identity: IdentityState | undefined;
   readonly scopes: Part<readonly Scope[]>;
+  /** Open on the key. */
+  readonly revocation: RevocationStamp | undefined;
   readonly findings: readonly Omit<Finding, 'since'>[];
   readonly fileService: FileServiceAnswer;
 }
@@ -68,7 +72,7 @@ export function checklist(verified: Verified): ChecklistLine[] {
 }
 
 /** The command that fixes it, for this account; else what a person does about it. */
-function fixOf({ reason, fix }: Omit<Finding, 'since'>, { subject, vault }: Verified): string {
+function fixOf({ reason, fix }: Omit<Finding, 'since'>, { subject, vault, revocation }: Verified): string {
   const { account, use, key, access } = subject;
   const vaultName = vault?.vault.name ?? '<vault>';
   const keyName = use?.keyName ?? '<key>';
@@ -80,7 +84,7 @@ function fixOf({ reason, fix }: Omit<Finding, 'since'>, { subject, vault }: Veri
     case 'UnsupportedKey':
       return `cmk account change-key ${account.name} --vault ${vaultName} --key <key>`;
     case 'RevocationOpen':
-      return `cmk key restore ${keyName} --vault ${vaultName} --revocation <id, see cmk key status>`;
+      return revocation && key ? restoreCommand(key.key, revocation) : fix;
     case 'KeyDisabled':
       return `enable the version, or cmk key rotate ${keyName} --vault ${vaultName}`;
     case 'KeyExpired':

@@ -1,19 +1,24 @@
 import { randomUUID } from 'node:crypto';
-import { describe } from '../../azure/failure.ts';
+import { timeBoxed, untilAborted } from '../../azure/deadline.ts';
+import { describe, describeFailure } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
 import { restoreReadiness } from '../../identities/restore-readiness.ts';
-import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
 import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
-import { type AccountReadiness, type RestoredKey, restore as restoreKeyOfApp } from '../../revocation/restore.ts';
+import { type AccountReadiness, type RestoredKey, restore } from '../../revocation/restore.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { readRevocation, revokers } from '../../revocation/revocation.ts';
 import { planReopen } from '../../revocation/revocation-plans.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
 import type { Procedure } from '../operator-azure.ts';
+import { lookForVault, managed } from '../resolve.ts';
 import { type AppRecord, callerOf } from './app-record.ts';
 import { type AppEnvironment, lookSettings } from './blast-radius-of.ts';
-import { NO_LOG, noSuchKey } from './key-revoke.ts';
+import { keyNotFound, NO_LOG } from './key-revoke.ts';
+
+/** How long the vault of a key is looked for, in milliseconds. */
+const FIND_VAULT_MS = 3_000;
 
 export interface RestoreOptions {
   readonly reason: string;
@@ -39,20 +44,24 @@ export interface RestoreResult {
 }
 
 /** Enables what the named revocation disabled, and nothing else; the same code and record as the app's API. */
-export async function restore(key: ManagedKey, options: RestoreOptions, procedure: Procedure): Promise<RestoreResult> {
+export async function restoreAsOperator(
+  key: ManagedKey,
+  options: RestoreOptions,
+  procedure: Procedure,
+): Promise<RestoreResult> {
   const { azure, journal } = procedure;
   const operator = await azure.operator();
   if (journal.dryRun) return preview(key, operator.objectId, options, procedure);
   const { reason: why, ticket, revocation, dualControl, environment, app } = options;
   const { urgentKeys: keys, now, sleep } = azure;
-  const result = await restoreKeyOfApp(
+  const result = await restore(
     key,
     revocation,
     { caller: callerOf(operator), correlationId: randomUUID(), why, ticket },
     { ...app, keys, now, sleep, dualControl, readiness: () => readiness(key, azure, environment) },
     NO_LOG,
   );
-  if (result.versions.length === 0) throw noSuchKey(key);
+  if (result.versions.length === 0) throw keyNotFound(key);
   refuse(key, result);
   tell(key, result, procedure);
   const { end, recovered, versions, accounts, audit } = result;
@@ -64,11 +73,31 @@ export async function restore(key: ManagedKey, options: RestoreOptions, procedur
 /** Settings of the app that are wrong must not stand in the way of a restore. */
 async function readiness(key: ManagedKey, azure: Procedure['azure'], environment: AppEnvironment) {
   try {
-    return await restoreReadiness(key, { ...azure, settings: lookSettings(azure, environment) });
+    const settings = lookSettings(azure, environment);
+    const { seen, unseen } = await withVault(key, azure);
+    const { accounts, warnings } = await restoreReadiness(seen, { ...azure, settings });
+    return { accounts, warnings: [...unseen, ...warnings] };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     return { accounts: [], warnings: [`No account could be checked for its access to the key (${why})`] };
   }
+}
+
+/** Access is read by the ARM id of the vault: it is looked for where the key was named without it, and why not is said. */
+async function withVault(key: ManagedKey, azure: Procedure['azure']): Promise<{ seen: ManagedKey; unseen: string[] }> {
+  if (key.vault.id !== '') return { seen: key, unseen: [] };
+  let seen: ManagedKey | undefined;
+  let why = 'there is none that your sign-in sees, or time was up';
+  const look = async (): Promise<void> => {
+    const vault = await lookForVault(key.vault.uri, azure);
+    if (vault) seen = managedKey(managed(vault, azure.cloud), key.name);
+  };
+  try {
+    await timeBoxed((signal) => untilAborted(look(), signal), FIND_VAULT_MS);
+  } catch (error) {
+    why = error instanceof CmkError ? error.message : describe(describeFailure(error));
+  }
+  return seen ? { seen, unseen: [] } : { seen: key, unseen: [`The vault was not found: ${why}`] };
 }
 
 /** @throws {@link CmkError} when nothing was enabled */
@@ -94,16 +123,25 @@ function tell(key: ManagedKey, result: RestoredKey, { journal }: Procedure): voi
   );
   for (const { version } of enabled) journal.done(`version ${version} enabled`);
   if (end === 'nothing') journal.found('no revocation of this key is open');
+  if (end === 'restored' && !changed) journal.found(restoredAlready(result.revocation?.id ?? ''));
   if (unproven) journal.note(`The versions could not be read again as proof: ${describe(unproven)}`);
   for (const { version, error } of versions) if (error) journal.note(`Version ${version}: ${error}`);
   if (end === 'incomplete') journal.note('Run the same command again: it finishes what is missing.');
   for (const { account, ready, missing } of accounts) {
     const name = account.slice(account.lastIndexOf('/') + 1);
     if (ready === true) journal.found(`${name} can use the key again`);
-    else journal.note(`${name} cannot use the key yet: ${missing.join(' ') || 'what it lacks could not be read'}`);
+    else {
+      const what =
+        ready === false ? `${name} cannot use the key yet` : `It is not known whether ${name} can use the key again`;
+      journal.note(`${what}: ${missing.join(' ') || 'what it lacks could not be read'}`);
+    }
   }
   for (const warning of warnings) journal.note(warning);
   if (changed && audit !== 'written') journal.note(`Not in the audit trail: ${audit}`);
+}
+
+function restoredAlready(revocation: string): string {
+  return `revocation ${revocation} is restored already`;
 }
 
 async function preview(
@@ -114,11 +152,12 @@ async function preview(
 ): Promise<RestoreResult> {
   const listed = await azure.urgentKeys.listVersions(key);
   const deleted = listed.length === 0 ? await azure.urgentKeys.deletedVersion(key) : undefined;
-  if (listed.length === 0 && !deleted) throw noSuchKey(key);
+  if (listed.length === 0 && !deleted) throw keyNotFound(key);
   if (deleted) journal.planned(`key ${key.vault.name}/${key.name} recovered from deletion`);
   const versions = deleted ? [deleted] : listed;
-  const { open } = readRevocation(versions, azure.now());
-  if (!open) journal.found('no revocation of this key is open');
+  const { open, restored } = readRevocation(versions, azure.now());
+  if (!open && restored?.id === revocation) journal.found(restoredAlready(revocation));
+  else if (!open) journal.found('no revocation of this key is open');
   else if (open.id !== revocation) refuse(key, { end: 'otherRevocation', revocation: open });
   if (dualControl && revokers(versions, azure.now()).includes(objectId.toLowerCase()))
     throw needsSecondPerson(key, revocation);

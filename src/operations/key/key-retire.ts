@@ -5,11 +5,13 @@ import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
 import { type Retirement, retirementEntry, retireUnused } from '../../retirement/retire-versions.ts';
 import { LEAST_RETIRE_HOURS, NOT_KNOWN, retireCommand } from '../../retirement/retirement.ts';
+import { restoreCommand } from '../../revocation/restore-command.ts';
+import { openRevocation } from '../../revocation/revocation.ts';
 import type { Operator } from '../operator.ts';
 import type { Procedure } from '../operator-azure.ts';
 import { type AppRecord, callerOf } from './app-record.ts';
 import { type AppEnvironment, lookSettings } from './blast-radius-of.ts';
-import { noSuchKey } from './key-revoke.ts';
+import { keyNotFound } from './key-revoke.ts';
 
 /** How long one look at everything that uses the key may take, in milliseconds. */
 const LOOK_MS = 10 * 60_000;
@@ -103,7 +105,14 @@ async function checkVersion(
   { azure, journal }: Procedure,
 ): Promise<void> {
   const versions = await azure.keys.listVersions(key);
-  if (versions.length === 0) throw noSuchKey(key);
+  if (versions.length === 0) throw keyNotFound(key);
+  const open = openRevocation(versions, azure.now());
+  if (open) {
+    journal.found(
+      `${nameOf(key)} is revoked, and stays as it is until somebody restores it: ${restoreCommand(key, open)}`,
+    );
+  } else if (!versions.some(({ enabled }) => enabled))
+    journal.found(`every version of ${nameOf(key)} is disabled already`);
   if (version === undefined) return;
   const asked = findVersion(versions, version);
   if (!asked) {

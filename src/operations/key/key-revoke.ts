@@ -6,7 +6,7 @@ import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Log } from '../../log.ts';
 import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
-import { type Revoked, revoke as revokeKeyOfApp } from '../../revocation/revoke.ts';
+import { type Revoked, revoke } from '../../revocation/revoke.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
 import type { Procedure } from '../operator-azure.ts';
 import { type AppRecord, callerOf } from './app-record.ts';
@@ -51,7 +51,7 @@ export async function previewRevocation(
     azure.urgentKeys.listVersions(key),
     radius(key, azure, environment, DRY_RUN_MS),
   ]);
-  if (versions.length === 0) throw noSuchKey(key);
+  if (versions.length === 0) throw keyNotFound(key);
   const report = reportVersions(versions, [], versions, azure.now());
   for (const version of versions.filter(({ enabled }) => enabled))
     journal.planned(`version ${version.version} disabled`);
@@ -64,7 +64,7 @@ export async function previewRevocation(
  * Disables every version of a key, as the app's API does, by the same code and with the same record. It needs Key Vault and
  * a token; Azure Resource Manager and the app's storage are asked beside it and waited for briefly.
  */
-export async function revoke(
+export async function revokeAsOperator(
   key: ManagedKey,
   { reason: why, ticket, environment, app }: RevokeOptions,
   procedure: Procedure,
@@ -72,7 +72,7 @@ export async function revoke(
   const { azure, journal } = procedure;
   const caller = callerOf(await azure.operator());
   const { urgentKeys: keys, now, sleep } = azure;
-  const result = await revokeKeyOfApp(
+  const result = await revoke(
     key,
     { caller, correlationId: randomUUID(), why, ticket },
     {
@@ -85,7 +85,7 @@ export async function revoke(
     },
     NO_LOG,
   );
-  if (!result) throw noSuchKey(key);
+  if (!result) throw keyNotFound(key);
   tell(key, result, environment, procedure);
   const { complete, versions, elapsedMs, dependents, audit } = result;
   if (audit !== 'written' && !audit.startsWith('nothing')) journal.note(`Not in the audit trail: ${audit}`);
@@ -136,7 +136,7 @@ async function radius(
   }
 }
 
-export function noSuchKey(key: ManagedKey): CmkError {
+export function keyNotFound(key: ManagedKey): CmkError {
   return new CmkError(
     'KeyNotFound',
     `There is no key ${key.vault.name}/${key.name}; nothing was changed.`,

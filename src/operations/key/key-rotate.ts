@@ -12,7 +12,7 @@ import type { Procedure } from '../operator-azure.ts';
 /** How often it is looked for a version whose answer was lost. */
 const LOOK_SECONDS = 5;
 
-export type RotationPlan =
+type RotationPlan =
   | { readonly rotate: true; readonly from: KeyVersion }
   /** The version that is there is young enough to be the rotation asked for. */
   | { readonly rotate: false; readonly newest: KeyVersion; readonly ageSeconds: number };
@@ -23,7 +23,7 @@ export type RotationPlan =
  * @param ifOlderThanSeconds a newest version that is younger counts as the rotation asked for
  * @throws {@link CmkError} when it must not be
  */
-export function planRotation(
+function planRotation(
   key: ManagedKey,
   versions: readonly KeyVersion[],
   ifOlderThanSeconds: number,

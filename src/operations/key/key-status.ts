@@ -22,7 +22,7 @@ export interface UsedVersion extends VersionState {
 }
 
 /** The versions of a key, who uses which, and an open revocation. Changes nothing. */
-export async function keyStatus(
+export async function showKeyStatus(
   key: ManagedKey,
   environment: AppEnvironment,
   { azure }: Procedure,
@@ -49,7 +49,7 @@ export async function keyStatus(
 }
 
 /** Who uses which version; under `unknown`, those of whom nobody says it. */
-export function usersByVersion({ accounts, otherResources }: BlastRadius): Map<string, string[]> {
+function usersByVersion({ accounts, otherResources }: BlastRadius): Map<string, string[]> {
   const users = new Map<string, string[]>();
   const add = (version: string | undefined, user: string): void => {
     const key = version?.toLowerCase() ?? 'unknown';

@@ -1,0 +1,23 @@
+import { expect, it } from 'vitest';
+import { lookIfKilled } from '../../src/revocation/record-revocation.ts';
+import { parseKeyQueueWork, type Work } from '../../src/work/messages.ts';
+import { KEY } from '../support/keys.ts';
+
+it('no second look is refused for what a person or a token says', async () => {
+  const sent: Work[] = [];
+  const long = 'x'.repeat(5_000);
+  const call = {
+    caller: { objectId: long, appId: long, tokenId: long, name: long },
+    correlationId: long,
+    why: long,
+    ticket: long,
+  };
+  const now = () => new Date('2026-11-25T03:00:00Z');
+  const send = async (_: string, work: Work) => void sent.push(work);
+  const services = { audit: async () => ({ failed: 'not asked' }), queue: { send }, now };
+  const stamp = { id: long, revokedOn: now(), revokedBy: long };
+  await lookIfKilled(KEY, 'restore', stamp, call, services);
+  expect(sent.map((work) => parseKeyQueueWork(JSON.parse(JSON.stringify(work))))).toMatchObject([
+    { call: { why: 'x'.repeat(2_000), ticket: 'x'.repeat(200) } },
+  ]);
+});
