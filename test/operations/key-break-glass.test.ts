@@ -21,15 +21,15 @@ function officer(site: Site): Principal {
   return person;
 }
 
-const revoking = (site: Site) => (procedure: Parameters<typeof revoke>[2]) =>
-  revoke(keyOf(site), { reason: 'test', environment: {}, app }, procedure);
+const revoking = (site: Site) => (operation: Parameters<typeof revoke>[2]) =>
+  revoke(keyOf(site), { reason: 'test', environment: {}, app }, operation);
 /** The revocation that the key's versions name, as `cmk key status` says it. */
 const openOn = ({ vault, key }: Site): string =>
   vault.keys.get(key)?.versions.flatMap(({ tags }) => tags?.['cmk-revocation']?.split(' ')[0] ?? [])[0] ?? 'none';
 const restoring =
   (site: Site, { dualControl = true, revocation = openOn(site), environment = {} } = {}) =>
-  (procedure: Parameters<typeof restore>[2]) =>
-    restore(keyOf(site), { reason: 'test', revocation, dualControl, environment, app }, procedure);
+  (operation: Parameters<typeof restore>[2]) =>
+    restore(keyOf(site), { reason: 'test', revocation, dualControl, environment, app }, operation);
 
 describe('key revoke and key restore', () => {
   it('shuts every version and gives back exactly those, by a second person', async () => {
@@ -129,8 +129,8 @@ describe('key revoke and key restore', () => {
         },
       },
     };
-    const report = await procedures.run((procedure) =>
-      revoke(key, { reason: 'test', environment: {}, app: down }, procedure),
+    const report = await procedures.run((operation) =>
+      revoke(key, { reason: 'test', environment: {}, app: down }, operation),
     );
     expect(report.result).toMatchObject({ complete: true, audit: 'no answer' });
     expect(site.version.enabled).toBe(false);
@@ -141,8 +141,8 @@ describe('key revoke and key restore', () => {
   it('is not held up by settings of the app that are wrong', async () => {
     const site = procedures.site();
     const environment = { CMK_SUBSCRIPTIONS: 'nonsense' };
-    const report = await procedures.run((procedure) =>
-      revoke(keyOf(site), { reason: 'test', environment, app }, procedure),
+    const report = await procedures.run((operation) =>
+      revoke(keyOf(site), { reason: 'test', environment, app }, operation),
     );
     expect(report.result).toMatchObject({ complete: true, dependents: undefined });
   });
@@ -151,7 +151,7 @@ describe('key revoke and key restore', () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const writes = await procedures.writes(async () => {
-      const report = await procedures.run((procedure) => previewRevocation(keyOf(site), {}, procedure), {
+      const report = await procedures.run((operation) => previewRevocation(keyOf(site), {}, operation), {
         dryRun: true,
       });
       expect(texts(report, 'planned')).toEqual([`version ${site.version.version} disabled`]);

@@ -13,7 +13,7 @@ import { checkKeyAccess, identityState } from '../../identities/check-key-access
 import { type IdentityState, type KeyAccess, keyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
 import { managedKey } from '../../keys/managed-vaults.ts';
 import type { ChecklistLine } from '../checklist-line.ts';
-import type { Azure, Procedure } from '../operator-azure.ts';
+import type { Azure, Operation } from '../operator-azure.ts';
 import { findAccount, keyByName, lookForVault, managed, type Where } from '../resolve.ts';
 import { checklist, type FileServiceAnswer } from './checklist.ts';
 
@@ -43,7 +43,7 @@ const DRIFT: Rules['drift'] = {
  */
 export async function verifyAccount(
   options: Where & { readonly account: string },
-  { azure }: Procedure,
+  { azure }: Operation,
 ): Promise<Verification> {
   const account = await findAccount(options.account, azure, options);
   const identityId = userAssignedIdentity(account);

@@ -10,9 +10,10 @@ import { restoreCommand } from '../../revocation/restore-command.ts';
 import { readRevocation, revokers } from '../../revocation/revocation.ts';
 import { planReopen } from '../../revocation/revocation-plans.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
-import type { Procedure } from '../operator-azure.ts';
+import type { Environment } from '../../settings/settings.ts';
+import type { Operation } from '../operator-azure.ts';
 import { type AppRecord, callerOf } from './app-record.ts';
-import { type AppEnvironment, lookSettings } from './blast-radius-of.ts';
+import { lookSettings } from './blast-radius-of.ts';
 import { NO_LOG, noSuchKey } from './key-revoke.ts';
 
 export interface RestoreOptions {
@@ -22,7 +23,7 @@ export interface RestoreOptions {
   readonly revocation: string;
   /** Whether somebody else than who revoked has to do it. */
   readonly dualControl: boolean;
-  readonly environment: AppEnvironment;
+  readonly environment: Environment;
   readonly app: AppRecord;
 }
 
@@ -39,10 +40,10 @@ export interface RestoreResult {
 }
 
 /** Enables what the named revocation disabled, and nothing else; the same code and record as the app's API. */
-export async function restore(key: ManagedKey, options: RestoreOptions, procedure: Procedure): Promise<RestoreResult> {
-  const { azure, journal } = procedure;
+export async function restore(key: ManagedKey, options: RestoreOptions, operation: Operation): Promise<RestoreResult> {
+  const { azure, journal } = operation;
   const operator = await azure.operator();
-  if (journal.dryRun) return preview(key, operator.objectId, options, procedure);
+  if (journal.dryRun) return preview(key, operator.objectId, options, operation);
   const { reason: why, ticket, revocation, dualControl, environment, app } = options;
   const { urgentKeys: keys, now, sleep } = azure;
   const result = await restoreKeyOfApp(
@@ -54,7 +55,7 @@ export async function restore(key: ManagedKey, options: RestoreOptions, procedur
   );
   if (result.versions.length === 0) throw noSuchKey(key);
   refuse(key, result);
-  tell(key, result, procedure);
+  tell(key, result, operation);
   const { end, recovered, versions, accounts, audit } = result;
   const complete = end === 'restored' || end === 'nothing';
   const of = result.revocation && revocationState(result.revocation);
@@ -62,7 +63,7 @@ export async function restore(key: ManagedKey, options: RestoreOptions, procedur
 }
 
 /** Settings of the app that are wrong must not stand in the way of a restore. */
-async function readiness(key: ManagedKey, azure: Procedure['azure'], environment: AppEnvironment) {
+async function readiness(key: ManagedKey, azure: Operation['azure'], environment: Environment) {
   try {
     return await restoreReadiness(key, { ...azure, settings: lookSettings(azure, environment) });
   } catch (error) {
@@ -86,7 +87,7 @@ function refuse(key: ManagedKey, { end, revocation }: Pick<RestoredKey, 'end' | 
   );
 }
 
-function tell(key: ManagedKey, result: RestoredKey, { journal }: Procedure): void {
+function tell(key: ManagedKey, result: RestoredKey, { journal }: Operation): void {
   const { end, recovered, versions, unproven, accounts, warnings, audit, changed } = result;
   if (recovered) journal.done(`key ${key.vault.name}/${key.name} recovered from deletion`);
   const enabled = versions.filter(
@@ -110,7 +111,7 @@ async function preview(
   key: ManagedKey,
   objectId: string,
   { revocation, dualControl }: RestoreOptions,
-  { azure, journal }: Procedure,
+  { azure, journal }: Operation,
 ): Promise<RestoreResult> {
   const listed = await azure.urgentKeys.listVersions(key);
   const deleted = listed.length === 0 ? await azure.urgentKeys.deletedVersion(key) : undefined;

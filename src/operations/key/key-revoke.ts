@@ -8,9 +8,10 @@ import { type RevocationState, revocationState } from '../../revocation/key-stat
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { type Revoked, revoke as revokeKeyOfApp } from '../../revocation/revoke.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
-import type { Procedure } from '../operator-azure.ts';
+import type { Environment } from '../../settings/settings.ts';
+import type { Operation } from '../operator-azure.ts';
 import { type AppRecord, callerOf } from './app-record.ts';
-import { type AppEnvironment, blastRadiusOf } from './blast-radius-of.ts';
+import { blastRadiusOf } from './blast-radius-of.ts';
 import { describeRadius } from './describe-radius.ts';
 
 /** A dry run may take its time; a revocation waits no longer than this for what depends on the key. Milliseconds. */
@@ -20,7 +21,7 @@ const DEPENDENTS_MS = 5_000;
 export interface RevokeOptions {
   readonly reason: string;
   readonly ticket?: string | undefined;
-  readonly environment: AppEnvironment;
+  readonly environment: Environment;
   readonly app: AppRecord;
 }
 
@@ -44,8 +45,8 @@ export const NO_LOG: Log = () => {};
 /** What a revocation would disable, without disabling it. */
 export async function previewRevocation(
   key: ManagedKey,
-  environment: AppEnvironment,
-  { azure, journal }: Procedure,
+  environment: Environment,
+  { azure, journal }: Operation,
 ): Promise<RevokeResult> {
   const [versions, dependents] = await Promise.all([
     azure.urgentKeys.listVersions(key),
@@ -67,9 +68,9 @@ export async function previewRevocation(
 export async function revoke(
   key: ManagedKey,
   { reason: why, ticket, environment, app }: RevokeOptions,
-  procedure: Procedure,
+  operation: Operation,
 ): Promise<RevokeResult> {
-  const { azure, journal } = procedure;
+  const { azure, journal } = operation;
   const caller = callerOf(await azure.operator());
   const { urgentKeys: keys, now, sleep } = azure;
   const result = await revokeKeyOfApp(
@@ -86,7 +87,7 @@ export async function revoke(
     NO_LOG,
   );
   if (!result) throw noSuchKey(key);
-  tell(key, result, environment, procedure);
+  tell(key, result, environment, operation);
   const { complete, versions, elapsedMs, dependents, audit } = result;
   if (audit !== 'written' && !audit.startsWith('nothing')) journal.note(`Not in the audit trail: ${audit}`);
   const revocation = result.revocation && revocationState(result.revocation);
@@ -96,8 +97,8 @@ export async function revoke(
 function tell(
   key: ManagedKey,
   result: Revoked<BlastRadius | undefined>,
-  environment: AppEnvironment,
-  { journal }: Procedure,
+  environment: Environment,
+  { journal }: Operation,
 ): void {
   const { versions, complete, unproven, unrecorded, restored, revocation } = result;
   const disabled = versions.filter(({ before, after }) => before !== 'Disabled' && after === 'Disabled');
@@ -125,8 +126,8 @@ function tell(
 
 async function radius(
   key: ManagedKey,
-  azure: Procedure['azure'],
-  environment: AppEnvironment,
+  azure: Operation['azure'],
+  environment: Environment,
   ms: number,
 ): Promise<BlastRadius | undefined> {
   try {
