@@ -104,13 +104,13 @@ export function planRecordAgain(
   now: Date,
 ): VersionChange[] {
   const { restored, records } = readRevocation(versions, now);
-  return versions
-    .filter(({ version }) => recorded.has(version) && !isCurrent(records.get(version), restored))
-    .map((version) =>
-      version.enabled
-        ? disabling(version, stamp, now)
-        : { version, tags: withRecord(version, stamp, recorded.get(version.version) ?? true) },
-    );
+  return versions.flatMap((version): VersionChange[] => {
+    const wasEnabled = recorded.get(version.version);
+    if (wasEnabled === undefined || isCurrent(records.get(version.version), restored)) return [];
+    return [
+      version.enabled ? disabling(version, stamp, now) : { version, tags: withRecord(version, stamp, wasEnabled) },
+    ];
+  });
 }
 
 function isCurrent(record: Revocation | undefined, restored: Restored | undefined): boolean {
@@ -127,13 +127,13 @@ export function isByHand({ createdOn, updatedOn }: KeyVersion, { revokedOn }: Re
 export function planMark(versions: readonly KeyVersion[], restoringBy: string, now: Date): VersionChange[] {
   const { open, restoringBy: other, records } = readRevocation(versions, now);
   if (!open || other) return [];
-  const carrier = newestFirst(versions).find(({ version }) => records.get(version)?.id === open.id);
+  const carriers = newestFirst(versions).filter(({ version }) => records.get(version)?.id === open.id);
   const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> => {
     const record = revocationOf(fresh, now);
     if (record?.id !== open.id) return {};
     return { tags: { ...fresh.tags, [REVOCATION_TAG]: formatRevocation({ ...record, restoringBy }) } };
   };
-  return carrier ? [{ version: carrier, ...again(carrier), again }] : [];
+  return carriers.slice(0, 1).map((version) => ({ version, ...again(version), again }));
 }
 
 /** The second: what the revocation, or one that it joined, disabled is enabled, newest first; tags stay untouched. */
