@@ -5,8 +5,10 @@ import { restoreReadiness } from '../../identities/restore-readiness.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
 import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
+import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { type AccountReadiness, type RestoredKey, restore as restoreKeyOfApp } from '../../revocation/restore.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
+import { isComplete } from '../../revocation/restore-key.ts';
 import { readRevocation, revokers } from '../../revocation/revocation.ts';
 import { planReopen } from '../../revocation/revocation-plans.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
@@ -57,9 +59,8 @@ export async function restore(key: ManagedKey, options: RestoreOptions, operatio
   refuse(key, result);
   tell(key, result, operation);
   const { end, recovered, versions, accounts, audit } = result;
-  const complete = end === 'restored' || end === 'nothing';
   const of = result.revocation && revocationState(result.revocation);
-  return { key: key.id, complete, recovered, revocation: of, versions, accounts, audit };
+  return { key: key.id, complete: isComplete(end), recovered, revocation: of, versions, accounts, audit };
 }
 
 /** Settings of the app that are wrong must not stand in the way of a restore. */
@@ -132,7 +133,7 @@ async function preview(
     revocation: open && revocationState(open),
     versions: reportVersions(versions, [], versions, azure.now()),
     accounts: [],
-    audit: 'nothing to write: nothing was changed',
+    ...NOT_AUDITED,
   };
 }
 

@@ -5,6 +5,7 @@ import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
 import { type Retirement, retirementEntry, retireUnused } from '../../retirement/retire-versions.ts';
 import { LEAST_RETIRE_HOURS, NOT_KNOWN, retireCommand } from '../../retirement/retirement.ts';
+import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import type { Environment } from '../../settings/settings.ts';
 import type { Operator } from '../operator.ts';
 import type { Operation } from '../operator-azure.ts';
@@ -64,7 +65,7 @@ export async function retireVersions(
   const retired: string[] = [];
   const unproven: string[] = [];
   const kept: { version: string; reasons: readonly string[] }[] = [];
-  let audit = 'nothing to write: nothing was changed';
+  let { audit } = NOT_AUDITED;
   for await (const one of retireUnused(key, options, services)) {
     if (one.outcome === 'planned' && !withoutEvidence) unproven.push(one.version.version);
     else enter(key, one, operation);

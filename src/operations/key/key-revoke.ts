@@ -5,6 +5,7 @@ import { CmkError } from '../../errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Log } from '../../log.ts';
 import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
+import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { type Revoked, revoke as revokeKeyOfApp } from '../../revocation/revoke.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
@@ -57,7 +58,7 @@ export async function previewRevocation(
   for (const version of versions.filter(({ enabled }) => enabled))
     journal.planned(`version ${version.version} disabled`);
   describeRadius(dependents, journal);
-  const nothing = { revocation: undefined, elapsedMs: 0, audit: 'nothing to write: nothing was changed' };
+  const nothing = { revocation: undefined, elapsedMs: 0, ...NOT_AUDITED };
   return { key: key.id, complete: false, versions: report, dependents, ...nothing };
 }
 
@@ -89,7 +90,7 @@ export async function revoke(
   if (!result) throw noSuchKey(key);
   tell(key, result, environment, operation);
   const { complete, versions, elapsedMs, dependents, audit } = result;
-  if (audit !== 'written' && !audit.startsWith('nothing')) journal.note(`Not in the audit trail: ${audit}`);
+  if (audit !== 'written' && audit !== NOT_AUDITED.audit) journal.note(`Not in the audit trail: ${audit}`);
   const revocation = result.revocation && revocationState(result.revocation);
   return { key: key.id, complete, revocation, versions, elapsedMs, dependents, audit };
 }
