@@ -60,7 +60,7 @@ param resourceGroupName string = ''
 @description('Lets the app bring back a soft-deleted key as part of a restore.')
 param allowKeyRecovery bool = false
 
-@description('Lets the app mend event subscriptions that the drift check finds missing or aimed elsewhere.')
+@description('Lets the app fix event subscriptions that the drift check finds missing or aimed elsewhere.')
 param allowEventRepair bool = true
 
 @description('Gives the app userAssignedIdentities/assign/action. Only needed if Azure refuses to write an account with LinkedAuthorizationFailed.')
