@@ -148,7 +148,7 @@ describe('the looks after a revocation and a restore', () => {
     expect(await trailOf(key)).toEqual([]);
   });
 
-  it('shut what a write that was given up has opened since, and write the record that it took away', async () => {
+  it('disable what a write that was given up has enabled since, and write the record that it took away', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
     const { revocation } = await revoke(key, services);
@@ -162,7 +162,7 @@ describe('the looks after a revocation and a restore', () => {
     expect(enabledOf(key)).toEqual([true, true]);
   });
 
-  it('enable again what a late write of the revocation has shut after the restore, whatever it took away', async () => {
+  it('enable again what a late write of the revocation has disabled after the restore, whatever it took away', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
     await revoke(key, services);
@@ -177,7 +177,7 @@ describe('the looks after a revocation and a restore', () => {
 });
 
 describe('an ordinary look, and the drift check’s', () => {
-  it('leave what carries the record to people, and shut what was opened just after the revocation', async () => {
+  it('leave what carries the record to people, and disable what was enabled just after the revocation', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
     await revoke(key, services);
@@ -280,7 +280,7 @@ describe('versions that were off before', () => {
 });
 
 describe('a key of many versions', () => {
-  it('80 of them, the second page of every list hanging, is shut within 10 seconds', async () => {
+  it('80 of them, the second page of every list hanging, is disabled within 10 seconds', async () => {
     const key = keyOf(wire.azure, 80);
     const services = wire.services();
     wire.azure.faults.add([
@@ -316,7 +316,7 @@ describe('a key of many versions', () => {
 describe('writes that come late', () => {
   const versionPath = (key: TestKey) => `^/keys/${key.name}/[0-9a-f]{32}`;
 
-  it('a restore’s, after a later revocation: the key ends shut, with that revocation’s record', async () => {
+  it('a restore’s, after a later revocation: the key ends disabled, with that revocation’s record', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
     await revoke(key, services);
@@ -335,7 +335,7 @@ describe('writes that come late', () => {
     expect(revocationOn(key)).toBe(revocation?.id);
   }, 20_000);
 
-  it('a worker’s that listed before a restore: the key ends open', async () => {
+  it('a worker’s that listed before a restore: the key ends enabled', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
     await revoke(key, services);

@@ -32,7 +32,7 @@ const restoring =
     restore(keyOf(site), { reason: 'test', revocation, dualControl, environment, app }, operation);
 
 describe('key revoke and key restore', () => {
-  it('shuts every version and gives back exactly those, by a second person', async () => {
+  it('disables every version and gives back exactly those, by a second person', async () => {
     const site = procedures.site();
     procedures.encrypted(site);
     const off = procedures.nextVersion(site, { enabled: false });
@@ -169,7 +169,7 @@ describe('key revoke and key restore', () => {
     expect(site.version.enabled).toBe(false);
   });
 
-  it('says which version is not shut, and finishes when it is run again', async () => {
+  it('says which version is not disabled, and finishes when it is run again', async () => {
     const site = procedures.site();
     const newest = procedures.nextVersion(site);
     procedures.local.faults.add([

@@ -65,7 +65,7 @@ export async function disableAccount(options: DisableOptions, operation: Operati
 }
 
 /**
- * Nothing moves off a key while it is revoked: that would open what the revocation shut. A key that cannot be read may be
+ * Nothing moves off a key while it is revoked: that would open what the revocation cut off. A key that cannot be read may be
  * gone with its vault, and then leaving it is the way out.
  */
 async function refuseWhileRevoked(use: KeyUse | undefined, { azure, journal }: Operation): Promise<void> {

@@ -32,7 +32,7 @@ export interface RevokeResult {
   readonly complete: boolean;
   readonly revocation: RevocationState | undefined;
   readonly versions: readonly VersionReport[];
-  /** From the start to the last version disabled, in milliseconds. */
+  /** From the call to the end of the last writes, in milliseconds. */
   readonly elapsedMs: number;
   /** Undefined when it could not be read in time. */
   readonly dependents: BlastRadius | undefined;
