@@ -1,6 +1,7 @@
 import { BlobServiceClient } from '@azure/storage-blob';
 import { describe, expect, it } from 'vitest';
 import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
+import { DeadlineError } from '../../src/azure/deadline.ts';
 import { keyStatus } from '../../src/break-glass/key-status.ts';
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
 import { lookIfKilled } from '../../src/revocation/record-revocation.ts';
@@ -313,23 +314,38 @@ describe('a key of many versions', () => {
   }, 20_000);
 });
 
-describe('writes that come late', () => {
-  const versionPath = (key: TestKey) => `^/keys/${key.name}/[0-9a-f]{32}`;
+/** What is waited for, until it is opened. */
+function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open: () => open() };
+}
 
+describe('writes that come late', () => {
   it('a restore’s, after a later revocation: the key ends disabled, with that revocation’s record', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
     await revoke(key, services);
-    // After the mark, the first version to be enabled is answered by a cut, and enabled two seconds later.
-    wire.azure.faults.add([
-      { match: { method: 'PATCH', path: versionPath(key) }, skip: 1, times: 2, resetThenMs: 2_000 },
-    ]);
-    const restoring = restore(key, services).catch((error: unknown) => error);
-    await new Promise((resolve) => setTimeout(resolve, 700));
-    wire.azure.faults.clear();
-    const { revocation } = await revoke(key, services, 'carol');
-    await restoring;
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    // The first two writes that enable a version are given up, and take effect later; somebody revokes meanwhile.
+    const late: (() => Promise<unknown>)[] = [];
+    let revoking: ReturnType<typeof revoke> | undefined;
+    const urgentKeys: Services['urgentKeys'] = {
+      ...services.urgentKeys,
+      async updateVersion(...write) {
+        if (!write[2].enabled || late.length === 2) return services.urgentKeys.updateVersion(...write);
+        late.push(() => services.urgentKeys.updateVersion(...write));
+        revoking ??= revoke(key, services, 'carol');
+        await revoking;
+        throw new DeadlineError('It was not done', 1);
+      },
+    };
+    await restore(key, { ...services, urgentKeys }).catch((error: unknown) => error);
+    const revocation = (await revoking)?.revocation;
+    expect(late).toHaveLength(2);
+    for (const takeEffect of late) await takeEffect();
+    expect(enabledOf(key)).toEqual([true, true]);
     await lookAgain(services);
     expect(enabledOf(key)).toEqual([false, false]);
     expect(revocationOn(key)).toBe(revocation?.id);
@@ -341,21 +357,19 @@ describe('writes that come late', () => {
     await revoke(key, services);
     addVersion(key);
     // It has listed, and waits for its turn to write until the key is restored.
-    let goOn = () => {};
-    const held = new Promise<void>((resolve) => {
-      goOn = resolve;
-    });
+    const [listed, goOn] = [gate(), gate()];
     const keys: Services['keys'] = {
       ...services.urgentKeys,
       async updateVersion(of, version, change) {
-        await held;
+        listed.open();
+        await goOn.opened;
         return services.urgentKeys.updateVersion(of, version, change);
       },
     };
     const worker = keepRevoked(managed(key, services), { ...services, keys }, wire.log);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await listed.opened;
     expect(await restore(key, services)).toMatchObject({ reason: 'Restored' });
-    goOn();
+    goOn.open();
     await worker;
     await lookAgain(services);
     expect(enabledOf(key)).toEqual([true, true, true]);
