@@ -371,6 +371,8 @@ describe('writes that come late', () => {
     expect(await restore(key, services)).toMatchObject({ reason: 'Restored' });
     goOn.open();
     await worker;
+    // What was written within seconds may still be going on, and is left to itself.
+    await wire.azure.world.clock.advance(15_000);
     await lookAgain(services);
     expect(enabledOf(key)).toEqual([true, true, true]);
     expect(await restore(key, services, 'bob', 'cafe')).toMatchObject({ reason: 'NothingToRestore' });
