@@ -201,6 +201,7 @@ describe('an ordinary look, and the drift check’s', () => {
     wire.azure.faults.clear();
     const { revocation } = await keyStatus(managed(key, services), services);
     expect(revocation?.restoringBy).toBe(objectId('bob'));
+    await wire.azure.world.clock.advance(15_000);
     await reconcileKey(key.keyWork(), services, wire.log);
     expect(enabledOf(key)).toEqual([true, true]);
     expect(wire.records.map(({ reason }) => reason)).toContain('RestoreFinished');
