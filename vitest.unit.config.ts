@@ -16,7 +16,7 @@ function needsWire(file: string, seen = new Set<string>()): boolean {
   return importsOf(file, readFileSync(file, 'utf8')).some((target) => needsWire(target, seen));
 }
 
-// Tests without a wire: `npm run test:unit`, in seconds. What decides is covered branch by branch.
+// Tests without a wire: `npm run test:unit`, in seconds. Plans and drift checks are covered branch by branch.
 export default defineConfig({
   test: {
     include: globSync('test/**/*.test.ts').filter((file) => !NOT_OF_SRC.test(file) && !needsWire(file)),
@@ -29,7 +29,13 @@ export default defineConfig({
       enabled: true,
       provider: 'v8',
       reporter: ['text'],
-      include: ['src/revocation/revocation.ts', 'src/retirement/retirement.ts', 'src/drift/checks/**'],
+      include: [
+        'src/accounts/plan.ts',
+        'src/revocation/{revocation,revocation-plans}.ts',
+        'src/rotation/rotation.ts',
+        'src/retirement/retirement.ts',
+        'src/drift/checks/**',
+      ],
       thresholds: { branches: 100 },
     },
   },

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The app registration of the break-glass API, with its four app roles. Can be run again: what is right is left alone.
 #
-#   sh infra/entra.sh                                      make or mend the registration
+#   sh infra/entra.sh                                      make or fix the registration
 #   sh infra/entra.sh --assign <object id> <role>          give a role to a person, group or service principal
 #
 # Needs the Azure CLI, signed in as somebody who may make app registrations (Application Administrator, or the default
@@ -53,7 +53,7 @@ role_text() {
     CmkKey.Read) echo 'See a key, its versions, what depends on it, and whether it is revoked.' ;;
     CmkKey.Revoke) echo 'Cut off the data under a key, by disabling every version of it.' ;;
     CmkKey.Restore) echo 'Give back access after a revocation that somebody else made.' ;;
-    Cmk.Operate) echo 'See drift reports and fix drift, replay messages. Includes CmkKey.Read.' ;;
+    Cmk.Operate) echo 'See drift reports, and start a drift check with what it fixes. Includes CmkKey.Read.' ;;
   esac
 }
 scope_id=6a1f7a52-7d0c-4c8e-9b2b-0f6e1c0d1a10

@@ -23,7 +23,7 @@ param eventsIdentityId string
 @description('Resource id of the storage account of the app.')
 param storageAccountId string
 
-@description('Principal of the identity of the app, which sees and mends its event subscriptions.')
+@description('Principal of the identity of the app, which sees and fixes its event subscriptions.')
 param appPrincipalId string
 
 @description('Workspace for delivery failures.')

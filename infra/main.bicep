@@ -60,13 +60,13 @@ param resourceGroupName string = ''
 @description('Lets the app bring back a soft-deleted key as part of a restore.')
 param allowKeyRecovery bool = false
 
-@description('Lets the app mend event subscriptions that the drift check finds missing or aimed elsewhere.')
+@description('Lets the app fix event subscriptions that the drift check finds missing or aimed elsewhere.')
 param allowEventRepair bool = true
 
 @description('Gives the app userAssignedIdentities/assign/action. Only needed if Azure refuses to write an account with LinkedAuthorizationFailed.')
 param allowIdentityAssignment bool = false
 
-@description('Lets the app list the file shares of dependent accounts after a revocation, to see whether they are really closed (effect probe). Gives it Storage File Data Privileged Reader: it could read every file.')
+@description('Lets the app list the file shares of dependent accounts after a revocation, to see whether they really refuse (effect probe). Gives it Storage File Data Privileged Reader: it could read every file.')
 param allowEffectProbe bool = false
 
 @description('How the app sees other resources that use a key (blast radius): "listed" reads the types in key-users.json, "reader" gives it the built-in Reader, "none" leaves them out. Outside AzureCloud some types do not exist, so "reader" is the default there.')

@@ -11,7 +11,7 @@ const RESTORE = { reason: 'Tour: the laptop is back' };
 /** No id of a revocation: nothing may come of a restore that names it. */
 const OTHER = { ...RESTORE, revocation: '0000' };
 
-/** Break-glass: cut off, kept shut, given back by a second person. */
+/** Break-glass: cut off, kept disabled, given back by a second person. */
 export const breakGlassSteps: readonly TourStep[] = [
   {
     title: 'A dry run of revoking files-key shows what would stop, and changes nothing',
@@ -55,7 +55,7 @@ export const breakGlassSteps: readonly TourStep[] = [
     },
   },
   {
-    title: 'The key rotates while it is revoked: the new version is shut too, and no account moves',
+    title: 'The key rotates while it is revoked: the new version is disabled too, and no account moves',
     async run(context) {
       const { properties } = await context.keys('kv-files').rotateKey('files-key');
       const version = properties.version ?? '';

@@ -90,7 +90,7 @@ resource operator 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalId: appPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: eventOperatorId
-    description: 'CMK Autopilot: see and mend its event subscriptions.'
+    description: 'CMK Autopilot: see and fix its event subscriptions.'
   }
 }
 

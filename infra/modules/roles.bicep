@@ -10,7 +10,7 @@ import { roleGuid } from '../names.bicep'
 param environmentName string
 @description('Lets the app bring back a soft-deleted key as part of a restore.')
 param allowKeyRecovery bool
-@description('Lets the app mend event subscriptions that the drift check finds missing or aimed elsewhere.')
+@description('Lets the app fix event subscriptions that the drift check finds missing or aimed elsewhere.')
 param allowEventRepair bool
 
 var suffix = '(${environmentName}, ${take(uniqueString(subscription().id, environmentName), 6)})'
@@ -77,7 +77,7 @@ resource eventOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   properties: {
     type: 'CustomRole'
     roleName: 'CMK Autopilot event operator ${suffix}'
-    description: 'On the system topic of a managed key vault: see and mend the event subscriptions of the app.'
+    description: 'On the system topic of a managed key vault: see and fix the event subscriptions of the app.'
     assignableScopes: [subscription().id]
     permissions: [
       {

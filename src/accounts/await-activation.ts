@@ -3,6 +3,7 @@ import { type KeyVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Lease, Leases } from '../work/lease-client.ts';
 import { KEY_WORK, type KeyWork } from '../work/messages.ts';
+import { acquirePatiently } from '../work/patient-lease.ts';
 import { toQueueDelay } from '../work/retry.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 
@@ -21,9 +22,7 @@ type State = z.output<typeof STATE>;
 const OVERDUE_MS = 10 * 60_000;
 /** A message is due up to two seconds after the version is active. Milliseconds. */
 const SLACK_MS = 5_000;
-/** Whoever holds the lease needs it for a few requests. */
-const TRIES = 8;
-const PAUSE_MS = 500;
+const PATIENCE = { tries: 8, pauseMs: 500 };
 
 /**
  * Sees to it that a message waits for the next version to become active, and one alone, whatever the number of looks. Where
@@ -75,12 +74,8 @@ function isWaitedFor({ due }: State, activation: Date, now: Date): boolean {
 }
 
 /** Undefined when it is held by somebody else for long, or the app's storage cannot say. */
-async function acquire(name: string, { leases, sleep }: ActivationServices): Promise<Lease | undefined> {
-  for (let tries = 1; ; tries++) {
-    const lease = await leases.acquire(name).catch(() => undefined);
-    if (lease || tries === TRIES) return lease;
-    await sleep(PAUSE_MS);
-  }
+function acquire(name: string, { leases, sleep }: ActivationServices): Promise<Lease | undefined> {
+  return acquirePatiently(() => leases.acquire(name).catch(() => undefined), PATIENCE, sleep);
 }
 
 /** What cannot be saved costs a message that is one too many. */

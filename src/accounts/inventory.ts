@@ -64,80 +64,110 @@ export async function hasDependents(
 export async function findDependents(
   key: ManagedKey,
   subscriptions: readonly string[],
-  services: { readonly accounts: StorageAccounts; readonly settings: Pick<Settings, 'scopeDiscovery'> },
+  services: SearchServices,
   found: (account: Account) => Promise<void>,
 ): Promise<Inventory> {
-  const unreadableSubscriptions: UnreadableSubscription[] = [];
-  const unreadableScopes: UnreadableScopes[] = [];
-  const notHanded: unknown[] = [];
-  let dependents = 0;
-  let accountsSeen = 0;
+  const search = new Search(key, services, found);
+  await pMap(subscriptions, (subscription) => search.subscription(subscription), { concurrency: CONCURRENCY });
+  return search.result();
+}
+
+interface SearchServices {
+  readonly accounts: StorageAccounts;
+  readonly settings: Pick<Settings, 'scopeDiscovery'>;
+}
+
+class Search {
+  readonly #key: ManagedKey;
+  readonly #services: SearchServices;
+  readonly #found: (account: Account) => Promise<void>;
+  readonly #unreadableSubscriptions: UnreadableSubscription[] = [];
+  readonly #unreadableScopes: UnreadableScopes[] = [];
+  readonly #notHanded: unknown[] = [];
+  /** By region. One that throttles is not asked again: asking early only makes the wait longer. */
+  readonly #throttled = new Map<string, Failure>();
+  #dependents = 0;
+  #accountsSeen = 0;
+
+  constructor(key: ManagedKey, services: SearchServices, found: (account: Account) => Promise<void>) {
+    this.#key = key;
+    this.#services = services;
+    this.#found = found;
+  }
+
+  /** Accounts that use the key themselves are handed over as they are listed; then scopes of the others are looked at. */
+  async subscription(subscription: string): Promise<void> {
+    const others = await this.#listed(subscription);
+    await pMap(
+      others,
+      async (account) => {
+        if (this.#notHanded.length === 0 && (await this.#hasDependentScope(account))) await this.#hand(account);
+      },
+      { concurrency: CONCURRENCY },
+    );
+  }
+
+  result(): Inventory {
+    if (this.#notHanded.length > 0) throw this.#notHanded[0];
+    return {
+      dependents: this.#dependents,
+      accountsSeen: this.#accountsSeen,
+      unreadableSubscriptions: this.#unreadableSubscriptions,
+      unreadableScopes: this.#unreadableScopes,
+    };
+  }
+
+  /** @returns the accounts whose encryption scopes are to be looked at */
+  async #listed(subscription: string): Promise<Account[]> {
+    const others: Account[] = [];
+    let handing: Promise<void>[] = [];
+    try {
+      for await (const account of this.#services.accounts.list(subscription)) {
+        this.#accountsSeen += 1;
+        if (usesKey(accountKeyUse(account.encryption), this.#key)) {
+          handing.push(this.#hand(account));
+        } else if (this.#services.settings.scopeDiscovery === 'all') {
+          others.push(account);
+        }
+        if (handing.length >= CONCURRENCY) {
+          await Promise.all(handing);
+          handing = [];
+        }
+        if (this.#notHanded.length > 0) break;
+      }
+    } catch (error) {
+      this.#unreadableSubscriptions.push({ id: subscription, failure: describeFailure(error) });
+    } finally {
+      await Promise.all(handing);
+    }
+    return others;
+  }
 
   /** Never rejects: nobody waits for it while the next page is under way, and it says nothing about the list. */
-  const hand = async (account: Account): Promise<void> => {
-    dependents += 1;
+  async #hand(account: Account): Promise<void> {
+    this.#dependents += 1;
     try {
-      await found(account);
+      await this.#found(account);
     } catch (error) {
-      notHanded.push(error);
+      this.#notHanded.push(error);
     }
-  };
+  }
 
-  // A region that throttles is not asked again: asking early only makes the wait longer.
-  const throttled = new Map<string, Failure>();
-
-  const hasDependentScope = async (account: Account): Promise<boolean> => {
-    const refusal = throttled.get(pacingCell(account));
+  async #hasDependentScope(account: Account): Promise<boolean> {
+    const refusal = this.#throttled.get(pacingCell(account));
     if (refusal) {
-      unreadableScopes.push({ id: account.id, account, failure: refusal });
+      this.#unreadableScopes.push({ id: account.id, account, failure: refusal });
       return false;
     }
     try {
-      for await (const scope of services.accounts.listScopes(account)) {
-        if (usesKey(scopeKeyUse(scope), key)) return true;
+      for await (const scope of this.#services.accounts.listScopes(account)) {
+        if (usesKey(scopeKeyUse(scope), this.#key)) return true;
       }
     } catch (error) {
       const failure = describeFailure(error);
-      if (failure.kind === 'throttled') throttled.set(pacingCell(account), failure);
-      if (failure.kind !== 'notFound') unreadableScopes.push({ id: account.id, account, failure });
+      if (failure.kind === 'throttled') this.#throttled.set(pacingCell(account), failure);
+      if (failure.kind !== 'notFound') this.#unreadableScopes.push({ id: account.id, account, failure });
     }
     return false;
-  };
-
-  await pMap(
-    subscriptions,
-    async (subscription) => {
-      const others: Account[] = [];
-      let handing: Promise<void>[] = [];
-      try {
-        for await (const account of services.accounts.list(subscription)) {
-          accountsSeen += 1;
-          if (usesKey(accountKeyUse(account.encryption), key)) {
-            handing.push(hand(account));
-          } else if (services.settings.scopeDiscovery === 'all') {
-            others.push(account);
-          }
-          if (handing.length >= CONCURRENCY) {
-            await Promise.all(handing);
-            handing = [];
-          }
-          if (notHanded.length > 0) return;
-        }
-      } catch (error) {
-        unreadableSubscriptions.push({ id: subscription, failure: describeFailure(error) });
-      } finally {
-        await Promise.all(handing);
-      }
-      await pMap(
-        others,
-        async (account) => {
-          if (notHanded.length === 0 && (await hasDependentScope(account))) await hand(account);
-        },
-        { concurrency: CONCURRENCY },
-      );
-    },
-    { concurrency: CONCURRENCY },
-  );
-  if (notHanded.length > 0) throw notHanded[0];
-  return { dependents, accountsSeen, unreadableSubscriptions, unreadableScopes };
+  }
 }

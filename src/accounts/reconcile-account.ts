@@ -5,6 +5,7 @@ import type { Log } from '../log.ts';
 import type { Lease } from '../work/lease-client.ts';
 import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import { acquirePatiently } from '../work/patient-lease.ts';
 import { type Account, pacingCell } from './account.ts';
 import { READS_PER_ACCOUNT } from './dispatcher.ts';
 import { accountKeyUse, usesKey } from './key-use.ts';
@@ -22,8 +23,7 @@ import {
 import type { StorageAccounts } from './storage-client.ts';
 
 /** A look takes less than a second as a rule: who meets another one asks again so often, after so many milliseconds. */
-const MAX_TRIES = 4;
-const TRY_AGAIN_MS = 300;
+const PATIENCE = { tries: 4, pauseMs: 300 };
 
 /**
  * Looks at one account's use of one key, and at its encryption scopes, and moves what has to move. Everything is decided
@@ -60,7 +60,9 @@ export async function reconcileAccount(work: AccountWork, services: ReconcileSer
 
   let wrote = false;
   try {
-    const lease = await acquire(`account/${id.subscriptionId}/${id.name.toLowerCase()}`, services);
+    // Messages about one account that come together wait for each other; a longer wait is one for the queue.
+    const name = `account/${id.subscriptionId}/${id.name.toLowerCase()}`;
+    const lease = await acquirePatiently(() => services.leases.acquire(name), PATIENCE, sleep);
     if (!lease) return BUSY;
     const result = await underLease(lease, { work, key, id }, services, log);
     wrote = result.wrote;
@@ -72,15 +74,6 @@ export async function reconcileAccount(work: AccountWork, services: ReconcileSer
       pacer.release(cell);
       readPacer.release(id.subscriptionId);
     }
-  }
-}
-
-/** Messages about one account that come together wait for each other; a longer wait is one for the queue. */
-async function acquire(name: string, { leases, sleep }: ReconcileServices): Promise<Lease | undefined> {
-  for (let tries = 1; ; tries += 1) {
-    const lease = await leases.acquire(name);
-    if (lease || tries === MAX_TRIES) return lease;
-    await sleep(TRY_AGAIN_MS);
   }
 }
 

@@ -38,40 +38,17 @@ interface Waiting {
 /** One per process. Entries that arrive while an append is under way go together into the next one. */
 export function auditTrail(files: AuditFiles, options: AuditTrailOptions): RecordAudit {
   const { maxWaiting = 1_000, onFailure = () => {} } = options;
-  const write = chainWriter(files, options);
-  const waiting: Waiting[] = [];
-  let writing = false;
-
-  async function drain(): Promise<void> {
-    if (writing) return;
-    writing = true;
-    while (waiting.length > 0) {
-      const batch = takeBatch(waiting);
-      const entries = batch.map(({ entry }) => entry);
-      try {
-        const receipts = await write(entries);
-        for (const [index, { settle }] of batch.entries()) {
-          const written = receipts[index];
-          settle(written ? { written } : { failed: 'The audit trail gave no receipt.' });
-        }
-      } catch (error) {
-        onFailure(error, entries);
-        const failed = `The audit trail cannot be written: ${error instanceof Error ? error.message : String(error)}`;
-        for (const { settle } of batch) settle({ failed });
-      }
-    }
-    writing = false;
-  }
+  const line = new WaitingLine(chainWriter(files, options), onFailure);
 
   return async (entry, timeoutMs, unlessSince) => {
-    let prepared: { readonly entry: AuditEntry; readonly bytes: number };
+    let prepared: Pick<Waiting, 'entry' | 'bytes'>;
     try {
       prepared = prepare(entry);
     } catch (error) {
       onFailure(error, [entry]);
       return { failed: 'The entry is not JSON.' };
     }
-    if (waiting.length >= maxWaiting) {
+    if (line.length >= maxWaiting) {
       onFailure(new Error('too many entries wait'), [entry]);
       return { failed: `The audit trail is stuck: ${maxWaiting} entries wait already.` };
     }
@@ -85,28 +62,69 @@ export function auditTrail(files: AuditFiles, options: AuditTrailOptions): Recor
         clearTimeout(timer);
         resolve(outcome);
       };
-      const enqueue = () => {
-        waiting.push({ ...prepared, settle });
-        void drain();
-      };
       if (unlessSince === undefined || entry.id === undefined) {
-        enqueue();
+        line.join({ ...prepared, settle });
         return;
       }
       findEntry(files, entry.id, unlessSince).then(
         (written) => {
           if (written) settle({ written });
-          else if (!isLate) enqueue();
+          else if (!isLate) line.join({ ...prepared, settle });
         },
         (error: unknown) => {
           onFailure(error, [entry]);
-          settle({
-            failed: `The audit trail cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-          });
+          settle({ failed: `The audit trail cannot be read: ${messageOf(error)}` });
         },
       );
     });
   };
+}
+
+/** Entries that wait for their turn; one append is under way at a time. */
+class WaitingLine {
+  readonly #write: ReturnType<typeof chainWriter>;
+  readonly #onFailure: NonNullable<AuditTrailOptions['onFailure']>;
+  readonly #waiting: Waiting[] = [];
+  #writing = false;
+
+  constructor(write: ReturnType<typeof chainWriter>, onFailure: NonNullable<AuditTrailOptions['onFailure']>) {
+    this.#write = write;
+    this.#onFailure = onFailure;
+  }
+
+  get length(): number {
+    return this.#waiting.length;
+  }
+
+  join(one: Waiting): void {
+    this.#waiting.push(one);
+    void this.#drain();
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#writing) return;
+    this.#writing = true;
+    while (this.#waiting.length > 0) await this.#append(takeBatch(this.#waiting));
+    this.#writing = false;
+  }
+
+  async #append(batch: readonly Waiting[]): Promise<void> {
+    const entries = batch.map(({ entry }) => entry);
+    try {
+      const receipts = await this.#write(entries);
+      for (const [index, { settle }] of batch.entries()) {
+        const written = receipts[index];
+        settle(written ? { written } : { failed: 'The audit trail gave no receipt.' });
+      }
+    } catch (error) {
+      this.#onFailure(error, entries);
+      for (const { settle } of batch) settle({ failed: `The audit trail cannot be written: ${messageOf(error)}` });
+    }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function takeBatch(waiting: Waiting[]): Waiting[] {

@@ -7,7 +7,7 @@ import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { BesideServices, RevocationCall } from '../revocation/record-revocation.ts';
 import { type RestoredKey, restore } from '../revocation/restore.ts';
-import { KeyNotRecoveredError } from '../revocation/restore-key.ts';
+import { isComplete, KeyNotRecoveredError } from '../revocation/restore-key.ts';
 import { noSuchKey, unreadable } from './key-of-route.ts';
 import type { RestoreRequest, RestoreResponse } from './schemas.ts';
 import { recordOf } from './to-json.ts';
@@ -48,7 +48,7 @@ export async function handleRestore(
   }
   if (result.versions.length === 0) throw noSuchKey();
   const body = toBody(key, result);
-  if (result.end === 'restored' || result.end === 'nothing') return body;
+  if (isComplete(result.end)) return body;
   throw problemOf(result, body);
 }
 
@@ -57,7 +57,7 @@ function toBody(key: ManagedKey, result: RestoredKey): RestoreResponse {
   return {
     key: key.id,
     reason: end === 'nothing' ? 'NothingToRestore' : 'Restored',
-    complete: end === 'restored' || end === 'nothing',
+    complete: isComplete(end),
     recovered,
     ...(revocation ? { revocation: recordOf(revocation) } : {}),
     versions: [...versions],

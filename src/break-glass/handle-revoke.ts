@@ -5,7 +5,7 @@ import { HttpProblem } from '../http/problem.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
-import type { BesideServices, RevocationCall } from '../revocation/record-revocation.ts';
+import { type BesideServices, NOT_AUDITED, type RevocationCall } from '../revocation/record-revocation.ts';
 import { type Revoked, revoke } from '../revocation/revoke.ts';
 import { reportVersions } from '../revocation/version-report.ts';
 import { listOrRefuse, noSuchKey, unreadable } from './key-of-route.ts';
@@ -37,7 +37,7 @@ export async function dryRunRevoke(key: ManagedKey, services: RevokeApiServices)
     versions: reportVersions(versions, [], versions, services.now()),
     elapsedMs: 0,
     dependents: dependentsOf(dependents),
-    audit: 'nothing to write: nothing was changed',
+    ...NOT_AUDITED,
     warnings: lockoutWarning(dependents),
   };
 }

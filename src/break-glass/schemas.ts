@@ -99,7 +99,9 @@ export const REVOKE_RESPONSE = z.object({
   complete: z.boolean(),
   revocation: revocation.optional(),
   versions: z.array(versionReport),
-  elapsedMs: z.number().describe('From the call to the last version disabled.'),
+  elapsedMs: z
+    .number()
+    .describe('From the call to the end of the last writes, in milliseconds; 0 when nothing was written.'),
   dependents: blastRadius,
   ...audited,
   warnings,

@@ -18,7 +18,7 @@ export function unrecordedWarning({ unrecorded, revocation, complete }: KeyRevoc
       : []),
     ...(complete && !revocation
       ? [
-          'No version of the key carries the record of this revocation, so a version that is made later is not kept shut. Take a tag off one of the versions and repeat the call.',
+          'No version of the key carries the record of this revocation, so a version that is made later is not kept disabled. Take a tag off one of the versions and repeat the call.',
         ]
       : []),
   ];

@@ -4,7 +4,7 @@ import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
 import { operatorCredential } from '../azure/credential.ts';
 import { CmkError } from '../errors.ts';
 import { Journal } from '../operations/journal.ts';
-import { type Azure, createAzure, type Procedure } from '../operations/operator-azure.ts';
+import { type Azure, createAzure, type Operation } from '../operations/operator-azure.ts';
 import { addDuration } from '../time/duration.ts';
 import type { Ask } from './confirm.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -82,13 +82,13 @@ export class Cli {
    */
   async run<R>(
     command: Command,
-    operation: (procedure: Procedure) => Promise<R>,
+    work: (operation: Operation) => Promise<R>,
     show: (result: R, output: Output) => ExitCode | undefined = () => undefined,
   ): Promise<void> {
     const options = command.optsWithGlobals<GlobalOptions & { dryRun?: boolean }>();
     const output = this.output(options);
     const journal = this.#start(command, output, options.dryRun);
-    const result = await operation({ azure: this.azure(options), journal });
+    const result = await work({ azure: this.azure(options), journal });
     const code = show(result, output);
     output.report(journal.report(nameOf(command), result));
     this.exitCode = code ?? EXIT.ok;
@@ -97,13 +97,13 @@ export class Cli {
   /** As {@link run}, for what only looks: there is nothing to be done or planned. */
   async look<R>(
     command: Command,
-    operation: (procedure: Procedure) => Promise<R>,
+    work: (operation: Operation) => Promise<R>,
     show: (result: R, output: Output) => ExitCode | undefined,
   ): Promise<void> {
     const options = command.optsWithGlobals<GlobalOptions>();
     const output = this.output(options);
     const journal = this.#start(command, output);
-    const result = await operation({ azure: this.azure(options), journal });
+    const result = await work({ azure: this.azure(options), journal });
     this.exitCode = show(result, output) ?? EXIT.ok;
     const { entries } = journal;
     if (output.format !== 'json') return;

@@ -6,19 +6,19 @@ import { availableServices } from './available-services.ts';
 import { eventHandler } from './time-limits.ts';
 
 app.eventGrid<unknown>('keyExpired', {
-  handler: eventHandler(async (event: unknown, context: InvocationContext) => {
+  handler: eventHandler(async (delivered: unknown, context: InvocationContext) => {
     const log = contextLog(context);
     const services = availableServices(log);
-    const accepted = acceptEvent(event, 'Microsoft.KeyVault.KeyExpired', services, log);
-    if (!accepted) return;
+    const event = acceptEvent(delivered, 'Microsoft.KeyVault.KeyExpired', services, log);
+    if (!event) return;
     log({
       level: 'error',
       reason: 'KeyExpired',
       message: `${REASONS.KeyExpired} Accounts that use it go on working, but Storage refuses it for anything new.`,
-      key: accepted.key.id,
-      version: accepted.version,
+      key: event.key.id,
+      version: event.version,
     });
     // Dependents that are still on the expired version move, should there be a newer one.
-    await enqueueKey(accepted, services, log);
+    await enqueueKey(event, services, log);
   }),
 });

@@ -5,10 +5,10 @@ import { availableServices } from './available-services.ts';
 import { eventHandler } from './time-limits.ts';
 
 app.eventGrid<unknown>('keyNearExpiry', {
-  handler: eventHandler(async (event: unknown, context: InvocationContext) => {
+  handler: eventHandler(async (delivered: unknown, context: InvocationContext) => {
     const log = contextLog(context);
     const services = availableServices(log);
-    const accepted = acceptEvent(event, 'Microsoft.KeyVault.KeyNearExpiry', services, log);
-    if (accepted) await enqueueRotation(accepted, services, log);
+    const event = acceptEvent(delivered, 'Microsoft.KeyVault.KeyNearExpiry', services, log);
+    if (event) await enqueueRotation(event, services, log);
   }),
 });

@@ -7,21 +7,21 @@ import { availableServices } from './available-services.ts';
 import { endBy, eventHandler, TIME_LIMITS } from './time-limits.ts';
 
 app.eventGrid<unknown>('keyNewVersionCreated', {
-  handler: eventHandler(async (event: unknown, context: InvocationContext) => {
+  handler: eventHandler(async (delivered: unknown, context: InvocationContext) => {
     const log = contextLog(context);
     const services = availableServices(log);
-    const accepted = acceptEvent(event, 'Microsoft.KeyVault.KeyNewVersionCreated', services, log);
-    if (!accepted) return;
+    const event = acceptEvent(delivered, 'Microsoft.KeyVault.KeyNewVersionCreated', services, log);
+    if (!event) return;
     const { urgentKeys, audit, now, sleep } = services;
     try {
-      // A revoked key is shut again at once, without a queue in between.
-      const look = () => keepRevoked(accepted.key, { keys: urgentKeys, audit, now, sleep }, log);
+      // A revoked key is disabled again at once, without a queue in between.
+      const look = () => keepRevoked(event.key, { keys: urgentKeys, audit, now, sleep }, log);
       await endBy(TIME_LIMITS.eventLook, look);
     } catch (error) {
       // The worker does the same, and tries again for as long as it takes.
       const message = `The key could not be looked at at once: ${describe(describeFailure(error))}`;
-      log({ level: 'warning', reason: 'ServiceUnavailable', message, key: accepted.key.id });
+      log({ level: 'warning', reason: 'ServiceUnavailable', message, key: event.key.id });
     }
-    await enqueueKey(accepted, services, log);
+    await enqueueKey(event, services, log);
   }),
 });

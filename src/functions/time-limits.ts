@@ -13,7 +13,7 @@ export const TIME_LIMITS = {
   keyWork: 10 * 60_000,
   /** Event Grid waits 30 s for an answer ("Event Grid message delivery and retry"), and then sends the event again. */
   event: 25_000,
-  /** Shutting a revoked key again before its event is queued, which the rest of the time is for. */
+  /** Disabling a revoked key again before its event is queued, which the rest of the time is for. */
   eventLook: 12_000,
   /** Azure's load balancer ends a call after 230 s ("Azure Functions scale and hosting", time-out duration). */
   http: 200_000,

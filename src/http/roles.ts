@@ -7,7 +7,7 @@ import { HttpProblem } from './problem.ts';
  * - `CmkKey.Read`: look at a key, its dependents and an open revocation
  * - `CmkKey.Revoke`: cut a key off (a dry run too)
  * - `CmkKey.Restore`: give it back
- * - `Cmk.Operate`: drift reports and fixes, replay; implies `CmkKey.Read`, since a drift report shows all that it shows
+ * - `Cmk.Operate`: read drift reports, start a drift check and what it fixes; implies `CmkKey.Read`, since a drift report shows all that it shows
  *
  * Nothing else is implied: whoever may revoke may not restore unless both roles are assigned.
  */

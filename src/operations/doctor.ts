@@ -1,10 +1,10 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import { CmkError, SettingsError } from '../errors.ts';
 import { managedVault } from '../keys/managed-vaults.ts';
+import type { Environment } from '../settings/settings.ts';
 import { readSettings } from '../settings/settings.ts';
 import type { ChecklistLine } from './checklist-line.ts';
-import type { AppEnvironment } from './key/blast-radius-of.ts';
-import type { Procedure } from './operator-azure.ts';
+import type { Operation } from './operator-azure.ts';
 import { findVault, keyIn } from './resolve.ts';
 import { signInTrouble } from './sign-in.ts';
 
@@ -19,10 +19,10 @@ const NO_KEY = 'cmk-doctor-asks';
  */
 export async function examine(
   vaults: readonly string[],
-  environment: AppEnvironment,
-  procedure: Procedure,
+  environment: Environment,
+  operation: Operation,
 ): Promise<ChecklistLine[]> {
-  const { azure } = procedure;
+  const { azure } = operation;
   const signIn = await check('sign-in', '', async () => {
     const { name, objectId, tenantId, kind } = await azure.operator();
     return `${name} (${kind}, ${objectId}) of tenant ${tenantId}`;
@@ -34,7 +34,7 @@ export async function examine(
     return seen.join(', ');
   });
   const named = vaults.length > 0 ? vaults : (environment.CMK_VAULTS ?? '').split(/[\s,;]+/).filter((id) => id !== '');
-  const ofVaults = await Promise.all(named.map((vault) => vaultChecks(vault, procedure)));
+  const ofVaults = await Promise.all(named.map((vault) => vaultChecks(vault, operation)));
   const none: ChecklistLine = {
     check: 'vaults',
     state: 'unknown',
@@ -44,7 +44,7 @@ export async function examine(
   return [signIn, subscriptions, ...(named.length > 0 ? ofVaults.flat() : [none]), ...settings(environment)];
 }
 
-async function vaultChecks(text: string, { azure }: Procedure): Promise<ChecklistLine[]> {
+async function vaultChecks(text: string, { azure }: Operation): Promise<ChecklistLine[]> {
   const name = managedVault(text, azure.cloud)?.name ?? text;
   const seen = await check(`vault ${name}`, 'Ask for Reader on the vault, or check its name.', async () => {
     const vault = await findVault(text, azure);
@@ -61,7 +61,7 @@ async function vaultChecks(text: string, { azure }: Procedure): Promise<Checklis
 }
 
 /** The app's settings, if the environment has any of them. */
-function settings(environment: AppEnvironment): ChecklistLine[] {
+function settings(environment: Environment): ChecklistLine[] {
   const any = Object.keys(environment).some((name) => /^(CMK_|AzureWebJobsStorage)/.test(name) && environment[name]);
   if (!any) return [];
   try {

@@ -4,9 +4,9 @@ import type { DriftReport } from '../drift/report.ts';
 import { type DriftServices, lookForDrift, runDriftCheck } from '../drift/run-drift-check.ts';
 import { CmkError } from '../errors.ts';
 import type { Log, LogRecord } from '../log.ts';
+import type { Environment } from '../settings/settings.ts';
 import { readStorageSettings } from '../settings/settings.ts';
-import type { AppEnvironment } from './key/blast-radius-of.ts';
-import type { Procedure } from './operator-azure.ts';
+import type { Operation } from './operator-azure.ts';
 import { findVault } from './resolve.ts';
 
 export interface DriftOptions {
@@ -14,9 +14,9 @@ export interface DriftOptions {
   readonly vaults: readonly string[];
   /** As the app does it: compared with its last report, fixed as CMK_AUTOFIX says, and published. */
   readonly asApp: boolean;
-  readonly environment: AppEnvironment;
+  readonly environment: Environment;
   /** The app's services with other settings, and with the operator's sign-in. */
-  readonly services: (environment: AppEnvironment, log: Log) => DriftServices;
+  readonly services: (environment: Environment, log: Log) => DriftServices;
 }
 
 /**
@@ -27,7 +27,7 @@ export interface DriftOptions {
  * @throws {@link CmkError} `ArgumentInvalid` when nobody says which vaults, or some of the app's alone are named as the app
  * @throws {@link SettingsError} when a setting in the environment is wrong
  */
-export async function checkDrift(options: DriftOptions, { azure, journal }: Procedure): Promise<DriftReport> {
+export async function checkDrift(options: DriftOptions, { azure, journal }: Operation): Promise<DriftReport> {
   const { environment, asApp } = options;
   if (options.vaults.length === 0 && !environment.CMK_VAULTS?.trim()) {
     throw new CmkError(
@@ -48,7 +48,7 @@ export async function checkDrift(options: DriftOptions, { azure, journal }: Proc
   if (AzureWebJobsStorage) readStorageSettings({ AZURE_CLOUD: azure.cloud.name, AzureWebJobsStorage });
   const vaults: string[] = [];
   for (const vault of options.vaults) vaults.push((await findVault(vault, azure)).id);
-  const settings: AppEnvironment = {
+  const settings: Environment = {
     ...environment,
     AZURE_CLOUD: azure.cloud.name,
     ...(vaults.length > 0 ? { CMK_VAULTS: vaults.join(' ') } : {}),
@@ -71,7 +71,7 @@ export async function checkDrift(options: DriftOptions, { azure, journal }: Proc
 }
 
 /** Nothing is fixed; where the app's storage is not known, the emulator's stands in its place, unasked. */
-function readOnly(environment: AppEnvironment): AppEnvironment {
+function readOnly(environment: Environment): Environment {
   return {
     CMK_AUTOFIX: 'none',
     ...(knowsStorage(environment) ? {} : { AzureWebJobsStorage: 'UseDevelopmentStorage=true' }),
@@ -85,6 +85,6 @@ const NO_STORAGE: GatherServices['driftStorage'] = {
   deadLetters: async () => [],
 };
 
-function knowsStorage({ AzureWebJobsStorage, AzureWebJobsStorage__accountName: account }: AppEnvironment): boolean {
+function knowsStorage({ AzureWebJobsStorage, AzureWebJobsStorage__accountName: account }: Environment): boolean {
   return Boolean(AzureWebJobsStorage || account);
 }

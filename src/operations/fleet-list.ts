@@ -5,7 +5,7 @@ import { planKeyUse } from '../accounts/plan.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { Reason } from '../reasons.ts';
-import type { Procedure } from './operator-azure.ts';
+import type { Operation } from './operator-azure.ts';
 import { keyByName } from './resolve.ts';
 
 /** Subscriptions, keys and accounts that are read at the same time. */
@@ -37,7 +37,7 @@ export interface Fleet {
 /** Every account that the sign-in sees, with its key and how it stands. Changes nothing. */
 export async function listFleet(
   options: { readonly subscription?: string | undefined; readonly scopes: boolean; readonly all: boolean },
-  { azure }: Procedure,
+  { azure }: Operation,
 ): Promise<Fleet> {
   const subscriptions = options.subscription ? [options.subscription] : await azure.subscriptions.list();
   const unread: string[] = [];
@@ -87,10 +87,10 @@ export async function listFleet(
 /** The versions of each key, read once. */
 class KeyStates {
   readonly #versions = new Map<string, Promise<readonly KeyVersion[] | undefined>>();
-  readonly #azure: Procedure['azure'];
+  readonly #azure: Operation['azure'];
   readonly #unread: string[];
 
-  constructor({ azure, unread }: { azure: Procedure['azure']; unread: string[] }) {
+  constructor({ azure, unread }: { azure: Operation['azure']; unread: string[] }) {
     this.#azure = azure;
     this.#unread = unread;
   }

@@ -44,7 +44,7 @@ export interface Azure {
 }
 
 /** What every operation is given. */
-export interface Procedure {
+export interface Operation {
   readonly azure: Azure;
   readonly journal: Journal;
 }

@@ -1,6 +1,6 @@
 import { describe, describeFailure, type Failure } from '../azure/failure.ts';
 import { CmkError } from '../errors.ts';
-import type { Procedure } from './operator-azure.ts';
+import type { Operation } from './operator-azure.ts';
 
 /** Pauses between tries, in seconds; the last one repeats. */
 const PAUSES = [2, 4, 8, 15];
@@ -23,7 +23,7 @@ export interface Patience {
  * @throws {@link CmkError} `NotPropagated` when time is up; every failure that waiting cannot cure as it is
  */
 export async function patiently<T>(
-  { azure: { now, sleep }, journal }: Procedure,
+  { azure: { now, sleep }, journal }: Operation,
   { waitingFor, seconds, mayPass, nextStep }: Patience,
   attempt: () => Promise<T>,
 ): Promise<T> {

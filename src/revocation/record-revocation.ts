@@ -42,6 +42,7 @@ export interface Audited {
   readonly auditReceipt?: string;
 }
 
+/** Of a call that changed nothing. */
 export const NOT_AUDITED: Audited = { audit: 'nothing to write: nothing was changed' };
 
 /** Writes down a change once Key Vault is done with it: first into the log, then into the audit trail. */

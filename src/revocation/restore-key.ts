@@ -24,6 +24,11 @@ export type RestoreEnd =
   | 'overtaken'
   | 'incomplete';
 
+/** Whether there is nothing left to restore. */
+export function isComplete(end: RestoreEnd): boolean {
+  return end === 'restored' || end === 'nothing';
+}
+
 export interface KeyRestoration {
   readonly end: RestoreEnd;
   /** The revocation that was restored, or the open one. */

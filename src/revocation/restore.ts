@@ -11,7 +11,7 @@ import {
   watchEffect,
   writeDown,
 } from './record-revocation.ts';
-import { type KeyRestoration, type RestoreEnd, type RestoreServices, restoreKey } from './restore-key.ts';
+import { isComplete, type KeyRestoration, type RestoreEnd, type RestoreServices, restoreKey } from './restore-key.ts';
 
 /** Whether an account could use the key once it is enabled. */
 export interface AccountReadiness {
@@ -60,7 +60,7 @@ export async function restore(
     await ifKilled;
     return { ...result, ...NOT_AUDITED, accounts: [], warnings: [] };
   }
-  const complete = end === 'restored' || end === 'nothing';
+  const complete = isComplete(end);
   const reason = REASON_OF[end];
   const [access, audited, , ...notDone] = await Promise.all([
     reading,

@@ -110,13 +110,13 @@ export function planRecordAgain(
   now: Date,
 ): VersionChange[] {
   const { restored, records } = readRevocation(versions, now);
-  return versions
-    .filter(({ version }) => recorded.has(version) && !isCurrent(records.get(version), stamp, restored))
-    .map((version) =>
-      version.enabled
-        ? disabling(version, stamp, now)
-        : { version, tags: withRecord(version, stamp, recorded.get(version.version) ?? true) },
-    );
+  return versions.flatMap((version): VersionChange[] => {
+    const wasEnabled = recorded.get(version.version);
+    if (wasEnabled === undefined || isCurrent(records.get(version.version), stamp, restored)) return [];
+    return [
+      version.enabled ? disabling(version, stamp, now) : { version, tags: withRecord(version, stamp, wasEnabled) },
+    ];
+  });
 }
 
 /** Whether a record still stands, or a newer one in its place: an older one was written by a call that came late. */
@@ -165,13 +165,13 @@ export function planMark(versions: readonly KeyVersion[], restoringBy: string, n
   const { open, restoringBy: other, records } = readRevocation(versions, now);
   if (!open || other) return [];
   if (records.size === 1) return [];
-  const carrier = newestFirst(versions).find(({ version }) => records.get(version)?.id === open.id);
+  const carriers = newestFirst(versions).filter(({ version }) => records.get(version)?.id === open.id);
   const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> => {
     const record = revocationOf(fresh, now);
     if (record?.id !== open.id) return {};
     return { tags: { ...fresh.tags, [REVOCATION_TAG]: formatRevocation({ ...record, restoringBy }) } };
   };
-  return carrier ? [{ version: carrier, ...again(carrier), again }] : [];
+  return carriers.slice(0, 1).map((version) => ({ version, ...again(version), again }));
 }
 
 /** The second: what the revocation, or one that it joined, disabled is enabled, newest first; tags stay untouched. */

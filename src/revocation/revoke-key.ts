@@ -25,7 +25,7 @@ const PATIENCE_MS = 5_000;
 export interface KeyRevocation {
   /** As Key Vault spells it. */
   readonly key: ManagedKey;
-  /** Whether the last read proves that no version is enabled, and that the revocation is on record. */
+  /** Whether the last read proves that no version is enabled, and nobody restores it; whether a record is there says `revocation`. */
   readonly complete: boolean;
   /** The open one; undefined when no version carries a record (a key without versions, or without tags to spare). */
   readonly revocation: Revocation | undefined;
@@ -36,11 +36,11 @@ export interface KeyRevocation {
   readonly versions: readonly VersionReport[];
   /** Versions that were disabled without a record, so that a restore leaves them off. */
   readonly unrecorded: readonly string[];
-  /** What was read but not disabled by a failure of the list. */
+  /** Why the last list, of all versions or as proof, could not be read to its end; undefined: it was. */
   readonly unproven: Failure | undefined;
   /** Somebody restores this very revocation already: nothing more is disabled. */
   readonly restored: boolean;
-  /** From the call to the last version disabled, in milliseconds. */
+  /** From the call to the end of the last wave of writes, in milliseconds; 0 when nothing was written. */
   readonly elapsedMs: number;
 }
 

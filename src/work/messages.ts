@@ -21,7 +21,7 @@ export const MOST_CHARACTERS = {
 
 /** Why the work is there. It is carried along and logged, and nothing is ever decided by it. */
 const cause = z.strictObject({
-  /** Event type, `drift`, `restore`, `activation`, `operator`. */
+  /** Event type, `drift`, `revoke`, `restore`, `activation`, `operator`. */
   by: z.string().min(1).max(100),
   /** Event id or another correlation id. */
   ref: z.string().max(MOST_CHARACTERS.ref),
@@ -44,7 +44,7 @@ const keyWork = z.strictObject({
   key: z.string().min(1).max(300),
   /** Only these subscriptions: set when the rest is done and these could not be listed. */
   subscriptions: z.array(z.string().max(40)).max(10_000).optional(),
-  /** Set by the drift check, which looks seldom: what was opened just after a revocation is shut too. */
+  /** Set by the drift check, which looks seldom: what was enabled just after a revocation is disabled too. */
   alsoLate: z.boolean().optional(),
   /** Set on the message that waits for a version to become active: its number among those of the key. */
   waiter: z.int().positive().optional(),

@@ -342,7 +342,7 @@ describe('a key that dependents cannot be moved to', () => {
     expect(asked()).toEqual([]);
   });
 
-  it('is revoked: no account is touched, and a version that appeared since is shut', async () => {
+  it('is revoked: no account is touched, and a version that appeared since is disabled', async () => {
     const files = key();
     files.account();
     const since = wire.azure.clock.now().toISOString();

@@ -200,7 +200,7 @@ describe('Step 4: configure customer-managed keys', () => {
       encryptionIdentity: { encryptionUserAssignedIdentity: identityId },
     });
     expect(account.identity?.type).toBe('UserAssigned');
-    await procedures.run((procedure) => enableAccount({ account: ours, key, identity: IDENTITY }, procedure));
+    await procedures.run((operation) => enableAccount({ account: ours, key, identity: IDENTITY }, operation));
     await expectSame(ofAz, ours);
   });
 
@@ -213,8 +213,8 @@ describe('Step 4: configure customer-managed keys', () => {
       `storage account update --name ${ofAz} --resource-group ${GROUP} --encryption-key-vault ${vaultUri} --encryption-key-name ${KEY} --encryption-key-version ${version} --encryption-key-source Microsoft.Keyvault --key-vault-user-identity-id ${identityId} --identity-type UserAssigned --user-identity-id ${identityId}`,
     );
     expect(account.encryption.keyVaultProperties?.keyVersion).toBe(version);
-    await procedures.run((procedure) =>
-      enableAccount({ account: ours, key: { ...key, pin: 'newest' }, identity: IDENTITY }, procedure),
+    await procedures.run((operation) =>
+      enableAccount({ account: ours, key: { ...key, pin: 'newest' }, identity: IDENTITY }, operation),
     );
     await expectSame(ofAz, ours);
   });
@@ -233,8 +233,8 @@ describe('Step 4: configure customer-managed keys', () => {
       `role assignment create --assignee-object-id ${identity.principalId} --assignee-principal-type ServicePrincipal --role "Key Vault Crypto Service Encryption User" --scope ${vaultId}`,
     );
     await az.json(command);
-    await procedures.run((procedure) =>
-      enableAccount({ account: ours, key, identity: undefined, grant: true }, procedure),
+    await procedures.run((operation) =>
+      enableAccount({ account: ours, key, identity: undefined, grant: true }, operation),
     );
     const withoutPrincipal = async (name: string) =>
       JSON.stringify(await shown(name)).replace(/"principalId":"[^"]+"/g, '');
@@ -248,8 +248,8 @@ describe('Step 4: configure customer-managed keys', () => {
     );
     expect(account.encryption.keySource).toBe('Microsoft.Keyvault');
     const options = { account: ours, key, identity: IDENTITY, resourceGroup: GROUP, location: REGION };
-    await procedures.run((procedure) =>
-      createAccount({ ...options, sku: 'Standard_LRS', kind: 'StorageV2' }, procedure),
+    await procedures.run((operation) =>
+      createAccount({ ...options, sku: 'Standard_LRS', kind: 'StorageV2' }, operation),
     );
     await expectSame(ofAz, ours);
   });
@@ -291,7 +291,7 @@ describe('Key rotation', () => {
       `storage account update --name stpinaz --resource-group ${GROUP} --encryption-key-vault ${vaultUri} --encryption-key-name ${KEY} --encryption-key-version ${version} --encryption-key-source Microsoft.Keyvault`,
     );
     expect(account.encryption.keyVaultProperties?.keyVersion).toBe(version);
-    await procedures.run((procedure) => pinAccount({ account: 'stpinus' }, procedure));
+    await procedures.run((operation) => pinAccount({ account: 'stpinus' }, operation));
     await expectSame('stpinaz', 'stpinus');
   });
 
@@ -302,7 +302,7 @@ describe('Key rotation', () => {
     );
     expect(account.encryption.keyVaultProperties?.keyName).toBe('second-key');
     const key = { vault: VAULT, key: 'second-key' };
-    await procedures.run((procedure) => changeKey({ account: 'stautous', key, automatic: false }, procedure));
+    await procedures.run((operation) => changeKey({ account: 'stautous', key, automatic: false }, operation));
     await expectSame('stautoaz', 'stautous');
   });
 
@@ -314,7 +314,7 @@ describe('Key rotation', () => {
     const { code } = await az.run(`${update} --encryption-key-version ""`);
     expect(code).toBe(0);
     const key = { vault: VAULT, key: 'second-key' };
-    await procedures.run((procedure) => changeKey({ account: 'stpinus', key, automatic: true }, procedure));
+    await procedures.run((operation) => changeKey({ account: 'stpinus', key, automatic: true }, operation));
     await expectSame('stpinaz', 'stpinus');
   });
 });
@@ -342,7 +342,7 @@ describe('Switch back to Microsoft-managed keys', () => {
       `storage account update --name stautoaz --resource-group ${GROUP} --encryption-key-source Microsoft.Storage`,
     );
     expect(account.encryption).toMatchObject({ keySource: 'Microsoft.Storage', keyVaultProperties: null });
-    await procedures.run((procedure) => disableAccount({ account: 'stautous' }, procedure));
+    await procedures.run((operation) => disableAccount({ account: 'stautous' }, operation));
     await expectSame('stautoaz', 'stautous');
   });
 });

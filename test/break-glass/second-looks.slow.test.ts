@@ -1,6 +1,7 @@
 import { BlobServiceClient } from '@azure/storage-blob';
 import { describe, expect, it } from 'vitest';
 import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
+import { DeadlineError } from '../../src/azure/deadline.ts';
 import { keyStatus } from '../../src/break-glass/key-status.ts';
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
 import { lookIfKilled } from '../../src/revocation/record-revocation.ts';
@@ -149,7 +150,7 @@ describe('the looks after a revocation and a restore', () => {
     expect(await trailOf(key)).toEqual([]);
   });
 
-  it('shut what a write that was given up has opened since, and write the record that it took away', async () => {
+  it('disable what a write that was given up has enabled since, and write the record that it took away', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
     const { revocation } = await revoke(key, services);
@@ -163,7 +164,7 @@ describe('the looks after a revocation and a restore', () => {
     expect(enabledOf(key)).toEqual([true, true]);
   });
 
-  it('enable again what a late write of the revocation has shut after the restore, whatever it took away', async () => {
+  it('enable again what a late write of the revocation has disabled after the restore, whatever it took away', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
     await revoke(key, services);
@@ -178,7 +179,7 @@ describe('the looks after a revocation and a restore', () => {
 });
 
 describe('an ordinary look, and the drift check’s', () => {
-  it('leave what carries the record to people, and shut what was opened just after the revocation', async () => {
+  it('leave what carries the record to people, and disable what was enabled just after the revocation', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
     await revoke(key, services);
@@ -201,6 +202,7 @@ describe('an ordinary look, and the drift check’s', () => {
     wire.azure.faults.clear();
     const { revocation } = await keyStatus(managed(key, services), services);
     expect(revocation?.restoringBy).toBe(objectId('bob'));
+    await wire.azure.world.clock.advance(15_000);
     await reconcileKey(key.keyWork(), services, wire.log);
     expect(enabledOf(key)).toEqual([true, true]);
     expect(wire.records.map(({ reason }) => reason)).toContain('RestoreFinished');
@@ -281,7 +283,7 @@ describe('versions that were off before', () => {
 });
 
 describe('a key of many versions', () => {
-  it('80 of them, the second page of every list hanging, is shut within 10 seconds', async () => {
+  it('80 of them, the second page of every list hanging, is disabled within 10 seconds', async () => {
     const key = keyOf(wire.azure, 80);
     const services = wire.services();
     wire.azure.faults.add([
@@ -314,50 +316,65 @@ describe('a key of many versions', () => {
   }, 20_000);
 });
 
-describe('writes that come late', () => {
-  const versionPath = (key: TestKey) => `^/keys/${key.name}/[0-9a-f]{32}`;
+/** What is waited for, until it is opened. */
+function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open: () => open() };
+}
 
-  it('a restore’s, after a later revocation: the key ends shut, with that revocation’s record', async () => {
+describe('writes that come late', () => {
+  it('a restore’s, after a later revocation: the key ends disabled, with that revocation’s record', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
     await revoke(key, services);
-    // After the mark, the first version to be enabled is answered by a cut, and enabled two seconds later.
-    wire.azure.faults.add([
-      { match: { method: 'PATCH', path: versionPath(key) }, skip: 1, times: 2, resetThenMs: 2_000 },
-    ]);
-    const restoring = restore(key, services).catch((error: unknown) => error);
-    await new Promise((resolve) => setTimeout(resolve, 700));
-    wire.azure.faults.clear();
-    const { revocation } = await revoke(key, services, 'carol');
-    await restoring;
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    // The first two writes that enable a version are given up, and take effect later; somebody revokes meanwhile.
+    const late: (() => Promise<unknown>)[] = [];
+    let revoking: ReturnType<typeof revoke> | undefined;
+    const urgentKeys: Services['urgentKeys'] = {
+      ...services.urgentKeys,
+      async updateVersion(...write) {
+        if (!write[2].enabled || late.length === 2) return services.urgentKeys.updateVersion(...write);
+        late.push(() => services.urgentKeys.updateVersion(...write));
+        revoking ??= revoke(key, services, 'carol');
+        await revoking;
+        throw new DeadlineError('It was not done', 1);
+      },
+    };
+    await restore(key, { ...services, urgentKeys }).catch((error: unknown) => error);
+    const revocation = (await revoking)?.revocation;
+    expect(late).toHaveLength(2);
+    for (const takeEffect of late) await takeEffect();
+    expect(enabledOf(key)).toEqual([true, true]);
     await lookAgain(services);
     expect(enabledOf(key)).toEqual([false, false]);
     expect(revocationOn(key)).toBe(revocation?.id);
   }, 20_000);
 
-  it('a worker’s that listed before a restore: the key ends open', async () => {
+  it('a worker’s that listed before a restore: the key ends enabled', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
     await revoke(key, services);
     addVersion(key);
     // It has listed, and waits for its turn to write until the key is restored.
-    let goOn = () => {};
-    const held = new Promise<void>((resolve) => {
-      goOn = resolve;
-    });
+    const [listed, goOn] = [gate(), gate()];
     const keys: Services['keys'] = {
       ...services.urgentKeys,
       async updateVersion(of, version, change) {
-        await held;
+        listed.open();
+        await goOn.opened;
         return services.urgentKeys.updateVersion(of, version, change);
       },
     };
     const worker = keepRevoked(managed(key, services), { ...services, keys }, wire.log);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await listed.opened;
     expect(await restore(key, services)).toMatchObject({ reason: 'Restored' });
-    goOn();
+    goOn.open();
     await worker;
+    // What was written within seconds may still be going on, and is left to itself.
+    await wire.azure.world.clock.advance(15_000);
     await lookAgain(services);
     expect(enabledOf(key)).toEqual([true, true, true]);
     expect(await restore(key, services, 'bob', 'cafe')).toMatchObject({ reason: 'NothingToRestore' });

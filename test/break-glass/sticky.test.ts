@@ -27,7 +27,7 @@ describe('while a key is revoked', () => {
     ['with the tags of the version before', true],
     ['without tags', false],
   ])(
-    'a version that a rotation makes %s is shut under the same revocation, and given back with the others',
+    'a version that a rotation makes %s is disabled under the same revocation, and given back with the others',
     async (_, copies) => {
       wire.azure.world.settings.rotateCopiesTags = copies;
       const key = keyOf(wire.azure, 2);
@@ -105,7 +105,7 @@ describe('while a key is revoked', () => {
     expect(enabledOf(key)).toEqual([false, false, true]);
   });
 
-  it('a later version without a tag to spare is shut all the same, and the log says what a restore leaves off', async () => {
+  it('a later version without a tag to spare is disabled all the same, and the log says what a restore leaves off', async () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();
     const { revocation } = await revoke(key, services);
@@ -141,14 +141,14 @@ describe('while a key is revoked', () => {
     expect(enabledOf(key)).toEqual([true, false, true]);
   });
 
-  it('without a tag to spare on any version the answer warns that it cannot be kept shut', async () => {
+  it('without a tag to spare on any version the answer warns that it cannot be kept disabled', async () => {
     const key = keyOf(wire.azure, 1);
     key.first.tags = Object.fromEntries(Array.from({ length: 15 }, (_, n) => [`tag-${n}`, 'x']));
     const services = wire.services();
     const answer = await revoke(key, services);
     expect(answer).toMatchObject({ complete: true });
     expect(answer.revocation).toBeUndefined();
-    expect(answer.warnings.join('\n')).toMatch(/no tag to spare[\s\S]*not kept shut/);
+    expect(answer.warnings.join('\n')).toMatch(/no tag to spare[\s\S]*not kept disabled/);
     expect(enabledOf(key)).toEqual([false]);
   });
 });

@@ -171,7 +171,7 @@ describe('an incident, from the dry run to the restore', () => {
     if (off) off.enabled = false;
   });
 
-  it('shows the blast radius, revokes, keeps shut what a rotation policy makes, and gives back exactly what was', async () => {
+  it('shows the blast radius, revokes, keeps disabled what a rotation policy makes, and gives back exactly what was', async () => {
     const account = key.account('pinned', { shares: ['share1', 'share2'] });
     const dry = await call(path(key, '/revoke?dryRun=true'), { method: 'POST', as: 'revoker' });
     expect(dry.body).toMatchObject({ reason: 'DryRun', complete: false });
@@ -194,10 +194,10 @@ describe('an incident, from the dry run to the restore', () => {
     addVersion(key); // its timers follow the policy
     wire.azure.clock.advance(8 * 86_400_000);
     await eventually(
-      'the version made by the policy to be shut',
+      'the version made by the policy to be disabled',
       () => enabledOf(key).length === 5 && !enabledOf(key)[4],
     );
-    await eventually('the one made without an event to be shut with it', () => !enabledOf(key).includes(true));
+    await eventually('the one made without an event to be disabled with it', () => !enabledOf(key).includes(true));
     const status = await call(path(key), { as: 'revoker' });
     expect(status.body.revocation).toEqual(revoked.body.revocation);
     expect(status.body.effect).toMatchObject([{ account: account.id, state: 'blocked' }]);

@@ -62,7 +62,7 @@ function publicKeyPem(): string {
     .toString();
 }
 
-/** Refused before anything was asked of Key Vault or ARM, and told how to ask rightly. */
+/** Refused before anything was asked of Key Vault or ARM, and told how to ask correctly. */
 function expectRefused(answer: Answer, status: number, reason: string): void {
   expect({ status: answer.status, reason: answer.body?.reason }).toEqual({ status, reason });
   expect(answer.headers.get('content-type')).toBe('application/problem+json');

@@ -124,7 +124,7 @@ describe('custom roles', () => {
     expect(new Set(main.map(({ id }) => guidIn(id))).size).toBe(main.length);
   });
 
-  it('give the right to recover keys and to mend events only on request', async () => {
+  it('give the right to recover keys and to fix events only on request', async () => {
     const { azure } = await dryRun('main', { ...MAIN_PARAMETERS, allowEventRepair: false });
     const actions = azure.ofType('Microsoft.Authorization/roleDefinitions').flatMap(actionsOf);
     expect(actions.filter((action) => /recover|delete|eventGridFilters\/write|sites/.test(action))).toEqual([]);

@@ -13,10 +13,10 @@ function change(
   key: string,
   more: { pin?: string; automatic?: boolean } = {},
 ) {
-  return (procedure: Parameters<typeof changeKey>[1]) =>
+  return (operation: Parameters<typeof changeKey>[1]) =>
     changeKey(
       { account: account.name, key: { vault, key, pin: more.pin }, automatic: more.automatic ?? false },
-      procedure,
+      operation,
     );
 }
 
@@ -99,8 +99,8 @@ describe('account change-key', () => {
 });
 
 describe('account disable', () => {
-  const disable = (account: { name: string }) => (procedure: Parameters<typeof disableAccount>[1]) =>
-    disableAccount({ account: account.name }, procedure);
+  const disable = (account: { name: string }) => (operation: Parameters<typeof disableAccount>[1]) =>
+    disableAccount({ account: account.name }, operation);
 
   it("gives an account back to Microsoft's keys, and finds it so the second time", async () => {
     const site = procedures.site();
@@ -122,10 +122,10 @@ describe('account disable', () => {
 });
 
 describe('account pin and unpin', () => {
-  const pin = (account: { name: string }, version?: string) => (procedure: Parameters<typeof pinAccount>[1]) =>
-    pinAccount({ account: account.name, version }, procedure);
-  const unpin = (account: { name: string }) => (procedure: Parameters<typeof unpinAccount>[1]) =>
-    unpinAccount({ account: account.name }, procedure);
+  const pin = (account: { name: string }, version?: string) => (operation: Parameters<typeof pinAccount>[1]) =>
+    pinAccount({ account: account.name, version }, operation);
+  const unpin = (account: { name: string }) => (operation: Parameters<typeof unpinAccount>[1]) =>
+    unpinAccount({ account: account.name }, operation);
 
   it('moves a pinned account to the newest version, and finds it there the second time', async () => {
     const site = procedures.site();

@@ -25,8 +25,8 @@ const optionsOf = (site: Site, more: Partial<Options> = {}): Options => ({
 });
 const enable =
   (site: Site, more: Partial<Options> = {}) =>
-  (procedure: Parameters<typeof enableAccount>[1]) =>
-    enableAccount(optionsOf(site, more), procedure);
+  (operation: Parameters<typeof enableAccount>[1]) =>
+    enableAccount(optionsOf(site, more), operation);
 
 describe('account enable', () => {
   it('encrypts an account with a key, automatic, and finds it so the second time', async () => {
@@ -205,7 +205,7 @@ describe('account create', () => {
     };
     return {
       name: options.account,
-      run: (procedure: Parameters<typeof createAccount>[1]) => createAccount(options, procedure),
+      run: (operation: Parameters<typeof createAccount>[1]) => createAccount(options, operation),
     };
   };
 

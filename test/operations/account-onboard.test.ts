@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { addAccount, addIdentity } from '../../local/azure/fleet.ts';
 import { type OnboardOptions, onboardAccount } from '../../src/operations/account/account-onboard.ts';
-import type { Procedure } from '../../src/operations/operator-azure.ts';
+import type { Operation } from '../../src/operations/operator-azure.ts';
 import { type Site, unique, useProcedures } from '../support/procedures.ts';
 
 const procedures = useProcedures();
@@ -11,7 +11,7 @@ const DAY_MS = 86_400_000;
 const onboard = (site: Site, change: Partial<OnboardOptions> = {}) => {
   const names = { vault: unique('kv-'), key: 'files-key', identity: unique('id-') };
   const options = { account: site.account.name, ...names, wantedKey: {}, ...change };
-  return (procedure: Procedure) => onboardAccount(options, procedure);
+  return (operation: Operation) => onboardAccount(options, operation);
 };
 
 describe('account onboard', () => {

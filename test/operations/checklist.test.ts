@@ -9,7 +9,7 @@ import { keyOf, type Site, unique, useProcedures } from '../support/procedures.t
 const procedures = useProcedures();
 
 async function verify(account: { name: string }) {
-  const { result } = await procedures.run((procedure) => verifyAccount({ account: account.name }, procedure));
+  const { result } = await procedures.run((operation) => verifyAccount({ account: account.name }, operation));
   const states = Object.fromEntries(result.checks.map(({ check, state }) => [check, state]));
   const fixes = Object.fromEntries(result.checks.map(({ check, fix }) => [check, fix]));
   return { ok: result.ok, states, fixes };
@@ -117,7 +117,7 @@ describe('account verify', () => {
       scopes: [{ name: 'scope1', key }],
     });
     procedures.nextVersion(site);
-    const { result } = await procedures.run((procedure) => verifyAccount({ account: account.name }, procedure));
+    const { result } = await procedures.run((operation) => verifyAccount({ account: account.name }, operation));
     const line = result.checks.find(({ check }) => check === 'version newest');
     expect(line).toMatchObject({ state: 'failed', detail: expect.stringMatching(/^scope scope1: It is pinned to /) });
   });
@@ -167,7 +167,7 @@ describe('account verify', () => {
     allowStorage(procedures.world, site.vault, other.principalId);
     const key = { vault: site.vault.name, key: site.key, pin: undefined };
     const again = { account: account.name, key, identity: other.id, replaceIdentity: true };
-    await procedures.run((procedure) => enableAccount(again, procedure));
+    await procedures.run((operation) => enableAccount(again, operation));
     expect(await verify(account)).toMatchObject({ ok: true, states: ALL_OK });
   });
 

@@ -26,8 +26,8 @@ beforeAll(() => {
 describe('events ensure', () => {
   const ensure =
     (site: Site, functionAppId: string | undefined = FUNCTION_APP, storageAccountId: string | undefined = STORAGE) =>
-    (procedure: Parameters<typeof ensureEvents>[2]) =>
-      ensureEvents({ vault: site.vault.name, functionAppId, storageAccountId }, eventGrid, procedure);
+    (operation: Parameters<typeof ensureEvents>[2]) =>
+      ensureEvents({ vault: site.vault.name, functionAppId, storageAccountId }, eventGrid, operation);
   const ofVault = (site: Site) =>
     [...procedures.world.eventSubscriptions.values()].filter(
       ({ topic }) => topic.toLowerCase() === site.vault.id.toLowerCase(),
@@ -71,11 +71,11 @@ describe('events ensure', () => {
     for (const wrong of ['func-cmk', STORAGE]) {
       expect((await procedures.refusal(ensure(site, wrong))).reason).toBe('ArgumentInvalid');
     }
-    const none = (procedure: Parameters<typeof ensureEvents>[2]) =>
+    const none = (operation: Parameters<typeof ensureEvents>[2]) =>
       ensureEvents(
         { vault: site.vault.name, functionAppId: undefined, storageAccountId: undefined },
         eventGrid,
-        procedure,
+        operation,
       );
     expect((await procedures.refusal(none)).nextStep).toContain('--function-app');
   });
@@ -88,8 +88,8 @@ describe('drift check', () => {
     procedures.nextVersion(site);
     const writes = await procedures.writes(async () => {
       const services = (settings: Environment, log: Log) => createServices(settings, credential, log);
-      const { result } = await procedures.run((procedure) =>
-        checkDrift({ vaults: [site.vault.name], asApp: false, environment: {}, services }, procedure),
+      const { result } = await procedures.run((operation) =>
+        checkDrift({ vaults: [site.vault.name], asApp: false, environment: {}, services }, operation),
       );
       expect(result.coverage).toMatchObject({ vaults: 1, keys: 1 });
       expect(result.findings).toContainEqual(

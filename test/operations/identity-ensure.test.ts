@@ -9,11 +9,11 @@ import { keyOf, type Procedures, type Site, texts, unique, useProcedures } from 
 const procedures: Procedures = useProcedures();
 
 function ensure(site: Pick<Site, 'vault' | 'group'>, name: string, key?: string) {
-  return async (procedure: Parameters<typeof ensureIdentity>[1]) => {
-    const vault = await findVault(site.vault.name, procedure.azure);
+  return async (operation: Parameters<typeof ensureIdentity>[1]) => {
+    const vault = await findVault(site.vault.name, operation.azure);
     const wanted = { name, resourceGroup: site.group.name, location: 'westeurope' };
-    const identity = await ensureIdentity(wanted, procedure);
-    await ensureIdentityRole(identity, vault, key, procedure);
+    const identity = await ensureIdentity(wanted, operation);
+    await ensureIdentityRole(identity, vault, key, operation);
     return identity;
   };
 }
@@ -125,8 +125,8 @@ describe("the operator's own role", () => {
       settled: true,
     });
 
-    const officer = async (procedure: Parameters<typeof ensureOfficer>[3]) =>
-      ensureOfficer(await findVault(site.vault.name, procedure.azure), keyOf(site), 600, procedure);
+    const officer = async (operation: Parameters<typeof ensureOfficer>[3]) =>
+      ensureOfficer(await findVault(site.vault.name, operation.azure), keyOf(site), 600, operation);
     const first = await procedures.run(officer, { as: admin });
     const second = await procedures.run(officer, { as: admin });
 
@@ -149,8 +149,8 @@ describe("the operator's own role", () => {
     });
     const before = procedures.local.clock.nowMs();
     const attempt = procedures.run(
-      async (procedure) =>
-        ensureOfficer(await findVault(site.vault.name, procedure.azure), keyOf(site), 120, procedure),
+      async (operation) =>
+        ensureOfficer(await findVault(site.vault.name, operation.azure), keyOf(site), 120, operation),
       { as: admin },
     );
     await expect(attempt).rejects.toMatchObject({

@@ -21,18 +21,18 @@ function officer(site: Site): Principal {
   return person;
 }
 
-const revoking = (site: Site) => (procedure: Parameters<typeof revokeAsOperator>[2]) =>
-  revokeAsOperator(keyOf(site), { reason: 'test', environment: {}, app }, procedure);
+const revoking = (site: Site) => (operation: Parameters<typeof revokeAsOperator>[2]) =>
+  revokeAsOperator(keyOf(site), { reason: 'test', environment: {}, app }, operation);
 /** The revocation that the key's versions name, as `cmk key status` says it. */
 const openOn = ({ vault, key }: Site): string =>
   vault.keys.get(key)?.versions.flatMap(({ tags }) => tags?.['cmk-revocation']?.split(' ')[0] ?? [])[0] ?? 'none';
 const restoring =
   (site: Site, { dualControl = true, revocation = openOn(site), environment = {} } = {}) =>
-  (procedure: Parameters<typeof restoreAsOperator>[2]) =>
-    restoreAsOperator(keyOf(site), { reason: 'test', revocation, dualControl, environment, app }, procedure);
+  (operation: Parameters<typeof restoreAsOperator>[2]) =>
+    restoreAsOperator(keyOf(site), { reason: 'test', revocation, dualControl, environment, app }, operation);
 
 describe('key revoke and key restore', () => {
-  it('shuts every version and gives back exactly those, by a second person', async () => {
+  it('disables every version and gives back exactly those, by a second person', async () => {
     const site = procedures.site();
     procedures.encrypted(site);
     const off = procedures.nextVersion(site, { enabled: false });
@@ -116,7 +116,7 @@ describe('key revoke and key restore', () => {
         ? keyByName(site.key, site.vault.name, cloud)
         : keyByName(`https://${site.vault.name}.vault.azure.net/keys/${site.key}`, undefined, cloud);
     const options = { reason: 'test', revocation: openOn(site), dualControl: true, environment: {}, app };
-    const report = await procedures.run((procedure) => restoreAsOperator(key, options, procedure));
+    const report = await procedures.run((operation) => restoreAsOperator(key, options, operation));
     expect(texts(report, 'found')).toContain(`${account.name} can use the key again`);
     expect(report.result.accounts).toMatchObject([{ ready: true }]);
   });
@@ -130,7 +130,7 @@ describe('key revoke and key restore', () => {
     procedures.local.faults.add([
       { match: { path: '/resources\\?' }, answer: { status: 403, body: { error: { code: 'AuthorizationFailed' } } } },
     ]);
-    const report = await procedures.run((procedure) => restoreAsOperator(key, options, procedure));
+    const report = await procedures.run((operation) => restoreAsOperator(key, options, operation));
     expect(report.result.accounts).toMatchObject([{ ready: 'unknown' }]);
     const notes = texts(report, 'note').join('\n');
     expect(notes).toContain(`It is not known whether ${account.name} can use the key again: `);
@@ -163,8 +163,8 @@ describe('key revoke and key restore', () => {
         },
       },
     };
-    const report = await procedures.run((procedure) =>
-      revokeAsOperator(key, { reason: 'test', environment: {}, app: down }, procedure),
+    const report = await procedures.run((operation) =>
+      revokeAsOperator(key, { reason: 'test', environment: {}, app: down }, operation),
     );
     expect(report.result).toMatchObject({ complete: true, audit: 'no answer' });
     expect(site.version.enabled).toBe(false);
@@ -175,8 +175,8 @@ describe('key revoke and key restore', () => {
   it('is not held up by settings of the app that are wrong', async () => {
     const site = procedures.site();
     const environment = { CMK_SUBSCRIPTIONS: 'nonsense' };
-    const report = await procedures.run((procedure) =>
-      revokeAsOperator(keyOf(site), { reason: 'test', environment, app }, procedure),
+    const report = await procedures.run((operation) =>
+      revokeAsOperator(keyOf(site), { reason: 'test', environment, app }, operation),
     );
     expect(report.result).toMatchObject({ complete: true, dependents: undefined });
   });
@@ -185,7 +185,7 @@ describe('key revoke and key restore', () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const writes = await procedures.writes(async () => {
-      const report = await procedures.run((procedure) => previewRevocation(keyOf(site), {}, procedure), {
+      const report = await procedures.run((operation) => previewRevocation(keyOf(site), {}, operation), {
         dryRun: true,
       });
       expect(texts(report, 'planned')).toEqual([`version ${site.version.version} disabled`]);
@@ -203,7 +203,7 @@ describe('key revoke and key restore', () => {
     expect(site.version.enabled).toBe(false);
   });
 
-  it('says which version is not shut, and finishes when it is run again', async () => {
+  it('says which version is not disabled, and finishes when it is run again', async () => {
     const site = procedures.site();
     const newest = procedures.nextVersion(site);
     procedures.local.faults.add([

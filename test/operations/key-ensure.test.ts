@@ -14,8 +14,8 @@ describe('key ensure', () => {
     const expiresOn = new Date(procedures.local.clock.nowMs() + 400 * 86_400_000);
     const wanted = { size: 3072, expiresOn, policy: { expiresIn: 'P2Y', rotateAfter: 'P18M' } };
 
-    const first = await procedures.run((procedure) => ensureKey(key, wanted, procedure));
-    const second = await procedures.run((procedure) => ensureKey(key, wanted, procedure));
+    const first = await procedures.run((operation) => ensureKey(key, wanted, operation));
+    const second = await procedures.run((operation) => ensureKey(key, wanted, operation));
 
     expect(texts(first, 'done')).toEqual([
       `key ${vault.name}/new-key created (RSA 3072, expires ${expiresOn.toISOString()})`,
@@ -39,8 +39,8 @@ describe('key ensure', () => {
     const vault = addVault(procedures.world, procedures.group(), unique('kv-'), {
       sku: { family: 'A', name: 'premium' },
     });
-    const { result } = await procedures.run((procedure) =>
-      ensureKey(keyOf({ vault, key: 'hsm' }), { kty: 'RSA-HSM', size: 2048 }, procedure),
+    const { result } = await procedures.run((operation) =>
+      ensureKey(keyOf({ vault, key: 'hsm' }), { kty: 'RSA-HSM', size: 2048 }, operation),
     );
     expect(result).toMatchObject({ kty: 'RSA-HSM', size: 2048 });
   });
@@ -48,8 +48,8 @@ describe('key ensure', () => {
   it('gives a key that never expires an expiry, and leaves one that is there', async () => {
     const site = procedures.site();
     const [soon, later] = [500, 900].map((days) => new Date(procedures.local.clock.nowMs() + days * 86_400_000));
-    const first = await procedures.run((procedure) => ensureKey(keyOf(site), { expiresOn: soon }, procedure));
-    const second = await procedures.run((procedure) => ensureKey(keyOf(site), { expiresOn: later }, procedure));
+    const first = await procedures.run((operation) => ensureKey(keyOf(site), { expiresOn: soon }, operation));
+    const second = await procedures.run((operation) => ensureKey(keyOf(site), { expiresOn: later }, operation));
     expect(texts(first, 'done')).toHaveLength(1);
     expect(second.changed).toBe(false);
     expect(site.version.exp).toBe(Math.floor((soon?.getTime() ?? 0) / 1000));
@@ -58,7 +58,7 @@ describe('key ensure', () => {
   it('creates nothing in a dry run', async () => {
     const { vault } = procedures.site();
     const report = await procedures.run(
-      (procedure) => ensureKey(keyOf({ vault, key: 'other' }), { policy: { expiresIn: 'P1Y' } }, procedure),
+      (operation) => ensureKey(keyOf({ vault, key: 'other' }), { policy: { expiresIn: 'P1Y' } }, operation),
       { dryRun: true },
     );
     expect(texts(report, 'planned')).toHaveLength(2);
@@ -73,7 +73,7 @@ describe('key ensure', () => {
     ['an expiry that is past', { expiresOn: new Date('2020-01-01') }, 'ArgumentInvalid', /is past/],
   ])('refuses %s', async (_, wanted, reason, message) => {
     const site = procedures.site();
-    const refusal = await procedures.refusal((procedure) => ensureKey(keyOf(site), wanted, procedure));
+    const refusal = await procedures.refusal((operation) => ensureKey(keyOf(site), wanted, operation));
     expect(refusal).toMatchObject({ reason, message: expect.stringMatching(message) });
   });
 
@@ -84,7 +84,7 @@ describe('key ensure', () => {
     ['an elliptic-curve key', { kty: 'EC' as const }, 'KeyUnsupported', /key of type EC/],
   ])('refuses %s', async (_, options, reason, message) => {
     const site = procedures.site({ key: options });
-    const refusal = await procedures.refusal((procedure) => ensureKey(keyOf(site), {}, procedure));
+    const refusal = await procedures.refusal((operation) => ensureKey(keyOf(site), {}, operation));
     expect(refusal).toMatchObject({ reason, message: expect.stringMatching(message) });
     expect(refusal.nextStep).toMatch(/cmk|az|Wait/);
   });
@@ -102,7 +102,7 @@ describe('key ensure', () => {
     if (!gone) throw new Error('no key');
     site.vault.keys.delete('gone');
     site.vault.deletedKeys.set('gone', { ...gone, deletedDate: 0, scheduledPurgeDate: 9e9 });
-    const refusal = await procedures.refusal((procedure) => ensureKey(keyOf({ ...site, key: 'gone' }), {}, procedure));
+    const refusal = await procedures.refusal((operation) => ensureKey(keyOf({ ...site, key: 'gone' }), {}, operation));
     expect(refusal.reason).toBe('NameTaken');
     expect(refusal.nextStep).toContain('az keyvault key recover');
   });
@@ -139,7 +139,7 @@ describe('planPolicy', () => {
     const { vault } = procedures.site();
     const key = keyOf({ vault, key: 'new-key' });
     const policy = { rotateBeforeExpiry: 'P30D' };
-    const refusal = await procedures.refusal((procedure) => ensureKey(key, { policy }, procedure));
+    const refusal = await procedures.refusal((operation) => ensureKey(key, { policy }, operation));
     expect(refusal).toMatchObject({
       reason: 'ArgumentInvalid',
       nextStep: 'Say how long versions are to live: --version-lifetime P2Y',

@@ -120,8 +120,8 @@ describe('key import', () => {
     const key = keyOf({ vault, key: 'byok' });
     const material = readPrivateKey(pem(privateKey), undefined);
 
-    const first = await procedures.run((procedure) => importKey(key, material, OPTIONS, procedure));
-    const second = await procedures.run((procedure) => importKey(key, material, OPTIONS, procedure));
+    const first = await procedures.run((operation) => importKey(key, material, OPTIONS, operation));
+    const second = await procedures.run((operation) => importKey(key, material, OPTIONS, operation));
 
     expect(texts(first, 'done')).toEqual([`key ${vault.name}/byok imported (RSA 2048)`]);
     const [version] = vault.keys.get('byok')?.versions ?? [];
@@ -134,8 +134,8 @@ describe('key import', () => {
   it('makes other material a new version, which keeps the tags', async () => {
     const site = procedures.site({ key: { tags: { owner: 'files' } } });
     procedures.local.clock.advance(1_000);
-    const report = await procedures.run((procedure) =>
-      importKey(keyOf(site), readPrivateKey(pem(privateKey), undefined), OPTIONS, procedure),
+    const report = await procedures.run((operation) =>
+      importKey(keyOf(site), readPrivateKey(pem(privateKey), undefined), OPTIONS, operation),
     );
     expect(texts(report, 'done')[0]).toContain('new version of key');
     expect(site.vault.keys.get(site.key)?.versions.at(-1)?.tags).toEqual({ owner: 'files', 'cmk-origin': 'imported' });
@@ -144,8 +144,8 @@ describe('key import', () => {
   it('refuses material of a wrong size', async () => {
     const { privateKey: small } = generateKeyPairSync('rsa', { modulusLength: 1024 });
     const site = procedures.site();
-    const refusal = await procedures.refusal((procedure) =>
-      importKey(keyOf(site), readPrivateKey(pem(small), undefined), OPTIONS, procedure),
+    const refusal = await procedures.refusal((operation) =>
+      importKey(keyOf(site), readPrivateKey(pem(small), undefined), OPTIONS, operation),
     );
     expect(refusal).toMatchObject({ reason: 'KeyUnsupported', message: expect.stringContaining('1024') });
   });
@@ -153,8 +153,8 @@ describe('key import', () => {
   it('keeps imported material from being rotated to something else', async () => {
     const { vault } = procedures.site();
     const key = keyOf({ vault, key: 'byok' });
-    await procedures.run((procedure) => importKey(key, readPrivateKey(pem(privateKey), undefined), OPTIONS, procedure));
-    const refusal = await procedures.refusal((procedure) => rotateKey(key, 0, procedure));
+    await procedures.run((operation) => importKey(key, readPrivateKey(pem(privateKey), undefined), OPTIONS, operation));
+    const refusal = await procedures.refusal((operation) => rotateKey(key, 0, operation));
     expect(refusal.reason).toBe('ImportedKey');
     expect(refusal.nextStep).toContain('cmk key import');
   });

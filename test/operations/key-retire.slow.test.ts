@@ -10,7 +10,7 @@ import type { CmkError } from '../../src/errors.ts';
 import { Journal } from '../../src/operations/journal.ts';
 import { appRecord } from '../../src/operations/key/app-record.ts';
 import { type KeyRetireOptions, retireVersions } from '../../src/operations/key/key-retire.ts';
-import type { Azure, Procedure } from '../../src/operations/operator-azure.ts';
+import type { Azure, Operation } from '../../src/operations/operator-azure.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { keyOf, type Site, texts, useProcedures } from '../support/procedures.ts';
@@ -23,12 +23,12 @@ const DAY = 24 * HOUR;
 /** Without the app's storage in the environment, unless told. */
 const retire =
   (site: Site, options: Partial<KeyRetireOptions> = {}) =>
-  (procedure: Procedure) => {
+  (operation: Operation) => {
     const environment = options.environment ?? {};
     const app = appRecord(environment, () => {
       throw new Error('A connection string needs no credential.');
     });
-    return retireVersions(keyOf(site), { hours: 24, withoutEvidence: true, app, ...options, environment }, procedure);
+    return retireVersions(keyOf(site), { hours: 24, withoutEvidence: true, app, ...options, environment }, operation);
   };
 
 /** A key with an old and a new version and an account on the new one, two days later. */
@@ -68,9 +68,9 @@ async function pin({ vault, key, version, group }: Site, { name }: StorageAccoun
 }
 
 /** Runs a retirement that does something and has to fail; the error and what the journal says was done. */
-async function failing(operation: (procedure: Procedure) => Promise<unknown>, azure: Azure) {
+async function failing(work: (operation: Operation) => Promise<unknown>, azure: Azure) {
   const journal = new Journal();
-  const error = await operation({ azure, journal }).then(
+  const error = await work({ azure, journal }).then(
     () => undefined,
     (thrown: CmkError) => thrown,
   );

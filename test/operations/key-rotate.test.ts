@@ -12,8 +12,8 @@ describe('key rotate', () => {
     const site = procedures.site({ key: { tags: { owner: 'files' }, exp: nowSeconds + 100 * 86_400 } });
     procedures.local.clock.advance(2 * HOUR * 1000);
 
-    const first = await procedures.run((procedure) => rotateKey(keyOf(site), HOUR, procedure));
-    const second = await procedures.run((procedure) => rotateKey(keyOf(site), HOUR, procedure));
+    const first = await procedures.run((operation) => rotateKey(keyOf(site), HOUR, operation));
+    const second = await procedures.run((operation) => rotateKey(keyOf(site), HOUR, operation));
 
     const versions = site.vault.keys.get(site.key)?.versions ?? [];
     expect(versions).toHaveLength(2);
@@ -31,20 +31,20 @@ describe('key rotate', () => {
     procedures.local.clock.advance(2 * HOUR * 1000);
     const match = { method: 'PATCH', path: `/keys/${site.key}/`, host: `${site.vault.name}.*` };
     procedures.local.faults.add([{ match, answer: { status: 403, body: { error: { code: 'Forbidden' } } } }]);
-    await expect(procedures.run((procedure) => rotateKey(keyOf(site), HOUR, procedure))).rejects.toMatchObject({
+    await expect(procedures.run((operation) => rotateKey(keyOf(site), HOUR, operation))).rejects.toMatchObject({
       reason: 'RotationIncomplete',
       message: expect.stringMatching(/rotated to [0-9a-f]{32}.*403 Forbidden/),
     });
     procedures.local.faults.clear();
 
-    const again = await procedures.run((procedure) => rotateKey(keyOf(site), HOUR, procedure));
+    const again = await procedures.run((operation) => rotateKey(keyOf(site), HOUR, operation));
     const versions = site.vault.keys.get(site.key)?.versions ?? [];
     expect(versions).toMatchObject([{}, { tags: { owner: 'files' } }]);
     expect((versions[1]?.exp ?? 0) - (versions[1]?.created ?? 0)).toBe((site.version.exp ?? 0) - site.version.created);
     expect(texts(again, 'done')).toEqual([
       expect.stringContaining('given the tags and the lifetime of the one before'),
     ]);
-    expect((await procedures.run((procedure) => rotateKey(keyOf(site), HOUR, procedure))).changed).toBe(false);
+    expect((await procedures.run((operation) => rotateKey(keyOf(site), HOUR, operation))).changed).toBe(false);
   });
 
   it.each([
@@ -59,7 +59,7 @@ describe('key rotate', () => {
     const match = { method: 'POST', path: `/keys/${site.key}/rotate`, host: `${site.vault.name}.*` };
     procedures.local.faults.add([{ match, ...effect }]);
     const since = procedures.local.requests.last;
-    const run = procedures.run((procedure) => rotateKey(keyOf(site), 0, procedure), { azure });
+    const run = procedures.run((operation) => rotateKey(keyOf(site), 0, operation), { azure });
     if (count === 2) expect((await run).result).toMatchObject({ from: site.version.version });
     else await expect(run).rejects.toMatchObject({ reason: 'RotationUnknown' });
     const asked = procedures.local.requests.since(since).filter(({ path }) => path.includes('/rotate?'));
@@ -71,22 +71,22 @@ describe('key rotate', () => {
 
   it('rotates nothing in a dry run', async () => {
     const site = procedures.site();
-    const report = await procedures.run((procedure) => rotateKey(keyOf(site), 0, procedure), { dryRun: true });
+    const report = await procedures.run((operation) => rotateKey(keyOf(site), 0, operation), { dryRun: true });
     expect(texts(report, 'planned')).toHaveLength(1);
     expect(site.vault.keys.get(site.key)?.versions).toHaveLength(1);
   });
 
   it('refuses a disabled key, and one that is not there', async () => {
     const site = procedures.site({ key: { enabled: false } });
-    expect((await procedures.refusal((procedure) => rotateKey(keyOf(site), 0, procedure))).reason).toBe('KeyDisabled');
+    expect((await procedures.refusal((operation) => rotateKey(keyOf(site), 0, operation))).reason).toBe('KeyDisabled');
     const nowhere = keyOf({ ...site, key: 'nowhere' });
-    expect((await procedures.refusal((procedure) => rotateKey(nowhere, 0, procedure))).reason).toBe('KeyNotFound');
+    expect((await procedures.refusal((operation) => rotateKey(nowhere, 0, operation))).reason).toBe('KeyNotFound');
   });
 
   it('rotates an expired key: that is how it becomes usable again', async () => {
     const site = procedures.site({ key: { exp: 1_600_000_000 } });
     procedures.local.clock.advance(1_000);
-    const report = await procedures.run((procedure) => rotateKey(keyOf(site), 0, procedure));
+    const report = await procedures.run((operation) => rotateKey(keyOf(site), 0, operation));
     expect(report.changed).toBe(true);
   });
 });

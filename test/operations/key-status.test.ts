@@ -13,7 +13,7 @@ describe('key status', () => {
     const first = procedures.encrypted(site, 'pinned');
     const next = procedures.nextVersion(site);
     const second = procedures.encrypted(site, 'pinned');
-    const { result } = await procedures.run((procedure) => showKeyStatus(keyOf(site), {}, procedure));
+    const { result } = await procedures.run((operation) => showKeyStatus(keyOf(site), {}, operation));
     expect(result).toMatchObject({
       key: `https://${site.vault.name}.vault.azure.net/keys/files-key`,
       newestUsable: next.version,
@@ -29,10 +29,10 @@ describe('key status', () => {
     const site = procedures.site();
     const off = procedures.nextVersion(site, { enabled: false });
     const app = { audit: async () => ({ failed: 'none here' }), queue: { send: async () => {} } };
-    await procedures.run((procedure) =>
-      revokeAsOperator(keyOf(site), { reason: 'test', environment: {}, app }, procedure),
+    await procedures.run((operation) =>
+      revokeAsOperator(keyOf(site), { reason: 'test', environment: {}, app }, operation),
     );
-    const { result } = await procedures.run((procedure) => showKeyStatus(keyOf(site), {}, procedure));
+    const { result } = await procedures.run((operation) => showKeyStatus(keyOf(site), {}, operation));
     expect(result.versions.map(({ version, state, revoked }) => [version, state, revoked])).toEqual([
       [off.version, 'Disabled', false],
       [site.version.version, 'Disabled', true],
@@ -43,8 +43,8 @@ describe('key status', () => {
 
   it('refuses a key that is not there', async () => {
     const site = procedures.site();
-    const refusal = await procedures.refusal((procedure) =>
-      showKeyStatus(keyOf({ ...site, key: 'nowhere' }), {}, procedure),
+    const refusal = await procedures.refusal((operation) =>
+      showKeyStatus(keyOf({ ...site, key: 'nowhere' }), {}, operation),
     );
     expect(refusal.reason).toBe('KeyNotFound');
   });
@@ -57,7 +57,7 @@ describe('fleet list', () => {
     const next = procedures.nextVersion(site);
     const fresh = procedures.encrypted(site, 'automatic');
     addAccount(procedures.world, site.group, { name: unique('st') });
-    const { result } = await procedures.run((procedure) => listFleet({ scopes: true, all: true }, procedure));
+    const { result } = await procedures.run((operation) => listFleet({ scopes: true, all: true }, operation));
     const rowOf = (name: string) => result.rows.find((row) => row.name === name);
     expect(rowOf(stale.name)).toMatchObject({
       mode: 'pinned',

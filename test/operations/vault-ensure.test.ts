@@ -21,8 +21,8 @@ describe('vault ensure', () => {
     const group = procedures.group();
     const wanted = { name: unique('kv-'), resourceGroup: group.name, location: 'northeurope' };
 
-    const first = await procedures.run((procedure) => ensureVault(wanted, procedure));
-    const second = await procedures.run((procedure) => ensureVault(wanted, procedure));
+    const first = await procedures.run((operation) => ensureVault(wanted, operation));
+    const second = await procedures.run((operation) => ensureVault(wanted, operation));
 
     expect(texts(first, 'done')).toEqual([
       `vault ${wanted.name} created in ${group.name} (northeurope), with purge protection and role-based access`,
@@ -45,10 +45,10 @@ describe('vault ensure', () => {
   it('waits until a new vault is registered', async () => {
     procedures.world.settings.instantProvisioning = false;
     const group = procedures.group();
-    const { result } = await procedures.run((procedure) =>
+    const { result } = await procedures.run((operation) =>
       ensureVault(
         { name: unique('kv-'), resourceGroup: group.name, location: 'westeurope', sku: 'premium' },
-        procedure,
+        operation,
       ),
     );
     expect(result.uri).toMatch(/^https:\/\/kv-.*\/$/);
@@ -59,7 +59,7 @@ describe('vault ensure', () => {
   it('says what it cannot change of a vault that is there', async () => {
     const vault = addVault(procedures.world, procedures.group(), unique('kv-'));
     const wanted = { name: vault.name, sku: 'premium', retentionDays: 30 } as const;
-    const report = await procedures.run((procedure) => ensureVault(wanted, procedure));
+    const report = await procedures.run((operation) => ensureVault(wanted, operation));
     expect(texts(report, 'note')).toEqual([
       `${vault.name} is a standard vault and stays one: for keys in hardware make a premium one under another name.`,
       'How long deleted keys can be recovered is settled when a vault is made: --retention-days changes nothing.',
@@ -69,7 +69,7 @@ describe('vault ensure', () => {
 
   it('does not claim that there is no vault, when the sign-in may only not see it', async () => {
     const { vault } = procedures.site();
-    const refusal = await procedures.refusal((procedure) => ensureVault({ name: vault.name }, procedure), {
+    const refusal = await procedures.refusal((operation) => ensureVault({ name: vault.name }, operation), {
       as: procedures.stranger(),
     });
     expect(refusal).toMatchObject({
@@ -81,7 +81,7 @@ describe('vault ensure', () => {
   it('turns purge protection on for a vault that is there, and says that it is for good', async () => {
     const vault = addVault(procedures.world, procedures.group(), unique('kv-'), { enablePurgeProtection: false });
 
-    const report = await procedures.run((procedure) => ensureVault({ name: vault.name }, procedure));
+    const report = await procedures.run((operation) => ensureVault({ name: vault.name }, operation));
 
     expect(texts(report, 'done')).toEqual([
       `purge protection of ${vault.name} turned on; it cannot be turned off again`,
@@ -94,10 +94,10 @@ describe('vault ensure', () => {
     const vault = addVault(procedures.world, procedures.group(), unique('kv-'), { enablePurgeProtection: false });
     const group = procedures.group();
     const writes = await procedures.writes(async () => {
-      const old = await procedures.run((procedure) => ensureVault({ name: vault.name }, procedure), { dryRun: true });
+      const old = await procedures.run((operation) => ensureVault({ name: vault.name }, operation), { dryRun: true });
       expect(texts(old, 'planned')).toHaveLength(1);
       const wanted = { name: unique('kv-'), resourceGroup: group.name, location: 'westeurope' };
-      const fresh = await procedures.run((procedure) => ensureVault(wanted, procedure), { dryRun: true });
+      const fresh = await procedures.run((operation) => ensureVault(wanted, operation), { dryRun: true });
       expect(texts(fresh, 'planned')).toHaveLength(1);
       expect(fresh.result.planned).toBe(true);
     });
@@ -115,7 +115,7 @@ describe('vault ensure', () => {
       /5 days/,
     ],
   ])('refuses %s', async (_, wanted, message) => {
-    const refusal = await procedures.refusal((procedure) => ensureVault(wanted, procedure));
+    const refusal = await procedures.refusal((operation) => ensureVault(wanted, operation));
     expect(refusal).toMatchObject({ reason: 'ArgumentInvalid', message: expect.stringMatching(message) });
     expect(refusal.nextStep).not.toBe('');
   });
@@ -127,7 +127,7 @@ describe('vault ensure', () => {
     procedures.world.deletedVaults.set(vault.name, vault);
     const wanted = { name: vault.name, resourceGroup: group.name, location: 'westeurope' };
 
-    const refusal = await procedures.refusal((procedure) => ensureVault(wanted, procedure));
+    const refusal = await procedures.refusal((operation) => ensureVault(wanted, operation));
 
     expect(refusal.reason).toBe('NameTaken');
     expect(refusal.nextStep).toContain(`az keyvault recover --name ${vault.name}`);

@@ -112,9 +112,9 @@ export const histories = (maxLength: number): fc.Arbitrary<Step[]> =>
  * - Disabled by the revocation and enabled by hand: an ordinary look leaves it, and it stays open until somebody revokes
  *   again. A person with rights on the vault decided so; the app reports it (drift check, status) and does not fight it.
  * - Off before, and enabled by hand more than ten minutes after the revocation: a person's decision too. Sooner, it is taken
- *   for a write that was still under way: shut under the record, and given back by the restore. Revoked again, it counts as
+ *   for a write that was still under way: disabled under the record, and given back by the restore. Revoked again, it counts as
  *   disabled by the revocation, for it was on then.
- * - Made during the revocation: shut under its record at the next look, and given back by the restore.
+ * - Made during the revocation: disabled under its record at the next look, and given back by the restore.
  * - Without a tag to spare: disabled, said in the answer, and left off by a restore, which cannot know of it.
  */
 export class History {
@@ -221,7 +221,7 @@ export class History {
     }
     this.#byHand.clear();
     for (const version of after) {
-      // One that appeared after the last proof is for its own event; every other one is shut.
+      // One that appeared after the last proof is for its own event; every other one is disabled.
       if (this.#unseen.has(version.version) && meanwhile === 'rotate') continue;
       expect(version.enabled, `${version.version} after a revoke`).toBe(false);
     }
@@ -269,7 +269,7 @@ export class History {
     ]);
     if (result.end === 'secondPerson') return; // nothing was enabled; it may be back
     if (meanwhile === 'nothing' || wasDeleted) expect(result.end).toMatch(/^(restored|nothing)$/);
-    // An event that was handled beside it may have shut a version again: a repeat gives it back.
+    // An event that was handled beside it may have disabled a version again: a repeat gives it back.
     if (meanwhile === 'deliver' && !wasDeleted) {
       this.#countClosed(before, await this.#bench.truth());
       await this.#callRestore(person);
@@ -281,7 +281,7 @@ export class History {
     }
     for (const version of after) {
       const was = findVersion(before, version.version);
-      // Shut by the event beside it, without a tag to spare for the record: left off.
+      // Disabled by the event beside it, without a tag to spare for the record: left off.
       if (meanwhile === 'deliver' && !version.enabled && otherTags(version) >= 15) continue;
       const expected = this.#owed.has(version.version) || (was?.enabled ?? true);
       expect(version.enabled, `${version.version} after a restore`).toBe(expected);

@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
-import { completeRotation, decideRotation, MIN_LIFETIME_DAYS } from '../../src/rotation/rotation.ts';
+import {
+  completeRotation,
+  decideRotation,
+  isRotatedByTag,
+  MIN_LIFETIME_DAYS,
+  unfinishedRotation,
+  whyNotMeant,
+} from '../../src/rotation/rotation.ts';
 import { day, keyVersion, REVOKER, versionName } from '../support/keys.ts';
 
 const NO_POLICY = { rotates: false };
@@ -9,18 +16,13 @@ const NOW = day(20);
 /** A version that expires within the month. */
 const soon = (change: Parameters<typeof keyVersion>[1] = {}) => keyVersion(2, { expiresOn: day(40), ...change });
 
+/** The record of a revocation, as it stands on version `n`. */
+const revocationOn = (n: number) => ({
+  [REVOCATION_TAG]: formatRevocation({ ...REVOKER, revokedOn: day(10), version: versionName(n), wasEnabled: true }),
+});
+
 describe('decideRotation', () => {
-  const revoked = keyVersion(2, {
-    enabled: false,
-    tags: {
-      [REVOCATION_TAG]: formatRevocation({
-        ...REVOKER,
-        revokedOn: day(10),
-        version: versionName(2),
-        wasEnabled: true,
-      }),
-    },
-  });
+  const revoked = keyVersion(2, { enabled: false, tags: revocationOn(2) });
 
   it('rotates the newest version when nobody else does', () => {
     expect(decideRotation([keyVersion(1), soon()], NO_POLICY, NOW)).toMatchObject({
@@ -95,6 +97,8 @@ describe('completeRotation', () => {
       completeRotation(keyVersion(1, { expiresOn: day(50) }), keyVersion(2, { expiresOn: day(90) })),
     ).toBeUndefined();
     expect(completeRotation(keyVersion(1), keyVersion(2))).toBeUndefined();
+    const tags = { owner: 'files' };
+    expect(completeRotation(keyVersion(1, { tags }), keyVersion(2))).toEqual({ tags });
   });
 
   it('never carries a revocation over', () => {
@@ -102,4 +106,45 @@ describe('completeRotation', () => {
       completeRotation(keyVersion(1, { tags: { [REVOCATION_TAG]: 'x', 'cmk-restored': 'y' } }), keyVersion(2)),
     ).toBeUndefined();
   });
+});
+
+describe('a key that the app is meant to rotate', () => {
+  it.each([
+    [{ 'cmk-rotation': 'Auto' }, true],
+    [{ 'cmk-rotation': 'manual' }, false],
+    [{}, false],
+  ])('by its tags %j: %s', (tags, expected) => expect(isRotatedByTag(keyVersion(1, { tags }))).toBe(expected));
+
+  it.each([
+    ['some', undefined],
+    ['none', 'NoDependents'],
+    ['unknown', 'DependentsUnknown'],
+  ] as const)('whose dependents are %s: %s', (answer, reason) => {
+    expect(whyNotMeant(answer === 'unknown' ? { answer, detail: '', mayPass: true } : { answer })).toBe(reason);
+  });
+});
+
+describe('unfinishedRotation', () => {
+  const from = keyVersion(10, { expiresOn: day(110) });
+  const to = keyVersion(80);
+  const soonAfter = new Date(to.createdOn.getTime() + 3_600_000);
+
+  it('is a newest version without the expiry that the one before has', () => {
+    expect(unfinishedRotation([from, to], soonAfter)).toEqual({ from, to, rest: { expiresOn: day(180) } });
+  });
+
+  it.each([
+    ['there is one version', [from], soonAfter],
+    ['the new version is off', [from, keyVersion(80, { enabled: false })], soonAfter],
+    ['the version before had expired before it was active', [keyVersion(10, { expiresOn: day(9) }), to], soonAfter],
+    ['it is more than a day old: somebody has left it so', [from, to], day(82)],
+    [
+      'the key is revoked',
+      [
+        { ...from, enabled: false, tags: revocationOn(10) },
+        { ...to, enabled: true },
+      ],
+      soonAfter,
+    ],
+  ])('is none when %s', (_, versions, now) => expect(unfinishedRotation(versions, now)).toBeUndefined());
 });

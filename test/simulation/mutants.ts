@@ -99,7 +99,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a restore without mark',
     file: PLANS,
-    from: 'return carrier ? [{ version: carrier, ...again(carrier), again }] : [];',
+    from: 'return carriers.slice(0, 1).map((version) => ({ version, ...again(version), again }));',
     to: 'return [];',
   },
   {

@@ -27,7 +27,7 @@ import type {
 import { findCloud } from '../../src/azure/cloud.ts';
 import { CmkError } from '../../src/errors.ts';
 import { type Entry, Journal, type Report } from '../../src/operations/journal.ts';
-import { type Azure, createAzure, type Procedure } from '../../src/operations/operator-azure.ts';
+import { type Azure, createAzure, type Operation } from '../../src/operations/operator-azure.ts';
 import { keyByName } from '../../src/operations/resolve.ts';
 import { useLocalAzure } from './local-azure.ts';
 
@@ -120,23 +120,23 @@ export class Procedures {
 
   /** Runs an operation and reports it. */
   async run<R>(
-    operation: (procedure: Procedure) => Promise<R>,
+    work: (operation: Operation) => Promise<R>,
     options: { dryRun?: boolean; as?: Principal; azure?: Azure } = {},
   ): Promise<Report<R> & { readonly shown: readonly Entry[] }> {
     const shown: Entry[] = [];
     const journal = new Journal({ dryRun: options.dryRun ?? false, show: (entry) => shown.push(entry) });
     const azure = options.azure ?? this.azure(options.as);
-    const result = await operation({ azure, journal });
+    const result = await work({ azure, journal });
     return { ...journal.report('test', result), shown };
   }
 
   /** Runs an operation that has to be refused, and gives the refusal. */
   async refusal(
-    operation: (procedure: Procedure) => Promise<unknown>,
+    work: (operation: Operation) => Promise<unknown>,
     options: { dryRun?: boolean; as?: Principal } = {},
   ): Promise<CmkError> {
     const journal = new Journal(options);
-    const error = await operation({ azure: this.azure(options.as), journal }).then(
+    const error = await work({ azure: this.azure(options.as), journal }).then(
       () => undefined,
       (thrown: unknown) => thrown,
     );

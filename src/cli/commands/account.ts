@@ -79,10 +79,10 @@ function addOnboard(command: Command, cli: Cli): void {
       const asked = { account, vault, key, identity, keyGroup, sku, roleOnKey, replaceIdentity, waitSeconds: wait };
       await cli.run(
         command,
-        (procedure) => {
-          const expiresOn = expires ? parseMoment(expires, procedure.azure.now()) : undefined;
+        (operation) => {
+          const expiresOn = expires ? parseMoment(expires, operation.azure.now()) : undefined;
           const wantedKey = { kty, size, expiresOn };
-          return onboardAccount({ ...where(command), ...asked, wantedKey, pin: pinOf(options) }, procedure);
+          return onboardAccount({ ...where(command), ...asked, wantedKey, pin: pinOf(options) }, operation);
         },
         (result, output) => (result.verification ? showChecks(result.verification, output) : undefined),
       );
@@ -96,8 +96,8 @@ function addEnable(command: Command, cli: Cli): void {
     .action(async (account: string, options: EnableArguments) => {
       const { identity, grant, federatedClientId, replaceIdentity, wait } = options;
       const asked = { account, identity, grant, federatedClientId, replaceIdentity, waitSeconds: wait };
-      await cli.run(command, (procedure) =>
-        enableAccount({ ...where(command), ...asked, key: choiceOf(options) }, procedure),
+      await cli.run(command, (operation) =>
+        enableAccount({ ...where(command), ...asked, key: choiceOf(options) }, operation),
       );
     });
 }
@@ -111,8 +111,8 @@ function addCreate(command: Command, cli: Cli): void {
     .action(async (account: string, options: CreateArguments) => {
       const { identity, grant, federatedClientId, location, sku, kind, wait } = options;
       const asked = { account, identity, grant, federatedClientId, location, sku, kind, waitSeconds: wait };
-      await cli.run(command, (procedure) =>
-        createAccount({ ...where(command), ...asked, key: choiceOf(options) }, procedure),
+      await cli.run(command, (operation) =>
+        createAccount({ ...where(command), ...asked, key: choiceOf(options) }, operation),
       );
     });
 }
@@ -121,7 +121,7 @@ function addVerify(command: Command, cli: Cli): void {
   command
     .description('check everything that an account needs to be encrypted with its key')
     .action(async (account: string) => {
-      await cli.look(command, (procedure) => verifyAccount({ ...where(command), account }, procedure), showChecks);
+      await cli.look(command, (operation) => verifyAccount({ ...where(command), account }, operation), showChecks);
     });
 }
 
@@ -132,8 +132,8 @@ function addChangeKey(command: Command, cli: Cli): void {
     .action(async (account: string, options: ChangeKeyArguments) => {
       const { vault, key, automatic = false, wait: waitSeconds } = options;
       const choice = { vault, key, pin: pinOf(options) };
-      await cli.run(command, (procedure) =>
-        changeKey({ ...where(command), account, key: choice, automatic, waitSeconds }, procedure),
+      await cli.run(command, (operation) =>
+        changeKey({ ...where(command), account, key: choice, automatic, waitSeconds }, operation),
       );
     });
 }
@@ -143,7 +143,7 @@ function addPin(command: Command, cli: Cli): void {
     .description('hold an account at the newest version of its key, or move a pinned one there')
     .option('--version <version>', 'this version; never an older one than it is at')
     .action(async (account: string, { version }: { version?: string }) => {
-      await cli.run(command, (procedure) => pinAccount({ ...where(command), account, version }, procedure));
+      await cli.run(command, (operation) => pinAccount({ ...where(command), account, version }, operation));
     });
 }
 
@@ -151,7 +151,7 @@ function addUnpin(command: Command, cli: Cli): void {
   changing(command)
     .description('let an account follow new versions by itself')
     .action(async (account: string) => {
-      await cli.run(command, (procedure) => unpinAccount({ ...where(command), account }, procedure));
+      await cli.run(command, (operation) => unpinAccount({ ...where(command), account }, operation));
     });
 }
 
@@ -159,7 +159,7 @@ function addDisable(command: Command, cli: Cli): void {
   changing(command)
     .description('give an account back to Microsoft-managed keys')
     .action(async (account: string) => {
-      await cli.run(command, (procedure) => disableAccount({ ...where(command), account }, procedure));
+      await cli.run(command, (operation) => disableAccount({ ...where(command), account }, operation));
     });
 }
 

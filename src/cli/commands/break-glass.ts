@@ -46,13 +46,13 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
         await confirmKey('revoke', `${managed.vault.name}/${managed.name}`, options.yes ?? false, cli.context.ask);
       await cli.run(
         command,
-        (procedure) =>
+        (operation) =>
           options.dryRun
-            ? previewRevocation(managed, environment, procedure)
+            ? previewRevocation(managed, environment, operation)
             : revokeAsOperator(
                 managed,
                 { reason, ticket, environment, app: appRecord(environment, () => cli.credential(globals)) },
-                procedure,
+                operation,
               ),
         ({ complete }) => (complete || options.dryRun ? EXIT.ok : EXIT.incomplete),
       );
@@ -75,11 +75,11 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
       const app = appRecord(cli.environment, () => cli.credential(globals));
       await cli.run(
         command,
-        (procedure) =>
+        (operation) =>
           restoreAsOperator(
             managed,
             { reason, ticket, revocation: options.revocation ?? '', dualControl, environment: cli.environment, app },
-            procedure,
+            operation,
           ),
         ({ complete }) => (complete || options.dryRun ? EXIT.ok : EXIT.incomplete),
       );

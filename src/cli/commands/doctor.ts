@@ -12,7 +12,7 @@ export function addDoctorCommand(program: Command, cli: Cli): void {
     .action(async (options: { vault: string[] }, command: Command) => {
       await cli.look(
         command,
-        (procedure) => examine(options.vault, cli.environment, procedure),
+        (operation) => examine(options.vault, cli.environment, operation),
         (checks, output) => {
           output.checks(checks);
           return checks.some(({ state }) => state === 'failed') ? EXIT.incomplete : EXIT.ok;

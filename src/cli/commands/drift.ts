@@ -3,9 +3,9 @@ import type { DriftReport } from '../../drift/report.ts';
 import { createEventGrid } from '../../events/event-grid-client.ts';
 import type { Log } from '../../log.ts';
 import { checkDrift } from '../../operations/drift-check.ts';
-import type { AppEnvironment } from '../../operations/key/blast-radius-of.ts';
 import { ensureEvents } from '../../operations/vault/events-ensure.ts';
 import { createServices } from '../../services.ts';
+import type { Environment } from '../../settings/settings.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { count } from '../count.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -27,10 +27,10 @@ export function addDriftCommands(program: Command, cli: Cli): void {
       let troubles = 0;
       await cli.look(
         command,
-        async (procedure) => {
-          const services = (app: AppEnvironment, log: Log) => createServices(app, credential, log);
-          const report = await checkDrift({ vaults: named, asApp, environment, services }, procedure);
-          troubles = procedure.journal.entries.filter(({ kind }) => kind === 'note').length;
+        async (operation) => {
+          const services = (app: Environment, log: Log) => createServices(app, credential, log);
+          const report = await checkDrift({ vaults: named, asApp, environment, services }, operation);
+          troubles = operation.journal.entries.filter(({ kind }) => kind === 'note').length;
           return report;
         },
         (report, output) => {
@@ -61,8 +61,8 @@ export function addDriftCommands(program: Command, cli: Cli): void {
       const globals = command.optsWithGlobals<GlobalOptions>();
       const { vault, functionApp: functionAppId, storage: storageAccountId } = options;
       const eventGrid = createEventGrid(cli.credential(globals), cli.cloud(globals));
-      await cli.run(command, (procedure) =>
-        ensureEvents({ vault, functionAppId, storageAccountId }, eventGrid, procedure),
+      await cli.run(command, (operation) =>
+        ensureEvents({ vault, functionAppId, storageAccountId }, eventGrid, operation),
       );
     });
 }

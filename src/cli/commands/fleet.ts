@@ -14,7 +14,7 @@ export function addFleetCommands(program: Command, cli: Cli): void {
       const { subscription } = command.optsWithGlobals<{ subscription?: string }>();
       await cli.look(
         command,
-        (procedure) => listFleet({ subscription, scopes, all }, procedure),
+        (operation) => listFleet({ subscription, scopes, all }, operation),
         ({ rows, unread }, output) => {
           output.table(
             ['ACCOUNT', 'REGION', 'KEY', 'MODE', 'VERSION', 'STATE'],

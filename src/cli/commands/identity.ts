@@ -20,11 +20,11 @@ export function addIdentityCommands(program: Command, cli: Cli): void {
         resourceGroup?: string;
         location?: string;
       }>();
-      await cli.run(command, async (procedure) => {
-        const vault = await findVault(options.vault, procedure.azure);
-        if (options.key !== undefined) keyIn(vault, options.key, procedure.azure.cloud);
-        const ensured = await ensureIdentity({ name, subscription, resourceGroup, location }, procedure);
-        await ensureIdentityRole(ensured, vault, options.key, procedure);
+      await cli.run(command, async (operation) => {
+        const vault = await findVault(options.vault, operation.azure);
+        if (options.key !== undefined) keyIn(vault, options.key, operation.azure.cloud);
+        const ensured = await ensureIdentity({ name, subscription, resourceGroup, location }, operation);
+        await ensureIdentityRole(ensured, vault, options.key, operation);
         return ensured;
       });
     });
@@ -38,20 +38,20 @@ export function addIdentityCommands(program: Command, cli: Cli): void {
     .requiredOption('--vault <vault>', 'name, ARM id or URI of the vault that it is given on')
     .option('--key <key>', 'this key alone, instead of every key of the vault')
     .action(async (options: { assignee: string; vault: string; key?: string; wait: number }, command: Command) => {
-      await cli.run(command, async (procedure) => {
-        const vault = await findVault(options.vault, procedure.azure);
+      await cli.run(command, async (operation) => {
+        const vault = await findVault(options.vault, operation.azure);
         if (options.assignee === 'me') {
           // Any name will do to find out whether keys can be read.
           await ensureOfficer(
             vault,
-            keyIn(vault, options.key ?? 'any', procedure.azure.cloud),
+            keyIn(vault, options.key ?? 'any', operation.azure.cloud),
             options.wait,
-            procedure,
+            operation,
           );
           return { role: CRYPTO_OFFICER.name, scope: vault.id };
         }
-        const grantee = await granteeOf(options.assignee, procedure.azure);
-        await ensureRole(ENCRYPTION_USER, grantee, vault, options.key, procedure);
+        const grantee = await granteeOf(options.assignee, operation.azure);
+        await ensureRole(ENCRYPTION_USER, grantee, vault, options.key, operation);
         return { role: ENCRYPTION_USER.name, principalId: grantee.principalId, scope: vault.id };
       });
     });

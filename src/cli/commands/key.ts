@@ -77,11 +77,11 @@ function addEnsure(command: Command, cli: Cli): void {
     )
     .action(async (name: string, options: EnsureArguments) => {
       const { kty, size, expires, versionLifetime: expiresIn, rotateAfter, rotateBeforeExpiry } = options;
-      await cli.run(command, (procedure) => {
-        const expiresOn = expires ? parseMoment(expires, procedure.azure.now()) : undefined;
+      await cli.run(command, (operation) => {
+        const expiresOn = expires ? parseMoment(expires, operation.azure.now()) : undefined;
         const policy =
           expiresIn || rotateAfter || rotateBeforeExpiry ? { expiresIn, rotateAfter, rotateBeforeExpiry } : undefined;
-        return ensureKey(keyOf(name, command, cli), { kty, size, expiresOn, policy }, procedure);
+        return ensureKey(keyOf(name, command, cli), { kty, size, expiresOn, policy }, operation);
       });
     });
 }
@@ -93,13 +93,13 @@ function addImport(command: Command, cli: Cli): void {
     .option('--password-file <path>', 'file with its password (or set CMK_KEY_PASSWORD)')
     .option('--hsm', 'into hardware, in a premium vault')
     .action(async (name: string, { file, passwordFile, hsm: hardware = false, expires }: ImportArguments) => {
-      await cli.run(command, async (procedure) => {
-        const expiresOn = expires ? parseMoment(expires, procedure.azure.now()) : undefined;
+      await cli.run(command, async (operation) => {
+        const expiresOn = expires ? parseMoment(expires, operation.azure.now()) : undefined;
         const password = passwordFile
           ? (await readOrSay(passwordFile)).toString('utf8').replace(/\r?\n$/, '')
           : cli.environment.CMK_KEY_PASSWORD;
         const material = readPrivateKey(await readOrSay(file), password);
-        return importKey(keyOf(name, command, cli), material, { hardware, expiresOn }, procedure);
+        return importKey(keyOf(name, command, cli), material, { hardware, expiresOn }, operation);
       });
     });
 }
@@ -116,14 +116,14 @@ function addRotate(command: Command, cli: Cli): void {
         .default(3_600, 'PT1H'),
     )
     .action(async (name: string, { ifOlderThan }: { ifOlderThan: number }) => {
-      await cli.run(command, (procedure) => rotateKey(keyOf(name, command, cli), ifOlderThan, procedure));
+      await cli.run(command, (operation) => rotateKey(keyOf(name, command, cli), ifOlderThan, operation));
     });
 }
 
 function addStatus(command: Command, cli: Cli): void {
   command.description('its versions, who uses which, and an open revocation').action(async (name: string) => {
     const key = () => keyOf(name, command, cli);
-    await cli.look(command, (procedure) => showKeyStatus(key(), cli.environment, procedure), showStatus);
+    await cli.look(command, (operation) => showKeyStatus(key(), cli.environment, operation), showStatus);
   });
 }
 
@@ -143,8 +143,8 @@ function addRetire(command: Command, cli: Cli): void {
         await confirmKey(what, `${key.vault.name}/${key.name}`, yes, cli.context.ask, NOT_KNOWN);
       }
       const app = appRecord(environment, () => cli.credential(command.optsWithGlobals<GlobalOptions>()));
-      await cli.run(command, (procedure) =>
-        retireVersions(key, { version, hours, withoutEvidence, environment, app }, procedure),
+      await cli.run(command, (operation) =>
+        retireVersions(key, { version, hours, withoutEvidence, environment, app }, operation),
       );
     });
 }

@@ -24,8 +24,8 @@ export function addVaultCommands(program: Command, cli: Cli): void {
     )
     .action(async (name: string, _options: unknown, command: Command) => {
       const { subscription, resourceGroup, location, sku, retentionDays } = command.optsWithGlobals<VaultArguments>();
-      await cli.run(command, (procedure) =>
-        ensureVault({ name, subscription, resourceGroup, location, sku, retentionDays }, procedure),
+      await cli.run(command, (operation) =>
+        ensureVault({ name, subscription, resourceGroup, location, sku, retentionDays }, operation),
       );
     });
 }

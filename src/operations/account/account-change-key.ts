@@ -5,7 +5,7 @@ import { parseVault } from '../../keys/key-identifier.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { checkRole, type KeyChoice, readKeySource } from '../key/key-source.ts';
-import type { Procedure } from '../operator-azure.ts';
+import type { Operation } from '../operator-azure.ts';
 import { findAccount, keyByName, type Where } from '../resolve.ts';
 import { planChangeKey, planDisable } from './account-plan.ts';
 import { type AccountResult, accountResult, applyPlan } from './account-write.ts';
@@ -20,8 +20,8 @@ export interface ChangeKeyOptions extends Where {
 }
 
 /** Moves an account to another key, in the same vault or another one. */
-export async function changeKey(options: ChangeKeyOptions, procedure: Procedure): Promise<AccountResult> {
-  const { azure, journal } = procedure;
+export async function changeKey(options: ChangeKeyOptions, operation: Operation): Promise<AccountResult> {
+  const { azure, journal } = operation;
   const account = await findAccount(options.account, azure, options);
   const use = accountKeyUse(account.encryption);
   if (use) journal.found(describeUse(account, use));
@@ -34,15 +34,15 @@ export async function changeKey(options: ChangeKeyOptions, procedure: Procedure)
     );
   // Another key of a pinned account: pinned to its newest version. The same key again: nothing moves.
   const pin = options.key.pin ?? (pinned ? (sameKey ? use.pinned : 'newest') : undefined);
-  const source = await readKeySource({ ...options.key, pin }, procedure);
+  const source = await readKeySource({ ...options.key, pin }, operation);
   const plan = planChangeKey(account, source);
   if (plan.write) {
-    await refuseWhileRevoked(use, procedure);
-    await checkRole(account, source, identityName(account), procedure);
+    await refuseWhileRevoked(use, operation);
+    await checkRole(account, source, identityName(account), operation);
   }
   const mode = source.pin === undefined ? 'automatic' : `pinned to ${source.pin}`;
   const text = `${account.name} encrypted with ${source.vault?.name ?? source.vaultUri}/${source.keyName} instead, ${mode}`;
-  return accountResult(await applyPlan(account, plan, text, procedure, options.waitSeconds));
+  return accountResult(await applyPlan(account, plan, text, operation, options.waitSeconds));
 }
 
 export interface DisableOptions extends Where {
@@ -50,25 +50,25 @@ export interface DisableOptions extends Where {
 }
 
 /** Gives an account back to Microsoft-managed keys. */
-export async function disableAccount(options: DisableOptions, procedure: Procedure): Promise<AccountResult> {
-  const { azure, journal } = procedure;
+export async function disableAccount(options: DisableOptions, operation: Operation): Promise<AccountResult> {
+  const { azure, journal } = operation;
   const account = await findAccount(options.account, azure, options);
   const use = accountKeyUse(account.encryption);
   if (use) journal.found(describeUse(account, use));
   const plan = planDisable(account);
-  if (plan.write) await refuseWhileRevoked(use, procedure);
+  if (plan.write) await refuseWhileRevoked(use, operation);
   const result = accountResult(
-    await applyPlan(account, plan, `${account.name} uses Microsoft-managed keys`, procedure),
+    await applyPlan(account, plan, `${account.name} uses Microsoft-managed keys`, operation),
   );
   if (plan.write) journal.note('Its identity and the role on the vault stay: remove them if nothing else needs them.');
   return result;
 }
 
 /**
- * Nothing moves off a key while it is revoked: that would open what the revocation shut. A key that cannot be read may be
+ * Nothing moves off a key while it is revoked: that would open what the revocation cut off. A key that cannot be read may be
  * gone with its vault, and then leaving it is the way out.
  */
-async function refuseWhileRevoked(use: KeyUse | undefined, { azure, journal }: Procedure): Promise<void> {
+async function refuseWhileRevoked(use: KeyUse | undefined, { azure, journal }: Operation): Promise<void> {
   if (!use) return;
   const key = keyByName(`${use.vaultUri}/keys/${use.keyName}`, undefined, azure.cloud);
   const versions = await azure.keys.listVersions(key).catch(() => {

@@ -6,7 +6,7 @@ import { PROPAGATION_SECONDS } from '../identity/role-ensure.ts';
 import type { Journal } from '../journal.ts';
 import { checkRole, readKeySource } from '../key/key-source.ts';
 import { checkName } from '../names.ts';
-import type { Procedure } from '../operator-azure.ts';
+import type { Operation } from '../operator-azure.ts';
 import { ACCOUNT_TYPE, lookForAccount, resourceId, subscriptionFor } from '../resolve.ts';
 import { chooseIdentity, type EnableOptions } from './account-enable.ts';
 import { type AccountPlan, planEnable, withKey } from './account-plan.ts';
@@ -21,8 +21,8 @@ export interface CreateOptions extends EnableOptions {
 }
 
 /** Creates an account that is encrypted with a key of Key Vault from its first byte on. */
-export async function createAccount(options: CreateOptions, procedure: Procedure): Promise<AccountResult> {
-  const { azure, journal } = procedure;
+export async function createAccount(options: CreateOptions, operation: Operation): Promise<AccountResult> {
+  const { azure, journal } = operation;
   const { account: name, resourceGroup, location, sku, kind } = options;
   checkName('account', name);
   if (options.identity === undefined) {
@@ -33,8 +33,8 @@ export async function createAccount(options: CreateOptions, procedure: Procedure
     );
   }
   const existing = await lookForAccount(name, azure, options);
-  const source = await readKeySource(options.key, procedure);
-  const chosen = await chooseIdentity(options, procedure);
+  const source = await readKeySource(options.key, operation);
+  const chosen = await chooseIdentity(options, operation);
   if (existing) return keepExisting(existing, options, planEnable(existing, source, chosen.identity, false), journal);
   if (!resourceGroup || !location) {
     const lacking = resourceGroup ? '--location <region>' : '--resource-group <group>';
@@ -46,15 +46,15 @@ export async function createAccount(options: CreateOptions, procedure: Procedure
   const { identity, principalId, name: identityName } = chosen;
   if (identity.kind !== 'userAssigned' || !principalId) throw new TypeError('Only a user-assigned identity is chosen.');
   if (options.grant && source.vault) {
-    await ensureIdentityRole({ ...identity, name: identityName, principalId }, source.vault, undefined, procedure);
+    await ensureIdentityRole({ ...identity, name: identityName, principalId }, source.vault, undefined, operation);
   } else {
     const place = { name, subscriptionId: subscription, resourceGroup, location };
-    await checkRole(asCreated(place, identity.id, principalId), source, identityName, procedure);
+    await checkRole(asCreated(place, identity.id, principalId), source, identityName, operation);
   }
   const mode = source.pin === undefined ? 'automatic' : `pinned to ${source.pin}`;
   const text = `account ${name} created in ${resourceGroup} (${location}), encrypted with ${source.vault?.name ?? source.vaultUri}/${source.keyName}, ${mode}`;
   const created = await journal.change(text, () =>
-    untilStorageHasAccess(options.waitSeconds ?? PROPAGATION_SECONDS, procedure, () =>
+    untilStorageHasAccess(options.waitSeconds ?? PROPAGATION_SECONDS, operation, () =>
       azure.accounts.create(resourceId(subscription, resourceGroup, ACCOUNT_TYPE, name), {
         location,
         sku,

@@ -3,7 +3,7 @@ import { parseResourceId } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import { ensureIdentityRole } from '../identity/identity-ensure.ts';
 import { checkRole, type KeyChoice, type KeySource, readKeySource } from '../key/key-source.ts';
-import type { Procedure } from '../operator-azure.ts';
+import type { Operation } from '../operator-azure.ts';
 import { findAccount, findIdentity, type Where } from '../resolve.ts';
 import { attachIdentity, planEnable, type WantedIdentity } from './account-plan.ts';
 import { type AccountResult, accountResult, applyPlan } from './account-write.ts';
@@ -26,21 +26,21 @@ export interface EnableOptions extends Where {
 }
 
 /** Encrypts an existing account with a key of Key Vault. */
-export async function enableAccount(options: EnableOptions, procedure: Procedure): Promise<AccountResult> {
-  const { azure, journal } = procedure;
+export async function enableAccount(options: EnableOptions, operation: Operation): Promise<AccountResult> {
+  const { azure, journal } = operation;
   const before = await findAccount(options.account, azure, options);
   journal.found(`account ${before.name} in ${before.resourceGroup} (${before.location})`);
-  const source = await readKeySource(options.key, procedure);
-  const wanted = await chooseIdentity(options, procedure);
+  const source = await readKeySource(options.key, operation);
+  const wanted = await chooseIdentity(options, operation);
   const replace = options.replaceIdentity ?? false;
   planEnable(before, source, wanted.identity, replace); // refuses before anything is changed
-  const account = await withPrincipal(before, wanted, procedure);
-  if (!options.roleGiven) await allowIdentity(account, source, wanted, options.grant ?? false, procedure);
+  const account = await withPrincipal(before, wanted, operation);
+  if (!options.roleGiven) await allowIdentity(account, source, wanted, options.grant ?? false, operation);
   const plan = planEnable(account, source, wanted.identity, replace);
   const mode = source.pin === undefined ? 'automatic' : `pinned to ${source.pin}`;
   const name = `${source.vault?.name ?? source.vaultUri}/${source.keyName}`;
   const text = `${account.name} encrypted with ${name}, ${mode}`;
-  return accountResult(await applyPlan(account, plan, text, procedure, options.waitSeconds));
+  return accountResult(await applyPlan(account, plan, text, operation, options.waitSeconds));
 }
 
 export interface ChosenIdentity {
@@ -53,7 +53,7 @@ export interface ChosenIdentity {
 
 export async function chooseIdentity(
   { identity, federatedClientId }: Pick<EnableOptions, 'identity' | 'federatedClientId'>,
-  { azure, journal }: Procedure,
+  { azure, journal }: Operation,
 ): Promise<ChosenIdentity> {
   if (identity === undefined) {
     if (federatedClientId !== undefined) {
@@ -85,7 +85,7 @@ export async function chooseIdentity(
 async function withPrincipal(
   account: Account,
   { identity }: ChosenIdentity,
-  { azure, journal }: Procedure,
+  { azure, journal }: Operation,
 ): Promise<Account> {
   if (identity.kind !== 'systemAssigned' || account.systemPrincipalId) return account;
   const change = attachIdentity(account, identity, false);
@@ -101,7 +101,7 @@ async function allowIdentity(
   source: KeySource,
   { identity, name, principalId }: ChosenIdentity,
   grant: boolean,
-  procedure: Procedure,
+  operation: Operation,
 ): Promise<void> {
   if (!source.vault) return;
   const principal = principalId ?? account.systemPrincipalId;
@@ -112,17 +112,17 @@ async function allowIdentity(
       { id, name: shown, ...(principal ? { principalId: principal } : {}) },
       source.vault,
       undefined,
-      procedure,
+      operation,
     );
     return;
   }
   if (!principal) {
-    procedure.journal.note(
+    operation.journal.note(
       `${name} does not exist before this is carried out; it needs its role then: --grant gives it.`,
     );
     return;
   }
-  await checkRole(asWanted(account, identity, principal), source, name, procedure);
+  await checkRole(asWanted(account, identity, principal), source, name, operation);
 }
 
 /** The account as far as its identity goes, once it is done. */

@@ -7,7 +7,7 @@ import { ensureOfficer, PROPAGATION_SECONDS } from '../identity/role-ensure.ts';
 import { checkExpiry, ensureKey, type WantedKey } from '../key/key-ensure.ts';
 import { checkSize, usableVersion } from '../key/usable-key.ts';
 import { checkName } from '../names.ts';
-import type { Azure, Procedure } from '../operator-azure.ts';
+import type { Azure, Operation } from '../operator-azure.ts';
 import {
   findAccount,
   IDENTITY_TYPE,
@@ -50,8 +50,8 @@ export interface Onboarding extends AccountResult {
  * identity, its role, and the account itself. Each step looks first and keeps what is there, so that after an
  * interruption, at whatever point, the same call goes on where the last one ended.
  */
-export async function onboardAccount(options: OnboardOptions, procedure: Procedure): Promise<Onboarding> {
-  const { azure, journal } = procedure;
+export async function onboardAccount(options: OnboardOptions, operation: Operation): Promise<Onboarding> {
+  const { azure, journal } = operation;
   checkWords(options, azure.now());
   const account = await findAccount(options.account, azure, options);
   journal.found(`account ${account.name} in ${account.resourceGroup} (${account.location})`);
@@ -62,21 +62,21 @@ export async function onboardAccount(options: OnboardOptions, procedure: Procedu
 
   // A name is looked for everywhere before anything of that name is created.
   const create = { subscription, resourceGroup };
-  const vault = await ensureVault({ name: options.vault, location, sku: options.sku, create }, procedure);
+  const vault = await ensureVault({ name: options.vault, location, sku: options.sku, create }, operation);
   const key = keyIn(vault, options.key, azure.cloud);
   if (vault.planned) journal.planned(`Key Vault Crypto Officer given to you on vault ${vault.name}`);
-  else await ensureOfficer(vault, key, waitSeconds, procedure);
+  else await ensureOfficer(vault, key, waitSeconds, operation);
   if (isVersion(options.pin) && !(journal.dryRun && journal.changed)) {
     usableVersion(key, await azure.keys.listVersions(key), options.pin, azure.now());
   }
 
-  const keyPlanned = vault.planned || !(await ensureKey(key, options.wantedKey, procedure)).version;
+  const keyPlanned = vault.planned || !(await ensureKey(key, options.wantedKey, operation)).version;
   if (vault.planned) journal.planned(`key ${vault.name}/${key.name} created`);
-  const identity = await ensureIdentity({ name: options.identity, location, create }, procedure);
+  const identity = await ensureIdentity({ name: options.identity, location, create }, operation);
   const roleKey = options.roleOnKey ? key.name : undefined;
   const { planned: _, ...known } = vault;
   const grantee = vault.planned ? { id: identity.id, name: identity.name } : identity;
-  await ensureIdentityRole(grantee, known, roleKey, procedure);
+  await ensureIdentityRole(grantee, known, roleKey, operation);
 
   // In a dry run key and role may still be missing, and they are planned by now.
   if (keyPlanned || !identity.principalId || (journal.dryRun && journal.changed)) {
@@ -92,10 +92,10 @@ export async function onboardAccount(options: OnboardOptions, procedure: Procedu
       roleGiven: true,
       waitSeconds,
     },
-    procedure,
+    operation,
   );
   if (journal.dryRun) return { ...result, verification: undefined };
-  return { ...result, verification: await verifyAccount({ account: account.id }, procedure) };
+  return { ...result, verification: await verifyAccount({ account: account.id }, operation) };
 }
 
 /**

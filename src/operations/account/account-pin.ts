@@ -3,7 +3,7 @@ import { withKeyVersion } from '../../accounts/plan.ts';
 import { CmkError } from '../../errors.ts';
 import { compareAge, findVersion, type KeyVersion, newestUsableVersion } from '../../keys/key-versions.ts';
 import { usableVersion } from '../key/usable-key.ts';
-import type { Procedure } from '../operator-azure.ts';
+import type { Operation } from '../operator-azure.ts';
 import { findAccount, keyByName, type Where } from '../resolve.ts';
 import { describeUse } from './account-change-key.ts';
 import type { AccountPlan } from './account-plan.ts';
@@ -16,8 +16,8 @@ export interface PinOptions extends Where {
 }
 
 /** Holds an account at a version of the key it uses: the newest usable one, or a newer one than it is at. */
-export async function pinAccount(options: PinOptions, procedure: Procedure): Promise<AccountResult> {
-  const { azure, journal } = procedure;
+export async function pinAccount(options: PinOptions, operation: Operation): Promise<AccountResult> {
+  const { azure, journal } = operation;
   const account = await findAccount(options.account, azure, options);
   const use = required(accountKeyUse(account.encryption), account.name);
   journal.found(describeUse(account, use));
@@ -32,7 +32,7 @@ export async function pinAccount(options: PinOptions, procedure: Procedure): Pro
       ? { write: false, why: `${account.name} is pinned to this version already` }
       : { write: true, identity: undefined, encryption: withKeyVersion(account.encryption, target.version) };
   const result = accountResult(
-    await applyPlan(account, plan, `${account.name} pinned to ${target.version}`, procedure),
+    await applyPlan(account, plan, `${account.name} pinned to ${target.version}`, operation),
   );
   if (newest && newest.version !== target.version) {
     journal.note(`There is a newer version, ${newest.version}: the app moves the account to it when it looks next.`);
@@ -41,8 +41,8 @@ export async function pinAccount(options: PinOptions, procedure: Procedure): Pro
 }
 
 /** Lets an account follow the newest version of its key by itself. */
-export async function unpinAccount(options: PinOptions, procedure: Procedure): Promise<AccountResult> {
-  const { azure, journal } = procedure;
+export async function unpinAccount(options: PinOptions, operation: Operation): Promise<AccountResult> {
+  const { azure, journal } = operation;
   const account = await findAccount(options.account, azure, options);
   const use = required(accountKeyUse(account.encryption), account.name);
   journal.found(describeUse(account, use));
@@ -52,7 +52,7 @@ export async function unpinAccount(options: PinOptions, procedure: Procedure): P
     usableVersion(key, await azure.keys.listVersions(key), undefined, azure.now());
     plan = { write: true, identity: undefined, encryption: withKeyVersion(account.encryption, '') };
   }
-  return accountResult(await applyPlan(account, plan, `${account.name} set to follow the newest version`, procedure));
+  return accountResult(await applyPlan(account, plan, `${account.name} set to follow the newest version`, operation));
 }
 
 function required<T>(use: T | undefined, account: string): T {

@@ -14,7 +14,7 @@ import { userAssignedIdentity } from '../../identities/key-access.ts';
 import { managedKey } from '../../keys/managed-vaults.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import type { ChecklistLine } from '../checklist-line.ts';
-import type { Azure, Procedure } from '../operator-azure.ts';
+import type { Azure, Operation } from '../operator-azure.ts';
 import { findAccount, keyByName, lookForVault, managed, type Where } from '../resolve.ts';
 import { checklist, type FileServiceAnswer } from './checklist.ts';
 
@@ -44,7 +44,7 @@ const DRIFT: Rules['drift'] = {
  */
 export async function verifyAccount(
   options: Where & { readonly account: string },
-  { azure }: Procedure,
+  { azure }: Operation,
 ): Promise<Verification> {
   const account = await findAccount(options.account, azure, options);
   const identityId = userAssignedIdentity(account);

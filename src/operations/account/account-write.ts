@@ -2,7 +2,7 @@ import type { Account } from '../../accounts/account.ts';
 import { accountKeyUse } from '../../accounts/key-use.ts';
 import { CmkError } from '../../errors.ts';
 import { PROPAGATION_SECONDS } from '../identity/role-ensure.ts';
-import type { Procedure } from '../operator-azure.ts';
+import type { Operation } from '../operator-azure.ts';
 import { patiently } from '../wait-for-propagation.ts';
 import type { AccountPlan } from './account-plan.ts';
 
@@ -40,17 +40,17 @@ export async function applyPlan(
   account: Account,
   plan: AccountPlan,
   text: string,
-  procedure: Procedure,
+  operation: Operation,
   waitSeconds = PROPAGATION_SECONDS,
 ): Promise<Account> {
-  const { azure, journal } = procedure;
+  const { azure, journal } = operation;
   if (!plan.write) {
     journal.found(plan.why);
     return account;
   }
   const change = { encryption: plan.encryption, ...(plan.identity ? { identity: plan.identity } : {}) };
   const updated = await journal.change(text, () =>
-    untilStorageHasAccess(waitSeconds, procedure, () => azure.accounts.update(account, change)),
+    untilStorageHasAccess(waitSeconds, operation, () => azure.accounts.update(account, change)),
   );
   if (!updated) return account;
   requireSame(plan, updated);
@@ -60,9 +60,9 @@ export async function applyPlan(
 }
 
 /** Tries until Storage can use the key with the account's identity, or is throttled no more. */
-export function untilStorageHasAccess<T>(seconds: number, procedure: Procedure, attempt: () => Promise<T>): Promise<T> {
+export function untilStorageHasAccess<T>(seconds: number, operation: Operation, attempt: () => Promise<T>): Promise<T> {
   return patiently(
-    procedure,
+    operation,
     {
       waitingFor: 'the role of the identity to reach Storage',
       seconds,

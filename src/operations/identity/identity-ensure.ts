@@ -3,7 +3,7 @@ import type { ManagedIdentity } from '../../identities/identity-client.ts';
 import { ENCRYPTION_USER } from '../../identities/key-roles.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import { checkName } from '../names.ts';
-import type { Procedure } from '../operator-azure.ts';
+import type { Operation } from '../operator-azure.ts';
 import { IDENTITY_TYPE, lookForIdentity, resourceId, subscriptionFor, type Where } from '../resolve.ts';
 import { ensureRole } from './role-ensure.ts';
 
@@ -20,7 +20,7 @@ export interface IdentityOptions extends Where {
 export type EnsuredIdentity = Pick<ManagedIdentity, 'id' | 'name'> & Partial<ManagedIdentity>;
 
 /** Makes sure of a user-assigned identity. */
-export async function ensureIdentity(wanted: IdentityOptions, { azure, journal }: Procedure): Promise<EnsuredIdentity> {
+export async function ensureIdentity(wanted: IdentityOptions, { azure, journal }: Operation): Promise<EnsuredIdentity> {
   const found = await lookForIdentity(wanted.name, azure, wanted);
   if (found) {
     journal.found(`identity ${found.name} (${found.location})`);
@@ -54,9 +54,9 @@ export async function ensureIdentityRole(
   identity: EnsuredIdentity,
   vault: Vault,
   key: string | undefined,
-  procedure: Procedure,
+  operation: Operation,
 ): Promise<void> {
-  const { journal } = procedure;
+  const { journal } = operation;
   if (!identity.principalId) {
     const where = key === undefined ? `vault ${vault.name}` : `key ${vault.name}/${key}`;
     // Only a dry run leaves an identity unmade.
@@ -68,5 +68,5 @@ export async function ensureIdentityRole(
     principalType: 'ServicePrincipal',
     name: identity.name,
   } as const;
-  await ensureRole(ENCRYPTION_USER, grantee, vault, key, procedure);
+  await ensureRole(ENCRYPTION_USER, grantee, vault, key, operation);
 }

@@ -4,7 +4,7 @@ import { allows, covers } from '../../identities/key-access.ts';
 import { CRYPTO_OFFICER, ENCRYPTION_USER, type KeyRole } from '../../identities/key-roles.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
-import type { Procedure } from '../operator-azure.ts';
+import type { Operation } from '../operator-azure.ts';
 import { resourceId, VAULT_TYPE } from '../resolve.ts';
 import { patiently } from '../wait-for-propagation.ts';
 
@@ -28,7 +28,7 @@ export async function ensureRole(
   grantee: Grantee,
   vault: Vault,
   key: string | undefined,
-  { azure, journal }: Procedure,
+  { azure, journal }: Operation,
 ): Promise<void> {
   const scope = key === undefined ? vault.id : `${vault.id}/keys/${key}`;
   const where = key === undefined ? `vault ${vault.name}` : `key ${vault.name}/${key}`;
@@ -57,7 +57,7 @@ async function hasRole(
   role: KeyRole,
   grantee: Grantee,
   scope: string,
-  { azure, journal }: Procedure,
+  { azure, journal }: Operation,
 ): Promise<boolean> {
   try {
     const grants = await azure.authorization.grantsTo(grantee.principalId, scope);
@@ -75,7 +75,7 @@ async function ensurePolicy(
   role: KeyRole,
   grantee: Grantee,
   vault: Vault,
-  { azure, journal }: Procedure,
+  { azure, journal }: Operation,
 ): Promise<void> {
   if (role !== ENCRYPTION_USER) {
     journal.note(
@@ -105,16 +105,16 @@ export async function ensureOfficer(
   vault: Vault,
   key: ManagedKey,
   waitSeconds: number,
-  procedure: Procedure,
+  operation: Operation,
 ): Promise<void> {
-  const { azure, journal } = procedure;
+  const { azure, journal } = operation;
   const { objectId, kind, name } = await azure.operator();
   const changedBefore = journal.entries.length;
-  await ensureRole(CRYPTO_OFFICER, { principalId: objectId, principalType: kind, name }, vault, undefined, procedure);
+  await ensureRole(CRYPTO_OFFICER, { principalId: objectId, principalType: kind, name }, vault, undefined, operation);
   const given = journal.entries.slice(changedBefore).some((entry) => entry.kind === 'done');
   if (journal.dryRun) return;
   await patiently(
-    procedure,
+    operation,
     {
       waitingFor: `the role of ${name} to reach ${vault.name}`,
       // Without a role just given, a refusal is final.

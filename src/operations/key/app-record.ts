@@ -4,10 +4,10 @@ import type { TokenCredential } from '@azure/identity';
 import { auditFiles } from '../../audit/audit-client.ts';
 import { auditContainer } from '../../audit/audit-storage-client.ts';
 import { auditTrail, type RecordAudit } from '../../audit/audit-trail.ts';
+import type { Environment } from '../../settings/settings.ts';
 import { readStorageSettings } from '../../settings/settings.ts';
 import { createWorkQueue, type WorkQueue } from '../../work/work-queue-client.ts';
 import type { Operator } from '../operator.ts';
-import type { AppEnvironment } from './blast-radius-of.ts';
 
 /** The app's own storage as the command line uses it: what is done is told to the app, where its storage is known. */
 export interface AppRecord {
@@ -18,7 +18,7 @@ export interface AppRecord {
 const UNKNOWN = 'the storage of the app is not known: set AzureWebJobsStorage__accountName';
 
 /** The app's own storage, as the environment names it; without it every answer says so. */
-export function appRecord(environment: AppEnvironment, credential: () => TokenCredential): AppRecord {
+export function appRecord(environment: Environment, credential: () => TokenCredential): AppRecord {
   let settings: ReturnType<typeof readStorageSettings>;
   try {
     settings = readStorageSettings(environment);

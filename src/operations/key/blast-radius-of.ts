@@ -1,11 +1,8 @@
 import { timeBoxed } from '../../azure/deadline.ts';
 import { type BlastRadius, readBlastRadius } from '../../dependents/blast-radius.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import { type LookSettings, readLookSettings } from '../../settings/settings.ts';
+import { type Environment, type LookSettings, readLookSettings } from '../../settings/settings.ts';
 import type { Azure } from '../operator-azure.ts';
-
-/** What the command line knows of the app, if anything: where its own storage is, and which subscriptions it looks after. */
-export type AppEnvironment = Readonly<Record<string, string | undefined>>;
 
 /**
  * What depends on a key, as the operator's sign-in sees it. Without the app's settings in the environment it is not
@@ -16,7 +13,7 @@ export type AppEnvironment = Readonly<Record<string, string | undefined>>;
 export function blastRadiusOf(
   key: ManagedKey,
   azure: Azure,
-  environment: AppEnvironment,
+  environment: Environment,
   ms: number,
 ): Promise<BlastRadius> {
   const settings = lookSettings(azure, environment);
@@ -24,6 +21,6 @@ export function blastRadiusOf(
 }
 
 /** The settings for looking at what depends on a key. */
-export function lookSettings({ cloud }: Azure, environment: AppEnvironment): LookSettings {
+export function lookSettings({ cloud }: Azure, environment: Environment): LookSettings {
   return readLookSettings({ ...environment, AZURE_CLOUD: cloud.name });
 }

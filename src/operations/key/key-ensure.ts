@@ -4,7 +4,7 @@ import type { KeyDescription } from '../../keys/key-admin-client.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { planPolicy, type WantedPolicy } from '../../rotation/rotation-policy.ts';
-import type { Procedure } from '../operator-azure.ts';
+import type { Operation } from '../operator-azure.ts';
 import { checkSize, checkSupported, usableVersion } from './usable-key.ts';
 
 export interface WantedKey {
@@ -27,14 +27,14 @@ export interface EnsuredKey {
 }
 
 /** Makes sure of a key that Storage can use: creates it, or checks the one that is there, which cannot be changed. */
-export async function ensureKey(key: ManagedKey, wanted: WantedKey, procedure: Procedure): Promise<EnsuredKey> {
-  const { azure, journal } = procedure;
+export async function ensureKey(key: ManagedKey, wanted: WantedKey, operation: Operation): Promise<EnsuredKey> {
+  const { azure, journal } = operation;
   if (wanted.size !== undefined) checkSize(wanted.size);
   checkExpiry(wanted.expiresOn, azure.now());
   const name = `${key.vault.name}/${key.name}`;
   const found = await azure.keyAdmin.describe(key);
   const policy = wanted.policy && planPolicy(found && (await azure.keyAdmin.policy(key)), wanted.policy);
-  const ensured = found ? await check(key, found, wanted, procedure) : await create(key, wanted, procedure);
+  const ensured = found ? await check(key, found, wanted, operation) : await create(key, wanted, operation);
   if (wanted.policy) {
     if (policy) {
       await journal.change(`rotation policy of ${name} set`, () => azure.keyAdmin.setPolicy(key, policy));
@@ -43,7 +43,7 @@ export async function ensureKey(key: ManagedKey, wanted: WantedKey, procedure: P
   return ensured;
 }
 
-async function create(key: ManagedKey, wanted: WantedKey, { azure, journal }: Procedure): Promise<EnsuredKey> {
+async function create(key: ManagedKey, wanted: WantedKey, { azure, journal }: Operation): Promise<EnsuredKey> {
   const { kty = 'RSA', size = 2048, expiresOn } = wanted;
   const name = `${key.vault.name}/${key.name}`;
   // Whoever may not look cannot tell; the creation will.
@@ -67,7 +67,7 @@ async function check(
   key: ManagedKey,
   found: KeyDescription,
   { kty, size, expiresOn }: WantedKey,
-  { azure, journal }: Procedure,
+  { azure, journal }: Operation,
 ): Promise<EnsuredKey> {
   const name = `${key.vault.name}/${key.name}`;
   checkSupported(key, found);

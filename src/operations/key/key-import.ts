@@ -5,7 +5,7 @@ import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { ORIGIN_TAG } from '../../rotation/rotation.ts';
-import type { Procedure } from '../operator-azure.ts';
+import type { Operation } from '../operator-azure.ts';
 import { checkExpiry, type EnsuredKey } from './key-ensure.ts';
 import type { PrivateKey } from './private-key.ts';
 import { checkSize } from './usable-key.ts';
@@ -25,7 +25,7 @@ export async function importKey(
   key: ManagedKey,
   { size, jwk }: PrivateKey,
   { hardware, expiresOn }: ImportOptions,
-  { azure, journal }: Procedure,
+  { azure, journal }: Operation,
 ): Promise<EnsuredKey> {
   checkSize(size);
   checkExpiry(expiresOn, azure.now());

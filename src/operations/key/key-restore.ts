@@ -6,15 +6,18 @@ import { restoreReadiness } from '../../identities/restore-readiness.ts';
 import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
 import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
+import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { type AccountReadiness, type RestoredKey, restore } from '../../revocation/restore.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
+import { isComplete } from '../../revocation/restore-key.ts';
 import { readRevocation, revokers } from '../../revocation/revocation.ts';
 import { planReopen } from '../../revocation/revocation-plans.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
-import type { Procedure } from '../operator-azure.ts';
+import type { Environment } from '../../settings/settings.ts';
+import type { Operation } from '../operator-azure.ts';
 import { lookForVault, managed } from '../resolve.ts';
 import { type AppRecord, callerOf } from './app-record.ts';
-import { type AppEnvironment, lookSettings } from './blast-radius-of.ts';
+import { lookSettings } from './blast-radius-of.ts';
 import { keyNotFound, NO_LOG } from './key-revoke.ts';
 
 /** How long the vault of a key is looked for, in milliseconds. */
@@ -27,7 +30,7 @@ export interface RestoreOptions {
   readonly revocation: string;
   /** Whether somebody else than who revoked has to do it. */
   readonly dualControl: boolean;
-  readonly environment: AppEnvironment;
+  readonly environment: Environment;
   readonly app: AppRecord;
 }
 
@@ -47,11 +50,11 @@ export interface RestoreResult {
 export async function restoreAsOperator(
   key: ManagedKey,
   options: RestoreOptions,
-  procedure: Procedure,
+  operation: Operation,
 ): Promise<RestoreResult> {
-  const { azure, journal } = procedure;
+  const { azure, journal } = operation;
   const operator = await azure.operator();
-  if (journal.dryRun) return preview(key, operator.objectId, options, procedure);
+  if (journal.dryRun) return preview(key, operator.objectId, options, operation);
   const { reason: why, ticket, revocation, dualControl, environment, app } = options;
   const { urgentKeys: keys, now, sleep } = azure;
   const result = await restore(
@@ -63,15 +66,14 @@ export async function restoreAsOperator(
   );
   if (result.versions.length === 0) throw keyNotFound(key);
   refuse(key, result);
-  tell(key, result, procedure);
+  tell(key, result, operation);
   const { end, recovered, versions, accounts, audit } = result;
-  const complete = end === 'restored' || end === 'nothing';
   const of = result.revocation && revocationState(result.revocation);
-  return { key: key.id, complete, recovered, revocation: of, versions, accounts, audit };
+  return { key: key.id, complete: isComplete(end), recovered, revocation: of, versions, accounts, audit };
 }
 
 /** Settings of the app that are wrong must not stand in the way of a restore. */
-async function readiness(key: ManagedKey, azure: Procedure['azure'], environment: AppEnvironment) {
+async function readiness(key: ManagedKey, azure: Operation['azure'], environment: Environment) {
   try {
     const settings = lookSettings(azure, environment);
     const { seen, unseen } = await withVault(key, azure);
@@ -84,7 +86,7 @@ async function readiness(key: ManagedKey, azure: Procedure['azure'], environment
 }
 
 /** Access is read by the ARM id of the vault: it is looked for where the key was named without it, and why not is said. */
-async function withVault(key: ManagedKey, azure: Procedure['azure']): Promise<{ seen: ManagedKey; unseen: string[] }> {
+async function withVault(key: ManagedKey, azure: Operation['azure']): Promise<{ seen: ManagedKey; unseen: string[] }> {
   if (key.vault.id !== '') return { seen: key, unseen: [] };
   let seen: ManagedKey | undefined;
   let why = 'there is none that your sign-in sees, or time was up';
@@ -115,7 +117,7 @@ function refuse(key: ManagedKey, { end, revocation }: Pick<RestoredKey, 'end' | 
   );
 }
 
-function tell(key: ManagedKey, result: RestoredKey, { journal }: Procedure): void {
+function tell(key: ManagedKey, result: RestoredKey, { journal }: Operation): void {
   const { end, recovered, versions, unproven, accounts, warnings, audit, changed } = result;
   if (recovered) journal.done(`key ${key.vault.name}/${key.name} recovered from deletion`);
   const enabled = versions.filter(
@@ -148,7 +150,7 @@ async function preview(
   key: ManagedKey,
   objectId: string,
   { revocation, dualControl }: RestoreOptions,
-  { azure, journal }: Procedure,
+  { azure, journal }: Operation,
 ): Promise<RestoreResult> {
   const listed = await azure.urgentKeys.listVersions(key);
   const deleted = listed.length === 0 ? await azure.urgentKeys.deletedVersion(key) : undefined;
@@ -170,7 +172,7 @@ async function preview(
     revocation: open && revocationState(open),
     versions: reportVersions(versions, [], versions, azure.now()),
     accounts: [],
-    audit: 'nothing to write: nothing was changed',
+    ...NOT_AUDITED,
   };
 }
 

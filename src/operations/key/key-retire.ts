@@ -5,12 +5,14 @@ import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
 import { type Retirement, retirementEntry, retireUnused } from '../../retirement/retire-versions.ts';
 import { LEAST_RETIRE_HOURS, NOT_KNOWN, retireCommand } from '../../retirement/retirement.ts';
+import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
+import type { Environment } from '../../settings/settings.ts';
 import type { Operator } from '../operator.ts';
-import type { Procedure } from '../operator-azure.ts';
+import type { Operation } from '../operator-azure.ts';
 import { type AppRecord, callerOf } from './app-record.ts';
-import { type AppEnvironment, lookSettings } from './blast-radius-of.ts';
+import { lookSettings } from './blast-radius-of.ts';
 import { keyNotFound } from './key-revoke.ts';
 
 /** How long one look at everything that uses the key may take, in milliseconds. */
@@ -25,7 +27,7 @@ export interface KeyRetireOptions {
   readonly hours: number;
   /** Whether a person answers for what cannot be seen: without it, versions are looked at and nothing is disabled. */
   readonly withoutEvidence: boolean;
-  readonly environment: AppEnvironment;
+  readonly environment: Environment;
   readonly app: Pick<AppRecord, 'audit'>;
 }
 
@@ -48,9 +50,9 @@ export interface KeyRetirement {
 export async function retireVersions(
   key: ManagedKey,
   { version, hours, withoutEvidence, environment, app }: KeyRetireOptions,
-  procedure: Procedure,
+  operation: Operation,
 ): Promise<KeyRetirement> {
-  const { azure, journal } = procedure;
+  const { azure, journal } = operation;
   if (!(hours >= LEAST_RETIRE_HOURS)) {
     throw new CmkError(
       'ArgumentInvalid',
@@ -58,17 +60,17 @@ export async function retireVersions(
       `Storage may take a day to follow: ${LEAST_RETIRE_HOURS} at least.`,
     );
   }
-  const [operator] = await Promise.all([azure.operator(), checkVersion(key, version, procedure)]);
+  const [operator] = await Promise.all([azure.operator(), checkVersion(key, version, operation)]);
   journal.waiting('everything that uses the key is read');
   const services = { ...azure, settings: lookSettings(azure, environment) };
   const options = { version, hours, lookMs: LOOK_MS, disable: withoutEvidence && !journal.dryRun };
   const retired: string[] = [];
   const unproven: string[] = [];
   const kept: { version: string; reasons: readonly string[] }[] = [];
-  let audit = 'nothing to write: nothing was changed';
+  let { audit } = NOT_AUDITED;
   for await (const one of retireUnused(key, options, services)) {
     if (one.outcome === 'planned' && !withoutEvidence) unproven.push(one.version.version);
-    else enter(key, one, procedure);
+    else enter(key, one, operation);
     if (one.outcome === 'retired') retired.push(one.version.version);
     if (one.outcome === 'kept' || one.outcome === 'undone') {
       kept.push({ version: one.version.version, reasons: one.reasons });
@@ -102,7 +104,7 @@ export async function retireVersions(
 async function checkVersion(
   key: ManagedKey,
   version: string | undefined,
-  { azure, journal }: Procedure,
+  { azure, journal }: Operation,
 ): Promise<void> {
   const versions = await azure.keys.listVersions(key);
   if (versions.length === 0) throw keyNotFound(key);
@@ -126,7 +128,7 @@ async function checkVersion(
 }
 
 /** Enters into the journal what was done, which the use-case has done by now. */
-function enter(key: ManagedKey, retired: Retirement, { journal }: Procedure): void {
+function enter(key: ManagedKey, retired: Retirement, { journal }: Operation): void {
   const { outcome, version } = retired;
   const disabled = `version ${version.version} of ${nameOf(key)} disabled`;
   if (outcome === 'planned') journal.planned(disabled);

@@ -5,12 +5,14 @@ import { CmkError } from '../../errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Log } from '../../log.ts';
 import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
+import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { type Revoked, revoke } from '../../revocation/revoke.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
-import type { Procedure } from '../operator-azure.ts';
+import type { Environment } from '../../settings/settings.ts';
+import type { Operation } from '../operator-azure.ts';
 import { type AppRecord, callerOf } from './app-record.ts';
-import { type AppEnvironment, blastRadiusOf } from './blast-radius-of.ts';
+import { blastRadiusOf } from './blast-radius-of.ts';
 import { describeRadius } from './describe-radius.ts';
 
 /** A dry run may take its time; a revocation waits no longer than this for what depends on the key. Milliseconds. */
@@ -20,7 +22,7 @@ const DEPENDENTS_MS = 5_000;
 export interface RevokeOptions {
   readonly reason: string;
   readonly ticket?: string | undefined;
-  readonly environment: AppEnvironment;
+  readonly environment: Environment;
   readonly app: AppRecord;
 }
 
@@ -30,7 +32,7 @@ export interface RevokeResult {
   readonly complete: boolean;
   readonly revocation: RevocationState | undefined;
   readonly versions: readonly VersionReport[];
-  /** From the start to the last version disabled, in milliseconds. */
+  /** From the call to the end of the last writes, in milliseconds. */
   readonly elapsedMs: number;
   /** Undefined when it could not be read in time. */
   readonly dependents: BlastRadius | undefined;
@@ -44,8 +46,8 @@ export const NO_LOG: Log = () => {};
 /** What a revocation would disable, without disabling it. */
 export async function previewRevocation(
   key: ManagedKey,
-  environment: AppEnvironment,
-  { azure, journal }: Procedure,
+  environment: Environment,
+  { azure, journal }: Operation,
 ): Promise<RevokeResult> {
   const [versions, dependents] = await Promise.all([
     azure.urgentKeys.listVersions(key),
@@ -56,7 +58,7 @@ export async function previewRevocation(
   for (const version of versions.filter(({ enabled }) => enabled))
     journal.planned(`version ${version.version} disabled`);
   describeRadius(dependents, journal);
-  const nothing = { revocation: undefined, elapsedMs: 0, audit: 'nothing to write: nothing was changed' };
+  const nothing = { revocation: undefined, elapsedMs: 0, ...NOT_AUDITED };
   return { key: key.id, complete: false, versions: report, dependents, ...nothing };
 }
 
@@ -67,9 +69,9 @@ export async function previewRevocation(
 export async function revokeAsOperator(
   key: ManagedKey,
   { reason: why, ticket, environment, app }: RevokeOptions,
-  procedure: Procedure,
+  operation: Operation,
 ): Promise<RevokeResult> {
-  const { azure, journal } = procedure;
+  const { azure, journal } = operation;
   const caller = callerOf(await azure.operator());
   const { urgentKeys: keys, now, sleep } = azure;
   const result = await revoke(
@@ -86,9 +88,9 @@ export async function revokeAsOperator(
     NO_LOG,
   );
   if (!result) throw keyNotFound(key);
-  tell(key, result, environment, procedure);
+  tell(key, result, environment, operation);
   const { complete, versions, elapsedMs, dependents, audit } = result;
-  if (audit !== 'written' && !audit.startsWith('nothing')) journal.note(`Not in the audit trail: ${audit}`);
+  if (audit !== 'written' && audit !== NOT_AUDITED.audit) journal.note(`Not in the audit trail: ${audit}`);
   const revocation = result.revocation && revocationState(result.revocation);
   return { key: key.id, complete, revocation, versions, elapsedMs, dependents, audit };
 }
@@ -96,8 +98,8 @@ export async function revokeAsOperator(
 function tell(
   key: ManagedKey,
   result: Revoked<BlastRadius | undefined>,
-  environment: AppEnvironment,
-  { journal }: Procedure,
+  environment: Environment,
+  { journal }: Operation,
 ): void {
   const { versions, complete, unproven, unrecorded, restored, revocation } = result;
   const disabled = versions.filter(({ before, after }) => before !== 'Disabled' && after === 'Disabled');
@@ -125,8 +127,8 @@ function tell(
 
 async function radius(
   key: ManagedKey,
-  azure: Procedure['azure'],
-  environment: AppEnvironment,
+  azure: Operation['azure'],
+  environment: Environment,
   ms: number,
 ): Promise<BlastRadius | undefined> {
   try {

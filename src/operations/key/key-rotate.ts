@@ -7,7 +7,7 @@ import { openRevocation } from '../../revocation/revocation.ts';
 import { completeVersion, LATE_SECONDS, makeVersion, successorOf } from '../../rotation/make-version.ts';
 import { ORIGIN_TAG, unfinishedRotation } from '../../rotation/rotation.ts';
 import { inWords } from '../../time/duration.ts';
-import type { Procedure } from '../operator-azure.ts';
+import type { Operation } from '../operator-azure.ts';
 
 /** How often it is looked for a version whose answer was lost. */
 const LOOK_SECONDS = 5;
@@ -68,7 +68,7 @@ function planRotation(
 export async function rotateKey(
   key: ManagedKey,
   ifOlderThanSeconds: number,
-  { azure, journal }: Procedure,
+  { azure, journal }: Operation,
 ): Promise<{ readonly from: string; readonly to: string | undefined }> {
   const name = `${key.vault.name}/${key.name}`;
   const versions = await azure.keys.listVersions(key);
@@ -96,7 +96,7 @@ export async function rotateKey(
 }
 
 /** When the answer is lost, it waits for as long as a version may still appear: a second request could make a second one. */
-async function versionAfter(from: KeyVersion, key: ManagedKey, azure: Procedure['azure']): Promise<KeyVersion> {
+async function versionAfter(from: KeyVersion, key: ManagedKey, azure: Operation['azure']): Promise<KeyVersion> {
   const result = await makeVersion(key, from, azure.keys);
   if ('made' in result) return result.made;
   for (let waited = 0; waited < LATE_SECONDS; waited += LOOK_SECONDS) {
@@ -111,7 +111,7 @@ async function versionAfter(from: KeyVersion, key: ManagedKey, azure: Procedure[
   );
 }
 
-async function complete(key: ManagedKey, from: KeyVersion, to: KeyVersion, azure: Procedure['azure']): Promise<void> {
+async function complete(key: ManagedKey, from: KeyVersion, to: KeyVersion, azure: Operation['azure']): Promise<void> {
   const incomplete = (failure: Failure, cause?: unknown): CmkError =>
     new CmkError(
       'RotationIncomplete',

@@ -7,7 +7,7 @@ import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import { checkName } from '../names.ts';
-import type { Procedure } from '../operator-azure.ts';
+import type { Operation } from '../operator-azure.ts';
 import { findVault, keyIn, type Where } from '../resolve.ts';
 import { checkSupported, usableVersion } from './usable-key.ts';
 
@@ -38,9 +38,9 @@ export interface KeySource {
  *
  * @throws {@link CmkError} for a vault without purge protection, or a key that cannot be used
  */
-export async function readKeySource(choice: KeyChoice, procedure: Procedure, where: Where = {}): Promise<KeySource> {
-  if (choice.otherTenant) return foreignKey(choice, procedure);
-  const { azure, journal } = procedure;
+export async function readKeySource(choice: KeyChoice, operation: Operation, where: Where = {}): Promise<KeySource> {
+  if (choice.otherTenant) return foreignKey(choice, operation);
+  const { azure, journal } = operation;
   const vault = await findVault(choice.vault, azure, where);
   const key = keyIn(vault, choice.key, azure.cloud);
   if (!vault.purgeProtection || !vault.softDelete) {
@@ -70,7 +70,7 @@ export async function readKeySource(choice: KeyChoice, procedure: Procedure, whe
   return { vaultUri: vault.uri, keyName: key.name, pin, vault, key };
 }
 
-function foreignKey({ vault, key, pin }: KeyChoice, { azure, journal }: Procedure): KeySource {
+function foreignKey({ vault, key, pin }: KeyChoice, { azure, journal }: Operation): KeySource {
   const uri = vault.includes(':') ? vault : `https://${vault}.${azure.cloud.keyVaultSuffix}`;
   const parsed = parseVault(uri);
   if (!parsed) checkName('vault', vault);
@@ -101,7 +101,7 @@ export async function checkRole(
   account: Account,
   { vault, key }: KeySource,
   identityName: string,
-  { azure, journal }: Procedure,
+  { azure, journal }: Operation,
 ): Promise<void> {
   if (!vault || !key) return;
   const [access] = await checkKeyAccess([account], key, azure);

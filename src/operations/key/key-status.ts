@@ -2,8 +2,9 @@ import type { BlastRadius } from '../../dependents/blast-radius.ts';
 import { CmkError } from '../../errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { type KeyState, keyState, type VersionState } from '../../revocation/key-state.ts';
-import type { Procedure } from '../operator-azure.ts';
-import { type AppEnvironment, blastRadiusOf } from './blast-radius-of.ts';
+import type { Environment } from '../../settings/settings.ts';
+import type { Operation } from '../operator-azure.ts';
+import { blastRadiusOf } from './blast-radius-of.ts';
 
 /** How long to look for what depends on a key. Milliseconds. */
 const DEPENDENTS_MS = 60_000;
@@ -24,8 +25,8 @@ export interface UsedVersion extends VersionState {
 /** The versions of a key, who uses which, and an open revocation. Changes nothing. */
 export async function showKeyStatus(
   key: ManagedKey,
-  environment: AppEnvironment,
-  { azure }: Procedure,
+  environment: Environment,
+  { azure }: Operation,
 ): Promise<KeyStatus> {
   const [versions, dependents] = await Promise.all([
     azure.keys.listVersions(key),

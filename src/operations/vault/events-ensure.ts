@@ -7,7 +7,7 @@ import {
   type WantedDestination,
   wantedSubscriptions,
 } from '../../events/subscription.ts';
-import type { Procedure } from '../operator-azure.ts';
+import type { Operation } from '../operator-azure.ts';
 import { findVault, managed } from '../resolve.ts';
 
 export interface EventsOptions {
@@ -32,7 +32,7 @@ export interface EnsuredEvents {
 export async function ensureEvents(
   options: EventsOptions,
   eventGrid: EventGrid,
-  { azure, journal }: Procedure,
+  { azure, journal }: Operation,
 ): Promise<EnsuredEvents> {
   const vault = managed(await findVault(options.vault, azure), azure.cloud);
   const { topic, topicUnreadable, subscriptions } = await eventGrid.read(vault);

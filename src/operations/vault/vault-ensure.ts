@@ -2,7 +2,7 @@ import { unless } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import { checkName } from '../names.ts';
-import type { Procedure } from '../operator-azure.ts';
+import type { Operation } from '../operator-azure.ts';
 import { lookForVault, resourceId, subscriptionFor, VAULT_TYPE, type Where } from '../resolve.ts';
 
 export interface WantedVault extends Where {
@@ -33,11 +33,11 @@ export function planVault(found: Pick<Vault, 'purgeProtection' | 'softDelete'> |
  *
  * @returns the vault; in a dry run, one that is to be created as it would be
  */
-export async function ensureVault(wanted: WantedVault, procedure: Procedure): Promise<EnsuredVault> {
-  const { azure, journal } = procedure;
+export async function ensureVault(wanted: WantedVault, operation: Operation): Promise<EnsuredVault> {
+  const { azure, journal } = operation;
   const found = await lookForVault(wanted.name, azure, wanted);
   const plan = planVault(found);
-  if (plan === 'create' || !found) return createVault(wanted, procedure);
+  if (plan === 'create' || !found) return createVault(wanted, operation);
   journal.found(`vault ${found.name} in ${found.resourceGroup} (${found.location})`);
   if (found.accessModel !== 'rbac') {
     journal.note(
@@ -63,7 +63,7 @@ export async function ensureVault(wanted: WantedVault, procedure: Procedure): Pr
   return (await journal.change(text, () => azure.vaults.protect(id))) ?? found;
 }
 
-async function createVault(wanted: WantedVault, { azure, journal }: Procedure): Promise<EnsuredVault> {
+async function createVault(wanted: WantedVault, { azure, journal }: Operation): Promise<EnsuredVault> {
   const { name, location, sku = 'standard', retentionDays = 90 } = wanted;
   checkName('vault', name);
   const place = wanted.create ?? wanted;
