@@ -7,14 +7,14 @@ import {
   REVOKE_RESPONSE,
 } from './break-glass/schemas.ts';
 import { DRIFT_OPERATIONS, DRIFT_RESPONSES } from './drift/http/openapi.ts';
-import { buildOpenApi, type Operation } from './http/openapi.ts';
+import { type ApiOperation, buildOpenApi } from './http/openapi.ts';
 
 const NAMES = [
   { name: 'vault', in: 'path', description: 'Name of a managed vault.', schema: z.string().min(3).max(24) },
   { name: 'key', in: 'path', description: 'Name of the key.', schema: z.string().min(1).max(127) },
 ] as const;
 
-const OPERATIONS: readonly Operation[] = [
+const OPERATIONS: readonly ApiOperation[] = [
   {
     id: 'keyStatus',
     method: 'get',

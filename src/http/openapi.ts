@@ -4,7 +4,7 @@ import { componentSchemas, inlineSchema, type JsonSchema } from './openapi-schem
 import { ROLES, type Role, sufficientRoles } from './roles.ts';
 
 /** One call of the API, as written down for its callers. */
-export interface Operation {
+export interface ApiOperation {
   /** Name of the function; unique. */
   readonly id: string;
   readonly method: 'get' | 'post' | 'put' | 'delete';
@@ -36,7 +36,7 @@ export interface ApiDescription {
   readonly description: string;
   /** URL of the API, `/api` for one served beside the document. */
   readonly server: string;
-  readonly operations: readonly Operation[];
+  readonly operations: readonly ApiOperation[];
   readonly requests: Readonly<Record<string, z.ZodType>>;
   readonly responses: Readonly<Record<string, z.ZodType>>;
 }
@@ -101,7 +101,7 @@ export function buildOpenApi(api: ApiDescription): Record<string, unknown> {
   };
 }
 
-function describeOperation(operation: Operation, schemas: Readonly<Record<string, JsonSchema>>): object {
+function describeOperation(operation: ApiOperation, schemas: Readonly<Record<string, JsonSchema>>): object {
   const { role, request } = operation;
   checkPathParameters(operation);
   const problems = problemResponses(operation);
@@ -142,7 +142,7 @@ function describeOperation(operation: Operation, schemas: Readonly<Record<string
   };
 }
 
-function problemResponses(operation: Operation): Record<string, object> {
+function problemResponses(operation: ApiOperation): Record<string, object> {
   const reasons = new Map<string, string[]>();
   for (const table of [
     operation.problems ?? {},
@@ -164,7 +164,7 @@ function problemResponses(operation: Operation): Record<string, object> {
   );
 }
 
-function checkPathParameters(operation: Operation): void {
+function checkPathParameters(operation: ApiOperation): void {
   const inPath = [...operation.path.matchAll(/\{([^}]+)\}/g)].map((match) => match[1]).sort();
   const described = (operation.parameters ?? [])
     .filter((parameter) => parameter.in === 'path')

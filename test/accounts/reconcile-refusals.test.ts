@@ -4,7 +4,7 @@ import { ACCOUNT_WORK, type AccountWork } from '../../src/work/messages.ts';
 import { group, storageIdentity, vaultNamed } from '../support/fleet.ts';
 import { pinnedTo, useAccounts } from './account-fixture.ts';
 
-const { deliver, expireLease, key, reasons, reconcile, wire } = useAccounts();
+const { deliver, expireLease, instance, key, reasons, reconcile, wire } = useAccounts();
 
 describe('what Azure refuses', () => {
   it('a role that has not propagated yet is waited for, 15 s, 30 s, 60 s …, until the account has moved', async () => {
@@ -92,7 +92,7 @@ describe('what Azure refuses', () => {
       expect((await queue.peekMessages()).peekedMessageItems).toEqual([]); // out of sight for now
 
       await expireLease(account); // kept after 503, which may have taken effect
-      await deliver(files.accountWork(account));
+      await deliver(files.accountWork(account), instance());
       expect(pinnedTo(account)).toBe(next.version);
     },
   );

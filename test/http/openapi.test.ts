@@ -1,7 +1,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { type ApiDescription, buildOpenApi, type Operation } from '../../src/http/openapi.ts';
+import { type ApiDescription, buildOpenApi, type ApiOperation } from '../../src/http/openapi.ts';
 
 const version = z.object({ id: z.string(), enabled: z.boolean(), disabledAt: z.iso.datetime().optional() });
 const keyParameters = [
@@ -9,7 +9,7 @@ const keyParameters = [
   { name: 'key', in: 'path', description: 'Name of the key.', schema: z.string().min(1).max(127) },
 ] as const;
 
-const status: Operation = {
+const status: ApiOperation = {
   id: 'keyStatus',
   method: 'get',
   path: '/keys/{vault}/{key}',
@@ -19,7 +19,7 @@ const status: Operation = {
   responses: { 200: { description: 'The key.', schema: 'KeyStatus' } },
   problems: { 404: ['VaultNotManaged', 'KeyNotFound'] },
 };
-const revoke: Operation = {
+const revoke: ApiOperation = {
   id: 'revokeKey',
   method: 'post',
   path: '/keys/{vault}/{key}/revoke',

@@ -226,7 +226,8 @@ export class History {
       expect(version.enabled, `${version.version} after a revoke`).toBe(false);
     }
     if (meanwhile === 'nothing') for (const result of results) expect(result.complete).toBe(true);
-    this.#countClosed(before, after, results);
+    // Beside an event that is handled, that may have been what disabled it.
+    this.#countClosed(before, after, meanwhile === 'deliver' ? [] : results);
     // A version that appeared after the last proof has no record yet.
     this.#open ||= after.some((version) => otherTags(version) < 15 && !version.enabled);
     if (people.length > 1 || meanwhile !== 'nothing') return;

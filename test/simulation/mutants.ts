@@ -33,8 +33,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'what a killed process has under way is not waited for',
     file: 'src/accounts/move-journal.ts',
-    from: 'return this.found.some(({ over }) => !over);',
-    to: 'return false;',
+    from: 'return Math.max(0, ...left);',
+    to: 'return left.length - left.length;',
   },
   {
     name: 'no intent: a move is not announced before it is made',
@@ -51,7 +51,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a move whose answer was lost counts as not made',
     file: 'src/accounts/reconciliation.ts',
-    from: 'if (isUnknown) this.journal.giveUp(intent);\n    else this.journal.drop(intent);',
+    from: 'if (isUnknown) this.journal.giveUp(intent, this.services.now());\n    else this.journal.drop(intent);',
     to: 'this.journal.drop(intent);',
   },
   {

@@ -59,16 +59,5 @@ export const SCENARIOS: readonly { readonly name: string; readonly slow?: true; 
     slow: true,
     scenario: { versions: 1, parts: [REVOKE, RESTORE, REVOKE_AGAIN], ...late },
   },
-  {
-    name: 'two revocations and two restores',
-    slow: true,
-    scenario: { versions: 1, parts: [REVOKE, REVOKE, RESTORE, RESTORE] },
-  },
-  { name: 'two restores of two versions', slow: true, scenario: { versions: 2, parts: [REVOKE, RESTORE, RESTORE] } },
   { name: 'two revocations of two versions', slow: true, scenario: { versions: 2, parts: [REVOKE, REVOKE] } },
-  {
-    name: 'a revocation of three versions and its restore',
-    slow: true,
-    scenario: { versions: 3, parts: [REVOKE, RESTORE] },
-  },
 ];

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import type { Operation } from '../../http/openapi.ts';
+import type { ApiOperation } from '../../http/openapi.ts';
 import { DRIFT_REPORT, DRIFT_SUMMARY } from '../report.ts';
 
 const UNREAD = { 503: ['ServiceUnavailable'] };
 
 /** The calls of the function `driftReport`. */
-export const DRIFT_OPERATIONS: readonly Operation[] = [
+export const DRIFT_OPERATIONS: readonly ApiOperation[] = [
   {
     id: 'driftReport',
     method: 'get',
