@@ -97,12 +97,6 @@ const MUTANTS: readonly Mutant[] = [
     to: 'if (open && false) {',
   },
   {
-    name: 'a restore without mark',
-    file: PLANS,
-    from: 'return carriers.slice(0, 1).map((version) => ({ version, ...again(version), again }));',
-    to: 'return [];',
-  },
-  {
     name: 'a restore leaves no trace: a late record opens the revocation again',
     file: REVOCATION,
     from: 'if (restored && !isNewer(record, restored)) continue;',
@@ -117,8 +111,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'what a late write opened stays open',
     file: PLANS,
-    from: '.filter(({ version }) => alsoLate || records.get(version)?.id !== open.id)',
-    to: '.filter(({ version }) => !alsoLate && records.get(version)?.id !== open.id)',
+    from: '(alsoLate && !isUnderWay(version, now))',
+    to: '(alsoLate && false)',
   },
   {
     name: 'a revocation is not newer than the one whose clock is ahead',
@@ -135,7 +129,7 @@ const MUTANTS: readonly Mutant[] = [
 ];
 
 const ROOT = join(import.meta.dirname, '../..');
-const HISTORIES = Number(process.argv[2] ?? 500);
+const HISTORIES = Number(process.argv[2] ?? 5_000);
 
 async function survives(mutant: Mutant): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), 'mutant-'));
