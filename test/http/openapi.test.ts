@@ -1,7 +1,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { type ApiDescription, buildOpenApi, type ApiOperation } from '../../src/http/openapi.ts';
+import { type ApiDescription, type ApiOperation, buildOpenApi } from '../../src/http/openapi.ts';
 
 const version = z.object({ id: z.string(), enabled: z.boolean(), disabledAt: z.iso.datetime().optional() });
 const keyParameters = [
