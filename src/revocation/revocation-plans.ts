@@ -132,7 +132,7 @@ export function planJoin(versions: readonly KeyVersion[], stamp: RevocationStamp
   const { open, restoringBy, records } = readRevocation(versions, now);
   if (!open || restoringBy || !isNewer(open, stamp)) return [];
   if (revokers(versions, now).includes(stamp.revokedBy.toLowerCase())) return [];
-  const carrier = newestFirst(versions).find(({ version }) => records.get(version)?.id === open.id);
+  const carriers = newestFirst(versions).filter(({ version }) => records.get(version)?.id === open.id);
   const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> => {
     const record = revocationOf(fresh, now);
     if (!record || record.id !== open.id || record.restoringBy) return {};
@@ -140,21 +140,25 @@ export function planJoin(versions: readonly KeyVersion[], stamp: RevocationStamp
       tags: tagsWith(fresh, { ...record, joined: joinedBy(record, { ...record, revokedBy: stamp.revokedBy }) }),
     };
   };
-  return carrier ? [{ version: carrier, ...again(carrier), again }] : [];
+  return carriers.slice(0, 1).map((version) => ({ version, ...again(version), again }));
 }
 
 /**
  * Whether a restore may be at it this moment: its writes follow each other within seconds. A later look sees what became of
  * it.
  */
-export function isUnderWay({ createdOn, updatedOn }: KeyVersion, now: Date): boolean {
-  return now.getTime() - (updatedOn ?? createdOn).getTime() < UNDER_WAY_MS;
+export function isUnderWay(version: KeyVersion, now: Date): boolean {
+  return now.getTime() - changedOn(version).getTime() < UNDER_WAY_MS;
+}
+
+function changedOn({ createdOn, updatedOn }: KeyVersion): Date {
+  return updatedOn ?? createdOn;
 }
 
 /** Whether a person opened this version, well after the revocation. */
-export function isByHand({ createdOn, updatedOn }: KeyVersion, { revokedOn }: RevocationStamp): boolean {
-  if (createdOn.getTime() >= revokedOn.getTime() - CLOCKS_MS) return false;
-  return (updatedOn ?? createdOn).getTime() > revokedOn.getTime() + LATE_WRITE_MS;
+export function isByHand(version: KeyVersion, { revokedOn }: RevocationStamp): boolean {
+  if (version.createdOn.getTime() >= revokedOn.getTime() - CLOCKS_MS) return false;
+  return changedOn(version).getTime() > revokedOn.getTime() + LATE_WRITE_MS;
 }
 
 /**
