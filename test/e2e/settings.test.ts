@@ -19,10 +19,11 @@ it('work waits for settings to be corrected, with one record that names them', a
   await eventually('all messages are put back', async () => {
     const seen = await Promise.all(queues.map(visible));
     const succeeded = app.output().match(/Executed 'Functions\.reconcile\w+' \(Succeeded/g) ?? [];
-    return seen.every((count) => count === 0) && succeeded.length === 6;
+    // The host deletes a message after it has said that its function succeeded.
+    const counts = await Promise.all(queues.map((queue) => app.count(queue)));
+    return [...seen, ...counts].join() === '0,0,3,3' && succeeded.length === 6;
   });
   for (const queue of queues) {
-    expect(await app.count(queue)).toBe(3);
     expect(await app.count(`${queue}-poison`)).toBe(0);
   }
   expect(await app.deliver('keyNewVersionCreated', {})).toBe(500);
