@@ -2,8 +2,6 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify, stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { addRoleAssignment } from '../../local/azure/fleet.ts';
-import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
 import { useProcedures } from '../support/procedures.ts';
 import { type CmkOptions, runCmk } from '../support/run-cmk.ts';
 
@@ -219,13 +217,7 @@ describe('break-glass', () => {
 describe('roles', () => {
   it('gives the operator the right to manage keys, and an identity the right to use them', async () => {
     const site = procedures.site({ role: false });
-    const admin = procedures.stranger();
-    addRoleAssignment(procedures.world, {
-      scope: site.group.id,
-      principalId: admin.objectId,
-      role: BUILT_IN_ROLES.Owner,
-      settled: true,
-    });
+    const admin = procedures.somebodyWith(site.group.id, 'Owner');
     const mine = await cmk(['role', 'ensure', '--assignee', 'me', '--vault', site.vault.name], { as: admin });
     expect(mine).toMatchObject({ code: 0, out: expect.stringContaining('Key Vault Crypto Officer given to') });
     const args = ['role', 'ensure', '--assignee', site.identity.principalId, '--vault', site.vault.name];
@@ -245,13 +237,7 @@ describe('doctor', () => {
 
   it('says what is missing, and how to get it', async () => {
     const site = procedures.site();
-    const reader = procedures.stranger();
-    addRoleAssignment(procedures.world, {
-      scope: site.group.id,
-      principalId: reader.objectId,
-      role: BUILT_IN_ROLES.Reader,
-      settled: true,
-    });
+    const reader = procedures.somebodyWith(site.group.id, 'Reader');
     const { code, out } = await cmk(['doctor', '--vault', site.vault.name, 'kv-nowhere'], { as: reader });
     expect(code).toBe(1);
     expect(out).toMatch(

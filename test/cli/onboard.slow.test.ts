@@ -1,6 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { addAccount, addRoleAssignment } from '../../local/azure/fleet.ts';
-import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
+import { addAccount } from '../../local/azure/fleet.ts';
 import type { Principal, ResourceGroup, StorageAccount } from '../../local/azure/world.ts';
 import { cmk, startCmk } from '../support/cmk.ts';
 import { eventually } from '../support/eventually.ts';
@@ -21,11 +20,7 @@ interface Start {
 function start(): Start {
   const group = procedures.group();
   const account = addAccount(procedures.world, group, { name: unique('st'), shares: ['share1'] });
-  const admin = procedures.stranger();
-  for (const name of ['Owner', 'Storage File Data Privileged Reader'] as const) {
-    const role = BUILT_IN_ROLES[name];
-    addRoleAssignment(procedures.world, { scope: group.id, principalId: admin.objectId, role, settled: true });
-  }
+  const admin = procedures.somebodyWith(group.id, 'Owner', 'Storage File Data Privileged Reader');
   const [vault, identity] = [unique('kv-'), unique('id-')];
   const args = ['account', 'onboard', account.name, '--vault', vault, '--key', 'files-key', '--identity', identity];
   return { group, account, admin, vault, identity, args };

@@ -91,13 +91,7 @@ describe('identity ensure', () => {
 
   it('says who may give the role, and how, when the sign-in may not', async () => {
     const site = procedures.site({ role: false });
-    const contributor = procedures.stranger();
-    addRoleAssignment(procedures.world, {
-      scope: site.group.id,
-      principalId: contributor.objectId,
-      role: BUILT_IN_ROLES.Contributor,
-      settled: true,
-    });
+    const contributor = procedures.somebodyWith(site.group.id, 'Contributor');
     const refusal = await procedures.refusal(ensure(site, site.identity.name), { as: contributor });
     expect(refusal.reason).toBe('MissingPermission');
     expect(refusal.nextStep).toContain('az role assignment create --assignee-object-id');
@@ -117,13 +111,7 @@ describe("the operator's own role", () => {
   it('is given when it is missing, and waited for in sight until it counts', async () => {
     procedures.world.settings.rolePropagationMs = 90_000;
     const site = procedures.site();
-    const admin = procedures.stranger();
-    addRoleAssignment(procedures.world, {
-      scope: site.group.id,
-      principalId: admin.objectId,
-      role: BUILT_IN_ROLES.Owner,
-      settled: true,
-    });
+    const admin = procedures.somebodyWith(site.group.id, 'Owner');
 
     const officer = async (operation: Parameters<typeof ensureOfficer>[3]) =>
       ensureOfficer(await findVault(site.vault.name, operation.azure), keyOf(site), 600, operation);
@@ -140,13 +128,7 @@ describe("the operator's own role", () => {
   it('is not waited for longer than allowed', async () => {
     procedures.world.settings.rolePropagationMs = 3_600_000;
     const site = procedures.site();
-    const admin = procedures.stranger();
-    addRoleAssignment(procedures.world, {
-      scope: site.group.id,
-      principalId: admin.objectId,
-      role: BUILT_IN_ROLES.Owner,
-      settled: true,
-    });
+    const admin = procedures.somebodyWith(site.group.id, 'Owner');
     const before = procedures.local.clock.nowMs();
     const attempt = procedures.run(
       async (operation) =>

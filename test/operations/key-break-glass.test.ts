@@ -1,12 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { addKeyVersion, addPrincipal, addRoleAssignment } from '../../local/azure/fleet.ts';
-import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
 import type { Principal } from '../../local/azure/world.ts';
 import type { AppRecord } from '../../src/operations/key/app-record.ts';
 import { restoreAsOperator } from '../../src/operations/key/key-restore.ts';
 import { previewRevocation, revokeAsOperator } from '../../src/operations/key/key-revoke.ts';
 import { keyByName } from '../../src/operations/resolve.ts';
-import { keyOf, type Site, texts, unique, useProcedures } from '../support/procedures.ts';
+import { keyOf, type Site, texts, useProcedures } from '../support/procedures.ts';
 
 const procedures = useProcedures();
 const app: AppRecord = {
@@ -14,12 +12,7 @@ const app: AppRecord = {
   queue: { send: async () => {} },
 };
 
-function officer(site: Site): Principal {
-  const person = addPrincipal(procedures.world, { displayName: unique('officer-') });
-  const role = BUILT_IN_ROLES['Key Vault Crypto Officer'];
-  addRoleAssignment(procedures.world, { scope: site.vault.id, principalId: person.objectId, role, settled: true });
-  return person;
-}
+const officer = ({ vault }: Site): Principal => procedures.somebodyWith(vault.id, 'Key Vault Crypto Officer');
 
 const revoking = (site: Site) => (operation: Parameters<typeof revokeAsOperator>[2]) =>
   revokeAsOperator(keyOf(site), { reason: 'test', environment: {}, app }, operation);
@@ -234,13 +227,9 @@ describe('key revoke and key restore', () => {
 
   it('brings a key back that was deleted', async () => {
     const site = procedures.site();
-    addKeyVersion(procedures.world, site.vault, 'gone');
-    const gone = site.vault.keys.get('gone');
-    if (!gone) throw new Error('no key');
-    site.vault.keys.delete('gone');
-    site.vault.deletedKeys.set('gone', { ...gone, deletedDate: 0, scheduledPurgeDate: 9e9 });
-    const report = await procedures.run(restoring({ ...site, key: 'gone' }));
+    const key = procedures.deletedKey(site);
+    const report = await procedures.run(restoring({ ...site, key }));
     expect(report.result.recovered).toBe(true);
-    expect(site.vault.keys.has('gone')).toBe(true);
+    expect(site.vault.keys.has(key)).toBe(true);
   });
 });

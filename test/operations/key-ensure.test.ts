@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addKeyVersion, addVault } from '../../local/azure/fleet.ts';
+import { addVault } from '../../local/azure/fleet.ts';
 import { ensureKey } from '../../src/operations/key/key-ensure.ts';
 import { keyByName } from '../../src/operations/resolve.ts';
 import { planPolicy } from '../../src/rotation/rotation-policy.ts';
@@ -97,12 +97,8 @@ describe('key ensure', () => {
 
   it('refuses the name of a key that was deleted, and says how to bring it back', async () => {
     const site = procedures.site();
-    addKeyVersion(procedures.world, site.vault, 'gone');
-    const gone = site.vault.keys.get('gone');
-    if (!gone) throw new Error('no key');
-    site.vault.keys.delete('gone');
-    site.vault.deletedKeys.set('gone', { ...gone, deletedDate: 0, scheduledPurgeDate: 9e9 });
-    const refusal = await procedures.refusal((operation) => ensureKey(keyOf({ ...site, key: 'gone' }), {}, operation));
+    const key = procedures.deletedKey(site);
+    const refusal = await procedures.refusal((operation) => ensureKey(keyOf({ ...site, key }), {}, operation));
     expect(refusal.reason).toBe('NameTaken');
     expect(refusal.nextStep).toContain('az keyvault key recover');
   });

@@ -9,10 +9,12 @@ import {
   addKeyVersion,
   addPrincipal,
   addResourceGroup,
+  addRoleAssignment,
   addSubscription,
   addVault,
   allowStorage,
 } from '../../local/azure/fleet.ts';
+import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
 import type { LocalAzure } from '../../local/azure/server.ts';
 import type {
   KeyVersion,
@@ -102,6 +104,27 @@ export class Procedures {
   /** Somebody without any right. */
   stranger(): Principal {
     return addPrincipal(this.world, { displayName: unique('stranger-') });
+  }
+
+  /** Somebody who has these roles and no others, and has had them for long. */
+  somebodyWith(scope: string, ...roles: (keyof typeof BUILT_IN_ROLES)[]): Principal {
+    const person = this.stranger();
+    for (const role of roles) {
+      const { objectId: principalId } = person;
+      addRoleAssignment(this.world, { scope, principalId, role: BUILT_IN_ROLES[role], settled: true });
+    }
+    return person;
+  }
+
+  /** A key of a site's vault that is deleted and can be recovered, by its name. */
+  deletedKey({ vault }: Site): string {
+    const key = unique('gone-');
+    addKeyVersion(this.world, vault, key);
+    const gone = vault.keys.get(key);
+    if (!gone) throw new Error(`no key ${key}`);
+    vault.keys.delete(key);
+    vault.deletedKeys.set(key, { ...gone, deletedDate: 0, scheduledPurgeDate: 9e9 });
+    return key;
   }
 
   /** Somebody's sign-in: an owner's, unless it says whose. */
