@@ -15,8 +15,11 @@ const QUEUE_WAIT_MS = 2_000;
  * minute); and when clocks that differ (by five) have caught up. Seconds.
  */
 const SECOND_LOOKS = [15, 75, 400];
-/** What begins is looked at after this, should its process die. Seconds. */
-const IF_KILLED = 60;
+/**
+ * When what begins is looked at, should its process die: soon, to finish it; and to record it, when a record that it may have
+ * sent last of all (a call ends within 200 s) takes no more effect (a minute). Seconds.
+ */
+const IF_KILLED = [60, 275];
 /** Versions that fit into a message, which holds 64 KiB. */
 const MOST_NAMED = 1_000;
 
@@ -103,14 +106,7 @@ export function lookAgain(
   const work = lookMessage(key, did, revocation, call, services.now(), recorded);
   const what =
     'The key is not looked at a second time for writes that were still under way; repeat the call in a minute';
-  return inTime(what, async () => {
-    await Promise.all(
-      SECOND_LOOKS.map((seconds) => {
-        const records = seconds === SECOND_LOOKS.at(-1);
-        return services.queue.send(KEY_WORK, { ...work, records }, seconds);
-      }),
-    );
-  });
+  return inTime(what, () => order(SECOND_LOOKS, work, services));
 }
 
 /** Before anything is written: should this process die, what it had begun is finished and recorded. Never rejects. */
@@ -122,7 +118,14 @@ export async function lookIfKilled(
   services: BesideServices,
 ): Promise<void> {
   const work = lookMessage(key, did, revocation, call, services.now());
-  await inTime('', () => services.queue.send(KEY_WORK, work, IF_KILLED));
+  await inTime('', () => order(IF_KILLED, work, services));
+}
+
+/** The last look records what is not on record: nobody else is at that any more. */
+async function order(looks: readonly number[], work: RevocationWork, { queue }: BesideServices): Promise<void> {
+  await Promise.all(
+    looks.map((seconds) => queue.send(KEY_WORK, { ...work, records: seconds === looks.at(-1) }, seconds)),
+  );
 }
 
 /** A message that is refused for its own text would end in poison. */
@@ -161,7 +164,7 @@ function lookMessage(
     },
     call: said,
     finished: finished !== undefined,
-    records: true,
+    records: false,
     versions: [...(finished ?? [])]
       .slice(0, MOST_NAMED)
       .map(([version, on]) => (on ? version : `${version} ${WAS_OFF}`)),

@@ -26,7 +26,7 @@ import {
 
 const wire = useWire();
 const { revoke, restore } = breakGlass(wire);
-const LOOKS = [15, 60, 75, 400];
+const LOOKS = [15, 60, 75, 275, 400];
 
 /** All looks that were ordered, in the order of their coming due, and long enough after the last write. */
 async function lookAgain(services: Services): Promise<void> {
@@ -54,7 +54,7 @@ async function trailOf(key: TestKey): Promise<string[]> {
 }
 
 describe('the looks after a revocation and a restore', () => {
-  it('are ordered for 15, 75 and 400 seconds later, and one beforehand for 60', async () => {
+  it('are ordered for 15, 75 and 400 seconds later, and beforehand for 60 and 275', async () => {
     const key = keyOf(wire.azure, 2);
     const services = wire.services();
     const { revocation } = await revoke(key, services);
@@ -67,6 +67,7 @@ describe('the looks after a revocation and a restore', () => {
     for (const did of ['revoke', 'restore']) {
       expect(of(did).sort()).toEqual([
         [15, true],
+        [275, false],
         [400, true],
         [60, false],
         [75, true],

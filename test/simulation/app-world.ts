@@ -11,7 +11,6 @@ import { settleRevocation } from '../../src/revocation/settle-revocation.ts';
 import { rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
 import type { Settings } from '../../src/settings/settings.ts';
 import { AtMostEvery } from '../../src/work/at-most-every.ts';
-import type { Leases } from '../../src/work/lease-client.ts';
 import { ACCOUNT_WORK, KEY_WORK, parseAccountWork, parseKeyQueueWork, type Work } from '../../src/work/messages.ts';
 import type { Outcome } from '../../src/work/outcome.ts';
 import { MAX_DEQUEUE_COUNT, processWork } from '../../src/work/process.ts';
@@ -19,6 +18,7 @@ import type { WorkQueue } from '../../src/work/work-queue-client.ts';
 import { KEY, PUBLIC, SUBSCRIPTION, VAULTS } from '../support/keys.ts';
 import type { World } from './explore.ts';
 import { MemoryFleet } from './memory-fleet.ts';
+import { MemoryLeases } from './memory-leases.ts';
 import { keysOf, MemoryVault, type Way } from './memory-vault.ts';
 import { Actor, type Fault, Scheduler, type Transition } from './scheduler.ts';
 
@@ -27,9 +27,6 @@ const STEP_MS = 50;
 /** A message that a killed host held comes back after this; one that failed, after the other (host.json). Milliseconds. */
 const HELD_MS = 600_000;
 const FAILED_MS = 15_000;
-/** A lease that is not renewed any more outlives its holder by at least this; one that is left on purpose, by the other. */
-const LEASE_AFTER_DEATH_MS = 40_000;
-const LEASE_ABANDONED_MS = 60_000;
 /** Drift checks after everything else, an hour apart each. */
 const DRIFT_CHECKS = 3;
 const HOUR_MS = 3_600_000;
@@ -77,13 +74,6 @@ interface Timer {
   readonly wake: () => void;
 }
 
-interface LeaseState {
-  token: number;
-  /** Undefined: as long as its holder lives and does not let go. */
-  expires: number | undefined;
-  state: unknown;
-}
-
 /** The app over one key and its accounts: several instances, their queues, people and trouble. */
 export class AppWorld implements World {
   readonly scheduler: Scheduler;
@@ -94,7 +84,7 @@ export class AppWorld implements World {
   readonly #messages: Message[] = [];
   readonly #poison: Message[] = [];
   readonly #timers: Timer[] = [];
-  readonly #leases = new Map<string, LeaseState>();
+  readonly #leases = new MemoryLeases(() => this.#clock);
   readonly #audit: AuditEntry[] = [];
   readonly #originalVersions: number;
   readonly #nearExpiry: boolean;
@@ -161,6 +151,11 @@ export class AppWorld implements World {
   }
 
   async atRest(): Promise<void> {
+    const ids = this.#audit.flatMap(({ id }) => id ?? []);
+    const twice = this.#audit.find(
+      ({ id }, at) => id !== undefined && ids.indexOf(id) < ids.lastIndexOf(id) && at >= 0,
+    );
+    if (twice) throw new Error(`${twice.action} of ${twice.resource} is recorded twice.`);
     const now = new Date(this.#clock);
     if (openRevocation(this.vault.versions, now)) {
       const enabled = this.vault.versions.filter((version) => version.enabled);
@@ -327,9 +322,7 @@ export class AppWorld implements World {
     this.#kills -= 1;
     for (const actor of instance.actors) {
       this.scheduler.kill(actor, true);
-      for (const lease of this.#leases.values()) {
-        if (lease.token === numberOf(actor)) lease.expires ??= this.#clock + LEASE_AFTER_DEATH_MS;
-      }
+      this.#leases.outlive(actor);
     }
     instance.actors = new Set();
   }
@@ -364,7 +357,7 @@ export class AppWorld implements World {
         all: async () => ({ ids: [SUBSCRIPTION], vanished: [] }),
       } as never,
       queue: this.#queue(way),
-      leases: this.#leasePort(actor, way),
+      leases: this.#leases.port(actor, way),
       audit: this.#auditPort(way),
       pacer: new Pacer([]),
       readPacer: new Pacer([]),
@@ -422,72 +415,6 @@ export class AppWorld implements World {
       }
     };
   }
-
-  #leasePort(actor: Actor, way: Way): Leases {
-    const token = numberOf(actor);
-    return {
-      acquire: async (name) => {
-        // Whoever does not know that it holds a lease does not renew it.
-        let isUnknown = false;
-        const state = await way(
-          `acquire ${name.split('/').at(-1)}`,
-          () => {
-            const held = this.#leases.get(name);
-            if (held && held.token !== token && (held.expires ?? Number.POSITIVE_INFINITY) > this.#clock)
-              return undefined;
-            const expires = actor.dead || isUnknown ? this.#clock + LEASE_ABANDONED_MS : undefined;
-            this.#leases.set(name, { token, expires, state: held?.state });
-            return { state: held?.state };
-          },
-          true,
-        ).catch((error: unknown) => {
-          isUnknown = true;
-          const held = this.#leases.get(name);
-          if (held?.token === token) held.expires = this.#clock + LEASE_ABANDONED_MS;
-          throw error;
-        });
-        if (!state) return undefined;
-        const mine = (): LeaseState | undefined => {
-          const held = this.#leases.get(name);
-          return held?.token === token ? held : undefined;
-        };
-        return {
-          state: state.state,
-          held: () => mine() !== undefined && mine()?.expires === undefined,
-          save: (next) =>
-            way(
-              'save',
-              () => {
-                const held = mine();
-                if (!held) throw Object.assign(new Error('the lease is lost'), { statusCode: 412 });
-                held.state = next === undefined ? undefined : JSON.parse(JSON.stringify(next));
-              },
-              true,
-            ),
-          release: () =>
-            way(
-              'release',
-              () => {
-                const held = mine();
-                if (held) held.expires = 0;
-              },
-              true,
-            ).catch(() => {
-              const held = mine();
-              if (held) held.expires ??= this.#clock + LEASE_ABANDONED_MS;
-            }),
-          abandon: () => {
-            const held = mine();
-            if (held) held.expires = this.#clock + LEASE_ABANDONED_MS;
-          },
-        };
-      },
-    };
-  }
-}
-
-function numberOf(actor: Actor): number {
-  return Number(actor.name.split(' ')[1]);
 }
 
 function cause(by: string): { by: string; ref: string; since: string } {
