@@ -12,7 +12,7 @@ const INTENT = z.object({
   cause: z.string(),
   /** No version is asked for: one that a broken-off rotation has left is completed. */
   completes: z.boolean().default(false),
-  /** It was seen that no version had appeared, and the lease was kept for as long as one may still appear. */
+  /** The lease was kept for as long as what its holder had sent, a version or its record, may still appear. */
   waited: z.boolean().default(false),
 });
 export type RotationIntent = z.output<typeof INTENT>;

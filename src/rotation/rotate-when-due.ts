@@ -154,10 +154,10 @@ class Rotation {
     return this.#finish(intent, from, result.made);
   }
 
-  /** The answer is lost: until the request can no longer take effect, nobody may ask for another version. */
-  async #wait(intent: RotationIntent, why: string): Promise<Looked> {
-    await this.#lease.save({ ...intent, waited: true });
-    return { outcome: later('RotationUnknown', why, LATE_SECONDS), keepTaken: true };
+  /** An answer is lost: until the request can no longer take effect, nobody may send another. */
+  async #wait(intent: RotationIntent, why: string, reason: Reason = 'RotationUnknown'): Promise<Looked> {
+    await this.#lease.save({ ...intent, waited: true }).catch(() => {}); // unsaved, it is waited for once more
+    return { outcome: later(reason, why, LATE_SECONDS), keepTaken: true };
   }
 
   /** Completes the new version, and records it, once. The intent goes last: until then the next look does it again. */
@@ -169,15 +169,15 @@ class Rotation {
     }
     if (refused) this.#say('error', 'RotationIncomplete', `Set them by hand. ${describe(refused)}`, to);
     const reason = intent.completes ? 'RotationCompleted' : 'Rotated';
+    // The record of whoever was killed at it may still come: only after that can be told whether it is there.
+    if (takenUp && !intent.waited) return this.#wait(intent, 'Whoever began it may have recorded it.');
     // Without the lease somebody else may be recording it.
     if (!this.#lease.held()) return { outcome: later('RotationUnderWay', this.#key.id, LATE_SECONDS) };
     const result = { to: version.id, expiresOn: version.expiresOn?.toISOString() };
     const details = { from: from.id, ...result, because: intent.cause };
     const entry = { id: intent.id, action: 'key.rotate', reason, resource: this.#key.id, details };
     const written = await audit(entry, AUDIT_WAIT_MS, takenUp ? new Date(intent.at) : undefined);
-    if ('failed' in written) {
-      return { outcome: later('AuditFailed', written.failed, LATE_SECONDS), keepTaken: true }; // it may still be written
-    }
+    if ('failed' in written) return this.#wait(intent, written.failed, 'AuditFailed');
     this.#say('info', reason, '', from, result);
     await this.#lease.save(undefined);
     return LEAVE;
