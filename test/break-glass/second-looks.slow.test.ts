@@ -140,6 +140,17 @@ describe('the looks after a revocation and a restore', () => {
     expect(enabledOf(key)).toEqual([false, false]);
   });
 
+  it('record what the audit trail did not take at first, once', async () => {
+    const key = keyOf(wire.azure, 1);
+    const services = wire.services();
+    await revoke(key, { ...services, audit: async () => ({ failed: 'out of reach' }) });
+    wire.sent.splice(0, wire.sent.length, ...wire.sent.filter(({ delaySeconds }) => delaySeconds !== 275));
+    expect(await trailOf(key)).toEqual([]);
+    await lookAgain(services);
+    await lookAgain(services);
+    expect(await trailOf(key)).toEqual(['key.revoke Revoked']);
+  });
+
   it('record nothing of a revocation whose process was killed before it wrote anything', async () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();

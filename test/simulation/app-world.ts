@@ -152,10 +152,8 @@ export class AppWorld implements World {
 
   async atRest(): Promise<void> {
     const ids = this.#audit.flatMap(({ id }) => id ?? []);
-    const twice = this.#audit.find(
-      ({ id }, at) => id !== undefined && ids.indexOf(id) < ids.lastIndexOf(id) && at >= 0,
-    );
-    if (twice) throw new Error(`${twice.action} of ${twice.resource} is recorded twice.`);
+    const twice = ids.find((id, at) => ids.indexOf(id) < at);
+    if (twice) throw new Error(`${twice} is recorded twice.`);
     const now = new Date(this.#clock);
     if (openRevocation(this.vault.versions, now)) {
       const enabled = this.vault.versions.filter((version) => version.enabled);

@@ -109,6 +109,12 @@ const MUTANTS: readonly Mutant[] = [
     to: 'if (work.finished && false) {',
   },
   {
+    name: 'a killed revocation is recorded while its own record may still come',
+    file: 'src/revocation/record-revocation.ts',
+    from: 'const IF_KILLED = [60, 275];',
+    to: 'const IF_KILLED = [60];',
+  },
+  {
     name: 'what a late write opened stays open',
     file: PLANS,
     from: '(alsoLate && !isUnderWay(version, now))',
