@@ -89,6 +89,7 @@ export class AppWorld implements World {
   readonly #originalVersions: number;
   readonly #nearExpiry: boolean;
   #peopleMade = 0;
+  #restores = 0;
   #clock = NOON;
   #kills: number;
   #drifts = 0;
@@ -152,8 +153,12 @@ export class AppWorld implements World {
 
   async atRest(): Promise<void> {
     const ids = this.#audit.flatMap(({ id }) => id ?? []);
-    const twice = ids.find((id, at) => ids.indexOf(id) < at);
-    if (twice) throw new Error(`${twice} is recorded twice.`);
+    for (const id of new Set(ids)) {
+      // Whoever restores twice at the same moment is on record twice: each of the calls did a part.
+      const most = id.startsWith('key.restore/') ? Math.max(this.#restores, 1) : 1;
+      const count = ids.filter((other) => other === id).length;
+      if (count > most) throw new Error(`${id} is recorded ${count} times.`);
+    }
     const now = new Date(this.#clock);
     if (openRevocation(this.vault.versions, now)) {
       const enabled = this.vault.versions.filter((version) => version.enabled);
@@ -263,6 +268,7 @@ export class AppWorld implements World {
     const objectId = `0000000${what === 'revoke' ? 1 : 2}-0000-4000-8000-000000000000`;
     const call = { caller: { objectId, appId: 'app' }, correlationId: 'call', why: 'a simulation', ticket: undefined };
     const open = openRevocation(this.vault.versions, new Date(this.#clock));
+    if (what === 'restore') this.#restores += 1;
     const run =
       what === 'revoke'
         ? revoke(KEY, call, { ...ports, dependents: async () => undefined }, () => {})
