@@ -80,7 +80,7 @@ export function planKeepRevoked(
   return newestFirst(versions)
     .filter((version) => version.enabled && !isByHand(version, open))
     .filter((version) => records.get(version.version)?.id !== open.id || (alsoLate && !isUnderWay(version, now)))
-    .map((version) => disabling(version, open, now));
+    .map((version) => unlessRestored(disabling(version, open, now), open, now));
 }
 
 /**
@@ -216,6 +216,15 @@ function disabling(version: KeyVersion, stamp: RevocationStamp, now: Date): Vers
   const again = (fresh: KeyVersion): Pick<VersionChange, 'enabled' | 'tags'> =>
     fresh.enabled ? { enabled: false, tags: withRecord(fresh, stamp, true) } : replacingRecord(fresh, stamp, now);
   return { version, ...again(version), again };
+}
+
+/** A look that listed before a restore, and writes after it: the version's own tombstone says so. */
+function unlessRestored(change: VersionChange, open: RevocationStamp, now: Date): VersionChange {
+  const again = (fresh: KeyVersion): Pick<VersionChange, 'enabled' | 'tags'> => {
+    const { restored } = readRevocation([fresh], now);
+    return restored && !isNewer(open, restored) ? {} : disabling(fresh, open, now);
+  };
+  return { ...change, again };
 }
 
 /**

@@ -17,7 +17,10 @@ it('no second look is refused for what a person or a token says', async () => {
   const services = { audit: async () => ({ failed: 'not asked' }), queue: { send }, now };
   const stamp = { id: long, revokedOn: now(), revokedBy: long };
   await lookIfKilled(KEY, 'restore', stamp, call, services);
-  expect(sent.map((work) => parseKeyQueueWork(JSON.parse(JSON.stringify(work))))).toMatchObject([
-    { call: { why: 'x'.repeat(2_000), ticket: 'x'.repeat(200) } },
+  const said = { call: { why: 'x'.repeat(2_000), ticket: 'x'.repeat(200) } };
+  const read = sent.map((work) => parseKeyQueueWork(JSON.parse(JSON.stringify(work))));
+  expect(read).toMatchObject([
+    { ...said, records: false },
+    { ...said, records: true },
   ]);
 });

@@ -295,6 +295,14 @@ describe('planKeepRevoked', () => {
     expect(changed(planKeepRevoked([revoked(20), version], NOW, { alsoLate: true }))).toEqual(late);
   });
 
+  it('leaves a version alone that was restored since it was listed, and not one that an older restore has left', () => {
+    const [change] = planKeepRevoked([revoked(20), keyVersion(21)], NOW);
+    expect(change?.again?.(keyVersion(21))).toMatchObject({ enabled: false, tags: record(21) });
+    expect(change?.again?.(keyVersion(21, { tags: restored(21) }))).toEqual({});
+    const older = restored(21, { id: 'older', revokedOn: day(2) });
+    expect(change?.again?.(keyVersion(21, { tags: older }))).toMatchObject({ enabled: false });
+  });
+
   it('puts what it disables under the same revocation, and the same person', () => {
     const [change] = planKeepRevoked([revoked(20), keyVersion(21)], NOW);
     expect(change).toMatchObject({ enabled: false, tags: record(21) });
