@@ -103,7 +103,10 @@ class RevocationRun {
         return this.#result(undefined);
       }
       if (wave === MOST_WAVES || isRestored(proof, this.#stamp, now())) return this.#result(proof);
-      if (isClosed(proof, this.#stamp, now())) this.#stamp = stampAfter(this.#stamp, proof, now());
+      // A newer one may be in the middle of its restore, which would end this one too. Once: two must not chase each other.
+      if (isClosed(proof, this.#stamp, now()) || (wave === 1 && isOlder(proof, this.#stamp, now()))) {
+        this.#stamp = stampAfter(this.#stamp, proof, now());
+      }
       const inTime = now().getTime() - this.#startedMs < PATIENCE_MS;
       const changes = planWave(proof, this.#stamp, this.#recorded, now()).filter(
         ({ version }) => inTime || !this.#applied.get(version.version)?.failure,
@@ -178,4 +181,10 @@ function isRestored(versions: readonly KeyVersion[], { id }: RevocationStamp, no
 function isClosed(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): boolean {
   const { restored } = readRevocation(versions, now);
   return restored !== undefined && !isNewer(stamp, restored);
+}
+
+/** Whether a newer revocation is open. */
+function isOlder(versions: readonly KeyVersion[], stamp: RevocationStamp, now: Date): boolean {
+  const { open } = readRevocation(versions, now);
+  return open !== undefined && isNewer(open, stamp);
 }

@@ -280,7 +280,7 @@ export class KeyWorld implements FiniteWorld {
     if (revokes.some(({ id, answer }) => answer === 'complete' && this.#isNewer(id, last.id))) return;
     if (open) throw new Error(`Restored, and at rest a revocation is open: ${open.id}.`);
     for (const [index, version] of this.vault.versions.entries()) {
-      const byHand = this.calls.find(({ part }) => 'version' in part && part.version === index + 1);
+      const byHand = this.calls.findLast(({ part }) => 'version' in part && part.version === index + 1);
       // Which of several had read it before a person's hand, and writes after it, cannot be told from here.
       const isOne = this.calls.filter(({ part }) => part.do === 'revoke' || part.do === 'look').length === 1;
       if (byHand && (byHand.start > last.start || !isOne)) continue;
