@@ -1,6 +1,6 @@
 import type { AuditFiles } from './audit-files.ts';
-import { type ChainWriterOptions, chainWriter } from './chain-writer.ts';
-import { findEntry } from './find-entry.ts';
+import { type ChainWriterOptions, chainWriter, type ToWrite } from './chain-writer.ts';
+import { findEntry, seenBefore } from './find-entry.ts';
 import type { AuditEntry, AuditReceipt } from './record.ts';
 
 /** `failed` says why in words that may be shown to a caller; an entry reported so may still have been written. */
@@ -29,8 +29,7 @@ const MAX_ENTRY_BYTES = 512 * 1024;
 /** Bytes of entries in one append. */
 const MAX_BATCH_BYTES = 2 * 1024 * 1024;
 
-interface Waiting {
-  readonly entry: AuditEntry;
+interface Waiting extends ToWrite {
   readonly bytes: number;
   readonly settle: (outcome: AuditOutcome) => void;
 }
@@ -66,10 +65,11 @@ export function auditTrail(files: AuditFiles, options: AuditTrailOptions): Recor
         line.join({ ...prepared, settle });
         return;
       }
-      findEntry(files, entry.id, unlessSince).then(
-        (written) => {
-          if (written) settle({ written });
-          else if (!isLate) line.join({ ...prepared, settle });
+      // Most of it is read before its turn: the line must not wait for that.
+      findEntry(files, entry.id, seenBefore(unlessSince)).then(
+        (result) => {
+          if ('found' in result) settle({ written: result.found });
+          else if (!isLate) line.join({ ...prepared, unlessBehind: result.seen, settle });
         },
         (error: unknown) => {
           onFailure(error, [entry]);
@@ -111,7 +111,7 @@ class WaitingLine {
   async #append(batch: readonly Waiting[]): Promise<void> {
     const entries = batch.map(({ entry }) => entry);
     try {
-      const receipts = await this.#write(entries);
+      const receipts = await this.#write(batch);
       for (const [index, { settle }] of batch.entries()) {
         const written = receipts[index];
         settle(written ? { written } : { failed: 'The audit trail gave no receipt.' });

@@ -1,5 +1,6 @@
 import type { AuditFiles } from './audit-files.ts';
 import { dayOf, fileAfter, parseFileName } from './file-name.ts';
+import { findEntry, type Seen } from './find-entry.ts';
 import { findHead, type Head } from './head.ts';
 import { type AuditEntry, type AuditReceipt, type ChainEnd, formatRecord } from './record.ts';
 
@@ -20,8 +21,14 @@ export interface ChainWriterOptions {
   readonly maxFailures?: number;
 }
 
+export interface ToWrite {
+  readonly entry: AuditEntry;
+  /** Written only if no entry with its id stands behind this place. */
+  readonly unlessBehind?: Seen;
+}
+
 /** Appends entries, all in one block. Calls must not overlap. */
-export type WriteChain = (entries: readonly AuditEntry[]) => Promise<readonly AuditReceipt[]>;
+export type WriteChain = (entries: readonly ToWrite[]) => Promise<readonly AuditReceipt[]>;
 
 /**
  * Writes one unbroken chain from any number of instances without a lease: a block is appended only where the writer
@@ -29,6 +36,9 @@ export type WriteChain = (entries: readonly AuditEntry[]) => Promise<readonly Au
  *
  * An answer that is lost leaves open whether the block was taken. The same bytes are then appended again at the same
  * place: if that is refused, the bytes that stand there tell whose block it was. So nothing is written twice.
+ *
+ * An entry that is written unless it is there already is looked for after the end is known: what another writer appends
+ * from then on moves the end, and has it looked for again. So of two that write it at the same moment one does.
  *
  * Before the chain goes on in another file (a new day, or a full file) a closing record that names it is appended to
  * the old one, under the same condition; so no writer with a slow clock can fork the chain by staying behind. (Only the
@@ -57,29 +67,70 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
       await options.sleep(50 * failures * options.random());
     };
     // Ids are given once: they stay with the entries through every try.
-    const identified = entries.map((entry) => ({ entry, id: options.newId() }));
+    const identified = entries.map((one) => ({ ...one, id: options.newId() }));
+    const written = new Map<ToWrite, AuditReceipt>();
+    const receiptsInOrder = () => identified.flatMap((one) => written.get(one) ?? []);
 
     for (let round = 1; round <= maxRounds; round += 1) {
       const today = dayOf(options.now());
       known ??= await findHead(files, today);
       const head: Head = known;
+      await findWritten(files, identified, written);
+      const missing = firstOfEach(identified.filter((one) => !written.has(one)));
+      if (missing.length === 0) return receiptsInOrder();
       const isFull = head.blocks >= maxBlocks - 1;
       if (isFull || (parseFileName(head.file)?.day ?? today) < today) {
         known = await moveOn(head, fileAfter(head.file, today), spend);
       } else {
-        const { text, end, receipts } = formatRecords(head, identified, options.now());
+        const { text, end, receipts } = formatRecords(head, missing, options.now());
         const outcome = await appendAt(files, head, text, spend);
         if (outcome === 'full') {
           known = { ...head, file: fileAfter(head.file, today), position: 0, blocks: 0, midLine: false };
           continue;
         }
         known = outcome && { ...outcome, ...end, file: head.file, midLine: false };
-        if (outcome) return receipts;
+        if (outcome) {
+          for (const [index, one] of missing.entries()) {
+            const receipt = receipts[index];
+            if (receipt) written.set(one, receipt);
+          }
+          continue;
+        }
       }
       if (!known) await options.sleep(Math.min(100, 5 * round) * options.random());
     }
     throw new Error(`Other writers were faster ${maxRounds} times in a row.`);
   };
+}
+
+interface Identified extends ToWrite {
+  readonly id: string;
+  unlessBehind?: Seen;
+}
+
+/** Of several entries that are to be there once, the first: when that is written, the others are found. */
+function firstOfEach(entries: readonly Identified[]): readonly Identified[] {
+  const ids = new Set<string>();
+  return entries.filter(({ entry: { id }, unlessBehind }) => {
+    if (!unlessBehind || id === undefined) return true;
+    const isFirst = !ids.has(id);
+    ids.add(id);
+    return isFirst;
+  });
+}
+
+/** Enters those that somebody else has written by now; of the others is noted up to where they are not. */
+async function findWritten(
+  files: AuditFiles,
+  entries: readonly Identified[],
+  written: Map<ToWrite, AuditReceipt>,
+): Promise<void> {
+  for (const one of entries) {
+    if (!one.unlessBehind || one.entry.id === undefined) continue;
+    const result = await findEntry(files, one.entry.id, one.unlessBehind);
+    if ('found' in result) written.set(one, result.found);
+    else one.unlessBehind = result.seen;
+  }
 }
 
 /** Appends at the head; undefined: the chain ends elsewhere by now, nothing of this was written. */

@@ -1,5 +1,5 @@
 import type { AuditFiles } from './audit-files.ts';
-import { compareFileNames, dayOf, parseFileName } from './file-name.ts';
+import { compareFileNames, dayOf, fileName, parseFileName } from './file-name.ts';
 import { type AuditReceipt, parseRecord } from './record.ts';
 
 /** How far a writer's clock may be behind: its records may stand in the file of the day before. Milliseconds. */
@@ -7,34 +7,49 @@ const CLOCKS_APART_MS = 3_600_000;
 const CHUNK_BYTES = 4 * 1024 * 1024;
 const LINE_FEED = 0x0a;
 
+/** Up to where the trail has been looked through: everything before it, in files and bytes. */
+export interface Seen {
+  readonly file: string;
+  readonly position: number;
+}
+
+/** Where to begin, so that nothing written since that time is missed. */
+export function seenBefore(since: Date): Seen {
+  return { file: fileName({ day: dayOf(new Date(since.getTime() - CLOCKS_APART_MS)), part: 0 }), position: 0 };
+}
+
 /**
- * Looks for the entry with that id among what was written since. It reads every file from that day on, so it is for the
- * rare case in which it is not known whether an entry was written.
+ * Looks for the entry with that id behind what has been seen. From the beginning on it reads every file of that day and
+ * later, so it is for the rare case in which it is not known whether an entry was written.
  *
  * @param chunkBytes bytes that are read at a time; a line may be longer
- * @returns the receipt of its record; undefined when there is none
+ * @returns the receipt of its record, or up to where there is none
  */
 export async function findEntry(
   files: AuditFiles,
   id: string,
-  since: Date,
+  seen: Seen,
   chunkBytes: number = CHUNK_BYTES,
-): Promise<AuditReceipt | undefined> {
-  const from = dayOf(new Date(since.getTime() - CLOCKS_APART_MS));
-  const recent = (await files.list()).filter(({ name }) => (parseFileName(name)?.day ?? '') >= from);
-  for (const { name: file, size } of recent.sort((a, b) => compareFileNames(a.name, b.name))) {
+): Promise<{ readonly found: AuditReceipt } | { readonly seen: Seen }> {
+  const later = (await files.list()).filter(
+    ({ name }) => parseFileName(name) && compareFileNames(name, seen.file) >= 0,
+  );
+  let end = seen;
+  for (const { name: file, size } of later.sort((a, b) => compareFileNames(a.name, b.name))) {
+    let at = file === seen.file ? seen.position : 0;
     let rest = Buffer.alloc(0);
-    for (let at = 0; at < size; ) {
+    while (at < size) {
       const slice = await files.read(file, at, Math.min(size, at + chunkBytes));
       if (!slice || slice.bytes.length === 0) break;
       at += slice.bytes.length;
       const bytes = Buffer.concat([rest, slice.bytes]);
       const found = receiptIn(bytes, id);
-      if (found) return { file, ...found };
+      if (found) return { found: { file, ...found } };
       rest = bytes.subarray(bytes.lastIndexOf(LINE_FEED) + 1);
     }
+    end = { file, position: at - rest.length };
   }
-  return undefined;
+  return { seen: end };
 }
 
 /** Parses those lines alone in which the id stands somewhere. */

@@ -1,11 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { auditFiles } from '../../src/audit/audit-client.ts';
-import { findEntry } from '../../src/audit/find-entry.ts';
+import type { AuditFiles } from '../../src/audit/audit-files.ts';
+import { findEntry, seenBefore } from '../../src/audit/find-entry.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { entry, NIGHT, newContainer, newTrail, resources } from './trails.ts';
 
 const azurite = useAzurite();
 const HOUR = 3_600_000;
+
+async function find(files: AuditFiles, id: string, since = NIGHT, chunkBytes?: number) {
+  const result = await findEntry(files, id, seenBefore(since), chunkBytes);
+  return 'found' in result ? result.found : undefined;
+}
 
 describe('an entry with an id', () => {
   it('is found by it, with its receipt, wherever a chunk ends, and by nothing else', async () => {
@@ -19,10 +25,10 @@ describe('an entry with an id', () => {
     await record({ ...entry('d'), details: { id: 'd', mentions: '"id":"e"' } }, 20_000);
     const files = auditFiles(container);
     for (const chunk of [97, 500, undefined]) {
-      const found = await Promise.all(['a', 'b', 'c'].map((id) => findEntry(files, id, NIGHT, chunk)));
+      const found = await Promise.all(['a', 'b', 'c'].map((id) => find(files, id, NIGHT, chunk)));
       expect(found).toEqual(receipts);
     }
-    for (const id of ['d', 'e', 'x', 'about-a']) expect(await findEntry(files, id, NIGHT)).toBeUndefined();
+    for (const id of ['d', 'e', 'x', 'about-a']) expect(await find(files, id, NIGHT)).toBeUndefined();
   });
 
   it('is looked for from the day before on, as clocks differ, and no further back', async () => {
@@ -35,19 +41,38 @@ describe('an entry with an id', () => {
       await newTrail(container, { now })({ ...entry(id), id }, 20_000);
     }
     const files = auditFiles(container);
-    expect(await findEntry(files, 'new', NIGHT)).toMatchObject({ file: '2026-11-24.jsonl' });
-    expect(await findEntry(files, 'old', NIGHT)).toBeUndefined();
-    expect(await findEntry(files, 'old', new Date('2026-11-24T00:03:00Z'))).toMatchObject({ file: '2026-11-23.jsonl' });
+    expect(await find(files, 'new', NIGHT)).toMatchObject({ file: '2026-11-24.jsonl' });
+    expect(await find(files, 'old', NIGHT)).toBeUndefined();
+    expect(await find(files, 'old', new Date('2026-11-24T00:03:00Z'))).toMatchObject({ file: '2026-11-23.jsonl' });
   });
 
   it('is written once where it is asked for once, and a trail that is not there has none', async () => {
     const container = newContainer(azurite.connectionString);
-    expect(await findEntry(auditFiles(container), 'a', NIGHT)).toBeUndefined();
+    expect(await find(auditFiles(container), 'a', NIGHT)).toBeUndefined();
     const once = { ...entry('once'), id: 'once' };
     const first = await newTrail(container)(once, 20_000, NIGHT);
     expect(first).toMatchObject({ written: { seq: 1 } });
     expect(await newTrail(container)(once, 20_000, NIGHT)).toEqual(first);
     expect(await resources(container)).toEqual(['once']);
+  });
+
+  it('is written once by any number of instances that look for it at the same moment', async () => {
+    const container = newContainer(azurite.connectionString);
+    await newTrail(container)(entry('before'), 20_000);
+    const once = { ...entry('once'), id: 'once' };
+    const instances = Array.from({ length: 6 }, () => newTrail(container));
+    const outcomes = await Promise.all(
+      instances.flatMap((record, n) => [
+        record(once, 20_000, NIGHT),
+        record(entry(`beside ${n}`), 20_000),
+        record(once, 20_000, NIGHT),
+      ]),
+    );
+    const written = await resources(container);
+    expect(written.filter((name) => name === 'once')).toHaveLength(1);
+    expect(written).toHaveLength(8);
+    const receipts = new Set(outcomes.map((outcome) => JSON.stringify(outcome)));
+    expect(receipts.size).toBe(7);
   });
 
   it('is not written when the trail cannot be looked through', async () => {
