@@ -1,6 +1,6 @@
 import type { AuditFiles } from './audit-files.ts';
 import { dayOf, fileAfter, parseFileName } from './file-name.ts';
-import { findEntry, type Seen } from './find-entry.ts';
+import { findEntry, type TrailPosition } from './find-entry.ts';
 import { findHead, type Head } from './head.ts';
 import { type AuditEntry, type AuditReceipt, type ChainEnd, formatRecord } from './record.ts';
 
@@ -24,7 +24,7 @@ export interface ChainWriterOptions {
 export interface ToWrite {
   readonly entry: AuditEntry;
   /** Written only if no entry with its id stands behind this place. */
-  readonly unlessBehind?: Seen;
+  readonly unlessBehind?: TrailPosition;
 }
 
 /** Appends entries, all in one block. Calls must not overlap. */
@@ -105,7 +105,7 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
 
 interface Identified extends ToWrite {
   readonly id: string;
-  unlessBehind?: Seen;
+  unlessBehind?: TrailPosition;
 }
 
 /** Of several entries that are to be there once, the first: when that is written, the others are found. */

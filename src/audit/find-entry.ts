@@ -8,13 +8,13 @@ const CHUNK_BYTES = 4 * 1024 * 1024;
 const LINE_FEED = 0x0a;
 
 /** Up to where the trail has been looked through: everything before it, in files and bytes. */
-export interface Seen {
+export interface TrailPosition {
   readonly file: string;
   readonly position: number;
 }
 
 /** Where to begin, so that nothing written since that time is missed. */
-export function seenBefore(since: Date): Seen {
+export function seenBefore(since: Date): TrailPosition {
   return { file: fileName({ day: dayOf(new Date(since.getTime() - CLOCKS_APART_MS)), part: 0 }), position: 0 };
 }
 
@@ -28,9 +28,9 @@ export function seenBefore(since: Date): Seen {
 export async function findEntry(
   files: AuditFiles,
   id: string,
-  seen: Seen,
+  seen: TrailPosition,
   chunkBytes: number = CHUNK_BYTES,
-): Promise<{ readonly found: AuditReceipt } | { readonly seen: Seen }> {
+): Promise<{ readonly found: AuditReceipt } | { readonly seen: TrailPosition }> {
   const later = (await files.list()).filter(
     ({ name }) => parseFileName(name) && compareFileNames(name, seen.file) >= 0,
   );
