@@ -2,6 +2,8 @@ import { reconcileAccount } from '../../src/accounts/reconcile-account.ts';
 import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
 import type { RecordAudit } from '../../src/audit/audit-trail.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
+import { timeBoxed, untilAborted } from '../../src/azure/deadline.ts';
+import { LIMITS, OWN_STORAGE_MS } from '../../src/azure/limits.ts';
 import { Pacer } from '../../src/azure/pacer.ts';
 import { newestUsableVersion } from '../../src/keys/key-versions.ts';
 import { restore } from '../../src/revocation/restore.ts';
@@ -20,7 +22,9 @@ import type { World } from './explore.ts';
 import { MemoryFleet } from './memory-fleet.ts';
 import { MemoryLeases } from './memory-leases.ts';
 import { keysOf, MemoryVault, type Way } from './memory-vault.ts';
+import { PortLimits } from './port-limits.ts';
 import { Actor, type Fault, Scheduler, type Transition } from './scheduler.ts';
+import { VirtualTimers } from './virtual-timers.ts';
 
 const NOON = Date.UTC(2026, 5, 1, 12);
 const STEP_MS = 50;
@@ -30,6 +34,11 @@ const FAILED_MS = 15_000;
 /** Drift checks after everything else, an hour apart each. */
 const DRIFT_CHECKS = 3;
 const HOUR_MS = 3_600_000;
+/** Calls to the API that depend on Key Vault alone: when it has answered, they may wait so long for all else together. */
+const BREAK_GLASS = /^(revoke|restore) /;
+const VAULT = /^(list \d|get v|patch v)/;
+const MOST_WAIT_MS = 3_000;
+const FAULTS: readonly Fault[] = ['fails', 'answerLost', 'late', 'hangs'];
 
 export interface AppScenario {
   readonly instances: number;
@@ -79,16 +88,20 @@ export class AppWorld implements World {
   readonly scheduler: Scheduler;
   readonly vault: MemoryVault;
   readonly fleet: MemoryFleet;
+  readonly timers = new VirtualTimers(() => this.#clock);
   readonly #instances: Instance[];
   readonly #deeds: Deed[];
   readonly #messages: Message[] = [];
   readonly #poison: Message[] = [];
-  readonly #timers: Timer[] = [];
+  readonly #sleeps: Timer[] = [];
+  /** How long a call to the API waited for something else than Key Vault while nothing else happened. Milliseconds. */
+  readonly #waited = new Map<Actor, number>();
   readonly #leases = new MemoryLeases(() => this.#clock);
   readonly #audit: AuditEntry[] = [];
   readonly #originalVersions: number;
   readonly #nearExpiry: boolean;
   #peopleMade = 0;
+  #late: string | undefined;
   #restores = 0;
   #clock = NOON;
   #kills: number;
@@ -98,7 +111,7 @@ export class AppWorld implements World {
 
   constructor(scenario: AppScenario) {
     const { faults, kinds, aim } = scenario;
-    this.scheduler = new Scheduler({ faults, ...(kinds ? { kinds } : {}), aim, now: () => this.#clock });
+    this.scheduler = new Scheduler({ faults, kinds: kinds ?? FAULTS, aim, now: () => this.#clock });
     const expiresOn = scenario.nearExpiry ? new Date(NOON + 10 * 24 * HOUR_MS) : undefined;
     this.vault = new MemoryVault(scenario.versions, () => new Date(this.#clock), expiresOn);
     this.fleet = new MemoryFleet(this.vault, scenario.accounts);
@@ -113,12 +126,16 @@ export class AppWorld implements World {
     this.#originalVersions = this.vault.versions.length;
   }
 
-  transitions(): Transition[] {
+  tick(): void {
     this.#clock += STEP_MS;
     this.scheduler.passDeadlines();
+    this.timers.pass();
+  }
+
+  transitions(): Transition[] {
     const [deed] = this.#deeds;
     const deeds = deed ? [{ label: describe(deed), run: () => this.#do(deed) }] : [];
-    const timers = this.#timers.filter(({ at }) => at <= this.#clock);
+    const sleeps = this.#sleeps.filter(({ at }) => at <= this.#clock);
     const takes = this.#messages
       .filter(({ visibleAt }) => visibleAt <= this.#clock)
       .flatMap((message) =>
@@ -134,7 +151,7 @@ export class AppWorld implements World {
     );
     const ready = [
       ...deeds,
-      ...timers.map((timer) => ({ label: `${timer.actor.name} wakes`, run: () => this.#wake(timer) })),
+      ...sleeps.map((timer) => ({ label: `${timer.actor.name} wakes`, actor: timer.actor, run: () => this.#wake(timer) })),
       ...takes,
       ...kills.map((instance) => ({
         label: `instance ${instance.number} is killed, and what it called takes effect later`,
@@ -148,10 +165,14 @@ export class AppWorld implements World {
 
   check(): void {
     if (this.fleet.broken) throw new Error(this.fleet.broken);
+    if (this.#late) throw new Error(this.#late);
     if (this.#poison.length > 0) throw new Error(`A message is poison: ${this.#poison[0]?.text}`);
   }
 
   async atRest(): Promise<void> {
+    for (const actor of this.#instances.flatMap(({ actors }) => [...actors])) {
+      throw new Error(`${actor.name} never ends, and waits for: ${this.scheduler.waitsFor(actor)}`);
+    }
     const ids = this.#audit.flatMap(({ id }) => id ?? []);
     for (const id of new Set(ids)) {
       // Whoever restores twice at the same moment is on record twice: each of the calls did a part.
@@ -192,7 +213,8 @@ export class AppWorld implements World {
   #later(): Transition[] {
     const times = [
       this.scheduler.nextDeadline(),
-      ...this.#timers.map(({ at }) => at),
+      this.timers.next(),
+      ...this.#sleeps.map(({ at }) => at),
       ...this.#messages.map(({ visibleAt }) => visibleAt),
     ];
     const next = Math.min(...times);
@@ -214,7 +236,18 @@ export class AppWorld implements World {
     ];
   }
 
+  /** Nothing happens until then. Break-glass depends on Key Vault and the token alone (invariant 10). */
   #pass(to: number): void {
+    for (const { actors } of this.#instances) {
+      for (const actor of actors) {
+        const waitsFor = this.scheduler.waitsFor(actor);
+        const isHeldUp = waitsFor.length > 0 && !waitsFor.some((label) => VAULT.test(label));
+        if (!BREAK_GLASS.test(actor.name) || !isHeldUp) continue;
+        const waited = (this.#waited.get(actor) ?? 0) + Math.max(0, to - this.#clock);
+        this.#waited.set(actor, waited);
+        if (waited > MOST_WAIT_MS) this.#late ??= `${actor.name} waits ${waited} ms for: ${waitsFor}`;
+      }
+    }
     this.#clock = Math.max(this.#clock, to);
   }
 
@@ -254,7 +287,7 @@ export class AppWorld implements World {
         this.fleet.set(account, 'other-key', 'f'.repeat(32));
         return;
       case 'timePasses':
-        this.#pass(this.#clock + deed.seconds * 1000);
+        this.#clock += deed.seconds * 1000;
         return;
       default:
         this.#call(deed.do);
@@ -332,7 +365,7 @@ export class AppWorld implements World {
   }
 
   #wake(timer: Timer): void {
-    this.#timers.splice(this.#timers.indexOf(timer), 1);
+    this.#sleeps.splice(this.#sleeps.indexOf(timer), 1);
     if (!timer.actor.dead) timer.wake();
   }
 
@@ -344,7 +377,9 @@ export class AppWorld implements World {
   }
 
   #ports(instance: Instance, actor: Actor) {
-    const way: Way = (label, effect, writes) => this.scheduler.call(actor, label, effect, writes);
+    const to = new PortLimits(this.scheduler, actor);
+    const keyVault = BREAK_GLASS.test(actor.name) ? LIMITS.breakGlass : LIMITS.keyWork;
+    const own = to.ownStorage(OWN_STORAGE_MS);
     const settings = {
       vaults: VAULTS,
       cloud: PUBLIC,
@@ -354,15 +389,15 @@ export class AppWorld implements World {
     } as unknown as Settings;
     return {
       settings,
-      keys: keysOf(this.vault, way),
-      accounts: this.fleet.port(actor, way),
+      keys: keysOf(this.vault, to.azure(keyVault)),
+      accounts: this.fleet.port(actor, to.azure(LIMITS.storageManagement)),
       subscriptions: {
         list: async () => [SUBSCRIPTION],
         all: async () => ({ ids: [SUBSCRIPTION], vanished: [] }),
       } as never,
-      queue: this.#queue(way),
-      leases: this.#leases.port(actor, way),
-      audit: this.#auditPort(way),
+      queue: this.#queue(own),
+      leases: this.#leases.port(actor, own),
+      audit: this.#auditPort(own),
       pacer: new Pacer([]),
       readPacer: new Pacer([]),
       dependents: async () => ({ answer: 'some' as const }),
@@ -373,7 +408,7 @@ export class AppWorld implements World {
       now: () => new Date(this.#clock + instance.skewMs),
       sleep: (ms: number) =>
         new Promise<void>((wake) => {
-          this.#timers.push({ at: this.#clock + ms, actor, wake });
+          this.#sleeps.push({ at: this.#clock + ms, actor, wake });
         }),
     };
   }
@@ -402,10 +437,10 @@ export class AppWorld implements World {
   }
 
   #auditPort(way: Way): RecordAudit {
-    return async (entry, _timeoutMs, unlessSince) => {
+    return async (entry, timeoutMs, unlessSince) => {
       try {
         const label = `audit ${entry.reason} of ${entry.resource.split('/').at(-1)}`;
-        await way(
+        const write = way(
           label,
           () => {
             const known = unlessSince && this.#audit.some(({ id }) => id !== undefined && id === entry.id);
@@ -413,6 +448,9 @@ export class AppWorld implements World {
           },
           true,
         );
+        // An entry whose time is up is still tried.
+        const isWritten = await timeBoxed((signal) => untilAborted(write, signal), timeoutMs);
+        if (!isWritten) return { failed: 'no answer in time' };
         return { written: { file: 'trail', seq: 1, hash: '' } };
       } catch {
         return { failed: 'no answer' };
