@@ -53,6 +53,11 @@ export interface AppScenario {
   readonly kills: number;
   /** Minutes by which each instance's clock is off. */
   readonly skews: readonly number[];
+  /**
+   * Deeds come when nothing else happens, when something went wrong since the last one, or while such a call is under way;
+   * without it at any time.
+   */
+  readonly during?: RegExp;
   /** The newest version nears its expiry. */
   readonly nearExpiry?: boolean;
 }
@@ -102,6 +107,9 @@ export class AppWorld implements World {
   readonly #nearExpiry: boolean;
   #peopleMade = 0;
   #late: string | undefined;
+  readonly #during: RegExp | undefined;
+  /** What had gone wrong by the last deed. */
+  #harms = 0;
   #restores = 0;
   #clock = NOON;
   #kills: number;
@@ -123,6 +131,7 @@ export class AppWorld implements World {
     this.#deeds = [...scenario.deeds];
     this.#kills = scenario.kills;
     this.#nearExpiry = scenario.nearExpiry ?? false;
+    this.#during = scenario.during;
     this.#originalVersions = this.vault.versions.length;
   }
 
@@ -133,8 +142,6 @@ export class AppWorld implements World {
   }
 
   transitions(): Transition[] {
-    const [deed] = this.#deeds;
-    const deeds = deed ? [{ label: describe(deed), run: () => this.#do(deed) }] : [];
     const sleeps = this.#sleeps.filter(({ at }) => at <= this.#clock);
     const takes = this.#messages
       .filter(({ visibleAt }) => visibleAt <= this.#clock)
@@ -150,7 +157,6 @@ export class AppWorld implements World {
       ({ actors }) => this.#kills > 0 && [...actors].some((actor) => this.scheduler.isAimedAt(actor)),
     );
     const ready = [
-      ...deeds,
       ...sleeps.map((timer) => ({ label: `${timer.actor.name} wakes`, actor: timer.actor, run: () => this.#wake(timer) })),
       ...takes,
       ...kills.map((instance) => ({
@@ -159,8 +165,13 @@ export class AppWorld implements World {
         run: () => this.#kill(instance),
       })),
     ];
-    if (ready.length > 0 || this.scheduler.busy) return ready;
-    return this.#later();
+    const isQuiet = ready.length === 0 && !this.scheduler.busy;
+    const [deed] = this.#deeds;
+    const isIts = !this.#during || this.scheduler.harms > this.#harms || this.scheduler.isUnderWay(this.#during);
+    if (deed && (isQuiet || isIts)) {
+      return [{ label: describe(deed), run: () => this.#do(deed) }, ...ready];
+    }
+    return isQuiet ? this.#later() : ready;
   }
 
   check(): void {
@@ -253,6 +264,7 @@ export class AppWorld implements World {
 
   #do(deed: Deed): void {
     this.#deeds.shift();
+    this.#harms = this.scheduler.harms;
     const account = 'account' in deed ? (this.fleet.names[deed.account % this.fleet.names.length] ?? '') : '';
     switch (deed.do) {
       case 'rotate':

@@ -15,14 +15,17 @@ import { Actor, type Fault, Scheduler, type Transition } from './scheduler.ts';
 const NOON = Date.UTC(2026, 5, 1, 12);
 const MINUTE = 60_000;
 
-/** Somebody who does something once, at any time; in the order given where they are named alike. */
+/**
+ * Somebody who does something once, at any time, or when another has ended, or has been answered something and not ended;
+ * in the order given where they are named alike.
+ */
 export type Part =
-  | { readonly do: 'revoke'; readonly skew?: number; readonly after?: Part['do'] }
+  | { readonly do: 'revoke'; readonly skew?: number; readonly after?: Part['do']; readonly during?: Part['do'] }
   /** `late`: a second look, that disables what a late write has opened as well. */
-  | { readonly do: 'look'; readonly late?: boolean; readonly skew?: number; readonly after?: Part['do'] }
-  | { readonly do: 'restore'; readonly skew?: number; readonly after?: Part['do'] }
-  | { readonly do: 'rotate'; readonly after?: Part['do'] }
-  | { readonly do: 'disable' | 'enable'; readonly version: number; readonly after?: Part['do'] };
+  | { readonly do: 'look'; readonly late?: boolean; readonly skew?: number; readonly after?: Part['do']; readonly during?: Part['do'] }
+  | { readonly do: 'restore'; readonly skew?: number; readonly after?: Part['do']; readonly during?: Part['do'] }
+  | { readonly do: 'rotate'; readonly after?: Part['do']; readonly during?: Part['do'] }
+  | { readonly do: 'disable' | 'enable'; readonly version: number; readonly after?: Part['do']; readonly during?: Part['do'] };
 
 export interface KeyScenario {
   readonly versions: number;
@@ -92,10 +95,8 @@ export class KeyWorld implements FiniteWorld {
   transitions(): Transition[] {
     const starts = this.#parts
       .filter((part, index) => !this.#parts.slice(0, index).some((other) => other.do === part.do))
-      .filter(
-        ({ after }) =>
-          after === undefined || this.calls.some((call) => call.part.do === after && call.end !== undefined),
-      )
+      .filter(({ after }) => !after || this.calls.some(({ part, end }) => part.do === after && end !== undefined))
+      .filter(({ during }) => !during || this.calls.some(({ part, actor }) => part.do === during && actor?.isAtIt))
       .map((part) => ({ label: `${part.do} begins`, run: () => this.#start(part) }));
     const kills =
       this.#kills === 0 ? [] : this.calls.filter(({ actor, end }) => actor && end === undefined && !actor.dead);
@@ -168,6 +169,7 @@ export class KeyWorld implements FiniteWorld {
       .then((answer) => {
         call.answer = answer;
         call.end = this.scheduler.history.length;
+        actor.done = true;
       });
   }
 

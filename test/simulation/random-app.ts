@@ -2,8 +2,12 @@ import { type AppScenario, AppWorld, type Deed } from './app-world.ts';
 import type { World } from './explore.ts';
 
 type Random = () => number;
+type Optional = { readonly [K in keyof AppScenario]?: AppScenario[K] | undefined };
 
 const one = <T>(random: Random, of: readonly T[]): T => of[Math.floor(random() * of.length)] as T;
+
+/** During no call at all. */
+const NOTHING = /^$/;
 
 /** What may go wrong, one kind of call a history: what goes wrong everywhere goes wrong nowhere that matters. */
 const AIMS: readonly RegExp[] = [
@@ -58,23 +62,73 @@ export function randomRotationWorld(random: Random): () => World {
       ]),
     );
   }
-  const aim = one(random, [/^rotate/, /^rotate/, /^patch/, /./]);
-  return make(random, { deeds, aim, accounts: ['pinned'], nearExpiry: true });
+  const harm = one<Optional>(random, [
+    { faults: 1, kinds: ['late', 'hangs'], aim: /^rotate/ },
+    { faults: 1, kinds: ['late', 'hangs'], aim: /^rotate/ },
+    { kills: 1, aim: /^rotate/ },
+    { aim: /^(patch|save|audit)/ },
+    {},
+  ]);
+  const during = one(random, [NOTHING, undefined]);
+  return make(random, { deeds, accounts: ['pinned'], nearExpiry: true, during, ...harm });
 }
 
-/** Processes that die while they move accounts, or writes that come late, and versions that follow one another. */
+/** Processes that die while they move accounts or record it, or writes that come late, and versions that follow one another. */
 export function randomKillsWorld(random: Random): () => World {
   const deeds: Deed[] = [];
   for (let n = 0; n < 3 + Math.floor(random() * 3); n += 1) deeds.push({ do: 'rotate', events: 1 });
-  const harm = one<Partial<AppScenario>>(random, [
+  const harm = one<Optional>(random, [
     { kills: 2, faults: 0, aim: /^patch st/ },
     { kills: 2, faults: 0, aim: /^patch st/ },
-    { kills: 0, faults: 1, kinds: ['late'], aim: /^patch st/ },
+    { kills: 0, faults: 1, kinds: ['late', 'hangs'], aim: /^patch st/ },
+    { kills: 0, faults: 1, kinds: ['late', 'hangs', 'answerLost'], aim: /^audit/ },
+    { kills: 0, faults: 2, kinds: ['late', 'hangs'], aim: /^audit/ },
+    { kills: 1, faults: 0, aim: /^audit/ },
   ]);
-  return make(random, { deeds, instances: 2, accounts: ['pinned'], ...harm });
+  const during = one(random, [NOTHING, NOTHING, NOTHING, undefined]);
+  return make(random, { deeds, instances: 2, accounts: ['pinned'], during, ...harm });
 }
 
-function make(random: Random, profile: Pick<AppScenario, 'deeds'> & Partial<AppScenario>): () => World {
+/** People who change accounts and versions while the app moves them, and nothing that goes wrong. */
+export function randomPeopleWorld(random: Random): () => World {
+  const deeds: Deed[] = [{ do: 'rotate', events: 1 }];
+  for (let n = 0; n < 1 + Math.floor(random() * 3); n += 1) {
+    deeds.push(
+      one<Deed>(random, [
+        { do: 'rotate', events: 1 },
+        { do: 'rotateAndPin', account: 0 },
+        { do: 'rotateAndPin', account: 0 },
+        { do: 'disableNewest' },
+        { do: 'disableNewest' },
+        { do: 'pin', account: 0, version: Math.floor(random() * 3) },
+        { do: 'unpin', account: 0 },
+      ]),
+    );
+  }
+  const during = one(random, [undefined, NOTHING, /^get st/, /^get st/, /^patch st/]);
+  const accounts = one<AppScenario['accounts']>(random, [['pinned'], ['pinned'], ['automatic']]);
+  return make(random, { deeds, instances: 2, accounts, versions: 1, faults: 0, kills: 0, during });
+}
+
+/** Calls to the API whose process dies, or whose queue and audit trail do not answer. */
+export function randomBreakGlassWorld(random: Random): () => World {
+  const harm = one<Optional>(random, [
+    { kills: 1, faults: 0, aim: /^audit/ },
+    { kills: 1, faults: 0, aim: /^(audit|patch v)/ },
+    { kills: 0, faults: 1, aim: /^(send|audit)/, kinds: ['hangs', 'late', 'answerLost'] },
+    { kills: 0, faults: 2, aim: /^(send|audit|list|patch v)/ },
+  ]);
+  const deeds = one<readonly Deed[]>(random, [
+    [{ do: 'revoke' }],
+    [{ do: 'revoke' }, { do: 'restore' }],
+    [{ do: 'revoke' }, { do: 'revoke' }, { do: 'restore' }],
+    [{ do: 'revoke' }, { do: 'rotate', events: 1 }, { do: 'restore' }],
+  ]);
+  const during = one(random, [NOTHING, NOTHING, undefined]);
+  return make(random, { deeds, instances: 2, accounts: ['pinned'], during, ...harm });
+}
+
+function make(random: Random, profile: Pick<AppScenario, 'deeds'> & Optional): () => World {
   const scenario: AppScenario = {
     instances: one(random, [1, 2, 2, 3, 4]),
     accounts: one<AppScenario['accounts']>(random, [['pinned'], ['pinned'], ['pinned', 'automatic']]),

@@ -52,6 +52,11 @@ export class Actor {
     this.name = name;
   }
 
+  /** Whether it has been answered something, and has not ended. */
+  get isAtIt(): boolean {
+    return this.heard !== '' && !this.done && !this.dead;
+  }
+
   hear(what: string): void {
     this.heard = hash('md5', this.heard + what, 'base64');
   }
@@ -80,7 +85,8 @@ export class Scheduler {
   #pending: Pending[] = [];
   #late: LateWrite[] = [];
   #faults: number;
-  #harmed = false;
+  /** How often something has gone wrong so far: by a fault, or because somebody was killed. */
+  harms = 0;
   readonly #aim: RegExp;
   readonly #now: () => number;
   readonly faultKinds: readonly Fault[];
@@ -109,7 +115,7 @@ export class Scheduler {
   /** Ends an actor's life: what it has called may still take effect, and it hears of nothing any more. */
   kill(actor: Actor, takesEffect: boolean): void {
     actor.dead = true;
-    this.#harmed = true;
+    this.harms += 1;
     for (const { label, effect, writes } of this.#pending.filter((call) => call.actor === actor)) {
       if (writes && takesEffect) this.#late.push({ label, effect, until: this.#now() + LATE_MS });
     }
@@ -119,6 +125,11 @@ export class Scheduler {
   /** Whether a call of this actor is under way that may go wrong. */
   isAimedAt(actor: Actor): boolean {
     return this.#pending.some((call) => call.actor === actor && this.#aim.test(call.label));
+  }
+
+  /** Whether such a call is under way. */
+  isUnderWay(label: RegExp): boolean {
+    return this.#pending.some((call) => label.test(call.label));
   }
 
   /** Whether a call is under way that will be answered. */
@@ -152,7 +163,7 @@ export class Scheduler {
 
   /** Whether nothing has gone wrong so far: no fault, and nobody killed. */
   get unharmed(): boolean {
-    return !this.#harmed;
+    return this.harms === 0;
   }
 
   /** From now on nothing goes wrong any more. */
@@ -206,13 +217,13 @@ export class Scheduler {
     if (fault === 'hangs') {
       call.hangs = true;
       this.#faults -= 1;
-      this.#harmed = true;
+      this.harms += 1;
       return;
     }
     this.#pending = this.#pending.filter((other) => other !== call);
     if (fault) {
       this.#faults -= 1;
-      this.#harmed = true;
+      this.harms += 1;
     }
     if (fault === 'late') this.#late.push({ label: call.label, effect: call.effect, until: this.#now() + LATE_MS });
     try {
