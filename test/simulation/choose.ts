@@ -8,7 +8,7 @@ import type { Actor, Transition } from './scheduler.ts';
 export function randomly(random: () => number): Choose {
   const one = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)] as T;
   /** How often something goes wrong when it may, and how often what is late takes effect. */
-  const harm = one([0.4, 0.4, 0.15, 0.05]);
+  const harm = one([0.6, 0.4, 0.4, 0.1]);
   const late = one([0, 0, 0.015, 0.1]);
   /** How often people and callers come in, beside calls that are under way; 1: as often as any of these goes on. */
   const hurry = one([1, 1, 1, 0.1]);

@@ -4,8 +4,9 @@ import { BrokenHistory, runHistory, seeded, shrink, type World } from './explore
 import {
   randomAppWorld,
   randomBreakGlassWorld,
-  randomKillsWorld,
+  randomMovesWorld,
   randomPeopleWorld,
+  randomRecordsWorld,
   randomRotationWorld,
 } from './random-app.ts';
 import { randomByHandWorld, randomKeyWorld, randomLateWorld, randomOverlapWorld } from './random-key.ts';
@@ -20,15 +21,18 @@ const WORLDS: readonly ((random: () => number) => () => World)[] = [
   randomKeyWorld,
   randomAppWorld,
   randomOverlapWorld,
-  randomKillsWorld,
+  randomMovesWorld,
   randomRotationWorld,
   randomByHandWorld,
   randomPeopleWorld,
   randomLateWorld,
   randomBreakGlassWorld,
+  randomMovesWorld,
+  randomRecordsWorld,
   randomOverlapWorld,
+  randomRotationWorld,
+  randomPeopleWorld,
   randomLateWorld,
-  randomKillsWorld,
 ];
 
 /** Runs the history of a seed; undefined when everything held. */

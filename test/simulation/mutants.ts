@@ -15,6 +15,7 @@ interface Mutant {
 }
 
 const REVOCATION = 'src/revocation/revocation.ts';
+const DEADLINE = 'src/azure/deadline.ts';
 const PLANS = 'src/revocation/revocation-plans.ts';
 
 const MUTANTS: readonly Mutant[] = [
@@ -131,6 +132,24 @@ const MUTANTS: readonly Mutant[] = [
     file: PLANS,
     from: 'fresh.enabled ? {',
     to: 'true ? {',
+  },
+  {
+    name: 'no deadline: a request to Azure may hang for ever',
+    file: DEADLINE,
+    from: 'const timer = setTimeout(giveUp, ms);',
+    to: 'const timer = undefined;',
+  },
+  {
+    name: "no deadline: a request to the app's own storage may hang for ever",
+    file: DEADLINE,
+    from: "const timer = setTimeout(() => box.abort(new DOMException(`${ms} ms are up.`, 'TimeoutError')), ms);",
+    to: 'const timer = undefined;',
+  },
+  {
+    name: 'no deadline: an answer to a caller waits for the queue',
+    file: 'src/revocation/record-revocation.ts',
+    from: 'timer = setTimeout(() => reject(new Error(`no answer within ${QUEUE_WAIT_MS} ms`)), QUEUE_WAIT_MS);',
+    to: 'if (false) reject();',
   },
 ];
 

@@ -50,11 +50,13 @@ export function randomAppWorld(random: Random): () => World {
 
 /** The same of a key whose newest version nears its expiry. */
 export function randomRotationWorld(random: Random): () => World {
-  const deeds: Deed[] = [{ do: 'nearExpiryEvent' }, { do: 'nearExpiryEvent' }];
-  const more = Math.floor(random() * 3);
+  const deeds: Deed[] = [{ do: 'nearExpiryEvent' }];
+  const more = 1 + Math.floor(random() * 3);
   for (let n = 0; n < more; n += 1) {
     deeds.push(
       one<Deed>(random, [
+        { do: 'nearExpiryEvent' },
+        { do: 'nearExpiryEvent' },
         { do: 'nearExpiryEvent' },
         { do: 'timePasses', seconds: 30 },
         { do: 'revoke' },
@@ -69,45 +71,53 @@ export function randomRotationWorld(random: Random): () => World {
     { aim: /^(patch|save|audit)/ },
     {},
   ]);
-  const during = one(random, [NOTHING, undefined]);
+  const during = one(random, [NOTHING, NOTHING, undefined]);
   return make(random, { deeds, accounts: ['pinned'], nearExpiry: true, during, ...harm });
 }
 
-/** Processes that die while they move accounts or record it, or writes that come late, and versions that follow one another. */
-export function randomKillsWorld(random: Random): () => World {
-  const deeds: Deed[] = [];
-  for (let n = 0; n < 3 + Math.floor(random() * 3); n += 1) deeds.push({ do: 'rotate', events: 1 });
+/** Processes that die while they move accounts, or writes that come late, and versions that follow one another. */
+export function randomMovesWorld(random: Random): () => World {
   const harm = one<Optional>(random, [
     { kills: 2, faults: 0, aim: /^patch st/ },
     { kills: 2, faults: 0, aim: /^patch st/ },
-    { kills: 0, faults: 1, kinds: ['late', 'hangs'], aim: /^patch st/ },
-    { kills: 0, faults: 1, kinds: ['late', 'hangs', 'answerLost'], aim: /^audit/ },
-    { kills: 0, faults: 2, kinds: ['late', 'hangs'], aim: /^audit/ },
-    { kills: 1, faults: 0, aim: /^audit/ },
+    { kills: 0, faults: 1, kinds: ['late', 'hangs', 'answerLost'], aim: /^patch st/ },
   ]);
-  const during = one(random, [NOTHING, NOTHING, NOTHING, undefined]);
-  return make(random, { deeds, instances: 2, accounts: ['pinned'], during, ...harm });
+  return make(random, { ...rotations(random), ...harm });
 }
 
-/** People who change accounts and versions while the app moves them, and nothing that goes wrong. */
+/** The same while they record what they have moved. */
+export function randomRecordsWorld(random: Random): () => World {
+  const harm = one<Optional>(random, [
+    { kills: 1, faults: 0, aim: /^audit/ },
+    { kills: 0, faults: 1, kinds: ['late', 'hangs', 'answerLost'], aim: /^audit/ },
+    { kills: 0, faults: 2, kinds: ['late', 'hangs'], aim: /^audit/ },
+  ]);
+  return make(random, { ...rotations(random), ...harm });
+}
+
+function rotations(random: Random) {
+  const deeds = Array.from({ length: 3 + Math.floor(random() * 3) }, (): Deed => ({ do: 'rotate', events: 1 }));
+  const during = one(random, [NOTHING, NOTHING, NOTHING, undefined]);
+  return { deeds, instances: 2, accounts: ['pinned'], during } as const;
+}
+
+/** People who change accounts and versions while the app moves them, or afterwards, and nothing that goes wrong. */
 export function randomPeopleWorld(random: Random): () => World {
-  const deeds: Deed[] = [{ do: 'rotate', events: 1 }];
-  for (let n = 0; n < 1 + Math.floor(random() * 3); n += 1) {
-    deeds.push(
-      one<Deed>(random, [
-        { do: 'rotate', events: 1 },
-        { do: 'rotateAndPin', account: 0 },
-        { do: 'rotateAndPin', account: 0 },
-        { do: 'disableNewest' },
-        { do: 'disableNewest' },
-        { do: 'pin', account: 0, version: Math.floor(random() * 3) },
-        { do: 'unpin', account: 0 },
-      ]),
-    );
-  }
-  const during = one(random, [undefined, NOTHING, /^get st/, /^get st/, /^patch st/]);
-  const accounts = one<AppScenario['accounts']>(random, [['pinned'], ['pinned'], ['automatic']]);
-  return make(random, { deeds, instances: 2, accounts, versions: 1, faults: 0, kills: 0, during });
+  const anything: readonly Deed[] = [
+    { do: 'rotate', events: 1 },
+    { do: 'rotateAndPin', account: 0 },
+    { do: 'disableNewest' },
+    { do: 'pin', account: 0, version: Math.floor(random() * 3) },
+    { do: 'unpin', account: 0 },
+  ];
+  const isMeanwhile = random() < 0.5;
+  const first: readonly Deed[] = isMeanwhile ? [{ do: 'rotateAndPin', account: 0 }] : [{ do: 'disableNewest' }];
+  const deeds: Deed[] = [{ do: 'rotate', events: 1 }, one(random, [...first, ...first, ...first, ...anything])];
+  for (let n = 0; n < Math.floor(random() * 3); n += 1) deeds.push(one(random, anything));
+  // The intent of a move is saved right before the account is read for the last time.
+  const during = one(random, isMeanwhile ? [/^save/, /^save/, /^get st/, /^patch st/] : [NOTHING, NOTHING, undefined]);
+  const accounts = one<AppScenario['accounts']>(random, [['pinned'], ['pinned'], ['pinned'], ['automatic']]);
+  return make(random, { deeds, instances: one(random, [1, 2]), accounts, versions: 1, faults: 0, kills: 0, during });
 }
 
 /** Calls to the API whose process dies, or whose queue and audit trail do not answer. */
