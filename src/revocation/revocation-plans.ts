@@ -193,19 +193,46 @@ export function planClose(
   restoredBy: string,
   now: Date,
 ): VersionChange[] {
-  const { id, revokedOn } = upTo;
   const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> => {
     const record = revocationOf(fresh, now);
     if (!record || isNewer(record, upTo)) return {};
     // A late write has disabled it once more: its record is what it is enabled by in the next wave.
     if (record.wasEnabled && !fresh.enabled) return {};
-    const mark = [id, revokedOn.toISOString(), restoredBy, fresh.version].join(' ');
-    return { tags: { ...otherTags(fresh), [RESTORED_TAG]: mark } };
+    return { tags: closed(fresh, upTo, restoredBy) };
   };
   return newestFirst(versions).flatMap((version): VersionChange[] => {
     const { tags } = again(version);
     return tags ? [{ version, tags, again }] : [];
   });
+}
+
+/**
+ * An older restore that wrote late may have taken the last record away before this one came to it: that this revocation is
+ * restored is said all the same, or a later look would write its record again.
+ */
+export function planCloseLost(
+  versions: readonly KeyVersion[],
+  upTo: RevocationStamp,
+  restoredBy: string,
+  now: Date,
+): VersionChange[] {
+  const { restored } = readRevocation(versions, now);
+  if (restored && !isNewer(upTo, restored)) return [];
+  const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> =>
+    revocationOf(fresh, now) || Object.keys(otherTags(fresh)).length >= MAX_TAGS
+      ? {}
+      : { tags: closed(fresh, upTo, restoredBy) };
+  return newestFirst(versions)
+    .map((version) => ({ version, ...again(version), again }))
+    .filter(({ tags }) => tags)
+    .slice(0, 1);
+}
+
+function closed(version: KeyVersion, { id, revokedOn }: RevocationStamp, restoredBy: string): Record<string, string> {
+  return {
+    ...otherTags(version),
+    [RESTORED_TAG]: [id, revokedOn.toISOString(), restoredBy, version.version].join(' '),
+  };
 }
 
 function newestFirst(versions: readonly KeyVersion[]): KeyVersion[] {

@@ -157,7 +157,11 @@ export class AppWorld implements World {
       ({ actors }) => this.#kills > 0 && [...actors].some((actor) => this.scheduler.isAimedAt(actor)),
     );
     const ready = [
-      ...sleeps.map((timer) => ({ label: `${timer.actor.name} wakes`, actor: timer.actor, run: () => this.#wake(timer) })),
+      ...sleeps.map((timer) => ({
+        label: `${timer.actor.name} wakes`,
+        actor: timer.actor,
+        run: () => this.#wake(timer),
+      })),
       ...takes,
       ...kills.map((instance) => ({
         label: `instance ${instance.number} is killed, and what it called takes effect later`,

@@ -22,10 +22,21 @@ const MINUTE = 60_000;
 export type Part =
   | { readonly do: 'revoke'; readonly skew?: number; readonly after?: Part['do']; readonly during?: Part['do'] }
   /** `late`: a second look, that disables what a late write has opened as well. */
-  | { readonly do: 'look'; readonly late?: boolean; readonly skew?: number; readonly after?: Part['do']; readonly during?: Part['do'] }
+  | {
+      readonly do: 'look';
+      readonly late?: boolean;
+      readonly skew?: number;
+      readonly after?: Part['do'];
+      readonly during?: Part['do'];
+    }
   | { readonly do: 'restore'; readonly skew?: number; readonly after?: Part['do']; readonly during?: Part['do'] }
   | { readonly do: 'rotate'; readonly after?: Part['do']; readonly during?: Part['do'] }
-  | { readonly do: 'disable' | 'enable'; readonly version: number; readonly after?: Part['do']; readonly during?: Part['do'] };
+  | {
+      readonly do: 'disable' | 'enable';
+      readonly version: number;
+      readonly after?: Part['do'];
+      readonly during?: Part['do'];
+    };
 
 export interface KeyScenario {
   readonly versions: number;

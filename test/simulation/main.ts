@@ -33,6 +33,7 @@ const WORLDS: readonly ((random: () => number) => () => World)[] = [
   randomRotationWorld,
   randomPeopleWorld,
   randomLateWorld,
+  randomBreakGlassWorld,
 ];
 
 /** Runs the history of a seed; undefined when everything held. */

@@ -50,8 +50,8 @@ export function randomAppWorld(random: Random): () => World {
 
 /** The same of a key whose newest version nears its expiry. */
 export function randomRotationWorld(random: Random): () => World {
-  const deeds: Deed[] = [{ do: 'nearExpiryEvent' }];
-  const more = 1 + Math.floor(random() * 3);
+  const deeds: Deed[] = [{ do: 'nearExpiryEvent' }, { do: 'nearExpiryEvent' }];
+  const more = Math.floor(random() * 3);
   for (let n = 0; n < more; n += 1) {
     deeds.push(
       one<Deed>(random, [
@@ -68,8 +68,8 @@ export function randomRotationWorld(random: Random): () => World {
     { faults: 1, kinds: ['late', 'hangs'], aim: /^rotate/ },
     { faults: 1, kinds: ['late', 'hangs'], aim: /^rotate/ },
     { kills: 1, aim: /^rotate/ },
-    { aim: /^(patch|save|audit)/ },
-    {},
+    { faults: 1, kinds: ['late', 'hangs'], aim: /^rotate/ },
+    { aim: one(random, [/^(patch|save|audit)/, /./]) },
   ]);
   const during = one(random, [NOTHING, NOTHING, undefined]);
   return make(random, { deeds, accounts: ['pinned'], nearExpiry: true, during, ...harm });
@@ -111,11 +111,14 @@ export function randomPeopleWorld(random: Random): () => World {
     { do: 'unpin', account: 0 },
   ];
   const isMeanwhile = random() < 0.5;
-  const first: readonly Deed[] = isMeanwhile ? [{ do: 'rotateAndPin', account: 0 }] : [{ do: 'disableNewest' }];
-  const deeds: Deed[] = [{ do: 'rotate', events: 1 }, one(random, [...first, ...first, ...first, ...anything])];
+  const likely: Deed = isMeanwhile ? { do: 'rotateAndPin', account: 0 } : { do: 'disableNewest' };
+  const deeds: Deed[] = [{ do: 'rotate', events: 1 }, random() < 0.7 ? likely : one(random, anything)];
   for (let n = 0; n < Math.floor(random() * 3); n += 1) deeds.push(one(random, anything));
   // The intent of a move is saved right before the account is read for the last time.
-  const during = one(random, isMeanwhile ? [/^save/, /^save/, /^get st/, /^patch st/] : [NOTHING, NOTHING, undefined]);
+  const during = one(
+    random,
+    isMeanwhile ? [/^save/, /^save/, /^save/, /^get st/, /^patch st/] : [NOTHING, NOTHING, undefined],
+  );
   const accounts = one<AppScenario['accounts']>(random, [['pinned'], ['pinned'], ['pinned'], ['automatic']]);
   return make(random, { deeds, instances: one(random, [1, 2]), accounts, versions: 1, faults: 0, kills: 0, during });
 }
