@@ -3,15 +3,9 @@ import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { type AppliedChange, applyChanges } from './apply-changes.ts';
+import { planClose, planCloseLost, planMark, planReopen } from './restore-plans.ts';
 import { isNewer, type RevocationStamp, readRevocation, revokers } from './revocation.ts';
-import {
-  planClose,
-  planCloseLost,
-  planKeepRevoked,
-  planMark,
-  planReopen,
-  type VersionChange,
-} from './revocation-plans.ts';
+import { planKeepRevoked, type VersionChange } from './revocation-plans.ts';
 import { reportVersions, type VersionReport } from './version-report.ts';
 
 /** Marking, enabling and closing are a wave each; what a write still under way undoes is done again, so often at most. */

@@ -130,8 +130,10 @@ export class KeyWorld implements FiniteWorld {
     const calls = this.calls.map(
       ({ part, actor, end, answer }) => `${part.do}${actor?.dead}${end !== undefined}${answer}${actor?.heard}`,
     );
-    // Whatever is judged by the order of calls is part of the state.
-    const order = this.calls.map(({ start, end }) => `${rank(start, this.calls)}-${rank(end, this.calls)}`);
+    // What is judged by the order of calls is part of the state: who began before whom, and before whose end.
+    const starts = this.calls.map(({ start }) => start);
+    const before = (time: number | undefined) => time && starts.filter((start) => start < time).length;
+    const order = this.calls.map(({ start, end }) => `${before(start)}-${before(end)}`);
     return [
       this.vault.fingerprint(),
       this.scheduler.fingerprint(),
@@ -305,11 +307,4 @@ export class KeyWorld implements FiniteWorld {
       }
     }
   }
-}
-
-/** Where a time stands among those of all calls. */
-function rank(time: number | undefined, calls: readonly Call[]): number {
-  if (time === undefined) return -1;
-  return calls.flatMap(({ start, end }) => [start, end ?? Number.POSITIVE_INFINITY]).filter((other) => other < time)
-    .length;
 }
