@@ -215,7 +215,9 @@ export class KeyWorld implements FiniteWorld {
     // A key of one version is not marked while it is restored, and clocks that differ make a restore look old.
     const isOne = this.vault.versions.length === 1 || 'skew' in look.part;
     if (!restore || isOne || !this.scheduler.unharmed) return;
-    const newer = this.calls.some(({ part, start, end }) => part.do === 'revoke' && (end ?? start) >= restore.start);
+    const newer = this.calls.some(
+      ({ part, end }) => part.do === 'revoke' && (end === undefined || end >= restore.start),
+    );
     if (!newer && look.start > restore.start && this.#openedBefore(look, version)) {
       this.#flap = `A look that began later disables version ${version}, which a restore had enabled.`;
     }
