@@ -4,7 +4,6 @@ import { auditContainer } from '../audit/audit-storage-client.ts';
 import { type TrailReport, type VerifyTrailOptions, verifyTrail } from '../audit/verify-trail.ts';
 import { CmkError } from '../errors.ts';
 import { type Environment, readStorageSettings } from '../settings/settings.ts';
-import { isDay } from '../time/duration.ts';
 import { inAppStorage } from './app-storage-failures.ts';
 import { count } from './count.ts';
 
@@ -27,23 +26,6 @@ export async function readTrail(
   const report = await inAppStorage(place, () => verifyTrail(auditFiles(container), options));
   if (report.files > 0) return report;
   throw new CmkError('NotFound', `There is no trail in ${container.url}.`, "Is it the app's storage account?");
-}
-
-/** `<number>:<hash>` of a record that must be there. */
-export function readReceipt(text: string): { seq: number; hash: string } {
-  const [, seq, hash] = /^(\d{1,15}):([0-9a-f]{64})$/.exec(text) ?? [];
-  if (seq && hash) return { seq: Number(seq), hash };
-  throw new CmkError(
-    'ArgumentInvalid',
-    `--receipt "${text}" is not <number>:<64 hexadecimal digits>.`,
-    'Give it as the log or an earlier check printed it.',
-  );
-}
-
-/** A day to start with. */
-export function readDay(text: string): string {
-  if (isDay(text)) return text;
-  throw new CmkError('ArgumentInvalid', `--from "${text}" is not a day.`, 'Example: --from 2026-11-24');
 }
 
 export function printTrail({ findings, records, files, last }: TrailReport, log: (line: string) => void): void {

@@ -1,15 +1,14 @@
 import type { TokenCredential } from '@azure/identity';
 import type { Command } from 'commander';
 import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
-import { operatorCredential } from '../azure/credential.ts';
 import { CmkError } from '../errors.ts';
 import { Journal } from '../operations/journal.ts';
-import { type Azure, createAzure, type Operation } from '../operations/operator-azure.ts';
+import type { Azure, Operation } from '../operations/operator-azure.ts';
 import { addDuration } from '../time/duration.ts';
 import type { Ask } from './confirm.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Explanation } from './explain.ts';
-import { type Format, Output, type Sink } from './output.ts';
+import { DOCUMENT_VERSION, type Format, type OUTPUTS, Output, type Sink } from './output.ts';
 
 /** What the command line is given from outside. */
 export interface CliContext {
@@ -28,9 +27,16 @@ export interface CliContext {
 /** Options that every command takes. */
 export interface GlobalOptions {
   readonly json?: boolean;
+  readonly output?: (typeof OUTPUTS)[number];
+  /** JMESPath on the document. */
+  readonly query?: string;
+  readonly wide?: boolean;
   readonly subscription?: string;
   readonly cloud?: string;
 }
+
+/** Where what a command shows goes while a query picks what is printed. */
+const SILENT = new Output('json', { write: () => true }, { write: () => true }, {});
 
 /** One run of the command line. */
 export class Cli {
@@ -49,8 +55,7 @@ export class Cli {
 
   output(options: GlobalOptions): Output {
     const { out, err } = this.context;
-    const format: Format = options.json ? 'json' : out.isTTY ? 'terminal' : 'lines';
-    return new Output(format, out, err, this.environment);
+    return new Output(this.#formatOf(options), out, err, this.environment, options.wide);
   }
 
   cloud({ cloud }: GlobalOptions): Cloud {
@@ -65,13 +70,16 @@ export class Cli {
   }
 
   credential(options: GlobalOptions): TokenCredential {
-    return this.context.credential ?? operatorCredential(this.cloud(options).authorityHost);
+    return this.context.credential ?? lateCredential(this.cloud(options));
   }
 
-  azure(options: GlobalOptions): Azure {
-    return (
-      this.context.azure ??
-      createAzure(this.credential(options), this.cloud(options), this.environment.AZURE_SUBSCRIPTION_ID || undefined)
+  async azure(options: GlobalOptions): Promise<Azure> {
+    if (this.context.azure) return this.context.azure;
+    const { createAzure } = await import('../operations/operator-azure.ts');
+    return createAzure(
+      this.credential(options),
+      this.cloud(options),
+      this.environment.AZURE_SUBSCRIPTION_ID || undefined,
     );
   }
 
@@ -88,9 +96,11 @@ export class Cli {
     const options = command.optsWithGlobals<GlobalOptions & { dryRun?: boolean }>();
     const output = this.output(options);
     const journal = this.#start(command, output, options.dryRun);
-    const result = await work({ azure: this.azure(options), journal });
-    const code = show(result, output);
-    output.report(journal.report(nameOf(command), result));
+    const result = await work({ azure: await this.azure(options), journal });
+    const code = options.query === undefined ? show(result, output) : show(result, SILENT);
+    const report = journal.report(nameOf(command), result);
+    if (options.query === undefined) output.report(report);
+    await this.#print({ version: DOCUMENT_VERSION, ...report }, options, output);
     this.exitCode = code ?? EXIT.ok;
   }
 
@@ -103,21 +113,34 @@ export class Cli {
     const options = command.optsWithGlobals<GlobalOptions>();
     const output = this.output(options);
     const journal = this.#start(command, output);
-    const result = await work({ azure: this.azure(options), journal });
-    this.exitCode = show(result, output) ?? EXIT.ok;
+    const result = await work({ azure: await this.azure(options), journal });
+    this.exitCode = show(result, options.query === undefined ? output : SILENT) ?? EXIT.ok;
     const { entries } = journal;
-    if (output.format !== 'json') return;
-    output.json({ operation: nameOf(command), ...(entries.length > 0 ? { entries } : {}), result });
+    const found = entries.length > 0 ? { entries } : {};
+    await this.#print({ version: DOCUMENT_VERSION, operation: nameOf(command), ...found, result }, options, output);
   }
 
-  /** Tells an error; with `--json` in one document with what was found and done until then. */
-  fail(explanation: Explanation, json: boolean): void {
+  /** The document at a command's end, where one is wanted. */
+  async #print(document: object, options: GlobalOptions, output: Output): Promise<void> {
+    if (options.query === undefined && output.format !== 'json' && output.format !== 'yaml') return;
+    const { printDocument } = await import('./document.ts');
+    printDocument(document, options.query, output);
+  }
+
+  #formatOf({ json, output, query }: GlobalOptions): Format {
+    if (output !== undefined) return output === 'table' ? 'terminal' : output;
+    if (json || query !== undefined) return 'json';
+    return this.context.out.isTTY ? 'terminal' : 'lines';
+  }
+
+  /** Tells an error; as JSON in one document with what was found and done until then. */
+  fail(explanation: Explanation, options: GlobalOptions): void {
     const { operation, journal, output } = this.#running ?? {};
     const before =
       operation && journal && journal.entries.length > 0
         ? { operation, dryRun: journal.dryRun, changed: journal.changed, entries: journal.entries }
         : {};
-    (output ?? this.output({ json })).error(explanation, before);
+    (output ?? this.output(options)).error(explanation, before);
   }
 
   /** What is open when a command is ended in the middle. */
@@ -155,4 +178,15 @@ export function seconds(text: string): number {
   if (/^\d+$/.test(text)) return Number(text);
   const start = new Date(0);
   return (addDuration(start, text).getTime() - start.getTime()) / 1000;
+}
+
+/** The sign-in of whoever sits there. What it needs is read when a token is: help and completion have no use for it. */
+function lateCredential({ authorityHost }: Cloud): TokenCredential {
+  let signIn: Promise<TokenCredential> | undefined;
+  return {
+    getToken: async (...request) => {
+      signIn ??= import('../azure/credential.ts').then(({ operatorCredential }) => operatorCredential(authorityHost));
+      return (await signIn).getToken(...request);
+    },
+  };
 }

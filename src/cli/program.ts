@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { Cli } from './cli.ts';
 import { addAccountCommands } from './commands/account.ts';
 import { addAppCommands } from './commands/app.ts';
@@ -10,6 +10,8 @@ import { addFleetCommands } from './commands/fleet.ts';
 import { addIdentityCommands } from './commands/identity.ts';
 import { addKeyCommands } from './commands/key.ts';
 import { addVaultCommands } from './commands/vault.ts';
+import { columnsOf, OUTPUTS } from './output.ts';
+import { cliVersion } from './version.ts';
 
 const AFTER = `
 To encrypt an account with a key of your own, see what would happen, then do it:
@@ -40,7 +42,7 @@ Environment:
                              a sign-in that goes before that of \`az login\`
   AZURE_CLOUD                as --cloud
   CMK_KEY_PASSWORD           password of a file for key import
-  NO_COLOR                   no colours
+  NO_COLOR, COLUMNS          no colours; how wide the terminal is
   of the app, where a command concerns it:
   AzureWebJobsStorage__accountName, or AzureWebJobsStorage (a connection string)
                              its storage: audit trail, queues, drift reports
@@ -56,7 +58,15 @@ export function createProgram(cli: Cli): Command {
   const { out, err } = cli.context;
   const program = new Command('cmk')
     .description('Customer-managed keys of Azure storage accounts, on your own sign-in: set up, rotate, revoke, check.')
-    .option('--json', 'print one JSON document')
+    .version(cliVersion(), '-V', 'print the version, as --version alone does')
+    .addOption(
+      new Option('-o, --output <format>', 'table, one document, or a row for each thing (pipe: lines)').choices(
+        OUTPUTS,
+      ),
+    )
+    .option('--json', 'short for -o json')
+    .option('--query <jmespath>', 'print this of the document alone (https://jmespath.org)')
+    .option('--wide', 'tables with whole versions and more columns')
     .option('--subscription <id>', 'look for and create things in this subscription')
     .option('--cloud <name>', 'AzureCloud, AzureUSGovernment or AzureChinaCloud')
     .addHelpText('after', AFTER)
@@ -66,8 +76,8 @@ export function createProgram(cli: Cli): Command {
     writeOut: (text) => out.write(text),
     writeErr: (text) => err.write(text),
     outputError: () => {}, // `run` tells it as every other error
-    getOutHelpWidth: () => out.columns || 80,
-    getErrHelpWidth: () => err.columns || 80,
+    getOutHelpWidth: () => columnsOf(out, cli.environment),
+    getErrHelpWidth: () => columnsOf(err, cli.environment),
   });
   addAccountCommands(program, cli);
   addVaultCommands(program, cli);

@@ -1,11 +1,7 @@
 import { Argument, type Command, Option } from 'commander';
-import { AUDIT_CONTAINER } from '../../audit/audit-storage-client.ts';
-import { appQueues } from '../../azure/app-storage.ts';
-import { readStorageSettings } from '../../settings/settings.ts';
-import { WORK_QUEUES, type WorkQueueName } from '../../work/messages.ts';
-import { replay } from '../../work/replay-client.ts';
-import { inAppStorage } from '../app-storage-failures.ts';
-import { printTrail, readDay, readReceipt, readTrail } from '../audit-report.ts';
+import { AUDIT_CONTAINER } from '../../audit/container-name.ts';
+import type { WorkQueueName } from '../../work/messages.ts';
+import { readDay, readReceipt } from '../audit-arguments.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { count } from '../count.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -15,6 +11,9 @@ type Receipt = ReturnType<typeof readReceipt>;
 
 // What works on the app's own storage, found by AzureWebJobsStorage or AzureWebJobsStorage__accountName.
 
+/** By name: their module brings along what checks messages, which help has no use for. */
+const QUEUES: Readonly<Record<WorkQueueName, true>> = { 'key-work': true, 'account-work': true };
+
 const STORAGE = `
 The app's storage is found as the app finds it: AzureWebJobsStorage__accountName
 with your own sign-in, or AzureWebJobsStorage, a connection string.`;
@@ -23,9 +22,13 @@ export function addAppCommands(program: Command, cli: Cli): void {
   program
     .command('replay')
     .description("put the messages of one of the app's poison queues back to work")
-    .addArgument(new Argument('<queue>', 'the queue that they came from').choices(WORK_QUEUES))
+    .addArgument(new Argument('<queue>', 'the queue that they came from').choices(Object.keys(QUEUES)))
     .addHelpText('after', `${STORAGE}\nIt takes the role Storage Queue Data Contributor.`)
     .action(async (queue: WorkQueueName, _options: unknown, command: Command) => {
+      const { appQueues } = await import('../../azure/app-storage.ts');
+      const { readStorageSettings } = await import('../../settings/settings.ts');
+      const { replay } = await import('../../work/replay-client.ts');
+      const { inAppStorage } = await import('../app-storage-failures.ts');
       const globals = command.optsWithGlobals<GlobalOptions>();
       const poison = `${queue}-poison`;
       await cli.look(
@@ -60,6 +63,7 @@ export function addAppCommands(program: Command, cli: Cli): void {
       (text: string, before: Receipt[] = []) => [...before, parsed(readReceipt)(text)],
     )
     .action(async (options: { container?: string; from?: string; receipt?: Receipt[] }, command: Command) => {
+      const { printTrail, readTrail } = await import('../audit-report.ts');
       const globals = command.optsWithGlobals<GlobalOptions>();
       const { container, from, receipt = [] } = options;
       await cli.look(

@@ -1,9 +1,5 @@
 import type { Command } from 'commander';
-import { TEXT_LENGTHS } from '../../break-glass/schemas.ts';
-import { appRecord } from '../../operations/key/app-record.ts';
-import { restoreAsOperator } from '../../operations/key/key-restore.ts';
-import { previewRevocation, revokeAsOperator } from '../../operations/key/key-revoke.ts';
-import { keyByName } from '../../operations/resolve.ts';
+import { TEXT_LENGTHS } from '../../break-glass/text-lengths.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { confirmKey } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -39,6 +35,9 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
     .description('BREAK GLASS: disable every version of a key, which cuts off every account that uses it')
     .action(async (name: string, options: BreakGlassArguments, command: Command) => {
       const globals = command.optsWithGlobals<GlobalOptions>();
+      const { appRecord } = await import('../../operations/key/app-record.ts');
+      const { previewRevocation, revokeAsOperator } = await import('../../operations/key/key-revoke.ts');
+      const { keyByName } = await import('../../operations/resolve.ts');
       const managed = keyByName(name, options.vault, cli.cloud(globals));
       const { reason, ticket } = options;
       const { environment } = cli;
@@ -67,6 +66,9 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
     )
     .action(async (name: string, options: BreakGlassArguments, command: Command) => {
       const globals = command.optsWithGlobals<GlobalOptions>();
+      const { appRecord } = await import('../../operations/key/app-record.ts');
+      const { restoreAsOperator } = await import('../../operations/key/key-restore.ts');
+      const { keyByName } = await import('../../operations/resolve.ts');
       const managed = keyByName(name, options.vault, cli.cloud(globals));
       const { reason, ticket } = options;
       if (!options.dryRun)

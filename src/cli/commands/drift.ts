@@ -1,10 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { DriftReport } from '../../drift/report.ts';
-import { createEventGrid } from '../../events/event-grid-client.ts';
 import type { Log } from '../../log.ts';
-import { checkDrift } from '../../operations/drift-check.ts';
-import { ensureEvents } from '../../operations/vault/events-ensure.ts';
-import { createServices } from '../../services.ts';
 import type { Environment } from '../../settings/settings.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { count } from '../count.ts';
@@ -22,6 +18,8 @@ export function addDriftCommands(program: Command, cli: Cli): void {
     .addOption(vaults())
     .option('--as-app', "as the app does: fix what CMK_AUTOFIX names, and publish the report in the app's storage")
     .action(async (options: { vault: string[]; asApp?: boolean }, command: Command) => {
+      const { checkDrift } = await import('../../operations/drift-check.ts');
+      const { createServices } = await import('../../services.ts');
       const credential = cli.credential(command.optsWithGlobals<GlobalOptions>());
       const { vault: named, asApp = false } = options;
       let troubles = 0;
@@ -58,6 +56,8 @@ export function addDriftCommands(program: Command, cli: Cli): void {
       ),
     )
     .action(async (options: { vault: string; functionApp?: string; storage?: string }, command: Command) => {
+      const { createEventGrid } = await import('../../events/event-grid-client.ts');
+      const { ensureEvents } = await import('../../operations/vault/events-ensure.ts');
       const globals = command.optsWithGlobals<GlobalOptions>();
       const { vault, functionApp: functionAppId, storage: storageAccountId } = options;
       const eventGrid = createEventGrid(cli.credential(globals), cli.cloud(globals));

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { listFleet } from '../../operations/fleet-list.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 
@@ -11,6 +10,7 @@ export function addFleetCommands(program: Command, cli: Cli): void {
     .option('--all', 'accounts with Microsoft-managed keys too')
     .option('--scopes', 'encryption scopes too (one call more for each account)')
     .action(async ({ all = false, scopes = false }: { all?: boolean; scopes?: boolean }, command: Command) => {
+      const { listFleet } = await import('../../operations/fleet-list.ts');
       const { subscription } = command.optsWithGlobals<{ subscription?: string }>();
       await cli.look(
         command,

@@ -2,14 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { CmkError } from '../../errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import { appRecord } from '../../operations/key/app-record.ts';
-import { ensureKey } from '../../operations/key/key-ensure.ts';
-import { importKey } from '../../operations/key/key-import.ts';
-import { retireVersions } from '../../operations/key/key-retire.ts';
-import { rotateKey } from '../../operations/key/key-rotate.ts';
-import { type KeyStatus, showKeyStatus } from '../../operations/key/key-status.ts';
-import { readPrivateKey } from '../../operations/key/private-key.ts';
-import { keyByName } from '../../operations/resolve.ts';
+import type { KeyStatus } from '../../operations/key/key-status.ts';
 import { LEAST_RETIRE_HOURS, NOT_KNOWN } from '../../retirement/retirement.ts';
 import { parseMoment } from '../../time/duration.ts';
 import { type Cli, type GlobalOptions, seconds } from '../cli.ts';
@@ -77,11 +70,13 @@ function addEnsure(command: Command, cli: Cli): void {
     )
     .action(async (name: string, options: EnsureArguments) => {
       const { kty, size, expires, versionLifetime: expiresIn, rotateAfter, rotateBeforeExpiry } = options;
+      const { ensureKey } = await import('../../operations/key/key-ensure.ts');
+      const key = await keyOf(name, command, cli);
       await cli.run(command, (operation) => {
         const expiresOn = expires ? parseMoment(expires, operation.azure.now()) : undefined;
         const policy =
           expiresIn || rotateAfter || rotateBeforeExpiry ? { expiresIn, rotateAfter, rotateBeforeExpiry } : undefined;
-        return ensureKey(keyOf(name, command, cli), { kty, size, expiresOn, policy }, operation);
+        return ensureKey(key, { kty, size, expiresOn, policy }, operation);
       });
     });
 }
@@ -93,13 +88,16 @@ function addImport(command: Command, cli: Cli): void {
     .option('--password-file <path>', 'file with its password (or set CMK_KEY_PASSWORD)')
     .option('--hsm', 'into hardware, in a premium vault')
     .action(async (name: string, { file, passwordFile, hsm: hardware = false, expires }: ImportArguments) => {
+      const { importKey } = await import('../../operations/key/key-import.ts');
+      const { readPrivateKey } = await import('../../operations/key/private-key.ts');
+      const key = await keyOf(name, command, cli);
       await cli.run(command, async (operation) => {
         const expiresOn = expires ? parseMoment(expires, operation.azure.now()) : undefined;
         const password = passwordFile
           ? (await readOrSay(passwordFile)).toString('utf8').replace(/\r?\n$/, '')
           : cli.environment.CMK_KEY_PASSWORD;
         const material = readPrivateKey(await readOrSay(file), password);
-        return importKey(keyOf(name, command, cli), material, { hardware, expiresOn }, operation);
+        return importKey(key, material, { hardware, expiresOn }, operation);
       });
     });
 }
@@ -116,14 +114,17 @@ function addRotate(command: Command, cli: Cli): void {
         .default(3_600, 'PT1H'),
     )
     .action(async (name: string, { ifOlderThan }: { ifOlderThan: number }) => {
-      await cli.run(command, (operation) => rotateKey(keyOf(name, command, cli), ifOlderThan, operation));
+      const { rotateKey } = await import('../../operations/key/key-rotate.ts');
+      const key = await keyOf(name, command, cli);
+      await cli.run(command, (operation) => rotateKey(key, ifOlderThan, operation));
     });
 }
 
 function addStatus(command: Command, cli: Cli): void {
   command.description('its versions, who uses which, and an open revocation').action(async (name: string) => {
-    const key = () => keyOf(name, command, cli);
-    await cli.look(command, (operation) => showKeyStatus(key(), cli.environment, operation), showStatus);
+    const { showKeyStatus } = await import('../../operations/key/key-status.ts');
+    const key = await keyOf(name, command, cli);
+    await cli.look(command, (operation) => showKeyStatus(key, cli.environment, operation), showStatus);
   });
 }
 
@@ -137,7 +138,9 @@ function addRetire(command: Command, cli: Cli): void {
     .action(async (name: string, options: RetireArguments) => {
       const { version, afterHours: hours, withoutEvidence = false, dryRun, yes = false } = options;
       const { environment } = cli;
-      const key = keyOf(name, command, cli);
+      const { appRecord } = await import('../../operations/key/app-record.ts');
+      const { retireVersions } = await import('../../operations/key/key-retire.ts');
+      const key = await keyOf(name, command, cli);
       if (withoutEvidence && !dryRun) {
         const what = `disable ${version ?? 'every version without a user in sight'} of`;
         await confirmKey(what, `${key.vault.name}/${key.name}`, yes, cli.context.ask, NOT_KNOWN);
@@ -149,7 +152,8 @@ function addRetire(command: Command, cli: Cli): void {
     });
 }
 
-function keyOf(name: string, command: Command, cli: Cli): ManagedKey {
+async function keyOf(name: string, command: Command, cli: Cli): Promise<ManagedKey> {
+  const { keyByName } = await import('../../operations/resolve.ts');
   const options = command.optsWithGlobals<GlobalOptions & { vault?: string }>();
   return keyByName(name, options.vault, cli.cloud(options));
 }

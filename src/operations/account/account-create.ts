@@ -53,7 +53,9 @@ export async function createAccount(options: CreateOptions, operation: Operation
   }
   const mode = source.pin === undefined ? 'automatic' : `pinned to ${source.pin}`;
   const text = `account ${name} created in ${resourceGroup} (${location}), encrypted with ${source.vault?.name ?? source.vaultUri}/${source.keyName}, ${mode}`;
-  const created = await journal.change(text, () =>
+  const { id: made } = resourceId(subscription, resourceGroup, ACCOUNT_TYPE, name);
+  const to = `${source.vaultUri.replace(/\/$/, '')}/keys/${source.keyName}`;
+  const created = await journal.change({ text, action: 'account.create', resource: made, to }, () =>
     untilStorageHasAccess(options.waitSeconds ?? PROPAGATION_SECONDS, operation, () =>
       azure.accounts.create(resourceId(subscription, resourceGroup, ACCOUNT_TYPE, name), {
         location,

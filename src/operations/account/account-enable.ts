@@ -90,7 +90,8 @@ async function withPrincipal(
   if (identity.kind !== 'systemAssigned' || account.systemPrincipalId) return account;
   const change = attachIdentity(account, identity, false);
   if (!change) return account;
-  const updated = await journal.change(`system-assigned identity of ${account.name} turned on`, () =>
+  const text = `system-assigned identity of ${account.name} turned on`;
+  const updated = await journal.change({ text, action: 'account.setIdentity', resource: account.id }, () =>
     azure.accounts.update(account, { identity: change }),
   );
   return updated ?? account;

@@ -64,14 +64,19 @@ export async function onboardAccount(options: OnboardOptions, operation: Operati
   const create = { subscription, resourceGroup };
   const vault = await ensureVault({ name: options.vault, location, sku: options.sku, create }, operation);
   const key = keyIn(vault, options.key, azure.cloud);
-  if (vault.planned) journal.planned(`Key Vault Crypto Officer given to you on vault ${vault.name}`);
-  else await ensureOfficer(vault, key, waitSeconds, operation);
+  if (vault.planned) {
+    const text = `Key Vault Crypto Officer given to you on vault ${vault.name}`;
+    journal.planned({ text, action: 'role.assign', resource: vault.id });
+  }
+  if (!vault.planned) await ensureOfficer(vault, key, waitSeconds, operation);
   if (isVersion(options.pin) && !(journal.dryRun && journal.changed)) {
     usableVersion(key, await azure.keys.listVersions(key), options.pin, azure.now());
   }
 
   const keyPlanned = vault.planned || !(await ensureKey(key, options.wantedKey, operation)).version;
-  if (vault.planned) journal.planned(`key ${vault.name}/${key.name} created`);
+  if (vault.planned) {
+    journal.planned({ text: `key ${vault.name}/${key.name} created`, action: 'key.create', resource: key.id });
+  }
   const identity = await ensureIdentity({ name: options.identity, location, create }, operation);
   const roleKey = options.roleOnKey ? key.name : undefined;
   const { planned: _, ...known } = vault;
@@ -80,7 +85,8 @@ export async function onboardAccount(options: OnboardOptions, operation: Operati
 
   // In a dry run key and role may still be missing, and they are planned by now.
   if (keyPlanned || !identity.principalId || (journal.dryRun && journal.changed)) {
-    journal.planned(`${account.name} encrypted with ${vault.name}/${key.name}`);
+    const text = `${account.name} encrypted with ${vault.name}/${key.name}`;
+    journal.planned({ text, action: 'account.setKey', resource: account.id, to: key.id });
     return { ...accountResult(account), verification: undefined };
   }
   const result = await enableAccount(

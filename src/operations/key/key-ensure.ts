@@ -37,7 +37,10 @@ export async function ensureKey(key: ManagedKey, wanted: WantedKey, operation: O
   const ensured = found ? await check(key, found, wanted, operation) : await create(key, wanted, operation);
   if (wanted.policy) {
     if (policy) {
-      await journal.change(`rotation policy of ${name} set`, () => azure.keyAdmin.setPolicy(key, policy));
+      const text = `rotation policy of ${name} set`;
+      await journal.change({ text, action: 'key.setPolicy', resource: key.id }, () =>
+        azure.keyAdmin.setPolicy(key, policy),
+      );
     } else journal.found(`rotation policy of ${name} is as asked for`);
   }
   return ensured;
@@ -55,7 +58,8 @@ async function create(key: ManagedKey, wanted: WantedKey, { azure, journal }: Op
     );
   }
   const until = expiresOn ? `, expires ${expiresOn.toISOString()}` : '';
-  const created = await journal.change(`key ${name} created (${kty} ${size}${until})`, () =>
+  const text = `key ${name} created (${kty} ${size}${until})`;
+  const created = await journal.change({ text, action: 'key.create', resource: key.id }, () =>
     azure.keyAdmin.create(key, { kty, size, expiresOn }),
   );
   if (!expiresOn)
@@ -81,7 +85,9 @@ async function check(
   const newest: KeyVersion = usableVersion(key, await azure.keys.listVersions(key), undefined, azure.now());
   journal.found(`key ${name} (${found.kty} ${found.size}), version ${newest.version}`);
   if (expiresOn && !newest.expiresOn) {
-    await journal.change(`expiry of version ${newest.version} set to ${expiresOn.toISOString()}`, () =>
+    const to = expiresOn.toISOString();
+    const text = `expiry of version ${newest.version} set to ${to}`;
+    await journal.change({ text, action: 'key.setExpiry', resource: newest.id, to }, () =>
       azure.keys.updateVersion(key, newest.version, { expiresOn }),
     );
   } else if (newest.expiresOn) journal.found(`it expires ${newest.expiresOn.toISOString()}`);

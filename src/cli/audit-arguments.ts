@@ -1,0 +1,19 @@
+import { CmkError } from '../errors.ts';
+import { isDay } from '../time/duration.ts';
+
+/** `<number>:<hash>` of a record that must be there. */
+export function readReceipt(text: string): { seq: number; hash: string } {
+  const [, seq, hash] = /^(\d{1,15}):([0-9a-f]{64})$/.exec(text) ?? [];
+  if (seq && hash) return { seq: Number(seq), hash };
+  throw new CmkError(
+    'ArgumentInvalid',
+    `--receipt "${text}" is not <number>:<64 hexadecimal digits>.`,
+    'Give it as the log or an earlier check printed it.',
+  );
+}
+
+/** A day to start with. */
+export function readDay(text: string): string {
+  if (isDay(text)) return text;
+  throw new CmkError('ArgumentInvalid', `--from "${text}" is not a day.`, 'Example: --from 2026-11-24');
+}
