@@ -61,7 +61,7 @@ export async function bundleCli(outDir = join(PROJECT, 'dist/cli')): Promise<Cli
     // Half the file to be read at each start. Names stay, as errors are told by them.
     minifySyntax: true,
     minifyWhitespace: true,
-    define: { CMK_VERSION: JSON.stringify(project.version) },
+    define: { BUNDLED_VERSION: JSON.stringify(project.version) },
     banner: { js: `${HEAD}\n${OLD_NODE}` },
     logLevel: 'silent',
   });

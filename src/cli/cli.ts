@@ -96,7 +96,7 @@ export class Cli {
     const options = command.optsWithGlobals<GlobalOptions & { dryRun?: boolean }>();
     const output = this.output(options);
     const journal = this.#start(command, output, options.dryRun);
-    const result = await work({ azure: await this.azure(options), journal });
+    const result = await work({ azure: await this.azure(options), journal, environment: this.environment });
     const code = options.query === undefined ? show(result, output) : show(result, SILENT);
     const report = journal.report(nameOf(command), result);
     if (options.query === undefined) output.report(report);
@@ -113,7 +113,7 @@ export class Cli {
     const options = command.optsWithGlobals<GlobalOptions>();
     const output = this.output(options);
     const journal = this.#start(command, output);
-    const result = await work({ azure: await this.azure(options), journal });
+    const result = await work({ azure: await this.azure(options), journal, environment: this.environment });
     this.exitCode = show(result, options.query === undefined ? output : SILENT) ?? EXIT.ok;
     const { entries } = journal;
     const found = entries.length > 0 ? { entries } : {};

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CmkError } from '../errors.ts';
-import { addDuration } from '../time/duration.ts';
+import { addDuration, parseMoment } from '../time/duration.ts';
 import { seconds } from './cli.ts';
 
 /** Turns a refusal of our own into commander's, which names the option. */
@@ -71,5 +71,15 @@ export function keySize(command: Command): Command {
 }
 
 export function expiry(command: Command): Command {
-  return command.option('--expires <when>', 'expiry, as a date (2028-06-30) or a duration from now (P2Y)');
+  return command.option('--expires <when>', 'expiry, as a date (2028-06-30), a duration from now (P2Y), or never');
+}
+
+/** What --expires says. */
+export function expiryOf(when: string | undefined, now: Date): Date | 'never' | undefined {
+  if (when === undefined) return undefined;
+  return when.toLowerCase() === 'never' ? 'never' : parseMoment(when, now);
+}
+
+export function rotationPolicy(command: Command): Command {
+  return command.option('--no-rotation-policy', 'a new key without the policy that has Key Vault rotate it');
 }

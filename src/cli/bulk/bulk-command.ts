@@ -15,9 +15,9 @@ const AFTER = `
 Many accounts at once: --from reads them from CSV whose first line names the
 columns: \`account\`, and every option of this command by its long name; what a
 row leaves empty, the command line says. --where takes those that your sign-in
-sees and that meet a condition. First comes a plan, and a question (--yes: none);
-then it is done, several at a time. What is done is written into the resume file:
-the same command again does the rest.`;
+sees and that meet a condition. First comes a plan, and a question (none with
+--yes); then it is done, several at a time. What is done is written into the
+resume file: the same command again does the rest.`;
 
 /** What a command that takes one account does, and many. */
 export interface BulkCommand extends BulkWork {

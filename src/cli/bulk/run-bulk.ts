@@ -42,13 +42,13 @@ export async function planBulk(
   rows: readonly BulkRow[],
   work: BulkWork,
   { concurrency }: BulkLimits,
-  { azure, journal }: Operation,
+  { azure, journal, environment }: Operation,
 ): Promise<BulkResult[]> {
   let planned = 0;
   return pMap(
     rows,
     async (row) => {
-      const result = await tryRow(row, work, { azure, journal: new Journal({ dryRun: true }) });
+      const result = await tryRow(row, work, { azure, journal: new Journal({ dryRun: true }), environment });
       planned += 1;
       journal.waiting(`planned ${planned} of ${rows.length}`);
       return result.outcome === 'failed' ? { ...result, outcome: 'refused' as const } : result;
@@ -66,7 +66,7 @@ export async function planBulk(
 export async function runBulk(
   rows: readonly BulkRow[],
   { work, resume, limits }: { work: BulkWork; resume: ResumeFile; limits: BulkLimits },
-  { azure, journal }: Operation,
+  { azure, journal, environment }: Operation,
   told: (result: BulkResult) => void,
 ): Promise<BulkResult[]> {
   let failures = 0;
@@ -76,7 +76,7 @@ export async function runBulk(
     const own = new Journal({
       show: (entry) => entry.kind === 'waiting' && journal.waiting(`${row.account}: ${entry.text}`),
     });
-    const result = await tryRow(row, work, { azure, journal: own });
+    const result = await tryRow(row, work, { azure, journal: own, environment });
     journal.take(own);
     const isDone = result.outcome !== 'failed';
     if (isDone) resume.add(row);

@@ -43,7 +43,7 @@ export function addAccountCommands(program: Command, cli: Cli): void {
 function addEnable(command: Command, cli: Cli): void {
   fromOtherTenant(granting(replacing(withKey(command))))
     .description('encrypt an existing account with a key that is there')
-    .option('--identity <identity>', "user-assigned identity (default: the account's system-assigned one)")
+    .option('--identity <identity>', 'user-assigned identity, or system (default: the one that the account has)')
     .action(async (account: string, options: EnableArguments) => {
       const { enableAccount } = await import('../../operations/account/account-enable.ts');
       const { identity, grant, federatedClientId, replaceIdentity, wait } = options;

@@ -4,17 +4,17 @@ import { CmkError } from '../../errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { KeyStatus } from '../../operations/key/key-status.ts';
 import { LEAST_RETIRE_HOURS, NOT_KNOWN } from '../../retirement/retirement.ts';
-import { parseMoment } from '../../time/duration.ts';
 import { type Cli, type GlobalOptions, seconds } from '../cli.ts';
 import { confirmKey } from '../confirm.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { changing, duration, expiry, keySize, number, parsed } from '../options.ts';
+import { changing, duration, expiry, expiryOf, keySize, number, parsed, rotationPolicy } from '../options.ts';
 import type { Output } from '../output.ts';
 
 interface EnsureArguments {
   kty?: 'RSA' | 'RSA-HSM';
   size?: number;
   expires?: string;
+  rotationPolicy?: boolean;
   versionLifetime?: string;
   rotateAfter?: string;
   rotateBeforeExpiry?: string;
@@ -51,7 +51,7 @@ export function addKeyCommands(program: Command, cli: Cli): Command {
 }
 
 function addEnsure(command: Command, cli: Cli): void {
-  keySize(expiry(changing(command)))
+  rotationPolicy(keySize(expiry(changing(command))))
     .description('create an RSA key that Storage can use, or check the one that is there')
     .option(
       '--version-lifetime <duration>',
@@ -73,9 +73,10 @@ function addEnsure(command: Command, cli: Cli): void {
       const { ensureKey } = await import('../../operations/key/key-ensure.ts');
       const key = await keyOf(name, command, cli);
       await cli.run(command, (operation) => {
-        const expiresOn = expires ? parseMoment(expires, operation.azure.now()) : undefined;
-        const policy =
-          expiresIn || rotateAfter || rotateBeforeExpiry ? { expiresIn, rotateAfter, rotateBeforeExpiry } : undefined;
+        const expiresOn = expiryOf(expires, operation.azure.now());
+        const asked = expiresIn || rotateAfter || rotateBeforeExpiry;
+        const none = options.rotationPolicy === false ? ('none' as const) : undefined;
+        const policy = asked ? { expiresIn, rotateAfter, rotateBeforeExpiry } : none;
         return ensureKey(key, { kty, size, expiresOn, policy }, operation);
       });
     });
@@ -90,13 +91,14 @@ function addImport(command: Command, cli: Cli): void {
     .action(async (name: string, { file, passwordFile, hsm: hardware = false, expires }: ImportArguments) => {
       const { importKey } = await import('../../operations/key/key-import.ts');
       const { readPrivateKey } = await import('../../operations/key/private-key.ts');
-      const key = await keyOf(name, command, cli);
       await cli.run(command, async (operation) => {
-        const expiresOn = expires ? parseMoment(expires, operation.azure.now()) : undefined;
+        const expiry = expiryOf(expires, operation.azure.now());
+        const expiresOn = expiry === 'never' ? undefined : expiry;
         const password = passwordFile
           ? (await readOrSay(passwordFile)).toString('utf8').replace(/\r?\n$/, '')
           : cli.environment.CMK_KEY_PASSWORD;
         const material = readPrivateKey(await readOrSay(file), password);
+        const key = await keyOf(name, command, cli);
         return importKey(key, material, { hardware, expiresOn }, operation);
       });
     });

@@ -3,11 +3,10 @@ import type { Onboarding } from '../../operations/account/account-onboard.ts';
 import type { Verification } from '../../operations/account/account-verify.ts';
 import type { Operation } from '../../operations/operator-azure.ts';
 import type { Where } from '../../operations/resolve.ts';
-import { parseMoment } from '../../time/duration.ts';
 import { type BulkCommand, isBulk, manyAccounts, runMany } from '../bulk/bulk-command.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { changing, expiry, keySize } from '../options.ts';
+import { changing, expiry, expiryOf, keySize, rotationPolicy } from '../options.ts';
 import type { Output } from '../output.ts';
 import { type KeyArguments, pinOf, placeOf, replacing, withKey } from './account-options.ts';
 
@@ -20,6 +19,7 @@ interface OnboardArguments extends KeyArguments {
   kty?: 'RSA' | 'RSA-HSM';
   size?: number;
   expires?: string;
+  rotationPolicy?: boolean;
 }
 
 interface ChangeKeyArguments extends KeyArguments {
@@ -49,15 +49,16 @@ function addOnboard(command: Command, cli: Cli): void {
       const { vault, key, identity, keyGroup, roleOnKey, replaceIdentity, kty, size, expires, wait } = options;
       const sku = options.premium ? ('premium' as const) : undefined;
       const asked = { account, vault, key, identity, keyGroup, sku, roleOnKey, replaceIdentity, waitSeconds: wait };
-      const expiresOn = expires ? parseMoment(expires, operation.azure.now()) : undefined;
+      const expiresOn = expiryOf(expires, operation.azure.now());
+      const policy = options.rotationPolicy === false ? ('none' as const) : undefined;
       return onboardAccount(
-        { ...placeOf(options), ...asked, wantedKey: { kty, size, expiresOn }, pin: pinOf(options) },
+        { ...placeOf(options), ...asked, wantedKey: { kty, size, expiresOn, policy }, pin: pinOf(options) },
         operation,
       );
     },
     trouble: (result) => troubleOf((result as Onboarding).verification),
   };
-  keySize(expiry(replacing(withKey(command, false))))
+  rotationPolicy(keySize(expiry(replacing(withKey(command, false)))))
     .description(
       'ALL IN ONE: vault, key, identity, role, account; keeps what is there, goes on where it was interrupted',
     )

@@ -8,7 +8,7 @@ import { checkRole, readKeySource } from '../key/key-source.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
 import { ACCOUNT_TYPE, lookForAccount, resourceId, subscriptionFor } from '../resolve.ts';
-import { chooseIdentity, type EnableOptions } from './account-enable.ts';
+import { chooseIdentity, type EnableOptions, SYSTEM_ASSIGNED } from './account-enable.ts';
 import { type AccountPlan, planEnable, withKey } from './account-plan.ts';
 import { type AccountResult, accountResult, untilStorageHasAccess } from './account-write.ts';
 
@@ -25,7 +25,7 @@ export async function createAccount(options: CreateOptions, operation: Operation
   const { azure, journal } = operation;
   const { account: name, resourceGroup, location, sku, kind } = options;
   checkName('account', name);
-  if (options.identity === undefined) {
+  if (options.identity === undefined || options.identity === SYSTEM_ASSIGNED) {
     throw new CmkError(
       'SystemAssignedAtCreation',
       'A system-assigned identity exists only once its account does, so a new account cannot use one for its key.',

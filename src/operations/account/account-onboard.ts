@@ -17,6 +17,7 @@ import {
   resourceId,
   type Where,
 } from '../resolve.ts';
+import { noteUnmanaged } from '../vault/managed-by-app.ts';
 import { ensureVault } from '../vault/vault-ensure.ts';
 import { enableAccount } from './account-enable.ts';
 import { planEnable } from './account-plan.ts';
@@ -58,7 +59,7 @@ export async function onboardAccount(options: OnboardOptions, operation: Operati
   const { subscriptionId: subscription, location } = account;
   const resourceGroup = options.keyGroup ?? account.resourceGroup;
   const waitSeconds = options.waitSeconds ?? PROPAGATION_SECONDS;
-  await checkOnboarding(account, options, azure);
+  await checkOnboarding(account, options, operation);
 
   // A name is looked for everywhere before anything of that name is created.
   const create = { subscription, resourceGroup };
@@ -76,6 +77,9 @@ export async function onboardAccount(options: OnboardOptions, operation: Operati
   const keyPlanned = vault.planned || !(await ensureKey(key, options.wantedKey, operation)).version;
   if (vault.planned) {
     journal.planned({ text: `key ${vault.name}/${key.name} created`, action: 'key.create', resource: key.id });
+    const text = `rotation policy of ${vault.name}/${key.name} set`;
+    if (options.wantedKey.policy !== 'none' && options.wantedKey.expiresOn !== 'never')
+      journal.planned({ text, action: 'key.setPolicy', resource: key.id });
   }
   const identity = await ensureIdentity({ name: options.identity, location, create }, operation);
   const roleKey = options.roleOnKey ? key.name : undefined;
@@ -115,7 +119,7 @@ function checkWords({ key, keyGroup, pin, wantedKey }: OnboardOptions, now: Date
   if (keyGroup !== undefined) checkName('resourceGroup', keyGroup);
   if (isVersion(pin)) checkName('version', pin);
   if (wantedKey.size !== undefined) checkSize(wantedKey.size);
-  checkExpiry(wantedKey.expiresOn, now);
+  if (wantedKey.expiresOn !== 'never') checkExpiry(wantedKey.expiresOn, now);
 }
 
 /**
@@ -124,9 +128,11 @@ function checkWords({ key, keyGroup, pin, wantedKey }: OnboardOptions, now: Date
  *
  * @throws {@link CmkError}
  */
-async function checkOnboarding(account: Account, options: OnboardOptions, azure: Azure): Promise<void> {
+async function checkOnboarding(account: Account, options: OnboardOptions, operation: Operation): Promise<void> {
+  const { azure } = operation;
   const { key: keyName, pin, replaceIdentity = false } = options;
   const vault = await lookForVault(options.vault, azure);
+  if (vault) noteUnmanaged(vault, operation);
   const identity = await lookForIdentity(options.identity, azure);
   checkHardware(vault, options);
   if (!vault && isVersion(pin)) {
