@@ -163,6 +163,7 @@ export const REASONS = {
   OtherKeyInUse: 'The account uses another key; changing the key is a step of its own.',
   NotPropagated: 'A role that was given does not count yet.',
   Interrupted: 'The command was ended before it was done.',
+  OperatorChanged: 'An operator changed it by the command line.',
   VersionInUse: 'The key version is in use, or it is not proved that it is not; it stays.',
 } as const;
 

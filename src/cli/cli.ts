@@ -4,6 +4,7 @@ import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
 import { CmkError } from '../errors.ts';
 import { Journal } from '../operations/journal.ts';
 import type { Azure, Operation } from '../operations/operator-azure.ts';
+import type { ChangeRecorder } from '../operations/record-changes.ts';
 import { addDuration } from '../time/duration.ts';
 import type { Ask } from './confirm.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -35,6 +36,13 @@ export interface GlobalOptions {
   readonly cloud?: string;
 }
 
+/** Options of what changes something. */
+interface RunOptions {
+  readonly dryRun?: boolean;
+  readonly reason?: string;
+  readonly ticket?: string;
+}
+
 /** Where what a command shows goes while a query picks what is printed. */
 const SILENT = new Output('json', { write: () => true }, { write: () => true }, {});
 
@@ -44,6 +52,8 @@ export class Cli {
   exitCode: ExitCode = EXIT.ok;
   /** What runs, and what it has done so far. */
   #running: { readonly operation: string; readonly journal: Journal; readonly output: Output } | undefined;
+
+  #recorded: ChangeRecorder['end'] | undefined;
 
   constructor(context: CliContext) {
     this.context = context;
@@ -93,15 +103,37 @@ export class Cli {
     work: (operation: Operation) => Promise<R>,
     show: (result: R, output: Output) => ExitCode | undefined = () => undefined,
   ): Promise<void> {
-    const options = command.optsWithGlobals<GlobalOptions & { dryRun?: boolean }>();
+    const options = command.optsWithGlobals<GlobalOptions & RunOptions>();
     const output = this.output(options);
-    const journal = this.#start(command, output, options.dryRun);
+    const recorder = await this.#recorder(command, options);
+    const journal = this.#start(command, output, options.dryRun, recorder?.record);
+    this.#recorded = recorder?.end;
     const result = await work({ azure: await this.azure(options), journal, environment: this.environment });
+    await this.recorded();
     const code = options.query === undefined ? show(result, output) : show(result, SILENT);
     const report = journal.report(nameOf(command), result);
     if (options.query === undefined) output.report(report);
     await this.#print({ version: DOCUMENT_VERSION, ...report }, options, output);
     this.exitCode = code ?? EXIT.ok;
+  }
+
+  /** Waits until everything that was changed stands in the audit trail, and says what does not. */
+  async recorded(): Promise<void> {
+    const end = this.#recorded;
+    this.#recorded = undefined;
+    for (const problem of (await end?.()) ?? []) this.#running?.journal.note(`Not in the audit trail: ${problem}`);
+  }
+
+  /** Undefined where the app's storage is not known. */
+  async #recorder(command: Command, options: GlobalOptions & RunOptions): Promise<ChangeRecorder | undefined> {
+    const { AzureWebJobsStorage, AzureWebJobsStorage__accountName } = this.environment;
+    if (options.dryRun || !(AzureWebJobsStorage || AzureWebJobsStorage__accountName)) return undefined;
+    const { changeRecorder } = await import('../operations/record-changes.ts');
+    const { appRecord } = await import('../operations/key/app-record.ts');
+    const { audit } = appRecord(this.environment, () => this.credential(options));
+    const { operator } = await this.azure(options);
+    const occasion = { command: nameOf(command), why: options.reason, ticket: options.ticket };
+    return changeRecorder(occasion, operator, audit);
   }
 
   /** As {@link run}, for what only looks: there is nothing to be done or planned. */
@@ -161,8 +193,8 @@ export class Cli {
     };
   }
 
-  #start(command: Command, output: Output, dryRun = false): Journal {
-    const journal = new Journal({ dryRun, show: (entry) => output.entry(entry) });
+  #start(command: Command, output: Output, dryRun = false, record?: ChangeRecorder['record']): Journal {
+    const journal = new Journal({ dryRun, show: (entry) => output.entry(entry), ...(record ? { record } : {}) });
     this.#running = { operation: nameOf(command), journal, output };
     return journal;
   }

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { TEXT_LENGTHS } from '../break-glass/text-lengths.ts';
 import { CmkError } from '../errors.ts';
 import { addDuration, parseMoment } from '../time/duration.ts';
 import { seconds } from './cli.ts';
@@ -40,9 +41,16 @@ export function duration(text: string): string {
   return text.trim().toUpperCase();
 }
 
+/** Option of everything that can be tried. */
+export function dryRunning(command: Command): Command {
+  return command.option('--dry-run', 'show what would be done, and do nothing');
+}
+
 /** Options of everything that changes something. */
 export function changing(command: Command): Command {
-  return command.option('--dry-run', 'show what would be done, and do nothing');
+  return dryRunning(command)
+    .option('--reason <text>', 'why; goes into the audit trail', text('--reason', TEXT_LENGTHS.reason))
+    .option('--ticket <id>', 'incident or change number', text('--ticket', TEXT_LENGTHS.ticket));
 }
 
 export function waiting(command: Command): Command {

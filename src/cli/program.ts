@@ -2,10 +2,12 @@ import { Command, Option } from 'commander';
 import type { Cli } from './cli.ts';
 import { addAccountCommands } from './commands/account.ts';
 import { addAppCommands } from './commands/app.ts';
+import { addAuditCommands } from './commands/audit.ts';
 import { addBreakGlassCommands } from './commands/break-glass.ts';
 import { addCompletionCommands } from './commands/completion.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addDriftCommands } from './commands/drift.ts';
+import { addExplainCommand } from './commands/explain-reason.ts';
 import { addFleetCommands } from './commands/fleet.ts';
 import { addIdentityCommands } from './commands/identity.ts';
 import { addKeyCommands } from './commands/key.ts';
@@ -87,6 +89,8 @@ export function createProgram(cli: Cli): Command {
   addFleetCommands(program, cli);
   addDriftCommands(program, cli);
   addAppCommands(program, cli);
+  addAuditCommands(program, cli);
+  addExplainCommand(program, cli);
   addDoctorCommand(program, cli);
   addCompletionCommands(program, cli);
   for (const group of program.commands.filter(({ commands }) => commands.length > 0)) {

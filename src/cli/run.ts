@@ -29,6 +29,7 @@ export async function run(args: readonly string[], context: CliContext): Promise
         cli.fail(explainUsage(error, program, args), asked);
       return EXIT.usage;
     }
+    await cli.recorded();
     if (error instanceof Interruption) {
       cli.fail(cli.explainInterruption(), asked);
       return error.exitCode;

@@ -51,18 +51,25 @@ export interface Report<R> {
   readonly result: R;
 }
 
+export interface JournalOptions {
+  readonly dryRun?: boolean;
+  readonly show?: (entry: Entry) => void;
+  readonly record?: (change: Change) => void;
+}
+
 /** Keeps what an operation found and did, and stands between it and every change: a dry run makes none. */
 export class Journal {
   readonly dryRun: boolean;
   readonly entries: Entry[] = [];
-  /** What was changed through {@link change}, and is nowhere recorded yet. */
-  readonly unrecorded: Change[] = [];
+  /** Told of each change made through {@link change}, at once: whoever made it may be killed. */
+  readonly record: (change: Change) => void;
   #underWay: string | undefined;
   readonly #show: (entry: Entry) => void;
 
-  /** @param show called with each entry as it happens */
-  constructor(options: { readonly dryRun?: boolean; readonly show?: (entry: Entry) => void } = {}) {
+  /** @param options.show called with each entry as it happens */
+  constructor(options: JournalOptions = {}) {
     this.dryRun = options.dryRun ?? false;
+    this.record = options.record ?? (() => {});
     this.#show = options.show ?? (() => {});
   }
 
@@ -110,14 +117,13 @@ export class Journal {
     });
     const done = { ...change, ...outcome(result) };
     this.#add({ kind: 'done', ...done });
-    this.unrecorded.push(done);
+    this.record(done);
     return result;
   }
 
   /** What one of several parts has found and changed, which was shown already or need not be. */
-  take({ entries, unrecorded }: Journal): void {
+  take({ entries }: Journal): void {
     this.entries.push(...entries);
-    this.unrecorded.push(...unrecorded);
   }
 
   /** The change that is being made, if any. */

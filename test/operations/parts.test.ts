@@ -39,10 +39,17 @@ describe('Journal', () => {
   });
 
   it('does not say that something was done that failed', async () => {
-    const journal = new Journal();
+    const recorded: unknown[] = [];
+    const journal = new Journal({ record: (one) => recorded.push(one) });
     await expect(journal.change(change, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
     expect(journal.entries).toEqual([]);
-    expect(journal.unrecorded).toEqual([]);
+    expect(recorded).toEqual([]);
+    await journal.change(
+      change,
+      async () => 'v2',
+      (to) => ({ to }),
+    );
+    expect(recorded).toEqual([{ ...change, to: 'v2' }]);
   });
 });
 

@@ -74,6 +74,7 @@ export async function runBulk(
   const one = async (row: BulkRow): Promise<boolean> => {
     if (failures >= limits.maxFailures) return false;
     const own = new Journal({
+      record: journal.record,
       show: (entry) => entry.kind === 'waiting' && journal.waiting(`${row.account}: ${entry.text}`),
     });
     const result = await tryRow(row, work, { azure, journal: own, environment });

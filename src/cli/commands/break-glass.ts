@@ -30,8 +30,6 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
     changing(key.command(name))
       .argument('<key>', 'name, or identifier https://<vault>.vault.azure.net/keys/<key>')
       .option('--vault <vault>', 'name, ARM id or URI of its vault')
-      .option('--reason <text>', 'why; goes into the audit trail', text('--reason', TEXT_LENGTHS.reason))
-      .option('--ticket <id>', 'incident or change number', text('--ticket', TEXT_LENGTHS.ticket))
       .option('--yes', 'do not ask for the name to be typed; needed where nobody can type')
       .addHelpText('after', AFTER);
 

@@ -3,7 +3,6 @@ import { CmkError } from '../../errors.ts';
 import type { KeyDescription } from '../../keys/key-admin-client.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import { ORIGIN_TAG } from '../../rotation/rotation.ts';
 import { planPolicy, type WantedPolicy } from '../../rotation/rotation-policy.ts';
 import { addDuration } from '../../time/duration.ts';
 import type { Operation } from '../operator-azure.ts';
@@ -26,6 +25,8 @@ const LIFETIME = 'P2Y';
 const ROTATE_BEFORE = 'P60D';
 /** A key without a policy that is younger was made by this command, which was broken off before it set one. Milliseconds. */
 const JUST_MADE_MS = 3_600_000;
+/** Between this computer and Key Vault, in milliseconds. */
+const CLOCKS_DIFFER_MS = 5 * 60_000;
 
 export interface EnsuredKey {
   /** Identifier without a version. */
@@ -46,10 +47,10 @@ export async function ensureKey(key: ManagedKey, wanted: WantedKey, operation: O
   const asked = wanted.policy === 'none' ? undefined : wanted.policy;
   const policy =
     asked && planPolicy(found && (await azure.keyAdmin.policy(key)), found ? asked : lasting(asked, wanted));
+  const isDefault = wanted.policy === undefined && wanted.expiresOn !== 'never';
+  const lacksPolicy = isDefault && (!found || (await isUnfinished(key, azure)));
   const ensured = found ? await check(key, found, wanted, operation) : await create(key, wanted, operation);
-  if (wanted.policy === undefined && wanted.expiresOn !== 'never') {
-    if (!found || (await isUnfinished(key, azure))) await setDefaultPolicy(key, operation);
-  }
+  if (lacksPolicy) await setDefaultPolicy(key, operation);
   if (asked) {
     if (policy) {
       const text = `rotation policy of ${name} set`;
@@ -76,11 +77,16 @@ function firstExpiry({ expiresOn, policy }: WantedKey, now: Date): Date | undefi
   return addDuration(now, (policy === 'none' ? undefined : policy?.expiresIn) ?? LIFETIME);
 }
 
-/** Whether this command has made the key a moment ago, and was broken off before it set a policy. */
+/**
+ * Whether this command has made the key a moment ago, and was broken off before it set a policy: its only version is young
+ * and expires just when one that it makes does.
+ */
 async function isUnfinished(key: ManagedKey, { keys, keyAdmin, now }: Operation['azure']): Promise<boolean> {
   const [only, ...others] = await keys.listVersions(key);
-  if (!only?.expiresOn || others.length > 0 || only.tags[ORIGIN_TAG] !== undefined) return false;
+  if (!only?.expiresOn || others.length > 0) return false;
   if (now().getTime() - only.createdOn.getTime() > JUST_MADE_MS) return false;
+  const differs = only.expiresOn.getTime() - addDuration(only.createdOn, LIFETIME).getTime();
+  if (Math.abs(differs) > CLOCKS_DIFFER_MS) return false;
   const policy = await unless('forbidden', () => keyAdmin.policy(key));
   return (
     policy !== undefined && policy.expiresIn === undefined && !policy.actions.some(({ action }) => action === 'Rotate')
