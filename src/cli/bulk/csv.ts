@@ -44,7 +44,7 @@ export function invalid(problems: readonly string[]): CmkError {
 }
 
 /** Cells in quotes may hold commas, line feeds, and quotes written twice. */
-const CELL = /(?:"((?:[^"]|"")*)"[ \t]*|([^,\r\n]*))(,|\r\n|\n|\r|$)/y;
+const CELL = /(?:"((?:[^"]|"")*)"[ \t]*|((?!")[^,\r\n]*))(,|\r\n|\n|\r|$)/y;
 
 function split(text: string): { line: number; cells: string[] }[] {
   const rows: { line: number; cells: string[] }[] = [];
