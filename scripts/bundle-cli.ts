@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -8,7 +8,7 @@ import { build } from 'esbuild';
 const PROJECT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** The files of the package, in which everything else is bundled. */
-export const CLI_FILES = ['cmk.mjs', 'package.json', 'README.md', 'LICENSE'] as const;
+export const CLI_FILES = ['cmk.mjs', 'package.json', 'README.md', 'LICENSE', 'THIRD-PARTY-NOTICES'] as const;
 
 /**
  * Node of Debian and of the official image start the same file: `#!` alone, no options. What is CommonJS inside asks for
@@ -50,7 +50,7 @@ export async function bundleCli(outDir = join(PROJECT, 'dist/cli')): Promise<Cli
   await rm(outDir, { recursive: true, force: true });
   await mkdir(outDir, { recursive: true });
   const outfile = join(outDir, 'cmk.mjs');
-  const { warnings } = await build({
+  const { warnings, metafile } = await build({
     absWorkingDir: PROJECT,
     entryPoints: [join(PROJECT, 'src/cli/main.ts')],
     outfile,
@@ -63,6 +63,7 @@ export async function bundleCli(outDir = join(PROJECT, 'dist/cli')): Promise<Cli
     minifyWhitespace: true,
     define: { BUNDLED_VERSION: JSON.stringify(project.version) },
     banner: { js: `${HEAD}\n${OLD_NODE}` },
+    metafile: true,
     logLevel: 'silent',
   });
   if (warnings.length > 0) throw new Error(`esbuild warns:\n${warnings.map(({ text }) => text).join('\n')}`);
@@ -76,13 +77,28 @@ export async function bundleCli(outDir = join(PROJECT, 'dist/cli')): Promise<Cli
     license,
     type: 'module',
     bin: { cmk: 'cmk.mjs' },
-    files: ['cmk.mjs'],
+    files: ['cmk.mjs', 'THIRD-PARTY-NOTICES'],
     engines: { node: '>=22' },
   };
   await writeFile(join(outDir, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   await writeFile(join(outDir, 'README.md'), readme(name ?? '', description ?? ''));
+  await writeFile(join(outDir, 'THIRD-PARTY-NOTICES'), await notices(Object.keys(metafile.inputs)));
   await copyFile(join(PROJECT, 'LICENSE'), join(outDir, 'LICENSE'));
   return { folder: outDir, size: (await stat(outfile)).size };
+}
+
+/** The licences of the packages that are bundled, which have to go with them. */
+async function notices(inputs: readonly string[]): Promise<string> {
+  const folders = inputs.flatMap((input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input) ?? []);
+  const texts = await Promise.all(
+    [...new Set(folders)].sort().map(async (folder) => {
+      const { name, version, license } = JSON.parse(await readFile(join(PROJECT, folder, 'package.json'), 'utf8'));
+      const file = (await readdir(join(PROJECT, folder))).find((one) => /^licen[cs]e(?:\.\w+)?$/i.test(one));
+      const text = file === undefined ? '' : `\n${await readFile(join(PROJECT, folder, file), 'utf8')}`;
+      return `${name} ${version} (${license}), https://www.npmjs.com/package/${name}/v/${version}\n${text}`;
+    }),
+  );
+  return `cmk.mjs holds these packages, unchanged but for white space:\n\n${texts.join(`\n${'-'.repeat(80)}\n\n`)}`;
 }
 
 function readme(name: string, description: string): string {

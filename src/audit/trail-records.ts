@@ -1,5 +1,6 @@
 import type { AuditFiles } from './audit-files.ts';
-import { compareFileNames, dayOf, parseFileName } from './file-name.ts';
+import { compareFileNames, parseFileName } from './file-name.ts';
+import { seenBefore } from './find-entry.ts';
 import { linesOf } from './lines.ts';
 import { type AuditEntry, type AuditRecord, parseRecord } from './record.ts';
 
@@ -21,10 +22,10 @@ export interface TrailFilter {
 
 /** The records that a filter means, oldest first. They are read, not verified: `verifyTrail` does that. */
 export async function* trailRecords(files: AuditFiles, filter: TrailFilter = {}): AsyncGenerator<RecordedEntry> {
-  const first = filter.since ? dayOf(filter.since) : '';
+  const first = filter.since && seenBefore(filter.since).file;
   const names = (await files.list())
     .map(({ name }) => name)
-    .filter((name) => (parseFileName(name)?.day ?? '') >= first && parseFileName(name) !== undefined)
+    .filter((name) => parseFileName(name) && (first === undefined || compareFileNames(name, first) >= 0))
     .sort(compareFileNames);
   for (const name of names) {
     for await (const { bytes } of linesOf(await files.stream(name))) {

@@ -49,6 +49,8 @@ const SILENT = new Output('json', { write: () => true }, { write: () => true }, 
 /** One run of the command line. */
 export class Cli {
   readonly context: CliContext;
+  /** That of the context, with what a profile says. */
+  environment: CliContext['environment'];
   exitCode: ExitCode = EXIT.ok;
   /** What runs, and what it has done so far. */
   #running: { readonly operation: string; readonly journal: Journal; readonly output: Output } | undefined;
@@ -57,10 +59,7 @@ export class Cli {
 
   constructor(context: CliContext) {
     this.context = context;
-  }
-
-  get environment(): CliContext['environment'] {
-    return this.context.environment;
+    this.environment = context.environment;
   }
 
   output(options: GlobalOptions): Output {

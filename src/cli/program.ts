@@ -43,6 +43,8 @@ Environment:
   AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET
                              a sign-in that goes before that of \`az login\`
   AZURE_CLOUD                as --cloud
+  CMK_PROFILE                as --profile
+  XDG_CONFIG_HOME            where cmk/profiles.json is (default: ~/.config)
   CMK_KEY_PASSWORD           password of a file for key import
   NO_COLOR, COLUMNS          no colours; how wide the terminal is
   of the app, where a command concerns it:
@@ -69,6 +71,7 @@ export function createProgram(cli: Cli): Command {
     .option('--json', 'short for -o json')
     .option('--query <jmespath>', 'print this of the document alone (https://jmespath.org)')
     .option('--wide', 'tables with whole versions and more columns')
+    .option('--profile <name>', 'settings by a name, of ~/.config/cmk/profiles.json')
     .option('--subscription <id>', 'look for and create things in this subscription')
     .option('--cloud <name>', 'AzureCloud, AzureUSGovernment or AzureChinaCloud')
     .addHelpText('after', AFTER)

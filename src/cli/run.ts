@@ -1,8 +1,10 @@
 import { CommanderError } from 'commander';
+import { CmkError } from '../errors.ts';
 import { Cli, type CliContext, type GlobalOptions } from './cli.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { Interruption, unlessInterrupted } from './interruption.ts';
 import { OUTPUTS } from './output.ts';
+import { profileAsked, withProfile } from './profile.ts';
 import { createProgram } from './program.ts';
 import { explainUsage } from './usage.ts';
 
@@ -13,9 +15,19 @@ import { explainUsage } from './usage.ts';
  * @returns the exit code
  */
 export async function run(args: readonly string[], context: CliContext): Promise<number> {
-  const cli = new Cli(context);
-  const program = createProgram(cli);
   const asked = outputAsked(args);
+  const cli = new Cli(context);
+  try {
+    // What is completed may be half typed.
+    const profile = args[0] === '__complete' ? undefined : profileAsked(args, context.environment);
+    if (profile !== undefined) cli.environment = withProfile(context.environment, profile);
+  } catch (error) {
+    if (!(error instanceof CmkError)) throw error;
+    const { reason, message, nextStep } = error;
+    cli.fail({ reason, message, nextStep }, asked);
+    return exitCodeOf(reason);
+  }
+  const program = createProgram(cli);
   try {
     // Some commands have a --version of their own, of a key: it is no option of them all.
     const words = args[0] === '--version' ? ['-V', ...args.slice(1)] : args;

@@ -11,7 +11,7 @@ export interface KeyArguments {
 }
 
 /** Options of what encrypts an account with a key. */
-export function withKey(command: Command, mandatory = true): Command {
+export function withKeyOptions(command: Command, mandatory = true): Command {
   return waiting(changing(command))
     .addOption(
       new Option(

@@ -8,7 +8,7 @@ import {
   type KeyArguments,
   placeOf,
   replacing,
-  withKey,
+  withKeyOptions,
 } from './account-options.ts';
 import { addManyAccountCommands } from './many-accounts.ts';
 
@@ -41,7 +41,7 @@ export function addAccountCommands(program: Command, cli: Cli): void {
 }
 
 function addEnable(command: Command, cli: Cli): void {
-  fromOtherTenant(granting(replacing(withKey(command))))
+  fromOtherTenant(granting(replacing(withKeyOptions(command))))
     .description('encrypt an existing account with a key that is there')
     .option('--identity <identity>', 'user-assigned identity, or system (default: the one that the account has)')
     .action(async (account: string, options: EnableArguments) => {
@@ -55,7 +55,7 @@ function addEnable(command: Command, cli: Cli): void {
 }
 
 function addCreate(command: Command, cli: Cli): void {
-  fromOtherTenant(granting(withKey(command)))
+  fromOtherTenant(granting(withKeyOptions(command)))
     .description('create an account that is encrypted with a key from its first byte on')
     .option('--identity <identity>', 'user-assigned identity: a new account has no other yet')
     .option('--sku <sku>', 'redundancy', 'Standard_LRS')

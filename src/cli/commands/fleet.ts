@@ -3,6 +3,7 @@ import type { Fleet, FleetRow } from '../../operations/fleet-list.ts';
 import type { Cli } from '../cli.ts';
 import { count } from '../count.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { type KnownNames, rememberNames } from '../name-cache.ts';
 import type { Cell, Output } from '../output.ts';
 
 /** What rows can be sorted by. */
@@ -41,6 +42,7 @@ export function addFleetCommands(program: Command, cli: Cli): void {
         command,
         async (operation) => {
           const { rows, unread } = await listFleet({ subscription, scopes, all, filter }, operation);
+          rememberNames(cli.environment, namesIn(rows));
           return { rows: sorted(rows, sort), unread };
         },
         showFleet,
@@ -79,6 +81,13 @@ function showFleet({ rows, unread }: Fleet, output: Output): ExitCode {
   if (output.format === 'terminal') output.text(`${count(rows.length, 'row')}: ${summaryOf(rows)}.`);
   for (const text of unread) output.entry({ kind: 'note', text });
   return unread.length > 0 ? EXIT.incomplete : EXIT.ok;
+}
+
+/** For completion. */
+function namesIn(rows: readonly FleetRow[]): KnownNames {
+  const used = rows.flatMap(({ key }) => /^https:\/\/([^.]+)\.[^/]+\/keys\/([^/]+)$/.exec(key ?? '') ?? []);
+  const every = (at: number): string[] => [...new Set(used.filter((_, index) => index % 3 === at))];
+  return { accounts: [...new Set(rows.map(({ name }) => name))], vaults: every(1), keys: every(2) };
 }
 
 /** A version as a table shows it: enough of it to tell two apart. */

@@ -115,10 +115,27 @@ function addRotate(command: Command, cli: Cli): void {
         .argParser(parsed(seconds))
         .default(3_600, 'PT1H'),
     )
-    .action(async (name: string, { ifOlderThan }: { ifOlderThan: number }) => {
+    .addOption(
+      new Option('--wait [duration]', 'wait until every account in sight uses it, for as long at most (default: PT30M)')
+        .argParser(parsed(seconds))
+        .preset('PT30M'),
+    )
+    .action(async (name: string, { ifOlderThan, wait }: { ifOlderThan: number; wait?: number }) => {
       const { rotateKey } = await import('../../operations/key/key-rotate.ts');
       const key = await keyOf(name, command, cli);
-      await cli.run(command, (operation) => rotateKey(key, ifOlderThan, operation));
+      const { awaitMoves } = await import('../../operations/key/await-moves.ts');
+      await cli.run(
+        command,
+        async (operation) => {
+          const rotated = await rotateKey(key, ifOlderThan, operation);
+          if (wait === undefined || rotated.to === undefined) return rotated;
+          return { ...rotated, moves: await awaitMoves(key, rotated.to, wait, cli.environment, operation) };
+        },
+        (result) =>
+          'moves' in result && !(result.moves.complete && result.moves.waiting.length === 0)
+            ? EXIT.incomplete
+            : EXIT.ok,
+      );
     });
 }
 

@@ -8,7 +8,7 @@ import type { Cli } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { changing, expiry, expiryOf, keySize, rotationPolicy } from '../options.ts';
 import type { Output } from '../output.ts';
-import { type KeyArguments, pinOf, placeOf, replacing, withKey } from './account-options.ts';
+import { type KeyArguments, pinOf, placeOf, replacing, withKeyOptions } from './account-options.ts';
 
 interface OnboardArguments extends KeyArguments {
   identity: string;
@@ -58,7 +58,7 @@ function addOnboard(command: Command, cli: Cli): void {
     },
     trouble: (result) => troubleOf((result as Onboarding).verification),
   };
-  rotationPolicy(keySize(expiry(replacing(withKey(command, false)))))
+  rotationPolicy(keySize(expiry(replacing(withKeyOptions(command, false)))))
     .description(
       'ALL IN ONE: vault, key, identity, role, account; keeps what is there, goes on where it was interrupted',
     )
@@ -87,7 +87,7 @@ function addVerify(command: Command, cli: Cli): void {
 }
 
 function addChangeKey(command: Command, cli: Cli): void {
-  withKey(command, false)
+  withKeyOptions(command, false)
     .description('move an account to another key or vault; pinned stays pinned, automatic stays automatic')
     .addOption(new Option('--automatic', 'follow new versions by itself from now on').conflicts('pin'));
   oneOrMany(command, cli, {
