@@ -17,8 +17,8 @@ import {
   resourceId,
   type Where,
 } from '../resolve.ts';
-import { noteUnmanaged } from '../vault/managed-by-app.ts';
 import { ensureVault } from '../vault/vault-ensure.ts';
+import { noteVault } from '../vault/vault-notes.ts';
 import { enableAccount } from './account-enable.ts';
 import { planEnable } from './account-plan.ts';
 import { type Verification, verifyAccount } from './account-verify.ts';
@@ -132,7 +132,7 @@ async function checkOnboarding(account: Account, options: OnboardOptions, operat
   const { azure } = operation;
   const { key: keyName, pin, replaceIdentity = false } = options;
   const vault = await lookForVault(options.vault, azure);
-  if (vault) noteUnmanaged(vault, operation);
+  if (vault) noteVault(vault, operation);
   const identity = await lookForIdentity(options.identity, azure);
   checkHardware(vault, options);
   if (!vault && isVersion(pin)) {

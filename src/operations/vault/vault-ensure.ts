@@ -99,6 +99,7 @@ async function createVault(wanted: WantedVault, { azure, journal }: Operation): 
     sku,
     accessModel: 'rbac',
     policies: [],
+    network: { publicAccess: 'enabled', allowsOthers: true, allowsTrustedServices: true },
     softDelete: true,
     purgeProtection: true,
     planned: true,
