@@ -223,7 +223,11 @@ export function columnsOf({ columns }: Sink, { COLUMNS }: Readonly<Record<string
   return (/^[1-9]\d{0,3}$/.test(COLUMNS ?? '') ? Number(COLUMNS) : columns) || 80;
 }
 
-/** A line of CSV, without its end (RFC 4180). */
+/**
+ * A line of CSV, without its end (RFC 4180). Names and reasons are written by others: a spreadsheet would carry out what
+ * begins as a formula does, so that a quote goes before it (OWASP, "CSV Injection").
+ */
 function csvLine(cells: readonly string[]): string {
-  return cells.map((cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)).join(',');
+  const safe = cells.map((cell) => (/^[=+\-@]/.test(cell) ? `'${cell}` : cell));
+  return safe.map((cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)).join(',');
 }

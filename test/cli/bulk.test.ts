@@ -122,6 +122,14 @@ describe('account onboard --from', () => {
     expect(encrypted(accounts)).toEqual([true, false, false]);
   });
 
+  it('says with the plan what is to be known beforehand, once', async () => {
+    const { args, accounts, file } = await three();
+    const site = procedures.site();
+    await writeFile(file, `account,vault\n${accounts.map(({ name }) => `${name},${site.vault.name}\n`).join('')}`);
+    const { err } = await cmk(args, { answer: 'no', env: { CMK_VAULTS: '/subscriptions/s/other' } });
+    expect(err.match(/is not among CMK_VAULTS/g)).toHaveLength(1);
+  });
+
   it('takes a file of something else for no resume file', async () => {
     const { args, file } = await three();
     const { code, err } = await cmk([...args, '--yes', '--resume-file', file]);

@@ -46,6 +46,15 @@ describe('the package', () => {
     expect(Object.keys(manifest)).not.toContain('dependencies');
   });
 
+  it('goes into an image that is pinned, not root, and has nothing else', async () => {
+    const image = await readFile(join(import.meta.dirname, '../../infra/cli/Dockerfile'), 'utf8');
+    expect(image).toMatch(/^FROM node:\d+\.\d+\.\d+-\S+$/m);
+    expect(image).toMatch(/^USER [1-9]\d*:[1-9]\d*$/m);
+    const copied = [...image.matchAll(/^COPY (?:--\S+ )*(.+) \S+$/gm)].flatMap(([, files = '']) => files.split(' '));
+    expect(copied.length).toBeGreaterThan(0);
+    expect(copied.filter((file) => !CLI_FILES.some((one) => one === file))).toEqual([]);
+  });
+
   it("says its version, which is the project's", async () => {
     const { version } = JSON.parse(await readFile(join(import.meta.dirname, '../../package.json'), 'utf8'));
     for (const option of ['--version', '-V']) {

@@ -99,7 +99,7 @@ export async function runMany(bulk: BulkCommand, command: Command, cli: Cli): Pr
       const rows = read ?? (await accountsWhere(options.where ?? [], command, bulk, operation));
       const before = bulk.looks ? [] : rows.filter((row) => resume.has(row));
       const todo = rows.filter((row) => !before.includes(row));
-      const done: BulkResult[] = before.map(({ account }) => ({ account, outcome: 'before', changes: [] }));
+      const done: BulkResult[] = before.map(({ account }) => ({ account, outcome: 'before', changes: [], notes: [] }));
       const { planBulk, runBulk } = await import('./run-bulk.ts');
       const talk = new Output(
         cli.context.err.isTTY ? 'terminal' : 'lines',

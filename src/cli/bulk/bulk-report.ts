@@ -25,6 +25,7 @@ export async function confirmPlan(
     ['ACCOUNT', 'PLAN'],
     plan.map((result) => [nameOf(result.account), wordsOf(result)]),
   );
+  for (const note of new Set(plan.flatMap(({ notes }) => notes))) talk.entry({ kind: 'note', text: note });
   if (yes || going.length === 0) return;
   const what = `${name} ${count(going.length, 'account')}`;
   if (!context.ask) {

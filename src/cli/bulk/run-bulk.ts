@@ -26,6 +26,8 @@ export interface BulkResult {
   readonly account: string;
   readonly outcome: BulkOutcome;
   readonly changes: readonly Entry[];
+  /** What is to be known about it. */
+  readonly notes: readonly string[];
   readonly error?: Explanation;
   readonly result?: unknown;
 }
@@ -94,21 +96,23 @@ export async function runBulk(
     else if (await one(row)) for (const what of shared) made.add(what);
   }
   await pMap(rest, one, { concurrency: limits.concurrency });
-  return rows.map((row) => results.get(row) ?? { account: row.account, outcome: 'notStarted', changes: [] });
+  return rows.map((row) => results.get(row) ?? { account: row.account, outcome: 'notStarted', changes: [], notes: [] });
 }
 
 async function tryRow({ account, options }: BulkRow, work: BulkWork, operation: Operation): Promise<BulkResult> {
   const { journal } = operation;
-  const changes = (): Entry[] => journal.entries.filter(({ kind }) => kind === 'done' || kind === 'planned');
+  const seen = () => ({
+    account,
+    changes: journal.entries.filter(({ kind }) => kind === 'done' || kind === 'planned'),
+    notes: journal.entries.filter(({ kind }) => kind === 'note').map(({ text }) => text),
+  });
   try {
     const result = await work.run(account, options, operation);
     const trouble = work.trouble?.(result);
-    if (trouble === undefined) {
-      return { account, outcome: journal.changed ? 'done' : 'unchanged', changes: changes(), result };
-    }
+    if (trouble === undefined) return { ...seen(), outcome: journal.changed ? 'done' : 'unchanged', result };
     const error = { reason: 'NotProven', message: trouble, nextStep: `cmk account verify ${account}` } as const;
-    return { account, outcome: 'failed', changes: changes(), error, result };
+    return { ...seen(), outcome: 'failed', error, result };
   } catch (error) {
-    return { account, outcome: 'failed', changes: changes(), error: explain(error) };
+    return { ...seen(), outcome: 'failed', error: explain(error) };
   }
 }

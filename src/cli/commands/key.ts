@@ -7,7 +7,17 @@ import { LEAST_RETIRE_HOURS, NOT_KNOWN } from '../../retirement/retirement.ts';
 import { type Cli, type GlobalOptions, seconds } from '../cli.ts';
 import { confirmKey } from '../confirm.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { changing, duration, expiry, expiryOf, keySize, number, parsed, rotationPolicy } from '../options.ts';
+import {
+  changing,
+  dryRunning,
+  duration,
+  expiry,
+  expiryOf,
+  keySize,
+  number,
+  parsed,
+  rotationPolicy,
+} from '../options.ts';
 import type { Output } from '../output.ts';
 
 interface EnsureArguments {
@@ -148,7 +158,7 @@ function addStatus(command: Command, cli: Cli): void {
 }
 
 function addRetire(command: Command, cli: Cli): void {
-  changing(command)
+  dryRunning(command)
     .description('look afresh at what uses the key, and have versions disabled that nothing in sight uses any more')
     .option('--version <version>', 'this version only (default: every one that may go)')
     .option('--after-hours <hours>', 'how old the next version has to be', number, LEAST_RETIRE_HOURS)
