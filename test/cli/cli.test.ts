@@ -292,7 +292,7 @@ describe('doctor', () => {
   });
 });
 
-describe('npx cmk', () => {
+describe('bin/cmk.js', () => {
   it('runs from a clone, and says nothing of what is experimental in Node', async () => {
     const bin = join(import.meta.dirname, '../../bin/cmk.js');
     const env = {
