@@ -26,7 +26,7 @@ const require = __createRequire(import.meta.url);
   }
 }`;
 
-/** What an older Node says: it reads the file to its end before it runs it, and takes all of its syntax from 18 on. */
+/** What an older Node says: it reads the file to its end before it runs it, and takes all of its syntax and imports from 20.12 on. */
 const OLD_NODE = `if (Number(process.versions.node.split('.')[0]) < 22) {
   console.error(\`cmk needs Node 22 or newer, and this is \${process.version}.\`);
   process.exit(2);

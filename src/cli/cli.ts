@@ -153,7 +153,10 @@ export class Cli {
 
   /** The document at a command's end, where one is wanted. */
   async #print(document: object, options: GlobalOptions, output: Output): Promise<void> {
-    if (options.query === undefined && output.format !== 'json' && output.format !== 'yaml') return;
+    const isDocument = output.format === 'json' || output.format === 'yaml';
+    // What has no rows is one thing.
+    if (options.query === undefined && output.format === 'jsonl' && !output.hasRows) return output.line(document);
+    if (options.query === undefined && !isDocument) return;
     const { printDocument } = await import('./document.ts');
     printDocument(document, options.query, output);
   }

@@ -45,7 +45,6 @@ const STATES: Record<ChecklistLine['state'], [string, Parameters<typeof styleTex
  */
 export class Output {
   readonly format: Format;
-  /** Whether there were rows, so that nothing else has to be shown as such. */
   #rows = false;
   readonly #wide: boolean;
   readonly #width: number;
@@ -70,6 +69,11 @@ export class Output {
     this.#err = err;
     this.#erases = environment.TERM !== 'dumb';
     this.#colours = this.#erases && !environment.NO_COLOR;
+  }
+
+  /** Whether there were rows, so that nothing else has to be shown as such. */
+  get hasRows(): boolean {
+    return this.#rows;
   }
 
   entry(entry: Entry): void {
@@ -153,6 +157,11 @@ export class Output {
   text(text: string): void {
     if (this.#isRows) this.#say(visibleLines(text));
     else if (this.format === 'terminal' || this.format === 'lines') this.#line(visibleLines(text));
+  }
+
+  /** A document in one line. */
+  line(document: unknown): void {
+    this.#line(visibleLines(JSON.stringify(document)));
   }
 
   json(document: unknown): void {

@@ -37,6 +37,12 @@ describe('-o', () => {
     ).toEqual([account.id]);
   });
 
+  it('jsonl: one line with the whole, of what has no rows', async () => {
+    const { out } = await cmk(['explain', 'Throttled', '-o', 'jsonl']);
+    expect(JSON.parse(out)).toMatchObject({ version: 1, operation: 'explain', result: { reason: 'Throttled' } });
+    expect(out.split('\n')).toHaveLength(2);
+  });
+
   it('csv: a header, quotes where they are needed, more columns with --wide', async () => {
     const { site, account, list } = fleet();
     expect((await cmk([...list, '-o', 'csv'])).out.split('\n')).toEqual([
