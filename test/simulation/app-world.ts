@@ -1,10 +1,12 @@
-import { reconcileAccount } from '../../src/accounts/reconcile-account.ts';
+import { FleetNotes, reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
 import type { RecordAudit } from '../../src/audit/audit-trail.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import { timeBoxed, untilAborted } from '../../src/azure/deadline.ts';
 import { LIMITS, OWN_STORAGE_MS } from '../../src/azure/limits.ts';
 import { Pacer } from '../../src/azure/pacer.ts';
+import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
+import { IndexBuilding } from '../../src/fleet/index-building.ts';
 import { newestUsableVersion } from '../../src/keys/key-versions.ts';
 import { restore } from '../../src/revocation/restore.ts';
 import { openRevocation } from '../../src/revocation/revocation.ts';
@@ -18,6 +20,7 @@ import type { Outcome } from '../../src/work/outcome.ts';
 import { MAX_DEQUEUE_COUNT, processWork } from '../../src/work/process.ts';
 import type { WorkQueue } from '../../src/work/work-queue-client.ts';
 import { KEY, PUBLIC, SUBSCRIPTION, VAULTS } from '../support/keys.ts';
+import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 import type { World } from './explore.ts';
 import { MemoryFleet } from './memory-fleet.ts';
 import { MemoryLeases } from './memory-leases.ts';
@@ -102,6 +105,7 @@ export class AppWorld implements World {
   /** How long a call to the API waited for something else than Key Vault while nothing else happened. Milliseconds. */
   readonly #waited = new Map<Actor, number>();
   readonly #leases = new MemoryLeases(() => this.#clock);
+  readonly index = new MemoryFleetTable();
   readonly #audit: AuditEntry[] = [];
   readonly #originalVersions: number;
   readonly #nearExpiry: boolean;
@@ -338,7 +342,7 @@ export class AppWorld implements World {
     const ports = this.#ports(instance, actor);
     const log = () => {};
     const run = async (work: Work): Promise<Outcome> => {
-      if (work.kind === 'account') return reconcileAccount(work, ports, log);
+      if (work.kind === 'account') return reconcileAndNote(work, ports, log);
       if (work.kind === 'key') return reconcileKey(work, ports, log);
       if (work.kind === 'rotate') return rotateWhenDue(work, ports, log);
       return work.kind === 'revocation' ? settleRevocation(work, ports, log) : { outcome: 'done' };
@@ -396,6 +400,8 @@ export class AppWorld implements World {
     const to = new PortLimits(this.scheduler, actor);
     const keyVault = BREAK_GLASS.test(actor.name) ? LIMITS.breakGlass : LIMITS.keyWork;
     const own = to.ownStorage(OWN_STORAGE_MS);
+    const now = () => new Date(this.#clock + instance.skewMs);
+    const fleet = createFleetIndex(this.index.port(to.azure(LIMITS.ownTables)));
     const settings = {
       vaults: VAULTS,
       cloud: PUBLIC,
@@ -407,10 +413,11 @@ export class AppWorld implements World {
       settings,
       keys: keysOf(this.vault, to.azure(keyVault)),
       accounts: this.fleet.port(actor, to.azure(LIMITS.storageManagement)),
-      subscriptions: {
-        list: async () => [SUBSCRIPTION],
-        all: async () => ({ ids: [SUBSCRIPTION], vanished: [] }),
-      } as never,
+      subscriptions: { list: async () => [SUBSCRIPTION], seen: async () => ({ ids: [SUBSCRIPTION], vanished: [] }) },
+      fleet,
+      fleetNotes: new FleetNotes({ fleet, now }),
+      building: new IndexBuilding(),
+      accountsOfKey: this.fleet.newer(to.azure(LIMITS.resourceGraph)),
       queue: this.#queue(own),
       leases: this.#leases.port(actor, own),
       audit: this.#auditPort(own),
@@ -421,7 +428,7 @@ export class AppWorld implements World {
         this.#ids += 1;
         return `id-${this.#ids}`;
       },
-      now: () => new Date(this.#clock + instance.skewMs),
+      now,
       sleep: (ms: number) =>
         new Promise<void>((wake) => {
           this.#sleeps.push({ at: this.#clock + ms, actor, wake });
