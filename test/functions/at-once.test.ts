@@ -17,7 +17,7 @@ const event = (of: TestKey): KeyEvent => ({
   id: crypto.randomUUID(),
   type: 'Microsoft.KeyVault.KeyNewVersionCreated',
   time: new Date().toISOString(),
-  version: undefined,
+  version: '0'.repeat(32),
   key: wire.services().settings.vaults.key(of.id()) ?? expect.fail('The vault is not managed.'),
 });
 const versionLists = (of: TestKey, since: number) =>
