@@ -103,6 +103,9 @@ export class FleetNotes {
   async write(work: AccountWork, sighting: AccountSighting, outcome: Outcome, log: Log): Promise<void> {
     const id = storageAccountId(work.account);
     if (!id || this.#now().getTime() < this.#leftAloneUntilMs) return;
+    // Put off before anything was seen: there is nothing to tell.
+    const isPutOff = outcome.outcome === 'retry' && !outcome.counts;
+    if (isPutOff && !sighting.account && !sighting.isGone) return;
     try {
       const known = await this.#fleet.account(id.id);
       const changes = changesBy(sighting, work, outcome, known, this.#now());
