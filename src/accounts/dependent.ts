@@ -26,4 +26,5 @@ export interface DiscoveryServices {
   readonly accountsOfKey: AccountsOfKey;
   readonly building: IndexBuilding;
   readonly now: () => Date;
+  readonly sleep: (ms: number) => Promise<void>;
 }

@@ -14,6 +14,12 @@ import { type Asked, askUnasked, markSent } from './unasked.ts';
 /** A subscription that was listed whole within so long is not listed to find dependents. Milliseconds. */
 const TRUSTED_MS = 24 * 3_600_000;
 const CONCURRENCY = 8;
+/**
+ * Resource Graph takes 15 queries in five seconds ("Guidance for throttled requests in Azure Resource Graph"): keys that
+ * rotate together wait for each other.
+ */
+const GRAPH_TRIES = 3;
+const GRAPH_WAIT_SECONDS = 10;
 const NOTHING_ASKED: Asked = { toAsk: [], unreadable: [] };
 
 /** What was found, and what could not be looked at. */
@@ -132,15 +138,24 @@ class Discovery {
 
   /** What may be newer than the index. Where that cannot be had it is said, and the drift check makes up for it. */
   async #newer(): Promise<readonly Dependent[]> {
-    const newer: Dependent[] = [];
-    try {
-      for await (const { id, location } of this.#services.accountsOfKey.using(this.#key)) {
-        newer.push(...[this.#dependent(id, location)].filter((one) => one !== undefined));
+    const { accountsOfKey, sleep } = this.#services;
+    for (let left = GRAPH_TRIES; ; left -= 1) {
+      const newer: Dependent[] = [];
+      try {
+        for await (const { id, location } of accountsOfKey.using(this.#key)) {
+          newer.push(...[this.#dependent(id, location)].filter((one) => one !== undefined));
+        }
+        return newer;
+      } catch (error) {
+        const { kind, retryAfterSeconds = 1 } = describeFailure(error);
+        if (kind === 'throttled' && left > 1 && retryAfterSeconds <= GRAPH_WAIT_SECONDS) {
+          await sleep(retryAfterSeconds * 1000);
+          continue;
+        }
+        this.#say('NewerAccountsUnknown', error);
+        return newer;
       }
-    } catch (error) {
-      this.#say('NewerAccountsUnknown', error);
     }
-    return newer;
   }
 
   /** The subscriptions that are to be listed; undefined: the index does not tell. */
