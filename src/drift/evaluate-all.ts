@@ -1,9 +1,10 @@
 import { wantedSubscriptions } from '../events/subscription.ts';
 import type { Settings } from '../settings/settings.ts';
 import { APP_CHECKS } from './checks/app-checks.ts';
-import { KEY_CHECKS, VAULT_CHECKS } from './checks/checks.ts';
+import { KEY_CHECKS } from './checks/checks.ts';
 import { evaluate, unseenFindings, withHistory } from './checks/evaluate.ts';
 import type { Rules } from './checks/subjects.ts';
+import { VAULT_CHECKS } from './checks/vault-checks.ts';
 import type { Gathered } from './gather/gather.ts';
 import type { Finding, Unseen } from './report.ts';
 

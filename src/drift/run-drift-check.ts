@@ -3,7 +3,7 @@ import { type ApplyServices, apply } from './apply.ts';
 import type { DriftRun } from './drift-run.ts';
 import { evaluateAll, rulesOf } from './evaluate-all.ts';
 import { type GatherServices, gather } from './gather/gather.ts';
-import type { DriftReport } from './report.ts';
+import type { WholeReport } from './report.ts';
 import type { DriftStorage } from './store/drift-storage-client.ts';
 import { publishReport } from './store/publish-report.ts';
 import type { RunningCheck } from './store/running-check.ts';
@@ -19,7 +19,7 @@ export type DriftServices = GatherServices & ApplyServices & { readonly driftSto
  *
  * @throws only what nobody foresaw
  */
-export async function runDriftCheck(run: DriftRun, services: DriftServices, log: Log): Promise<DriftReport> {
+export async function runDriftCheck(run: DriftRun, services: DriftServices, log: Log): Promise<WholeReport> {
   const startedOn = services.now();
   const { id, by, caller } = run;
   const { driftStorage } = services;
@@ -40,7 +40,7 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
 }
 
 /** The same without a word to anybody: nothing is fixed, put aside or published. */
-export async function lookForDrift(run: DriftRun, services: GatherServices): Promise<DriftReport> {
+export async function lookForDrift(run: DriftRun, services: GatherServices): Promise<WholeReport> {
   const rules = rulesOf(services.settings, services.now());
   const gathered = await gather(run, rules, services);
   const nothing = { fixes: [] };

@@ -37,6 +37,8 @@ export interface KeyAccess {
   readonly ready: boolean | 'unknown';
   readonly reason: 'IdentityMissing' | 'IdentityDeleted' | 'IdentityWithoutRole' | undefined;
   readonly principalId: string | undefined;
+  /** How the vault gives access, where the identity has none. */
+  readonly by?: 'rbac' | 'accessPolicies';
   /** What is missing, or why it cannot be told; one sentence each, to be shown to people. */
   readonly missing: readonly string[];
 }
@@ -138,7 +140,8 @@ export function keyAccess(
     const why = 'A role assignment with a condition may or may not allow it: the condition is not evaluated.';
     return { ...about, ready: 'unknown', reason: undefined, principalId, missing: [why] };
   }
-  return { ...about, ready: false, reason: 'IdentityWithoutRole', principalId, missing: missing.lacking };
+  const { model: by } = access;
+  return { ...about, ready: false, reason: 'IdentityWithoutRole', principalId, by, missing: missing.lacking };
 }
 
 function missingRights(

@@ -32,9 +32,15 @@ function missingPermission({ unread }: AppSubject): readonly Found[] {
     resource,
     part: action,
     is: `The app may not read ${what}. ${detail}`,
+    cause: { about: [placeOf(resource)] },
     // A firewall answers 403 as well, and no role helps against it.
     shouldBe: NETWORK.test(detail) ? 'The network rules let the app in.' : `The app's identity has ${action}.`,
   }));
+}
+
+/** Accounts that cannot be read are told by their subscription. */
+function placeOf(resource: string): string {
+  return /^\/subscriptions\/[^/]+(?=\/.*\/storageAccounts\/)/i.exec(resource)?.[0] ?? resource;
 }
 
 function settingsInvalid({ settingsProblems, name }: AppSubject): readonly Found[] {
@@ -54,6 +60,8 @@ function unreadFindings({ unread }: AppSubject): readonly Found[] {
     part: what,
     is: `Not read: ${what}. ${detail}`,
     shouldBe: 'Everything can be read.',
+    // That it may not be read is a finding of its own.
+    cause: { ...(kind === 'forbidden' ? { reason: 'MissingPermission' as const } : {}), about: [placeOf(resource)] },
     ...(PASSING.has(kind) ? { severity: 'warning' as const } : {}),
   }));
 }

@@ -1,9 +1,10 @@
+import * as access from './access-checks.ts';
 import * as accounts from './account-checks.ts';
 import { APP_CHECKS } from './app-checks.ts';
 import type { Check } from './check.ts';
 import * as keys from './key-checks.ts';
-import type { AccountSubject, KeySubject, VaultSubject } from './subjects.ts';
-import * as vaults from './vault-checks.ts';
+import type { AccountSubject, KeySubject } from './subjects.ts';
+import { VAULT_CHECKS } from './vault-checks.ts';
 
 // These tables are the specification of the drift check: each line is one promise, with what is done when it is broken.
 
@@ -77,21 +78,21 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     severity: 'error',
     ensures: 'The identity that the encryption settings of an account name is attached to it.',
     fix: 'Attach the identity again, or choose another one that has its role on the key.',
-    find: accounts.identityMissing,
+    find: access.identityMissing,
   },
   {
     reason: 'IdentityDeleted',
     severity: 'error',
     ensures: 'The identity that is attached to an account, and that its encryption settings name, exists.',
     fix: 'Give the account another identity that has its role on the key (`cmk account enable --replace-identity`); one made again under the same name is another one.',
-    find: accounts.identityDeleted,
+    find: access.identityDeleted,
   },
   {
     reason: 'IdentityWithoutRole',
     severity: 'error',
     ensures: "The account's identity may read, wrap and unwrap with the key.",
     fix: 'Give the identity the role "Key Vault Crypto Service Encryption User" on the vault or the key (`cmk role ensure`); where the vault has access policies, the key permissions get, wrapKey and unwrapKey.',
-    find: accounts.identityWithoutRole,
+    find: access.identityWithoutRole,
   },
 ];
 
@@ -166,52 +167,6 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     ensures: 'Accounts follow the newest version by themselves should this app ever stand still.',
     fix: 'Change them to automatic where nothing speaks for a pinned version; pinned ones are moved all the same.',
     find: keys.pinnedVersion,
-  },
-];
-
-/** What is made sure of for each managed vault. */
-export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
-  {
-    reason: 'VaultNotFound',
-    severity: 'error',
-    ensures: 'Every vault of CMK_VAULTS exists.',
-    fix: 'Recover the vault (`az keyvault recover`); correct its ARM id in CMK_VAULTS if it was moved; take it out once no account needs its keys.',
-    find: vaults.vaultNotFound,
-  },
-  {
-    reason: 'PurgeProtectionOff',
-    severity: 'error',
-    ensures: 'A vault has purge protection.',
-    fix: 'Switch it on: `az keyvault update --enable-purge-protection true`. It cannot be switched off again.',
-    find: vaults.purgeProtectionOff,
-  },
-  {
-    reason: 'SoftDeleteOff',
-    severity: 'error',
-    ensures: 'A vault has soft delete.',
-    fix: 'Switch it on: `az keyvault update --enable-soft-delete true`.',
-    find: vaults.softDeleteOff,
-  },
-  {
-    reason: 'EventSubscriptionMissing',
-    severity: 'error',
-    ensures: 'Each key event of a vault reaches its function of this app.',
-    fix: 'Let the app make it (CMK_AUTOFIX), or deploy the event subscriptions again.',
-    find: vaults.eventSubscriptionMissing,
-  },
-  {
-    reason: 'EventSubscriptionMisaimed',
-    severity: 'error',
-    ensures: 'An event subscription has the types, destination, schema, retries and dead-letter place that it needs.',
-    fix: 'Let the app fix it (CMK_AUTOFIX), or deploy the event subscriptions again.',
-    find: vaults.eventSubscriptionMisaimed,
-  },
-  {
-    reason: 'EventDeliveryFailing',
-    severity: 'warning',
-    ensures: 'No event of the last 24 hours ended up undelivered.',
-    fix: "Find out from the dead letters, in the container cmk-deadletter of the app's own storage, why the app did not take them; their accounts are reached by this check.",
-    find: vaults.eventDeliveryFailing,
   },
 ];
 

@@ -7,7 +7,7 @@ import type { Keys } from '../../keys/key-client.ts';
 import { ownStorage } from '../../settings/own-storage.ts';
 import type { KeySubject, Rules } from '../checks/subjects.ts';
 import type { DriftRun } from '../drift-run.ts';
-import type { DriftReport } from '../report.ts';
+import type { WholeReport } from '../report.ts';
 import type { AppState, ReportStore, UnfinishedChecks } from '../store/drift-storage-client.ts';
 import type { SubscriptionResult } from '../store/subscription-result.ts';
 import { GatheredIdentities } from './gather-identities.ts';
@@ -26,7 +26,7 @@ export type GatherServices = VaultServices & {
   readonly accounts: StorageAccounts;
   readonly subscriptions: Subscriptions;
   readonly identities: Identities;
-  readonly driftStorage: Pick<ReportStore, 'newest'> & AppState;
+  readonly driftStorage: Pick<ReportStore, 'before'> & AppState;
   /** Undefined: nothing is put aside. */
   readonly unfinished?: UnfinishedChecks | undefined;
   readonly now: () => Date;
@@ -36,7 +36,7 @@ export type GatherServices = VaultServices & {
 /** Everything that was read, as far as it could be. */
 export interface Gathered {
   /** The report before. */
-  readonly previous: DriftReport | undefined;
+  readonly previous: WholeReport | undefined;
   readonly vaults: readonly GatheredVault[];
   readonly keys: readonly KeySubject[];
   readonly subscriptions: readonly GatheredSubscription[];
@@ -81,7 +81,7 @@ async function gatherApp(driftStorage: GatherServices['driftStorage']) {
       what: 'the report before',
       action: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
     },
-    () => driftStorage.newest(),
+    () => driftStorage.before(),
   );
   const poison = await readPart(
     {
@@ -108,7 +108,7 @@ function contextOf({
   readonly services: GatherServices;
   readonly vaults: readonly GatheredVault[];
   readonly keys: GatheredKeys;
-  readonly previous: DriftReport | undefined;
+  readonly previous: WholeReport | undefined;
 }): () => SubscriptionContext {
   const identities = new GatheredIdentities(services, run.signal);
   const own = ownStorage(services.settings);

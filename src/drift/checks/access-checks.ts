@@ -1,0 +1,60 @@
+import type { Found, FoundCause } from './check.ts';
+import { encryptAccount, giveAccess } from './commands.ts';
+import type { AccountSubject, KeySubject } from './subjects.ts';
+
+export function identityMissing(subject: AccountSubject): readonly Found[] {
+  const { account, key } = subject;
+  const identity = chosenIdentity(subject);
+  return withoutIdentity(subject, 'IdentityMissing').map((is) => ({
+    is,
+    shouldBe: 'The identity of the encryption settings is on the account.',
+    ...(key && identity !== undefined ? { command: encryptAccount(account, key.key, identity) } : {}),
+    cause: ofIdentity(subject, key),
+  }));
+}
+
+export function identityDeleted(subject: AccountSubject): readonly Found[] {
+  return withoutIdentity(subject, 'IdentityDeleted').map((is) => ({
+    is,
+    shouldBe: 'The identity that is attached to the account exists.',
+    cause: ofIdentity(subject, undefined),
+  }));
+}
+
+/** The account and its scopes have one identity: what is wrong with it is said once. */
+function withoutIdentity({ access, scopes }: AccountSubject, reason: string): readonly string[] {
+  const found = [access, ...scopes.map((scope) => scope.access)].find((one) => one?.reason === reason);
+  return found ? [found.missing.join(' ')] : [];
+}
+
+export function identityWithoutRole(subject: AccountSubject): readonly Found[] {
+  const { account, access, key, scopes } = subject;
+  const uses = [
+    { resource: account.id, access, key },
+    ...scopes.map((scope) => ({ resource: `${account.id}/encryptionScopes/${scope.scope.name}`, ...scope })),
+  ];
+  return uses.flatMap(({ resource, access: of, key: used }) =>
+    of?.reason === 'IdentityWithoutRole' && used
+      ? {
+          resource,
+          is: of.missing.join(' '),
+          shouldBe: 'The identity may read, wrap and unwrap with the key.',
+          command: giveAccess(of.principalId, used.key.vault, of.by),
+          cause: ofIdentity(subject, used),
+        }
+      : [],
+  );
+}
+
+/**
+ * One act mends it for every account that has the identity. System-assigned identities are one for each account: those of a
+ * subscription are told together, each with its own command.
+ */
+function ofIdentity(subject: AccountSubject, key: KeySubject | undefined): FoundCause {
+  const identity = chosenIdentity(subject) ?? `/subscriptions/${subject.account.subscriptionId}`;
+  return { about: key ? [identity, key.key.vault.id] : [identity] };
+}
+
+function chosenIdentity({ account }: AccountSubject): string | undefined {
+  return account.encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
+}
