@@ -411,7 +411,8 @@ describe('the drift check finds', () => {
     const { resource, report = check } = await drift();
     const found = about(await report(), reason, resource);
     expect(found.length).toBeGreaterThan(0);
-    expect(wire.records).toContainEqual(expect.objectContaining({ reason, resource: found[0]?.resource }));
+    const { id, reason: behind } = found[0]?.cause ?? {};
+    expect(wire.records.filter(({ cause }) => cause === id)).toEqual([expect.objectContaining({ reason: behind })]);
     expect(wire.records.filter((record) => record.reason === 'DriftChecked')).toHaveLength(1);
   });
 

@@ -28,6 +28,6 @@ code { font: .9em ui-monospace, monospace; }
 pre { font: .85em/1.4 ui-monospace, monospace; margin: .5rem 0; padding: .5rem; overflow: auto; max-height: 14rem;
   white-space: pre-wrap; border: 1px solid var(--line); border-radius: .25rem; }
 ul.plain { padding-left: 1.1rem; margin: .25rem 0; }
-summary { cursor: pointer; padding: .25rem 0; }
+summary { cursor: pointer; padding: .25rem 0; } summary h3 { display: inline; } summary h3 + b::before { content: '\\a'; white-space: pre; }
 @media (max-width: 36rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .35rem; } }
 `;

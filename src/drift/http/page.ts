@@ -4,8 +4,10 @@ import { causeKey } from '../causes.ts';
 import type { Cause, DriftReport, Finding } from '../report.ts';
 import { STYLE } from './page-style.ts';
 
-/** Causes of each severity that are shown in full. */
-const MAX_CARDS = 8;
+/** Causes of each severity that have a card of their own. */
+const MAX_CARDS = 6;
+/** Cards of errors that are open from the start: the page is to be looked over on a phone. */
+const OPEN_CARDS = 2;
 /** Entries of each list; the JSON has them all. */
 const MAX_LINES = 100;
 const HEADINGS = { error: 'Errors', warning: 'Warnings', advice: 'Advice' } as const;
@@ -76,23 +78,23 @@ function severitySection(severity: Cause['severity'], open: readonly Cause[], re
   if (causes.length === 0) return html``;
   return html`<section aria-labelledby="${severity}">
 <h2 id="${severity}">${HEADINGS[severity]}</h2>
-${causes.slice(0, MAX_CARDS).map((cause) => causeCard(cause, report))}
+${causes.slice(0, MAX_CARDS).map((cause, index) => causeCard(cause, report, severity === 'error' && index < OPEN_CARDS))}
 ${furtherCauses(causes.slice(MAX_CARDS))}
 </section>
 `;
 }
 
 /** One cause, whatever the number of its findings: what is wrong, with what to do about it. */
-function causeCard(cause: Cause, { autofix, findings }: DriftReport): Html {
+function causeCard(cause: Cause, { autofix, findings }: DriftReport, open: boolean): Html {
   const { severity, reason, about, affected, is, shouldBe, fix, canFix, since } = cause;
   const can = autofix.includes(reason) ? 'the app fixes it' : `the app can, with ${reason} in CMK_AUTOFIX`;
   const others = [...new Set(findings.filter((one) => one.cause.id === cause.id).map((one) => one.reason))].filter(
     (other) => other !== reason,
   );
   return html`<article class="${severity}">
-<h3>${about.map(shortName).join(', ') || reason}</h3>
+<details${open ? new Html(' open') : ''}><summary><h3>${about.map(shortName).join(', ') || reason}</h3>
+<b class="${severity}">${reason}</b>${others.length > 0 ? ` with ${others.join(', ')}` : ''}, ${counted(affected, 'resource')}, since ${minute(since)} UTC</summary>
 ${about.map((resource) => html`<p class="soft"><code>${resource}</code></p>`)}
-<p><b class="${severity}">${reason}</b>${others.length > 0 ? ` with ${others.join(', ')}` : ''}, ${counted(affected, 'resource')}, since ${minute(since)} UTC</p>
 <dl>
 <dt>Is</dt><dd>${is}</dd>
 <dt>Should be</dt><dd>${shouldBe}</dd>
@@ -101,6 +103,7 @@ ${became(cause)}
 </dl>
 ${commandsOf(cause)}
 ${affectedOf(cause)}
+</details>
 </article>
 `;
 }
