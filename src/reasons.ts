@@ -100,6 +100,7 @@ export const REASONS = {
   Busy: 'Another instance or message is at work on it; looked at again soon.',
 
   // Drift
+  NoLongerCustomerManaged: 'Used a managed key, and uses Microsoft-managed keys now.',
   UnexpectedKey: 'Uses another key than the one that its `cmk-key` tag names.',
   UnmanagedVault: 'Uses a key of a vault that is not in CMK_VAULTS: nobody moves it.',
   KeyDeleted: 'Uses a key that was deleted or does not exist: its data cannot be read.',

@@ -81,6 +81,7 @@ function readOnly(environment: Environment): Environment {
 /** The app's own storage is not known: there is neither a report before nor anything of its queues to be seen. */
 const NO_STORAGE: GatherServices['driftStorage'] = {
   before: async () => undefined,
+  managedAccounts: async () => ({}),
   poisonMessages: async () => [],
   deadLetters: async () => [],
 };

@@ -149,6 +149,7 @@ describe('a check that was killed', () => {
       usage: {},
       unread: [],
       lockedOutBy: [],
+      managedAccounts: [],
     };
     await driftStorage.putAside(aside);
     expect((await check()).coverage.accounts).toBe(13); // and what was put aside is forgotten

@@ -1,6 +1,7 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Cli } from '../cli.ts';
-import { changing, inGroup } from '../options.ts';
+import { confirmKey } from '../confirm.ts';
+import { changing, inGroup, parsed, text } from '../options.ts';
 import {
   choiceOf,
   fromOtherTenant,
@@ -72,11 +73,15 @@ function addCreate(command: Command, cli: Cli): void {
 
 function addDisable(command: Command, cli: Cli): void {
   changing(command)
-    .description('give an account back to Microsoft-managed keys')
-    .action(async (account: string) => {
+    .description('give an account back to Microsoft-managed keys, and record on it that this is meant')
+    .addOption(new Option('--reason <text>', 'why, for the record').argParser(parsed(text('--reason', [3, 200]))))
+    .option('--yes', 'do not ask for the name to be typed; needed for an account that is tagged cmk-key')
+    .action(async (account: string, { reason, yes = false }: { reason?: string; yes?: boolean }) => {
       const { disableAccount } = await import('../../operations/account/account-change-key.ts');
+      const confirm = (name: string): Promise<void> =>
+        confirmKey('give back to Microsoft-managed keys', name, false, cli.context.ask);
       await cli.run(command, (operation) =>
-        disableAccount({ ...placeOf(command.optsWithGlobals()), account }, operation),
+        disableAccount({ ...placeOf(command.optsWithGlobals()), account, reason, yes, confirm }, operation),
       );
     });
 }

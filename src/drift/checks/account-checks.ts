@@ -9,6 +9,7 @@ import { openRevocation } from '../../revocation/revocation.ts';
 import { requirementOf, tagOf } from '../../settings/requirement.ts';
 import type { Found } from './check.ts';
 import { enableVersion, moveAccount, recoverKey, recoverVault, rotate } from './commands.ts';
+import { KEY_TAG } from './left-checks.ts';
 import type { AccountSubject, KeySubject, Rules, ScopeSubject } from './subjects.ts';
 
 /** Storage looks for a new version once a day (Azure Storage, "customer-managed keys": wait 24 hours). */
@@ -19,9 +20,6 @@ const DAILY_LOOK_MS = 24 * 3_600_000;
  * the 1,200 writes an hour that the Storage resource provider takes there.
  */
 const MOVE_MS = 3_600_000;
-
-/** Account tag that names the key an account is meant to use: `vault/key` or a key identifier. */
-const KEY_TAG = 'cmk-key';
 
 export function staleKeyVersion({ account, use, key }: AccountSubject, { now }: Rules): readonly Found[] {
   const stale = use && stalePin(use, key, now);

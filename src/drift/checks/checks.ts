@@ -3,6 +3,7 @@ import * as accounts from './account-checks.ts';
 import { APP_CHECKS } from './app-checks.ts';
 import type { Check } from './check.ts';
 import * as keys from './key-checks.ts';
+import * as left from './left-checks.ts';
 import type { AccountSubject, KeySubject } from './subjects.ts';
 import { VAULT_CHECKS } from './vault-checks.ts';
 
@@ -37,6 +38,14 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     ensures: 'An account that is tagged `cmk-key`, or that CMK_REQUIRE names, uses a customer-managed key.',
     fix: 'Configure the key again (`cmk account enable`), or take the tag or the requirement away.',
     find: accounts.notCustomerManaged,
+  },
+  {
+    reason: 'NoLongerCustomerManaged',
+    severity: 'error',
+    ensures:
+      'An account that used a key of a managed vault still uses a customer-managed key, unless it left on purpose.',
+    fix: 'Configure the key again (`cmk account enable`). Where it is meant: tag the account `cmk-opt-out` with the date and the reason, as `cmk account disable` does, or exempt it in CMK_EXEMPTIONS.',
+    find: left.noLongerCustomerManaged,
   },
   {
     reason: 'UnexpectedKey',

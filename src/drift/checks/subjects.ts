@@ -56,6 +56,8 @@ export interface AccountSubject {
   /** Undefined: it uses no key of a managed vault. */
   readonly access: KeyAccess | undefined;
   readonly scopes: readonly ScopeSubject[];
+  /** The managed key that it was on in an earlier check; undefined: it is on one, or never was. */
+  readonly left?: { readonly key: KeySubject; readonly lastSeen: Date } | undefined;
 }
 
 /** An encryption scope of an account with the key that it uses. */

@@ -4,11 +4,14 @@ import type { StorageAccounts } from '../../accounts/storage-client.ts';
 import { describe, describeFailure, type Failure } from '../../azure/failure.ts';
 import type { UnreadPart } from '../../azure/read-or-why.ts';
 import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
+import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
+import { isOptedOut } from '../../settings/opt-out.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { ACCOUNT_CHECKS } from '../checks/checks.ts';
 import { evaluate } from '../checks/evaluate.ts';
 import { KeyUsage } from '../checks/key-usage.ts';
-import type { KeySubject, Rules } from '../checks/subjects.ts';
+import type { AccountSubject, KeySubject, Rules } from '../checks/subjects.ts';
+import { AccountMemory, type ManagedAccounts } from '../managed-accounts.ts';
 import type { Finding } from '../report.ts';
 import type { SubscriptionResult } from '../store/subscription-result.ts';
 import { gatherAccount, hasNoScopes } from './gather-account.ts';
@@ -27,6 +30,8 @@ export interface SubscriptionContext {
   readonly ownStorage: string | undefined;
   /** Whether an account's encryption scopes have their turn in this check. */
   readonly scopesTurn: (account: Account) => boolean;
+  /** What earlier checks remember of the accounts of a subscription. */
+  readonly managedAccounts: (subscriptionId: string) => ManagedAccounts;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -41,11 +46,11 @@ export async function gatherSubscription(
   const scan = new SubscriptionScan(id, context);
   try {
     for await (const account of context.services.accounts.list(id, context.signal)) await scan.lookAt(account);
-    return { result: scan.result(), failure: undefined };
+    return { result: scan.result(true), failure: undefined };
   } catch (error) {
     const failure = describeFailure(error);
     scan.unread('the storage accounts of the subscription', 'Microsoft.Storage/storageAccounts/read', failure);
-    return { result: scan.result(), failure };
+    return { result: scan.result(false), failure };
   }
 }
 
@@ -56,6 +61,7 @@ class SubscriptionScan {
   readonly #usage = new Map<string, KeyUsage>();
   readonly #unread: SubscriptionResult['unread'] = [];
   readonly #lockedOutBy: SubscriptionResult['lockedOutBy'] = [];
+  readonly #memory: AccountMemory;
   #accounts = 0;
   #dependents = 0;
   #scopesLookedAt = 0;
@@ -64,17 +70,19 @@ class SubscriptionScan {
   constructor(id: string, context: SubscriptionContext) {
     this.#id = id;
     this.#context = context;
+    this.#memory = new AccountMemory(context.managedAccounts(id));
   }
 
   async lookAt(account: Account): Promise<void> {
     const { keys, rules } = this.#context;
     this.#accounts += 1;
-    const subject = await gatherAccount(account, {
+    const gathered = await gatherAccount(account, {
       key: ({ vaultUri, keyName }) => keys.get(vaultUri, keyName),
       access: (of, key) => this.#access(of, key),
       scopes: (of, key) => this.#scopes(of, key),
       isOwn: (of) => this.#isOwn(of),
     });
+    const subject = { ...gathered, left: await this.#remember(gathered) };
     const { own, use, key, scopes } = subject;
     if (key || scopes.some((scope) => scope.key)) this.#dependents += 1;
     if (use && key) this.#count(key, account.name, use);
@@ -87,7 +95,8 @@ class SubscriptionScan {
     this.#findings.push(...evaluate(ACCOUNT_CHECKS, subject, account.id, rules));
   }
 
-  result(): SubscriptionResult {
+  /** @param all the list of accounts did not break off */
+  result(all: boolean): SubscriptionResult {
     return {
       id: this.#id,
       accounts: this.#accounts,
@@ -98,7 +107,23 @@ class SubscriptionScan {
       usage: Object.fromEntries([...this.#usage].map(([key, usage]) => [key, usage.toJSON()])),
       unread: this.#unread,
       lockedOutBy: this.#lockedOutBy,
+      managedAccounts: this.#memory.toJSON(all),
     };
+  }
+
+  /** Keeps in mind which managed key an account uses. Returns the one that it has left. */
+  async #remember({ account, use, key }: AccountSubject): Promise<AccountSubject['left']> {
+    if (key) {
+      this.#memory.remember(account.name, { key: key.key.id, lastSeen: this.#context.rules.now });
+      return undefined;
+    }
+    const former = this.#memory.of(account.name);
+    if (!former) return undefined;
+    // One that left on purpose is forgotten: should it come back and leave once more, that is another matter.
+    if (use || !isOptedOut(account.tags, former.lastSeen)) this.#memory.remember(account.name, former);
+    const parsed = use ? undefined : parseKeyIdentifier(former.key);
+    const left = parsed && (await this.#context.keys.get(parsed.vaultUri, parsed.keyName));
+    return left && { key: left, lastSeen: former.lastSeen };
   }
 
   unread(what: string, action: string, failure: Failure, resource = `/subscriptions/${this.#id}`): void {

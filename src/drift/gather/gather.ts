@@ -7,8 +7,10 @@ import type { Keys } from '../../keys/key-client.ts';
 import { ownStorage } from '../../settings/own-storage.ts';
 import type { KeySubject, Rules } from '../checks/subjects.ts';
 import type { DriftRun } from '../drift-run.ts';
+import type { ManagedMemory } from '../managed-accounts.ts';
 import type { WholeReport } from '../report.ts';
 import type { AppState, ReportStore, UnfinishedChecks } from '../store/drift-storage-client.ts';
+import type { AccountMemoryStore } from '../store/managed-accounts-client.ts';
 import type { SubscriptionResult } from '../store/subscription-result.ts';
 import { GatheredIdentities } from './gather-identities.ts';
 import { GatheredKeys, unreadOfKeys } from './gather-keys.ts';
@@ -26,7 +28,7 @@ export type GatherServices = VaultServices & {
   readonly accounts: StorageAccounts;
   readonly subscriptions: Subscriptions;
   readonly identities: Identities;
-  readonly driftStorage: Pick<ReportStore, 'before'> & AppState;
+  readonly driftStorage: Pick<ReportStore, 'before'> & Pick<AccountMemoryStore, 'managedAccounts'> & AppState;
   /** Undefined: nothing is put aside. */
   readonly unfinished?: UnfinishedChecks | undefined;
   readonly now: () => Date;
@@ -40,6 +42,8 @@ export interface Gathered {
   readonly vaults: readonly GatheredVault[];
   readonly keys: readonly KeySubject[];
   readonly subscriptions: readonly GatheredSubscription[];
+  /** What is to be remembered of accounts; undefined: what is remembered could not be read, and is not to be lost. */
+  readonly managedAccounts: ManagedMemory | undefined;
   readonly poison: Part<readonly { readonly queue: string; readonly messages: number }[]>;
   readonly unread: readonly UnreadPart[];
 }
@@ -59,19 +63,28 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
     async () => services.settings.subscriptions ?? (await services.subscriptions.list()),
   );
   const previous = known(app.previous);
-  const context = contextOf({ run, rules, services, vaults, keys, previous });
+  const memory = known(app.managedAccounts);
+  const context = contextOf({ run, rules, services, vaults, keys, previous, memory });
   const subscriptions = await gatherSubscriptions(known(ids) ?? [], context, run, rules.now, services);
 
   const keySubjects = await keys.all();
   countUsers(keySubjects, subscriptions, 'unread' in ids);
   const unread: UnreadPart[] = [
-    ...[app.previous, app.poison, ids].flatMap((part) => ('unread' in part ? [part.unread] : [])),
+    ...[app.previous, app.poison, app.managedAccounts, ids].flatMap((part) => ('unread' in part ? [part.unread] : [])),
     ...unreadAround,
     ...vaults.flatMap((vault) => vault.unread),
     ...unreadOfKeys(keySubjects),
     ...subscriptions.flatMap(({ result }) => result.unread),
   ];
-  return { previous, vaults, keys: keySubjects, subscriptions, poison: app.poison, unread: [...new Set(unread)] };
+  return {
+    previous,
+    vaults,
+    keys: keySubjects,
+    subscriptions,
+    managedAccounts: memory && { ...memory, ...memoryOf(subscriptions) },
+    poison: app.poison,
+    unread: [...new Set(unread)],
+  };
 }
 
 async function gatherApp(driftStorage: GatherServices['driftStorage']) {
@@ -91,7 +104,15 @@ async function gatherApp(driftStorage: GatherServices['driftStorage']) {
     },
     () => driftStorage.poisonMessages(),
   );
-  return { previous, poison };
+  const managedAccounts = await readPart(
+    {
+      resource: 'cmk-drift',
+      what: 'which accounts used a managed key before',
+      action: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
+    },
+    () => driftStorage.managedAccounts(),
+  );
+  return { previous, poison, managedAccounts };
 }
 
 /** What looking at a subscription takes; anew for each try, since scopes take their turns by it. */
@@ -102,6 +123,7 @@ function contextOf({
   vaults,
   keys,
   previous,
+  memory,
 }: {
   readonly run: DriftRun;
   readonly rules: Rules;
@@ -109,6 +131,7 @@ function contextOf({
   readonly vaults: readonly GatheredVault[];
   readonly keys: GatheredKeys;
   readonly previous: WholeReport | undefined;
+  readonly memory: ManagedMemory | undefined;
 }): () => SubscriptionContext {
   const identities = new GatheredIdentities(services, run.signal);
   const own = ownStorage(services.settings);
@@ -120,8 +143,13 @@ function contextOf({
     roles: new Map(vaults.map(({ subject, roles }) => [subject.vault.uri, roles])),
     ownStorage: own === 'local' ? undefined : own,
     scopesTurn: scopeTurns(previous),
+    managedAccounts: (id) => memory?.[id] ?? [],
     signal: run.signal,
   });
+}
+
+function memoryOf(subscriptions: readonly GatheredSubscription[]): ManagedMemory {
+  return Object.fromEntries(subscriptions.map(({ result }) => [result.id, result.managedAccounts]));
 }
 
 /** Tells each key who was seen to use it, and whether everybody was. */

@@ -14,6 +14,7 @@ import { DRIFT_SUMMARY, type DriftDetails, type DriftReport, type DriftSummary, 
 import { downloadText, listBlobs, removeBlob, uploadText } from './blobs-client.ts';
 import { parseDeadLetters } from './dead-letters.ts';
 import { parseDetails, parseReport } from './earlier-reports.ts';
+import { type AccountMemoryStore, accountMemoryStore } from './managed-accounts-client.ts';
 import { RUNNING_CHECK, type RunningCheck } from './running-check.ts';
 import { SUBSCRIPTION_RESULT, type SubscriptionResult } from './subscription-result.ts';
 
@@ -74,7 +75,13 @@ export interface AppState {
   deadLetters(since: Date): Promise<DeadLetter[]>;
 }
 
-export interface DriftStorage extends ReportStore, RunningChecks, UnfinishedChecks, AppState, PoisonKeeper {}
+export interface DriftStorage
+  extends ReportStore,
+    RunningChecks,
+    UnfinishedChecks,
+    AccountMemoryStore,
+    AppState,
+    PoisonKeeper {}
 
 export function createDriftStorage(
   settings: Pick<Settings, 'storage'>,
@@ -87,6 +94,7 @@ export function createDriftStorage(
     ...reportStore(container),
     ...runningChecks(container),
     ...unfinishedChecks(container),
+    ...accountMemoryStore(container),
     ...appState(blobs, queues),
     keepPoison: () => keepPoison(queues),
   };
