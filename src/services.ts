@@ -5,7 +5,7 @@ import { type Dependence, hasDependents } from './accounts/inventory.ts';
 import { createStorageAccounts, type StorageAccounts } from './accounts/storage-client.ts';
 import { rememberedSubscriptions } from './accounts/subscription-memory.ts';
 import { createSubscriptionMemory } from './accounts/subscription-memory-client.ts';
-import { createSubscriptions, type Subscriptions } from './accounts/subscriptions-client.ts';
+import { createSubscriptions, type Subscriptions, type Tenants } from './accounts/subscriptions-client.ts';
 import { auditFiles } from './audit/audit-client.ts';
 import { auditContainer } from './audit/audit-storage-client.ts';
 import { auditTrail, type RecordAudit } from './audit/audit-trail.ts';
@@ -42,6 +42,7 @@ export interface Services {
   readonly accounts: StorageAccounts;
   /** Those that the app's identity sees, and those that it saw before. */
   readonly subscriptions: Subscriptions;
+  readonly tenants: Tenants;
   readonly shares: FileShares;
   readonly resourceGraph: ResourceGraph;
   /** The file service itself, asked whether it still serves. */
@@ -93,7 +94,8 @@ export function createServices(
   const accounts = createStorageAccounts(identity, cloud);
   const now = () => new Date();
   const memory = createSubscriptionMemory(settings, () => identity);
-  const subscriptions = rememberedSubscriptions(createSubscriptions(identity, cloud), memory, now, log);
+  const listed = createSubscriptions(identity, cloud);
+  const subscriptions = rememberedSubscriptions(listed, memory, now, log);
   const newId = () => randomBytes(10).toString('hex');
   return {
     settings,
@@ -101,6 +103,7 @@ export function createServices(
     urgentKeys: createKeys(identity, URGENT_OPTIONS),
     accounts,
     subscriptions,
+    tenants: listed,
     shares: createFileShares(identity, settings.cloud),
     resourceGraph: createResourceGraph(identity, settings.cloud),
     fileService: createFileService(identity, settings.cloud),

@@ -103,6 +103,14 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     fix: 'Give the identity the role "Key Vault Crypto Service Encryption User" on the vault or the key (`cmk role ensure`); where the vault has access policies, the key permissions get, wrapKey and unwrapKey.',
     find: access.identityWithoutRole,
   },
+  {
+    reason: 'TenantMismatch',
+    severity: 'error',
+    ensures:
+      'An account and the vault of its key are of one tenant, unless the account signs in by an application of both.',
+    fix: 'Give the vault the tenant of its subscription (Key Vault, "Moving a vault to another tenant"), and its access anew; for a key that is another tenant\'s on purpose, `cmk account enable --federated-client-id`.',
+    find: access.tenantMismatch,
+  },
 ];
 
 /** What is made sure of for each key of a managed vault. */
@@ -148,6 +156,13 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     ensures: 'A key is of a type and size that Storage takes.',
     fix: 'Make a key of RSA 2048, 3072 or 4096 bits; keep others in a vault of their own.',
     find: keys.unsupportedKey,
+  },
+  {
+    reason: 'KeyOperationsMissing',
+    severity: 'error',
+    ensures: 'The newest version of a key allows what Storage does with it: wrap and unwrap.',
+    fix: 'Allow both (`az keyvault key set-attributes --ops`); a rotation may hand on what the version before allows.',
+    find: keys.keyOperationsMissing,
   },
   {
     reason: 'RevocationOpen',

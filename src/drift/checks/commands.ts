@@ -60,6 +60,18 @@ export function protectVault(vault: ManagedVault): string | undefined {
     : undefined;
 }
 
+export function letStorageIn(vault: ManagedVault): string | undefined {
+  return vault.kind === 'vault' ? shellCommand('az keyvault update --bypass AzureServices', ofVault(vault)) : undefined;
+}
+
+/** Adds to what a version may do; what it may do already stays. */
+export function allowOperations({ id }: KeyVersion, operations: readonly string[]): string | undefined {
+  return shellCommand('az keyvault key set-attributes', [
+    ['--id', id],
+    ...operations.map((operation, index) => [index === 0 ? '--ops' : '', operation] as const),
+  ]);
+}
+
 export function deliverEvents({ id }: ManagedVault): string | undefined {
   return shellCommand('cmk events ensure', [['--vault', id]]);
 }

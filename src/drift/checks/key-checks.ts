@@ -13,7 +13,7 @@ import {
 } from '../../rotation/rotation.ts';
 import { rotationDue } from '../../rotation/rotation-due.ts';
 import type { Found } from './check.ts';
-import { rotate } from './commands.ts';
+import { allowOperations, rotate } from './commands.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 
 const DAY_MS = 24 * 3_600_000;
@@ -108,6 +108,25 @@ export function unsupportedKey({ material }: KeySubject): readonly Found[] {
   // A size that is not told is not held against the key.
   if (rsa && (size === undefined || SIZES.includes(size))) return [];
   return [{ is: `It is ${type}${size ? ` of ${size} bits` : ''}.`, shouldBe: 'It is RSA of 2048, 3072 or 4096 bits.' }];
+}
+
+/** Storage wraps and unwraps (Azure Storage, "customer-managed keys overview"); Key Vault does nothing that a key does not allow. */
+const STORAGE_OPERATIONS = ['wrapKey', 'unwrapKey'];
+
+export function keyOperationsMissing({ versions, material }: KeySubject): readonly Found[] {
+  const operations = known(material)?.operations;
+  const newest = newestVersion(known(versions) ?? []);
+  if (!operations || !newest) return [];
+  const allowed = operations.map((operation) => operation.toLowerCase());
+  const missing = STORAGE_OPERATIONS.filter((operation) => !allowed.includes(operation.toLowerCase()));
+  if (missing.length === 0) return [];
+  return [
+    {
+      is: `Its newest version ${newest.version} does not allow ${missing.join(' and ')}.`,
+      shouldBe: 'It allows wrapKey and unwrapKey, without which Storage cannot use it.',
+      command: allowOperations(newest, [...operations, ...missing]),
+    },
+  ];
 }
 
 export function revocationOpen({ key, versions }: KeySubject, { now }: Rules): readonly Found[] {

@@ -1,7 +1,7 @@
 import { known } from '../../azure/read-or-why.ts';
 import { judgeSubscriptions } from '../../events/subscription.ts';
 import type { Check, Found } from './check.ts';
-import { deliverEvents, protectVault, recoverVault } from './commands.ts';
+import { deliverEvents, letStorageIn, protectVault, recoverVault } from './commands.ts';
 import type { Rules, VaultSubject } from './subjects.ts';
 
 function vaultNotFound({ vault, properties }: VaultSubject): readonly Found[] {
@@ -21,6 +21,29 @@ function softDeleteOff({ properties }: VaultSubject): readonly Found[] {
   const read = known(properties);
   if (!read || read.softDelete) return [];
   return [{ is: 'It has no soft delete.', shouldBe: 'It has soft delete: a deleted key can be recovered.' }];
+}
+
+function vaultUnreachable({ vault, properties }: VaultSubject): readonly Found[] {
+  const network = known(properties)?.network;
+  if (!network) return [];
+  const shouldBe = 'The network lets in Storage, as one of the trusted services of Azure.';
+  if (network.publicAccess === 'byPerimeter') {
+    const is =
+      'A network security perimeter guards it, which lets in no trusted service by itself: only accounts in the same perimeter reach its keys, and whether they are is not seen here.';
+    return [
+      { severity: 'warning', is, shouldBe: 'Its accounts are in the same perimeter, or it is guarded by rules.' },
+    ];
+  }
+  if (network.allowsTrustedServices || (network.allowsOthers && network.publicAccess === 'enabled')) return [];
+  const closed =
+    network.publicAccess === 'disabled' ? 'Its public network access is off' : 'Its network rules deny others';
+  return [
+    {
+      is: `${closed}, and trusted services are not let by: Storage does not reach its keys.`,
+      shouldBe,
+      command: letStorageIn(vault),
+    },
+  ];
 }
 
 function eventSubscriptionMissing(subject: VaultSubject, rules: Rules): readonly Found[] {
@@ -91,6 +114,13 @@ export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
     ensures: 'A vault has soft delete.',
     fix: 'Switch it on: `az keyvault update --enable-soft-delete true`.',
     find: softDeleteOff,
+  },
+  {
+    reason: 'VaultUnreachable',
+    severity: 'error',
+    ensures: 'The network of a vault lets in Storage, which unwraps the keys of its accounts.',
+    fix: 'Let trusted services by (`az keyvault update --bypass AzureServices`); with a network security perimeter, put the accounts into it too.',
+    find: vaultUnreachable,
   },
   {
     reason: 'EventSubscriptionMissing',

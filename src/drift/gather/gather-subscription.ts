@@ -30,6 +30,7 @@ export interface SubscriptionContext {
   readonly ownStorage: string | undefined;
   /** Whether an account's encryption scopes have their turn in this check. */
   readonly scopesTurn: (account: Account) => boolean;
+  readonly tenantOf: (subscriptionId: string) => string | undefined;
   /** What earlier checks remember of the accounts of a subscription. */
   readonly managedAccounts: (subscriptionId: string) => ManagedAccounts;
   readonly signal: AbortSignal | undefined;
@@ -82,7 +83,8 @@ class SubscriptionScan {
       scopes: (of, key) => this.#scopes(of, key),
       isOwn: (of) => this.#isOwn(of),
     });
-    const subject = { ...gathered, left: await this.#remember(gathered) };
+    const tenantId = this.#context.tenantOf(account.subscriptionId);
+    const subject = { ...gathered, tenantId, left: await this.#remember(gathered) };
     const { own, use, key, scopes } = subject;
     if (key || scopes.some((scope) => scope.key)) this.#dependents += 1;
     if (use && key) this.#count(key, account.name, use);

@@ -1,6 +1,6 @@
 import pMap from 'p-map';
 import type { StorageAccounts } from '../../accounts/storage-client.ts';
-import type { Subscriptions } from '../../accounts/subscriptions-client.ts';
+import type { Subscriptions, Tenants } from '../../accounts/subscriptions-client.ts';
 import { known, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import type { Identities } from '../../identities/identity-client.ts';
 import type { Keys } from '../../keys/key-client.ts';
@@ -27,6 +27,7 @@ export type GatherServices = VaultServices & {
   readonly keys: Keys;
   readonly accounts: StorageAccounts;
   readonly subscriptions: Subscriptions;
+  readonly tenants: Tenants;
   readonly identities: Identities;
   readonly driftStorage: Pick<ReportStore, 'before'> & Pick<AccountMemoryStore, 'managedAccounts'> & AppState;
   /** Undefined: nothing is put aside. */
@@ -62,15 +63,25 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
     { resource: '/subscriptions', what: 'the subscriptions', action: 'Microsoft.Resources/subscriptions/read' },
     async () => services.settings.subscriptions ?? (await services.subscriptions.list()),
   );
+  const tenants = await readPart(
+    {
+      resource: '/subscriptions',
+      what: 'the tenants of the subscriptions',
+      action: 'Microsoft.Resources/subscriptions/read',
+    },
+    () => services.tenants.tenants(),
+  );
   const previous = known(app.previous);
   const memory = known(app.managedAccounts);
-  const context = contextOf({ run, rules, services, vaults, keys, previous, memory });
+  const context = contextOf({ run, rules, services, vaults, keys, previous, memory, tenants: known(tenants) });
   const subscriptions = await gatherSubscriptions(known(ids) ?? [], context, run, rules.now, services);
 
   const keySubjects = await keys.all();
   countUsers(keySubjects, subscriptions, 'unread' in ids);
   const unread: UnreadPart[] = [
-    ...[app.previous, app.poison, app.managedAccounts, ids].flatMap((part) => ('unread' in part ? [part.unread] : [])),
+    ...[app.previous, app.poison, app.managedAccounts, ids, tenants].flatMap((part) =>
+      'unread' in part ? [part.unread] : [],
+    ),
     ...unreadAround,
     ...vaults.flatMap((vault) => vault.unread),
     ...unreadOfKeys(keySubjects),
@@ -124,6 +135,7 @@ function contextOf({
   keys,
   previous,
   memory,
+  tenants,
 }: {
   readonly run: DriftRun;
   readonly rules: Rules;
@@ -132,6 +144,7 @@ function contextOf({
   readonly keys: GatheredKeys;
   readonly previous: WholeReport | undefined;
   readonly memory: ManagedMemory | undefined;
+  readonly tenants: ReadonlyMap<string, string> | undefined;
 }): () => SubscriptionContext {
   const identities = new GatheredIdentities(services, run.signal);
   const own = ownStorage(services.settings);
@@ -143,6 +156,7 @@ function contextOf({
     roles: new Map(vaults.map(({ subject, roles }) => [subject.vault.uri, roles])),
     ownStorage: own === 'local' ? undefined : own,
     scopesTurn: scopeTurns(previous),
+    tenantOf: (id) => tenants?.get(id.toLowerCase()),
     managedAccounts: (id) => memory?.[id] ?? [],
     signal: run.signal,
   });

@@ -302,6 +302,32 @@ const accounts: Record<string, Cases<AccountSubject>> = {
   },
 };
 
+/** An account of tenant 1 with a key of a vault that trusts tenant 2. */
+const abroad = (change: Partial<AccountSubject> = {}): AccountSubject =>
+  subject({ tenantId: 'tenant-1', key: key({ tenantId: 'tenant-2' }), ...change });
+const federated = { encryptionIdentity: { encryptionFederatedIdentityClientId: 'app-1' } };
+Object.assign(accounts, {
+  TenantMismatch: {
+    found: [
+      ['its vault', abroad(), /trusts the tenant tenant-2, and the account is in the tenant tenant-1/],
+      [
+        'the vault of a scope',
+        abroad({ key: key({ tenantId: 'Tenant-1' }), scopes: [scope(use(), { key: key({ tenantId: 'tenant-2' }) })] }),
+        /tenant-2/,
+      ],
+    ],
+    right: [
+      ['one tenant', abroad({ tenantId: 'TENANT-2' })],
+      ['it signs in by an application of both', abroad({ account: account({ encryption: federated }) })],
+      ['Microsoft-managed', abroad({ use: undefined, key: undefined })],
+    ],
+    unread: [
+      ['the tenant of its subscription', abroad({ tenantId: undefined })],
+      ['the vault', abroad({ key: key({ tenantId: undefined }) })],
+    ],
+  } satisfies Cases<AccountSubject>,
+});
+
 describeChecks(ACCOUNT_CHECKS, accounts, account().id);
 
 describe('account checks', () => {

@@ -11,6 +11,12 @@ const deadLetter = {
   writtenOn: NOW,
 };
 const vaultUnread = vault({ properties: UNREAD, events: UNREAD, deadLetters: UNREAD });
+const network = (change: object) =>
+  vault({
+    properties: vaultProperties({
+      network: { publicAccess: 'enabled', allowsOthers: true, allowsTrustedServices: true, ...change },
+    }),
+  });
 const changed = (change: object) =>
   vault({
     events: eventSubscriptions((state) => (state.name.endsWith('keyExpired') ? { ...state, ...change } : state)),
@@ -30,6 +36,25 @@ const vaults: Record<string, Cases<VaultSubject>> = {
   SoftDeleteOff: {
     found: [['off', vault({ properties: vaultProperties({ softDelete: false }) }), /no soft delete/]],
     right: [['on', vault()]],
+    unread: [['the vault', vaultUnread]],
+  },
+  VaultUnreachable: {
+    found: [
+      [
+        'rules that deny Storage',
+        network({ allowsOthers: false, allowsTrustedServices: false }),
+        /^Its network rules deny/,
+      ],
+      ['no public access', network({ publicAccess: 'disabled', allowsTrustedServices: false }), /^Its public network/],
+      ['a perimeter', network({ publicAccess: 'byPerimeter' }), /network security perimeter guards it/],
+    ],
+    right: [
+      ['open', vault()],
+      ['rules that let trusted services by', network({ allowsOthers: false })],
+      ['no public access but for trusted services', network({ publicAccess: 'disabled', allowsOthers: false })],
+      ['rules that let everybody in', network({ allowsTrustedServices: false })],
+      ['gone', vault({ properties: { value: undefined } })],
+    ],
     unread: [['the vault', vaultUnread]],
   },
   EventSubscriptionMissing: {
