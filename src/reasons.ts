@@ -110,6 +110,8 @@ export const REASONS = {
   ScopeStaleKeyVersion: 'An encryption scope is pinned to an older version than the newest usable one.',
   PinnedVersion: 'Accounts are pinned: they move when this app moves them, and not by themselves.',
   TenantMismatch: 'The vault of its key trusts another tenant than that of the account.',
+  AuditLogOff: 'The audit log of the vault is sent nowhere.',
+  VaultNotLocked: 'Nothing keeps a vault whose keys are in use from being deleted.',
   VaultUnreachable: 'The network of the vault keeps Storage out.',
   KeyOperationsMissing: 'The key does not allow what Storage does with it.',
   KeyTooOld: 'The newest version is older than CMK_KEY_MAX_AGE_DAYS.',

@@ -30,6 +30,7 @@ import type { Log } from './log.ts';
 import { REASONS } from './reasons.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
 import { createVaults, type Vaults } from './vaults/vault-client.ts';
+import { createVaultGuards, type VaultGuards } from './vaults/vault-guards-client.ts';
 import { createLeases, type Leases } from './work/lease-client.ts';
 import { createWorkQueue, type WorkQueue } from './work/work-queue-client.ts';
 
@@ -51,6 +52,7 @@ export interface Services {
   readonly effects: EffectStore;
   /** The managed vaults as ARM shows them. */
   readonly vaults: Vaults;
+  readonly vaultGuards: VaultGuards;
   readonly authorization: Authorization;
   /** The user-assigned identities that accounts reach their keys with. */
   readonly identities: Identities;
@@ -109,6 +111,7 @@ export function createServices(
     fileService: createFileService(identity, settings.cloud),
     effects: createEffectStore(settings, () => identity),
     vaults: createVaults(identity, cloud),
+    vaultGuards: createVaultGuards(identity, cloud),
     authorization: createAuthorization(identity, cloud),
     identities: createIdentities(identity, cloud),
     eventGrid: createEventGrid(identity, cloud),

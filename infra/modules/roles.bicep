@@ -33,6 +33,9 @@ resource vaultOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
             // Drift check: do the identities of the accounts still have their role on the vault?
             'Microsoft.Authorization/roleAssignments/read'
             'Microsoft.Authorization/roleDefinitions/read'
+            // Drift check: is the audit log of the vault sent somewhere, and is the vault locked against being deleted?
+            'Microsoft.Insights/diagnosticSettings/read'
+            'Microsoft.Authorization/locks/read'
             // Drift check: are the event subscriptions there, and aimed at this app? Key Vault keeps its side of an event
             // subscription as a filter of the vault.
             'Microsoft.EventGrid/eventSubscriptions/read'

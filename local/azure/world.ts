@@ -30,6 +30,8 @@ export interface World {
   readonly eventSubscriptions: Map<string, EventSubscription>;
   /** By ARM id, lower case. */
   readonly systemTopics: Map<string, SystemTopic>;
+  /** Diagnostic settings and locks by ARM id, lower case. */
+  readonly extensions: Map<string, ExtensionResource>;
   /** Sign-ins of the tenant by client id (a GUID, lower case). */
   readonly principals: Map<string, Principal>;
   /** Called by Key Vault; Event Grid delivers to every event subscription that asks for it. */
@@ -259,6 +261,15 @@ export interface EventSubscription {
   readonly topic: string;
   /** Everything under `properties` as ARM shows it. */
   properties: Record<string, unknown>;
+}
+
+/** What hangs on a resource by its provider: a diagnostic setting, a lock. */
+export interface ExtensionResource {
+  readonly id: string;
+  readonly type: string;
+  readonly scope: string;
+  /** Everything under `properties`, as it was put. */
+  readonly properties: Record<string, unknown>;
 }
 
 /** Someone who can sign in at the local Entra ID. */

@@ -37,10 +37,13 @@ export function evaluateAll(gathered: Gathered, rules: Rules): Evaluated {
   const found = [
     ...subscriptions.flatMap(({ result }) => result.findings),
     ...keys.flatMap((key) => evaluate(KEY_CHECKS, key, key.key.id, rules)),
-    ...vaults.flatMap(({ subject }) => evaluate(VAULT_CHECKS, subject, subject.vault.id, rules)),
+    ...vaults.flatMap(({ subject }) => {
+      const used = keys.some(({ key, usage }) => key.vault === subject.vault && usage.used);
+      return evaluate(VAULT_CHECKS, { ...subject, used }, subject.vault.id, rules);
+    }),
     ...evaluate(APP_CHECKS, app, app.name, rules),
   ];
   const findings = withHistory(found, previous, now);
-  const complete = unread.length === 0;
+  const complete = unread.every(({ beside }) => beside);
   return { findings, unseen: unseenFindings(findings, previous, complete, now), complete };
 }

@@ -1,5 +1,5 @@
 import { BlobServiceClient } from '@azure/storage-blob';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addIdentity, addVault, allowStorage } from '../../local/azure/fleet.ts';
 import type { DriftReport, Finding } from '../../src/drift/report.ts';
@@ -186,6 +186,65 @@ const cases: readonly Case[] = [
         await roleAssignments.deleteById((id ?? '').slice(1));
       }
       return { resource: account.id };
+    },
+  },
+  {
+    reason: 'NoLongerCustomerManaged',
+    by: 'somebody puts an account on Microsoft-managed keys',
+    drift: async () => {
+      const { account } = pinnedAccount();
+      await check();
+      wire.records.length = 0;
+      const microsoft = { encryption: { keySource: 'Microsoft.Storage' } };
+      await them().storage.storageAccounts.update('rg-files', account.name, microsoft);
+      return { resource: account.id };
+    },
+  },
+  {
+    reason: 'TenantMismatch',
+    by: 'a subscription was moved to another tenant, and the vault trusts the one before',
+    drift: async () => {
+      const { account } = pinnedAccount();
+      await withVault({ tenantId: '99999999-9999-4999-8999-999999999999' });
+      return { resource: account.id };
+    },
+  },
+  {
+    reason: 'KeyOperationsMissing',
+    by: 'somebody takes unwrapKey away from a key',
+    drift: async () => {
+      const key = new TestKey(world());
+      const change = { keyOps: ['wrapKey', 'sign'] };
+      await them().keys('kv-files').updateKeyProperties(key.name, key.first.version, change);
+      return { resource: key.id() };
+    },
+  },
+  {
+    reason: 'VaultUnreachable',
+    by: 'somebody closes the firewall of a vault to trusted services',
+    drift: async () => ({ resource: await withVault({ networkAcls: { bypass: 'None', defaultAction: 'Deny' } }) }),
+  },
+  {
+    reason: 'AuditLogOff',
+    by: 'somebody deletes the diagnostic setting of a vault',
+    drift: async () => {
+      const { id } = vaultNamed(world(), 'kv-records');
+      await them().arm('DELETE', `${id}/providers/Microsoft.Insights/diagnosticSettings/cmk-autopilot`);
+      return { resource: id };
+    },
+  },
+  {
+    reason: 'VaultNotLocked',
+    by: 'somebody takes the lock of a vault away',
+    drift: async () => {
+      const { id } = vaultNamed(world(), 'kv-records');
+      const lock = `${id}/providers/Microsoft.Authorization/locks/keep`;
+      await them().arm('PUT', lock, { properties: { level: 'CanNotDelete' } });
+      expect(about(await check(), 'VaultNotLocked', id)).toEqual([]);
+      await expect(them().vaults.vaults.delete('rg-keys', 'kv-records')).rejects.toThrow(/locked/);
+      await them().arm('DELETE', lock);
+      wire.records.length = 0;
+      return { resource: id };
     },
   },
   {
@@ -390,6 +449,15 @@ const cases: readonly Case[] = [
     },
   })),
 ];
+
+/** Changes kv-files, and has it put back after the test. */
+async function withVault(properties: object): Promise<string> {
+  const vault = vaultNamed(world(), 'kv-files');
+  const before = { ...vault.properties };
+  onTestFinished(() => void Object.assign(vault.properties, { networkAcls: undefined }, before));
+  await them().vaults.vaults.update('rg-keys', 'kv-files', { properties });
+  return vault.id;
+}
 
 async function revokedKey(): Promise<TestKey> {
   const key = new TestKey(world());

@@ -10,6 +10,7 @@ import { type ArmPath, parseArmPath, typeOf } from './arm-path.ts';
 import type { ArmRequest, ArmRoutes } from './arm-request.ts';
 import { ArmError, badRequest } from './errors.ts';
 import { Operations } from './operations.ts';
+import { requireUnlocked } from './vault-guards.ts';
 
 /** A token's `aud` for ARM: either name, with any number of trailing slashes. */
 const audience = /^https:\/\/management\.(azure\.com|core\.windows\.net)\/*$/;
@@ -52,6 +53,7 @@ export function createArmService(world: World, providers: readonly ArmRoutes[]):
         const region = world.storageAccounts.get(path.names[0]?.toLowerCase() ?? '')?.location ?? 'all';
         storageThrottle(path.subscriptionId, region, c.req.method, path.isItem);
       }
+      requireUnlocked(world, path, c.req.method);
       const body = c.req.method === 'GET' ? {} : readBody(await c.req.text());
       const request: ArmRequest = {
         world,

@@ -11,6 +11,7 @@ import { storageAccountRoutes } from './storage-accounts.ts';
 import { subscriptionRoutes } from './subscriptions.ts';
 import { systemTopicRoutes } from './system-topics.ts';
 import { deletedVaultRoutes } from './vault-deletion.ts';
+import { vaultGuardRoutes } from './vault-guards.ts';
 import { vaultRoutes } from './vaults.ts';
 
 /**
@@ -28,6 +29,7 @@ export const armProviders: readonly ArmRoutes[] = [
   identityRoutes,
   roleDefinitionRoutes,
   roleAssignmentRoutes,
+  vaultGuardRoutes,
   eventSubscriptionRoutes,
   systemTopicRoutes,
   resourceGraphRoutes,

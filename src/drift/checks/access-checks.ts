@@ -49,20 +49,17 @@ export function identityWithoutRole(subject: AccountSubject): readonly Found[] {
 /** A subscription that moves to another tenant takes its vaults along, which go on trusting the tenant before. */
 export function tenantMismatch({ account, tenantId, key, scopes }: AccountSubject): readonly Found[] {
   if (!tenantId || account.encryption.encryptionIdentity?.encryptionFederatedIdentityClientId) return [];
-  const used = [key, ...scopes.map((scope) => scope.key)].filter(
-    (one) => one?.tenantId !== undefined && one.tenantId.toLowerCase() !== tenantId.toLowerCase(),
-  );
-  const vaults = new Map(used.map((one) => [one?.key.vault.id, one]));
-  return [...vaults.values()].flatMap((one) =>
-    one
-      ? {
-          part: one.key.vault.id,
-          is: `The vault ${one.key.vault.name} trusts the tenant ${one.tenantId}, and the account is in the tenant ${tenantId}: its identity cannot sign in.`,
-          shouldBe: 'Both are of one tenant.',
-          cause: { about: [one.key.vault.id] },
-        }
+  const strange = [key, ...scopes.map((scope) => scope.key)].flatMap((one) =>
+    one?.tenantId !== undefined && one.tenantId.toLowerCase() !== tenantId.toLowerCase()
+      ? [{ vault: one.key.vault, trusts: one.tenantId }]
       : [],
   );
+  return [...new Map(strange.map((one) => [one.vault.id, one])).values()].map(({ vault, trusts }) => ({
+    part: vault.id,
+    is: `The vault ${vault.name} trusts the tenant ${trusts}, and the account is in the tenant ${tenantId}: its identity cannot sign in.`,
+    shouldBe: 'Both are of one tenant.',
+    cause: { about: [vault.id] },
+  }));
 }
 
 /**

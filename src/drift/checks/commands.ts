@@ -64,6 +64,13 @@ export function letStorageIn(vault: ManagedVault): string | undefined {
   return vault.kind === 'vault' ? shellCommand('az keyvault update --bypass AzureServices', ofVault(vault)) : undefined;
 }
 
+export function lockVault({ id, name }: ManagedVault): string | undefined {
+  return shellCommand('az lock create --lock-type CanNotDelete', [
+    ['--name', `cmk-${name}`],
+    ['--resource', id],
+  ]);
+}
+
 /** Adds to what a version may do; what it may do already stays. */
 export function allowOperations({ id }: KeyVersion, operations: readonly string[]): string | undefined {
   return shellCommand('az keyvault key set-attributes', [

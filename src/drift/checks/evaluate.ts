@@ -59,7 +59,7 @@ export function withHistory(
     .filter(({ id }) => !seen.has(id) && seen.add(id))
     .map((finding) => ({
       ...finding,
-      severity: unread.has(finding.id) ? 'error' : finding.severity,
+      severity: finding.severity === 'warning' && unread.has(finding.id) ? 'error' : finding.severity,
       since: since.get(finding.id) ?? now.toISOString(),
     }))
     .sort((a, b) => rank(a) - rank(b) || compare(a.reason, b.reason) || compare(a.resource, b.resource));

@@ -83,6 +83,12 @@ export interface VaultSubject {
   readonly events: Part<VaultSubscriptions> | undefined;
   /** Events of this vault that could not be delivered of late. */
   readonly deadLetters: Part<readonly DeadLetter[]>;
+  /** Whether its audit log is sent somewhere. Undefined: not asked. */
+  readonly auditLog?: Part<boolean> | undefined;
+  /** Whether a lock keeps it from being deleted. Undefined: not asked. */
+  readonly locked?: Part<boolean> | undefined;
+  /** Whether anybody was seen to use one of its keys. */
+  readonly used?: boolean;
 }
 
 /** An event that Event Grid gave up on. */

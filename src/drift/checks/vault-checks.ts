@@ -1,7 +1,7 @@
 import { known } from '../../azure/read-or-why.ts';
 import { judgeSubscriptions } from '../../events/subscription.ts';
 import type { Check, Found } from './check.ts';
-import { deliverEvents, letStorageIn, protectVault, recoverVault } from './commands.ts';
+import { deliverEvents, letStorageIn, lockVault, protectVault, recoverVault } from './commands.ts';
 import type { Rules, VaultSubject } from './subjects.ts';
 
 function vaultNotFound({ vault, properties }: VaultSubject): readonly Found[] {
@@ -44,6 +44,18 @@ function vaultUnreachable({ vault, properties }: VaultSubject): readonly Found[]
       command: letStorageIn(vault),
     },
   ];
+}
+
+function auditLogOff({ auditLog }: VaultSubject): readonly Found[] {
+  if (known(auditLog) !== false) return [];
+  const is = 'No diagnostic setting sends its audit log anywhere: who used or changed a key is on no record.';
+  return [{ is, shouldBe: 'A diagnostic setting sends AuditEvent to a workspace, a storage account or an event hub.' }];
+}
+
+function vaultNotLocked({ vault, locked, used }: VaultSubject): readonly Found[] {
+  if (!used || known(locked) !== false) return [];
+  const is = 'No lock on it or on its resource group keeps it from being deleted, and accounts use its keys.';
+  return [{ is, shouldBe: 'A lock (CanNotDelete) keeps it from being deleted by mistake.', command: lockVault(vault) }];
 }
 
 function eventSubscriptionMissing(subject: VaultSubject, rules: Rules): readonly Found[] {
@@ -121,6 +133,20 @@ export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
     ensures: 'The network of a vault lets in Storage, which unwraps the keys of its accounts.',
     fix: 'Let trusted services by (`az keyvault update --bypass AzureServices`); with a network security perimeter, put the accounts into it too.',
     find: vaultUnreachable,
+  },
+  {
+    reason: 'AuditLogOff',
+    severity: 'warning',
+    ensures: 'The audit log of a vault is sent somewhere: it is the only trace of who used, disabled or deleted a key.',
+    fix: 'Make a diagnostic setting for AuditEvent (`az monitor diagnostic-settings create`); infra/ makes one for each managed vault.',
+    find: auditLogOff,
+  },
+  {
+    reason: 'VaultNotLocked',
+    severity: 'advice',
+    ensures: 'A vault whose keys are in use is locked against being deleted.',
+    fix: 'Put a lock on it (`az lock create --lock-type CanNotDelete`).',
+    find: vaultNotLocked,
   },
   {
     reason: 'EventSubscriptionMissing',

@@ -57,6 +57,8 @@ describe('what mends a finding', () => {
     [commands.moveAccount(account()), `cmk account pin ${account().id}`],
     [commands.recoverVault({ ...VAULT, kind: 'managedHsm' }), undefined],
     [commands.protectVault({ ...VAULT, kind: 'managedHsm' }), undefined],
+    [commands.letStorageIn({ ...VAULT, kind: 'managedHsm' }), undefined],
+    [commands.lockVault(VAULT), `az lock create --lock-type CanNotDelete --name cmk-kv-files --resource ${VAULT.id}`],
     [
       commands.protectVault(VAULT),
       `az keyvault update --enable-purge-protection true --name kv-files --resource-group rg-keys --subscription ${VAULT.subscriptionId}`,

@@ -123,6 +123,7 @@ const keys: Record<string, Cases<KeySubject>> = {
     right: [
       ['both are there', operations(['encrypt', 'WrapKey', 'unwrapkey'])],
       ['not told', operations(undefined)],
+      ['its versions could not be read', { ...operations([]), versions: UNREAD }],
       [
         'no version',
         key({ versions: { value: [] }, material: { value: { type: 'RSA', size: 2048, operations: [] } } }),
@@ -191,6 +192,15 @@ it('what a version may do already, it may do after the command as well', () => {
   const [check] = KEY_CHECKS.filter(({ reason }) => reason === 'KeyOperationsMissing');
   const found = check ? evaluate([check], operations(['sign', 'wrapKey']), 'k', rules()) : [];
   expect(found[0]?.command).toMatch(/ --id \S+ --ops sign wrapKey unwrapKey$/);
+});
+
+it('a key whose material was imported is not rotated by a command', () => {
+  const old = version(800, { tags: { 'cmk-origin': 'imported' }, expiresOn: undefined });
+  const [check] = KEY_CHECKS.filter(({ reason }) => reason === 'KeyTooOld');
+  const of = (one: typeof old) => (check ? evaluate([check], inVersions(one), 'k', rules()) : []);
+  expect(of(old)).toMatchObject([{ reason: 'KeyTooOld' }]);
+  expect(of(old)[0]?.command).toBeUndefined();
+  expect(of({ ...old, tags: {} })[0]?.command).toBe(`cmk key rotate ${key().key.id}`);
 });
 
 describeChecks(KEY_CHECKS, keys, key().key.id);

@@ -57,6 +57,23 @@ const vaults: Record<string, Cases<VaultSubject>> = {
     ],
     unread: [['the vault', vaultUnread]],
   },
+  AuditLogOff: {
+    found: [['sent nowhere', vault({ auditLog: { value: false } }), /No diagnostic setting/]],
+    right: [
+      ['sent somewhere', vault({ auditLog: { value: true } })],
+      ['not asked', vault()],
+    ],
+    unread: [['the settings', vault({ auditLog: UNREAD })]],
+  },
+  VaultNotLocked: {
+    found: [['no lock', vault({ locked: { value: false }, used: true }), /No lock on it/]],
+    right: [
+      ['locked', vault({ locked: { value: true }, used: true })],
+      ['nobody uses its keys', vault({ locked: { value: false }, used: false })],
+      ['not asked', vault({ used: true })],
+    ],
+    unread: [['its locks', vault({ locked: UNREAD, used: true })]],
+  },
   EventSubscriptionMissing: {
     found: [
       [
