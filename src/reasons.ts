@@ -100,6 +100,7 @@ export const REASONS = {
   Busy: 'Another instance or message is at work on it; looked at again soon.',
 
   // Drift
+  VersionReverted: 'Was moved back to an older version than it had been on.',
   NoLongerCustomerManaged: 'Used a managed key, and uses Microsoft-managed keys now.',
   UnexpectedKey: 'Uses another key than the one that its `cmk-key` tag names.',
   UnmanagedVault: 'Uses a key of a vault that is not in CMK_VAULTS: nobody moves it.',

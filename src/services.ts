@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
+import { type ActivityLog, createActivityLog } from './accounts/activity-log-client.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
 import { createStorageAccounts, type StorageAccounts } from './accounts/storage-client.ts';
 import { rememberedSubscriptions } from './accounts/subscription-memory.ts';
@@ -41,6 +42,7 @@ export interface Services {
   /** The same keys for break-glass: requests are given up early, and never retried out of sight. */
   readonly urgentKeys: Keys;
   readonly accounts: StorageAccounts;
+  readonly activityLog: ActivityLog;
   /** Those that the app's identity sees, and those that it saw before. */
   readonly subscriptions: Subscriptions;
   readonly tenants: Tenants;
@@ -104,6 +106,7 @@ export function createServices(
     keys: createKeys(identity, WORKER_OPTIONS),
     urgentKeys: createKeys(identity, URGENT_OPTIONS),
     accounts,
+    activityLog: createActivityLog(identity, cloud),
     subscriptions,
     tenants: listed,
     shares: createFileShares(identity, settings.cloud),

@@ -172,6 +172,8 @@ resource inventoryReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = 
           'Microsoft.Storage/storageAccounts/fileServices/shares/read'
           // Drift check: does the account's identity exist? Whether it has its role is asked on the vault.
           'Microsoft.ManagedIdentity/userAssignedIdentities/read'
+          // Drift check: who moved an account back to an older version of its key?
+          'Microsoft.Insights/eventtypes/values/read'
           // Drift check: the system topic of a vault, whatever its owner called it.
           'Microsoft.EventGrid/systemTopics/read'
         ]

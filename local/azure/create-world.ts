@@ -40,6 +40,7 @@ export function createWorld(settings: Partial<WorldSettings> = {}, clock: Clock 
     eventSubscriptions: new Map(),
     systemTopics: new Map(),
     extensions: new Map(),
+    activity: [],
     principals: new Map(signIns().map((principal) => [principal.clientId, principal])),
     publish: () => {},
   };

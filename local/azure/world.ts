@@ -32,6 +32,8 @@ export interface World {
   readonly systemTopics: Map<string, SystemTopic>;
   /** Diagnostic settings and locks by ARM id, lower case. */
   readonly extensions: Map<string, ExtensionResource>;
+  /** Changes that were carried out, oldest first. */
+  readonly activity: Activity[];
   /** Sign-ins of the tenant by client id (a GUID, lower case). */
   readonly principals: Map<string, Principal>;
   /** Called by Key Vault; Event Grid delivers to every event subscription that asks for it. */
@@ -270,6 +272,15 @@ export interface ExtensionResource {
   readonly scope: string;
   /** Everything under `properties`, as it was put. */
   readonly properties: Record<string, unknown>;
+}
+
+export interface Activity {
+  readonly timeMs: number;
+  readonly resourceId: string;
+  /** `microsoft.storage/storageaccounts/write`. */
+  readonly operation: string;
+  /** Object id. */
+  readonly caller: string;
 }
 
 /** Someone who can sign in at the local Entra ID. */

@@ -1,4 +1,4 @@
-import type { Cause, DriftDetails, DriftReport, Finding, Fix, WholeReport } from './report.ts';
+import type { DriftCause, DriftDetails, DriftReport, Finding, Fix, WholeReport } from './report.ts';
 
 /** Resources and commands that a cause names. */
 const SAMPLE = 5;
@@ -15,7 +15,7 @@ const ORDER = ['error', 'warning', 'advice'] as const;
  *
  * @param findings worst first, as a report has them
  */
-export function causesOf(findings: readonly Finding[], fixes: readonly Fix[]): Cause[] {
+export function causesOf(findings: readonly Finding[], fixes: readonly Fix[]): DriftCause[] {
   const groups = new Map<string, Finding[]>();
   for (const finding of findings) {
     const key = causeKey(finding);
@@ -38,7 +38,7 @@ function toCause(
   id: string,
   findings: readonly [Finding, ...Finding[]],
   fixed: ReadonlyMap<string, Fix['outcome']>,
-): Cause {
+): DriftCause {
   const [first] = findings;
   // The finding that has the cause's own reason says best what is wrong.
   const told = findings.find(({ reason }) => reason === first.cause.reason) ?? first;
@@ -98,7 +98,7 @@ export function detailsOf({ findings, fixes, unseen }: WholeReport): DriftDetail
   return { findings, fixes, unseen };
 }
 
-function rank({ severity, exempt }: Cause): number {
+function rank({ severity, exempt }: DriftCause): number {
   return exempt ? ORDER.length : ORDER.indexOf(severity);
 }
 

@@ -9,6 +9,8 @@ export const MANAGED_ACCOUNTS = z.array(
   z.strictObject({
     /** Key identifier without a version. */
     key: z.string(),
+    /** That they were pinned to; absent: they follow by themselves. */
+    version: z.string().optional(),
     lastSeen: z.iso.datetime(),
     accounts: z.array(z.string()),
   }),
@@ -22,6 +24,8 @@ export type ManagedMemory = z.output<typeof MANAGED_MEMORY>;
 /** What an account used, and when it was seen last to use it. */
 export interface FormerUse {
   readonly key: string;
+  /** That it was pinned to. */
+  readonly version?: string | undefined;
   readonly lastSeen: Date;
 }
 
@@ -31,8 +35,9 @@ export class AccountMemory {
   readonly #now = new Map<string, FormerUse>();
 
   constructor(before: ManagedAccounts) {
-    for (const { key, lastSeen, accounts } of before) {
-      for (const account of accounts) this.#before.set(account, { key, lastSeen: new Date(lastSeen) });
+    for (const { key, version, lastSeen, accounts } of before) {
+      const use = { key, version, lastSeen: new Date(lastSeen) };
+      for (const account of accounts) this.#before.set(account, use);
     }
   }
 
@@ -48,11 +53,12 @@ export class AccountMemory {
   /** @param all every account was looked at: what was not seen is not there any more */
   toJSON(all: boolean): ManagedAccounts {
     const groups = new Map<string, ManagedAccounts[number]>();
-    for (const [account, { key, lastSeen }] of all ? this.#now : new Map([...this.#before, ...this.#now])) {
+    for (const [account, { key, version, lastSeen }] of all ? this.#now : new Map([...this.#before, ...this.#now])) {
       const seen = lastSeen.toISOString();
-      const group = groups.get(`${seen} ${key}`) ?? { key, lastSeen: seen, accounts: [] };
+      const id = `${seen} ${key} ${version}`;
+      const group = groups.get(id) ?? { key, ...(version ? { version } : {}), lastSeen: seen, accounts: [] };
       group.accounts.push(account);
-      groups.set(`${seen} ${key}`, group);
+      groups.set(id, group);
     }
     return [...groups.values()];
   }

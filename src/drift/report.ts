@@ -153,7 +153,7 @@ export const DRIFT_REPORT = z
 
 export type DriftReport = z.output<typeof DRIFT_REPORT>;
 export type Finding = z.output<typeof FINDING>;
-export type Cause = z.output<typeof CAUSE>;
+export type DriftCause = z.output<typeof CAUSE>;
 export type Unseen = z.output<typeof UNSEEN>;
 export type Fix = z.output<typeof FIX>;
 export type Coverage = z.output<typeof coverage>;

@@ -189,6 +189,23 @@ const cases: readonly Case[] = [
     },
   },
   {
+    reason: 'VersionReverted',
+    by: 'somebody pins an account back, whom the activity log names',
+    drift: async () => {
+      const { key, account } = pinnedAccount();
+      await check();
+      wire.records.length = 0;
+      const vaultUri = key.vault.properties.vaultUri;
+      await setKey(account, { keyName: key.name, keyVersion: key.first.version, keyVaultUri: vaultUri });
+      const report = await check();
+      const [found] = about(report, 'VersionReverted', account.id);
+      const owner = world().principals.get(wire.azure.owner.AZURE_CLIENT_ID)?.objectId;
+      expect(found?.is).toMatch(new RegExp(`written by ${owner}\\.$`));
+      wire.records.length = 0;
+      return { resource: account.id };
+    },
+  },
+  {
     reason: 'NoLongerCustomerManaged',
     by: 'somebody puts an account on Microsoft-managed keys',
     drift: async () => {

@@ -38,6 +38,7 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   'below.beginCreateOrUpdateAndWait': ['Microsoft.EventGrid/systemTopics/eventSubscriptions/write'],
   // Read by a request of our own.
   'Microsoft.Insights/diagnosticSettings': ['Microsoft.Insights/diagnosticSettings/read'],
+  'Microsoft.Insights/eventtypes': ['Microsoft.Insights/eventtypes/values/read'],
   'Microsoft.Authorization/locks': ['Microsoft.Authorization/locks/read'],
   listPropertiesOfKeys: ['Microsoft.KeyVault/vaults/keys/read'],
   listPropertiesOfKeyVersions: ['Microsoft.KeyVault/vaults/keys/read'],
@@ -75,7 +76,7 @@ const source = (path: string): string => readFileSync(new URL(`../../src/${path}
 function calls(): string[] {
   const files = [...source('services.ts').matchAll(/from '\.\/(.+-client\.ts)'/g)].map((match) => match[1] ?? '');
   const texts = files.map(source).filter((text) => /'@azure\/(arm-[\w-]+|keyvault-keys)'|createArmReader/.test(text));
-  const ownRequest = /(?<=\/providers\/)Microsoft\.\w+\/\w+(?=`)/g;
+  const ownRequest = /(?<=\/providers\/)Microsoft\.\w+\/\w+(?=[`/])/g;
   const groups = [...new Set(Object.keys(NEEDS).flatMap((name) => (name.includes('.') ? name.split('.')[0] : [])))];
   // An operation group of a management client, or a method of KeyClient.
   const operation = new RegExp(`\\b(?:${groups.join('|')})\\.(?!push)\\w+(?=\\()`, 'g');

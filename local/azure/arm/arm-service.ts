@@ -6,6 +6,7 @@ import type { Caller, Service, ServiceEnv } from '../service.ts';
 import { createArmThrottle } from '../throttle/arm-throttle.ts';
 import { createStorageThrottle } from '../throttle/storage-throttle.ts';
 import type { World } from '../world.ts';
+import { noteActivity } from './activity-log.ts';
 import { type ArmPath, parseArmPath, typeOf } from './arm-path.ts';
 import type { ArmRequest, ArmRoutes } from './arm-request.ts';
 import { ArmError, badRequest } from './errors.ts';
@@ -67,6 +68,7 @@ export function createArmService(world: World, providers: readonly ArmRoutes[]):
         authorizeLinked: (action, scope) => requireLinkedRight(world, caller, path, action, scope),
       };
       response = await handler(request);
+      if (response.ok) noteActivity(world, path, c.req.method, caller.principal);
     } catch (error) {
       if (!(error instanceof ArmError)) throw error;
       response = error.toResponse();

@@ -1,4 +1,5 @@
 import { resourceGraphRoutes } from '../resource-graph/routes.ts';
+import { activityLogRoutes } from './activity-log.ts';
 import type { ArmRoutes } from './arm-request.ts';
 import { encryptionScopeRoutes } from './encryption-scopes.ts';
 import { eventSubscriptionRoutes } from './event-subscriptions.ts';
@@ -30,6 +31,7 @@ export const armProviders: readonly ArmRoutes[] = [
   roleDefinitionRoutes,
   roleAssignmentRoutes,
   vaultGuardRoutes,
+  activityLogRoutes,
   eventSubscriptionRoutes,
   systemTopicRoutes,
   resourceGraphRoutes,

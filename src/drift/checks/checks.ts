@@ -40,6 +40,13 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     find: accounts.notCustomerManaged,
   },
   {
+    reason: 'VersionReverted',
+    severity: 'warning',
+    ensures: 'Nobody moves a pinned account back to an older version of its key.',
+    fix: 'Find out who moved it and why: a template or a script that names a version does so each time it runs.',
+    find: left.versionReverted,
+  },
+  {
     reason: 'NoLongerCustomerManaged',
     severity: 'error',
     ensures:

@@ -62,6 +62,8 @@ export interface AccountSubject {
   readonly scopes: readonly ScopeSubject[];
   /** Of its subscription; undefined where that could not be read. */
   readonly tenantId?: string | undefined;
+  /** The version of the same key that it was pinned to in an earlier check, and who has written the account since, if known. */
+  readonly before?: { readonly version: string; readonly writers: readonly string[] } | undefined;
   /** The managed key that it was on in an earlier check; undefined: it is on one, or never was. */
   readonly left?: { readonly key: KeySubject; readonly lastSeen: Date } | undefined;
 }

@@ -1,8 +1,9 @@
 import type { Account, Scope } from '../../accounts/account.ts';
+import type { ActivityLog } from '../../accounts/activity-log-client.ts';
 import type { KeyUse } from '../../accounts/key-use.ts';
 import type { StorageAccounts } from '../../accounts/storage-client.ts';
 import { describe, describeFailure, type Failure } from '../../azure/failure.ts';
-import type { UnreadPart } from '../../azure/read-or-why.ts';
+import { known, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import { isOptedOut } from '../../settings/opt-out.ts';
@@ -10,6 +11,7 @@ import type { Settings } from '../../settings/settings.ts';
 import { ACCOUNT_CHECKS } from '../checks/checks.ts';
 import { evaluate } from '../checks/evaluate.ts';
 import { KeyUsage } from '../checks/key-usage.ts';
+import { isReverted } from '../checks/left-checks.ts';
 import type { AccountSubject, KeySubject, Rules } from '../checks/subjects.ts';
 import { AccountMemory, type ManagedAccounts } from '../managed-accounts.ts';
 import type { Finding } from '../report.ts';
@@ -19,8 +21,15 @@ import type { GatheredIdentities } from './gather-identities.ts';
 import type { GatheredKeys } from './gather-keys.ts';
 import type { VaultRoles } from './vault-roles.ts';
 
+/** Accounts of a subscription whose writers are asked for in one check. */
+const MAX_WRITERS = 20;
+
 export interface SubscriptionContext {
-  readonly services: { readonly accounts: StorageAccounts; readonly settings: Settings };
+  readonly services: {
+    readonly accounts: StorageAccounts;
+    readonly activityLog: ActivityLog;
+    readonly settings: Settings;
+  };
   readonly rules: Rules;
   readonly keys: GatheredKeys;
   readonly identities: GatheredIdentities;
@@ -67,6 +76,7 @@ class SubscriptionScan {
   #dependents = 0;
   #scopesLookedAt = 0;
   #scopesStopped = false;
+  #writersAsked = 0;
 
   constructor(id: string, context: SubscriptionContext) {
     this.#id = id;
@@ -84,7 +94,8 @@ class SubscriptionScan {
       isOwn: (of) => this.#isOwn(of),
     });
     const tenantId = this.#context.tenantOf(account.subscriptionId);
-    const subject = { ...gathered, tenantId, left: await this.#remember(gathered) };
+    const remembered = await this.#remember(gathered);
+    const subject = { ...gathered, tenantId, ...remembered };
     const { own, use, key, scopes } = subject;
     if (key || scopes.some((scope) => scope.key)) this.#dependents += 1;
     if (use && key) this.#count(key, account.name, use);
@@ -104,7 +115,7 @@ class SubscriptionScan {
       accounts: this.#accounts,
       dependents: this.#dependents,
       scopesLookedAt: this.#scopesLookedAt,
-      complete: this.#unread.length === 0,
+      complete: this.#unread.every(({ beside }) => beside),
       findings: this.#findings,
       usage: Object.fromEntries([...this.#usage].map(([key, usage]) => [key, usage.toJSON()])),
       unread: this.#unread,
@@ -113,19 +124,46 @@ class SubscriptionScan {
     };
   }
 
-  /** Keeps in mind which managed key an account uses. Returns the one that it has left. */
-  async #remember({ account, use, key }: AccountSubject): Promise<AccountSubject['left']> {
-    if (key) {
-      this.#memory.remember(account.name, { key: key.key.id, lastSeen: this.#context.rules.now });
-      return undefined;
-    }
+  /** Keeps in mind which managed key an account uses. Returns what it has left: the key, or a newer version. */
+  async #remember({ account, use, key }: AccountSubject): Promise<Pick<AccountSubject, 'before' | 'left'>> {
     const former = this.#memory.of(account.name);
-    if (!former) return undefined;
+    if (use && key) {
+      const before = former?.key.toLowerCase() === key.key.id.toLowerCase() ? former.version : undefined;
+      if (!former || before === undefined || !isReverted(use, key, before)) {
+        this.#memory.remember(account.name, {
+          key: key.key.id,
+          version: use.pinned,
+          lastSeen: this.#context.rules.now,
+        });
+        return {};
+      }
+      // What it was on stays in mind as long as it is behind that.
+      this.#memory.remember(account.name, former);
+      return { before: { version: before, writers: await this.#writersOf(account, former.lastSeen) } };
+    }
+    if (!former) return {};
     // One that left on purpose is forgotten: should it come back and leave once more, that is another matter.
     if (use || !isOptedOut(account.tags, former.lastSeen)) this.#memory.remember(account.name, former);
     const parsed = use ? undefined : parseKeyIdentifier(former.key);
     const left = parsed && (await this.#context.keys.get(parsed.vaultUri, parsed.keyName));
-    return left && { key: left, lastSeen: former.lastSeen };
+    return left ? { left: { key: left, lastSeen: former.lastSeen } } : {};
+  }
+
+  /** A few are asked for: what moves many back is one and the same. */
+  async #writersOf(account: Account, since: Date): Promise<readonly string[]> {
+    this.#writersAsked += 1;
+    if (this.#writersAsked > MAX_WRITERS) return [];
+    const read = await readPart(
+      {
+        resource: `/subscriptions/${this.#id}`,
+        what: 'the activity log of the subscription',
+        action: 'Microsoft.Insights/eventtypes/values/read',
+        beside: true,
+      },
+      () => this.#context.services.activityLog.writers(account, since, this.#context.signal),
+    );
+    if ('unread' in read) this.#addUnread(read.unread);
+    return known(read) ?? [];
   }
 
   unread(what: string, action: string, failure: Failure, resource = `/subscriptions/${this.#id}`): void {

@@ -1,4 +1,5 @@
 import pMap from 'p-map';
+import type { ActivityLog } from '../../accounts/activity-log-client.ts';
 import type { StorageAccounts } from '../../accounts/storage-client.ts';
 import type { Subscriptions, Tenants } from '../../accounts/subscriptions-client.ts';
 import { known, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
@@ -26,6 +27,7 @@ const CONCURRENCY = 8;
 export type GatherServices = VaultServices & {
   readonly keys: Keys;
   readonly accounts: StorageAccounts;
+  readonly activityLog: ActivityLog;
   readonly subscriptions: Subscriptions;
   readonly tenants: Tenants;
   readonly identities: Identities;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Html, html } from '../../http/html.ts';
 import { causeKey } from '../causes.ts';
-import type { Cause, DriftReport, Finding } from '../report.ts';
+import type { DriftCause, DriftReport, Finding } from '../report.ts';
 import { STYLE } from './page-style.ts';
 
 /** Causes of each severity that have a card of their own. */
@@ -73,7 +73,7 @@ function completeness({ complete, counts }: DriftReport): Html {
     : html`<p>Everything was read.</p>`;
 }
 
-function severitySection(severity: Cause['severity'], open: readonly Cause[], report: DriftReport): Html {
+function severitySection(severity: DriftCause['severity'], open: readonly DriftCause[], report: DriftReport): Html {
   const causes = open.filter((cause) => cause.severity === severity);
   if (causes.length === 0) return html``;
   return html`<section aria-labelledby="${severity}">
@@ -85,7 +85,7 @@ ${furtherCauses(causes.slice(MAX_CARDS))}
 }
 
 /** One cause, whatever the number of its findings: what is wrong, with what to do about it. */
-function causeCard(cause: Cause, { autofix, findings }: DriftReport, open: boolean): Html {
+function causeCard(cause: DriftCause, { autofix, findings }: DriftReport, open: boolean): Html {
   const { severity, reason, about, affected, is, shouldBe, fix, canFix, since } = cause;
   const can = autofix.includes(reason) ? 'the app fixes it' : `the app can, with ${reason} in CMK_AUTOFIX`;
   const others = [...new Set(findings.filter((one) => one.cause.id === cause.id).map((one) => one.reason))].filter(
@@ -108,7 +108,7 @@ ${affectedOf(cause)}
 `;
 }
 
-function became({ fixes: { enqueued, done, failed } }: Cause): Html {
+function became({ fixes: { enqueued, done, failed } }: DriftCause): Html {
   const said = [
     ...(enqueued > 0 ? [`${enqueued} enqueued`] : []),
     ...(done > 0 ? [`${done} done`] : []),
@@ -117,14 +117,14 @@ function became({ fixes: { enqueued, done, failed } }: Cause): Html {
   return said.length > 0 ? html`<dt>Fixed</dt><dd>${said.join(', ')}</dd>` : html``;
 }
 
-function commandsOf({ commands, moreCommands }: Cause): Html {
+function commandsOf({ commands, moreCommands }: DriftCause): Html {
   if (commands.length === 0) return html``;
   const all = [...commands, ...(moreCommands > 0 ? [`# and ${moreCommands} more, one for each`] : [])];
   return html`<pre>${all.join('\n')}</pre>`;
 }
 
 /** Nothing where the cause is about the very thing that has the finding. */
-function affectedOf({ about, affected, sample, findings, id }: Cause): Html {
+function affectedOf({ about, affected, sample, findings, id }: DriftCause): Html {
   if (affected === 1 && sample[0]?.toLowerCase() === about[0]?.toLowerCase()) return html``;
   const rest = affected - sample.length;
   const more =
@@ -136,7 +136,7 @@ function affectedOf({ about, affected, sample, findings, id }: Cause): Html {
 }
 
 /** The ones that have no room of their own: a line each. */
-function furtherCauses(causes: readonly Cause[]): Html {
+function furtherCauses(causes: readonly DriftCause[]): Html {
   if (causes.length === 0) return html``;
   const items = causes
     .slice(0, MAX_LINES)
@@ -147,7 +147,7 @@ function furtherCauses(causes: readonly Cause[]): Html {
   return html`<details><summary>${causes.length} more ${noun(causes.length, 'cause')}</summary><ul class="plain">${items}</ul>${more(causes)}</details>`;
 }
 
-function exemptSection(causes: readonly Cause[], findings: readonly Finding[]): Html {
+function exemptSection(causes: readonly DriftCause[], findings: readonly Finding[]): Html {
   if (causes.length === 0) return html``;
   const items = causes.slice(0, MAX_LINES).map(({ id, reason, about, affected }) => {
     const exemption = findings.find((one) => causeKey(one) === id)?.exemption;

@@ -1,13 +1,17 @@
 import { describe, describeFailure } from '../../azure/failure.ts';
 import type { Log, LogLevel, LogRecord } from '../../log.ts';
 import { REASONS, type Reason } from '../../reasons.ts';
-import type { Cause, WholeReport } from '../report.ts';
+import type { DriftCause, WholeReport } from '../report.ts';
 import type { DriftStorage } from './drift-storage-client.ts';
 
 /** Causes that are logged at most; the report has them all. */
 const MAX_RECORDS = 500;
 
-const LEVEL: Readonly<Record<Cause['severity'], LogLevel>> = { error: 'error', warning: 'warning', advice: 'info' };
+const LEVEL: Readonly<Record<DriftCause['severity'], LogLevel>> = {
+  error: 'error',
+  warning: 'warning',
+  advice: 'info',
+};
 
 /**
  * Writes the report, one record for each cause (alert rules go by its reason code), and one that sums up: its numbers are
@@ -43,7 +47,7 @@ export async function publishReport(
   return failure;
 }
 
-function recordOf(cause: Cause, report: string): LogRecord {
+function recordOf(cause: DriftCause, report: string): LogRecord {
   const { id, reason, severity, about, affected, findings, sample, is, shouldBe, commands, since } = cause;
   const others = findings === 1 ? '' : ` So it is, or alike, with ${affected} resources.`;
   return {

@@ -29,6 +29,7 @@ export const SUBSCRIPTION_RESULT = z.strictObject({
         'timeUp',
       ]),
       action: z.string(),
+      beside: z.boolean().optional(),
     }),
   ),
   /** What is to be remembered of its accounts. */

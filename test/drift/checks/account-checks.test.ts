@@ -306,7 +306,23 @@ const accounts: Record<string, Cases<AccountSubject>> = {
 const abroad = (change: Partial<AccountSubject> = {}): AccountSubject =>
   subject({ tenantId: 'tenant-1', key: key({ tenantId: 'tenant-2' }), ...change });
 const federated = { encryptionIdentity: { encryptionFederatedIdentityClientId: 'app-1' } };
+const reverted = (change: Partial<AccountSubject> = {}): AccountSubject =>
+  subject({ use: pinned(OLD), before: { version: NEW.version, writers: ['somebody'] }, ...change });
 Object.assign(accounts, {
+  VersionReverted: {
+    found: [
+      ['by somebody', reverted(), /pinned to 0+100, and was pinned to the newer 0+10\. Since then .* by somebody\./],
+      ['by nobody knows whom', reverted({ before: { version: NEW.version, writers: [] } }), /newer 0+10\.$/],
+    ],
+    right: [
+      ['never seen before', reverted({ before: undefined })],
+      ['moved on', reverted({ use: pinned(NEW), before: { version: OLD.version, writers: [] } })],
+      ['automatic by now', reverted({ use: use() })],
+      ['the newer version is gone', reverted({ key: inVersions(OLD) })],
+      ['Microsoft-managed by now', reverted({ use: undefined, key: undefined })],
+    ],
+    unread: [['its key', reverted({ key: keyUnread })]],
+  } satisfies Cases<AccountSubject>,
   TenantMismatch: {
     found: [
       ['its vault', abroad(), /trusts the tenant tenant-2, and the account is in the tenant tenant-1/],
