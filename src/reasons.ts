@@ -110,6 +110,7 @@ export const REASONS = {
   IdentityWithoutRole: "The account's identity may not read, wrap and unwrap with the key.",
   ScopeStaleKeyVersion: 'An encryption scope is pinned to an older version than the newest usable one.',
   PinnedVersion: 'Accounts are pinned: they move when this app moves them, and not by themselves.',
+  RoleExpires: 'The role of an identity on a key was given for a time, which is about to be over.',
   TenantMismatch: 'The vault of its key trusts another tenant than that of the account.',
   AuditLogOff: 'The audit log of the vault is sent nowhere.',
   VaultNotLocked: 'Nothing keeps a vault whose keys are in use from being deleted.',

@@ -33,6 +33,8 @@ resource vaultOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
             // Drift check: do the identities of the accounts still have their role on the vault?
             'Microsoft.Authorization/roleAssignments/read'
             'Microsoft.Authorization/roleDefinitions/read'
+            // Drift check: does one of these roles end, as Privileged Identity Management gives them?
+            'Microsoft.Authorization/roleAssignmentScheduleInstances/read'
             // Drift check: is the audit log of the vault sent somewhere, and is the vault locked against being deleted?
             'Microsoft.Insights/diagnosticSettings/read'
             'Microsoft.Authorization/locks/read'

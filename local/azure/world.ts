@@ -233,6 +233,8 @@ export interface RoleAssignment {
   readonly principalType: string;
   readonly roleDefinitionId: string;
   readonly createdMs: number;
+  /** When it ends; absent: never. */
+  readonly endMs?: number;
 }
 
 export interface RoleDefinition {

@@ -218,6 +218,26 @@ const cases: readonly Case[] = [
     },
   },
   {
+    reason: 'RoleExpires',
+    by: 'somebody gives an identity its role for ten days',
+    drift: async () => {
+      const identity = addIdentity(world(), group(world()), `id-${Math.random().toString(36).slice(2, 10)}`);
+      const vault = vaultNamed(world(), 'kv-files').id.slice(1);
+      const { roleAssignmentScheduleRequests, roleDefinitions } = them().roles;
+      const filter = "roleName eq 'Key Vault Crypto Service Encryption User'";
+      for await (const { id: roleDefinitionId = '' } of roleDefinitions.list(vault, { filter })) {
+        await roleAssignmentScheduleRequests.create(vault, crypto.randomUUID(), {
+          principalId: identity.principalId,
+          roleDefinitionId,
+          requestType: 'AdminAssign',
+          scheduleInfo: { expiration: { type: 'AfterDuration', duration: 'P10D' } },
+        });
+      }
+      const { account } = pinnedAccount({ identity });
+      return { resource: account.id };
+    },
+  },
+  {
     reason: 'TenantMismatch',
     by: 'a subscription was moved to another tenant, and the vault trusts the one before',
     drift: async () => {

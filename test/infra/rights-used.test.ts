@@ -18,6 +18,7 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   'vaults.get': ['Microsoft.KeyVault/vaults/read'],
   'managedHsms.get': ['Microsoft.KeyVault/managedHSMs/read'],
   'roleAssignments.listForScope': ['Microsoft.Authorization/roleAssignments/read'],
+  'roleAssignmentScheduleInstances.listForScope': ['Microsoft.Authorization/roleAssignmentScheduleInstances/read'],
   'roleDefinitions.get': ['Microsoft.Authorization/roleDefinitions/read'],
   'eventSubscriptions.listByResource': [
     'Microsoft.EventGrid/eventSubscriptions/read',

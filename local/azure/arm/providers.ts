@@ -8,6 +8,7 @@ import { identityRoutes } from './identities.ts';
 import { resourceRoutes } from './resources.ts';
 import { roleAssignmentRoutes } from './role-assignments.ts';
 import { roleDefinitionRoutes } from './role-definitions.ts';
+import { roleScheduleRoutes } from './role-schedules.ts';
 import { storageAccountRoutes } from './storage-accounts.ts';
 import { subscriptionRoutes } from './subscriptions.ts';
 import { systemTopicRoutes } from './system-topics.ts';
@@ -30,6 +31,7 @@ export const armProviders: readonly ArmRoutes[] = [
   identityRoutes,
   roleDefinitionRoutes,
   roleAssignmentRoutes,
+  roleScheduleRoutes,
   vaultGuardRoutes,
   activityLogRoutes,
   eventSubscriptionRoutes,

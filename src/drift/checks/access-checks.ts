@@ -1,6 +1,6 @@
 import type { Found, FoundCause } from './check.ts';
 import { encryptAccount, giveAccess } from './commands.ts';
-import type { AccountSubject, KeySubject } from './subjects.ts';
+import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
 
 export function identityMissing(subject: AccountSubject): readonly Found[] {
   const { account, key } = subject;
@@ -27,13 +27,28 @@ function withoutIdentity({ access, scopes }: AccountSubject, reason: string): re
   return found ? [found.missing.join(' ')] : [];
 }
 
+/** A role that ends is warned of so long before, and is an error when somebody has to act now. Days. */
+const ENDS_DAYS = { warning: 30, error: 3 };
+
+export function roleExpires(subject: AccountSubject, { now }: Rules): readonly Found[] {
+  return usesOf(subject).flatMap(({ resource, access, key }) => {
+    const until = access?.until;
+    const days = until ? (until.getTime() - now.getTime()) / 86_400_000 : Number.POSITIVE_INFINITY;
+    if (!until || !key || days > ENDS_DAYS.warning) return [];
+    return [
+      {
+        resource,
+        severity: days <= ENDS_DAYS.error ? 'error' : 'warning',
+        is: `The role of its identity ${access.principalId} on the key ends on ${until.toISOString()}.`,
+        shouldBe: 'The identity of an account has its role for good.',
+        cause: ofIdentity(subject, key),
+      },
+    ];
+  });
+}
+
 export function identityWithoutRole(subject: AccountSubject): readonly Found[] {
-  const { account, access, key, scopes } = subject;
-  const uses = [
-    { resource: account.id, access, key },
-    ...scopes.map((scope) => ({ resource: `${account.id}/encryptionScopes/${scope.scope.name}`, ...scope })),
-  ];
-  return uses.flatMap(({ resource, access: of, key: used }) =>
+  return usesOf(subject).flatMap(({ resource, access: of, key: used }) =>
     of?.reason === 'IdentityWithoutRole' && used
       ? {
           resource,
@@ -44,6 +59,14 @@ export function identityWithoutRole(subject: AccountSubject): readonly Found[] {
         }
       : [],
   );
+}
+
+/** The account's own use of a key, and those of its scopes. */
+function usesOf({ account, access, key, scopes }: AccountSubject) {
+  return [
+    { resource: account.id, access, key },
+    ...scopes.map((scope) => ({ resource: `${account.id}/encryptionScopes/${scope.scope.name}`, ...scope })),
+  ];
 }
 
 /** A subscription that moves to another tenant takes its vaults along, which go on trusting the tenant before. */

@@ -111,6 +111,14 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     find: access.identityWithoutRole,
   },
   {
+    reason: 'RoleExpires',
+    severity: 'warning',
+    ensures:
+      "The role that the account's identity has on its key is for good, or for 30 days more (below 3: an error).",
+    fix: 'Make the assignment permanent in Privileged Identity Management, or give the role anew, without an end.',
+    find: access.roleExpires,
+  },
+  {
     reason: 'TenantMismatch',
     severity: 'error',
     ensures:

@@ -4,6 +4,7 @@ import { evaluate } from '../../../src/drift/checks/evaluate.ts';
 import type { AccountSubject, Rules } from '../../../src/drift/checks/subjects.ts';
 import { type Cases, describeChecks } from './describe-checks.ts';
 import {
+  access,
   accessUnread,
   account,
   DAYS,
@@ -306,9 +307,22 @@ const accounts: Record<string, Cases<AccountSubject>> = {
 const abroad = (change: Partial<AccountSubject> = {}): AccountSubject =>
   subject({ tenantId: 'tenant-1', key: key({ tenantId: 'tenant-2' }), ...change });
 const federated = { encryptionIdentity: { encryptionFederatedIdentityClientId: 'app-1' } };
+const ends = (days: number): AccountSubject =>
+  subject({ access: access({ until: new Date(NOW.getTime() + days * DAYS) }) });
 const reverted = (change: Partial<AccountSubject> = {}): AccountSubject =>
   subject({ use: pinned(OLD), before: { version: NEW.version, writers: ['somebody'] }, ...change });
 Object.assign(accounts, {
+  RoleExpires: {
+    found: [
+      ['in ten days', ends(10), /^The role of its identity p on the key ends on 2026-06-11/],
+      ['of a scope', scopeOnly(access({ until: new Date(NOW.getTime() + DAYS) })), /2026-06-02/],
+    ],
+    right: [
+      ['in a year', ends(365)],
+      ['for good', subject()],
+    ],
+    unread: [['its access', subject({ access: accessUnread })]],
+  } satisfies Cases<AccountSubject>,
   VersionReverted: {
     found: [
       ['by somebody', reverted(), /pinned to 0+100, and was pinned to the newer 0+10\. Since then .* by somebody\./],
@@ -420,6 +434,12 @@ describe('account checks', () => {
     expect(finding?.cause).toEqual({ id: expect.stringMatching(/^[0-9a-f]{16}$/), reason, about });
     if (command) expect(finding?.command).toMatch(command);
     else expect(finding?.command).toBeUndefined();
+  });
+  it.each([
+    [3, 'error'],
+    [4, 'warning'],
+  ])('a role that ends in %i days is: %s', (days, severity) => {
+    expect(severitiesOf(ends(days))).toEqual([`RoleExpires ${severity}`]);
   });
   it('an identity is missed once, however many of its scopes need it, and a role at each of them', () => {
     const both = (reason: 'IdentityMissing' | 'IdentityDeleted' | 'IdentityWithoutRole') =>
