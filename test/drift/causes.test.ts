@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { causeKey, causesOf, detailsOf, shorten } from '../../src/drift/causes.ts';
 import { findingsPage, findingsQuery } from '../../src/drift/http/findings-page.ts';
 import type { Finding } from '../../src/drift/report.ts';
+import { packDetails, unpackDetails } from '../../src/drift/store/details-format.ts';
 import { parseDetails, parseReport } from '../../src/drift/store/earlier-reports.ts';
 import { account, NOW } from './checks/subjects.ts';
 import { finding, report } from './reports.ts';
@@ -160,6 +161,21 @@ describe('the findings of a report, page by page', () => {
   );
 });
 
+describe('the findings of a report as they are stored', () => {
+  it('are small, and whole when they are read', () => {
+    const fix = { reason: 'StaleKeyVersion', resource: 'r', outcome: 'done', detail: 'Moved.' } as const;
+    const details = {
+      findings: [...many(10_000, { is: 'No role. '.repeat(40) }), finding({ id: 'x', command: 'mend it', exemption })],
+      fixes: [{ ...fix, finding: 'f0' }],
+      unseen: [{ id: 'u1', since: NOW.toISOString(), lastSeen: NOW.toISOString() }],
+    };
+    const stored = packDetails(details);
+    expect(stored.length).toBeLessThan(6_000_000);
+    expect(unpackDetails(stored)).toEqual(details);
+    expect(() => unpackDetails(stored.replace('"texts":["No role', '"texts":[],"was":["No role'))).toThrow(RangeError);
+  });
+});
+
 describe('a report of the first version, which had no causes', () => {
   const { causes: _, ...rest } = report({ findings: many(30) });
   const first = JSON.stringify({
@@ -180,7 +196,7 @@ describe('a report of the first version, which had no causes', () => {
   it('is told from the second, whose findings are kept beside it', () => {
     const whole = report({ findings: many(30) });
     const read = parseReport(JSON.stringify(shorten(whole)));
-    expect(parseDetails(JSON.stringify(detailsOf(whole)), read)).toEqual(detailsOf(whole));
+    expect(parseDetails(packDetails(detailsOf(whole)), read)).toEqual(detailsOf(whole));
     expect(() => parseReport('{"version":3}')).toThrow();
   });
 });

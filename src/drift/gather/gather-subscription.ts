@@ -15,6 +15,7 @@ import { isReverted } from '../checks/left-checks.ts';
 import type { AccountSubject, KeySubject, Rules } from '../checks/subjects.ts';
 import { AccountMemory, type ManagedAccounts } from '../managed-accounts.ts';
 import type { Finding } from '../report.ts';
+import type { SharedTexts } from '../shared-texts.ts';
 import type { SubscriptionResult } from '../store/subscription-result.ts';
 import { gatherAccount, hasNoScopes } from './gather-account.ts';
 import type { GatheredIdentities } from './gather-identities.ts';
@@ -39,6 +40,7 @@ export interface SubscriptionContext {
   readonly ownStorage: string | undefined;
   /** Whether an account's encryption scopes have their turn in this check. */
   readonly scopesTurn: (account: Account) => boolean;
+  readonly texts: SharedTexts;
   readonly tenantOf: (subscriptionId: string) => string | undefined;
   /** What earlier checks remember of the accounts of a subscription. */
   readonly managedAccounts: (subscriptionId: string) => ManagedAccounts;
@@ -105,7 +107,8 @@ class SubscriptionScan {
     for (const of of own ? [key, ...scopes.map((scope) => scope.key)] : []) {
       if (of) this.#lockedOutBy.push({ account: account.id, key: of.key.id });
     }
-    this.#findings.push(...evaluate(ACCOUNT_CHECKS, subject, account.id, rules));
+    const found = evaluate(ACCOUNT_CHECKS, subject, account.id, rules);
+    this.#findings.push(...found.map((finding) => this.#context.texts.share(finding)));
   }
 
   /** @param all the list of accounts did not break off */

@@ -10,6 +10,7 @@ import type { KeySubject, Rules } from '../checks/subjects.ts';
 import type { DriftRun } from '../drift-run.ts';
 import type { ManagedMemory } from '../managed-accounts.ts';
 import type { WholeReport } from '../report.ts';
+import { SharedTexts } from '../shared-texts.ts';
 import type { AppState, ReportStore, UnfinishedChecks } from '../store/drift-storage-client.ts';
 import type { AccountMemoryStore } from '../store/managed-accounts-client.ts';
 import type { SubscriptionResult } from '../store/subscription-result.ts';
@@ -150,6 +151,7 @@ function contextOf({
 }): () => SubscriptionContext {
   const identities = new GatheredIdentities(services, run.signal);
   const own = ownStorage(services.settings);
+  const texts = new SharedTexts();
   return () => ({
     services,
     rules,
@@ -158,6 +160,7 @@ function contextOf({
     roles: new Map(vaults.map(({ subject, roles }) => [subject.vault.uri, roles])),
     ownStorage: own === 'local' ? undefined : own,
     scopesTurn: scopeTurns(previous),
+    texts,
     tenantOf: (id) => tenants?.get(id.toLowerCase()),
     managedAccounts: (id) => memory?.[id] ?? [],
     signal: run.signal,

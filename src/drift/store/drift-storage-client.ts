@@ -13,6 +13,7 @@ import type { DeadLetter } from '../checks/subjects.ts';
 import { DRIFT_SUMMARY, type DriftDetails, type DriftReport, type DriftSummary, type WholeReport } from '../report.ts';
 import { downloadText, listBlobs, removeBlob, uploadText } from './blobs-client.ts';
 import { parseDeadLetters } from './dead-letters.ts';
+import { packDetails } from './details-format.ts';
 import { parseDetails, parseReport } from './earlier-reports.ts';
 import { type AccountMemoryStore, accountMemoryStore } from './managed-accounts-client.ts';
 import { RUNNING_CHECK, type RunningCheck } from './running-check.ts';
@@ -140,7 +141,7 @@ function reportStore(container: ContainerClient): ReportStore {
     async write(whole) {
       const { id, startedOn, complete, counts } = whole;
       // First what the report leaves out: a report that is there can be read whole.
-      await uploadText(container, DETAILS + nameOf(whole), JSON.stringify(detailsOf(whole)), {});
+      await uploadText(container, DETAILS + nameOf(whole), packDetails(detailsOf(whole)), {});
       await uploadText(container, REPORTS + nameOf(whole), JSON.stringify(shorten(whole)), {
         // Enough for the history without opening each report.
         summary: JSON.stringify({ id, startedOn, complete, counts } satisfies DriftSummary),

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { causesOf } from '../causes.ts';
-import { DRIFT_DETAILS, DRIFT_REPORT, type DriftDetails, FINDING, UNSEEN, type WholeReport } from '../report.ts';
+import { DRIFT_REPORT, type DriftDetails, FINDING, UNSEEN, type WholeReport } from '../report.ts';
+import { unpackDetails } from './details-format.ts';
 
 /** The first version of the format: no causes, and every finding in the report itself. */
 const FIRST = DRIFT_REPORT.omit({ causes: true }).extend({
@@ -26,5 +27,5 @@ export function parseReport(text: string): WholeReport {
 
 /** @param kept what is kept beside the report; undefined: nothing, as with a report of the first version */
 export function parseDetails(kept: string | undefined, report: WholeReport): DriftDetails {
-  return kept === undefined ? report : DRIFT_DETAILS.parse(JSON.parse(kept));
+  return kept === undefined ? report : unpackDetails(kept);
 }
