@@ -82,7 +82,8 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
   const keySubjects = await keys.all();
   countUsers(keySubjects, subscriptions, 'unread' in ids);
   const unread: UnreadPart[] = [
-    ...[app.previous, app.poison, app.managedAccounts, ids, tenants].flatMap((part) =>
+    // Tenants come with the same list: that it cannot be read is said once.
+    ...[app.previous, app.poison, app.managedAccounts, ids, ...('unread' in ids ? [] : [tenants])].flatMap((part) =>
       'unread' in part ? [part.unread] : [],
     ),
     ...unreadAround,
