@@ -1,7 +1,7 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import type { Cli } from '../cli.ts';
 import { confirmKey } from '../confirm.ts';
-import { changing, inGroup, parsed, text } from '../options.ts';
+import { changing, inGroup } from '../options.ts';
 import {
   choiceOf,
   fromOtherTenant,
@@ -74,7 +74,6 @@ function addCreate(command: Command, cli: Cli): void {
 function addDisable(command: Command, cli: Cli): void {
   changing(command)
     .description('give an account back to Microsoft-managed keys, and record on it that this is meant')
-    .addOption(new Option('--reason <text>', 'why, for the record').argParser(parsed(text('--reason', [3, 200]))))
     .option('--yes', 'do not ask for the name to be typed; needed for an account that is tagged cmk-key')
     .action(async (account: string, { reason, yes = false }: { reason?: string; yes?: boolean }) => {
       const { disableAccount } = await import('../../operations/account/account-change-key.ts');
