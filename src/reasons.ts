@@ -100,6 +100,8 @@ export const REASONS = {
   Busy: 'Another instance or message is at work on it; looked at again soon.',
 
   // Drift
+  VersionReverted: 'Was moved back to an older version than it had been on.',
+  NoLongerCustomerManaged: 'Used a managed key, and uses Microsoft-managed keys now.',
   UnexpectedKey: 'Uses another key than the one that its `cmk-key` tag names.',
   UnmanagedVault: 'Uses a key of a vault that is not in CMK_VAULTS: nobody moves it.',
   KeyDeleted: 'Uses a key that was deleted or does not exist: its data cannot be read.',
@@ -108,6 +110,12 @@ export const REASONS = {
   IdentityWithoutRole: "The account's identity may not read, wrap and unwrap with the key.",
   ScopeStaleKeyVersion: 'An encryption scope is pinned to an older version than the newest usable one.',
   PinnedVersion: 'Accounts are pinned: they move when this app moves them, and not by themselves.',
+  RoleExpires: 'The role of an identity on a key was given for a time, which is about to be over.',
+  TenantMismatch: 'The vault of its key trusts another tenant than that of the account.',
+  AuditLogOff: 'The audit log of the vault is sent nowhere.',
+  VaultNotLocked: 'Nothing keeps a vault whose keys are in use from being deleted.',
+  VaultUnreachable: 'The network of the vault keeps Storage out.',
+  KeyOperationsMissing: 'The key does not allow what Storage does with it.',
   KeyTooOld: 'The newest version is older than CMK_KEY_MAX_AGE_DAYS.',
   NearExpiry: 'The newest version expires soon.',
   NoExpiry: 'The newest version never expires, so that no event asks for a new one.',
