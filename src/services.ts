@@ -13,7 +13,7 @@ import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
 import { describe, describeFailure } from './azure/failure.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
-import { ARM_READS, Pacer, STORAGE_WRITES } from './azure/pacer.ts';
+import { Turns } from './azure/turns.ts';
 import { createFileShares, type FileShares } from './dependents/file-shares-client.ts';
 import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
 import { createDriftStorage, type DriftStorage } from './drift/store/drift-storage-client.ts';
@@ -65,10 +65,12 @@ export interface Services {
   readonly audit: RecordAudit;
   /** Finds out who calls the HTTP API. */
   readonly authenticate: Authenticate;
-  /** Turns for Storage writes, per subscription and region. */
-  readonly pacer: Pacer;
-  /** Turns for reads of Azure Resource Manager, per subscription. */
-  readonly readPacer: Pacer;
+  /** Turns for calls about storage accounts, per subscription and region: what guards the calls themselves. */
+  readonly turns: Turns;
+  /** The same budgets, by which work is handed out. */
+  readonly schedule: Turns;
+  /** From 0 to 1. */
+  readonly random: () => number;
   /** Whether anything that the app looks after uses a key. */
   readonly dependents: (key: ManagedKey) => Promise<Dependence>;
   /** An id with randomness in it. */
@@ -132,8 +134,9 @@ export function createServices(
         },
       },
     ),
-    pacer: new Pacer(STORAGE_WRITES),
-    readPacer: new Pacer([ARM_READS]),
+    turns: new Turns(settings.budgetShare),
+    schedule: new Turns(settings.budgetShare),
+    random: Math.random,
     dependents: async (key) =>
       hasDependents(key, settings.subscriptions ?? (await subscriptions.list()), { accounts, settings }),
     newId,

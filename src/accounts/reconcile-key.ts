@@ -1,5 +1,6 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, mayPass } from '../azure/failure.ts';
+import type { Turns } from '../azure/turns.ts';
 import type { Keys } from '../keys/key-client.ts';
 import { newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -14,8 +15,9 @@ import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import type { Account } from './account.ts';
 import { awaitActivation } from './await-activation.ts';
-import { Dispatcher, LISTS_PER_SECOND, WRITES_PER_SECOND } from './dispatcher.ts';
+import { Dispatcher, type HandedTurn, handOut, LIST_CALLS, MOVE_CALLS } from './dispatcher.ts';
 import { findDependents, type Inventory } from './inventory.ts';
+import { accountKeyUse, usesKey } from './key-use.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import type { Subscriptions } from './subscriptions-client.ts';
 
@@ -27,12 +29,16 @@ export type ReconcileKeyServices = {
   readonly queue: WorkQueue;
   readonly leases: Leases;
   readonly audit: RecordAudit;
+  /** By which work is handed out. */
+  readonly schedule: Turns;
   readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
 };
 
 /** An account that could not be looked at is tried again after so many seconds, unless Azure says when. */
 const LATER_SECONDS = 15;
+/** A list that is due so soon after the account is waited for by its worker. */
+const SOON_SECONDS = 3;
 /** Subscriptions that a message names, of 40 bytes each. */
 const MOST_NAMED = 1_000;
 
@@ -66,12 +72,22 @@ export async function reconcileKey(work: KeyWork, services: ReconcileKeyServices
       return DONE;
     }
     const subscriptions = work.subscriptions ?? settings.subscriptions ?? (await services.subscriptions.list());
-    const send = (account: Account, delaySeconds: number) =>
-      queue.send(ACCOUNT_WORK, accountWork(account, key, work), delaySeconds);
-    const dispatcher = new Dispatcher(WRITES_PER_SECOND, send);
+    const send = async (account: Account, { delaySeconds, turn }: HandedTurn) => {
+      const message = { ...accountWork(account, key, work), turn };
+      const lists = handOut(services.schedule, account, LIST_CALLS, now().getTime());
+      // Azure takes lists of scopes more slowly than writes: where its turn is later, the account does not wait for it.
+      const isApart = message.scopes === undefined && lists.delaySeconds > delaySeconds + SOON_SECONDS;
+      await queue.send(ACCOUNT_WORK, isApart ? { ...message, scopes: 'none' } : message, delaySeconds);
+      if (isApart) {
+        await queue.send(ACCOUNT_WORK, { ...message, scopes: 'only', turn: lists.turn }, lists.delaySeconds);
+      }
+    };
+    const dispatcher = new Dispatcher(services, MOVE_CALLS, send);
     const inventory = await findDependents(key, subscriptions, services, (account) => dispatcher.dispatch(account));
+    const sendLater = (account: Account, { delaySeconds, turn }: HandedTurn) =>
+      queue.send(ACCOUNT_WORK, { ...accountWork(account, key, work), turn }, delaySeconds);
     // Accounts whose scopes could not be listed now are looked at one by one, as fast as lists are allowed.
-    const later = new Dispatcher(LISTS_PER_SECOND, send);
+    const later = new Dispatcher(services, LIST_CALLS, sendLater);
     for (const { account, failure } of inventory.unreadableScopes) {
       if (mayPass(failure)) await later.dispatch(account, failure.retryAfterSeconds ?? LATER_SECONDS);
     }
@@ -120,5 +136,7 @@ export function onlyOf(work: KeyWork, subscriptions: readonly string[]): KeyWork
 }
 
 function accountWork(account: Account, key: ManagedKey, { cause }: KeyWork): AccountWork {
-  return { kind: 'account', account: account.id, location: account.location, key: key.id, cause, attempt: 0 };
+  const use = accountKeyUse(account.encryption);
+  const hint = usesKey(use, key) ? { seen: { pinned: use.pinned, current: use.current } } : { scopes: 'only' as const };
+  return { kind: 'account', account: account.id, location: account.location, key: key.id, ...hint, cause, attempt: 0 };
 }

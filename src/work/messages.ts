@@ -51,6 +51,8 @@ const keyWork = z.strictObject({
   ...carried,
 });
 
+const version = z.string().max(64).optional();
+
 /** "Look at this account's use of this key." */
 const accountWork = z.strictObject({
   kind: z.literal('account'),
@@ -60,6 +62,15 @@ const accountWork = z.strictObject({
   location: z.string().max(60),
   /** Key identifier without a version. */
   key: z.string().min(1).max(300),
+  /** When it is to be taken up, in milliseconds since the epoch: handed out with the message, so that all instances keep to it. */
+  turn: z.number().optional(),
+  /**
+   * How it used the key when the message was written, as far as it used it. A guess by which a move is announced before the
+   * account is read; what is done is decided by what is read.
+   */
+  seen: z.strictObject({ pinned: version, current: version }).optional(),
+  /** `only`: the account itself is done with, and its encryption scopes are left. */
+  scopes: z.enum(['none', 'only']).optional(),
   ...carried,
 });
 

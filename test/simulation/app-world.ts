@@ -4,8 +4,10 @@ import type { RecordAudit } from '../../src/audit/audit-trail.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import { timeBoxed, untilAborted } from '../../src/azure/deadline.ts';
 import { LIMITS, OWN_STORAGE_MS } from '../../src/azure/limits.ts';
-import { Pacer } from '../../src/azure/pacer.ts';
-import { newestUsableVersion } from '../../src/keys/key-versions.ts';
+import { SharedReads } from '../../src/azure/shared-reads.ts';
+import { Turns } from '../../src/azure/turns.ts';
+import type { Keys } from '../../src/keys/key-client.ts';
+import { type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
 import { restore } from '../../src/revocation/restore.ts';
 import { openRevocation } from '../../src/revocation/revocation.ts';
 import { revoke } from '../../src/revocation/revoke.ts';
@@ -80,7 +82,17 @@ interface Instance {
   readonly number: number;
   readonly skewMs: number;
   actors: Set<Actor>;
+  /** What a process has in memory, and loses when it is killed. */
+  memory: Memory;
 }
+
+interface Memory {
+  readonly lists: SharedReads<KeyVersion[]>;
+  readonly turns: Turns;
+  readonly schedule: Turns;
+}
+
+const memory = (): Memory => ({ lists: new SharedReads(), turns: new Turns(1), schedule: new Turns(1) });
 
 interface Timer {
   readonly at: number;
@@ -127,6 +139,7 @@ export class AppWorld implements World {
       number: number + 1,
       skewMs: (scenario.skews[number] ?? 0) * 60_000,
       actors: new Set<Actor>(),
+      memory: memory(),
     }));
     this.#deeds = [...scenario.deeds];
     this.#kills = scenario.kills;
@@ -378,6 +391,7 @@ export class AppWorld implements World {
       this.#leases.outlive(actor);
     }
     instance.actors = new Set();
+    instance.memory = memory();
   }
 
   #wake(timer: Timer): void {
@@ -394,8 +408,10 @@ export class AppWorld implements World {
 
   #ports(instance: Instance, actor: Actor) {
     const to = new PortLimits(this.scheduler, actor);
-    const keyVault = BREAK_GLASS.test(actor.name) ? LIMITS.breakGlass : LIMITS.keyWork;
+    const isUrgent = BREAK_GLASS.test(actor.name);
     const own = to.ownStorage(OWN_STORAGE_MS);
+    const keys = keysOf(this.vault, to.azure(isUrgent ? LIMITS.breakGlass : LIMITS.keyWork));
+    const { lists, turns, schedule } = instance.memory;
     const settings = {
       vaults: VAULTS,
       cloud: PUBLIC,
@@ -405,7 +421,7 @@ export class AppWorld implements World {
     } as unknown as Settings;
     return {
       settings,
-      keys: keysOf(this.vault, to.azure(keyVault)),
+      keys: isUrgent ? keys : sharing(keys, lists),
       accounts: this.fleet.port(actor, to.azure(LIMITS.storageManagement)),
       subscriptions: {
         list: async () => [SUBSCRIPTION],
@@ -414,8 +430,9 @@ export class AppWorld implements World {
       queue: this.#queue(own),
       leases: this.#leases.port(actor, own),
       audit: this.#auditPort(own),
-      pacer: new Pacer([]),
-      readPacer: new Pacer([]),
+      turns,
+      schedule,
+      random: () => 0.5,
       dependents: async () => ({ answer: 'some' as const }),
       newId: () => {
         this.#ids += 1;
@@ -473,6 +490,11 @@ export class AppWorld implements World {
       }
     };
   }
+}
+
+/** The messages of one instance share their lists of versions, as the app's own client has it. */
+function sharing(keys: Keys, lists: SharedReads<KeyVersion[]>): Keys {
+  return { ...keys, listVersions: async (key) => [...(await lists.read(key.id, () => keys.listVersions(key)))] };
 }
 
 function cause(by: string): { by: string; ref: string; since: string } {
