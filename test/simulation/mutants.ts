@@ -24,8 +24,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'no fence: the lease is let go before anything is done',
     file: 'src/accounts/reconcile-account.ts',
-    from: 'if (!lease) return BUSY;\n    const result',
-    to: 'if (!lease) return BUSY;\n    await lease.release();\n    const result',
+    from: 'if (!lease) return BUSY;\n    const accounts',
+    to: 'if (!lease) return BUSY;\n    await lease.release();\n    const accounts',
   },
   {
     name: 'no fence: the lease is let go although a write may still take effect',
