@@ -45,6 +45,7 @@ const OPERATIONS: readonly ApiOperation[] = [
     responses: { 200: { description: 'Every version is disabled, as a fresh read proves.', schema: 'RevokeResponse' } },
     problems: {
       400: ['ConfirmationWrong', 'QueryInvalid'],
+      401: ['StepUpNeeded'],
       404: ['KeyNotManaged'],
       502: ['RevocationIncomplete', 'ServiceUnavailable', 'VaultUnreadable'],
     },
@@ -59,7 +60,8 @@ const OPERATIONS: readonly ApiOperation[] = [
     request: 'RestoreRequest',
     responses: { 200: { description: 'Everything that was disabled is enabled again.', schema: 'RestoreResponse' } },
     problems: {
-      403: ['SecondPersonNeeded'],
+      401: ['StepUpNeeded'],
+      403: ['SecondPersonNeeded', 'PersonNeeded'],
       404: ['KeyNotManaged'],
       409: ['OtherRevocation', 'RestoreOvertaken'],
       502: ['MissingPermission', 'RestoreIncomplete', 'ServiceUnavailable', 'VaultUnreadable'],

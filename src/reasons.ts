@@ -27,6 +27,7 @@ export const REASONS = {
 
   // Break-glass
   CallRefused: 'A call of the HTTP API was refused.',
+  CallAnswered: 'A call of the HTTP API was answered.',
   AuthNotConfigured: 'Authentication is not set up; every call of the HTTP API is refused.',
   SigningKeysUnavailable: 'The signing keys of the tenant cannot be fetched; no token can be checked.',
   AuditFailed: 'What was done could not be written to the audit trail; this record has it.',

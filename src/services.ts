@@ -124,7 +124,7 @@ export function createServices(
       },
     }),
     authenticate: createAuthenticator(
-      { cloud, ...auth },
+      { cloud, ...auth, problems: settings.access.problems },
       {
         onRefusal: (reason, message) => {
           const known = reason === 'SigningKeysUnavailable' ? reason : 'AuthNotConfigured';

@@ -5,7 +5,27 @@ import { z } from 'zod';
 /** Characters that a call takes of what its caller says, least and most; the command line's as well. */
 export const TEXT_LENGTHS = { reason: [3, 500], ticket: [1, 100], revocation: [1, 64] } as const;
 
-const text = ([least, most]: readonly [number, number]) => z.string().trim().min(least).max(most);
+/** Joiners, which some scripts cannot do without, are let through. */
+const UNREADABLE = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}\p{Zl}\p{Zp}]/u;
+
+/**
+ * Words that a person can read: letters or digits, and nothing that hides, reorders or breaks a line of them. What stands
+ * in the audit trail must look like what it is.
+ */
+export function isReadable(said: string): boolean {
+  return /[\p{L}\p{N}]/u.test(said) && !UNREADABLE.test(said);
+}
+
+const text = ([least, most]: readonly [number, number]) =>
+  z
+    .string()
+    .trim()
+    .min(least)
+    .max(most)
+    .refine(
+      isReadable,
+      'has characters that cannot be read: control characters, line breaks, or text that is invisible',
+    );
 const reason = text(TEXT_LENGTHS.reason).describe('Why, in your own words. It goes into the audit trail.');
 const ticket = text(TEXT_LENGTHS.ticket).optional().describe('Incident or change number.');
 

@@ -12,11 +12,15 @@ app.http('restoreKey', {
   methods: ['POST'],
   route: 'keys/{vault}/{key}/restore',
   authLevel: 'anonymous',
-  handler: api('CmkKey.Restore', async ({ request, caller, services, log, correlationId }) => {
-    const key = keyOfCall(services.settings.vaults, request.params.vault, request.params.key);
-    const body = await readJsonBody(request, RESTORE_REQUEST);
-    const call = callOf(caller, correlationId, body);
-    const answer = sharedCalls.restore(key, body, call, () => handleRestore(key, body, call, services, log));
-    return jsonResponse(200, await answer);
-  }),
+  handler: api(
+    'CmkKey.Restore',
+    async ({ request, caller, services, log, correlationId }) => {
+      const key = keyOfCall(services.settings.vaults, request.params.vault, request.params.key);
+      const body = await readJsonBody(request, RESTORE_REQUEST);
+      const call = callOf(caller, correlationId, body);
+      const answer = sharedCalls.restore(key, body, call, () => handleRestore(key, body, call, services, log));
+      return jsonResponse(200, await answer);
+    },
+    () => 'restore',
+  ),
 });

@@ -60,7 +60,14 @@ export async function writeDown(
   log: Log,
 ): Promise<Audited> {
   const { objectId } = caller;
-  const about = { key: key.id, revocation: revocation?.id, caller: objectId, correlationId };
+  const about = {
+    key: key.id,
+    revocation: revocation?.id,
+    caller: objectId,
+    kind: caller.kind,
+    client: caller.appId,
+    correlationId,
+  };
   log({ level: 'warning', reason, message: REASONS[reason], ...about, elapsedMs: more.elapsedMs });
   const details = { why, ticket, revocation, ...more };
   const id = revocation && ITS_OWN.has(reason) ? recordId(action, revocation.id, caller.objectId) : undefined;
@@ -145,6 +152,7 @@ function lookMessage(
     caller: {
       objectId: cut(caller.objectId, 'id'),
       appId: cut(caller.appId, 'appId'),
+      ...(caller.kind ? { kind: caller.kind } : {}),
       tokenId: caller.tokenId && cut(caller.tokenId, 'tokenId'),
       name: caller.name && cut(caller.name, 'name'),
     },

@@ -20,13 +20,13 @@ afterAll(async () => {
   await bundles?.remove();
 });
 
-/** Somebody with every role of the API, and the right to manage the keys of a vault. */
+/** An application with a role of the API, and the right to manage the keys of a vault. */
 function operator(key: TestKey): Principal {
-  const person = wire.azure.world.principals.get(CLIENT_IDS.operator);
-  if (!person) throw new Error('The local tenant has no operator.');
+  const application = wire.azure.world.principals.get(CLIENT_IDS.robot);
+  if (!application) throw new Error('The local tenant has no robot.');
   const role = BUILT_IN_ROLES['Key Vault Crypto Officer'];
-  addRoleAssignment(wire.azure.world, { scope: key.vault.id, principalId: person.objectId, role, settled: true });
-  return person;
+  addRoleAssignment(wire.azure.world, { scope: key.vault.id, principalId: application.objectId, role, settled: true });
+  return application;
 }
 
 it('a key is revoked with the app down, and the app, once up, takes that revocation for its own', async () => {
