@@ -11,19 +11,21 @@ export interface Rate {
 /** How many calls of one caller run at a time, and how many more wait for their turn. */
 interface Width {
   readonly atOnce: number;
+  /** So many while other callers have calls of this kind under way as well. */
+  readonly besideOthers: number;
   readonly waiting: number;
 }
 
 /**
- * Limits of one caller on one instance, far above what a person does: a page that asks for twenty keys each second, a
- * script that revokes a hundred keys at once. Revoking one key again and again draws on that key's own allowance, so that a
+ * Limits of one caller on one instance, far above what a person does: a page that asks for ten keys each second, a script
+ * that revokes a hundred keys at once. Revoking one key again and again draws on that key's own allowance, so that a
  * script that runs wild over one key leaves its owner the hundred others; going over many keys draws on the caller's.
  */
 export const CALLER_LIMITS: Readonly<Record<Act, Rate & Width>> = {
-  read: { burst: 300, perSecond: 20, atOnce: 8, waiting: 100 },
-  revoke: { burst: 100, perSecond: 2, atOnce: 8, waiting: 100 },
-  restore: { burst: 30, perSecond: 1, atOnce: 4, waiting: 30 },
-  change: { burst: 30, perSecond: 1, atOnce: 4, waiting: 30 },
+  read: { burst: 120, perSecond: 10, atOnce: 4, besideOthers: 1, waiting: 40 },
+  revoke: { burst: 100, perSecond: 2, atOnce: 6, besideOthers: 1, waiting: 100 },
+  restore: { burst: 30, perSecond: 1, atOnce: 4, besideOthers: 2, waiting: 20 },
+  change: { burst: 30, perSecond: 1, atOnce: 4, besideOthers: 2, waiting: 20 },
 };
 /** Of one caller and one key. */
 export const SAME_KEY_LIMIT: Rate = { burst: 10, perSecond: 0.2 };
@@ -70,7 +72,10 @@ interface Line {
   readonly waiting: (() => void)[];
 }
 
-/** Calls by name, so many at a time; those of one name never wait for those of another. */
+/**
+ * Calls by name, so many at a time. Those of one name never wait for those of another; where several have calls under way,
+ * a name that has many begins no more of them until it has few.
+ */
 class Lanes {
   readonly #width: Width;
   readonly #lines = new Map<string, Line>();
@@ -79,33 +84,52 @@ class Lanes {
     this.#width = width;
   }
 
+  /** Whether a call is under way. */
+  get isBusy(): boolean {
+    return this.#lines.size > 0;
+  }
+
   /** @returns undefined when too many wait already */
   run<T>(name: string, work: () => Promise<T>): Promise<T> | undefined {
     const line = this.#lines.get(name) ?? { running: 0, waiting: [] };
-    const { atOnce, waiting } = this.#width;
-    if (line.running >= atOnce && line.waiting.length >= waiting) return undefined;
+    if (line.waiting.length >= this.#width.waiting) return undefined;
     this.#lines.set(name, line);
-    return this.#inTurn(name, line, work);
+    const turn = new Promise<void>((resolve) => line.waiting.push(resolve));
+    this.#callNext(line);
+    return this.#inTurn(name, line, turn, work);
   }
 
-  async #inTurn<T>(name: string, line: Line, work: () => Promise<T>): Promise<T> {
-    if (line.running >= this.#width.atOnce) await new Promise<void>((resolve) => line.waiting.push(resolve));
-    else line.running += 1;
+  async #inTurn<T>(name: string, line: Line, turn: Promise<void>, work: () => Promise<T>): Promise<T> {
+    await turn;
     try {
       return await work();
     } finally {
+      line.running -= 1;
+      if (line.running === 0 && line.waiting.length === 0) this.#lines.delete(name);
+      // One name less may widen the lines of the others.
+      for (const other of this.#lines.values()) this.#callNext(other);
+    }
+  }
+
+  #callNext(line: Line): void {
+    const { atOnce, besideOthers } = this.#width;
+    const wide = this.#lines.size > 1 ? besideOthers : atOnce;
+    while (line.running < wide) {
       const next = line.waiting.shift();
-      // Whoever is next takes over the place.
-      if (next) next();
-      else line.running -= 1;
-      if (line.running === 0) this.#lines.delete(name);
+      if (!next) return;
+      line.running += 1;
+      next();
     }
   }
 }
 
+/** A read waits no longer than this for revocations that are under way. Milliseconds. */
+const GIVE_WAY_MS = 5_000;
+const LOOK_EVERY_MS = 50;
+
 /**
  * Holds each caller to their limits. A lane is one kind of call by one caller: a flood fills its own and no other, so that
- * somebody else's revocation, or the same caller's, waits for no status call.
+ * somebody else's revocation, or the same caller's, waits for no status call. Reads give way to revocations for a moment.
  */
 export class CallerLimits {
   readonly #allowances = byAct((limit) => new Allowances(limit));
@@ -126,9 +150,16 @@ export class CallerLimits {
     const waitMs =
       act === 'revoke' && key !== undefined ? this.#takeKey(caller, key, nowMs) : this.#take(caller, act, nowMs);
     if (waitMs > 0) throw tooMany(act, waitMs);
-    const running = this.#lanes[act].run(caller, work);
+    const running = this.#lanes[act].run(caller, act === 'read' ? () => this.#givingWay(work) : work);
     if (!running) throw tooMany(act, 1_000);
     return running;
+  }
+
+  async #givingWay<T>(work: () => Promise<T>): Promise<T> {
+    for (let ms = 0; ms < GIVE_WAY_MS && this.#lanes.revoke.isBusy; ms += LOOK_EVERY_MS) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    }
+    return work();
   }
 
   #take(caller: string, act: Act, nowMs: number): number {

@@ -77,9 +77,11 @@ describe('one caller', () => {
     );
     await Promise.resolve();
     expect(running).toBe(atOnce);
+    // So many wait and no more.
     expect(await refused(limits.run({ caller: 'a', act: 'read', key: undefined }, 0, hold))).toBe('1');
     await limits.run({ caller: 'b', act: 'read', key: undefined }, 0, async () => {});
     await limits.run({ caller: 'a', act: 'revoke', key: 'kv/1' }, 0, async () => {});
+    expect(running).toBe(atOnce);
     while (open.length > 0) {
       open.shift()?.();
       await new Promise((resolve) => setImmediate(resolve));
@@ -87,6 +89,36 @@ describe('one caller', () => {
     }
     await Promise.all(calls);
     expect(running).toBe(0);
+  });
+
+  it('begins one at a time while others revoke as well, and as many as before when they are done', async () => {
+    const limits = new CallerLimits();
+    const { atOnce, besideOthers } = CALLER_LIMITS.revoke;
+    const open = new Map<string, (() => void)[]>();
+    const hold = (caller: string) => () =>
+      new Promise<void>((resolve) => open.set(caller, [...(open.get(caller) ?? []), resolve]));
+    const revoke = (caller: string, key: string) => limits.run({ caller, act: 'revoke', key }, 0, hold(caller));
+    const settle = () => new Promise((resolve) => setImmediate(resolve));
+    const end = async (caller: string) => {
+      open.get(caller)?.shift()?.();
+      await settle();
+    };
+    const calls = Array.from({ length: 30 }, (_, n) => revoke('a', `kv/${n}`));
+    await settle();
+    expect(open.get('a')).toHaveLength(atOnce);
+    const other = revoke('b', 'kv/0');
+    await settle();
+    expect(open.get('b')).toHaveLength(1);
+    for (let left = atOnce - 1; left >= besideOthers; left -= 1) {
+      await end('a');
+      expect(open.get('a')).toHaveLength(left);
+    }
+    await end('a');
+    expect(open.get('a')).toHaveLength(besideOthers);
+    await end('b');
+    expect(open.get('a')).toHaveLength(atOnce);
+    while ((open.get('a')?.length ?? 0) > 0) await end('a');
+    await Promise.all([...calls, other]);
   });
 
   it('gives a place free whose call fails', async () => {
