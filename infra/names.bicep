@@ -46,9 +46,10 @@ var queueNames = [
 ]
 
 @export()
-@description('Blob containers of the app: audit trail, drift reports, events that could not be delivered, leases of accounts and keys, and the package that runs.')
+@description('Blob containers of the app: audit trail, where it ended each day, drift reports, events that could not be delivered, leases of accounts and keys, and the package that runs.')
 var containerNames = {
   audit: 'cmk-audit'
+  auditHeads: 'cmk-audit-heads'
   drift: 'cmk-drift'
   deadLetter: 'cmk-deadletter'
   leases: 'cmk-leases'

@@ -9,6 +9,9 @@ import { createSubscriptions, type Subscriptions } from './accounts/subscription
 import { auditFiles } from './audit/audit-client.ts';
 import { auditContainer } from './audit/audit-storage-client.ts';
 import { auditTrail, type RecordAudit } from './audit/audit-trail.ts';
+import { headSigner } from './audit/head-signer-client.ts';
+import { HEADS_CONTAINER, headStore } from './audit/head-store-client.ts';
+import type { WatchServices } from './audit/watch-trail.ts';
 import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
 import { describe, describeFailure } from './azure/failure.ts';
@@ -63,6 +66,8 @@ export interface Services {
   readonly leases: Leases;
   /** The audit trail; it never throws, and answers in time. */
   readonly audit: RecordAudit;
+  /** The trail as the drift check looks at it. */
+  readonly auditWatch: WatchServices;
   /** Finds out who calls the HTTP API. */
   readonly authenticate: Authenticate;
   /** Turns for Storage writes, per subscription and region. */
@@ -94,6 +99,8 @@ export function createServices(
   const now = () => new Date();
   const memory = createSubscriptionMemory(settings, () => identity);
   const subscriptions = rememberedSubscriptions(createSubscriptions(identity, cloud), memory, now, log);
+  const trail = auditContainer(settings, () => identity);
+  const files = auditFiles(trail);
   const newId = () => randomBytes(10).toString('hex');
   return {
     settings,
@@ -113,16 +120,27 @@ export function createServices(
     driftStorage: createDriftStorage(settings, () => identity),
     queue: createWorkQueue(settings, () => identity),
     leases: createLeases(settings, () => identity),
-    audit: auditTrail(auditFiles(auditContainer(settings, () => identity)), {
+    audit: auditTrail(files, {
       now,
       newId,
       sleep: (ms) => sleep(ms),
       random: Math.random,
+      onWritten: ({ action, resource, id }, { file, seq, hash }) => {
+        const about = { action, key: resource, entry: id, file, receipt: `${seq}:${hash}` };
+        log({ level: 'info', reason: 'AuditWritten', message: REASONS.AuditWritten, ...about });
+      },
       onFailure: (error, entries) => {
         const message = `${REASONS.AuditFailed} ${describe(describeFailure(error))}`;
         for (const entry of entries) log({ level: 'error', reason: 'AuditFailed', message, entry });
       },
     }),
+    auditWatch: {
+      trail: trail.url,
+      files,
+      heads: headStore(auditContainer(settings, () => identity, HEADS_CONTAINER)),
+      signer: settings.auditKey === undefined ? undefined : headSigner(settings.auditKey, identity, LIMITS.keyWork),
+      now,
+    },
     authenticate: createAuthenticator(
       { cloud, ...auth, problems: settings.access.problems },
       {

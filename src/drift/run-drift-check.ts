@@ -1,3 +1,4 @@
+import { known } from '../azure/read-or-why.ts';
 import type { Log } from '../log.ts';
 import { type ApplyServices, apply } from './apply.ts';
 import type { DriftRun } from './drift-run.ts';
@@ -30,7 +31,12 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
     const rules = rulesOf(services.settings, startedOn);
     const gathered = await gather(run, rules, { ...services, unfinished: driftStorage });
     const evaluated = evaluateAll(gathered, rules);
-    const done = await apply({ keys: gathered.keys, findings: evaluated.findings }, run, services, log);
+    const done = await apply(
+      { keys: gathered.keys, trail: known(gathered.trail), findings: evaluated.findings },
+      run,
+      services,
+      log,
+    );
     const report = toReport(run, rules, gathered, evaluated, done, services.now());
     failure = await publishReport(report, services, log);
     return report;

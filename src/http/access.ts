@@ -8,7 +8,7 @@ import type { Caller } from './token-claims.ts';
 export type Act = 'read' | 'revoke' | 'restore' | 'change';
 
 /** A key as a route names it; nothing is known of it yet. */
-export interface NamedKey {
+export interface RouteKey {
   readonly vault: string;
   readonly key: string;
 }
@@ -19,7 +19,7 @@ export interface RoleScope {
   /** Object id in lower case; undefined: whoever has the role. */
   readonly principal: string | undefined;
   /** Key names in lower case by vault name in lower case; `*`: every key of the vault. */
-  readonly keys: readonly NamedKey[];
+  readonly keys: readonly RouteKey[];
 }
 
 /** What narrows the roles, as set by the operator. */
@@ -40,7 +40,7 @@ export const API_SCOPE = 'access_as_user';
 export interface Asked {
   readonly role: Role;
   readonly act: Act;
-  readonly key: NamedKey | undefined;
+  readonly key: RouteKey | undefined;
 }
 
 /**
@@ -138,7 +138,7 @@ export function asNarrowed(error: unknown, caller: Caller, role: Role, rules: Ac
 }
 
 /** Whether one of the caller's roles that is enough reaches the key; without a key, the whole fleet. */
-function reaches(caller: Caller, role: Role, key: NamedKey | undefined, { roleScopes }: AccessRules): boolean {
+function reaches(caller: Caller, role: Role, key: RouteKey | undefined, { roleScopes }: AccessRules): boolean {
   const own = sufficientRoles(role).filter((enough) => caller.roles.includes(enough));
   return own.some((held) => {
     const scopes = roleScopes.filter(
@@ -149,6 +149,6 @@ function reaches(caller: Caller, role: Role, key: NamedKey | undefined, { roleSc
   });
 }
 
-function isSame(scope: NamedKey, { vault, key }: NamedKey): boolean {
+function isSame(scope: RouteKey, { vault, key }: RouteKey): boolean {
   return scope.vault === vault.toLowerCase() && (scope.key === '*' || scope.key === key.toLowerCase());
 }

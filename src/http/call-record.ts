@@ -1,4 +1,4 @@
-import type { NamedKey } from './access.ts';
+import type { RouteKey } from './access.ts';
 import type { HeaderReader } from './headers.ts';
 
 /** What of a request is known before anything of it is believed, for the log. */
@@ -25,13 +25,13 @@ export function addressOf(headers: HeaderReader): string | undefined {
 }
 
 /** The key that a route names. Undefined for a route about no single key. */
-export function keyNamed(params: Readonly<Record<string, string>>): NamedKey | undefined {
+export function keyNamed(params: Readonly<Record<string, string>>): RouteKey | undefined {
   const { vault, key } = params;
   return vault === undefined || key === undefined ? undefined : { vault, key };
 }
 
 /** What is named, as far as it can be a name. */
-export function nameForLog(named: NamedKey | undefined): string | undefined {
+export function nameForLog(named: RouteKey | undefined): string | undefined {
   if (!named) return undefined;
   const name = `${named.vault}/${named.key}`;
   return /^[\w-]{1,64}\/[\w-]{1,127}$/.test(name) ? name : 'no name of a key';

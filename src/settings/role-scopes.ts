@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { NamedKey, RoleScope } from '../http/access.ts';
+import type { RoleScope, RouteKey } from '../http/access.ts';
 import { ROLES } from '../http/roles.ts';
 import { json } from './json.ts';
 import { guid } from './setting.ts';
@@ -9,7 +9,7 @@ const key = z
   .trim()
   .toLowerCase()
   .regex(/^[0-9a-z-]{3,24}(?:\/(?:[0-9a-z-]{1,127}|\*))?$/, 'is neither a vault nor vault/key')
-  .transform((name): NamedKey => {
+  .transform((name): RouteKey => {
     const [vault = '', key = '*'] = name.split('/');
     return { vault, key };
   });

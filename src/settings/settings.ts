@@ -1,7 +1,8 @@
 import type { AppStorage } from '../azure/app-storage.ts';
 import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
-import { ManagedVaults, managedVault } from '../keys/managed-vaults.ts';
+import { parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { type ManagedVault, ManagedVaults, managedVault } from '../keys/managed-vaults.ts';
 import { type AccessSettings, readAccess } from './access.ts';
 import type { Exemption } from './exemption.ts';
 import { DEFAULT_AUTOFIX, type Fixable } from './fixable.ts';
@@ -30,6 +31,8 @@ export interface Settings {
   /** Who may do what, beyond roles. Not checked here either: what is wrong with it refuses every call of the API. */
   readonly access: AccessSettings;
   readonly dualControl: boolean;
+  /** Identifier of the key that signs where the audit trail ends. One that is wrong is a finding of the drift check. */
+  readonly auditKey: string | undefined;
   readonly drift: DriftSettings;
 }
 
@@ -70,6 +73,7 @@ export function readSettings(environment: Environment): Settings {
       reader.problem('CMK_VAULTS', `has a key vault and a Managed HSM that are both named "${name}"; leave one out`);
     }
   }
+  const drift = readDrift(environment, cloud, vaults);
   const settings: Settings = {
     cloud,
     vaults: new ManagedVaults([...new Map(vaults.map((vault) => [vault.uri, vault])).values()]),
@@ -81,7 +85,8 @@ export function readSettings(environment: Environment): Settings {
     auth: { tenantId: reader.read('CMK_TENANT_ID'), audiences: reader.read('CMK_API_AUDIENCE') ?? [] },
     access: readAccess(environment),
     dualControl: reader.read('CMK_DUAL_CONTROL') ?? true,
-    drift: readDrift(environment, cloud),
+    auditKey: auditKeyOf(environment, drift),
+    drift,
   };
   reader.done();
   return settings;
@@ -92,10 +97,17 @@ function readSubscriptions(reader: SettingsReader): readonly string[] | undefine
   return ids && ids.length > 0 ? [...new Set(ids)] : undefined;
 }
 
-function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
+function readDrift(environment: Environment, cloud: Cloud, vaults: readonly ManagedVault[]): DriftSettings {
   const reader = new SettingsReader(environment);
   // The schedule is read where the function is registered; here it is only checked.
   reader.read('CMK_DRIFT_SCHEDULE');
+  const auditVault = parseKeyIdentifier(reader.read('CMK_AUDIT_KEY') ?? '')?.vaultUri;
+  if (vaults.some(({ uri }) => uri === auditVault)) {
+    reader.problem(
+      'CMK_AUDIT_KEY',
+      'is in a vault of CMK_VAULTS: the app could disable what is to bear witness against it',
+    );
+  }
   const functionAppId = reader.read('CMK_FUNCTION_APP_ID');
   const app = functionAppId === undefined ? undefined : parseResourceId(functionAppId);
   const own = readStorage(new SettingsReader(environment), cloud);
@@ -117,6 +129,11 @@ function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
   return problems.length === 0
     ? { ...settings, problems }
     : { ...settings, problems, autofix: [], retireAfterHours: undefined };
+}
+
+function auditKeyOf(environment: Environment, { problems }: DriftSettings): string | undefined {
+  if (problems.some((problem) => problem.startsWith('CMK_AUDIT_KEY '))) return undefined;
+  return new SettingsReader(environment).read('CMK_AUDIT_KEY');
 }
 
 /** What it takes to look for everything that uses a key. */

@@ -5,13 +5,20 @@ import { readStorageSettings } from '../../settings/settings.ts';
 import { WORK_QUEUES, type WorkQueueName } from '../../work/messages.ts';
 import { replay } from '../../work/replay-client.ts';
 import { inAppStorage } from '../app-storage-failures.ts';
-import { printTrail, readDay, readReceipt, readTrail } from '../audit-report.ts';
+import { printTrail, readDay, readEvidence, readReceipt, readTrail } from '../audit-report.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { count } from '../count.ts';
 import { EXIT } from '../exit-codes.ts';
 import { parsed } from '../options.ts';
 
 type Receipt = ReturnType<typeof readReceipt>;
+
+interface VerifyOptions {
+  readonly container?: string;
+  readonly from?: string;
+  readonly receipt?: Receipt[];
+  readonly log?: string;
+}
 
 // What works on the app's own storage, found by AzureWebJobsStorage or AzureWebJobsStorage__accountName.
 
@@ -51,7 +58,12 @@ export function addAppCommands(program: Command, cli: Cli): void {
   audit
     .command('verify')
     .description('check that no record was changed, removed, moved or put in')
-    .addHelpText('after', `${STORAGE}\nIt takes the role Storage Blob Data Reader.`)
+    .addHelpText(
+      'after',
+      `${STORAGE}
+It takes the role Storage Blob Data Reader. Ends of the trail that the drift check kept
+elsewhere have to be in it; CMK_AUDIT_KEY, if set, says whose signature they carry.`,
+    )
     .addOption(new Option('--container <name>', 'container of the trail').default(undefined, AUDIT_CONTAINER))
     .option('--from <day>', 'start with that day (UTC), when older files were deleted on purpose', parsed(readDay))
     .option(
@@ -59,14 +71,17 @@ export function addAppCommands(program: Command, cli: Cli): void {
       'a record that must be there, as an earlier check or the log gave it',
       (text: string, before: Receipt[] = []) => [...before, parsed(readReceipt)(text)],
     )
-    .action(async (options: { container?: string; from?: string; receipt?: Receipt[] }, command: Command) => {
+    .option('--log <file>', 'an export of the log: its receipts have to be there, and nothing without one')
+    .action(async (options: VerifyOptions, command: Command) => {
       const globals = command.optsWithGlobals<GlobalOptions>();
-      const { container, from, receipt = [] } = options;
+      const { container, from, receipt = [], log } = options;
       await cli.look(
         command,
-        () => {
+        async () => {
           const since = from === undefined ? {} : { from };
-          return readTrail(cli.environment, () => cli.credential(globals), { container, receipts: receipt, ...since });
+          const evidence = log === undefined ? undefined : await readEvidence(log);
+          const places = { container, evidence, receipts: receipt, ...since };
+          return readTrail(cli.environment, () => cli.credential(globals), places);
         },
         (report, output) => {
           printTrail(report, (line) => output.text(line));

@@ -1,6 +1,8 @@
 import pMap from 'p-map';
 import type { StorageAccounts } from '../../accounts/storage-client.ts';
 import type { Subscriptions } from '../../accounts/subscriptions-client.ts';
+import { lookAtTrail, type TrailLook, type WatchServices } from '../../audit/watch-trail.ts';
+import { DeadlineError, timeBoxed, untilAborted } from '../../azure/deadline.ts';
 import { known, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import type { Identities } from '../../identities/identity-client.ts';
 import type { Keys } from '../../keys/key-client.ts';
@@ -19,6 +21,8 @@ import { scopeTurns } from './scope-turns.ts';
 
 /** Keys that are read at the same time. */
 const CONCURRENCY = 8;
+/** For what was written to the audit trail since the check before. Milliseconds. */
+const TRAIL_MS = 120_000;
 
 /** What is read, and nothing that writes but what an unfinished check puts aside. */
 export type GatherServices = VaultServices & {
@@ -29,6 +33,8 @@ export type GatherServices = VaultServices & {
   readonly driftStorage: Pick<ReportStore, 'newest'> & AppState;
   /** Undefined: nothing is put aside. */
   readonly unfinished?: UnfinishedChecks | undefined;
+  /** The audit trail, looked at for what was done to it; undefined: not by this check. */
+  readonly auditWatch?: WatchServices | undefined;
   readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
 };
@@ -41,12 +47,15 @@ export interface Gathered {
   readonly keys: readonly KeySubject[];
   readonly subscriptions: readonly GatheredSubscription[];
   readonly poison: Part<readonly { readonly queue: string; readonly messages: number }[]>;
+  /** Undefined: it was not looked at. */
+  readonly trail: Part<TrailLook> | undefined;
   readonly unread: readonly UnreadPart[];
 }
 
 /** Reads what is: the app's own state, vaults, their keys, and every account. It never throws for what cannot be read. */
 export async function gather(run: DriftRun, rules: Rules, services: GatherServices): Promise<Gathered> {
   const app = await gatherApp(services.driftStorage);
+  const trail = await gatherTrail(services.auditWatch);
   const { vaults, unread: unreadAround } = await gatherVaults(services, rules, run.signal);
   const keys = new GatheredKeys(vaults, services);
   const named = vaults.flatMap(({ subject, keys: names }) =>
@@ -65,13 +74,21 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
   const keySubjects = await keys.all();
   countUsers(keySubjects, subscriptions, 'unread' in ids);
   const unread: UnreadPart[] = [
-    ...[app.previous, app.poison, ids].flatMap((part) => ('unread' in part ? [part.unread] : [])),
+    ...[app.previous, app.poison, trail, ids].flatMap((part) => (part && 'unread' in part ? [part.unread] : [])),
     ...unreadAround,
     ...vaults.flatMap((vault) => vault.unread),
     ...unreadOfKeys(keySubjects),
     ...subscriptions.flatMap(({ result }) => result.unread),
   ];
-  return { previous, vaults, keys: keySubjects, subscriptions, poison: app.poison, unread: [...new Set(unread)] };
+  return {
+    previous,
+    vaults,
+    keys: keySubjects,
+    subscriptions,
+    poison: app.poison,
+    trail,
+    unread: [...new Set(unread)],
+  };
 }
 
 async function gatherApp(driftStorage: GatherServices['driftStorage']) {
@@ -92,6 +109,23 @@ async function gatherApp(driftStorage: GatherServices['driftStorage']) {
     () => driftStorage.poisonMessages(),
   );
   return { previous, poison };
+}
+
+async function gatherTrail(watch: WatchServices | undefined): Promise<Part<TrailLook> | undefined> {
+  if (!watch) return undefined;
+  return readPart(
+    {
+      resource: 'cmk-audit',
+      what: 'the audit trail, and where it ended before',
+      action: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
+    },
+    () =>
+      timeBoxed(async (signal) => {
+        const looking = lookAtTrail(watch);
+        if (await untilAborted(looking, signal)) return looking;
+        throw new DeadlineError('The audit trail was not read', TRAIL_MS);
+      }, TRAIL_MS),
+  );
 }
 
 /** What looking at a subscription takes; anew for each try, since scopes take their turns by it. */
