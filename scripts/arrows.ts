@@ -15,7 +15,7 @@ export const ROOMS: readonly (readonly string[])[] = [
   ['http'],
   ['settings'],
   ['vaults', 'work', 'audit'],
-  ['events', 'revocation'],
+  ['events', 'revocation', 'approvals'],
   ['accounts'],
   ['identities', 'dependents'],
   ['rotation', 'retirement', 'effect'],

@@ -6,6 +6,7 @@ import { createStorageAccounts, type StorageAccounts } from './accounts/storage-
 import { rememberedSubscriptions } from './accounts/subscription-memory.ts';
 import { createSubscriptionMemory } from './accounts/subscription-memory-client.ts';
 import { createSubscriptions, type Subscriptions } from './accounts/subscriptions-client.ts';
+import { APPROVALS_CONTAINER, type ApprovalStore, approvalStore } from './approvals/approval-store-client.ts';
 import { auditFiles } from './audit/audit-client.ts';
 import { auditContainer } from './audit/audit-storage-client.ts';
 import { auditTrail, type RecordAudit } from './audit/audit-trail.ts';
@@ -68,6 +69,8 @@ export interface Services {
   readonly audit: RecordAudit;
   /** The trail as the drift check looks at it. */
   readonly auditWatch: WatchServices;
+  /** What others have to approve. */
+  readonly approvals: ApprovalStore;
   /** Finds out who calls the HTTP API. */
   readonly authenticate: Authenticate;
   /** Turns for Storage writes, per subscription and region. */
@@ -141,6 +144,7 @@ export function createServices(
       signer: settings.auditKey === undefined ? undefined : headSigner(settings.auditKey, identity, LIMITS.keyWork),
       now,
     },
+    approvals: approvalStore(auditContainer(settings, () => identity, APPROVALS_CONTAINER)),
     authenticate: createAuthenticator(
       { cloud, ...auth, problems: settings.access.problems },
       {

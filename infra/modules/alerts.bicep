@@ -119,6 +119,16 @@ var rules = [
     threshold: 0
   }
   {
+    name: 'approval'
+    title: 'Somebody asks for approval, or approves'
+    description: 'A restore was asked for, approved or taken back. The record says by whom and why; GET /api/approvals shows how it stands.'
+    severity: 3
+    frequency: 'PT5M'
+    window: 'PT10M'
+    query: '${records} | where reason in ("ApprovalAsked", "ApprovalGiven", "ApprovalWithdrawn")'
+    threshold: 0
+  }
+  {
     name: 'audit-trail-broken'
     title: 'The audit trail is broken'
     description: 'Records of the audit trail were changed, removed or put in since the last look, or where it ends could not be signed. The record says where; npx cmk audit verify says all of it.'

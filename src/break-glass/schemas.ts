@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { APPROVAL } from '../approvals/approval.ts';
 
 /** Bodies and answers of the break-glass calls. The OpenAPI document is made from these same schemas. */
 
@@ -52,6 +53,17 @@ export const RESTORE_REQUEST = z.strictObject({
       'Id of the revocation to restore, as the answer to it and the status of the key say. Another one is not undone.',
     ),
 });
+
+export const APPROVAL_REQUEST = z.strictObject({
+  ...RESTORE_REQUEST.shape,
+  action: z.literal('restore').describe('What is asked for.'),
+  vault: z.string().min(3).max(24),
+  key: z.string().min(1).max(127),
+});
+
+export const APPROVAL_ASKED = z.object({ reason: z.literal('ApprovalNeeded'), approval: APPROVAL });
+export const APPROVAL_LIST = z.object({ value: z.array(APPROVAL) });
+export const APPROVAL_WITHDRAWN = z.object({ approval: APPROVAL });
 
 const usability = z.enum(['Usable', 'Disabled', 'NotYetActive', 'Expired', 'Unknown']);
 
@@ -161,6 +173,11 @@ export const KEY_STATUS = z.object({
     )
     .describe('Whether the file service of each account serves data, as asked for real, and since when.'),
   warnings,
+});
+
+export const APPROVAL_GIVEN = z.object({
+  approval: APPROVAL,
+  restore: RESTORE_RESPONSE.optional().describe('What was done, once the last one has approved.'),
 });
 
 export type RevokeRequest = z.output<typeof REVOKE_REQUEST>;

@@ -1,7 +1,7 @@
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { DeadlineError } from '../azure/deadline.ts';
 import { CmkError } from '../errors.ts';
-import { type Act, asNarrowed, requireAccess } from '../http/access.ts';
+import { type Act, asNarrowed, type RouteKey, requireAccess } from '../http/access.ts';
 import { addressOf, type CallRecord, keyNamed, nameForLog } from '../http/call-record.ts';
 import { type Caller, describeCaller } from '../http/caller.ts';
 import { HttpProblem, problemResponse } from '../http/problem.ts';
@@ -22,6 +22,8 @@ export interface ApiCall {
   readonly correlationId: string;
   /** For what takes another role than the call as a whole. @throws {@link HttpProblem} */
   readonly requireAlso: (role: Role) => void;
+  /** For what tells only by what it holds which key it is about. @throws {@link HttpProblem} */
+  readonly requireOn: (key: RouteKey) => void;
 }
 
 /** Of this instance. */
@@ -34,12 +36,14 @@ const floodSaid = new AtMostEvery(FLOOD_SAID_EVERY_MS);
  * A call of the HTTP API: the token is checked first, then how often its holder calls, then whether they may, and only then
  * is anything looked at. Every refusal and every error becomes problem details, and all of it is logged with who it was.
  *
+ * @param reach `later`: the handler asks by `requireOn` whether the role reaches the key, once it knows which
  * @param act what the call does; without it, reading for a GET and changing for everything else
  */
 export function api(
   role: Role,
   handle: (call: ApiCall) => Promise<HttpResponseInit>,
   act: (request: HttpRequest) => Act = actOfMethod,
+  reach?: 'later',
 ): HttpHandler {
   return async (request, context) => {
     const log = contextLog(context);
@@ -52,8 +56,7 @@ export function api(
       who = describeCaller(caller);
       const answer = await answerTo(
         { request, caller, services: available, log, correlationId },
-        role,
-        act(request),
+        { role, act: act(request), reach },
         handle,
       );
       log({
@@ -72,9 +75,8 @@ export function api(
 }
 
 async function answerTo(
-  call: Omit<ApiCall, 'requireAlso'>,
-  role: Role,
-  act: Act,
+  call: Omit<ApiCall, 'requireAlso' | 'requireOn'>,
+  { role, act, reach }: { readonly role: Role; readonly act: Act; readonly reach: 'later' | undefined },
   handle: (call: ApiCall) => Promise<HttpResponseInit>,
 ): Promise<HttpResponseInit> {
   const { caller, request, services } = call;
@@ -82,10 +84,11 @@ async function answerTo(
   const key = keyNamed(request.params);
   const limited = { caller: caller.objectId, act, key: key && `${key.vault}/${key.key}`.toLowerCase() };
   const requireAlso = (other: Role): void => requireAccess(caller, { role: other, act, key }, access);
+  const requireOn = (about: RouteKey): void => requireAccess(caller, { role, act, key: about }, access);
   return limits.run(limited, performance.now(), async () => {
-    requireAlso(role);
+    requireAccess(caller, { role, act, key: reach ?? key }, access);
     try {
-      return await endBy(TIME_LIMITS.http, () => handle({ ...call, requireAlso }));
+      return await endBy(TIME_LIMITS.http, () => handle({ ...call, requireAlso, requireOn }));
     } catch (error) {
       throw asNarrowed(error, caller, role, access);
     }

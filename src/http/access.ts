@@ -40,7 +40,8 @@ export const API_SCOPE = 'access_as_user';
 export interface Asked {
   readonly role: Role;
   readonly act: Act;
-  readonly key: RouteKey | undefined;
+  /** Undefined: it shows the whole fleet. `later`: which key it is about is not known yet, and asked for then. */
+  readonly key: RouteKey | 'later' | undefined;
 }
 
 /**
@@ -109,7 +110,7 @@ function requireStepUp({ kind, authContexts }: Caller, { stepUp }: AccessRules):
 }
 
 function requireReach(caller: Caller, { role, key }: Asked, rules: AccessRules): void {
-  if (reaches(caller, role, key, rules)) return;
+  if (key === 'later' || reaches(caller, role, key, rules)) return;
   if (key) throw outOfReach();
   throw new HttpProblem(
     403,
@@ -135,6 +136,11 @@ function outOfReach(): HttpProblem {
 export function asNarrowed(error: unknown, caller: Caller, role: Role, rules: AccessRules): unknown {
   const unknown = error instanceof HttpProblem && error.reason === 'KeyNotManaged';
   return unknown && !reaches(caller, role, undefined, rules) ? outOfReach() : error;
+}
+
+/** Whether the caller's role reaches a key. */
+export function reachesKey(caller: Caller, role: Role, key: RouteKey, rules: AccessRules): boolean {
+  return reaches(caller, role, key, rules);
 }
 
 /** Whether one of the caller's roles that is enough reaches the key; without a key, the whole fleet. */

@@ -81,6 +81,7 @@ describe('alert rules and workbook', () => {
       .ofType('Microsoft.Insights/scheduledQueryRules')
       .map(({ id }) => id.slice(id.lastIndexOf('/cmk-test-') + 10));
     expect(names.sort()).toEqual([
+      'approval',
       'audit-trail-broken',
       'break-glass-refused',
       'drift-errors',

@@ -43,6 +43,7 @@ describe('the storage of the app', () => {
     expect(containers).toEqual(expect.arrayContaining([...named, ...deadLetterContainers]));
     expect([...containers].sort()).toEqual([
       'app-package',
+      'cmk-approvals',
       'cmk-audit',
       'cmk-audit-heads',
       'cmk-deadletter',
