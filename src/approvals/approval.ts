@@ -60,6 +60,7 @@ export type Decided = { readonly next: ApprovalRequest } | { readonly refused: A
  * Whether somebody may approve, and what the request is then.
  *
  * @param revokers object ids, in lower case, of who is in the record of the revocation
+ * @param atLeast so many have to approve by now, if that is more than when it was asked for
  */
 export function approve(
   request: ApprovalRequest,
@@ -67,11 +68,13 @@ export function approve(
   correlationId: string,
   revokers: readonly string[],
   now: Date,
+  atLeast = 0,
 ): Decided {
   const refused = refusalOf(request, by, revokers, now);
   if (refused) return { refused };
   const approvedBy = [...request.approvedBy, { ...by, on: now.toISOString(), correlationId }];
-  return { next: { ...request, approvedBy, state: approvedBy.length >= request.needed ? 'running' : 'waiting' } };
+  const needed = Math.max(request.needed, atLeast);
+  return { next: { ...request, needed, approvedBy, state: approvedBy.length >= needed ? 'running' : 'waiting' } };
 }
 
 function refusalOf(

@@ -67,18 +67,19 @@ export async function askForRestore(
 /**
  * Approves a request. Whoever is the last that it takes gets it back as `running`, and nobody else does: they carry it out.
  *
- * @param revokers object ids, in lower case, of who is in the record of the revocation
+ * @param asOfNow `revokers`: object ids, in lower case, of who is in the record of the revocation; `atLeast`: how many the
+ * settings ask for by now
  * @throws {@link CmkError} with an `ApprovalRefusal`, or `ApprovalNotFound`
  */
 export async function approveRequest(
   id: string,
-  revokers: readonly string[],
+  { revokers, atLeast }: { readonly revokers: readonly string[]; readonly atLeast: number },
   call: ApprovalCall,
   services: ApprovalServices,
   log: Log,
 ): Promise<ApprovalRequest> {
   const next = await change(id, services, (request) =>
-    approve(request, call.caller, call.correlationId, revokers, services.now()),
+    approve(request, call.caller, call.correlationId, revokers, services.now(), atLeast),
   );
   await tell('approval.approve', 'ApprovalGiven', next, call, services, log);
   return next;

@@ -1,5 +1,7 @@
+import { unlessMissing } from '../azure/failure.ts';
 import type { AuditFiles } from './audit-files.ts';
 import type { ChainFinding } from './chain.ts';
+import { checkHeads } from './check-heads.ts';
 import { parseFileName } from './file-name.ts';
 import type { HeadSigner } from './head-signer-client.ts';
 import type { HeadStore } from './head-store-client.ts';
@@ -31,16 +33,26 @@ export interface TrailLook {
  *
  * @throws the SDK's error when the trail or its heads cannot be read
  */
-export async function lookAtTrail({ files, heads, trail }: WatchServices): Promise<TrailLook> {
+export async function lookAtTrail({ files, heads, trail, signer }: WatchServices): Promise<TrailLook> {
   const before = await heads.newest();
   // The head of another trail says nothing about this one: the app has moved to other storage.
-  const head = before?.trail === trail ? before : undefined;
+  const kept = before?.trail === trail ? before : undefined;
+  // One without a signature is taken: the key may have been out of reach, or is new. `verify` names it.
+  const checked =
+    kept?.signature === undefined ? undefined : await checkHeads([kept], trail, signer && keyIfThere(signer));
+  const forged = checked?.findings ?? [];
+  const head = forged.length > 0 ? undefined : kept;
   const from = head && parseFileName(head.file)?.day;
   const { findings, last } = await verifyTrail(files, {
     ...(from === undefined ? {} : { from }),
     ...(head ? { heads: [head] } : {}),
   });
-  return { findings, last };
+  return { findings: [...forged, ...findings], last };
+}
+
+/** @throws the SDK's error, where Key Vault does not say that there is no such version */
+function keyIfThere(signer: HeadSigner): HeadSigner['publicKey'] {
+  return (version) => unlessMissing(() => signer.publicKey(version));
 }
 
 /**

@@ -101,8 +101,11 @@ export async function handleApprove(
   log: Log,
 ): Promise<{ readonly approval: ApprovalRequest; readonly restore?: RestoreResponse }> {
   const key = keyOfCall(services.settings.vaults, vault, name);
-  const by = revokers(await versionsOf(key, services), services.now());
-  const approval = await fromStorage(() => approveRequest(id, by, call, services, log));
+  const now = {
+    revokers: revokers(await versionsOf(key, services), services.now()),
+    atLeast: services.settings.access.restoreApprovals,
+  };
+  const approval = await fromStorage(() => approveRequest(id, now, call, services, log));
   if (approval.state !== 'running') return { approval };
   try {
     const restore = await carryOut(key, approval, services, log);

@@ -47,6 +47,12 @@ describe('a request for approval', () => {
     ['nor when it has expired', told(withdraw(REQUEST, person('asker'), new Date('2027-01-01'))), 'ApprovalExpired'],
   ])('%s', (_, what, expected) => expect(what).toBe(expected));
 
+  it('takes as many as the settings ask for by now, if that is more', () => {
+    const decided = approve({ ...REQUEST, needed: 1 }, person('first'), 'call-1', [], NOW, 2);
+    expect(told(decided)).toBe('waiting');
+    expect(told(approve({ ...REQUEST, needed: 1 }, person('first'), 'call-1', [], NOW, 0))).toBe('running');
+  });
+
   it('is changed in nothing but who approved and how it stands', () => {
     const decided = approve(REQUEST, person('first'), 'call-1', [], NOW);
     expect(decided).toEqual({

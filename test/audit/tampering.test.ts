@@ -228,6 +228,15 @@ describe('what somebody with every right on the container does to the trail is f
     expect(findings.map(({ reason }) => reason)).toEqual(['HeadUnsigned', 'HeadUnsigned', 'HeadUnsigned']);
   });
 
+  it('a head that was put in the place of the last one, to go with a trail that was rewritten', async () => {
+    const last = (await trail.heads.list()).at(-1);
+    if (!last) throw new Error('There is a head.');
+    await trail.rewrite(DAYS, (resource) => (resource === `${FIRST}/4` ? 'nothing happened' : resource));
+    const { hash = '' } = parseRecord(Buffer.from((await trail.lines(THIRD)).at(-1) ?? '')) ?? {};
+    await trail.heads.keep({ ...last, hash });
+    expect(await trail.look()).toEqual([`${THIRD}.jsonl HeadForged`]);
+  });
+
   it('a head is bound to its trail and to every one of its fields', async () => {
     const [head] = await trail.heads.list();
     if (!head) throw new Error('There is a head.');

@@ -47,13 +47,13 @@ it('a key is revoked with the app down, and the app, once up, takes that revocat
   expect(result).toMatchObject({ complete: true, audit: 'written', revocation: { revokedBy: as.objectId } });
   expect([key.first, off, newest].map(({ enabled }) => enabled)).toEqual([false, false, false]);
 
-  app = await startApp(bundles, wire.azure, wire.connectionString);
+  app = await startApp(bundles, wire.azure, wire.connectionString, { CMK_RESTORE_APPLICATIONS: as.clientId });
   const path = `/keys/${key.vault.name}/${key.name}`;
   const status = await app.call(path, { as: 'operator' });
   expect(status).toMatchObject({ status: 200, body: { revocation: result.revocation } });
 
   const body = { reason: 'The laptop is back', revocation: result.revocation.id };
-  const same = await app.call(`${path}/restore`, { method: 'POST', as: 'operator', body });
+  const same = await app.call(`${path}/restore`, { method: 'POST', as: 'robot', body });
   expect(same).toMatchObject({ status: 403, body: { reason: 'SecondPersonNeeded' } });
   const second = await app.call(`${path}/restore`, { method: 'POST', as: 'restorer', body });
   expect(second).toMatchObject({ status: 200, body: { complete: true, revocation: { id: result.revocation.id } } });

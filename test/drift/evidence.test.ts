@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BlobServiceClient } from '@azure/storage-blob';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import { addRoleAssignment } from '../../local/azure/fleet.ts';
 import { createKeyVersion } from '../../local/azure/key-vault/keys.ts';
@@ -21,6 +21,12 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const heads = () =>
   headStore(BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient(HEADS_CONTAINER));
+
+/** As whoever changes the key does. */
+beforeEach(async () => {
+  const container = BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient(HEADS_CONTAINER);
+  for await (const { name } of container.listBlobsFlat()) await container.deleteBlob(name);
+});
 
 /** A key in a vault that the app does not manage, which the app may sign with and nothing else. */
 function auditKey(name: string, material: Parameters<typeof createKeyVersion>[3]): string {
