@@ -31,7 +31,7 @@ export default defineConfig({
       reporter: ['text'],
       include: [
         'src/accounts/plan.ts',
-        'src/revocation/{revocation,revocation-plans}.ts',
+        'src/revocation/{revocation,revocation-plans,restore-plans}.ts',
         'src/rotation/rotation.ts',
         'src/retirement/retirement.ts',
         'src/drift/checks/**',

@@ -15,7 +15,7 @@ export const ROOMS: readonly (readonly string[])[] = [
   ['http'],
   ['settings'],
   ['vaults', 'work', 'audit'],
-  ['events', 'revocation', 'approvals'],
+  ['events', 'revocation', 'approvals', 'fleet'],
   ['accounts'],
   ['identities', 'dependents'],
   ['rotation', 'retirement', 'effect'],

@@ -2,6 +2,7 @@
 import './functions/approvals.ts';
 import './functions/approve.ts';
 import './functions/drift-check.ts';
+import './functions/drift-findings.ts';
 import './functions/drift-report.ts';
 import './functions/key-expired.ts';
 import './functions/key-near-expiry.ts';

@@ -1,13 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
+import { type ActivityLog, createActivityLog } from './accounts/activity-log-client.ts';
+import type { AccountsOfKey } from './accounts/dependent.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
+import { FleetNotes } from './accounts/reconcile-and-note.ts';
 import { createStorageAccounts, type StorageAccounts } from './accounts/storage-client.ts';
 import { rememberedSubscriptions } from './accounts/subscription-memory.ts';
 import { createSubscriptionMemory } from './accounts/subscription-memory-client.ts';
-import { createSubscriptions, type Subscriptions } from './accounts/subscriptions-client.ts';
+import { createSubscriptions, type Subscriptions, type Tenants } from './accounts/subscriptions-client.ts';
 import { APPROVALS_CONTAINER, type ApprovalStore, approvalStore } from './approvals/approval-store-client.ts';
 import { auditFiles } from './audit/audit-client.ts';
+import type { AuditFiles } from './audit/audit-files.ts';
 import { auditContainer } from './audit/audit-storage-client.ts';
 import { auditTrail, type RecordAudit } from './audit/audit-trail.ts';
 import { headSigner } from './audit/head-signer-client.ts';
@@ -19,11 +23,16 @@ import { describe, describeFailure } from './azure/failure.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
 import { ARM_READS, Pacer, STORAGE_WRITES } from './azure/pacer.ts';
 import { createFileShares, type FileShares } from './dependents/file-shares-client.ts';
+import { graphAccounts } from './dependents/graph-accounts.ts';
 import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
 import { createDriftStorage, type DriftStorage } from './drift/store/drift-storage-client.ts';
 import { createEffectStore, type EffectStore } from './effect/effect-store-client.ts';
 import { createFileService, type FileService } from './effect/file-service-client.ts';
 import { createEventGrid, type EventGrid } from './events/event-grid-client.ts';
+import { createFleetIndex } from './fleet/create-fleet-index.ts';
+import type { FleetIndex } from './fleet/fleet-index.ts';
+import { createFleetTable } from './fleet/fleet-table-client.ts';
+import { IndexBuilding } from './fleet/index-building.ts';
 import { type Authenticate, createAuthenticator } from './http/caller.ts';
 import { type Authorization, createAuthorization } from './identities/authorization-client.ts';
 import { createIdentities, type Identities } from './identities/identity-client.ts';
@@ -34,8 +43,9 @@ import type { Log } from './log.ts';
 import { REASONS } from './reasons.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
 import { createVaults, type Vaults } from './vaults/vault-client.ts';
+import { createVaultGuards, type VaultGuards } from './vaults/vault-guards-client.ts';
 import { createLeases, type Leases } from './work/lease-client.ts';
-import { createWorkQueue, type WorkQueue } from './work/work-queue-client.ts';
+import { createWorkQueue, type HeldMessages, type WorkQueue } from './work/work-queue-client.ts';
 
 /** Everything a use-case needs from outside: settings, Azure, the queue and time. */
 export interface Services {
@@ -44,8 +54,15 @@ export interface Services {
   /** The same keys for break-glass: requests are given up early, and never retried out of sight. */
   readonly urgentKeys: Keys;
   readonly accounts: StorageAccounts;
+  readonly activityLog: ActivityLog;
   /** Those that the app's identity sees, and those that it saw before. */
   readonly subscriptions: Subscriptions;
+  /** Who uses which key, as far as it is known. */
+  readonly fleet: FleetIndex;
+  readonly fleetNotes: FleetNotes;
+  readonly building: IndexBuilding;
+  readonly accountsOfKey: AccountsOfKey;
+  readonly tenants: Tenants;
   readonly shares: FileShares;
   readonly resourceGraph: ResourceGraph;
   /** The file service itself, asked whether it still serves. */
@@ -54,6 +71,7 @@ export interface Services {
   readonly effects: EffectStore;
   /** The managed vaults as ARM shows them. */
   readonly vaults: Vaults;
+  readonly vaultGuards: VaultGuards;
   readonly authorization: Authorization;
   /** The user-assigned identities that accounts reach their keys with. */
   readonly identities: Identities;
@@ -63,6 +81,7 @@ export interface Services {
   /** Drift reports, and what else the check keeps or looks at in the app's own storage. */
   readonly driftStorage: DriftStorage;
   readonly queue: WorkQueue;
+  readonly heldMessages: HeldMessages;
   /** One holder at a time over all instances, for an account or a key. */
   readonly leases: Leases;
   /** The audit trail; it never throws, and answers in time. */
@@ -101,7 +120,11 @@ export function createServices(
   const accounts = createStorageAccounts(identity, cloud);
   const now = () => new Date();
   const memory = createSubscriptionMemory(settings, () => identity);
-  const subscriptions = rememberedSubscriptions(createSubscriptions(identity, cloud), memory, now, log);
+  const fleet = createFleetIndex(createFleetTable(settings, () => identity));
+  const resourceGraph = createResourceGraph(identity, cloud);
+  const queue = createWorkQueue(settings, () => identity);
+  const listed = createSubscriptions(identity, cloud);
+  const subscriptions = rememberedSubscriptions(listed, memory, now, log);
   const trail = auditContainer(settings, () => identity);
   const files = auditFiles(trail);
   const newId = () => randomBytes(10).toString('hex');
@@ -110,33 +133,28 @@ export function createServices(
     keys: createKeys(identity, WORKER_OPTIONS),
     urgentKeys: createKeys(identity, URGENT_OPTIONS),
     accounts,
+    activityLog: createActivityLog(identity, cloud),
     subscriptions,
+    tenants: listed,
     shares: createFileShares(identity, settings.cloud),
-    resourceGraph: createResourceGraph(identity, settings.cloud),
+    fleet,
+    fleetNotes: new FleetNotes({ fleet, now }),
+    building: new IndexBuilding(),
+    accountsOfKey: graphAccounts(resourceGraph),
+    resourceGraph,
     fileService: createFileService(identity, settings.cloud),
     effects: createEffectStore(settings, () => identity),
     vaults: createVaults(identity, cloud),
+    vaultGuards: createVaultGuards(identity, cloud),
     authorization: createAuthorization(identity, cloud),
     identities: createIdentities(identity, cloud),
     eventGrid: createEventGrid(identity, cloud),
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
     driftStorage: createDriftStorage(settings, () => identity),
-    queue: createWorkQueue(settings, () => identity),
+    queue,
+    heldMessages: queue,
     leases: createLeases(settings, () => identity),
-    audit: auditTrail(files, {
-      now,
-      newId,
-      sleep: (ms) => sleep(ms),
-      random: Math.random,
-      onWritten: ({ action, resource, id }, { file, seq, hash }) => {
-        const about = { action, key: resource, entry: id, file, receipt: `${seq}:${hash}` };
-        log({ level: 'info', reason: 'AuditWritten', message: REASONS.AuditWritten, ...about });
-      },
-      onFailure: (error, entries) => {
-        const message = `${REASONS.AuditFailed} ${describe(describeFailure(error))}`;
-        for (const entry of entries) log({ level: 'error', reason: 'AuditFailed', message, entry });
-      },
-    }),
+    audit: createAudit(files, { now, newId }, log),
     auditWatch: {
       trail: trail.url,
       files,
@@ -156,12 +174,33 @@ export function createServices(
     ),
     pacer: new Pacer(STORAGE_WRITES),
     readPacer: new Pacer([ARM_READS]),
-    dependents: async (key) =>
-      hasDependents(key, settings.subscriptions ?? (await subscriptions.list()), { accounts, settings }),
+    dependents: (key) =>
+      hasDependents(key, async () => settings.subscriptions ?? (await subscriptions.list()), {
+        accounts,
+        settings,
+        fleet,
+      }),
     newId,
     now,
     sleep: (ms) => sleep(ms),
   };
+}
+
+function createAudit(files: AuditFiles, { now, newId }: Pick<Services, 'now' | 'newId'>, log: Log): RecordAudit {
+  return auditTrail(files, {
+    now,
+    newId,
+    sleep: (ms) => sleep(ms),
+    random: Math.random,
+    onWritten: ({ action, resource, id }, { file, seq, hash }) => {
+      const about = { action, key: resource, entry: id, file, receipt: `${seq}:${hash}` };
+      log({ level: 'info', reason: 'AuditWritten', message: REASONS.AuditWritten, ...about });
+    },
+    onFailure: (error, entries) => {
+      const message = `${REASONS.AuditFailed} ${describe(describeFailure(error))}`;
+      for (const entry of entries) log({ level: 'error', reason: 'AuditFailed', message, entry });
+    },
+  });
 }
 
 /** For what happens outside any invocation: the host shows it as a record of the worker. */

@@ -1,10 +1,8 @@
 import { z } from 'zod';
 import { APPROVAL } from '../approvals/approval.ts';
+import { TEXT_LENGTHS } from './text-lengths.ts';
 
 /** Bodies and answers of the break-glass calls. The OpenAPI document is made from these same schemas. */
-
-/** Characters that a call takes of what its caller says, least and most; the command line's as well. */
-export const TEXT_LENGTHS = { reason: [3, 500], ticket: [1, 100], revocation: [1, 64] } as const;
 
 /** Joiners, which some scripts cannot do without, are let through. */
 const UNREADABLE = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}\p{Zl}\p{Zp}]/u;

@@ -37,7 +37,7 @@ export interface AccessRules {
 export const API_SCOPE = 'access_as_user';
 
 /** What a call asks for: a role, for an act, on a key or on the whole fleet. */
-export interface Asked {
+export interface AccessAsked {
   readonly role: Role;
   readonly act: Act;
   /** Undefined: it shows the whole fleet. `later`: which key it is about is not known yet, and asked for then. */
@@ -49,7 +49,7 @@ export interface Asked {
  *
  * @throws {@link HttpProblem} 403; 401 when a stronger sign-in is needed
  */
-export function requireAccess(caller: Caller, asked: Asked, rules: AccessRules): void {
+export function requireAccess(caller: Caller, asked: AccessAsked, rules: AccessRules): void {
   requireClient(caller, rules);
   requireRole(caller, asked.role);
   if (asked.act === 'restore') requirePerson(caller, rules);
@@ -109,7 +109,7 @@ function requireStepUp({ kind, authContexts }: Caller, { stepUp }: AccessRules):
   );
 }
 
-function requireReach(caller: Caller, { role, key }: Asked, rules: AccessRules): void {
+function requireReach(caller: Caller, { role, key }: AccessAsked, rules: AccessRules): void {
   if (key === 'later' || reaches(caller, role, key, rules)) return;
   if (key) throw outOfReach();
   throw new HttpProblem(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type AccessRules, type Asked, asNarrowed, requireAccess } from '../../src/http/access.ts';
+import { type AccessAsked, type AccessRules, asNarrowed, requireAccess } from '../../src/http/access.ts';
 import type { Caller } from '../../src/http/caller.ts';
 import { claimsFor } from '../../src/http/challenge.ts';
 import { HttpProblem } from '../../src/http/problem.ts';
@@ -19,14 +19,14 @@ const PERSON: Caller = {
 const APPLICATION: Caller = { ...PERSON, kind: 'application', scopes: [] };
 const OPEN: AccessRules = { clients: [], restoreApplications: [], stepUp: undefined, roleScopes: [] };
 const KEY = { vault: 'kv-files', key: 'files-key' };
-const asked = (act: Asked['act'], key: Asked['key'] = KEY): Asked => ({
+const asked = (act: AccessAsked['act'], key: AccessAsked['key'] = KEY): AccessAsked => ({
   role: act === 'revoke' ? 'CmkKey.Revoke' : act === 'restore' ? 'CmkKey.Restore' : 'CmkKey.Read',
   act,
   key,
 });
 
 /** Status and reason of the refusal; undefined when the caller is let through. */
-function refusal(caller: Caller, what: Asked, rules: Partial<AccessRules> = {}): string | undefined {
+function refusal(caller: Caller, what: AccessAsked, rules: Partial<AccessRules> = {}): string | undefined {
   try {
     requireAccess(caller, what, { ...OPEN, ...rules });
     return undefined;
@@ -41,7 +41,7 @@ const narrowed = (principal?: string): Partial<AccessRules> => ({
 });
 
 describe('who may do what', () => {
-  it.each<[string, Caller, Asked, Partial<AccessRules>, string | undefined]>([
+  it.each<[string, Caller, AccessAsked, Partial<AccessRules>, string | undefined]>([
     ['a person with the role may', PERSON, asked('restore'), {}, undefined],
     ['without the role nobody may', { ...PERSON, roles: [] }, asked('restore'), {}, '403 RoleMissing'],
     ['an application may revoke', APPLICATION, asked('revoke'), {}, undefined],

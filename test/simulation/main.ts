@@ -4,6 +4,7 @@ import { BrokenHistory, runHistory, seeded, shrink, type World } from './explore
 import {
   randomAppWorld,
   randomBreakGlassWorld,
+  randomIndexWorld,
   randomMovesWorld,
   randomPeopleWorld,
   randomRecordsWorld,
@@ -34,6 +35,7 @@ const WORLDS: readonly ((random: () => number) => () => World)[] = [
   randomPeopleWorld,
   randomLateWorld,
   randomBreakGlassWorld,
+  randomIndexWorld,
 ];
 
 /** Runs the history of a seed; undefined when everything held. */

@@ -1,23 +1,38 @@
 import type { Account, Scope } from '../../accounts/account.ts';
+import type { ActivityLog } from '../../accounts/activity-log-client.ts';
+import { hasNoScopes } from '../../accounts/ask-scopes.ts';
+import type { FleetScan, FleetScans } from '../../accounts/fleet-scan.ts';
 import type { KeyUse } from '../../accounts/key-use.ts';
 import type { StorageAccounts } from '../../accounts/storage-client.ts';
 import { describe, describeFailure, type Failure } from '../../azure/failure.ts';
-import type { UnreadPart } from '../../azure/read-or-why.ts';
+import { known, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
+import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
+import { isOptedOut } from '../../settings/opt-out.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { ACCOUNT_CHECKS } from '../checks/checks.ts';
 import { evaluate } from '../checks/evaluate.ts';
 import { KeyUsage } from '../checks/key-usage.ts';
-import type { KeySubject, Rules } from '../checks/subjects.ts';
+import { isReverted } from '../checks/left-checks.ts';
+import type { AccountSubject, KeySubject, Rules } from '../checks/subjects.ts';
+import { AccountMemory, type ManagedAccounts } from '../managed-accounts.ts';
 import type { Finding } from '../report.ts';
+import type { SharedTexts } from '../shared-texts.ts';
 import type { SubscriptionResult } from '../store/subscription-result.ts';
-import { gatherAccount, hasNoScopes } from './gather-account.ts';
+import { gatherAccount } from './gather-account.ts';
 import type { GatheredIdentities } from './gather-identities.ts';
 import type { GatheredKeys } from './gather-keys.ts';
 import type { VaultRoles } from './vault-roles.ts';
 
+/** Accounts of a subscription whose writers are asked for in one check. */
+const MAX_WRITERS = 20;
+
 export interface SubscriptionContext {
-  readonly services: { readonly accounts: StorageAccounts; readonly settings: Settings };
+  readonly services: {
+    readonly accounts: StorageAccounts;
+    readonly activityLog: ActivityLog;
+    readonly settings: Settings;
+  };
   readonly rules: Rules;
   readonly keys: GatheredKeys;
   readonly identities: GatheredIdentities;
@@ -27,6 +42,12 @@ export interface SubscriptionContext {
   readonly ownStorage: string | undefined;
   /** Whether an account's encryption scopes have their turn in this check. */
   readonly scopesTurn: (account: Account) => boolean;
+  /** Writes down what is seen; undefined: nobody wants to know. */
+  readonly fleet: FleetScans | undefined;
+  readonly texts: SharedTexts;
+  readonly tenantOf: (subscriptionId: string) => string | undefined;
+  /** What earlier checks remember of the accounts of a subscription. */
+  readonly managedAccounts: (subscriptionId: string) => ManagedAccounts;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -38,43 +59,58 @@ export async function gatherSubscription(
   id: string,
   context: SubscriptionContext,
 ): Promise<{ readonly result: SubscriptionResult; readonly failure: Failure | undefined }> {
-  const scan = new SubscriptionScan(id, context);
+  const fleet = context.fleet?.of(id);
+  const scan = new SubscriptionScan(id, context, fleet);
   try {
     for await (const account of context.services.accounts.list(id, context.signal)) await scan.lookAt(account);
-    return { result: scan.result(), failure: undefined };
+    await fleet?.end(true);
+    return { result: scan.result(true), failure: undefined };
   } catch (error) {
+    await fleet?.end(false);
     const failure = describeFailure(error);
     scan.unread('the storage accounts of the subscription', 'Microsoft.Storage/storageAccounts/read', failure);
-    return { result: scan.result(), failure };
+    return { result: scan.result(false), failure };
   }
 }
 
 class SubscriptionScan {
   readonly #id: string;
   readonly #context: SubscriptionContext;
+  readonly #fleet: FleetScan | undefined;
   readonly #findings: Omit<Finding, 'since'>[] = [];
   readonly #usage = new Map<string, KeyUsage>();
   readonly #unread: SubscriptionResult['unread'] = [];
   readonly #lockedOutBy: SubscriptionResult['lockedOutBy'] = [];
+  readonly #memory: AccountMemory;
   #accounts = 0;
   #dependents = 0;
   #scopesLookedAt = 0;
   #scopesStopped = false;
+  #writersAsked = 0;
 
-  constructor(id: string, context: SubscriptionContext) {
+  constructor(id: string, context: SubscriptionContext, fleet: FleetScan | undefined) {
     this.#id = id;
     this.#context = context;
+    this.#fleet = fleet;
+    this.#memory = new AccountMemory(context.managedAccounts(id));
   }
 
   async lookAt(account: Account): Promise<void> {
     const { keys, rules } = this.#context;
     this.#accounts += 1;
-    const subject = await gatherAccount(account, {
+    let asked: readonly Scope[] | undefined;
+    const gathered = await gatherAccount(account, {
       key: ({ vaultUri, keyName }) => keys.get(vaultUri, keyName),
       access: (of, key) => this.#access(of, key),
-      scopes: (of, key) => this.#scopes(of, key),
+      scopes: async (of, key) => {
+        asked = await this.#scopes(of, key);
+        return asked ?? [];
+      },
       isOwn: (of) => this.#isOwn(of),
     });
+    const tenantId = this.#context.tenantOf(account.subscriptionId);
+    const remembered = await this.#remember(gathered);
+    const subject = { ...gathered, tenantId, ...remembered };
     const { own, use, key, scopes } = subject;
     if (key || scopes.some((scope) => scope.key)) this.#dependents += 1;
     if (use && key) this.#count(key, account.name, use);
@@ -84,21 +120,67 @@ class SubscriptionScan {
     for (const of of own ? [key, ...scopes.map((scope) => scope.key)] : []) {
       if (of) this.#lockedOutBy.push({ account: account.id, key: of.key.id });
     }
-    this.#findings.push(...evaluate(ACCOUNT_CHECKS, subject, account.id, rules));
+    await this.#fleet?.saw({ account, scopes: asked });
+    const found = evaluate(ACCOUNT_CHECKS, subject, account.id, rules);
+    this.#findings.push(...found.map((finding) => this.#context.texts.share(finding)));
   }
 
-  result(): SubscriptionResult {
+  /** @param all the list of accounts did not break off */
+  result(all: boolean): SubscriptionResult {
     return {
       id: this.#id,
       accounts: this.#accounts,
       dependents: this.#dependents,
       scopesLookedAt: this.#scopesLookedAt,
-      complete: this.#unread.length === 0,
+      complete: this.#unread.every(({ beside }) => beside),
       findings: this.#findings,
       usage: Object.fromEntries([...this.#usage].map(([key, usage]) => [key, usage.toJSON()])),
       unread: this.#unread,
       lockedOutBy: this.#lockedOutBy,
+      managedAccounts: this.#memory.toJSON(all),
     };
+  }
+
+  /** Keeps in mind which managed key an account uses. Returns what it has left: the key, or a newer version. */
+  async #remember({ account, use, key }: AccountSubject): Promise<Pick<AccountSubject, 'before' | 'left'>> {
+    const former = this.#memory.of(account.name);
+    if (use && key) {
+      const before = former?.key.toLowerCase() === key.key.id.toLowerCase() ? former.version : undefined;
+      if (!former || before === undefined || !isReverted(use, key, before)) {
+        this.#memory.remember(account.name, {
+          key: key.key.id,
+          version: use.pinned,
+          lastSeen: this.#context.rules.now,
+        });
+        return {};
+      }
+      // What it was on stays in mind as long as it is behind that.
+      this.#memory.remember(account.name, former);
+      return { before: { version: before, writers: await this.#writersOf(account, former.lastSeen) } };
+    }
+    if (!former) return {};
+    // One that left on purpose is forgotten: should it come back and leave once more, that is another matter.
+    if (use || !isOptedOut(account.tags, former.lastSeen)) this.#memory.remember(account.name, former);
+    const parsed = use ? undefined : parseKeyIdentifier(former.key);
+    const left = parsed && (await this.#context.keys.get(parsed.vaultUri, parsed.keyName));
+    return left ? { left: { key: left, lastSeen: former.lastSeen } } : {};
+  }
+
+  /** A few are asked for: what moves many back is one and the same. */
+  async #writersOf(account: Account, since: Date): Promise<readonly string[]> {
+    this.#writersAsked += 1;
+    if (this.#writersAsked > MAX_WRITERS) return [];
+    const read = await readPart(
+      {
+        resource: `/subscriptions/${this.#id}`,
+        what: 'the activity log of the subscription',
+        action: 'Microsoft.Insights/eventtypes/values/read',
+        beside: true,
+      },
+      () => this.#context.services.activityLog.writers(account, since, this.#context.signal),
+    );
+    if ('unread' in read) this.#addUnread(read.unread);
+    return known(read) ?? [];
   }
 
   unread(what: string, action: string, failure: Failure, resource = `/subscriptions/${this.#id}`): void {
@@ -124,10 +206,11 @@ class SubscriptionScan {
     return answer?.access;
   }
 
-  async #scopes(account: Account, ownKey: KeySubject | undefined): Promise<Scope[]> {
+  /** Undefined: they were not asked for, or could not be listed. */
+  async #scopes(account: Account, ownKey: KeySubject | undefined): Promise<readonly Scope[] | undefined> {
     const { services, scopesTurn, signal } = this.#context;
     const wanted = services.settings.scopeDiscovery === 'all' || ownKey !== undefined || this.#isOwn(account);
-    if (this.#scopesStopped || !wanted || !(scopesTurn(account) || this.#isOwn(account))) return [];
+    if (this.#scopesStopped || !wanted || !(scopesTurn(account) || this.#isOwn(account))) return undefined;
     const scopes: Scope[] = [];
     try {
       for await (const scope of services.accounts.listScopes(account, signal)) {
@@ -135,13 +218,15 @@ class SubscriptionScan {
       }
       this.#scopesLookedAt += 1;
     } catch (error) {
-      this.#scopesFailed(account, describeFailure(error));
+      const failure = describeFailure(error);
+      if (hasNoScopes(failure)) return [];
+      this.#scopesFailed(account, failure);
+      return undefined;
     }
     return scopes;
   }
 
   #scopesFailed(account: Account, failure: Failure): void {
-    if (hasNoScopes(failure)) return;
     const action = 'Microsoft.Storage/storageAccounts/encryptionScopes/read';
     if (failure.kind === 'throttled' || failure.kind === 'forbidden') {
       // The next account would be refused too: it is said once.
