@@ -125,8 +125,6 @@ export function createServices(
   const queue = createWorkQueue(settings, () => identity);
   const listed = createSubscriptions(identity, cloud);
   const subscriptions = rememberedSubscriptions(listed, memory, now, log);
-  const trail = auditContainer(settings, () => identity);
-  const files = auditFiles(trail);
   const newId = () => randomBytes(10).toString('hex');
   return {
     settings,
@@ -154,15 +152,7 @@ export function createServices(
     queue,
     heldMessages: queue,
     leases: createLeases(settings, () => identity),
-    audit: createAudit(files, { now, newId }, log),
-    auditWatch: {
-      trail: trail.url,
-      files,
-      heads: headStore(auditContainer(settings, () => identity, HEADS_CONTAINER)),
-      signer: settings.auditKey === undefined ? undefined : headSigner(settings.auditKey, identity, LIMITS.keyWork),
-      now,
-    },
-    approvals: approvalStore(auditContainer(settings, () => identity, APPROVALS_CONTAINER)),
+    ...createEvidence(settings, identity, { now, newId }, log),
     authenticate: createAuthenticator(
       { cloud, ...auth, problems: settings.access.problems },
       {
@@ -183,6 +173,29 @@ export function createServices(
     newId,
     now,
     sleep: (ms) => sleep(ms),
+  };
+}
+
+/** What is kept of who did what, and what others have to approve: all in the app's own storage. */
+function createEvidence(
+  settings: Settings,
+  identity: TokenCredential,
+  { now, newId }: Pick<Services, 'now' | 'newId'>,
+  log: Log,
+): Pick<Services, 'audit' | 'auditWatch' | 'approvals'> {
+  const { auditKey } = settings;
+  const container = (name?: string) => auditContainer(settings, () => identity, name);
+  const files = auditFiles(container());
+  return {
+    audit: createAudit(files, { now, newId }, log),
+    auditWatch: {
+      trail: container().url,
+      files,
+      heads: headStore(container(HEADS_CONTAINER)),
+      signer: auditKey === undefined ? undefined : headSigner(auditKey, identity, LIMITS.keyWork),
+      now,
+    },
+    approvals: approvalStore(container(APPROVALS_CONTAINER)),
   };
 }
 
