@@ -21,7 +21,7 @@ import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
 import { describe, describeFailure } from './azure/failure.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
-import { ARM_READS, Pacer, STORAGE_WRITES } from './azure/pacer.ts';
+import { Turns } from './azure/turns.ts';
 import { createFileShares, type FileShares } from './dependents/file-shares-client.ts';
 import { graphAccounts } from './dependents/graph-accounts.ts';
 import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
@@ -92,10 +92,12 @@ export interface Services {
   readonly approvals: ApprovalStore;
   /** Finds out who calls the HTTP API. */
   readonly authenticate: Authenticate;
-  /** Turns for Storage writes, per subscription and region. */
-  readonly pacer: Pacer;
-  /** Turns for reads of Azure Resource Manager, per subscription. */
-  readonly readPacer: Pacer;
+  /** Turns for calls about storage accounts, per subscription and region: what guards the calls themselves. */
+  readonly turns: Turns;
+  /** The same budgets, by which work is handed out. */
+  readonly schedule: Turns;
+  /** From 0 to 1. */
+  readonly random: () => number;
   /** Whether anything that the app looks after uses a key. */
   readonly dependents: (key: ManagedKey) => Promise<Dependence>;
   /** An id with randomness in it. */
@@ -162,14 +164,15 @@ export function createServices(
         },
       },
     ),
-    pacer: new Pacer(STORAGE_WRITES),
-    readPacer: new Pacer([ARM_READS]),
     dependents: (key) =>
       hasDependents(key, async () => settings.subscriptions ?? (await subscriptions.list()), {
         accounts,
         settings,
         fleet,
       }),
+    turns: new Turns(settings.budgetShare),
+    schedule: new Turns(settings.budgetShare),
+    random: Math.random,
     newId,
     now,
     sleep: (ms) => sleep(ms),

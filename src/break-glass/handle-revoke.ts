@@ -1,6 +1,6 @@
 import { timeBoxed } from '../azure/deadline.ts';
 import { describe } from '../azure/failure.ts';
-import { Turns } from '../azure/turns.ts';
+import { OneAtATime } from '../azure/one-at-a-time.ts';
 import { type BlastRadius, type BlastRadiusServices, readBlastRadius } from '../dependents/blast-radius.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Keys } from '../keys/key-client.ts';
@@ -20,7 +20,7 @@ const DRY_RUN_MS = 60_000;
 const DEPENDENTS_MS = 1_500;
 
 /** Of one caller's revocations one at a time is asked what depends on its key: it takes more than the revocation itself. */
-const turns = new Turns();
+const turns = new OneAtATime();
 
 export interface RevokeApiServices extends BlastRadiusServices, BesideServices {
   readonly urgentKeys: Keys;

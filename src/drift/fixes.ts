@@ -1,6 +1,7 @@
 import pMap from 'p-map';
-import { Dispatcher, WRITES_PER_SECOND } from '../accounts/dispatcher.ts';
+import { Dispatcher, MOVE_CALLS } from '../accounts/dispatcher.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
+import type { Turns } from '../azure/turns.ts';
 import type { EventGrid } from '../events/event-grid-client.ts';
 import { judgeSubscriptions, subscriptionName, wantedSubscriptions } from '../events/subscription.ts';
 import type { Log } from '../log.ts';
@@ -19,6 +20,9 @@ export type FixServices = {
   readonly settings: Settings;
   readonly queue: WorkQueue;
   readonly eventGrid: EventGrid;
+  /** By which work is handed out. */
+  readonly schedule: Turns;
+  readonly now: () => Date;
 };
 
 /**
@@ -36,19 +40,23 @@ export async function fix(
     ({ reason, action, exemption }) => action && !exemption && (autofix as readonly string[]).includes(reason),
   );
   // As fast as the provider takes writes, so that a whole fleet adrift does not run into its limits.
-  const dispatcher = new Dispatcher<AccountFix>(WRITES_PER_SECOND, ({ account, location, key, since }, delaySeconds) =>
-    services.queue.send(
-      ACCOUNT_WORK,
-      {
-        kind: 'account',
-        account,
-        location,
-        key,
-        cause: { by: 'drift', ref: correlationId, since },
-        attempt: 0,
-      },
-      delaySeconds,
-    ),
+  const dispatcher = new Dispatcher<AccountFix>(
+    services,
+    MOVE_CALLS,
+    ({ account, location, key, since }, { delaySeconds, turn }) =>
+      services.queue.send(
+        ACCOUNT_WORK,
+        {
+          kind: 'account',
+          account,
+          location,
+          key,
+          turn,
+          cause: { by: 'drift', ref: correlationId, since },
+          attempt: 0,
+        },
+        delaySeconds,
+      ),
   );
   // One message is enough for an account and its scopes; one write for an event subscription.
   const once = new Map<string, Promise<Pick<Fix, 'outcome' | 'detail'>>>();

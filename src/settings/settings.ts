@@ -8,6 +8,7 @@ import type { Exemption } from './exemption.ts';
 import { DEFAULT_AUTOFIX, type Fixable } from './fixable.ts';
 import { type Environment, SettingsReader } from './reader.ts';
 import type { Requirement } from './requirement.ts';
+import { DEFAULT_BUDGET_SHARE } from './settings-table.ts';
 
 export type { Environment } from './reader.ts';
 export { DEFAULT_DRIFT_SCHEDULE, SETTINGS, type SettingName } from './settings-table.ts';
@@ -23,6 +24,8 @@ export interface Settings {
   readonly storage: AppStorage;
   readonly refreshAutomatic: boolean;
   readonly scopeDiscovery: 'all' | 'dependents';
+  /** Part of Azure's budgets of minutes and hours that is the app's; above 0, at most 1. */
+  readonly budgetShare: number;
   /**
    * Whose tokens the HTTP API takes. Not checked here: wrong values refuse every call of the API, and must not keep the
    * app from moving accounts.
@@ -82,6 +85,7 @@ export function readSettings(environment: Environment): Settings {
     storage: readStorage(reader, cloud),
     refreshAutomatic: reader.read('CMK_REFRESH_AUTOMATIC') ?? true,
     scopeDiscovery: reader.read('CMK_SCOPE_DISCOVERY') ?? 'all',
+    budgetShare: reader.read('CMK_BUDGET_SHARE') ?? DEFAULT_BUDGET_SHARE,
     auth: { tenantId: reader.read('CMK_TENANT_ID'), audiences: reader.read('CMK_API_AUDIENCE') ?? [] },
     access: readAccess(environment),
     dualControl: reader.read('CMK_DUAL_CONTROL') ?? true,

@@ -7,10 +7,12 @@ import type { RecordAudit } from '../../src/audit/audit-trail.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import { timeBoxed, untilAborted } from '../../src/azure/deadline.ts';
 import { LIMITS, OWN_STORAGE_MS } from '../../src/azure/limits.ts';
-import { Pacer } from '../../src/azure/pacer.ts';
+import { SharedReads } from '../../src/azure/shared-reads.ts';
+import { Turns } from '../../src/azure/turns.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import { IndexBuilding } from '../../src/fleet/index-building.ts';
-import { newestUsableVersion } from '../../src/keys/key-versions.ts';
+import type { Keys } from '../../src/keys/key-client.ts';
+import { type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
 import { mayNeedRotation } from '../../src/keys/near-expiry.ts';
 import { needsLook } from '../../src/revocation/keep-revoked.ts';
 import { restore } from '../../src/revocation/restore.ts';
@@ -103,7 +105,17 @@ interface Instance {
   readonly number: number;
   readonly skewMs: number;
   actors: Set<Actor>;
+  /** What a process has in memory, and loses when it is killed. */
+  memory: Memory;
 }
+
+interface Memory {
+  readonly lists: SharedReads<KeyVersion[]>;
+  readonly turns: Turns;
+  readonly schedule: Turns;
+}
+
+const memory = (): Memory => ({ lists: new SharedReads(), turns: new Turns(1), schedule: new Turns(1) });
 
 interface Timer {
   readonly at: number;
@@ -153,6 +165,7 @@ export class AppWorld implements World {
       number: number + 1,
       skewMs: (scenario.skews[number] ?? 0) * 60_000,
       actors: new Set<Actor>(),
+      memory: memory(),
     }));
     this.#deeds = [...scenario.deeds];
     this.#kills = scenario.kills;
@@ -466,6 +479,7 @@ export class AppWorld implements World {
       this.#leases.outlive(actor);
     }
     instance.actors = new Set();
+    instance.memory = memory();
   }
 
   #wake(timer: Timer): void {
@@ -482,10 +496,12 @@ export class AppWorld implements World {
 
   #ports(instance: Instance, actor: Actor) {
     const to = new PortLimits(this.scheduler, actor);
-    const keyVault = BREAK_GLASS.test(actor.name) ? LIMITS.breakGlass : LIMITS.keyWork;
+    const isUrgent = BREAK_GLASS.test(actor.name);
     const own = to.ownStorage(OWN_STORAGE_MS);
     const now = () => new Date(this.#clock + instance.skewMs);
     const fleet = createFleetIndex(this.index.port(to.azure(LIMITS.ownTables)));
+    const keys = keysOf(this.vault, to.azure(isUrgent ? LIMITS.breakGlass : LIMITS.keyWork));
+    const { lists, turns, schedule } = instance.memory;
     const settings = {
       vaults: VAULTS,
       cloud: PUBLIC,
@@ -495,7 +511,7 @@ export class AppWorld implements World {
     } as unknown as Settings;
     return {
       settings,
-      keys: keysOf(this.vault, to.azure(keyVault)),
+      keys: isUrgent ? keys : sharing(keys, lists),
       accounts: this.fleet.port(actor, to.azure(LIMITS.storageManagement)),
       subscriptions: { list: async () => [SUBSCRIPTION], seen: async () => ({ ids: [SUBSCRIPTION], vanished: [] }) },
       fleet,
@@ -508,8 +524,9 @@ export class AppWorld implements World {
       heldMessages: this.#heldMessages(own),
       leases: this.#leases.port(actor, own),
       audit: this.#auditPort(own),
-      pacer: new Pacer([]),
-      readPacer: new Pacer([]),
+      turns,
+      schedule,
+      random: () => 0.5,
       dependents: async () => ({ answer: 'some' as const }),
       newId: () => {
         this.#ids += 1;
@@ -581,6 +598,11 @@ export class AppWorld implements World {
       }
     };
   }
+}
+
+/** The messages of one instance share their lists of versions, as the app's own client has it. */
+function sharing(keys: Keys, lists: SharedReads<KeyVersion[]>): Keys {
+  return { ...keys, listVersions: async (key) => [...(await lists.read(key.id, () => keys.listVersions(key)))] };
 }
 
 function cause(by: string): { by: string; ref: string; since: string } {

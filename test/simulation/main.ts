@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { randomly } from './choose.ts';
 import { BrokenHistory, runHistory, seeded, shrink, type World } from './explore.ts';
 import {
+  randomAnnouncementsWorld,
   randomAppWorld,
   randomBreakGlassWorld,
   randomIndexWorld,
@@ -36,6 +37,7 @@ const WORLDS: readonly ((random: () => number) => () => World)[] = [
   randomLateWorld,
   randomBreakGlassWorld,
   randomIndexWorld,
+  randomAnnouncementsWorld,
 ];
 
 /** Runs the history of a seed; undefined when everything held. */
