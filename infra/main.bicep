@@ -7,6 +7,7 @@ import {
   containerNames
   isManagedHsm
   nameOf
+  newTopicId
   resourceGroupOf
   settingSet
   subscriptionOf
@@ -73,10 +74,16 @@ param allowEffectProbe bool = false
 @allowed(['listed', 'reader', 'none'])
 param otherDependents string = environment().name == 'AzureCloud' ? 'listed' : 'reader'
 
+@description('System topics that managed vaults have already, by the resource id of the vault: one in another resource group, subscription or by another name. scripts/infra/find-topics.ts finds them.')
+param systemTopics settingSet = {}
+
+@description('Gives the app and the Functions host their rights on blobs container by container. Off: Storage Blob Data Owner on the account, as the documentation of Functions has it.')
+param hostStorageByContainer bool = false
+
 // Operation.
 
-@description('Sends the audit log of the managed vaults to the workspace of the app.')
-param vaultDiagnostics bool = true
+@description('Sends the audit log of the managed vaults to the workspace of the app. Costs by what is logged; a vault that Storage asks often logs much.')
+param vaultDiagnostics bool = false
 
 @description('Days for which logs are kept.')
 @minValue(30)
@@ -134,6 +141,18 @@ param privateNetwork bool = false
 @description('With a private network: private endpoints to the managed vaults too.')
 param vaultPrivateEndpoints bool = false
 
+@description('With a private network: subnet (id) for outgoing calls, delegated to Microsoft.App/environments. Empty: a network is made.')
+param appSubnetId string = ''
+
+@description('Goes with appSubnetId: subnet (id) for the private endpoints.')
+param endpointSubnetId string = ''
+
+@description('Network security group (id) of the subnets that are made, where a policy asks for one.')
+param networkSecurityGroupId string = ''
+
+@description('Makes the private DNS zones. Off where they are kept centrally.')
+param privateDnsZones bool = true
+
 param networkAddressPrefix string = '10.80.0.0/24'
 param appSubnetPrefix string = '10.80.0.0/26'
 param endpointSubnetPrefix string = '10.80.0.64/26'
@@ -155,12 +174,20 @@ var hsmIds = filter(vaultIds, id => isManagedHsm(id))
 var accountSubscriptions = empty(storageSubscriptions)
   ? [subscription().subscriptionId]
   : union(map(storageSubscriptions, id => toLower(id)), [])
-// Every subscription that needs the role definitions: those of the vaults, and those of the accounts.
-var roleSubscriptions = union(
-  map(vaultIds, id => subscriptionOf(id)),
-  accountSubscriptions,
-  map(storageResourceGroups, id => subscriptionOf(id))
+// The system topic of each vault: the one that there is, or the one that will be made.
+var topicIds = union(
+  toObject(keyVaultIds, id => toLower(id), id => newTopicId(id)),
+  toObject(items(systemTopics), topic => toLower(topic.key), topic => topic.value)
 )
+var vaultSubscriptions = union(map(vaultIds, id => subscriptionOf(id)), [])
+// In these the app looks for the topics: a topic may have been moved since.
+var topicSubscriptions = union(
+  map(keyVaultIds, id => subscriptionOf(id)),
+  map(items(topicIds), topic => subscriptionOf(topic.value))
+)
+var groupSubscriptions = union(map(storageResourceGroups, id => subscriptionOf(id)), [])
+// Every subscription that needs role definitions.
+var roleSubscriptions = union(vaultSubscriptions, topicSubscriptions, accountSubscriptions, groupSubscriptions)
 var writeEverywhere = empty(storageResourceGroups)
 
 var reader = 'acdd72a7-3385-48ef-bd42-f606fba81ae7'
@@ -179,7 +206,6 @@ module identity 'modules/identity.bicep' = {
     location: location
     tags: allTags
     name: 'id-cmk-${environmentName}-${token}'
-    eventsName: 'id-cmk-events-${environmentName}-${token}'
   }
 }
 
@@ -210,7 +236,7 @@ module storage 'modules/storage.bicep' = {
     privateOnly: privateNetwork
     workspaceId: monitoring.outputs.workspaceId
     appPrincipalId: identity.outputs.principalId
-    eventsPrincipalId: identity.outputs.eventsPrincipalId
+    hostStorageByContainer: hostStorageByContainer
   }
 }
 
@@ -224,6 +250,10 @@ module network 'modules/network.bicep' = if (privateNetwork) {
     addressPrefix: networkAddressPrefix
     appSubnetPrefix: appSubnetPrefix
     endpointSubnetPrefix: endpointSubnetPrefix
+    existingAppSubnetId: appSubnetId
+    existingEndpointSubnetId: endpointSubnetId
+    networkSecurityGroupId: networkSecurityGroupId
+    privateDnsZones: privateDnsZones
     storageId: storage.outputs.id
     vaultIds: vaultPrivateEndpoints ? keyVaultIds : []
   }
@@ -246,6 +276,7 @@ var hostStorage = environment().name == 'AzureCloud'
   : {
       AzureWebJobsStorage__blobServiceUri: storage.outputs.blobEndpoint
       AzureWebJobsStorage__queueServiceUri: storage.outputs.queueEndpoint
+      AzureWebJobsStorage__tableServiceUri: storage.outputs.tableEndpoint
     }
 
 module app 'modules/app.bicep' = {
@@ -282,6 +313,7 @@ module app 'modules/app.bicep' = {
         // Where the events of the vaults have to go, and what could not be delivered: the drift check compares.
         CMK_FUNCTION_APP_ID: functionAppId
         CMK_STORAGE_ACCOUNT_ID: storage.outputs.id
+        CMK_SYSTEM_TOPICS: string(topicIds)
       },
       hostStorage,
       empty(apiClientId)
@@ -306,6 +338,12 @@ module roles 'modules/roles.bicep' = [
       environmentName: environmentName
       allowKeyRecovery: allowKeyRecovery
       allowEventRepair: allowEventRepair
+      forVaults: contains(vaultSubscriptions, id)
+      forTopics: contains(topicSubscriptions, id)
+      forAccounts: contains(accountSubscriptions, id)
+      forWriting: writeEverywhere ? contains(accountSubscriptions, id) : contains(groupSubscriptions, id)
+      allowIdentityAssignment: allowIdentityAssignment
+      forDependents: otherDependents == 'listed'
     }
   }
 ]
@@ -337,6 +375,20 @@ module hsmAccess 'modules/hsm-access.bicep' = [
       principalId: identity.outputs.principalId
       roleDefinitionId: roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.vaultOperatorId
       workspaceId: vaultDiagnostics ? monitoring.outputs.workspaceId : ''
+    }
+    dependsOn: [
+      app
+    ]
+  }
+]
+
+module topicAccess 'modules/subscription-access.bicep' = [
+  for id in topicSubscriptions: {
+    name: take('cmk-topics-${environmentName}-${location}', 64)
+    scope: subscription(id)
+    params: {
+      principalId: identity.outputs.principalId
+      roleDefinitionIds: [roles[indexOf(roleSubscriptions, id)].outputs.topicReaderId]
     }
     dependsOn: [
       app
@@ -410,6 +462,7 @@ module alerts 'modules/alerts.bicep' = {
     emails: alertEmails
     revocationOpenHours: revocationOpenHours
     enabled: alertsEnabled
+    since: monitoring.outputs.createdDate
   }
 }
 
@@ -438,7 +491,6 @@ output CMK_API string = 'https://${app.outputs.hostName}/api'
 output CMK_FUNCTION_APP_ID string = app.outputs.id
 output CMK_FUNCTION_APP_NAME string = app.outputs.name
 output CMK_APP_PRINCIPAL_ID string = identity.outputs.principalId
-output CMK_EVENTS_IDENTITY_ID string = identity.outputs.eventsId
 output CMK_STORAGE_ACCOUNT_ID string = storage.outputs.id
 output CMK_WORKSPACE_ID string = monitoring.outputs.workspaceId
 output CMK_WORKBOOK_ID string = workbook.outputs.id
