@@ -179,15 +179,20 @@ var topicIds = union(
   toObject(keyVaultIds, id => toLower(id), id => newTopicId(id)),
   toObject(items(systemTopics), topic => toLower(topic.key), topic => topic.value)
 )
-var vaultSubscriptions = union(map(vaultIds, id => subscriptionOf(id)), [])
+var vaultSubscriptions = union(map(keyVaultIds, id => subscriptionOf(id)), [])
+var hsmSubscriptions = union(map(hsmIds, id => subscriptionOf(id)), [])
+var eventSubscriptions = union(map(items(topicIds), topic => subscriptionOf(topic.value)), [])
 // In these the app looks for the topics: a topic may have been moved since.
-var topicSubscriptions = union(
-  map(keyVaultIds, id => subscriptionOf(id)),
-  map(items(topicIds), topic => subscriptionOf(topic.value))
-)
+var topicSubscriptions = union(vaultSubscriptions, eventSubscriptions)
 var groupSubscriptions = union(map(storageResourceGroups, id => subscriptionOf(id)), [])
 // Every subscription that needs role definitions.
-var roleSubscriptions = union(vaultSubscriptions, topicSubscriptions, accountSubscriptions, groupSubscriptions)
+var roleSubscriptions = union(
+  vaultSubscriptions,
+  hsmSubscriptions,
+  topicSubscriptions,
+  accountSubscriptions,
+  groupSubscriptions
+)
 var writeEverywhere = empty(storageResourceGroups)
 
 var reader = 'acdd72a7-3385-48ef-bd42-f606fba81ae7'
@@ -260,8 +265,7 @@ module network 'modules/network.bicep' = if (privateNetwork) {
 }
 
 module destinationRole 'modules/destination-role.bicep' = if (allowEventRepair) {
-  name: 'cmk-destination-role-${environmentName}'
-  scope: group
+  name: take('cmk-destination-${environmentName}-${location}', 64)
   params: {
     functionAppId: functionAppId
     environmentName: environmentName
@@ -339,7 +343,9 @@ module roles 'modules/roles.bicep' = [
       allowKeyRecovery: allowKeyRecovery
       allowEventRepair: allowEventRepair
       forVaults: contains(vaultSubscriptions, id)
+      forHsms: contains(hsmSubscriptions, id)
       forTopics: contains(topicSubscriptions, id)
+      forEvents: contains(eventSubscriptions, id)
       forAccounts: contains(accountSubscriptions, id)
       forWriting: writeEverywhere ? contains(accountSubscriptions, id) : contains(groupSubscriptions, id)
       allowIdentityAssignment: allowIdentityAssignment
@@ -373,7 +379,7 @@ module hsmAccess 'modules/hsm-access.bicep' = [
       hsmId: id
       environmentName: environmentName
       principalId: identity.outputs.principalId
-      roleDefinitionId: roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.vaultOperatorId
+      roleDefinitionId: roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.hsmReaderId
       workspaceId: vaultDiagnostics ? monitoring.outputs.workspaceId : ''
     }
     dependsOn: [

@@ -108,7 +108,7 @@ export function createServices(
     vaults: createVaults(identity, cloud),
     authorization: createAuthorization(identity, cloud),
     identities: createIdentities(identity, cloud),
-    eventGrid: createEventGrid(identity, cloud),
+    eventGrid: createEventGrid(identity, cloud, settings.drift.systemTopics),
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
     driftStorage: createDriftStorage(settings, () => identity),
     queue: createWorkQueue(settings, () => identity),

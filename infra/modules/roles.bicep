@@ -13,10 +13,14 @@ param allowKeyRecovery bool
 @description('Lets the app fix event subscriptions that the drift check finds missing or aimed elsewhere.')
 param allowEventRepair bool
 
-@description('Whether managed vaults are in this subscription.')
+@description('Whether managed key vaults are in this subscription.')
 param forVaults bool
-@description('Whether system topics of managed vaults are in this subscription.')
+@description('Whether Managed HSMs are.')
+param forHsms bool
+@description('Whether system topics of managed vaults are looked for in this subscription.')
 param forTopics bool
+@description('Whether system topics of managed vaults are there.')
+param forEvents bool
 @description('Whether the storage accounts of this subscription are looked after.')
 param forAccounts bool
 @description('Whether storage accounts in it, all or some, are written.')
@@ -41,8 +45,6 @@ resource vaultOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if
           [
             // Drift check: purge protection, soft delete, RBAC mode, network rules.
             'Microsoft.KeyVault/vaults/read'
-            // The same of a Managed HSM. Its keys have an access control of their own, which no role here reaches.
-            'Microsoft.KeyVault/managedHSMs/read'
             // Drift check: do the identities of the accounts still have their role on the vault?
             'Microsoft.Authorization/roleAssignments/read'
             'Microsoft.Authorization/roleDefinitions/read'
@@ -85,7 +87,28 @@ resource vaultOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if
   }
 }
 
-resource eventOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forTopics) {
+resource hsmReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forHsms) {
+  name: roleGuid(subscription().subscriptionId, environmentName, 'hsm-reader')
+  properties: {
+    type: 'CustomRole'
+    roleName: 'CMK Autopilot HSM reader ${suffix}'
+    description: 'See the state of a Managed HSM. Its keys have an access control of their own, which no role here reaches.'
+    assignableScopes: [subscription().id]
+    permissions: [
+      {
+        actions: [
+          // Drift check: purge protection, soft delete, network rules.
+          'Microsoft.KeyVault/managedHSMs/read'
+        ]
+        notActions: []
+        dataActions: []
+        notDataActions: []
+      }
+    ]
+  }
+}
+
+resource eventOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forEvents) {
   name: roleGuid(subscription().subscriptionId, environmentName, 'event-operator')
   properties: {
     type: 'CustomRole'
@@ -115,7 +138,7 @@ resource eventOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if
   }
 }
 
-resource topicReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forVaults || forTopics) {
+resource topicReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forTopics) {
   name: roleGuid(subscription().subscriptionId, environmentName, 'topic-reader')
   properties: {
     type: 'CustomRole'
@@ -233,6 +256,7 @@ resource dependentsReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' =
 }
 
 output vaultOperatorId string = vaultOperator.id
+output hsmReaderId string = hsmReader.id
 output accountOperatorId string = accountOperator.id
 output identityAssignerId string = identityAssigner.id
 output inventoryReaderId string = inventoryReader.id

@@ -6,6 +6,7 @@ import { SettingsError } from '../errors.ts';
 import { ManagedVaults, managedVault } from '../keys/managed-vaults.ts';
 import type { Exemption } from './exemption.ts';
 import { DEFAULT_AUTOFIX, type Fixable } from './fixable.ts';
+import { ownStorage } from './own-storage.ts';
 import type { Requirement } from './requirement.ts';
 import { SETTINGS, type SettingName } from './settings-table.ts';
 
@@ -47,6 +48,8 @@ export interface DriftSettings {
   readonly functionAppId: string | undefined;
   /** ARM id of the app's own storage account. */
   readonly storageAccountId: string | undefined;
+  /** ARM ids of the system topics that are known, by the ARM id of their vault. */
+  readonly systemTopics: Readonly<Record<string, string>>;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -98,6 +101,14 @@ function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
   const functionAppId = reader.read('CMK_FUNCTION_APP_ID');
   const app = functionAppId === undefined ? undefined : parseResourceId(functionAppId);
   const own = readStorage(new Reader(environment), cloud);
+  const injected = environment.AzureWebJobsStorage__credential || environment.AzureWebJobsStorage__clientId;
+  if (injected && 'connectionString' in own && ownStorage({ storage: own, cloud }) !== 'local') {
+    // Flex Consumption has put one in (Azure/azure-functions-host#11796, #11636); the host then takes it for its queues.
+    reader.problem(
+      'AzureWebJobsStorage',
+      'is set beside an identity for the same storage, and the host takes it in place of the identity: remove it',
+    );
+  }
   const ownName = 'accountName' in own ? own.accountName : undefined;
   const beside =
     app && ownName
@@ -111,6 +122,7 @@ function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
     retireAfterHours: reader.read('CMK_RETIRE_AFTER_HOURS'),
     functionAppId: app?.id,
     storageAccountId: reader.read('CMK_STORAGE_ACCOUNT_ID') ?? beside,
+    systemTopics: reader.read('CMK_SYSTEM_TOPICS') ?? {},
   };
   const { problems } = reader;
   return problems.length === 0

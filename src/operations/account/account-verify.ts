@@ -36,6 +36,7 @@ const DRIFT: Rules['drift'] = {
   retireAfterHours: undefined,
   functionAppId: undefined,
   storageAccountId: undefined,
+  systemTopics: {},
 };
 
 /**
