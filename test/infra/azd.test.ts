@@ -63,7 +63,7 @@ describe('azure.yaml', () => {
     const bin = mkdtempSync(join(tmpdir(), 'cmk-az-'));
     writeFileSync(
       join(bin, 'az'),
-      '#!/bin/sh\ncase "$*" in *--subscription*) answer=${AZ_SUBSCRIPTION_TENANT:-} ;; *) answer=${AZ_TENANT:-} ;; esac\n[ -n "$answer" ] && echo "$answer"\n',
+      '#!/bin/sh\ncase "$*" in *--subscription*) answer=$AZ_SUBSCRIPTION_TENANT ;; *) answer=$AZ_TENANT ;; esac\n[ -n "$answer" ] && echo "$answer"\n',
       { mode: 0o755 },
     );
     try {
