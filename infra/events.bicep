@@ -44,6 +44,7 @@ module topics 'modules/event-topic.bicep' = [
       topicTags: vault.?topicTags ?? {}
       topicIdentities: vault.?topicIdentities ?? []
       functionAppId: functionAppId
+      makeSubscriptions: true
       storageAccountId: storageAccountId
       appPrincipalId: appPrincipalId
       workspaceId: workspaceId

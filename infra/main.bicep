@@ -56,6 +56,9 @@ param tags tagSet = {}
 @description('Resource group of the app; empty for rg-cmk-<environmentName>.')
 param resourceGroupName string = ''
 
+@description('Address of a released package (cmk-autopilot-app-<version>.zip), for a deployment by the portal or by this template alone: the app then makes its own event subscriptions, within an hour. Empty: azd or a script deploys the package, and events.bicep after it.')
+param packageUri string = ''
+
 // Rights that are given only on request.
 
 @description('Lets the app bring back a soft-deleted key as part of a restore.')
@@ -115,9 +118,9 @@ param maximumInstanceCount int = 40
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 
-@description('Instances kept warm for the HTTP functions, so that a revocation never waits for a cold start. Costs at rest.')
+@description('Instances kept warm for the HTTP functions, so that a revocation never waits for a cold start. Each costs at rest (docs/deploy.md, "What it costs").')
 @minValue(0)
-param alwaysReadyHttp int = 0
+param alwaysReadyHttp int = 1
 
 @description('Addresses that get the alerts.')
 param alertEmails string[] = []
@@ -326,6 +329,12 @@ module app 'modules/app.bicep' = {
             CMK_TENANT_ID: apiTenantId
             CMK_API_AUDIENCE: apiClientId
           },
+      empty(packageUri)
+        ? {}
+        : {
+            // What the check fixes by itself in any case, and the event subscriptions that this template leaves to it.
+            CMK_AUTOFIX: 'StaleKeyVersion,ScopeStaleKeyVersion,LaggingAutomaticVersion,NearExpiry,RotationIncomplete,EventSubscriptionMissing'
+          },
       settings
     )
   }
@@ -452,6 +461,44 @@ module groupAccess 'modules/group-access.bicep' = [
     }
     dependsOn: [
       app
+    ]
+  }
+]
+
+module package 'modules/package.bicep' = if (!empty(packageUri)) {
+  name: 'cmk-package-${environmentName}'
+  scope: group
+  params: {
+    functionAppId: app.outputs.id
+    packageUri: packageUri
+  }
+}
+
+// A vault that has a system topic keeps it as it is: only events.bicep, which is told its tags and identities, writes it.
+var newTopicVaults = empty(packageUri)
+  ? []
+  : filter(keyVaultIds, id => !contains(map(items(systemTopics), topic => toLower(topic.key)), toLower(id)))
+
+module topics 'modules/event-topic.bicep' = [
+  for id in newTopicVaults: {
+    name: 'cmk-topic-${environmentName}-${uniqueString(toLower(id))}'
+    scope: resourceGroup(subscriptionOf(id), resourceGroupOf(id))
+    params: {
+      environmentName: environmentName
+      vaultId: id
+      location: vaultAccess[indexOf(keyVaultIds, id)].outputs.location
+      topicName: nameOf(newTopicId(id))
+      topicTags: {}
+      topicIdentities: []
+      functionAppId: functionAppId
+      makeSubscriptions: false
+      storageAccountId: storage.outputs.id
+      appPrincipalId: identity.outputs.principalId
+      workspaceId: monitoring.outputs.workspaceId
+      actionGroupIds: alerts.outputs.actionGroupIds
+    }
+    dependsOn: [
+      roles
     ]
   }
 ]

@@ -15,6 +15,8 @@ param topicTags tagSet
 @description('User-assigned identities that others gave the topic.')
 param topicIdentities string[]
 param functionAppId string
+@description('Whether to make the event subscriptions: not before there are functions to aim them at.')
+param makeSubscriptions bool
 param storageAccountId string
 param appPrincipalId string
 param workspaceId string
@@ -47,7 +49,7 @@ module deadLetterAccess 'dead-letter-access.bicep' = {
 // One after the other: Event Grid refuses two writes to one topic at a time.
 @batchSize(1)
 resource subscriptions 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = [
-  for event in eventFunctions: {
+  for event in makeSubscriptions ? eventFunctions : []: {
     parent: topic
     // The name that the app gives one that it puts back, so that the next deployment finds it instead of adding another.
     name: 'cmk-${take(nameOf(functionAppId), 59 - length(event.functionName))}-${event.functionName}'

@@ -114,6 +114,14 @@ describe('the function app', () => {
     expect(settings.AzureWebJobsStorage__clientId).toBe(settings.AZURE_CLIENT_ID);
   });
 
+  it('keeps one instance warm for break-glass unless told otherwise', async () => {
+    const warm = (from: JsonObject) =>
+      at(from, 'properties', 'functionAppConfig', 'scaleAndConcurrency', 'alwaysReady');
+    expect(warm(site)).toEqual([{ name: 'http', instanceCount: 1 }]);
+    const { azure: cold } = await dryRun('main', { ...MAIN_PARAMETERS, alwaysReadyHttp: 0 });
+    expect(warm(asObject(cold.ofType('Microsoft.Web/sites')[0]?.body, 'site'))).toEqual([]);
+  });
+
   it('is found by azd as the service "api"', () => {
     expect(at(site, 'tags', 'azd-service-name')).toBe('api');
     expect(readFileSync(new URL('../../azure.yaml', import.meta.url), 'utf8')).toMatch(/^ {2}api:$/m);
