@@ -22,7 +22,9 @@ describe('a deployment by the template alone', () => {
     expect(deployed?.id).toMatch(/\/Microsoft\.Web\/sites\/func-cmk-test-\w+\/extensions\/onedeploy$/);
     expect(deployed?.body.properties).toEqual({ packageUri: PACKAGE, remoteBuild: false });
     const order = azure.resources.map(({ id }) => id);
-    const storage = azure.resources.findLastIndex(({ id }) => /\/storageAccounts\/stcmk\w+\/providers\/Microsoft\.Authorization\//.test(id));
+    const storage = azure.resources.findLastIndex(({ id }) =>
+      /\/storageAccounts\/stcmk\w+\/providers\/Microsoft\.Authorization\//.test(id),
+    );
     expect(storage).toBeGreaterThan(-1);
     expect(storage).toBeLessThan(order.indexOf(deployed?.id ?? ''));
   });
