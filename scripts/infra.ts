@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util';
 import { BICEP_VERSION, findBicep } from './infra/find-bicep.ts';
 import type { Answer } from './infra/run.ts';
 import { bicepFiles, TEMPLATES } from './infra/templates.ts';
+import { TERRAFORM_VARIABLES, terraformVariables } from './infra/terraform.ts';
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
 const root = join(import.meta.dirname, '..');
@@ -54,18 +55,25 @@ for (const file of bicepFiles(root)) {
   }
   const answer = bicep.run(['build', join(strict, file), '--stdout']);
   if (!clean(file, answer)) continue;
-  const target = join(root, template.compiled);
-  const text = `${answer.stdout.trimEnd()}\n`;
-  if (existsSync(target) && readFileSync(target, 'utf8') === text) continue;
   if (!pinned) {
     console.log(`${template.compiled} not compared: it is built with bicep ${BICEP_VERSION}, this is ${bicep.version}`);
-  } else if (values.check) {
-    fail(`${template.compiled} is stale. Run "npm run infra" and commit it.`);
-  } else {
-    mkdirSync(dirname(target), { recursive: true });
-    writeFileSync(target, text);
-    console.log(`wrote ${template.compiled}`);
+    continue;
   }
+  keep(template.compiled, `${answer.stdout.trimEnd()}\n`);
+  if (file === 'infra/main.bicep') keep(TERRAFORM_VARIABLES, terraformVariables(JSON.parse(answer.stdout)));
+}
+
+/** Writes what was made of the templates, or compares it with what is committed. */
+function keep(path: string, text: string): void {
+  const target = join(root, path);
+  if (existsSync(target) && readFileSync(target, 'utf8') === text) return;
+  if (values.check) {
+    fail(`${path} is stale. Run "npm run infra" and commit it.`);
+    return;
+  }
+  mkdirSync(dirname(target), { recursive: true });
+  writeFileSync(target, text);
+  console.log(`wrote ${path}`);
 }
 
 if (failures > 0) {
