@@ -44,8 +44,11 @@ var poisoned = '"Poisoned", "PoisonMessages"'
 var needsPerson = '"ManualRotation", "ImportedKey", "KeyDisabled", "RotationRefused", "KeyExpired", "StillOpen", "RevokedVersionEnabled"'
 var missingRights = '"MissingPermission", "VaultUnreadable", "SubscriptionUnreadable", "IdentityHasNoAccess"'
 
+// A time that cannot be read mutes nothing: then it is long ago.
+var begun = 'coalesce(todatetime("${since}"), datetime(2026-01-01))'
+
 // Rights take minutes to spread in Azure: what is refused in the first two hours is no news.
-var settled = 'TimeGenerated > datetime(${since}) + 2h'
+var settled = 'TimeGenerated > ${begun} + 2h'
 
 // `mute`: how long a rule that keeps firing calls nobody again. `by`: what it tells apart, each with an alert of its own, so
 // that one key that is muted hides no other.
@@ -214,7 +217,7 @@ resource silent 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
       allOf: [
         {
           // Not before there was an app for two days: until then it has not been silent for so long.
-          query: 'AppRequests | where OperationName == "driftCheck" and Success == true | summarize runs = count() | where runs == 0 and now() > datetime(${since}) + 2d'
+          query: 'AppRequests | where OperationName == "driftCheck" and Success == true | summarize runs = count() | where runs == 0 and now() > ${begun} + 2d'
           timeAggregation: 'Count'
           operator: 'GreaterThan'
           threshold: 0

@@ -43,11 +43,10 @@ export function keyVaultsIn(text: string | undefined): string[] {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const vaults = keyVaultsIn(process.env.CMK_VAULTS);
-  if (vaults.length === 0)
-    throw new Error('Set CMK_VAULTS to the resource ids of the vaults (azd env set CMK_VAULTS …).');
+  const { AZURE_ENV_NAME: environment, CMK_VAULTS } = process.env;
+  const vaults = keyVaultsIn(CMK_VAULTS);
+  if (!CMK_VAULTS) throw new Error('Set CMK_VAULTS to the resource ids of the vaults (azd env set CMK_VAULTS …).');
   const found = JSON.stringify(topicsByVault(vaults, findTopics(vaults)));
-  const { AZURE_ENV_NAME: environment } = process.env;
   const kept = environment ? run('azd', ['env', 'set', 'CMK_SYSTEM_TOPICS', found, '-e', environment]) : undefined;
   if (kept && kept.status !== undefined && kept.status !== 0) throw new Error(`azd env set failed: ${kept.stderr}`);
   console.log(`system topics: ${found}`);
