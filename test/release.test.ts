@@ -105,7 +105,7 @@ describe('the bill of materials', () => {
           { ref: 'workspace@1', dependsOn: ['of-workspace@1'] },
         ],
       },
-      { name: 'app', digest: 'a'.repeat(64), now: new Date(0) },
+      { name: 'app', shipped: ['used@1'], digest: 'a'.repeat(64), now: new Date(0) },
     );
     expect(bill.metadata.component.name).toBe('app');
     expect(bill.components.map(({ name }) => name)).toEqual(['used', 'below']);

@@ -19,25 +19,35 @@ export interface BillOfMaterials {
 }
 
 /**
- * What the app and the command line are made of: npm's own bill of the packages that are no development's, without the
+ * What the app and the command line are made of: npm's own bill, without what only development needs (npm's own `--omit dev`
+ * leaves out too what development needs as well), without the
  * workspaces, which are not shipped. Named after the package, where npm takes the name of the folder; the same for the same
  * lock file, but for its time.
  */
 export function billOfMaterials(project: string, now = new Date()): BillOfMaterials {
-  const said = execFileSync('npm', ['sbom', '--sbom-format', 'cyclonedx', '--omit', 'dev'], {
+  const said = execFileSync('npm', ['sbom', '--package-lock-only', '--sbom-format', 'cyclonedx'], {
     cwd: project,
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,
   });
-  const { name } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as { name: string };
+  const { name, dependencies } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8')) as {
+    name: string;
+    dependencies: Record<string, string>;
+  };
+  const shipped = Object.entries(dependencies).map(([one, version]) => `${one}@${version}`);
   const lock = readFileSync(join(project, 'package-lock.json'));
   const digest = createHash('sha256').update(lock).digest('hex');
-  return ofPackage(JSON.parse(said) as BillOfMaterials, { name, digest, now });
+  return ofPackage(JSON.parse(said) as BillOfMaterials, { name, shipped, digest, now });
 }
 
 export function ofPackage(
   bill: BillOfMaterials,
-  { name, digest, now }: { readonly name: string; readonly digest: string; readonly now: Date },
+  {
+    name,
+    shipped,
+    digest,
+    now,
+  }: { readonly name: string; readonly shipped: readonly string[]; readonly digest: string; readonly now: Date },
 ): BillOfMaterials {
   const root = bill.metadata.component['bom-ref'];
   const below = new Map(bill.dependencies.map(({ ref, dependsOn }) => [ref, dependsOn ?? []]));
@@ -48,7 +58,7 @@ export function ofPackage(
   const visit = (ref: string): void => {
     if (reached.has(ref) || workspaces.has(ref)) return;
     reached.add(ref);
-    for (const next of below.get(ref) ?? []) visit(next);
+    for (const next of ref === root ? shipped : (below.get(ref) ?? [])) visit(next);
   };
   visit(root);
   return {
