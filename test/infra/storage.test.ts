@@ -46,7 +46,14 @@ describe('the storage of the app', () => {
     expect(named).toContain(AUDIT_CONTAINER);
     const containers = names('Microsoft.Storage/storageAccounts/blobServices/containers');
     expect(containers).toEqual(expect.arrayContaining([...named, ...deadLetterContainers]));
-    expect([...containers].sort()).toEqual(['app-package', 'cmk-audit', 'cmk-deadletter', 'cmk-drift', 'cmk-leases']);
+    expect([...containers].sort()).toEqual([
+      'app-package',
+      'cmk-audit',
+      'cmk-control',
+      'cmk-deadletter',
+      'cmk-drift',
+      'cmk-leases',
+    ]);
   });
 
   it('takes no shared key and shows nothing to the public', () => {
