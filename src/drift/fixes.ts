@@ -1,5 +1,6 @@
 import pMap from 'p-map';
 import { Dispatcher, WRITES_PER_SECOND } from '../accounts/dispatcher.ts';
+import type { Hold, Rollout } from '../accounts/rollout.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { EventGrid } from '../events/event-grid-client.ts';
 import { judgeSubscriptions, subscriptionName, wantedSubscriptions } from '../events/subscription.ts';
@@ -19,6 +20,7 @@ export type FixServices = {
   readonly settings: Settings;
   readonly queue: WorkQueue;
   readonly eventGrid: EventGrid;
+  readonly rollout: Pick<Rollout, 'paused' | 'stage'>;
 };
 
 /**
@@ -56,10 +58,11 @@ export async function fix(
     due,
     async ({ id, reason, resource, action, since }) => {
       const what = JSON.stringify(action);
-      const fixing = once.get(what) ?? attempt(action as FixAction, since, correlationId, dispatcher, services);
+      const fixing = once.get(what) ?? attempt(action as FixAction, since, correlationId, dispatcher, services, log);
       once.set(what, fixing);
       const { outcome, detail } = await fixing;
       const failed = outcome === 'failed';
+      if (outcome === 'waiting') return { finding: id, reason, resource, outcome, detail };
       log({
         level: failed ? 'error' : 'info',
         reason: failed ? 'DriftFixFailed' : 'DriftFixed',
@@ -80,8 +83,11 @@ async function attempt(
   correlationId: string,
   dispatcher: Dispatcher<AccountFix>,
   services: FixServices,
+  log: Log,
 ): Promise<Pick<Fix, 'outcome' | 'detail'>> {
   try {
+    const hold = await holdOfFix(action, services, log);
+    if (hold) return { outcome: 'waiting', detail: hold.detail };
     switch (action.kind) {
       case 'account':
         await dispatcher.dispatch({ ...action, since, subscriptionId: action.account.split('/')[2] ?? '' });
@@ -100,6 +106,16 @@ async function attempt(
   } catch (error) {
     return { outcome: 'failed', detail: describe(describeFailure(error)) };
   }
+}
+
+/** A pause, or the order of a rotation, makes fixes wait too: they would only fill the queue. The next check sees to them. */
+async function holdOfFix(action: FixAction, services: FixServices, log: Log): Promise<Hold | undefined> {
+  const { settings, rollout } = services;
+  const key = 'key' in action ? settings.vaults.key(action.key) : undefined;
+  if (!key) return undefined;
+  const paused = await rollout.paused(key, log);
+  if (paused || action.kind !== 'account') return paused;
+  return (await rollout.stage(key, log)).hold(action.account);
 }
 
 /** Judged again from what is there now: somebody may have been faster. */

@@ -7,6 +7,7 @@ import { type ApplyServices, apply } from './apply.ts';
 import type { DriftRun } from './drift-run.ts';
 import { evaluateAll, rulesOf } from './evaluate-all.ts';
 import { type GatherServices, gather } from './gather/gather.ts';
+import { followUnfinished, pausesOf, type RotationServices, readRotations } from './read-rotations.ts';
 import type { DriftReport } from './report.ts';
 import type { DriftStorage } from './store/drift-storage-client.ts';
 import { publishReport } from './store/publish-report.ts';
@@ -16,7 +17,7 @@ import { toReport } from './to-report.ts';
 
 /** Both halves name what they need; the report and what is known of the run are kept beside. */
 export type DriftServices = GatherServices &
-  ApplyServices & { readonly driftStorage: DriftStorage; readonly fleet: FleetIndex };
+  ApplyServices & { readonly driftStorage: DriftStorage; readonly fleet: FleetIndex } & RotationServices;
 
 /**
  * Compares what is with what should be: gathers, evaluates, fixes what it may, writes the report. Nothing that cannot be
@@ -39,9 +40,11 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
       const message = `${REASONS.FleetIndexUnavailable} ${describe(describeFailure(scans.failure.error))}`;
       log({ level: 'warning', reason: 'FleetIndexUnavailable', message, report: id });
     }
+    const rotations = await readRotations(gathered.keys, services, log);
     const evaluated = evaluateAll(gathered, rules);
+    await followUnfinished(rotations, id, services);
     const done = await apply({ keys: gathered.keys, findings: evaluated.findings }, run, services, log);
-    const report = toReport(run, rules, gathered, evaluated, done, services.now());
+    const report = { ...toReport(run, rules, gathered, evaluated, done, services.now()), pauses: pausesOf(services) };
     failure = await publishReport(report, services, log);
     return report;
   } finally {

@@ -29,6 +29,7 @@ export function toReport(
     findings: [...findings],
     unseen: [...unseen],
     ...done,
+    pauses: [],
     exemptions: exemptionStates(findings, complete, rules),
   };
 }

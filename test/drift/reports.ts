@@ -33,6 +33,7 @@ export function report(change: Partial<DriftReport> = {}): DriftReport {
     findings,
     unseen: [],
     fixes: [],
+    pauses: [],
     exemptions: [],
     ...change,
   };
