@@ -35,13 +35,14 @@ import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/ke
 import type { ManagedKey } from './keys/managed-vaults.ts';
 import type { Log } from './log.ts';
 import { REASONS } from './reasons.ts';
+import { createRolloutServices, type RolloutServices } from './rollout/create-rollout-services.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
 import { createVaults, type Vaults } from './vaults/vault-client.ts';
 import { createLeases, type Leases } from './work/lease-client.ts';
 import { createWorkQueue, type HeldMessages, type WorkQueue } from './work/work-queue-client.ts';
 
 /** Everything a use-case needs from outside: settings, Azure, the queue and time. */
-export interface Services {
+export interface Services extends RolloutServices {
   readonly settings: Settings;
   readonly keys: Keys;
   /** The same keys for break-glass: requests are given up early, and never retried out of sight. */
@@ -107,23 +108,32 @@ export function createServices(
   const now = () => new Date();
   const memory = createSubscriptionMemory(settings, () => identity);
   const subscriptions = rememberedSubscriptions(createSubscriptions(identity, cloud), memory, now, log);
-  const fleet = createFleetIndex(createFleetTable(settings, () => identity));
+  const table = createFleetTable(settings, () => identity);
+  const fleet = createFleetIndex(table);
+  const keys = createKeys(identity, WORKER_OPTIONS);
+  const shares = createFileShares(identity, cloud);
+  const fileService = createFileService(identity, cloud);
   const resourceGraph = createResourceGraph(identity, cloud);
   const queue = createWorkQueue(settings, () => identity);
   const newId = () => randomBytes(10).toString('hex');
+  const rollout = createRolloutServices(
+    { settings, keys, table, fleet, queue, shares, fileService, now },
+    () => identity,
+  );
   return {
     settings,
-    keys: createKeys(identity, WORKER_OPTIONS),
+    keys,
     urgentKeys: createKeys(identity, URGENT_OPTIONS),
     accounts,
     subscriptions,
-    shares: createFileShares(identity, settings.cloud),
+    shares,
     fleet,
     fleetNotes: new FleetNotes({ fleet, now }),
     building: new IndexBuilding(),
+    ...rollout,
     accountsOfKey: graphAccounts(resourceGraph),
     resourceGraph,
-    fileService: createFileService(identity, settings.cloud),
+    fileService,
     effects: createEffectStore(settings, () => identity),
     vaults: createVaults(identity, cloud),
     authorization: createAuthorization(identity, cloud),
@@ -134,16 +144,7 @@ export function createServices(
     queue,
     heldMessages: queue,
     leases: createLeases(settings, () => identity),
-    audit: auditTrail(auditFiles(auditContainer(settings, () => identity)), {
-      now,
-      newId,
-      sleep: (ms) => sleep(ms),
-      random: Math.random,
-      onFailure: (error, entries) => {
-        const message = `${REASONS.AuditFailed} ${describe(describeFailure(error))}`;
-        for (const entry of entries) log({ level: 'error', reason: 'AuditFailed', message, entry });
-      },
-    }),
+    audit: createAudit(settings, identity, { now, newId }, log),
     authenticate: createAuthenticator(
       { cloud, ...auth },
       {
@@ -165,6 +166,24 @@ export function createServices(
     now,
     sleep: (ms) => sleep(ms),
   };
+}
+
+function createAudit(
+  settings: Settings,
+  identity: TokenCredential,
+  { now, newId }: Pick<Services, 'now' | 'newId'>,
+  log: Log,
+): RecordAudit {
+  return auditTrail(auditFiles(auditContainer(settings, () => identity)), {
+    now,
+    newId,
+    sleep: (ms) => sleep(ms),
+    random: Math.random,
+    onFailure: (error, entries) => {
+      const message = `${REASONS.AuditFailed} ${describe(describeFailure(error))}`;
+      for (const entry of entries) log({ level: 'error', reason: 'AuditFailed', message, entry });
+    },
+  });
 }
 
 /** For what happens outside any invocation: the host shows it as a record of the worker. */

@@ -1,7 +1,7 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, mayPass } from '../azure/failure.ts';
 import type { Keys } from '../keys/key-client.ts';
-import { newestUsableVersion } from '../keys/key-versions.ts';
+import { type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { mayNeedRotation } from '../keys/near-expiry.ts';
 import type { Log } from '../log.ts';
@@ -9,13 +9,14 @@ import { REASONS } from '../reasons.ts';
 import { keepRevoked } from '../revocation/keep-revoked.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Leases } from '../work/lease-client.ts';
-import { ACCOUNT_WORK, type AccountWork, KEY_WORK, type KeyWork } from '../work/messages.ts';
+import { ACCOUNT_WORK, type AccountWork, KEY_WORK, type KeyWork, type RotationWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { awaitActivation } from './await-activation.ts';
 import type { Dependent, DiscoveryServices } from './dependent.ts';
 import { type Discovered, discoverDependents, type SearchedSubscriptions } from './discovery.ts';
 import { Dispatcher, LISTS_PER_SECOND, WRITES_PER_SECOND } from './dispatcher.ts';
+import { type Rollout, waits } from './rollout.ts';
 import type { Subscriptions } from './subscriptions-client.ts';
 
 export type ReconcileKeyServices = DiscoveryServices & {
@@ -25,6 +26,9 @@ export type ReconcileKeyServices = DiscoveryServices & {
   readonly queue: WorkQueue;
   /** Looks at an account where it is found, if there is room; it is in the queue by then. */
   readonly atOnce?: (work: AccountWork) => Promise<boolean>;
+  readonly rollout: Rollout;
+  /** Looks how far the rotation is when those are done. */
+  readonly followAtOnce?: (work: RotationWork) => Promise<boolean>;
   readonly leases: Leases;
   readonly audit: RecordAudit;
   readonly sleep: (ms: number) => Promise<void>;
@@ -54,6 +58,8 @@ export async function reconcileKey(work: KeyWork, services: ReconcileKeyServices
       log({ level: 'warning', reason: 'RevocationOpen', message: REASONS.RevocationOpen, ...about });
       return DONE;
     }
+    const pause = await services.rollout.paused(key, log);
+    if (pause) return waits(pause);
     if (activation) {
       const message = `${REASONS.VersionNotYetActive} Active from ${activation.toISOString()}.`;
       log({ level: 'info', reason: 'VersionNotYetActive', message, ...about });
@@ -67,19 +73,43 @@ export async function reconcileKey(work: KeyWork, services: ReconcileKeyServices
       log({ level: 'error', reason, message: REASONS[reason], ...about });
       return DONE;
     }
-    const send = async (account: Dependent, delaySeconds: number): Promise<void> => {
-      const message = accountWork(account, key, work);
-      if (delaySeconds === 0 && (await services.atOnce?.(message))) return;
-      await queue.send(ACCOUNT_WORK, message, delaySeconds);
-    };
-    const dispatcher = new Dispatcher<Dependent>(WRITES_PER_SECOND, send);
-    const found = (account: Dependent) => dispatcher.dispatch(account);
-    const discovered = await discoverDependents(key, await searching, services, found, log);
+    const discovered = await putToWork(key, versions, await searching, work, services, log);
     await askLater(discovered, key, work, services);
+    await services.rollout.follow(key, versions, work.cause, log, services.followAtOnce);
     return report(discovered, work, key, log);
   } catch (error) {
     return outcomeOfFailure(error);
   }
+}
+
+/** Finds the dependents and puts them to work, as far as the rotation may go now: the others' turn comes by a later look. */
+async function putToWork(
+  key: ManagedKey,
+  versions: readonly KeyVersion[],
+  searching: SearchedSubscriptions,
+  work: KeyWork,
+  services: ReconcileKeyServices,
+  log: Log,
+): Promise<Discovered> {
+  const { queue, atOnce, rollout } = services;
+  const dispatcher = new Dispatcher<Dependent>(WRITES_PER_SECOND, async (account, delaySeconds) => {
+    const message = accountWork(account, key, work);
+    if (delaySeconds === 0 && (await atOnce?.(message))) return;
+    await queue.send(ACCOUNT_WORK, message, delaySeconds);
+  });
+  const stage = await rollout.stage(key, log, versions);
+  const heldBack: Dependent[] = [];
+  const found = async (account: Dependent): Promise<void> => {
+    if (!stage.unknown && !stage.hold(account.id)) await dispatcher.dispatch(account);
+    else heldBack.push(account);
+  };
+  const discovered = await discoverDependents(key, searching, services, found, log);
+  // What was not known before is written down by now, and has its place in the order.
+  const after = heldBack.length > 0 ? await rollout.stage(key, log, versions) : stage;
+  for (const account of heldBack) {
+    if (!discovered.indexed || !after.hold(account.id)) await dispatcher.dispatch(account);
+  }
+  return discovered;
 }
 
 /** Everything that is looked after; of a message that was put back, what was missed. */

@@ -14,6 +14,7 @@ import { isOfKey, judge, type MoveIntent, type Verdict, versionId } from './inte
 import { type KeyUse, usesKey } from './key-use.ts';
 import type { MoveJournal } from './move-journal.ts';
 import { namesUnlisted, type Plan, planKeyUse, versionInUse } from './plan.ts';
+import { held, type Rollout } from './rollout.ts';
 import type { StorageAccounts } from './storage-client.ts';
 
 export type ReconcileServices = {
@@ -22,6 +23,7 @@ export type ReconcileServices = {
   readonly accounts: StorageAccounts;
   readonly leases: Leases;
   readonly audit: RecordAudit;
+  readonly rollout: Pick<Rollout, 'paused' | 'pausedNow' | 'stage'>;
   readonly pacer: Pacer;
   readonly readPacer: Pacer;
   readonly now: () => Date;
@@ -125,7 +127,7 @@ export class Reconciliation {
         this.record(levelOf(plan.reason), plan.reason, this.#about(about, about.from));
         return DONE;
       }
-      const notNow = await subject.turn?.();
+      const notNow = (await subject.turn?.()) ?? held(this.services.rollout.pausedNow(this.key));
       if (notNow) return notNow;
       const intent = await this.journal.begin(this.#intent(subject.scope, use, plan.target.version));
       // From here to the write nothing is waited for: what somebody has changed until now is not undone.

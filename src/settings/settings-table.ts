@@ -129,6 +129,13 @@ export const SETTINGS = {
       'Whose encryption scopes are looked at: those of `all` accounts, or only of accounts that use the key themselves (`dependents`: one call less for every other account).',
     fallback: '`all`',
   }),
+  CMK_CANARY: setting({
+    schema: z.coerce.number('is not a number').int().min(0).max(100, 'is more than 100').optional(),
+    example: '3',
+    description:
+      'How many accounts of a rotation are moved first; the others follow when those are on the new version and serve. `0`: none.',
+    fallback: '`0`',
+  }),
   CMK_TENANT_ID: setting({
     schema: z.string().trim().optional(),
     example: '44444444-4444-4444-4444-444444444444',

@@ -22,6 +22,8 @@ export interface Settings {
   readonly storage: AppStorage;
   readonly refreshAutomatic: boolean;
   readonly scopeDiscovery: 'all' | 'dependents';
+  /** Accounts of a rotation that go first; 0: none. */
+  readonly canary: number;
   /**
    * Whose tokens the HTTP API takes. Not checked here: wrong values refuse every call of the API, and must not keep the
    * app from moving accounts.
@@ -78,6 +80,7 @@ export function readSettings(environment: Environment): Settings {
     storage: readStorage(reader, cloud),
     refreshAutomatic: reader.read('CMK_REFRESH_AUTOMATIC') ?? true,
     scopeDiscovery: reader.read('CMK_SCOPE_DISCOVERY') ?? 'all',
+    canary: reader.read('CMK_CANARY') ?? 0,
     auth: { tenantId: reader.read('CMK_TENANT_ID'), audiences: reader.read('CMK_API_AUDIENCE') ?? [] },
     dualControl: reader.read('CMK_DUAL_CONTROL') ?? true,
     drift: readDrift(environment, cloud),

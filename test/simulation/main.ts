@@ -8,6 +8,7 @@ import {
   randomMovesWorld,
   randomPeopleWorld,
   randomRecordsWorld,
+  randomRolloutWorld,
   randomRotationWorld,
 } from './random-app.ts';
 import { randomByHandWorld, randomKeyWorld, randomLateWorld, randomOverlapWorld } from './random-key.ts';
@@ -35,6 +36,7 @@ const WORLDS: readonly ((random: () => number) => () => World)[] = [
   randomPeopleWorld,
   randomLateWorld,
   randomBreakGlassWorld,
+  randomRolloutWorld,
   randomIndexWorld,
 ];
 
