@@ -4,7 +4,7 @@ import { known } from '../azure/read-or-why.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { standingPauses } from '../rollout/pause.ts';
-import { computeRotation, type RotationPorts } from '../rollout/read-rotation.ts';
+import { computeRotation, type ReadRotationPorts } from '../rollout/read-rotation.ts';
 import { viewRotation } from '../rollout/rotation-view.ts';
 import type { StandingControl } from '../rollout/standing-control.ts';
 import { KEY_WORK } from '../work/messages.ts';
@@ -15,7 +15,7 @@ import type { DriftReport } from './report.ts';
 /** Keys whose uses are read from the index at the same time. */
 const CONCURRENCY = 4;
 
-export type RotationServices = RotationPorts & {
+export type RotationServices = ReadRotationPorts & {
   readonly control: StandingControl;
   readonly queue: Pick<WorkQueue, 'send'>;
 };

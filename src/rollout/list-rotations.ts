@@ -1,7 +1,7 @@
 import pMap from 'p-map';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
-import { type RotationPorts, readRotation } from './read-rotation.ts';
+import { type ReadRotationPorts, readRotation } from './read-rotation.ts';
 import { type RotationView, viewRotation } from './rotation-view.ts';
 import type { StandingControl } from './standing-control.ts';
 
@@ -11,8 +11,8 @@ const LATELY_MS = 7 * 24 * 3_600_000;
 const PAGE = 50;
 const CONCURRENCY = 8;
 
-export type ListPorts = RotationPorts & {
-  readonly settings: RotationPorts['settings'] & { readonly vaults: Pick<ManagedVaults, 'key'> };
+export type ListPorts = ReadRotationPorts & {
+  readonly settings: ReadRotationPorts['settings'] & { readonly vaults: Pick<ManagedVaults, 'key'> };
   readonly control: StandingControl;
 };
 

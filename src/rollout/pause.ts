@@ -36,11 +36,10 @@ export type ControlState = z.output<typeof CONTROL_STATE>;
 
 export const NO_CONTROL: ControlState = { pauses: [], goOns: [] };
 
-/** The pause that a key is under: that of all keys before its own, and the one that lasts longest. */
-export function standingPause(state: ControlState, key: string | undefined, now: Date): Pause | undefined {
-  return standingPauses(state, now)
-    .filter((pause) => pause.key === undefined || (key !== undefined && sameKey(pause.key, key)))
-    .sort((a, b) => rank(a) - rank(b) || (endOf(a) < endOf(b) ? 1 : -1))[0];
+/** The pause that a key is under: that of all keys, if there is one, else its own. */
+export function standingPause(state: ControlState, key: string, now: Date): Pause | undefined {
+  const pauses = standingPauses(state, now).filter((pause) => pause.key === undefined || sameKey(pause.key, key));
+  return pauses.find((pause) => pause.key === undefined) ?? pauses[0];
 }
 
 /** Every pause that has not ended. */
@@ -92,12 +91,4 @@ function isSameReach(a: string | undefined, b: string | undefined): boolean {
 /** Identifiers compare as names do: hosts have no letter case either. */
 function sameKey(a: string, b: string): boolean {
   return sameKeyName(a, b);
-}
-
-function rank({ key }: Pause): number {
-  return key === undefined ? 0 : 1;
-}
-
-function endOf({ until }: Pause): string {
-  return until ?? '9999';
 }

@@ -1,3 +1,4 @@
+import { timeBoxed } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
 import type { FileShare, FileShares } from '../dependents/file-shares-client.ts';
@@ -17,7 +18,10 @@ export function canaryProbe(services: {
   readonly now: () => Date;
 }): ProbeCanaries {
   return async (accounts) => {
-    const targets = await Promise.all(accounts.map((account) => targetOf(account, services.shares)));
+    const targets = await timeBoxed(
+      (signal) => Promise.all(accounts.map((account) => targetOf(account, services.shares, signal))),
+      ASKING_MS,
+    );
     const results = await probe(targets, services, ASKING_MS);
     const failing = results.flatMap(({ account, state, why }) =>
       state === 'blocked' ? [`${account.slice(account.lastIndexOf('/') + 1)} (${why ?? state})`] : [],
@@ -26,11 +30,11 @@ export function canaryProbe(services: {
   };
 }
 
-async function targetOf(account: string, shares: FileShares): Promise<ProbeTarget> {
+async function targetOf(account: string, shares: FileShares, signal: AbortSignal): Promise<ProbeTarget> {
   const id = parseResourceId(account);
   const found: FileShare[] = [];
   try {
-    if (id) for await (const share of shares.list(id, AbortSignal.timeout(ASKING_MS))) found.push(share);
+    if (id) for await (const share of shares.list(id, signal)) found.push(share);
     return { account, share: chooseShare(found) };
   } catch (error) {
     return { account, share: undefined, why: `Its file shares cannot be listed: ${describe(describeFailure(error))}` };

@@ -10,7 +10,7 @@ import { ProgressCount, type RotationProgress } from './progress.ts';
 import { type RotationStage, StageCount } from './stage.ts';
 import type { StandingControl } from './standing-control.ts';
 
-export interface RotationPorts {
+export interface ReadRotationPorts {
   readonly settings: { readonly refreshAutomatic: boolean; readonly canary: number };
   readonly keys: Pick<Keys, 'listVersions'>;
   readonly fleet: Pick<FleetIndex, 'uses'>;
@@ -37,7 +37,7 @@ export type RotationReading =
  *
  * @throws what Key Vault or the index answers
  */
-export async function readRotation(key: ManagedKey, ports: RotationPorts): Promise<RotationReading> {
+export async function readRotation(key: ManagedKey, ports: ReadRotationPorts): Promise<RotationReading> {
   const versions = await ports.keys.listVersions(key);
   return computeRotation(key, versions, ports);
 }
@@ -46,7 +46,7 @@ export async function readRotation(key: ManagedKey, ports: RotationPorts): Promi
 export async function computeRotation(
   key: ManagedKey,
   versions: readonly KeyVersion[],
-  { settings, fleet, rotationNotes, control, writeBudgets, now }: Omit<RotationPorts, 'keys'>,
+  { settings, fleet, rotationNotes, control, writeBudgets, now }: Omit<ReadRotationPorts, 'keys'>,
 ): Promise<RotationReading> {
   if (versions.length === 0) return { blocked: 'KeyNotFound' };
   if (openRevocation(versions, now())) return { blocked: 'RevocationOpen' };

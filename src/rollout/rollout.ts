@@ -8,7 +8,7 @@ import { type Cause, KEY_WORK, type RotationWork } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import type { Pause } from './pause.ts';
 import { type RotationProgress, secondsFor } from './progress.ts';
-import { computeRotation, type RotationPorts, type RotationReading, readRotation } from './read-rotation.ts';
+import { computeRotation, type ReadRotationPorts, type RotationReading, readRotation } from './read-rotation.ts';
 import type { RotationStage } from './stage.ts';
 import { BELIEVED_MS, type StandingControl } from './standing-control.ts';
 
@@ -20,7 +20,7 @@ const LATEST_LOOK_SECONDS = 600;
 /** Keys whose stage is remembered at the same time. */
 const MOST_REMEMBERED = 1_000;
 
-export type RolloutPorts = RotationPorts & {
+export type RolloutPorts = ReadRotationPorts & {
   readonly control: StandingControl;
   readonly queue: Pick<WorkQueue, 'send'>;
 };

@@ -52,11 +52,10 @@ export class StageCount {
 
   add(use: FleetUse, state: UseState): void {
     const row = accountRow(use.account);
-    if (this.#last?.row !== row) this.#begin(row, use);
-    if (!this.#last) return;
-    this.#last.states[state] += 1;
-    const counts = this.#counts.get(this.#last.wave) ?? noStates();
-    this.#counts.set(this.#last.wave, counts);
+    const account = this.#last?.row === row ? this.#last : this.#begin(row, use);
+    account.states[state] += 1;
+    const counts = this.#counts.get(account.wave) ?? noStates();
+    this.#counts.set(account.wave, counts);
     counts[state] += 1;
   }
 
@@ -79,8 +78,8 @@ export class StageCount {
       if (counts.waiting > 0) return { ...stage, state: 'underWay' };
       if (!proven && counts.moved > 0) return { ...stage, state: 'unproven' };
     }
-    for (const wave of [...this.#counts.keys()].filter((one) => one <= LAST_WAVE).sort((a, b) => a - b)) {
-      const counts = this.#counts.get(wave) ?? noStates();
+    const waves = [...this.#counts].filter(([wave]) => wave <= LAST_WAVE).sort(([a], [b]) => a - b);
+    for (const [wave, counts] of waves) {
       const allowed = Math.max(1, Math.floor(totalOf(counts) * FAILED_SHARE));
       if (counts.waiting === 0 && counts.failed <= allowed) continue;
       const state = counts.failed > allowed ? 'failed' : 'underWay';
@@ -90,15 +89,17 @@ export class StageCount {
     return REST;
   }
 
-  #begin(row: string, { account, wave: tag, mode }: FleetUse): void {
+  #begin(row: string, { account, wave: tag, mode }: FleetUse): StagedAccount {
     const wave = waveOf(tag);
     if (wave <= LAST_WAVE) this.#waves.set(row, wave);
-    this.#last = { row, account, wave, isAutomatic: mode === 'automatic', states: noStates() };
-    if (this.#rules.canaries === 0) return;
-    this.#first.push(this.#last);
+    const staged = { row, account, wave, isAutomatic: mode === 'automatic', states: noStates() };
+    this.#last = staged;
+    if (this.#rules.canaries > 0) this.#first.push(staged);
     // Twice as many as are needed, so that it is not put into order each time.
-    if (this.#first.length <= 2 * this.#rules.canaries) return;
-    this.#first = this.#first.sort(byTurn).slice(0, this.#rules.canaries);
+    if (this.#first.length > 2 * this.#rules.canaries) {
+      this.#first = this.#first.sort(byTurn).slice(0, this.#rules.canaries);
+    }
+    return staged;
   }
 }
 

@@ -114,6 +114,19 @@ describe('the progress of a rotation', () => {
     expect(waitingUses).toHaveLength(500);
   });
 
+  it('takes what nobody can have written as it is', () => {
+    const rubbish = fleetUse(1, { key: 'rubbish', account: 'rubbish' });
+    const late = fleetUse(2, { outcome: outcome('retry', 'AuditFailed') });
+    const { moved, places } = count([
+      fleetUse(1, { location: 'uksouth' }),
+      late,
+      rubbish,
+      fleetUse(3, { location: 'eastus' }),
+    ]);
+    expect(moved).toBe(4);
+    expect(places.map(({ region }) => region)).toEqual(['westeurope', 'eastus', 'uksouth', 'westeurope']);
+  });
+
   it('names those first that nobody has looked at', () => {
     const looked = fleetUse(1, { ...old, outcome: outcome('retry', 'Throttled') });
     const { waitingUses } = count([looked, fleetUse(2, old), fleetUse(3, { ...old, scope: 'scope1' })]);

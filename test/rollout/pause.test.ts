@@ -39,7 +39,6 @@ describe('a pause', () => {
     const one = with_(pause({ key: KEY.id }));
     expect(standingPause(one, KEY.id.toUpperCase(), day(2))).toMatchObject({ id: 'p' });
     expect(standingPause(one, OTHER, day(2))).toBeUndefined();
-    expect(standingPause(one, undefined, day(2))).toBeUndefined();
   });
 
   it('ends by itself', () => {

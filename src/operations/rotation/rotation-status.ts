@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { TokenCredential } from '@azure/identity';
+import { timeBoxed } from '../../azure/deadline.ts';
 import { OPERATOR_TOKEN_MS } from '../../azure/limits.ts';
 import { CmkError } from '../../errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
@@ -43,11 +44,11 @@ export function statusFromStorage(ports: ListPorts): RotationStatus {
 export function statusFromApi(api: string, audience: string, credential: TokenCredential): RotationStatus {
   const get = async (path: string): Promise<unknown> => {
     const token = await credential.getToken(`${audience}/.default`);
-    const response = await fetch(`${api.replace(/\/$/, '')}${path}`, {
-      headers: { authorization: `Bearer ${token?.token}` },
-      signal: AbortSignal.timeout(OPERATOR_TOKEN_MS),
-    });
-    const body = (await response.json()) as { detail?: string; nextStep?: string };
+    const { response, body } = await timeBoxed(async (signal) => {
+      const headers = { authorization: `Bearer ${token?.token}` };
+      const answer = await fetch(`${api.replace(/\/$/, '')}${path}`, { headers, signal });
+      return { response: answer, body: (await answer.json()) as { detail?: string; nextStep?: string } };
+    }, OPERATOR_TOKEN_MS);
     if (response.ok) return body;
     throw new CmkError('ServiceUnavailable', `The app answers ${response.status}: ${body.detail}`, body.nextStep ?? '');
   };
