@@ -34,7 +34,7 @@ export async function readRotations(
     async (subject) => {
       const { key, usage } = subject;
       const versions = known(subject.versions) ?? [];
-      if (versions.length === 0 || !usage.used) return;
+      if (versions.length === 0 || !usage.used || failure !== undefined) return;
       try {
         const read = await computeRotation(key, versions, services);
         subject.rotation = viewRotation(key, read, services.control.pauseNow(key.id));
@@ -47,7 +47,7 @@ export async function readRotations(
   );
   if (failure !== undefined) {
     const message = `How far rotations are cannot be read: ${failure}`;
-    log({ level: 'warning', reason: 'FleetIndexUnavailable', message });
+    log({ level: 'info', reason: 'FleetIndexUnavailable', message });
   }
   return unfinished;
 }

@@ -54,8 +54,10 @@ export function isOrderedOn({ goOns }: ControlState, key: string, startedOn: Dat
 
 /** When something was last let go on, by somebody or by itself; what has stood still before is not stuck for that. */
 export function lastReleased({ pauses, goOns, resumedOn }: ControlState, key: string, now: Date): Date | undefined {
-  const ends = pauses.filter((pause) => pause.key === undefined || sameKey(pause.key, key)).map(({ until }) => until);
-  const orders = goOns.filter((order) => sameKey(order.key, key)).map(({ at }) => at);
+  const isAbout = (one: { readonly key?: string | undefined }): boolean =>
+    one.key === undefined || sameKey(one.key, key);
+  const ends = pauses.filter(isAbout).map(({ until }) => until);
+  const orders = goOns.filter(isAbout).map(({ at }) => at);
   const times = [...ends, ...orders, resumedOn].flatMap((time) => (time === undefined ? [] : Date.parse(time)));
   const last = Math.max(...times.filter((time) => time <= now.getTime()));
   return Number.isFinite(last) ? new Date(last) : undefined;

@@ -1,5 +1,5 @@
 import type { Hold, Rollout, Stage } from '../accounts/rollout.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
+import { describe, describeFailure, type Failure, mayPass } from '../azure/failure.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
@@ -8,7 +8,7 @@ import { type Cause, KEY_WORK, type RotationWork } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import type { Pause } from './pause.ts';
 import { type RotationProgress, secondsFor } from './progress.ts';
-import { computeRotation, type ReadRotationPorts, type RotationReading, readRotation } from './read-rotation.ts';
+import { computeRotation, type ReadRotationPorts, type RotationReading } from './read-rotation.ts';
 import type { RotationStage } from './stage.ts';
 import { BELIEVED_MS, type StandingControl } from './standing-control.ts';
 
@@ -17,6 +17,10 @@ const ASK_AGAIN_SECONDS = 60;
 /** The first look at how far a rotation is comes so soon, and none later than the other. Seconds. */
 const FIRST_LOOK_SECONDS = 15;
 const LATEST_LOOK_SECONDS = 600;
+/** What cannot be read is left alone for so long: accounts must not wait for it one by one. Milliseconds. */
+const LEFT_ALONE_MS = 30_000;
+/** A vault that does not answer is asked again after so long. */
+const PASSING_SECONDS = 15;
 /** Keys whose stage is remembered at the same time. */
 const MOST_REMEMBERED = 1_000;
 
@@ -31,6 +35,7 @@ const FREE: Stage = { hold: () => undefined, unknown: false };
 export function createRollout(ports: RolloutPorts): Rollout {
   const { control, now } = ports;
   const stages = new Map<string, { readonly atMs: number; readonly stage: Promise<Stage> }>();
+  const outage = { untilMs: 0 };
   return {
     paused: async (key, log) => holdOf(await control.pause(key.id, log), now()),
     pausedNow: (key) => holdOf(control.pauseNow(key.id), now()),
@@ -39,12 +44,15 @@ export function createRollout(ports: RolloutPorts): Rollout {
       const name = key.id.toLowerCase();
       const known = stages.get(name);
       if (known && !versions && nowMs - known.atMs < BELIEVED_MS) return known.stage;
+      if (nowMs < outage.untilMs) return Promise.resolve(FREE);
       if (stages.size >= MOST_REMEMBERED) stages.clear();
-      const stage = readStage(key, versions, ports, log);
+      const stage = readStage(key, versions, ports, outage, log);
       stages.set(name, { atMs: nowMs, stage });
       return stage;
     },
-    follow: (key, versions, cause, log, atOnce) => follow(key, versions, cause, { ...ports, atOnce }, log),
+    async follow(key, versions, cause, log, atOnce) {
+      if (now().getTime() >= outage.untilMs) await follow(key, versions, cause, { ...ports, atOnce }, log);
+    },
   };
 }
 
@@ -61,14 +69,22 @@ async function readStage(
   key: ManagedKey,
   versions: readonly KeyVersion[] | undefined,
   ports: RolloutPorts,
+  outage: { untilMs: number },
   log: Log,
 ): Promise<Stage> {
   // An order that came with this look must not wait for the next one.
   await ports.control.refresh(log, versions !== undefined);
+  let listed = versions;
+  try {
+    listed ??= await ports.keys.listVersions(key);
+  } catch (error) {
+    return withoutVersions(describeFailure(error));
+  }
   let read: RotationReading;
   try {
-    read = await (versions ? computeRotation(key, versions, ports) : readRotation(key, ports));
+    read = await computeRotation(key, listed, ports);
   } catch (error) {
+    outage.untilMs = ports.now().getTime() + LEFT_ALONE_MS;
     if (ports.settings.canary > 0) {
       const message = `${REASONS.FleetIndexUnavailable} Canaries and waves are not kept to. ${describe(describeFailure(error))}`;
       log({ level: 'warning', reason: 'FleetIndexUnavailable', message, key: key.id });
@@ -83,6 +99,14 @@ async function readStage(
   }
   const hold = holdOfStage(stage);
   return { unknown: false, hold: (account) => (stage.admits(account) ? undefined : hold) };
+}
+
+/** Without its versions nothing of the key can be moved; what passes is waited for, and the rest is for the look to judge. */
+function withoutVersions(failure: Failure): Stage {
+  if (!mayPass(failure)) return FREE;
+  const { retryAfterSeconds = PASSING_SECONDS } = failure;
+  const hold: Hold = { reason: 'ServiceUnavailable', detail: describe(failure), delaySeconds: retryAfterSeconds };
+  return { unknown: false, hold: () => hold };
 }
 
 /** What the accounts wait for that are not of the stage. */

@@ -127,6 +127,12 @@ describe('the progress of a rotation', () => {
     expect(places.map(({ region }) => region)).toEqual(['westeurope', 'eastus', 'uksouth', 'westeurope']);
   });
 
+  it('names no more than 500 of those that failed', () => {
+    const failed = { ...old, outcome: outcome('reject', 'Refused') };
+    const { failedUses, failures } = count(Array.from({ length: 501 }, (_, n) => fleetUse(n, failed)));
+    expect([failedUses.length, failures]).toEqual([500, { Refused: 501 }]);
+  });
+
   it('names those first that nobody has looked at', () => {
     const looked = fleetUse(1, { ...old, outcome: outcome('retry', 'Throttled') });
     const { waitingUses } = count([looked, fleetUse(2, old), fleetUse(3, { ...old, scope: 'scope1' })]);

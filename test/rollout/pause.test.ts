@@ -66,6 +66,8 @@ describe('a pause', () => {
     const resumed = withResume(state, order(KEY.id));
     expect(standingPauses(resumed, day(11)).map(({ id }) => id)).toEqual(['a']);
     expect(lastReleased(resumed, OTHER, day(11))).toEqual(day(10));
+    expect(lastReleased({ ...resumed, resumedOn: undefined }, OTHER, day(11))).toBeUndefined();
+    expect(lastReleased({ ...resumed, resumedOn: undefined }, KEY.id, day(11))).toEqual(day(10));
   });
 });
 

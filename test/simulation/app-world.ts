@@ -191,6 +191,7 @@ export class AppWorld implements World {
 
   tick(): void {
     this.#clock += STEP_MS;
+    for (const instance of this.#instances) this.#knowsOfPause(instance);
     this.scheduler.passDeadlines();
     this.timers.pass();
   }
