@@ -126,6 +126,10 @@ param alertsEnabled bool = true
 @maxValue(24)
 param revocationOpenHours int = 8
 
+@description('Revocations within an hour above which an alert is raised.')
+@minValue(1)
+param revocationsPerHour int = 10
+
 // Network.
 
 @description('Puts the app on a virtual network and its storage behind private endpoints.')
@@ -410,6 +414,7 @@ module alerts 'modules/alerts.bicep' = {
     actionGroupIds: actionGroupIds
     emails: alertEmails
     revocationOpenHours: revocationOpenHours
+    revocationsPerHour: revocationsPerHour
     enabled: alertsEnabled
   }
 }

@@ -1,5 +1,8 @@
 // Importing a function registers it.
+import './functions/approvals.ts';
+import './functions/approve.ts';
 import './functions/drift-check.ts';
+import './functions/drift-findings.ts';
 import './functions/drift-report.ts';
 import './functions/key-expired.ts';
 import './functions/key-near-expiry.ts';

@@ -1,21 +1,27 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
+import { type ActivityLog, createActivityLog } from './accounts/activity-log-client.ts';
 import type { AccountsOfKey } from './accounts/dependent.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
 import { FleetNotes } from './accounts/reconcile-and-note.ts';
 import { createStorageAccounts, type StorageAccounts } from './accounts/storage-client.ts';
 import { rememberedSubscriptions } from './accounts/subscription-memory.ts';
 import { createSubscriptionMemory } from './accounts/subscription-memory-client.ts';
-import { createSubscriptions, type Subscriptions } from './accounts/subscriptions-client.ts';
+import { createSubscriptions, type Subscriptions, type Tenants } from './accounts/subscriptions-client.ts';
+import { APPROVALS_CONTAINER, type ApprovalStore, approvalStore } from './approvals/approval-store-client.ts';
 import { auditFiles } from './audit/audit-client.ts';
+import type { AuditFiles } from './audit/audit-files.ts';
 import { auditContainer } from './audit/audit-storage-client.ts';
 import { auditTrail, type RecordAudit } from './audit/audit-trail.ts';
+import { headSigner } from './audit/head-signer-client.ts';
+import { HEADS_CONTAINER, headStore } from './audit/head-store-client.ts';
+import type { WatchServices } from './audit/watch-trail.ts';
 import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
 import { describe, describeFailure } from './azure/failure.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
-import { ARM_READS, Pacer, STORAGE_WRITES } from './azure/pacer.ts';
+import { Turns } from './azure/turns.ts';
 import { createFileShares, type FileShares } from './dependents/file-shares-client.ts';
 import { graphAccounts } from './dependents/graph-accounts.ts';
 import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
@@ -38,6 +44,7 @@ import { REASONS } from './reasons.ts';
 import { createRolloutServices, type RolloutServices } from './rollout/create-rollout-services.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
 import { createVaults, type Vaults } from './vaults/vault-client.ts';
+import { createVaultGuards, type VaultGuards } from './vaults/vault-guards-client.ts';
 import { createLeases, type Leases } from './work/lease-client.ts';
 import { createWorkQueue, type HeldMessages, type WorkQueue } from './work/work-queue-client.ts';
 
@@ -48,6 +55,7 @@ export interface Services extends RolloutServices {
   /** The same keys for break-glass: requests are given up early, and never retried out of sight. */
   readonly urgentKeys: Keys;
   readonly accounts: StorageAccounts;
+  readonly activityLog: ActivityLog;
   /** Those that the app's identity sees, and those that it saw before. */
   readonly subscriptions: Subscriptions;
   /** Who uses which key, as far as it is known. */
@@ -55,6 +63,7 @@ export interface Services extends RolloutServices {
   readonly fleetNotes: FleetNotes;
   readonly building: IndexBuilding;
   readonly accountsOfKey: AccountsOfKey;
+  readonly tenants: Tenants;
   readonly shares: FileShares;
   readonly resourceGraph: ResourceGraph;
   /** The file service itself, asked whether it still serves. */
@@ -63,6 +72,7 @@ export interface Services extends RolloutServices {
   readonly effects: EffectStore;
   /** The managed vaults as ARM shows them. */
   readonly vaults: Vaults;
+  readonly vaultGuards: VaultGuards;
   readonly authorization: Authorization;
   /** The user-assigned identities that accounts reach their keys with. */
   readonly identities: Identities;
@@ -77,12 +87,18 @@ export interface Services extends RolloutServices {
   readonly leases: Leases;
   /** The audit trail; it never throws, and answers in time. */
   readonly audit: RecordAudit;
+  /** The trail as the drift check looks at it. */
+  readonly auditWatch: WatchServices;
+  /** What others have to approve. */
+  readonly approvals: ApprovalStore;
   /** Finds out who calls the HTTP API. */
   readonly authenticate: Authenticate;
-  /** Turns for Storage writes, per subscription and region. */
-  readonly pacer: Pacer;
-  /** Turns for reads of Azure Resource Manager, per subscription. */
-  readonly readPacer: Pacer;
+  /** Turns for calls about storage accounts, per subscription and region: what guards the calls themselves. */
+  readonly turns: Turns;
+  /** The same budgets, by which work is handed out. */
+  readonly schedule: Turns;
+  /** From 0 to 1. */
+  readonly random: () => number;
   /** Whether anything that the app looks after uses a key. */
   readonly dependents: (key: ManagedKey) => Promise<Dependence>;
   /** An id with randomness in it. */
@@ -103,11 +119,10 @@ export function createServices(
 ): Services {
   const settings = readSettings(environment);
   const identity = withTokenDeadline(credential ?? appCredential(settings.clientId), APP_TOKEN_MS);
-  const { auth, cloud } = settings;
+  const { cloud } = settings;
   const accounts = createStorageAccounts(identity, cloud);
   const now = () => new Date();
   const memory = createSubscriptionMemory(settings, () => identity);
-  const subscriptions = rememberedSubscriptions(createSubscriptions(identity, cloud), memory, now, log);
   const table = createFleetTable(settings, () => identity);
   const fleet = createFleetIndex(table);
   const keys = createKeys(identity, WORKER_OPTIONS);
@@ -115,6 +130,8 @@ export function createServices(
   const fileService = createFileService(identity, cloud);
   const resourceGraph = createResourceGraph(identity, cloud);
   const queue = createWorkQueue(settings, () => identity);
+  const listed = createSubscriptions(identity, cloud);
+  const subscriptions = rememberedSubscriptions(listed, memory, now, log);
   const newId = () => randomBytes(10).toString('hex');
   const rollout = createRolloutServices(
     { settings, keys, table, fleet, queue, shares, fileService, now },
@@ -125,7 +142,9 @@ export function createServices(
     keys,
     urgentKeys: createKeys(identity, URGENT_OPTIONS),
     accounts,
+    activityLog: createActivityLog(identity, cloud),
     subscriptions,
+    tenants: listed,
     shares,
     fleet,
     fleetNotes: new FleetNotes({ fleet, now }),
@@ -136,6 +155,7 @@ export function createServices(
     fileService,
     effects: createEffectStore(settings, () => identity),
     vaults: createVaults(identity, cloud),
+    vaultGuards: createVaultGuards(identity, cloud),
     authorization: createAuthorization(identity, cloud),
     identities: createIdentities(identity, cloud),
     eventGrid: createEventGrid(identity, cloud),
@@ -144,41 +164,69 @@ export function createServices(
     queue,
     heldMessages: queue,
     leases: createLeases(settings, () => identity),
-    audit: createAudit(settings, identity, { now, newId }, log),
-    authenticate: createAuthenticator(
-      { cloud, ...auth },
-      {
-        onRefusal: (reason, message) => {
-          const known = reason === 'SigningKeysUnavailable' ? reason : 'AuthNotConfigured';
-          log({ level: 'error', reason: known, message });
-        },
-      },
-    ),
-    pacer: new Pacer(STORAGE_WRITES),
-    readPacer: new Pacer([ARM_READS]),
+    ...createEvidence(settings, identity, { now, newId }, log),
+    authenticate: authenticator(settings, log),
     dependents: (key) =>
       hasDependents(key, async () => settings.subscriptions ?? (await subscriptions.list()), {
         accounts,
         settings,
         fleet,
       }),
+    turns: new Turns(settings.budgetShare),
+    schedule: new Turns(settings.budgetShare),
+    random: Math.random,
     newId,
     now,
     sleep: (ms) => sleep(ms),
   };
 }
 
-function createAudit(
+/** Who calls, by the settings as they are: what is wrong with them refuses every call, and is told to the log. */
+function authenticator({ cloud, auth, access }: Settings, log: Log): Authenticate {
+  return createAuthenticator(
+    { cloud, ...auth, problems: access.problems },
+    {
+      onRefusal: (reason, message) => {
+        const known = reason === 'SigningKeysUnavailable' ? reason : 'AuthNotConfigured';
+        log({ level: 'error', reason: known, message });
+      },
+    },
+  );
+}
+
+/** What is kept of who did what, and what others have to approve: all in the app's own storage. */
+function createEvidence(
   settings: Settings,
   identity: TokenCredential,
   { now, newId }: Pick<Services, 'now' | 'newId'>,
   log: Log,
-): RecordAudit {
-  return auditTrail(auditFiles(auditContainer(settings, () => identity)), {
+): Pick<Services, 'audit' | 'auditWatch' | 'approvals'> {
+  const { auditKey } = settings;
+  const container = (name?: string) => auditContainer(settings, () => identity, name);
+  const files = auditFiles(container());
+  return {
+    audit: createAudit(files, { now, newId }, log),
+    auditWatch: {
+      trail: container().url,
+      files,
+      heads: headStore(container(HEADS_CONTAINER)),
+      signer: auditKey === undefined ? undefined : headSigner(auditKey, identity, LIMITS.keyWork),
+      now,
+    },
+    approvals: approvalStore(container(APPROVALS_CONTAINER)),
+  };
+}
+
+function createAudit(files: AuditFiles, { now, newId }: Pick<Services, 'now' | 'newId'>, log: Log): RecordAudit {
+  return auditTrail(files, {
     now,
     newId,
     sleep: (ms) => sleep(ms),
     random: Math.random,
+    onWritten: ({ action, resource, id }, { file, seq, hash }) => {
+      const about = { action, key: resource, entry: id, file, receipt: `${seq}:${hash}` };
+      log({ level: 'info', reason: 'AuditWritten', message: REASONS.AuditWritten, ...about });
+    },
     onFailure: (error, entries) => {
       const message = `${REASONS.AuditFailed} ${describe(describeFailure(error))}`;
       for (const entry of entries) log({ level: 'error', reason: 'AuditFailed', message, entry });

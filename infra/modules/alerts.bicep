@@ -15,6 +15,9 @@ param emails string[]
 @minValue(1)
 @maxValue(24)
 param revocationOpenHours int
+@description('Revocations within an hour above which an alert is raised: a script, or somebody who is not to be trusted.')
+@minValue(1)
+param revocationsPerHour int
 param enabled bool
 
 resource mail 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(emails)) {
@@ -74,6 +77,66 @@ var rules = [
     window: 'PT10M'
     // Not from the requests: their address comes without its query, so that a dry run looks like a revocation there.
     query: '${records} | where reason in ("Revoked", "RevocationIncomplete", "KeptRevoked")'
+    threshold: 0
+  }
+  {
+    name: 'many-revocations'
+    title: 'Many keys were revoked'
+    description: 'More than ${revocationsPerHour} revocations within an hour. If it is no emergency, it is one: take the role from whoever does it.'
+    severity: 1
+    frequency: 'PT15M'
+    window: 'PT1H'
+    query: '${records} | where reason in ("Revoked", "RevocationIncomplete") and OperationName == "revokeKey"'
+    threshold: revocationsPerHour
+  }
+  {
+    name: 'restored'
+    title: 'A key was restored'
+    description: 'Somebody gave back the data under a key. If that was nobody you know, revoke it again, and find out by whom.'
+    severity: 2
+    frequency: 'PT5M'
+    window: 'PT10M'
+    query: '${records} | where reason in ("Restored", "RestoreIncomplete", "RestoreFinished")'
+    threshold: 0
+  }
+  {
+    name: 'restore-refused'
+    title: 'A restore was refused for want of another person'
+    description: 'Who revoked a key tried to restore it, or an application did. The record says who.'
+    severity: 2
+    frequency: 'PT5M'
+    window: 'PT10M'
+    query: '${records} | where reason == "CallRefused" and tostring(r.because) in ("SecondPersonNeeded", "PersonNeeded")'
+    threshold: 0
+  }
+  {
+    name: 'break-glass-refused'
+    title: 'Somebody without the right called break-glass'
+    description: 'A call to revoke or restore was refused: no role, a role that does not reach the key, or a token that was got by another client or for something else. The record says who, and from where.'
+    severity: 3
+    frequency: 'PT15M'
+    window: 'PT15M'
+    query: '${records} | where reason == "CallRefused" and OperationName in ("revokeKey", "restoreKey") and tostring(r.because) in ("RoleMissing", "KeyOutOfReach", "ClientNotAllowed", "ScopeMissing", "TokenKindUnclear")'
+    threshold: 0
+  }
+  {
+    name: 'approval'
+    title: 'Somebody asks for approval, or approves'
+    description: 'A restore was asked for, approved or taken back. The record says by whom and why; GET /api/approvals shows how it stands.'
+    severity: 3
+    frequency: 'PT5M'
+    window: 'PT10M'
+    query: '${records} | where reason in ("ApprovalAsked", "ApprovalGiven", "ApprovalWithdrawn")'
+    threshold: 0
+  }
+  {
+    name: 'audit-trail-broken'
+    title: 'The audit trail is broken'
+    description: 'Records of the audit trail were changed, removed or put in since the last look, or where it ends could not be signed. The record says where; cmk audit verify says all of it.'
+    severity: 1
+    frequency: 'PT15M'
+    window: 'PT15M'
+    query: '${records} | where reason in ("AuditTrailBroken", "AuditHeadUnsigned")'
     threshold: 0
   }
   {

@@ -112,7 +112,7 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2024-01
           definition: {
             filters: {
               blobTypes: ['blockBlob']
-              prefixMatch: [containerNames.drift, containerNames.deadLetter]
+              prefixMatch: [containerNames.drift, containerNames.deadLetter, containerNames.approvals]
             }
             actions: {
               baseBlob: {

@@ -5,10 +5,10 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { Account } from './account.ts';
-import type { Dependent, DiscoveryServices } from './dependent.ts';
+import type { Dependent, DiscoveryServices, SearchedSubscriptions } from './dependent.ts';
 import { FleetScans } from './fleet-scan.ts';
 import { findDependents, type Inventory } from './inventory.ts';
-import { scopeKeyUse, usesKey } from './key-use.ts';
+import { accountKeyUse, scopeKeyUse, usesKey } from './key-use.ts';
 import { type Asked, askUnasked, markSent } from './unasked.ts';
 
 /** A subscription that was listed whole within so long is not listed to find dependents. Milliseconds. */
@@ -28,13 +28,6 @@ export interface Discovered extends Inventory {
   readonly indexed: boolean;
   /** Accounts whose scopes are still to be asked for, one by one. */
   readonly toAsk: readonly Dependent[];
-}
-
-/** Which subscriptions are to be looked at. */
-export interface SearchedSubscriptions {
-  readonly ids: readonly string[];
-  /** Those among them that are listed whatever the index knows of them. */
-  readonly list: readonly string[];
 }
 
 /**
@@ -122,10 +115,14 @@ class Discovery {
       this.#corrupt += 1;
     };
     return this.#reading(() =>
-      this.#handEach(this.#services.fleet.uses(this.#key.id, corrupt), ({ account, location, scope, scopes }) => {
-        const dependent = this.#dependent(account, location);
-        return dependent && scope === undefined && scopes === 'none' ? { ...dependent, scopes } : dependent;
-      }),
+      this.#handEach(
+        this.#services.fleet.uses(this.#key.id, corrupt),
+        ({ account, location, scope, scopes, pinned, current }) => {
+          const dependent = this.#dependent(account, location);
+          if (!dependent || scope !== undefined) return dependent;
+          return { ...dependent, ...(scopes === 'none' ? { scopes } : {}), seen: { pinned, current } };
+        },
+      ),
     );
   }
 
@@ -228,9 +225,12 @@ class Discovery {
     }
   }
 
-  #handAccount({ id, location }: Account): Promise<void> {
+  #handAccount({ id, location, encryption }: Account): Promise<void> {
     const dependent = this.#dependent(id, location);
-    return dependent ? this.#hand(dependent) : Promise.resolve();
+    if (!dependent) return Promise.resolve();
+    const use = accountKeyUse(encryption);
+    if (!usesKey(use, this.#key)) return this.#hand(dependent);
+    return this.#hand({ ...dependent, seen: { pinned: use.pinned, current: use.current } });
   }
 
   /** Each once. It never rejects, since nobody may be waiting for it. */

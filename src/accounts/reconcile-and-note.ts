@@ -9,8 +9,8 @@ import type { Outcome } from '../work/outcome.ts';
 import type { Account, Scope } from './account.ts';
 import { changesOf, changesOfGone, type SeenAccount } from './fleet-entries.ts';
 import { accountKeyUse, type KeyUse, scopeKeyUse } from './key-use.ts';
+import type { ReconcileServices } from './put-off.ts';
 import { reconcileAccount } from './reconcile-account.ts';
-import type { ReconcileServices } from './reconciliation.ts';
 import { type Hold, waits } from './rollout.ts';
 import type { StorageAccounts } from './storage-client.ts';
 

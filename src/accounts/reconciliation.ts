@@ -1,88 +1,34 @@
-import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure, mayHaveTakenEffect } from '../azure/failure.ts';
-import type { Pacer } from '../azure/pacer.ts';
-import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log, LogLevel } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
-import type { Settings } from '../settings/settings.ts';
-import type { Leases } from '../work/lease-client.ts';
 import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { isOfKey, judge, type MoveIntent, type Verdict, versionId } from './intent.ts';
-import { type KeyUse, usesKey } from './key-use.ts';
+import { isSameUse, type KeyUse, usesKey } from './key-use.ts';
 import type { MoveJournal } from './move-journal.ts';
 import { namesUnlisted, type Plan, planKeyUse, versionInUse } from './plan.ts';
-import { held, type Rollout } from './rollout.ts';
-import type { StorageAccounts } from './storage-client.ts';
-
-export type ReconcileServices = {
-  readonly settings: Settings;
-  readonly keys: Keys;
-  readonly accounts: StorageAccounts;
-  readonly leases: Leases;
-  readonly audit: RecordAudit;
-  readonly rollout: Pick<Rollout, 'paused' | 'pausedNow' | 'stage'>;
-  readonly pacer: Pacer;
-  readonly readPacer: Pacer;
-  readonly now: () => Date;
-  readonly sleep: (ms: number) => Promise<void>;
-};
+import { ABANDONED_SECONDS, BUSY, type ReconcileServices } from './put-off.ts';
+import { held } from './rollout.ts';
+import type { KeyUseResult, Reading, Subject } from './subject.ts';
 
 /** How often a use may turn out to be another one when it is read right before the write. */
 const MAX_ROUNDS = 3;
-/** A message comes back when the lease that was abandoned is free again, in seconds. */
-export const ABANDONED_SECONDS = 61;
-/** A turn further away than this is waited for in the queue, where waiting costs nothing. Milliseconds. */
-export const LONGEST_WAIT_MS = 5_000;
-/** Not now: somebody else is at it. */
-export const BUSY: Outcome = {
-  outcome: 'retry',
-  reason: 'Busy',
-  detail: 'Not counted as a try.',
-  counts: false,
-  delaySeconds: 5,
-};
-
-/** What one account, or one of its encryption scopes, was found to be and became. */
-export interface KeyUseResult {
-  readonly account: string;
-  readonly scope?: string;
-  readonly key: string;
-  readonly from: string | undefined;
-  readonly to: string | undefined;
-  readonly mode: 'pinned' | 'automatic';
-}
-
-/** What uses a key: an account, or one of its encryption scopes. */
-export interface Subject {
-  readonly scope?: string;
-  /** Waits for its turn to be read and written, or says why that is too far away; absent: it is its turn already. */
-  turn?(): Promise<Outcome | undefined>;
-  /** Reads it anew; undefined when it is gone. */
-  read(): Promise<Reading | undefined>;
-}
-
-/** A subject as it was read. */
-export interface Reading {
-  readonly use: KeyUse | undefined;
-  /** Writes back what was read, altered in the key version alone ("" stays automatic); the use as the answer shows it. */
-  write(pin: string): Promise<KeyUse | undefined>;
-}
 
 /** The look at one account under its lease: the steps that the account and its scopes share. */
 export class Reconciliation {
   readonly key: ManagedKey;
   readonly services: ReconcileServices;
   readonly journal: MoveJournal;
-  readonly #work: AccountWork;
+  readonly work: AccountWork;
   readonly #log: Log;
   #versions: readonly KeyVersion[] = [];
+  #isListed = false;
   #wrote = false;
 
   constructor(work: AccountWork, key: ManagedKey, journal: MoveJournal, services: ReconcileServices, log: Log) {
-    this.#work = work;
+    this.work = work;
     this.key = key;
     this.journal = journal;
     this.services = services;
@@ -96,6 +42,7 @@ export class Reconciliation {
 
   async list(): Promise<void> {
     this.#versions = await this.services.keys.listVersions(this.key);
+    this.#isListed = true;
   }
 
   /** Judges the moves of a subject that were begun before and never settled, by what it uses now. */
@@ -106,6 +53,7 @@ export class Reconciliation {
       const versions = await this.#versionsOf(move, use);
       if (!versions) continue;
       const verdict = judge(move, use, versions);
+      if (scope === undefined && use) this.journal.learn(use);
       if (verdict.verdict === 'notMoved') {
         this.journal.drop(move);
         continue;
@@ -116,12 +64,43 @@ export class Reconciliation {
     }
   }
 
+  /**
+   * Reads a subject for the first time. Where its use is known from before (`guess`), the move is announced before the
+   * read, so that nothing lies between the read and the write; when it is read to be another one, nothing was done.
+   *
+   * @returns what was read, and what came of the move when the guess was right
+   */
+  async readFirst(
+    subject: Subject,
+    guess: KeyUse | undefined,
+  ): Promise<{ readonly reading: Reading | undefined; readonly outcome?: Outcome }> {
+    const isPaused = this.services.rollout.pausedNow(this.key) !== undefined;
+    const plan = guess && !isPaused ? await this.#planned(guess) : undefined;
+    const intent = plan?.write
+      ? await this.journal.begin(this.#intent(subject.scope, guess as KeyUse, plan.target.version))
+      : undefined;
+    const reading = await subject.read().catch((error: unknown) => {
+      if (intent) this.journal.drop(intent);
+      throw error;
+    });
+    if (!intent || !plan?.write) return { reading };
+    if (guess && reading?.use && isSameUse(reading.use, guess)) {
+      return { reading, outcome: await this.#write(reading, plan, intent) };
+    }
+    this.journal.drop(intent);
+    return { reading };
+  }
+
+  async #planned(use: KeyUse): Promise<Plan> {
+    await this.#listed(use);
+    return planKeyUse(use, this.#versions, this.services.now(), this.services.settings);
+  }
+
   /** Brings a use of the key to where it should be. */
   async move(subject: Subject, seen: KeyUse): Promise<Outcome> {
     let use = seen;
     for (let round = 1; round <= MAX_ROUNDS; round += 1) {
-      await this.#listed(use);
-      const plan = planKeyUse(use, this.#versions, this.services.now(), this.services.settings);
+      const plan = await this.#planned(use);
       if (!plan.write) {
         const about = { ...this.#subject(subject.scope), mode: modeOf(use), from: versionInUse(use) };
         this.record(levelOf(plan.reason), plan.reason, this.#about(about, about.from));
@@ -160,6 +139,7 @@ export class Reconciliation {
       return this.#failed(error, intent);
     }
     const verdict = judge(intent, answer, this.#versions);
+    if (intent.scope === undefined && answer) this.journal.learn(answer);
     if (verdict.verdict === 'moved') {
       const done = doneBy(intent, verdict);
       const detail = plan.reason === 'PinNotInUse' ? `${REASONS.Moved} ${REASONS.PinNotInUse}` : undefined;
@@ -197,14 +177,14 @@ export class Reconciliation {
   }
 
   record(level: LogLevel, reason: Reason, about: Partial<KeyUseResult>, detail?: string): void {
-    const { cause } = this.#work;
+    const { cause } = this.work;
     const seconds = cause.since === '' ? undefined : (this.services.now().getTime() - Date.parse(cause.since)) / 1000;
     this.#log({ level, reason, message: detail ?? REASONS[reason], ...about, cause, seconds });
   }
 
   /** Whoever names a version that is not in the list is seen before the next list. */
   async #listed(use: KeyUse): Promise<void> {
-    if (namesUnlisted(use, this.#versions)) await this.list();
+    if (!this.#isListed || namesUnlisted(use, this.#versions)) await this.list();
   }
 
   /** Undefined: another key's, which cannot be read now; its own next look judges the move. */
@@ -218,11 +198,11 @@ export class Reconciliation {
   #intent(scope: string | undefined, use: KeyUse, to: string): Omit<MoveIntent, 'id'> {
     const from = versionInUse(use);
     const move = { ...this.#subject(scope), mode: modeOf(use), ...(from ? { from } : {}), to };
-    return { ...move, cause: this.#work.cause, at: this.services.now().toISOString() };
+    return { ...move, cause: this.work.cause, at: this.services.now().toISOString() };
   }
 
   #subject(scope: string | undefined): Pick<MoveIntent, 'account' | 'scope' | 'key'> {
-    return { account: this.#work.account, ...(scope ? { scope } : {}), key: this.key.id };
+    return { account: this.work.account, ...(scope ? { scope } : {}), key: this.key.id };
   }
 
   #about(move: Pick<MoveIntent, 'account' | 'scope' | 'key' | 'mode' | 'from'>, to: string | undefined): KeyUseResult {
@@ -238,10 +218,6 @@ function doneBy({ mode }: MoveIntent, verdict: Verdict): NonNullable<MoveIntent[
 
 function modeOf({ pinned }: KeyUse): MoveIntent['mode'] {
   return pinned === undefined ? 'automatic' : 'pinned';
-}
-
-function isSameUse(a: KeyUse, b: KeyUse): boolean {
-  return a.vaultUri === b.vaultUri && a.keyName === b.keyName && a.pinned === b.pinned && a.current === b.current;
 }
 
 function levelOf(reason: Reason): LogLevel {

@@ -1,15 +1,17 @@
 import { FleetScans } from '../accounts/fleet-scan.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
+import { known } from '../azure/read-or-why.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { type ApplyServices, apply } from './apply.ts';
 import type { DriftRun } from './drift-run.ts';
 import { evaluateAll, rulesOf } from './evaluate-all.ts';
-import { type GatherServices, gather } from './gather/gather.ts';
+import { type Gathered, type GatherServices, gather } from './gather/gather.ts';
 import { followUnfinished, pausesOf, type RotationServices, readRotations } from './read-rotations.ts';
-import type { DriftReport } from './report.ts';
+import type { WholeReport } from './report.ts';
 import type { DriftStorage } from './store/drift-storage-client.ts';
+import type { AccountMemoryStore } from './store/managed-accounts-client.ts';
 import { publishReport } from './store/publish-report.ts';
 import type { RunningCheck } from './store/running-check.ts';
 import { begin, end } from './store/track-run.ts';
@@ -25,7 +27,7 @@ export type DriftServices = GatherServices &
  *
  * @throws only what nobody foresaw
  */
-export async function runDriftCheck(run: DriftRun, services: DriftServices, log: Log): Promise<DriftReport> {
+export async function runDriftCheck(run: DriftRun, services: DriftServices, log: Log): Promise<WholeReport> {
   const startedOn = services.now();
   const { id, by, caller } = run;
   const { driftStorage } = services;
@@ -43,7 +45,13 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
     const rotations = await readRotations(gathered.keys, services, log);
     const evaluated = evaluateAll(gathered, rules);
     await followUnfinished(rotations, id, services);
-    const done = await apply({ keys: gathered.keys, findings: evaluated.findings }, run, services, log);
+    const done = await apply(
+      { keys: gathered.keys, trail: known(gathered.trail), findings: evaluated.findings },
+      run,
+      services,
+      log,
+    );
+    await remember(gathered, driftStorage, id, log);
     const report = { ...toReport(run, rules, gathered, evaluated, done, services.now()), pauses: pausesOf(services) };
     failure = await publishReport(report, services, log);
     return report;
@@ -52,10 +60,26 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
   }
 }
 
+/** What cannot be kept in mind is said; the next check keeps it. */
+async function remember(
+  { managedAccounts }: Gathered,
+  store: AccountMemoryStore,
+  report: string,
+  log: Log,
+): Promise<void> {
+  if (!managedAccounts) return;
+  try {
+    await store.rememberAccounts(managedAccounts);
+  } catch (error) {
+    const message = `Which accounts use a managed key could not be written down: one that leaves it now may not be missed. ${describe(describeFailure(error))}`;
+    log({ level: 'error', reason: 'DriftReportNotWritten', message, report });
+  }
+}
+
 /** The same without a word to anybody: nothing is fixed, put aside or published. */
-export async function lookForDrift(run: DriftRun, services: GatherServices): Promise<DriftReport> {
+export async function lookForDrift(run: DriftRun, services: GatherServices): Promise<WholeReport> {
   const rules = rulesOf(services.settings, services.now());
-  const gathered = await gather(run, rules, services);
+  const gathered = await gather(run, rules, { ...services, auditWatch: undefined });
   const nothing = { fixes: [] };
   return toReport(run, rules, gathered, evaluateAll(gathered, rules), nothing, services.now());
 }

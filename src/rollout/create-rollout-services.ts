@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import type { Rollout } from '../accounts/rollout.ts';
-import { type Budget, STORAGE_WRITES } from '../azure/pacer.ts';
+import { type Budget, DOCUMENTED, shareOf } from '../azure/pacer.ts';
 import type { FileShares } from '../dependents/file-shares-client.ts';
 import type { FileService } from '../effect/file-service-client.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
@@ -26,6 +26,11 @@ export interface RolloutServices {
   readonly writeBudgets: readonly Budget[];
 }
 
+/** What the app takes of Azure's writes in one subscription and region. */
+export function writesOf(share: number): readonly Budget[] {
+  return [DOCUMENTED.storageWritesASecond, shareOf(DOCUMENTED.storageWritesAnHour, share)];
+}
+
 /** One for each instance. No call is made yet. */
 export function createRolloutServices(
   ports: {
@@ -43,7 +48,7 @@ export function createRolloutServices(
   const controlStore = createControlStore(ports.settings, credential);
   const control = new StandingControl(controlStore, ports.now);
   const rotationNotes = createRotationNotes(ports.table);
-  const writeBudgets = STORAGE_WRITES;
+  const writeBudgets = writesOf(ports.settings.budgetShare);
   const rollout = createRollout({ ...ports, control, rotationNotes, writeBudgets });
   return { rotationNotes, controlStore, control, rollout, probeCanaries: canaryProbe(ports), writeBudgets };
 }

@@ -145,7 +145,9 @@ export class ProgressCount {
 export function secondsFor(calls: number, budgets: readonly Budget[]): number {
   return Math.max(
     0,
-    ...budgets.map((budget) => (Math.max(0, calls - budget.burst) * budget.perMs) / budget.calls / 1000),
+    ...budgets.map(
+      (budget) => (Math.max(0, calls - (budget.burst ?? budget.calls)) * budget.perMs) / budget.calls / 1000,
+    ),
   );
 }
 

@@ -1,25 +1,11 @@
 import { z } from 'zod';
 import { CLOUDS, findCloud } from '../azure/cloud.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
+import { ACCESS_SETTINGS } from './access-table.ts';
 import { EXEMPTIONS } from './exemption.ts';
 import { DEFAULT_AUTOFIX, FIXABLE, isFixable } from './fixable.ts';
 import { parseRequirement } from './requirement.ts';
-
-const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
-const list = z.string().transform((text) =>
-  text
-    .split(/[\s,;]+/)
-    .map((item) => item.trim())
-    .filter((item) => item !== ''),
-);
-const guid = z.string().trim().regex(GUID, 'is not a GUID').toLowerCase();
-const onOff = z
-  .string()
-  .trim()
-  .toLowerCase()
-  .pipe(z.enum(['on', 'off'], 'is neither "on" nor "off"'))
-  .transform((value) => value === 'on');
+import { guid, list, onOff, setting } from './setting.ts';
 
 /** `https://{account}.{service}.{suffix}`; its trailing slash, which Azure's own outputs have, goes. */
 const serviceUri = (service: 'blob' | 'queue' | 'table') =>
@@ -31,19 +17,8 @@ const serviceUri = (service: 'blob' | 'queue' | 'table') =>
 
 export const DEFAULT_DRIFT_SCHEDULE = '0 0 * * * *';
 
-interface Setting<T extends z.ZodType> {
-  readonly schema: T;
-  /** What a right value looks like, shown with every problem. */
-  readonly example: string;
-  /** One sentence for README and sample; the table in README.md is tested against it. */
-  readonly description: string;
-  /** What holds when it is absent or empty, as shown in README. */
-  readonly fallback: string;
-}
-
-function setting<T extends z.ZodType>(definition: Setting<T>): Setting<T> {
-  return definition;
-}
+/** A fifth of what Azure takes is left to others. */
+export const DEFAULT_BUDGET_SHARE = 0.8;
 
 /** Every app setting that this app reads, and the host's own that it relies on. One table: README and sample follow it. */
 export const SETTINGS = {
@@ -129,6 +104,13 @@ export const SETTINGS = {
       'Whose encryption scopes are looked at: those of `all` accounts, or only of accounts that use the key themselves (`dependents`: one call less for every other account).',
     fallback: '`all`',
   }),
+  CMK_BUDGET_SHARE: setting({
+    schema: z.coerce.number('is not a number').gt(0, 'is not above 0').max(1, 'is more than 1').optional(),
+    example: '0.8',
+    description:
+      "Part of the Storage resource provider's budgets of five minutes and of an hour, for each subscription and region, that the app uses at most; the rest is left to others. Above 0, at most 1.",
+    fallback: `\`${DEFAULT_BUDGET_SHARE}\``,
+  }),
   CMK_CANARY: setting({
     schema: z.coerce.number('is not a number').int().min(0).max(100, 'is more than 100').optional(),
     example: '3',
@@ -154,6 +136,7 @@ export const SETTINGS = {
     description: 'Whether a key has to be restored by somebody else than who revoked it.',
     fallback: '`on`',
   }),
+  ...ACCESS_SETTINGS,
   CMK_DRIFT_SCHEDULE: setting({
     schema: z
       .string()

@@ -81,13 +81,19 @@ describe('alert rules and workbook', () => {
       .ofType('Microsoft.Insights/scheduledQueryRules')
       .map(({ id }) => id.slice(id.lastIndexOf('/cmk-test-') + 10));
     expect(names.sort()).toEqual([
+      'approval',
+      'audit-trail-broken',
+      'break-glass-refused',
       'drift-errors',
       'drift-silent',
       'error-recorded',
       'function-failed',
       'key-needs-a-person',
+      'many-revocations',
       'missing-rights',
       'poisoned',
+      'restore-refused',
+      'restored',
       'revocation-open',
       'revocation-started',
       'rotation-held',

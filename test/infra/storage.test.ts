@@ -48,7 +48,9 @@ describe('the storage of the app', () => {
     expect(containers).toEqual(expect.arrayContaining([...named, ...deadLetterContainers]));
     expect([...containers].sort()).toEqual([
       'app-package',
+      'cmk-approvals',
       'cmk-audit',
+      'cmk-audit-heads',
       'cmk-control',
       'cmk-deadletter',
       'cmk-drift',

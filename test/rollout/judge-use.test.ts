@@ -159,5 +159,7 @@ describe('the time that so many writes take', () => {
   it('is none where there is no budget, or they come at once', () => {
     expect(secondsFor(1_000, [])).toBe(0);
     expect(secondsFor(3, [{ calls: 10, perMs: 1_000, burst: 4 }])).toBe(0);
+    // Counted in windows: the first one is full at once.
+    expect(secondsFor(1_300, [{ calls: 1_200, perMs: 3_600_000 }])).toBe(300);
   });
 });

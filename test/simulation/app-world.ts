@@ -7,11 +7,13 @@ import type { RecordAudit } from '../../src/audit/audit-trail.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import { timeBoxed, untilAborted } from '../../src/azure/deadline.ts';
 import { LIMITS, OWN_STORAGE_MS } from '../../src/azure/limits.ts';
-import { Pacer } from '../../src/azure/pacer.ts';
+import { SharedReads } from '../../src/azure/shared-reads.ts';
+import { Turns } from '../../src/azure/turns.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import { IndexBuilding } from '../../src/fleet/index-building.ts';
 import { createRotationNotes } from '../../src/fleet/rotation-notes.ts';
-import { newestUsableVersion } from '../../src/keys/key-versions.ts';
+import type { Keys } from '../../src/keys/key-client.ts';
+import { type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
 import { mayNeedRotation } from '../../src/keys/near-expiry.ts';
 import { needsLook } from '../../src/revocation/keep-revoked.ts';
 import { restore } from '../../src/revocation/restore.ts';
@@ -120,7 +122,17 @@ interface Instance {
   control: StandingControl;
   /** Since when it has known of the pause that stands. */
   pausedSince: number | undefined;
+  /** What a process has in memory, and loses when it is killed. */
+  memory: Memory;
 }
+
+interface Memory {
+  readonly lists: SharedReads<KeyVersion[]>;
+  readonly turns: Turns;
+  readonly schedule: Turns;
+}
+
+const memory = (): Memory => ({ lists: new SharedReads(), turns: new Turns(1), schedule: new Turns(1) });
 
 interface Timer {
   readonly at: number;
@@ -178,6 +190,7 @@ export class AppWorld implements World {
       actors: new Set<Actor>(),
       control: this.#control((scenario.skews[number] ?? 0) * 60_000),
       pausedSince: undefined,
+      memory: memory(),
     }));
     this.#deeds = [...scenario.deeds];
     this.#kills = scenario.kills;
@@ -544,6 +557,7 @@ export class AppWorld implements World {
     instance.actors = new Set();
     instance.control = this.#control(instance.skewMs);
     instance.pausedSince = undefined;
+    instance.memory = memory();
   }
 
   #wake(timer: Timer): void {
@@ -560,10 +574,13 @@ export class AppWorld implements World {
 
   #ports(instance: Instance, actor: Actor) {
     const to = new PortLimits(this.scheduler, actor);
-    const keyVault = BREAK_GLASS.test(actor.name) ? LIMITS.breakGlass : LIMITS.keyWork;
+    const isUrgent = BREAK_GLASS.test(actor.name);
     const own = to.ownStorage(OWN_STORAGE_MS);
     const now = () => new Date(this.#clock + instance.skewMs);
     const fleet = createFleetIndex(this.index.port(to.azure(LIMITS.ownTables)));
+    const vault = keysOf(this.vault, to.azure(isUrgent ? LIMITS.breakGlass : LIMITS.keyWork));
+    const { lists, turns, schedule } = instance.memory;
+    const keys = isUrgent ? vault : sharing(vault, lists);
     const settings = {
       vaults: VAULTS,
       cloud: PUBLIC,
@@ -572,7 +589,6 @@ export class AppWorld implements World {
       scopeDiscovery: 'dependents',
       canary: this.#canary,
     } as unknown as Settings;
-    const keys = keysOf(this.vault, to.azure(keyVault));
     const queue = this.#queue(own);
     const { control } = instance;
     const rotationNotes = createRotationNotes(this.index.port(to.azure(LIMITS.ownTables)));
@@ -594,8 +610,9 @@ export class AppWorld implements World {
       heldMessages: this.#heldMessages(own),
       leases: this.#leases.port(actor, own),
       audit: this.#auditPort(own),
-      pacer: new Pacer([]),
-      readPacer: new Pacer([]),
+      turns,
+      schedule,
+      random: () => 0.5,
       dependents: async () => ({ answer: 'some' as const }),
       newId: () => {
         this.#ids += 1;
@@ -666,6 +683,11 @@ export class AppWorld implements World {
       }
     };
   }
+}
+
+/** The messages of one instance share their lists of versions, as the app's own client has it. */
+function sharing(keys: Keys, lists: SharedReads<KeyVersion[]>): Keys {
+  return { ...keys, listVersions: async (key) => [...(await lists.read(key.id, () => keys.listVersions(key)))] };
 }
 
 function cause(by: string): { by: string; ref: string; since: string } {

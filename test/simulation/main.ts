@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { randomly } from './choose.ts';
 import { BrokenHistory, runHistory, seeded, shrink, type World } from './explore.ts';
 import {
+  randomAnnouncementsWorld,
   randomAppWorld,
   randomBreakGlassWorld,
   randomIndexWorld,
@@ -38,6 +39,7 @@ const WORLDS: readonly ((random: () => number) => () => World)[] = [
   randomBreakGlassWorld,
   randomRolloutWorld,
   randomIndexWorld,
+  randomAnnouncementsWorld,
 ];
 
 /** Runs the history of a seed; undefined when everything held. */

@@ -24,8 +24,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'no fence: the lease is let go before anything is done',
     file: 'src/accounts/reconcile-account.ts',
-    from: 'if (!lease) return BUSY;\n    const result',
-    to: 'if (!lease) return BUSY;\n    await lease.release();\n    const result',
+    from: 'if (!lease) return BUSY;\n    const accounts',
+    to: 'if (!lease) return BUSY;\n    await lease.release();\n    const accounts',
   },
   {
     name: 'no fence: the lease is let go although a write may still take effect',
@@ -56,6 +56,36 @@ const MUTANTS: readonly Mutant[] = [
     file: 'src/accounts/reconciliation.ts',
     from: 'if (isUnknown) this.journal.giveUp(intent, this.services.now());\n    else this.journal.drop(intent);',
     to: 'this.journal.drop(intent);',
+  },
+  {
+    name: 'a move is announced by what the message says alone, though the app has moved the account since',
+    file: 'src/accounts/reconcile-account.ts',
+    from: 'return !known || isSameUse(known, said) ? said : undefined;',
+    to: 'return said;',
+  },
+  {
+    name: 'a move that was announced by a guess is made, whatever is read then',
+    file: 'src/accounts/reconciliation.ts',
+    from: 'if (guess && reading?.use && isSameUse(reading.use, guess)) {',
+    to: 'if (reading?.use) {',
+  },
+  {
+    name: 'a new move is announced while one of before is not judged',
+    file: 'src/accounts/reconcile-account.ts',
+    from: 'if (journal.found.length > 0) return undefined;',
+    to: '',
+  },
+  {
+    name: 'what the app has done to an account is not kept with its lease',
+    file: 'src/accounts/move-journal.ts',
+    from: 'formatAccountState({ moves, known: this.#known })',
+    to: 'formatAccountState({ moves, known: undefined })',
+  },
+  {
+    name: 'who lists the versions is given a list that was begun before',
+    file: 'src/azure/shared-reads.ts',
+    from: 'const following = (underWay ?? Promise.resolve()).then(later, later);',
+    to: 'const following = underWay ?? later();',
   },
   {
     name: 'backwards: any other version than the target is moved',

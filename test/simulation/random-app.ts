@@ -141,6 +141,13 @@ export function randomMovesWorld(random: Random): () => World {
   return make(random, { ...rotations(random), ...harm });
 }
 
+/** The same when they have announced a move and not read the account yet, with several messages about one account. */
+export function randomAnnouncementsWorld(random: Random): () => World {
+  const { deeds, ...rest } = rotations(random);
+  const harm = { kills: 2, faults: 0, aim: one(random, [/^get st/, /^get st/, /^(get|patch) st/]) };
+  return make(random, { ...rest, deeds: deeds.slice(0, 2).map((deed) => ({ ...deed, events: 2 })), ...harm });
+}
+
 /** The same while they record what they have moved. */
 export function randomRecordsWorld(random: Random): () => World {
   const harm = one<Optional>(random, [

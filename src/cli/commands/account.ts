@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Cli } from '../cli.ts';
+import { confirmKey } from '../confirm.ts';
 import { changing, inGroup } from '../options.ts';
 import {
   choiceOf,
@@ -72,11 +73,14 @@ function addCreate(command: Command, cli: Cli): void {
 
 function addDisable(command: Command, cli: Cli): void {
   changing(command)
-    .description('give an account back to Microsoft-managed keys')
-    .action(async (account: string) => {
+    .description('give an account back to Microsoft-managed keys, and record on it that this is meant')
+    .option('--yes', 'do not ask for the name to be typed; needed for an account that is tagged cmk-key')
+    .action(async (account: string, { reason, yes = false }: { reason?: string; yes?: boolean }) => {
       const { disableAccount } = await import('../../operations/account/account-change-key.ts');
+      const confirm = (name: string): Promise<void> =>
+        confirmKey('give back to Microsoft-managed keys', name, false, cli.context.ask);
       await cli.run(command, (operation) =>
-        disableAccount({ ...placeOf(command.optsWithGlobals()), account }, operation),
+        disableAccount({ ...placeOf(command.optsWithGlobals()), account, reason, yes, confirm }, operation),
       );
     });
 }

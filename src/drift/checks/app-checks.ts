@@ -21,6 +21,21 @@ function poisonMessages({ poison }: AppSubject): readonly Found[] {
     }));
 }
 
+/** One finding for each file, with the first that is wrong: one that was rewritten is wrong in every line. */
+function auditTrailBroken({ trail = [] }: AppSubject): readonly Found[] {
+  const files = [...new Set(trail.map(({ file }) => file))];
+  return files.map((file) => {
+    const [first, ...more] = trail.filter((finding) => finding.file === file);
+    const line = first?.line === undefined ? '' : `, line ${first.line}`;
+    const rest = more.length > 0 ? ` And ${more.length} more.` : '';
+    return {
+      resource: `cmk-audit/${file}`,
+      is: `${file}${line}: ${first?.reason}. ${first?.message}${rest}`,
+      shouldBe: 'The trail goes on from where it ended at the check before, record by record.',
+    };
+  });
+}
+
 /** How Key Vault says that the network keeps a caller out. */
 const NETWORK = /Client address is not authorized|Public network access is disabled/i;
 
@@ -28,13 +43,20 @@ const NETWORK = /Client address is not authorized|Public network access is disab
 function missingPermission({ unread }: AppSubject): readonly Found[] {
   const refused = unread.filter(({ kind }) => kind === 'forbidden');
   const byAction = new Map(refused.map((part) => [`${part.resource} ${part.action}`.toLowerCase(), part]));
-  return [...byAction.values()].map(({ resource, what, action, detail }) => ({
+  return [...byAction.values()].map(({ resource, what, action, detail, beside }) => ({
     resource,
     part: action,
     is: `The app may not read ${what}. ${detail}`,
+    cause: { about: [placeOf(resource)] },
+    ...(beside ? { severity: 'advice' as const } : {}),
     // A firewall answers 403 as well, and no role helps against it.
     shouldBe: NETWORK.test(detail) ? 'The network rules let the app in.' : `The app's identity has ${action}.`,
   }));
+}
+
+/** Accounts that cannot be read are told by their subscription. */
+function placeOf(resource: string): string {
+  return /^\/subscriptions\/[^/]+(?=\/.*\/storageAccounts\/)/i.exec(resource)?.[0] ?? resource;
 }
 
 function settingsInvalid({ settingsProblems, name }: AppSubject): readonly Found[] {
@@ -49,12 +71,14 @@ function settingsInvalid({ settingsProblems, name }: AppSubject): readonly Found
 const PASSING: ReadonlySet<UnreadPart['kind']> = new Set(['throttled', 'unavailable', 'conflict', 'timeUp']);
 
 function unreadFindings({ unread }: AppSubject): readonly Found[] {
-  return unread.map(({ resource, what, detail, kind }) => ({
+  return unread.map(({ resource, what, detail, kind, beside }) => ({
     resource,
     part: what,
     is: `Not read: ${what}. ${detail}`,
     shouldBe: 'Everything can be read.',
-    ...(PASSING.has(kind) ? { severity: 'warning' as const } : {}),
+    // That it may not be read is a finding of its own.
+    cause: { ...(kind === 'forbidden' ? { reason: 'MissingPermission' as const } : {}), about: [placeOf(resource)] },
+    ...(beside ? { severity: 'advice' as const } : PASSING.has(kind) ? { severity: 'warning' as const } : {}),
   }));
 }
 
@@ -73,6 +97,13 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     ensures: 'No work waits in a poison queue.',
     fix: 'Look for Poisoned in the log, fix what it says, then put the messages back with `cmk replay`.',
     find: poisonMessages,
+  },
+  {
+    reason: 'AuditTrailBroken',
+    severity: 'error',
+    ensures: 'No record of the audit trail is changed, removed, moved or put in.',
+    fix: 'Run `cmk audit verify`, and compare with the receipts in the log (AuditWritten): find out who wrote to the container cmk-audit. The trail goes on meanwhile; exempt the finding once it is explained.',
+    find: auditTrailBroken,
   },
   {
     reason: 'MissingPermission',

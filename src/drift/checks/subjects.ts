@@ -1,5 +1,6 @@
 import type { Account, Scope } from '../../accounts/account.ts';
 import type { KeyUse } from '../../accounts/key-use.ts';
+import type { ChainFinding } from '../../audit/chain.ts';
 import type { Part, UnreadPart } from '../../azure/read-or-why.ts';
 import type { VaultSubscriptions } from '../../events/event-grid-client.ts';
 import type { WantedSubscription } from '../../events/subscription.ts';
@@ -38,6 +39,8 @@ export interface KeySubject {
   readonly usage: KeyUsage;
   /** How far its rotation is, by the fleet index; absent: not known. */
   rotation?: RotationView;
+  /** Of its vault; undefined where the vault could not be read. */
+  readonly tenantId?: string | undefined;
 }
 
 export interface KeyKind {
@@ -45,6 +48,8 @@ export interface KeyKind {
   readonly type: string;
   /** Bits of an RSA key. */
   readonly size: number | undefined;
+  /** `wrapKey`, `unwrapKey` …; undefined where it is not told. */
+  readonly operations?: readonly string[] | undefined;
 }
 
 /** A storage account with the key that it uses. */
@@ -59,6 +64,12 @@ export interface AccountSubject {
   /** Undefined: it uses no key of a managed vault. */
   readonly access: KeyAccess | undefined;
   readonly scopes: readonly ScopeSubject[];
+  /** Of its subscription; undefined where that could not be read. */
+  readonly tenantId?: string | undefined;
+  /** The version of the same key that it was pinned to in an earlier check, and who has written the account since, if known. */
+  readonly before?: { readonly version: string; readonly writers: readonly string[] } | undefined;
+  /** The managed key that it was on in an earlier check; undefined: it is on one, or never was. */
+  readonly left?: { readonly key: KeySubject; readonly lastSeen: Date } | undefined;
 }
 
 /** An encryption scope of an account with the key that it uses. */
@@ -78,6 +89,12 @@ export interface VaultSubject {
   readonly events: Part<VaultSubscriptions> | undefined;
   /** Events of this vault that could not be delivered of late. */
   readonly deadLetters: Part<readonly DeadLetter[]>;
+  /** Whether its audit log is sent somewhere. Undefined: not asked. */
+  readonly auditLog?: Part<boolean> | undefined;
+  /** Whether a lock keeps it from being deleted. Undefined: not asked. */
+  readonly locked?: Part<boolean> | undefined;
+  /** Whether anybody was seen to use one of its keys. */
+  readonly used?: boolean;
 }
 
 /** An event that Event Grid gave up on. */
@@ -97,6 +114,8 @@ export interface AppSubject {
   /** The app's own storage with the managed key that it uses, by itself or by a scope. */
   readonly lockedOutBy: readonly { readonly account: string; readonly key: string }[];
   readonly poison: Part<readonly { readonly queue: string; readonly messages: number }[]>;
+  /** What is wrong with the audit trail since the look before; absent: it was not looked at. */
+  readonly trail?: readonly ChainFinding[];
   readonly settingsProblems: readonly string[];
   readonly unread: readonly UnreadPart[];
 }

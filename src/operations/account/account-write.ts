@@ -48,7 +48,11 @@ export async function applyPlan(
     journal.found(plan.why);
     return account;
   }
-  const change = { encryption: plan.encryption, ...(plan.identity ? { identity: plan.identity } : {}) };
+  const change = {
+    encryption: plan.encryption,
+    ...(plan.identity ? { identity: plan.identity } : {}),
+    ...(plan.tags ? { tags: plan.tags } : {}),
+  };
   const [from, to] = [keyIn(account.encryption), keyIn(plan.encryption)];
   const updated = await journal.change({ text, action: 'account.setKey', resource: account.id, from, to }, () =>
     untilStorageHasAccess(waitSeconds, operation, () => azure.accounts.update(account, change)),

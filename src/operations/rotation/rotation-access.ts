@@ -1,17 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import type { TokenCredential } from '@azure/identity';
-import { STORAGE_WRITES } from '../../azure/pacer.ts';
 import { CmkError } from '../../errors.ts';
 import { createFleetIndex } from '../../fleet/create-fleet-index.ts';
 import { createFleetTable } from '../../fleet/fleet-table-client.ts';
 import { createRotationNotes } from '../../fleet/rotation-notes.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import { createControlStore } from '../../rollout/control-client.ts';
+import { writesOf } from '../../rollout/create-rollout-services.ts';
 import type { ListPorts } from '../../rollout/list-rotations.ts';
 import type { ControlPorts } from '../../rollout/order-pause.ts';
 import { StandingControl } from '../../rollout/standing-control.ts';
 import type { Environment } from '../../settings/settings.ts';
 import { readStorageSettings } from '../../settings/settings.ts';
+import { DEFAULT_BUDGET_SHARE } from '../../settings/settings-table.ts';
 import { appRecord } from '../key/app-record.ts';
 import type { Azure } from '../operator-azure.ts';
 import { keyByName } from '../resolve.ts';
@@ -56,7 +57,7 @@ export function rotationAccess(
     rotationNotes: createRotationNotes(table),
     controlStore,
     control: new StandingControl(controlStore, now),
-    writeBudgets: STORAGE_WRITES,
+    writeBudgets: writesOf(Number(environment.CMK_BUDGET_SHARE) || DEFAULT_BUDGET_SHARE),
     newId: () => randomUUID(),
     now,
     ...appRecord(environment, credential),
