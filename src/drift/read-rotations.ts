@@ -37,8 +37,10 @@ export async function readRotations(
       if (versions.length === 0 || !usage.used || failure !== undefined) return;
       try {
         const read = await computeRotation(key, versions, services);
-        subject.rotation = viewRotation(key, read, services.control.pauseNow(key.id));
-        if (!read.blocked && read.progress.state !== 'finished') unfinished.push(key);
+        const view = viewRotation(key, read, services.control.pauseNow(key.id));
+        subject.rotation = view;
+        // Whatever goes on is followed by whoever began it.
+        if (view.state === 'stuck' || view.state === 'held') unfinished.push(key);
       } catch (error) {
         failure = describe(describeFailure(error));
       }

@@ -15,7 +15,7 @@ import { BELIEVED_MS, type StandingControl } from './standing-control.ts';
 /** What waits asks again so soon, so that the end of a pause is felt within a minute. Seconds. */
 const ASK_AGAIN_SECONDS = 60;
 /** The first look at how far a rotation is comes so soon, and none later than the other. Seconds. */
-const FIRST_LOOK_SECONDS = 15;
+const FIRST_LOOK_SECONDS = 5;
 const LATEST_LOOK_SECONDS = 600;
 /** What cannot be read is left alone for so long: accounts must not wait for it one by one. Milliseconds. */
 const LEFT_ALONE_MS = 30_000;
