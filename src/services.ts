@@ -158,7 +158,7 @@ export function createServices(
     vaultGuards: createVaultGuards(identity, cloud),
     authorization: createAuthorization(identity, cloud),
     identities: createIdentities(identity, cloud),
-    eventGrid: createEventGrid(identity, cloud),
+    eventGrid: createEventGrid(identity, cloud, settings.drift.systemTopics),
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
     driftStorage: createDriftStorage(settings, () => identity),
     queue,

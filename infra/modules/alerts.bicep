@@ -19,6 +19,8 @@ param revocationOpenHours int
 @minValue(1)
 param revocationsPerHour int
 param enabled bool
+@description('When the workspace was made: until a while after it, nothing is silent, and rights are still spreading.')
+param since string
 
 resource mail 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(emails)) {
   name: 'ag-cmk-${environmentName}'
@@ -46,6 +48,14 @@ var needsPerson = '"ManualRotation", "ImportedKey", "KeyDisabled", "RotationRefu
 var heldRotations = '"RotationStuck", "CanaryFailed", "WaveFailed"'
 var missingRights = '"MissingPermission", "VaultUnreadable", "SubscriptionUnreadable", "IdentityHasNoAccess"'
 
+// A time that cannot be read mutes nothing: then it is long ago.
+var begun = 'coalesce(todatetime("${since}"), datetime(2026-01-01))'
+
+// Rights take minutes to spread in Azure: what is refused in the first two hours is no news.
+var settled = 'TimeGenerated > ${begun} + 2h'
+
+// `mute`: how long a rule that keeps firing calls nobody again. `by`: what it tells apart, each with an alert of its own, so
+// that one key that is muted hides no other.
 var rules = [
   {
     name: 'poisoned'
@@ -55,7 +65,9 @@ var rules = [
     frequency: 'PT5M'
     window: 'PT10M'
     // The second: what the host moved, in its own words (Azure WebJobs SDK, QueueProcessor), as after a process was ended five times.
-    query: 'union (${records} | where reason in (${poisoned})), (AppTraces | where Message has "MaxDequeueCount" and Message has "-poison")'
+    query: 'union (${records} | where reason in (${poisoned})), (AppTraces | where Message has "MaxDequeueCount" and Message has "-poison" | extend key = "", account = "")'
+    mute: 'PT1H'
+    by: ['account', 'key']
     threshold: 0
   }
   {
@@ -66,6 +78,8 @@ var rules = [
     frequency: 'PT15M'
     window: 'PT15M'
     query: 'AppRequests | where Success == false and not(ResultCode startswith "4")'
+    mute: 'PT6H'
+    by: ['OperationName']
     threshold: 4
   }
   {
@@ -77,6 +91,8 @@ var rules = [
     window: 'PT10M'
     // Not from the requests: their address comes without its query, so that a dry run looks like a revocation there.
     query: '${records} | where reason in ("Revoked", "RevocationIncomplete", "KeptRevoked")'
+    mute: 'PT1H'
+    by: ['key']
     threshold: 0
   }
   {
@@ -87,6 +103,8 @@ var rules = [
     frequency: 'PT15M'
     window: 'PT1H'
     query: '${records} | where reason in ("Revoked", "RevocationIncomplete") and OperationName == "revokeKey"'
+    mute: 'PT1H'
+    by: []
     threshold: revocationsPerHour
   }
   {
@@ -97,6 +115,8 @@ var rules = [
     frequency: 'PT5M'
     window: 'PT10M'
     query: '${records} | where reason in ("Restored", "RestoreIncomplete", "RestoreFinished")'
+    mute: 'PT1H'
+    by: ['key']
     threshold: 0
   }
   {
@@ -107,6 +127,8 @@ var rules = [
     frequency: 'PT5M'
     window: 'PT10M'
     query: '${records} | where reason == "CallRefused" and tostring(r.because) in ("SecondPersonNeeded", "PersonNeeded")'
+    mute: 'PT1H'
+    by: ['key']
     threshold: 0
   }
   {
@@ -117,6 +139,8 @@ var rules = [
     frequency: 'PT15M'
     window: 'PT15M'
     query: '${records} | where reason == "CallRefused" and OperationName in ("revokeKey", "restoreKey") and tostring(r.because) in ("RoleMissing", "KeyOutOfReach", "ClientNotAllowed", "ScopeMissing", "TokenKindUnclear")'
+    mute: 'PT6H'
+    by: ['key']
     threshold: 0
   }
   {
@@ -127,6 +151,8 @@ var rules = [
     frequency: 'PT5M'
     window: 'PT10M'
     query: '${records} | where reason in ("ApprovalAsked", "ApprovalGiven", "ApprovalWithdrawn")'
+    mute: 'PT1H'
+    by: ['key']
     threshold: 0
   }
   {
@@ -137,6 +163,8 @@ var rules = [
     frequency: 'PT15M'
     window: 'PT15M'
     query: '${records} | where reason in ("AuditTrailBroken", "AuditHeadUnsigned")'
+    mute: 'P1D'
+    by: ['reason']
     threshold: 0
   }
   {
@@ -147,6 +175,8 @@ var rules = [
     frequency: 'PT1H'
     window: 'P2D'
     query: '${records} | where reason == "RevocationOpen" | summarize first = min(TimeGenerated), last = max(TimeGenerated) by key | where last > ago(25h) and last - first > ${revocationOpenHours}h'
+    mute: 'P1D'
+    by: ['key']
     threshold: 0
   }
   {
@@ -157,6 +187,8 @@ var rules = [
     frequency: 'PT15M'
     window: 'PT15M'
     query: '${records} | where reason in (${needsPerson})'
+    mute: 'P1D'
+    by: ['key', 'reason']
     threshold: 0
   }
   {
@@ -167,6 +199,8 @@ var rules = [
     frequency: 'PT5M'
     window: 'PT10M'
     query: '${records} | where reason in (${heldRotations})'
+    mute: 'P1D'
+    by: ['key', 'reason']
     threshold: 0
   }
   {
@@ -176,7 +210,9 @@ var rules = [
     severity: 2
     frequency: 'PT15M'
     window: 'PT15M'
-    query: '${records} | where reason in (${missingRights}) and SeverityLevel >= 3'
+    query: '${records} | where reason in (${missingRights}) and SeverityLevel >= 3 and ${settled}'
+    mute: 'P1D'
+    by: ['reason']
     threshold: 0
   }
   {
@@ -188,6 +224,8 @@ var rules = [
     window: 'PT15M'
     // Whoever starts a check by hand is told what it finds.
     query: '${records} | where SeverityLevel >= 3 and OperationName !in ("driftCheck", "driftReport") and reason !in (${poisoned}, ${needsPerson}, ${heldRotations}, ${missingRights})'
+    mute: 'PT6H'
+    by: ['reason', 'key']
     threshold: 0
   }
   {
@@ -197,7 +235,9 @@ var rules = [
     severity: 2
     frequency: 'PT1H'
     window: 'PT1H'
-    query: 'union (AppTraces | where OperationName == "driftCheck" and SeverityLevel >= 3), (AppRequests | where OperationName == "driftCheck" and Success == false)'
+    query: 'union (AppTraces | where OperationName == "driftCheck" and SeverityLevel >= 3 | extend reason = tostring(parse_json(Message).reason)), (AppRequests | where OperationName == "driftCheck" and Success == false | extend reason = "CheckFailed") | where ${settled}'
+    mute: 'P1D'
+    by: ['reason']
     threshold: 0
   }
 ]
@@ -221,6 +261,11 @@ resource queryRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
           {
             query: rule.query
             timeAggregation: 'Count'
+            dimensions: map(rule.by, column => {
+              name: column
+              operator: 'Include'
+              values: ['*']
+            })
             operator: 'GreaterThan'
             threshold: rule.threshold
             failingPeriods: {
@@ -233,7 +278,9 @@ resource queryRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       actions: {
         actionGroups: groups
       }
+      // Azure takes the one or the other: what resolves itself cannot be muted.
       autoMitigate: false
+      muteActionsDuration: rule.mute
       // The tables are made with the first telemetry, after this deployment.
       skipQueryValidation: true
     }
@@ -257,11 +304,11 @@ resource silent 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     criteria: {
       allOf: [
         {
-          query: 'AppRequests | where OperationName == "driftCheck" and Success == true | summarize runs = count()'
-          metricMeasureColumn: 'runs'
-          timeAggregation: 'Total'
-          operator: 'LessThan'
-          threshold: 1
+          // Not before there was an app for two days: until then it has not been silent for so long.
+          query: 'AppRequests | where OperationName == "driftCheck" and Success == true | summarize runs = count() | where runs == 0 and now() > ${begun} + 2d'
+          timeAggregation: 'Count'
+          operator: 'GreaterThan'
+          threshold: 0
           failingPeriods: {
             numberOfEvaluationPeriods: 1
             minFailingPeriodsToAlert: 1

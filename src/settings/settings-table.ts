@@ -6,6 +6,7 @@ import { EXEMPTIONS } from './exemption.ts';
 import { DEFAULT_AUTOFIX, FIXABLE, isFixable } from './fixable.ts';
 import { parseRequirement } from './requirement.ts';
 import { guid, list, onOff, setting } from './setting.ts';
+import { SYSTEM_TOPICS } from './system-topics.ts';
 
 /** `https://{account}.{service}.{suffix}`; its trailing slash, which Azure's own outputs have, goes. */
 const serviceUri = (service: 'blob' | 'queue' | 'table') =>
@@ -219,6 +220,13 @@ export const SETTINGS = {
       '/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-cmk/providers/Microsoft.Storage/storageAccounts/stcmkautopilot',
     description: "ARM id of the app's own storage account, where events that cannot be delivered are put.",
     fallback: '`AzureWebJobsStorage__accountName` in the resource group of the function app',
+  }),
+  CMK_SYSTEM_TOPICS: setting({
+    schema: SYSTEM_TOPICS.optional(),
+    example:
+      '{"/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-files":"/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-events/providers/Microsoft.EventGrid/systemTopics/evgt-kv-files"}',
+    description: 'The system topic of each managed vault, as JSON: ARM id of the vault to ARM id of the topic.',
+    fallback: '`evgt-<vault>` beside the vault, else looked for in its subscription',
   }),
 } as const;
 

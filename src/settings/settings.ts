@@ -6,6 +6,7 @@ import { type ManagedVault, ManagedVaults, managedVault } from '../keys/managed-
 import { type AccessSettings, readAccess } from './access.ts';
 import type { Exemption } from './exemption.ts';
 import { DEFAULT_AUTOFIX, type Fixable } from './fixable.ts';
+import { ownStorage } from './own-storage.ts';
 import { type Environment, SettingsReader } from './reader.ts';
 import type { Requirement } from './requirement.ts';
 import { DEFAULT_BUDGET_SHARE } from './settings-table.ts';
@@ -57,6 +58,8 @@ export interface DriftSettings {
   readonly functionAppId: string | undefined;
   /** ARM id of the app's own storage account. */
   readonly storageAccountId: string | undefined;
+  /** ARM ids of the system topics that are known, by the ARM id of their vault. */
+  readonly systemTopics: Readonly<Record<string, string>>;
 }
 
 /**
@@ -118,6 +121,14 @@ function readDrift(environment: Environment, cloud: Cloud, vaults: readonly Mana
   const functionAppId = reader.read('CMK_FUNCTION_APP_ID');
   const app = functionAppId === undefined ? undefined : parseResourceId(functionAppId);
   const own = readStorage(new SettingsReader(environment), cloud);
+  const injected = environment.AzureWebJobsStorage__credential || environment.AzureWebJobsStorage__clientId;
+  if (injected && 'connectionString' in own && ownStorage({ storage: own, cloud }) !== 'local') {
+    // Flex Consumption has put one in (Azure/azure-functions-host#11796, #11636); the host then takes it for its queues.
+    reader.problem(
+      'AzureWebJobsStorage',
+      'is set beside an identity for the same storage, and the host takes it in place of the identity: remove it',
+    );
+  }
   const ownName = 'accountName' in own ? own.accountName : undefined;
   const beside =
     app && ownName
@@ -131,6 +142,7 @@ function readDrift(environment: Environment, cloud: Cloud, vaults: readonly Mana
     retireAfterHours: reader.read('CMK_RETIRE_AFTER_HOURS'),
     functionAppId: app?.id,
     storageAccountId: reader.read('CMK_STORAGE_ACCOUNT_ID') ?? beside,
+    systemTopics: reader.read('CMK_SYSTEM_TOPICS') ?? {},
   };
   const { problems } = reader;
   return problems.length === 0
