@@ -13,6 +13,7 @@ import {
 } from './break-glass/schemas.ts';
 import { DRIFT_OPERATIONS, DRIFT_RESPONSES } from './drift/http/openapi.ts';
 import { type ApiOperation, buildOpenApi } from './http/openapi.ts';
+import { ROTATION_OPERATIONS, ROTATION_REQUESTS, ROTATION_RESPONSES } from './rollout/http/openapi.ts';
 
 const NAMES = [
   { name: 'vault', in: 'path', description: 'Name of a managed vault.', schema: z.string().min(3).max(24) },
@@ -162,8 +163,13 @@ export function openApiDocument(): Record<string, unknown> {
     version: '1',
     description: 'Break-glass and drift of customer-managed keys of Azure Storage.',
     server: '/api',
-    operations: [...OPERATIONS, ...DRIFT_OPERATIONS],
-    requests: { RevokeRequest: REVOKE_REQUEST, RestoreRequest: RESTORE_REQUEST, ApprovalRequest: APPROVAL_REQUEST },
+    operations: [...OPERATIONS, ...ROTATION_OPERATIONS, ...DRIFT_OPERATIONS],
+    requests: {
+      RevokeRequest: REVOKE_REQUEST,
+      RestoreRequest: RESTORE_REQUEST,
+      ApprovalRequest: APPROVAL_REQUEST,
+      ...ROTATION_REQUESTS,
+    },
     responses: {
       KeyStatus: KEY_STATUS,
       RevokeResponse: REVOKE_RESPONSE,
@@ -172,6 +178,7 @@ export function openApiDocument(): Record<string, unknown> {
       ApprovalGiven: APPROVAL_GIVEN,
       ApprovalList: APPROVAL_LIST,
       ApprovalWithdrawn: APPROVAL_WITHDRAWN,
+      ...ROTATION_RESPONSES,
       ...DRIFT_RESPONSES,
     },
   });

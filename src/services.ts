@@ -41,6 +41,7 @@ import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/ke
 import type { ManagedKey } from './keys/managed-vaults.ts';
 import type { Log } from './log.ts';
 import { REASONS } from './reasons.ts';
+import { createRolloutServices, type RolloutServices } from './rollout/create-rollout-services.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
 import { createVaults, type Vaults } from './vaults/vault-client.ts';
 import { createVaultGuards, type VaultGuards } from './vaults/vault-guards-client.ts';
@@ -48,7 +49,7 @@ import { createLeases, type Leases } from './work/lease-client.ts';
 import { createWorkQueue, type HeldMessages, type WorkQueue } from './work/work-queue-client.ts';
 
 /** Everything a use-case needs from outside: settings, Azure, the queue and time. */
-export interface Services {
+export interface Services extends RolloutServices {
   readonly settings: Settings;
   readonly keys: Keys;
   /** The same keys for break-glass: requests are given up early, and never retried out of sight. */
@@ -118,31 +119,40 @@ export function createServices(
 ): Services {
   const settings = readSettings(environment);
   const identity = withTokenDeadline(credential ?? appCredential(settings.clientId), APP_TOKEN_MS);
-  const { auth, cloud } = settings;
+  const { cloud } = settings;
   const accounts = createStorageAccounts(identity, cloud);
   const now = () => new Date();
   const memory = createSubscriptionMemory(settings, () => identity);
-  const fleet = createFleetIndex(createFleetTable(settings, () => identity));
+  const table = createFleetTable(settings, () => identity);
+  const fleet = createFleetIndex(table);
+  const keys = createKeys(identity, WORKER_OPTIONS);
+  const shares = createFileShares(identity, cloud);
+  const fileService = createFileService(identity, cloud);
   const resourceGraph = createResourceGraph(identity, cloud);
   const queue = createWorkQueue(settings, () => identity);
   const listed = createSubscriptions(identity, cloud);
   const subscriptions = rememberedSubscriptions(listed, memory, now, log);
   const newId = () => randomBytes(10).toString('hex');
+  const rollout = createRolloutServices(
+    { settings, keys, table, fleet, queue, shares, fileService, now },
+    () => identity,
+  );
   return {
     settings,
-    keys: createKeys(identity, WORKER_OPTIONS),
+    keys,
     urgentKeys: createKeys(identity, URGENT_OPTIONS),
     accounts,
     activityLog: createActivityLog(identity, cloud),
     subscriptions,
     tenants: listed,
-    shares: createFileShares(identity, settings.cloud),
+    shares,
     fleet,
     fleetNotes: new FleetNotes({ fleet, now }),
     building: new IndexBuilding(),
+    ...rollout,
     accountsOfKey: graphAccounts(resourceGraph),
     resourceGraph,
-    fileService: createFileService(identity, settings.cloud),
+    fileService,
     effects: createEffectStore(settings, () => identity),
     vaults: createVaults(identity, cloud),
     vaultGuards: createVaultGuards(identity, cloud),
@@ -155,15 +165,7 @@ export function createServices(
     heldMessages: queue,
     leases: createLeases(settings, () => identity),
     ...createEvidence(settings, identity, { now, newId }, log),
-    authenticate: createAuthenticator(
-      { cloud, ...auth, problems: settings.access.problems },
-      {
-        onRefusal: (reason, message) => {
-          const known = reason === 'SigningKeysUnavailable' ? reason : 'AuthNotConfigured';
-          log({ level: 'error', reason: known, message });
-        },
-      },
-    ),
+    authenticate: authenticator(settings, log),
     dependents: (key) =>
       hasDependents(key, async () => settings.subscriptions ?? (await subscriptions.list()), {
         accounts,
@@ -177,6 +179,19 @@ export function createServices(
     now,
     sleep: (ms) => sleep(ms),
   };
+}
+
+/** Who calls, by the settings as they are: what is wrong with them refuses every call, and is told to the log. */
+function authenticator({ cloud, auth, access }: Settings, log: Log): Authenticate {
+  return createAuthenticator(
+    { cloud, ...auth, problems: access.problems },
+    {
+      onRefusal: (reason, message) => {
+        const known = reason === 'SigningKeysUnavailable' ? reason : 'AuthNotConfigured';
+        log({ level: 'error', reason: known, message });
+      },
+    },
+  );
 }
 
 /** What is kept of who did what, and what others have to approve: all in the app's own storage. */

@@ -10,6 +10,7 @@ import { isSameUse, type KeyUse, usesKey } from './key-use.ts';
 import type { MoveJournal } from './move-journal.ts';
 import { namesUnlisted, type Plan, planKeyUse, versionInUse } from './plan.ts';
 import { ABANDONED_SECONDS, BUSY, type ReconcileServices } from './put-off.ts';
+import { held } from './rollout.ts';
 import type { KeyUseResult, Reading, Subject } from './subject.ts';
 
 /** How often a use may turn out to be another one when it is read right before the write. */
@@ -73,7 +74,8 @@ export class Reconciliation {
     subject: Subject,
     guess: KeyUse | undefined,
   ): Promise<{ readonly reading: Reading | undefined; readonly outcome?: Outcome }> {
-    const plan = guess && (await this.#planned(guess));
+    const isPaused = this.services.rollout.pausedNow(this.key) !== undefined;
+    const plan = guess && !isPaused ? await this.#planned(guess) : undefined;
     const intent = plan?.write
       ? await this.journal.begin(this.#intent(subject.scope, guess as KeyUse, plan.target.version))
       : undefined;
@@ -104,7 +106,7 @@ export class Reconciliation {
         this.record(levelOf(plan.reason), plan.reason, this.#about(about, about.from));
         return DONE;
       }
-      const notNow = await subject.turn?.();
+      const notNow = (await subject.turn?.()) ?? held(this.services.rollout.pausedNow(this.key));
       if (notNow) return notNow;
       const intent = await this.journal.begin(this.#intent(subject.scope, use, plan.target.version));
       // From here to the write nothing is waited for: what somebody has changed until now is not undone.

@@ -2,6 +2,7 @@ import { app } from '@azure/functions';
 import { probeKey } from '../effect/probe-work.ts';
 import type { Log } from '../log.ts';
 import { settleRevocation } from '../revocation/settle-revocation.ts';
+import { followRotation } from '../rollout/follow-rotation.ts';
 import { rotateWhenDue } from '../rotation/rotate-when-due.ts';
 import type { Services } from '../services.ts';
 import { KEY_WORK, type KeyQueueWork, type KeyWork, parseKeyQueueWork } from '../work/messages.ts';
@@ -28,6 +29,8 @@ function run(work: Exclude<KeyQueueWork, KeyWork>, services: Services, log: Log)
       return rotateWhenDue(work, services, log);
     case 'revocation':
       return settleRevocation(work, services, log);
+    case 'rotation':
+      return followRotation(work, services, log);
     case 'probe':
       return probeKey(work, services, log);
   }

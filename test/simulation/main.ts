@@ -9,6 +9,7 @@ import {
   randomMovesWorld,
   randomPeopleWorld,
   randomRecordsWorld,
+  randomRolloutWorld,
   randomRotationWorld,
 } from './random-app.ts';
 import { randomByHandWorld, randomKeyWorld, randomLateWorld, randomOverlapWorld } from './random-key.ts';
@@ -36,6 +37,7 @@ const WORLDS: readonly ((random: () => number) => () => World)[] = [
   randomPeopleWorld,
   randomLateWorld,
   randomBreakGlassWorld,
+  randomRolloutWorld,
   randomIndexWorld,
   randomAnnouncementsWorld,
 ];

@@ -29,7 +29,12 @@ export class MemoryFleet {
   /** What did not hold, first thing first. */
   broken: string | undefined;
 
-  constructor(vault: MemoryVault, accounts: readonly ('pinned' | 'automatic')[]) {
+  /** @param waves tags `cmk-wave` of the accounts, as far as they have one */
+  constructor(
+    vault: MemoryVault,
+    accounts: readonly ('pinned' | 'automatic')[],
+    waves: readonly (string | undefined)[] = [],
+  ) {
     this.#vault = vault;
     const version = vault.versions[0]?.version ?? '';
     for (const [index, mode] of accounts.entries()) {
@@ -44,7 +49,7 @@ export class MemoryFleet {
         type,
         name,
         location: 'westeurope',
-        tags: {},
+        tags: waves[index] === undefined ? {} : { 'cmk-wave': waves[index] },
         userAssignedIdentities: [],
         principalIds: {},
         systemPrincipalId: undefined,
@@ -73,7 +78,7 @@ export class MemoryFleet {
   }
 
   /** The app's port to the accounts; the reads of each caller are kept, since its writes are judged by them. */
-  port(actor: Actor, way: FleetWay): StorageAccounts {
+  port(actor: Actor, way: FleetWay, isPaused: () => boolean = () => false): StorageAccounts {
     const reads = new Map<string, Read>();
     const unused = async (): Promise<never> => {
       throw new Error('This simulation has no encryption scopes.');
@@ -90,6 +95,7 @@ export class MemoryFleet {
         }),
       updateEncryption: ({ name }, wanted) => {
         if (actor.lastCall !== `get ${name}`) this.#breaks(`${name} is written to, and not right after it was read`);
+        if (isPaused()) this.#breaks(`${name} is moved while its instance knows of a pause`);
         const read = reads.get(name);
         return way(
           `patch ${name} ${wanted.keyVaultProperties?.keyVersion}`,
