@@ -133,7 +133,7 @@ class Discovery {
     return { id: id.id, subscriptionId: id.subscriptionId, location };
   }
 
-  /** What may be newer than the index. Where that cannot be had it is said, and the drift check makes up for it. */
+  /** What may be newer than the index. Where that cannot be had, everything is listed. */
   async #newer(): Promise<readonly Dependent[]> {
     const { accountsOfKey, sleep } = this.#services;
     for (let left = GRAPH_TRIES; ; left -= 1) {
@@ -159,7 +159,7 @@ class Discovery {
   async #unlisted(): Promise<readonly string[] | undefined> {
     const { ids, list } = this.#subscriptions;
     // A row that was taken away may have been anybody's.
-    if (this.#corrupt > 0) return ids;
+    if (this.#corrupt > 0 || this.#said.has('NewerAccountsUnknown')) return ids;
     let unlisted: readonly string[] = ids;
     const read = await this.#reading(async () => {
       const listings = await this.#services.fleet.listings();

@@ -93,14 +93,15 @@ describe('with the index', () => {
     expect(lists(since)).toEqual([]);
   });
 
-  it('an account is found although Resource Graph is not there, and that is said', async () => {
+  it('a newer account is found although Resource Graph is not there, and that is said', async () => {
     const files = key();
     const account = files.account();
     await look(files);
     found();
+    const newer = files.account();
     wire.azure.faults.add([{ match: { path: 'Microsoft.ResourceGraph' }, answer: { status: 500 } }]);
     await look(files);
-    expect(found()).toEqual(names(account));
+    expect(found()).toEqual(names(account, newer));
     expect(warnings()).toEqual(['NewerAccountsUnknown']);
   });
 

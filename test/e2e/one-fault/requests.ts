@@ -42,7 +42,9 @@ export function stepsOf({ azure }: App, since: ReturnType<typeof markOf>, subjec
 
 function kindOf({ host, method, path }: LoggedRequest, { key, accounts }: Subject): Omit<Step, 'nth'> {
   if (isStorage(host)) {
-    const [, container = '', rest] = /^\/([^/?]*)(\/[^?]*)?/.exec(path) ?? [];
+    // A row of a table stands between brackets.
+    const [, container = '', row, rest] = /^\/([^/?(]*)(\([^/?]*\))?(\/[^?]*)?/.exec(path) ?? [];
+    if (row) return { host, method, path: `/${container}${row === '()' ? row : '({id})'}` };
     const messages = rest?.startsWith('/messages') ? rest.replace(/\/messages\/.*/, '/messages/{id}') : undefined;
     const comp = new URLSearchParams(path.split('?')[1]).get('comp');
     return { host, method, path: `/${container}${messages ?? (rest ? '/{id}' : '')}${comp ? `?comp=${comp}` : ''}` };
