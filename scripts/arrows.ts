@@ -14,7 +14,7 @@ export const ROOMS: readonly (readonly string[])[] = [
   ['keys'],
   ['settings', 'http'],
   ['vaults', 'work', 'audit'],
-  ['events', 'revocation'],
+  ['events', 'revocation', 'fleet'],
   ['accounts'],
   ['identities', 'dependents'],
   ['rotation', 'retirement', 'effect'],

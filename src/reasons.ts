@@ -148,6 +148,10 @@ export const REASONS = {
   SubscriptionsNotRemembered:
     'Which subscriptions were seen before could not be read or written; one that vanishes now may not be missed.',
   ScopesUnreadable: 'The encryption scopes of an account cannot be listed.',
+  FleetIndexUnavailable:
+    'The fleet index cannot be read or written, in part or at all; who uses a key is searched for as if there were none.',
+  NewerAccountsUnknown:
+    'Resource Graph does not tell which accounts are newer than the fleet index; the drift check finds them.',
   InventoryComplete: 'Every dependent that can be read was found and put to work.',
   Unexpected: 'An error that nobody foresaw.',
 

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
+import type { AccountsOfKey } from './accounts/dependent.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
+import { FleetNotes } from './accounts/reconcile-and-note.ts';
 import { createStorageAccounts, type StorageAccounts } from './accounts/storage-client.ts';
 import { rememberedSubscriptions } from './accounts/subscription-memory.ts';
 import { createSubscriptionMemory } from './accounts/subscription-memory-client.ts';
@@ -15,11 +17,16 @@ import { describe, describeFailure } from './azure/failure.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
 import { ARM_READS, Pacer, STORAGE_WRITES } from './azure/pacer.ts';
 import { createFileShares, type FileShares } from './dependents/file-shares-client.ts';
+import { graphAccounts } from './dependents/graph-accounts.ts';
 import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
 import { createDriftStorage, type DriftStorage } from './drift/store/drift-storage-client.ts';
 import { createEffectStore, type EffectStore } from './effect/effect-store-client.ts';
 import { createFileService, type FileService } from './effect/file-service-client.ts';
 import { createEventGrid, type EventGrid } from './events/event-grid-client.ts';
+import { createFleetIndex } from './fleet/create-fleet-index.ts';
+import type { FleetIndex } from './fleet/fleet-index.ts';
+import { createFleetTable } from './fleet/fleet-table-client.ts';
+import { IndexBuilding } from './fleet/index-building.ts';
 import { type Authenticate, createAuthenticator } from './http/caller.ts';
 import { type Authorization, createAuthorization } from './identities/authorization-client.ts';
 import { createIdentities, type Identities } from './identities/identity-client.ts';
@@ -42,6 +49,11 @@ export interface Services {
   readonly accounts: StorageAccounts;
   /** Those that the app's identity sees, and those that it saw before. */
   readonly subscriptions: Subscriptions;
+  /** Who uses which key, as far as it is known. */
+  readonly fleet: FleetIndex;
+  readonly fleetNotes: FleetNotes;
+  readonly building: IndexBuilding;
+  readonly accountsOfKey: AccountsOfKey;
   readonly shares: FileShares;
   readonly resourceGraph: ResourceGraph;
   /** The file service itself, asked whether it still serves. */
@@ -94,6 +106,8 @@ export function createServices(
   const now = () => new Date();
   const memory = createSubscriptionMemory(settings, () => identity);
   const subscriptions = rememberedSubscriptions(createSubscriptions(identity, cloud), memory, now, log);
+  const fleet = createFleetIndex(createFleetTable(settings, () => identity));
+  const resourceGraph = createResourceGraph(identity, cloud);
   const newId = () => randomBytes(10).toString('hex');
   return {
     settings,
@@ -102,7 +116,11 @@ export function createServices(
     accounts,
     subscriptions,
     shares: createFileShares(identity, settings.cloud),
-    resourceGraph: createResourceGraph(identity, settings.cloud),
+    fleet,
+    fleetNotes: new FleetNotes({ fleet, now }),
+    building: new IndexBuilding(),
+    accountsOfKey: graphAccounts(resourceGraph),
+    resourceGraph,
     fileService: createFileService(identity, settings.cloud),
     effects: createEffectStore(settings, () => identity),
     vaults: createVaults(identity, cloud),

@@ -3,6 +3,7 @@ import { describe, describeFailure, type Failure, mayPass } from '../azure/failu
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type Account, pacingCell } from './account.ts';
+import type { FleetScans } from './fleet-scan.ts';
 import { accountKeyUse, scopeKeyUse, usesKey } from './key-use.ts';
 import type { StorageAccounts } from './storage-client.ts';
 
@@ -18,7 +19,7 @@ export interface UnreadableSubscription {
 /** An account, on another key itself, whose encryption scopes could not be listed. */
 export interface UnreadableScopes {
   readonly id: string;
-  readonly account: Account;
+  readonly account: Pick<Account, 'id' | 'subscriptionId' | 'location'>;
   readonly failure: Failure;
 }
 
@@ -75,6 +76,8 @@ export async function findDependents(
 interface SearchServices {
   readonly accounts: StorageAccounts;
   readonly settings: Pick<Settings, 'scopeDiscovery'>;
+  /** Writes down what a subscription's list shows. */
+  readonly scans?: FleetScans;
 }
 
 class Search {
@@ -121,6 +124,8 @@ class Search {
   async #listed(subscription: string): Promise<Account[]> {
     const others: Account[] = [];
     let handing: Promise<void>[] = [];
+    const scan = this.#services.scans?.of(subscription);
+    let whole = false;
     try {
       for await (const account of this.#services.accounts.list(subscription)) {
         this.#accountsSeen += 1;
@@ -133,12 +138,15 @@ class Search {
           await Promise.all(handing);
           handing = [];
         }
-        if (this.#notHanded.length > 0) break;
+        if (this.#notHanded.length > 0) return others;
+        await scan?.saw({ account, scopes: undefined });
       }
+      whole = true;
     } catch (error) {
       this.#unreadableSubscriptions.push({ id: subscription, failure: describeFailure(error) });
     } finally {
       await Promise.all(handing);
+      await scan?.end(whole);
     }
     return others;
   }

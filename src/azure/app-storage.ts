@@ -1,3 +1,4 @@
+import { TableClient } from '@azure/data-tables';
 import type { TokenCredential } from '@azure/identity';
 import {
   BlobServiceClient,
@@ -7,12 +8,12 @@ import {
 } from '@azure/storage-blob';
 import { newPipeline as newQueuePipeline, QueueServiceClient } from '@azure/storage-queue';
 import { DeadlineError, timeBoxed } from './deadline.ts';
-import { OWN_STORAGE_MS } from './limits.ts';
+import { callOptions, LIMITS, OWN_STORAGE_MS } from './limits.ts';
 
 /** By connection string, which is meant for development, or by the app's identity. URIs have no trailing slash. */
 export type AppStorage =
   | { readonly connectionString: string }
-  | { readonly accountName: string; readonly blobUri: string; readonly queueUri: string };
+  | { readonly accountName: string; readonly blobUri: string; readonly queueUri: string; readonly tableUri: string };
 
 type Retries = NonNullable<StoragePipelineOptions['retryOptions']>;
 
@@ -47,6 +48,25 @@ export function appQueues(
   const pipeline = newQueuePipeline(read ? read['credential'] : credential(), { retryOptions });
   pipeline.factories.push(deadline('The queue service'));
   return new QueueServiceClient('queueUri' in storage ? storage.queueUri : (read?.url ?? ''), pipeline);
+}
+
+/**
+ * A table of the app's own storage, with the limits of `LIMITS.ownTables`; nothing is asked of it yet.
+ *
+ * @throws when a connection string does not lead to a table service
+ */
+export function appTable(
+  { storage }: { readonly storage: AppStorage },
+  credential: () => TokenCredential,
+  name: string,
+): TableClient {
+  const { additionalPolicies, ...limits } = callOptions(LIMITS.ownTables);
+  // Its failures have bodies of their own form, which the SDK reads.
+  const policies = additionalPolicies.filter(({ policy }) => policy.name !== 'failureBodies');
+  const options = { ...limits, additionalPolicies: policies };
+  return 'connectionString' in storage
+    ? TableClient.fromConnectionString(storage.connectionString, name, { ...options, allowInsecureConnection: true })
+    : new TableClient(storage.tableUri, name, credential(), options);
 }
 
 /**

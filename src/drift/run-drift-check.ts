@@ -1,4 +1,8 @@
+import { FleetScans } from '../accounts/fleet-scan.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
+import type { FleetIndex } from '../fleet/fleet-index.ts';
 import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
 import { type ApplyServices, apply } from './apply.ts';
 import type { DriftRun } from './drift-run.ts';
 import { evaluateAll, rulesOf } from './evaluate-all.ts';
@@ -11,7 +15,8 @@ import { begin, end } from './store/track-run.ts';
 import { toReport } from './to-report.ts';
 
 /** Both halves name what they need; the report and what is known of the run are kept beside. */
-export type DriftServices = GatherServices & ApplyServices & { readonly driftStorage: DriftStorage };
+export type DriftServices = GatherServices &
+  ApplyServices & { readonly driftStorage: DriftStorage; readonly fleet: FleetIndex };
 
 /**
  * Compares what is with what should be: gathers, evaluates, fixes what it may, writes the report. Nothing that cannot be
@@ -28,7 +33,12 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
   let failure: string | undefined = 'It ended with an error that nobody foresaw; the log has it.';
   try {
     const rules = rulesOf(services.settings, startedOn);
-    const gathered = await gather(run, rules, { ...services, unfinished: driftStorage });
+    const scans = new FleetScans(services);
+    const gathered = await gather(run, rules, { ...services, unfinished: driftStorage, scans });
+    if (scans.failure) {
+      const message = `${REASONS.FleetIndexUnavailable} ${describe(describeFailure(scans.failure.error))}`;
+      log({ level: 'warning', reason: 'FleetIndexUnavailable', message, report: id });
+    }
     const evaluated = evaluateAll(gathered, rules);
     const done = await apply({ keys: gathered.keys, findings: evaluated.findings }, run, services, log);
     const report = toReport(run, rules, gathered, evaluated, done, services.now());

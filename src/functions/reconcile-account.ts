@@ -1,13 +1,16 @@
 import { app } from '@azure/functions';
-import { reconcileAccount } from '../accounts/reconcile-account.ts';
-import { ACCOUNT_WORK, parseAccountWork } from '../work/messages.ts';
+import { reconcileUnasked } from '../accounts/ask-scopes.ts';
+import { reconcileAndNote } from '../accounts/reconcile-and-note.ts';
+import { ACCOUNT_WORK, parseAccountQueueWork } from '../work/messages.ts';
 import { queueHandler } from './queue-message.ts';
 import { outcomeBy, TIME_LIMITS } from './time-limits.ts';
 
 app.storageQueue('reconcileAccount', {
   queueName: ACCOUNT_WORK,
   connection: 'AzureWebJobsStorage',
-  handler: queueHandler(ACCOUNT_WORK, parseAccountWork, (work, services, log) =>
-    outcomeBy(TIME_LIMITS.accountWork, () => reconcileAccount(work, services, log)),
+  handler: queueHandler(ACCOUNT_WORK, parseAccountQueueWork, (work, services, log) =>
+    outcomeBy(TIME_LIMITS.accountWork, () =>
+      work.kind === 'scopes' ? reconcileUnasked(work, services) : reconcileAndNote(work, services, log),
+    ),
   ),
 });

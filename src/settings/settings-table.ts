@@ -22,7 +22,7 @@ const onOff = z
   .transform((value) => value === 'on');
 
 /** `https://{account}.{service}.{suffix}`; its trailing slash, which Azure's own outputs have, goes. */
-const serviceUri = (service: 'blob' | 'queue') =>
+const serviceUri = (service: 'blob' | 'queue' | 'table') =>
   z
     .string()
     .trim()
@@ -102,6 +102,12 @@ export const SETTINGS = {
     schema: serviceUri('queue').optional(),
     example: 'https://stcmkautopilot.queue.core.usgovcloudapi.net',
     description: 'Queue service of that storage account, likewise.',
+    fallback: 'made from the name',
+  }),
+  AzureWebJobsStorage__tableServiceUri: setting({
+    schema: serviceUri('table').optional(),
+    example: 'https://stcmkautopilot.table.core.usgovcloudapi.net',
+    description: 'Table service of that storage account, likewise.',
     fallback: 'made from the name',
   }),
   CMK_REFRESH_AUTOMATIC: setting({

@@ -168,13 +168,15 @@ function readStorage(reader: Reader, cloud: Cloud): AppStorage {
   const name = reader.read('AzureWebJobsStorage__accountName');
   const blob = reader.read('AzureWebJobsStorage__blobServiceUri');
   const queue = reader.read('AzureWebJobsStorage__queueServiceUri');
+  const table = reader.read('AzureWebJobsStorage__tableServiceUri');
   if (connectionString) return { connectionString };
-  const accountName = name ?? accountOf(blob) ?? accountOf(queue) ?? '';
+  const accountName = name ?? accountOf(blob) ?? accountOf(queue) ?? accountOf(table) ?? '';
   if (accountName === '') reader.problem('AzureWebJobsStorage__accountName', 'is missing');
   return {
     accountName,
     blobUri: blob ?? `https://${accountName}.blob.${cloud.storageSuffix}`,
     queueUri: queue ?? `https://${accountName}.queue.${cloud.storageSuffix}`,
+    tableUri: table ?? `https://${accountName}.table.${cloud.storageSuffix}`,
   };
 }
 

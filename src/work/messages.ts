@@ -60,6 +60,18 @@ const accountWork = z.strictObject({
   location: z.string().max(60),
   /** Key identifier without a version. */
   key: z.string().min(1).max(300),
+  /** What the fleet index says of its encryption scopes: none used a key when they were last asked for. */
+  scopes: z.literal('none').optional(),
+  ...carried,
+});
+
+/** "Ask this account for its encryption scopes, which nobody has done yet." */
+const scopesWork = z.strictObject({
+  kind: z.literal('scopes'),
+  /** ARM id. */
+  account: z.string().min(1).max(500),
+  /** Region, for pacing. */
+  location: z.string().max(60),
   ...carried,
 });
 
@@ -119,12 +131,15 @@ const revocationWork = z.strictObject({
 export type Cause = z.output<typeof cause>;
 export type KeyWork = z.output<typeof keyWork>;
 export type AccountWork = z.output<typeof accountWork>;
+export type ScopesWork = z.output<typeof scopesWork>;
 export type ProbeWork = z.output<typeof probeWork>;
 export type RevocationWork = z.output<typeof revocationWork>;
 export type RotateWork = z.output<typeof rotateWork>;
-export type Work = KeyWork | AccountWork | ProbeWork | RotateWork | RevocationWork;
+export type Work = KeyWork | AccountWork | ScopesWork | ProbeWork | RotateWork | RevocationWork;
 /** What waits in {@link KEY_WORK}. */
-export type KeyQueueWork = Exclude<Work, AccountWork>;
+export type KeyQueueWork = Exclude<Work, AccountQueueWork>;
+/** What waits in {@link ACCOUNT_WORK}. */
+export type AccountQueueWork = AccountWork | ScopesWork;
 
 /** @throws {@link InvalidMessageError} when the entry is not a message about a key. */
 export function parseKeyWork(entry: unknown): KeyWork {
@@ -139,6 +154,11 @@ export function parseKeyQueueWork(entry: unknown): KeyQueueWork {
 /** @throws {@link InvalidMessageError} when the entry is not a message about an account. */
 export function parseAccountWork(entry: unknown): AccountWork {
   return parse(accountWork, entry);
+}
+
+/** @throws {@link InvalidMessageError} when the entry is none of the messages that wait in {@link ACCOUNT_WORK}. */
+export function parseAccountQueueWork(entry: unknown): AccountQueueWork {
+  return parse(z.discriminatedUnion('kind', [accountWork, scopesWork]), entry);
 }
 
 /** The host hands over JSON as an object, and everything else as text. */

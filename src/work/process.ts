@@ -106,7 +106,7 @@ function reportLong(
 
 /** What is put off together: the accounts of a subscription and region share their budgets, all else goes by key. */
 function placeOf(work: Work): string {
-  return work.kind === 'account' ? `${work.account.split('/')[2]}/${work.location}` : work.key;
+  return 'account' in work ? `${work.account.split('/')[2]}/${work.location}` : work.key;
 }
 
 async function poison(delivery: Delivered, because: Reason, detail: string): Promise<void> {

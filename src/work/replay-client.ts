@@ -1,5 +1,5 @@
 import type { QueueServiceClient } from '@azure/storage-queue';
-import { ACCOUNT_WORK, parseAccountWork, parseKeyQueueWork, type WorkQueueName } from './messages.ts';
+import { ACCOUNT_WORK, parseAccountQueueWork, parseKeyQueueWork, type WorkQueueName } from './messages.ts';
 
 /** How long a message is out of sight while it is put back. Seconds. */
 const VISIBILITY_SECONDS = 60;
@@ -50,7 +50,7 @@ export async function replay(service: QueueServiceClient, queue: WorkQueueName):
 function restart(queue: WorkQueueName, text: string): string | undefined {
   try {
     const entry: unknown = JSON.parse(text);
-    const work = queue === ACCOUNT_WORK ? parseAccountWork(entry) : parseKeyQueueWork(entry);
+    const work = queue === ACCOUNT_WORK ? parseAccountQueueWork(entry) : parseKeyQueueWork(entry);
     return JSON.stringify({ ...work, attempt: 0, deferredSince: undefined });
   } catch {
     return undefined;

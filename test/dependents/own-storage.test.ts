@@ -4,7 +4,12 @@ import { PUBLIC } from '../support/keys.ts';
 
 describe("the name of the app's own storage", () => {
   it('is the one that the settings name', () => {
-    const storage = { accountName: 'stcmkapp', blobUri: 'https://stcmkapp.b', queueUri: 'https://stcmkapp.q' };
+    const storage = {
+      accountName: 'stcmkapp',
+      blobUri: 'https://stcmkapp.b',
+      queueUri: 'https://stcmkapp.q',
+      tableUri: '',
+    };
     expect(ownStorage({ cloud: PUBLIC, storage })).toBe('stcmkapp');
   });
 

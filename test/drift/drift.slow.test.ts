@@ -359,7 +359,9 @@ const cases: readonly Case[] = [
     drift: async () => {
       const { account } = pinnedAccount();
       const { settings } = wire.services(noFix);
-      const own = { settings: { ...settings, storage: { accountName: account.name, blobUri: '', queueUri: '' } } };
+      const own = {
+        settings: { ...settings, storage: { accountName: account.name, blobUri: '', queueUri: '', tableUri: '' } },
+      };
       return { resource: account.id, report: () => check(noFix, own) };
     },
   },

@@ -103,6 +103,7 @@ describe('readSettings', () => {
       accountName: 'stgov',
       blobUri: 'https://stgov.blob.core.usgovcloudapi.net',
       queueUri: 'https://stgov.queue.core.usgovcloudapi.net',
+      tableUri: 'https://stgov.table.core.usgovcloudapi.net',
     });
   });
 

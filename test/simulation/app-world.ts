@@ -1,8 +1,10 @@
-import { reconcileAccount } from '../../src/accounts/reconcile-account.ts';
+import { FleetNotes, reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
 import type { RecordAudit } from '../../src/audit/audit-trail.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import { Pacer } from '../../src/azure/pacer.ts';
+import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
+import { IndexBuilding } from '../../src/fleet/index-building.ts';
 import { newestUsableVersion } from '../../src/keys/key-versions.ts';
 import { restore } from '../../src/revocation/restore.ts';
 import { openRevocation } from '../../src/revocation/revocation.ts';
@@ -16,6 +18,7 @@ import type { Outcome } from '../../src/work/outcome.ts';
 import { MAX_DEQUEUE_COUNT, processWork } from '../../src/work/process.ts';
 import type { WorkQueue } from '../../src/work/work-queue-client.ts';
 import { KEY, PUBLIC, SUBSCRIPTION, VAULTS } from '../support/keys.ts';
+import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 import type { World } from './explore.ts';
 import { MemoryFleet } from './memory-fleet.ts';
 import { MemoryLeases } from './memory-leases.ts';
@@ -85,6 +88,7 @@ export class AppWorld implements World {
   readonly #poison: Message[] = [];
   readonly #timers: Timer[] = [];
   readonly #leases = new MemoryLeases(() => this.#clock);
+  readonly index = new MemoryFleetTable();
   readonly #audit: AuditEntry[] = [];
   readonly #originalVersions: number;
   readonly #nearExpiry: boolean;
@@ -289,7 +293,7 @@ export class AppWorld implements World {
     const ports = this.#ports(instance, actor);
     const log = () => {};
     const run = async (work: Work): Promise<Outcome> => {
-      if (work.kind === 'account') return reconcileAccount(work, ports, log);
+      if (work.kind === 'account') return reconcileAndNote(work, ports, log);
       if (work.kind === 'key') return reconcileKey(work, ports, log);
       if (work.kind === 'rotate') return rotateWhenDue(work, ports, log);
       return work.kind === 'revocation' ? settleRevocation(work, ports, log) : { outcome: 'done' };
@@ -345,6 +349,8 @@ export class AppWorld implements World {
 
   #ports(instance: Instance, actor: Actor) {
     const way: Way = (label, effect, writes) => this.scheduler.call(actor, label, effect, writes);
+    const now = () => new Date(this.#clock + instance.skewMs);
+    const fleet = createFleetIndex(this.index.port(way));
     const settings = {
       vaults: VAULTS,
       cloud: PUBLIC,
@@ -356,10 +362,11 @@ export class AppWorld implements World {
       settings,
       keys: keysOf(this.vault, way),
       accounts: this.fleet.port(actor, way),
-      subscriptions: {
-        list: async () => [SUBSCRIPTION],
-        all: async () => ({ ids: [SUBSCRIPTION], vanished: [] }),
-      } as never,
+      subscriptions: { list: async () => [SUBSCRIPTION], seen: async () => ({ ids: [SUBSCRIPTION], vanished: [] }) },
+      fleet,
+      fleetNotes: new FleetNotes({ fleet, now }),
+      building: new IndexBuilding(),
+      accountsOfKey: this.fleet.newer(way),
       queue: this.#queue(way),
       leases: this.#leases.port(actor, way),
       audit: this.#auditPort(way),
@@ -370,7 +377,7 @@ export class AppWorld implements World {
         this.#ids += 1;
         return `id-${this.#ids}`;
       },
-      now: () => new Date(this.#clock + instance.skewMs),
+      now,
       sleep: (ms: number) =>
         new Promise<void>((wake) => {
           this.#timers.push({ at: this.#clock + ms, actor, wake });

@@ -1,5 +1,6 @@
 import type { Encryption } from '@azure/arm-storage';
 import type { Account } from '../../src/accounts/account.ts';
+import type { AccountsOfKey } from '../../src/accounts/dependent.ts';
 import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
 import { KEY, SUBSCRIPTION } from '../support/keys.ts';
 import type { MemoryVault } from './memory-vault.ts';
@@ -99,6 +100,17 @@ export class MemoryFleet {
       listScopes: async function* () {},
       getScope: unused,
       updateScopeKey: unused,
+    };
+  }
+
+  /** Accounts of a key as Resource Graph shows them. */
+  newer(way: FleetWay): AccountsOfKey {
+    const all = () => [...this.#kept.values()].map(({ account }) => account);
+    return {
+      using: async function* ({ name }) {
+        const accounts = await way('graph', all);
+        yield* accounts.filter(({ encryption: { keyVaultProperties: use } }) => use?.keyName === name);
+      },
     };
   }
 

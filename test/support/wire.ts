@@ -1,3 +1,4 @@
+import { TableClient } from '@azure/data-tables';
 import { ManagedIdentityCredential } from '@azure/identity';
 import { QueueServiceClient } from '@azure/storage-queue';
 import { beforeAll, beforeEach } from 'vitest';
@@ -7,6 +8,7 @@ import type { LocalAzure, LocalAzureOptions } from '../../local/azure/server.ts'
 import type { LoggedRequest } from '../../local/azure/wire/request-log.ts';
 import { appSettings } from '../../local/run/app-environment.ts';
 import { createAppStorage } from '../../local/run/app-storage-client.ts';
+import { FLEET_TABLE } from '../../src/fleet/fleet-table-client.ts';
 import type { LogRecord } from '../../src/log.ts';
 import { createServices, type Services } from '../../src/services.ts';
 import type { Work, WorkQueueName } from '../../src/work/messages.ts';
@@ -38,7 +40,7 @@ export interface Wire {
   raw(id: string): Promise<Record<string, unknown>>;
 }
 
-/** For one test file: `const wire = useWire()` at the top level. Queues are emptied before each test. */
+/** For one test file: `const wire = useWire()` at the top level. Queues and the fleet index are emptied before each test. */
 export function useWire(options: Omit<LocalAzureOptions, 'stateDir'> = {}): Wire {
   const local = useLocalAzure({ fleet: 'sample', ...options });
   const azurite = useAzurite();
@@ -53,6 +55,7 @@ export function useWire(options: Omit<LocalAzureOptions, 'stateDir'> = {}): Wire
     local.azure.faults.clear();
     Object.assign(local.azure.world.settings, DEFAULT_SETTINGS, { instantProvisioning: true }, options.settings);
     for await (const { name } of queues().listQueues()) await queues().getQueueClient(name).clearMessages();
+    await forgetFleet(azurite.connectionString);
   });
 
   return {
@@ -96,4 +99,10 @@ export function useWire(options: Omit<LocalAzureOptions, 'stateDir'> = {}): Wire
       return (await response.json()) as Record<string, unknown>;
     },
   };
+}
+
+/** As after a deployment: the index knows nothing. */
+export async function forgetFleet(connectionString: string): Promise<void> {
+  const options = { allowInsecureConnection: true };
+  await TableClient.fromConnectionString(connectionString, FLEET_TABLE, options).deleteTable();
 }

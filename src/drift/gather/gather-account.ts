@@ -1,6 +1,5 @@
 import type { Account, Scope } from '../../accounts/account.ts';
 import { accountKeyUse, type KeyUse, scopeKeyUse } from '../../accounts/key-use.ts';
-import type { Failure } from '../../azure/failure.ts';
 import type { KeyAccess } from '../../identities/key-access.ts';
 import type { AccountSubject, KeySubject, ScopeSubject } from '../checks/subjects.ts';
 
@@ -28,9 +27,4 @@ export async function gatherAccount(account: Account, reads: AccountReads): Prom
   );
   const access = key && (await reads.access(account, key));
   return { account, own: reads.isOwn(account), use, key, access, scopes };
-}
-
-/** The account was deleted meanwhile, or is of a kind that has no encryption scopes. */
-export function hasNoScopes({ kind, code }: Failure): boolean {
-  return kind === 'notFound' || /NotSupported|NotAllowedOnKind/i.test(code);
 }

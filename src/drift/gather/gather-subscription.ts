@@ -1,4 +1,6 @@
 import type { Account, Scope } from '../../accounts/account.ts';
+import { hasNoScopes } from '../../accounts/ask-scopes.ts';
+import type { FleetScan, FleetScans } from '../../accounts/fleet-scan.ts';
 import type { KeyUse } from '../../accounts/key-use.ts';
 import type { StorageAccounts } from '../../accounts/storage-client.ts';
 import { describe, describeFailure, type Failure } from '../../azure/failure.ts';
@@ -11,7 +13,7 @@ import { KeyUsage } from '../checks/key-usage.ts';
 import type { KeySubject, Rules } from '../checks/subjects.ts';
 import type { Finding } from '../report.ts';
 import type { SubscriptionResult } from '../store/subscription-result.ts';
-import { gatherAccount, hasNoScopes } from './gather-account.ts';
+import { gatherAccount } from './gather-account.ts';
 import type { GatheredIdentities } from './gather-identities.ts';
 import type { GatheredKeys } from './gather-keys.ts';
 import type { VaultRoles } from './vault-roles.ts';
@@ -27,6 +29,8 @@ export interface SubscriptionContext {
   readonly ownStorage: string | undefined;
   /** Whether an account's encryption scopes have their turn in this check. */
   readonly scopesTurn: (account: Account) => boolean;
+  /** Writes down what is seen; undefined: nobody wants to know. */
+  readonly fleet: FleetScans | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -38,11 +42,14 @@ export async function gatherSubscription(
   id: string,
   context: SubscriptionContext,
 ): Promise<{ readonly result: SubscriptionResult; readonly failure: Failure | undefined }> {
-  const scan = new SubscriptionScan(id, context);
+  const fleet = context.fleet?.of(id);
+  const scan = new SubscriptionScan(id, context, fleet);
   try {
     for await (const account of context.services.accounts.list(id, context.signal)) await scan.lookAt(account);
+    await fleet?.end(true);
     return { result: scan.result(), failure: undefined };
   } catch (error) {
+    await fleet?.end(false);
     const failure = describeFailure(error);
     scan.unread('the storage accounts of the subscription', 'Microsoft.Storage/storageAccounts/read', failure);
     return { result: scan.result(), failure };
@@ -52,6 +59,7 @@ export async function gatherSubscription(
 class SubscriptionScan {
   readonly #id: string;
   readonly #context: SubscriptionContext;
+  readonly #fleet: FleetScan | undefined;
   readonly #findings: Omit<Finding, 'since'>[] = [];
   readonly #usage = new Map<string, KeyUsage>();
   readonly #unread: SubscriptionResult['unread'] = [];
@@ -61,18 +69,23 @@ class SubscriptionScan {
   #scopesLookedAt = 0;
   #scopesStopped = false;
 
-  constructor(id: string, context: SubscriptionContext) {
+  constructor(id: string, context: SubscriptionContext, fleet: FleetScan | undefined) {
     this.#id = id;
     this.#context = context;
+    this.#fleet = fleet;
   }
 
   async lookAt(account: Account): Promise<void> {
     const { keys, rules } = this.#context;
     this.#accounts += 1;
+    let asked: readonly Scope[] | undefined;
     const subject = await gatherAccount(account, {
       key: ({ vaultUri, keyName }) => keys.get(vaultUri, keyName),
       access: (of, key) => this.#access(of, key),
-      scopes: (of, key) => this.#scopes(of, key),
+      scopes: async (of, key) => {
+        asked = await this.#scopes(of, key);
+        return asked ?? [];
+      },
       isOwn: (of) => this.#isOwn(of),
     });
     const { own, use, key, scopes } = subject;
@@ -85,6 +98,7 @@ class SubscriptionScan {
       if (of) this.#lockedOutBy.push({ account: account.id, key: of.key.id });
     }
     this.#findings.push(...evaluate(ACCOUNT_CHECKS, subject, account.id, rules));
+    await this.#fleet?.saw({ account, scopes: asked });
   }
 
   result(): SubscriptionResult {
@@ -124,10 +138,11 @@ class SubscriptionScan {
     return answer?.access;
   }
 
-  async #scopes(account: Account, ownKey: KeySubject | undefined): Promise<Scope[]> {
+  /** Undefined: they were not asked for, or could not be listed. */
+  async #scopes(account: Account, ownKey: KeySubject | undefined): Promise<readonly Scope[] | undefined> {
     const { services, scopesTurn, signal } = this.#context;
     const wanted = services.settings.scopeDiscovery === 'all' || ownKey !== undefined || this.#isOwn(account);
-    if (this.#scopesStopped || !wanted || !(scopesTurn(account) || this.#isOwn(account))) return [];
+    if (this.#scopesStopped || !wanted || !(scopesTurn(account) || this.#isOwn(account))) return undefined;
     const scopes: Scope[] = [];
     try {
       for await (const scope of services.accounts.listScopes(account, signal)) {
@@ -135,13 +150,15 @@ class SubscriptionScan {
       }
       this.#scopesLookedAt += 1;
     } catch (error) {
-      this.#scopesFailed(account, describeFailure(error));
+      const failure = describeFailure(error);
+      if (hasNoScopes(failure)) return [];
+      this.#scopesFailed(account, failure);
+      return undefined;
     }
     return scopes;
   }
 
   #scopesFailed(account: Account, failure: Failure): void {
-    if (hasNoScopes(failure)) return;
     const action = 'Microsoft.Storage/storageAccounts/encryptionScopes/read';
     if (failure.kind === 'throttled' || failure.kind === 'forbidden') {
       // The next account would be refused too: it is said once.

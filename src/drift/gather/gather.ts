@@ -1,4 +1,5 @@
 import pMap from 'p-map';
+import type { FleetScans } from '../../accounts/fleet-scan.ts';
 import type { StorageAccounts } from '../../accounts/storage-client.ts';
 import type { Subscriptions } from '../../accounts/subscriptions-client.ts';
 import { known, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
@@ -27,6 +28,8 @@ export type GatherServices = VaultServices & {
   readonly subscriptions: Subscriptions;
   readonly identities: Identities;
   readonly driftStorage: Pick<ReportStore, 'newest'> & AppState;
+  /** Where what is seen is written down; undefined: nowhere. */
+  readonly scans?: FleetScans | undefined;
   /** Undefined: nothing is put aside. */
   readonly unfinished?: UnfinishedChecks | undefined;
   readonly now: () => Date;
@@ -120,6 +123,7 @@ function contextOf({
     roles: new Map(vaults.map(({ subject, roles }) => [subject.vault.uri, roles])),
     ownStorage: own === 'local' ? undefined : own,
     scopesTurn: scopeTurns(previous),
+    fleet: services.scans,
     signal: run.signal,
   });
 }

@@ -1,4 +1,5 @@
 import type { Account, Scope } from '../../accounts/account.ts';
+import { hasNoScopes } from '../../accounts/ask-scopes.ts';
 import type { KeyUse } from '../../accounts/key-use.ts';
 import { describeFailure } from '../../azure/failure.ts';
 import { known, type Part, readPart } from '../../azure/read-or-why.ts';
@@ -6,7 +7,7 @@ import type { FileShare } from '../../dependents/file-shares-client.ts';
 import { ACCOUNT_CHECKS, KEY_CHECKS, VAULT_CHECKS } from '../../drift/checks/checks.ts';
 import { evaluate } from '../../drift/checks/evaluate.ts';
 import type { KeySubject, Rules, VaultSubject } from '../../drift/checks/subjects.ts';
-import { gatherAccount, hasNoScopes } from '../../drift/gather/gather-account.ts';
+import { gatherAccount } from '../../drift/gather/gather-account.ts';
 import { readKey } from '../../drift/gather/gather-keys.ts';
 import { chooseShare } from '../../effect/probe-targets.ts';
 import { checkKeyAccess, identityState } from '../../identities/check-key-access.ts';

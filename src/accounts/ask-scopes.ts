@@ -1,0 +1,80 @@
+import { describeFailure, type Failure } from '../azure/failure.ts';
+import type { ResourceId } from '../azure/resource-id.ts';
+import type { FleetChange, FleetIndex, UnaskedAccount } from '../fleet/fleet-index.ts';
+import { storageAccountId } from '../fleet/fleet-rows.ts';
+import type { Settings } from '../settings/settings.ts';
+import { ACCOUNT_WORK, type ScopesWork } from '../work/messages.ts';
+import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import type { WorkQueue } from '../work/work-queue-client.ts';
+import type { Scope } from './account.ts';
+import { changesOfAsked } from './fleet-entries.ts';
+import { scopeKeyUse } from './key-use.ts';
+import type { StorageAccounts } from './storage-client.ts';
+
+export type AskServices = {
+  readonly accounts: StorageAccounts;
+  readonly fleet: FleetIndex;
+  readonly now: () => Date;
+};
+
+/** What asking an account for its scopes has shown. */
+export interface AskedScopes {
+  readonly scopes: readonly Scope[];
+  /** To be written down, so that nobody has to ask again. */
+  readonly changes: readonly FleetChange[];
+}
+
+/**
+ * Asks an account for its scopes that use a key; it has none when it is gone.
+ *
+ * @throws the SDK's error when Azure cannot be asked
+ */
+export async function askScopes(
+  id: ResourceId,
+  unasked: UnaskedAccount,
+  { accounts, now }: Pick<AskServices, 'accounts' | 'now'>,
+): Promise<AskedScopes> {
+  const scopes: Scope[] = [];
+  try {
+    for await (const scope of accounts.listScopes(id)) scopes.push(scope);
+  } catch (error) {
+    const failure = describeFailure(error);
+    if (!hasNoScopes(failure)) throw error;
+    // Whether it is gone is for the next listing to tell.
+    if (failure.kind === 'notFound') return { scopes, changes: [{ drop: 'unasked', account: id.id }] };
+  }
+  return { scopes, changes: changesOfAsked(unasked, scopes, now()) };
+}
+
+/** The account was deleted meanwhile, or is of a kind that has no encryption scopes. */
+export function hasNoScopes({ kind, code }: Failure): boolean {
+  return kind === 'notFound' || /NotSupported|NotAllowedOnKind/i.test(code);
+}
+
+/** Asks one account, and puts it to work for each managed key that a scope of it uses: nobody knew of them. */
+export async function reconcileUnasked(
+  work: ScopesWork,
+  services: AskServices & { readonly settings: Settings; readonly queue: WorkQueue },
+): Promise<Outcome> {
+  const { account, location, cause } = work;
+  const id = storageAccountId(account);
+  if (!id)
+    return { outcome: 'reject', reason: 'InvalidMessage', detail: `${account} is not the id of a storage account.` };
+  try {
+    const known = await services.fleet.account(account).catch(() => undefined);
+    const unasked = { account, location, ...(known?.key ? { key: known.key } : {}) };
+    const { scopes, changes } = await askScopes(id, unasked, services);
+    const uses = scopes.flatMap((scope) => scopeKeyUse(scope) ?? []);
+    const keys = uses.flatMap(
+      ({ vaultUri, keyName }) => services.settings.vaults.key(`${vaultUri}/keys/${keyName}`) ?? [],
+    );
+    for (const key of new Set(keys.map((one) => one.id))) {
+      await services.queue.send(ACCOUNT_WORK, { kind: 'account', account, location, key, cause, attempt: 0 });
+    }
+    // Only then, so that it is asked again by somebody else should this one be killed.
+    await services.fleet.write(changes).catch(() => {});
+    return DONE;
+  } catch (error) {
+    return outcomeOfFailure(error);
+  }
+}

@@ -1,0 +1,29 @@
+import type { FleetIndex } from '../fleet/fleet-index.ts';
+import type { IndexBuilding } from '../fleet/index-building.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Settings } from '../settings/settings.ts';
+import type { StorageAccounts } from './storage-client.ts';
+
+/** What is to be looked at: an account, with what the index says of its scopes. */
+export interface Dependent {
+  /** ARM id. */
+  readonly id: string;
+  readonly subscriptionId: string;
+  readonly location: string;
+  /** It had no scope that uses a key when it was last asked. */
+  readonly scopes?: 'none';
+}
+
+/** Accounts that use a key themselves, as Resource Graph shows them: those too that are newer than the index. */
+export interface AccountsOfKey {
+  using(key: ManagedKey): AsyncIterable<Pick<Dependent, 'id' | 'location'>>;
+}
+
+export interface DiscoveryServices {
+  readonly accounts: StorageAccounts;
+  readonly settings: Pick<Settings, 'scopeDiscovery'>;
+  readonly fleet: FleetIndex;
+  readonly accountsOfKey: AccountsOfKey;
+  readonly building: IndexBuilding;
+  readonly now: () => Date;
+}

@@ -1,0 +1,239 @@
+import { describe, describeFailure } from '../azure/failure.ts';
+import type { UnaskedAccount } from '../fleet/fleet-index.ts';
+import { accountRow, storageAccountId } from '../fleet/fleet-rows.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Log } from '../log.ts';
+import { REASONS, type Reason } from '../reasons.ts';
+import type { Account } from './account.ts';
+import type { Dependent, DiscoveryServices } from './dependent.ts';
+import { FleetScans } from './fleet-scan.ts';
+import { findDependents, type Inventory } from './inventory.ts';
+import { scopeKeyUse, usesKey } from './key-use.ts';
+import { type Asked, askUnasked, markSent } from './unasked.ts';
+
+/** A subscription that was listed whole within so long is not listed to find dependents. Milliseconds. */
+const TRUSTED_MS = 24 * 3_600_000;
+const CONCURRENCY = 8;
+const NOTHING_ASKED: Asked = { toAsk: [], unreadable: [] };
+
+/** What was found, and what could not be looked at. */
+export interface Discovered extends Inventory {
+  /** Whether the index was there: who is not in `toAsk` is known to it. */
+  readonly indexed: boolean;
+  /** Accounts whose scopes are still to be asked for, one by one. */
+  readonly toAsk: readonly Dependent[];
+}
+
+/** Which subscriptions are to be looked at. */
+export interface SearchedSubscriptions {
+  readonly ids: readonly string[];
+  /** Those among them that are listed whatever the index knows of them. */
+  readonly list: readonly string[];
+}
+
+/**
+ * Finds what depends on a key, and hands each dependent to `found` once, as soon as it is known: first what the index has,
+ * then accounts that are newer, then those of subscriptions that were not listed lately. Where the index cannot be read,
+ * everything is listed.
+ *
+ * @throws what `found` throws first; the search ends there, as whoever looks again finds everything again
+ */
+export async function discoverDependents(
+  key: ManagedKey,
+  subscriptions: SearchedSubscriptions,
+  services: DiscoveryServices,
+  found: (dependent: Dependent) => Promise<void>,
+  log: Log,
+): Promise<Discovered> {
+  return new Discovery(key, subscriptions, services, found, log).run();
+}
+
+class Discovery {
+  readonly #key: ManagedKey;
+  readonly #subscriptions: SearchedSubscriptions;
+  readonly #services: DiscoveryServices;
+  readonly #found: (dependent: Dependent) => Promise<void>;
+  readonly #log: Log;
+  readonly #handed = new Set<string>();
+  readonly #notHanded: unknown[] = [];
+  readonly #said = new Set<Reason>();
+  #corrupt = 0;
+
+  constructor(
+    key: ManagedKey,
+    subscriptions: SearchedSubscriptions,
+    services: DiscoveryServices,
+    found: (dependent: Dependent) => Promise<void>,
+    log: Log,
+  ) {
+    this.#key = key;
+    this.#subscriptions = subscriptions;
+    this.#services = services;
+    this.#found = found;
+    this.#log = log;
+  }
+
+  async run(): Promise<Discovered> {
+    const newer = this.#newer();
+    const known = await this.#fromIndex();
+    for (const dependent of await newer) await this.#hand(dependent);
+    const unlisted = known ? await this.#unlisted() : undefined;
+    const discovered = unlisted ? await this.#complete(unlisted) : undefined;
+    return this.#result(discovered ?? (await this.#withoutIndex()));
+  }
+
+  #result(discovered: Omit<Discovered, 'dependents'>): Discovered {
+    if (this.#notHanded.length > 0) throw this.#notHanded[0];
+    return { ...discovered, dependents: this.#handed.size };
+  }
+
+  /** Everything is listed, scopes and all, as if there were no index. */
+  async #withoutIndex(): Promise<Discovered> {
+    const { accounts, settings } = this.#services;
+    const inventory = await findDependents(this.#key, this.#subscriptions.ids, { accounts, settings }, (account) =>
+      this.#handAccount(account),
+    );
+    return { ...inventory, indexed: false, toAsk: [] };
+  }
+
+  /** What the index lacks, one look at a time; undefined: the index does not tell. */
+  #complete(unlisted: readonly string[]): Promise<Discovered | undefined> {
+    const asks = this.#services.settings.scopeDiscovery === 'all';
+    return this.#services.building.inTurn(async (waited) => {
+      // Whoever was at it before may have listed and asked what this one would have.
+      const left = waited && (await this.#fromIndex()) ? await this.#unlisted() : unlisted;
+      const inventory = left && (await this.#list(left));
+      const asked = inventory && (asks ? await this.#askScopes() : NOTHING_ASKED);
+      if (!inventory || !asked) return undefined;
+      const toAsk = asked.toAsk.flatMap(({ account, location }) => this.#dependent(account, location) ?? []);
+      return { ...inventory, indexed: true, toAsk, unreadableScopes: asked.unreadable };
+    });
+  }
+
+  /** False: the index does not tell. */
+  #fromIndex(): Promise<boolean> {
+    const corrupt = (): void => {
+      this.#corrupt += 1;
+    };
+    return this.#reading(() =>
+      this.#handEach(this.#services.fleet.uses(this.#key.id, corrupt), ({ account, location, scope, scopes }) => {
+        const dependent = this.#dependent(account, location);
+        return dependent && scope === undefined && scopes === 'none' ? { ...dependent, scopes } : dependent;
+      }),
+    );
+  }
+
+  /** Undefined: not to be looked at. */
+  #dependent(account: string, location: string): Dependent | undefined {
+    const id = storageAccountId(account);
+    if (!id || !this.#subscriptions.ids.includes(id.subscriptionId)) return undefined;
+    return { id: id.id, subscriptionId: id.subscriptionId, location };
+  }
+
+  /** What may be newer than the index. Where that cannot be had it is said, and the drift check makes up for it. */
+  async #newer(): Promise<readonly Dependent[]> {
+    const newer: Dependent[] = [];
+    try {
+      for await (const { id, location } of this.#services.accountsOfKey.using(this.#key)) {
+        newer.push(...[this.#dependent(id, location)].filter((one) => one !== undefined));
+      }
+    } catch (error) {
+      this.#say('NewerAccountsUnknown', error);
+    }
+    return newer;
+  }
+
+  /** The subscriptions that are to be listed; undefined: the index does not tell. */
+  async #unlisted(): Promise<readonly string[] | undefined> {
+    const { ids, list } = this.#subscriptions;
+    // A row that was taken away may have been anybody's.
+    if (this.#corrupt > 0) return ids;
+    let unlisted: readonly string[] = ids;
+    const read = await this.#reading(async () => {
+      const listings = await this.#services.fleet.listings();
+      const since = this.#services.now().getTime() - TRUSTED_MS;
+      unlisted = ids.filter((id) => list.includes(id) || !((listings.get(id)?.getTime() ?? 0) > since));
+    });
+    return read ? unlisted : undefined;
+  }
+
+  /** Lists subscriptions and writes down what they show; undefined: that could not be written. */
+  async #list(ids: readonly string[]): Promise<Inventory | undefined> {
+    const { accounts, fleet, now } = this.#services;
+    const scans = new FleetScans({ fleet, now }, this.#corrupt > 0);
+    const services = { accounts, settings: { scopeDiscovery: 'dependents' as const }, scans };
+    const inventory = await findDependents(this.#key, ids, services, (account) => this.#handAccount(account));
+    if (!scans.failure) return inventory;
+    this.#say('FleetIndexUnavailable', scans.failure.error);
+    return undefined;
+  }
+
+  /** Asks accounts that were never asked for their scopes: nobody knows whether one uses the key. */
+  async #askScopes(): Promise<Asked | undefined> {
+    let asked: Asked = { toAsk: [], unreadable: [] };
+    // Those that were handed on are asked when they are looked at.
+    const isWanted = ({ account, location }: UnaskedAccount): boolean =>
+      this.#dependent(account, location) !== undefined && !this.#handed.has(accountRow(account));
+    const read = await this.#reading(async () => {
+      asked = await askUnasked(this.#services, isWanted, async ({ account, location }, scopes) => {
+        const dependent = this.#dependent(account, location);
+        const uses = scopes.some((scope) => usesKey(scopeKeyUse(scope), this.#key));
+        if (dependent && uses) await this.#hand(dependent);
+      });
+      await markSent(asked.toAsk, this.#services);
+    });
+    return read ? asked : undefined;
+  }
+
+  /** Runs something that needs the index. False, with a word: it cannot be had. */
+  async #reading(read: () => Promise<void>): Promise<boolean> {
+    try {
+      await read();
+      return true;
+    } catch (error) {
+      this.#say('FleetIndexUnavailable', error);
+      return false;
+    }
+  }
+
+  async #handEach<T>(rows: AsyncIterable<T>, toDependent: (row: T) => Dependent | undefined): Promise<void> {
+    let handing: Promise<void>[] = [];
+    try {
+      for await (const row of rows) {
+        const dependent = toDependent(row);
+        if (dependent) handing.push(this.#hand(dependent));
+        if (handing.length >= CONCURRENCY) {
+          await Promise.all(handing);
+          handing = [];
+        }
+        if (this.#notHanded.length > 0) return;
+      }
+    } finally {
+      await Promise.all(handing);
+    }
+  }
+
+  #handAccount({ id, location }: Account): Promise<void> {
+    const dependent = this.#dependent(id, location);
+    return dependent ? this.#hand(dependent) : Promise.resolve();
+  }
+
+  /** Each once. It never rejects, since nobody may be waiting for it. */
+  async #hand(dependent: Dependent): Promise<void> {
+    const row = accountRow(dependent.id);
+    if (this.#handed.has(row)) return;
+    this.#handed.add(row);
+    try {
+      await this.#found(dependent);
+    } catch (error) {
+      this.#notHanded.push(error);
+    }
+  }
+
+  #say(reason: Reason, error: unknown): void {
+    if (this.#said.has(reason)) return;
+    this.#said.add(reason);
+    const message = `${REASONS[reason]} ${describe(describeFailure(error))}`;
+    this.#log({ level: 'warning', reason, message, key: this.#key.id });
+  }
+}

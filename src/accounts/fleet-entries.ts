@@ -1,0 +1,150 @@
+import { createHash } from 'node:crypto';
+import type { FleetAccount, FleetChange, FleetUse, UnaskedAccount } from '../fleet/fleet-index.ts';
+import { formatKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
+import type { Account, Scope } from './account.ts';
+import { accountKeyUse, type KeyUse, scopeKeyUse } from './key-use.ts';
+
+/** An account as it was read. */
+export interface SeenAccount {
+  readonly account: Account;
+  /** Its encryption scopes that use a key; undefined: they were not asked for. */
+  readonly scopes: readonly Pick<Scope, 'name' | 'keyUri' | 'currentKeyId'>[] | undefined;
+}
+
+/** The tag by which accounts are moved one wave after the other. */
+const WAVE_TAG = 'cmk-wave';
+/** Table Storage holds 32,768 characters, a tag 256. */
+const MOST_WAVE = 256;
+/** What has not changed is written again after so long, at a time of its own: what was lost or spoilt lasts no longer. */
+const REWRITE_MS = 24 * 3_600_000;
+const REWRITE_SPREAD_MS = 6 * 3_600_000;
+
+/** What an account, read anew, changes of what is kept of it. Nothing changes: nothing is written. */
+export function changesOf(
+  seen: SeenAccount,
+  known: FleetAccount | undefined,
+  now: Date,
+  /** Whether what is kept may be wrong or missing although it is known. */
+  distrust = false,
+): FleetChange[] {
+  const { account, scopes } = seen;
+  const readOn = now.toISOString();
+  const scopesKnown = scopes ? (scopes.length > 0 ? 'some' : 'none') : known?.scopes;
+  const entry = { account: account.id, location: account.location, ...identityOf(account), ...waveOf(account), readOn };
+  const ownUse = accountKeyUse(account.encryption);
+  const own = ownUse && { ...useOf(ownUse), ...entry, ...(scopesKnown ? { scopes: scopesKnown } : {}) };
+  const scoped = (scopes ?? []).flatMap((scope): FleetUse[] => {
+    const use = scopeKeyUse(scope);
+    return use ? [{ ...useOf(use), ...entry, scope: scope.name }] : [];
+  });
+  const ownDigest = digest([entry.account, entry.location, own]);
+  const scopedDigest = scopes ? digest(scoped) : (known?.scoped ?? '');
+  const isDue = distrust || !known || isOld(known, now);
+  const ownChanged = isDue || ownDigest !== known.own || scopesKnown !== known.scopes;
+  const scopedChanged = scopes !== undefined && (isDue || known.scopes === undefined || scopedDigest !== known.scoped);
+  if (!ownChanged && !scopedChanged) return [];
+
+  const scopeUses = scopes ? scoped.map(({ scope = '', key }) => ({ scope, key })) : (known?.scopeUses ?? []);
+  const record: FleetAccount = {
+    account: account.id,
+    location: account.location,
+    ...(own ? { key: own.key } : {}),
+    scopeUses,
+    own: ownDigest,
+    scoped: scopedDigest,
+    // Scopes that were not looked at now are as old as they were.
+    writtenOn: known && !isDue ? known.writtenOn : readOn,
+    ...(scopesKnown ? { scopes: scopesKnown, scopesReadOn: scopes ? readOn : (known?.scopesReadOn ?? readOn) } : {}),
+  };
+  return [
+    ...(own && ownChanged ? [{ put: 'use' as const, use: own }] : []),
+    ...(scopedChanged ? scoped.map((use) => ({ put: 'use' as const, use })) : []),
+    ...goneUses(known, record),
+    { put: 'account', account: record },
+    ...unaskedChange(record, known, distrust),
+  ];
+}
+
+/** What an account that was asked for its scopes changes: nothing else of it was read. */
+export function changesOfAsked(
+  { account, location, key }: UnaskedAccount,
+  listed: readonly Pick<Scope, 'name' | 'keyUri' | 'currentKeyId'>[],
+  now: Date,
+): FleetChange[] {
+  const readOn = now.toISOString();
+  const scopes = listed.length > 0 ? 'some' : 'none';
+  const uses = listed.flatMap((scope): FleetUse[] => {
+    const use = scopeKeyUse(scope);
+    return use ? [{ ...useOf(use), account, location, readOn, scope: scope.name }] : [];
+  });
+  const scopeUses = uses.map((use) => ({ scope: use.scope ?? '', key: use.key }));
+  // Of the next listing, which knows the identity and the tags too, this is another one.
+  const known = { account, scopes, scopesReadOn: readOn, scopeUses, scoped: '' } as const;
+  return [
+    ...uses.map((use) => ({ put: 'use' as const, use })),
+    { put: 'scopes', account: known },
+    ...(key ? [{ put: 'hint' as const, of: { key, account }, scopes } as const] : []),
+    { drop: 'unasked', account },
+  ];
+}
+
+/** What an account that is gone changes. */
+export function changesOfGone(known: FleetAccount): FleetChange[] {
+  return [
+    ...usesOf(known).map((of) => ({ drop: 'use' as const, of })),
+    { drop: 'account', account: known.account },
+    { drop: 'unasked', account: known.account },
+  ];
+}
+
+/** Uses that were known, and are not any more. */
+function goneUses(known: FleetAccount | undefined, record: FleetAccount): FleetChange[] {
+  const now = usesOf(record);
+  return (known ? usesOf(known) : [])
+    .filter(({ key, scope }) => !now.some((use) => use.scope === scope && sameKeyName(use.key, key)))
+    .map((of) => ({ drop: 'use', of }));
+}
+
+function usesOf({ account, key, scopeUses }: FleetAccount): { key: string; account: string; scope?: string }[] {
+  return [...(key ? [{ key, account }] : []), ...scopeUses.map((use) => ({ account, ...use }))];
+}
+
+function unaskedChange(record: FleetAccount, known: FleetAccount | undefined, distrust: boolean): FleetChange[] {
+  const { account, location, key } = record;
+  if (record.scopes === undefined) {
+    return known && !distrust ? [] : [{ put: 'unasked', account: { account, location, ...(key ? { key } : {}) } }];
+  }
+  return known?.scopes === undefined || distrust ? [{ drop: 'unasked', account }] : [];
+}
+
+function useOf({ vaultUri, keyName, pinned, current }: KeyUse): Pick<FleetUse, 'key' | 'mode' | 'pinned' | 'current'> {
+  return {
+    key: formatKeyIdentifier({ vaultUri, keyName }),
+    mode: pinned === undefined ? 'automatic' : 'pinned',
+    ...(pinned ? { pinned } : {}),
+    ...(current ? { current } : {}),
+  };
+}
+
+function identityOf({ encryption }: Account): Pick<FleetUse, 'identity'> {
+  const identity = encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
+  return identity ? { identity } : {};
+}
+
+function waveOf({ tags }: Account): Pick<FleetUse, 'wave'> {
+  const wave = Object.entries(tags).find(([name]) => name.toLowerCase() === WAVE_TAG)?.[1];
+  return wave ? { wave: wave.slice(0, MOST_WAVE) } : {};
+}
+
+/** Of what is kept, but for when it was read. */
+function digest(of: unknown): string {
+  const text = JSON.stringify(of, (name, value: unknown) =>
+    name === 'readOn' || name === 'scopes' ? undefined : value,
+  );
+  return createHash('sha256').update(text).digest('base64url').slice(0, 16);
+}
+
+function isOld({ account, writtenOn }: FleetAccount, now: Date): boolean {
+  const slot = createHash('sha256').update(account.toLowerCase()).digest().readUInt32BE(0) / 2 ** 32;
+  return now.getTime() - Date.parse(writtenOn) > REWRITE_MS - slot * REWRITE_SPREAD_MS;
+}

@@ -1,0 +1,149 @@
+import { describe, describeFailure } from '../azure/failure.ts';
+import type { FleetAccount, FleetChange, FleetIndex, FleetOutcome } from '../fleet/fleet-index.ts';
+import { storageAccountId } from '../fleet/fleet-rows.ts';
+import { formatKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
+import type { Log, LogRecord } from '../log.ts';
+import { REASONS, type Reason } from '../reasons.ts';
+import type { AccountWork } from '../work/messages.ts';
+import type { Outcome } from '../work/outcome.ts';
+import type { Account, Scope } from './account.ts';
+import { changesOf, changesOfGone } from './fleet-entries.ts';
+import { accountKeyUse, type KeyUse, scopeKeyUse } from './key-use.ts';
+import { reconcileAccount } from './reconcile-account.ts';
+import type { ReconcileServices } from './reconciliation.ts';
+import type { StorageAccounts } from './storage-client.ts';
+
+/** An index that failed is left alone for so long: what is done must not wait for what is written about it. Milliseconds. */
+const LEFT_ALONE_MS = 30_000;
+
+/** Looks at one account, and writes down in the fleet index what that has shown: after the work, and never in its way. */
+export async function reconcileAndNote(
+  work: AccountWork,
+  services: ReconcileServices & { readonly fleetNotes: FleetNotes },
+  log: Log,
+): Promise<Outcome> {
+  const sighting = new AccountSighting();
+  const listening: Log = (record) => {
+    sighting.heard(record);
+    log(record);
+  };
+  const outcome = await reconcileAccount(
+    work,
+    { ...services, accounts: sighting.watching(services.accounts) },
+    listening,
+  );
+  await services.fleetNotes.write(work, sighting, outcome, log);
+  return outcome;
+}
+
+/** What calls about one account have shown of it: the newest that was read, or answered to a write. */
+export class AccountSighting {
+  account: Account | undefined;
+  isGone = false;
+  /** By name; undefined: they were not listed whole. */
+  scopes: Map<string, Scope> | undefined;
+  readonly #reasons = new Map<string | undefined, Reason>();
+
+  heard({ reason, account, scope }: LogRecord): void {
+    if (account !== undefined) this.#reasons.set(scope as string | undefined, reason);
+  }
+
+  /** The last that was said of the account itself, or of a scope. */
+  reason(scope: string | undefined): Reason | undefined {
+    return this.#reasons.get(scope);
+  }
+
+  watching(accounts: StorageAccounts): StorageAccounts {
+    const { list, get, updateEncryption, listScopes, getScope, updateScopeKey } = accounts;
+    const seen = (account: Account): Account => {
+      this.account = account;
+      return account;
+    };
+    const seenScope = <S extends Scope | undefined>(scope: S): S => {
+      if (scope) this.scopes?.set(scope.name, scope);
+      return scope;
+    };
+    return {
+      list,
+      get: async (id) => {
+        try {
+          return seen(await get(id));
+        } catch (error) {
+          this.isGone = describeFailure(error).kind === 'notFound';
+          throw error;
+        }
+      },
+      updateEncryption: async (id, encryption) => seen(await updateEncryption(id, encryption)),
+      listScopes: async function* (this: AccountSighting, ...of: Parameters<StorageAccounts['listScopes']>) {
+        const listed = new Map<string, Scope>();
+        for await (const scope of listScopes(...of)) {
+          listed.set(scope.name, scope);
+          yield scope;
+        }
+        this.scopes = listed;
+      }.bind(this),
+      getScope: async (id, scope) => seenScope(await getScope(id, scope)),
+      updateScopeKey: async (id, scope, keyUri) => seenScope(await updateScopeKey(id, scope, keyUri)),
+    };
+  }
+}
+
+/** Writes down what reconciles have shown. One for each instance. */
+export class FleetNotes {
+  readonly #fleet: Pick<FleetIndex, 'account' | 'write'>;
+  readonly #now: () => Date;
+  #leftAloneUntilMs = 0;
+
+  constructor({ fleet, now }: { readonly fleet: Pick<FleetIndex, 'account' | 'write'>; readonly now: () => Date }) {
+    this.#fleet = fleet;
+    this.#now = now;
+  }
+
+  /** Never throws; waits no longer than a few requests to the index may take. */
+  async write(work: AccountWork, sighting: AccountSighting, outcome: Outcome, log: Log): Promise<void> {
+    const id = storageAccountId(work.account);
+    if (!id || this.#now().getTime() < this.#leftAloneUntilMs) return;
+    try {
+      const known = await this.#fleet.account(id.id);
+      const changes = changesBy(sighting, work, outcome, known, this.#now());
+      if (changes.length > 0) await this.#fleet.write(changes);
+    } catch (error) {
+      this.#leftAloneUntilMs = this.#now().getTime() + LEFT_ALONE_MS;
+      const message = `${REASONS.FleetIndexUnavailable} ${describe(describeFailure(error))}`;
+      log({ level: 'warning', reason: 'FleetIndexUnavailable', message, account: work.account });
+    }
+  }
+}
+
+/** What a look at an account's use of a key changes in the index. */
+function changesBy(
+  sighting: AccountSighting,
+  { account: id, key }: AccountWork,
+  outcome: Outcome,
+  known: FleetAccount | undefined,
+  now: Date,
+): FleetChange[] {
+  const { account, isGone, scopes } = sighting;
+  const own = { key, account: id };
+  if (isGone) return [...(known ? changesOfGone(known) : []), { drop: 'use', of: own }];
+  const changes = account ? changesOf({ account, scopes: scopes && [...scopes.values()] }, known, now) : [];
+  const use = account && accountKeyUse(account.encryption);
+  // What brought it here may have been wrong about the account.
+  if (account && !isOf(use, key)) changes.push({ drop: 'use', of: own });
+  else changes.push({ put: 'outcome', of: own, outcome: toOutcome(outcome, sighting.reason(undefined), now) });
+  for (const scope of scopes?.values() ?? []) {
+    if (!isOf(scopeKeyUse(scope), key)) continue;
+    const came = toOutcome(outcome, sighting.reason(scope.name), now);
+    changes.push({ put: 'outcome', of: { ...own, scope: scope.name }, outcome: came });
+  }
+  return changes;
+}
+
+function isOf(use: KeyUse | undefined, key: string): boolean {
+  return use !== undefined && sameKeyName(formatKeyIdentifier(use), key);
+}
+
+function toOutcome(outcome: Outcome, said: Reason | undefined, now: Date): FleetOutcome {
+  const reason = outcome.outcome === 'done' ? (said ?? 'UpToDate') : outcome.reason;
+  return { result: outcome.outcome, reason, at: now.toISOString() };
+}

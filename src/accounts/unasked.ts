@@ -1,0 +1,81 @@
+import pMap from 'p-map';
+import { describeFailure, mayPass } from '../azure/failure.ts';
+import type { FleetChange, UnaskedAccount } from '../fleet/fleet-index.ts';
+import { storageAccountId } from '../fleet/fleet-rows.ts';
+import { pacingCell, type Scope } from './account.ts';
+import { type AskServices, askScopes } from './ask-scopes.ts';
+import type { UnreadableScopes } from './inventory.ts';
+
+/** Accounts whose scopes are asked for at once, per subscription and region; the others wait for their turn in the queue. */
+const ASKED_AT_ONCE = 30;
+/** Whoever was sent to ask an account's scopes is lost after so long. Milliseconds. */
+const LOST_MS = 3_600_000;
+const CONCURRENCY = 8;
+
+/** What came of asking the accounts that were never asked. */
+export interface Asked {
+  /** Accounts that are to be asked one by one, as fast as lists are allowed: nobody was sent to them yet. */
+  readonly toAsk: readonly UnaskedAccount[];
+  readonly unreadable: readonly UnreadableScopes[];
+}
+
+/**
+ * Asks accounts that were never asked for their encryption scopes: some at once, and the others are told.
+ *
+ * @param isWanted whether an account is to be asked at all
+ * @param found an account with its scopes
+ * @throws the SDK's error when the index cannot be read or written
+ */
+export async function askUnasked(
+  services: AskServices,
+  isWanted: (account: UnaskedAccount) => boolean,
+  found: (account: UnaskedAccount, scopes: readonly Scope[]) => Promise<void>,
+): Promise<Asked> {
+  const { fleet, now } = services;
+  const atOnce: UnaskedAccount[] = [];
+  const toAsk: UnaskedAccount[] = [];
+  const unreadable: UnreadableScopes[] = [];
+  const lost = now().getTime() - LOST_MS;
+  const cells = new Map<string, number>();
+  for await (const unasked of fleet.unasked()) {
+    if (!isWanted(unasked) || (unasked.sentOn && Date.parse(unasked.sentOn) > lost)) continue;
+    const cell = cellOf(unasked);
+    const before = cells.get(cell) ?? 0;
+    cells.set(cell, before + 1);
+    (before < ASKED_AT_ONCE ? atOnce : toAsk).push(unasked);
+  }
+  const refused = new Set<string>();
+  const changes: FleetChange[] = [];
+  const ask = async (unasked: UnaskedAccount): Promise<void> => {
+    const id = storageAccountId(unasked.account);
+    if (!id) return;
+    if (refused.has(cellOf(unasked))) {
+      toAsk.push(unasked);
+      return;
+    }
+    try {
+      const asked = await askScopes(id, unasked, services);
+      await found(unasked, asked.scopes);
+      changes.push(...asked.changes);
+    } catch (error) {
+      const failure = describeFailure(error);
+      // One region that throttles is not asked again: asking early only makes the wait longer.
+      if (failure.kind === 'throttled') refused.add(cellOf(unasked));
+      if (mayPass(failure)) toAsk.push(unasked);
+      unreadable.push({ id: id.id, account: { ...id, location: unasked.location }, failure });
+    }
+  };
+  await pMap(atOnce, ask, { concurrency: CONCURRENCY });
+  await fleet.write(changes);
+  return { toAsk, unreadable };
+}
+
+/** Notes that somebody is sent to ask them, so that nobody else is. */
+export async function markSent(accounts: readonly UnaskedAccount[], { fleet, now }: AskServices): Promise<void> {
+  const sentOn = now().toISOString();
+  await fleet.write(accounts.map((account) => ({ put: 'unasked', account: { ...account, sentOn } })));
+}
+
+function cellOf({ account, location }: UnaskedAccount): string {
+  return pacingCell({ subscriptionId: storageAccountId(account)?.subscriptionId ?? '', location });
+}

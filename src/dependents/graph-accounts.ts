@@ -1,0 +1,25 @@
+import type { AccountsOfKey } from '../accounts/dependent.ts';
+import type { ResourceGraph } from './resource-graph-client.ts';
+import { keyUses } from './resource-graph-query.ts';
+
+const TYPE = 'microsoft.storage/storageaccounts';
+
+/** Storage accounts that use a key themselves, by one query of Resource Graph over all that the identity sees. */
+export function graphAccounts(graph: ResourceGraph): AccountsOfKey {
+  return {
+    async *using(key) {
+      const host = key.vault.uri.slice('https://'.length);
+      const query = [
+        'resources',
+        `where type =~ '${TYPE}'`,
+        `where tostring(properties) contains '${host}'`,
+        `where tostring(properties) contains '${key.name}'`,
+        'project id, name, type, location, subscriptionId, properties',
+        'order by id asc',
+      ].join(' | ');
+      for await (const { id, type, location, properties } of graph.query(query)) {
+        if (keyUses(type, properties, key).length > 0) yield { id, location };
+      }
+    },
+  };
+}

@@ -1,0 +1,62 @@
+import type { FleetIndex } from './fleet-index.ts';
+import {
+  accountRow,
+  type FleetTable,
+  keyPartition,
+  LISTINGS,
+  type Row,
+  storageAccountId,
+  subscriptionPartition,
+  toFleetAccount,
+  toListing,
+  toRowChange,
+  toUnasked,
+  toUse,
+  UNASKED,
+} from './fleet-rows.ts';
+
+/** The index over the rows of a table. */
+export function createFleetIndex(table: FleetTable): FleetIndex {
+  return {
+    async listings() {
+      const listings = new Map<string, Date>();
+      for await (const [id, on] of readRows(table, LISTINGS, toListing)) listings.set(id, on);
+      return listings;
+    },
+    listed(subscriptionId, on) {
+      const properties = { listedOn: on.toISOString() };
+      return table.write([{ partitionKey: LISTINGS, rowKey: subscriptionId.toLowerCase(), properties }]);
+    },
+    uses: (key, corrupt) => readRows(table, keyPartition(key), toUse, corrupt),
+    unasked: () => readRows(table, UNASKED, toUnasked),
+    accounts: (subscriptionId) => readRows(table, subscriptionPartition(subscriptionId), toFleetAccount),
+    async account(id) {
+      const account = storageAccountId(id);
+      const row = account && (await table.row(subscriptionPartition(account.subscriptionId), accountRow(id)));
+      return row && toFleetAccount(row);
+    },
+    async write(changes) {
+      if (changes.length > 0) await table.write(changes.map(toRowChange));
+    },
+  };
+}
+
+/** The rows of a partition that are what they should be; the others are taken away. */
+async function* readRows<T>(
+  table: FleetTable,
+  partition: string,
+  read: (row: Row) => T | undefined,
+  corrupt: (row: string) => void = () => {},
+): AsyncGenerator<T> {
+  const rubbish: Row[] = [];
+  for await (const row of table.rows(partition)) {
+    const one = read(row);
+    if (one !== undefined) yield one;
+    else {
+      rubbish.push(row);
+      corrupt(row.rowKey);
+    }
+  }
+  const drops = rubbish.map(({ partitionKey, rowKey }) => ({ partitionKey, rowKey }));
+  if (drops.length > 0) await table.write(drops).catch(() => {});
+}

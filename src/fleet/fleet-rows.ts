@@ -1,0 +1,244 @@
+import { z } from 'zod';
+import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { REASONS, type Reason } from '../reasons.ts';
+import type { FleetAccount, FleetChange, FleetUse, KnownScopes, UnaskedAccount, UseRef } from './fleet-index.ts';
+
+/** A row of the table: its two keys, and text in every property. */
+export interface Row {
+  readonly partitionKey: string;
+  readonly rowKey: string;
+  readonly [property: string]: unknown;
+}
+
+/** The table that the index is in. Errors are the SDK's; a table that is not there has no rows, and is made by a write. */
+export interface FleetTable {
+  /** Those of a partition, in order of their row keys, page by page. */
+  rows(partition: string): AsyncIterable<Row>;
+  row(partition: string, row: string): Promise<Row | undefined>;
+  write(changes: readonly RowChange[]): Promise<void>;
+}
+
+export const LISTINGS = 'listings';
+export const UNASKED = 'unasked';
+
+/**
+ * Text as part of a table's key, which takes neither slashes, `#`, `?`, `%` nor control characters ("Understanding the Table
+ * service data model"). Letter case does not tell ARM's names and keys apart, and does tell rows apart.
+ */
+function encoded(text: string): string {
+  return encodeURIComponent(text.normalize('NFC').toLowerCase()).replaceAll("'", '%27').replaceAll('%', '=');
+}
+
+/** Of a key: its vault's host, and its name. */
+export function keyPartition(key: string): string {
+  const parsed = parseKeyIdentifier(key);
+  if (!parsed) throw new TypeError(`${key} is not a key identifier.`);
+  return `key|${encoded(new URL(parsed.vaultUri).hostname)}|${encoded(parsed.keyName)}`;
+}
+
+export function subscriptionPartition(subscriptionId: string): string {
+  return `account|${encoded(subscriptionId)}`;
+}
+
+/** The name of an account is unique in all of Azure, and it keeps it where it is moved to another resource group. */
+export function accountRow(account: string, scope?: string): string {
+  const { subscriptionId, name } = accountId(account);
+  const row = `${subscriptionId}|${encoded(name)}`;
+  return scope === undefined ? row : `${row}|${encoded(scope)}`;
+}
+
+function accountId(account: string): ResourceId {
+  const parsed = storageAccountId(account);
+  if (!parsed) throw new TypeError(`${account} is not the ARM id of a storage account.`);
+  return parsed;
+}
+
+/** Undefined for anything but the ARM id of a storage account. */
+export function storageAccountId(id: string): ResourceId | undefined {
+  const parsed = parseResourceId(id);
+  return parsed?.type.toLowerCase() === 'microsoft.storage/storageaccounts' ? parsed : undefined;
+}
+
+/** Where a change goes, and what is put there; without properties the row is dropped. */
+export interface RowChange {
+  readonly partitionKey: string;
+  readonly rowKey: string;
+  readonly properties?: Readonly<Record<string, string>>;
+  /** A row that is not there is not made. */
+  readonly onlyThere?: boolean;
+}
+
+export function toRowChange(change: FleetChange): RowChange {
+  if ('drop' in change) {
+    if (change.drop === 'use') return useKeys(change.of);
+    if (change.drop === 'account') return accountKeys(change.account);
+    return { partitionKey: UNASKED, rowKey: accountRow(change.account) };
+  }
+  switch (change.put) {
+    case 'use':
+      return { ...useKeys(change.use), properties: useProperties(change.use) };
+    case 'outcome':
+      return { ...useKeys(change.of), properties: outcomeProperties(change.outcome), onlyThere: true };
+    case 'hint':
+      return { ...useKeys(change.of), properties: { scopes: change.scopes }, onlyThere: true };
+    case 'scopes':
+      return { ...accountKeys(change.account.account), properties: scopesProperties(change.account), onlyThere: true };
+    case 'account':
+      return { ...accountKeys(change.account.account), properties: accountProperties(change.account) };
+    case 'unasked': {
+      const { account, location, key = '', sentOn = '' } = change.account;
+      return { partitionKey: UNASKED, rowKey: accountRow(account), properties: { account, location, key, sentOn } };
+    }
+  }
+}
+
+function accountKeys(account: string): { partitionKey: string; rowKey: string } {
+  return { partitionKey: subscriptionPartition(accountId(account).subscriptionId), rowKey: accountRow(account) };
+}
+
+function useKeys({ key, account, scope }: UseRef): { partitionKey: string; rowKey: string } {
+  return { partitionKey: keyPartition(key), rowKey: accountRow(account, scope) };
+}
+
+/** What is absent is written as empty, since a merge keeps what it is not given. */
+function useProperties(use: FleetUse): Record<string, string> {
+  const { key, account, scope = '', location, mode, pinned = '', current = '', identity = '', wave = '' } = use;
+  const { scopes, readOn, outcome } = use;
+  return {
+    ...{ key, account, scope, location, mode, pinned, current, identity, wave, readOn },
+    ...(scopes === undefined ? {} : { scopes }),
+    ...(outcome === undefined ? {} : outcomeProperties(outcome)),
+  };
+}
+
+function outcomeProperties({ result, reason, at }: NonNullable<FleetUse['outcome']>): Record<string, string> {
+  return { outcome: result, outcomeReason: reason, outcomeAt: at };
+}
+
+/** A property holds 32,768 characters, of which an account with hundreds of scopes needs more. */
+const CHUNK = 30_000;
+const MOST_CHUNKS = 12;
+
+function accountProperties(known: FleetAccount): Record<string, string> {
+  const { account, location, scopes, scopesReadOn, key = '', own, writtenOn } = known;
+  const asked = scopes && scopesReadOn ? scopesProperties({ ...known, scopes, scopesReadOn }) : {};
+  return { account, location, key, own, writtenOn, ...asked };
+}
+
+function scopesProperties({ scopes, scopesReadOn, scoped, scopeUses }: KnownScopes): Record<string, string> {
+  const uses = scopeUses.length === 0 ? '' : JSON.stringify(scopeUses.map(({ scope, key }) => [scope, key]));
+  // More than there is room for: as if it had to be written anew each time.
+  const fits = uses.length <= CHUNK * MOST_CHUNKS;
+  const chunks = fits ? Math.max(1, Math.ceil(uses.length / CHUNK)) : 1;
+  const parts = Array.from({ length: chunks }, (_, n) => [
+    chunkName(n),
+    fits ? uses.slice(n * CHUNK, (n + 1) * CHUNK) : '',
+  ]);
+  return { scopes, scopesReadOn, scoped: fits ? scoped : '', chunks: String(chunks), ...Object.fromEntries(parts) };
+}
+
+function chunkName(n: number): string {
+  return n === 0 ? 'scopeUses' : `scopeUses${n}`;
+}
+
+const text = z.string().max(32_768);
+const iso = z.iso.datetime();
+const scopesKnown = z.enum(['none', 'some']).optional().catch(undefined);
+const reason = z.string().refine((code): code is Reason => Object.hasOwn(REASONS, code));
+
+const USE = z.object({
+  key: text,
+  account: text,
+  scope: text,
+  location: z.string().max(60),
+  mode: z.enum(['pinned', 'automatic']),
+  pinned: z.string().regex(/^([0-9a-z]{32})?$/),
+  current: z.string().regex(/^([0-9a-z]{32})?$/),
+  identity: text,
+  wave: text,
+  readOn: iso,
+  scopes: scopesKnown,
+});
+const OUTCOME = z.object({ outcome: z.enum(['done', 'retry', 'reject']), outcomeReason: reason, outcomeAt: iso });
+const ACCOUNT = z.object({
+  account: text,
+  location: z.string().max(60),
+  key: text,
+  own: text,
+  writtenOn: iso,
+  scopes: scopesKnown,
+});
+const SCOPED = z.object({ scoped: text, scopesReadOn: iso, chunks: z.coerce.number().int().min(1).max(MOST_CHUNKS) });
+const SCOPE_USES = z.array(z.tuple([z.string(), z.string()]));
+const UNASKED_ROW = z.object({
+  account: text,
+  location: z.string().max(60),
+  key: text.catch(''),
+  sentOn: iso.or(z.literal('')),
+});
+
+/** Undefined for a row that is none of ours, or stands where it does not belong. */
+export function toUse(row: Row): FleetUse | undefined {
+  const read = USE.safeParse(row).data;
+  if (!read) return undefined;
+  const { key, scope, pinned, current, identity, wave, scopes, ...rest } = read;
+  const parsed = parseKeyIdentifier(key);
+  if (!parsed || parsed.version || !storageAccountId(read.account)) return undefined;
+  const use: FleetUse = {
+    ...rest,
+    key: formatKeyIdentifier(parsed),
+    ...(scope ? { scope } : {}),
+    ...(pinned ? { pinned } : {}),
+    ...(current ? { current } : {}),
+    ...(identity ? { identity } : {}),
+    ...(wave ? { wave } : {}),
+    ...(scopes ? { scopes } : {}),
+  };
+  const keys = useKeys(use);
+  if (keys.partitionKey !== row.partitionKey || keys.rowKey !== row.rowKey) return undefined;
+  const outcome = OUTCOME.safeParse(row).data;
+  if (!outcome) return use;
+  return { ...use, outcome: { result: outcome.outcome, reason: outcome.outcomeReason, at: outcome.outcomeAt } };
+}
+
+export function toFleetAccount(row: Row): FleetAccount | undefined {
+  const read = ACCOUNT.safeParse(row).data;
+  const id = read && storageAccountId(read.account);
+  if (!read || !id || accountRow(id.id) !== row.rowKey) return undefined;
+  if (subscriptionPartition(id.subscriptionId) !== row.partitionKey) return undefined;
+  const { key, scopes, ...rest } = read;
+  const known = { ...rest, ...(parseKeyIdentifier(key) ? { key } : {}), scopeUses: [], scoped: '' };
+  if (!scopes) return known;
+  const scoped = SCOPED.safeParse(row).data;
+  const scopeUses = scoped && toScopeUses(row, scoped.chunks);
+  // As never asked: they are asked again.
+  if (!scoped || !scopeUses) return known;
+  return { ...known, scopes, scopeUses, scoped: scoped.scoped, scopesReadOn: scoped.scopesReadOn };
+}
+
+function toScopeUses(row: Row, chunks: number): FleetAccount['scopeUses'] | undefined {
+  const parts = Array.from({ length: chunks }, (_, n) => row[chunkName(n)]);
+  const joined = parts.join('');
+  if (joined === '') return [];
+  try {
+    return SCOPE_USES.parse(JSON.parse(joined)).flatMap(([scope, key]) =>
+      parseKeyIdentifier(key) ? { scope, key } : [],
+    );
+  } catch {
+    return undefined;
+  }
+}
+
+export function toUnasked(row: Row): UnaskedAccount | undefined {
+  const read = UNASKED_ROW.safeParse(row).data;
+  if (!read || !storageAccountId(read.account) || accountRow(read.account) !== row.rowKey) return undefined;
+  const { sentOn, key, ...rest } = read;
+  return { ...rest, ...(parseKeyIdentifier(key) ? { key } : {}), ...(sentOn ? { sentOn } : {}) };
+}
+
+/** Undefined for a row that does not say when. */
+export function toListing(row: Row): [subscriptionId: string, on: Date] | undefined {
+  const on = iso.safeParse(row.listedOn).data;
+  return on === undefined ? undefined : [row.rowKey, new Date(on)];
+}

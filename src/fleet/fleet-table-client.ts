@@ -1,0 +1,113 @@
+import type { TableClient, TransactionAction } from '@azure/data-tables';
+import type { TokenCredential } from '@azure/identity';
+import pMap from 'p-map';
+import { appTable } from '../azure/app-storage.ts';
+import { describeFailure, unlessMissing } from '../azure/failure.ts';
+import type { Settings } from '../settings/settings.ts';
+import type { FleetTable, Row, RowChange } from './fleet-rows.ts';
+
+/** Table of the fleet index in the app's own storage. */
+export const FLEET_TABLE = 'cmkfleet';
+
+/** The most that a page, and a transaction, take ("Query timeout and pagination", "Performing entity group transactions"). */
+const PAGE = 1_000;
+const BATCH = 100;
+/** Transactions that are under way at the same time. */
+const CONCURRENCY = 8;
+
+/** Rows in Azure Table Storage. The client is made when it is first needed: a connection string may lead to no table. */
+export function createFleetTable(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): FleetTable {
+  let client: TableClient | undefined;
+  const table = (): TableClient => {
+    client ??= appTable(settings, credential, FLEET_TABLE);
+    return client;
+  };
+  return {
+    async *rows(partition) {
+      const filter = `PartitionKey eq '${partition}'`;
+      try {
+        for await (const page of table().listEntities({ queryOptions: { filter } }).byPage({ maxPageSize: PAGE })) {
+          for (const entity of page) yield asRow(entity);
+        }
+      } catch (error) {
+        if (!isNoTable(error)) throw error;
+      }
+    },
+    async row(partition, name) {
+      const entity = await unlessMissing(() => table().getEntity(partition, name));
+      return entity && asRow(entity);
+    },
+    write: (changes) => writeRows(table(), changes),
+  };
+}
+
+function asRow(entity: { readonly partitionKey?: unknown; readonly rowKey?: unknown }): Row {
+  return { ...entity, partitionKey: String(entity.partitionKey), rowKey: String(entity.rowKey) };
+}
+
+async function writeRows(table: TableClient, changes: readonly RowChange[]): Promise<void> {
+  const writing = (): Promise<unknown> =>
+    pMap(batches(changes), (batch) => writeBatch(table, batch), { concurrency: CONCURRENCY });
+  try {
+    await writing();
+  } catch (error) {
+    if (!isNoTable(error)) throw error;
+    // Another instance may have made it meanwhile; the SDK takes that for success.
+    await table.createTable();
+    await writing();
+  }
+}
+
+/** What shares a partition, a hundred at a time; two changes of one row are one, where the later counts. */
+function batches(changes: readonly RowChange[]): RowChange[][] {
+  const partitions = new Map<string, Map<string, RowChange>>();
+  for (const change of changes) {
+    const rows = partitions.get(change.partitionKey) ?? new Map<string, RowChange>();
+    partitions.set(change.partitionKey, rows);
+    const before = rows.get(change.rowKey);
+    const properties = change.properties && { ...before?.properties, ...change.properties };
+    const onlyThere = change.onlyThere === true && !(before?.properties && !before.onlyThere);
+    rows.set(change.rowKey, { ...change, ...(properties ? { properties } : {}), onlyThere });
+  }
+  return [...partitions.values()].flatMap((rows) => {
+    const all = [...rows.values()];
+    return Array.from({ length: Math.ceil(all.length / BATCH) }, (_, n) => all.slice(n * BATCH, (n + 1) * BATCH));
+  });
+}
+
+async function writeBatch(table: TableClient, batch: readonly RowChange[]): Promise<void> {
+  const [only] = batch;
+  if (batch.length === 1 && only) return writeOne(table, only);
+  try {
+    await table.submitTransaction(batch.map(toAction));
+  } catch (error) {
+    const { kind, status } = describeFailure(error);
+    if (isNoTable(error) || (kind !== 'notFound' && kind !== 'refused' && status !== 409)) throw error;
+    // One that is not there, or is too large together with the others, refuses them all.
+    for (const change of batch) await writeOne(table, change);
+  }
+}
+
+async function writeOne(table: TableClient, change: RowChange): Promise<void> {
+  const { partitionKey, rowKey, properties, onlyThere } = change;
+  try {
+    if (!properties) await table.deleteEntity(partitionKey, rowKey);
+    else if (onlyThere) await table.updateEntity({ partitionKey, rowKey, ...properties }, 'Merge', { etag: '*' });
+    else await table.upsertEntity({ partitionKey, rowKey, ...properties }, 'Merge');
+  } catch (error) {
+    const missing = describeFailure(error).kind === 'notFound';
+    if (!missing || isNoTable(error) || (properties && !onlyThere)) throw error;
+  }
+}
+
+function toAction({ partitionKey, rowKey, properties, onlyThere }: RowChange): TransactionAction {
+  if (!properties) return ['delete', { partitionKey, rowKey }];
+  const entity = { partitionKey, rowKey, ...properties };
+  return onlyThere ? ['update', entity, 'Merge'] : ['upsert', entity, 'Merge'];
+}
+
+/** Nobody has written yet, or somebody took the table away. */
+function isNoTable(error: unknown): boolean {
+  const { status, code, message } = describeFailure(error);
+  return status === 404 && /TableNotFound/i.test(`${code} ${message}`);
+}

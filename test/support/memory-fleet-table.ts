@@ -1,0 +1,50 @@
+import type { FleetTable, Row, RowChange } from '../../src/fleet/fleet-rows.ts';
+
+/** The fleet index's table in memory, as Table Storage keeps it: a put merges, partitions are in order of their row keys. */
+export class MemoryFleetTable {
+  readonly #rows = new Map<string, Row>();
+
+  get all(): readonly Row[] {
+    return [...this.#rows.values()];
+  }
+
+  rows(partition: string): Row[] {
+    return this.all
+      .filter(({ partitionKey }) => partitionKey === partition)
+      .sort((a, b) => (a.rowKey < b.rowKey ? -1 : 1));
+  }
+
+  row(partition: string, row: string): Row | undefined {
+    return this.#rows.get(keyOf(partition, row));
+  }
+
+  apply({ partitionKey, rowKey, properties, onlyThere }: RowChange): void {
+    const key = keyOf(partitionKey, rowKey);
+    const before = this.#rows.get(key);
+    if (!properties) this.#rows.delete(key);
+    else if (before || !onlyThere) this.#rows.set(key, { ...before, ...properties, partitionKey, rowKey });
+  }
+
+  clear(): void {
+    this.#rows.clear();
+  }
+
+  /** As the app sees it. `way` runs each request. */
+  port(
+    way: <T>(label: string, effect: () => T, writes?: boolean) => Promise<T> = async (_, effect) => effect(),
+  ): FleetTable {
+    const read = (partition: string) => way(`index reads ${partition}`, () => this.rows(partition));
+    return {
+      async *rows(partition) {
+        yield* await read(partition);
+      },
+      row: (partition, row) => way(`index reads ${partition} ${row}`, () => this.row(partition, row)),
+      write: (changes) =>
+        way(`index writes ${changes.length}`, () => changes.forEach((change) => void this.apply(change)), true),
+    };
+  }
+}
+
+function keyOf(partition: string, row: string): string {
+  return `${partition}\n${row}`;
+}
