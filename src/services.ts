@@ -152,8 +152,12 @@ export function createServices(
     ),
     pacer: new Pacer(STORAGE_WRITES),
     readPacer: new Pacer([ARM_READS]),
-    dependents: async (key) =>
-      hasDependents(key, settings.subscriptions ?? (await subscriptions.list()), { accounts, settings }),
+    dependents: (key) =>
+      hasDependents(key, async () => settings.subscriptions ?? (await subscriptions.list()), {
+        accounts,
+        settings,
+        fleet,
+      }),
     newId,
     now,
     sleep: (ms) => sleep(ms),

@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { FleetAccount, FleetChange, FleetUse, UnaskedAccount } from '../fleet/fleet-index.ts';
-import { formatKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
+import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import type { Account, Scope } from './account.ts';
 import { accountKeyUse, type KeyUse, scopeKeyUse } from './key-use.ts';
+
+type SeenScope = Pick<Scope, 'name' | 'keyUri' | 'currentKeyId'>;
 
 /** An account as it was read. */
 export interface SeenAccount {
   readonly account: Account;
   /** Its encryption scopes that use a key; undefined: they were not asked for. */
-  readonly scopes: readonly Pick<Scope, 'name' | 'keyUri' | 'currentKeyId'>[] | undefined;
+  readonly scopes: readonly SeenScope[] | undefined;
 }
 
 /** The tag by which accounts are moved one wave after the other. */
@@ -32,16 +34,18 @@ export function changesOf(
   const scopesKnown = scopes ? (scopes.length > 0 ? 'some' : 'none') : known?.scopes;
   const entry = { account: account.id, location: account.location, ...identityOf(account), ...waveOf(account), readOn };
   const ownUse = accountKeyUse(account.encryption);
-  const own = ownUse && { ...useOf(ownUse), ...entry, ...(scopesKnown ? { scopes: scopesKnown } : {}) };
+  const used = ownUse && useOf(ownUse);
+  const own = used && { ...used, ...entry, ...(scopesKnown ? { scopes: scopesKnown } : {}) };
   const scoped = (scopes ?? []).flatMap((scope): FleetUse[] => {
-    const use = scopeKeyUse(scope);
-    return use ? [{ ...useOf(use), ...entry, scope: scope.name }] : [];
+    const use = useOfScope(scope);
+    return use ? [{ ...use, ...entry, scope: scope.name }] : [];
   });
   const ownDigest = digest([entry.account, entry.location, own]);
   const scopedDigest = scopes ? digest(scoped) : (known?.scoped ?? '');
-  const isDue = distrust || !known || isOld(known, now);
-  const ownChanged = isDue || ownDigest !== known.own || scopesKnown !== known.scopes;
-  const scopedChanged = scopes !== undefined && (isDue || known.scopes === undefined || scopedDigest !== known.scoped);
+  const ownDue = distrust || isOld(known?.writtenOn, account, now);
+  const ownChanged = ownDue || ownDigest !== known?.own || scopesKnown !== known.scopes;
+  const scopesDue = distrust || isOld(known?.scopesReadOn, account, now);
+  const scopedChanged = scopes !== undefined && (scopesDue || scopedDigest !== known?.scoped);
   if (!ownChanged && !scopedChanged) return [];
 
   const scopeUses = scopes ? scoped.map(({ scope = '', key }) => ({ scope, key })) : (known?.scopeUses ?? []);
@@ -52,8 +56,7 @@ export function changesOf(
     scopeUses,
     own: ownDigest,
     scoped: scopedDigest,
-    // Scopes that were not looked at now are as old as they were.
-    writtenOn: known && !isDue ? known.writtenOn : readOn,
+    writtenOn: known && !ownChanged ? known.writtenOn : readOn,
     ...(scopesKnown ? { scopes: scopesKnown, scopesReadOn: scopes ? readOn : (known?.scopesReadOn ?? readOn) } : {}),
   };
   return [
@@ -68,14 +71,14 @@ export function changesOf(
 /** What an account that was asked for its scopes changes: nothing else of it was read. */
 export function changesOfAsked(
   { account, location, key }: UnaskedAccount,
-  listed: readonly Pick<Scope, 'name' | 'keyUri' | 'currentKeyId'>[],
+  listed: readonly SeenScope[],
   now: Date,
 ): FleetChange[] {
   const readOn = now.toISOString();
   const scopes = listed.length > 0 ? 'some' : 'none';
   const uses = listed.flatMap((scope): FleetUse[] => {
-    const use = scopeKeyUse(scope);
-    return use ? [{ ...useOf(use), account, location, readOn, scope: scope.name }] : [];
+    const use = useOfScope(scope);
+    return use ? [{ ...use, account, location, readOn, scope: scope.name }] : [];
   });
   const scopeUses = uses.map((use) => ({ scope: use.scope ?? '', key: use.key }));
   // Of the next listing, which knows the identity and the tags too, this is another one.
@@ -117,13 +120,19 @@ function unaskedChange(record: FleetAccount, known: FleetAccount | undefined, di
   return known?.scopes === undefined || distrust ? [{ drop: 'unasked', account }] : [];
 }
 
-function useOf({ vaultUri, keyName, pinned, current }: KeyUse): Pick<FleetUse, 'key' | 'mode' | 'pinned' | 'current'> {
-  return {
-    key: formatKeyIdentifier({ vaultUri, keyName }),
-    mode: pinned === undefined ? 'automatic' : 'pinned',
-    ...(pinned ? { pinned } : {}),
-    ...(current ? { current } : {}),
-  };
+type Used = Pick<FleetUse, 'key' | 'mode' | 'pinned' | 'current'>;
+
+/** Undefined for a name that no key can have: it may have been written by hand. */
+function useOf({ vaultUri, keyName, pinned, current }: KeyUse): Used | undefined {
+  const key = formatKeyIdentifier({ vaultUri, keyName });
+  const mode = pinned === undefined ? 'automatic' : 'pinned';
+  if (!parseKeyIdentifier(key)) return undefined;
+  return { key, mode, ...(pinned ? { pinned } : {}), ...(current ? { current } : {}) };
+}
+
+function useOfScope(scope: SeenScope): Used | undefined {
+  const use = scopeKeyUse(scope);
+  return use && useOf(use);
 }
 
 function identityOf({ encryption }: Account): Pick<FleetUse, 'identity'> {
@@ -144,7 +153,9 @@ function digest(of: unknown): string {
   return createHash('sha256').update(text).digest('base64url').slice(0, 16);
 }
 
-function isOld({ account, writtenOn }: FleetAccount, now: Date): boolean {
-  const slot = createHash('sha256').update(account.toLowerCase()).digest().readUInt32BE(0) / 2 ** 32;
+/** Whether it is time to write again what was written then. */
+function isOld(writtenOn: string | undefined, { id }: Account, now: Date): boolean {
+  if (writtenOn === undefined) return true;
+  const slot = createHash('sha256').update(id.toLowerCase()).digest().readUInt32BE(0) / 2 ** 32;
   return now.getTime() - Date.parse(writtenOn) > REWRITE_MS - slot * REWRITE_SPREAD_MS;
 }

@@ -1,5 +1,7 @@
 import pMap from 'p-map';
 import { describe, describeFailure, type Failure, mayPass } from '../azure/failure.ts';
+import type { FleetIndex } from '../fleet/fleet-index.ts';
+import { storageAccountId } from '../fleet/fleet-rows.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type Account, pacingCell } from './account.ts';
@@ -36,8 +38,41 @@ export type Dependence =
   | { readonly answer: 'some' | 'none' }
   | { readonly answer: 'unknown'; readonly detail: string; readonly mayPass: boolean };
 
-/** Whether anything uses a key: the search ends at the first account that does. */
+/** So many accounts that the index names are looked at, where the first of them turn out to use the key no more. */
+const MOST_LOOKS = 3;
+
+/**
+ * Whether anything uses a key: the search ends at the first account that does. An account that the fleet index names is
+ * looked at before anything is listed.
+ */
 export async function hasDependents(
+  key: ManagedKey,
+  subscriptions: () => Promise<readonly string[]>,
+  services: { readonly accounts: StorageAccounts; readonly settings: Settings; readonly fleet: FleetIndex },
+): Promise<Dependence> {
+  if (await hasKnownDependent(key, services).catch(() => false)) return { answer: 'some' };
+  return hasListedDependent(key, await subscriptions(), services);
+}
+
+async function hasKnownDependent(
+  key: ManagedKey,
+  { accounts, fleet }: { readonly accounts: StorageAccounts; readonly fleet: FleetIndex },
+): Promise<boolean> {
+  let looks = 0;
+  for await (const { account, scope } of fleet.uses(key.id)) {
+    const id = storageAccountId(account);
+    if (!id) continue;
+    const use = scope
+      ? await accounts.getScope(id, scope).then((found) => found && scopeKeyUse(found))
+      : accountKeyUse((await accounts.get(id)).encryption);
+    if (usesKey(use, key)) return true;
+    looks += 1;
+    if (looks >= MOST_LOOKS) return false;
+  }
+  return false;
+}
+
+async function hasListedDependent(
   key: ManagedKey,
   subscriptions: readonly string[],
   services: { readonly accounts: StorageAccounts; readonly settings: Settings },

@@ -92,7 +92,7 @@ async function underLease(
       await services.sleep(underWayMs);
       journal.waited();
     }
-    outcome = await reconcile(id, reconciliation);
+    outcome = await reconcile(id, work, reconciliation);
     await journal.recordFound();
   } catch (error) {
     outcome = outcomeOfFailure(error);
@@ -105,7 +105,7 @@ async function underLease(
   return { outcome, wrote: reconciliation.wrote };
 }
 
-async function reconcile(id: ResourceId, reconciliation: Reconciliation): Promise<Outcome> {
+async function reconcile(id: ResourceId, work: AccountWork, reconciliation: Reconciliation): Promise<Outcome> {
   const { accounts } = reconciliation.services;
   const gone = async (): Promise<Outcome> => {
     for (const { scope } of reconciliation.journal.found) await reconciliation.settle(scope, undefined);
@@ -121,6 +121,9 @@ async function reconcile(id: ResourceId, reconciliation: Reconciliation): Promis
     const own = await reconciliation.move(accountSubject(accounts, id), use);
     if (own.outcome !== 'done') return own;
   }
+  // The scarcest of the budgets is left to those that have scopes.
+  const begun = reconciliation.journal.found.some(({ scope }) => scope !== undefined);
+  if (uses && work.scopes === 'none' && !begun) return DONE;
   try {
     const scopes = await reconcileScopes(id, account.location, reconciliation);
     if (!uses && scopes.seen === 0) {

@@ -1,51 +1,186 @@
 import { TableClient } from '@azure/data-tables';
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
+import type { FleetAccount, FleetChange, FleetIndex, FleetUse } from '../../src/fleet/fleet-index.ts';
+import { accountRow, keyPartition, subscriptionPartition } from '../../src/fleet/fleet-rows.ts';
+import { createFleetTable, FLEET_TABLE } from '../../src/fleet/fleet-table-client.ts';
 import { useAzurite } from '../support/azurite.ts';
+import { forgetFleet } from '../support/wire.ts';
 
-it('scratch', async () => {
-  expect(1).toBe(1);
-});
 const azurite = useAzurite();
-describe('codes', () => {
-  it('shows', async () => {
-    const t = TableClient.fromConnectionString(azurite.connectionString, 'nope', { allowInsecureConnection: true });
-    const show = async (n: string, f: () => Promise<unknown>) => {
-      try {
-        console.log(n, await f());
-      } catch (e) {
-        const x = e as Record<string, unknown>;
-        console.log(n, x.statusCode, x.code, x.message, JSON.stringify(x.details));
-      }
-    };
-    await show('list', async () => {
-      for await (const _ of t.listEntities()) {
-      }
+const index = (): FleetIndex =>
+  createFleetIndex(
+    createFleetTable({ storage: { connectionString: azurite.connectionString } }, () => {
+      throw new Error('A connection string needs no credential.');
+    }),
+  );
+const table = () =>
+  TableClient.fromConnectionString(azurite.connectionString, FLEET_TABLE, { allowInsecureConnection: true });
+beforeEach(() => forgetFleet(azurite.connectionString));
+
+const SUBSCRIPTION = '00000000-0000-4000-8000-000000000001';
+const KEY = 'https://kv-files.vault.azure.net/keys/files-key';
+const VERSION = '0'.repeat(31);
+const NOW = '2026-06-01T12:00:00.000Z';
+const account = (name: string, group = 'rg') =>
+  `/subscriptions/${SUBSCRIPTION}/resourceGroups/${group}/providers/Microsoft.Storage/storageAccounts/${name}`;
+const use = (name: string, more: Partial<FleetUse> = {}): FleetUse => ({
+  key: KEY,
+  account: account(name),
+  location: 'westeurope',
+  mode: 'pinned',
+  pinned: `${VERSION}1`,
+  current: `${VERSION}1`,
+  readOn: NOW,
+  ...more,
+});
+const known = (name: string, more: Partial<FleetAccount> = {}): FleetAccount => ({
+  account: account(name),
+  location: 'westeurope',
+  key: KEY,
+  scopeUses: [],
+  own: 'own',
+  scoped: '',
+  writtenOn: NOW,
+  ...more,
+});
+const puts = (...uses: readonly FleetUse[]): FleetChange[] => uses.map((one) => ({ put: 'use', use: one }));
+async function all<T>(rows: AsyncIterable<T>): Promise<T[]> {
+  const read: T[] = [];
+  for await (const row of rows) read.push(row);
+  return read;
+}
+
+describe('the table', () => {
+  it('that is not there knows nothing, and is made by the first write', async () => {
+    expect(await all(index().uses(KEY))).toEqual([]);
+    expect(await index().listings()).toEqual(new Map());
+    expect(await index().account(account('st1'))).toBeUndefined();
+    await index().write([{ drop: 'use', of: use('st1') }]);
+    await Promise.all([index().write(puts(use('st1'))), index().write(puts(use('st2')))]);
+    expect(await all(index().uses(KEY))).toEqual([use('st1'), use('st2')]);
+  });
+
+  it('gives back what was written, by key, account and subscription', async () => {
+    const scope = use('st1', { scope: 'scope-1', mode: 'automatic' });
+    const { pinned: _, ...automatic } = scope;
+    const outcome = { result: 'done', reason: 'Moved', at: NOW } as const;
+    const full = use('st1', { identity: '/subscriptions/x', wave: 'Wave 1 – späť', scopes: 'some', outcome });
+    const record = known('st1', {
+      scopes: 'some',
+      scopesReadOn: NOW,
+      scopeUses: [{ scope: 'scope-1', key: KEY }],
+      scoped: 'd',
     });
-    await show('get', () => t.getEntity('a', 'b'));
-    await show('upsert', () => t.upsertEntity({ partitionKey: 'a', rowKey: 'b' }));
-    await show('tx', () =>
-      t.submitTransaction([
-        ['upsert', { partitionKey: 'a', rowKey: 'b' }],
-        ['upsert', { partitionKey: 'a', rowKey: 'c' }],
-      ]),
-    );
-    await t.createTable();
-    await t.createTable();
-    await show('get', () => t.getEntity('a', 'b'));
-    await show('del', () => t.deleteEntity('a', 'b'));
-    await show('upd', () => t.updateEntity({ partitionKey: 'a', rowKey: 'b' }, 'Merge', { etag: '*' }));
-    await show('txdel', () =>
-      t.submitTransaction([
-        ['upsert', { partitionKey: 'a', rowKey: 'b', x: '' }],
-        ['delete', { partitionKey: 'a', rowKey: 'c' }],
-      ]),
-    );
-    await show('txupd', () =>
-      t.submitTransaction([
-        ['upsert', { partitionKey: 'a', rowKey: 'b', x: '' }],
-        ['update', { partitionKey: 'a', rowKey: 'c' }, 'Merge'],
-      ]),
-    );
-    await show('get', () => t.getEntity('a', 'b'));
+    await index().write([
+      ...puts(full, automatic, use('st2', { key: `${KEY}2` })),
+      { put: 'account', account: record },
+      { put: 'unasked', account: { account: account('st2'), location: 'uksouth', key: `${KEY}2` } },
+    ]);
+    await index().listed(SUBSCRIPTION.toUpperCase(), new Date(NOW));
+    expect(await all(index().uses(KEY))).toEqual([full, automatic]);
+    expect(await all(index().uses(`${KEY}2`))).toEqual([use('st2', { key: `${KEY}2` })]);
+    expect(await all(index().accounts(SUBSCRIPTION))).toEqual([record]);
+    expect(await index().account(account('ST1', 'elsewhere'))).toEqual(record);
+    expect(await all(index().unasked())).toEqual([{ account: account('st2'), location: 'uksouth', key: `${KEY}2` }]);
+    expect(await index().listings()).toEqual(new Map([[SUBSCRIPTION, new Date(NOW)]]));
+  });
+
+  it('keeps an outcome when a use is written anew, and what is absent of the use does not stay', async () => {
+    const outcome = { result: 'retry', reason: 'IdentityHasNoAccess', at: NOW } as const;
+    await index().write([
+      ...puts(use('st1', { identity: 'old', wave: '1' })),
+      { put: 'outcome', of: use('st1'), outcome },
+    ]);
+    const { pinned: _, ...automatic } = use('st1', { mode: 'automatic' });
+    await index().write(puts(automatic));
+    expect(await all(index().uses(KEY))).toEqual([{ ...automatic, outcome }]);
+  });
+
+  it('takes no outcome and no scopes of what it does not know', async () => {
+    const outcome = { result: 'done', reason: 'Moved', at: NOW } as const;
+    const scopes = { account: account('st1'), scopes: 'none', scopesReadOn: NOW, scopeUses: [], scoped: '' } as const;
+    await index().write(puts(use('st0')));
+    await index().write([
+      { put: 'outcome', of: use('st1'), outcome },
+      { put: 'hint', of: use('st1'), scopes: 'none' },
+      { put: 'scopes', account: scopes },
+      ...puts(use('st2')),
+    ]);
+    expect(await all(index().uses(KEY))).toEqual([use('st0'), use('st2')]);
+    expect(await all(index().accounts(SUBSCRIPTION))).toEqual([]);
+  });
+
+  it('takes batches of more than a hundred, of which some are not there, and gives them back page by page', async () => {
+    const names = Array.from({ length: 1_205 }, (_, n) => `st${String(n).padStart(4, '0')}`);
+    await index().write(names.flatMap((name) => puts(use(name))));
+    expect((await all(index().uses(KEY))).map(({ account: id }) => id)).toEqual(names.map((name) => account(name)));
+    const absent = Array.from({ length: 30 }, (_, n): FleetChange => ({ drop: 'use', of: use(`no${n}`) }));
+    const dropped = names.slice(0, 205).map((name): FleetChange => ({ drop: 'use', of: use(name) }));
+    await index().write([...dropped, ...absent, ...puts(use('new'))]);
+    expect(await all(index().uses(KEY))).toHaveLength(1_001);
+  });
+
+  it('takes any name that ARM and Key Vault take, and tells none from the other by letter case', async () => {
+    const odd = account('st1', 'Größe(1)._-ü');
+    const scope = "scope|with/every\\thing#?%'\u0007";
+    await index().write([
+      ...puts(use('st1', { account: odd }), use('st1', { account: odd, scope })),
+      {
+        put: 'account',
+        account: known('st1', { account: odd, scopes: 'some', scopesReadOn: NOW, scopeUses: [{ scope, key: KEY }] }),
+      },
+    ]);
+    const upper = 'https://KV-FILES.vault.azure.net/keys/FILES-KEY';
+    expect(await all(index().uses(upper))).toEqual([use('st1', { account: odd }), use('st1', { account: odd, scope })]);
+    expect((await index().account(odd.toUpperCase()))?.scopeUses).toEqual([{ scope, key: KEY }]);
+    await index().write([{ drop: 'use', of: { key: upper, account: odd.toUpperCase(), scope: scope.toUpperCase() } }]);
+    expect(await all(index().uses(KEY))).toHaveLength(1);
+  });
+
+  it('holds thousands of scopes of one account', async () => {
+    const scopeUses = Array.from({ length: 3_000 }, (_, n) => ({ scope: `scope-${n}`, key: KEY }));
+    const record = known('st1', { scopes: 'some', scopesReadOn: NOW, scopeUses, scoped: 'd' });
+    await index().write([{ put: 'account', account: record }]);
+    expect(await index().account(account('st1'))).toEqual(record);
+    await index().write([{ put: 'account', account: known('st1', { scopes: 'none', scopesReadOn: NOW }) }]);
+    expect((await index().account(account('st1')))?.scopeUses).toEqual([]);
+  });
+});
+
+describe('rows that are not as they should be', () => {
+  const hostile: Record<string, Record<string, unknown>> = {
+    'of another account': { account: account('st9') },
+    'of another key': { key: 'https://kv-files.vault.azure.net/keys/other' },
+    'of a key that is none': { key: 'https://evil.example/keys/files-key' },
+    'of a resource that is no account': { account: '/subscriptions/../../x' },
+    'of a mode that there is not': { mode: 'both' },
+    'of another type': { readOn: 7 },
+  };
+  it.each(Object.entries(hostile))('%s are told, taken away, and nobody’s', async (_, wrong) => {
+    await index().write(puts(use('st1'), use('st2')));
+    const keys = { partitionKey: keyPartition(KEY), rowKey: accountRow(account('st1')) };
+    await table().updateEntity({ ...keys, ...wrong }, 'Merge');
+    const corrupt: string[] = [];
+    expect(await all(index().uses(KEY, (row) => corrupt.push(row)))).toEqual([use('st2')]);
+    expect(corrupt).toEqual([keys.rowKey]);
+    expect(await all(index().uses(KEY, (row) => corrupt.push(row)))).toEqual([use('st2')]);
+    expect(corrupt).toHaveLength(1);
+  });
+
+  it('an outcome that is none leaves the use as it is', async () => {
+    await index().write(puts(use('st1', { outcome: { result: 'done', reason: 'Moved', at: NOW } })));
+    const keys = { partitionKey: keyPartition(KEY), rowKey: accountRow(account('st1')) };
+    await table().updateEntity({ ...keys, outcomeReason: 'toString' }, 'Merge');
+    expect(await all(index().uses(KEY))).toEqual([use('st1')]);
+  });
+
+  it('scopes that cannot be read were never asked for', async () => {
+    await index().write([
+      { put: 'account', account: known('st1', { scopes: 'some', scopesReadOn: NOW, scoped: 'd' }) },
+    ]);
+    const keys = { partitionKey: subscriptionPartition(SUBSCRIPTION), rowKey: accountRow(account('st1')) };
+    await table().updateEntity({ ...keys, scopeUses: '[[' }, 'Merge');
+    expect(await index().account(account('st1'))).toEqual(known('st1'));
   });
 });
