@@ -38,7 +38,7 @@ import { REASONS } from './reasons.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
 import { createVaults, type Vaults } from './vaults/vault-client.ts';
 import { createLeases, type Leases } from './work/lease-client.ts';
-import { createWorkQueue, type WorkQueue } from './work/work-queue-client.ts';
+import { createWorkQueue, type HeldMessages, type WorkQueue } from './work/work-queue-client.ts';
 
 /** Everything a use-case needs from outside: settings, Azure, the queue and time. */
 export interface Services {
@@ -71,6 +71,7 @@ export interface Services {
   /** Drift reports, and what else the check keeps or looks at in the app's own storage. */
   readonly driftStorage: DriftStorage;
   readonly queue: WorkQueue;
+  readonly heldMessages: HeldMessages;
   /** One holder at a time over all instances, for an account or a key. */
   readonly leases: Leases;
   /** The audit trail; it never throws, and answers in time. */
@@ -108,6 +109,7 @@ export function createServices(
   const subscriptions = rememberedSubscriptions(createSubscriptions(identity, cloud), memory, now, log);
   const fleet = createFleetIndex(createFleetTable(settings, () => identity));
   const resourceGraph = createResourceGraph(identity, cloud);
+  const queue = createWorkQueue(settings, () => identity);
   const newId = () => randomBytes(10).toString('hex');
   return {
     settings,
@@ -129,7 +131,8 @@ export function createServices(
     eventGrid: createEventGrid(identity, cloud),
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
     driftStorage: createDriftStorage(settings, () => identity),
-    queue: createWorkQueue(settings, () => identity),
+    queue,
+    heldMessages: queue,
     leases: createLeases(settings, () => identity),
     audit: auditTrail(auditFiles(auditContainer(settings, () => identity)), {
       now,

@@ -23,6 +23,8 @@ export type ReconcileKeyServices = DiscoveryServices & {
   readonly keys: Keys;
   readonly subscriptions: Subscriptions;
   readonly queue: WorkQueue;
+  /** Looks at an account where it is found, if there is room; it is in the queue by then. */
+  readonly atOnce?: (work: AccountWork) => Promise<boolean>;
   readonly leases: Leases;
   readonly audit: RecordAudit;
   readonly sleep: (ms: number) => Promise<void>;
@@ -42,6 +44,9 @@ export async function reconcileKey(work: KeyWork, services: ReconcileKeyServices
   const key = settings.vaults.key(work.key);
   if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
   const about = { key: key.id, cause: work.cause };
+  // Needed in nearly every look, and asked of somebody else than the versions.
+  const searching = searched(work, services);
+  searching.catch(() => {});
   try {
     const { open, versions } = await keepRevoked(key, services, log, { alsoLate: work.alsoLate ?? false });
     const activation = await awaitActivation(key, versions, work, services);
@@ -62,12 +67,14 @@ export async function reconcileKey(work: KeyWork, services: ReconcileKeyServices
       log({ level: 'error', reason, message: REASONS[reason], ...about });
       return DONE;
     }
-    const send = (account: Dependent, delaySeconds: number) =>
-      queue.send(ACCOUNT_WORK, accountWork(account, key, work), delaySeconds);
+    const send = async (account: Dependent, delaySeconds: number): Promise<void> => {
+      const message = accountWork(account, key, work);
+      if (delaySeconds === 0 && (await services.atOnce?.(message))) return;
+      await queue.send(ACCOUNT_WORK, message, delaySeconds);
+    };
     const dispatcher = new Dispatcher<Dependent>(WRITES_PER_SECOND, send);
-    const subscriptions = await searched(work, services);
     const found = (account: Dependent) => dispatcher.dispatch(account);
-    const discovered = await discoverDependents(key, subscriptions, services, found, log);
+    const discovered = await discoverDependents(key, await searching, services, found, log);
     await askLater(discovered, key, work, services);
     return report(discovered, work, key, log);
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { Settings } from '../settings/settings.ts';
-import { type Cause, KEY_WORK } from '../work/messages.ts';
+import { type Cause, KEY_WORK, type KeyWork } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { type KeyEvent, type KeyEventType, parseKeyEvent } from './key-vault-event.ts';
 
@@ -25,12 +25,22 @@ export function acceptEvent(
   return parsed;
 }
 
-/** "Look at the key of this event." */
-export async function enqueueKey(event: KeyEvent, services: EventServices, log: Log): Promise<void> {
+/**
+ * "Look at the key of this event."
+ *
+ * @param put puts the message into the queue
+ */
+export async function enqueueKey<T>(
+  event: KeyEvent,
+  services: { readonly now: () => Date },
+  put: (work: KeyWork) => Promise<T>,
+  log: Log,
+): Promise<T> {
   const cause = causeOf(event, services);
-  await services.queue.send(KEY_WORK, { kind: 'key', key: event.key.id, cause, attempt: 0 });
+  const begun = await put({ kind: 'key', key: event.key.id, cause, attempt: 0 });
   const message = `${shortType(event)} of ${event.key.id}: its dependents are looked at.`;
   log({ level: 'info', reason: 'EventAccepted', message, key: event.key.id, version: event.version, cause });
+  return begun;
 }
 
 /** "Decide whether the key of this event is to be rotated." */
@@ -41,7 +51,7 @@ export async function enqueueRotation(event: KeyEvent, services: EventServices, 
   log({ level: 'info', reason: 'EventAccepted', message, key: event.key.id, version: event.version, cause });
 }
 
-function causeOf(event: KeyEvent, { now }: EventServices): Cause {
+function causeOf(event: KeyEvent, { now }: Pick<EventServices, 'now'>): Cause {
   return { by: shortType(event), ref: event.id, since: event.time || now().toISOString() };
 }
 

@@ -1,7 +1,8 @@
 import { app, type InvocationContext } from '@azure/functions';
-import { acceptEvent, enqueueKey } from '../events/enqueue-key.ts';
+import { acceptEvent } from '../events/enqueue-key.ts';
 import { contextLog } from '../log.ts';
 import { REASONS } from '../reasons.ts';
+import { lookAtOnce } from './at-once.ts';
 import { availableServices } from './available-services.ts';
 import { eventHandler } from './time-limits.ts';
 
@@ -19,6 +20,6 @@ app.eventGrid<unknown>('keyExpired', {
       version: event.version,
     });
     // Dependents that are still on the expired version move, should there be a newer one.
-    await enqueueKey(event, services, log);
+    await lookAtOnce(event, services, log);
   }),
 });

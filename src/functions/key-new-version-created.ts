@@ -1,8 +1,9 @@
 import { app, type InvocationContext } from '@azure/functions';
 import { describe, describeFailure } from '../azure/failure.ts';
-import { acceptEvent, enqueueKey } from '../events/enqueue-key.ts';
+import { acceptEvent } from '../events/enqueue-key.ts';
 import { contextLog } from '../log.ts';
 import { keepRevoked } from '../revocation/keep-revoked.ts';
+import { lookAtOnce } from './at-once.ts';
 import { availableServices } from './available-services.ts';
 import { endBy, eventHandler, TIME_LIMITS } from './time-limits.ts';
 
@@ -22,6 +23,6 @@ app.eventGrid<unknown>('keyNewVersionCreated', {
       const message = `The key could not be looked at at once: ${describe(describeFailure(error))}`;
       log({ level: 'warning', reason: 'ServiceUnavailable', message, key: event.key.id });
     }
-    await enqueueKey(event, services, log);
+    await lookAtOnce(event, services, log);
   }),
 });

@@ -1,27 +1,29 @@
 import { app } from '@azure/functions';
-import { reconcileKey } from '../accounts/reconcile-key.ts';
 import { probeKey } from '../effect/probe-work.ts';
 import type { Log } from '../log.ts';
 import { settleRevocation } from '../revocation/settle-revocation.ts';
 import { rotateWhenDue } from '../rotation/rotate-when-due.ts';
 import type { Services } from '../services.ts';
-import { KEY_WORK, type KeyQueueWork, parseKeyQueueWork } from '../work/messages.ts';
+import { KEY_WORK, type KeyQueueWork, type KeyWork, parseKeyQueueWork } from '../work/messages.ts';
 import type { Outcome } from '../work/outcome.ts';
+import { KeyLook } from './at-once.ts';
 import { queueHandler } from './queue-message.ts';
 import { outcomeBy, TIME_LIMITS } from './time-limits.ts';
 
 app.storageQueue('reconcileKey', {
   queueName: KEY_WORK,
   connection: 'AzureWebJobsStorage',
-  handler: queueHandler(KEY_WORK, parseKeyQueueWork, (work, services, log) =>
-    outcomeBy(TIME_LIMITS.keyWork, () => run(work, services, log)),
-  ),
+  handler: queueHandler(KEY_WORK, parseKeyQueueWork, async (work, services, log) => {
+    if (work.kind !== 'key') return outcomeBy(TIME_LIMITS.keyWork, () => run(work, services, log));
+    const look = new KeyLook(services, log);
+    const outcome = await look.run(work);
+    await look.settled();
+    return outcome;
+  }),
 });
 
-function run(work: KeyQueueWork, services: Services, log: Log): Promise<Outcome> {
+function run(work: Exclude<KeyQueueWork, KeyWork>, services: Services, log: Log): Promise<Outcome> {
   switch (work.kind) {
-    case 'key':
-      return reconcileKey(work, services, log);
     case 'rotate':
       return rotateWhenDue(work, services, log);
     case 'revocation':

@@ -15,6 +15,8 @@ export const TIME_LIMITS = {
   event: 25_000,
   /** Disabling a revoked key again before its event is queued, which the rest of the time is for. */
   eventLook: 12_000,
+  /** Looking at the key of an event and at its first accounts: what takes longer goes on, or is done from the queue. */
+  eventWork: 8_000,
   /** Azure's load balancer ends a call after 230 s ("Azure Functions scale and hosting", time-out duration). */
   http: 200_000,
 } as const;

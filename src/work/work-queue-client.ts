@@ -1,5 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import { appQueues } from '../azure/app-storage.ts';
+import { unlessMissing } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Work, WorkQueueName } from './messages.ts';
 import { toQueueDelay } from './retry.ts';
@@ -18,6 +19,17 @@ export interface PutBack {
   putBack(queue: WorkQueueName, text: string, delaySeconds: number): Promise<void>;
 }
 
+/** For whoever does work while its message waits. */
+export interface HeldMessages {
+  /** Adds a message that is out of sight for so many seconds. */
+  hold(queue: WorkQueueName, work: Work, seconds: number): Promise<HeldMessage>;
+}
+
+export interface HeldMessage {
+  /** Takes it out of the queue; without effect when somebody else has it in hand by now. Errors are the SDK's. */
+  remove(): Promise<void>;
+}
+
 /** Messages travel as XML, which has no place for these; a queue that holds one gives out nothing any more. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const NOT_XML = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/g;
@@ -25,16 +37,26 @@ const NOT_XML = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/g;
 export function createWorkQueue(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
-): WorkQueue & PutBack {
+): WorkQueue & PutBack & HeldMessages {
   const service = appQueues(settings, credential);
-  const send = async (queue: string, text: string, visibilityTimeout: number): Promise<void> => {
-    await service
+  const add = (queue: string, text: string, visibilityTimeout: number) =>
+    service
       .getQueueClient(queue)
       .sendMessage(text.replace(NOT_XML, '\uFFFD'), { visibilityTimeout, messageTimeToLive: -1 });
+  const send = async (queue: string, text: string, visibilityTimeout: number): Promise<void> => {
+    await add(queue, text, visibilityTimeout);
   };
   return {
     send: (queue, work, delaySeconds = 0) =>
       send(queue, JSON.stringify(work), delaySeconds > 0 ? toQueueDelay(delaySeconds) : 0),
+    async hold(queue, work, seconds) {
+      const { messageId, popReceipt } = await add(queue, JSON.stringify(work), toQueueDelay(seconds));
+      return {
+        async remove() {
+          await unlessMissing(() => service.getQueueClient(queue).deleteMessage(messageId, popReceipt));
+        },
+      };
+    },
     putBack: (queue, text, delaySeconds) => send(queue, text, toQueueDelay(delaySeconds)),
     poison: (queue, text) => send(`${queue}-poison`, text, 0),
   };

@@ -1,0 +1,75 @@
+import { reconcileAndNote } from '../accounts/reconcile-and-note.ts';
+import { reconcileKey } from '../accounts/reconcile-key.ts';
+import { timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { enqueueKey } from '../events/enqueue-key.ts';
+import type { KeyEvent } from '../events/key-vault-event.ts';
+import type { Log } from '../log.ts';
+import type { Services } from '../services.ts';
+import { AtMostEvery } from '../work/at-most-every.ts';
+import { AtOnce } from '../work/at-once.ts';
+import { ACCOUNT_WORK, KEY_WORK, type KeyWork, parseAccountWork, parseKeyWork, type Work } from '../work/messages.ts';
+import type { Outcome } from '../work/outcome.ts';
+import { processWork } from '../work/process.ts';
+import { outcomeBy, TIME_LIMITS } from './time-limits.ts';
+
+/** Accounts that are looked at where they are found; more than Storage takes at once in one place wait in the queue. */
+const ACCOUNTS_AT_ONCE = 10;
+
+const reports = new AtMostEvery(3_600_000);
+
+/** A look at a key whose first accounts are looked at right away, instead of waiting for a queue that was idle. */
+export class KeyLook {
+  readonly #services: Services;
+  readonly #log: Log;
+  readonly #accounts: AtOnce;
+
+  constructor(services: Services, log: Log) {
+    this.#services = services;
+    this.#log = log;
+    this.#accounts = new AtOnce(services.heldMessages, ACCOUNTS_AT_ONCE);
+  }
+
+  run(work: KeyWork): Promise<Outcome> {
+    const services = {
+      ...this.#services,
+      atOnce: (account: Parameters<typeof reconcileAndNote>[0]) =>
+        this.#accounts.begin(ACCOUNT_WORK, account, () =>
+          this.#process(ACCOUNT_WORK, account, parseAccountWork, (parsed) =>
+            outcomeBy(TIME_LIMITS.accountWork, () => reconcileAndNote(parsed, this.#services, this.#log)),
+          ),
+        ),
+    };
+    return outcomeBy(TIME_LIMITS.keyWork, () => reconcileKey(work, services, this.#log));
+  }
+
+  /** Puts it into the queue, and does it in place; returns when it is there. What it comes to is told by `settled`. */
+  async begin(work: KeyWork): Promise<{ readonly settled: Promise<void> }> {
+    const key = new AtOnce(this.#services.heldMessages, 1);
+    await key.begin(KEY_WORK, work, () => this.#process(KEY_WORK, work, parseKeyWork, (parsed) => this.run(parsed)));
+    return { settled: key.settled().then(() => this.settled()) };
+  }
+
+  /** When the accounts that were begun are done. */
+  settled(): Promise<void> {
+    return this.#accounts.settled();
+  }
+
+  /** With what becomes of it, as for a message from the queue. */
+  #process<W extends Work>(
+    queueName: typeof KEY_WORK | typeof ACCOUNT_WORK,
+    entry: W,
+    parse: (entry: unknown) => W,
+    run: (work: W) => Promise<Outcome>,
+  ): Promise<void> {
+    const { queue, now } = this.#services;
+    const received = { entry, dequeueCount: 1 };
+    return processWork({ queueName, received, parse, run, queue, reports, now, log: this.#log });
+  }
+}
+
+/** Looks at the key of an event in place. The look is in the queue as well, for the case that it is broken off. */
+export async function lookAtOnce(event: KeyEvent, services: Services, log: Log): Promise<void> {
+  const look = new KeyLook(services, log);
+  const { settled } = await enqueueKey(event, services, (work) => look.begin(work), log);
+  await timeBoxed((signal) => untilAborted(settled, signal), TIME_LIMITS.eventWork);
+}
