@@ -1,3 +1,6 @@
+import { FleetScans } from '../../src/accounts/fleet-scan.ts';
+import { accountKeyUse, usesKey } from '../../src/accounts/key-use.ts';
+import { planKeyUse } from '../../src/accounts/plan.ts';
 import { FleetNotes, reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
 import type { RecordAudit } from '../../src/audit/audit-trail.ts';
@@ -6,6 +9,8 @@ import { Pacer } from '../../src/azure/pacer.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import { IndexBuilding } from '../../src/fleet/index-building.ts';
 import { newestUsableVersion } from '../../src/keys/key-versions.ts';
+import { mayNeedRotation } from '../../src/keys/near-expiry.ts';
+import { needsLook } from '../../src/revocation/keep-revoked.ts';
 import { restore } from '../../src/revocation/restore.ts';
 import { openRevocation } from '../../src/revocation/revocation.ts';
 import { revoke } from '../../src/revocation/revoke.ts';
@@ -13,10 +18,19 @@ import { settleRevocation } from '../../src/revocation/settle-revocation.ts';
 import { rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
 import type { Settings } from '../../src/settings/settings.ts';
 import { AtMostEvery } from '../../src/work/at-most-every.ts';
-import { ACCOUNT_WORK, KEY_WORK, parseAccountWork, parseKeyQueueWork, type Work } from '../../src/work/messages.ts';
+import { AtOnce } from '../../src/work/at-once.ts';
+import {
+  ACCOUNT_WORK,
+  type AccountWork,
+  KEY_WORK,
+  type KeyWork,
+  parseAccountWork,
+  parseKeyQueueWork,
+  type Work,
+} from '../../src/work/messages.ts';
 import type { Outcome } from '../../src/work/outcome.ts';
 import { MAX_DEQUEUE_COUNT, processWork } from '../../src/work/process.ts';
-import type { WorkQueue } from '../../src/work/work-queue-client.ts';
+import type { HeldMessages, WorkQueue } from '../../src/work/work-queue-client.ts';
 import { KEY, PUBLIC, SUBSCRIPTION, VAULTS } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 import type { World } from './explore.ts';
@@ -24,6 +38,7 @@ import { MemoryFleet } from './memory-fleet.ts';
 import { MemoryLeases } from './memory-leases.ts';
 import { keysOf, MemoryVault, type Way } from './memory-vault.ts';
 import { Actor, type Fault, Scheduler, type Transition } from './scheduler.ts';
+import { type Spoil, spoilIndex } from './spoil-index.ts';
 
 const NOON = Date.UTC(2026, 5, 1, 12);
 const STEP_MS = 50;
@@ -49,6 +64,10 @@ export interface AppScenario {
   readonly skews: readonly number[];
   /** The newest version nears its expiry. */
   readonly nearExpiry?: boolean;
+  /** Resource Graph shows nothing: it follows changes when it likes. */
+  readonly graphBlind?: boolean;
+  /** Events are looked into where they arrive, and not from the queue. */
+  readonly atOnce?: boolean;
 }
 
 export type Deed =
@@ -56,6 +75,7 @@ export type Deed =
   | { readonly do: 'pin'; readonly account: number; readonly version: number }
   | { readonly do: 'unpin' | 'switchKey' | 'rotateAndPin'; readonly account: number }
   | { readonly do: 'timePasses'; readonly seconds: number }
+  | { readonly do: 'spoilIndex'; readonly how: Spoil }
   | { readonly do: 'nearExpiryEvent' | 'revoke' | 'restore' | 'disableNewest' };
 
 interface Message {
@@ -92,6 +112,8 @@ export class AppWorld implements World {
   readonly #audit: AuditEntry[] = [];
   readonly #originalVersions: number;
   readonly #nearExpiry: boolean;
+  readonly #graphBlind: boolean;
+  readonly #atOnce: boolean;
   #peopleMade = 0;
   #restores = 0;
   #clock = NOON;
@@ -114,6 +136,8 @@ export class AppWorld implements World {
     this.#deeds = [...scenario.deeds];
     this.#kills = scenario.kills;
     this.#nearExpiry = scenario.nearExpiry ?? false;
+    this.#graphBlind = scenario.graphBlind ?? false;
+    this.#atOnce = scenario.atOnce ?? false;
     this.#originalVersions = this.vault.versions.length;
   }
 
@@ -212,7 +236,7 @@ export class AppWorld implements World {
           this.scheduler.heal();
           this.#kills = 0;
           this.#clock += HOUR_MS;
-          this.#send(KEY_WORK, { kind: 'key', key: KEY.id, alsoLate: true, cause: cause('drift'), attempt: 0 });
+          this.#driftCheck();
         },
       },
     ];
@@ -229,9 +253,10 @@ export class AppWorld implements World {
       case 'rotate':
         this.vault.create();
         this.#peopleMade += 1;
-        for (let n = 0; n < deed.events; n += 1) {
-          this.#send(KEY_WORK, { kind: 'key', key: KEY.id, cause: cause('event'), attempt: 0 });
-        }
+        for (let n = 0; n < deed.events; n += 1) this.#event(n);
+        return;
+      case 'spoilIndex':
+        spoilIndex(this.index, deed.how);
         return;
       case 'nearExpiryEvent':
         this.#send(KEY_WORK, { kind: 'rotate', key: KEY.id, cause: cause('event'), attempt: 0 });
@@ -289,24 +314,9 @@ export class AppWorld implements World {
   #take(instance: Instance, message: Message): void {
     message.visibleAt = this.#clock + HELD_MS;
     message.dequeued += 1;
-    const actor = this.#actor(instance, JSON.parse(message.text).kind as string);
-    const ports = this.#ports(instance, actor);
-    const log = () => {};
-    const run = async (work: Work): Promise<Outcome> => {
-      if (work.kind === 'account') return reconcileAndNote(work, ports, log);
-      if (work.kind === 'key') return reconcileKey(work, ports, log);
-      if (work.kind === 'rotate') return rotateWhenDue(work, ports, log);
-      return work.kind === 'revocation' ? settleRevocation(work, ports, log) : { outcome: 'done' };
-    };
-    void processWork<Work>({
-      ...ports,
-      queueName: message.queue === KEY_WORK ? KEY_WORK : ACCOUNT_WORK,
-      received: { entry: JSON.parse(message.text), dequeueCount: message.dequeued },
-      parse: message.queue === KEY_WORK ? parseKeyQueueWork : parseAccountWork,
-      run,
-      reports: new AtMostEvery(HOUR_MS),
-      log,
-    })
+    const entry = JSON.parse(message.text) as Work;
+    const actor = this.#actor(instance, entry.kind);
+    void this.#process(message.queue, entry, message.dequeued, instance, actor)
       .then(
         () => this.#remove(message),
         () => this.#failed(message),
@@ -314,8 +324,79 @@ export class AppWorld implements World {
       .then(() => instance.actors.delete(actor));
   }
 
+  /** As the function does it, with the first accounts of a key looked at in place. */
+  async #process(queue: string, entry: Work, dequeueCount: number, instance: Instance, actor: Actor): Promise<void> {
+    const ports = this.#ports(instance, actor);
+    const log = () => {};
+    const accounts = new AtOnce(ports.heldMessages, 2);
+    const atOnce = (account: AccountWork) =>
+      accounts.begin(ACCOUNT_WORK, account, () => {
+        const other = this.#actor(instance, 'account at once');
+        return this.#process(ACCOUNT_WORK, account, 1, instance, other).finally(() => instance.actors.delete(other));
+      });
+    const run = async (work: Work): Promise<Outcome> => {
+      if (work.kind === 'account') return reconcileAndNote(work, ports, log);
+      if (work.kind === 'key') return reconcileKey(work, { ...ports, ...(this.#atOnce ? { atOnce } : {}) }, log);
+      if (work.kind === 'rotate') return rotateWhenDue(work, ports, log);
+      return work.kind === 'revocation' ? settleRevocation(work, ports, log) : { outcome: 'done' };
+    };
+    await processWork<Work>({
+      ...ports,
+      queueName: queue === KEY_WORK ? KEY_WORK : ACCOUNT_WORK,
+      received: { entry, dequeueCount },
+      parse: queue === KEY_WORK ? parseKeyQueueWork : parseAccountWork,
+      run,
+      reports: new AtMostEvery(HOUR_MS),
+      log,
+    });
+    await accounts.settled();
+  }
+
+  /** Event Grid delivers: the look begins in place, or waits in the queue. */
+  #event(number: number): void {
+    const work: KeyWork = { kind: 'key', key: KEY.id, cause: cause('event'), attempt: 0 };
+    const instance = this.#instances[number % this.#instances.length];
+    if (!this.#atOnce || !instance) return this.#send(KEY_WORK, work);
+    const actor = this.#actor(instance, 'event');
+    const look = new AtOnce(this.#ports(instance, actor).heldMessages, 1);
+    void look
+      .begin(KEY_WORK, work, () => this.#process(KEY_WORK, work, 1, instance, actor))
+      // It is delivered again.
+      .catch(() => this.#send(KEY_WORK, work))
+      .then(() => look.settled())
+      .then(() => instance.actors.delete(actor));
+  }
+
+  /** What the drift check does about the key: it writes the index, and puts to work what is not as it should be. */
+  #driftCheck(): void {
+    const now = new Date(this.#clock);
+    const [instance] = this.#instances;
+    const { versions } = this.vault;
+    const work = { key: KEY.id, cause: cause('drift'), attempt: 0 };
+    if (needsLook(versions, now)) this.#send(KEY_WORK, { kind: 'key', alsoLate: true, ...work });
+    if (mayNeedRotation(versions, now)) this.#send(KEY_WORK, { kind: 'rotate', ...work });
+    for (const name of this.fleet.names) {
+      const { account } = this.fleet.of(name);
+      const use = accountKeyUse(account.encryption);
+      if (!usesKey(use, KEY) || !planKeyUse(use, versions, now, { refreshAutomatic: true }).write) continue;
+      const { id, location } = account;
+      this.#send(ACCOUNT_WORK, { kind: 'account', account: id, location, ...work });
+    }
+    if (instance) void this.#writeIndex(instance);
+  }
+
+  async #writeIndex(instance: Instance): Promise<void> {
+    const actor = this.#actor(instance, 'drift check');
+    const { accounts, fleet, now } = this.#ports(instance, actor);
+    const scan = new FleetScans({ fleet, now }).of(SUBSCRIPTION);
+    for await (const account of accounts.list(SUBSCRIPTION)) await scan.saw({ account, scopes: undefined });
+    await scan.end(true);
+    instance.actors.delete(actor);
+  }
+
   #remove(message: Message): void {
-    this.#messages.splice(this.#messages.indexOf(message), 1);
+    const at = this.#messages.indexOf(message);
+    if (at >= 0) this.#messages.splice(at, 1);
   }
 
   /** As the host does it. */
@@ -366,8 +447,9 @@ export class AppWorld implements World {
       fleet,
       fleetNotes: new FleetNotes({ fleet, now }),
       building: new IndexBuilding(),
-      accountsOfKey: this.fleet.newer(way),
+      accountsOfKey: this.#graphBlind ? { using: async function* () {} } : this.fleet.newer(way),
       queue: this.#queue(way),
+      heldMessages: this.#heldMessages(way),
       leases: this.#leases.port(actor, way),
       audit: this.#auditPort(way),
       pacer: new Pacer([]),
@@ -400,12 +482,26 @@ export class AppWorld implements World {
     };
   }
 
+  #heldMessages(way: Way): HeldMessages {
+    return {
+      hold: async (queue, work, seconds) => {
+        const hold = () => this.#push(queue, JSON.stringify(work), seconds);
+        const message = await way(`send ${work.kind} and hold it`, hold, true);
+        // Somebody else has it in hand.
+        const remove = () => (message.dequeued === 0 ? this.#remove(message) : undefined);
+        return { remove: () => way(`take ${work.kind} out`, remove, true) };
+      },
+    };
+  }
+
   #send(queue: string, work: Work, delaySeconds = 0): void {
     this.#push(queue, JSON.stringify(work), delaySeconds);
   }
 
-  #push(queue: string, text: string, delaySeconds: number): void {
-    this.#messages.push({ queue, text, visibleAt: this.#clock + delaySeconds * 1000, dequeued: 0 });
+  #push(queue: string, text: string, delaySeconds: number): Message {
+    const message = { queue, text, visibleAt: this.#clock + delaySeconds * 1000, dequeued: 0 };
+    this.#messages.push(message);
+    return message;
   }
 
   #auditPort(way: Way): RecordAudit {

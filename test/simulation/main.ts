@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { BrokenHistory, runHistory, seeded, shrink, type World } from './explore.ts';
-import { randomAppWorld, randomKillsWorld, randomRotationWorld } from './random-app.ts';
+import { randomAppWorld, randomIndexWorld, randomKillsWorld, randomRotationWorld } from './random-app.ts';
 import { randomKeyWorld, randomQueuelessWorld } from './random-key.ts';
 import type { Transition } from './scheduler.ts';
 
@@ -18,6 +18,7 @@ const WORLDS: readonly ((random: () => number) => () => World)[] = [
   randomQueuelessWorld,
   randomKillsWorld,
   randomKeyWorld,
+  randomIndexWorld,
 ];
 
 /** How often something goes wrong, or comes late, when it may. */

@@ -1,5 +1,6 @@
 import { type AppScenario, AppWorld, type Deed } from './app-world.ts';
 import type { World } from './explore.ts';
+import { SPOILS } from './spoil-index.ts';
 
 type Random = () => number;
 
@@ -15,6 +16,7 @@ const AIMS: readonly RegExp[] = [
   /acquire|release/,
   /^send/,
   /^(list|get)/,
+  /^index/,
 ];
 
 /** A history of the app, its instances, queues and accounts, that depends on the seed alone. */
@@ -30,6 +32,7 @@ export function randomAppWorld(random: Random): () => World {
         { do: 'rotate', events: 1 },
         { do: 'timePasses', seconds: one(random, [5, 30, 45]) },
         { do: 'timePasses', seconds: one(random, [5, 30, 45]) },
+        { do: 'spoilIndex', how: one(random, SPOILS) },
         { do: 'pin', account: account(), version: Math.floor(random() * 5) },
         { do: 'rotateAndPin', account: account() },
         { do: 'rotateAndPin', account: account() },
@@ -62,6 +65,25 @@ export function randomRotationWorld(random: Random): () => World {
   return make(random, { deeds, aim, accounts: ['pinned'], nearExpiry: true });
 }
 
+/** An index that is spoilt, out of reach or written late, and a Resource Graph that may not see. */
+export function randomIndexWorld(random: Random): () => World {
+  const deeds: Deed[] = [{ do: 'rotate', events: 1 }];
+  for (let n = 0; n < 2 + Math.floor(random() * 5); n += 1) {
+    deeds.push(
+      one<Deed>(random, [
+        { do: 'spoilIndex', how: one(random, SPOILS) },
+        { do: 'spoilIndex', how: one(random, SPOILS) },
+        { do: 'rotate', events: one(random, [0, 1, 1, 2]) },
+        { do: 'timePasses', seconds: one(random, [30, 3_600, 90_000]) },
+        { do: 'switchKey', account: Math.floor(random() * 3) },
+        { do: 'pin', account: Math.floor(random() * 3), version: Math.floor(random() * 5) },
+      ]),
+    );
+  }
+  const accounts = one<AppScenario['accounts']>(random, [['pinned'], ['pinned', 'automatic'], ['pinned', 'pinned']]);
+  return make(random, { deeds, accounts, faults: one(random, [0, 1, 2, 3]), aim: /^index|^graph|^send|^take/ });
+}
+
 /** Processes that die while they move accounts, or writes that come late, and versions that follow one another. */
 export function randomKillsWorld(random: Random): () => World {
   const deeds: Deed[] = [];
@@ -83,6 +105,8 @@ function make(random: Random, profile: Pick<AppScenario, 'deeds'> & Partial<AppS
     faults: one(random, [0, 1, 1, 2]),
     kills: one(random, [0, 0, 1, 2]),
     skews: one(random, [[], [2.5, -2.5, 0, 2.5]]),
+    graphBlind: random() < 0.3,
+    atOnce: random() < 0.5,
     ...profile,
   };
   return () => new AppWorld(scenario);

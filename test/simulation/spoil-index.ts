@@ -1,0 +1,57 @@
+import type { FleetUse } from '../../src/fleet/fleet-index.ts';
+import { keyPartition, LISTINGS, subscriptionPartition, toRowChange, UNASKED } from '../../src/fleet/fleet-rows.ts';
+import { KEY, SUBSCRIPTION } from '../support/keys.ts';
+import type { MemoryFleetTable } from '../support/memory-fleet-table.ts';
+
+/** Ways in which the fleet index may come to be wrong. */
+export const SPOILS = [
+  'lost',
+  'forgets',
+  'lies',
+  'garbage',
+  'phantom',
+  'otherKey',
+  'otherVersion',
+  'noAccounts',
+] as const;
+export type Spoil = (typeof SPOILS)[number];
+
+const OTHER_KEY = `${KEY.vault.uri}/keys/other-key`;
+
+/** Makes the index wrong, at once and with nobody noticing. */
+export function spoilIndex(table: MemoryFleetTable, how: Spoil): void {
+  const partition = keyPartition(KEY.id);
+  const rows = table.rows(partition);
+  const put = (use: FleetUse): void => table.apply(toRowChange({ put: 'use', use }));
+  const each = (properties: Record<string, string>): void => {
+    for (const { rowKey } of rows) table.apply({ partitionKey: partition, rowKey, properties });
+  };
+  const drop = (from: string): void => {
+    for (const { partitionKey, rowKey } of table.rows(from)) table.apply({ partitionKey, rowKey });
+  };
+  const spoil: Record<Spoil, () => void> = {
+    lost: () => table.clear(),
+    forgets: () => drop(partition),
+    noAccounts: () => drop(subscriptionPartition(SUBSCRIPTION)),
+    // It says that it knows everything, and knows nothing.
+    lies: () => {
+      table.clear();
+      const listedOn = new Date(Date.UTC(2026, 5, 2)).toISOString();
+      table.apply({ partitionKey: LISTINGS, rowKey: SUBSCRIPTION, properties: { listedOn } });
+    },
+    garbage: () => each({ readOn: 'some day', account: UNASKED }),
+    otherVersion: () => each({ mode: 'automatic', pinned: '', current: 'f'.repeat(32), scopes: 'none' }),
+    phantom: () => put(useOf('st99', KEY.id)),
+    otherKey: () => {
+      drop(partition);
+      put(useOf('st1', OTHER_KEY));
+    },
+  };
+  spoil[how]();
+}
+
+function useOf(name: string, key: string): FleetUse {
+  const group = `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg`;
+  const account = `${group}/providers/Microsoft.Storage/storageAccounts/${name}`;
+  return { key, account, location: 'westeurope', mode: 'pinned', readOn: new Date(0).toISOString() };
+}
