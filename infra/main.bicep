@@ -246,6 +246,7 @@ var hostStorage = environment().name == 'AzureCloud'
   : {
       AzureWebJobsStorage__blobServiceUri: storage.outputs.blobEndpoint
       AzureWebJobsStorage__queueServiceUri: storage.outputs.queueEndpoint
+      AzureWebJobsStorage__tableServiceUri: storage.outputs.tableEndpoint
     }
 
 module app 'modules/app.bicep' = {

@@ -46,6 +46,10 @@ var queueNames = [
 ]
 
 @export()
+@description('Table of the app: who uses which key.')
+var tableName = 'cmkfleet'
+
+@export()
 @description('Blob containers of the app: audit trail, drift reports, events that could not be delivered, leases of accounts and keys, and the package that runs.')
 var containerNames = {
   audit: 'cmk-audit'

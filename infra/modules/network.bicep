@@ -73,6 +73,11 @@ var storageEndpoints = [
     zone: 'privatelink.queue.${environment().suffixes.storage}'
     target: storageId
   }
+  {
+    service: 'table'
+    zone: 'privatelink.table.${environment().suffixes.storage}'
+    target: storageId
+  }
 ]
 var vaultEndpoints = map(vaultIds, id => {
   service: 'vault'

@@ -1,8 +1,8 @@
-// The app's own storage: queues, audit trail, drift reports, dead letters, the deployed package, and the host's leases.
+// The app's own storage: queues, fleet index, audit trail, drift reports, dead letters, the deployed package, and the host's leases.
 // Encrypted with Microsoft-managed keys on purpose: with a key that the app manages, a revocation would lock the app out
 // of the queues it needs for the restore.
 
-import { queueNames, containerNames, tagSet } from '../names.bicep'
+import { queueNames, containerNames, tableName, tagSet } from '../names.bicep'
 
 param location string
 param tags tagSet
@@ -143,15 +143,27 @@ resource queues 'Microsoft.Storage/storageAccounts/queueServices/queues@2024-01-
   }
 ]
 
+resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2024-01-01' = {
+  parent: account
+  name: 'default'
+}
+
+resource fleetTable 'Microsoft.Storage/storageAccounts/tableServices/tables@2024-01-01' = {
+  parent: tableService
+  name: tableName
+}
+
 // Storage Blob Data Contributor: the host needs to write blobs and create containers (leases, timer state), the app
 // appends to the audit trail and writes drift reports. Not Storage Blob Data Owner, which the Functions documentation
 // names: it carries every data action, changing the immutability of the audit trail included.
 var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
 // Storage Queue Data Contributor: the app and the host send, receive, delete and count messages.
 var queueDataContributor = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
+// Storage Table Data Contributor: the app keeps the fleet index, and makes its table anew should it be lost.
+var tableDataContributor = '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
 
 resource appRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for role in [blobDataContributor, queueDataContributor]: {
+  for role in [blobDataContributor, queueDataContributor, tableDataContributor]: {
     scope: account
     name: guid(account.id, appPrincipalId, role)
     properties: {
@@ -224,3 +236,4 @@ output id string = account.id
 output name string = account.name
 output blobEndpoint string = account.properties.primaryEndpoints.blob
 output queueEndpoint string = account.properties.primaryEndpoints.queue
+output tableEndpoint string = account.properties.primaryEndpoints.table

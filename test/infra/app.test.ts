@@ -81,6 +81,7 @@ describe('app settings', () => {
       'AzureWebJobsStorage__clientId',
       'AzureWebJobsStorage__credential',
       'AzureWebJobsStorage__queueServiceUri',
+      'AzureWebJobsStorage__tableServiceUri',
     ]);
     expect(Object.keys(settings)).not.toContain('AzureWebJobsStorage__queueServiceUri');
   });
@@ -212,7 +213,7 @@ describe('private network', () => {
     const groups = closed
       .ofType('Microsoft.Network/privateEndpoints')
       .map(({ body }) => at(body, 'properties', 'privateLinkServiceConnections', 0, 'properties', 'groupIds', 0));
-    expect(groups).toEqual(['blob', 'queue', 'vault', 'vault']);
+    expect(groups).toEqual(['blob', 'queue', 'table', 'vault', 'vault']);
     const account = closed.ofType('Microsoft.Storage/storageAccounts')[0]?.body;
     // Still open to Event Grid, which writes dead letters as a trusted service.
     expect(at(account, 'properties', 'networkAcls')).toEqual({ bypass: 'AzureServices', defaultAction: 'Deny' });

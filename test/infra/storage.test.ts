@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { AUDIT_CONTAINER } from '../../src/audit/audit-storage-client.ts';
+import { FLEET_TABLE } from '../../src/fleet/fleet-table-client.ts';
 import { ACCOUNT_WORK, KEY_WORK } from '../../src/work/messages.ts';
 import type { DryAzure } from './arm/dry-azure.ts';
 import { at } from './arm/json.ts';
@@ -32,6 +33,10 @@ describe('the storage of the app', () => {
   it('has every queue that the code names, with its poison queue', () => {
     const needed = [KEY_WORK, ACCOUNT_WORK].flatMap((queue) => [queue, `${queue}-poison`]);
     expect(names('Microsoft.Storage/storageAccounts/queueServices/queues').sort()).toEqual(needed.sort());
+  });
+
+  it('has the table that the code names', () => {
+    expect(names('Microsoft.Storage/storageAccounts/tableServices/tables')).toEqual([FLEET_TABLE]);
   });
 
   it('has every container that the code names, and the one for dead letters', () => {

@@ -356,7 +356,10 @@ export class AppWorld implements World {
   #event(number: number): void {
     const work: KeyWork = { kind: 'key', key: KEY.id, cause: cause('event'), attempt: 0 };
     const instance = this.#instances[number % this.#instances.length];
-    if (!this.#atOnce || !instance) return this.#send(KEY_WORK, work);
+    if (!this.#atOnce || !instance) {
+      this.#send(KEY_WORK, work);
+      return;
+    }
     const actor = this.#actor(instance, 'event');
     const look = new AtOnce(this.#ports(instance, actor).heldMessages, 1);
     void look

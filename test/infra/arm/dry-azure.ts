@@ -26,7 +26,10 @@ const ADDED: Readonly<Record<string, (id: string) => JsonObject>> = {
   },
   'Microsoft.Storage/storageAccounts': (id) => ({
     primaryEndpoints: Object.fromEntries(
-      ['blob', 'queue', 'file'].map((service) => [service, `https://${nameOf(id)}.${service}.core.windows.net/`]),
+      ['blob', 'queue', 'table', 'file'].map((service) => [
+        service,
+        `https://${nameOf(id)}.${service}.core.windows.net/`,
+      ]),
     ),
   }),
 };

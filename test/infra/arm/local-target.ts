@@ -19,8 +19,12 @@ const SERVED = new Set(
   ].map((type) => type.toLowerCase()),
 );
 
-/** Roles on blobs and queues: Azurite, which stands in for the storage of the app, knows no roles. */
-const BLOB_AND_QUEUE_ROLES = ['ba92f5b4-2d11-453d-a403-e96b0029c9fe', '974c5e8b-45b9-4653-ba55-5f855dd0fb88'];
+/** Roles on blobs, queues and tables: Azurite, which stands in for the storage of the app, knows no roles. */
+const DATA_ROLES = [
+  'ba92f5b4-2d11-453d-a403-e96b0029c9fe',
+  '974c5e8b-45b9-4653-ba55-5f855dd0fb88',
+  '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3',
+];
 
 /** The types along an id: of the resource, and of what it extends. */
 function typesIn(id: string): string[] {
@@ -49,7 +53,7 @@ export class LocalTarget implements Target {
     const role = String(at(resource.body, 'properties', 'roleDefinitionId'));
     const served =
       resource.type === 'Microsoft.Resources/resourceGroups' || typesIn(resource.id).every((type) => SERVED.has(type));
-    if (!served || BLOB_AND_QUEUE_ROLES.some((id) => role.endsWith(id))) return this.elsewhere.put(resource);
+    if (!served || DATA_ROLES.some((id) => role.endsWith(id))) return this.elsewhere.put(resource);
     // A resource may be read back with more than was sent, never with less.
     return { ...completed(resource), ...(await this.#arm('PUT', resource.id, resource.apiVersion, resource.body)) };
   }
