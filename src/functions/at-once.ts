@@ -1,6 +1,7 @@
 import { reconcileAndNote } from '../accounts/reconcile-and-note.ts';
 import { reconcileKey } from '../accounts/reconcile-key.ts';
 import { timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { SharedReads } from '../azure/shared-reads.ts';
 import { enqueueKey } from '../events/enqueue-key.ts';
 import type { KeyEvent } from '../events/key-vault-event.ts';
 import type { Log } from '../log.ts';
@@ -8,7 +9,7 @@ import type { Services } from '../services.ts';
 import { AtMostEvery } from '../work/at-most-every.ts';
 import { AtOnce } from '../work/at-once.ts';
 import { ACCOUNT_WORK, KEY_WORK, type KeyWork, parseAccountWork, parseKeyWork, type Work } from '../work/messages.ts';
-import type { Outcome } from '../work/outcome.ts';
+import { DONE, type Outcome } from '../work/outcome.ts';
 import { processWork } from '../work/process.ts';
 import { outcomeBy, TIME_LIMITS } from './time-limits.ts';
 
@@ -16,6 +17,9 @@ import { outcomeBy, TIME_LIMITS } from './time-limits.ts';
 const ACCOUNTS_AT_ONCE = 10;
 
 const reports = new AtMostEvery(3_600_000);
+
+/** Looks at keys that are under way in this instance. */
+const looks = new SharedReads<Outcome>();
 
 /** A look at a key whose first accounts are looked at right away, instead of waiting for a queue that was idle. */
 export class KeyLook {
@@ -29,7 +33,22 @@ export class KeyLook {
     this.#accounts = new AtOnce(services.heldMessages, ACCOUNTS_AT_ONCE);
   }
 
-  run(work: KeyWork): Promise<Outcome> {
+  /**
+   * Messages about one key that come while it is looked at share the next look, which begins after all of them have come.
+   * Whoever leads it sees to what becomes of it, and has a message in the queue until then; the others are done with it.
+   */
+  async run(work: KeyWork): Promise<Outcome> {
+    const { subscriptions, waiter, alsoLate } = work;
+    if (subscriptions || waiter !== undefined || alsoLate) return this.#run(work);
+    let leads = false;
+    const outcome = await looks.read(work.key.toLowerCase(), () => {
+      leads = true;
+      return this.#run(work);
+    });
+    return leads ? outcome : DONE;
+  }
+
+  #run(work: KeyWork): Promise<Outcome> {
     const services = {
       ...this.#services,
       atOnce: (account: Parameters<typeof reconcileAndNote>[0]) =>
