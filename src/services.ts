@@ -4,6 +4,7 @@ import type { TokenCredential } from '@azure/identity';
 import type { AccountsOfKey } from './accounts/dependent.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
 import { FleetNotes } from './accounts/reconcile-and-note.ts';
+import { StandingRekeys } from './accounts/standing-rekeys.ts';
 import { createStorageAccounts, type StorageAccounts } from './accounts/storage-client.ts';
 import { rememberedSubscriptions } from './accounts/subscription-memory.ts';
 import { createSubscriptionMemory } from './accounts/subscription-memory-client.ts';
@@ -27,6 +28,8 @@ import { createFleetIndex } from './fleet/create-fleet-index.ts';
 import type { FleetIndex } from './fleet/fleet-index.ts';
 import { createFleetTable } from './fleet/fleet-table-client.ts';
 import { IndexBuilding } from './fleet/index-building.ts';
+import type { RekeyStore } from './fleet/rekey-order.ts';
+import { createRekeyStore } from './fleet/rekey-store-client.ts';
 import { type Authenticate, createAuthenticator } from './http/caller.ts';
 import { type Authorization, createAuthorization } from './identities/authorization-client.ts';
 import { createIdentities, type Identities } from './identities/identity-client.ts';
@@ -52,6 +55,9 @@ export interface Services {
   /** Who uses which key, as far as it is known. */
   readonly fleet: FleetIndex;
   readonly fleetNotes: FleetNotes;
+  /** Standing orders to move from one key to another. */
+  readonly rekeys: RekeyStore;
+  readonly standingRekeys: StandingRekeys;
   readonly building: IndexBuilding;
   readonly accountsOfKey: AccountsOfKey;
   readonly shares: FileShares;
@@ -108,6 +114,7 @@ export function createServices(
   const memory = createSubscriptionMemory(settings, () => identity);
   const subscriptions = rememberedSubscriptions(createSubscriptions(identity, cloud), memory, now, log);
   const fleet = createFleetIndex(createFleetTable(settings, () => identity));
+  const rekeys = createRekeyStore(settings, () => identity);
   const resourceGraph = createResourceGraph(identity, cloud);
   const queue = createWorkQueue(settings, () => identity);
   const newId = () => randomBytes(10).toString('hex');
@@ -120,6 +127,8 @@ export function createServices(
     shares: createFileShares(identity, settings.cloud),
     fleet,
     fleetNotes: new FleetNotes({ fleet, now }),
+    rekeys,
+    standingRekeys: new StandingRekeys(rekeys, settings.vaults, now),
     building: new IndexBuilding(),
     accountsOfKey: graphAccounts(resourceGraph),
     resourceGraph,

@@ -12,15 +12,11 @@ import { accountKeyUse, usesKey } from './key-use.ts';
 import { MoveJournal } from './move-journal.ts';
 import { withKeyVersion } from './plan.ts';
 import { reconcileScopes } from './reconcile-scopes.ts';
-import {
-  ABANDONED_SECONDS,
-  BUSY,
-  LONGEST_WAIT_MS,
-  type ReconcileServices,
-  Reconciliation,
-  type Subject,
-} from './reconciliation.ts';
+import { ABANDONED_SECONDS, BUSY, LONGEST_WAIT_MS, type ReconcileServices, Reconciliation } from './reconciliation.ts';
+import { withKey } from './rekey-plan.ts';
+import { failedByRekey, RekeyTask } from './rekey-task.ts';
 import type { StorageAccounts } from './storage-client.ts';
+import type { Subject } from './subject.ts';
 
 /** A look takes less than a second as a rule: who meets another one asks again so often, after so many milliseconds. */
 const PATIENCE = { tries: 4, pauseMs: 300 };
@@ -92,11 +88,16 @@ async function underLease(
       await services.sleep(underWayMs);
       journal.waited();
     }
+    const { standingRekeys } = services;
+    const rekey = await standingRekeys.of(key, work, log);
+    reconciliation.rekey =
+      rekey && (await RekeyTask.begin(rekey, { account: id.id, location: work.location }, services));
     outcome = await reconcile(id, work, reconciliation);
     await journal.recordFound();
   } catch (error) {
     outcome = outcomeOfFailure(error);
   }
+  if (reconciliation.rekey) outcome = await failedByRekey(outcome, work, reconciliation.rekey, log);
   const detail = journal.unrecorded;
   if (outcome.outcome === 'done' && detail !== undefined) {
     outcome = { outcome: 'retry', reason: 'AuditFailed', detail, counts: true, delaySeconds: ABANDONED_SECONDS };
@@ -109,6 +110,7 @@ async function reconcile(id: ResourceId, work: AccountWork, reconciliation: Reco
   const { accounts } = reconciliation.services;
   const gone = async (): Promise<Outcome> => {
     for (const { scope } of reconciliation.journal.found) await reconciliation.settle(scope, undefined);
+    await reconciliation.rekey?.gone();
     reconciliation.record('info', 'AccountNotFound', { account: id.id });
     return DONE;
   };
@@ -116,13 +118,15 @@ async function reconcile(id: ResourceId, work: AccountWork, reconciliation: Reco
   if (!account) return gone();
   const use = accountKeyUse(account.encryption);
   await reconciliation.settle(undefined, use);
+  await reconciliation.rekey?.saw(undefined, use);
   const uses = usesKey(use, reconciliation.key);
   if (uses) {
     const own = await reconciliation.move(accountSubject(accounts, id), use);
     if (own.outcome !== 'done') return own;
   }
   // The scarcest of the budgets is left to those that have scopes.
-  const begun = reconciliation.journal.found.some(({ scope }) => scope !== undefined);
+  const begun =
+    reconciliation.journal.found.some(({ scope }) => scope !== undefined) || reconciliation.rekey?.hasScopes;
   if (uses && work.scopes === 'none' && !begun) return DONE;
   try {
     const scopes = await reconcileScopes(id, account.location, reconciliation);
@@ -144,8 +148,10 @@ function accountSubject(accounts: StorageAccounts, id: ResourceId): Subject {
       return (
         account && {
           use: accountKeyUse(account.encryption),
-          async write(pin) {
-            const updated = await accounts.updateEncryption(id, withKeyVersion(account.encryption, pin));
+          async write(pin, to) {
+            const { encryption } = account;
+            const changed = to ? withKey(encryption, to, pin) : withKeyVersion(encryption, pin);
+            const updated = await accounts.updateEncryption(id, changed);
             return accountKeyUse(updated.encryption);
           },
         }

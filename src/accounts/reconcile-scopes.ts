@@ -4,8 +4,9 @@ import { formatKeyIdentifier } from '../keys/key-identifier.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { pacingCell, type Scope } from './account.ts';
 import { scopeKeyUse, usesKey } from './key-use.ts';
-import { BUSY, LONGEST_WAIT_MS, type Reconciliation, type Subject } from './reconciliation.ts';
+import { BUSY, LONGEST_WAIT_MS, type Reconciliation } from './reconciliation.ts';
 import type { StorageAccounts } from './storage-client.ts';
+import type { Subject } from './subject.ts';
 
 /** No scope is begun later than so many milliseconds after the first one: the rest waits for the next look. */
 const LONGEST_MS = 120_000;
@@ -29,6 +30,7 @@ export async function reconcileScopes(
     const scope = scopes.find((listed) => listed.name === name);
     await reconciliation.settle(name, scope && scopeKeyUse(scope));
   }
+  await reconciliation.rekey?.sawScopes(new Map(scopes.map((scope) => [scope.name, scopeKeyUse(scope)])));
   const start = now().getTime();
   const cell = pacingCell({ subscriptionId: account.subscriptionId, location });
   const turn = async (): Promise<Outcome | undefined> => {
@@ -72,9 +74,10 @@ function scopeSubject(accounts: StorageAccounts, account: ResourceId, name: stri
       const use = scope && scopeKeyUse(scope);
       return {
         use,
-        async write(pin) {
+        async write(pin, to) {
           if (!use) return undefined;
-          return scopeKeyUse(await accounts.updateScopeKey(account, name, formatKeyIdentifier(use, pin)));
+          const key = to ? { vaultUri: to.vault.uri, keyName: to.name } : use;
+          return scopeKeyUse(await accounts.updateScopeKey(account, name, formatKeyIdentifier(key, pin)));
         },
       };
     },

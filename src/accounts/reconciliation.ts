@@ -1,6 +1,7 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure, mayHaveTakenEffect } from '../azure/failure.ts';
 import type { Pacer } from '../azure/pacer.ts';
+import type { RekeyStore } from '../fleet/rekey-order.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -14,7 +15,11 @@ import { isOfKey, judge, type MoveIntent, type Verdict, versionId } from './inte
 import { type KeyUse, usesKey } from './key-use.ts';
 import type { MoveJournal } from './move-journal.ts';
 import { namesUnlisted, type Plan, planKeyUse, versionInUse } from './plan.ts';
+import { planRekey } from './rekey-plan.ts';
+import type { RekeyTask } from './rekey-task.ts';
+import type { StandingRekeys } from './standing-rekeys.ts';
 import type { StorageAccounts } from './storage-client.ts';
+import type { KeyUseResult, Reading, Subject } from './subject.ts';
 
 export type ReconcileServices = {
   readonly settings: Settings;
@@ -24,6 +29,8 @@ export type ReconcileServices = {
   readonly audit: RecordAudit;
   readonly pacer: Pacer;
   readonly readPacer: Pacer;
+  readonly rekeys: RekeyStore;
+  readonly standingRekeys: StandingRekeys;
   readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
 };
@@ -43,40 +50,17 @@ export const BUSY: Outcome = {
   delaySeconds: 5,
 };
 
-/** What one account, or one of its encryption scopes, was found to be and became. */
-export interface KeyUseResult {
-  readonly account: string;
-  readonly scope?: string;
-  readonly key: string;
-  readonly from: string | undefined;
-  readonly to: string | undefined;
-  readonly mode: 'pinned' | 'automatic';
-}
-
-/** What uses a key: an account, or one of its encryption scopes. */
-export interface Subject {
-  readonly scope?: string;
-  /** Waits for its turn to be read and written, or says why that is too far away; absent: it is its turn already. */
-  turn?(): Promise<Outcome | undefined>;
-  /** Reads it anew; undefined when it is gone. */
-  read(): Promise<Reading | undefined>;
-}
-
-/** A subject as it was read. */
-export interface Reading {
-  readonly use: KeyUse | undefined;
-  /** Writes back what was read, altered in the key version alone ("" stays automatic); the use as the answer shows it. */
-  write(pin: string): Promise<KeyUse | undefined>;
-}
-
 /** The look at one account under its lease: the steps that the account and its scopes share. */
 export class Reconciliation {
   readonly key: ManagedKey;
   readonly services: ReconcileServices;
   readonly journal: MoveJournal;
+  /** What a standing order has to do with this look. */
+  rekey: RekeyTask | undefined;
   readonly #work: AccountWork;
   readonly #log: Log;
   #versions: readonly KeyVersion[] = [];
+  #toVersions: readonly KeyVersion[] = [];
   #wrote = false;
 
   constructor(work: AccountWork, key: ManagedKey, journal: MoveJournal, services: ReconcileServices, log: Log) {
@@ -93,7 +77,9 @@ export class Reconciliation {
   }
 
   async list(): Promise<void> {
-    this.#versions = await this.services.keys.listVersions(this.key);
+    const { keys } = this.services;
+    const to = this.rekey && keys.listVersions(this.rekey.to);
+    [this.#versions, this.#toVersions] = await Promise.all([keys.listVersions(this.key), to ?? []]);
   }
 
   /** Judges the moves of a subject that were begun before and never settled, by what it uses now. */
@@ -119,15 +105,16 @@ export class Reconciliation {
     let use = seen;
     for (let round = 1; round <= MAX_ROUNDS; round += 1) {
       await this.#listed(use);
-      const plan = planKeyUse(use, this.#versions, this.services.now(), this.services.settings);
+      const plan = this.#plan(subject.scope, use);
       if (!plan.write) {
         const about = { ...this.#subject(subject.scope), mode: modeOf(use), from: versionInUse(use) };
         this.record(levelOf(plan.reason), plan.reason, this.#about(about, about.from));
         return DONE;
       }
-      const notNow = await subject.turn?.();
+      const notNow =
+        (await subject.turn?.()) ?? (isRekey(plan) ? await this.rekey?.announce(subject.scope) : undefined);
       if (notNow) return notNow;
-      const intent = await this.journal.begin(this.#intent(subject.scope, use, plan.target.version));
+      const intent = await this.journal.begin(this.#intent(subject.scope, use, plan));
       // From here to the write nothing is waited for: what somebody has changed until now is not undone.
       const reading = await subject.read().catch((error: unknown) => {
         this.journal.drop(intent);
@@ -153,7 +140,7 @@ export class Reconciliation {
     this.#wrote = true;
     let answer: KeyUse | undefined;
     try {
-      answer = await reading.write(plan.pin);
+      answer = await reading.write(plan.pin, isRekey(plan) ? plan.to : undefined);
     } catch (error) {
       return this.#failed(error, intent);
     }
@@ -163,17 +150,18 @@ export class Reconciliation {
       const detail = plan.reason === 'PinNotInUse' ? `${REASONS.Moved} ${REASONS.PinNotInUse}` : undefined;
       this.record('info', done.reason, this.#about(intent, done.to), detail);
       await this.journal.record(intent, done);
+      if (isRekey(plan)) await this.rekey?.moved(intent.scope);
       return DONE;
     }
     const shown = answer && versionInUse(answer);
-    if (plan.pin === '' && verdict.verdict === 'notMoved') {
+    if (plan.reason === 'LaggingAutomaticVersion' && verdict.verdict === 'notMoved') {
       // Whether Storage looks at once is not documented: its answer decides what is said, and either is in order.
       this.journal.drop(intent);
       this.record('info', plan.reason, this.#about(intent, shown));
       return DONE;
     }
     this.journal.leave(intent);
-    const detail = `Azure's answer shows ${versionId(this.key.id, shown) ?? 'no version'}, not ${plan.target.id}.`;
+    const detail = `Azure's answer shows ${versionId(intent.toKey ?? this.key.id, shown) ?? 'no version'}, not ${plan.target.id}.`;
     return { outcome: 'retry', reason: 'NotProven', detail, counts: true, delaySeconds: undefined };
   }
 
@@ -207,15 +195,27 @@ export class Reconciliation {
 
   /** Undefined: another key's, which cannot be read now; its own next look judges the move. */
   async #versionsOf(move: MoveIntent, use: KeyUse | undefined): Promise<readonly KeyVersion[] | undefined> {
+    // Which key it uses proves such a move.
+    if (move.toKey !== undefined) return [];
     const key = this.services.settings.vaults.key(move.key);
     if (!key || key.id === this.key.id) return this.#versions;
     if (!use || !isOfKey(use, move.key)) return [];
     return this.services.keys.listVersions(key).catch(() => undefined);
   }
 
-  #intent(scope: string | undefined, use: KeyUse, to: string): Omit<MoveIntent, 'id'> {
+  #plan(scope: string | undefined, use: KeyUse): Plan {
+    const now = this.services.now();
+    const { rekey } = this;
+    if (!rekey?.covers(scope)) return planKeyUse(use, this.#versions, now, this.services.settings);
+    const from = { key: this.key, versions: this.#versions };
+    return planRekey(use, from, { key: rekey.to, versions: this.#toVersions }, now);
+  }
+
+  #intent(scope: string | undefined, use: KeyUse, plan: Plan & { write: true }): Omit<MoveIntent, 'id'> {
     const from = versionInUse(use);
-    const move = { ...this.#subject(scope), mode: modeOf(use), ...(from ? { from } : {}), to };
+    const ordered = isRekey(plan) && this.rekey ? { toKey: plan.to.id, rekey: this.rekey.order.id } : {};
+    const to = plan.target.version;
+    const move = { ...this.#subject(scope), ...ordered, mode: modeOf(use), ...(from ? { from } : {}), to };
     return { ...move, cause: this.#work.cause, at: this.services.now().toISOString() };
   }
 
@@ -223,14 +223,22 @@ export class Reconciliation {
     return { account: this.#work.account, ...(scope ? { scope } : {}), key: this.key.id };
   }
 
-  #about(move: Pick<MoveIntent, 'account' | 'scope' | 'key' | 'mode' | 'from'>, to: string | undefined): KeyUseResult {
-    const { account, scope, key, mode, from } = move;
-    return { account, ...(scope ? { scope } : {}), key, mode, from: versionId(key, from), to: versionId(key, to) };
+  #about(
+    move: Pick<MoveIntent, 'account' | 'scope' | 'key' | 'toKey' | 'mode' | 'from'>,
+    to: string | undefined,
+  ): KeyUseResult {
+    const { account, scope, key, toKey = key, mode, from } = move;
+    return { account, ...(scope ? { scope } : {}), key, mode, from: versionId(key, from), to: versionId(toKey, to) };
   }
 }
 
-function doneBy({ mode }: MoveIntent, verdict: Verdict): NonNullable<MoveIntent['done']> {
+function isRekey(plan: Plan): plan is Extract<Plan, { reason: 'RekeyOrdered'; write: true }> {
+  return plan.reason === 'RekeyOrdered';
+}
+
+function doneBy({ mode, toKey }: MoveIntent, verdict: Verdict): NonNullable<MoveIntent['done']> {
   if (verdict.verdict !== 'moved') return { reason: 'MoveUnproven' };
+  if (toKey !== undefined) return { reason: 'Rekeyed', to: verdict.to };
   return { reason: mode === 'automatic' ? 'Refreshed' : 'Moved', to: verdict.to };
 }
 

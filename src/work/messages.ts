@@ -62,6 +62,8 @@ const accountWork = z.strictObject({
   key: z.string().min(1).max(300),
   /** What the fleet index says of its encryption scopes: none used a key when they were last asked for. */
   scopes: z.literal('none').optional(),
+  /** Id of the re-key that sent it. What is done is decided by the order as it stands then. */
+  rekey: z.string().max(64).optional(),
   ...carried,
 });
 
@@ -128,6 +130,18 @@ const revocationWork = z.strictObject({
   ...carried,
 });
 
+/** "See how far this re-key is, and go on with it." */
+const rekeyWork = z.strictObject({
+  kind: z.literal('rekey'),
+  /** Id of the order. */
+  order: z.string().min(1).max(64),
+  /** Key identifier without a version: the key that everything moves off. */
+  key: z.string().min(1).max(300),
+  /** Number of the step: where the order is further, this is a double. */
+  tick: z.int().min(0),
+  ...carried,
+});
+
 export type Cause = z.output<typeof cause>;
 export type KeyWork = z.output<typeof keyWork>;
 export type AccountWork = z.output<typeof accountWork>;
@@ -135,7 +149,8 @@ export type ScopesWork = z.output<typeof scopesWork>;
 export type ProbeWork = z.output<typeof probeWork>;
 export type RevocationWork = z.output<typeof revocationWork>;
 export type RotateWork = z.output<typeof rotateWork>;
-export type Work = KeyWork | AccountWork | ScopesWork | ProbeWork | RotateWork | RevocationWork;
+export type RekeyWork = z.output<typeof rekeyWork>;
+export type Work = KeyWork | AccountWork | ScopesWork | ProbeWork | RotateWork | RekeyWork | RevocationWork;
 /** What waits in {@link KEY_WORK}. */
 export type KeyQueueWork = Exclude<Work, AccountQueueWork>;
 /** What waits in {@link ACCOUNT_WORK}. */
@@ -148,7 +163,7 @@ export function parseKeyWork(entry: unknown): KeyWork {
 
 /** @throws {@link InvalidMessageError} when the entry is none of the messages that wait in {@link KEY_WORK}. */
 export function parseKeyQueueWork(entry: unknown): KeyQueueWork {
-  return parse(z.discriminatedUnion('kind', [keyWork, probeWork, rotateWork, revocationWork]), entry);
+  return parse(z.discriminatedUnion('kind', [keyWork, probeWork, rotateWork, rekeyWork, revocationWork]), entry);
 }
 
 /** @throws {@link InvalidMessageError} when the entry is not a message about an account. */

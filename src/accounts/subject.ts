@@ -1,0 +1,32 @@
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Outcome } from '../work/outcome.ts';
+import type { KeyUse } from './key-use.ts';
+
+/** What one account, or one of its encryption scopes, was found to be and became. */
+export interface KeyUseResult {
+  readonly account: string;
+  readonly scope?: string;
+  readonly key: string;
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+  readonly mode: 'pinned' | 'automatic';
+}
+
+/** What uses a key: an account, or one of its encryption scopes. */
+export interface Subject {
+  readonly scope?: string;
+  /** Waits for its turn to be read and written, or says why that is too far away; absent: it is its turn already. */
+  turn?(): Promise<Outcome | undefined>;
+  /** Reads it anew; undefined when it is gone. */
+  read(): Promise<Reading | undefined>;
+}
+
+/** A subject as it was read. */
+export interface Reading {
+  readonly use: KeyUse | undefined;
+  /**
+   * Writes back what was read, altered in the key version alone ("" stays automatic), or in the key where it is to be
+   * another one; the use as the answer shows it.
+   */
+  write(pin: string, to: ManagedKey | undefined): Promise<KeyUse | undefined>;
+}
