@@ -12,10 +12,10 @@ import type { Leases } from '../work/lease-client.ts';
 import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { isOfKey, judge, type MoveIntent, type Verdict, versionId } from './intent.ts';
-import { type KeyUse, usesKey } from './key-use.ts';
+import { isSameUse, type KeyUse, usesKey } from './key-use.ts';
 import type { MoveJournal } from './move-journal.ts';
 import { namesUnlisted, type Plan, planKeyUse, versionInUse } from './plan.ts';
-import { planRekey } from './rekey-plan.ts';
+import { isRekey, planRekey } from './rekey-plan.ts';
 import type { RekeyTask } from './rekey-task.ts';
 import type { StandingRekeys } from './standing-rekeys.ts';
 import type { StorageAccounts } from './storage-client.ts';
@@ -232,10 +232,6 @@ export class Reconciliation {
   }
 }
 
-function isRekey(plan: Plan): plan is Extract<Plan, { reason: 'RekeyOrdered'; write: true }> {
-  return plan.reason === 'RekeyOrdered';
-}
-
 function doneBy({ mode, toKey }: MoveIntent, verdict: Verdict): NonNullable<MoveIntent['done']> {
   if (verdict.verdict !== 'moved') return { reason: 'MoveUnproven' };
   if (toKey !== undefined) return { reason: 'Rekeyed', to: verdict.to };
@@ -244,10 +240,6 @@ function doneBy({ mode, toKey }: MoveIntent, verdict: Verdict): NonNullable<Move
 
 function modeOf({ pinned }: KeyUse): MoveIntent['mode'] {
   return pinned === undefined ? 'automatic' : 'pinned';
-}
-
-function isSameUse(a: KeyUse, b: KeyUse): boolean {
-  return a.vaultUri === b.vaultUri && a.keyName === b.keyName && a.pinned === b.pinned && a.current === b.current;
 }
 
 function levelOf(reason: Reason): LogLevel {

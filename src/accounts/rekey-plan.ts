@@ -44,3 +44,7 @@ export function withKey(encryption: Encryption, key: ManagedKey, keyVersion: str
   };
   return { ...encryption, keyVaultProperties };
 }
+
+export function isRekey(plan: Plan): plan is Extract<Plan, { reason: 'RekeyOrdered'; write: true }> {
+  return plan.reason === 'RekeyOrdered';
+}

@@ -12,6 +12,7 @@ const PATIENCE_MS = 60_000;
 
 /** How long it is to the next step, in seconds. */
 export const NEXT_SECONDS = 3;
+const SELDOM_SECONDS = 20;
 /** While a key is revoked, or something else stands in the way. */
 export const WAITS_SECONDS = 60;
 /** When all has moved, and not everything could be read. */
@@ -31,8 +32,10 @@ type Counts = { readonly settled: Pick<Rows['settled'], 'size'>; readonly failed
 export function waveUnderWay({ wave }: Pick<RekeyData, 'wave'>, rows: Counts, now: Date): NextStep | undefined {
   if (!wave || settledOf(rows) >= wave.settled + wave.sent) return undefined;
   const patienceMs = PATIENCE_MS + (wave.sent / PER_SECOND) * 1000;
-  if (now.getTime() - Date.parse(wave.on) > patienceMs) return undefined;
-  return { seconds: NEXT_SECONDS, wave };
+  const waitedMs = now.getTime() - Date.parse(wave.on);
+  if (waitedMs > patienceMs) return undefined;
+  // What takes long is not asked about every few seconds.
+  return { seconds: Math.min(Math.max(Math.ceil(waitedMs / 3_000), NEXT_SECONDS), SELDOM_SECONDS), wave };
 }
 
 /** How many are sent next, of so many that are left. */

@@ -3,13 +3,20 @@ import { accountKeyUse, usesKey } from '../../src/accounts/key-use.ts';
 import { planKeyUse } from '../../src/accounts/plan.ts';
 import { FleetNotes, reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
+import { StandingRekeys } from '../../src/accounts/standing-rekeys.ts';
 import type { RecordAudit } from '../../src/audit/audit-trail.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import { Pacer } from '../../src/azure/pacer.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import { IndexBuilding } from '../../src/fleet/index-building.ts';
 import { newestUsableVersion } from '../../src/keys/key-versions.ts';
+import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { mayNeedRotation } from '../../src/keys/near-expiry.ts';
+import { carryOutRekey } from '../../src/rekey/carry-out.ts';
+import { changeRekey, type RekeyChange } from '../../src/rekey/control-rekey.ts';
+import { obstacleOf, versionObstacle } from '../../src/rekey/obstacle.ts';
+import { reviveRekeys } from '../../src/rekey/revive.ts';
+import { startRekey } from '../../src/rekey/start-rekey.ts';
 import { needsLook } from '../../src/revocation/keep-revoked.ts';
 import { restore } from '../../src/revocation/restore.ts';
 import { openRevocation } from '../../src/revocation/revocation.ts';
@@ -31,17 +38,21 @@ import {
 import type { Outcome } from '../../src/work/outcome.ts';
 import { MAX_DEQUEUE_COUNT, processWork } from '../../src/work/process.ts';
 import type { HeldMessages, WorkQueue } from '../../src/work/work-queue-client.ts';
-import { KEY, PUBLIC, SUBSCRIPTION, VAULTS } from '../support/keys.ts';
+import { KEY, PUBLIC, SUBSCRIPTION, VAULT, VAULTS } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
+import { MemoryRekeys } from '../support/memory-rekeys.ts';
 import type { World } from './explore.ts';
 import { MemoryFleet } from './memory-fleet.ts';
 import { MemoryLeases } from './memory-leases.ts';
-import { keysOf, MemoryVault, type Way } from './memory-vault.ts';
+import { keysOf, keysOfBoth, MemoryVault, type Way } from './memory-vault.ts';
 import { Actor, type Fault, Scheduler, type Transition } from './scheduler.ts';
 import { type Spoil, spoilIndex } from './spoil-index.ts';
 
 const NOON = Date.UTC(2026, 5, 1, 12);
 const STEP_MS = 50;
+/** The key that a re-key moves to, and the number of its first version. */
+const OTHER = managedKey(VAULT, 'new-key');
+const OTHER_FIRST = 500;
 /** A message that a killed host held comes back after this; one that failed, after the other (host.json). Milliseconds. */
 const HELD_MS = 600_000;
 const FAILED_MS = 15_000;
@@ -76,6 +87,8 @@ export type Deed =
   | { readonly do: 'unpin' | 'switchKey' | 'rotateAndPin'; readonly account: number }
   | { readonly do: 'timePasses'; readonly seconds: number }
   | { readonly do: 'spoilIndex'; readonly how: Spoil }
+  | { readonly do: 'startRekey' | 'rotateOther' }
+  | { readonly do: 'changeRekey'; readonly how: RekeyChange }
   | { readonly do: 'nearExpiryEvent' | 'revoke' | 'restore' | 'disableNewest' };
 
 interface Message {
@@ -102,6 +115,8 @@ export class AppWorld implements World {
   readonly scheduler: Scheduler;
   readonly vault: MemoryVault;
   readonly fleet: MemoryFleet;
+  readonly other: MemoryVault;
+  readonly rekeys = new MemoryRekeys();
   readonly #instances: Instance[];
   readonly #deeds: Deed[];
   readonly #messages: Message[] = [];
@@ -127,7 +142,12 @@ export class AppWorld implements World {
     this.scheduler = new Scheduler({ faults, ...(kinds ? { kinds } : {}), aim, now: () => this.#clock });
     const expiresOn = scenario.nearExpiry ? new Date(NOON + 10 * 24 * HOUR_MS) : undefined;
     this.vault = new MemoryVault(scenario.versions, () => new Date(this.#clock), expiresOn);
-    this.fleet = new MemoryFleet(this.vault, scenario.accounts);
+    this.other = new MemoryVault(1, () => new Date(this.#clock), undefined, OTHER_FIRST);
+    this.fleet = new MemoryFleet(this.vault, scenario.accounts, { name: OTHER.name, vault: this.other });
+    this.fleet.mayRekey = (from, to) =>
+      this.rekeys.orders.some(({ state }) =>
+        from === KEY.name && to === OTHER.name ? state !== 'checking' : state === 'takingBack' || state === 'takenBack',
+      );
     this.#instances = Array.from({ length: scenario.instances }, (_, number) => ({
       number: number + 1,
       skewMs: (scenario.skews[number] ?? 0) * 60_000,
@@ -193,20 +213,24 @@ export class AppWorld implements World {
       if (enabled.length > 0) throw new Error('A revocation is open at rest, and a version is enabled.');
       return;
     }
-    const newest = newestUsableVersion(this.vault.versions, now)?.version;
+    this.#rekeyAtRest(now);
     for (const name of this.fleet.names) {
       const { account, moves, byPeople } = this.fleet.of(name);
       const { keyName, keyVersion, currentVersionedKeyIdentifier: used } = account.encryption.keyVaultProperties ?? {};
-      if (keyName !== KEY.name) continue;
+      if (keyName !== KEY.name && keyName !== OTHER.name) continue;
+      const { versions } = keyName === KEY.name ? this.vault : this.other;
+      const newest = newestUsableVersion(versions, now)?.version;
       // Storage takes the newest version of all for an automatic account, usable or not: it is left alone then.
-      if (keyVersion === '' && !this.vault.versions.at(-1)?.enabled) continue;
-      const order = (one: string | undefined) => this.vault.versions.findIndex(({ version }) => version === one);
+      if (keyVersion === '' && !versions.at(-1)?.enabled) continue;
+      const order = (one: string | undefined) => versions.findIndex(({ version }) => version === one);
       // A version that is newer than every usable one is not moved back.
       if (newest && order(used?.split('/').at(-1)) < order(newest))
         throw new Error(`${name} is left on ${used} at rest.`);
       const recorded = this.#audit.filter(
         ({ action, resource, reason }) =>
-          action === 'account.move' && resource === account.id && (reason === 'Moved' || reason === 'Refreshed'),
+          /^account\.(move|rekey)$/.test(action) &&
+          resource === account.id &&
+          /^(Moved|Refreshed|Rekeyed)$/.test(reason),
       );
       const wrong = byPeople === 0 ? recorded.length !== moves : recorded.length > moves + byPeople;
       if (wrong) throw new Error(`${name} moved ${moves} times, and ${recorded.length} moves are recorded.`);
@@ -216,12 +240,33 @@ export class AppWorld implements World {
     if (made !== wanted) throw new Error(`The app made ${made} versions, and ${wanted} were needed.`);
   }
 
+  /** Everything is where the order says, unless a person has put it elsewhere. */
+  #rekeyAtRest(now: Date): void {
+    const order = this.rekeys.orders.find(({ state }) => state !== 'checking' && state !== 'ended');
+    if (!order || order.paused) return;
+    const listed = { key: KEY, versions: this.vault.versions };
+    const other = { key: OTHER, versions: this.other.versions };
+    const obstacle = order.state.startsWith('tak')
+      ? versionObstacle(other, listed, now)
+      : versionObstacle(listed, other, now);
+    if (order.state === 'moving' || order.state === 'takingBack') {
+      if (obstacle) return;
+      throw new Error(`The re-key is ${order.state} at rest: ${JSON.stringify(order)}`);
+    }
+    const wanted = order.state === 'done' ? OTHER.name : KEY.name;
+    for (const name of this.fleet.names) {
+      const { account, byPeople } = this.fleet.of(name);
+      const is = account.encryption.keyVaultProperties?.keyName;
+      if (byPeople === 0 && is !== wanted) throw new Error(`${name} is on ${is}, and the re-key is ${order.state}.`);
+    }
+  }
+
   /** Nothing can happen now: time passes to the next thing, or a drift check comes. */
   #later(): Transition[] {
     const times = [
       this.scheduler.nextDeadline(),
       ...this.#timers.map(({ at }) => at),
-      ...this.#messages.map(({ visibleAt }) => visibleAt),
+      ...this.#messages.filter((message) => !this.#isWaitingRekey(message)).map(({ visibleAt }) => visibleAt),
     ];
     const next = Math.min(...times);
     if (Number.isFinite(next)) {
@@ -240,6 +285,11 @@ export class AppWorld implements World {
         },
       },
     ];
+  }
+
+  /** It asks again for as long as a key is revoked, which may be for good. */
+  #isWaitingRekey({ text }: Message): boolean {
+    return text.includes('"kind":"rekey"') && this.rekeys.orders.some(({ waits, paused }) => waits || paused);
   }
 
   #pass(to: number): void {
@@ -276,6 +326,16 @@ export class AppWorld implements World {
         this.vault.set(this.vault.versions.at(-1)?.version ?? '', false);
         this.#send(KEY_WORK, { kind: 'key', key: KEY.id, cause: cause('operator'), attempt: 0 });
         return;
+      case 'startRekey':
+        this.#startRekey();
+        return;
+      case 'changeRekey':
+        this.#changeRekey(deed.how);
+        return;
+      case 'rotateOther':
+        this.other.create();
+        this.#send(KEY_WORK, { kind: 'key', key: OTHER.id, cause: cause('event'), attempt: 0 });
+        return;
       case 'unpin':
         this.fleet.set(account, KEY.name, '');
         return;
@@ -311,6 +371,32 @@ export class AppWorld implements World {
     void run.catch(() => {}).then(() => instance.actors.delete(actor));
   }
 
+  #startRekey(): void {
+    const instance = this.#instances[0] as Instance;
+    const actor = this.#actor(instance, 'start of a re-key');
+    const ports = this.#ports(instance, actor);
+    const check = async () => {
+      const obstacle = await obstacleOf(KEY, OTHER, ports);
+      const problems = obstacle ? [{ ...obstacle, fix: '' }] : [];
+      return { problems, warnings: [], accounts: 0, withoutRole: [] };
+    };
+    const request = { from: KEY, to: OTHER, reason: 'a simulation', ticket: undefined, maxFailures: 3 };
+    void startRekey(request, PERSON, { ...ports, check }, () => {})
+      .catch(() => {})
+      .then(() => instance.actors.delete(actor));
+  }
+
+  #changeRekey(how: RekeyChange): void {
+    const order = this.rekeys.orders[0];
+    if (!order) return;
+    const instance = this.#instances[0] as Instance;
+    const actor = this.#actor(instance, how);
+    const ports = this.#ports(instance, actor);
+    void changeRekey(order.id, how, 'a simulation', PERSON, { ...ports, vaults: VAULTS }, () => {})
+      .catch(() => {})
+      .then(() => instance.actors.delete(actor));
+  }
+
   #take(instance: Instance, message: Message): void {
     message.visibleAt = this.#clock + HELD_MS;
     message.dequeued += 1;
@@ -338,6 +424,7 @@ export class AppWorld implements World {
       if (work.kind === 'account') return reconcileAndNote(work, ports, log);
       if (work.kind === 'key') return reconcileKey(work, { ...ports, ...(this.#atOnce ? { atOnce } : {}) }, log);
       if (work.kind === 'rotate') return rotateWhenDue(work, ports, log);
+      if (work.kind === 'rekey') return carryOutRekey(work, ports, log);
       return work.kind === 'revocation' ? settleRevocation(work, ports, log) : { outcome: 'done' };
     };
     await processWork<Work>({
@@ -381,9 +468,13 @@ export class AppWorld implements World {
     for (const name of this.fleet.names) {
       const { account } = this.fleet.of(name);
       const use = accountKeyUse(account.encryption);
-      if (!usesKey(use, KEY) || !planKeyUse(use, versions, now, { refreshAutomatic: true }).write) continue;
+      const isOther = usesKey(use, OTHER);
+      if (!isOther && !usesKey(use, KEY)) continue;
+      const listed = isOther ? this.other.versions : versions;
+      if (!use || !planKeyUse(use, listed, now, { refreshAutomatic: true }).write) continue;
       const { id, location } = account;
-      this.#send(ACCOUNT_WORK, { kind: 'account', account: id, location, ...work });
+      const key = isOther ? OTHER.id : KEY.id;
+      this.#send(ACCOUNT_WORK, { kind: 'account', account: id, location, ...work, key });
     }
     if (instance) void this.#writeIndex(instance);
   }
@@ -394,6 +485,7 @@ export class AppWorld implements World {
     const scan = new FleetScans({ fleet, now }).of(SUBSCRIPTION);
     for await (const account of accounts.list(SUBSCRIPTION)) await scan.saw({ account, scopes: undefined });
     await scan.end(true);
+    await reviveRekeys(this.#ports(instance, actor));
     instance.actors.delete(actor);
   }
 
@@ -435,6 +527,7 @@ export class AppWorld implements World {
     const way: Way = (label, effect, writes) => this.scheduler.call(actor, label, effect, writes);
     const now = () => new Date(this.#clock + instance.skewMs);
     const fleet = createFleetIndex(this.index.port(way));
+    const rekeys = this.rekeys.port(way);
     const settings = {
       vaults: VAULTS,
       cloud: PUBLIC,
@@ -444,11 +537,13 @@ export class AppWorld implements World {
     } as unknown as Settings;
     return {
       settings,
-      keys: keysOf(this.vault, way),
+      keys: keysOfBoth(keysOf(this.vault, way), OTHER.name, keysOf(this.other, way)),
       accounts: this.fleet.port(actor, way),
       subscriptions: { list: async () => [SUBSCRIPTION], seen: async () => ({ ids: [SUBSCRIPTION], vanished: [] }) },
       fleet,
       fleetNotes: new FleetNotes({ fleet, now }),
+      rekeys,
+      standingRekeys: new StandingRekeys(rekeys, VAULTS, now),
       building: new IndexBuilding(),
       accountsOfKey: this.#graphBlind ? { using: async function* () {} } : this.fleet.newer(way),
       queue: this.#queue(way),
@@ -526,6 +621,11 @@ export class AppWorld implements World {
     };
   }
 }
+
+const PERSON = {
+  caller: { objectId: '00000003-0000-4000-8000-000000000000', appId: 'app' },
+  correlationId: 'call',
+};
 
 function cause(by: string): { by: string; ref: string; since: string } {
   return { by, ref: '', since: '' };

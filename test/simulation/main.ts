@@ -1,6 +1,12 @@
 import { parseArgs } from 'node:util';
 import { BrokenHistory, runHistory, seeded, shrink, type World } from './explore.ts';
-import { randomAppWorld, randomIndexWorld, randomKillsWorld, randomRotationWorld } from './random-app.ts';
+import {
+  randomAppWorld,
+  randomIndexWorld,
+  randomKillsWorld,
+  randomRekeyWorld,
+  randomRotationWorld,
+} from './random-app.ts';
 import { randomKeyWorld, randomQueuelessWorld } from './random-key.ts';
 import type { Transition } from './scheduler.ts';
 
@@ -19,6 +25,7 @@ const WORLDS: readonly ((random: () => number) => () => World)[] = [
   randomKillsWorld,
   randomKeyWorld,
   randomIndexWorld,
+  randomRekeyWorld,
 ];
 
 /** How often something goes wrong, or comes late, when it may. */
