@@ -8,5 +8,6 @@ import './functions/key-status.ts';
 import './functions/open-api.ts';
 import './functions/reconcile-account.ts';
 import './functions/reconcile-key.ts';
+import './functions/rekeys.ts';
 import './functions/restore-key.ts';
 import './functions/revoke-key.ts';

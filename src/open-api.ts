@@ -8,6 +8,7 @@ import {
 } from './break-glass/schemas.ts';
 import { DRIFT_OPERATIONS, DRIFT_RESPONSES } from './drift/http/openapi.ts';
 import { type ApiOperation, buildOpenApi } from './http/openapi.ts';
+import { REKEY_OPERATIONS, REKEY_REQUESTS, REKEY_RESPONSES } from './rekey/http/schemas.ts';
 
 const NAMES = [
   { name: 'vault', in: 'path', description: 'Name of a managed vault.', schema: z.string().min(3).max(24) },
@@ -82,13 +83,14 @@ export function openApiDocument(): Record<string, unknown> {
     version: '1',
     description: 'Break-glass and drift of customer-managed keys of Azure Storage.',
     server: '/api',
-    operations: [...OPERATIONS, ...DRIFT_OPERATIONS],
-    requests: { RevokeRequest: REVOKE_REQUEST, RestoreRequest: RESTORE_REQUEST },
+    operations: [...OPERATIONS, ...DRIFT_OPERATIONS, ...REKEY_OPERATIONS],
+    requests: { RevokeRequest: REVOKE_REQUEST, RestoreRequest: RESTORE_REQUEST, ...REKEY_REQUESTS },
     responses: {
       KeyStatus: KEY_STATUS,
       RevokeResponse: REVOKE_RESPONSE,
       RestoreResponse: RESTORE_RESPONSE,
       ...DRIFT_RESPONSES,
+      ...REKEY_RESPONSES,
     },
   });
 }

@@ -131,6 +131,8 @@ export class AppWorld implements World {
   readonly #atOnce: boolean;
   #peopleMade = 0;
   #restores = 0;
+  /** A re-key is being started, and there is nothing to change of it yet. */
+  #starting = false;
   #clock = NOON;
   #kills: number;
   #drifts = 0;
@@ -165,7 +167,8 @@ export class AppWorld implements World {
     this.#clock += STEP_MS;
     this.scheduler.passDeadlines();
     const [deed] = this.#deeds;
-    const deeds = deed ? [{ label: describe(deed), run: () => this.#do(deed) }] : [];
+    const isTooEarly = deed?.do === 'changeRekey' && this.#starting && this.rekeys.orders[0]?.state !== 'moving';
+    const deeds = deed && !isTooEarly ? [{ label: describe(deed), run: () => this.#do(deed) }] : [];
     const timers = this.#timers.filter(({ at }) => at <= this.#clock);
     const takes = this.#messages
       .filter(({ visibleAt }) => visibleAt <= this.#clock)
@@ -381,9 +384,13 @@ export class AppWorld implements World {
       return { problems, warnings: [], accounts: 0, withoutRole: [] };
     };
     const request = { from: KEY, to: OTHER, reason: 'a simulation', ticket: undefined, maxFailures: 3 };
+    this.#starting = true;
     void startRekey(request, PERSON, { ...ports, check }, () => {})
       .catch(() => {})
-      .then(() => instance.actors.delete(actor));
+      .then(() => {
+        this.#starting = false;
+        instance.actors.delete(actor);
+      });
   }
 
   #changeRekey(how: RekeyChange): void {
@@ -504,6 +511,7 @@ export class AppWorld implements World {
 
   #kill(instance: Instance): void {
     this.#kills -= 1;
+    this.#starting = false;
     for (const actor of instance.actors) {
       this.scheduler.kill(actor, true);
       this.#leases.outlive(actor);

@@ -119,6 +119,21 @@ export function randomRekeyWorld(random: Random): () => World {
   return make(random, { deeds, accounts, aim });
 }
 
+/** A re-key that is taken back while its first accounts move, and processes that die at it. */
+export function randomTakeBackWorld(random: Random): () => World {
+  const deeds: Deed[] = [{ do: 'startRekey' }, { do: 'changeRekey', how: 'takeBack' }];
+  if (random() < 0.3) deeds.splice(1, 0, { do: 'changeRekey', how: 'pause' }, { do: 'changeRekey', how: 'resume' });
+  if (random() < 0.3) deeds.push({ do: 'rotate', events: 1 });
+  const harm = one<Partial<AppScenario>>(random, [
+    { kills: 0, faults: 0 },
+    { kills: 0, faults: 0 },
+    { kills: 2, faults: 0, aim: /^patch st|^rekey put/ },
+    { kills: 0, faults: 1, aim: /^patch st|^rekey (?:put|replace (?:moving [1-9]|tak))/ },
+  ]);
+  const quiet = { skews: [], atOnce: false, graphBlind: false, versions: 1 };
+  return make(random, { deeds, instances: 2, accounts: one(random, [['pinned'], ['automatic']]), ...quiet, ...harm });
+}
+
 /** Processes that die while they move accounts, or writes that come late, and versions that follow one another. */
 export function randomKillsWorld(random: Random): () => World {
   const deeds: Deed[] = [];
