@@ -9,6 +9,7 @@ import { addDriftCommands } from './commands/drift.ts';
 import { addFleetCommands } from './commands/fleet.ts';
 import { addIdentityCommands } from './commands/identity.ts';
 import { addKeyCommands } from './commands/key.ts';
+import { addRekeyCommands } from './commands/rekey.ts';
 import { addVaultCommands } from './commands/vault.ts';
 
 const AFTER = `
@@ -75,6 +76,7 @@ export function createProgram(cli: Cli): Command {
   addBreakGlassCommands(key, cli);
   addIdentityCommands(program, cli);
   addFleetCommands(program, cli);
+  addRekeyCommands(program, cli);
   addDriftCommands(program, cli);
   addAppCommands(program, cli);
   addDoctorCommand(program, cli);

@@ -1,7 +1,9 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import { known } from '../azure/read-or-why.ts';
+import type { RekeyStore } from '../fleet/rekey-order.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
+import { reviveRekeys } from '../rekey/revive.ts';
 import { needsLook } from '../revocation/keep-revoked.ts';
 import type { PoisonKeeper } from '../work/keep-poison-client.ts';
 import { KEY_WORK } from '../work/messages.ts';
@@ -11,7 +13,11 @@ import type { DriftRun } from './drift-run.ts';
 import { type FixServices, fix } from './fixes.ts';
 import type { DriftReport, Finding } from './report.ts';
 
-export type ApplyServices = FixServices & { readonly driftStorage: PoisonKeeper; readonly now: () => Date };
+export type ApplyServices = FixServices & {
+  readonly driftStorage: PoisonKeeper;
+  readonly rekeys: RekeyStore;
+  readonly now: () => Date;
+};
 
 /** Acts on what was found, as far as the settings let it. Everything in it may be done twice; it never throws. */
 export async function apply(
@@ -22,7 +28,27 @@ export async function apply(
 ): Promise<Pick<DriftReport, 'fixes'>> {
   await keepRevoked(keys, run.id, services, log);
   await keepPoison(services, run.id, log);
+  await keepRekeys(services, run.id, log);
   return { fixes: await fix(findings, run.id, services, log) };
+}
+
+/** A re-key whose next step was lost is gone on with. */
+async function keepRekeys(services: ApplyServices, report: string, log: Log): Promise<void> {
+  try {
+    const revived = await reviveRekeys(services);
+    if (revived.length > 0) {
+      log({
+        level: 'warning',
+        reason: 'DriftFixed',
+        message: 'A re-key whose step was lost goes on.',
+        revived,
+        report,
+      });
+    }
+  } catch (error) {
+    const message = `${REASONS.RekeysUnreadable} ${describe(describeFailure(error))}`;
+    log({ level: 'warning', reason: 'RekeysUnreadable', message, report });
+  }
 }
 
 /** What would have expired was moved by the host, for want of anybody else: nobody has said so yet. */

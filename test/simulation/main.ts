@@ -6,6 +6,7 @@ import {
   randomKillsWorld,
   randomRekeyWorld,
   randomRotationWorld,
+  randomTakeBackWorld,
 } from './random-app.ts';
 import { randomKeyWorld, randomQueuelessWorld } from './random-key.ts';
 import type { Transition } from './scheduler.ts';
@@ -26,6 +27,7 @@ const WORLDS: readonly ((random: () => number) => () => World)[] = [
   randomKeyWorld,
   randomIndexWorld,
   randomRekeyWorld,
+  randomTakeBackWorld,
 ];
 
 /** How often something goes wrong, or comes late, when it may. */
