@@ -13,7 +13,7 @@ import { MoveJournal } from './move-journal.ts';
 import { withKeyVersion } from './plan.ts';
 import { reconcileScopes } from './reconcile-scopes.ts';
 import { ABANDONED_SECONDS, BUSY, LONGEST_WAIT_MS, type ReconcileServices, Reconciliation } from './reconciliation.ts';
-import { withKey } from './rekey-plan.ts';
+import { withOtherKey } from './rekey-plan.ts';
 import { failedByRekey, RekeyTask } from './rekey-task.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import type { Subject } from './subject.ts';
@@ -150,7 +150,7 @@ function accountSubject(accounts: StorageAccounts, id: ResourceId): Subject {
           use: accountKeyUse(account.encryption),
           async write(pin, to) {
             const { encryption } = account;
-            const changed = to ? withKey(encryption, to, pin) : withKeyVersion(encryption, pin);
+            const changed = to ? withOtherKey(encryption, to, pin) : withKeyVersion(encryption, pin);
             const updated = await accounts.updateEncryption(id, changed);
             return accountKeyUse(updated.encryption);
           },

@@ -35,7 +35,7 @@ export function planRekey(use: Pick<KeyUse, 'pinned'>, from: ListedKey, to: List
 }
 
 /** The whole encryption object as read, altered in the key fields alone. */
-export function withKey(encryption: Encryption, key: ManagedKey, keyVersion: string): Encryption {
+export function withOtherKey(encryption: Encryption, key: ManagedKey, keyVersion: string): Encryption {
   const keyVaultProperties = {
     ...encryption.keyVaultProperties,
     keyVaultUri: key.vault.uri,

@@ -1,7 +1,7 @@
 import type { Encryption } from '@azure/arm-storage';
 import { describe, expect, it } from 'vitest';
 import { judge, newIntent } from '../../src/accounts/intent.ts';
-import { planRekey, withKey } from '../../src/accounts/rekey-plan.ts';
+import { planRekey, withOtherKey } from '../../src/accounts/rekey-plan.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
@@ -56,7 +56,7 @@ it('alters the key fields alone', () => {
     encryptionIdentity: { encryptionUserAssignedIdentity: 'id' },
     keyVaultProperties: { keyName: KEY.name, keyVaultUri: `${VAULT.uri}/`, keyVersion: versionName(1) },
   };
-  expect(withKey(encryption, OTHER, versionName(51))).toEqual({
+  expect(withOtherKey(encryption, OTHER, versionName(51))).toEqual({
     ...encryption,
     keyVaultProperties: { keyName: 'new-key', keyVaultUri: VAULT.uri, keyVersion: versionName(51) },
   });

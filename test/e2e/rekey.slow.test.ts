@@ -129,11 +129,11 @@ it('moves 200 accounts and their scopes to another vault and back, killed, pause
   expect((await call('', 'POST', order)).status).toBe(409);
 
   for (const many of [3, 20]) {
-    await eventually(`${many} have moved`, () => moved() >= many, 90_000);
+    await eventually(`${many} have moved`, () => moved() >= many, 180_000);
     await app.kill();
     await app.start();
   }
-  await eventually('60 have moved', () => moved() >= 60, 120_000);
+  await eventually('60 have moved', () => moved() >= 60, 180_000);
   expect((await call(`/${id}/pause`, 'POST', { reason: 'Lunch' })).status).toBe(200);
   await app.settled(120_000);
   const atPause = moved();
@@ -145,7 +145,7 @@ it('moves 200 accounts and their scopes to another vault and back, killed, pause
   expect((await call(`/${id}`)).body).toMatchObject({ progress: { moved: 210, failed: 0, waiting: 0 } });
 
   expect((await call(`/${id}?reason=It%20was%20a%20false%20alarm`, 'DELETE')).status).toBe(202);
-  await eventually('30 are back', () => moved() <= 170, 90_000);
+  await eventually('30 are back', () => moved() <= 170, 180_000);
   await app.kill();
   await app.start();
   await eventually('it is taken back', async () => (await call(`/${id}`)).body.order.state === 'takenBack', 300_000);

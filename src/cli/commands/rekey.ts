@@ -15,9 +15,9 @@ import type { Output } from '../output.ts';
 
 const STORAGE = `
 The order is written into the app's storage, found as the app finds it:
-AzureWebJobsStorage__accountName with your own sign-in, or AzureWebJobsStorage, a
-connection string. It takes the roles Storage Table Data Contributor and Storage
-Queue Data Contributor, and Storage Blob Data Contributor for the audit trail.`;
+AzureWebJobsStorage__accountName with your own sign-in, or AzureWebJobsStorage,
+a connection string. It takes the roles Storage Table Data Contributor, Storage
+Queue Data Contributor and, for the audit trail, Storage Blob Data Contributor.`;
 
 interface StartArguments {
   readonly reason: string;
