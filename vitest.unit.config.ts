@@ -32,7 +32,7 @@ export default defineConfig({
       include: [
         'src/accounts/{plan,rekey-plan}.ts',
         'src/rekey/{rekey-check,obstacle,waves}.ts',
-        'src/revocation/{revocation,revocation-plans}.ts',
+        'src/revocation/{revocation,revocation-plans,restore-plans}.ts',
         'src/rotation/rotation.ts',
         'src/retirement/retirement.ts',
         'src/drift/checks/**',

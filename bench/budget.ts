@@ -1,4 +1,12 @@
-/** A token bucket as Azure documents it: so many calls at once, and so many a second from then on. */
+/** So many calls in any span of so many seconds, and no more than so many a second; `burst` of them at once. */
+interface Budget {
+  readonly calls: number;
+  readonly perSeconds: number;
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
+/** A token bucket: so many calls at once, and so many a second from then on. */
 interface Bucket {
   readonly burst: number;
   readonly perSecond: number;
@@ -6,12 +14,13 @@ interface Bucket {
 
 /**
  * Sources: Azure Resource Manager, "Understand how Azure Resource Manager throttles requests": reads and writes per
- * subscription and principal; writes of the Storage resource provider per subscription and region, and per hour.
+ * subscription and principal are token buckets; those of the Storage resource provider are counted per subscription and
+ * region, in windows of five minutes and of an hour.
  */
 const ARM_READS: Bucket = { burst: 250, perSecond: 25 };
 const ARM_WRITES: Bucket = { burst: 200, perSecond: 10 };
-const STORAGE_WRITES: Bucket = { burst: 10, perSecond: 10 };
-const STORAGE_WRITES_AN_HOUR = 1_200;
+const STORAGE_READS: Budget = { calls: 800, perSeconds: 300, perSecond: Number.POSITIVE_INFINITY, burst: 0 };
+const STORAGE_WRITES: Budget = { calls: 1_200, perSeconds: 3_600, perSecond: 10, burst: 10 };
 
 /** What is to be done in one subscription. */
 export interface Share {
@@ -22,27 +31,34 @@ export interface Share {
 }
 
 /**
- * The seconds that the documented budgets need for it, at the least, when each account costs `readsPerAccount` reads and
- * one write. Budgets of different subscriptions and regions are used at the same time, so the slowest one counts.
+ * The seconds that the documented budgets need for it, at the least, when each account costs one read and one write.
+ * Budgets of different subscriptions and regions are used at the same time, so the slowest one counts.
  *
- * @throws RangeError for more accounts in one region than the hourly budget allows
+ * @param share of the budgets of five minutes and of an hour that is used (`CMK_BUDGET_SHARE`)
  */
-export function budgetSeconds(subscriptions: readonly Share[], readsPerAccount: number): number {
+export function budgetSeconds(subscriptions: readonly Share[], share = 1): number {
   const needs = subscriptions.flatMap(({ accounts, lists }) => {
     const perRegion = Object.values(accounts);
     const all = perRegion.reduce((sum, count) => sum + count, 0);
-    if (perRegion.some((count) => count > STORAGE_WRITES_AN_HOUR)) {
-      throw new RangeError(`A region takes ${STORAGE_WRITES_AN_HOUR} writes an hour.`);
-    }
     return [
-      seconds(ARM_READS, all * readsPerAccount + lists),
-      seconds(ARM_WRITES, all),
-      ...perRegion.map((count) => seconds(STORAGE_WRITES, count)),
+      ofBucket(ARM_READS, all + lists),
+      ofBucket(ARM_WRITES, all),
+      ...perRegion.flatMap((count) => [
+        ofWindows(STORAGE_READS, count, share),
+        ofWindows(STORAGE_WRITES, count, share),
+      ]),
     ];
   });
   return Math.max(0, ...needs);
 }
 
-function seconds({ burst, perSecond }: Bucket, calls: number): number {
+function ofBucket({ burst, perSecond }: Bucket, calls: number): number {
   return Math.max(0, calls - burst) / perSecond;
+}
+
+/** Whole windows pass before the last calls have room, and these come as fast as a second allows. */
+function ofWindows({ calls, perSeconds, perSecond, burst }: Budget, count: number, share: number): number {
+  const most = Math.floor(calls * share);
+  const full = Math.floor(Math.max(0, count - 1) / most);
+  return full * perSeconds + Math.max(0, count - full * most - burst) / perSecond;
 }

@@ -1,27 +1,20 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { QueueServiceClient } from '@azure/storage-queue';
 import { subscribeApp } from '../local/azure/app-setup.ts';
 import { benchFleet } from '../local/azure/bench-fleet.ts';
 import { addResourceGroup } from '../local/azure/fleet.ts';
 import { rotateKey } from '../local/azure/key-vault/keys.ts';
-import { startLocalAzure } from '../local/azure/server.ts';
-import { appEnvironment, appSettings } from '../local/run/app-environment.ts';
-import { createAppStorage } from '../local/run/app-storage-client.ts';
-import { startAzurite } from '../local/run/azurite.ts';
-import { freePort } from '../local/run/free-port.ts';
-import { bundleHost } from '../local/run/host-bundle.ts';
-import { bundle } from '../scripts/bundle.ts';
-import { READS_PER_ACCOUNT } from '../src/accounts/dispatcher.ts';
-import { AppProcess } from './app-process.ts';
 import { budgetSeconds, type Share } from './budget.ts';
+import type { Requests } from './requests.ts';
+import { withRig } from './rig.ts';
 
 export interface RotationOptions {
-  readonly accounts?: number;
+  readonly accounts: number;
   readonly subscriptions?: number;
   readonly regions?: readonly string[];
+  /** So many keys rotate at the same moment. */
+  readonly keys?: number;
+  readonly instances?: number;
+  /** `CMK_BUDGET_SHARE`. */
+  readonly share?: number;
   /** Kills the app without warning when half of the accounts have moved, and starts it again. */
   readonly killHalfway?: boolean;
 }
@@ -30,78 +23,58 @@ export interface RotationBench {
   readonly accounts: number;
   /** From the rotation in Key Vault (which raises the event) to the PATCH of the last account. */
   readonly seconds: number;
-  /** What the documented budgets need at the least for what is needed: an account costs two reads and one write. */
+  /** So many of these were skipped on the clock, while the app waited for a time to come. */
+  readonly skipped: number;
+  /** What the documented budgets need at the least, and the share of them that is the app's. */
   readonly leastSeconds: number;
-  readonly requestsPerAccount: number;
-  readonly patches: number;
-  /** Requests that were refused for throttling. */
-  readonly throttled: number;
+  readonly leastSecondsOfShare: number;
+  /** Until nothing was left in the queues. */
+  readonly untilEmpty: number;
+  /** Until the last account had moved, and until the queues were empty. */
+  readonly moved: Requests;
+  readonly all: Requests;
+  /** The most writes of one subscription and region within an hour, by the local Azure's own count. */
+  readonly mostWritesAnHour: number;
   readonly peakMiB: number | undefined;
   /** Messages that ended in the poison queues. */
   readonly poisoned: number;
 }
 
-const LIMIT_MS = 180_000;
-/** How long a message stays hidden after the app was killed; ten minutes in Azure. */
-const LEASE_SECONDS = 5;
+const REGIONS = ['westeurope', 'northeurope', 'uksouth'];
+const LIMIT_SECONDS = 4 * 3_600;
+const DEFAULT_SHARE = 0.8;
 
-/** Rotates one key that many accounts depend on, and watches until the last one has moved. */
-export async function benchRotation(options: RotationOptions = {}): Promise<RotationBench> {
-  const { accounts: size = 500, subscriptions = 2, regions = ['westeurope', 'northeurope', 'uksouth'] } = options;
-  const folder = await mkdtemp(join(tmpdir(), 'cmk-bench-'));
-  const port = await freePort(0);
-  const azure = await startLocalAzure({
-    stateDir: folder,
-    functionsHost: () => `http://127.0.0.1:${port}`,
-    fleet: 'empty',
-    settings: { throttle: true },
-  });
-  const azurite = await startAzurite();
-  let app: AppProcess | undefined;
-  try {
-    const { world } = azure;
-    const { vault, keyName, accounts } = benchFleet(world, { accounts: size, subscriptions, regions });
+/** Rotates keys that many accounts depend on, and watches until the last one has moved, and then until all is done. */
+export async function benchRotation(options: RotationOptions): Promise<RotationBench> {
+  const { accounts: size, subscriptions = 1, regions = REGIONS.slice(0, 1), keys = 1, instances = 1 } = options;
+  const { share = DEFAULT_SHARE } = options;
+  return withRig({ instances, env: { CMK_BUDGET_SHARE: String(share) } }, async (rig) => {
+    const { world } = rig.azure;
+    const { vault, keyNames, accounts } = benchFleet(world, { accounts: size, subscriptions, regions, keys });
     const [first] = world.subscriptions.values();
     if (first) subscribeApp(world, vault, addResourceGroup(world, first, 'rg-cmk'));
-    await createAppStorage(azurite.connectionString);
-    const [built, host] = await Promise.all([
-      bundle({ outDir: join(folder, 'app'), zip: false }),
-      bundleHost(join(folder, 'host.cjs')),
-    ]);
-    const settings = { ...appSettings(azurite.connectionString, {}), CMK_VAULTS: vault.id };
-    const caller = { ...process.env, LOCAL_HOST_QUEUE_LEASE_SECONDS: String(LEASE_SECONDS) };
-    const env = { ...appEnvironment(settings, azure.env, caller), PORT: String(port), NODE_NO_WARNINGS: '1' };
-    const start = async () => {
-      app = new AppProcess(host, built.folder, env);
-      await app.ready();
-      return app;
-    };
-    app = await start();
-    let peakMiB = 0;
+    await rig.start({ CMK_VAULTS: vault.id });
 
-    const since = azure.requests.last;
-    const started = performance.now();
-    const next = rotateKey(world, vault, keyName);
-    const moved = () => accounts.filter(({ encryption }) => encryption.keyvaultproperties?.keyversion === next.version);
-    let killed = options.killHalfway !== true;
-    while (moved().length < size) {
-      if (performance.now() - started > LIMIT_MS)
-        throw new Error(`${moved().length} of ${size} moved in ${LIMIT_MS} ms.`);
-      if (!killed && moved().length >= size / 2) {
-        killed = true;
-        await app.kill();
-        peakMiB = app.peakMiB() ?? 0;
-        app = await start();
+    const started = rig.seconds();
+    const versions = new Set(keyNames.map((name) => rotateKey(world, vault, name).version));
+    const left = new Set(accounts);
+    const areMoved = (): boolean => {
+      for (const account of left) {
+        if (versions.has(account.encryption.keyvaultproperties?.keyversion ?? '')) left.delete(account);
       }
-      await sleep(10);
+      return left.size === 0;
+    };
+    if (options.killHalfway) {
+      await rig.until(() => areMoved() || left.size <= size / 2, LIMIT_SECONDS);
+      await rig.kill();
+      await rig.restart();
     }
-    const seconds = (performance.now() - started) / 1000;
-    const queues = QueueServiceClient.fromConnectionString(azurite.connectionString);
-    const count = async (name: string) =>
-      (await queues.getQueueClient(name).getProperties()).approximateMessagesCount ?? 0;
-    while ((await count('account-work')) + (await count('key-work')) > 0) await sleep(50);
+    await rig.until(areMoved, LIMIT_SECONDS);
+    const seconds = rig.seconds() - started;
+    const skipped = rig.skipped();
+    const moved = rig.requests();
+    await rig.until(rig.empty, LIMIT_SECONDS);
 
-    const arm = azure.requests.since(since).filter(({ host: asked }) => asked === 'management.azure.com');
     const shares: Share[] = [...world.subscriptions.keys()].map((id) => ({
       accounts: Object.fromEntries(
         regions.map((region) => [
@@ -112,20 +85,40 @@ export async function benchRotation(options: RotationOptions = {}): Promise<Rota
       ),
       lists: 1,
     }));
+    const places = new Map(accounts.map(({ id, location }) => [id.toLowerCase(), `${id.split('/')[2]}/${location}`]));
     return {
       accounts: size,
       seconds,
-      leastSeconds: budgetSeconds(shares, READS_PER_ACCOUNT),
-      requestsPerAccount: azure.requests.since(since).length / size,
-      patches: arm.filter(({ method, status }) => method === 'PATCH' && status === 200).length,
-      throttled: azure.requests.since(since).filter(({ status }) => status === 429).length,
-      peakMiB: app.peakMiB() === undefined ? undefined : Math.max(peakMiB, app.peakMiB() ?? 0),
-      poisoned: (await count('account-work-poison')) + (await count('key-work-poison')),
+      skipped,
+      leastSeconds: budgetSeconds(shares),
+      leastSecondsOfShare: budgetSeconds(shares, share),
+      untilEmpty: rig.seconds() - started,
+      moved,
+      all: rig.requests(),
+      mostWritesAnHour: mostAnHour(
+        rig.azure.requests
+          .since(0)
+          .filter(({ method, status }) => method === 'PATCH' && status === 200)
+          .map(({ path, time }) => ({
+            place: places.get(path.replace(/[?].*$/, '').toLowerCase()) ?? 'other',
+            at: Date.parse(time),
+          })),
+      ),
+      peakMiB: rig.peakMiB(),
+      poisoned: (await rig.count('account-work-poison')) + (await rig.count('key-work-poison')),
     };
-  } finally {
-    await app?.kill();
-    await azurite.stop();
-    await azure.close();
-    await rm(folder, { recursive: true, force: true });
+  });
+}
+
+function mostAnHour(writes: readonly { readonly place: string; readonly at: number }[]): number {
+  let most = 0;
+  for (const place of new Set(writes.map((write) => write.place))) {
+    const times = writes.filter((write) => write.place === place).map(({ at }) => at);
+    let first = 0;
+    for (const [index, at] of times.entries()) {
+      while ((times[first] ?? at) <= at - 3_600_000) first += 1;
+      most = Math.max(most, index - first + 1);
+    }
   }
+  return most;
 }

@@ -1,5 +1,6 @@
 // Importing a function registers it.
 import './functions/drift-check.ts';
+import './functions/drift-findings.ts';
 import './functions/drift-report.ts';
 import './functions/key-expired.ts';
 import './functions/key-near-expiry.ts';

@@ -123,6 +123,8 @@ export const REASONS = {
   RekeysUnreadable: 'Re-keys cannot be read; rotations go on without, and nothing is moved to another key.',
 
   // Drift
+  VersionReverted: 'Was moved back to an older version than it had been on.',
+  NoLongerCustomerManaged: 'Used a managed key, and uses Microsoft-managed keys now.',
   UnexpectedKey: 'Uses another key than the one that its `cmk-key` tag names.',
   UnmanagedVault: 'Uses a key of a vault that is not in CMK_VAULTS: nobody moves it.',
   KeyDeleted: 'Uses a key that was deleted or does not exist: its data cannot be read.',
@@ -131,6 +133,12 @@ export const REASONS = {
   IdentityWithoutRole: "The account's identity may not read, wrap and unwrap with the key.",
   ScopeStaleKeyVersion: 'An encryption scope is pinned to an older version than the newest usable one.',
   PinnedVersion: 'Accounts are pinned: they move when this app moves them, and not by themselves.',
+  RoleExpires: 'The role of an identity on a key was given for a time, which is about to be over.',
+  TenantMismatch: 'The vault of its key trusts another tenant than that of the account.',
+  AuditLogOff: 'The audit log of the vault is sent nowhere.',
+  VaultNotLocked: 'Nothing keeps a vault whose keys are in use from being deleted.',
+  VaultUnreachable: 'The network of the vault keeps Storage out.',
+  KeyOperationsMissing: 'The key does not allow what Storage does with it.',
   KeyTooOld: 'The newest version is older than CMK_KEY_MAX_AGE_DAYS.',
   NearExpiry: 'The newest version expires soon.',
   NoExpiry: 'The newest version never expires, so that no event asks for a new one.',
@@ -190,6 +198,7 @@ export const REASONS = {
   OtherKeyInUse: 'The account uses another key; changing the key is a step of its own.',
   NotPropagated: 'A role that was given does not count yet.',
   Interrupted: 'The command was ended before it was done.',
+  OperatorChanged: 'An operator changed it by the command line.',
   VersionInUse: 'The key version is in use, or it is not proved that it is not; it stays.',
 } as const;
 

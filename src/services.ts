@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
+import { type ActivityLog, createActivityLog } from './accounts/activity-log-client.ts';
 import type { AccountsOfKey } from './accounts/dependent.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
 import { FleetNotes } from './accounts/reconcile-and-note.ts';
@@ -8,7 +9,7 @@ import { StandingRekeys } from './accounts/standing-rekeys.ts';
 import { createStorageAccounts, type StorageAccounts } from './accounts/storage-client.ts';
 import { rememberedSubscriptions } from './accounts/subscription-memory.ts';
 import { createSubscriptionMemory } from './accounts/subscription-memory-client.ts';
-import { createSubscriptions, type Subscriptions } from './accounts/subscriptions-client.ts';
+import { createSubscriptions, type Subscriptions, type Tenants } from './accounts/subscriptions-client.ts';
 import { auditFiles } from './audit/audit-client.ts';
 import { auditContainer } from './audit/audit-storage-client.ts';
 import { auditTrail, type RecordAudit } from './audit/audit-trail.ts';
@@ -16,7 +17,7 @@ import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
 import { describe, describeFailure } from './azure/failure.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
-import { ARM_READS, Pacer, STORAGE_WRITES } from './azure/pacer.ts';
+import { Turns } from './azure/turns.ts';
 import { createFileShares, type FileShares } from './dependents/file-shares-client.ts';
 import { graphAccounts } from './dependents/graph-accounts.ts';
 import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
@@ -40,6 +41,7 @@ import type { Log } from './log.ts';
 import { REASONS } from './reasons.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
 import { createVaults, type Vaults } from './vaults/vault-client.ts';
+import { createVaultGuards, type VaultGuards } from './vaults/vault-guards-client.ts';
 import { createLeases, type Leases } from './work/lease-client.ts';
 import { createWorkQueue, type HeldMessages, type WorkQueue } from './work/work-queue-client.ts';
 
@@ -50,6 +52,7 @@ export interface Services {
   /** The same keys for break-glass: requests are given up early, and never retried out of sight. */
   readonly urgentKeys: Keys;
   readonly accounts: StorageAccounts;
+  readonly activityLog: ActivityLog;
   /** Those that the app's identity sees, and those that it saw before. */
   readonly subscriptions: Subscriptions;
   /** Who uses which key, as far as it is known. */
@@ -60,6 +63,7 @@ export interface Services {
   readonly standingRekeys: StandingRekeys;
   readonly building: IndexBuilding;
   readonly accountsOfKey: AccountsOfKey;
+  readonly tenants: Tenants;
   readonly shares: FileShares;
   readonly resourceGraph: ResourceGraph;
   /** The file service itself, asked whether it still serves. */
@@ -68,6 +72,7 @@ export interface Services {
   readonly effects: EffectStore;
   /** The managed vaults as ARM shows them. */
   readonly vaults: Vaults;
+  readonly vaultGuards: VaultGuards;
   readonly authorization: Authorization;
   /** The user-assigned identities that accounts reach their keys with. */
   readonly identities: Identities;
@@ -84,10 +89,12 @@ export interface Services {
   readonly audit: RecordAudit;
   /** Finds out who calls the HTTP API. */
   readonly authenticate: Authenticate;
-  /** Turns for Storage writes, per subscription and region. */
-  readonly pacer: Pacer;
-  /** Turns for reads of Azure Resource Manager, per subscription. */
-  readonly readPacer: Pacer;
+  /** Turns for calls about storage accounts, per subscription and region: what guards the calls themselves. */
+  readonly turns: Turns;
+  /** The same budgets, by which work is handed out. */
+  readonly schedule: Turns;
+  /** From 0 to 1. */
+  readonly random: () => number;
   /** Whether anything that the app looks after uses a key. */
   readonly dependents: (key: ManagedKey) => Promise<Dependence>;
   /** An id with randomness in it. */
@@ -112,18 +119,21 @@ export function createServices(
   const accounts = createStorageAccounts(identity, cloud);
   const now = () => new Date();
   const memory = createSubscriptionMemory(settings, () => identity);
-  const subscriptions = rememberedSubscriptions(createSubscriptions(identity, cloud), memory, now, log);
   const fleet = createFleetIndex(createFleetTable(settings, () => identity));
   const rekeys = createRekeyStore(settings, () => identity);
   const resourceGraph = createResourceGraph(identity, cloud);
   const queue = createWorkQueue(settings, () => identity);
+  const listed = createSubscriptions(identity, cloud);
+  const subscriptions = rememberedSubscriptions(listed, memory, now, log);
   const newId = () => randomBytes(10).toString('hex');
   return {
     settings,
     keys: createKeys(identity, WORKER_OPTIONS),
     urgentKeys: createKeys(identity, URGENT_OPTIONS),
     accounts,
+    activityLog: createActivityLog(identity, cloud),
     subscriptions,
+    tenants: listed,
     shares: createFileShares(identity, settings.cloud),
     fleet,
     fleetNotes: new FleetNotes({ fleet, now }),
@@ -135,6 +145,7 @@ export function createServices(
     fileService: createFileService(identity, settings.cloud),
     effects: createEffectStore(settings, () => identity),
     vaults: createVaults(identity, cloud),
+    vaultGuards: createVaultGuards(identity, cloud),
     authorization: createAuthorization(identity, cloud),
     identities: createIdentities(identity, cloud),
     eventGrid: createEventGrid(identity, cloud),
@@ -143,16 +154,7 @@ export function createServices(
     queue,
     heldMessages: queue,
     leases: createLeases(settings, () => identity),
-    audit: auditTrail(auditFiles(auditContainer(settings, () => identity)), {
-      now,
-      newId,
-      sleep: (ms) => sleep(ms),
-      random: Math.random,
-      onFailure: (error, entries) => {
-        const message = `${REASONS.AuditFailed} ${describe(describeFailure(error))}`;
-        for (const entry of entries) log({ level: 'error', reason: 'AuditFailed', message, entry });
-      },
-    }),
+    audit: createAudit(settings, identity, { now, newId }, log),
     authenticate: createAuthenticator(
       { cloud, ...auth },
       {
@@ -162,18 +164,37 @@ export function createServices(
         },
       },
     ),
-    pacer: new Pacer(STORAGE_WRITES),
-    readPacer: new Pacer([ARM_READS]),
     dependents: (key) =>
       hasDependents(key, async () => settings.subscriptions ?? (await subscriptions.list()), {
         accounts,
         settings,
         fleet,
       }),
+    turns: new Turns(settings.budgetShare),
+    schedule: new Turns(settings.budgetShare),
+    random: Math.random,
     newId,
     now,
     sleep: (ms) => sleep(ms),
   };
+}
+
+function createAudit(
+  settings: Settings,
+  identity: TokenCredential,
+  { now, newId }: Pick<Services, 'now' | 'newId'>,
+  log: Log,
+): RecordAudit {
+  return auditTrail(auditFiles(auditContainer(settings, () => identity)), {
+    now,
+    newId,
+    sleep: (ms) => sleep(ms),
+    random: Math.random,
+    onFailure: (error, entries) => {
+      const message = `${REASONS.AuditFailed} ${describe(describeFailure(error))}`;
+      for (const entry of entries) log({ level: 'error', reason: 'AuditFailed', message, entry });
+    },
+  });
 }
 
 /** For what happens outside any invocation: the host shows it as a record of the worker. */

@@ -33,6 +33,11 @@ resource vaultOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
             // Drift check: do the identities of the accounts still have their role on the vault?
             'Microsoft.Authorization/roleAssignments/read'
             'Microsoft.Authorization/roleDefinitions/read'
+            // Drift check: does one of these roles end, as Privileged Identity Management gives them?
+            'Microsoft.Authorization/roleAssignmentScheduleInstances/read'
+            // Drift check: is the audit log of the vault sent somewhere, and is the vault locked against being deleted?
+            'Microsoft.Insights/diagnosticSettings/read'
+            'Microsoft.Authorization/locks/read'
             // Drift check: are the event subscriptions there, and aimed at this app? Key Vault keeps its side of an event
             // subscription as a filter of the vault.
             'Microsoft.EventGrid/eventSubscriptions/read'
@@ -169,6 +174,8 @@ resource inventoryReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = 
           'Microsoft.Storage/storageAccounts/fileServices/shares/read'
           // Drift check: does the account's identity exist? Whether it has its role is asked on the vault.
           'Microsoft.ManagedIdentity/userAssignedIdentities/read'
+          // Drift check: who moved an account back to an older version of its key?
+          'Microsoft.Insights/eventtypes/values/read'
           // Drift check: the system topic of a vault, whatever its owner called it.
           'Microsoft.EventGrid/systemTopics/read'
         ]

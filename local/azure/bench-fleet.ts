@@ -10,11 +10,17 @@ import {
 } from './fleet.ts';
 import type { StorageAccount, Vault, World } from './world.ts';
 
-/** A big fleet on one key, for benchmarks: pinned accounts spread evenly over subscriptions and regions. */
+/** A big fleet on one key or several, for benchmarks: pinned accounts spread evenly over keys, subscriptions and regions. */
 export function benchFleet(
   world: World,
-  size: { accounts: number; subscriptions: number; regions: readonly string[]; shares?: readonly string[] },
-): { vault: Vault; keyName: string; accounts: StorageAccount[] } {
+  size: {
+    accounts: number;
+    subscriptions: number;
+    regions: readonly string[];
+    shares?: readonly string[];
+    keys?: number;
+  },
+): { vault: Vault; keyName: string; keyNames: readonly string[]; accounts: StorageAccount[] } {
   const subscriptions = Array.from({ length: size.subscriptions }, (_, index) => {
     const subscription = addSubscription(world, { displayName: `Bench ${index + 1}` });
     return { subscription, group: addResourceGroup(world, subscription, `rg-bench-${index + 1}`) };
@@ -23,7 +29,9 @@ export function benchFleet(
   if (!first) throw new RangeError('A bench fleet needs at least one subscription.');
   const vault = addVault(world, first.group, 'kv-bench');
   const keyName = 'bench-key';
-  addKeyVersion(world, vault, keyName);
+  const others = Array.from({ length: (size.keys ?? 1) - 1 }, (_, index) => `${keyName}-${index + 2}`);
+  const keyNames = [keyName, ...others];
+  for (const name of keyNames) addKeyVersion(world, vault, name);
   // One identity for all: role lookups then cost the same whatever the size of the fleet.
   const identity = addIdentity(world, first.group, 'id-bench');
   allowStorage(world, vault, identity.principalId);
@@ -35,9 +43,9 @@ export function benchFleet(
       name: `stbench${String(index).padStart(6, '0')}`,
       location,
       identity,
-      key: { vault, keyName, mode: 'pinned' },
+      key: { vault, keyName: keyNames[index % keyNames.length] ?? keyName, mode: 'pinned' },
       ...(size.shares ? { shares: size.shares } : {}),
     });
   });
-  return { vault, keyName, accounts };
+  return { vault, keyName, keyNames, accounts };
 }

@@ -39,6 +39,8 @@ export function createWorld(settings: Partial<WorldSettings> = {}, clock: Clock 
     roleDefinitions: new Map(),
     eventSubscriptions: new Map(),
     systemTopics: new Map(),
+    extensions: new Map(),
+    activity: [],
     principals: new Map(signIns().map((principal) => [principal.clientId, principal])),
     publish: () => {},
   };

@@ -39,6 +39,11 @@ function grants(role: RoleDefinition, action: string, kind: 'action' | 'dataActi
   );
 }
 
+/** Whether an assignment that was made for a time has ended. */
+export function isOver({ clock }: World, { endMs }: RoleAssignment): boolean {
+  return endMs !== undefined && endMs <= clock.nowMs();
+}
+
 /** The assignment that lets a principal do `action` at `scope`, once it has propagated; undefined if none does. */
 export function grantingAssignment(
   world: World,
@@ -50,7 +55,7 @@ export function grantingAssignment(
   const settledBefore = world.clock.nowMs() - world.settings.rolePropagationMs;
   for (const assignment of world.roleAssignments.values()) {
     if (assignment.principalId !== principalObjectId) continue;
-    if (assignment.createdMs > settledBefore) continue;
+    if (assignment.createdMs > settledBefore || isOver(world, assignment)) continue;
     if (!scopeCovers(assignment.scope, scope)) continue;
     const role = findRoleDefinition(world, assignment.roleDefinitionId);
     if (role && grants(role, action, kind)) return assignment;

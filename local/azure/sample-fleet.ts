@@ -12,6 +12,15 @@ import {
 } from './fleet.ts';
 import type { World } from './world.ts';
 
+/** A diagnostic setting, as the deployment makes it. */
+function addAuditLog(world: World, scope: string): void {
+  const type = 'Microsoft.Insights/diagnosticSettings';
+  const id = `${scope}/providers/${type}/cmk-autopilot`;
+  const workspaceId = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-cmk/providers/Microsoft.OperationalInsights/workspaces/log-cmk`;
+  const properties = { workspaceId, logs: [{ categoryGroup: 'audit', enabled: true }], metrics: [] };
+  world.extensions.set(id.toLowerCase(), { id, type, scope, properties });
+}
+
 /** The fleet that `npm start` shows and people script against. Its names are part of the contract of the local run. */
 export function sampleFleet(world: World): void {
   const main = addSubscription(world, { subscriptionId: SUBSCRIPTION_ID, displayName: 'Local Files' });
@@ -26,6 +35,7 @@ export function sampleFleet(world: World): void {
   const kvFiles = addVault(world, keys, 'kv-files');
   const kvRecords = addVault(world, keys, 'kv-records');
   const kvOther = addVault(world, keys, 'kv-other');
+  for (const { id } of [kvFiles, kvRecords]) addAuditLog(world, id);
   addKeyVersion(world, kvFiles, 'files-key');
   const archiveVersion = addKeyVersion(world, kvFiles, 'archive-key');
   addKeyVersion(world, kvRecords, 'records-key');

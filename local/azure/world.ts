@@ -30,6 +30,10 @@ export interface World {
   readonly eventSubscriptions: Map<string, EventSubscription>;
   /** By ARM id, lower case. */
   readonly systemTopics: Map<string, SystemTopic>;
+  /** Diagnostic settings and locks by ARM id, lower case. */
+  readonly extensions: Map<string, ExtensionResource>;
+  /** Changes that were carried out, oldest first. */
+  readonly activity: Activity[];
   /** Sign-ins of the tenant by client id (a GUID, lower case). */
   readonly principals: Map<string, Principal>;
   /** Called by Key Vault; Event Grid delivers to every event subscription that asks for it. */
@@ -229,6 +233,8 @@ export interface RoleAssignment {
   readonly principalType: string;
   readonly roleDefinitionId: string;
   readonly createdMs: number;
+  /** When it ends; absent: never. */
+  readonly endMs?: number;
 }
 
 export interface RoleDefinition {
@@ -259,6 +265,24 @@ export interface EventSubscription {
   readonly topic: string;
   /** Everything under `properties` as ARM shows it. */
   properties: Record<string, unknown>;
+}
+
+/** What hangs on a resource by its provider: a diagnostic setting, a lock. */
+export interface ExtensionResource {
+  readonly id: string;
+  readonly type: string;
+  readonly scope: string;
+  /** Everything under `properties`, as it was put. */
+  readonly properties: Record<string, unknown>;
+}
+
+export interface Activity {
+  readonly timeMs: number;
+  readonly resourceId: string;
+  /** `microsoft.storage/storageaccounts/write`. */
+  readonly operation: string;
+  /** Object id. */
+  readonly caller: string;
 }
 
 /** Someone who can sign in at the local Entra ID. */

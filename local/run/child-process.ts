@@ -20,6 +20,8 @@ export interface ChildOptions {
   readonly heard?: (line: string) => void;
   /** Its time of day can be moved, and starts so many milliseconds from real time. */
   readonly clockOffsetMs?: number;
+  /** In the place of what is loaded before it: the same, without a compiler in its memory (see `bundlePreload`). */
+  readonly preload?: string;
 }
 
 /** A child ended by itself, or never became ready. */
@@ -44,7 +46,8 @@ export class Child {
     if (options.heard) this.#listeners.add(options.heard);
     const { clockOffsetMs, logFile } = options;
     const output = logFile === undefined && !options.heard ? 'inherit' : 'pipe';
-    const preloaded = [WITH_PARENT, ...(clockOffsetMs === undefined ? [] : [MOVABLE_CLOCK])];
+    const sources = [WITH_PARENT, ...(clockOffsetMs === undefined ? [] : [MOVABLE_CLOCK])];
+    const preloaded = options.preload === undefined ? sources : [options.preload];
     const clock = clockOffsetMs === undefined ? {} : { LOCAL_CLOCK_OFFSET_MS: String(clockOffsetMs) };
     this.#process = spawn(
       process.execPath,

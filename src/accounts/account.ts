@@ -25,8 +25,3 @@ export interface Scope {
   /** Identifier of the version in use. */
   readonly currentKeyId: string | undefined;
 }
-
-/** Storage writes per subscription and region are what the provider budgets. */
-export function pacingCell(account: Pick<Account, 'subscriptionId' | 'location'>): string {
-  return `${account.subscriptionId}/${account.location}`.toLowerCase();
-}

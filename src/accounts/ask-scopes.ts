@@ -1,5 +1,6 @@
 import { describeFailure, type Failure } from '../azure/failure.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
+import { pacingCell, type Turns } from '../azure/turns.ts';
 import type { FleetChange, FleetIndex, UnaskedAccount } from '../fleet/fleet-index.ts';
 import { storageAccountId } from '../fleet/fleet-rows.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -7,14 +8,19 @@ import { ACCOUNT_WORK, type ScopesWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import type { Scope } from './account.ts';
+import { LIST_CALLS } from './dispatcher.ts';
 import { changesOfAsked } from './fleet-entries.ts';
 import { scopeKeyUse } from './key-use.ts';
+import { LONGEST_WAIT_MS } from './put-off.ts';
 import type { StorageAccounts } from './storage-client.ts';
 
 export type AskServices = {
   readonly accounts: StorageAccounts;
   readonly fleet: FleetIndex;
+  /** Guards the lists that are asked at once. */
+  readonly turns: Turns;
   readonly now: () => Date;
+  readonly sleep: (ms: number) => Promise<void>;
 };
 
 /** What asking an account for its scopes has shown. */
@@ -57,9 +63,18 @@ export async function reconcileUnasked(
   services: AskServices & { readonly settings: Settings; readonly queue: WorkQueue },
 ): Promise<Outcome> {
   const { account, location, cause } = work;
+  const { turns, now, sleep } = services;
   const id = storageAccountId(account);
   if (!id)
     return { outcome: 'reject', reason: 'InvalidMessage', detail: `${account} is not the id of a storage account.` };
+  const place = { subscriptionId: id.subscriptionId, location };
+  const waitMs = turns.take(place, LIST_CALLS, now().getTime());
+  if (waitMs > LONGEST_WAIT_MS) {
+    turns.release(place, LIST_CALLS);
+    const detail = `The lists of ${pacingCell(place)} are used up for ${Math.ceil(waitMs / 1000)} s.`;
+    return { outcome: 'retry', reason: 'Throttled', detail, counts: false, delaySeconds: waitMs / 1000 };
+  }
+  if (waitMs > 0) await sleep(waitMs);
   try {
     const known = await services.fleet.account(account).catch(() => undefined);
     const unasked = { account, location, ...(known?.key ? { key: known.key } : {}) };

@@ -1,7 +1,9 @@
+import type { Turns } from '../azure/turns.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
 import type { IndexBuilding } from '../fleet/index-building.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
+import type { AccountWork } from '../work/messages.ts';
 import type { StorageAccounts } from './storage-client.ts';
 
 /** What is to be looked at: an account, with what the index says of its scopes. */
@@ -12,6 +14,8 @@ export interface Dependent {
   readonly location: string;
   /** It had no scope that uses a key when it was last asked. */
   readonly scopes?: 'none';
+  /** How it used the key when it was seen last. */
+  readonly seen?: NonNullable<AccountWork['seen']>;
 }
 
 /** Accounts that use a key themselves, as Resource Graph shows them: those too that are newer than the index. */
@@ -25,5 +29,15 @@ export interface DiscoveryServices {
   readonly fleet: FleetIndex;
   readonly accountsOfKey: AccountsOfKey;
   readonly building: IndexBuilding;
+  /** Guards the lists that are asked at once. */
+  readonly turns: Turns;
   readonly now: () => Date;
+  readonly sleep: (ms: number) => Promise<void>;
+}
+
+/** Which subscriptions are to be looked at. */
+export interface SearchedSubscriptions {
+  readonly ids: readonly string[];
+  /** Those among them that are listed whatever the index knows of them. */
+  readonly list: readonly string[];
 }

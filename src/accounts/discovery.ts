@@ -5,15 +5,21 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { Account } from './account.ts';
-import type { Dependent, DiscoveryServices } from './dependent.ts';
+import type { Dependent, DiscoveryServices, SearchedSubscriptions } from './dependent.ts';
 import { FleetScans } from './fleet-scan.ts';
 import { findDependents, type Inventory } from './inventory.ts';
-import { scopeKeyUse, usesKey } from './key-use.ts';
+import { accountKeyUse, scopeKeyUse, usesKey } from './key-use.ts';
 import { type Asked, askUnasked, markSent } from './unasked.ts';
 
 /** A subscription that was listed whole within so long is not listed to find dependents. Milliseconds. */
 const TRUSTED_MS = 24 * 3_600_000;
 const CONCURRENCY = 8;
+/**
+ * Resource Graph takes 15 queries in five seconds ("Guidance for throttled requests in Azure Resource Graph"): keys that
+ * rotate together wait for each other.
+ */
+const GRAPH_TRIES = 3;
+const GRAPH_WAIT_SECONDS = 10;
 const NOTHING_ASKED: Asked = { toAsk: [], unreadable: [] };
 
 /** What was found, and what could not be looked at. */
@@ -22,13 +28,6 @@ export interface Discovered extends Inventory {
   readonly indexed: boolean;
   /** Accounts whose scopes are still to be asked for, one by one. */
   readonly toAsk: readonly Dependent[];
-}
-
-/** Which subscriptions are to be looked at. */
-export interface SearchedSubscriptions {
-  readonly ids: readonly string[];
-  /** Those among them that are listed whatever the index knows of them. */
-  readonly list: readonly string[];
 }
 
 /**
@@ -116,10 +115,14 @@ class Discovery {
       this.#corrupt += 1;
     };
     return this.#reading(() =>
-      this.#handEach(this.#services.fleet.uses(this.#key.id, corrupt), ({ account, location, scope, scopes }) => {
-        const dependent = this.#dependent(account, location);
-        return dependent && scope === undefined && scopes === 'none' ? { ...dependent, scopes } : dependent;
-      }),
+      this.#handEach(
+        this.#services.fleet.uses(this.#key.id, corrupt),
+        ({ account, location, scope, scopes, pinned, current }) => {
+          const dependent = this.#dependent(account, location);
+          if (!dependent || scope !== undefined) return dependent;
+          return { ...dependent, ...(scopes === 'none' ? { scopes } : {}), seen: { pinned, current } };
+        },
+      ),
     );
   }
 
@@ -132,15 +135,24 @@ class Discovery {
 
   /** What may be newer than the index. Where that cannot be had it is said, and the drift check makes up for it. */
   async #newer(): Promise<readonly Dependent[]> {
-    const newer: Dependent[] = [];
-    try {
-      for await (const { id, location } of this.#services.accountsOfKey.using(this.#key)) {
-        newer.push(...[this.#dependent(id, location)].filter((one) => one !== undefined));
+    const { accountsOfKey, sleep } = this.#services;
+    for (let left = GRAPH_TRIES; ; left -= 1) {
+      const newer: Dependent[] = [];
+      try {
+        for await (const { id, location } of accountsOfKey.using(this.#key)) {
+          newer.push(...[this.#dependent(id, location)].filter((one) => one !== undefined));
+        }
+        return newer;
+      } catch (error) {
+        const { kind, retryAfterSeconds = 1 } = describeFailure(error);
+        if (kind === 'throttled' && left > 1 && retryAfterSeconds <= GRAPH_WAIT_SECONDS) {
+          await sleep(retryAfterSeconds * 1000);
+          continue;
+        }
+        this.#say('NewerAccountsUnknown', error);
+        return newer;
       }
-    } catch (error) {
-      this.#say('NewerAccountsUnknown', error);
     }
-    return newer;
   }
 
   /** The subscriptions that are to be listed; undefined: the index does not tell. */
@@ -213,9 +225,12 @@ class Discovery {
     }
   }
 
-  #handAccount({ id, location }: Account): Promise<void> {
+  #handAccount({ id, location, encryption }: Account): Promise<void> {
     const dependent = this.#dependent(id, location);
-    return dependent ? this.#hand(dependent) : Promise.resolve();
+    if (!dependent) return Promise.resolve();
+    const use = accountKeyUse(encryption);
+    if (!usesKey(use, this.#key)) return this.#hand(dependent);
+    return this.#hand({ ...dependent, seen: { pinned: use.pinned, current: use.current } });
   }
 
   /** Each once. It never rejects, since nobody may be waiting for it. */

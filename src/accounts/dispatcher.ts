@@ -1,50 +1,62 @@
-import { ARM_READS } from '../azure/pacer.ts';
-import { type Account, pacingCell } from './account.ts';
+import type { PacedCalls, PacedPlace, Turns } from '../azure/turns.ts';
 
-/** Storage writes per second that the provider allows in one subscription and region (see `STORAGE_WRITES`). */
-export const WRITES_PER_SECOND = 10;
+/** What moving an account costs: it is read, and written at once. */
+export const MOVE_CALLS: PacedCalls = { writes: 1, reads: 1 };
+
+/** Looking for the encryption scopes of an account. */
+export const LIST_CALLS: PacedCalls = { lists: 1 };
+
+/** A worker has the message in hand so long before its turn at the least, and waits there for the rest of it. Milliseconds. */
+const EARLY_MS = 700;
+
+/** When a piece of work is to be taken up. */
+export interface HandedTurn {
+  /** For so long its message stays out of sight. */
+  readonly delaySeconds: number;
+  /** The very time (milliseconds since the epoch), by the clock of whoever handed it out. */
+  readonly turn: number;
+}
+
 /**
- * Lists per second that the provider allows in one subscription and region: 100 in five minutes (Azure Resource Manager,
- * "Understand how Azure Resource Manager throttles requests"). Whether a list of encryption scopes counts as one is not
- * documented, so it is taken to.
+ * Spreads work over time, as fast as Azure takes it: a message whose turn comes later stays invisible in the queue until
+ * then, and a large region does not stand in the way of the others. Everything that hands out work in this instance shares
+ * the turns, so that twenty keys that rotate at once are paced as one; and whichever instances take the messages, they keep
+ * to turns that were handed out once.
  */
-export const LISTS_PER_SECOND = 100 / 300;
+export class Dispatcher<A extends PacedPlace> {
+  readonly #turns: Turns;
+  readonly #calls: PacedCalls;
+  readonly #now: () => Date;
+  readonly #send: (work: A, turn: HandedTurn) => Promise<void>;
 
-/**
- * Reads of Azure Resource Manager that an account costs: the account itself, once more right before it is written, and the
- * list of its encryption scopes.
- */
-export const READS_PER_ACCOUNT = 3;
-
-/**
- * Spreads accounts over time by subscription and region, as fast as the provider takes calls there, and by subscription,
- * as fast as Azure Resource Manager takes reads: an account whose turn comes later stays invisible in the queue until
- * then, and a large region does not stand in the way of the others.
- */
-export class Dispatcher<A extends Pick<Account, 'subscriptionId' | 'location'> = Account> {
-  readonly #callsPerSecond: number;
-  readonly #send: (account: A, delaySeconds: number) => Promise<void>;
-  readonly #dispatched = new Map<string, number>();
-
-  constructor(callsPerSecond: number, send: (account: A, delaySeconds: number) => Promise<void>) {
-    this.#callsPerSecond = callsPerSecond;
+  constructor(
+    ports: { readonly schedule: Turns; readonly now: () => Date },
+    calls: PacedCalls,
+    send: (work: A, turn: HandedTurn) => Promise<void>,
+  ) {
+    this.#turns = ports.schedule;
+    this.#now = ports.now;
+    this.#calls = calls;
     this.#send = send;
   }
 
   /** @param notBeforeSeconds no earlier than in so many seconds */
-  async dispatch(account: A, notBeforeSeconds = 0): Promise<void> {
-    const callSeconds = this.#take(pacingCell(account)) / this.#callsPerSecond;
-    const reads = this.#take(account.subscriptionId) * READS_PER_ACCOUNT;
-    const readSeconds = ((reads - ARM_READS.burst) * ARM_READS.perMs) / ARM_READS.calls / 1000;
-    // One second early, so that a worker that is free never waits for the queue; the pacers see to the rest.
-    const turn = Math.max(0, Math.floor(Math.max(callSeconds, readSeconds)) - 1);
-    await this.#send(account, notBeforeSeconds + turn);
+  async dispatch(work: A, notBeforeSeconds = 0): Promise<void> {
+    await this.#send(work, handOut(this.#turns, work, this.#calls, this.#now().getTime(), notBeforeSeconds * 1000));
   }
+}
 
-  /** How many were dispatched there before. */
-  #take(where: string): number {
-    const before = this.#dispatched.get(where) ?? 0;
-    this.#dispatched.set(where, before + 1);
-    return before;
-  }
+/** Takes the next turn of the schedule that is no earlier than in so many milliseconds. */
+export function handOut(
+  schedule: Turns,
+  place: PacedPlace,
+  calls: PacedCalls,
+  nowMs: number,
+  notBeforeMs = 0,
+): HandedTurn {
+  const waitMs = notBeforeMs + schedule.take(place, calls, nowMs + notBeforeMs);
+  // A message that was put off for a reason is not back before it: the second is the queue's, which counts in whole ones.
+  const hiddenMs = Math.max(notBeforeMs, waitMs - EARLY_MS);
+  const whole = notBeforeMs > 0 ? Math.ceil(hiddenMs / 1000) : Math.floor(hiddenMs / 1000);
+  return { delaySeconds: whole, turn: nowMs + waitMs };
 }

@@ -40,15 +40,36 @@ const intent = z.object({
  */
 export type MoveIntent = z.output<typeof intent>;
 
-const STATE = z.object({ moves: z.array(intent) });
+/** How an account was last seen to use a key. */
+const known = z.object({
+  vaultUri: z.string(),
+  keyName: z.string(),
+  pinned: z.string().optional(),
+  current: z.string().optional(),
+});
 
-/** The moves in a lease's state; none where it is not of this form. */
-export function parseIntents(state: unknown): readonly MoveIntent[] {
-  return STATE.safeParse(state).data?.moves ?? [];
+const STATE = z.object({ moves: z.array(intent), known: known.optional().catch(undefined) });
+
+/** What is kept with the lease of an account. */
+export interface AccountState {
+  /** Begun, and not recorded yet. */
+  readonly moves: readonly MoveIntent[];
+  /**
+   * The use that the last move of the app left behind; undefined when the app never moved it. It is saved in the same write
+   * that takes the move away: while there is no move here, the app has written nothing since.
+   */
+  readonly known: KeyUse | undefined;
 }
 
-export function formatIntents(moves: readonly MoveIntent[]): z.output<typeof STATE> | undefined {
-  return moves.length > 0 ? { moves: [...moves] } : undefined;
+/** What a lease's state says; nothing where it is not of this form. */
+export function parseAccountState(state: unknown): AccountState {
+  const { moves = [], known: use } = STATE.safeParse(state).data ?? {};
+  return { moves, known: use && { ...use, pinned: use.pinned, current: use.current } };
+}
+
+export function formatAccountState({ moves, known: use }: AccountState): z.input<typeof STATE> | undefined {
+  if (moves.length === 0 && !use) return undefined;
+  return { moves: [...moves], ...(use ? { known: use } : {}) };
 }
 
 /** Gives the move its id: two that begin at the same moment differ in what they move. */

@@ -1,6 +1,7 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import type { Lease } from '../work/lease-client.ts';
-import { formatIntents, type MoveIntent, newIntent, parseIntents, versionId } from './intent.ts';
+import { formatAccountState, type MoveIntent, newIntent, parseAccountState, versionId } from './intent.ts';
+import type { KeyUse } from './key-use.ts';
 
 /** A write that was given up takes effect within this time, or never. Milliseconds. */
 const GIVEN_UP_MS = 60_000;
@@ -24,6 +25,7 @@ export class MoveJournal {
   #saved: readonly MoveIntent[];
   readonly #found: ReadonlySet<string>;
   readonly #decided: readonly MoveIntent[];
+  #known: KeyUse | undefined;
   #isOpen = false;
   #failure = 'The lease was lost.';
 
@@ -31,7 +33,9 @@ export class MoveJournal {
     this.#lease = lease;
     this.held = lease.held;
     this.#audit = audit;
-    this.#moves = parseIntents(lease.state);
+    const { moves, known } = parseAccountState(lease.state);
+    this.#moves = moves;
+    this.#known = known;
     this.#saved = this.#moves;
     this.#decided = this.#moves.filter(({ done }) => done);
     this.#found = new Set(this.#moves.map(({ id }) => id));
@@ -40,6 +44,16 @@ export class MoveJournal {
   /** What those before left behind, as far as it is not dealt with. Each is judged before anything new is begun. */
   get found(): readonly MoveIntent[] {
     return this.#moves.filter(({ id }) => this.#found.has(id));
+  }
+
+  /** How the app's last move left the account; undefined when it never moved it. */
+  get known(): KeyUse | undefined {
+    return this.#known;
+  }
+
+  /** The account was moved, and its answer, or a look at it, shows this use. Saved with what is known of the move. */
+  learn(use: KeyUse): void {
+    this.#known = use;
   }
 
   /** Why something that was done is not recorded yet; undefined when everything is. */
@@ -135,7 +149,7 @@ export class MoveJournal {
 
   async #save(): Promise<void> {
     const moves = this.#moves;
-    await this.#lease.save(formatIntents(moves));
+    await this.#lease.save(formatAccountState({ moves, known: this.#known }));
     this.#saved = moves;
   }
 }

@@ -1,21 +1,22 @@
-import { describeFailure } from '../azure/failure.ts';
+import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import { type PacedPlace, pacingCell } from '../azure/turns.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import type { Lease } from '../work/lease-client.ts';
 import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { acquirePatiently } from '../work/patient-lease.ts';
-import { type Account, pacingCell } from './account.ts';
-import { READS_PER_ACCOUNT } from './dispatcher.ts';
-import { accountKeyUse, usesKey } from './key-use.ts';
+import { MOVE_CALLS } from './dispatcher.ts';
+import { accountKeyUse, isSameUse, type KeyUse, usesKey } from './key-use.ts';
 import { MoveJournal } from './move-journal.ts';
 import { withKeyVersion } from './plan.ts';
+import { ABANDONED_SECONDS, BUSY, LONGEST_WAIT_MS, putOff, type ReconcileServices, UNSAID_SECONDS } from './put-off.ts';
 import { reconcileScopes } from './reconcile-scopes.ts';
-import { ABANDONED_SECONDS, BUSY, LONGEST_WAIT_MS, type ReconcileServices, Reconciliation } from './reconciliation.ts';
+import { Reconciliation } from './reconciliation.ts';
+import { tellingRefusals } from './refusals.ts';
 import { withOtherKey } from './rekey-plan.ts';
 import { failedByRekey, RekeyTask } from './rekey-task.ts';
-import type { StorageAccounts } from './storage-client.ts';
 import type { Subject } from './subject.ts';
 
 /** A look takes less than a second as a rule: who meets another one asks again so often, after so many milliseconds. */
@@ -23,8 +24,8 @@ const PATIENCE = { tries: 4, pauseMs: 300 };
 
 /**
  * Looks at one account's use of one key, and at its encryption scopes, and moves what has to move. Everything is decided
- * from what is read here and now, under the account's lease; the message says no more than where to look. One GET where
- * nothing has to move; one more, right before it, for each PATCH.
+ * from what is read here and now, under the account's lease; the message says no more than where to look. One GET, and one
+ * PATCH right behind it where the account has to move; one GET more where it is found otherwise than it was known to be.
  */
 export async function reconcileAccount(work: AccountWork, services: ReconcileServices, log: Log): Promise<Outcome> {
   const key = services.settings.vaults.key(work.key);
@@ -39,18 +40,13 @@ export async function reconcileAccount(work: AccountWork, services: ReconcileSer
   }
 
   // The turn comes before the reads, so that nothing is waited for between reading the account and writing it.
-  const { pacer, readPacer, now, sleep } = services;
-  const cell = pacingCell({ subscriptionId: id.subscriptionId, location: work.location });
-  const nowMs = now().getTime();
-  const writeMs = pacer.reserve(cell, nowMs);
-  const readMs = readPacer.reserve(id.subscriptionId, nowMs, READS_PER_ACCOUNT);
-  const waitMs = Math.max(writeMs, readMs);
+  const { turns, schedule, now, sleep } = services;
+  const place = { subscriptionId: id.subscriptionId, location: work.location };
+  const calls = work.scopes === 'only' ? {} : MOVE_CALLS;
+  const waitMs = turns.take(place, calls, now().getTime(), work.turn);
   if (waitMs > LONGEST_WAIT_MS) {
-    pacer.release(cell);
-    readPacer.release(id.subscriptionId, READS_PER_ACCOUNT);
-    const budget = writeMs > readMs ? `write budget of ${cell}` : `read budget of ${id.subscriptionId}`;
-    const detail = `The ${budget} is used up for ${Math.ceil(waitMs / 1000)} s.`;
-    return { outcome: 'retry', reason: 'Throttled', detail, counts: false, delaySeconds: waitMs / 1000 };
+    turns.release(place, calls);
+    return putOff(work, place, calls, { waitMs, why: `The budgets of ${pacingCell(place)} are used up.` }, services);
   }
   if (waitMs > 0) await sleep(waitMs);
 
@@ -60,17 +56,22 @@ export async function reconcileAccount(work: AccountWork, services: ReconcileSer
     const name = `account/${id.subscriptionId}/${id.name.toLowerCase()}`;
     const lease = await acquirePatiently(() => services.leases.acquire(name), PATIENCE, sleep);
     if (!lease) return BUSY;
-    const result = await underLease(lease, { work, key, id }, services, log);
+    const accounts = tellingRefusals(services.accounts, place, services);
+    const result = await underLease(lease, { work, key, id }, { ...services, accounts }, log);
     wrote = result.wrote;
-    return result.outcome;
+    return spread(result.outcome, work, place, services);
   } catch (error) {
-    return outcomeOfFailure(error);
+    return spread(outcomeOfFailure(error), work, place, services);
   } finally {
-    if (!wrote) {
-      pacer.release(cell);
-      readPacer.release(id.subscriptionId);
-    }
+    if (!wrote && calls.writes) for (const each of [turns, schedule]) each.release(place, { writes: calls.writes });
   }
+}
+
+/** What Azure refused to all of a place together does not come back together. */
+function spread(outcome: Outcome, work: AccountWork, place: PacedPlace, services: ReconcileServices): Outcome {
+  if (outcome.outcome !== 'retry' || outcome.reason !== 'Throttled' || outcome.with) return outcome;
+  const wait = { waitMs: (outcome.delaySeconds ?? UNSAID_SECONDS) * 1000, why: outcome.detail };
+  return putOff(work, place, work.scopes === 'only' ? { lists: 1 } : MOVE_CALLS, wait, services);
 }
 
 async function underLease(
@@ -90,9 +91,9 @@ async function underLease(
     }
     const { standingRekeys } = services;
     const rekey = await standingRekeys.of(key, work, log);
-    reconciliation.rekey =
-      rekey && (await RekeyTask.begin(rekey, { account: id.id, location: work.location }, services));
-    outcome = await reconcile(id, work, reconciliation);
+    const place = { account: id.id, location: work.location };
+    reconciliation.rekey = rekey && (await RekeyTask.begin(rekey, place, services));
+    outcome = await reconcile(id, reconciliation);
     await journal.recordFound();
   } catch (error) {
     outcome = outcomeOfFailure(error);
@@ -106,30 +107,32 @@ async function underLease(
   return { outcome, wrote: reconciliation.wrote };
 }
 
-async function reconcile(id: ResourceId, work: AccountWork, reconciliation: Reconciliation): Promise<Outcome> {
-  const { accounts } = reconciliation.services;
+async function reconcile(id: ResourceId, reconciliation: Reconciliation): Promise<Outcome> {
+  const { journal, key, work } = reconciliation;
   const gone = async (): Promise<Outcome> => {
-    for (const { scope } of reconciliation.journal.found) await reconciliation.settle(scope, undefined);
+    for (const { scope } of journal.found) await reconciliation.settle(scope, undefined);
     await reconciliation.rekey?.gone();
     reconciliation.record('info', 'AccountNotFound', { account: id.id });
     return DONE;
   };
-  const [account] = await Promise.all([readAccount(id, accounts), reconciliation.list()]);
-  if (!account) return gone();
-  const use = accountKeyUse(account.encryption);
-  await reconciliation.settle(undefined, use);
-  await reconciliation.rekey?.saw(undefined, use);
-  const uses = usesKey(use, reconciliation.key);
-  if (uses) {
-    const own = await reconciliation.move(accountSubject(accounts, id), use);
+  let uses = true;
+  let use: KeyUse | undefined;
+  if (work.scopes !== 'only' || journal.found.some(({ scope }) => scope === undefined)) {
+    const subject = accountSubject(id, reconciliation);
+    const guess = guessedUse(reconciliation);
+    const first = guess
+      ? await reconciliation.list().then(() => reconciliation.readFirst(subject, guess))
+      : { reading: (await Promise.all([subject.read(), reconciliation.list()]))[0] };
+    if (!first.reading) return gone();
+    ({ use } = first.reading);
+    await reconciliation.settle(undefined, use);
+    await reconciliation.rekey?.saw(undefined, use);
+    uses = usesKey(use, key);
+    const own = first.outcome ?? (uses && use ? await reconciliation.move(subject, use) : DONE);
     if (own.outcome !== 'done') return own;
   }
-  // The scarcest of the budgets is left to those that have scopes.
-  const begun =
-    reconciliation.journal.found.some(({ scope }) => scope !== undefined) || reconciliation.rekey?.hasScopes;
-  if (uses && work.scopes === 'none' && !begun) return DONE;
   try {
-    const scopes = await reconcileScopes(id, account.location, reconciliation);
+    const scopes = await reconcileScopes(id, reconciliation);
     if (!uses && scopes.seen === 0) {
       reconciliation.record('info', use ? 'OtherKey' : 'NotCustomerManaged', { account: id.id });
     }
@@ -141,10 +144,36 @@ async function reconcile(id: ResourceId, work: AccountWork, reconciliation: Reco
   }
 }
 
-function accountSubject(accounts: StorageAccounts, id: ResourceId): Subject {
+/**
+ * How the account should be found to use the key: as the app's last move left it, and as whoever wrote the message saw it.
+ * Where these differ, or a move of before is still to be judged, the account is read before anything is announced.
+ */
+function guessedUse({ journal, key, rekey, work }: Reconciliation): KeyUse | undefined {
+  // What an order is to move is written down first, and for that it has to be known.
+  if (journal.found.length > 0 || rekey) return undefined;
+  const { known } = journal;
+  const { seen } = work;
+  if (!seen) return usesKey(known, key) ? known : undefined;
+  const said: KeyUse = { vaultUri: key.vault.uri, keyName: key.name, pinned: seen.pinned, current: seen.current };
+  return !known || isSameUse(known, said) ? said : undefined;
+}
+
+function accountSubject(id: ResourceId, { services, work }: Reconciliation): Subject {
+  const { accounts, turns, now, sleep } = services;
+  const place = { subscriptionId: id.subscriptionId, location: work.location };
   return {
+    /** The message's own turn had one read in it. */
+    async turn() {
+      const waitMs = turns.take(place, { reads: 1 }, now().getTime());
+      if (waitMs > LONGEST_WAIT_MS) {
+        turns.release(place, { reads: 1 });
+        return putOff(work, place, MOVE_CALLS, { waitMs, why: 'Too many reads.' }, services);
+      }
+      if (waitMs > 0) await sleep(waitMs);
+      return undefined;
+    },
     async read() {
-      const account = await readAccount(id, accounts);
+      const account = await unlessMissing(() => accounts.get(id));
       return (
         account && {
           use: accountKeyUse(account.encryption),
@@ -158,13 +187,4 @@ function accountSubject(accounts: StorageAccounts, id: ResourceId): Subject {
       );
     },
   };
-}
-
-async function readAccount(id: ResourceId, accounts: StorageAccounts): Promise<Account | undefined> {
-  try {
-    return await accounts.get(id);
-  } catch (error) {
-    if (describeFailure(error).kind === 'notFound') return undefined;
-    throw error;
-  }
 }

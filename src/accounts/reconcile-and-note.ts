@@ -9,8 +9,8 @@ import type { Outcome } from '../work/outcome.ts';
 import type { Account, Scope } from './account.ts';
 import { changesOf, changesOfGone } from './fleet-entries.ts';
 import { accountKeyUse, type KeyUse, scopeKeyUse } from './key-use.ts';
+import type { ReconcileServices } from './put-off.ts';
 import { reconcileAccount } from './reconcile-account.ts';
-import type { ReconcileServices } from './reconciliation.ts';
 import type { StorageAccounts } from './storage-client.ts';
 
 /** An index that failed is left alone for so long: what is done must not wait for what is written about it. Milliseconds. */
@@ -103,6 +103,9 @@ export class FleetNotes {
   async write(work: AccountWork, sighting: AccountSighting, outcome: Outcome, log: Log): Promise<void> {
     const id = storageAccountId(work.account);
     if (!id || this.#now().getTime() < this.#leftAloneUntilMs) return;
+    // Put off before anything was seen: there is nothing to tell.
+    const isPutOff = outcome.outcome === 'retry' && !outcome.counts;
+    if (isPutOff && !sighting.account && !sighting.isGone) return;
     try {
       const known = await this.#fleet.account(id.id);
       const changes = changesBy(sighting, work, outcome, known, this.#now());

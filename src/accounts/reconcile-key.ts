@@ -1,5 +1,6 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, mayPass } from '../azure/failure.ts';
+import type { Turns } from '../azure/turns.ts';
 import type { Keys } from '../keys/key-client.ts';
 import { newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -13,9 +14,9 @@ import { ACCOUNT_WORK, type AccountWork, KEY_WORK, type KeyWork } from '../work/
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { awaitActivation } from './await-activation.ts';
-import type { Dependent, DiscoveryServices } from './dependent.ts';
-import { type Discovered, discoverDependents, type SearchedSubscriptions } from './discovery.ts';
-import { Dispatcher, LISTS_PER_SECOND, WRITES_PER_SECOND } from './dispatcher.ts';
+import type { Dependent, DiscoveryServices, SearchedSubscriptions } from './dependent.ts';
+import { type Discovered, discoverDependents } from './discovery.ts';
+import { Dispatcher, type HandedTurn, handOut, LIST_CALLS, MOVE_CALLS } from './dispatcher.ts';
 import type { Subscriptions } from './subscriptions-client.ts';
 
 export type ReconcileKeyServices = DiscoveryServices & {
@@ -27,11 +28,15 @@ export type ReconcileKeyServices = DiscoveryServices & {
   readonly atOnce?: (work: AccountWork) => Promise<boolean>;
   readonly leases: Leases;
   readonly audit: RecordAudit;
+  /** By which work is handed out. */
+  readonly schedule: Turns;
   readonly sleep: (ms: number) => Promise<void>;
 };
 
 /** An account that could not be looked at is tried again after so many seconds, unless Azure says when. */
 const LATER_SECONDS = 15;
+/** A list that is due so soon after the account is waited for by its worker. */
+const SOON_SECONDS = 3;
 /** Subscriptions that a message names, of 40 bytes each. */
 const MOST_NAMED = 1_000;
 
@@ -67,12 +72,9 @@ export async function reconcileKey(work: KeyWork, services: ReconcileKeyServices
       log({ level: 'error', reason, message: REASONS[reason], ...about });
       return DONE;
     }
-    const send = async (account: Dependent, delaySeconds: number): Promise<void> => {
-      const message = accountWork(account, key, work);
-      if (delaySeconds === 0 && (await services.atOnce?.(message))) return;
-      await queue.send(ACCOUNT_WORK, message, delaySeconds);
-    };
-    const dispatcher = new Dispatcher<Dependent>(WRITES_PER_SECOND, send);
+    const dispatcher = new Dispatcher<Dependent>(services, MOVE_CALLS, (account, turn) =>
+      sendAccount(account, turn, key, work, services),
+    );
     const found = (account: Dependent) => dispatcher.dispatch(account);
     const discovered = await discoverDependents(key, await searching, services, found, log);
     await askLater(discovered, key, work, services);
@@ -93,17 +95,36 @@ async function searched(
   return { ids, list: vanished };
 }
 
+/**
+ * Puts an account to work, where it is found if there is room. Azure takes lists of scopes more slowly than writes: where
+ * that turn is later, the account does not wait for it, and its scopes have a message of their own.
+ */
+async function sendAccount(
+  account: Dependent,
+  { delaySeconds, turn }: HandedTurn,
+  key: ManagedKey,
+  work: KeyWork,
+  services: ReconcileKeyServices,
+): Promise<void> {
+  const { queue, schedule, atOnce, now } = services;
+  const message: AccountWork = { ...accountWork(account, key, work), turn };
+  const lists = account.scopes ? undefined : handOut(schedule, account, LIST_CALLS, now().getTime());
+  const apart = lists && lists.delaySeconds > delaySeconds + SOON_SECONDS ? lists : undefined;
+  const own: AccountWork = apart ? { ...message, scopes: 'none' } : message;
+  if (delaySeconds > 0 || !(await atOnce?.(own))) await queue.send(ACCOUNT_WORK, own, delaySeconds);
+  if (apart) await queue.send(ACCOUNT_WORK, { ...message, scopes: 'only', turn: apart.turn }, apart.delaySeconds);
+}
+
 /** Accounts whose scopes could not be asked for now are asked one by one, as fast as lists are allowed. */
 async function askLater(
   { toAsk, unreadableScopes, indexed }: Discovered,
   key: ManagedKey,
   work: KeyWork,
-  { queue }: ReconcileKeyServices,
+  services: ReconcileKeyServices,
 ): Promise<void> {
-  const ask: Dispatcher<Dependent> = new Dispatcher<Dependent>(
-    LISTS_PER_SECOND,
-    ({ id: account, location }, delaySeconds) =>
-      queue.send(ACCOUNT_WORK, { kind: 'scopes', account, location, cause: work.cause, attempt: 0 }, delaySeconds),
+  const { queue } = services;
+  const ask = new Dispatcher<Dependent>(services, LIST_CALLS, ({ id: account, location }, { delaySeconds }) =>
+    queue.send(ACCOUNT_WORK, { kind: 'scopes', account, location, cause: work.cause, attempt: 0 }, delaySeconds),
   );
   const failures = new Map(unreadableScopes.map(({ id, failure }) => [id, failure]));
   for (const dependent of toAsk) {
@@ -111,8 +132,8 @@ async function askLater(
   }
   if (indexed) return;
   // Without the index nobody else knows that they are to be asked.
-  const look = new Dispatcher<Dependent>(LISTS_PER_SECOND, (account, delaySeconds) =>
-    queue.send(ACCOUNT_WORK, accountWork(account, key, work), delaySeconds),
+  const look = new Dispatcher<Dependent>(services, LIST_CALLS, (account, { delaySeconds, turn }) =>
+    queue.send(ACCOUNT_WORK, { ...accountWork(account, key, work), scopes: 'only', turn }, delaySeconds),
   );
   for (const { account, failure } of unreadableScopes) {
     if (mayPass(failure)) await look.dispatch(account, failure.retryAfterSeconds ?? LATER_SECONDS);
@@ -158,7 +179,7 @@ export function onlyOf(work: KeyWork, subscriptions: readonly string[]): KeyWork
   return subscriptions.length <= MOST_NAMED ? { ...work, subscriptions: [...subscriptions] } : work;
 }
 
-function accountWork({ id, location, scopes }: Dependent, key: ManagedKey, { cause }: KeyWork): AccountWork {
-  const hint = scopes ? { scopes } : {};
-  return { kind: 'account', account: id, location, key: key.id, ...hint, cause, attempt: 0 };
+function accountWork({ id, location, scopes, seen }: Dependent, key: ManagedKey, { cause }: KeyWork): AccountWork {
+  const hints = { ...(scopes ? { scopes } : {}), ...(seen ? { seen } : {}) };
+  return { kind: 'account', account: id, location, key: key.id, ...hints, cause, attempt: 0 };
 }

@@ -1,10 +1,13 @@
 import { describeFailure } from '../azure/failure.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
+import { type PacedCalls, pacingCell } from '../azure/turns.ts';
 import { formatKeyIdentifier } from '../keys/key-identifier.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
-import { pacingCell, type Scope } from './account.ts';
+import type { Scope } from './account.ts';
+import { LIST_CALLS, MOVE_CALLS } from './dispatcher.ts';
 import { scopeKeyUse, usesKey } from './key-use.ts';
-import { BUSY, LONGEST_WAIT_MS, type Reconciliation } from './reconciliation.ts';
+import { BUSY, LONGEST_WAIT_MS, putOff, UNSAID_SECONDS } from './put-off.ts';
+import type { Reconciliation } from './reconciliation.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import type { Subject } from './subject.ts';
 
@@ -14,37 +17,50 @@ const LONGEST_MS = 120_000;
 /**
  * Moves the encryption scopes of one account that use the key. A scope has no identity and no mode of its own beyond its
  * key URI: with a version it is pinned, without one it is automatic. One that is disabled is moved too, so that enabling
- * it does not bring back an old version. Returns the first outcome that is not done, after all were looked at.
+ * it does not bring back an old version. Returns the first outcome that is not done, after all were looked at. Lists are
+ * what Azure takes fewest of: where none is to be had soon, the message goes back for the scopes alone.
  */
 export async function reconcileScopes(
   account: ResourceId,
-  location: string,
   reconciliation: Reconciliation,
 ): Promise<{ seen: number; outcome: Outcome }> {
-  const { key, journal, services } = reconciliation;
-  const { accounts, pacer, readPacer, now, sleep } = services;
-  const scopes: Scope[] = [];
-  for await (const scope of accounts.listScopes(account)) scopes.push(scope);
+  const { key, journal, services, work } = reconciliation;
+  const { accounts, turns, now, sleep } = services;
+  const place = { subscriptionId: account.subscriptionId, location: work.location };
+  const wait = async (calls: PacedCalls, turnMs?: number): Promise<Outcome | undefined> => {
+    const waitMs = turns.take(place, calls, now().getTime(), turnMs);
+    if (waitMs <= LONGEST_WAIT_MS) {
+      if (waitMs > 0) await sleep(waitMs);
+      return undefined;
+    }
+    turns.release(place, calls);
+    return later(waitMs, calls.lists ? 'lists' : 'writes');
+  };
+  const later = (waitMs: number, what: string): Outcome => {
+    const why = `The ${what} of ${pacingCell(place)} are used up.`;
+    return putOff({ ...work, scopes: 'only' }, place, LIST_CALLS, { waitMs, why }, services);
+  };
   const begun = new Set(journal.found.flatMap(({ scope }) => scope ?? []));
+  // What an order has begun is seen to, unless a message of its own is.
+  const isOrders = reconciliation.rekey?.hasScopes === true;
+  if (work.scopes === 'none' && begun.size === 0 && !isOrders) return { seen: 0, outcome: DONE };
+  const notNow = await wait(LIST_CALLS, work.scopes === 'only' ? work.turn : undefined);
+  if (notNow) return { seen: 0, outcome: notNow };
+  const scopes: Scope[] = [];
+  try {
+    for await (const scope of accounts.listScopes(account)) scopes.push(scope);
+  } catch (error) {
+    const { kind, retryAfterSeconds } = describeFailure(error);
+    // The account itself is done with.
+    if (kind === 'throttled') return { seen: 0, outcome: later((retryAfterSeconds ?? UNSAID_SECONDS) * 1000, 'lists') };
+    throw error;
+  }
   for (const name of begun) {
     const scope = scopes.find((listed) => listed.name === name);
     await reconciliation.settle(name, scope && scopeKeyUse(scope));
   }
   await reconciliation.rekey?.sawScopes(new Map(scopes.map((scope) => [scope.name, scopeKeyUse(scope)])));
   const start = now().getTime();
-  const cell = pacingCell({ subscriptionId: account.subscriptionId, location });
-  const turn = async (): Promise<Outcome | undefined> => {
-    const nowMs = now().getTime();
-    const waitMs = Math.max(pacer.reserve(cell, nowMs), readPacer.reserve(account.subscriptionId, nowMs));
-    if (waitMs <= LONGEST_WAIT_MS) {
-      await sleep(waitMs);
-      return undefined;
-    }
-    pacer.release(cell);
-    readPacer.release(account.subscriptionId);
-    const detail = `The budget of ${cell} is used up for ${Math.ceil(waitMs / 1000)} s.`;
-    return { outcome: 'retry', reason: 'Throttled', detail, counts: false, delaySeconds: waitMs / 1000 };
-  };
   let seen = 0;
   let outcome: Outcome = DONE;
   for (const scope of scopes) {
@@ -52,7 +68,7 @@ export async function reconcileScopes(
     if (!usesKey(use, key)) continue;
     seen += 1;
     const isLate = now().getTime() - start > LONGEST_MS || !journal.held();
-    const subject = { ...scopeSubject(accounts, account, scope.name), turn };
+    const subject = { ...scopeSubject(accounts, account, scope.name), turn: () => wait(MOVE_CALLS) };
     const result = isLate ? BUSY : await reconciliation.move(subject, use).catch(outcomeOfFailure);
     if (outcome.outcome === 'done') outcome = result;
     if (isLate) break;

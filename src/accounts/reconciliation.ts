@@ -1,70 +1,38 @@
-import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure, mayHaveTakenEffect } from '../azure/failure.ts';
-import type { Pacer } from '../azure/pacer.ts';
-import type { RekeyStore } from '../fleet/rekey-order.ts';
-import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log, LogLevel } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
-import type { Settings } from '../settings/settings.ts';
-import type { Leases } from '../work/lease-client.ts';
 import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { isOfKey, judge, type MoveIntent, type Verdict, versionId } from './intent.ts';
 import { isSameUse, type KeyUse, usesKey } from './key-use.ts';
 import type { MoveJournal } from './move-journal.ts';
 import { namesUnlisted, type Plan, planKeyUse, versionInUse } from './plan.ts';
+import { ABANDONED_SECONDS, BUSY, type ReconcileServices } from './put-off.ts';
 import { isRekey, planRekey } from './rekey-plan.ts';
 import type { RekeyTask } from './rekey-task.ts';
-import type { StandingRekeys } from './standing-rekeys.ts';
-import type { StorageAccounts } from './storage-client.ts';
 import type { KeyUseResult, Reading, Subject } from './subject.ts';
-
-export type ReconcileServices = {
-  readonly settings: Settings;
-  readonly keys: Keys;
-  readonly accounts: StorageAccounts;
-  readonly leases: Leases;
-  readonly audit: RecordAudit;
-  readonly pacer: Pacer;
-  readonly readPacer: Pacer;
-  readonly rekeys: RekeyStore;
-  readonly standingRekeys: StandingRekeys;
-  readonly now: () => Date;
-  readonly sleep: (ms: number) => Promise<void>;
-};
 
 /** How often a use may turn out to be another one when it is read right before the write. */
 const MAX_ROUNDS = 3;
-/** A message comes back when the lease that was abandoned is free again, in seconds. */
-export const ABANDONED_SECONDS = 61;
-/** A turn further away than this is waited for in the queue, where waiting costs nothing. Milliseconds. */
-export const LONGEST_WAIT_MS = 5_000;
-/** Not now: somebody else is at it. */
-export const BUSY: Outcome = {
-  outcome: 'retry',
-  reason: 'Busy',
-  detail: 'Not counted as a try.',
-  counts: false,
-  delaySeconds: 5,
-};
 
 /** The look at one account under its lease: the steps that the account and its scopes share. */
 export class Reconciliation {
   readonly key: ManagedKey;
   readonly services: ReconcileServices;
   readonly journal: MoveJournal;
+  readonly work: AccountWork;
   /** What a standing order has to do with this look. */
   rekey: RekeyTask | undefined;
-  readonly #work: AccountWork;
   readonly #log: Log;
   #versions: readonly KeyVersion[] = [];
   #toVersions: readonly KeyVersion[] = [];
+  #isListed = false;
   #wrote = false;
 
   constructor(work: AccountWork, key: ManagedKey, journal: MoveJournal, services: ReconcileServices, log: Log) {
-    this.#work = work;
+    this.work = work;
     this.key = key;
     this.journal = journal;
     this.services = services;
@@ -80,6 +48,7 @@ export class Reconciliation {
     const { keys } = this.services;
     const to = this.rekey && keys.listVersions(this.rekey.to);
     [this.#versions, this.#toVersions] = await Promise.all([keys.listVersions(this.key), to ?? []]);
+    this.#isListed = true;
   }
 
   /** Judges the moves of a subject that were begun before and never settled, by what it uses now. */
@@ -90,6 +59,7 @@ export class Reconciliation {
       const versions = await this.#versionsOf(move, use);
       if (!versions) continue;
       const verdict = judge(move, use, versions);
+      if (scope === undefined && use) this.journal.learn(use);
       if (verdict.verdict === 'notMoved') {
         this.journal.drop(move);
         continue;
@@ -100,12 +70,46 @@ export class Reconciliation {
     }
   }
 
+  /**
+   * Reads a subject for the first time. Where its use is known from before (`guess`), the move is announced before the
+   * read, so that nothing lies between the read and the write; when it is read to be another one, nothing was done.
+   *
+   * @returns what was read, and what came of the move when the guess was right
+   */
+  async readFirst(
+    subject: Subject,
+    guess: KeyUse | undefined,
+  ): Promise<{ readonly reading: Reading | undefined; readonly outcome?: Outcome }> {
+    const plan = guess && (await this.#planned(subject.scope, guess));
+    const intent = plan?.write
+      ? await this.journal.begin(this.#intent(subject.scope, guess as KeyUse, plan))
+      : undefined;
+    const reading = await subject.read().catch((error: unknown) => {
+      if (intent) this.journal.drop(intent);
+      throw error;
+    });
+    if (!intent || !plan?.write) return { reading };
+    if (guess && reading?.use && isSameUse(reading.use, guess)) {
+      return { reading, outcome: await this.#write(reading, plan, intent) };
+    }
+    this.journal.drop(intent);
+    return { reading };
+  }
+
+  async #planned(scope: string | undefined, use: KeyUse): Promise<Plan> {
+    await this.#listed(use);
+    const { rekey, services } = this;
+    const now = services.now();
+    if (!rekey?.covers(scope)) return planKeyUse(use, this.#versions, now, services.settings);
+    const from = { key: this.key, versions: this.#versions };
+    return planRekey(use, from, { key: rekey.to, versions: this.#toVersions }, now);
+  }
+
   /** Brings a use of the key to where it should be. */
   async move(subject: Subject, seen: KeyUse): Promise<Outcome> {
     let use = seen;
     for (let round = 1; round <= MAX_ROUNDS; round += 1) {
-      await this.#listed(use);
-      const plan = this.#plan(subject.scope, use);
+      const plan = await this.#planned(subject.scope, use);
       if (!plan.write) {
         const about = { ...this.#subject(subject.scope), mode: modeOf(use), from: versionInUse(use) };
         this.record(levelOf(plan.reason), plan.reason, this.#about(about, about.from));
@@ -145,6 +149,7 @@ export class Reconciliation {
       return this.#failed(error, intent);
     }
     const verdict = judge(intent, answer, this.#versions);
+    if (intent.scope === undefined && answer) this.journal.learn(answer);
     if (verdict.verdict === 'moved') {
       const done = doneBy(intent, verdict);
       const detail = plan.reason === 'PinNotInUse' ? `${REASONS.Moved} ${REASONS.PinNotInUse}` : undefined;
@@ -183,14 +188,14 @@ export class Reconciliation {
   }
 
   record(level: LogLevel, reason: Reason, about: Partial<KeyUseResult>, detail?: string): void {
-    const { cause } = this.#work;
+    const { cause } = this.work;
     const seconds = cause.since === '' ? undefined : (this.services.now().getTime() - Date.parse(cause.since)) / 1000;
     this.#log({ level, reason, message: detail ?? REASONS[reason], ...about, cause, seconds });
   }
 
   /** Whoever names a version that is not in the list is seen before the next list. */
   async #listed(use: KeyUse): Promise<void> {
-    if (namesUnlisted(use, this.#versions)) await this.list();
+    if (!this.#isListed || namesUnlisted(use, this.#versions)) await this.list();
   }
 
   /** Undefined: another key's, which cannot be read now; its own next look judges the move. */
@@ -203,24 +208,16 @@ export class Reconciliation {
     return this.services.keys.listVersions(key).catch(() => undefined);
   }
 
-  #plan(scope: string | undefined, use: KeyUse): Plan {
-    const now = this.services.now();
-    const { rekey } = this;
-    if (!rekey?.covers(scope)) return planKeyUse(use, this.#versions, now, this.services.settings);
-    const from = { key: this.key, versions: this.#versions };
-    return planRekey(use, from, { key: rekey.to, versions: this.#toVersions }, now);
-  }
-
   #intent(scope: string | undefined, use: KeyUse, plan: Plan & { write: true }): Omit<MoveIntent, 'id'> {
     const from = versionInUse(use);
     const ordered = isRekey(plan) && this.rekey ? { toKey: plan.to.id, rekey: this.rekey.order.id } : {};
     const to = plan.target.version;
     const move = { ...this.#subject(scope), ...ordered, mode: modeOf(use), ...(from ? { from } : {}), to };
-    return { ...move, cause: this.#work.cause, at: this.services.now().toISOString() };
+    return { ...move, cause: this.work.cause, at: this.services.now().toISOString() };
   }
 
   #subject(scope: string | undefined): Pick<MoveIntent, 'account' | 'scope' | 'key'> {
-    return { account: this.#work.account, ...(scope ? { scope } : {}), key: this.key.id };
+    return { account: this.work.account, ...(scope ? { scope } : {}), key: this.key.id };
   }
 
   #about(

@@ -31,12 +31,19 @@ export interface NewAccount {
   readonly encryption: Encryption;
 }
 
+/** What a change writes; `tags` are all that the account has from then on. */
+export interface AccountChange {
+  readonly identity?: Identity;
+  readonly encryption?: Encryption;
+  readonly tags?: Record<string, string>;
+}
+
 /** Creates and changes accounts with their identities, which a change of key mode needs. The same errors. */
 export interface AccountSetup extends StorageAccounts {
   /** Undefined when there is no such account. */
   find(id: ResourceId): Promise<Account | undefined>;
   /** One PATCH, of what is given and nothing else; the answer is the proof. */
-  update(id: ResourceId, change: { readonly identity?: Identity; readonly encryption?: Encryption }): Promise<Account>;
+  update(id: ResourceId, change: AccountChange): Promise<Account>;
   /** Returns when the account can be used. */
   create(id: ResourceId, wanted: NewAccount): Promise<Account>;
   /** Why the name cannot be used for a new account; undefined when it can. */

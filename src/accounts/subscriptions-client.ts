@@ -15,25 +15,37 @@ export interface SeenNow {
   readonly vanished: readonly string[];
 }
 
+/** Which tenant a subscription is in, by the subscription's id. */
+export interface Tenants {
+  tenants(): Promise<ReadonlyMap<string, string>>;
+}
+
 export interface ListedSubscription {
   readonly id: string;
   /** A disabled one can be read and not written; its accounts are of no use to anybody until it is enabled. */
   readonly usable: boolean;
+  readonly tenantId?: string | undefined;
 }
 
 export function createSubscriptions(
   credential: TokenCredential,
   cloud: Cloud,
-): Subscriptions & { all(): Promise<ListedSubscription[]> } {
+): Subscriptions & Tenants & { all(): Promise<ListedSubscription[]> } {
   const client = new SubscriptionClient(credential, armOptions(cloud));
   const all = async (): Promise<ListedSubscription[]> => {
     const listed: ListedSubscription[] = [];
-    for await (const { subscriptionId, state } of client.subscriptions.list()) {
+    for await (const { subscriptionId, state, tenantId } of client.subscriptions.list()) {
       const usable = state === undefined || /^(Enabled|Warned|PastDue)$/.test(state);
-      if (subscriptionId) listed.push({ id: subscriptionId.toLowerCase(), usable });
+      if (subscriptionId) listed.push({ id: subscriptionId.toLowerCase(), usable, tenantId });
     }
     return listed;
   };
   const list = async () => (await all()).filter(({ usable }) => usable).map(({ id }) => id);
-  return { all, list, seen: async () => ({ ids: await list(), vanished: [] }) };
+  return {
+    all,
+    list,
+    seen: async () => ({ ids: await list(), vanished: [] }),
+    tenants: async () =>
+      new Map((await all()).flatMap(({ id, tenantId }) => (tenantId ? [[id, tenantId] as const] : []))),
+  };
 }

@@ -1,10 +1,13 @@
 import pMap from 'p-map';
 import { describeFailure, mayPass } from '../azure/failure.ts';
+import { pacingCell } from '../azure/turns.ts';
 import type { FleetChange, UnaskedAccount } from '../fleet/fleet-index.ts';
 import { storageAccountId } from '../fleet/fleet-rows.ts';
-import { pacingCell, type Scope } from './account.ts';
+import type { Scope } from './account.ts';
 import { type AskServices, askScopes } from './ask-scopes.ts';
+import { LIST_CALLS } from './dispatcher.ts';
 import type { UnreadableScopes } from './inventory.ts';
+import { LONGEST_WAIT_MS } from './put-off.ts';
 
 /** Accounts whose scopes are asked for at once, per subscription and region; the others wait for their turn in the queue. */
 const ASKED_AT_ONCE = 30;
@@ -31,7 +34,7 @@ export async function askUnasked(
   isWanted: (account: UnaskedAccount) => boolean,
   found: (account: UnaskedAccount, scopes: readonly Scope[]) => Promise<void>,
 ): Promise<Asked> {
-  const { fleet, now } = services;
+  const { fleet, turns, now, sleep } = services;
   const atOnce: UnaskedAccount[] = [];
   const toAsk: UnaskedAccount[] = [];
   const unreadable: UnreadableScopes[] = [];
@@ -49,10 +52,14 @@ export async function askUnasked(
   const ask = async (unasked: UnaskedAccount): Promise<void> => {
     const id = storageAccountId(unasked.account);
     if (!id) return;
-    if (refused.has(cellOf(unasked))) {
+    const place = { subscriptionId: id.subscriptionId, location: unasked.location };
+    const waitMs = refused.has(cellOf(unasked)) ? undefined : turns.take(place, LIST_CALLS, now().getTime());
+    if (waitMs === undefined || waitMs > LONGEST_WAIT_MS) {
+      if (waitMs !== undefined) turns.release(place, LIST_CALLS);
       toAsk.push(unasked);
       return;
     }
+    if (waitMs > 0) await sleep(waitMs);
     try {
       const asked = await askScopes(id, unasked, services);
       await found(unasked, asked.scopes);

@@ -2,9 +2,7 @@ import type { TokenCredential } from '@azure/identity';
 import type { ContainerClient } from '@azure/storage-blob';
 import { appBlobs } from '../azure/app-storage.ts';
 import type { Settings } from '../settings/settings.ts';
-
-/** Container of the audit trail in the app's own storage. */
-export const AUDIT_CONTAINER = 'cmk-audit';
+import { AUDIT_CONTAINER } from './container-name.ts';
 
 /** One quick retry and no more: the chain writer tries again by itself, and callers wait only so long. */
 const RETRY = { maxTries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 500 };

@@ -1,8 +1,7 @@
 import type { AuditFiles } from './audit-files.ts';
 import { type ChainReport, ChainVerifier, type VerifyOptions } from './chain.ts';
 import { compareFileNames, parseFileName } from './file-name.ts';
-
-const LINE_FEED = 0x0a;
+import { linesOf } from './lines.ts';
 
 export interface VerifyTrailOptions extends VerifyOptions {
   /** Day in UTC to start with, `YYYY-MM-DD`; absent: the whole trail. */
@@ -27,24 +26,10 @@ export async function verifyTrail(files: AuditFiles, options: VerifyTrailOptions
       verifier.file(name, appendable);
       // A name of somebody else's is reported; what is in it is not our business.
       if (!parseFileName(name)) continue;
-      for await (const { bytes, ended } of lines(await files.stream(name))) verifier.line(bytes, ended);
+      for await (const { bytes, ended } of linesOf(await files.stream(name))) verifier.line(bytes, ended);
     }
     if (fresh.length > 0 && verifier.next !== undefined && !seen.has(verifier.next)) continue;
     if (verifier.next !== undefined && !seen.has(verifier.next)) verifier.absent(verifier.next);
     return { ...verifier.finish(), files: seen.size };
   }
-}
-
-async function* lines(stream: AsyncIterable<Uint8Array>): AsyncGenerator<{ bytes: Buffer; ended: boolean }> {
-  let rest: Buffer[] = [];
-  for await (const chunk of stream) {
-    let bytes = Buffer.from(chunk);
-    for (let at = bytes.indexOf(LINE_FEED); at !== -1; at = bytes.indexOf(LINE_FEED)) {
-      yield { bytes: Buffer.concat([...rest, bytes.subarray(0, at)]), ended: true };
-      rest = [];
-      bytes = bytes.subarray(at + 1);
-    }
-    if (bytes.length > 0) rest.push(bytes);
-  }
-  if (rest.length > 0) yield { bytes: Buffer.concat(rest), ended: false };
 }

@@ -1,59 +1,181 @@
-/** A budget of so many calls in so many milliseconds, of which `burst` may come at once. */
+import type { TokenBudget } from './calendar.ts';
+
+/** A budget of so many calls in so many milliseconds. */
 export interface Budget {
   readonly calls: number;
   readonly perMs: number;
-  readonly burst: number;
+  /**
+   * How many may come at once, where a budget is a rate that comes back bit by bit. Left out: it is counted in windows, and
+   * `calls` is the most in any span of that length, wherever the service begins to count.
+   */
+  readonly burst?: number;
 }
 
 /**
- * The Storage resource provider's budget for writes, per subscription and region: 10 a second and 1,200 an hour
- * (Azure Resource Manager, "Understand how Azure Resource Manager throttles requests", storage throttling). Few come at
- * once, so that requests that were held up on the way and arrive together still fit the provider's own count.
+ * What Azure takes. The figures of the Storage resource provider hold for a subscription and region and are shared with
+ * everybody who calls it there; its refusals name an "observation window". Those of Azure Resource Manager hold for a
+ * subscription and the app's own identity, and are token buckets. Source of all: Azure Resource Manager, "Understand how
+ * Azure Resource Manager throttles requests" (storage throttling; subscription and tenant limits).
  */
-export const STORAGE_WRITES: readonly Budget[] = [
-  { calls: 10, perMs: 1_000, burst: 4 },
-  { calls: 1_200, perMs: 3_600_000, burst: 1_200 },
-];
+export const DOCUMENTED = {
+  storageReads: { calls: 800, perMs: 300_000 },
+  storageWritesASecond: { calls: 10, perMs: 1_000, burst: 10 },
+  storageWritesAnHour: { calls: 1_200, perMs: 3_600_000 },
+  /** Whether a list of encryption scopes counts as one is not documented, so it is taken to. */
+  storageLists: { calls: 100, perMs: 300_000 },
+  armReads: { burst: 250, perSecond: 25 },
+  armWrites: { burst: 200, perSecond: 10 },
+} as const satisfies Record<string, Budget | TokenBudget>;
 
-/**
- * Azure Resource Manager's budget for reads, per subscription and principal: 25 a second, and 250 at once (same source).
- * Some are left to the lists of accounts, which are not paced.
- */
-export const ARM_READS: Budget = { calls: 25, perMs: 1_000, burst: 240 };
+/** The share of a budget that is the app's; the rest is left to others who call there. */
+export function shareOf(budget: Budget, share: number): Budget {
+  return { ...budget, calls: Math.max(1, Math.floor(budget.calls * share)) };
+}
 
-interface Bucket {
-  tokens: number;
-  at: number;
+/** A window is kept in so many parts; what lies in the oldest one still counts. */
+const PARTS = 60;
+/** After a 429 calls come so many times further apart, at most so many times, and half of that is over after so long (ms). */
+const SLOWER = 1.5;
+const SLOWEST = 8;
+const RECOVERS_MS = 10_000;
+
+/** What was granted in one place (a subscription and region, or a subscription). */
+interface Place {
+  /** For each rate: when the next call would come if all came evenly (the generic cell rate algorithm). Milliseconds. */
+  readonly due: number[];
+  /** For each window: how many calls in each of its parts, oldest first. */
+  readonly parts: { readonly index: number; calls: number }[][];
+  closedUntil: number;
+  slowness: number;
+  slowedAt: number;
 }
 
 /**
- * Hands out turns, so that writes stay within the provider's budgets instead of running into 429. One pacer covers one
- * instance of the app; when several instances write to the same region, the service's own 429 tells them.
+ * Hands out times for calls, so that they stay within budgets instead of running into 429, first come, first served. What
+ * the service refuses all the same closes the place for as long as it asked, and slows it down for a while: others call
+ * there too, further instances of the app among them, and nobody tells them of each other.
  */
 export class Pacer {
-  readonly #budgets: readonly Budget[];
-  readonly #cells = new Map<string, Bucket[]>();
+  readonly #rates: readonly Budget[];
+  readonly #windows: readonly Budget[];
+  readonly #places = new Map<string, Place>();
 
   constructor(budgets: readonly Budget[]) {
-    this.#budgets = budgets;
+    this.#rates = budgets.filter(({ burst }) => burst !== undefined);
+    this.#windows = budgets.filter(({ burst }) => burst === undefined);
   }
 
-  /** Takes a turn of so many calls in `cell` and returns how long to wait for it, in milliseconds. */
-  reserve(cell: string, nowMs: number, calls = 1): number {
-    const buckets = this.#cells.get(cell) ?? this.#budgets.map(({ burst }) => ({ tokens: burst, at: nowMs }));
-    this.#cells.set(cell, buckets);
-    const waits = this.#budgets.map((budget, index) => {
-      const bucket = buckets[index] ?? { tokens: 0, at: nowMs };
-      const earned = (Math.max(0, nowMs - bucket.at) * budget.calls) / budget.perMs;
-      bucket.tokens = Math.min(budget.burst, bucket.tokens + earned) - calls;
-      bucket.at = nowMs;
-      return bucket.tokens >= 0 ? 0 : Math.ceil((-bucket.tokens * budget.perMs) / budget.calls);
-    });
-    return Math.max(0, ...waits);
+  /** Takes a turn of so many calls and returns how long to wait for it, in milliseconds. */
+  reserve(place: string, nowMs: number, calls = 1): number {
+    this.forget(place, nowMs);
+    const atMs = this.earliest(place, nowMs, calls);
+    this.commit(place, atMs, calls);
+    return Math.ceil(atMs - nowMs);
+  }
+
+  /** When so many calls may come, at `fromMs` or later; nothing is taken yet. */
+  earliest(place: string, fromMs: number, calls = 1): number {
+    const { due, parts, closedUntil } = this.#of(place);
+    let atMs = Math.max(fromMs, closedUntil);
+    for (const [index, window] of this.#windows.entries()) {
+      atMs = Math.max(atMs, whenFree(window, parts[index] ?? [], atMs, calls));
+    }
+    const slowness = this.#slowness(place, fromMs);
+    for (const [index, rate] of this.#rates.entries()) {
+      const early = slowness > 1 ? 0 : ((rate.burst ?? 1) - calls) * spacing(rate);
+      atMs = Math.max(atMs, (due[index] ?? 0) - Math.max(0, early));
+    }
+    return atMs;
+  }
+
+  /** Takes so many calls at that time. */
+  commit(place: string, atMs: number, calls = 1): void {
+    const { due, parts } = this.#of(place);
+    const slowness = this.#slowness(place, atMs);
+    for (const [index, rate] of this.#rates.entries()) {
+      due[index] = Math.max(due[index] ?? 0, atMs) + spacing(rate) * calls * slowness;
+    }
+    for (const [index, window] of this.#windows.entries()) {
+      const part = Math.floor(atMs / partMs(window));
+      const counted = parts[index] ?? [];
+      const last = counted.at(-1);
+      if (last && last.index >= part) last.calls += calls;
+      else counted.push({ index: part, calls });
+    }
   }
 
   /** Gives back a turn that was taken and not used. */
-  release(cell: string, calls = 1): void {
-    for (const bucket of this.#cells.get(cell) ?? []) bucket.tokens += calls;
+  release(place: string, calls = 1): void {
+    const { due, parts } = this.#of(place);
+    for (const [index, rate] of this.#rates.entries()) due[index] = (due[index] ?? 0) - spacing(rate) * calls;
+    for (const counted of parts) {
+      const last = counted.at(-1);
+      if (!last) continue;
+      last.calls -= calls;
+      if (last.calls <= 0) counted.pop();
+    }
   }
+
+  /** Forgets what does not count any more. */
+  forget(place: string, nowMs: number): void {
+    const { parts } = this.#of(place);
+    for (const [index, window] of this.#windows.entries()) {
+      const counted = parts[index] ?? [];
+      while (counted[0] && leavesAt(window, counted[0].index) <= nowMs) counted.shift();
+    }
+  }
+
+  /** The service said 429: nobody of this instance calls there until then, and for a while they come more slowly. */
+  refused(place: string, nowMs: number, untilMs: number): void {
+    const kept = this.#of(place);
+    // Refusals of calls that were on their way together are one.
+    if (nowMs >= kept.closedUntil) {
+      kept.slowness = Math.min(this.#slowness(place, nowMs) * SLOWER, SLOWEST);
+      kept.slowedAt = untilMs;
+    }
+    kept.closedUntil = Math.max(kept.closedUntil, untilMs);
+  }
+
+  #slowness(place: string, atMs: number): number {
+    const { slowness, slowedAt } = this.#of(place);
+    const left = 1 + (slowness - 1) / 2 ** (Math.max(0, atMs - slowedAt) / RECOVERS_MS);
+    return left < 1.05 ? 1 : left;
+  }
+
+  #of(place: string): Place {
+    const kept = this.#places.get(place) ?? {
+      due: this.#rates.map(() => 0),
+      parts: this.#windows.map(() => []),
+      closedUntil: 0,
+      slowness: 1,
+      slowedAt: 0,
+    };
+    this.#places.set(place, kept);
+    return kept;
+  }
+}
+
+const spacing = ({ perMs, calls }: Budget): number => perMs / calls;
+/** When what was granted in a part of a window does not count any more. */
+const leavesAt = (window: Budget, index: number): number => (index + 1) * partMs(window) + window.perMs;
+const partMs = ({ perMs }: Budget): number => perMs / PARTS;
+
+/** When a window has room for so many calls more. */
+function whenFree(
+  window: Budget,
+  parts: readonly { index: number; calls: number }[],
+  fromMs: number,
+  calls: number,
+): number {
+  const length = partMs(window);
+  let atMs = Math.max(fromMs, (parts.at(-1)?.index ?? 0) * length);
+  const leaves = (index: number): number => leavesAt(window, index);
+  let used = parts.reduce((sum, part) => sum + part.calls, 0);
+  for (const part of parts) {
+    const isOver = leaves(part.index) <= atMs;
+    if (!isOver && used + calls <= window.calls) break;
+    used -= part.calls;
+    atMs = Math.max(atMs, leaves(part.index));
+  }
+  return atMs;
 }

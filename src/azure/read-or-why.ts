@@ -13,9 +13,11 @@ export interface UnreadPart {
   readonly kind: Failure['kind'] | 'timeUp';
   /** The Azure RBAC action that reading it takes. */
   readonly action: string;
+  /** No data hangs on it: that it could not be read is advice, and the check is complete without it. */
+  readonly beside?: boolean;
 }
 
-export type What = Pick<UnreadPart, 'resource' | 'what' | 'action'>;
+export type What = Pick<UnreadPart, 'resource' | 'what' | 'action' | 'beside'>;
 
 /** Reads a part; an error becomes part of the answer, and nothing is thrown. */
 export async function readPart<T>(what: What, read: () => Promise<T>): Promise<Part<T>> {

@@ -1,11 +1,7 @@
-import {
-  bearerTokenAuthenticationPolicy,
-  createPipelineFromOptions,
-  createPipelineRequest,
-} from '@azure/core-rest-pipeline';
 import type { TokenCredential } from '@azure/identity';
+import { createArmReader } from './arm-reader.ts';
 import type { Cloud } from './cloud.ts';
-import { callOptions, LIMITS } from './limits.ts';
+import { LIMITS } from './limits.ts';
 
 /** Resources of any type by their names: what ARM shows of them to whoever may read them, in whichever group. */
 export interface Resources {
@@ -18,30 +14,13 @@ export interface Resources {
 }
 
 export function createResources(credential: TokenCredential, cloud: Cloud): Resources {
-  const { httpClient, retryOptions, additionalPolicies } = callOptions(LIMITS.operatorResourceManager);
-  const pipeline = createPipelineFromOptions({ retryOptions });
-  for (const { policy } of additionalPolicies) pipeline.addPolicy(policy);
-  pipeline.addPolicy(bearerTokenAuthenticationPolicy({ credential, scopes: cloud.resourceManagerScope }));
+  const read = createArmReader(credential, cloud, LIMITS.operatorResourceManager);
   return {
     async find(subscriptionId, type, name) {
-      const url = new URL(`${cloud.resourceManager}/subscriptions/${subscriptionId}/resources`);
-      url.searchParams.set('api-version', '2021-04-01');
-      url.searchParams.set('$filter', `resourceType eq '${type}' and name eq '${name}'`);
-      const { status, bodyAsText, headers } = await pipeline.sendRequest(
-        httpClient,
-        createPipelineRequest({ url: url.href }),
-      );
-      const body = JSON.parse(bodyAsText || '{}') as {
-        value?: { id?: string }[];
-        error?: { code?: string; message?: string };
-      };
-      if (status === 200) return (body.value ?? []).flatMap(({ id }) => id ?? []);
-      const message = body.error?.message ?? `ARM answered ${status}.`;
-      throw Object.assign(new Error(message), {
-        statusCode: status,
-        code: body.error?.code,
-        response: { status, headers },
-      });
+      const filter = `resourceType eq '${type}' and name eq '${name}'`;
+      const query = { 'api-version': '2021-04-01', $filter: filter };
+      const body = (await read(`/subscriptions/${subscriptionId}/resources`, query)) as { value?: { id?: string }[] };
+      return (body.value ?? []).flatMap(({ id }) => id ?? []);
     },
   };
 }

@@ -1,9 +1,7 @@
 import { z } from 'zod';
+import { TEXT_LENGTHS } from './text-lengths.ts';
 
 /** Bodies and answers of the break-glass calls. The OpenAPI document is made from these same schemas. */
-
-/** Characters that a call takes of what its caller says, least and most; the command line's as well. */
-export const TEXT_LENGTHS = { reason: [3, 500], ticket: [1, 100], revocation: [1, 64] } as const;
 
 const text = ([least, most]: readonly [number, number]) => z.string().trim().min(least).max(most);
 const reason = text(TEXT_LENGTHS.reason).describe('Why, in your own words. It goes into the audit trail.');

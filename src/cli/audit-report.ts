@@ -1,11 +1,12 @@
 import type { TokenCredential } from '@azure/identity';
+import type { ContainerClient } from '@azure/storage-blob';
 import { auditFiles } from '../audit/audit-client.ts';
 import { auditContainer } from '../audit/audit-storage-client.ts';
+import { type RecordedEntry, type TrailFilter, trailRecords } from '../audit/trail-records.ts';
 import { type TrailReport, type VerifyTrailOptions, verifyTrail } from '../audit/verify-trail.ts';
 import { CmkError } from '../errors.ts';
 import { type Environment, readStorageSettings } from '../settings/settings.ts';
-import { isDay } from '../time/duration.ts';
-import { inAppStorage } from './app-storage-failures.ts';
+import { type AppStoragePlace, inAppStorage } from './app-storage-failures.ts';
 import { count } from './count.ts';
 
 /**
@@ -19,31 +20,41 @@ export async function readTrail(
   { container: name, ...options }: VerifyTrailOptions & { readonly container?: string | undefined },
 ): Promise<TrailReport> {
   const container = auditContainer(readStorageSettings(environment), credential, name);
-  const place = {
-    what: `container ${container.containerName}`,
-    url: new URL('.', container.url).href,
-    role: 'Storage Blob Data Reader',
-  };
-  const report = await inAppStorage(place, () => verifyTrail(auditFiles(container), options));
+  const report = await inAppStorage(placeOf(container), () => verifyTrail(auditFiles(container), options));
   if (report.files > 0) return report;
-  throw new CmkError('NotFound', `There is no trail in ${container.url}.`, "Is it the app's storage account?");
+  throw noTrail(container);
 }
 
-/** `<number>:<hash>` of a record that must be there. */
-export function readReceipt(text: string): { seq: number; hash: string } {
-  const [, seq, hash] = /^(\d{1,15}):([0-9a-f]{64})$/.exec(text) ?? [];
-  if (seq && hash) return { seq: Number(seq), hash };
-  throw new CmkError(
-    'ArgumentInvalid',
-    `--receipt "${text}" is not <number>:<64 hexadecimal digits>.`,
-    'Give it as the log or an earlier check printed it.',
-  );
+/**
+ * The records of the trail that a filter means, oldest first.
+ *
+ * @throws {@link CmkError} when there is no trail
+ */
+export async function* readRecords(
+  environment: Environment,
+  credential: () => TokenCredential,
+  filter: TrailFilter,
+  name: string | undefined,
+): AsyncGenerator<RecordedEntry> {
+  const container = auditContainer(readStorageSettings(environment), credential, name);
+  const place = placeOf(container);
+  const files = auditFiles(container);
+  if ((await inAppStorage(place, () => files.list())).length === 0) throw noTrail(container);
+  const records = trailRecords(files, filter);
+  for (;;) {
+    const next = await inAppStorage(place, () => records.next());
+    if (next.done) return;
+    yield next.value;
+  }
 }
 
-/** A day to start with. */
-export function readDay(text: string): string {
-  if (isDay(text)) return text;
-  throw new CmkError('ArgumentInvalid', `--from "${text}" is not a day.`, 'Example: --from 2026-11-24');
+function placeOf(container: ContainerClient): AppStoragePlace {
+  const what = `container ${container.containerName}`;
+  return { what, url: new URL('.', container.url).href, role: 'Storage Blob Data Reader' };
+}
+
+function noTrail(container: ContainerClient): CmkError {
+  return new CmkError('NotFound', `There is no trail in ${container.url}.`, "Is it the app's storage account?");
 }
 
 export function printTrail({ findings, records, files, last }: TrailReport, log: (line: string) => void): void {

@@ -1,15 +1,15 @@
 import type { TokenCredential } from '@azure/identity';
 import type { Command } from 'commander';
 import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
-import { operatorCredential } from '../azure/credential.ts';
 import { CmkError } from '../errors.ts';
 import { Journal } from '../operations/journal.ts';
-import { type Azure, createAzure, type Operation } from '../operations/operator-azure.ts';
+import type { Azure, Operation } from '../operations/operator-azure.ts';
+import type { ChangeRecorder } from '../operations/record-changes.ts';
 import { addDuration } from '../time/duration.ts';
 import type { Ask } from './confirm.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Explanation } from './explain.ts';
-import { type Format, Output, type Sink } from './output.ts';
+import { DOCUMENT_VERSION, type Format, type OUTPUTS, Output, type Sink } from './output.ts';
 
 /** What the command line is given from outside. */
 export interface CliContext {
@@ -28,29 +28,43 @@ export interface CliContext {
 /** Options that every command takes. */
 export interface GlobalOptions {
   readonly json?: boolean;
+  readonly output?: (typeof OUTPUTS)[number];
+  /** JMESPath on the document. */
+  readonly query?: string;
+  readonly wide?: boolean;
   readonly subscription?: string;
   readonly cloud?: string;
 }
 
+/** Options of what changes something. */
+interface RunOptions {
+  readonly dryRun?: boolean;
+  readonly reason?: string;
+  readonly ticket?: string;
+}
+
+/** Where what a command shows goes while a query picks what is printed. */
+const SILENT = new Output('json', { write: () => true }, { write: () => true }, {});
+
 /** One run of the command line. */
 export class Cli {
   readonly context: CliContext;
+  /** That of the context, with what a profile says. */
+  environment: CliContext['environment'];
   exitCode: ExitCode = EXIT.ok;
   /** What runs, and what it has done so far. */
   #running: { readonly operation: string; readonly journal: Journal; readonly output: Output } | undefined;
 
+  #recorded: ChangeRecorder['end'] | undefined;
+
   constructor(context: CliContext) {
     this.context = context;
-  }
-
-  get environment(): CliContext['environment'] {
-    return this.context.environment;
+    this.environment = context.environment;
   }
 
   output(options: GlobalOptions): Output {
     const { out, err } = this.context;
-    const format: Format = options.json ? 'json' : out.isTTY ? 'terminal' : 'lines';
-    return new Output(format, out, err, this.environment);
+    return new Output(this.#formatOf(options), out, err, this.environment, options.wide);
   }
 
   cloud({ cloud }: GlobalOptions): Cloud {
@@ -65,13 +79,16 @@ export class Cli {
   }
 
   credential(options: GlobalOptions): TokenCredential {
-    return this.context.credential ?? operatorCredential(this.cloud(options).authorityHost);
+    return this.context.credential ?? lateCredential(this.cloud(options));
   }
 
-  azure(options: GlobalOptions): Azure {
-    return (
-      this.context.azure ??
-      createAzure(this.credential(options), this.cloud(options), this.environment.AZURE_SUBSCRIPTION_ID || undefined)
+  async azure(options: GlobalOptions): Promise<Azure> {
+    if (this.context.azure) return this.context.azure;
+    const { createAzure } = await import('../operations/operator-azure.ts');
+    return createAzure(
+      this.credential(options),
+      this.cloud(options),
+      this.environment.AZURE_SUBSCRIPTION_ID || undefined,
     );
   }
 
@@ -85,13 +102,37 @@ export class Cli {
     work: (operation: Operation) => Promise<R>,
     show: (result: R, output: Output) => ExitCode | undefined = () => undefined,
   ): Promise<void> {
-    const options = command.optsWithGlobals<GlobalOptions & { dryRun?: boolean }>();
+    const options = command.optsWithGlobals<GlobalOptions & RunOptions>();
     const output = this.output(options);
-    const journal = this.#start(command, output, options.dryRun);
-    const result = await work({ azure: this.azure(options), journal });
-    const code = show(result, output);
-    output.report(journal.report(nameOf(command), result));
+    const recorder = await this.#recorder(command, options);
+    const journal = this.#start(command, output, options.dryRun, recorder?.record);
+    this.#recorded = recorder?.end;
+    const result = await work({ azure: await this.azure(options), journal, environment: this.environment });
+    await this.recorded();
+    const code = options.query === undefined ? show(result, output) : show(result, SILENT);
+    const report = journal.report(nameOf(command), result);
+    if (options.query === undefined) output.report(report);
+    await this.#print({ version: DOCUMENT_VERSION, ...report }, options, output);
     this.exitCode = code ?? EXIT.ok;
+  }
+
+  /** Waits until everything that was changed stands in the audit trail, and says what does not. */
+  async recorded(): Promise<void> {
+    const end = this.#recorded;
+    this.#recorded = undefined;
+    for (const problem of (await end?.()) ?? []) this.#running?.journal.note(`Not in the audit trail: ${problem}`);
+  }
+
+  /** Undefined where the app's storage is not known. */
+  async #recorder(command: Command, options: GlobalOptions & RunOptions): Promise<ChangeRecorder | undefined> {
+    const { AzureWebJobsStorage, AzureWebJobsStorage__accountName } = this.environment;
+    if (options.dryRun || !(AzureWebJobsStorage || AzureWebJobsStorage__accountName)) return undefined;
+    const { changeRecorder } = await import('../operations/record-changes.ts');
+    const { appRecord } = await import('../operations/key/app-record.ts');
+    const { audit } = appRecord(this.environment, () => this.credential(options));
+    const { operator } = await this.azure(options);
+    const occasion = { command: nameOf(command), why: options.reason, ticket: options.ticket };
+    return changeRecorder(occasion, operator, audit);
   }
 
   /** As {@link run}, for what only looks: there is nothing to be done or planned. */
@@ -103,21 +144,37 @@ export class Cli {
     const options = command.optsWithGlobals<GlobalOptions>();
     const output = this.output(options);
     const journal = this.#start(command, output);
-    const result = await work({ azure: this.azure(options), journal });
-    this.exitCode = show(result, output) ?? EXIT.ok;
+    const result = await work({ azure: await this.azure(options), journal, environment: this.environment });
+    this.exitCode = show(result, options.query === undefined ? output : SILENT) ?? EXIT.ok;
     const { entries } = journal;
-    if (output.format !== 'json') return;
-    output.json({ operation: nameOf(command), ...(entries.length > 0 ? { entries } : {}), result });
+    const found = entries.length > 0 ? { entries } : {};
+    await this.#print({ version: DOCUMENT_VERSION, operation: nameOf(command), ...found, result }, options, output);
   }
 
-  /** Tells an error; with `--json` in one document with what was found and done until then. */
-  fail(explanation: Explanation, json: boolean): void {
+  /** The document at a command's end, where one is wanted. */
+  async #print(document: object, options: GlobalOptions, output: Output): Promise<void> {
+    const isDocument = output.format === 'json' || output.format === 'yaml';
+    // What has no rows is one thing.
+    if (options.query === undefined && output.format === 'jsonl' && !output.hasRows) return output.line(document);
+    if (options.query === undefined && !isDocument) return;
+    const { printDocument } = await import('./document.ts');
+    printDocument(document, options.query, output);
+  }
+
+  #formatOf({ json, output, query }: GlobalOptions): Format {
+    if (output !== undefined) return output === 'table' ? 'terminal' : output;
+    if (json || query !== undefined) return 'json';
+    return this.context.out.isTTY ? 'terminal' : 'lines';
+  }
+
+  /** Tells an error; as JSON in one document with what was found and done until then. */
+  fail(explanation: Explanation, options: GlobalOptions): void {
     const { operation, journal, output } = this.#running ?? {};
     const before =
       operation && journal && journal.entries.length > 0
         ? { operation, dryRun: journal.dryRun, changed: journal.changed, entries: journal.entries }
         : {};
-    (output ?? this.output({ json })).error(explanation, before);
+    (output ?? this.output(options)).error(explanation, before);
   }
 
   /** What is open when a command is ended in the middle. */
@@ -138,8 +195,8 @@ export class Cli {
     };
   }
 
-  #start(command: Command, output: Output, dryRun = false): Journal {
-    const journal = new Journal({ dryRun, show: (entry) => output.entry(entry) });
+  #start(command: Command, output: Output, dryRun = false, record?: ChangeRecorder['record']): Journal {
+    const journal = new Journal({ dryRun, show: (entry) => output.entry(entry), ...(record ? { record } : {}) });
     this.#running = { operation: nameOf(command), journal, output };
     return journal;
   }
@@ -155,4 +212,15 @@ export function seconds(text: string): number {
   if (/^\d+$/.test(text)) return Number(text);
   const start = new Date(0);
   return (addDuration(start, text).getTime() - start.getTime()) / 1000;
+}
+
+/** The sign-in of whoever sits there. What it needs is read when a token is: help and completion have no use for it. */
+function lateCredential({ authorityHost }: Cloud): TokenCredential {
+  let signIn: Promise<TokenCredential> | undefined;
+  return {
+    getToken: async (...request) => {
+      signIn ??= import('../azure/credential.ts').then(({ operatorCredential }) => operatorCredential(authorityHost));
+      return (await signIn).getToken(...request);
+    },
+  };
 }

@@ -1,13 +1,16 @@
 import type { Command, Option } from 'commander';
 
+/** Names that are known of what an option or an argument is about: `vault`, `key`, `account`, `profile`. */
+export type NamesOf = (what: string) => readonly string[];
+
 /**
  * What may stand at the last of these words: subcommands, options when it starts with a dash, or the values of the option
- * before it. Where nothing is known, such as the name of a vault or of a file, nothing.
+ * before it. Where nothing is known, such as the name of a file, nothing.
  */
-export function complete(program: Command, words: readonly string[]): string[] {
+export function complete(program: Command, words: readonly string[], names: NamesOf = () => []): string[] {
   const { command, option } = follow(program, words.slice(0, -1));
   const last = words.at(-1) ?? '';
-  return choicesOf(command, program, option, last).filter((choice) => choice.startsWith(last));
+  return choicesOf({ command, option }, program, last, names).filter((choice) => choice.startsWith(last));
 }
 
 /** The command that these words lead to, and the option whose value the next word is, if any. */
@@ -25,12 +28,17 @@ export function follow(
   return { command, option };
 }
 
-function choicesOf(command: Command, program: Command, option: Option | undefined, last: string): readonly string[] {
-  if (option) return option.argChoices ?? [];
+function choicesOf(
+  { command, option }: { readonly command: Command; readonly option: Option | undefined },
+  program: Command,
+  last: string,
+  names: NamesOf,
+): readonly string[] {
+  if (option) return option.argChoices ?? names(option.attributeName());
   if (last.startsWith('-')) return optionsOf(command, program).flatMap(({ long }) => long ?? []);
   return [
     ...command.commands.filter((candidate) => !hidden(candidate)).map((candidate) => candidate.name()),
-    ...command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []),
+    ...command.registeredArguments.flatMap((argument) => argument.argChoices ?? names(argument.name())),
   ];
 }
 

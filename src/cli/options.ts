@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { TEXT_LENGTHS } from '../break-glass/text-lengths.ts';
 import { CmkError } from '../errors.ts';
-import { addDuration } from '../time/duration.ts';
+import { addDuration, parseMoment } from '../time/duration.ts';
 import { seconds } from './cli.ts';
 
 /** Turns a refusal of our own into commander's, which names the option. */
@@ -40,9 +41,16 @@ export function duration(text: string): string {
   return text.trim().toUpperCase();
 }
 
+/** Option of everything that can be tried. */
+export function dryRunning(command: Command): Command {
+  return command.option('--dry-run', 'show what would be done, and do nothing');
+}
+
 /** Options of everything that changes something. */
 export function changing(command: Command): Command {
-  return command.option('--dry-run', 'show what would be done, and do nothing');
+  return dryRunning(command)
+    .option('--reason <text>', 'why; goes into the audit trail', text('--reason', TEXT_LENGTHS.reason))
+    .option('--ticket <id>', 'incident or change number', text('--ticket', TEXT_LENGTHS.ticket));
 }
 
 export function waiting(command: Command): Command {
@@ -71,5 +79,15 @@ export function keySize(command: Command): Command {
 }
 
 export function expiry(command: Command): Command {
-  return command.option('--expires <when>', 'expiry, as a date (2028-06-30) or a duration from now (P2Y)');
+  return command.option('--expires <when>', 'expiry, as a date (2028-06-30), a duration from now (P2Y), or never');
+}
+
+/** What --expires says. */
+export function expiryOf(when: string | undefined, now: Date): Date | 'never' | undefined {
+  if (when === undefined) return undefined;
+  return when.toLowerCase() === 'never' ? 'never' : parseMoment(when, now);
+}
+
+export function rotationPolicy(command: Command): Command {
+  return command.option('--no-rotation-policy', 'a new key without the policy that has Key Vault rotate it');
 }

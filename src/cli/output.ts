@@ -12,7 +12,18 @@ export interface Sink {
   readonly columns?: number | undefined;
 }
 
-export type Format = 'terminal' | 'lines' | 'json';
+/** What `-o` takes. */
+export const OUTPUTS = ['table', 'json', 'jsonl', 'yaml', 'tsv', 'csv'] as const;
+/** `terminal` is a table with signs and colours; `lines` is for pipes. */
+export type Format = 'terminal' | 'lines' | Exclude<(typeof OUTPUTS)[number], 'table'>;
+
+/** A cell of a table; some have a short form, for a table that is not to be wide. */
+export type Cell = string | undefined | { readonly full: string; readonly short: string };
+/** A column; `wide`: only where it was asked for. */
+export type Title = string | { readonly title: string; readonly wide: true };
+
+/** Of every document; raised when something in it is taken away or means something else. */
+export const DOCUMENT_VERSION = 1;
 
 const SIGNS: Record<Entry['kind'], [string, Parameters<typeof styleText>[0]]> = {
   found: ['✓', 'green'],
@@ -29,40 +40,67 @@ const STATES: Record<ChecklistLine['state'], [string, Parameters<typeof styleTex
 
 /**
  * What people and scripts see: in a terminal signs, colours, tables and a line that says what is waited for; in a pipe one
- * plain line for each thing, fields apart by tabs; with `--json` one document. Waiting and errors go to stderr.
+ * plain line for each thing, fields apart by tabs; as `json` or `yaml` one document, as `jsonl`, `tsv` or `csv` a row for
+ * each thing and nothing else. Waiting and errors go to stderr.
  */
 export class Output {
   readonly format: Format;
+  #rows = false;
+  readonly #wide: boolean;
+  readonly #width: number;
   readonly #out: Sink;
   readonly #err: Sink;
   readonly #colours: boolean;
   readonly #erases: boolean;
   #waiting = false;
 
-  /** @param environment `NO_COLOR` and `TERM` (https://no-color.org) */
-  constructor(format: Format, out: Sink, err: Sink, environment: Readonly<Record<string, string | undefined>>) {
+  /** @param environment `NO_COLOR` and `TERM` (https://no-color.org), and `COLUMNS` (POSIX) */
+  constructor(
+    format: Format,
+    out: Sink,
+    err: Sink,
+    environment: Readonly<Record<string, string | undefined>>,
+    wide = false,
+  ) {
     this.format = format;
+    this.#wide = wide;
+    this.#width = columnsOf(out, environment);
     this.#out = out;
     this.#err = err;
     this.#erases = environment.TERM !== 'dumb';
     this.#colours = this.#erases && !environment.NO_COLOR;
   }
 
+  /** Whether there were rows, so that nothing else has to be shown as such. */
+  get hasRows(): boolean {
+    return this.#rows;
+  }
+
   entry(entry: Entry): void {
     const text = visible(entry.text);
     if (entry.kind === 'waiting') this.#wait(text);
     else if (this.format === 'lines') this.#line(`${entry.kind}\t${text}`);
+    else if (this.#isRows && entry.kind === 'note') this.#say(`${entry.kind}\t${text}`);
     else if (this.format === 'terminal') {
       const [sign, colour] = SIGNS[entry.kind];
       this.#line(`${this.#paint(colour, sign)} ${text}`);
     }
   }
 
-  /** The end of an operation: in a terminal a sentence, with `--json` all of it. */
+  /** The end of an operation: in a terminal a sentence, in rows what was found and done, unless there were rows. */
   report(report: Report<unknown>): void {
     this.#clear();
-    if (this.format === 'json') this.json(report);
-    else if (this.format === 'terminal') {
+    if (this.#isRows && !this.#rows) {
+      const rows = report.entries.map(({ kind, action, resource, from, to, text }) => [
+        kind,
+        action,
+        resource,
+        from,
+        to,
+        text,
+      ]);
+      this.table(['KIND', 'ACTION', 'RESOURCE', 'FROM', 'TO', 'TEXT'], rows, report.entries);
+    } else if (this.format === 'terminal') {
       const said = report.dryRun
         ? report.changed
           ? 'Dry run: nothing was changed.'
@@ -75,6 +113,10 @@ export class Output {
   }
 
   checks(checks: readonly ChecklistLine[]): void {
+    if (this.#isRows) {
+      const rows = checks.map(({ state, check, detail, fix }) => [state, check, detail, fix]);
+      this.table(['STATE', 'CHECK', 'DETAIL', 'FIX'], rows, checks);
+    }
     const width = Math.max(18, ...checks.map(({ check }) => check.length));
     for (const { check, state, ...words } of checks) {
       const detail = visible(words.detail);
@@ -88,39 +130,75 @@ export class Output {
     }
   }
 
-  /** A table in a terminal; in a pipe its rows without a header. */
-  table(header: readonly string[], rows: readonly (readonly (string | undefined)[])[]): void {
-    if (this.format === 'json') return;
-    const cells = rows.map((row) => row.map((cell) => visible(cell ?? '-')));
-    if (this.format === 'lines') {
-      for (const row of cells) this.#line(row.join('\t'));
+  /**
+   * A table in a terminal; in a pipe its rows without a header.
+   *
+   * @param records the same rows as they are, for `jsonl`
+   */
+  table(titles: readonly Title[], rows: readonly (readonly Cell[])[], records: readonly object[] = []): void {
+    if (this.format === 'json' || this.format === 'yaml') return;
+    this.#rows = true;
+    const shown = titles.map((title) => typeof title === 'string' || this.#wide);
+    const header = titles
+      .filter((_, at) => shown[at])
+      .map((title) => (typeof title === 'string' ? title : title.title));
+    const cells = rows.map((row) => row.filter((_, at) => shown[at]).map((cell) => visible(this.#text(cell))));
+    if (this.format !== 'terminal') {
+      if (this.format === 'csv') this.#line(csvLine(header.map((title) => title.toLowerCase().replaceAll(' ', '_'))));
+      if (this.format === 'jsonl') for (const record of records) this.#line(visibleLines(JSON.stringify(record)));
+      else for (const row of cells) this.#line(this.format === 'csv' ? csvLine(row) : row.join('\t'));
       return;
     }
-    const [titles = '', ...lines] = tableLines(header, cells, this.#out.columns || 80);
-    this.#line(this.#paint('bold', titles));
+    const [first = '', ...lines] = tableLines(header, cells, this.#width);
+    this.#line(this.#paint('bold', first));
     for (const line of lines) this.#line(line);
   }
 
   text(text: string): void {
-    if (this.format !== 'json') this.#line(visibleLines(text));
+    if (this.#isRows) this.#say(visibleLines(text));
+    else if (this.format === 'terminal' || this.format === 'lines') this.#line(visibleLines(text));
+  }
+
+  /** A document in one line. */
+  line(document: unknown): void {
+    this.#line(visibleLines(JSON.stringify(document)));
   }
 
   json(document: unknown): void {
     this.#line(visibleLines(JSON.stringify(document, undefined, 2)));
   }
 
+  /** A document that is written already, as YAML, say. */
+  written(document: string): void {
+    this.#line(visibleLines(document.replace(/\n$/, '')));
+  }
+
   /** @param before what was found and done until then, for the document */
   error({ reason, message, nextStep }: Explanation, before: object = {}): void {
     this.#clear();
-    if (this.format === 'json') this.json({ ...before, error: { reason, message, nextStep } });
+    const document = { version: DOCUMENT_VERSION, ...before, error: { reason, message, nextStep } };
+    if (this.format === 'jsonl') this.#line(visibleLines(JSON.stringify(document)));
+    // JSON is YAML too.
+    else if (this.format === 'json' || this.format === 'yaml') this.json(document);
     else
       this.#err.write(`${this.#paintErr('red', `${reason}:`)} ${visibleLines(message)}\n${visibleLines(nextStep)}\n`);
+  }
+
+  /** Whether nothing but rows may be on stdout. */
+  get #isRows(): boolean {
+    return this.format === 'jsonl' || this.format === 'tsv' || this.format === 'csv';
+  }
+
+  #text(cell: Cell): string {
+    if (typeof cell === 'object') return this.format === 'terminal' && !this.#wide ? cell.short : cell.full;
+    // Where fields are apart by tabs, one that is empty is not seen.
+    return cell ?? (this.format === 'csv' ? '' : '-');
   }
 
   #wait(text: string): void {
     if (this.format === 'terminal' && this.#err.isTTY && this.#erases) {
       this.#clear();
-      this.#err.write(`${this.#paintErr('dim', `… ${text}`.slice(0, (this.#err.columns || 80) - 1))}`);
+      this.#err.write(`${this.#paintErr('dim', `… ${text}`.slice(0, this.#width - 1))}`);
       this.#waiting = true;
     } else if (text.startsWith('for ')) this.#err.write(`waiting ${text}\n`);
   }
@@ -128,6 +206,11 @@ export class Output {
   #clear(): void {
     if (this.#waiting) this.#err.write('\r\u001b[2K');
     this.#waiting = false;
+  }
+
+  #say(text: string): void {
+    this.#clear();
+    this.#err.write(`${text}\n`);
   }
 
   #line(text: string): void {
@@ -142,4 +225,18 @@ export class Output {
   #paintErr(colour: Parameters<typeof styleText>[0], text: string): string {
     return this.#err.isTTY && this.#colours ? styleText(colour, text, { validateStream: false }) : text;
   }
+}
+
+/** How wide the terminal is: as `COLUMNS` says, which whoever exports it means; else as the terminal itself does. */
+export function columnsOf({ columns }: Sink, { COLUMNS }: Readonly<Record<string, string | undefined>>): number {
+  return (/^[1-9]\d{0,3}$/.test(COLUMNS ?? '') ? Number(COLUMNS) : columns) || 80;
+}
+
+/**
+ * A line of CSV, without its end (RFC 4180). Names and reasons are written by others: a spreadsheet would carry out what
+ * begins as a formula does, so that a quote goes before it (OWASP, "CSV Injection").
+ */
+function csvLine(cells: readonly string[]): string {
+  const safe = cells.map((cell) => (/^[=+\-@]/.test(cell) ? `'${cell}` : cell));
+  return safe.map((cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)).join(',');
 }

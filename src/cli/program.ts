@@ -1,16 +1,20 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { Cli } from './cli.ts';
 import { addAccountCommands } from './commands/account.ts';
 import { addAppCommands } from './commands/app.ts';
+import { addAuditCommands } from './commands/audit.ts';
 import { addBreakGlassCommands } from './commands/break-glass.ts';
 import { addCompletionCommands } from './commands/completion.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addDriftCommands } from './commands/drift.ts';
+import { addExplainCommand } from './commands/explain-reason.ts';
 import { addFleetCommands } from './commands/fleet.ts';
 import { addIdentityCommands } from './commands/identity.ts';
 import { addKeyCommands } from './commands/key.ts';
 import { addRekeyCommands } from './commands/rekey.ts';
 import { addVaultCommands } from './commands/vault.ts';
+import { columnsOf, OUTPUTS } from './output.ts';
+import { cliVersion } from './version.ts';
 
 const AFTER = `
 To encrypt an account with a key of your own, see what would happen, then do it:
@@ -40,8 +44,10 @@ Environment:
   AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET
                              a sign-in that goes before that of \`az login\`
   AZURE_CLOUD                as --cloud
+  CMK_PROFILE                as --profile
+  XDG_CONFIG_HOME            where cmk/profiles.json is (default: ~/.config)
   CMK_KEY_PASSWORD           password of a file for key import
-  NO_COLOR                   no colours
+  NO_COLOR, COLUMNS          no colours; how wide the terminal is
   of the app, where a command concerns it:
   AzureWebJobsStorage__accountName, or AzureWebJobsStorage (a connection string)
                              its storage: audit trail, queues, drift reports
@@ -57,7 +63,16 @@ export function createProgram(cli: Cli): Command {
   const { out, err } = cli.context;
   const program = new Command('cmk')
     .description('Customer-managed keys of Azure storage accounts, on your own sign-in: set up, rotate, revoke, check.')
-    .option('--json', 'print one JSON document')
+    .version(cliVersion(), '-V', 'print the version, as --version alone does')
+    .addOption(
+      new Option('-o, --output <format>', 'table, one document, or a row for each thing (pipe: lines)').choices(
+        OUTPUTS,
+      ),
+    )
+    .option('--json', 'short for -o json')
+    .option('--query <jmespath>', 'print this of the document alone (https://jmespath.org)')
+    .option('--wide', 'tables with whole versions and more columns')
+    .option('--profile <name>', 'settings by a name, of ~/.config/cmk/profiles.json')
     .option('--subscription <id>', 'look for and create things in this subscription')
     .option('--cloud <name>', 'AzureCloud, AzureUSGovernment or AzureChinaCloud')
     .addHelpText('after', AFTER)
@@ -67,8 +82,8 @@ export function createProgram(cli: Cli): Command {
     writeOut: (text) => out.write(text),
     writeErr: (text) => err.write(text),
     outputError: () => {}, // `run` tells it as every other error
-    getOutHelpWidth: () => out.columns || 80,
-    getErrHelpWidth: () => err.columns || 80,
+    getOutHelpWidth: () => columnsOf(out, cli.environment),
+    getErrHelpWidth: () => columnsOf(err, cli.environment),
   });
   addAccountCommands(program, cli);
   addVaultCommands(program, cli);
@@ -79,6 +94,8 @@ export function createProgram(cli: Cli): Command {
   addRekeyCommands(program, cli);
   addDriftCommands(program, cli);
   addAppCommands(program, cli);
+  addAuditCommands(program, cli);
+  addExplainCommand(program, cli);
   addDoctorCommand(program, cli);
   addCompletionCommands(program, cli);
   for (const group of program.commands.filter(({ commands }) => commands.length > 0)) {

@@ -1,8 +1,10 @@
 import { CommanderError } from 'commander';
-import { Cli, type CliContext } from './cli.ts';
+import { CmkError } from '../errors.ts';
+import { Cli, type CliContext, type GlobalOptions } from './cli.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
-import { explain } from './explain.ts';
 import { Interruption, unlessInterrupted } from './interruption.ts';
+import { OUTPUTS } from './output.ts';
+import { profileAsked, withProfile } from './profile.ts';
 import { createProgram } from './program.ts';
 import { explainUsage } from './usage.ts';
 
@@ -13,26 +15,51 @@ import { explainUsage } from './usage.ts';
  * @returns the exit code
  */
 export async function run(args: readonly string[], context: CliContext): Promise<number> {
+  const asked = outputAsked(args);
   const cli = new Cli(context);
-  const program = createProgram(cli);
-  const json = args.includes('--json');
   try {
-    await unlessInterrupted(program.parseAsync(args, { from: 'user' }), context.interrupted);
+    // What is completed may be half typed.
+    const profile = args[0] === '__complete' ? undefined : profileAsked(args, context.environment);
+    if (profile !== undefined) cli.environment = withProfile(context.environment, profile);
+  } catch (error) {
+    if (!(error instanceof CmkError)) throw error;
+    const { reason, message, nextStep } = error;
+    cli.fail({ reason, message, nextStep }, asked);
+    return exitCodeOf(reason);
+  }
+  const program = createProgram(cli);
+  try {
+    // Some commands have a --version of their own, of a key: it is no option of them all.
+    const words = args[0] === '--version' ? ['-V', ...args.slice(1)] : args;
+    await unlessInterrupted(program.parseAsync(words, { from: 'user' }), context.interrupted);
     return cli.exitCode;
   } catch (error) {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return EXIT.ok; // help was asked for
       // Without a command the help has been shown, which says more.
-      if (json || error.code !== 'commander.help') cli.fail(explainUsage(error, program, args), json);
+      if (asked.json || asked.output || error.code !== 'commander.help')
+        cli.fail(explainUsage(error, program, args), asked);
       return EXIT.usage;
     }
+    await cli.recorded();
     if (error instanceof Interruption) {
-      cli.fail(cli.explainInterruption(), json);
+      cli.fail(cli.explainInterruption(), asked);
       return error.exitCode;
     }
+    const { explain } = await import('./explain.ts');
     const explanation = explain(error);
-    cli.fail(explanation, json);
+    cli.fail(explanation, asked);
     if (context.environment.CMK_DEBUG && error instanceof Error) context.err.write(`${error.stack}\n`);
     return exitCodeOf(explanation.reason);
   }
+}
+
+/** The format that a command line asks for, one that is not right included. */
+function outputAsked(args: readonly string[]): GlobalOptions {
+  const formats = args.flatMap((arg, at) => {
+    const value = arg === '-o' || arg === '--output' ? args[at + 1] : /^(?:-o|--output=)(.+)$/.exec(arg)?.[1];
+    return OUTPUTS.filter((format) => format === value);
+  });
+  const output = formats.at(-1);
+  return { json: args.includes('--json'), ...(output ? { output } : {}) };
 }

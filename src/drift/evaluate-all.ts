@@ -1,9 +1,10 @@
 import { wantedSubscriptions } from '../events/subscription.ts';
 import type { Settings } from '../settings/settings.ts';
 import { APP_CHECKS } from './checks/app-checks.ts';
-import { KEY_CHECKS, VAULT_CHECKS } from './checks/checks.ts';
+import { KEY_CHECKS } from './checks/checks.ts';
 import { evaluate, unseenFindings, withHistory } from './checks/evaluate.ts';
 import type { Rules } from './checks/subjects.ts';
+import { VAULT_CHECKS } from './checks/vault-checks.ts';
 import type { Gathered } from './gather/gather.ts';
 import type { Finding, Unseen } from './report.ts';
 
@@ -36,10 +37,13 @@ export function evaluateAll(gathered: Gathered, rules: Rules): Evaluated {
   const found = [
     ...subscriptions.flatMap(({ result }) => result.findings),
     ...keys.flatMap((key) => evaluate(KEY_CHECKS, key, key.key.id, rules)),
-    ...vaults.flatMap(({ subject }) => evaluate(VAULT_CHECKS, subject, subject.vault.id, rules)),
+    ...vaults.flatMap(({ subject }) => {
+      const used = keys.some(({ key, usage }) => key.vault === subject.vault && usage.used);
+      return evaluate(VAULT_CHECKS, { ...subject, used }, subject.vault.id, rules);
+    }),
     ...evaluate(APP_CHECKS, app, app.name, rules),
   ];
   const findings = withHistory(found, previous, now);
-  const complete = unread.length === 0;
+  const complete = unread.every(({ beside }) => beside);
   return { findings, unseen: unseenFindings(findings, previous, complete, now), complete };
 }

@@ -1,6 +1,7 @@
 import pMap from 'p-map';
-import { Dispatcher, WRITES_PER_SECOND } from '../accounts/dispatcher.ts';
+import { Dispatcher, MOVE_CALLS } from '../accounts/dispatcher.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
+import type { Turns } from '../azure/turns.ts';
 import type { EventGrid } from '../events/event-grid-client.ts';
 import { judgeSubscriptions, subscriptionName, wantedSubscriptions } from '../events/subscription.ts';
 import type { Log } from '../log.ts';
@@ -19,6 +20,9 @@ export type FixServices = {
   readonly settings: Settings;
   readonly queue: WorkQueue;
   readonly eventGrid: EventGrid;
+  /** By which work is handed out. */
+  readonly schedule: Turns;
+  readonly now: () => Date;
 };
 
 /**
@@ -36,42 +40,64 @@ export async function fix(
     ({ reason, action, exemption }) => action && !exemption && (autofix as readonly string[]).includes(reason),
   );
   // As fast as the provider takes writes, so that a whole fleet adrift does not run into its limits.
-  const dispatcher = new Dispatcher<AccountFix>(WRITES_PER_SECOND, ({ account, location, key, since }, delaySeconds) =>
-    services.queue.send(
-      ACCOUNT_WORK,
-      {
-        kind: 'account',
-        account,
-        location,
-        key,
-        cause: { by: 'drift', ref: correlationId, since },
-        attempt: 0,
-      },
-      delaySeconds,
-    ),
+  const dispatcher = new Dispatcher<AccountFix>(
+    services,
+    MOVE_CALLS,
+    ({ account, location, key, since }, { delaySeconds, turn }) =>
+      services.queue.send(
+        ACCOUNT_WORK,
+        {
+          kind: 'account',
+          account,
+          location,
+          key,
+          turn,
+          cause: { by: 'drift', ref: correlationId, since },
+          attempt: 0,
+        },
+        delaySeconds,
+      ),
   );
   // One message is enough for an account and its scopes; one write for an event subscription.
   const once = new Map<string, Promise<Pick<Fix, 'outcome' | 'detail'>>>();
-  return pMap(
+  const fixes = await pMap(
     due,
     async ({ id, reason, resource, action, since }) => {
       const what = JSON.stringify(action);
       const fixing = once.get(what) ?? attempt(action as FixAction, since, correlationId, dispatcher, services);
       once.set(what, fixing);
       const { outcome, detail } = await fixing;
-      const failed = outcome === 'failed';
-      log({
-        level: failed ? 'error' : 'info',
-        reason: failed ? 'DriftFixFailed' : 'DriftFixed',
-        message: `${REASONS[reason as Reason]} ${detail}`,
-        because: reason,
-        resource,
-        correlationId,
-      });
       return { finding: id, reason, resource, outcome, detail };
     },
     { concurrency: CONCURRENCY },
   );
+  logFixes(due, fixes, correlationId, log);
+  return fixes;
+}
+
+/** One record for what was done alike about findings of one cause. */
+function logFixes(due: readonly Finding[], fixes: readonly Fix[], correlationId: string, log: Log): void {
+  const alike = new Map<string, { readonly fix: Fix; readonly cause: string; resources: number }>();
+  for (const [index, fix] of fixes.entries()) {
+    const cause = due[index]?.cause.id ?? '';
+    const key = [cause, fix.reason, fix.outcome, fix.detail].join(' ');
+    const group = alike.get(key);
+    if (group) group.resources += 1;
+    else alike.set(key, { fix, cause, resources: 1 });
+  }
+  for (const { fix, cause, resources } of alike.values()) {
+    const failed = fix.outcome === 'failed';
+    log({
+      level: failed ? 'error' : 'info',
+      reason: failed ? 'DriftFixFailed' : 'DriftFixed',
+      message: `${REASONS[fix.reason as Reason]} ${fix.detail}`,
+      because: fix.reason,
+      resource: fix.resource,
+      resources,
+      cause,
+      correlationId,
+    });
+  }
 }
 
 async function attempt(

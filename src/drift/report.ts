@@ -13,6 +13,8 @@ const action = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('rotate'), key: z.string(), version: z.string() }),
 ]);
 
+const fixCounts = z.object({ enqueued: count, done: count, failed: count });
+
 export const FINDING = z.object({
   id: z.string().describe('Stays the same from check to check, as long as the finding stands.'),
   reason: z.string().describe('Reason code.'),
@@ -21,6 +23,17 @@ export const FINDING = z.object({
   is: z.string().describe('What is.'),
   shouldBe: z.string().describe('What should be.'),
   fix: z.string().describe('What a person does about it.'),
+  command: z
+    .string()
+    .optional()
+    .describe('The command that mends it, to be copied into a shell; absent where it takes a decision first.'),
+  cause: z
+    .object({
+      id: z.string().describe('Id of the cause.'),
+      reason: z.string().describe('Reason code of the cause.'),
+      about: z.array(z.string()).describe('What is to be mended; findings with the same are of one cause.'),
+    })
+    .describe('What one act would mend, along with other findings.'),
   canFix: z.boolean().describe('Whether the app can fix it, if CMK_AUTOFIX has its reason code.'),
   action: action.optional().describe('What the app does to fix it.'),
   since: z.iso.datetime().describe('When a check first found it.'),
@@ -33,13 +46,36 @@ export const FINDING = z.object({
     .describe('Exempt: shown, and neither counted nor fixed.'),
 });
 
-const UNSEEN = z.object({
+const CAUSE = z.object({
+  id: z.string().describe('Stays the same from check to check, as long as it has findings.'),
+  reason: z.string().describe('Reason code of what is behind its findings, which may have others.'),
+  severity: severity.describe('The worst of its findings.'),
+  about: z.array(z.string()).describe('ARM ids and key identifiers of what is to be mended; empty: of several things.'),
+  affected: count.describe('Resources that have a finding of it.'),
+  sample: z.array(z.string()).describe('The first of these resources.'),
+  findings: count.describe(
+    'Its findings; those that are not in `findings` are at `GET /drift/{report}/findings?cause={id}`.',
+  ),
+  is: z.string().describe('What is, of the first of them.'),
+  shouldBe: z.string().describe('What should be.'),
+  fix: z.string().describe('What a person does about it.'),
+  commands: z
+    .array(z.string())
+    .describe('What mends it, to be copied into a shell: the first of the different commands of its findings.'),
+  moreCommands: count.describe('Commands that are not in `commands`; each finding has its own.'),
+  canFix: count.describe('Findings that the app can fix.'),
+  fixes: fixCounts.describe('What became of fixing them in this check.'),
+  since: z.iso.datetime().describe('When a check first found one of them.'),
+  exempt: z.boolean().describe('Its findings are exempt: shown, and neither counted nor fixed.'),
+});
+
+export const UNSEEN = z.object({
   id: z.string().describe('Id of the finding.'),
   since: z.iso.datetime().describe('When a check first found it.'),
   lastSeen: z.iso.datetime().describe('Start of the last check that found it.'),
 });
 
-const FIX = z.object({
+export const FIX = z.object({
   finding: z.string().describe('Id of the finding.'),
   reason: z.string(),
   resource: z.string(),
@@ -68,7 +104,7 @@ const coverage = z.object({
 
 export const DRIFT_REPORT = z
   .object({
-    version: z.literal(1).describe('Of this format.'),
+    version: z.literal(2).describe('Of this format.'),
     id: z.string().describe('Finds the check in the log and in the audit trail.'),
     startedOn: z.iso.datetime(),
     finishedOn: z.iso.datetime(),
@@ -82,15 +118,23 @@ export const DRIFT_REPORT = z
       exempt: count.describe('Exempt, and not counted above.'),
       new: count.describe('Findings that the check before did not have.'),
       gone: count.describe('Findings of the check before that are no more; those that are `unseen` are not counted.'),
+      unseen: count
+        .default(0)
+        .describe('Findings of earlier checks that this one could not look for, as not everything could be read.'),
     }),
     coverage,
     autofix: z.array(z.string()).describe('Reason codes of CMK_AUTOFIX: what the check fixes where it can.'),
-    findings: z.array(FINDING).describe('Worst first, exempt ones last.'),
-    unseen: z
-      .array(UNSEEN)
-      .default([])
-      .describe('Findings of earlier checks that this one could not look for, as not everything could be read.'),
-    fixes: z.array(FIX),
+    causes: z
+      .array(CAUSE)
+      .describe('What one act each would mend; worst first, and of these the one with the most findings.'),
+    findings: z
+      .array(FINDING)
+      .describe(
+        'Worst first, exempt ones last. Of a cause with many only a sample: `findings` of the cause says how many.',
+      ),
+    fixes: z
+      .array(FIX)
+      .describe('Of the findings that are listed, and those that failed; `fixes` of a cause counts all.'),
     exemptions: z
       .array(
         z.object({
@@ -109,9 +153,21 @@ export const DRIFT_REPORT = z
 
 export type DriftReport = z.output<typeof DRIFT_REPORT>;
 export type Finding = z.output<typeof FINDING>;
+export type DriftCause = z.output<typeof CAUSE>;
 export type Unseen = z.output<typeof UNSEEN>;
 export type Fix = z.output<typeof FIX>;
 export type Coverage = z.output<typeof coverage>;
+
+/** What a report leaves out, whole; kept beside it. */
+export const DRIFT_DETAILS = z.object({
+  findings: z.array(FINDING),
+  fixes: z.array(FIX),
+  unseen: z.array(UNSEEN),
+});
+export type DriftDetails = z.output<typeof DRIFT_DETAILS>;
+
+/** A report with every finding, whatever their number: what a check makes, and what the next one goes by. */
+export type WholeReport = DriftReport & DriftDetails;
 
 /** One line of the history. */
 export const DRIFT_SUMMARY = z.object({

@@ -6,9 +6,10 @@ import { REASONS } from '../reasons.ts';
 import { type ApplyServices, apply } from './apply.ts';
 import type { DriftRun } from './drift-run.ts';
 import { evaluateAll, rulesOf } from './evaluate-all.ts';
-import { type GatherServices, gather } from './gather/gather.ts';
-import type { DriftReport } from './report.ts';
+import { type Gathered, type GatherServices, gather } from './gather/gather.ts';
+import type { WholeReport } from './report.ts';
 import type { DriftStorage } from './store/drift-storage-client.ts';
+import type { AccountMemoryStore } from './store/managed-accounts-client.ts';
 import { publishReport } from './store/publish-report.ts';
 import type { RunningCheck } from './store/running-check.ts';
 import { begin, end } from './store/track-run.ts';
@@ -24,7 +25,7 @@ export type DriftServices = GatherServices &
  *
  * @throws only what nobody foresaw
  */
-export async function runDriftCheck(run: DriftRun, services: DriftServices, log: Log): Promise<DriftReport> {
+export async function runDriftCheck(run: DriftRun, services: DriftServices, log: Log): Promise<WholeReport> {
   const startedOn = services.now();
   const { id, by, caller } = run;
   const { driftStorage } = services;
@@ -41,6 +42,7 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
     }
     const evaluated = evaluateAll(gathered, rules);
     const done = await apply({ keys: gathered.keys, findings: evaluated.findings }, run, services, log);
+    await remember(gathered, driftStorage, id, log);
     const report = toReport(run, rules, gathered, evaluated, done, services.now());
     failure = await publishReport(report, services, log);
     return report;
@@ -49,8 +51,24 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
   }
 }
 
+/** What cannot be kept in mind is said; the next check keeps it. */
+async function remember(
+  { managedAccounts }: Gathered,
+  store: AccountMemoryStore,
+  report: string,
+  log: Log,
+): Promise<void> {
+  if (!managedAccounts) return;
+  try {
+    await store.rememberAccounts(managedAccounts);
+  } catch (error) {
+    const message = `Which accounts use a managed key could not be written down: one that leaves it now may not be missed. ${describe(describeFailure(error))}`;
+    log({ level: 'error', reason: 'DriftReportNotWritten', message, report });
+  }
+}
+
 /** The same without a word to anybody: nothing is fixed, put aside or published. */
-export async function lookForDrift(run: DriftRun, services: GatherServices): Promise<DriftReport> {
+export async function lookForDrift(run: DriftRun, services: GatherServices): Promise<WholeReport> {
   const rules = rulesOf(services.settings, services.now());
   const gathered = await gather(run, rules, services);
   const nothing = { fixes: [] };

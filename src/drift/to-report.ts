@@ -1,10 +1,11 @@
+import { causesOf } from './causes.ts';
 import { countFindings, exemptionStates } from './checks/evaluate.ts';
 import type { Rules } from './checks/subjects.ts';
 import type { DriftRun } from './drift-run.ts';
 import type { Evaluated } from './evaluate-all.ts';
 import type { Gathered } from './gather/gather.ts';
 import { nextRound } from './gather/scope-turns.ts';
-import type { Coverage, DriftReport } from './report.ts';
+import type { Coverage, DriftReport, WholeReport } from './report.ts';
 
 /** What a check found and did, as it is published. */
 export function toReport(
@@ -14,9 +15,9 @@ export function toReport(
   { findings, unseen, complete }: Evaluated,
   done: Pick<DriftReport, 'fixes'>,
   finishedOn: Date,
-): DriftReport {
+): WholeReport {
   return {
-    version: 1,
+    version: 2,
     id: run.id,
     startedOn: rules.now.toISOString(),
     finishedOn: finishedOn.toISOString(),
@@ -26,6 +27,7 @@ export function toReport(
     counts: countFindings(findings, unseen, gathered.previous),
     coverage: coverageOf(gathered, rules),
     autofix: [...rules.drift.autofix],
+    causes: causesOf(findings, done.fixes),
     findings: [...findings],
     unseen: [...unseen],
     ...done,

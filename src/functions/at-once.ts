@@ -22,7 +22,7 @@ const reports = new AtMostEvery(3_600_000);
 const looks = new SharedReads<Outcome>();
 
 /** A look at a key whose first accounts are looked at right away, instead of waiting for a queue that was idle. */
-export class KeyLook {
+export class KeyLookAtOnce {
   readonly #services: Services;
   readonly #log: Log;
   readonly #accounts: AtOnce;
@@ -88,7 +88,7 @@ export class KeyLook {
 
 /** Looks at the key of an event in place. The look is in the queue as well, for the case that it is broken off. */
 export async function lookAtOnce(event: KeyEvent, services: Services, log: Log): Promise<void> {
-  const look = new KeyLook(services, log);
+  const look = new KeyLookAtOnce(services, log);
   const { settled } = await enqueueKey(event, services, (work) => look.begin(work), log);
   await timeBoxed((signal) => untilAborted(settled, signal), TIME_LIMITS.eventWork);
 }

@@ -7,7 +7,7 @@ import { rotateWhenDue } from '../rotation/rotate-when-due.ts';
 import type { Services } from '../services.ts';
 import { KEY_WORK, type KeyQueueWork, type KeyWork, parseKeyQueueWork } from '../work/messages.ts';
 import type { Outcome } from '../work/outcome.ts';
-import { KeyLook } from './at-once.ts';
+import { KeyLookAtOnce } from './at-once.ts';
 import { queueHandler } from './queue-message.ts';
 import { outcomeBy, TIME_LIMITS } from './time-limits.ts';
 
@@ -16,7 +16,7 @@ app.storageQueue('reconcileKey', {
   connection: 'AzureWebJobsStorage',
   handler: queueHandler(KEY_WORK, parseKeyQueueWork, async (work, services, log) => {
     if (work.kind !== 'key') return outcomeBy(TIME_LIMITS.keyWork, () => run(work, services, log));
-    const look = new KeyLook(services, log);
+    const look = new KeyLookAtOnce(services, log);
     const outcome = await look.run(work);
     await look.settled();
     return outcome;

@@ -1,6 +1,7 @@
 import { AuthorizationManagementClient, type RoleAssignment } from '@azure/arm-authorization';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
+import { describeFailure } from '../azure/failure.ts';
 import { aborting, armOptions } from '../azure/resource-manager.ts';
 import type { RoleGrant } from './key-access.ts';
 
@@ -17,6 +18,8 @@ export interface Authorization {
    * principal, whichever way it comes.
    */
   grantsTo(principalId: string, scope: string, signal?: AbortSignal): Promise<RoleGrant[]>;
+  /** When assignments at a scope and above it end that were made for a time: by the assignment's ARM id, lower case. */
+  endsAt(scope: string, signal?: AbortSignal): Promise<ReadonlyMap<string, Date>>;
 }
 
 interface RoleRights {
@@ -72,16 +75,34 @@ export function createAuthorization(
       if (!/^[0-9a-f-]{36}$/i.test(principalId)) throw new TypeError(`${principalId} is not a principal id.`);
       return list(scope, `assignedTo('${principalId}')`, principalId, signal);
     },
+    async endsAt(scope, signal) {
+      const options = { filter: 'atScope()', ...aborting(signal) };
+      const ends = new Map<string, Date>();
+      try {
+        for await (const instance of client.roleAssignmentScheduleInstances.listForScope(
+          withoutSlash(scope),
+          options,
+        )) {
+          const { originRoleAssignmentId: id, endDateTime } = instance;
+          if (id && endDateTime) ends.set(id.toLowerCase(), endDateTime);
+        }
+      } catch (error) {
+        // A tenant without Privileged Identity Management has none.
+        if (!/^AadPremiumLicenseRequired$/i.test(describeFailure(error).code)) throw error;
+      }
+      return ends;
+    },
   };
 }
 
 async function toGrant(
-  { principalId, scope, roleDefinitionId, condition }: RoleAssignment,
+  { id, principalId, scope, roleDefinitionId, condition }: RoleAssignment,
   asked: string | undefined,
   rightsOf: (roleId: string) => Promise<RoleRights>,
 ): Promise<RoleGrant | undefined> {
   if (!principalId || !scope || !roleDefinitionId) return undefined;
   return {
+    ...(id ? { id } : {}),
     principalId: asked ?? principalId,
     scope,
     conditional: Boolean(condition),

@@ -14,6 +14,8 @@ export const STORAGE_KEY_ROLE = 'Key Vault Crypto Service Encryption User';
 
 /** A role assignment together with what its role allows. */
 export interface RoleGrant {
+  /** ARM id of the assignment. */
+  readonly id?: string;
   readonly principalId: string;
   /** ARM id that it is made at; it holds for everything below. */
   readonly scope: string;
@@ -37,6 +39,10 @@ export interface KeyAccess {
   readonly ready: boolean | 'unknown';
   readonly reason: 'IdentityMissing' | 'IdentityDeleted' | 'IdentityWithoutRole' | undefined;
   readonly principalId: string | undefined;
+  /** How the vault gives access, where the identity has none. */
+  readonly by?: 'rbac' | 'accessPolicies';
+  /** When it ends, where no role that stays allows it. */
+  readonly until?: Date;
   /** What is missing, or why it cannot be told; one sentence each, to be shown to people. */
   readonly missing: readonly string[];
 }
@@ -138,7 +144,30 @@ export function keyAccess(
     const why = 'A role assignment with a condition may or may not allow it: the condition is not evaluated.';
     return { ...about, ready: 'unknown', reason: undefined, principalId, missing: [why] };
   }
-  return { ...about, ready: false, reason: 'IdentityWithoutRole', principalId, missing: missing.lacking };
+  const { model: by } = access;
+  return { ...about, ready: false, reason: 'IdentityWithoutRole', principalId, by, missing: missing.lacking };
+}
+
+/**
+ * When an identity that may use a key loses that by itself, as its roles were given for a time; undefined: it does not.
+ *
+ * @param ends by the ARM id of the assignment, lower case
+ */
+export function accessEnds(
+  principalId: string,
+  key: { readonly vaultId: string; readonly name: string },
+  grants: readonly RoleGrant[],
+  ends: ReadonlyMap<string, Date>,
+): Date | undefined {
+  const endOf = ({ id = '' }: RoleGrant): number => ends.get(id.toLowerCase())?.getTime() ?? Number.POSITIVE_INFINITY;
+  const times = grants.map(endOf).filter(Number.isFinite);
+  const lost = times
+    .sort((a, b) => a - b)
+    .find((time) => {
+      const left = grants.filter((grant) => endOf(grant) > time);
+      return missingRights(principalId, key, { model: 'rbac', grants: left }).lacking.length > 0;
+    });
+  return lost === undefined ? undefined : new Date(lost);
 }
 
 function missingRights(

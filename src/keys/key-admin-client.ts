@@ -30,8 +30,11 @@ export type RsaJwk = Readonly<Record<'n' | 'e' | 'd' | 'p' | 'q' | 'dp' | 'dq' |
 export interface KeyCatalog {
   /** The names of its keys, without those that belong to a certificate. */
   names(vault: ManagedVault): Promise<string[]>;
-  /** Type and size of a version; undefined where Key Vault does not show them, as it may not for a disabled one. */
-  material(key: ManagedKey, version: string): Promise<{ type: string; size: number | undefined } | undefined>;
+  /** Type and size of a version, and what may be done with it; undefined where Key Vault does not show them, as it may not for a disabled one. */
+  material(
+    key: ManagedKey,
+    version: string,
+  ): Promise<{ type: string; size: number | undefined; operations: readonly string[] | undefined } | undefined>;
   /**
    * Whether a key of that name is soft-deleted, and so keeps the name taken.
    *
@@ -68,8 +71,9 @@ export function createKeyAdmin(credential: TokenCredential, limits: CallLimits):
     },
     async material(key, version) {
       try {
-        const { kty, size } = toDescription(await clientOf(key.vault).getKey(key.name, { version }));
-        return { type: kty === '' ? 'unknown' : kty, size };
+        const read = await clientOf(key.vault).getKey(key.name, { version });
+        const { kty, size } = toDescription(read);
+        return { type: kty === '' ? 'unknown' : kty, size, operations: read.keyOperations };
       } catch (error) {
         const failure = describeFailure(error);
         // Documentation and practice differ on whether a disabled key may be read; its state is known from the list.

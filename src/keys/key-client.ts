@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
 import { KeyClient, type KeyProperties, type KeyRotationPolicy } from '@azure/keyvault-keys';
 import { clientPer } from '../azure/client-per.ts';
@@ -51,6 +52,12 @@ export const WORKER_OPTIONS: KeysOptions = { limits: LIMITS.keyWork, shareReads:
 /** A person waits: whoever calls sees to the retries. */
 export const URGENT_OPTIONS: KeysOptions = { limits: LIMITS.breakGlass };
 
+/**
+ * The messages about a key's accounts come a tenth of a second apart, and a list takes less: so many of them share one, and
+ * none waits longer than this for it. Milliseconds.
+ */
+const LISTS_APART_MS = 300;
+
 /** A recovery is a poll of many requests: so many times the limit of one. */
 const RECOVERY_REQUESTS = 5;
 
@@ -83,7 +90,7 @@ export function createKeys(credential: TokenCredential, { limits, shareReads }: 
     const { properties: latest } = await clientOf(key.vault).getKey(key.name);
     return versions.map((version) => ({ ...version, latest: version.version === latest.version })).sort(compareAge);
   };
-  const lists = new SharedReads<KeyVersion[]>();
+  const lists = new SharedReads<KeyVersion[]>(LISTS_APART_MS, (ms) => sleep(ms));
 
   return {
     listVersionsUnsettled,

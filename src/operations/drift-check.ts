@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { GatherServices } from '../drift/gather/gather.ts';
-import type { DriftReport } from '../drift/report.ts';
+import type { WholeReport } from '../drift/report.ts';
 import { type DriftServices, lookForDrift, runDriftCheck } from '../drift/run-drift-check.ts';
 import { CmkError } from '../errors.ts';
 import type { Log, LogRecord } from '../log.ts';
@@ -27,7 +27,7 @@ export interface DriftOptions {
  * @throws {@link CmkError} `ArgumentInvalid` when nobody says which vaults, or some of the app's alone are named as the app
  * @throws {@link SettingsError} when a setting in the environment is wrong
  */
-export async function checkDrift(options: DriftOptions, { azure, journal }: Operation): Promise<DriftReport> {
+export async function checkDrift(options: DriftOptions, { azure, journal }: Operation): Promise<WholeReport> {
   const { environment, asApp } = options;
   if (options.vaults.length === 0 && !environment.CMK_VAULTS?.trim()) {
     throw new CmkError(
@@ -58,7 +58,7 @@ export async function checkDrift(options: DriftOptions, { azure, journal }: Oper
   };
   const log = (record: LogRecord): void => {
     // The report has the findings, and what became of their fixes.
-    const reported = 'finding' in record || record.reason === 'DriftFixFailed';
+    const reported = 'cause' in record || record.reason === 'DriftFixFailed';
     if (record.level === 'error' && asApp && !reported) journal.note(record.message);
   };
   // What the app remembers of its own subscriptions is not what the operator sees.
@@ -80,7 +80,8 @@ function readOnly(environment: Environment): Environment {
 
 /** The app's own storage is not known: there is neither a report before nor anything of its queues to be seen. */
 const NO_STORAGE: GatherServices['driftStorage'] = {
-  newest: async () => undefined,
+  before: async () => undefined,
+  managedAccounts: async () => ({}),
   poisonMessages: async () => [],
   deadLetters: async () => [],
 };

@@ -5,6 +5,7 @@ import { planKeyUse } from '../accounts/plan.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { Reason } from '../reasons.ts';
+import { type FleetFilter, matchesFilter } from './fleet-filter.ts';
 import type { Operation } from './operator-azure.ts';
 import { keyByName } from './resolve.ts';
 
@@ -19,6 +20,8 @@ export interface FleetRow {
   /** Encryption scope; undefined for the account itself. */
   readonly scope: string | undefined;
   readonly subscription: string;
+  readonly resourceGroup: string;
+  readonly tags: Readonly<Record<string, string>>;
   readonly region: string;
   /** Key identifier without a version; undefined with Microsoft-managed keys. */
   readonly key: string | undefined;
@@ -36,7 +39,12 @@ export interface Fleet {
 
 /** Every account that the sign-in sees, with its key and how it stands. Changes nothing. */
 export async function listFleet(
-  options: { readonly subscription?: string | undefined; readonly scopes: boolean; readonly all: boolean },
+  options: {
+    readonly subscription?: string | undefined;
+    readonly scopes: boolean;
+    readonly all: boolean;
+    readonly filter?: FleetFilter;
+  },
   { azure }: Operation,
 ): Promise<Fleet> {
   const subscriptions = options.subscription ? [options.subscription] : await azure.subscriptions.list();
@@ -81,7 +89,8 @@ export async function listFleet(
     { concurrency: CONCURRENCY },
   );
   const place = ({ name, scope }: FleetRow): string => `${name} ${scope ?? ''}`;
-  return { rows: rows.sort((a, b) => (place(a) < place(b) ? -1 : 1)), unread };
+  const wanted = rows.filter((row) => matchesFilter(row, options.filter ?? {}));
+  return { rows: wanted.sort((a, b) => (place(a) < place(b) ? -1 : 1)), unread };
 }
 
 /** The versions of each key, read once. */
@@ -96,8 +105,8 @@ class KeyStates {
   }
 
   async row(account: Account, scope: string | undefined, use: KeyUse | undefined): Promise<FleetRow> {
-    const { id, name, subscriptionId: subscription, location: region } = account;
-    const about = { account: id, name, scope, subscription, region };
+    const { id, name, subscriptionId: subscription, resourceGroup, tags, location: region } = account;
+    const about = { account: id, name, scope, subscription, resourceGroup, tags, region };
     if (!use) {
       return { ...about, key: undefined, mode: undefined, version: undefined, state: 'NotCustomerManaged' };
     }

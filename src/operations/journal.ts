@@ -1,5 +1,39 @@
+/** What is changed, as `<subject>.<verb>`: the same words as in the audit trail. */
+export type ChangeAction =
+  | 'vault.create'
+  | 'vault.protect'
+  | 'events.ensure'
+  | 'identity.create'
+  | 'role.assign'
+  | 'policy.add'
+  | 'key.create'
+  | 'key.import'
+  | 'key.rotate'
+  | 'key.completeRotation'
+  | 'key.setPolicy'
+  | 'key.setExpiry'
+  | 'key.recover'
+  | 'key.rekey'
+  | 'version.enable'
+  | 'version.disable'
+  | 'account.create'
+  | 'account.setIdentity'
+  | 'account.setKey';
+
+/** One change, for people and for scripts. */
+export interface Change {
+  /** What it is once it is done: `key files-key created (RSA 2048)`. */
+  readonly text: string;
+  readonly action: ChangeAction;
+  /** ARM id, or the identifier of a key or version. */
+  readonly resource: string;
+  /** As it was, and as it is to be, where that is one thing: a key, an expiry. */
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+}
+
 /** One line of what an operation found and did. */
-export interface Entry {
+export interface Entry extends Partial<Omit<Change, 'text'>> {
   /**
    * `found`: as it was. `done`: changed. `planned`: would be changed, in a dry run. `waiting`: for something that takes
    * time. `note`: what to know or to do next.
@@ -18,16 +52,25 @@ export interface Report<R> {
   readonly result: R;
 }
 
+export interface JournalOptions {
+  readonly dryRun?: boolean;
+  readonly show?: (entry: Entry) => void;
+  readonly record?: (change: Change) => void;
+}
+
 /** Keeps what an operation found and did, and stands between it and every change: a dry run makes none. */
 export class Journal {
   readonly dryRun: boolean;
   readonly entries: Entry[] = [];
+  /** Told of each change made through {@link change}, at once: whoever made it may be killed. */
+  readonly record: (change: Change) => void;
   #underWay: string | undefined;
   readonly #show: (entry: Entry) => void;
 
-  /** @param show called with each entry as it happens */
-  constructor(options: { readonly dryRun?: boolean; readonly show?: (entry: Entry) => void } = {}) {
+  /** @param options.show called with each entry as it happens */
+  constructor(options: JournalOptions = {}) {
     this.dryRun = options.dryRun ?? false;
+    this.record = options.record ?? (() => {});
     this.#show = options.show ?? (() => {});
   }
 
@@ -44,33 +87,44 @@ export class Journal {
   }
 
   /** Something that a use-case has changed by itself. */
-  done(text: string): void {
-    this.#add({ kind: 'done', text });
+  done(change: Change): void {
+    this.#add({ kind: 'done', ...change });
   }
 
   /** Something that would be changed were this no dry run. */
-  planned(text: string): void {
-    this.#add({ kind: 'planned', text });
+  planned(change: Change): void {
+    this.#add({ kind: 'planned', ...change });
   }
 
   /**
    * Makes a change, unless this is a dry run.
    *
-   * @param text what it is once it is done: `key files-key created (RSA 2048)`
+   * @param outcome what only the answer says of it
    * @returns undefined in a dry run
    */
-  async change<T>(text: string, run: () => Promise<T>): Promise<T | undefined> {
+  async change<T>(
+    change: Change,
+    run: () => Promise<T>,
+    outcome: (result: T) => Partial<Change> = () => ({}),
+  ): Promise<T | undefined> {
     if (this.dryRun) {
-      this.#add({ kind: 'planned', text });
+      this.#add({ kind: 'planned', ...change });
       return undefined;
     }
-    this.waiting(text);
-    this.#underWay = text;
+    this.waiting(change.text);
+    this.#underWay = change.text;
     const result = await run().finally(() => {
       this.#underWay = undefined;
     });
-    this.#add({ kind: 'done', text });
+    const done = { ...change, ...outcome(result) };
+    this.#add({ kind: 'done', ...done });
+    this.record(done);
     return result;
+  }
+
+  /** What one of several parts has found and changed, which was shown already or need not be. */
+  take({ entries }: Journal): void {
+    this.entries.push(...entries);
   }
 
   /** The change that is being made, if any. */

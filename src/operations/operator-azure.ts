@@ -47,6 +47,8 @@ export interface Azure {
 export interface Operation {
   readonly azure: Azure;
   readonly journal: Journal;
+  /** The app's settings, where they are known: what they say is compared with what is done. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
 const PERSON_OPTIONS: KeysOptions = { limits: LIMITS.operator };

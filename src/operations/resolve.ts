@@ -18,6 +18,8 @@ export interface Where {
 
 export const VAULT_TYPE = 'Microsoft.KeyVault/vaults';
 export const ACCOUNT_TYPE = 'Microsoft.Storage/storageAccounts';
+/** File shares that stand alone. */
+const SHARE_TYPE = 'Microsoft.FileShares/fileShares';
 export const IDENTITY_TYPE = 'Microsoft.ManagedIdentity/userAssignedIdentities';
 
 /** The vault of that name, ARM id or URI; undefined when the sign-in sees none. */
@@ -50,12 +52,23 @@ export async function lookForAccount(text: string, azure: Azure, where: Where = 
 
 /** @throws {@link CmkError} `AccountNotFound` */
 export async function findAccount(text: string, azure: Azure, where: Where = {}): Promise<Account> {
+  if (parseResourceId(text)?.type.toLowerCase().startsWith('microsoft.fileshares/')) throw shareWithoutAccount(text);
   const account = await lookForAccount(text, azure, where);
   if (account) return account;
+  const share = text.startsWith('/') ? undefined : await findOne('file share', SHARE_TYPE, text, azure, where);
+  if (share) throw shareWithoutAccount(share.id);
   throw new CmkError(
     'AccountNotFound',
     `There is no storage account ${text}${placeOf(where)}, or your sign-in does not see it.`,
     'Check name, resource group and subscription (`cmk fleet list --all` shows what you see), or create it with `cmk account create`.',
+  );
+}
+
+function shareWithoutAccount(id: string): CmkError {
+  return new CmkError(
+    'Refused',
+    `${id} is a file share of the provider Microsoft.FileShares, which belongs to no storage account.`,
+    'Its encryption is set up on the share itself, in the portal: neither this command line nor the app changes it.',
   );
 }
 

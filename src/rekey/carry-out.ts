@@ -1,6 +1,7 @@
 import type { Dependent } from '../accounts/dependent.ts';
-import { Dispatcher, WRITES_PER_SECOND } from '../accounts/dispatcher.ts';
+import { Dispatcher, MOVE_CALLS } from '../accounts/dispatcher.ts';
 import type { RecordAudit } from '../audit/audit-trail.ts';
+import type { Turns } from '../azure/turns.ts';
 import { type RekeyOrder, type RekeyStore, type RekeyWay, wayOf } from '../fleet/rekey-order.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
@@ -18,6 +19,7 @@ export type RekeyServices = FindLeftServices & {
   readonly rekeys: RekeyStore;
   readonly leases: Leases;
   readonly queue: WorkQueue;
+  readonly schedule: Turns;
   readonly audit: RecordAudit;
 };
 
@@ -120,16 +122,20 @@ async function send(
   { order }: RekeyWay,
   from: ManagedKey,
   work: RekeyWork,
-  { queue }: RekeyServices,
+  services: RekeyServices,
 ): Promise<void> {
-  const dispatcher = new Dispatcher<Dependent>(WRITES_PER_SECOND, ({ id, location, scopes }, delaySeconds) => {
-    const hint = scopes ? { scopes } : {};
-    const message: AccountWork = {
-      ...{ kind: 'account', account: id, location, key: from.id, ...hint, rekey: order.id },
-      ...{ cause: work.cause, attempt: 0 },
-    };
-    return queue.send(ACCOUNT_WORK, message, delaySeconds);
-  });
+  const dispatcher = new Dispatcher<Dependent>(
+    services,
+    MOVE_CALLS,
+    ({ id, location, scopes }, { delaySeconds, turn }) => {
+      const hint = scopes ? { scopes } : {};
+      const message: AccountWork = {
+        ...{ kind: 'account', account: id, location, key: from.id, ...hint, turn, rekey: order.id },
+        ...{ cause: work.cause, attempt: 0 },
+      };
+      return services.queue.send(ACCOUNT_WORK, message, delaySeconds);
+    },
+  );
   for (const dependent of wave) await dispatcher.dispatch(dependent);
 }
 

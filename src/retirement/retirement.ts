@@ -76,7 +76,7 @@ export function withoutRetiredTag({ [RETIRED_TAG]: _, ...others }: KeyVersion['t
 
 /** What a person types who knows that nobody uses the version. */
 export function retireCommand({ vault, name }: ManagedKey, version: string): string {
-  return `npx cmk key retire ${name} --vault ${vault.name} --version ${version} --without-evidence`;
+  return `cmk key retire ${name} --vault ${vault.name} --version ${version} --without-evidence`;
 }
 
 /** Storage accounts have names that are unique in all Azure; everything else is called by its id. */

@@ -3,8 +3,9 @@ import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { type AppliedChange, applyChanges } from './apply-changes.ts';
+import { planClose, planCloseLost, planMark, planReopen } from './restore-plans.ts';
 import { isNewer, type RevocationStamp, readRevocation, revokers } from './revocation.ts';
-import { planClose, planKeepRevoked, planMark, planReopen, type VersionChange } from './revocation-plans.ts';
+import { planKeepRevoked, type VersionChange } from './revocation-plans.ts';
 import { reportVersions, type VersionReport } from './version-report.ts';
 
 /** Marking, enabling and closing are a wave each; what a write still under way undoes is done again, so often at most. */
@@ -187,7 +188,9 @@ function nextSteps(
   const mark = planMark(versions, restoredBy, now);
   if (mark.length > 0) return mark;
   const reopen = planReopen(versions, revocation, now);
-  return reopen.length > 0 ? reopen : planClose(versions, revocation, restoredBy, now);
+  if (reopen.length > 0) return reopen;
+  const close = planClose(versions, revocation, restoredBy, now);
+  return close.length > 0 ? close : planCloseLost(versions, revocation, restoredBy, now);
 }
 
 /** The newest version of a key that is soft-deleted; undefined if there is no such key. */

@@ -161,54 +161,7 @@ export function isByHand(version: KeyVersion, { revokedOn }: RevocationStamp): b
   return changedOn(version).getTime() > revokedOn.getTime() + LATE_WRITE_MS;
 }
 
-/**
- * The first write of a restore: the newest version with the open revocation's record says that it is being restored. The
- * only record there is stays untouched: a newer revocation that is just written there would be lost with it.
- */
-export function planMark(versions: readonly KeyVersion[], restoringBy: string, now: Date): VersionChange[] {
-  const { open, restoringBy: other, records } = readRevocation(versions, now);
-  if (!open || other) return [];
-  if (records.size === 1) return [];
-  const carriers = newestFirst(versions).filter(({ version }) => records.get(version)?.id === open.id);
-  const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> => {
-    const record = revocationOf(fresh, now);
-    if (record?.id !== open.id) return {};
-    return { tags: { ...fresh.tags, [REVOCATION_TAG]: formatRevocation({ ...record, restoringBy }) } };
-  };
-  return carriers.slice(0, 1).map((version) => ({ version, ...again(version), again }));
-}
-
-/** The second: what the revocation, or one that it joined, disabled is enabled, newest first; tags stay untouched. */
-export function planReopen(versions: readonly KeyVersion[], upTo: RevocationStamp, now: Date): VersionChange[] {
-  return newestFirst(versions).flatMap((version): VersionChange[] => {
-    const record = revocationOf(version, now);
-    return record?.wasEnabled && !version.enabled && !isNewer(record, upTo) ? [{ version, enabled: true }] : [];
-  });
-}
-
-/** The last: the records go, and say instead that the revocation was restored. */
-export function planClose(
-  versions: readonly KeyVersion[],
-  upTo: RevocationStamp,
-  restoredBy: string,
-  now: Date,
-): VersionChange[] {
-  const { id, revokedOn } = upTo;
-  const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> => {
-    const record = revocationOf(fresh, now);
-    if (!record || isNewer(record, upTo)) return {};
-    // A late write has disabled it once more: its record is what it is enabled by in the next wave.
-    if (record.wasEnabled && !fresh.enabled) return {};
-    const mark = [id, revokedOn.toISOString(), restoredBy, fresh.version].join(' ');
-    return { tags: { ...otherTags(fresh), [RESTORED_TAG]: mark } };
-  };
-  return newestFirst(versions).flatMap((version): VersionChange[] => {
-    const { tags } = again(version);
-    return tags ? [{ version, tags, again }] : [];
-  });
-}
-
-function newestFirst(versions: readonly KeyVersion[]): KeyVersion[] {
+export function newestFirst(versions: readonly KeyVersion[]): KeyVersion[] {
   return [...versions].sort((a, b) => compareAge(b, a));
 }
 
@@ -256,7 +209,7 @@ function tagsWith(version: KeyVersion, record: Revocation): Record<string, strin
 }
 
 /** The tags that are none of the app's records of revocations. */
-function otherTags({ tags }: KeyVersion): Record<string, string> {
+export function otherTags({ tags }: KeyVersion): Record<string, string> {
   const { [REVOCATION_TAG]: _record, [RESTORED_TAG]: _restored, ...others } = tags;
   return others;
 }

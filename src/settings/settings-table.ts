@@ -31,6 +31,9 @@ const serviceUri = (service: 'blob' | 'queue' | 'table') =>
 
 export const DEFAULT_DRIFT_SCHEDULE = '0 0 * * * *';
 
+/** A fifth of what Azure takes is left to others. */
+export const DEFAULT_BUDGET_SHARE = 0.8;
+
 interface Setting<T extends z.ZodType> {
   readonly schema: T;
   /** What a right value looks like, shown with every problem. */
@@ -128,6 +131,13 @@ export const SETTINGS = {
     description:
       'Whose encryption scopes are looked at: those of `all` accounts, or only of accounts that use the key themselves (`dependents`: one call less for every other account).',
     fallback: '`all`',
+  }),
+  CMK_BUDGET_SHARE: setting({
+    schema: z.coerce.number('is not a number').gt(0, 'is not above 0').max(1, 'is more than 1').optional(),
+    example: '0.8',
+    description:
+      "Part of the Storage resource provider's budgets of five minutes and of an hour, for each subscription and region, that the app uses at most; the rest is left to others. Above 0, at most 1.",
+    fallback: `\`${DEFAULT_BUDGET_SHARE}\``,
   }),
   CMK_TENANT_ID: setting({
     schema: z.string().trim().optional(),

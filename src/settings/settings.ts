@@ -7,7 +7,7 @@ import { ManagedVaults, managedVault } from '../keys/managed-vaults.ts';
 import type { Exemption } from './exemption.ts';
 import { DEFAULT_AUTOFIX, type Fixable } from './fixable.ts';
 import type { Requirement } from './requirement.ts';
-import { SETTINGS, type SettingName } from './settings-table.ts';
+import { DEFAULT_BUDGET_SHARE, SETTINGS, type SettingName } from './settings-table.ts';
 
 export { DEFAULT_DRIFT_SCHEDULE, SETTINGS, type SettingName } from './settings-table.ts';
 
@@ -22,6 +22,8 @@ export interface Settings {
   readonly storage: AppStorage;
   readonly refreshAutomatic: boolean;
   readonly scopeDiscovery: 'all' | 'dependents';
+  /** Part of Azure's budgets of minutes and hours that is the app's; above 0, at most 1. */
+  readonly budgetShare: number;
   /**
    * Whose tokens the HTTP API takes. Not checked here: wrong values refuse every call of the API, and must not keep the
    * app from moving accounts.
@@ -78,6 +80,7 @@ export function readSettings(environment: Environment): Settings {
     storage: readStorage(reader, cloud),
     refreshAutomatic: reader.read('CMK_REFRESH_AUTOMATIC') ?? true,
     scopeDiscovery: reader.read('CMK_SCOPE_DISCOVERY') ?? 'all',
+    budgetShare: reader.read('CMK_BUDGET_SHARE') ?? DEFAULT_BUDGET_SHARE,
     auth: { tenantId: reader.read('CMK_TENANT_ID'), audiences: reader.read('CMK_API_AUDIENCE') ?? [] },
     dualControl: reader.read('CMK_DUAL_CONTROL') ?? true,
     drift: readDrift(environment, cloud),

@@ -23,6 +23,18 @@ export interface VaultProperties {
   /** `local`: a Managed HSM has its own access control, which ARM does not show. */
   readonly accessModel: 'rbac' | 'accessPolicies' | 'local';
   readonly policies: readonly KeyPolicy[];
+  /** Of whoever may sign in to it. */
+  readonly tenantId: string;
+  readonly network: VaultNetwork;
+}
+
+/** Whom the network lets in to a vault. */
+export interface VaultNetwork {
+  readonly publicAccess: 'enabled' | 'disabled' | 'byPerimeter';
+  /** Who is in no rule is let in. */
+  readonly allowsOthers: boolean;
+  /** Azure's trusted services, Storage among them, are let in whatever the rules say. */
+  readonly allowsTrustedServices: boolean;
 }
 
 /** A key vault with what is needed to set one up. */
@@ -32,7 +44,6 @@ export interface Vault extends VaultProperties {
   readonly resourceGroup: string;
   /** As Azure writes it, with its trailing slash: this is what goes into an account's settings. */
   readonly uri: string;
-  readonly tenantId: string;
   readonly sku: 'standard' | 'premium';
 }
 
@@ -133,7 +144,6 @@ function toVault(vault: SdkVault): Vault {
     subscriptionId: parsed.subscriptionId,
     resourceGroup: parsed.resourceGroup,
     uri: properties.vaultUri,
-    tenantId: properties.tenantId,
     sku: properties.sku.name.toLowerCase() === 'premium' ? 'premium' : 'standard',
   };
 }
@@ -150,6 +160,21 @@ function ofVault({ location = '', properties }: SdkVault): Omit<VaultProperties,
       // A policy for an application on behalf of somebody does nothing for the principal by itself.
       .filter(({ applicationId }) => !applicationId)
       .map(({ objectId, permissions }) => ({ objectId, keyPermissions: permissions.keys ?? [] })),
+    tenantId: properties.tenantId,
+    network: networkOf(properties.publicNetworkAccess, properties.networkAcls),
+  };
+}
+
+/** What is not said is open: `bypass` is `AzureServices` unless it is set (Key Vault, REST, "NetworkRuleSet"). */
+function networkOf(
+  publicAccess: string | undefined,
+  rules: { readonly bypass?: string; readonly defaultAction?: string } | undefined,
+): VaultNetwork {
+  const access = publicAccess?.toLowerCase();
+  return {
+    publicAccess: access === 'disabled' ? 'disabled' : access === 'securedbyperimeter' ? 'byPerimeter' : 'enabled',
+    allowsOthers: rules?.defaultAction?.toLowerCase() !== 'deny',
+    allowsTrustedServices: rules?.bypass?.toLowerCase() !== 'none',
   };
 }
 
@@ -161,5 +186,7 @@ function ofHsm({ location = '', properties }: ManagedHsm): Omit<VaultProperties,
     softDelete: properties?.enableSoftDelete ?? true,
     accessModel: 'local',
     policies: [],
+    tenantId: properties?.tenantId ?? '',
+    network: networkOf(properties?.publicNetworkAccess, properties?.networkAcls),
   };
 }

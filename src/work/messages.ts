@@ -51,6 +51,8 @@ const keyWork = z.strictObject({
   ...carried,
 });
 
+const version = z.string().max(64).optional();
+
 /** "Look at this account's use of this key." */
 const accountWork = z.strictObject({
   kind: z.literal('account'),
@@ -60,8 +62,18 @@ const accountWork = z.strictObject({
   location: z.string().max(60),
   /** Key identifier without a version. */
   key: z.string().min(1).max(300),
-  /** What the fleet index says of its encryption scopes: none used a key when they were last asked for. */
-  scopes: z.literal('none').optional(),
+  /** When it is to be taken up, in milliseconds since the epoch: handed out with the message, so that all instances keep to it. */
+  turn: z.number().optional(),
+  /**
+   * How it used the key when the message was written, as far as it used it. A guess by which a move is announced before the
+   * account is read; what is done is decided by what is read.
+   */
+  seen: z.strictObject({ pinned: version, current: version }).optional(),
+  /**
+   * `none`: its scopes are not to be looked at, as none used a key when they were last asked for, or they
+   * have a message of their own. `only`: they alone are left.
+   */
+  scopes: z.enum(['none', 'only']).optional(),
   /** Id of the re-key that sent it. What is done is decided by the order as it stands then. */
   rekey: z.string().max(64).optional(),
   ...carried,

@@ -2,7 +2,7 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import type { LocalAzureOptions } from '../../local/azure/server.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { reconcileAccount } from '../../src/accounts/reconcile-account.ts';
-import { AUDIT_CONTAINER } from '../../src/audit/audit-storage-client.ts';
+import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import type { Services } from '../../src/services.ts';
 import { AtMostEvery } from '../../src/work/at-most-every.ts';

@@ -1,59 +1,115 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Account } from '../../src/accounts/account.ts';
-import { Dispatcher, READS_PER_ACCOUNT, WRITES_PER_SECOND } from '../../src/accounts/dispatcher.ts';
+import { Dispatcher, type HandedTurn, MOVE_CALLS } from '../../src/accounts/dispatcher.ts';
+import { Turns } from '../../src/azure/turns.ts';
 
-const account = (subscriptionId: string, location: string): Account => ({
-  id: `/subscriptions/${subscriptionId}/st`,
-  type: 'Microsoft.Storage/storageAccounts',
-  name: 'st',
-  subscriptionId,
-  resourceGroup: 'rg',
-  location,
-  tags: {},
-  userAssignedIdentities: [],
-  principalIds: {},
-  systemPrincipalId: undefined,
-  encryption: {},
-});
+const NOW = new Date('2026-11-25T12:00:00Z');
 
-async function delays(places: readonly (readonly [string, string])[]) {
-  const sent: { subscription: string; location: string; delay: number }[] = [];
-  const dispatcher = new Dispatcher(WRITES_PER_SECOND, async ({ subscriptionId, location }, delay) => {
-    sent.push({ subscription: subscriptionId, location, delay });
-  });
-  for (const [subscription, location] of places) await dispatcher.dispatch(account(subscription, location));
+interface Sent extends HandedTurn {
+  readonly subscriptionId: string;
+  readonly location: string;
+}
+
+/** Everything that one instance hands out, by as many dispatchers as there are keys. */
+async function handedOut(
+  places: readonly (readonly [string, string])[],
+  { keys = 1, share = 1, calls = MOVE_CALLS } = {},
+): Promise<Sent[]> {
+  const sent: Sent[] = [];
+  const ports = { schedule: new Turns(share), now: () => NOW };
+  const dispatchers = Array.from(
+    { length: keys },
+    () =>
+      new Dispatcher<{ subscriptionId: string; location: string }>(ports, calls, async (place, turn) => {
+        sent.push({ ...place, ...turn });
+      }),
+  );
+  for (const [index, [subscriptionId, location]] of places.entries()) {
+    await dispatchers[index % keys]?.dispatch({ subscriptionId, location });
+  }
   return sent;
 }
 
+const most = (turns: readonly number[], withinMs: number): number =>
+  Math.max(0, ...turns.map((from) => turns.filter((turn) => turn >= from && turn < from + withinMs).length));
+const times = <T>(count: number, one: T): T[] => Array.from({ length: count }, () => one);
+
 describe('Dispatcher', () => {
-  it('lets accounts come as fast as a region takes writes and a subscription takes reads, a second early', async () => {
+  it('keeps to every budget of every cell and subscription, whatever is handed out by however many keys', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.tuple(fc.constantFrom('s1', 's2'), fc.constantFrom('eu', 'us', 'uk')), { maxLength: 600 }),
-        async (places) => {
-          const sent = await delays(places);
-          for (const { delay } of sent) {
-            const by = sent.filter((one) => one.delay <= delay);
-            for (const subscription of ['s1', 's2']) {
-              const mine = by.filter((one) => one.subscription === subscription);
-              expect(mine.length * READS_PER_ACCOUNT).toBeLessThanOrEqual(250 + 25 * (delay + 2));
-              for (const location of ['eu', 'us', 'uk']) {
-                const here = mine.filter((one) => one.location === location);
-                expect(here.length).toBeLessThanOrEqual(WRITES_PER_SECOND * (delay + 2));
-              }
+        fc.array(fc.tuple(fc.constantFrom('s1', 's2'), fc.constantFrom('eu', 'us', 'uk')), { maxLength: 900 }),
+        fc.integer({ min: 1, max: 5 }),
+        async (places, keys) => {
+          const sent = await handedOut(places, { keys });
+          for (const subscription of ['s1', 's2']) {
+            const mine = sent.filter((one) => one.subscriptionId === subscription);
+            expect(
+              most(
+                mine.map(({ turn }) => turn),
+                1_000,
+              ),
+            ).toBeLessThanOrEqual(200 + 10);
+            for (const location of ['eu', 'us', 'uk']) {
+              const turns = mine.filter((one) => one.location === location).map(({ turn }) => turn);
+              expect(most(turns, 1_000)).toBeLessThanOrEqual(10 + 5);
+              expect(most(turns, 300_000)).toBeLessThanOrEqual(800);
             }
           }
         },
       ),
-      { numRuns: 20 },
+      { numRuns: 15 },
     );
   });
 
-  it('does not let one region, or one subscription, wait for another', async () => {
-    const busy = Array.from({ length: 500 }, () => ['s1', 'eu'] as const);
-    const sent = await delays([...busy, ['s2', 'eu']]);
-    expect(sent.at(-1)?.delay).toBe(0);
-    expect(sent.at(-2)?.delay).toBeGreaterThan(40);
+  it('has each message out of sight until its turn is near', async () => {
+    for (const { delaySeconds, turn } of await handedOut(times(100, ['s1', 'eu'] as const))) {
+      const waitMs = turn - NOW.getTime();
+      expect(delaySeconds).toBe(Math.max(0, Math.floor((waitMs - 700) / 1_000)));
+    }
+  });
+
+  it('puts what an hour has no room for into the next one, and leaves others their share', async () => {
+    const hours = async (share: number) => {
+      const sent = await handedOut(times(1_300, ['s1', 'eu'] as const), { share });
+      expect(
+        most(
+          sent.map(({ turn }) => turn),
+          3_600_000,
+        ),
+      ).toBeLessThanOrEqual(1_200 * share);
+      return sent.filter(({ turn }) => turn - NOW.getTime() < 3_600_000).length;
+    };
+    expect(await hours(1)).toBe(1_200);
+    expect(await hours(0.8)).toBe(960);
+  });
+
+  it('takes twenty keys over one cell as it takes one', async () => {
+    const last = (sent: readonly Sent[]) => Math.max(...sent.map(({ turn }) => turn));
+    const places = times(400, ['s1', 'eu'] as const);
+    expect(last(await handedOut(places, { keys: 20 }))).toBe(last(await handedOut(places)));
+  });
+
+  it('does not let one region, or one subscription, wait for another, even for its hour', async () => {
+    const busy = times(1_300, ['s1', 'eu'] as const);
+    const sent = await handedOut([...busy, ['s2', 'eu'], ['s1', 'us']]);
+    expect(sent.at(-1)?.delaySeconds).toBeLessThan(10);
+    expect(sent.at(-2)?.delaySeconds).toBe(0);
+    expect(sent.at(-3)?.delaySeconds).toBeGreaterThan(3_000);
+  });
+
+  it('spreads lists by a budget of their own', async () => {
+    const sent = await handedOut(times(101, ['s1', 'eu'] as const), { calls: { lists: 1 } as never });
+    expect(sent.at(-2)?.delaySeconds).toBe(0);
+    expect(sent.at(-1)?.delaySeconds).toBeGreaterThanOrEqual(299);
+  });
+
+  it('hands out nothing before a time that was asked for', async () => {
+    const sent: HandedTurn[] = [];
+    const ports = { schedule: new Turns(1), now: () => NOW };
+    const dispatcher = new Dispatcher(ports, MOVE_CALLS, async (_: unknown, turn) => void sent.push(turn));
+    const place = { subscriptionId: 's1', location: 'eu' };
+    await dispatcher.dispatch(place, 15);
+    expect(sent).toEqual([{ delaySeconds: 15, turn: NOW.getTime() + 15_000 }]);
   });
 });

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import {
-  formatIntents,
+  formatAccountState,
   judge,
   type MoveIntent,
   newIntent,
-  parseIntents,
+  parseAccountState,
   versionId,
 } from '../../src/accounts/intent.ts';
 import type { KeyUse } from '../../src/accounts/key-use.ts';
@@ -66,9 +66,17 @@ it('a move has an id of its own, the same whoever makes it', () => {
 
 it('moves survive as the state of a lease, and anything else there is none', () => {
   const moves = [move(), { ...move('automatic'), over: true, done: { reason: 'Moved', to: versionName(2) } as const }];
-  expect(parseIntents(JSON.parse(JSON.stringify(formatIntents(moves))))).toEqual(moves);
-  expect(formatIntents([])).toBeUndefined();
-  for (const state of [undefined, null, 'x', {}, { moves: [{}] }]) expect(parseIntents(state)).toEqual([]);
+  for (const known of [undefined, use(1, 2), use(undefined, 2)]) {
+    expect(parseAccountState(JSON.parse(JSON.stringify(formatAccountState({ moves, known }))))).toEqual({
+      moves,
+      known,
+    });
+  }
+  expect(formatAccountState({ moves: [], known: undefined })).toBeUndefined();
+  for (const state of [undefined, null, 'x', {}, { moves: [{}] }]) {
+    expect(parseAccountState(state)).toEqual({ moves: [], known: undefined });
+  }
+  expect(parseAccountState({ moves: [], known: { keyName: 1 } })).toEqual({ moves: [], known: undefined });
 });
 
 it('versions are named by the identifier of their key', () => {

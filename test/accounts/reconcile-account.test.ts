@@ -27,6 +27,55 @@ describe('an account that is pinned to an older version', () => {
     ]);
   });
 
+  it('is read once and written right behind it, where it is found as the message says it was', async () => {
+    const files = key();
+    const account = files.account();
+    const next = files.add();
+    const since = wire.azure.requests.last;
+    const seen = { pinned: files.first.version, current: files.first.version };
+    expect(await reconcile({ ...files.accountWork(account), seen })).toEqual({ outcome: 'done' });
+    expect(requestsOf(account, since).account).toEqual(['GET', 'PATCH']);
+    expect(versionInUse(account)).toBe(next.version);
+    expect(wire.records).toMatchObject([{ reason: 'Moved', from: files.id(files.first), to: files.id(next) }]);
+  });
+
+  it('and that the app has moved before, is read once whoever asks, as its lease says how it was left', async () => {
+    const files = key();
+    const account = files.account();
+    files.add();
+    await reconcile(files.accountWork(account));
+    const next = files.add();
+    const since = wire.azure.requests.last;
+    expect(await reconcile(files.accountWork(account))).toEqual({ outcome: 'done' });
+    expect(requestsOf(account, since).account).toEqual(['GET', 'PATCH']);
+    expect(versionInUse(account)).toBe(next.version);
+  });
+
+  it('is read before anything is announced where the message and its lease differ', async () => {
+    const files = key();
+    const account = files.account();
+    files.add();
+    await reconcile(files.accountWork(account));
+    const next = files.add();
+    const since = wire.azure.requests.last;
+    const seen = { pinned: files.first.version, current: files.first.version };
+    expect(await reconcile({ ...files.accountWork(account), seen })).toEqual({ outcome: 'done' });
+    expect(requestsOf(account, since).account).toEqual(['GET', 'GET', 'PATCH']);
+    expect(versionInUse(account)).toBe(next.version);
+  });
+
+  it('is moved from what it is found to use, not from what it was guessed to', async () => {
+    const files = key();
+    const account = files.account();
+    const second = files.add();
+    const next = files.add();
+    const seen = { pinned: second.version, current: second.version };
+    const since = wire.azure.requests.last;
+    expect(await reconcile({ ...files.accountWork(account), seen })).toEqual({ outcome: 'done' });
+    expect(requestsOf(account, since).account).toEqual(['GET', 'GET', 'PATCH']);
+    expect(wire.records).toMatchObject([{ reason: 'Moved', from: files.id(files.first), to: files.id(next) }]);
+  });
+
   it.each(['merge', 'replace'] as const)(
     'keeps everything else, field by field, where a PATCH means "%s"',
     async (encryptionPatch) => {

@@ -53,6 +53,10 @@ describe('the dependents of a key', () => {
     files.add();
     await deliver(files.keyWork());
     expect(found()).toEqual(ids(...accounts, byScope));
+    const turn = expect.any(Number);
+    expect(wire.sent).toContainEqual(
+      expect.objectContaining({ work: expect.objectContaining({ account: byScope.id, scopes: 'only' }) }),
+    );
     expect(wire.sent).toContainEqual({
       queue: ACCOUNT_WORK,
       delaySeconds: 0,
@@ -61,6 +65,9 @@ describe('the dependents of a key', () => {
         account: accounts[0]?.id,
         location: 'westeurope',
         key: files.id(),
+        turn,
+        // As it was listed: a move is announced by it, and nothing is decided by it.
+        seen: { pinned: files.first.version, current: files.first.version },
         cause: files.keyWork().cause,
         attempt: 0,
       },

@@ -97,23 +97,47 @@ describe('what Azure refuses', () => {
     },
   );
 
-  it.each([
-    ['write', 'pacer', 1],
-    ['read', 'readPacer', 2],
-  ] as const)('a used-up %s budget sends the message back before anything is asked', async (what, pacer, calls) => {
-    const files = key();
-    const account = files.account();
-    files.add();
-    const services = wire.services();
-    const nowMs = wire.azure.clock.nowMs();
-    const subscription = account.id.split('/')[2] ?? '';
-    const cell = pacer === 'pacer' ? `${subscription}/${account.location}` : subscription;
-    for (let n = 0; n < 400; n++) services[pacer].reserve(cell, nowMs, calls);
+  it.each(['writes', 'reads'] as const)(
+    'a used-up budget of %s sends the message back before anything is asked',
+    async (what) => {
+      const files = key();
+      const account = files.account();
+      files.add();
+      const services = wire.services();
+      const nowMs = wire.azure.clock.nowMs();
+      const subscription = account.id.split('/')[2] ?? '';
+      const place = { subscriptionId: subscription, location: account.location };
+      for (let n = 0; n < 700; n++) services.turns.take(place, { [what]: 1 }, nowMs);
+      const since = wire.azure.requests.last;
+      const outcome = await reconcile(files.accountWork(account), services);
+      expect(outcome).toMatchObject({ outcome: 'retry', reason: 'Throttled', counts: false });
+      expect(outcome).toMatchObject({ detail: expect.stringContaining(`The budgets of ${subscription}`) });
+      expect(wire.azure.requests.since(since)).toEqual([]);
+    },
+  );
+
+  it('a place that said 429 is left alone by the whole instance: others go back without a call, and not in a heap', async () => {
+    const [files, services] = [key(), wire.services()];
+    const accounts = [1, 2, 3, 4].map(() => files.account());
+    const elsewhere = files.account('pinned', { location: 'swedencentral' });
+    const next = files.add();
+    const answer = { status: 429, headers: { 'Retry-After': '40' }, body: { error: { code: 'TooManyRequests' } } };
+    wire.azure.faults.add([{ match: { method: 'PATCH', path: '/storageAccounts/' }, times: 1, answer }]);
+    const [first, ...others] = accounts;
+    if (first) await deliver(files.accountWork(first), services);
     const since = wire.azure.requests.last;
-    const outcome = await reconcile(files.accountWork(account), services);
-    expect(outcome).toMatchObject({ outcome: 'retry', reason: 'Throttled', counts: false });
-    expect(outcome).toMatchObject({ detail: expect.stringContaining(`The ${what} budget of`) });
+    for (const account of others) await deliver(files.accountWork(account), services);
     expect(wire.azure.requests.since(since)).toEqual([]);
+    expect(wire.sent.map(({ delaySeconds }) => delaySeconds >= 38 && delaySeconds < 50)).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ]);
+    const turns = wire.sent.map(({ work }) => (work as AccountWork).turn ?? 0);
+    expect(new Set(turns).size).toBe(4);
+    await deliver(files.accountWork(elsewhere), services);
+    expect(pinnedTo(elsewhere)).toBe(next.version);
   });
 
   it('a wait longer than the seven days that a queue allows does not lose the message', async () => {

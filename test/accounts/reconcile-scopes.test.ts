@@ -62,13 +62,42 @@ describe('encryption scopes', () => {
     files.add();
     const services = wire.services();
     const list: typeof services.accounts.listScopes = (id) => {
-      for (let n = 0; n < 100; n++) services.pacer.reserve(`${id.subscriptionId}/westeurope`, wire.azure.clock.nowMs());
+      const place = { subscriptionId: id.subscriptionId, location: 'westeurope' };
+      for (let n = 0; n < 100; n++) services.turns.take(place, { writes: 1 }, wire.azure.clock.nowMs());
       return services.accounts.listScopes(id);
     };
     const busy = { ...services, accounts: { ...services.accounts, listScopes: list } };
     const outcome = await reconcile(files.accountWork(account), busy);
     expect(outcome).toMatchObject({ outcome: 'retry', reason: 'Throttled', counts: false });
     expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(files.id(files.first));
+  });
+
+  it('are not listed where there are none to look for, and alone where nothing else is left', async () => {
+    const [files, other] = [key(), key()];
+    const account = other.account('pinned', { scopes: [{ name: 'scope1', key: files.use('pinned') }] });
+    const next = files.add();
+    let since = wire.azure.requests.last;
+    await reconcile({ ...files.accountWork(account), scopes: 'none' });
+    expect(requestsOf(account, since)).toEqual({ account: ['GET'], scopes: [] });
+    since = wire.azure.requests.last;
+    await reconcile({ ...files.accountWork(account), scopes: 'only' });
+    expect(requestsOf(account, since)).toEqual({ account: [], scopes: ['GET', 'GET', 'PATCH'] });
+    expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(files.id(next));
+  });
+
+  it('wait for a list in the queue, when their account has moved', async () => {
+    const files = key();
+    const account = files.account('pinned', { scopes: [{ name: 'scope1', key: files.use('pinned') }] });
+    const next = files.add();
+    const services = wire.services();
+    const place = { subscriptionId: account.id.split('/')[2] ?? '', location: account.location };
+    for (let n = 0; n < 100; n++) services.turns.take(place, { lists: 1 }, wire.azure.clock.nowMs());
+    await deliver(files.accountWork(account), services);
+    expect(pinnedTo(account)).toBe(next.version);
+    expect(wire.sent).toMatchObject([{ queue: ACCOUNT_WORK, work: { scopes: 'only' } }]);
+    expect(wire.sent[0]?.delaySeconds).toBeGreaterThan(290);
+    await deliver(wire.sent[0]?.work as AccountWork);
+    expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(files.id(next));
   });
 
   it('that one refuses do not hold up the others', async () => {

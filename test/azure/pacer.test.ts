@@ -1,51 +1,108 @@
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
-import { Pacer, STORAGE_WRITES } from '../../src/azure/pacer.ts';
+import { describe, expect, it } from 'vitest';
+import { type Budget, Pacer, shareOf } from '../../src/azure/pacer.ts';
 
-it('lets a few through at once and spaces out the rest', () => {
-  const pacer = new Pacer([{ calls: 10, perMs: 1_000, burst: 4 }]);
-  expect([1, 2, 3, 4, 5, 6].map(() => pacer.reserve('a', 0))).toEqual([0, 0, 0, 0, 100, 200]);
-  expect(pacer.reserve('b', 0)).toBe(0);
-  expect(pacer.reserve('a', 1_000)).toBe(0);
+const RATE: Budget = { calls: 10, perMs: 1_000, burst: 4 };
+const WINDOW: Budget = { calls: 20, perMs: 60_000 };
+
+describe('a rate', () => {
+  it('lets a few through at once and spaces out the rest', () => {
+    const pacer = new Pacer([RATE]);
+    expect([1, 2, 3, 4, 5, 6].map(() => pacer.reserve('a', 0))).toEqual([0, 0, 0, 0, 100, 200]);
+    expect(pacer.reserve('b', 0)).toBe(0);
+    expect(pacer.reserve('a', 1_000)).toBe(0);
+  });
+
+  it('counts a turn of several calls as so many', () => {
+    const pacer = new Pacer([{ calls: 25, perMs: 1_000, burst: 4 }]);
+    expect([1, 2, 3, 4].map(() => pacer.reserve('a', 0, 2))).toEqual([0, 0, 80, 160]);
+    pacer.release('a', 2);
+    expect(pacer.reserve('a', 0, 2)).toBe(160);
+  });
 });
 
-it('counts a turn of several calls as so many', () => {
-  const pacer = new Pacer([{ calls: 25, perMs: 1_000, burst: 4 }]);
-  expect([1, 2, 3, 4].map(() => pacer.reserve('a', 0, 2))).toEqual([0, 0, 80, 160]);
-  pacer.release('a', 2);
-  expect(pacer.reserve('a', 0, 2)).toBe(160);
+it('never exceeds a budget in any span of its length, whatever comes when, is given back, or is refused', () => {
+  const step = fc.record({
+    gap: fc.integer({ min: 0, max: 3_000 }),
+    does: fc.constantFrom('call', 'call', 'call', 'call', 'unused', 'refused'),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+      const pacer = new Pacer([RATE, WINDOW]);
+      let now = 1_000_000;
+      let closedUntil = 0;
+      const turns: number[] = [];
+      for (const { gap, does } of steps) {
+        now += gap;
+        if (does === 'refused') {
+          closedUntil = Math.max(closedUntil, now + 2_000);
+          pacer.refused('cell', now, now + 2_000);
+          continue;
+        }
+        const turn = now + pacer.reserve('cell', now);
+        expect(turn).toBeGreaterThanOrEqual(closedUntil);
+        if (does === 'call') turns.push(turn);
+        else pacer.release('cell');
+      }
+      for (const start of turns) {
+        const within = (ms: number) => turns.filter((turn) => turn >= start && turn < start + ms).length;
+        // A token bucket lets its burst and its rate through in one second.
+        expect(within(1_000)).toBeLessThanOrEqual(10 + 4);
+        expect(within(60_000)).toBeLessThanOrEqual(20);
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
+
+it('uses a window up, and the next one no later than a part of it after', () => {
+  const pacer = new Pacer([WINDOW]);
+  expect(Array.from({ length: 20 }, () => pacer.reserve('a', 0))).toEqual(Array(20).fill(0));
+  expect(pacer.reserve('a', 0)).toBe(61_000);
+  expect(pacer.reserve('a', 61_000)).toBe(0);
 });
 
 it('gives a turn that was not used to the next one', () => {
-  const pacer = new Pacer([{ calls: 10, perMs: 1_000, burst: 1 }]);
+  const pacer = new Pacer([{ calls: 10, perMs: 1_000, burst: 1 }, WINDOW]);
   expect(pacer.reserve('a', 0)).toBe(0);
   pacer.release('a');
   expect(pacer.reserve('a', 0)).toBe(0);
 });
 
-it('never exceeds a budget in any window of its length, whatever the arrivals', () => {
-  fc.assert(
-    fc.property(fc.array(fc.integer({ min: 0, max: 300 }), { maxLength: 300 }), (gaps) => {
-      const pacer = new Pacer(STORAGE_WRITES);
-      let now = 0;
-      const turns: number[] = [];
-      for (const gap of gaps) {
-        now += gap;
-        turns.push(now + pacer.reserve('cell', now));
-      }
-      for (const start of turns) {
-        const within = turns.filter((turn) => turn >= start && turn < start + 1_000).length;
-        // A token bucket lets its burst and its rate through in one window.
-        expect(within).toBeLessThanOrEqual(10 + 4);
-      }
-    }),
-    { numRuns: 100 },
-  );
+it('spaces out what a window held up, too', () => {
+  const pacer = new Pacer([RATE, WINDOW]);
+  const turns = Array.from({ length: 40 }, () => pacer.reserve('a', 0));
+  expect(turns[20]).toBe(61_000);
+  expect(turns[39]).toBeGreaterThanOrEqual(61_000 + 15 * 100);
 });
 
-it('keeps the hourly budget too', () => {
-  const pacer = new Pacer(STORAGE_WRITES);
-  const turns = Array.from({ length: 1_300 }, (_, i) => i * 100 + pacer.reserve('cell', i * 100));
-  expect(turns.filter((turn) => turn < 3_600_000).length).toBeGreaterThanOrEqual(1_200);
-  expect(pacer.reserve('cell', 130_000)).toBeGreaterThan(60_000);
+describe('a refusal', () => {
+  it('closes the place for as long as the service asked, and no other', () => {
+    const pacer = new Pacer([RATE]);
+    pacer.refused('a', 0, 5_000);
+    expect(pacer.reserve('a', 0)).toBe(5_000);
+    expect(pacer.reserve('b', 0)).toBe(0);
+  });
+
+  it('slows the place down for a while: refusals that come together count once', () => {
+    const pacer = new Pacer([RATE]);
+    for (let n = 0; n < 5; n += 1) pacer.refused('a', 0, 1_000);
+    const turns = Array.from({ length: 3 }, () => pacer.reserve('a', 0));
+    expect(turns).toEqual([1_000, 1_150, 1_300]);
+    const later = Array.from({ length: 6 }, () => pacer.reserve('a', 120_000));
+    expect(later).toEqual([0, 0, 0, 0, 100, 200]);
+  });
+
+  it('again and again makes it slow, and not slower than an eighth', () => {
+    const pacer = new Pacer([RATE]);
+    for (let n = 0; n < 30; n += 1) pacer.refused('a', n * 1_000, n * 1_000 + 1_000);
+    const [first = 0, second = 0] = [pacer.reserve('a', 30_000), pacer.reserve('a', 30_000)];
+    expect(second - first).toBeGreaterThan(400);
+    expect(second - first).toBeLessThanOrEqual(800);
+  });
+});
+
+it('a share of a budget is a part of it, and one call at least', () => {
+  expect(shareOf({ calls: 800, perMs: 300_000 }, 0.8)).toEqual({ calls: 640, perMs: 300_000 });
+  expect(shareOf({ calls: 100, perMs: 300_000 }, 0.001).calls).toBe(1);
 });

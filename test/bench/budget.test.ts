@@ -1,24 +1,23 @@
 import { expect, it } from 'vitest';
-import { budgetSeconds } from '../../bench/budget.ts';
+import { budgetSeconds, type Share } from '../../bench/budget.ts';
 
-it.each([
-  ['a handful comes at once', [{ accounts: { westeurope: 10 }, lists: 1 }], 2, 0],
-  ['ten writes a second in a region', [{ accounts: { westeurope: 110 }, lists: 1 }], 1, 10],
+const cell = (accounts: number, lists = 1): Share[] => [{ accounts: { westeurope: accounts }, lists }];
+
+it.each<[string, readonly Share[], number, number]>([
+  ['a handful comes at once', cell(10), 1, 0],
+  ['ten writes a second in a region', cell(110), 1, 10],
   ['regions are written to at the same time', [{ accounts: { westeurope: 60, uksouth: 40 }, lists: 1 }], 1, 5],
-  ['25 reads a second in a subscription', [{ accounts: { a: 90, b: 90, c: 70 }, lists: 1 }], 2, (501 - 250) / 25],
+  ['25 reads a second in a subscription', cell(0, 500), 1, (500 - 250) / 25],
   [
-    'subscriptions do not wait for each other',
-    [
-      { accounts: { a: 50 }, lists: 1 },
-      { accounts: { a: 70 }, lists: 1 },
-    ],
+    'ten writes a second in a subscription',
+    [{ accounts: { a: 60, b: 60, c: 60, d: 60, e: 60 }, lists: 1 }],
     1,
-    6,
+    (300 - 200) / 10,
   ],
-])('%s', (_, shares, reads, seconds) => {
-  expect(budgetSeconds(shares as Parameters<typeof budgetSeconds>[0], reads)).toBeCloseTo(seconds);
-});
-
-it('does not promise what an hour does not allow', () => {
-  expect(() => budgetSeconds([{ accounts: { westeurope: 1_201 }, lists: 1 }], 1)).toThrow(RangeError);
+  ['subscriptions do not wait for each other', [...cell(50), ...cell(70)], 1, 6],
+  ['800 reads in five minutes', cell(1_200), 1, 300],
+  ['1,200 writes in an hour', cell(1_201), 1, 3_600],
+  ["a share of the hour's", cell(1_200), 0.8, 3_600 + (240 - 10) / 10],
+])('%s', (_, shares, share, seconds) => {
+  expect(budgetSeconds(shares, share)).toBeCloseTo(seconds);
 });

@@ -3,11 +3,11 @@ import type { AddressInfo } from 'node:net';
 import type { HttpResponseInit } from '@azure/functions';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { addKeyVersion } from '../../local/azure/fleet.ts';
+import { addAccount, addKeyVersion } from '../../local/azure/fleet.ts';
 import { showReport } from '../../src/drift/http/drift-api.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { outsider } from '../drift/outsider.ts';
-import { TestKey, vaultNamed } from '../support/fleet.ts';
+import { group, storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 import { useChromium } from './chromium.ts';
 
@@ -41,7 +41,10 @@ let server: Server;
 let url: string;
 let answer: HttpResponseInit;
 
-/** The tour's drift, and a tag that would like to be more than text. */
+/** Accounts without their key, since one role is missing. */
+const WITHOUT_ROLE = 2_000;
+
+/** The tour's drift, a tag that would like to be more than text, and a fleet that has lost its role. */
 beforeAll(async () => {
   const { azure } = wire;
   const them = outsider(azure);
@@ -56,6 +59,16 @@ beforeAll(async () => {
   });
   const vault = vaultNamed(azure.world, 'kv-records').id.slice(1);
   await them.events.eventSubscriptions.beginDeleteAndWait(vault, 'cmk-keyExpired');
+  const identity = storageIdentity(azure.world);
+  for (let n = 0; n < WITHOUT_ROLE; n += 1) {
+    const name = `stfleet${String(n).padStart(5, '0')}`;
+    addAccount(azure.world, group(azure.world), { name, identity, key: key.use() });
+  }
+  const given = { filter: `assignedTo('${identity.principalId}')` };
+  const files = vaultNamed(azure.world, 'kv-files').id.slice(1);
+  for await (const { id = '' } of them.roles.roleAssignments.listForScope(files, given)) {
+    await them.roles.roleAssignments.deleteById(id.slice(1));
+  }
   const services = wire.services();
   await runDriftCheck({ id: 'r1', by: 'timer' }, services, wire.log);
   answer = await showReport('r1', new Headers({ accept: 'text/html' }), services);
@@ -120,6 +133,16 @@ describe('the drift report in a browser', () => {
       '({ scrollWidth: document.documentElement.scrollWidth, clientWidth: document.documentElement.clientWidth })',
     );
     expect(scrollWidth).toBe(clientWidth);
+    await page.close();
+  });
+
+  it(`is less than 5,000 pixels long on a phone, with ${WITHOUT_ROLE} accounts without their role`, async () => {
+    const { page } = await open({ viewport: { width: 390, height: 844 } });
+    const text = await page.getByRole('region', { name: 'Errors' }).textContent();
+    expect(text).toMatch(/IdentityWithoutRole, 20\d\d resources/);
+    expect(text).toContain('az role assignment create --assignee-object-id');
+    const height = await page.evaluate<number>('document.documentElement.scrollHeight');
+    expect(height).toBeLessThan(5_000);
     await page.close();
   });
 

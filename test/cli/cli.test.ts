@@ -68,6 +68,7 @@ describe('what a command prints', () => {
     });
     const json = await cmk([...args, '--json']);
     expect(JSON.parse(json.out)).toEqual({
+      version: 1,
       error: { reason: 'AccountNotFound', message: expect.any(String), nextStep: expect.any(String) },
     });
   });
@@ -93,14 +94,21 @@ describe('an error in the middle', () => {
       operation: 'key ensure',
       dryRun: false,
       changed: true,
-      entries: expect.arrayContaining([{ kind: 'done', text: expect.stringContaining('/new-key created') }]),
+      entries: expect.arrayContaining([
+        expect.objectContaining({
+          kind: 'done',
+          text: expect.stringContaining('/new-key created'),
+          action: 'key.create',
+          resource: expect.stringMatching(/^https:.*\/keys\/new-key$/),
+        }),
+      ]),
       error: { reason: 'Refused' },
     });
   });
 
   it('stands on a line of its own in a terminal', async () => {
     const { out, err } = await cmk(refused(), { tty: true });
-    expect(stripVTControlCharacters(out)).toContain('/new-key created (RSA 2048)\n');
+    expect(stripVTControlCharacters(out)).toMatch(/\/new-key created \(RSA 2048, expires \S+\)\n/);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what erases a line
     expect(err).toMatch(/rotation policy of \S+ set\S*\r\u001b\[2K\S*Refused:/);
   });
@@ -208,7 +216,16 @@ describe('break-glass', () => {
     procedures.local.faults.add([
       { match: { method: 'PATCH', path: site.version.version }, answer: { status: 503, body: {} } },
     ]);
-    const { code, out } = await cmk(['key', 'revoke', site.key, '--vault', site.vault.name, '--yes']);
+    const { code, out } = await cmk([
+      'key',
+      'revoke',
+      site.key,
+      '--vault',
+      site.vault.name,
+      '--reason',
+      'A test',
+      '--yes',
+    ]);
     expect(code).toBe(1);
     expect(out).toContain('is NOT disabled');
   });
@@ -275,7 +292,7 @@ describe('doctor', () => {
   });
 });
 
-describe('npx cmk', () => {
+describe('bin/cmk.js', () => {
   it('runs from a clone, and says nothing of what is experimental in Node', async () => {
     const bin = join(import.meta.dirname, '../../bin/cmk.js');
     const env = {

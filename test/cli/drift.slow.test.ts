@@ -33,14 +33,21 @@ const newest = () => wire.services().driftStorage.newest();
 
 describe('cmk drift check', () => {
   it('names what is not as it should be, exits 1, and publishes and fixes nothing', async () => {
-    const { account } = stale();
+    const { key, account } = stale();
     const before = (await newest())?.id;
     const { code, out, err } = await cmk(['drift', 'check'], { env: settings() });
     expect({ code, err }).toEqual({ code: 1, err: '' });
-    expect(out).toMatch(new RegExp(`^error\tStaleKeyVersion\tstorageAccounts/${account.name}\t`, 'm'));
+    const line = `^error\tStaleKeyVersion\t1\tkeys/${key.name}\tIt is pinned to .*\tcmk account pin ${account.id}$`;
+    expect(out).toMatch(new RegExp(line, 'm'));
     expect(out).toMatch(/\nLooked at 2 vaults, \d+ keys and \d+ accounts\.\n$/);
     expect(await accountWork()).toEqual([]);
     expect((await newest())?.id).toBe(before);
+  });
+
+  it('names each finding with --expand', async () => {
+    const { account } = stale();
+    const { out } = await cmk(['drift', 'check', '--expand'], { env: settings() });
+    expect(out).toMatch(new RegExp(`^error\tStaleKeyVersion\tstorageAccounts/${account.name}\t`, 'm'));
   });
 
   it('wants to know the vaults, where no setting names them', async () => {

@@ -38,7 +38,10 @@ function state({ group, account, admin, vault, identity }: Start): unknown {
   const text = JSON.stringify({
     vault: made && {
       ...made.properties,
-      keys: [...made.keys.values()].map((key) => key.versions.map((v) => [v.kty, v.keySize, v.enabled, v.tags])),
+      keys: [...made.keys.values()].map((key) => [
+        key.versions.map((v) => [v.kty, v.keySize, v.enabled, v.tags, v.exp !== undefined]),
+        key.rotationPolicy?.lifetimeActions,
+      ]),
     },
     identities: [...identities.values()].filter(({ id }) => id.startsWith(group.id)).map(({ name }) => name),
     roles: [rolesOf(admin.objectId), rolesOf(principal?.principalId)],
@@ -66,6 +69,7 @@ const STEPS = [
     (s: Start) => `/vaults/${s.vault}/providers/Microsoft.Authorization/roleAssignments/`,
   ],
   ['the key is created', 'POST', () => '/keys/files-key/create'],
+  ['its rotation policy is set', 'PUT', () => '/keys/files-key/rotationpolicy'],
   ['the identity is created', 'PUT', (s: Start) => `/userAssignedIdentities/${s.identity}\\?`],
   [
     'the identity is given its role',
@@ -126,7 +130,7 @@ describe('cmk account onboard', () => {
     const site = start();
     // Two roles are given by requests that look alike.
     const skip = what === 'the identity is given its role' ? 1 : 0;
-    const host = method === 'POST' ? `${site.vault}.vault.azure.net` : 'management.azure.com';
+    const host = path(site).startsWith('/keys/') ? `${site.vault}.vault.azure.net` : 'management.azure.com';
     procedures.local.faults.add([{ match: { host, method, path: path(site) }, times: 1, skip, [fault]: true }]);
     const child = startCmk(procedures.local, site.args, { as: site.admin });
     await eventually(`the request that is killed (${what})`, () => procedures.local.faults.list().length === 0, 20_000);

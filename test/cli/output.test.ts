@@ -128,6 +128,21 @@ describe('a table', () => {
   });
 });
 
+describe('CSV', () => {
+  it('has quotes where they are needed, and nothing that a spreadsheet would carry out', () => {
+    let text = '';
+    const sink = { write: (more: string) => (text += more) };
+    new Output('csv', sink, sink, {}).table(
+      ['WHO', 'WHY'],
+      [
+        ['a, b', '=HYPERLINK("x")'],
+        [undefined, '-1'],
+      ],
+    );
+    expect(text).toBe(`who,why\n"a, b","'=HYPERLINK(""x"")"\n,'-1\n`);
+  });
+});
+
 describe('checks', () => {
   it('stand in line below each other, whatever their names', () => {
     const text = terminal(

@@ -91,7 +91,9 @@ describe('Ctrl-C', () => {
     expect(JSON.parse(child.output())).toMatchObject({
       operation: 'account onboard',
       changed: true,
-      entries: expect.arrayContaining([{ kind: 'done', text: expect.stringContaining(`vault ${vault} created`) }]),
+      entries: expect.arrayContaining([
+        expect.objectContaining({ kind: 'done', text: expect.stringContaining(`vault ${vault} created`) }),
+      ]),
       error: { reason: 'Interrupted' },
     });
   });

@@ -40,7 +40,7 @@ describe('cmk replay', () => {
     await queue('account-work-poison').sendMessage(JSON.stringify(work(1)));
     const { code, out } = await cmk(['replay', 'account-work', '--json']);
     expect(code).toBe(0);
-    expect(JSON.parse(out)).toEqual({ operation: 'replay', result: { replayed: 1, left: [] } });
+    expect(JSON.parse(out)).toEqual({ version: 1, operation: 'replay', result: { replayed: 1, left: [] } });
   });
 
   it('finds nothing to put back', async () => {

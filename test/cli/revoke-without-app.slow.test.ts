@@ -37,11 +37,15 @@ it('a key is revoked with the app down, and the app, once up, takes that revocat
   const env = { AzureWebJobsStorage: wire.connectionString };
   const target = ['--vault', key.vault.name, '--reason', 'A laptop was stolen', '--ticket', 'INC-1'];
 
-  const unconfirmed = await cmk(wire.azure, ['key', 'revoke', key.name, ...target], { as, env });
+  const unconfirmed = await cmk(wire.azure, ['key', 'revoke', key.name, ...target, '--reason', 'A test'], { as, env });
   expect(unconfirmed).toMatchObject({ code: 2, output: expect.stringContaining('Add --yes.') });
   expect(newest.enabled).toBe(true);
 
-  const revoked = await cmk(wire.azure, ['key', 'revoke', key.name, ...target, '--yes', '--json'], { as, env });
+  const revoked = await cmk(
+    wire.azure,
+    ['key', 'revoke', key.name, ...target, '--reason', 'A test', '--yes', '--json'],
+    { as, env },
+  );
   expect(revoked.code).toBe(0);
   const { result } = JSON.parse(revoked.output);
   expect(result).toMatchObject({ complete: true, audit: 'written', revocation: { revokedBy: as.objectId } });
@@ -69,7 +73,10 @@ it('a key is revoked with Azure Resource Manager and the storage of the app out 
   const env = { AzureWebJobsStorage__accountName: 'stnowhere' };
   const started = Date.now();
   const identifier = `https://${key.vault.name}.vault.azure.net/keys/${key.name}`;
-  const { code, output } = await cmk(wire.azure, ['key', 'revoke', identifier, '--yes'], { as: operator(key), env });
+  const { code, output } = await cmk(wire.azure, ['key', 'revoke', identifier, '--reason', 'A test', '--yes'], {
+    as: operator(key),
+    env,
+  });
   wire.azure.faults.clear();
   expect(code).toBe(0);
   expect(key.first.enabled).toBe(false);

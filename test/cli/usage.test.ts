@@ -34,7 +34,7 @@ describe('a command line that is not right', () => {
     expect(await cmk(...args)).toEqual({ code: 2, out: '', err: `ArgumentInvalid: ${message}\n${nextStep}\n` });
     const { code, out, err } = await cmk(...args, '--json');
     expect({ code, err }).toEqual({ code: 2, err: '' });
-    expect(JSON.parse(out)).toEqual({ error: { reason: 'ArgumentInvalid', message, nextStep } });
+    expect(JSON.parse(out)).toEqual({ version: 1, error: { reason: 'ArgumentInvalid', message, nextStep } });
   });
 
   it.each([[[]], [['key']], [['account']]])('%j: shows the commands that there are', async (args) => {

@@ -1,5 +1,5 @@
 import { BlobServiceClient } from '@azure/storage-blob';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addIdentity, addVault, allowStorage } from '../../local/azure/fleet.ts';
 import type { DriftReport, Finding } from '../../src/drift/report.ts';
@@ -186,6 +186,102 @@ const cases: readonly Case[] = [
         await roleAssignments.deleteById((id ?? '').slice(1));
       }
       return { resource: account.id };
+    },
+  },
+  {
+    reason: 'VersionReverted',
+    by: 'somebody pins an account back, whom the activity log names',
+    drift: async () => {
+      const { key, account } = pinnedAccount();
+      await check();
+      wire.records.length = 0;
+      const vaultUri = key.vault.properties.vaultUri;
+      await setKey(account, { keyName: key.name, keyVersion: key.first.version, keyVaultUri: vaultUri });
+      const report = await check();
+      const [found] = about(report, 'VersionReverted', account.id);
+      const owner = world().principals.get(wire.azure.owner.AZURE_CLIENT_ID)?.objectId;
+      expect(found?.is).toMatch(new RegExp(`written by ${owner}\\.$`));
+      wire.records.length = 0;
+      return { resource: account.id };
+    },
+  },
+  {
+    reason: 'NoLongerCustomerManaged',
+    by: 'somebody puts an account on Microsoft-managed keys',
+    drift: async () => {
+      const { account } = pinnedAccount();
+      await check();
+      wire.records.length = 0;
+      const microsoft = { encryption: { keySource: 'Microsoft.Storage' } };
+      await them().storage.storageAccounts.update('rg-files', account.name, microsoft);
+      return { resource: account.id };
+    },
+  },
+  {
+    reason: 'RoleExpires',
+    by: 'somebody gives an identity its role for ten days',
+    drift: async () => {
+      const identity = addIdentity(world(), group(world()), `id-${Math.random().toString(36).slice(2, 10)}`);
+      const vault = vaultNamed(world(), 'kv-files').id.slice(1);
+      const { roleAssignmentScheduleRequests, roleDefinitions } = them().roles;
+      const filter = "roleName eq 'Key Vault Crypto Service Encryption User'";
+      for await (const { id: roleDefinitionId = '' } of roleDefinitions.list(vault, { filter })) {
+        await roleAssignmentScheduleRequests.create(vault, crypto.randomUUID(), {
+          principalId: identity.principalId,
+          roleDefinitionId,
+          requestType: 'AdminAssign',
+          scheduleInfo: { expiration: { type: 'AfterDuration', duration: 'P10D' } },
+        });
+      }
+      const { account } = pinnedAccount({ identity });
+      return { resource: account.id };
+    },
+  },
+  {
+    reason: 'TenantMismatch',
+    by: 'a subscription was moved to another tenant, and the vault trusts the one before',
+    drift: async () => {
+      const { account } = pinnedAccount();
+      await withVault({ tenantId: '99999999-9999-4999-8999-999999999999' });
+      return { resource: account.id };
+    },
+  },
+  {
+    reason: 'KeyOperationsMissing',
+    by: 'somebody takes unwrapKey away from a key',
+    drift: async () => {
+      const key = new TestKey(world());
+      const change = { keyOps: ['wrapKey', 'sign'] };
+      await them().keys('kv-files').updateKeyProperties(key.name, key.first.version, change);
+      return { resource: key.id() };
+    },
+  },
+  {
+    reason: 'VaultUnreachable',
+    by: 'somebody closes the firewall of a vault to trusted services',
+    drift: async () => ({ resource: await withVault({ networkAcls: { bypass: 'None', defaultAction: 'Deny' } }) }),
+  },
+  {
+    reason: 'AuditLogOff',
+    by: 'somebody deletes the diagnostic setting of a vault',
+    drift: async () => {
+      const { id } = vaultNamed(world(), 'kv-records');
+      await them().arm('DELETE', `${id}/providers/Microsoft.Insights/diagnosticSettings/cmk-autopilot`);
+      return { resource: id };
+    },
+  },
+  {
+    reason: 'VaultNotLocked',
+    by: 'somebody takes the lock of a vault away',
+    drift: async () => {
+      const { id } = vaultNamed(world(), 'kv-records');
+      const lock = `${id}/providers/Microsoft.Authorization/locks/keep`;
+      await them().arm('PUT', lock, { properties: { level: 'CanNotDelete' } });
+      expect(about(await check(), 'VaultNotLocked', id)).toEqual([]);
+      await expect(them().vaults.vaults.delete('rg-keys', 'kv-records')).rejects.toThrow(/locked/);
+      await them().arm('DELETE', lock);
+      wire.records.length = 0;
+      return { resource: id };
     },
   },
   {
@@ -393,6 +489,15 @@ const cases: readonly Case[] = [
   })),
 ];
 
+/** Changes kv-files, and has it put back after the test. */
+async function withVault(properties: object): Promise<string> {
+  const vault = vaultNamed(world(), 'kv-files');
+  const before = { ...vault.properties };
+  onTestFinished(() => void Object.assign(vault.properties, { networkAcls: undefined }, before));
+  await them().vaults.vaults.update('rg-keys', 'kv-files', { properties });
+  return vault.id;
+}
+
 async function revokedKey(): Promise<TestKey> {
   const key = new TestKey(world());
   const services = wire.services();
@@ -413,7 +518,8 @@ describe('the drift check finds', () => {
     const { resource, report = check } = await drift();
     const found = about(await report(), reason, resource);
     expect(found.length).toBeGreaterThan(0);
-    expect(wire.records).toContainEqual(expect.objectContaining({ reason, resource: found[0]?.resource }));
+    const { id, reason: behind } = found[0]?.cause ?? {};
+    expect(wire.records.filter(({ cause }) => cause === id)).toEqual([expect.objectContaining({ reason: behind })]);
     expect(wire.records.filter((record) => record.reason === 'DriftChecked')).toHaveLength(1);
   });
 

@@ -21,6 +21,17 @@ export function outsider({ owner }: Pick<LocalAzure, 'owner'>) {
     identities: new ManagedServiceIdentityClient(credential, subscription),
     events: new EventGridManagementClient(credential, subscription),
     roles: new AuthorizationManagementClient(credential, subscription),
+    /** A request as `az rest` makes it. */
+    arm: async (method: 'GET' | 'PUT' | 'DELETE', path: string, body?: object): Promise<void> => {
+      const { token } = await credential.getToken('https://management.azure.com/.default');
+      const version = path.includes('/Microsoft.Insights/') ? '2021-05-01-preview' : '2020-05-01';
+      const answer = await fetch(`https://management.azure.com${path}?api-version=${version}`, {
+        method,
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        ...(body ? { body: JSON.stringify(body) } : {}),
+      });
+      if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
+    },
     keys: (vault: string) => new KeyClient(`https://${vault}.vault.azure.net`, credential),
   };
 }

@@ -1,6 +1,7 @@
+import { causesOf } from '../../src/drift/causes.ts';
 import { countFindings } from '../../src/drift/checks/evaluate.ts';
-import type { DriftReport, Finding } from '../../src/drift/report.ts';
-import { account, NOW } from './checks/subjects.ts';
+import type { Finding, WholeReport } from '../../src/drift/report.ts';
+import { account, KEY, NOW } from './checks/subjects.ts';
 
 export function finding(change: Partial<Finding> = {}): Finding {
   return {
@@ -11,6 +12,7 @@ export function finding(change: Partial<Finding> = {}): Finding {
     is: 'It is pinned to v1.',
     shouldBe: 'It is pinned to v2.',
     fix: 'Move it.',
+    cause: { id: 'c1', reason: change.reason ?? 'StaleKeyVersion', about: [KEY.id] },
     canFix: true,
     action: { kind: 'account', account: account().id, location: 'westeurope', key: 'k' },
     since: NOW.toISOString(),
@@ -18,10 +20,10 @@ export function finding(change: Partial<Finding> = {}): Finding {
   };
 }
 
-export function report(change: Partial<DriftReport> = {}): DriftReport {
+export function report(change: Partial<WholeReport> = {}): WholeReport {
   const findings = change.findings ?? [finding()];
   return {
-    version: 1,
+    version: 2,
     id: 'r1',
     startedOn: NOW.toISOString(),
     finishedOn: NOW.toISOString(),
@@ -30,6 +32,7 @@ export function report(change: Partial<DriftReport> = {}): DriftReport {
     counts: countFindings(findings, [], undefined),
     coverage: { vaults: 1, keys: 1, accounts: 1, dependents: 1, subscriptions: [], eventSubscriptions: true, round: 0 },
     autofix: [],
+    causes: causesOf(findings, change.fixes ?? []),
     findings,
     unseen: [],
     fixes: [],

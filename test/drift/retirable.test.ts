@@ -19,7 +19,7 @@ it('a version that nobody in sight uses is advice with the command to type, and 
     severity: 'advice',
     is: expect.stringMatching(/no account that was looked at uses it\. Not known is what uses it out of sight/),
     fix: expect.stringMatching(
-      `: npx cmk key retire ${key.name} --vault kv-files --version ${key.first.version} --without-evidence$`,
+      `: cmk key retire ${key.name} --vault kv-files --version ${key.first.version} --without-evidence$`,
     ),
   });
   expect(key.vault.keys.get(key.name)?.versions.map(({ enabled }) => enabled)).toEqual([true, true]);

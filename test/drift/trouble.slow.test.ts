@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import type { DriftRun } from '../../src/drift/drift-run.ts';
-import type { DriftReport } from '../../src/drift/report.ts';
+import type { WholeReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import type { Services } from '../../src/services.ts';
 import { TestKey } from '../support/fleet.ts';
@@ -12,12 +12,12 @@ import { outsider } from './outsider.ts';
 const wire = useWire();
 const listOf = (subscription: string) => `^/subscriptions/${subscription}/providers/Microsoft.Storage/storageAccounts`;
 
-async function check(run: Partial<DriftRun> = {}, change: Partial<Services> = {}): Promise<DriftReport> {
+async function check(run: Partial<DriftRun> = {}, change: Partial<Services> = {}): Promise<WholeReport> {
   const services = { ...wire.services({ CMK_AUTOFIX: 'none' }), ...change };
   return runDriftCheck({ id: crypto.randomUUID(), by: 'operator', ...run }, services, wire.log);
 }
 
-const reasonsOf = (report: DriftReport, severity = 'error') =>
+const reasonsOf = (report: WholeReport, severity = 'error') =>
   report.findings.filter((finding) => finding.severity === severity).map(({ reason, resource }) => [reason, resource]);
 
 function refuse(path: string, status: number, headers: Record<string, string> = {}, times?: number) {
@@ -149,6 +149,7 @@ describe('a check that was killed', () => {
       usage: {},
       unread: [],
       lockedOutBy: [],
+      managedAccounts: [],
     };
     await driftStorage.putAside(aside);
     expect((await check()).coverage.accounts).toBe(13); // and what was put aside is forgotten
@@ -177,7 +178,7 @@ describe('a check that was killed', () => {
 describe('what a subscription that cannot be read hides', () => {
   it('is not gone, and not new when it can be read again', async () => {
     const { account } = pinnedBack();
-    const since = (report: DriftReport) => report.findings.find(({ resource }) => resource === account.id)?.since;
+    const since = (report: WholeReport) => report.findings.find(({ resource }) => resource === account.id)?.since;
     const before = await check();
     expect(since(before)).toBeDefined();
     refuse(listOf(SUBSCRIPTION_ID), 403);

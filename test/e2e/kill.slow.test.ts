@@ -4,7 +4,7 @@ import { subscribeApp } from '../../local/azure/app-setup.ts';
 import { benchFleet } from '../../local/azure/bench-fleet.ts';
 import { addResourceGroup } from '../../local/azure/fleet.ts';
 import { rotateKey } from '../../local/azure/key-vault/keys.ts';
-import { AUDIT_CONTAINER } from '../../src/audit/audit-storage-client.ts';
+import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
 import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 

@@ -11,7 +11,7 @@ import {
   allowStorage,
 } from '../../local/azure/fleet.ts';
 import type { EncryptionScope, StorageAccount, Vault } from '../../local/azure/world.ts';
-import { AUDIT_CONTAINER } from '../../src/audit/audit-storage-client.ts';
+import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
 import { tokenOf } from '../break-glass/running-app.ts';
 import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';

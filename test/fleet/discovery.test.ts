@@ -104,6 +104,18 @@ describe('with the index', () => {
     expect(warnings()).toEqual(['NewerAccountsUnknown']);
   });
 
+  it('Resource Graph that throttles is waited for', async () => {
+    const files = key();
+    await look(files);
+    const newer = files.account();
+    found();
+    const answer = { status: 429, headers: { 'Retry-After': '1' } };
+    wire.azure.faults.add([{ match: { path: 'Microsoft.ResourceGraph' }, times: 1, answer }]);
+    await look(files);
+    expect(found()).toEqual(names(newer));
+    expect(warnings()).toEqual([]);
+  });
+
   it('a look at an account writes down what it has shown and come to', async () => {
     const files = key();
     const account = files.account();

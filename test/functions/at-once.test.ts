@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import type { KeyEvent } from '../../src/events/key-vault-event.ts';
-import { KeyLook, lookAtOnce } from '../../src/functions/at-once.ts';
+import { KeyLookAtOnce, lookAtOnce } from '../../src/functions/at-once.ts';
 import type { Services } from '../../src/services.ts';
 import { ACCOUNT_WORK, KEY_WORK } from '../../src/work/messages.ts';
 import { eventually } from '../support/eventually.ts';
@@ -17,7 +17,7 @@ const event = (of: TestKey): KeyEvent => ({
   id: crypto.randomUUID(),
   type: 'Microsoft.KeyVault.KeyNewVersionCreated',
   time: new Date().toISOString(),
-  version: undefined,
+  version: '0'.repeat(32),
   key: wire.services().settings.vaults.key(of.id()) ?? expect.fail('The vault is not managed.'),
 });
 const versionLists = (of: TestKey, since: number) =>
@@ -91,11 +91,11 @@ describe('messages about one key', () => {
     files.account();
     const services = wire.services();
     const since = wire.azure.requests.last;
-    await new KeyLook(services, wire.log).run(files.keyWork());
+    await new KeyLookAtOnce(services, wire.log).run(files.keyWork());
     const one = versionLists(files, since);
     const before = wire.azure.requests.last;
-    const all = [...Array(8).keys()].map(() => new KeyLook(services, wire.log).run(files.keyWork()));
-    all.push(new KeyLook(services, wire.log).run(other.keyWork()));
+    const all = [...Array(8).keys()].map(() => new KeyLookAtOnce(services, wire.log).run(files.keyWork()));
+    all.push(new KeyLookAtOnce(services, wire.log).run(other.keyWork()));
     expect(await Promise.all(all)).toEqual(all.map(() => ({ outcome: 'done' })));
     expect(versionLists(files, before)).toBeLessThanOrEqual(2 * one);
     expect(versionLists(other, before)).toBeGreaterThan(0);
@@ -105,7 +105,7 @@ describe('messages about one key', () => {
     const files = key();
     wire.azure.faults.add([{ match: { host: 'kv-files.vault.azure.net', path: files.name }, answer: { status: 429 } }]);
     const services = wire.services();
-    const all = [...Array(4).keys()].map(() => new KeyLook(services, wire.log).run(files.keyWork()));
+    const all = [...Array(4).keys()].map(() => new KeyLookAtOnce(services, wire.log).run(files.keyWork()));
     const outcomes = (await Promise.all(all)).map(({ outcome }) => outcome);
     expect(outcomes.filter((outcome) => outcome === 'retry').length).toBeLessThanOrEqual(2);
     expect(outcomes[0]).toBe('retry');

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  accessEnds,
   allows,
   covers,
   type IdentityState,
@@ -175,5 +176,25 @@ describe('scopes and wildcards', () => {
         expect(allows({ dataActions: [pattern], notDataActions: [] }, plain)).toBe(regex.test(plain));
       }),
     );
+  });
+});
+
+describe('accessEnds', () => {
+  const key = { vaultId: VAULT, name: 'files-key' };
+  const at = (days: number) => new Date(Date.UTC(2026, 5, days));
+  const ends = new Map([
+    ['/a', at(10)],
+    ['/b', at(20)],
+  ]);
+  const [a, b] = [grant({ id: '/A' }), grant({ id: '/b' })];
+
+  it.each<[string, RoleGrant[], Date | undefined]>([
+    ['one role for a time', [a], at(10)],
+    ['the later of two', [b, a], at(20)],
+    ['a role for good beside it', [a, grant({ id: '/c' })], undefined],
+    ['a role for good', [grant({})], undefined],
+    ['half of it by a role for good', [a, grant({ id: '/c', dataActions: STORAGE_ROLE.slice(0, 1) })], at(10)],
+  ])('%s', (_, grants, until) => {
+    expect(accessEnds(P1, key, grants, ends)).toEqual(until);
   });
 });

@@ -18,6 +18,7 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   'vaults.get': ['Microsoft.KeyVault/vaults/read'],
   'managedHsms.get': ['Microsoft.KeyVault/managedHSMs/read'],
   'roleAssignments.listForScope': ['Microsoft.Authorization/roleAssignments/read'],
+  'roleAssignmentScheduleInstances.listForScope': ['Microsoft.Authorization/roleAssignmentScheduleInstances/read'],
   'roleDefinitions.get': ['Microsoft.Authorization/roleDefinitions/read'],
   'eventSubscriptions.listByResource': [
     'Microsoft.EventGrid/eventSubscriptions/read',
@@ -36,6 +37,10 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
   'systemTopics.get': ['Microsoft.EventGrid/systemTopics/read'],
   'below.listBySystemTopic': ['Microsoft.EventGrid/systemTopics/eventSubscriptions/read'],
   'below.beginCreateOrUpdateAndWait': ['Microsoft.EventGrid/systemTopics/eventSubscriptions/write'],
+  // Read by a request of our own.
+  'Microsoft.Insights/diagnosticSettings': ['Microsoft.Insights/diagnosticSettings/read'],
+  'Microsoft.Insights/eventtypes': ['Microsoft.Insights/eventtypes/values/read'],
+  'Microsoft.Authorization/locks': ['Microsoft.Authorization/locks/read'],
   listPropertiesOfKeys: ['Microsoft.KeyVault/vaults/keys/read'],
   listPropertiesOfKeyVersions: ['Microsoft.KeyVault/vaults/keys/read'],
   getKey: ['Microsoft.KeyVault/vaults/keys/read'],
@@ -71,7 +76,8 @@ const source = (path: string): string => readFileSync(new URL(`../../src/${path}
 /** The calls in the client files that the composition root of the app makes its services from. */
 function calls(): string[] {
   const files = [...source('services.ts').matchAll(/from '\.\/(.+-client\.ts)'/g)].map((match) => match[1] ?? '');
-  const texts = files.map(source).filter((text) => /'@azure\/(arm-[\w-]+|keyvault-keys)'/.test(text));
+  const texts = files.map(source).filter((text) => /'@azure\/(arm-[\w-]+|keyvault-keys)'|createArmReader/.test(text));
+  const ownRequest = /(?<=\/providers\/)Microsoft\.\w+\/\w+(?=[`/])/g;
   const groups = [...new Set(Object.keys(NEEDS).flatMap((name) => (name.includes('.') ? name.split('.')[0] : [])))];
   // An operation group of a management client, or a method of KeyClient.
   const operation = new RegExp(`\\b(?:${groups.join('|')})\\.(?!push)\\w+(?=\\()`, 'g');
@@ -79,7 +85,9 @@ function calls(): string[] {
     /(?<=\.)(?:(?:begin)?(?:[Gg]et|list|create|import|update|rotate|[Dd]elete|purge|[Rr]ecover|backup|restore)\w*Key\w*)(?=\()/g;
   return [
     ...new Set(
-      texts.flatMap((text) => [...text.matchAll(operation), ...text.matchAll(keyMethod)].map(([call]) => call)),
+      texts.flatMap((text) =>
+        [...text.matchAll(operation), ...text.matchAll(keyMethod), ...text.matchAll(ownRequest)].map(([call]) => call),
+      ),
     ),
   ];
 }

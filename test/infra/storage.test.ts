@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { AUDIT_CONTAINER } from '../../src/audit/audit-storage-client.ts';
+import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
 import { FLEET_TABLE } from '../../src/fleet/fleet-table-client.ts';
 import { ACCOUNT_WORK, KEY_WORK } from '../../src/work/messages.ts';
 import type { DryAzure } from './arm/dry-azure.ts';

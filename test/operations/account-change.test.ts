@@ -100,7 +100,7 @@ describe('account change-key', () => {
 
 describe('account disable', () => {
   const disable = (account: { name: string }) => (operation: Parameters<typeof disableAccount>[1]) =>
-    disableAccount({ account: account.name }, operation);
+    disableAccount({ account: account.name, yes: true, confirm: async () => {} }, operation);
 
   it("gives an account back to Microsoft's keys, and finds it so the second time", async () => {
     const site = procedures.site();

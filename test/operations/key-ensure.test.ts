@@ -35,6 +35,53 @@ describe('key ensure', () => {
     expect(second.result).toEqual(first.result);
   });
 
+  it('gives a new key two years and a rotation policy, unless told otherwise', async () => {
+    const { vault } = procedures.site();
+    const made = async (name: string, wanted: Parameters<typeof ensureKey>[1]) => {
+      const report = await procedures.run((operation) => ensureKey(keyOf({ vault, key: name }), wanted, operation));
+      return { report, key: vault.keys.get(name) };
+    };
+    const now = procedures.local.clock.nowMs() / 1000;
+    const { key: safe } = await made('safe', {});
+    expect((safe?.versions[0]?.exp ?? 0) - now).toBeGreaterThan(729 * 86_400);
+    expect(safe?.rotationPolicy).toMatchObject({
+      attributes: { expiryTime: 'P2Y' },
+      lifetimeActions: expect.arrayContaining([
+        { trigger: { timeBeforeExpiry: 'P60D' }, action: { type: expect.stringMatching(/^rotate$/i) } },
+      ]),
+    });
+    const { key: bare } = await made('bare', { expiresOn: 'never', policy: 'none' });
+    expect([bare?.versions[0]?.exp, bare?.rotationPolicy]).toEqual([undefined, undefined]);
+    const { key: lifetime } = await made('lifetime', { policy: { expiresIn: 'P1Y' } });
+    expect((lifetime?.versions[0]?.exp ?? 0) - now).toBeLessThan(367 * 86_400);
+  });
+
+  it('goes on with the policy of a key that it has just made, and leaves every other', async () => {
+    const { vault } = procedures.site();
+    const wanted = keyOf({ vault, key: 'broken-off' });
+    await procedures.run((operation) => ensureKey(wanted, { policy: 'none' }, operation));
+    const policies = () => procedures.run((operation) => ensureKey(wanted, {}, operation));
+    expect(texts(await policies(), 'done')).toEqual([expect.stringContaining('rotation policy')]);
+    expect((await policies()).changed).toBe(false);
+    const key = vault.keys.get('broken-off');
+    if (key) key.rotationPolicy = undefined;
+    procedures.local.clock.advance(2 * 3_600_000);
+    expect((await policies()).changed).toBe(false);
+  });
+
+  it('makes the key all the same where the sign-in may set no policy, and says so', async () => {
+    const { vault } = procedures.site();
+    procedures.local.faults.add([
+      {
+        match: { host: `${vault.name}.vault.azure.net`, method: 'PUT', path: '/rotationpolicy' },
+        answer: { status: 403, body: { error: { code: 'Forbidden', message: 'No.' } } },
+      },
+    ]);
+    const report = await procedures.run((operation) => ensureKey(keyOf({ vault, key: 'plain' }), {}, operation));
+    expect(texts(report, 'note')).toEqual([expect.stringContaining('may not set the rotation policy')]);
+    expect(vault.keys.has('plain')).toBe(true);
+  });
+
   it('creates a hardware key in a premium vault', async () => {
     const vault = addVault(procedures.world, procedures.group(), unique('kv-'), {
       sku: { family: 'A', name: 'premium' },
@@ -134,8 +181,8 @@ describe('planPolicy', () => {
   it('refuses a rotation before an expiry that no version has, before a key is made', async () => {
     const { vault } = procedures.site();
     const key = keyOf({ vault, key: 'new-key' });
-    const policy = { rotateBeforeExpiry: 'P30D' };
-    const refusal = await procedures.refusal((operation) => ensureKey(key, { policy }, operation));
+    const wanted = { policy: { rotateBeforeExpiry: 'P30D' }, expiresOn: 'never' } as const;
+    const refusal = await procedures.refusal((operation) => ensureKey(key, wanted, operation));
     expect(refusal).toMatchObject({
       reason: 'ArgumentInvalid',
       nextStep: 'Say how long versions are to live: --version-lifetime P2Y',

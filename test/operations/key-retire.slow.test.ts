@@ -4,7 +4,7 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import { describe, expect, it } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
-import { AUDIT_CONTAINER } from '../../src/audit/audit-storage-client.ts';
+import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
 import { parseRecord } from '../../src/audit/record.ts';
 import type { CmkError } from '../../src/errors.ts';
 import { Journal } from '../../src/operations/journal.ts';

@@ -22,24 +22,34 @@ describe('names', () => {
 });
 
 describe('Journal', () => {
+  const change = { text: 'a', action: 'key.create', resource: 'k' } as const;
+
   it('makes no change in a dry run, whatever the change', async () => {
     let ran = 0;
     const journal = new Journal({ dryRun: true });
-    expect(await journal.change('a', async () => ++ran)).toBeUndefined();
+    expect(await journal.change(change, async () => ++ran)).toBeUndefined();
     expect(ran).toBe(0);
     expect(journal.report('op', 1)).toEqual({
       operation: 'op',
       dryRun: true,
       changed: true,
-      entries: [{ kind: 'planned', text: 'a' }],
+      entries: [{ kind: 'planned', ...change }],
       result: 1,
     });
   });
 
   it('does not say that something was done that failed', async () => {
-    const journal = new Journal();
-    await expect(journal.change('a', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    const recorded: unknown[] = [];
+    const journal = new Journal({ record: (one) => recorded.push(one) });
+    await expect(journal.change(change, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
     expect(journal.entries).toEqual([]);
+    expect(recorded).toEqual([]);
+    await journal.change(
+      change,
+      async () => 'v2',
+      (to) => ({ to }),
+    );
+    expect(recorded).toEqual([{ ...change, to: 'v2' }]);
   });
 });
 

@@ -1,15 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
+import { planClose, planCloseLost, planMark, planReopen } from '../../src/revocation/restore-plans.ts';
 import { REVOCATION_TAG, readRevocation } from '../../src/revocation/revocation.ts';
-import {
-  planCarrier,
-  planClose,
-  planJoin,
-  planMark,
-  planRecordAgain,
-  planReopen,
-  planRepair,
-} from '../../src/revocation/revocation-plans.ts';
+import { planCarrier, planJoin, planRecordAgain, planRepair } from '../../src/revocation/revocation-plans.ts';
 import { keyVersion, versionName } from '../support/keys.ts';
 import { BOB, CAROL, changed, fullOfTags, later, NOW, record, restored, revoked, stamp } from './records.ts';
 
@@ -188,5 +181,33 @@ describe('planClose: the last', () => {
     const after = [keyVersion(1, { tags: close?.tags ?? {} }), revoked(2)];
     expect(readRevocation(after, NOW)).toMatchObject({ open: undefined, restored: { id: 'f00d', restoredBy: BOB } });
     expect(close?.tags).not.toHaveProperty(REVOCATION_TAG);
+  });
+});
+
+describe('planCloseLost: an older restore has taken the record away', () => {
+  const older = { id: 'older', revokedOn: new Date(stamp.revokedOn.getTime() - 1) };
+  const plan = (...versions: KeyVersion[]) => planCloseLost(versions, stamp, BOB, NOW);
+
+  it('says all the same that this revocation is restored, once, and leaves the other tags', () => {
+    const first = keyVersion(1, { enabled: false, tags: { owner: 'files', ...restored(1, older) } });
+    expect(plan(first).map(({ enabled, tags }) => [enabled, tags])).toEqual([
+      [undefined, { owner: 'files', ...restored(1) }],
+    ]);
+    expect(changed(plan(first, keyVersion(2)))).toEqual([2]);
+  });
+
+  it('passes over a version that has no tag to spare', () => {
+    expect(changed(plan(keyVersion(1), keyVersion(2, { tags: fullOfTags() })))).toEqual([1]);
+  });
+
+  it.each<[string, KeyVersion[]]>([
+    ['is said already', [keyVersion(1, { tags: restored(1) }), keyVersion(2)]],
+    ['is said of a newer one', [keyVersion(1, { tags: restored(1, later) })]],
+    ['can be said on no version', [keyVersion(1, { tags: fullOfTags() })]],
+  ])('writes nothing when it %s', (_, versions) => expect(plan(...versions)).toEqual([]));
+
+  it('writes nothing over a record that was written meanwhile', () => {
+    const [change] = plan(keyVersion(1));
+    expect(change?.again?.(revoked(1, { tags: record(1, later) }))).toEqual({});
   });
 });

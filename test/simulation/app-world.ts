@@ -6,10 +6,14 @@ import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
 import { StandingRekeys } from '../../src/accounts/standing-rekeys.ts';
 import type { RecordAudit } from '../../src/audit/audit-trail.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
-import { Pacer } from '../../src/azure/pacer.ts';
+import { timeBoxed, untilAborted } from '../../src/azure/deadline.ts';
+import { LIMITS, OWN_STORAGE_MS } from '../../src/azure/limits.ts';
+import { SharedReads } from '../../src/azure/shared-reads.ts';
+import { Turns } from '../../src/azure/turns.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import { IndexBuilding } from '../../src/fleet/index-building.ts';
-import { newestUsableVersion } from '../../src/keys/key-versions.ts';
+import type { Keys } from '../../src/keys/key-client.ts';
+import { type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { mayNeedRotation } from '../../src/keys/near-expiry.ts';
 import { carryOutRekey } from '../../src/rekey/carry-out.ts';
@@ -38,20 +42,22 @@ import {
 import type { Outcome } from '../../src/work/outcome.ts';
 import { MAX_DEQUEUE_COUNT, processWork } from '../../src/work/process.ts';
 import type { HeldMessages, WorkQueue } from '../../src/work/work-queue-client.ts';
-import { KEY, PUBLIC, SUBSCRIPTION, VAULT, VAULTS } from '../support/keys.ts';
+import { KEY, PUBLIC, SUBSCRIPTION, VAULTS } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 import { MemoryRekeys } from '../support/memory-rekeys.ts';
 import type { World } from './explore.ts';
 import { MemoryFleet } from './memory-fleet.ts';
 import { MemoryLeases } from './memory-leases.ts';
 import { keysOf, keysOfBoth, MemoryVault, type Way } from './memory-vault.ts';
+import { PortLimits } from './port-limits.ts';
 import { Actor, type Fault, Scheduler, type Transition } from './scheduler.ts';
 import { type Spoil, spoilIndex } from './spoil-index.ts';
+import { VirtualTimers } from './virtual-timers.ts';
 
 const NOON = Date.UTC(2026, 5, 1, 12);
 const STEP_MS = 50;
 /** The key that a re-key moves to, and the number of its first version. */
-const OTHER = managedKey(VAULT, 'new-key');
+const OTHER = managedKey(KEY.vault, 'new-key');
 const OTHER_FIRST = 500;
 /** A message that a killed host held comes back after this; one that failed, after the other (host.json). Milliseconds. */
 const HELD_MS = 600_000;
@@ -59,6 +65,11 @@ const FAILED_MS = 15_000;
 /** Drift checks after everything else, an hour apart each. */
 const DRIFT_CHECKS = 3;
 const HOUR_MS = 3_600_000;
+/** Calls to the API that depend on Key Vault alone: when it has answered, they may wait so long for all else together. */
+const BREAK_GLASS = /^(revoke|restore) /;
+const VAULT = /^(list \d|get v|patch v)/;
+const MOST_WAIT_MS = 3_000;
+const FAULTS: readonly Fault[] = ['fails', 'answerLost', 'late', 'hangs'];
 
 export interface AppScenario {
   readonly instances: number;
@@ -73,6 +84,11 @@ export interface AppScenario {
   readonly kills: number;
   /** Minutes by which each instance's clock is off. */
   readonly skews: readonly number[];
+  /**
+   * Deeds come when nothing else happens, when something went wrong since the last one, or while such a call is under way;
+   * without it at any time.
+   */
+  readonly during?: RegExp;
   /** The newest version nears its expiry. */
   readonly nearExpiry?: boolean;
   /** Resource Graph shows nothing: it follows changes when it likes. */
@@ -102,7 +118,17 @@ interface Instance {
   readonly number: number;
   readonly skewMs: number;
   actors: Set<Actor>;
+  /** What a process has in memory, and loses when it is killed. */
+  memory: Memory;
 }
+
+interface Memory {
+  readonly lists: SharedReads<KeyVersion[]>;
+  readonly turns: Turns;
+  readonly schedule: Turns;
+}
+
+const memory = (): Memory => ({ lists: new SharedReads(), turns: new Turns(1), schedule: new Turns(1) });
 
 interface Timer {
   readonly at: number;
@@ -117,11 +143,14 @@ export class AppWorld implements World {
   readonly fleet: MemoryFleet;
   readonly other: MemoryVault;
   readonly rekeys = new MemoryRekeys();
+  readonly timers = new VirtualTimers(() => this.#clock);
   readonly #instances: Instance[];
   readonly #deeds: Deed[];
   readonly #messages: Message[] = [];
   readonly #poison: Message[] = [];
-  readonly #timers: Timer[] = [];
+  readonly #sleeps: Timer[] = [];
+  /** How long a call to the API waited for something else than Key Vault while nothing else happened. Milliseconds. */
+  readonly #waited = new Map<Actor, number>();
   readonly #leases = new MemoryLeases(() => this.#clock);
   readonly index = new MemoryFleetTable();
   readonly #audit: AuditEntry[] = [];
@@ -130,6 +159,10 @@ export class AppWorld implements World {
   readonly #graphBlind: boolean;
   readonly #atOnce: boolean;
   #peopleMade = 0;
+  #late: string | undefined;
+  readonly #during: RegExp | undefined;
+  /** What had gone wrong by the last deed. */
+  #harms = 0;
   #restores = 0;
   /** A re-key is being started, and there is nothing to change of it yet. */
   #starting = false;
@@ -141,7 +174,7 @@ export class AppWorld implements World {
 
   constructor(scenario: AppScenario) {
     const { faults, kinds, aim } = scenario;
-    this.scheduler = new Scheduler({ faults, ...(kinds ? { kinds } : {}), aim, now: () => this.#clock });
+    this.scheduler = new Scheduler({ faults, kinds: kinds ?? FAULTS, aim, now: () => this.#clock });
     const expiresOn = scenario.nearExpiry ? new Date(NOON + 10 * 24 * HOUR_MS) : undefined;
     this.vault = new MemoryVault(scenario.versions, () => new Date(this.#clock), expiresOn);
     this.other = new MemoryVault(1, () => new Date(this.#clock), undefined, OTHER_FIRST);
@@ -154,22 +187,25 @@ export class AppWorld implements World {
       number: number + 1,
       skewMs: (scenario.skews[number] ?? 0) * 60_000,
       actors: new Set<Actor>(),
+      memory: memory(),
     }));
     this.#deeds = [...scenario.deeds];
     this.#kills = scenario.kills;
     this.#nearExpiry = scenario.nearExpiry ?? false;
+    this.#during = scenario.during;
     this.#graphBlind = scenario.graphBlind ?? false;
     this.#atOnce = scenario.atOnce ?? false;
     this.#originalVersions = this.vault.versions.length;
   }
 
-  transitions(): Transition[] {
+  tick(): void {
     this.#clock += STEP_MS;
     this.scheduler.passDeadlines();
-    const [deed] = this.#deeds;
-    const isTooEarly = deed?.do === 'changeRekey' && this.#starting && this.rekeys.orders[0]?.state !== 'moving';
-    const deeds = deed && !isTooEarly ? [{ label: describe(deed), run: () => this.#do(deed) }] : [];
-    const timers = this.#timers.filter(({ at }) => at <= this.#clock);
+    this.timers.pass();
+  }
+
+  transitions(): Transition[] {
+    const sleeps = this.#sleeps.filter(({ at }) => at <= this.#clock);
     const takes = this.#messages
       .filter(({ visibleAt }) => visibleAt <= this.#clock)
       .flatMap((message) =>
@@ -184,8 +220,11 @@ export class AppWorld implements World {
       ({ actors }) => this.#kills > 0 && [...actors].some((actor) => this.scheduler.isAimedAt(actor)),
     );
     const ready = [
-      ...deeds,
-      ...timers.map((timer) => ({ label: `${timer.actor.name} wakes`, run: () => this.#wake(timer) })),
+      ...sleeps.map((timer) => ({
+        label: `${timer.actor.name} wakes`,
+        actor: timer.actor,
+        run: () => this.#wake(timer),
+      })),
       ...takes,
       ...kills.map((instance) => ({
         label: `instance ${instance.number} is killed, and what it called takes effect later`,
@@ -193,16 +232,27 @@ export class AppWorld implements World {
         run: () => this.#kill(instance),
       })),
     ];
-    if (ready.length > 0 || this.scheduler.busy) return ready;
-    return this.#later();
+    const isQuiet = ready.length === 0 && !this.scheduler.busy;
+    const [next] = this.#deeds;
+    const isTooEarly = next?.do === 'changeRekey' && this.#starting && this.rekeys.orders[0]?.state !== 'moving';
+    const deed = isTooEarly ? undefined : next;
+    const isIts = !this.#during || this.scheduler.harms > this.#harms || this.scheduler.isUnderWay(this.#during);
+    if (deed && (isQuiet || isIts)) {
+      return [{ label: describe(deed), run: () => this.#do(deed) }, ...ready];
+    }
+    return isQuiet ? this.#later() : ready;
   }
 
   check(): void {
     if (this.fleet.broken) throw new Error(this.fleet.broken);
+    if (this.#late) throw new Error(this.#late);
     if (this.#poison.length > 0) throw new Error(`A message is poison: ${this.#poison[0]?.text}`);
   }
 
   async atRest(): Promise<void> {
+    for (const actor of this.#instances.flatMap(({ actors }) => [...actors])) {
+      throw new Error(`${actor.name} never ends, and waits for: ${this.scheduler.waitsFor(actor)}`);
+    }
     const ids = this.#audit.flatMap(({ id }) => id ?? []);
     for (const id of new Set(ids)) {
       // Whoever restores twice at the same moment is on record twice: each of the calls did a part.
@@ -268,7 +318,8 @@ export class AppWorld implements World {
   #later(): Transition[] {
     const times = [
       this.scheduler.nextDeadline(),
-      ...this.#timers.map(({ at }) => at),
+      this.timers.next(),
+      ...this.#sleeps.map(({ at }) => at),
       ...this.#messages.filter((message) => !this.#isWaitingRekey(message)).map(({ visibleAt }) => visibleAt),
     ];
     const next = Math.min(...times);
@@ -295,12 +346,24 @@ export class AppWorld implements World {
     return text.includes('"kind":"rekey"') && this.rekeys.orders.some(({ waits, paused }) => waits || paused);
   }
 
+  /** Nothing happens until then. Break-glass depends on Key Vault and the token alone (invariant 10). */
   #pass(to: number): void {
+    for (const { actors } of this.#instances) {
+      for (const actor of actors) {
+        const waitsFor = this.scheduler.waitsFor(actor);
+        const isHeldUp = waitsFor.length > 0 && !waitsFor.some((label) => VAULT.test(label));
+        if (!BREAK_GLASS.test(actor.name) || !isHeldUp) continue;
+        const waited = (this.#waited.get(actor) ?? 0) + Math.max(0, to - this.#clock);
+        this.#waited.set(actor, waited);
+        if (waited > MOST_WAIT_MS) this.#late ??= `${actor.name} waits ${waited} ms for: ${waitsFor}`;
+      }
+    }
     this.#clock = Math.max(this.#clock, to);
   }
 
   #do(deed: Deed): void {
     this.#deeds.shift();
+    this.#harms = this.scheduler.harms;
     const account = 'account' in deed ? (this.fleet.names[deed.account % this.fleet.names.length] ?? '') : '';
     switch (deed.do) {
       case 'rotate':
@@ -346,7 +409,7 @@ export class AppWorld implements World {
         this.fleet.set(account, 'other-key', 'f'.repeat(32));
         return;
       case 'timePasses':
-        this.#pass(this.#clock + deed.seconds * 1000);
+        this.#clock += deed.seconds * 1000;
         return;
       default:
         this.#call(deed.do);
@@ -517,10 +580,11 @@ export class AppWorld implements World {
       this.#leases.outlive(actor);
     }
     instance.actors = new Set();
+    instance.memory = memory();
   }
 
   #wake(timer: Timer): void {
-    this.#timers.splice(this.#timers.indexOf(timer), 1);
+    this.#sleeps.splice(this.#sleeps.indexOf(timer), 1);
     if (!timer.actor.dead) timer.wake();
   }
 
@@ -532,10 +596,15 @@ export class AppWorld implements World {
   }
 
   #ports(instance: Instance, actor: Actor) {
-    const way: Way = (label, effect, writes) => this.scheduler.call(actor, label, effect, writes);
+    const to = new PortLimits(this.scheduler, actor);
+    const isUrgent = BREAK_GLASS.test(actor.name);
+    const own = to.ownStorage(OWN_STORAGE_MS);
     const now = () => new Date(this.#clock + instance.skewMs);
-    const fleet = createFleetIndex(this.index.port(way));
-    const rekeys = this.rekeys.port(way);
+    const fleet = createFleetIndex(this.index.port(to.azure(LIMITS.ownTables)));
+    const toVault = to.azure(isUrgent ? LIMITS.breakGlass : LIMITS.keyWork);
+    const keys = keysOfBoth(keysOf(this.vault, toVault), OTHER.name, keysOf(this.other, toVault));
+    const rekeys = this.rekeys.port(to.azure(LIMITS.ownTables));
+    const { lists, turns, schedule } = instance.memory;
     const settings = {
       vaults: VAULTS,
       cloud: PUBLIC,
@@ -545,21 +614,24 @@ export class AppWorld implements World {
     } as unknown as Settings;
     return {
       settings,
-      keys: keysOfBoth(keysOf(this.vault, way), OTHER.name, keysOf(this.other, way)),
-      accounts: this.fleet.port(actor, way),
+      keys: isUrgent ? keys : sharing(keys, lists),
+      accounts: this.fleet.port(actor, to.azure(LIMITS.storageManagement)),
       subscriptions: { list: async () => [SUBSCRIPTION], seen: async () => ({ ids: [SUBSCRIPTION], vanished: [] }) },
       fleet,
       fleetNotes: new FleetNotes({ fleet, now }),
       rekeys,
       standingRekeys: new StandingRekeys(rekeys, VAULTS, now),
       building: new IndexBuilding(),
-      accountsOfKey: this.#graphBlind ? { using: async function* () {} } : this.fleet.newer(way),
-      queue: this.#queue(way),
-      heldMessages: this.#heldMessages(way),
-      leases: this.#leases.port(actor, way),
-      audit: this.#auditPort(way),
-      pacer: new Pacer([]),
-      readPacer: new Pacer([]),
+      accountsOfKey: this.#graphBlind
+        ? { using: async function* () {} }
+        : this.fleet.newer(to.azure(LIMITS.resourceGraph)),
+      queue: this.#queue(own),
+      heldMessages: this.#heldMessages(own),
+      leases: this.#leases.port(actor, own),
+      audit: this.#auditPort(own),
+      turns,
+      schedule,
+      random: () => 0.5,
       dependents: async () => ({ answer: 'some' as const }),
       newId: () => {
         this.#ids += 1;
@@ -568,7 +640,7 @@ export class AppWorld implements World {
       now,
       sleep: (ms: number) =>
         new Promise<void>((wake) => {
-          this.#timers.push({ at: this.#clock + ms, actor, wake });
+          this.#sleeps.push({ at: this.#clock + ms, actor, wake });
         }),
     };
   }
@@ -611,10 +683,10 @@ export class AppWorld implements World {
   }
 
   #auditPort(way: Way): RecordAudit {
-    return async (entry, _timeoutMs, unlessSince) => {
+    return async (entry, timeoutMs, unlessSince) => {
       try {
         const label = `audit ${entry.reason} of ${entry.resource.split('/').at(-1)}`;
-        await way(
+        const write = way(
           label,
           () => {
             const known = unlessSince && this.#audit.some(({ id }) => id !== undefined && id === entry.id);
@@ -622,12 +694,20 @@ export class AppWorld implements World {
           },
           true,
         );
+        // An entry whose time is up is still tried.
+        const isWritten = await timeBoxed((signal) => untilAborted(write, signal), timeoutMs);
+        if (!isWritten) return { failed: 'no answer in time' };
         return { written: { file: 'trail', seq: 1, hash: '' } };
       } catch {
         return { failed: 'no answer' };
       }
     };
   }
+}
+
+/** The messages of one instance share their lists of versions, as the app's own client has it. */
+function sharing(keys: Keys, lists: SharedReads<KeyVersion[]>): Keys {
+  return { ...keys, listVersions: async (key) => [...(await lists.read(key.id, () => keys.listVersions(key)))] };
 }
 
 const PERSON = {

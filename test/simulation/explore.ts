@@ -1,9 +1,14 @@
 import { hash } from 'node:crypto';
 import type { Scheduler, Transition } from './scheduler.ts';
+import type { VirtualTimers } from './virtual-timers.ts';
 
 /** One history in the making: what can happen next, until it is at rest. */
 export interface World {
   readonly scheduler: Scheduler;
+  /** The timers of the product's own code; without it they are those of the machine. */
+  readonly timers?: VirtualTimers;
+  /** Between two steps: what comes to its end by itself when time passes. */
+  tick?(): void;
   /** What may happen beside the calls that are under way. */
   transitions(): readonly Transition[];
   /** Looked at after every step; throws when something does not hold. */
@@ -47,8 +52,10 @@ export class BrokenHistory extends Error {
 export async function runHistory(world: World, choose: Choose): Promise<readonly number[]> {
   const choices: number[] = [];
   const { scheduler } = world;
+  const uninstall = world.timers?.install();
   try {
     for (;;) {
+      world.tick?.();
       await scheduler.settle();
       world.check();
       const transitions = [...world.transitions(), ...scheduler.transitions()];
@@ -64,6 +71,8 @@ export async function runHistory(world: World, choose: Choose): Promise<readonly
     await world.atRest();
   } catch (error) {
     throw new BrokenHistory(choices, scheduler.history, error);
+  } finally {
+    uninstall?.();
   }
   return choices;
 }

@@ -15,14 +15,28 @@ import { Actor, type Fault, Scheduler, type Transition } from './scheduler.ts';
 const NOON = Date.UTC(2026, 5, 1, 12);
 const MINUTE = 60_000;
 
-/** Somebody who does something once, at any time; in the order given where they are named alike. */
+/**
+ * Somebody who does something once, at any time, or when another has ended, or has been answered something and not ended;
+ * in the order given where they are named alike.
+ */
 export type Part =
-  | { readonly do: 'revoke'; readonly skew?: number; readonly after?: Part['do'] }
+  | { readonly do: 'revoke'; readonly skew?: number; readonly after?: Part['do']; readonly during?: Part['do'] }
   /** `late`: a second look, that disables what a late write has opened as well. */
-  | { readonly do: 'look'; readonly late?: boolean; readonly skew?: number; readonly after?: Part['do'] }
-  | { readonly do: 'restore'; readonly skew?: number; readonly after?: Part['do'] }
-  | { readonly do: 'rotate'; readonly after?: Part['do'] }
-  | { readonly do: 'disable' | 'enable'; readonly version: number; readonly after?: Part['do'] };
+  | {
+      readonly do: 'look';
+      readonly late?: boolean;
+      readonly skew?: number;
+      readonly after?: Part['do'];
+      readonly during?: Part['do'];
+    }
+  | { readonly do: 'restore'; readonly skew?: number; readonly after?: Part['do']; readonly during?: Part['do'] }
+  | { readonly do: 'rotate'; readonly after?: Part['do']; readonly during?: Part['do'] }
+  | {
+      readonly do: 'disable' | 'enable';
+      readonly version: number;
+      readonly after?: Part['do'];
+      readonly during?: Part['do'];
+    };
 
 export interface KeyScenario {
   readonly versions: number;
@@ -92,10 +106,8 @@ export class KeyWorld implements FiniteWorld {
   transitions(): Transition[] {
     const starts = this.#parts
       .filter((part, index) => !this.#parts.slice(0, index).some((other) => other.do === part.do))
-      .filter(
-        ({ after }) =>
-          after === undefined || this.calls.some((call) => call.part.do === after && call.end !== undefined),
-      )
+      .filter(({ after }) => !after || this.calls.some(({ part, end }) => part.do === after && end !== undefined))
+      .filter(({ during }) => !during || this.calls.some(({ part, actor }) => part.do === during && actor?.isAtIt))
       .map((part) => ({ label: `${part.do} begins`, run: () => this.#start(part) }));
     const kills =
       this.#kills === 0 ? [] : this.calls.filter(({ actor, end }) => actor && end === undefined && !actor.dead);
@@ -118,8 +130,10 @@ export class KeyWorld implements FiniteWorld {
     const calls = this.calls.map(
       ({ part, actor, end, answer }) => `${part.do}${actor?.dead}${end !== undefined}${answer}${actor?.heard}`,
     );
-    // Whatever is judged by the order of calls is part of the state.
-    const order = this.calls.map(({ start, end }) => `${rank(start, this.calls)}-${rank(end, this.calls)}`);
+    // What is judged by the order of calls is part of the state: who began before whom, and before whose end.
+    const starts = this.calls.map(({ start }) => start);
+    const before = (time: number | undefined) => time && starts.filter((start) => start < time).length;
+    const order = this.calls.map(({ start, end }) => `${before(start)}-${before(end)}`);
     return [
       this.vault.fingerprint(),
       this.scheduler.fingerprint(),
@@ -168,6 +182,7 @@ export class KeyWorld implements FiniteWorld {
       .then((answer) => {
         call.answer = answer;
         call.end = this.scheduler.history.length;
+        actor.done = true;
       });
   }
 
@@ -200,7 +215,9 @@ export class KeyWorld implements FiniteWorld {
     // A key of one version is not marked while it is restored, and clocks that differ make a restore look old.
     const isOne = this.vault.versions.length === 1 || 'skew' in look.part;
     if (!restore || isOne || !this.scheduler.unharmed) return;
-    const newer = this.calls.some(({ part, start, end }) => part.do === 'revoke' && (end ?? start) >= restore.start);
+    const newer = this.calls.some(
+      ({ part, end }) => part.do === 'revoke' && (end === undefined || end >= restore.start),
+    );
     if (!newer && look.start > restore.start && this.#openedBefore(look, version)) {
       this.#flap = `A look that began later disables version ${version}, which a restore had enabled.`;
     }
@@ -292,11 +309,4 @@ export class KeyWorld implements FiniteWorld {
       }
     }
   }
-}
-
-/** Where a time stands among those of all calls. */
-function rank(time: number | undefined, calls: readonly Call[]): number {
-  if (time === undefined) return -1;
-  return calls.flatMap(({ start, end }) => [start, end ?? Number.POSITIVE_INFINITY]).filter((other) => other < time)
-    .length;
 }

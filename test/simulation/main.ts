@@ -1,15 +1,19 @@
 import { parseArgs } from 'node:util';
+import { randomly } from './choose.ts';
 import { BrokenHistory, runHistory, seeded, shrink, type World } from './explore.ts';
 import {
+  randomAnnouncementsWorld,
   randomAppWorld,
+  randomBreakGlassWorld,
   randomIndexWorld,
-  randomKillsWorld,
+  randomMovesWorld,
+  randomPeopleWorld,
+  randomRecordsWorld,
   randomRekeyWorld,
   randomRotationWorld,
   randomTakeBackWorld,
 } from './random-app.ts';
-import { randomKeyWorld, randomQueuelessWorld } from './random-key.ts';
-import type { Transition } from './scheduler.ts';
+import { randomByHandWorld, randomKeyWorld, randomLateWorld, randomOverlapWorld } from './random-key.ts';
 
 const USAGE = `npm run simulate -- [--seed N] [--histories N] [--stop-at-first] [--as-found]
 
@@ -20,36 +24,32 @@ has a seed of its own, counted up from the one given; one that is broken is told
 const WORLDS: readonly ((random: () => number) => () => World)[] = [
   randomKeyWorld,
   randomAppWorld,
+  randomOverlapWorld,
+  randomMovesWorld,
   randomRotationWorld,
-  randomKillsWorld,
-  randomQueuelessWorld,
-  randomKillsWorld,
-  randomKeyWorld,
+  randomByHandWorld,
+  randomPeopleWorld,
+  randomLateWorld,
+  randomBreakGlassWorld,
+  randomMovesWorld,
+  randomRecordsWorld,
+  randomOverlapWorld,
+  randomRotationWorld,
+  randomPeopleWorld,
+  randomLateWorld,
+  randomBreakGlassWorld,
   randomIndexWorld,
+  randomAnnouncementsWorld,
   randomRekeyWorld,
   randomTakeBackWorld,
 ];
-
-/** How often something goes wrong, or comes late, when it may. */
-const HARM = 0.4;
-const LATE = 0.015;
-
-function choose(transitions: readonly Transition[], random: () => number): number {
-  const roll = random();
-  const kind = roll < HARM ? 'harm' : roll < HARM + LATE ? 'late' : undefined;
-  const indices = transitions.map((_, index) => index);
-  const wanted = indices.filter((index) => transitions[index]?.rare === kind);
-  const usual = indices.filter((index) => transitions[index]?.rare === undefined);
-  const from = [wanted, usual, indices].find(({ length }) => length > 0) ?? indices;
-  return from[Math.floor(random() * from.length)] ?? 0;
-}
 
 /** Runs the history of a seed; undefined when everything held. */
 export async function simulate(seed: number, asFound = false): Promise<BrokenHistory | undefined> {
   const random = seeded(seed);
   const make = (WORLDS[seed % WORLDS.length] as (typeof WORLDS)[number])(random);
   try {
-    await runHistory(make(), (transitions) => choose(transitions, random));
+    await runHistory(make(), randomly(random));
     return undefined;
   } catch (error) {
     if (!(error instanceof BrokenHistory)) throw error;

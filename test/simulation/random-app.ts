@@ -3,8 +3,12 @@ import type { World } from './explore.ts';
 import { SPOILS } from './spoil-index.ts';
 
 type Random = () => number;
+type Optional = { readonly [K in keyof AppScenario]?: AppScenario[K] | undefined };
 
 const one = <T>(random: Random, of: readonly T[]): T => of[Math.floor(random() * of.length)] as T;
+
+/** During no call at all. */
+const NOTHING = /^$/;
 
 /** What may go wrong, one kind of call a history: what goes wrong everywhere goes wrong nowhere that matters. */
 const AIMS: readonly RegExp[] = [
@@ -55,14 +59,23 @@ export function randomRotationWorld(random: Random): () => World {
     deeds.push(
       one<Deed>(random, [
         { do: 'nearExpiryEvent' },
+        { do: 'nearExpiryEvent' },
+        { do: 'nearExpiryEvent' },
         { do: 'timePasses', seconds: 30 },
         { do: 'revoke' },
         { do: 'restore' },
       ]),
     );
   }
-  const aim = one(random, [/^rotate/, /^rotate/, /^patch/, /./]);
-  return make(random, { deeds, aim, accounts: ['pinned'], nearExpiry: true });
+  const harm = one<Optional>(random, [
+    { faults: 1, kinds: ['late', 'hangs'], aim: /^rotate/ },
+    { faults: 1, kinds: ['late', 'hangs'], aim: /^rotate/ },
+    { kills: 1, aim: /^rotate/ },
+    { faults: 1, kinds: ['late', 'hangs'], aim: /^rotate/ },
+    { aim: one(random, [/^(patch|save|audit)/, /./]) },
+  ]);
+  const during = one(random, [NOTHING, NOTHING, undefined]);
+  return make(random, { deeds, accounts: ['pinned'], nearExpiry: true, during, ...harm });
 }
 
 /** An index that is spoilt, out of reach or written late, and a Resource Graph that may not see. */
@@ -135,18 +148,79 @@ export function randomTakeBackWorld(random: Random): () => World {
 }
 
 /** Processes that die while they move accounts, or writes that come late, and versions that follow one another. */
-export function randomKillsWorld(random: Random): () => World {
-  const deeds: Deed[] = [];
-  for (let n = 0; n < 3 + Math.floor(random() * 3); n += 1) deeds.push({ do: 'rotate', events: 1 });
-  const harm = one<Partial<AppScenario>>(random, [
+export function randomMovesWorld(random: Random): () => World {
+  const harm = one<Optional>(random, [
     { kills: 2, faults: 0, aim: /^patch st/ },
     { kills: 2, faults: 0, aim: /^patch st/ },
-    { kills: 0, faults: 1, kinds: ['late'], aim: /^patch st/ },
+    { kills: 0, faults: 1, kinds: ['late', 'hangs', 'answerLost'], aim: /^patch st/ },
   ]);
-  return make(random, { deeds, instances: 2, accounts: ['pinned'], ...harm });
+  return make(random, { ...rotations(random), ...harm });
 }
 
-function make(random: Random, profile: Pick<AppScenario, 'deeds'> & Partial<AppScenario>): () => World {
+/** The same when they have announced a move and not read the account yet, with several messages about one account. */
+export function randomAnnouncementsWorld(random: Random): () => World {
+  const { deeds, ...rest } = rotations(random);
+  const harm = { kills: 2, faults: 0, aim: one(random, [/^get st/, /^get st/, /^(get|patch) st/]) };
+  return make(random, { ...rest, deeds: deeds.slice(0, 2).map((deed) => ({ ...deed, events: 2 })), ...harm });
+}
+
+/** The same while they record what they have moved. */
+export function randomRecordsWorld(random: Random): () => World {
+  const harm = one<Optional>(random, [
+    { kills: 1, faults: 0, aim: /^audit/ },
+    { kills: 0, faults: 1, kinds: ['late', 'hangs', 'answerLost'], aim: /^audit/ },
+    { kills: 0, faults: 2, kinds: ['late', 'hangs'], aim: /^audit/ },
+  ]);
+  return make(random, { ...rotations(random), ...harm });
+}
+
+function rotations(random: Random) {
+  const deeds = Array.from({ length: 3 + Math.floor(random() * 3) }, (): Deed => ({ do: 'rotate', events: 1 }));
+  const during = one(random, [NOTHING, NOTHING, NOTHING, undefined]);
+  return { deeds, instances: 2, accounts: ['pinned'], during } as const;
+}
+
+/** People who change accounts and versions while the app moves them, or afterwards, and nothing that goes wrong. */
+export function randomPeopleWorld(random: Random): () => World {
+  const anything: readonly Deed[] = [
+    { do: 'rotate', events: 1 },
+    { do: 'rotateAndPin', account: 0 },
+    { do: 'disableNewest' },
+    { do: 'pin', account: 0, version: Math.floor(random() * 3) },
+    { do: 'unpin', account: 0 },
+  ];
+  const isMeanwhile = random() < 0.5;
+  const likely: Deed = isMeanwhile ? { do: 'rotateAndPin', account: 0 } : { do: 'disableNewest' };
+  const deeds: Deed[] = [{ do: 'rotate', events: 1 }, random() < 0.7 ? likely : one(random, anything)];
+  for (let n = 0; n < Math.floor(random() * 3); n += 1) deeds.push(one(random, anything));
+  // The intent of a move is saved right before the account is read for the last time.
+  const during = one(
+    random,
+    isMeanwhile ? [/^save/, /^save/, /^save/, /^get st/, /^patch st/] : [NOTHING, NOTHING, undefined],
+  );
+  const accounts = one<AppScenario['accounts']>(random, [['pinned'], ['pinned'], ['pinned'], ['automatic']]);
+  return make(random, { deeds, instances: one(random, [1, 2]), accounts, versions: 1, faults: 0, kills: 0, during });
+}
+
+/** Calls to the API whose process dies, or whose queue and audit trail do not answer. */
+export function randomBreakGlassWorld(random: Random): () => World {
+  const harm = one<Optional>(random, [
+    { kills: 1, faults: 0, aim: /^audit/ },
+    { kills: 1, faults: 0, aim: /^(audit|patch v)/ },
+    { kills: 0, faults: 1, aim: /^(send|audit)/, kinds: ['hangs', 'late', 'answerLost'] },
+    { kills: 0, faults: 2, aim: /^(send|audit|list|patch v)/ },
+  ]);
+  const deeds = one<readonly Deed[]>(random, [
+    [{ do: 'revoke' }],
+    [{ do: 'revoke' }, { do: 'restore' }],
+    [{ do: 'revoke' }, { do: 'revoke' }, { do: 'restore' }],
+    [{ do: 'revoke' }, { do: 'rotate', events: 1 }, { do: 'restore' }],
+  ]);
+  const during = one(random, [NOTHING, NOTHING, undefined]);
+  return make(random, { deeds, instances: 2, accounts: ['pinned'], during, ...harm });
+}
+
+function make(random: Random, profile: Pick<AppScenario, 'deeds'> & Optional): () => World {
   const scenario: AppScenario = {
     instances: one(random, [1, 2, 2, 3, 4]),
     accounts: one<AppScenario['accounts']>(random, [['pinned'], ['pinned'], ['pinned', 'automatic']]),

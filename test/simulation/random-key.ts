@@ -1,18 +1,21 @@
 import type { World } from './explore.ts';
 import { type KeyScenario, KeyWorld, type Part } from './key-world.ts';
 
-/** A history of one key that depends on the seed alone: what happens, and in which order. */
-export function randomKeyWorld(random: () => number): () => World {
-  const one = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)] as T;
-  const skew = () => one([0, 0, 2.5, -2.5]);
-  const versions = one([1, 1, 2, 3]);
-  const after = () => one([{}, { after: 'revoke' as const }]);
+type Random = () => number;
+
+const one = <T>(random: Random, of: readonly T[]): T => of[Math.floor(random() * of.length)] as T;
+
+/** Anything at any time: what happens to one key, and in which order, depends on the seed alone. */
+export function randomKeyWorld(random: Random): () => World {
+  const skew = () => one(random, [0, 0, 2.5, -2.5]);
+  const versions = one(random, [1, 1, 2, 3]);
+  const after = () => one(random, [{}, { after: 'revoke' as const }]);
   const parts: Part[] = [{ do: 'revoke', skew: skew() }];
   const more = 1 + Math.floor(random() * 5);
   for (let n = 0; n < more; n += 1) {
     const version = 1 + Math.floor(random() * versions);
     parts.push(
-      one<Part>([
+      one<Part>(random, [
         { do: 'revoke', skew: skew(), ...after() },
         { do: 'restore', skew: skew(), after: 'revoke' },
         { do: 'restore', skew: skew(), after: 'revoke' },
@@ -23,35 +26,73 @@ export function randomKeyWorld(random: () => number): () => World {
       ]),
     );
   }
-  if (random() < 0.25) {
-    // A person's hand beside one revocation: what it finds can be judged to the version.
-    const byHand: Part = { do: 'disable', version: 1 + Math.floor(random() * versions) };
-    return () => new KeyWorld({ versions, parts: [{ do: 'revoke' }, byHand, { do: 'restore', after: 'revoke' }] });
-  }
   const scenario: KeyScenario = {
     versions,
     off: random() < 0.2 ? [1] : [],
     parts,
-    faults: one([0, 1, 1, 2]),
-    aim: one([/./, /patch/, /enabled.:false/, /restored/]),
-    kills: one([0, 0, 1]),
+    faults: one(random, [0, 1, 1, 2]),
+    aim: one(random, [/./, /patch/, /enabled.:false/, /enabled.:true/, /restored/]),
+    kills: one(random, [0, 0, 1]),
   };
   return () => new KeyWorld(scenario);
 }
 
-/**
- * The app's queue is out of reach: what a late write does is told by the key alone, as long as another version says that
- * the key was restored.
- */
-export function randomQueuelessWorld(random: () => number): () => World {
-  const look: Part = { do: 'look', late: random() < 0.5, after: 'revoke' };
+/** A key is revoked anew while it is being restored, on clocks that differ as a rule. */
+export function randomOverlapWorld(random: Random): () => World {
+  const skew = () => one(random, [0, 2.5, -2.5]);
+  const more = one<readonly Part[]>(random, [
+    [],
+    [{ do: 'revoke', skew: skew(), during: 'revoke' }],
+    [{ do: 'restore', skew: skew(), after: 'revoke' }],
+    [{ do: 'look', skew: skew(), late: true, during: 'restore' }],
+  ]);
   const scenario: KeyScenario = {
-    versions: random() < 0.5 ? 2 : 3,
-    parts: [{ do: 'revoke' }, { do: 'restore', after: 'revoke' }, ...(random() < 0.5 ? [look] : [])],
-    faults: 1,
-    kinds: ['late'],
-    aim: /"enabled":false/,
-    noQueue: true,
+    versions: one(random, [1, 2, 3]),
+    parts: [
+      { do: 'revoke', skew: skew() },
+      { do: 'restore', skew: skew(), after: 'revoke' },
+      { do: 'revoke', skew: skew(), during: 'restore' },
+      ...more,
+    ],
+    faults: one(random, [0, 0, 1]),
+    aim: one(random, [/patch/, /enabled.:true/, /restored/]),
+    kills: one(random, [0, 0, 0, 1]),
   };
   return () => new KeyWorld(scenario);
+}
+
+/** A person's hand beside one revocation: what it finds can be judged to the version. */
+export function randomByHandWorld(random: Random): () => World {
+  const versions = one(random, [1, 2, 3]);
+  const when = one(random, [{}, { during: 'revoke' as const }, { during: 'revoke' as const }]);
+  const byHand: Part = { do: 'disable', version: 1 + Math.floor(random() * versions), ...when };
+  const parts: Part[] = [{ do: 'revoke' }, byHand, { do: 'restore', after: 'revoke' }];
+  return () => new KeyWorld({ versions, parts });
+}
+
+/** A write that its caller gave up takes effect when the key has been restored, or revoked anew. */
+export function randomLateWorld(random: Random): () => World {
+  const look: Part = { do: 'look', late: random() < 0.5, after: 'revoke' };
+  const scenario = one<KeyScenario>(random, [
+    {
+      versions: one(random, [1, 1, 2]),
+      parts: [{ do: 'revoke' }, { do: 'restore', after: 'revoke' }],
+      aim: /enabled.:false/,
+    },
+    {
+      versions: one(random, [1, 2]),
+      parts: [{ do: 'revoke' }, { do: 'restore', after: 'revoke' }, { do: 'revoke', during: 'restore' }],
+      aim: /enabled.:true/,
+      kills: one(random, [0, 1]),
+    },
+    // The app's queue is out of reach: what a late write does is told by the key alone, as long as another version says
+    // that the key was restored.
+    {
+      versions: one(random, [2, 3]),
+      parts: [{ do: 'revoke' }, { do: 'restore', after: 'revoke' }, ...(random() < 0.5 ? [look] : [])],
+      aim: /enabled.:false/,
+      noQueue: true,
+    },
+  ]);
+  return () => new KeyWorld({ faults: 1, kinds: ['late'], ...scenario });
 }

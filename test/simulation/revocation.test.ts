@@ -4,7 +4,7 @@ import { KeyWorld } from './key-world.ts';
 import { SCENARIOS } from './scenarios.ts';
 
 describe('revocation and restore, every history of', () => {
-  it.each(SCENARIOS.filter(({ slow }) => !slow))('$name', async ({ scenario }) => {
+  it.each(SCENARIOS.filter(({ slow }) => !slow))('$name', { timeout: 100_000 }, async ({ scenario }) => {
     const { states, ends } = await exploreAll(() => new KeyWorld(scenario));
     expect(ends).toBeGreaterThan(0);
     console.log(`${states} states, ${ends} ends`);

@@ -59,5 +59,10 @@ export const SCENARIOS: readonly { readonly name: string; readonly slow?: true; 
     slow: true,
     scenario: { versions: 1, parts: [REVOKE, RESTORE, REVOKE_AGAIN], ...late },
   },
+  {
+    name: 'two revocations and two restores of a version that was off before',
+    slow: true,
+    scenario: { versions: 1, off: [1], parts: [REVOKE, REVOKE, RESTORE, RESTORE] },
+  },
   { name: 'two revocations of two versions', slow: true, scenario: { versions: 2, parts: [REVOKE, REVOKE] } },
 ];

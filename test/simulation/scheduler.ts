@@ -5,6 +5,8 @@ export interface Transition {
   readonly label: string;
   /** Something goes wrong by it, or a write that was given up takes effect: chosen more rarely than what goes its way. */
   readonly rare?: 'harm' | 'late';
+  /** Whose call it is; without it somebody or something else comes in. */
+  readonly actor?: Actor;
   readonly run: () => void;
 }
 
@@ -15,20 +17,21 @@ export type Fault =
   /** It takes effect; the caller hears that it failed. */
   | 'answerLost'
   /** The caller hears that it failed; it takes effect later. */
-  | 'late';
+  | 'late'
+  /** It is never answered: it ends when its caller gives it up, and is `late` then if it writes. */
+  | 'hangs';
 
 interface Pending {
-  readonly since: number;
   readonly actor: Actor;
   readonly label: string;
+  hangs: boolean;
   readonly effect: () => unknown;
   readonly writes: boolean;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** A call is given up after so long, and a write that was given up takes effect within as long, or never. Milliseconds. */
-const DEADLINE_MS = 60_000;
+/** A write that was given up takes effect within as long, or never. Milliseconds. */
 const LATE_MS = 60_000;
 
 interface LateWrite {
@@ -47,6 +50,11 @@ export class Actor {
   done = false;
   constructor(name: string) {
     this.name = name;
+  }
+
+  /** Whether it has been answered something, and has not ended. */
+  get isAtIt(): boolean {
+    return this.heard !== '' && !this.done && !this.dead;
   }
 
   hear(what: string): void {
@@ -77,7 +85,8 @@ export class Scheduler {
   #pending: Pending[] = [];
   #late: LateWrite[] = [];
   #faults: number;
-  #harmed = false;
+  /** How often something has gone wrong so far: by a fault, or because somebody was killed. */
+  harms = 0;
   readonly #aim: RegExp;
   readonly #now: () => number;
   readonly faultKinds: readonly Fault[];
@@ -91,20 +100,22 @@ export class Scheduler {
     this.#now = options.now ?? (() => 0);
   }
 
-  /** A call to a port, as the actor makes it. */
-  call<T>(actor: Actor, label: string, effect: () => T, writes = false): Promise<T> {
+  /** A call to a port, as the actor makes it. What is given up by the signal may still take effect. */
+  call<T>(actor: Actor, label: string, effect: () => T, writes = false, signal?: AbortSignal): Promise<T> {
     if (actor.dead) return new Promise(() => {});
     return new Promise<T>((resolve, reject) => {
       const ends = { resolve: resolve as (value: unknown) => void, reject };
-      this.#pending.push({ since: this.#now(), actor, label, effect, writes, ...ends });
+      const call: Pending = { actor, label, hangs: false, effect, writes, ...ends };
+      this.#pending.push(call);
       actor.lastCall = label;
+      signal?.addEventListener('abort', () => this.#giveUp(call), { once: true });
     });
   }
 
   /** Ends an actor's life: what it has called may still take effect, and it hears of nothing any more. */
   kill(actor: Actor, takesEffect: boolean): void {
     actor.dead = true;
-    this.#harmed = true;
+    this.harms += 1;
     for (const { label, effect, writes } of this.#pending.filter((call) => call.actor === actor)) {
       if (writes && takesEffect) this.#late.push({ label, effect, until: this.#now() + LATE_MS });
     }
@@ -116,20 +127,32 @@ export class Scheduler {
     return this.#pending.some((call) => call.actor === actor && this.#aim.test(call.label));
   }
 
+  /** Whether such a call is under way. */
+  isUnderWay(label: RegExp): boolean {
+    return this.#pending.some((call) => label.test(call.label));
+  }
+
+  /** Whether a call is under way that will be answered. */
   get busy(): boolean {
-    return this.#pending.length > 0;
+    return this.#pending.some(({ hangs }) => !hangs);
+  }
+
+  /** What an actor waits for. */
+  waitsFor(actor: Actor): readonly string[] {
+    return this.#pending.filter((call) => call.actor === actor).map(({ label }) => label);
   }
 
   /** What the calls that are under way may come to. */
   transitions(): Transition[] {
     const ends: Transition[] = [];
-    for (const call of this.#pending) {
-      ends.push({ label: `${call.actor.name}: ${call.label}`, run: () => this.#end(call, undefined) });
+    for (const call of this.#pending.filter(({ hangs }) => !hangs)) {
+      const { actor } = call;
+      ends.push({ label: `${actor.name}: ${call.label}`, actor, run: () => this.#end(call, undefined) });
       if (this.#faults === 0 || !this.#aim.test(call.label)) continue;
       for (const fault of this.faultKinds) {
-        if (!call.writes && fault !== 'fails') continue;
-        const label = `${call.actor.name}: ${call.label} ${fault}`;
-        ends.push({ label, rare: 'harm', run: () => this.#end(call, fault) });
+        if (!call.writes && fault !== 'fails' && fault !== 'hangs') continue;
+        const label = `${actor.name}: ${call.label} ${fault}`;
+        ends.push({ label, rare: 'harm', actor, run: () => this.#end(call, fault) });
       }
     }
     for (const late of this.#late) {
@@ -140,7 +163,7 @@ export class Scheduler {
 
   /** Whether nothing has gone wrong so far: no fault, and nobody killed. */
   get unharmed(): boolean {
-    return !this.#harmed;
+    return this.harms === 0;
   }
 
   /** From now on nothing goes wrong any more. */
@@ -148,19 +171,14 @@ export class Scheduler {
     this.#faults = 0;
   }
 
-  /** When the next thing comes to its end that nobody has to choose: a call's deadline, or that of a late write. */
+  /** When the next late write takes effect, if nobody chooses so before. */
   nextDeadline(): number {
-    const calls = this.#pending.map(({ since }) => since + DEADLINE_MS);
-    return Math.min(...calls, ...this.#late.map(({ until }) => until));
+    return Math.min(...this.#late.map(({ until }) => until));
   }
 
-  /** Ends what has come to its deadline: late writes take effect, and calls are given up. */
+  /** Late writes whose time has come take effect. */
   passDeadlines(): void {
     for (const late of this.#late.filter(({ until }) => until <= this.#now())) this.#land(late);
-    for (const call of this.#pending.filter(({ since }) => since + DEADLINE_MS <= this.#now())) {
-      this.#faults += 1;
-      this.#end(call, call.writes ? 'late' : 'fails');
-    }
   }
 
   /** Everything that is still on its way takes effect, in the order in which it was given up. */
@@ -188,11 +206,24 @@ export class Scheduler {
     }
   }
 
+  /** Its caller does not wait any more. */
+  #giveUp(call: Pending): void {
+    if (!this.#pending.includes(call)) return;
+    this.#faults += 1;
+    this.#end(call, call.writes ? 'late' : 'fails');
+  }
+
   #end(call: Pending, fault: Fault | undefined): void {
+    if (fault === 'hangs') {
+      call.hangs = true;
+      this.#faults -= 1;
+      this.harms += 1;
+      return;
+    }
     this.#pending = this.#pending.filter((other) => other !== call);
     if (fault) {
       this.#faults -= 1;
-      this.#harmed = true;
+      this.harms += 1;
     }
     if (fault === 'late') this.#late.push({ label: call.label, effect: call.effect, until: this.#now() + LATE_MS });
     try {

@@ -77,6 +77,7 @@ export function useWire(options: Omit<LocalAzureOptions, 'stateDir'> = {}): Wire
       return {
         ...services,
         now: () => local.azure.clock.now(),
+        random: () => 0,
         queue: {
           ...services.queue,
           send: async (queue, work, delaySeconds = 0) => {

@@ -6,10 +6,12 @@ import type { Caller, Service, ServiceEnv } from '../service.ts';
 import { createArmThrottle } from '../throttle/arm-throttle.ts';
 import { createStorageThrottle } from '../throttle/storage-throttle.ts';
 import type { World } from '../world.ts';
+import { noteActivity } from './activity-log.ts';
 import { type ArmPath, parseArmPath, typeOf } from './arm-path.ts';
 import type { ArmRequest, ArmRoutes } from './arm-request.ts';
 import { ArmError, badRequest } from './errors.ts';
 import { Operations } from './operations.ts';
+import { requireUnlocked } from './vault-guards.ts';
 
 /** A token's `aud` for ARM: either name, with any number of trailing slashes. */
 const audience = /^https:\/\/management\.(azure\.com|core\.windows\.net)\/*$/;
@@ -52,6 +54,7 @@ export function createArmService(world: World, providers: readonly ArmRoutes[]):
         const region = world.storageAccounts.get(path.names[0]?.toLowerCase() ?? '')?.location ?? 'all';
         storageThrottle(path.subscriptionId, region, c.req.method, path.isItem);
       }
+      requireUnlocked(world, path, c.req.method);
       const body = c.req.method === 'GET' ? {} : readBody(await c.req.text());
       const request: ArmRequest = {
         world,
@@ -65,6 +68,7 @@ export function createArmService(world: World, providers: readonly ArmRoutes[]):
         authorizeLinked: (action, scope) => requireLinkedRight(world, caller, path, action, scope),
       };
       response = await handler(request);
+      if (response.ok) noteActivity(world, path, c.req.method, caller.principal);
     } catch (error) {
       if (!(error instanceof ArmError)) throw error;
       response = error.toResponse();

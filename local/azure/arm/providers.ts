@@ -1,4 +1,5 @@
 import { resourceGraphRoutes } from '../resource-graph/routes.ts';
+import { activityLogRoutes } from './activity-log.ts';
 import type { ArmRoutes } from './arm-request.ts';
 import { encryptionScopeRoutes } from './encryption-scopes.ts';
 import { eventSubscriptionRoutes } from './event-subscriptions.ts';
@@ -7,10 +8,12 @@ import { identityRoutes } from './identities.ts';
 import { resourceRoutes } from './resources.ts';
 import { roleAssignmentRoutes } from './role-assignments.ts';
 import { roleDefinitionRoutes } from './role-definitions.ts';
+import { roleScheduleRoutes } from './role-schedules.ts';
 import { storageAccountRoutes } from './storage-accounts.ts';
 import { subscriptionRoutes } from './subscriptions.ts';
 import { systemTopicRoutes } from './system-topics.ts';
 import { deletedVaultRoutes } from './vault-deletion.ts';
+import { vaultGuardRoutes } from './vault-guards.ts';
 import { vaultRoutes } from './vaults.ts';
 
 /**
@@ -28,6 +31,9 @@ export const armProviders: readonly ArmRoutes[] = [
   identityRoutes,
   roleDefinitionRoutes,
   roleAssignmentRoutes,
+  roleScheduleRoutes,
+  vaultGuardRoutes,
+  activityLogRoutes,
   eventSubscriptionRoutes,
   systemTopicRoutes,
   resourceGraphRoutes,

@@ -1,6 +1,6 @@
 import { asObject, asString } from '../json.ts';
 import { guidOf } from '../roles/built-in-roles.ts';
-import { findRoleDefinition, scopeCovers } from '../roles.ts';
+import { findRoleDefinition, isOver, scopeCovers } from '../roles.ts';
 import type { RoleAssignment } from '../world.ts';
 import { type ArmRequest, type ArmRoutes, nameAt, ok } from './arm-request.ts';
 import { ArmError, badRequest } from './errors.ts';
@@ -41,6 +41,7 @@ function list(request: ArmRequest): Response {
     /principalId eq '([^']*)'/i.exec(filter))?.[1]?.toLowerCase();
   const found = [...world.roleAssignments.values()].filter(
     (assignment) =>
+      !isOver(world, assignment) &&
       (scopeCovers(assignment.scope, scope) || (!atScope && scopeCovers(scope, assignment.scope))) &&
       (principalId === undefined || assignment.principalId.toLowerCase() === principalId),
   );

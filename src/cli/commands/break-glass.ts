@@ -1,18 +1,17 @@
 import type { Command } from 'commander';
-import { TEXT_LENGTHS } from '../../break-glass/schemas.ts';
-import { appRecord } from '../../operations/key/app-record.ts';
-import { restoreAsOperator } from '../../operations/key/key-restore.ts';
-import { previewRevocation, revokeAsOperator } from '../../operations/key/key-revoke.ts';
-import { keyByName } from '../../operations/resolve.ts';
+import { TEXT_LENGTHS } from '../../break-glass/text-lengths.ts';
+import { CmkError } from '../../errors.ts';
+import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
-import { confirmKey } from '../confirm.ts';
+import { type Ask, confirmKey } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
 import { changing, text } from '../options.ts';
+import { visibleLines } from '../visible.ts';
 
 /** `key revoke` and `key restore`: what the app's API does, by the same code, without the app. */
 interface BreakGlassArguments {
   vault?: string;
-  reason: string;
+  reason?: string;
   ticket?: string;
   revocation?: string;
   yes?: boolean;
@@ -23,27 +22,39 @@ const AFTER = `
 Needs Key Vault and a token for it, and neither the app nor, with the key's
 identifier, Azure Resource Manager. AzureWebJobsStorage__accountName names the
 app's storage, to have it written into the audit trail. Whoever revoked cannot
-restore, unless CMK_DUAL_CONTROL is off.`;
+restore, unless CMK_DUAL_CONTROL is off. Revoking needs a reason; with --yes
+nothing is asked or looked at first.`;
 
 export function addBreakGlassCommands(key: Command, cli: Cli): void {
   const breakGlass = (name: string): Command =>
     changing(key.command(name))
       .argument('<key>', 'name, or identifier https://<vault>.vault.azure.net/keys/<key>')
       .option('--vault <vault>', 'name, ARM id or URI of its vault')
-      .option('--reason <text>', 'why; goes into the audit trail', text('--reason', TEXT_LENGTHS.reason), 'not said')
-      .option('--ticket <id>', 'incident or change number', text('--ticket', TEXT_LENGTHS.ticket))
       .option('--yes', 'do not ask for the name to be typed; needed where nobody can type')
       .addHelpText('after', AFTER);
 
-  breakGlass('revoke')
+  addRevoke(breakGlass('revoke'), cli);
+  addRestore(breakGlass('restore'), cli);
+}
+
+function addRevoke(revoking: Command, cli: Cli): void {
+  revoking
     .description('BREAK GLASS: disable every version of a key, which cuts off every account that uses it')
     .action(async (name: string, options: BreakGlassArguments, command: Command) => {
       const globals = command.optsWithGlobals<GlobalOptions>();
+      const { appRecord } = await import('../../operations/key/app-record.ts');
+      const { previewRevocation, revokeAsOperator } = await import('../../operations/key/key-revoke.ts');
+      const { keyByName } = await import('../../operations/resolve.ts');
       const managed = keyByName(name, options.vault, cli.cloud(globals));
-      const { reason, ticket } = options;
+      const { ticket } = options;
       const { environment } = cli;
-      if (!options.dryRun)
-        await confirmKey('revoke', `${managed.vault.name}/${managed.name}`, options.yes ?? false, cli.context.ask);
+      const { ask } = cli.context;
+      const reason = options.dryRun ? '' : await reasonOf(options, ask);
+      if (!options.dryRun) {
+        const isAsked = !options.yes && ask !== undefined;
+        const mind = isAsked ? await radiusOf(managed, cli, globals) : '';
+        await confirmKey('revoke', `${managed.vault.name}/${managed.name}`, options.yes ?? false, ask, mind);
+      }
       await cli.run(
         command,
         (operation) =>
@@ -57,8 +68,10 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
         ({ complete }) => (complete || options.dryRun ? EXIT.ok : EXIT.incomplete),
       );
     });
+}
 
-  breakGlass('restore')
+function addRestore(restoring: Command, cli: Cli): void {
+  restoring
     .description('enable what a revocation disabled, and nothing else; by another person than the one who revoked')
     .requiredOption(
       '--revocation <id>',
@@ -67,8 +80,11 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
     )
     .action(async (name: string, options: BreakGlassArguments, command: Command) => {
       const globals = command.optsWithGlobals<GlobalOptions>();
+      const { appRecord } = await import('../../operations/key/app-record.ts');
+      const { restoreAsOperator } = await import('../../operations/key/key-restore.ts');
+      const { keyByName } = await import('../../operations/resolve.ts');
       const managed = keyByName(name, options.vault, cli.cloud(globals));
-      const { reason, ticket } = options;
+      const { reason = 'not said', ticket } = options;
       if (!options.dryRun)
         await confirmKey('restore', `${managed.vault.name}/${managed.name}`, options.yes ?? false, cli.context.ask);
       const dualControl = cli.environment.CMK_DUAL_CONTROL?.trim().toLowerCase() !== 'off';
@@ -84,4 +100,28 @@ export function addBreakGlassCommands(key: Command, cli: Cli): void {
         ({ complete }) => (complete || options.dryRun ? EXIT.ok : EXIT.incomplete),
       );
     });
+}
+
+/** Why a key is revoked: nobody finds it out afterwards. Whoever sits there is asked, as there may be no time to lose. */
+async function reasonOf({ reason }: BreakGlassArguments, ask: Ask): Promise<string> {
+  if (reason !== undefined) return reason;
+  const answer = ask && (await ask('Why? It goes into the audit trail: '));
+  const check = text('--reason', TEXT_LENGTHS.reason);
+  if (answer) return check(answer);
+  throw new CmkError('ArgumentInvalid', "Required option '--reason <text>' not specified.", 'Say why: --reason <text>');
+}
+
+/** How long whoever is asked waits to be told what depends on the key, in milliseconds. */
+const TOLD_WITHIN_MS = 10_000;
+
+/** What a revocation would cut off, for whoever is asked whether to. Not finding it out stops nothing. */
+async function radiusOf(key: ManagedKey, cli: Cli, globals: GlobalOptions): Promise<string> {
+  const { blastRadiusOf } = await import('../../operations/key/blast-radius-of.ts');
+  const { describeRadius } = await import('../../operations/key/describe-radius.ts');
+  const { Journal } = await import('../../operations/journal.ts');
+  const journal = new Journal();
+  const azure = await cli.azure(globals);
+  const radius = await blastRadiusOf(key, azure, cli.environment, TOLD_WITHIN_MS).catch(() => undefined);
+  describeRadius(radius, journal);
+  return visibleLines(journal.entries.map((entry) => entry.text).join('\n'));
 }

@@ -1,10 +1,12 @@
 import { Argument, type Command } from 'commander';
 import type { Cli } from '../cli.ts';
 import { complete, completionScript, SHELLS, type Shell } from '../completion.ts';
+import { knownNames } from '../name-cache.ts';
+import { profileNames } from '../profile.ts';
 
 const AFTER = `
-It completes \`cmk\`, which has to be on the PATH (npm link). Where a shell
-reads it when it starts:
+It completes commands, options and their values, and the names that the last
+\`cmk fleet list\` has seen. Where a shell reads it when it starts:
   bash  eval "$(cmk completion bash)"       in ~/.bashrc
   zsh   eval "$(cmk completion zsh)"        in ~/.zshrc
   fish  cmk completion fish | source        in ~/.config/fish/config.fish`;
@@ -24,6 +26,13 @@ export function addCompletionCommands(program: Command, cli: Cli): void {
     .argument('[words...]')
     .allowUnknownOption()
     .action((words: string[]) => {
-      for (const choice of complete(program, words)) out.write(`${choice}\n`);
+      const { accounts, keys, vaults } = knownNames(cli.environment);
+      const names: Readonly<Record<string, readonly string[]>> = {
+        account: accounts,
+        key: keys,
+        vault: vaults,
+        profile: profileNames(cli.environment),
+      };
+      for (const choice of complete(program, words, (what) => names[what] ?? [])) out.write(`${choice}\n`);
     });
 }

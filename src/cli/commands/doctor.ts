@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { examine } from '../../operations/doctor.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 import { vaults } from '../options.ts';
@@ -10,6 +9,7 @@ export function addDoctorCommand(program: Command, cli: Cli): void {
     .description('check sign-in, subscriptions, vaults, rights and settings')
     .addOption(vaults())
     .action(async (options: { vault: string[] }, command: Command) => {
+      const { examine } = await import('../../operations/doctor.ts');
       await cli.look(
         command,
         (operation) => examine(options.vault, cli.environment, operation),

@@ -1,10 +1,7 @@
 import { type Command, Option } from 'commander';
+import { shorten } from '../../drift/causes.ts';
 import type { DriftReport } from '../../drift/report.ts';
-import { createEventGrid } from '../../events/event-grid-client.ts';
 import type { Log } from '../../log.ts';
-import { checkDrift } from '../../operations/drift-check.ts';
-import { ensureEvents } from '../../operations/vault/events-ensure.ts';
-import { createServices } from '../../services.ts';
 import type { Environment } from '../../settings/settings.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { count } from '../count.ts';
@@ -20,10 +17,13 @@ export function addDriftCommands(program: Command, cli: Cli): void {
     .command('check')
     .description('check accounts, keys, vaults and the app; without --as-app it changes nothing, and needs no app')
     .addOption(vaults())
+    .option('--expand', 'each finding, in place of what is behind them')
     .option('--as-app', "as the app does: fix what CMK_AUTOFIX names, and publish the report in the app's storage")
-    .action(async (options: { vault: string[]; asApp?: boolean }, command: Command) => {
+    .action(async (options: { vault: string[]; asApp?: boolean; expand?: boolean }, command: Command) => {
+      const { checkDrift } = await import('../../operations/drift-check.ts');
+      const { createServices } = await import('../../services.ts');
       const credential = cli.credential(command.optsWithGlobals<GlobalOptions>());
-      const { vault: named, asApp = false } = options;
+      const { vault: named, asApp = false, expand = false } = options;
       let troubles = 0;
       await cli.look(
         command,
@@ -31,10 +31,12 @@ export function addDriftCommands(program: Command, cli: Cli): void {
           const services = (app: Environment, log: Log) => createServices(app, credential, log);
           const report = await checkDrift({ vaults: named, asApp, environment, services }, operation);
           troubles = operation.journal.entries.filter(({ kind }) => kind === 'note').length;
-          return report;
+          return expand ? report : shorten(report);
         },
         (report, output) => {
-          showReport(report, output);
+          if (expand) showFindings(report, output);
+          else showCauses(report, output);
+          showCounts(report, output);
           if (asApp && troubles === 0) output.text(`Published as report ${report.id}.`);
           const { counts, complete } = report;
           return counts.error + counts.warning + troubles > 0 || !complete ? EXIT.incomplete : EXIT.ok;
@@ -58,6 +60,8 @@ export function addDriftCommands(program: Command, cli: Cli): void {
       ),
     )
     .action(async (options: { vault: string; functionApp?: string; storage?: string }, command: Command) => {
+      const { createEventGrid } = await import('../../events/event-grid-client.ts');
+      const { ensureEvents } = await import('../../operations/vault/events-ensure.ts');
       const globals = command.optsWithGlobals<GlobalOptions>();
       const { vault, functionApp: functionAppId, storage: storageAccountId } = options;
       const eventGrid = createEventGrid(cli.credential(globals), cli.cloud(globals));
@@ -67,13 +71,43 @@ export function addDriftCommands(program: Command, cli: Cli): void {
     });
 }
 
-function showReport(report: DriftReport, output: Output): void {
-  const { findings, fixes, counts, coverage, complete } = report;
-  const open = findings.filter(({ exemption }) => !exemption);
+/** What one act each would mend. */
+function showCauses({ causes }: DriftReport, output: Output): void {
+  output.table(
+    ['SEVERITY', 'REASON', 'RESOURCES', 'CAUSE', 'IS', 'FIX'],
+    causes
+      .filter(({ exempt }) => !exempt)
+      .map(({ severity, reason, affected, about, is, commands, moreCommands, fix }) => [
+        severity,
+        reason,
+        String(affected),
+        about.map(shortName).join(' ') || undefined,
+        is,
+        commands[0] === undefined ? fix : `${commands[0]}${manyMore(commands.length - 1 + moreCommands)}`,
+      ]),
+  );
+}
+
+function manyMore(commands: number): string {
+  return commands > 0 ? ` (and ${count(commands, 'command')} like it: --expand)` : '';
+}
+
+function showFindings({ findings }: DriftReport, output: Output): void {
   output.table(
     ['SEVERITY', 'REASON', 'RESOURCE', 'IS', 'FIX'],
-    open.map(({ severity, reason, resource, is, fix }) => [severity, reason, shortName(resource), is, fix]),
+    findings
+      .filter(({ exemption }) => !exemption)
+      .map(({ severity, reason, resource, is, fix, command }) => [
+        severity,
+        reason,
+        shortName(resource),
+        is,
+        command ?? fix,
+      ]),
   );
+}
+
+function showCounts({ fixes, counts, coverage, complete }: DriftReport, output: Output): void {
   for (const { reason, resource, outcome, detail } of fixes) {
     const what = `${reason} of ${shortName(resource)}`;
     if (outcome === 'failed') output.entry({ kind: 'note', text: `${what} is NOT fixed: ${detail}` });

@@ -1,9 +1,7 @@
 import type { Command } from 'commander';
 import { CRYPTO_OFFICER, ENCRYPTION_USER } from '../../identities/key-roles.ts';
-import { ensureIdentity, ensureIdentityRole } from '../../operations/identity/identity-ensure.ts';
-import { ensureOfficer, ensureRole, type Grantee } from '../../operations/identity/role-ensure.ts';
+import type { Grantee } from '../../operations/identity/role-ensure.ts';
 import type { Azure } from '../../operations/operator-azure.ts';
-import { findIdentity, findVault, keyIn } from '../../operations/resolve.ts';
 import type { Cli } from '../cli.ts';
 import { changing, inGroup, waiting } from '../options.ts';
 
@@ -20,6 +18,8 @@ export function addIdentityCommands(program: Command, cli: Cli): void {
         resourceGroup?: string;
         location?: string;
       }>();
+      const { ensureIdentity, ensureIdentityRole } = await import('../../operations/identity/identity-ensure.ts');
+      const { findVault, keyIn } = await import('../../operations/resolve.ts');
       await cli.run(command, async (operation) => {
         const vault = await findVault(options.vault, operation.azure);
         if (options.key !== undefined) keyIn(vault, options.key, operation.azure.cloud);
@@ -38,6 +38,8 @@ export function addIdentityCommands(program: Command, cli: Cli): void {
     .requiredOption('--vault <vault>', 'name, ARM id or URI of the vault that it is given on')
     .option('--key <key>', 'this key alone, instead of every key of the vault')
     .action(async (options: { assignee: string; vault: string; key?: string; wait: number }, command: Command) => {
+      const { ensureOfficer, ensureRole } = await import('../../operations/identity/role-ensure.ts');
+      const { findVault, keyIn } = await import('../../operations/resolve.ts');
       await cli.run(command, async (operation) => {
         const vault = await findVault(options.vault, operation.azure);
         if (options.assignee === 'me') {
@@ -61,6 +63,7 @@ async function granteeOf(who: string, azure: Azure): Promise<Grantee> {
   const principalType = 'ServicePrincipal';
   if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(who))
     return { principalId: who.toLowerCase(), principalType, name: who };
+  const { findIdentity } = await import('../../operations/resolve.ts');
   const { principalId, name } = await findIdentity(who, azure);
   return { principalId, principalType, name };
 }

@@ -2,26 +2,29 @@ import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { CmkError } from '../../errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import { appRecord } from '../../operations/key/app-record.ts';
-import { ensureKey } from '../../operations/key/key-ensure.ts';
-import { importKey } from '../../operations/key/key-import.ts';
-import { retireVersions } from '../../operations/key/key-retire.ts';
-import { rotateKey } from '../../operations/key/key-rotate.ts';
-import { type KeyStatus, showKeyStatus } from '../../operations/key/key-status.ts';
-import { readPrivateKey } from '../../operations/key/private-key.ts';
-import { keyByName } from '../../operations/resolve.ts';
+import type { KeyStatus } from '../../operations/key/key-status.ts';
 import { LEAST_RETIRE_HOURS, NOT_KNOWN } from '../../retirement/retirement.ts';
-import { parseMoment } from '../../time/duration.ts';
 import { type Cli, type GlobalOptions, seconds } from '../cli.ts';
 import { confirmKey } from '../confirm.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { changing, duration, expiry, keySize, number, parsed } from '../options.ts';
+import {
+  changing,
+  dryRunning,
+  duration,
+  expiry,
+  expiryOf,
+  keySize,
+  number,
+  parsed,
+  rotationPolicy,
+} from '../options.ts';
 import type { Output } from '../output.ts';
 
 interface EnsureArguments {
   kty?: 'RSA' | 'RSA-HSM';
   size?: number;
   expires?: string;
+  rotationPolicy?: boolean;
   versionLifetime?: string;
   rotateAfter?: string;
   rotateBeforeExpiry?: string;
@@ -58,7 +61,7 @@ export function addKeyCommands(program: Command, cli: Cli): Command {
 }
 
 function addEnsure(command: Command, cli: Cli): void {
-  keySize(expiry(changing(command)))
+  rotationPolicy(keySize(expiry(changing(command))))
     .description('create an RSA key that Storage can use, or check the one that is there')
     .option(
       '--version-lifetime <duration>',
@@ -77,11 +80,14 @@ function addEnsure(command: Command, cli: Cli): void {
     )
     .action(async (name: string, options: EnsureArguments) => {
       const { kty, size, expires, versionLifetime: expiresIn, rotateAfter, rotateBeforeExpiry } = options;
+      const { ensureKey } = await import('../../operations/key/key-ensure.ts');
+      const key = await keyOf(name, command, cli);
       await cli.run(command, (operation) => {
-        const expiresOn = expires ? parseMoment(expires, operation.azure.now()) : undefined;
-        const policy =
-          expiresIn || rotateAfter || rotateBeforeExpiry ? { expiresIn, rotateAfter, rotateBeforeExpiry } : undefined;
-        return ensureKey(keyOf(name, command, cli), { kty, size, expiresOn, policy }, operation);
+        const expiresOn = expiryOf(expires, operation.azure.now());
+        const asked = expiresIn || rotateAfter || rotateBeforeExpiry;
+        const none = options.rotationPolicy === false ? ('none' as const) : undefined;
+        const policy = asked ? { expiresIn, rotateAfter, rotateBeforeExpiry } : none;
+        return ensureKey(key, { kty, size, expiresOn, policy }, operation);
       });
     });
 }
@@ -93,13 +99,17 @@ function addImport(command: Command, cli: Cli): void {
     .option('--password-file <path>', 'file with its password (or set CMK_KEY_PASSWORD)')
     .option('--hsm', 'into hardware, in a premium vault')
     .action(async (name: string, { file, passwordFile, hsm: hardware = false, expires }: ImportArguments) => {
+      const { importKey } = await import('../../operations/key/key-import.ts');
+      const { readPrivateKey } = await import('../../operations/key/private-key.ts');
       await cli.run(command, async (operation) => {
-        const expiresOn = expires ? parseMoment(expires, operation.azure.now()) : undefined;
+        const expiry = expiryOf(expires, operation.azure.now());
+        const expiresOn = expiry === 'never' ? undefined : expiry;
         const password = passwordFile
           ? (await readOrSay(passwordFile)).toString('utf8').replace(/\r?\n$/, '')
           : cli.environment.CMK_KEY_PASSWORD;
         const material = readPrivateKey(await readOrSay(file), password);
-        return importKey(keyOf(name, command, cli), material, { hardware, expiresOn }, operation);
+        const key = await keyOf(name, command, cli);
+        return importKey(key, material, { hardware, expiresOn }, operation);
       });
     });
 }
@@ -115,20 +125,40 @@ function addRotate(command: Command, cli: Cli): void {
         .argParser(parsed(seconds))
         .default(3_600, 'PT1H'),
     )
-    .action(async (name: string, { ifOlderThan }: { ifOlderThan: number }) => {
-      await cli.run(command, (operation) => rotateKey(keyOf(name, command, cli), ifOlderThan, operation));
+    .addOption(
+      new Option('--wait [duration]', 'wait until every account in sight uses it, for as long at most (default: PT30M)')
+        .argParser(parsed(seconds))
+        .preset('PT30M'),
+    )
+    .action(async (name: string, { ifOlderThan, wait }: { ifOlderThan: number; wait?: number }) => {
+      const { rotateKey } = await import('../../operations/key/key-rotate.ts');
+      const key = await keyOf(name, command, cli);
+      const { awaitMoves } = await import('../../operations/key/await-moves.ts');
+      await cli.run(
+        command,
+        async (operation) => {
+          const rotated = await rotateKey(key, ifOlderThan, operation);
+          if (wait === undefined || rotated.to === undefined) return rotated;
+          return { ...rotated, moves: await awaitMoves(key, rotated.to, wait, cli.environment, operation) };
+        },
+        (result) =>
+          'moves' in result && !(result.moves.complete && result.moves.waiting.length === 0)
+            ? EXIT.incomplete
+            : EXIT.ok,
+      );
     });
 }
 
 function addStatus(command: Command, cli: Cli): void {
   command.description('its versions, who uses which, and an open revocation').action(async (name: string) => {
-    const key = () => keyOf(name, command, cli);
-    await cli.look(command, (operation) => showKeyStatus(key(), cli.environment, operation), showStatus);
+    const { showKeyStatus } = await import('../../operations/key/key-status.ts');
+    const key = await keyOf(name, command, cli);
+    await cli.look(command, (operation) => showKeyStatus(key, cli.environment, operation), showStatus);
   });
 }
 
 function addRetire(command: Command, cli: Cli): void {
-  changing(command)
+  dryRunning(command)
     .description('look afresh at what uses the key, and have versions disabled that nothing in sight uses any more')
     .option('--version <version>', 'this version only (default: every one that may go)')
     .option('--after-hours <hours>', 'how old the next version has to be', number, LEAST_RETIRE_HOURS)
@@ -137,7 +167,9 @@ function addRetire(command: Command, cli: Cli): void {
     .action(async (name: string, options: RetireArguments) => {
       const { version, afterHours: hours, withoutEvidence = false, dryRun, yes = false } = options;
       const { environment } = cli;
-      const key = keyOf(name, command, cli);
+      const { appRecord } = await import('../../operations/key/app-record.ts');
+      const { retireVersions } = await import('../../operations/key/key-retire.ts');
+      const key = await keyOf(name, command, cli);
       if (withoutEvidence && !dryRun) {
         const what = `disable ${version ?? 'every version without a user in sight'} of`;
         await confirmKey(what, `${key.vault.name}/${key.name}`, yes, cli.context.ask, NOT_KNOWN);
@@ -149,7 +181,8 @@ function addRetire(command: Command, cli: Cli): void {
     });
 }
 
-function keyOf(name: string, command: Command, cli: Cli): ManagedKey {
+async function keyOf(name: string, command: Command, cli: Cli): Promise<ManagedKey> {
+  const { keyByName } = await import('../../operations/resolve.ts');
   const options = command.optsWithGlobals<GlobalOptions & { vault?: string }>();
   return keyByName(name, options.vault, cli.cloud(options));
 }

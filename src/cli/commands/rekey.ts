@@ -1,14 +1,10 @@
 import type { Command } from 'commander';
-import { TEXT_LENGTHS } from '../../break-glass/schemas.ts';
-import { type AppRekeys, appRekeys } from '../../operations/rekey/app-rekeys.ts';
-import { changeRekeyAsOperator, type RekeyStatus, rekeyStatus } from '../../operations/rekey/rekey-control.ts';
-import { startRekeyAsOperator } from '../../operations/rekey/rekey-start.ts';
+import type { AppRekeys } from '../../operations/rekey/app-rekeys.ts';
+import type { RekeyStatus } from '../../operations/rekey/rekey-control.ts';
 import type { RekeyChange } from '../../rekey/control-rekey.ts';
-import { MAX_FAILURES } from '../../rekey/start-rekey.ts';
-import { inAppStorage } from '../app-storage-failures.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
-import { changing, text } from '../options.ts';
+import { changing } from '../options.ts';
 import type { Output } from '../output.ts';
 
 // A re-key is an order in the app's own storage, which the app carries out.
@@ -19,8 +15,10 @@ AzureWebJobsStorage__accountName with your own sign-in, or AzureWebJobsStorage,
 a connection string. It takes the roles Storage Table Data Contributor, Storage
 Queue Data Contributor and, for the audit trail, Storage Blob Data Contributor.`;
 
+const NOT_SAID = 'not said';
+
 interface StartArguments {
-  readonly reason: string;
+  readonly reason?: string;
   readonly ticket?: string;
   readonly maxFailures: string;
   readonly grant?: boolean;
@@ -35,7 +33,8 @@ export function addRekeyCommands(program: Command, cli: Cli): void {
     .argument('[id]', 'one of them')
     .addHelpText('after', STORAGE)
     .action(async (id: string | undefined, _options: unknown, command: Command) => {
-      const app = appOf(cli, command);
+      const { rekeyStatus } = await import('../../operations/rekey/rekey-control.ts');
+      const app = await appOf(cli, command);
       await cli.look(
         command,
         () => inStorage(app, () => rekeyStatus(id, app)),
@@ -58,15 +57,14 @@ function addStart(rekey: Command, cli: Cli): void {
     .description('check, and start to move everything from one key to another')
     .argument('<from>', 'the key that everything moves off: <vault>/<key>')
     .argument('<to>', 'the key that everything moves to: <vault>/<key>')
-    .option('--reason <text>', 'why; goes into the audit trail', text('--reason', TEXT_LENGTHS.reason), 'not said')
-    .option('--ticket <id>', 'incident or change number', text('--ticket', TEXT_LENGTHS.ticket))
-    .option('--max-failures <number>', 'with so many accounts failed it stops', String(MAX_FAILURES))
+    .option('--max-failures <number>', 'with so many accounts failed it stops', '3')
     .option('--grant', 'give the identities that lack it their role on the new key')
     .addHelpText('after', STORAGE)
     .action(async (from: string, to: string, options: StartArguments, command: Command) => {
-      const app = appOf(cli, command);
-      const { reason, ticket, grant = false } = options;
-      const maxFailures = Math.max(1, Math.trunc(Number(options.maxFailures)) || MAX_FAILURES);
+      const { startRekeyAsOperator } = await import('../../operations/rekey/rekey-start.ts');
+      const app = await appOf(cli, command);
+      const { reason = NOT_SAID, ticket, grant = false } = options;
+      const maxFailures = Math.max(1, Math.trunc(Number(options.maxFailures)) || 3);
       const subscriptions = cli.environment.CMK_SUBSCRIPTIONS?.split(/[\s,]+/).filter(Boolean);
       const searched = subscriptions && subscriptions.length > 0 ? subscriptions : undefined;
       const start = { from, to, reason, ticket, maxFailures, grant, subscriptions: searched, app };
@@ -91,11 +89,11 @@ function addChange(
   return changing(rekey.command(name))
     .description(description)
     .argument('<id>', 'id of the re-key, as `cmk rekey status` says')
-    .option('--reason <text>', 'why; goes into the audit trail', text('--reason', TEXT_LENGTHS.reason), 'not said')
     .addHelpText('after', STORAGE)
-    .action(async (id: string, options: { reason: string; keep?: boolean }, command: Command) => {
-      const app = appOf(cli, command);
-      const change = { id, what: what(options), why: options.reason };
+    .action(async (id: string, options: { reason?: string; keep?: boolean }, command: Command) => {
+      const { changeRekeyAsOperator } = await import('../../operations/rekey/rekey-control.ts');
+      const app = await appOf(cli, command);
+      const change = { id, what: what(options), why: options.reason ?? NOT_SAID };
       await cli.run(
         command,
         (operation) => inStorage(app, () => changeRekeyAsOperator(change, app, operation)),
@@ -107,11 +105,13 @@ function addChange(
     });
 }
 
-function appOf(cli: Cli, command: Command): AppRekeys {
+async function appOf(cli: Cli, command: Command): Promise<AppRekeys> {
+  const { appRekeys } = await import('../../operations/rekey/app-rekeys.ts');
   return appRekeys(cli.environment, () => cli.credential(command.optsWithGlobals<GlobalOptions>()));
 }
 
-function inStorage<T>({ url }: AppRekeys, run: () => Promise<T>): Promise<T> {
+async function inStorage<T>({ url }: AppRekeys, run: () => Promise<T>): Promise<T> {
+  const { inAppStorage } = await import('../app-storage-failures.ts');
   return inAppStorage({ what: 'table of re-keys', url, role: 'Storage Table Data Contributor' }, run);
 }
 

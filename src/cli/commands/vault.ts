@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { checkRetention, ensureVault } from '../../operations/vault/vault-ensure.ts';
+import { checkRetention } from '../../operations/vault/retention.ts';
 import type { Cli } from '../cli.ts';
 import { changing, inGroup, number, parsed } from '../options.ts';
 
@@ -24,6 +24,7 @@ export function addVaultCommands(program: Command, cli: Cli): void {
     )
     .action(async (name: string, _options: unknown, command: Command) => {
       const { subscription, resourceGroup, location, sku, retentionDays } = command.optsWithGlobals<VaultArguments>();
+      const { ensureVault } = await import('../../operations/vault/vault-ensure.ts');
       await cli.run(command, (operation) =>
         ensureVault({ name, subscription, resourceGroup, location, sku, retentionDays }, operation),
       );

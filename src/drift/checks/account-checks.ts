@@ -4,9 +4,12 @@ import { planKeyUse } from '../../accounts/plan.ts';
 import { known } from '../../azure/read-or-why.ts';
 import { parseKeyIdentifier, sameKeyName } from '../../keys/key-identifier.ts';
 import { findVersion, type KeyVersion, newestVersion, usability } from '../../keys/key-versions.ts';
+import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { requirementOf, tagOf } from '../../settings/requirement.ts';
 import type { Found } from './check.ts';
+import { enableVersion, moveAccount, recoverKey, recoverVault, rotate } from './commands.ts';
+import { KEY_TAG } from './left-checks.ts';
 import type { AccountSubject, KeySubject, Rules, ScopeSubject } from './subjects.ts';
 
 /** Storage looks for a new version once a day (Azure Storage, "customer-managed keys": wait 24 hours). */
@@ -18,9 +21,6 @@ const DAILY_LOOK_MS = 24 * 3_600_000;
  */
 const MOVE_MS = 3_600_000;
 
-/** Account tag that names the key an account is meant to use: `vault/key` or a key identifier. */
-const KEY_TAG = 'cmk-key';
-
 export function staleKeyVersion({ account, use, key }: AccountSubject, { now }: Rules): readonly Found[] {
   const stale = use && stalePin(use, key, now);
   if (!stale || !key) return [];
@@ -28,6 +28,8 @@ export function staleKeyVersion({ account, use, key }: AccountSubject, { now }: 
     {
       ...behind(isUsed(use), stale, now),
       shouldBe: `It is pinned to the newest usable version ${stale.version}.`,
+      command: moveAccount(account),
+      cause: { about: [key.key.id] },
       action: { kind: 'account', account: account.id, location: account.location, key: key.key.id },
     },
   ];
@@ -44,6 +46,7 @@ function lag({ id, location }: Account, use: KeyUse, key: KeySubject, target: Ke
   return {
     is: `It uses ${use.current}, more than 24 hours after a newer version became usable.`,
     shouldBe: `It uses the newest usable version ${target.version}.`,
+    cause: { about: [key.key.id] },
     ...(rules.refreshAutomatic ? { action: { kind: 'account', account: id, location, key: key.key.id } } : {}),
   };
 }
@@ -70,7 +73,9 @@ export function notCustomerManaged({ account, own, use }: AccountSubject, { drif
     ? "It uses a customer-managed key, as CMK_REQUIRE asks: as the app's own storage, one of a vault that the app does not manage."
     : 'It uses a customer-managed key, as CMK_REQUIRE asks.';
   const shouldBe = tag === undefined ? required : `It uses the key of its tag: ${tag}.`;
-  return [{ is: 'It uses Microsoft-managed keys.', shouldBe }];
+  // What is asked of a subscription's accounts is one matter, whether by tags or by the setting.
+  const cause = { about: [`/subscriptions/${account.subscriptionId}`] };
+  return [{ is: 'It uses Microsoft-managed keys.', shouldBe, cause }];
 }
 
 export function unexpectedKey({ account, use }: AccountSubject): readonly Found[] {
@@ -83,7 +88,8 @@ export function unexpectedKey({ account, use }: AccountSubject): readonly Found[
     ? wanted.vaultUri === use.vaultUri && sameKeyName(wanted.keyName, use.keyName)
     : vault.toLowerCase() === used?.vaultName && sameKeyName(key, use.keyName);
   if (fits) return [];
-  return [{ is: `It uses ${use.vaultUri}/keys/${use.keyName}.`, shouldBe: `It uses the key of its tag: ${tag}.` }];
+  const is = `${use.vaultUri}/keys/${use.keyName}`;
+  return [{ is: `It uses ${is}.`, shouldBe: `It uses the key of its tag: ${tag}.`, cause: { about: [is] } }];
 }
 
 export function unmanagedVault({ own, use, key, scopes, account }: AccountSubject): readonly Found[] {
@@ -91,9 +97,20 @@ export function unmanagedVault({ own, use, key, scopes, account }: AccountSubjec
   if (own) return [];
   const shouldBe = 'Its key is in one of the vaults of CMK_VAULTS.';
   return [
-    ...(use && !key ? [{ is: `It uses ${use.vaultUri}/keys/${use.keyName}.`, shouldBe }] : []),
+    ...(use && !key
+      ? [{ is: `It uses ${use.vaultUri}/keys/${use.keyName}.`, shouldBe, cause: { about: [use.vaultUri] } }]
+      : []),
     ...scopes.flatMap(({ scope, use: of, key: managed }) =>
-      of && !managed ? [{ resource: scopeId(account.id, scope.name), is: `It uses ${scope.keyUri}.`, shouldBe }] : [],
+      of && !managed
+        ? [
+            {
+              resource: scopeId(account.id, scope.name),
+              is: `It uses ${scope.keyUri}.`,
+              shouldBe,
+              cause: { about: [of.vaultUri] },
+            },
+          ]
+        : [],
     ),
   ];
 }
@@ -110,8 +127,14 @@ export function keyDisabled(subject: AccountSubject, rules: Rules): readonly Fou
         resource,
         is: `The version in use, ${held.version}, is disabled${why}: its data cannot be read.`,
         shouldBe: 'The version in use is enabled.',
-        // A revocation is meant to do this, and is a finding of its own.
-        ...(revocation ? { severity: 'warning' as const } : {}),
+        ...(revocation
+          ? // A revocation is meant to do this, and is a finding of its own.
+            {
+              severity: 'warning' as const,
+              command: restoreCommand(key.key, revocation),
+              cause: { reason: 'RevocationOpen' as const, about: [key.key.id] },
+            }
+          : { command: enableVersion(held), cause: { about: [held.id] } }),
       },
     ];
   });
@@ -122,51 +145,35 @@ export function keyExpired(subject: AccountSubject, rules: Rules): readonly Foun
     const held = heldVersion(use, known(key.versions) ?? []);
     if (!held || usability(held, rules.now) !== 'Expired') return [];
     const is = `The version in use, ${held.version}, expired on ${held.expiresOn?.toISOString()}.`;
-    return [{ resource, is, shouldBe: 'The version in use has not expired.' }];
+    const [command, cause] = [rotate(key.key), { about: [key.key.id] }];
+    return [{ resource, is, shouldBe: 'The version in use has not expired.', command, cause }];
   });
 }
 
 export function keyDeleted(subject: AccountSubject): readonly Found[] {
   return eachUse(subject, (use, key, resource) => {
     const shouldBe = 'The key is there.';
-    if (key.state === 'deleted') return [{ resource, is: `Its key ${use.keyName} is soft-deleted.`, shouldBe }];
-    if (key.state === 'vaultGone') {
-      const is = `The vault ${key.key.vault.name} is gone, and its key ${use.keyName} with it; it may be soft-deleted.`;
-      return [{ resource, is, shouldBe }];
-    }
     const none = `There is no key ${use.keyName} in the vault`;
-    if (key.state === 'absent') return [{ resource, is: `${none}, not even soft-deleted.`, shouldBe }];
-    if (key.state === 'gone') {
-      return [{ resource, is: `${none}, and whether it is soft-deleted could not be read.`, shouldBe }];
+    const cause = { about: [key.key.id] };
+    switch (key.state) {
+      case 'present':
+        return [];
+      case 'deleted': {
+        const command = recoverKey(key.key);
+        return [{ resource, is: `Its key ${use.keyName} is soft-deleted.`, shouldBe, command, cause }];
+      }
+      case 'vaultGone': {
+        const { vault } = key.key;
+        const is = `The vault ${vault.name} is gone, and its key ${use.keyName} with it; it may be soft-deleted.`;
+        const ofVault = { reason: 'VaultNotFound', about: [vault.id] } as const;
+        return [{ resource, is, shouldBe, command: recoverVault(vault), cause: ofVault }];
+      }
+      case 'absent':
+        return [{ resource, is: `${none}, not even soft-deleted.`, shouldBe, cause }];
+      case 'gone':
+        return [{ resource, is: `${none}, and whether it is soft-deleted could not be read.`, shouldBe, cause }];
     }
-    return [];
   });
-}
-
-export function identityMissing(subject: AccountSubject): readonly Found[] {
-  return withoutIdentity(subject, 'IdentityMissing', 'The identity of the encryption settings is on the account.');
-}
-
-export function identityDeleted(subject: AccountSubject): readonly Found[] {
-  return withoutIdentity(subject, 'IdentityDeleted', 'The identity that is attached to the account exists.');
-}
-
-/** The account and its scopes have one identity: what is wrong with it is said once. */
-function withoutIdentity({ access, scopes }: AccountSubject, reason: string, shouldBe: string): readonly Found[] {
-  const found = [access, ...scopes.map((scope) => scope.access)].find((one) => one?.reason === reason);
-  return found ? [{ is: found.missing.join(' '), shouldBe }] : [];
-}
-
-export function identityWithoutRole({ account, access, scopes }: AccountSubject): readonly Found[] {
-  const shouldBe = 'The identity may read, wrap and unwrap with the key.';
-  return [
-    ...(access?.reason === 'IdentityWithoutRole' ? [{ is: access.missing.join(' '), shouldBe }] : []),
-    ...scopes.flatMap(({ scope, access: of }) =>
-      of?.reason === 'IdentityWithoutRole'
-        ? [{ resource: scopeId(account.id, scope.name), is: of.missing.join(' '), shouldBe }]
-        : [],
-    ),
-  ];
 }
 
 export function scopeStaleKeyVersion({ account, scopes }: AccountSubject, rules: Rules): readonly Found[] {
@@ -182,6 +189,7 @@ export function scopeStaleKeyVersion({ account, scopes }: AccountSubject, rules:
         resource,
         ...behind(isUsed(use), stale, rules.now),
         shouldBe: `It uses the newest usable version ${stale.version}.`,
+        cause: { about: [key.key.id] },
         action: { kind: 'account', account: account.id, location: account.location, key: key.key.id },
       },
     ];

@@ -28,13 +28,20 @@ const NETWORK = /Client address is not authorized|Public network access is disab
 function missingPermission({ unread }: AppSubject): readonly Found[] {
   const refused = unread.filter(({ kind }) => kind === 'forbidden');
   const byAction = new Map(refused.map((part) => [`${part.resource} ${part.action}`.toLowerCase(), part]));
-  return [...byAction.values()].map(({ resource, what, action, detail }) => ({
+  return [...byAction.values()].map(({ resource, what, action, detail, beside }) => ({
     resource,
     part: action,
     is: `The app may not read ${what}. ${detail}`,
+    cause: { about: [placeOf(resource)] },
+    ...(beside ? { severity: 'advice' as const } : {}),
     // A firewall answers 403 as well, and no role helps against it.
     shouldBe: NETWORK.test(detail) ? 'The network rules let the app in.' : `The app's identity has ${action}.`,
   }));
+}
+
+/** Accounts that cannot be read are told by their subscription. */
+function placeOf(resource: string): string {
+  return /^\/subscriptions\/[^/]+(?=\/.*\/storageAccounts\/)/i.exec(resource)?.[0] ?? resource;
 }
 
 function settingsInvalid({ settingsProblems, name }: AppSubject): readonly Found[] {
@@ -49,12 +56,14 @@ function settingsInvalid({ settingsProblems, name }: AppSubject): readonly Found
 const PASSING: ReadonlySet<UnreadPart['kind']> = new Set(['throttled', 'unavailable', 'conflict', 'timeUp']);
 
 function unreadFindings({ unread }: AppSubject): readonly Found[] {
-  return unread.map(({ resource, what, detail, kind }) => ({
+  return unread.map(({ resource, what, detail, kind, beside }) => ({
     resource,
     part: what,
     is: `Not read: ${what}. ${detail}`,
     shouldBe: 'Everything can be read.',
-    ...(PASSING.has(kind) ? { severity: 'warning' as const } : {}),
+    // That it may not be read is a finding of its own.
+    cause: { ...(kind === 'forbidden' ? { reason: 'MissingPermission' as const } : {}), about: [placeOf(resource)] },
+    ...(beside ? { severity: 'advice' as const } : PASSING.has(kind) ? { severity: 'warning' as const } : {}),
   }));
 }
 

@@ -1,9 +1,11 @@
+import * as access from './access-checks.ts';
 import * as accounts from './account-checks.ts';
 import { APP_CHECKS } from './app-checks.ts';
 import type { Check } from './check.ts';
 import * as keys from './key-checks.ts';
-import type { AccountSubject, KeySubject, VaultSubject } from './subjects.ts';
-import * as vaults from './vault-checks.ts';
+import * as left from './left-checks.ts';
+import type { AccountSubject, KeySubject } from './subjects.ts';
+import { VAULT_CHECKS } from './vault-checks.ts';
 
 // These tables are the specification of the drift check: each line is one promise, with what is done when it is broken.
 
@@ -36,6 +38,21 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     ensures: 'An account that is tagged `cmk-key`, or that CMK_REQUIRE names, uses a customer-managed key.',
     fix: 'Configure the key again (`cmk account enable`), or take the tag or the requirement away.',
     find: accounts.notCustomerManaged,
+  },
+  {
+    reason: 'VersionReverted',
+    severity: 'warning',
+    ensures: 'Nobody moves a pinned account back to an older version of its key.',
+    fix: 'Find out who moved it and why: a template or a script that names a version does so each time it runs.',
+    find: left.versionReverted,
+  },
+  {
+    reason: 'NoLongerCustomerManaged',
+    severity: 'error',
+    ensures:
+      'An account that used a key of a managed vault still uses a customer-managed key, unless it left on purpose.',
+    fix: 'Configure the key again (`cmk account enable`). Where it is meant: tag the account `cmk-opt-out` with the date and the reason, as `cmk account disable` does, or exempt it in CMK_EXEMPTIONS.',
+    find: left.noLongerCustomerManaged,
   },
   {
     reason: 'UnexpectedKey',
@@ -77,21 +94,37 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     severity: 'error',
     ensures: 'The identity that the encryption settings of an account name is attached to it.',
     fix: 'Attach the identity again, or choose another one that has its role on the key.',
-    find: accounts.identityMissing,
+    find: access.identityMissing,
   },
   {
     reason: 'IdentityDeleted',
     severity: 'error',
     ensures: 'The identity that is attached to an account, and that its encryption settings name, exists.',
     fix: 'Give the account another identity that has its role on the key (`cmk account enable --replace-identity`); one made again under the same name is another one.',
-    find: accounts.identityDeleted,
+    find: access.identityDeleted,
   },
   {
     reason: 'IdentityWithoutRole',
     severity: 'error',
     ensures: "The account's identity may read, wrap and unwrap with the key.",
     fix: 'Give the identity the role "Key Vault Crypto Service Encryption User" on the vault or the key (`cmk role ensure`); where the vault has access policies, the key permissions get, wrapKey and unwrapKey.',
-    find: accounts.identityWithoutRole,
+    find: access.identityWithoutRole,
+  },
+  {
+    reason: 'RoleExpires',
+    severity: 'warning',
+    ensures:
+      "The role that the account's identity has on its key is for good, or for 30 days more (below 3: an error).",
+    fix: 'Make the assignment permanent in Privileged Identity Management, or give the role anew, without an end.',
+    find: access.roleExpires,
+  },
+  {
+    reason: 'TenantMismatch',
+    severity: 'error',
+    ensures:
+      'An account and the vault of its key are of one tenant, unless the account signs in by an application of both.',
+    fix: 'Give the vault the tenant of its subscription (Key Vault, "Moving a vault to another tenant"), and its access anew; for a key that is another tenant\'s on purpose, `cmk account enable --federated-client-id`.',
+    find: access.tenantMismatch,
   },
 ];
 
@@ -140,6 +173,13 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     find: keys.unsupportedKey,
   },
   {
+    reason: 'KeyOperationsMissing',
+    severity: 'error',
+    ensures: 'The newest version of a key allows what Storage does with it: wrap and unwrap.',
+    fix: 'Allow both (`az keyvault key set-attributes --ops`); a rotation may hand on what the version before allows.',
+    find: keys.keyOperationsMissing,
+  },
+  {
     reason: 'RevocationOpen',
     severity: 'warning',
     ensures: 'No key stays revoked unnoticed.',
@@ -166,52 +206,6 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     ensures: 'Accounts follow the newest version by themselves should this app ever stand still.',
     fix: 'Change them to automatic where nothing speaks for a pinned version; pinned ones are moved all the same.',
     find: keys.pinnedVersion,
-  },
-];
-
-/** What is made sure of for each managed vault. */
-export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
-  {
-    reason: 'VaultNotFound',
-    severity: 'error',
-    ensures: 'Every vault of CMK_VAULTS exists.',
-    fix: 'Recover the vault (`az keyvault recover`); correct its ARM id in CMK_VAULTS if it was moved; take it out once no account needs its keys.',
-    find: vaults.vaultNotFound,
-  },
-  {
-    reason: 'PurgeProtectionOff',
-    severity: 'error',
-    ensures: 'A vault has purge protection.',
-    fix: 'Switch it on: `az keyvault update --enable-purge-protection true`. It cannot be switched off again.',
-    find: vaults.purgeProtectionOff,
-  },
-  {
-    reason: 'SoftDeleteOff',
-    severity: 'error',
-    ensures: 'A vault has soft delete.',
-    fix: 'Switch it on: `az keyvault update --enable-soft-delete true`.',
-    find: vaults.softDeleteOff,
-  },
-  {
-    reason: 'EventSubscriptionMissing',
-    severity: 'error',
-    ensures: 'Each key event of a vault reaches its function of this app.',
-    fix: 'Let the app make it (CMK_AUTOFIX), or deploy the event subscriptions again.',
-    find: vaults.eventSubscriptionMissing,
-  },
-  {
-    reason: 'EventSubscriptionMisaimed',
-    severity: 'error',
-    ensures: 'An event subscription has the types, destination, schema, retries and dead-letter place that it needs.',
-    fix: 'Let the app fix it (CMK_AUTOFIX), or deploy the event subscriptions again.',
-    find: vaults.eventSubscriptionMisaimed,
-  },
-  {
-    reason: 'EventDeliveryFailing',
-    severity: 'warning',
-    ensures: 'No event of the last 24 hours ended up undelivered.',
-    fix: "Find out from the dead letters, in the container cmk-deadletter of the app's own storage, why the app did not take them; their accounts are reached by this check.",
-    find: vaults.eventDeliveryFailing,
   },
 ];
 

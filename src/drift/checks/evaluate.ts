@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { exemptionOf, hasEnded } from '../../settings/exemption.ts';
-import type { DriftReport, Finding, Unseen } from '../report.ts';
+import type { DriftReport, Finding, Unseen, WholeReport } from '../report.ts';
 import type { Check } from './check.ts';
 import type { Rules } from './subjects.ts';
 
@@ -19,6 +19,7 @@ export function evaluate<S>(
   return checks.flatMap((check) =>
     check.find(subject, rules).map((found) => {
       const of = found.resource ?? resource;
+      const cause = { reason: found.cause?.reason ?? check.reason, about: [...(found.cause?.about ?? [of])] };
       const exemption = exemptionOf({ reason: check.reason, resource: of }, rules.drift.exemptions, rules.now);
       return {
         id: idOf(check.reason, of, found.part),
@@ -28,6 +29,8 @@ export function evaluate<S>(
         is: found.is,
         shouldBe: found.shouldBe,
         fix: found.fix ?? check.fix,
+        ...(found.command ? { command: found.command } : {}),
+        cause: { id: idOf(cause.reason, cause.about.join('\n')), ...cause },
         canFix: found.action !== undefined,
         ...(found.action ? { action: { ...found.action } } : {}),
         ...(exemption ? { exemption: { reason: exemption.reason, until: exemption.until } } : {}),
@@ -46,7 +49,7 @@ function idOf(reason: string, resource: string, part = ''): string {
  */
 export function withHistory(
   findings: readonly Omit<Finding, 'since'>[],
-  previous: DriftReport | undefined,
+  previous: WholeReport | undefined,
   now: Date,
 ): Finding[] {
   const since = new Map([...(previous?.unseen ?? []), ...(previous?.findings ?? [])].map((one) => [one.id, one.since]));
@@ -56,7 +59,7 @@ export function withHistory(
     .filter(({ id }) => !seen.has(id) && seen.add(id))
     .map((finding) => ({
       ...finding,
-      severity: unread.has(finding.id) ? 'error' : finding.severity,
+      severity: finding.severity === 'warning' && unread.has(finding.id) ? 'error' : finding.severity,
       since: since.get(finding.id) ?? now.toISOString(),
     }))
     .sort((a, b) => rank(a) - rank(b) || compare(a.reason, b.reason) || compare(a.resource, b.resource));
@@ -68,7 +71,7 @@ export function withHistory(
  */
 export function unseenFindings(
   findings: readonly Finding[],
-  previous: DriftReport | undefined,
+  previous: WholeReport | undefined,
   complete: boolean,
   now: Date,
 ): Unseen[] {
@@ -86,7 +89,7 @@ export function unseenFindings(
 export function countFindings(
   findings: readonly Finding[],
   unseen: readonly Unseen[],
-  previous: DriftReport | undefined,
+  previous: WholeReport | undefined,
 ): DriftReport['counts'] {
   const counted = findings.filter(({ exemption }) => !exemption);
   const known = new Set([...(previous?.findings ?? []), ...(previous?.unseen ?? [])].map(({ id }) => id));
@@ -99,6 +102,7 @@ export function countFindings(
     exempt: findings.length - counted.length,
     new: findings.filter(({ id }) => !known.has(id)).length,
     gone: [...known].filter((id) => !now.has(id)).length,
+    unseen: unseen.length,
   };
 }
 

@@ -1,6 +1,7 @@
 import { known } from '../../azure/read-or-why.ts';
 import { type KeyVersion, newestVersion } from '../../keys/key-versions.ts';
 import { LEAST_RETIRE_HOURS, NOT_KNOWN, retirable, retireCommand } from '../../retirement/retirement.ts';
+import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation, revocationOf } from '../../revocation/revocation.ts';
 import {
   decideRotation,
@@ -12,6 +13,7 @@ import {
 } from '../../rotation/rotation.ts';
 import { rotationDue } from '../../rotation/rotation-due.ts';
 import type { Found } from './check.ts';
+import { allowOperations, rotate } from './commands.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 
 const DAY_MS = 24 * 3_600_000;
@@ -23,13 +25,14 @@ const ROTATION_SLACK_MS = DAY_MS;
 /** Sizes of RSA keys that Storage takes (Azure Storage, "customer-managed keys overview"). */
 const SIZES = [2048, 3072, 4096];
 
-export function keyTooOld({ versions }: KeySubject, { now, drift }: Rules): readonly Found[] {
+export function keyTooOld({ key, versions }: KeySubject, { now, drift }: Rules): readonly Found[] {
   const newest = inForce(versions, now);
   if (!newest) return [];
   const days = Math.floor((now.getTime() - newest.createdOn.getTime()) / DAY_MS);
   if (days <= drift.keyMaxAgeDays) return [];
   const is = `Its newest version ${newest.version} is ${days} days old.`;
-  return [{ is, shouldBe: `Its newest version is at most ${drift.keyMaxAgeDays} days old.` }];
+  const shouldBe = `Its newest version is at most ${drift.keyMaxAgeDays} days old.`;
+  return [{ is, shouldBe, command: imported(newest) ? undefined : rotate(key) }];
 }
 
 export function nearExpiry({ key, versions, policy, usage }: KeySubject, { now }: Rules): readonly Found[] {
@@ -53,6 +56,7 @@ export function nearExpiry({ key, versions, policy, usage }: KeySubject, { now }
       severity: days <= ERROR_DAYS ? 'error' : 'warning',
       is: `Its newest version ${days < 0 ? 'expired' : 'expires'} on ${when}${itself ? `; its rotation policy was to rotate it on ${itself.toISOString()}` : ''}.`,
       shouldBe: 'There is a version that does not expire soon.',
+      command: imported(newest) ? undefined : rotate(key),
       ...(decision?.rotate && meant
         ? { action: { kind: 'rotate', key: key.id, version: newest.version } as const }
         : {}),
@@ -70,6 +74,7 @@ export function rotationIncomplete({ key, versions, usage }: KeySubject, { now }
     {
       is: `Its newest version ${to.version} never expires, and the one before expires on ${from.expiresOn?.toISOString()}.`,
       shouldBe: 'A new version lives as long as the one before.',
+      command: rotate(key),
       ...(meant ? { action: { kind: 'rotate', key: key.id, version: to.version } as const } : {}),
     },
   ];
@@ -105,14 +110,34 @@ export function unsupportedKey({ material }: KeySubject): readonly Found[] {
   return [{ is: `It is ${type}${size ? ` of ${size} bits` : ''}.`, shouldBe: 'It is RSA of 2048, 3072 or 4096 bits.' }];
 }
 
-export function revocationOpen({ versions }: KeySubject, { now }: Rules): readonly Found[] {
+/** Storage wraps and unwraps (Azure Storage, "customer-managed keys overview"); Key Vault does nothing that a key does not allow. */
+const STORAGE_OPERATIONS = ['wrapKey', 'unwrapKey'];
+
+export function keyOperationsMissing({ versions, material }: KeySubject): readonly Found[] {
+  const operations = known(material)?.operations;
+  const newest = newestVersion(known(versions) ?? []);
+  if (!operations || !newest) return [];
+  const allowed = operations.map((operation) => operation.toLowerCase());
+  const missing = STORAGE_OPERATIONS.filter((operation) => !allowed.includes(operation.toLowerCase()));
+  if (missing.length === 0) return [];
+  return [
+    {
+      is: `Its newest version ${newest.version} does not allow ${missing.join(' and ')}.`,
+      shouldBe: 'It allows wrapKey and unwrapKey, without which Storage cannot use it.',
+      command: allowOperations(newest, [...operations, ...missing]),
+    },
+  ];
+}
+
+export function revocationOpen({ key, versions }: KeySubject, { now }: Rules): readonly Found[] {
   const open = openRevocation(known(versions) ?? [], now);
   if (!open) return [];
   const is = `It was revoked on ${open.revokedOn.toISOString()} by ${open.revokedBy}.`;
-  return [{ is, shouldBe: 'It is restored, or no account depends on it any more.' }];
+  const shouldBe = 'It is restored, or no account depends on it any more.';
+  return [{ is, shouldBe, command: restoreCommand(key, open) }];
 }
 
-export function revokedVersionEnabled({ versions }: KeySubject, { now }: Rules): readonly Found[] {
+export function revokedVersionEnabled({ key, versions }: KeySubject, { now }: Rules): readonly Found[] {
   const read = known(versions) ?? [];
   const open = openRevocation(read, now);
   if (!open) return [];
@@ -124,6 +149,7 @@ export function revokedVersionEnabled({ versions }: KeySubject, { now }: Rules):
         ? 'It was disabled by the open revocation, and somebody enabled it again.'
         : 'It is enabled although the key is revoked.',
       shouldBe: 'Every version of a revoked key is disabled.',
+      cause: { about: [key.id] },
     }));
 }
 
@@ -137,6 +163,7 @@ export function retirableVersion({ key, versions, usage }: KeySubject, { now, dr
       resource: id,
       is: `It is enabled, has had a successor for ${hours} hours at least, and no account that was looked at uses it. ${NOT_KNOWN}`,
       shouldBe: 'Versions that nobody uses are disabled.',
+      cause: { about: [key.id] },
       fix: `Find out whether something out of sight uses it; where nothing does: ${retireCommand(key, version)}`,
     }));
 }

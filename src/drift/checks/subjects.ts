@@ -35,6 +35,8 @@ export interface KeySubject {
   readonly material: Part<KeyKind | undefined>;
   /** Who was seen to use it, once every account has been looked at. */
   readonly usage: KeyUsage;
+  /** Of its vault; undefined where the vault could not be read. */
+  readonly tenantId?: string | undefined;
 }
 
 export interface KeyKind {
@@ -42,6 +44,8 @@ export interface KeyKind {
   readonly type: string;
   /** Bits of an RSA key. */
   readonly size: number | undefined;
+  /** `wrapKey`, `unwrapKey` …; undefined where it is not told. */
+  readonly operations?: readonly string[] | undefined;
 }
 
 /** A storage account with the key that it uses. */
@@ -56,6 +60,12 @@ export interface AccountSubject {
   /** Undefined: it uses no key of a managed vault. */
   readonly access: KeyAccess | undefined;
   readonly scopes: readonly ScopeSubject[];
+  /** Of its subscription; undefined where that could not be read. */
+  readonly tenantId?: string | undefined;
+  /** The version of the same key that it was pinned to in an earlier check, and who has written the account since, if known. */
+  readonly before?: { readonly version: string; readonly writers: readonly string[] } | undefined;
+  /** The managed key that it was on in an earlier check; undefined: it is on one, or never was. */
+  readonly left?: { readonly key: KeySubject; readonly lastSeen: Date } | undefined;
 }
 
 /** An encryption scope of an account with the key that it uses. */
@@ -75,6 +85,12 @@ export interface VaultSubject {
   readonly events: Part<VaultSubscriptions> | undefined;
   /** Events of this vault that could not be delivered of late. */
   readonly deadLetters: Part<readonly DeadLetter[]>;
+  /** Whether its audit log is sent somewhere. Undefined: not asked. */
+  readonly auditLog?: Part<boolean> | undefined;
+  /** Whether a lock keeps it from being deleted. Undefined: not asked. */
+  readonly locked?: Part<boolean> | undefined;
+  /** Whether anybody was seen to use one of its keys. */
+  readonly used?: boolean;
 }
 
 /** An event that Event Grid gave up on. */

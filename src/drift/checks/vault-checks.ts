@@ -1,46 +1,85 @@
 import { known } from '../../azure/read-or-why.ts';
 import { judgeSubscriptions } from '../../events/subscription.ts';
-import type { Found } from './check.ts';
+import type { Check, Found } from './check.ts';
+import { deliverEvents, letStorageIn, lockVault, protectVault, recoverVault } from './commands.ts';
 import type { Rules, VaultSubject } from './subjects.ts';
 
-export function vaultNotFound({ properties }: VaultSubject): readonly Found[] {
+function vaultNotFound({ vault, properties }: VaultSubject): readonly Found[] {
   if (!('value' in properties) || properties.value) return [];
-  return [{ is: 'There is no such vault; it may be soft-deleted.', shouldBe: 'Every vault of CMK_VAULTS is there.' }];
+  const shouldBe = 'Every vault of CMK_VAULTS is there.';
+  return [{ is: 'There is no such vault; it may be soft-deleted.', shouldBe, command: recoverVault(vault) }];
 }
 
-export function purgeProtectionOff({ properties }: VaultSubject): readonly Found[] {
+function purgeProtectionOff({ vault, properties }: VaultSubject): readonly Found[] {
   const read = known(properties);
   if (!read || read.purgeProtection) return [];
-  return [
-    { is: 'It has no purge protection.', shouldBe: 'It has purge protection, without which Storage takes no key.' },
-  ];
+  const shouldBe = 'It has purge protection, without which Storage takes no key.';
+  return [{ is: 'It has no purge protection.', shouldBe, command: protectVault(vault) }];
 }
 
-export function softDeleteOff({ properties }: VaultSubject): readonly Found[] {
+function softDeleteOff({ properties }: VaultSubject): readonly Found[] {
   const read = known(properties);
   if (!read || read.softDelete) return [];
   return [{ is: 'It has no soft delete.', shouldBe: 'It has soft delete: a deleted key can be recovered.' }];
 }
 
-export function eventSubscriptionMissing(subject: VaultSubject, rules: Rules): readonly Found[] {
+function vaultUnreachable({ vault, properties }: VaultSubject): readonly Found[] {
+  const network = known(properties)?.network;
+  if (!network) return [];
+  const shouldBe = 'The network lets in Storage, as one of the trusted services of Azure.';
+  if (network.publicAccess === 'byPerimeter') {
+    const is =
+      'A network security perimeter guards it, which lets in no trusted service by itself: only accounts in the same perimeter reach its keys, and whether they are is not seen here.';
+    return [
+      { severity: 'warning', is, shouldBe: 'Its accounts are in the same perimeter, or it is guarded by rules.' },
+    ];
+  }
+  if (network.allowsTrustedServices || (network.allowsOthers && network.publicAccess === 'enabled')) return [];
+  const closed =
+    network.publicAccess === 'disabled' ? 'Its public network access is off' : 'Its network rules deny others';
+  return [
+    {
+      is: `${closed}, and trusted services are not let by: Storage does not reach its keys.`,
+      shouldBe,
+      command: letStorageIn(vault),
+    },
+  ];
+}
+
+function auditLogOff({ auditLog }: VaultSubject): readonly Found[] {
+  if (known(auditLog) !== false) return [];
+  const is = 'No diagnostic setting sends its audit log anywhere: who used or changed a key is on no record.';
+  return [{ is, shouldBe: 'A diagnostic setting sends AuditEvent to a workspace, a storage account or an event hub.' }];
+}
+
+function vaultNotLocked({ vault, locked, used }: VaultSubject): readonly Found[] {
+  if (!used || known(locked) !== false) return [];
+  const is = 'No lock on it or on its resource group keeps it from being deleted, and accounts use its keys.';
+  return [{ is, shouldBe: 'A lock (CanNotDelete) keeps it from being deleted by mistake.', command: lockVault(vault) }];
+}
+
+function eventSubscriptionMissing(subject: VaultSubject, rules: Rules): readonly Found[] {
   return verdicts(subject, rules).flatMap((verdict) =>
     verdict.is === 'missing'
       ? {
           part: verdict.wanted.functionName,
           is: `No event subscription delivers ${verdict.wanted.eventType} to ${verdict.wanted.functionId}.`,
           shouldBe: 'Each of its key events reaches its function of this app.',
+          command: deliverEvents(subject.vault),
           action: { kind: 'events', vault: subject.vault.id, functionName: verdict.wanted.functionName },
         }
       : [],
   );
 }
 
-export function eventSubscriptionMisaimed(subject: VaultSubject, rules: Rules): readonly Found[] {
+function eventSubscriptionMisaimed(subject: VaultSubject, rules: Rules): readonly Found[] {
   return verdicts(subject, rules).flatMap((verdict) =>
     verdict.is === 'misaimed'
       ? {
           resource: verdict.found.id,
           is: verdict.differences.join(' '),
+          command: deliverEvents(subject.vault),
+          cause: { about: [subject.vault.id] },
           shouldBe: `${verdict.wanted.eventType}, and nothing else, is delivered to ${verdict.wanted.functionId}.`,
           action: { kind: 'events', vault: subject.vault.id, functionName: verdict.wanted.functionName },
         }
@@ -48,7 +87,7 @@ export function eventSubscriptionMisaimed(subject: VaultSubject, rules: Rules): 
   );
 }
 
-export function eventDeliveryFailing({ deadLetters }: VaultSubject): readonly Found[] {
+function eventDeliveryFailing({ deadLetters }: VaultSubject): readonly Found[] {
   const read = known(deadLetters) ?? [];
   const newest = [...read].sort((a, b) => b.writtenOn.getTime() - a.writtenOn.getTime())[0];
   if (!newest) return [];
@@ -64,3 +103,70 @@ function verdicts({ events }: VaultSubject, { wantedSubscriptions }: Rules) {
   const read = known(events);
   return read && wantedSubscriptions ? judgeSubscriptions(wantedSubscriptions, read.subscriptions) : [];
 }
+
+/** What is made sure of for each managed vault. */
+export const VAULT_CHECKS: readonly Check<VaultSubject>[] = [
+  {
+    reason: 'VaultNotFound',
+    severity: 'error',
+    ensures: 'Every vault of CMK_VAULTS exists.',
+    fix: 'Recover the vault (`az keyvault recover`); correct its ARM id in CMK_VAULTS if it was moved; take it out once no account needs its keys.',
+    find: vaultNotFound,
+  },
+  {
+    reason: 'PurgeProtectionOff',
+    severity: 'error',
+    ensures: 'A vault has purge protection.',
+    fix: 'Switch it on: `az keyvault update --enable-purge-protection true`. It cannot be switched off again.',
+    find: purgeProtectionOff,
+  },
+  {
+    reason: 'SoftDeleteOff',
+    severity: 'error',
+    ensures: 'A vault has soft delete.',
+    fix: 'Switch it on: `az keyvault update --enable-soft-delete true`.',
+    find: softDeleteOff,
+  },
+  {
+    reason: 'VaultUnreachable',
+    severity: 'error',
+    ensures: 'The network of a vault lets in Storage, which unwraps the keys of its accounts.',
+    fix: 'Let trusted services by (`az keyvault update --bypass AzureServices`); with a network security perimeter, put the accounts into it too.',
+    find: vaultUnreachable,
+  },
+  {
+    reason: 'AuditLogOff',
+    severity: 'warning',
+    ensures: 'The audit log of a vault is sent somewhere: it is the only trace of who used, disabled or deleted a key.',
+    fix: 'Make a diagnostic setting for AuditEvent (`az monitor diagnostic-settings create`); infra/ makes one for each managed vault.',
+    find: auditLogOff,
+  },
+  {
+    reason: 'VaultNotLocked',
+    severity: 'advice',
+    ensures: 'A vault whose keys are in use is locked against being deleted.',
+    fix: 'Put a lock on it (`az lock create --lock-type CanNotDelete`).',
+    find: vaultNotLocked,
+  },
+  {
+    reason: 'EventSubscriptionMissing',
+    severity: 'error',
+    ensures: 'Each key event of a vault reaches its function of this app.',
+    fix: 'Let the app make it (CMK_AUTOFIX), or deploy the event subscriptions again.',
+    find: eventSubscriptionMissing,
+  },
+  {
+    reason: 'EventSubscriptionMisaimed',
+    severity: 'error',
+    ensures: 'An event subscription has the types, destination, schema, retries and dead-letter place that it needs.',
+    fix: 'Let the app fix it (CMK_AUTOFIX), or deploy the event subscriptions again.',
+    find: eventSubscriptionMisaimed,
+  },
+  {
+    reason: 'EventDeliveryFailing',
+    severity: 'warning',
+    ensures: 'No event of the last 24 hours ended up undelivered.',
+    fix: "Find out from the dead letters, in the container cmk-deadletter of the app's own storage, why the app did not take them; their accounts are reached by this check.",
+    find: eventDeliveryFailing,
+  },
+];

@@ -1,4 +1,4 @@
-import { type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
+import { known as knownPart, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import type { KeyCatalog } from '../../keys/key-admin-client.ts';
 import type { Keys } from '../../keys/key-client.ts';
 import { newestVersion } from '../../keys/key-versions.ts';
@@ -31,8 +31,10 @@ export class GatheredKeys {
     if (known) return known;
     const key = managedKey(vault.subject.vault, name);
     const reading = 'unread' in vault.keys ? closedOff(key, vault.keys, vault.gone) : readKey(key, this.#services);
-    this.#keys.set(id, reading);
-    return reading;
+    const tenantId = knownPart(vault.subject.properties)?.tenantId;
+    const withTenant = reading.then((subject) => ({ ...subject, tenantId }));
+    this.#keys.set(id, withTenant);
+    return withTenant;
   }
 
   /** Every key that was asked for so far. */

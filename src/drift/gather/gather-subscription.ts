@@ -1,25 +1,38 @@
 import type { Account, Scope } from '../../accounts/account.ts';
+import type { ActivityLog } from '../../accounts/activity-log-client.ts';
 import { hasNoScopes } from '../../accounts/ask-scopes.ts';
 import type { FleetScan, FleetScans } from '../../accounts/fleet-scan.ts';
 import type { KeyUse } from '../../accounts/key-use.ts';
 import type { StorageAccounts } from '../../accounts/storage-client.ts';
 import { describe, describeFailure, type Failure } from '../../azure/failure.ts';
-import type { UnreadPart } from '../../azure/read-or-why.ts';
+import { known, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
+import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
+import { isOptedOut } from '../../settings/opt-out.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { ACCOUNT_CHECKS } from '../checks/checks.ts';
 import { evaluate } from '../checks/evaluate.ts';
 import { KeyUsage } from '../checks/key-usage.ts';
-import type { KeySubject, Rules } from '../checks/subjects.ts';
+import { isReverted } from '../checks/left-checks.ts';
+import type { AccountSubject, KeySubject, Rules } from '../checks/subjects.ts';
+import { AccountMemory, type ManagedAccounts } from '../managed-accounts.ts';
 import type { Finding } from '../report.ts';
+import type { SharedTexts } from '../shared-texts.ts';
 import type { SubscriptionResult } from '../store/subscription-result.ts';
 import { gatherAccount } from './gather-account.ts';
 import type { GatheredIdentities } from './gather-identities.ts';
 import type { GatheredKeys } from './gather-keys.ts';
 import type { VaultRoles } from './vault-roles.ts';
 
+/** Accounts of a subscription whose writers are asked for in one check. */
+const MAX_WRITERS = 20;
+
 export interface SubscriptionContext {
-  readonly services: { readonly accounts: StorageAccounts; readonly settings: Settings };
+  readonly services: {
+    readonly accounts: StorageAccounts;
+    readonly activityLog: ActivityLog;
+    readonly settings: Settings;
+  };
   readonly rules: Rules;
   readonly keys: GatheredKeys;
   readonly identities: GatheredIdentities;
@@ -31,6 +44,10 @@ export interface SubscriptionContext {
   readonly scopesTurn: (account: Account) => boolean;
   /** Writes down what is seen; undefined: nobody wants to know. */
   readonly fleet: FleetScans | undefined;
+  readonly texts: SharedTexts;
+  readonly tenantOf: (subscriptionId: string) => string | undefined;
+  /** What earlier checks remember of the accounts of a subscription. */
+  readonly managedAccounts: (subscriptionId: string) => ManagedAccounts;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -47,12 +64,12 @@ export async function gatherSubscription(
   try {
     for await (const account of context.services.accounts.list(id, context.signal)) await scan.lookAt(account);
     await fleet?.end(true);
-    return { result: scan.result(), failure: undefined };
+    return { result: scan.result(true), failure: undefined };
   } catch (error) {
     await fleet?.end(false);
     const failure = describeFailure(error);
     scan.unread('the storage accounts of the subscription', 'Microsoft.Storage/storageAccounts/read', failure);
-    return { result: scan.result(), failure };
+    return { result: scan.result(false), failure };
   }
 }
 
@@ -64,22 +81,25 @@ class SubscriptionScan {
   readonly #usage = new Map<string, KeyUsage>();
   readonly #unread: SubscriptionResult['unread'] = [];
   readonly #lockedOutBy: SubscriptionResult['lockedOutBy'] = [];
+  readonly #memory: AccountMemory;
   #accounts = 0;
   #dependents = 0;
   #scopesLookedAt = 0;
   #scopesStopped = false;
+  #writersAsked = 0;
 
   constructor(id: string, context: SubscriptionContext, fleet: FleetScan | undefined) {
     this.#id = id;
     this.#context = context;
     this.#fleet = fleet;
+    this.#memory = new AccountMemory(context.managedAccounts(id));
   }
 
   async lookAt(account: Account): Promise<void> {
     const { keys, rules } = this.#context;
     this.#accounts += 1;
     let asked: readonly Scope[] | undefined;
-    const subject = await gatherAccount(account, {
+    const gathered = await gatherAccount(account, {
       key: ({ vaultUri, keyName }) => keys.get(vaultUri, keyName),
       access: (of, key) => this.#access(of, key),
       scopes: async (of, key) => {
@@ -88,6 +108,9 @@ class SubscriptionScan {
       },
       isOwn: (of) => this.#isOwn(of),
     });
+    const tenantId = this.#context.tenantOf(account.subscriptionId);
+    const remembered = await this.#remember(gathered);
+    const subject = { ...gathered, tenantId, ...remembered };
     const { own, use, key, scopes } = subject;
     if (key || scopes.some((scope) => scope.key)) this.#dependents += 1;
     if (use && key) this.#count(key, account.name, use);
@@ -97,22 +120,67 @@ class SubscriptionScan {
     for (const of of own ? [key, ...scopes.map((scope) => scope.key)] : []) {
       if (of) this.#lockedOutBy.push({ account: account.id, key: of.key.id });
     }
-    this.#findings.push(...evaluate(ACCOUNT_CHECKS, subject, account.id, rules));
     await this.#fleet?.saw({ account, scopes: asked });
+    const found = evaluate(ACCOUNT_CHECKS, subject, account.id, rules);
+    this.#findings.push(...found.map((finding) => this.#context.texts.share(finding)));
   }
 
-  result(): SubscriptionResult {
+  /** @param all the list of accounts did not break off */
+  result(all: boolean): SubscriptionResult {
     return {
       id: this.#id,
       accounts: this.#accounts,
       dependents: this.#dependents,
       scopesLookedAt: this.#scopesLookedAt,
-      complete: this.#unread.length === 0,
+      complete: this.#unread.every(({ beside }) => beside),
       findings: this.#findings,
       usage: Object.fromEntries([...this.#usage].map(([key, usage]) => [key, usage.toJSON()])),
       unread: this.#unread,
       lockedOutBy: this.#lockedOutBy,
+      managedAccounts: this.#memory.toJSON(all),
     };
+  }
+
+  /** Keeps in mind which managed key an account uses. Returns what it has left: the key, or a newer version. */
+  async #remember({ account, use, key }: AccountSubject): Promise<Pick<AccountSubject, 'before' | 'left'>> {
+    const former = this.#memory.of(account.name);
+    if (use && key) {
+      const before = former?.key.toLowerCase() === key.key.id.toLowerCase() ? former.version : undefined;
+      if (!former || before === undefined || !isReverted(use, key, before)) {
+        this.#memory.remember(account.name, {
+          key: key.key.id,
+          version: use.pinned,
+          lastSeen: this.#context.rules.now,
+        });
+        return {};
+      }
+      // What it was on stays in mind as long as it is behind that.
+      this.#memory.remember(account.name, former);
+      return { before: { version: before, writers: await this.#writersOf(account, former.lastSeen) } };
+    }
+    if (!former) return {};
+    // One that left on purpose is forgotten: should it come back and leave once more, that is another matter.
+    if (use || !isOptedOut(account.tags, former.lastSeen)) this.#memory.remember(account.name, former);
+    const parsed = use ? undefined : parseKeyIdentifier(former.key);
+    const left = parsed && (await this.#context.keys.get(parsed.vaultUri, parsed.keyName));
+    return left ? { left: { key: left, lastSeen: former.lastSeen } } : {};
+  }
+
+  /** A few are asked for: what moves many back is one and the same. */
+  async #writersOf(account: Account, since: Date): Promise<readonly string[]> {
+    this.#writersAsked += 1;
+    if (this.#writersAsked > MAX_WRITERS) return [];
+    const read = await readPart(
+      {
+        resource: `/subscriptions/${this.#id}`,
+        what: 'the activity log of the subscription',
+        action: 'Microsoft.Insights/eventtypes/values/read',
+        beside: true,
+      },
+      () => this.#context.services.activityLog.writers(account, since, this.#context.signal),
+    );
+    if ('unread' in read) this.#addUnread(read.unread);
+    return known(read) ?? [];
   }
 
   unread(what: string, action: string, failure: Failure, resource = `/subscriptions/${this.#id}`): void {

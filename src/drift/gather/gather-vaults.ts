@@ -8,6 +8,7 @@ import type { KeyCatalog } from '../../keys/key-admin-client.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { Settings } from '../../settings/settings.ts';
 import type { Vaults } from '../../vaults/vault-client.ts';
+import type { VaultGuards } from '../../vaults/vault-guards-client.ts';
 import type { DeadLetter, Rules, VaultSubject } from '../checks/subjects.ts';
 import type { AppState } from '../store/drift-storage-client.ts';
 import { VaultRoles } from './vault-roles.ts';
@@ -29,6 +30,7 @@ export interface GatheredVault {
 export type VaultServices = {
   readonly settings: Settings;
   readonly vaults: Vaults;
+  readonly vaultGuards: VaultGuards;
   readonly eventGrid: EventGrid;
   readonly authorization: Authorization;
   readonly keyCatalog: KeyCatalog;
@@ -64,7 +66,7 @@ async function gatherVault(
   signal: AbortSignal | undefined,
 ): Promise<GatheredVault> {
   const resource = vault.id;
-  const [properties, events, keys] = await Promise.all([
+  const [properties, events, keys, auditLog, locked] = await Promise.all([
     readPart({ resource, what: 'the vault', action: 'Microsoft.KeyVault/vaults/read' }, async () => {
       try {
         return await services.vaults.get(vault, signal);
@@ -80,6 +82,19 @@ async function gatherVault(
     readPart({ resource, what: 'the keys of the vault', action: 'Microsoft.KeyVault/vaults/keys/read' }, () =>
       services.keyCatalog.names(vault),
     ),
+    readPart(
+      {
+        resource,
+        what: 'the diagnostic settings of the vault',
+        action: 'Microsoft.Insights/diagnosticSettings/read',
+        beside: true,
+      },
+      () => services.vaultGuards.sendsAuditLog(vault, signal),
+    ),
+    readPart(
+      { resource, what: 'the locks of the vault', action: 'Microsoft.Authorization/locks/read', beside: true },
+      () => services.vaultGuards.isLocked(vault, signal),
+    ),
   ]);
   const roles = await VaultRoles.read(vault, properties, services.authorization, signal);
   const gone = 'value' in properties && properties.value === undefined;
@@ -88,14 +103,16 @@ async function gatherVault(
       ? { value: deadLetters.value.filter(({ source }) => source.toLowerCase() === vault.id.toLowerCase()) }
       : deadLetters;
   return {
-    subject: { vault, properties, events: gone ? undefined : events, deadLetters: own },
+    subject: gone
+      ? { vault, properties, events: undefined, deadLetters: own }
+      : { vault, properties, events, deadLetters: own, auditLog, locked },
     gone,
     roles,
     keys,
     // That a vault is gone is one finding, not one for each part of it.
     unread: gone
       ? []
-      : [properties, events, keys]
+      : [properties, events, keys, auditLog, locked]
           .flatMap((part) => (part && 'unread' in part ? [part.unread] : []))
           .concat(roles.unread),
   };

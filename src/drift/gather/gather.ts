@@ -1,15 +1,19 @@
 import pMap from 'p-map';
+import type { ActivityLog } from '../../accounts/activity-log-client.ts';
 import type { FleetScans } from '../../accounts/fleet-scan.ts';
 import type { StorageAccounts } from '../../accounts/storage-client.ts';
-import type { Subscriptions } from '../../accounts/subscriptions-client.ts';
+import type { Subscriptions, Tenants } from '../../accounts/subscriptions-client.ts';
 import { known, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import type { Identities } from '../../identities/identity-client.ts';
 import type { Keys } from '../../keys/key-client.ts';
 import { ownStorage } from '../../settings/own-storage.ts';
 import type { KeySubject, Rules } from '../checks/subjects.ts';
 import type { DriftRun } from '../drift-run.ts';
-import type { DriftReport } from '../report.ts';
+import type { ManagedMemory } from '../managed-accounts.ts';
+import type { WholeReport } from '../report.ts';
+import { SharedTexts } from '../shared-texts.ts';
 import type { AppState, ReportStore, UnfinishedChecks } from '../store/drift-storage-client.ts';
+import type { AccountMemoryStore } from '../store/managed-accounts-client.ts';
 import type { SubscriptionResult } from '../store/subscription-result.ts';
 import { GatheredIdentities } from './gather-identities.ts';
 import { GatheredKeys, unreadOfKeys } from './gather-keys.ts';
@@ -25,11 +29,13 @@ const CONCURRENCY = 8;
 export type GatherServices = VaultServices & {
   readonly keys: Keys;
   readonly accounts: StorageAccounts;
+  readonly activityLog: ActivityLog;
   readonly subscriptions: Subscriptions;
+  readonly tenants: Tenants;
   readonly identities: Identities;
-  readonly driftStorage: Pick<ReportStore, 'newest'> & AppState;
   /** Where what is seen is written down; undefined: nowhere. */
   readonly scans?: FleetScans | undefined;
+  readonly driftStorage: Pick<ReportStore, 'before'> & Pick<AccountMemoryStore, 'managedAccounts'> & AppState;
   /** Undefined: nothing is put aside. */
   readonly unfinished?: UnfinishedChecks | undefined;
   readonly now: () => Date;
@@ -39,10 +45,12 @@ export type GatherServices = VaultServices & {
 /** Everything that was read, as far as it could be. */
 export interface Gathered {
   /** The report before. */
-  readonly previous: DriftReport | undefined;
+  readonly previous: WholeReport | undefined;
   readonly vaults: readonly GatheredVault[];
   readonly keys: readonly KeySubject[];
   readonly subscriptions: readonly GatheredSubscription[];
+  /** What is to be remembered of accounts; undefined: what is remembered could not be read, and is not to be lost. */
+  readonly managedAccounts: ManagedMemory | undefined;
   readonly poison: Part<readonly { readonly queue: string; readonly messages: number }[]>;
   readonly unread: readonly UnreadPart[];
 }
@@ -61,20 +69,40 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
     { resource: '/subscriptions', what: 'the subscriptions', action: 'Microsoft.Resources/subscriptions/read' },
     async () => services.settings.subscriptions ?? (await services.subscriptions.list()),
   );
+  const tenants = await readPart(
+    {
+      resource: '/subscriptions',
+      what: 'the tenants of the subscriptions',
+      action: 'Microsoft.Resources/subscriptions/read',
+    },
+    () => services.tenants.tenants(),
+  );
   const previous = known(app.previous);
-  const context = contextOf({ run, rules, services, vaults, keys, previous });
+  const memory = known(app.managedAccounts);
+  const context = contextOf({ run, rules, services, vaults, keys, previous, memory, tenants: known(tenants) });
   const subscriptions = await gatherSubscriptions(known(ids) ?? [], context, run, rules.now, services);
 
   const keySubjects = await keys.all();
   countUsers(keySubjects, subscriptions, 'unread' in ids);
   const unread: UnreadPart[] = [
-    ...[app.previous, app.poison, ids].flatMap((part) => ('unread' in part ? [part.unread] : [])),
+    // Tenants come with the same list: that it cannot be read is said once.
+    ...[app.previous, app.poison, app.managedAccounts, ids, ...('unread' in ids ? [] : [tenants])].flatMap((part) =>
+      'unread' in part ? [part.unread] : [],
+    ),
     ...unreadAround,
     ...vaults.flatMap((vault) => vault.unread),
     ...unreadOfKeys(keySubjects),
     ...subscriptions.flatMap(({ result }) => result.unread),
   ];
-  return { previous, vaults, keys: keySubjects, subscriptions, poison: app.poison, unread: [...new Set(unread)] };
+  return {
+    previous,
+    vaults,
+    keys: keySubjects,
+    subscriptions,
+    managedAccounts: memory && { ...memory, ...memoryOf(subscriptions) },
+    poison: app.poison,
+    unread: [...new Set(unread)],
+  };
 }
 
 async function gatherApp(driftStorage: GatherServices['driftStorage']) {
@@ -84,7 +112,7 @@ async function gatherApp(driftStorage: GatherServices['driftStorage']) {
       what: 'the report before',
       action: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
     },
-    () => driftStorage.newest(),
+    () => driftStorage.before(),
   );
   const poison = await readPart(
     {
@@ -94,7 +122,15 @@ async function gatherApp(driftStorage: GatherServices['driftStorage']) {
     },
     () => driftStorage.poisonMessages(),
   );
-  return { previous, poison };
+  const managedAccounts = await readPart(
+    {
+      resource: 'cmk-drift',
+      what: 'which accounts used a managed key before',
+      action: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
+    },
+    () => driftStorage.managedAccounts(),
+  );
+  return { previous, poison, managedAccounts };
 }
 
 /** What looking at a subscription takes; anew for each try, since scopes take their turns by it. */
@@ -105,16 +141,21 @@ function contextOf({
   vaults,
   keys,
   previous,
+  memory,
+  tenants,
 }: {
   readonly run: DriftRun;
   readonly rules: Rules;
   readonly services: GatherServices;
   readonly vaults: readonly GatheredVault[];
   readonly keys: GatheredKeys;
-  readonly previous: DriftReport | undefined;
+  readonly previous: WholeReport | undefined;
+  readonly memory: ManagedMemory | undefined;
+  readonly tenants: ReadonlyMap<string, string> | undefined;
 }): () => SubscriptionContext {
   const identities = new GatheredIdentities(services, run.signal);
   const own = ownStorage(services.settings);
+  const texts = new SharedTexts();
   return () => ({
     services,
     rules,
@@ -124,8 +165,15 @@ function contextOf({
     ownStorage: own === 'local' ? undefined : own,
     scopesTurn: scopeTurns(previous),
     fleet: services.scans,
+    texts,
+    tenantOf: (id) => tenants?.get(id.toLowerCase()),
+    managedAccounts: (id) => memory?.[id] ?? [],
     signal: run.signal,
   });
+}
+
+function memoryOf(subscriptions: readonly GatheredSubscription[]): ManagedMemory {
+  return Object.fromEntries(subscriptions.map(({ result }) => [result.id, result.managedAccounts]));
 }
 
 /** Tells each key who was seen to use it, and whether everybody was. */

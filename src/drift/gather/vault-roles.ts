@@ -2,6 +2,7 @@ import type { Account } from '../../accounts/account.ts';
 import { known, type Part, readPart, type UnreadPart, type What } from '../../azure/read-or-why.ts';
 import type { Authorization } from '../../identities/authorization-client.ts';
 import {
+  accessEnds,
   type IdentityState,
   type KeyAccess,
   keyAccess,
@@ -30,17 +31,20 @@ export class VaultRoles {
   readonly #properties: VaultProperties | undefined;
   readonly #authorization: Authorization;
   readonly #grants: Part<ReadonlyMap<string, readonly RoleGrant[]>>;
+  readonly #ends: Part<ReadonlyMap<string, Date>>;
   readonly #byGroup = new Map<string, Promise<Part<RoleGrant[]>>>();
 
   private constructor(
     vault: ManagedVault,
     properties: VaultProperties | undefined,
     grants: Part<ReadonlyMap<string, readonly RoleGrant[]>>,
+    ends: Part<ReadonlyMap<string, Date>>,
     authorization: Authorization,
   ) {
     this.#vault = vault;
     this.#properties = properties;
     this.#grants = grants;
+    this.#ends = ends;
     this.#authorization = authorization;
   }
 
@@ -52,7 +56,7 @@ export class VaultRoles {
   ): Promise<VaultRoles> {
     const vaultProperties = known(properties);
     if (vaultProperties?.accessModel !== 'rbac') {
-      return new VaultRoles(vault, vaultProperties, { value: new Map() }, authorization);
+      return new VaultRoles(vault, vaultProperties, { value: new Map() }, { value: new Map() }, authorization);
     }
     const what = {
       resource: vault.id,
@@ -67,12 +71,21 @@ export class VaultRoles {
       }
       return byPrincipal;
     });
-    return new VaultRoles(vault, vaultProperties, grants, authorization);
+    const ends = await readPart(
+      {
+        resource: vault.id,
+        what: 'which role assignments of the vault are for a time',
+        action: 'Microsoft.Authorization/roleAssignmentScheduleInstances/read',
+        beside: true,
+      },
+      () => authorization.endsAt(vault.id, signal),
+    );
+    return new VaultRoles(vault, vaultProperties, grants, ends, authorization);
   }
 
   /** What could not be read. */
   get unread(): UnreadPart[] {
-    return 'unread' in this.#grants ? [this.#grants.unread] : [];
+    return [this.#grants, this.#ends].flatMap((part) => ('unread' in part ? [part.unread] : []));
   }
 
   /**
@@ -82,8 +95,13 @@ export class VaultRoles {
    */
   async accessOf(account: Account, keyName: string, identity: IdentityState | undefined): Promise<VaultRolesAnswer> {
     const key = { vaultId: this.#vault.id, name: keyName };
-    const direct = keyAccess(account, key, this.#direct(account), identity);
+    const found = this.#direct(account);
+    const direct = keyAccess(account, key, found, identity);
     const { principalId } = direct;
+    if (direct.ready === true && principalId && found.model === 'rbac') {
+      const until = accessEnds(principalId, key, found.grants, known(this.#ends) ?? new Map());
+      return { access: until ? { ...direct, until } : direct };
+    }
     if (direct.reason !== 'IdentityWithoutRole' || !principalId || this.#properties?.accessModel !== 'rbac') {
       return { access: direct };
     }

@@ -6,10 +6,12 @@ import { jsonResponse } from '../../http/json-response.ts';
 import { HttpProblem } from '../../http/problem.ts';
 import type { Log } from '../../log.ts';
 import { REASONS } from '../../reasons.ts';
+import { shorten } from '../causes.ts';
 import type { DriftReport } from '../report.ts';
 import { type DriftServices, runDriftCheck } from '../run-drift-check.ts';
 import type { DriftStorage } from '../store/drift-storage-client.ts';
 import { lostBecause, type RunningCheck } from '../store/running-check.ts';
+import { type FindingsQuery, findingsPage } from './findings-page.ts';
 import { driftPage, PAGE_POLICY } from './page.ts';
 
 /** A caller waits for a check so long, in milliseconds; a proxy on the way may give up soon after. */
@@ -40,7 +42,7 @@ export async function startDriftCheck(
   });
   try {
     const report = await Promise.race([settled, late]);
-    if (report) return present(report, headers);
+    if (report) return present(shorten(report), headers);
   } finally {
     clearTimeout(timer);
   }
@@ -61,12 +63,28 @@ export async function showReport(
   const report = await fromStorage(() => (id === undefined ? driftStorage.newest() : reportOf(id, driftStorage)));
   if (report && 'findings' in report) return present(report, headers);
   if (report) return stillRunning(report, services.now());
-  throw new HttpProblem(
+  throw noReport(id);
+}
+
+function noReport(id: string | undefined): HttpProblem {
+  return new HttpProblem(
     404,
     'NoDriftReport',
     id === undefined ? REASONS.NoDriftReport : 'There is no drift report of that id.',
     'Start a check with POST /api/drift; GET /api/drift/history names the reports there are.',
   );
+}
+
+/** Findings of a report, page by page: what the report itself leaves out too. `newest` is the newest report. */
+export async function showFindings(
+  id: string,
+  asked: FindingsQuery,
+  { driftStorage }: { readonly driftStorage: DriftStorage },
+): Promise<HttpResponseInit> {
+  const report = await fromStorage(() => (id === 'newest' ? driftStorage.newest() : reportOf(id, driftStorage)));
+  const details = report && 'findings' in report ? await fromStorage(() => driftStorage.details(report)) : undefined;
+  if (report && details) return jsonResponse(200, findingsPage(report.id, details, asked));
+  throw noReport(id);
 }
 
 /** A check is written down before it begins and struck off after its report is written, so that one of the two is there. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ApiOperation } from '../../http/openapi.ts';
 import { DRIFT_REPORT, DRIFT_SUMMARY } from '../report.ts';
+import { FINDINGS_PAGE } from './findings-page.ts';
 
 const UNREAD = { 503: ['ServiceUnavailable'] };
 
@@ -49,11 +50,37 @@ export const DRIFT_OPERATIONS: readonly ApiOperation[] = [
     },
     problems: { 404: ['NoDriftReport'], 410: ['DriftCheckLost'], ...UNREAD },
   },
+  {
+    id: 'driftFindings',
+    method: 'get',
+    path: '/drift/{report}/findings',
+    summary: 'The findings of a drift report, page by page.',
+    description: 'Of a cause with many findings a report lists a sample; here is all of it.',
+    role: 'CmkKey.Read',
+    parameters: [
+      {
+        name: 'report',
+        in: 'path',
+        description: 'Id of the report, or `newest`.',
+        schema: z.string().min(1).max(100),
+      },
+      {
+        name: 'cause',
+        in: 'query',
+        description: 'Only those of this cause.',
+        schema: z.string().max(100).optional(),
+      },
+      { name: 'skip', in: 'query', description: 'Leave out so many; `nextLink` has it.', schema: z.int().optional() },
+    ],
+    responses: { 200: { description: 'At most 200 of them, and where the next are.', schema: 'DriftFindings' } },
+    problems: { 400: ['QueryInvalid'], 404: ['NoDriftReport'], ...UNREAD },
+  },
 ];
 
 /** Their answers, by the names used above. */
 export const DRIFT_RESPONSES = {
   DriftReport: DRIFT_REPORT,
+  DriftFindings: FINDINGS_PAGE,
   DriftHistory: z.object({ reports: z.array(DRIFT_SUMMARY) }),
   DriftStarted: z.object({
     id: z.string(),

@@ -22,11 +22,12 @@ article.error { border-left-color: var(--error); } article.warning { border-left
 article.advice { border-left-color: var(--advice); }
 .error > strong, b.error { color: var(--error); } .warning > strong, b.warning { color: var(--warning); }
 .advice > strong, b.advice { color: var(--advice); } .good { color: var(--good); }
-section.finding { padding: .5rem 0 0; margin-top: .5rem; border-top: 1px solid var(--line); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem .75rem; margin: .25rem 0; }
 dt { color: var(--soft); } dd { margin: 0; }
 code { font: .9em ui-monospace, monospace; }
+pre { font: .85em/1.4 ui-monospace, monospace; margin: .5rem 0; padding: .5rem; overflow: auto; max-height: 14rem;
+  white-space: pre-wrap; border: 1px solid var(--line); border-radius: .25rem; }
 ul.plain { padding-left: 1.1rem; margin: .25rem 0; }
-summary { cursor: pointer; padding: .25rem 0; }
+summary { cursor: pointer; padding: .25rem 0; } summary h3 { display: inline; } summary h3 + b::before { content: '\\a'; white-space: pre; }
 @media (max-width: 36rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .35rem; } }
 `;

@@ -1,10 +1,15 @@
 import { createHash } from 'node:crypto';
 import { Html, html } from '../../http/html.ts';
-import type { DriftReport, Finding } from '../report.ts';
+import { causeKey } from '../causes.ts';
+import type { DriftCause, DriftReport, Finding } from '../report.ts';
 import { STYLE } from './page-style.ts';
 
-/** Resources shown for each severity, and entries of each other list; the JSON has them all. */
-const MAX_RESOURCES = 200;
+/** Causes of each severity that have a card of their own. */
+const MAX_CARDS = 6;
+/** Cards of errors that are open from the start: the page is to be looked over on a phone. */
+const OPEN_CARDS = 2;
+/** Entries of each list; the JSON has them all. */
+const MAX_LINES = 100;
 const HEADINGS = { error: 'Errors', warning: 'Warnings', advice: 'Advice' } as const;
 
 /** Nothing is loaded and nothing runs: the page is text, and its one style is known by its hash. */
@@ -18,8 +23,8 @@ export const PAGE_POLICY = [
 
 /** A report for people: one document without scripts or anything to fetch, so that a saved copy is as good. */
 export function driftPage(report: DriftReport): string {
-  const { counts, findings } = report;
-  const open = findings.filter(({ exemption }) => !exemption);
+  const { counts, causes, findings } = report;
+  const open = causes.filter(({ exempt }) => !exempt);
   const page = html`<!doctype html>
 <html lang="en">
 <head>
@@ -46,7 +51,10 @@ ${completeness(report)}
 </ul>
 </header>
 ${(['error', 'warning', 'advice'] as const).map((severity) => severitySection(severity, open, report))}
-${exemptSection(findings.filter(({ exemption }) => exemption))}
+${exemptSection(
+  causes.filter(({ exempt }) => exempt),
+  findings,
+)}
 ${fixesSection(report)}
 ${exemptionsSection(report)}
 ${coverageSection(report)}
@@ -65,68 +73,100 @@ function completeness({ complete, counts }: DriftReport): Html {
     : html`<p>Everything was read.</p>`;
 }
 
-function severitySection(severity: Finding['severity'], open: readonly Finding[], report: DriftReport): Html {
-  const resources = byResource(open.filter((finding) => finding.severity === severity));
-  if (resources.length === 0) return html``;
-  const shown = resources.slice(0, MAX_RESOURCES);
-  const rest = resources.length - shown.length;
+function severitySection(severity: DriftCause['severity'], open: readonly DriftCause[], report: DriftReport): Html {
+  const causes = open.filter((cause) => cause.severity === severity);
+  if (causes.length === 0) return html``;
   return html`<section aria-labelledby="${severity}">
 <h2 id="${severity}">${HEADINGS[severity]}</h2>
-${shown.map(([resource, findings]) => resourceCard(severity, resource, findings, report))}
-${rest > 0 ? html`<p class="soft">${rest} more ${noun(rest, 'resource is', 'resources are')} in the JSON report.</p>` : html``}
+${causes.slice(0, MAX_CARDS).map((cause, index) => causeCard(cause, report, severity === 'error' && index < OPEN_CARDS))}
+${furtherCauses(causes.slice(MAX_CARDS))}
 </section>
 `;
 }
 
-function resourceCard(severity: string, resource: string, findings: readonly Finding[], report: DriftReport): Html {
+/** One cause, whatever the number of its findings: what is wrong, with what to do about it. */
+function causeCard(cause: DriftCause, { autofix, findings }: DriftReport, open: boolean): Html {
+  const { severity, reason, about, affected, is, shouldBe, fix, canFix, since } = cause;
+  const can = autofix.includes(reason) ? 'the app fixes it' : `the app can, with ${reason} in CMK_AUTOFIX`;
+  const others = [...new Set(findings.filter((one) => one.cause.id === cause.id).map((one) => one.reason))].filter(
+    (other) => other !== reason,
+  );
   return html`<article class="${severity}">
-<h3>${shortName(resource)}</h3>
-<p class="soft"><code>${resource}</code></p>
-${findings.map((finding) => findingSection(finding, report))}
+<details${open ? new Html(' open') : ''}><summary><h3>${about.map(shortName).join(', ') || reason}</h3>
+<b class="${severity}">${reason}</b>${others.length > 0 ? ` with ${others.join(', ')}` : ''}, ${counted(affected, 'resource')}, since ${minute(since)} UTC</summary>
+${about.map((resource) => html`<p class="soft"><code>${resource}</code></p>`)}
+<dl>
+<dt>Is</dt><dd>${is}</dd>
+<dt>Should be</dt><dd>${shouldBe}</dd>
+<dt>Fix</dt><dd>${fix}${canFix > 0 ? html` <span class="soft">(${can})</span>` : html``}</dd>
+${became(cause)}
+</dl>
+${commandsOf(cause)}
+${affectedOf(cause)}
+</details>
 </article>
 `;
 }
 
-function findingSection(finding: Finding, { fixes, autofix }: DriftReport): Html {
-  const fixed = fixes.find((fix) => fix.finding === finding.id);
-  const can = autofix.includes(finding.reason)
-    ? 'the app fixes it'
-    : `the app can, with ${finding.reason} in CMK_AUTOFIX`;
-  return html`<section class="finding">
-<b class="${finding.severity}">${finding.reason}</b>
-<dl>
-<dt>Is</dt><dd>${finding.is}</dd>
-<dt>Should be</dt><dd>${finding.shouldBe}</dd>
-<dt>Fix</dt><dd>${finding.fix}${finding.canFix ? html` <span class="soft">(${can})</span>` : html``}</dd>
-${fixed ? html`<dt>Fixed</dt><dd>${fixed.outcome}: ${fixed.detail}</dd>` : html``}
-${finding.exemption ? html`<dt>Exempt</dt><dd>until ${finding.exemption.until}: ${finding.exemption.reason}</dd>` : html``}
-<dt>Since</dt><dd>${minute(finding.since)} UTC</dd>
-</dl>
-</section>
-`;
+function became({ fixes: { enqueued, done, failed } }: DriftCause): Html {
+  const said = [
+    ...(enqueued > 0 ? [`${enqueued} enqueued`] : []),
+    ...(done > 0 ? [`${done} done`] : []),
+    ...(failed > 0 ? [`${failed} failed`] : []),
+  ];
+  return said.length > 0 ? html`<dt>Fixed</dt><dd>${said.join(', ')}</dd>` : html``;
 }
 
-function exemptSection(findings: readonly Finding[]): Html {
-  if (findings.length === 0) return html``;
-  const items = findings
-    .slice(0, MAX_RESOURCES)
+function commandsOf({ commands, moreCommands }: DriftCause): Html {
+  if (commands.length === 0) return html``;
+  const all = [...commands, ...(moreCommands > 0 ? [`# and ${moreCommands} more, one for each`] : [])];
+  return html`<pre>${all.join('\n')}</pre>`;
+}
+
+/** Nothing where the cause is about the very thing that has the finding. */
+function affectedOf({ about, affected, sample, findings, id }: DriftCause): Html {
+  if (affected === 1 && sample[0]?.toLowerCase() === about[0]?.toLowerCase()) return html``;
+  const rest = affected - sample.length;
+  const more =
+    rest > 0
+      ? html`<p class="soft">and ${rest} more: GET /drift/{report}/findings?cause=${id} has all ${findings} findings.</p>`
+      : html``;
+  return html`<details><summary>${counted(affected, 'resource')}: ${sample.map(shortName).join(', ')}${rest > 0 ? ' …' : ''}</summary>
+<ul class="plain">${sample.map((resource) => html`<li><code>${resource}</code></li>`)}</ul>${more}</details>`;
+}
+
+/** The ones that have no room of their own: a line each. */
+function furtherCauses(causes: readonly DriftCause[]): Html {
+  if (causes.length === 0) return html``;
+  const items = causes
+    .slice(0, MAX_LINES)
     .map(
-      ({ reason, resource, exemption }) =>
-        html`<li><b>${reason}</b> <code>${resource}</code>: ${exemption?.reason} <span class="soft">(until ${exemption?.until})</span></li>`,
+      ({ reason, about, affected }) =>
+        html`<li><b>${reason}</b> <code>${about.map(shortName).join(', ')}</code>: ${counted(affected, 'resource')}</li>`,
     );
-  return html`<section aria-labelledby="exempt"><h2 id="exempt">Exempt</h2><ul class="plain">${items}</ul>${more(findings)}</section>
+  return html`<details><summary>${causes.length} more ${noun(causes.length, 'cause')}</summary><ul class="plain">${items}</ul>${more(causes)}</details>`;
+}
+
+function exemptSection(causes: readonly DriftCause[], findings: readonly Finding[]): Html {
+  if (causes.length === 0) return html``;
+  const items = causes.slice(0, MAX_LINES).map(({ id, reason, about, affected }) => {
+    const exemption = findings.find((one) => causeKey(one) === id)?.exemption;
+    return html`<li><b>${reason}</b> <code>${about.join(', ')}</code>, ${counted(affected, 'resource')}: ${exemption?.reason} <span class="soft">(until ${exemption?.until})</span></li>`;
+  });
+  return html`<section aria-labelledby="exempt"><h2 id="exempt">Exempt</h2><ul class="plain">${items}</ul>${more(causes)}</section>
 `;
 }
 
+/** What was fixed is said with its cause; here is what could not be. */
 function fixesSection({ fixes }: DriftReport): Html {
-  if (fixes.length === 0) return html``;
-  const items = fixes
-    .slice(0, MAX_RESOURCES)
+  const failed = fixes.filter(({ outcome }) => outcome === 'failed');
+  if (failed.length === 0) return html``;
+  const items = failed
+    .slice(0, MAX_LINES)
     .map(
-      ({ reason, resource, outcome, detail }) =>
-        html`<li><b>${reason}</b> <code>${shortName(resource)}</code>: ${outcome}. ${detail}</li>`,
+      ({ reason, resource, detail }) => html`<li><b>${reason}</b> <code>${shortName(resource)}</code>: ${detail}</li>`,
     );
-  return html`<section aria-labelledby="fixed"><h2 id="fixed">Fixed in this check</h2><ul class="plain">${items}</ul>${more(fixes)}</section>
+  return html`<section aria-labelledby="fixed"><h2 id="fixed">Not fixed in this check</h2><ul class="plain">${items}</ul>${more(failed)}</section>
 `;
 }
 
@@ -156,7 +196,7 @@ ${eventSubscriptions ? html`` : html`<p>Event subscriptions were not checked: CM
 
 /** What of a list is not shown. */
 function more(all: readonly unknown[]): Html {
-  const rest = all.length - MAX_RESOURCES;
+  const rest = all.length - MAX_LINES;
   return rest > 0 ? html`<p class="soft">${rest} more ${noun(rest, 'is', 'are')} in the JSON report.</p>` : html``;
 }
 
@@ -166,15 +206,6 @@ function noun(count: number, one: string, many = `${one}s`): string {
 
 function counted(count: number, one: string): string {
   return `${count} ${noun(count, one)}`;
-}
-
-function byResource(findings: readonly Finding[]): [string, Finding[]][] {
-  const groups = new Map<string, Finding[]>();
-  for (const finding of findings) {
-    const key = finding.resource.toLowerCase();
-    groups.set(key, [...(groups.get(key) ?? []), finding]);
-  }
-  return [...groups.values()].map((group) => [group[0]?.resource ?? '', group]);
 }
 
 /** The last names of an id: `stfiles01`, `stfiles01 / scope1`, `kv-files / files-key`. */

@@ -1,5 +1,5 @@
 import type { TokenCredential } from '@azure/identity';
-import type { BlobItem, BlobServiceClient, ContainerClient } from '@azure/storage-blob';
+import type { BlobServiceClient, ContainerClient } from '@azure/storage-blob';
 import type { QueueServiceClient } from '@azure/storage-queue';
 import { appBlobs, appQueues } from '../../azure/app-storage.ts';
 import { withinTime } from '../../azure/deadline.ts';
@@ -8,15 +8,22 @@ import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { keepPoison, type PoisonKeeper } from '../../work/keep-poison-client.ts';
 import { WORK_QUEUES } from '../../work/messages.ts';
+import { detailsOf, shorten } from '../causes.ts';
 import type { DeadLetter } from '../checks/subjects.ts';
-import { DRIFT_REPORT, type DriftReport, type DriftSummary } from '../report.ts';
+import { DRIFT_SUMMARY, type DriftDetails, type DriftReport, type DriftSummary, type WholeReport } from '../report.ts';
+import { downloadText, listBlobs, removeBlob, uploadText } from './blobs-client.ts';
 import { parseDeadLetters } from './dead-letters.ts';
+import { packDetails } from './details-format.ts';
+import { parseDetails, parseReport } from './earlier-reports.ts';
+import { type AccountMemoryStore, accountMemoryStore } from './managed-accounts-client.ts';
 import { RUNNING_CHECK, type RunningCheck } from './running-check.ts';
 import { SUBSCRIPTION_RESULT, type SubscriptionResult } from './subscription-result.ts';
 
 /** Container of drift reports in the app's own storage. */
 const DRIFT_CONTAINER = 'cmk-drift';
 const REPORTS = 'reports/';
+/** What the report of the same name leaves out. */
+const DETAILS = 'findings/';
 const UNFINISHED = 'unfinished/';
 const RUNNING = 'running/';
 /** Reports that a history shows at most. */
@@ -32,9 +39,13 @@ const TIMEOUT_MS = 30_000;
 export interface ReportStore {
   newest(): Promise<DriftReport | undefined>;
   get(id: string): Promise<DriftReport | undefined>;
+  /** What a report leaves out; undefined when it is not there any more. */
+  details(report: Pick<DriftReport, 'id' | 'startedOn'>): Promise<DriftDetails | undefined>;
+  /** The newest report, whole: what the next check goes by. */
+  before(): Promise<WholeReport | undefined>;
   /** Newest first. */
   history(): Promise<DriftSummary[]>;
-  write(report: DriftReport): Promise<void>;
+  write(report: WholeReport): Promise<void>;
 }
 
 /** The checks that are under way, as every instance can tell. */
@@ -65,7 +76,13 @@ export interface AppState {
   deadLetters(since: Date): Promise<DeadLetter[]>;
 }
 
-export interface DriftStorage extends ReportStore, RunningChecks, UnfinishedChecks, AppState, PoisonKeeper {}
+export interface DriftStorage
+  extends ReportStore,
+    RunningChecks,
+    UnfinishedChecks,
+    AccountMemoryStore,
+    AppState,
+    PoisonKeeper {}
 
 export function createDriftStorage(
   settings: Pick<Settings, 'storage'>,
@@ -78,37 +95,54 @@ export function createDriftStorage(
     ...reportStore(container),
     ...runningChecks(container),
     ...unfinishedChecks(container),
+    ...accountMemoryStore(container),
     ...appState(blobs, queues),
     keepPoison: () => keepPoison(queues),
   };
 }
 
 function reportStore(container: ContainerClient): ReportStore {
-  const read = async (name: string): Promise<DriftReport | undefined> => {
-    const text = await download(container, name);
-    return text === undefined ? undefined : DRIFT_REPORT.parse(JSON.parse(text));
+  const read = async (name: string): Promise<WholeReport | undefined> => {
+    const text = await downloadText(container, REPORTS + name);
+    return text === undefined ? undefined : parseReport(text);
   };
+  const restOf = async (name: string, report: WholeReport): Promise<DriftDetails> =>
+    parseDetails(await downloadText(container, DETAILS + name), report);
   const names = async (): Promise<{ name: string; metadata: Record<string, string> }[]> => {
-    const found = await listed(container, REPORTS, { includeMetadata: true });
+    const found = await listBlobs(container, REPORTS, { includeMetadata: true });
     // Names begin with the time.
-    return found.map(({ name, metadata = {} }) => ({ name, metadata })).sort((a, b) => (a.name < b.name ? 1 : -1));
+    return found
+      .map(({ name, metadata = {} }) => ({ name: name.slice(REPORTS.length), metadata }))
+      .sort((a, b) => (a.name < b.name ? 1 : -1));
   };
+  const newest = async () => {
+    const [first] = await names();
+    const report = first && (await read(first.name));
+    return report && { name: first.name, report };
+  };
+  const short = (report: WholeReport | undefined): DriftReport | undefined => report && shorten(report);
   return {
-    async newest() {
-      const [newest] = await names();
-      return newest && read(newest.name);
-    },
+    newest: async () => short((await newest())?.report),
     async get(id) {
       const found = (await names()).find(({ name }) => name.endsWith(`_${id}.json`));
-      return found && read(found.name);
+      return found && short(await read(found.name));
+    },
+    async details(of) {
+      const report = await read(nameOf(of));
+      return report && restOf(nameOf(of), report);
+    },
+    async before() {
+      const found = await newest();
+      return found && { ...found.report, ...(await restOf(found.name, found.report)) };
     },
     async history() {
       return (await names()).slice(0, HISTORY).flatMap(({ metadata }) => summaryOf(metadata) ?? []);
     },
-    async write(report) {
-      const { id, startedOn, complete, counts } = report;
-      const name = `${REPORTS}${startedOn.replaceAll(':', '-')}_${id}.json`;
-      await upload(container, name, JSON.stringify(report), {
+    async write(whole) {
+      const { id, startedOn, complete, counts } = whole;
+      // First what the report leaves out: a report that is there can be read whole.
+      await uploadText(container, DETAILS + nameOf(whole), packDetails(detailsOf(whole)), {});
+      await uploadText(container, REPORTS + nameOf(whole), JSON.stringify(shorten(whole)), {
         // Enough for the history without opening each report.
         summary: JSON.stringify({ id, startedOn, complete, counts } satisfies DriftSummary),
       });
@@ -116,18 +150,22 @@ function reportStore(container: ContainerClient): ReportStore {
   };
 }
 
+function nameOf({ id, startedOn }: Pick<DriftReport, 'id' | 'startedOn'>): string {
+  return `${startedOn.replaceAll(':', '-')}_${id}.json`;
+}
+
 function runningChecks(container: ContainerClient): RunningChecks {
   const nameOf = (id: string): string => `${RUNNING}${id}.json`;
   return {
-    begin: (check) => upload(container, nameOf(check.id), JSON.stringify(check), { startedon: check.startedOn }),
+    begin: (check) => uploadText(container, nameOf(check.id), JSON.stringify(check), { startedon: check.startedOn }),
     async begun(id) {
-      const text = await download(container, nameOf(id));
+      const text = await downloadText(container, nameOf(id));
       return text === undefined ? undefined : RUNNING_CHECK.safeParse(JSON.parse(text)).data;
     },
-    end: (id) => remove(container, nameOf(id)),
+    end: (id) => removeBlob(container, nameOf(id)),
     async forget(before) {
-      for (const { name, metadata } of await listed(container, RUNNING, { includeMetadata: true })) {
-        if (!(Date.parse(metadata?.startedon ?? '') >= before.getTime())) await remove(container, name);
+      for (const { name, metadata } of await listBlobs(container, RUNNING, { includeMetadata: true })) {
+        if (!(Date.parse(metadata?.startedon ?? '') >= before.getTime())) await removeBlob(container, name);
       }
     },
   };
@@ -137,17 +175,17 @@ function unfinishedChecks(container: ContainerClient): UnfinishedChecks {
   return {
     async unfinished(since) {
       const results: SubscriptionResult[] = [];
-      for (const { name, properties } of await listed(container, UNFINISHED)) {
+      for (const { name, properties } of await listBlobs(container, UNFINISHED)) {
         if (properties.lastModified < since) continue;
-        const text = await download(container, name);
+        const text = await downloadText(container, name);
         const result = text === undefined ? undefined : SUBSCRIPTION_RESULT.safeParse(JSON.parse(text)).data;
         if (result) results.push(result);
       }
       return results;
     },
-    putAside: (result) => upload(container, `${UNFINISHED}${result.id}.json`, JSON.stringify(result), {}),
+    putAside: (result) => uploadText(container, `${UNFINISHED}${result.id}.json`, JSON.stringify(result), {}),
     async finished() {
-      for (const { name } of await listed(container, UNFINISHED)) await remove(container, name);
+      for (const { name } of await listBlobs(container, UNFINISHED)) await removeBlob(container, name);
     },
   };
 }
@@ -171,75 +209,22 @@ function appState(blobs: BlobServiceClient, queues: QueueServiceClient): AppStat
       ),
     async deadLetters(since) {
       const container = blobs.getContainerClient(DEAD_LETTER_CONTAINER);
-      const newest = (await listed(container, ''))
+      const newest = (await listBlobs(container, ''))
         .map(({ name, properties }) => ({ name, writtenOn: properties.lastModified }))
         .filter(({ writtenOn }) => writtenOn >= since)
         .sort((a, b) => b.writtenOn.getTime() - a.writtenOn.getTime())
         .slice(0, MAX_DEAD_LETTERS);
       const read = await Promise.all(
-        newest.map(async ({ name, writtenOn }) => parseDeadLetters(await download(container, name), writtenOn)),
+        newest.map(async ({ name, writtenOn }) => parseDeadLetters(await downloadText(container, name), writtenOn)),
       );
       return read.flat();
     },
   };
 }
 
-/** The blobs of a container; none where the container is not there yet. */
-async function listed(
-  container: ContainerClient,
-  prefix: string,
-  options: { includeMetadata?: boolean } = {},
-): Promise<BlobItem[]> {
-  try {
-    return await withinTime(TIMEOUT_MS, async (limit) => {
-      const blobs: BlobItem[] = [];
-      for await (const blob of container.listBlobsFlat({ prefix, ...limit, ...options })) blobs.push(blob);
-      return blobs;
-    });
-  } catch (error) {
-    if (describeFailure(error).kind !== 'notFound') throw error;
-    return [];
-  }
-}
-
-async function download(container: ContainerClient, name: string): Promise<string | undefined> {
-  try {
-    const blob = container.getBlobClient(name);
-    const bytes = await withinTime(TIMEOUT_MS, (limit) => blob.downloadToBuffer(0, undefined, limit));
-    return bytes.toString('utf8');
-  } catch (error) {
-    if (describeFailure(error).kind === 'notFound') return undefined;
-    throw error;
-  }
-}
-
-async function remove(container: ContainerClient, name: string): Promise<void> {
-  await withinTime(TIMEOUT_MS, (limit) => container.getBlobClient(name).deleteIfExists(limit));
-}
-
-async function upload(
-  container: ContainerClient,
-  name: string,
-  text: string,
-  metadata: Record<string, string>,
-): Promise<void> {
-  const blobHTTPHeaders = { blobContentType: 'application/json; charset=utf-8' };
-  const put = () =>
-    withinTime(TIMEOUT_MS, (limit) =>
-      container.getBlockBlobClient(name).uploadData(Buffer.from(text), { metadata, blobHTTPHeaders, ...limit }),
-    );
-  try {
-    await put();
-  } catch (error) {
-    if (describeFailure(error).code !== 'ContainerNotFound') throw error;
-    await withinTime(TIMEOUT_MS, (limit) => container.createIfNotExists(limit));
-    await put();
-  }
-}
-
 function summaryOf(metadata: Record<string, string>): DriftSummary | undefined {
   try {
-    return JSON.parse(metadata.summary ?? '') as DriftSummary;
+    return DRIFT_SUMMARY.parse(JSON.parse(metadata.summary ?? ''));
   } catch {
     return undefined;
   }

@@ -1,41 +1,31 @@
 import { describe, describeFailure } from '../../azure/failure.ts';
-import type { Log, LogLevel } from '../../log.ts';
+import type { Log, LogLevel, LogRecord } from '../../log.ts';
 import { REASONS, type Reason } from '../../reasons.ts';
-import type { DriftReport, Finding } from '../report.ts';
+import type { DriftCause, WholeReport } from '../report.ts';
 import type { DriftStorage } from './drift-storage-client.ts';
 
-/** Findings that are logged one by one at most; the report has them all. */
+/** Causes that are logged at most; the report has them all. */
 const MAX_RECORDS = 500;
 
-const LEVEL: Readonly<Record<Finding['severity'], LogLevel>> = { error: 'error', warning: 'warning', advice: 'info' };
+const LEVEL: Readonly<Record<DriftCause['severity'], LogLevel>> = {
+  error: 'error',
+  warning: 'warning',
+  advice: 'info',
+};
 
 /**
- * Writes the report, one record for each finding (alert rules go by its reason code), and one that sums up: its numbers
- * are the check's metrics. When the report cannot be written, the log says so, and the check counts all the same.
+ * Writes the report, one record for each cause (alert rules go by its reason code), and one that sums up: its numbers are
+ * the check's metrics. When the report cannot be written, the log says so, and the check counts all the same.
  *
  * @returns why the report could not be written; undefined when it was
  */
 export async function publishReport(
-  report: DriftReport,
+  report: WholeReport,
   { driftStorage }: { readonly driftStorage: DriftStorage },
   log: Log,
 ): Promise<string | undefined> {
-  const { id, findings, counts, coverage, complete } = report;
-  for (const finding of findings.filter(({ exemption }) => !exemption).slice(0, MAX_RECORDS)) {
-    const { reason, severity, resource, is, shouldBe, since } = finding;
-    const message = `${is} ${shouldBe}`;
-    const about = fieldOf(resource);
-    log({
-      level: LEVEL[severity],
-      reason: reason as Reason,
-      message,
-      ...about,
-      resource,
-      since,
-      finding: finding.id,
-      report: id,
-    });
-  }
+  const { id, counts, coverage, complete } = report;
+  for (const cause of report.causes.filter(({ exempt }) => !exempt).slice(0, MAX_RECORDS)) log(recordOf(cause, id));
   const failure = await write(report, driftStorage);
   if (failure) log({ level: 'error', reason: 'DriftReportNotWritten', message: failure, report: id });
   const seconds = (Date.parse(report.finishedOn) - Date.parse(report.startedOn)) / 1000;
@@ -57,7 +47,24 @@ export async function publishReport(
   return failure;
 }
 
-async function write(report: DriftReport, driftStorage: DriftStorage): Promise<string | undefined> {
+function recordOf(cause: DriftCause, report: string): LogRecord {
+  const { id, reason, severity, about, affected, findings, sample, is, shouldBe, commands, since } = cause;
+  const others = findings === 1 ? '' : ` So it is, or alike, with ${affected} resources.`;
+  return {
+    level: LEVEL[severity],
+    reason: reason as Reason,
+    message: `${is} ${shouldBe}${others}`,
+    ...fieldOf([...about, ...sample]),
+    ...(affected === 1 ? { resource: sample[0] } : { about, sample }),
+    affected,
+    since,
+    cause: id,
+    ...(commands[0] === undefined ? {} : { command: commands[0] }),
+    report,
+  };
+}
+
+async function write(report: WholeReport, driftStorage: DriftStorage): Promise<string | undefined> {
   try {
     await driftStorage.write(report);
   } catch (error) {
@@ -68,10 +75,12 @@ async function write(report: DriftReport, driftStorage: DriftStorage): Promise<s
   return undefined;
 }
 
-/** The field by which records about the same thing are found: `key`, `account` or `vault`. */
-function fieldOf(resource: string): Record<string, string> {
-  if (/^https:/i.test(resource)) return { key: resource.split('/').slice(0, 5).join('/') };
-  if (/\/storageAccounts\//i.test(resource)) return { account: resource };
-  if (/\/Microsoft\.KeyVault\//i.test(resource)) return { vault: resource };
+/** The field by which records about the same thing are found: `key`, `account` or `vault`, of the first that has one. */
+function fieldOf(resources: readonly string[]): Record<string, string> {
+  for (const resource of resources) {
+    if (/^https:/i.test(resource)) return { key: resource.split('/').slice(0, 5).join('/') };
+    if (/\/storageAccounts\//i.test(resource)) return { account: resource };
+    if (/\/Microsoft\.KeyVault\//i.test(resource)) return { vault: resource };
+  }
   return {};
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { KEY_USAGE } from '../checks/key-usage.ts';
+import { MANAGED_ACCOUNTS } from '../managed-accounts.ts';
 import { FINDING } from '../report.ts';
 
 /** What came of looking at one subscription. It can be put aside, so that a check that is killed is gone on with. */
@@ -28,8 +29,11 @@ export const SUBSCRIPTION_RESULT = z.strictObject({
         'timeUp',
       ]),
       action: z.string(),
+      beside: z.boolean().optional(),
     }),
   ),
+  /** What is to be remembered of its accounts. */
+  managedAccounts: MANAGED_ACCOUNTS,
   /** The app's own storage, where it uses a managed key. */
   lockedOutBy: z.array(z.strictObject({ account: z.string(), key: z.string() })),
 });

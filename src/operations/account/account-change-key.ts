@@ -1,9 +1,12 @@
 import type { Account } from '../../accounts/account.ts';
 import { accountKeyUse, type KeyUse } from '../../accounts/key-use.ts';
+import { KEY_TAG } from '../../drift/checks/left-checks.ts';
 import { CmkError } from '../../errors.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
+import { formatOptOut, OPT_OUT_TAG } from '../../settings/opt-out.ts';
+import { tagOf } from '../../settings/requirement.ts';
 import { checkRole, type KeyChoice, readKeySource } from '../key/key-source.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findAccount, keyByName, type Where } from '../resolve.ts';
@@ -47,21 +50,54 @@ export async function changeKey(options: ChangeKeyOptions, operation: Operation)
 
 export interface DisableOptions extends Where {
   readonly account: string;
+  /** Why, for the record. */
+  readonly reason?: string | undefined;
+  /** Whoever is there agreed beforehand, to a tagged account too. */
+  readonly yes: boolean;
+  /** Has the name of the account typed, and throws where that is not done. */
+  readonly confirm: (name: string) => Promise<void>;
 }
 
-/** Gives an account back to Microsoft-managed keys. */
+/**
+ * Gives an account back to Microsoft-managed keys, and records on it that this is meant: the drift check would miss it.
+ *
+ * @throws {@link CmkError} `ConfirmationWrong` for an account that is tagged to use a key, unless `yes`
+ */
 export async function disableAccount(options: DisableOptions, operation: Operation): Promise<AccountResult> {
   const { azure, journal } = operation;
   const account = await findAccount(options.account, azure, options);
   const use = accountKeyUse(account.encryption);
   if (use) journal.found(describeUse(account, use));
   const plan = planDisable(account);
-  if (plan.write) await refuseWhileRevoked(use, operation);
+  if (plan.write) {
+    await refuseWhileRevoked(use, operation);
+    requireUntagged(account, options.yes);
+    if (!options.yes && !journal.dryRun) await options.confirm(account.name);
+  }
+  const recorded = plan.write ? { ...plan, tags: await optOutTags(account, options.reason, operation) } : plan;
   const result = accountResult(
-    await applyPlan(account, plan, `${account.name} uses Microsoft-managed keys`, operation),
+    await applyPlan(account, recorded, `${account.name} uses Microsoft-managed keys`, operation),
   );
   if (plan.write) journal.note('Its identity and the role on the vault stay: remove them if nothing else needs them.');
   return result;
+}
+
+function requireUntagged({ name, tags }: Account, yes: boolean): void {
+  const tag = tagOf(tags, KEY_TAG);
+  if (tag === undefined || yes) return;
+  throw new CmkError(
+    'ConfirmationWrong',
+    `${name} has the tag ${KEY_TAG}: it is meant to use ${tag}. Nothing was changed.`,
+    'Take the tag away first, or add --yes: the drift check then reports NotCustomerManaged until the tag is gone.',
+  );
+}
+
+/** ARM writes all the tags or none. */
+async function optOutTags(account: Account, reason: string | undefined, { azure }: Operation) {
+  const { objectId } = await azure.operator();
+  const others = Object.entries(account.tags).filter(([name]) => name.toLowerCase() !== OPT_OUT_TAG);
+  const by = reason === undefined ? objectId : `${objectId} ${reason}`;
+  return { ...Object.fromEntries(others), [OPT_OUT_TAG]: formatOptOut(azure.now(), by) };
 }
 
 /**

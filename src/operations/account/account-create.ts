@@ -8,7 +8,7 @@ import { checkRole, readKeySource } from '../key/key-source.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
 import { ACCOUNT_TYPE, lookForAccount, resourceId, subscriptionFor } from '../resolve.ts';
-import { chooseIdentity, type EnableOptions } from './account-enable.ts';
+import { chooseIdentity, type EnableOptions, SYSTEM_ASSIGNED } from './account-enable.ts';
 import { type AccountPlan, planEnable, withKey } from './account-plan.ts';
 import { type AccountResult, accountResult, untilStorageHasAccess } from './account-write.ts';
 
@@ -25,7 +25,7 @@ export async function createAccount(options: CreateOptions, operation: Operation
   const { azure, journal } = operation;
   const { account: name, resourceGroup, location, sku, kind } = options;
   checkName('account', name);
-  if (options.identity === undefined) {
+  if (options.identity === undefined || options.identity === SYSTEM_ASSIGNED) {
     throw new CmkError(
       'SystemAssignedAtCreation',
       'A system-assigned identity exists only once its account does, so a new account cannot use one for its key.',
@@ -53,7 +53,9 @@ export async function createAccount(options: CreateOptions, operation: Operation
   }
   const mode = source.pin === undefined ? 'automatic' : `pinned to ${source.pin}`;
   const text = `account ${name} created in ${resourceGroup} (${location}), encrypted with ${source.vault?.name ?? source.vaultUri}/${source.keyName}, ${mode}`;
-  const created = await journal.change(text, () =>
+  const { id: made } = resourceId(subscription, resourceGroup, ACCOUNT_TYPE, name);
+  const to = `${source.vaultUri.replace(/\/$/, '')}/keys/${source.keyName}`;
+  const created = await journal.change({ text, action: 'account.create', resource: made, to }, () =>
     untilStorageHasAccess(options.waitSeconds ?? PROPAGATION_SECONDS, operation, () =>
       azure.accounts.create(resourceId(subscription, resourceGroup, ACCOUNT_TYPE, name), {
         location,

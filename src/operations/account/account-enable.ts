@@ -12,7 +12,7 @@ export interface EnableOptions extends Where {
   /** Name or ARM id. */
   readonly account: string;
   readonly key: KeyChoice;
-  /** Name or ARM id of a user-assigned identity; undefined: the account's system-assigned one. */
+  /** Name or ARM id of a user-assigned identity, or `system`; undefined: the one that the account has. */
   readonly identity: string | undefined;
   /** Client id of the multi-tenant application, for a key in another tenant. */
   readonly federatedClientId?: string | undefined;
@@ -31,7 +31,8 @@ export async function enableAccount(options: EnableOptions, operation: Operation
   const before = await findAccount(options.account, azure, options);
   journal.found(`account ${before.name} in ${before.resourceGroup} (${before.location})`);
   const source = await readKeySource(options.key, operation);
-  const wanted = await chooseIdentity(options, operation);
+  const identity = options.identity ?? (options.federatedClientId ? undefined : ownIdentity(before));
+  const wanted = await chooseIdentity({ ...options, identity }, operation);
   const replace = options.replaceIdentity ?? false;
   planEnable(before, source, wanted.identity, replace); // refuses before anything is changed
   const account = await withPrincipal(before, wanted, operation);
@@ -41,6 +42,19 @@ export async function enableAccount(options: EnableOptions, operation: Operation
   const name = `${source.vault?.name ?? source.vaultUri}/${source.keyName}`;
   const text = `${account.name} encrypted with ${name}, ${mode}`;
   return accountResult(await applyPlan(account, plan, text, operation, options.waitSeconds));
+}
+
+/** Says that an account's system-assigned identity is meant. */
+export const SYSTEM_ASSIGNED = 'system';
+
+/**
+ * The identity that an account has: the one of its encryption settings; else its user-assigned one, where it has no
+ * system-assigned one beside it.
+ */
+function ownIdentity({ encryption, userAssignedIdentities, systemPrincipalId }: Account): string | undefined {
+  const used = encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
+  if (used) return used;
+  return systemPrincipalId === undefined ? userAssignedIdentities[0] : undefined;
 }
 
 export interface ChosenIdentity {
@@ -55,7 +69,7 @@ export async function chooseIdentity(
   { identity, federatedClientId }: Pick<EnableOptions, 'identity' | 'federatedClientId'>,
   { azure, journal }: Operation,
 ): Promise<ChosenIdentity> {
-  if (identity === undefined) {
+  if (identity === undefined || identity === SYSTEM_ASSIGNED) {
     if (federatedClientId !== undefined) {
       throw new CmkError(
         'ArgumentInvalid',
@@ -90,7 +104,8 @@ async function withPrincipal(
   if (identity.kind !== 'systemAssigned' || account.systemPrincipalId) return account;
   const change = attachIdentity(account, identity, false);
   if (!change) return account;
-  const updated = await journal.change(`system-assigned identity of ${account.name} turned on`, () =>
+  const text = `system-assigned identity of ${account.name} turned on`;
+  const updated = await journal.change({ text, action: 'account.setIdentity', resource: account.id }, () =>
     azure.accounts.update(account, { identity: change }),
   );
   return updated ?? account;

@@ -18,6 +18,7 @@ import {
   type Where,
 } from '../resolve.ts';
 import { ensureVault } from '../vault/vault-ensure.ts';
+import { noteVault } from '../vault/vault-notes.ts';
 import { enableAccount } from './account-enable.ts';
 import { planEnable } from './account-plan.ts';
 import { type Verification, verifyAccount } from './account-verify.ts';
@@ -58,20 +59,28 @@ export async function onboardAccount(options: OnboardOptions, operation: Operati
   const { subscriptionId: subscription, location } = account;
   const resourceGroup = options.keyGroup ?? account.resourceGroup;
   const waitSeconds = options.waitSeconds ?? PROPAGATION_SECONDS;
-  await checkOnboarding(account, options, azure);
+  await checkOnboarding(account, options, operation);
 
   // A name is looked for everywhere before anything of that name is created.
   const create = { subscription, resourceGroup };
   const vault = await ensureVault({ name: options.vault, location, sku: options.sku, create }, operation);
   const key = keyIn(vault, options.key, azure.cloud);
-  if (vault.planned) journal.planned(`Key Vault Crypto Officer given to you on vault ${vault.name}`);
-  else await ensureOfficer(vault, key, waitSeconds, operation);
+  if (vault.planned) {
+    const text = `Key Vault Crypto Officer given to you on vault ${vault.name}`;
+    journal.planned({ text, action: 'role.assign', resource: vault.id });
+  }
+  if (!vault.planned) await ensureOfficer(vault, key, waitSeconds, operation);
   if (isVersion(options.pin) && !(journal.dryRun && journal.changed)) {
     usableVersion(key, await azure.keys.listVersions(key), options.pin, azure.now());
   }
 
   const keyPlanned = vault.planned || !(await ensureKey(key, options.wantedKey, operation)).version;
-  if (vault.planned) journal.planned(`key ${vault.name}/${key.name} created`);
+  if (vault.planned) {
+    journal.planned({ text: `key ${vault.name}/${key.name} created`, action: 'key.create', resource: key.id });
+    const text = `rotation policy of ${vault.name}/${key.name} set`;
+    if (options.wantedKey.policy !== 'none' && options.wantedKey.expiresOn !== 'never')
+      journal.planned({ text, action: 'key.setPolicy', resource: key.id });
+  }
   const identity = await ensureIdentity({ name: options.identity, location, create }, operation);
   const roleKey = options.roleOnKey ? key.name : undefined;
   const { planned: _, ...known } = vault;
@@ -80,7 +89,8 @@ export async function onboardAccount(options: OnboardOptions, operation: Operati
 
   // In a dry run key and role may still be missing, and they are planned by now.
   if (keyPlanned || !identity.principalId || (journal.dryRun && journal.changed)) {
-    journal.planned(`${account.name} encrypted with ${vault.name}/${key.name}`);
+    const text = `${account.name} encrypted with ${vault.name}/${key.name}`;
+    journal.planned({ text, action: 'account.setKey', resource: account.id, to: key.id });
     return { ...accountResult(account), verification: undefined };
   }
   const result = await enableAccount(
@@ -109,7 +119,7 @@ function checkWords({ key, keyGroup, pin, wantedKey }: OnboardOptions, now: Date
   if (keyGroup !== undefined) checkName('resourceGroup', keyGroup);
   if (isVersion(pin)) checkName('version', pin);
   if (wantedKey.size !== undefined) checkSize(wantedKey.size);
-  checkExpiry(wantedKey.expiresOn, now);
+  if (wantedKey.expiresOn !== 'never') checkExpiry(wantedKey.expiresOn, now);
 }
 
 /**
@@ -118,9 +128,11 @@ function checkWords({ key, keyGroup, pin, wantedKey }: OnboardOptions, now: Date
  *
  * @throws {@link CmkError}
  */
-async function checkOnboarding(account: Account, options: OnboardOptions, azure: Azure): Promise<void> {
+async function checkOnboarding(account: Account, options: OnboardOptions, operation: Operation): Promise<void> {
+  const { azure } = operation;
   const { key: keyName, pin, replaceIdentity = false } = options;
   const vault = await lookForVault(options.vault, azure);
+  if (vault) noteVault(vault, operation);
   const identity = await lookForIdentity(options.identity, azure);
   checkHardware(vault, options);
   if (!vault && isVersion(pin)) {

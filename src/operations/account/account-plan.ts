@@ -21,7 +21,13 @@ export type WantedIdentity =
 /** What to write, if anything. */
 export type AccountPlan =
   | { readonly write: false; readonly why: string }
-  | { readonly write: true; readonly identity: Identity | undefined; readonly encryption: Encryption };
+  | {
+      readonly write: true;
+      readonly identity: Identity | undefined;
+      readonly encryption: Encryption;
+      /** All the tags from then on; undefined: they stay. */
+      readonly tags?: Record<string, string>;
+    };
 
 /**
  * What makes an account use a key. An account that uses the key already stays in the mode it is in, unless a version is

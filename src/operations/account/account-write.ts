@@ -48,8 +48,13 @@ export async function applyPlan(
     journal.found(plan.why);
     return account;
   }
-  const change = { encryption: plan.encryption, ...(plan.identity ? { identity: plan.identity } : {}) };
-  const updated = await journal.change(text, () =>
+  const change = {
+    encryption: plan.encryption,
+    ...(plan.identity ? { identity: plan.identity } : {}),
+    ...(plan.tags ? { tags: plan.tags } : {}),
+  };
+  const [from, to] = [keyIn(account.encryption), keyIn(plan.encryption)];
+  const updated = await journal.change({ text, action: 'account.setKey', resource: account.id, from, to }, () =>
     untilStorageHasAccess(waitSeconds, operation, () => azure.accounts.update(account, change)),
   );
   if (!updated) return account;
@@ -57,6 +62,13 @@ export async function applyPlan(
   const version = accountKeyUse(updated.encryption)?.current;
   if (version) journal.found(`${account.name} now uses version ${version}`);
   return updated;
+}
+
+/** The key of these settings, with the version that they pin; `Microsoft.Storage` for Microsoft's own. */
+function keyIn(encryption: Account['encryption']): string {
+  const use = accountKeyUse(encryption);
+  if (!use) return 'Microsoft.Storage';
+  return [use.vaultUri, 'keys', use.keyName, ...(use.pinned === undefined ? [] : [use.pinned])].join('/');
 }
 
 /** Tries until Storage can use the key with the account's identity, or is throttled no more. */

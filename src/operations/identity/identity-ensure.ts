@@ -39,7 +39,8 @@ export async function ensureIdentity(wanted: IdentityOptions, { azure, journal }
     );
   }
   const id = resourceId(await subscriptionFor(azure, place), resourceGroup, IDENTITY_TYPE, name);
-  const created = await journal.change(`identity ${name} created in ${resourceGroup} (${location})`, () =>
+  const text = `identity ${name} created in ${resourceGroup} (${location})`;
+  const created = await journal.change({ text, action: 'identity.create', resource: id.id }, () =>
     azure.identities.create(id, location),
   );
   return created ?? { id: id.id, name };
@@ -60,7 +61,9 @@ export async function ensureIdentityRole(
   if (!identity.principalId) {
     const where = key === undefined ? `vault ${vault.name}` : `key ${vault.name}/${key}`;
     // Only a dry run leaves an identity unmade.
-    journal.planned(`${ENCRYPTION_USER.name} given to ${identity.name} on ${where}`);
+    const text = `${ENCRYPTION_USER.name} given to ${identity.name} on ${where}`;
+    const scope = key === undefined ? vault.id : `${vault.id}/keys/${key}`;
+    journal.planned({ text, action: 'role.assign', resource: scope, to: identity.id });
     return;
   }
   const grantee = {

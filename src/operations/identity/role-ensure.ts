@@ -38,7 +38,8 @@ export async function ensureRole(
     return;
   }
   try {
-    await journal.change(`${role.name} given to ${grantee.name} on ${where}`, () =>
+    const text = `${role.name} given to ${grantee.name} on ${where}`;
+    await journal.change({ text, action: 'role.assign', resource: scope, to: grantee.principalId }, () =>
       azure.roles.create({ role, scope, ...grantee, subscriptionId: vault.subscriptionId }),
     );
   } catch (error) {
@@ -91,7 +92,8 @@ async function ensurePolicy(
     return;
   }
   const id = resourceId(vault.subscriptionId, vault.resourceGroup, VAULT_TYPE, vault.name);
-  await journal.change(`access policy of ${vault.name} lets ${grantee.name} get, wrap and unwrap`, () =>
+  const text = `access policy of ${vault.name} lets ${grantee.name} get, wrap and unwrap`;
+  await journal.change({ text, action: 'policy.add', resource: vault.id, to: grantee.principalId }, () =>
     azure.vaults.addPolicy(id, vault.tenantId, grantee.principalId),
   );
 }

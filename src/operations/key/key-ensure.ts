@@ -1,9 +1,10 @@
-import { unless } from '../../azure/failure.ts';
+import { describeFailure, unless } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
 import type { KeyDescription } from '../../keys/key-admin-client.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { planPolicy, type WantedPolicy } from '../../rotation/rotation-policy.ts';
+import { addDuration } from '../../time/duration.ts';
 import type { Operation } from '../operator-azure.ts';
 import { checkSize, checkSupported, usableVersion } from './usable-key.ts';
 
@@ -12,10 +13,20 @@ export interface WantedKey {
   readonly kty?: 'RSA' | 'RSA-HSM' | undefined;
   /** Bits; undefined: 2048 for a new key. */
   readonly size?: number | undefined;
-  /** When the version that is made, or that is there without an expiry, expires. */
-  readonly expiresOn?: Date | undefined;
-  readonly policy?: WantedPolicy | undefined;
+  /** When the version that is made, or that is there without an expiry, expires; undefined: a new one in two years. */
+  readonly expiresOn?: Date | 'never' | undefined;
+  /** Undefined: for a new key, that it is rotated before it expires. */
+  readonly policy?: WantedPolicy | 'none' | undefined;
 }
+
+/** How long a version lives when nobody says it. */
+const LIFETIME = 'P2Y';
+/** Rotated before anything warns that it nears its expiry, which Key Vault and the app do 30 days before. */
+const ROTATE_BEFORE = 'P60D';
+/** A key without a policy that is younger was made by this command, which was broken off before it set one. Milliseconds. */
+const JUST_MADE_MS = 3_600_000;
+/** Between this computer and Key Vault, in milliseconds. */
+const CLOCKS_DIFFER_MS = 5 * 60_000;
 
 export interface EnsuredKey {
   /** Identifier without a version. */
@@ -30,21 +41,78 @@ export interface EnsuredKey {
 export async function ensureKey(key: ManagedKey, wanted: WantedKey, operation: Operation): Promise<EnsuredKey> {
   const { azure, journal } = operation;
   if (wanted.size !== undefined) checkSize(wanted.size);
-  checkExpiry(wanted.expiresOn, azure.now());
+  if (wanted.expiresOn !== 'never') checkExpiry(wanted.expiresOn, azure.now());
   const name = `${key.vault.name}/${key.name}`;
   const found = await azure.keyAdmin.describe(key);
-  const policy = wanted.policy && planPolicy(found && (await azure.keyAdmin.policy(key)), wanted.policy);
+  const asked = wanted.policy === 'none' ? undefined : wanted.policy;
+  const policy =
+    asked && planPolicy(found && (await azure.keyAdmin.policy(key)), found ? asked : lasting(asked, wanted));
+  const isDefault = wanted.policy === undefined && wanted.expiresOn !== 'never';
+  const lacksPolicy = isDefault && (!found || (await isUnfinished(key, azure)));
   const ensured = found ? await check(key, found, wanted, operation) : await create(key, wanted, operation);
-  if (wanted.policy) {
+  if (lacksPolicy) await setDefaultPolicy(key, operation);
+  if (asked) {
     if (policy) {
-      await journal.change(`rotation policy of ${name} set`, () => azure.keyAdmin.setPolicy(key, policy));
+      const text = `rotation policy of ${name} set`;
+      await journal.change({ text, action: 'key.setPolicy', resource: key.id }, () =>
+        azure.keyAdmin.setPolicy(key, policy),
+      );
     } else journal.found(`rotation policy of ${name} is as asked for`);
   }
   return ensured;
 }
 
+/** A policy for a new key, whose versions expire unless it is said that they do not. */
+function lasting(policy: WantedPolicy, { expiresOn }: WantedKey): WantedPolicy {
+  return expiresOn === 'never' ? policy : { expiresIn: LIFETIME, ...definedIn(policy) };
+}
+
+function definedIn(policy: WantedPolicy): WantedPolicy {
+  return Object.fromEntries(Object.entries(policy).filter(([, value]) => value !== undefined));
+}
+
+/** When the first version of a new key expires. */
+function firstExpiry({ expiresOn, policy }: WantedKey, now: Date): Date | undefined {
+  if (expiresOn !== undefined) return expiresOn === 'never' ? undefined : expiresOn;
+  return addDuration(now, (policy === 'none' ? undefined : policy?.expiresIn) ?? LIFETIME);
+}
+
+/**
+ * Whether this command has made the key a moment ago, and was broken off before it set a policy: its only version is young
+ * and expires just when one that it makes does.
+ */
+async function isUnfinished(key: ManagedKey, { keys, keyAdmin, now }: Operation['azure']): Promise<boolean> {
+  const [only, ...others] = await keys.listVersions(key);
+  if (!only?.expiresOn || others.length > 0) return false;
+  if (now().getTime() - only.createdOn.getTime() > JUST_MADE_MS) return false;
+  const differs = only.expiresOn.getTime() - addDuration(only.createdOn, LIFETIME).getTime();
+  if (Math.abs(differs) > CLOCKS_DIFFER_MS) return false;
+  const policy = await unless('forbidden', () => keyAdmin.policy(key));
+  return (
+    policy !== undefined && policy.expiresIn === undefined && !policy.actions.some(({ action }) => action === 'Rotate')
+  );
+}
+
+/** Whoever may make keys, and set no policies, is told so: nobody has asked for one. */
+async function setDefaultPolicy(key: ManagedKey, { azure, journal }: Operation): Promise<void> {
+  const name = `${key.vault.name}/${key.name}`;
+  const policy = planPolicy(undefined, { expiresIn: LIFETIME, rotateBeforeExpiry: ROTATE_BEFORE });
+  const text = `rotation policy of ${name} set: versions live ${LIFETIME}, and Key Vault rotates ${ROTATE_BEFORE} before`;
+  try {
+    if (policy) {
+      await journal.change({ text, action: 'key.setPolicy', resource: key.id }, () =>
+        azure.keyAdmin.setPolicy(key, policy),
+      );
+    }
+  } catch (error) {
+    if (describeFailure(error).kind !== 'forbidden') throw error;
+    journal.note(`Your sign-in may not set the rotation policy of ${name}: nothing but the app rotates it.`);
+  }
+}
+
 async function create(key: ManagedKey, wanted: WantedKey, { azure, journal }: Operation): Promise<EnsuredKey> {
-  const { kty = 'RSA', size = 2048, expiresOn } = wanted;
+  const { kty = 'RSA', size = 2048 } = wanted;
+  const expiresOn = firstExpiry(wanted, azure.now());
   const name = `${key.vault.name}/${key.name}`;
   // Whoever may not look cannot tell; the creation will.
   if (await unless('forbidden', () => azure.keyAdmin.isDeleted(key))) {
@@ -55,11 +123,11 @@ async function create(key: ManagedKey, wanted: WantedKey, { azure, journal }: Op
     );
   }
   const until = expiresOn ? `, expires ${expiresOn.toISOString()}` : '';
-  const created = await journal.change(`key ${name} created (${kty} ${size}${until})`, () =>
+  const text = `key ${name} created (${kty} ${size}${until})`;
+  const created = await journal.change({ text, action: 'key.create', resource: key.id }, () =>
     azure.keyAdmin.create(key, { kty, size, expiresOn }),
   );
-  if (!expiresOn)
-    journal.note(`${name} never expires, so nothing announces that it should be rotated; --expires P2Y sets an end.`);
+  if (!expiresOn) journal.note(`${name} never expires, so nothing announces that it should be rotated.`);
   return { id: key.id, kty, size, version: created?.version };
 }
 
@@ -80,8 +148,10 @@ async function check(
   }
   const newest: KeyVersion = usableVersion(key, await azure.keys.listVersions(key), undefined, azure.now());
   journal.found(`key ${name} (${found.kty} ${found.size}), version ${newest.version}`);
-  if (expiresOn && !newest.expiresOn) {
-    await journal.change(`expiry of version ${newest.version} set to ${expiresOn.toISOString()}`, () =>
+  if (expiresOn && expiresOn !== 'never' && !newest.expiresOn) {
+    const to = expiresOn.toISOString();
+    const text = `expiry of version ${newest.version} set to ${to}`;
+    await journal.change({ text, action: 'key.setExpiry', resource: newest.id, to }, () =>
       azure.keys.updateVersion(key, newest.version, { expiresOn }),
     );
   } else if (newest.expiresOn) journal.found(`it expires ${newest.expiresOn.toISOString()}`);

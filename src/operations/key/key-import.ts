@@ -53,7 +53,8 @@ export async function importKey(
   }
   const tags = { ...newestVersion(versions)?.tags, [ORIGIN_TAG]: 'imported' };
   const what = found ? `new version of key ${name}` : `key ${name}`;
-  const imported = await journal.change(`${what} imported (RSA ${size})`, () =>
+  const text = `${what} imported (RSA ${size})`;
+  const imported = await journal.change({ text, action: 'key.import', resource: key.id }, () =>
     azure.keyAdmin.importKey(key, jwk, { hardware, expiresOn, tags }),
   );
   return { id: key.id, kty: hardware ? 'RSA-HSM' : 'RSA', size, version: imported?.version };

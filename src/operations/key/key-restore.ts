@@ -10,10 +10,11 @@ import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { type AccountReadiness, type RestoredKey, restore } from '../../revocation/restore.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { isComplete } from '../../revocation/restore-key.ts';
+import { planReopen } from '../../revocation/restore-plans.ts';
 import { readRevocation, revokers } from '../../revocation/revocation.ts';
-import { planReopen } from '../../revocation/revocation-plans.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
 import type { Environment } from '../../settings/settings.ts';
+import type { Change } from '../journal.ts';
 import type { Operation } from '../operator-azure.ts';
 import { lookForVault, managed } from '../resolve.ts';
 import { type AppRecord, callerOf } from './app-record.ts';
@@ -119,11 +120,11 @@ function refuse(key: ManagedKey, { end, revocation }: Pick<RestoredKey, 'end' | 
 
 function tell(key: ManagedKey, result: RestoredKey, { journal }: Operation): void {
   const { end, recovered, versions, unproven, accounts, warnings, audit, changed } = result;
-  if (recovered) journal.done(`key ${key.vault.name}/${key.name} recovered from deletion`);
+  if (recovered) journal.done(recovery(key));
   const enabled = versions.filter(
     ({ before, after }) => before === 'Disabled' && after !== 'Disabled' && after !== 'Unknown',
   );
-  for (const { version } of enabled) journal.done(`version ${version} enabled`);
+  for (const { version } of enabled) journal.done(enabling(key, version));
   if (end === 'nothing') journal.found('no revocation of this key is open');
   if (end === 'restored' && !changed) journal.found(restoredAlready(result.revocation?.id ?? ''));
   if (unproven) journal.note(`The versions could not be read again as proof: ${describe(unproven)}`);
@@ -155,7 +156,7 @@ async function preview(
   const listed = await azure.urgentKeys.listVersions(key);
   const deleted = listed.length === 0 ? await azure.urgentKeys.deletedVersion(key) : undefined;
   if (listed.length === 0 && !deleted) throw keyNotFound(key);
-  if (deleted) journal.planned(`key ${key.vault.name}/${key.name} recovered from deletion`);
+  if (deleted) journal.planned(recovery(key));
   const versions = deleted ? [deleted] : listed;
   const { open, restored } = readRevocation(versions, azure.now());
   if (!open && restored?.id === revocation) journal.found(restoredAlready(revocation));
@@ -164,7 +165,7 @@ async function preview(
   if (dualControl && revokers(versions, azure.now()).includes(objectId.toLowerCase()))
     throw needsSecondPerson(key, revocation);
   const reopen = open ? planReopen(versions, open, azure.now()) : [];
-  for (const { version } of reopen) journal.planned(`version ${version.version} enabled`);
+  for (const { version } of reopen) journal.planned(enabling(key, version.version));
   return {
     key: key.id,
     complete: false,
@@ -182,4 +183,13 @@ function needsSecondPerson(key: ManagedKey, revocation: string): CmkError {
     `You revoked ${key.vault.name}/${key.name}, and a key is restored by somebody else.`,
     `Ask a second person to run it: ${restoreCommand(key, { id: revocation })}`,
   );
+}
+
+function recovery(key: ManagedKey): Change {
+  const text = `key ${key.vault.name}/${key.name} recovered from deletion`;
+  return { text, action: 'key.recover', resource: key.id };
+}
+
+function enabling(key: ManagedKey, version: string): Change {
+  return { text: `version ${version} enabled`, action: 'version.enable', resource: `${key.id}/${version}` };
 }

@@ -131,9 +131,12 @@ async function checkVersion(
 function enter(key: ManagedKey, retired: Retirement, { journal }: Operation): void {
   const { outcome, version } = retired;
   const disabled = `version ${version.version} of ${nameOf(key)} disabled`;
-  if (outcome === 'planned') journal.planned(disabled);
-  else if (outcome !== 'kept') journal.done(disabled);
-  if (outcome === 'undone') journal.done(`version ${version.version} enabled again: ${retired.reasons.join(' ')}`);
+  if (outcome === 'planned') journal.planned({ text: disabled, action: 'version.disable', resource: version.id });
+  else if (outcome !== 'kept') journal.done({ text: disabled, action: 'version.disable', resource: version.id });
+  if (outcome === 'undone') {
+    const text = `version ${version.version} enabled again: ${retired.reasons.join(' ')}`;
+    journal.done({ text, action: 'version.enable', resource: version.id });
+  }
 }
 
 /** `written`, or why not; undefined when there is nothing to write. */

@@ -10,6 +10,7 @@ import { restoreCommand } from '../../revocation/restore-command.ts';
 import { type Revoked, revoke } from '../../revocation/revoke.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
 import type { Environment } from '../../settings/settings.ts';
+import type { Change } from '../journal.ts';
 import type { Operation } from '../operator-azure.ts';
 import { type AppRecord, callerOf } from './app-record.ts';
 import { blastRadiusOf } from './blast-radius-of.ts';
@@ -55,8 +56,7 @@ export async function previewRevocation(
   ]);
   if (versions.length === 0) throw keyNotFound(key);
   const report = reportVersions(versions, [], versions, azure.now());
-  for (const version of versions.filter(({ enabled }) => enabled))
-    journal.planned(`version ${version.version} disabled`);
+  for (const version of versions.filter(({ enabled }) => enabled)) journal.planned(disabling(key, version.version));
   describeRadius(dependents, journal);
   const nothing = { revocation: undefined, elapsedMs: 0, ...NOT_AUDITED };
   return { key: key.id, complete: false, versions: report, dependents, ...nothing };
@@ -103,7 +103,7 @@ function tell(
 ): void {
   const { versions, complete, unproven, unrecorded, restored, revocation } = result;
   const disabled = versions.filter(({ before, after }) => before !== 'Disabled' && after === 'Disabled');
-  for (const { version } of disabled) journal.done(`version ${version} disabled`);
+  for (const { version } of disabled) journal.done(disabling(key, version));
   const before = versions.length - disabled.length;
   if (disabled.length === 0 && complete) journal.found('every version is disabled already');
   else if (before > 0) journal.found(`${before} version${before === 1 ? '' : 's'} disabled before`);
@@ -144,4 +144,8 @@ export function keyNotFound(key: ManagedKey): CmkError {
     `There is no key ${key.vault.name}/${key.name}; nothing was changed.`,
     'Check the names of vault and key.',
   );
+}
+
+function disabling(key: ManagedKey, version: string): Change {
+  return { text: `version ${version} disabled`, action: 'version.disable', resource: `${key.id}/${version}` };
 }

@@ -81,12 +81,17 @@ export async function rotateKey(
     if (unfinished) {
       // This command may have been broken off: a key whose versions expire must not turn into one that never expires.
       const text = `version ${newest.version} of ${name} given the tags and the lifetime of the one before`;
-      await journal.change(text, () => complete(key, unfinished.from, unfinished.to, azure));
+      const completed = { text, action: 'key.completeRotation', resource: newest.id } as const;
+      await journal.change(completed, () => complete(key, unfinished.from, unfinished.to, azure));
     }
     return { from: newest.version, to: newest.version };
   }
   journal.found(`newest version of ${name}: ${plan.from.version}`);
-  const created = await journal.change(`key ${name} rotated`, () => versionAfter(plan.from, key, azure));
+  const created = await journal.change(
+    { text: `key ${name} rotated`, action: 'key.rotate', resource: key.id, from: plan.from.version },
+    () => versionAfter(plan.from, key, azure),
+    ({ version }) => ({ to: version }),
+  );
   if (created) await complete(key, plan.from, created, azure);
   if (created) journal.found(`newest version of ${name} now: ${created.version}`);
   journal.note(

@@ -9,6 +9,7 @@ import type { Vault } from '../../vaults/vault-client.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findVault, keyIn, type Where } from '../resolve.ts';
+import { noteVault } from '../vault/vault-notes.ts';
 import { checkSupported, usableVersion } from './usable-key.ts';
 
 /** Which key, and how: what every operation that points an account at a key is told. */
@@ -43,6 +44,7 @@ export async function readKeySource(choice: KeyChoice, operation: Operation, whe
   const { azure, journal } = operation;
   const vault = await findVault(choice.vault, azure, where);
   const key = keyIn(vault, choice.key, azure.cloud);
+  noteVault(vault, operation);
   if (!vault.purgeProtection || !vault.softDelete) {
     throw new CmkError(
       'PurgeProtectionOff',

@@ -16,6 +16,13 @@ export interface RekeyStatus {
   readonly progress: RekeyProgress;
 }
 
+const SAID: Readonly<Record<RekeyChange, string>> = {
+  pause: 'paused',
+  resume: 'resumed',
+  takeBack: 'taken back',
+  end: 'ended as it is',
+};
+
 /** The re-key of that id; without one, all that there were, newest first. */
 export async function rekeyStatus(id: string | undefined, app: AppRekeys): Promise<readonly RekeyStatus[]> {
   const orders = id === undefined ? [...(await app.rekeys.orders())] : [await found(id, app)];
@@ -35,11 +42,15 @@ export async function changeRekeyAsOperator(
   const vaults = new ManagedVaults([order.from, order.to].map((key) => keyByName(key, undefined, azure.cloud).vault));
   const call = { caller: callerOf(await azure.operator()), correlationId: randomUUID() };
   const services = { ...app, keys: azure.keys, vaults, now: azure.now };
-  const changed = await journal.change(`re-key ${id}: ${what}`, () =>
-    changeRekey(id, what, why, call, services, NO_LOG),
-  );
-  const now = changed ?? order;
-  return { order: now, progress: await progressOf(now, app) };
+  const change = { text: `re-key ${id}: ${SAID[what]}`, action: 'key.rekey', resource: order.from } as const;
+  if (journal.dryRun) {
+    journal.planned(change);
+    return { order, progress: await progressOf(order, app) };
+  }
+  const changed = await changeRekey(id, what, why, call, services, NO_LOG);
+  // The use-case has written it into the audit trail.
+  journal.done(change);
+  return { order: changed, progress: await progressOf(changed, app) };
 }
 
 async function found(id: string, { rekeys }: AppRekeys): Promise<RekeyOrder> {

@@ -50,14 +50,20 @@ export async function startRekeyAsOperator(options: RekeyStartOptions, operation
   for (const { detail, fix } of check.problems) journal.note(`${detail} ${fix}`);
   for (const warning of check.warnings) journal.note(warning);
   if (check.problems.length > 0) return { check, order: undefined };
-  const what = `${check.accounts} accounts are to move from ${options.from} to ${options.to}`;
-  const order = await journal.change(what, async () => {
-    const call = { caller: callerOf(await azure.operator()), correlationId: randomUUID() };
-    const request = { from: from.key, to: to.key, reason, ticket, maxFailures };
-    const newId = () => randomBytes(10).toString('hex');
-    return startRekey(request, call, { ...app, now: azure.now, newId, check: async () => check }, NO_LOG);
-  });
-  return { check, order: order?.order };
+  const text = `${check.accounts} accounts are to move from ${options.from} to ${options.to}`;
+  const change = { text, action: 'key.rekey', resource: from.key.id, from: from.key.id, to: to.key.id } as const;
+  if (journal.dryRun) {
+    journal.planned(change);
+    return { check, order: undefined };
+  }
+  const call = { caller: callerOf(await azure.operator()), correlationId: randomUUID() };
+  const request = { from: from.key, to: to.key, reason, ticket, maxFailures };
+  const newId = () => randomBytes(10).toString('hex');
+  const services = { ...app, now: azure.now, newId, check: async () => check };
+  const { order } = await startRekey(request, call, services, NO_LOG);
+  // The use-case has written it into the audit trail.
+  journal.done(change);
+  return { check, order };
 }
 
 async function find(text: string, { azure }: Operation): Promise<{ readonly key: ManagedKey; readonly vault: Vault }> {

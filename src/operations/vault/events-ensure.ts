@@ -54,9 +54,9 @@ export async function ensureEvents(
       journal.found(`event subscription ${verdict.found.name}: ${verdict.differences.join(' ')}`);
     const name = existing?.name ?? subscriptionName(verdict.wanted);
     const place = { topic: existing?.place === 'vault' ? undefined : topic, name };
-    await journal.change(
-      `event subscription ${name} ${existing ? 'put right' : 'made'}: ${eventType} to ${functionName}`,
-      () => eventGrid.put(vault, place, verdict.wanted),
+    const text = `event subscription ${name} ${existing ? 'put right' : 'made'}: ${eventType} to ${functionName}`;
+    await journal.change({ text, action: 'events.ensure', resource: `${vault.id} ${name}` }, () =>
+      eventGrid.put(vault, place, verdict.wanted),
     );
     ensured.push({ functionName, changed: true });
   }

@@ -4,6 +4,7 @@ import type { Vault } from '../../vaults/vault-client.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
 import { lookForVault, resourceId, subscriptionFor, VAULT_TYPE, type Where } from '../resolve.ts';
+import { checkRetention } from './retention.ts';
 
 export interface WantedVault extends Where {
   readonly name: string;
@@ -60,7 +61,8 @@ export async function ensureVault(wanted: WantedVault, operation: Operation): Pr
   }
   const text = `purge protection of ${found.name} turned on; it cannot be turned off again`;
   const id = resourceId(found.subscriptionId, found.resourceGroup, VAULT_TYPE, found.name);
-  return (await journal.change(text, () => azure.vaults.protect(id))) ?? found;
+  const change = { text, action: 'vault.protect', resource: id.id } as const;
+  return (await journal.change(change, () => azure.vaults.protect(id))) ?? found;
 }
 
 async function createVault(wanted: WantedVault, { azure, journal }: Operation): Promise<EnsuredVault> {
@@ -82,7 +84,7 @@ async function createVault(wanted: WantedVault, { azure, journal }: Operation): 
   const { tenantId } = await azure.operator();
   const id = resourceId(subscription, resourceGroup, VAULT_TYPE, name);
   const text = `vault ${name} created in ${resourceGroup} (${region}), with purge protection and role-based access`;
-  const created = await journal.change(text, () =>
+  const created = await journal.change({ text, action: 'vault.create', resource: id.id }, () =>
     azure.vaults.create(id, { location: region, tenantId, sku, retentionDays }),
   );
   if (created) return created;
@@ -97,20 +99,11 @@ async function createVault(wanted: WantedVault, { azure, journal }: Operation): 
     sku,
     accessModel: 'rbac',
     policies: [],
+    network: { publicAccess: 'enabled', allowsOthers: true, allowsTrustedServices: true },
     softDelete: true,
     purgeProtection: true,
     planned: true,
   };
-}
-
-/**
- * How long deleted keys may be kept.
- *
- * @throws {@link CmkError} `ArgumentInvalid`
- */
-export function checkRetention(days: number): void {
-  if (Number.isInteger(days) && days >= 7 && days <= 90) return;
-  throw new CmkError('ArgumentInvalid', `${days} days of retention are not possible.`, 'Choose 7 to 90.');
 }
 
 function missing(what: string, option: string, name: string): never {

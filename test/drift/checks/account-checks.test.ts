@@ -4,11 +4,13 @@ import { evaluate } from '../../../src/drift/checks/evaluate.ts';
 import type { AccountSubject, Rules } from '../../../src/drift/checks/subjects.ts';
 import { type Cases, describeChecks } from './describe-checks.ts';
 import {
+  access,
   accessUnread,
   account,
   DAYS,
   fresh,
   inVersions,
+  KEY,
   key,
   keyUnread,
   lacks,
@@ -25,8 +27,26 @@ import {
   tomorrow,
   unreadKeyOf,
   use,
+  VAULT,
   version,
 } from './subjects.ts';
+
+/** An account that was on a managed key the day before, at noon. */
+const gone = (tags: Record<string, string> = {}, identities: readonly string[] = []): AccountSubject =>
+  subject({
+    account: account({ tags, userAssignedIdentities: identities }),
+    use: undefined,
+    key: undefined,
+    left: { key: key(), lastSeen: new Date(NOW.getTime() - DAYS) },
+  });
+/** With a user-assigned identity in its encryption settings. */
+const withIdentity = (reason: 'IdentityMissing' | 'IdentityWithoutRole'): AccountSubject =>
+  subject({
+    account: account({ encryption: { encryptionIdentity: { encryptionUserAssignedIdentity: '/identities/id-1' } } }),
+    access: lacks(reason),
+  });
+
+const SUBSCRIPTION = `/subscriptions/${account().subscriptionId}`;
 
 const accounts: Record<string, Cases<AccountSubject>> = {
   StaleKeyVersion: {
@@ -231,6 +251,24 @@ const accounts: Record<string, Cases<AccountSubject>> = {
     right: [['there', subject()]],
     unread: [['its key', unreadKeyOf(pinned(OLD))]],
   },
+  NoLongerCustomerManaged: {
+    found: [
+      ['left its key', gone(), /used https:\/\/kv-files.vault.azure.net\/keys\/files-key until 2026-05-31/],
+      ['opted out before it was last seen on a key', gone({ 'cmk-opt-out': '2026-05-30 CHG-1' }), /Microsoft-managed/],
+      ['a tag without a time', gone({ 'cmk-opt-out': 'yes' }), /Microsoft-managed/],
+      ['an earlier time of that day', gone({ 'cmk-opt-out': '2026-05-31T11:59:00Z x' }), /Microsoft-managed/],
+    ],
+    right: [
+      ['never was on one', subject({ use: undefined, key: undefined })],
+      ['is on one', subject()],
+      ['is on another vault', { ...gone(), use: other }],
+      ['opted out', gone({ 'CMK-Opt-Out': '2026-06-01T11:00:00.000Z somebody' })],
+      ['opted out on that day', gone({ 'cmk-opt-out': '2026-05-31' })],
+      ['its tag says which key it has to use: that is another finding', gone({ 'cmk-key': 'kv-files/files-key' })],
+      ['CMK_REQUIRE asks for a key: that is another finding', gone(), rules({ require: [{ kind: 'all' }] })],
+    ],
+    unread: [],
+  },
   IdentityMissing: {
     found: [
       ['none', subject({ access: lacks('IdentityMissing') }), /IdentityMissing of this test/],
@@ -264,6 +302,61 @@ const accounts: Record<string, Cases<AccountSubject>> = {
     unread: [['its access', subject({ access: accessUnread })]],
   },
 };
+
+/** An account of tenant 1 with a key of a vault that trusts tenant 2. */
+const abroad = (change: Partial<AccountSubject> = {}): AccountSubject =>
+  subject({ tenantId: 'tenant-1', key: key({ tenantId: 'tenant-2' }), ...change });
+const federated = { encryptionIdentity: { encryptionFederatedIdentityClientId: 'app-1' } };
+const ends = (days: number): AccountSubject =>
+  subject({ access: access({ until: new Date(NOW.getTime() + days * DAYS) }) });
+const reverted = (change: Partial<AccountSubject> = {}): AccountSubject =>
+  subject({ use: pinned(OLD), before: { version: NEW.version, writers: ['somebody'] }, ...change });
+Object.assign(accounts, {
+  RoleExpires: {
+    found: [
+      ['in ten days', ends(10), /^The role of its identity p on the key ends on 2026-06-11/],
+      ['of a scope', scopeOnly(access({ until: new Date(NOW.getTime() + DAYS) })), /2026-06-02/],
+    ],
+    right: [
+      ['in a year', ends(365)],
+      ['for good', subject()],
+    ],
+    unread: [['its access', subject({ access: accessUnread })]],
+  } satisfies Cases<AccountSubject>,
+  VersionReverted: {
+    found: [
+      ['by somebody', reverted(), /pinned to 0+100, and was pinned to the newer 0+10\. Since then .* by somebody\./],
+      ['by nobody knows whom', reverted({ before: { version: NEW.version, writers: [] } }), /newer 0+10\.$/],
+    ],
+    right: [
+      ['never seen before', reverted({ before: undefined })],
+      ['moved on', reverted({ use: pinned(NEW), before: { version: OLD.version, writers: [] } })],
+      ['automatic by now', reverted({ use: use() })],
+      ['the newer version is gone', reverted({ key: inVersions(OLD) })],
+      ['Microsoft-managed by now', reverted({ use: undefined, key: undefined })],
+    ],
+    unread: [['its key', reverted({ key: keyUnread })]],
+  } satisfies Cases<AccountSubject>,
+  TenantMismatch: {
+    found: [
+      ['its vault', abroad(), /trusts the tenant tenant-2, and the account is in the tenant tenant-1/],
+      [
+        'the vault of a scope',
+        abroad({ key: key({ tenantId: 'Tenant-1' }), scopes: [scope(use(), { key: key({ tenantId: 'tenant-2' }) })] }),
+        /tenant-2/,
+      ],
+    ],
+    right: [
+      ['one tenant', abroad({ tenantId: 'TENANT-2' })],
+      ['it signs in by an application of both', abroad({ account: account({ encryption: federated }) })],
+      ['Microsoft-managed', abroad({ use: undefined, key: undefined })],
+    ],
+    unread: [
+      ['the tenant of its subscription', abroad({ tenantId: undefined })],
+      ['the vault', abroad({ key: key({ tenantId: undefined }) })],
+    ],
+  } satisfies Cases<AccountSubject>,
+});
 
 describeChecks(ACCOUNT_CHECKS, accounts, account().id);
 
@@ -317,6 +410,36 @@ describe('account checks', () => {
     const check = ACCOUNT_CHECKS.filter(({ reason }) => reason === 'KeyDisabled');
     const revokedKey = subject({ key: inVersions(revoked(100), revoked(10)) });
     expect(evaluate(check, revokedKey, 'a', rules())).toMatchObject([{ severity: 'warning' }]);
+  });
+  it.each([
+    ['IdentityWithoutRole', withIdentity('IdentityWithoutRole'), ['/identities/id-1', VAULT.id], /^az role assignment/],
+    [
+      'IdentityMissing',
+      withIdentity('IdentityMissing'),
+      ['/identities/id-1', VAULT.id],
+      /--identity \/identities\/id-1$/,
+    ],
+    ['IdentityMissing', subject({ access: lacks('IdentityMissing') }), [SUBSCRIPTION, VAULT.id], undefined],
+    ['NoLongerCustomerManaged', gone(), [KEY.id], /^cmk account enable \S+ --vault \S+ --key files-key$/],
+    ['NoLongerCustomerManaged', gone({}, ['/id-1']), [KEY.id], / --identity \/id-1$/],
+    ['NoLongerCustomerManaged', gone({}, ['/id-1', '/id-2']), [KEY.id], undefined],
+    ['KeyDisabled', subject({ key: inVersions({ ...NEW, enabled: false }) }), [NEW.id], /^az keyvault key set-attr/],
+    ['KeyDeleted', subject({ key: key({ state: 'deleted' }) }), [KEY.id], /^az keyvault key recover/],
+    ['KeyDeleted', subject({ key: key({ state: 'absent' }) }), [KEY.id], undefined],
+    ['VaultNotFound', subject({ key: key({ state: 'vaultGone' }) }), [VAULT.id], /^az keyvault recover/],
+    ['RevocationOpen', subject({ key: inVersions(revoked(100), revoked(10)) }), [KEY.id], /^cmk key restore files-key/],
+    ['StaleKeyVersion', subject({ use: pinned(OLD) }), [KEY.id], /^cmk account pin/],
+  ])('what is behind a finding, and the command that mends it: %s', (reason, of, about, command) => {
+    const [finding] = evaluate(ACCOUNT_CHECKS, of, account().id, rules());
+    expect(finding?.cause).toEqual({ id: expect.stringMatching(/^[0-9a-f]{16}$/), reason, about });
+    if (command) expect(finding?.command).toMatch(command);
+    else expect(finding?.command).toBeUndefined();
+  });
+  it.each([
+    [3, 'error'],
+    [4, 'warning'],
+  ])('a role that ends in %i days is: %s', (days, severity) => {
+    expect(severitiesOf(ends(days))).toEqual([`RoleExpires ${severity}`]);
   });
   it('an identity is missed once, however many of its scopes need it, and a role at each of them', () => {
     const both = (reason: 'IdentityMissing' | 'IdentityDeleted' | 'IdentityWithoutRole') =>

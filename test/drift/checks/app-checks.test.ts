@@ -42,6 +42,14 @@ const apps: Record<string, Cases<AppSubject>> = {
   },
 };
 
+it('what no data hangs on is advice when it cannot be read', () => {
+  const beside = app({ unread: [{ ...unreadPart, beside: true }] });
+  expect(evaluate(APP_CHECKS, beside, 'app', rules()).map(({ reason, severity }) => [reason, severity])).toEqual([
+    ['MissingPermission', 'advice'],
+    ['Unreadable', 'advice'],
+  ]);
+});
+
 describeChecks(APP_CHECKS, apps, app().name);
 
 describe('app checks', () => {

@@ -26,6 +26,9 @@ import {
 const endless = (change: Partial<KeyVersion> = {}) => version(1 / 24, { expiresOn: undefined, ...change });
 const { usage: used } = key({}, [{ pinned: NEW.version }]);
 
+const operations = (allowed: readonly string[] | undefined) =>
+  key({ material: { value: { type: 'RSA', size: 2048, operations: allowed } } });
+
 const keys: Record<string, Cases<KeySubject>> = {
   KeyTooOld: {
     found: [
@@ -112,6 +115,22 @@ const keys: Record<string, Cases<KeySubject>> = {
     ],
     unread: [['its type', key({ material: UNREAD })]],
   },
+  KeyOperationsMissing: {
+    found: [
+      ['both', operations(['sign', 'verify']), /does not allow wrapKey and unwrapKey\./],
+      ['one', operations(['wrapKey']), /does not allow unwrapKey\./],
+    ],
+    right: [
+      ['both are there', operations(['encrypt', 'WrapKey', 'unwrapkey'])],
+      ['not told', operations(undefined)],
+      ['its versions could not be read', { ...operations([]), versions: UNREAD }],
+      [
+        'no version',
+        key({ versions: { value: [] }, material: { value: { type: 'RSA', size: 2048, operations: [] } } }),
+      ],
+    ],
+    unread: [['the key', key({ material: UNREAD })]],
+  },
   RevocationOpen: {
     found: [['revoked', inVersions(revoked(100), revoked(10)), /by 33333333/]],
     right: [
@@ -168,6 +187,21 @@ const keys: Record<string, Cases<KeySubject>> = {
     unread: [['its versions', keyUnread]],
   },
 };
+
+it('what a version may do already, it may do after the command as well', () => {
+  const [check] = KEY_CHECKS.filter(({ reason }) => reason === 'KeyOperationsMissing');
+  const found = check ? evaluate([check], operations(['sign', 'wrapKey']), 'k', rules()) : [];
+  expect(found[0]?.command).toMatch(/ --id \S+ --ops sign wrapKey unwrapKey$/);
+});
+
+it('a key whose material was imported is not rotated by a command', () => {
+  const old = version(800, { tags: { 'cmk-origin': 'imported' }, expiresOn: undefined });
+  const [check] = KEY_CHECKS.filter(({ reason }) => reason === 'KeyTooOld');
+  const of = (one: typeof old) => (check ? evaluate([check], inVersions(one), 'k', rules()) : []);
+  expect(of(old)).toMatchObject([{ reason: 'KeyTooOld' }]);
+  expect(of(old)[0]?.command).toBeUndefined();
+  expect(of({ ...old, tags: {} })[0]?.command).toBe(`cmk key rotate ${key().key.id}`);
+});
 
 describeChecks(KEY_CHECKS, keys, key().key.id);
 

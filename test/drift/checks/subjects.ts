@@ -188,6 +188,8 @@ export function vault(change: Partial<VaultSubject> = {}): VaultSubject {
         softDelete: true,
         accessModel: 'rbac',
         policies: [],
+        tenantId: 'tenant-1',
+        network: { publicAccess: 'enabled', allowsOthers: true, allowsTrustedServices: true },
       },
     },
     events: eventSubscriptions(),

@@ -1,5 +1,5 @@
-import { VAULT_CHECKS } from '../../../src/drift/checks/checks.ts';
 import type { VaultSubject } from '../../../src/drift/checks/subjects.ts';
+import { VAULT_CHECKS } from '../../../src/drift/checks/vault-checks.ts';
 import { type Cases, describeChecks } from './describe-checks.ts';
 import { eventSubscriptions, NOW, rules, tomorrow, UNREAD, VAULT, vault, vaultProperties } from './subjects.ts';
 
@@ -11,6 +11,12 @@ const deadLetter = {
   writtenOn: NOW,
 };
 const vaultUnread = vault({ properties: UNREAD, events: UNREAD, deadLetters: UNREAD });
+const network = (change: object) =>
+  vault({
+    properties: vaultProperties({
+      network: { publicAccess: 'enabled', allowsOthers: true, allowsTrustedServices: true, ...change },
+    }),
+  });
 const changed = (change: object) =>
   vault({
     events: eventSubscriptions((state) => (state.name.endsWith('keyExpired') ? { ...state, ...change } : state)),
@@ -31,6 +37,42 @@ const vaults: Record<string, Cases<VaultSubject>> = {
     found: [['off', vault({ properties: vaultProperties({ softDelete: false }) }), /no soft delete/]],
     right: [['on', vault()]],
     unread: [['the vault', vaultUnread]],
+  },
+  VaultUnreachable: {
+    found: [
+      [
+        'rules that deny Storage',
+        network({ allowsOthers: false, allowsTrustedServices: false }),
+        /^Its network rules deny/,
+      ],
+      ['no public access', network({ publicAccess: 'disabled', allowsTrustedServices: false }), /^Its public network/],
+      ['a perimeter', network({ publicAccess: 'byPerimeter' }), /network security perimeter guards it/],
+    ],
+    right: [
+      ['open', vault()],
+      ['rules that let trusted services by', network({ allowsOthers: false })],
+      ['no public access but for trusted services', network({ publicAccess: 'disabled', allowsOthers: false })],
+      ['rules that let everybody in', network({ allowsTrustedServices: false })],
+      ['gone', vault({ properties: { value: undefined } })],
+    ],
+    unread: [['the vault', vaultUnread]],
+  },
+  AuditLogOff: {
+    found: [['sent nowhere', vault({ auditLog: { value: false } }), /No diagnostic setting/]],
+    right: [
+      ['sent somewhere', vault({ auditLog: { value: true } })],
+      ['not asked', vault()],
+    ],
+    unread: [['the settings', vault({ auditLog: UNREAD })]],
+  },
+  VaultNotLocked: {
+    found: [['no lock', vault({ locked: { value: false }, used: true }), /No lock on it/]],
+    right: [
+      ['locked', vault({ locked: { value: true }, used: true })],
+      ['nobody uses its keys', vault({ locked: { value: false }, used: false })],
+      ['not asked', vault({ used: true })],
+    ],
+    unread: [['its locks', vault({ locked: UNREAD, used: true })]],
   },
   EventSubscriptionMissing: {
     found: [

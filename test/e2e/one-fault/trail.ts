@@ -1,6 +1,6 @@
 import { BlobServiceClient } from '@azure/storage-blob';
 import { auditFiles } from '../../../src/audit/audit-client.ts';
-import { AUDIT_CONTAINER } from '../../../src/audit/audit-storage-client.ts';
+import { AUDIT_CONTAINER } from '../../../src/audit/container-name.ts';
 import { type AuditEntry, parseRecord } from '../../../src/audit/record.ts';
 import { verifyTrail } from '../../../src/audit/verify-trail.ts';
 

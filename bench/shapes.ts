@@ -1,0 +1,105 @@
+import { benchDrift, type DriftBench } from './drift.ts';
+import { benchRevoke, type RevokeBench } from './revoke.ts';
+import { benchRotation, type RotationBench } from './rotation.ts';
+
+export type Result =
+  | ({ readonly kind: 'rotation' } & RotationBench)
+  | ({ readonly kind: 'drift' } & DriftBench)
+  | ({ readonly kind: 'revoke' } & RevokeBench);
+
+/** What is promised of a shape; each is printed beside what was measured. */
+export interface Promises {
+  /** Times what the app's share of the budgets needs. */
+  readonly ratio?: number;
+  /** Requests to Azure an account, until the last one has moved; lists of encryption scopes apart. */
+  readonly requests?: number;
+  /** Part of all requests that is refused with 429. */
+  readonly refused?: number;
+  readonly peakMiB?: number;
+  readonly seconds?: number;
+}
+
+export interface Shape {
+  readonly name: string;
+  readonly title: string;
+  readonly promises: Promises;
+  readonly run: () => Promise<Result>;
+}
+
+const MOVED: Promises = { ratio: 1.1, requests: 2.5, refused: 0.01, peakMiB: 200 };
+const CHECKED: Promises = { refused: 0.01, peakMiB: 200 };
+
+const rotation = (
+  name: string,
+  title: string,
+  options: Parameters<typeof benchRotation>[0],
+  promises = MOVED,
+): Shape => ({
+  name,
+  title,
+  promises,
+  run: async () => ({ kind: 'rotation', ...(await benchRotation(options)) }),
+});
+
+const drift = (name: string, title: string, options: Parameters<typeof benchDrift>[0]): Shape => ({
+  name,
+  title,
+  promises: CHECKED,
+  run: async () => ({ kind: 'drift', ...(await benchDrift(options)) }),
+});
+
+const revoke = (name: string, accounts: number, subscriptions: number): Shape => ({
+  name,
+  title: `Revocation of a key with ${accounts} dependents`,
+  promises: { seconds: 5, refused: 0.01, peakMiB: 200 },
+  run: async () => ({ kind: 'revoke', ...(await benchRevoke({ accounts, subscriptions })) }),
+});
+
+const THREE_REGIONS = ['westeurope', 'northeurope', 'uksouth'];
+const KILLED: Promises = { refused: 0.01, peakMiB: 200 };
+
+/** The shapes that hurt. */
+export const SHAPES: readonly Shape[] = [
+  rotation('cell-100', '100 accounts in one subscription and region', { accounts: 100 }, { ...MOVED, ratio: 1.3 }),
+  rotation('cell-500', '500 accounts in one subscription and region', { accounts: 500 }),
+  rotation('cell-1200', '1,200 accounts in one subscription and region', { accounts: 1_200 }),
+  rotation('cell-1200-all', 'The same with the whole of the budgets (CMK_BUDGET_SHARE=1)', {
+    accounts: 1_200,
+    share: 1,
+  }),
+  rotation('three-instances', '500 accounts in one subscription and region, three instances', {
+    accounts: 500,
+    instances: 3,
+  }),
+  rotation('spread-500', '500 accounts in two subscriptions and three regions', {
+    accounts: 500,
+    subscriptions: 2,
+    regions: THREE_REGIONS,
+  }),
+  rotation(
+    'killed',
+    'The same, killed with SIGKILL halfway and started again',
+    { accounts: 500, subscriptions: 2, regions: THREE_REGIONS, killHalfway: true },
+    KILLED,
+  ),
+  rotation('one-key-2000', 'One key, 2,000 accounts in eight subscriptions', { accounts: 2_000, subscriptions: 8 }),
+  rotation('keys-20', '20 keys at once, 2,000 accounts in eight subscriptions', {
+    accounts: 2_000,
+    subscriptions: 8,
+    keys: 20,
+  }),
+  rotation('spread-5000', '5,000 accounts in 40 subscriptions', { accounts: 5_000, subscriptions: 40 }),
+  drift('drift-10000', 'Drift check of 10,000 accounts in 40 subscriptions', { accounts: 10_000 }),
+  drift('drift-findings', 'The same, and each has a finding', { accounts: 10_000, stale: true }),
+  drift('drift-50000', 'Drift check of 50,000 accounts in 40 subscriptions', { accounts: 50_000 }),
+  drift('drift-100000', 'Drift check of 100,000 accounts in 40 subscriptions', { accounts: 100_000 }),
+  revoke('revoke-5000', 5_000, 40),
+];
+
+/** Small ones, which show that it all still works. */
+export const QUICK: readonly Shape[] = [
+  rotation('cell', '40 accounts in one subscription and region', { accounts: 40 }),
+  rotation('keys', 'Two keys at once, 30 accounts, two instances', { accounts: 30, keys: 2, instances: 2 }),
+  drift('drift', 'Drift check of 200 accounts in four subscriptions', { accounts: 200, subscriptions: 4 }),
+  revoke('revoke', 50, 2),
+];

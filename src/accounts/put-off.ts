@@ -1,0 +1,59 @@
+import type { RecordAudit } from '../audit/audit-trail.ts';
+import type { PacedCalls, PacedPlace, Turns } from '../azure/turns.ts';
+import type { RekeyStore } from '../fleet/rekey-order.ts';
+import type { Keys } from '../keys/key-client.ts';
+import type { Settings } from '../settings/settings.ts';
+import type { Leases } from '../work/lease-client.ts';
+import type { AccountWork } from '../work/messages.ts';
+import type { Outcome } from '../work/outcome.ts';
+import { handOut } from './dispatcher.ts';
+import type { StandingRekeys } from './standing-rekeys.ts';
+import type { StorageAccounts } from './storage-client.ts';
+
+export type ReconcileServices = {
+  readonly settings: Settings;
+  readonly keys: Keys;
+  readonly accounts: StorageAccounts;
+  readonly leases: Leases;
+  readonly audit: RecordAudit;
+  readonly rekeys: RekeyStore;
+  readonly standingRekeys: StandingRekeys;
+  /** Guards what is done; what is put back is handed out anew by the schedule. */
+  readonly turns: Turns;
+  readonly schedule: Turns;
+  /** From 0 to 1. */
+  readonly random: () => number;
+  readonly now: () => Date;
+  readonly sleep: (ms: number) => Promise<void>;
+};
+
+/** A message comes back when the lease that was abandoned is free again, in seconds. */
+export const ABANDONED_SECONDS = 61;
+/** A turn further away than this is waited for in the queue, where waiting costs nothing. Milliseconds. */
+export const LONGEST_WAIT_MS = 5_000;
+/** A service that throttles and does not say for how long. Seconds. */
+export const UNSAID_SECONDS = 15;
+/** What is put back comes a little later than it could, up to this part of the wait, so that it does not come in a heap. */
+const JITTER = 0.05;
+/** Not now: somebody else is at it. */
+export const BUSY: Outcome = {
+  outcome: 'retry',
+  reason: 'Busy',
+  detail: 'Not counted as a try.',
+  counts: false,
+  delaySeconds: 5,
+};
+
+/** A turn that is too far away: the work is handed out anew, for a time when it can be done. */
+export function putOff(
+  work: AccountWork,
+  place: PacedPlace,
+  calls: PacedCalls,
+  { waitMs, why }: { readonly waitMs: number; readonly why: string },
+  { schedule, random, now }: Pick<ReconcileServices, 'schedule' | 'random' | 'now'>,
+): Outcome {
+  const handed = handOut(schedule, place, calls, now().getTime(), waitMs * (1 + JITTER * random()));
+  const { delaySeconds, turn } = handed;
+  const detail = `${why} It is its turn in ${delaySeconds} s.`;
+  return { outcome: 'retry', reason: 'Throttled', detail, counts: false, delaySeconds, with: { ...work, turn } };
+}

@@ -1,0 +1,103 @@
+import { Calendar, type TokenBudget } from './calendar.ts';
+import { DOCUMENTED, Pacer, shareOf } from './pacer.ts';
+
+/** Where calls are counted: the cell is a subscription and region. */
+export interface PacedPlace {
+  readonly subscriptionId: string;
+  readonly location: string;
+}
+
+/** Calls to the Storage resource provider. Azure Resource Manager counts them too; lists are too few for it to matter. */
+export interface PacedCalls {
+  readonly writes?: number;
+  readonly reads?: number;
+  readonly lists?: number;
+}
+
+/** A second's budget is used to this part of it, so that calls which were held up on the way find room. */
+const OF_A_SECOND = 0.98;
+/** Of ten writes that may come at once so few do, for the same reason, and as each further instance may do as many. */
+const WRITES_AT_ONCE = 3;
+/** Reads and writes of Azure Resource Manager that are left to the app's own calls which are not paced. */
+const NOT_PACED = 10;
+/** A turn that is further ahead than this was given by another clock: its message is out of sight until it is near. Milliseconds. */
+const AHEAD_MS = 2_500;
+
+/**
+ * The budgets that a call about a storage account counts against, together: a turn is a time at which all of them have
+ * room. One of these is what the work is laid out by (it is shared by everything that hands out work), another one guards
+ * what is done, so that work which comes in a heap is spread all the same.
+ */
+export class Turns {
+  readonly #writes: Pacer;
+  readonly #reads: Pacer;
+  readonly #lists: Pacer;
+  readonly #armReads: Calendar;
+  readonly #armWrites: Calendar;
+
+  /**
+   * @param share of the budgets of minutes and hours (`CMK_BUDGET_SHARE`). A second's is back after a second, and the share
+   *   of an hour's lasts for two minutes of it; Azure Resource Manager's are the app's alone.
+   */
+  constructor(share: number) {
+    const { storageReads, storageWritesASecond, storageWritesAnHour, storageLists, armReads, armWrites } = DOCUMENTED;
+    const second = { ...storageWritesASecond, calls: storageWritesASecond.calls * OF_A_SECOND, burst: WRITES_AT_ONCE };
+    const apart = (budget: TokenBudget): TokenBudget => ({ ...budget, burst: budget.burst - NOT_PACED });
+    this.#writes = new Pacer([second, shareOf(storageWritesAnHour, share)]);
+    this.#reads = new Pacer([shareOf(storageReads, share)]);
+    this.#lists = new Pacer([shareOf(storageLists, share)]);
+    this.#armReads = new Calendar(apart(armReads));
+    this.#armWrites = new Calendar(apart(armWrites));
+  }
+
+  /**
+   * Takes a turn; returns how long to wait for it, in milliseconds.
+   *
+   * @param turnMs the turn that was handed out with the work (milliseconds since the epoch): no earlier than that
+   */
+  take(place: PacedPlace, calls: PacedCalls, nowMs: number, turnMs?: number): number {
+    const parts = this.#parts(place, calls);
+    for (const [pacer, name] of parts) pacer.forget(name, nowMs);
+    let atMs = turnMs !== undefined && turnMs > nowMs && turnMs <= nowMs + AHEAD_MS ? turnMs : nowMs;
+    // Each may be later than the one before; later is never too early for any of them.
+    for (let before = -1; before !== atMs; ) {
+      before = atMs;
+      for (const [pacer, name, count] of parts) atMs = pacer.earliest(name, atMs, count);
+    }
+    for (const [pacer, name, count] of parts) pacer.commit(name, atMs, count);
+    return Math.max(0, Math.ceil(atMs - nowMs));
+  }
+
+  /** Gives back what was taken and not used. */
+  release(place: PacedPlace, calls: PacedCalls): void {
+    for (const [pacer, name, count] of this.#parts(place, calls)) pacer.release(name, count);
+  }
+
+  /** A call there was answered with 429. No account is read or written meanwhile; that lists are used up is no matter of theirs. */
+  refused(place: PacedPlace, what: 'call' | 'list', nowMs: number, retryAfterMs: number): void {
+    const cell = pacingCell(place);
+    const refusing = what === 'list' ? [this.#lists] : [this.#writes, this.#reads];
+    for (const pacer of refusing) pacer.refused(cell, nowMs, nowMs + retryAfterMs);
+  }
+
+  #parts(
+    place: PacedPlace,
+    { writes = 0, reads = 0, lists = 0 }: PacedCalls,
+  ): (readonly [Pacer | Calendar, string, number])[] {
+    const cell = pacingCell(place);
+    const subscription = place.subscriptionId.toLowerCase();
+    const all = [
+      [this.#writes, cell, writes],
+      [this.#reads, cell, reads],
+      [this.#lists, cell, lists],
+      [this.#armReads, subscription, reads],
+      [this.#armWrites, subscription, writes],
+    ] as const;
+    return all.filter(([, , count]) => count > 0);
+  }
+}
+
+/** Subscription and region: what the Storage resource provider's budgets hold for. */
+export function pacingCell({ subscriptionId, location }: PacedPlace): string {
+  return `${subscriptionId}/${location}`.toLowerCase();
+}

@@ -1,0 +1,185 @@
+import { readFileSync } from 'node:fs';
+import { text as readAll } from 'node:stream/consumers';
+import { type Command, InvalidArgumentError } from 'commander';
+import { CmkError } from '../../errors.ts';
+import type { Operation } from '../../operations/operator-azure.ts';
+import type { Cli } from '../cli.ts';
+import { count } from '../count.ts';
+import { number } from '../options.ts';
+import { Output } from '../output.ts';
+import { confirmPlan, showSummary, summary, wordsOf } from './bulk-report.ts';
+import type { BulkRow } from './bulk-rows.ts';
+import type { BulkResult, BulkWork } from './run-bulk.ts';
+
+const AFTER = `
+Many accounts at once: --from reads them from CSV whose first line names the
+columns: \`account\`, and every option of this command by its long name; what a
+row leaves empty, the command line says. --where takes those that your sign-in
+sees and that meet a condition. First comes a plan, and a question (none with
+--yes); then it is done, several at a time. What is done is written into the
+resume file: the same command again does the rest.`;
+
+/** What a command that takes one account does, and many. */
+export interface BulkCommand extends BulkWork {
+  /** Options without which nothing can be done, by the name of their value: `vault`. */
+  readonly required: readonly string[];
+  /** It only looks: there is no plan, and nothing to confirm. */
+  readonly looks?: boolean;
+}
+
+interface BulkArguments {
+  readonly from?: string;
+  readonly where?: string[];
+  readonly yes?: boolean;
+  readonly concurrency: number;
+  readonly maxFailures: number;
+  readonly resumeFile?: string;
+  readonly dryRun?: boolean;
+}
+
+/** Options of a command that takes many accounts too. */
+export function manyAccounts(command: Command): Command {
+  return command
+    .option('--from <file>', 'many accounts, from CSV (-: from standard input)')
+    .option('--where <condition...>', 'many accounts: vault=…, key=…, subscription=…, resource-group=…, tag=name=value')
+    .option('--concurrency <number>', 'accounts at the same time, 1 to 32', oneTo(32), 4)
+    .option('--max-failures <number>', 'start nothing more after so many failures', oneTo(1_000_000), 5)
+    .option('--resume-file <path>', 'where what is done is written (default: beside the CSV file)')
+    .option('--yes', 'do not ask before many accounts are changed')
+    .addHelpText('after', AFTER);
+}
+
+function oneTo(most: number): (text: string) => number {
+  return (text) => {
+    const value = number(text);
+    if (value < 1 || value > most) throw new InvalidArgumentError(`It has to be 1 to ${most}.`);
+    return value;
+  };
+}
+
+/**
+ * Whether many accounts are asked for. Of one, everything that is missing is said at once.
+ *
+ * @throws {@link CmkError} `ArgumentInvalid`
+ */
+export function isBulk(account: string | undefined, command: Command, required: readonly string[]): boolean {
+  const { from, where } = command.opts<BulkArguments>();
+  const given = [account, from, where].filter((one) => one !== undefined).length;
+  if (given > 1) {
+    throw new CmkError('ArgumentInvalid', 'An account, --from and --where exclude each other.', 'Give one of them.');
+  }
+  if (given === 1 && account === undefined) return true;
+  const options = command.optsWithGlobals<Record<string, unknown>>();
+  const flags = command.options
+    .filter((option) => required.includes(option.attributeName()) && options[option.attributeName()] === undefined)
+    .map((option) => option.flags);
+  const missing = [...(account === undefined ? ['<account>'] : []), ...flags];
+  if (missing.length === 0) return false;
+  const message =
+    missing.length > 1
+      ? `Missing: ${missing.join(', ')}.`
+      : account === undefined
+        ? "Missing required argument 'account'."
+        : `Required option '${missing[0]}' not specified.`;
+  throw new CmkError('ArgumentInvalid', message, `cmk account ${command.name()} --help shows what there is.`);
+}
+
+/** Does something with many accounts: plan, question, work, summary. */
+export async function runMany(bulk: BulkCommand, command: Command, cli: Cli): Promise<void> {
+  const options = command.opts<BulkArguments>();
+  const { readBulkRows } = await import('./bulk-rows.ts');
+  const { openResumeFile } = await import('./resume-file.ts');
+  const text = options.from === undefined ? undefined : await textOf(options.from);
+  const read = text === undefined ? undefined : readBulkRows(text, command, bulk.required);
+  const path = options.resumeFile ?? defaultResumeFile(command, options);
+  const resume = openResumeFile(path, `account ${command.name()}`);
+  await cli.run(
+    command,
+    async (operation) => {
+      const rows = read ?? (await accountsWhere(options.where ?? [], command, bulk, operation));
+      const before = bulk.looks ? [] : rows.filter((row) => resume.has(row));
+      const todo = rows.filter((row) => !before.includes(row));
+      const done: BulkResult[] = before.map(({ account }) => ({ account, outcome: 'before', changes: [], notes: [] }));
+      const { planBulk, runBulk } = await import('./run-bulk.ts');
+      const talk = new Output(
+        cli.context.err.isTTY ? 'terminal' : 'lines',
+        cli.context.err,
+        cli.context.err,
+        cli.environment,
+      );
+      if (before.length > 0) talk.text(`${count(before.length, 'account')} done before, as ${path} says.`);
+      const plan = bulk.looks ? undefined : await planBulk(todo, bulk, options, operation);
+      if (plan && options.dryRun) {
+        for (const { changes } of plan) operation.journal.entries.push(...changes);
+        return summary([...done, ...plan], undefined);
+      }
+      const refused = plan?.filter(({ outcome }) => outcome === 'refused') ?? [];
+      if (plan) await confirmPlan(plan, { yes: options.yes ?? false, name: command.name() }, cli, talk);
+      const going = todo.filter((_, at) => plan?.[at]?.outcome !== 'refused');
+      let told = 0;
+      const results = await runBulk(
+        going,
+        { work: bulk, resume, limits: { ...options, maxFailures: options.maxFailures - refused.length } },
+        operation,
+        (result) => {
+          told += 1;
+          talk.text(`[${told}/${going.length}] ${result.account}: ${wordsOf(result)}`);
+        },
+      );
+      const all = [...done, ...results, ...refused];
+      const isLeft = all.some(
+        ({ outcome }) => outcome === 'failed' || outcome === 'notStarted' || outcome === 'refused',
+      );
+      if (!isLeft || bulk.looks) resume.remove();
+      return summary(all, isLeft && !bulk.looks ? path : undefined);
+    },
+    (result, output) => showSummary(result, output, options.dryRun ?? false),
+  );
+}
+
+async function textOf(from: string): Promise<string> {
+  if (from === '-') return readAll(process.stdin);
+  try {
+    return readFileSync(from, 'utf8');
+  } catch (error) {
+    throw new CmkError(
+      'ArgumentInvalid',
+      `${from} cannot be read: ${(error as Error).message}`,
+      'Check path and rights.',
+    );
+  }
+}
+
+function defaultResumeFile(command: Command, { from }: BulkArguments): string {
+  const end = `${command.name()}.resume`;
+  return from === undefined || from === '-' ? `cmk-${end}` : `${from}.${end}`;
+}
+
+async function accountsWhere(
+  conditions: readonly string[],
+  command: Command,
+  { required }: BulkCommand,
+  operation: Operation,
+): Promise<BulkRow[]> {
+  const { parseFleetFilter } = await import('../../operations/fleet-filter.ts');
+  const { listFleet } = await import('../../operations/fleet-list.ts');
+  const filter = parseFleetFilter(conditions);
+  const shared = command.optsWithGlobals<Record<string, unknown>>();
+  const missing = required.filter((name) => shared[name] === undefined);
+  if (missing.length > 0) {
+    throw new CmkError('ArgumentInvalid', `Missing: ${missing.map((name) => `--${name}`).join(', ')}.`, 'Add it.');
+  }
+  const subscription = typeof shared.subscription === 'string' ? shared.subscription : undefined;
+  operation.journal.waiting('looking for accounts');
+  const { rows, unread } = await listFleet({ subscription, scopes: false, all: true, filter }, operation);
+  if (unread[0] !== undefined) {
+    throw new CmkError(
+      'NotProven',
+      `Not every account can be seen: ${unread.join(' ')}`,
+      'Narrow it by --subscription.',
+    );
+  }
+  if (rows.length === 0)
+    throw new CmkError('AccountNotFound', 'No account meets these conditions.', 'cmk fleet list --all');
+  return rows.map(({ account }) => ({ account, options: shared }));
+}

@@ -1,0 +1,97 @@
+import { CmkError } from '../../errors.ts';
+import type { Cli } from '../cli.ts';
+import { count } from '../count.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import type { Output } from '../output.ts';
+import type { BulkResult } from './run-bulk.ts';
+
+/** What a bulk command ends with. */
+interface BulkSummary {
+  readonly counts: Readonly<Record<BulkResult['outcome'], number>>;
+  readonly accounts: readonly BulkResult[];
+  /** Where it is written down what is done; undefined: nothing is left to be done. */
+  readonly resumeFile: string | undefined;
+}
+
+/** @throws {@link CmkError} `ConfirmationWrong` */
+export async function confirmPlan(
+  plan: readonly BulkResult[],
+  { yes, name }: { yes: boolean; name: string },
+  { context }: Cli,
+  talk: Output,
+): Promise<void> {
+  const going = plan.filter(({ outcome }) => outcome === 'done');
+  talk.table(
+    ['ACCOUNT', 'PLAN'],
+    plan.map((result) => [nameOf(result.account), wordsOf(result)]),
+  );
+  for (const note of new Set(plan.flatMap(({ notes }) => notes))) talk.entry({ kind: 'note', text: note });
+  if (yes || going.length === 0) return;
+  const what = `${name} ${count(going.length, 'account')}`;
+  if (!context.ask) {
+    throw new CmkError(
+      'ConfirmationWrong',
+      `This would ${what}, and nobody is there to confirm it; nothing was changed.`,
+      'Add --yes.',
+    );
+  }
+  const answer = await context.ask(`This will ${what}. Type yes to go on: `);
+  if (/^y(?:es)?$/i.test(answer.trim())) return;
+  throw new CmkError('ConfirmationWrong', 'That is not yes; nothing was changed.', 'Type yes, or add --yes.');
+}
+
+export function wordsOf({ outcome, changes, error }: BulkResult): string {
+  switch (outcome) {
+    case 'failed':
+    case 'refused':
+      return `${outcome.toUpperCase()}: ${error?.reason}: ${error?.message} ${error?.nextStep}`;
+    case 'unchanged':
+      return 'nothing to do';
+    case 'before':
+      return 'done before';
+    case 'notStarted':
+      return 'not started';
+    case 'done':
+      return changes.map(({ text }) => text).join('; ');
+  }
+}
+
+export function summary(accounts: readonly BulkResult[], resumeFile: string | undefined): BulkSummary {
+  const counts = { done: 0, unchanged: 0, failed: 0, refused: 0, before: 0, notStarted: 0 };
+  for (const { outcome } of accounts) counts[outcome] += 1;
+  return { counts, accounts, resumeFile };
+}
+
+const WORDS: Readonly<Record<BulkResult['outcome'], string>> = {
+  done: 'done',
+  unchanged: 'with nothing to do',
+  before: 'done before',
+  failed: 'failed',
+  refused: 'refused',
+  notStarted: 'not started',
+};
+
+export function showSummary({ counts, accounts, resumeFile }: BulkSummary, output: Output, dryRun: boolean): ExitCode {
+  output.table(
+    ['ACCOUNT', 'OUTCOME', 'DETAIL'],
+    accounts.map((result) => [
+      nameOf(result.account),
+      dryRun && result.outcome === 'done' ? 'planned' : result.outcome,
+      wordsOf(result),
+    ]),
+    accounts,
+  );
+  const parts = Object.entries(WORDS).flatMap(([outcome, words]) => {
+    const number = counts[outcome as keyof typeof counts];
+    return number === 0 ? [] : [`${number} ${dryRun && outcome === 'done' ? 'to be done' : words}`];
+  });
+  output.text(`${count(accounts.length, 'account')}: ${parts.join(', ')}.`);
+  if (resumeFile !== undefined)
+    output.text(`The same command again does the rest; what is done stands in ${resumeFile}.`);
+  return counts.failed + counts.refused + counts.notStarted > 0 ? EXIT.incomplete : EXIT.ok;
+}
+
+/** The last part of an ARM id, or a name. */
+function nameOf(account: string): string {
+  return account.split('/').at(-1) ?? account;
+}

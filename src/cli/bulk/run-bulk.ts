@@ -1,0 +1,118 @@
+import pMap from 'p-map';
+import type { Entry } from '../../operations/journal.ts';
+import { Journal } from '../../operations/journal.ts';
+import type { Operation } from '../../operations/operator-azure.ts';
+import { type Explanation, explain } from '../explain.ts';
+import type { BulkRow } from './bulk-rows.ts';
+import type { ResumeFile } from './resume-file.ts';
+
+/** What a bulk command does with each of its accounts. */
+export interface BulkWork {
+  readonly run: (account: string, options: Readonly<Record<string, unknown>>, operation: Operation) => Promise<unknown>;
+  /** What is wrong with a result that is none to be content with. */
+  readonly trouble?: (result: unknown) => string | undefined;
+  /** What several rows make or change together (a vault, an identity): the first of them goes alone. */
+  readonly shares?: (options: Readonly<Record<string, unknown>>) => readonly string[];
+}
+
+/**
+ * `done`: changed; `unchanged`: it was as it is to be. `before`: an earlier run has done it. `refused`: it would fail, and
+ * was not tried. `notStarted`: too many had failed.
+ */
+export type BulkOutcome = 'done' | 'unchanged' | 'failed' | 'refused' | 'before' | 'notStarted';
+
+/** What became of one account. */
+export interface BulkResult {
+  readonly account: string;
+  readonly outcome: BulkOutcome;
+  readonly changes: readonly Entry[];
+  /** What is to be known about it. */
+  readonly notes: readonly string[];
+  readonly error?: Explanation;
+  readonly result?: unknown;
+}
+
+export interface BulkLimits {
+  /** Accounts at the same time. */
+  readonly concurrency: number;
+  /** With so many failures nothing more is started. */
+  readonly maxFailures: number;
+}
+
+/** What each account would need, by a dry run of each. */
+export async function planBulk(
+  rows: readonly BulkRow[],
+  work: BulkWork,
+  { concurrency }: BulkLimits,
+  { azure, journal, environment }: Operation,
+): Promise<BulkResult[]> {
+  let planned = 0;
+  return pMap(
+    rows,
+    async (row) => {
+      const result = await tryRow(row, work, { azure, journal: new Journal({ dryRun: true }), environment });
+      planned += 1;
+      journal.waiting(`planned ${planned} of ${rows.length}`);
+      return result.outcome === 'failed' ? { ...result, outcome: 'refused' as const } : result;
+    },
+    { concurrency },
+  );
+}
+
+/**
+ * Does it with each account. Those that share something that may not be there yet go one after the other until one has
+ * made it; then as many at a time as may.
+ *
+ * @param told of each account as soon as it is done or has failed
+ */
+export async function runBulk(
+  rows: readonly BulkRow[],
+  { work, resume, limits }: { work: BulkWork; resume: ResumeFile; limits: BulkLimits },
+  { azure, journal, environment }: Operation,
+  told: (result: BulkResult) => void,
+): Promise<BulkResult[]> {
+  let failures = 0;
+  const results = new Map<BulkRow, BulkResult>();
+  const one = async (row: BulkRow): Promise<boolean> => {
+    if (failures >= limits.maxFailures) return false;
+    const own = new Journal({
+      record: journal.record,
+      show: (entry) => entry.kind === 'waiting' && journal.waiting(`${row.account}: ${entry.text}`),
+    });
+    const result = await tryRow(row, work, { azure, journal: own, environment });
+    journal.take(own);
+    const isDone = result.outcome !== 'failed';
+    if (isDone) resume.add(row);
+    else failures += 1;
+    results.set(row, result);
+    told(result);
+    return isDone;
+  };
+  const made = new Set<string>();
+  const rest: BulkRow[] = [];
+  for (const row of rows) {
+    const shared = work.shares?.(row.options) ?? [];
+    if (shared.every((what) => made.has(what))) rest.push(row);
+    else if (await one(row)) for (const what of shared) made.add(what);
+  }
+  await pMap(rest, one, { concurrency: limits.concurrency });
+  return rows.map((row) => results.get(row) ?? { account: row.account, outcome: 'notStarted', changes: [], notes: [] });
+}
+
+async function tryRow({ account, options }: BulkRow, work: BulkWork, operation: Operation): Promise<BulkResult> {
+  const { journal } = operation;
+  const seen = () => ({
+    account,
+    changes: journal.entries.filter(({ kind }) => kind === 'done' || kind === 'planned'),
+    notes: journal.entries.filter(({ kind }) => kind === 'note').map(({ text }) => text),
+  });
+  try {
+    const result = await work.run(account, options, operation);
+    const trouble = work.trouble?.(result);
+    if (trouble === undefined) return { ...seen(), outcome: journal.changed ? 'done' : 'unchanged', result };
+    const error = { reason: 'NotProven', message: trouble, nextStep: `cmk account verify ${account}` } as const;
+    return { ...seen(), outcome: 'failed', error, result };
+  } catch (error) {
+    return { ...seen(), outcome: 'failed', error: explain(error) };
+  }
+}

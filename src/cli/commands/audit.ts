@@ -1,0 +1,200 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { AUDIT_CONTAINER } from '../../audit/container-name.ts';
+import type { RecordedEntry, TrailFilter } from '../../audit/trail-records.ts';
+import { CmkError } from '../../errors.ts';
+import { readDay, readReceipt, readSince } from '../audit-arguments.ts';
+import type { Cli, GlobalOptions } from '../cli.ts';
+import { EXIT } from '../exit-codes.ts';
+import { number, parsed } from '../options.ts';
+import type { Output } from '../output.ts';
+import { STORAGE } from './app.ts';
+
+type Receipt = ReturnType<typeof readReceipt>;
+
+interface ListArguments {
+  key?: string;
+  account?: string;
+  by?: string;
+  since?: string;
+  limit: number;
+  container?: string;
+}
+
+export function addAuditCommands(program: Command, cli: Cli): void {
+  const audit = program.command('audit').description("the app's audit trail");
+  const reading = (name: string): Command =>
+    audit
+      .command(name)
+      .addHelpText('after', `${STORAGE}\nIt takes the role Storage Blob Data Reader.`)
+      .addOption(new Option('--container <name>', 'container of the trail').default(undefined, AUDIT_CONTAINER));
+  addVerify(reading('verify'), cli);
+  addList(reading('list'), cli);
+  addShow(reading('show'), cli);
+  addHistory(program.command('history'), cli);
+}
+
+function addVerify(command: Command, cli: Cli): void {
+  command
+    .description('check that no record was changed, removed, moved or put in')
+    .option('--from <day>', 'start with that day (UTC), when older files were deleted on purpose', parsed(readDay))
+    .option(
+      '--receipt <seq:hash...>',
+      'a record that must be there, as an earlier check or the log gave it',
+      (text: string, before: Receipt[] = []) => [...before, parsed(readReceipt)(text)],
+    )
+    .action(async (options: { container?: string; from?: string; receipt?: Receipt[] }) => {
+      const { printTrail, readTrail } = await import('../audit-report.ts');
+      const globals = command.optsWithGlobals<GlobalOptions>();
+      const { container, from, receipt = [] } = options;
+      await cli.look(
+        command,
+        () => {
+          const since = from === undefined ? {} : { from };
+          return readTrail(cli.environment, () => cli.credential(globals), { container, receipts: receipt, ...since });
+        },
+        (report, output) => {
+          printTrail(report, (line) => output.text(line));
+          return report.findings.length === 0 ? EXIT.ok : EXIT.incomplete;
+        },
+      );
+    });
+}
+
+function addList(command: Command, cli: Cli): void {
+  command
+    .description('what was done to keys and accounts, by whom and why; the newest last')
+    .option('--key <key>', 'about this key: <key>, <vault>/<key> or an identifier')
+    .option('--account <account>', 'about this storage account: name or ARM id')
+    .option('--by <who>', 'by this person or application: object id or name; app: by the app itself')
+    .addOption(since('since then: a date (2026-11-24) or a duration (P7D)'))
+    .addOption(limit())
+    .action(async ({ since: from, limit: most, container, ...about }: ListArguments) => {
+      const records = async () => {
+        const filter = { ...about, since: from === undefined ? undefined : readSince(from) };
+        return recordsOf(filter, most, container, command, cli);
+      };
+      await cli.look(command, records, (result, output) => showRecords(result, output));
+    });
+}
+
+function addShow(command: Command, cli: Cli): void {
+  command
+    .argument('<record>', 'its number or id, as audit list --wide shows it')
+    .description('one record, with all that stands in it')
+    .action(async (which: string, { container }: { container?: string }) => {
+      await cli.look(
+        command,
+        async () => {
+          const records = await recordsOf({}, Number.POSITIVE_INFINITY, container, command, cli);
+          const found = records.find(({ seq, id, entry }) => [String(seq), id, entry.id].includes(which));
+          if (found) return found;
+          throw new CmkError(
+            'NotFound',
+            `There is no record ${which}.`,
+            '`cmk audit list --wide` shows their numbers.',
+          );
+        },
+        (record, output) => {
+          output.text(JSON.stringify(record, undefined, 2));
+          return record.intact ? EXIT.ok : EXIT.incomplete;
+        },
+      );
+    });
+}
+
+function addHistory(command: Command, cli: Cli): void {
+  command
+    .argument('<account>', 'name or ARM id of the storage account')
+    .description('what became of an account and its key, as the audit trail has it; the newest last')
+    .addOption(since('since then: a date (2026-11-24) or a duration (P30D)'))
+    .addOption(limit())
+    .addHelpText('after', STORAGE)
+    .action(async (account: string, { since: from, limit: most }: ListArguments) => {
+      const filter = { account, since: from === undefined ? undefined : readSince(from) };
+      await cli.look(
+        command,
+        () => recordsOf(filter, most, undefined, command, cli),
+        (result, output) => showRecords(result, output),
+      );
+    });
+}
+
+function since(text: string): Option {
+  return new Option('--since <when>', text).argParser(
+    parsed((when: string) => {
+      readSince(when);
+      return when;
+    }),
+  );
+}
+
+function limit(): Option {
+  const most = (text: string): number => {
+    if (number(text) > 0) return number(text);
+    throw new InvalidArgumentError('It has to be 1 or more.');
+  };
+  return new Option('--limit <number>', 'the newest so many').argParser(most).default(1_000);
+}
+
+async function recordsOf(
+  filter: TrailFilter,
+  most: number,
+  container: string | undefined,
+  command: Command,
+  cli: Cli,
+): Promise<RecordedEntry[]> {
+  const { readRecords } = await import('../audit-report.ts');
+  const globals = command.optsWithGlobals<GlobalOptions>();
+  const records: RecordedEntry[] = [];
+  for await (const record of readRecords(cli.environment, () => cli.credential(globals), filter, container)) {
+    records.push(record);
+    if (records.length > most) records.shift();
+  }
+  return records;
+}
+
+function showRecords(records: readonly RecordedEntry[], output: Output): typeof EXIT.ok {
+  output.table(
+    [
+      'TIME',
+      'ACTION',
+      'RESOURCE',
+      'BY',
+      'WHY',
+      { title: 'FROM', wide: true },
+      { title: 'TO', wide: true },
+      { title: 'REASON', wide: true },
+      { title: 'TICKET', wide: true },
+      { title: 'NUMBER', wide: true },
+    ],
+    records.map(({ seq, time, entry }) => {
+      const { action, reason, resource, caller, details = {} } = entry;
+      const text = (name: string): string | undefined => textOf(details[name]);
+      return [
+        { full: time, short: `${time.slice(0, 16)}Z` },
+        action,
+        { full: resource, short: shortResource(resource) },
+        caller?.name ?? caller?.objectId ?? 'the app',
+        text('why'),
+        text('from') ?? text('before'),
+        text('to') ?? text('after'),
+        reason,
+        text('ticket'),
+        String(seq),
+      ];
+    }),
+    records,
+  );
+  return EXIT.ok;
+}
+
+function textOf(value: unknown): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** `kv-files/files-key`, `stfiles01`. */
+function shortResource(resource: string): string {
+  const [, vault, key] = /^https:\/\/([^.]+)\.[^/]+\/keys\/(.+)$/.exec(resource) ?? [];
+  return key === undefined ? (resource.split('/').at(-1) ?? resource) : `${vault}/${key}`;
+}

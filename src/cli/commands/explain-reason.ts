@@ -1,0 +1,53 @@
+import { Argument, type Command } from 'commander';
+import { CmkError } from '../../errors.ts';
+import { REASONS, type Reason } from '../../reasons.ts';
+import type { Cli } from '../cli.ts';
+import { EXIT } from '../exit-codes.ts';
+
+/** A reason code in words. */
+interface ExplainedReason {
+  readonly reason: Reason;
+  readonly message: string;
+  /** Of a drift check that gives it. */
+  readonly severity?: string;
+  readonly ensures?: string;
+  readonly fix?: string;
+}
+
+export function addExplainCommand(program: Command, cli: Cli): void {
+  program
+    .command('explain')
+    .addArgument(new Argument('<reason>', 'a reason code, as logs, reports and answers give it'))
+    .description('what a reason code means, and what to do about it')
+    .action(async (text: string, _options: unknown, command: Command) => {
+      await cli.look(
+        command,
+        () => explainReason(text),
+        ({ reason, message, severity, ensures, fix }, output) => {
+          output.text(`${reason}: ${message}`);
+          if (severity !== undefined)
+            output.text(`The drift check reports it (${severity}). It makes sure of this: ${ensures}`);
+          if (fix !== undefined) output.text(`What to do: ${fix}`);
+          return EXIT.ok;
+        },
+      );
+    });
+}
+
+async function explainReason(text: string): Promise<ExplainedReason> {
+  const reason = (Object.keys(REASONS) as Reason[]).find((one) => one.toLowerCase() === text.toLowerCase());
+  if (!reason) {
+    const near = Object.keys(REASONS).filter((one) => one.toLowerCase().includes(text.toLowerCase()));
+    throw new CmkError(
+      'NotFound',
+      `There is no reason "${text}".`,
+      near.length > 0
+        ? `Did you mean ${near.slice(0, 5).join(', ')}?`
+        : 'Give it as the log, the report or the answer has it.',
+    );
+  }
+  const { ALL_CHECKS } = await import('../../drift/checks/checks.ts');
+  const check = ALL_CHECKS.find((one) => one.reason === reason);
+  const { severity, ensures, fix } = check ?? {};
+  return { reason, message: REASONS[reason], ...(check ? { severity, ensures, fix } : {}) } as ExplainedReason;
+}

@@ -1,0 +1,44 @@
+import { search } from '@jmespath-community/jmespath';
+import { CmkError } from '../errors.ts';
+
+type Json = Parameters<typeof search>[0];
+
+/**
+ * What a JMESPath expression (https://jmespath.org) takes out of a document.
+ *
+ * @throws {@link CmkError} `ArgumentInvalid` for an expression that is none
+ */
+export function query(document: unknown, expression: string): unknown {
+  try {
+    // Through JSON: what is undefined is not there.
+    return search(JSON.parse(JSON.stringify(document)) as Json, expression);
+  } catch (error) {
+    throw new CmkError(
+      'ArgumentInvalid',
+      `--query "${expression}" cannot be evaluated: ${(error as Error).message}`,
+      'It is JMESPath (https://jmespath.org) on the document that -o json prints.',
+      { cause: error },
+    );
+  }
+}
+
+/** A value as the rows of a table: one for each thing of a list, with what the thing has as its columns. */
+export function rowsOf(value: unknown): { readonly titles: readonly string[]; readonly rows: readonly string[][] } {
+  const things = Array.isArray(value) ? value : [value];
+  const isThing = (thing: unknown): thing is Record<string, unknown> =>
+    typeof thing === 'object' && thing !== null && !Array.isArray(thing);
+  const titles = [...new Set(things.filter(isThing).flatMap((thing) => Object.keys(thing)))];
+  const rows = things.map((thing) => {
+    if (Array.isArray(thing)) return thing.map(cell);
+    return isThing(thing) ? titles.map((title) => cell(thing[title])) : [cell(thing)];
+  });
+  const width = Math.max(1, ...rows.map(({ length }) => length));
+  const named =
+    titles.length > 0 ? titles : Array.from({ length: width }, (_, at) => (at === 0 ? 'value' : `value ${at + 1}`));
+  return { titles: named, rows };
+}
+
+function cell(value: unknown): string {
+  if (value === undefined || value === null) return '';
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}

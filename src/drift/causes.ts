@@ -1,0 +1,107 @@
+import type { DriftCause, DriftDetails, DriftReport, Finding, Fix, WholeReport } from './report.ts';
+
+/** Resources and commands that a cause names. */
+const SAMPLE = 5;
+/** Findings of one cause that the report itself lists; of a larger one it lists a sample. */
+const LISTED = 20;
+/** Findings that the report lists in all, so that many causes do not make it large either. */
+const LISTED_IN_ALL = 200;
+
+const ORDER = ['error', 'warning', 'advice'] as const;
+
+/**
+ * What is behind the findings: those that one act would mend are one cause. Exempt findings are a cause of their own, since
+ * they do not count.
+ *
+ * @param findings worst first, as a report has them
+ */
+export function causesOf(findings: readonly Finding[], fixes: readonly Fix[]): DriftCause[] {
+  const groups = new Map<string, Finding[]>();
+  for (const finding of findings) {
+    const key = causeKey(finding);
+    const group = groups.get(key);
+    if (group) group.push(finding);
+    else groups.set(key, [finding]);
+  }
+  const fixed = new Map(fixes.map(({ finding, outcome }) => [finding, outcome]));
+  return [...groups]
+    .flatMap(([id, [first, ...rest]]) => (first ? toCause(id, [first, ...rest], fixed) : []))
+    .sort((a, b) => rank(a) - rank(b) || b.findings - a.findings || compare(a.reason, b.reason) || compare(a.id, b.id));
+}
+
+/** The id of the cause that a finding counts for. */
+export function causeKey({ cause, exemption }: Pick<Finding, 'cause' | 'exemption'>): string {
+  return exemption ? `${cause.id}-exempt` : cause.id;
+}
+
+function toCause(
+  id: string,
+  findings: readonly [Finding, ...Finding[]],
+  fixed: ReadonlyMap<string, Fix['outcome']>,
+): DriftCause {
+  const [first] = findings;
+  // The finding that has the cause's own reason says best what is wrong.
+  const told = findings.find(({ reason }) => reason === first.cause.reason) ?? first;
+  const resources = new Map(findings.map(({ resource }) => [resource.toLowerCase(), resource]));
+  const commands = [...new Set(findings.flatMap(({ command }) => command ?? []))];
+  const outcomes = findings.flatMap((finding) => fixed.get(finding.id) ?? []);
+  const became = (outcome: Fix['outcome']): number => outcomes.filter((one) => one === outcome).length;
+  return {
+    id,
+    reason: first.cause.reason,
+    severity: ORDER.find((one) => findings.some(({ severity }) => severity === one)) ?? first.severity,
+    about: first.cause.about,
+    affected: resources.size,
+    sample: [...resources.values()].slice(0, SAMPLE),
+    findings: findings.length,
+    is: told.is,
+    shouldBe: told.shouldBe,
+    fix: told.fix,
+    commands: commands.slice(0, SAMPLE),
+    moreCommands: Math.max(0, commands.length - SAMPLE),
+    canFix: findings.filter(({ canFix }) => canFix).length,
+    fixes: { enqueued: became('enqueued'), done: became('done'), failed: became('failed') },
+    since: findings.map(({ since }) => since).sort()[0] ?? first.since,
+    exempt: first.exemption !== undefined,
+  };
+}
+
+/**
+ * The report as it is published and shown: its size goes by the number of causes, not of findings. What it leaves out is
+ * kept beside it, whole.
+ */
+export function shorten(report: WholeReport): DriftReport {
+  const { unseen: _, ...rest } = report;
+  const counts = new Map(report.causes.map(({ id, findings }) => [id, findings]));
+  const listed = new Map<string, number>();
+  let inAll = 0;
+  const findings = report.findings.filter((finding) => {
+    const id = causeKey(finding);
+    const most = (counts.get(id) ?? 0) > LISTED || inAll >= LISTED_IN_ALL ? SAMPLE : LISTED;
+    const before = listed.get(id) ?? 0;
+    if (before >= most) return false;
+    listed.set(id, before + 1);
+    inAll += 1;
+    return true;
+  });
+  const ids = new Set(findings.map(({ id }) => id));
+  const failed = report.fixes.filter(({ outcome }) => outcome === 'failed').slice(0, LISTED);
+  return {
+    ...rest,
+    findings,
+    fixes: [...new Set([...report.fixes.filter(({ finding }) => ids.has(finding)), ...failed])],
+  };
+}
+
+/** What is kept beside a report. */
+export function detailsOf({ findings, fixes, unseen }: WholeReport): DriftDetails {
+  return { findings, fixes, unseen };
+}
+
+function rank({ severity, exempt }: DriftCause): number {
+  return exempt ? ORDER.length : ORDER.indexOf(severity);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}

@@ -1,0 +1,99 @@
+import type { Found, FoundCause } from './check.ts';
+import { encryptAccount, giveAccess } from './commands.ts';
+import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
+
+export function identityMissing(subject: AccountSubject): readonly Found[] {
+  const { account, key } = subject;
+  const identity = chosenIdentity(subject);
+  return withoutIdentity(subject, 'IdentityMissing').map((is) => ({
+    is,
+    shouldBe: 'The identity of the encryption settings is on the account.',
+    ...(key && identity !== undefined ? { command: encryptAccount(account, key.key, identity) } : {}),
+    cause: ofIdentity(subject, key),
+  }));
+}
+
+export function identityDeleted(subject: AccountSubject): readonly Found[] {
+  return withoutIdentity(subject, 'IdentityDeleted').map((is) => ({
+    is,
+    shouldBe: 'The identity that is attached to the account exists.',
+    cause: ofIdentity(subject, undefined),
+  }));
+}
+
+/** The account and its scopes have one identity: what is wrong with it is said once. */
+function withoutIdentity({ access, scopes }: AccountSubject, reason: string): readonly string[] {
+  const found = [access, ...scopes.map((scope) => scope.access)].find((one) => one?.reason === reason);
+  return found ? [found.missing.join(' ')] : [];
+}
+
+/** A role that ends is warned of so long before, and is an error when somebody has to act now. Days. */
+const ENDS_DAYS = { warning: 30, error: 3 };
+
+export function roleExpires(subject: AccountSubject, { now }: Rules): readonly Found[] {
+  return usesOf(subject).flatMap(({ resource, access, key }) => {
+    const until = access?.until;
+    const days = until ? (until.getTime() - now.getTime()) / 86_400_000 : Number.POSITIVE_INFINITY;
+    if (!until || !key || days > ENDS_DAYS.warning) return [];
+    return [
+      {
+        resource,
+        severity: days <= ENDS_DAYS.error ? 'error' : 'warning',
+        is: `The role of its identity ${access.principalId} on the key ends on ${until.toISOString()}.`,
+        shouldBe: 'The identity of an account has its role for good.',
+        cause: ofIdentity(subject, key),
+      },
+    ];
+  });
+}
+
+export function identityWithoutRole(subject: AccountSubject): readonly Found[] {
+  return usesOf(subject).flatMap(({ resource, access: of, key: used }) =>
+    of?.reason === 'IdentityWithoutRole' && used
+      ? {
+          resource,
+          is: of.missing.join(' '),
+          shouldBe: 'The identity may read, wrap and unwrap with the key.',
+          command: giveAccess(of.principalId, used.key.vault, of.by),
+          cause: ofIdentity(subject, used),
+        }
+      : [],
+  );
+}
+
+/** The account's own use of a key, and those of its scopes. */
+function usesOf({ account, access, key, scopes }: AccountSubject) {
+  return [
+    { resource: account.id, access, key },
+    ...scopes.map((scope) => ({ resource: `${account.id}/encryptionScopes/${scope.scope.name}`, ...scope })),
+  ];
+}
+
+/** A subscription that moves to another tenant takes its vaults along, which go on trusting the tenant before. */
+export function tenantMismatch({ account, tenantId, key, scopes }: AccountSubject): readonly Found[] {
+  if (!tenantId || account.encryption.encryptionIdentity?.encryptionFederatedIdentityClientId) return [];
+  const strange = [key, ...scopes.map((scope) => scope.key)].flatMap((one) =>
+    one?.tenantId !== undefined && one.tenantId.toLowerCase() !== tenantId.toLowerCase()
+      ? [{ vault: one.key.vault, trusts: one.tenantId }]
+      : [],
+  );
+  return [...new Map(strange.map((one) => [one.vault.id, one])).values()].map(({ vault, trusts }) => ({
+    part: vault.id,
+    is: `The vault ${vault.name} trusts the tenant ${trusts}, and the account is in the tenant ${tenantId}: its identity cannot sign in.`,
+    shouldBe: 'Both are of one tenant.',
+    cause: { about: [vault.id] },
+  }));
+}
+
+/**
+ * One act mends it for every account that has the identity. System-assigned identities are one for each account: those of a
+ * subscription are told together, each with its own command.
+ */
+function ofIdentity(subject: AccountSubject, key: KeySubject | undefined): FoundCause {
+  const identity = chosenIdentity(subject) ?? `/subscriptions/${subject.account.subscriptionId}`;
+  return { about: key ? [identity, key.key.vault.id] : [identity] };
+}
+
+function chosenIdentity({ account }: AccountSubject): string | undefined {
+  return account.encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
+}

@@ -1,0 +1,48 @@
+import type { KeyUse } from '../../accounts/key-use.ts';
+import { known } from '../../azure/read-or-why.ts';
+import { findVersion } from '../../keys/key-versions.ts';
+import { isOptedOut } from '../../settings/opt-out.ts';
+import { requirementOf, tagOf } from '../../settings/requirement.ts';
+import type { Found } from './check.ts';
+import { encryptAccount, moveAccount } from './commands.ts';
+import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
+
+/** Account tag that names the key an account is meant to use: `vault/key` or a key identifier. */
+export const KEY_TAG = 'cmk-key';
+
+/** The app moves no account back: somebody else has. */
+export function versionReverted({ account, use, key, before }: AccountSubject): readonly Found[] {
+  if (!before || !isReverted(use, key, before.version)) return [];
+  const by = before.writers.length > 0 ? ` Since then it was written by ${before.writers.join(', ')}.` : '';
+  return [
+    {
+      is: `It is pinned to ${use?.pinned}, and was pinned to the newer ${before.version}.${by}`,
+      shouldBe: 'Nobody moves it back; where a version has to be left, the key is rotated.',
+      command: moveAccount(account),
+    },
+  ];
+}
+
+/** Whether an account is pinned to an older version than it was. */
+export function isReverted(use: KeyUse | undefined, key: KeySubject | undefined, before: string): boolean {
+  const versions = known(key?.versions) ?? [];
+  const [is, was] = [use?.pinned, before].map((version) => version && findVersion(versions, version));
+  return Boolean(is && was && is.createdOn < was.createdOn);
+}
+
+export function noLongerCustomerManaged({ account, use, left }: AccountSubject, { drift }: Rules): readonly Found[] {
+  if (use || !left || isOptedOut(account.tags, left.lastSeen)) return [];
+  // Whoever has to use a key is told by NotCustomerManaged, and has no way out by a tag.
+  if (tagOf(account.tags, KEY_TAG) !== undefined || requirementOf(account, drift.require)) return [];
+  const { key } = left.key;
+  const [identity, another] = account.userAssignedIdentities;
+  return [
+    {
+      is: `It uses Microsoft-managed keys, and used ${key.id} until ${left.lastSeen.toISOString()} or later.`,
+      shouldBe: 'It uses the key that it used, or somebody has recorded that it is not meant to.',
+      // Which of several identities it used is not known.
+      command: another === undefined ? encryptAccount(account, key, identity) : undefined,
+      cause: { about: [key.id] },
+    },
+  ];
+}

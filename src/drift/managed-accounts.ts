@@ -1,0 +1,65 @@
+import { z } from 'zod';
+
+/**
+ * Which accounts of a subscription used a managed key, and when that was seen last: one that does not any more has left it.
+ * Accounts are named by their names, which are unique in all Azure; those of one key and time are together, so that ten
+ * thousand take some 300 KB.
+ */
+export const MANAGED_ACCOUNTS = z.array(
+  z.strictObject({
+    /** Key identifier without a version. */
+    key: z.string(),
+    /** That they were pinned to; absent: they follow by themselves. */
+    version: z.string().optional(),
+    lastSeen: z.iso.datetime(),
+    accounts: z.array(z.string()),
+  }),
+);
+export type ManagedAccounts = z.output<typeof MANAGED_ACCOUNTS>;
+
+/** By subscription. */
+export const MANAGED_MEMORY = z.record(z.string(), MANAGED_ACCOUNTS);
+export type ManagedMemory = z.output<typeof MANAGED_MEMORY>;
+
+/** What an account used, and when it was seen last to use it. */
+export interface FormerUse {
+  readonly key: string;
+  /** That it was pinned to. */
+  readonly version?: string | undefined;
+  readonly lastSeen: Date;
+}
+
+/** What is remembered of the accounts of one subscription, brought up to date account by account. */
+export class AccountMemory {
+  readonly #before = new Map<string, FormerUse>();
+  readonly #now = new Map<string, FormerUse>();
+
+  constructor(before: ManagedAccounts) {
+    for (const { key, version, lastSeen, accounts } of before) {
+      const use = { key, version, lastSeen: new Date(lastSeen) };
+      for (const account of accounts) this.#before.set(account, use);
+    }
+  }
+
+  /** What an account is remembered to use, until it is said to use something else. */
+  of(account: string): FormerUse | undefined {
+    return this.#before.get(account.toLowerCase());
+  }
+
+  remember(account: string, use: FormerUse): void {
+    this.#now.set(account.toLowerCase(), use);
+  }
+
+  /** @param all every account was looked at: what was not seen is not there any more */
+  toJSON(all: boolean): ManagedAccounts {
+    const groups = new Map<string, ManagedAccounts[number]>();
+    for (const [account, { key, version, lastSeen }] of all ? this.#now : new Map([...this.#before, ...this.#now])) {
+      const seen = lastSeen.toISOString();
+      const id = `${seen} ${key} ${version}`;
+      const group = groups.get(id) ?? { key, ...(version ? { version } : {}), lastSeen: seen, accounts: [] };
+      group.accounts.push(account);
+      groups.set(id, group);
+    }
+    return [...groups.values()];
+  }
+}

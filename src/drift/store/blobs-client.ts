@@ -1,0 +1,61 @@
+import type { BlobItem, ContainerClient } from '@azure/storage-blob';
+import { withinTime } from '../../azure/deadline.ts';
+import { describeFailure } from '../../azure/failure.ts';
+
+// The few things that the drift check does with blobs. Errors are the SDK's.
+
+/** For all the requests of a call, and what they send. Milliseconds. */
+const TIMEOUT_MS = 30_000;
+
+/** The blobs of a container; none where the container is not there yet. */
+export async function listBlobs(
+  container: ContainerClient,
+  prefix: string,
+  options: { includeMetadata?: boolean } = {},
+): Promise<BlobItem[]> {
+  try {
+    return await withinTime(TIMEOUT_MS, async (limit) => {
+      const blobs: BlobItem[] = [];
+      for await (const blob of container.listBlobsFlat({ prefix, ...limit, ...options })) blobs.push(blob);
+      return blobs;
+    });
+  } catch (error) {
+    if (describeFailure(error).kind !== 'notFound') throw error;
+    return [];
+  }
+}
+
+export async function downloadText(container: ContainerClient, name: string): Promise<string | undefined> {
+  try {
+    const blob = container.getBlobClient(name);
+    const bytes = await withinTime(TIMEOUT_MS, (limit) => blob.downloadToBuffer(0, undefined, limit));
+    return bytes.toString('utf8');
+  } catch (error) {
+    if (describeFailure(error).kind === 'notFound') return undefined;
+    throw error;
+  }
+}
+
+export async function removeBlob(container: ContainerClient, name: string): Promise<void> {
+  await withinTime(TIMEOUT_MS, (limit) => container.getBlobClient(name).deleteIfExists(limit));
+}
+
+export async function uploadText(
+  container: ContainerClient,
+  name: string,
+  text: string,
+  metadata: Record<string, string>,
+): Promise<void> {
+  const blobHTTPHeaders = { blobContentType: 'application/json; charset=utf-8' };
+  const put = () =>
+    withinTime(TIMEOUT_MS, (limit) =>
+      container.getBlockBlobClient(name).uploadData(Buffer.from(text), { metadata, blobHTTPHeaders, ...limit }),
+    );
+  try {
+    await put();
+  } catch (error) {
+    if (describeFailure(error).code !== 'ContainerNotFound') throw error;
+    await withinTime(TIMEOUT_MS, (limit) => container.createIfNotExists(limit));
+    await put();
+  }
+}

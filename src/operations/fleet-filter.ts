@@ -1,0 +1,93 @@
+import { CmkError } from '../errors.ts';
+import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
+
+/** Which accounts; of several values of one field any holds, and every field that is given has to. */
+export interface FleetFilter {
+  /** Name of a key, or its identifier. */
+  readonly key?: readonly string[];
+  /** Name, URI or ARM id of a vault. */
+  readonly vault?: readonly string[];
+  readonly subscription?: readonly string[];
+  readonly resourceGroup?: readonly string[];
+  /** `name=value`, or a name that may have any value. */
+  readonly tag?: readonly string[];
+}
+
+/** What a filter asks about. */
+export interface FilteredUse {
+  readonly subscription: string;
+  readonly resourceGroup: string;
+  readonly tags: Readonly<Record<string, string>>;
+  /** Identifier of the key; undefined with Microsoft-managed keys. */
+  readonly key: string | undefined;
+}
+
+/** Fields as `--where` names them. */
+const FIELDS: Readonly<Record<string, keyof FleetFilter>> = {
+  key: 'key',
+  vault: 'vault',
+  subscription: 'subscription',
+  'resource-group': 'resourceGroup',
+  tag: 'tag',
+};
+
+/**
+ * Reads conditions such as `vault=kv-files` and `tag=env=prod`.
+ *
+ * @throws {@link CmkError} `ArgumentInvalid`
+ */
+export function parseFleetFilter(conditions: readonly string[]): FleetFilter {
+  const filter: { -readonly [field in keyof FleetFilter]: string[] } = {};
+  for (const condition of conditions) {
+    const at = condition.indexOf('=');
+    const field = FIELDS[condition.slice(0, Math.max(0, at)).trim().toLowerCase()];
+    const value = condition.slice(at + 1).trim();
+    if (!field || value === '') {
+      throw new CmkError(
+        'ArgumentInvalid',
+        `"${condition}" is no condition.`,
+        `It is <field>=<value>, the field one of ${Object.keys(FIELDS).join(', ')}: vault=kv-files, tag=env=prod`,
+      );
+    }
+    filter[field] = [...(filter[field] ?? []), value];
+  }
+  return filter;
+}
+
+/** Whether a use of a key is one of those that a filter means. */
+export function matchesFilter(row: FilteredUse, filter: FleetFilter): boolean {
+  const { subscription, resourceGroup, key, tags } = row;
+  const used = key === undefined ? undefined : parseKeyIdentifier(key);
+  const any = (wanted: readonly string[] | undefined, holds: (value: string) => boolean): boolean =>
+    wanted === undefined || wanted.length === 0 || wanted.some((value) => holds(value));
+  return (
+    any(filter.subscription, (wanted) => same(subscription, wanted)) &&
+    any(filter.resourceGroup, (wanted) => same(resourceGroup, wanted)) &&
+    any(filter.vault, (wanted) => same(used?.vaultName, vaultName(wanted))) &&
+    any(filter.key, (wanted) => isKey(used, wanted)) &&
+    any(filter.tag, (wanted) => hasTag(tags, wanted))
+  );
+}
+
+function isKey(used: ReturnType<typeof parseKeyIdentifier>, wanted: string): boolean {
+  if (used === undefined) return false;
+  const identifier = parseKeyIdentifier(wanted);
+  if (identifier) return same(used.vaultUri, identifier.vaultUri) && same(used.keyName, identifier.keyName);
+  const [vault, name] = wanted.split('/');
+  return name === undefined ? same(used.keyName, wanted) : same(used.vaultName, vault) && same(used.keyName, name);
+}
+
+function hasTag(tags: Readonly<Record<string, string>>, wanted: string): boolean {
+  const at = wanted.indexOf('=');
+  const name = at < 0 ? wanted : wanted.slice(0, at);
+  // Names of tags are the same in upper and lower case, their values are not (Azure Resource Manager, "Tags").
+  return Object.entries(tags).some(([key, value]) => same(key, name) && (at < 0 || value === wanted.slice(at + 1)));
+}
+
+function vaultName(text: string): string {
+  return parseVault(text)?.vaultName ?? text.split('/').at(-1) ?? text;
+}
+
+function same(one: string | undefined, other: string | undefined): boolean {
+  return one !== undefined && one.toLowerCase() === other?.toLowerCase();
+}

@@ -1,0 +1,64 @@
+import type { BlastRadius } from '../../dependents/blast-radius.ts';
+import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import type { Environment } from '../../settings/settings.ts';
+import type { Operation } from '../operator-azure.ts';
+import { blastRadiusOf } from './blast-radius-of.ts';
+
+/** Between two looks at everything that uses the key, in milliseconds: lists of accounts are what Azure budgets most. */
+const LOOK_EVERY_MS = 15_000;
+/** How long one look may take, in milliseconds. */
+const LOOK_MS = 60_000;
+
+/** Who uses the version by now, as far as the sign-in sees. */
+export interface Moves {
+  readonly moved: readonly string[];
+  /** Accounts, and scopes as `account/scope`, that use another version still. */
+  readonly waiting: readonly string[];
+  /** Something could not be read: there may be more. */
+  readonly complete: boolean;
+}
+
+/** Waits until every account and encryption scope in sight uses a version, or the time is up. */
+export async function awaitMoves(
+  key: ManagedKey,
+  version: string,
+  seconds: number,
+  environment: Environment,
+  { azure, journal }: Operation,
+): Promise<Moves> {
+  const end = azure.now().getTime() + seconds * 1_000;
+  for (;;) {
+    const moves = movesIn(await blastRadiusOf(key, azure, environment, LOOK_MS), version);
+    const { moved, waiting } = moves;
+    const all = moved.length + waiting.length;
+    if (waiting.length === 0 || azure.now().getTime() + LOOK_EVERY_MS > end) {
+      journal.found(`${moved.length} of ${all} accounts and scopes use ${version}`);
+      if (waiting.length > 0)
+        journal.note(
+          `Not yet: ${named(waiting)}. \`cmk key status ${key.name} --vault ${key.vault.name}\` shows them.`,
+        );
+      if (!moves.complete) journal.note('There may be more: not everything could be read.');
+      return moves;
+    }
+    journal.waiting(`for ${waiting.length} of ${all} accounts and scopes to use ${version}: ${named(waiting)}`);
+    await azure.sleep(LOOK_EVERY_MS);
+  }
+}
+
+function movesIn({ accounts, unread }: BlastRadius, version: string): Moves {
+  const uses = accounts.flatMap(({ name, mode, version: used, scopes }) => [
+    ...(mode === 'scopesOnly' ? [] : [{ name, used }]),
+    ...scopes.map((scope) => ({ name: `${name}/${scope.name}`, used: scope.version })),
+  ]);
+  const isThere = ({ used }: { used: string | undefined }): boolean => used?.toLowerCase() === version.toLowerCase();
+  return {
+    moved: uses.filter(isThere).map(({ name }) => name),
+    waiting: uses.filter((use) => !isThere(use)).map(({ name }) => name),
+    complete: unread.length === 0,
+  };
+}
+
+function named(names: readonly string[]): string {
+  const more = names.length > 5 ? ` and ${names.length - 5} more` : '';
+  return `${names.slice(0, 5).join(', ')}${more}`;
+}

@@ -1,0 +1,86 @@
+import type { KeyVersion } from '../keys/key-versions.ts';
+import {
+  formatRevocation,
+  isNewer,
+  MAX_TAGS,
+  RESTORED_TAG,
+  REVOCATION_TAG,
+  type RevocationStamp,
+  readRevocation,
+  revocationOf,
+} from './revocation.ts';
+import { newestFirst, otherTags, type VersionChange } from './revocation-plans.ts';
+
+/**
+ * The first write of a restore: the newest version with the open revocation's record says that it is being restored. The
+ * only record there is stays untouched: a newer revocation that is just written there would be lost with it.
+ */
+export function planMark(versions: readonly KeyVersion[], restoringBy: string, now: Date): VersionChange[] {
+  const { open, restoringBy: other, records } = readRevocation(versions, now);
+  if (!open || other) return [];
+  if (records.size === 1) return [];
+  const carriers = newestFirst(versions).filter(({ version }) => records.get(version)?.id === open.id);
+  const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> => {
+    const record = revocationOf(fresh, now);
+    if (record?.id !== open.id) return {};
+    return { tags: { ...fresh.tags, [REVOCATION_TAG]: formatRevocation({ ...record, restoringBy }) } };
+  };
+  return carriers.slice(0, 1).map((version) => ({ version, ...again(version), again }));
+}
+
+/** The second: what the revocation, or one that it joined, disabled is enabled, newest first; tags stay untouched. */
+export function planReopen(versions: readonly KeyVersion[], upTo: RevocationStamp, now: Date): VersionChange[] {
+  return newestFirst(versions).flatMap((version): VersionChange[] => {
+    const record = revocationOf(version, now);
+    return record?.wasEnabled && !version.enabled && !isNewer(record, upTo) ? [{ version, enabled: true }] : [];
+  });
+}
+
+/** The last: the records go, and say instead that the revocation was restored. */
+export function planClose(
+  versions: readonly KeyVersion[],
+  upTo: RevocationStamp,
+  restoredBy: string,
+  now: Date,
+): VersionChange[] {
+  const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> => {
+    const record = revocationOf(fresh, now);
+    if (!record || isNewer(record, upTo)) return {};
+    // A late write has disabled it once more: its record is what it is enabled by in the next wave.
+    if (record.wasEnabled && !fresh.enabled) return {};
+    return { tags: closed(fresh, upTo, restoredBy) };
+  };
+  return newestFirst(versions).flatMap((version): VersionChange[] => {
+    const { tags } = again(version);
+    return tags ? [{ version, tags, again }] : [];
+  });
+}
+
+/**
+ * An older restore that wrote late may have taken the last record away before this one came to it: that this revocation is
+ * restored is said all the same, or a later look would write its record again.
+ */
+export function planCloseLost(
+  versions: readonly KeyVersion[],
+  upTo: RevocationStamp,
+  restoredBy: string,
+  now: Date,
+): VersionChange[] {
+  const { restored } = readRevocation(versions, now);
+  if (restored && !isNewer(upTo, restored)) return [];
+  const again = (fresh: KeyVersion): Pick<VersionChange, 'tags'> =>
+    revocationOf(fresh, now) || Object.keys(otherTags(fresh)).length >= MAX_TAGS
+      ? {}
+      : { tags: closed(fresh, upTo, restoredBy) };
+  return newestFirst(versions)
+    .map((version) => ({ version, ...again(version), again }))
+    .filter(({ tags }) => tags)
+    .slice(0, 1);
+}
+
+function closed(version: KeyVersion, { id, revokedOn }: RevocationStamp, restoredBy: string): Record<string, string> {
+  return {
+    ...otherTags(version),
+    [RESTORED_TAG]: [id, revokedOn.toISOString(), restoredBy, version.version].join(' '),
+  };
+}

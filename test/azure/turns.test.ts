@@ -1,0 +1,71 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type PacedCalls, Turns } from '../../src/azure/turns.ts';
+
+const NOW = 1_795_600_000_000;
+const CELL = { subscriptionId: 's1', location: 'westeurope' };
+const MOVE: PacedCalls = { writes: 1, reads: 1 };
+
+describe('Turns', () => {
+  it('keep to every budget, although far turns are given back', () => {
+    const call = fc.record({
+      calls: fc.constantFrom<PacedCalls>(MOVE, { lists: 1 }, { reads: 1 }),
+      gap: fc.integer({ min: 0, max: 2_000 }),
+    });
+    fc.assert(
+      fc.property(fc.array(call, { minLength: 100, maxLength: 1_500 }), (all) => {
+        const turns = new Turns(0.8);
+        const done: { at: number; calls: PacedCalls }[] = [];
+        let now = NOW;
+        for (const { calls, gap } of all) {
+          now += gap;
+          const waitMs = turns.take(CELL, calls, now);
+          // As a worker has it: what is too far away goes back to the queue.
+          if (waitMs > 5_000) turns.release(CELL, calls);
+          else done.push({ at: now + waitMs, calls });
+        }
+        const most = (what: keyof PacedCalls, ms: number) => {
+          const times = done.filter(({ calls }) => calls[what]).map(({ at }) => at);
+          return Math.max(0, ...times.map((from) => times.filter((at) => at >= from && at < from + ms).length));
+        };
+        expect(most('lists', 300_000)).toBeLessThanOrEqual(80);
+        expect(most('reads', 300_000)).toBeLessThanOrEqual(640);
+        expect(most('writes', 1_000)).toBeLessThanOrEqual(10 + 5);
+      }),
+      { numRuns: 10 },
+    );
+  });
+
+  it('are no earlier than what was handed out, unless that was given by another clock', () => {
+    const take = (turnMs?: number) => new Turns(1).take(CELL, MOVE, NOW, turnMs);
+    expect([take(), take(NOW - 10_000), take(NOW + 1_500), take(NOW + 60_000)]).toEqual([0, 0, 1_500, 0]);
+  });
+
+  it('take what comes late in a heap, and what comes in time, as one', () => {
+    const turns = new Turns(1);
+    const late = Array.from({ length: 10 }, () => turns.take(CELL, MOVE, NOW, NOW - 500));
+    const inTime = Array.from({ length: 10 }, (_, n) => turns.take(CELL, MOVE, NOW, NOW + n * 100));
+    const at = [...late, ...inTime].sort((a, b) => a - b);
+    for (const from of at) expect(at.filter((ms) => ms >= from && ms < from + 1_000).length).toBeLessThanOrEqual(14);
+  });
+
+  it('count lists apart: where these are used up, accounts are moved all the same', () => {
+    const turns = new Turns(1);
+    turns.refused(CELL, 'list', NOW, 60_000);
+    expect(turns.take(CELL, MOVE, NOW)).toBe(0);
+    expect(turns.take(CELL, { lists: 1 }, NOW)).toBe(60_000);
+    turns.refused(CELL, 'call', NOW, 30_000);
+    expect(turns.take(CELL, MOVE, NOW)).toBe(30_000);
+    expect(turns.take({ ...CELL, location: 'uksouth' }, MOVE, NOW)).toBe(0);
+  });
+
+  it('keep the regions of a subscription together to what Azure Resource Manager takes of it', () => {
+    const turns = new Turns(1);
+    const regions = ['a', 'b', 'c'];
+    const at = Array.from({ length: 900 }, (_, n) =>
+      turns.take({ subscriptionId: 's1', location: regions[n % 3] ?? '' }, MOVE, NOW),
+    ).sort((a, b) => a - b);
+    // 200 at once and ten a second.
+    for (const [n, ms] of at.entries()) expect(n + 1).toBeLessThanOrEqual(200 + ms / 100);
+  });
+});

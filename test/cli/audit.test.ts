@@ -1,0 +1,126 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { createAppStorage } from '../../local/run/app-storage-client.ts';
+import { isMeant } from '../../src/audit/trail-records.ts';
+import { useAzurite } from '../support/azurite.ts';
+import { useProcedures } from '../support/procedures.ts';
+import { runCmk } from '../support/run-cmk.ts';
+
+const procedures = useProcedures();
+const azurite = useAzurite();
+const env = () => ({ AzureWebJobsStorage: azurite.connectionString });
+const cmk = (args: readonly string[]) => runCmk(procedures, args, { env: env() });
+
+beforeEach(() => createAppStorage(azurite.connectionString));
+
+describe('what the command line changes', () => {
+  it('stands in the audit trail with who, why, ticket, what it was and what it is', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const why = ['--reason', 'Held for an audit', '--ticket', 'CHG-7'];
+    expect(await cmk(['account', 'pin', account.name, ...why])).toMatchObject({ code: 0 });
+    expect(await cmk(['key', 'ensure', 'second', '--vault', site.vault.name])).toMatchObject({ code: 0 });
+
+    const { code, out } = await cmk(['audit', 'list', '--account', account.name, '-o', 'json']);
+    expect(code).toBe(0);
+    const records = JSON.parse(out).result;
+    expect(records).toHaveLength(1);
+    const key = `https://${site.vault.name}.vault.azure.net/keys/${site.key}`;
+    expect(records[0]).toMatchObject({
+      intact: true,
+      entry: {
+        action: 'account.setKey',
+        reason: 'OperatorChanged',
+        resource: account.id,
+        caller: { appId: 'cmk', objectId: expect.any(String) },
+        details: {
+          command: 'account pin',
+          why: 'Held for an audit',
+          ticket: 'CHG-7',
+          from: key,
+          to: `${key}/${site.version.version}`,
+        },
+      },
+    });
+    const shown = await cmk(['audit', 'show', records[0].id]);
+    expect(shown).toMatchObject({ code: 0, out: expect.stringContaining('"why": "Held for an audit"') });
+    const history = await cmk(['history', account.name]);
+    expect(history.out).toMatch(/^\S+\taccount\.setKey\t\S+\t\S+\tHeld for an audit\n$/);
+    const csv = await cmk(['audit', 'list', '--key', `${site.vault.name}/second`, '-o', 'csv', '--wide']);
+    const [head, ...rows] = csv.out.trim().split('\n');
+    expect(head).toBe('time,action,resource,by,why,from,to,reason,ticket,number');
+    expect(rows.map((row) => row.split(',')[1])).toEqual(['key.create', 'key.setPolicy']);
+    expect((await cmk(['audit', 'verify'])).code).toBe(0);
+  });
+
+  it('that was done before an error stands there too, and a dry run does not', async () => {
+    const { vault } = procedures.site();
+    procedures.local.faults.add([
+      {
+        match: { host: `${vault.name}.vault.azure.net`, method: 'PUT', path: '/rotationpolicy' },
+        answer: { status: 400, body: { error: { code: 'BadParameter', message: 'No.' } } },
+      },
+    ]);
+    expect((await cmk(['key', 'ensure', 'broken', '--vault', vault.name, '--dry-run'])).code).toBe(0);
+    expect((await cmk(['key', 'ensure', 'broken', '--vault', vault.name])).code).toBe(3);
+    const { out } = await cmk([
+      'audit',
+      'list',
+      '--key',
+      `${vault.name}/broken`,
+      '-o',
+      'json',
+      '--query',
+      'result[].entry.action',
+    ]);
+    expect(JSON.parse(out)).toEqual(['key.create']);
+  });
+
+  it('is done all the same when the trail cannot be written, and that is said', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const nowhere = azurite.connectionString.replace(/(BlobEndpoint=http:\/\/127\.0\.0\.1):\d+/, '$1:9');
+    const { code, out } = await runCmk(procedures, ['account', 'pin', account.name], {
+      env: { AzureWebJobsStorage: nowhere },
+    });
+    expect(code).toBe(0);
+    expect(out).toMatch(/note\tNot in the audit trail: .* pinned to/);
+  });
+
+  it.each([
+    [['audit', 'list', '--since', 'yesterday'], /neither a date nor a duration/],
+    [['audit', 'list', '--limit', '0'], /It has to be 1 or more/],
+    [['audit', 'show', '99999999'], /There is no (?:record|trail)/],
+  ])('%j: refused', async (args, message) => {
+    expect((await cmk(args)).err).toMatch(message);
+  });
+});
+
+describe('a filter of the trail', () => {
+  const caller = { objectId: '11111111-aaaa', appId: 'cmk', name: 'Ada' };
+  const account = '/subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st1';
+  const key = 'https://kv-files.vault.azure.net/keys/files-key';
+  const record = {
+    time: '2026-11-24T12:00:00.000Z',
+    entry: { action: 'account.move', reason: 'Moved', resource: account, caller, details: { key } },
+  };
+  it.each([
+    [{}, true],
+    [{ account: 'st1' }, true],
+    [{ account: 'ST1' }, true],
+    [{ account: 'st' }, false],
+    [{ account: account.toUpperCase() }, true],
+    [{ key: 'files-key' }, true],
+    [{ key: 'kv-files/files-key' }, true],
+    [{ key: 'kv-file/files-key' }, false],
+    [{ key: 'kv-files/files' }, false],
+    [{ key }, true],
+    [{ by: 'ada' }, true],
+    [{ by: '11111111-AAAA' }, true],
+    [{ by: 'app' }, false],
+    [{ since: new Date('2026-11-24T12:00:00Z') }, true],
+    [{ since: new Date('2026-11-24T12:00:01Z') }, false],
+    [{ account: 'st1', by: 'bob' }, false],
+  ])('%j: %s', (filter, expected) => {
+    expect(isMeant(record, filter)).toBe(expected);
+  });
+});

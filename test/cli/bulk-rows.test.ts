@@ -1,0 +1,75 @@
+import { Command, Option } from 'commander';
+import { describe, expect, it } from 'vitest';
+import { manyAccounts } from '../../src/cli/bulk/bulk-command.ts';
+import { readBulkRows } from '../../src/cli/bulk/bulk-rows.ts';
+import { parseCsv } from '../../src/cli/bulk/csv.ts';
+
+describe('CSV', () => {
+  it('takes quotes, commas and line feeds in them, CRLF, a byte order mark, empty lines, and space around cells', () => {
+    const { titles, rows } = parseCsv('\ufeffaccount, Vault\r\n\r\nst1, "a ""b"", c" \r\n"st\n2",\nst3,x');
+    expect(titles).toEqual(['account', 'vault']);
+    expect(rows.map(({ line, cells }) => [line, ...cells.values()])).toEqual([
+      [3, 'st1', 'a "b", c'],
+      [4, 'st\n2', ''],
+      [6, 'st3', 'x'],
+    ]);
+  });
+
+  it.each([
+    ['', /It is empty/],
+    ['account,account\nst1,st2', /two columns "account"/],
+    ['account,vault\nst1\nst2,kv,more', /line 2: 1 cells[\s\S]*line 3: 3 cells/],
+    ['account\n"st1', /line 2: a quote is not closed/],
+    ['account\n"st1"x', /line 2: a quote is not closed, or something stands behind it/],
+  ])('that is not right is refused with its lines: %j', (text, message) => {
+    expect(() => parseCsv(text)).toThrow(message);
+  });
+});
+
+describe('the rows of a bulk command', () => {
+  function command(...args: string[]): Command {
+    const program = new Command('cmk').exitOverride().option('--subscription <id>').option('--json');
+    const one = manyAccounts(program.command('account').command('onboard').argument('[account]'))
+      .option('--vault <vault>')
+      .option('--pin [version]')
+      .option('--premium')
+      .addOption(new Option('--kty <type>').choices(['RSA', 'RSA-HSM']))
+      .action(() => {});
+    program.parse(['account', 'onboard', ...args], { from: 'user' });
+    return one;
+  }
+
+  it('have what the row says, and for the rest what the command line says', () => {
+    const text = 'account,vault,pin,premium,kty,subscription\nst1,kv-1,yes,yes,RSA-HSM,sub-1\nst2,,cafe,no,,\n';
+    const rows = readBulkRows(text, command('--from', 'x', '--vault', 'kv', '--kty', 'RSA'), ['vault']);
+    expect(rows).toEqual([
+      {
+        account: 'st1',
+        options: expect.objectContaining({
+          vault: 'kv-1',
+          pin: true,
+          premium: true,
+          kty: 'RSA-HSM',
+          subscription: 'sub-1',
+        }),
+      },
+      { account: 'st2', options: expect.objectContaining({ vault: 'kv', pin: 'cafe', premium: false, kty: 'RSA' }) },
+    ]);
+  });
+
+  it('are refused with everything that is wrong at once', () => {
+    const text = 'account,vault,kty,premium\nst1,kv,EC,\n,kv,,\nst2,,,perhaps\nST1,kv,,\n';
+    const read = () => readBulkRows(text, command('--from', 'x'), ['vault']);
+    expect(read).toThrow(/line 2: kty "EC": .*Allowed choices are RSA, RSA-HSM/);
+    expect(read).toThrow(/line 3: no account/);
+    expect(read).toThrow(/line 4: premium "perhaps": It has to be yes or no/);
+    expect(read).toThrow(/line 4: neither the row nor the command line says vault/);
+    expect(read).toThrow(/line 5: ST1 is in line 2 already/);
+  });
+
+  it('have columns that there are, and no option of the run as a whole', () => {
+    const read = () => readBulkRows('name,valt,yes,json\nst1,kv,y,y', command('--from', 'x'), []);
+    for (const column of ['name', 'valt', 'yes', 'json']) expect(read).toThrow(`there is no column "${column}"`);
+    expect(read).toThrow('there is no column "account"');
+  });
+});

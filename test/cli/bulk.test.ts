@@ -1,0 +1,161 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { addAccount } from '../../local/azure/fleet.ts';
+import type { StorageAccount } from '../../local/azure/world.ts';
+import { unique, useProcedures } from '../support/procedures.ts';
+import { type CmkOptions, runCmk } from '../support/run-cmk.ts';
+
+const procedures = useProcedures();
+const cmk = (args: readonly string[], options?: CmkOptions) => runCmk(procedures, args, options);
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cmk-bulk-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** Three accounts and a file that has them onto one new vault, key and identity. */
+async function three() {
+  const group = procedures.group();
+  const accounts = [1, 2, 3].map(() => addAccount(procedures.world, group, { name: unique('st'), shares: ['share1'] }));
+  const [vault, identity] = [unique('kv-'), unique('id-')];
+  const file = join(folder, `${unique('accounts')}.csv`);
+  await writeFile(file, `account,vault\n${accounts.map(({ name }) => `${name},${vault}\n`).join('')}`);
+  const args = ['account', 'onboard', '--from', file, '--key', 'files-key', '--identity', identity];
+  return { group, accounts, vault, identity, file, args, resume: `${file}.onboard.resume` };
+}
+const encrypted = (accounts: readonly StorageAccount[]) =>
+  accounts.map(({ encryption }) => encryption.keySource === 'Microsoft.Keyvault');
+const document = (out: string) => JSON.parse(out).result;
+
+describe('account onboard --from', () => {
+  it('plans, and does nothing in a dry run', async () => {
+    const { args, accounts, resume } = await three();
+    const writes = await procedures.writes(async () => {
+      const { code, out } = await cmk([...args, '--dry-run']);
+      expect(code).toBe(0);
+      expect(out.split('\n').filter((line) => line.startsWith(`${accounts[0]?.name}\tplanned\t`))).toHaveLength(1);
+      expect(out).toContain('3 accounts: 3 to be done.');
+    });
+    expect(writes).toEqual([]);
+    expect(existsSync(resume)).toBe(false);
+  });
+
+  it('asks, and changes nothing when the answer is not yes or nobody is there', async () => {
+    const { args } = await three();
+    const writes = await procedures.writes(async () => {
+      expect(await cmk(args)).toMatchObject({ code: 2, err: expect.stringContaining('Add --yes.') });
+      expect(await cmk(args, { answer: 'no' })).toMatchObject({ code: 2, err: expect.stringContaining('not yes') });
+    });
+    expect(writes).toEqual([]);
+  });
+
+  it('does all of them, makes what they share once, and leaves no resume file', async () => {
+    const { args, accounts, vault, resume } = await three();
+    const writes = await procedures.writes(async () => {
+      const { code, out, err } = await cmk([...args, '-o', 'json'], { answer: 'yes' });
+      expect({ code, err: err.match(/^\[\d\/3\] st\w+: /gm)?.length }).toEqual({ code: 0, err: 3 });
+      expect(document(out)).toMatchObject({ counts: { done: 3, failed: 0 } });
+      expect(document(out).accounts[1]).toMatchObject({
+        outcome: 'done',
+        changes: [
+          { kind: 'done', action: 'account.setKey', from: 'Microsoft.Storage', to: expect.stringContaining(vault) },
+        ],
+      });
+    });
+    expect(writes.filter((write) => write.endsWith(`/vaults/${vault}`))).toHaveLength(1);
+    expect(writes.filter((write) => write.endsWith('/keys/files-key/create'))).toHaveLength(1);
+    expect(encrypted(accounts)).toEqual([true, true, true]);
+    expect(existsSync(resume)).toBe(false);
+  });
+
+  it('goes on after a failure, says which, and does the rest when run again', async () => {
+    const { args, accounts, resume } = await three();
+    const [, second] = accounts;
+    procedures.local.faults.add([
+      {
+        match: { method: 'PATCH', path: `/storageAccounts/${second?.name}\\?` },
+        answer: { status: 409, body: { error: { code: 'StorageAccountOperationInProgress', message: 'Busy.' } } },
+      },
+    ]);
+    const first = await cmk([...args, '--yes', '-o', 'json']);
+    expect(first.code).toBe(1);
+    expect(document(first.out)).toMatchObject({ counts: { done: 2, failed: 1 }, resumeFile: resume });
+    expect(document(first.out).accounts[1]).toMatchObject({ outcome: 'failed', error: { reason: 'Refused' } });
+    expect((await readFile(resume, 'utf8')).split('\n')).toHaveLength(4);
+    procedures.local.faults.clear();
+
+    const writes = await procedures.writes(async () => {
+      const again = await cmk([...args, '--yes', '-o', 'json']);
+      expect(again.code).toBe(0);
+      expect(document(again.out)).toMatchObject({ counts: { before: 2, done: 1 } });
+    });
+    expect(writes.every((write) => write.endsWith(`/storageAccounts/${second?.name}`))).toBe(true);
+    expect(encrypted(accounts)).toEqual([true, true, true]);
+    expect(existsSync(resume)).toBe(false);
+  });
+
+  it('starts nothing more after too many failures', async () => {
+    const { args, accounts } = await three();
+    procedures.local.faults.add([
+      {
+        match: { method: 'PATCH', path: '/storageAccounts/' },
+        answer: { status: 409, body: { error: { code: 'StorageAccountOperationInProgress', message: 'Busy.' } } },
+      },
+    ]);
+    const { code, out } = await cmk([...args, '--yes', '--max-failures', '1', '-o', 'json']);
+    expect(code).toBe(1);
+    expect(document(out).counts).toMatchObject({ failed: 1, notStarted: 2 });
+    expect(encrypted(accounts)).toEqual([false, false, false]);
+  });
+
+  it('refuses beforehand what would fail, and does the others', async () => {
+    const { args, accounts, file, vault } = await three();
+    await writeFile(file, `account,vault\n${accounts[0]?.name},${vault}\nstnowhere,${vault}\n`);
+    const { code, out, err } = await cmk([...args, '--yes']);
+    expect(code).toBe(1);
+    expect(err).toMatch(/stnowhere\tREFUSED: AccountNotFound/);
+    expect(out).toContain('2 accounts: 1 done, 1 refused.');
+    expect(encrypted(accounts)).toEqual([true, false, false]);
+  });
+
+  it('says with the plan what is to be known beforehand, once', async () => {
+    const { args, accounts, file } = await three();
+    const site = procedures.site();
+    await writeFile(file, `account,vault\n${accounts.map(({ name }) => `${name},${site.vault.name}\n`).join('')}`);
+    const { err } = await cmk(args, { answer: 'no', env: { CMK_VAULTS: '/subscriptions/s/other' } });
+    expect(err.match(/is not among CMK_VAULTS/g)).toHaveLength(1);
+  });
+
+  it('takes a file of something else for no resume file', async () => {
+    const { args, file } = await three();
+    const { code, err } = await cmk([...args, '--yes', '--resume-file', file]);
+    expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining('is no file of an earlier run') });
+  });
+});
+
+describe('accounts by a condition', () => {
+  it('are pinned, verified and moved to another key', async () => {
+    const site = procedures.site();
+    const accounts = [procedures.encrypted(site), procedures.encrypted(site)];
+    const where = ['--where', `vault=${site.vault.name}`, '--where', `key=${site.key}`];
+    const pinned = await cmk(['account', 'pin', ...where, '--yes', '-o', 'json', '--resume-file', join(folder, 'a')]);
+    expect(document(pinned.out)).toMatchObject({ counts: { done: 2 } });
+    for (const { encryption } of accounts) {
+      expect(encryption.keyvaultproperties?.keyversion).toBe(site.version.version);
+    }
+    const verified = await cmk(['account', 'verify', ...where]);
+    expect(verified).toMatchObject({ code: 0, out: expect.stringContaining('2 accounts: 2 with nothing to do.') });
+  });
+
+  it.each([
+    [['--where', 'colour=red'], /"colour=red" is no condition/],
+    [['--where', 'vault=kv-nowhere'], /No account meets these conditions/],
+    [['st1', '--where', 'vault=kv-nowhere'], /exclude each other/],
+  ])('%j: refused', async (args, message) => {
+    expect((await cmk(['account', 'unpin', ...args])).err).toMatch(message);
+  });
+});

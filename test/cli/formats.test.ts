@@ -1,0 +1,239 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { rowsOf } from '../../src/cli/query.ts';
+import { useProcedures } from '../support/procedures.ts';
+import { type CmkOptions, runCmk } from '../support/run-cmk.ts';
+
+const procedures = useProcedures();
+const cmk = (args: readonly string[], options?: CmkOptions) => runCmk(procedures, args, options);
+
+function fleet() {
+  const site = procedures.site();
+  const account = procedures.encrypted(site);
+  account.tags = { env: 'prod', note: 'a, "b"' };
+  return { site, account, list: ['fleet', 'list', '--vault', site.vault.name] };
+}
+
+describe('-o', () => {
+  it('json and yaml: one document with its version, the same in both', async () => {
+    const { account, list } = fleet();
+    const json = JSON.parse((await cmk([...list, '-o', 'json'])).out);
+    expect(json).toMatchObject({ version: 1, operation: 'fleet list', result: { rows: [{ name: account.name }] } });
+    expect(parse((await cmk([...list, '-o', 'yaml'])).out)).toEqual(json);
+    expect(JSON.parse((await cmk([...list, '--json'])).out)).toEqual(json);
+  });
+
+  it('jsonl: the rows as they are, one in a line', async () => {
+    const { account, list } = fleet();
+    const { out } = await cmk([...list, '-o', 'jsonl']);
+    expect(
+      out
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line).account),
+    ).toEqual([account.id]);
+  });
+
+  it('jsonl: one line with the whole, of what has no rows', async () => {
+    const { out } = await cmk(['explain', 'Throttled', '-o', 'jsonl']);
+    expect(JSON.parse(out)).toMatchObject({ version: 1, operation: 'explain', result: { reason: 'Throttled' } });
+    expect(out.split('\n')).toHaveLength(2);
+  });
+
+  it('csv: a header, quotes where they are needed, more columns with --wide', async () => {
+    const { site, account, list } = fleet();
+    expect((await cmk([...list, '-o', 'csv'])).out.split('\n')).toEqual([
+      'account,region,key,mode,version,state',
+      `${account.name},westeurope,${site.vault.name}/${site.key},automatic,${site.version.version},UpToDate`,
+      '',
+    ]);
+    expect((await cmk([...list, '-o', 'csv', '--wide'])).out).toContain('"env=prod note=a, ""b"""');
+  });
+
+  it('tsv: rows alone, and what is to be known besides on stderr', async () => {
+    const { site } = fleet();
+    const { out, err } = await cmk(['key', 'status', site.key, '--vault', site.vault.name, '-o', 'tsv']);
+    expect(out.split('\n')).toHaveLength(2);
+    expect(err).toContain(`/keys/${site.key}\n`);
+  });
+
+  it('of an operation: what was found and done, typed', async () => {
+    const { site, account } = fleet();
+    const { out } = await cmk(['account', 'pin', account.name, '-o', 'jsonl']);
+    const entries = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const key = `https://${site.vault.name}.vault.azure.net/keys/${site.key}`;
+    expect(entries).toContainEqual(
+      expect.objectContaining({
+        kind: 'done',
+        action: 'account.setKey',
+        resource: account.id,
+        from: key,
+        to: `${key}/${site.version.version}`,
+      }),
+    );
+  });
+
+  it('table: a table in a pipe too, without colours, as wide as COLUMNS says', async () => {
+    const { list } = fleet();
+    const { out } = await cmk([...list, '-o', 'table'], { env: { COLUMNS: '50' } });
+    expect(out).toMatch(/^ACCOUNT {2,}REGION/);
+    expect(out.split('\n').filter((line) => line.length > 50)).toEqual([]);
+  });
+
+  it.each(['json', 'jsonl', 'yaml'])(
+    '%s: an error is in the document, a command line that is not right too',
+    async (format) => {
+      for (const args of [
+        ['account', 'verify', 'stnowhere'],
+        ['account', 'verify', '--nonsense'],
+      ]) {
+        const { out, err } = await cmk([...args, '-o', format]);
+        expect({ err, document: parse(out) }).toEqual({
+          err: '',
+          document: { version: 1, error: expect.objectContaining({ reason: expect.any(String) }) },
+        });
+      }
+    },
+  );
+});
+
+describe('--query', () => {
+  it('prints what it takes out of the document, as JSON or as rows', async () => {
+    const { site, account, list } = fleet();
+    const query = ['--query', 'result.rows[].{name: name, version: version}'];
+    const taken = [{ name: account.name, version: site.version.version }];
+    expect(JSON.parse((await cmk([...list, ...query])).out)).toEqual(taken);
+    expect((await cmk([...list, ...query, '-o', 'tsv'])).out).toBe(`${account.name}\t${site.version.version}\n`);
+    expect((await cmk([...list, ...query, '-o', 'csv'])).out).toBe(
+      `name,version\n${account.name},${site.version.version}\n`,
+    );
+  });
+
+  it('that is none is refused', async () => {
+    const { list } = fleet();
+    const { code, out } = await cmk([...list, '--query', 'result.[']);
+    expect({ code, reason: JSON.parse(out).error.reason }).toEqual({ code: 2, reason: 'ArgumentInvalid' });
+  });
+
+  it.each([
+    ['text', [['text']], ['value']],
+    [null, [['']], ['value']],
+    [[1, 'a'], [['1'], ['a']], ['value']],
+    [
+      [[1, 2], [3]],
+      [['1', '2'], ['3']],
+      ['value', 'value 2'],
+    ],
+    [
+      [{ a: 1 }, { b: { c: 1 } }],
+      [
+        ['1', ''],
+        ['', '{"c":1}'],
+      ],
+      ['a', 'b'],
+    ],
+    [[], [], ['value']],
+  ])('%j as rows', (value, rows, titles) => {
+    expect(rowsOf(value)).toEqual({ rows, titles });
+  });
+});
+
+describe('filters and order of fleet list', () => {
+  it('are of every field, and all have to hold', async () => {
+    const { site, account } = fleet();
+    const names = async (...args: string[]) => {
+      const { out } = await cmk(['fleet', 'list', ...args, '--query', 'result.rows[].name']);
+      return JSON.parse(out);
+    };
+    const vault = ['--vault', site.vault.name];
+    expect(await names(...vault, '--tag', 'env=prod', '--key', site.key)).toEqual([account.name]);
+    expect(await names(...vault, '--tag', 'ENV')).toEqual([account.name]);
+    expect(await names(...vault, '--tag', 'env=Prod')).toEqual([]);
+    expect(await names(...vault, '--key', `${site.vault.name}/${site.key}`, '-g', site.group.name)).toEqual([
+      account.name,
+    ]);
+    expect(await names(...vault, '-g', 'rg-other')).toEqual([]);
+    const second = procedures.encrypted(site);
+    second.location = 'aregion';
+    const sorted = await names(...vault, '--sort', 'region');
+    expect(sorted[0]).toBe(second.name);
+  });
+});
+
+describe('profiles and names', () => {
+  let home: string;
+  beforeAll(async () => {
+    home = await mkdtemp(join(tmpdir(), 'cmk-home-'));
+    await mkdir(join(home, '.config/cmk'), { recursive: true });
+    const profiles = { prod: { AZURE_CLOUD: 'NoSuchCloud' }, bad: { AZURE_CLIENT_SECRET: 's' } };
+    await writeFile(join(home, '.config/cmk/profiles.json'), JSON.stringify(profiles));
+  });
+  afterAll(() => rm(home, { recursive: true, force: true }));
+  const atHome = (args: readonly string[], more: Record<string, string> = {}) =>
+    cmk(args, { env: { HOME: home, ...more } });
+
+  it('a profile sets what it names, whether by option or by environment', async () => {
+    const revoke = ['key', 'restore', 'k', '--vault', 'kv', '--revocation', 'x'];
+    for (const [args, env] of [
+      [['--profile', 'prod', ...revoke], {}],
+      [[...revoke, '--profile=prod'], {}],
+      [revoke, { CMK_PROFILE: 'prod' }],
+    ] as const) {
+      expect((await atHome(args, env)).err).toContain('There is no cloud "NoSuchCloud"');
+    }
+  });
+
+  it.each([
+    ['staging', /There is no profile "staging" in .*profiles\.json\.\nChoose one of prod, bad/],
+    ['bad', /may not set AZURE_CLIENT_SECRET/],
+    ['toString', /There is no profile "toString"/],
+  ])('%s: refused', async (name, message) => {
+    const { code, err } = await atHome(['doctor', '--profile', name]);
+    expect({ code, err }).toEqual({ code: 2, err: expect.stringMatching(message) });
+  });
+
+  it('are completed: names that the last fleet list has seen', async () => {
+    const { site, account, list } = fleet();
+    expect((await atHome(list)).code).toBe(0);
+    const offered = async (...words: string[]) => (await atHome(['__complete', '--', ...words])).out.split('\n');
+    expect(await offered('account', 'verify', account.name.slice(0, 4))).toContain(account.name);
+    expect(await offered('key', 'status', '')).toContain(site.key);
+    expect(await offered('key', 'status', 'k', '--vault', 'kv-')).toContain(site.vault.name);
+    expect(await offered('doctor', '--profile', 'p')).toContain('prod');
+    const cache = await readFile(join(home, '.cache/cmk/names.json'), 'utf8');
+    expect(Object.keys(JSON.parse(cache)).sort()).toEqual(['accounts', 'keys', 'vaults']);
+  });
+});
+
+describe('cmk explain', () => {
+  it('says what a reason means, whatever its case, and what to do about it', async () => {
+    const { code, out } = await cmk(['explain', 'stalekeyversion']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^StaleKeyVersion: Pinned to an older version/);
+    expect(out).toMatch(/What to do: /);
+    expect(await cmk(['explain', 'Throttled'])).toMatchObject({ code: 0 });
+  });
+
+  it('names those that are near one that there is not', async () => {
+    expect((await cmk(['explain', 'Stale'])).err).toMatch(/Did you mean StaleKeyVersion/);
+    expect((await cmk(['explain', 'Nonsense'])).code).toBe(3);
+  });
+});
+
+describe('key rotate --wait', () => {
+  it('ends when every account in sight uses the new version', async () => {
+    const site = procedures.site();
+    procedures.encrypted(site);
+    const args = ['key', 'rotate', site.key, '--vault', site.vault.name, '--if-older-than', 'PT0S', '-o', 'json'];
+    const early = await cmk([...args, '--wait', 'PT0S']);
+    expect(early.code).toBe(1);
+    expect(JSON.parse(early.out).result.moves).toMatchObject({ moved: [], complete: true });
+    expect(JSON.parse(early.out).result.moves.waiting).toHaveLength(1);
+  });
+});

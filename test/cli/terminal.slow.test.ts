@@ -1,0 +1,120 @@
+import { stripVTControlCharacters } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { addAccount } from '../../local/azure/fleet.ts';
+import { eventually } from '../support/eventually.ts';
+import { unique, useProcedures } from '../support/procedures.ts';
+import { onTerminal } from '../support/terminal.ts';
+
+const procedures = useProcedures();
+/** What colours: anything that styles what comes after it. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it is what a terminal is told a colour with
+const COLOUR = /\u001b\[\d[\d;]*m/;
+
+/** The lines that were shown, without what only the terminal acts on. */
+const linesOf = (shown: string) => stripVTControlCharacters(shown).split(/\r*\n/);
+
+function fleet() {
+  const site = procedures.site();
+  const account = procedures.encrypted(site);
+  return { site, account, list: `cmk fleet list --vault ${site.vault.name}` };
+}
+
+describe('a table on a terminal', () => {
+  it.each([
+    ['as wide as the terminal', 60, ''],
+    ['as wide as COLUMNS says', 200, 'COLUMNS=60 '],
+  ])('is %s', async (_, columns, set) => {
+    const { site, account, list } = fleet();
+    const terminal = onTerminal(procedures.local, `${set}${list}`, { columns });
+    expect(await terminal.exit).toBe(0);
+    const lines = linesOf(terminal.shown());
+    expect(lines.filter((line) => line.length > 60)).toEqual([]);
+    expect(lines[0]).toMatch(/^ACCOUNT +REGION +KEY/);
+    const text = lines.join('\n');
+    expect(text).toContain(account.name);
+    expect(text).toContain(site.version.version.slice(0, 8));
+    expect(text).not.toContain(site.version.version);
+  });
+
+  it('has whole versions with --wide', async () => {
+    const { site, list } = fleet();
+    const terminal = onTerminal(procedures.local, `${list} --wide`, { columns: 60 });
+    expect(await terminal.exit).toBe(0);
+    expect(terminal.shown()).toContain(site.version.version);
+  });
+
+  it('has colours, and none with NO_COLOR', async () => {
+    const { list } = fleet();
+    const coloured = onTerminal(procedures.local, list);
+    expect(await coloured.exit).toBe(0);
+    expect(coloured.shown()).toMatch(COLOUR);
+    const plain = onTerminal(procedures.local, list, { env: { NO_COLOR: '1' } });
+    expect(await plain.exit).toBe(0);
+    expect(plain.shown()).not.toMatch(COLOUR);
+  });
+
+  it('has neither colours nor a header in a pipe, and the exit code is that of the command', async () => {
+    const { account, list } = fleet();
+    const terminal = onTerminal(procedures.local, `${list} | cat; exit \${PIPESTATUS[0]}`);
+    expect(await terminal.exit).toBe(0);
+    expect(terminal.shown()).not.toMatch(COLOUR);
+    expect(linesOf(terminal.shown())[0]).toMatch(new RegExp(`^${account.name}\t`));
+  });
+});
+
+describe('a command line that is not right, on a terminal', () => {
+  it.each([
+    ['cmk fleet list --fast', /Unknown option '--fast'/],
+    ['cmk account onboard', /Missing: <account>, --vault <vault>, --key <key>, --identity <identity>\./],
+    ['cmk fleet list -o xml', /Allowed choices are table, json, jsonl, yaml, tsv, csv/],
+  ])('%s: exit code 2, and all that is wrong', async (line, message) => {
+    const terminal = onTerminal(undefined, line);
+    expect(await terminal.exit).toBe(2);
+    expect(stripVTControlCharacters(terminal.shown())).toMatch(message);
+  });
+});
+
+describe('a reader who goes away', () => {
+  it('ends a command in the middle of nothing, with its own exit code', async () => {
+    const { list } = fleet();
+    const terminal = onTerminal(procedures.local, `${list} | head -0; exit \${PIPESTATUS[0]}`);
+    expect(await terminal.exit).toBe(0);
+    expect(terminal.shown()).not.toMatch(/EPIPE|^ {4}at /m);
+  });
+});
+
+describe('Ctrl-C on a terminal', () => {
+  it('at a question: exit code 130, and nothing is changed', async () => {
+    const { site } = fleet();
+    const line = `cmk key revoke ${site.key} --vault ${site.vault.name} --reason Stolen`;
+    const terminal = onTerminal(procedures.local, line);
+    await terminal.shows(/1 storage account with 1 file share[\s\S]*Type \S+ to go on/);
+    terminal.type('\u0003');
+    expect(await terminal.exit).toBe(130);
+    expect(site.version.enabled).toBe(true);
+    expect(terminal.shown()).toContain('Nothing was changed.');
+  });
+
+  it('in the middle of many accounts: exit code 130, and what is done is not done again', async () => {
+    const group = procedures.group();
+    const accounts = [1, 2].map(() => addAccount(procedures.world, group, { name: unique('st'), shares: ['share1'] }));
+    const rows = `account\\n${accounts.map(({ name }) => `${name}\\n`).join('')}`;
+    const names = `--vault ${unique('kv-')} --key files-key --identity ${unique('id-')}`;
+    const resume = `--resume-file /tmp/${unique('cmk-resume-')}`;
+    const line = `printf "${rows}" | cmk account onboard --from - ${names} ${resume} --yes; exit \${PIPESTATUS[1]}`;
+    procedures.local.faults.add([
+      { match: { method: 'PATCH', path: `/storageAccounts/${accounts[1]?.name}\\?` }, times: 1, hang: true },
+    ]);
+    const first = onTerminal(procedures.local, line);
+    await eventually('the request that hangs', () => procedures.local.faults.list().length === 0, 40_000);
+    first.type('\u0003');
+    expect(await first.exit).toBe(130);
+    expect(stripVTControlCharacters(first.shown())).toContain('run the same command again');
+    const writes = await procedures.writes(async () => {
+      const again = onTerminal(procedures.local, line);
+      expect(await again.exit).toBe(0);
+      expect(stripVTControlCharacters(again.shown())).toContain('2 accounts: 1 done, 1 done before.');
+    });
+    expect(writes.map((write) => write.split('/').at(-1))).toEqual([accounts[1]?.name]);
+  });
+});

@@ -1,0 +1,202 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { causeKey, causesOf, detailsOf, shorten } from '../../src/drift/causes.ts';
+import { findingsPage, findingsQuery } from '../../src/drift/http/findings-page.ts';
+import type { Finding } from '../../src/drift/report.ts';
+import { packDetails, unpackDetails } from '../../src/drift/store/details-format.ts';
+import { parseDetails, parseReport } from '../../src/drift/store/earlier-reports.ts';
+import { account, NOW } from './checks/subjects.ts';
+import { finding, report } from './reports.ts';
+
+const of = (id: string, reason = 'StaleKeyVersion') => ({
+  id,
+  reason,
+  about: [`https://kv.vault.azure.net/keys/${id}`],
+});
+const many = (number: number, change: Partial<Finding> = {}): Finding[] =>
+  Array.from({ length: number }, (_, n) => finding({ id: `f${n}`, resource: `${account().id}${n}`, ...change }));
+const exemption = { reason: 'CHG-1', until: '2026-07-01' };
+
+describe('the causes of findings', () => {
+  it('are what one act each would mend, with the number of resources and the first of them', () => {
+    const [cause, ...others] = causesOf(many(2_000, { command: 'mend it' }), []);
+    expect(others).toEqual([]);
+    expect(cause).toMatchObject({
+      id: 'c1',
+      reason: 'StaleKeyVersion',
+      affected: 2_000,
+      findings: 2_000,
+      exempt: false,
+    });
+    expect(cause).toMatchObject({ commands: ['mend it'], moreCommands: 0, canFix: 2_000 });
+    expect(cause?.sample).toEqual(many(5).map(({ resource }) => resource));
+  });
+
+  it('come worst first, and of these the one with the most findings; exempt ones last', () => {
+    const findings = [
+      finding({ id: 'f1', cause: of('one') }),
+      finding({ id: 'f2', cause: of('two') }),
+      finding({ id: 'f3', cause: of('two') }),
+      finding({ id: 'f4', cause: of('three'), severity: 'advice' }),
+      finding({ id: 'f5', cause: of('one'), exemption }),
+    ];
+    expect(causesOf(findings, []).map(({ id }) => id)).toEqual(['two', 'one', 'three', 'one-exempt']);
+  });
+
+  it('have the worst severity of their findings, the earliest time, and what was fixed', () => {
+    const findings = [
+      finding({ id: 'f1', severity: 'warning', since: '2026-05-02T00:00:00.000Z' }),
+      finding({ id: 'f2', since: '2026-05-01T00:00:00.000Z' }),
+      finding({ id: 'f3', canFix: false }),
+    ];
+    const fix = { reason: 'StaleKeyVersion', resource: 'r', detail: 'd' };
+    const fixes = [
+      { ...fix, finding: 'f1', outcome: 'enqueued' as const },
+      { ...fix, finding: 'f2', outcome: 'failed' as const },
+      { ...fix, finding: 'another', outcome: 'done' as const },
+    ];
+    expect(causesOf(findings, fixes)).toMatchObject([
+      {
+        severity: 'error',
+        since: '2026-05-01T00:00:00.000Z',
+        canFix: 2,
+        fixes: { enqueued: 1, done: 0, failed: 1 },
+      },
+    ]);
+  });
+
+  it('say it in the words of what is behind the findings', () => {
+    const cause = of('key', 'RevocationOpen');
+    const findings = [
+      finding({ id: 'f1', reason: 'KeyDisabled', is: 'Its version is disabled.', cause }),
+      finding({ id: 'f2', reason: 'RevocationOpen', is: 'It was revoked.', cause }),
+    ];
+    expect(causesOf(findings, [])).toMatchObject([{ reason: 'RevocationOpen', is: 'It was revoked.', findings: 2 }]);
+  });
+
+  it('count every finding once, whatever they are', () => {
+    const some = fc.record({ cause: fc.constantFrom('a', 'b', 'c'), resource: fc.nat(5), exempt: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(some), (drawn) => {
+        const findings = drawn.map(({ cause, resource, exempt }, n) =>
+          finding({ id: `f${n}`, cause: of(cause), resource: `r${resource}`, ...(exempt ? { exemption } : {}) }),
+        );
+        const causes = causesOf(findings, []);
+        expect(causes.reduce((sum, one) => sum + one.findings, 0)).toBe(findings.length);
+        expect(new Set(causes.map(({ id }) => id)).size).toBe(causes.length);
+        for (const { id, affected } of causes) {
+          const own = findings.filter((one) => causeKey(one) === id);
+          expect(affected).toBe(new Set(own.map(({ resource }) => resource)).size);
+        }
+      }),
+    );
+  });
+});
+
+describe('a report as it is published', () => {
+  it('of 10,000 findings of one cause is small, and what it leaves out is kept', () => {
+    const findings = many(10_000, { command: 'az role assignment create …', is: 'No role. '.repeat(40) });
+    const fixes = findings.map(({ id, reason, resource }) => ({
+      finding: id,
+      reason,
+      resource,
+      outcome: 'failed' as const,
+      detail: 'd'.repeat(200),
+    }));
+    const unseen = findings.map(({ id, since }) => ({ id: `x${id}`, since, lastSeen: since }));
+    const whole = report({ findings, fixes, unseen });
+    const short = shorten(whole);
+    expect(JSON.stringify(short).length).toBeLessThan(100_000);
+    expect(short.findings).toHaveLength(5);
+    expect('unseen' in short).toBe(false);
+    expect(detailsOf(whole)).toEqual({ findings, fixes, unseen });
+    // To shorten what is short already changes nothing.
+    expect(shorten({ ...short, unseen: [] })).toEqual(short);
+  });
+
+  it('has all the findings of small causes, and a sample of each of many', () => {
+    expect(shorten(report({ findings: many(20) })).findings).toHaveLength(20);
+    expect(shorten(report({ findings: many(21) })).findings).toHaveLength(5);
+    const findings = Array.from({ length: 100 }, (_, n) => many(20, { cause: of(`c${n}`) })).flat();
+    const short = shorten(report({ findings: findings.map((one, n) => ({ ...one, id: `f${n}` })) }));
+    expect(new Set(short.findings.map(({ cause }) => cause.id)).size).toBe(100);
+    expect(short.findings.length).toBeLessThan(800);
+  });
+});
+
+describe('the findings of a report, page by page', () => {
+  const details = { findings: [...many(450), ...many(3, { cause: of('other') })], fixes: [], unseen: [] };
+  const page = (query: string) => findingsPage('r1', details, findingsQuery(new URLSearchParams(query)));
+
+  it('are all there, each once, whichever way one follows the links', () => {
+    const seen: Finding[] = [];
+    for (let query: string | undefined = 'cause=c1'; query !== undefined; ) {
+      const { value, nextLink } = page(query);
+      expect(value.length).toBeLessThanOrEqual(200);
+      seen.push(...value);
+      query = nextLink?.split('?')[1];
+    }
+    expect(seen).toEqual(details.findings.slice(0, 450));
+    expect(page('').nextLink).toBe('/api/drift/r1/findings?skip=200');
+    expect(page('cause=c1&skip=200').nextLink).toBe('/api/drift/r1/findings?cause=c1&skip=400');
+    expect(page('cause=other')).toEqual({ value: details.findings.slice(450) });
+    expect(page('cause=unknown')).toEqual({ value: [] });
+  });
+
+  it('say what became of fixing them', () => {
+    const fix = { finding: 'f0', reason: 'StaleKeyVersion', resource: 'r', outcome: 'done', detail: 'Moved.' } as const;
+    const { value } = findingsPage(
+      'r1',
+      { ...details, findings: many(1), fixes: [fix] },
+      { cause: undefined, skip: 0 },
+    );
+    expect(value).toEqual([{ ...many(1)[0], fixed: { outcome: 'done', detail: 'Moved.' } }]);
+  });
+
+  it.each(['cause=', 'cause=a/b', `cause=${'x'.repeat(101)}`, 'skip=', 'skip=-1', 'skip=x', 'skip=1e3'])(
+    'are not guessed: %s',
+    (query) => {
+      expect(() => page(query)).toThrow(expect.objectContaining({ status: 400, reason: 'QueryInvalid' }));
+    },
+  );
+});
+
+describe('the findings of a report as they are stored', () => {
+  it('are small, and whole when they are read', () => {
+    const fix = { reason: 'StaleKeyVersion', resource: 'r', outcome: 'done', detail: 'Moved.' } as const;
+    const details = {
+      findings: [...many(10_000, { is: 'No role. '.repeat(40) }), finding({ id: 'x', command: 'mend it', exemption })],
+      fixes: [{ ...fix, finding: 'f0' }],
+      unseen: [{ id: 'u1', since: NOW.toISOString(), lastSeen: NOW.toISOString() }],
+    };
+    const stored = packDetails(details);
+    expect(stored.length).toBeLessThan(6_000_000);
+    expect(unpackDetails(stored)).toEqual(details);
+    expect(() => unpackDetails(stored.replace('"texts":["No role', '"texts":[],"was":["No role'))).toThrow(RangeError);
+  });
+});
+
+describe('a report of the first version, which had no causes', () => {
+  const { causes: _, ...rest } = report({ findings: many(30) });
+  const first = JSON.stringify({
+    ...rest,
+    version: 1,
+    findings: many(30).map(({ cause, ...one }) => one),
+    unseen: [{ id: 'u1', since: NOW.toISOString(), lastSeen: NOW.toISOString() }],
+  });
+
+  it('can still be read, with its findings together by reason', () => {
+    const read = parseReport(first);
+    expect(read).toMatchObject({ version: 2, counts: { unseen: 1 } });
+    expect(read.causes).toMatchObject([{ reason: 'StaleKeyVersion', about: [], affected: 30 }]);
+    expect(shorten(read).findings).toHaveLength(5);
+    expect(parseDetails(undefined, read)).toMatchObject({ findings: { length: 30 }, unseen: { length: 1 } });
+  });
+
+  it('is told from the second, whose findings are kept beside it', () => {
+    const whole = report({ findings: many(30) });
+    const read = parseReport(JSON.stringify(shorten(whole)));
+    expect(parseDetails(packDetails(detailsOf(whole)), read)).toEqual(detailsOf(whole));
+    expect(() => parseReport('{"version":3}')).toThrow();
+  });
+});

@@ -1,0 +1,73 @@
+import { execFileSync } from 'node:child_process';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import * as commands from '../../../src/drift/checks/commands.ts';
+import { shellCommand } from '../../../src/drift/checks/shell-command.ts';
+import { account, KEY, NEW, VAULT } from './subjects.ts';
+
+describe('a command to be copied into a shell', () => {
+  it('gives each value as one word, whatever is in it', () => {
+    const values = fc.array(fc.string({ unit: 'grapheme', minLength: 1 }), { minLength: 40, maxLength: 60 });
+    fc.assert(
+      fc.property(values, (given) => {
+        const safe = given.filter((value) => shellCommand('c', [['', value]]) !== undefined);
+        const line =
+          shellCommand(
+            'printf %s\\\\0',
+            safe.map((value) => ['', value] as const),
+          ) ?? '';
+        if (safe.length > 0) expect(execFileSync('/bin/sh', ['-c', line]).toString()).toBe(`${safe.join('\0')}\0`);
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it.each([
+    ["it's", "c --name 'it'\\''s'"],
+    ['$(reboot)', "c --name '$(reboot)'"],
+    ['`reboot`; $HOME & | > <', "c --name '`reboot`; $HOME & | > <'"],
+    ['/subscriptions/1/x', 'c --name /subscriptions/1/x'],
+    ['~', "c --name '~'"],
+  ])('quotes %s', (value, line) => {
+    expect(shellCommand('c', [['--name', value]])).toBe(line);
+  });
+
+  it.each(['', '--role', '-x', '@/etc/passwd', 'a\nb', 'a\rb', '\u001b[A', 'a\u202eb', 'a\u200bb', '\u2028'])(
+    'is none with a value that would be taken for something else: %j',
+    (value) => {
+      expect(shellCommand('c', [['--name', value]])).toBeUndefined();
+    },
+  );
+});
+
+describe('what mends a finding', () => {
+  it.each([
+    [
+      commands.giveAccess('p-1', VAULT, 'rbac'),
+      `az role assignment create --assignee-object-id p-1 --assignee-principal-type ServicePrincipal --role 'Key Vault Crypto Service Encryption User' --scope ${VAULT.id}`,
+    ],
+    [
+      commands.giveAccess('p-1', VAULT, 'accessPolicies'),
+      `az keyvault set-policy --key-permissions get wrapKey unwrapKey --object-id p-1 --name kv-files --resource-group rg-keys --subscription ${VAULT.subscriptionId}`,
+    ],
+    [commands.giveAccess(undefined, VAULT, 'rbac'), undefined],
+    [commands.enableVersion(NEW), `az keyvault key set-attributes --enabled true --id ${NEW.id}`],
+    [commands.recoverKey(KEY), 'az keyvault key recover --vault-name kv-files --name files-key'],
+    [commands.rotate(KEY), `cmk key rotate ${KEY.id}`],
+    [commands.moveAccount(account()), `cmk account pin ${account().id}`],
+    [commands.recoverVault({ ...VAULT, kind: 'managedHsm' }), undefined],
+    [commands.protectVault({ ...VAULT, kind: 'managedHsm' }), undefined],
+    [commands.letStorageIn({ ...VAULT, kind: 'managedHsm' }), undefined],
+    [commands.lockVault(VAULT), `az lock create --lock-type CanNotDelete --name cmk-kv-files --resource ${VAULT.id}`],
+    [
+      commands.protectVault(VAULT),
+      `az keyvault update --enable-purge-protection true --name kv-files --resource-group rg-keys --subscription ${VAULT.subscriptionId}`,
+    ],
+    [
+      commands.encryptAccount(account(), KEY, undefined),
+      `cmk account enable ${account().id} --vault ${VAULT.id} --key files-key`,
+    ],
+  ])('is exact: %s', (command, expected) => {
+    expect(command).toBe(expected);
+  });
+});

@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest';
+import type { WholeReport } from '../../src/drift/report.ts';
+import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
+import { disableAccount } from '../../src/operations/account/account-change-key.ts';
+import type { Services } from '../../src/services.ts';
+import { TestKey } from '../support/fleet.ts';
+import { Procedures } from '../support/procedures.ts';
+import { useWire } from '../support/wire.ts';
+import { outsider } from './outsider.ts';
+
+const wire = useWire();
+const procedures = new Procedures(wire);
+const them = () => outsider(wire.azure).storage.storageAccounts;
+const MICROSOFT = { encryption: { keySource: 'Microsoft.Storage' } };
+
+async function check(change: (services: Services) => Services = (services) => services): Promise<WholeReport> {
+  const services = change(wire.services({ CMK_AUTOFIX: 'none' }));
+  const report = await runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, services, wire.log);
+  wire.azure.clock.advance(3_600_000);
+  return report;
+}
+const left = ({ findings }: WholeReport) =>
+  findings
+    .filter(({ reason }) => reason === 'NoLongerCustomerManaged')
+    .map(({ resource }) => resource.split('/').at(-1));
+
+describe('an account that its owner puts on Microsoft-managed keys', () => {
+  it('is an error of the next check and of those after it, as nothing but its owner was asked', async () => {
+    await check();
+    await them().update('rg-files', 'stfiles03', MICROSOFT);
+    const report = await check();
+    expect(left(report)).toEqual(['stfiles03']);
+    expect(report.findings.find(({ reason }) => reason === 'NoLongerCustomerManaged')).toMatchObject({
+      severity: 'error',
+      is: expect.stringContaining('used https://kv-files.vault.azure.net/keys/files-key until'),
+      command: expect.stringMatching(
+        /^cmk account enable \S+stfiles03 --vault \S+kv-files --key files-key --identity \S+$/,
+      ),
+    });
+    expect(left(await check())).toEqual(['stfiles03']);
+  });
+
+  it('is forgotten when somebody tags it, and missed anew when it comes back and leaves again', async () => {
+    const now = wire.azure.clock.now().toISOString();
+    await them().update('rg-files', 'stfiles03', { tags: { 'cmk-opt-out': `${now} CHG-1` } });
+    expect(left(await check())).toEqual([]);
+    const { encryption } = await them().getProperties('rg-files', 'stfiles02');
+    if (!encryption) throw new Error('unreachable');
+    await them().update('rg-files', 'stfiles03', { encryption });
+    expect(left(await check())).toEqual([]);
+    await them().update('rg-files', 'stfiles03', MICROSOFT);
+    expect(left(await check())).toEqual(['stfiles03']);
+    await them().update('rg-files', 'stfiles03', { encryption });
+  });
+
+  it('is remembered while its subscription, or what is remembered, cannot be read', async () => {
+    const key = new TestKey(wire.azure.world);
+    const account = key.account();
+    await check();
+    await them().update('rg-files', account.name, MICROSOFT);
+    const path = `^/subscriptions/[^/]+/providers/Microsoft.Storage/storageAccounts`;
+    wire.azure.faults.add([
+      { match: { method: 'GET', path }, answer: { status: 403, body: { error: { code: 'x' } } } },
+    ]);
+    await check();
+    wire.azure.faults.clear();
+    const down = async (): Promise<never> => {
+      throw new Error('connect ECONNREFUSED');
+    };
+    const without = await check((services) => ({
+      ...services,
+      driftStorage: { ...services.driftStorage, managedAccounts: down },
+    }));
+    expect(without.findings.map(({ is }) => is).join()).toContain('which accounts used a managed key before');
+    expect(left(await check())).toEqual([account.name]);
+    const unwritten = await check((services) => ({
+      ...services,
+      driftStorage: { ...services.driftStorage, rememberAccounts: down },
+    }));
+    expect(left(unwritten)).toEqual([account.name]);
+    expect(wire.records.map(({ message }) => message).join()).toContain('could not be written down');
+  });
+});
+
+describe('cmk account disable', () => {
+  const disable = (account: string, change: object = {}) =>
+    procedures.run((operation) =>
+      disableAccount({ account, yes: true, confirm: async () => {}, reason: 'CHG-2', ...change }, operation),
+    );
+
+  it('records that it is meant, beside the tags that are there, and the check goes by it', async () => {
+    const key = new TestKey(wire.azure.world);
+    const account = key.account('pinned', { tags: { team: 'files' } });
+    await check();
+    await disable(account.name);
+    expect(account.tags).toEqual({ team: 'files', 'cmk-opt-out': expect.stringMatching(/^\S+Z \S+ CHG-2$/) });
+    expect(left(await check())).not.toContain(account.name);
+  });
+
+  it('refuses a tagged account, and changes nothing before somebody has agreed', async () => {
+    const key = new TestKey(wire.azure.world);
+    const tagged = key.account('pinned', { tags: { 'cmk-key': `kv-files/${key.name}` } });
+    const plain = key.account();
+    const refused = expect.objectContaining({ reason: 'ConfirmationWrong' });
+    await expect(disable(tagged.name, { yes: false })).rejects.toEqual(refused);
+    const no = async (): Promise<never> => {
+      throw new Error('No.');
+    };
+    await expect(disable(plain.name, { yes: false, confirm: no })).rejects.toThrow('No.');
+    for (const { encryption } of [tagged, plain]) expect(encryption.keySource).toBe('Microsoft.Keyvault');
+    await disable(tagged.name);
+    expect(tagged.encryption.keySource).toBe('Microsoft.Storage');
+  });
+});

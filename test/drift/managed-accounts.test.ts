@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import { AccountMemory, MANAGED_ACCOUNTS } from '../../src/drift/managed-accounts.ts';
+import { formatOptOut, isOptedOut } from '../../src/settings/opt-out.ts';
+import { DAYS, KEY, NOW } from './checks/subjects.ts';
+
+const before = { key: KEY.id, lastSeen: new Date(NOW.getTime() - DAYS) };
+const stored = [{ key: KEY.id, lastSeen: before.lastSeen.toISOString(), accounts: ['st1', 'st2'] }];
+
+describe('what is remembered of accounts', () => {
+  it('is what they were seen to use, whatever the case of their names', () => {
+    const memory = new AccountMemory(stored);
+    expect(memory.of('ST1')).toEqual(before);
+    expect(memory.of('st3')).toBeUndefined();
+  });
+
+  it('forgets those that are not there any more, but only when all were looked at', () => {
+    const memory = new AccountMemory(stored);
+    memory.remember('st1', { key: KEY.id, lastSeen: NOW });
+    const now = { key: KEY.id, lastSeen: NOW.toISOString(), accounts: ['st1'] };
+    expect(memory.toJSON(true)).toEqual([now]);
+    expect(memory.toJSON(false)).toEqual([now, { ...stored[0], accounts: ['st2'] }]);
+    expect(MANAGED_ACCOUNTS.parse(memory.toJSON(false))).toEqual(memory.toJSON(false));
+  });
+
+  it('is small: 10,000 accounts of one key take less than 400 KB', () => {
+    const memory = new AccountMemory([]);
+    for (let n = 0; n < 10_000; n += 1) memory.remember(`st${String(n).padStart(22, '0')}`, before);
+    expect(JSON.stringify(memory.toJSON(true)).length).toBeLessThan(400_000);
+  });
+});
+
+describe('an opt-out', () => {
+  it('holds from when it was written, and a tag takes no more than 256 characters', () => {
+    const tag = formatOptOut(NOW, 'somebody '.repeat(100));
+    expect(tag.length).toBe(256);
+    expect(isOptedOut({ 'cmk-opt-out': tag }, NOW)).toBe(true);
+    expect(isOptedOut({ 'cmk-opt-out': tag }, new Date(NOW.getTime() + 1))).toBe(false);
+    expect(isOptedOut({}, NOW)).toBe(false);
+  });
+});

@@ -1,0 +1,107 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { addAccount } from '../../local/azure/fleet.ts';
+import { showFindings, showReport } from '../../src/drift/http/drift-api.ts';
+import { type FindingsPage, findingsQuery } from '../../src/drift/http/findings-page.ts';
+import type { DriftReport, WholeReport } from '../../src/drift/report.ts';
+import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
+import type { LogRecord } from '../../src/log.ts';
+import { group, storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
+import { pasteRoleAssignment } from '../support/pasted.ts';
+import { useWire } from '../support/wire.ts';
+import { outsider } from './outsider.ts';
+
+/** With those of the sample fleet that have the identity. */
+const FLEET = 2_000;
+
+const wire = useWire();
+const services = () => wire.services({ CMK_AUTOFIX: 'none' });
+const check = (): Promise<WholeReport> =>
+  runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, services(), (record) => void logged.push(record));
+const shown = async (accept: string): Promise<string> =>
+  String((await showReport(undefined, new Headers({ accept }), services())).body);
+const withoutRole = ({ causes }: Pick<DriftReport, 'causes'>) =>
+  causes.filter(({ reason }) => reason === 'IdentityWithoutRole');
+
+/** Of every check. */
+const logged: LogRecord[] = [];
+let report: WholeReport;
+
+beforeAll(async () => {
+  const { world } = wire.azure;
+  const identity = storageIdentity(world);
+  const users = () =>
+    [...world.storageAccounts.values()].filter(
+      ({ encryption }) =>
+        encryption.keyvaultproperties?.keyvaulturi.includes('kv-files') &&
+        encryption.identity?.userAssignedIdentity?.toLowerCase() === identity.id.toLowerCase(),
+    ).length;
+  const key = new TestKey(world);
+  for (let n = users(); n < FLEET; n += 1) {
+    addAccount(world, group(world), { name: `stfleet${String(n).padStart(5, '0')}`, identity, key: key.use() });
+  }
+  const { roleAssignments } = outsider(wire.azure).roles;
+  const vault = vaultNamed(world, 'kv-files').id.slice(1);
+  const given = [];
+  for await (const { id = '', scope = '' } of roleAssignments.listForScope(vault, {
+    filter: `assignedTo('${identity.principalId}')`,
+  })) {
+    if (scope.toLowerCase().endsWith('kv-files')) given.push(id);
+  }
+  for (const id of given) await roleAssignments.deleteById(id.slice(1));
+  report = await check();
+});
+
+describe(`a role that ${FLEET} accounts need is deleted`, () => {
+  it('is one cause, about the identity and the vault, with the command that mends it', () => {
+    const causes = withoutRole(report);
+    expect(causes).toHaveLength(1);
+    const { principalId } = storageIdentity(wire.azure.world);
+    expect(causes[0]).toMatchObject({
+      severity: 'error',
+      affected: FLEET,
+      about: [
+        expect.stringMatching(/\/userAssignedIdentities\/id-storage$/),
+        expect.stringMatching(/\/vaults\/kv-files$/),
+      ],
+      commands: [expect.stringContaining(`--assignee-object-id ${principalId} `)],
+      moreCommands: 0,
+    });
+    expect(causes[0]?.sample).toHaveLength(5);
+  });
+
+  it('makes a report of less than 100 KB, and every account is found page by page', async () => {
+    const json = await shown('application/json');
+    expect(json.length).toBeLessThan(100_000);
+    const published = JSON.parse(json) as DriftReport;
+    expect(withoutRole(published)).toEqual(withoutRole(report));
+    const resources = new Set<string>();
+    for (let query: string | undefined = `cause=${withoutRole(published)[0]?.id}`; query !== undefined; ) {
+      const { body } = await showFindings('newest', findingsQuery(new URLSearchParams(query)), services());
+      const page = JSON.parse(String(body)) as FindingsPage;
+      for (const { resource } of page.value) resources.add(resource);
+      query = page.nextLink?.split('?')[1];
+    }
+    expect([...resources].filter((one) => !one.includes('/encryptionScopes/'))).toHaveLength(FLEET);
+  });
+
+  it('is one record in the log', () => {
+    const said = logged.filter(({ reason }) => reason === 'IdentityWithoutRole');
+    expect(said).toHaveLength(1);
+    expect(said[0]).toMatchObject({
+      level: 'error',
+      affected: FLEET,
+      vault: vaultNamed(wire.azure.world, 'kv-files').id,
+    });
+  });
+
+  it('is the same cause in the next check, and is gone once the command was pasted', async () => {
+    const again = await check();
+    expect(withoutRole(again).map(({ id, since }) => [id, since])) //
+      .toEqual(withoutRole(report).map(({ id, since }) => [id, since]));
+    expect(again.counts.new).toBe(0);
+    await pasteRoleAssignment(withoutRole(again)[0]?.commands[0] ?? '', outsider(wire.azure));
+    const mended = await check();
+    expect(withoutRole(mended)).toEqual([]);
+    expect(mended.counts.gone).toBeGreaterThanOrEqual(FLEET);
+  });
+});

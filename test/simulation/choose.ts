@@ -1,0 +1,51 @@
+import type { Choose } from './explore.ts';
+import type { Actor, Transition } from './scheduler.ts';
+
+/**
+ * How the history of a seed comes by its order. With every step as likely as any other, nothing is slow for long and
+ * everything that people do comes at the beginning: what overlaps rarely in that way is what the kinds below are for.
+ */
+export function randomly(random: () => number): Choose {
+  const one = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)] as T;
+  /** How often something goes wrong when it may, and how often what is late takes effect. */
+  const harm = one([0.6, 0.4, 0.4, 0.1]);
+  const late = one([0, 0, 0.015, 0.1]);
+  /** How often people and callers come in, beside calls that are under way; 1: as often as any of these goes on. */
+  const hurry = one([1, 1, 1, 0.1]);
+  /** So many times somebody is slow: nothing of that actor goes on for so many steps, as long as others do something. */
+  let stalls = one([0, 1, 2, 4]);
+  const slow = new Map<Actor, number>();
+  let harmed = false;
+
+  return (transitions) => {
+    for (const [actor, steps] of slow) {
+      if (steps > 0) slow.set(actor, steps - 1);
+      else slow.delete(actor);
+    }
+    const roll = random();
+    const kind = roll < harm ? 'harm' : roll < harm + late ? 'late' : undefined;
+    const indices = transitions.map((_, index) => index);
+    const of = (wanted: (transition: Transition) => boolean) =>
+      indices.filter((index) => wanted(transitions[index] as Transition));
+    const calls = of(({ rare, actor }) => rare === undefined && actor !== undefined && !slow.has(actor));
+    const comers = of(({ rare, actor }) => rare === undefined && actor === undefined);
+    const usual = of(({ rare }) => rare === undefined);
+    // Whoever comes in right after something went wrong meets it half done.
+    const comesIn = harmed ? random() < 0.5 : random() < hurry;
+    const from = [
+      kind ? of(({ rare }) => rare === kind) : [],
+      hurry === 1 && !harmed ? [...comers, ...calls] : comesIn ? comers : calls,
+      [...comers, ...calls],
+      usual,
+      indices,
+    ].find(({ length }) => length > 0);
+    const choice = one(from ?? indices);
+    const chosen = transitions[choice];
+    harmed = chosen?.rare === 'harm';
+    if (stalls > 0 && chosen?.actor && random() < 0.1) {
+      stalls -= 1;
+      slow.set(chosen.actor, one([10, 30, 100]));
+    }
+    return choice;
+  };
+}
