@@ -103,7 +103,6 @@ export const REASONS = {
   RekeyOrdered: 'A standing order moves it to another key.',
   Rekeyed: 'Moved to the newest usable version of the other key, as the answer or a later read proves.',
   RekeyStarted: 'Everything that uses the one key is to move to the other.',
-  RekeyChecked: 'Nothing was changed: this is what stands in the way of a re-key, and what it would move.',
   RekeyUnfit: 'The re-key cannot begin as things are; nothing was moved.',
   RekeyConflict: 'One of the keys takes part in another re-key.',
   RekeyNotFound: 'There is no re-key of that id.',

@@ -13,7 +13,7 @@ import type { WorkQueue } from '../work/work-queue-client.ts';
 import { type FindLeftServices, type Rows, stillOn, unsettled, verifyUnused } from './find-left.ts';
 import { finishRekey } from './finish.ts';
 import { obstacleOf } from './obstacle.ts';
-import { NEXT_SECONDS, type NextStep, nextWave, UNVERIFIED_SECONDS, WAITS_SECONDS, waveUnderWay } from './waves.ts';
+import { type NextStep, nextWave, UNVERIFIED_SECONDS, WAITS_SECONDS, waveUnderWay } from './waves.ts';
 
 export type RekeyServices = FindLeftServices & {
   readonly rekeys: RekeyStore;
@@ -81,20 +81,34 @@ async function step(way: RekeyWay, work: RekeyWork, services: RekeyServices, log
   if (waiting) return goOn(way.order, work, waiting, services, log);
   const left = way.back ? [...rows.open.values()] : await stillOn(from, rows, services, log);
   if (left.length === 0) return end(way, { from, to }, rows, work, services, log);
-  const next = nextWave(rows, left.length, now());
+  return sendWave(left, way, from, rows, work, services, log);
+}
+
+async function sendWave(
+  left: readonly Dependent[],
+  way: RekeyWay,
+  from: ManagedKey,
+  rows: Rows,
+  work: RekeyWork,
+  services: RekeyServices,
+  log: Log,
+): Promise<Outcome> {
+  const next = nextWave(rows, left.length, services.now());
   await send(left.slice(0, next.wave.sent), way, from, work, services);
   return goOn(way.order, work, next, services, log);
 }
 
 /** Nobody is left to be sent to: it is over, if a fresh look at everything says so too. */
 async function end(
-  { order, back }: RekeyWay,
+  way: RekeyWay,
   keys: { readonly from: ManagedKey; readonly to: ManagedKey },
-  { failed }: Rows,
+  rows: Rows,
   work: RekeyWork,
   services: RekeyServices,
   log: Log,
 ): Promise<Outcome> {
+  const { order, back } = way;
+  const { failed } = rows;
   const { rekeys, now } = services;
   if (failed.size > 0) {
     const why = `${failed.size} accounts could not be moved; everything else is.`;
@@ -105,12 +119,12 @@ async function end(
     return DONE;
   }
   const verified = back ? undefined : await verifyUnused(order, keys.from, services, log);
-  if (verified && (verified.found > 0 || verified.gaps.length > 0)) {
-    const { gaps, found } = verified;
-    const seconds = found > 0 ? NEXT_SECONDS : UNVERIFIED_SECONDS;
-    const detail = gaps.length > 0 ? gaps.slice(0, 3).join(' ') : `${found} accounts were found on it just now.`;
-    const waits = { reason: 'RekeyUnverified' as const, detail };
-    return goOn(order, work, { seconds, waits, verified: { on: now().toISOString(), gaps: [...gaps] } }, services, log);
+  if (verified && verified.found.length > 0) return sendWave(verified.found, way, keys.from, rows, work, services, log);
+  if (verified && verified.gaps.length > 0) {
+    const gaps = [...verified.gaps];
+    const waits = { reason: 'RekeyUnverified' as const, detail: gaps.slice(0, 3).join(' ') };
+    const seen = { on: now().toISOString(), gaps };
+    return goOn(order, work, { seconds: UNVERIFIED_SECONDS, waits, verified: seen }, services, log);
   }
   await finishRekey(order, { back, to: keys.to }, services, log);
   return DONE;

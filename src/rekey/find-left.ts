@@ -68,22 +68,22 @@ export async function stillOn(
  * Looks at everything anew, whatever is known: every subscription is listed, and every account of which a scope was moved
  * is asked for its scopes.
  *
- * @returns how many accounts use the key after all, and what could not be read, one sentence each
+ * @returns the accounts that use the key after all, which the index may not know, and what could not be read, one sentence each
  */
 export async function verifyUnused(
   order: RekeyOrder,
   key: ManagedKey,
   services: FindLeftServices & { readonly rekeys: Pick<RekeyStore, 'subjects'> },
   log: Log,
-): Promise<{ readonly found: number; readonly gaps: readonly string[] }> {
+): Promise<{ readonly found: readonly Dependent[]; readonly gaps: readonly string[] }> {
   const { ids, list: vanished } = await searched(services);
-  const found = new Set<string>();
+  const found = new Map<string, Dependent>();
   const discovered = await discoverDependents(
     key,
     { ids, list: ids },
     services,
-    async ({ id }) => {
-      found.add(id.toLowerCase());
+    async (dependent) => {
+      found.set(dependent.id.toLowerCase(), dependent);
     },
     log,
   );
@@ -98,24 +98,27 @@ export async function verifyUnused(
     ...discovered.toAsk.map(({ id }) => `The encryption scopes of ${id} were not asked for yet.`),
     ...(await askScopesAgain(order, key, services, found)),
   ];
-  return { found: found.size, gaps: [...new Set(gaps)] };
+  return { found: [...found.values()], gaps: [...new Set(gaps)] };
 }
 
 async function askScopesAgain(
   order: RekeyOrder,
   key: ManagedKey,
   { accounts, rekeys }: FindLeftServices & { readonly rekeys: Pick<RekeyStore, 'subjects'> },
-  found: Set<string>,
+  found: Map<string, Dependent>,
 ): Promise<string[]> {
-  const scoped = new Set<string>();
-  for await (const { account, scope } of rekeys.subjects(order.id)) if (scope !== undefined) scoped.add(account);
+  const scoped = new Map<string, string>();
+  for await (const { account, scope, location } of rekeys.subjects(order.id)) {
+    if (scope !== undefined) scoped.set(account, location);
+  }
   const gaps: string[] = [];
-  for (const account of scoped) {
+  for (const [account, location] of scoped) {
     const id = parseResourceId(account);
     if (!id) continue;
     try {
       for await (const scope of accounts.listScopes(id)) {
-        if (usesKey(scopeKeyUse(scope), key)) found.add(account.toLowerCase());
+        if (!usesKey(scopeKeyUse(scope), key)) continue;
+        found.set(account.toLowerCase(), { id: account, subscriptionId: id.subscriptionId, location });
       }
     } catch (error) {
       const failure = describeFailure(error);

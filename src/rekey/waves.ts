@@ -11,7 +11,7 @@ const PER_SECOND = 10;
 const PATIENCE_MS = 60_000;
 
 /** How long it is to the next step, in seconds. */
-export const NEXT_SECONDS = 3;
+const NEXT_SECONDS = 3;
 const SELDOM_SECONDS = 20;
 /** While a key is revoked, or something else stands in the way. */
 export const WAITS_SECONDS = 60;
