@@ -143,7 +143,9 @@ export function randomTakeBackWorld(random: Random): () => World {
     { kills: 2, faults: 0, aim: /^patch st|^rekey put/ },
     { kills: 0, faults: 1, aim: /^patch st|^rekey (?:put|replace (?:moving [1-9]|tak))/ },
   ]);
-  const quiet = { skews: [], atOnce: false, graphBlind: false, versions: 1 };
+  // Between what a look has read of the order, and what it does by it.
+  const during = one(random, [/^rekey subjects of/, /^rekey put/, /^get st/, undefined]);
+  const quiet = { skews: [], atOnce: false, graphBlind: false, versions: 1, during };
   return make(random, { deeds, instances: 2, accounts: one(random, [['pinned'], ['automatic']]), ...quiet, ...harm });
 }
 
