@@ -33,7 +33,7 @@ param suffix string = take(uniqueString(resourceGroup().id), 8)
 var keyName = 'files-key'
 
 // Step 1: a key vault with purge protection, which Storage insists on, and Azure RBAC.
-resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
+resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
   name: 'kv-cmk-demo-${suffix}'
   location: location
   properties: {

@@ -5,7 +5,8 @@
 #   sh infra/entra.sh --assign <object id> <role>          give a role to a person, group or service principal
 #
 # Needs the Azure CLI, signed in as somebody who may make app registrations (Application Administrator, or the default
-# right of members). CMK_ENTRA=skip leaves everything alone; CMK_API_CLIENT_ID names an existing registration.
+# right of members). Restore is a role for people; CMK_RESTORE_APPLICATIONS, if it is set, lets applications have it too (the
+# app's setting of that name says which may use it). CMK_ENTRA=skip leaves everything alone; CMK_API_CLIENT_ID names an existing registration.
 
 set -eu
 
@@ -56,6 +57,10 @@ role_text() {
     Cmk.Operate) echo 'See drift reports, and start a drift check with what it fixes. Includes CmkKey.Read.' ;;
   esac
 }
+# Who can be given a role. An application with the role to restore would be a second identity of whoever owns it.
+role_members() {
+  if [ "$1" = CmkKey.Restore ] && [ -z "${CMK_RESTORE_APPLICATIONS:-}" ]; then echo '["User"]'; else echo '["User","Application"]'; fi
+}
 scope_id=6a1f7a52-7d0c-4c8e-9b2b-0f6e1c0d1a10
 # The Azure CLI itself, so that an operator can get a token: az account get-access-token --scope api://<id>/.default
 azure_cli=04b07795-8ddb-461a-bbee-02f9e1bf7b46
@@ -102,12 +107,16 @@ if [ "$(show "length(api.preAuthorizedApplications[?appId=='$azure_cli'])")" = 0
   patch 'the Azure CLI as a client that needs no consent' "{\"api\":{\"preAuthorizedApplications\":$(append "$(show api.preAuthorizedApplications json)" "$entry")}}"
 fi
 
-# 3. The roles: those that are missing are added, others are kept.
+# 3. The roles: those that are missing are added, others are kept; the role to restore is taken from applications.
 roles="$(show appRoles json)"
 added=
+if [ -z "${CMK_RESTORE_APPLICATIONS:-}" ] &&
+  [ "$(show "length(appRoles[?value=='CmkKey.Restore' && contains(allowedMemberTypes, 'Application')])")" != 0 ]; then
+  roles="$(show "appRoles[?value!='CmkKey.Restore']" json)"
+fi
 for role in CmkKey.Read CmkKey.Revoke CmkKey.Restore Cmk.Operate; do
-  [ "$(show "length(appRoles[?value=='$role'])")" = 0 ] || continue
-  entry="{\"id\":\"$(role_id "$role")\",\"value\":\"$role\",\"displayName\":\"$role\",\"description\":\"$(role_text "$role")\",\"allowedMemberTypes\":[\"User\",\"Application\"],\"isEnabled\":true}"
+  case "$(printf '%s' "$roles" | tr -d ' \n')" in *"\"value\":\"$role\""*) continue ;; esac
+  entry="{\"id\":\"$(role_id "$role")\",\"value\":\"$role\",\"displayName\":\"$role\",\"description\":\"$(role_text "$role")\",\"allowedMemberTypes\":$(role_members "$role"),\"isEnabled\":true}"
   roles="$(append "$roles" "$entry")"
   added="$added $role"
 done

@@ -4,7 +4,7 @@
 
 targetScope = 'subscription'
 
-import { vaultTopic, subscriptionOf, resourceGroupOf } from 'names.bicep'
+import { nameOf, newTopicId, vaultTopic, subscriptionOf, resourceGroupOf } from 'names.bicep'
 
 @minLength(1)
 @maxLength(32)
@@ -16,9 +16,6 @@ param vaults vaultTopic[]
 
 @description('Resource id of the function app.')
 param functionAppId string
-
-@description('Resource id of the identity that writes dead letters.')
-param eventsIdentityId string
 
 @description('Resource id of the storage account of the app.')
 param storageAccountId string
@@ -35,17 +32,19 @@ param actionGroupIds string[] = []
 module topics 'modules/event-topic.bicep' = [
   for vault in vaults: {
     name: 'cmk-events-${environmentName}-${uniqueString(toLower(vault.id))}'
-    scope: resourceGroup(subscriptionOf(vault.id), vault.?topicResourceGroup ?? resourceGroupOf(vault.id))
+    scope: resourceGroup(
+      subscriptionOf(vault.?topicId ?? newTopicId(vault.id)),
+      resourceGroupOf(vault.?topicId ?? newTopicId(vault.id))
+    )
     params: {
       environmentName: environmentName
       vaultId: vault.id
       location: vault.location
-      topicName: vault.?topicName ?? ''
+      topicName: nameOf(vault.?topicId ?? newTopicId(vault.id))
       topicTags: vault.?topicTags ?? {}
-      topicSystemAssigned: vault.?topicSystemAssigned ?? false
       topicIdentities: vault.?topicIdentities ?? []
       functionAppId: functionAppId
-      eventsIdentityId: eventsIdentityId
+      makeSubscriptions: true
       storageAccountId: storageAccountId
       appPrincipalId: appPrincipalId
       workspaceId: workspaceId

@@ -7,6 +7,7 @@ import {
   containerNames
   isManagedHsm
   nameOf
+  newTopicId
   resourceGroupOf
   settingSet
   subscriptionOf
@@ -55,6 +56,9 @@ param tags tagSet = {}
 @description('Resource group of the app; empty for rg-cmk-<environmentName>.')
 param resourceGroupName string = ''
 
+@description('Address of a released package (cmk-autopilot-app-<version>.zip), for a deployment by the portal or by this template alone: the app then makes its own event subscriptions, within an hour. Empty: azd or a script deploys the package, and events.bicep after it.')
+param packageUri string = ''
+
 // Rights that are given only on request.
 
 @description('Lets the app bring back a soft-deleted key as part of a restore.')
@@ -73,10 +77,16 @@ param allowEffectProbe bool = false
 @allowed(['listed', 'reader', 'none'])
 param otherDependents string = environment().name == 'AzureCloud' ? 'listed' : 'reader'
 
+@description('System topics that managed vaults have already, by the resource id of the vault: one in another resource group, subscription or by another name. scripts/infra/find-topics.ts finds them.')
+param systemTopics settingSet = {}
+
+@description('Gives the app and the Functions host their rights on blobs container by container. Off: Storage Blob Data Owner on the account, as the documentation of Functions has it.')
+param hostStorageByContainer bool = false
+
 // Operation.
 
-@description('Sends the audit log of the managed vaults to the workspace of the app.')
-param vaultDiagnostics bool = true
+@description('Sends the audit log of the managed vaults to the workspace of the app. Costs by what is logged; a vault that Storage asks often logs much.')
+param vaultDiagnostics bool = false
 
 @description('Days for which logs are kept.')
 @minValue(30)
@@ -108,9 +118,9 @@ param maximumInstanceCount int = 40
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 
-@description('Instances kept warm for the HTTP functions, so that a revocation never waits for a cold start. Costs at rest.')
+@description('Instances kept warm for the HTTP functions, so that a revocation never waits for a cold start. Each costs at rest (docs/deploy.md, "What it costs").')
 @minValue(0)
-param alwaysReadyHttp int = 0
+param alwaysReadyHttp int = 1
 
 @description('Addresses that get the alerts.')
 param alertEmails string[] = []
@@ -126,6 +136,10 @@ param alertsEnabled bool = true
 @maxValue(24)
 param revocationOpenHours int = 8
 
+@description('Revocations within an hour above which an alert is raised.')
+@minValue(1)
+param revocationsPerHour int = 10
+
 // Network.
 
 @description('Puts the app on a virtual network and its storage behind private endpoints.')
@@ -133,6 +147,18 @@ param privateNetwork bool = false
 
 @description('With a private network: private endpoints to the managed vaults too.')
 param vaultPrivateEndpoints bool = false
+
+@description('With a private network: subnet (id) for outgoing calls, delegated to Microsoft.App/environments. Empty: a network is made.')
+param appSubnetId string = ''
+
+@description('Goes with appSubnetId: subnet (id) for the private endpoints.')
+param endpointSubnetId string = ''
+
+@description('Network security group (id) of the subnets that are made, where a policy asks for one.')
+param networkSecurityGroupId string = ''
+
+@description('Makes the private DNS zones. Off where they are kept centrally.')
+param privateDnsZones bool = true
 
 param networkAddressPrefix string = '10.80.0.0/24'
 param appSubnetPrefix string = '10.80.0.0/26'
@@ -155,11 +181,24 @@ var hsmIds = filter(vaultIds, id => isManagedHsm(id))
 var accountSubscriptions = empty(storageSubscriptions)
   ? [subscription().subscriptionId]
   : union(map(storageSubscriptions, id => toLower(id)), [])
-// Every subscription that needs the role definitions: those of the vaults, and those of the accounts.
+// The system topic of each vault: the one that there is, or the one that will be made.
+var topicIds = union(
+  toObject(keyVaultIds, id => toLower(id), id => newTopicId(id)),
+  toObject(items(systemTopics), topic => toLower(topic.key), topic => topic.value)
+)
+var vaultSubscriptions = union(map(keyVaultIds, id => subscriptionOf(id)), [])
+var hsmSubscriptions = union(map(hsmIds, id => subscriptionOf(id)), [])
+var eventSubscriptions = union(map(items(topicIds), topic => subscriptionOf(topic.value)), [])
+// In these the app looks for the topics: a topic may have been moved since.
+var topicSubscriptions = union(vaultSubscriptions, eventSubscriptions)
+var groupSubscriptions = union(map(storageResourceGroups, id => subscriptionOf(id)), [])
+// Every subscription that needs role definitions.
 var roleSubscriptions = union(
-  map(vaultIds, id => subscriptionOf(id)),
+  vaultSubscriptions,
+  hsmSubscriptions,
+  topicSubscriptions,
   accountSubscriptions,
-  map(storageResourceGroups, id => subscriptionOf(id))
+  groupSubscriptions
 )
 var writeEverywhere = empty(storageResourceGroups)
 
@@ -179,7 +218,6 @@ module identity 'modules/identity.bicep' = {
     location: location
     tags: allTags
     name: 'id-cmk-${environmentName}-${token}'
-    eventsName: 'id-cmk-events-${environmentName}-${token}'
   }
 }
 
@@ -210,7 +248,7 @@ module storage 'modules/storage.bicep' = {
     privateOnly: privateNetwork
     workspaceId: monitoring.outputs.workspaceId
     appPrincipalId: identity.outputs.principalId
-    eventsPrincipalId: identity.outputs.eventsPrincipalId
+    hostStorageByContainer: hostStorageByContainer
   }
 }
 
@@ -224,14 +262,17 @@ module network 'modules/network.bicep' = if (privateNetwork) {
     addressPrefix: networkAddressPrefix
     appSubnetPrefix: appSubnetPrefix
     endpointSubnetPrefix: endpointSubnetPrefix
+    existingAppSubnetId: appSubnetId
+    existingEndpointSubnetId: endpointSubnetId
+    networkSecurityGroupId: networkSecurityGroupId
+    privateDnsZones: privateDnsZones
     storageId: storage.outputs.id
     vaultIds: vaultPrivateEndpoints ? keyVaultIds : []
   }
 }
 
 module destinationRole 'modules/destination-role.bicep' = if (allowEventRepair) {
-  name: 'cmk-destination-role-${environmentName}'
-  scope: group
+  name: take('cmk-destination-${environmentName}-${location}', 64)
   params: {
     functionAppId: functionAppId
     environmentName: environmentName
@@ -283,6 +324,7 @@ module app 'modules/app.bicep' = {
         // Where the events of the vaults have to go, and what could not be delivered: the drift check compares.
         CMK_FUNCTION_APP_ID: functionAppId
         CMK_STORAGE_ACCOUNT_ID: storage.outputs.id
+        CMK_SYSTEM_TOPICS: string(topicIds)
       },
       hostStorage,
       empty(apiClientId)
@@ -290,6 +332,12 @@ module app 'modules/app.bicep' = {
         : {
             CMK_TENANT_ID: apiTenantId
             CMK_API_AUDIENCE: apiClientId
+          },
+      empty(packageUri)
+        ? {}
+        : {
+            // What the check fixes by itself in any case, and the event subscriptions that this template leaves to it.
+            CMK_AUTOFIX: 'StaleKeyVersion,ScopeStaleKeyVersion,LaggingAutomaticVersion,NearExpiry,RotationIncomplete,EventSubscriptionMissing'
           },
       settings
     )
@@ -307,6 +355,14 @@ module roles 'modules/roles.bicep' = [
       environmentName: environmentName
       allowKeyRecovery: allowKeyRecovery
       allowEventRepair: allowEventRepair
+      forVaults: contains(vaultSubscriptions, id)
+      forHsms: contains(hsmSubscriptions, id)
+      forTopics: contains(topicSubscriptions, id)
+      forEvents: contains(eventSubscriptions, id)
+      forAccounts: contains(accountSubscriptions, id)
+      forWriting: writeEverywhere ? contains(accountSubscriptions, id) : contains(groupSubscriptions, id)
+      allowIdentityAssignment: allowIdentityAssignment
+      forDependents: otherDependents == 'listed'
     }
   }
 ]
@@ -336,8 +392,22 @@ module hsmAccess 'modules/hsm-access.bicep' = [
       hsmId: id
       environmentName: environmentName
       principalId: identity.outputs.principalId
-      roleDefinitionId: roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.vaultOperatorId
+      roleDefinitionId: roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.hsmReaderId
       workspaceId: vaultDiagnostics ? monitoring.outputs.workspaceId : ''
+    }
+    dependsOn: [
+      app
+    ]
+  }
+]
+
+module topicAccess 'modules/subscription-access.bicep' = [
+  for id in topicSubscriptions: {
+    name: take('cmk-topics-${environmentName}-${location}', 64)
+    scope: subscription(id)
+    params: {
+      principalId: identity.outputs.principalId
+      roleDefinitionIds: [roles[indexOf(roleSubscriptions, id)].outputs.topicReaderId]
     }
     dependsOn: [
       app
@@ -399,6 +469,44 @@ module groupAccess 'modules/group-access.bicep' = [
   }
 ]
 
+module package 'modules/package.bicep' = if (!empty(packageUri)) {
+  name: 'cmk-package-${environmentName}'
+  scope: group
+  params: {
+    functionAppId: app.outputs.id
+    packageUri: packageUri
+  }
+}
+
+// A vault that has a system topic keeps it as it is: only events.bicep, which is told its tags and identities, writes it.
+var newTopicVaults = empty(packageUri)
+  ? []
+  : filter(keyVaultIds, id => !contains(map(items(systemTopics), topic => toLower(topic.key)), toLower(id)))
+
+module topics 'modules/event-topic.bicep' = [
+  for id in newTopicVaults: {
+    name: 'cmk-topic-${environmentName}-${uniqueString(toLower(id))}'
+    scope: resourceGroup(subscriptionOf(id), resourceGroupOf(id))
+    params: {
+      environmentName: environmentName
+      vaultId: id
+      location: vaultAccess[indexOf(keyVaultIds, id)].outputs.location
+      topicName: nameOf(newTopicId(id))
+      topicTags: {}
+      topicIdentities: []
+      functionAppId: functionAppId
+      makeSubscriptions: false
+      storageAccountId: storage.outputs.id
+      appPrincipalId: identity.outputs.principalId
+      workspaceId: monitoring.outputs.workspaceId
+      actionGroupIds: alerts.outputs.actionGroupIds
+    }
+    dependsOn: [
+      roles
+    ]
+  }
+]
+
 module alerts 'modules/alerts.bicep' = {
   name: 'cmk-alerts-${environmentName}'
   scope: group
@@ -410,7 +518,9 @@ module alerts 'modules/alerts.bicep' = {
     actionGroupIds: actionGroupIds
     emails: alertEmails
     revocationOpenHours: revocationOpenHours
+    revocationsPerHour: revocationsPerHour
     enabled: alertsEnabled
+    since: monitoring.outputs.createdDate
   }
 }
 
@@ -439,7 +549,6 @@ output CMK_API string = 'https://${app.outputs.hostName}/api'
 output CMK_FUNCTION_APP_ID string = app.outputs.id
 output CMK_FUNCTION_APP_NAME string = app.outputs.name
 output CMK_APP_PRINCIPAL_ID string = identity.outputs.principalId
-output CMK_EVENTS_IDENTITY_ID string = identity.outputs.eventsId
 output CMK_STORAGE_ACCOUNT_ID string = storage.outputs.id
 output CMK_WORKSPACE_ID string = monitoring.outputs.workspaceId
 output CMK_WORKBOOK_ID string = workbook.outputs.id

@@ -23,13 +23,20 @@ param actionGroupIds = actionGroups
 param allowedCallers = callers
 param privateNetwork = bool(readEnvironmentVariable('CMK_PRIVATE_NETWORK', 'false'))
 param vaultPrivateEndpoints = bool(readEnvironmentVariable('CMK_VAULT_PRIVATE_ENDPOINTS', 'false'))
+param appSubnetId = readEnvironmentVariable('CMK_APP_SUBNET_ID', '')
+param endpointSubnetId = readEnvironmentVariable('CMK_ENDPOINT_SUBNET_ID', '')
+param networkSecurityGroupId = readEnvironmentVariable('CMK_NETWORK_SECURITY_GROUP_ID', '')
+param privateDnsZones = bool(readEnvironmentVariable('CMK_PRIVATE_DNS_ZONES', 'true'))
+param hostStorageByContainer = bool(readEnvironmentVariable('CMK_HOST_STORAGE_BY_CONTAINER', 'false'))
+// Found before each deployment (azure.yaml): {"<id of the vault>":"<id of its system topic>"}
+param systemTopics = json(readEnvironmentVariable('CMK_SYSTEM_TOPICS', '{}'))
 param allowEffectProbe = bool(readEnvironmentVariable('CMK_ALLOW_EFFECT_PROBE', 'false'))
 param allowKeyRecovery = bool(readEnvironmentVariable('CMK_ALLOW_KEY_RECOVERY', 'false'))
 param allowEventRepair = bool(readEnvironmentVariable('CMK_ALLOW_EVENT_REPAIR', 'true'))
 param allowIdentityAssignment = bool(readEnvironmentVariable('CMK_ALLOW_IDENTITY_ASSIGNMENT', 'false'))
-param vaultDiagnostics = bool(readEnvironmentVariable('CMK_VAULT_DIAGNOSTICS', 'true'))
+param vaultDiagnostics = bool(readEnvironmentVariable('CMK_VAULT_DIAGNOSTICS', 'false'))
 param storageSku = readEnvironmentVariable('CMK_STORAGE_SKU', 'Standard_ZRS')
-param alwaysReadyHttp = int(readEnvironmentVariable('CMK_ALWAYS_READY_HTTP', '0'))
+param alwaysReadyHttp = int(readEnvironmentVariable('CMK_ALWAYS_READY_HTTP', '1'))
 param auditRetentionDays = int(readEnvironmentVariable('CMK_AUDIT_RETENTION_DAYS', '365'))
 param auditPolicyLocked = bool(readEnvironmentVariable('CMK_AUDIT_POLICY_LOCKED', 'false'))
 // Settings of the app, as one line of JSON: {"CMK_DUAL_CONTROL":"on","CMK_DRIFT_SCHEDULE":"0 0 5 * * *"}

@@ -24,14 +24,10 @@ type vaultTopic = {
   @description('Resource id of the vault.')
   id: string
   location: string
-  @description('Name of the system topic that the vault has already: Azure allows one for each vault.')
-  topicName: string?
-  @description('Resource group of that system topic.')
-  topicResourceGroup: string?
+  @description('Resource id of the system topic that the vault has already, wherever it is: Azure allows one for each vault.')
+  topicId: string?
   @description('Its tags, which are kept.')
   topicTags: tagSet?
-  @description('Whether it has an identity of its own, which is kept.')
-  topicSystemAssigned: bool?
   @description('Ids of the user-assigned identities that others gave it, which are kept.')
   topicIdentities: string[]?
 }
@@ -50,14 +46,23 @@ var queueNames = [
 var tableName = 'cmkfleet'
 
 @export()
-@description('Blob containers of the app: audit trail, drift reports, events that could not be delivered, leases of accounts and keys, and the package that runs.')
+@description('Blob containers of the app: audit trail, where it ended each day, requests for approval, drift reports, events that could not be delivered, leases of accounts and keys, and the package that runs.')
 var containerNames = {
   audit: 'cmk-audit'
+  auditHeads: 'cmk-audit-heads'
+  approvals: 'cmk-approvals'
   drift: 'cmk-drift'
   deadLetter: 'cmk-deadletter'
   leases: 'cmk-leases'
   package: 'app-package'
 }
+
+@export()
+@description('Containers that the Functions host makes for itself: locks and timers, and its keys.')
+var hostContainerNames = [
+  'azure-webjobs-hosts'
+  'azure-webjobs-secrets'
+]
 
 @export()
 @description('Which event of Key Vault goes to which function of the app.')
@@ -92,6 +97,11 @@ func resourceGroupOf(resourceId string) string => split(resourceId, '/')[4]
 @export()
 @description('Name of a resource: the last segment of its id.')
 func nameOf(resourceId string) string => last(split(resourceId, '/'))
+
+@export()
+@description('Id of the system topic that a vault gets where it has none.')
+func newTopicId(vaultId string) string =>
+  '/subscriptions/${subscriptionOf(vaultId)}/resourceGroups/${resourceGroupOf(vaultId)}/providers/Microsoft.EventGrid/systemTopics/evgt-${nameOf(vaultId)}'
 
 @export()
 @description('Whether a resource id of CMK_VAULTS names a Managed HSM, and not a key vault.')

@@ -3,19 +3,30 @@
  *
  *   npm run infra             lint, compile, write the committed templates
  *   npm run infra -- --check  lint, compile, fail when a committed template is stale
+ *
+ * Every rule of the linter is on and an error here, in a copy of `infra/` beside `scripts/infra/bicepconfig.jsonc`. Where the
+ * templates themselves stand there is none: azd brings a compiler of its own, often older, and must not stop at a rule that
+ * it knows otherwise.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { BICEP_VERSION, findBicep } from './infra/find-bicep.ts';
 import type { Answer } from './infra/run.ts';
 import { bicepFiles, TEMPLATES } from './infra/templates.ts';
+import { TERRAFORM_VARIABLES, terraformVariables } from './infra/terraform.ts';
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
 const root = join(import.meta.dirname, '..');
 const bicep = findBicep(root);
 console.log(`bicep ${bicep.version} (${bicep.from})`);
 const pinned = bicep.version === BICEP_VERSION;
+
+const strict = mkdtempSync(join(tmpdir(), 'cmk-bicep-'));
+cpSync(join(root, 'infra'), join(strict, 'infra'), { recursive: true });
+copyFileSync(join(root, 'scripts/infra/bicepconfig.jsonc'), join(strict, 'bicepconfig.json'));
+process.on('exit', () => rmSync(strict, { recursive: true, force: true }));
 
 let failures = 0;
 const fail = (message: string): void => {
@@ -27,7 +38,7 @@ const fail = (message: string): void => {
 const clean = (file: string, answer: Answer): boolean => {
   const ok = answer.status === 0 && answer.stderr.trim() === '';
   if (ok) console.log(`ok ${file}`);
-  else fail(`${file}:\n${answer.stderr || answer.stdout}`);
+  else fail(`${file}:\n${(answer.stderr || answer.stdout).replaceAll(`${strict}/`, '')}`);
   return ok;
 };
 
@@ -36,23 +47,33 @@ for (const file of bicepFiles(root)) {
   const template = TEMPLATES.find(({ source }) => source === file);
   if (!template) {
     const parameters = file.endsWith('.bicepparam');
-    clean(file, bicep.run(parameters ? ['build-params', join(root, file), '--stdout'] : ['lint', join(root, file)]));
+    clean(
+      file,
+      bicep.run(parameters ? ['build-params', join(strict, file), '--stdout'] : ['lint', join(strict, file)]),
+    );
     continue;
   }
-  const answer = bicep.run(['build', join(root, file), '--stdout']);
+  const answer = bicep.run(['build', join(strict, file), '--stdout']);
   if (!clean(file, answer)) continue;
-  const target = join(root, template.compiled);
-  const text = `${answer.stdout.trimEnd()}\n`;
-  if (existsSync(target) && readFileSync(target, 'utf8') === text) continue;
   if (!pinned) {
     console.log(`${template.compiled} not compared: it is built with bicep ${BICEP_VERSION}, this is ${bicep.version}`);
-  } else if (values.check) {
-    fail(`${template.compiled} is stale. Run "npm run infra" and commit it.`);
-  } else {
-    mkdirSync(dirname(target), { recursive: true });
-    writeFileSync(target, text);
-    console.log(`wrote ${template.compiled}`);
+    continue;
   }
+  keep(template.compiled, `${answer.stdout.trimEnd()}\n`);
+  if (file === 'infra/main.bicep') keep(TERRAFORM_VARIABLES, terraformVariables(JSON.parse(answer.stdout)));
+}
+
+/** Writes what was made of the templates, or compares it with what is committed. */
+function keep(path: string, text: string): void {
+  const target = join(root, path);
+  if (existsSync(target) && readFileSync(target, 'utf8') === text) return;
+  if (values.check) {
+    fail(`${path} is stale. Run "npm run infra" and commit it.`);
+    return;
+  }
+  mkdirSync(dirname(target), { recursive: true });
+  writeFileSync(target, text);
+  console.log(`wrote ${path}`);
 }
 
 if (failures > 0) {

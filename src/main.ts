@@ -1,4 +1,6 @@
 // Importing a function registers it.
+import './functions/approvals.ts';
+import './functions/approve.ts';
 import './functions/drift-check.ts';
 import './functions/drift-findings.ts';
 import './functions/drift-report.ts';

@@ -1,5 +1,10 @@
 import { z } from 'zod';
 import {
+  APPROVAL_ASKED,
+  APPROVAL_GIVEN,
+  APPROVAL_LIST,
+  APPROVAL_REQUEST,
+  APPROVAL_WITHDRAWN,
   KEY_STATUS,
   RESTORE_REQUEST,
   RESTORE_RESPONSE,
@@ -14,6 +19,13 @@ const NAMES = [
   { name: 'vault', in: 'path', description: 'Name of a managed vault.', schema: z.string().min(3).max(24) },
   { name: 'key', in: 'path', description: 'Name of the key.', schema: z.string().min(1).max(127) },
 ] as const;
+
+const APPROVAL_ID = {
+  name: 'id',
+  in: 'path',
+  description: 'Id of the request.',
+  schema: z.string().min(8).max(64),
+} as const;
 
 const OPERATIONS: readonly ApiOperation[] = [
   {
@@ -46,6 +58,7 @@ const OPERATIONS: readonly ApiOperation[] = [
     responses: { 200: { description: 'Every version is disabled, as a fresh read proves.', schema: 'RevokeResponse' } },
     problems: {
       400: ['ConfirmationWrong', 'QueryInvalid'],
+      401: ['StepUpNeeded'],
       404: ['KeyNotManaged'],
       502: ['RevocationIncomplete', 'ServiceUnavailable', 'VaultUnreadable'],
     },
@@ -58,12 +71,79 @@ const OPERATIONS: readonly ApiOperation[] = [
     role: 'CmkKey.Restore',
     parameters: NAMES,
     request: 'RestoreRequest',
-    responses: { 200: { description: 'Everything that was disabled is enabled again.', schema: 'RestoreResponse' } },
+    responses: {
+      200: { description: 'Everything that was disabled is enabled again.', schema: 'RestoreResponse' },
+      202: { description: 'It waits for approval (`CMK_APPROVALS`); nothing was changed.', schema: 'ApprovalAsked' },
+    },
     problems: {
-      403: ['SecondPersonNeeded'],
+      401: ['StepUpNeeded'],
+      403: ['SecondPersonNeeded', 'PersonNeeded'],
       404: ['KeyNotManaged'],
       409: ['OtherRevocation', 'RestoreOvertaken'],
       502: ['MissingPermission', 'RestoreIncomplete', 'ServiceUnavailable', 'VaultUnreadable'],
+    },
+  },
+  {
+    id: 'approvals',
+    method: 'get',
+    path: '/approvals',
+    summary: 'What others have to approve, newest first.',
+    role: 'CmkKey.Read',
+    responses: {
+      200: { description: 'The requests about keys that the role of the caller reaches.', schema: 'ApprovalList' },
+    },
+    problems: { 503: ['ServiceUnavailable'] },
+  },
+  {
+    id: 'askForApproval',
+    method: 'post',
+    path: '/approvals',
+    summary: 'Ask for a restore that others have to approve.',
+    description:
+      'The same as a call to restore where `CMK_APPROVALS` asks for approval. Asked again, it is the same request.',
+    role: 'CmkKey.Restore',
+    request: 'ApprovalRequest',
+    responses: { 202: { description: 'It waits for approval; nothing was changed.', schema: 'ApprovalAsked' } },
+    problems: {
+      401: ['StepUpNeeded'],
+      403: ['SecondPersonNeeded', 'PersonNeeded'],
+      404: ['KeyNotManaged'],
+      409: ['ApprovalNotNeeded', 'OtherRevocation'],
+      502: ['ServiceUnavailable', 'VaultUnreadable'],
+      503: ['ServiceUnavailable'],
+    },
+  },
+  {
+    id: 'approve',
+    method: 'post',
+    path: '/approvals/{id}/approve',
+    summary: 'Approve what somebody else asked for; with the last approval it is carried out.',
+    role: 'CmkKey.Restore',
+    parameters: [APPROVAL_ID],
+    responses: { 200: { description: 'Approved, and carried out if it was the last.', schema: 'ApprovalGiven' } },
+    problems: {
+      401: ['StepUpNeeded'],
+      403: ['ApproverIsAsker', 'ApproverIsRevoker', 'ApproverIsApplication', 'PersonNeeded', 'SecondPersonNeeded'],
+      404: ['ApprovalNotFound', 'KeyNotManaged'],
+      409: ['ApprovalOver', 'ApprovalExpired', 'ApprovedAlready', 'OtherRevocation', 'RestoreOvertaken'],
+      502: ['MissingPermission', 'RestoreIncomplete', 'ServiceUnavailable', 'VaultUnreadable'],
+      503: ['ServiceUnavailable'],
+    },
+  },
+  {
+    id: 'withdrawApproval',
+    method: 'delete',
+    path: '/approvals/{id}',
+    summary: 'Take back what one has asked for.',
+    role: 'CmkKey.Restore',
+    parameters: [APPROVAL_ID],
+    responses: { 200: { description: 'Taken back.', schema: 'ApprovalWithdrawn' } },
+    problems: {
+      401: ['StepUpNeeded'],
+      403: ['NotTheAsker', 'PersonNeeded'],
+      404: ['ApprovalNotFound'],
+      409: ['ApprovalOver', 'ApprovalExpired'],
+      503: ['ServiceUnavailable'],
     },
   },
   {
@@ -84,11 +164,20 @@ export function openApiDocument(): Record<string, unknown> {
     description: 'Break-glass and drift of customer-managed keys of Azure Storage.',
     server: '/api',
     operations: [...OPERATIONS, ...DRIFT_OPERATIONS, ...REKEY_OPERATIONS],
-    requests: { RevokeRequest: REVOKE_REQUEST, RestoreRequest: RESTORE_REQUEST, ...REKEY_REQUESTS },
+    requests: {
+      RevokeRequest: REVOKE_REQUEST,
+      RestoreRequest: RESTORE_REQUEST,
+      ApprovalRequest: APPROVAL_REQUEST,
+      ...REKEY_REQUESTS,
+    },
     responses: {
       KeyStatus: KEY_STATUS,
       RevokeResponse: REVOKE_RESPONSE,
       RestoreResponse: RESTORE_RESPONSE,
+      ApprovalAsked: APPROVAL_ASKED,
+      ApprovalGiven: APPROVAL_GIVEN,
+      ApprovalList: APPROVAL_LIST,
+      ApprovalWithdrawn: APPROVAL_WITHDRAWN,
       ...DRIFT_RESPONSES,
       ...REKEY_RESPONSES,
     },

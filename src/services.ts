@@ -10,9 +10,14 @@ import { createStorageAccounts, type StorageAccounts } from './accounts/storage-
 import { rememberedSubscriptions } from './accounts/subscription-memory.ts';
 import { createSubscriptionMemory } from './accounts/subscription-memory-client.ts';
 import { createSubscriptions, type Subscriptions, type Tenants } from './accounts/subscriptions-client.ts';
+import { APPROVALS_CONTAINER, type ApprovalStore, approvalStore } from './approvals/approval-store-client.ts';
 import { auditFiles } from './audit/audit-client.ts';
+import type { AuditFiles } from './audit/audit-files.ts';
 import { auditContainer } from './audit/audit-storage-client.ts';
 import { auditTrail, type RecordAudit } from './audit/audit-trail.ts';
+import { headSigner } from './audit/head-signer-client.ts';
+import { HEADS_CONTAINER, headStore } from './audit/head-store-client.ts';
+import type { WatchServices } from './audit/watch-trail.ts';
 import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
 import { describe, describeFailure } from './azure/failure.ts';
@@ -87,6 +92,10 @@ export interface Services {
   readonly leases: Leases;
   /** The audit trail; it never throws, and answers in time. */
   readonly audit: RecordAudit;
+  /** The trail as the drift check looks at it. */
+  readonly auditWatch: WatchServices;
+  /** What others have to approve. */
+  readonly approvals: ApprovalStore;
   /** Finds out who calls the HTTP API. */
   readonly authenticate: Authenticate;
   /** Turns for calls about storage accounts, per subscription and region: what guards the calls themselves. */
@@ -148,15 +157,15 @@ export function createServices(
     vaultGuards: createVaultGuards(identity, cloud),
     authorization: createAuthorization(identity, cloud),
     identities: createIdentities(identity, cloud),
-    eventGrid: createEventGrid(identity, cloud),
+    eventGrid: createEventGrid(identity, cloud, settings.drift.systemTopics),
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
     driftStorage: createDriftStorage(settings, () => identity),
     queue,
     heldMessages: queue,
     leases: createLeases(settings, () => identity),
-    audit: createAudit(settings, identity, { now, newId }, log),
+    ...createEvidence(settings, identity, { now, newId }, log),
     authenticate: createAuthenticator(
-      { cloud, ...auth },
+      { cloud, ...auth, problems: settings.access.problems },
       {
         onRefusal: (reason, message) => {
           const known = reason === 'SigningKeysUnavailable' ? reason : 'AuthNotConfigured';
@@ -179,17 +188,39 @@ export function createServices(
   };
 }
 
-function createAudit(
+/** What is kept of who did what, and what others have to approve: all in the app's own storage. */
+function createEvidence(
   settings: Settings,
   identity: TokenCredential,
   { now, newId }: Pick<Services, 'now' | 'newId'>,
   log: Log,
-): RecordAudit {
-  return auditTrail(auditFiles(auditContainer(settings, () => identity)), {
+): Pick<Services, 'audit' | 'auditWatch' | 'approvals'> {
+  const { auditKey } = settings;
+  const container = (name?: string) => auditContainer(settings, () => identity, name);
+  const files = auditFiles(container());
+  return {
+    audit: createAudit(files, { now, newId }, log),
+    auditWatch: {
+      trail: container().url,
+      files,
+      heads: headStore(container(HEADS_CONTAINER)),
+      signer: auditKey === undefined ? undefined : headSigner(auditKey, identity, LIMITS.keyWork),
+      now,
+    },
+    approvals: approvalStore(container(APPROVALS_CONTAINER)),
+  };
+}
+
+function createAudit(files: AuditFiles, { now, newId }: Pick<Services, 'now' | 'newId'>, log: Log): RecordAudit {
+  return auditTrail(files, {
     now,
     newId,
     sleep: (ms) => sleep(ms),
     random: Math.random,
+    onWritten: ({ action, resource, id }, { file, seq, hash }) => {
+      const about = { action, key: resource, entry: id, file, receipt: `${seq}:${hash}` };
+      log({ level: 'info', reason: 'AuditWritten', message: REASONS.AuditWritten, ...about });
+    },
     onFailure: (error, entries) => {
       const message = `${REASONS.AuditFailed} ${describe(describeFailure(error))}`;
       for (const entry of entries) log({ level: 'error', reason: 'AuditFailed', message, entry });

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { withoutGroups } from '../scripts/bundle/leave-out.ts';
+import { contentsOf } from '../scripts/bundle/report.ts';
 import { BUNDLE_FILES, type Bundle, bundle } from '../scripts/bundle.ts';
 
 const PROJECT = join(import.meta.dirname, '..');
@@ -70,7 +72,7 @@ describe('the bundle', () => {
 
   it('names its entry point, and keeps host.json as it is', async () => {
     const manifest = JSON.parse(await readFile(join(made.folder, 'package.json'), 'utf8')) as Record<string, unknown>;
-    expect(manifest).toMatchObject({ name: 'cmk-autopilot', main: 'main.cjs' });
+    expect(manifest).toMatchObject({ name: 'cmk-autopilot', main: 'start.cjs' });
     expect(manifest).not.toHaveProperty('dependencies');
     expect(manifest).not.toHaveProperty('type');
     expect(await readFile(join(made.folder, 'host.json'))).toEqual(await readFile(join(PROJECT, 'host.json')));
@@ -90,6 +92,101 @@ describe('the bundle', () => {
   });
 });
 
+describe('what the bundle leaves out', () => {
+  it('is what nothing calls', () => {
+    const client = [
+      'class C { constructor() {',
+      '        this.topics = new TopicsImpl(this);',
+      '        this.topicTypes = new TopicTypesImpl(this);',
+      '        this.skus = _getSkusOperations(this._client);',
+      '    this.mhsmRegions = _getMhsmRegionsOperations(',
+      '      this._client,',
+      '    );',
+      '        this.options = options;',
+      '} }',
+    ].join('\n');
+    expect(
+      withoutGroups(client, new Set(['topics']))
+        .split('\n')
+        .filter((line) => line.trim() !== ''),
+    ).toEqual([
+      'class C { constructor() {',
+      '        this.topics = new TopicsImpl(this);',
+      '        this.options = options;',
+      '} }',
+    ]);
+  });
+
+  it('is found where it is told apart: no CommonJS twin of a package, no table format, no messages in forty languages', () => {
+    const inputs = Object.values(made.metafile.outputs).flatMap((output) => Object.entries(output.inputs));
+    const used = inputs.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([file]) => file);
+    // Not `state`: what the two forms of a package share.
+    expect(
+      used.filter((file) => /@azure\/core-[\w-]+\/dist\/commonjs\/(?!state)|apache-arrow\/|jsonwebtoken\//.test(file)),
+    ).toEqual([]);
+    expect(used.filter((file) => file.includes('zod/v4/locales/')).map((file) => file.split('/').at(-1))).toEqual([
+      'en.js',
+    ]);
+    expect(contentsOf(made.metafile).find(({ name }) => name === 'src')?.bytes).toBeGreaterThan(100_000);
+  });
+
+  it('keeps it under 4.5 MB', () => {
+    expect(made.size).toBeLessThanOrEqual(4_500_000);
+  });
+});
+
+describe('the code cache', () => {
+  const start = async (change: (folder: string) => Promise<unknown>) => {
+    const alone = await mkdtemp(join(tmpdir(), 'alone-'));
+    for (const name of BUNDLE_FILES) await copyFile(join(made.folder, name), join(alone, name));
+    await change(alone);
+    await writeFile(
+      join(alone, 'load.cjs'),
+      LOADER.replace(
+        'process.stdout',
+        'names.push(String(Boolean(module.children[0]?.children.length))); process.stdout',
+      ),
+    );
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, ['load.cjs', join(alone, 'start.cjs')], {
+      cwd: alone,
+      env: {},
+    });
+    await rm(alone, { recursive: true });
+    expect(stderr).toBe('');
+    const names = JSON.parse(stdout) as string[];
+    // Without its cache, start.cjs requires main.cjs, and so has a child.
+    return { cached: names.pop() === 'false', names: names.sort() };
+  };
+  const cacheOf = (alone: string) => join(alone, 'main.cache');
+
+  it('is taken where it fits', async () => {
+    expect(await start(async () => {})).toEqual({ cached: true, names: (await namesInSource()).sort() });
+  });
+
+  it.each([
+    ['is not there', (alone: string) => rm(cacheOf(alone))],
+    ['is empty', (alone: string) => writeFile(cacheOf(alone), '')],
+    ['is rubbish', (alone: string) => writeFile(cacheOf(alone), 'rubbish, and more of it')],
+    [
+      'is of another V8',
+      async (alone: string) => {
+        const bytes = await readFile(cacheOf(alone));
+        bytes.fill(1, 4, 40);
+        await writeFile(cacheOf(alone), bytes);
+      },
+    ],
+    [
+      'is of code that was changed and is as long',
+      async (alone: string) => {
+        const code = await readFile(join(alone, 'main.cjs'), 'utf8');
+        await writeFile(join(alone, 'main.cjs'), code.replace('"use strict"', "'use strict'"));
+      },
+    ],
+  ])('is left aside, and the app starts all the same, where it %s', async (_, change) => {
+    expect(await start(change)).toEqual({ cached: false, names: (await namesInSource()).sort() });
+  });
+});
+
 describe('the zip', () => {
   it('has exactly the files of the folder, at its root', async () => {
     const entries = unzipSync(new Uint8Array(await readFile(made.zip ?? '')));
@@ -100,10 +197,13 @@ describe('the zip', () => {
     }
   });
 
-  it('is the same, byte for byte, when it is made again elsewhere', async () => {
+  it('is the same, byte for byte, when it is made again elsewhere: all but the code cache, of which V8 promises nothing', async () => {
     await mkdir(join(folder, 'again'));
-    const again = await bundle({ outDir: join(folder, 'again/app') });
-    const [first, second] = await Promise.all([readFile(made.zip ?? ''), readFile(again.zip ?? '')]);
+    const zips = ['once', 'again'].map(async (name) => {
+      const { zip = '' } = await bundle({ outDir: join(folder, name, 'app'), codeCache: false });
+      return readFile(zip);
+    });
+    const [first = Buffer.alloc(0), second = Buffer.alloc(1)] = await Promise.all(zips);
     expect(first.equals(second)).toBe(true);
   });
 });

@@ -15,7 +15,12 @@ param emails string[]
 @minValue(1)
 @maxValue(24)
 param revocationOpenHours int
+@description('Revocations within an hour above which an alert is raised: a script, or somebody who is not to be trusted.')
+@minValue(1)
+param revocationsPerHour int
 param enabled bool
+@description('When the workspace was made: until a while after it, nothing is silent, and rights are still spreading.')
+param since string
 
 resource mail 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(emails)) {
   name: 'ag-cmk-${environmentName}'
@@ -42,6 +47,14 @@ var poisoned = '"Poisoned", "PoisonMessages"'
 var needsPerson = '"ManualRotation", "ImportedKey", "KeyDisabled", "RotationRefused", "KeyExpired", "StillOpen", "RevokedVersionEnabled"'
 var missingRights = '"MissingPermission", "VaultUnreadable", "SubscriptionUnreadable", "IdentityHasNoAccess"'
 
+// A time that cannot be read mutes nothing: then it is long ago.
+var begun = 'coalesce(todatetime("${since}"), datetime(2026-01-01))'
+
+// Rights take minutes to spread in Azure: what is refused in the first two hours is no news.
+var settled = 'TimeGenerated > ${begun} + 2h'
+
+// `mute`: how long a rule that keeps firing calls nobody again. `by`: what it tells apart, each with an alert of its own, so
+// that one key that is muted hides no other.
 var rules = [
   {
     name: 'poisoned'
@@ -51,7 +64,9 @@ var rules = [
     frequency: 'PT5M'
     window: 'PT10M'
     // The second: what the host moved, in its own words (Azure WebJobs SDK, QueueProcessor), as after a process was ended five times.
-    query: 'union (${records} | where reason in (${poisoned})), (AppTraces | where Message has "MaxDequeueCount" and Message has "-poison")'
+    query: 'union (${records} | where reason in (${poisoned})), (AppTraces | where Message has "MaxDequeueCount" and Message has "-poison" | extend key = "", account = "")'
+    mute: 'PT1H'
+    by: ['account', 'key']
     threshold: 0
   }
   {
@@ -62,6 +77,8 @@ var rules = [
     frequency: 'PT15M'
     window: 'PT15M'
     query: 'AppRequests | where Success == false and not(ResultCode startswith "4")'
+    mute: 'PT6H'
+    by: ['OperationName']
     threshold: 4
   }
   {
@@ -73,6 +90,80 @@ var rules = [
     window: 'PT10M'
     // Not from the requests: their address comes without its query, so that a dry run looks like a revocation there.
     query: '${records} | where reason in ("Revoked", "RevocationIncomplete", "KeptRevoked")'
+    mute: 'PT1H'
+    by: ['key']
+    threshold: 0
+  }
+  {
+    name: 'many-revocations'
+    title: 'Many keys were revoked'
+    description: 'More than ${revocationsPerHour} revocations within an hour. If it is no emergency, it is one: take the role from whoever does it.'
+    severity: 1
+    frequency: 'PT15M'
+    window: 'PT1H'
+    query: '${records} | where reason in ("Revoked", "RevocationIncomplete") and OperationName == "revokeKey"'
+    mute: 'PT1H'
+    by: []
+    threshold: revocationsPerHour
+  }
+  {
+    name: 'restored'
+    title: 'A key was restored'
+    description: 'Somebody gave back the data under a key. If that was nobody you know, revoke it again, and find out by whom.'
+    severity: 2
+    frequency: 'PT5M'
+    window: 'PT10M'
+    query: '${records} | where reason in ("Restored", "RestoreIncomplete", "RestoreFinished")'
+    mute: 'PT1H'
+    by: ['key']
+    threshold: 0
+  }
+  {
+    name: 'restore-refused'
+    title: 'A restore was refused for want of another person'
+    description: 'Who revoked a key tried to restore it, or an application did. The record says who.'
+    severity: 2
+    frequency: 'PT5M'
+    window: 'PT10M'
+    query: '${records} | where reason == "CallRefused" and tostring(r.because) in ("SecondPersonNeeded", "PersonNeeded")'
+    mute: 'PT1H'
+    by: ['key']
+    threshold: 0
+  }
+  {
+    name: 'break-glass-refused'
+    title: 'Somebody without the right called break-glass'
+    description: 'A call to revoke or restore was refused: no role, a role that does not reach the key, or a token that was got by another client or for something else. The record says who, and from where.'
+    severity: 3
+    frequency: 'PT15M'
+    window: 'PT15M'
+    query: '${records} | where reason == "CallRefused" and OperationName in ("revokeKey", "restoreKey") and tostring(r.because) in ("RoleMissing", "KeyOutOfReach", "ClientNotAllowed", "ScopeMissing", "TokenKindUnclear")'
+    mute: 'PT6H'
+    by: ['key']
+    threshold: 0
+  }
+  {
+    name: 'approval'
+    title: 'Somebody asks for approval, or approves'
+    description: 'A restore was asked for, approved or taken back. The record says by whom and why; GET /api/approvals shows how it stands.'
+    severity: 3
+    frequency: 'PT5M'
+    window: 'PT10M'
+    query: '${records} | where reason in ("ApprovalAsked", "ApprovalGiven", "ApprovalWithdrawn")'
+    mute: 'PT1H'
+    by: ['key']
+    threshold: 0
+  }
+  {
+    name: 'audit-trail-broken'
+    title: 'The audit trail is broken'
+    description: 'Records of the audit trail were changed, removed or put in since the last look, or where it ends could not be signed. The record says where; cmk audit verify says all of it.'
+    severity: 1
+    frequency: 'PT15M'
+    window: 'PT15M'
+    query: '${records} | where reason in ("AuditTrailBroken", "AuditHeadUnsigned")'
+    mute: 'P1D'
+    by: ['reason']
     threshold: 0
   }
   {
@@ -83,6 +174,8 @@ var rules = [
     frequency: 'PT1H'
     window: 'P2D'
     query: '${records} | where reason == "RevocationOpen" | summarize first = min(TimeGenerated), last = max(TimeGenerated) by key | where last > ago(25h) and last - first > ${revocationOpenHours}h'
+    mute: 'P1D'
+    by: ['key']
     threshold: 0
   }
   {
@@ -93,6 +186,8 @@ var rules = [
     frequency: 'PT15M'
     window: 'PT15M'
     query: '${records} | where reason in (${needsPerson})'
+    mute: 'P1D'
+    by: ['key', 'reason']
     threshold: 0
   }
   {
@@ -102,7 +197,9 @@ var rules = [
     severity: 2
     frequency: 'PT15M'
     window: 'PT15M'
-    query: '${records} | where reason in (${missingRights}) and SeverityLevel >= 3'
+    query: '${records} | where reason in (${missingRights}) and SeverityLevel >= 3 and ${settled}'
+    mute: 'P1D'
+    by: ['reason']
     threshold: 0
   }
   {
@@ -114,6 +211,8 @@ var rules = [
     window: 'PT15M'
     // Whoever starts a check by hand is told what it finds.
     query: '${records} | where SeverityLevel >= 3 and OperationName !in ("driftCheck", "driftReport") and reason !in (${poisoned}, ${needsPerson}, ${missingRights})'
+    mute: 'PT6H'
+    by: ['reason', 'key']
     threshold: 0
   }
   {
@@ -123,7 +222,9 @@ var rules = [
     severity: 2
     frequency: 'PT1H'
     window: 'PT1H'
-    query: 'union (AppTraces | where OperationName == "driftCheck" and SeverityLevel >= 3), (AppRequests | where OperationName == "driftCheck" and Success == false)'
+    query: 'union (AppTraces | where OperationName == "driftCheck" and SeverityLevel >= 3 | extend reason = tostring(parse_json(Message).reason)), (AppRequests | where OperationName == "driftCheck" and Success == false | extend reason = "CheckFailed") | where ${settled}'
+    mute: 'P1D'
+    by: ['reason']
     threshold: 0
   }
 ]
@@ -147,6 +248,11 @@ resource queryRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
           {
             query: rule.query
             timeAggregation: 'Count'
+            dimensions: map(rule.by, column => {
+              name: column
+              operator: 'Include'
+              values: ['*']
+            })
             operator: 'GreaterThan'
             threshold: rule.threshold
             failingPeriods: {
@@ -159,7 +265,9 @@ resource queryRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       actions: {
         actionGroups: groups
       }
+      // Azure takes the one or the other: what resolves itself cannot be muted.
       autoMitigate: false
+      muteActionsDuration: rule.mute
       // The tables are made with the first telemetry, after this deployment.
       skipQueryValidation: true
     }
@@ -183,11 +291,11 @@ resource silent 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     criteria: {
       allOf: [
         {
-          query: 'AppRequests | where OperationName == "driftCheck" and Success == true | summarize runs = count()'
-          metricMeasureColumn: 'runs'
-          timeAggregation: 'Total'
-          operator: 'LessThan'
-          threshold: 1
+          // Not before there was an app for two days: until then it has not been silent for so long.
+          query: 'AppRequests | where OperationName == "driftCheck" and Success == true | summarize runs = count() | where runs == 0 and now() > ${begun} + 2d'
+          timeAggregation: 'Count'
+          operator: 'GreaterThan'
+          threshold: 0
           failingPeriods: {
             numberOfEvaluationPeriods: 1
             minFailingPeriodsToAlert: 1

@@ -235,7 +235,7 @@ resource authentication 'Microsoft.Web/sites/config@2024-04-01' = {
 
 resource destinationWriterAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(destinationRole)) {
   scope: app
-  name: guid(app.id, principalId, 'destination-writer')
+  name: guid(app.id, principalId, destinationRole)
   properties: {
     principalId: principalId
     principalType: 'ServicePrincipal'

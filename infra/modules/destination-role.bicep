@@ -1,5 +1,9 @@
 // The custom role by which the app names its own functions as the destination of an event subscription. Apart from its
-// assignment (app.bicep), and before it: a role that is new can be assigned only when it has spread.
+// assignment (app.bicep), and before it: a role that is new can be assigned only when it has spread. Defined for the
+// subscription: a role for one resource group alone is not in the list of its subscription, where one looks for it to remove
+// it.
+
+targetScope = 'subscription'
 
 import { nameOf } from '../names.bicep'
 
@@ -7,12 +11,12 @@ param functionAppId string
 param environmentName string
 
 resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
-  name: guid(functionAppId, 'destination-writer')
+  name: guid(subscription().id, functionAppId, 'destination-writer')
   properties: {
     type: 'CustomRole'
-    roleName: 'CMK Autopilot event destination (${environmentName}, ${take(uniqueString(functionAppId), 6)})'
+    roleName: 'CMK Autopilot destination writer (${environmentName}, ${take(uniqueString(functionAppId), 6)})'
     description: 'Name the functions of ${nameOf(functionAppId)} as the destination of an event subscription.'
-    assignableScopes: [resourceGroup().id]
+    assignableScopes: [subscription().id]
     permissions: [
       {
         actions: [

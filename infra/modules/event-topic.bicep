@@ -1,33 +1,35 @@
 // The system topic of one vault and its event subscriptions. A system topic of our own, not subscriptions on the vault
-// itself: dead letters are written with an identity (the storage takes no keys), and only a topic can have one.
+// itself: dead letters are written with an identity (the storage takes no keys), and only a topic can have one. It is the
+// topic's own, system-assigned: behind the firewall of a storage account Event Grid counts as a trusted service with no
+// other (Event Grid, "Event delivery with a managed identity").
 
-import { containerNames, eventFunctions, nameOf, roleGuid, tagSet } from '../names.bicep'
+import { containerNames, eventFunctions, nameOf, resourceGroupOf, roleGuid, subscriptionOf, tagSet } from '../names.bicep'
 
 param environmentName string
 param vaultId string
 @description('Region of the vault; a system topic has to be in the same one.')
 param location string
-@description('Name of the system topic that the vault has already; empty for a new one.')
+@description('Name of the system topic: of the one that the vault has already, or of the new one.')
 param topicName string
 param topicTags tagSet
-param topicSystemAssigned bool
-@description('Identities that others gave the topic; Event Grid takes two user-assigned ones.')
+@description('User-assigned identities that others gave the topic.')
 param topicIdentities string[]
 param functionAppId string
-param eventsIdentityId string
+@description('Whether to make the event subscriptions: not before there are functions to aim them at.')
+param makeSubscriptions bool
 param storageAccountId string
 param appPrincipalId string
 param workspaceId string
 param actionGroupIds string[]
 
 resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
-  name: empty(topicName) ? 'evgt-${nameOf(vaultId)}' : topicName
+  name: topicName
   location: location
   tags: topicTags
   // What a topic had before stays: writing it without would take it away.
   identity: {
-    type: topicSystemAssigned ? 'SystemAssigned, UserAssigned' : 'UserAssigned'
-    userAssignedIdentities: toObject(union(topicIdentities, [eventsIdentityId]), id => id, id => {})
+    type: empty(topicIdentities) ? 'SystemAssigned' : 'SystemAssigned, UserAssigned'
+    userAssignedIdentities: empty(topicIdentities) ? null : toObject(topicIdentities, id => id, id => {})
   }
   properties: {
     source: vaultId
@@ -35,10 +37,19 @@ resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
   }
 }
 
+module deadLetterAccess 'dead-letter-access.bicep' = {
+  name: 'cmk-deadletter-${environmentName}-${uniqueString(topic.id)}'
+  scope: resourceGroup(subscriptionOf(storageAccountId), resourceGroupOf(storageAccountId))
+  params: {
+    storageName: nameOf(storageAccountId)
+    principalId: topic.identity.principalId
+  }
+}
+
 // One after the other: Event Grid refuses two writes to one topic at a time.
 @batchSize(1)
 resource subscriptions 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = [
-  for event in eventFunctions: {
+  for event in makeSubscriptions ? eventFunctions : []: {
     parent: topic
     // The name that the app gives one that it puts back, so that the next deployment finds it instead of adding another.
     name: 'cmk-${take(nameOf(functionAppId), 59 - length(event.functionName))}-${event.functionName}'
@@ -63,8 +74,7 @@ resource subscriptions 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025
       }
       deadLetterWithResourceIdentity: {
         identity: {
-          type: 'UserAssigned'
-          userAssignedIdentity: eventsIdentityId
+          type: 'SystemAssigned'
         }
         deadLetterDestination: {
           endpointType: 'StorageBlob'
@@ -75,6 +85,9 @@ resource subscriptions 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025
         }
       }
     }
+    dependsOn: [
+      deadLetterAccess
+    ]
   }
 ]
 

@@ -10,7 +10,7 @@ param roleDefinitionId string
 param workspaceId string
 param environmentName string
 
-resource hsm 'Microsoft.KeyVault/managedHSMs@2024-11-01' existing = {
+resource hsm 'Microsoft.KeyVault/managedHSMs@2026-02-01' existing = {
   name: nameOf(hsmId)
 }
 

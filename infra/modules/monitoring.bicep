@@ -67,3 +67,5 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
 output workspaceId string = workspace.id
 output insightsId string = insights.id
 output connectionString string = insights.properties.ConnectionString
+@description('Since when there is a workspace: what is said of the past before that means nothing.')
+output createdDate string = workspace.properties.createdDate

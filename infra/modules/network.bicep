@@ -10,11 +10,22 @@ param name string
 param addressPrefix string
 param appSubnetPrefix string
 param endpointSubnetPrefix string
+@description('Existing subnet for outgoing calls, delegated to Microsoft.App/environments; empty to make a network.')
+param existingAppSubnetId string
+@description('Existing subnet for private endpoints; goes with the one above.')
+param existingEndpointSubnetId string
+@description('Network security group of the subnets that are made; empty for none.')
+param networkSecurityGroupId string
+@description('Makes the private DNS zones and links them to the network. Off where they are kept centrally, by policy.')
+param privateDnsZones bool
 param storageId string
 @description('Managed vaults to reach by private endpoint as well.')
 param vaultIds string[]
 
-resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
+var makeNetwork = empty(existingAppSubnetId)
+var securityGroup = empty(networkSecurityGroupId) ? null : { id: networkSecurityGroupId }
+
+resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = if (makeNetwork) {
   name: name
   location: location
   tags: tags
@@ -27,6 +38,7 @@ resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
         name: 'app'
         properties: {
           addressPrefix: appSubnetPrefix
+          networkSecurityGroup: securityGroup
           delegations: [
             {
               name: 'flex'
@@ -41,20 +53,20 @@ resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
         name: 'endpoints'
         properties: {
           addressPrefix: endpointSubnetPrefix
+          networkSecurityGroup: securityGroup
           privateEndpointNetworkPolicies: 'Enabled'
         }
       }
     ]
   }
-
-  resource appSubnet 'subnets' existing = {
-    name: 'app'
-  }
-
-  resource endpointSubnet 'subnets' existing = {
-    name: 'endpoints'
-  }
 }
+
+var appSubnet = makeNetwork ? resourceId('Microsoft.Network/virtualNetworks/subnets', name, 'app') : existingAppSubnetId
+var endpointSubnet = makeNetwork
+  ? resourceId('Microsoft.Network/virtualNetworks/subnets', name, 'endpoints')
+  : existingEndpointSubnetId
+// A subnet's id is that of its network and /subnets/<name>.
+var networkId = join(take(split(endpointSubnet, '/'), 9), '/')
 
 var vaultZone = {
   AzureCloud: 'privatelink.vaultcore.azure.net'
@@ -85,7 +97,7 @@ var vaultEndpoints = map(vaultIds, id => {
   target: id
 })
 var endpoints = concat(storageEndpoints, vaultEndpoints)
-var zoneNames = union(map(endpoints, endpoint => endpoint.zone), [])
+var zoneNames = privateDnsZones ? union(map(endpoints, endpoint => endpoint.zone), []) : []
 
 resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [
   for zone in zoneNames: {
@@ -104,9 +116,12 @@ resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01
     properties: {
       registrationEnabled: false
       virtualNetwork: {
-        id: network.id
+        id: networkId
       }
     }
+    dependsOn: [
+      network
+    ]
   }
 ]
 
@@ -117,7 +132,7 @@ resource privateEndpoints 'Microsoft.Network/privateEndpoints@2024-05-01' = [
     tags: tags
     properties: {
       subnet: {
-        id: network::endpointSubnet.id
+        id: endpointSubnet
       }
       privateLinkServiceConnections: [
         {
@@ -129,11 +144,14 @@ resource privateEndpoints 'Microsoft.Network/privateEndpoints@2024-05-01' = [
         }
       ]
     }
+    dependsOn: [
+      network
+    ]
   }
 ]
 
 resource zoneGroups 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2024-05-01' = [
-  for (endpoint, index) in endpoints: {
+  for (endpoint, index) in privateDnsZones ? endpoints : []: {
     parent: privateEndpoints[index]
     name: 'default'
     properties: {
@@ -152,4 +170,4 @@ resource zoneGroups 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@202
   }
 ]
 
-output appSubnetId string = network::appSubnet.id
+output appSubnetId string = appSubnet

@@ -1,6 +1,6 @@
 // The custom roles of one subscription. Each action stands with the reason why the app needs it; nothing here deletes or
 // purges a key, and nothing is a wildcard. They are defined per subscription, so that deploying them takes no right on
-// another one.
+// another one, and only those that are assigned there.
 
 targetScope = 'subscription'
 
@@ -13,9 +13,26 @@ param allowKeyRecovery bool
 @description('Lets the app fix event subscriptions that the drift check finds missing or aimed elsewhere.')
 param allowEventRepair bool
 
+@description('Whether managed key vaults are in this subscription.')
+param forVaults bool
+@description('Whether Managed HSMs are.')
+param forHsms bool
+@description('Whether system topics of managed vaults are looked for in this subscription.')
+param forTopics bool
+@description('Whether system topics of managed vaults are there.')
+param forEvents bool
+@description('Whether the storage accounts of this subscription are looked after.')
+param forAccounts bool
+@description('Whether storage accounts in it, all or some, are written.')
+param forWriting bool
+@description('Lets the app name a user-assigned identity when it writes an account.')
+param allowIdentityAssignment bool
+@description('Whether the app sees other resources that use a key through the role for that.')
+param forDependents bool
+
 var suffix = '(${environmentName}, ${take(uniqueString(subscription().id, environmentName), 6)})'
 
-resource vaultOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+resource vaultOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forVaults) {
   name: roleGuid(subscription().subscriptionId, environmentName, 'vault-operator')
   properties: {
     type: 'CustomRole'
@@ -28,8 +45,6 @@ resource vaultOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
           [
             // Drift check: purge protection, soft delete, RBAC mode, network rules.
             'Microsoft.KeyVault/vaults/read'
-            // The same of a Managed HSM. Its keys have an access control of their own, which no role here reaches.
-            'Microsoft.KeyVault/managedHSMs/read'
             // Drift check: do the identities of the accounts still have their role on the vault?
             'Microsoft.Authorization/roleAssignments/read'
             'Microsoft.Authorization/roleDefinitions/read'
@@ -77,7 +92,28 @@ resource vaultOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   }
 }
 
-resource eventOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+resource hsmReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forHsms) {
+  name: roleGuid(subscription().subscriptionId, environmentName, 'hsm-reader')
+  properties: {
+    type: 'CustomRole'
+    roleName: 'CMK Autopilot HSM reader ${suffix}'
+    description: 'See the state of a Managed HSM. Its keys have an access control of their own, which no role here reaches.'
+    assignableScopes: [subscription().id]
+    permissions: [
+      {
+        actions: [
+          // Drift check: purge protection, soft delete, network rules.
+          'Microsoft.KeyVault/managedHSMs/read'
+        ]
+        notActions: []
+        dataActions: []
+        notDataActions: []
+      }
+    ]
+  }
+}
+
+resource eventOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forEvents) {
   name: roleGuid(subscription().subscriptionId, environmentName, 'event-operator')
   properties: {
     type: 'CustomRole'
@@ -107,7 +143,28 @@ resource eventOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   }
 }
 
-resource accountOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+resource topicReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forTopics) {
+  name: roleGuid(subscription().subscriptionId, environmentName, 'topic-reader')
+  properties: {
+    type: 'CustomRole'
+    roleName: 'CMK Autopilot topic reader ${suffix}'
+    description: 'Find the system topic of a managed key vault, in whichever resource group and by whichever name.'
+    assignableScopes: [subscription().id]
+    permissions: [
+      {
+        actions: [
+          // Drift check: a vault without a topic, and a topic out of sight, are two things.
+          'Microsoft.EventGrid/systemTopics/read'
+        ]
+        notActions: []
+        dataActions: []
+        notDataActions: []
+      }
+    ]
+  }
+}
+
+resource accountOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forWriting) {
   name: roleGuid(subscription().subscriptionId, environmentName, 'account-operator')
   properties: {
     type: 'CustomRole'
@@ -134,7 +191,7 @@ resource accountOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = 
   }
 }
 
-resource identityAssigner 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+resource identityAssigner 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (allowIdentityAssignment && forAccounts) {
   name: roleGuid(subscription().subscriptionId, environmentName, 'identity-assigner')
   properties: {
     type: 'CustomRole'
@@ -156,7 +213,7 @@ resource identityAssigner 'Microsoft.Authorization/roleDefinitions@2022-04-01' =
   }
 }
 
-resource inventoryReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+resource inventoryReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forAccounts) {
   name: roleGuid(subscription().subscriptionId, environmentName, 'inventory-reader')
   properties: {
     type: 'CustomRole'
@@ -176,8 +233,6 @@ resource inventoryReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = 
           'Microsoft.ManagedIdentity/userAssignedIdentities/read'
           // Drift check: who moved an account back to an older version of its key?
           'Microsoft.Insights/eventtypes/values/read'
-          // Drift check: the system topic of a vault, whatever its owner called it.
-          'Microsoft.EventGrid/systemTopics/read'
         ]
         notActions: []
         dataActions: []
@@ -189,7 +244,7 @@ resource inventoryReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = 
 
 // Resource Graph shows only what its caller may read. A service that keeps its data under a customer-managed key appears
 // in the blast radius of a revocation if its type stands here.
-resource dependentsReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+resource dependentsReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forDependents && forAccounts) {
   name: roleGuid(subscription().subscriptionId, environmentName, 'dependents-reader')
   properties: {
     type: 'CustomRole'
@@ -208,8 +263,9 @@ resource dependentsReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' =
 }
 
 output vaultOperatorId string = vaultOperator.id
+output hsmReaderId string = hsmReader.id
 output accountOperatorId string = accountOperator.id
 output identityAssignerId string = identityAssigner.id
 output inventoryReaderId string = inventoryReader.id
 output dependentsReaderId string = dependentsReader.id
-output eventOperatorId string = eventOperator.id
+output topicReaderId string = topicReader.id

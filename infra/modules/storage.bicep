@@ -2,7 +2,7 @@
 // Encrypted with Microsoft-managed keys on purpose: with a key that the app manages, a revocation would lock the app out
 // of the queues it needs for the restore.
 
-import { queueNames, containerNames, tableName, tagSet } from '../names.bicep'
+import { queueNames, containerNames, hostContainerNames, tableName, tagSet } from '../names.bicep'
 
 param location string
 param tags tagSet
@@ -19,7 +19,8 @@ param reportRetentionDays int
 param privateOnly bool
 param workspaceId string
 param appPrincipalId string
-param eventsPrincipalId string
+@description('Gives the app and its host their rights on blobs container by container, and not on the account.')
+param hostStorageByContainer bool
 
 resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
   name: name
@@ -52,7 +53,7 @@ resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
       }
     }
     // Not 'Disabled' even when private: Event Grid writes dead letters from outside the network, as a trusted service
-    // with an identity, and the bypass holds only while public access is on and denied by default.
+    // with the topic's own identity, and the bypass holds only while public access is on and denied by default.
     publicNetworkAccess: 'Enabled'
     networkAcls: {
       bypass: 'AzureServices'
@@ -112,7 +113,7 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2024-01
           definition: {
             filters: {
               blobTypes: ['blockBlob']
-              prefixMatch: [containerNames.drift, containerNames.deadLetter]
+              prefixMatch: [containerNames.drift, containerNames.deadLetter, containerNames.approvals]
             }
             actions: {
               baseBlob: {
@@ -153,17 +154,17 @@ resource fleetTable 'Microsoft.Storage/storageAccounts/tableServices/tables@2024
   name: tableName
 }
 
-// Storage Blob Data Contributor: the host needs to write blobs and create containers (leases, timer state), the app
-// appends to the audit trail and writes drift reports. Not Storage Blob Data Owner, which the Functions documentation
-// names: it carries every data action, changing the immutability of the audit trail included.
-var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
-// Storage Queue Data Contributor: the app and the host send, receive, delete and count messages.
+// What the Functions documentation names for the host: Storage Blob Data Owner, Storage Queue Data Contributor and, for its
+// diagnostic events, Storage Table Data Contributor. The host lists the containers of the account
+// (github.com/Azure/azure-functions-host/issues/11938), so they are given on the account.
+var blobDataOwner = 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
 var queueDataContributor = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
-// Storage Table Data Contributor: the app keeps the fleet index, and makes its table anew should it be lost.
 var tableDataContributor = '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
+// What the app's own data needs: it appends to the audit trail, writes reports, holds leases, and fetches its package.
+var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
 
-resource appRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for role in [blobDataContributor, queueDataContributor, tableDataContributor]: {
+resource accountRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for role in concat(hostStorageByContainer ? [] : [blobDataOwner], [queueDataContributor, tableDataContributor]): {
     scope: account
     name: guid(account.id, appPrincipalId, role)
     properties: {
@@ -174,24 +175,44 @@ resource appRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
-resource deadLetterContainer 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' existing = {
-  parent: blobs
-  name: containerNames.deadLetter
-}
+// By container, where Storage Blob Data Owner on the account is too much: it may do everything to a blob, and change an
+// immutability policy that is not locked. The audit trail then has a writer that can do neither.
+var narrowed = hostStorageByContainer
+  ? concat(
+      map(hostContainerNames, name => { container: name, role: blobDataOwner }),
+      map(items(containerNames), container => { container: container.value, role: blobDataContributor })
+    )
+  : []
 
-// Event Grid puts aside events that it could not deliver: in this container alone.
-resource eventsRole 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  scope: deadLetterContainer
-  name: guid(deadLetterContainer.id, eventsPrincipalId, blobDataContributor)
-  properties: {
-    principalId: eventsPrincipalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobDataContributor)
+resource hostContainers 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = [
+  for name in hostStorageByContainer ? hostContainerNames : []: {
+    parent: blobs
+    name: name
   }
-  dependsOn: [
-    containers
-  ]
-}
+]
+
+resource narrowedContainers 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' existing = [
+  for one in narrowed: {
+    parent: blobs
+    name: one.container
+  }
+]
+
+resource containerRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, index) in narrowed: {
+    scope: narrowedContainers[index]
+    name: guid(account.id, one.container, appPrincipalId, one.role)
+    properties: {
+      principalId: appPrincipalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', one.role)
+    }
+    dependsOn: [
+      containers
+      hostContainers
+    ]
+  }
+]
 
 resource blobDiagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: blobs

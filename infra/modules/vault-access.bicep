@@ -10,7 +10,7 @@ param roleDefinitionId string
 param workspaceId string
 param environmentName string
 
-resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
+resource vault 'Microsoft.KeyVault/vaults@2026-02-01' existing = {
   name: nameOf(vaultId)
 }
 

@@ -10,6 +10,11 @@ export const CMK_API_CLIENT_ID = 'a9100000-0000-4000-8000-00000000c3c3';
 /** Its App ID URI. A v2 token carries the client id as `aud`, a v1 token may carry either. */
 export const CMK_API_AUDIENCE = 'api://cmk-autopilot';
 
+/** Client id of the Azure CLI, the same in every tenant: by it people sign in. */
+export const AZURE_CLI_CLIENT_ID = '04b07795-8ddb-461a-bbee-02f9e1bf7b46';
+/** The delegated permission of the app's API. */
+export const CMK_API_SCOPE = 'access_as_user';
+
 /** The identities' client ids, fixed so that settings can be written down. */
 export const CLIENT_IDS = {
   owner: 'c1100000-0000-4000-8000-000000000001',
@@ -20,4 +25,6 @@ export const CLIENT_IDS = {
   restorer: 'c1100000-0000-4000-8000-000000000012',
   operator: 'c1100000-0000-4000-8000-000000000013',
   outsider: 'c1100000-0000-4000-8000-000000000014',
+  secondOperator: 'c1100000-0000-4000-8000-000000000015',
+  robot: 'c1100000-0000-4000-8000-000000000016',
 } as const;

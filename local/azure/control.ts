@@ -2,7 +2,7 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 import { APP_ORDER_FORM, type AppControl, appOrder } from './app-control.ts';
 import { parseDuration } from './duration.ts';
-import { resourceOf } from './entra/grants.ts';
+import { authContextsIn, resourceOf } from './entra/grants.ts';
 import type { TokenAuthority } from './entra/token-authority.ts';
 import type { Faults } from './faults.ts';
 import type { RequestLog } from './wire/request-log.ts';
@@ -28,7 +28,13 @@ const settingsPatch = z
   } satisfies Record<keyof WorldSettings, z.ZodType>)
   .partial();
 const clockBody = z.strictObject({ advance: z.string() });
-const tokenBody = z.strictObject({ signIn: z.string(), resource: z.string().optional(), scope: z.string().optional() });
+const tokenBody = z.strictObject({
+  signIn: z.string(),
+  resource: z.string().optional(),
+  scope: z.string().optional(),
+  /** A claims challenge in base64, as `az login --claims-challenge` takes it: the sign-in satisfies it. */
+  claims: z.string().optional(),
+});
 
 interface ControlOptions {
   readonly world: World;
@@ -113,7 +119,8 @@ export function createControl(options: ControlOptions): Hono {
     }
     const resource =
       body.data.resource ?? resourceOf(new URLSearchParams({ scope: body.data.scope ?? '' })) ?? 'api://cmk-autopilot';
-    const { token, expiresIn } = tokens.issue(principal, resource);
+    const claims = Buffer.from(body.data.claims ?? '', 'base64').toString();
+    const { token, expiresIn } = tokens.issue(principal, resource, { authContexts: authContextsIn(claims) });
     return c.json({ access_token: token, expires_in: expiresIn, token_type: 'Bearer' });
   });
   app.notFound((c) =>

@@ -3,7 +3,14 @@ import { QueueServiceClient } from '@azure/storage-queue';
 
 /** What infra creates in the app's own storage account. The triggers create none of it. */
 export const APP_QUEUES = ['key-work', 'account-work', 'key-work-poison', 'account-work-poison'] as const;
-export const APP_CONTAINERS = ['cmk-audit', 'cmk-drift', 'cmk-deadletter', 'cmk-leases'] as const;
+export const APP_CONTAINERS = [
+  'cmk-audit',
+  'cmk-audit-heads',
+  'cmk-approvals',
+  'cmk-drift',
+  'cmk-deadletter',
+  'cmk-leases',
+] as const;
 
 /** Creates the queues and containers that the app finds in Azure. */
 export async function createAppStorage(connectionString: string): Promise<void> {

@@ -6,15 +6,16 @@ export class TokenError extends Error {
 /**
  * Asks the running local Azure for an access token of one of its sign-ins, for the app's API.
  *
+ * @param claims a claims challenge in base64, which the sign-in satisfies
  * @throws {@link TokenError} when it is not running, or has no such sign-in.
  */
-export async function requestToken(control: string, signIn: string): Promise<string> {
+export async function requestToken(control: string, signIn: string, claims?: string): Promise<string> {
   let response: Response;
   try {
     response = await fetch(`${control}/token`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ signIn }),
+      body: JSON.stringify({ signIn, claims }),
     });
   } catch (cause) {
     throw new TokenError(`The local Azure does not answer at ${control}. Start it: npm start -- --no-tour`, { cause });

@@ -12,7 +12,7 @@ export interface TourContext {
   readonly env: Readonly<Record<string, string>>;
   /** Where the steps are shown; a terminal or a pipe. */
   readonly out: NodeJS.WriteStream;
-  /** An access token for the API: `revoker`, `restorer`, `operator`, `outsider`. */
+  /** An access token for the API: `revoker`, `restorer`, `operator`, `second-operator`, `outsider`, `robot`. */
   token(signIn: string): Promise<string>;
 }
 

@@ -10,6 +10,7 @@ import { az } from './az.ts';
 import { deployEvents } from './deploy-events.ts';
 import { deploymentName, type FinishedDeployment, outputsOf } from './deployment.ts';
 import { readMainOutputs } from './event-parameters.ts';
+import { findTopics, keyVaultsIn, topicsByVault } from './find-topics.ts';
 import { publishTo } from './publish.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -18,6 +19,8 @@ if (!environment || !location || !vaults) {
   throw new Error('Set AZURE_ENV_NAME, AZURE_LOCATION and CMK_VAULTS; docs/deploy.md explains them.');
 }
 
+const vaultIds = keyVaultsIn(vaults);
+process.env.CMK_SYSTEM_TOPICS = JSON.stringify(topicsByVault(vaultIds, findTopics(vaultIds)));
 console.log('infrastructure …');
 const deployment = az(
   ...['deployment', 'sub', 'create', '--name', deploymentName('cmk', environment, location), '--location', location],

@@ -4,7 +4,6 @@ export interface MainOutputs {
   readonly location: string;
   readonly vaults: readonly { readonly id: string; readonly location: string }[];
   readonly functionAppId: string;
-  readonly eventsIdentityId: string;
   readonly storageAccountId: string;
   readonly appPrincipalId: string;
   readonly workspaceId: string;
@@ -15,7 +14,6 @@ const NAMES = {
   environmentName: 'AZURE_ENV_NAME',
   location: 'AZURE_LOCATION',
   functionAppId: 'CMK_FUNCTION_APP_ID',
-  eventsIdentityId: 'CMK_EVENTS_IDENTITY_ID',
   storageAccountId: 'CMK_STORAGE_ACCOUNT_ID',
   appPrincipalId: 'CMK_APP_PRINCIPAL_ID',
   workspaceId: 'CMK_WORKSPACE_ID',
@@ -38,7 +36,6 @@ export function readMainOutputs(environment: Readonly<Record<string, string | un
     environmentName: value('environmentName'),
     location: value('location'),
     functionAppId: value('functionAppId'),
-    eventsIdentityId: value('eventsIdentityId'),
     storageAccountId: value('storageAccountId'),
     appPrincipalId: value('appPrincipalId'),
     workspaceId: value('workspaceId'),
@@ -59,15 +56,11 @@ export interface SystemTopic {
   } | null;
 }
 
-/** User-assigned identities that Event Grid takes for a topic (Event Grid, "Enable managed identity for system topics"). */
-const MAX_IDENTITIES = 2;
-
 /**
  * Parameters of events.bicep. A vault that has a system topic already keeps it, with its tags and its identities: Azure
  * allows one topic for each vault, and others may use it.
  *
  * @param isGone whether an identity was deleted: Azure refuses a topic that names one
- * @throws Error when a topic has no room for the identity that writes our dead letters
  */
 export function eventParameters(
   main: MainOutputs,
@@ -75,56 +68,36 @@ export function eventParameters(
   isGone: (identityId: string) => boolean = () => false,
 ): Record<string, { value: unknown }> {
   const vaults = main.vaults.map((vault) => {
-    const topic = topics.find(({ properties }) => properties.source.toLowerCase() === vault.id.toLowerCase());
-    return topic ? { ...vault, ...keptOf(topic, main.eventsIdentityId, isGone) } : vault;
+    const topic = topicOf(vault.id, topics);
+    return topic ? { ...vault, ...keptOf(topic, main.functionAppId, isGone) } : vault;
   });
-  const {
-    environmentName,
-    functionAppId,
-    eventsIdentityId,
-    storageAccountId,
-    appPrincipalId,
-    workspaceId,
-    actionGroupIds,
-  } = main;
-  const values = {
-    environmentName,
-    vaults,
-    functionAppId,
-    eventsIdentityId,
-    storageAccountId,
-    appPrincipalId,
-    workspaceId,
-    actionGroupIds,
-  };
+  const { location: _, ...values } = { ...main, vaults };
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { value }]));
 }
 
+/** The system topic of a vault, whatever the spelling of its id. */
+export function topicOf(vaultId: string, topics: readonly SystemTopic[]): SystemTopic | undefined {
+  return topics.find(({ properties }) => properties.source.toLowerCase() === vaultId.toLowerCase());
+}
+
 function keptOf(
-  { id, name, tags, identity }: SystemTopic,
-  eventsIdentityId: string,
+  { id, tags, identity }: SystemTopic,
+  functionAppId: string,
   isGone: (identityId: string) => boolean,
-) {
-  const others = Object.keys(identity?.userAssignedIdentities ?? {}).filter(
-    (other) => other.toLowerCase() !== eventsIdentityId.toLowerCase() && !isGone(other),
-  );
-  if (others.length >= MAX_IDENTITIES) {
-    throw new Error(
-      `The system topic ${id} has ${others.length} user-assigned identities, and Event Grid takes no more than ${MAX_IDENTITIES}. Take one away, if nobody needs it, and run this again: ${others.join(', ')}`,
-    );
-  }
+): { topicId: string; topicTags: Readonly<Record<string, string>>; topicIdentities: string[] } {
   return {
-    topicName: name,
-    topicResourceGroup: id.split('/')[4],
+    topicId: id,
     topicTags: tags ?? {},
-    topicSystemAssigned: identity?.type?.includes('SystemAssigned') ?? false,
-    topicIdentities: others,
+    topicIdentities: Object.keys(identity?.userAssignedIdentities ?? {}).filter(
+      (other) => !isOfVersion02(other, functionAppId) && !isGone(other),
+    ),
   };
 }
 
-/** The subscriptions of the vaults, each once. */
-export function vaultSubscriptions(main: MainOutputs): string[] {
-  return [...new Set(main.vaults.map(({ id }) => (id.split('/')[2] ?? '').toLowerCase()))];
+/** Up to version 0.2 an identity beside the app wrote dead letters; a topic has one of its own for that now. */
+function isOfVersion02(identityId: string, functionAppId: string): boolean {
+  const [group = ''] = functionAppId.toLowerCase().split('/providers/');
+  return identityId.toLowerCase().startsWith(`${group}/`) && /\/id-cmk-events-[^/]+$/i.test(identityId);
 }
 
 /** Functions that events go to and that are not deployed (yet). */

@@ -20,6 +20,8 @@ export type RecordAudit = (entry: AuditEntry, timeoutMs: number, unlessSince?: D
 export interface AuditTrailOptions extends ChainWriterOptions {
   /** Told of everything that could not be written, with the entries, so that the log has them at least. */
   readonly onFailure?: (error: unknown, entries: readonly AuditEntry[]) => void;
+  /** Told of every record that was written, so that the log has its receipt. */
+  readonly onWritten?: (entry: AuditEntry, receipt: AuditReceipt) => void;
   /** Entries that may wait for the storage to answer; further ones are refused. */
   readonly maxWaiting?: number;
 }
@@ -36,8 +38,8 @@ interface Waiting extends ToWrite {
 
 /** One per process. Entries that arrive while an append is under way go together into the next one. */
 export function auditTrail(files: AuditFiles, options: AuditTrailOptions): RecordAudit {
-  const { maxWaiting = 1_000, onFailure = () => {} } = options;
-  const line = new WaitingLine(chainWriter(files, options), onFailure);
+  const { maxWaiting = 1_000, onFailure = () => {}, onWritten = () => {} } = options;
+  const line = new WaitingLine(chainWriter(files, options), onFailure, onWritten);
 
   return async (entry, timeoutMs, unlessSince) => {
     let prepared: Pick<Waiting, 'entry' | 'bytes'>;
@@ -84,12 +86,18 @@ export function auditTrail(files: AuditFiles, options: AuditTrailOptions): Recor
 class WaitingLine {
   readonly #write: ReturnType<typeof chainWriter>;
   readonly #onFailure: NonNullable<AuditTrailOptions['onFailure']>;
+  readonly #onWritten: NonNullable<AuditTrailOptions['onWritten']>;
   readonly #waiting: Waiting[] = [];
   #writing = false;
 
-  constructor(write: ReturnType<typeof chainWriter>, onFailure: NonNullable<AuditTrailOptions['onFailure']>) {
+  constructor(
+    write: ReturnType<typeof chainWriter>,
+    onFailure: NonNullable<AuditTrailOptions['onFailure']>,
+    onWritten: NonNullable<AuditTrailOptions['onWritten']>,
+  ) {
     this.#write = write;
     this.#onFailure = onFailure;
+    this.#onWritten = onWritten;
   }
 
   get length(): number {
@@ -112,8 +120,9 @@ class WaitingLine {
     const entries = batch.map(({ entry }) => entry);
     try {
       const receipts = await this.#write(batch);
-      for (const [index, { settle }] of batch.entries()) {
+      for (const [index, { entry, settle }] of batch.entries()) {
         const written = receipts[index];
+        if (written) this.#onWritten(entry, written);
         settle(written ? { written } : { failed: 'The audit trail gave no receipt.' });
       }
     } catch (error) {

@@ -1,7 +1,7 @@
 import type { AuditFiles } from './audit-files.ts';
 import { dayOf, fileAfter, parseFileName } from './file-name.ts';
 import { findEntry, type TrailPosition } from './find-entry.ts';
-import { findHead, type Head } from './head.ts';
+import { findHead, freeName, type Head } from './head.ts';
 import { type AuditEntry, type AuditReceipt, type ChainEnd, formatRecord } from './record.ts';
 
 /** Blocks that an append blob takes. Source: Azure Storage, scalability targets of Blob storage. */
@@ -48,8 +48,16 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
   const { maxBlocks = MAX_BLOCKS, maxRounds = 50, maxFailures = 2 } = options;
   let known: Head | undefined;
 
-  /** Closes the head's file in favour of `file`; undefined: look for the head again. */
-  async function moveOn(head: Head, file: string, spend: (error: unknown) => Promise<void>): Promise<Head | undefined> {
+  /** Closes the head's file in favour of the next one; undefined: look for the head again. */
+  async function moveOn(
+    head: Head,
+    today: string,
+    spend: (error: unknown) => Promise<void>,
+  ): Promise<Head | undefined> {
+    const listed = await files.list();
+    // Somebody else was faster: what stands in the next file is theirs.
+    if (listed.some(({ name, size }) => name === head.file && size > head.position)) return undefined;
+    const file = freeName(listed, fileAfter(head.file, today), today);
     await files.create(file);
     const { line, end } = formatRecord(head, { next: file }, { id: options.newId(), time: options.now() });
     const outcome = await appendAt(files, head, line, spend);
@@ -80,7 +88,7 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
       if (missing.length === 0) return receiptsInOrder();
       const isFull = head.blocks >= maxBlocks - 1;
       if (isFull || (parseFileName(head.file)?.day ?? today) < today) {
-        known = await moveOn(head, fileAfter(head.file, today), spend);
+        known = await moveOn(head, today, spend);
       } else {
         const { text, end, receipts } = formatRecords(head, missing, options.now());
         const outcome = await appendAt(files, head, text, spend);

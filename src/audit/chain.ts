@@ -2,7 +2,7 @@ import { compareFileNames, parseFileName } from './file-name.ts';
 import { type AuditReceipt, type AuditRecord, CHAIN_START, parseRecord } from './record.ts';
 
 /** What verification finds, and what it means. */
-const CHAIN_FINDINGS = {
+export const CHAIN_FINDINGS = {
   LineUnreadable: 'The line is not a record: damaged, cut off, or put in by hand.',
   LineChanged: 'The line was changed after it was written: its hash is of another text.',
   LineMissing: 'Records are missing.',
@@ -17,6 +17,11 @@ const CHAIN_FINDINGS = {
   FileUnknown: 'The trail does not give files this name.',
   ReceiptMissing: 'The record of a receipt is not there.',
   ReceiptDiffers: 'The record of a receipt was rewritten.',
+  RecordUnreceipted: 'The log has no receipt of the record: the app did not write it.',
+  HeadMissing: 'The record that was the end of the trail when it was signed is not there.',
+  HeadDiffers: 'The record that was the end of the trail when it was signed was rewritten.',
+  HeadForged: 'The signature of a head is not that of the key.',
+  HeadUnsigned: 'A head carries no signature.',
 } as const;
 
 export interface ChainFinding {
@@ -37,6 +42,10 @@ export interface ChainReport {
 export interface VerifyOptions {
   /** Receipts kept elsewhere (in the log, in the answer of a call). A chain cannot tell that its own end was cut off. */
   readonly receipts?: readonly Pick<AuditReceipt, 'seq' | 'hash'>[];
+  /** Receipts of every record between the first and the last of these: the log has them all. */
+  readonly allReceipts?: readonly Pick<AuditReceipt, 'seq' | 'hash'>[];
+  /** Ends that the chain had, kept elsewhere. Unlike receipts, they are missed wherever the chain starts. */
+  readonly heads?: readonly AuditReceipt[];
   /** The chain may start with any record: older files were deleted on purpose. */
   readonly anyStart?: boolean;
 }
@@ -54,6 +63,9 @@ export class ChainVerifier {
   readonly #findings: ChainFinding[] = [];
   readonly #ids = new Set<string>();
   readonly #receipts: Map<number, string>;
+  readonly #heads: Map<number, AuditReceipt>;
+  /** The numbers that the log has receipts of, and the first and the last of them. */
+  readonly #logged: { readonly seqs: ReadonlySet<number>; readonly from: number; readonly to: number };
   #gaps: Gap[] = [];
   #records = 0;
   #file = '';
@@ -69,7 +81,12 @@ export class ChainVerifier {
 
   constructor(options: VerifyOptions = {}) {
     this.#options = options;
-    this.#receipts = new Map(options.receipts?.map(({ seq, hash }) => [seq, hash]));
+    const logged = options.allReceipts ?? [];
+    this.#receipts = new Map([...(options.receipts ?? []), ...logged].map(({ seq, hash }) => [seq, hash]));
+    this.#heads = new Map(options.heads?.map((head) => [head.seq, head]));
+    const seqs = logged.map(({ seq }) => seq);
+    const [from, to] = seqs.reduce(([least, most], seq) => [Math.min(least, seq), Math.max(most, seq)], [Infinity, 0]);
+    this.#logged = { seqs: new Set(seqs), from, to };
   }
 
   /** Begins a file. */
@@ -99,6 +116,10 @@ export class ChainVerifier {
       if (this.#options.anyStart && seq < (this.#first ?? 0)) continue;
       const message = `Record ${seq}, of which there is a receipt, is not there.`;
       this.#findings.push({ reason: 'ReceiptMissing', file: this.#file, message });
+    }
+    for (const { seq, file } of this.#heads.values()) {
+      const message = `Record ${seq}, where the trail ended when it was signed, is not there: what followed was cut off, or its day is gone.`;
+      this.#findings.push({ reason: 'HeadMissing', file, message });
     }
     this.#findings.sort((a, b) => compareFileNames(a.file, b.file) || (a.line ?? 0) - (b.line ?? 0));
     return { findings: this.#findings, records: this.#records, last: this.#lastReceipt };
@@ -147,6 +168,7 @@ export class ChainVerifier {
     if (isRepeated) this.#find('LineRepeated', `Record ${record.id} is there twice.`);
     if (record.next !== undefined && this.#current) this.#current.next = record.next;
     this.#compareReceipt(record);
+    this.#compareHead(record);
     this.#place(record, isRepeated);
   }
 
@@ -185,6 +207,18 @@ export class ChainVerifier {
     if (expected === undefined) return;
     this.#receipts.delete(record.seq);
     if (expected !== record.hash) this.#find('ReceiptDiffers', `Record ${record.seq} is not the one of the receipt.`);
+  }
+
+  #compareHead({ seq, hash, entry }: AuditRecord): void {
+    const head = this.#heads.get(seq);
+    this.#heads.delete(seq);
+    if (head && head.hash !== hash) {
+      this.#find('HeadDiffers', `Record ${seq} is not the one that was signed: the trail was rewritten up to here.`);
+    }
+    const { seqs, from, to } = this.#logged;
+    if (entry && seq >= from && seq <= to && !seqs.has(seq)) {
+      this.#find('RecordUnreceipted', `The log has no receipt of record ${seq}: the app did not write it.`);
+    }
   }
 
   #fillGap(seq: number): void {

@@ -1,5 +1,5 @@
-import type { AuditFiles } from './audit-files.ts';
-import { compareFileNames, fileAfter, fileName, parseFileName } from './file-name.ts';
+import type { AuditFile, AuditFiles } from './audit-files.ts';
+import { compareFileNames, dayOf, fileAfter, fileName, parseFileName } from './file-name.ts';
 import { CHAIN_START, type ChainEnd, parseRecord, sha256 } from './record.ts';
 
 /** Where the next record goes. */
@@ -18,7 +18,7 @@ const TAIL_BYTES = 64 * 1024;
 const LINE_FEED = 0x0a;
 
 /**
- * Finds the end of the chain: one list call and one read of a file's last bytes.
+ * Finds the end of the chain: one list call, and the last bytes of two files.
  *
  * A damaged end does not stop the trail. The record that follows carries the hash of what stands there, so that
  * verification points at the damage and at nothing after it.
@@ -29,22 +29,68 @@ export async function findHead(files: AuditFiles, today: string): Promise<Head> 
   const listed = (await files.list())
     .filter((file) => parseFileName(file.name) !== undefined)
     .sort((a, b) => compareFileNames(b.name, a.name));
-  const last = listed.find((file) => file.size > 0);
-  if (!last) {
-    const file = listed.at(-1)?.name ?? fileName({ day: today, part: 0 });
+  const filled = listed.filter((file) => file.size > 0 && !isAhead(file.name, today));
+  const found = await lastOfChain(files, filled);
+  if (!found) {
+    const empty = listed.filter(({ size, name }) => size === 0 && !isAhead(name, today)).at(-1)?.name;
+    const file = empty ?? freeName(listed, fileName({ day: today, part: 0 }), today);
     return { ...CHAIN_START, file, position: 0, blocks: 0, midLine: false };
   }
-  const { next, ...head } = await readEnd(files, last.name, last.size);
+  const { last, end } = found;
+  const { next, ...head } = end;
   const elsewhere = next ?? (last.appendable ? undefined : fileAfter(last.name, today));
   if (!elsewhere) return { ...head, file: last.name };
   return { seq: head.seq, hash: head.hash, file: elsewhere, position: 0, blocks: 0, midLine: false };
 }
 
-async function readEnd(
+/** How far the clock of a writer may be ahead of this one's, in milliseconds, and then some. */
+const CLOCK_AHEAD_MS = 10 * 60_000;
+
+/** Whether no writer can have made that file yet, whatever stands in it. */
+function isAhead(name: string, today: string, now: Date = new Date(`${today}T23:59:59Z`)): boolean {
+  const day = parseFileName(name)?.day ?? '';
+  return day > dayOf(new Date(now.getTime() + CLOCK_AHEAD_MS));
+}
+
+/** A name in which nobody has put anything: who may write the container may have been there before. */
+export function freeName(listed: readonly AuditFile[], wanted: string, today: string): string {
+  let name = wanted;
+  while (listed.some((file) => file.name === name && (file.size > 0 || !file.appendable)))
+    name = fileAfter(name, today);
+  return name;
+}
+
+type End = Omit<Head, 'file'> & { readonly next: string | undefined; readonly intact: boolean };
+
+/**
+ * The last file that the chain has come to. A file that the chain before it neither names nor is gone on in was put there
+ * by somebody else, and the chain goes past it.
+ *
+ * @param filled newest first
+ */
+async function lastOfChain(
   files: AuditFiles,
-  name: string,
-  size: number,
-): Promise<Omit<Head, 'file'> & { readonly next: string | undefined }> {
+  filled: readonly AuditFile[],
+): Promise<{ readonly last: AuditFile; readonly end: End } | undefined> {
+  for (const [index, last] of filled.entries()) {
+    const before = filled[index + 1];
+    const leading = before && (await readEnd(files, before.name, before.size));
+    if (leading?.intact && leading.next !== last.name && !(await goesOnFrom(files, last.name, leading))) continue;
+    return { last, end: await readEnd(files, last.name, last.size) };
+  }
+  return undefined;
+}
+
+/** Whether the first record of a file follows that end, or one behind it that is gone: its files were removed then. */
+async function goesOnFrom(files: AuditFiles, name: string, { seq, hash }: ChainEnd): Promise<boolean> {
+  const slice = await files.read(name, 0, TAIL_BYTES);
+  const first = slice && splitLines(slice.bytes)[0];
+  const record = first && parseRecord(first);
+  if (!record?.intact || record.seq <= seq) return false;
+  return record.seq > seq + 1 || record.prev === hash;
+}
+
+async function readEnd(files: AuditFiles, name: string, size: number): Promise<End> {
   for (let window = TAIL_BYTES; ; window *= 4) {
     const from = Math.max(0, size - window);
     const slice = await files.read(name, from);
@@ -60,6 +106,7 @@ async function readEnd(
     const record = parseRecord(line);
     return {
       ...(record?.intact ? { seq: record.seq, hash: record.hash } : endOfDamage(whole, line)),
+      intact: record?.intact === true,
       next: record?.intact && record.next && parseFileName(record.next) ? record.next : undefined,
       position: slice.size,
       blocks: slice.blocks,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import type { CallerKind } from '../http/token-claims.ts';
 
 /** What happened, as it goes into the audit trail. */
 export interface AuditEntry {
@@ -15,6 +16,8 @@ export interface AuditEntry {
   readonly caller?: {
     readonly objectId: string;
     readonly appId: string;
+    /** A person or an application; absent in records of versions before 0.3. */
+    readonly kind?: CallerKind | undefined;
     readonly tokenId?: string | undefined;
     readonly name?: string | undefined;
   };

@@ -10,6 +10,8 @@ export interface VerifyTrailOptions extends VerifyOptions {
 
 export interface TrailReport extends ChainReport {
   readonly files: number;
+  /** Ends that were kept elsewhere and looked for. */
+  readonly heads?: number;
 }
 
 /** Reads the trail, file by file, and checks it. Writers may go on meanwhile: files that they begin are read too. */

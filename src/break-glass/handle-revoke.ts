@@ -1,5 +1,6 @@
 import { timeBoxed } from '../azure/deadline.ts';
 import { describe } from '../azure/failure.ts';
+import { OneAtATime } from '../azure/one-at-a-time.ts';
 import { type BlastRadius, type BlastRadiusServices, readBlastRadius } from '../dependents/blast-radius.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Keys } from '../keys/key-client.ts';
@@ -8,6 +9,7 @@ import type { Log } from '../log.ts';
 import { type BesideServices, NOT_AUDITED, type RevocationCall } from '../revocation/record-revocation.ts';
 import { type Revoked, revoke } from '../revocation/revoke.ts';
 import { reportVersions } from '../revocation/version-report.ts';
+import { firstSeen } from './first-seen.ts';
 import { listOrRefuse, noSuchKey, unreadable } from './key-of-route.ts';
 import type { RevokeRequest, RevokeResponse } from './schemas.ts';
 import { dependentsOf, recordOf } from './to-json.ts';
@@ -15,7 +17,10 @@ import { auditWarning, lockoutWarning, unrecordedWarning } from './warnings.ts';
 
 /** A dry run may take its time; a revocation waits no longer than this for what depends on the key. Milliseconds. */
 const DRY_RUN_MS = 60_000;
-const DEPENDENTS_MS = 3_000;
+const DEPENDENTS_MS = 1_500;
+
+/** Of one caller's revocations one at a time is asked what depends on its key: it takes more than the revocation itself. */
+const turns = new OneAtATime();
 
 export interface RevokeApiServices extends BlastRadiusServices, BesideServices {
   readonly urgentKeys: Keys;
@@ -25,11 +30,9 @@ export interface RevokeApiServices extends BlastRadiusServices, BesideServices {
 
 /** What a revocation would do, without doing it. */
 export async function dryRunRevoke(key: ManagedKey, services: RevokeApiServices): Promise<RevokeResponse> {
-  const [versions, dependents] = await Promise.all([
-    listOrRefuse(key, services),
-    timeBoxed((signal) => readBlastRadius(key, services, { signal }), DRY_RUN_MS),
-  ]);
+  const versions = await listOrRefuse(key, services);
   if (versions.length === 0) throw noSuchKey();
+  const dependents = await timeBoxed((signal) => readBlastRadius(key, services, { signal }), DRY_RUN_MS);
   return {
     key: key.id,
     reason: 'DryRun',
@@ -55,10 +58,17 @@ export async function handleRevoke(
   log: Log,
 ): Promise<RevokeResponse> {
   checkConfirmation(confirm, key);
-  const dependents = () => timeBoxed((signal) => readBlastRadius(key, services, { signal }), DEPENDENTS_MS);
+  const { keys, seen } = firstSeen(services.urgentKeys);
+  const dependents = () =>
+    seen.then(() =>
+      timeBoxed(
+        (signal) => turns.run(call.caller.objectId, signal, () => readBlastRadius(key, services, { signal })),
+        DEPENDENTS_MS,
+      ),
+    );
   let result: Revoked<BlastRadius> | undefined;
   try {
-    result = await revoke(key, call, { ...services, keys: services.urgentKeys, dependents }, log);
+    result = await revoke(key, call, { ...services, keys, dependents }, log);
   } catch (error) {
     throw unreadable(error);
   }

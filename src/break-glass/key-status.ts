@@ -25,17 +25,13 @@ export type StatusServices = Parameters<typeof readEffect>[2] &
  * @throws {@link HttpProblem} 404, or 502 when Key Vault cannot be read
  */
 export async function keyStatus(key: ManagedKey, services: StatusServices): Promise<KeyStatusResponse> {
-  const listing = listOrRefuse(key, services);
-  const [versions, dependents, effect] = await Promise.all([
-    listing,
-    timeBoxed((signal) => readBlastRadius(key, services, { signal }), DEPENDENTS_MS),
-    readEffect(
-      key,
-      listing.then((read) => openRevocation(read, services.now())),
-      services,
-    ),
-  ]);
+  const versions = await listOrRefuse(key, services);
   if (versions.length === 0) throw noSuchKey();
+  const revoked = openRevocation(versions, services.now());
+  const [dependents, effect] = await Promise.all([
+    timeBoxed((signal) => readBlastRadius(key, services, { signal }), DEPENDENTS_MS),
+    readEffect(key, Promise.resolve(revoked), services),
+  ]);
   const { newestUsable, revocation, versions: states } = keyState(versions, services.now());
   return {
     key: key.id,

@@ -1,9 +1,30 @@
 import { z } from 'zod';
+import { APPROVAL } from '../approvals/approval.ts';
 import { TEXT_LENGTHS } from './text-lengths.ts';
 
 /** Bodies and answers of the break-glass calls. The OpenAPI document is made from these same schemas. */
 
-const text = ([least, most]: readonly [number, number]) => z.string().trim().min(least).max(most);
+/** Joiners, which some scripts cannot do without, are let through. */
+const UNREADABLE = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}\p{Zl}\p{Zp}]/u;
+
+/**
+ * Words that a person can read: letters or digits, and nothing that hides, reorders or breaks a line of them. What stands
+ * in the audit trail must look like what it is.
+ */
+export function isReadable(said: string): boolean {
+  return /[\p{L}\p{N}]/u.test(said) && !UNREADABLE.test(said);
+}
+
+const text = ([least, most]: readonly [number, number]) =>
+  z
+    .string()
+    .trim()
+    .min(least)
+    .max(most)
+    .refine(
+      isReadable,
+      'has characters that cannot be read: control characters, line breaks, or text that is invisible',
+    );
 const reason = text(TEXT_LENGTHS.reason).describe('Why, in your own words. It goes into the audit trail.');
 const ticket = text(TEXT_LENGTHS.ticket).optional().describe('Incident or change number.');
 
@@ -30,6 +51,17 @@ export const RESTORE_REQUEST = z.strictObject({
       'Id of the revocation to restore, as the answer to it and the status of the key say. Another one is not undone.',
     ),
 });
+
+export const APPROVAL_REQUEST = z.strictObject({
+  ...RESTORE_REQUEST.shape,
+  action: z.literal('restore').describe('What is asked for.'),
+  vault: z.string().min(3).max(24),
+  key: z.string().min(1).max(127),
+});
+
+export const APPROVAL_ASKED = z.object({ reason: z.literal('ApprovalNeeded'), approval: APPROVAL });
+export const APPROVAL_LIST = z.object({ value: z.array(APPROVAL) });
+export const APPROVAL_WITHDRAWN = z.object({ approval: APPROVAL });
 
 const usability = z.enum(['Usable', 'Disabled', 'NotYetActive', 'Expired', 'Unknown']);
 
@@ -139,6 +171,11 @@ export const KEY_STATUS = z.object({
     )
     .describe('Whether the file service of each account serves data, as asked for real, and since when.'),
   warnings,
+});
+
+export const APPROVAL_GIVEN = z.object({
+  approval: APPROVAL,
+  restore: RESTORE_RESPONSE.optional().describe('What was done, once the last one has approved.'),
 });
 
 export type RevokeRequest = z.output<typeof REVOKE_REQUEST>;

@@ -17,9 +17,9 @@ export function recordOf(revocation: RevocationStamp | undefined): RevocationRec
 
 /** Who calls, and why, as it goes into the audit trail. */
 export function callOf(
-  { objectId, appId, tokenId, name }: Caller,
+  { objectId, appId, kind, tokenId, name }: Caller,
   correlationId: string,
   { reason, ticket }: { readonly reason: string; readonly ticket?: string | undefined },
 ): RevocationCall {
-  return { caller: { objectId, appId, tokenId, name }, correlationId, why: reason, ticket };
+  return { caller: { objectId, appId, kind, tokenId, name }, correlationId, why: reason, ticket };
 }

@@ -1,13 +1,53 @@
+import { readFile } from 'node:fs/promises';
 import type { TokenCredential } from '@azure/identity';
 import type { ContainerClient } from '@azure/storage-blob';
 import { auditFiles } from '../audit/audit-client.ts';
 import { auditContainer } from '../audit/audit-storage-client.ts';
+import { checkHeads } from '../audit/check-heads.ts';
+import { type HeadSigner, headSigner } from '../audit/head-signer-client.ts';
+import { HEADS_CONTAINER, headStore } from '../audit/head-store-client.ts';
+import { type LogEvidence, readLogEvidence } from '../audit/log-evidence.ts';
 import { type RecordedEntry, type TrailFilter, trailRecords } from '../audit/trail-records.ts';
 import { type TrailReport, type VerifyTrailOptions, verifyTrail } from '../audit/verify-trail.ts';
+import { LIMITS } from '../azure/limits.ts';
 import { CmkError } from '../errors.ts';
+import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { type Environment, readStorageSettings } from '../settings/settings.ts';
 import { type AppStoragePlace, inAppStorage } from './app-storage-failures.ts';
 import { count } from './count.ts';
+
+/** Where the trail is, and what is known of it from elsewhere. */
+interface TrailPlaces {
+  readonly container?: string | undefined;
+  /** What an export of the log has of it. */
+  readonly evidence?: LogEvidence | undefined;
+}
+
+/** Reads an export of the log. @throws {@link CmkError} when there is no such file, or nothing of the trail in it */
+export async function readEvidence(file: string): Promise<LogEvidence> {
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new CmkError('ArgumentInvalid', `${file} cannot be read.`, 'Give the file that the log was exported to.', {
+      cause,
+    });
+  });
+  const evidence = readLogEvidence(text);
+  if (evidence.receipts.length + evidence.heads.length > 0) return evidence;
+  throw new CmkError(
+    'ArgumentInvalid',
+    `${file} has no record of the audit trail.`,
+    'Export the records with the reasons AuditWritten and AuditHeadKept, one a line; docs/deploy.md has the query.',
+  );
+}
+
+/** What checks signatures, where the environment names the key. @throws {@link CmkError} when it names none that can be */
+function keyOf(environment: Environment, credential: () => TokenCredential): HeadSigner['publicKey'] | undefined {
+  const id = environment.CMK_AUDIT_KEY?.trim();
+  if (!id) return undefined;
+  if (!parseKeyIdentifier(id)) {
+    throw new CmkError('ArgumentInvalid', `CMK_AUDIT_KEY "${id}" is not the identifier of a key.`, 'Correct it.');
+  }
+  return headSigner(id, credential(), LIMITS.operator).publicKey;
+}
 
 /**
  * Checks the audit trail in the app's storage, as the environment names it.
@@ -17,11 +57,19 @@ import { count } from './count.ts';
 export async function readTrail(
   environment: Environment,
   credential: () => TokenCredential,
-  { container: name, ...options }: VerifyTrailOptions & { readonly container?: string | undefined },
+  { container: name, evidence, ...options }: VerifyTrailOptions & TrailPlaces,
 ): Promise<TrailReport> {
-  const container = auditContainer(readStorageSettings(environment), credential, name);
-  const report = await inAppStorage(placeOf(container), () => verifyTrail(auditFiles(container), options));
-  if (report.files > 0) return report;
+  const storage = readStorageSettings(environment);
+  const container = auditContainer(storage, credential, name);
+  const kept = headStore(auditContainer(storage, credential, HEADS_CONTAINER));
+  const report = await inAppStorage(placeOf(container), async () => {
+    const heads = [...(await kept.list()), ...(evidence?.heads ?? [])];
+    const checked = await checkHeads(heads, container.url, keyOf(environment, credential), options.from);
+    const all = { ...options, heads: checked.heads, allReceipts: evidence?.receipts ?? [] };
+    const { findings, ...rest } = await verifyTrail(auditFiles(container), all);
+    return { ...rest, findings: [...checked.findings, ...findings], heads: checked.heads.length };
+  });
+  if (report.files > 0 || report.findings.length > 0) return report;
   throw noTrail(container);
 }
 
@@ -57,12 +105,16 @@ function noTrail(container: ContainerClient): CmkError {
   return new CmkError('NotFound', `There is no trail in ${container.url}.`, "Is it the app's storage account?");
 }
 
-export function printTrail({ findings, records, files, last }: TrailReport, log: (line: string) => void): void {
+export function printTrail(
+  { findings, records, files, last, heads = 0 }: TrailReport,
+  log: (line: string) => void,
+): void {
   for (const { file, line, reason, message } of findings) {
     log(`${file}${line === undefined ? '' : `:${line}`}  ${reason}  ${message}`);
   }
   const found = findings.length === 0 ? 'nothing found' : `${findings.length} found`;
   log(`${count(records, 'record')} in ${count(files, 'file')}, ${found}.`);
+  if (heads > 0) log(`It goes through ${count(heads, 'end')} that ${heads === 1 ? 'was' : 'were'} kept elsewhere.`);
   if (last) {
     log(`Last record: ${last.seq}:${last.hash}`);
     log('Keep it elsewhere: given as --receipt, it lets the next check notice a cut-off end.');

@@ -1,3 +1,4 @@
+import { keepHead, type TrailLook, type WatchServices } from '../audit/watch-trail.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { known } from '../azure/read-or-why.ts';
 import type { RekeyStore } from '../fleet/rekey-order.ts';
@@ -16,12 +17,21 @@ import type { DriftReport, Finding } from './report.ts';
 export type ApplyServices = FixServices & {
   readonly driftStorage: PoisonKeeper;
   readonly rekeys: RekeyStore;
+  readonly auditWatch?: WatchServices | undefined;
   readonly now: () => Date;
 };
 
 /** Acts on what was found, as far as the settings let it. Everything in it may be done twice; it never throws. */
 export async function apply(
-  { keys, findings }: { readonly keys: readonly KeySubject[]; readonly findings: readonly Finding[] },
+  {
+    keys,
+    trail,
+    findings,
+  }: {
+    readonly keys: readonly KeySubject[];
+    readonly trail?: TrailLook | undefined;
+    readonly findings: readonly Finding[];
+  },
   run: DriftRun,
   services: ApplyServices,
   log: Log,
@@ -29,6 +39,7 @@ export async function apply(
   await keepRevoked(keys, run.id, services, log);
   await keepPoison(services, run.id, log);
   await keepRekeys(services, run.id, log);
+  await keepTrail(trail, services, run.id, log);
   return { fixes: await fix(findings, run.id, services, log) };
 }
 
@@ -48,6 +59,32 @@ async function keepRekeys(services: ApplyServices, report: string, log: Log): Pr
   } catch (error) {
     const message = `${REASONS.RekeysUnreadable} ${describe(describeFailure(error))}`;
     log({ level: 'warning', reason: 'RekeysUnreadable', message, report });
+  }
+}
+
+/** Tells where the audit trail ends, in two places that whoever writes the trail need not be able to write. */
+async function keepTrail(
+  look: TrailLook | undefined,
+  { auditWatch }: Pick<ApplyServices, 'auditWatch'>,
+  report: string,
+  log: Log,
+): Promise<void> {
+  if (!look || !auditWatch) return;
+  const { findings, last } = look;
+  if (findings.length > 0) {
+    const message = `${REASONS.AuditTrailBroken} ${findings.length} found; the first: ${findings[0]?.file} ${findings[0]?.reason}. ${findings[0]?.message}`;
+    log({ level: 'error', reason: 'AuditTrailBroken', message, findings: findings.slice(0, 50), report });
+  }
+  const unkept = (error: unknown): void => {
+    const message = `${REASONS.AuditHeadUnsigned} ${describe(describeFailure(error))}`;
+    log({ level: 'error', reason: 'AuditHeadUnsigned', message, head: last, report });
+  };
+  try {
+    const kept = await keepHead(look, auditWatch);
+    if (kept?.unsigned) unkept(kept.unsigned);
+    if (kept) log({ level: 'info', reason: 'AuditHeadKept', message: REASONS.AuditHeadKept, head: kept.head, report });
+  } catch (error) {
+    unkept(error);
   }
 }
 

@@ -1,3 +1,4 @@
+import { known } from '../azure/read-or-why.ts';
 import { wantedSubscriptions } from '../events/subscription.ts';
 import type { Settings } from '../settings/settings.ts';
 import { APP_CHECKS } from './checks/app-checks.ts';
@@ -25,12 +26,13 @@ export function rulesOf({ drift, refreshAutomatic }: Settings, now: Date): Rules
 
 /** Runs every check over what was gathered; those of the accounts were run while they were listed. */
 export function evaluateAll(gathered: Gathered, rules: Rules): Evaluated {
-  const { previous, vaults, keys, subscriptions, poison, unread } = gathered;
+  const { previous, vaults, keys, subscriptions, poison, trail, unread } = gathered;
   const { drift, now } = rules;
   const app = {
     name: drift.functionAppId ?? 'cmk-autopilot',
     lockedOutBy: subscriptions.flatMap(({ result }) => result.lockedOutBy),
     poison,
+    trail: known(trail)?.findings ?? [],
     settingsProblems: drift.problems,
     unread,
   };

@@ -1,5 +1,6 @@
 import { FleetScans } from '../accounts/fleet-scan.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
+import { known } from '../azure/read-or-why.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
@@ -41,7 +42,12 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
       log({ level: 'warning', reason: 'FleetIndexUnavailable', message, report: id });
     }
     const evaluated = evaluateAll(gathered, rules);
-    const done = await apply({ keys: gathered.keys, findings: evaluated.findings }, run, services, log);
+    const done = await apply(
+      { keys: gathered.keys, trail: known(gathered.trail), findings: evaluated.findings },
+      run,
+      services,
+      log,
+    );
     await remember(gathered, driftStorage, id, log);
     const report = toReport(run, rules, gathered, evaluated, done, services.now());
     failure = await publishReport(report, services, log);
@@ -70,7 +76,7 @@ async function remember(
 /** The same without a word to anybody: nothing is fixed, put aside or published. */
 export async function lookForDrift(run: DriftRun, services: GatherServices): Promise<WholeReport> {
   const rules = rulesOf(services.settings, services.now());
-  const gathered = await gather(run, rules, services);
+  const gathered = await gather(run, rules, { ...services, auditWatch: undefined });
   const nothing = { fixes: [] };
   return toReport(run, rules, gathered, evaluateAll(gathered, rules), nothing, services.now());
 }

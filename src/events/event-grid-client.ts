@@ -9,7 +9,7 @@ import { clientPer } from '../azure/client-per.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
-import { parseResourceId, sameResource } from '../azure/resource-id.ts';
+import { parseResourceId, type ResourceId, sameResource } from '../azure/resource-id.ts';
 import { aborting, armOptions } from '../azure/resource-manager.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 import {
@@ -23,15 +23,16 @@ import {
 
 /** The system topic of a vault, where there is one. */
 export interface VaultTopic {
+  readonly subscriptionId: string;
   readonly resourceGroup: string;
   readonly name: string;
-  /** What it may write dead letters as: user-assigned identities by their ARM ids, its own, or none. */
+  /** What it may write dead letters as: its own identity, user-assigned ones by their ARM ids, or none. */
   readonly identity: { readonly userAssigned: readonly string[] } | 'system' | undefined;
 }
 
 export interface VaultSubscriptions {
   readonly topic: VaultTopic | undefined;
-  /** Why it is not known whether there is a system topic. */
+  /** Why it is not known whether there is a system topic: a refusal is not an absence. */
   readonly topicUnreadable: unknown;
   readonly subscriptions: readonly EventSubscriptionState[];
 }
@@ -51,7 +52,12 @@ export interface EventGrid {
 /** Longest wait for a subscription to be provisioned. Milliseconds. */
 const PROVISIONING_MS = 3 * 60_000;
 
-export function createEventGrid(credential: TokenCredential, cloud: Cloud): EventGrid {
+/** @param topics system topics that are known by their ARM ids, by the id of their vault */
+export function createEventGrid(
+  credential: TokenCredential,
+  cloud: Cloud,
+  topics: Readonly<Record<string, string>> = {},
+): EventGrid {
   const clientOf = clientPer(
     (subscriptionId) => new EventGridManagementClient(credential, subscriptionId, armOptions(cloud)),
   );
@@ -73,9 +79,10 @@ export function createEventGrid(credential: TokenCredential, cloud: Cloud): Even
       }
       let topic: VaultTopic | undefined;
       try {
-        topic = await findTopic(client, vault, signal);
+        const known = Object.entries(topics).find(([id]) => sameResource(id, vault.id))?.[1];
+        topic = await findTopic(clientOf, vault, known === undefined ? undefined : parseResourceId(known), signal);
         if (topic) {
-          const { systemTopicEventSubscriptions: below } = client;
+          const { systemTopicEventSubscriptions: below } = clientOf(topic.subscriptionId);
           for await (const one of below.listBySystemTopic(topic.resourceGroup, topic.name, options)) {
             subscriptions.push(toState(one, 'systemTopic'));
           }
@@ -87,7 +94,7 @@ export function createEventGrid(credential: TokenCredential, cloud: Cloud): Even
     },
 
     async put(vault, { topic, name }, wanted) {
-      const client = clientOf(vault.subscriptionId);
+      const client = clientOf((topic ?? vault).subscriptionId);
       const body = toEventSubscription(wanted, topic);
       await withinTime(PROVISIONING_MS, async (limit) => {
         const poll = { updateIntervalInMs: 1_000, ...limit };
@@ -104,37 +111,51 @@ export function createEventGrid(credential: TokenCredential, cloud: Cloud): Even
   };
 }
 
-/** A vault has one system topic at most, in its own resource group unless its owner put it elsewhere. */
+/**
+ * A vault has one system topic at most. It may be in another resource group or subscription, and have another name: the
+ * deployment hands over where it is, and a topic that has moved since is looked for in the subscription of the vault.
+ *
+ * @throws what Azure refused, where that leaves it open whether there is one
+ */
 async function findTopic(
-  client: EventGridManagementClient,
+  clientOf: (subscriptionId: string) => EventGridManagementClient,
   vault: ManagedVault,
+  known: ResourceId | undefined,
   signal: AbortSignal | undefined,
 ): Promise<VaultTopic | undefined> {
   const options = aborting(signal);
+  const get = async ({ subscriptionId, resourceGroup, name }: Omit<ResourceId, 'id' | 'type'>) => {
+    const topic = await clientOf(subscriptionId).systemTopics.get(resourceGroup, name, options);
+    return topic.source && sameResource(topic.source, vault.id) ? toTopic(topic) : undefined;
+  };
+  let refused: unknown;
   try {
-    for await (const topic of client.systemTopics.listByResourceGroup(vault.resourceGroup, options)) {
-      if (topic.source && sameResource(topic.source, vault.id)) return toTopic(topic);
-    }
-    return undefined;
+    // Without one handed over: the name that the deployment gives.
+    const topic = await get(known ?? { ...vault, name: `evgt-${vault.name}` });
+    if (topic) return topic;
   } catch (error) {
-    if (describeFailure(error).kind !== 'forbidden') throw error;
+    const { kind } = describeFailure(error);
+    if (kind !== 'notFound' && kind !== 'forbidden') throw error;
+    if (kind === 'forbidden') refused = error;
   }
-  // With rights on the topic alone the group cannot be listed: the deployment's own name is what is left to ask for.
-  try {
-    return toTopic(await client.systemTopics.get(vault.resourceGroup, `evgt-${vault.name}`, options));
-  } catch (error) {
-    if (describeFailure(error).kind === 'notFound') return undefined;
-    throw error;
+  for await (const topic of clientOf(vault.subscriptionId).systemTopics.listBySubscription(options)) {
+    if (topic.source && sameResource(topic.source, vault.id)) return toTopic(topic);
   }
+  // In another subscription it may be there still, out of sight.
+  if (refused !== undefined && known && known.subscriptionId !== vault.subscriptionId) throw refused;
+  return undefined;
 }
 
 function toTopic({ id = '', name = '', identity }: SystemTopic): VaultTopic {
   const userAssigned = Object.keys(identity?.userAssignedIdentities ?? {});
-  const system = identity?.type?.includes('SystemAssigned') ? ('system' as const) : undefined;
+  const { subscriptionId = '', resourceGroup = '' } = parseResourceId(id) ?? {};
+  const others = userAssigned.length > 0 ? { userAssigned } : undefined;
+  // Its own first: no other passes the firewall of a storage account.
   return {
-    resourceGroup: parseResourceId(id)?.resourceGroup ?? '',
+    subscriptionId,
+    resourceGroup,
     name,
-    identity: userAssigned.length > 0 ? { userAssigned } : system,
+    identity: identity?.type?.includes('SystemAssigned') ? 'system' : others,
   };
 }
 

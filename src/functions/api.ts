@@ -1,11 +1,16 @@
-import type { HttpHandler, HttpRequest, HttpResponseInit } from '@azure/functions';
+import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { DeadlineError } from '../azure/deadline.ts';
 import { CmkError } from '../errors.ts';
-import type { Caller } from '../http/caller.ts';
+import { type Act, asNarrowed, type RouteKey, requireAccess } from '../http/access.ts';
+import { addressOf, type CallRecord, keyNamed, nameForLog } from '../http/call-record.ts';
+import { type Caller, describeCaller } from '../http/caller.ts';
 import { HttpProblem, problemResponse } from '../http/problem.ts';
-import { type Role, requireRole } from '../http/roles.ts';
+import { CallerLimits } from '../http/rates.ts';
+import type { Role } from '../http/roles.ts';
 import { contextLog, type Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
 import { type Services, services } from '../services.ts';
+import { AtMostEvery } from '../work/at-most-every.ts';
 import { endBy, TIME_LIMITS } from './time-limits.ts';
 
 export interface ApiCall {
@@ -15,37 +20,110 @@ export interface ApiCall {
   readonly log: Log;
   /** Finds this call in the log and in the audit trail. */
   readonly correlationId: string;
+  /** For what takes another role than the call as a whole. @throws {@link HttpProblem} */
+  readonly requireAlso: (role: Role) => void;
+  /** For what tells only by what it holds which key it is about. @throws {@link HttpProblem} */
+  readonly requireOn: (key: RouteKey) => void;
 }
 
+/** Of this instance. */
+const limits = new CallerLimits();
+/** A flood is refused more often than a log should say. Milliseconds. */
+const FLOOD_SAID_EVERY_MS = 10_000;
+const floodSaid = new AtMostEvery(FLOOD_SAID_EVERY_MS);
+
 /**
- * A call of the HTTP API: the token is checked first, then the role, and only then is anything looked at. Every refusal
- * and every error becomes problem details.
+ * A call of the HTTP API: the token is checked first, then how often its holder calls, then whether they may, and only then
+ * is anything looked at. Every refusal and every error becomes problem details, and all of it is logged with who it was.
+ *
+ * @param reach `later`: the handler asks by `requireOn` whether the role reaches the key, once it knows which
+ * @param act what the call does; without it, reading for a GET and changing for everything else
  */
-export function api(role: Role, handle: (call: ApiCall) => Promise<HttpResponseInit>): HttpHandler {
+export function api(
+  role: Role,
+  handle: (call: ApiCall) => Promise<HttpResponseInit>,
+  act: (request: HttpRequest) => Act = actOfMethod,
+  reach?: 'later',
+): HttpHandler {
   return async (request, context) => {
     const log = contextLog(context);
-    const correlationId = context.invocationId;
+    const record = recordOf(request, context);
+    const { correlationId } = record;
+    let who: Readonly<Record<string, unknown>> = {};
     try {
       const available = availableServices(log);
       const caller = await available.authenticate(request.headers, available.now());
-      requireRole(caller, role);
-      return await endBy(TIME_LIMITS.http, () => handle({ request, caller, services: available, log, correlationId }));
-    } catch (thrown) {
-      const error = thrown instanceof DeadlineError ? notDone(thrown) : thrown;
-      if (error instanceof HttpProblem) {
-        const { reason, message, status } = error;
-        const level = status < 500 ? 'warning' : 'error';
-        log({ level, reason: 'CallRefused', message, because: reason, status, correlationId });
-      }
-      return problemResponse(error, {
-        correlationId,
-        onUnexpected: (unexpected) => {
-          const message = unexpected instanceof Error ? (unexpected.stack ?? unexpected.message) : String(unexpected);
-          log({ level: 'error', reason: 'Unexpected', message, correlationId });
-        },
+      who = describeCaller(caller);
+      const answer = await answerTo(
+        { request, caller, services: available, log, correlationId },
+        { role, act: act(request), reach },
+        handle,
+      );
+      log({
+        level: 'info',
+        reason: 'CallAnswered',
+        message: REASONS.CallAnswered,
+        ...record,
+        ...who,
+        status: answer.status,
       });
+      return answer;
+    } catch (error) {
+      return refuse(error instanceof DeadlineError ? notDone(error) : error, { ...record, ...who }, log);
     }
   };
+}
+
+async function answerTo(
+  call: Omit<ApiCall, 'requireAlso' | 'requireOn'>,
+  { role, act, reach }: { readonly role: Role; readonly act: Act; readonly reach: 'later' | undefined },
+  handle: (call: ApiCall) => Promise<HttpResponseInit>,
+): Promise<HttpResponseInit> {
+  const { caller, request, services } = call;
+  const { access } = services.settings;
+  const key = keyNamed(request.params);
+  const limited = { caller: caller.objectId, act, key: key && `${key.vault}/${key.key}`.toLowerCase() };
+  const requireAlso = (other: Role): void => requireAccess(caller, { role: other, act, key }, access);
+  const requireOn = (about: RouteKey): void => requireAccess(caller, { role, act, key: about }, access);
+  return limits.run(limited, performance.now(), async () => {
+    requireAccess(caller, { role, act, key: reach ?? key }, access);
+    try {
+      return await endBy(TIME_LIMITS.http, () => handle({ ...call, requireAlso, requireOn }));
+    } catch (error) {
+      throw asNarrowed(error, caller, role, access);
+    }
+  });
+}
+
+function actOfMethod({ method }: HttpRequest): Act {
+  return method === 'GET' ? 'read' : 'change';
+}
+
+function recordOf(request: HttpRequest, context: InvocationContext): CallRecord {
+  return {
+    call: context.functionName,
+    method: request.method,
+    key: nameForLog(keyNamed(request.params)),
+    address: addressOf(request.headers),
+    correlationId: context.invocationId,
+  };
+}
+
+function refuse(error: unknown, record: CallRecord & { readonly caller?: unknown }, log: Log): HttpResponseInit {
+  if (error instanceof HttpProblem) {
+    const { reason: because, message, status, logged } = error;
+    const level = status < 500 ? 'warning' : 'error';
+    if (status !== 429 || floodSaid.due(String(record.caller), performance.now())) {
+      log({ level, reason: 'CallRefused', message, because, status, ...record, ...logged });
+    }
+  }
+  return problemResponse(error, {
+    correlationId: record.correlationId,
+    onUnexpected: (unexpected) => {
+      const message = unexpected instanceof Error ? (unexpected.stack ?? unexpected.message) : String(unexpected);
+      log({ level: 'error', reason: 'Unexpected', message, ...record });
+    },
+  });
 }
 
 /** What a call has begun may still take effect: nobody can tell. */

@@ -1,18 +1,17 @@
 import { app } from '@azure/functions';
 import { showHistory, showReport, startDriftCheck } from '../drift/http/drift-api.ts';
 import { HttpProblem } from '../http/problem.ts';
-import { requireRole } from '../http/roles.ts';
 import { api } from './api.ts';
 
 app.http('driftReport', {
   methods: ['GET', 'POST'],
   route: 'drift/{report?}',
   authLevel: 'anonymous',
-  handler: api('CmkKey.Read', async ({ request, caller, services, log, correlationId }) => {
+  handler: api('CmkKey.Read', async ({ request, caller, services, log, correlationId, requireAlso }) => {
     const { report } = request.params;
     if (request.method === 'POST' && report === undefined) {
       // It fixes what CMK_AUTOFIX names: more than looking.
-      requireRole(caller, 'Cmk.Operate');
+      requireAlso('Cmk.Operate');
       const call = { id: correlationId, caller: caller.objectId, headers: request.headers };
       return startDriftCheck(call, services, log);
     }

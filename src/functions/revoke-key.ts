@@ -14,14 +14,19 @@ app.http('revokeKey', {
   route: 'keys/{vault}/{key}/revoke',
   // The host's own keys are no sign-in: the token is checked in code.
   authLevel: 'anonymous',
-  handler: api('CmkKey.Revoke', async ({ request, caller, services, log, correlationId }) => {
-    const key = keyOfCall(services.settings.vaults, request.params.vault, request.params.key);
-    if (flag(request.query, 'dryRun')) {
-      return jsonResponse(200, await sharedCalls.dryRun(key, caller.objectId, () => dryRunRevoke(key, services)));
-    }
-    const body = await readJsonBody(request, REVOKE_REQUEST);
-    const call = callOf(caller, correlationId, body);
-    const answer = sharedCalls.revoke(key, body, call, () => handleRevoke(key, body, call, services, log));
-    return jsonResponse(200, await answer);
-  }),
+  handler: api(
+    'CmkKey.Revoke',
+    async ({ request, caller, services, log, correlationId }) => {
+      const key = keyOfCall(services.settings.vaults, request.params.vault, request.params.key);
+      if (flag(request.query, 'dryRun')) {
+        return jsonResponse(200, await sharedCalls.dryRun(key, caller.objectId, () => dryRunRevoke(key, services)));
+      }
+      const body = await readJsonBody(request, REVOKE_REQUEST);
+      const call = callOf(caller, correlationId, body);
+      const answer = sharedCalls.revoke(key, body, call, () => handleRevoke(key, body, call, services, log));
+      return jsonResponse(200, await answer);
+    },
+    // A dry run changes nothing; a misspelled one is refused.
+    ({ query }) => (query.get('dryRun') === 'true' ? 'read' : 'revoke'),
+  ),
 });

@@ -7,6 +7,8 @@ export interface AuthConfig {
   readonly tenantId: string | undefined;
   /** Setting CMK_API_AUDIENCE: client id of the API's app registration, and its App ID URI if v1.0 tokens are used. */
   readonly audiences: readonly string[];
+  /** What else is wrong with the settings of who may call: one line each. */
+  readonly problems?: readonly string[];
 }
 
 export const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -14,7 +16,7 @@ const APP_ID_URI = /^(?:api|https):\/\/[^\s,*]+$/i;
 
 /** What is wrong with the settings, one line each, naming the setting. Empty: callers can be checked. */
 export function authConfigProblems(config: AuthConfig): readonly string[] {
-  const problems: string[] = [];
+  const problems = [...(config.problems ?? [])];
   const { tenantId } = config;
   if (!tenantId?.trim()) problems.push('CMK_TENANT_ID is missing: the GUID of the Entra ID tenant.');
   else if (!GUID.test(tenantId)) {

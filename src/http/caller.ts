@@ -6,10 +6,11 @@ import type { HeaderReader } from './headers.ts';
 import { HTTP_REASONS, type HttpReason } from './http-reasons.ts';
 import { HttpProblem } from './problem.ts';
 import { SigningKeysError, type SigningKeysOptions, signingKeys } from './signing-keys.ts';
-import { type Caller, readCaller } from './token-claims.ts';
+import { type Caller, describeCaller, readCaller } from './token-claims.ts';
 
 export type { AuthConfig } from './auth-config.ts';
-export type { Caller } from './token-claims.ts';
+export type { Caller, CallerKind } from './token-claims.ts';
+export { describeCaller } from './token-claims.ts';
 
 /** Clocks of Entra ID and of this machine may differ by this much, in seconds. */
 const CLOCK_SKEW_SECONDS = 60;
@@ -58,6 +59,7 @@ export function createAuthenticator(config: AuthConfig, options: AuthenticatorOp
       });
       const caller = readCaller(payload);
       if (!caller) throw refusal('TokenClaimsMissing');
+      if (caller === 'unclear') throw refusal('TokenKindUnclear');
       const { version, ...who } = caller;
       const fits = who.tenantId === tenantId && accepted[version].includes(payload.iss ?? '');
       if (!fits) throw refusal('TokenOfOtherTenant');
@@ -95,8 +97,16 @@ function refusal(reason: HttpReason, cause?: unknown): HttpProblem {
   const detail = HTTP_REASONS[reason];
   return new HttpProblem(401, reason, detail, 'Get a new access token for this API from its own tenant.', {
     cause,
+    logged: holderOf(cause),
     headers: { 'www-authenticate': challenge('invalid_token', detail) },
   });
+}
+
+/** Whose token was refused, where its signature is right: it has expired, say. Of a forged one nothing is to be believed. */
+function holderOf(cause: unknown): Readonly<Record<string, unknown>> {
+  const isGenuine = cause instanceof errors.JWTExpired || cause instanceof errors.JWTClaimValidationFailed;
+  const caller = isGenuine ? readCaller(cause.payload) : undefined;
+  return caller && caller !== 'unclear' ? describeCaller(caller) : {};
 }
 
 function unavailable(

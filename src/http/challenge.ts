@@ -2,13 +2,26 @@
  * Value of `WWW-Authenticate` (RFC 6750, section 3). A call without a token is told the scheme only.
  *
  * @param description plain ASCII without quotes or backslashes; it goes to an unknown caller
+ * @param claims what the next token has to carry, in base64: for `insufficient_claims`
  */
 export function challenge(
-  error?: 'invalid_request' | 'invalid_token' | 'insufficient_scope',
+  error?: 'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_claims',
   description?: string,
+  claims?: string,
 ): string {
   const parts = ['Bearer realm="cmk-autopilot"'];
   if (error) parts.push(`error="${error}"`);
   if (description) parts.push(`error_description="${description}"`);
+  if (claims) parts.push(`claims="${claims}"`);
   return parts.join(', ');
+}
+
+/**
+ * What a client asks Entra ID for, so that the next token satisfies an authentication context. Source: Entra ID, "claims
+ * challenges, claims requests and client capabilities".
+ */
+export function claimsFor(context: string): string {
+  return Buffer.from(JSON.stringify({ access_token: { acrs: { essential: true, value: context } } })).toString(
+    'base64',
+  );
 }

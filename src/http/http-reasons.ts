@@ -11,7 +11,16 @@ export const HTTP_REASONS = {
   TokenOfOtherTenant: 'The access token is of another tenant.',
   TokenForOtherAudience: 'The access token is meant for another API.',
   TokenClaimsMissing: 'The access token lacks what an access token of Entra ID carries.',
+  TokenKindUnclear: 'The access token does not say whether a person or an application calls.',
+  // What the caller may
   RoleMissing: 'The caller lacks an app role.',
+  ClientNotAllowed: 'The access token was got by a client that is not on the list.',
+  ScopeMissing: 'The access token lacks the delegated scope of this API.',
+  PersonNeeded: 'A key is restored by a person, and not by an application.',
+  StepUpNeeded: 'The call takes a stronger sign-in.',
+  RoleNarrowed: 'The role of the caller reaches some keys alone.',
+  KeyOutOfReach: 'There is no such key within the reach of the role of the caller.',
+  RateExceeded: 'The caller makes more calls than this instance takes of one.',
   // What the call carries
   BodyMissing: 'The call needs a JSON body.',
   BodyTypeUnsupported: 'The body is not sent as plain JSON.',

@@ -55,7 +55,8 @@ const PROBLEM_SCHEMA = z.looseObject({
 
 const AUTH_PROBLEMS = {
   401: Object.keys(HTTP_REASONS).filter((reason) => reason.startsWith('Token')),
-  403: ['RoleMissing'],
+  403: ['RoleMissing', 'ClientNotAllowed', 'ScopeMissing', 'RoleNarrowed', 'KeyOutOfReach'],
+  429: ['RateExceeded'],
   503: ['AuthNotConfigured', 'SigningKeysUnavailable'],
 };
 const BODY_PROBLEMS = {

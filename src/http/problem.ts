@@ -29,6 +29,8 @@ export class HttpProblem extends Error {
   readonly nextStep: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly extensions: Readonly<Record<string, unknown>>;
+  /** For the log alone. */
+  readonly logged: Readonly<Record<string, unknown>>;
 
   constructor(
     status: number,
@@ -38,6 +40,7 @@ export class HttpProblem extends Error {
     options: ErrorOptions & {
       readonly headers?: Readonly<Record<string, string>>;
       readonly extensions?: Readonly<Record<string, unknown>>;
+      readonly logged?: Readonly<Record<string, unknown>>;
     } = {},
   ) {
     super(detail, options);
@@ -47,6 +50,7 @@ export class HttpProblem extends Error {
     this.nextStep = nextStep;
     this.headers = options.headers ?? {};
     this.extensions = options.extensions ?? {};
+    this.logged = options.logged ?? {};
   }
 }
 

@@ -30,6 +30,13 @@ export interface RevocationCall {
   /** Why, in the caller's words. */
   readonly why: string;
   readonly ticket: string | undefined;
+  /** Who approved it; `none: …` where it was done past the approval that the app asks for. Absent: none was asked for. */
+  readonly approval?: Approved | `none: ${string}` | undefined;
+}
+
+interface Approved {
+  readonly id: string;
+  readonly approvedBy: readonly { readonly objectId: string; readonly on: string }[];
 }
 
 /** What goes on beside a change of a key, and must not hold it up. */
@@ -54,15 +61,22 @@ export async function writeDown(
   key: ManagedKey,
   reason: Reason,
   revocation: RevocationStamp | undefined,
-  { caller, correlationId, why, ticket }: RevocationCall,
+  { caller, correlationId, why, ticket, approval }: RevocationCall,
   more: Readonly<Record<string, unknown>>,
   { audit }: Pick<BesideServices, 'audit'>,
   log: Log,
 ): Promise<Audited> {
   const { objectId } = caller;
-  const about = { key: key.id, revocation: revocation?.id, caller: objectId, correlationId };
+  const about = {
+    key: key.id,
+    revocation: revocation?.id,
+    caller: objectId,
+    kind: caller.kind,
+    client: caller.appId,
+    correlationId,
+  };
   log({ level: 'warning', reason, message: REASONS[reason], ...about, elapsedMs: more.elapsedMs });
-  const details = { why, ticket, revocation, ...more };
+  const details = { why, ticket, revocation, ...(approval ? { approval } : {}), ...more };
   const id = revocation && ITS_OWN.has(reason) ? recordId(action, revocation.id, caller.objectId) : undefined;
   const entry = { ...(id ? { id } : {}), action, reason, resource: key.id, caller, correlationId, details };
   return audited(await audit(entry, AUDIT_WAIT_MS));
@@ -145,6 +159,7 @@ function lookMessage(
     caller: {
       objectId: cut(caller.objectId, 'id'),
       appId: cut(caller.appId, 'appId'),
+      ...(caller.kind ? { kind: caller.kind } : {}),
       tokenId: caller.tokenId && cut(caller.tokenId, 'tokenId'),
       name: caller.name && cut(caller.name, 'name'),
     },

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { REASONS, type Reason } from '../reasons.ts';
 import { globMatches } from './glob.ts';
+import { json } from './json.ts';
 
 /** Findings that are exempt for a time, and why. They are shown, and neither counted nor fixed. */
 const exemption = z.strictObject({
@@ -18,17 +19,7 @@ const exemption = z.strictObject({
 export type Exemption = z.output<typeof exemption>;
 
 /** The value of `CMK_EXEMPTIONS`: a JSON array. */
-export const EXEMPTIONS = z
-  .string()
-  .transform((text, context) => {
-    try {
-      return JSON.parse(text) as unknown;
-    } catch {
-      context.addIssue({ code: 'custom', message: 'is not JSON' });
-      return z.NEVER;
-    }
-  })
-  .pipe(z.array(exemption, 'is not a JSON array').max(500));
+export const EXEMPTIONS = json.pipe(z.array(exemption, 'is not a JSON array').max(500));
 
 /** The exemption that holds for a finding now. One whose last day is over holds no more. */
 export function exemptionOf(

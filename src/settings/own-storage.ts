@@ -1,10 +1,17 @@
-import type { LookSettings } from './settings.ts';
+import type { AppStorage } from '../azure/app-storage.ts';
+import type { Cloud } from '../azure/cloud.ts';
+
+interface StorageSettings {
+  readonly cloud: Cloud;
+  /** Undefined: which one is the app's own storage is not known. */
+  readonly storage: AppStorage | undefined;
+}
 
 /**
  * The name of the storage account that the app itself runs on: a revocation of its key would lock the app out. `local`:
  * an emulator, which no key of Key Vault encrypts. Undefined: it is not known, or the connection string does not tell.
  */
-export function ownStorage({ storage, cloud }: Pick<LookSettings, 'storage' | 'cloud'>): string | 'local' | undefined {
+export function ownStorage({ storage, cloud }: StorageSettings): string | 'local' | undefined {
   if (!storage) return undefined;
   if ('accountName' in storage) return storage.accountName.toLowerCase();
   const fields = new Map(

@@ -1,25 +1,12 @@
 import { z } from 'zod';
 import { CLOUDS, findCloud } from '../azure/cloud.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
+import { ACCESS_SETTINGS } from './access-table.ts';
 import { EXEMPTIONS } from './exemption.ts';
 import { DEFAULT_AUTOFIX, FIXABLE, isFixable } from './fixable.ts';
 import { parseRequirement } from './requirement.ts';
-
-const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
-const list = z.string().transform((text) =>
-  text
-    .split(/[\s,;]+/)
-    .map((item) => item.trim())
-    .filter((item) => item !== ''),
-);
-const guid = z.string().trim().regex(GUID, 'is not a GUID').toLowerCase();
-const onOff = z
-  .string()
-  .trim()
-  .toLowerCase()
-  .pipe(z.enum(['on', 'off'], 'is neither "on" nor "off"'))
-  .transform((value) => value === 'on');
+import { guid, list, onOff, setting } from './setting.ts';
+import { SYSTEM_TOPICS } from './system-topics.ts';
 
 /** `https://{account}.{service}.{suffix}`; its trailing slash, which Azure's own outputs have, goes. */
 const serviceUri = (service: 'blob' | 'queue' | 'table') =>
@@ -33,20 +20,6 @@ export const DEFAULT_DRIFT_SCHEDULE = '0 0 * * * *';
 
 /** A fifth of what Azure takes is left to others. */
 export const DEFAULT_BUDGET_SHARE = 0.8;
-
-interface Setting<T extends z.ZodType> {
-  readonly schema: T;
-  /** What a right value looks like, shown with every problem. */
-  readonly example: string;
-  /** One sentence for README and sample; the table in README.md is tested against it. */
-  readonly description: string;
-  /** What holds when it is absent or empty, as shown in README. */
-  readonly fallback: string;
-}
-
-function setting<T extends z.ZodType>(definition: Setting<T>): Setting<T> {
-  return definition;
-}
 
 /** Every app setting that this app reads, and the host's own that it relies on. One table: README and sample follow it. */
 export const SETTINGS = {
@@ -157,6 +130,7 @@ export const SETTINGS = {
     description: 'Whether a key has to be restored by somebody else than who revoked it.',
     fallback: '`on`',
   }),
+  ...ACCESS_SETTINGS,
   CMK_DRIFT_SCHEDULE: setting({
     schema: z
       .string()
@@ -239,6 +213,13 @@ export const SETTINGS = {
       '/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-cmk/providers/Microsoft.Storage/storageAccounts/stcmkautopilot',
     description: "ARM id of the app's own storage account, where events that cannot be delivered are put.",
     fallback: '`AzureWebJobsStorage__accountName` in the resource group of the function app',
+  }),
+  CMK_SYSTEM_TOPICS: setting({
+    schema: SYSTEM_TOPICS.optional(),
+    example:
+      '{"/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-files":"/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-events/providers/Microsoft.EventGrid/systemTopics/evgt-kv-files"}',
+    description: 'The system topic of each managed vault, as JSON: ARM id of the vault to ARM id of the topic.',
+    fallback: '`evgt-<vault>` beside the vault, else looked for in its subscription',
   }),
 } as const;
 

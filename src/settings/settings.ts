@@ -1,14 +1,17 @@
-import type { z } from 'zod';
 import type { AppStorage } from '../azure/app-storage.ts';
 import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
-import { SettingsError } from '../errors.ts';
-import { ManagedVaults, managedVault } from '../keys/managed-vaults.ts';
+import { parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { type ManagedVault, ManagedVaults, managedVault } from '../keys/managed-vaults.ts';
+import { type AccessSettings, readAccess } from './access.ts';
 import type { Exemption } from './exemption.ts';
 import { DEFAULT_AUTOFIX, type Fixable } from './fixable.ts';
+import { ownStorage } from './own-storage.ts';
+import { type Environment, SettingsReader } from './reader.ts';
 import type { Requirement } from './requirement.ts';
-import { DEFAULT_BUDGET_SHARE, SETTINGS, type SettingName } from './settings-table.ts';
+import { DEFAULT_BUDGET_SHARE } from './settings-table.ts';
 
+export type { Environment } from './reader.ts';
 export { DEFAULT_DRIFT_SCHEDULE, SETTINGS, type SettingName } from './settings-table.ts';
 
 /** The app's settings, checked. */
@@ -29,7 +32,11 @@ export interface Settings {
    * app from moving accounts.
    */
   readonly auth: { readonly tenantId: string | undefined; readonly audiences: readonly string[] };
+  /** Who may do what, beyond roles. Not checked here either: what is wrong with it refuses every call of the API. */
+  readonly access: AccessSettings;
   readonly dualControl: boolean;
+  /** Identifier of the key that signs where the audit trail ends. One that is wrong is a finding of the drift check. */
+  readonly auditKey: string | undefined;
   readonly drift: DriftSettings;
 }
 
@@ -49,9 +56,9 @@ export interface DriftSettings {
   readonly functionAppId: string | undefined;
   /** ARM id of the app's own storage account. */
   readonly storageAccountId: string | undefined;
+  /** ARM ids of the system topics that are known, by the ARM id of their vault. */
+  readonly systemTopics: Readonly<Record<string, string>>;
 }
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Reads and checks every setting at once.
@@ -59,7 +66,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * @throws {@link SettingsError} with one line for each problem: the setting's name, what is wrong and an example.
  */
 export function readSettings(environment: Environment): Settings {
-  const reader = new Reader(environment);
+  const reader = new SettingsReader(environment);
   const cloud = readCloud(reader);
   const vaults = (reader.read('CMK_VAULTS') ?? []).flatMap((id) => {
     const vault = managedVault(id, cloud);
@@ -72,6 +79,7 @@ export function readSettings(environment: Environment): Settings {
       reader.problem('CMK_VAULTS', `has a key vault and a Managed HSM that are both named "${name}"; leave one out`);
     }
   }
+  const drift = readDrift(environment, cloud, vaults);
   const settings: Settings = {
     cloud,
     vaults: new ManagedVaults([...new Map(vaults.map((vault) => [vault.uri, vault])).values()]),
@@ -82,25 +90,42 @@ export function readSettings(environment: Environment): Settings {
     scopeDiscovery: reader.read('CMK_SCOPE_DISCOVERY') ?? 'all',
     budgetShare: reader.read('CMK_BUDGET_SHARE') ?? DEFAULT_BUDGET_SHARE,
     auth: { tenantId: reader.read('CMK_TENANT_ID'), audiences: reader.read('CMK_API_AUDIENCE') ?? [] },
+    access: readAccess(environment),
     dualControl: reader.read('CMK_DUAL_CONTROL') ?? true,
-    drift: readDrift(environment, cloud),
+    auditKey: auditKeyOf(environment, drift),
+    drift,
   };
   reader.done();
   return settings;
 }
 
-function readSubscriptions(reader: Reader): readonly string[] | undefined {
+function readSubscriptions(reader: SettingsReader): readonly string[] | undefined {
   const ids = reader.read('CMK_SUBSCRIPTIONS');
   return ids && ids.length > 0 ? [...new Set(ids)] : undefined;
 }
 
-function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
-  const reader = new Reader(environment);
+function readDrift(environment: Environment, cloud: Cloud, vaults: readonly ManagedVault[]): DriftSettings {
+  const reader = new SettingsReader(environment);
   // The schedule is read where the function is registered; here it is only checked.
   reader.read('CMK_DRIFT_SCHEDULE');
+  const auditVault = parseKeyIdentifier(reader.read('CMK_AUDIT_KEY') ?? '')?.vaultUri;
+  if (vaults.some(({ uri }) => uri === auditVault)) {
+    reader.problem(
+      'CMK_AUDIT_KEY',
+      'is in a vault of CMK_VAULTS: the app could disable what is to bear witness against it',
+    );
+  }
   const functionAppId = reader.read('CMK_FUNCTION_APP_ID');
   const app = functionAppId === undefined ? undefined : parseResourceId(functionAppId);
-  const own = readStorage(new Reader(environment), cloud);
+  const own = readStorage(new SettingsReader(environment), cloud);
+  const injected = environment.AzureWebJobsStorage__credential || environment.AzureWebJobsStorage__clientId;
+  if (injected && 'connectionString' in own && ownStorage({ storage: own, cloud }) !== 'local') {
+    // Flex Consumption has put one in (Azure/azure-functions-host#11796, #11636); the host then takes it for its queues.
+    reader.problem(
+      'AzureWebJobsStorage',
+      'is set beside an identity for the same storage, and the host takes it in place of the identity: remove it',
+    );
+  }
   const ownName = 'accountName' in own ? own.accountName : undefined;
   const beside =
     app && ownName
@@ -114,11 +139,17 @@ function readDrift(environment: Environment, cloud: Cloud): DriftSettings {
     retireAfterHours: reader.read('CMK_RETIRE_AFTER_HOURS'),
     functionAppId: app?.id,
     storageAccountId: reader.read('CMK_STORAGE_ACCOUNT_ID') ?? beside,
+    systemTopics: reader.read('CMK_SYSTEM_TOPICS') ?? {},
   };
   const { problems } = reader;
   return problems.length === 0
     ? { ...settings, problems }
     : { ...settings, problems, autofix: [], retireAfterHours: undefined };
+}
+
+function auditKeyOf(environment: Environment, { problems }: DriftSettings): string | undefined {
+  if (problems.some((problem) => problem.startsWith('CMK_AUDIT_KEY '))) return undefined;
+  return new SettingsReader(environment).read('CMK_AUDIT_KEY');
 }
 
 /** What it takes to look for everything that uses a key. */
@@ -134,7 +165,7 @@ export type LookSettings = Pick<Settings, 'cloud' | 'subscriptions' | 'scopeDisc
  */
 export function readLookSettings(environment: Environment): LookSettings {
   const { AzureWebJobsStorage, AzureWebJobsStorage__accountName: account } = environment;
-  const reader = new Reader(environment);
+  const reader = new SettingsReader(environment);
   const cloud = readCloud(reader);
   const storage = AzureWebJobsStorage || account ? readStorage(reader, cloud) : undefined;
   const settings = { cloud, storage, subscriptions: readSubscriptions(reader), scopeDiscovery: 'all' as const };
@@ -148,7 +179,7 @@ export function readLookSettings(environment: Environment): LookSettings {
  * @throws {@link SettingsError}
  */
 export function readStorageSettings(environment: Environment): Pick<Settings, 'cloud' | 'storage'> {
-  const reader = new Reader(environment);
+  const reader = new SettingsReader(environment);
   const cloud = readCloud(reader);
   const settings = { cloud, storage: readStorage(reader, cloud) };
   const { storage } = settings;
@@ -162,11 +193,11 @@ export function readStorageSettings(environment: Environment): Pick<Settings, 'c
 /** What the SDK needs at least; without it, it throws an error that names nothing. */
 const CONNECTION_STRING = /(^|;)\s*(UseDevelopmentStorage|AccountName|BlobEndpoint|QueueEndpoint)=/i;
 
-function readCloud(reader: Reader): Cloud {
+function readCloud(reader: SettingsReader): Cloud {
   return findCloud(reader.read('AZURE_CLOUD') ?? 'AzureCloud') ?? (CLOUDS[0] as Cloud);
 }
 
-function readStorage(reader: Reader, cloud: Cloud): AppStorage {
+function readStorage(reader: SettingsReader, cloud: Cloud): AppStorage {
   const connectionString = reader.read('AzureWebJobsStorage');
   const name = reader.read('AzureWebJobsStorage__accountName');
   const blob = reader.read('AzureWebJobsStorage__blobServiceUri');
@@ -185,36 +216,4 @@ function readStorage(reader: Reader, cloud: Cloud): AppStorage {
 
 function accountOf(serviceUri: string | undefined): string | undefined {
   return serviceUri && new URL(serviceUri).hostname.split('.')[0];
-}
-
-/** Reads settings one by one and keeps every problem for the end. */
-class Reader {
-  readonly #environment: Environment;
-  readonly #problems = new Map<SettingName, string>();
-
-  constructor(environment: Environment) {
-    this.#environment = environment;
-  }
-
-  read<N extends SettingName>(name: N): z.output<(typeof SETTINGS)[N]['schema']> | undefined {
-    const raw = this.#environment[name];
-    const present = raw !== undefined && raw.trim() !== '';
-    const result = SETTINGS[name].schema.safeParse(present ? raw : undefined);
-    if (result.success) return result.data as z.output<(typeof SETTINGS)[N]['schema']>;
-    this.problem(name, present ? result.error.issues.map((issue) => issue.message).join(', ') : 'is missing');
-    return undefined;
-  }
-
-  /** Notes what is wrong with a setting; the first problem of each is the one that is told. */
-  problem(name: SettingName, what: string): void {
-    if (!this.#problems.has(name)) this.#problems.set(name, `${name} ${what}. Example: ${SETTINGS[name].example}`);
-  }
-
-  get problems(): readonly string[] {
-    return [...this.#problems.values()];
-  }
-
-  done(): void {
-    if (this.#problems.size > 0) throw new SettingsError([...this.#problems.values()]);
-  }
 }

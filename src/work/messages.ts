@@ -126,6 +126,7 @@ const revocationWork = z.strictObject({
     caller: z.strictObject({
       objectId: z.string().max(MOST_CHARACTERS.id),
       appId: z.string().max(MOST_CHARACTERS.appId),
+      kind: z.enum(['person', 'application']).optional(),
       tokenId: z.string().max(MOST_CHARACTERS.tokenId).optional(),
       name: z.string().max(MOST_CHARACTERS.name).optional(),
     }),

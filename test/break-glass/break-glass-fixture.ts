@@ -49,8 +49,10 @@ export function person(name: string): Caller {
     objectId: objectId(name),
     appId: randomUUID(),
     tenantId: randomUUID(),
-    kind: 'user',
+    kind: 'person',
     roles: [],
+    scopes: ['access_as_user'],
+    authContexts: [],
     tokenId: undefined,
     name,
   };

@@ -1,19 +1,32 @@
-/** One caller who asks and revokes as fast as a script can: 200 status calls and 300 revocations at the same time. */
-const [url = '', key = ''] = process.argv.slice(2);
+/**
+ * One caller who asks and revokes as fast as a script can: 1,000 status calls and 1,000 revocations at the same time, each
+ * with another reason, half of them of one key and the others of as many keys as there are calls.
+ */
+const [url = '', vault = '', key = '', ...others] = process.argv.slice(2);
 const headers = { authorization: `Bearer ${process.env.FLOOD_TOKEN}`, 'content-type': 'application/json' };
-const body = JSON.stringify({ reason: 'A script runs wild', confirm: key.replace('/keys/', '') });
+const CALLS = 1_000;
 
-async function statusOf(answering: Promise<Response>): Promise<number> {
-  const answer = await answering;
-  await answer.arrayBuffer();
-  return answer.status;
+async function statusOf(path: string, init: RequestInit = {}): Promise<number> {
+  try {
+    const answer = await fetch(`${url}/api/keys/${path}`, { headers, ...init });
+    await answer.arrayBuffer();
+    return answer.status;
+  } catch {
+    return 0; // the connection was closed: there are thousands
+  }
 }
 
-const calls = [
-  ...Array.from({ length: 200 }, () => statusOf(fetch(`${url}/api${key}`, { headers }))),
-  ...Array.from({ length: 300 }, () => statusOf(fetch(`${url}/api${key}/revoke`, { method: 'POST', headers, body }))),
-];
+function nameOf(n: number): string {
+  if (n % 2 === 0) return key;
+  return others[(n - 1) / 2] ?? `no-such-key-${n}`;
+}
+
+const calls = Array.from({ length: CALLS }, (_, n) => {
+  const path = `${vault}/${nameOf(n)}`;
+  const body = JSON.stringify({ reason: `A script runs wild, number ${n}`, confirm: path });
+  return [statusOf(path), statusOf(`${path}/revoke`, { method: 'POST', body })];
+}).flat();
 await Promise.race(calls);
 console.info('under way');
 const statuses = await Promise.all(calls);
-console.info(`answered ${statuses.length} with ${[...new Set(statuses)].join(', ')}`);
+console.info(`answered ${statuses.length} with ${[...new Set(statuses)].sort().join(', ')}`);

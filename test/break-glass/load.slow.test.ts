@@ -1,10 +1,9 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startChild } from '../support/child.ts';
-import type { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 import { enabledOf, keyOf } from './break-glass-fixture.ts';
-import { type Answer, type Bundles, makeBundles, type RunningApp, startApp, tokenOf } from './running-app.ts';
+import { type Bundles, makeBundles, type RunningApp, startApp, tokenOf } from './running-app.ts';
 
 let app: RunningApp | undefined;
 const wire = useWire({ functionsHost: () => app?.url });
@@ -19,52 +18,45 @@ afterAll(async () => {
   await bundles?.remove();
 });
 
-function call(key: TestKey, as: string): Promise<Answer> {
-  if (!app) throw new Error('The app does not run.');
-  const name = `${key.vault.name}/${key.name}`;
-  return app.call(`/keys/${name}/revoke`, {
-    method: 'POST',
-    as,
-    body: { reason: 'A laptop was stolen', confirm: name },
-  });
+function keys(count: number): readonly ReturnType<typeof keyOf>[] {
+  return Array.from({ length: count }, () => keyOf(wire.azure, 5));
 }
 
-/** Milliseconds until a key of its own is revoked. */
-async function timeOfRevocation(): Promise<number> {
-  const key = keyOf(wire.azure, 5);
-  const started = performance.now();
-  const { status, body } = await call(key, 'operator');
-  const ms = performance.now() - started;
-  expect({ status, complete: body.complete }).toEqual({ status: 200, complete: true });
-  expect(enabledOf(key)).toEqual(Array(5).fill(false));
-  return ms;
+/** Milliseconds that each revocation of a key of its own takes somebody, of so many in a row. */
+async function timesOfRevocations(count: number): Promise<readonly number[]> {
+  const own = keys(count);
+  const names = own.map(({ name }) => name);
+  const env = { REVOKER_TOKEN: tokenOf(wire.azure, 'operator') };
+  const somebody = startChild(join(import.meta.dirname, 'revoke-each.ts'), [app?.url ?? '', 'kv-files', ...names], env);
+  await somebody.says(/^done$/m, 120_000);
+  const answers = [...somebody.output().matchAll(/^(\d+ \w+) (\d+)$/gm)];
+  expect(answers.map(([, answer]) => answer)).toEqual(Array(count).fill('200 true'));
+  for (const key of own) expect(enabledOf(key)).toEqual(Array(5).fill(false));
+  return answers.map(([, , ms]) => Number(ms));
 }
 
 function middle(times: readonly number[]): number {
   return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? Number.NaN;
 }
 
-it('200 status calls and 300 revocations by one caller keep nobody else waiting for more than 5 times as long', async () => {
-  const flooded = keyOf(wire.azure, 5);
-  await timeOfRevocation(); // tokens and connections are there from now on
-  const quiet = middle([await timeOfRevocation(), await timeOfRevocation(), await timeOfRevocation()]);
+it('1,000 status calls and 1,000 revocations by one caller keep nobody else waiting', async () => {
+  const flooded = keys(40);
+  const [, ...quietTimes] = await timesOfRevocations(6); // at the first, tokens and connections are fetched
+  const quiet = middle(quietTimes);
 
-  const underLoad: number[] = [];
-  for (const _ of [1, 2, 3]) {
-    const flood = startChild(
-      join(import.meta.dirname, 'flood.ts'),
-      [app?.url ?? '', `/keys/kv-files/${flooded.name}`],
-      {
-        FLOOD_TOKEN: tokenOf(wire.azure, 'revoker'),
-      },
-    );
-    await flood.says(/^under way$/m, 30_000);
-    underLoad.push(await timeOfRevocation());
-    const [, statuses] = await flood.says(/^answered (.*)$/m, 60_000);
-    expect(statuses).toBe('500 with 200');
-  }
+  const flood = startChild(
+    join(import.meta.dirname, 'flood.ts'),
+    [app?.url ?? '', 'kv-files', ...flooded.map(({ name }) => name)],
+    { FLOOD_TOKEN: tokenOf(wire.azure, 'revoker') },
+  );
+  await flood.says(/^under way$/m, 30_000);
+  const underLoad = await timesOfRevocations(12);
+  const [, statuses] = await flood.says(/^answered (.*)$/m, 60_000);
 
-  console.info(`quiet ${Math.round(quiet)} ms, under load ${underLoad.map(Math.round).join(', ')} ms`);
-  expect(middle(underLoad)).toBeLessThan(5 * quiet);
-  expect(enabledOf(flooded)).toEqual(Array(5).fill(false));
-}, 120_000);
+  console.info(`quiet ${Math.round(quiet)} ms, under load ${underLoad.join(', ')} ms; ${statuses}`);
+  expect(statuses).toMatch(/^2000 with (?:0, )?200, 404, 429$/);
+  expect(middle(underLoad)).toBeLessThan(Math.min(5 * quiet, 2_000));
+  // Many keys at once may be an emergency: as many as a hundred are looked at, whatever else the same caller does.
+  const revoked = flooded.filter((key) => enabledOf(key).every((enabled) => !enabled));
+  expect(revoked.length).toBeGreaterThan(10);
+}, 240_000);

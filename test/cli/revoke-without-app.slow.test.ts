@@ -20,13 +20,13 @@ afterAll(async () => {
   await bundles?.remove();
 });
 
-/** Somebody with every role of the API, and the right to manage the keys of a vault. */
+/** An application with a role of the API, and the right to manage the keys of a vault. */
 function operator(key: TestKey): Principal {
-  const person = wire.azure.world.principals.get(CLIENT_IDS.operator);
-  if (!person) throw new Error('The local tenant has no operator.');
+  const application = wire.azure.world.principals.get(CLIENT_IDS.robot);
+  if (!application) throw new Error('The local tenant has no robot.');
   const role = BUILT_IN_ROLES['Key Vault Crypto Officer'];
-  addRoleAssignment(wire.azure.world, { scope: key.vault.id, principalId: person.objectId, role, settled: true });
-  return person;
+  addRoleAssignment(wire.azure.world, { scope: key.vault.id, principalId: application.objectId, role, settled: true });
+  return application;
 }
 
 it('a key is revoked with the app down, and the app, once up, takes that revocation for its own', async () => {
@@ -51,13 +51,13 @@ it('a key is revoked with the app down, and the app, once up, takes that revocat
   expect(result).toMatchObject({ complete: true, audit: 'written', revocation: { revokedBy: as.objectId } });
   expect([key.first, off, newest].map(({ enabled }) => enabled)).toEqual([false, false, false]);
 
-  app = await startApp(bundles, wire.azure, wire.connectionString);
+  app = await startApp(bundles, wire.azure, wire.connectionString, { CMK_RESTORE_APPLICATIONS: as.clientId });
   const path = `/keys/${key.vault.name}/${key.name}`;
   const status = await app.call(path, { as: 'operator' });
   expect(status).toMatchObject({ status: 200, body: { revocation: result.revocation } });
 
   const body = { reason: 'The laptop is back', revocation: result.revocation.id };
-  const same = await app.call(`${path}/restore`, { method: 'POST', as: 'operator', body });
+  const same = await app.call(`${path}/restore`, { method: 'POST', as: 'robot', body });
   expect(same).toMatchObject({ status: 403, body: { reason: 'SecondPersonNeeded' } });
   const second = await app.call(`${path}/restore`, { method: 'POST', as: 'restorer', body });
   expect(second).toMatchObject({ status: 200, body: { complete: true, revocation: { id: result.revocation.id } } });

@@ -44,8 +44,10 @@ describe('a caller with a right token is known by it', () => {
       objectId: 'bbbbbbbb-0000-0000-0000-000000000001',
       appId: CLIENT_ID,
       tenantId: TENANT,
-      kind: 'user',
+      kind: 'person',
       roles: ['CmkKey.Read', 'CmkKey.Revoke'],
+      scopes: ['access_as_user'],
+      authContexts: [],
       tokenId: 'uti-0001',
       name: 'revoker@example.com',
     });
@@ -86,6 +88,59 @@ describe('a caller with a right token is known by it', () => {
 
   it('asks for the keys of the configured tenant only', () => {
     expect(new Set(tenant.paths)).toEqual(new Set([`/${TENANT}/discovery/v2.0/keys`]));
+  });
+});
+
+describe('whether a person or an application calls', () => {
+  it.each<[string, Record<string, unknown>, 'person' | 'application' | undefined]>([
+    ['a delegated token', { scp: 'access_as_user' }, 'person'],
+    ['one that says so in a word', { scp: 'access_as_user', idtyp: 'user' }, 'person'],
+    ['a person by a web app with a secret', { scp: 'openid access_as_user', azpacr: '1' }, 'person'],
+    ['a token without a scope, by a secret', { scp: undefined, azpacr: '1' }, 'application'],
+    ['by a certificate', { scp: undefined, azpacr: '2', idtyp: 'app' }, 'application'],
+    ['without a word on its secret', { scp: undefined, azpacr: undefined }, 'application'],
+    ['without a scope by a client that proved nothing', { scp: undefined, azpacr: '0' }, undefined],
+    ['a scope, and "app"', { scp: 'access_as_user', idtyp: 'app' }, undefined],
+    ['no scope, and "user"', { scp: undefined, azpacr: '1', idtyp: 'user' }, undefined],
+    ['no scope, and a word that is not known', { scp: undefined, azpacr: '1', idtyp: 'device' }, undefined],
+    ['a scope, and a word that is not known', { scp: 'access_as_user', idtyp: 'device' }, undefined],
+    ['an empty scope', { scp: '', azpacr: '1' }, undefined],
+    ['a blank scope', { scp: ' ', azpacr: '1' }, undefined],
+  ])('%s', async (_, claims, kind) => {
+    const token = await tenant.issue({ claims });
+    if (kind) expect(await authenticate(bearer(token), NOW)).toMatchObject({ kind });
+    else expect(await refusal(bearer(token))).toMatchObject({ status: 401, reason: 'TokenKindUnclear' });
+  });
+
+  it('is told of a token of version 1.0 by its own claim', async () => {
+    const claims = { appidacr: '0', azpacr: '1' };
+    expect(await refusal(bearer(await tenant.issue({ version: '1.0', claims })))).toMatchObject({
+      reason: 'TokenKindUnclear',
+    });
+  });
+
+  it('authentication contexts are a list of texts, or none', async () => {
+    const contexts = async (acrs: unknown) =>
+      (await authenticate(bearer(await tenant.issue({ claims: { acrs } })), NOW)).authContexts;
+    expect(await contexts(['c1', 'c2'])).toEqual(['c1', 'c2']);
+    for (const rubbish of ['c1', 1, { c1: true }, [1]]) expect(await contexts(rubbish)).toEqual([]);
+  });
+});
+
+describe('the log is told whose token was refused', () => {
+  it('when its signature is right', async () => {
+    const problem = await refusal(bearer(await tenant.issue({ expires: -61 })));
+    expect(problem.logged).toEqual({
+      caller: 'bbbbbbbb-0000-0000-0000-000000000001',
+      kind: 'person',
+      client: CLIENT_ID,
+      tokenId: 'uti-0001',
+    });
+  });
+
+  it('and not when it is forged', async () => {
+    const problem = await refusal(bearer(await tenant.issue({ expires: -61, key: await makeKey('key-1') })));
+    expect(problem.logged).toEqual({});
   });
 });
 

@@ -64,7 +64,7 @@ export async function startTenant() {
           azp: CLIENT_ID,
           azpacr: '1',
           preferred_username: 'revoker@example.com',
-          scp: 'user_impersonation',
+          scp: 'access_as_user',
         }
       : {
           ...common,

@@ -9,6 +9,7 @@ import { dryRun, MAIN_PARAMETERS, OTHER_VAULT, TENANT, template, VAULT } from '.
 const HOST_SETTINGS = [
   'AzureWebJobsStorage__credential',
   'AzureWebJobsStorage__clientId',
+  'AzureWebJobsStorage__tableServiceUri',
   'APPLICATIONINSIGHTS_CONNECTION_STRING',
   'APPLICATIONINSIGHTS_AUTHENTICATION_STRING',
 ];
@@ -47,6 +48,8 @@ describe('app settings', () => {
     expect(settings.CMK_FUNCTION_APP_ID).toBe(azure.ofType('Microsoft.Web/sites')[0]?.id);
     expect(settings.CMK_STORAGE_ACCOUNT_ID).toBe(azure.ofType('Microsoft.Storage/storageAccounts')[0]?.id);
     expect(settings.CMK_VAULTS).toBe(`${VAULT},${OTHER_VAULT}`);
+    expect(Object.keys(read.drift.systemTopics)).toEqual([VAULT, OTHER_VAULT].map((id) => id.toLowerCase()));
+    expect(read.drift.problems).toEqual([]);
   });
 
   it('say whose tokens the API takes', () => {
@@ -109,6 +112,14 @@ describe('the function app', () => {
     });
     expect(settings.AzureWebJobsStorage__credential).toBe('managedidentity');
     expect(settings.AzureWebJobsStorage__clientId).toBe(settings.AZURE_CLIENT_ID);
+  });
+
+  it('keeps one instance warm for break-glass unless told otherwise', async () => {
+    const warm = (from: JsonObject) =>
+      at(from, 'properties', 'functionAppConfig', 'scaleAndConcurrency', 'alwaysReady');
+    expect(warm(site)).toEqual([{ name: 'http', instanceCount: 1 }]);
+    const { azure: cold } = await dryRun('main', { ...MAIN_PARAMETERS, alwaysReadyHttp: 0 });
+    expect(warm(asObject(cold.ofType('Microsoft.Web/sites')[0]?.body, 'site'))).toEqual([]);
   });
 
   it('is found by azd as the service "api"', () => {
@@ -199,6 +210,40 @@ describe('the function app', () => {
 });
 
 describe('private network', () => {
+  const network = '/subscriptions/s/resourceGroups/rg-net/providers/Microsoft.Network/virtualNetworks/vnet-hub';
+
+  it('takes subnets that are there, and leaves DNS zones to whoever keeps them', async () => {
+    const { azure: given } = await dryRun('main', {
+      ...MAIN_PARAMETERS,
+      privateNetwork: true,
+      appSubnetId: `${network}/subnets/snet-flex`,
+      endpointSubnetId: `${network}/subnets/snet-endpoints`,
+    });
+    expect(given.ofType('Microsoft.Network/virtualNetworks')).toEqual([]);
+    expect(at(given.ofType('Microsoft.Web/sites')[0]?.body, 'properties', 'virtualNetworkSubnetId')).toBe(
+      `${network}/subnets/snet-flex`,
+    );
+    const endpoints = given.ofType('Microsoft.Network/privateEndpoints');
+    expect(endpoints.map(({ body }) => at(body, 'properties', 'subnet', 'id'))).toEqual(
+      Array(3).fill(`${network}/subnets/snet-endpoints`),
+    );
+    const links = given.ofType('Microsoft.Network/privateDnsZones/virtualNetworkLinks');
+    expect(new Set(links.map(({ body }) => at(body, 'properties', 'virtualNetwork', 'id')))).toEqual(
+      new Set([network]),
+    );
+    const { azure: central } = await dryRun('main', {
+      ...MAIN_PARAMETERS,
+      privateNetwork: true,
+      privateDnsZones: false,
+      networkSecurityGroupId: '/nsg',
+    });
+    expect(central.resources.filter(({ type }) => /DnsZone/i.test(type))).toEqual([]);
+    const [made] = central.ofType('Microsoft.Network/virtualNetworks');
+    for (const index of [0, 1]) {
+      expect(at(made?.body, 'properties', 'subnets', index, 'properties', 'networkSecurityGroup', 'id')).toBe('/nsg');
+    }
+  });
+
   it('puts the app on a subnet, its storage behind private endpoints, and the vaults too if asked', async () => {
     const { azure: open } = await dryRun('main', MAIN_PARAMETERS);
     expect(open.ofType('Microsoft.Network/privateEndpoints')).toEqual([]);

@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { BUNDLE_FILES } from '../../scripts/bundle.ts';
 
 const root = join(import.meta.dirname, '../..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -15,21 +17,70 @@ function hook(name: string): string {
 
 describe('azure.yaml', () => {
   it('runs scripts that are there', () => {
-    const scripts = ['preprovision', 'prepackage', 'postdeploy', 'predown'].flatMap((name) =>
+    const scripts = ['preprovision', 'postdeploy', 'predown'].flatMap((name) =>
       [...hook(name).matchAll(/\b(?:infra|scripts)\/[\w./-]+/g)].map(([path]) => path),
     );
-    expect(scripts).toEqual(['infra/entra.sh', 'scripts/infra/deploy-events.ts', 'infra/down.sh']);
+    expect(scripts).toEqual([
+      'infra/tenant.sh',
+      'infra/entra.sh',
+      'scripts/infra/find-topics.ts',
+      'scripts/infra/deploy-events.ts',
+      'infra/down.sh',
+    ]);
     expect(scripts.filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
 
   it('deploys the folder that the bundle is written to, as it is', () => {
     expect(read('azure.yaml')).toMatch(/^ {4}dist: dist\/app$/m);
     expect(read('azure.yaml')).toMatch(/^ {4}remoteBuild: false$/m);
-    expect(hook('prepackage')).toContain('npm run bundle');
+    // Of language "custom" azd takes `dist` from the folder that it is called in; of "js", below the project.
+    expect(read('azure.yaml')).toMatch(/^ {4}language: js$/m);
+    // What azd runs for it.
+    expect(JSON.parse(read('package.json')).scripts.build).toBe('npm run bundle');
+  });
+
+  it('packs the bundle whatever .funcignore azd goes by: the one of the project, or none', () => {
+    const kept = read('.funcignore')
+      .split('\n')
+      .filter((line) => line.startsWith('!'))
+      .map((line) => line.slice(1));
+    const matches = (name: string) =>
+      kept.some((one) => one === name || (one.endsWith('.*') && name.startsWith(one.slice(0, -1))));
+    expect(BUNDLE_FILES.filter((name) => !matches(name))).toEqual([]);
+  });
+
+  it('provisions each time: azd leaves out a template that it has deployed before, whatever became of it', () => {
+    const steps = [...read('azure.yaml').matchAll(/^ {6}- azd: (.+)$/gm)].map(([, step]) => step);
+    expect(steps).toEqual(['package --all', 'provision --no-state', 'deploy --all']);
+  });
+
+  it.each([
+    ['the same tenant', { AZ_TENANT: 't1', AZ_SUBSCRIPTION_TENANT: 't1' }, 0, ''],
+    ['another tenant', { AZ_TENANT: 't1', AZ_SUBSCRIPTION_TENANT: 't2' }, 1, 'az account set --subscription s1'],
+    ['a subscription that az does not see', { AZ_TENANT: 't1' }, 1, 'az login --tenant'],
+    ['no sign-in', {}, 1, 'az login'],
+  ])('compares where azd and az are signed in: %s', (_, tenants, status, says) => {
+    const bin = mkdtempSync(join(tmpdir(), 'cmk-az-'));
+    writeFileSync(
+      join(bin, 'az'),
+      '#!/bin/sh\ncase "$*" in *--subscription*) answer=$AZ_SUBSCRIPTION_TENANT ;; *) answer=$AZ_TENANT ;; esac\n[ -n "$answer" ] && echo "$answer"\n',
+      { mode: 0o755 },
+    );
+    try {
+      const answer = spawnSync('sh', ['infra/tenant.sh'], {
+        cwd: root,
+        encoding: 'utf8',
+        env: { PATH: `${bin}:${process.env.PATH}`, AZURE_SUBSCRIPTION_ID: 's1', ...tenants },
+      });
+      expect(answer.stderr).toContain(says);
+      expect(answer.status).toBe(status);
+    } finally {
+      rmSync(bin, { recursive: true });
+    }
   });
 
   it('asks for an azd that knows all of it', () => {
-    // language: custom came with 1.20.0 (cli/azd/CHANGELOG.md).
+    // remoteBuild came with it (cli/azd/CHANGELOG.md).
     expect(read('azure.yaml')).toMatch(/^requiredVersions:\n {2}azd: ">= 1\.20\.0"$/m);
   });
 

@@ -15,6 +15,15 @@ describe('the Bicep compiler', () => {
     }
   });
 
+  it('is strict in CI, and lenient where azd compiles with an older one', () => {
+    expect(existsSync(join(root, 'infra/bicepconfig.json'))).toBe(false);
+    const { analyzers } = JSON.parse(
+      readFileSync(join(root, 'scripts/infra/bicepconfig.jsonc'), 'utf8').replaceAll(/^\s*\/\/.*$/gm, ''),
+    );
+    const levels = Object.values(analyzers.core.rules).map((rule) => (rule as { level: string }).level);
+    expect(levels.filter((level) => level === 'error').length).toBeGreaterThan(30);
+  });
+
   it('sees every Bicep file, and each template is one of them', () => {
     const files = bicepFiles(root);
     expect(files).toEqual(expect.arrayContaining(TEMPLATES.map(({ source }) => source)));

@@ -38,7 +38,7 @@ describe('deployments to a subscription', () => {
       ([, resource]) =>
         isObject(resource) && resource.type === 'Microsoft.Resources/deployments' && !('resourceGroup' in resource),
     );
-    expect(nested.map(([symbol]) => symbol)).toEqual(['roles', 'subscriptionAccess']);
+    expect(nested.map(([symbol]) => symbol)).toEqual(['destinationRole', 'roles', 'topicAccess', 'subscriptionAccess']);
     const without = nested.filter(([, resource]) => !String(asObject(resource, 'module').name).includes("'location'"));
     expect(without).toEqual([]);
   });

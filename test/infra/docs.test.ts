@@ -43,7 +43,7 @@ describe('docs/deploy.md', () => {
 describe('infra/README.md', () => {
   it('names every file beside it', () => {
     const files = readdirSync(new URL('../../infra/', import.meta.url)).filter(
-      (name) => !/^(README\.md|modules|compiled|biome\.json|workbook\.json|bicepconfig\.json)$/.test(name),
+      (name) => !/^(README\.md|modules|compiled|biome\.json|workbook\.json)$/.test(name),
     );
     expect(files.filter((name) => !read('infra/README.md').includes(name))).toEqual([]);
   });

@@ -105,6 +105,22 @@ describe('infra/entra.sh', () => {
     ]);
   });
 
+  it('makes the role to restore one for people alone, also where an older version made it for applications', () => {
+    entra([], { CMK_RESTORE_APPLICATIONS: 'robot' });
+    const members = () => state().apps[0]?.appRoles.map(({ value, allowedMemberTypes }) => [value, allowedMemberTypes]);
+    expect(members()).toContainEqual(['CmkKey.Restore', ['User', 'Application']]);
+    expect(entra().stdout).toContain('set the roles CmkKey.Restore');
+    expect(members()).toEqual([
+      ['CmkKey.Read', ['User', 'Application']],
+      ['CmkKey.Revoke', ['User', 'Application']],
+      ['Cmk.Operate', ['User', 'Application']],
+      ['CmkKey.Restore', ['User']],
+    ]);
+    const before = state();
+    entra();
+    expect(state().writes).toEqual(before.writes);
+  });
+
   it('gives a role to a principal, once', () => {
     expect(entra(['--assign', 'person-1', 'CmkKey.Revoke']).stdout).toContain('gave CmkKey.Revoke to person-1');
     expect(entra(['--assign', 'person-1', 'CmkKey.Revoke']).stdout).toContain('has CmkKey.Revoke already');

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { subscriptionName, wantedSubscriptions } from '../../src/events/subscription.ts';
-import type { DryAzure } from './arm/dry-azure.ts';
+import { completed, type DryAzure } from './arm/dry-azure.ts';
 import { asString, at } from './arm/json.ts';
-import { dryRun, dryRunEvents, MAIN_PARAMETERS, OTHER_VAULT, VAULT } from './arm/templates.ts';
+import { dryRun, dryRunEvents, MAIN_PARAMETERS, OTHER_SUBSCRIPTION, OTHER_VAULT, VAULT } from './arm/templates.ts';
 import { sources } from './sources.ts';
 
 /** The event functions of the app and the event type that each handles, as their files register them. */
@@ -67,12 +67,25 @@ describe('event subscriptions', () => {
     for (const name of ours) expect(name).toMatch(/^[a-zA-Z0-9-]{3,64}$/);
   });
 
-  it('put aside what cannot be delivered, with an identity that the topic has', () => {
+  it('put aside what cannot be delivered as the topic itself, the only identity that passes a storage firewall', () => {
+    const writers = azure
+      .ofType('Microsoft.Authorization/roleAssignments')
+      .filter(({ id }) => id.includes('/containers/cmk-deadletter/'));
+    expect(writers.map(({ body }) => at(body, 'properties', 'principalId'))).toEqual(
+      azure.ofType('Microsoft.EventGrid/systemTopics').map((topic) => at(completed(topic), 'identity', 'principalId')),
+    );
     for (const topic of azure.ofType('Microsoft.EventGrid/systemTopics')) {
-      const identity = Object.keys(at(topic.body, 'identity', 'userAssignedIdentities') ?? {})[0];
+      expect(at(topic.body, 'identity', 'type')).toBe('SystemAssigned');
+      // Granted before it is needed.
+      const order = azure.resources.map(({ id }) => id);
+      const granted = writers.findIndex(
+        (one) => at(one.body, 'properties', 'principalId') === at(completed(topic), 'identity', 'principalId'),
+      );
+      const first = order.findIndex((id) => id.startsWith(`${topic.id}/eventSubscriptions/`));
+      expect(order.indexOf(writers[granted]?.id ?? '')).toBeLessThan(first);
       for (const { body } of subscriptions().filter(({ id }) => id.startsWith(`${topic.id}/`))) {
         expect(at(body, 'properties', 'deadLetterWithResourceIdentity')).toMatchObject({
-          identity: { type: 'UserAssigned', userAssignedIdentity: identity },
+          identity: { type: 'SystemAssigned' },
           deadLetterDestination: { endpointType: 'StorageBlob', properties: { blobContainerName: 'cmk-deadletter' } },
         });
       }
@@ -81,11 +94,16 @@ describe('event subscriptions', () => {
 
   it('use the system topic that a vault has already, since Azure allows one', async () => {
     const main = await dryRun('main', MAIN_PARAMETERS);
-    const vaults = [{ id: VAULT, location: 'westeurope', topicName: 'theirs', topicResourceGroup: 'rg-events' }];
+    const topicId = `/subscriptions/${OTHER_SUBSCRIPTION}/resourceGroups/rg-events/providers/Microsoft.EventGrid/systemTopics/theirs`;
+    const vaults = [{ id: VAULT, location: 'westeurope', topicId }];
     const { azure: reused } = await dryRunEvents({ ...main.outputs, CMK_VAULT_LOCATIONS: vaults });
-    expect(reused.ofType('Microsoft.EventGrid/systemTopics').map(({ id }) => id.split('/').slice(4).join('/'))).toEqual(
-      ['rg-events/providers/Microsoft.EventGrid/systemTopics/theirs'],
-    );
+    expect(reused.ofType('Microsoft.EventGrid/systemTopics').map(({ id }) => id)).toEqual([topicId]);
+    // And the role on it is the one of its own subscription.
+    const roles = reused
+      .ofType('Microsoft.Authorization/roleAssignments')
+      .filter(({ id }) => id.startsWith(topicId))
+      .map(({ body }) => String(at(body, 'properties', 'roleDefinitionId')).split('/')[2]);
+    expect(roles).toEqual([OTHER_SUBSCRIPTION]);
   });
 
   it('are not in the main template: their functions exist only once the package is deployed', async () => {

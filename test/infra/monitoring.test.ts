@@ -11,7 +11,7 @@ let events: DryAzure;
 let queries: string[];
 
 beforeAll(async () => {
-  const main = await dryRun('main', { ...MAIN_PARAMETERS, alertEmails: ['keys@example.com'] });
+  const main = await dryRun('main', { ...MAIN_PARAMETERS, alertEmails: ['keys@example.com'], vaultDiagnostics: true });
   azure = main.azure;
   events = (await dryRunEvents(main.outputs)).azure;
   const workbook = JSON.parse(
@@ -76,18 +76,58 @@ describe('alert rules and workbook', () => {
     }
   });
 
+  it('call once for what goes on, and tell keys apart, so that one that is muted hides no other', () => {
+    for (const { id, body } of azure.ofType('Microsoft.Insights/scheduledQueryRules')) {
+      const { properties = null } = body;
+      const by = asArray(at(properties, 'criteria', 'allOf', 0, 'dimensions') ?? [], 'dimensions');
+      const muted = at(properties, 'muteActionsDuration') !== undefined;
+      // Azure refuses a rule that does both.
+      expect(muted, id).toBe(at(properties, 'autoMitigate') === false);
+      if (!muted) continue;
+      const query = asString(at(properties, 'criteria', 'allOf', 0, 'query') ?? null, 'query');
+      for (const one of by) {
+        const name = asString(at(one, 'name') ?? null, 'name');
+        expect(query.includes(name) || name === 'OperationName', `${id}: ${name}`).toBe(true);
+      }
+      // What counts keys cannot tell them apart.
+      if (id.endsWith('many-revocations')) continue;
+      expect(by.length, id).toBeGreaterThan(0);
+      if (/revocation|needs-a-person|poisoned/.test(id)) expect(by.map((one) => at(one, 'name'))).toContain('key');
+    }
+  });
+
+  it('say nothing on the first day of a check that has not run yet, or of rights that are still spreading', () => {
+    const queryOf = (name: string): string => {
+      const rule = azure.ofType('Microsoft.Insights/scheduledQueryRules').find(({ id }) => id.endsWith(`-${name}`));
+      return asString(at(rule?.body, 'properties', 'criteria', 'allOf', 0, 'query'), 'query');
+    };
+    const begun = 'coalesce(todatetime("2026-11-01T08:00:00.0000000Z"), datetime(2026-01-01))';
+    expect(queryOf('drift-silent')).toContain(`where runs == 0 and now() > ${begun} + 2d`);
+    for (const name of ['missing-rights', 'drift-errors']) {
+      expect(queryOf(name)).toContain(`TimeGenerated > ${begun} + 2h`);
+    }
+    // A revocation is news at any time.
+    expect(queryOf('revocation-started')).not.toContain('datetime(');
+  });
+
   it('cover what somebody has to know of', () => {
     const names = azure
       .ofType('Microsoft.Insights/scheduledQueryRules')
       .map(({ id }) => id.slice(id.lastIndexOf('/cmk-test-') + 10));
     expect(names.sort()).toEqual([
+      'approval',
+      'audit-trail-broken',
+      'break-glass-refused',
       'drift-errors',
       'drift-silent',
       'error-recorded',
       'function-failed',
       'key-needs-a-person',
+      'many-revocations',
       'missing-rights',
       'poisoned',
+      'restore-refused',
+      'restored',
       'revocation-open',
       'revocation-started',
     ]);
@@ -197,8 +237,8 @@ describe('diagnostics', () => {
     }
   });
 
-  it('leave the vaults alone when asked to', async () => {
-    const { azure: without } = await dryRun('main', { ...MAIN_PARAMETERS, vaultDiagnostics: false });
+  it('leave the vaults alone unless asked: their log costs by what Storage asks of them', async () => {
+    const { azure: without } = await dryRun('main', MAIN_PARAMETERS);
     expect(covered(without).filter((id) => id.includes('Microsoft.KeyVault'))).toEqual([]);
   });
 });

@@ -1,54 +1,78 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { asArray, at } from './arm/json.ts';
-import { dryRun, MAIN_PARAMETERS } from './arm/templates.ts';
+import { actionMatches, scopeCovers } from '../../local/azure/roles.ts';
+import type { DryAzure } from './arm/dry-azure.ts';
+import { asArray, asString, at, type JsonObject } from './arm/json.ts';
+import { dryRun, dryRunEvents, MAIN_PARAMETERS } from './arm/templates.ts';
 
-/** What each call needs that the app makes of Azure Resource Manager or Key Vault. */
-const NEEDS: Readonly<Record<string, readonly string[]>> = {
-  'subscriptions.list': ['Microsoft.Resources/subscriptions/read'],
-  'storageAccounts.list': ['Microsoft.Storage/storageAccounts/read'],
-  'storageAccounts.getProperties': ['Microsoft.Storage/storageAccounts/read'],
-  'storageAccounts.update': ['Microsoft.Storage/storageAccounts/write'],
-  'encryptionScopes.list': ['Microsoft.Storage/storageAccounts/encryptionScopes/read'],
-  'encryptionScopes.get': ['Microsoft.Storage/storageAccounts/encryptionScopes/read'],
-  'encryptionScopes.patch': ['Microsoft.Storage/storageAccounts/encryptionScopes/write'],
-  'fileShares.list': ['Microsoft.Storage/storageAccounts/fileServices/shares/read'],
-  'userAssignedIdentities.get': ['Microsoft.ManagedIdentity/userAssignedIdentities/read'],
-  'userAssignedIdentities.listBySubscription': ['Microsoft.ManagedIdentity/userAssignedIdentities/read'],
-  'vaults.get': ['Microsoft.KeyVault/vaults/read'],
-  'managedHsms.get': ['Microsoft.KeyVault/managedHSMs/read'],
-  'roleAssignments.listForScope': ['Microsoft.Authorization/roleAssignments/read'],
-  'roleAssignmentScheduleInstances.listForScope': ['Microsoft.Authorization/roleAssignmentScheduleInstances/read'],
-  'roleDefinitions.get': ['Microsoft.Authorization/roleDefinitions/read'],
+/** What a call is made on. */
+type Place =
+  | 'subscription' // whose accounts are looked after
+  | 'account'
+  | 'written account' // where writing is confined to resource groups: in one of them
+  | 'identity' // of an account
+  | 'vault'
+  | 'hsm'
+  | 'vault subscription'
+  | 'topic'
+  | 'app'
+  | 'storage'; // the app's own
+
+type Need = readonly [on: Place, ...actions: string[]];
+
+/** What each call needs that the app makes of Azure Resource Manager or Key Vault, and on which resource it is made. */
+const NEEDS: Readonly<Record<string, readonly Need[]>> = {
+  'subscriptions.list': [['subscription', 'Microsoft.Resources/subscriptions/read']],
+  'storageAccounts.list': [['subscription', 'Microsoft.Storage/storageAccounts/read']],
+  'storageAccounts.getProperties': [
+    ['account', 'Microsoft.Storage/storageAccounts/read'],
+    ['written account', 'Microsoft.Storage/storageAccounts/read'],
+  ],
+  'storageAccounts.update': [['written account', 'Microsoft.Storage/storageAccounts/write']],
+  'encryptionScopes.list': [['account', 'Microsoft.Storage/storageAccounts/encryptionScopes/read']],
+  'encryptionScopes.get': [
+    ['account', 'Microsoft.Storage/storageAccounts/encryptionScopes/read'],
+    ['written account', 'Microsoft.Storage/storageAccounts/encryptionScopes/read'],
+  ],
+  'encryptionScopes.patch': [['written account', 'Microsoft.Storage/storageAccounts/encryptionScopes/write']],
+  'fileShares.list': [['account', 'Microsoft.Storage/storageAccounts/fileServices/shares/read']],
+  'userAssignedIdentities.get': [['identity', 'Microsoft.ManagedIdentity/userAssignedIdentities/read']],
+  'userAssignedIdentities.listBySubscription': [
+    ['subscription', 'Microsoft.ManagedIdentity/userAssignedIdentities/read'],
+  ],
+  'vaults.get': [['vault', 'Microsoft.KeyVault/vaults/read']],
+  'managedHsms.get': [['hsm', 'Microsoft.KeyVault/managedHSMs/read']],
+  'roleAssignments.listForScope': [['vault', 'Microsoft.Authorization/roleAssignments/read']],
+  'roleDefinitions.get': [['vault', 'Microsoft.Authorization/roleDefinitions/read']],
+  'roleAssignmentScheduleInstances.listForScope': [
+    ['vault', 'Microsoft.Authorization/roleAssignmentScheduleInstances/read'],
+  ],
   'eventSubscriptions.listByResource': [
-    'Microsoft.EventGrid/eventSubscriptions/read',
-    // "Notifies Microsoft.KeyVault that an EventGrid Subscription for Key Vault is being viewed", and so on for write:
-    // Azure, "Azure permissions for Security", Microsoft.KeyVault.
-    'Microsoft.KeyVault/vaults/eventGridFilters/read',
+    // The second: "Notifies Microsoft.KeyVault that an EventGrid Subscription for Key Vault is being viewed", and so on for
+    // write (Azure, "Azure permissions for Security", Microsoft.KeyVault).
+    ['vault', 'Microsoft.EventGrid/eventSubscriptions/read', 'Microsoft.KeyVault/vaults/eventGridFilters/read'],
   ],
   'eventSubscriptions.beginCreateOrUpdateAndWait': [
-    'Microsoft.EventGrid/eventSubscriptions/write',
-    'Microsoft.KeyVault/vaults/eventGridFilters/write',
+    ['vault', 'Microsoft.EventGrid/eventSubscriptions/write', 'Microsoft.KeyVault/vaults/eventGridFilters/write'],
     // Event Grid looks whether its caller may write what it aims at (Event Grid, "Authorizing access").
-    'Microsoft.Web/sites/functions/read',
-    'Microsoft.Web/sites/functions/write',
+    ['app', 'Microsoft.Web/sites/functions/read', 'Microsoft.Web/sites/functions/write'],
   ],
-  'systemTopics.listByResourceGroup': ['Microsoft.EventGrid/systemTopics/read'],
-  'systemTopics.get': ['Microsoft.EventGrid/systemTopics/read'],
-  'below.listBySystemTopic': ['Microsoft.EventGrid/systemTopics/eventSubscriptions/read'],
-  'below.beginCreateOrUpdateAndWait': ['Microsoft.EventGrid/systemTopics/eventSubscriptions/write'],
+  'systemTopics.listBySubscription': [['vault subscription', 'Microsoft.EventGrid/systemTopics/read']],
+  'systemTopics.get': [['topic', 'Microsoft.EventGrid/systemTopics/read']],
+  'below.listBySystemTopic': [['topic', 'Microsoft.EventGrid/systemTopics/eventSubscriptions/read']],
+  'below.beginCreateOrUpdateAndWait': [['topic', 'Microsoft.EventGrid/systemTopics/eventSubscriptions/write']],
   // Read by a request of our own.
-  'Microsoft.Insights/diagnosticSettings': ['Microsoft.Insights/diagnosticSettings/read'],
-  'Microsoft.Insights/eventtypes': ['Microsoft.Insights/eventtypes/values/read'],
-  'Microsoft.Authorization/locks': ['Microsoft.Authorization/locks/read'],
-  listPropertiesOfKeys: ['Microsoft.KeyVault/vaults/keys/read'],
-  listPropertiesOfKeyVersions: ['Microsoft.KeyVault/vaults/keys/read'],
-  getKey: ['Microsoft.KeyVault/vaults/keys/read'],
-  getDeletedKey: ['Microsoft.KeyVault/vaults/keys/read'],
-  beginRecoverDeletedKey: ['Microsoft.KeyVault/vaults/keys/recover/action'],
-  rotateKey: ['Microsoft.KeyVault/vaults/keys/rotate/action'],
-  updateKeyProperties: ['Microsoft.KeyVault/vaults/keys/update/action'],
-  getKeyRotationPolicy: ['Microsoft.KeyVault/vaults/keyrotationpolicies/read'],
+  'Microsoft.Insights/diagnosticSettings': [['vault', 'Microsoft.Insights/diagnosticSettings/read']],
+  'Microsoft.Insights/eventtypes': [['subscription', 'Microsoft.Insights/eventtypes/values/read']],
+  'Microsoft.Authorization/locks': [['vault', 'Microsoft.Authorization/locks/read']],
+  listPropertiesOfKeys: [['vault', 'Microsoft.KeyVault/vaults/keys/read']],
+  listPropertiesOfKeyVersions: [['vault', 'Microsoft.KeyVault/vaults/keys/read']],
+  getKey: [['vault', 'Microsoft.KeyVault/vaults/keys/read']],
+  getDeletedKey: [['vault', 'Microsoft.KeyVault/vaults/keys/read']],
+  beginRecoverDeletedKey: [['vault', 'Microsoft.KeyVault/vaults/keys/recover/action']],
+  rotateKey: [['vault', 'Microsoft.KeyVault/vaults/keys/rotate/action']],
+  updateKeyProperties: [['vault', 'Microsoft.KeyVault/vaults/keys/update/action']],
+  getKeyRotationPolicy: [['vault', 'Microsoft.KeyVault/vaults/keyrotationpolicies/read']],
 };
 
 /**
@@ -92,41 +116,213 @@ function calls(): string[] {
   ];
 }
 
-let granted: string[];
-let users: string[];
-beforeAll(async () => {
-  users = JSON.parse(readFileSync(new URL('../../infra/key-users.json', import.meta.url), 'utf8'));
-  const { azure } = await dryRun('main', {
+/** Built-in roles on the app's own storage (Azure, "Azure built-in roles for Storage"). */
+const ON_STORAGE: Readonly<Record<string, string>> = {
+  'b7e6dc6d-f1e8-4753-8033-0f276bb0955b': 'Storage Blob Data Owner',
+  'ba92f5b4-2d11-453d-a403-e96b0029c9fe': 'Storage Blob Data Contributor',
+  '974c5e8b-45b9-4653-ba55-5f855dd0fb88': 'Storage Queue Data Contributor',
+  '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3': 'Storage Table Data Contributor',
+};
+
+const SUBSCRIPTIONS = ['1', '2', '3', '4'].map((digit) =>
+  '11111111-1111-1111-1111-111111111111'.replaceAll('1', digit),
+);
+const [HERE = '', KEYS = '', EVENTS = '', FILES = ''] = SUBSCRIPTIONS.map((id) => `/subscriptions/${id}`);
+
+interface Layout {
+  readonly name: string;
+  readonly vaultSubscription: string;
+  readonly topic: string | undefined;
+  readonly accountSubscriptions: readonly string[];
+  readonly confined: boolean;
+}
+
+const LAYOUTS: readonly Layout[] = [
+  {
+    name: 'all in one subscription',
+    vaultSubscription: HERE,
+    topic: undefined,
+    accountSubscriptions: [HERE],
+    confined: false,
+  },
+  {
+    name: 'vaults elsewhere',
+    vaultSubscription: KEYS,
+    topic: undefined,
+    accountSubscriptions: [HERE],
+    confined: false,
+  },
+  {
+    name: 'a topic in another resource group and by another name',
+    vaultSubscription: KEYS,
+    topic: `${KEYS}/resourceGroups/rg-events/providers/Microsoft.EventGrid/systemTopics/theirs`,
+    accountSubscriptions: [HERE, FILES],
+    confined: false,
+  },
+  {
+    name: 'a topic in another subscription, accounts in a fourth',
+    vaultSubscription: KEYS,
+    topic: `${EVENTS}/resourceGroups/rg-events/providers/Microsoft.EventGrid/systemTopics/theirs`,
+    accountSubscriptions: [FILES],
+    confined: false,
+  },
+  {
+    name: 'writing confined to resource groups',
+    vaultSubscription: KEYS,
+    topic: undefined,
+    accountSubscriptions: [HERE, FILES],
+    confined: true,
+  },
+];
+
+const lastOf = (id: string): string => id.slice(id.lastIndexOf('/') + 1);
+
+/** A layout, deployed, with what the app may do where. */
+async function deployed({ vaultSubscription, topic, accountSubscriptions, confined }: Layout) {
+  const vault = `${vaultSubscription}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-files`;
+  const hsm = `${vaultSubscription}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/managedHSMs/hsm-files`;
+  const groups = confined ? accountSubscriptions.map((id) => `${id}/resourceGroups/rg-written`) : [];
+  const main = await dryRun('main', {
     ...MAIN_PARAMETERS,
+    managedVaults: [vault, hsm],
+    storageSubscriptions: accountSubscriptions.map(lastOf),
+    storageResourceGroups: groups,
+    systemTopics: topic ? { [vault]: topic } : {},
     allowKeyRecovery: true,
     allowEventRepair: true,
     allowIdentityAssignment: true,
   });
-  granted = azure
-    .ofType('Microsoft.Authorization/roleDefinitions')
-    .flatMap(({ body }) => asArray(at(body, 'properties', 'permissions'), 'permissions'))
-    .flatMap((permission) => [
-      ...asArray(at(permission, 'actions'), 'a'),
-      ...asArray(at(permission, 'dataActions'), 'd'),
-    ])
-    .map(String);
-});
+  const vaults = asArray(main.outputs.CMK_VAULT_LOCATIONS, 'vaults').map((one) => ({
+    ...(one as JsonObject),
+    ...(topic ? { topicId: topic } : {}),
+  }));
+  const events = await dryRunEvents({ ...main.outputs, CMK_VAULT_LOCATIONS: vaults });
+  const runs = [main.azure, events.azure];
+  const id = (azure: DryAzure, type: string): string => azure.ofType(type)[0]?.id ?? '';
+  const places: Record<Place, string[]> = {
+    subscription: [...accountSubscriptions],
+    account: accountSubscriptions.map(
+      (one) => `${one}/resourceGroups/rg-files/providers/Microsoft.Storage/storageAccounts/stfiles`,
+    ),
+    'written account': (confined ? groups : accountSubscriptions.map((one) => `${one}/resourceGroups/rg-files`)).map(
+      (one) => `${one}/providers/Microsoft.Storage/storageAccounts/stfiles`,
+    ),
+    identity: accountSubscriptions.map(
+      (one) => `${one}/resourceGroups/rg-files/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-files`,
+    ),
+    vault: [vault],
+    hsm: [hsm],
+    'vault subscription': [vaultSubscription],
+    topic: [id(events.azure, 'Microsoft.EventGrid/systemTopics')],
+    app: [id(main.azure, 'Microsoft.Web/sites')],
+    storage: [id(main.azure, 'Microsoft.Storage/storageAccounts')],
+  };
+  const definitions = runs.flatMap((azure) => azure.ofType('Microsoft.Authorization/roleDefinitions'));
+  const principal = main.outputs.CMK_APP_PRINCIPAL_ID ?? null;
+  const assignments = runs
+    .flatMap((azure) => azure.ofType('Microsoft.Authorization/roleAssignments'))
+    .filter(({ body }) => at(body, 'properties', 'principalId') === principal)
+    .map(({ id: assignment, body }) => {
+      const role = asString(at(body, 'properties', 'roleDefinitionId'), 'role');
+      const definition = definitions.find((one) => one.id.toLowerCase() === role.toLowerCase());
+      const permission = at(definition?.body, 'properties', 'permissions', 0);
+      const actions = ['actions', 'dataActions'].flatMap((kind) =>
+        asArray(at(permission, kind) ?? [], kind).map(String),
+      );
+      const scope = assignment.slice(0, assignment.indexOf('/providers/Microsoft.Authorization/'));
+      return { scope, role, actions, custom: definition !== undefined };
+    });
+  return { places, definitions, assignments };
+}
 
-describe('the rights of the app', () => {
-  it('are known for every call that it makes', () => {
+type Deployed = Awaited<ReturnType<typeof deployed>>;
+
+/** The calls that a layout's rights do not reach, each with the action and the resource. */
+function refused({ places, assignments }: Deployed): string[] {
+  return calls()
+    .flatMap((call) => NEEDS[call] ?? [])
+    .flatMap(([on, ...actions]) => places[on].flatMap((place) => actions.map((action) => ({ place, action }))))
+    .filter(
+      ({ place, action }) =>
+        !assignments.some(
+          ({ scope, actions }) => scopeCovers(scope, place) && actions.some((one) => actionMatches(one, action)),
+        ),
+    )
+    .map(({ place, action }) => `${action} on ${place}`);
+}
+
+const layouts = new Map<string, Deployed>();
+beforeAll(async () => {
+  for (const layout of LAYOUTS) layouts.set(layout.name, await deployed(layout));
+});
+const layoutOf = (name: string): Deployed => {
+  const found = layouts.get(name);
+  if (!found) throw new Error(`no layout ${name}`);
+  return found;
+};
+
+describe('the calls of the app', () => {
+  it('are known, each with what it needs', () => {
     expect(calls().length).toBeGreaterThan(20);
     expect(calls().filter((call) => !(call in NEEDS) && !OF_THE_COMMAND_LINE.includes(call))).toEqual([]);
   });
+});
 
-  it('cover every call', () => {
-    const needed = calls().flatMap((call) => NEEDS[call] ?? []);
-    expect(needed.filter((action) => !granted.includes(action))).toEqual([]);
+describe.each(LAYOUTS.map(({ name }) => name))('with %s, the rights of the app', (name) => {
+  it('reach every call on the resource that it is made on', () => {
+    expect(refused(layoutOf(name))).toEqual([]);
   });
 
-  it('are each needed by a call: nothing is given for good measure', () => {
-    const made = calls();
-    const needed = Object.entries(NEEDS).flatMap(([call, actions]) => (made.includes(call) ? actions : []));
-    const spare = granted.filter((action) => ![...needed, ...users, ...ON_REQUEST].includes(action));
-    expect([...new Set(spare)]).toEqual([]);
+  it('are each used where they are given, and none is given for good measure', () => {
+    const { places, assignments } = layoutOf(name);
+    const users: string[] = JSON.parse(readFileSync(new URL('../../infra/key-users.json', import.meta.url), 'utf8'));
+    const used = calls().flatMap((call) => NEEDS[call] ?? []);
+    const spare = assignments.flatMap(({ scope, actions }) =>
+      actions
+        .filter((action) => ![...users, ...ON_REQUEST].includes(action))
+        .filter(
+          (action) =>
+            !used.some(
+              ([on, ...needed]) => needed.includes(action) && places[on].some((place) => scopeCovers(scope, place)),
+            ),
+        )
+        .map((action) => `${action} on ${scope}`),
+    );
+    expect(spare).toEqual([]);
+  });
+
+  it('come from roles that are defined in the subscription of what they are on, and no role is defined that is not used', () => {
+    const { definitions, assignments } = layoutOf(name);
+    const strange = assignments.filter(
+      ({ role, custom }) => !custom && !(lastOf(role) in { ...ON_STORAGE, '3913510d-42f4-4e42-8a64-420c390055eb': '' }),
+    );
+    expect(strange.map(({ role, scope }) => `${role} on ${scope}`)).toEqual([]);
+    for (const { role, scope, custom } of assignments) if (custom) expect(scope).toContain(role.split('/')[2] ?? '?');
+    const unused = definitions.filter(
+      ({ id }) => !assignments.some(({ role }) => role.toLowerCase() === id.toLowerCase()),
+    );
+    expect(unused.map(({ body }) => at(body, 'properties', 'roleName'))).toEqual([]);
+  });
+
+  it('on its own storage are those that the host and the app need', () => {
+    const { places, assignments } = layoutOf(name);
+    const own = assignments.filter(({ scope }) => scopeCovers(places.storage[0] ?? '?', scope));
+    expect(own.map(({ role }) => ON_STORAGE[lastOf(role)]).sort()).toEqual([
+      'Storage Blob Data Owner',
+      'Storage Queue Data Contributor',
+      'Storage Table Data Contributor',
+    ]);
+  });
+});
+
+describe('this test', () => {
+  it('notices a right that is missing on one resource of several', () => {
+    const { places, definitions, assignments } = layoutOf('a topic in another resource group and by another name');
+    const without = assignments.filter(({ scope }) => scope !== places.topic[0]);
+    expect(refused({ places, definitions, assignments: without }).length).toBeGreaterThan(0);
+    const oneAccount = assignments.filter(({ scope }) => scope !== FILES);
+    expect(refused({ places, definitions, assignments: oneAccount })).toContain(
+      `Microsoft.Storage/storageAccounts/read on ${FILES}`,
+    );
   });
 });

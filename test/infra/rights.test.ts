@@ -26,6 +26,7 @@ const EVERYTHING: JsonObject = {
 /** Built-in roles that the templates may assign, and why; anything else that is assigned is a role of our own. */
 const BUILT_IN: Readonly<Record<string, string>> = {
   '3913510d-42f4-4e42-8a64-420c390055eb': 'Monitoring Metrics Publisher',
+  'b7e6dc6d-f1e8-4753-8033-0f276bb0955b': 'Storage Blob Data Owner',
   'ba92f5b4-2d11-453d-a403-e96b0029c9fe': 'Storage Blob Data Contributor',
   '974c5e8b-45b9-4653-ba55-5f855dd0fb88': 'Storage Queue Data Contributor',
   '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3': 'Storage Table Data Contributor',
@@ -145,12 +146,11 @@ describe('role assignments', () => {
     },
   );
 
-  it('hand out neither Owner, Contributor nor User Access Administrator, nor Storage Blob Data Owner', () => {
+  it('hand out neither Owner, Contributor nor User Access Administrator', () => {
     const refused = [
       '8e3af657-a8ff-443c-a75c-2fe8c4bcb635',
       'b24988ac-6180-42a0-ab88-20f7382dd24c',
       '18d7d88d-d35e-4fb5-a5c3-7773c20a72d9',
-      'b7e6dc6d-f1e8-4753-8033-0f276bb0955b',
       '17d1049b-9a84-46fb-8f53-869881c3d3ab', // Storage Account Contributor
       'de139f84-1756-47ae-9be6-808fbbe84772', // Website Contributor
     ];
@@ -212,7 +212,7 @@ describe('role assignments', () => {
   });
 
   it('write accounts only in the resource groups that are named, if any are', () => {
-    const accountOperators = run('main with everything')
+    const accountOperators = run('main')
       .ofType('Microsoft.Authorization/roleDefinitions')
       .filter((role) => actionsOf(role).includes('Microsoft.Storage/storageAccounts/write'))
       .map(({ id }) => guidIn(id));
@@ -237,13 +237,32 @@ describe('role assignments', () => {
   });
 
   it('let Event Grid write dead letters, and nothing else of the storage', () => {
-    const [app, events] = run('main').ofType('Microsoft.ManagedIdentity/userAssignedIdentities');
-    expect(events?.id).toContain('id-cmk-events-');
-    const forEvents = assignments('main').filter(({ id }) => id.includes('/containers/'));
-    expect(forEvents.map(scopeOf).map(guidIn)).toEqual(['cmk-deadletter']);
+    const others = assignments('events').filter(({ id }) => id.includes('/Microsoft.Storage/'));
+    expect(others.map(scopeOf).map(guidIn)).toEqual(['cmk-deadletter', 'cmk-deadletter']);
     const principals = new Set(assignments('main').map((item) => at(item.body, 'properties', 'principalId')));
-    expect(principals.size).toBe(2);
-    expect(app?.id).not.toBe(events?.id);
+    expect(principals.size).toBe(1);
+  });
+
+  it('on blobs can be confined to containers: Owner for those of the host, Contributor for those of the app', async () => {
+    const { azure } = await dryRun('main', { ...MAIN_PARAMETERS, hostStorageByContainer: true });
+    const onBlobs = azure
+      .ofType('Microsoft.Authorization/roleAssignments')
+      .filter(({ id }) => /\/Microsoft\.Storage\//.test(id))
+      .map((item) => [guidIn(scopeOf(item)), BUILT_IN[guidIn(roleIdOf(item))]]);
+    const account = guidIn(azure.ofType('Microsoft.Storage/storageAccounts')[0]?.id ?? '');
+    expect(onBlobs.sort()).toEqual(
+      [
+        [account, 'Storage Queue Data Contributor'],
+        [account, 'Storage Table Data Contributor'],
+        ['app-package', 'Storage Blob Data Contributor'],
+        ['azure-webjobs-hosts', 'Storage Blob Data Owner'],
+        ['azure-webjobs-secrets', 'Storage Blob Data Owner'],
+        ...['approvals', 'audit', 'audit-heads', 'deadletter', 'drift', 'leases'].map((name) => [
+          `cmk-${name}`,
+          'Storage Blob Data Contributor',
+        ]),
+      ].sort(),
+    );
   });
 
   it('say that each principal is a service principal, so that Azure does not look for it before it has spread', () => {

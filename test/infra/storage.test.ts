@@ -46,7 +46,15 @@ describe('the storage of the app', () => {
     expect(named).toContain(AUDIT_CONTAINER);
     const containers = names('Microsoft.Storage/storageAccounts/blobServices/containers');
     expect(containers).toEqual(expect.arrayContaining([...named, ...deadLetterContainers]));
-    expect([...containers].sort()).toEqual(['app-package', 'cmk-audit', 'cmk-deadletter', 'cmk-drift', 'cmk-leases']);
+    expect([...containers].sort()).toEqual([
+      'app-package',
+      'cmk-approvals',
+      'cmk-audit',
+      'cmk-audit-heads',
+      'cmk-deadletter',
+      'cmk-drift',
+      'cmk-leases',
+    ]);
   });
 
   it('takes no shared key and shows nothing to the public', () => {

@@ -6,6 +6,7 @@ import { KeyClient } from '@azure/keyvault-keys';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { QueueServiceClient } from '@azure/storage-queue';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { recoverVault, softDeleteVault } from '../../local/azure/arm/vault-deletion.ts';
 import { CLIENT_IDS, SUBSCRIPTION_ID, TENANT_ID } from '../../local/azure/constants.ts';
 import { addSubscription } from '../../local/azure/fleet.ts';
 import { isAllowed } from '../../local/azure/roles.ts';
@@ -13,6 +14,7 @@ import type { World } from '../../local/azure/world.ts';
 import { freePort } from '../../local/run/free-port.ts';
 import { bundle } from '../../scripts/bundle.ts';
 import { eventParameters, readMainOutputs } from '../../scripts/infra/event-parameters.ts';
+import { topicsByVault } from '../../scripts/infra/find-topics.ts';
 import { readBlastRadius } from '../../src/dependents/blast-radius.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { createEventGrid } from '../../src/events/event-grid-client.ts';
@@ -59,6 +61,18 @@ async function run(name: TemplateName, parameters: JsonObject): Promise<JsonObje
   );
 }
 
+/** The system topics that there are, as the deployment looks for them before it begins. */
+const topics = () =>
+  [...world().systemTopics.values()].map(({ id, name, source }) => ({ id, name, properties: { source } }));
+
+/** The settings that the template gave the app last. */
+function deployedSettings(): Record<string, string> {
+  const written = target.elsewhere
+    .ofType('Microsoft.Web/sites/config')
+    .findLast(({ id }) => id.endsWith('/appsettings'));
+  return asObject(written?.body.properties, 'app settings') as Record<string, string>;
+}
+
 /** Everything, in the order in which docs/deploy.md has it. */
 async function deployAll(): Promise<void> {
   await target.put({
@@ -68,10 +82,12 @@ async function deployAll(): Promise<void> {
     body: { location: 'westeurope' },
   });
   demo = await run('demo', {});
+  const vault = asString(demo.vaultId, 'vault');
   main = await run('main', {
     environmentName: 'test',
     location: 'westeurope',
-    managedVaults: [demo.vaultId ?? null],
+    managedVaults: [vault],
+    systemTopics: topicsByVault([vault], topics()),
     apiClientId: '44444444-4444-4444-4444-444444444444',
     allowEffectProbe: true,
   });
@@ -84,12 +100,7 @@ async function deployAll(): Promise<void> {
     AZURE_ENV_NAME: 'test',
     AZURE_LOCATION: 'westeurope',
   });
-  const topics = [...world().systemTopics.values()].map(({ id, name, source }) => ({
-    id,
-    name,
-    properties: { source },
-  }));
-  const parameters = eventParameters(outputs, topics);
+  const parameters = eventParameters(outputs, topics());
   await run(
     'events',
     Object.fromEntries(Object.entries(parameters).map(([name, { value }]) => [name, value])) as JsonObject,
@@ -109,10 +120,7 @@ beforeAll(async () => {
   for (const name of named('Microsoft.Storage/storageAccounts/blobServices/containers'))
     await blobs.createContainer(name);
 
-  const appSettings = target.elsewhere
-    .ofType('Microsoft.Web/sites/config')
-    .find(({ id }) => id.endsWith('/appsettings'));
-  settings = asObject(appSettings?.body.properties, 'app settings') as Record<string, string>;
+  settings = deployedSettings();
   folder = mkdtempSync(join(tmpdir(), 'cmk-world-'));
   const { folder: app } = await bundle({ outDir: join(folder, 'app'), zip: false });
   const port = await freePort(0);
@@ -177,7 +185,8 @@ describe('the templates, deployed to the local Azure', () => {
 
   it('are right in the eyes of the app, which reads them as its own identity', async () => {
     const { cloud, vaults, clientId, drift } = readSettings(settings);
-    const eventGrid = createEventGrid(new ManagedIdentityCredential({ clientId: clientId ?? '' }), cloud);
+    const identity = new ManagedIdentityCredential({ clientId: clientId ?? '' });
+    const eventGrid = createEventGrid(identity, cloud, drift.systemTopics);
     const vault = vaults.byId(asString(demo.vaultId, 'vault'));
     if (!vault || !drift.functionAppId) throw new Error('the settings name neither the vault nor the app');
     const { topic, topicUnreadable, subscriptions } = await eventGrid.read(vault);
@@ -244,5 +253,104 @@ describe('the templates, deployed to the local Azure', () => {
     const first = count();
     await deployAll();
     expect(count()).toEqual(first);
+  });
+
+  it('mend by a second run what became of the first: a role deleted, a vault recovered, a topic made by somebody else', async () => {
+    const vaultId = asString(demo.vaultId, 'vault');
+    const name = vaultId.slice(vaultId.lastIndexOf('/') + 1);
+    const vault = world().vaults.get(name);
+    if (!vault) throw new Error('no vault');
+    for (const [id, { roleName }] of world().roleDefinitions)
+      if (/vault operator|topic reader/.test(roleName)) world().roleDefinitions.delete(id);
+    // Key Vault brings back neither the roles on a vault nor its event subscriptions.
+    softDeleteVault(world(), vault);
+    recoverVault(world(), name);
+    const theirGroup = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-theirs`;
+    const theirs = `${theirGroup}/providers/Microsoft.EventGrid/systemTopics/their-topic`;
+    await target.put({
+      id: theirGroup,
+      type: 'Microsoft.Resources/resourceGroups',
+      apiVersion: '2024-03-01',
+      body: { location: 'westeurope' },
+    });
+    await target.put({
+      id: theirs,
+      type: 'Microsoft.EventGrid/systemTopics',
+      apiVersion: '2025-02-15',
+      body: {
+        location: 'westeurope',
+        tags: { owner: 'them' },
+        properties: { source: vaultId, topicType: 'Microsoft.KeyVault.vaults' },
+      },
+    });
+    const principal = asString(main.CMK_APP_PRINCIPAL_ID, 'principal');
+    const mayRotate = () =>
+      isAllowed(world(), principal, vaultId, 'Microsoft.KeyVault/vaults/keys/rotate/action', 'dataAction');
+    expect(mayRotate()).toBe(false);
+
+    await deployAll();
+
+    expect(mayRotate()).toBe(true);
+    expect([...world().systemTopics.values()]).toMatchObject([{ id: theirs, identity: { type: 'SystemAssigned' } }]);
+    // Both the app that runs with the settings of before, and one that is started with the new ones, see the topic.
+    for (const from of [settings, deployedSettings()]) {
+      const { cloud, vaults, clientId, drift } = readSettings(from);
+      const identity = new ManagedIdentityCredential({ clientId: clientId ?? '' });
+      const managed = vaults.byId(vaultId);
+      if (!managed || !drift.functionAppId) throw new Error('the settings name neither the vault nor the app');
+      const read = await createEventGrid(identity, cloud, drift.systemTopics).read(managed);
+      expect(read).toMatchObject({
+        topicUnreadable: undefined,
+        topic: { resourceGroup: 'rg-theirs', identity: 'system' },
+      });
+      const wanted = wantedSubscriptions({
+        functionAppId: drift.functionAppId,
+        storageAccountId: drift.storageAccountId,
+      });
+      expect(judgeSubscriptions(wanted, read.subscriptions).map(({ is }) => is)).toEqual(['right', 'right', 'right']);
+    }
+    expect(JSON.parse(deployedSettings().CMK_SYSTEM_TOPICS ?? '')).toEqual({ [vaultId.toLowerCase()]: theirs });
+
+    // And all of it works: events of the new topic reach the app, which may move what it has to.
+    const keys = new KeyClient(`https://${name}.vault.azure.net`, owner());
+    const rotated = await keys.rotateKey('files-key');
+    const [, pinned] = accounts();
+    await eventually(
+      'the pinned account on the new version',
+      () => keyOf(pinned)?.keyversion === rotated.properties.version,
+      30_000,
+    );
+  }, 90_000);
+
+  it('let the app make its event subscriptions itself, where the template alone was deployed', async () => {
+    world().eventSubscriptions.clear();
+    const alone = {
+      ...deployedSettings(),
+      AzureWebJobsStorage: azurite.connectionString,
+      CMK_AUTOFIX: 'EventSubscriptionMissing',
+    };
+    const report = await runDriftCheck({ id: 'alone', by: 'operator' }, createServices(alone), () => {});
+    expect(report.fixes.map(({ reason, outcome }) => [reason, outcome])).toEqual(
+      Array(3).fill(['EventSubscriptionMissing', 'done']),
+    );
+    const made = [...world().eventSubscriptions.entries()];
+    expect(made.map(([id]) => id.includes('/systemtopics/their-topic/'))).toEqual([true, true, true]);
+    for (const [, { properties }] of made) {
+      expect(properties.deadLetterWithResourceIdentity).toMatchObject({ identity: { type: 'SystemAssigned' } });
+    }
+  }, 60_000);
+
+  it('tell an app that may not look for a topic from a vault that has none', async () => {
+    const { cloud, vaults, clientId } = readSettings(settings);
+    const managed = vaults.byId(asString(demo.vaultId, 'vault'));
+    if (!managed) throw new Error('the settings do not name the vault');
+    const identity = new ManagedIdentityCredential({ clientId: clientId ?? '' });
+    for (const id of world().systemTopics.keys()) world().systemTopics.delete(id);
+    const absent = await createEventGrid(identity, cloud).read(managed);
+    expect(absent).toMatchObject({ topic: undefined, topicUnreadable: undefined });
+    for (const [id, { roleName }] of world().roleDefinitions)
+      if (roleName.includes('topic reader')) world().roleDefinitions.delete(id);
+    const refused = await createEventGrid(identity, cloud).read(managed);
+    expect(refused).toMatchObject({ topic: undefined, topicUnreadable: { statusCode: 403 } });
   });
 });

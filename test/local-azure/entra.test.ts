@@ -1,6 +1,13 @@
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { describe, expect, it } from 'vitest';
-import { CLIENT_IDS, CMK_API_AUDIENCE, CMK_API_CLIENT_ID, TENANT_ID } from '../../local/azure/constants.ts';
+import {
+  AZURE_CLI_CLIENT_ID,
+  CLIENT_IDS,
+  CMK_API_AUDIENCE,
+  CMK_API_CLIENT_ID,
+  TENANT_ID,
+} from '../../local/azure/constants.ts';
+import { authContextsIn } from '../../local/azure/entra/grants.ts';
 import { useLocalAzure } from '../support/local-azure.ts';
 import { signIn } from './support.ts';
 
@@ -44,28 +51,30 @@ describe('discovery', () => {
 });
 
 describe('client credentials', () => {
-  it.each([
-    ['revoker', ['CmkKey.Read', 'CmkKey.Revoke']],
-    ['restorer', ['CmkKey.Read', 'CmkKey.Restore']],
-    ['operator', ['CmkKey.Read', 'CmkKey.Revoke', 'CmkKey.Restore', 'Cmk.Operate']],
-    ['outsider', undefined],
-  ] as const)('give %s a v2 token of the API with the roles %j', async (name, roles) => {
-    const { body } = await token({ ...credentials(name), scope: `${CMK_API_AUDIENCE}/.default` });
+  it('give an application a v2 token of the API with its roles, and no scope', async () => {
+    const { body } = await token({ ...credentials('robot'), scope: `${CMK_API_AUDIENCE}/.default` });
     const claims = claimsOf(body.access_token ?? '');
     const now = Date.now() / 1000;
     expect(claims).toMatchObject({
       aud: CMK_API_CLIENT_ID,
       iss: `${login}/v2.0`,
-      azp: CLIENT_IDS[name],
+      azp: CLIENT_IDS.robot,
       azpacr: '1',
-      oid: signIn(local.azure, name).objectId,
+      idtyp: 'app',
+      oid: signIn(local.azure, 'robot').objectId,
       tid: TENANT_ID,
       ver: '2.0',
       uti: expect.any(String),
+      roles: ['CmkKey.Restore'],
     });
-    expect(claims.roles).toEqual(roles);
+    expect(claims).not.toHaveProperty('scp');
     expect(Number(claims.nbf)).toBeLessThanOrEqual(now);
     expect(Number(claims.exp)).toBeGreaterThan(now + 3000);
+  });
+
+  it('sign no person in', async () => {
+    const { status, body } = await token({ ...credentials('operator'), scope: `${CMK_API_AUDIENCE}/.default` });
+    expect([status, body.error]).toEqual([400, 'unauthorized_client']);
   });
 
   it("give v1 tokens for Microsoft's own resources", async () => {
@@ -80,7 +89,7 @@ describe('client credentials', () => {
 
   it('are valid in real time, wherever the clock stands', async () => {
     local.azure.clock.advance(40 * 24 * 3_600_000);
-    const { body } = await token({ ...credentials('operator'), scope: `${CMK_API_AUDIENCE}/.default` });
+    const { body } = await token({ ...credentials('robot'), scope: `${CMK_API_AUDIENCE}/.default` });
     const keySet = createRemoteJWKSet(new URL(`${login}/discovery/v2.0/keys`));
     await expect(jwtVerify(body.access_token ?? '', keySet)).resolves.toMatchObject({
       payload: { aud: CMK_API_CLIENT_ID },
@@ -97,6 +106,38 @@ describe('client credentials', () => {
   ])('with %j are refused', async (change, status, error) => {
     const answer = await token({ ...credentials('owner'), scope: 'https://graph.microsoft.com/.default', ...change });
     expect([answer.status, answer.body.error]).toEqual([status, error]);
+  });
+});
+
+describe('people', () => {
+  it.each([
+    ['revoker', ['CmkKey.Read', 'CmkKey.Revoke']],
+    ['restorer', ['CmkKey.Read', 'CmkKey.Restore']],
+    ['operator', ['CmkKey.Read', 'CmkKey.Revoke', 'CmkKey.Restore', 'Cmk.Operate']],
+    ['secondOperator', ['CmkKey.Read', 'CmkKey.Revoke', 'CmkKey.Restore', 'Cmk.Operate']],
+    ['outsider', undefined],
+  ] as const)('%s has a delegated token of the API by the Azure CLI, with the roles %j', (name, roles) => {
+    const principal = signIn(local.azure, name);
+    const claims = claimsOf(local.azure.tokens.issue(principal, CMK_API_AUDIENCE).token);
+    expect(claims).toMatchObject({
+      aud: CMK_API_CLIENT_ID,
+      azp: AZURE_CLI_CLIENT_ID,
+      azpacr: '0',
+      idtyp: 'user',
+      oid: principal.objectId,
+      scp: 'access_as_user',
+      preferred_username: `${principal.displayName}@local.onmicrosoft.com`,
+    });
+    expect(claims.roles).toEqual(roles);
+    expect(claims).not.toHaveProperty('acrs');
+  });
+
+  it('satisfy the authentication context that they are asked for', () => {
+    const { token } = local.azure.tokens.issue(signIn(local.azure, 'operator'), CMK_API_AUDIENCE, {
+      authContexts: authContextsIn('{"access_token":{"acrs":{"essential":true,"value":"c1"}}}'),
+    });
+    expect(claimsOf(token).acrs).toEqual(['c1']);
+    expect(authContextsIn('rubbish')).toEqual([]);
   });
 });
 

@@ -34,8 +34,8 @@ describe('the wire', () => {
   it('signs tokens that jose verifies by the published key set', async () => {
     const credential = new ClientSecretCredential(
       TENANT_ID,
-      CLIENT_IDS.revoker,
-      local.azure.world.principals.get(CLIENT_IDS.revoker)?.secret ?? '',
+      CLIENT_IDS.robot,
+      local.azure.world.principals.get(CLIENT_IDS.robot)?.secret ?? '',
     );
     const token = await credential.getToken('api://cmk-autopilot/.default');
     const keySet = createRemoteJWKSet(new URL(`https://login.microsoftonline.com/${TENANT_ID}/discovery/v2.0/keys`));
@@ -45,8 +45,8 @@ describe('the wire', () => {
       algorithms: ['RS256'],
     });
     expect(payload).toMatchObject({
-      roles: ['CmkKey.Read', 'CmkKey.Revoke'],
-      azp: CLIENT_IDS.revoker,
+      roles: ['CmkKey.Restore'],
+      azp: CLIENT_IDS.robot,
       azpacr: '1',
       ver: '2.0',
       tid: TENANT_ID,

@@ -30,7 +30,7 @@ describe('an app that throws while it loads', () => {
   ])('%s leaves a host that is up without functions', async (_what, fixture) => {
     const { url, functions, failure } = await start(fixture);
     expect(functions).toEqual([]);
-    expect(failure).toMatch(/Worker was unable to load entry point "main.cjs": Error: (?:before|after) the first/);
+    expect(failure).toMatch(/Worker was unable to load entry point "start.cjs": Error: (?:before|after) the first/);
     expect(lines()).toContain('warning Host.Startup No functions found.');
     expect((await fetch(`${url}/api/registered`)).status).toBe(404);
     const status = await (await fetch(`${url}/admin/host/status`)).json();

@@ -107,6 +107,28 @@ describe('readSettings', () => {
     });
   });
 
+  it('reports a connection string that the platform put beside the identity, and does not refuse to work', () => {
+    const identity = { AzureWebJobsStorage__credential: 'managedidentity' };
+    const key = 'DefaultEndpointsProtocol=https;AccountName=stcmk;AccountKey=eA==;EndpointSuffix=core.windows.net';
+    expect(readSettings({ ...VALID, ...identity }).drift.problems).toEqual([]);
+    expect(readSettings({ ...VALID, ...identity, AzureWebJobsStorage: key }).drift.problems).toEqual([
+      expect.stringMatching(/^AzureWebJobsStorage is set beside an identity/),
+    ]);
+    // An emulator is meant.
+    const local = { ...VALID, ...identity, AzureWebJobsStorage: 'UseDevelopmentStorage=true' };
+    expect(readSettings(local).drift.problems).toEqual([]);
+  });
+
+  it.each([
+    ['{', /is not JSON/],
+    ['[]', /is not a JSON object/],
+    ['{"/vault":"/subscriptions/x"}', /something else than the ARM id of a system topic/],
+  ])('says what is wrong with the system topics %s', (topics, problem) => {
+    const { drift } = readSettings({ ...VALID, CMK_SYSTEM_TOPICS: topics });
+    expect(drift.problems).toEqual([expect.stringMatching(problem)]);
+    expect(drift.systemTopics).toEqual({});
+  });
+
   it('takes an empty setting for one that is missing', () => {
     expect(problemsOf({ ...VALID, CMK_VAULTS: ' ' })).toEqual([expect.stringMatching(/^CMK_VAULTS is missing/)]);
   });

@@ -24,7 +24,7 @@ export interface FiniteWorld extends World {
 }
 
 /** A history that takes longer never ends. */
-const MOST_STEPS = 2_000;
+const MOST_STEPS = 4_000;
 /** Tries to make a broken history shorter. */
 const MOST_TRIES = 1_000;
 

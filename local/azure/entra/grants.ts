@@ -1,7 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { CLIENT_IDS } from '../constants.ts';
+import { asObject, asString } from '../json.ts';
 import type { Principal, World } from '../world.ts';
-import type { TokenAuthority } from './token-authority.ts';
+import { type TokenAuthority, upnOf } from './token-authority.ts';
 
 /** An OAuth answer: status and body. */
 export interface OAuthAnswer {
@@ -123,7 +124,9 @@ export class Grants {
       'https://management.core.windows.net/';
     const clientId = form.get('client_id') ?? '';
     const { token, expiresIn } = this.#tokens.issue(user, resource, {
-      claims: { appid: clientId, upn: upnOf(user), unique_name: upnOf(user) },
+      clientId,
+      authContexts: authContextsIn(form.get('claims') ?? ''),
+      claims: { upn: upnOf(user), unique_name: upnOf(user) },
     });
     const refreshToken = randomBytes(32).toString('base64url');
     this.#refreshTokens.set(refreshToken, user);
@@ -153,11 +156,6 @@ export class Grants {
   }
 }
 
-/** A user's sign-in name. */
-export function upnOf(user: Principal): string {
-  return `${user.displayName}@local.onmicrosoft.com`;
-}
-
 /** The resource that a token request is about: v1's `resource`, or the scope that is not one of OpenID's own. */
 export function resourceOf(form: URLSearchParams): string | undefined {
   const resource = form.get('resource');
@@ -168,6 +166,17 @@ export function resourceOf(form: URLSearchParams): string | undefined {
   if (!scope) return undefined;
   // `https://management.core.windows.net//.default`: the resource itself ends in a slash.
   return scope.endsWith('/.default') ? scope.slice(0, -'/.default'.length) : scope.slice(0, scope.lastIndexOf('/'));
+}
+
+/** The authentication contexts that a claims challenge asks for: a person who answers it has satisfied them. */
+export function authContextsIn(claims: string): string[] {
+  try {
+    const asked = asObject(asObject(JSON.parse(claims))?.access_token)?.acrs;
+    const value = asString(asObject(asked)?.value);
+    return value === undefined ? [] : [value];
+  } catch {
+    return []; // not a challenge
+  }
 }
 
 function failure(status: 400 | 401, error: string, code: string, description: string): OAuthAnswer {

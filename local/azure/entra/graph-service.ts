@@ -2,8 +2,7 @@ import { Hono } from 'hono';
 import { asArray, asObject } from '../json.ts';
 import { azureError, type Service, type ServiceEnv } from '../service.ts';
 import type { Principal, World } from '../world.ts';
-import { upnOf } from './grants.ts';
-import { identityPrincipal } from './token-authority.ts';
+import { identityPrincipal, upnOf } from './token-authority.ts';
 
 const context = 'https://graph.microsoft.com/v1.0/$metadata';
 

@@ -28,9 +28,11 @@ export function signIns(): Principal[] {
     principal('owner-user', CLIENT_IDS.ownerUser, 'user', allAppRoles),
     principal('cmk-app', CLIENT_IDS.app, 'managedIdentity'),
     principal('id-cmk-app', CLIENT_IDS.appUserAssigned, 'managedIdentity'),
-    principal('revoker', CLIENT_IDS.revoker, 'application', ['CmkKey.Read', 'CmkKey.Revoke']),
-    principal('restorer', CLIENT_IDS.restorer, 'application', ['CmkKey.Read', 'CmkKey.Restore']),
-    principal('operator', CLIENT_IDS.operator, 'application', allAppRoles),
-    principal('outsider', CLIENT_IDS.outsider, 'application'),
+    principal('revoker', CLIENT_IDS.revoker, 'user', ['CmkKey.Read', 'CmkKey.Revoke']),
+    principal('restorer', CLIENT_IDS.restorer, 'user', ['CmkKey.Read', 'CmkKey.Restore']),
+    principal('operator', CLIENT_IDS.operator, 'user', allAppRoles),
+    principal('second-operator', CLIENT_IDS.secondOperator, 'user', allAppRoles),
+    principal('outsider', CLIENT_IDS.outsider, 'user'),
+    principal('robot', CLIENT_IDS.robot, 'application', ['CmkKey.Restore']),
   ];
 }

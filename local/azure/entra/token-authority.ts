@@ -1,5 +1,5 @@
 import { randomBytes, sign, verify } from 'node:crypto';
-import { CMK_API_AUDIENCE, CMK_API_CLIENT_ID } from '../constants.ts';
+import { AZURE_CLI_CLIENT_ID, CMK_API_AUDIENCE, CMK_API_CLIENT_ID, CMK_API_SCOPE } from '../constants.ts';
 import { asObject, asString } from '../json.ts';
 import type { Caller } from '../service.ts';
 import type { Principal, World } from '../world.ts';
@@ -9,6 +9,10 @@ import { newSigningKey, type SigningKey, toJwk } from './signing-keys.ts';
 export interface TokenOptions {
   readonly claims?: Record<string, unknown>;
   readonly header?: Record<string, unknown>;
+  /** The client that a person signs in with; without it the Azure CLI. An application is its own. */
+  readonly clientId?: string;
+  /** Authentication contexts that the sign-in satisfies. */
+  readonly authContexts?: readonly string[];
   /** Seconds from now to expiry; default one hour and some, as Entra ID gives. */
   readonly lifetimeSeconds?: number;
 }
@@ -66,22 +70,27 @@ export class TokenAuthority {
       sub: principal.objectId,
       tid: this.#world.tenantId,
       uti: randomBytes(16).toString('base64url'),
-      ...(principal.kind === 'user' ? { name: principal.displayName, scp: 'user_impersonation' } : { idtyp: 'app' }),
+      ...(principal.kind === 'user'
+        ? { idtyp: 'user', name: principal.displayName, scp: api ? CMK_API_SCOPE : 'user_impersonation' }
+        : { idtyp: 'app' }),
+      ...(options.authContexts?.length ? { acrs: options.authContexts } : {}),
     };
+    const client = principal.kind === 'user' ? (options.clientId ?? AZURE_CLI_CLIENT_ID) : principal.clientId;
     const authentication = principal.kind === 'application' ? '1' : principal.kind === 'user' ? '0' : '2';
     const versioned = api
       ? {
           aud: CMK_API_CLIENT_ID,
           iss: `https://login.microsoftonline.com/${this.#world.tenantId}/v2.0`,
-          azp: principal.clientId,
+          azp: client,
           azpacr: authentication,
           ver: '2.0',
+          ...(principal.kind === 'user' ? { preferred_username: upnOf(principal) } : {}),
           ...(principal.appRoles.length > 0 ? { roles: principal.appRoles } : {}),
         }
       : {
           aud: resource,
           iss: `https://sts.windows.net/${this.#world.tenantId}/`,
-          appid: principal.clientId,
+          appid: client,
           appidacr: authentication,
           idp: `https://sts.windows.net/${this.#world.tenantId}/`,
           ver: '1.0',
@@ -131,6 +140,11 @@ export class TokenAuthority {
       return undefined; // not a JWT at all
     }
   }
+}
+
+/** A user's sign-in name. */
+export function upnOf(user: Principal): string {
+  return `${user.displayName}@local.onmicrosoft.com`;
 }
 
 /** Whether a resource or audience is the app's own API. */

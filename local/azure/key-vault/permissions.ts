@@ -22,6 +22,8 @@ const dataActions = {
   decrypt: 'keys/decrypt/action',
   wrapKey: 'keys/wrap/action',
   unwrapKey: 'keys/unwrap/action',
+  sign: 'keys/sign/action',
+  verify: 'keys/verify/action',
 } as const;
 
 /** A key permission in the words of access policies. */

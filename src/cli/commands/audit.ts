@@ -11,6 +11,13 @@ import { STORAGE } from './app.ts';
 
 type Receipt = ReturnType<typeof readReceipt>;
 
+interface VerifyArguments {
+  container?: string;
+  from?: string;
+  receipt?: Receipt[];
+  log?: string;
+}
+
 interface ListArguments {
   key?: string;
   account?: string;
@@ -42,15 +49,23 @@ function addVerify(command: Command, cli: Cli): void {
       'a record that must be there, as an earlier check or the log gave it',
       (text: string, before: Receipt[] = []) => [...before, parsed(readReceipt)(text)],
     )
-    .action(async (options: { container?: string; from?: string; receipt?: Receipt[] }) => {
-      const { printTrail, readTrail } = await import('../audit-report.ts');
+    .option('--log <file>', 'an export of the log: its receipts have to be there, nothing without')
+    .addHelpText(
+      'after',
+      `Ends of the trail that the drift check kept elsewhere have to be in it;
+CMK_AUDIT_KEY, if set, says whose signature they carry.`,
+    )
+    .action(async (options: VerifyArguments) => {
+      const { printTrail, readEvidence, readTrail } = await import('../audit-report.ts');
       const globals = command.optsWithGlobals<GlobalOptions>();
-      const { container, from, receipt = [] } = options;
+      const { container, from, receipt = [], log } = options;
       await cli.look(
         command,
-        () => {
+        async () => {
           const since = from === undefined ? {} : { from };
-          return readTrail(cli.environment, () => cli.credential(globals), { container, receipts: receipt, ...since });
+          const evidence = log === undefined ? undefined : await readEvidence(log);
+          const places = { container, evidence, receipts: receipt, ...since };
+          return readTrail(cli.environment, () => cli.credential(globals), places);
         },
         (report, output) => {
           printTrail(report, (line) => output.text(line));

@@ -21,6 +21,21 @@ function poisonMessages({ poison }: AppSubject): readonly Found[] {
     }));
 }
 
+/** One finding for each file, with the first that is wrong: one that was rewritten is wrong in every line. */
+function auditTrailBroken({ trail = [] }: AppSubject): readonly Found[] {
+  const files = [...new Set(trail.map(({ file }) => file))];
+  return files.map((file) => {
+    const [first, ...more] = trail.filter((finding) => finding.file === file);
+    const line = first?.line === undefined ? '' : `, line ${first.line}`;
+    const rest = more.length > 0 ? ` And ${more.length} more.` : '';
+    return {
+      resource: `cmk-audit/${file}`,
+      is: `${file}${line}: ${first?.reason}. ${first?.message}${rest}`,
+      shouldBe: 'The trail goes on from where it ended at the check before, record by record.',
+    };
+  });
+}
+
 /** How Key Vault says that the network keeps a caller out. */
 const NETWORK = /Client address is not authorized|Public network access is disabled/i;
 
@@ -82,6 +97,13 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
     ensures: 'No work waits in a poison queue.',
     fix: 'Look for Poisoned in the log, fix what it says, then put the messages back with `cmk replay`.',
     find: poisonMessages,
+  },
+  {
+    reason: 'AuditTrailBroken',
+    severity: 'error',
+    ensures: 'No record of the audit trail is changed, removed, moved or put in.',
+    fix: 'Run `cmk audit verify`, and compare with the receipts in the log (AuditWritten): find out who wrote to the container cmk-audit. The trail goes on meanwhile; exempt the finding once it is explained.',
+    find: auditTrailBroken,
   },
   {
     reason: 'MissingPermission',

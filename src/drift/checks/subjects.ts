@@ -1,5 +1,6 @@
 import type { Account, Scope } from '../../accounts/account.ts';
 import type { KeyUse } from '../../accounts/key-use.ts';
+import type { ChainFinding } from '../../audit/chain.ts';
 import type { Part, UnreadPart } from '../../azure/read-or-why.ts';
 import type { VaultSubscriptions } from '../../events/event-grid-client.ts';
 import type { WantedSubscription } from '../../events/subscription.ts';
@@ -110,6 +111,8 @@ export interface AppSubject {
   /** The app's own storage with the managed key that it uses, by itself or by a scope. */
   readonly lockedOutBy: readonly { readonly account: string; readonly key: string }[];
   readonly poison: Part<readonly { readonly queue: string; readonly messages: number }[]>;
+  /** What is wrong with the audit trail since the look before; absent: it was not looked at. */
+  readonly trail?: readonly ChainFinding[];
   readonly settingsProblems: readonly string[];
   readonly unread: readonly UnreadPart[];
 }

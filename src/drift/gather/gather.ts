@@ -3,6 +3,8 @@ import type { ActivityLog } from '../../accounts/activity-log-client.ts';
 import type { FleetScans } from '../../accounts/fleet-scan.ts';
 import type { StorageAccounts } from '../../accounts/storage-client.ts';
 import type { Subscriptions, Tenants } from '../../accounts/subscriptions-client.ts';
+import { lookAtTrail, type TrailLook, type WatchServices } from '../../audit/watch-trail.ts';
+import { DeadlineError, timeBoxed, untilAborted } from '../../azure/deadline.ts';
 import { known, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import type { Identities } from '../../identities/identity-client.ts';
 import type { Keys } from '../../keys/key-client.ts';
@@ -24,6 +26,8 @@ import { scopeTurns } from './scope-turns.ts';
 
 /** Keys that are read at the same time. */
 const CONCURRENCY = 8;
+/** For what was written to the audit trail since the check before. Milliseconds. */
+const TRAIL_MS = 120_000;
 
 /** What is read, and nothing that writes but what an unfinished check puts aside. */
 export type GatherServices = VaultServices & {
@@ -38,6 +42,8 @@ export type GatherServices = VaultServices & {
   readonly driftStorage: Pick<ReportStore, 'before'> & Pick<AccountMemoryStore, 'managedAccounts'> & AppState;
   /** Undefined: nothing is put aside. */
   readonly unfinished?: UnfinishedChecks | undefined;
+  /** The audit trail, looked at for what was done to it; undefined: not by this check. */
+  readonly auditWatch?: WatchServices | undefined;
   readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
 };
@@ -52,12 +58,15 @@ export interface Gathered {
   /** What is to be remembered of accounts; undefined: what is remembered could not be read, and is not to be lost. */
   readonly managedAccounts: ManagedMemory | undefined;
   readonly poison: Part<readonly { readonly queue: string; readonly messages: number }[]>;
+  /** Undefined: it was not looked at. */
+  readonly trail: Part<TrailLook> | undefined;
   readonly unread: readonly UnreadPart[];
 }
 
 /** Reads what is: the app's own state, vaults, their keys, and every account. It never throws for what cannot be read. */
 export async function gather(run: DriftRun, rules: Rules, services: GatherServices): Promise<Gathered> {
   const app = await gatherApp(services.driftStorage);
+  const trail = await gatherTrail(services.auditWatch);
   const { vaults, unread: unreadAround } = await gatherVaults(services, rules, run.signal);
   const keys = new GatheredKeys(vaults, services);
   const named = vaults.flatMap(({ subject, keys: names }) =>
@@ -86,8 +95,8 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
   countUsers(keySubjects, subscriptions, 'unread' in ids);
   const unread: UnreadPart[] = [
     // Tenants come with the same list: that it cannot be read is said once.
-    ...[app.previous, app.poison, app.managedAccounts, ids, ...('unread' in ids ? [] : [tenants])].flatMap((part) =>
-      'unread' in part ? [part.unread] : [],
+    ...[app.previous, app.poison, app.managedAccounts, trail, ids, ...('unread' in ids ? [] : [tenants])].flatMap(
+      (part) => (part && 'unread' in part ? [part.unread] : []),
     ),
     ...unreadAround,
     ...vaults.flatMap((vault) => vault.unread),
@@ -101,6 +110,7 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
     subscriptions,
     managedAccounts: memory && { ...memory, ...memoryOf(subscriptions) },
     poison: app.poison,
+    trail,
     unread: [...new Set(unread)],
   };
 }
@@ -131,6 +141,23 @@ async function gatherApp(driftStorage: GatherServices['driftStorage']) {
     () => driftStorage.managedAccounts(),
   );
   return { previous, poison, managedAccounts };
+}
+
+async function gatherTrail(watch: WatchServices | undefined): Promise<Part<TrailLook> | undefined> {
+  if (!watch) return undefined;
+  return readPart(
+    {
+      resource: 'cmk-audit',
+      what: 'the audit trail, and where it ended before',
+      action: 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read',
+    },
+    () =>
+      timeBoxed(async (signal) => {
+        const looking = lookAtTrail(watch);
+        if (await untilAborted(looking, signal)) return looking;
+        throw new DeadlineError('The audit trail was not read', TRAIL_MS);
+      }, TRAIL_MS),
+  );
 }
 
 /** What looking at a subscription takes; anew for each try, since scopes take their turns by it. */

@@ -38,6 +38,7 @@ const DRIFT: Rules['drift'] = {
   retireAfterHours: undefined,
   functionAppId: undefined,
   storageAccountId: undefined,
+  systemTopics: {},
 };
 
 /**

@@ -4,6 +4,7 @@ import type { TokenCredential } from '@azure/identity';
 import { auditFiles } from '../../audit/audit-client.ts';
 import { auditContainer } from '../../audit/audit-storage-client.ts';
 import { auditTrail, type RecordAudit } from '../../audit/audit-trail.ts';
+import type { AuditEntry } from '../../audit/record.ts';
 import type { Environment } from '../../settings/settings.ts';
 import { readStorageSettings } from '../../settings/settings.ts';
 import { createWorkQueue, type WorkQueue } from '../../work/work-queue-client.ts';
@@ -44,6 +45,6 @@ export function appRecord(environment: Environment, credential: () => TokenCrede
 }
 
 /** An operator as the audit trail names callers. */
-export function callerOf({ objectId, name }: Operator): { objectId: string; appId: string; name: string } {
-  return { objectId, appId: 'cmk', name };
+export function callerOf({ objectId, kind, name }: Operator): NonNullable<AuditEntry['caller']> {
+  return { objectId, appId: 'cmk', kind: kind === 'User' ? 'person' : 'application', name };
 }

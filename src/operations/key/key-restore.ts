@@ -61,7 +61,13 @@ export async function restoreAsOperator(
   const result = await restore(
     key,
     revocation,
-    { caller: callerOf(operator), correlationId: randomUUID(), why, ticket },
+    {
+      caller: callerOf(operator),
+      correlationId: randomUUID(),
+      why,
+      ticket,
+      approval: 'none: by the command line, on the sign-in of the operator',
+    },
     { ...app, keys, now, sleep, dualControl, readiness: () => readiness(key, azure, environment) },
     NO_LOG,
   );

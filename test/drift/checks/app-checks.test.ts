@@ -5,6 +5,8 @@ import type { AppSubject } from '../../../src/drift/checks/subjects.ts';
 import { type Cases, describeChecks } from './describe-checks.ts';
 import { account, app, closedOff, poisoned, rules, UNREAD, unreadPart } from './subjects.ts';
 
+const broken = { reason: 'LineChanged', file: '2026-11-24.jsonl', line: 7, message: 'It was changed.' } as const;
+
 const apps: Record<string, Cases<AppSubject>> = {
   SelfLockout: {
     found: [['its own storage', app({ lockedOutBy: [{ account: account().id, key: 'k' }] }), /own storage uses k/]],
@@ -18,6 +20,22 @@ const apps: Record<string, Cases<AppSubject>> = {
     ],
     right: [['none', poisoned(0)]],
     unread: [['the queues', app({ poison: UNREAD })]],
+  },
+  AuditTrailBroken: {
+    found: [
+      [
+        'a record that was changed',
+        app({ trail: [broken] }),
+        /2026-11-24\.jsonl, line 7: LineChanged\. It was changed\.$/,
+      ],
+      ['many', app({ trail: [broken, broken, broken] }), /And 2 more\.$/],
+      ['a file', app({ trail: [{ reason: 'FileMissing', file: 'f', message: 'Gone.' }] }), /^f: FileMissing\. Gone\.$/],
+    ],
+    right: [
+      ['nothing', app({ trail: [] })],
+      ['that was not looked at', app()],
+    ],
+    unread: [['the trail', app({ unread: [unreadPart] })]],
   },
   MissingPermission: {
     found: [

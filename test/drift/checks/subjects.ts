@@ -57,6 +57,7 @@ export function rules(drift: Partial<Rules['drift']> = {}): Rules {
       retireAfterHours: undefined,
       functionAppId: FUNCTION_APP,
       storageAccountId: STORAGE,
+      systemTopics: {},
       ...drift,
     },
     wantedSubscriptions: wantedSubscriptions({ functionAppId: FUNCTION_APP, storageAccountId: STORAGE }),

@@ -1,6 +1,6 @@
 import type { Resource, Target } from './deploy.ts';
 import { PURE_FUNCTIONS } from './functions.ts';
-import { asObject, asString, type JsonObject } from './json.ts';
+import { asObject, asString, isObject, type JsonObject } from './json.ts';
 
 /** A name-based GUID, the same each time. */
 export function guidOf(...parts: string[]): string {
@@ -18,6 +18,7 @@ const ADDED: Readonly<Record<string, (id: string) => JsonObject>> = {
   'Microsoft.Insights/components': (id) => ({
     ConnectionString: `InstrumentationKey=${guidOf(id)};IngestionEndpoint=https://in.example/`,
   }),
+  'Microsoft.OperationalInsights/workspaces': () => ({ createdDate: '2026-11-01T08:00:00.0000000Z' }),
   'Microsoft.Web/sites': (id) => ({ defaultHostName: `${nameOf(id)}.azurewebsites.net` }),
   'Microsoft.KeyVault/vaults': (id) => ({ vaultUri: `https://${nameOf(id)}.vault.azure.net/` }),
   'Microsoft.KeyVault/vaults/keys': (id) => {
@@ -36,7 +37,15 @@ const ADDED: Readonly<Record<string, (id: string) => JsonObject>> = {
 
 /** Adds to a resource what Azure would. */
 export function completed({ id, type, body }: Resource): JsonObject {
-  return { ...body, properties: { ...asObject(body.properties ?? {}, 'properties'), ...ADDED[type]?.(id) } };
+  const identity: JsonObject =
+    isObject(body.identity) && String(body.identity.type).includes('SystemAssigned')
+      ? { identity: { ...body.identity, principalId: guidOf(id, 'its own principal') } }
+      : {};
+  return {
+    ...body,
+    ...identity,
+    properties: { ...asObject(body.properties ?? {}, 'properties'), ...ADDED[type]?.(id) },
+  };
 }
 
 /** Keeps what is put, in order, and answers as Azure would: to look at what a template asks for. */

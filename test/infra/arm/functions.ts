@@ -53,6 +53,7 @@ export const PURE_FUNCTIONS: Readonly<Record<string, PureFunction>> = {
   last: (list) => (Array.isArray(list) ? (list.at(-1) ?? null) : asString(list, 'last').slice(-1)),
   range: (start, count) => Array.from({ length: Number(count) }, (_, index) => Number(start) + index),
   replace: (text, from, to) => asString(text, 'replace').replaceAll(asString(from, 'from'), asString(to, 'to')),
+  string: (value) => (typeof value === 'string' ? value : JSON.stringify(value)),
   split: (text, separator) => asString(text, 'split').split(asString(separator, 'separator')),
   take: (value, count) =>
     Array.isArray(value) ? value.slice(0, Number(count)) : asString(value, 'take').slice(0, Number(count)),

@@ -20,7 +20,8 @@ const SERVED = new Set(
 );
 
 /** Roles on blobs, queues and tables: Azurite, which stands in for the storage of the app, knows no roles. */
-const DATA_ROLES = [
+const STORAGE_ROLES = [
+  'b7e6dc6d-f1e8-4753-8033-0f276bb0955b',
   'ba92f5b4-2d11-453d-a403-e96b0029c9fe',
   '974c5e8b-45b9-4653-ba55-5f855dd0fb88',
   '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3',
@@ -53,7 +54,7 @@ export class LocalTarget implements Target {
     const role = String(at(resource.body, 'properties', 'roleDefinitionId'));
     const served =
       resource.type === 'Microsoft.Resources/resourceGroups' || typesIn(resource.id).every((type) => SERVED.has(type));
-    if (!served || DATA_ROLES.some((id) => role.endsWith(id))) return this.elsewhere.put(resource);
+    if (!served || STORAGE_ROLES.some((id) => role.endsWith(id))) return this.elsewhere.put(resource);
     // A resource may be read back with more than was sent, never with less.
     return { ...completed(resource), ...(await this.#arm('PUT', resource.id, resource.apiVersion, resource.body)) };
   }

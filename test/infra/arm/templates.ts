@@ -59,7 +59,6 @@ export async function dryRunEvents(main: JsonObject): Promise<{ azure: DryAzure;
     environmentName: 'test',
     vaults: main.CMK_VAULT_LOCATIONS ?? null,
     functionAppId: main.CMK_FUNCTION_APP_ID ?? null,
-    eventsIdentityId: main.CMK_EVENTS_IDENTITY_ID ?? null,
     storageAccountId: main.CMK_STORAGE_ACCOUNT_ID ?? null,
     appPrincipalId: main.CMK_APP_PRINCIPAL_ID ?? null,
     workspaceId: main.CMK_WORKSPACE_ID ?? null,

@@ -20,6 +20,13 @@ function ask(value) {
     const list = path.split('.').reduce((here, step) => here?.[step], value) ?? [];
     return list.filter((item) => item[name] === expected && (!other || item[other] === otherExpected)).length;
   }
+  const listed = /^length\((\w+)\[\?(\w+)=='([^']*)' && contains\((\w+), '([^']*)'\)\]\)$/.exec(query);
+  if (listed) {
+    const [, path, name, expected, list, item] = listed;
+    return value[path].filter((one) => one[name] === expected && one[list]?.includes(item)).length;
+  }
+  const others = /^(\w+)\[\?(\w+)!='([^']*)'\]$/.exec(query);
+  if (others) return value[others[1]].filter((one) => one[others[2]] !== others[3]);
   wanted = matched('^\\[\\]\\.(\\w+)$');
   if (wanted) return value.map((item) => item[wanted]).join('\n');
   if (query === '') return value;

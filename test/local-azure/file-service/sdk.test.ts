@@ -61,7 +61,7 @@ describe('the unmodified file share client', () => {
 
   it('is let in as the app, which may read, and refused as an outsider', async () => {
     expect(await list('strecords01', CLIENT_IDS.app)).toEqual(['readme.txt']);
-    await expect(list('strecords01', CLIENT_IDS.outsider)).rejects.toMatchObject({
+    await expect(list('strecords01', CLIENT_IDS.robot)).rejects.toMatchObject({
       statusCode: 403,
       code: 'AuthorizationPermissionMismatch',
     });

@@ -1,4 +1,4 @@
-import { constants, createPublicKey, privateDecrypt, publicEncrypt } from 'node:crypto';
+import { constants, createHash, createPublicKey, privateDecrypt, publicEncrypt, verify } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { createKeyVersion } from '../../../local/azure/key-vault/keys.ts';
 import type { KeyVersion } from '../../../local/azure/world.ts';
@@ -67,5 +67,52 @@ describe('wrap and unwrap', () => {
     const { ask, vault, world } = vaultFixture();
     createKeyVersion(world, vault, 'k1');
     expect(await ask('POST', '/keys/k1/wrapkey', body)).toMatchObject({ status: 400 });
+  });
+});
+
+describe('sign and verify', () => {
+  const digest = createHash('sha256').update('the end of a day').digest();
+  const signed = (key: KeyVersion, alg: string, signature: Buffer): boolean => {
+    const options =
+      alg === 'ES256'
+        ? { dsaEncoding: 'ieee-p1363' as const }
+        : { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 };
+    const publicKey = { key: createPublicKey(key.privateKey), ...options };
+    return verify('sha256', Buffer.from('the end of a day'), publicKey, signature);
+  };
+
+  it.each<[string, Partial<Parameters<typeof createKeyVersion>[3]>]>([
+    ['ES256', { kty: 'EC' }],
+    ['PS256', { kty: 'RSA' }],
+    ['PS256', { kty: 'RSA', keySize: 3072 }],
+  ])('are the %s of everyone else', async (alg, material) => {
+    const { ask, vault, world } = vaultFixture();
+    const version = createKeyVersion(world, vault, 'k1', material);
+    for (let n = 0; n < 10; n++) {
+      const { body } = await ask('POST', `/keys/k1/${version.version}/sign`, {
+        alg,
+        value: digest.toString('base64url'),
+      });
+      expect(body.kid).toBe(`https://kv-test.vault.azure.net/keys/k1/${version.version}`);
+      const signature = Buffer.from(String(body.value), 'base64url');
+      expect(signed(version, alg, signature)).toBe(true);
+      const right = { alg, digest: digest.toString('base64url'), value: body.value };
+      expect((await ask('POST', '/keys/k1/verify', right)).body).toEqual({ value: true });
+      const other = { ...right, digest: createHash('sha256').update('another').digest('base64url') };
+      expect((await ask('POST', '/keys/k1/verify', other)).body).toEqual({ value: false });
+      signature[n * 3] = (signature[n * 3] ?? 0) ^ 1;
+      const changed = { ...right, value: signature.toString('base64url') };
+      expect((await ask('POST', '/keys/k1/verify', changed)).body).toEqual({ value: false });
+    }
+  });
+
+  it.each([
+    ['an algorithm of another type of key', { alg: 'PS256', value: digest.toString('base64url') }],
+    ['a digest of another length', { alg: 'ES256', value: Buffer.alloc(20).toString('base64url') }],
+    ['no base64url', { alg: 'ES256', value: 'a b' }],
+  ])('refuse %s', async (_what, body) => {
+    const { ask, vault, world } = vaultFixture();
+    createKeyVersion(world, vault, 'k1', { kty: 'EC' });
+    expect(await ask('POST', '/keys/k1/sign', body)).toMatchObject({ status: 400 });
   });
 });

@@ -82,7 +82,7 @@ describe('the unmodified key client', () => {
 
   it('is refused by code and status', async () => {
     await expect(client().getKey('none')).rejects.toMatchObject({ statusCode: 404, code: 'KeyNotFound' });
-    await expect(client('kv-files', CLIENT_IDS.outsider).getKey('files-key')).rejects.toMatchObject({
+    await expect(client('kv-files', CLIENT_IDS.robot).getKey('files-key')).rejects.toMatchObject({
       statusCode: 403,
       code: 'Forbidden',
     });

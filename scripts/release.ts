@@ -1,0 +1,105 @@
+/**
+ * Makes the files of a release, as .github/workflows/release.yml does: the package of the app, the command line, the
+ * templates, a bill of materials and checksums.
+ *
+ *   node scripts/release.ts [--tag v1.2.3] [--out dist/release] [--notes <file>]
+ */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  copyFileSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { bundle } from './bundle.ts';
+import { billOfMaterials } from './release/bill-of-materials.ts';
+
+const PROJECT = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** What is deployed from a release: the compiled templates, which need no compiler, and the form of the deploy button. */
+const TEMPLATES = ['infra/azuredeploy.json', 'infra/createUiDefinition.json', 'infra/compiled/events.json'];
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly scripts: Readonly<Record<string, string>>;
+}
+
+/**
+ * @param tag the tag that the release is made of; undefined: none yet, to try it out
+ * @returns names of the files, SHA256SUMS the last
+ * @throws Error when tag, package.json and CHANGELOG.md do not name one version
+ */
+export async function release(out: string, tag?: string): Promise<string[]> {
+  const manifest = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8')) as Manifest;
+  if (tag !== undefined) checkTag(tag, manifest.version, readFileSync(join(PROJECT, 'CHANGELOG.md'), 'utf8'));
+  rmSync(out, { recursive: true, force: true });
+  mkdirSync(out, { recursive: true });
+  const { name, version } = manifest;
+
+  const app = await bundle({ outDir: join(out, 'app'), zip: join(out, `${name}-app-${version}.zip`) });
+  rmSync(app.folder, { recursive: true });
+  if (manifest.scripts.package !== undefined) packCommandLine(out);
+  for (const template of TEMPLATES.filter((file) => existsSync(join(PROJECT, file))))
+    copyFileSync(join(PROJECT, template), join(out, basename(template)));
+  writeFileSync(join(out, `${name}-${version}.cdx.json`), `${JSON.stringify(billOfMaterials(PROJECT), null, 2)}\n`);
+
+  const files = readdirSync(out).sort();
+  writeFileSync(join(out, 'SHA256SUMS'), files.map((file) => `${sha256(join(out, file))}  ${file}\n`).join(''));
+  return [...files, 'SHA256SUMS'];
+}
+
+/** @throws Error that says what to do, when the three do not go together */
+export function checkTag(tag: string, version: string, changelog: string): void {
+  if (tag !== `v${version}`) {
+    throw new Error(
+      `The tag ${tag} is not the version of package.json, ${version}: set the version, then tag v${version}.`,
+    );
+  }
+  if (!changelog.includes(`\n## [${version}]`)) {
+    throw new Error(`CHANGELOG.md has no heading for ${version}: move what is under "Unreleased" there.`);
+  }
+}
+
+/** What CHANGELOG.md says of a version, without its heading. */
+export function notesOf(version: string, changelog: string): string {
+  const [, after = ''] = changelog.split(`\n## [${version}]`);
+  const text = after.slice(after.indexOf('\n'));
+  const end = text.search(/\n(?:## \[|\[[\w.]+\]: )/);
+  return `${text.slice(0, end < 0 ? undefined : end).trim()}\n`;
+}
+
+/** The package of the command line, as `npm run package` makes it in dist/. */
+function packCommandLine(out: string): void {
+  for (const old of globSync('dist/*.tgz', { cwd: PROJECT })) rmSync(join(PROJECT, old));
+  execFileSync('npm', ['run', '--silent', 'package'], { cwd: PROJECT, stdio: ['ignore', 'ignore', 'inherit'] });
+  for (const file of globSync('dist/*.tgz', { cwd: PROJECT }))
+    copyFileSync(join(PROJECT, file), join(out, basename(file)));
+}
+
+function sha256(file: string): string {
+  return createHash('sha256').update(readFileSync(file)).digest('hex');
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      tag: { type: 'string' },
+      out: { type: 'string', default: join(PROJECT, 'dist/release') },
+      notes: { type: 'string' },
+    },
+  });
+  for (const file of await release(values.out, values.tag)) console.log(join(values.out, file));
+  if (values.notes !== undefined) {
+    const changelog = readFileSync(join(PROJECT, 'CHANGELOG.md'), 'utf8');
+    writeFileSync(values.notes, notesOf((values.tag ?? 'vUnreleased').slice(1), changelog));
+  }
+}

@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import type { Reason } from '../reasons.ts';
+
+/** What can be made to wait for approval (`CMK_APPROVALS`). A revocation cannot. */
+export const APPROVABLE = ['restore', 'rekey', 'pause'] as const;
+export type Approvable = (typeof APPROVABLE)[number];
+
+/** How long one can be approved, in milliseconds: a shift. */
+export const APPROVAL_LIFE_MS = 8 * 3_600_000;
+
+const who = z.object({
+  objectId: z.string(),
+  appId: z.string(),
+  kind: z.enum(['person', 'application']).optional(),
+  tokenId: z.string().optional(),
+  name: z.string().optional(),
+});
+
+/** A request for approval, as it is kept. It names exactly what will be done; nothing of it is changed but its state. */
+export const APPROVAL = z.object({
+  v: z.literal(1),
+  id: z.string(),
+  action: z.literal('restore'),
+  vault: z.string(),
+  key: z.string(),
+  /** Id of the revocation to restore. */
+  revocation: z.string(),
+  reason: z.string(),
+  ticket: z.string().optional(),
+  askedBy: who,
+  askedOn: z.iso.datetime(),
+  expiresOn: z.iso.datetime(),
+  /** So many people beside the asker have to approve. */
+  needed: z.int().min(1),
+  approvedBy: z.array(who.extend({ on: z.iso.datetime(), correlationId: z.string() })),
+  /** `running` once the last one has approved: it is carried out then, and never again. */
+  state: z.enum(['waiting', 'running', 'done', 'failed', 'withdrawn']),
+  /** Reason code of how it ended. */
+  outcome: z.string().optional(),
+});
+
+export type ApprovalRequest = z.output<typeof APPROVAL>;
+export type Approver = ApprovalRequest['askedBy'];
+
+/** Why something cannot be done to a request. */
+export type ApprovalRefusal = Extract<
+  Reason,
+  | 'ApprovalOver'
+  | 'ApprovalExpired'
+  | 'ApproverIsAsker'
+  | 'ApproverIsRevoker'
+  | 'ApproverIsApplication'
+  | 'ApprovedAlready'
+  | 'NotTheAsker'
+>;
+
+export type Decided = { readonly next: ApprovalRequest } | { readonly refused: ApprovalRefusal };
+
+/**
+ * Whether somebody may approve, and what the request is then.
+ *
+ * @param revokers object ids, in lower case, of who is in the record of the revocation
+ * @param atLeast so many have to approve by now, if that is more than when it was asked for
+ */
+export function approve(
+  request: ApprovalRequest,
+  by: Approver,
+  correlationId: string,
+  revokers: readonly string[],
+  now: Date,
+  atLeast = 0,
+): Decided {
+  const refused = refusalOf(request, by, revokers, now);
+  if (refused) return { refused };
+  const approvedBy = [...request.approvedBy, { ...by, on: now.toISOString(), correlationId }];
+  const needed = Math.max(request.needed, atLeast);
+  return { next: { ...request, needed, approvedBy, state: approvedBy.length >= needed ? 'running' : 'waiting' } };
+}
+
+function refusalOf(
+  request: ApprovalRequest,
+  by: Approver,
+  revokers: readonly string[],
+  now: Date,
+): ApprovalRefusal | undefined {
+  if (request.state !== 'waiting') return 'ApprovalOver';
+  if (hasExpired(request, now)) return 'ApprovalExpired';
+  // A person's own application would be a second voice of the same person.
+  if (by.kind !== 'person') return 'ApproverIsApplication';
+  if (isSame(by, request.askedBy)) return 'ApproverIsAsker';
+  if (revokers.includes(by.objectId.toLowerCase())) return 'ApproverIsRevoker';
+  return request.approvedBy.some((other) => isSame(by, other)) ? 'ApprovedAlready' : undefined;
+}
+
+/** Whoever asked may take it back, as long as it has not been carried out. */
+export function withdraw(request: ApprovalRequest, by: Approver, now: Date): Decided {
+  if (request.state !== 'waiting') return { refused: 'ApprovalOver' };
+  if (!isSame(by, request.askedBy)) return { refused: 'NotTheAsker' };
+  return hasExpired(request, now) ? { refused: 'ApprovalExpired' } : { next: { ...request, state: 'withdrawn' } };
+}
+
+export function hasExpired({ expiresOn }: ApprovalRequest, now: Date): boolean {
+  return now.getTime() >= Date.parse(expiresOn);
+}
+
+function isSame(a: Approver, b: Approver): boolean {
+  return a.objectId.toLowerCase() === b.objectId.toLowerCase();
+}

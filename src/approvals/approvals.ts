@@ -1,0 +1,174 @@
+import type { RecordAudit } from '../audit/audit-trail.ts';
+import { CmkError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { REASONS, type Reason } from '../reasons.ts';
+import {
+  APPROVAL_LIFE_MS,
+  type ApprovalRequest,
+  type Approver,
+  approve,
+  type Decided,
+  hasExpired,
+  withdraw,
+} from './approval.ts';
+import type { ApprovalStore } from './approval-store-client.ts';
+
+/** How long an answer waits for the audit trail, in milliseconds. */
+const AUDIT_WAIT_MS = 2_000;
+/** Others may change a request at the same moment; so often it is read again. */
+const MOST_ROUNDS = 10;
+
+export interface ApprovalServices {
+  readonly approvals: ApprovalStore;
+  readonly audit: RecordAudit;
+  readonly newId: () => string;
+  readonly now: () => Date;
+}
+
+/** Who does something to a request, in which call. */
+export interface ApprovalCall {
+  readonly caller: Approver;
+  readonly correlationId: string;
+}
+
+export type Asking = Pick<ApprovalRequest, 'vault' | 'key' | 'revocation' | 'reason' | 'ticket'>;
+
+/** Asks for a restore. The same asked again, while it waits, is the request that waits. */
+export async function askForRestore(
+  what: Asking,
+  needed: number,
+  { caller, correlationId }: ApprovalCall,
+  services: ApprovalServices,
+  log: Log,
+): Promise<ApprovalRequest> {
+  const { approvals, newId, now } = services;
+  const at = now();
+  const waiting = (await approvals.list()).find(
+    (other) => other.state === 'waiting' && !hasExpired(other, at) && isSameAsking(other, what, caller),
+  );
+  if (waiting) return waiting;
+  const request: ApprovalRequest = {
+    v: 1,
+    id: newId(),
+    action: 'restore',
+    ...what,
+    askedBy: caller,
+    askedOn: at.toISOString(),
+    expiresOn: new Date(at.getTime() + APPROVAL_LIFE_MS).toISOString(),
+    needed,
+    approvedBy: [],
+    state: 'waiting',
+  };
+  await approvals.put(request, undefined);
+  await tell('approval.ask', 'ApprovalAsked', request, { caller, correlationId }, services, log);
+  return request;
+}
+
+/**
+ * Approves a request. Whoever is the last that it takes gets it back as `running`, and nobody else does: they carry it out.
+ *
+ * @param asOfNow `revokers`: object ids, in lower case, of who is in the record of the revocation; `atLeast`: how many the
+ * settings ask for by now
+ * @throws {@link CmkError} with an `ApprovalRefusal`, or `ApprovalNotFound`
+ */
+export async function approveRequest(
+  id: string,
+  { revokers, atLeast }: { readonly revokers: readonly string[]; readonly atLeast: number },
+  call: ApprovalCall,
+  services: ApprovalServices,
+  log: Log,
+): Promise<ApprovalRequest> {
+  const next = await change(id, services, (request) =>
+    approve(request, call.caller, call.correlationId, revokers, services.now(), atLeast),
+  );
+  await tell('approval.approve', 'ApprovalGiven', next, call, services, log);
+  return next;
+}
+
+/** @throws {@link CmkError} with an `ApprovalRefusal`, or `ApprovalNotFound` */
+export async function withdrawRequest(
+  id: string,
+  call: ApprovalCall,
+  services: ApprovalServices,
+  log: Log,
+): Promise<ApprovalRequest> {
+  const next = await change(id, services, (request) => withdraw(request, call.caller, services.now()));
+  await tell('approval.withdraw', 'ApprovalWithdrawn', next, call, services, log);
+  return next;
+}
+
+/** Writes down how a request that was carried out has ended. */
+export async function closeRequest(
+  id: string,
+  state: 'done' | 'failed',
+  outcome: string,
+  services: Pick<ApprovalServices, 'approvals'>,
+): Promise<ApprovalRequest> {
+  return change(id, services, (request) => ({ next: { ...request, state, outcome } }));
+}
+
+/** A request by its id. @throws {@link CmkError} `ApprovalNotFound` */
+export async function requestOf(
+  id: string,
+  { approvals }: Pick<ApprovalServices, 'approvals'>,
+): Promise<ApprovalRequest> {
+  return (await kept(id, approvals)).request;
+}
+
+async function change(
+  id: string,
+  { approvals }: Pick<ApprovalServices, 'approvals'>,
+  decide: (request: ApprovalRequest) => Decided,
+): Promise<ApprovalRequest> {
+  for (let round = 1; round <= MOST_ROUNDS; round += 1) {
+    const { request, etag } = await kept(id, approvals);
+    const decided = decide(request);
+    if ('refused' in decided)
+      throw new CmkError(decided.refused, REASONS[decided.refused], 'GET /api/approvals shows how it stands.');
+    if (await approvals.put(decided.next, etag)) return decided.next;
+  }
+  throw new CmkError('Busy', 'Others change the same request all the time.', 'Repeat the call.');
+}
+
+async function kept(id: string, approvals: ApprovalStore) {
+  // The id becomes part of a name.
+  const found = /^[0-9a-z]{8,64}$/.test(id) ? await approvals.get(id) : undefined;
+  if (found) return found;
+  throw new CmkError('ApprovalNotFound', REASONS.ApprovalNotFound, 'GET /api/approvals lists those there are.');
+}
+
+function isSameAsking(other: ApprovalRequest, what: Asking, { objectId }: Approver): boolean {
+  const { vault, key, revocation, reason, ticket } = what;
+  return (
+    other.askedBy.objectId === objectId &&
+    other.vault === vault &&
+    other.key === key &&
+    other.revocation === revocation &&
+    other.reason === reason &&
+    other.ticket === ticket
+  );
+}
+
+async function tell(
+  action: string,
+  reason: Reason,
+  request: ApprovalRequest,
+  { caller, correlationId }: ApprovalCall,
+  { audit }: Pick<ApprovalServices, 'audit'>,
+  log: Log,
+): Promise<void> {
+  const { id, vault, key, revocation, needed, approvedBy, expiresOn } = request;
+  const about = { approval: id, key: `${vault}/${key}`, revocation, caller: caller.objectId, kind: caller.kind };
+  log({ level: 'warning', reason, message: REASONS[reason], ...about, client: caller.appId, correlationId });
+  const details = { what: request.action, revocation, why: request.reason, ticket: request.ticket, needed, expiresOn };
+  const given = approvedBy.map(({ objectId, on }) => ({ objectId, on }));
+  const entry = {
+    action,
+    reason,
+    resource: `${vault}/${key}`,
+    caller,
+    correlationId,
+    details: { ...details, approval: id, given },
+  };
+  await audit(entry, AUDIT_WAIT_MS);
+}

@@ -1,0 +1,18 @@
+import { untilAborted } from './deadline.ts';
+
+/** One at a time of each name; those of other names do not wait for it. */
+export class OneAtATime {
+  readonly #last = new Map<string, Promise<unknown>>();
+
+  /** Runs the work when it is its turn; when the signal aborts before, at once: it has to see that and end. */
+  run<T>(name: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const before = this.#last.get(name) ?? Promise.resolve();
+    const running = untilAborted(before, signal).then(() => work());
+    // Whoever gives up hands on the turn that it waited for.
+    const over = Promise.allSettled([before, running]).then(() => {
+      if (this.#last.get(name) === over) this.#last.delete(name);
+    });
+    this.#last.set(name, over);
+    return running;
+  }
+}

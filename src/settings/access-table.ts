@@ -1,0 +1,70 @@
+import { z } from 'zod';
+import { parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { ROLE_SCOPES } from './role-scopes.ts';
+import { guid, list, setting } from './setting.ts';
+
+const APPROVALS = /^(?:restore|rekey|pause):[1-5]$/i;
+
+/** Settings of who may call the HTTP API and do what; a part of the table of all settings. */
+export const ACCESS_SETTINGS = {
+  CMK_CLIENTS: setting({
+    schema: list.pipe(z.array(guid)).optional(),
+    example: '04b07795-8ddb-461a-bbee-02f9e1bf7b46',
+    description:
+      'Client ids that a token for the API may have been got by; an application that calls for itself is its own client.',
+    fallback: 'every client that Entra ID gives a token',
+  }),
+  CMK_RESTORE_APPLICATIONS: setting({
+    schema: list.pipe(z.array(guid)).optional(),
+    example: '66666666-6666-6666-6666-666666666666',
+    description: 'Client ids of applications that may restore a key. Without it, people alone may.',
+    fallback: 'none',
+  }),
+  CMK_STEP_UP: setting({
+    schema: z
+      .string()
+      .trim()
+      .toLowerCase()
+      .regex(/^c[1-9]\d?$/, 'is not an authentication context, c1 to c99')
+      .optional(),
+    example: 'c1',
+    description:
+      'Authentication context of Entra ID that a person has to have signed in with to revoke or restore a key.',
+    fallback: 'none is asked for',
+  }),
+  CMK_ROLE_SCOPES: setting({
+    schema: ROLE_SCOPES.optional(),
+    example:
+      '[{"role":"CmkKey.Revoke","principal":"77777777-7777-7777-7777-777777777777","keys":["kv-files","kv-records/records-key"]}]',
+    description:
+      'Roles that reach some keys alone: a JSON array of `role`, `keys` (vaults, or `vault/key`) and `principal` (an object id; left out: whoever has the role).',
+    fallback: 'every role reaches every key',
+  }),
+  CMK_APPROVALS: setting({
+    schema: list
+      .refine(
+        (items) => items.every((item) => APPROVALS.test(item)),
+        'names something else than restore, rekey or pause, each with a number of people from 1 to 5',
+      )
+      .transform(
+        (items): Readonly<Record<string, number>> =>
+          Object.fromEntries(items.map((item) => [item.split(':')[0]?.toLowerCase(), Number(item.split(':')[1])])),
+      )
+      .optional(),
+    example: 'restore:2',
+    description:
+      'How many people beside whoever asks have to approve a restore before it is carried out, as `restore:2`. A revocation never waits.',
+    fallback: 'nobody',
+  }),
+  CMK_AUDIT_KEY: setting({
+    schema: z
+      .string()
+      .trim()
+      .refine((id) => parseKeyIdentifier(id) !== undefined, 'is not the identifier of a key')
+      .optional(),
+    example: 'https://kv-evidence.vault.azure.net/keys/audit-key',
+    description:
+      'Key that signs where the audit trail ends, each time the drift check runs: EC (P-256) or RSA, in a vault that the app does not manage.',
+    fallback: 'the ends are kept, and not signed',
+  }),
+} as const;

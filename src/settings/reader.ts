@@ -1,0 +1,37 @@
+import type { z } from 'zod';
+import { SettingsError } from '../errors.ts';
+import { SETTINGS, type SettingName } from './settings-table.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Reads settings one by one and keeps every problem for the end. */
+export class SettingsReader {
+  readonly #environment: Environment;
+  readonly #problems = new Map<SettingName, string>();
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  read<N extends SettingName>(name: N): z.output<(typeof SETTINGS)[N]['schema']> | undefined {
+    const raw = this.#environment[name];
+    const present = raw !== undefined && raw.trim() !== '';
+    const result = SETTINGS[name].schema.safeParse(present ? raw : undefined);
+    if (result.success) return result.data as z.output<(typeof SETTINGS)[N]['schema']>;
+    this.problem(name, present ? result.error.issues.map((issue) => issue.message).join(', ') : 'is missing');
+    return undefined;
+  }
+
+  /** Notes what is wrong with a setting; the first problem of each is the one that is told. */
+  problem(name: SettingName, what: string): void {
+    if (!this.#problems.has(name)) this.#problems.set(name, `${name} ${what}. Example: ${SETTINGS[name].example}`);
+  }
+
+  get problems(): readonly string[] {
+    return [...this.#problems.values()];
+  }
+
+  done(): void {
+    if (this.#problems.size > 0) throw new SettingsError([...this.#problems.values()]);
+  }
+}

@@ -1,0 +1,32 @@
+import { z } from 'zod';
+
+const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** Items separated by commas, spaces or lines. */
+export const list = z.string().transform((text) =>
+  text
+    .split(/[\s,;]+/)
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
+export const guid = z.string().trim().regex(GUID, 'is not a GUID').toLowerCase();
+export const onOff = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .pipe(z.enum(['on', 'off'], 'is neither "on" nor "off"'))
+  .transform((value) => value === 'on');
+
+interface Setting<T extends z.ZodType> {
+  readonly schema: T;
+  /** What a right value looks like, shown with every problem. */
+  readonly example: string;
+  /** One sentence for README and sample; the table in README.md is tested against it. */
+  readonly description: string;
+  /** What holds when it is absent or empty, as shown in README. */
+  readonly fallback: string;
+}
+
+export function setting<T extends z.ZodType>(definition: Setting<T>): Setting<T> {
+  return definition;
+}

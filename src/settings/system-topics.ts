@@ -1,0 +1,22 @@
+import { z } from 'zod';
+import { parseResourceId } from '../azure/resource-id.ts';
+
+const TOPIC = z
+  .string()
+  .refine(
+    (id) => parseResourceId(id)?.type.toLowerCase() === 'microsoft.eventgrid/systemtopics',
+    'has something else than the ARM id of a system topic',
+  );
+
+/** `{"<ARM id of a vault>": "<ARM id of its system topic>"}` */
+export const SYSTEM_TOPICS = z
+  .string()
+  .transform((text, context): unknown => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      context.addIssue({ code: 'custom', message: 'is not JSON' });
+      return z.NEVER;
+    }
+  })
+  .pipe(z.record(z.string(), TOPIC, 'is not a JSON object'));

@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import { type ApprovalRequest, type Approver, approve, type Decided, withdraw } from '../../src/approvals/approval.ts';
+
+const NOW = new Date('2026-11-25T03:00:00Z');
+const person = (objectId: string): Approver => ({ objectId, appId: 'az', kind: 'person' });
+const REQUEST: ApprovalRequest = {
+  v: 1,
+  id: 'a1b2c3d4e5',
+  action: 'restore',
+  vault: 'kv-files',
+  key: 'files-key',
+  revocation: 'cafe',
+  reason: 'The laptop is back',
+  askedBy: person('asker'),
+  askedOn: '2026-11-25T02:00:00.000Z',
+  expiresOn: '2026-11-25T10:00:00.000Z',
+  needed: 2,
+  approvedBy: [],
+  state: 'waiting',
+};
+const told = (decided: Decided): string => ('refused' in decided ? decided.refused : decided.next.state);
+const by = (who: Approver, request = REQUEST, now = NOW): string =>
+  told(approve(request, who, 'call-1', ['revoker'], now));
+const once = { ...person('first'), on: NOW.toISOString(), correlationId: 'call-0' };
+
+describe('a request for approval', () => {
+  it.each<[string, string, string]>([
+    ['another person approves, and one more is needed', by(person('first')), 'waiting'],
+    ['the last that it takes has it carried out', by(person('second'), { ...REQUEST, approvedBy: [once] }), 'running'],
+    ['whoever asks does not approve', by(person('ASKER')), 'ApproverIsAsker'],
+    ['nor does whoever revoked', by(person('Revoker')), 'ApproverIsRevoker'],
+    ['nor an application', by({ ...person('x'), kind: 'application' }), 'ApproverIsApplication'],
+    ['nor somebody of whom it is not known what they are', by({ objectId: 'x', appId: 'y' }), 'ApproverIsApplication'],
+    ['nor the same person twice', by(person('FIRST'), { ...REQUEST, approvedBy: [once] }), 'ApprovedAlready'],
+    ['nobody approves what has expired', by(person('first'), REQUEST, new Date(REQUEST.expiresOn)), 'ApprovalExpired'],
+    ['nor what is being done', by(person('first'), { ...REQUEST, state: 'running' }), 'ApprovalOver'],
+    ['nor what was done', by(person('first'), { ...REQUEST, state: 'done' }), 'ApprovalOver'],
+    ['nor what failed', by(person('first'), { ...REQUEST, state: 'failed' }), 'ApprovalOver'],
+    ['nor what was taken back', by(person('first'), { ...REQUEST, state: 'withdrawn' }), 'ApprovalOver'],
+    ['whoever asked takes it back', told(withdraw(REQUEST, person('Asker'), NOW)), 'withdrawn'],
+    ['and nobody else', told(withdraw(REQUEST, person('first'), NOW)), 'NotTheAsker'],
+    [
+      'not while it is carried out',
+      told(withdraw({ ...REQUEST, state: 'running' }, person('asker'), NOW)),
+      'ApprovalOver',
+    ],
+    ['nor when it has expired', told(withdraw(REQUEST, person('asker'), new Date('2027-01-01'))), 'ApprovalExpired'],
+  ])('%s', (_, what, expected) => expect(what).toBe(expected));
+
+  it('takes as many as the settings ask for by now, if that is more', () => {
+    const decided = approve({ ...REQUEST, needed: 1 }, person('first'), 'call-1', [], NOW, 2);
+    expect(told(decided)).toBe('waiting');
+    expect(told(approve({ ...REQUEST, needed: 1 }, person('first'), 'call-1', [], NOW, 0))).toBe('running');
+  });
+
+  it('is changed in nothing but who approved and how it stands', () => {
+    const decided = approve(REQUEST, person('first'), 'call-1', [], NOW);
+    expect(decided).toEqual({
+      next: { ...REQUEST, approvedBy: [{ ...person('first'), on: NOW.toISOString(), correlationId: 'call-1' }] },
+    });
+  });
+});

@@ -1,0 +1,163 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BlobServiceClient } from '@azure/storage-blob';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { CLIENT_IDS } from '../../local/azure/constants.ts';
+import { addRoleAssignment } from '../../local/azure/fleet.ts';
+import { createKeyVersion } from '../../local/azure/key-vault/keys.ts';
+import { HEADS_CONTAINER, headStore } from '../../src/audit/head-store-client.ts';
+import type { SignedHead } from '../../src/audit/signed-head.ts';
+import type { DriftReport } from '../../src/drift/report.ts';
+import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
+import { breakGlass, enabledOf, keyOf } from '../break-glass/break-glass-fixture.ts';
+import { cmk } from '../support/cmk.ts';
+import { vaultNamed } from '../support/fleet.ts';
+import { useWire } from '../support/wire.ts';
+
+const wire = useWire();
+const folder = mkdtempSync(join(tmpdir(), 'cmk-evidence-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const heads = () =>
+  headStore(BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient(HEADS_CONTAINER));
+
+/** As whoever changes the key does. */
+beforeEach(async () => {
+  const container = BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient(HEADS_CONTAINER);
+  for await (const { name } of container.listBlobsFlat()) await container.deleteBlob(name);
+});
+
+/** A key in a vault that the app does not manage, which the app may sign with and nothing else. */
+function auditKey(name: string, material: Parameters<typeof createKeyVersion>[3]): string {
+  const { world } = wire.azure;
+  const vault = vaultNamed(world, 'kv-other');
+  createKeyVersion(world, vault, name, { ...material, publish: false });
+  const role = {
+    id: `/providers/Microsoft.Authorization/roleDefinitions/${crypto.randomUUID()}`,
+    roleName: `Sign with ${name}`,
+    type: 'CustomRole' as const,
+    actions: [],
+    notActions: [],
+    dataActions: ['Microsoft.KeyVault/vaults/keys/read', 'Microsoft.KeyVault/vaults/keys/sign/action'],
+    notDataActions: [],
+    assignableScopes: ['/'],
+  };
+  world.roleDefinitions.set(role.id.toLowerCase(), role);
+  const principalId = world.principals.get(CLIENT_IDS.appUserAssigned)?.objectId ?? '';
+  addRoleAssignment(world, { scope: `${vault.id}/keys/${name}`, principalId, role, settled: true });
+  return `https://kv-other.vault.azure.net/keys/${name}`;
+}
+
+async function check(CMK_AUDIT_KEY = ''): Promise<DriftReport> {
+  const services = wire.services({ CMK_AUTOFIX: 'none', CMK_AUDIT_KEY });
+  return runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, services, wire.log);
+}
+
+const kept = (): SignedHead | undefined =>
+  wire.records.find(({ reason }) => reason === 'AuditHeadKept')?.head as SignedHead | undefined;
+const broken = (report: DriftReport) => report.findings.filter(({ reason }) => reason === 'AuditTrailBroken');
+
+async function revoke(): Promise<void> {
+  await breakGlass(wire).revoke(keyOf(wire.azure, 1), wire.services());
+}
+
+/** What the log has of heads, as an export of it. */
+function exportLog(): string {
+  const file = join(folder, `${crypto.randomUUID()}.txt`);
+  writeFileSync(file, wire.records.map((record) => JSON.stringify(record)).join('\n'));
+  return file;
+}
+
+describe('the drift check', () => {
+  it.each<[string, Parameters<typeof createKeyVersion>[3]]>([
+    ['ES256', { kty: 'EC' }],
+    ['PS256', { kty: 'RSA' }],
+  ])(
+    'signs where the trail ends with a key of Key Vault (%s), and verify holds the trail to it',
+    async (algorithm, material) => {
+      const CMK_AUDIT_KEY = auditKey(`audit-${algorithm.toLowerCase()}`, material);
+      await revoke();
+      expect(broken(await check(CMK_AUDIT_KEY))).toEqual([]);
+      const head = kept();
+      expect(head).toMatchObject({
+        algorithm,
+        key: expect.stringContaining(CMK_AUDIT_KEY),
+        signature: expect.any(String),
+      });
+      expect(await heads().newest()).toEqual(head);
+
+      const env = { AzureWebJobsStorage: wire.connectionString, CMK_AUDIT_KEY };
+      const verified = await cmk(wire.azure, ['audit', 'verify', '--log', exportLog()], { env });
+      expect(verified, verified.output).toMatchObject({
+        code: 0,
+        output: expect.stringMatching(/nothing found[\s\S]*kept elsewhere/),
+      });
+    },
+  );
+
+  it('finds what was done to the trail since, raises an alert, and keeps the head that proves it', async () => {
+    await revoke();
+    await check();
+    const before = await heads().newest();
+    const trail = BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient('cmk-audit');
+    const blob = trail.getAppendBlobClient(before?.file ?? '');
+    const text = (await blob.downloadToBuffer()).toString();
+    const cut = text.split('\n').slice(0, -2).join('\n');
+    await blob.create();
+    await blob.appendBlock(`${cut}\n`, Buffer.byteLength(`${cut}\n`));
+    wire.records.length = 0;
+
+    const report = await check();
+    expect(broken(report)).toMatchObject([{ severity: 'error', is: expect.stringMatching(/HeadMissing/) }]);
+    const alert = wire.records.find(({ reason }) => reason === 'AuditTrailBroken' && true);
+    expect(alert).toMatchObject({ level: 'error' });
+    expect(await heads().newest()).toEqual(before);
+    const env = { AzureWebJobsStorage: wire.connectionString };
+    expect(await cmk(wire.azure, ['audit', 'verify'], { env })).toMatchObject({
+      code: 1,
+      output: expect.stringContaining('HeadMissing'),
+    });
+
+    await blob.create();
+    await blob.appendBlock(text, Buffer.byteLength(text));
+    expect(broken(await check())).toEqual([]);
+  });
+
+  it('says that a head is not signed when the key is out of reach, and keeps it all the same', async () => {
+    const CMK_AUDIT_KEY = auditKey('audit-far', { kty: 'EC' });
+    await revoke();
+    wire.azure.faults.add([{ match: { host: 'kv-other.vault.azure.net' }, answer: { status: 503 } }]);
+    await check(CMK_AUDIT_KEY);
+    expect(wire.records.find(({ reason }) => reason === 'AuditHeadUnsigned')).toMatchObject({ level: 'error' });
+    expect(kept()).not.toHaveProperty('signature');
+    expect(await heads().newest()).toEqual(kept());
+  });
+
+  it('has a key of a managed vault for a wrong setting: the app could disable what bears witness against it', async () => {
+    const report = await check('https://kv-files.vault.azure.net/keys/files-key');
+    expect(report.findings).toContainEqual(
+      expect.objectContaining({
+        reason: 'SettingsInvalid',
+        is: expect.stringMatching(/^CMK_AUDIT_KEY is in a vault of CMK_VAULTS/),
+      }),
+    );
+  });
+});
+
+it('a revocation asks nothing of the vault of the audit key, and says what its answer misses', async () => {
+  const key = keyOf(wire.azure, 5);
+  const CMK_AUDIT_KEY = auditKey('audit-hangs', { kty: 'EC' });
+  wire.azure.faults.add([{ match: { host: 'kv-other.vault.azure.net' }, hang: true }]);
+  const since = wire.azure.requests.last;
+  const AzureWebJobsStorage = wire.connectionString.replace(/(127\.0\.0\.1:)\d+/g, '$19');
+  const started = performance.now();
+  const answer = await breakGlass(wire).revoke(key, wire.services({ CMK_AUDIT_KEY, AzureWebJobsStorage }));
+  expect(performance.now() - started).toBeLessThan(5_000);
+  expect(enabledOf(key)).toEqual(Array(5).fill(false));
+  expect(answer).toMatchObject({
+    complete: true,
+    warnings: expect.arrayContaining([expect.stringMatching(/^Not in the audit trail/)]),
+  });
+  expect(wire.azure.requests.since(since).filter(({ host }) => host === 'kv-other.vault.azure.net')).toEqual([]);
+});

@@ -1,0 +1,226 @@
+import { randomUUID } from 'node:crypto';
+import { BlobServiceClient } from '@azure/storage-blob';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Principal } from '../../local/azure/world.ts';
+import { enabledOf, keyOf, revocationOn } from '../break-glass/break-glass-fixture.ts';
+import {
+  type Answer,
+  type Bundles,
+  makeBundles,
+  type RunningApp,
+  signIn,
+  startApp,
+} from '../break-glass/running-app.ts';
+import { recordsOf } from '../support/app.ts';
+import type { TestKey } from '../support/fleet.ts';
+import { useWire } from '../support/wire.ts';
+
+const wire = useWire();
+let bundles: Bundles;
+let app: RunningApp;
+
+beforeAll(async () => {
+  bundles = await makeBundles();
+  app = await startApp(bundles, wire.azure, wire.connectionString, { CMK_APPROVALS: 'restore:2' });
+});
+afterAll(async () => {
+  await app?.stop();
+  await bundles?.remove();
+});
+
+/** A person of the tenant with every role. */
+function colleague(name: string): Principal {
+  const known = [...wire.azure.world.principals.values()].find(({ displayName }) => displayName === name);
+  const person: Principal = known ?? {
+    displayName: name,
+    clientId: randomUUID(),
+    objectId: randomUUID(),
+    secret: '',
+    kind: 'user',
+    appRoles: ['CmkKey.Read', 'CmkKey.Revoke', 'CmkKey.Restore'],
+  };
+  wire.azure.world.principals.set(person.clientId, person);
+  return person;
+}
+
+const tokenOf = (name: string) => ({ token: wire.azure.tokens.issue(colleague(name), 'api://cmk-autopilot').token });
+const post = (path: string, who: string, body?: unknown, to = app) =>
+  to.call(path, { as: tokenOf(who), method: 'POST', ...(body === undefined ? {} : { body }) });
+const nameOf = (key: TestKey): string => `${key.vault.name}/${key.name}`;
+
+const revoke = (key: TestKey, who = 'revoker') =>
+  post(`/keys/${nameOf(key)}/revoke`, who, { reason: 'A laptop was stolen', confirm: nameOf(key) });
+const restore = (key: TestKey, who: string, revocation = revocationOn(key), to = app) =>
+  post(`/keys/${nameOf(key)}/restore`, who, { reason: 'The laptop is back', ticket: 'INC-1', revocation }, to);
+const approve = (id: string, who: string) => post(`/approvals/${id}/approve`, who);
+const withdraw = (id: string, who: string) => app.call(`/approvals/${id}`, { as: tokenOf(who), method: 'DELETE' });
+const outcome = ({ status, body }: Answer): string => `${status} ${body.reason ?? approvalOf(body).state}`;
+
+interface Shown {
+  readonly id: string;
+  readonly state: string;
+  readonly outcome?: string;
+  readonly approvedBy: readonly { readonly objectId: string }[];
+}
+function approvalOf(body: Answer['body']): Shown {
+  return body.approval as Shown;
+}
+
+async function asked(key: TestKey, who = 'restorer'): Promise<string> {
+  const answer = await restore(key, who);
+  expect(answer, answer.text).toMatchObject({ status: 202, body: { reason: 'ApprovalNeeded' } });
+  return approvalOf(answer.body).id;
+}
+
+describe('a restore that others have to approve', () => {
+  it('is carried out once, when two others have approved it, exactly as it was asked for', async () => {
+    const key = keyOf(wire.azure, 2);
+    expect(outcome(await revoke(key))).toBe('200 Revoked');
+    const id = await asked(key);
+    expect(enabledOf(key)).toEqual([false, false]);
+
+    expect(outcome(await approve(id, 'operator'))).toBe('200 waiting');
+    expect(enabledOf(key)).toEqual([false, false]);
+    const last = await approve(id, 'second-operator');
+    expect(outcome(last)).toBe('200 done');
+    expect(last.body.restore).toMatchObject({ reason: 'Restored', complete: true, audit: 'written' });
+    expect(enabledOf(key)).toEqual([true, true]);
+
+    expect(outcome(await approve(id, 'dave'))).toBe('409 ApprovalOver');
+    const { body } = await app.call('/approvals', { as: tokenOf('operator') });
+    expect((body.value as Shown[]).find((one) => one.id === id)).toMatchObject({ state: 'done', outcome: 'Restored' });
+    const reasons = recordsOf(app.output().split('\n')).filter((record) => record.approval === id);
+    expect(reasons.map(({ reason }) => reason)).toEqual(['ApprovalAsked', 'ApprovalGiven', 'ApprovalGiven']);
+    const trail = await trailOf();
+    expect(trail).toContain(`"approval":{"id":"${id}","approvedBy":[{"objectId":"${colleague('operator').objectId}"`);
+    expect(trail).toContain('"action":"approval.ask"');
+  });
+
+  it.each<[string, string, string]>([
+    ['whoever asked', 'restorer', '403 ApproverIsAsker'],
+    ['whoever revoked', 'carol', '403 ApproverIsRevoker'],
+    ['an application with the role', 'robot', '403 PersonNeeded'],
+    ['somebody without the role', 'outsider', '403 RoleMissing'],
+  ])('is not approved by %s', async (_, who, refused) => {
+    const key = keyOf(wire.azure, 1);
+    await revoke(key, 'carol');
+    const id = await asked(key);
+    expect(outcome(await approve(id, who))).toBe(refused);
+    expect(outcome(await approve(id, 'operator'))).toBe('200 waiting');
+    expect(outcome(await approve(id, 'operator'))).toBe('409 ApprovedAlready');
+    expect(enabledOf(key)).toEqual([false]);
+  });
+
+  it('is taken back by whoever asked, and then nobody approves it', async () => {
+    const key = keyOf(wire.azure, 1);
+    await revoke(key);
+    const id = await asked(key);
+    expect(outcome(await withdraw(id, 'operator'))).toBe('403 NotTheAsker');
+    expect(outcome(await withdraw(id, 'restorer'))).toBe('200 withdrawn');
+    expect(outcome(await approve(id, 'operator'))).toBe('409 ApprovalOver');
+  });
+
+  it('expires', async () => {
+    const key = keyOf(wire.azure, 1);
+    await revoke(key);
+    const id = await asked(key);
+    const blob = BlobServiceClient.fromConnectionString(wire.connectionString)
+      .getContainerClient('cmk-approvals')
+      .getBlockBlobClient(`${id}.json`);
+    const kept = JSON.parse((await blob.downloadToBuffer()).toString());
+    const late = JSON.stringify({ ...kept, expiresOn: new Date(Date.now() - 1_000).toISOString() });
+    await blob.upload(late, late.length);
+    expect(outcome(await approve(id, 'operator'))).toBe('409 ApprovalExpired');
+  });
+
+  it('is not carried out when the key was revoked anew since: that is another revocation', async () => {
+    const key = keyOf(wire.azure, 1);
+    await revoke(key);
+    const id = await asked(key);
+    await approve(id, 'operator');
+    await revoke(key, 'carol');
+    const last = await approve(id, 'second-operator');
+    expect(outcome(last)).toBe('409 OtherRevocation');
+    expect(enabledOf(key)).toEqual([false]);
+    expect(outcome(await approve(id, 'dave'))).toBe('409 ApprovalOver');
+  });
+
+  it('is carried out once by two who are the last at the same moment', async () => {
+    const key = keyOf(wire.azure, 1);
+    await revoke(key);
+    const id = await asked(key);
+    const answers = await Promise.all(['operator', 'second-operator', 'dave', 'erin'].map((who) => approve(id, who)));
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 409, 409]);
+    expect(answers.filter(({ body }) => body.restore)).toHaveLength(1);
+    expect(enabledOf(key)).toEqual([true]);
+  });
+
+  it('is one request when it is asked for again, and is not asked for by whoever revoked, nor for what is not there', async () => {
+    const key = keyOf(wire.azure, 1);
+    await revoke(key, 'carol');
+    expect(await asked(key)).toBe(await asked(key));
+    expect(outcome(await restore(key, 'carol'))).toBe('403 SecondPersonNeeded');
+    expect(outcome(await restore(key, 'restorer', 'beef'))).toBe('409 OtherRevocation');
+    expect(outcome(await restore(key, 'robot'))).toBe('403 PersonNeeded');
+    const body = {
+      action: 'restore',
+      vault: 'kv-files',
+      key: key.name,
+      revocation: revocationOn(key),
+      reason: 'Found',
+    };
+    expect((await post('/approvals', 'restorer', body)).status).toBe(202);
+    expect(outcome(await post('/approvals', 'restorer', { ...body, vault: 'kv-other', key: 'other-key' }))).toBe(
+      '404 KeyNotManaged',
+    );
+    expect(outcome(await approve('no-such-id', 'operator'))).toBe('404 ApprovalNotFound');
+    expect(outcome(await approve(randomUUID().replaceAll('-', ''), 'operator'))).toBe('404 ApprovalNotFound');
+  });
+
+  it('does not make a revocation wait', async () => {
+    const key = keyOf(wire.azure, 1);
+    expect(outcome(await revoke(key))).toBe('200 Revoked');
+  });
+});
+
+it('without the storage that requests are kept in, the answer says how to restore past it', async () => {
+  const key = keyOf(wire.azure, 1);
+  await revoke(key);
+  const far = wire.connectionString.replace(/(127\.0\.0\.1:)\d+/g, '$19');
+  const without = await startApp(bundles, wire.azure, far, { CMK_APPROVALS: 'restore:1' });
+  try {
+    const answer = await restore(key, 'restorer', revocationOn(key), without);
+    expect(outcome(answer)).toBe('503 ServiceUnavailable');
+    expect(answer.body.nextStep).toContain('cmk key restore');
+    expect(enabledOf(key)).toEqual([false]);
+  } finally {
+    await without.stop();
+  }
+});
+
+it('where nothing is to be approved, nothing is asked for', async () => {
+  const plain = await startApp(bundles, wire.azure, wire.connectionString);
+  try {
+    const key = keyOf(wire.azure, 1);
+    await revoke(key);
+    const body = {
+      action: 'restore',
+      vault: 'kv-files',
+      key: key.name,
+      revocation: revocationOn(key),
+      reason: 'Found',
+    };
+    expect(outcome(await post('/approvals', 'restorer', body, plain))).toBe('409 ApprovalNotNeeded');
+    expect(signIn(wire.azure, 'restorer').kind).toBe('user');
+  } finally {
+    await plain.stop();
+  }
+});
+
+async function trailOf(): Promise<string> {
+  const container = BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient('cmk-audit');
+  let text = '';
+  for await (const { name } of container.listBlobsFlat())
+    text += (await container.getBlobClient(name).downloadToBuffer()).toString();
+  return text;
+}

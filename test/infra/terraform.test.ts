@@ -1,0 +1,113 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { TERRAFORM_VARIABLES, type TemplateParameters, terraformVariables } from '../../scripts/infra/terraform.ts';
+import { deploy } from './arm/deploy.ts';
+import { DryAzure } from './arm/dry-azure.ts';
+import type { JsonObject } from './arm/json.ts';
+import { dryRun, MAIN_PARAMETERS, SUBSCRIPTION, TENANT, template } from './arm/templates.ts';
+
+const root = join(import.meta.dirname, '../..');
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+const main = read('infra/terraform/main.tf');
+const variables = JSON.parse(read(TERRAFORM_VARIABLES)) as {
+  variable: Record<string, { type: string; default?: null; nullable?: false }>;
+  locals: { parameters: Record<string, string> };
+};
+
+describe('the Terraform module', () => {
+  it('has the parameters of the template for variables, every one, and hands each over by its name', () => {
+    const compiled = template('main') as unknown as TemplateParameters;
+    expect(read(TERRAFORM_VARIABLES)).toBe(terraformVariables(compiled));
+    const names = Object.keys(compiled.parameters).sort();
+    expect(Object.keys(variables.variable)).toEqual(names);
+    expect(variables.locals.parameters).toEqual(Object.fromEntries(names.map((name) => [name, `\${var.${name}}`])));
+    expect(main).toContain('for name, value in local.parameters : name => { value = value } if value != null');
+  });
+
+  it('asks for what the template needs, and leaves the rest to it', () => {
+    const needed = Object.entries(variables.variable).filter(([, one]) => one.nullable === false);
+    expect(needed.map(([name]) => name)).toEqual(['environmentName', 'location', 'managedVaults']);
+    expect(variables.variable.managedVaults?.type).toBe('list(string)');
+    expect(variables.variable.settings?.type).toBe('map(string)');
+    expect(variables.variable.alwaysReadyHttp?.type).toBe('number');
+    expect(Object.values(variables.variable).filter(({ type }) => type === 'any' || type === 'list(any)')).toEqual([]);
+  });
+
+  it('deploys the file that Bicep makes, and so its resources, one by one', async () => {
+    const [, file = ''] = /jsondecode\(file\("\$\{path\.module\}\/([^"]+)"\)\)/.exec(main) ?? [];
+    const path = join(root, 'infra/terraform', file);
+    expect(existsSync(path)).toBe(true);
+    expect(dirname(path)).toBe(join(root, 'infra'));
+    // As Terraform sends it: null for what is not set, left out.
+    const set: Record<string, unknown> = { ...MAIN_PARAMETERS, packageUri: 'https://example.com/app.zip' };
+    const sent = Object.fromEntries(
+      Object.keys(variables.locals.parameters)
+        .map((name) => [name, set[name] ?? null] as const)
+        .filter(([, value]) => value !== null),
+    ) as JsonObject;
+    const azure = new DryAzure();
+    await deploy(
+      {
+        template: JSON.parse(readFileSync(path, 'utf8')),
+        parameters: sent,
+        scope: { subscriptionId: SUBSCRIPTION },
+        location: 'westeurope',
+        tenantId: TENANT,
+        deployerId: '55555555-5555-5555-5555-555555555555',
+      },
+      azure,
+    );
+    const bicep = await dryRun('main', { ...MAIN_PARAMETERS, packageUri: 'https://example.com/app.zip' });
+    expect(azure.resources).toEqual(bicep.azure.resources);
+  });
+
+  // The provider is not to be had everywhere: what Terraform itself carries stands in for it, with the same arguments.
+  it.runIf(spawnSync('terraform', ['version']).status === 0)(
+    'is valid for Terraform, which sends what was set',
+    () => {
+      const folder = mkdtempSync(join(tmpdir(), 'cmk-terraform-'));
+      try {
+        mkdirSync(join(folder, 'module'));
+        copyFileSync(join(root, 'infra/azuredeploy.json'), join(folder, 'azuredeploy.json'));
+        copyFileSync(join(root, TERRAFORM_VARIABLES), join(folder, 'module/variables.tf.json'));
+        const standIn = main
+          .replace(/^ {2}required_providers \{[\s\S]*?^ {2}\}\n/m, '')
+          .replace(
+            /^resource "azapi_resource" "deployment" \{([\s\S]*?)^\}/m,
+            'resource "terraform_data" "deployment" {\n  input = {$1}\n}',
+          )
+          .replace('azapi_resource.deployment.output.properties.outputs', 'terraform_data.deployment.output');
+        writeFileSync(join(folder, 'module/main.tf'), standIn);
+        const set = { ...MAIN_PARAMETERS, subscriptionId: SUBSCRIPTION, settings: { CMK_DUAL_CONTROL: 'on' } };
+        writeFileSync(join(folder, 'module/set.auto.tfvars.json'), JSON.stringify(set));
+        const terraform = (...args: string[]): string =>
+          execFileSync('terraform', [`-chdir=${join(folder, 'module')}`, ...args], {
+            encoding: 'utf8',
+            env: { ...process.env, CHECKPOINT_DISABLE: '1' },
+            stdio: ['ignore', 'pipe', 'pipe'],
+          });
+        terraform('init', '-backend=false', '-input=false');
+        expect(JSON.parse(terraform('validate', '-json')).valid).toBe(true);
+        terraform('plan', '-input=false', '-out=plan');
+        const plan = JSON.parse(terraform('show', '-json', 'plan'));
+        const { input } = plan.planned_values.root_module.resources[0].values;
+        expect(input).toMatchObject({ name: 'cmk-test-westeurope', parent_id: `/subscriptions/${SUBSCRIPTION}` });
+        expect(input.body.properties.template).toEqual(template('main'));
+        const { subscriptionId: _, ...parameters } = set;
+        expect(input.body.properties.parameters).toEqual(
+          Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, { value }])),
+        );
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    },
+    60_000,
+  );
+
+  it('names its deployment by the region, which Azure insists on', () => {
+    expect(main).toMatch(/name\s+= substr\("cmk-\$\{var\.environmentName\}-\$\{var\.location\}", 0, 64\)/);
+  });
+});

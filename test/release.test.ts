@@ -1,0 +1,160 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { unzipSync } from 'fflate';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadApp } from '../local/host/load-app.ts';
+import { type BillOfMaterials, ofPackage } from '../scripts/release/bill-of-materials.ts';
+import { checkTag, notesOf, release } from '../scripts/release.ts';
+
+const PROJECT = join(import.meta.dirname, '..');
+const manifest = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8'));
+
+let folder: string;
+let files: string[];
+const file = (end: RegExp): string => join(folder, files.find((name) => end.test(name)) ?? 'missing');
+
+beforeAll(async () => {
+  // Nothing of the repository is above it: what is not in the files of the release is not there.
+  folder = mkdtempSync(join(tmpdir(), 'cmk-release-'));
+  files = await release(folder);
+}, 60_000);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('a release', () => {
+  it('has the app, the templates, a bill of materials and checksums of all of them', () => {
+    expect(files).toEqual(
+      expect.arrayContaining([
+        'SHA256SUMS',
+        'azuredeploy.json',
+        'events.json',
+        `${manifest.name}-${manifest.version}.cdx.json`,
+        `${manifest.name}-app-${manifest.version}.zip`,
+      ]),
+    );
+    const sums = readFileSync(join(folder, 'SHA256SUMS'), 'utf8').trim().split('\n');
+    expect(sums.map((line) => line.slice(66)).sort()).toEqual(files.filter((name) => name !== 'SHA256SUMS').sort());
+    for (const line of sums) {
+      const bytes = readFileSync(join(folder, line.slice(66)));
+      expect(line.slice(0, 64)).toBe(createHash('sha256').update(bytes).digest('hex'));
+    }
+    expect(readdirSync(folder).sort()).toEqual([...files].sort());
+  });
+
+  it('has a package that starts from its own files alone', async () => {
+    const app = join(folder, 'unpacked');
+    for (const [name, bytes] of Object.entries(unzipSync(new Uint8Array(readFileSync(file(/-app-.*\.zip$/)))))) {
+      mkdirSync(dirname(join(app, name)), { recursive: true });
+      writeFileSync(join(app, name), bytes);
+    }
+    const { registry, failure } = await loadApp(app, () => undefined);
+    expect(failure).toBeUndefined();
+    expect([...registry.functions.keys()]).toEqual(expect.arrayContaining(['reconcileAccount', 'revokeKey']));
+    rmSync(app, { recursive: true });
+  });
+
+  // The command line is packed by a script of its own.
+  it.runIf(manifest.scripts.package !== undefined)(
+    'has a command line that works from its package alone',
+    () => {
+      const prefix = join(folder, 'installed');
+      execFileSync('npm', ['install', '--global', '--offline', '--no-audit', '--prefix', prefix, file(/\.tgz$/)]);
+      const said = execFileSync(join(prefix, 'bin/cmk'), ['--version'], { cwd: folder, encoding: 'utf8' });
+      expect(said.trim()).toBe(manifest.version);
+      rmSync(prefix, { recursive: true });
+    },
+    60_000,
+  );
+
+  it('has a bill of materials of what is shipped, in the versions of the lock file', () => {
+    const bill = JSON.parse(readFileSync(file(/\.cdx\.json$/), 'utf8')) as BillOfMaterials;
+    expect(bill).toMatchObject({ bomFormat: 'CycloneDX', metadata: { component: { name: 'cmk-autopilot' } } });
+    expect(bill.serialNumber).toMatch(/^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/);
+    const listed = new Set(bill.components.map((one) => one['bom-ref']));
+    const missing = Object.entries(manifest.dependencies as Record<string, string>).filter(
+      ([name, version]) => !listed.has(`${name}@${version}`),
+    );
+    expect(missing).toEqual([]);
+    for (const name of ['vitest', 'hono', 'local-azure-cmk']) {
+      expect([...listed].filter((ref) => ref.startsWith(`${name}@`))).toEqual([]);
+    }
+  });
+});
+
+describe('the bill of materials', () => {
+  it('goes by what the package needs, and not by the name of its folder', () => {
+    const component = (name: string, own = false) => ({
+      'bom-ref': `${name}@1`,
+      name,
+      version: '1',
+      purl: `pkg:npm/${name}@1`,
+      ...(own ? { properties: [{ name: 'cdx:npm:package:private', value: 'true' }] } : {}),
+    });
+    const bill = ofPackage(
+      {
+        bomFormat: 'CycloneDX',
+        serialNumber: 'urn:uuid:random',
+        metadata: { timestamp: 'now', component: component('folder') },
+        components: [component('used'), component('below'), component('workspace', true), component('of-workspace')],
+        dependencies: [
+          { ref: 'folder@1', dependsOn: ['used@1', 'workspace@1'] },
+          { ref: 'used@1', dependsOn: ['below@1'] },
+          { ref: 'below@1', dependsOn: ['used@1'] },
+          { ref: 'workspace@1', dependsOn: ['of-workspace@1'] },
+        ],
+      },
+      { name: 'app', shipped: ['used@1'], digest: 'a'.repeat(64), now: new Date(0) },
+    );
+    expect(bill.metadata.component.name).toBe('app');
+    expect(bill.components.map(({ name }) => name)).toEqual(['used', 'below']);
+    expect(bill.dependencies[0]).toEqual({ ref: 'folder@1', dependsOn: ['used@1'] });
+  });
+});
+
+describe('the tag of a release', () => {
+  const changelog =
+    '# Changelog\n\n## [Unreleased]\n\n- later\n\n## [1.2.3] - 2026-11-25\n\n- this\n\n## [1.2.2]\n\n- before\n';
+
+  it('is that of package.json, and has a heading in the changelog', () => {
+    expect(() => checkTag('v1.2.3', '1.2.3', changelog)).not.toThrow();
+    expect(() => checkTag('v1.2.4', '1.2.3', changelog)).toThrow('set the version, then tag v1.2.3');
+    expect(() => checkTag('v2.0.0', '2.0.0', changelog)).toThrow('CHANGELOG.md has no heading for 2.0.0');
+  });
+
+  it('gets the notes of its version, and no others', () => {
+    expect(notesOf('1.2.3', changelog)).toBe('- this\n');
+  });
+});
+
+describe('the workflows', () => {
+  const workflows = readdirSync(join(PROJECT, '.github/workflows'));
+  const text = (name: string) => readFileSync(join(PROJECT, '.github/workflows', name), 'utf8');
+
+  it('use every action by its commit', () => {
+    const used = workflows.flatMap((name) => [...text(name).matchAll(/uses: (\S+)(.*)/g)]);
+    expect(used.length).toBeGreaterThan(8);
+    expect(
+      used.filter(([, action = '', version = '']) => !/@[0-9a-f]{40}$/.test(action) || !/# v\d/.test(version)),
+    ).toEqual([]);
+  });
+
+  it('run scripts that are there, and keep no secret', () => {
+    const scripts = workflows.flatMap((name) => [
+      ...text(name).matchAll(/(?:node |- run: )((?:scripts|\.ci)\/[\w./-]+)/g),
+    ]);
+    expect(scripts.map(([, path]) => path)).toEqual(
+      expect.arrayContaining(['scripts/release.ts', 'scripts/infra/deploy.ts', '.ci/run']),
+    );
+    expect(scripts.filter(([, path = '']) => !existsSync(join(PROJECT, path)))).toEqual([]);
+    expect(workflows.filter((name) => /\bsecrets\./.test(text(name)))).toEqual([]);
+  });
+
+  it('let nothing that tests write a release', () => {
+    const [check = '', publish = ''] = text('release.yml').split(/^ {2}publish:$/m);
+    expect(check).toContain('.ci/run');
+    expect(check).not.toMatch(/: write$/m);
+    expect(publish).not.toContain('.ci/run');
+  });
+});
