@@ -35,6 +35,7 @@ export default defineConfig({
         'src/revocation/{revocation,revocation-plans,restore-plans}.ts',
         'src/rotation/rotation.ts',
         'src/retirement/retirement.ts',
+        'src/rollout/{judge-use,pause,progress,stage}.ts',
         'src/drift/checks/**',
       ],
       thresholds: { branches: 100 },

@@ -54,6 +54,7 @@ var containerNames = {
   drift: 'cmk-drift'
   deadLetter: 'cmk-deadletter'
   leases: 'cmk-leases'
+  control: 'cmk-control'
   package: 'app-package'
 }
 

@@ -14,6 +14,7 @@ import {
 import { DRIFT_OPERATIONS, DRIFT_RESPONSES } from './drift/http/openapi.ts';
 import { type ApiOperation, buildOpenApi } from './http/openapi.ts';
 import { REKEY_OPERATIONS, REKEY_REQUESTS, REKEY_RESPONSES } from './rekey/http/schemas.ts';
+import { ROTATION_OPERATIONS, ROTATION_REQUESTS, ROTATION_RESPONSES } from './rollout/http/openapi.ts';
 
 const NAMES = [
   { name: 'vault', in: 'path', description: 'Name of a managed vault.', schema: z.string().min(3).max(24) },
@@ -163,12 +164,13 @@ export function openApiDocument(): Record<string, unknown> {
     version: '1',
     description: 'Break-glass and drift of customer-managed keys of Azure Storage.',
     server: '/api',
-    operations: [...OPERATIONS, ...DRIFT_OPERATIONS, ...REKEY_OPERATIONS],
+    operations: [...OPERATIONS, ...ROTATION_OPERATIONS, ...REKEY_OPERATIONS, ...DRIFT_OPERATIONS],
     requests: {
       RevokeRequest: REVOKE_REQUEST,
       RestoreRequest: RESTORE_REQUEST,
       ApprovalRequest: APPROVAL_REQUEST,
       ...REKEY_REQUESTS,
+      ...ROTATION_REQUESTS,
     },
     responses: {
       KeyStatus: KEY_STATUS,
@@ -178,6 +180,7 @@ export function openApiDocument(): Record<string, unknown> {
       ApprovalGiven: APPROVAL_GIVEN,
       ApprovalList: APPROVAL_LIST,
       ApprovalWithdrawn: APPROVAL_WITHDRAWN,
+      ...ROTATION_RESPONSES,
       ...DRIFT_RESPONSES,
       ...REKEY_RESPONSES,
     },

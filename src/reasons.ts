@@ -98,6 +98,22 @@ export const REASONS = {
   RotationIncomplete: 'A new version was not given the expiry and the tags of the one before.',
   RotationRefused: 'Key Vault refused to rotate the key.',
   KeyExpired: 'A key version has expired.',
+  RotationFinished: 'Everything that uses the key is on its newest usable version, but for what is left to Storage.',
+  RotationStuck:
+    'Accounts are not on the newest usable version of their key, and none has moved for a quarter of an hour.',
+
+  // Control of rotations
+  Paused: 'Moves and rotations are paused by an operator; they go on when that ends. Break-glass is not paused.',
+  Resumed: 'An operator has ended a pause, or ordered a rotation to go on that was held.',
+  PauseUnreadable:
+    'Whether moves are paused cannot be read: what was read last holds for an hour, and without that moves go on.',
+  CanaryUnderWay:
+    'The first accounts of the rotation are being moved; the others wait until those are seen to be well.',
+  CanaryFailed:
+    'The rotation is held: its first accounts are not on the new version, or do not serve. It goes on once they do, or when an operator says so.',
+  WaveNotBegun: 'The wave of the account has not begun: an earlier one is not moved yet.',
+  WaveFailed:
+    'The rotation is held: too many accounts of a wave could not be moved. It goes on once they are, or when an operator says so.',
 
   // Accounts and encryption scopes
   UpToDate: 'Uses the newest usable version already; nothing was written.',

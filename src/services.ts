@@ -5,7 +5,6 @@ import { type ActivityLog, createActivityLog } from './accounts/activity-log-cli
 import type { AccountsOfKey } from './accounts/dependent.ts';
 import { type Dependence, hasDependents } from './accounts/inventory.ts';
 import { FleetNotes } from './accounts/reconcile-and-note.ts';
-import { StandingRekeys } from './accounts/standing-rekeys.ts';
 import { createStorageAccounts, type StorageAccounts } from './accounts/storage-client.ts';
 import { rememberedSubscriptions } from './accounts/subscription-memory.ts';
 import { createSubscriptionMemory } from './accounts/subscription-memory-client.ts';
@@ -34,8 +33,6 @@ import { createFleetIndex } from './fleet/create-fleet-index.ts';
 import type { FleetIndex } from './fleet/fleet-index.ts';
 import { createFleetTable } from './fleet/fleet-table-client.ts';
 import { IndexBuilding } from './fleet/index-building.ts';
-import type { RekeyStore } from './fleet/rekey-order.ts';
-import { createRekeyStore } from './fleet/rekey-store-client.ts';
 import { type Authenticate, createAuthenticator } from './http/caller.ts';
 import { type Authorization, createAuthorization } from './identities/authorization-client.ts';
 import { createIdentities, type Identities } from './identities/identity-client.ts';
@@ -44,6 +41,8 @@ import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/ke
 import type { ManagedKey } from './keys/managed-vaults.ts';
 import type { Log } from './log.ts';
 import { REASONS } from './reasons.ts';
+import { createRekeys, type StandingRekeyServices } from './rekey/create-rekeys.ts';
+import { createRolloutServices, type RolloutServices } from './rollout/create-rollout-services.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
 import { createVaults, type Vaults } from './vaults/vault-client.ts';
 import { createVaultGuards, type VaultGuards } from './vaults/vault-guards-client.ts';
@@ -51,7 +50,7 @@ import { createLeases, type Leases } from './work/lease-client.ts';
 import { createWorkQueue, type HeldMessages, type WorkQueue } from './work/work-queue-client.ts';
 
 /** Everything a use-case needs from outside: settings, Azure, the queue and time. */
-export interface Services {
+export interface Services extends RolloutServices, StandingRekeyServices {
   readonly settings: Settings;
   readonly keys: Keys;
   /** The same keys for break-glass: requests are given up early, and never retried out of sight. */
@@ -63,9 +62,6 @@ export interface Services {
   /** Who uses which key, as far as it is known. */
   readonly fleet: FleetIndex;
   readonly fleetNotes: FleetNotes;
-  /** Standing orders to move from one key to another. */
-  readonly rekeys: RekeyStore;
-  readonly standingRekeys: StandingRekeys;
   readonly building: IndexBuilding;
   readonly accountsOfKey: AccountsOfKey;
   readonly tenants: Tenants;
@@ -124,34 +120,41 @@ export function createServices(
 ): Services {
   const settings = readSettings(environment);
   const identity = withTokenDeadline(credential ?? appCredential(settings.clientId), APP_TOKEN_MS);
-  const { auth, cloud } = settings;
+  const { cloud } = settings;
   const accounts = createStorageAccounts(identity, cloud);
   const now = () => new Date();
   const memory = createSubscriptionMemory(settings, () => identity);
-  const fleet = createFleetIndex(createFleetTable(settings, () => identity));
-  const rekeys = createRekeyStore(settings, () => identity);
+  const table = createFleetTable(settings, () => identity);
+  const fleet = createFleetIndex(table);
+  const keys = createKeys(identity, WORKER_OPTIONS);
+  const shares = createFileShares(identity, cloud);
+  const fileService = createFileService(identity, cloud);
   const resourceGraph = createResourceGraph(identity, cloud);
   const queue = createWorkQueue(settings, () => identity);
   const listed = createSubscriptions(identity, cloud);
   const subscriptions = rememberedSubscriptions(listed, memory, now, log);
   const newId = () => randomBytes(10).toString('hex');
+  const rollout = createRolloutServices(
+    { settings, keys, table, fleet, queue, shares, fileService, now },
+    () => identity,
+  );
   return {
     settings,
-    keys: createKeys(identity, WORKER_OPTIONS),
+    keys,
     urgentKeys: createKeys(identity, URGENT_OPTIONS),
     accounts,
     activityLog: createActivityLog(identity, cloud),
     subscriptions,
     tenants: listed,
-    shares: createFileShares(identity, settings.cloud),
+    shares,
     fleet,
     fleetNotes: new FleetNotes({ fleet, now }),
-    rekeys,
-    standingRekeys: new StandingRekeys(rekeys, settings.vaults, now),
+    ...createRekeys(settings, identity, now),
     building: new IndexBuilding(),
+    ...rollout,
     accountsOfKey: graphAccounts(resourceGraph),
     resourceGraph,
-    fileService: createFileService(identity, settings.cloud),
+    fileService,
     effects: createEffectStore(settings, () => identity),
     vaults: createVaults(identity, cloud),
     vaultGuards: createVaultGuards(identity, cloud),
@@ -164,15 +167,7 @@ export function createServices(
     heldMessages: queue,
     leases: createLeases(settings, () => identity),
     ...createEvidence(settings, identity, { now, newId }, log),
-    authenticate: createAuthenticator(
-      { cloud, ...auth, problems: settings.access.problems },
-      {
-        onRefusal: (reason, message) => {
-          const known = reason === 'SigningKeysUnavailable' ? reason : 'AuthNotConfigured';
-          log({ level: 'error', reason: known, message });
-        },
-      },
-    ),
+    authenticate: authenticator(settings, log),
     dependents: (key) =>
       hasDependents(key, async () => settings.subscriptions ?? (await subscriptions.list()), {
         accounts,
@@ -186,6 +181,19 @@ export function createServices(
     now,
     sleep: (ms) => sleep(ms),
   };
+}
+
+/** Who calls, by the settings as they are: what is wrong with them refuses every call, and is told to the log. */
+function authenticator({ cloud, auth, access }: Settings, log: Log): Authenticate {
+  return createAuthenticator(
+    { cloud, ...auth, problems: access.problems },
+    {
+      onRefusal: (reason, message) => {
+        const known = reason === 'SigningKeysUnavailable' ? reason : 'AuthNotConfigured';
+        log({ level: 'error', reason: known, message });
+      },
+    },
+  );
 }
 
 /** What is kept of who did what, and what others have to approve: all in the app's own storage. */

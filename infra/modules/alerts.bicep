@@ -45,6 +45,7 @@ var records = 'AppTraces | extend r = parse_json(Message) | extend reason = tost
 // What says so itself, and the length of the poison queues as the drift check finds it.
 var poisoned = '"Poisoned", "PoisonMessages"'
 var needsPerson = '"ManualRotation", "ImportedKey", "KeyDisabled", "RotationRefused", "KeyExpired", "StillOpen", "RevokedVersionEnabled"'
+var heldRotations = '"RotationStuck", "CanaryFailed", "WaveFailed"'
 var missingRights = '"MissingPermission", "VaultUnreadable", "SubscriptionUnreadable", "IdentityHasNoAccess"'
 
 // A time that cannot be read mutes nothing: then it is long ago.
@@ -191,6 +192,18 @@ var rules = [
     threshold: 0
   }
   {
+    name: 'rotation-held'
+    title: 'A rotation does not go on'
+    description: 'Accounts are not on the new version of their key and none has moved for a quarter of an hour, or the first ones (CMK_CANARY) or a wave failed and the others are held. See cmk rotation status; what is mended goes on by itself, what is known with cmk rotation resume.'
+    severity: 2
+    frequency: 'PT5M'
+    window: 'PT10M'
+    query: '${records} | where reason in (${heldRotations})'
+    mute: 'P1D'
+    by: ['key', 'reason']
+    threshold: 0
+  }
+  {
     name: 'missing-rights'
     title: 'The app lacks a right'
     description: 'Azure refused the app, or an account\'s identity. Compare infra/modules/roles.bicep, and deploy again.'
@@ -210,7 +223,7 @@ var rules = [
     frequency: 'PT15M'
     window: 'PT15M'
     // Whoever starts a check by hand is told what it finds.
-    query: '${records} | where SeverityLevel >= 3 and OperationName !in ("driftCheck", "driftReport") and reason !in (${poisoned}, ${needsPerson}, ${missingRights})'
+    query: '${records} | where SeverityLevel >= 3 and OperationName !in ("driftCheck", "driftReport") and reason !in (${poisoned}, ${needsPerson}, ${heldRotations}, ${missingRights})'
     mute: 'PT6H'
     by: ['reason', 'key']
     threshold: 0

@@ -10,6 +10,7 @@ export const APP_CONTAINERS = [
   'cmk-drift',
   'cmk-deadletter',
   'cmk-leases',
+  'cmk-control',
 ] as const;
 
 /** Creates the queues and containers that the app finds in Azure. */

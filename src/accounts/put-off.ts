@@ -7,11 +7,13 @@ import type { Leases } from '../work/lease-client.ts';
 import type { AccountWork } from '../work/messages.ts';
 import type { Outcome } from '../work/outcome.ts';
 import { handOut } from './dispatcher.ts';
+import type { Rollout } from './rollout.ts';
 import type { StandingRekeys } from './standing-rekeys.ts';
 import type { StorageAccounts } from './storage-client.ts';
 
 export type ReconcileServices = {
   readonly settings: Settings;
+  readonly rollout: Pick<Rollout, 'paused' | 'pausedNow' | 'stage'>;
   readonly keys: Keys;
   readonly accounts: StorageAccounts;
   readonly leases: Leases;

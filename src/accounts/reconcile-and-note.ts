@@ -7,10 +7,11 @@ import { REASONS, type Reason } from '../reasons.ts';
 import type { AccountWork } from '../work/messages.ts';
 import type { Outcome } from '../work/outcome.ts';
 import type { Account, Scope } from './account.ts';
-import { changesOf, changesOfGone } from './fleet-entries.ts';
+import { changesOf, changesOfGone, type SeenAccount } from './fleet-entries.ts';
 import { accountKeyUse, type KeyUse, scopeKeyUse } from './key-use.ts';
 import type { ReconcileServices } from './put-off.ts';
 import { reconcileAccount } from './reconcile-account.ts';
+import { type Hold, waits } from './rollout.ts';
 import type { StorageAccounts } from './storage-client.ts';
 
 /** An index that failed is left alone for so long: what is done must not wait for what is written about it. Milliseconds. */
@@ -22,6 +23,8 @@ export async function reconcileAndNote(
   services: ReconcileServices & { readonly fleetNotes: FleetNotes },
   log: Log,
 ): Promise<Outcome> {
+  const hold = await holdOf(work, services, log);
+  if (hold) return waits(hold);
   const sighting = new AccountSighting();
   const listening: Log = (record) => {
     sighting.heard(record);
@@ -34,6 +37,19 @@ export async function reconcileAndNote(
   );
   await services.fleetNotes.write(work, sighting, outcome, log);
   return outcome;
+}
+
+/** Why the account is not even read now. */
+async function holdOf(
+  { key: id, account }: AccountWork,
+  { settings, rollout }: Pick<ReconcileServices, 'settings' | 'rollout'>,
+  log: Log,
+): Promise<Hold | undefined> {
+  const key = settings.vaults.key(id);
+  if (!key) return undefined;
+  const paused = await rollout.paused(key, log);
+  if (paused || !storageAccountId(account)) return paused;
+  return (await rollout.stage(key, log)).hold(account);
 }
 
 /** What calls about one account have shown of it: the newest that was read, or answered to a write. */
@@ -129,7 +145,8 @@ function changesBy(
   const { account, isGone, scopes } = sighting;
   const own = { key, account: id };
   if (isGone) return [...(known ? changesOfGone(known) : []), { drop: 'use', of: own }];
-  const changes = account ? changesOf({ account, scopes: scopes && [...scopes.values()] }, known, now) : [];
+  const seen = account && { account, scopes: scopes && [...scopes.values()] };
+  const changes = seen ? [...changesOf(seen, known, now), ...usesOfKey(seen, key, now)] : [];
   const use = account && accountKeyUse(account.encryption);
   // What brought it here may have been wrong about the account.
   if (account && !isOf(use, key)) changes.push({ drop: 'use', of: own });
@@ -140,6 +157,16 @@ function changesBy(
     changes.push({ put: 'outcome', of: { ...own, scope: scope.name }, outcome: came });
   }
   return changes;
+}
+
+/**
+ * The uses of the key as they were seen, whatever is kept of the account: the rows of a use and of its account are written
+ * apart, and how far a rotation is goes by the use. Together with the outcome it is one write.
+ */
+function usesOfKey(seen: SeenAccount, key: string, now: Date): FleetChange[] {
+  return changesOf(seen, undefined, now).filter(
+    (change) => 'put' in change && change.put === 'use' && sameKeyName(change.use.key, key),
+  );
 }
 
 function isOf(use: KeyUse | undefined, key: string): boolean {

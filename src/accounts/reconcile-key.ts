@@ -2,7 +2,7 @@ import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, mayPass } from '../azure/failure.ts';
 import type { Turns } from '../azure/turns.ts';
 import type { Keys } from '../keys/key-client.ts';
-import { newestUsableVersion } from '../keys/key-versions.ts';
+import { type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { mayNeedRotation } from '../keys/near-expiry.ts';
 import type { Log } from '../log.ts';
@@ -10,13 +10,14 @@ import { REASONS } from '../reasons.ts';
 import { keepRevoked } from '../revocation/keep-revoked.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Leases } from '../work/lease-client.ts';
-import { ACCOUNT_WORK, type AccountWork, KEY_WORK, type KeyWork } from '../work/messages.ts';
+import { ACCOUNT_WORK, type AccountWork, KEY_WORK, type KeyWork, type RotationWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { awaitActivation } from './await-activation.ts';
 import type { Dependent, DiscoveryServices, SearchedSubscriptions } from './dependent.ts';
 import { type Discovered, discoverDependents } from './discovery.ts';
 import { Dispatcher, type HandedTurn, handOut, LIST_CALLS, MOVE_CALLS } from './dispatcher.ts';
+import { type Rollout, waits } from './rollout.ts';
 import type { Subscriptions } from './subscriptions-client.ts';
 
 export type ReconcileKeyServices = DiscoveryServices & {
@@ -26,6 +27,9 @@ export type ReconcileKeyServices = DiscoveryServices & {
   readonly queue: WorkQueue;
   /** Looks at an account where it is found, if there is room; it is in the queue by then. */
   readonly atOnce?: (work: AccountWork) => Promise<boolean>;
+  readonly rollout: Rollout;
+  /** Looks how far the rotation is when those are done. */
+  readonly followAtOnce?: (work: RotationWork) => Promise<boolean>;
   readonly leases: Leases;
   readonly audit: RecordAudit;
   /** By which work is handed out. */
@@ -59,6 +63,8 @@ export async function reconcileKey(work: KeyWork, services: ReconcileKeyServices
       log({ level: 'warning', reason: 'RevocationOpen', message: REASONS.RevocationOpen, ...about });
       return DONE;
     }
+    const pause = await services.rollout.paused(key, log);
+    if (pause) return waits(pause);
     if (activation) {
       const message = `${REASONS.VersionNotYetActive} Active from ${activation.toISOString()}.`;
       log({ level: 'info', reason: 'VersionNotYetActive', message, ...about });
@@ -72,16 +78,41 @@ export async function reconcileKey(work: KeyWork, services: ReconcileKeyServices
       log({ level: 'error', reason, message: REASONS[reason], ...about });
       return DONE;
     }
-    const dispatcher = new Dispatcher<Dependent>(services, MOVE_CALLS, (account, turn) =>
-      sendAccount(account, turn, key, work, services),
-    );
-    const found = (account: Dependent) => dispatcher.dispatch(account);
-    const discovered = await discoverDependents(key, await searching, services, found, log);
+    const discovered = await putToWork(key, versions, await searching, work, services, log);
     await askLater(discovered, key, work, services);
+    await services.rollout.follow(key, versions, work.cause, log, services.followAtOnce);
     return report(discovered, work, key, log);
   } catch (error) {
     return outcomeOfFailure(error);
   }
+}
+
+/** Finds the dependents and puts them to work, as far as the rotation may go now: the others' turn comes by a later look. */
+async function putToWork(
+  key: ManagedKey,
+  versions: readonly KeyVersion[],
+  searching: SearchedSubscriptions,
+  work: KeyWork,
+  services: ReconcileKeyServices,
+  log: Log,
+): Promise<Discovered> {
+  const { rollout } = services;
+  const dispatcher = new Dispatcher<Dependent>(services, MOVE_CALLS, (account, turn) =>
+    sendAccount(account, turn, key, work, services),
+  );
+  const stage = await rollout.stage(key, log, versions);
+  const heldBack: Dependent[] = [];
+  const found = async (account: Dependent): Promise<void> => {
+    if (!stage.unknown && !stage.hold(account.id)) await dispatcher.dispatch(account);
+    else heldBack.push(account);
+  };
+  const discovered = await discoverDependents(key, searching, services, found, log);
+  // What was not known before is written down by now, and has its place in the order.
+  const after = heldBack.length > 0 ? await rollout.stage(key, log, versions) : stage;
+  for (const account of heldBack) {
+    if (!discovered.indexed || !after.hold(account.id)) await dispatcher.dispatch(account);
+  }
+  return discovered;
 }
 
 /** Everything that is looked after; of a message that was put back, what was missed. */

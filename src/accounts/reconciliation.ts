@@ -12,6 +12,7 @@ import { namesUnlisted, type Plan, planKeyUse, versionInUse } from './plan.ts';
 import { ABANDONED_SECONDS, BUSY, type ReconcileServices } from './put-off.ts';
 import { isRekey, planRekey } from './rekey-plan.ts';
 import type { RekeyTask } from './rekey-task.ts';
+import { held } from './rollout.ts';
 import type { KeyUseResult, Reading, Subject } from './subject.ts';
 
 /** How often a use may turn out to be another one when it is read right before the write. */
@@ -80,7 +81,8 @@ export class Reconciliation {
     subject: Subject,
     guess: KeyUse | undefined,
   ): Promise<{ readonly reading: Reading | undefined; readonly outcome?: Outcome }> {
-    const plan = guess && (await this.#planned(subject.scope, guess));
+    const isPaused = this.services.rollout.pausedNow(this.key) !== undefined;
+    const plan = guess && !isPaused ? await this.#planned(subject.scope, guess) : undefined;
     const intent = plan?.write
       ? await this.journal.begin(this.#intent(subject.scope, guess as KeyUse, plan))
       : undefined;
@@ -116,7 +118,9 @@ export class Reconciliation {
         return DONE;
       }
       const notNow =
-        (await subject.turn?.()) ?? (isRekey(plan) ? await this.rekey?.announce(subject.scope) : undefined);
+        (await subject.turn?.()) ??
+        held(this.services.rollout.pausedNow(this.key)) ??
+        (isRekey(plan) ? await this.rekey?.announce(subject.scope) : undefined);
       if (notNow) return notNow;
       const intent = await this.journal.begin(this.#intent(subject.scope, use, plan));
       // From here to the write nothing is waited for: what somebody has changed until now is not undone.

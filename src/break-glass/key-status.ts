@@ -5,6 +5,7 @@ import type { Keys } from '../keys/key-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { keyState } from '../revocation/key-state.ts';
 import { openRevocation } from '../revocation/revocation.ts';
+import type { StandingControl } from '../rollout/standing-control.ts';
 import { listOrRefuse, noSuchKey } from './key-of-route.ts';
 import type { KeyStatusResponse } from './schemas.ts';
 import { dependentsOf } from './to-json.ts';
@@ -17,7 +18,11 @@ import { lockoutWarning } from './warnings.ts';
 const DEPENDENTS_MS = 8_000;
 
 export type StatusServices = Parameters<typeof readEffect>[2] &
-  BlastRadiusServices & { readonly urgentKeys: Keys; readonly sleep: (ms: number) => Promise<void> };
+  BlastRadiusServices & {
+    readonly control: Pick<StandingControl, 'pauseNow'>;
+    readonly urgentKeys: Keys;
+    readonly sleep: (ms: number) => Promise<void>;
+  };
 
 /**
  * How a key stands: its versions, an open revocation, what depends on it, and what that shows to whoever uses the data.
@@ -38,8 +43,17 @@ export async function keyStatus(key: ManagedKey, services: StatusServices): Prom
     versions: [...states],
     newestUsable,
     revocation,
+    ...pausedOf(key, services),
     dependents: dependentsOf(dependents),
     effect: effect.accounts.map((account) => ({ ...account })),
     warnings: [...lockoutWarning(dependents), ...effect.warnings],
   };
+}
+
+/** As this instance last read it: the status waits for no more than it has to. */
+function pausedOf(key: ManagedKey, { control }: Pick<StatusServices, 'control'>): Pick<KeyStatusResponse, 'paused'> {
+  const pause = control.pauseNow(key.id);
+  if (!pause) return {};
+  const { reason, by, since, until } = pause;
+  return { paused: { reason, by: by.objectId, since, ...(until ? { until } : {}) } };
 }

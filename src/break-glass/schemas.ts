@@ -160,6 +160,15 @@ export const KEY_STATUS = z.object({
   versions: z.array(version),
   newestUsable: z.string().optional(),
   revocation: revocation.optional(),
+  paused: z
+    .object({
+      reason: z.string(),
+      by: z.string().describe('Object id of the operator.'),
+      since: z.iso.datetime(),
+      until: z.iso.datetime().optional(),
+    })
+    .optional()
+    .describe('Moves onto the key, and its rotation by the app, are paused. Break-glass is not.'),
   dependents: blastRadius,
   effect: z
     .array(

@@ -12,6 +12,7 @@ import { addFleetCommands } from './commands/fleet.ts';
 import { addIdentityCommands } from './commands/identity.ts';
 import { addKeyCommands } from './commands/key.ts';
 import { addRekeyCommands } from './commands/rekey.ts';
+import { addRotationCommands } from './commands/rotation.ts';
 import { addVaultCommands } from './commands/vault.ts';
 import { columnsOf, OUTPUTS } from './output.ts';
 import { cliVersion } from './version.ts';
@@ -57,7 +58,10 @@ Environment:
   CMK_DUAL_CONTROL           off: whoever revoked a key may restore it
   CMK_FUNCTION_APP_ID, CMK_STORAGE_ACCOUNT_ID
                              where events ensure has events delivered
-  CMK_AUTOFIX                what drift check --as-app fixes`;
+  CMK_AUTOFIX                what drift check --as-app fixes
+  CMK_CANARY, CMK_REFRESH_AUTOMATIC
+                             how rotation status judges what waits
+  CMK_API, CMK_API_AUDIENCE  whom rotation status asks without that storage`;
 
 /** Every command. Nothing runs before it is parsed. */
 export function createProgram(cli: Cli): Command {
@@ -93,6 +97,7 @@ export function createProgram(cli: Cli): Command {
   addIdentityCommands(program, cli);
   addFleetCommands(program, cli);
   addRekeyCommands(program, cli);
+  addRotationCommands(program, cli);
   addDriftCommands(program, cli);
   addAppCommands(program, cli);
   addAuditCommands(program, cli);

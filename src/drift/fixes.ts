@@ -1,5 +1,6 @@
 import pMap from 'p-map';
 import { Dispatcher, MOVE_CALLS } from '../accounts/dispatcher.ts';
+import type { Hold, Rollout } from '../accounts/rollout.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { Turns } from '../azure/turns.ts';
 import type { EventGrid } from '../events/event-grid-client.ts';
@@ -20,6 +21,7 @@ export type FixServices = {
   readonly settings: Settings;
   readonly queue: WorkQueue;
   readonly eventGrid: EventGrid;
+  readonly rollout: Pick<Rollout, 'paused' | 'stage'>;
   /** By which work is handed out. */
   readonly schedule: Turns;
   readonly now: () => Date;
@@ -64,7 +66,7 @@ export async function fix(
     due,
     async ({ id, reason, resource, action, since }) => {
       const what = JSON.stringify(action);
-      const fixing = once.get(what) ?? attempt(action as FixAction, since, correlationId, dispatcher, services);
+      const fixing = once.get(what) ?? attempt(action as FixAction, since, correlationId, dispatcher, services, log);
       once.set(what, fixing);
       const { outcome, detail } = await fixing;
       return { finding: id, reason, resource, outcome, detail };
@@ -86,6 +88,7 @@ function logFixes(due: readonly Finding[], fixes: readonly Fix[], correlationId:
     else alike.set(key, { fix, cause, resources: 1 });
   }
   for (const { fix, cause, resources } of alike.values()) {
+    if (fix.outcome === 'waiting') continue;
     const failed = fix.outcome === 'failed';
     log({
       level: failed ? 'error' : 'info',
@@ -106,8 +109,11 @@ async function attempt(
   correlationId: string,
   dispatcher: Dispatcher<AccountFix>,
   services: FixServices,
+  log: Log,
 ): Promise<Pick<Fix, 'outcome' | 'detail'>> {
   try {
+    const hold = await holdOfFix(action, services, log);
+    if (hold) return { outcome: 'waiting', detail: hold.detail };
     switch (action.kind) {
       case 'account':
         await dispatcher.dispatch({ ...action, since, subscriptionId: action.account.split('/')[2] ?? '' });
@@ -126,6 +132,16 @@ async function attempt(
   } catch (error) {
     return { outcome: 'failed', detail: describe(describeFailure(error)) };
   }
+}
+
+/** A pause, or the order of a rotation, makes fixes wait too: they would only fill the queue. The next check sees to them. */
+async function holdOfFix(action: FixAction, services: FixServices, log: Log): Promise<Hold | undefined> {
+  const { settings, rollout } = services;
+  const key = 'key' in action ? settings.vaults.key(action.key) : undefined;
+  if (!key) return undefined;
+  const paused = await rollout.paused(key, log);
+  if (paused || action.kind !== 'account') return paused;
+  return (await rollout.stage(key, log)).hold(action.account);
 }
 
 /** Judged again from what is there now: somebody may have been faster. */

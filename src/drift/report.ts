@@ -79,8 +79,20 @@ export const FIX = z.object({
   finding: z.string().describe('Id of the finding.'),
   reason: z.string(),
   resource: z.string(),
-  outcome: z.enum(['enqueued', 'done', 'failed']).describe('`enqueued`: a worker decides, from what is there then.'),
+  outcome: z
+    .enum(['enqueued', 'done', 'waiting', 'failed'])
+    .describe(
+      '`enqueued`: a worker decides, from what is there then. `waiting`: moves are paused, or the turn of the account has not come.',
+    ),
   detail: z.string().describe('What was done, or why it failed.'),
+});
+
+const PAUSED = z.object({
+  key: z.string().optional().describe('Key identifier; absent: all keys.'),
+  reason: z.string(),
+  by: z.string().describe('Object id of the operator.'),
+  since: z.iso.datetime(),
+  until: z.iso.datetime().optional(),
 });
 
 /** What was looked at: what is not in here was not. */
@@ -135,6 +147,7 @@ export const DRIFT_REPORT = z
     fixes: z
       .array(FIX)
       .describe('Of the findings that are listed, and those that failed; `fixes` of a cause counts all.'),
+    pauses: z.array(PAUSED).default([]).describe('Pauses that stood then: nothing they concern was moved or fixed.'),
     exemptions: z
       .array(
         z.object({

@@ -8,6 +8,7 @@ import { type ApplyServices, apply } from './apply.ts';
 import type { DriftRun } from './drift-run.ts';
 import { evaluateAll, rulesOf } from './evaluate-all.ts';
 import { type Gathered, type GatherServices, gather } from './gather/gather.ts';
+import { followUnfinished, pausesOf, type RotationServices, readRotations } from './read-rotations.ts';
 import type { WholeReport } from './report.ts';
 import type { DriftStorage } from './store/drift-storage-client.ts';
 import type { AccountMemoryStore } from './store/managed-accounts-client.ts';
@@ -18,7 +19,7 @@ import { toReport } from './to-report.ts';
 
 /** Both halves name what they need; the report and what is known of the run are kept beside. */
 export type DriftServices = GatherServices &
-  ApplyServices & { readonly driftStorage: DriftStorage; readonly fleet: FleetIndex };
+  ApplyServices & { readonly driftStorage: DriftStorage; readonly fleet: FleetIndex } & RotationServices;
 
 /**
  * Compares what is with what should be: gathers, evaluates, fixes what it may, writes the report. Nothing that cannot be
@@ -41,7 +42,9 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
       const message = `${REASONS.FleetIndexUnavailable} ${describe(describeFailure(scans.failure.error))}`;
       log({ level: 'warning', reason: 'FleetIndexUnavailable', message, report: id });
     }
+    const rotations = await readRotations(gathered.keys, services, log);
     const evaluated = evaluateAll(gathered, rules);
+    await followUnfinished(rotations, id, services);
     const done = await apply(
       { keys: gathered.keys, trail: known(gathered.trail), findings: evaluated.findings },
       run,
@@ -49,7 +52,7 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
       log,
     );
     await remember(gathered, driftStorage, id, log);
-    const report = toReport(run, rules, gathered, evaluated, done, services.now());
+    const report = { ...toReport(run, rules, gathered, evaluated, done, services.now()), pauses: pausesOf(services) };
     failure = await publishReport(report, services, log);
     return report;
   } finally {

@@ -31,6 +31,7 @@ export function toReport(
     findings: [...findings],
     unseen: [...unseen],
     ...done,
+    pauses: [],
     exemptions: exemptionStates(findings, complete, rules),
   };
 }

@@ -94,7 +94,8 @@ export type FleetChange =
  * is a cache. What is done is decided from what is read then and there; an entry that is wrong or missing costs time.
  *
  * Every request has a deadline. Errors are the SDK's: read them with `describeFailure`. A table that is not there is one
- * that knows nothing; it is made by the first write. A row that cannot be read is taken away, and told by `corrupt`.
+ * that knows nothing; it is made by the first write. A row that cannot be read is taken away, and told by `corrupt`; without
+ * that, `uses` passes over it.
  */
 export interface FleetIndex {
   /** Subscriptions that were listed whole, by id, and when. */

@@ -5,10 +5,20 @@ import { SharedReads } from '../azure/shared-reads.ts';
 import { enqueueKey } from '../events/enqueue-key.ts';
 import type { KeyEvent } from '../events/key-vault-event.ts';
 import type { Log } from '../log.ts';
+import { followRotation } from '../rollout/follow-rotation.ts';
 import type { Services } from '../services.ts';
 import { AtMostEvery } from '../work/at-most-every.ts';
 import { AtOnce } from '../work/at-once.ts';
-import { ACCOUNT_WORK, KEY_WORK, type KeyWork, parseAccountWork, parseKeyWork, type Work } from '../work/messages.ts';
+import {
+  ACCOUNT_WORK,
+  KEY_WORK,
+  type KeyWork,
+  parseAccountWork,
+  parseKeyWork,
+  parseRotationWork,
+  type RotationWork,
+  type Work,
+} from '../work/messages.ts';
 import { DONE, type Outcome } from '../work/outcome.ts';
 import { processWork } from '../work/process.ts';
 import { outcomeBy, TIME_LIMITS } from './time-limits.ts';
@@ -26,11 +36,13 @@ export class KeyLookAtOnce {
   readonly #services: Services;
   readonly #log: Log;
   readonly #accounts: AtOnce;
+  readonly #follow: AtOnce;
 
   constructor(services: Services, log: Log) {
     this.#services = services;
     this.#log = log;
     this.#accounts = new AtOnce(services.heldMessages, ACCOUNTS_AT_ONCE);
+    this.#follow = new AtOnce(services.heldMessages, 1);
   }
 
   /**
@@ -57,6 +69,13 @@ export class KeyLookAtOnce {
             outcomeBy(TIME_LIMITS.accountWork, () => reconcileAndNote(parsed, this.#services, this.#log)),
           ),
         ),
+      followAtOnce: (rotation: RotationWork) =>
+        this.#follow.begin(KEY_WORK, rotation, async () => {
+          await this.#accounts.settled();
+          await this.#process(KEY_WORK, rotation, parseRotationWork, (parsed) =>
+            outcomeBy(TIME_LIMITS.keyWork, () => followRotation(parsed, this.#services, this.#log)),
+          );
+        }),
     };
     return outcomeBy(TIME_LIMITS.keyWork, () => reconcileKey(work, services, this.#log));
   }
@@ -68,9 +87,10 @@ export class KeyLookAtOnce {
     return { settled: key.settled().then(() => this.settled()) };
   }
 
-  /** When the accounts that were begun are done. */
-  settled(): Promise<void> {
-    return this.#accounts.settled();
+  /** When the accounts that were begun are done, and it was seen how far the rotation is. */
+  async settled(): Promise<void> {
+    await this.#accounts.settled();
+    await this.#follow.settled();
   }
 
   /** With what becomes of it, as for a message from the queue. */

@@ -9,8 +9,10 @@ app.http('keyStatus', {
   methods: ['GET'],
   route: 'keys/{vault}/{key}',
   authLevel: 'anonymous',
-  handler: api('CmkKey.Read', async ({ request, caller, services }) => {
+  handler: api('CmkKey.Read', async ({ request, caller, services, log }) => {
     const key = keyOfCall(services.settings.vaults, request.params.vault, request.params.key);
+    // It is there long before the vault and the accounts have answered.
+    void services.control.refresh(log);
     return jsonResponse(200, await sharedCalls.status(key, caller.objectId, () => keyStatus(key, services)));
   }),
 });

@@ -3,6 +3,7 @@ import { probeKey } from '../effect/probe-work.ts';
 import type { Log } from '../log.ts';
 import { carryOutRekey } from '../rekey/carry-out.ts';
 import { settleRevocation } from '../revocation/settle-revocation.ts';
+import { followRotation } from '../rollout/follow-rotation.ts';
 import { rotateWhenDue } from '../rotation/rotate-when-due.ts';
 import type { Services } from '../services.ts';
 import { KEY_WORK, type KeyQueueWork, type KeyWork, parseKeyQueueWork } from '../work/messages.ts';
@@ -31,6 +32,8 @@ function run(work: Exclude<KeyQueueWork, KeyWork>, services: Services, log: Log)
       return settleRevocation(work, services, log);
     case 'rekey':
       return carryOutRekey(work, services, log);
+    case 'rotation':
+      return followRotation(work, services, log);
     case 'probe':
       return probeKey(work, services, log);
   }

@@ -1,4 +1,5 @@
 import type { Dependence } from '../accounts/inventory.ts';
+import { type Rollout, waits } from '../accounts/rollout.ts';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { Keys } from '../keys/key-client.ts';
@@ -35,6 +36,7 @@ export interface RotationPorts {
   readonly settings: { readonly vaults: Pick<ManagedVaults, 'key'> };
   readonly keys: Pick<Keys, 'listVersions' | 'rotationPolicy' | 'rotate' | 'updateVersion'>;
   readonly leases: Leases;
+  readonly rollout: Pick<Rollout, 'paused'>;
   readonly dependents: (key: ManagedKey) => Promise<Dependence>;
   readonly audit: RecordAudit;
   readonly now: () => Date;
@@ -100,6 +102,8 @@ class Rotation {
       const goneOn = await this.#goOn(begun, versions);
       if (goneOn) return goneOn;
     }
+    const pause = await this.#ports.rollout.paused(this.#key, this.#log);
+    if (pause) return { outcome: waits(pause) };
     const decision = decideRotation(versions, policy, now());
     if (decision.rotate) return this.#rotateIfMeant(decision.from, policy);
     const unfinished = decision.reason === 'NotNearExpiry' ? unfinishedRotation(versions, now()) : undefined;

@@ -112,6 +112,13 @@ export const SETTINGS = {
       "Part of the Storage resource provider's budgets of five minutes and of an hour, for each subscription and region, that the app uses at most; the rest is left to others. Above 0, at most 1.",
     fallback: `\`${DEFAULT_BUDGET_SHARE}\``,
   }),
+  CMK_CANARY: setting({
+    schema: z.coerce.number('is not a number').int().min(0).max(100, 'is more than 100').optional(),
+    example: '3',
+    description:
+      'How many accounts of a rotation are moved first; the others follow when those are on the new version and serve. `0`: none.',
+    fallback: '`0`',
+  }),
   CMK_TENANT_ID: setting({
     schema: z.string().trim().optional(),
     example: '44444444-4444-4444-4444-444444444444',

@@ -27,6 +27,8 @@ export interface Settings {
   readonly scopeDiscovery: 'all' | 'dependents';
   /** Part of Azure's budgets of minutes and hours that is the app's; above 0, at most 1. */
   readonly budgetShare: number;
+  /** Accounts of a rotation that go first; 0: none. */
+  readonly canary: number;
   /**
    * Whose tokens the HTTP API takes. Not checked here: wrong values refuse every call of the API, and must not keep the
    * app from moving accounts.
@@ -89,6 +91,7 @@ export function readSettings(environment: Environment): Settings {
     refreshAutomatic: reader.read('CMK_REFRESH_AUTOMATIC') ?? true,
     scopeDiscovery: reader.read('CMK_SCOPE_DISCOVERY') ?? 'all',
     budgetShare: reader.read('CMK_BUDGET_SHARE') ?? DEFAULT_BUDGET_SHARE,
+    canary: reader.read('CMK_CANARY') ?? 0,
     auth: { tenantId: reader.read('CMK_TENANT_ID'), audiences: reader.read('CMK_API_AUDIENCE') ?? [] },
     access: readAccess(environment),
     dualControl: reader.read('CMK_DUAL_CONTROL') ?? true,

@@ -97,6 +97,20 @@ const rotateWork = z.strictObject({
   ...carried,
 });
 
+/** "Look how far the rotation of this key has come, and see to what is next." */
+const rotationWork = z.strictObject({
+  kind: z.literal('rotation'),
+  /** Key identifier without a version. */
+  key: z.string().min(1).max(300),
+  /** Since when it is looked again and again (ISO 8601). */
+  since: z.iso.datetime(),
+  /** When it is due (ISO 8601), so that it is not taken for another one. */
+  due: z.iso.datetime(),
+  /** Nothing had moved for long, and every account was put to work once more: what is not moved after that is stuck. */
+  lookedAgain: z.boolean().optional(),
+  ...carried,
+});
+
 /** "Ask the file services of this key's dependents whether the change of the key has come through." */
 const probeWork = z.strictObject({
   kind: z.literal('probe'),
@@ -163,7 +177,16 @@ export type ProbeWork = z.output<typeof probeWork>;
 export type RevocationWork = z.output<typeof revocationWork>;
 export type RotateWork = z.output<typeof rotateWork>;
 export type RekeyWork = z.output<typeof rekeyWork>;
-export type Work = KeyWork | AccountWork | ScopesWork | ProbeWork | RotateWork | RekeyWork | RevocationWork;
+export type RotationWork = z.output<typeof rotationWork>;
+export type Work =
+  | KeyWork
+  | AccountWork
+  | ScopesWork
+  | ProbeWork
+  | RotateWork
+  | RotationWork
+  | RekeyWork
+  | RevocationWork;
 /** What waits in {@link KEY_WORK}. */
 export type KeyQueueWork = Exclude<Work, AccountQueueWork>;
 /** What waits in {@link ACCOUNT_WORK}. */
@@ -174,9 +197,17 @@ export function parseKeyWork(entry: unknown): KeyWork {
   return parse(keyWork, entry);
 }
 
+/** @throws {@link InvalidMessageError} when the entry is not a message about a rotation. */
+export function parseRotationWork(entry: unknown): RotationWork {
+  return parse(rotationWork, entry);
+}
+
 /** @throws {@link InvalidMessageError} when the entry is none of the messages that wait in {@link KEY_WORK}. */
 export function parseKeyQueueWork(entry: unknown): KeyQueueWork {
-  return parse(z.discriminatedUnion('kind', [keyWork, probeWork, rotateWork, rekeyWork, revocationWork]), entry);
+  return parse(
+    z.discriminatedUnion('kind', [keyWork, probeWork, rotateWork, rotationWork, rekeyWork, revocationWork]),
+    entry,
+  );
 }
 
 /** @throws {@link InvalidMessageError} when the entry is not a message about an account. */

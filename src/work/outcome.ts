@@ -12,6 +12,8 @@ export type Outcome =
       readonly reason: Reason;
       readonly detail: string;
       readonly counts: boolean;
+      /** It is meant to wait: that is nobody's trouble, however long it takes. */
+      readonly quiet?: true;
       /** How many tries that count there are in all, where fewer than usual are worth it. */
       readonly maxTries?: number;
       readonly delaySeconds: number | undefined;

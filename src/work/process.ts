@@ -72,7 +72,7 @@ async function putBack(
   work: Work,
   outcome: Extract<Outcome, { outcome: 'retry' }>,
 ): Promise<void> {
-  const { queueName, queue, now, log } = delivery;
+  const { queueName, queue, reports, now, log } = delivery;
   const retry = outcome.counts
     ? afterFailure(work.attempt, outcome.maxTries)
     : afterThrottling({ retryAfterSeconds: outcome.delaySeconds }, work.attempt);
@@ -82,11 +82,21 @@ async function putBack(
   }
   // A service that asked for a longer wait than our own schedule knows better.
   const delaySeconds = Math.max(retry.delaySeconds, outcome.delaySeconds ?? 0);
-  const deferredSince = outcome.counts ? undefined : (work.deferredSince ?? now().toISOString());
+  const { quiet } = outcome;
+  const deferredSince = outcome.counts || quiet ? undefined : (work.deferredSince ?? now().toISOString());
   const next: Work = { ...(outcome.with ?? work), attempt: retry.attempt, deferredSince };
   await queue.send(queueName, next, delaySeconds);
   const message = `${REASONS[outcome.reason]} ${outcome.detail}`;
-  log({ level: 'warning', reason: outcome.reason, message, work, delaySeconds, attempt: retry.attempt });
+  // Thousands may wait for the same thing.
+  if (quiet && !reports.due(`${outcome.reason} ${placeOf(work)}`, now().getTime())) return;
+  log({
+    level: quiet ? 'info' : 'warning',
+    reason: outcome.reason,
+    message,
+    work,
+    delaySeconds,
+    attempt: retry.attempt,
+  });
   if (deferredSince !== undefined) reportLong(delivery, next, deferredSince, outcome);
 }
 

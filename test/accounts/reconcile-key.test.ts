@@ -55,7 +55,7 @@ describe('the dependents of a key', () => {
     expect(found()).toEqual(ids(...accounts, byScope));
     const turn = expect.any(Number);
     expect(wire.sent).toContainEqual(
-      expect.objectContaining({ work: expect.objectContaining({ account: byScope.id, scopes: 'only' }) }),
+      expect.objectContaining({ work: expect.objectContaining({ account: byScope.id }) }),
     );
     expect(wire.sent).toContainEqual({
       queue: ACCOUNT_WORK,
@@ -66,8 +66,6 @@ describe('the dependents of a key', () => {
         location: 'westeurope',
         key: files.id(),
         turn,
-        // As it was listed: a move is announced by it, and nothing is decided by it.
-        seen: { pinned: files.first.version, current: files.first.version },
         cause: files.keyWork().cause,
         attempt: 0,
       },

@@ -130,6 +130,7 @@ describe('alert rules and workbook', () => {
       'restored',
       'revocation-open',
       'revocation-started',
+      'rotation-held',
     ]);
     const lost = events
       .ofType('Microsoft.Insights/metricAlerts')
@@ -152,7 +153,7 @@ describe('alert rules and workbook', () => {
     };
     const [, left = ''] = /reason !in \(([^)]*)\)/.exec(queryOf('error-recorded')) ?? [];
     const leftToOthers = [...left.matchAll(/"(\w+)"/g)].map((match) => match[1] ?? '').sort();
-    const others = ['poisoned', 'key-needs-a-person', 'missing-rights'].map(queryOf);
+    const others = ['poisoned', 'key-needs-a-person', 'rotation-held', 'missing-rights'].map(queryOf);
     expect(leftToOthers).toEqual(others.flatMap((query) => compared(query, 'reason')).sort());
     // Errors of the drift check are told by a rule of their own, and to whoever starts one by hand.
     expect(queryOf('error-recorded')).toMatch(

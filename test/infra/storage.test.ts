@@ -51,6 +51,7 @@ describe('the storage of the app', () => {
       'cmk-approvals',
       'cmk-audit',
       'cmk-audit-heads',
+      'cmk-control',
       'cmk-deadletter',
       'cmk-drift',
       'cmk-leases',

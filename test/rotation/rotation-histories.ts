@@ -172,6 +172,7 @@ class HistoryWorld {
           });
         },
       },
+      rollout: { paused: async () => undefined },
       dependents: () => call(() => ({ answer: 'some' }) as const),
       audit: async (entry, _timeout, unlessSince) => {
         const written = { written: { file: '', seq: 1, hash: '' } };

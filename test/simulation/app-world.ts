@@ -12,6 +12,7 @@ import { SharedReads } from '../../src/azure/shared-reads.ts';
 import { Turns } from '../../src/azure/turns.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import { IndexBuilding } from '../../src/fleet/index-building.ts';
+import { createRotationNotes } from '../../src/fleet/rotation-notes.ts';
 import type { Keys } from '../../src/keys/key-client.ts';
 import { type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
@@ -26,6 +27,10 @@ import { restore } from '../../src/revocation/restore.ts';
 import { openRevocation } from '../../src/revocation/revocation.ts';
 import { revoke } from '../../src/revocation/revoke.ts';
 import { settleRevocation } from '../../src/revocation/settle-revocation.ts';
+import { followRotation } from '../../src/rollout/follow-rotation.ts';
+import { type ControlState, NO_CONTROL, standingPauses, withPause, withResume } from '../../src/rollout/pause.ts';
+import { createRollout } from '../../src/rollout/rollout.ts';
+import { StandingControl } from '../../src/rollout/standing-control.ts';
 import { rotateWhenDue } from '../../src/rotation/rotate-when-due.ts';
 import type { Settings } from '../../src/settings/settings.ts';
 import { AtMostEvery } from '../../src/work/at-most-every.ts';
@@ -70,6 +75,9 @@ const BREAK_GLASS = /^(revoke|restore) /;
 const VAULT = /^(list \d|get v|patch v)/;
 const MOST_WAIT_MS = 3_000;
 const FAULTS: readonly Fault[] = ['fails', 'answerLost', 'late', 'hangs'];
+/** By so much clocks may differ, and so long may what was begun go on. Milliseconds. */
+const CLOCKS_MS = 5 * 60_000;
+const BEGUN_MS = 3 * 60_000;
 
 export interface AppScenario {
   readonly instances: number;
@@ -89,6 +97,9 @@ export interface AppScenario {
    * without it at any time.
    */
   readonly during?: RegExp;
+  /** Accounts that go first; their file services do not serve the first time that they are asked. */
+  readonly canary?: number;
+  readonly waves?: readonly (string | undefined)[];
   /** The newest version nears its expiry. */
   readonly nearExpiry?: boolean;
   /** Resource Graph shows nothing: it follows changes when it likes. */
@@ -102,6 +113,8 @@ export type Deed =
   | { readonly do: 'pin'; readonly account: number; readonly version: number }
   | { readonly do: 'unpin' | 'switchKey' | 'rotateAndPin'; readonly account: number }
   | { readonly do: 'timePasses'; readonly seconds: number }
+  | { readonly do: 'pause'; readonly seconds: number | undefined }
+  | { readonly do: 'resume' | 'controlLost' }
   | { readonly do: 'spoilIndex'; readonly how: Spoil }
   | { readonly do: 'startRekey' | 'rotateOther' }
   | { readonly do: 'changeRekey'; readonly how: RekeyChange }
@@ -118,6 +131,10 @@ interface Instance {
   readonly number: number;
   readonly skewMs: number;
   actors: Set<Actor>;
+  /** What it knows of pauses, over all that it does; lost when it is killed. */
+  control: StandingControl;
+  /** Since when it has known of the pause that stands. */
+  pausedSince: number | undefined;
   /** What a process has in memory, and loses when it is killed. */
   memory: Memory;
 }
@@ -156,6 +173,10 @@ export class AppWorld implements World {
   readonly #audit: AuditEntry[] = [];
   readonly #originalVersions: number;
   readonly #nearExpiry: boolean;
+  readonly #canary: number;
+  #orders: ControlState = NO_CONTROL;
+  #isControlOut = false;
+  #probes = 0;
   readonly #graphBlind: boolean;
   readonly #atOnce: boolean;
   #peopleMade = 0;
@@ -167,6 +188,8 @@ export class AppWorld implements World {
   /** A re-key is being started, and there is nothing to change of it yet. */
   #starting = false;
   #clock = NOON;
+  /** When the last deed was done, or the last drift check. */
+  #quietSince = NOON;
   #kills: number;
   #drifts = 0;
   #ids = 0;
@@ -178,7 +201,10 @@ export class AppWorld implements World {
     const expiresOn = scenario.nearExpiry ? new Date(NOON + 10 * 24 * HOUR_MS) : undefined;
     this.vault = new MemoryVault(scenario.versions, () => new Date(this.#clock), expiresOn);
     this.other = new MemoryVault(1, () => new Date(this.#clock), undefined, OTHER_FIRST);
-    this.fleet = new MemoryFleet(this.vault, scenario.accounts, { name: OTHER.name, vault: this.other });
+    this.fleet = new MemoryFleet(this.vault, scenario.accounts, scenario.waves, {
+      name: OTHER.name,
+      vault: this.other,
+    });
     this.fleet.mayRekey = (from, to) =>
       this.rekeys.orders.some(({ state }) =>
         from === KEY.name && to === OTHER.name ? state !== 'checking' : state === 'takingBack' || state === 'takenBack',
@@ -187,12 +213,15 @@ export class AppWorld implements World {
       number: number + 1,
       skewMs: (scenario.skews[number] ?? 0) * 60_000,
       actors: new Set<Actor>(),
+      control: this.#control((scenario.skews[number] ?? 0) * 60_000),
+      pausedSince: undefined,
       memory: memory(),
     }));
     this.#deeds = [...scenario.deeds];
     this.#kills = scenario.kills;
     this.#nearExpiry = scenario.nearExpiry ?? false;
     this.#during = scenario.during;
+    this.#canary = scenario.canary ?? 0;
     this.#graphBlind = scenario.graphBlind ?? false;
     this.#atOnce = scenario.atOnce ?? false;
     this.#originalVersions = this.vault.versions.length;
@@ -200,6 +229,7 @@ export class AppWorld implements World {
 
   tick(): void {
     this.#clock += STEP_MS;
+    for (const instance of this.#instances) this.#knowsOfPause(instance);
     this.scheduler.passDeadlines();
     this.timers.pass();
   }
@@ -323,7 +353,12 @@ export class AppWorld implements World {
       ...this.#messages.filter((message) => !this.#isWaitingRekey(message)).map(({ visibleAt }) => visibleAt),
     ];
     const next = Math.min(...times);
-    if (Number.isFinite(next)) {
+    if (this.#deeds.length === 0 && standingPauses(this.#orders, new Date(this.#clock - CLOCKS_MS)).length > 0) {
+      return [{ label: 'an operator ends every pause', run: () => this.#resume() }];
+    }
+    // What waits for its turn in the queue has to wait for it no longer than for a drift check.
+    const isDue = this.#deeds.length === 0 && next - this.#quietSince > HOUR_MS && this.#drifts < DRIFT_CHECKS;
+    if (Number.isFinite(next) && !isDue) {
       return [{ label: `${Math.ceil((next - this.#clock) / 1000)} s pass`, run: () => this.#pass(next) }];
     }
     if (this.#drifts >= DRIFT_CHECKS) return [];
@@ -332,6 +367,7 @@ export class AppWorld implements World {
         label: 'a drift check',
         run: () => {
           this.#drifts += 1;
+          this.#quietSince = this.#clock;
           this.scheduler.heal();
           this.#kills = 0;
           this.#clock += HOUR_MS;
@@ -364,6 +400,7 @@ export class AppWorld implements World {
   #do(deed: Deed): void {
     this.#deeds.shift();
     this.#harms = this.scheduler.harms;
+    this.#quietSince = this.#clock;
     const account = 'account' in deed ? (this.fleet.names[deed.account % this.fleet.names.length] ?? '') : '';
     switch (deed.do) {
       case 'rotate':
@@ -408,12 +445,51 @@ export class AppWorld implements World {
       case 'switchKey':
         this.fleet.set(account, 'other-key', 'f'.repeat(32));
         return;
+      case 'pause': {
+        const until =
+          deed.seconds === undefined ? {} : { until: new Date(this.#clock + deed.seconds * 1000).toISOString() };
+        const now = new Date(this.#clock);
+        const pause = { id: 'p', reason: 'a simulation', by: { objectId: 'o' }, since: now.toISOString(), ...until };
+        this.#orders = withPause(this.#orders, pause, now);
+        return;
+      }
+      case 'resume':
+        this.#resume();
+        return;
+      case 'controlLost':
+        this.#isControlOut = true;
+        return;
       case 'timePasses':
         this.#clock += deed.seconds * 1000;
         return;
       default:
         this.#call(deed.do);
     }
+  }
+
+  #resume(): void {
+    this.#isControlOut = false;
+    this.#orders = withResume(this.#orders, {
+      id: 'r',
+      reason: 'a simulation',
+      by: { objectId: 'o' },
+      at: new Date(this.#clock).toISOString(),
+    });
+  }
+
+  #control(skewMs: number): StandingControl {
+    const read = async (): Promise<ControlState> => {
+      if (this.#isControlOut) throw new Error('no answer');
+      return this.#orders;
+    };
+    return new StandingControl({ read }, () => new Date(this.#clock + skewMs));
+  }
+
+  /** Whether the instance has known of a pause for longer than what it had begun before may take. */
+  #knowsOfPause(instance: Instance): boolean {
+    if (!instance.control.pauseNow(KEY.id)) instance.pausedSince = undefined;
+    else instance.pausedSince ??= this.#clock;
+    return instance.pausedSince !== undefined && this.#clock - instance.pausedSince > BEGUN_MS;
   }
 
   #call(what: 'revoke' | 'restore'): void {
@@ -495,6 +571,7 @@ export class AppWorld implements World {
       if (work.kind === 'key') return reconcileKey(work, { ...ports, ...(this.#atOnce ? { atOnce } : {}) }, log);
       if (work.kind === 'rotate') return rotateWhenDue(work, ports, log);
       if (work.kind === 'rekey') return carryOutRekey(work, ports, log);
+      if (work.kind === 'rotation') return followRotation(work, ports, log);
       return work.kind === 'revocation' ? settleRevocation(work, ports, log) : { outcome: 'done' };
     };
     await processWork<Work>({
@@ -546,6 +623,8 @@ export class AppWorld implements World {
       const key = isOther ? OTHER.id : KEY.id;
       this.#send(ACCOUNT_WORK, { kind: 'account', account: id, location, ...work, key });
     }
+    const at = now.toISOString();
+    this.#send(KEY_WORK, { kind: 'rotation', since: at, due: at, ...work });
     if (instance) void this.#writeIndex(instance);
   }
 
@@ -580,6 +659,8 @@ export class AppWorld implements World {
       this.#leases.outlive(actor);
     }
     instance.actors = new Set();
+    instance.control = this.#control(instance.skewMs);
+    instance.pausedSince = undefined;
     instance.memory = memory();
   }
 
@@ -602,22 +683,31 @@ export class AppWorld implements World {
     const now = () => new Date(this.#clock + instance.skewMs);
     const fleet = createFleetIndex(this.index.port(to.azure(LIMITS.ownTables)));
     const toVault = to.azure(isUrgent ? LIMITS.breakGlass : LIMITS.keyWork);
-    const keys = keysOfBoth(keysOf(this.vault, toVault), OTHER.name, keysOf(this.other, toVault));
+    const vault = keysOfBoth(keysOf(this.vault, toVault), OTHER.name, keysOf(this.other, toVault));
     const rekeys = this.rekeys.port(to.azure(LIMITS.ownTables));
     const { lists, turns, schedule } = instance.memory;
+    const keys = isUrgent ? vault : sharing(vault, lists);
     const settings = {
       vaults: VAULTS,
       cloud: PUBLIC,
       subscriptions: [SUBSCRIPTION],
       refreshAutomatic: true,
       scopeDiscovery: 'dependents',
+      canary: this.#canary,
     } as unknown as Settings;
+    const queue = this.#queue(own);
+    const { control } = instance;
+    const rotationNotes = createRotationNotes(this.index.port(to.azure(LIMITS.ownTables)));
+    const rollout = { settings, keys, fleet, rotationNotes, control, writeBudgets: [], queue, now };
     return {
-      settings,
-      keys: isUrgent ? keys : sharing(keys, lists),
-      accounts: this.fleet.port(actor, to.azure(LIMITS.storageManagement)),
+      ...rollout,
+      rollout: createRollout(rollout),
+      probeCanaries: async () => {
+        this.#probes += 1;
+        return { failing: this.#probes === 1 ? ['st1'] : [] };
+      },
+      accounts: this.fleet.port(actor, to.azure(LIMITS.storageManagement), () => this.#knowsOfPause(instance)),
       subscriptions: { list: async () => [SUBSCRIPTION], seen: async () => ({ ids: [SUBSCRIPTION], vanished: [] }) },
-      fleet,
       fleetNotes: new FleetNotes({ fleet, now }),
       rekeys,
       standingRekeys: new StandingRekeys(rekeys, VAULTS, now),
@@ -625,7 +715,6 @@ export class AppWorld implements World {
       accountsOfKey: this.#graphBlind
         ? { using: async function* () {} }
         : this.fleet.newer(to.azure(LIMITS.resourceGraph)),
-      queue: this.#queue(own),
       heldMessages: this.#heldMessages(own),
       leases: this.#leases.port(actor, own),
       audit: this.#auditPort(own),
@@ -637,7 +726,6 @@ export class AppWorld implements World {
         this.#ids += 1;
         return `id-${this.#ids}`;
       },
-      now,
       sleep: (ms: number) =>
         new Promise<void>((wake) => {
           this.#sleeps.push({ at: this.#clock + ms, actor, wake });

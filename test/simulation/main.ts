@@ -10,6 +10,7 @@ import {
   randomPeopleWorld,
   randomRecordsWorld,
   randomRekeyWorld,
+  randomRolloutWorld,
   randomRotationWorld,
   randomTakeBackWorld,
 } from './random-app.ts';
@@ -38,6 +39,7 @@ const WORLDS: readonly ((random: () => number) => () => World)[] = [
   randomPeopleWorld,
   randomLateWorld,
   randomBreakGlassWorld,
+  randomRolloutWorld,
   randomIndexWorld,
   randomAnnouncementsWorld,
   randomRekeyWorld,

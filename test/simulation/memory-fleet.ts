@@ -32,9 +32,11 @@ export class MemoryFleet {
   /** What did not hold, first thing first. */
   broken: string | undefined;
 
+  /** @param waves tags `cmk-wave` of the accounts, as far as they have one */
   constructor(
     vault: MemoryVault,
     accounts: readonly ('pinned' | 'automatic')[],
+    waves: readonly (string | undefined)[] = [],
     other?: { readonly name: string; readonly vault: MemoryVault },
   ) {
     this.#vault = vault;
@@ -52,7 +54,7 @@ export class MemoryFleet {
         type,
         name,
         location: 'westeurope',
-        tags: {},
+        tags: waves[index] === undefined ? {} : { 'cmk-wave': waves[index] },
         userAssignedIdentities: [],
         principalIds: {},
         systemPrincipalId: undefined,
@@ -81,7 +83,7 @@ export class MemoryFleet {
   }
 
   /** The app's port to the accounts; the reads of each caller are kept, since its writes are judged by them. */
-  port(actor: Actor, way: FleetWay): StorageAccounts {
+  port(actor: Actor, way: FleetWay, isPaused: () => boolean = () => false): StorageAccounts {
     const reads = new Map<string, Read>();
     const unused = async (): Promise<never> => {
       throw new Error('This simulation has no encryption scopes.');
@@ -98,6 +100,7 @@ export class MemoryFleet {
         }),
       updateEncryption: ({ name }, wanted) => {
         if (actor.lastCall !== `get ${name}`) this.#breaks(`${name} is written to, and not right after it was read`);
+        if (isPaused()) this.#breaks(`${name} is moved while its instance knows of a pause`);
         const read = reads.get(name);
         return way(
           `patch ${name} ${wanted.keyVaultProperties?.keyName} ${wanted.keyVaultProperties?.keyVersion}`,

@@ -195,6 +195,12 @@ const MUTANTS: readonly Mutant[] = [
     from: 'setTimeout(() => reject(',
     to: 'void (() => reject(',
   },
+  {
+    name: 'a pause is not asked for before an account is read, nor before it is written',
+    file: 'src/rollout/rollout.ts',
+    from: 'if (!pause) return undefined;',
+    to: 'if (pause || !pause) return undefined;',
+  },
 ];
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -215,7 +221,14 @@ const OPTIONS = {
 async function caughtAfter(mutant: Mutant, seed: number, histories: number): Promise<number | undefined> {
   const folder = await mkdtemp(join(tmpdir(), 'mutant-'));
   try {
-    for (const part of ['src', 'test/simulation', 'test/support/keys.ts', 'package.json', 'tsconfig.json']) {
+    for (const part of [
+      'src',
+      'test/simulation',
+      'test/support/keys.ts',
+      'test/support/memory-fleet-table.ts',
+      'package.json',
+      'tsconfig.json',
+    ]) {
       await cp(join(ROOT, part), join(folder, part), { recursive: true });
     }
     await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));

@@ -78,6 +78,40 @@ export function randomRotationWorld(random: Random): () => World {
   return make(random, { deeds, accounts: ['pinned'], nearExpiry: true, during, ...harm });
 }
 
+/** Operators who pause and resume, canaries and waves, and an index that gets lost. */
+export function randomRolloutWorld(random: Random): () => World {
+  const deeds: Deed[] = [{ do: 'rotate', events: one(random, [1, 2]) }];
+  // Nobody calls who would be cut off by hours that pass.
+  const isLong = random() < 0.5;
+  const times = isLong ? [45, 300, 4_000] : [5, 30, 45];
+  if (isLong) {
+    deeds.push({ do: 'pause', seconds: undefined }, { do: 'rotate', events: 1 });
+    deeds.push({ do: 'timePasses', seconds: 300 }, { do: 'rotate', events: 1 });
+  }
+  for (let n = 0; n < 1 + Math.floor(random() * 5); n += 1) {
+    deeds.push(
+      one<Deed>(random, [
+        { do: 'rotate', events: 1 },
+        { do: 'pause', seconds: one(random, [undefined, 30, 600]) },
+        { do: 'pause', seconds: undefined },
+        { do: 'resume' },
+        { do: 'timePasses', seconds: one(random, times) },
+        { do: 'timePasses', seconds: one(random, times) },
+        { do: 'spoilIndex', how: one(random, SPOILS) },
+        { do: 'controlLost' },
+        { do: 'pin', account: Math.floor(random() * 3), version: Math.floor(random() * 3) },
+        ...(isLong ? [] : ([{ do: 'revoke' }, { do: 'restore' }] as const)),
+      ]),
+    );
+  }
+  const accounts = one<AppScenario['accounts']>(random, [
+    ['pinned', 'pinned'],
+    ['pinned', 'automatic', 'pinned'],
+  ]);
+  const waves = one<NonNullable<AppScenario['waves']>>(random, [[], ['2', '1'], [undefined, '1', '0']]);
+  return make(random, { deeds, accounts, waves, canary: one(random, [0, 1, 2]) });
+}
+
 /** An index that is spoilt, out of reach or written late, and a Resource Graph that may not see. */
 export function randomIndexWorld(random: Random): () => World {
   const deeds: Deed[] = [{ do: 'rotate', events: 1 }];

@@ -152,6 +152,13 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     find: keys.rotationIncomplete,
   },
   {
+    reason: 'RotationStuck',
+    severity: 'error',
+    ensures: 'A rotation goes on until everything that uses the key is on the new version.',
+    fix: 'See to the reasons that are named (`cmk rotation status`); what Azure refused is tried again. One that is held goes on with `cmk rotation resume`.',
+    find: keys.rotationStuck,
+  },
+  {
     reason: 'NoExpiry',
     severity: 'advice',
     ensures: 'A key version expires, so that Key Vault asks in time for a new one.',

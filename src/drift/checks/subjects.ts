@@ -8,6 +8,7 @@ import type { KeyAccess } from '../../identities/key-access.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
 import type { RotationPolicySummary } from '../../keys/rotation-policy-summary.ts';
+import type { RotationView } from '../../rollout/rotation-view.ts';
 import type { DriftSettings } from '../../settings/settings.ts';
 import type { VaultProperties } from '../../vaults/vault-client.ts';
 import type { KeyUsage } from './key-usage.ts';
@@ -36,6 +37,8 @@ export interface KeySubject {
   readonly material: Part<KeyKind | undefined>;
   /** Who was seen to use it, once every account has been looked at. */
   readonly usage: KeyUsage;
+  /** How far its rotation is, by the fleet index; absent: not known. */
+  rotation?: RotationView;
   /** Of its vault; undefined where the vault could not be read. */
   readonly tenantId?: string | undefined;
 }

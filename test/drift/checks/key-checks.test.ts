@@ -3,6 +3,7 @@ import { KEY_CHECKS } from '../../../src/drift/checks/checks.ts';
 import { evaluate } from '../../../src/drift/checks/evaluate.ts';
 import type { KeySubject } from '../../../src/drift/checks/subjects.ts';
 import type { KeyVersion } from '../../../src/keys/key-versions.ts';
+import type { RotationView } from '../../../src/rollout/rotation-view.ts';
 import { type Cases, describeChecks } from './describe-checks.ts';
 import {
   DAYS,
@@ -22,10 +23,23 @@ import {
   version,
 } from './subjects.ts';
 
+const KEY_ID = 'https://kv-files.vault.azure.net/keys/files-key';
 /** A version made an hour ago that never expires. */
 const endless = (change: Partial<KeyVersion> = {}) => version(1 / 24, { expiresOn: undefined, ...change });
 const { usage: used } = key({}, [{ pinned: NEW.version }]);
 
+const rotation = (state: RotationView['state'], change: Partial<RotationView> = {}): RotationView => ({
+  key: KEY_ID,
+  state,
+  version: 'v2',
+  startedOn: NOW.toISOString(),
+  progressOn: NOW.toISOString(),
+  moved: 3,
+  waiting: 4,
+  failed: 2,
+  left: 0,
+  ...change,
+});
 const operations = (allowed: readonly string[] | undefined) =>
   key({ material: { value: { type: 'RSA', size: 2048, operations: allowed } } });
 
@@ -82,6 +96,28 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['both expire', inVersions(version(100, { expiresOn: tomorrow }), NEW)],
       ['neither did before', inVersions(version(100, { expiresOn: undefined }), endless())],
       ['for more than a day', inVersions(version(100, { expiresOn: tomorrow }), version(2, { expiresOn: undefined }))],
+    ],
+    unread: [['its versions', keyUnread]],
+  },
+  RotationStuck: {
+    found: [
+      [
+        'nothing moves',
+        key({ rotation: rotation('stuck', { failures: { IdentityHasNoAccess: 2 } }) }),
+        /^3 accounts and scopes are on version v2, 4 wait, 2 failed \(IdentityHasNoAccess: 2\)\. It began on/,
+      ],
+      [
+        'its canaries failed',
+        key({ rotation: rotation('held', { detail: 'The first ones failed.' }) }),
+        /first ones failed/,
+      ],
+      ['held, and nobody says why', key({ rotation: rotation('held') }), /last move was seen/],
+      ['nothing is counted', key({ rotation: { key: KEY_ID, state: 'stuck' } }), /^0 accounts/],
+    ],
+    right: [
+      ['not known', key()],
+      ['it goes on', key({ rotation: rotation('underWay') })],
+      ['it is paused', key({ rotation: rotation('paused') })],
     ],
     unread: [['its versions', keyUnread]],
   },

@@ -1,0 +1,142 @@
+import type { Command } from 'commander';
+import { FLEET_TABLE } from '../../fleet/fleet-table-client.ts';
+import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { keyByName } from '../../operations/resolve.ts';
+import { knowsAppStorage, rotationAccess } from '../../operations/rotation/rotation-access.ts';
+import { type RotationStatus, statusFromApi, statusFromStorage } from '../../operations/rotation/rotation-status.ts';
+import type { UnreadRotation } from '../../rollout/list-rotations.ts';
+import type { RotationView } from '../../rollout/rotation-view.ts';
+import { inAppStorage } from '../app-storage-failures.ts';
+import type { Cli, GlobalOptions } from '../cli.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import type { Output } from '../output.ts';
+import { addControlCommands } from './fleet-control.ts';
+
+/** A rotation is looked at so often while it is watched. Milliseconds. */
+const WATCH_MS = 5_000;
+
+const WHERE = `
+It is read from the app's storage (AzureWebJobsStorage__accountName, with the
+role Storage Table Data Reader), else from the app (CMK_API, CMK_API_AUDIENCE).`;
+
+type Row = RotationView | UnreadRotation;
+
+export function addRotationCommands(program: Command, cli: Cli): void {
+  const rotation = program.command('rotation').description("how far a key's accounts are on its new version");
+  rotation
+    .command('status [key]')
+    .description('rotations under way or finished within a week; with a key, where and why not')
+    .option('--vault <vault>', 'name, ARM id or URI of the vault of the key')
+    .addHelpText('after', WHERE)
+    .action(async (name: string | undefined, { vault }: { vault?: string }, command: Command) => {
+      const key = name === undefined ? undefined : keyByName(name, vault, cli.cloud(command.optsWithGlobals()));
+      await cli.look(
+        command,
+        ({ azure }) => inTable(cli, command, async (status) => (key ? [await status.of(key)] : status.list()), azure),
+        (rows, output) => (key ? showOne(rows[0], output) : showAll(rows, output)),
+      );
+    });
+  rotation
+    .command('watch <key>')
+    .description('look every few seconds, until it is finished or needs somebody')
+    .option('--vault <vault>', 'name, ARM id or URI of the vault of the key')
+    .addHelpText('after', WHERE)
+    .action(async (name: string, { vault }: { vault?: string }, command: Command) => {
+      const key = keyByName(name, vault, cli.cloud(command.optsWithGlobals()));
+      await cli.look(
+        command,
+        async (operation) => {
+          const { azure, journal } = operation;
+          return inTable(
+            cli,
+            command,
+            async (status) => [
+              await watch(key, status, azure.sleep, ({ moved, waiting, failed, state }) =>
+                journal.waiting(`${state}: ${moved ?? 0} moved, ${waiting ?? 0} waiting, ${failed ?? 0} failed`),
+              ),
+            ],
+            azure,
+          );
+        },
+        (rows, output) => showOne(rows[0], output),
+      );
+    });
+  addControlCommands(rotation, cli);
+}
+
+/** Runs something that reads the fleet index, or asks the app where that is not known. */
+function inTable<T>(
+  cli: Cli,
+  command: Command,
+  run: (status: RotationStatus) => Promise<T>,
+  azure: Parameters<typeof rotationAccess>[1],
+): Promise<T> {
+  const { environment } = cli;
+  const credential = () => cli.credential(command.optsWithGlobals<GlobalOptions>());
+  const { CMK_API: api, CMK_API_AUDIENCE: audience } = environment;
+  if (!knowsAppStorage(environment) && api && audience) return run(statusFromApi(api, audience, credential()));
+  const ports = rotationAccess(environment, azure, credential);
+  const place = { what: `table ${FLEET_TABLE}`, url: "the app's storage", role: 'Storage Table Data Reader' };
+  return inAppStorage(place, () => run(statusFromStorage(ports)));
+}
+
+/** Until nothing goes on by itself. */
+async function watch(
+  key: ManagedKey,
+  status: RotationStatus,
+  sleep: (ms: number) => Promise<void>,
+  seen: (view: RotationView) => void,
+): Promise<RotationView> {
+  for (;;) {
+    const view = await status.of(key);
+    if (view.state !== 'underWay') return view;
+    seen(view);
+    await sleep(WATCH_MS);
+  }
+}
+
+function showAll(rows: readonly Row[], output: Output): ExitCode {
+  output.table(
+    ['KEY', 'STATE', 'MOVED', 'WAITING', 'FAILED', 'LEFT', 'EXPECTED END'],
+    rows.map((row) => {
+      const counts = row.state === 'unknown' ? {} : row;
+      const { moved, waiting, failed, left, expectedEnd } = counts as Partial<RotationView>;
+      return [shortKey(row.key), row.state, ...[moved, waiting, failed, left].map(shown), expectedEnd];
+    }),
+  );
+  const needsSomebody = rows.some(({ state }) => state === 'stuck' || state === 'held' || state === 'unknown');
+  return needsSomebody ? EXIT.incomplete : EXIT.ok;
+}
+
+function showOne(view: Row | undefined, output: Output): ExitCode {
+  if (!view || view.state === 'unknown') return EXIT.incomplete;
+  showAll([view], output);
+  const { detail, pause, stage, places = [], failedUses = [], waitingUses = [] } = view;
+  if (pause) output.text(`Paused since ${pause.since}${pause.until ? ` until ${pause.until}` : ''}: ${pause.reason}`);
+  else if (detail) output.text(detail);
+  if (stage) output.text(`Stage: ${stage.name} (${stage.state}).`);
+  output.table(
+    ['SUBSCRIPTION', 'REGION', 'MOVED', 'WAITING', 'FAILED', 'EXPECTED END'],
+    places.map(({ subscription, region, moved, waiting, failed, expectedEnd }) => [
+      subscription,
+      region,
+      ...[moved, waiting, failed].map(shown),
+      expectedEnd,
+    ]),
+  );
+  for (const { account, scope, reason } of failedUses) {
+    const name = `${account.split('/').at(-1)}${scope ? `/${scope}` : ''}`;
+    output.entry({ kind: 'note', text: `${name} could not be moved: ${reason}` });
+  }
+  const [oldest] = waitingUses;
+  if (oldest) output.text(`Waiting longest: ${oldest.account.split('/').at(-1)} (${oldest.reason}).`);
+  return view.state === 'stuck' || view.state === 'held' ? EXIT.incomplete : EXIT.ok;
+}
+
+function shown(count: number | undefined): string | undefined {
+  return count === undefined ? undefined : String(count);
+}
+
+function shortKey(key: string): string {
+  return key.replace(/^https:\/\/([^.]+)\.[^/]+\/keys\//, '$1/');
+}

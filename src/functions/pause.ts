@@ -1,0 +1,23 @@
+import { app } from '@azure/functions';
+import { readJsonBody } from '../http/json-body.ts';
+import { handlePause, handleResume } from '../rollout/http/control-api.ts';
+import { PAUSE_REQUEST, RESUME_REQUEST } from '../rollout/http/schemas.ts';
+import { api } from './api.ts';
+
+app.http('pause', {
+  methods: ['POST'],
+  route: 'pause',
+  authLevel: 'anonymous',
+  handler: api('Cmk.Operate', async ({ request, services, log, ...call }) =>
+    handlePause(await readJsonBody(request, PAUSE_REQUEST), call, services, log),
+  ),
+});
+
+app.http('resume', {
+  methods: ['POST'],
+  route: 'resume',
+  authLevel: 'anonymous',
+  handler: api('Cmk.Operate', async ({ request, services, log, ...call }) =>
+    handleResume(await readJsonBody(request, RESUME_REQUEST), call, services, log),
+  ),
+});

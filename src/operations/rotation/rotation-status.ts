@@ -1,0 +1,102 @@
+import { randomUUID } from 'node:crypto';
+import type { TokenCredential } from '@azure/identity';
+import { timeBoxed } from '../../azure/deadline.ts';
+import { OPERATOR_TOKEN_MS } from '../../azure/limits.ts';
+import { CmkError } from '../../errors.ts';
+import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import type { Log } from '../../log.ts';
+import { type ListPorts, listRotations, type RotationList } from '../../rollout/list-rotations.ts';
+import { type ControlPorts, type Ordered, orderPause, orderResume } from '../../rollout/order-pause.ts';
+import { readRotation } from '../../rollout/read-rotation.ts';
+import { type RotationView, viewRotation } from '../../rollout/rotation-view.ts';
+import { callerOf } from '../key/app-record.ts';
+import type { Operator } from '../operator.ts';
+
+const SILENT: Log = () => {};
+
+/** How the rotations stand, and how one of them does. */
+export interface RotationStatus {
+  list(): Promise<RotationList['value']>;
+  of(key: ManagedKey): Promise<RotationView>;
+}
+
+/** By the app's own storage. Errors are the SDK's. */
+export function statusFromStorage(ports: ListPorts): RotationStatus {
+  return {
+    async list() {
+      await ports.control.refresh(SILENT, true);
+      const all: RotationList['value'][number][] = [];
+      for (let after: string | undefined = ''; after !== undefined; ) {
+        const page: RotationList = await listRotations(after, ports);
+        all.push(...page.value);
+        after = page.next;
+      }
+      return all;
+    },
+    async of(key) {
+      await ports.control.refresh(SILENT, true);
+      return viewRotation(key, await readRotation(key, ports), ports.control.pauseNow(key.id));
+    },
+  };
+}
+
+/** By the app's API, for whoever may not read its storage. @throws {@link CmkError} `ServiceUnavailable` with what the app says */
+export function statusFromApi(api: string, audience: string, credential: TokenCredential): RotationStatus {
+  const get = async (path: string): Promise<unknown> => {
+    const token = await credential.getToken(`${audience}/.default`);
+    const { response, body } = await timeBoxed(async (signal) => {
+      const headers = { authorization: `Bearer ${token?.token}` };
+      const answer = await fetch(`${api.replace(/\/$/, '')}${path}`, { headers, signal });
+      return { response: answer, body: (await answer.json()) as { detail?: string; nextStep?: string } };
+    }, OPERATOR_TOKEN_MS);
+    if (response.ok) return body;
+    throw new CmkError('ServiceUnavailable', `The app answers ${response.status}: ${body.detail}`, body.nextStep ?? '');
+  };
+  return {
+    async list() {
+      const all: RotationList['value'][number][] = [];
+      for (let path: string | undefined = '/rotations'; path !== undefined; ) {
+        const page = (await get(path)) as Pick<RotationList, 'value'> & { nextLink?: string };
+        all.push(...page.value);
+        path = page.nextLink?.replace(/^\/api/, '');
+      }
+      return all;
+    },
+    of: async ({ vault, name }) => (await get(`/rotations/${vault.name}/${name}`)) as RotationView,
+  };
+}
+
+export interface ControlCommand {
+  readonly key: ManagedKey | undefined;
+  readonly reason: string;
+  readonly ticket?: string | undefined;
+}
+
+/**
+ * Pauses on the operator's own sign-in, as the app's API does it. Errors are the SDK's.
+ *
+ * @throws {@link CmkError} `ArgumentInvalid` for a time that is over
+ */
+export async function pauseRotations(
+  { key, ...said }: ControlCommand & { readonly until?: Date | undefined },
+  operator: Operator,
+  ports: ControlPorts,
+): Promise<Ordered> {
+  if (said.until && said.until <= ports.now()) {
+    const message = `${said.until.toISOString()} is over. Nothing was changed.`;
+    throw new CmkError('ArgumentInvalid', message, 'Give a time to come (--until PT4H), or leave it out.');
+  }
+  return orderPause({ ...said, ...orderBy(operator), key: key?.id }, ports, SILENT);
+}
+
+export function resumeRotations(
+  { key, ...said }: ControlCommand,
+  operator: Operator,
+  ports: ControlPorts,
+): Promise<Ordered> {
+  return orderResume({ ...said, ...orderBy(operator), key: key?.id }, ports, SILENT);
+}
+
+function orderBy(operator: Operator) {
+  return { caller: callerOf(operator), correlationId: randomUUID() };
+}

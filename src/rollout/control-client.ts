@@ -1,0 +1,86 @@
+import { text } from 'node:stream/consumers';
+import type { TokenCredential } from '@azure/identity';
+import type { BlockBlobClient } from '@azure/storage-blob';
+import { appBlobs } from '../azure/app-storage.ts';
+import { withinTime } from '../azure/deadline.ts';
+import { describeFailure, unlessMissing } from '../azure/failure.ts';
+import type { Settings } from '../settings/settings.ts';
+import { CONTROL_STATE, type ControlState, NO_CONTROL } from './pause.ts';
+
+/** Container of what operators have ordered, in the app's own storage. */
+export const CONTROL_CONTAINER = 'cmk-control';
+const BLOB = 'rollout.json';
+/** Writers that meet each other read again; so many in a row do not meet. */
+const MAX_TRIES = 10;
+/** For the orders to be read: whoever moves an account waits for it. Milliseconds. */
+const READ_MS = 3_000;
+const WRITE_MS = 5_000;
+
+/** Pauses and orders to go on, in one small blob guarded by its ETag. Errors are the SDK's. */
+export interface ControlStore {
+  /** What is there and no order counts as none: it was written by nobody here. */
+  read(): Promise<ControlState>;
+  /** Of writers at the same time none overwrites another: `change` is called again with what the other one wrote. */
+  update(change: (state: ControlState) => ControlState): Promise<ControlState>;
+}
+
+export function createControlStore(
+  settings: Pick<Settings, 'storage'>,
+  credential: () => TokenCredential,
+): ControlStore {
+  const retries = { maxTries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 500 };
+  const container = appBlobs(settings, credential, retries).getContainerClient(CONTROL_CONTAINER);
+  const blob = container.getBlockBlobClient(BLOB);
+  const store = async (state: ControlState, etag: string | undefined): Promise<void> => {
+    try {
+      await upload(blob, state, etag);
+    } catch (error) {
+      if (describeFailure(error).code !== 'ContainerNotFound') throw error;
+      await container.createIfNotExists();
+      await upload(blob, state, etag);
+    }
+  };
+  return {
+    read: async () => (await load(blob)).state,
+    async update(change) {
+      for (let tries = 1; ; tries += 1) {
+        const { state, etag } = await load(blob);
+        const changed = change(state);
+        try {
+          await store(changed, etag);
+          return changed;
+        } catch (error) {
+          if (tries >= MAX_TRIES || describeFailure(error).kind !== 'conflict') throw error;
+        }
+      }
+    },
+  };
+}
+
+async function load(blob: BlockBlobClient): Promise<{ state: ControlState; etag: string | undefined }> {
+  const found = await unlessMissing(() =>
+    withinTime(READ_MS, async (limit) => {
+      // One request, so that the content is that of the ETag.
+      const { etag, readableStreamBody } = await blob.download(0, undefined, limit);
+      return { state: parsed(readableStreamBody ? await text(readableStreamBody) : ''), etag };
+    }),
+  );
+  return found ?? { state: NO_CONTROL, etag: undefined };
+}
+
+function parsed(json: string): ControlState {
+  try {
+    return CONTROL_STATE.safeParse(JSON.parse(json)).data ?? NO_CONTROL;
+  } catch {
+    return NO_CONTROL;
+  }
+}
+
+function upload(blob: BlockBlobClient, state: ControlState, etag: string | undefined): Promise<unknown> {
+  const json = JSON.stringify(state);
+  const options = {
+    conditions: etag ? { ifMatch: etag } : { ifNoneMatch: '*' },
+    blobHTTPHeaders: { blobContentType: 'application/json; charset=utf-8' },
+  };
+  return withinTime(WRITE_MS, (limit) => blob.upload(json, Buffer.byteLength(json), { ...options, ...limit }));
+}

@@ -1,0 +1,54 @@
+import type { TokenCredential } from '@azure/identity';
+import type { Rollout } from '../accounts/rollout.ts';
+import { type Budget, DOCUMENTED, shareOf } from '../azure/pacer.ts';
+import type { FileShares } from '../dependents/file-shares-client.ts';
+import type { FileService } from '../effect/file-service-client.ts';
+import type { FleetIndex } from '../fleet/fleet-index.ts';
+import type { FleetTable } from '../fleet/fleet-rows.ts';
+import { createRotationNotes, type RotationNotes } from '../fleet/rotation-notes.ts';
+import type { Keys } from '../keys/key-client.ts';
+import type { Settings } from '../settings/settings.ts';
+import type { WorkQueue } from '../work/work-queue-client.ts';
+import { type ControlStore, createControlStore } from './control-client.ts';
+import { canaryProbe, type ProbeCanaries } from './probe-canaries.ts';
+import { createRollout } from './rollout.ts';
+import { StandingControl } from './standing-control.ts';
+
+export interface RolloutServices {
+  readonly rotationNotes: RotationNotes;
+  /** What operators have ordered, where it is kept; and as this instance knows it. */
+  readonly controlStore: ControlStore;
+  readonly control: StandingControl;
+  /** When, and in which order, accounts are moved. */
+  readonly rollout: Rollout;
+  readonly probeCanaries: ProbeCanaries;
+  /** What Azure takes of writes in one subscription and region. */
+  readonly writeBudgets: readonly Budget[];
+}
+
+/** What the app takes of Azure's writes in one subscription and region. */
+export function writesOf(share: number): readonly Budget[] {
+  return [DOCUMENTED.storageWritesASecond, shareOf(DOCUMENTED.storageWritesAnHour, share)];
+}
+
+/** One for each instance. No call is made yet. */
+export function createRolloutServices(
+  ports: {
+    readonly settings: Settings;
+    readonly keys: Keys;
+    readonly table: FleetTable;
+    readonly fleet: FleetIndex;
+    readonly queue: Pick<WorkQueue, 'send'>;
+    readonly shares: FileShares;
+    readonly fileService: FileService;
+    readonly now: () => Date;
+  },
+  credential: () => TokenCredential,
+): RolloutServices {
+  const controlStore = createControlStore(ports.settings, credential);
+  const control = new StandingControl(controlStore, ports.now);
+  const rotationNotes = createRotationNotes(ports.table);
+  const writeBudgets = writesOf(ports.settings.budgetShare);
+  const rollout = createRollout({ ...ports, control, rotationNotes, writeBudgets });
+  return { rotationNotes, controlStore, control, rollout, probeCanaries: canaryProbe(ports), writeBudgets };
+}

@@ -1,0 +1,161 @@
+import type { RecordAudit } from '../audit/audit-trail.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
+import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
+import { KEY_WORK, type RotationWork } from '../work/messages.ts';
+import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import type { ProbeCanaries } from './probe-canaries.ts';
+import type { RotationProgress } from './progress.ts';
+import { type RotationReading, readRotation } from './read-rotation.ts';
+import { holdOfStage, nextLookSeconds, orderLook, type RolloutPorts } from './rollout.ts';
+
+/** How long it waits for the audit trail, in milliseconds. */
+const AUDIT_WAIT_MS = 15_000;
+/** A rotation that is stuck or held is looked at so often; after so long it is left to the drift check. */
+const SELDOM_SECONDS = 300;
+const LONGEST_MS = 24 * 3_600_000;
+/** After a pause, and after everything was put to work once more. */
+const SOON_SECONDS = 60;
+/** After so many tries a look at the key takes its place: without the index that puts everything to work. */
+const MOST_TRIES = 4;
+/** The trail is read so far back for a record that is there already. Milliseconds. */
+const RECORDED_MS = 7 * 24 * 3_600_000;
+
+export type FollowPorts = Omit<RolloutPorts, 'settings'> & {
+  readonly settings: RolloutPorts['settings'] & { readonly vaults: Pick<ManagedVaults, 'key'> };
+  readonly audit: RecordAudit;
+  readonly probeCanaries: ProbeCanaries;
+};
+
+type Standing = Extract<RotationReading, { blocked?: undefined }>;
+
+/**
+ * Looks how far a rotation is, records that it is finished or stuck, and has the next stage begun. It decides from what is
+ * read alone: any number of these messages may come, or none.
+ */
+export async function followRotation(work: RotationWork, ports: FollowPorts, log: Log): Promise<Outcome> {
+  const key = ports.settings.vaults.key(work.key);
+  if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
+  try {
+    return await new Follower(key, work, ports, log).look();
+  } catch (error) {
+    const outcome = outcomeOfFailure(error);
+    if (outcome.outcome === 'retry' && work.attempt + 1 < MOST_TRIES) return outcome;
+    const message = `How far the rotation is cannot be read: ${describe(describeFailure(error))}`;
+    log({ level: 'warning', reason: 'FleetIndexUnavailable', message, key: key.id });
+    await ports.queue.send(KEY_WORK, { kind: 'key', key: key.id, cause: work.cause, attempt: 0 });
+    return DONE;
+  }
+}
+
+class Follower {
+  readonly #key: ManagedKey;
+  readonly #work: RotationWork;
+  readonly #ports: FollowPorts;
+  readonly #log: Log;
+
+  constructor(key: ManagedKey, work: RotationWork, ports: FollowPorts, log: Log) {
+    this.#key = key;
+    this.#work = work;
+    this.#ports = ports;
+    this.#log = log;
+  }
+
+  async look(): Promise<Outcome> {
+    const { control } = this.#ports;
+    if (await control.pause(this.#key.id, this.#log)) return this.#again(SOON_SECONDS);
+    const read = await readRotation(this.#key, this.#ports);
+    if (read.blocked) return DONE;
+    const { progress, stage } = read;
+    if (progress.state === 'finished') return this.#finish(progress);
+    const isHeld = await this.#stage(read);
+    if (isHeld) return this.#again(SELDOM_SECONDS);
+    if (progress.state === 'stuck') return this.#stuck(progress);
+    return this.#again(nextLookSeconds(progress, stage, this.#ports));
+  }
+
+  /** What is known of the uses may be wrong, or a message lost: it is stuck if that is not it. Then the drift check goes on. */
+  async #stuck(progress: RotationProgress): Promise<Outcome> {
+    if (this.#work.lookedAgain) return this.#record('RotationStuck', progress);
+    await this.#lookAtKey();
+    return this.#again(SOON_SECONDS, true);
+  }
+
+  /** Has the accounts of the stage put to work; true: nothing goes on behind it until somebody sees to something. */
+  async #stage({ progress, stage, note }: Standing): Promise<boolean> {
+    const { probeCanaries, rotationNotes } = this.#ports;
+    const key = this.#key.id;
+    if (stage.state === 'unproven') {
+      const { failing } = await probeCanaries(stage.canaries);
+      if (failing.length > 0) {
+        await this.#record('CanaryFailed', progress, `These do not serve: ${failing.join(', ')}.`);
+        return true;
+      }
+      await rotationNotes.put({ key, canary: progress.version });
+      await this.#lookAtKey();
+      return false;
+    }
+    const isHeld = stage.state === 'failed';
+    if (isHeld) {
+      const { reason, detail } = holdOfStage(stage);
+      await this.#record(reason === 'CanaryFailed' ? reason : 'WaveFailed', progress, detail);
+    }
+    const place = `${progress.version} ${stage.name}`;
+    const isNew = note?.stage !== place && (stage.name !== 'rest' || note?.stage !== undefined);
+    if (isNew) {
+      await this.#lookAtKey();
+      await rotationNotes.put({ key, stage: place });
+    }
+    return isHeld;
+  }
+
+  async #lookAtKey(): Promise<void> {
+    const { queue } = this.#ports;
+    await queue.send(KEY_WORK, { kind: 'key', key: this.#key.id, cause: this.#work.cause, attempt: 0 });
+  }
+
+  async #finish(progress: RotationProgress): Promise<Outcome> {
+    const outcome = await this.#record('RotationFinished', progress);
+    if (outcome.outcome !== 'done') return outcome;
+    await this.#ports.rotationNotes.put({ key: this.#key.id, finished: progress.version });
+    return DONE;
+  }
+
+  async #again(seconds: number, lookedAgain = false): Promise<Outcome> {
+    const { now, rotationNotes } = this.#ports;
+    const { key, cause, since, due } = this.#work;
+    if (now().getTime() - Date.parse(since) > LONGEST_MS) return DONE;
+    const dueOn = (await rotationNotes.of(this.#key.id))?.dueOn;
+    const look = { key, cause, since, ...(lookedAgain ? { lookedAgain } : {}) };
+    await orderLook(look, seconds, dueOn === due ? undefined : dueOn, this.#ports);
+    return DONE;
+  }
+
+  /** In the log each time, in the audit trail once over all instances. */
+  async #record(
+    reason: 'RotationFinished' | 'RotationStuck' | 'CanaryFailed' | 'WaveFailed',
+    progress: RotationProgress,
+    why = '',
+  ): Promise<Outcome> {
+    const { version, startedOn, moved, waiting, failed, left, failures, places } = progress;
+    const counts = { moved, waiting, failed, left };
+    const about = { key: this.#key.id, version, startedOn, ...counts, failures };
+    const numbers = `${moved} moved, ${waiting} waiting, ${failed} failed, ${left} left to Storage.`;
+    const causes = Object.entries(failures).map(([code, number]) => `${code}: ${number}`);
+    const message = [REASONS[reason], numbers, ...causes, why].filter((part) => part !== '').join(' ');
+    this.#log({ level: reason === 'RotationFinished' ? 'info' : 'error', reason, message, ...about });
+    const entry = {
+      id: `rotation/${reason}/${this.#key.id}/${version}`,
+      action: 'key.rotation',
+      reason,
+      resource: this.#key.id,
+      details: { ...about, places: places.slice(0, 100), ...(why ? { why } : {}) },
+    };
+    const { audit, now } = this.#ports;
+    const since = new Date(Math.max(Date.parse(startedOn), now().getTime() - RECORDED_MS));
+    const written = await audit(entry, AUDIT_WAIT_MS, since);
+    if ('written' in written) return DONE;
+    return { outcome: 'retry', reason: 'AuditFailed', detail: written.failed, counts: true, delaySeconds: undefined };
+  }
+}

@@ -1,0 +1,63 @@
+import pMap from 'p-map';
+import { describe, describeFailure } from '../azure/failure.ts';
+import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
+import { type ReadRotationPorts, readRotation } from './read-rotation.ts';
+import { type RotationView, viewRotation } from './rotation-view.ts';
+import type { StandingControl } from './standing-control.ts';
+
+/** A rotation that was looked at so long ago is of no interest any more. Milliseconds. */
+const LATELY_MS = 7 * 24 * 3_600_000;
+/** Keys of one page, and keys that are read at the same time. */
+const PAGE = 50;
+const CONCURRENCY = 8;
+
+export type ListPorts = ReadRotationPorts & {
+  readonly settings: ReadRotationPorts['settings'] & { readonly vaults: Pick<ManagedVaults, 'key'> };
+  readonly control: StandingControl;
+};
+
+/** A key whose rotation could not be read now. */
+export interface UnreadRotation {
+  readonly key: string;
+  readonly state: 'unknown';
+  readonly detail: string;
+}
+
+export interface RotationList {
+  readonly value: readonly (RotationView | UnreadRotation)[];
+  /** Where the next page begins; absent: this was the last. */
+  readonly next?: string;
+}
+
+/**
+ * The keys with a rotation under way, or finished lately. Which keys those are is noted by whoever looks at a key; how they
+ * stand is computed.
+ *
+ * @throws what the index answers
+ */
+export async function listRotations(after: string | undefined, ports: ListPorts): Promise<RotationList> {
+  const { rotationNotes, settings, now } = ports;
+  const keys: ManagedKey[] = [];
+  let next: string | undefined;
+  let last = '';
+  for await (const { note, place } of rotationNotes.all(after)) {
+    const key = settings.vaults.key(note.key);
+    if (!key || now().getTime() - Date.parse(note.lookedOn ?? '') > LATELY_MS) continue;
+    if (keys.length === PAGE) {
+      next = last;
+      break;
+    }
+    keys.push(key);
+    last = place;
+  }
+  const value = await pMap(keys, (key) => viewOf(key, ports), { concurrency: CONCURRENCY });
+  return { value, ...(next ? { next } : {}) };
+}
+
+async function viewOf(key: ManagedKey, ports: ListPorts): Promise<RotationView | UnreadRotation> {
+  try {
+    return viewRotation(key, await readRotation(key, ports), ports.control.pauseNow(key.id));
+  } catch (error) {
+    return { key: key.id, state: 'unknown', detail: describe(describeFailure(error)) };
+  }
+}

@@ -1,0 +1,136 @@
+import type { AuditOutcome, RecordAudit } from '../audit/audit-trail.ts';
+import type { AuditEntry } from '../audit/record.ts';
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
+import { KEY_WORK } from '../work/messages.ts';
+import type { WorkQueue } from '../work/work-queue-client.ts';
+import type { ControlStore } from './control-client.ts';
+import { type Pause, standingPauses, withPause, withResume } from './pause.ts';
+import type { StandingControl } from './standing-control.ts';
+
+/** How long an answer waits for the audit trail, in milliseconds. */
+const AUDIT_WAIT_MS = 5_000;
+/** What of all keys is ordered is recorded about the app. */
+const EVERY_KEY = 'cmk-autopilot/keys';
+
+/** Who orders it, and why. */
+export interface ControlOrder {
+  readonly caller: NonNullable<AuditEntry['caller']>;
+  readonly correlationId: string;
+  readonly reason: string;
+  readonly ticket?: string | undefined;
+  /** Key identifier without a version; absent: all keys. */
+  readonly key?: string | undefined;
+}
+
+export interface ControlPorts {
+  readonly controlStore: ControlStore;
+  readonly control: Pick<StandingControl, 'learn'>;
+  readonly queue: Pick<WorkQueue, 'send'>;
+  readonly audit: RecordAudit;
+  readonly newId: () => string;
+  readonly now: () => Date;
+}
+
+/** What an order has come to. */
+export interface Ordered {
+  /** Every pause that stands now. */
+  readonly pauses: readonly Pause[];
+  /** Pauses that the order has ended, or taken the place of. */
+  readonly ended: readonly Pause[];
+  /** `written`, or why the audit trail could not be written; the order holds all the same. */
+  readonly audit: string;
+  readonly warnings: readonly string[];
+}
+
+/** Has every move, and every rotation by the app, wait. @throws the SDK's error when it cannot be kept: nothing is paused */
+export async function orderPause(
+  order: ControlOrder & { readonly until?: Date | undefined },
+  ports: ControlPorts,
+  log: Log,
+): Promise<Ordered> {
+  const { key, reason, until } = order;
+  const now = ports.now();
+  const pause: Pause = {
+    id: ports.newId(),
+    ...(key ? { key } : {}),
+    reason,
+    by: byOf(order),
+    since: now.toISOString(),
+    ...(until ? { until: until.toISOString() } : {}),
+  };
+  let before: readonly Pause[] = [];
+  const state = await ports.controlStore.update((current) => {
+    before = standingPauses(current, now);
+    return withPause(current, pause, now);
+  });
+  ports.control.learn(state);
+  const pauses = standingPauses(state, now);
+  const audit = await record('Paused', pause.id, order, { until: pause.until }, ports, log);
+  return { pauses, ended: missing(before, pauses), audit, warnings: [] };
+}
+
+/**
+ * Ends a pause; with a key, what its rotation is held for is overruled as well, and the key is looked at at once.
+ *
+ * @throws the SDK's error when it cannot be kept: everything stays paused
+ */
+export async function orderResume(order: ControlOrder, ports: ControlPorts, log: Log): Promise<Ordered> {
+  const now = ports.now();
+  const { key, reason } = order;
+  const id = ports.newId();
+  const going = { id, ...(key ? { key } : {}), reason, by: byOf(order), at: now.toISOString() };
+  let before: readonly Pause[] = [];
+  const state = await ports.controlStore.update((current) => {
+    before = standingPauses(current, now);
+    return withResume(current, going);
+  });
+  ports.control.learn(state);
+  const pauses = standingPauses(state, now);
+  const ended = missing(before, pauses);
+  const warnings: string[] = [];
+  if (key) {
+    const cause = { by: 'operator', ref: order.correlationId.slice(0, 200), since: now.toISOString() };
+    try {
+      await ports.queue.send(KEY_WORK, { kind: 'key', key, cause, attempt: 0 });
+    } catch (error) {
+      const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
+      warnings.push(`The key is not looked at at once; what waits goes on by itself within a minute or two (${why}).`);
+    }
+  }
+  const audit = await record('Resumed', id, order, { ended: ended.map((pause) => pause.id) }, ports, log);
+  return { pauses, ended, audit, warnings };
+}
+
+function byOf({ caller: { objectId, name } }: ControlOrder): Pause['by'] {
+  return { objectId, ...(name ? { name } : {}) };
+}
+
+function missing(before: readonly Pause[], after: readonly Pause[]): Pause[] {
+  return before.filter(({ id }) => !after.some((pause) => pause.id === id));
+}
+
+async function record(
+  reason: 'Paused' | 'Resumed',
+  id: string,
+  { caller, correlationId, reason: why, ticket, key }: ControlOrder,
+  more: Readonly<Record<string, unknown>>,
+  { audit }: Pick<ControlPorts, 'audit'>,
+  log: Log,
+): Promise<string> {
+  const about = { ...(key ? { key } : {}), caller: caller.objectId, correlationId, why, ...more };
+  log({ level: 'warning', reason, message: REASONS[reason], ...about });
+  const outcome: AuditOutcome = await audit(
+    {
+      id: `fleet.control/${id}`,
+      action: reason === 'Paused' ? 'fleet.pause' : 'fleet.resume',
+      reason,
+      resource: key ?? EVERY_KEY,
+      caller,
+      correlationId,
+      details: { why, ticket, ...more },
+    },
+    AUDIT_WAIT_MS,
+  );
+  return 'written' in outcome ? 'written' : outcome.failed;
+}

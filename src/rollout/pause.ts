@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import { sameKeyName } from '../keys/key-identifier.ts';
+
+/** Pauses and orders that are kept; the oldest ones go when there are more. */
+const MOST_KEPT = 200;
+/** An order to go on concerns the rotation of its day; what is older is forgotten. Milliseconds. */
+const ORDER_KEPT_MS = 90 * 24 * 3_600_000;
+
+const by = z.object({ objectId: z.string(), name: z.string().optional() });
+
+const PAUSE = z.object({
+  id: z.string(),
+  /** Key identifier without a version; absent: all keys. */
+  key: z.string().optional(),
+  /** Why, in the operator's own words. */
+  reason: z.string(),
+  by,
+  since: z.iso.datetime(),
+  /** When it ends by itself; absent: when somebody ends it. */
+  until: z.iso.datetime().optional(),
+});
+
+/** An order that a held rotation goes on: it holds for every rotation of the key that began before it. */
+const GO_ON = z.object({ id: z.string(), key: z.string(), reason: z.string(), by, at: z.iso.datetime() });
+
+export const CONTROL_STATE = z.object({
+  pauses: z.array(PAUSE),
+  goOns: z.array(GO_ON),
+  /** When somebody last ended a pause. */
+  resumedOn: z.iso.datetime().optional(),
+});
+
+export type Pause = z.output<typeof PAUSE>;
+export type GoOn = z.output<typeof GO_ON>;
+export type ControlState = z.output<typeof CONTROL_STATE>;
+
+export const NO_CONTROL: ControlState = { pauses: [], goOns: [] };
+
+/** The pause that a key is under: that of all keys, if there is one, else its own. */
+export function standingPause(state: ControlState, key: string, now: Date): Pause | undefined {
+  const pauses = standingPauses(state, now).filter((pause) => pause.key === undefined || sameKey(pause.key, key));
+  return pauses.find((pause) => pause.key === undefined) ?? pauses[0];
+}
+
+/** Every pause that has not ended. */
+export function standingPauses({ pauses }: ControlState, now: Date): Pause[] {
+  return pauses.filter(({ until }) => until === undefined || Date.parse(until) > now.getTime());
+}
+
+/** Whether an operator has ordered that rotation of the key to go on whatever holds it. */
+export function isOrderedOn({ goOns }: ControlState, key: string, startedOn: Date): boolean {
+  return goOns.some((order) => sameKey(order.key, key) && Date.parse(order.at) >= startedOn.getTime());
+}
+
+/** When something was last let go on, by somebody or by itself; what has stood still before is not stuck for that. */
+export function lastReleased({ pauses, goOns, resumedOn }: ControlState, key: string, now: Date): Date | undefined {
+  const isAbout = (one: { readonly key?: string | undefined }): boolean =>
+    one.key === undefined || sameKey(one.key, key);
+  const ends = pauses.filter(isAbout).map(({ until }) => until);
+  const orders = goOns.filter(isAbout).map(({ at }) => at);
+  const times = [...ends, ...orders, resumedOn].flatMap((time) => (time === undefined ? [] : Date.parse(time)));
+  const last = Math.max(...times.filter((time) => time <= now.getTime()));
+  return Number.isFinite(last) ? new Date(last) : undefined;
+}
+
+/** With one more pause; it takes the place of the one of the same reach. */
+export function withPause(state: ControlState, pause: Pause, now: Date): ControlState {
+  const others = standingPauses(state, now).filter(({ key }) => !isSameReach(key, pause.key));
+  return { ...state, goOns: keptOrders(state, now), pauses: [...others, pause].slice(-MOST_KEPT) };
+}
+
+/** Without the pause of that reach; for a key, what holds its rotation is overruled as well. */
+export function withResume(state: ControlState, order: Omit<GoOn, 'key'> & { readonly key?: string }): ControlState {
+  const now = new Date(order.at);
+  const { key } = order;
+  const pauses = standingPauses(state, now).filter((pause) => !isSameReach(pause.key, key));
+  const goOns = keptOrders(state, now);
+  return {
+    pauses,
+    resumedOn: order.at,
+    goOns: (key === undefined ? goOns : [...goOns, { ...order, key }]).slice(-MOST_KEPT),
+  };
+}
+
+function keptOrders({ goOns }: ControlState, now: Date): GoOn[] {
+  return goOns.filter(({ at }) => now.getTime() - Date.parse(at) < ORDER_KEPT_MS);
+}
+
+function isSameReach(a: string | undefined, b: string | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : sameKey(a, b);
+}
+
+/** Identifiers compare as names do: hosts have no letter case either. */
+function sameKey(a: string, b: string): boolean {
+  return sameKeyName(a, b);
+}

@@ -1,0 +1,64 @@
+import type { Budget } from '../azure/pacer.ts';
+import type { FleetIndex } from '../fleet/fleet-index.ts';
+import type { RotationNote, RotationNotes } from '../fleet/rotation-notes.ts';
+import type { Keys } from '../keys/key-client.ts';
+import type { KeyVersion } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { openRevocation } from '../revocation/revocation.ts';
+import { rotationGoal } from './judge-use.ts';
+import { ProgressCount, type RotationProgress } from './progress.ts';
+import { type RotationStage, StageCount } from './stage.ts';
+import type { StandingControl } from './standing-control.ts';
+
+export interface ReadRotationPorts {
+  readonly settings: { readonly refreshAutomatic: boolean; readonly canary: number };
+  readonly keys: Pick<Keys, 'listVersions'>;
+  readonly fleet: Pick<FleetIndex, 'uses'>;
+  readonly rotationNotes: RotationNotes;
+  readonly control: Pick<StandingControl, 'isOrderedOn' | 'lastReleased'>;
+  /** What Azure takes of writes in one subscription and region. */
+  readonly writeBudgets: readonly Budget[];
+  readonly now: () => Date;
+}
+
+/** A rotation as it stands. */
+export type RotationReading =
+  /** Nothing is moved onto or off the key, or there is no version to move to. */
+  | { readonly blocked: 'RevocationOpen' | 'NoUsableVersion' | 'KeyNotFound' }
+  | {
+      readonly blocked?: undefined;
+      readonly progress: RotationProgress;
+      readonly stage: RotationStage;
+      readonly note: RotationNote | undefined;
+    };
+
+/**
+ * Reads how far a key's rotation is: its versions from Key Vault, and one partition of the index.
+ *
+ * @throws what Key Vault or the index answers
+ */
+export async function readRotation(key: ManagedKey, ports: ReadRotationPorts): Promise<RotationReading> {
+  const versions = await ports.keys.listVersions(key);
+  return computeRotation(key, versions, ports);
+}
+
+/** The same of versions that were read already. */
+export async function computeRotation(
+  key: ManagedKey,
+  versions: readonly KeyVersion[],
+  { settings, fleet, rotationNotes, control, writeBudgets, now }: Omit<ReadRotationPorts, 'keys'>,
+): Promise<RotationReading> {
+  if (versions.length === 0) return { blocked: 'KeyNotFound' };
+  if (openRevocation(versions, now())) return { blocked: 'RevocationOpen' };
+  const goal = rotationGoal(versions, now(), settings);
+  if (!goal) return { blocked: 'NoUsableVersion' };
+  const note = await rotationNotes.of(key.id);
+  const progress = new ProgressCount(goal, writeBudgets, control.lastReleased(key.id));
+  const stages = new StageCount({
+    canaries: settings.canary,
+    proven: note?.canary === goal.target.version,
+    orderedOn: control.isOrderedOn(key.id, goal.startedOn),
+  });
+  for await (const use of fleet.uses(key.id)) stages.add(use, progress.add(use).state);
+  return { progress: progress.result(), stage: stages.result(), note };
+}

@@ -1,0 +1,67 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { createAppStorage } from '../../local/run/app-storage-client.ts';
+import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
+import { createFleetTable } from '../../src/fleet/fleet-table-client.ts';
+import { createRotationNotes } from '../../src/fleet/rotation-notes.ts';
+import { readStorageSettings } from '../../src/settings/settings.ts';
+import { useAzurite } from '../support/azurite.ts';
+import { type Site, useProcedures } from '../support/procedures.ts';
+import { type CmkOptions, runCmk } from '../support/run-cmk.ts';
+
+const azurite = useAzurite();
+const procedures = useProcedures();
+const cmk = (args: readonly string[], options: CmkOptions = {}) =>
+  runCmk(procedures, args, { env: { AzureWebJobsStorage: azurite.connectionString }, ...options });
+const none = () => {
+  throw new Error('A connection string needs no sign-in.');
+};
+
+beforeEach(() => createAppStorage(azurite.connectionString));
+
+/** Writes down what a look at a key with one account would have. */
+async function noted(site: Site, current: string): Promise<string> {
+  const key = `https://${site.vault.name}.vault.azure.net/keys/${site.key}`;
+  const table = createFleetTable(readStorageSettings({ AzureWebJobsStorage: azurite.connectionString }), none);
+  const { id: account, location } = site.account;
+  const now = new Date().toISOString();
+  const use = { key, account, location, mode: 'pinned', pinned: current, current, readOn: now } as const;
+  await createFleetIndex(table).write([{ put: 'use', use }]);
+  await createRotationNotes(table).put({ key, lookedOn: now });
+  return key;
+}
+
+describe('cmk rotation', () => {
+  it('tells how far a rotation is, and needs nothing of the app but its storage', async () => {
+    const site = procedures.site();
+    await noted(site, site.version.version);
+    const { code, out } = await cmk(['rotation', 'status', site.key, '--vault', site.vault.name]);
+    expect(out).toContain(`${site.vault.name}/files-key\tfinished\t1\t0\t0\t0`);
+    expect(code).toBe(0);
+    const all = await cmk(['rotation', 'status', '--json']);
+    expect(JSON.parse(all.out).result).toContainEqual(expect.objectContaining({ state: 'finished', moved: 1 }));
+    expect((await cmk(['rotation', 'watch', site.key, '--vault', site.vault.name])).code).toBe(0);
+  });
+
+  it('pauses and resumes, on record, and shows it', async () => {
+    const site = procedures.site();
+    const key = await noted(site, 'f'.repeat(32));
+    const of = [site.key, '--vault', site.vault.name];
+    const paused = await cmk(['rotation', 'pause', ...of, '--reason', 'a change window', '--until', 'PT4H']);
+    expect(paused).toMatchObject({ code: 0, err: '' });
+    expect(paused.out).toContain(`Paused: ${key} since `);
+    const status = await cmk(['rotation', 'status', ...of]);
+    expect(status.out).toContain('\tpaused\t0\t1\t0\t0');
+    expect(status.out).toContain('a change window');
+    const resumed = await cmk(['rotation', 'resume', ...of, '--reason', 'it is over']);
+    expect(resumed).toMatchObject({ code: 0, out: expect.stringContaining('Nothing is paused.') });
+    const trail = await cmk(['audit', 'verify']);
+    expect(trail).toMatchObject({ code: 0, out: expect.stringContaining('2') });
+  });
+
+  it('says what is missing where the storage is not known, and refuses a time that is over', async () => {
+    const nowhere = await cmk(['rotation', 'status'], { env: {} });
+    expect(nowhere).toMatchObject({ code: 2, err: expect.stringContaining('AzureWebJobsStorage__accountName') });
+    const late = await cmk(['rotation', 'pause', '--reason', 'a change window', '--until', '2001-01-01']);
+    expect(late).toMatchObject({ code: 2, err: expect.stringContaining('is over') });
+  });
+});

@@ -1,0 +1,127 @@
+import { expect, it } from 'vitest';
+import { CLIENT_IDS, CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
+import { rotateKey } from '../../local/azure/key-vault/keys.ts';
+import type { StorageAccount } from '../../local/azure/world.ts';
+import { useApp } from '../support/app.ts';
+import { eventually } from '../support/eventually.ts';
+import { TestKey } from '../support/fleet.ts';
+
+// Two instances over the same queues, and operators who call them by HTTP. No drift check comes to anybody's help.
+const app = useApp({ instances: 2, env: { CMK_CANARY: '1', CMK_DRIFT_SCHEDULE: '0 0 0 1 1 *' } });
+
+async function call(path: string, body?: object, signIn: 'operator' | 'revoker' = 'operator') {
+  const principal = app.azure.world.principals.get(CLIENT_IDS[signIn]);
+  if (!principal) throw new Error(`The local tenant has no sign-in ${signIn}.`);
+  const response = await fetch(`${app.url}/api${path}`, {
+    method: body ? 'POST' : 'GET',
+    headers: {
+      authorization: `Bearer ${app.azure.tokens.issue(principal, CMK_API_AUDIENCE).token}`,
+      ...(body ? { 'content-type': 'application/json' } : {}),
+    },
+    ...(body ? { body: JSON.stringify(body) } : {}),
+  });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+const rotationOf = async (of: TestKey) => (await call(`/rotations/${of.vault.name}/${of.name}`)).body;
+const inUse = (account: StorageAccount) =>
+  account.encryption.keyvaultproperties?.currentVersionedKeyIdentifier?.split('/').at(-1);
+const onVersion = (accounts: readonly StorageAccount[], version: string) =>
+  accounts.filter((account) => inUse(account) === version).length;
+const rotate = (of: TestKey) => {
+  app.azure.clock.advance(1_000);
+  return rotateKey(app.azure.world, of.vault, of.name);
+};
+const said = (of: TestKey, reason: string) =>
+  app.records().filter((record) => record.reason === reason && JSON.stringify(record).includes(of.name));
+
+it('a rotation is held when its canary fails, and goes on when an operator says so', async () => {
+  const files = new TestKey(app.azure.world);
+  const accounts = Array.from({ length: 4 }, () => files.account()).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const [canary, ...others] = accounts;
+  const refusal = {
+    match: { method: 'PATCH', path: `storageAccounts/${canary?.name}\\?` },
+    answer: { status: 403, body: { error: { code: 'KeyVaultAuthenticationFailure', message: 'no access' } } },
+  };
+  app.azure.faults.add([refusal]);
+  const next = rotate(files);
+  await eventually('the canary failed', () => said(files, 'CanaryFailed').length > 0, 30_000);
+  expect(onVersion(accounts, next.version)).toBe(0);
+  expect(await rotationOf(files)).toMatchObject({
+    state: 'held',
+    reason: 'CanaryFailed',
+    version: next.version,
+    moved: 0,
+    waiting: 3,
+    failed: 1,
+    failures: { IdentityHasNoAccess: 1 },
+    stage: { name: 'canary', state: 'failed' },
+    failedUses: [{ account: canary?.id, reason: 'IdentityHasNoAccess' }],
+  });
+  expect((await call('/rotations')).body.value).toContainEqual(
+    expect.objectContaining({ key: files.id(), state: 'held' }),
+  );
+
+  const order = { reason: 'it is known, and mended tomorrow', key: `${files.vault.name}/${files.name}` };
+  expect(await call('/resume', order)).toMatchObject({ status: 200, body: { audit: 'written', warnings: [] } });
+  await eventually('the others are moved', () => onVersion(others, next.version) === 3, 30_000);
+  app.azure.faults.clear();
+  app.advance(300_000);
+  await eventually('the canary is moved', () => onVersion(accounts, next.version) === 4, 30_000);
+  await eventually('it is recorded', () => said(files, 'RotationFinished').length > 0, 30_000);
+  expect(await rotationOf(files)).toMatchObject({ state: 'finished', moved: 4, waiting: 0, failed: 0 });
+}, 120_000);
+
+it('while moves are paused nothing moves, and when they are resumed everything does', async () => {
+  const files = new TestKey(app.azure.world);
+  const accounts = [files.account(), files.account(), files.account('automatic')];
+  const before = rotate(files);
+  await eventually('all are moved', () => onVersion(accounts, before.version) === 3, 30_000);
+  await eventually('it is finished', async () => (await rotationOf(files)).state === 'finished', 30_000);
+  const until = new Date(app.azure.clock.now().getTime() + 3_600_000).toISOString();
+  const paused = await call('/pause', { reason: 'a change window', ticket: 'CHG-1', until });
+  expect(paused).toMatchObject({
+    status: 200,
+    body: { audit: 'written', pauses: [{ reason: 'a change window', until }] },
+  });
+  // Each instance has read it then.
+  for (let n = 0; n < 4; n += 1)
+    expect(await rotationOf(files)).toMatchObject({ pause: { reason: 'a change window' } });
+
+  const since = app.azure.requests.last;
+  const next = rotate(files);
+  await eventually('the look is put back', () => said(files, 'Paused').length > 0);
+  app.advance(120_000);
+  await eventually('it is put back again', async () => (await rotationOf(files)).state === 'paused');
+  expect(await rotationOf(files)).toMatchObject({ moved: 0, waiting: 3, reason: 'Paused' });
+  expect(app.arm(since, /storageAccounts\//)).toEqual([]);
+  const status = await call(`/keys/${files.vault.name}/${files.name}`, undefined, 'revoker');
+  expect(status.body.paused).toMatchObject({ reason: 'a change window' });
+
+  // Break-glass is not paused.
+  const confirm = { reason: 'a drill', confirm: `${files.vault.name}/${files.name}` };
+  expect(await call(`/keys/${files.vault.name}/${files.name}/revoke?dryRun=true`, confirm)).toMatchObject({
+    status: 200,
+  });
+
+  expect(await call('/resume', { reason: 'the window is over' })).toMatchObject({ status: 200, body: { pauses: [] } });
+  app.advance(70_000);
+  await eventually('all are moved', () => onVersion(accounts, next.version) === 3, 30_000);
+  await eventually('it is finished', async () => (await rotationOf(files)).state === 'finished', 30_000);
+}, 120_000);
+
+it('whoever may only look may not pause, and a body that is not right changes nothing', async () => {
+  expect((await call('/pause', { reason: 'because' }, 'revoker')).status).toBe(403);
+  expect((await call('/resume', { reason: 'because' }, 'revoker')).status).toBe(403);
+  for (const body of [
+    { reason: 'x' },
+    { reason: 'because', untill: '2030-01-01T00:00:00Z' },
+    { reason: 'because', until: '2001-01-01T00:00:00Z' },
+  ]) {
+    expect(await call('/pause', body)).toMatchObject({ status: 400, body: { reason: 'BodyInvalid' } });
+  }
+  expect((await call('/pause', { reason: 'because', key: 'kv-other/files-key' })).status).toBe(404);
+  expect((await call('/rotations?page=2')).status).toBe(400);
+  expect((await call('/rotations/kv-files/no-such-key')).status).toBe(404);
+  expect((await call('/resume', { reason: 'nothing to resume' })).body).toMatchObject({ pauses: [], ended: [] });
+});
