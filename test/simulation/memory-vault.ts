@@ -27,7 +27,9 @@ export class MemoryVault {
     this.#first = first;
     this.#now = now;
     for (let n = first; n < first + versions; n += 1) {
-      this.versions.push(keyVersion(n, n === first + versions - 1 && expiresOn ? { expiresOn } : {}));
+      const { createdOn, updatedOn } = keyVersion(n - first + 1); // as old as those of the other key
+      const expiry = n === first + versions - 1 && expiresOn ? { expiresOn } : {};
+      this.versions.push(keyVersion(n, { createdOn, updatedOn, ...expiry }));
     }
   }
 
