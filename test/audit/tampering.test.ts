@@ -19,7 +19,7 @@ const LIMIT = 20_000;
 const KEY = 'https://kv-evidence.vault.azure.net/keys/audit-key/0123456789abcdef0123456789abcdef';
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
 
-/** Signs as Key Vault does; the vault itself is in test/drift/evidence.test.ts. */
+/** Signs as Key Vault does; the vault itself is in test/drift/evidence.slow.test.ts. */
 function signerOf(key = privateKey): HeadSigner {
   return {
     async sign(head) {
