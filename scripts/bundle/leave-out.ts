@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Plugin } from 'esbuild';
 
 /**
@@ -11,6 +11,8 @@ import type { Plugin } from 'esbuild';
  * - what the name `z` of zod brings along (its messages in forty languages among it): imported as a namespace, which is
  *   shaken
  * - `apache-arrow`, which the blob SDK loads for lists in a format that is not asked for
+ * - of the storage SDKs what its clients can do and the app does not ask for: signing of links (SAS), batches, queries, and
+ *   checksums of contents (CRC-64, which is WebAssembly)
  * - `jsonwebtoken`, with which MSAL signs in by a certificate: the app has a managed identity, and no certificate
  */
 export function leaveOut(project: string): Plugin {
@@ -25,6 +27,9 @@ export function leaveOut(project: string): Plugin {
         contents: (await readFile(path, 'utf8')).replace("import { z } from 'zod';", "import * as z from 'zod';"),
         loader: 'ts',
       }));
+      build.onLoad({ filter: NOT_CALLED }, async ({ path }) => ({
+        contents: leftOut(await readFile(path, 'utf8'), path),
+      }));
       build.onResolve({ filter: /^(apache-arrow|jsonwebtoken)$/ }, ({ path }) => ({ path, namespace: 'left-out' }));
       build.onLoad({ filter: /.*/, namespace: 'left-out' }, ({ path }) => ({
         contents: `const leftOut = () => { throw new Error('${path} is not in the bundle'); };
@@ -33,6 +38,18 @@ export default { sign: leftOut };`,
       }));
     },
   };
+}
+
+const NOT_CALLED =
+  /[\\/]@azure[\\/]storage-[\w-]+[\\/].*[\\/](crc64|\w+SASSignatureValues|BlobBatch|BlobQuickQueryStream|AvroParser)\.js$/;
+
+/** A module that exports what it did, and throws when it is called. */
+export function leftOut(module: string, path: string): string {
+  const names = [...module.matchAll(/^export (?:default |async |(?:function|class|const) )+(\w+)/gm)];
+  const lines = names.map(([line, name]) =>
+    line.startsWith('export default') ? 'export default gone;' : `export { gone as ${name} };`,
+  );
+  return [`const gone = () => { throw new Error('${basename(path)} is not in the bundle'); };`, ...lines].join('\n');
 }
 
 /** Every word of the sources: more than what is called, never less. */
