@@ -52,6 +52,13 @@ describe('with the index', () => {
     expect(messages.map(({ account, scopes }) => [account.split('/').at(-1), scopes]).sort()).toEqual(
       [[byScope.name, undefined], ...accounts.map(({ name }) => [name, undefined])].sort(),
     );
+    // As the index knows them: a move is announced by it, and nothing is decided by it.
+    const version = files.first.version;
+    expect(Object.fromEntries(messages.map(({ account, seen }) => [account.split('/').at(-1), seen]))).toEqual({
+      [accounts[0]?.name ?? '']: { pinned: version, current: version },
+      [accounts[1]?.name ?? '']: { current: version },
+      [byScope.name]: undefined,
+    });
     expect(lists(since)).toEqual([]);
     expect(wire.arm(since, /Microsoft.ResourceGraph/)).toHaveLength(1);
 

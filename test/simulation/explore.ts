@@ -23,7 +23,7 @@ export interface FiniteWorld extends World {
   fingerprint(): string;
 }
 
-/** A history that takes longer never ends. */
+/** A history that takes longer never ends. (Each read and write of the fleet index is a step too.) */
 const MOST_STEPS = 4_000;
 /** Tries to make a broken history shorter. */
 const MOST_TRIES = 1_000;
