@@ -11,7 +11,7 @@ import type { Scope } from './account.ts';
 import { LIST_CALLS } from './dispatcher.ts';
 import { changesOfAsked } from './fleet-entries.ts';
 import { scopeKeyUse } from './key-use.ts';
-import { LONGEST_WAIT_MS } from './put-off.ts';
+import { awaitTurn } from './put-off.ts';
 import type { StorageAccounts } from './storage-client.ts';
 
 export type AskServices = {
@@ -63,18 +63,15 @@ export async function reconcileUnasked(
   services: AskServices & { readonly settings: Settings; readonly queue: WorkQueue },
 ): Promise<Outcome> {
   const { account, location, cause } = work;
-  const { turns, now, sleep } = services;
   const id = storageAccountId(account);
   if (!id)
     return { outcome: 'reject', reason: 'InvalidMessage', detail: `${account} is not the id of a storage account.` };
   const place = { subscriptionId: id.subscriptionId, location };
-  const waitMs = turns.take(place, LIST_CALLS, now().getTime());
-  if (waitMs > LONGEST_WAIT_MS) {
-    turns.release(place, LIST_CALLS);
+  const waitMs = await awaitTurn(place, LIST_CALLS, services);
+  if (waitMs !== undefined) {
     const detail = `The lists of ${pacingCell(place)} are used up for ${Math.ceil(waitMs / 1000)} s.`;
     return { outcome: 'retry', reason: 'Throttled', detail, counts: false, delaySeconds: waitMs / 1000 };
   }
-  if (waitMs > 0) await sleep(waitMs);
   try {
     const known = await services.fleet.account(account).catch(() => undefined);
     const unasked = { account, location, ...(known?.key ? { key: known.key } : {}) };

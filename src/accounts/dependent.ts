@@ -1,10 +1,8 @@
-import type { Turns } from '../azure/turns.ts';
-import type { FleetIndex } from '../fleet/fleet-index.ts';
 import type { IndexBuilding } from '../fleet/index-building.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { AccountWork } from '../work/messages.ts';
-import type { StorageAccounts } from './storage-client.ts';
+import type { AskServices } from './ask-scopes.ts';
 
 /** What is to be looked at: an account, with what the index says of its scopes. */
 export interface Dependent {
@@ -23,16 +21,10 @@ export interface AccountsOfKey {
   using(key: ManagedKey): AsyncIterable<Pick<Dependent, 'id' | 'location'>>;
 }
 
-export interface DiscoveryServices {
-  readonly accounts: StorageAccounts;
+export interface DiscoveryServices extends AskServices {
   readonly settings: Pick<Settings, 'scopeDiscovery'>;
-  readonly fleet: FleetIndex;
   readonly accountsOfKey: AccountsOfKey;
   readonly building: IndexBuilding;
-  /** Guards the lists that are asked at once. */
-  readonly turns: Turns;
-  readonly now: () => Date;
-  readonly sleep: (ms: number) => Promise<void>;
 }
 
 /** Which subscriptions are to be looked at. */

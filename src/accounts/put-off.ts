@@ -28,7 +28,7 @@ export type ReconcileServices = {
 /** A message comes back when the lease that was abandoned is free again, in seconds. */
 export const ABANDONED_SECONDS = 61;
 /** A turn further away than this is waited for in the queue, where waiting costs nothing. Milliseconds. */
-export const LONGEST_WAIT_MS = 5_000;
+const LONGEST_WAIT_MS = 5_000;
 /** A service that throttles and does not say for how long. Seconds. */
 export const UNSAID_SECONDS = 15;
 /** What is put back comes a little later than it could, up to this part of the wait, so that it does not come in a heap. */
@@ -41,6 +41,22 @@ export const BUSY: Outcome = {
   counts: false,
   delaySeconds: 5,
 };
+
+/** Waits for a turn. One that is too far away is given back, and the answer is how far it is, in milliseconds. */
+export async function awaitTurn(
+  place: PacedPlace,
+  calls: PacedCalls,
+  { turns, now, sleep }: Pick<ReconcileServices, 'turns' | 'now' | 'sleep'>,
+  turnMs?: number,
+): Promise<number | undefined> {
+  const waitMs = turns.take(place, calls, now().getTime(), turnMs);
+  if (waitMs > LONGEST_WAIT_MS) {
+    turns.release(place, calls);
+    return waitMs;
+  }
+  if (waitMs > 0) await sleep(waitMs);
+  return undefined;
+}
 
 /** A turn that is too far away: the work is handed out anew, for a time when it can be done. */
 export function putOff(

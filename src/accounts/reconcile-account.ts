@@ -11,7 +11,7 @@ import { MOVE_CALLS } from './dispatcher.ts';
 import { accountKeyUse, isSameUse, type KeyUse, usesKey } from './key-use.ts';
 import { MoveJournal } from './move-journal.ts';
 import { withKeyVersion } from './plan.ts';
-import { ABANDONED_SECONDS, BUSY, LONGEST_WAIT_MS, putOff, type ReconcileServices, UNSAID_SECONDS } from './put-off.ts';
+import { ABANDONED_SECONDS, awaitTurn, BUSY, putOff, type ReconcileServices, UNSAID_SECONDS } from './put-off.ts';
 import { reconcileScopes } from './reconcile-scopes.ts';
 import { Reconciliation } from './reconciliation.ts';
 import { tellingRefusals } from './refusals.ts';
@@ -38,15 +38,13 @@ export async function reconcileAccount(work: AccountWork, services: ReconcileSer
   }
 
   // The turn comes before the reads, so that nothing is waited for between reading the account and writing it.
-  const { turns, schedule, now, sleep } = services;
+  const { turns, schedule, sleep } = services;
   const place = { subscriptionId: id.subscriptionId, location: work.location };
   const calls = work.scopes === 'only' ? {} : MOVE_CALLS;
-  const waitMs = turns.take(place, calls, now().getTime(), work.turn);
-  if (waitMs > LONGEST_WAIT_MS) {
-    turns.release(place, calls);
+  const waitMs = await awaitTurn(place, calls, services, work.turn);
+  if (waitMs !== undefined) {
     return putOff(work, place, calls, { waitMs, why: `The budgets of ${pacingCell(place)} are used up.` }, services);
   }
-  if (waitMs > 0) await sleep(waitMs);
 
   let wrote = false;
   try {
@@ -149,18 +147,15 @@ function guessedUse({ journal, key, work }: Reconciliation): KeyUse | undefined 
 }
 
 function accountSubject(id: ResourceId, { services, work }: Reconciliation): Subject {
-  const { accounts, turns, now, sleep } = services;
+  const { accounts } = services;
   const place = { subscriptionId: id.subscriptionId, location: work.location };
   return {
     /** The message's own turn had one read in it. */
     async turn() {
-      const waitMs = turns.take(place, { reads: 1 }, now().getTime());
-      if (waitMs > LONGEST_WAIT_MS) {
-        turns.release(place, { reads: 1 });
-        return putOff(work, place, MOVE_CALLS, { waitMs, why: 'Too many reads.' }, services);
-      }
-      if (waitMs > 0) await sleep(waitMs);
-      return undefined;
+      const waitMs = await awaitTurn(place, { reads: 1 }, services);
+      return waitMs === undefined
+        ? undefined
+        : putOff(work, place, MOVE_CALLS, { waitMs, why: 'Too many reads.' }, services);
     },
     async read() {
       const account = await unlessMissing(() => accounts.get(id));

@@ -6,7 +6,7 @@ import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { Scope } from './account.ts';
 import { LIST_CALLS, MOVE_CALLS } from './dispatcher.ts';
 import { scopeKeyUse, usesKey } from './key-use.ts';
-import { BUSY, LONGEST_WAIT_MS, putOff, UNSAID_SECONDS } from './put-off.ts';
+import { awaitTurn, BUSY, putOff, UNSAID_SECONDS } from './put-off.ts';
 import type { Reconciliation } from './reconciliation.ts';
 import type { StorageAccounts } from './storage-client.ts';
 import type { Subject } from './subject.ts';
@@ -25,16 +25,11 @@ export async function reconcileScopes(
   reconciliation: Reconciliation,
 ): Promise<{ seen: number; outcome: Outcome }> {
   const { key, journal, services, work } = reconciliation;
-  const { accounts, turns, now, sleep } = services;
+  const { accounts, now } = services;
   const place = { subscriptionId: account.subscriptionId, location: work.location };
   const wait = async (calls: PacedCalls, turnMs?: number): Promise<Outcome | undefined> => {
-    const waitMs = turns.take(place, calls, now().getTime(), turnMs);
-    if (waitMs <= LONGEST_WAIT_MS) {
-      if (waitMs > 0) await sleep(waitMs);
-      return undefined;
-    }
-    turns.release(place, calls);
-    return later(waitMs, calls.lists ? 'lists' : 'writes');
+    const waitMs = await awaitTurn(place, calls, services, turnMs);
+    return waitMs === undefined ? undefined : later(waitMs, calls.lists ? 'lists' : 'writes');
   };
   const later = (waitMs: number, what: string): Outcome => {
     const why = `The ${what} of ${pacingCell(place)} are used up.`;

@@ -7,7 +7,7 @@ import type { Scope } from './account.ts';
 import { type AskServices, askScopes } from './ask-scopes.ts';
 import { LIST_CALLS } from './dispatcher.ts';
 import type { UnreadableScopes } from './inventory.ts';
-import { LONGEST_WAIT_MS } from './put-off.ts';
+import { awaitTurn } from './put-off.ts';
 
 /** Accounts whose scopes are asked for at once, per subscription and region; the others wait for their turn in the queue. */
 const ASKED_AT_ONCE = 30;
@@ -34,7 +34,7 @@ export async function askUnasked(
   isWanted: (account: UnaskedAccount) => boolean,
   found: (account: UnaskedAccount, scopes: readonly Scope[]) => Promise<void>,
 ): Promise<Asked> {
-  const { fleet, turns, now, sleep } = services;
+  const { fleet, now } = services;
   const atOnce: UnaskedAccount[] = [];
   const toAsk: UnaskedAccount[] = [];
   const unreadable: UnreadableScopes[] = [];
@@ -53,13 +53,10 @@ export async function askUnasked(
     const id = storageAccountId(unasked.account);
     if (!id) return;
     const place = { subscriptionId: id.subscriptionId, location: unasked.location };
-    const waitMs = refused.has(cellOf(unasked)) ? undefined : turns.take(place, LIST_CALLS, now().getTime());
-    if (waitMs === undefined || waitMs > LONGEST_WAIT_MS) {
-      if (waitMs !== undefined) turns.release(place, LIST_CALLS);
+    if (refused.has(cellOf(unasked)) || (await awaitTurn(place, LIST_CALLS, services)) !== undefined) {
       toAsk.push(unasked);
       return;
     }
-    if (waitMs > 0) await sleep(waitMs);
     try {
       const asked = await askScopes(id, unasked, services);
       await found(unasked, asked.scopes);
