@@ -1,8 +1,8 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { timeBoxed } from '../../azure/deadline.ts';
-import { describe, describeFailure } from '../../azure/failure.ts';
 import type { HeaderReader } from '../../http/headers.ts';
 import { jsonResponse } from '../../http/json-response.ts';
+import { orUnavailable } from '../../http/or-unavailable.ts';
 import { HttpProblem } from '../../http/problem.ts';
 import type { Log } from '../../log.ts';
 import { REASONS } from '../../reasons.ts';
@@ -103,19 +103,12 @@ export async function showHistory({
   return jsonResponse(200, { reports: await fromStorage(() => driftStorage.history()) });
 }
 
-async function fromStorage<T>(read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    throw new HttpProblem(
-      503,
-      'ServiceUnavailable',
-      `The app's own storage cannot be read: ${describe(describeFailure(error))}`,
-      'Repeat the call in a minute; if it stays, check the storage account of the app.',
-      { cause: error },
-    );
-  }
-}
+const fromStorage = <T>(read: () => Promise<T>): Promise<T> =>
+  orUnavailable(
+    read,
+    (why) => `The app's own storage cannot be read: ${why}`,
+    'Repeat the call in a minute; if it stays, check the storage account of the app.',
+  );
 
 /** @throws {@link HttpProblem} `DriftCheckLost` for a check whose report will not come any more */
 function stillRunning(check: RunningCheck, now?: Date): HttpResponseInit {

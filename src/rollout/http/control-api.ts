@@ -1,8 +1,8 @@
 import type { HttpResponseInit } from '@azure/functions';
 import type { z } from 'zod';
-import { describe, describeFailure } from '../../azure/failure.ts';
 import type { Caller } from '../../http/caller.ts';
 import { jsonResponse } from '../../http/json-response.ts';
+import { orUnavailable } from '../../http/or-unavailable.ts';
 import { HttpProblem } from '../../http/problem.ts';
 import { type ManagedVaults, managedKey } from '../../keys/managed-vaults.ts';
 import type { Log } from '../../log.ts';
@@ -64,16 +64,9 @@ function keyNamed(named: string, vaults: ManagedVaults): string {
   );
 }
 
-async function kept(run: () => Promise<Ordered>): Promise<Ordered> {
-  try {
-    return await run();
-  } catch (error) {
-    throw new HttpProblem(
-      503,
-      'ServiceUnavailable',
-      `The order could not be kept: ${describe(describeFailure(error))} It may hold, or not.`,
-      'Repeat the call; a pause that is ordered twice is one.',
-      { cause: error },
-    );
-  }
-}
+const kept = (run: () => Promise<Ordered>): Promise<Ordered> =>
+  orUnavailable(
+    run,
+    (why) => `The order could not be kept: ${why} It may hold, or not.`,
+    'Repeat the call; a pause that is ordered twice is one.',
+  );

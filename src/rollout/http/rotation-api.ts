@@ -1,6 +1,6 @@
 import type { HttpResponseInit } from '@azure/functions';
-import { describe, describeFailure } from '../../azure/failure.ts';
 import { jsonResponse } from '../../http/json-response.ts';
+import { orUnavailable } from '../../http/or-unavailable.ts';
 import { HttpProblem } from '../../http/problem.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Log } from '../../log.ts';
@@ -32,19 +32,12 @@ export async function showRotation(key: ManagedKey, ports: ListPorts, log: Log):
   return jsonResponse(200, toAnswer(viewRotation(key, read, ports.control.pauseNow(key.id))));
 }
 
-async function fromIndex<T>(read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    throw new HttpProblem(
-      503,
-      'ServiceUnavailable',
-      `How far rotations are cannot be read: ${describe(describeFailure(error))} Accounts are moved all the same.`,
-      'Repeat the call in a minute; if it stays, check the storage account of the app, and the vault.',
-      { cause: error },
-    );
-  }
-}
+const fromIndex = <T>(read: () => Promise<T>): Promise<T> =>
+  orUnavailable(
+    read,
+    (why) => `How far rotations are cannot be read: ${why} Accounts are moved all the same.`,
+    'Repeat the call in a minute; if it stays, check the storage account of the app, and the vault.',
+  );
 
 function toSummary(view: RotationView | UnreadRotation): RotationSummaryAnswer {
   if (view.state === 'unknown') return view;
