@@ -6,7 +6,7 @@ import { AccountSighting, FleetNotes } from '../../src/accounts/reconcile-and-no
 import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
 import { Turns } from '../../src/azure/turns.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
-import type { FleetTable, RowChange } from '../../src/fleet/fleet-rows.ts';
+import type { FleetTable, Row, RowChange } from '../../src/fleet/fleet-rows.ts';
 import { IndexBuilding } from '../../src/fleet/index-building.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
 import { DONE } from '../../src/work/outcome.ts';
@@ -68,11 +68,15 @@ class Azure {
   }
 
   async look(key: ManagedKey = KEY, services = this.services()): Promise<string[]> {
+    return (await this.dependents(key, services)).map(({ id }) => id);
+  }
+
+  async dependents(key: ManagedKey = KEY, services = this.services()): Promise<Dependent[]> {
     const all: Dependent[] = [];
     const searched = { ids: [SUBSCRIPTION], list: [] };
     const found = async (one: Dependent): Promise<void> => void all.push(one);
     await discoverDependents(key, searched, services, { found, ask: this.ask }, () => {});
-    return all.map(({ id }) => id);
+    return all;
   }
 }
 
@@ -133,6 +137,18 @@ describe('a key that is looked at while another look lists everything', () => {
       return [];
     };
     expect(await azure.look(KEY)).toEqual([byScope.id]);
+  });
+});
+
+describe('a row of the index with more than a message takes', () => {
+  it('counts as one that cannot be read', async () => {
+    const azure = new Azure();
+    azure.accounts = [account('st1')];
+    await azure.look();
+    const [use] = azure.table.all.filter(({ partitionKey }) => partitionKey.startsWith('key|'));
+    azure.table.apply({ ...(use as Row), properties: { pinned: 'f'.repeat(65) } });
+    const found = await azure.dependents();
+    expect(found.map(({ seen }) => seen?.pinned)).toEqual([version]);
   });
 });
 
