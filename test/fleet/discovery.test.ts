@@ -6,7 +6,7 @@ import { AccountSighting, FleetNotes } from '../../src/accounts/reconcile-and-no
 import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
 import { Turns } from '../../src/azure/turns.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
-import type { FleetTable, Row, RowChange } from '../../src/fleet/fleet-rows.ts';
+import { type FleetTable, LISTINGS, type Row, type RowChange } from '../../src/fleet/fleet-rows.ts';
 import { IndexBuilding } from '../../src/fleet/index-building.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
 import { DONE } from '../../src/work/outcome.ts';
@@ -137,6 +137,51 @@ describe('a key that is looked at while another look lists everything', () => {
       return [];
     };
     expect(await azure.look(KEY)).toEqual([byScope.id]);
+  });
+});
+
+describe('what cannot be read', () => {
+  const fails = async function* (): AsyncGenerator<never> {
+    yield* [];
+    throw new Error('no answer');
+  };
+
+  it.each(['uses', 'listings', 'unasked'] as const)('of the index (%s) has everything listed', async (what) => {
+    const azure = new Azure();
+    azure.accounts = [account('st1')];
+    await azure.look();
+    azure.accounts.push(account('st2'));
+    const fleet = {
+      ...azure.fleet,
+      [what]: what === 'listings' ? () => Promise.reject(new Error('no answer')) : fails,
+    };
+    expect((await azure.look(KEY, azure.services({ fleet }))).sort()).toEqual([account('st1').id, account('st2').id]);
+  });
+
+  it('of Resource Graph has everything listed', async () => {
+    const azure = new Azure();
+    await azure.look();
+    azure.accounts = [account('st1')];
+    azure.graph = () => Promise.reject(new Error('no answer'));
+    expect(await azure.look()).toEqual([account('st1').id]);
+  });
+
+  it('of a list of accounts is not taken for gone, and the list not for whole', async () => {
+    const azure = new Azure();
+    azure.accounts = [account('st1'), account('st2')];
+    const { accounts } = azure.services();
+    const broken: StorageAccounts = {
+      ...accounts,
+      async *list() {
+        yield account('st1');
+        throw new Error('no answer');
+      },
+    };
+    await azure.look();
+    azure.table.apply({ partitionKey: LISTINGS, rowKey: SUBSCRIPTION });
+    await azure.look(KEY, azure.services({ accounts: broken }));
+    expect(await azure.fleet.listings()).toEqual(new Map());
+    expect((await azure.look()).sort()).toEqual([account('st1').id, account('st2').id]);
   });
 });
 
