@@ -52,6 +52,6 @@ export interface Findings {
 }
 
 /** Where an account is: one that was moved to another resource group is in the index where it was, and elsewhere in Azure. */
-export function placeOf(account: string): string {
+export function accountPlace(account: string): string {
   return account.normalize('NFC').toLowerCase();
 }

@@ -6,10 +6,10 @@ import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { Account } from './account.ts';
 import {
+  accountPlace,
   type Dependent,
   type DiscoveryServices,
   type Findings,
-  placeOf,
   type SearchedSubscriptions,
 } from './dependent.ts';
 import { FleetScans } from './fleet-scan.ts';
@@ -170,7 +170,7 @@ class Discovery {
     let asked: Asked = { toAsk: [], unreadable: [] };
     // Those that were handed on are asked when they are looked at.
     const isWanted = ({ account, location }: UnaskedAccount): boolean =>
-      this.#dependent(account, location) !== undefined && !this.#handed.has(placeOf(account));
+      this.#dependent(account, location) !== undefined && !this.#handed.has(accountPlace(account));
     const read = await this.#reading(async () => {
       asked = await askUnasked(this.#services, isWanted, async ({ account, location }, scopes) => {
         const dependent = this.#dependent(account, location);
@@ -228,7 +228,7 @@ class Discovery {
 
   /** Each once. It never rejects, since nobody may be waiting for it. */
   async #hand(dependent: Dependent): Promise<void> {
-    const place = placeOf(dependent.id);
+    const place = accountPlace(dependent.id);
     if (this.#handed.has(place)) return;
     this.#handed.add(place);
     try {
