@@ -3,6 +3,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { AccountWork } from '../work/messages.ts';
 import type { AskServices } from './ask-scopes.ts';
+import type { UnreadableScopes } from './inventory.ts';
 
 /** What is to be looked at: an account, with what the index says of its scopes. */
 export interface Dependent {
@@ -32,4 +33,17 @@ export interface SearchedSubscriptions {
   readonly ids: readonly string[];
   /** Those among them that are listed whatever the index knows of them. */
   readonly list: readonly string[];
+}
+
+/** What is done with what is found. */
+export interface Findings {
+  /** Takes each dependent as soon as it is known. */
+  found(dependent: Dependent): Promise<void>;
+  /** Sends somebody to ask accounts for their scopes, one by one; of those that could not be asked now, why. */
+  ask(accounts: readonly Dependent[], unreadable: readonly UnreadableScopes[]): Promise<void>;
+}
+
+/** Where an account is: one that was moved to another resource group is in the index where it was, and elsewhere in Azure. */
+export function accountPlace(account: string): string {
+  return account.normalize('NFC').toLowerCase();
 }

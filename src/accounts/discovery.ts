@@ -1,33 +1,32 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { UnaskedAccount } from '../fleet/fleet-index.ts';
-import { accountRow, storageAccountId } from '../fleet/fleet-rows.ts';
+import { storageAccountId } from '../fleet/fleet-rows.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { Account } from './account.ts';
-import type { Dependent, DiscoveryServices, SearchedSubscriptions } from './dependent.ts';
+import {
+  accountPlace,
+  type Dependent,
+  type DiscoveryServices,
+  type Findings,
+  type SearchedSubscriptions,
+} from './dependent.ts';
 import { FleetScans } from './fleet-scan.ts';
 import { findDependents, type Inventory } from './inventory.ts';
 import { accountKeyUse, scopeKeyUse, usesKey } from './key-use.ts';
+import { readNewer } from './newer-accounts.ts';
 import { type Asked, askUnasked, markSent } from './unasked.ts';
 
 /** A subscription that was listed whole within so long is not listed to find dependents. Milliseconds. */
 const TRUSTED_MS = 24 * 3_600_000;
 const CONCURRENCY = 8;
-/**
- * Resource Graph takes 15 queries in five seconds ("Guidance for throttled requests in Azure Resource Graph"): keys that
- * rotate together wait for each other.
- */
-const GRAPH_TRIES = 3;
-const GRAPH_WAIT_SECONDS = 10;
 const NOTHING_ASKED: Asked = { toAsk: [], unreadable: [] };
 
 /** What was found, and what could not be looked at. */
 export interface Discovered extends Inventory {
   /** Whether the index was there: who is not in `toAsk` is known to it. */
   readonly indexed: boolean;
-  /** Accounts whose scopes are still to be asked for, one by one. */
-  readonly toAsk: readonly Dependent[];
 }
 
 /**
@@ -35,23 +34,23 @@ export interface Discovered extends Inventory {
  * then accounts that are newer, then those of subscriptions that were not listed lately. Where the index cannot be read,
  * everything is listed.
  *
- * @throws what `found` throws first; the search ends there, as whoever looks again finds everything again
+ * @throws what `found` or `ask` throws first; the search ends there, as whoever looks again finds everything again
  */
 export async function discoverDependents(
   key: ManagedKey,
   subscriptions: SearchedSubscriptions,
   services: DiscoveryServices,
-  found: (dependent: Dependent) => Promise<void>,
+  findings: Findings,
   log: Log,
 ): Promise<Discovered> {
-  return new Discovery(key, subscriptions, services, found, log).run();
+  return new Discovery(key, subscriptions, services, findings, log).run();
 }
 
 class Discovery {
   readonly #key: ManagedKey;
   readonly #subscriptions: SearchedSubscriptions;
   readonly #services: DiscoveryServices;
-  readonly #found: (dependent: Dependent) => Promise<void>;
+  readonly #findings: Findings;
   readonly #log: Log;
   readonly #handed = new Set<string>();
   readonly #notHanded: unknown[] = [];
@@ -62,13 +61,13 @@ class Discovery {
     key: ManagedKey,
     subscriptions: SearchedSubscriptions,
     services: DiscoveryServices,
-    found: (dependent: Dependent) => Promise<void>,
+    findings: Findings,
     log: Log,
   ) {
     this.#key = key;
     this.#subscriptions = subscriptions;
     this.#services = services;
-    this.#found = found;
+    this.#findings = findings;
     this.#log = log;
   }
 
@@ -92,7 +91,7 @@ class Discovery {
     const inventory = await findDependents(this.#key, this.#subscriptions.ids, { accounts, settings }, (account) =>
       this.#handAccount(account),
     );
-    return { ...inventory, indexed: false, toAsk: [] };
+    return { ...inventory, indexed: false };
   }
 
   /** What the index lacks, one look at a time; undefined: the index does not tell. */
@@ -104,19 +103,20 @@ class Discovery {
       const inventory = left && (await this.#list(left));
       const asked = inventory && (asks ? await this.#askScopes() : NOTHING_ASKED);
       if (!inventory || !asked) return undefined;
-      const toAsk = asked.toAsk.flatMap(({ account, location }) => this.#dependent(account, location) ?? []);
-      return { ...inventory, indexed: true, toAsk, unreadableScopes: asked.unreadable };
+      // What another instance has found and written down since the index was asked is not listed and asked for again.
+      if (!(await this.#fromIndex('again'))) return undefined;
+      return { ...inventory, indexed: true, unreadableScopes: asked.unreadable };
     });
   }
 
   /** False: the index does not tell. */
-  #fromIndex(): Promise<boolean> {
+  #fromIndex(again?: 'again'): Promise<boolean> {
     const corrupt = (): void => {
       this.#corrupt += 1;
     };
     return this.#reading(() =>
       this.#handEach(
-        this.#services.fleet.uses(this.#key.id, corrupt),
+        this.#services.fleet.uses(this.#key.id, again ? undefined : corrupt),
         ({ account, location, scope, scopes, pinned, current }) => {
           const dependent = this.#dependent(account, location);
           if (!dependent || scope !== undefined) return dependent;
@@ -135,24 +135,9 @@ class Discovery {
 
   /** What may be newer than the index. Where that cannot be had, everything is listed. */
   async #newer(): Promise<readonly Dependent[]> {
-    const { accountsOfKey, sleep } = this.#services;
-    for (let left = GRAPH_TRIES; ; left -= 1) {
-      const newer: Dependent[] = [];
-      try {
-        for await (const { id, location } of accountsOfKey.using(this.#key)) {
-          newer.push(...[this.#dependent(id, location)].filter((one) => one !== undefined));
-        }
-        return newer;
-      } catch (error) {
-        const { kind, retryAfterSeconds = 1 } = describeFailure(error);
-        if (kind === 'throttled' && left > 1 && retryAfterSeconds <= GRAPH_WAIT_SECONDS) {
-          await sleep(retryAfterSeconds * 1000);
-          continue;
-        }
-        this.#say('NewerAccountsUnknown', error);
-        return newer;
-      }
-    }
+    const { newer, failure } = await readNewer(this.#key, this.#services);
+    if (failure) this.#say('NewerAccountsUnknown', failure.error);
+    return newer.flatMap(({ id, location }) => this.#dependent(id, location) ?? []);
   }
 
   /** The subscriptions that are to be listed; undefined: the index does not tell. */
@@ -185,16 +170,24 @@ class Discovery {
     let asked: Asked = { toAsk: [], unreadable: [] };
     // Those that were handed on are asked when they are looked at.
     const isWanted = ({ account, location }: UnaskedAccount): boolean =>
-      this.#dependent(account, location) !== undefined && !this.#handed.has(accountRow(account));
+      this.#dependent(account, location) !== undefined && !this.#handed.has(accountPlace(account));
     const read = await this.#reading(async () => {
       asked = await askUnasked(this.#services, isWanted, async ({ account, location }, scopes) => {
         const dependent = this.#dependent(account, location);
         const uses = scopes.some((scope) => usesKey(scopeKeyUse(scope), this.#key));
         if (dependent && uses) await this.#hand(dependent);
       });
-      await markSent(asked.toAsk, this.#services);
     });
-    return read ? asked : undefined;
+    if (!read) return undefined;
+    try {
+      const toAsk = asked.toAsk.flatMap(({ account, location }) => this.#dependent(account, location) ?? []);
+      await this.#findings.ask(toAsk, asked.unreadable);
+    } catch (error) {
+      this.#notHanded.push(error);
+      return asked;
+    }
+    // Only then: a word of somebody who never was sent would keep others from being sent.
+    return (await this.#reading(() => markSent(asked.toAsk, this.#services))) ? asked : undefined;
   }
 
   /** Runs something that needs the index. False, with a word: it cannot be had. */
@@ -235,11 +228,11 @@ class Discovery {
 
   /** Each once. It never rejects, since nobody may be waiting for it. */
   async #hand(dependent: Dependent): Promise<void> {
-    const row = accountRow(dependent.id);
-    if (this.#handed.has(row)) return;
-    this.#handed.add(row);
+    const place = accountPlace(dependent.id);
+    if (this.#handed.has(place)) return;
+    this.#handed.add(place);
     try {
-      await this.#found(dependent);
+      await this.#findings.found(dependent);
     } catch (error) {
       this.#notHanded.push(error);
     }

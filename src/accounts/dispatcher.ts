@@ -54,7 +54,7 @@ export function handOut(
   nowMs: number,
   notBeforeMs = 0,
 ): HandedTurn {
-  const waitMs = notBeforeMs + schedule.take(place, calls, nowMs + notBeforeMs);
+  const waitMs = schedule.take(place, calls, nowMs, undefined, notBeforeMs);
   // A message that was put off for a reason is not back before it: the second is the queue's, which counts in whole ones.
   const hiddenMs = Math.max(notBeforeMs, waitMs - EARLY_MS);
   const whole = notBeforeMs > 0 ? Math.ceil(hiddenMs / 1000) : Math.floor(hiddenMs / 1000);

@@ -1,4 +1,5 @@
 import { describe, describeFailure } from '../azure/failure.ts';
+import { sameResource } from '../azure/resource-id.ts';
 import type { FleetAccount, FleetChange, FleetIndex, FleetOutcome } from '../fleet/fleet-index.ts';
 import { storageAccountId } from '../fleet/fleet-rows.ts';
 import { formatKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
@@ -144,7 +145,11 @@ function changesBy(
 ): FleetChange[] {
   const { account, isGone, scopes } = sighting;
   const own = { key, account: id };
-  if (isGone) return [...(known ? changesOfGone(known) : []), { drop: 'use', of: own }];
+  if (isGone) {
+    // It may have been moved to another resource group, and be known there.
+    if (known && !sameResource(known.account, id)) return [];
+    return [...(known ? changesOfGone(known) : []), { drop: 'use', of: own }];
+  }
   const seen = account && { account, scopes: scopes && [...scopes.values()] };
   const changes = seen ? [...changesOf(seen, known, now), ...usesOfKey(seen, key, now)] : [];
   const use = account && accountKeyUse(account.encryption);

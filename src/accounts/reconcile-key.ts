@@ -17,6 +17,7 @@ import { awaitActivation } from './await-activation.ts';
 import type { Dependent, DiscoveryServices, SearchedSubscriptions } from './dependent.ts';
 import { type Discovered, discoverDependents } from './discovery.ts';
 import { Dispatcher, type HandedTurn, handOut, LIST_CALLS, MOVE_CALLS } from './dispatcher.ts';
+import type { UnreadableScopes } from './inventory.ts';
 import { type Rollout, waits } from './rollout.ts';
 import type { Subscriptions } from './subscriptions-client.ts';
 
@@ -79,7 +80,7 @@ export async function reconcileKey(work: KeyWork, services: ReconcileKeyServices
       return DONE;
     }
     const discovered = await putToWork(key, versions, await searching, work, services, log);
-    await askLater(discovered, key, work, services);
+    await lookLater(discovered, key, work, services);
     await services.rollout.follow(key, versions, work.cause, log, services.followAtOnce);
     return report(discovered, work, key, log);
   } catch (error) {
@@ -106,7 +107,9 @@ async function putToWork(
     if (!stage.unknown && !stage.hold(account.id)) await dispatcher.dispatch(account);
     else heldBack.push(account);
   };
-  const discovered = await discoverDependents(key, searching, services, found, log);
+  const ask = (accounts: readonly Dependent[], unreadable: readonly UnreadableScopes[]) =>
+    askLater(accounts, unreadable, work, services);
+  const discovered = await discoverDependents(key, searching, services, { found, ask }, log);
   // What was not known before is written down by now, and has its place in the order.
   const after = heldBack.length > 0 ? await rollout.stage(key, log, versions) : stage;
   for (const account of heldBack) {
@@ -148,23 +151,30 @@ async function sendAccount(
 
 /** Accounts whose scopes could not be asked for now are asked one by one, as fast as lists are allowed. */
 async function askLater(
-  { toAsk, unreadableScopes, indexed }: Discovered,
+  toAsk: readonly Dependent[],
+  unreadable: readonly UnreadableScopes[],
+  { cause }: KeyWork,
+  services: ReconcileKeyServices,
+): Promise<void> {
+  const ask = new Dispatcher<Dependent>(services, LIST_CALLS, ({ id: account, location }, { delaySeconds }) =>
+    services.queue.send(ACCOUNT_WORK, { kind: 'scopes', account, location, cause, attempt: 0 }, delaySeconds),
+  );
+  const failures = new Map(unreadable.map(({ id, failure }) => [id, failure]));
+  for (const dependent of toAsk) {
+    await ask.dispatch(dependent, failures.get(dependent.id)?.retryAfterSeconds ?? LATER_SECONDS);
+  }
+}
+
+/** Without the index nobody else knows that the scopes of these are to be asked for. */
+async function lookLater(
+  { unreadableScopes, indexed }: Discovered,
   key: ManagedKey,
   work: KeyWork,
   services: ReconcileKeyServices,
 ): Promise<void> {
-  const { queue } = services;
-  const ask = new Dispatcher<Dependent>(services, LIST_CALLS, ({ id: account, location }, { delaySeconds }) =>
-    queue.send(ACCOUNT_WORK, { kind: 'scopes', account, location, cause: work.cause, attempt: 0 }, delaySeconds),
-  );
-  const failures = new Map(unreadableScopes.map(({ id, failure }) => [id, failure]));
-  for (const dependent of toAsk) {
-    await ask.dispatch(dependent, failures.get(dependent.id)?.retryAfterSeconds ?? LATER_SECONDS);
-  }
   if (indexed) return;
-  // Without the index nobody else knows that they are to be asked.
   const look = new Dispatcher<Dependent>(services, LIST_CALLS, (account, { delaySeconds, turn }) =>
-    queue.send(ACCOUNT_WORK, { ...accountWork(account, key, work), scopes: 'only', turn }, delaySeconds),
+    services.queue.send(ACCOUNT_WORK, { ...accountWork(account, key, work), scopes: 'only', turn }, delaySeconds),
   );
   for (const { account, failure } of unreadableScopes) {
     if (mayPass(failure)) await look.dispatch(account, failure.retryAfterSeconds ?? LATER_SECONDS);

@@ -79,6 +79,9 @@ function codeOf(fields: Record<string, unknown>): string | undefined {
   return undefined;
 }
 
+/** The longest budget that Azure documents is one of an hour; whoever asks for more is asked again by then. */
+const MOST_SECONDS = 3_600;
+
 /** Retry-After in seconds, or as a date, or one of Azure's millisecond variants. */
 function retryAfter(fields: Record<string, unknown>): number | undefined {
   const headers = asRecord(asRecord(fields.response).headers);
@@ -91,15 +94,17 @@ function retryAfter(fields: Record<string, unknown>): number | undefined {
   };
   for (const name of ['retry-after-ms', 'x-ms-retry-after-ms']) {
     const milliseconds = Number(get(name) ?? Number.NaN);
-    if (milliseconds >= 0) return milliseconds / 1000;
+    if (milliseconds >= 0) return Math.min(milliseconds / 1000, MOST_SECONDS);
   }
   const header = get('retry-after');
   if (header === undefined) return undefined;
   const seconds = Number(header);
-  if (seconds >= 0) return seconds;
+  if (seconds >= 0) return Math.min(seconds, MOST_SECONDS);
   const date = Date.parse(header);
   const serverNow = Date.parse(get('date') ?? '');
-  return Number.isNaN(date) || Number.isNaN(serverNow) ? undefined : Math.max(0, (date - serverNow) / 1000);
+  return Number.isNaN(date) || Number.isNaN(serverNow)
+    ? undefined
+    : Math.min(Math.max(0, (date - serverNow) / 1000), MOST_SECONDS);
 }
 
 function asRecord(value: unknown): Record<string, unknown> {

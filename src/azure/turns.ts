@@ -54,11 +54,12 @@ export class Turns {
    * Takes a turn; returns how long to wait for it, in milliseconds.
    *
    * @param turnMs the turn that was handed out with the work (milliseconds since the epoch): no earlier than that
+   * @param notBeforeMs no earlier than in so many milliseconds
    */
-  take(place: PacedPlace, calls: PacedCalls, nowMs: number, turnMs?: number): number {
+  take(place: PacedPlace, calls: PacedCalls, nowMs: number, turnMs?: number, notBeforeMs = 0): number {
     const parts = this.#parts(place, calls);
     for (const [pacer, name] of parts) pacer.forget(name, nowMs);
-    let atMs = turnMs !== undefined && turnMs > nowMs && turnMs <= nowMs + AHEAD_MS ? turnMs : nowMs;
+    let atMs = turnMs !== undefined && turnMs > nowMs && turnMs <= nowMs + AHEAD_MS ? turnMs : nowMs + notBeforeMs;
     // Each may be later than the one before; later is never too early for any of them.
     for (let before = -1; before !== atMs; ) {
       before = atMs;

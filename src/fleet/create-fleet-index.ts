@@ -1,4 +1,4 @@
-import type { FleetIndex } from './fleet-index.ts';
+import type { FleetChange, FleetIndex } from './fleet-index.ts';
 import {
   accountRow,
   type FleetTable,
@@ -36,7 +36,12 @@ export function createFleetIndex(table: FleetTable): FleetIndex {
       return row && toFleetAccount(row);
     },
     async write(changes) {
-      if (changes.length > 0) await table.write(changes.map(toRowChange));
+      // What says that uses are known, or need not be asked for, comes after them: who is broken off writes them again.
+      const isLast = (change: FleetChange): boolean =>
+        'drop' in change ? change.drop !== 'use' : change.put === 'account' || change.put === 'scopes';
+      for (const part of [changes.filter((change) => !isLast(change)), changes.filter(isLast)]) {
+        if (part.length > 0) await table.write(part.map(toRowChange));
+      }
     },
   };
 }

@@ -153,8 +153,9 @@ const USE = z.object({
   scope: text,
   location: z.string().max(60),
   mode: z.enum(['pinned', 'automatic']),
-  pinned: z.string().max(100),
-  current: z.string().max(100),
+  // As long as a message takes them: one that cannot be read is poison, and its account not looked at.
+  pinned: z.string().max(64),
+  current: z.string().max(64),
   identity: text,
   wave: text,
   readOn: iso,

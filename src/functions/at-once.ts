@@ -29,7 +29,7 @@ const ACCOUNTS_AT_ONCE = 10;
 const reports = new AtMostEvery(3_600_000);
 
 /** Looks at keys that are under way in this instance. */
-const looks = new SharedReads<Outcome>();
+const looks = new SharedReads<{ readonly outcome: Outcome; readonly attempt: number }>();
 
 /** A look at a key whose first accounts are looked at right away, instead of waiting for a queue that was idle. */
 export class KeyLookAtOnce {
@@ -53,11 +53,12 @@ export class KeyLookAtOnce {
     const { subscriptions, waiter, alsoLate } = work;
     if (subscriptions || waiter !== undefined || alsoLate) return this.#run(work);
     let leads = false;
-    const outcome = await looks.read(work.key.toLowerCase(), () => {
+    const { outcome, attempt } = await looks.read(work.key.toLowerCase(), async () => {
       leads = true;
-      return this.#run(work);
+      return { outcome: await this.#run(work), attempt: work.attempt };
     });
-    return leads ? outcome : DONE;
+    // One that has been tried more often is given up sooner.
+    return leads || (outcome.outcome === 'retry' && work.attempt < attempt) ? outcome : DONE;
   }
 
   #run(work: KeyWork): Promise<Outcome> {

@@ -15,6 +15,18 @@ describe('what happened since the message was written', () => {
     expect(reasons()).toEqual(['AccountNotFound']);
   });
 
+  it('an account that the app has moved with another key is not written to', async () => {
+    const [files, other] = [key(), key()];
+    const account = files.account();
+    files.add();
+    await reconcile(files.accountWork(account));
+    other.add();
+    const since = wire.azure.requests.last;
+    expect(await reconcile(other.accountWork(account))).toEqual({ outcome: 'done' });
+    expect(requestsOf(account, since).account).toEqual(['GET']);
+    expect(reasons().at(-1)).toBe('OtherKey');
+  });
+
   it('an account that is deleted between the read and the PATCH is done with', async () => {
     const files = key();
     const account = files.account();

@@ -36,6 +36,8 @@ describe('describeFailure', () => {
       'throttled',
       30,
     ],
+    ['429 for ever', restError(429, 'Throttled', { 'retry-after': 'Infinity' }), 'throttled', 3_600],
+    ['429 for ages, in milliseconds', restError(429, 'Throttled', { 'retry-after-ms': '1e15' }), 'throttled', 3_600],
     ['429 with nonsense', restError(429, 'Throttled', { 'retry-after': 'soon' }), 'throttled', undefined],
     ['503 with a time', restError(503, 'ServerBusy', { 'retry-after': '5' }), 'throttled', 5],
     ['503 without', restError(503, 'ServerBusy'), 'unavailable', undefined],

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { handOut } from '../../src/accounts/dispatcher.ts';
 import { type PacedCalls, Turns } from '../../src/azure/turns.ts';
 
 const NOW = 1_795_600_000_000;
@@ -34,6 +35,19 @@ describe('Turns', () => {
       }),
       { numRuns: 10 },
     );
+  });
+
+  it('that are put off for long do not make what is granted until then be forgotten', () => {
+    const region = (n: number) => ({ ...CELL, location: `region${n}` });
+    const regions = Array.from({ length: 60 }, (_, n) => region(n));
+    const granted = (isPutOff: boolean): number => {
+      const schedule = new Turns(1);
+      const early = regions.flatMap((place) => [1, 2].map(() => schedule.take(place, MOVE, NOW)));
+      if (isPutOff) handOut(schedule, region(99), MOVE, NOW, 3_600_000);
+      early.push(...regions.flatMap((place) => [1, 2].map(() => schedule.take(place, MOVE, NOW))));
+      return early.filter((waitMs) => waitMs < 9_500).length;
+    };
+    expect(granted(true)).toBe(granted(false));
   });
 
   it('are no earlier than what was handed out, unless that was given by another clock', () => {

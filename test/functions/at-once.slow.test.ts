@@ -111,4 +111,14 @@ describe('messages about one key', () => {
     expect(outcomes.filter((outcome) => outcome === 'retry').length).toBeLessThanOrEqual(2);
     expect(outcomes[0]).toBe('retry');
   });
+
+  it('are put back by one that is not given up, when the one that leads is', async () => {
+    const files = key();
+    wire.azure.faults.add([{ match: { host: 'kv-files.vault.azure.net', path: files.name }, answer: { status: 500 } }]);
+    const attempts = [0, 23, 0];
+    const all = attempts.map((attempt) =>
+      new KeyLookAtOnce(wire.services(), wire.log).run({ ...files.keyWork(), attempt }),
+    );
+    expect((await Promise.all(all)).map(({ outcome }) => outcome)).toEqual(['retry', 'retry', 'retry']);
+  });
 });

@@ -95,6 +95,8 @@ export interface AppScenario {
   readonly graphBlind?: boolean;
   /** Events are looked into where they arrive, and not from the queue. */
   readonly atOnce?: boolean;
+  /** No drift check comes to find what was lost: messages alone have to see to it. */
+  readonly noDriftCheck?: boolean;
 }
 
 export type Deed =
@@ -174,7 +176,7 @@ export class AppWorld implements World {
   /** When the last deed was done, or the last drift check. */
   #quietSince = NOON;
   #kills: number;
-  #drifts = 0;
+  #drifts: number;
   #ids = 0;
   #actors = 0;
 
@@ -199,6 +201,7 @@ export class AppWorld implements World {
     this.#canary = scenario.canary ?? 0;
     this.#graphBlind = scenario.graphBlind ?? false;
     this.#atOnce = scenario.atOnce ?? false;
+    this.#drifts = scenario.noDriftCheck ? DRIFT_CHECKS : 0;
     this.#originalVersions = this.vault.versions.length;
   }
 

@@ -6,6 +6,7 @@ import {
   randomAppWorld,
   randomBreakGlassWorld,
   randomIndexWorld,
+  randomMessagesWorld,
   randomMovesWorld,
   randomPeopleWorld,
   randomRecordsWorld,
@@ -40,6 +41,7 @@ const WORLDS: readonly ((random: () => number) => () => World)[] = [
   randomRolloutWorld,
   randomIndexWorld,
   randomAnnouncementsWorld,
+  randomMessagesWorld,
 ];
 
 /** Runs the history of a seed; undefined when everything held. */

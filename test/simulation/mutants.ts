@@ -88,6 +88,12 @@ const MUTANTS: readonly Mutant[] = [
     to: 'const following = underWay ?? later();',
   },
   {
+    name: 'the message of work that is done in place is taken out before it is done',
+    file: 'src/work/at-once.ts',
+    from: 'run()\n        .then(() => held.remove())',
+    to: 'held\n        .remove()\n        .then(() => run())',
+  },
+  {
     name: 'backwards: any other version than the target is moved',
     file: 'src/accounts/plan.ts',
     from: "if (versionsNamed(use).some((version) => isNewerVersion(version, target, versions)))\n    return stay('NeverBackwards', target);",

@@ -148,6 +148,15 @@ export function randomAnnouncementsWorld(random: Random): () => World {
   return make(random, { ...rest, deeds: deeds.slice(0, 2).map((deed) => ({ ...deed, events: 2 })), ...harm });
 }
 
+/** Processes that die at anything, and nobody who would find what is lost with them: no work is gone with a message. */
+export function randomMessagesWorld(random: Random): () => World {
+  const { deeds } = rotations(random);
+  const aim = one(random, [/./, /^(patch|get) st/, /^(list|index|graph)/, /^(send|take)/, /^(save|audit)/]);
+  const accounts = one<AppScenario['accounts']>(random, [['pinned'], ['pinned', 'pinned', 'pinned']]);
+  const rest = { instances: 2, accounts, kills: one(random, [1, 2]), faults: 0, noDriftCheck: true } as const;
+  return make(random, { deeds: deeds.slice(0, 2), aim, ...rest });
+}
+
 /** The same while they record what they have moved. */
 export function randomRecordsWorld(random: Random): () => World {
   const harm = one<Optional>(random, [

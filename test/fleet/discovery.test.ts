@@ -1,0 +1,236 @@
+import { describe, expect, it } from 'vitest';
+import type { Account, Scope } from '../../src/accounts/account.ts';
+import type { Dependent, DiscoveryServices } from '../../src/accounts/dependent.ts';
+import { discoverDependents } from '../../src/accounts/discovery.ts';
+import { AccountSighting, FleetNotes } from '../../src/accounts/reconcile-and-note.ts';
+import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
+import { Turns } from '../../src/azure/turns.ts';
+import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
+import { type FleetTable, LISTINGS, type Row, type RowChange } from '../../src/fleet/fleet-rows.ts';
+import { IndexBuilding } from '../../src/fleet/index-building.ts';
+import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
+import { DONE } from '../../src/work/outcome.ts';
+import { KEY, SUBSCRIPTION } from '../support/keys.ts';
+import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
+
+const NOW = new Date('2026-06-01T12:00:00.000Z');
+const other = (name: string): ManagedKey => ({ ...KEY, name, id: `${KEY.vault.uri}/keys/${name}` });
+const [SECOND, THIRD] = [other('second-key'), other('third-key')];
+const version = '0'.repeat(32);
+
+function account(name: string, key: ManagedKey = KEY, resourceGroup = 'rg'): Account {
+  const type = 'Microsoft.Storage/storageAccounts';
+  return {
+    id: `/subscriptions/${SUBSCRIPTION}/resourceGroups/${resourceGroup}/providers/${type}/${name}`,
+    ...{ subscriptionId: SUBSCRIPTION, resourceGroup, type, name, location: 'westeurope', tags: {} },
+    ...{ userAssignedIdentities: [], principalIds: {}, systemPrincipalId: undefined },
+    encryption: {
+      keySource: 'Microsoft.Keyvault',
+      keyVaultProperties: { keyVaultUri: key.vault.uri, keyName: key.name, keyVersion: version },
+    },
+  };
+}
+
+const scopeOf = ({ id }: ManagedKey): Scope => ({ name: 'scope1', enabled: true, keyUri: id, currentKeyId: undefined });
+
+/** Accounts and their scopes, the index in memory, and what Resource Graph is made to show. */
+class Azure {
+  readonly table = new MemoryFleetTable();
+  readonly fleet = createFleetIndex(this.table.port());
+  accounts: Account[] = [];
+  scopes = new Map<string, Scope[]>();
+  graph: () => Promise<readonly Pick<Account, 'id' | 'location'>[]> = async () => [];
+
+  ask: (accounts: readonly Dependent[]) => Promise<void> = async () => {};
+
+  services(more: Partial<DiscoveryServices> = {}): DiscoveryServices {
+    const { fleet } = this;
+    const accounts = {
+      list: async function* (this: Azure) {
+        yield* this.accounts;
+      }.bind(this),
+      listScopes: async function* (this: Azure, { id }: { id: string }) {
+        yield* this.scopes.get(id) ?? [];
+      }.bind(this),
+    } as unknown as StorageAccounts;
+    const graph = () => this.graph();
+    return {
+      ...{ accounts, fleet, settings: { scopeDiscovery: 'all' }, building: new IndexBuilding(), turns: new Turns(1) },
+      accountsOfKey: {
+        using: async function* () {
+          yield* await graph();
+        },
+      },
+      now: () => NOW,
+      sleep: async () => {},
+      ...more,
+    };
+  }
+
+  async look(key: ManagedKey = KEY, services = this.services()): Promise<string[]> {
+    return (await this.dependents(key, services)).map(({ id }) => id);
+  }
+
+  async dependents(key: ManagedKey = KEY, services = this.services()): Promise<Dependent[]> {
+    const all: Dependent[] = [];
+    const searched = { ids: [SUBSCRIPTION], list: [] };
+    const found = async (one: Dependent): Promise<void> => void all.push(one);
+    await discoverDependents(key, searched, services, { found, ask: this.ask }, () => {});
+    return all;
+  }
+}
+
+describe('an account that was moved to another resource group', () => {
+  it('is looked at where it is now, although the index has it where it was', async () => {
+    const azure = new Azure();
+    const [before, after] = [account('st1'), account('st1', KEY, 'rg-new')];
+    azure.accounts = [before];
+    expect(await azure.look()).toEqual([before.id]);
+    azure.accounts = [after];
+    azure.graph = async () => [after];
+    expect(await azure.look()).toContain(after.id);
+  });
+
+  it('is not forgotten by whoever looks for it where it was', async () => {
+    const azure = new Azure();
+    const [before, after] = [account('st1'), account('st1', KEY, 'rg-new')];
+    azure.accounts = [after];
+    await azure.look();
+    const sighting = new AccountSighting();
+    sighting.isGone = true;
+    const cause = { by: 'drift', ref: '', since: '' };
+    const work = {
+      kind: 'account',
+      account: before.id,
+      location: 'westeurope',
+      key: KEY.id,
+      cause,
+      attempt: 0,
+    } as const;
+    await new FleetNotes({ fleet: azure.fleet, now: () => NOW }).write(work, sighting, DONE, () => {});
+    expect(await azure.look()).toEqual([after.id]);
+    await new FleetNotes({ fleet: azure.fleet, now: () => NOW }).write(
+      { ...work, account: after.id },
+      sighting,
+      DONE,
+      () => {},
+    );
+    expect(await azure.look()).toEqual([]);
+  });
+});
+
+describe('a key that is looked at while another look lists everything', () => {
+  it('does not take that list for its own, since it asked the index before', async () => {
+    const azure = new Azure();
+    const byScope = account('st1', THIRD);
+    azure.accounts = [byScope];
+    azure.scopes.set(byScope.id, [scopeOf(KEY)]);
+    // Resource Graph does not show scopes; while it is waited for, another instance looks at another key.
+    let meanwhile = async () => {
+      meanwhile = async () => {};
+      await azure.look(SECOND);
+    };
+    azure.graph = async () => {
+      // The index is asked meanwhile.
+      await new Promise((resolve) => setImmediate(resolve));
+      await meanwhile();
+      return [];
+    };
+    expect(await azure.look(KEY)).toEqual([byScope.id]);
+  });
+});
+
+describe('what cannot be read', () => {
+  const fails = async function* (): AsyncGenerator<never> {
+    yield* [];
+    throw new Error('no answer');
+  };
+
+  it.each(['uses', 'listings', 'unasked'] as const)('of the index (%s) has everything listed', async (what) => {
+    const azure = new Azure();
+    azure.accounts = [account('st1')];
+    await azure.look();
+    azure.accounts.push(account('st2'));
+    const fleet = {
+      ...azure.fleet,
+      [what]: what === 'listings' ? () => Promise.reject(new Error('no answer')) : fails,
+    };
+    expect((await azure.look(KEY, azure.services({ fleet }))).sort()).toEqual([account('st1').id, account('st2').id]);
+  });
+
+  it('of Resource Graph has everything listed', async () => {
+    const azure = new Azure();
+    await azure.look();
+    azure.accounts = [account('st1')];
+    azure.graph = () => Promise.reject(new Error('no answer'));
+    expect(await azure.look()).toEqual([account('st1').id]);
+  });
+
+  it('of a list of accounts is not taken for gone, and the list not for whole', async () => {
+    const azure = new Azure();
+    azure.accounts = [account('st1'), account('st2')];
+    const { accounts } = azure.services();
+    const broken: StorageAccounts = {
+      ...accounts,
+      async *list() {
+        yield account('st1');
+        throw new Error('no answer');
+      },
+    };
+    await azure.look();
+    azure.table.apply({ partitionKey: LISTINGS, rowKey: SUBSCRIPTION });
+    await azure.look(KEY, azure.services({ accounts: broken }));
+    expect(await azure.fleet.listings()).toEqual(new Map());
+    expect((await azure.look()).sort()).toEqual([account('st1').id, account('st2').id]);
+  });
+});
+
+describe('a row of the index with more than a message takes', () => {
+  it('counts as one that cannot be read', async () => {
+    const azure = new Azure();
+    azure.accounts = [account('st1')];
+    await azure.look();
+    const [use] = azure.table.all.filter(({ partitionKey }) => partitionKey.startsWith('key|'));
+    azure.table.apply({ ...(use as Row), properties: { pinned: 'f'.repeat(65) } });
+    const found = await azure.dependents();
+    expect(found.map(({ seen }) => seen?.pinned)).toEqual([version]);
+  });
+});
+
+describe('an index of which a part alone could be written', () => {
+  it('has the use that is missing written by the next look', async () => {
+    const azure = new Azure();
+    const byScope = account('st1', THIRD);
+    azure.accounts = [account('st2'), byScope];
+    azure.scopes.set(byScope.id, [scopeOf(KEY)]);
+    const table = azure.table.port();
+    const isUse = ({ partitionKey }: RowChange): boolean => partitionKey.startsWith('key|');
+    const partly: FleetTable = {
+      ...table,
+      async write(changes) {
+        await table.write(changes.filter((change) => !isUse(change)));
+        if (changes.some(isUse)) throw new Error('no answer');
+      },
+    };
+    const all = [account('st2').id, byScope.id].sort();
+    expect((await azure.look(KEY, azure.services({ fleet: createFleetIndex(partly) }))).sort()).toEqual(all);
+    expect((await azure.look()).sort()).toEqual(all);
+    expect((await azure.look()).sort()).toEqual(all);
+  });
+});
+
+describe('accounts that are to be asked one by one', () => {
+  it('are asked by the next look when nobody could be sent to them', async () => {
+    const azure = new Azure();
+    azure.accounts = Array.from({ length: 31 }, (_, n) => account(`st${n}`, THIRD));
+    azure.ask = () => Promise.reject(new Error('no queue'));
+    await expect(azure.look()).rejects.toThrow('no queue');
+    let asked: readonly Dependent[] = [];
+    azure.ask = async (accounts) => {
+      asked = accounts;
+    };
+    await azure.look();
+    const scopesKnown = azure.table.all.filter(({ partitionKey, scopes }) => /^account/.test(partitionKey) && scopes);
+    expect(scopesKnown.length + asked.length).toBe(31);
+  });
+});
