@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import type { Services } from '../../src/services.ts';
 import type { AccountWork } from '../../src/work/messages.ts';
 import { eventually } from '../support/eventually.ts';
@@ -7,6 +8,19 @@ import { pinnedTo, useAccounts } from './account-fixture.ts';
 const { audited, expireLease, instance, key, reconcile, requestsOf, wire } = useAccounts();
 
 const PAUSED = { reason: 'Paused', detail: 'A change window.', delaySeconds: 60 } as const;
+
+describe('a pause that stands', () => {
+  it('holds an account before anything of it is read, and is no try', async () => {
+    const files = key();
+    const account = files.account();
+    const services = instance();
+    const rollout: Services['rollout'] = { ...services.rollout, paused: async () => PAUSED };
+    const since = wire.azure.requests.last;
+    const outcome = await reconcileAndNote(files.accountWork(account), { ...services, rollout }, wire.log);
+    expect(outcome).toMatchObject({ outcome: 'retry', reason: 'Paused', counts: false, delaySeconds: 60 });
+    expect(wire.azure.requests.since(since)).toEqual([]);
+  });
+});
 
 describe('a pause that is ordered after the message was taken up', () => {
   it.each(['that says how the account was seen', 'that says nothing of it'])(

@@ -234,3 +234,16 @@ describe('accounts that are to be asked one by one', () => {
     expect(scopesKnown.length + asked.length).toBe(31);
   });
 });
+
+describe('a subscription that was listed whole', () => {
+  it('is trusted for a day, and then listed again', async () => {
+    const azure = new Azure();
+    const [first, later] = [account('st1'), account('st2')];
+    azure.accounts = [first];
+    expect(await azure.look()).toEqual([first.id]);
+    azure.accounts = [first, later];
+    const after = (hours: number) => azure.services({ now: () => new Date(NOW.getTime() + hours * 3_600_000) });
+    expect(await azure.look(KEY, after(23.9))).toEqual([first.id]);
+    expect(await azure.look(KEY, after(24.1))).toEqual([first.id, later.id]);
+  });
+});
