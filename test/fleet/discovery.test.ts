@@ -242,8 +242,8 @@ describe('a subscription that was listed whole', () => {
     azure.accounts = [first];
     expect(await azure.look()).toEqual([first.id]);
     azure.accounts = [first, later];
-    const after = (hours: number) => azure.services({ now: () => new Date(NOW.getTime() + hours * 3_600_000) });
-    expect(await azure.look(KEY, after(23.9))).toEqual([first.id]);
-    expect(await azure.look(KEY, after(24.1))).toEqual([first.id, later.id]);
+    const inHours = (hours: number) => azure.services({ now: () => new Date(NOW.getTime() + hours * 3_600_000) });
+    expect(await azure.look(KEY, inHours(23.9))).toEqual([first.id]);
+    expect(await azure.look(KEY, inHours(24.1))).toEqual([first.id, later.id]);
   });
 });
