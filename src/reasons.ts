@@ -57,6 +57,7 @@ export const REASONS = {
   ApprovalWithdrawn: 'What was asked for was taken back.',
   ApprovalNotFound: 'There is no such request for approval.',
   ApprovalOver: 'The request is over: it was carried out or taken back.',
+  ApprovalAltered: 'Somebody has changed the request since it was made: it is not carried out.',
   ApprovalExpired: 'The request has expired; it can be asked for anew.',
   ApproverIsAsker: 'Whoever asks does not approve.',
   ApproverIsRevoker: 'Whoever revoked does not approve the restore.',
