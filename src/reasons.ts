@@ -50,6 +50,8 @@ export const REASONS = {
   RestoreIncomplete: 'Not everything that the revocation disabled is enabled again; the call can be repeated.',
   NothingToRestore: 'No revocation of this key is open; nothing was changed.',
   SecondPersonNeeded: 'A key is restored by somebody else than who revoked it.',
+  RestoreUnrecorded:
+    'A message says that this revocation was restored, and the audit trail does not: nothing is enabled by it.',
   ApprovalNeeded: 'What was asked for has to be approved by others first; nothing was changed.',
   ApprovalNotNeeded: 'Nobody has to approve this here.',
   ApprovalAsked: 'Somebody asks for approval.',

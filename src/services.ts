@@ -42,6 +42,7 @@ import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/ke
 import type { ManagedKey } from './keys/managed-vaults.ts';
 import type { Log } from './log.ts';
 import { REASONS } from './reasons.ts';
+import { type RestoreOnRecord, restoreOnRecord } from './revocation/restore-on-record.ts';
 import { createRolloutServices, type RolloutServices } from './rollout/create-rollout-services.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
 import { createVaults, type Vaults } from './vaults/vault-client.ts';
@@ -88,6 +89,7 @@ export interface Services extends RolloutServices {
   readonly leases: Leases;
   /** The audit trail; it never throws, and answers in time. */
   readonly audit: RecordAudit;
+  readonly restoreOnRecord: RestoreOnRecord;
   /** The trail as the drift check looks at it. */
   readonly auditWatch: WatchServices;
   /** What others have to approve. */
@@ -201,12 +203,13 @@ function createEvidence(
   identity: TokenCredential,
   { now, newId }: Pick<Services, 'now' | 'newId'>,
   log: Log,
-): Pick<Services, 'audit' | 'auditWatch' | 'approvals'> {
+): Pick<Services, 'audit' | 'restoreOnRecord' | 'auditWatch' | 'approvals'> {
   const { auditKey } = settings;
   const container = (name?: string) => auditContainer(settings, () => identity, name);
   const files = auditFiles(container());
   return {
     audit: createAudit(files, { now, newId }, log),
+    restoreOnRecord: restoreOnRecord(files),
     auditWatch: {
       trail: container().url,
       files,

@@ -5,6 +5,8 @@ import {
   approvalId,
   approve,
   type Decided,
+  type PauseApproval,
+  type RestoreApproval,
   withdraw,
 } from '../../src/approvals/approval.ts';
 
