@@ -127,6 +127,23 @@ describe('the drift check', () => {
     expect(broken(await check())).toEqual([]);
   });
 
+  it('has a head by a version of the key that does not exist for forged, and says the rest all the same', async () => {
+    const CMK_AUDIT_KEY = auditKey('audit-forged', { kty: 'EC' });
+    await revoke();
+    await check(CMK_AUDIT_KEY);
+    const head = await newestHead();
+    const forged = JSON.stringify({ ...head, key: `${CMK_AUDIT_KEY}/${'f'.repeat(32)}` });
+    const container = BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient(HEADS_CONTAINER);
+    await container.getBlockBlobClient(`${head?.day}.json`).upload(forged, Buffer.byteLength(forged));
+    const env = { AzureWebJobsStorage: wire.connectionString, CMK_AUDIT_KEY };
+    const verified = await cmk(wire.azure, ['audit', 'verify'], { env });
+    expect(verified, verified.output).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/HeadForged[\s\S]*1 found/),
+    });
+    expect(broken(await check(CMK_AUDIT_KEY))).toMatchObject([{ is: expect.stringMatching(/HeadForged/) }]);
+  });
+
   it('says that a head is not signed when the key is out of reach, and keeps it all the same', async () => {
     const CMK_AUDIT_KEY = auditKey('audit-far', { kty: 'EC' });
     await revoke();

@@ -73,9 +73,7 @@ const NEEDS: Readonly<Record<string, readonly Need[]>> = {
   beginRecoverDeletedKey: [['vault', 'Microsoft.KeyVault/vaults/keys/recover/action']],
   rotateKey: [['vault', 'Microsoft.KeyVault/vaults/keys/rotate/action']],
   updateKeyProperties: [['vault', 'Microsoft.KeyVault/vaults/keys/update/action']],
-  'signer.sign': [
-    ['audit key', 'Microsoft.KeyVault/vaults/keys/read', 'Microsoft.KeyVault/vaults/keys/sign/action'],
-  ],
+  'signer.sign': [['audit key', 'Microsoft.KeyVault/vaults/keys/read', 'Microsoft.KeyVault/vaults/keys/sign/action']],
   getKeyRotationPolicy: [['vault', 'Microsoft.KeyVault/vaults/keyrotationpolicies/read']],
 };
 
