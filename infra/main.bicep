@@ -4,6 +4,7 @@
 targetScope = 'subscription'
 
 import {
+  auditKeyIdentifier
   containerNames
   isManagedHsm
   nameOf
@@ -82,6 +83,9 @@ param systemTopics settingSet = {}
 
 @description('Gives the app and the Functions host their rights on blobs container by container. Off: Storage Blob Data Owner on the account, as the documentation of Functions has it.')
 param hostStorageByContainer bool = false
+
+@description('Key that signs where the audit trail ends (resource id: …/vaults/…/keys/…), in a vault that is not looked after and of another team. The app gets the right to sign with that key, and no other on that vault. Empty: the ends are kept unsigned.')
+param auditKeyId string = ''
 
 // Operation.
 
@@ -191,12 +195,15 @@ var hsmSubscriptions = union(map(hsmIds, id => subscriptionOf(id)), [])
 var eventSubscriptions = union(map(items(topicIds), topic => subscriptionOf(topic.value)), [])
 // In these the app looks for the topics: a topic may have been moved since.
 var topicSubscriptions = union(vaultSubscriptions, eventSubscriptions)
+var auditKeyIds = empty(auditKeyId) ? [] : [auditKeyId]
+var auditKeySubscriptions = map(auditKeyIds, id => subscriptionOf(id))
 var groupSubscriptions = union(map(storageResourceGroups, id => subscriptionOf(id)), [])
 // Every subscription that needs role definitions.
 var roleSubscriptions = union(
   vaultSubscriptions,
   hsmSubscriptions,
   topicSubscriptions,
+  auditKeySubscriptions,
   accountSubscriptions,
   groupSubscriptions
 )
@@ -333,6 +340,11 @@ module app 'modules/app.bicep' = {
             CMK_TENANT_ID: apiTenantId
             CMK_API_AUDIENCE: apiClientId
           },
+      toObject(
+        auditKeyIds,
+        _ => 'CMK_AUDIT_KEY',
+        id => auditKeyIdentifier(id, environment().suffixes.keyvaultDns)
+      ),
       empty(packageUri)
         ? {}
         : {
@@ -363,6 +375,7 @@ module roles 'modules/roles.bicep' = [
       forWriting: writeEverywhere ? contains(accountSubscriptions, id) : contains(groupSubscriptions, id)
       allowIdentityAssignment: allowIdentityAssignment
       forDependents: otherDependents == 'listed'
+      forAuditKey: contains(auditKeySubscriptions, id)
     }
   }
 ]
@@ -394,6 +407,21 @@ module hsmAccess 'modules/hsm-access.bicep' = [
       principalId: identity.outputs.principalId
       roleDefinitionId: roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.hsmReaderId
       workspaceId: vaultDiagnostics ? monitoring.outputs.workspaceId : ''
+    }
+    dependsOn: [
+      app
+    ]
+  }
+]
+
+module auditKeyAccess 'modules/audit-key-access.bicep' = [
+  for id in auditKeyIds: {
+    name: 'cmk-audit-key-${environmentName}-${uniqueString(toLower(id))}'
+    scope: resourceGroup(subscriptionOf(id), resourceGroupOf(id))
+    params: {
+      keyId: id
+      principalId: identity.outputs.principalId
+      roleDefinitionId: roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.auditSignerId
     }
     dependsOn: [
       app

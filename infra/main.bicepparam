@@ -35,6 +35,8 @@ param allowKeyRecovery = bool(readEnvironmentVariable('CMK_ALLOW_KEY_RECOVERY', 
 param allowEventRepair = bool(readEnvironmentVariable('CMK_ALLOW_EVENT_REPAIR', 'true'))
 param allowIdentityAssignment = bool(readEnvironmentVariable('CMK_ALLOW_IDENTITY_ASSIGNMENT', 'false'))
 param vaultDiagnostics = bool(readEnvironmentVariable('CMK_VAULT_DIAGNOSTICS', 'false'))
+// Resource id of the key that signs the ends of the audit trail: /subscriptions/…/vaults/kv-evidence/keys/audit-key
+param auditKeyId = readEnvironmentVariable('CMK_AUDIT_KEY_ID', '')
 param storageSku = readEnvironmentVariable('CMK_STORAGE_SKU', 'Standard_ZRS')
 param alwaysReadyHttp = int(readEnvironmentVariable('CMK_ALWAYS_READY_HTTP', '1'))
 param auditRetentionDays = int(readEnvironmentVariable('CMK_AUDIT_RETENTION_DAYS', '365'))

@@ -107,3 +107,8 @@ func newTopicId(vaultId string) string =>
 @export()
 @description('Whether a resource id of CMK_VAULTS names a Managed HSM, and not a key vault.')
 func isManagedHsm(resourceId string) bool => contains(toLower(resourceId), '/managedhsms/')
+
+@export()
+@description('Identifier of the key with a resource id, as the setting CMK_AUDIT_KEY takes it.')
+func auditKeyIdentifier(keyId string, vaultSuffix string) string =>
+  'https://${split(keyId, '/')[8]}${vaultSuffix}/keys/${nameOf(keyId)}'

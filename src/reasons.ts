@@ -50,6 +50,8 @@ export const REASONS = {
   RestoreIncomplete: 'Not everything that the revocation disabled is enabled again; the call can be repeated.',
   NothingToRestore: 'No revocation of this key is open; nothing was changed.',
   SecondPersonNeeded: 'A key is restored by somebody else than who revoked it.',
+  RestoreUnrecorded:
+    'A message says that this revocation was restored, and the audit trail does not: nothing is enabled by it.',
   ApprovalNeeded: 'What was asked for has to be approved by others first; nothing was changed.',
   ApprovalNotNeeded: 'Nobody has to approve this here.',
   ApprovalAsked: 'Somebody asks for approval.',
@@ -57,6 +59,7 @@ export const REASONS = {
   ApprovalWithdrawn: 'What was asked for was taken back.',
   ApprovalNotFound: 'There is no such request for approval.',
   ApprovalOver: 'The request is over: it was carried out or taken back.',
+  ApprovalAltered: 'Somebody has changed the request since it was made: it is not carried out.',
   ApprovalExpired: 'The request has expired; it can be asked for anew.',
   ApproverIsAsker: 'Whoever asks does not approve.',
   ApproverIsRevoker: 'Whoever revoked does not approve the restore.',

@@ -14,8 +14,9 @@ import { auditFiles } from './audit/audit-client.ts';
 import type { AuditFiles } from './audit/audit-files.ts';
 import { auditContainer } from './audit/audit-storage-client.ts';
 import { auditTrail, type RecordAudit } from './audit/audit-trail.ts';
+import { HEADS_CONTAINER } from './audit/container-name.ts';
 import { headSigner } from './audit/head-signer-client.ts';
-import { HEADS_CONTAINER, headStore } from './audit/head-store-client.ts';
+import { headStore } from './audit/head-store-client.ts';
 import type { WatchServices } from './audit/watch-trail.ts';
 import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
@@ -41,6 +42,7 @@ import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/ke
 import type { ManagedKey } from './keys/managed-vaults.ts';
 import type { Log } from './log.ts';
 import { REASONS } from './reasons.ts';
+import { type RestoreOnRecord, restoreOnRecord } from './revocation/restore-on-record.ts';
 import { createRolloutServices, type RolloutServices } from './rollout/create-rollout-services.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
 import { createVaults, type Vaults } from './vaults/vault-client.ts';
@@ -87,6 +89,7 @@ export interface Services extends RolloutServices {
   readonly leases: Leases;
   /** The audit trail; it never throws, and answers in time. */
   readonly audit: RecordAudit;
+  readonly restoreOnRecord: RestoreOnRecord;
   /** The trail as the drift check looks at it. */
   readonly auditWatch: WatchServices;
   /** What others have to approve. */
@@ -200,12 +203,13 @@ function createEvidence(
   identity: TokenCredential,
   { now, newId }: Pick<Services, 'now' | 'newId'>,
   log: Log,
-): Pick<Services, 'audit' | 'auditWatch' | 'approvals'> {
+): Pick<Services, 'audit' | 'restoreOnRecord' | 'auditWatch' | 'approvals'> {
   const { auditKey } = settings;
   const container = (name?: string) => auditContainer(settings, () => identity, name);
   const files = auditFiles(container());
   return {
     audit: createAudit(files, { now, newId }, log),
+    restoreOnRecord: restoreOnRecord(files),
     auditWatch: {
       trail: container().url,
       files,

@@ -29,6 +29,8 @@ param forWriting bool
 param allowIdentityAssignment bool
 @description('Whether the app sees other resources that use a key through the role for that.')
 param forDependents bool
+@description('Whether the key that signs the ends of the audit trail is in this subscription.')
+param forAuditKey bool
 
 var suffix = '(${environmentName}, ${take(uniqueString(subscription().id, environmentName), 6)})'
 
@@ -262,6 +264,29 @@ resource dependentsReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' =
   }
 }
 
+resource auditSigner 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forAuditKey) {
+  name: roleGuid(subscription().subscriptionId, environmentName, 'audit-signer')
+  properties: {
+    type: 'CustomRole'
+    roleName: 'CMK Autopilot audit signer ${suffix}'
+    description: 'Sign with the key that bears witness to the audit trail. Assigned on that key alone.'
+    assignableScopes: [subscription().id]
+    permissions: [
+      {
+        actions: []
+        notActions: []
+        dataActions: [
+          // Which version signs, and what a signature is checked with; no private half leaves the vault.
+          'Microsoft.KeyVault/vaults/keys/read'
+          // Drift check: signs where the trail ends.
+          'Microsoft.KeyVault/vaults/keys/sign/action'
+        ]
+        notDataActions: []
+      }
+    ]
+  }
+}
+
 output vaultOperatorId string = vaultOperator.id
 output hsmReaderId string = hsmReader.id
 output accountOperatorId string = accountOperator.id
@@ -269,3 +294,4 @@ output identityAssignerId string = identityAssigner.id
 output inventoryReaderId string = inventoryReader.id
 output dependentsReaderId string = dependentsReader.id
 output topicReaderId string = topicReader.id
+output auditSignerId string = auditSigner.id

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Reason } from '../reasons.ts';
 
@@ -16,15 +17,10 @@ const who = z.object({
   name: z.string().optional(),
 });
 
-/** A request for approval, as it is kept. It names exactly what will be done; nothing of it is changed but its state. */
-export const APPROVAL = z.object({
+const kept = {
   v: z.literal(1),
+  /** Names the request by what it asks for: see {@link approvalId}. */
   id: z.string(),
-  action: z.literal('restore'),
-  vault: z.string(),
-  key: z.string(),
-  /** Id of the revocation to restore. */
-  revocation: z.string(),
   reason: z.string(),
   ticket: z.string().optional(),
   askedBy: who,
@@ -37,16 +33,55 @@ export const APPROVAL = z.object({
   state: z.enum(['waiting', 'running', 'done', 'failed', 'withdrawn']),
   /** Reason code of how it ended. */
   outcome: z.string().optional(),
-});
+};
+
+/** A request for approval, as it is kept. It names exactly what will be done; nothing of it is changed but its state. */
+export const APPROVAL = z.discriminatedUnion('action', [
+  z.object({
+    action: z.literal('restore'),
+    vault: z.string(),
+    key: z.string(),
+    /** Id of the revocation to restore. */
+    revocation: z.string(),
+    ...kept,
+  }),
+  z.object({
+    action: z.literal('pause'),
+    /** Vault and name of the key; absent: all keys. */
+    vault: z.string().optional(),
+    key: z.string().optional(),
+    /** When the pause ends by itself. */
+    until: z.iso.datetime().optional(),
+    ...kept,
+  }),
+]);
 
 export type ApprovalRequest = z.output<typeof APPROVAL>;
+export type RestoreApproval = Extract<ApprovalRequest, { action: 'restore' }>;
+export type PauseApproval = Extract<ApprovalRequest, { action: 'pause' }>;
 export type Approver = ApprovalRequest['askedBy'];
+/** What is asked for, before anybody has done anything about it. */
+export type Asked = Omit<RestoreApproval, Standing> | Omit<PauseApproval, Standing>;
+type Standing = 'v' | 'id' | 'needed' | 'approvedBy' | 'state' | 'outcome';
+
+/**
+ * The id of a request: the hash of what is asked for, by whom, and until when. Whoever approves by it approves that and
+ * nothing else, whatever somebody has written to the storage since.
+ */
+export function approvalId(asked: Asked): string {
+  const { action, vault, key, reason, ticket, askedBy, askedOn, expiresOn } = asked;
+  const { objectId, appId, kind, tokenId, name } = askedBy;
+  const what = asked.action === 'restore' ? asked.revocation : asked.until;
+  const all = [action, vault, key, what, reason, ticket, objectId, appId, kind, tokenId, name, askedOn, expiresOn];
+  return createHash('sha256').update(JSON.stringify(all)).digest('hex').slice(0, 40);
+}
 
 /** Why something cannot be done to a request. */
 export type ApprovalRefusal = Extract<
   Reason,
   | 'ApprovalOver'
   | 'ApprovalExpired'
+  | 'ApprovalAltered'
   | 'ApproverIsAsker'
   | 'ApproverIsRevoker'
   | 'ApproverIsApplication'
@@ -83,6 +118,7 @@ function refusalOf(
   revokers: readonly string[],
   now: Date,
 ): ApprovalRefusal | undefined {
+  if (!isUnaltered(request)) return 'ApprovalAltered';
   if (request.state !== 'waiting') return 'ApprovalOver';
   if (hasExpired(request, now)) return 'ApprovalExpired';
   // A person's own application would be a second voice of the same person.
@@ -97,6 +133,11 @@ export function withdraw(request: ApprovalRequest, by: Approver, now: Date): Dec
   if (request.state !== 'waiting') return { refused: 'ApprovalOver' };
   if (!isSame(by, request.askedBy)) return { refused: 'NotTheAsker' };
   return hasExpired(request, now) ? { refused: 'ApprovalExpired' } : { next: { ...request, state: 'withdrawn' } };
+}
+
+/** Whether a request asks for what it asked for when it was made. */
+export function isUnaltered(request: ApprovalRequest): boolean {
+  return request.id === approvalId(request);
 }
 
 export function hasExpired({ expiresOn }: ApprovalRequest, now: Date): boolean {

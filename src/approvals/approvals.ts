@@ -6,22 +6,28 @@ import {
   APPROVAL_LIFE_MS,
   type ApprovalRequest,
   type Approver,
+  type Asked,
+  approvalId,
   approve,
   type Decided,
   hasExpired,
+  isUnaltered,
+  type PauseApproval,
+  type RestoreApproval,
   withdraw,
 } from './approval.ts';
 import type { ApprovalStore } from './approval-store-client.ts';
 
 /** How long an answer waits for the audit trail, in milliseconds. */
 const AUDIT_WAIT_MS = 2_000;
+/** What is about all keys is recorded about the app. */
+const EVERY_KEY = 'cmk-autopilot/keys';
 /** Others may change a request at the same moment; so often it is read again. */
 const MOST_ROUNDS = 10;
 
 export interface ApprovalServices {
   readonly approvals: ApprovalStore;
   readonly audit: RecordAudit;
-  readonly newId: () => string;
   readonly now: () => Date;
 }
 
@@ -31,30 +37,44 @@ export interface ApprovalCall {
   readonly correlationId: string;
 }
 
-export type Asking = Pick<ApprovalRequest, 'vault' | 'key' | 'revocation' | 'reason' | 'ticket'>;
+/** What is asked for; who asks, and when, comes with the call. */
+export type Asking =
+  | Pick<RestoreApproval, 'action' | 'vault' | 'key' | 'revocation' | 'reason' | 'ticket'>
+  | Pick<PauseApproval, 'action' | 'vault' | 'key' | 'until' | 'reason' | 'ticket'>;
 
-/** Asks for a restore. The same asked again, while it waits, is the request that waits. */
-export async function askForRestore(
+/**
+ * Asks for approval. The same asked again, while it waits, is the request that waits.
+ *
+ * @param needed so many people beside whoever asks have to approve
+ */
+export async function askForApproval(
   what: Asking,
   needed: number,
   { caller, correlationId }: ApprovalCall,
   services: ApprovalServices,
   log: Log,
 ): Promise<ApprovalRequest> {
-  const { approvals, newId, now } = services;
+  const { approvals, now } = services;
   const at = now();
   const waiting = (await approvals.list()).find(
-    (other) => other.state === 'waiting' && !hasExpired(other, at) && isSameAsking(other, what, caller),
+    (other) =>
+      other.state === 'waiting' && isUnaltered(other) && !hasExpired(other, at) && isSameAsking(other, what, caller),
   );
   if (waiting) return waiting;
-  const request: ApprovalRequest = {
-    v: 1,
-    id: newId(),
-    action: 'restore',
+  const ends = [
+    at.getTime() + APPROVAL_LIFE_MS,
+    ...(what.action === 'pause' && what.until ? [Date.parse(what.until)] : []),
+  ];
+  const asked: Asked = {
     ...what,
     askedBy: caller,
     askedOn: at.toISOString(),
-    expiresOn: new Date(at.getTime() + APPROVAL_LIFE_MS).toISOString(),
+    expiresOn: new Date(Math.min(...ends)).toISOString(),
+  };
+  const request: ApprovalRequest = {
+    v: 1,
+    id: approvalId(asked),
+    ...asked,
     needed,
     approvedBy: [],
     state: 'waiting',
@@ -138,15 +158,15 @@ async function kept(id: string, approvals: ApprovalStore) {
 }
 
 function isSameAsking(other: ApprovalRequest, what: Asking, { objectId }: Approver): boolean {
-  const { vault, key, revocation, reason, ticket } = what;
-  return (
-    other.askedBy.objectId === objectId &&
-    other.vault === vault &&
-    other.key === key &&
-    other.revocation === revocation &&
-    other.reason === reason &&
-    other.ticket === ticket
-  );
+  const { vault, key, reason, ticket, askedBy, action } = other;
+  if (askedBy.objectId !== objectId || action !== what.action) return false;
+  if (vault !== what.vault || key !== what.key || reason !== what.reason || ticket !== what.ticket) return false;
+  return whichOf(other) === whichOf(what);
+}
+
+/** What of a key is meant: its revocation, or until when it is paused. */
+function whichOf(what: Asking): string | undefined {
+  return what.action === 'restore' ? what.revocation : what.until;
 }
 
 async function tell(
@@ -157,15 +177,24 @@ async function tell(
   { audit }: Pick<ApprovalServices, 'audit'>,
   log: Log,
 ): Promise<void> {
-  const { id, vault, key, revocation, needed, approvedBy, expiresOn } = request;
-  const about = { approval: id, key: `${vault}/${key}`, revocation, caller: caller.objectId, kind: caller.kind };
+  const { id, vault, key, needed, approvedBy, expiresOn } = request;
+  const resource = vault && key ? `${vault}/${key}` : EVERY_KEY;
+  const which = request.action === 'restore' ? { revocation: request.revocation } : { until: request.until };
+  const about = {
+    approval: id,
+    what: request.action,
+    key: resource,
+    ...which,
+    caller: caller.objectId,
+    kind: caller.kind,
+  };
   log({ level: 'warning', reason, message: REASONS[reason], ...about, client: caller.appId, correlationId });
-  const details = { what: request.action, revocation, why: request.reason, ticket: request.ticket, needed, expiresOn };
+  const details = { what: request.action, ...which, why: request.reason, ticket: request.ticket, needed, expiresOn };
   const given = approvedBy.map(({ objectId, on }) => ({ objectId, on }));
   const entry = {
     action,
     reason,
-    resource: `${vault}/${key}`,
+    resource,
     caller,
     correlationId,
     details: { ...details, approval: id, given },

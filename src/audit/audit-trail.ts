@@ -70,7 +70,7 @@ export function auditTrail(files: AuditFiles, options: AuditTrailOptions): Recor
       // Most of it is read before its turn: the line must not wait for that.
       findEntry(files, entry.id, seenBefore(unlessSince)).then(
         (result) => {
-          if ('found' in result) settle({ written: result.found });
+          if ('found' in result) settle({ written: receiptOf(result.found) });
           else if (!isLate) line.join({ ...prepared, unlessBehind: result.seen, settle });
         },
         (error: unknown) => {
@@ -130,6 +130,10 @@ class WaitingLine {
       for (const { settle } of batch) settle({ failed: `The audit trail cannot be written: ${messageOf(error)}` });
     }
   }
+}
+
+function receiptOf({ file, seq, hash }: AuditReceipt): AuditReceipt {
+  return { file, seq, hash };
 }
 
 function messageOf(error: unknown): string {

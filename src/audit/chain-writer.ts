@@ -136,7 +136,8 @@ async function findWritten(
   for (const one of entries) {
     if (!one.unlessBehind || one.entry.id === undefined) continue;
     const result = await findEntry(files, one.entry.id, one.unlessBehind);
-    if ('found' in result) written.set(one, result.found);
+    if ('found' in result)
+      written.set(one, { file: result.found.file, seq: result.found.seq, hash: result.found.hash });
     else one.unlessBehind = result.seen;
   }
 }

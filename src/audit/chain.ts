@@ -22,6 +22,8 @@ export const CHAIN_FINDINGS = {
   HeadDiffers: 'The record that was the end of the trail when it was signed was rewritten.',
   HeadForged: 'The signature of a head is not that of the key.',
   HeadUnsigned: 'A head carries no signature.',
+  HeadMisplaced:
+    'Under a day among the heads stands no head, that of another day, or one of a day that is yet to come.',
 } as const;
 
 export interface ChainFinding {
@@ -37,6 +39,8 @@ export interface ChainReport {
   readonly records: number;
   /** The last record: kept elsewhere, it lets the next verification notice a cut-off end. */
   readonly last: AuditReceipt | undefined;
+  /** Records behind the last that the log vouches for; absent: no log was given. */
+  readonly unlogged?: number;
 }
 
 export interface VerifyOptions {
@@ -44,6 +48,8 @@ export interface VerifyOptions {
   readonly receipts?: readonly Pick<AuditReceipt, 'seq' | 'hash'>[];
   /** Receipts of every record between the first and the last of these: the log has them all. */
   readonly allReceipts?: readonly Pick<AuditReceipt, 'seq' | 'hash'>[];
+  /** Up to this record the log is known to be complete, beyond the last of its receipts. */
+  readonly loggedTo?: number | undefined;
   /** Ends that the chain had, kept elsewhere. Unlike receipts, they are missed wherever the chain starts. */
   readonly heads?: readonly AuditReceipt[];
   /** The chain may start with any record: older files were deleted on purpose. */
@@ -86,7 +92,7 @@ export class ChainVerifier {
     this.#heads = new Map(options.heads?.map((head) => [head.seq, head]));
     const seqs = logged.map(({ seq }) => seq);
     const [from, to] = seqs.reduce(([least, most], seq) => [Math.min(least, seq), Math.max(most, seq)], [Infinity, 0]);
-    this.#logged = { seqs: new Set(seqs), from, to };
+    this.#logged = { seqs: new Set(seqs), from, to: Math.max(to, options.loggedTo ?? 0) };
   }
 
   /** Begins a file. */
@@ -122,7 +128,9 @@ export class ChainVerifier {
       this.#findings.push({ reason: 'HeadMissing', file, message });
     }
     this.#findings.sort((a, b) => compareFileNames(a.file, b.file) || (a.line ?? 0) - (b.line ?? 0));
-    return { findings: this.#findings, records: this.#records, last: this.#lastReceipt };
+    const { seqs, to } = this.#logged;
+    const unlogged = seqs.size > 0 ? { unlogged: Math.max(0, (this.#lastReceipt?.seq ?? 0) - to) } : {};
+    return { findings: this.#findings, records: this.#records, last: this.#lastReceipt, ...unlogged };
   }
 
   /** The file that the chain should go on in, if its last file was closed. */

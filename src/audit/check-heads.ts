@@ -1,13 +1,37 @@
 import type { JsonWebKey } from 'node:crypto';
 import { CHAIN_FINDINGS, type ChainFinding } from './chain.ts';
-import { parseFileName } from './file-name.ts';
+import { HEADS_CONTAINER } from './container-name.ts';
+import { dayOf, parseFileName } from './file-name.ts';
+import type { KeptHead } from './head-store-client.ts';
 import type { AuditReceipt } from './record.ts';
 import { isSignedBy, type SignedHead } from './signed-head.ts';
+
+/** Clocks and days differ by no more. Milliseconds. */
+const DAY_MS = 24 * 3_600_000;
 
 /** The heads that may be believed, and what is wrong with the others. */
 export interface CheckedHeads {
   readonly heads: readonly AuditReceipt[];
   readonly findings: readonly ChainFinding[];
+}
+
+/** The heads that stand under their own day. Another day's would take the place of one, and a day to come that of all. */
+export function placedHeads(
+  kept: readonly KeptHead[],
+  now: Date,
+): { readonly heads: readonly SignedHead[]; readonly findings: readonly ChainFinding[] } {
+  const tomorrow = dayOf(new Date(now.getTime() + DAY_MS));
+  const isRight = ({ day, head }: KeptHead): boolean => head?.day === day && day <= tomorrow;
+  return {
+    heads: kept.flatMap((one) => (one.head && isRight(one) ? one.head : [])),
+    findings: kept
+      .filter((one) => !isRight(one))
+      .map(({ day }) => ({
+        reason: 'HeadMisplaced',
+        file: `${HEADS_CONTAINER}/${day}.json`,
+        message: CHAIN_FINDINGS.HeadMisplaced,
+      })),
+  };
 }
 
 /**
@@ -27,10 +51,12 @@ export async function checkHeads(
   const believed: AuditReceipt[] = [];
   const findings: ChainFinding[] = [];
   for (const head of heads) {
-    if (head.trail !== trail || (parseFileName(head.file)?.day ?? '') < from) continue;
+    if ((parseFileName(head.file)?.day ?? '') < from) continue;
+    // Before it is put aside as another trail's: that is a field like any other.
     const reason = keyOf && (await wrongWith(head, keyOf, keys));
-    if (reason === undefined) believed.push(head);
-    else {
+    if (reason === undefined) {
+      if (head.trail === trail) believed.push(head);
+    } else {
       const message = `${CHAIN_FINDINGS[reason]} It is the head of ${head.day}, record ${head.seq}.`;
       findings.push({ reason, file: head.file, message });
     }

@@ -1,6 +1,6 @@
 import type { AuditFiles } from './audit-files.ts';
 import { compareFileNames, dayOf, fileName, parseFileName } from './file-name.ts';
-import { type AuditReceipt, parseRecord } from './record.ts';
+import { type AuditReceipt, type AuditRecord, parseRecord } from './record.ts';
 
 /** How far a writer's clock may be behind: its records may stand in the file of the day before. Milliseconds. */
 const CLOCKS_APART_MS = 3_600_000;
@@ -30,7 +30,9 @@ export async function findEntry(
   id: string,
   seen: TrailPosition,
   chunkBytes: number = CHUNK_BYTES,
-): Promise<{ readonly found: AuditReceipt } | { readonly seen: TrailPosition }> {
+): Promise<
+  { readonly found: AuditReceipt & { readonly entry: AuditRecord['entry'] } } | { readonly seen: TrailPosition }
+> {
   const later = (await files.list()).filter(
     ({ name }) => parseFileName(name) && compareFileNames(name, seen.file) >= 0,
   );
@@ -53,12 +55,15 @@ export async function findEntry(
 }
 
 /** Parses those lines alone in which the id stands somewhere. */
-function receiptIn(bytes: Buffer, id: string): Omit<AuditReceipt, 'file'> | undefined {
+function receiptIn(
+  bytes: Buffer,
+  id: string,
+): (Omit<AuditReceipt, 'file'> & { readonly entry: AuditRecord['entry'] }) | undefined {
   for (let at = bytes.indexOf(id); at !== -1; at = bytes.indexOf(id, at + 1)) {
     const end = bytes.indexOf(LINE_FEED, at);
     if (end === -1) return undefined; // the line goes on in the next chunk
     const record = parseRecord(bytes.subarray(bytes.lastIndexOf(LINE_FEED, at) + 1, end));
-    if (record?.intact && record.entry?.id === id) return { seq: record.seq, hash: record.hash };
+    if (record?.intact && record.entry?.id === id) return { seq: record.seq, hash: record.hash, entry: record.entry };
   }
   return undefined;
 }

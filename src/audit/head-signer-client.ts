@@ -27,8 +27,8 @@ export function headSigner(keyId: string, credential: TokenCredential, limits: C
       const key = await keys.getKey(wanted.keyName, version === undefined ? {} : { version });
       const algorithm = algorithmOf(key);
       // By the key's identifier: a client that is given the key itself looks for ways to work without the service.
-      const client = new CryptographyClient(key.id ?? keyId, credential, callOptions(limits));
-      const { result } = await client.sign(algorithm, headDigest(head));
+      const signer = new CryptographyClient(key.id ?? keyId, credential, callOptions(limits));
+      const { result } = await signer.sign(algorithm, headDigest(head));
       return { ...head, key: key.id ?? keyId, algorithm, signature: Buffer.from(result).toString('base64url') };
     },
     async publicKey(version) {

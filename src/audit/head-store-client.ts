@@ -2,18 +2,23 @@ import { type ContainerClient, RestError } from '@azure/storage-blob';
 import { withinTime } from '../azure/deadline.ts';
 import { SIGNED_HEAD, type SignedHead } from './signed-head.ts';
 
-/** Container of the heads in the app's own storage: not the one of the trail, so that roles and policies can differ. */
-export const HEADS_CONTAINER = 'cmk-audit-heads';
 /** For all the requests of a call. Milliseconds. */
 const TIMEOUT_MS = 10_000;
 const NAME = /^\d{4}-\d{2}-\d{2}\.json$/;
 
+/** What stands under a day. Whoever may write the container may have put it there. */
+export interface KeptHead {
+  readonly day: string;
+  /** Undefined: it is no head. */
+  readonly head: SignedHead | undefined;
+}
+
 /** The heads of the trail, one for each day. Errors are the SDK's. */
 export interface HeadStore {
-  /** Oldest first; those that are no heads are left out. */
-  list(): Promise<readonly SignedHead[]>;
-  /** The newest; undefined: there is none. */
-  newest(): Promise<SignedHead | undefined>;
+  /** Oldest first, by the days that they stand under. */
+  list(): Promise<readonly KeptHead[]>;
+  /** So many at most, newest first. */
+  newest(most: number): Promise<readonly KeptHead[]>;
   /** In the place of the day's head before, which is never one with a greater number. */
   keep(head: SignedHead): Promise<void>;
 }
@@ -42,15 +47,13 @@ export function headStore(container: ContainerClient): HeadStore {
       throw error;
     }
   };
+  const kept = async (name: string): Promise<KeptHead> => ({
+    day: name.slice(0, -'.json'.length),
+    head: (await read(name)).head,
+  });
   return {
-    async list() {
-      const heads = await Promise.all((await names()).map((name) => read(name)));
-      return heads.flatMap(({ head }) => head ?? []);
-    },
-    async newest() {
-      const last = (await names()).at(-1);
-      return last === undefined ? undefined : (await read(last)).head;
-    },
+    list: async () => Promise.all((await names()).map(kept)),
+    newest: async (most) => Promise.all((await names()).slice(-most).reverse().map(kept)),
     async keep(head) {
       const name = `${head.day}.json`;
       const { head: before, etag } = await read(name);

@@ -1,6 +1,6 @@
 import type { AuditFile, AuditFiles } from './audit-files.ts';
 import { compareFileNames, dayOf, fileAfter, fileName, parseFileName } from './file-name.ts';
-import { CHAIN_START, type ChainEnd, parseRecord, sha256 } from './record.ts';
+import { type AuditRecord, CHAIN_START, type ChainEnd, parseRecord, sha256 } from './record.ts';
 
 /** Where the next record goes. */
 export interface Head extends ChainEnd {
@@ -30,7 +30,7 @@ export async function findHead(files: AuditFiles, today: string): Promise<Head> 
     .filter((file) => parseFileName(file.name) !== undefined)
     .sort((a, b) => compareFileNames(b.name, a.name));
   const filled = listed.filter((file) => file.size > 0 && !isAhead(file.name, today));
-  const found = await lastOfChain(files, filled);
+  const found = await lastOfChain(files, filled, new Set(listed.map(({ name }) => name)));
   if (!found) {
     const empty = listed.filter(({ size, name }) => size === 0 && !isAhead(name, today)).at(-1)?.name;
     const file = empty ?? freeName(listed, fileName({ day: today, part: 0 }), today);
@@ -38,7 +38,9 @@ export async function findHead(files: AuditFiles, today: string): Promise<Head> 
   }
   const { last, end } = found;
   const { next, ...head } = end;
-  const elsewhere = next ?? (last.appendable ? undefined : fileAfter(last.name, today));
+  // Who may write the container may name any file: one that is over, or that no writer comes to for years, is not gone to.
+  const follows = next !== undefined && compareFileNames(next, last.name) > 0 && !isAhead(next, today);
+  const elsewhere = follows ? next : last.appendable ? undefined : fileAfter(last.name, today);
   if (!elsewhere) return { ...head, file: last.name };
   return { seq: head.seq, hash: head.hash, file: elsewhere, position: 0, blocks: 0, midLine: false };
 }
@@ -62,32 +64,62 @@ export function freeName(listed: readonly AuditFile[], wanted: string, today: st
 
 type End = Omit<Head, 'file'> & { readonly next: string | undefined; readonly intact: boolean };
 
+/** So many files are looked through for the one that leads to another; as a rule it is the one before. */
+const MOST_BEFORE = 31;
+
 /**
- * The last file that the chain has come to. A file that the chain before it neither names nor is gone on in was put there
- * by somebody else, and the chain goes past it.
+ * The last file that the chain has come to. A file that none before it leads to was put there by somebody else, and the
+ * chain goes past it.
  *
  * @param filled newest first
  */
 async function lastOfChain(
   files: AuditFiles,
   filled: readonly AuditFile[],
+  there: ReadonlySet<string>,
 ): Promise<{ readonly last: AuditFile; readonly end: End } | undefined> {
   for (const [index, last] of filled.entries()) {
-    const before = filled[index + 1];
-    const leading = before && (await readEnd(files, before.name, before.size));
-    if (leading?.intact && leading.next !== last.name && !(await goesOnFrom(files, last.name, leading))) continue;
-    return { last, end: await readEnd(files, last.name, last.size) };
+    if (await isLedTo(files, last.name, filled.slice(index + 1, index + 1 + MOST_BEFORE), there)) {
+      return { last, end: await readEnd(files, last.name, last.size) };
+    }
   }
   return undefined;
 }
 
-/** Whether the first record of a file follows that end, or one behind it that is gone: its files were removed then. */
-async function goesOnFrom(files: AuditFiles, name: string, { seq, hash }: ChainEnd): Promise<boolean> {
+/**
+ * Whether a file before it leads to a file: names it, or ends with the record that its first one follows. Between the two may
+ * lie files that are damaged or gone, and files of somebody else.
+ */
+async function isLedTo(
+  files: AuditFiles,
+  name: string,
+  before: readonly AuditFile[],
+  there: ReadonlySet<string>,
+): Promise<boolean> {
+  let first: Promise<AuditRecord | undefined> | undefined;
+  const damaged = new Set<string>();
+  for (const one of before) {
+    const { intact, next, seq, hash } = await readEnd(files, one.name, one.size);
+    if (!intact) {
+      damaged.add(one.name);
+      continue;
+    }
+    if (next === name) return true;
+    first ??= firstOf(files, name);
+    const record = await first;
+    if (record?.seq === seq + 1 && record.prev === hash) return true;
+    if (next === undefined) continue;
+    // What it leads to was damaged, or removed together with what followed.
+    if (damaged.has(next) || (!there.has(next) && record !== undefined && record.seq > seq + 1)) return true;
+  }
+  return damaged.size === before.length;
+}
+
+async function firstOf(files: AuditFiles, name: string): Promise<AuditRecord | undefined> {
   const slice = await files.read(name, 0, TAIL_BYTES);
-  const first = slice && splitLines(slice.bytes)[0];
-  const record = first && parseRecord(first);
-  if (!record?.intact || record.seq <= seq) return false;
-  return record.seq > seq + 1 || record.prev === hash;
+  const line = slice && splitLines(slice.bytes)[0];
+  const record = line && parseRecord(line);
+  return record?.intact ? record : undefined;
 }
 
 async function readEnd(files: AuditFiles, name: string, size: number): Promise<End> {

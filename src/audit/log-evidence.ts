@@ -6,6 +6,8 @@ import { SIGNED_HEAD, type SignedHead } from './signed-head.ts';
 export interface LogEvidence {
   readonly receipts: readonly Pick<AuditReceipt, 'seq' | 'hash'>[];
   readonly heads: readonly SignedHead[];
+  /** The last record that the app has looked at by the log: whatever it wrote up to there has its receipt in it. */
+  readonly loggedTo: number | undefined;
 }
 
 const RECEIPT = /^([1-9]\d{0,14}):([0-9a-f]{64})$/;
@@ -23,7 +25,8 @@ export function readLogEvidence(text: string): LogEvidence {
     const head = KEPT.safeParse(record).data?.head;
     if (head) heads.push(head);
   }
-  return { receipts: [...receipts].map(([seq, hash]) => ({ seq, hash })), heads };
+  const loggedTo = heads.length > 0 ? Math.max(...heads.map(({ seq }) => seq)) : undefined;
+  return { receipts: [...receipts].map(([seq, hash]) => ({ seq, hash })), heads, loggedTo };
 }
 
 function recordIn(line: string): unknown {

@@ -1,7 +1,7 @@
 import { unlessMissing } from '../azure/failure.ts';
 import type { AuditFiles } from './audit-files.ts';
 import type { ChainFinding } from './chain.ts';
-import { checkHeads } from './check-heads.ts';
+import { type CheckedHeads, checkHeads, placedHeads } from './check-heads.ts';
 import { parseFileName } from './file-name.ts';
 import type { HeadSigner } from './head-signer-client.ts';
 import type { HeadStore } from './head-store-client.ts';
@@ -27,27 +27,43 @@ export interface TrailLook {
   readonly last: AuditReceipt | undefined;
 }
 
+/** Heads that are looked through for one that is signed: the key may have been out of reach for some days. */
+const MOST_HEADS = 31;
+
 /**
  * Checks the trail from where it ended at the look before, which is kept elsewhere. It reads what was written since, and
  * the rest of that day.
  *
  * @throws the SDK's error when the trail or its heads cannot be read
  */
-export async function lookAtTrail({ files, heads, trail, signer }: WatchServices): Promise<TrailLook> {
-  const before = await heads.newest();
-  // The head of another trail says nothing about this one: the app has moved to other storage.
-  const kept = before?.trail === trail ? before : undefined;
-  // One without a signature is taken: the key may have been out of reach, or is new. `verify` names it.
-  const checked =
-    kept?.signature === undefined ? undefined : await checkHeads([kept], trail, signer && keyIfThere(signer));
-  const forged = checked?.findings ?? [];
-  const head = forged.length > 0 ? undefined : kept;
-  const from = head && parseFileName(head.file)?.day;
-  const { findings, last } = await verifyTrail(files, {
+export async function lookAtTrail(services: WatchServices): Promise<TrailLook> {
+  const { heads, findings: wrong } = await headsToHold(services);
+  const days = heads.map(({ file }) => parseFileName(file)?.day ?? '');
+  const from = days.sort()[0];
+  const { findings, last } = await verifyTrail(services.files, {
     ...(from === undefined ? {} : { from }),
-    ...(head ? { heads: [head] } : {}),
+    heads,
   });
-  return { findings: [...forged, ...findings], last };
+  return { findings: [...wrong, ...findings], last };
+}
+
+/**
+ * What the trail is held to: the newest head, and if that one is not signed, the newest that is as well. One without a
+ * signature is taken, since the key may have been out of reach or is new; but it does not take the place of one with it, or
+ * whoever may write heads would have the app itself sign what they made of the trail.
+ */
+async function headsToHold({ heads, trail, signer, now }: WatchServices): Promise<CheckedHeads> {
+  const placed = placedHeads(await heads.newest(MOST_HEADS), now());
+  const findings = [...placed.findings];
+  const held: AuditReceipt[] = [];
+  for (const head of placed.heads) {
+    const keyOf = head.signature === undefined ? undefined : signer && keyIfThere(signer);
+    const checked = await checkHeads([head], trail, keyOf);
+    findings.push(...checked.findings);
+    held.push(...checked.heads);
+    if (held.length > 0 && (!signer || head.signature !== undefined)) break;
+  }
+  return { heads: held, findings };
 }
 
 /** @throws the SDK's error, where Key Vault does not say that there is no such version */

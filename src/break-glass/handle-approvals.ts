@@ -1,9 +1,8 @@
-import type { ApprovalRequest } from '../approvals/approval.ts';
+import { type ApprovalRequest, isUnaltered, type RestoreApproval } from '../approvals/approval.ts';
 import {
   type ApprovalServices,
-  type Asking,
   approveRequest,
-  askForRestore,
+  askForApproval,
   closeRequest,
   requestOf,
   withdrawRequest,
@@ -29,6 +28,7 @@ export interface ApprovalApiServices extends RestoreApiServices, ApprovalService
 /** Refusals of a request for approval, with their status. */
 const STATUS: Partial<Record<Reason, number>> = {
   ApprovalNotFound: 404,
+  ApprovalAltered: 409,
   ApprovalOver: 409,
   ApprovalExpired: 409,
   ApprovedAlready: 409,
@@ -47,7 +47,7 @@ const STATUS: Partial<Record<Reason, number>> = {
  */
 export async function handleAsk(
   key: ManagedKey,
-  { revocation, reason, ticket }: Pick<Asking, 'revocation' | 'reason' | 'ticket'>,
+  { revocation, reason, ticket }: Pick<RestoreApproval, 'revocation' | 'reason' | 'ticket'>,
   call: RevocationCall,
   services: ApprovalApiServices,
   log: Log,
@@ -66,8 +66,8 @@ export async function handleAsk(
     const nextStep = 'Have somebody else with the app role CmkKey.Restore ask.';
     throw new HttpProblem(403, 'SecondPersonNeeded', REASONS.SecondPersonNeeded, nextStep);
   }
-  const what = { vault: key.vault.name, key: key.name, revocation, reason, ticket };
-  return fromStorage(() => askForRestore(what, access.restoreApprovals, call, services, log));
+  const what = { action: 'restore' as const, vault: key.vault.name, key: key.name, revocation, reason, ticket };
+  return approvalsKept(() => askForApproval(what, access.restoreApprovals, call, services, log));
 }
 
 /** The requests of the keys that a caller may see, newest first. */
@@ -75,17 +75,18 @@ export async function listApprovals(
   mayRead: (request: ApprovalRequest) => boolean,
   { approvals }: Pick<ApprovalServices, 'approvals'>,
 ): Promise<readonly ApprovalRequest[]> {
-  return (await fromStorage(() => approvals.list())).filter(mayRead);
+  const requests = await approvalsKept(() => approvals.list());
+  return requests.filter((request) => isUnaltered(request) && mayRead(request));
 }
 
 /** A request that the caller's role reaches. @throws {@link HttpProblem} 403, 404 */
 export async function requestInReach(
   id: string,
-  requireOn: (key: { readonly vault: string; readonly key: string }) => void,
+  requireFor: (request: ApprovalRequest) => void,
   services: Pick<ApprovalServices, 'approvals'>,
 ): Promise<ApprovalRequest> {
-  const request = await fromStorage(() => requestOf(id, services));
-  requireOn(request);
+  const request = await approvalsKept(() => requestOf(id, services));
+  requireFor(request);
   return request;
 }
 
@@ -95,7 +96,7 @@ export async function requestInReach(
  * @throws {@link HttpProblem} 403, 404, 409; what a restore refuses with
  */
 export async function handleApprove(
-  { id, vault, key: name }: ApprovalRequest,
+  { id, vault, key: name }: RestoreApproval,
   call: Pick<RevocationCall, 'caller' | 'correlationId'>,
   services: ApprovalApiServices,
   log: Log,
@@ -105,11 +106,24 @@ export async function handleApprove(
     revokers: revokers(await versionsOf(key, services), services.now()),
     atLeast: services.settings.access.restoreApprovals,
   };
-  const approval = await fromStorage(() => approveRequest(id, now, call, services, log));
-  if (approval.state !== 'running') return { approval };
+  const approval = await approvalsKept(() => approveRequest(id, now, call, services, log));
+  if (approval.state !== 'running' || approval.action !== 'restore') return { approval };
+  const run = () => carryOut(key, approval, services, log);
+  const { result, approval: closed } = await runOnce(approval, run, ({ reason }) => reason, services, log);
+  return { approval: closed, restore: result };
+}
+
+/** Carries out what was approved, and writes down how that ended. @throws what it throws */
+export async function runOnce<T>(
+  approval: ApprovalRequest,
+  run: () => Promise<T>,
+  outcomeOf: (result: T) => string,
+  services: Pick<ApprovalServices, 'approvals'>,
+  log: Log,
+): Promise<{ readonly result: T; readonly approval: ApprovalRequest }> {
   try {
-    const restore = await carryOut(key, approval, services, log);
-    return { approval: await close(approval, 'done', restore.reason, services, log), restore };
+    const result = await run();
+    return { result, approval: await close(approval, 'done', outcomeOf(result), services, log) };
   } catch (error) {
     const reason = error instanceof HttpProblem || error instanceof CmkError ? error.reason : 'Unexpected';
     await close(approval, 'failed', reason, services, log);
@@ -124,13 +138,18 @@ export async function handleWithdraw(
   services: ApprovalServices,
   log: Log,
 ): Promise<ApprovalRequest> {
-  return fromStorage(() => withdrawRequest(id, call, services, log));
+  return approvalsKept(() => withdrawRequest(id, call, services, log));
+}
+
+/** Who approved it, for the audit trail of what was done. */
+export function approvedAs({ id, approvedBy }: ApprovalRequest) {
+  return { id, approvedBy: approvedBy.map(({ objectId, on }) => ({ objectId, on })) };
 }
 
 /** As whoever asked, in the call of whoever was the last to approve. */
 function carryOut(
   key: ManagedKey,
-  request: ApprovalRequest,
+  request: RestoreApproval,
   services: ApprovalApiServices,
   log: Log,
 ): Promise<RestoreResponse> {
@@ -140,7 +159,7 @@ function carryOut(
     correlationId: approvedBy.at(-1)?.correlationId ?? id,
     why: reason,
     ticket,
-    approval: { id, approvedBy: approvedBy.map(({ objectId, on }) => ({ objectId, on })) },
+    approval: approvedAs(request),
   };
   return handleRestore(key, { reason, revocation }, call, services, log);
 }
@@ -173,7 +192,8 @@ async function versionsOf(key: ManagedKey, services: RestoreApiServices): Promis
   return [deleted];
 }
 
-async function fromStorage<T>(run: () => Promise<T>): Promise<T> {
+/** @throws {@link HttpProblem} for what is refused; 503 when requests cannot be kept */
+export async function approvalsKept<T>(run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {

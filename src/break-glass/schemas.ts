@@ -1,32 +1,13 @@
 import { z } from 'zod';
 import { APPROVAL } from '../approvals/approval.ts';
+import { readableText } from '../http/readable-text.ts';
+import { PAUSE } from '../rollout/pause.ts';
 import { TEXT_LENGTHS } from './text-lengths.ts';
 
 /** Bodies and answers of the break-glass calls. The OpenAPI document is made from these same schemas. */
 
-/** Joiners, which some scripts cannot do without, are let through. */
-const UNREADABLE = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}\p{Zl}\p{Zp}]/u;
-
-/**
- * Words that a person can read: letters or digits, and nothing that hides, reorders or breaks a line of them. What stands
- * in the audit trail must look like what it is.
- */
-export function isReadable(said: string): boolean {
-  return /[\p{L}\p{N}]/u.test(said) && !UNREADABLE.test(said);
-}
-
-const text = ([least, most]: readonly [number, number]) =>
-  z
-    .string()
-    .trim()
-    .min(least)
-    .max(most)
-    .refine(
-      isReadable,
-      'has characters that cannot be read: control characters, line breaks, or text that is invisible',
-    );
-const reason = text(TEXT_LENGTHS.reason).describe('Why, in your own words. It goes into the audit trail.');
-const ticket = text(TEXT_LENGTHS.ticket).optional().describe('Incident or change number.');
+const reason = readableText(TEXT_LENGTHS.reason).describe('Why, in your own words. It goes into the audit trail.');
+const ticket = readableText(TEXT_LENGTHS.ticket).optional().describe('Incident or change number.');
 
 export const REVOKE_REQUEST = z.strictObject({
   reason,
@@ -185,6 +166,7 @@ export const KEY_STATUS = z.object({
 export const APPROVAL_GIVEN = z.object({
   approval: APPROVAL,
   restore: RESTORE_RESPONSE.optional().describe('What was done, once the last one has approved.'),
+  pauses: z.array(PAUSE).optional().describe('Every pause that stands now, once the last one has approved one.'),
 });
 
 export type RevokeRequest = z.output<typeof REVOKE_REQUEST>;

@@ -3,18 +3,21 @@ import type { TokenCredential } from '@azure/identity';
 import type { ContainerClient } from '@azure/storage-blob';
 import { auditFiles } from '../audit/audit-client.ts';
 import { auditContainer } from '../audit/audit-storage-client.ts';
-import { checkHeads } from '../audit/check-heads.ts';
+import { checkHeads, placedHeads } from '../audit/check-heads.ts';
+import { HEADS_CONTAINER } from '../audit/container-name.ts';
 import { type HeadSigner, headSigner } from '../audit/head-signer-client.ts';
-import { HEADS_CONTAINER, headStore } from '../audit/head-store-client.ts';
+import { headStore } from '../audit/head-store-client.ts';
 import { type LogEvidence, readLogEvidence } from '../audit/log-evidence.ts';
 import { type RecordedEntry, type TrailFilter, trailRecords } from '../audit/trail-records.ts';
 import { type TrailReport, type VerifyTrailOptions, verifyTrail } from '../audit/verify-trail.ts';
+import { unlessMissing } from '../azure/failure.ts';
 import { LIMITS } from '../azure/limits.ts';
 import { CmkError } from '../errors.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { type Environment, readStorageSettings } from '../settings/settings.ts';
 import { type AppStoragePlace, inAppStorage } from './app-storage-failures.ts';
 import { count } from './count.ts';
+import { visible } from './visible.ts';
 
 /** Where the trail is, and what is known of it from elsewhere. */
 interface TrailPlaces {
@@ -46,7 +49,9 @@ function keyOf(environment: Environment, credential: () => TokenCredential): Hea
   if (!parseKeyIdentifier(id)) {
     throw new CmkError('ArgumentInvalid', `CMK_AUDIT_KEY "${id}" is not the identifier of a key.`, 'Correct it.');
   }
-  return headSigner(id, credential(), LIMITS.operator).publicKey;
+  const { publicKey } = headSigner(id, credential(), LIMITS.operator);
+  // A version that is not there is that of a forged head, and no reason to end without a word about the rest.
+  return (version) => unlessMissing(() => publicKey(version));
 }
 
 /**
@@ -63,11 +68,13 @@ export async function readTrail(
   const container = auditContainer(storage, credential, name);
   const kept = headStore(auditContainer(storage, credential, HEADS_CONTAINER));
   const report = await inAppStorage(placeOf(container), async () => {
-    const heads = [...(await kept.list()), ...(evidence?.heads ?? [])];
+    const placed = placedHeads(await kept.list(), new Date());
+    const heads = [...placed.heads, ...(evidence?.heads ?? [])];
     const checked = await checkHeads(heads, container.url, keyOf(environment, credential), options.from);
-    const all = { ...options, heads: checked.heads, allReceipts: evidence?.receipts ?? [] };
+    const { receipts = [], loggedTo } = evidence ?? {};
+    const all = { ...options, heads: checked.heads, allReceipts: receipts, loggedTo };
     const { findings, ...rest } = await verifyTrail(auditFiles(container), all);
-    return { ...rest, findings: [...checked.findings, ...findings], heads: checked.heads.length };
+    return { ...rest, findings: [...placed.findings, ...checked.findings, ...findings], heads: checked.heads.length };
   });
   if (report.files > 0 || report.findings.length > 0) return report;
   throw noTrail(container);
@@ -106,15 +113,19 @@ function noTrail(container: ContainerClient): CmkError {
 }
 
 export function printTrail(
-  { findings, records, files, last, heads = 0 }: TrailReport,
+  { findings, records, files, last, heads = 0, unlogged = 0 }: TrailReport,
   log: (line: string) => void,
 ): void {
   for (const { file, line, reason, message } of findings) {
-    log(`${file}${line === undefined ? '' : `:${line}`}  ${reason}  ${message}`);
+    // Names that somebody else may have given: none may begin a line of its own.
+    log(visible(`${file}${line === undefined ? '' : `:${line}`}  ${reason}  ${message}`));
   }
   const found = findings.length === 0 ? 'nothing found' : `${findings.length} found`;
   log(`${count(records, 'record')} in ${count(files, 'file')}, ${found}.`);
   if (heads > 0) log(`It goes through ${count(heads, 'end')} that ${heads === 1 ? 'was' : 'were'} kept elsewhere.`);
+  if (unlogged > 0) {
+    log(`${count(unlogged, 'record')} behind the last that the log has: export it once more to have them checked.`);
+  }
   if (last) {
     log(`Last record: ${last.seq}:${last.hash}`);
     log('Keep it elsewhere: given as --receipt, it lets the next check notice a cut-off end.');

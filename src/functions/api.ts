@@ -1,12 +1,12 @@
 import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
 import { DeadlineError } from '../azure/deadline.ts';
 import { CmkError } from '../errors.ts';
-import { type Act, asNarrowed, type RouteKey, requireAccess } from '../http/access.ts';
+import { type AccessAsked, type Act, asNarrowed, type RouteKey, requireAccess } from '../http/access.ts';
 import { addressOf, type CallRecord, keyNamed, nameForLog } from '../http/call-record.ts';
 import { type Caller, describeCaller } from '../http/caller.ts';
 import { HttpProblem, problemResponse } from '../http/problem.ts';
 import { CallerLimits } from '../http/rates.ts';
-import type { Role } from '../http/roles.ts';
+import { hasRole, type Role } from '../http/roles.ts';
 import { contextLog, type Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { type Services, services } from '../services.ts';
@@ -24,6 +24,8 @@ export interface ApiCall {
   readonly requireAlso: (role: Role) => void;
   /** For what tells only by what it holds which key it is about. @throws {@link HttpProblem} */
   readonly requireOn: (key: RouteKey) => void;
+  /** For what tells only by what it holds which role it takes. @throws {@link HttpProblem} */
+  readonly requireFor: (asked: AccessAsked) => void;
 }
 
 /** Of this instance. */
@@ -37,10 +39,11 @@ const floodSaid = new AtMostEvery(FLOOD_SAID_EVERY_MS);
  * is anything looked at. Every refusal and every error becomes problem details, and all of it is logged with who it was.
  *
  * @param reach `later`: the handler asks by `requireOn` whether the role reaches the key, once it knows which
+ * @param role of two roles either lets a caller begin: the handler asks by `requireFor` for the one that it takes
  * @param act what the call does; without it, reading for a GET and changing for everything else
  */
 export function api(
-  role: Role,
+  role: Role | readonly [Role, Role],
   handle: (call: ApiCall) => Promise<HttpResponseInit>,
   act: (request: HttpRequest) => Act = actOfMethod,
   reach?: 'later',
@@ -56,7 +59,7 @@ export function api(
       who = describeCaller(caller);
       const answer = await answerTo(
         { request, caller, services: available, log, correlationId },
-        { role, act: act(request), reach },
+        { roles: typeof role === 'string' ? [role] : role, act: act(request), reach },
         handle,
       );
       log({
@@ -75,20 +78,29 @@ export function api(
 }
 
 async function answerTo(
-  call: Omit<ApiCall, 'requireAlso' | 'requireOn'>,
-  { role, act, reach }: { readonly role: Role; readonly act: Act; readonly reach: 'later' | undefined },
+  call: Omit<ApiCall, 'requireAlso' | 'requireOn' | 'requireFor'>,
+  {
+    roles,
+    act,
+    reach,
+  }: { readonly roles: readonly [Role, Role?]; readonly act: Act; readonly reach: 'later' | undefined },
   handle: (call: ApiCall) => Promise<HttpResponseInit>,
 ): Promise<HttpResponseInit> {
   const { caller, request, services } = call;
   const { access } = services.settings;
   const key = keyNamed(request.params);
-  const limited = { caller: caller.objectId, act, key: key && `${key.vault}/${key.key}`.toLowerCase() };
+  // What can be no name of a key has no allowance of its own: endless names would fill the memory.
+  const limited = { caller: caller.objectId, act, key: nameForLog(key)?.toLowerCase() };
+  const role = roles.find((one) => one && hasRole(caller, one)) ?? roles[0];
+  const requireFor = (asked: AccessAsked): void => requireAccess(caller, asked, access);
   const requireAlso = (other: Role): void => requireAccess(caller, { role: other, act, key }, access);
   const requireOn = (about: RouteKey): void => requireAccess(caller, { role, act, key: about }, access);
   return limits.run(limited, performance.now(), async () => {
-    requireAccess(caller, { role, act, key: reach ?? key }, access);
+    // Which of the two it takes says the handler; until then, neither is asked for what the other one need not have.
+    const begun = roles.length > 1 ? 'read' : act;
+    requireAccess(caller, { role, act: begun, key: reach ?? key }, access);
     try {
-      return await endBy(TIME_LIMITS.http, () => handle({ ...call, requireAlso, requireOn }));
+      return await endBy(TIME_LIMITS.http, () => handle({ ...call, requireAlso, requireOn, requireFor }));
     } catch (error) {
       throw asNarrowed(error, caller, role, access);
     }

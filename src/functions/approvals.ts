@@ -1,4 +1,5 @@
 import { app } from '@azure/functions';
+import type { ApprovalRequest } from '../approvals/approval.ts';
 import { handleAsk, listApprovals } from '../break-glass/handle-approvals.ts';
 import { keyOfCall } from '../break-glass/key-of-route.ts';
 import { APPROVAL_REQUEST } from '../break-glass/schemas.ts';
@@ -6,6 +7,7 @@ import { callOf } from '../break-glass/to-json.ts';
 import { reachesKey } from '../http/access.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { jsonResponse } from '../http/json-response.ts';
+import { keyAskedFor } from './access-for.ts';
 import { api } from './api.ts';
 
 app.http('approvals', {
@@ -16,7 +18,8 @@ app.http('approvals', {
     'CmkKey.Read',
     async ({ caller, services }) => {
       const { access } = services.settings;
-      const value = await listApprovals((request) => reachesKey(caller, 'CmkKey.Read', request, access), services);
+      const mayRead = (request: ApprovalRequest) => reachesKey(caller, 'CmkKey.Read', keyAskedFor(request), access);
+      const value = await listApprovals(mayRead, services);
       return jsonResponse(200, { value });
     },
     () => 'read',

@@ -1,7 +1,9 @@
 import { app } from '@azure/functions';
 import { handleApprove, handleWithdraw, requestInReach } from '../break-glass/handle-approvals.ts';
+import { handleApprovePause } from '../break-glass/handle-pause-approval.ts';
 import { callOf } from '../break-glass/to-json.ts';
 import { jsonResponse } from '../http/json-response.ts';
+import { accessFor } from './access-for.ts';
 import { api } from './api.ts';
 
 app.http('approve', {
@@ -9,11 +11,17 @@ app.http('approve', {
   route: 'approvals/{id}/approve',
   authLevel: 'anonymous',
   handler: api(
-    'CmkKey.Restore',
-    async ({ request, caller, services, log, correlationId, requireOn }) => {
-      const asked = await requestInReach(request.params.id ?? '', requireOn, services);
+    ['CmkKey.Restore', 'Cmk.Operate'],
+    async ({ request, caller, services, log, correlationId, requireFor }) => {
+      const reach = (asked: Parameters<typeof accessFor>[0]) => requireFor(accessFor(asked));
+      const asked = await requestInReach(request.params.id ?? '', reach, services);
       const call = callOf(caller, correlationId, asked);
-      return jsonResponse(200, await handleApprove(asked, call, services, log));
+      return jsonResponse(
+        200,
+        asked.action === 'pause'
+          ? await handleApprovePause(asked, call, services, log)
+          : await handleApprove(asked, call, services, log),
+      );
     },
     () => 'restore',
     'later',
@@ -25,9 +33,10 @@ app.http('withdrawApproval', {
   route: 'approvals/{id}',
   authLevel: 'anonymous',
   handler: api(
-    'CmkKey.Restore',
-    async ({ request, caller, services, log, correlationId, requireOn }) => {
-      const asked = await requestInReach(request.params.id ?? '', requireOn, services);
+    ['CmkKey.Restore', 'Cmk.Operate'],
+    async ({ request, caller, services, log, correlationId, requireFor }) => {
+      const reach = (asked: Parameters<typeof accessFor>[0]) => requireFor(accessFor(asked));
+      const asked = await requestInReach(request.params.id ?? '', reach, services);
       const call = callOf(caller, correlationId, asked);
       return jsonResponse(200, { approval: await handleWithdraw(asked, call, services, log) });
     },

@@ -32,7 +32,17 @@ export async function readJsonBody<T extends z.ZodType>(
       'Send the fields of this call as a JSON object.',
     );
   }
-  const result = schema.safeParse(parseJson(bytes));
+  const [value, twice] = parseJson(bytes);
+  if (twice !== undefined) {
+    const detail = `${JSON.stringify(twice.slice(0, 50))} is there twice.`;
+    throw new HttpProblem(
+      400,
+      'BodyInvalid',
+      detail,
+      'Send each field once: whoever reads the body must read the same.',
+    );
+  }
+  const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issues = result.error.issues.map((issue) => ({
     field: issue.path.map(String).join('.') || '(body)',
@@ -83,9 +93,11 @@ function tooLarge(maxBytes: number): HttpProblem {
   );
 }
 
-function parseJson(bytes: Buffer): unknown {
+/** The value, and the name of a field that an object in it has twice: `JSON.parse` takes the last one, others the first. */
+function parseJson(bytes: Buffer): readonly [value: unknown, twice: string | undefined] {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return [JSON.parse(text), fieldTwice(text)];
   } catch {
     throw new HttpProblem(
       400,
@@ -94,4 +106,20 @@ function parseJson(bytes: Buffer): unknown {
       'Check quotes, commas and brackets of the body; `jq . body.json` shows where it breaks.',
     );
   }
+}
+
+/** @param text JSON */
+function fieldTwice(text: string): string | undefined {
+  const open: Set<string>[] = [];
+  for (const [token, string, colon] of text.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|[{}[\]]/g)) {
+    if (token === '{' || token === '[') open.push(new Set());
+    else if (token === '}' || token === ']') open.pop();
+    else if (string && colon) {
+      const name: string = JSON.parse(string);
+      const names = open.at(-1);
+      if (names?.has(name)) return name;
+      names?.add(name);
+    }
+  }
+  return undefined;
 }

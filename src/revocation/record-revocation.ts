@@ -83,7 +83,7 @@ export async function writeDown(
 }
 
 /** Reasons that are recorded under the revocation's own id. A refusal is none: it must not stand for the restore to come. */
-const ITS_OWN: ReadonlySet<Reason> = new Set(['Revoked', 'RevocationIncomplete', 'Restored']);
+const ITS_OWN: ReadonlySet<Reason> = new Set(['Revoked', 'RevocationIncomplete', 'Restored', 'RestoreIncomplete']);
 
 /** The audit record of what a process that died had begun; nothing if it is there already. */
 export async function writeDownLater(
@@ -216,7 +216,7 @@ function causeOf(by: string, ref: string, now: Date): Cause {
 }
 
 /** Two people may restore one revocation at the same moment: each is on record. */
-function recordId(action: string, revocation: string, objectId: string): string {
+export function recordId(action: 'key.revoke' | 'key.restore', revocation: string, objectId: string): string {
   return `${action}/${revocation}/${objectId}`;
 }
 

@@ -1,23 +1,26 @@
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
 import type { RevocationWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { disableUnder, finish, type KeepRevokedServices, keepRevoked } from './keep-revoked.ts';
 import { writeDownLater } from './record-revocation.ts';
+import type { RestoreOnRecord } from './restore-on-record.ts';
 import { isNewer, type RevocationStamp, readRevocation, WAS_OFF } from './revocation.ts';
 import { planRepair } from './revocation-plans.ts';
+
+export interface SettleServices extends KeepRevokedServices {
+  readonly settings: { readonly vaults: ManagedVaults };
+  readonly restoreOnRecord: RestoreOnRecord;
+}
 
 /**
  * A second look some time after a revocation or a restore. A write of the app that was given up may still have taken effect
  * since: it may have taken the record off the only version that had it, or brought back one that was restored. The message
  * says what was done; whether it still stands is read from Key Vault.
  */
-export async function settleRevocation(
-  work: RevocationWork,
-  services: KeepRevokedServices & { readonly settings: { readonly vaults: ManagedVaults } },
-  log: Log,
-): Promise<Outcome> {
+export async function settleRevocation(work: RevocationWork, services: SettleServices, log: Log): Promise<Outcome> {
   const key = services.settings.vaults.key(work.key);
   if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
   try {
@@ -41,12 +44,23 @@ async function settleRevoked(key: ManagedKey, work: RevocationWork, services: Ke
   await disableUnder(key, stamp, planRepair(versions, stamp, recordedIn(work), services.now()), services, log);
 }
 
-/** Only for a restore that was let through: it may be finished without asking again who wants it. */
-async function settleRestored(key: ManagedKey, work: RevocationWork, services: KeepRevokedServices, log: Log) {
+/**
+ * Only for a restore that was let through: it may be finished without asking again who wants it. That it was, the audit trail
+ * says: whoever may write the queue must not restore by a message what nobody has restored.
+ */
+async function settleRestored(key: ManagedKey, work: RevocationWork, services: SettleServices, log: Log) {
   const versions = await services.keys.listVersions(key);
   const { open } = readRevocation(versions, services.now());
-  const stamp = stampOf(work);
-  if (open && !isNewer(open, stamp)) await finish(key, stamp, work.call.caller.objectId, versions, services, log);
+  if (!open || isNewer(open, stampOf(work))) return;
+  const restoredBy = work.call.caller.objectId;
+  const revokedOn = await services.restoreOnRecord(work.revocation.id, restoredBy, new Date(work.cause.since));
+  const stamp = { ...stampOf(work), ...(revokedOn ? { revokedOn } : {}) };
+  if (revokedOn && !isNewer(open, stamp)) {
+    await finish(key, stamp, restoredBy, versions, services, log);
+    return;
+  }
+  const about = { key: key.id, revocation: stamp.id, by: restoredBy };
+  log({ level: 'error', reason: 'RestoreUnrecorded', message: REASONS.RestoreUnrecorded, ...about });
 }
 
 /** Whether it took effect at all: its process may have died, or the call may have been refused, before anything was written. */

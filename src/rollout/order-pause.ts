@@ -21,6 +21,8 @@ export interface ControlOrder {
   readonly ticket?: string | undefined;
   /** Key identifier without a version; absent: all keys. */
   readonly key?: string | undefined;
+  /** Who approved it; `none: …` where it was done past the approval that the app asks for. Absent: none was asked for. */
+  readonly approval?: object | `none: ${string}` | undefined;
 }
 
 export interface ControlPorts {
@@ -113,7 +115,7 @@ function missing(before: readonly Pause[], after: readonly Pause[]): Pause[] {
 async function record(
   reason: 'Paused' | 'Resumed',
   id: string,
-  { caller, correlationId, reason: why, ticket, key }: ControlOrder,
+  { caller, correlationId, reason: why, ticket, key, approval }: ControlOrder,
   more: Readonly<Record<string, unknown>>,
   { audit }: Pick<ControlPorts, 'audit'>,
   log: Log,
@@ -128,7 +130,7 @@ async function record(
       resource: key ?? EVERY_KEY,
       caller,
       correlationId,
-      details: { why, ticket, ...more },
+      details: { why, ticket, ...(approval ? { approval } : {}), ...more },
     },
     AUDIT_WAIT_MS,
   );

@@ -8,7 +8,7 @@ const ORDER_KEPT_MS = 90 * 24 * 3_600_000;
 
 const by = z.object({ objectId: z.string(), name: z.string().optional() });
 
-const PAUSE = z.object({
+export const PAUSE = z.object({
   id: z.string(),
   /** Key identifier without a version; absent: all keys. */
   key: z.string().optional(),

@@ -53,7 +53,7 @@ export const ACCESS_SETTINGS = {
       .optional(),
     example: 'restore:2',
     description:
-      'How many people beside whoever asks have to approve a restore before it is carried out, as `restore:2`. A revocation never waits.',
+      'How many people beside whoever asks have to approve a restore, a re-key or a pause before it is carried out, as `restore:2,pause:1`. A revocation never waits, nor does the end of a pause.',
     fallback: 'nobody',
   }),
   CMK_AUDIT_KEY: setting({

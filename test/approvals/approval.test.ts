@@ -1,11 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { type ApprovalRequest, type Approver, approve, type Decided, withdraw } from '../../src/approvals/approval.ts';
+import {
+  type ApprovalRequest,
+  type Approver,
+  approvalId,
+  approve,
+  type Decided,
+  type PauseApproval,
+  type RestoreApproval,
+  withdraw,
+} from '../../src/approvals/approval.ts';
 
 const NOW = new Date('2026-11-25T03:00:00Z');
 const person = (objectId: string): Approver => ({ objectId, appId: 'az', kind: 'person' });
-const REQUEST: ApprovalRequest = {
+const ASKED: RestoreApproval = {
   v: 1,
-  id: 'a1b2c3d4e5',
+  id: '',
   action: 'restore',
   vault: 'kv-files',
   key: 'files-key',
@@ -18,8 +27,9 @@ const REQUEST: ApprovalRequest = {
   approvedBy: [],
   state: 'waiting',
 };
+const REQUEST: RestoreApproval = { ...ASKED, id: approvalId(ASKED) };
 const told = (decided: Decided): string => ('refused' in decided ? decided.refused : decided.next.state);
-const by = (who: Approver, request = REQUEST, now = NOW): string =>
+const by = (who: Approver, request: ApprovalRequest = REQUEST, now = NOW): string =>
   told(approve(request, who, 'call-1', ['revoker'], now));
 const once = { ...person('first'), on: NOW.toISOString(), correlationId: 'call-0' };
 
@@ -58,5 +68,31 @@ describe('a request for approval', () => {
     expect(decided).toEqual({
       next: { ...REQUEST, approvedBy: [{ ...person('first'), on: NOW.toISOString(), correlationId: 'call-1' }] },
     });
+  });
+});
+
+describe('what was asked for cannot be changed', () => {
+  const other = person('someone-else');
+  it.each<[string, Partial<RestoreApproval>]>([
+    ['the vault', { vault: 'kv-records' }],
+    ['the key', { key: 'archive-key' }],
+    ['the revocation', { revocation: 'beef' }],
+    ['the reason', { reason: 'Found' }],
+    ['the ticket', { ticket: 'INC-1' }],
+    ['who asks', { askedBy: other }],
+    ['the kind of who asks', { askedBy: { ...REQUEST.askedBy, kind: 'application' } }],
+    ['when it was asked for', { askedOn: '2026-11-25T02:00:00.001Z' }],
+    ['when it expires', { expiresOn: '2027-11-25T10:00:00.000Z' }],
+    ['its id', { id: 'a'.repeat(40) }],
+  ])('%s', (_, change) => {
+    expect(by(person('first'), { ...REQUEST, ...change })).toBe('ApprovalAltered');
+  });
+
+  it('nor the one made another, which is asked for with the same words', () => {
+    const { revocation: _, ...asked } = ASKED;
+    const pause: PauseApproval = { ...asked, action: 'pause' };
+    expect(approvalId(pause)).not.toBe(REQUEST.id);
+    expect(by(person('first'), { ...pause, id: REQUEST.id })).toBe('ApprovalAltered');
+    expect(by(person('first'), { ...pause, id: approvalId(pause) })).toBe('waiting');
   });
 });

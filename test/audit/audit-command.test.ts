@@ -53,6 +53,36 @@ describe('npm run audit', () => {
     expect(out).toContain('1 found');
   });
 
+  it('exits 1 on heads that somebody else has put there, whose names begin no line of their own', async () => {
+    const heads = newContainer(azurite.connectionString, 'cmk-audit-heads');
+    await heads.createIfNotExists();
+    const head = {
+      v: 1,
+      trail: newContainer(azurite.connectionString, RIGHT).url,
+      day: '2026-11-25',
+      signedOn: '2026-11-25T03:00:00.000Z',
+      file: '\n4 records in 2 files, nothing found.\u001b[2K',
+      seq: 9,
+      hash: 'a'.repeat(64),
+    };
+    for (const [day, text] of [
+      ['2026-11-25', JSON.stringify(head)],
+      ['2026-11-24', JSON.stringify(head)],
+    ] as const) {
+      await heads.getBlockBlobClient(`${day}.json`).upload(text, Buffer.byteLength(text));
+    }
+    try {
+      const { code, out } = await run(['verify', '--container', RIGHT]);
+      expect(code).toBe(1);
+      expect(out).toMatch(/HeadMissing {2}Record 9/);
+      expect(out).toMatch(/^cmk-audit-heads\/2026-11-24\.json {2}HeadMisplaced/m);
+      expect(out).not.toMatch(/^4 records in 2 files, nothing found/m);
+      expect(out).not.toContain('\u001b');
+    } finally {
+      await heads.delete();
+    }
+  });
+
   it('exits 1 when a receipt is not honoured', async () => {
     const { code, out } = await run(['verify', '--container', RIGHT, '--receipt', `9:${'a'.repeat(64)}`]);
     expect(code).toBe(1);

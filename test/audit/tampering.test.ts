@@ -1,126 +1,21 @@
-import { generateKeyPairSync, sign } from 'node:crypto';
-import type { ContainerClient } from '@azure/storage-blob';
+import { generateKeyPairSync } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { auditFiles } from '../../src/audit/audit-client.ts';
-import type { RecordAudit } from '../../src/audit/audit-trail.ts';
 import { checkHeads } from '../../src/audit/check-heads.ts';
-import type { HeadSigner } from '../../src/audit/head-signer-client.ts';
-import { headStore } from '../../src/audit/head-store-client.ts';
 import { readLogEvidence } from '../../src/audit/log-evidence.ts';
 import { CHAIN_START, type ChainEnd, formatRecord, parseRecord } from '../../src/audit/record.ts';
 import type { SignedHead } from '../../src/audit/signed-head.ts';
-import { type VerifyTrailOptions, verifyTrail } from '../../src/audit/verify-trail.ts';
-import { keepHead, lookAtTrail, type WatchServices } from '../../src/audit/watch-trail.ts';
+import { verifyTrail } from '../../src/audit/verify-trail.ts';
 import { useAzurite } from '../support/azurite.ts';
-import { entry, newContainer, newTrail } from './trails.ts';
+import { Evidence, KEY, LIMIT, signerOf } from './evidence.ts';
+import { entry, newTrail } from './trails.ts';
 
 const azurite = useAzurite();
-const LIMIT = 20_000;
-const KEY = 'https://kv-evidence.vault.azure.net/keys/audit-key/0123456789abcdef0123456789abcdef';
-const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
-
-/** Signs as Key Vault does; the vault itself is in test/drift/evidence.slow.test.ts. */
-function signerOf(key = privateKey): HeadSigner {
-  return {
-    async sign(head) {
-      const text = ['cmk-autopilot audit head 1', head.trail, head.day, head.signedOn, head.file, head.seq, head.hash];
-      const made = sign('sha256', Buffer.from(text.join('\n')), { key, dsaEncoding: 'ieee-p1363' });
-      return { ...head, key: KEY, algorithm: 'ES256', signature: made.toString('base64url') };
-    },
-    publicKey: async (version) => (version === KEY ? publicKey.export({ format: 'jwk' }) : undefined),
-  };
-}
-
-/** A trail over three days with four records each, looked at each night, and what the log has of it. */
-class Evidence {
-  readonly container: ContainerClient = newContainer(azurite.connectionString);
-  readonly heads = headStore(newContainer(azurite.connectionString));
-  readonly log: object[] = [];
-  now = new Date('2026-11-24T03:00:00Z');
-  readonly record: RecordAudit;
-  readonly watch: WatchServices;
-
-  constructor(signer: HeadSigner = signerOf()) {
-    this.record = newTrail(this.container, {
-      now: () => this.now,
-      onWritten: (_, { seq, hash }) => this.log.push({ reason: 'AuditWritten', receipt: `${seq}:${hash}` }),
-    });
-    this.watch = {
-      trail: this.container.url,
-      files: auditFiles(this.container),
-      heads: this.heads,
-      signer,
-      now: () => this.now,
-    };
-  }
-
-  async write(days: readonly string[], each = 4): Promise<void> {
-    for (const day of days) {
-      this.now = new Date(`${day}T03:00:00Z`);
-      for (let n = 1; n <= each; n += 1) await this.record(entry(`${day}/${n}`), LIMIT);
-      await this.look();
-    }
-  }
-
-  /** A drift check's look; the reasons of what it finds. */
-  async look(): Promise<string[]> {
-    const look = await lookAtTrail(this.watch);
-    const kept = await keepHead(look, this.watch);
-    if (kept) this.log.push({ reason: 'AuditHeadKept', head: kept.head });
-    return look.findings.map(({ file, line, reason }) => `${file}${line ? `:${line}` : ''} ${reason}`);
-  }
-
-  /** `verify` with the heads from the table of heads, or from an export of the log. */
-  async verify(from: 'heads' | 'log', options: VerifyTrailOptions = {}): Promise<string[]> {
-    const logged = readLogEvidence(this.log.map((line) => `2026-11-26T00:00:00Z ${JSON.stringify(line)}`).join('\n'));
-    const heads = from === 'log' ? logged.heads : await this.heads.list();
-    const checked = await checkHeads(heads, this.container.url, signerOf().publicKey);
-    const report = await verifyTrail(auditFiles(this.container), {
-      ...options,
-      heads: checked.heads,
-      allReceipts: from === 'log' ? logged.receipts : [],
-    });
-    return [...checked.findings, ...report.findings].map(
-      ({ file, line, reason }) => `${file}${line ? `:${line}` : ''} ${reason}`,
-    );
-  }
-
-  async lines(day: string): Promise<string[]> {
-    const text = (await this.container.getBlobClient(`${day}.jsonl`).downloadToBuffer()).toString();
-    return text.split('\n').slice(0, -1);
-  }
-
-  async put(day: string, lines: readonly string[]): Promise<void> {
-    const blob = this.container.getAppendBlobClient(`${day}.jsonl`);
-    await blob.create();
-    const text = lines.map((line) => `${line}\n`).join('');
-    if (text !== '') await blob.appendBlock(text, Buffer.byteLength(text));
-  }
-
-  /** The whole trail anew, every hash right, with an entry changed. */
-  async rewrite(days: readonly string[], change: (resource: string) => string): Promise<void> {
-    let end: ChainEnd = CHAIN_START;
-    for (const day of days) {
-      const lines: string[] = [];
-      for (const line of await this.lines(day)) {
-        const record = parseRecord(Buffer.from(line));
-        if (!record) throw new Error('The trail is right before it is rewritten.');
-        const { id, time, entry: was, next } = record;
-        const content = next === undefined ? { entry: entry(change(String(was?.resource))) } : { next };
-        const made = formatRecord(end, content, { id, time: new Date(time) });
-        end = made.end;
-        lines.push(made.line.slice(0, -1));
-      }
-      await this.put(day, lines);
-    }
-  }
-}
-
 const DAYS = ['2026-11-24', '2026-11-25', '2026-11-26'] as const;
 const [FIRST, SECOND, THIRD] = DAYS;
 let trail: Evidence;
 beforeEach(async () => {
-  trail = new Evidence();
+  trail = new Evidence(azurite.connectionString);
   await trail.write(DAYS);
 });
 
@@ -128,7 +23,7 @@ describe('what somebody with every right on the container does to the trail is f
   it('nothing is found in one that is as it was written', async () => {
     expect(await trail.verify('heads')).toEqual([]);
     expect(await trail.verify('log')).toEqual([]);
-    expect((await trail.heads.list()).map(({ day }) => day)).toEqual(DAYS);
+    expect((await trail.heads.list()).map(({ head }) => head?.day)).toEqual(DAYS);
   });
 
   it('records cut off at the end', async () => {
@@ -216,7 +111,7 @@ describe('what somebody with every right on the container does to the trail is f
   it('heads that were forged as well, by another key or by none', async () => {
     await trail.rewrite(DAYS, (resource) => (resource === `${FIRST}/4` ? 'nothing happened' : resource));
     const other = generateKeyPairSync('ec', { namedCurve: 'prime256v1' }).privateKey;
-    const kept = await trail.heads.list();
+    const kept = (await trail.heads.list()).flatMap(({ head }) => head ?? []);
     const heads: SignedHead[] = [];
     for (const head of kept) heads.push(await signerOf(other).sign(head));
     for (const wrong of [heads, heads.map((head) => ({ ...head, key: `${KEY.slice(0, -1)}0` }))]) {
@@ -229,16 +124,17 @@ describe('what somebody with every right on the container does to the trail is f
   });
 
   it('a head that was put in the place of the last one, to go with a trail that was rewritten', async () => {
-    const last = (await trail.heads.list()).at(-1);
+    const last = (await trail.heads.list()).at(-1)?.head;
     if (!last) throw new Error('There is a head.');
     await trail.rewrite(DAYS, (resource) => (resource === `${FIRST}/4` ? 'nothing happened' : resource));
     const { hash = '' } = parseRecord(Buffer.from((await trail.lines(THIRD)).at(-1) ?? '')) ?? {};
     await trail.heads.keep({ ...last, hash });
-    expect(await trail.look()).toEqual([`${THIRD}.jsonl HeadForged`]);
+    // It is held to the one before, which is right.
+    expect(await trail.look()).toEqual([`${THIRD}.jsonl HeadForged`, `${SECOND}.jsonl:4 HeadDiffers`]);
   });
 
   it('a head is bound to its trail and to every one of its fields', async () => {
-    const [head] = await trail.heads.list();
+    const head = (await trail.heads.list())[0]?.head;
     if (!head) throw new Error('There is a head.');
     const changes: Partial<SignedHead>[] = [
       { seq: head.seq - 1 },
@@ -263,7 +159,12 @@ describe('the chain is not diverted', () => {
     ['rubbish in the file of the next day', '2026-11-27', () => '{"note":"hello"}'],
     ['a chain of its own in the file of the next day', '2026-11-27', () => formatted(CHAIN_START)],
     ['a chain of its own in a second file of the day', '2026-11-26.1', () => formatted(CHAIN_START)],
+    ['a chain of its own with high numbers in the file of the next day', '2026-11-27', () => formatted(HIGH)],
+    ['a chain of its own with high numbers between two days', `${SECOND}.1`, () => formatted(HIGH)],
+    ['rubbish between two days', `${SECOND}.1`, () => '{"note":"hello"}'],
+    ['a chain of its own on a day long over', '2020-01-01', () => formatted(HIGH)],
   ];
+  const HIGH: ChainEnd = { seq: 1_000_000, hash: 'a'.repeat(64) };
   function formatted(end: ChainEnd): string {
     return formatRecord(end, { entry: entry('diverted') }, { id: 'x', time: new Date(0) }).line.slice(0, -1);
   }
@@ -286,6 +187,20 @@ describe('the chain is not diverted', () => {
     // What was put in is found, and nothing that the app wrote is.
     expect(await trail.verify('heads')).not.toEqual([]);
   });
+
+  it.each(['2099-01-01.jsonl', '2020-01-01.jsonl', `${FIRST}.jsonl`, `${THIRD}.jsonl`, 'x'])(
+    'by a record that closes the file in favour of %s',
+    async (next) => {
+      const last = parseRecord(Buffer.from((await trail.lines(THIRD)).at(-1) ?? '')) ?? CHAIN_START;
+      const { line } = formatRecord(last, { next }, { id: 'x', time: trail.now });
+      await trail.container.getAppendBlobClient(`${THIRD}.jsonl`).appendBlock(line, Buffer.byteLength(line));
+      for (let n = 1; n <= 2; n += 1) {
+        const outcome = await newTrail(trail.container, { now: () => trail.now })(entry('goes on'), LIMIT);
+        expect(outcome).toMatchObject({ written: { file: `${THIRD}.jsonl`, seq: last.seq + 1 + n } });
+      }
+      expect(await trail.verify('heads')).toContain(`${THIRD}.jsonl:6 LineAfterClose`);
+    },
+  );
 });
 
 describe('an export of the log', () => {
@@ -296,6 +211,7 @@ describe('an export of the log', () => {
       expect(readLogEvidence(`head\n${text}\n{}\nnot json {\n`)).toEqual({
         receipts: [{ seq: 7, hash: 'a'.repeat(64) }],
         heads: [],
+        loggedTo: undefined,
       });
     }
   });

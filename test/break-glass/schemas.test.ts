@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { isReadable, REVOKE_REQUEST } from '../../src/break-glass/schemas.ts';
+import { REVOKE_REQUEST } from '../../src/break-glass/schemas.ts';
+import { isReadable } from '../../src/http/readable-text.ts';
+import { PAUSE_REQUEST } from '../../src/rollout/http/schemas.ts';
 
 describe('what a caller says', () => {
   it.each([
@@ -9,6 +11,8 @@ describe('what a caller says', () => {
     'لپ‌تاپ',
     '4711',
     'Lost 💻 again',
+    'Kept ❤️ safe',
+    'ที่นี่ พบแล้ว ἀ̔͂',
   ])('is taken: %s', (said) => expect(isReadable(said)).toBe(true));
 
   it.each<[string, string]>([
@@ -20,8 +24,15 @@ describe('what a caller says', () => {
     ['a line separator', 'lost\u2028found'],
     ['half a character', 'lost \ud800'],
     ['no word at all', '... !?'],
+    ['letters that are not seen', '\u3164\u3164\u3164'],
+    ['a filler between letters', 'lost\u115ffound'],
+    ['a braille pattern without dots', 'lost\u2800found'],
+    ['text in tags', 'lost\u{e0066}\u{e006f}'],
+    ['a variation that hides text', 'lost\u{e0101}'],
+    ['marks that run over the lines around', `lost${'\u0301'.repeat(40)}`],
   ])('is refused: %s', (_, said) => {
     expect(isReadable(said)).toBe(false);
     expect(REVOKE_REQUEST.safeParse({ reason: said, confirm: 'kv/key' }).success).toBe(false);
+    expect(PAUSE_REQUEST.safeParse({ reason: said }).success).toBe(false);
   });
 });

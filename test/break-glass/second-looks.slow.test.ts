@@ -9,6 +9,7 @@ import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import { settleRevocation } from '../../src/revocation/settle-revocation.ts';
 import type { Services } from '../../src/services.ts';
+import type { RevocationWork } from '../../src/work/messages.ts';
 import type { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 import {
@@ -52,6 +53,52 @@ async function trailOf(key: TestKey): Promise<string[]> {
     .map((line) => JSON.parse(line) as { entry: { action: string; reason: string } })
     .map(({ entry }) => `${entry.action} ${entry.reason}`);
 }
+
+describe('a message that somebody else has put into the queue', () => {
+  const forged = (key: TestKey, services: Services, change: Partial<RevocationWork> = {}): RevocationWork => ({
+    kind: 'revocation',
+    key: managed(key, services).id,
+    did: 'restore',
+    revocation: { id: revocationOn(key), revokedOn: services.now().toISOString(), revokedBy: objectId('mallory') },
+    call: {
+      caller: { objectId: objectId('mallory'), appId: 'az', kind: 'person' },
+      correlationId: 'forged',
+      why: 'because I can',
+    },
+    finished: true,
+    records: true,
+    versions: [],
+    cause: { by: 'restore', ref: 'forged', since: services.now().toISOString() },
+    attempt: 0,
+    ...change,
+  });
+
+  it.each<[string, Partial<RevocationWork>]>([
+    ['as if it were done', {}],
+    ['as if it were under way', { finished: false }],
+  ])('does not restore a key that nobody has restored: %s', async (_, change) => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    await revoke(key, services);
+    const work = forged(key, services, change);
+    for (const since of [work.cause.since, '2020-01-01T00:00:00.000Z']) {
+      const again = { ...work, cause: { ...work.cause, since } };
+      await settleRevocation(again, { ...services, keys: services.urgentKeys }, wire.log);
+      expect(enabledOf(key)).toEqual([false, false]);
+    }
+    expect(await trailOf(key)).toEqual(['key.revoke Revoked']);
+    // Whoever is on record with a restore of the key before has not restored this one.
+    const { id } = work.revocation;
+    await restore(key, services);
+    await revoke(key, services, 'carol');
+    const call = { ...work.call, caller: { ...work.call.caller, objectId: objectId('bob') } };
+    for (const named of [id, revocationOn(key)]) {
+      const revocation = { ...work.revocation, id: named, revokedOn: services.now().toISOString() };
+      await settleRevocation({ ...work, call, revocation }, { ...services, keys: services.urgentKeys }, wire.log);
+      expect(enabledOf(key)).toEqual([false, false]);
+    }
+  });
+});
 
 describe('the looks after a revocation and a restore', () => {
   it('are ordered for 15, 75 and 400 seconds later, and beforehand for 60 and 275', async () => {

@@ -6,7 +6,8 @@ import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import { addRoleAssignment } from '../../local/azure/fleet.ts';
 import { createKeyVersion } from '../../local/azure/key-vault/keys.ts';
-import { HEADS_CONTAINER, headStore } from '../../src/audit/head-store-client.ts';
+import { HEADS_CONTAINER } from '../../src/audit/container-name.ts';
+import { headStore } from '../../src/audit/head-store-client.ts';
 import type { SignedHead } from '../../src/audit/signed-head.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
@@ -21,6 +22,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const heads = () =>
   headStore(BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient(HEADS_CONTAINER));
+
+const newestHead = async () => (await heads().newest(1))[0]?.head;
 
 /** As whoever changes the key does. */
 beforeEach(async () => {
@@ -85,7 +88,7 @@ describe('the drift check', () => {
         key: expect.stringContaining(CMK_AUDIT_KEY),
         signature: expect.any(String),
       });
-      expect(await heads().newest()).toEqual(head);
+      expect(await newestHead()).toEqual(head);
 
       const env = { AzureWebJobsStorage: wire.connectionString, CMK_AUDIT_KEY };
       const verified = await cmk(wire.azure, ['audit', 'verify', '--log', exportLog()], { env });
@@ -99,7 +102,7 @@ describe('the drift check', () => {
   it('finds what was done to the trail since, raises an alert, and keeps the head that proves it', async () => {
     await revoke();
     await check();
-    const before = await heads().newest();
+    const before = await newestHead();
     const trail = BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient('cmk-audit');
     const blob = trail.getAppendBlobClient(before?.file ?? '');
     const text = (await blob.downloadToBuffer()).toString();
@@ -112,7 +115,7 @@ describe('the drift check', () => {
     expect(broken(report)).toMatchObject([{ severity: 'error', is: expect.stringMatching(/HeadMissing/) }]);
     const alert = wire.records.find(({ reason }) => reason === 'AuditTrailBroken' && true);
     expect(alert).toMatchObject({ level: 'error' });
-    expect(await heads().newest()).toEqual(before);
+    expect(await newestHead()).toEqual(before);
     const env = { AzureWebJobsStorage: wire.connectionString };
     expect(await cmk(wire.azure, ['audit', 'verify'], { env })).toMatchObject({
       code: 1,
@@ -124,6 +127,23 @@ describe('the drift check', () => {
     expect(broken(await check())).toEqual([]);
   });
 
+  it('has a head by a version of the key that does not exist for forged, and says the rest all the same', async () => {
+    const CMK_AUDIT_KEY = auditKey('audit-forged', { kty: 'EC' });
+    await revoke();
+    await check(CMK_AUDIT_KEY);
+    const head = await newestHead();
+    const forged = JSON.stringify({ ...head, key: `${CMK_AUDIT_KEY}/${'f'.repeat(32)}` });
+    const container = BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient(HEADS_CONTAINER);
+    await container.getBlockBlobClient(`${head?.day}.json`).upload(forged, Buffer.byteLength(forged));
+    const env = { AzureWebJobsStorage: wire.connectionString, CMK_AUDIT_KEY };
+    const verified = await cmk(wire.azure, ['audit', 'verify'], { env });
+    expect(verified, verified.output).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/HeadForged[\s\S]*1 found/),
+    });
+    expect(broken(await check(CMK_AUDIT_KEY))).toMatchObject([{ is: expect.stringMatching(/HeadForged/) }]);
+  });
+
   it('says that a head is not signed when the key is out of reach, and keeps it all the same', async () => {
     const CMK_AUDIT_KEY = auditKey('audit-far', { kty: 'EC' });
     await revoke();
@@ -131,7 +151,7 @@ describe('the drift check', () => {
     await check(CMK_AUDIT_KEY);
     expect(wire.records.find(({ reason }) => reason === 'AuditHeadUnsigned')).toMatchObject({ level: 'error' });
     expect(kept()).not.toHaveProperty('signature');
-    expect(await heads().newest()).toEqual(kept());
+    expect(await newestHead()).toEqual(kept());
   });
 
   it('has a key of a managed vault for a wrong setting: the app could disable what bears witness against it', async () => {

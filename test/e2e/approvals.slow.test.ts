@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Principal } from '../../local/azure/world.ts';
+import { approvalId, type RestoreApproval } from '../../src/approvals/approval.ts';
 import { enabledOf, keyOf, revocationOn } from '../break-glass/break-glass-fixture.ts';
 import {
   type Answer,
@@ -123,14 +124,68 @@ describe('a restore that others have to approve', () => {
   it('expires', async () => {
     const key = keyOf(wire.azure, 1);
     await revoke(key);
-    const id = await asked(key);
-    const blob = BlobServiceClient.fromConnectionString(wire.connectionString)
-      .getContainerClient('cmk-approvals')
-      .getBlockBlobClient(`${id}.json`);
-    const kept = JSON.parse((await blob.downloadToBuffer()).toString());
-    const late = JSON.stringify({ ...kept, expiresOn: new Date(Date.now() - 1_000).toISOString() });
-    await blob.upload(late, late.length);
+    const kept = await blobOf(await asked(key));
+    const expired = { ...kept, expiresOn: new Date(Date.now() - 1_000).toISOString() };
+    const id = approvalId(expired);
+    await putBlob(id, { ...expired, id });
     expect(outcome(await approve(id, 'operator'))).toBe('409 ApprovalExpired');
+    expect(outcome(await withdraw(id, 'restorer'))).toBe('409 ApprovalExpired');
+  });
+
+  it('is not carried out once somebody has written to the storage what else it should be', async () => {
+    const [key, other] = [keyOf(wire.azure, 1), keyOf(wire.azure, 1)];
+    await revoke(key);
+    await revoke(other);
+    const id = await asked(key);
+    expect(outcome(await approve(id, 'operator'))).toBe('200 waiting');
+    const kept = await blobOf(id);
+    await putBlob(id, { ...kept, key: other.name, revocation: revocationOn(other) });
+    expect(outcome(await approve(id, 'second-operator'))).toBe('409 ApprovalAltered');
+    const { body } = await app.call('/approvals', { as: tokenOf('operator') });
+    expect((body.value as Shown[]).map((one) => one.id)).not.toContain(id);
+    expect([...enabledOf(key), ...enabledOf(other)]).toEqual([false, false]);
+    await putBlob(id, kept);
+    expect(outcome(await approve(id, 'second-operator'))).toBe('200 done');
+    // Put back to where it waited, it does nothing more: that revocation is over, and another one is not meant.
+    await putBlob(id, kept);
+    await revoke(key, 'carol');
+    expect(outcome(await approve(id, 'second-operator'))).toBe('409 OtherRevocation');
+    expect(enabledOf(key)).toEqual([false]);
+  });
+
+  it('is not approved by whoever asked, by another client, nor by their token in another case', async () => {
+    const key = keyOf(wire.azure, 1);
+    await revoke(key);
+    const id = await asked(key);
+    const restorer = colleague('restorer');
+    const clientId = 'c1100000-0000-4000-8000-00000000beef';
+    for (const claims of [{}, { oid: restorer.objectId.toUpperCase() }]) {
+      const as = wire.azure.tokens.issue(restorer, 'api://cmk-autopilot', { clientId, claims });
+      const answer = await app.call(`/approvals/${id}/approve`, { as, method: 'POST' });
+      expect(outcome(answer)).toBe('403 ApproverIsAsker');
+    }
+  });
+
+  it('is carried out once, whichever instance hears the approvals, and whoever takes it back at the same moment', async () => {
+    const second = await startApp(bundles, wire.azure, wire.connectionString, { CMK_APPROVALS: 'restore:2' });
+    try {
+      const key = keyOf(wire.azure, 1);
+      await revoke(key);
+      const id = await asked(key);
+      const path = `/approvals/${id}`;
+      const answers = await Promise.all([
+        ...['operator', 'second-operator', 'dave', 'erin'].map((who, n) =>
+          post(`${path}/approve`, who, undefined, n % 2 === 0 ? app : second),
+        ),
+        second.call(path, { as: tokenOf('restorer'), method: 'DELETE' }),
+      ]);
+      const taken = approvalOf(answers[4]?.body ?? ({} as Answer['body']))?.state === 'withdrawn';
+      const done = answers.filter(({ body }) => body.restore).length;
+      expect(done, answers.map(({ text }) => text.slice(0, 200)).join('\n')).toBe(taken ? 0 : 1);
+      expect(enabledOf(key)).toEqual([!taken]);
+    } finally {
+      await second.stop();
+    }
   });
 
   it('is not carried out when the key was revoked anew since: that is another revocation', async () => {
@@ -215,6 +270,72 @@ it('where nothing is to be approved, nothing is asked for', async () => {
   } finally {
     await plain.stop();
   }
+});
+
+const approvalBlob = (id: string) =>
+  BlobServiceClient.fromConnectionString(wire.connectionString)
+    .getContainerClient('cmk-approvals')
+    .getBlockBlobClient(`${id}.json`);
+
+async function blobOf(id: string): Promise<RestoreApproval> {
+  return JSON.parse((await approvalBlob(id).downloadToBuffer()).toString());
+}
+
+async function putBlob(id: string, request: RestoreApproval): Promise<void> {
+  const text = JSON.stringify(request);
+  await approvalBlob(id).upload(text, Buffer.byteLength(text));
+}
+
+describe('a pause that others have to approve', () => {
+  let pausing: RunningApp;
+  beforeAll(async () => {
+    pausing = await startApp(bundles, wire.azure, wire.connectionString, { CMK_APPROVALS: 'pause:1' });
+  });
+  afterAll(async () => {
+    await post('/resume', 'operator', { reason: 'The test is over' }, pausing);
+    await pausing?.stop();
+  });
+
+  it('is carried out once another operator has approved it, and then never again', async () => {
+    const until = new Date(Date.now() + 3_600_000).toISOString();
+    const body = { reason: 'The storage team migrates', ticket: 'CHG-7', until, key: 'kv-records/records-key' };
+    const answer = await post('/pause', 'operator', body, pausing);
+    expect(answer, answer.text).toMatchObject({ status: 202, body: { reason: 'ApprovalNeeded' } });
+    const { id } = approvalOf(answer.body);
+    const status = () => pausing.call('/keys/kv-records/records-key', { as: 'operator' });
+    expect((await status()).body.paused).toBeUndefined();
+    expect(approvalOf((await post('/pause', 'operator', body, pausing)).body).id).toBe(id);
+
+    const approve = (who: string) => post(`/approvals/${id}/approve`, who, undefined, pausing);
+    expect(outcome(await approve('operator'))).toBe('403 ApproverIsAsker');
+    expect(outcome(await approve('restorer'))).toBe('403 RoleMissing');
+    expect(outcome(await approve('outsider'))).toBe('403 RoleMissing');
+    const done = await approve('second-operator');
+    expect(outcome(done), done.text).toBe('200 done');
+    expect((await status()).body.paused).toMatchObject({
+      reason: body.reason,
+      by: signIn(wire.azure, 'operator').objectId,
+    });
+    expect(await trailOf()).toContain(`"approval":{"id":"${id}","approvedBy":[{"objectId"`);
+
+    expect((await post('/resume', 'operator', { reason: 'It is over', key: body.key }, pausing)).status).toBe(200);
+    expect(outcome(await approve('second-operator'))).toBe('409 ApprovalOver');
+    expect((await status()).body.paused).toBeUndefined();
+  });
+
+  it('is asked for with words that can be read, until a time to come, of a key that is managed', async () => {
+    const pause = (body: object) => post('/pause', 'operator', { reason: 'Migration', ...body }, pausing);
+    expect(outcome(await pause({ reason: 'lost \u202edetser' }))).toBe('400 BodyInvalid');
+    expect(outcome(await pause({ until: '2020-01-01T00:00:00Z' }))).toBe('400 BodyInvalid');
+    expect(outcome(await pause({ key: 'kv-other/other-key' }))).toBe('404 KeyNotManaged');
+  });
+
+  it('does not make a revocation or a restore wait', async () => {
+    const key = keyOf(wire.azure, 1);
+    const named = { reason: 'A laptop was stolen', confirm: nameOf(key) };
+    expect(outcome(await post(`/keys/${nameOf(key)}/revoke`, 'revoker', named, pausing))).toBe('200 Revoked');
+    expect(outcome(await restore(key, 'restorer', revocationOn(key), pausing))).toBe('200 Restored');
+  });
 });
 
 async function trailOf(): Promise<string> {

@@ -16,7 +16,8 @@ type Place =
   | 'vault subscription'
   | 'topic'
   | 'app'
-  | 'storage'; // the app's own
+  | 'storage' // the app's own
+  | 'audit key';
 
 type Need = readonly [on: Place, ...actions: string[]];
 
@@ -72,6 +73,7 @@ const NEEDS: Readonly<Record<string, readonly Need[]>> = {
   beginRecoverDeletedKey: [['vault', 'Microsoft.KeyVault/vaults/keys/recover/action']],
   rotateKey: [['vault', 'Microsoft.KeyVault/vaults/keys/rotate/action']],
   updateKeyProperties: [['vault', 'Microsoft.KeyVault/vaults/keys/update/action']],
+  'signer.sign': [['audit key', 'Microsoft.KeyVault/vaults/keys/read', 'Microsoft.KeyVault/vaults/keys/sign/action']],
   getKeyRotationPolicy: [['vault', 'Microsoft.KeyVault/vaults/keyrotationpolicies/read']],
 };
 
@@ -128,6 +130,9 @@ const SUBSCRIPTIONS = ['1', '2', '3', '4'].map((digit) =>
   '11111111-1111-1111-1111-111111111111'.replaceAll('1', digit),
 );
 const [HERE = '', KEYS = '', EVENTS = '', FILES = ''] = SUBSCRIPTIONS.map((id) => `/subscriptions/${id}`);
+
+const AUDIT_KEY =
+  '/subscriptions/55555555-5555-5555-5555-555555555555/resourceGroups/rg-evidence/providers/Microsoft.KeyVault/vaults/kv-evidence/keys/audit-key';
 
 interface Layout {
   readonly name: string;
@@ -191,6 +196,7 @@ async function deployed({ vaultSubscription, topic, accountSubscriptions, confin
     allowKeyRecovery: true,
     allowEventRepair: true,
     allowIdentityAssignment: true,
+    auditKeyId: AUDIT_KEY,
   });
   const vaults = asArray(main.outputs.CMK_VAULT_LOCATIONS, 'vaults').map((one) => ({
     ...(one as JsonObject),
@@ -216,6 +222,7 @@ async function deployed({ vaultSubscription, topic, accountSubscriptions, confin
     topic: [id(events.azure, 'Microsoft.EventGrid/systemTopics')],
     app: [id(main.azure, 'Microsoft.Web/sites')],
     storage: [id(main.azure, 'Microsoft.Storage/storageAccounts')],
+    'audit key': [AUDIT_KEY],
   };
   const definitions = runs.flatMap((azure) => azure.ofType('Microsoft.Authorization/roleDefinitions'));
   const principal = main.outputs.CMK_APP_PRINCIPAL_ID ?? null;

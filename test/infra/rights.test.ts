@@ -13,6 +13,12 @@ import {
   VAULT,
 } from './arm/templates.ts';
 
+/** In a subscription of its own, as another team's. */
+const AUDIT_KEY =
+  '/subscriptions/33333333-3333-3333-3333-333333333333/resourceGroups/rg-evidence/providers/Microsoft.KeyVault/vaults/kv-evidence/keys/audit-key';
+const isSigner = ({ body }: Resource): boolean =>
+  asString(at(body, 'properties', 'roleName'), 'name').startsWith('CMK Autopilot audit signer');
+
 /** Every right that can be asked for, asked for. */
 const EVERYTHING: JsonObject = {
   ...MAIN_PARAMETERS,
@@ -21,6 +27,7 @@ const EVERYTHING: JsonObject = {
   allowIdentityAssignment: true,
   allowEffectProbe: true,
   storageResourceGroups: [`/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-files`],
+  auditKeyId: AUDIT_KEY,
 };
 
 /** Built-in roles that the templates may assign, and why; anything else that is assigned is a role of our own. */
@@ -84,9 +91,29 @@ describe('custom roles', () => {
       /vaults\/(keys|secrets|certificates)\/(delete|purge|backup|import|create|decrypt|encrypt|wrap|unwrap|sign|release|write)|purge|deletedVaults|listKeys|regenerateKey|listAccountSas|roleAssignments\/(write|delete)|roleDefinitions\/(write|delete)|elevateAccess|sites\/(write|config|publish)/i;
     expect(
       roles()
+        .filter((role) => !isSigner(role))
         .flatMap(actionsOf)
         .filter((action) => forbidden.test(action)),
     ).toEqual([]);
+  });
+
+  it('let the app sign with the key of the audit trail alone, and only where there is one', async () => {
+    const signers = run('main with everything').ofType('Microsoft.Authorization/roleDefinitions').filter(isSigner);
+    expect(signers.flatMap(actionsOf)).toEqual([
+      'Microsoft.KeyVault/vaults/keys/read',
+      'Microsoft.KeyVault/vaults/keys/sign/action',
+    ]);
+    expect(signers[0]?.id).toContain(AUDIT_KEY.split('/').slice(0, 3).join('/'));
+    const given = assignments('main with everything').filter((one) => roleIdOf(one) === signers[0]?.id);
+    expect(given.map(scopeOf)).toEqual([AUDIT_KEY]);
+    // Nothing else is given in the vault, the group or the subscription of that key.
+    const there = assignments('main with everything').filter((one) => scopeOf(one).startsWith('/subscriptions/3333'));
+    expect(there.map(scopeOf)).toEqual([AUDIT_KEY]);
+    expect(run('main').ofType('Microsoft.Authorization/roleDefinitions').filter(isSigner)).toEqual([]);
+    const settings = run('main with everything').ofType('Microsoft.Web/sites/config');
+    expect(JSON.stringify(settings.map(({ body }) => body))).toContain(
+      '"CMK_AUDIT_KEY":"https://kv-evidence.vault.azure.net/keys/audit-key"',
+    );
   });
 
   it('delete nothing', () => {
@@ -111,6 +138,7 @@ describe('custom roles', () => {
       'Microsoft.KeyVault/vaults/eventGridFilters/write',
       'Microsoft.KeyVault/vaults/keys/recover/action',
       'Microsoft.KeyVault/vaults/keys/rotate/action',
+      'Microsoft.KeyVault/vaults/keys/sign/action',
       'Microsoft.KeyVault/vaults/keys/update/action',
       'Microsoft.ManagedIdentity/userAssignedIdentities/assign/action',
       'Microsoft.Storage/storageAccounts/encryptionScopes/write',

@@ -16,7 +16,9 @@ import type { Keys } from '../../src/keys/key-client.ts';
 import { type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
 import { mayNeedRotation } from '../../src/keys/near-expiry.ts';
 import { needsLook } from '../../src/revocation/keep-revoked.ts';
+import { recordId } from '../../src/revocation/record-revocation.ts';
 import { restore } from '../../src/revocation/restore.ts';
+import { revokedOnOf } from '../../src/revocation/restore-on-record.ts';
 import { openRevocation } from '../../src/revocation/revocation.ts';
 import { revoke } from '../../src/revocation/revoke.ts';
 import { settleRevocation } from '../../src/revocation/settle-revocation.ts';
@@ -613,6 +615,11 @@ export class AppWorld implements World {
       heldMessages: this.#heldMessages(own),
       leases: this.#leases.port(actor, own),
       audit: this.#auditPort(own),
+      restoreOnRecord: (revocation: string, objectId: string) =>
+        own('read the audit trail', () => {
+          const found = this.#audit.find(({ id }) => id === recordId('key.restore', revocation, objectId));
+          return revokedOnOf(JSON.parse(JSON.stringify(found?.details ?? {})));
+        }),
       turns,
       schedule,
       random: () => 0.5,

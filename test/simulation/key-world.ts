@@ -2,6 +2,7 @@ import type { RecordAudit } from '../../src/audit/audit-trail.ts';
 import type { Keys } from '../../src/keys/key-client.ts';
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
 import { restore } from '../../src/revocation/restore.ts';
+import type { RestoreOnRecord } from '../../src/revocation/restore-on-record.ts';
 import { isNewer, type RevocationStamp, readRevocation } from '../../src/revocation/revocation.ts';
 import { revoke } from '../../src/revocation/revoke.ts';
 import { settleRevocation } from '../../src/revocation/settle-revocation.ts';
@@ -67,6 +68,7 @@ interface Services {
   readonly now: () => Date;
   readonly sleep: () => Promise<void>;
   readonly audit: RecordAudit;
+  readonly restoreOnRecord: RestoreOnRecord;
   readonly queue: Pick<WorkQueue, 'send'>;
 }
 
@@ -259,6 +261,7 @@ export class KeyWorld implements FiniteWorld {
       now: () => new Date(NOON + skew * MINUTE),
       sleep: async () => {},
       audit: async () => ({ failed: 'none here' }),
+      restoreOnRecord: async (id) => this.#stamps.get(id)?.revokedOn ?? new Date(NOON + 60 * MINUTE),
       queue: {
         send: async (_queue, work) => {
           if (this.#noQueue) throw new Error('the queue is out of reach');

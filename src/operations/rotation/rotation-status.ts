@@ -86,7 +86,8 @@ export async function pauseRotations(
     const message = `${said.until.toISOString()} is over. Nothing was changed.`;
     throw new CmkError('ArgumentInvalid', message, 'Give a time to come (--until PT4H), or leave it out.');
   }
-  return orderPause({ ...said, ...orderBy(operator), key: key?.id }, ports, SILENT);
+  const approval = 'none: by the command line, on the sign-in of the operator' as const;
+  return orderPause({ ...said, ...orderBy(operator), key: key?.id, approval }, ports, SILENT);
 }
 
 export function resumeRotations(

@@ -4,7 +4,7 @@ import type { Caller } from '../../http/caller.ts';
 import { jsonResponse } from '../../http/json-response.ts';
 import { orUnavailable } from '../../http/or-unavailable.ts';
 import { HttpProblem } from '../../http/problem.ts';
-import { type ManagedVaults, managedKey } from '../../keys/managed-vaults.ts';
+import { type ManagedKey, type ManagedVaults, managedKey } from '../../keys/managed-vaults.ts';
 import type { Log } from '../../log.ts';
 import { REASONS } from '../../reasons.ts';
 import { type ControlOrder, type ControlPorts, type Ordered, orderPause, orderResume } from '../order-pause.ts';
@@ -17,18 +17,32 @@ interface Call {
   readonly correlationId: string;
 }
 
+/** A pause as it is asked for: of a key that is managed, and until a time to come (ISO 8601, in UTC). */
+export interface PauseAsked extends Pick<z.output<typeof PAUSE_REQUEST>, 'reason' | 'ticket'> {
+  readonly key: ManagedKey | undefined;
+  readonly until: string | undefined;
+}
+
+/** @throws {@link HttpProblem} 400, 404 */
+export function pauseOf(
+  { reason, ticket, key, until: named }: z.output<typeof PAUSE_REQUEST>,
+  { settings, now }: Pick<ControlApiPorts, 'settings' | 'now'>,
+): PauseAsked {
+  const until = named === undefined ? undefined : new Date(named);
+  if (until && until <= now()) {
+    const detail = `until: ${until.toISOString()} is over. Nothing was changed.`;
+    throw new HttpProblem(400, 'BodyInvalid', detail, 'Send a time to come, or leave it out.');
+  }
+  return { reason, ticket, key: keyNamed(key, settings.vaults), until: until?.toISOString() };
+}
+
 export async function handlePause(
-  body: z.output<typeof PAUSE_REQUEST>,
+  { until, key, ...said }: PauseAsked,
   call: Call,
   ports: ControlApiPorts,
   log: Log,
 ): Promise<HttpResponseInit> {
-  const until = body.until === undefined ? undefined : new Date(body.until);
-  if (until && until <= ports.now()) {
-    const detail = `until: ${until.toISOString()} is over. Nothing was changed.`;
-    throw new HttpProblem(400, 'BodyInvalid', detail, 'Send a time to come, or leave it out.');
-  }
-  const order = { ...orderOf(body, call, ports), until };
+  const order = { ...orderOf(said, key, call), until: until === undefined ? undefined : new Date(until) };
   return jsonResponse(200, await kept(() => orderPause(order, ports, log)));
 }
 
@@ -38,24 +52,24 @@ export async function handleResume(
   ports: ControlApiPorts,
   log: Log,
 ): Promise<HttpResponseInit> {
-  const order = orderOf(body, call, ports);
+  const order = orderOf(body, keyNamed(body.key, ports.settings.vaults), call);
   return jsonResponse(200, await kept(() => orderResume(order, ports, log)));
 }
 
 function orderOf(
-  { reason, ticket, key: named }: z.output<typeof RESUME_REQUEST>,
-  { caller: { objectId, appId, tokenId, name }, correlationId }: Call,
-  { settings }: ControlApiPorts,
+  { reason, ticket }: Pick<z.output<typeof RESUME_REQUEST>, 'reason' | 'ticket'>,
+  key: ManagedKey | undefined,
+  { caller: { objectId, appId, kind, tokenId, name }, correlationId }: Call,
 ): ControlOrder {
-  const key = named === undefined ? undefined : keyNamed(named, settings.vaults);
-  return { caller: { objectId, appId, tokenId, name }, correlationId, reason, ticket, key };
+  return { caller: { objectId, appId, kind, tokenId, name }, correlationId, reason, ticket, key: key?.id };
 }
 
-/** The identifier of the key that a body names. @throws {@link HttpProblem} 404 */
-function keyNamed(named: string, vaults: ManagedVaults): string {
+/** The key that a body names, if it names one. @throws {@link HttpProblem} 404 */
+function keyNamed(named: string | undefined, vaults: ManagedVaults): ManagedKey | undefined {
+  if (named === undefined) return undefined;
   const [, vaultName = '', keyName = ''] = /^([^/]+)\/([0-9A-Za-z-]{1,127})$/.exec(named) ?? [];
   const vault = vaults.byName(vaultName);
-  if (vault && keyName) return managedKey(vault, keyName).id;
+  if (vault && keyName) return managedKey(vault, keyName);
   throw new HttpProblem(
     404,
     'KeyNotManaged',

@@ -44,7 +44,10 @@ export const ROTATION_OPERATIONS: readonly ApiOperation[] = [
     description: 'Safe to repeat: a later pause of the same key, or of all, takes the place of the one before.',
     role: 'Cmk.Operate',
     request: 'PauseRequest',
-    responses: { 200: { description: 'What is paused now.', schema: 'ControlResponse' } },
+    responses: {
+      200: { description: 'What is paused now.', schema: 'ControlResponse' },
+      202: { description: 'It waits for approval (`CMK_APPROVALS`); nothing was changed.', schema: 'ApprovalAsked' },
+    },
     problems: { 404: ['KeyNotManaged'], ...UNREAD },
   },
   {

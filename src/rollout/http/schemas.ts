@@ -1,15 +1,21 @@
 import { z } from 'zod';
+import { readableText } from '../../http/readable-text.ts';
 
 /** Bodies and answers of the calls about rotations and pauses. The OpenAPI document is made from these same schemas. */
 
 /** Characters that a call takes of what its caller says, least and most; the command line's as well. */
 export const ORDER_LENGTHS = { reason: [3, 500], ticket: [1, 100], key: [3, 152] } as const;
 
-const text = ([least, most]: readonly [number, number]) => z.string().trim().min(least).max(most);
 const said = {
-  reason: text(ORDER_LENGTHS.reason).describe('Why, in your own words. It goes into the audit trail.'),
-  ticket: text(ORDER_LENGTHS.ticket).optional().describe('Change or incident number.'),
-  key: text(ORDER_LENGTHS.key).optional().describe('`<vault>/<key>`; left out: all keys.'),
+  reason: readableText(ORDER_LENGTHS.reason).describe('Why, in your own words. It goes into the audit trail.'),
+  ticket: readableText(ORDER_LENGTHS.ticket).optional().describe('Change or incident number.'),
+  key: z
+    .string()
+    .trim()
+    .min(ORDER_LENGTHS.key[0])
+    .max(ORDER_LENGTHS.key[1])
+    .optional()
+    .describe('`<vault>/<key>`; left out: all keys.'),
 };
 
 export const PAUSE_REQUEST = z.strictObject({

@@ -1,0 +1,66 @@
+import type { ApprovalRequest, PauseApproval } from '../approvals/approval.ts';
+import { type ApprovalServices, approveRequest, askForApproval } from '../approvals/approvals.ts';
+import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
+import type { Log } from '../log.ts';
+import type { RevocationCall } from '../revocation/record-revocation.ts';
+import { type ControlPorts, type Ordered, orderPause } from '../rollout/order-pause.ts';
+import { approvalsKept, approvedAs, runOnce } from './handle-approvals.ts';
+import { keyOfCall } from './key-of-route.ts';
+
+export interface PauseApprovalServices extends ApprovalServices, ControlPorts {
+  readonly settings: { readonly vaults: ManagedVaults; readonly access: { readonly pauseApprovals: number } };
+}
+
+/** Asks for a pause that others have to approve. @throws {@link HttpProblem} 503 when requests cannot be kept */
+export function handleAskPause(
+  key: ManagedKey | undefined,
+  { reason, ticket, until }: Pick<PauseApproval, 'reason' | 'ticket' | 'until'>,
+  call: Pick<RevocationCall, 'caller' | 'correlationId'>,
+  services: PauseApprovalServices,
+  log: Log,
+): Promise<ApprovalRequest> {
+  const about = key && { vault: key.vault.name, key: key.name };
+  const what = { action: 'pause' as const, ...about, reason, ticket, until };
+  return approvalsKept(() => askForApproval(what, services.settings.access.pauseApprovals, call, services, log));
+}
+
+/**
+ * Approves; with the last approval that it takes, pauses what was asked for: that, and once.
+ *
+ * @throws {@link HttpProblem} 403, 404, 409; the SDK's error when the pause cannot be kept
+ */
+export async function handleApprovePause(
+  { id, vault, key: name }: PauseApproval,
+  call: Pick<RevocationCall, 'caller' | 'correlationId'>,
+  services: PauseApprovalServices,
+  log: Log,
+): Promise<{ readonly approval: ApprovalRequest; readonly pauses?: Ordered['pauses'] }> {
+  const { vaults, access } = services.settings;
+  const key = name === undefined ? undefined : keyOfCall(vaults, vault, name);
+  const now = { revokers: [], atLeast: access.pauseApprovals };
+  const approval = await approvalsKept(() => approveRequest(id, now, call, services, log));
+  if (approval.state !== 'running' || approval.action !== 'pause') return { approval };
+  const run = () => carryOut(key, approval, services, log);
+  const { result, approval: closed } = await runOnce(approval, run, () => 'Paused', services, log);
+  return { approval: closed, pauses: result.pauses };
+}
+
+/** As whoever asked, in the call of whoever was the last to approve. */
+function carryOut(
+  key: ManagedKey | undefined,
+  request: PauseApproval,
+  services: PauseApprovalServices,
+  log: Log,
+): Promise<Ordered> {
+  const { id, askedBy, approvedBy, reason, ticket, until } = request;
+  const order = {
+    caller: askedBy,
+    correlationId: approvedBy.at(-1)?.correlationId ?? id,
+    reason,
+    ticket,
+    key: key?.id,
+    until: until === undefined ? undefined : new Date(until),
+    approval: approvedAs(request),
+  };
+  return orderPause(order, services, log);
+}

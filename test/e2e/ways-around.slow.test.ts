@@ -1,0 +1,166 @@
+import { randomUUID } from 'node:crypto';
+import { request as httpRequest } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Bundles, makeBundles, type RunningApp, signIn, startApp } from '../break-glass/running-app.ts';
+import { recordsOf } from '../support/app.ts';
+import { useWire } from '../support/wire.ts';
+
+/** Ways around who may do what, each tried by somebody who may do something else. */
+const wire = useWire();
+let bundles: Bundles;
+let app: RunningApp;
+
+beforeAll(async () => {
+  bundles = await makeBundles();
+  app = await startApp(bundles, wire.azure, wire.connectionString, {
+    CMK_STEP_UP: 'c1',
+    CMK_ROLE_SCOPES: JSON.stringify(
+      ['CmkKey.Revoke', 'CmkKey.Read'].map((role) => ({ role, keys: ['kv-files', 'kv-records/only-this'] })),
+    ),
+  });
+});
+afterAll(async () => {
+  await app?.stop();
+  await bundles?.remove();
+});
+
+/** Somebody else each time, whom no call before has used up anything of. */
+const tokenWith = (who: string, claims: Record<string, unknown>) => {
+  const all = { oid: randomUUID(), ...claims };
+  const { token } = wire.azure.tokens.issue(signIn(wire.azure, who), 'api://cmk-autopilot', { claims: all });
+  return { token };
+};
+const body = { reason: 'A laptop was stolen', confirm: 'kv-records/records-key' };
+
+/** As it stands on the wire: `fetch` would put a path in order, and refuse a header that is none. */
+function raw(path: string, token: string, headers: Record<string, string> = {}): Promise<string> {
+  const { hostname, port } = new URL(app.url);
+  return new Promise((resolve, reject) => {
+    const sent = JSON.stringify(body);
+    const call = httpRequest(
+      {
+        hostname,
+        port,
+        path,
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${token}`,
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(sent),
+          ...headers,
+        },
+      },
+      (answer) => {
+        let text = `${answer.statusCode} ${JSON.stringify(answer.headers)} `;
+        answer.setEncoding('utf8').on('data', (chunk: string) => {
+          text += chunk;
+        });
+        answer.on('end', () => resolve(text));
+      },
+    );
+    call.on('error', reject);
+    call.end(sent);
+  });
+}
+
+/** Calls of Key Vault about the vault that is out of reach. */
+const asked = (since: number) =>
+  wire.azure.requests.since(since).filter(({ host }) => host === 'kv-records.vault.azure.net');
+
+describe('a role that is narrowed to one vault', () => {
+  it.each([
+    'kv-records/records-key',
+    'KV-RECORDS/Records-Key',
+    '%6bv-records/records-key',
+    'kv%2drecords/records-key',
+    'kv-records./records-key',
+    'kv-records%2e/records-key',
+    'kv-records%20/records-key',
+    'kv-records%00/records-key',
+    '%E2%84%AAv-records/records-key', // the sign for Kelvin, whose small letter is k
+    '%EF%BD%8Bv-records/records-key', // a wide k
+    'kv-records.vault.azure.net/records-key',
+    'kv-files/../kv-records/records-key',
+    'kv-files%2f..%2fkv-records/records-key',
+    'kv-files/%2e%2e/kv-records/records-key',
+    'kv-files/..%2f..%2fkv-records%2fkeys%2frecords-key',
+    'kv-files;kv-records/records-key',
+    'kv-files,kv-records/records-key',
+    'kv-files@kv-records/records-key',
+    'kv-files/files-key%3f@kv-records/records-key',
+    '/kv-records/records-key',
+  ])('reaches no other by another spelling: %s', async (path) => {
+    const { token } = tokenWith('revoker', { acrs: ['c1'] });
+    const since = wire.azure.requests.last;
+    const answer = await raw(`/api/keys/${path}/revoke`, token);
+    expect(answer).toMatch(/^40[034] /);
+    expect(asked(since)).toEqual([]);
+  });
+
+  it('learns from no answer, and from no time it takes, which keys there are', async () => {
+    const { token } = tokenWith('revoker', { acrs: ['c1'] });
+    const since = wire.azure.requests.last;
+    for (const key of ['records-key', 'no-such-key']) {
+      expect(await raw(`/api/keys/kv-records/${key}/revoke`, token)).toMatch(/^403 .*"reason":"KeyOutOfReach"/);
+    }
+    // Neither is looked for.
+    expect(wire.azure.requests.since(since).filter(({ host }) => host.includes('vault'))).toEqual([]);
+  });
+});
+
+describe('a step-up is not made by', () => {
+  it.each<[string, Record<string, unknown>]>([
+    ['another case', { acrs: ['C1'] }],
+    ['a longer name', { acrs: ['c10', 'c1 ', ' c1', 'c1,c2'] }],
+    ['a list that is none', { acrs: 'c1' }],
+    ['a list in a list', { acrs: [['c1']] }],
+    ['an object', { acrs: { c1: true } }],
+    ['a claim of another name', { acr: 'c1', amr: ['mfa'], acrs: [], acrs_: ['c1'] }],
+    ['nothing', { acrs: null }],
+  ])('%s', async (_, claims) => {
+    const as = tokenWith('operator', claims);
+    const answer = await app.call('/keys/kv-files/files-key/revoke', { as, method: 'POST', body });
+    expect(`${answer.status} ${answer.body.reason}`).toBe('401 StepUpNeeded');
+  });
+});
+
+describe('a role is not had by', () => {
+  it.each<[string, unknown, string]>([
+    ['another case', ['cmkkey.revoke', 'CMKKEY.REVOKE'], '403 RoleMissing'],
+    ['a blank beside it', ['CmkKey.Revoke ', ' CmkKey.Revoke'], '403 RoleMissing'],
+    ['a longer name', ['CmkKey.RevokeX', 'CmkKey.*', 'CmkKey'], '403 RoleMissing'],
+    ['one text of several', ['CmkKey.Read,CmkKey.Revoke', 'CmkKey.Read CmkKey.Revoke'], '403 RoleMissing'],
+    ['a text in the place of a list', 'CmkKey.Revoke', '401 TokenClaimsMissing'],
+    ['an object in the place of a list', { 0: 'CmkKey.Revoke', length: 1 }, '401 TokenClaimsMissing'],
+  ])('%s', async (_, roles, expected) => {
+    const as = tokenWith('operator', { roles, acrs: ['c1'] });
+    const answer = await app.call('/keys/kv-files/files-key/revoke', { as, method: 'POST', body });
+    expect(`${answer.status} ${answer.body.reason}`).toBe(expected);
+  });
+});
+
+it('what headers say is neither believed nor repeated', async () => {
+  const { token } = tokenWith('outsider', {});
+  const said = 'zzforgedzz';
+  const principal = Buffer.from(
+    JSON.stringify({ claims: [{ typ: 'roles', val: 'CmkKey.Revoke' }], userId: said }),
+  ).toString('base64');
+  const answer = await raw('/api/keys/kv-records/records-key/revoke', token, {
+    'x-ms-client-principal': principal,
+    'x-ms-client-principal-id': said,
+    'x-forwarded-for': `198.51.100.7, "${said}"`,
+    'x-forwarded-host': `${said}.example`,
+    'x-original-url': '/api/openapi.json',
+    'x-http-method-override': 'GET',
+    'x-correlation-id': said,
+    'x-ms-client-request-id': said,
+    'x-request-id': said,
+    'request-id': said,
+    traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
+  });
+  expect(answer).toMatch(/^403 .*"reason":"RoleMissing"/);
+  expect(answer).not.toContain(said);
+  const record = recordsOf(app.output().split('\n')).at(-1);
+  expect(record).toMatchObject({ reason: 'CallRefused', because: 'RoleMissing' });
+  expect(JSON.stringify(record)).not.toContain(said);
+});
