@@ -32,6 +32,8 @@ const MAX_ENTRY_BYTES = 512 * 1024;
 const MAX_BATCH_BYTES = 2 * 1024 * 1024;
 
 interface Waiting extends ToWrite {
+  /** When it came. */
+  readonly since: Date;
   readonly bytes: number;
   readonly settle: (outcome: AuditOutcome) => void;
 }
@@ -42,9 +44,9 @@ export function auditTrail(files: AuditFiles, options: AuditTrailOptions): Recor
   const line = new WaitingLine(chainWriter(files, options), onFailure, onWritten);
 
   return async (entry, timeoutMs, unlessSince) => {
-    let prepared: Pick<Waiting, 'entry' | 'bytes'>;
+    let prepared: Pick<Waiting, 'entry' | 'bytes' | 'since'>;
     try {
-      prepared = prepare(entry);
+      prepared = { ...prepare(entry), since: options.now() };
     } catch (error) {
       onFailure(error, [entry]);
       return { failed: 'The entry is not JSON.' };

@@ -1,9 +1,14 @@
 import type { AuditFiles } from './audit-files.ts';
 import { dayOf, fileAfter, parseFileName } from './file-name.ts';
-import { findEntry, type TrailPosition } from './find-entry.ts';
+import { findEntry, seenBefore, type TrailPosition } from './find-entry.ts';
 import { findHead, freeName, type Head } from './head.ts';
 import { type AuditEntry, type AuditReceipt, type ChainEnd, formatRecord } from './record.ts';
 
+/**
+ * An entry that has waited for so long (milliseconds) may have been taken for lost, and have been written by somebody else.
+ * Whoever does that waits longer (`revocation/record-revocation.ts`).
+ */
+const LATE_MS = 60_000;
 /** Blocks that an append blob takes. Source: Azure Storage, scalability targets of Blob storage. */
 const MAX_BLOCKS = 50_000;
 
@@ -23,6 +28,8 @@ export interface ChainWriterOptions {
 
 export interface ToWrite {
   readonly entry: AuditEntry;
+  /** When it came. After a minute an entry with an id is written only if none with that id was since. */
+  readonly since: Date;
   /** Written only if no entry with its id stands behind this place. */
   readonly unlessBehind?: TrailPosition;
 }
@@ -83,6 +90,9 @@ export function chainWriter(files: AuditFiles, options: ChainWriterOptions): Wri
       const today = dayOf(options.now());
       known ??= await findHead(files, today);
       const head: Head = known;
+      for (const one of identified) {
+        if (options.now().getTime() - one.since.getTime() > LATE_MS) one.unlessBehind ??= seenBefore(one.since);
+      }
       await findWritten(files, identified, written);
       const missing = firstOfEach(identified.filter((one) => !written.has(one)));
       if (missing.length === 0) return receiptsInOrder();

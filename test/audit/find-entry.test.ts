@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { auditFiles } from '../../src/audit/audit-client.ts';
 import type { AuditFiles } from '../../src/audit/audit-files.ts';
+import { auditTrail } from '../../src/audit/audit-trail.ts';
 import { findEntry, seenBefore } from '../../src/audit/find-entry.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { entry, NIGHT, newContainer, newTrail, resources } from './trails.ts';
@@ -10,7 +11,9 @@ const HOUR = 3_600_000;
 
 async function find(files: AuditFiles, id: string, since = NIGHT, chunkBytes?: number) {
   const result = await findEntry(files, id, seenBefore(since), chunkBytes);
-  return 'found' in result ? result.found : undefined;
+  if (!('found' in result)) return undefined;
+  const { file, seq, hash } = result.found;
+  return { file, seq, hash };
 }
 
 describe('an entry with an id', () => {
@@ -73,6 +76,28 @@ describe('an entry with an id', () => {
     expect(written).toHaveLength(8);
     const receipts = new Set(outcomes.map((outcome) => JSON.stringify(outcome)));
     expect(receipts.size).toBe(7);
+  });
+
+  it('is not written a second time by one whose storage answers after minutes', async () => {
+    const container = newContainer(azurite.connectionString);
+    await newTrail(container)(entry('before'), 20_000);
+    const once = { ...entry('once'), id: 'once' };
+    const files = auditFiles(container);
+    let answer = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    let now = NIGHT;
+    const slow = auditTrail(
+      { ...files, list: () => held.then(() => files.list()) },
+      { now: () => now, newId: () => 'slow', sleep: () => held, random: () => 0 },
+    );
+    const late = slow(once, 20_000);
+    const found = await newTrail(container)(once, 20_000, NIGHT);
+    now = new Date(NIGHT.getTime() + 5 * 60_000);
+    answer();
+    expect(await late).toEqual(found);
+    expect(await resources(container)).toEqual(['before', 'once']);
   });
 
   it('is not written when the trail cannot be looked through', async () => {
