@@ -4,6 +4,9 @@ import { factsOf } from './facts.ts';
 /** Teams takes about 28 KB for a message that a workflow posts (Microsoft Teams connector, "Known issues and limitations"). */
 const MOST_BYTES = 27_000;
 
+/** Lines that become paragraphs of their own. */
+const MOST_LINES = 40;
+
 const COLOR = { info: 'good', warning: 'warning', error: 'attention' } as const;
 
 /**
@@ -23,6 +26,7 @@ function messageWith(
   { severity, title, text }: Notification,
   facts: readonly { readonly name: string; readonly value: string }[],
 ): object {
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
   const card = {
     $schema: 'http://adaptivecards.io/schemas/adaptive-card.json',
     type: 'AdaptiveCard',
@@ -31,7 +35,7 @@ function messageWith(
     msteams: { width: 'Full' },
     body: [
       paragraph([{ ...run(title), size: 'large', weight: 'bolder', color: COLOR[severity] }]),
-      ...text.split('\n').flatMap((line) => (line.trim() === '' ? [] : [paragraph([run(line)])])),
+      ...lines.slice(0, MOST_LINES).map((line) => paragraph([run(line)])),
       ...facts.map(({ name, value }) => paragraph([{ ...run(`${name}: `), weight: 'bolder' }, run(value)])),
     ],
   };

@@ -47,6 +47,12 @@ const secret = z
   .transform((text) => Buffer.from(text.slice('whsec_'.length), 'base64'))
   .refine(({ length }) => length >= 24 && length <= 64, 'does not have 24 to 64 bytes');
 
+/** One, or several while one is replaced. */
+const secrets = z.preprocess(
+  (given) => (typeof given === 'string' ? [given] : given),
+  z.array(secret, 'is not text').min(1, 'is empty').max(3, 'has more than three'),
+);
+
 const target = z
   .strictObject({
     name: z
@@ -54,7 +60,7 @@ const target = z
       .regex(/^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/, 'is not made of 1 to 32 lower-case letters, digits and hyphens'),
     kind: z.enum(TARGET_KINDS, `is not one of ${TARGET_KINDS.join(', ')}`),
     address,
-    secret: z.union([secret, z.array(secret).min(1, 'is empty').max(3, 'has more than three')]).optional(),
+    secret: secrets.optional(),
     notifications: z
       .array(z.enum(NOTIFICATION_KINDS, `is not one of ${NOTIFICATION_KINDS.join(', ')}`), 'is not an array')
       .min(1, 'is empty')
@@ -66,10 +72,13 @@ const target = z
     const message = signs ? 'is missing: a webhook is signed' : 'is for webhooks alone: Teams and Slack check none';
     context.addIssue({ code: 'custom', path: ['secret'], message });
   })
-  .transform(({ secret: given, notifications = NOTIFICATION_KINDS, ...rest }): NotifyTarget => {
-    const secrets = given === undefined ? [] : Array.isArray(given) ? given : [given];
-    return { ...rest, secrets, notifications };
-  });
+  .transform(
+    ({ secret: given = [], notifications = NOTIFICATION_KINDS, ...rest }): NotifyTarget => ({
+      ...rest,
+      secrets: given,
+      notifications,
+    }),
+  );
 
 const config = z
   .strictObject({
