@@ -30,8 +30,8 @@ const STATE = z.object({
   /** The newest drift report that is told, and the causes that are known. */
   report: z.string().optional(),
   known: z.array(z.string()).default([]),
-  /** The last digest: its day, and how the causes of it read. */
-  digest: z.object({ day: z.string(), causes: z.record(z.string(), z.string()) }).optional(),
+  /** The last digest: its day, and how its causes read, by id. There is none on the first day. */
+  digest: z.object({ day: z.string(), causes: z.record(z.string(), z.string()).optional() }),
 });
 type State = z.output<typeof STATE>;
 
@@ -85,10 +85,7 @@ class Look {
     this.#lease = lease;
     this.#log = log;
     this.#signal = signal;
-    this.#state = STATE.safeParse(lease.state).data ?? {
-      since: new Date(ports.now().getTime() - BACK_MS).toISOString(),
-      known: [],
-    };
+    this.#state = STATE.safeParse(lease.state).data ?? firstState(ports.now());
   }
 
   /** Each of the three by itself: what cannot be read keeps nothing else from being told. */
@@ -126,9 +123,9 @@ class Look {
     const now = this.#ports.now();
     const day = dayOf(now);
     const { digest } = this.#state;
-    if (now.getUTCHours() < this.#ports.settings.notify.digestHour || (digest && digest.day >= day)) return;
+    if (now.getUTCHours() < this.#ports.settings.notify.digestHour || digest.day >= day) return;
     const report = await this.#newest();
-    const { notification, causes } = digestOf({ day, now, report, before: digest?.causes });
+    const { notification, causes } = digestOf({ day, now, report, before: digest.causes });
     await this.#tell([notification]);
     await this.#keep({ digest: { day, causes: { ...causes } } });
   }
@@ -155,6 +152,10 @@ class Look {
     await this.#lease.save(state);
     this.#state = state;
   }
+}
+
+function firstState(now: Date): State {
+  return { since: new Date(now.getTime() - BACK_MS).toISOString(), known: [], digest: { day: dayOf(now) } };
 }
 
 function messageFor(target: string, notification: Notification): NotifyWork {
