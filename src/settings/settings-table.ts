@@ -196,7 +196,8 @@ export const SETTINGS = {
   }),
   CMK_NOTIFY: setting({
     schema: NOTIFY_CONFIG.optional(),
-    example: '{"targets":[{"name":"ops","kind":"teams","address":"https://flow.example/hooks/1","notifications":["revoked","digest"]}]}',
+    example:
+      '{"targets":[{"name":"ops","kind":"teams","address":"https://flow.example/hooks/1","notifications":["revoked","digest"]}]}',
     description:
       'Whom to notify, as JSON ([docs/notifications.md](docs/notifications.md)). It has addresses and secrets in it: give it as a Key Vault reference.',
     fallback: 'nobody',
