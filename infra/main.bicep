@@ -352,12 +352,12 @@ module app 'modules/app.bicep' = {
     )
   }
   dependsOn: [
-    notifyAccess
+    notifyReader
   ]
 }
 
 // Given before the app has the reference: one that cannot be resolved is next looked at within a day, or by a restart.
-module notifyAccess 'modules/secret-access.bicep' = if (!empty(notifyFrom)) {
+module notifyReader 'modules/secret-access.bicep' = if (!empty(notifyFrom)) {
   name: 'cmk-notify-${environmentName}'
   scope: resourceGroup(
     empty(notifyFrom) ? subscription().subscriptionId : subscriptionOf(notifyFrom),

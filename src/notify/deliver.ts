@@ -75,6 +75,8 @@ async function send(
   if (sent.some(([id]) => id === notification.id)) return DONE;
   const source = settings.drift.functionAppId ?? 'urn:cmk-autopilot';
   const { headers, body } = render(notification, target, source, now());
+  if (!lease.held())
+    return { ...later('Busy', `Another instance may be sending to ${target.name}.`, BUSY_SECONDS), quiet: true };
   const answer = await postWebhook(target.address, headers, body);
   if (!isTaken(answer)) return outcomeOfAnswer(answer, work, target.name, now());
   const about = { target: target.name, kind: notification.kind, notification: notification.id };

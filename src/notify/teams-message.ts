@@ -32,7 +32,6 @@ function messageWith(
     type: 'AdaptiveCard',
     version: '1.5',
     fallbackText: plain(title),
-    msteams: { width: 'Full' },
     body: [
       paragraph([{ ...run(title), size: 'large', weight: 'bolder', color: COLOR[severity] }]),
       ...lines.slice(0, MOST_LINES).map((line) => paragraph([run(line)])),

@@ -35,13 +35,14 @@ const asked = () => app.azure.requests.since(0).filter(({ host }) => host === RE
 it('a receiver that hangs delays no revocation, and gets each of them once when it is back', async () => {
   const first = await revoke();
   await app.advance(MINUTE);
-  await eventually('the first notification', () => taken(first.name).length > 0, 30_000);
+  await eventually('the first notification', () => taken(first.name).length > 0, 90_000);
+  await eventually('it is noted', async () => (await app.count('notify-work')) === 0, 90_000);
   expect(taken(first.name).map(verified)).toHaveLength(1);
 
   app.azure.faults.add([{ match: { host: RECEIVER_HOST }, hang: true }]);
   const during = [await revoke()];
   await app.advance(MINUTE);
-  await eventually('a request hangs', () => asked() > 1 || undefined, 30_000);
+  await eventually('a request hangs', () => asked() > 1 || undefined, 90_000);
   for (let n = 0; n < 5; n += 1) during.push(await revoke());
   for (const { reason, ms } of during) {
     expect(reason).toBe('Revoked');
@@ -52,17 +53,11 @@ it('a receiver that hangs delays no revocation, and gets each of them once when 
   await app.kill();
   app.azure.faults.clear();
   await app.start();
-  await eventually(
-    'every notification',
-    async () => {
-      await app.advance(MINUTE);
-      await new Promise((resolve) => setTimeout(resolve, 500));
-      return during.every(({ name }) => taken(name).length > 0);
-    },
-    90_000,
-  );
+  // The clock moves by itself from here on: what holds a lease, or a message in hand, must not lose it by a leap.
+  await app.advance(MINUTE);
+  await eventually('every notification', () => during.every(({ name }) => taken(name).length > 0), 150_000);
   await eventually('the queue is empty', async () => (await app.count('notify-work')) === 0, 90_000);
   for (const { name } of [first, ...during]) expect(taken(name).map(verified), name).toHaveLength(1);
   expect(await app.count('notify-work-poison')).toBe(0);
   expect(app.output()).not.toMatch(/s3cret/);
-}, 240_000);
+}, 400_000);

@@ -49,7 +49,6 @@ const card = z.strictObject({
   type: z.literal('AdaptiveCard'),
   version: z.literal('1.5'),
   fallbackText: z.string(),
-  msteams: z.strictObject({ width: z.literal('Full') }),
   body: z.array(
     z.strictObject({
       type: z.literal('RichTextBlock'),
