@@ -51,6 +51,9 @@ param apiTenantId string = tenant().tenantId
 @description('Settings of the app that differ from their default, by name: the table in README.md has them all. The app checks them when it starts, and does nothing until they are right.')
 param settings settingSet = {}
 
+@description('Resource id of the Key Vault secret that says whom to notify (docs/notifications.md): /subscriptions/…/vaults/…/secrets/… The app gets Key Vault Secrets User on it, and the setting CMK_NOTIFY as a reference. Empty: nobody is notified.')
+param notifyFrom string = ''
+
 @description('Tags for every resource.')
 param tags tagSet = {}
 
@@ -351,8 +354,30 @@ module app 'modules/app.bicep' = {
             // What the check fixes by itself in any case, and the event subscriptions that this template leaves to it.
             CMK_AUTOFIX: 'StaleKeyVersion,ScopeStaleKeyVersion,LaggingAutomaticVersion,NearExpiry,RotationIncomplete,EventSubscriptionMissing'
           },
+      empty(notifyFrom)
+        ? {}
+        : {
+            // Without a version: App Service looks for a new one within a day.
+            CMK_NOTIFY: '@Microsoft.KeyVault(SecretUri=https://${split(notifyFrom, '/')[8]}${environment().suffixes.keyvaultDns}/secrets/${nameOf(notifyFrom)})'
+          },
       settings
     )
+  }
+  dependsOn: [
+    notifyReader
+  ]
+}
+
+// Given before the app has the reference: one that cannot be resolved is next looked at within a day, or by a restart.
+module notifyReader 'modules/secret-access.bicep' = if (!empty(notifyFrom)) {
+  name: 'cmk-notify-${environmentName}'
+  scope: resourceGroup(
+    empty(notifyFrom) ? subscription().subscriptionId : subscriptionOf(notifyFrom),
+    empty(notifyFrom) ? groupName : resourceGroupOf(notifyFrom)
+  )
+  params: {
+    notifyFrom: notifyFrom
+    principalId: identity.outputs.principalId
   }
 }
 

@@ -43,3 +43,5 @@ param auditRetentionDays = int(readEnvironmentVariable('CMK_AUDIT_RETENTION_DAYS
 param auditPolicyLocked = bool(readEnvironmentVariable('CMK_AUDIT_POLICY_LOCKED', 'false'))
 // Settings of the app, as one line of JSON: {"CMK_DUAL_CONTROL":"on","CMK_DRIFT_SCHEDULE":"0 0 5 * * *"}
 param settings = json(readEnvironmentVariable('CMK_SETTINGS', '{}'))
+// Resource id of the secret that says whom to notify: docs/notifications.md
+param notifyFrom = readEnvironmentVariable('CMK_NOTIFY_FROM', '')

@@ -33,12 +33,14 @@ type vaultTopic = {
 }
 
 @export()
-@description('Queues of the app. The functions reconcileKey and reconcileAccount are bound to the first two; the host moves what cannot be done into the others.')
+@description('Queues of the app. The functions reconcileKey, reconcileAccount and sendNotification are bound to the first three; the host moves what cannot be done into the others.')
 var queueNames = [
   'key-work'
   'account-work'
+  'notify-work'
   'key-work-poison'
   'account-work-poison'
+  'notify-work-poison'
 ]
 
 @export()

@@ -21,6 +21,7 @@ export const ROOMS: readonly (readonly string[])[] = [
   ['rotation', 'retirement', 'effect'],
   ['rollout'],
   ['drift'],
+  ['notify'],
   ['operations'],
   ['services.ts'],
   ['break-glass', 'drift/http', 'rollout/http'],

@@ -1,6 +1,7 @@
 // Importing a function registers it.
 import './functions/approvals.ts';
 import './functions/approve.ts';
+import './functions/collect-notifications.ts';
 import './functions/drift-check.ts';
 import './functions/drift-findings.ts';
 import './functions/drift-report.ts';
@@ -15,3 +16,4 @@ import './functions/reconcile-key.ts';
 import './functions/restore-key.ts';
 import './functions/revoke-key.ts';
 import './functions/rotations.ts';
+import './functions/send-notification.ts';

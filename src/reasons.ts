@@ -181,6 +181,13 @@ export const REASONS = {
   RetirementNotUndone:
     'An old version was disabled although somebody may use it, and is not enabled again: a person has to, at once.',
 
+  // Notifications
+  NotificationSent: 'A notification was taken by its receiver.',
+  NotificationNotTaken: 'The receiver of a notification did not take it; tried again, for about twelve hours.',
+  NotificationDropped: 'A notification was for a target that CMK_NOTIFY has no more, and is not sent.',
+  NotificationsHeld:
+    'What there is to be notified of could not be read or put into its queue, or CMK_NOTIFY is wrong; tried again, and nothing is lost.',
+
   // Azure's refusals
   Throttled: 'The service is throttling; tried again after the time it asked for.',
   ServiceUnavailable: 'The service could not be reached or failed; tried again.',

@@ -11,16 +11,15 @@ import { createSubscriptionMemory } from './accounts/subscription-memory-client.
 import { createSubscriptions, type Subscriptions, type Tenants } from './accounts/subscriptions-client.ts';
 import { APPROVALS_CONTAINER, type ApprovalStore, approvalStore } from './approvals/approval-store-client.ts';
 import { auditFiles } from './audit/audit-client.ts';
-import type { AuditFiles } from './audit/audit-files.ts';
 import { auditContainer } from './audit/audit-storage-client.ts';
-import { auditTrail, type RecordAudit } from './audit/audit-trail.ts';
+import type { RecordAudit } from './audit/audit-trail.ts';
 import { HEADS_CONTAINER } from './audit/container-name.ts';
+import { createAudit } from './audit/create-audit.ts';
 import { headSigner } from './audit/head-signer-client.ts';
 import { headStore } from './audit/head-store-client.ts';
 import type { WatchServices } from './audit/watch-trail.ts';
 import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
-import { describe, describeFailure } from './azure/failure.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
 import { Turns } from './azure/turns.ts';
 import { createFileShares, type FileShares } from './dependents/file-shares-client.ts';
@@ -41,7 +40,7 @@ import { createKeyAdmin, type KeyCatalog } from './keys/key-admin-client.ts';
 import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/key-client.ts';
 import type { ManagedKey } from './keys/managed-vaults.ts';
 import type { Log } from './log.ts';
-import { REASONS } from './reasons.ts';
+import { createPostWebhook, type PostWebhook } from './notify/webhook-client.ts';
 import { type RestoreOnRecord, restoreOnRecord } from './revocation/restore-on-record.ts';
 import { createRolloutServices, type RolloutServices } from './rollout/create-rollout-services.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
@@ -83,6 +82,8 @@ export interface Services extends RolloutServices {
   readonly keyCatalog: KeyCatalog;
   /** Drift reports, and what else the check keeps or looks at in the app's own storage. */
   readonly driftStorage: DriftStorage;
+  /** Sends notifications to their receivers. */
+  readonly postWebhook: PostWebhook;
   readonly queue: WorkQueue;
   readonly heldMessages: HeldMessages;
   /** One holder at a time over all instances, for an account or a key. */
@@ -164,6 +165,7 @@ export function createServices(
     eventGrid: createEventGrid(identity, cloud, settings.drift.systemTopics),
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
     driftStorage: createDriftStorage(settings, () => identity),
+    postWebhook: createPostWebhook(),
     queue,
     heldMessages: queue,
     leases: createLeases(settings, () => identity),
@@ -219,23 +221,6 @@ function createEvidence(
     },
     approvals: approvalStore(container(APPROVALS_CONTAINER)),
   };
-}
-
-function createAudit(files: AuditFiles, { now, newId }: Pick<Services, 'now' | 'newId'>, log: Log): RecordAudit {
-  return auditTrail(files, {
-    now,
-    newId,
-    sleep: (ms) => sleep(ms),
-    random: Math.random,
-    onWritten: ({ action, resource, id }, { file, seq, hash }) => {
-      const about = { action, key: resource, entry: id, file, receipt: `${seq}:${hash}` };
-      log({ level: 'info', reason: 'AuditWritten', message: REASONS.AuditWritten, ...about });
-    },
-    onFailure: (error, entries) => {
-      const message = `${REASONS.AuditFailed} ${describe(describeFailure(error))}`;
-      for (const entry of entries) log({ level: 'error', reason: 'AuditFailed', message, entry });
-    },
-  });
 }
 
 /** For what happens outside any invocation: the host shows it as a record of the worker. */

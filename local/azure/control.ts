@@ -44,6 +44,8 @@ interface ControlOptions {
   readonly storageLog: RequestLog;
   readonly tokens: TokenAuthority;
   readonly events: () => readonly unknown[];
+  /** What the receiver of notifications took. */
+  readonly received: () => readonly unknown[];
   /** Absent: the local Azure runs alone. */
   readonly app?: AppControl;
 }
@@ -98,6 +100,7 @@ export function createControl(options: ControlOptions): Hono {
     return c.json((of === 'azure' ? log : options.storageLog).since(since));
   });
   app.get('/events', (c) => c.json(options.events()));
+  app.get('/notifications', (c) => c.json(options.received()));
 
   app.get('/settings', (c) => c.json(world.settings));
   app.patch('/settings', async (c) => {
@@ -124,7 +127,10 @@ export function createControl(options: ControlOptions): Hono {
     return c.json({ access_token: token, expires_in: expiresIn, token_type: 'Bearer' });
   });
   app.notFound((c) =>
-    c.json({ error: 'The local Azure has: /app, /clock, /faults, /requests, /events, /settings, /token.' }, 404),
+    c.json(
+      { error: 'The local Azure has: /app, /clock, /faults, /requests, /events, /notifications, /settings, /token.' },
+      404,
+    ),
   );
   return app;
 }

@@ -18,6 +18,7 @@ import { Faults } from './faults.ts';
 import { createFileService } from './file-service.ts';
 import { vaultExists } from './key-vault/keys.ts';
 import { createKeyVaultService } from './key-vault/service.ts';
+import { RECEIVER_HOST, type ReceivedNotification, Receiver } from './receiver.ts';
 import { sampleFleet } from './sample-fleet.ts';
 import type { Service } from './service.ts';
 import { lookForNewVersions } from './storage/automatic-versions.ts';
@@ -60,6 +61,8 @@ export interface LocalAzure {
   readonly storage: string | undefined;
   /** Every event with its deliveries. */
   readonly events: readonly unknown[];
+  /** What the receiver of notifications took, under {@link RECEIVER_HOST}. */
+  readonly received: readonly ReceivedNotification[];
   /** Environment variables that make a client process (Node, Python, curl) talk to it. */
   readonly env: Record<string, string>;
   /** An owner's sign-in, as environment variables of the Azure SDKs. */
@@ -90,7 +93,10 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   world.publish = (event) => eventGrid.publish(event);
   if (options.fleet === 'sample') sampleFleet(world);
 
-  const gateway = createGateway({ world, tokens, faults, log: requests, route: router(world, tokens) });
+  const receiver = new Receiver(world.clock);
+  const services = router(world, tokens);
+  const route = (host: string) => (host === RECEIVER_HOST ? receiver.service : services(host));
+  const gateway = createGateway({ world, tokens, faults, log: requests, route });
   const azure = createHttpsServer({ cert, key, keepAlive: true }, gateway);
   azure.on('tlsClientError', () => {}); // a client that does not trust our CA: it is told by its own error
   const resolves = (host: string) => !host.endsWith('.vault.azure.net') || vaultExists(world, host);
@@ -108,6 +114,7 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
         storageLog: storageRequests,
         tokens,
         events: () => eventGrid.events,
+        received: () => receiver.received,
         ...(app ? { app } : {}),
       }).fetch,
     ),
@@ -128,6 +135,7 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
     storageRequests,
     storage: storage ? storage.connectionString : undefined,
     events: eventGrid.events,
+    received: receiver.received,
     env: clientEnvironment({
       proxyUrl,
       caPath,

@@ -1,4 +1,5 @@
 import { CLIENT_IDS, CMK_API_AUDIENCE, CMK_API_CLIENT_ID, SUBSCRIPTION_ID, TENANT_ID } from '../azure/constants.ts';
+import { RECEIVER_HOST } from '../azure/receiver.ts';
 
 type Variables = Readonly<Record<string, string>>;
 
@@ -6,6 +7,18 @@ type Variables = Readonly<Record<string, string>>;
 export const MANAGED_VAULT_IDS = ['kv-files', 'kv-records'].map(
   (name) => `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/${name}`,
 );
+
+/** The app of a local run notifies a receiver of the local Azure; what it took is at `GET /notifications` of the control API. */
+export const LOCAL_NOTIFY = JSON.stringify({
+  targets: [
+    {
+      name: 'local',
+      kind: 'webhook',
+      address: `https://${RECEIVER_HOST}/cmk`,
+      secret: `whsec_${Buffer.from('not a secret: for the local run').toString('base64')}`,
+    },
+  ],
+});
 
 const APP_GROUP = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-cmk`;
 

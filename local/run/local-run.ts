@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { answerForApp } from '../azure/app-by-channel.ts';
 import { appControl } from './app-control.ts';
-import { appEnvironment, appSettings, baseEnvironment } from './app-environment.ts';
+import { appEnvironment, appSettings, baseEnvironment, LOCAL_NOTIFY } from './app-environment.ts';
 import { AppInstances } from './app-instances.ts';
 import { createAppStorage } from './app-storage-client.ts';
 import { launchAzurite, readyJson } from './azurite-process.ts';
@@ -127,7 +127,7 @@ async function start(
     }),
   ]);
   const azureEnv = ready.env as Record<string, string>;
-  const settings = appSettings(String(ready.storage), env);
+  const settings = appSettings(String(ready.storage), { CMK_NOTIFY: LOCAL_NOTIFY, ...env });
   const app = new AppInstances({
     host,
     appDir,

@@ -68,7 +68,7 @@ export function auditFiles(container: ContainerClient, timeoutMs = 5_000): Audit
         });
       } catch (error) {
         // An empty file has no range at all; a shortened one none from there on.
-        if (codeOf(error) === 'InvalidRange' || codeOf(error) === 'BlobNotFound') return undefined;
+        if (NOTHING_THERE.has(codeOf(error) ?? '')) return undefined;
         throw error;
       }
     },
@@ -79,6 +79,8 @@ export function auditFiles(container: ContainerClient, timeoutMs = 5_000): Audit
     },
   } satisfies AuditFiles;
 }
+
+const NOTHING_THERE: ReadonlySet<string> = new Set(['InvalidRange', 'BlobNotFound', 'ContainerNotFound']);
 
 /** Codes of Append Block. Source: Azure Storage REST reference, Blob service error codes. */
 function appendFailure(error: unknown): AppendResult {

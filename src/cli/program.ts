@@ -11,6 +11,7 @@ import { addExplainCommand } from './commands/explain-reason.ts';
 import { addFleetCommands } from './commands/fleet.ts';
 import { addIdentityCommands } from './commands/identity.ts';
 import { addKeyCommands } from './commands/key.ts';
+import { addNotifyCommands } from './commands/notify.ts';
 import { addRotationCommands } from './commands/rotation.ts';
 import { addVaultCommands } from './commands/vault.ts';
 import { columnsOf, OUTPUTS } from './output.ts';
@@ -60,6 +61,7 @@ Environment:
   CMK_AUTOFIX                what drift check --as-app fixes
   CMK_CANARY, CMK_REFRESH_AUTOMATIC, CMK_BUDGET_SHARE
                              how rotation status judges what waits
+  CMK_NOTIFY                 its targets, for notify test
   CMK_API, CMK_API_AUDIENCE  whom rotation status asks without that storage`;
 
 /** Every command. Nothing runs before it is parsed. */
@@ -98,6 +100,7 @@ export function createProgram(cli: Cli): Command {
   addRotationCommands(program, cli);
   addDriftCommands(program, cli);
   addAppCommands(program, cli);
+  addNotifyCommands(program, cli);
   addAuditCommands(program, cli);
   addExplainCommand(program, cli);
   addDoctorCommand(program, cli);

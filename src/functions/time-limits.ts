@@ -17,6 +17,10 @@ export const TIME_LIMITS = {
   eventLook: 12_000,
   /** Looking at the key of an event and at its first accounts: what takes longer goes on, or is done from the queue. */
   eventWork: 8_000,
+  /** One notification: a lease, a request to its receiver of 10 s, and what is noted of it. */
+  notification: 45_000,
+  /** What there is to be notified of; the next look goes on where this one ended. */
+  collect: 50_000,
   /** Azure's load balancer ends a call after 230 s ("Azure Functions scale and hosting", time-out duration). */
   http: 200_000,
 } as const;

@@ -4,6 +4,7 @@ import { parseResourceId } from '../azure/resource-id.ts';
 import { ACCESS_SETTINGS } from './access-table.ts';
 import { EXEMPTIONS } from './exemption.ts';
 import { DEFAULT_AUTOFIX, FIXABLE, isFixable } from './fixable.ts';
+import { NOTIFY_CONFIG } from './notify-targets.ts';
 import { parseRequirement } from './requirement.ts';
 import { guid, list, onOff, setting } from './setting.ts';
 import { SYSTEM_TOPICS } from './system-topics.ts';
@@ -192,6 +193,14 @@ export const SETTINGS = {
     description:
       'Hours that a key version has had a successor before the drift check advises to disable it, where nothing in sight uses it; at least 24.',
     fallback: '24; a person disables it (`cmk key retire`)',
+  }),
+  CMK_NOTIFY: setting({
+    schema: NOTIFY_CONFIG.optional(),
+    example:
+      '{"targets":[{"name":"ops","kind":"teams","address":"https://flow.example/hooks/1","notifications":["revoked","digest"]}]}',
+    description:
+      'Whom to notify, as JSON ([docs/notifications.md](docs/notifications.md)). It has addresses and secrets in it: give it as a Key Vault reference.',
+    fallback: 'nobody',
   }),
   CMK_FUNCTION_APP_ID: setting({
     schema: z

@@ -6,6 +6,7 @@ import { type ManagedVault, ManagedVaults, managedVault } from '../keys/managed-
 import { type AccessSettings, readAccess } from './access.ts';
 import type { Exemption } from './exemption.ts';
 import { DEFAULT_AUTOFIX, type Fixable } from './fixable.ts';
+import { type NotifySettings, readNotify } from './notify.ts';
 import { ownStorage } from './own-storage.ts';
 import { type Environment, SettingsReader } from './reader.ts';
 import type { Requirement } from './requirement.ts';
@@ -39,6 +40,8 @@ export interface Settings {
   readonly dualControl: boolean;
   /** Identifier of the key that signs where the audit trail ends. One that is wrong is a finding of the drift check. */
   readonly auditKey: string | undefined;
+  /** Whom to notify. What is wrong with it is a finding of the drift check. */
+  readonly notify: NotifySettings;
   readonly drift: DriftSettings;
 }
 
@@ -82,6 +85,7 @@ export function readSettings(environment: Environment): Settings {
     }
   }
   const drift = readDrift(environment, cloud, vaults);
+  const notify = readNotify(environment);
   const settings: Settings = {
     cloud,
     vaults: new ManagedVaults([...new Map(vaults.map((vault) => [vault.uri, vault])).values()]),
@@ -96,7 +100,8 @@ export function readSettings(environment: Environment): Settings {
     access: readAccess(environment),
     dualControl: reader.read('CMK_DUAL_CONTROL') ?? true,
     auditKey: auditKeyOf(environment, drift),
-    drift,
+    notify,
+    drift: { ...drift, problems: [...drift.problems, ...notify.problems] },
   };
   reader.done();
   return settings;

@@ -1,12 +1,15 @@
 import { z } from 'zod';
 import { InvalidMessageError } from '../errors.ts';
+import { NOTIFICATION } from './notification.ts';
 
 /** Queue of work about a key; created by the infrastructure, with its poison queue. */
 export const KEY_WORK = 'key-work';
 /** Queue of work about one storage account. */
 export const ACCOUNT_WORK = 'account-work';
-export type WorkQueueName = typeof KEY_WORK | typeof ACCOUNT_WORK;
-export const WORK_QUEUES: readonly WorkQueueName[] = [KEY_WORK, ACCOUNT_WORK];
+/** Queue of notifications that are on their way. */
+export const NOTIFY_WORK = 'notify-work';
+export type WorkQueueName = typeof KEY_WORK | typeof ACCOUNT_WORK | typeof NOTIFY_WORK;
+export const WORK_QUEUES: readonly WorkQueueName[] = [KEY_WORK, ACCOUNT_WORK, NOTIFY_WORK];
 
 /** Characters that a message takes of what people and their tokens say; the rest is cut off by whoever writes it. */
 export const MOST_CHARACTERS = {
@@ -155,6 +158,15 @@ const revocationWork = z.strictObject({
   ...carried,
 });
 
+/** "Send this to that target." */
+const notifyWork = z.strictObject({
+  kind: z.literal('notify'),
+  /** Name of a target of `CMK_NOTIFY`. */
+  target: z.string().min(1).max(32),
+  notification: NOTIFICATION,
+  ...carried,
+});
+
 export type Cause = z.output<typeof cause>;
 export type KeyWork = z.output<typeof keyWork>;
 export type AccountWork = z.output<typeof accountWork>;
@@ -163,9 +175,18 @@ export type ProbeWork = z.output<typeof probeWork>;
 export type RevocationWork = z.output<typeof revocationWork>;
 export type RotateWork = z.output<typeof rotateWork>;
 export type RotationWork = z.output<typeof rotationWork>;
-export type Work = KeyWork | AccountWork | ScopesWork | ProbeWork | RotateWork | RotationWork | RevocationWork;
+export type NotifyWork = z.output<typeof notifyWork>;
+export type Work =
+  | KeyWork
+  | AccountWork
+  | ScopesWork
+  | ProbeWork
+  | RotateWork
+  | RotationWork
+  | RevocationWork
+  | NotifyWork;
 /** What waits in {@link KEY_WORK}. */
-export type KeyQueueWork = Exclude<Work, AccountQueueWork>;
+export type KeyQueueWork = Exclude<Work, AccountQueueWork | NotifyWork>;
 /** What waits in {@link ACCOUNT_WORK}. */
 export type AccountQueueWork = AccountWork | ScopesWork;
 
@@ -192,6 +213,11 @@ export function parseAccountWork(entry: unknown): AccountWork {
 /** @throws {@link InvalidMessageError} when the entry is none of the messages that wait in {@link ACCOUNT_WORK}. */
 export function parseAccountQueueWork(entry: unknown): AccountQueueWork {
   return parse(z.discriminatedUnion('kind', [accountWork, scopesWork]), entry);
+}
+
+/** @throws {@link InvalidMessageError} when the entry is not a notification on its way. */
+export function parseNotifyWork(entry: unknown): NotifyWork {
+  return parse(notifyWork, entry);
 }
 
 /** The host hands over JSON as an object, and everything else as text. */

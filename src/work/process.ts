@@ -114,8 +114,12 @@ function reportLong(
   log({ level: 'error', reason: 'DeferredForLong', message, queue: queueName, because: reason, deferredSince, work });
 }
 
-/** What is put off together: the accounts of a subscription and region share their budgets, all else goes by key. */
+/**
+ * What is put off together: the accounts of a subscription and region share their budgets, notifications their receiver,
+ * all else goes by key.
+ */
 function placeOf(work: Work): string {
+  if (work.kind === 'notify') return work.target;
   return 'account' in work ? `${work.account.split('/')[2]}/${work.location}` : work.key;
 }
 

@@ -1,8 +1,23 @@
 import type { QueueServiceClient } from '@azure/storage-queue';
-import { ACCOUNT_WORK, parseAccountQueueWork, parseKeyQueueWork, type WorkQueueName } from './messages.ts';
+import {
+  ACCOUNT_WORK,
+  KEY_WORK,
+  NOTIFY_WORK,
+  parseAccountQueueWork,
+  parseKeyQueueWork,
+  parseNotifyWork,
+  type Work,
+  type WorkQueueName,
+} from './messages.ts';
 
 /** How long a message is out of sight while it is put back. Seconds. */
 const VISIBILITY_SECONDS = 60;
+
+const PARSERS: Readonly<Record<WorkQueueName, (entry: unknown) => Work>> = {
+  [KEY_WORK]: parseKeyQueueWork,
+  [ACCOUNT_WORK]: parseAccountQueueWork,
+  [NOTIFY_WORK]: parseNotifyWork,
+};
 
 export interface ReplayResult {
   readonly replayed: number;
@@ -49,8 +64,7 @@ export async function replay(service: QueueServiceClient, queue: WorkQueueName):
 /** The same message with its tries counted anew; undefined for one that could only end in the poison queue again. */
 function restart(queue: WorkQueueName, text: string): string | undefined {
   try {
-    const entry: unknown = JSON.parse(text);
-    const work = queue === ACCOUNT_WORK ? parseAccountQueueWork(entry) : parseKeyQueueWork(entry);
+    const work = PARSERS[queue](JSON.parse(text));
     return JSON.stringify({ ...work, attempt: 0, deferredSince: undefined });
   } catch {
     return undefined;

@@ -18,6 +18,7 @@ const AUDIT_KEY =
   '/subscriptions/33333333-3333-3333-3333-333333333333/resourceGroups/rg-evidence/providers/Microsoft.KeyVault/vaults/kv-evidence/keys/audit-key';
 const isSigner = ({ body }: Resource): boolean =>
   asString(at(body, 'properties', 'roleName'), 'name').startsWith('CMK Autopilot audit signer');
+const NOTIFY_FROM = `/subscriptions/${OTHER_SUBSCRIPTION}/resourceGroups/rg-ops/providers/Microsoft.KeyVault/vaults/kv-ops/secrets/cmk-notify`;
 
 /** Every right that can be asked for, asked for. */
 const EVERYTHING: JsonObject = {
@@ -28,6 +29,7 @@ const EVERYTHING: JsonObject = {
   allowEffectProbe: true,
   storageResourceGroups: [`/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-files`],
   auditKeyId: AUDIT_KEY,
+  notifyFrom: NOTIFY_FROM,
 };
 
 /** Built-in roles that the templates may assign, and why; anything else that is assigned is a role of our own. */
@@ -41,6 +43,7 @@ const BUILT_IN: Readonly<Record<string, string>> = {
   'acdd72a7-3385-48ef-bd42-f606fba81ae7': 'Reader',
   '14b46e9e-c2b7-41b4-b07b-48a6ebf60603': 'Key Vault Crypto Officer',
   'e147488a-f6f5-4113-8e2d-b22465e65bf6': 'Key Vault Crypto Service Encryption User',
+  '4633458b-17de-408a-b874-0445c86b69e6': 'Key Vault Secrets User',
 };
 
 const actionsOf = (role: Resource): string[] =>
@@ -197,6 +200,28 @@ describe('role assignments', () => {
         .map((item) => [name, at(item.body, 'properties', 'principalType')]),
     );
     expect(officers).toEqual([['demo', 'User']]);
+  });
+
+  it('let the app read the one secret that says whom to notify, and no other, before it is referred to', () => {
+    const secrets = runs.flatMap(({ name, azure }) =>
+      azure
+        .ofType('Microsoft.Authorization/roleAssignments')
+        .filter((item) => BUILT_IN[guidIn(roleIdOf(item))] === 'Key Vault Secrets User')
+        .map((item) => [name, scopeOf(item)]),
+    );
+    expect(secrets).toEqual([
+      ['main with everything', NOTIFY_FROM],
+      ['main with Reader', NOTIFY_FROM],
+    ]);
+    const order = run('main with everything').resources;
+    const given = order.findIndex(({ id }) => id.startsWith(`${NOTIFY_FROM}/`));
+    const app = order.findIndex(({ type }) => type === 'Microsoft.Web/sites');
+    expect(given).toBeGreaterThan(-1);
+    expect(given).toBeLessThan(app);
+    const settings = order.find(({ id }) => id.endsWith('/config/appsettings'));
+    expect(at(settings?.body ?? null, 'properties', 'CMK_NOTIFY')).toBe(
+      '@Microsoft.KeyVault(SecretUri=https://kv-ops.vault.azure.net/secrets/cmk-notify)',
+    );
   });
 
   it('reach every managed vault, in its own subscription, with its own role there', () => {

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
 import { FLEET_TABLE } from '../../src/fleet/fleet-table-client.ts';
-import { ACCOUNT_WORK, KEY_WORK } from '../../src/work/messages.ts';
+import { WORK_QUEUES } from '../../src/work/messages.ts';
 import type { DryAzure } from './arm/dry-azure.ts';
 import { at } from './arm/json.ts';
 import { dryRun, dryRunEvents, MAIN_PARAMETERS } from './arm/templates.ts';
@@ -31,7 +31,7 @@ beforeAll(async () => {
 
 describe('the storage of the app', () => {
   it('has every queue that the code names, with its poison queue', () => {
-    const needed = [KEY_WORK, ACCOUNT_WORK].flatMap((queue) => [queue, `${queue}-poison`]);
+    const needed = WORK_QUEUES.flatMap((queue) => [queue, `${queue}-poison`]);
     expect(names('Microsoft.Storage/storageAccounts/queueServices/queues').sort()).toEqual(needed.sort());
   });
 

@@ -1,20 +1,22 @@
-import { webcrypto } from 'node:crypto';
+import { webcrypto, X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import './reflect-metadata.ts'; // first: the library looks for it when it is loaded
 import * as x509 from '@peculiar/x509';
+import { RECEIVER_HOST } from '../receiver.ts';
 
 x509.cryptoProvider.set(webcrypto);
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-/** Azure's own names that the local Azure answers under; the leaf certificate carries exactly these. */
+/** The names that the local Azure answers under, Azure's own but for the last; the leaf certificate carries exactly these. */
 export const AZURE_NAMES = [
   'management.azure.com',
   'login.microsoftonline.com',
   'graph.microsoft.com',
   '*.vault.azure.net',
   '*.file.core.windows.net',
+  RECEIVER_HOST,
 ];
 
 export interface Certificates {
@@ -35,12 +37,19 @@ export async function certificates(stateDir: string): Promise<Certificates> {
     cert: path.join(stateDir, 'azure.pem'),
     key: path.join(stateDir, 'azure.key'),
   };
-  if (!existsSync(files.key)) await make(stateDir, files);
+  // One of an earlier version has fewer names.
+  const isCurrent = existsSync(files.key) && namesEverything(await readFile(files.cert));
+  if (!isCurrent) await make(stateDir, files);
   return {
     caPath: path.resolve(files.ca),
     cert: await readFile(files.cert, 'utf8'),
     key: await readFile(files.key, 'utf8'),
   };
+}
+
+function namesEverything(cert: Buffer): boolean {
+  const names = new X509Certificate(cert).subjectAltName?.split(', ') ?? [];
+  return AZURE_NAMES.every((name) => names.includes(`DNS:${name}`));
 }
 
 async function make(stateDir: string, files: { ca: string; cert: string; key: string }): Promise<void> {

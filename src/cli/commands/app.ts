@@ -7,7 +7,11 @@ import { EXIT } from '../exit-codes.ts';
 // What works on the app's own storage, found by AzureWebJobsStorage or AzureWebJobsStorage__accountName.
 
 /** By name: their module brings along what checks messages, which help has no use for. */
-const QUEUES: Readonly<Record<WorkQueueName, true>> = { 'key-work': true, 'account-work': true };
+const QUEUES: Readonly<Record<WorkQueueName, true>> = {
+  'key-work': true,
+  'account-work': true,
+  'notify-work': true,
+};
 
 export const STORAGE = `
 The app's storage is found as the app finds it: AzureWebJobsStorage__accountName

@@ -39,6 +39,11 @@ const TIMEOUT_MS = 30_000;
 export interface ReportStore {
   newest(): Promise<DriftReport | undefined>;
   get(id: string): Promise<DriftReport | undefined>;
+  /**
+   * The newest of those that began on one of these days (`2026-11-25`): one list a day, however many there are. Undefined:
+   * there is none, or it is the one with the id `unless`.
+   */
+  newestOn(days: readonly string[], unless?: string): Promise<DriftReport | undefined>;
   /** What a report leaves out; undefined when it is not there any more. */
   details(report: Pick<DriftReport, 'id' | 'startedOn'>): Promise<DriftDetails | undefined>;
   /** The newest report, whole: what the next check goes by. */
@@ -126,6 +131,12 @@ function reportStore(container: ContainerClient): ReportStore {
     async get(id) {
       const found = (await names()).find(({ name }) => name.endsWith(`_${id}.json`));
       return found && short(await read(found.name));
+    },
+    async newestOn(days, unless) {
+      const lists = await Promise.all(days.map((day) => listBlobs(container, `${REPORTS}${day}`)));
+      const found = lists.flat().map(({ name }) => name.slice(REPORTS.length));
+      const name = found.sort().at(-1);
+      return name === undefined || name.endsWith(`_${unless}.json`) ? undefined : short(await read(name));
     },
     async details(of) {
       const report = await read(nameOf(of));

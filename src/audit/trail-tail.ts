@@ -1,0 +1,81 @@
+import type { AuditFiles } from './audit-files.ts';
+import { compareFileNames, parseFileName } from './file-name.ts';
+import type { TrailPosition } from './find-entry.ts';
+import { findHead } from './head.ts';
+import { type AuditEntry, type AuditRecord, parseRecord } from './record.ts';
+import type { RecordedEntry } from './trail-records.ts';
+
+/** More than the longest record has. Bytes. */
+const PIECE_BYTES = 2 * 1024 * 1024;
+const LINE_FEED = 0x0a;
+
+/** What stands behind a position, and where it ends. */
+export interface TrailPiece {
+  readonly records: readonly RecordedEntry[];
+  readonly end: TrailPosition;
+}
+
+/**
+ * Reads on in the trail, a piece at a time: whoever keeps where it ended misses no record, whoever wrote it. A record that
+ * is not intact is left out; that it is not is told by the drift check.
+ *
+ * @param from where the piece before ended; undefined: the beginning of the file that the chain has come to
+ * @param today day in UTC
+ * @returns undefined when there is nothing new; a piece without records when the chain goes on in another file
+ */
+export async function readOn(
+  files: AuditFiles,
+  from: TrailPosition | undefined,
+  today: string,
+  pieceBytes: number = PIECE_BYTES,
+): Promise<TrailPiece | undefined> {
+  if (!from) return emptyPiece((await findHead(files, today)).file, 0);
+  const { file, position } = from;
+  const bytes = (await files.read(file, position, position + pieceBytes))?.bytes ?? Buffer.alloc(0);
+  const length = bytes.lastIndexOf(LINE_FEED) + 1;
+  if (length > 0) return pieceOf(bytes.subarray(0, length), from);
+  // No writer makes a line of that length.
+  if (bytes.length >= pieceBytes) return emptyPiece(file, position + bytes.length);
+  return nextFile(files, from, today);
+}
+
+function pieceOf(bytes: Buffer, { file, position }: TrailPosition): TrailPiece {
+  const records: RecordedEntry[] = [];
+  let next: string | undefined;
+  let start = 0;
+  for (let at = bytes.indexOf(LINE_FEED); at !== -1; at = bytes.indexOf(LINE_FEED, start)) {
+    const record = parseRecord(bytes.subarray(start, at));
+    start = at + 1;
+    if (!record?.intact) continue;
+    if (record.entry) records.push(recorded(record, record.entry as unknown as AuditEntry));
+    else if (record.next && parseFileName(record.next)) next = record.next;
+  }
+  const goesOn = next !== undefined && compareFileNames(next, file) > 0;
+  return { records, end: goesOn ? { file: next ?? file, position: 0 } : { file, position: position + bytes.length } };
+}
+
+function recorded({ seq, id, time, hash, intact }: AuditRecord, entry: AuditEntry): RecordedEntry {
+  return { seq, id, time, hash, intact, entry };
+}
+
+/** A file that is full, damaged or removed does not say where the chain goes on: the chain's own end does. */
+async function nextFile(
+  files: AuditFiles,
+  { file, position }: TrailPosition,
+  today: string,
+): Promise<TrailPiece | undefined> {
+  const listed = await files.list();
+  // Somebody has put another in its place.
+  if (listed.some(({ name, size }) => name === file && size < position)) return emptyPiece(file, 0);
+  const later = listed
+    .filter(({ name, size }) => parseFileName(name) && size > 0 && compareFileNames(name, file) > 0)
+    .sort((a, b) => compareFileNames(a.name, b.name));
+  if (later.length === 0) return undefined;
+  const head = await findHead(files, today);
+  const next = later.find(({ name }) => compareFileNames(name, head.file) <= 0);
+  return next && emptyPiece(next.name, 0);
+}
+
+function emptyPiece(file: string, position: number): TrailPiece {
+  return { records: [], end: { file, position } };
+}

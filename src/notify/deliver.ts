@@ -1,0 +1,154 @@
+import { z } from 'zod';
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
+import type { NotifySettings } from '../settings/notify.ts';
+import type { NotifyTarget } from '../settings/notify-targets.ts';
+import type { Lease, Leases } from '../work/lease-client.ts';
+import type { NotifyWork } from '../work/messages.ts';
+import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import { render } from './render.ts';
+import type { PostAnswer, PostWebhook } from './webhook-client.ts';
+
+/**
+ * Tries until a notification is given up, and with them the retry window: 15 s, 30 s, 1, 2, 4, 8, 15, 30 minutes, then every
+ * hour, for about twelve hours. Standard Webhooks recommends hours to days.
+ */
+const MOST_TRIES = 20;
+const LONGEST_DELAY_SECONDS = 3_600;
+/** A receiver may ask for more than that, but not for longer. Seconds. */
+const LONGEST_RETRY_AFTER_SECONDS = 6 * 3_600;
+/** While the settings are wrong: whoever corrects them starts the app anew. Seconds. */
+const HELD_SECONDS = 300;
+/** One request at a time to a receiver: the others come back so soon. Seconds. */
+const BUSY_SECONDS = 10;
+/** How long it is known that a notification was sent: longer than any message about it lives. Milliseconds. */
+const REMEMBERED_MS = 3 * 24 * 3_600_000;
+const MOST_REMEMBERED = 2_000;
+
+export interface DeliverPorts {
+  readonly settings: {
+    readonly notify: NotifySettings;
+    readonly drift: { readonly functionAppId: string | undefined };
+  };
+  readonly leases: Leases;
+  readonly postWebhook: PostWebhook;
+  readonly random: () => number;
+  readonly now: () => Date;
+}
+
+/** What was sent to a target, by id, with when (milliseconds since the epoch): the state of the target's lease. */
+const SENT = z.object({ sent: z.array(z.tuple([z.string(), z.number()])) });
+
+/**
+ * Sends one notification to one target, unless that has it already. One instance at a time sends to a target, and notes what
+ * it sent. It is sent again when the answer is lost, or when the process dies before that is noted: at least once, under the
+ * same id.
+ */
+export async function deliver(work: NotifyWork, ports: DeliverPorts, log: Log): Promise<Outcome> {
+  const { notify } = ports.settings;
+  const target = notify.targets.find(({ name }) => name === work.target);
+  if (!target) return withoutTarget(work, notify, log);
+  try {
+    const lease = await ports.leases.acquire(`notify/to/${target.name}`);
+    if (!lease)
+      return { ...later('Busy', `Another notification is being sent to ${target.name}.`, busy(ports)), quiet: true };
+    try {
+      return await send(work, target, lease, ports, log);
+    } finally {
+      await lease.release();
+    }
+  } catch (error) {
+    return outcomeOfFailure(error);
+  }
+}
+
+async function send(
+  work: NotifyWork,
+  target: NotifyTarget,
+  lease: Lease,
+  { settings, postWebhook, now }: DeliverPorts,
+  log: Log,
+): Promise<Outcome> {
+  const { notification } = work;
+  const oldest = now().getTime() - REMEMBERED_MS;
+  const sent = (SENT.safeParse(lease.state).data?.sent ?? []).filter(([, at]) => at >= oldest);
+  if (sent.some(([id]) => id === notification.id)) return DONE;
+  const source = settings.drift.functionAppId ?? 'urn:cmk-autopilot';
+  const { headers, body } = render(notification, target, source, now());
+  if (!lease.held())
+    return { ...later('Busy', `Another instance may be sending to ${target.name}.`, BUSY_SECONDS), quiet: true };
+  const answer = await postWebhook(target.address, headers, body);
+  if (!isTaken(answer)) return outcomeOfAnswer(answer, work, target.name, now());
+  const about = { target: target.name, kind: notification.kind, notification: notification.id };
+  log({
+    level: 'info',
+    reason: 'NotificationSent',
+    message: REASONS.NotificationSent,
+    ...about,
+    status: answer.status,
+  });
+  // It is sent, whether or not this can be noted.
+  const noted: [string, number][] = [...sent, [notification.id, now().getTime()]];
+  await lease.save({ sent: noted.slice(-MOST_REMEMBERED) }).catch(() => {});
+  return DONE;
+}
+
+function withoutTarget({ target, notification }: NotifyWork, { problems }: NotifySettings, log: Log): Outcome {
+  if (problems.length > 0) return later('NotificationsHeld', 'CMK_NOTIFY is wrong.', HELD_SECONDS);
+  const about = { target, kind: notification.kind, notification: notification.id };
+  log({ level: 'warning', reason: 'NotificationDropped', message: REASONS.NotificationDropped, ...about });
+  return DONE;
+}
+
+export function isTaken(answer: PostAnswer): answer is PostAnswer & { status: number } {
+  return answer.status !== undefined && answer.status >= 200 && answer.status < 300;
+}
+
+/** A redirect is not followed, and counts as a refusal. `410 Gone`: the receiver wants no more (Standard Webhooks). */
+export function outcomeOfAnswer(
+  answer: PostAnswer,
+  { attempt, target: _ }: Pick<NotifyWork, 'attempt' | 'target'>,
+  target: string,
+  now: Date,
+): Outcome {
+  const detail = `${target} ${saidOf(answer)}.`;
+  if (answer.status === 410) return { outcome: 'reject', reason: 'NotificationNotTaken', detail };
+  const asked = Math.min(retryAfterSeconds(answer.retryAfter, now) ?? 0, LONGEST_RETRY_AFTER_SECONDS);
+  return {
+    outcome: 'retry',
+    reason: 'NotificationNotTaken',
+    detail,
+    counts: true,
+    maxTries: MOST_TRIES,
+    delaySeconds: Math.max(delayAfter(attempt), asked),
+  };
+}
+
+/** Without the address, which is a secret. */
+export function saidOf({ status, failure }: PostAnswer): string {
+  if (status === undefined) return `could not be reached (${failure ?? 'no answer'})`;
+  if (status >= 300 && status < 400) return `answered ${status}: redirects are not followed`;
+  return `answered ${status}`;
+}
+
+/** Seconds to wait after the try of that number, from 0. */
+export function delayAfter(attempt: number): number {
+  const minutes = [0.25, 0.5, 1, 2, 4, 8, 15, 30][attempt];
+  return minutes === undefined ? LONGEST_DELAY_SECONDS : minutes * 60;
+}
+
+/** RFC 9110: seconds, or a date. */
+export function retryAfterSeconds(header: string | undefined, now: Date): number | undefined {
+  const text = header?.trim() ?? '';
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  const date = Date.parse(text);
+  return Number.isNaN(date) ? undefined : Math.max(0, Math.ceil((date - now.getTime()) / 1000));
+}
+
+function busy({ random }: DeliverPorts): number {
+  return BUSY_SECONDS * (0.5 + random());
+}
+
+function later(reason: 'Busy' | 'NotificationsHeld', detail: string, delaySeconds: number) {
+  return { outcome: 'retry', reason, detail, counts: false, delaySeconds } as const;
+}

@@ -1,0 +1,17 @@
+import type { Notification } from '../work/notification.ts';
+
+/** Those that a person has no use for in a channel: they are for programs. */
+const FOR_PROGRAMS = new Set(['client', 'correlationId', 'why', 'byKind', 'report']);
+
+/** The single values of a notification, as a card shows them: `leftToStorage` is `Left to storage`. */
+export function factsOf({ data, time }: Notification): { readonly name: string; readonly value: string }[] {
+  const facts = Object.entries(data).flatMap(([name, value]) =>
+    typeof value === 'object' || FOR_PROGRAMS.has(name) ? [] : [{ name: labelOf(name), value: String(value) }],
+  );
+  return [...facts, { name: 'Time', value: time }];
+}
+
+function labelOf(name: string): string {
+  const words = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}

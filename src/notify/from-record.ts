@@ -1,0 +1,111 @@
+import type { RecordedEntry } from '../audit/trail-records.ts';
+import { REASONS } from '../reasons.ts';
+import type { NotificationKind } from '../settings/notify-targets.ts';
+import type { Notification } from '../work/notification.ts';
+import { makeNotification } from './make-notification.ts';
+
+interface Told {
+  readonly kind: NotificationKind;
+  readonly severity: Notification['severity'];
+  readonly title: (name: string) => string;
+}
+
+const stuck: Told = {
+  kind: 'rotationStuck',
+  severity: 'error',
+  title: (name) => `The rotation of ${name} does not go on`,
+};
+
+/** What of the audit trail is told, by action and reason. Refusals are not: whoever is refused could flood a channel. */
+const TOLD: Readonly<Record<string, Told>> = {
+  'key.revoke Revoked': { kind: 'revoked', severity: 'error', title: (name) => `${name} was revoked` },
+  'key.revoke RevocationIncomplete': {
+    kind: 'revocationIncomplete',
+    severity: 'error',
+    title: (name) => `The revocation of ${name} is incomplete`,
+  },
+  'key.restore Restored': { kind: 'restored', severity: 'warning', title: (name) => `${name} was restored` },
+  'key.restore RestoreIncomplete': {
+    kind: 'restoreIncomplete',
+    severity: 'error',
+    title: (name) => `The restore of ${name} is incomplete`,
+  },
+  'key.restore RestoreOvertaken': {
+    kind: 'restoreIncomplete',
+    severity: 'error',
+    title: (name) => `The restore of ${name} was overtaken by a newer revocation`,
+  },
+  'key.rotation RotationFinished': {
+    kind: 'rotationFinished',
+    severity: 'info',
+    title: (name) => `The rotation of ${name} is finished`,
+  },
+  'key.rotation RotationStuck': stuck,
+  'key.rotation CanaryFailed': stuck,
+  'key.rotation WaveFailed': stuck,
+  'approval.ask ApprovalAsked': {
+    kind: 'approvalAsked',
+    severity: 'warning',
+    title: (name) => `Approval is asked for: restore ${name}`,
+  },
+};
+
+/** What is told of a record of the audit trail; undefined: nothing. The id of the caller's token is left out. */
+export function fromRecord({
+  id,
+  time,
+  entry,
+}: Pick<RecordedEntry, 'id' | 'time' | 'entry'>): Notification | undefined {
+  const { action, reason, resource, caller, correlationId } = entry;
+  const told = TOLD[`${action} ${reason}`];
+  if (!told) return undefined;
+  const details = entry.details ?? {};
+  const revocation = details.revocation;
+  const sentence = reason in REASONS ? REASONS[reason as keyof typeof REASONS] : reason;
+  const why = textOf(details.why);
+  return makeNotification({
+    // Where one event may be recorded by two, its own id says that it is one.
+    event: [entry.id ?? id, reason],
+    kind: told.kind,
+    time,
+    subject: resource,
+    severity: told.severity,
+    title: told.title(nameOfKey(resource)),
+    text: why === undefined ? sentence : `${sentence}\nReason given: ${why}`,
+    data: {
+      reason,
+      key: resource,
+      revocation: textOf(revocation) ?? textOf((revocation as { id?: unknown } | undefined)?.id),
+      why,
+      ticket: textOf(details.ticket),
+      by: caller?.objectId,
+      byKind: caller?.kind,
+      byName: caller?.name,
+      client: caller?.appId,
+      approval: textOf(details.approval),
+      needed: numberOf(details.needed),
+      expiresOn: textOf(details.expiresOn),
+      version: textOf(details.version),
+      startedOn: textOf(details.startedOn),
+      moved: numberOf(details.moved),
+      waiting: numberOf(details.waiting),
+      failed: numberOf(details.failed),
+      leftToStorage: numberOf(details.left),
+      correlationId,
+    },
+  });
+}
+
+/** `kv-files/files-key` of a key's identifier; what is none stays as it is. */
+export function nameOfKey(resource: string): string {
+  const [, vault, key] = /^https:\/\/([^./]+)[^/]*\/keys\/([^/]+)/.exec(resource) ?? [];
+  return vault && key ? `${vault}/${key}` : resource;
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function numberOf(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : undefined;
+}

@@ -1,0 +1,156 @@
+import type { DriftCause, DriftReport } from '../drift/report.ts';
+import type { NotificationKind } from '../settings/notify-targets.ts';
+import type { Notification } from '../work/notification.ts';
+import { nameOfKey } from './from-record.ts';
+import { makeNotification } from './make-notification.ts';
+
+/** Causes that a text has a line for. */
+const LINES = 10;
+/** Of these a digest tells the longest open. */
+const OLDEST = 5;
+
+const NEAR_EXPIRY: ReadonlySet<string> = new Set(['NearExpiry', 'KeyExpired']);
+
+/**
+ * What is new in a report: one notification for all new causes, and one for keys that near their end. Advice and what is
+ * exempt is left to the digest and the page.
+ *
+ * @param known ids of the causes that were told, and still stood in the report before
+ * @returns with those that are known from now on: one that comes back is told anew. What an incomplete report lacks may be
+ * there all the same.
+ */
+export function fromReport(
+  report: DriftReport,
+  known: readonly string[],
+): { readonly notifications: readonly Notification[]; readonly known: readonly string[] } {
+  const open = openCauses(report).filter(({ severity }) => severity !== 'advice');
+  const fresh = open.filter(({ id }) => !known.includes(id));
+  const expiring = fresh.filter(({ reason }) => NEAR_EXPIRY.has(reason));
+  const others = fresh.filter(({ reason }) => !NEAR_EXPIRY.has(reason));
+  const now = open.map(({ id }) => id);
+  return {
+    notifications: [
+      ...(expiring.length > 0
+        ? [
+            tell(
+              'nearExpiry',
+              counted(expiring.length, 'key is', 'keys are', ' expired or about to expire'),
+              expiring,
+              report,
+            ),
+          ]
+        : []),
+      ...(others.length > 0
+        ? [tell('newCauses', counted(others.length, 'new cause', 'new causes', ' of drift'), others, report)]
+        : []),
+    ],
+    known: report.complete ? now : [...new Set([...known, ...now])],
+  };
+}
+
+/** What a digest is told from. */
+export interface DigestInput {
+  /** `2026-11-25` */
+  readonly day: string;
+  readonly now: Date;
+  /** The newest report; undefined: there is none of today or yesterday. */
+  readonly report: DriftReport | undefined;
+  /** How the causes of the digest before read, by id; undefined: there was none. */
+  readonly before: Readonly<Record<string, string>> | undefined;
+}
+
+/** The day in one notification: what is new and gone since the digest before, and what is open for the longest time. */
+export function digestOf({ day, now, report, before }: DigestInput): {
+  readonly notification: Notification;
+  readonly causes: Readonly<Record<string, string>>;
+} {
+  const event = [day];
+  const head = { kind: 'digest', event, time: now.toISOString(), subject: 'drift' } as const;
+  if (!report) {
+    const title = 'Digest: no drift check has ended since yesterday';
+    const text = 'Nothing is known of how the fleet is. Look at the function driftCheck and the log.';
+    return {
+      notification: makeNotification({ ...head, severity: 'error', title, text, data: {} }),
+      causes: before ?? {},
+    };
+  }
+  const open = openCauses(report);
+  const isNew = ({ id }: DriftCause): boolean => before !== undefined && before[id] === undefined;
+  const fresh = open.filter(isNew);
+  // What an incomplete report lacks is not known to be gone.
+  const gone = Object.entries(before ?? {}).filter(([id]) => report.complete && !open.some((cause) => cause.id === id));
+  const oldest = [...open].sort((a, b) => Date.parse(a.since) - Date.parse(b.since)).slice(0, OLDEST);
+  const errors = open.filter(({ severity }) => severity === 'error').length;
+  const lines = [
+    ...(report.complete ? [] : ['Not everything could be read: there may be more.']),
+    ...section('New', fresh.map(lineOf)),
+    ...section(
+      'Gone',
+      gone.map(([, label]) => label),
+    ),
+    ...section(
+      'Open for the longest time',
+      oldest.map((cause) => `${lineOf(cause)}, since ${cause.since.slice(0, 10)}`),
+    ),
+  ];
+  const notification = makeNotification({
+    ...head,
+    severity: errors > 0 ? 'error' : open.length > 0 ? 'warning' : 'info',
+    title: `Digest: ${open.length} open, ${fresh.length} new, ${gone.length} gone`,
+    text: lines.length > 0 ? lines.join('\n') : 'Nothing is open.',
+    data: {
+      report: report.id,
+      reportedOn: report.finishedOn,
+      complete: report.complete,
+      open: open.length,
+      errors,
+      new: fresh.length,
+      gone: gone.length,
+      oldest: oldest.map(toItem),
+    },
+  });
+  const kept = report.complete ? {} : before;
+  return { notification, causes: { ...kept, ...Object.fromEntries(open.map((cause) => [cause.id, lineOf(cause)])) } };
+}
+
+function openCauses({ causes }: DriftReport): readonly DriftCause[] {
+  return causes.filter(({ exempt }) => !exempt);
+}
+
+function tell(kind: NotificationKind, title: string, causes: readonly DriftCause[], report: DriftReport): Notification {
+  return makeNotification({
+    // By what is told, so that the same news of another report is the same notification.
+    event: causes.map(({ id, since }) => `${id} ${since}`).sort(),
+    kind,
+    time: report.finishedOn,
+    subject: causes.length === 1 ? (causes[0]?.sample[0] ?? 'drift') : 'drift',
+    severity: causes.some(({ severity }) => severity === 'error') ? 'error' : 'warning',
+    title,
+    text: [...listed(causes.map(lineOf)), ...(causes.length === 1 ? [causes[0]?.fix ?? ''] : [])].join('\n'),
+    data: { report: report.id, count: causes.length, causes: causes.map(toItem) },
+  });
+}
+
+function toItem({ id, reason, severity, about, affected, since }: DriftCause) {
+  return { id, reason, severity, about: about.join(', ').slice(0, 200), affected, since };
+}
+
+/** `IdentityWithoutRole: id-storage on kv-files (2,000 affected)` */
+function lineOf({ reason, about, affected, sample }: DriftCause): string {
+  const where = (about.length > 0 ? about : sample).map((name) => nameOfKey(name).split('/').slice(-2).join('/'));
+  const many = affected > 1 ? ` (${affected.toLocaleString('en')} affected)` : '';
+  return `${reason}: ${where.slice(0, 3).join(', ').slice(0, 200)}${many}`;
+}
+
+function section(name: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : [`${name}:`, ...listed(lines)];
+}
+
+function listed(lines: readonly string[]): string[] {
+  const shown = lines.slice(0, LINES).map((line) => `- ${line}`);
+  return lines.length > LINES ? [...shown, `- and ${lines.length - LINES} more`] : shown;
+}
+
+function counted(number: number, one: string, many: string, rest: string): string {
+  return `${number.toLocaleString('en')} ${number === 1 ? one : many}${rest}`;
+}

@@ -1,0 +1,34 @@
+import { expect, it } from 'vitest';
+import { RECEIVER_HOST } from '../../local/azure/receiver.ts';
+import { CMK_NOTIFY, verified } from '../notify/targets.ts';
+import { useLocalAzure } from '../support/local-azure.ts';
+import { runCmk } from '../support/run-cmk.ts';
+
+const local = useLocalAzure();
+const cmk = (target: string, document = CMK_NOTIFY) =>
+  runCmk(undefined, ['notify', 'test', target], { env: { CMK_NOTIFY: document } });
+
+it('sends a test to one target, and says what came back', async () => {
+  expect(await cmk('siem')).toEqual({ code: 0, out: 'siem took it, with 202.\n', err: '' });
+  const [event, ...others] = local.azure.received;
+  expect(others).toEqual([]);
+  expect(event && JSON.parse(event.body)).toMatchObject({ type: 'CmkAutopilot.Test', id: event && verified(event) });
+});
+
+it('says what the receiver said when it does not take it', async () => {
+  const answer = { status: 400, headers: { 'content-type': 'text/plain' }, body: 'invalid_payload' };
+  local.azure.faults.add([{ match: { host: RECEIVER_HOST }, times: 1, answer }]);
+  const { code, err } = await cmk('chat');
+  expect(code).toBe(3);
+  expect(err).toContain('chat answered 400. It said: invalid_payload');
+  expect(err).not.toContain('s3cret');
+});
+
+it('says what is wrong with the document, and which targets there are', async () => {
+  expect(await cmk('pager')).toMatchObject({ code: 2, err: expect.stringContaining('Choose one of siem, ops, chat.') });
+  expect(await cmk('siem', '')).toMatchObject({ code: 2, err: expect.stringContaining('CMK_NOTIFY is not set') });
+  expect(await cmk('siem', '{"targets":[]}')).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('targets: is empty'),
+  });
+});

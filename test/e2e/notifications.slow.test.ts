@@ -1,0 +1,63 @@
+import { expect, it } from 'vitest';
+import { CLIENT_IDS, CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
+import { RECEIVER_HOST } from '../../local/azure/receiver.ts';
+import { keyOf } from '../break-glass/break-glass-fixture.ts';
+import { CMK_NOTIFY, verified } from '../notify/targets.ts';
+import { useApp } from '../support/app.ts';
+import { eventually } from '../support/eventually.ts';
+
+// The deployed app, its own timer and queue, two instances, and a receiver that hangs, is away, and comes back.
+const app = useApp({ instances: 2, env: { CMK_NOTIFY, CMK_DRIFT_SCHEDULE: '0 0 0 1 1 *' } });
+const MINUTE = 60_000;
+
+async function revoke(): Promise<{ readonly name: string; readonly ms: number; readonly reason: unknown }> {
+  const key = keyOf(app.azure, 1);
+  const name = `${key.vault.name}/${key.name}`;
+  const principal = app.azure.world.principals.get(CLIENT_IDS.revoker);
+  if (!principal) throw new Error('The local tenant has no revoker.');
+  const began = performance.now();
+  const response = await fetch(`${app.url}/api/keys/${name}/revoke`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${app.azure.tokens.issue(principal, CMK_API_AUDIENCE).token}`,
+      'content-type': 'application/json',
+    },
+    body: JSON.stringify({ reason: 'A laptop was stolen', confirm: name }),
+  });
+  const { reason } = (await response.json()) as { reason: unknown };
+  return { name, ms: performance.now() - began, reason };
+}
+
+const taken = (name: string) =>
+  app.azure.received.filter(({ path, body }) => path.startsWith('/siem') && body.includes(`${name} was revoked`));
+const asked = () => app.azure.requests.since(0).filter(({ host }) => host === RECEIVER_HOST).length;
+
+it('a receiver that hangs delays no revocation, and gets each of them once when it is back', async () => {
+  const first = await revoke();
+  await app.advance(MINUTE);
+  await eventually('the first notification', () => taken(first.name).length > 0, 90_000);
+  await eventually('it is noted', async () => (await app.count('notify-work')) === 0, 90_000);
+  expect(taken(first.name).map(verified)).toHaveLength(1);
+
+  app.azure.faults.add([{ match: { host: RECEIVER_HOST }, hang: true }]);
+  const during = [await revoke()];
+  await app.advance(MINUTE);
+  await eventually('a request hangs', () => asked() > 1 || undefined, 90_000);
+  for (let n = 0; n < 5; n += 1) during.push(await revoke());
+  for (const { reason, ms } of during) {
+    expect(reason).toBe('Revoked');
+    expect(ms).toBeLessThan(5_000);
+  }
+
+  // Killed while it hangs and while others wait; then the receiver is back.
+  await app.kill();
+  app.azure.faults.clear();
+  await app.start();
+  // The clock moves by itself from here on: what holds a lease, or a message in hand, must not lose it by a leap.
+  await app.advance(MINUTE);
+  await eventually('every notification', () => during.every(({ name }) => taken(name).length > 0), 150_000);
+  await eventually('the queue is empty', async () => (await app.count('notify-work')) === 0, 90_000);
+  for (const { name } of [first, ...during]) expect(taken(name).map(verified), name).toHaveLength(1);
+  expect(await app.count('notify-work-poison')).toBe(0);
+  expect(app.output()).not.toMatch(/s3cret/);
+}, 400_000);

@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import { fromRecord, nameOfKey } from '../../src/notify/from-record.ts';
+import { record, TIME } from './samples.ts';
+
+describe('a record of the audit trail', () => {
+  it('is told with who, why, and which revocation', () => {
+    const details = {
+      why: 'A laptop was stolen',
+      ticket: 'INC-1',
+      revocation: { id: 'rev1' },
+      versions: [{ secret: 1 }],
+    };
+    expect(fromRecord(record('key.revoke', 'Revoked', details))).toMatchObject({
+      kind: 'revoked',
+      severity: 'error',
+      time: TIME,
+      title: 'kv-files/files-key was revoked',
+      text: 'Every version of the key is disabled, as a fresh read proves.\nReason given: A laptop was stolen',
+      data: { reason: 'Revoked', revocation: 'rev1', ticket: 'INC-1', byName: 'Ada', byKind: 'person' },
+    });
+  });
+
+  it('is one notification, however often it is read, or recorded under the same id of its own', () => {
+    const one = fromRecord(record('key.revoke', 'Revoked'))?.id;
+    expect(one).toMatch(/^[0-9a-f]{32}$/);
+    expect(fromRecord({ ...record('key.revoke', 'Revoked', { foundLater: true }), id: 'r2' })?.id).toBe(one);
+    expect(fromRecord(record('key.revoke', 'Revoked', {}, 'e2'))?.id).not.toBe(one);
+    // Once incomplete and then complete are two pieces of news.
+    expect(fromRecord(record('key.revoke', 'RevocationIncomplete'))?.id).not.toBe(one);
+  });
+
+  it.each([
+    ['a refusal, by which a caller could flood a channel', 'key.restore', 'SecondPersonNeeded'],
+    ['each move of an account', 'account.move', 'Moved'],
+    ['what this version does not know', 'key.new', 'New'],
+  ])('is not told: %s', (_what, action, reason) => {
+    expect(fromRecord(record(action, reason))).toBeUndefined();
+  });
+
+  it('may be of a form that nobody foresaw', () => {
+    const odd = { why: 7, revocation: null, ticket: { a: 1 }, moved: 'x', approval: [] };
+    expect(fromRecord(record('key.revoke', 'Revoked', odd))?.data).not.toHaveProperty('ticket');
+    expect(nameOfKey('kv-files/files-key')).toBe('kv-files/files-key');
+  });
+});

@@ -1,0 +1,118 @@
+import { describe, expect, it } from 'vitest';
+import { digestOf, fromReport } from '../../src/notify/from-report.ts';
+import { finding, report } from '../drift/reports.ts';
+
+const cause = (id: string, change: Parameters<typeof finding>[0] = {}) =>
+  finding({
+    id: `f-${id}`,
+    cause: { id, reason: change.reason ?? 'StaleKeyVersion', about: [`about-${id}`] },
+    ...change,
+  });
+const of = (...findings: ReturnType<typeof finding>[]) => report({ findings });
+
+describe('new causes', () => {
+  it('are told once until they are gone, and anew when they come back', () => {
+    const first = fromReport(of(cause('a'), cause('b')), []);
+    expect(first.notifications).toMatchObject([
+      { kind: 'newCauses', title: '2 new causes of drift', severity: 'error' },
+    ]);
+    const second = fromReport(of(cause('a'), cause('b')), first.known);
+    expect(second.notifications).toEqual([]);
+    const third = fromReport(of(cause('b')), second.known);
+    expect(third.notifications).toEqual([]);
+    const back = { since: '2026-12-01T00:00:00.000Z' };
+    const fourth = fromReport(of(cause('a', back), cause('b')), third.known);
+    expect(fourth.notifications).toMatchObject([{ title: '1 new cause of drift' }]);
+    expect(fourth.notifications[0]?.id).not.toBe(first.notifications[0]?.id);
+  });
+
+  it('that could not be looked for are not gone', () => {
+    const { known } = fromReport(of(cause('a')), []);
+    const unread = fromReport({ ...of(), complete: false }, known);
+    expect(fromReport(of(cause('a')), unread.known).notifications).toEqual([]);
+  });
+
+  it('of another report that says the same are the same notification', () => {
+    const [one] = fromReport(of(cause('a'), cause('b')), []).notifications;
+    const [other] = fromReport({ ...of(cause('b'), cause('a')), id: 'r2' }, []).notifications;
+    expect(other?.id).toBe(one?.id);
+  });
+
+  it('are one notification with a sample, be they hundreds', () => {
+    const many = Array.from({ length: 300 }, (_, n) => cause(`c${n}`));
+    const { notifications, known } = fromReport(of(...many), []);
+    expect(notifications).toHaveLength(1);
+    expect(notifications[0]?.text.split('\n').at(-1)).toBe('- and 290 more');
+    expect(notifications[0]?.data).toMatchObject({ count: 300, causes: expect.any(Array) });
+    expect(notifications[0]?.data.causes).toHaveLength(20);
+    expect(known).toHaveLength(300);
+  });
+
+  it('are not those that are advice, or exempt', () => {
+    const exemption = { reason: 'CHG-1', until: '2099-01-01' };
+    expect(fromReport(of(cause('a', { severity: 'advice' }), cause('b', { exemption })), []).notifications).toEqual([]);
+  });
+
+  it('are apart from keys that near their end', () => {
+    const { notifications } = fromReport(of(cause('a'), cause('b', { reason: 'NearExpiry', severity: 'warning' })), []);
+    expect(notifications).toMatchObject([
+      { kind: 'nearExpiry', severity: 'warning', title: '1 key is expired or about to expire' },
+      { kind: 'newCauses', severity: 'error' },
+    ]);
+  });
+});
+
+describe('a digest', () => {
+  const day = '2026-11-25';
+  const now = new Date(`${day}T06:00:00Z`);
+  const at = (n: number) => `2026-11-0${n}T00:00:00.000Z`;
+
+  it('has what is new, what is gone, and what is open for the longest time', () => {
+    const first = digestOf({
+      day,
+      now,
+      report: of(cause('a', { since: at(3) }), cause('b', { since: at(1) })),
+      before: undefined,
+    });
+    expect(first.notification.title).toBe('Digest: 2 open, 0 new, 0 gone');
+    expect(first.notification.text).toBe(
+      'Open for the longest time:\n- StaleKeyVersion: about-b, since 2026-11-01\n- StaleKeyVersion: about-a, since 2026-11-03',
+    );
+    const { notification } = digestOf({
+      day: '2026-11-26',
+      now,
+      report: of(cause('a'), cause('c')),
+      before: first.causes,
+    });
+    expect(notification.title).toBe('Digest: 2 open, 1 new, 1 gone');
+    expect(notification.text).toMatch(/^New:\n- StaleKeyVersion: about-c\nGone:\n- StaleKeyVersion: about-b\n/);
+    expect(notification.id).not.toBe(first.notification.id);
+  });
+
+  it('of a day is one, whatever it says', () => {
+    const one = digestOf({ day, now, report: of(), before: undefined }).notification;
+    expect(one).toMatchObject({ severity: 'info', text: 'Nothing is open.' });
+    expect(digestOf({ day, now, report: of(cause('a')), before: {} }).notification.id).toBe(one.id);
+  });
+
+  it('does not take for gone what an incomplete report lacks', () => {
+    const { notification, causes } = digestOf({ day, now, report: { ...of(), complete: false }, before: { a: 'x' } });
+    expect(notification).toMatchObject({
+      title: 'Digest: 0 open, 0 new, 0 gone',
+      text: expect.stringContaining('Not everything'),
+    });
+    expect(causes).toEqual({ a: 'x' });
+  });
+
+  it('says that no check has ended', () => {
+    const { notification, causes } = digestOf({ day, now, report: undefined, before: { a: 'x' } });
+    expect(notification).toMatchObject({ severity: 'error', title: expect.stringContaining('no drift check') });
+    expect(causes).toEqual({ a: 'x' });
+    expect(digestOf({ day, now, report: undefined, before: undefined }).causes).toEqual({});
+  });
+
+  it('warns where nothing is an error', () => {
+    const warning = of(cause('a', { severity: 'warning' }));
+    expect(digestOf({ day, now, report: warning, before: undefined }).notification.severity).toBe('warning');
+  });
+});

@@ -1,0 +1,324 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { RECEIVER_HOST } from '../../local/azure/receiver.ts';
+import { outcomeBy } from '../../src/functions/time-limits.ts';
+import { collectNotifications } from '../../src/notify/collect.ts';
+import { deliver } from '../../src/notify/deliver.ts';
+import { nameOfKey } from '../../src/notify/from-record.ts';
+import type { Services } from '../../src/services.ts';
+import { AtMostEvery } from '../../src/work/at-most-every.ts';
+import { createLeases } from '../../src/work/lease-client.ts';
+import { NOTIFY_WORK, type NotifyWork, parseNotifyWork } from '../../src/work/messages.ts';
+import { processWork } from '../../src/work/process.ts';
+import { replay } from '../../src/work/replay-client.ts';
+import { report } from '../drift/reports.ts';
+import { useWire } from '../support/wire.ts';
+import { CMK_NOTIFY, TARGETS, verified } from './targets.ts';
+
+const wire = useWire();
+const signal = new AbortController().signal;
+const KEY = 'https://kv-files.vault.azure.net/keys/';
+let mark = 0;
+let number = 0;
+
+beforeEach(async () => {
+  // What the tests before have left is told by now.
+  await collect();
+  await wire.queues.getQueueClient(NOTIFY_WORK).clearMessages();
+  wire.sent.length = 0;
+  wire.records.length = 0;
+  mark = wire.azure.received.length;
+});
+
+const instance = (env: Record<string, string> = {}) => wire.services({ CMK_NOTIFY, ...env });
+const collect = (services = instance()) => collectNotifications(services, wire.log, signal);
+const received = (name?: string) =>
+  wire.azure.received.slice(mark).filter(({ path }) => name === undefined || path.startsWith(`/${name}`));
+const revoked = async (services: Services) => {
+  number += 1;
+  const resource = `${KEY}k${number}`;
+  const entry = {
+    id: `revoke-${number}`,
+    action: 'key.revoke',
+    reason: 'Revoked',
+    resource,
+    details: { why: 'stolen' },
+  };
+  expect(await services.audit(entry, 5_000)).toHaveProperty('written');
+  return nameOfKey(resource);
+};
+
+/** Takes every message that is in sight, as the host does, once; how long each was put back for. */
+async function work(services = instance()): Promise<number[]> {
+  const queue = wire.queues.getQueueClient(NOTIFY_WORK);
+  const before = wire.sent.length;
+  const { receivedMessageItems } = await queue.receiveMessages({ numberOfMessages: 32, visibilityTimeout: 600 });
+  for (const { messageId, popReceipt, messageText } of receivedMessageItems) {
+    await processWork<NotifyWork>({
+      queueName: NOTIFY_WORK,
+      received: { entry: JSON.parse(messageText), dequeueCount: 1 },
+      parse: parseNotifyWork,
+      run: (one) => outcomeBy(30_000, () => deliver(one, services, wire.log)),
+      queue: services.queue,
+      reports: new AtMostEvery(1),
+      now: services.now,
+      log: wire.log,
+    });
+    await queue.deleteMessage(messageId, popReceipt);
+  }
+  return wire.sent.slice(before).map(({ delaySeconds }) => delaySeconds);
+}
+
+/** Azurite keeps its own time: what was put back is brought into sight at once. */
+async function again(services = instance()): Promise<number[]> {
+  const put = wire.sent.filter(({ delaySeconds }) => delaySeconds > 0).map(({ work: one }) => one as NotifyWork);
+  wire.sent.length = 0;
+  await wire.queues.getQueueClient(NOTIFY_WORK).clearMessages();
+  for (const one of put) await services.queue.send(NOTIFY_WORK, one);
+  return work(services);
+}
+
+const outage = { match: { host: RECEIVER_HOST }, answer: { status: 503 } };
+
+describe('a notification', () => {
+  it('goes to every target that asked for it, in its form, signed, and to none twice', async () => {
+    const services = instance();
+    const key = await revoked(services);
+    await collect();
+    await work();
+    const [event] = received('siem');
+    expect(event?.headers['content-type']).toBe('application/cloudevents+json; charset=utf-8');
+    expect(JSON.parse(event?.body ?? '')).toMatchObject({
+      id: event && verified(event),
+      type: 'CmkAutopilot.Revoked',
+      source: services.settings.drift.functionAppId,
+      data: { title: `${key} was revoked`, why: 'stolen' },
+    });
+    expect(JSON.parse(received('ops')[0]?.body ?? '')).toMatchObject({ type: 'message' });
+    expect(JSON.parse(received('chat')[0]?.body ?? '')).toMatchObject({ text: `🔴 ${key} was revoked` });
+    expect(received()).toHaveLength(3);
+    // Nothing new: nothing is said again, by whichever instance.
+    await Promise.all([collect(), collect(), collect()]);
+    expect(await work()).toEqual([]);
+    expect(received()).toHaveLength(3);
+  });
+
+  it('outlives an outage of its receiver: nothing is lost, nothing comes twice', async () => {
+    const services = instance();
+    const keys = [await revoked(services)];
+    wire.azure.faults.add([outage]);
+    await collect();
+    expect(await work()).toEqual([15, 15, 15]);
+    keys.push(await revoked(services));
+    await collect();
+    await work();
+    expect(await again()).toHaveLength(6);
+    expect(received()).toEqual([]);
+    wire.azure.faults.clear();
+    await again();
+    keys.push(await revoked(services));
+    await collect();
+    await work();
+    await collect();
+    await work();
+    for (const { name } of TARGETS) {
+      const bodies = received(name).map(({ body }) => body);
+      for (const key of keys) expect(bodies.filter((body) => body.includes(`${key} was revoked`))).toHaveLength(1);
+      expect(bodies).toHaveLength(3);
+    }
+    expect(new Set(received('siem').map(verified)).size).toBe(3);
+    expect(JSON.stringify(wire.records)).not.toMatch(new RegExp(`s3cret|${RECEIVER_HOST}`));
+  });
+
+  it('keeps its id when an answer is lost and it is sent again: at least once', async () => {
+    await revoked(instance());
+    await collect();
+    wire.azure.faults.add([{ match: { host: RECEIVER_HOST, path: '^/siem' }, times: 1, resetAfter: true }]);
+    await work();
+    await again();
+    const ids = received('siem').map(verified);
+    expect(ids).toHaveLength(2);
+    expect(new Set(ids).size).toBe(1);
+    expect([received('ops').length, received('chat').length]).toEqual([1, 1]);
+  });
+
+  it('is put into the queue once more when its instance dies in between, and sent once', async () => {
+    await revoked(instance());
+    const services = instance();
+    const leases = {
+      acquire: async (name: string) => {
+        const lease = await services.leases.acquire(name);
+        return (
+          lease && {
+            ...lease,
+            state: lease.state,
+            release: lease.release.bind(lease),
+            save: () => Promise.reject(new Error('killed')),
+          }
+        );
+      },
+    };
+    await collect({ ...services, leases });
+    await collect();
+    expect(wire.sent).toHaveLength(6);
+    await work();
+    expect(received()).toHaveLength(3);
+  });
+
+  it('waits as long as its receiver asks for, but not for days', async () => {
+    await revoked(instance());
+    await collect();
+    const asks = (path: string, value: string, status = 429) => ({
+      match: { host: RECEIVER_HOST, path },
+      times: 1,
+      answer: { status, headers: { 'retry-after': value } },
+    });
+    const date = new Date(wire.azure.clock.now().getTime() + 600_000).toUTCString();
+    wire.azure.faults.add([asks('^/siem', '120'), asks('^/ops', date, 503), asks('^/chat', '999999')]);
+    const delays = (await work()).sort((a, b) => a - b);
+    expect(delays[0]).toBe(120);
+    expect(delays[1]).toBeGreaterThan(590);
+    expect(delays[1]).toBeLessThanOrEqual(600);
+    expect(delays[2]).toBe(21_600);
+  });
+
+  it('follows no redirect', async () => {
+    await revoked(instance());
+    await collect();
+    const headers = { location: `https://${RECEIVER_HOST}/elsewhere` };
+    wire.azure.faults.add([{ match: { host: RECEIVER_HOST }, answer: { status: 307, headers } }]);
+    expect(await work()).toEqual([15, 15, 15]);
+    expect(received()).toEqual([]);
+    expect(wire.records.map(({ message }) => message).join()).toContain(
+      'siem answered 307: redirects are not followed',
+    );
+  });
+
+  it('is tried for twelve hours, ends in poison with a record, and can be replayed', async () => {
+    await revoked(instance());
+    await collect();
+    wire.azure.faults.add([outage]);
+    let waited = 0;
+    let delays = await work();
+    for (let tries = 1; delays.length > 0; tries += 1) {
+      expect(tries).toBeLessThan(30);
+      waited += delays[0] ?? 0;
+      delays = await again();
+    }
+    expect(waited).toBeGreaterThan(11 * 3_600);
+    expect(waited).toBeLessThan(14 * 3_600);
+    const poisoned = wire.records.filter(({ reason }) => reason === 'Poisoned');
+    expect(poisoned).toHaveLength(3);
+    expect(poisoned[0]).toMatchObject({ level: 'error', queue: NOTIFY_WORK, because: 'NotificationNotTaken' });
+    wire.azure.faults.clear();
+    expect(await replay(wire.queues, NOTIFY_WORK)).toEqual({ replayed: 3, left: [] });
+    await work();
+    expect(received()).toHaveLength(3);
+  });
+
+  it('is poison at once when the receiver is gone for good', async () => {
+    await revoked(instance());
+    await collect();
+    wire.azure.faults.add([{ match: { host: RECEIVER_HOST, path: '^/chat' }, answer: { status: 410 } }]);
+    expect(await work()).toEqual([]);
+    expect(wire.records.filter(({ reason }) => reason === 'Poisoned')).toHaveLength(1);
+  });
+
+  it('waits for its receiver, which has another request in hand', async () => {
+    await revoked(instance());
+    await collect();
+    const lease = await createLeases(instance().settings, () => {
+      throw new Error('by connection string');
+    }).acquire('notify/to/siem');
+    expect(await work()).toEqual([5]);
+    expect(received('siem')).toEqual([]);
+    await lease?.release();
+    await again();
+    expect(received('siem')).toHaveLength(1);
+  });
+});
+
+describe('settings', () => {
+  it('that are wrong hold what is under way, and the drift check says so', async () => {
+    await revoked(instance());
+    await collect();
+    const wrong = instance({ CMK_NOTIFY: '{"targets":[]}' });
+    expect(wrong.settings.drift.problems).toEqual([expect.stringMatching(/^CMK_NOTIFY targets: is empty/)]);
+    await collect(wrong);
+    expect(wire.records.at(-1)).toMatchObject({ level: 'error', reason: 'NotificationsHeld' });
+    expect(await work(wrong)).toEqual([300, 300, 300]);
+    await again();
+    expect(received()).toHaveLength(3);
+  });
+
+  it('that name a target no more let go of what was for it, and say so', async () => {
+    await revoked(instance());
+    await collect();
+    await work(instance({ CMK_NOTIFY: JSON.stringify({ targets: [TARGETS[1]] }) }));
+    expect(received().map(({ path }) => path)).toEqual(['/ops/s3cret']);
+    expect(wire.records.filter(({ reason }) => reason === 'NotificationDropped')).toHaveLength(2);
+  });
+
+  it('that name nobody leave everything alone', async () => {
+    await revoked(instance());
+    const before = wire.azure.requests.last;
+    await collect(instance({ CMK_NOTIFY: '' }));
+    expect(wire.sent).toEqual([]);
+    expect(wire.azure.requests.since(before)).toEqual([]);
+  });
+});
+
+describe('the drift check and the digest', () => {
+  const publish = async (id: string, causes = report().causes) => {
+    const at = wire.azure.clock.now().toISOString();
+    await instance().driftStorage.write(report({ id, startedOn: at, finishedOn: at, causes }));
+  };
+  const atHour = async (hour: number) => {
+    const now = wire.azure.clock.now();
+    const next = new Date(now);
+    next.setUTCHours(hour, 30, 0, 0);
+    if (next <= now) next.setUTCDate(next.getUTCDate() + 1);
+    await wire.azure.clock.advance(next.getTime() - now.getTime());
+  };
+  const titles = () => received('siem').map(({ body }) => (JSON.parse(body) as { data: { title: string } }).data.title);
+
+  it('tell of a new cause once, and of the day once, whatever the number of instances', async () => {
+    await atHour(3);
+    await publish('a1');
+    await Promise.all([collect(), collect()]);
+    await publish('a2');
+    await collect();
+    await work();
+    expect(titles()).toEqual(['1 new cause of drift']);
+    await atHour(2);
+    await collect();
+    await work();
+    expect(titles()).toHaveLength(1);
+    await atHour(6);
+    await Promise.all([collect(), collect(), collect()]);
+    await collect();
+    await work();
+    expect(titles().slice(1)).toEqual(['Digest: 1 open, 0 new, 0 gone']);
+    await atHour(5);
+    await collect();
+    await work();
+    expect(titles()).toHaveLength(2);
+    await atHour(7);
+    await publish('a3', []);
+    await collect();
+    await work();
+    expect(titles().slice(2)).toEqual(['Digest: 0 open, 0 new, 1 gone']);
+  });
+
+  it('are told although the audit trail cannot be read', async () => {
+    await atHour(8);
+    await collect();
+    await atHour(7);
+    await publish('b1');
+    const services = instance();
+    const files = { ...services.auditWatch.files, list: () => Promise.reject(new Error('outage')) };
+    await collect({ ...services, auditWatch: { ...services.auditWatch, files } });
+    expect(wire.records).toEqual([expect.objectContaining({ reason: 'NotificationsHeld' })]);
+    await work();
+    expect(titles().sort()).toEqual(['1 new cause of drift', 'Digest: 1 open, 1 new, 0 gone']);
+  });
+});

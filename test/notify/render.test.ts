@@ -1,0 +1,151 @@
+import { createHmac } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { render } from '../../src/notify/render.ts';
+import { NOTIFICATION_KINDS } from '../../src/settings/notify-targets.ts';
+import { NOTIFICATION } from '../../src/work/notification.ts';
+import { SAMPLES } from './samples.ts';
+
+const SOURCE = '/subscriptions/1/resourceGroups/rg/providers/Microsoft.Web/sites/func-cmk';
+const NOW = new Date('2026-11-25T10:00:05.900Z');
+const SECRETS = [Buffer.alloc(32, 1), Buffer.alloc(24, 2)];
+
+/** CloudEvents 1.0: required and optional context attributes, and extensions of letters and digits. */
+const cloudEvent = z.strictObject({
+  specversion: z.literal('1.0'),
+  id: z.string().min(1),
+  source: z.string().regex(/^(?:urn:|\/)\S+$/),
+  type: z.string().min(1),
+  subject: z.string().min(1),
+  time: z.iso.datetime(),
+  datacontenttype: z.literal('application/json'),
+  data: z.record(z.string(), z.unknown()),
+});
+
+/** Slack, Block Kit reference: lengths and numbers. */
+const slackText = (most: number) =>
+  z.strictObject({ type: z.literal('plain_text'), emoji: z.boolean(), text: z.string().min(1).max(most) });
+const slackBlock = z.union([
+  z.strictObject({ type: z.literal('header'), text: slackText(150) }),
+  z.strictObject({ type: z.literal('section'), text: slackText(3_000) }),
+  z.strictObject({ type: z.literal('section'), fields: z.array(slackText(2_000)).min(1).max(10) }),
+]);
+const slackMessage = z.strictObject({
+  text: z.string().min(1).max(40_000),
+  mrkdwn: z.literal(false),
+  blocks: z.array(slackBlock).min(1).max(50),
+});
+
+/** Adaptive Cards 1.5, as far as the cards use it. */
+const textRun = z.strictObject({
+  type: z.literal('TextRun'),
+  text: z.string(),
+  size: z.enum(['default', 'small', 'medium', 'large', 'extraLarge']).optional(),
+  weight: z.enum(['default', 'lighter', 'bolder']).optional(),
+  color: z.enum(['default', 'dark', 'light', 'accent', 'good', 'warning', 'attention']).optional(),
+});
+const card = z.strictObject({
+  $schema: z.literal('http://adaptivecards.io/schemas/adaptive-card.json'),
+  type: z.literal('AdaptiveCard'),
+  version: z.literal('1.5'),
+  fallbackText: z.string(),
+  body: z.array(
+    z.strictObject({
+      type: z.literal('RichTextBlock'),
+      spacing: z.enum(['none', 'small', 'default']),
+      inlines: z.array(textRun).min(1),
+    }),
+  ),
+});
+const teamsMessage = z.strictObject({
+  type: z.literal('message'),
+  attachments: z.tuple([
+    z.strictObject({
+      contentType: z.literal('application/vnd.microsoft.card.adaptive'),
+      contentUrl: z.null(),
+      content: card,
+    }),
+  ]),
+});
+
+const bodyFor = (kind: 'webhook' | 'teams' | 'slack', sample: keyof typeof SAMPLES) => {
+  const notification = SAMPLES[sample];
+  if (!notification) throw new Error(`There is no sample ${sample}.`);
+  return render(notification, { kind, secrets: kind === 'webhook' ? SECRETS : [] }, SOURCE, NOW);
+};
+
+it('there is a sample of every kind', () => {
+  const kinds = new Set(Object.values(SAMPLES).map(({ kind }) => kind));
+  for (const kind of NOTIFICATION_KINDS) expect(kinds).toContain(kind);
+});
+
+describe.each(Object.keys(SAMPLES))('%s', (sample) => {
+  it('fits into a message of a queue', () => {
+    expect(NOTIFICATION.safeParse(SAMPLES[sample]).error).toBeUndefined();
+    expect(Buffer.byteLength(JSON.stringify(SAMPLES[sample]))).toBeLessThan(63 * 1024);
+  });
+
+  it('is a CloudEvent', () => {
+    expect(cloudEvent.safeParse(JSON.parse(bodyFor('webhook', sample).body)).error).toBeUndefined();
+  });
+
+  it('is a message that Slack takes', () => {
+    expect(slackMessage.safeParse(JSON.parse(bodyFor('slack', sample).body)).error).toBeUndefined();
+  });
+
+  it('is a card that Teams takes', () => {
+    const { body } = bodyFor('teams', sample);
+    expect(teamsMessage.safeParse(JSON.parse(body)).error).toBeUndefined();
+    expect(Buffer.byteLength(body)).toBeLessThan(28_000);
+  });
+});
+
+it('a webhook is signed with each secret, as Standard Webhooks says, anew at each try', () => {
+  const { headers, body } = bodyFor('webhook', 'revoked');
+  expect(headers).toMatchObject({
+    'content-type': 'application/cloudevents+json; charset=utf-8',
+    'webhook-id': SAMPLES.revoked?.id,
+    'webhook-timestamp': '1795600805',
+  });
+  const expected = SECRETS.map((secret) =>
+    createHmac('sha256', secret).update(`${SAMPLES.revoked?.id}.1795600805.${body}`).digest('base64'),
+  );
+  expect(headers['webhook-signature']).toBe(`v1,${expected[0]} v1,${expected[1]}`);
+});
+
+it('what is signed is what the vectors of Standard Webhooks have', () => {
+  // Its own example (spec, "Signature scheme"; libraries/javascript): id, timestamp, payload and secret.
+  const secret = Buffer.from('MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', 'base64');
+  const signature = createHmac('sha256', secret)
+    .update('msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{"test": 2432232314}')
+    .digest('base64');
+  expect(signature).toBe('g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=');
+});
+
+describe('text that would be markup', () => {
+  it('is no link, mention or entity for Slack', () => {
+    const { text, blocks } = JSON.parse(bodyFor('slack', 'hostile').body) as z.output<typeof slackMessage>;
+    const texts = [text, ...(JSON.stringify(blocks).match(/"text":"[^"]*"/g) ?? [])];
+    for (const one of texts) expect(one).not.toMatch(/[<>]|&(?!amp;|lt;|gt;)/);
+    expect(text).toContain('&lt;!channel&gt; &lt;https://evil.example|click&gt; &amp;');
+    expect(JSON.stringify(blocks)).not.toContain('"mrkdwn"');
+  });
+
+  it('is in text runs alone for Teams, which know no Markdown, and no template', () => {
+    const { body } = bodyFor('teams', 'hostile');
+    expect(body).not.toMatch(/"TextBlock"|"FactSet"|\{\{|\$\{/);
+  });
+
+  it('cannot hide or turn what follows it, anywhere', () => {
+    for (const kind of ['webhook', 'teams', 'slack'] as const) {
+      expect(bodyFor(kind, 'hostile').body).not.toMatch(/[\u202E]|\\u0000|\\u202e/i);
+    }
+  });
+});
+
+it('no token of a caller is in any of them', () => {
+  for (const sample of Object.keys(SAMPLES)) {
+    for (const kind of ['webhook', 'teams', 'slack'] as const)
+      expect(bodyFor(kind, sample).body).not.toContain('TOKEN');
+  }
+});
