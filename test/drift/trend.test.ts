@@ -137,10 +137,12 @@ describe('the trend', () => {
     const auditWatch = { files: { ...ports.auditWatch.files, list: () => Promise.reject(new Error('no trail')) } };
     const broken = { ...ports, auditWatch };
     at('2026-11-23T04:00:00Z');
-    await keepTrend(report({ id: 'c2', startedOn: '2026-11-23T04:00:00.000Z' }), broken, log);
+    const findings = [finding(), finding({ id: 'f2' })];
+    await keepTrend(report({ id: 'c2', startedOn: '2026-11-23T04:00:00.000Z', findings }), broken, log);
     expect(records).toMatchObject([{ level: 'warning', reason: 'DriftReportNotWritten', report: 'c2' }]);
     expect((await new TrendReader().read(broken)).at(-1)).toMatchObject({
       day: '2026-11-23',
+      findings: { errors: 2, behind: 1 },
       events: { revocations: 0 },
     });
   });
