@@ -195,6 +195,9 @@ it('a key shows who still uses which version, and what a rotation would cost in 
     nextRotation: { by: 'nobody', reason: 'NoExpiry' },
     unread: [],
   });
+  const etag = answer.headers.get('etag') ?? '';
+  const path = `/keys/${key.vault.name}/${key.name}`;
+  expect((await get(path, 'revoker', { 'if-none-match': etag })).status).toBe(304);
   await revoke(key);
   const { body } = await get(`/keys/${key.vault.name}/${key.name}`);
   const { objectId } = signIn(wire.azure, 'operator');
