@@ -1,6 +1,7 @@
 import { app } from '@azure/functions';
 import { keyOfCall } from '../break-glass/key-of-route.ts';
 import { keyStatus } from '../break-glass/key-status.ts';
+import { statusContent } from '../break-glass/to-json.ts';
 import { conditional } from '../http/etag.ts';
 import { jsonResponse } from '../http/json-response.ts';
 import { api } from './api.ts';
@@ -15,6 +16,6 @@ app.http('keyStatus', {
     // It is there long before the vault and the accounts have answered.
     void services.control.refresh(log);
     const status = await sharedCalls.status(key, caller.objectId, () => keyStatus(key, services));
-    return conditional(request.headers, jsonResponse(200, status), status);
+    return conditional(request.headers, jsonResponse(200, status), statusContent(status));
   }),
 });
