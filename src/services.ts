@@ -33,6 +33,7 @@ import { createFleetIndex } from './fleet/create-fleet-index.ts';
 import type { FleetIndex } from './fleet/fleet-index.ts';
 import { createFleetTable } from './fleet/fleet-table-client.ts';
 import { IndexBuilding } from './fleet/index-building.ts';
+import { createKnownKeys, type KnownKeys } from './fleet/known-keys.ts';
 import { type Authenticate, createAuthenticator } from './http/caller.ts';
 import { type Authorization, createAuthorization } from './identities/authorization-client.ts';
 import { createIdentities, type Identities } from './identities/identity-client.ts';
@@ -62,6 +63,7 @@ export interface Services extends RolloutServices {
   /** Who uses which key, as far as it is known. */
   readonly fleet: FleetIndex;
   readonly fleetNotes: FleetNotes;
+  readonly knownKeys: KnownKeys;
   readonly building: IndexBuilding;
   readonly accountsOfKey: AccountsOfKey;
   readonly tenants: Tenants;
@@ -136,6 +138,7 @@ export function createServices(
   const queue = createWorkQueue(settings, () => identity);
   const listed = createSubscriptions(identity, cloud);
   const subscriptions = rememberedSubscriptions(listed, memory, now, log);
+  const inReach = async () => settings.subscriptions ?? (await subscriptions.list());
   const newId = () => randomBytes(10).toString('hex');
   const rollout = createRolloutServices(
     { settings, keys, table, fleet, queue, shares, fileService, now },
@@ -152,6 +155,7 @@ export function createServices(
     shares,
     fleet,
     fleetNotes: new FleetNotes({ fleet, now }),
+    knownKeys: createKnownKeys(table),
     building: new IndexBuilding(),
     ...rollout,
     accountsOfKey: graphAccounts(resourceGraph),
@@ -171,12 +175,7 @@ export function createServices(
     leases: createLeases(settings, () => identity),
     ...createEvidence(settings, identity, { now, newId }, log),
     authenticate: authenticator(settings, log),
-    dependents: (key) =>
-      hasDependents(key, async () => settings.subscriptions ?? (await subscriptions.list()), {
-        accounts,
-        settings,
-        fleet,
-      }),
+    dependents: (key) => hasDependents(key, inReach, { accounts, settings, fleet }),
     turns: new Turns(settings.budgetShare),
     schedule: new Turns(settings.budgetShare),
     random: Math.random,

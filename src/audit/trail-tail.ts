@@ -3,7 +3,7 @@ import { compareFileNames, parseFileName } from './file-name.ts';
 import type { TrailPosition } from './find-entry.ts';
 import { findHead } from './head.ts';
 import { type AuditEntry, type AuditRecord, parseRecord } from './record.ts';
-import type { RecordedEntry } from './trail-records.ts';
+import type { RecordedEntry } from './trail-filter.ts';
 
 /** More than the longest record has. Bytes. */
 const PIECE_BYTES = 2 * 1024 * 1024;

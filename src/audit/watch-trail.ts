@@ -25,6 +25,10 @@ export interface TrailLook {
   readonly findings: readonly ChainFinding[];
   /** Where it ends now; undefined: there is no record. */
   readonly last: AuditReceipt | undefined;
+  /** Where it ended then; undefined: this is the first look. */
+  readonly head: SignedHead | undefined;
+  /** Records that were read. */
+  readonly records: number;
 }
 
 /** Heads that are looked through for one that is signed: the key may have been out of reach for some days. */
@@ -37,14 +41,14 @@ const MOST_HEADS = 31;
  * @throws the SDK's error when the trail or its heads cannot be read
  */
 export async function lookAtTrail(services: WatchServices): Promise<TrailLook> {
-  const { heads, findings: wrong } = await headsToHold(services);
+  const { heads, findings: wrong, newest } = await headsToHold(services);
   const days = heads.map(({ file }) => parseFileName(file)?.day ?? '');
   const from = days.sort()[0];
-  const { findings, last } = await verifyTrail(services.files, {
+  const { findings, last, records } = await verifyTrail(services.files, {
     ...(from === undefined ? {} : { from }),
     heads,
   });
-  return { findings: [...wrong, ...findings], last };
+  return { findings: [...wrong, ...findings], last, head: newest, records };
 }
 
 /**
@@ -52,7 +56,12 @@ export async function lookAtTrail(services: WatchServices): Promise<TrailLook> {
  * signature is taken, since the key may have been out of reach or is new; but it does not take the place of one with it, or
  * whoever may write heads would have the app itself sign what they made of the trail.
  */
-async function headsToHold({ heads, trail, signer, now }: WatchServices): Promise<CheckedHeads> {
+async function headsToHold({
+  heads,
+  trail,
+  signer,
+  now,
+}: WatchServices): Promise<CheckedHeads & { readonly newest: SignedHead | undefined }> {
   const placed = placedHeads(await heads.newest(MOST_HEADS), now());
   const findings = [...placed.findings];
   const held: AuditReceipt[] = [];
@@ -63,7 +72,8 @@ async function headsToHold({ heads, trail, signer, now }: WatchServices): Promis
     held.push(...checked.heads);
     if (held.length > 0 && (!signer || head.signature !== undefined)) break;
   }
-  return { heads: held, findings };
+  // The head of another trail says nothing about this one: the app has moved to other storage.
+  return { heads: held, findings, newest: placed.heads.find((head) => head.trail === trail) };
 }
 
 /** @throws the SDK's error, where Key Vault does not say that there is no such version */

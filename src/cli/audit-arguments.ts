@@ -1,5 +1,5 @@
 import { CmkError } from '../errors.ts';
-import { isDay, shift } from '../time/duration.ts';
+import { isDay, momentAgo } from '../time/duration.ts';
 
 /** `<number>:<hash>` of a record that must be there. */
 export function readReceipt(text: string): { seq: number; hash: string } {
@@ -20,14 +20,20 @@ export function readDay(text: string): string {
 
 /** The moment of a date, or so long ago. */
 export function readSince(text: string): Date {
-  const ago = /^p/i.test(text) ? shift(new Date(), text, -1) : undefined;
-  if (ago) return ago;
-  const [day = ''] = text.split('T');
-  const date = new Date(text);
-  if (isDay(day) && !Number.isNaN(date.getTime())) return date;
+  return readMoment('--since', text, 'first');
+}
+
+/** The same for an end: a date is meant whole. */
+export function readUntil(text: string): Date {
+  return readMoment('--until', text, 'after');
+}
+
+function readMoment(option: string, text: string, edge: 'first' | 'after'): Date {
+  const date = momentAgo(text, new Date(), edge);
+  if (date) return date;
   throw new CmkError(
     'ArgumentInvalid',
-    `--since "${text}" is neither a date nor a duration.`,
+    `${option} "${text}" is neither a date nor a duration.`,
     'Examples: 2026-11-24, 2026-11-24T12:00:00Z, P7D.',
   );
 }

@@ -1,4 +1,4 @@
-import type { RecordedEntry } from '../audit/trail-records.ts';
+import type { RecordedEntry } from '../audit/trail-filter.ts';
 import { REASONS } from '../reasons.ts';
 import type { NotificationKind } from '../settings/notify-targets.ts';
 import type { Notification } from '../work/notification.ts';

@@ -95,6 +95,16 @@ const QUERIES = [
   '?limit=1e9',
   '?cause=__proto__',
   '?a=1&a=2',
+  '?after=..',
+  '?after=2026-11-24.jsonl:99999999999999',
+  '?after=kv-files/x',
+  '?since=P999999Y',
+  '?until=9999-12-31',
+  '?key=%00&vault=..',
+  '?by=&action=__proto__',
+  '?account=/&key=https://evil.example/keys/k',
+  '?__proto__=1',
+  `?key=${'x'.repeat(3_000)}`,
 ];
 const TEXTS = [
   '',
@@ -127,6 +137,8 @@ const ROUTES: readonly (readonly [method: string, path: (one: One) => string])[]
   ['POST', () => '/approvals'],
   ['POST', (one) => `/approvals/${one(IDS)}/approve`],
   ['DELETE', (one) => `/approvals/${one(IDS)}`],
+  ['GET', (one) => `/audit${one(['', '/', '/verification', ...IDS.map((id) => `/${id}`)])}${one(QUERIES)}`],
+  ['GET', (one) => `/${one(['keys', 'trend'])}${one(['', '/'])}${one(QUERIES)}`],
   ['GET', (one) => `/${one(['', 'openapi.json', 'keys', 'keys/', 'admin', ...IDS])}`],
 ];
 type One = <T>(items: readonly T[]) => T;

@@ -1,8 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { AUDIT_CONTAINER } from '../../audit/container-name.ts';
-import type { RecordedEntry, TrailFilter } from '../../audit/trail-records.ts';
-import { CmkError } from '../../errors.ts';
-import { readDay, readReceipt, readSince } from '../audit-arguments.ts';
+import { trailRow } from '../../audit/trail-columns.ts';
+import type { RecordedEntry, TrailFilter } from '../../audit/trail-filter.ts';
+import { readDay, readReceipt, readSince, readUntil } from '../audit-arguments.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 import { number, parsed } from '../options.ts';
@@ -20,6 +20,9 @@ interface VerifyArguments {
 
 interface ListArguments {
   key?: string;
+  vault?: string;
+  action?: string;
+  until?: string;
   account?: string;
   by?: string;
   since?: string;
@@ -79,13 +82,20 @@ function addList(command: Command, cli: Cli): void {
   command
     .description('what was done to keys and accounts, by whom and why; the newest last')
     .option('--key <key>', 'about this key: <key>, <vault>/<key> or an identifier')
+    .option('--vault <vault>', 'about keys of this vault: its name')
     .option('--account <account>', 'about this storage account: name or ARM id')
     .option('--by <who>', 'by this person or application: object id or name; app: by the app itself')
+    .option('--action <action>', 'what was done: key.revoke, or all of one kind: key')
     .addOption(since('since then: a date (2026-11-24) or a duration (P7D)'))
+    .addOption(moment('--until <when>', 'until then, the same way; a date is meant whole', readUntil))
     .addOption(limit())
-    .action(async ({ since: from, limit: most, container, ...about }: ListArguments) => {
+    .action(async ({ since: from, until, limit: most, container, ...about }: ListArguments) => {
       const records = async () => {
-        const filter = { ...about, since: from === undefined ? undefined : readSince(from) };
+        const filter = {
+          ...about,
+          since: from === undefined ? undefined : readSince(from),
+          until: until === undefined ? undefined : readUntil(until),
+        };
         return recordsOf(filter, most, container, command, cli);
       };
       await cli.look(command, records, (result, output) => showRecords(result, output));
@@ -100,14 +110,9 @@ function addShow(command: Command, cli: Cli): void {
       await cli.look(
         command,
         async () => {
-          const records = await recordsOf({}, Number.POSITIVE_INFINITY, container, command, cli);
-          const found = records.find(({ seq, id, entry }) => [String(seq), id, entry.id].includes(which));
-          if (found) return found;
-          throw new CmkError(
-            'NotFound',
-            `There is no record ${which}.`,
-            '`cmk audit list --wide` shows their numbers.',
-          );
+          const { readRecord } = await import('../audit-report.ts');
+          const globals = command.optsWithGlobals<GlobalOptions>();
+          return readRecord(cli.environment, () => cli.credential(globals), which, container);
         },
         (record, output) => {
           output.text(JSON.stringify(record, undefined, 2));
@@ -135,9 +140,13 @@ function addHistory(command: Command, cli: Cli): void {
 }
 
 function since(text: string): Option {
-  return new Option('--since <when>', text).argParser(
+  return moment('--since <when>', text, readSince);
+}
+
+function moment(flags: string, text: string, read: (when: string) => Date): Option {
+  return new Option(flags, text).argParser(
     parsed((when: string) => {
-      readSince(when);
+      read(when);
       return when;
     }),
   );
@@ -160,12 +169,7 @@ async function recordsOf(
 ): Promise<RecordedEntry[]> {
   const { readRecords } = await import('../audit-report.ts');
   const globals = command.optsWithGlobals<GlobalOptions>();
-  const records: RecordedEntry[] = [];
-  for await (const record of readRecords(cli.environment, () => cli.credential(globals), filter, container)) {
-    records.push(record);
-    if (records.length > most) records.shift();
-  }
-  return records;
+  return readRecords(cli.environment, () => cli.credential(globals), { filter, most, container });
 }
 
 function showRecords(records: readonly RecordedEntry[], output: Output): typeof EXIT.ok {
@@ -182,30 +186,24 @@ function showRecords(records: readonly RecordedEntry[], output: Output): typeof 
       { title: 'TICKET', wide: true },
       { title: 'NUMBER', wide: true },
     ],
-    records.map(({ seq, time, entry }) => {
-      const { action, reason, resource, caller, details = {} } = entry;
-      const text = (name: string): string | undefined => textOf(details[name]);
+    records.map((record) => {
+      const { time, action, resource, by, why, from, to, reason, ticket, number } = trailRow(record);
       return [
         { full: time, short: `${time.slice(0, 16)}Z` },
         action,
         { full: resource, short: shortResource(resource) },
-        caller?.name ?? caller?.objectId ?? 'the app',
-        text('why'),
-        text('from') ?? text('before'),
-        text('to') ?? text('after'),
+        by,
+        why,
+        from,
+        to,
         reason,
-        text('ticket'),
-        String(seq),
+        ticket,
+        number,
       ];
     }),
     records,
   );
   return EXIT.ok;
-}
-
-function textOf(value: unknown): string | undefined {
-  if (value === undefined || value === null) return undefined;
-  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** `kv-files/files-key`, `stfiles01`. */
