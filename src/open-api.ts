@@ -12,6 +12,7 @@ import {
   REVOKE_RESPONSE,
 } from './break-glass/schemas.ts';
 import { DRIFT_OPERATIONS, DRIFT_RESPONSES } from './drift/http/openapi.ts';
+import { FLEET_OPERATIONS, FLEET_RESPONSES } from './fleet/http/openapi.ts';
 import { type ApiOperation, buildOpenApi } from './http/openapi.ts';
 import { ROTATION_OPERATIONS, ROTATION_REQUESTS, ROTATION_RESPONSES } from './rollout/http/openapi.ts';
 
@@ -163,7 +164,7 @@ export function openApiDocument(): Record<string, unknown> {
     version: '1',
     description: 'Break-glass and drift of customer-managed keys of Azure Storage.',
     server: '/api',
-    operations: [...OPERATIONS, ...ROTATION_OPERATIONS, ...DRIFT_OPERATIONS],
+    operations: [...OPERATIONS, ...FLEET_OPERATIONS, ...ROTATION_OPERATIONS, ...DRIFT_OPERATIONS],
     requests: {
       RevokeRequest: REVOKE_REQUEST,
       RestoreRequest: RESTORE_REQUEST,
@@ -178,6 +179,7 @@ export function openApiDocument(): Record<string, unknown> {
       ApprovalGiven: APPROVAL_GIVEN,
       ApprovalList: APPROVAL_LIST,
       ApprovalWithdrawn: APPROVAL_WITHDRAWN,
+      ...FLEET_RESPONSES,
       ...ROTATION_RESPONSES,
       ...DRIFT_RESPONSES,
     },
