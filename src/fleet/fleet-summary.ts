@@ -35,19 +35,20 @@ export interface FleetSummary {
   readonly text: string;
 }
 
-export function summarizeFleet(all: Iterable<Health>): FleetSummary {
+/** @param all one for each account, or for each `accounts` of them that stand alike */
+export function summarizeFleet(all: Iterable<Health & { readonly accounts?: number }>): FleetSummary {
   const states = Object.fromEntries(HEALTH_STATES.map((state) => [state, 0])) as Record<HealthState, number>;
   const causes = new Map<string, SummaryCause>();
   let accounts = 0;
-  for (const { state, cause, since } of all) {
-    accounts += 1;
-    states[state] += 1;
+  for (const { state, cause, since, accounts: many = 1 } of all) {
+    accounts += many;
+    states[state] += many;
     if (!cause) continue;
     const known = causes.get(`${state} ${cause.id}`);
     const earliest = [known?.since, since].filter((one) => one !== undefined).sort()[0];
     causes.set(`${state} ${cause.id}`, {
       ...(known ?? { ...cause, label: causeLabel(cause), state }),
-      accounts: (known?.accounts ?? 0) + 1,
+      accounts: (known?.accounts ?? 0) + many,
       ...(earliest ? { since: earliest } : {}),
     });
   }

@@ -54,7 +54,7 @@ const CHECK_MS = 48 * 3_600_000;
 const PROBE_MS = 24 * 3_600_000;
 
 /** What a finding means for data, by its reason or that of its cause; of several, the first of these counts. */
-const MEANING: ReadonlyMap<string, HealthState> = new Map([
+const MEANINGS: readonly (readonly [reason: string, state: HealthState])[] = [
   ['RevocationOpen', 'Revoked'],
   ['VaultNotFound', 'Blocked'],
   ['KeyDeleted', 'Blocked'],
@@ -75,14 +75,14 @@ const MEANING: ReadonlyMap<string, HealthState> = new Map([
   ['MissingPermission', 'Unknown'],
   ['Unreadable', 'Unknown'],
   ['VaultUnreadable', 'Unknown'],
-]);
-const RANK: ReadonlyMap<string, number> = new Map([...MEANING.keys()].map((reason, rank) => [reason, rank]));
+];
+const MEANING = new Map(MEANINGS.map(([reason, state], rank) => [reason, { state, rank }]));
 
 /** How an account stands, by what is known of it. */
 export function healthOf(evidence: HealthEvidence, now: Date): Health {
   const worst = evidence.findings
     .flatMap((finding) => meaningOf(finding) ?? [])
-    .sort((a, b) => a.rank - b.rank || compare(a.since, b.since))
+    .sort((a, b) => a.rank - b.rank || compare(a.oldest, b.oldest))
     .find(({ state }) => evidence.encryptedBy !== 'microsoft' || state === 'NotManaged');
   if (evidence.encryptedBy !== 'managedVault') return found('NotManaged', worst?.state === 'NotManaged' ? worst : {});
   const { probe } = evidence;
@@ -104,17 +104,20 @@ interface Meaning {
   readonly rank: number;
   readonly cause: HealthCause;
   readonly since: string | undefined;
+  /** The same, with what is not known behind all that is. */
+  readonly oldest: string;
 }
 
 /** Undefined: it says nothing about whether data can be read, or on which version it is. */
 function meaningOf({ reason, severity, cause, since }: HealthFinding): Meaning | undefined {
   const code = MEANING.has(cause.reason) ? cause.reason : reason;
-  const state = MEANING.get(code);
+  const meaning = MEANING.get(code);
+  if (!meaning) return undefined;
   // What could not be read beside matters to no data, and whether a perimeter lets the account in is not seen.
-  const counts = state === 'Unknown' ? severity !== 'advice' : code !== 'VaultUnreachable' || severity === 'error';
-  if (!state || !counts) return undefined;
+  const counts =
+    meaning.state === 'Unknown' ? severity !== 'advice' : code !== 'VaultUnreachable' || severity === 'error';
   const { id, about } = cause;
-  return { state, rank: RANK.get(code) ?? 0, cause: { id, reason: code, about }, since };
+  return counts ? { ...meaning, cause: { id, reason: code, about }, since, oldest: since ?? '~' } : undefined;
 }
 
 function found(state: HealthState, { cause, since }: Partial<Pick<Meaning, 'cause' | 'since'>>): Health {
@@ -130,7 +133,6 @@ function age(then: string, now: Date): number {
   return now.getTime() - Date.parse(then);
 }
 
-/** What is known to be older comes first. */
-function compare(a: string | undefined, b: string | undefined): number {
-  return a === b ? 0 : (a ?? '~') < (b ?? '~') ? -1 : 1;
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
 }

@@ -1,12 +1,13 @@
 import type { Account } from '../../accounts/account.ts';
 import { parseResourceId } from '../../azure/resource-id.ts';
-import { ACCOUNT_CHECKS, KEY_CHECKS } from '../../drift/checks/checks.ts';
+import { ACCOUNT_CHECKS } from '../../drift/checks/checks.ts';
 import { causeIdOf, evaluate, findingId } from '../../drift/checks/evaluate.ts';
 import { KeyUsage } from '../../drift/checks/key-usage.ts';
 import type { AccountSubject, KeySubject, Rules } from '../../drift/checks/subjects.ts';
 import { rulesOf } from '../../drift/evaluate-all.ts';
 import { VAULT_ACCESS } from '../../drift/gather/vault-roles.ts';
 import type { Finding } from '../../drift/report.ts';
+import { keyEvidence } from '../../drift/subject-health.ts';
 import type { AccountEffect } from '../../effect/effect.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { keyUseOf, rotationGoal } from '../../rollout/judge-use.ts';
@@ -42,7 +43,6 @@ const ANEW: ReadonlySet<string> = new Set([
   'RevocationOpen',
 ]);
 const ACCOUNT_ANEW = ACCOUNT_CHECKS.filter(({ reason }) => ANEW.has(reason));
-const KEY_ANEW = KEY_CHECKS.filter(({ reason }) => ANEW.has(reason));
 /** Over as soon as the account uses a key. */
 const WITHOUT_KEY: ReadonlySet<string> = new Set(['NotCustomerManaged', 'NoLongerCustomerManaged']);
 
@@ -139,12 +139,9 @@ class FleetJudge {
   }
 
   #ofKey(subject: KeySubject): HealthFinding[] {
-    if ('unread' in subject.versions) {
-      const [reason, about] = ['VaultUnreadable', [subject.key.id]];
-      return [{ reason, severity: 'error', cause: { id: causeIdOf(reason, about), reason, about } }];
-    }
-    const found = evaluate(KEY_ANEW, subject, subject.key.id, this.#rules);
-    return found.map((finding) => ({ ...finding, since: this.#since(finding) }));
+    return keyEvidence(subject, this.#rules).map((found) =>
+      'id' in found ? { ...found, since: this.#since(found) } : found,
+    );
   }
 
   /** As exactly as the versions of the key tell, else since a check first found it. */
