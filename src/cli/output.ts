@@ -2,7 +2,7 @@ import { styleText } from 'node:util';
 import type { ChecklistLine } from '../operations/checklist-line.ts';
 import type { Entry, Report } from '../operations/journal.ts';
 import type { Explanation } from './explain.ts';
-import { tableLines } from './table.ts';
+import { NOTHING, tableLines } from './table.ts';
 import { visible, visibleLines } from './visible.ts';
 
 /** A place that lines go to. */
@@ -192,7 +192,7 @@ export class Output {
   #text(cell: Cell): string {
     if (typeof cell === 'object') return this.format === 'terminal' && !this.#wide ? cell.short : cell.full;
     // Where fields are apart by tabs, one that is empty is not seen.
-    return cell ?? (this.format === 'csv' ? '' : '-');
+    return cell ?? (this.format === 'csv' ? '' : NOTHING);
   }
 
   #wait(text: string): void {
