@@ -24,7 +24,7 @@ export const ROOMS: readonly (readonly string[])[] = [
   ['notify', 'overview'],
   ['operations'],
   ['services.ts'],
-  ['break-glass', 'audit/http', 'drift/http', 'rollout/http', 'overview/http'],
+  ['break-glass', 'audit/http', 'drift/http', 'fleet/http', 'rollout/http', 'overview/http'],
   ['open-api.ts'],
   ['functions', 'cli'],
   ['main.ts'],

@@ -2,7 +2,7 @@ import { describeFailure, type Failure } from '../azure/failure.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
 import { pacingCell, type Turns } from '../azure/turns.ts';
 import type { FleetChange, FleetIndex, UnaskedAccount } from '../fleet/fleet-index.ts';
-import { storageAccountId } from '../fleet/fleet-rows.ts';
+import { storageAccountId } from '../fleet/fleet-keys.ts';
 import type { Settings } from '../settings/settings.ts';
 import { ACCOUNT_WORK, type ScopesWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';

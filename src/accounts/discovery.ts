@@ -1,6 +1,6 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { UnaskedAccount } from '../fleet/fleet-index.ts';
-import { storageAccountId } from '../fleet/fleet-rows.ts';
+import { storageAccountId } from '../fleet/fleet-keys.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';

@@ -1,5 +1,5 @@
 import type { FleetAccount, FleetChange, FleetIndex } from '../fleet/fleet-index.ts';
-import { accountRow } from '../fleet/fleet-rows.ts';
+import { accountRow } from '../fleet/fleet-keys.ts';
 import { changesOf, changesOfGone, type SeenAccount } from './fleet-entries.ts';
 
 /** Changes that are written together. */

@@ -2,7 +2,7 @@ import pMap from 'p-map';
 import { describe, describeFailure, type Failure, mayPass } from '../azure/failure.ts';
 import { pacingCell } from '../azure/turns.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
-import { storageAccountId } from '../fleet/fleet-rows.ts';
+import { storageAccountId } from '../fleet/fleet-keys.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Account } from './account.ts';

@@ -1,7 +1,7 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import { sameResource } from '../azure/resource-id.ts';
 import type { FleetAccount, FleetChange, FleetIndex, FleetOutcome } from '../fleet/fleet-index.ts';
-import { storageAccountId } from '../fleet/fleet-rows.ts';
+import { storageAccountId } from '../fleet/fleet-keys.ts';
 import { formatKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import type { Log, LogRecord } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';

@@ -2,7 +2,7 @@ import pMap from 'p-map';
 import { describeFailure, mayPass } from '../azure/failure.ts';
 import { pacingCell } from '../azure/turns.ts';
 import type { FleetChange, UnaskedAccount } from '../fleet/fleet-index.ts';
-import { storageAccountId } from '../fleet/fleet-rows.ts';
+import { storageAccountId } from '../fleet/fleet-keys.ts';
 import type { Scope } from './account.ts';
 import { type AskServices, askScopes } from './ask-scopes.ts';
 import { LIST_CALLS } from './dispatcher.ts';

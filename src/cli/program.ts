@@ -14,6 +14,7 @@ import { addKeyCommands } from './commands/key.ts';
 import { addNotifyCommands } from './commands/notify.ts';
 import { addRotationCommands } from './commands/rotation.ts';
 import { addVaultCommands } from './commands/vault.ts';
+import { addWatchCommand } from './commands/watch.ts';
 import { columnsOf, OUTPUTS } from './output.ts';
 import { cliVersion } from './version.ts';
 
@@ -62,7 +63,8 @@ Environment:
   CMK_CANARY, CMK_REFRESH_AUTOMATIC, CMK_BUDGET_SHARE
                              how rotation status judges what waits
   CMK_NOTIFY                 its targets, for notify test
-  CMK_API, CMK_API_AUDIENCE  whom rotation status asks without that storage`;
+  CMK_API, CMK_API_AUDIENCE  whom watch asks, and rotation status without that
+                             storage`;
 
 /** Every command. Nothing runs before it is parsed. */
 export function createProgram(cli: Cli): Command {
@@ -99,6 +101,7 @@ export function createProgram(cli: Cli): Command {
   addFleetCommands(program, cli);
   addRotationCommands(program, cli);
   addDriftCommands(program, cli);
+  addWatchCommand(program, cli);
   addAppCommands(program, cli);
   addNotifyCommands(program, cli);
   addAuditCommands(program, cli);

@@ -1,12 +1,9 @@
 import type { FleetChange, FleetIndex } from './fleet-index.ts';
+import { accountRow, keyPartition, storageAccountId, subscriptionPartition } from './fleet-keys.ts';
 import {
-  accountRow,
   type FleetTable,
-  keyPartition,
   LISTINGS,
   type Row,
-  storageAccountId,
-  subscriptionPartition,
   toFleetAccount,
   toListing,
   toRowChange,

@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { REASONS, type Reason } from '../reasons.ts';
+import { formatTags, parseTags } from './account-tags.ts';
 import type { FleetAccount, FleetChange, FleetUse, KnownScopes, UnaskedAccount, UseRef } from './fleet-index.ts';
+import { accountId, accountRow, keyPartition, storageAccountId, subscriptionPartition } from './fleet-keys.ts';
 
 /** A row of the table: its two keys, and text in every property. */
 export interface Row {
@@ -23,44 +24,6 @@ export interface FleetTable {
 
 export const LISTINGS = 'listings';
 export const UNASKED = 'unasked';
-
-/**
- * Text as part of a table's key, which takes neither slashes, `#`, `?`, `%` nor control characters ("Understanding the Table
- * service data model"). Letter case does not tell ARM's names and keys apart, and does tell rows apart.
- */
-function encoded(text: string): string {
-  return encodeURIComponent(text.normalize('NFC').toLowerCase()).replaceAll("'", '%27').replaceAll('%', '=');
-}
-
-/** Of a key: its vault's host, and its name. */
-export function keyPartition(key: string): string {
-  const parsed = parseKeyIdentifier(key);
-  if (!parsed) throw new TypeError(`${key} is not a key identifier.`);
-  return `key|${encoded(new URL(parsed.vaultUri).hostname)}|${encoded(parsed.keyName)}`;
-}
-
-export function subscriptionPartition(subscriptionId: string): string {
-  return `account|${encoded(subscriptionId)}`;
-}
-
-/** The name of an account is unique in all of Azure, and it keeps it where it is moved to another resource group. */
-export function accountRow(account: string, scope?: string): string {
-  const { subscriptionId, name } = accountId(account);
-  const row = `${subscriptionId}|${encoded(name)}`;
-  return scope === undefined ? row : `${row}|${encoded(scope)}`;
-}
-
-function accountId(account: string): ResourceId {
-  const parsed = storageAccountId(account);
-  if (!parsed) throw new TypeError(`${account} is not the ARM id of a storage account.`);
-  return parsed;
-}
-
-/** Undefined for anything but the ARM id of a storage account. */
-export function storageAccountId(id: string): ResourceId | undefined {
-  const parsed = parseResourceId(id);
-  return parsed?.type.toLowerCase() === 'microsoft.storage/storageaccounts' ? parsed : undefined;
-}
 
 /** Where a change goes, and what is put there; without properties the row is dropped. */
 export interface RowChange {
@@ -123,9 +86,9 @@ const CHUNK = 30_000;
 const MOST_CHUNKS = 12;
 
 function accountProperties(known: FleetAccount): Record<string, string> {
-  const { account, location, scopes, scopesReadOn, key = '', own, writtenOn } = known;
+  const { account, location, scopes, scopesReadOn, key = '', own, writtenOn, tags } = known;
   const asked = scopes && scopesReadOn ? scopesProperties({ ...known, scopes, scopesReadOn }) : {};
-  return { account, location, key, own, writtenOn, ...asked };
+  return { account, location, key, own, writtenOn, ...(tags ? { tags: formatTags(tags) } : {}), ...asked };
 }
 
 function scopesProperties({ scopes, scopesReadOn, scoped, scopeUses }: KnownScopes): Record<string, string> {
@@ -171,6 +134,7 @@ const ACCOUNT = z.object({
   own: text,
   writtenOn: iso,
   scopes: scopesKnown,
+  tags: text.optional().catch(undefined),
 });
 const SCOPED = z.object({ scoped: text, scopesReadOn: iso, chunks: z.coerce.number().int().min(1).max(MOST_CHUNKS) });
 const SCOPE_USES = z.array(z.tuple([z.string(), z.string()]));
@@ -210,8 +174,14 @@ export function toFleetAccount(row: Row): FleetAccount | undefined {
   const id = read && storageAccountId(read.account);
   if (!read || !id || accountRow(id.id) !== row.rowKey) return undefined;
   if (subscriptionPartition(id.subscriptionId) !== row.partitionKey) return undefined;
-  const { key, scopes, ...rest } = read;
-  const known = { ...rest, ...(parseKeyIdentifier(key) ? { key } : {}), scopeUses: [], scoped: '' };
+  const { key, scopes, tags, ...rest } = read;
+  const known = {
+    ...rest,
+    ...(parseKeyIdentifier(key) ? { key } : {}),
+    ...parseTags(tags),
+    scopeUses: [],
+    scoped: '',
+  };
   if (!scopes) return known;
   const scoped = SCOPED.safeParse(row).data;
   const scopeUses = scoped && toScopeUses(row, scoped.chunks);

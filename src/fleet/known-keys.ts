@@ -1,5 +1,6 @@
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { type FleetTable, keyPartition } from './fleet-rows.ts';
+import { keyPartition } from './fleet-keys.ts';
+import type { FleetTable } from './fleet-rows.ts';
 
 /** The keys that the fleet index has uses of. Errors are the SDK's. */
 export interface KnownKeys {

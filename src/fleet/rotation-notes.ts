@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { type FleetTable, keyPartition, type Row } from './fleet-rows.ts';
+import { keyPartition } from './fleet-keys.ts';
+import type { FleetTable, Row } from './fleet-rows.ts';
 
 const ROTATIONS = 'rotations';
 

@@ -1,6 +1,6 @@
 import type { Budget } from '../azure/pacer.ts';
 import type { FleetUse } from '../fleet/fleet-index.ts';
-import { storageAccountId } from '../fleet/fleet-rows.ts';
+import { storageAccountId } from '../fleet/fleet-keys.ts';
 import type { Reason } from '../reasons.ts';
 import { type JudgedUse, judgeUse, type RotationGoal, type UseState } from './judge-use.ts';
 

@@ -1,5 +1,5 @@
 import type { FleetUse } from '../fleet/fleet-index.ts';
-import { accountRow } from '../fleet/fleet-rows.ts';
+import { accountRow } from '../fleet/fleet-keys.ts';
 import type { UseState } from './judge-use.ts';
 
 /** Of a wave so many uses may fail before the next one begins: one in ten, and one at least. */

@@ -2,7 +2,7 @@ import { TableClient } from '@azure/data-tables';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import type { FleetAccount, FleetChange, FleetIndex, FleetUse } from '../../src/fleet/fleet-index.ts';
-import { accountRow, keyPartition, subscriptionPartition } from '../../src/fleet/fleet-rows.ts';
+import { accountRow, keyPartition, subscriptionPartition } from '../../src/fleet/fleet-keys.ts';
 import { createFleetTable, FLEET_TABLE } from '../../src/fleet/fleet-table-client.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { forgetFleet } from '../support/wire.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { keyPartition } from '../../src/fleet/fleet-rows.ts';
+import { keyPartition } from '../../src/fleet/fleet-keys.ts';
 import { createKnownKeys } from '../../src/fleet/known-keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 

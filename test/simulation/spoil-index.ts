@@ -1,5 +1,6 @@
 import type { FleetUse } from '../../src/fleet/fleet-index.ts';
-import { keyPartition, LISTINGS, subscriptionPartition, toRowChange, UNASKED } from '../../src/fleet/fleet-rows.ts';
+import { keyPartition, subscriptionPartition } from '../../src/fleet/fleet-keys.ts';
+import { LISTINGS, toRowChange, UNASKED } from '../../src/fleet/fleet-rows.ts';
 import { KEY, SUBSCRIPTION } from '../support/keys.ts';
 import type { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 

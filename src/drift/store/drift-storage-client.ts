@@ -1,18 +1,12 @@
 import type { TokenCredential } from '@azure/identity';
-import type { BlobServiceClient, ContainerClient } from '@azure/storage-blob';
-import type { QueueServiceClient } from '@azure/storage-queue';
+import type { ContainerClient } from '@azure/storage-blob';
 import { appBlobs, appQueues } from '../../azure/app-storage.ts';
-import { withinTime } from '../../azure/deadline.ts';
-import { describeFailure } from '../../azure/failure.ts';
-import { DEAD_LETTER_CONTAINER } from '../../events/subscription.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { keepPoison, type PoisonKeeper } from '../../work/keep-poison-client.ts';
-import { WORK_QUEUES } from '../../work/messages.ts';
 import { detailsOf, shorten } from '../causes.ts';
-import type { DeadLetter } from '../checks/subjects.ts';
 import { DRIFT_SUMMARY, type DriftDetails, type DriftReport, type DriftSummary, type WholeReport } from '../report.ts';
+import { type AppState, appState } from './app-state-client.ts';
 import { downloadText, listBlobs, removeBlob, uploadText } from './blobs-client.ts';
-import { parseDeadLetters } from './dead-letters.ts';
 import { packDetails } from './details-format.ts';
 import { parseDetails, parseReport } from './earlier-reports.ts';
 import { type AccountMemoryStore, accountMemoryStore } from './managed-accounts-client.ts';
@@ -29,10 +23,6 @@ const UNFINISHED = 'unfinished/';
 const RUNNING = 'running/';
 /** Reports that a history shows at most. */
 const HISTORY = 200;
-/** Dead letters that are looked into at most: a vault in trouble makes them by the thousand. */
-const MAX_DEAD_LETTERS = 100;
-/** For all the requests of a call, and what they send. Milliseconds. */
-const TIMEOUT_MS = 30_000;
 
 // What the drift check keeps in the app's own storage, and what it looks at there. Errors are the SDK's.
 
@@ -75,13 +65,6 @@ export interface UnfinishedChecks {
   putAside(result: SubscriptionResult): Promise<void>;
   /** Forgets what was put aside: the check came to its end. */
   finished(): Promise<void>;
-}
-
-/** How the app itself is doing. */
-export interface AppState {
-  /** How many messages wait in each poison queue. */
-  poisonMessages(): Promise<{ queue: string; messages: number }[]>;
-  deadLetters(since: Date): Promise<DeadLetter[]>;
 }
 
 export interface DriftStorage
@@ -213,38 +196,6 @@ function unfinishedChecks(container: ContainerClient): UnfinishedChecks {
     putAside: (result) => uploadText(container, `${UNFINISHED}${result.id}.json`, JSON.stringify(result), {}),
     async finished() {
       for (const { name } of await listBlobs(container, UNFINISHED)) await removeBlob(container, name);
-    },
-  };
-}
-
-function appState(blobs: BlobServiceClient, queues: QueueServiceClient): AppState {
-  const waiting = async (queue: string): Promise<number> => {
-    try {
-      const { approximateMessagesCount = 0 } = await withinTime(TIMEOUT_MS, (limit) =>
-        queues.getQueueClient(queue).getProperties(limit),
-      );
-      return approximateMessagesCount;
-    } catch (error) {
-      if (describeFailure(error).kind !== 'notFound') throw error;
-      return 0;
-    }
-  };
-  return {
-    poisonMessages: () =>
-      Promise.all(
-        WORK_QUEUES.map((name) => `${name}-poison`).map(async (queue) => ({ queue, messages: await waiting(queue) })),
-      ),
-    async deadLetters(since) {
-      const container = blobs.getContainerClient(DEAD_LETTER_CONTAINER);
-      const newest = (await listBlobs(container, ''))
-        .map(({ name, properties }) => ({ name, writtenOn: properties.lastModified }))
-        .filter(({ writtenOn }) => writtenOn >= since)
-        .sort((a, b) => b.writtenOn.getTime() - a.writtenOn.getTime())
-        .slice(0, MAX_DEAD_LETTERS);
-      const read = await Promise.all(
-        newest.map(async ({ name, writtenOn }) => parseDeadLetters(await downloadText(container, name), writtenOn)),
-      );
-      return read.flat();
     },
   };
 }

@@ -1,0 +1,41 @@
+import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import { parseKeyIdentifier } from '../keys/key-identifier.ts';
+
+/**
+ * Text as part of a table's key, which takes neither slashes, `#`, `?`, `%` nor control characters ("Understanding the Table
+ * service data model"). Letter case does not tell ARM's names and keys apart, and does tell rows apart.
+ */
+function encoded(text: string): string {
+  return encodeURIComponent(text.normalize('NFC').toLowerCase()).replaceAll("'", '%27').replaceAll('%', '=');
+}
+
+/** Of a key: its vault's host, and its name. */
+export function keyPartition(key: string): string {
+  const parsed = parseKeyIdentifier(key);
+  if (!parsed) throw new TypeError(`${key} is not a key identifier.`);
+  return `key|${encoded(new URL(parsed.vaultUri).hostname)}|${encoded(parsed.keyName)}`;
+}
+
+export function subscriptionPartition(subscriptionId: string): string {
+  return `account|${encoded(subscriptionId)}`;
+}
+
+/** The name of an account is unique in all of Azure, and it keeps it where it is moved to another resource group. */
+export function accountRow(account: string, scope?: string): string {
+  const { subscriptionId, name } = accountId(account);
+  const row = `${subscriptionId}|${encoded(name)}`;
+  return scope === undefined ? row : `${row}|${encoded(scope)}`;
+}
+
+/** @throws TypeError for anything but the ARM id of a storage account */
+export function accountId(account: string): ResourceId {
+  const parsed = storageAccountId(account);
+  if (!parsed) throw new TypeError(`${account} is not the ARM id of a storage account.`);
+  return parsed;
+}
+
+/** Undefined for anything but the ARM id of a storage account. */
+export function storageAccountId(id: string): ResourceId | undefined {
+  const parsed = parseResourceId(id);
+  return parsed?.type.toLowerCase() === 'microsoft.storage/storageaccounts' ? parsed : undefined;
+}
