@@ -9,6 +9,7 @@ import { createStorageAccounts, type StorageAccounts } from './accounts/storage-
 import { rememberedSubscriptions } from './accounts/subscription-memory.ts';
 import { createSubscriptionMemory } from './accounts/subscription-memory-client.ts';
 import { createSubscriptions, type Subscriptions, type Tenants } from './accounts/subscriptions-client.ts';
+import { tracedAccounts } from './accounts/traced-accounts.ts';
 import { APPROVALS_CONTAINER, type ApprovalStore, approvalStore } from './approvals/approval-store-client.ts';
 import { auditFiles } from './audit/audit-client.ts';
 import type { AuditFiles } from './audit/audit-files.ts';
@@ -43,9 +44,11 @@ import type { Log } from './log.ts';
 import { REASONS } from './reasons.ts';
 import { createRolloutServices, type RolloutServices } from './rollout/create-rollout-services.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
+import { NO_TELEMETRY, type Telemetry } from './telemetry/telemetry.ts';
 import { createVaults, type Vaults } from './vaults/vault-client.ts';
 import { createVaultGuards, type VaultGuards } from './vaults/vault-guards-client.ts';
 import { createLeases, type Leases } from './work/lease-client.ts';
+import { queueAges } from './work/queue-ages-client.ts';
 import { createWorkQueue, type HeldMessages, type WorkQueue } from './work/work-queue-client.ts';
 
 /** Everything a use-case needs from outside: settings, Azure, the queue and time. */
@@ -83,6 +86,9 @@ export interface Services extends RolloutServices {
   readonly driftStorage: DriftStorage;
   readonly queue: WorkQueue;
   readonly heldMessages: HeldMessages;
+  /** Seconds that the oldest message of each queue has waited. */
+  readonly queueAges: () => Promise<ReadonlyMap<string, number>>;
+  readonly telemetry: Telemetry;
   /** One holder at a time over all instances, for an account or a key. */
   readonly leases: Leases;
   /** The audit trail; it never throws, and answers in time. */
@@ -116,11 +122,12 @@ export function createServices(
   environment: Environment,
   credential?: TokenCredential,
   log: Log = consoleLog,
+  telemetry: Telemetry = NO_TELEMETRY,
 ): Services {
   const settings = readSettings(environment);
   const identity = withTokenDeadline(credential ?? appCredential(settings.clientId), APP_TOKEN_MS);
   const { cloud } = settings;
-  const accounts = createStorageAccounts(identity, cloud);
+  const accounts = tracedAccounts(createStorageAccounts(identity, cloud), telemetry);
   const now = () => new Date();
   const memory = createSubscriptionMemory(settings, () => identity);
   const table = createFleetTable(settings, () => identity);
@@ -129,9 +136,10 @@ export function createServices(
   const shares = createFileShares(identity, cloud);
   const fileService = createFileService(identity, cloud);
   const resourceGraph = createResourceGraph(identity, cloud);
-  const queue = createWorkQueue(settings, () => identity);
+  const queue = createWorkQueue(settings, () => identity, telemetry);
   const listed = createSubscriptions(identity, cloud);
   const subscriptions = rememberedSubscriptions(listed, memory, now, log);
+  const searched = async () => settings.subscriptions ?? (await subscriptions.list());
   const newId = () => randomBytes(10).toString('hex');
   const rollout = createRolloutServices(
     { settings, keys, table, fleet, queue, shares, fileService, now },
@@ -163,15 +171,12 @@ export function createServices(
     driftStorage: createDriftStorage(settings, () => identity),
     queue,
     heldMessages: queue,
+    queueAges: () => queueAges(settings, () => identity, now()),
+    telemetry,
     leases: createLeases(settings, () => identity),
     ...createEvidence(settings, identity, { now, newId }, log),
     authenticate: authenticator(settings, log),
-    dependents: (key) =>
-      hasDependents(key, async () => settings.subscriptions ?? (await subscriptions.list()), {
-        accounts,
-        settings,
-        fleet,
-      }),
+    dependents: (key) => hasDependents(key, searched, { accounts, settings, fleet }),
     turns: new Turns(settings.budgetShare),
     schedule: new Turns(settings.budgetShare),
     random: Math.random,
@@ -237,15 +242,4 @@ function createAudit(files: AuditFiles, { now, newId }: Pick<Services, 'now' | '
 /** For what happens outside any invocation: the host shows it as a record of the worker. */
 function consoleLog(record: Parameters<Log>[0]): void {
   console.error(JSON.stringify(record));
-}
-
-let shared: Services | undefined;
-
-/**
- * The services of this instance, made when the first function needs them. Settings that are wrong must not fail the load
- * of the app: the host would then report an app without functions and say nothing of the settings.
- */
-export function services(): Services {
-  shared ??= createServices(process.env);
-  return shared;
 }

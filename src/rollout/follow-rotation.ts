@@ -138,13 +138,20 @@ class Follower {
     progress: RotationProgress,
     why = '',
   ): Promise<Outcome> {
-    const { version, startedOn, moved, waiting, failed, left, failures, places } = progress;
+    const { version, startedOn, progressOn, moved, waiting, failed, left, failures, places } = progress;
     const counts = { moved, waiting, failed, left };
     const about = { key: this.#key.id, version, startedOn, ...counts, failures };
     const numbers = `${moved} moved, ${waiting} waiting, ${failed} failed, ${left} left to Storage.`;
     const causes = Object.entries(failures).map(([code, number]) => `${code}: ${number}`);
     const message = [REASONS[reason], numbers, ...causes, why].filter((part) => part !== '').join(' ');
-    this.#log({ level: reason === 'RotationFinished' ? 'info' : 'error', reason, message, ...about });
+    const seconds = (Date.parse(progressOn) - Date.parse(startedOn)) / 1000;
+    this.#log({
+      level: reason === 'RotationFinished' ? 'info' : 'error',
+      reason,
+      message,
+      ...about,
+      ...(reason === 'RotationFinished' ? { seconds } : {}),
+    });
     const entry = {
       id: `rotation/${reason}/${this.#key.id}/${version}`,
       action: 'key.rotation',

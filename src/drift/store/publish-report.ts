@@ -25,7 +25,7 @@ export async function publishReport(
   log: Log,
 ): Promise<string | undefined> {
   const { id, counts, coverage, complete } = report;
-  for (const cause of report.causes.filter(({ exempt }) => !exempt).slice(0, MAX_RECORDS)) log(recordOf(cause, id));
+  for (const cause of report.causes.filter(({ exempt }) => !exempt).slice(0, MAX_RECORDS)) log(recordOf(cause, report));
   const failure = await write(report, driftStorage);
   if (failure) log({ level: 'error', reason: 'DriftReportNotWritten', message: failure, report: id });
   const seconds = (Date.parse(report.finishedOn) - Date.parse(report.startedOn)) / 1000;
@@ -42,12 +42,21 @@ export async function publishReport(
     keys: coverage.keys,
     fixes: report.fixes.length,
     failedFixes: report.fixes.filter(({ outcome }) => outcome === 'failed').length,
+    findings: byReason(report),
+    openRevocations: report.findings.filter(({ reason }) => reason === 'RevocationOpen').length,
     seconds,
   });
   return failure;
 }
 
-function recordOf(cause: DriftCause, report: string): LogRecord {
+/** How many findings there are of each code, exempt ones left out. */
+function byReason({ findings }: WholeReport): Record<string, number> {
+  const numbers: Record<string, number> = {};
+  for (const { reason, exemption } of findings) if (!exemption) numbers[reason] = (numbers[reason] ?? 0) + 1;
+  return numbers;
+}
+
+function recordOf(cause: DriftCause, { id: report, by }: WholeReport): LogRecord {
   const { id, reason, severity, about, affected, findings, sample, is, shouldBe, commands, since } = cause;
   const others = findings === 1 ? '' : ` So it is, or alike, with ${affected} resources.`;
   return {
@@ -61,6 +70,7 @@ function recordOf(cause: DriftCause, report: string): LogRecord {
     cause: id,
     ...(commands[0] === undefined ? {} : { command: commands[0] }),
     report,
+    by,
   };
 }
 
