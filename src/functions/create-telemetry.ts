@@ -25,7 +25,11 @@ export function createTelemetry(
   const said = new AtMostEvery(SAID_EVERY_MS);
   const failed = (message: string): void => {
     if (!said.due('', Date.now())) return;
-    const record = { level: 'warning', reason: 'TelemetryFailed', message: `${REASONS.TelemetryFailed} ${message}` };
+    const record = {
+      level: 'warning',
+      reason: 'TelemetryFailed',
+      message: `${REASONS.TelemetryFailed} ${message.slice(0, 1_000)}`,
+    };
     console.warn(JSON.stringify(record));
   };
   const telemetry = new LazyTelemetry(

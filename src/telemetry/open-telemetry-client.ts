@@ -43,7 +43,8 @@ export interface OpenTelemetryOptions {
 
 /** An export that takes longer is given up. Milliseconds. */
 const EXPORT_MS = 10_000;
-/** Metrics are sent so often. Milliseconds. */
+/** Spans and metrics are sent so often, unless OpenTelemetry's own variables say otherwise. Milliseconds. */
+const SPANS_EVERY_MS = 5_000;
 const METRICS_EVERY_MS = 60_000;
 /** Spans that wait to be sent at most; those beyond are lost, and never in the way. */
 const MOST_SPANS = 4_096;
@@ -53,12 +54,15 @@ const BOUNDARIES = [1, 2, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400];
 
 /** Makes the SDK. Everything goes to Application Insights, to an OTLP endpoint, or to both, as the Functions host sends its own. */
 export function startOpenTelemetry(options: OpenTelemetryOptions): Telemetry {
-  const log = (message: string): void => options.failed(message.slice(0, 1_000));
+  const { environment } = options;
+  // Errors come as JSON with their stack, or behind what says what they are about.
+  const log = (...said: readonly unknown[]): void =>
+    options.failed(said.map((part) => /"message":"([^"]+)/.exec(String(part))?.[1] ?? String(part)).join(' '));
   const quiet = { info: () => {}, debug: () => {}, verbose: () => {}, warn: () => {} };
   diag.setLogger({ ...quiet, error: log }, { logLevel: DiagLogLevel.ERROR, suppressOverrideMessage: true });
   const resource = resourceFromAttributes({
-    'service.name': options.environment.WEBSITE_SITE_NAME ?? NAME,
-    'service.instance.id': options.environment.WEBSITE_INSTANCE_ID ?? String(process.pid),
+    'service.name': environment.WEBSITE_SITE_NAME ?? NAME,
+    'service.instance.id': environment.WEBSITE_INSTANCE_ID ?? String(process.pid),
   }).merge(detectResources({ detectors: [envDetector] }));
   const { spans, metrics } = exportersOf(options);
   const tracers = new TracerProvider({
@@ -66,17 +70,24 @@ export function startOpenTelemetry(options: OpenTelemetryOptions): Telemetry {
     // One trace is the whole of a rotation, and there are few: what the host makes of its own part is not asked.
     sampler: new AlwaysOnSampler(),
     spanProcessors: spans.map(
-      (exporter) => new BatchSpanProcessor({ exporter, maxQueueSize: MOST_SPANS, exportTimeoutMillis: EXPORT_MS }),
+      (exporter) =>
+        new BatchSpanProcessor({
+          exporter,
+          maxQueueSize: MOST_SPANS,
+          scheduledDelayMillis: milliseconds(environment.OTEL_BSP_SCHEDULE_DELAY, SPANS_EVERY_MS),
+          exportTimeoutMillis: EXPORT_MS,
+        }),
     ),
   });
+  const metricsEveryMs = milliseconds(environment.OTEL_METRIC_EXPORT_INTERVAL, METRICS_EVERY_MS);
   const meters = new MeterProvider({
     resource,
     readers: metrics.map(
       (exporter) =>
         new PeriodicExportingMetricReader({
           exporter,
-          exportIntervalMillis: METRICS_EVERY_MS,
-          exportTimeoutMillis: EXPORT_MS,
+          exportIntervalMillis: metricsEveryMs,
+          exportTimeoutMillis: Math.min(EXPORT_MS, metricsEveryMs),
         }),
     ),
   });
@@ -188,6 +199,12 @@ function exportersOf({ environment, credential }: OpenTelemetryOptions): {
     metrics.push(otlpMetrics(EXPORT_MS, environment));
   }
   return { spans, metrics };
+}
+
+/** A variable of OpenTelemetry; what is no number is as good as nothing. */
+function milliseconds(text: string | undefined, otherwise: number): number {
+  const ms = Number(text);
+  return Number.isFinite(ms) && ms >= 1 ? ms : otherwise;
 }
 
 function remote(traceparent: string | undefined): SpanContext | undefined {
