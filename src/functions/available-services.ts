@@ -1,3 +1,4 @@
+import type { InvocationContext } from '@azure/functions';
 import { SettingsError } from '../errors.ts';
 import { contextLog, type Log } from '../log.ts';
 import { createServices, type Services } from '../services.ts';
@@ -13,9 +14,13 @@ const said = new AtMostEvery(SAID_EVERY_MS);
 /** Of this instance. */
 export const telemetry = createTelemetry(process.env, () => services().queueAges());
 
-/** The log of one run of a function; what its records count is measured. */
-export function logOf(context: Parameters<typeof contextLog>[0]): Log {
-  return measured(contextLog(context), telemetry);
+/**
+ * The log of one run of a function: each record says of which, as the host's own columns depend on where it sends them
+ * (host.json: `telemetryMode`). What the records count is measured.
+ */
+export function logOf(context: Pick<InvocationContext, 'functionName' | 'info' | 'warn' | 'error'>): Log {
+  const write = contextLog(context);
+  return measured((record) => write({ ...record, function: context.functionName }), telemetry);
 }
 
 let shared: Services | undefined;

@@ -25,7 +25,7 @@ export async function publishReport(
   log: Log,
 ): Promise<string | undefined> {
   const { id, counts, coverage, complete } = report;
-  for (const cause of report.causes.filter(({ exempt }) => !exempt).slice(0, MAX_RECORDS)) log(recordOf(cause, report));
+  for (const cause of report.causes.filter(({ exempt }) => !exempt).slice(0, MAX_RECORDS)) log(recordOf(cause, id));
   const failure = await write(report, driftStorage);
   if (failure) log({ level: 'error', reason: 'DriftReportNotWritten', message: failure, report: id });
   const seconds = (Date.parse(report.finishedOn) - Date.parse(report.startedOn)) / 1000;
@@ -56,7 +56,7 @@ function byReason({ findings }: WholeReport): Record<string, number> {
   return numbers;
 }
 
-function recordOf(cause: DriftCause, { id: report, by }: WholeReport): LogRecord {
+function recordOf(cause: DriftCause, report: string): LogRecord {
   const { id, reason, severity, about, affected, findings, sample, is, shouldBe, commands, since } = cause;
   const others = findings === 1 ? '' : ` So it is, or alike, with ${affected} resources.`;
   return {
@@ -70,7 +70,6 @@ function recordOf(cause: DriftCause, { id: report, by }: WholeReport): LogRecord
     cause: id,
     ...(commands[0] === undefined ? {} : { command: commands[0] }),
     report,
-    by,
   };
 }
 
