@@ -57,7 +57,7 @@ export function makeImage({ files, name, push, revision }: ImageOptions): { imag
   expectThat(docker([...alone, '--entrypoint', 'id', image, '-u']), '1000', 'the user that it runs as');
   if (!push) return { image };
   docker(['push', image]);
-  const digests = docker(['inspect', '--format', '{{join .RepoDigests "\\n"}}', image]).split('\n');
+  const digests = docker(['inspect', '--format', '{{join .RepoDigests " "}}', image]).split(' ');
   const digest = digests.find((one) => one.startsWith(`${name.toLowerCase()}@`))?.split('@')[1];
   if (digest === undefined) throw new Error(`docker does not say the digest of ${image}.`);
   return { image, digest };
