@@ -45,18 +45,18 @@ describe('one trace', () => {
     for (let number = 0; number < ACCOUNTS; number += 1) key.account();
     app.azure.clock.advance(1_000);
     rotateKey(app.azure.world, key.vault, key.name);
-    event = await eventually('the span of the event', () => eventOf(key), 20_000);
+    event = await eventually('the span of the event', () => eventOf(key), 30_000);
     const all = await eventually(
       'each PATCH, and all that is above it',
       () => {
         const patches = spansOf(event.traceId).filter(({ name }) => name === 'PATCH Microsoft.Storage');
         return patches.length === ACCOUNTS && patches.every((patch) => wayTo(patch)[0] === EVENT) && patches;
       },
-      50_000,
+      90_000,
     );
     patches = all;
     trace = spansOf(event.traceId);
-  });
+  }, 120_000);
 
   it('goes from the event to the last account', () => {
     expect(new Set(patches.map(({ attributes }) => attributes['cmk.account'])).size).toBe(ACCOUNTS);
@@ -86,7 +86,7 @@ describe('one trace', () => {
   it('is counted: what moved, and how long it took to the last account', async () => {
     const of = (name: string) =>
       receiver.points.filter((point) => point.name === name && point.attributes.key === key.id());
-    await eventually('the metrics of the rotation', () => of('cmk.rotation.duration').length > 0, 60_000);
+    await eventually('the metrics of the rotation', () => of('cmk.rotation.duration').length > 0, 50_000);
     expect(Math.max(...of('cmk.accounts.moved').map(({ value }) => value))).toBe(ACCOUNTS);
     expect(of('cmk.rotation.duration')[0]?.value).toBeGreaterThanOrEqual(0);
     expect(of('cmk.rotation.duration')[0]?.value).toBeLessThan(60);
@@ -107,7 +107,7 @@ describe('the drift check', () => {
         const all = receiver.points;
         return all.some(({ name }) => name === 'cmk.revocations.open') && all;
       },
-      60_000,
+      50_000,
     );
     const checked = app.records().findLast(({ reason }) => reason === 'DriftChecked');
     const findings = Object.fromEntries(
