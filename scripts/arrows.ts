@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url';
 export const ROOMS: readonly (readonly string[])[] = [
   ['reasons.ts'],
   ['errors.ts', 'log.ts', 'csv.ts'],
-  ['time'],
+  ['time', 'telemetry'],
   ['azure'],
   ['keys'],
   ['http'],

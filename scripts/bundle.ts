@@ -4,9 +4,9 @@ import { copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { build, type Metafile } from 'esbuild';
+import { type BuildOptions, build, type Metafile } from 'esbuild';
 import { type Zippable, zipSync } from 'fflate';
-import { leaveOut } from './bundle/leave-out.ts';
+import { apart, leaveOut } from './bundle/leave-out.ts';
 import { contentsOf } from './bundle/report.ts';
 
 const PROJECT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -19,7 +19,11 @@ export const BUNDLE_FILES = [
   'main.cjs.map',
   'package.json',
   'start.cjs',
+  'telemetry.cjs',
 ] as const;
+
+/** What is loaded later, and only where it is wanted. */
+const TELEMETRY = 'src/telemetry/open-telemetry-client.ts';
 
 /** The Node of production, whose V8 the code cache is made for; with another one there is none in the package. */
 const NODE_MAJOR = '22';
@@ -48,7 +52,8 @@ export interface Bundle {
 }
 
 /**
- * Makes the deployable app: one CommonJS file that needs no `node_modules`, the fastest form to start of those measured.
+ * Makes the deployable app: one CommonJS file that needs no `node_modules`, the fastest form to start of those measured; what
+ * sends traces and metrics is a file of its own, which is read only where they are sent.
  *
  * @throws when esbuild finds an error, or warns: a warning here is code that would fail in Azure.
  */
@@ -58,36 +63,20 @@ export async function bundle(options: BundleOptions = {}): Promise<Bundle> {
 
   await rm(outDir, { recursive: true, force: true });
   await mkdir(outDir, { recursive: true });
-  const result = await build({
-    absWorkingDir: PROJECT,
+  const metafile = await buildFile(outDir, {
     entryPoints: [options.entry ?? join(PROJECT, 'src/main.ts')],
     // Where the paths in the source map start, wherever the files are written: the same sources make the same bytes.
     outfile: join(PROJECT, 'dist/app/main.cjs'),
-    write: false,
-    bundle: true,
-    format: 'cjs',
-    platform: 'node',
-    target: `node${NODE_MAJOR}`,
-    // ES modules where a package has both: of CommonJS, what is not used cannot be told from what is.
-    mainFields: ['module', 'main'],
-    // Shorter and faster to compile; names and lines stay as they are written.
-    minifySyntax: true,
-    metafile: true,
-    plugins: [leaveOut(PROJECT)],
-    // The host supplies it; bundled, no function would register.
-    external: ['@azure/functions-core'],
+    plugins: [apart(TELEMETRY, './telemetry.cjs'), leaveOut(PROJECT)],
     sourcemap: 'linked',
     // Stack traces need positions only; the text of the dependencies would make the map twice the size of the code.
     sourcesContent: false,
-    logLevel: 'silent',
   });
-  if (result.warnings.length > 0) {
-    const lines = result.warnings.map(({ location, text }) =>
-      location ? `${location.file}:${location.line}: ${text}` : text,
-    );
-    throw new Error(`esbuild warns about the bundle:\n${lines.join('\n')}`);
-  }
-  for (const file of result.outputFiles) await writeFile(join(outDir, basename(file.path)), file.contents);
+  await buildFile(outDir, {
+    entryPoints: [join(PROJECT, TELEMETRY)],
+    outfile: join(PROJECT, 'dist/app/telemetry.cjs'),
+    plugins: [leaveOut(PROJECT)],
+  });
   await copyFile(options.hostJson ?? join(PROJECT, 'host.json'), join(outDir, 'host.json'));
   const manifest = { name: project.name, version: project.version, private: true, main: 'start.cjs' };
   await writeFile(join(outDir, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
@@ -100,13 +89,37 @@ export async function bundle(options: BundleOptions = {}): Promise<Bundle> {
 
   const zip = options.zip === false ? undefined : (options.zip ?? `${outDir}.zip`);
   const { size } = await stat(join(outDir, 'main.cjs'));
-  return {
-    folder: outDir,
-    size,
-    zip,
-    zipSize: zip === undefined ? undefined : await writeZip(outDir, zip),
-    metafile: result.metafile,
-  };
+  return { folder: outDir, size, zip, zipSize: zip === undefined ? undefined : await writeZip(outDir, zip), metafile };
+}
+
+/** One file of the app, written into the folder with what belongs to it. */
+async function buildFile(outDir: string, options: BuildOptions): Promise<Metafile> {
+  const result = await build({
+    absWorkingDir: PROJECT,
+    write: false,
+    bundle: true,
+    format: 'cjs',
+    platform: 'node',
+    target: `node${NODE_MAJOR}`,
+    // ES modules where a package has both: of CommonJS, what is not used cannot be told from what is.
+    mainFields: ['module', 'main'],
+    // Shorter and faster to compile; names and lines stay as they are written.
+    minifySyntax: true,
+    metafile: true,
+    // The host supplies it; bundled, no function would register.
+    external: ['@azure/functions-core'],
+    logLevel: 'silent',
+    ...options,
+  });
+  if (result.warnings.length > 0) {
+    const lines = result.warnings.map(({ location, text }) =>
+      location ? `${location.file}:${location.line}: ${text}` : text,
+    );
+    throw new Error(`esbuild warns about the bundle:\n${lines.join('\n')}`);
+  }
+  for (const file of result.outputFiles ?? []) await writeFile(join(outDir, basename(file.path)), file.contents);
+  if (!result.metafile) throw new Error('esbuild does not say what is in the bundle.');
+  return result.metafile;
 }
 
 /** The same files give the same bytes, so that a deployment can be compared with a build. */

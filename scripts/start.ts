@@ -12,7 +12,8 @@ const USAGE = `npm start [-- options]: the app, its Functions host and a local A
 
 PORT       port of the Functions host (default 7071; 0: any free one)
 LOCAL_DIR  folder of the environment file, certificates and logs (default .local); one run at a time uses it
-CMK_…      app settings that differ from the local defaults`;
+CMK_…      app settings that differ from the local defaults
+OTEL_…     where traces and metrics go: OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318`;
 
 class UsageError extends Error {}
 

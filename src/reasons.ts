@@ -138,6 +138,9 @@ export const REASONS = {
   MoveUnproven: 'The answer to a write was lost, and what is there now does not show whether it took effect.',
   Busy: 'Another instance or message is at work on it; looked at again soon.',
 
+  // Telemetry
+  TelemetryFailed: 'Traces and metrics cannot be sent; all else goes on.',
+
   // Drift
   VersionReverted: 'Was moved back to an older version than it had been on.',
   NoLongerCustomerManaged: 'Used a managed key, and uses Microsoft-managed keys now.',

@@ -9,6 +9,7 @@ import { createStorageAccounts, type StorageAccounts } from './accounts/storage-
 import { rememberedSubscriptions } from './accounts/subscription-memory.ts';
 import { createSubscriptionMemory } from './accounts/subscription-memory-client.ts';
 import { createSubscriptions, type Subscriptions, type Tenants } from './accounts/subscriptions-client.ts';
+import { tracedAccounts } from './accounts/traced-accounts.ts';
 import { APPROVALS_CONTAINER, type ApprovalStore, approvalStore } from './approvals/approval-store-client.ts';
 import { auditFiles } from './audit/audit-client.ts';
 import { auditContainer } from './audit/audit-storage-client.ts';
@@ -45,9 +46,11 @@ import { createPostWebhook, type PostWebhook } from './notify/webhook-client.ts'
 import { type RestoreOnRecord, restoreOnRecord } from './revocation/restore-on-record.ts';
 import { createRolloutServices, type RolloutServices } from './rollout/create-rollout-services.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
+import { NO_TELEMETRY, type Telemetry } from './telemetry/telemetry.ts';
 import { createVaults, type Vaults } from './vaults/vault-client.ts';
 import { createVaultGuards, type VaultGuards } from './vaults/vault-guards-client.ts';
 import { createLeases, type Leases } from './work/lease-client.ts';
+import { queueAges } from './work/queue-ages-client.ts';
 import { createWorkQueue, type HeldMessages, type WorkQueue } from './work/work-queue-client.ts';
 
 /** Everything a use-case needs from outside: settings, Azure, the queue and time. */
@@ -88,6 +91,9 @@ export interface Services extends RolloutServices {
   readonly postWebhook: PostWebhook;
   readonly queue: WorkQueue;
   readonly heldMessages: HeldMessages;
+  /** Seconds that the oldest message of each queue has waited. */
+  readonly queueAges: () => Promise<ReadonlyMap<string, number>>;
+  readonly telemetry: Telemetry;
   /** One holder at a time over all instances, for an account or a key. */
   readonly leases: Leases;
   /** The audit trail; it never throws, and answers in time. */
@@ -122,11 +128,12 @@ export function createServices(
   environment: Environment,
   credential?: TokenCredential,
   log: Log = consoleLog,
+  telemetry: Telemetry = NO_TELEMETRY,
 ): Services {
   const settings = readSettings(environment);
   const identity = withTokenDeadline(credential ?? appCredential(settings.clientId), APP_TOKEN_MS);
   const { cloud } = settings;
-  const accounts = createStorageAccounts(identity, cloud);
+  const accounts = tracedAccounts(createStorageAccounts(identity, cloud), telemetry);
   const now = () => new Date();
   const memory = createSubscriptionMemory(settings, () => identity);
   const table = createFleetTable(settings, () => identity);
@@ -135,7 +142,7 @@ export function createServices(
   const shares = createFileShares(identity, cloud);
   const fileService = createFileService(identity, cloud);
   const resourceGraph = createResourceGraph(identity, cloud);
-  const queue = createWorkQueue(settings, () => identity);
+  const queue = createWorkQueue(settings, () => identity, telemetry);
   const listed = createSubscriptions(identity, cloud);
   const subscriptions = rememberedSubscriptions(listed, memory, now, log);
   const inReach = async () => settings.subscriptions ?? (await subscriptions.list());
@@ -172,6 +179,8 @@ export function createServices(
     postWebhook: createPostWebhook(),
     queue,
     heldMessages: queue,
+    queueAges: () => queueAges(settings, () => identity, now()),
+    telemetry,
     leases: createLeases(settings, () => identity),
     ...createEvidence(settings, identity, { now, newId }, log),
     authenticate: authenticator(settings, log),
@@ -225,15 +234,4 @@ function createEvidence(
 /** For what happens outside any invocation: the host shows it as a record of the worker. */
 function consoleLog(record: Parameters<Log>[0]): void {
   console.error(JSON.stringify(record));
-}
-
-let shared: Services | undefined;
-
-/**
- * The services of this instance, made when the first function needs them. Settings that are wrong must not fail the load
- * of the app: the host would then report an app without functions and say nothing of the settings.
- */
-export function services(): Services {
-  shared ??= createServices(process.env);
-  return shared;
 }

@@ -70,6 +70,19 @@ describe('the bundle', () => {
     expect(registered).toEqual(expect.arrayContaining(['keyNewVersionCreated', 'reconcileKey', 'reconcileAccount']));
   });
 
+  it('has what sends telemetry in a file of its own, which asks nobody but whoever it sends to', async () => {
+    const [main, telemetry] = await Promise.all(
+      ['main.cjs', 'telemetry.cjs'].map((name) => readFile(join(made.folder, name), 'utf8')),
+    );
+    expect(main).toContain('import("./telemetry.cjs")');
+    expect(main).not.toContain('BatchSpanProcessor');
+    expect(telemetry).toContain('BatchSpanProcessor');
+    expect(telemetry).not.toContain('class ConfigurationWorker {\n  poll');
+    expect(telemetry).not.toContain('ManagedIdentityCredential');
+    // About what is measured today: identity or a storage SDK would be found here.
+    expect(telemetry?.length).toBeLessThan(900_000);
+  });
+
   it('names its entry point, and keeps host.json as it is', async () => {
     const manifest = JSON.parse(await readFile(join(made.folder, 'package.json'), 'utf8')) as Record<string, unknown>;
     expect(manifest).toMatchObject({ name: 'cmk-autopilot', main: 'start.cjs' });

@@ -39,8 +39,9 @@ resource mail 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(emails))
 
 var groups = concat(actionGroupIds, empty(emails) ? [] : [mail.id])
 
-// The records: a line that is not JSON has no reason and falls out.
-var records = 'AppTraces | extend r = parse_json(Message) | extend reason = tostring(r.reason), key = tostring(r.key), account = tostring(r.account) | where isnotempty(reason)'
+// The records: a line that is not JSON has no reason and falls out. `ran`: the function; the record itself says it, since the
+// host's own columns (OperationName, OperationId) differ with how it sends its telemetry (host.json: telemetryMode).
+var records = 'AppTraces | extend r = parse_json(Message) | extend reason = tostring(r.reason), key = tostring(r.key), account = tostring(r.account), ran = coalesce(tostring(r["function"]), OperationName) | where isnotempty(reason)'
 
 // What says so itself, and the length of the poison queues as the drift check finds it.
 var poisoned = '"Poisoned", "PoisonMessages"'
@@ -102,7 +103,7 @@ var rules = [
     severity: 1
     frequency: 'PT15M'
     window: 'PT1H'
-    query: '${records} | where reason in ("Revoked", "RevocationIncomplete") and OperationName == "revokeKey"'
+    query: '${records} | where reason in ("Revoked", "RevocationIncomplete") and ran == "revokeKey"'
     mute: 'PT1H'
     by: []
     threshold: revocationsPerHour
@@ -138,7 +139,7 @@ var rules = [
     severity: 3
     frequency: 'PT15M'
     window: 'PT15M'
-    query: '${records} | where reason == "CallRefused" and OperationName in ("revokeKey", "restoreKey") and tostring(r.because) in ("RoleMissing", "KeyOutOfReach", "ClientNotAllowed", "ScopeMissing", "TokenKindUnclear")'
+    query: '${records} | where reason == "CallRefused" and ran in ("revokeKey", "restoreKey") and tostring(r.because) in ("RoleMissing", "KeyOutOfReach", "ClientNotAllowed", "ScopeMissing", "TokenKindUnclear")'
     mute: 'PT6H'
     by: ['key']
     threshold: 0
@@ -223,7 +224,7 @@ var rules = [
     frequency: 'PT15M'
     window: 'PT15M'
     // Whoever starts a check by hand is told what it finds.
-    query: '${records} | where SeverityLevel >= 3 and OperationName !in ("driftCheck", "driftReport") and reason !in (${poisoned}, ${needsPerson}, ${heldRotations}, ${missingRights})'
+    query: '${records} | where SeverityLevel >= 3 and ran !in ("driftCheck", "driftReport") and reason !in (${poisoned}, ${needsPerson}, ${heldRotations}, ${missingRights})'
     mute: 'PT6H'
     by: ['reason', 'key']
     threshold: 0
@@ -235,7 +236,7 @@ var rules = [
     severity: 2
     frequency: 'PT1H'
     window: 'PT1H'
-    query: 'union (AppTraces | where OperationName == "driftCheck" and SeverityLevel >= 3 | extend reason = tostring(parse_json(Message).reason)), (AppRequests | where OperationName == "driftCheck" and Success == false | extend reason = "CheckFailed") | where ${settled}'
+    query: 'union (${records} | where ran == "driftCheck" and SeverityLevel >= 3), (AppRequests | where (OperationName == "driftCheck" or tostring(Properties["faas.name"]) == "driftCheck") and Success == false | extend reason = "CheckFailed") | where ${settled}'
     mute: 'P1D'
     by: ['reason']
     threshold: 0
@@ -305,7 +306,7 @@ resource silent 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
       allOf: [
         {
           // Not before there was an app for two days: until then it has not been silent for so long.
-          query: 'AppRequests | where OperationName == "driftCheck" and Success == true | summarize runs = count() | where runs == 0 and now() > ${begun} + 2d'
+          query: '${records} | where reason == "DriftChecked" and ran == "driftCheck" | summarize runs = count() | where runs == 0 and now() > ${begun} + 2d'
           timeAggregation: 'Count'
           operator: 'GreaterThan'
           threshold: 0

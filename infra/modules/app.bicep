@@ -152,8 +152,12 @@ resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
       APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnectionString
       // The connection string says where; this says who: telemetry is written with the app's identity.
       APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
+      // The host would send five traces a second at most, and keep back the log records of those that it leaves out
+      // (Azure.Monitor.OpenTelemetry.Exporter: RateLimitedSampler, trace-based sampling of logs): alerts go by these records.
+      OTEL_TRACES_SAMPLER: 'microsoft.fixed_percentage'
+      OTEL_TRACES_SAMPLER_ARG: '1'
       // No languageWorkers__node__arguments: with any, the host throws away the warm worker of a new instance and starts
-      // another. V8 goes by the memory of the instance by itself (docs/deploy.md, "Memory and scale").
+      // another. V8 goes by the memory of the instance by itself (docs/scale.md, "Memory").
     },
     settings
   )

@@ -30,7 +30,10 @@ export function baseEnvironment(caller: NodeJS.ProcessEnv): Variables {
   return pick(caller, (name) => INHERITED.includes(name));
 }
 
-/** App settings that a deployment sets too. A `CMK_…` variable of the caller takes precedence: `CMK_AUTOFIX=… npm start`. */
+/**
+ * App settings that a deployment sets too. A `CMK_…` variable of the caller takes precedence: `CMK_AUTOFIX=… npm start`; where
+ * telemetry goes (`OTEL_…`, `APPLICATIONINSIGHTS_…`) is the caller's alone.
+ */
 export function appSettings(azuriteConnectionString: string, caller: NodeJS.ProcessEnv): Variables {
   return {
     AzureWebJobsStorage: azuriteConnectionString,
@@ -43,7 +46,7 @@ export function appSettings(azuriteConnectionString: string, caller: NodeJS.Proc
     // As the sample fleet's event subscriptions name them.
     CMK_FUNCTION_APP_ID: `${APP_GROUP}/providers/Microsoft.Web/sites/func-cmk`,
     CMK_STORAGE_ACCOUNT_ID: `${APP_GROUP}/providers/Microsoft.Storage/storageAccounts/stcmkapp`,
-    ...pick(caller, (name) => /^CMK_[A-Z_]+$/.test(name) && name !== 'CMK_API'),
+    ...pick(caller, (name) => /^(CMK|OTEL|APPLICATIONINSIGHTS)_[A-Z_]+$/.test(name) && name !== 'CMK_API'),
   };
 }
 

@@ -13,6 +13,7 @@ import type { Plugin } from 'esbuild';
  * - `apache-arrow`, which the blob SDK loads for lists in a format that is not asked for
  * - of the storage SDKs what its clients can do and the app does not ask for: signing of links (SAS), batches, queries, and
  *   checksums of contents (CRC-64, which is WebAssembly)
+ * - of the exporter for Application Insights what asks Microsoft for other settings of itself, every hour (OneSettings)
  * - `jsonwebtoken`, with which MSAL signs in by a certificate: the app has a managed identity, and no certificate
  */
 export function leaveOut(project: string): Plugin {
@@ -30,12 +31,27 @@ export function leaveOut(project: string): Plugin {
       build.onLoad({ filter: NOT_CALLED }, async ({ path }) => ({
         contents: leftOut(await readFile(path, 'utf8'), path),
       }));
+      build.onLoad({ filter: /[\\/]_configuration[\\/]configurationWorker\.js$/ }, () => ({
+        contents: 'export class ConfigurationWorker { shutdown() {} }',
+      }));
       build.onResolve({ filter: /^(apache-arrow|jsonwebtoken)$/ }, ({ path }) => ({ path, namespace: 'left-out' }));
       build.onLoad({ filter: /.*/, namespace: 'left-out' }, ({ path }) => ({
         contents: `const leftOut = () => { throw new Error('${path} is not in the bundle'); };
 export { leftOut as tableFromIPC };
 export default { sign: leftOut };`,
       }));
+    },
+  };
+}
+
+/** Leaves one source to a file of its own, which is loaded when it is imported. */
+export function apart(source: string, file: string): Plugin {
+  return {
+    name: 'apart',
+    setup(build) {
+      build.onResolve({ filter: /./ }, ({ path, kind }) =>
+        kind === 'dynamic-import' && basename(path) === basename(source) ? { path: file, external: true } : undefined,
+      );
     },
   };
 }

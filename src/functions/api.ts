@@ -7,10 +7,11 @@ import { type Caller, describeCaller } from '../http/caller.ts';
 import { HttpProblem, problemResponse } from '../http/problem.ts';
 import { CallerLimits } from '../http/rates.ts';
 import { hasRole, type Role } from '../http/roles.ts';
-import { contextLog, type Log } from '../log.ts';
+import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
-import { type Services, services } from '../services.ts';
+import type { Services } from '../services.ts';
 import { AtMostEvery } from '../work/at-most-every.ts';
+import { logOf, services } from './available-services.ts';
 import { endBy, TIME_LIMITS } from './time-limits.ts';
 
 export interface ApiCall {
@@ -49,7 +50,7 @@ export function api(
   reach?: 'later',
 ): HttpHandler {
   return async (request, context) => {
-    const log = contextLog(context);
+    const log = logOf(context);
     const record = recordOf(request, context);
     const { correlationId } = record;
     let who: Readonly<Record<string, unknown>> = {};

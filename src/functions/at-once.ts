@@ -21,6 +21,7 @@ import {
 } from '../work/messages.ts';
 import { DONE, type Outcome } from '../work/outcome.ts';
 import { processWork } from '../work/process.ts';
+import { workSpan } from './spans.ts';
 import { outcomeBy, TIME_LIMITS } from './time-limits.ts';
 
 /** Accounts that are looked at where they are found; more than Storage takes at once in one place wait in the queue. */
@@ -101,9 +102,10 @@ export class KeyLookAtOnce {
     parse: (entry: unknown) => W,
     run: (work: W) => Promise<Outcome>,
   ): Promise<void> {
-    const { queue, now } = this.#services;
+    const { queue, now, telemetry } = this.#services;
     const received = { entry, dequeueCount: 1 };
-    return processWork({ queueName, received, parse, run, queue, reports, now, log: this.#log });
+    const runIt = (work: W) => workSpan(work, telemetry, () => run(work));
+    return processWork({ queueName, received, parse, run: runIt, queue, reports, now, log: this.#log });
   }
 }
 

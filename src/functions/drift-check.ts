@@ -1,9 +1,8 @@
 import { app } from '@azure/functions';
 import { timeBoxed } from '../azure/deadline.ts';
 import { runDriftCheck } from '../drift/run-drift-check.ts';
-import { contextLog } from '../log.ts';
 import { driftSchedule } from '../settings/drift-schedule.ts';
-import { availableServices } from './available-services.ts';
+import { availableServices, logOf } from './available-services.ts';
 
 /**
  * A timer's run may take as long as the host allows: 30 minutes on Flex Consumption. It ends itself before that, and says
@@ -15,11 +14,13 @@ app.timer('driftCheck', {
   // Not `%CMK_DRIFT_SCHEDULE%`: with that, an app without the setting would have no functions at all.
   schedule: driftSchedule(process.env),
   handler: async (_timer, context) => {
-    const log = contextLog(context);
+    const log = logOf(context);
     const services = availableServices(log);
-    await timeBoxed(
-      (signal) => runDriftCheck({ id: context.invocationId, by: 'timer', signal }, services, log),
-      DEADLINE_MS,
+    const run = { id: context.invocationId, by: 'timer' } as const;
+    const { telemetry } = services;
+    await telemetry.ready();
+    await telemetry.span('drift check', { parent: context.traceContext?.traceParent }, () =>
+      timeBoxed((signal) => runDriftCheck({ ...run, signal }, services, log), DEADLINE_MS),
     );
   },
 });

@@ -1,14 +1,15 @@
 import { app, type InvocationContext } from '@azure/functions';
 import { acceptEvent } from '../events/enqueue-key.ts';
-import { contextLog } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { lookAtOnce } from './at-once.ts';
-import { availableServices } from './available-services.ts';
+import { availableServices, logOf } from './available-services.ts';
+import { eventSpan } from './spans.ts';
 import { eventHandler } from './time-limits.ts';
 
 app.eventGrid<unknown>('keyExpired', {
   handler: eventHandler(async (delivered: unknown, context: InvocationContext) => {
-    const log = contextLog(context);
+    const log = logOf(context);
+    const since = new Date();
     const services = availableServices(log);
     const event = acceptEvent(delivered, 'Microsoft.KeyVault.KeyExpired', services, log);
     if (!event) return;
@@ -20,6 +21,7 @@ app.eventGrid<unknown>('keyExpired', {
       version: event.version,
     });
     // Dependents that are still on the expired version move, should there be a newer one.
-    await lookAtOnce(event, services, log);
+    const invocation = { traceContext: context.traceContext, since };
+    await eventSpan(event, invocation, services, () => lookAtOnce(event, services, log));
   }),
 });

@@ -1,15 +1,16 @@
 import { app, type InvocationContext } from '@azure/functions';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { acceptEvent } from '../events/enqueue-key.ts';
-import { contextLog } from '../log.ts';
 import { keepRevoked } from '../revocation/keep-revoked.ts';
 import { lookAtOnce } from './at-once.ts';
-import { availableServices } from './available-services.ts';
+import { availableServices, logOf } from './available-services.ts';
+import { eventSpan } from './spans.ts';
 import { endBy, eventHandler, TIME_LIMITS } from './time-limits.ts';
 
 app.eventGrid<unknown>('keyNewVersionCreated', {
   handler: eventHandler(async (delivered: unknown, context: InvocationContext) => {
-    const log = contextLog(context);
+    const log = logOf(context);
+    const since = new Date();
     const services = availableServices(log);
     const event = acceptEvent(delivered, 'Microsoft.KeyVault.KeyNewVersionCreated', services, log);
     if (!event) return;
@@ -23,6 +24,7 @@ app.eventGrid<unknown>('keyNewVersionCreated', {
       const message = `The key could not be looked at at once: ${describe(describeFailure(error))}`;
       log({ level: 'warning', reason: 'ServiceUnavailable', message, key: event.key.id });
     }
-    await lookAtOnce(event, services, log);
+    const invocation = { traceContext: context.traceContext, since };
+    await eventSpan(event, invocation, services, () => lookAtOnce(event, services, log));
   }),
 });

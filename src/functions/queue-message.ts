@@ -1,7 +1,7 @@
 import type { InvocationContext, StorageQueueHandler } from '@azure/functions';
 import { appCredential } from '../azure/credential.ts';
 import { SettingsError } from '../errors.ts';
-import { contextLog, type Log } from '../log.ts';
+import type { Log } from '../log.ts';
 import type { Services } from '../services.ts';
 import { readStorageSettings } from '../settings/settings.ts';
 import { AtMostEvery } from '../work/at-most-every.ts';
@@ -9,7 +9,8 @@ import type { Work, WorkQueueName } from '../work/messages.ts';
 import type { Outcome } from '../work/outcome.ts';
 import { asText, processWork, type Received } from '../work/process.ts';
 import { createWorkQueue } from '../work/work-queue-client.ts';
-import { availableServices } from './available-services.ts';
+import { availableServices, logOf } from './available-services.ts';
+import { workSpan } from './spans.ts';
 
 /** Whoever corrects a setting starts the app anew with it: its work is back soon after. Seconds. */
 const DEFERRED_SECONDS = 300;
@@ -26,7 +27,7 @@ export function queueHandler<W extends Work>(
   run: (work: W, services: Services, log: Log) => Promise<Outcome>,
 ): StorageQueueHandler {
   return async (entry, context) => {
-    const log = contextLog(context);
+    const log = logOf(context);
     let available: Services;
     try {
       available = availableServices(log);
@@ -35,8 +36,9 @@ export function queueHandler<W extends Work>(
       await defer(queueName, entry);
       return;
     }
-    const { queue, now } = available;
-    const runIt = (work: W) => run(work, available, log);
+    const { queue, now, telemetry } = available;
+    await telemetry.ready();
+    const runIt = (work: W) => workSpan(work, telemetry, () => run(work, available, log), context);
     await processWork({ queueName, received: received(entry, context), parse, run: runIt, queue, reports, now, log });
   };
 }

@@ -144,7 +144,14 @@ class Follower {
     const numbers = `${moved} moved, ${waiting} waiting, ${failed} failed, ${left} left to Storage.`;
     const causes = Object.entries(failures).map(([code, number]) => `${code}: ${number}`);
     const message = [REASONS[reason], numbers, ...causes, why].filter((part) => part !== '').join(' ');
-    this.#log({ level: reason === 'RotationFinished' ? 'info' : 'error', reason, message, ...about });
+    const seconds = (Date.parse(progressOn) - Date.parse(startedOn)) / 1000;
+    this.#log({
+      level: reason === 'RotationFinished' ? 'info' : 'error',
+      reason,
+      message,
+      ...about,
+      ...(reason === 'RotationFinished' ? { seconds } : {}),
+    });
     const entry = {
       id: `rotation/${reason}/${this.#key.id}/${version}`,
       action: 'key.rotation',

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { InvalidMessageError } from '../errors.ts';
+import { TRACEPARENT } from '../telemetry/traceparent.ts';
 import { NOTIFICATION } from './notification.ts';
 
 /** Queue of work about a key; created by the infrastructure, with its poison queue. */
@@ -38,6 +39,8 @@ const carried = {
   attempt: z.int().min(0).max(1_000).default(0),
   /** Since when it has been put off without a try that counts (ISO 8601); absent when the last try counted. */
   deferredSince: z.iso.datetime().optional(),
+  /** W3C trace context of whoever put it there, so that one trace goes over the queues. One that is none is as good as none. */
+  traceparent: z.string().regex(TRACEPARENT).optional().catch(undefined),
 };
 
 /** "Look at this key." */

@@ -2,6 +2,7 @@ import type { TokenCredential } from '@azure/identity';
 import { appQueues } from '../azure/app-storage.ts';
 import { unlessMissing } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
+import { NO_TELEMETRY, type Telemetry } from '../telemetry/telemetry.ts';
 import type { Work, WorkQueueName } from './messages.ts';
 import { toQueueDelay } from './retry.ts';
 
@@ -37,7 +38,10 @@ const NOT_XML = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\uFFFE\uFFFF]/g;
 export function createWorkQueue(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
+  telemetry: Pick<Telemetry, 'traceparent'> = NO_TELEMETRY,
 ): WorkQueue & PutBack & HeldMessages {
+  const textOf = (work: Work): string =>
+    JSON.stringify({ ...work, traceparent: telemetry.traceparent() ?? work.traceparent });
   const service = appQueues(settings, credential);
   const add = (queue: string, text: string, visibilityTimeout: number) =>
     service
@@ -48,9 +52,9 @@ export function createWorkQueue(
   };
   return {
     send: (queue, work, delaySeconds = 0) =>
-      send(queue, JSON.stringify(work), delaySeconds > 0 ? toQueueDelay(delaySeconds) : 0),
+      send(queue, textOf(work), delaySeconds > 0 ? toQueueDelay(delaySeconds) : 0),
     async hold(queue, work, seconds) {
-      const { messageId, popReceipt } = await add(queue, JSON.stringify(work), toQueueDelay(seconds));
+      const { messageId, popReceipt } = await add(queue, textOf(work), toQueueDelay(seconds));
       return {
         async remove() {
           await unlessMissing(() => service.getQueueClient(queue).deleteMessage(messageId, popReceipt));

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { REASONS } from '../../src/reasons.ts';
+import { METRICS } from '../../src/telemetry/telemetry.ts';
 import type { Resource } from './arm/deploy.ts';
 import type { DryAzure } from './arm/dry-azure.ts';
 import { asArray, asString, at } from './arm/json.ts';
@@ -44,13 +45,28 @@ describe('alert rules and workbook', () => {
   it('look for functions that the app has', () => {
     const named = queries
       .filter((query) => !query.includes('AzureDiagnostics'))
-      .flatMap((query) => compared(query, 'OperationName'));
+      .flatMap((query) => [...compared(query, 'OperationName'), ...compared(query, 'ran')]);
     expect(named).toEqual(expect.arrayContaining(['driftCheck', 'revokeKey']));
     const registered = sources('src/functions').flatMap(({ text }) =>
       [...text.matchAll(/app\.\w+(?:<[^>]*>)?\(\s*'([^']+)'/g)].map((match) => match[1]),
     );
     // driftCheck is the timer that the settings name (CMK_DRIFT_SCHEDULE).
     expect(named.filter((name) => name !== 'driftCheck' && !registered.includes(name))).toEqual([]);
+  });
+
+  it('go by what the records say themselves: the host may send them without the function and the operation', () => {
+    const ofRecords = queries.filter((query) => query.includes('AppTraces'));
+    expect(ofRecords.length).toBeGreaterThan(10);
+    const columns = ofRecords.flatMap(
+      (query) => query.replaceAll(/AppRequests[^)]*\)/g, '').match(/Operation(Id|Name)\b.{0,6}/g) ?? [],
+    );
+    // As what a record of an older version is told by.
+    expect(columns.filter((use) => !use.startsWith('OperationName)'))).toEqual([]);
+  });
+
+  it('look for metrics that the app sends', () => {
+    const named = queries.filter((query) => query.includes('AppMetrics')).flatMap((query) => compared(query, 'Name'));
+    expect(new Set(named)).toEqual(new Set([...Object.keys(METRICS), 'cmk.queue.age']));
   });
 
   it('look for nothing behind the question mark of an address: the host leaves that out of its telemetry', () => {
@@ -156,10 +172,8 @@ describe('alert rules and workbook', () => {
     const others = ['poisoned', 'key-needs-a-person', 'rotation-held', 'missing-rights'].map(queryOf);
     expect(leftToOthers).toEqual(others.flatMap((query) => compared(query, 'reason')).sort());
     // Errors of the drift check are told by a rule of their own, and to whoever starts one by hand.
-    expect(queryOf('error-recorded')).toMatch(
-      /SeverityLevel >= 3 and OperationName !in \("driftCheck", "driftReport"\)/,
-    );
-    expect(queryOf('drift-errors')).toMatch(/OperationName == "driftCheck" and SeverityLevel >= 3/);
+    expect(queryOf('error-recorded')).toMatch(/SeverityLevel >= 3 and ran !in \("driftCheck", "driftReport"\)/);
+    expect(queryOf('drift-errors')).toMatch(/ran == "driftCheck" and SeverityLevel >= 3/);
   });
 
   it('call the action group that was made for the addresses, from events too', () => {

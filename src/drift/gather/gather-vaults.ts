@@ -10,7 +10,7 @@ import type { Settings } from '../../settings/settings.ts';
 import type { Vaults } from '../../vaults/vault-client.ts';
 import type { VaultGuards } from '../../vaults/vault-guards-client.ts';
 import type { DeadLetter, Rules, VaultSubject } from '../checks/subjects.ts';
-import type { AppState } from '../store/drift-storage-client.ts';
+import type { AppState } from '../store/app-state-client.ts';
 import { VAULT_ACCESS, VaultRoles } from './vault-roles.ts';
 
 const CONCURRENCY = 4;

@@ -42,9 +42,18 @@ export async function publishReport(
     keys: coverage.keys,
     fixes: report.fixes.length,
     failedFixes: report.fixes.filter(({ outcome }) => outcome === 'failed').length,
+    findings: byReason(report),
+    openRevocations: report.findings.filter(({ reason }) => reason === 'RevocationOpen').length,
     seconds,
   });
   return failure;
+}
+
+/** How many findings there are of each code, exempt ones left out. */
+function byReason({ findings }: WholeReport): Record<string, number> {
+  const numbers: Record<string, number> = {};
+  for (const { reason, exemption } of findings) if (!exemption) numbers[reason] = (numbers[reason] ?? 0) + 1;
+  return numbers;
 }
 
 function recordOf(cause: DriftCause, report: string): LogRecord {

@@ -1,0 +1,20 @@
+import type { ResourceId } from '../azure/resource-id.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+import type { StorageAccounts } from './storage-client.ts';
+
+/** The same accounts; each write is a span of its own. */
+export function tracedAccounts(accounts: StorageAccounts, telemetry: Telemetry): StorageAccounts {
+  const patch = <T>(of: ResourceId, scope: string | undefined, write: () => Promise<T>): Promise<T> => {
+    const attributes = {
+      'http.request.method': 'PATCH',
+      'cmk.account': of.id,
+      ...(scope === undefined ? {} : { 'cmk.scope': scope }),
+    };
+    return telemetry.span('PATCH Microsoft.Storage', { attributes, isCall: true }, write);
+  };
+  return {
+    ...accounts,
+    updateEncryption: (id, encryption) => patch(id, undefined, () => accounts.updateEncryption(id, encryption)),
+    updateScopeKey: (id, scope, keyUri) => patch(id, scope, () => accounts.updateScopeKey(id, scope, keyUri)),
+  };
+}

@@ -1,0 +1,51 @@
+import { app } from '@azure/functions';
+import { appCredential } from '../azure/credential.ts';
+import { REASONS } from '../reasons.ts';
+import type { Environment } from '../settings/settings.ts';
+import { LazyTelemetry } from '../telemetry/lazy-telemetry.ts';
+import { NO_TELEMETRY, type Telemetry } from '../telemetry/telemetry.ts';
+import { AtMostEvery } from '../work/at-most-every.ts';
+
+/** Whoever takes telemetry may be away for long. Milliseconds. */
+const SAID_EVERY_MS = 3_600_000;
+
+/**
+ * By the settings of the Functions host, so that host and app send to the same places: a connection string of Application
+ * Insights, an OTLP endpoint, or both. Without them, and with `OTEL_SDK_DISABLED`, nothing is loaded and nothing is done.
+ *
+ * The host goes on writing the app's log records: that the app could send them itself is not said to it
+ * (`WorkerOpenTelemetryEnabled`), as it would keep them back then (azure-functions-host, ConfigureOpenTelemetry).
+ */
+export function createTelemetry(
+  environment: Environment,
+  queueAges: () => Promise<ReadonlyMap<string, number>>,
+): Telemetry {
+  const { APPLICATIONINSIGHTS_CONNECTION_STRING: insights, OTEL_EXPORTER_OTLP_ENDPOINT: otlp } = environment;
+  if ((!insights && !otlp) || environment.OTEL_SDK_DISABLED?.toLowerCase() === 'true') return NO_TELEMETRY;
+  const said = new AtMostEvery(SAID_EVERY_MS);
+  const failed = (message: string): void => {
+    if (!said.due('', Date.now())) return;
+    const record = {
+      level: 'warning',
+      reason: 'TelemetryFailed',
+      message: `${REASONS.TelemetryFailed} ${message.slice(0, 1_000)}`,
+    };
+    console.warn(JSON.stringify(record));
+  };
+  const telemetry = new LazyTelemetry(
+    async () => {
+      const { startOpenTelemetry } = await import('../telemetry/open-telemetry-client.ts');
+      return startOpenTelemetry({ environment, credential: credentialOf(environment), queueAges, failed });
+    },
+    (error) => failed(error instanceof Error ? (error.stack ?? error.message) : String(error)),
+  );
+  app.hook.appTerminate(() => telemetry.flush());
+  return telemetry;
+}
+
+/** `Authorization=AAD;ClientId=…`: who the host signs in as at Application Insights, and so does the app. */
+function credentialOf(environment: Environment): ReturnType<typeof appCredential> | undefined {
+  const parts = (environment.APPLICATIONINSIGHTS_AUTHENTICATION_STRING ?? '').split(';').map((part) => part.split('='));
+  const said = new Map(parts.map(([name = '', value = '']) => [name.trim().toLowerCase(), value.trim()]));
+  return said.get('authorization')?.toLowerCase() === 'aad' ? appCredential(said.get('clientid')) : undefined;
+}

@@ -1,0 +1,59 @@
+import { type Measurement, NO_TELEMETRY, type SpanAttributes, type SpanPlace, type Telemetry } from './telemetry.ts';
+
+/** Whoever has waited so long goes on without a span. Milliseconds. */
+const READY_MS = 2_000;
+/** The host ends an instance soon after it says so. Milliseconds. */
+const FLUSH_MS = 3_000;
+
+/** Loads what sends spans and metrics when somebody first asks for it: an instance that only answers calls never does. */
+export class LazyTelemetry implements Telemetry {
+  readonly #load: () => Promise<Telemetry>;
+  readonly #failed: (error: unknown) => void;
+  #loading: Promise<void> | undefined;
+  #loaded: Telemetry = NO_TELEMETRY;
+
+  /** @param failed is told once that it cannot be loaded; then there are no spans, and all else goes on */
+  constructor(load: () => Promise<Telemetry>, failed: (error: unknown) => void) {
+    this.#load = load;
+    this.#failed = failed;
+  }
+
+  ready(): Promise<void> {
+    this.#loading ??= this.#begin();
+    return noLongerThan(READY_MS, this.#loading);
+  }
+
+  async #begin(): Promise<void> {
+    try {
+      this.#loaded = await this.#load();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  span<T>(name: string, place: SpanPlace, run: () => Promise<T>, cameTo?: (result: T) => SpanAttributes): Promise<T> {
+    return this.#loaded.span(name, place, run, cameTo);
+  }
+
+  traceparent(): string | undefined {
+    return this.#loaded.traceparent();
+  }
+
+  measure(measurement: Measurement): void {
+    this.#loaded.measure(measurement);
+  }
+
+  flush(): Promise<void> {
+    return noLongerThan(FLUSH_MS, this.#loaded.flush());
+  }
+}
+
+/** Never rejects. */
+async function noLongerThan(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work.catch(() => {}), late]);
+  clearTimeout(timer);
+}

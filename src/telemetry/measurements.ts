@@ -1,0 +1,47 @@
+import type { Log, LogRecord } from '../log.ts';
+import type { Measurement, Telemetry } from './telemetry.ts';
+
+/** A log whose records are measured too: a number has one source, and the record is it. */
+export function measured(log: Log, telemetry: Pick<Telemetry, 'measure'>): Log {
+  return (record) => {
+    log(record);
+    for (const measurement of measurementsOf(record)) telemetry.measure(measurement);
+  };
+}
+
+/** What a record says in numbers. */
+export function measurementsOf(record: LogRecord): Measurement[] {
+  switch (record.reason) {
+    case 'Moved':
+    case 'Refreshed':
+      return [{ name: 'cmk.accounts.moved', value: 1, attributes: texts({ key: record.key, mode: record.mode }) }];
+    case 'RotationFinished':
+      return typeof record.seconds === 'number'
+        ? [{ name: 'cmk.rotation.duration', value: record.seconds, attributes: texts({ key: record.key }) }]
+        : [];
+    case 'DriftChecked':
+      return [
+        ...Object.entries(numbers(record.findings)).map(
+          ([code, value]): Measurement => ({ name: 'cmk.drift.findings', value, attributes: { code } }),
+        ),
+        ...(typeof record.openRevocations === 'number'
+          ? [{ name: 'cmk.revocations.open', value: record.openRevocations, attributes: {} } as const]
+          : []),
+      ];
+    default:
+      return [];
+  }
+}
+
+function texts(fields: Readonly<Record<string, unknown>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(fields).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
+}
+
+function numbers(value: unknown): Record<string, number> {
+  if (typeof value !== 'object' || value === null) return {};
+  return Object.fromEntries(
+    Object.entries(value).filter((entry): entry is [string, number] => typeof entry[1] === 'number'),
+  );
+}

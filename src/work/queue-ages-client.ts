@@ -1,0 +1,45 @@
+import type { TokenCredential } from '@azure/identity';
+import type { QueueServiceClient } from '@azure/storage-queue';
+import { appQueues } from '../azure/app-storage.ts';
+import { withinTime } from '../azure/deadline.ts';
+import type { Settings } from '../settings/settings.ts';
+import { WORK_QUEUES } from './messages.ts';
+
+/** Of both queues together, in milliseconds. */
+const TIME_MS = 5_000;
+
+/**
+ * How many seconds the oldest message has waited of those that could be taken now, the first 32 of each queue; 0 when none
+ * waits. One that was put there for later waits from its turn on, where it has one.
+ *
+ * @throws the SDK's error
+ */
+export async function queueAges(
+  settings: Pick<Settings, 'storage'>,
+  credential: () => TokenCredential,
+  now: Date,
+): Promise<ReadonlyMap<string, number>> {
+  const service = appQueues(settings, credential);
+  return withinTime(TIME_MS, async (limit) => {
+    const ages = await Promise.all(WORK_QUEUES.map((queue) => ageOf(service, queue, now, limit)));
+    return new Map(WORK_QUEUES.map((queue, index) => [queue, ages[index] ?? 0]));
+  });
+}
+
+async function ageOf(
+  service: QueueServiceClient,
+  queue: string,
+  now: Date,
+  limit: { readonly abortSignal: AbortSignal },
+): Promise<number> {
+  const { peekedMessageItems } = await service.getQueueClient(queue).peekMessages({ numberOfMessages: 32, ...limit });
+  const since = peekedMessageItems.map(({ insertedOn, messageText }) =>
+    Math.max(insertedOn.getTime(), turnOf(messageText)),
+  );
+  return Math.max(0, now.getTime() - Math.min(now.getTime(), ...since)) / 1000;
+}
+
+function turnOf(text: string): number {
+  const [, turn = '0'] = /"turn":(\d{1,15})\b/.exec(text) ?? [];
+  return Number(turn);
+}

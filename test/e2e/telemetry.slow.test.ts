@@ -1,0 +1,160 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { rotateKey } from '../../local/azure/key-vault/keys.ts';
+import type { StorageAccount } from '../../local/azure/world.ts';
+import { tokenOf } from '../break-glass/running-app.ts';
+import { useApp } from '../support/app.ts';
+import { eventually } from '../support/eventually.ts';
+import { TestKey } from '../support/fleet.ts';
+import { type ReceivedSpan, useTelemetryReceiver } from '../support/telemetry-receiver.ts';
+
+const receiver = useTelemetryReceiver();
+const app = useApp({
+  env: () => ({
+    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+    OTEL_BSP_SCHEDULE_DELAY: '200',
+    OTEL_METRIC_EXPORT_INTERVAL: '1000',
+  }),
+});
+
+/** More than are looked at where they are found: the others wait in the queue. */
+const ACCOUNTS = 13;
+const spansOf = (traceId: string | undefined) => receiver.spans.filter((span) => span.traceId === traceId);
+/** Names from the first span of its trace that came down to this one. */
+const wayTo = (span: ReceivedSpan): string[] => {
+  const above = receiver.spans.find(({ spanId }) => spanId === span.parentSpanId);
+  return [...(above ? wayTo(above) : []), span.name];
+};
+const versionOf = (account: StorageAccount) =>
+  account.encryption.keyvaultproperties?.currentVersionedKeyIdentifier?.split('/').at(-1);
+const eventOf = (key: TestKey) =>
+  receiver.spans.find(({ attributes, name }) => name === EVENT && attributes['cmk.key'] === key.id());
+const EVENT = 'Microsoft.KeyVault.KeyNewVersionCreated';
+
+describe('one trace', () => {
+  let key: TestKey;
+  let event: ReceivedSpan;
+  let trace: ReceivedSpan[];
+  let patches: ReceivedSpan[];
+
+  beforeAll(async () => {
+    key = new TestKey(app.azure.world);
+    // Key Vault has no time: the look at the key goes back into its queue, and is done from there.
+    const busy = { status: 429, headers: { 'retry-after': '1' } };
+    const match = { host: 'kv-files.vault.azure.net', path: `/keys/${key.name}/versions` };
+    app.azure.faults.add([{ match, times: 5, answer: busy }]);
+    for (let number = 0; number < ACCOUNTS; number += 1) key.account();
+    app.azure.clock.advance(1_000);
+    rotateKey(app.azure.world, key.vault, key.name);
+    event = await eventually('the span of the event', () => eventOf(key), 30_000);
+    const all = await eventually(
+      'each PATCH, and all that is above it',
+      () => {
+        const patches = spansOf(event.traceId).filter(({ name }) => name === 'PATCH Microsoft.Storage');
+        return patches.length === ACCOUNTS && patches.every((patch) => wayTo(patch)[0] === EVENT) && patches;
+      },
+      90_000,
+    );
+    patches = all;
+    trace = spansOf(event.traceId);
+  }, 120_000);
+
+  it('goes from the event to the last account', () => {
+    expect(new Set(patches.map(({ attributes }) => attributes['cmk.account'])).size).toBe(ACCOUNTS);
+    for (const patch of patches) {
+      expect(wayTo(patch)).toEqual([EVENT, 'look at key', 'look at account', 'PATCH Microsoft.Storage']);
+      expect(patch).toMatchObject({ kind: 3, isError: false });
+    }
+  });
+
+  it('goes over both queues: what comes from one stands in the same trace, and names the invocation that took it', () => {
+    const received = trace.filter(({ links }) => links > 0).map(({ name }) => name);
+    expect(received.filter((name) => name === 'look at key').length).toBeGreaterThanOrEqual(1);
+    expect(received.filter((name) => name === 'look at account').length).toBeGreaterThanOrEqual(ACCOUNTS - 10);
+    const [first] = trace.filter(({ name, links }) => name === 'look at key' && links === 0);
+    expect(first?.attributes).toMatchObject({ 'cmk.outcome': 'retry', 'cmk.reason': 'Throttled' });
+  });
+
+  it('is no other key’s', async () => {
+    const other = new TestKey(app.azure.world);
+    other.account();
+    app.azure.clock.advance(1_000);
+    rotateKey(app.azure.world, other.vault, other.name);
+    const span = await eventually('its event', () => eventOf(other), 20_000);
+    expect(span.traceId).not.toBe(event.traceId);
+  });
+
+  it('is counted: what moved, and how long it took to the last account', async () => {
+    const of = (name: string) =>
+      receiver.points.filter((point) => point.name === name && point.attributes.key === key.id());
+    await eventually('the metrics of the rotation', () => of('cmk.rotation.duration').length > 0, 50_000);
+    expect(Math.max(...of('cmk.accounts.moved').map(({ value }) => value))).toBe(ACCOUNTS);
+    expect(of('cmk.rotation.duration')[0]?.value).toBeGreaterThanOrEqual(0);
+    expect(of('cmk.rotation.duration')[0]?.value).toBeLessThan(60);
+  });
+});
+
+describe('the drift check', () => {
+  it('gives findings by code, open revocations and the age of both queues', async () => {
+    const response = await fetch(`${app.url}/admin/functions/driftCheck`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"input":""}',
+    });
+    expect(response.status).toBe(202);
+    const points = await eventually(
+      'its metrics',
+      () => {
+        const all = receiver.points;
+        return all.some(({ name }) => name === 'cmk.revocations.open') && all;
+      },
+      50_000,
+    );
+    const checked = app.records().findLast(({ reason }) => reason === 'DriftChecked');
+    const findings = Object.fromEntries(
+      points
+        .filter(({ name }) => name === 'cmk.drift.findings')
+        .map(({ attributes, value }) => [attributes.code, value]),
+    );
+    expect(Object.keys(findings).length).toBeGreaterThan(0);
+    expect(findings).toEqual(checked?.findings);
+    expect(points.find(({ name }) => name === 'cmk.revocations.open')?.value).toBe(checked?.openRevocations);
+    const queues = points.filter(({ name }) => name === 'cmk.queue.age').map(({ attributes }) => attributes.queue);
+    expect(new Set(queues)).toEqual(new Set(['key-work', 'account-work']));
+  });
+});
+
+describe('whoever takes it', () => {
+  it('may hang: a key is revoked and accounts move all the same, and the app goes on', async () => {
+    receiver.will('hang');
+    const key = new TestKey(app.azure.world);
+    const account = key.account();
+    app.azure.clock.advance(1_000);
+    const next = rotateKey(app.azure.world, key.vault, key.name);
+    await eventually('the account to move', () => versionOf(account) === next.version, 20_000);
+    const hung = receiver.requests;
+    await eventually('something to be sent, and to hang', () => receiver.requests > hung, 20_000);
+
+    const began = performance.now();
+    const response = await fetch(`${app.url}/api/keys/kv-files/${key.name}/revoke`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${tokenOf(app.azure, 'revoker')}`,
+        'content-type': 'application/json',
+      },
+      body: JSON.stringify({ reason: 'test', confirm: `kv-files/${key.name}` }),
+    });
+    expect(await response.json()).toMatchObject({ reason: 'Revoked', complete: true });
+    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(app.alive()).toBe(true);
+  });
+
+  it('is said once to be away, and nothing else is', async () => {
+    const said = () => app.output().match(/TelemetryFailed/g) ?? [];
+    await eventually('the first word of it', () => said().length > 0, 30_000);
+    receiver.will('refuse');
+    const before = receiver.requests;
+    await eventually('more that is refused', () => receiver.requests > before + 2, 30_000);
+    expect(said()).toHaveLength(1);
+    receiver.will('take');
+  });
+});

@@ -1,0 +1,92 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeImage } from '../scripts/release/image.ts';
+
+const PROJECT = join(import.meta.dirname, '..');
+const { version } = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8')) as { version: string };
+
+/** Instructions of the Dockerfile, comments left out and continued lines joined. */
+const instructions = readFileSync(join(PROJECT, 'infra/cli/Dockerfile'), 'utf8')
+  .replaceAll('\\\n', ' ')
+  .split('\n')
+  .filter((line) => line.trim() !== '' && !line.startsWith('#'))
+  .map((line) => ({ name: line.split(' ')[0] ?? '', rest: line.slice(line.indexOf(' ') + 1) }));
+const all = (name: string) => instructions.filter((one) => one.name === name).map(({ rest }) => rest);
+
+describe('the Dockerfile, by the rules of hadolint', () => {
+  it('has one base, of one version (DL3006, DL3007)', () => {
+    expect(all('FROM')).toEqual([expect.stringMatching(/^node:\d+\.\d+\.\d+-bookworm-slim$/)]);
+  });
+
+  it('runs as somebody by number who is not root, from the last USER on (DL3002)', () => {
+    const last = instructions.findLastIndex(({ name }) => name === 'USER');
+    expect(instructions[last]?.rest).toMatch(/^[1-9]\d*:[1-9]\d*$/);
+    expect(instructions.slice(last).map(({ name }) => name)).not.toContain('COPY');
+  });
+
+  it('installs and fetches nothing, and copies into places of its own (DL3020, DL3008, DL4006)', () => {
+    expect([...all('RUN'), ...all('ADD')]).toEqual([]);
+    for (const copy of all('COPY')) expect(copy).toMatch(/^--chmod=0[45]\d\d .* \/opt\/cmk\//);
+  });
+
+  it('has no secret, and its command as a list (DL3025, DL3000)', () => {
+    expect(all('ARG')).toEqual([]);
+    expect(all('ENV')).toEqual(['NODE_ENV=production']);
+    for (const command of [...all('ENTRYPOINT'), ...all('CMD')]) expect(JSON.parse(command)).toBeInstanceOf(Array);
+    for (const folder of all('WORKDIR')) expect(folder).toMatch(/^\//);
+  });
+});
+
+/** Answers as docker does, and writes down what it was asked. */
+const DOCKER = `#!/bin/sh
+echo "$*" >> "$DOCKER_LOG"
+case "$1" in
+  build) for last; do :; done; ls "$last" | tr '\\n' ' ' >> "$DOCKER_LOG"; echo >> "$DOCKER_LOG" ;;
+  run) case "$*" in *--entrypoint*) echo "\${DOCKER_USER:-1000}" ;; *) echo "${version}" ;; esac ;;
+  inspect) echo "ghcr.io/owner/name@sha256:abc" ;;
+esac
+`;
+
+describe('the image', () => {
+  let folder: string;
+  const { PATH } = process.env;
+  const log = () => readFileSync(join(folder, 'log'), 'utf8').trim().split('\n');
+  const make = (push: boolean) =>
+    makeImage({ files: join(folder, 'release'), name: 'ghcr.io/Owner/name', push, revision: 'c0ffee' });
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'image-'));
+    for (const made of ['bin', 'release', 'package']) mkdirSync(join(folder, made));
+    writeFileSync(join(folder, 'bin/docker'), DOCKER);
+    chmodSync(join(folder, 'bin/docker'), 0o755);
+    writeFileSync(join(folder, 'package/cmk.mjs'), '');
+    execFileSync('tar', ['-czf', join(folder, `release/cmk-autopilot-${version}.tgz`), '-C', folder, 'package']);
+    process.env.PATH = `${join(folder, 'bin')}:${PATH}`;
+    process.env.DOCKER_LOG = join(folder, 'log');
+  });
+  afterAll(() => {
+    process.env.PATH = PATH;
+    delete process.env.DOCKER_LOG;
+    delete process.env.DOCKER_USER;
+    rmSync(folder, { recursive: true });
+  });
+
+  it('is made of the package of the release, seen to run, and pushed by its version', () => {
+    expect(make(true)).toEqual({ image: `ghcr.io/owner/name:${version}`, digest: 'sha256:abc' });
+    const [build = '', files, ...then] = log();
+    expect(build).toMatch(/^build --pull --file .*infra\/cli\/Dockerfile .*image\.revision=c0ffee/);
+    expect(files?.trim()).toBe('cmk.mjs');
+    expect(then.map((line) => line.split(' ')[0])).toEqual(['run', 'run', 'push', 'inspect']);
+    expect(then[0]).toContain('--network none --read-only');
+  });
+
+  it('that runs as root is refused, and not pushed', () => {
+    rmSync(join(folder, 'log'));
+    process.env.DOCKER_USER = '0';
+    expect(() => make(true)).toThrow('the user that it runs as should be 1000');
+    expect(log().filter((line) => line.startsWith('push'))).toEqual([]);
+  });
+});

@@ -1,0 +1,191 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, beforeAll } from 'vitest';
+import { certificates } from '../../local/azure/wire/certificates.ts';
+import { stateDir } from './local-azure.ts';
+
+type Attributes = Readonly<Record<string, string | number | boolean>>;
+
+export interface ReceivedSpan {
+  readonly name: string;
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId: string | undefined;
+  readonly kind: number;
+  readonly links: number;
+  readonly isError: boolean;
+  readonly ms: number;
+  readonly attributes: Attributes;
+}
+
+export interface ReceivedPoint {
+  readonly name: string;
+  /** Of a histogram: its sum. */
+  readonly value: number;
+  readonly attributes: Attributes;
+}
+
+/** A receiver of OTLP over HTTP in JSON, and of what is sent to Application Insights. */
+export interface TelemetryReceiver {
+  /** Also a proxy, which takes for itself whatever is sent to anybody. */
+  readonly url: string;
+  readonly spans: readonly ReceivedSpan[];
+  /** In the order in which they came. */
+  readonly points: readonly ReceivedPoint[];
+  /** What came in on other paths, each line of its body. */
+  readonly envelopes: readonly Readonly<Record<string, unknown>>[];
+  readonly requests: number;
+  /** Headers of the last request. */
+  readonly headers: Readonly<Record<string, unknown>>;
+  /** `refuse`: every request is answered 400; `hang`: it is never answered. */
+  will(answer: 'take' | 'refuse' | 'hang'): void;
+}
+
+/** For one test file: at the top level, before `useApp`. */
+export function useTelemetryReceiver(): TelemetryReceiver {
+  let server: Server | undefined;
+  let answer: 'take' | 'refuse' | 'hang' = 'take';
+  let url = '';
+  let requests = 0;
+  let headers: Record<string, unknown> = {};
+  const spans: ReceivedSpan[] = [];
+  const points: ReceivedPoint[] = [];
+  const envelopes: Record<string, unknown>[] = [];
+  const take = (path: string, body: string): void => {
+    if (path === '/v1/traces') spans.push(...spansOf(JSON.parse(body)));
+    else if (path === '/v1/metrics') points.push(...pointsOf(JSON.parse(body)));
+    else envelopes.push(...envelopesOf(body));
+  };
+  beforeAll(async () => {
+    const heard = async (request: IncomingMessage, response: ServerResponse) => {
+      requests += 1;
+      headers = request.headers;
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+      if (answer === 'hang') return;
+      const bytes = Buffer.concat(chunks);
+      const body = request.headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes;
+      if (answer === 'take') take(request.url ?? '', body.toString());
+      response.writeHead(answer === 'take' ? 200 : 400, { 'content-type': 'application/json' });
+      response.end(answer === 'take' ? '{}' : '{"message":"no"}');
+    };
+    // What is sent to Application Insights always comes by TLS: it takes the way through the proxy, which this is too.
+    const tls = createTlsServer(await certificates(stateDir()), heard);
+    server = createServer(heard).on('connect', (_, socket) => {
+      socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+      tls.emit('connection', socket);
+    });
+    const listening = server;
+    await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+    url = `http://127.0.0.1:${(listening.address() as AddressInfo).port}`;
+  });
+  afterAll(() => {
+    server?.closeAllConnections();
+    server?.close();
+  });
+  return {
+    get url() {
+      return url;
+    },
+    get requests() {
+      return requests;
+    },
+    get headers() {
+      return headers;
+    },
+    spans,
+    points,
+    envelopes,
+    will(wanted) {
+      answer = wanted;
+    },
+  };
+}
+
+interface OtlpAttribute {
+  readonly key: string;
+  readonly value: {
+    readonly stringValue?: string;
+    readonly intValue?: number;
+    readonly doubleValue?: number;
+    readonly boolValue?: boolean;
+  };
+}
+
+interface OtlpSpan {
+  readonly name: string;
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly parentSpanId?: string;
+  readonly kind: number;
+  readonly links?: readonly unknown[];
+  readonly status?: { readonly code?: number };
+  readonly startTimeUnixNano: string;
+  readonly endTimeUnixNano: string;
+  readonly attributes: readonly OtlpAttribute[];
+}
+
+interface OtlpPoint {
+  readonly attributes: readonly OtlpAttribute[];
+  readonly asInt?: number;
+  readonly asDouble?: number;
+  readonly sum?: number;
+}
+
+interface OtlpMetric {
+  readonly name: string;
+  readonly sum?: { readonly dataPoints: readonly OtlpPoint[] };
+  readonly gauge?: { readonly dataPoints: readonly OtlpPoint[] };
+  readonly histogram?: { readonly dataPoints: readonly OtlpPoint[] };
+}
+
+function spansOf(sent: {
+  readonly resourceSpans: readonly { readonly scopeSpans: readonly { readonly spans: readonly OtlpSpan[] }[] }[];
+}): ReceivedSpan[] {
+  return sent.resourceSpans
+    .flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans))
+    .map(({ name, traceId, spanId, parentSpanId, kind, links, status, attributes, ...times }) => ({
+      name,
+      traceId,
+      spanId,
+      parentSpanId: parentSpanId || undefined,
+      kind,
+      links: links?.length ?? 0,
+      isError: status?.code === 2,
+      ms: Number(BigInt(times.endTimeUnixNano) - BigInt(times.startTimeUnixNano)) / 1e6,
+      attributes: attributesOf(attributes),
+    }));
+}
+
+function pointsOf(sent: {
+  readonly resourceMetrics: readonly {
+    readonly scopeMetrics: readonly { readonly metrics: readonly OtlpMetric[] }[];
+  }[];
+}): ReceivedPoint[] {
+  const metrics = sent.resourceMetrics.flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics));
+  return metrics.flatMap(({ name, sum, gauge, histogram }) =>
+    (sum ?? gauge ?? histogram ?? { dataPoints: [] }).dataPoints.map((point) => ({
+      name,
+      value: Number(point.sum ?? point.asDouble ?? point.asInt),
+      attributes: attributesOf(point.attributes),
+    })),
+  );
+}
+
+function attributesOf(attributes: readonly OtlpAttribute[]): Attributes {
+  return Object.fromEntries(
+    attributes.map(({ key, value }) => [
+      key,
+      value.stringValue ?? value.boolValue ?? Number(value.intValue ?? value.doubleValue),
+    ]),
+  );
+}
+
+function envelopesOf(body: string): Record<string, unknown>[] {
+  const sent: unknown = body.trimStart().startsWith('[')
+    ? JSON.parse(body)
+    : body.split('\n').map((line) => JSON.parse(line));
+  return sent as Record<string, unknown>[];
+}

@@ -1,0 +1,143 @@
+import { describe, expect, it } from 'vitest';
+import { createTelemetry } from '../../src/functions/create-telemetry.ts';
+import type { LogRecord } from '../../src/log.ts';
+import { LazyTelemetry } from '../../src/telemetry/lazy-telemetry.ts';
+import { measured, measurementsOf } from '../../src/telemetry/measurements.ts';
+import { type Measurement, NO_TELEMETRY } from '../../src/telemetry/telemetry.ts';
+import { formatTraceparent, parseTraceparent } from '../../src/telemetry/traceparent.ts';
+import { parseAccountWork } from '../../src/work/messages.ts';
+
+const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+const record = (fields: Partial<LogRecord> & Pick<LogRecord, 'reason'>): LogRecord => ({
+  level: 'info',
+  message: '',
+  ...fields,
+});
+
+describe('telemetry', () => {
+  it.each([
+    ['nowhere to send it to', {}],
+    ['a setting that is empty', { APPLICATIONINSIGHTS_CONNECTION_STRING: '', OTEL_EXPORTER_OTLP_ENDPOINT: '' }],
+    ['OTEL_SDK_DISABLED', { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318', OTEL_SDK_DISABLED: 'TRUE' }],
+  ])('is off with %s', (_, environment) => {
+    expect(createTelemetry(environment, async () => new Map())).toBe(NO_TELEMETRY);
+  });
+
+  it('that is off runs the work, and nothing else', async () => {
+    await NO_TELEMETRY.ready();
+    expect(await NO_TELEMETRY.span('any', {}, async () => 7)).toBe(7);
+    expect(NO_TELEMETRY.traceparent()).toBeUndefined();
+    NO_TELEMETRY.measure({ name: 'cmk.revocations.open', value: 1, attributes: {} });
+    await NO_TELEMETRY.flush();
+  });
+
+  it('is loaded when it is first asked for, and once', async () => {
+    let loads = 0;
+    const lazy = new LazyTelemetry(
+      async () => {
+        loads += 1;
+        return { ...NO_TELEMETRY, traceparent: () => TRACEPARENT };
+      },
+      () => {},
+    );
+    expect(lazy.traceparent()).toBeUndefined();
+    expect(loads).toBe(0);
+    await Promise.all([lazy.ready(), lazy.ready()]);
+    expect(lazy.traceparent()).toBe(TRACEPARENT);
+    expect(loads).toBe(1);
+  });
+
+  it('that cannot be loaded is said once, and work goes on', async () => {
+    const failures: unknown[] = [];
+    const lazy = new LazyTelemetry(
+      () => Promise.reject(new Error('no file')),
+      (error) => void failures.push(error),
+    );
+    await lazy.ready();
+    await lazy.ready();
+    expect(failures).toEqual([new Error('no file')]);
+    expect(await lazy.span('any', {}, async () => 7)).toBe(7);
+  });
+
+  it('that hangs while it is loaded, or while it hands over, is waited for no longer than seconds', async () => {
+    const hanging = new Promise<never>(() => {});
+    const began = performance.now();
+    const loading = new LazyTelemetry(
+      () => hanging,
+      () => {},
+    );
+    const loaded = new LazyTelemetry(
+      async () => ({ ...NO_TELEMETRY, flush: () => hanging }),
+      () => {},
+    );
+    await loaded.ready();
+    await Promise.all([loading.ready(), loaded.flush()]);
+    expect(performance.now() - began).toBeLessThan(4_500);
+  });
+});
+
+describe('a record of the log', () => {
+  it.each<[Partial<LogRecord> & Pick<LogRecord, 'reason'>, Measurement[]]>([
+    [
+      { reason: 'Moved', key: 'k', mode: 'pinned', account: 'a' },
+      [{ name: 'cmk.accounts.moved', value: 1, attributes: { key: 'k', mode: 'pinned' } }],
+    ],
+    [{ reason: 'Refreshed', key: 'k' }, [{ name: 'cmk.accounts.moved', value: 1, attributes: { key: 'k' } }]],
+    [
+      { reason: 'RotationFinished', key: 'k', seconds: 5.5 },
+      [{ name: 'cmk.rotation.duration', value: 5.5, attributes: { key: 'k' } }],
+    ],
+    [{ reason: 'RotationFinished', key: 'k' }, []],
+    [
+      { reason: 'DriftChecked', findings: { StaleKeyVersion: 2 }, openRevocations: 0 },
+      [
+        { name: 'cmk.drift.findings', value: 2, attributes: { code: 'StaleKeyVersion' } },
+        { name: 'cmk.revocations.open', value: 0, attributes: {} },
+      ],
+    ],
+    [{ reason: 'DriftChecked', findings: 'none' }, []],
+    [{ reason: 'UpToDate', key: 'k' }, []],
+  ])('%o is measured', (said, measurements) => {
+    expect(measurementsOf(record(said))).toEqual(measurements);
+  });
+
+  it('is written as it is, before it is measured', () => {
+    const written: unknown[] = [];
+    const log = measured((said) => void written.push(said), { measure: (one) => void written.push(one.name) });
+    const moved = record({ reason: 'Moved', key: 'k' });
+    log(moved);
+    expect(written).toEqual([moved, 'cmk.accounts.moved']);
+  });
+});
+
+describe('the trace context of a message', () => {
+  const message = {
+    kind: 'account',
+    account: '/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a',
+    location: 'westeurope',
+    key: 'https://kv.vault.azure.net/keys/k',
+    cause: { by: 'drift', ref: '1', since: '' },
+  };
+
+  it('is taken along', () => {
+    expect(parseAccountWork({ ...message, traceparent: TRACEPARENT }).traceparent).toBe(TRACEPARENT);
+    expect(formatTraceparent(parseTraceparent(TRACEPARENT) ?? { traceId: '', spanId: '' })).toBe(TRACEPARENT);
+  });
+
+  it('need not be there, as in messages of before', () => {
+    expect(parseAccountWork(message).traceparent).toBeUndefined();
+    expect(parseTraceparent(undefined)).toBeUndefined();
+  });
+
+  it.each([
+    'rubbish',
+    7,
+    null,
+    TRACEPARENT.toUpperCase(),
+    '00-00000000000000000000000000000000-b7ad6b7169203331-01',
+    '00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01',
+    'ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+  ])('that is none (%s) makes no message poison', (traceparent) => {
+    expect(parseAccountWork({ ...message, traceparent }).traceparent).toBeUndefined();
+  });
+});

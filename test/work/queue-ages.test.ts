@@ -1,0 +1,46 @@
+import { ManagedIdentityCredential } from '@azure/identity';
+import { QueueServiceClient } from '@azure/storage-queue';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { WORK_QUEUES } from '../../src/work/messages.ts';
+import { queueAges } from '../../src/work/queue-ages-client.ts';
+import { useAzurite } from '../support/azurite.ts';
+
+const azurite = useAzurite();
+const queue = (name: string) => QueueServiceClient.fromConnectionString(azurite.connectionString).getQueueClient(name);
+const ages = (now: Date) =>
+  queueAges({ storage: { connectionString: azurite.connectionString } }, () => new ManagedIdentityCredential(), now);
+const later = (seconds: number) => new Date(Date.now() + seconds * 1_000);
+
+beforeEach(async () => {
+  for (const name of WORK_QUEUES) {
+    await queue(name).createIfNotExists();
+    await queue(name).clearMessages();
+  }
+});
+
+describe('the age of a queue', () => {
+  it('is 0 when nothing waits, or all of it is for later', async () => {
+    await queue('key-work').sendMessage('{}', { visibilityTimeout: 60 });
+    expect(Object.fromEntries(await ages(later(100)))).toEqual({ 'key-work': 0, 'account-work': 0 });
+  });
+
+  it('is that of its oldest message, in seconds', async () => {
+    await queue('key-work').sendMessage('rubbish');
+    await queue('key-work').sendMessage('{"kind":"key"}');
+    const seconds = (await ages(later(100))).get('key-work') ?? 0;
+    expect(seconds).toBeGreaterThan(95);
+    expect(seconds).toBeLessThan(115);
+  });
+
+  it('is told from its turn on, of a message that has one', async () => {
+    const turn = later(70).getTime();
+    await queue('account-work').sendMessage(JSON.stringify({ kind: 'account', turn }));
+    expect((await ages(new Date(turn + 30_000))).get('account-work')).toBe(30);
+    expect((await ages(new Date(turn - 10_000))).get('account-work')).toBe(0);
+  });
+
+  it('cannot be told of a queue that is not there', async () => {
+    await queue('key-work').delete();
+    await expect(ages(new Date())).rejects.toMatchObject({ statusCode: 404 });
+  });
+});
