@@ -69,7 +69,9 @@ export class MemoryVault {
   }
 
   fingerprint(): string {
-    return this.versions.map(({ version, enabled, tags }) => `${version}${enabled}${JSON.stringify(tags)}`).join('|');
+    const versions = this.versions.map(({ version, enabled, tags }) => `${version}${enabled}${JSON.stringify(tags)}`);
+    const past = this.byHand.size === 0 ? [] : [...this.onAtRecord, ...this.#read].map(String).sort();
+    return [...versions, ...past].join('|');
   }
 
   #find(name: string): KeyVersion {
