@@ -1,14 +1,13 @@
 import { readFile } from 'node:fs/promises';
-import type { TokenCredential } from '@azure/identity';
-import type { ContainerClient } from '@azure/storage-blob';
 import { auditFiles } from '../audit/audit-client.ts';
-import { auditContainer } from '../audit/audit-storage-client.ts';
+import { type AuditContainer, auditContainer } from '../audit/audit-storage-client.ts';
 import { checkHeads } from '../audit/check-heads.ts';
 import { type HeadSigner, headSigner } from '../audit/head-signer-client.ts';
 import { HEADS_CONTAINER, headStore } from '../audit/head-store-client.ts';
 import { type LogEvidence, readLogEvidence } from '../audit/log-evidence.ts';
 import { type RecordedEntry, type TrailFilter, trailRecords } from '../audit/trail-records.ts';
 import { type TrailReport, type VerifyTrailOptions, verifyTrail } from '../audit/verify-trail.ts';
+import type { TokenCredential } from '../azure/credential.ts';
 import { LIMITS } from '../azure/limits.ts';
 import { CmkError } from '../errors.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
@@ -96,12 +95,12 @@ export async function* readRecords(
   }
 }
 
-function placeOf(container: ContainerClient): AppStoragePlace {
+function placeOf(container: AuditContainer): AppStoragePlace {
   const what = `container ${container.containerName}`;
   return { what, url: new URL('.', container.url).href, role: 'Storage Blob Data Reader' };
 }
 
-function noTrail(container: ContainerClient): CmkError {
+function noTrail(container: AuditContainer): CmkError {
   return new CmkError('NotFound', `There is no trail in ${container.url}.`, "Is it the app's storage account?");
 }
 

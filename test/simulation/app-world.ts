@@ -274,7 +274,7 @@ export class AppWorld implements World {
     }
     const newest = newestUsableVersion(this.vault.versions, now)?.version;
     for (const name of this.fleet.names) {
-      const { account, moves, byPeople } = this.fleet.of(name);
+      const { account, moves, byPeople, changedOn } = this.fleet.of(name);
       const { keyName, keyVersion, currentVersionedKeyIdentifier: used } = account.encryption.keyVaultProperties ?? {};
       if (keyName !== KEY.name) continue;
       // Storage takes the newest version of all for an automatic account, usable or not: it is left alone then.
@@ -288,6 +288,8 @@ export class AppWorld implements World {
           action === 'account.move' && resource === account.id && (reason === 'Moved' || reason === 'Refreshed'),
       );
       const wrong = byPeople === 0 ? recorded.length !== moves : recorded.length > moves + byPeople;
+      const strange = recorded.find(({ details }) => !changedOn.some((on) => isNear(on, String(details?.at))));
+      if (strange) throw new Error(`${name} is recorded as moved at ${strange.details?.at}, and nobody moved it then.`);
       if (wrong) throw new Error(`${name} moved ${moves} times, and ${recorded.length} moves are recorded.`);
     }
     const made = this.vault.versions.length - this.#originalVersions - this.#peopleMade;
@@ -686,6 +688,12 @@ export class AppWorld implements World {
       }
     };
   }
+}
+
+/** Whether a change may be that of a move that was announced then, by a clock that is five minutes off. */
+function isNear(on: Date, announced: string): boolean {
+  const after = on.getTime() - Date.parse(announced);
+  return after >= -CLOCKS_MS && after <= CLOCKS_MS + BEGUN_MS + CLOCKS_MS;
 }
 
 /** The messages of one instance share their lists of versions, as the app's own client has it. */

@@ -25,6 +25,10 @@ export class MemoryVault {
     }
   }
 
+  get now(): Date {
+    return this.#now();
+  }
+
   page(index: number): KeyVersion[] {
     return this.versions.slice(index * PAGE, (index + 1) * PAGE);
   }
