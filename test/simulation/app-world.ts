@@ -107,7 +107,7 @@ export type Deed =
   | { readonly do: 'pause'; readonly seconds: number | undefined }
   | { readonly do: 'resume' | 'controlLost' }
   | { readonly do: 'spoilIndex'; readonly how: Spoil }
-  | { readonly do: 'nearExpiryEvent' | 'revoke' | 'restore' | 'disableNewest' };
+  | { readonly do: 'lateEvent' | 'nearExpiryEvent' | 'revoke' | 'restore' | 'disableNewest' };
 
 interface Message {
   readonly queue: string;
@@ -355,6 +355,9 @@ export class AppWorld implements World {
         this.vault.create();
         this.#peopleMade += 1;
         for (let n = 0; n < deed.events; n += 1) this.#event(n);
+        return;
+      case 'lateEvent':
+        this.#event(0);
         return;
       case 'spoilIndex':
         spoilIndex(this.index, deed.how);

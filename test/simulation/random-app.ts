@@ -145,6 +145,15 @@ export function randomMovesWorld(random: Random): () => World {
 export function randomAnnouncementsWorld(random: Random): () => World {
   const { deeds, ...rest } = rotations(random);
   const harm = { kills: 2, faults: 0, aim: one(random, [/^get st/, /^get st/, /^(get|patch) st/]) };
+  if (random() < 0.5) {
+    // A person has made the move long before, and nobody has told the app.
+    const before: readonly Deed[] = [
+      { do: 'rotateAndPin', account: 0 },
+      { do: 'timePasses', seconds: 660 },
+      { do: 'lateEvent' },
+    ];
+    return make(random, { ...rest, deeds: [...deeds.slice(0, 1), ...before], ...harm, graphBlind: true });
+  }
   return make(random, { ...rest, deeds: deeds.slice(0, 2).map((deed) => ({ ...deed, events: 2 })), ...harm });
 }
 
