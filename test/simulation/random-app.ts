@@ -1,4 +1,5 @@
-import { type AppScenario, AppWorld, type Deed } from './app-world.ts';
+import type { AppScenario, Deed } from './app-scenario.ts';
+import { AppWorld } from './app-world.ts';
 import type { World } from './explore.ts';
 import { SPOILS } from './spoil-index.ts';
 
@@ -152,7 +153,8 @@ export function randomAnnouncementsWorld(random: Random): () => World {
       { do: 'timePasses', seconds: 660 },
       { do: 'lateEvent' },
     ];
-    return make(random, { ...rest, deeds: [...deeds.slice(0, 1), ...before], ...harm, graphBlind: true });
+    const deaths = { ...harm, kills: 3, aim: /^get st/, during: NOTHING, atOnce: false } as const;
+    return make(random, { ...rest, deeds: [...deeds.slice(0, 1), ...before], ...deaths, skews: [], graphBlind: true });
   }
   return make(random, { ...rest, deeds: deeds.slice(0, 2).map((deed) => ({ ...deed, events: 2 })), ...harm });
 }
