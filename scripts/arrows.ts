@@ -33,6 +33,11 @@ export const ROOMS: readonly (readonly string[])[] = [
 /** Relative imports, as Biome formats them; `import type`, `export … from` and `import()` count. */
 const IMPORT = /^(?:import|export)\b[^;']*?'(\.[^']+)'|\bimport\('(\.[^']+)'\)/gm;
 
+/** Packages of Azure, types included; those of the Functions host are another matter. */
+const SDK = /^(?:import|export)\b[^;']*?'(@azure\/(?!functions')[^']+)'|\bimport\('(@azure\/(?!functions')[^']+)'\)/gm;
+/** Who may know one: the rest speaks of the app's own types. */
+const CLIENTS = /^src\/(?:azure\/.*|.*-client|services)\.ts$/;
+
 /** What is wrong with the imports of some files, one line for each wrong arrow and each circle. */
 export function wrongArrows(files: ReadonlyMap<string, string>): string[] {
   const imports = new Map([...files].map(([file, text]) => [file, importsOf(file, text)]));
@@ -42,6 +47,9 @@ export function wrongArrows(files: ReadonlyMap<string, string>): string[] {
   const wrong: string[] = [];
   for (const [file, targets] of imports) {
     if (!file.startsWith('src/')) continue;
+    for (const sdk of CLIENTS.test(file) ? [] : sdksOf(files.get(file) ?? '')) {
+      wrong.push(`${file} imports ${sdk}: that is for *-client.ts, src/azure and src/services.ts`);
+    }
     const room = roomOf(file, floors);
     if (room === undefined) wrong.push(`${file} is in no room of scripts/arrows.ts`);
     for (const target of targets) {
@@ -57,6 +65,10 @@ export function wrongArrows(files: ReadonlyMap<string, string>): string[] {
 
 export function importsOf(file: string, text: string): string[] {
   return [...text.matchAll(IMPORT)].map(([, from, dynamic]) => posix.join(posix.dirname(file), from ?? dynamic ?? ''));
+}
+
+function sdksOf(text: string): string[] {
+  return [...text.matchAll(SDK)].map(([, from, dynamic]) => from ?? dynamic ?? '');
 }
 
 /** The innermost room: `src/drift/http` before `src/drift`. */

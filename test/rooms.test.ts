@@ -42,6 +42,21 @@ describe('imports', () => {
     expect(circle).toEqual(['a circle: local/a.ts -> local/b.ts -> local/deep/c.ts -> local/a.ts']);
   });
 
+  it('of Azure are for clients, types included, and those of the host for everybody', () => {
+    const sdk = {
+      value: "import { A } from '@azure/arm-storage';\n",
+      type: "import type { B } from '@azure/identity';\n",
+    };
+    expect(files({ 'src/accounts/plan.ts': sdk.value + sdk.type })).toEqual([
+      'src/accounts/plan.ts imports @azure/arm-storage: that is for *-client.ts, src/azure and src/services.ts',
+      'src/accounts/plan.ts imports @azure/identity: that is for *-client.ts, src/azure and src/services.ts',
+    ]);
+    for (const file of ['src/accounts/storage-client.ts', 'src/azure/cloud.ts', 'src/services.ts', 'test/a.ts']) {
+      expect(files({ [file]: sdk.value })).toEqual([]);
+    }
+    expect(files({ 'src/log.ts': "import type { C } from '@azure/functions';\n" })).toEqual([]);
+  });
+
   it('come from rooms that are known', () => {
     expect(files({ 'src/cellar/a.ts': '' })).toEqual(['src/cellar/a.ts is in no room of scripts/arrows.ts']);
   });

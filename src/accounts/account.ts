@@ -1,5 +1,29 @@
-import type { Encryption } from '@azure/arm-storage';
 import type { ResourceId } from '../azure/resource-id.ts';
+
+/** The key that an account is encrypted with, as Storage writes it. */
+export interface KeyProperties {
+  readonly keyName?: string;
+  /** Absent and "": automatic. */
+  readonly keyVersion?: string;
+  readonly keyVaultUri?: string;
+  /** Identifier of the version in use; Storage sets it. */
+  readonly currentVersionedKeyIdentifier?: string;
+  /** When the account's key was last wrapped with a new version; Storage sets it. */
+  readonly lastKeyRotationTimestamp?: Date;
+}
+
+/** An account's encryption settings, as Storage writes them; those that the app has no part in are carried along. */
+export interface AccountEncryption {
+  /** `Microsoft.Storage` or `Microsoft.Keyvault`, in any letter case. */
+  readonly keySource?: string;
+  readonly keyVaultProperties?: KeyProperties;
+  readonly encryptionIdentity?: {
+    readonly encryptionUserAssignedIdentity?: string;
+    readonly encryptionFederatedIdentityClientId?: string;
+  };
+  readonly requireInfrastructureEncryption?: boolean;
+  readonly services?: object;
+}
 
 /** A storage account as far as its encryption goes; it is its own ARM id, parsed. */
 export interface Account extends ResourceId {
@@ -13,7 +37,7 @@ export interface Account extends ResourceId {
   /** Principal id of the system-assigned identity, if it has one. */
   readonly systemPrincipalId: string | undefined;
   /** The encryption object exactly as read: a change writes it back whole, altered in the key fields alone. */
-  readonly encryption: Encryption;
+  readonly encryption: AccountEncryption;
 }
 
 /** An encryption scope that uses a key of Key Vault. */
@@ -24,4 +48,6 @@ export interface Scope {
   readonly keyUri: string;
   /** Identifier of the version in use. */
   readonly currentKeyId: string | undefined;
+  /** When its key was last wrapped with a new version; Storage does not say so of one that is pinned. */
+  readonly rotatedOn?: Date | undefined;
 }

@@ -2,8 +2,12 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import { findVersion, type KeyVersion } from '../keys/key-versions.ts';
+import { CLOCKS_MS } from '../revocation/revocation.ts';
 import type { KeyUse } from './key-use.ts';
 import { isNewerVersion, versionInUse } from './plan.ts';
+
+/** From its announcement to the end of its write, one that takes effect late included. Milliseconds. */
+const LONGEST_MOVE_MS = 4 * 60_000;
 
 const intent = z.object({
   /** Of the move, and so of its audit record: there is one for each. */
@@ -26,7 +30,14 @@ const intent = z.object({
   /** It was given up: until then it may take effect all the same (ISO 8601). */
   until: z.string().optional(),
   /** What became of it, once that is known: to be recorded. */
-  done: z.object({ reason: z.enum(['Moved', 'Refreshed', 'MoveUnproven']), to: z.string().optional() }).optional(),
+  done: z
+    .object({
+      reason: z.enum(['Moved', 'Refreshed', 'MoveUnproven']),
+      to: z.string().optional(),
+      /** By what was read at a later look, and not by an answer. */
+      provenBy: z.literal('look').optional(),
+    })
+    .optional(),
 });
 
 /**
@@ -104,6 +115,28 @@ export function judge(move: MoveIntent, use: KeyUse | undefined, versions: reado
   const isNewest = move.mode === 'automatic' && !findVersion(versions, shown);
   const isMoved = shown === move.to || isNewest || (to !== undefined && isNewerVersion(shown, to, versions));
   return isMoved ? { verdict: 'moved', to: shown } : { verdict: 'unproven' };
+}
+
+/**
+ * The same, at a later look: nobody heard of an answer, and a person may have made the same move. When the account's key was
+ * wrapped with the version in use tells them apart, but for what happened within minutes of each other.
+ *
+ * @param rotatedOn by Storage's clock (`lastKeyRotationTimestamp`, Azure CLI pull request 12932); undefined: it does not say
+ */
+export function judgeLater(
+  move: MoveIntent,
+  use: KeyUse | undefined,
+  versions: readonly KeyVersion[],
+  rotatedOn: Date | undefined,
+): Verdict {
+  const verdict = judge(move, use, versions);
+  if (verdict.verdict !== 'moved' || !rotatedOn || use?.current === undefined) return verdict;
+  const afterMs = rotatedOn.getTime() - Date.parse(move.at);
+  // It was so before the move was announced.
+  if (afterMs < -CLOCKS_MS) return { verdict: 'notMoved' };
+  // Storage itself goes on from there in an automatic one, and whoever pins a newer version does not say what was before.
+  const isSame = move.mode === 'pinned' && verdict.to === move.to;
+  return isSame && afterMs > LONGEST_MOVE_MS + CLOCKS_MS ? { verdict: 'unproven' } : verdict;
 }
 
 /** Whether a use is of the key that an identifier without a version names. */

@@ -1,6 +1,5 @@
-import type { Encryption } from '@azure/arm-storage';
 import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
-import type { Scope } from './account.ts';
+import type { AccountEncryption, Scope } from './account.ts';
 
 /**
  * How an account or an encryption scope uses a key. `pinned` names the version it is held at; without it, Storage looks
@@ -16,7 +15,7 @@ export interface KeyUse {
 }
 
 /** Undefined for Microsoft-managed keys, and for a key URI that does not lead to Key Vault. */
-export function accountKeyUse(encryption: Encryption): KeyUse | undefined {
+export function accountKeyUse(encryption: AccountEncryption): KeyUse | undefined {
   if (encryption.keySource?.toLowerCase() !== 'microsoft.keyvault') return undefined;
   const properties = encryption.keyVaultProperties;
   const vault = parseVault(properties?.keyVaultUri ?? '');

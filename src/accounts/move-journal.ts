@@ -117,7 +117,7 @@ export class MoveJournal {
       action: 'account.move',
       reason: done.reason,
       resource: account,
-      details: { ...(scope === undefined ? {} : { scope }), key, ...versions, mode, cause, at },
+      details: { ...(scope === undefined ? {} : { scope }), key, ...versions, mode, cause, at, ...provenBy(done) },
     };
     const outcome = await this.#audit(entry, AUDIT_WAIT_MS, this.#found.has(id) ? new Date(at) : undefined);
     if ('written' in outcome) {
@@ -151,4 +151,9 @@ export class MoveJournal {
     await this.#lease.save(formatAccountState({ moves, known: this.#known }));
     this.#saved = moves;
   }
+}
+
+/** Where no answer proves it: a person who made the same move within minutes cannot be told from the app then. */
+function provenBy({ provenBy: how }: NonNullable<MoveIntent['done']>): { readonly provenBy?: 'look' } {
+  return how ? { provenBy: how } : {};
 }

@@ -1,7 +1,7 @@
-import type { Encryption } from '@azure/arm-storage';
 import { compareAge, findVersion, type KeyVersion, newestUsableVersion, newestVersion } from '../keys/key-versions.ts';
 import type { Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
+import type { AccountEncryption } from './account.ts';
 import type { KeyUse } from './key-use.ts';
 
 /** What to do about one use of a key, and why. */
@@ -71,7 +71,7 @@ export function namesUnlisted(use: KeyUse, versions: readonly KeyVersion[]): boo
 }
 
 /** The whole encryption object as read, altered in the key version alone. */
-export function withKeyVersion(encryption: Encryption, keyVersion: string): Encryption {
+export function withKeyVersion(encryption: AccountEncryption, keyVersion: string): AccountEncryption {
   return { ...encryption, keyVaultProperties: { ...encryption.keyVaultProperties, keyVersion } };
 }
 

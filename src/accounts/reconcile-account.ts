@@ -115,7 +115,7 @@ async function reconcile(id: ResourceId, reconciliation: Reconciliation): Promis
       : { reading: (await Promise.all([subject.read(), reconciliation.list()]))[0] };
     if (!first.reading) return gone();
     ({ use } = first.reading);
-    await reconciliation.settle(undefined, use);
+    await reconciliation.settle(undefined, use, first.reading.rotatedOn);
     uses = usesKey(use, key);
     const own = first.outcome ?? (uses && use ? await reconciliation.move(subject, use) : DONE);
     if (own.outcome !== 'done') return own;
@@ -162,6 +162,7 @@ function accountSubject(id: ResourceId, { services, work }: Reconciliation): Sub
       return (
         account && {
           use: accountKeyUse(account.encryption),
+          rotatedOn: account.encryption.keyVaultProperties?.lastKeyRotationTimestamp,
           async write(pin) {
             const updated = await accounts.updateEncryption(id, withKeyVersion(account.encryption, pin));
             return accountKeyUse(updated.encryption);

@@ -50,7 +50,7 @@ export async function reconcileScopes(
   }
   for (const name of begun) {
     const scope = scopes.find((listed) => listed.name === name);
-    await reconciliation.settle(name, scope && scopeKeyUse(scope));
+    await reconciliation.settle(name, scope && scopeKeyUse(scope), scope?.rotatedOn);
   }
   const start = now().getTime();
   let seen = 0;
@@ -82,6 +82,7 @@ function scopeSubject(accounts: StorageAccounts, account: ResourceId, name: stri
       const use = scope && scopeKeyUse(scope);
       return {
         use,
+        rotatedOn: scope?.rotatedOn,
         async write(pin) {
           if (!use) return undefined;
           return scopeKeyUse(await accounts.updateScopeKey(account, name, formatKeyIdentifier(use, pin)));

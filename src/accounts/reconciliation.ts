@@ -5,7 +5,7 @@ import type { Log, LogLevel } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
-import { isOfKey, judge, type MoveIntent, type Verdict, versionId } from './intent.ts';
+import { isOfKey, judge, judgeLater, type MoveIntent, type Verdict, versionId } from './intent.ts';
 import { isSameUse, type KeyUse, usesKey } from './key-use.ts';
 import type { MoveJournal } from './move-journal.ts';
 import { namesUnlisted, type Plan, planKeyUse, versionInUse } from './plan.ts';
@@ -45,20 +45,20 @@ export class Reconciliation {
     this.#isListed = true;
   }
 
-  /** Judges the moves of a subject that were begun before and never settled, by what it uses now. */
-  async settle(scope: string | undefined, use: KeyUse | undefined): Promise<void> {
+  /** Judges the moves of a subject that were begun before and never settled, by what it uses now, and since when. */
+  async settle(scope: string | undefined, use: KeyUse | undefined, rotatedOn?: Date): Promise<void> {
     if (usesKey(use, this.key)) await this.#listed(use);
     for (const move of this.journal.found) {
       if (move.scope !== scope || move.done) continue;
       const versions = await this.#versionsOf(move, use);
       if (!versions) continue;
-      const verdict = judge(move, use, versions);
+      const verdict = judgeLater(move, use, versions, rotatedOn);
       if (scope === undefined && use) this.journal.learn(use);
       if (verdict.verdict === 'notMoved') {
         this.journal.drop(move);
         continue;
       }
-      const done = doneBy(move, verdict);
+      const done = { ...doneBy(move, verdict), provenBy: 'look' as const };
       this.record(done.reason === 'MoveUnproven' ? 'warning' : 'info', done.reason, this.#about(move, done.to));
       await this.journal.record(move, done);
     }

@@ -1,10 +1,10 @@
-import type { Encryption, EncryptionScope, Identity, StorageAccount } from '@azure/arm-storage';
+import type { EncryptionScope, StorageAccount } from '@azure/arm-storage';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
 import { unlessMissing } from '../azure/failure.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import { aborting, storageManagement } from '../azure/resource-manager.ts';
-import type { Account, Scope } from './account.ts';
+import type { Account, AccountEncryption, Scope } from './account.ts';
 
 /** Storage accounts through Azure Resource Manager. Errors are the SDK's: read them with `describeFailure`. */
 export interface StorageAccounts {
@@ -12,7 +12,7 @@ export interface StorageAccounts {
   list(subscriptionId: string, signal?: AbortSignal): AsyncIterable<Account>;
   get(account: ResourceId): Promise<Account>;
   /** One PATCH of the encryption object, and nothing else of the account; the answer is the proof. */
-  updateEncryption(account: ResourceId, encryption: Encryption): Promise<Account>;
+  updateEncryption(account: ResourceId, encryption: AccountEncryption): Promise<Account>;
   /** The scopes that use a key of Key Vault. */
   listScopes(account: ResourceId, signal?: AbortSignal): AsyncIterable<Scope>;
   /** One scope; undefined when it does not use a key of Key Vault. */
@@ -21,20 +21,27 @@ export interface StorageAccounts {
   updateScopeKey(account: ResourceId, scope: string, keyUri: string): Promise<Scope>;
 }
 
+/** The identities that are written to an account. */
+export interface AccountIdentity {
+  readonly type: 'SystemAssigned' | 'UserAssigned' | 'SystemAssigned,UserAssigned';
+  /** By ARM id. */
+  readonly userAssignedIdentities?: Record<string, object>;
+}
+
 export interface NewAccount {
   readonly location: string;
   /** `Standard_LRS` … */
   readonly sku: string;
   /** `StorageV2` … */
   readonly kind: string;
-  readonly identity: Identity;
-  readonly encryption: Encryption;
+  readonly identity: AccountIdentity;
+  readonly encryption: AccountEncryption;
 }
 
 /** What a change writes; `tags` are all that the account has from then on. */
 export interface AccountChange {
-  readonly identity?: Identity;
-  readonly encryption?: Encryption;
+  readonly identity?: AccountIdentity;
+  readonly encryption?: AccountEncryption;
   readonly tags?: Record<string, string>;
 }
 
@@ -145,5 +152,6 @@ function toScope(scope: EncryptionScope): Scope | undefined {
     enabled: scope.state !== 'Disabled',
     keyUri,
     currentKeyId: scope.keyVaultProperties?.currentVersionedKeyIdentifier,
+    rotatedOn: scope.keyVaultProperties?.lastKeyRotationTimestamp,
   };
 }

@@ -23,6 +23,8 @@ export interface Subject {
 /** A subject as it was read. */
 export interface Reading {
   readonly use: KeyUse | undefined;
+  /** When its key was last wrapped with a new version, by Storage's clock; undefined where Storage does not say. */
+  readonly rotatedOn: Date | undefined;
   /** Writes back what was read, altered in the key version alone ("" stays automatic); the use as the answer shows it. */
   write(pin: string): Promise<KeyUse | undefined>;
 }

@@ -61,14 +61,14 @@ export type RestoreApproval = Extract<ApprovalRequest, { action: 'restore' }>;
 export type PauseApproval = Extract<ApprovalRequest, { action: 'pause' }>;
 export type Approver = ApprovalRequest['askedBy'];
 /** What is asked for, before anybody has done anything about it. */
-export type Asked = Omit<RestoreApproval, Standing> | Omit<PauseApproval, Standing>;
+export type AskedApproval = Omit<RestoreApproval, Standing> | Omit<PauseApproval, Standing>;
 type Standing = 'v' | 'id' | 'needed' | 'approvedBy' | 'state' | 'outcome';
 
 /**
  * The id of a request: the hash of what is asked for, by whom, and until when. Whoever approves by it approves that and
  * nothing else, whatever somebody has written to the storage since.
  */
-export function approvalId(asked: Asked): string {
+export function approvalId(asked: AskedApproval): string {
   const { action, vault, key, reason, ticket, askedBy, askedOn, expiresOn } = asked;
   const { objectId, appId, kind, tokenId, name } = askedBy;
   const what = asked.action === 'restore' ? asked.revocation : asked.until;

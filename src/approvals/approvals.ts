@@ -6,7 +6,7 @@ import {
   APPROVAL_LIFE_MS,
   type ApprovalRequest,
   type Approver,
-  type Asked,
+  type AskedApproval,
   approvalId,
   approve,
   type Decided,
@@ -65,7 +65,7 @@ export async function askForApproval(
     at.getTime() + APPROVAL_LIFE_MS,
     ...(what.action === 'pause' && what.until ? [Date.parse(what.until)] : []),
   ];
-  const asked: Asked = {
+  const asked: AskedApproval = {
     ...what,
     askedBy: caller,
     askedOn: at.toISOString(),

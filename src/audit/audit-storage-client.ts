@@ -7,11 +7,14 @@ import { AUDIT_CONTAINER } from './container-name.ts';
 /** One quick retry and no more: the chain writer tries again by itself, and callers wait only so long. */
 const RETRY = { maxTries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 500 };
 
+/** Where the trail is kept. */
+export type AuditContainer = ContainerClient;
+
 /** Opens the container in the app's own storage; nothing is asked of it yet. */
 export function auditContainer(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
   name: string = AUDIT_CONTAINER,
-): ContainerClient {
+): AuditContainer {
   return appBlobs(settings, credential, RETRY).getContainerClient(name);
 }

@@ -1,9 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import type { TokenCredential } from '@azure/identity';
-import type { ContainerClient } from '@azure/storage-blob';
 import { auditFiles } from '../audit/audit-client.ts';
 import type { AuditFiles } from '../audit/audit-files.ts';
-import { auditContainer } from '../audit/audit-storage-client.ts';
+import { type AuditContainer, auditContainer } from '../audit/audit-storage-client.ts';
 import { checkHeads, placedHeads } from '../audit/check-heads.ts';
 import { HEADS_CONTAINER } from '../audit/container-name.ts';
 import { findRecord } from '../audit/find-record.ts';
@@ -13,6 +11,7 @@ import { type LogEvidence, readLogEvidence } from '../audit/log-evidence.ts';
 import { searchTrail } from '../audit/search-trail.ts';
 import { type RecordedEntry, recordedEntry, type TrailFilter } from '../audit/trail-filter.ts';
 import { type TrailReport, type VerifyTrailOptions, verifyTrail } from '../audit/verify-trail.ts';
+import type { TokenCredential } from '../azure/credential.ts';
 import { unlessMissing } from '../azure/failure.ts';
 import { LIMITS } from '../azure/limits.ts';
 import { CmkError } from '../errors.ts';
@@ -128,12 +127,12 @@ async function openTrail(
   return { files, place };
 }
 
-function placeOf(container: ContainerClient): AppStoragePlace {
+function placeOf(container: AuditContainer): AppStoragePlace {
   const what = `container ${container.containerName}`;
   return { what, url: new URL('.', container.url).href, role: 'Storage Blob Data Reader' };
 }
 
-function noTrail(container: ContainerClient): CmkError {
+function noTrail(container: AuditContainer): CmkError {
   return new CmkError('NotFound', `There is no trail in ${container.url}.`, "Is it the app's storage account?");
 }
 

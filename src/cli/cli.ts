@@ -1,6 +1,6 @@
-import type { TokenCredential } from '@azure/identity';
 import type { Command } from 'commander';
 import { CLOUDS, type Cloud, findCloud } from '../azure/cloud.ts';
+import type { TokenCredential } from '../azure/credential.ts';
 import { CmkError } from '../errors.ts';
 import { Journal } from '../operations/journal.ts';
 import type { Azure, Operation } from '../operations/operator-azure.ts';

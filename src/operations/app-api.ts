@@ -1,4 +1,4 @@
-import type { TokenCredential } from '@azure/identity';
+import type { TokenCredential } from '../azure/credential.ts';
 import { timeBoxed } from '../azure/deadline.ts';
 import { OPERATOR_TOKEN_MS } from '../azure/limits.ts';
 import { CmkError } from '../errors.ts';

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TokenCredential } from '@azure/identity';
 import { type AccountSetup, createStorageAccounts } from '../accounts/storage-client.ts';
 import { createSubscriptions, type Subscriptions } from '../accounts/subscriptions-client.ts';
 import type { Cloud } from '../azure/cloud.ts';
+import type { TokenCredential } from '../azure/credential.ts';
 import { withTokenDeadline } from '../azure/deadline.ts';
 import { LIMITS, OPERATOR_TOKEN_MS } from '../azure/limits.ts';
 import { createResources, type Resources } from '../azure/resources-client.ts';

@@ -1,5 +1,5 @@
-import type { TokenCredential } from '@azure/identity';
 import { decodeJwt } from 'jose';
+import type { TokenCredential } from '../azure/credential.ts';
 import { CmkError } from '../errors.ts';
 
 /** Whoever is signed in. */

@@ -17,7 +17,7 @@ import {
 import { isUnderWay, planKeepRevoked } from './revocation-plans.ts';
 
 /** How long this waits for the audit trail, in milliseconds. */
-const AUDIT_WAIT_MS = 2_000;
+export const AUDIT_WAIT_MS = 2_000;
 
 export interface KeepRevokedServices {
   readonly keys: Pick<Keys, 'listVersions' | 'listVersionsUnsettled' | 'getVersion' | 'updateVersion'>;

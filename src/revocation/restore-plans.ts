@@ -36,6 +36,32 @@ export function planReopen(versions: readonly KeyVersion[], upTo: RevocationStam
   });
 }
 
+/**
+ * An older restore that wrote late may have taken the record of a newer revocation away, just before that one was restored:
+ * what it had disabled there stayed off. Its own tombstone, which is older than the revocation, gives that away. It is
+ * enabled, and in the next wave gets the newer tombstone, so that it is not enabled once more when a person disables it.
+ *
+ * @param recorded versions that the revocation had recorded, and whether they were on before
+ */
+export function planReopenLost(
+  versions: readonly KeyVersion[],
+  upTo: RevocationStamp,
+  recorded: ReadonlyMap<string, boolean>,
+  now: Date,
+): VersionChange[] {
+  const { open, restored } = readRevocation(versions, now);
+  if (open || !restored || isNewer(upTo, restored)) return [];
+  const again = (fresh: KeyVersion): Pick<VersionChange, 'enabled' | 'tags'> => {
+    const { records, restored: own } = readRevocation([fresh], now);
+    if (records.size > 0 || !own || !isNewer(upTo, own)) return {};
+    return fresh.enabled ? { tags: closed(fresh, restored, restored.restoredBy) } : { enabled: true };
+  };
+  return newestFirst(versions)
+    .filter(({ version }) => recorded.get(version))
+    .map((version) => ({ version, ...again(version), again }))
+    .filter(({ enabled, tags }) => enabled !== undefined || tags !== undefined);
+}
+
 /** The last: the records go, and say instead that the revocation was restored. */
 export function planClose(
   versions: readonly KeyVersion[],
@@ -78,7 +104,11 @@ export function planCloseLost(
     .slice(0, 1);
 }
 
-function closed(version: KeyVersion, { id, revokedOn }: RevocationStamp, restoredBy: string): Record<string, string> {
+function closed(
+  version: KeyVersion,
+  { id, revokedOn }: Pick<RevocationStamp, 'id' | 'revokedOn'>,
+  restoredBy: string,
+): Record<string, string> {
   return {
     ...otherTags(version),
     [RESTORED_TAG]: [id, revokedOn.toISOString(), restoredBy, version.version].join(' '),

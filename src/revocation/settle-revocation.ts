@@ -4,11 +4,13 @@ import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { RevocationWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
-import { disableUnder, finish, type KeepRevokedServices, keepRevoked } from './keep-revoked.ts';
+import { applyChanges } from './apply-changes.ts';
+import { AUDIT_WAIT_MS, disableUnder, finish, type KeepRevokedServices, keepRevoked } from './keep-revoked.ts';
 import { writeDownLater } from './record-revocation.ts';
 import type { RestoreOnRecord } from './restore-on-record.ts';
+import { planReopenLost } from './restore-plans.ts';
 import { isNewer, type RevocationStamp, readRevocation, WAS_OFF } from './revocation.ts';
-import { planRepair } from './revocation-plans.ts';
+import { planRepair, type VersionChange } from './revocation-plans.ts';
 
 export interface SettleServices extends KeepRevokedServices {
   readonly settings: { readonly vaults: ManagedVaults };
@@ -40,8 +42,35 @@ export async function settleRevocation(work: RevocationWork, services: SettleSer
 
 async function settleRevoked(key: ManagedKey, work: RevocationWork, services: KeepRevokedServices, log: Log) {
   const versions = await services.keys.listVersions(key);
-  const stamp = stampOf(work);
-  await disableUnder(key, stamp, planRepair(versions, stamp, recordedIn(work), services.now()), services, log);
+  const [stamp, recorded] = [stampOf(work), recordedIn(work)];
+  await disableUnder(key, stamp, planRepair(versions, stamp, recorded, services.now()), services, log);
+  // Enabled, and then marked as restored.
+  for (let seen = versions, wave = 1; wave <= 2; wave += 1) {
+    const lost = planReopenLost(seen, stamp, recorded, services.now());
+    if (lost.length === 0) return;
+    await reopenLost(key, stamp, lost, services, log);
+    seen = await services.keys.listVersions(key);
+  }
+}
+
+async function reopenLost(
+  key: ManagedKey,
+  { id }: RevocationStamp,
+  lost: readonly VersionChange[],
+  services: KeepRevokedServices,
+  log: Log,
+): Promise<void> {
+  const applied = await applyChanges(key, lost, services);
+  const failed = applied.find(({ answer }) => !answer);
+  if (failed) throw new Error(`Version ${failed.change.version.version} of ${key.id} could not be enabled.`);
+  const versions = applied
+    .filter(({ written, change }) => written && change.enabled)
+    .map(({ change }) => change.version.version);
+  if (versions.length === 0) return;
+  log({ level: 'warning', reason: 'RestoreFinished', message: REASONS.RestoreFinished, key: key.id, revocation: id });
+  const details = { revocation: id, versions };
+  const entry = { action: 'key.finishRestore', reason: 'RestoreFinished', resource: key.id, details } as const;
+  await services.audit(entry, AUDIT_WAIT_MS);
 }
 
 /**

@@ -1,5 +1,5 @@
-import type { TokenCredential } from '@azure/identity';
 import type { Rollout } from '../accounts/rollout.ts';
+import type { TokenCredential } from '../azure/credential.ts';
 import { type Budget, DOCUMENTED, shareOf } from '../azure/pacer.ts';
 import type { FileShares } from '../dependents/file-shares-client.ts';
 import type { FileService } from '../effect/file-service-client.ts';

@@ -42,27 +42,46 @@ describe('a pause that is ordered after the message was taken up', () => {
 });
 
 describe('an instance that is killed between announcing a move by a guess and reading the account', () => {
-  // Known: what is read later does not tell who has moved it. Its time would (`lastKeyRotationTimestamp`).
-  it.fails('has not made the move that a person had made before', async () => {
+  const MINUTE = 60_000;
+
+  /** @returns what is on record, when a person had made the move so long before; negative: after */
+  async function onRecord(minutes: number | undefined) {
     const files = key();
     const account = files.account();
     const seen = { pinned: files.first.version, current: files.first.version };
     const next = files.add();
-    Object.assign(account.encryption.keyvaultproperties ?? {}, {
-      keyversion: next.version,
-      currentVersionedKeyIdentifier: files.id(next),
-    });
+    const services = instance();
+    const work = files.accountWork(account);
     let died = false;
     const get = (): Promise<never> => {
       died = true;
       return new Promise(() => {});
     };
-    const services = instance();
-    const work = files.accountWork(account);
     void reconcile({ ...work, seen }, { ...services, accounts: { ...services.accounts, get } });
     await eventually('the move is announced', async () => died);
+    const rotatedOn = minutes === undefined ? undefined : new Date(services.now().getTime() - minutes * MINUTE);
+    Object.assign(account.encryption.keyvaultproperties ?? {}, {
+      keyversion: next.version,
+      currentVersionedKeyIdentifier: files.id(next),
+      lastKeyRotationTimestamp: rotatedOn?.toISOString(),
+    });
     await expireLease(account);
     expect(await reconcile(work, instance())).toEqual({ outcome: 'done' });
-    expect((await audited(account)).map(({ reason }) => reason)).not.toContain('Moved');
+    return (await audited(account)).map(({ reason, details }) => ({ reason, provenBy: details?.provenBy }));
+  }
+
+  it('has not made the move that a person had made before', async () => {
+    expect(await onRecord(6)).toEqual([]);
   });
+
+  it('says that it cannot be told where a person made it long after', async () => {
+    expect(await onRecord(-11)).toEqual([{ reason: 'MoveUnproven', provenBy: 'look' }]);
+  });
+
+  it.each([0, 4, -4, undefined])(
+    'has moved it, by what a later look shows, where nothing says otherwise (%s)',
+    async (minutes) => {
+      expect(await onRecord(minutes)).toEqual([{ reason: 'Moved', provenBy: 'look' }]);
+    },
+  );
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
-import { planClose, planCloseLost, planMark, planReopen } from '../../src/revocation/restore-plans.ts';
+import { planClose, planCloseLost, planMark, planReopen, planReopenLost } from '../../src/revocation/restore-plans.ts';
 import { REVOCATION_TAG, readRevocation } from '../../src/revocation/revocation.ts';
 import { planCarrier, planJoin, planRecordAgain, planRepair } from '../../src/revocation/revocation-plans.ts';
 import { keyVersion, versionName } from '../support/keys.ts';
@@ -72,6 +72,37 @@ describe('planRecordAgain and planRepair: a late write has taken the record away
     expect(changed(planRepair([revoked(3, { tags: record(3, older) }), keyVersion(1)], stamp, names, NOW))).toEqual([
       1,
     ]);
+  });
+});
+
+describe('planReopenLost: an older restore took the record away just before the newer revocation was restored', () => {
+  const names = new Map([versionName(1), versionName(2)].map((name) => [name, true]));
+  const older = { id: 'older', revokedOn: new Date(stamp.revokedOn.getTime() - 1) };
+  const lost = keyVersion(1, { enabled: false, tags: restored(1, older) });
+  const back = keyVersion(2, { tags: restored(2) });
+
+  it('enables what stayed off, and marks it then, so that it is left alone from there on', () => {
+    const [open] = planReopenLost([lost, back], stamp, names, NOW);
+    expect([open?.version, open?.enabled, open?.tags]).toEqual([lost, true, undefined]);
+    const [mark, ...more] = planReopenLost([{ ...lost, enabled: true }, back], stamp, names, NOW);
+    expect([mark?.enabled, mark?.tags, more]).toEqual([undefined, restored(1), []]);
+    expect(planReopenLost([{ ...lost, enabled: false, tags: restored(1) }, back], stamp, names, NOW)).toEqual([]);
+  });
+
+  it('looks once more right before it writes', () => {
+    const [open] = planReopenLost([lost, back], stamp, names, NOW);
+    expect(open?.again?.(revoked(1))).toEqual({});
+  });
+
+  it.each<[string, KeyVersion[]]>([
+    ['a newer revocation is open', [lost, back, revoked(3, { tags: record(3, later) })]],
+    ['this one is not restored', [lost, keyVersion(2)]],
+    ['the version has no tombstone', [keyVersion(1, { enabled: false }), back]],
+    ['it carries a record', [revoked(1), back]],
+  ])('leaves everything when %s', (_, versions) => expect(planReopenLost(versions, stamp, names, NOW)).toEqual([]));
+
+  it('leaves a version that was off before', () => {
+    expect(planReopenLost([lost, back], stamp, new Map([[versionName(1), false]]), NOW)).toEqual([]);
   });
 });
 

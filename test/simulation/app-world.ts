@@ -3,9 +3,6 @@ import { accountKeyUse, usesKey } from '../../src/accounts/key-use.ts';
 import { planKeyUse } from '../../src/accounts/plan.ts';
 import { FleetNotes, reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
-import type { RecordAudit } from '../../src/audit/audit-trail.ts';
-import type { AuditEntry } from '../../src/audit/record.ts';
-import { timeBoxed, untilAborted } from '../../src/azure/deadline.ts';
 import { LIMITS, OWN_STORAGE_MS } from '../../src/azure/limits.ts';
 import { SharedReads } from '../../src/azure/shared-reads.ts';
 import { Turns } from '../../src/azure/turns.ts';
@@ -13,7 +10,7 @@ import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import { IndexBuilding } from '../../src/fleet/index-building.ts';
 import { createRotationNotes } from '../../src/fleet/rotation-notes.ts';
 import type { Keys } from '../../src/keys/key-client.ts';
-import { type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
+import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { mayNeedRotation } from '../../src/keys/near-expiry.ts';
 import { needsLook } from '../../src/revocation/keep-revoked.ts';
 import { recordId } from '../../src/revocation/record-revocation.ts';
@@ -40,24 +37,24 @@ import {
   type Work,
 } from '../../src/work/messages.ts';
 import type { Outcome } from '../../src/work/outcome.ts';
-import { MAX_DEQUEUE_COUNT, processWork } from '../../src/work/process.ts';
-import type { HeldMessages, WorkQueue } from '../../src/work/work-queue-client.ts';
+import { processWork } from '../../src/work/process.ts';
 import { KEY, PUBLIC, SUBSCRIPTION, VAULTS } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
+import { type AppScenario, type Deed, describeDeed } from './app-scenario.ts';
 import type { World } from './explore.ts';
+import { BEGUN_MS, CLOCKS_MS, judgeAtRest } from './judge-app.ts';
+import { MemoryAudit } from './memory-audit.ts';
 import { MemoryFleet } from './memory-fleet.ts';
 import { MemoryLeases } from './memory-leases.ts';
-import { keysOf, MemoryVault, type Way } from './memory-vault.ts';
+import { MemoryQueues, type Message } from './memory-queues.ts';
+import { keysOf, MemoryVault } from './memory-vault.ts';
 import { PortLimits } from './port-limits.ts';
 import { Actor, type Fault, Scheduler, type Transition } from './scheduler.ts';
-import { type Spoil, spoilIndex } from './spoil-index.ts';
+import { spoilIndex } from './spoil-index.ts';
 import { VirtualTimers } from './virtual-timers.ts';
 
 const NOON = Date.UTC(2026, 5, 1, 12);
 const STEP_MS = 50;
-/** A message that a killed host held comes back after this; one that failed, after the other (host.json). Milliseconds. */
-const HELD_MS = 600_000;
-const FAILED_MS = 15_000;
 /** Drift checks after everything else, an hour apart each. */
 const DRIFT_CHECKS = 3;
 const HOUR_MS = 3_600_000;
@@ -66,57 +63,6 @@ const BREAK_GLASS = /^(revoke|restore) /;
 const VAULT = /^(list \d|get v|patch v)/;
 const MOST_WAIT_MS = 3_000;
 const FAULTS: readonly Fault[] = ['fails', 'answerLost', 'late', 'hangs'];
-/** By so much clocks may differ, and so long may what was begun go on. Milliseconds. */
-const CLOCKS_MS = 5 * 60_000;
-const BEGUN_MS = 3 * 60_000;
-
-export interface AppScenario {
-  readonly instances: number;
-  readonly accounts: readonly ('pinned' | 'automatic')[];
-  readonly versions: number;
-  /** What people and callers do, in this order, at any time. */
-  readonly deeds: readonly Deed[];
-  readonly faults: number;
-  readonly kinds?: readonly Fault[];
-  /** Calls that may go wrong, and during which a process may be killed. */
-  readonly aim: RegExp;
-  readonly kills: number;
-  /** Minutes by which each instance's clock is off. */
-  readonly skews: readonly number[];
-  /**
-   * Deeds come when nothing else happens, when something went wrong since the last one, or while such a call is under way;
-   * without it at any time.
-   */
-  readonly during?: RegExp;
-  /** Accounts that go first; their file services do not serve the first time that they are asked. */
-  readonly canary?: number;
-  readonly waves?: readonly (string | undefined)[];
-  /** The newest version nears its expiry. */
-  readonly nearExpiry?: boolean;
-  /** Resource Graph shows nothing: it follows changes when it likes. */
-  readonly graphBlind?: boolean;
-  /** Events are looked into where they arrive, and not from the queue. */
-  readonly atOnce?: boolean;
-  /** No drift check comes to find what was lost: messages alone have to see to it. */
-  readonly noDriftCheck?: boolean;
-}
-
-export type Deed =
-  | { readonly do: 'rotate'; readonly events: number }
-  | { readonly do: 'pin'; readonly account: number; readonly version: number }
-  | { readonly do: 'unpin' | 'switchKey' | 'rotateAndPin'; readonly account: number }
-  | { readonly do: 'timePasses'; readonly seconds: number }
-  | { readonly do: 'pause'; readonly seconds: number | undefined }
-  | { readonly do: 'resume' | 'controlLost' }
-  | { readonly do: 'spoilIndex'; readonly how: Spoil }
-  | { readonly do: 'nearExpiryEvent' | 'revoke' | 'restore' | 'disableNewest' };
-
-interface Message {
-  readonly queue: string;
-  readonly text: string;
-  visibleAt: number;
-  dequeued: number;
-}
 
 interface Instance {
   readonly number: number;
@@ -152,14 +98,13 @@ export class AppWorld implements World {
   readonly timers = new VirtualTimers(() => this.#clock);
   readonly #instances: Instance[];
   readonly #deeds: Deed[];
-  readonly #messages: Message[] = [];
-  readonly #poison: Message[] = [];
+  readonly #queues = new MemoryQueues(() => this.#clock);
   readonly #sleeps: Timer[] = [];
   /** How long a call to the API waited for something else than Key Vault while nothing else happened. Milliseconds. */
   readonly #waited = new Map<Actor, number>();
   readonly #leases = new MemoryLeases(() => this.#clock);
   readonly index = new MemoryFleetTable();
-  readonly #audit: AuditEntry[] = [];
+  readonly #audit = new MemoryAudit();
   readonly #originalVersions: number;
   readonly #nearExpiry: boolean;
   readonly #canary: number;
@@ -216,16 +161,14 @@ export class AppWorld implements World {
 
   transitions(): Transition[] {
     const sleeps = this.#sleeps.filter(({ at }) => at <= this.#clock);
-    const takes = this.#messages
-      .filter(({ visibleAt }) => visibleAt <= this.#clock)
-      .flatMap((message) =>
-        this.#instances
-          .filter(({ actors }) => actors.size < 3)
-          .map((instance) => ({
-            label: `instance ${instance.number} takes ${message.text.slice(0, 60)}`,
-            run: () => this.#take(instance, message),
-          })),
-      );
+    const takes = this.#queues.visible.flatMap((message) =>
+      this.#instances
+        .filter(({ actors }) => actors.size < 3)
+        .map((instance) => ({
+          label: `instance ${instance.number} takes ${message.text.slice(0, 60)}`,
+          run: () => this.#take(instance, message),
+        })),
+    );
     const kills = this.#instances.filter(
       ({ actors }) => this.#kills > 0 && [...actors].some((actor) => this.scheduler.isAimedAt(actor)),
     );
@@ -246,7 +189,7 @@ export class AppWorld implements World {
     const [deed] = this.#deeds;
     const isIts = !this.#during || this.scheduler.harms > this.#harms || this.scheduler.isUnderWay(this.#during);
     if (deed && (isQuiet || isIts)) {
-      return [{ label: describe(deed), run: () => this.#do(deed) }, ...ready];
+      return [{ label: describeDeed(deed), run: () => this.#do(deed) }, ...ready];
     }
     return isQuiet ? this.#later() : ready;
   }
@@ -254,47 +197,22 @@ export class AppWorld implements World {
   check(): void {
     if (this.fleet.broken) throw new Error(this.fleet.broken);
     if (this.#late) throw new Error(this.#late);
-    if (this.#poison.length > 0) throw new Error(`A message is poison: ${this.#poison[0]?.text}`);
+    if (this.#queues.poison.length > 0) throw new Error(`A message is poison: ${this.#queues.poison[0]?.text}`);
   }
 
   async atRest(): Promise<void> {
     for (const actor of this.#instances.flatMap(({ actors }) => [...actors])) {
       throw new Error(`${actor.name} never ends, and waits for: ${this.scheduler.waitsFor(actor)}`);
     }
-    const ids = this.#audit.flatMap(({ id }) => id ?? []);
-    for (const id of new Set(ids)) {
-      // Whoever restores twice at the same moment is on record twice: each of the calls did a part.
-      const most = id.startsWith('key.restore/') ? Math.max(this.#restores, 1) : 1;
-      const count = ids.filter((other) => other === id).length;
-      if (count > most) throw new Error(`${id} is recorded ${count} times.`);
-    }
-    const now = new Date(this.#clock);
-    if (openRevocation(this.vault.versions, now)) {
-      const enabled = this.vault.versions.filter((version) => version.enabled);
-      if (enabled.length > 0) throw new Error('A revocation is open at rest, and a version is enabled.');
-      return;
-    }
-    const newest = newestUsableVersion(this.vault.versions, now)?.version;
-    for (const name of this.fleet.names) {
-      const { account, moves, byPeople } = this.fleet.of(name);
-      const { keyName, keyVersion, currentVersionedKeyIdentifier: used } = account.encryption.keyVaultProperties ?? {};
-      if (keyName !== KEY.name) continue;
-      // Storage takes the newest version of all for an automatic account, usable or not: it is left alone then.
-      if (keyVersion === '' && !this.vault.versions.at(-1)?.enabled) continue;
-      const order = (one: string | undefined) => this.vault.versions.findIndex(({ version }) => version === one);
-      // A version that is newer than every usable one is not moved back.
-      if (newest && order(used?.split('/').at(-1)) < order(newest))
-        throw new Error(`${name} is left on ${used} at rest.`);
-      const recorded = this.#audit.filter(
-        ({ action, resource, reason }) =>
-          action === 'account.move' && resource === account.id && (reason === 'Moved' || reason === 'Refreshed'),
-      );
-      const wrong = byPeople === 0 ? recorded.length !== moves : recorded.length > moves + byPeople;
-      if (wrong) throw new Error(`${name} moved ${moves} times, and ${recorded.length} moves are recorded.`);
-    }
-    const made = this.vault.versions.length - this.#originalVersions - this.#peopleMade;
-    const wanted = this.#nearExpiry ? 1 : 0;
-    if (made !== wanted) throw new Error(`The app made ${made} versions, and ${wanted} were needed.`);
+    judgeAtRest({
+      entries: this.#audit.entries,
+      vault: this.vault,
+      fleet: this.fleet,
+      now: new Date(this.#clock),
+      restores: this.#restores,
+      made: this.vault.versions.length - this.#originalVersions - this.#peopleMade,
+      wanted: this.#nearExpiry ? 1 : 0,
+    });
   }
 
   /** Nothing can happen now: time passes to the next thing, or a drift check comes. */
@@ -303,7 +221,7 @@ export class AppWorld implements World {
       this.scheduler.nextDeadline(),
       this.timers.next(),
       ...this.#sleeps.map(({ at }) => at),
-      ...this.#messages.map(({ visibleAt }) => visibleAt),
+      ...this.#queues.times,
     ];
     const next = Math.min(...times);
     if (this.#deeds.length === 0 && standingPauses(this.#orders, new Date(this.#clock - CLOCKS_MS)).length > 0) {
@@ -356,11 +274,14 @@ export class AppWorld implements World {
         this.#peopleMade += 1;
         for (let n = 0; n < deed.events; n += 1) this.#event(n);
         return;
+      case 'lateEvent':
+        this.#event(0);
+        return;
       case 'spoilIndex':
         spoilIndex(this.index, deed.how);
         return;
       case 'nearExpiryEvent':
-        this.#send(KEY_WORK, { kind: 'rotate', key: KEY.id, cause: cause('event'), attempt: 0 });
+        this.#queues.send(KEY_WORK, { kind: 'rotate', key: KEY.id, cause: cause('event'), attempt: 0 });
         return;
       case 'pin':
         this.fleet.set(
@@ -375,7 +296,7 @@ export class AppWorld implements World {
         return;
       case 'disableNewest':
         this.vault.set(this.vault.versions.at(-1)?.version ?? '', false);
-        this.#send(KEY_WORK, { kind: 'key', key: KEY.id, cause: cause('operator'), attempt: 0 });
+        this.#queues.send(KEY_WORK, { kind: 'key', key: KEY.id, cause: cause('operator'), attempt: 0 });
         return;
       case 'unpin':
         this.fleet.set(account, KEY.name, '');
@@ -452,14 +373,13 @@ export class AppWorld implements World {
   }
 
   #take(instance: Instance, message: Message): void {
-    message.visibleAt = this.#clock + HELD_MS;
-    message.dequeued += 1;
+    this.#queues.take(message);
     const entry = JSON.parse(message.text) as Work;
     const actor = this.#actor(instance, entry.kind);
     void this.#process(message.queue, entry, message.dequeued, instance, actor)
       .then(
-        () => this.#remove(message),
-        () => this.#failed(message),
+        () => this.#queues.remove(message),
+        () => this.#queues.failed(message),
       )
       .then(() => instance.actors.delete(actor));
   }
@@ -498,7 +418,7 @@ export class AppWorld implements World {
     const work: KeyWork = { kind: 'key', key: KEY.id, cause: cause('event'), attempt: 0 };
     const instance = this.#instances[number % this.#instances.length];
     if (!this.#atOnce || !instance) {
-      this.#send(KEY_WORK, work);
+      this.#queues.send(KEY_WORK, work);
       return;
     }
     const actor = this.#actor(instance, 'event');
@@ -506,7 +426,7 @@ export class AppWorld implements World {
     void look
       .begin(KEY_WORK, work, () => this.#process(KEY_WORK, work, 1, instance, actor))
       // It is delivered again.
-      .catch(() => this.#send(KEY_WORK, work))
+      .catch(() => this.#queues.send(KEY_WORK, work))
       .then(() => look.settled())
       .then(() => instance.actors.delete(actor));
   }
@@ -517,17 +437,17 @@ export class AppWorld implements World {
     const [instance] = this.#instances;
     const { versions } = this.vault;
     const work = { key: KEY.id, cause: cause('drift'), attempt: 0 };
-    if (needsLook(versions, now)) this.#send(KEY_WORK, { kind: 'key', alsoLate: true, ...work });
-    if (mayNeedRotation(versions, now)) this.#send(KEY_WORK, { kind: 'rotate', ...work });
+    if (needsLook(versions, now)) this.#queues.send(KEY_WORK, { kind: 'key', alsoLate: true, ...work });
+    if (mayNeedRotation(versions, now)) this.#queues.send(KEY_WORK, { kind: 'rotate', ...work });
     for (const name of this.fleet.names) {
       const { account } = this.fleet.of(name);
       const use = accountKeyUse(account.encryption);
       if (!usesKey(use, KEY) || !planKeyUse(use, versions, now, { refreshAutomatic: true }).write) continue;
       const { id, location } = account;
-      this.#send(ACCOUNT_WORK, { kind: 'account', account: id, location, ...work });
+      this.#queues.send(ACCOUNT_WORK, { kind: 'account', account: id, location, ...work });
     }
     const at = now.toISOString();
-    this.#send(KEY_WORK, { kind: 'rotation', since: at, due: at, ...work });
+    this.#queues.send(KEY_WORK, { kind: 'rotation', since: at, due: at, ...work });
     if (instance) void this.#writeIndex(instance);
   }
 
@@ -538,19 +458,6 @@ export class AppWorld implements World {
     for await (const account of accounts.list(SUBSCRIPTION)) await scan.saw({ account, scopes: undefined });
     await scan.end(true);
     instance.actors.delete(actor);
-  }
-
-  #remove(message: Message): void {
-    const at = this.#messages.indexOf(message);
-    if (at >= 0) this.#messages.splice(at, 1);
-  }
-
-  /** As the host does it. */
-  #failed(message: Message): void {
-    message.visibleAt = this.#clock + FAILED_MS;
-    if (message.dequeued < MAX_DEQUEUE_COUNT) return;
-    this.#remove(message);
-    this.#poison.push(message);
   }
 
   #kill(instance: Instance): void {
@@ -594,7 +501,7 @@ export class AppWorld implements World {
       scopeDiscovery: 'dependents',
       canary: this.#canary,
     } as unknown as Settings;
-    const queue = this.#queue(own);
+    const queue = this.#queues.port(own);
     const { control } = instance;
     const rotationNotes = createRotationNotes(this.index.port(to.azure(LIMITS.ownTables)));
     const rollout = { settings, keys, fleet, rotationNotes, control, writeBudgets: [], queue, now };
@@ -612,12 +519,12 @@ export class AppWorld implements World {
       accountsOfKey: this.#graphBlind
         ? { using: async function* () {} }
         : this.fleet.newer(to.azure(LIMITS.resourceGraph)),
-      heldMessages: this.#heldMessages(own),
+      heldMessages: this.#queues.heldPort(own),
       leases: this.#leases.port(actor, own),
-      audit: this.#auditPort(own),
+      audit: this.#audit.port(own),
       restoreOnRecord: (revocation: string, objectId: string) =>
         own('read the audit trail', () => {
-          const found = this.#audit.find(({ id }) => id === recordId('key.restore', revocation, objectId));
+          const found = this.#audit.entries.find(({ id }) => id === recordId('key.restore', revocation, objectId));
           return revokedOnOf(JSON.parse(JSON.stringify(found?.details ?? {})));
         }),
       turns,
@@ -634,65 +541,6 @@ export class AppWorld implements World {
         }),
     };
   }
-
-  #queue(way: Way): WorkQueue {
-    return {
-      send: (queue, work, delaySeconds = 0) =>
-        way(`send ${work.kind} in ${Math.ceil(delaySeconds)} s`, () => this.#send(queue, work, delaySeconds), true),
-      poison: (queue, text) =>
-        way(
-          `poison ${text}`,
-          () => {
-            this.#poison.push({ queue, text, visibleAt: 0, dequeued: 0 });
-          },
-          true,
-        ),
-    };
-  }
-
-  #heldMessages(way: Way): HeldMessages {
-    return {
-      hold: async (queue, work, seconds) => {
-        const hold = () => this.#push(queue, JSON.stringify(work), seconds);
-        const message = await way(`send ${work.kind} and hold it`, hold, true);
-        // Somebody else has it in hand.
-        const remove = () => (message.dequeued === 0 ? this.#remove(message) : undefined);
-        return { remove: () => way(`take ${work.kind} out`, remove, true) };
-      },
-    };
-  }
-
-  #send(queue: string, work: Work, delaySeconds = 0): void {
-    this.#push(queue, JSON.stringify(work), delaySeconds);
-  }
-
-  #push(queue: string, text: string, delaySeconds: number): Message {
-    const message = { queue, text, visibleAt: this.#clock + delaySeconds * 1000, dequeued: 0 };
-    this.#messages.push(message);
-    return message;
-  }
-
-  #auditPort(way: Way): RecordAudit {
-    return async (entry, timeoutMs, unlessSince) => {
-      try {
-        const label = `audit ${entry.reason} of ${entry.resource.split('/').at(-1)}`;
-        const write = way(
-          label,
-          () => {
-            const known = unlessSince && this.#audit.some(({ id }) => id !== undefined && id === entry.id);
-            if (!known) this.#audit.push(entry);
-          },
-          true,
-        );
-        // An entry whose time is up is still tried.
-        const isWritten = await timeBoxed((signal) => untilAborted(write, signal), timeoutMs);
-        if (!isWritten) return { failed: 'no answer in time' };
-        return { written: { file: 'trail', seq: 1, hash: '' } };
-      } catch {
-        return { failed: 'no answer' };
-      }
-    };
-  }
 }
 
 /** The messages of one instance share their lists of versions, as the app's own client has it. */
@@ -702,8 +550,4 @@ function sharing(keys: Keys, lists: SharedReads<KeyVersion[]>): Keys {
 
 function cause(by: string): { by: string; ref: string; since: string } {
   return { by, ref: '', since: '' };
-}
-
-function describe(deed: Deed): string {
-  return Object.values(deed).join(' ');
 }

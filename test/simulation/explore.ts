@@ -21,6 +21,26 @@ export interface World {
 export interface FiniteWorld extends World {
   /** What decides how this can go on: two histories with the same one need not both be followed. */
   fingerprint(): string;
+  /** How it ended. */
+  outcome(): string;
+}
+
+export interface ExploreOptions {
+  /**
+   * Followed are those histories alone in which a call is left in the middle for another one so often at most: whoever is at
+   * it goes on to its end as a rule. (What errs with many switches errs with few, as a rule: "Iterative context bounding
+   * for systematic testing of multithreaded programs".) Without it: all.
+   */
+  readonly switches?: number;
+  /** Goes on when something does not hold, and tells every end. */
+  readonly collect?: boolean;
+}
+
+export interface Explored {
+  readonly states: number;
+  readonly ends: number;
+  /** With `collect`: each way in which it ended, with what did not hold. */
+  readonly outcomes: ReadonlySet<string>;
 }
 
 /** A history that takes longer never ends. (Each read and write of the fleet index is a step too.) */
@@ -83,30 +103,86 @@ export async function runHistory(world: World, choose: Choose): Promise<readonly
  * @returns how many states there were, and how many ends
  * @throws {@link BrokenHistory}
  */
-export async function exploreAll(make: () => FiniteWorld): Promise<{ states: number; ends: number }> {
-  const visited = new Set<string>();
+export async function exploreAll(make: () => FiniteWorld, options: ExploreOptions = {}): Promise<Explored> {
+  /** How many switches were left there. */
+  const visited = new Map<string, number>();
+  const outcomes = new Set<string>();
   const open: (readonly number[])[] = [[]];
   let ends = 0;
   for (let prefix = open.pop(); prefix; prefix = open.pop()) {
     const start = prefix;
     const world = make();
     const path: number[] = [];
+    const turns = new Turns(options.switches);
     let isKnown = false;
-    await runHistory(world, (transitions) => {
+    const run = runHistory(world, (transitions) => {
       const planned = start[path.length];
+      const possible = planned === undefined ? turns.possible(transitions) : [planned];
       if (planned === undefined) {
-        const state = hash('md5', world.fingerprint(), 'base64');
-        isKnown = visited.has(state);
+        const state = hash('md5', world.fingerprint() + turns.whose(transitions), 'base64');
+        isKnown = (visited.get(state) ?? -1) >= turns.left;
         if (isKnown) return undefined;
-        visited.add(state);
-        for (let other = transitions.length - 1; other > 0; other -= 1) open.push([...path, other]);
+        visited.set(state, turns.left);
+        for (const other of possible.slice(1).reverse()) open.push([...path, other]);
       }
-      path.push(planned ?? 0);
-      return planned ?? 0;
+      const choice = possible[0] ?? 0;
+      turns.take(transitions, choice);
+      path.push(choice);
+      return choice;
     });
-    if (!isKnown) ends += 1;
+    const broken = options.collect ? await run.then(() => '', messageOfBroken) : await run.then(() => '');
+    if (isKnown) continue;
+    ends += 1;
+    if (options.collect) outcomes.add(`${broken}\n${world.outcome()}`);
   }
-  return { states: visited.size, ends };
+  return { states: visited.size, ends, outcomes };
+}
+
+function messageOfBroken(error: unknown): string {
+  if (!(error instanceof BrokenHistory)) throw error;
+  return error.cause instanceof Error ? error.cause.message : String(error.cause);
+}
+
+/** Whose turn it is, and how often it may still be taken from an actor that could go on. */
+class Turns {
+  readonly #isBounded: boolean;
+  left: number;
+  #current: string | undefined;
+
+  constructor(switches: number | undefined) {
+    this.#isBounded = switches !== undefined;
+    this.left = switches ?? 0;
+  }
+
+  /** Indices of the transitions that may come next. */
+  possible(transitions: readonly Transition[]): number[] {
+    return transitions.flatMap((_, index) => (this.#cost(transitions, index) <= this.left ? [index] : []));
+  }
+
+  /** Whoever could go on, where that matters. */
+  whose(transitions: readonly Transition[]): string {
+    return (this.#isBounded && this.#goesOn(transitions) && this.#current) || '';
+  }
+
+  take(transitions: readonly Transition[], choice: number): void {
+    this.left -= this.#cost(transitions, choice);
+    const chosen = transitions[choice];
+    this.#current = (chosen && nameOf(chosen)) ?? this.#current;
+  }
+
+  #cost(transitions: readonly Transition[], index: number): number {
+    const transition = transitions[index];
+    const name = transition && nameOf(transition);
+    return this.#isBounded && name !== undefined && name !== this.#current && this.#goesOn(transitions) ? 1 : 0;
+  }
+
+  #goesOn(transitions: readonly Transition[]): boolean {
+    return transitions.some(({ actor }) => actor !== undefined && actor.name === this.#current);
+  }
+}
+
+function nameOf({ actor, begins }: Transition): string | undefined {
+  return actor?.name ?? begins;
 }
 
 /** Makes the shortest history that it can out of one that is broken: later choices go, and what is left gets simpler. */

@@ -51,6 +51,10 @@ export interface KeyScenario {
   readonly noQueue?: boolean;
   /** How many of the app's processes may be killed. */
   readonly kills?: number;
+  /** Breaks what the app is given, for tests of this simulation. */
+  readonly breaks?: (keys: Keys) => Keys;
+  /** States that differ in nothing but their past are told apart, for tests of this simulation. */
+  readonly unreduced?: boolean;
 }
 
 interface Call {
@@ -90,13 +94,18 @@ export class KeyWorld implements FiniteWorld {
   #kills: number;
   readonly #stamps = new Map<string, RevocationStamp>();
   readonly #noQueue: boolean;
+  readonly #breaks: (keys: Keys) => Keys;
+  readonly #isUnreduced: boolean;
   #ids = 0;
   #flap: string | undefined;
   readonly #opened = new Map<string, Call>();
   readonly #openedAt = new Map<string, number>();
 
-  constructor({ versions, off = [], parts, faults = 0, kinds, aim, noQueue = false, kills = 0 }: KeyScenario) {
+  constructor(scenario: KeyScenario) {
+    const { versions, off = [], parts, faults = 0, kinds, aim, noQueue = false, kills = 0 } = scenario;
     this.#noQueue = noQueue;
+    this.#breaks = scenario.breaks ?? ((keys) => keys);
+    this.#isUnreduced = scenario.unreduced ?? false;
     this.scheduler = new Scheduler({ faults, ...(kinds ? { kinds } : {}), ...(aim ? { aim } : {}) });
     this.vault = new MemoryVault(versions, () => new Date(NOON));
     for (const n of off) this.vault.set(this.vault.versions[n - 1]?.version ?? '', false);
@@ -110,7 +119,11 @@ export class KeyWorld implements FiniteWorld {
       .filter((part, index) => !this.#parts.slice(0, index).some((other) => other.do === part.do))
       .filter(({ after }) => !after || this.calls.some(({ part, end }) => part.do === after && end !== undefined))
       .filter(({ during }) => !during || this.calls.some(({ part, actor }) => part.do === during && actor?.isAtIt))
-      .map((part) => ({ label: `${part.do} begins`, run: () => this.#start(part) }));
+      .map((part) => ({
+        label: `${part.do} begins`,
+        begins: `${part.do} ${this.#calls(part.do).length + 1}`,
+        run: () => this.#start(part),
+      }));
     const kills =
       this.#kills === 0 ? [] : this.calls.filter(({ actor, end }) => actor && end === undefined && !actor.dead);
     return [
@@ -128,22 +141,54 @@ export class KeyWorld implements FiniteWorld {
     ];
   }
 
+  /**
+   * Of a call that has ended, what its judge asks for is left, and what it left behind: its answers decide nothing any more.
+   * Of one that goes on, they all do.
+   */
   fingerprint(): string {
-    const calls = this.calls.map(
-      ({ part, actor, end, answer }) => `${part.do}${actor?.dead}${end !== undefined}${answer}${actor?.heard}`,
-    );
-    // What is judged by the order of calls is part of the state: who began before whom, and before whose end.
+    if (this.#isUnreduced) return this.#everything();
+    const restores = this.#calls('restore');
+    const before = (time: number | undefined) =>
+      restores.filter(({ start }) => time !== undefined && start < time).length;
+    const opened = [...this.#opened].sort().map(([version, restore]) => `${version}${restores.indexOf(restore)}`);
+    const lines = this.calls.map((call) => {
+      const { part, actor, start, end, answer, id } = call;
+      if (!actor) return `${part.do} ${before(start)}`;
+      const isOver = end !== undefined || actor.dead;
+      const kept = isOver ? JSON.stringify(this.#stamps.get(id)) : actor.memory;
+      const openedBefore = isOver ? '' : this.#versionsOpenedBefore(call);
+      const order = part.do === 'revoke' ? before(end) : before(start);
+      return [actor.name, id, actor.dead, answer, kept, order, openedBefore].join(' ');
+    });
+    return [...this.#rest(), ...opened, ...lines].join('\n');
+  }
+
+  /** How it ended: Key Vault's state, and what callers were answered. */
+  outcome(): string {
+    const answers = this.calls.map(({ actor, id, answer }) => `${actor?.name} ${id} ${answer}`).sort();
+    return [this.vault.fingerprint(), ...answers].join('\n');
+  }
+
+  /** All that has happened, and who had begun or ended before whom. */
+  #everything(): string {
     const starts = this.calls.map(({ start }) => start);
     const before = (time: number | undefined) => time && starts.filter((start) => start < time).length;
-    const order = this.calls.map(({ start, end }) => `${before(start)}-${before(end)}`);
-    return [
-      this.vault.fingerprint(),
-      this.scheduler.fingerprint(),
-      this.#parts.length,
-      this.#kills,
-      ...calls,
-      ...order,
-    ].join('\n');
+    const lines = this.calls.map((call) => {
+      const { part, actor, start, end, answer, id } = call;
+      const ends = `${actor?.dead} ${end !== undefined} ${answer} ${actor?.heard}`;
+      return `${part.do} ${id} ${ends} ${before(start)} ${before(end)} ${this.#versionsOpenedBefore(call)}`;
+    });
+    return [...this.#rest(), ...lines].join('\n');
+  }
+
+  #rest(): readonly string[] {
+    const messages = inOrder(this.#messages).map((message) => JSON.stringify(message));
+    const state = [this.vault.fingerprint(), this.scheduler.fingerprint(), JSON.stringify(this.#parts), this.#kills];
+    return [...state.map(String), ...messages];
+  }
+
+  #calls(what: Part['do']): readonly Call[] {
+    return this.calls.filter(({ part }) => part.do === what);
   }
 
   /** What nothing but a fault may bring about, not even for a moment. */
@@ -156,7 +201,7 @@ export class KeyWorld implements FiniteWorld {
     const services = this.#services(async (_label, effect) => effect(), LATER_MINUTES);
     // Some of the second looks come soon, and some when everything that was under way has come to its end.
     for (let looks = 1; looks <= 2; looks += 1) {
-      for (const message of [...this.#messages]) {
+      for (const message of inOrder(this.#messages)) {
         const { outcome } = await settleRevocation(message, { ...services, settings: { vaults: VAULTS } }, () => {});
         if (outcome !== 'done') throw new Error('A second look failed.');
       }
@@ -174,7 +219,7 @@ export class KeyWorld implements FiniteWorld {
       else this.vault.set(this.vault.versions[part.version - 1]?.version ?? '', part.do === 'enable');
       return;
     }
-    const n = this.calls.length + 1;
+    const n = this.#calls(part.do).length + 1;
     const actor = new Actor(`${part.do} ${n}`);
     const call: Call = { part, actor, start, end: undefined, answer: undefined, id: '' };
     this.calls.push(call);
@@ -225,6 +270,13 @@ export class KeyWorld implements FiniteWorld {
     }
   }
 
+  #versionsOpenedBefore(look: Call): string {
+    return [...this.#opened.keys()]
+      .filter((version) => this.#openedBefore(look, version))
+      .sort()
+      .join();
+  }
+
   #openedBefore(look: Call, version: string): boolean {
     return (this.#openedAt.get(version) ?? Number.POSITIVE_INFINITY) <= look.start;
   }
@@ -257,7 +309,7 @@ export class KeyWorld implements FiniteWorld {
 
   #services(way: Way, skew = 0): Services {
     return {
-      keys: keysOf(this.vault, way),
+      keys: this.#breaks(keysOf(this.vault, way)),
       now: () => new Date(NOON + skew * MINUTE),
       sleep: async () => {},
       audit: async () => ({ failed: 'none here' }),
@@ -312,4 +364,10 @@ export class KeyWorld implements FiniteWorld {
       }
     }
   }
+}
+
+/** Whichever was sent first. */
+function inOrder(messages: readonly RevocationWork[]): RevocationWork[] {
+  const text = (message: RevocationWork) => JSON.stringify(message);
+  return [...messages].sort((a, b) => (text(a) < text(b) ? -1 : 1));
 }

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { randomly } from './choose.ts';
-import { BrokenHistory, runHistory, seeded, shrink, type World } from './explore.ts';
+import { BrokenHistory, exploreAll, runHistory, seeded, shrink, type World } from './explore.ts';
+import { KeyWorld } from './key-world.ts';
 import {
   randomAnnouncementsWorld,
   randomAppWorld,
@@ -14,11 +15,13 @@ import {
   randomRotationWorld,
 } from './random-app.ts';
 import { randomByHandWorld, randomKeyWorld, randomLateWorld, randomOverlapWorld } from './random-key.ts';
+import { SCENARIOS } from './scenarios.ts';
 
-const USAGE = `npm run simulate -- [--seed N] [--histories N] [--stop-at-first] [--as-found]
+const USAGE = `npm run simulate -- [--seed N] [--histories N] [--stop-at-first] [--as-found] [--every-history [--only TEXT]]
 
 Runs the app's own use-cases over random histories: several instances, people, faults, kills, clocks apart. Each history
-has a seed of its own, counted up from the one given; one that is broken is told as short as it can be made, or as it was found.`;
+has a seed of its own, counted up from the one given; one that is broken is told as short as it can be made, or as it was found.
+With --every-history: every history of the small scenarios, the large ones too; with --only, of those whose name has the text.`;
 
 /** The worlds in turn: each seed is a history of one of them. */
 const WORLDS: readonly ((random: () => number) => () => World)[] = [
@@ -62,6 +65,8 @@ const OPTIONS = {
   histories: { type: 'string', default: '1000' },
   'stop-at-first': { type: 'boolean', default: false },
   'as-found': { type: 'boolean', default: false },
+  'every-history': { type: 'boolean', default: false },
+  only: { type: 'string', default: '' },
   help: { type: 'boolean', default: false, short: 'h' },
 } as const;
 
@@ -70,6 +75,16 @@ function read(args: string[]) {
     return parseArgs({ args, options: OPTIONS }).values;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** Follows every history of the scenarios; throws at the first that is broken. */
+async function everyHistory(only: string): Promise<void> {
+  for (const { name, switches, scenario } of SCENARIOS.filter((one) => one.name.includes(only))) {
+    const start = process.cpuUsage().user;
+    const { states, ends } = await exploreAll(() => new KeyWorld(scenario), switches === undefined ? {} : { switches });
+    const seconds = Math.round((process.cpuUsage().user - start) / 1e6);
+    console.log(`${states} states, ${ends} ends, ${seconds} s: ${name}`);
   }
 }
 
@@ -83,6 +98,10 @@ async function main(args: string[]): Promise<number> {
   if (values.help || !Number.isInteger(first) || !Number.isInteger(histories) || histories < 1) {
     console.log(USAGE);
     return values.help ? 0 : 2;
+  }
+  if (values['every-history']) {
+    await everyHistory(values.only);
+    return 0;
   }
   let broken = 0;
   let ran = 0;

@@ -1,5 +1,4 @@
-import type { Encryption } from '@azure/arm-storage';
-import type { Account } from '../../src/accounts/account.ts';
+import type { Account, AccountEncryption } from '../../src/accounts/account.ts';
 import type { AccountsOfKey } from '../../src/accounts/dependent.ts';
 import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
 import { KEY, SUBSCRIPTION } from '../support/keys.ts';
@@ -13,6 +12,8 @@ interface Kept {
   byPeople: number;
   /** Writes of the app that changed the version in use. */
   moves: number;
+  /** When the version in use changed, by anybody. */
+  readonly changedOn: Date[];
 }
 
 interface Read {
@@ -53,9 +54,9 @@ export class MemoryFleet {
         userAssignedIdentities: [],
         principalIds: {},
         systemPrincipalId: undefined,
-        encryption: encryption(KEY.name, mode === 'pinned' ? version : '', version),
+        encryption: encryption(KEY.name, mode === 'pinned' ? version : '', version, vault.now),
       };
-      this.#kept.set(name, { account, byPeople: 0, moves: 0 });
+      this.#kept.set(name, { account, byPeople: 0, moves: 0, changedOn: [] });
     }
   }
 
@@ -74,7 +75,7 @@ export class MemoryFleet {
     const kept = this.of(name);
     kept.byPeople += 1;
     const current = version === '' ? (this.#vault.versions.at(-1)?.version ?? '') : version;
-    kept.account = { ...kept.account, encryption: encryption(keyName, version, current) };
+    this.#use(kept, keyName, version, current);
   }
 
   /** The app's port to the accounts; the reads of each caller are kept, since its writes are judged by them. */
@@ -120,7 +121,7 @@ export class MemoryFleet {
     };
   }
 
-  #patch(name: string, wanted: Encryption, read: Read | undefined): Account {
+  #patch(name: string, wanted: AccountEncryption, read: Read | undefined): Account {
     const kept = this.of(name);
     const pin = wanted.keyVaultProperties?.keyVersion ?? '';
     const version = pin === '' ? this.#vault.versions.at(-1)?.version : pin;
@@ -134,13 +135,21 @@ export class MemoryFleet {
       if (order(found.version) < order(used)) this.#breaks(`${name} is moved backwards`);
       if ((pin === '') !== ((before?.keyVersion ?? '') === '')) this.#breaks(`${name} changes its mode`);
     }
-    const others = ({ keyVaultProperties: _, ...rest }: Encryption) => JSON.stringify(rest);
+    const others = ({ keyVaultProperties: _, ...rest }: AccountEncryption) => JSON.stringify(rest);
     if (read && others(wanted) !== others(read.account.encryption)) this.#breaks(`${name} loses a setting`);
-    const after = encryption(KEY.name, pin, found.version);
-    if (after.keyVaultProperties?.currentVersionedKeyIdentifier !== before?.currentVersionedKeyIdentifier)
-      kept.moves += 1;
-    kept.account = { ...kept.account, encryption: after };
+    if (this.#use(kept, KEY.name, pin, found.version)) kept.moves += 1;
     return kept.account;
+  }
+
+  /** Whether the version in use is another one from then on. */
+  #use(kept: Kept, keyName: string, pin: string, current: string): boolean {
+    const before = kept.account.encryption.keyVaultProperties;
+    const same = encryption(keyName, pin, current, before?.lastKeyRotationTimestamp ?? this.#vault.now);
+    const isSame = same.keyVaultProperties?.currentVersionedKeyIdentifier === before?.currentVersionedKeyIdentifier;
+    if (!isSame) kept.changedOn.push(this.#vault.now);
+    const after = isSame ? same : encryption(keyName, pin, current, this.#vault.now);
+    kept.account = { ...kept.account, encryption: after };
+    return !isSame;
   }
 
   #breaks(what: string): void {
@@ -148,7 +157,7 @@ export class MemoryFleet {
   }
 }
 
-function encryption(keyName: string, keyVersion: string, current: string): Encryption {
+function encryption(keyName: string, keyVersion: string, current: string, rotatedOn: Date): AccountEncryption {
   return {
     keySource: 'Microsoft.Keyvault',
     requireInfrastructureEncryption: true,
@@ -158,6 +167,7 @@ function encryption(keyName: string, keyVersion: string, current: string): Encry
       keyVaultUri: KEY.vault.uri,
       keyVersion,
       currentVersionedKeyIdentifier: `${KEY.vault.uri}/keys/${keyName}/${current}`,
+      lastKeyRotationTimestamp: rotatedOn,
     },
   };
 }

@@ -25,6 +25,10 @@ export class MemoryVault {
     }
   }
 
+  get now(): Date {
+    return this.#now();
+  }
+
   page(index: number): KeyVersion[] {
     return this.versions.slice(index * PAGE, (index + 1) * PAGE);
   }
@@ -69,7 +73,9 @@ export class MemoryVault {
   }
 
   fingerprint(): string {
-    return this.versions.map(({ version, enabled, tags }) => `${version}${enabled}${JSON.stringify(tags)}`).join('|');
+    const versions = this.versions.map(({ version, enabled, tags }) => `${version}${enabled}${JSON.stringify(tags)}`);
+    const past = this.byHand.size === 0 ? [] : [...this.onAtRecord, ...this.#read].map(String).sort();
+    return [...versions, ...past].join('|');
   }
 
   #find(name: string): KeyVersion {

@@ -70,6 +70,12 @@ const MUTANTS: readonly Mutant[] = [
     to: 'if (reading?.use) {',
   },
   {
+    name: 'who made a move is not told by when it took place',
+    file: 'src/accounts/intent.ts',
+    from: 'if (afterMs < -CLOCKS_MS)',
+    to: 'if (afterMs < -CLOCKS_MS && false)',
+  },
+  {
     name: 'a new move is announced while one of before is not judged',
     file: 'src/accounts/reconcile-account.ts',
     from: 'if (journal.found.length > 0) return undefined;',

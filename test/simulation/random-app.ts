@@ -1,4 +1,5 @@
-import { type AppScenario, AppWorld, type Deed } from './app-world.ts';
+import type { AppScenario, Deed } from './app-scenario.ts';
+import { AppWorld } from './app-world.ts';
 import type { World } from './explore.ts';
 import { SPOILS } from './spoil-index.ts';
 
@@ -145,6 +146,16 @@ export function randomMovesWorld(random: Random): () => World {
 export function randomAnnouncementsWorld(random: Random): () => World {
   const { deeds, ...rest } = rotations(random);
   const harm = { kills: 2, faults: 0, aim: one(random, [/^get st/, /^get st/, /^(get|patch) st/]) };
+  if (random() < 0.5) {
+    // A person has made the move long before, and nobody has told the app.
+    const before: readonly Deed[] = [
+      { do: 'rotateAndPin', account: 0 },
+      { do: 'timePasses', seconds: 660 },
+      { do: 'lateEvent' },
+    ];
+    const deaths = { ...harm, kills: 3, aim: /^get st/, during: NOTHING, atOnce: false } as const;
+    return make(random, { ...rest, deeds: [...deeds.slice(0, 1), ...before], ...deaths, skews: [], graphBlind: true });
+  }
   return make(random, { ...rest, deeds: deeds.slice(0, 2).map((deed) => ({ ...deed, events: 2 })), ...harm });
 }
 

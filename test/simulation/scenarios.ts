@@ -9,8 +9,17 @@ const ROTATE: Part = { do: 'rotate' };
 const disable = (version: number): Part => ({ do: 'disable', version });
 const late = { faults: 1, kinds: ['late'] } as const;
 
-/** All interleavings of so much can be followed. What takes minutes is for the slow tests. */
-export const SCENARIOS: readonly { readonly name: string; readonly slow?: true; readonly scenario: KeyScenario }[] = [
+export interface NamedScenario {
+  readonly name: string;
+  /** Takes a minute, or (`long`) more: those are followed by `npm run simulate -- --every-history` alone. */
+  readonly takes?: 'minutes' | 'long';
+  /** Histories with so many switches at most; without it all. */
+  readonly switches?: number;
+  readonly scenario: KeyScenario;
+}
+
+/** All interleavings of so much can be followed. */
+export const SCENARIOS: readonly NamedScenario[] = [
   { name: 'one revocation of three versions', scenario: { versions: 3, parts: [REVOKE] } },
   { name: 'two revocations', scenario: { versions: 1, parts: [REVOKE, REVOKE] } },
   { name: 'a revocation and its restore', scenario: { versions: 2, parts: [REVOKE, RESTORE] } },
@@ -41,28 +50,44 @@ export const SCENARIOS: readonly { readonly name: string; readonly slow?: true; 
   { name: 'a rotation and a look during a revocation', scenario: { versions: 1, parts: [REVOKE, ROTATE, LOOK] } },
   {
     name: 'a rotation, a look and a restore',
-    slow: true,
+    takes: 'minutes',
     scenario: { versions: 1, parts: [REVOKE, ROTATE, LOOK_ANY_TIME, RESTORE] },
   },
   {
     name: 'a look beside a restore of two versions',
-    slow: true,
+    takes: 'minutes',
     scenario: { versions: 2, parts: [REVOKE, RESTORE, LOOK] },
   },
   {
     name: 'a look beside a restore, with a write that comes late',
-    slow: true,
+    takes: 'minutes',
     scenario: { versions: 1, parts: [REVOKE, RESTORE, LOOK], ...late },
   },
   {
     name: 'a restore and a revocation that begins meanwhile, with a write that comes late',
-    slow: true,
+    takes: 'minutes',
     scenario: { versions: 1, parts: [REVOKE, RESTORE, REVOKE_AGAIN], ...late },
   },
   {
     name: 'two revocations and two restores of a version that was off before',
-    slow: true,
+    takes: 'minutes',
     scenario: { versions: 1, off: [1], parts: [REVOKE, REVOKE, RESTORE, RESTORE] },
   },
-  { name: 'two revocations of two versions', slow: true, scenario: { versions: 2, parts: [REVOKE, REVOKE] } },
+  { name: 'two revocations of two versions', takes: 'minutes', scenario: { versions: 2, parts: [REVOKE, REVOKE] } },
+  {
+    name: 'two revocations and two restores, with two switches',
+    switches: 2,
+    scenario: { versions: 1, parts: [REVOKE, REVOKE, RESTORE, RESTORE] },
+  },
+  {
+    name: 'two revocations and two restores of two versions, with one switch',
+    switches: 1,
+    scenario: { versions: 2, parts: [REVOKE, REVOKE, RESTORE, RESTORE] },
+  },
+  {
+    name: 'two revocations, two restores, a look and a rotation, with one switch',
+    takes: 'minutes',
+    switches: 1,
+    scenario: { versions: 1, parts: [REVOKE, REVOKE, RESTORE, RESTORE, LOOK_ANY_TIME, ROTATE] },
+  },
 ];

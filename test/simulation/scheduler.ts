@@ -7,6 +7,8 @@ export interface Transition {
   readonly rare?: 'harm' | 'late';
   /** Whose call it is; without it somebody or something else comes in. */
   readonly actor?: Actor;
+  /** Name of the actor that begins with it. */
+  readonly begins?: string;
   readonly run: () => void;
 }
 
@@ -40,11 +42,20 @@ interface LateWrite {
   readonly until: number;
 }
 
+/**
+ * Between two lists each version is dealt with by itself: an actor goes on in the same way, whichever of its calls about
+ * different versions was answered first. `test/simulation/reduction.slow.test.ts` holds it.
+ */
+const TOGETHER = /^list /;
+
 /** Whoever makes calls: one function of the app, on one instance. */
 export class Actor {
   readonly name: string;
-  /** What it has been answered so far: with the same answers it does the same again. */
+  /** What it has been answered so far, in this order: with the same answers it does the same again. */
   heard = '';
+  /** The same, up to the last list. */
+  #before = '';
+  readonly #since: string[] = [];
   dead = false;
   lastCall = '';
   done = false;
@@ -57,8 +68,17 @@ export class Actor {
     return this.heard !== '' && !this.done && !this.dead;
   }
 
+  /** What it has been answered so far, in an order that does not tell which of several versions came first. */
+  get memory(): string {
+    return hash('md5', this.#before + [...this.#since].sort().join('\n'), 'base64');
+  }
+
   hear(what: string): void {
     this.heard = hash('md5', this.heard + what, 'base64');
+    this.#since.push(what);
+    if (!TOGETHER.test(what)) return;
+    this.#before = this.memory;
+    this.#since.length = 0;
   }
 }
 

@@ -1,6 +1,6 @@
-import type { Encryption, Identity } from '@azure/arm-storage';
-import type { Account } from '../../accounts/account.ts';
+import type { Account, AccountEncryption } from '../../accounts/account.ts';
 import { accountKeyUse } from '../../accounts/key-use.ts';
+import type { AccountIdentity } from '../../accounts/storage-client.ts';
 import { sameResource } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import { parseVault, sameKeyName } from '../../keys/key-identifier.ts';
@@ -23,8 +23,8 @@ export type AccountPlan =
   | { readonly write: false; readonly why: string }
   | {
       readonly write: true;
-      readonly identity: Identity | undefined;
-      readonly encryption: Encryption;
+      readonly identity: AccountIdentity | undefined;
+      readonly encryption: AccountEncryption;
       /** All the tags from then on; undefined: they stay. */
       readonly tags?: Record<string, string>;
     };
@@ -105,7 +105,7 @@ export function planDisable(account: Account): AccountPlan {
 }
 
 /** The settings of an account that is to use a key, the rest of them as they are. */
-export function withKey(encryption: Encryption, key: WantedKeyUse, identity: WantedIdentity): Encryption {
+export function withKey(encryption: AccountEncryption, key: WantedKeyUse, identity: WantedIdentity): AccountEncryption {
   const before = encryption.encryptionIdentity;
   const encryptionIdentity =
     identity.kind === 'userAssigned'
@@ -125,16 +125,20 @@ export function withKey(encryption: Encryption, key: WantedKeyUse, identity: Wan
 }
 
 function keyProperties(
-  encryption: Encryption,
+  encryption: AccountEncryption,
   { vaultUri, keyName, pin }: WantedKeyUse,
-): Encryption['keyVaultProperties'] {
+): AccountEncryption['keyVaultProperties'] {
   // Without a version there is nothing to clear on an account that never had one.
   const clear = encryption.keyVaultProperties?.keyVersion === undefined ? {} : { keyVersion: '' };
   return { keyVaultUri: vaultUri, keyName, ...(pin === undefined ? clear : { keyVersion: pin }) };
 }
 
 /** What to write to the identities of an account; undefined when nothing has to be. */
-export function attachIdentity(account: Account, identity: WantedIdentity, replace: boolean): Identity | undefined {
+export function attachIdentity(
+  account: Account,
+  identity: WantedIdentity,
+  replace: boolean,
+): AccountIdentity | undefined {
   const attached = account.userAssignedIdentities;
   if (identity.kind === 'systemAssigned') {
     if (account.systemPrincipalId) return undefined;
@@ -156,12 +160,12 @@ export function attachIdentity(account: Account, identity: WantedIdentity, repla
     type: account.systemPrincipalId ? 'SystemAssigned,UserAssigned' : 'UserAssigned',
     // `null` takes an identity off; the SDK's type does not say so.
     userAssignedIdentities: { ...Object.fromEntries(taken), [identity.id]: {} } as NonNullable<
-      Identity['userAssignedIdentities']
+      AccountIdentity['userAssignedIdentities']
     >,
   };
 }
 
-function kept(ids: readonly string[]): NonNullable<Identity['userAssignedIdentities']> {
+function kept(ids: readonly string[]): NonNullable<AccountIdentity['userAssignedIdentities']> {
   return Object.fromEntries(ids.map((id) => [id, {}]));
 }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { TokenCredential } from '@azure/identity';
+import type { TokenCredential } from '../../azure/credential.ts';
 import { CmkError } from '../../errors.ts';
 import { createFleetIndex } from '../../fleet/create-fleet-index.ts';
 import { createFleetTable } from '../../fleet/fleet-table-client.ts';

@@ -1,0 +1,48 @@
+import type { Fault } from './scheduler.ts';
+import type { Spoil } from './spoil-index.ts';
+
+/** What a history of the app is made of. */
+export interface AppScenario {
+  readonly instances: number;
+  readonly accounts: readonly ('pinned' | 'automatic')[];
+  readonly versions: number;
+  /** What people and callers do, in this order, at any time. */
+  readonly deeds: readonly Deed[];
+  readonly faults: number;
+  readonly kinds?: readonly Fault[];
+  /** Calls that may go wrong, and during which a process may be killed. */
+  readonly aim: RegExp;
+  readonly kills: number;
+  /** Minutes by which each instance's clock is off. */
+  readonly skews: readonly number[];
+  /**
+   * Deeds come when nothing else happens, when something went wrong since the last one, or while such a call is under way;
+   * without it at any time.
+   */
+  readonly during?: RegExp;
+  /** Accounts that go first; their file services do not serve the first time that they are asked. */
+  readonly canary?: number;
+  readonly waves?: readonly (string | undefined)[];
+  /** The newest version nears its expiry. */
+  readonly nearExpiry?: boolean;
+  /** Resource Graph shows nothing: it follows changes when it likes. */
+  readonly graphBlind?: boolean;
+  /** Events are looked into where they arrive, and not from the queue. */
+  readonly atOnce?: boolean;
+  /** No drift check comes to find what was lost: messages alone have to see to it. */
+  readonly noDriftCheck?: boolean;
+}
+
+export type Deed =
+  | { readonly do: 'rotate'; readonly events: number }
+  | { readonly do: 'pin'; readonly account: number; readonly version: number }
+  | { readonly do: 'unpin' | 'switchKey' | 'rotateAndPin'; readonly account: number }
+  | { readonly do: 'timePasses'; readonly seconds: number }
+  | { readonly do: 'pause'; readonly seconds: number | undefined }
+  | { readonly do: 'resume' | 'controlLost' }
+  | { readonly do: 'spoilIndex'; readonly how: Spoil }
+  | { readonly do: 'lateEvent' | 'nearExpiryEvent' | 'revoke' | 'restore' | 'disableNewest' };
+
+export function describeDeed(deed: Deed): string {
+  return Object.values(deed).join(' ');
+}

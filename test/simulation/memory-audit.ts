@@ -1,0 +1,31 @@
+import type { RecordAudit } from '../../src/audit/audit-trail.ts';
+import type { AuditEntry } from '../../src/audit/record.ts';
+import { timeBoxed, untilAborted } from '../../src/azure/deadline.ts';
+import type { Way } from './memory-vault.ts';
+
+/** The audit trail in memory. */
+export class MemoryAudit {
+  readonly entries: AuditEntry[] = [];
+
+  port(way: Way): RecordAudit {
+    return async (entry, timeoutMs, unlessSince) => {
+      try {
+        const label = `audit ${entry.reason} of ${entry.resource.split('/').at(-1)}`;
+        const write = way(
+          label,
+          () => {
+            const known = unlessSince && this.entries.some(({ id }) => id !== undefined && id === entry.id);
+            if (!known) this.entries.push(entry);
+          },
+          true,
+        );
+        // An entry whose time is up is still tried.
+        const isWritten = await timeBoxed((signal) => untilAborted(write, signal), timeoutMs);
+        if (!isWritten) return { failed: 'no answer in time' };
+        return { written: { file: 'trail', seq: 1, hash: '' } };
+      } catch {
+        return { failed: 'no answer' };
+      }
+    };
+  }
+}
