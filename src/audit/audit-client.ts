@@ -2,6 +2,9 @@ import { type ContainerClient, RestError } from '@azure/storage-blob';
 import { withinTime } from '../azure/deadline.ts';
 import type { AppendResult, AuditFiles, AuditSlice } from './audit-files.ts';
 
+/** Bytes that are read at a time of a file that is read as a whole. */
+const PART_BYTES = 4 * 1024 * 1024;
+
 /**
  * The trail's files as append blobs of one container.
  *
@@ -11,6 +14,24 @@ import type { AppendResult, AuditFiles, AuditSlice } from './audit-files.ts';
 export function auditFiles(container: ContainerClient, timeoutMs = 5_000): AuditFiles {
   const bounded = <T>(run: (limit: { readonly abortSignal: AbortSignal }) => Promise<T>): Promise<T> =>
     withinTime(timeoutMs, run);
+  const read: AuditFiles['read'] = async (name, from, to) => {
+    const blob = container.getAppendBlobClient(name);
+    try {
+      return await bounded(async (limit) => {
+        const answer = await blob.download(from, to === undefined ? undefined : to - from, limit);
+        const bytes = await collect(answer.readableStreamBody);
+        return {
+          bytes,
+          size: sizeOf(answer.contentRange) ?? bytes.length,
+          blocks: answer.blobCommittedBlockCount ?? 0,
+        };
+      });
+    } catch (error) {
+      // An empty file has no range at all; a shortened one none from there on.
+      if (NOTHING_THERE.has(codeOf(error) ?? '')) return undefined;
+      throw error;
+    }
+  };
   return {
     async list() {
       try {
@@ -54,30 +75,19 @@ export function auditFiles(container: ContainerClient, timeoutMs = 5_000): Audit
       }
     },
 
-    async read(name, from, to) {
-      const blob = container.getAppendBlobClient(name);
-      try {
-        return await bounded(async (limit) => {
-          const answer = await blob.download(from, to === undefined ? undefined : to - from, limit);
-          const bytes = await collect(answer.readableStreamBody);
-          return {
-            bytes,
-            size: sizeOf(answer.contentRange) ?? bytes.length,
-            blocks: answer.blobCommittedBlockCount ?? 0,
-          };
-        });
-      } catch (error) {
-        // An empty file has no range at all; a shortened one none from there on.
-        if (NOTHING_THERE.has(codeOf(error) ?? '')) return undefined;
-        throw error;
+    read,
+
+    // In parts, as a body that is read as a stream has no deadline of its own.
+    async *stream(name) {
+      for (let at = 0; ; ) {
+        const slice = await read(name, at, at + PART_BYTES);
+        if (!slice || slice.bytes.length === 0) return;
+        yield slice.bytes;
+        at += slice.bytes.length;
+        if (at >= slice.size) return;
       }
     },
-
-    async stream(name) {
-      const { readableStreamBody } = await container.getAppendBlobClient(name).download();
-      return (readableStreamBody ?? []) as AsyncIterable<Uint8Array>;
-    },
-  } satisfies AuditFiles;
+  };
 }
 
 const NOTHING_THERE: ReadonlySet<string> = new Set(['InvalidRange', 'BlobNotFound', 'ContainerNotFound']);

@@ -28,8 +28,8 @@ export interface AuditFiles {
   append(name: string, position: number, bytes: Uint8Array): Promise<AppendResult>;
   /** Bytes `from` (inclusive) to `to` (exclusive, absent: all that there is); undefined if the file has no byte there. */
   read(name: string, from: number, to?: number): Promise<AuditSlice | undefined>;
-  /** A file from its beginning. */
-  stream(name: string): Promise<AsyncIterable<Uint8Array>>;
+  /** A file from its beginning; nothing of one that is not there. */
+  stream(name: string): AsyncIterable<Uint8Array>;
 }
 
 export interface AuditSlice {

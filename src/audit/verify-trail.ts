@@ -28,7 +28,7 @@ export async function verifyTrail(files: AuditFiles, options: VerifyTrailOptions
       verifier.file(name, appendable);
       // A name of somebody else's is reported; what is in it is not our business.
       if (!parseFileName(name)) continue;
-      for await (const { bytes, ended } of linesOf(await files.stream(name))) verifier.line(bytes, ended);
+      for await (const { bytes, ended } of linesOf(files.stream(name))) verifier.line(bytes, ended);
     }
     if (fresh.length > 0 && verifier.next !== undefined && !seen.has(verifier.next)) continue;
     if (verifier.next !== undefined && !seen.has(verifier.next)) verifier.absent(verifier.next);

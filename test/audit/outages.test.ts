@@ -145,6 +145,13 @@ describe('recording never throws and never takes longer than it may', () => {
     expect(await record(entry('b'), LIMIT)).toMatchObject({ written: { seq: 1 } });
   });
 
+  it('when it is verified and the storage stops answering: an error in time', async () => {
+    const { faulty, direct } = containers();
+    await newTrail(direct)(entry('a'), LIMIT);
+    storage.onRequest((operation) => (operation === 'read' ? 'hang' : 'pass'));
+    await expect(verifyTrail(auditFiles(faulty, 200))).rejects.toThrow(/abort|time/i);
+  });
+
   it('when too many entries wait', async () => {
     const { faulty } = containers();
     storage.onRequest(() => 'hang');

@@ -10,7 +10,7 @@ export async function readEntries(connectionString: string): Promise<AuditEntry[
   const entries = new Map<string, AuditEntry>();
   for (const { name } of await files.list()) {
     const chunks: Uint8Array[] = [];
-    for await (const chunk of await files.stream(name)) chunks.push(chunk);
+    for await (const chunk of files.stream(name)) chunks.push(chunk);
     for (const line of Buffer.concat(chunks).toString('utf8').split('\n')) {
       const record = parseRecord(Buffer.from(line));
       if (record?.entry) entries.set(record.id, record.entry as unknown as AuditEntry);
