@@ -103,8 +103,11 @@ async function buildFile(outDir: string, options: BuildOptions): Promise<Metafil
     target: `node${NODE_MAJOR}`,
     // ES modules where a package has both: of CommonJS, what is not used cannot be told from what is.
     mainFields: ['module', 'main'],
-    // Shorter and faster to compile; names and lines stay as they are written.
+    // Shorter and faster to compile. Names stay as they are written, so that a stack trace can be read, and lines short, as
+    // Node prints the one that threw.
     minifySyntax: true,
+    minifyWhitespace: true,
+    lineLimit: 160,
     metafile: true,
     // The host supplies it; bundled, no function would register.
     external: ['@azure/functions-core'],

@@ -5,7 +5,7 @@ import { withinTime } from '../azure/deadline.ts';
 import type { Settings } from '../settings/settings.ts';
 import { WORK_QUEUES } from './messages.ts';
 
-/** Of both queues together, in milliseconds. */
+/** Of all queues together, in milliseconds. */
 const TIME_MS = 5_000;
 
 /**
