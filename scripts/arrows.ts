@@ -23,7 +23,7 @@ export const ROOMS: readonly (readonly string[])[] = [
   ['drift'],
   ['operations'],
   ['services.ts'],
-  ['break-glass', 'drift/http', 'rollout/http'],
+  ['break-glass', 'drift/http', 'rollout/http', 'page'],
   ['open-api.ts'],
   ['functions', 'cli'],
   ['main.ts'],

@@ -127,7 +127,7 @@ async function start(
     }),
   ]);
   const azureEnv = ready.env as Record<string, string>;
-  const settings = appSettings(String(ready.storage), env);
+  const settings = appSettings(String(ready.storage), env, String(ready.signIn));
   const app = new AppInstances({
     host,
     appDir,

@@ -10,7 +10,7 @@ import { api } from './api.ts';
 
 app.http('approvals', {
   methods: ['GET'],
-  route: 'approvals',
+  route: 'api/approvals',
   authLevel: 'anonymous',
   handler: api(
     'CmkKey.Read',
@@ -26,7 +26,7 @@ app.http('approvals', {
 
 app.http('askForApproval', {
   methods: ['POST'],
-  route: 'approvals',
+  route: 'api/approvals',
   authLevel: 'anonymous',
   handler: api(
     'CmkKey.Restore',

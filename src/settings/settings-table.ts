@@ -4,6 +4,7 @@ import { parseResourceId } from '../azure/resource-id.ts';
 import { ACCESS_SETTINGS } from './access-table.ts';
 import { EXEMPTIONS } from './exemption.ts';
 import { DEFAULT_AUTOFIX, FIXABLE, isFixable } from './fixable.ts';
+import { PAGE_SETTINGS } from './page-table.ts';
 import { parseRequirement } from './requirement.ts';
 import { guid, list, onOff, setting } from './setting.ts';
 import { SYSTEM_TOPICS } from './system-topics.ts';
@@ -138,6 +139,7 @@ export const SETTINGS = {
     fallback: '`on`',
   }),
   ...ACCESS_SETTINGS,
+  ...PAGE_SETTINGS,
   CMK_DRIFT_SCHEDULE: setting({
     schema: z
       .string()

@@ -7,6 +7,7 @@ import { type AccessSettings, readAccess } from './access.ts';
 import type { Exemption } from './exemption.ts';
 import { DEFAULT_AUTOFIX, type Fixable } from './fixable.ts';
 import { ownStorage } from './own-storage.ts';
+import { type PageSettings, readPage } from './page.ts';
 import { type Environment, SettingsReader } from './reader.ts';
 import type { Requirement } from './requirement.ts';
 import { DEFAULT_BUDGET_SHARE } from './settings-table.ts';
@@ -37,6 +38,7 @@ export interface Settings {
   /** Who may do what, beyond roles. Not checked here either: what is wrong with it refuses every call of the API. */
   readonly access: AccessSettings;
   readonly dualControl: boolean;
+  readonly page: PageSettings;
   /** Identifier of the key that signs where the audit trail ends. One that is wrong is a finding of the drift check. */
   readonly auditKey: string | undefined;
   readonly drift: DriftSettings;
@@ -95,6 +97,7 @@ export function readSettings(environment: Environment): Settings {
     auth: { tenantId: reader.read('CMK_TENANT_ID'), audiences: reader.read('CMK_API_AUDIENCE') ?? [] },
     access: readAccess(environment),
     dualControl: reader.read('CMK_DUAL_CONTROL') ?? true,
+    page: readPage(environment),
     auditKey: auditKeyOf(environment, drift),
     drift,
   };
