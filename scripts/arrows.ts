@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
  */
 export const ROOMS: readonly (readonly string[])[] = [
   ['reasons.ts'],
-  ['errors.ts', 'log.ts'],
+  ['errors.ts', 'log.ts', 'csv.ts'],
   ['time'],
   ['azure'],
   ['keys'],
@@ -21,9 +21,10 @@ export const ROOMS: readonly (readonly string[])[] = [
   ['rotation', 'retirement', 'effect'],
   ['rollout'],
   ['drift'],
+  ['overview'],
   ['operations'],
   ['services.ts'],
-  ['break-glass', 'drift/http', 'rollout/http', 'page'],
+  ['break-glass', 'audit/http', 'drift/http', 'rollout/http', 'page', 'overview/http'],
   ['open-api.ts'],
   ['functions', 'cli'],
   ['main.ts'],

@@ -1,6 +1,7 @@
 // Importing a function registers it.
 import './functions/approvals.ts';
 import './functions/approve.ts';
+import './functions/audit.ts';
 import './functions/drift-check.ts';
 import './functions/drift-findings.ts';
 import './functions/drift-report.ts';
@@ -8,6 +9,7 @@ import './functions/key-expired.ts';
 import './functions/key-near-expiry.ts';
 import './functions/key-new-version-created.ts';
 import './functions/key-status.ts';
+import './functions/keys.ts';
 import './functions/open-api.ts';
 import './functions/page.ts';
 import './functions/pause.ts';
@@ -16,3 +18,4 @@ import './functions/reconcile-key.ts';
 import './functions/restore-key.ts';
 import './functions/revoke-key.ts';
 import './functions/rotations.ts';
+import './functions/trend.ts';

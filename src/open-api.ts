@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AUDIT_OPERATIONS, AUDIT_RESPONSES } from './audit/http/openapi.ts';
 import {
   APPROVAL_ASKED,
   APPROVAL_GIVEN,
@@ -13,6 +14,7 @@ import {
 } from './break-glass/schemas.ts';
 import { DRIFT_OPERATIONS, DRIFT_RESPONSES } from './drift/http/openapi.ts';
 import { type ApiOperation, buildOpenApi } from './http/openapi.ts';
+import { OVERVIEW_OPERATIONS, OVERVIEW_RESPONSES } from './overview/http/openapi.ts';
 import { ROTATION_OPERATIONS, ROTATION_REQUESTS, ROTATION_RESPONSES } from './rollout/http/openapi.ts';
 
 const NAMES = [
@@ -163,7 +165,13 @@ export function openApiDocument(): Record<string, unknown> {
     version: '1',
     description: 'Break-glass and drift of customer-managed keys of Azure Storage.',
     server: '/api',
-    operations: [...OPERATIONS, ...ROTATION_OPERATIONS, ...DRIFT_OPERATIONS],
+    operations: [
+      ...OPERATIONS,
+      ...OVERVIEW_OPERATIONS,
+      ...ROTATION_OPERATIONS,
+      ...AUDIT_OPERATIONS,
+      ...DRIFT_OPERATIONS,
+    ],
     requests: {
       RevokeRequest: REVOKE_REQUEST,
       RestoreRequest: RESTORE_REQUEST,
@@ -178,7 +186,9 @@ export function openApiDocument(): Record<string, unknown> {
       ApprovalGiven: APPROVAL_GIVEN,
       ApprovalList: APPROVAL_LIST,
       ApprovalWithdrawn: APPROVAL_WITHDRAWN,
+      ...OVERVIEW_RESPONSES,
       ...ROTATION_RESPONSES,
+      ...AUDIT_RESPONSES,
       ...DRIFT_RESPONSES,
     },
   });

@@ -63,6 +63,7 @@ export const REASONS = {
   ApproverIsApplication: 'People approve, and not applications.',
   ApprovedAlready: 'One person approves once.',
   NotTheAsker: 'A request is taken back by whoever made it.',
+  AuditRecordNotFound: 'There is no such record in the audit trail within reach.',
   QueryInvalid: 'A query parameter is not one that this call takes.',
   ConfirmationWrong: 'The confirmation does not name the key.',
   KeyNotManaged: 'There is no such key that this app looks after.',

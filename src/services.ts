@@ -33,6 +33,7 @@ import { createFleetIndex } from './fleet/create-fleet-index.ts';
 import type { FleetIndex } from './fleet/fleet-index.ts';
 import { createFleetTable } from './fleet/fleet-table-client.ts';
 import { IndexBuilding } from './fleet/index-building.ts';
+import { createKnownKeys, type KnownKeys } from './fleet/known-keys.ts';
 import { type Authenticate, createAuthenticator } from './http/caller.ts';
 import { type Authorization, createAuthorization } from './identities/authorization-client.ts';
 import { createIdentities, type Identities } from './identities/identity-client.ts';
@@ -61,6 +62,7 @@ export interface Services extends RolloutServices {
   /** Who uses which key, as far as it is known. */
   readonly fleet: FleetIndex;
   readonly fleetNotes: FleetNotes;
+  readonly knownKeys: KnownKeys;
   readonly building: IndexBuilding;
   readonly accountsOfKey: AccountsOfKey;
   readonly tenants: Tenants;
@@ -148,6 +150,7 @@ export function createServices(
     shares,
     fleet,
     fleetNotes: new FleetNotes({ fleet, now }),
+    knownKeys: createKnownKeys(table),
     building: new IndexBuilding(),
     ...rollout,
     accountsOfKey: graphAccounts(resourceGraph),

@@ -3,7 +3,7 @@ import { compareFileNames, dayOf, fileName, parseFileName } from './file-name.ts
 import { type AuditReceipt, parseRecord } from './record.ts';
 
 /** How far a writer's clock may be behind: its records may stand in the file of the day before. Milliseconds. */
-const CLOCKS_APART_MS = 3_600_000;
+export const CLOCKS_APART_MS = 3_600_000;
 const CHUNK_BYTES = 4 * 1024 * 1024;
 const LINE_FEED = 0x0a;
 

@@ -25,6 +25,10 @@ export interface TrailLook {
   readonly findings: readonly ChainFinding[];
   /** Where it ends now; undefined: there is no record. */
   readonly last: AuditReceipt | undefined;
+  /** Where it ended then; undefined: this is the first look. */
+  readonly head: SignedHead | undefined;
+  /** Records that were read. */
+  readonly records: number;
 }
 
 /**
@@ -43,11 +47,11 @@ export async function lookAtTrail({ files, heads, trail, signer }: WatchServices
   const forged = checked?.findings ?? [];
   const head = forged.length > 0 ? undefined : kept;
   const from = head && parseFileName(head.file)?.day;
-  const { findings, last } = await verifyTrail(files, {
+  const { findings, last, records } = await verifyTrail(files, {
     ...(from === undefined ? {} : { from }),
     ...(head ? { heads: [head] } : {}),
   });
-  return { findings: [...forged, ...findings], last };
+  return { findings: [...forged, ...findings], last, head: kept, records };
 }
 
 /** @throws the SDK's error, where Key Vault does not say that there is no such version */

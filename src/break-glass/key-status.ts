@@ -3,9 +3,10 @@ import { type BlastRadiusServices, readBlastRadius } from '../dependents/blast-r
 import { readEffect } from '../effect/effect-of-key.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { readDetail, versionDetails } from '../overview/key-detail.ts';
+import { pausedView, type SummaryPorts } from '../overview/key-summary.ts';
 import { keyState } from '../revocation/key-state.ts';
 import { openRevocation } from '../revocation/revocation.ts';
-import type { StandingControl } from '../rollout/standing-control.ts';
 import { listOrRefuse, noSuchKey } from './key-of-route.ts';
 import type { KeyStatusResponse } from './schemas.ts';
 import { dependentsOf } from './to-json.ts';
@@ -18,8 +19,8 @@ import { lockoutWarning } from './warnings.ts';
 const DEPENDENTS_MS = 8_000;
 
 export type StatusServices = Parameters<typeof readEffect>[2] &
-  BlastRadiusServices & {
-    readonly control: Pick<StandingControl, 'pauseNow'>;
+  BlastRadiusServices &
+  SummaryPorts & {
     readonly urgentKeys: Keys;
     readonly sleep: (ms: number) => Promise<void>;
   };
@@ -33,27 +34,27 @@ export async function keyStatus(key: ManagedKey, services: StatusServices): Prom
   const versions = await listOrRefuse(key, services);
   if (versions.length === 0) throw noSuchKey();
   const revoked = openRevocation(versions, services.now());
-  const [dependents, effect] = await Promise.all([
+  const [dependents, detail, effect] = await Promise.all([
     timeBoxed((signal) => readBlastRadius(key, services, { signal }), DEPENDENTS_MS),
+    timeBoxed((signal) => readDetail(key, versions, services, signal), DEPENDENTS_MS),
     readEffect(key, Promise.resolve(revoked), services),
   ]);
   const { newestUsable, revocation, versions: states } = keyState(versions, services.now());
+  // As this instance last read it: the status waits for no more than it has to.
+  const pause = services.control.pauseNow(key.id);
+  const details = versionDetails(versions, detail.users, services.now());
   return {
     key: key.id,
-    versions: [...states],
+    versions: states.flatMap((state) => {
+      const more = details.get(state.version);
+      return more ? { ...state, ...more } : [];
+    }),
     newestUsable,
     revocation,
-    ...pausedOf(key, services),
+    ...(pause ? { paused: pausedView(pause) } : {}),
     dependents: dependentsOf(dependents),
     effect: effect.accounts.map((account) => ({ ...account })),
+    ...detail,
     warnings: [...lockoutWarning(dependents), ...effect.warnings],
   };
-}
-
-/** As this instance last read it: the status waits for no more than it has to. */
-function pausedOf(key: ManagedKey, { control }: Pick<StatusServices, 'control'>): Pick<KeyStatusResponse, 'paused'> {
-  const pause = control.pauseNow(key.id);
-  if (!pause) return {};
-  const { reason, by, since, until } = pause;
-  return { paused: { reason, by: by.objectId, since, ...(until ? { until } : {}) } };
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { APPROVAL } from '../approvals/approval.ts';
+import { KEY_DETAIL, PAUSED, VERSION_DETAIL } from '../overview/key-view.ts';
 import { TEXT_LENGTHS } from './text-lengths.ts';
 
 /** Bodies and answers of the break-glass calls. The OpenAPI document is made from these same schemas. */
@@ -88,6 +89,7 @@ const version = z.object({
   expiresOn: z.iso.datetime().optional(),
   state: usability,
   revoked: z.boolean().describe('Disabled by the open revocation.'),
+  ...VERSION_DETAIL,
 });
 
 const unread = z.object({ what: z.string(), reason: z.string(), detail: z.string() });
@@ -160,15 +162,9 @@ export const KEY_STATUS = z.object({
   versions: z.array(version),
   newestUsable: z.string().optional(),
   revocation: revocation.optional(),
-  paused: z
-    .object({
-      reason: z.string(),
-      by: z.string().describe('Object id of the operator.'),
-      since: z.iso.datetime(),
-      until: z.iso.datetime().optional(),
-    })
-    .optional()
-    .describe('Moves onto the key, and its rotation by the app, are paused. Break-glass is not.'),
+  paused: PAUSED.optional().describe(
+    'Moves onto the key, and its rotation by the app, are paused. Break-glass is not.',
+  ),
   dependents: blastRadius,
   effect: z
     .array(
@@ -179,6 +175,7 @@ export const KEY_STATUS = z.object({
       }),
     )
     .describe('Whether the file service of each account serves data, as asked for real, and since when.'),
+  ...KEY_DETAIL,
   warnings,
 });
 

@@ -1,5 +1,5 @@
 import { CmkError } from '../errors.ts';
-import { isDay, shift } from '../time/duration.ts';
+import { isDay, momentAgo } from '../time/duration.ts';
 
 /** `<number>:<hash>` of a record that must be there. */
 export function readReceipt(text: string): { seq: number; hash: string } {
@@ -20,11 +20,8 @@ export function readDay(text: string): string {
 
 /** The moment of a date, or so long ago. */
 export function readSince(text: string): Date {
-  const ago = /^p/i.test(text) ? shift(new Date(), text, -1) : undefined;
-  if (ago) return ago;
-  const [day = ''] = text.split('T');
-  const date = new Date(text);
-  if (isDay(day) && !Number.isNaN(date.getTime())) return date;
+  const date = momentAgo(text, new Date());
+  if (date) return date;
   throw new CmkError(
     'ArgumentInvalid',
     `--since "${text}" is neither a date nor a duration.`,

@@ -2,12 +2,15 @@ import { readFile } from 'node:fs/promises';
 import type { TokenCredential } from '@azure/identity';
 import type { ContainerClient } from '@azure/storage-blob';
 import { auditFiles } from '../audit/audit-client.ts';
+import type { AuditFiles } from '../audit/audit-files.ts';
 import { auditContainer } from '../audit/audit-storage-client.ts';
 import { checkHeads } from '../audit/check-heads.ts';
+import { findRecord } from '../audit/find-record.ts';
 import { type HeadSigner, headSigner } from '../audit/head-signer-client.ts';
 import { HEADS_CONTAINER, headStore } from '../audit/head-store-client.ts';
 import { type LogEvidence, readLogEvidence } from '../audit/log-evidence.ts';
-import { type RecordedEntry, type TrailFilter, trailRecords } from '../audit/trail-records.ts';
+import { searchTrail } from '../audit/search-trail.ts';
+import { type RecordedEntry, recordedEntry, type TrailFilter } from '../audit/trail-filter.ts';
 import { type TrailReport, type VerifyTrailOptions, verifyTrail } from '../audit/verify-trail.ts';
 import { LIMITS } from '../azure/limits.ts';
 import { CmkError } from '../errors.ts';
@@ -74,26 +77,48 @@ export async function readTrail(
 }
 
 /**
- * The records of the trail that a filter means, oldest first.
+ * The newest records of the trail that a filter means, oldest first.
  *
  * @throws {@link CmkError} when there is no trail
  */
-export async function* readRecords(
+export async function readRecords(
   environment: Environment,
   credential: () => TokenCredential,
-  filter: TrailFilter,
+  asked: { readonly filter: TrailFilter; readonly most: number; readonly container: string | undefined },
+): Promise<RecordedEntry[]> {
+  const { files, place } = await openTrail(environment, credential, asked.container);
+  const { records } = await inAppStorage(place, () => searchTrail(files, asked.filter, { most: asked.most }));
+  return records.map(({ file: _, ...record }) => record).reverse();
+}
+
+/**
+ * One record, by its number or id.
+ *
+ * @throws {@link CmkError} when there is no such record, or no trail
+ */
+export async function readRecord(
+  environment: Environment,
+  credential: () => TokenCredential,
+  which: string,
+  container: string | undefined,
+): Promise<RecordedEntry> {
+  const { files, place } = await openTrail(environment, credential, container);
+  const found = await inAppStorage(place, () => findRecord(files, which));
+  const record = found && recordedEntry(found.record);
+  if (record) return record;
+  throw new CmkError('NotFound', `There is no record ${which}.`, '`cmk audit list --wide` shows their numbers.');
+}
+
+async function openTrail(
+  environment: Environment,
+  credential: () => TokenCredential,
   name: string | undefined,
-): AsyncGenerator<RecordedEntry> {
+): Promise<{ readonly files: AuditFiles; readonly place: AppStoragePlace }> {
   const container = auditContainer(readStorageSettings(environment), credential, name);
   const place = placeOf(container);
   const files = auditFiles(container);
   if ((await inAppStorage(place, () => files.list())).length === 0) throw noTrail(container);
-  const records = trailRecords(files, filter);
-  for (;;) {
-    const next = await inAppStorage(place, () => records.next());
-    if (next.done) return;
-    yield next.value;
-  }
+  return { files, place };
 }
 
 function placeOf(container: ContainerClient): AppStoragePlace {

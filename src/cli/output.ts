@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { csvLine } from '../csv.ts';
 import type { ChecklistLine } from '../operations/checklist-line.ts';
 import type { Entry, Report } from '../operations/journal.ts';
 import type { Explanation } from './explain.ts';
@@ -230,13 +231,4 @@ export class Output {
 /** How wide the terminal is: as `COLUMNS` says, which whoever exports it means; else as the terminal itself does. */
 export function columnsOf({ columns }: Sink, { COLUMNS }: Readonly<Record<string, string | undefined>>): number {
   return (/^[1-9]\d{0,3}$/.test(COLUMNS ?? '') ? Number(COLUMNS) : columns) || 80;
-}
-
-/**
- * A line of CSV, without its end (RFC 4180). Names and reasons are written by others: a spreadsheet would carry out what
- * begins as a formula does, so that a quote goes before it (OWASP, "CSV Injection").
- */
-function csvLine(cells: readonly string[]): string {
-  const safe = cells.map((cell) => (/^[=+\-@]/.test(cell) ? `'${cell}` : cell));
-  return safe.map((cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)).join(',');
 }

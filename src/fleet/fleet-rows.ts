@@ -16,6 +16,8 @@ export interface FleetTable {
   /** Those of a partition, in order of their row keys, page by page. */
   rows(partition: string): AsyncIterable<Row>;
   row(partition: string, row: string): Promise<Row | undefined>;
+  /** The first rows, in order, with a partition key between the two, both left out: in one request, with `key` alone. */
+  firstRows(after: string, before: string): Promise<readonly Row[]>;
   write(changes: readonly RowChange[]): Promise<void>;
 }
 

@@ -37,6 +37,17 @@ export function createFleetTable(settings: Pick<Settings, 'storage'>, credential
       const entity = await unlessMissing(() => table().getEntity(partition, name));
       return entity && asRow(entity);
     },
+    async firstRows(after, before) {
+      const filter = `PartitionKey gt '${after}' and PartitionKey lt '${before}'`;
+      const list = table().listEntities({ queryOptions: { filter, select: ['PartitionKey', 'RowKey', 'key'] } });
+      try {
+        for await (const page of list.byPage({ maxPageSize: PAGE })) if (page.length > 0) return page.map(asRow);
+        return [];
+      } catch (error) {
+        if (!isNoTable(error)) throw error;
+        return [];
+      }
+    },
     write: (changes) => writeRows(table(), changes),
   };
 }

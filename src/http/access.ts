@@ -143,6 +143,17 @@ export function reachesKey(caller: Caller, role: Role, key: RouteKey, rules: Acc
   return reaches(caller, role, key, rules);
 }
 
+/** Whether the caller's role is not narrowed. */
+export function reachesAll(caller: Caller, role: Role, rules: AccessRules): boolean {
+  return reaches(caller, role, undefined, rules);
+}
+
+/** Whether the caller's role reaches some key of a vault, there or not. */
+export function reachesVault(caller: Caller, role: Role, vault: string, rules: AccessRules): boolean {
+  const names = rules.roleScopes.flatMap(({ keys }) => keys.filter((one) => one.vault === vault.toLowerCase()));
+  return [{ vault, key: '*' }, ...names].some((key) => reaches(caller, role, key, rules));
+}
+
 /** Whether one of the caller's roles that is enough reaches the key; without a key, the whole fleet. */
 function reaches(caller: Caller, role: Role, key: RouteKey | undefined, { roleScopes }: AccessRules): boolean {
   const own = sufficientRoles(role).filter((enough) => caller.roles.includes(enough));

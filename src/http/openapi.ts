@@ -18,14 +18,23 @@ export interface ApiOperation {
   /** Schema of the body, by its name in {@link ApiDescription.requests}. */
   readonly request?: string;
   /** Success answers by status; `schema` by its name in {@link ApiDescription.responses}. */
-  readonly responses: Readonly<Record<number, { readonly description: string; readonly schema?: string }>>;
+  readonly responses: Readonly<Record<number, ApiResponse>>;
+  /** It carries an ETag, and is 304 to whoever sends that as `If-None-Match`. */
+  readonly conditional?: boolean;
   /** Reasons of refusal by status, beside those that every call with a role or a body has. */
   readonly problems?: Readonly<Record<number, readonly string[]>>;
 }
 
+export interface ApiResponse {
+  readonly description: string;
+  readonly schema?: string;
+  /** Another form in which it is had by `Accept`: text. */
+  readonly text?: string;
+}
+
 export interface Parameter {
   readonly name: string;
-  readonly in: 'path' | 'query';
+  readonly in: 'path' | 'query' | 'header';
   readonly description: string;
   readonly schema: z.ZodType;
 }
@@ -64,6 +73,14 @@ const BODY_PROBLEMS = {
   413: ['BodyTooLarge'],
   415: ['BodyTypeUnsupported'],
 };
+
+const IF_NONE_MATCH: Parameter = {
+  name: 'If-None-Match',
+  in: 'header',
+  description: 'The ETag of the answer that the caller has.',
+  schema: z.string().optional(),
+};
+const ETAG = { description: 'Names what was answered, but for when it was read.', schema: { type: 'string' } };
 
 /**
  * Makes the OpenAPI 3.1 document from the schemas that the calls are checked with, so that the two cannot differ.
@@ -106,6 +123,7 @@ function describeOperation(operation: ApiOperation, schemas: Readonly<Record<str
   const { role, request } = operation;
   checkPathParameters(operation);
   const problems = problemResponses(operation);
+  const parameters = [...(operation.parameters ?? []), ...(operation.conditional ? [IF_NONE_MATCH] : [])];
   for (const status of Object.keys(operation.responses)) {
     if (problems[status]) throw new Error(`${operation.id} answers ${status} both as a success and as a refusal.`);
   }
@@ -119,9 +137,9 @@ function describeOperation(operation: ApiOperation, schemas: Readonly<Record<str
     ...(operation.description ? { description: operation.description } : {}),
     // Alternatives, each enough by itself. Roles beside a bearer scheme: OpenAPI 3.1, Security Requirement Object.
     security: role ? sufficientRoles(role).map((enough) => ({ entra: [enough] })) : [],
-    ...(operation.parameters
+    ...(parameters.length > 0
       ? {
-          parameters: operation.parameters.map((parameter) => ({
+          parameters: parameters.map((parameter) => ({
             name: parameter.name,
             in: parameter.in,
             required: parameter.in === 'path' || !parameter.schema.safeParse(undefined).success,
@@ -133,14 +151,25 @@ function describeOperation(operation: ApiOperation, schemas: Readonly<Record<str
     ...(request ? { requestBody: { required: true, content: { 'application/json': { schema: ref(request) } } } } : {}),
     responses: {
       ...Object.fromEntries(
-        Object.entries(operation.responses).map(([status, { description, schema }]) => [
+        Object.entries(operation.responses).map(([status, response]) => [
           status,
-          { description, ...(schema ? { content: { 'application/json': { schema: ref(schema) } } } : {}) },
+          {
+            description: response.description,
+            ...(operation.conditional ? { headers: { ETag: ETAG } } : {}),
+            ...contentOf(response, ref),
+          },
         ]),
       ),
+      ...(operation.conditional ? { 304: { description: 'Nothing has changed since then.' } } : {}),
       ...problems,
     },
   };
+}
+
+function contentOf({ schema, text }: ApiResponse, ref: (name: string) => object): object {
+  const json = schema ? { 'application/json': { schema: ref(schema) } } : {};
+  const other = text ? { [text]: { schema: { type: 'string' } } } : {};
+  return schema || text ? { content: { ...json, ...other } } : {};
 }
 
 function problemResponses(operation: ApiOperation): Record<string, object> {

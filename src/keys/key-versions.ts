@@ -23,6 +23,11 @@ export function usability(version: KeyVersion, now: Date): Usability {
   return 'Usable';
 }
 
+/** From when on a version can be used, as far as its dates say. */
+export function activeFrom({ createdOn, notBefore }: Pick<KeyVersion, 'createdOn' | 'notBefore'>): Date {
+  return notBefore && notBefore > createdOn ? notBefore : createdOn;
+}
+
 /**
  * Orders by age, oldest first. Key Vault gives creation times in whole seconds; of two versions made in the same second,
  * the one that it calls the latest is the younger.

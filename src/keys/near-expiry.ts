@@ -12,13 +12,22 @@ const CLOCKS_MS = 5 * 60_000;
  * has expired is near, too.
  */
 export function nearsExpiry(
-  { expiresOn }: Pick<KeyVersion, 'expiresOn'>,
-  { notifyBeforeExpiry = NOTICE }: Pick<RotationPolicySummary, 'notifyBeforeExpiry'>,
+  version: Pick<KeyVersion, 'expiresOn'>,
+  policy: Pick<RotationPolicySummary, 'notifyBeforeExpiry'>,
   now: Date,
 ): boolean {
-  if (!expiresOn) return false;
-  const notices = [NOTICE, notifyBeforeExpiry].flatMap((notice) => shift(expiresOn, notice, -1) ?? []);
-  return notices.some((notice) => notice.getTime() <= now.getTime() + CLOCKS_MS);
+  const from = nearExpiryOn(version, policy);
+  return from !== undefined && from.getTime() <= now.getTime() + CLOCKS_MS;
+}
+
+/** From when on a version is near its expiry; undefined: it never expires. */
+export function nearExpiryOn(
+  { expiresOn }: Pick<KeyVersion, 'expiresOn'>,
+  { notifyBeforeExpiry = NOTICE }: Pick<RotationPolicySummary, 'notifyBeforeExpiry'>,
+): Date | undefined {
+  if (!expiresOn) return undefined;
+  const notices = [NOTICE, notifyBeforeExpiry].flatMap((notice) => shift(expiresOn, notice, -1)?.getTime() ?? []);
+  return new Date(Math.min(...notices));
 }
 
 /** Whether the worker that rotates has to look at a key: it is near its expiry, or looks like a rotation was broken off. */

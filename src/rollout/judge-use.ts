@@ -2,7 +2,7 @@ import type { KeyUse } from '../accounts/key-use.ts';
 import { planKeyUse } from '../accounts/plan.ts';
 import type { FleetUse } from '../fleet/fleet-index.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
-import { type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
+import { activeFrom, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { Reason } from '../reasons.ts';
 
 /**
@@ -39,9 +39,7 @@ export function rotationGoal(
 ): RotationGoal | undefined {
   const target = newestUsableVersion(versions, now);
   if (!target) return undefined;
-  const { createdOn, notBefore } = target;
-  const startedOn = notBefore && notBefore > createdOn ? notBefore : createdOn;
-  return { versions, target, startedOn, refreshAutomatic, now };
+  return { versions, target, startedOn: activeFrom(target), refreshAutomatic, now };
 }
 
 /** By what the index says of it, and by the same plan that moves it. */

@@ -64,6 +64,18 @@ export function parseMoment(text: string, now: Date): Date {
   );
 }
 
+/**
+ * A moment given as a date, as a time, or as a duration ago (`P7D`); a date is its first moment.
+ *
+ * @returns undefined for what is none of these
+ */
+export function momentAgo(text: string, now: Date): Date | undefined {
+  if (/^p/i.test(text)) return shift(now, text, -1);
+  const [day = ''] = text.split('T');
+  const date = new Date(text);
+  return isDay(day) && !Number.isNaN(date.getTime()) ? date : undefined;
+}
+
 /** `3 minutes`, `2 hours`, `5 days`. */
 export function inWords(seconds: number): string {
   const [amount, unit] =

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createAppStorage } from '../../local/run/app-storage-client.ts';
-import { isMeant } from '../../src/audit/trail-records.ts';
+import { isMeant } from '../../src/audit/trail-filter.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { useProcedures } from '../support/procedures.ts';
 import { runCmk } from '../support/run-cmk.ts';

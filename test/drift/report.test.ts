@@ -5,11 +5,11 @@ import { shorten } from '../../src/drift/causes.ts';
 import { ALL_CHECKS } from '../../src/drift/checks/checks.ts';
 import { countFindings, exemptionStates, unseenFindings, withHistory } from '../../src/drift/checks/evaluate.ts';
 import { SCOPE_LISTS, scopeTurns } from '../../src/drift/gather/scope-turns.ts';
-import { wantsPage } from '../../src/drift/http/drift-api.ts';
 import { driftPage, PAGE_POLICY } from '../../src/drift/http/page.ts';
 import { STYLE } from '../../src/drift/http/page-style.ts';
 import { DRIFT_REPORT, driftReportSchema, type Finding, type WholeReport } from '../../src/drift/report.ts';
 import { parseDeadLetters } from '../../src/drift/store/dead-letters.ts';
+import { prefers } from '../../src/http/accept.ts';
 import { openApiDocument } from '../../src/open-api.ts';
 import { driftSchedule } from '../../src/settings/drift-schedule.ts';
 import { FIXABLE } from '../../src/settings/fixable.ts';
@@ -263,7 +263,7 @@ describe('the page', () => {
     ['application/json, text/html;q=0.5', false],
     ['text/html;q=0', false],
   ])('is for whoever accepts %s: %s', (accept, page) => {
-    expect(wantsPage(accept)).toBe(page);
+    expect(prefers(accept, 'text/html')).toBe(page);
   });
 });
 

@@ -39,6 +39,13 @@ export class MemoryFleetTable {
         yield* await read(partition);
       },
       row: (partition, row) => way(`index reads ${partition} ${row}`, () => this.row(partition, row)),
+      firstRows: (after, before) =>
+        way(`index reads ${after}`, () =>
+          this.all
+            .filter(({ partitionKey }) => partitionKey > after && partitionKey < before)
+            .sort((a, b) => (a.partitionKey < b.partitionKey ? -1 : 1))
+            .slice(0, 1_000),
+        ),
       write: (changes) =>
         way(`index writes ${changes.length}`, () => changes.forEach((change) => void this.apply(change)), true),
     };

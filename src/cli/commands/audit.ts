@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { AUDIT_CONTAINER } from '../../audit/container-name.ts';
-import type { RecordedEntry, TrailFilter } from '../../audit/trail-records.ts';
-import { CmkError } from '../../errors.ts';
+import { trailRow } from '../../audit/trail-columns.ts';
+import type { RecordedEntry, TrailFilter } from '../../audit/trail-filter.ts';
 import { readDay, readReceipt, readSince } from '../audit-arguments.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -100,14 +100,9 @@ function addShow(command: Command, cli: Cli): void {
       await cli.look(
         command,
         async () => {
-          const records = await recordsOf({}, Number.POSITIVE_INFINITY, container, command, cli);
-          const found = records.find(({ seq, id, entry }) => [String(seq), id, entry.id].includes(which));
-          if (found) return found;
-          throw new CmkError(
-            'NotFound',
-            `There is no record ${which}.`,
-            '`cmk audit list --wide` shows their numbers.',
-          );
+          const { readRecord } = await import('../audit-report.ts');
+          const globals = command.optsWithGlobals<GlobalOptions>();
+          return readRecord(cli.environment, () => cli.credential(globals), which, container);
         },
         (record, output) => {
           output.text(JSON.stringify(record, undefined, 2));
@@ -160,12 +155,7 @@ async function recordsOf(
 ): Promise<RecordedEntry[]> {
   const { readRecords } = await import('../audit-report.ts');
   const globals = command.optsWithGlobals<GlobalOptions>();
-  const records: RecordedEntry[] = [];
-  for await (const record of readRecords(cli.environment, () => cli.credential(globals), filter, container)) {
-    records.push(record);
-    if (records.length > most) records.shift();
-  }
-  return records;
+  return readRecords(cli.environment, () => cli.credential(globals), { filter, most, container });
 }
 
 function showRecords(records: readonly RecordedEntry[], output: Output): typeof EXIT.ok {
@@ -182,30 +172,24 @@ function showRecords(records: readonly RecordedEntry[], output: Output): typeof 
       { title: 'TICKET', wide: true },
       { title: 'NUMBER', wide: true },
     ],
-    records.map(({ seq, time, entry }) => {
-      const { action, reason, resource, caller, details = {} } = entry;
-      const text = (name: string): string | undefined => textOf(details[name]);
+    records.map((record) => {
+      const { time, action, resource, by, why, from, to, reason, ticket, number } = trailRow(record);
       return [
         { full: time, short: `${time.slice(0, 16)}Z` },
         action,
         { full: resource, short: shortResource(resource) },
-        caller?.name ?? caller?.objectId ?? 'the app',
-        text('why'),
-        text('from') ?? text('before'),
-        text('to') ?? text('after'),
+        by,
+        why,
+        from,
+        to,
         reason,
-        text('ticket'),
-        String(seq),
+        ticket,
+        number,
       ];
     }),
     records,
   );
   return EXIT.ok;
-}
-
-function textOf(value: unknown): string | undefined {
-  if (value === undefined || value === null) return undefined;
-  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** `kv-files/files-key`, `stfiles01`. */

@@ -1,5 +1,6 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { timeBoxed } from '../../azure/deadline.ts';
+import { prefers } from '../../http/accept.ts';
 import type { HeaderReader } from '../../http/headers.ts';
 import { jsonResponse } from '../../http/json-response.ts';
 import { orUnavailable } from '../../http/or-unavailable.ts';
@@ -129,7 +130,7 @@ function stillRunning(check: RunningCheck, now?: Date): HttpResponseInit {
 
 /** As a page for whoever asks for one, else as JSON. */
 function present(report: DriftReport, headers: HeaderReader): HttpResponseInit {
-  if (!wantsPage(headers.get('accept') ?? '')) {
+  if (!prefers(headers.get('accept') ?? '', 'text/html')) {
     const answer = jsonResponse(200, report);
     return { ...answer, headers: { ...(answer.headers as Record<string, string>), vary: 'accept' } };
   }
@@ -145,17 +146,4 @@ function present(report: DriftReport, headers: HeaderReader): HttpResponseInit {
     },
     body: driftPage(report),
   };
-}
-
-/** Whether `text/html` is asked for by name and no less than JSON. */
-export function wantsPage(accept: string): boolean {
-  const weights = new Map(
-    accept.split(',').map((range) => {
-      const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
-      const weight = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2);
-      return [type, weight === undefined ? 1 : Number(weight) || 0] as const;
-    }),
-  );
-  const page = weights.get('text/html') ?? 0;
-  return page > 0 && page >= (weights.get('application/json') ?? 0);
 }

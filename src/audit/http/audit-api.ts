@@ -1,0 +1,145 @@
+import type { HttpResponseInit } from '@azure/functions';
+import { timeBoxed } from '../../azure/deadline.ts';
+import { csvLine } from '../../csv.ts';
+import { prefers } from '../../http/accept.ts';
+import { type AccessRules, reachesAll, reachesKey } from '../../http/access.ts';
+import type { Caller } from '../../http/caller.ts';
+import { conditional } from '../../http/etag.ts';
+import type { HeaderReader } from '../../http/headers.ts';
+import { jsonResponse } from '../../http/json-response.ts';
+import { orUnavailable } from '../../http/or-unavailable.ts';
+import { HttpProblem } from '../../http/problem.ts';
+import { REASONS } from '../../reasons.ts';
+import { findRecord, type PlacedRecord } from '../find-record.ts';
+import type { TrailProof } from '../prove-trail.ts';
+import { searchTrail, type TrailPage } from '../search-trail.ts';
+import { TRAIL_COLUMNS, trailRow } from '../trail-columns.ts';
+import { keysNamed, type RecordedEntry, recordedEntry } from '../trail-filter.ts';
+import type { AuditRecordView, AuditRecordWhole } from '../trail-view.ts';
+import type { WatchServices } from '../watch-trail.ts';
+import { auditQuery, nextQuery } from './audit-query.ts';
+
+export interface AuditApiPorts {
+  readonly settings: { readonly access: AccessRules };
+  readonly auditWatch: WatchServices;
+  readonly now: () => Date;
+}
+
+/** Records on a page: as JSON, and as CSV. */
+const PAGE = 100;
+const CSV_PAGE = 1_000;
+/** A call reads no more of the trail than this, in bytes, and begins to read no later than this, in milliseconds. */
+const MOST_BYTES = 16 * 1024 * 1024;
+const SEARCH_MS = 10_000;
+
+interface Asked {
+  readonly query: URLSearchParams;
+  readonly headers: HeaderReader;
+}
+
+/** A page of the records that the caller may see, as JSON or CSV. */
+export async function showTrail(
+  { query, headers }: Asked,
+  caller: Caller,
+  ports: AuditApiPorts,
+): Promise<HttpResponseInit> {
+  const asked = auditQuery(query, ports.now());
+  const isCsv = prefers(headers.get('accept') ?? '', 'text/csv');
+  const most = isCsv ? CSV_PAGE : PAGE;
+  const sees = sightOf(caller, ports);
+  const page = await fromTrail(() =>
+    timeBoxed(
+      (signal) =>
+        searchTrail(ports.auditWatch.files, asked.filter, { most, mostBytes: MOST_BYTES, signal, sees }, asked.before),
+      SEARCH_MS,
+    ),
+  );
+  const next = page.next && `/api/audit?${nextQuery(query, page.next)}`;
+  return isCsv ? csvAnswer(page, next, headers) : jsonAnswer(page, next, headers);
+}
+
+function jsonAnswer({ records, searchedBackTo }: TrailPage, next: string | undefined, headers: HeaderReader) {
+  const body = {
+    value: records.map(
+      (record): AuditRecordView => ({ ...record, entry: { ...record.entry } as AuditRecordView['entry'] }),
+    ),
+    ...(searchedBackTo ? { searchedBackTo } : {}),
+    ...(next ? { nextLink: next } : {}),
+  };
+  return vary(conditional(headers, jsonResponse(200, body), body));
+}
+
+function csvAnswer({ records }: TrailPage, next: string | undefined, headers: HeaderReader): HttpResponseInit {
+  const rows = records.map((record) => {
+    const row = trailRow(record);
+    return csvLine(TRAIL_COLUMNS.map((column) => row[column] ?? ''));
+  });
+  const body = [csvLine(TRAIL_COLUMNS), ...rows].map((line) => `${line}\r\n`).join('');
+  const answer = jsonResponse(200, undefined);
+  const own = {
+    'content-type': 'text/csv; charset=utf-8; header=present',
+    'content-disposition': 'attachment; filename="audit.csv"',
+    ...(next ? { link: `<${next}>; rel="next"` } : {}),
+  };
+  return vary(conditional(headers, { ...answer, headers: { ...(answer.headers as object), ...own }, body }, body));
+}
+
+function vary(answer: HttpResponseInit): HttpResponseInit {
+  return { ...answer, headers: { ...(answer.headers as Record<string, string>), vary: 'accept' } };
+}
+
+/** One record whole. @throws {@link HttpProblem} 404, also for one that the caller may not see */
+export async function showRecord(id: string, caller: Caller, ports: AuditApiPorts): Promise<HttpResponseInit> {
+  const found = await fromTrail(() =>
+    timeBoxed((signal) => findRecord(ports.auditWatch.files, id, 4 * MOST_BYTES, signal), SEARCH_MS),
+  );
+  const recorded = found && recordedEntry(found.record);
+  const sees = sightOf(caller, ports);
+  const isSeen = recorded ? sees(recorded) : sees({ entry: { action: '', reason: '', resource: '' } });
+  if (found && isSeen) return jsonResponse(200, wholeRecord(found));
+  throw new HttpProblem(
+    404,
+    'AuditRecordNotFound',
+    REASONS.AuditRecordNotFound,
+    'GET /api/audit has the numbers of the records.',
+  );
+}
+
+function wholeRecord({ record, file, line, before, after, holds }: PlacedRecord): AuditRecordWhole {
+  const { seq, id, time, hash, intact, entry, next, prev } = record;
+  return {
+    ...{ seq, id, time, hash, intact, file },
+    ...(entry ? { entry: entry as AuditRecordView['entry'] } : {}),
+    ...(next ? { next } : {}),
+    line,
+    chain: { prev, ...(before ? { before } : {}), ...(after ? { after } : {}), holds },
+  };
+}
+
+/** Whether the trail holds. */
+export async function showVerification(
+  headers: HeaderReader,
+  proof: TrailProof,
+  { auditWatch }: Pick<AuditApiPorts, 'auditWatch'>,
+): Promise<HttpResponseInit> {
+  const body = await proof.read(auditWatch);
+  const { checkedOn: _, ...content } = body;
+  return conditional(headers, jsonResponse(200, body), content);
+}
+
+/** A caller whose role is narrowed sees what is about keys in its reach, and about nothing beside them. */
+function sightOf(caller: Caller, { settings }: AuditApiPorts): (record: Pick<RecordedEntry, 'entry'>) => boolean {
+  const { access } = settings;
+  if (reachesAll(caller, 'CmkKey.Read', access)) return () => true;
+  return ({ entry }) => {
+    const keys = keysNamed(entry);
+    return keys.length > 0 && keys.every((key) => reachesKey(caller, 'CmkKey.Read', key, access));
+  };
+}
+
+const fromTrail = <T>(read: () => Promise<T>): Promise<T> =>
+  orUnavailable(
+    read,
+    (why) => `The audit trail cannot be read: ${why}`,
+    'Repeat the call in a minute; if it stays, check the storage account of the app.',
+  );

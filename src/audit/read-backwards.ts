@@ -1,0 +1,66 @@
+import type { AuditFiles } from './audit-files.ts';
+import { compareFileNames, parseFileName } from './file-name.ts';
+import type { TrailPosition } from './find-entry.ts';
+
+/** Bytes that are read at a time; a line may be longer. */
+const CHUNK_BYTES = 1024 * 1024;
+const LINE_FEED = 0x0a;
+
+/** A line of the trail, without its line feed, and where it begins. */
+export interface TrailLine extends TrailPosition {
+  readonly bytes: Buffer;
+}
+
+/** Where a reading ends and begins; both bounds belong to it. */
+export interface BackwardsRange {
+  /** The newest file, and the byte in it before which all is read; absent: the end of the trail. */
+  readonly before?: TrailPosition | undefined;
+  /** Names of files outside of these are left out. */
+  readonly isWanted?: (file: string) => boolean;
+}
+
+/**
+ * The lines of the trail from its end on, chunk by chunk: files only grow at their end, so that a position in one stays what
+ * it was. Each element is what one read has shown, newest line first; it may be nothing.
+ *
+ * @throws the SDK's error when the trail cannot be read
+ */
+export async function* linesBackwards(
+  files: AuditFiles,
+  { before, isWanted = () => true }: BackwardsRange = {},
+  chunkBytes: number = CHUNK_BYTES,
+): AsyncGenerator<{ readonly lines: readonly TrailLine[]; readonly bytes: number }> {
+  const wanted = (await files.list())
+    .filter(({ name }) => parseFileName(name) && isWanted(name))
+    .filter(({ name }) => before === undefined || compareFileNames(name, before.file) <= 0)
+    .sort((a, b) => compareFileNames(b.name, a.name));
+  for (const { name: file, size } of wanted) {
+    let end = file === before?.file ? Math.min(size, before.position) : size;
+    // What of a line has been read that begins before it.
+    let rest: Buffer = Buffer.alloc(0);
+    while (end > 0) {
+      const from = Math.max(0, end - chunkBytes);
+      const slice = await files.read(file, from, end);
+      // Somebody has shortened it: the verification tells that.
+      if (!slice || slice.bytes.length === 0) break;
+      const bytes = Buffer.concat([slice.bytes, rest]);
+      const cut = from === 0 ? 0 : bytes.indexOf(LINE_FEED) + 1;
+      rest = from > 0 && cut === 0 ? bytes : bytes.subarray(0, cut);
+      const lines = from > 0 && cut === 0 ? [] : linesIn(bytes, cut, { file, position: from });
+      yield { lines, bytes: slice.bytes.length };
+      end = from;
+    }
+  }
+}
+
+/** The lines behind `cut`, the last one first. */
+function linesIn(bytes: Buffer, cut: number, at: TrailPosition): TrailLine[] {
+  const lines: TrailLine[] = [];
+  for (let start = cut; start < bytes.length; ) {
+    const feed = bytes.indexOf(LINE_FEED, start);
+    const end = feed === -1 ? bytes.length : feed;
+    if (end > start) lines.push({ file: at.file, position: at.position + start, bytes: bytes.subarray(start, end) });
+    start = end + 1;
+  }
+  return lines.reverse();
+}

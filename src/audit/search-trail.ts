@@ -1,0 +1,66 @@
+import type { AuditFiles } from './audit-files.ts';
+import type { TrailPosition } from './find-entry.ts';
+import { linesBackwards } from './read-backwards.ts';
+import { parseRecord } from './record.ts';
+import { isMeant, mayHold, type RecordedEntry, recordedEntry, type TrailFilter } from './trail-filter.ts';
+
+/** A record, and the file that it stands in. */
+export interface FoundRecord extends RecordedEntry {
+  readonly file: string;
+}
+
+export interface TrailPage {
+  /** Newest first. */
+  readonly records: readonly FoundRecord[];
+  /** Where older ones are; absent: there are none. */
+  readonly next?: TrailPosition;
+  /** Set when no more was read because of `mostBytes` or the signal: time of the oldest record that was looked at. */
+  readonly searchedBackTo?: string;
+}
+
+export interface SearchLimits {
+  /** Records of the page. */
+  readonly most: number;
+  /** Bytes after which no more is read; absent: all of it. */
+  readonly mostBytes?: number;
+  readonly signal?: AbortSignal;
+  /** Whether the caller may see the record. */
+  readonly sees?: (record: RecordedEntry) => boolean;
+}
+
+/**
+ * The newest records that a filter means. They are read, not verified: `verifyTrail` does that.
+ *
+ * @param before where the page before ended
+ * @throws the SDK's error when the trail cannot be read
+ */
+export async function searchTrail(
+  files: AuditFiles,
+  filter: TrailFilter,
+  limits: SearchLimits,
+  before?: TrailPosition,
+): Promise<TrailPage> {
+  const { most, mostBytes = Number.POSITIVE_INFINITY, signal, sees = () => true } = limits;
+  const records: FoundRecord[] = [];
+  let read = 0;
+  let at = before;
+  let time: string | undefined;
+  for await (const { lines, bytes } of linesBackwards(files, { before, isWanted: mayHold(filter) })) {
+    read += bytes;
+    for (const { file, position, bytes } of lines) {
+      const record = parseRecord(bytes);
+      const found = record && recordedEntry(record);
+      if (found && isMeant(found, filter) && sees(found)) {
+        // One more than the page holds: only then is there a next one.
+        if (records.length === most) return { records, next: at ?? { file, position } };
+        records.push({ ...found, file });
+      }
+      at = { file, position };
+      time = record?.time ?? time;
+    }
+    if (at && (read >= mostBytes || signal?.aborted)) {
+      return { records, next: at, ...(time ? { searchedBackTo: time } : {}) };
+    }
+  }
+  return { records };
+}

@@ -1,0 +1,50 @@
+import type { RecordedEntry } from './trail-filter.ts';
+
+/** A record as a row, for tables and CSV. */
+export interface TrailRow {
+  readonly time: string;
+  readonly action: string;
+  readonly resource: string;
+  readonly by: string;
+  readonly why: string | undefined;
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+  readonly reason: string;
+  readonly ticket: string | undefined;
+  readonly number: string;
+}
+
+export const TRAIL_COLUMNS = [
+  'time',
+  'action',
+  'resource',
+  'by',
+  'why',
+  'from',
+  'to',
+  'reason',
+  'ticket',
+  'number',
+] as const satisfies readonly (keyof TrailRow)[];
+
+export function trailRow({ seq, time, entry }: RecordedEntry): TrailRow {
+  const { action, reason, resource, caller, details = {} } = entry;
+  const text = (name: string): string | undefined => textOf(details[name]);
+  return {
+    time,
+    action,
+    resource,
+    by: caller?.name ?? caller?.objectId ?? 'the app',
+    why: text('why'),
+    from: text('from') ?? text('before'),
+    to: text('to') ?? text('after'),
+    reason,
+    ticket: text('ticket'),
+    number: String(seq),
+  };
+}
+
+function textOf(value: unknown): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}

@@ -1,0 +1,103 @@
+import type { RouteKey } from '../http/access.ts';
+import { parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { compareFileNames, dayOf, fileName, parseFileName } from './file-name.ts';
+import { CLOCKS_APART_MS, seenBefore } from './find-entry.ts';
+import type { AuditEntry, AuditRecord } from './record.ts';
+
+/** A record of the trail with what it says happened. */
+export interface RecordedEntry extends Pick<AuditRecord, 'seq' | 'id' | 'time' | 'hash' | 'intact'> {
+  readonly entry: AuditEntry;
+}
+
+/** Which records; every condition that is given has to hold. */
+export interface TrailFilter {
+  /** `<key>` or `<vault>/<key>`, or an identifier. */
+  readonly key?: string | undefined;
+  /** Name of a vault. */
+  readonly vault?: string | undefined;
+  /** Name or ARM id of a storage account. */
+  readonly account?: string | undefined;
+  /** Object id or name of who did it; `app` for the app by itself. */
+  readonly by?: string | undefined;
+  /** `key.revoke`, or all of one kind: `key`. */
+  readonly action?: string | undefined;
+  readonly since?: Date | undefined;
+  /** The moment itself is left out. */
+  readonly until?: Date | undefined;
+}
+
+/** A record with what it says happened; undefined for one that closes its file. */
+export function recordedEntry(record: AuditRecord): RecordedEntry | undefined {
+  const { seq, id, time, hash, intact, entry } = record;
+  return entry && { seq, id, time, hash, intact, entry: entry as unknown as AuditEntry };
+}
+
+/** Whether a file may have records between the two moments: the clocks of those who write it differ. */
+export function mayHold({ since, until }: Pick<TrailFilter, 'since' | 'until'>): (file: string) => boolean {
+  const first = since && seenBefore(since).file;
+  const last = until && dayOf(new Date(until.getTime() + CLOCKS_APART_MS));
+  return (file) =>
+    (first === undefined || compareFileNames(file, first) >= 0) &&
+    (last === undefined || (parseFileName(file)?.day ?? fileName({ day: last, part: 0 })) <= last);
+}
+
+/** Whether a record is one of those that a filter means. */
+export function isMeant({ time, entry }: Pick<RecordedEntry, 'time' | 'entry'>, filter: TrailFilter): boolean {
+  const { key, vault, account, by, action, since, until } = filter;
+  if (since !== undefined && new Date(time) < since) return false;
+  if (until !== undefined && new Date(time) >= until) return false;
+  if (action !== undefined && !`${entry.action}.`.toLowerCase().startsWith(`${action.toLowerCase()}.`)) return false;
+  if (by !== undefined && !isBy(entry, by.toLowerCase())) return false;
+  if (account === undefined && key === undefined && vault === undefined) return true;
+  const about = textOf(entry);
+  if (account !== undefined && !names(about, accountPath(account.toLowerCase()))) return false;
+  if (vault !== undefined && !vaultPaths(vault.toLowerCase()).some((path) => names(about, path))) return false;
+  return key === undefined || keyPaths(key.toLowerCase()).every((path) => names(about, path));
+}
+
+/** Every key that a record names by its identifier, and the one that a request for approval is about. */
+export function keysNamed(entry: AuditEntry): RouteKey[] {
+  const found = new Map<string, RouteKey>();
+  for (const [identifier] of textOf(entry).matchAll(/https:\/\/[a-z0-9.-]+\/keys\/[0-9a-z-]{1,127}/g)) {
+    const parsed = parseKeyIdentifier(identifier);
+    const vault = parsed?.vaultName ?? identifier.slice('https://'.length).split('.')[0] ?? '';
+    found.set(identifier, { vault, key: parsed?.keyName ?? identifier.split('/').at(-1) ?? '' });
+  }
+  return [...found.values()];
+}
+
+function isBy({ caller }: AuditEntry, by: string): boolean {
+  if (by === 'app') return caller === undefined;
+  return [caller?.objectId, caller?.name].some((one) => one?.toLowerCase() === by);
+}
+
+/** What a record is about, in lower case. Requests for approval name their key as `vault/key`. */
+function textOf({ resource, details = {} }: AuditEntry): string {
+  const [, vault, key] = /^([0-9A-Za-z-]{3,24})\/([0-9A-Za-z-]{1,127})$/.exec(resource) ?? [];
+  const about = vault === undefined ? resource : `https://${vault}.vault/keys/${key}`;
+  return `${about} ${JSON.stringify(details)}`.toLowerCase();
+}
+
+/** Whether a name stands there as a whole: `st1` is not in `…/st10`. */
+function names(text: string, path: string): boolean {
+  for (let at = text.indexOf(path); at >= 0; at = text.indexOf(path, at + 1)) {
+    if (!/[a-z0-9-]/.test(text[at + path.length] ?? '')) return true;
+  }
+  return false;
+}
+
+function accountPath(account: string): string {
+  return account.startsWith('/') ? account : `/storageaccounts/${account}`;
+}
+
+function vaultPaths(vault: string): string[] {
+  return [`//${vault}`, `/vaults/${vault}`, `/managedhsms/${vault}`];
+}
+
+function keyPaths(key: string): string[] {
+  const parsed = parseKeyIdentifier(key);
+  if (parsed && !parsed.version) return [`//${parsed.vaultName}`, `/keys/${parsed.keyName}`.toLowerCase()];
+  if (key.startsWith('https://')) return [key];
+  const [vault, name] = key.split('/');
+  return name === undefined ? [`/keys/${key}`] : [`//${vault}`, `/keys/${name}`];
+}

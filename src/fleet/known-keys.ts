@@ -1,0 +1,30 @@
+import { parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { type FleetTable, keyPartition } from './fleet-rows.ts';
+
+/** The keys that the fleet index has uses of. Errors are the SDK's. */
+export interface KnownKeys {
+  /** Identifiers of the keys of a vault, in order of their names, at most so many. */
+  ofVault(vaultUri: string, most: number): Promise<string[]>;
+}
+
+export function createKnownKeys(table: FleetTable): KnownKeys {
+  return {
+    async ofVault(vaultUri, most) {
+      const first = keyPartition(`${vaultUri}/keys/-`).slice(0, -1);
+      // No name of a key has a character behind `~`.
+      const behind = `${first}~`;
+      const keys = new Map<string, string>();
+      for (let after = first; keys.size < most; ) {
+        const rows = await table.firstRows(after, behind);
+        for (const { partitionKey, key } of rows) {
+          const parsed = typeof key === 'string' ? parseKeyIdentifier(key) : undefined;
+          if (parsed && !keys.has(partitionKey)) keys.set(partitionKey, `${parsed.vaultUri}/keys/${parsed.keyName}`);
+        }
+        const last = rows.at(-1)?.partitionKey;
+        if (last === undefined) break;
+        after = last;
+      }
+      return [...keys.values()].slice(0, most);
+    },
+  };
+}

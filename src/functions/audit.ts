@@ -1,0 +1,24 @@
+import { app } from '@azure/functions';
+import { showRecord, showTrail, showVerification } from '../audit/http/audit-api.ts';
+import { TrailProof } from '../audit/prove-trail.ts';
+import { api } from './api.ts';
+
+/** Of this instance. */
+const proof = new TrailProof();
+
+app.http('audit', {
+  methods: ['GET'],
+  route: 'api/audit/{id?}',
+  authLevel: 'anonymous',
+  handler: api(
+    'CmkKey.Read',
+    ({ request, caller, services }) => {
+      const { id } = request.params;
+      if (id === undefined) return showTrail(request, caller, services);
+      if (id === 'verification') return showVerification(request.headers, proof, services);
+      return showRecord(id, caller, services);
+    },
+    () => 'read',
+    'later',
+  ),
+});

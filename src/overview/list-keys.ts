@@ -1,0 +1,98 @@
+import pMap from 'p-map';
+import { timeBoxed } from '../azure/deadline.ts';
+import { known } from '../azure/read-or-why.ts';
+import { Remembered } from '../azure/remembered.ts';
+import type { KnownKeys } from '../fleet/known-keys.ts';
+import type { KeyCatalog } from '../keys/key-admin-client.ts';
+import { type ManagedKey, type ManagedVault, managedKey } from '../keys/managed-vaults.ts';
+import { readSummary, type SummaryPorts } from './key-summary.ts';
+import type { KeySummary, ListedVault } from './key-view.ts';
+import { readInTime, unreadView } from './unread.ts';
+
+/** Keys of one page, and keys that are read at the same time. */
+const PAGE = 50;
+const CONCURRENCY = 8;
+/** Keys that are in use and counted where a vault cannot be listed. */
+const MOST_KNOWN = 1_000;
+/** Which keys a vault has is not asked for again within so long. Milliseconds. */
+const BELIEVED_MS = 60_000;
+/** For the lists of the vaults, and for the keys of a page. Milliseconds. */
+const LIST_MS = 8_000;
+const KEYS_MS = 12_000;
+
+export type ListKeysPorts = SummaryPorts & {
+  readonly keyCatalog: Pick<KeyCatalog, 'names'>;
+  readonly knownKeys: KnownKeys;
+};
+
+export interface ListedKeys {
+  readonly value: readonly KeySummary[];
+  readonly vaults: readonly ListedVault[];
+  /** The last key of the page, as `vault/key`; absent: this was the last page. */
+  readonly next?: string;
+}
+
+/** Which keys the caller may see, and behind which one the page begins. */
+export interface KeysAsked {
+  readonly vaults: readonly ManagedVault[];
+  readonly reaches: (key: ManagedKey) => boolean;
+  /** `vault/key` in lower case; it need not exist any more. */
+  readonly after: string | undefined;
+}
+
+/** Lists the keys of managed vaults, page by page. One for each instance: it remembers for a minute what a vault has. */
+export class KeyLister {
+  readonly #names = new Remembered<readonly string[]>(BELIEVED_MS);
+  readonly #inUse = new Remembered<readonly string[]>(BELIEVED_MS);
+
+  /** Never throws: what cannot be read is said, and the rest is there. */
+  async list({ vaults, reaches, after = '' }: KeysAsked, ports: ListKeysPorts): Promise<ListedKeys> {
+    const listed = await timeBoxed(
+      (signal) => pMap(vaults, (vault) => this.#list(vault, ports, signal), { concurrency: CONCURRENCY }),
+      LIST_MS,
+    );
+    const all = listed.flatMap(({ keys }) => keys).filter(reaches);
+    const rest = all.filter((key) => placeOf(key) > after).sort((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1));
+    const page = rest.slice(0, PAGE);
+    const value = await timeBoxed(
+      (signal) => pMap(page, (key) => readSummary(key, ports, signal), { concurrency: CONCURRENCY }),
+      KEYS_MS,
+    );
+    const last = page.at(-1);
+    const next = last && rest.length > page.length ? { next: placeOf(last) } : {};
+    return { value, vaults: listed.map(({ view }) => view), ...next };
+  }
+
+  /** What a vault lists, and what the index knows to be in use beside that: a key that was deleted, or a vault that is shut. */
+  async #list(
+    vault: ManagedVault,
+    { keyCatalog, knownKeys, settings, now }: ListKeysPorts,
+    signal: AbortSignal,
+  ): Promise<{ readonly keys: readonly ManagedKey[]; readonly view: ListedVault }> {
+    const what = { resource: vault.id, what: 'the keys of the vault', action: 'Microsoft.KeyVault/vaults/keys/read' };
+    const [names, used] = await Promise.all([
+      readInTime(what, () => this.#names.read(vault.uri, now, () => keyCatalog.names(vault)), signal),
+      readInTime(what, () => this.#inUse.read(vault.uri, now, () => knownKeys.ofVault(vault.uri, MOST_KNOWN)), signal),
+    ]);
+    const keys = new Map<string, ManagedKey>();
+    for (const id of known(used)?.value ?? []) {
+      const key = settings.vaults.key(id);
+      if (key) keys.set(placeOf(key), key);
+    }
+    // As the vault spells it, where both know it.
+    for (const name of known(names)?.value ?? []) {
+      const key = managedKey(vault, name);
+      keys.set(placeOf(key), key);
+    }
+    const readOn = known(names)?.readOn;
+    const unread = 'unread' in names ? { unread: unreadView(names.unread) } : {};
+    return {
+      keys: [...keys.values()],
+      view: { vault: vault.name, ...(readOn ? { readOn: readOn.toISOString() } : {}), ...unread },
+    };
+  }
+}
+
+function placeOf({ vault, name }: ManagedKey): string {
+  return `${vault.name}/${name}`.toLowerCase();
+}
