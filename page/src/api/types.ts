@@ -1,0 +1,23 @@
+import type { z } from 'zod';
+
+// What the API answers, by its own schemas: a change there is an error here.
+export type { ApprovalRequest } from '../../../src/approvals/approval.ts';
+export type { AuditRecordView, AuditRecordWhole, AuditVerification } from '../../../src/audit/trail-view.ts';
+export type { KeyStatusResponse, RestoreResponse, RevokeResponse } from '../../../src/break-glass/schemas.ts';
+export type { DriftCause, DriftReport, Finding } from '../../../src/drift/report.ts';
+export type { KeySummary } from '../../../src/overview/key-view.ts';
+export type { TrendDay } from '../../../src/overview/trend.ts';
+export type { RotationSummaryAnswer } from '../../../src/rollout/http/schemas.ts';
+
+import type { AUDIT_LIST } from '../../../src/audit/trail-view.ts';
+import type { APPROVAL_GIVEN, APPROVAL_LIST } from '../../../src/break-glass/schemas.ts';
+import type { KEY_LIST } from '../../../src/overview/key-view.ts';
+import type { TREND } from '../../../src/overview/trend.ts';
+import type { ROTATION_LIST } from '../../../src/rollout/http/schemas.ts';
+
+export type ApprovalList = z.output<typeof APPROVAL_LIST>;
+export type ApprovalGiven = z.output<typeof APPROVAL_GIVEN>;
+export type KeyList = z.output<typeof KEY_LIST>;
+export type RotationList = z.output<typeof ROTATION_LIST>;
+export type AuditList = z.output<typeof AUDIT_LIST>;
+export type Trend = z.output<typeof TREND>;

@@ -1,0 +1,20 @@
+import { Badge } from '../ui/badge.tsx';
+import type { Tone } from '../ui/icon.tsx';
+
+export const HEALTH = ['Revoked', 'Blocked', 'NoAccess', 'NotManaged', 'Stale', 'Unknown', 'Serving'] as const;
+export type HealthState = (typeof HEALTH)[number];
+
+export const HEALTH_WORDS: Readonly<Record<HealthState, readonly [Tone, string, string]>> = {
+  Revoked: ['bad', 'Revoked', 'An open revocation keeps its data from being read.'],
+  Blocked: ['bad', 'Blocked', 'Its key is disabled or gone, or its file service refuses.'],
+  NoAccess: ['bad', 'No access', 'Its identity does not reach the key.'],
+  NotManaged: ['none', 'Not managed', 'No key that the app looks after encrypts it.'],
+  Stale: ['warn', 'Behind', 'It is not on the newest usable version.'],
+  Unknown: ['warn', 'Not known', 'What would tell could not be read, or nobody has looked of late.'],
+  Serving: ['good', 'Serving', 'Nothing is wrong with it.'],
+};
+
+export function HealthBadge({ state }: { readonly state: HealthState }) {
+  const [tone, words] = HEALTH_WORDS[state];
+  return <Badge tone={tone}>{words}</Badge>;
+}

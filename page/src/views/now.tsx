@@ -1,0 +1,136 @@
+import type { FleetList } from '../api/fleet-types.ts';
+import type { ApprovalList, DriftReport, KeyList, RotationList } from '../api/types.ts';
+import { usePoll } from '../api/use-poll.ts';
+import { count, keyLabel, keyNames } from '../names.ts';
+import { href } from '../route.ts';
+import { Heading } from '../ui/heading.tsx';
+import { Icon } from '../ui/icon.tsx';
+import { Section } from '../ui/section.tsx';
+import { Since } from '../ui/time.tsx';
+import { CauseItem } from './cause.tsx';
+import { HealthBar } from './health-bar.tsx';
+import { judgeNow } from './judge-now.ts';
+import { PausedNotice } from './paused.tsx';
+import { RevocationLine } from './revocation-line.tsx';
+import { RotationItem } from './rotation-item.tsx';
+
+/** What one looks at in the morning: whether all is well, and if not, what to do. */
+export function NowView() {
+  const fleet = usePoll<FleetList>('/fleet?top=1', 20_000);
+  const keys = usePoll<KeyList>('/keys', 15_000);
+  const rotations = usePoll<RotationList>('/rotations', 10_000);
+  const drift = usePoll<DriftReport>('/drift', 30_000);
+  const approvals = usePoll<ApprovalList>('/approvals', 20_000);
+  const revoked = (keys.data?.value ?? []).filter(({ revocation }) => revocation);
+  const paused = (keys.data?.value ?? []).filter((key) => key.paused);
+  const underWay = (rotations.data?.value ?? []).filter(({ state }) => state !== 'finished');
+  const waiting = (approvals.data?.value ?? []).filter(({ state }) => state === 'waiting');
+  const verdict = judgeNow({
+    states: fleet.data?.summary.states,
+    errors: drift.data?.counts.error,
+    warnings: drift.data?.counts.warning,
+    revoked: keys.data && revoked.length,
+    stuck: rotations.data && underWay.filter(({ state }) => state === 'stuck' || state === 'held').length,
+    isRefused: [fleet, keys, rotations, drift, approvals].every(({ problem }) => problem?.status === 403),
+  });
+  return (
+    <>
+      <Heading>Now</Heading>
+      <div class={`headline tone-${verdict.tone}`} role="status">
+        <Icon tone={verdict.tone} />
+        <div>
+          <p>{verdict.text}</p>
+          {fleet.data && <p>{fleet.data.summary.text}</p>}
+        </div>
+      </div>
+      <Section title="Fleet" of={fleet}>
+        {fleet.data && <HealthBar states={fleet.data.summary.states} />}
+      </Section>
+      <div class="columns">
+        <div>
+          <Section title="What is wrong" of={drift.problem?.reason === 'NoDriftReport' ? withoutProblem(drift) : drift}>
+            <Causes report={drift.data} isNone={drift.problem?.reason === 'NoDriftReport'} />
+          </Section>
+        </div>
+        <div>
+          <Section title="Open revocations" of={keys}>
+            {revoked.length > 0 ? (
+              <ul class="items">
+                {revoked.map((key) => (
+                  <li key={key.key}>
+                    <p class="strong">
+                      <a href={href(['break-glass', key.vault, key.name])}>{keyLabel(key.key)}</a>
+                    </p>
+                    <RevocationLine revocation={key.revocation} />
+                  </li>
+                ))}
+              </ul>
+            ) : (
+              keys.data && <p>No key is revoked.</p>
+            )}
+          </Section>
+          {waiting.length > 0 && (
+            <Section title="Waiting for approval" of={approvals}>
+              <ul class="items">
+                {waiting.map((one) => (
+                  <li key={one.id}>
+                    <a href={href(['break-glass', one.vault, one.key])}>
+                      Restore of {one.vault}/{one.key}
+                    </a>
+                    : {one.approvedBy.length} of {one.needed} have approved
+                  </li>
+                ))}
+              </ul>
+            </Section>
+          )}
+          <Section title="Rotations under way" of={rotations}>
+            {underWay.length > 0 ? (
+              <ul class="items">
+                {underWay.map((rotation) => (
+                  <RotationItem key={rotation.key} rotation={rotation} />
+                ))}
+              </ul>
+            ) : (
+              rotations.data && <p>No rotation is under way.</p>
+            )}
+          </Section>
+          <Section title="Moves" of={keys}>
+            {paused.length > 0
+              ? paused.map((key) => (
+                  <PausedNotice key={key.key} paused={key.paused} label={keyNames(key.key)?.key ?? key.key} />
+                ))
+              : keys.data && <p>Not paused: accounts are moved as their keys rotate.</p>}
+          </Section>
+        </div>
+      </div>
+    </>
+  );
+}
+
+function Causes({ report, isNone }: { readonly report: DriftReport | undefined; readonly isNone: boolean }) {
+  if (isNone) {
+    return (
+      <p>No drift check has run yet. The first one runs by its schedule, or by POST /api/drift (cmk drift check).</p>
+    );
+  }
+  if (!report) return null;
+  const open = report.causes.filter(({ exempt }) => !exempt);
+  const exempt = report.causes.length - open.length;
+  return (
+    <>
+      <p class="muted">
+        Checked <Since at={report.startedOn} />
+        {report.complete ? '' : '. Not everything could be read: there may be more.'}
+      </p>
+      {open.length === 0 && <p>The last check found nothing.</p>}
+      <ul class="items">
+        {open.map((cause) => (
+          <CauseItem key={cause.id} cause={cause} />
+        ))}
+      </ul>
+      {exempt > 0 && <p class="muted">{count(exempt, 'cause')} more are exempt.</p>}
+    </>
+  );
+}
+
+const withoutProblem = <T extends { readonly problem: unknown }>(of: T): T => ({ ...of, problem: undefined });
