@@ -16,6 +16,7 @@ import { publishReport } from './store/publish-report.ts';
 import type { RunningCheck } from './store/running-check.ts';
 import { begin, end } from './store/track-run.ts';
 import { toReport } from './to-report.ts';
+import { keepTrend } from './trend/keep-trend.ts';
 
 /** Both halves name what they need; the report and what is known of the run are kept beside. */
 export type DriftServices = GatherServices &
@@ -54,6 +55,7 @@ export async function runDriftCheck(run: DriftRun, services: DriftServices, log:
     await remember(gathered, driftStorage, id, log);
     const report = { ...toReport(run, rules, gathered, evaluated, done, services.now()), pauses: pausesOf(services) };
     failure = await publishReport(report, services, log);
+    await keepTrend(report, services, log);
     return report;
   } finally {
     await end(check, failure, driftStorage);

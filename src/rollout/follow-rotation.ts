@@ -138,9 +138,9 @@ class Follower {
     progress: RotationProgress,
     why = '',
   ): Promise<Outcome> {
-    const { version, startedOn, moved, waiting, failed, left, failures, places } = progress;
+    const { version, startedOn, progressOn, moved, waiting, failed, left, failures, places } = progress;
     const counts = { moved, waiting, failed, left };
-    const about = { key: this.#key.id, version, startedOn, ...counts, failures };
+    const about = { key: this.#key.id, version, startedOn, progressOn, ...counts, failures };
     const numbers = `${moved} moved, ${waiting} waiting, ${failed} failed, ${left} left to Storage.`;
     const causes = Object.entries(failures).map(([code, number]) => `${code}: ${number}`);
     const message = [REASONS[reason], numbers, ...causes, why].filter((part) => part !== '').join(' ');

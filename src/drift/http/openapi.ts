@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import type { ApiOperation } from '../../http/openapi.ts';
 import { DRIFT_REPORT, DRIFT_SUMMARY } from '../report.ts';
+import { TREND } from '../trend/trend.ts';
 import { FINDINGS_PAGE } from './findings-page.ts';
 
 const UNREAD = { 503: ['ServiceUnavailable'] };
 
-/** The calls of the function `driftReport`. */
+/** The calls about drift, and about the last days. */
 export const DRIFT_OPERATIONS: readonly ApiOperation[] = [
   {
     id: 'driftReport',
@@ -75,12 +76,25 @@ export const DRIFT_OPERATIONS: readonly ApiOperation[] = [
     responses: { 200: { description: 'At most 200 of them, and where the next are.', schema: 'DriftFindings' } },
     problems: { 400: ['QueryInvalid'], 404: ['NoDriftReport'], ...UNREAD },
   },
+  {
+    id: 'trend',
+    method: 'get',
+    path: '/trend',
+    summary: 'The last 30 days, one entry a day (UTC), the oldest first.',
+    description:
+      'Findings and accounts behind as the last drift check of the day found them; rotations, revocations and restores as the audit trail has them. The drift check sums a day up; what has happened today since is read.',
+    role: 'CmkKey.Read',
+    responses: { 200: { description: 'Always 30 entries; what is not known of a day is absent.', schema: 'Trend' } },
+    conditional: true,
+    problems: UNREAD,
+  },
 ];
 
 /** Their answers, by the names used above. */
 export const DRIFT_RESPONSES = {
   DriftReport: DRIFT_REPORT,
   DriftFindings: FINDINGS_PAGE,
+  Trend: TREND,
   DriftHistory: z.object({ reports: z.array(DRIFT_SUMMARY) }),
   DriftStarted: z.object({
     id: z.string(),

@@ -18,6 +18,7 @@ import { parseDetails, parseReport } from './earlier-reports.ts';
 import { type AccountMemoryStore, accountMemoryStore } from './managed-accounts-client.ts';
 import { RUNNING_CHECK, type RunningCheck } from './running-check.ts';
 import { SUBSCRIPTION_RESULT, type SubscriptionResult } from './subscription-result.ts';
+import { monthsOf, type TrendStore, trendStore } from './trend-store-client.ts';
 
 /** Container of drift reports in the app's own storage. */
 const DRIFT_CONTAINER = 'cmk-drift';
@@ -45,6 +46,8 @@ export interface ReportStore {
   before(): Promise<WholeReport | undefined>;
   /** Newest first. */
   history(): Promise<DriftSummary[]>;
+  /** Of the last report of each of these days (UTC), by day. */
+  lastOfDays(days: readonly string[]): Promise<ReadonlyMap<string, DriftSummary>>;
   write(report: WholeReport): Promise<void>;
 }
 
@@ -81,6 +84,7 @@ export interface DriftStorage
     RunningChecks,
     UnfinishedChecks,
     AccountMemoryStore,
+    TrendStore,
     AppState,
     PoisonKeeper {}
 
@@ -96,6 +100,7 @@ export function createDriftStorage(
     ...runningChecks(container),
     ...unfinishedChecks(container),
     ...accountMemoryStore(container),
+    ...trendStore(container),
     ...appState(blobs, queues),
     keepPoison: () => keepPoison(queues),
   };
@@ -108,8 +113,8 @@ function reportStore(container: ContainerClient): ReportStore {
   };
   const restOf = async (name: string, report: WholeReport): Promise<DriftDetails> =>
     parseDetails(await downloadText(container, DETAILS + name), report);
-  const names = async (): Promise<{ name: string; metadata: Record<string, string> }[]> => {
-    const found = await listBlobs(container, REPORTS, { includeMetadata: true });
+  const names = async (of = ''): Promise<{ name: string; metadata: Record<string, string> }[]> => {
+    const found = await listBlobs(container, REPORTS + of, { includeMetadata: true });
     // Names begin with the time.
     return found
       .map(({ name, metadata = {} }) => ({ name: name.slice(REPORTS.length), metadata }))
@@ -137,6 +142,17 @@ function reportStore(container: ContainerClient): ReportStore {
     },
     async history() {
       return (await names()).slice(0, HISTORY).flatMap(({ metadata }) => summaryOf(metadata) ?? []);
+    },
+    async lastOfDays(days) {
+      const last = new Map<string, DriftSummary>();
+      for (const month of monthsOf(days)) {
+        for (const { name, metadata } of await names(month)) {
+          const day = name.slice(0, 10);
+          const summary = last.has(day) || !days.includes(day) ? undefined : summaryOf(metadata);
+          if (summary) last.set(day, summary);
+        }
+      }
+      return last;
     },
     async write(whole) {
       const { id, startedOn, complete, counts } = whole;

@@ -1,9 +1,8 @@
 import { z } from 'zod';
 import type { ApiOperation } from '../../http/openapi.ts';
 import { KEY_LIST } from '../key-view.ts';
-import { TREND } from '../trend.ts';
 
-/** The calls about keys and about the last days. */
+/** The calls about keys, beside those of break-glass. */
 export const OVERVIEW_OPERATIONS: readonly ApiOperation[] = [
   {
     id: 'keys',
@@ -31,18 +30,6 @@ export const OVERVIEW_OPERATIONS: readonly ApiOperation[] = [
     conditional: true,
     problems: { 400: ['QueryInvalid'] },
   },
-  {
-    id: 'trend',
-    method: 'get',
-    path: '/trend',
-    summary: 'The last 30 days, one entry a day (UTC), the oldest first.',
-    description:
-      'Findings and accounts behind as the last drift check of the day found them; rotations, revocations and restores as the audit trail has them. The drift check sums a day up; what has happened today since is read.',
-    role: 'CmkKey.Read',
-    responses: { 200: { description: 'Always 30 entries; what is not known of a day is absent.', schema: 'Trend' } },
-    conditional: true,
-    problems: { 503: ['ServiceUnavailable'] },
-  },
 ];
 
-export const OVERVIEW_RESPONSES = { KeyList: KEY_LIST, Trend: TREND };
+export const OVERVIEW_RESPONSES = { KeyList: KEY_LIST };

@@ -1,0 +1,106 @@
+import { z } from 'zod';
+import type { AuditFiles } from './audit-files.ts';
+import { linesBackwards } from './read-backwards.ts';
+import { parseRecord } from './record.ts';
+import { isMeant, mayHold, type RecordedEntry, recordedEntry } from './trail-filter.ts';
+
+const count = z.int().nonnegative();
+const seconds = z.number().nonnegative().optional();
+
+/** What happened to keys in a span of time, as the audit trail has it. */
+export const TRAIL_EVENTS = z.object({
+  rotations: z
+    .object({
+      finished: count.describe('Rotations that were finished, by the records `RotationFinished`.'),
+      p50Seconds: seconds.describe(
+        'From the new version to the last account, where one was moved: half of them took no longer.',
+      ),
+      p95Seconds: seconds.describe('The same of 95 in 100.'),
+    })
+    .describe('How long rotations took.'),
+  revocations: count,
+  restores: count,
+  complete: z.boolean().describe('False when there was too much of the trail to read all of it.'),
+});
+export type TrailEvents = z.output<typeof TRAIL_EVENTS>;
+
+/** What of the trail is summed up. */
+export interface EventSpan {
+  readonly since: Date;
+  /** Left out itself. */
+  readonly until: Date;
+  /** Bytes after which no more is read. */
+  readonly mostBytes: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Records about anything else are passed over before they are read. */
+const ABOUT_KEYS = '"action":"key.';
+
+/**
+ * Sums up a span of the trail. The records are read, not verified.
+ *
+ * @throws the SDK's error when the trail cannot be read
+ */
+export async function sumEvents(files: AuditFiles, { mostBytes, signal, ...span }: EventSpan): Promise<TrailEvents> {
+  const sum = new EventSum();
+  let read = 0;
+  for await (const { lines, bytes } of linesBackwards(files, { isWanted: mayHold(span) })) {
+    for (const line of lines) {
+      const record = line.bytes.includes(ABOUT_KEYS) ? parseRecord(line.bytes) : undefined;
+      const found = record && recordedEntry(record);
+      if (found && isMeant(found, span)) sum.add(found);
+    }
+    read += bytes;
+    if (read >= mostBytes || signal?.aborted) return sum.result(false);
+  }
+  return sum.result(true);
+}
+
+class EventSum {
+  readonly #revocations = new Set<string>();
+  readonly #restores = new Set<string>();
+  readonly #seconds: number[] = [];
+  #finished = 0;
+
+  add({ id, time, entry }: RecordedEntry): void {
+    const { action, reason } = entry;
+    // One call may be recorded by more than one, and repeated.
+    const name = entry.id ?? id;
+    if (action === 'key.revoke' && (reason === 'Revoked' || reason === 'RevocationIncomplete')) {
+      this.#revocations.add(name);
+    } else if (action === 'key.restore' && reason === 'Restored') this.#restores.add(name);
+    else if (action === 'key.rotation' && reason === 'RotationFinished') {
+      this.#finished += 1;
+      const took = secondsOf(time, entry.details);
+      if (took !== undefined) this.#seconds.push(took);
+    }
+  }
+
+  result(complete: boolean): TrailEvents {
+    const [p50, p95] = [percentile(this.#seconds, 50), percentile(this.#seconds, 95)];
+    return {
+      rotations: {
+        finished: this.#finished,
+        ...(p50 === undefined ? {} : { p50Seconds: p50 }),
+        ...(p95 === undefined ? {} : { p95Seconds: p95 }),
+      },
+      revocations: this.#revocations.size,
+      restores: this.#restores.size,
+      complete,
+    };
+  }
+}
+
+/** Undefined where nothing was moved. Records of older versions do not say when the last move was, only when that was seen. */
+function secondsOf(time: string, details: RecordedEntry['entry']['details'] = {}): number | undefined {
+  const { startedOn, progressOn = time, moved } = details;
+  const ms = Date.parse(String(progressOn)) - Date.parse(String(startedOn));
+  return typeof moved === 'number' && moved > 0 && ms > 0 ? Math.round(ms / 1000) : undefined;
+}
+
+/** The least of the values that so many in a hundred do not exceed (nearest rank); undefined of none. */
+export function percentile(values: readonly number[], percent: number): number | undefined {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)];
+}

@@ -1,0 +1,281 @@
+import { describe, expect, it } from 'vitest';
+import { auditFiles } from '../../src/audit/audit-client.ts';
+import type { AuditFiles } from '../../src/audit/audit-files.ts';
+import type { TrailPosition } from '../../src/audit/find-entry.ts';
+import { findRecord } from '../../src/audit/find-record.ts';
+import { linesBackwards } from '../../src/audit/read-backwards.ts';
+import { parseRecord } from '../../src/audit/record.ts';
+import { type FoundRecord, searchTrail } from '../../src/audit/search-trail.ts';
+import { percentile, sumEvents } from '../../src/audit/sum-events.ts';
+import { keysNamed, type TrailFilter } from '../../src/audit/trail-filter.ts';
+import { useAzurite } from '../support/azurite.ts';
+import { entry, newContainer, newTrail } from './trails.ts';
+
+const azurite = useAzurite();
+const LIMIT = 20_000;
+const DAYS = ['2026-11-22', '2026-11-23', '2026-11-25'];
+
+/** Entries on three days, `1`, `2`, … in the order of the chain; each day's file but the last one ends with a closing record. */
+async function trail(perDay = 4, change: (n: number) => object = () => ({})) {
+  const container = newContainer(azurite.connectionString);
+  let now = new Date();
+  const record = newTrail(container, { now: () => now });
+  let n = 0;
+  for (const day of DAYS) {
+    for (let of = 0; of < perDay; of += 1) {
+      n += 1;
+      now = new Date(`${day}T03:${String(of).padStart(2, '0')}:00Z`);
+      await record({ ...entry(String(n)), ...change(n) }, LIMIT);
+    }
+  }
+  const more = (resource: string) => record(entry(resource), LIMIT);
+  return { container, files: auditFiles(container), more, entries: n };
+}
+
+const resourcesOf = (records: readonly FoundRecord[]) => records.map((record) => record.entry.resource);
+const countDown = (from: number) => Array.from({ length: from }, (_, n) => String(from - n));
+
+/** The same files, and the names of those that are read. */
+function watching(files: AuditFiles): { readonly read: string[]; readonly watched: AuditFiles } {
+  const read: string[] = [];
+  const reading: AuditFiles['read'] = (name, from, to) => {
+    read.push(name);
+    return files.read(name, from, to);
+  };
+  return { read, watched: { ...files, read: reading } };
+}
+
+/** Every page of a search, one after the other. */
+async function pages(files: AuditFiles, limits: Parameters<typeof searchTrail>[2], filter: TrailFilter = {}) {
+  const found = [];
+  let before: TrailPosition | undefined;
+  do {
+    const page = await searchTrail(files, filter, limits, before);
+    found.push(page);
+    before = page.next;
+  } while (before);
+  return found;
+}
+
+describe('the lines of a trail, from its end on', () => {
+  it('are those that stand in it, with their places, wherever a chunk ends', async () => {
+    const { files, container } = await trail(2, (n) => ({ details: { text: 'ä'.repeat(n * 40) } }));
+    const texts = [];
+    for (const day of DAYS) {
+      const text = (await container.getBlobClient(`${day}.jsonl`).downloadToBuffer()).toString();
+      texts.push(...text.split('\n').filter((line) => line !== ''));
+    }
+    for (const chunk of [61, 500, undefined]) {
+      const seen = [];
+      for await (const { lines } of linesBackwards(files, {}, chunk)) seen.push(...lines);
+      expect(seen.map(({ bytes }) => bytes.toString())).toEqual(texts.toReversed());
+      for (const { file, position, bytes } of seen) {
+        expect((await files.read(file, position, position + bytes.length))?.bytes).toEqual(bytes);
+      }
+    }
+  });
+});
+
+describe('a search in the trail', () => {
+  it('shows every record once, newest first, page by page, whatever is written meanwhile', async () => {
+    const { files, entries, more } = await trail();
+    const first = await searchTrail(files, {}, { most: 5 });
+    expect(resourcesOf(first.records)).toEqual(countDown(entries).slice(0, 5));
+    await more('new');
+    const rest = [];
+    for (let { next } = first; next; ) {
+      const page = await searchTrail(files, {}, { most: 5 }, next);
+      rest.push(...resourcesOf(page.records));
+      next = page.next;
+    }
+    expect(rest).toEqual(countDown(entries).slice(5));
+    // A page that holds exactly the rest has no next one.
+    expect((await searchTrail(files, {}, { most: entries + 1 })).next).toBeUndefined();
+  });
+
+  it('reads no more than it may, says how far it came, and goes on from there', async () => {
+    const { files, entries } = await trail();
+    const all = await pages(files, { most: 100, mostBytes: 1 });
+    // A read shows a day's file whole.
+    expect(all.map(({ records }) => records.length)).toEqual([4, 4, 4, 0]);
+    expect(all.map(({ searchedBackTo }) => searchedBackTo?.slice(0, 10))).toEqual([...DAYS.toReversed(), undefined]);
+    expect(all.flatMap(({ records }) => resourcesOf(records))).toEqual(countDown(entries));
+    const given = AbortSignal.abort();
+    expect(await searchTrail(files, {}, { most: 100, signal: given })).toMatchObject({ next: {}, searchedBackTo: {} });
+  });
+
+  it('reads the files of the days alone that are asked for', async () => {
+    const { files } = await trail();
+    const { read, watched } = watching(files);
+    const filter = { since: new Date('2026-11-23T00:00:00Z'), until: new Date('2026-11-23T12:00:00Z') };
+    const { records } = await searchTrail(watched, filter, { most: 100 });
+    expect(resourcesOf(records)).toEqual(['8', '7', '6', '5']);
+    // Clocks differ by up to an hour: the day before is looked into as well.
+    expect(new Set(read)).toEqual(new Set(['2026-11-23.jsonl', '2026-11-22.jsonl']));
+  });
+
+  it('leaves out what the caller may not see, and counts it to no page', async () => {
+    const { files } = await trail();
+    const sees = ({ entry: { resource } }: { entry: { resource: string } }) => Number(resource) % 2 === 0;
+    const found = await pages(files, { most: 4, sees });
+    expect(found.map(({ records }) => resourcesOf(records))).toEqual([
+      ['12', '10', '8', '6'],
+      ['4', '2'],
+    ]);
+  });
+
+  it.each<[TrailFilter, string[]]>([
+    [{ key: 'files-key' }, ['5', '3', '1']],
+    [{ key: 'kv-files/files-key' }, ['5', '3', '1']],
+    [{ key: 'https://kv-files.vault.azure.net/keys/files-key' }, ['5', '3', '1']],
+    [{ key: 'https://kv-files.vault.azure.net/keys/files-key/0123456789abcdef0123456789abcdef' }, ['3']],
+    [{ vault: 'kv-files' }, ['6', '5', '4', '3', '1']],
+    [{ vault: 'KV-RECORDS' }, ['2']],
+    [{ vault: 'kv-file' }, []],
+    [{ action: 'key' }, ['5', '2', '1']],
+    [{ action: 'key.rev' }, []],
+    [{ action: 'account.move' }, ['4', '3']],
+    [{ account: 'st1', key: 'files-key' }, ['3']],
+  ])('for %j', async (filter, expected) => {
+    const id = 'https://kv-files.vault.azure.net/keys/files-key';
+    const account = '/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/st1';
+    const entries = [
+      { action: 'key.revoke', resource: id },
+      { action: 'key.revoke', resource: 'https://kv-records.vault.azure.net/keys/files-key-2' },
+      { action: 'account.move', resource: account, details: { key: id, to: `${id}/0123456789abcdef0123456789abcdef` } },
+      {
+        action: 'account.move',
+        resource: `${account}0`,
+        details: { key: 'https://kv-files.vault.azure.net/keys/other' },
+      },
+      // Requests for approval name their key like this.
+      { action: 'key.restoreAsked', resource: 'kv-files/files-key' },
+      {
+        action: 'vault.protect',
+        resource: '/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/kv-files',
+      },
+    ];
+    const { files } = await trail(2, (n) => ({ ...entries[n - 1], details: { ...entries[n - 1]?.details, n } }));
+    const { records } = await searchTrail(files, filter, { most: 100 });
+    expect(records.map((record) => String(record.entry.details?.n))).toEqual(expected);
+  });
+
+  it('tells which keys a record names', () => {
+    const about = { action: 'account.move', reason: 'Moved' } as const;
+    const id = 'https://KV-files.vault.azure.net/keys/Files-Key';
+    expect(keysNamed({ ...about, resource: '/st1', details: { from: `${id}/v1`, to: `${id}/v2` } })).toEqual([
+      { vault: 'kv-files', key: 'files-key' },
+    ]);
+    expect(
+      keysNamed({ ...about, resource: 'kv-files/a', details: { other: 'https://kv-x.vault.azure.cn/keys/b' } }),
+    ).toEqual([
+      { vault: 'kv-files', key: 'a' },
+      { vault: 'kv-x', key: 'b' },
+    ]);
+    expect(keysNamed({ ...about, resource: 'all keys' })).toEqual([]);
+  });
+});
+
+describe('one record', () => {
+  it('is found by its number in a few requests, with its place in the chain', async () => {
+    const { files } = await trail(4);
+    const { read, watched } = watching(files);
+    const all = [];
+    for await (const { lines } of linesBackwards(files)) all.push(...lines);
+    const records = all.toReversed().flatMap(({ bytes, file }) => {
+      const record = parseRecord(bytes);
+      return record ? [{ ...record, file }] : [];
+    });
+    expect(records.map(({ seq }) => seq)).toEqual(Array.from({ length: 14 }, (_, n) => n + 1));
+    for (const [at, { seq, hash, file, id }] of records.entries()) {
+      read.length = 0;
+      const found = await findRecord(watched, String(seq));
+      expect(read.length).toBeLessThanOrEqual(5);
+      const place = (record: (typeof records)[number] | undefined) =>
+        record && { file: record.file, seq: record.seq, hash: record.hash };
+      expect(found).toMatchObject({ record: { seq, hash }, file, holds: true });
+      expect([found?.before, found?.after]).toEqual([place(records[at - 1]), place(records[at + 1])]);
+      expect(await findRecord(files, id)).toEqual(found);
+    }
+    for (const which of ['0', '15', '-1', '01', 'no-such-id', '"', '']) {
+      expect(await findRecord(files, which)).toBeUndefined();
+    }
+  });
+
+  it('that was changed does not hold, and neither do the ones beside one that is gone', async () => {
+    const { files, container } = await trail(4);
+    const blob = container.getAppendBlobClient('2026-11-23.jsonl');
+    const lines = (await blob.downloadToBuffer()).toString().split('\n');
+    // Records 6 to 10: what was done is changed in 7, and 9 is gone.
+    const text = lines
+      .map((line) => line.replace('"resource":"6"', '"resource":"x"'))
+      .filter((line) => !line.includes('"seq":9,'))
+      .join('\n');
+    await blob.create();
+    await blob.appendBlock(text, text.length);
+    const holds = async (seq: number) => (await findRecord(files, String(seq)))?.holds;
+    expect(await Promise.all([5, 6, 7, 8, 9, 10, 11].map(holds))).toEqual([
+      true,
+      true,
+      false,
+      false,
+      undefined,
+      false,
+      true,
+    ]);
+  });
+
+  it('is not looked for without end', async () => {
+    const { files } = await trail(4);
+    const { records } = await searchTrail(files, {}, { most: 100 });
+    const oldest = records.at(-1)?.id ?? '';
+    expect(await findRecord(files, oldest, 1)).toBeUndefined();
+    expect(await findRecord(files, oldest, 1_000_000)).toMatchObject({ record: { seq: 1 } });
+  });
+});
+
+describe('what happened on a day', () => {
+  const span = { since: new Date('2026-11-23T00:00:00Z'), until: new Date('2026-11-24T00:00:00Z'), mostBytes: 1e9 };
+  const finished = (moved: number, startedOn: string, progressOn?: string) => ({
+    action: 'key.rotation',
+    reason: 'RotationFinished',
+    details: { moved, startedOn, progressOn },
+  });
+
+  it('is summed up by its records: each revocation once, and rotations that have moved something', async () => {
+    const entries: Record<number, object> = {
+      // Of the day before.
+      10: { id: 'r0' },
+      11: { action: 'key.restore', reason: 'Restored' },
+      12: { action: 'key.restore', reason: 'SecondPersonNeeded' },
+      13: finished(3, '2026-11-23T02:59:00Z', '2026-11-23T02:59:20Z'),
+      // Before there was `progressOn`: until it was seen.
+      14: finished(3, '2026-11-23T02:59:00Z'),
+      // Nothing was moved.
+      15: finished(0, '2026-11-01T00:00:00Z', '2026-11-01T00:00:00Z'),
+      16: { action: 'key.rotation', reason: 'RotationStuck' },
+      17: { id: 'r1' },
+      18: { id: 'r1', reason: 'RevocationIncomplete' },
+      19: { id: 'r2' },
+    };
+    const { files } = await trail(10, (n) => entries[n] ?? { action: 'account.move', reason: 'Moved' });
+    expect(await sumEvents(files, span)).toEqual({
+      rotations: { finished: 3, p50Seconds: 20, p95Seconds: 240 },
+      revocations: 2,
+      restores: 1,
+      complete: true,
+    });
+  });
+
+  it('is not read without end', async () => {
+    const { files } = await trail();
+    expect(await sumEvents(files, { ...span, mostBytes: 1 })).toMatchObject({ complete: false });
+    expect(await sumEvents(files, { ...span, signal: AbortSignal.abort() })).toMatchObject({ complete: false });
+  });
+
+  it('has percentiles by the nearest rank', () => {
+    const values = Array.from({ length: 100 }, (_, n) => 100 - n);
+    expect([percentile(values, 50), percentile(values, 95)]).toEqual([50, 95]);
+    expect([percentile([7], 50), percentile([7], 95), percentile([], 50)]).toEqual([7, 7, undefined]);
+  });
+});
