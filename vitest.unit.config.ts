@@ -31,6 +31,7 @@ export default defineConfig({
       reporter: ['text'],
       include: [
         'src/accounts/plan.ts',
+        'src/fleet/{fleet-summary,health}.ts',
         'src/revocation/{revocation,revocation-plans,restore-plans}.ts',
         'src/rotation/rotation.ts',
         'src/retirement/retirement.ts',

@@ -24,7 +24,7 @@ export const ROOMS: readonly (readonly string[])[] = [
   ['overview'],
   ['operations'],
   ['services.ts'],
-  ['break-glass', 'audit/http', 'drift/http', 'rollout/http', 'page', 'overview/http'],
+  ['break-glass', 'audit/http', 'drift/http', 'fleet/http', 'rollout/http', 'page', 'overview/http'],
   ['open-api.ts'],
   ['functions', 'cli'],
   ['main.ts'],

@@ -13,6 +13,7 @@ import {
   REVOKE_RESPONSE,
 } from './break-glass/schemas.ts';
 import { DRIFT_OPERATIONS, DRIFT_RESPONSES } from './drift/http/openapi.ts';
+import { FLEET_OPERATIONS, FLEET_RESPONSES } from './fleet/http/openapi.ts';
 import { type ApiOperation, buildOpenApi } from './http/openapi.ts';
 import { OVERVIEW_OPERATIONS, OVERVIEW_RESPONSES } from './overview/http/openapi.ts';
 import { ROTATION_OPERATIONS, ROTATION_REQUESTS, ROTATION_RESPONSES } from './rollout/http/openapi.ts';
@@ -168,6 +169,7 @@ export function openApiDocument(): Record<string, unknown> {
     operations: [
       ...OPERATIONS,
       ...OVERVIEW_OPERATIONS,
+      ...FLEET_OPERATIONS,
       ...ROTATION_OPERATIONS,
       ...AUDIT_OPERATIONS,
       ...DRIFT_OPERATIONS,
@@ -187,6 +189,7 @@ export function openApiDocument(): Record<string, unknown> {
       ApprovalList: APPROVAL_LIST,
       ApprovalWithdrawn: APPROVAL_WITHDRAWN,
       ...OVERVIEW_RESPONSES,
+      ...FLEET_RESPONSES,
       ...ROTATION_RESPONSES,
       ...AUDIT_RESPONSES,
       ...DRIFT_RESPONSES,

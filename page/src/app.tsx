@@ -80,9 +80,9 @@ function Shell({ session, person, hasEnded }: ShellProps) {
   const current = route.parts[0] ?? '';
   return (
     <>
-      <a class="skip" href="#main" onClick={skip}>
+      <button type="button" class="skip" onClick={skip}>
         To the content
-      </a>
+      </button>
       <header class="top">
         <span class="brand">cmk-autopilot</span>
         <nav aria-label="Views">
@@ -114,9 +114,8 @@ function Shell({ session, person, hasEnded }: ShellProps) {
   );
 }
 
-/** Not by the hash: that is the view. */
-function skip(event: Event): void {
-  event.preventDefault();
+/** Not by a link: the hash is the view. */
+function skip(): void {
   document.querySelector<HTMLElement>('#main')?.focus();
 }
 
@@ -184,7 +183,7 @@ function NoRole({ person }: { readonly person: Person }) {
 class Boundary extends Component<{ readonly children: ComponentChildren }, { readonly failed: string | undefined }> {
   override state = { failed: undefined };
 
-  static getDerivedStateFromError(error: unknown) {
+  static override getDerivedStateFromError(error: unknown) {
     return { failed: error instanceof Error ? error.message : String(error) };
   }
 

@@ -40,7 +40,7 @@ export function changesOf(
     const use = useOfScope(scope);
     return use ? [{ ...use, ...entry, scope: scope.name }] : [];
   });
-  const ownDigest = digest([entry.account, entry.location, own]);
+  const ownDigest = digest([entry.account, entry.location, own, Object.entries(account.tags)]);
   const scopedDigest = scopes ? digest(scoped) : (known?.scoped ?? '');
   const ownDue = distrust || isOld(known?.writtenOn, account, now);
   const ownChanged = ownDue || ownDigest !== known?.own || scopesKnown !== known.scopes;
@@ -53,6 +53,7 @@ export function changesOf(
     account: account.id,
     location: account.location,
     ...(own ? { key: own.key } : {}),
+    tags: account.tags,
     scopeUses,
     own: ownDigest,
     scoped: scopedDigest,

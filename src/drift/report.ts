@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { HEALTH_STATES } from '../fleet/health.ts';
 
 const severity = z
   .enum(['error', 'warning', 'advice'])
@@ -95,6 +96,28 @@ const PAUSED = z.object({
   until: z.iso.datetime().optional(),
 });
 
+const HEALTH = z
+  .object({
+    text: z.string().describe('In one sentence.'),
+    accounts: count.describe('Accounts that use a key, or are missed for not using one.'),
+    states: z.record(z.enum(HEALTH_STATES), count),
+    causes: z
+      .array(
+        z.object({
+          id: z.string().describe('Id of the cause, where it is one of `causes`.'),
+          state: z.enum(HEALTH_STATES),
+          reason: z.string(),
+          about: z.array(z.string()),
+          label: z.string().describe('`about` in a few words.'),
+          accounts: count,
+        }),
+      )
+      .describe('At most 20, worst first.'),
+    moreCauses: count,
+  })
+  .optional()
+  .describe('How the accounts stand, exempt or not; absent in reports of before.');
+
 /** What was looked at: what is not in here was not. */
 const coverage = z.object({
   vaults: count,
@@ -134,6 +157,7 @@ export const DRIFT_REPORT = z
         .default(0)
         .describe('Findings of earlier checks that this one could not look for, as not everything could be read.'),
     }),
+    health: HEALTH,
     coverage,
     autofix: z.array(z.string()).describe('Reason codes of CMK_AUTOFIX: what the check fixes where it can.'),
     causes: z

@@ -1,3 +1,4 @@
+import { summarizeFleet } from '../fleet/fleet-summary.ts';
 import { causesOf } from './causes.ts';
 import { countFindings, exemptionStates } from './checks/evaluate.ts';
 import type { Rules } from './checks/subjects.ts';
@@ -25,6 +26,7 @@ export function toReport(
     ...(run.caller ? { caller: run.caller } : {}),
     complete,
     counts: countFindings(findings, unseen, gathered.previous),
+    health: healthIn(gathered),
     coverage: coverageOf(gathered, rules),
     autofix: [...rules.drift.autofix],
     causes: causesOf(findings, done.fixes),
@@ -34,6 +36,11 @@ export function toReport(
     pauses: [],
     exemptions: exemptionStates(findings, complete, rules),
   };
+}
+
+function healthIn({ subscriptions }: Gathered): DriftReport['health'] {
+  const { causes, states, ...rest } = summarizeFleet(subscriptions.flatMap(({ result }) => result.health));
+  return { ...rest, states: { ...states }, causes: causes.map((cause) => ({ ...cause, about: [...cause.about] })) };
 }
 
 function coverageOf({ previous, vaults, keys, subscriptions }: Gathered, rules: Rules): Coverage {

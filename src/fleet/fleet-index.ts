@@ -53,6 +53,8 @@ export interface FleetAccount {
   readonly scopesReadOn?: string;
   /** Key that the account itself uses: identifier without a version. */
   readonly key?: string;
+  /** Its tags; those of the app alone where all of them are too long. Absent: written before they were kept. */
+  readonly tags?: Readonly<Record<string, string>>;
   /** Its scopes that use a key. */
   readonly scopeUses: readonly { readonly scope: string; readonly key: string }[];
   /** Digests of the own use and of those of the scopes, as they were written. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { REASONS, type Reason } from '../reasons.ts';
+import { formatTags, parseTags } from './account-tags.ts';
 import type { FleetAccount, FleetChange, FleetUse, KnownScopes, UnaskedAccount, UseRef } from './fleet-index.ts';
 
 /** A row of the table: its two keys, and text in every property. */
@@ -123,9 +124,9 @@ const CHUNK = 30_000;
 const MOST_CHUNKS = 12;
 
 function accountProperties(known: FleetAccount): Record<string, string> {
-  const { account, location, scopes, scopesReadOn, key = '', own, writtenOn } = known;
+  const { account, location, scopes, scopesReadOn, key = '', own, writtenOn, tags } = known;
   const asked = scopes && scopesReadOn ? scopesProperties({ ...known, scopes, scopesReadOn }) : {};
-  return { account, location, key, own, writtenOn, ...asked };
+  return { account, location, key, own, writtenOn, ...(tags ? { tags: formatTags(tags) } : {}), ...asked };
 }
 
 function scopesProperties({ scopes, scopesReadOn, scoped, scopeUses }: KnownScopes): Record<string, string> {
@@ -171,6 +172,7 @@ const ACCOUNT = z.object({
   own: text,
   writtenOn: iso,
   scopes: scopesKnown,
+  tags: text.optional().catch(undefined),
 });
 const SCOPED = z.object({ scoped: text, scopesReadOn: iso, chunks: z.coerce.number().int().min(1).max(MOST_CHUNKS) });
 const SCOPE_USES = z.array(z.tuple([z.string(), z.string()]));
@@ -210,8 +212,14 @@ export function toFleetAccount(row: Row): FleetAccount | undefined {
   const id = read && storageAccountId(read.account);
   if (!read || !id || accountRow(id.id) !== row.rowKey) return undefined;
   if (subscriptionPartition(id.subscriptionId) !== row.partitionKey) return undefined;
-  const { key, scopes, ...rest } = read;
-  const known = { ...rest, ...(parseKeyIdentifier(key) ? { key } : {}), scopeUses: [], scoped: '' };
+  const { key, scopes, tags, ...rest } = read;
+  const known = {
+    ...rest,
+    ...(parseKeyIdentifier(key) ? { key } : {}),
+    ...parseTags(tags),
+    scopeUses: [],
+    scoped: '',
+  };
   if (!scopes) return known;
   const scoped = SCOPED.safeParse(row).data;
   const scopeUses = scoped && toScopeUses(row, scoped.chunks);

@@ -138,8 +138,8 @@ export function asNarrowed(error: unknown, caller: Caller, role: Role, rules: Ac
   return unknown && !reaches(caller, role, undefined, rules) ? outOfReach() : error;
 }
 
-/** Whether the caller's role reaches a key. */
-export function reachesKey(caller: Caller, role: Role, key: RouteKey, rules: AccessRules): boolean {
+/** Whether the caller's role reaches a key; without one, the whole fleet. */
+export function reachesKey(caller: Caller, role: Role, key: RouteKey | undefined, rules: AccessRules): boolean {
   return reaches(caller, role, key, rules);
 }
 

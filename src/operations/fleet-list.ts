@@ -3,9 +3,9 @@ import type { Account } from '../accounts/account.ts';
 import { accountKeyUse, type KeyUse, scopeKeyUse } from '../accounts/key-use.ts';
 import { planKeyUse } from '../accounts/plan.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
+import { type FleetFilter, matchesFilter } from '../fleet/fleet-filter.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { Reason } from '../reasons.ts';
-import { type FleetFilter, matchesFilter } from './fleet-filter.ts';
 import type { Operation } from './operator-azure.ts';
 import { keyByName } from './resolve.ts';
 

@@ -58,7 +58,8 @@ export function judgeUse(use: FleetUse, goal: RotationGoal): JudgedUse {
   return { state: result === 'retry' && PASSING.has(reason) ? 'waiting' : 'failed', reason };
 }
 
-function keyUseOf({ key, pinned, current, mode }: FleetUse): KeyUse {
+/** As Storage would tell it. */
+export function keyUseOf({ key, pinned, current, mode }: FleetUse): KeyUse {
   const { vaultUri = '', keyName = '' } = parseKeyIdentifier(key) ?? {};
   return { vaultUri, keyName, pinned: mode === 'pinned' ? pinned : undefined, current };
 }

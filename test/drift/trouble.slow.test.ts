@@ -149,6 +149,7 @@ describe('a check that was killed', () => {
       usage: {},
       unread: [],
       lockedOutBy: [],
+      health: [],
       managedAccounts: [],
     };
     await driftStorage.putAside(aside);

@@ -14,10 +14,10 @@ export function Command({ text }: { readonly text: string }) {
   };
   return (
     <div class="command">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls sideways has to be reached by keys */}
-      <pre tabIndex={0} aria-label="Command">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keys */}
+      <section class="text" tabIndex={0} aria-label="Command">
         <code>{text}</code>
-      </pre>
+      </section>
       <button type="button" class="small" onClick={() => void copy()}>
         Copy<span class="hidden"> the command</span>
       </button>

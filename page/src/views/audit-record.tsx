@@ -67,9 +67,9 @@ function Neighbour({ seq }: { readonly seq: number }) {
 
 function Json({ value, text }: { readonly value?: unknown; readonly text?: string }) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reached by keys
-    <pre class="record" tabIndex={0} aria-label="The record as JSON">
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keys
+    <section class="record" tabIndex={0} aria-label="The record as JSON">
       <code>{text ?? JSON.stringify(value, null, 2)}</code>
-    </pre>
+    </section>
   );
 }

@@ -1,4 +1,4 @@
-import type { FleetRow } from '../api/fleet-types.ts';
+import type { FleetRow } from '../api/types.ts';
 import { keyLabel } from '../names.ts';
 
 /** What is asked for; of every field that is given, a row has to fit. */

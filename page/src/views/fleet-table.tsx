@@ -1,4 +1,4 @@
-import type { FleetRow } from '../api/fleet-types.ts';
+import type { FleetRow } from '../api/types.ts';
 import { keyLabel, shortVersion } from '../names.ts';
 import { href } from '../route.ts';
 import { useWindow } from '../ui/use-window.ts';
@@ -65,7 +65,7 @@ export function FleetTable({ rows }: { readonly rows: readonly FleetRow[] }) {
 /** In the place of rows out of sight. */
 function Pad({ height }: { readonly height: number }) {
   return (
-    <tr aria-hidden="true">
+    <tr>
       <td class="pad" colSpan={COLUMNS} style={{ height: `${height}px` }} />
     </tr>
   );

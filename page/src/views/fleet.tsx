@@ -23,7 +23,6 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
     }),
   );
   const text = query.toString();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the query as text is what it is made of
   const found = useMemo(() => filterFleet(prepared, asked), [prepared, text]);
   const set = (name: (typeof FIELDS)[number], value: string) => replaceQuery(['fleet'], { ...asked, [name]: value });
   return (

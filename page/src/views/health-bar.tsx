@@ -1,4 +1,4 @@
-import type { FleetList } from '../api/fleet-types.ts';
+import type { FleetList } from '../api/types.ts';
 import { href } from '../route.ts';
 import { Icon } from '../ui/icon.tsx';
 import { HEALTH, HEALTH_WORDS } from './health.tsx';

@@ -1,8 +1,8 @@
+import type { FleetRow } from '../api/types.ts';
 import { Badge } from '../ui/badge.tsx';
 import type { Tone } from '../ui/icon.tsx';
 
-export const HEALTH = ['Revoked', 'Blocked', 'NoAccess', 'NotManaged', 'Stale', 'Unknown', 'Serving'] as const;
-export type HealthState = (typeof HEALTH)[number];
+export type HealthState = FleetRow['health']['state'];
 
 export const HEALTH_WORDS: Readonly<Record<HealthState, readonly [Tone, string, string]>> = {
   Revoked: ['bad', 'Revoked', 'An open revocation keeps its data from being read.'],
@@ -13,6 +13,9 @@ export const HEALTH_WORDS: Readonly<Record<HealthState, readonly [Tone, string, 
   Unknown: ['warn', 'Not known', 'What would tell could not be read, or nobody has looked of late.'],
   Serving: ['good', 'Serving', 'Nothing is wrong with it.'],
 };
+
+/** Worst first, as the API has them. */
+export const HEALTH = Object.keys(HEALTH_WORDS) as readonly HealthState[];
 
 export function HealthBadge({ state }: { readonly state: HealthState }) {
   const [tone, words] = HEALTH_WORDS[state];

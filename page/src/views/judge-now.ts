@@ -1,4 +1,4 @@
-import type { FleetList } from '../api/fleet-types.ts';
+import type { FleetList } from '../api/types.ts';
 import { count } from '../names.ts';
 import type { Tone } from '../ui/icon.tsx';
 
@@ -20,15 +20,15 @@ export function judgeNow(standing: Standing): { readonly tone: Tone; readonly te
   const wrong = [
     revoked ? count(revoked, 'key is revoked', 'keys are revoked') : '',
     states?.Blocked ? count(states.Blocked, 'account is blocked', 'accounts are blocked') : '',
-    states?.NoAccess ? count(states.NoAccess, 'account has', 'accounts have') + ' no access to the key' : '',
+    states?.NoAccess ? `${count(states.NoAccess, 'account has', 'accounts have')} no access to the key` : '',
     stuck ? count(stuck, 'rotation is stuck', 'rotations are stuck') : '',
-    errors ? count(errors, 'error') + ' in the last drift check' : '',
+    errors ? `${count(errors, 'error')} in the last drift check` : '',
   ].filter(Boolean);
   if (wrong.length > 0) return { tone: 'bad', text: `Not well: ${wrong.join(', ')}.` };
   const doubtful = [
-    states?.Stale ? count(states.Stale, 'account is', 'accounts are') + ' behind' : '',
-    states?.Unknown ? count(states.Unknown, 'account is', 'accounts are') + ' not known' : '',
-    warnings ? count(warnings, 'warning') + ' in the last drift check' : '',
+    states?.Stale ? `${count(states.Stale, 'account is', 'accounts are')} behind` : '',
+    states?.Unknown ? `${count(states.Unknown, 'account is', 'accounts are')} not known` : '',
+    warnings ? `${count(warnings, 'warning')} in the last drift check` : '',
   ].filter(Boolean);
   if (doubtful.length > 0) return { tone: 'warn', text: `Worth a look: ${doubtful.join(', ')}.` };
   const unread = [states, errors, revoked, stuck].some((one) => one === undefined);

@@ -1,5 +1,4 @@
-import type { FleetList } from '../api/fleet-types.ts';
-import type { ApprovalList, DriftReport, KeyList, RotationList } from '../api/types.ts';
+import type { ApprovalList, DriftReport, FleetList, KeyList, RotationList } from '../api/types.ts';
 import { usePoll } from '../api/use-poll.ts';
 import { count, keyLabel, keyNames } from '../names.ts';
 import { href } from '../route.ts';
@@ -40,7 +39,7 @@ export function NowView() {
         <Icon tone={verdict.tone} />
         <div>
           <p>{verdict.text}</p>
-          {fleet.data && <p>{fleet.data.summary.text}</p>}
+          {fleet.data && <p class="detail">{fleet.data.summary.text}</p>}
         </div>
       </div>
       <Section title="Fleet" of={fleet}>

@@ -34,7 +34,7 @@ export function TrendView() {
             points={of(({ events }) => events?.rotations.p95Seconds)}
             word={duration}
           />
-          <Multiple title="Moves" points={of(({ events }) => events?.moves)} word={whole} />
+          <Multiple title="Rotations finished" points={of(({ events }) => events?.rotations.finished)} word={whole} />
           <Multiple title="Revocations" points={of(({ events }) => events?.revocations)} word={whole} />
           <Multiple title="Restores" points={of(({ events }) => events?.restores)} word={whole} />
         </div>

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { FleetList, FleetRow } from '../api/fleet-types.ts';
+import type { FleetList, FleetRow } from '../api/types.ts';
 import { type Polled, useApi, usePoll } from '../api/use-poll.ts';
 
 /** Rows of a page: as many as the API gives at once. */
@@ -49,7 +49,9 @@ export function useFleet(): Fleet {
     return () => stopped.abort();
   }, [api, first]);
   const isWhole = rest.first === first && rest.isWhole;
-  const joined = useRef<{ readonly key: readonly [unknown, unknown]; readonly rows: readonly FleetRow[] }>();
+  const joined = useRef<{ readonly key: readonly [unknown, unknown]; readonly rows: readonly FleetRow[] } | undefined>(
+    undefined,
+  );
   if (joined.current?.key[0] !== first || joined.current?.key[1] !== rest.rows) {
     const rows = [...(first?.value ?? []), ...(rest.first === first ? rest.rows : [])];
     joined.current = { key: [first, rest.rows], rows };

@@ -161,7 +161,7 @@ async function accountsWhere(
   { required }: BulkCommand,
   operation: Operation,
 ): Promise<BulkRow[]> {
-  const { parseFleetFilter } = await import('../../operations/fleet-filter.ts');
+  const { parseFleetFilter } = await import('../../fleet/fleet-filter.ts');
   const { listFleet } = await import('../../operations/fleet-list.ts');
   const filter = parseFleetFilter(conditions);
   const shared = command.optsWithGlobals<Record<string, unknown>>();

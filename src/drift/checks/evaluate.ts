@@ -22,7 +22,7 @@ export function evaluate<S>(
       const cause = { reason: found.cause?.reason ?? check.reason, about: [...(found.cause?.about ?? [of])] };
       const exemption = exemptionOf({ reason: check.reason, resource: of }, rules.drift.exemptions, rules.now);
       return {
-        id: idOf(check.reason, of, found.part),
+        id: findingId(check.reason, of, found.part),
         reason: check.reason,
         severity: found.severity ?? check.severity,
         resource: of,
@@ -30,7 +30,7 @@ export function evaluate<S>(
         shouldBe: found.shouldBe,
         fix: found.fix ?? check.fix,
         ...(found.command ? { command: found.command } : {}),
-        cause: { id: idOf(cause.reason, cause.about.join('\n')), ...cause },
+        cause: { id: causeIdOf(cause.reason, cause.about), ...cause },
         canFix: found.action !== undefined,
         ...(found.action ? { action: { ...found.action } } : {}),
         ...(exemption ? { exemption: { reason: exemption.reason, until: exemption.until } } : {}),
@@ -39,7 +39,13 @@ export function evaluate<S>(
   );
 }
 
-function idOf(reason: string, resource: string, part = ''): string {
+/** Of what one act would mend. */
+export function causeIdOf(reason: string, about: readonly string[]): string {
+  return findingId(reason, about.join('\n'));
+}
+
+/** Stays the same from check to check. */
+export function findingId(reason: string, resource: string, part = ''): string {
   return createHash('sha256').update(`${reason}\n${resource.toLowerCase()}\n${part}`).digest('hex').slice(0, 16);
 }
 

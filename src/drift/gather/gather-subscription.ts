@@ -14,11 +14,12 @@ import { ACCOUNT_CHECKS } from '../checks/checks.ts';
 import { evaluate } from '../checks/evaluate.ts';
 import { KeyUsage } from '../checks/key-usage.ts';
 import { isReverted } from '../checks/left-checks.ts';
-import type { AccountSubject, KeySubject, Rules } from '../checks/subjects.ts';
+import type { AccountSubject, KeySubject, Rules, VaultSubject } from '../checks/subjects.ts';
 import { AccountMemory, type ManagedAccounts } from '../managed-accounts.ts';
 import type { Finding } from '../report.ts';
 import type { SharedTexts } from '../shared-texts.ts';
 import type { SubscriptionResult } from '../store/subscription-result.ts';
+import { HealthCounts, healthOfSubject } from '../subject-health.ts';
 import { gatherAccount } from './gather-account.ts';
 import type { GatheredIdentities } from './gather-identities.ts';
 import type { GatheredKeys } from './gather-keys.ts';
@@ -45,6 +46,7 @@ export interface SubscriptionContext {
   /** Writes down what is seen; undefined: nobody wants to know. */
   readonly fleet: FleetScans | undefined;
   readonly texts: SharedTexts;
+  readonly vaultOf: (uri: string) => VaultSubject | undefined;
   readonly tenantOf: (subscriptionId: string) => string | undefined;
   /** What earlier checks remember of the accounts of a subscription. */
   readonly managedAccounts: (subscriptionId: string) => ManagedAccounts;
@@ -82,6 +84,7 @@ class SubscriptionScan {
   readonly #unread: SubscriptionResult['unread'] = [];
   readonly #lockedOutBy: SubscriptionResult['lockedOutBy'] = [];
   readonly #memory: AccountMemory;
+  readonly #health = new HealthCounts();
   #accounts = 0;
   #dependents = 0;
   #scopesLookedAt = 0;
@@ -123,6 +126,7 @@ class SubscriptionScan {
     await this.#fleet?.saw({ account, scopes: asked });
     const found = evaluate(ACCOUNT_CHECKS, subject, account.id, rules);
     this.#findings.push(...found.map((finding) => this.#context.texts.share(finding)));
+    this.#health.add(healthOfSubject(subject, found, this.#context));
   }
 
   /** @param all the list of accounts did not break off */
@@ -137,6 +141,7 @@ class SubscriptionScan {
       usage: Object.fromEntries([...this.#usage].map(([key, usage]) => [key, usage.toJSON()])),
       unread: this.#unread,
       lockedOutBy: this.#lockedOutBy,
+      health: this.#health.toJSON(),
       managedAccounts: this.#memory.toJSON(all),
     };
   }
@@ -147,11 +152,8 @@ class SubscriptionScan {
     if (use && key) {
       const before = former?.key.toLowerCase() === key.key.id.toLowerCase() ? former.version : undefined;
       if (!former || before === undefined || !isReverted(use, key, before)) {
-        this.#memory.remember(account.name, {
-          key: key.key.id,
-          version: use.pinned,
-          lastSeen: this.#context.rules.now,
-        });
+        const lastSeen = this.#context.rules.now;
+        this.#memory.remember(account.name, { key: key.key.id, version: use.pinned, lastSeen });
         return {};
       }
       // What it was on stays in mind as long as it is behind that.

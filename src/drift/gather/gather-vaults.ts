@@ -11,7 +11,7 @@ import type { Vaults } from '../../vaults/vault-client.ts';
 import type { VaultGuards } from '../../vaults/vault-guards-client.ts';
 import type { DeadLetter, Rules, VaultSubject } from '../checks/subjects.ts';
 import type { AppState } from '../store/drift-storage-client.ts';
-import { VaultRoles } from './vault-roles.ts';
+import { VAULT_ACCESS, VaultRoles } from './vault-roles.ts';
 
 const CONCURRENCY = 4;
 const DAY_MS = 24 * 3_600_000;
@@ -67,7 +67,7 @@ async function gatherVault(
 ): Promise<GatheredVault> {
   const resource = vault.id;
   const [properties, events, keys, auditLog, locked] = await Promise.all([
-    readPart({ resource, what: 'the vault', action: 'Microsoft.KeyVault/vaults/read' }, async () => {
+    readPart({ resource, what: VAULT_ACCESS.vault, action: 'Microsoft.KeyVault/vaults/read' }, async () => {
       try {
         return await services.vaults.get(vault, signal);
       } catch (error) {

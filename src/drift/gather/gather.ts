@@ -193,6 +193,7 @@ function contextOf({
     scopesTurn: scopeTurns(previous),
     fleet: services.scans,
     texts,
+    vaultOf: (uri) => vaults.find(({ subject }) => subject.vault.uri === uri)?.subject,
     tenantOf: (id) => tenants?.get(id.toLowerCase()),
     managedAccounts: (id) => memory?.[id] ?? [],
     signal: run.signal,

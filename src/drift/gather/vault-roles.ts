@@ -16,6 +16,13 @@ import type { VaultProperties } from '../../vaults/vault-client.ts';
 const MAX_GROUP_LOOKUPS = 200;
 const TOO_MANY = `More than ${MAX_GROUP_LOOKUPS} identities have no role of their own on the vault. Azure says only one by one whether a group gives it to them, and was not asked for the others: give the role to the identities themselves, or exempt this in CMK_EXEMPTIONS.`;
 
+/** Without one of these it cannot be told whether an identity may use a key of the vault. */
+export const VAULT_ACCESS = {
+  vault: 'the vault',
+  roles: 'the role assignments of the vault',
+  groups: 'the roles that identities have through groups',
+} as const;
+
 export interface VaultRolesAnswer {
   readonly access: KeyAccess;
   /** What could not be read for it, so that the answer is `unknown`. */
@@ -60,7 +67,7 @@ export class VaultRoles {
     }
     const what = {
       resource: vault.id,
-      what: 'the role assignments of the vault',
+      what: VAULT_ACCESS.roles,
       action: 'Microsoft.Authorization/roleAssignments/read',
     };
     const grants = await readPart(what, async () => {
@@ -127,7 +134,7 @@ export class VaultRoles {
   #groups(): What {
     return {
       resource: this.#vault.id,
-      what: 'the roles that identities have through groups',
+      what: VAULT_ACCESS.groups,
       action: 'Microsoft.Authorization/roleAssignments/read',
     };
   }

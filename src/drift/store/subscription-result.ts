@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { HEALTH_STATES } from '../../fleet/health.ts';
 import { KEY_USAGE } from '../checks/key-usage.ts';
 import { MANAGED_ACCOUNTS } from '../managed-accounts.ts';
 import { FINDING } from '../report.ts';
@@ -32,6 +33,16 @@ export const SUBSCRIPTION_RESULT = z.strictObject({
       beside: z.boolean().optional(),
     }),
   ),
+  /** How many of its accounts stand alike. */
+  health: z
+    .array(
+      z.strictObject({
+        state: z.enum(HEALTH_STATES),
+        cause: z.strictObject({ id: z.string(), reason: z.string(), about: z.array(z.string()) }).optional(),
+        accounts: z.int(),
+      }),
+    )
+    .default([]),
   /** What is to be remembered of its accounts. */
   managedAccounts: MANAGED_ACCOUNTS,
   /** The app's own storage, where it uses a managed key. */

@@ -1,5 +1,7 @@
 import { CmkError } from '../errors.ts';
 import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
+import { causeLabel } from './fleet-summary.ts';
+import type { Health } from './health.ts';
 
 /** Which accounts; of several values of one field any holds, and every field that is given has to. */
 export interface FleetFilter {
@@ -11,6 +13,13 @@ export interface FleetFilter {
   readonly resourceGroup?: readonly string[];
   /** `name=value`, or a name that may have any value. */
   readonly tag?: readonly string[];
+}
+
+/** And of these, how they stand. */
+export interface HealthFilter {
+  readonly health?: readonly string[];
+  /** Id, reason code or label of what is behind it. */
+  readonly cause?: readonly string[];
 }
 
 /** What a filter asks about. */
@@ -67,6 +76,12 @@ export function matchesFilter(row: FilteredUse, filter: FleetFilter): boolean {
     any(filter.key, (wanted) => isKey(used, wanted)) &&
     any(filter.tag, (wanted) => hasTag(tags, wanted))
   );
+}
+
+export function matchesHealth({ state, cause }: Health, filter: HealthFilter): boolean {
+  const any = (wanted: readonly string[] | undefined, values: readonly string[]): boolean =>
+    wanted === undefined || wanted.length === 0 || wanted.some((one) => values.some((value) => same(value, one)));
+  return any(filter.health, [state]) && any(filter.cause, cause ? [cause.id, cause.reason, causeLabel(cause)] : []);
 }
 
 function isKey(used: ReturnType<typeof parseKeyIdentifier>, wanted: string): boolean {

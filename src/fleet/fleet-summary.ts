@@ -1,0 +1,94 @@
+import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
+import { HEALTH_STATES, type Health, type HealthCause, type HealthState } from './health.ts';
+
+/** As people read them, in the order in which a summary has them. */
+const WORDS: readonly (readonly [HealthState, string])[] = [
+  ['Serving', 'serving'],
+  ['Revoked', 'revoked'],
+  ['Blocked', 'blocked'],
+  ['NoAccess', 'no access'],
+  ['Stale', 'stale'],
+  ['NotManaged', 'not managed'],
+  ['Unknown', 'unknown'],
+];
+/** Causes that a summary names. */
+const MOST_CAUSES = 20;
+
+/** A cause, and how many accounts it has. */
+export interface SummaryCause extends HealthCause {
+  readonly state: HealthState;
+  readonly accounts: number;
+  /** `id-storage on kv-files`. */
+  readonly label: string;
+  /** The earliest of them, as far as that is known (ISO 8601). */
+  readonly since?: string;
+}
+
+/** A fleet in a few numbers. */
+export interface FleetSummary {
+  readonly accounts: number;
+  readonly states: Readonly<Record<HealthState, number>>;
+  /** Those with the most accounts, worst first. */
+  readonly causes: readonly SummaryCause[];
+  readonly moreCauses: number;
+  /** In one sentence. */
+  readonly text: string;
+}
+
+/** @param all one for each account, or for each `accounts` of them that stand alike */
+export function summarizeFleet(all: Iterable<Health & { readonly accounts?: number }>): FleetSummary {
+  const states = Object.fromEntries(HEALTH_STATES.map((state) => [state, 0])) as Record<HealthState, number>;
+  const causes = new Map<string, SummaryCause>();
+  let accounts = 0;
+  for (const { state, cause, since, accounts: many = 1 } of all) {
+    accounts += many;
+    states[state] += many;
+    if (!cause) continue;
+    const known = causes.get(`${state} ${cause.id}`);
+    const earliest = [known?.since, since].filter((one) => one !== undefined).sort()[0];
+    causes.set(`${state} ${cause.id}`, {
+      ...(known ?? { ...cause, label: causeLabel(cause), state }),
+      accounts: (known?.accounts ?? 0) + many,
+      ...(earliest ? { since: earliest } : {}),
+    });
+  }
+  const ordered = [...causes.values()].sort(
+    (a, b) => HEALTH_STATES.indexOf(a.state) - HEALTH_STATES.indexOf(b.state) || b.accounts - a.accounts,
+  );
+  const named = ordered.slice(0, MOST_CAUSES);
+  const text = sentence(accounts, states, ordered);
+  return { accounts, states, causes: named, moreCauses: ordered.length - named.length, text };
+}
+
+/** `2,013 accounts: 3 serving, 2,010 no access (id-storage on kv-files)`. */
+function sentence(
+  accounts: number,
+  states: Readonly<Record<HealthState, number>>,
+  causes: readonly SummaryCause[],
+): string {
+  const parts = WORDS.filter(([state]) => states[state] > 0).map(([state, words]) => {
+    const [first, ...more] = causes.filter((cause) => cause.state === state && cause.label !== '');
+    const others = more.length > 0 ? `, and ${more.length} more` : '';
+    return `${formatCount(states[state])} ${words}${first ? ` (${first.label}${others})` : ''}`;
+  });
+  const total = `${formatCount(accounts)} ${accounts === 1 ? 'account' : 'accounts'}`;
+  return parts.length === 0 ? total : `${total}: ${parts.join(', ')}`;
+}
+
+function formatCount(number: number): string {
+  return number.toLocaleString('en');
+}
+
+/** What a cause is about, in a few words; empty where it is about nothing in particular. */
+export function causeLabel({ about }: Pick<HealthCause, 'about'>): string {
+  return about.map(shortResource).join(' on ');
+}
+
+function shortResource(id: string): string {
+  const key = parseKeyIdentifier(id);
+  if (key) return `${key.vaultName}/${key.keyName}${key.version ? `/${key.version.slice(0, 8)}` : ''}`;
+  const vault = parseVault(id);
+  if (vault) return vault.vaultName;
+  const [last = '', type] = id.split('/').reverse();
+  return type?.toLowerCase() === 'subscriptions' ? `subscription ${last}` : last;
+}

@@ -1,0 +1,138 @@
+/**
+ * How an account stands, worst first. `Revoked`: an open revocation keeps its data from being read. `Blocked`: its key is
+ * disabled or gone, or its file service was seen to refuse. `NoAccess`: its identity does not reach the key. `NotManaged`:
+ * no key that the app looks after encrypts it. `Stale`: it is not on the newest usable version. `Unknown`: what would tell
+ * could not be read, or nobody has looked lately. `Serving`: none of these.
+ */
+export const HEALTH_STATES = ['Revoked', 'Blocked', 'NoAccess', 'NotManaged', 'Stale', 'Unknown', 'Serving'] as const;
+export type HealthState = (typeof HEALTH_STATES)[number];
+
+/** What is behind it: what one act would mend, with others that have the same. */
+export interface HealthCause {
+  /** That of the drift report, where it has it. */
+  readonly id: string;
+  /** Reason code. */
+  readonly reason: string;
+  /** ARM ids and key identifiers. */
+  readonly about: readonly string[];
+}
+
+export interface Health {
+  readonly state: HealthState;
+  readonly cause?: HealthCause;
+  /** Since when, as far as that is known (ISO 8601). */
+  readonly since?: string;
+}
+
+/** What a check found of the account, its scopes, its keys, their vaults, or its subscription. */
+export interface HealthFinding {
+  readonly reason: string;
+  readonly severity: 'error' | 'warning' | 'advice';
+  readonly cause: HealthCause;
+  /** ISO 8601; absent: only this look knows of it. */
+  readonly since?: string | undefined;
+}
+
+/** What the file service of the account showed when it was last asked; times in ISO 8601. */
+export interface HealthProbe {
+  readonly state: 'blocked' | 'open' | 'unknown';
+  readonly since: string;
+  readonly checkedOn: string;
+}
+
+export interface HealthEvidence {
+  /** Whether it, or an encryption scope of it, uses a key of a vault that the app manages, or of another. */
+  readonly encryptedBy: 'managedVault' | 'otherVault' | 'microsoft';
+  readonly findings: readonly HealthFinding[];
+  /** Start of the last check that looked at it; undefined: none has. */
+  readonly checkedOn: Date | undefined;
+  readonly probe: HealthProbe | undefined;
+}
+
+/** A check, and what a file service showed, tell nothing any more after so long. Milliseconds. */
+const CHECK_MS = 48 * 3_600_000;
+const PROBE_MS = 24 * 3_600_000;
+
+/** What a finding means for data, by its reason or that of its cause; of several, the first of these counts. */
+const MEANINGS: readonly (readonly [reason: string, state: HealthState])[] = [
+  ['RevocationOpen', 'Revoked'],
+  ['VaultNotFound', 'Blocked'],
+  ['KeyDeleted', 'Blocked'],
+  ['KeyDisabled', 'Blocked'],
+  ['KeyOperationsMissing', 'Blocked'],
+  ['IdentityDeleted', 'NoAccess'],
+  ['IdentityMissing', 'NoAccess'],
+  ['IdentityWithoutRole', 'NoAccess'],
+  ['TenantMismatch', 'NoAccess'],
+  ['VaultUnreachable', 'NoAccess'],
+  ['IdentityHasNoAccess', 'NoAccess'],
+  ['NotCustomerManaged', 'NotManaged'],
+  ['NoLongerCustomerManaged', 'NotManaged'],
+  ['UnmanagedVault', 'NotManaged'],
+  ['StaleKeyVersion', 'Stale'],
+  ['ScopeStaleKeyVersion', 'Stale'],
+  ['LaggingAutomaticVersion', 'Stale'],
+  ['MissingPermission', 'Unknown'],
+  ['Unreadable', 'Unknown'],
+  ['VaultUnreadable', 'Unknown'],
+];
+const MEANING = new Map(MEANINGS.map(([reason, state], rank) => [reason, { state, rank }]));
+
+/** How an account stands, by what is known of it. */
+export function healthOf(evidence: HealthEvidence, now: Date): Health {
+  const worst = evidence.findings
+    .flatMap((finding) => meaningOf(finding) ?? [])
+    .sort((a, b) => a.rank - b.rank || compare(a.oldest, b.oldest))
+    .find(({ state }) => evidence.encryptedBy !== 'microsoft' || state === 'NotManaged');
+  if (evidence.encryptedBy !== 'managedVault') return found('NotManaged', worst?.state === 'NotManaged' ? worst : {});
+  const { probe } = evidence;
+  const shown = probe && age(probe.checkedOn, now) <= PROBE_MS ? probe : undefined;
+  // Why it is blocked is known better from what was found, if anything was.
+  const isTold = worst && HEALTH_STATES.indexOf(worst.state) <= HEALTH_STATES.indexOf('NoAccess');
+  if (!isTold && shown?.state === 'blocked') {
+    return { state: 'Blocked', cause: without('FileServiceRefuses'), since: shown.since };
+  }
+  if (worst && !(worst.state === 'Unknown' && shown?.state === 'open')) return found(worst.state, worst);
+  if (shown?.state === 'open') return { state: 'Serving', since: shown.since };
+  const { checkedOn } = evidence;
+  if (checkedOn && now.getTime() - checkedOn.getTime() <= CHECK_MS) return { state: 'Serving' };
+  return { state: 'Unknown', cause: without('NotChecked') };
+}
+
+interface Meaning {
+  readonly state: HealthState;
+  readonly rank: number;
+  readonly cause: HealthCause;
+  readonly since: string | undefined;
+  /** The same, with what is not known behind all that is. */
+  readonly oldest: string;
+}
+
+/** Undefined: it says nothing about whether data can be read, or on which version it is. */
+function meaningOf({ reason, severity, cause, since }: HealthFinding): Meaning | undefined {
+  const code = MEANING.has(cause.reason) ? cause.reason : reason;
+  const meaning = MEANING.get(code);
+  if (!meaning) return undefined;
+  // What could not be read beside matters to no data, and whether a perimeter lets the account in is not seen.
+  const counts =
+    meaning.state === 'Unknown' ? severity !== 'advice' : code !== 'VaultUnreachable' || severity === 'error';
+  const { id, about } = cause;
+  return counts ? { ...meaning, cause: { id, reason: code, about }, since, oldest: since ?? '~' } : undefined;
+}
+
+function found(state: HealthState, { cause, since }: Partial<Pick<Meaning, 'cause' | 'since'>>): Health {
+  return { state, ...(cause ? { cause } : {}), ...(since ? { since } : {}) };
+}
+
+/** One that has nothing to be mended by one act. */
+function without(reason: string): HealthCause {
+  return { id: reason, reason, about: [] };
+}
+
+function age(then: string, now: Date): number {
+  return now.getTime() - Date.parse(then);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}

@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto';
+import type { HttpResponseInit } from '@azure/functions';
+import type { RouteKey } from '../../http/access.ts';
+import type { HeaderReader } from '../../http/headers.ts';
+import { jsonResponse } from '../../http/json-response.ts';
+import { orUnavailable } from '../../http/or-unavailable.ts';
+import { HttpProblem } from '../../http/problem.ts';
+import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
+import { REASONS } from '../../reasons.ts';
+import { type FilteredUse, matchesFilter, matchesHealth } from '../fleet-filter.ts';
+import { summarizeFleet } from '../fleet-summary.ts';
+import { fleetQuery } from './fleet-query.ts';
+import type { FleetSnapshot, FleetSnapshots } from './fleet-snapshot.ts';
+import { type JudgedAccount, placeInFleet } from './judge-fleet.ts';
+import type { FleetPorts } from './read-fleet.ts';
+import type { FleetListAnswer } from './schemas.ts';
+import { freshnessOf, toAccountAnswer, toRow } from './to-answer.ts';
+
+export interface FleetCall {
+  readonly headers: HeaderReader;
+  /** Whether the role of the caller reaches a key; without one, the whole fleet. */
+  readonly reaches: (key: RouteKey | undefined) => boolean;
+  readonly snapshots: FleetSnapshots;
+  readonly nowMs: number;
+}
+
+/** A page of the fleet. @throws {@link HttpProblem} */
+export async function showFleet(query: URLSearchParams, call: FleetCall, ports: FleetPorts): Promise<HttpResponseInit> {
+  const { filter, health, all, top, after, rest } = fleetQuery(query);
+  const { snapshot, seen } = await readSnapshot(call, ports);
+  const filtered = seen
+    .filter((one) => all || isMeant(one))
+    .filter((one) => filteredUses(one).some((use) => matchesFilter(use, filter)));
+  const matched = filtered.filter((one) => matchesHealth(one.health, health));
+  const page = matched.filter((one) => placeInFleet(one) > after).slice(0, top + 1);
+  const last = page[top - 1];
+  if (page.length > top && last) rest.set('after', placeInFleet(last));
+  const answer: FleetListAnswer = {
+    value: page.slice(0, top).map(toRow),
+    ...(rest.has('after') ? { nextLink: `/api/fleet?${rest}` } : {}),
+    matched: matched.length,
+    summary: summaryOf(filtered),
+    ...freshnessOf(snapshot),
+  };
+  return withTag(answer, call.headers);
+}
+
+/** One account. @throws {@link HttpProblem} 404 */
+export async function showFleetAccount(name: string, call: FleetCall, ports: FleetPorts): Promise<HttpResponseInit> {
+  const { snapshot, seen } = await readSnapshot(call, ports);
+  const found = seen.find(({ account }) => account.name.toLowerCase() === name.toLowerCase());
+  if (found) return withTag({ ...toAccountAnswer(found), ...freshnessOf(snapshot) }, call.headers);
+  throw new HttpProblem(
+    404,
+    'NotFound',
+    REASONS.NotFound,
+    'Check the name of the storage account; one that is new is known once a key of it rotates, or after the next drift check.',
+  );
+}
+
+/** What the role of the caller reaches: accounts all of whose keys it does. */
+async function readSnapshot(
+  { reaches, snapshots, nowMs }: FleetCall,
+  ports: FleetPorts,
+): Promise<{ readonly snapshot: FleetSnapshot; readonly seen: readonly JudgedAccount[] }> {
+  const snapshot = await orUnavailable(
+    () => snapshots.get(ports, nowMs),
+    (why) => `The fleet index cannot be read: ${why} Accounts are moved all the same.`,
+    'Repeat the call in a minute; if it stays, check the storage account of the app. `cmk fleet list` does without.',
+  );
+  if (reaches(undefined)) return { snapshot, seen: snapshot.accounts };
+  const reach = new Map<string, boolean>();
+  const isReached = (id: string): boolean => {
+    const known = reach.get(id);
+    if (known !== undefined) return known;
+    const key = parseKeyIdentifier(id);
+    const answer = key !== undefined && reaches({ vault: key.vaultName, key: key.keyName });
+    reach.set(id, answer);
+    return answer;
+  };
+  const seen = snapshot.accounts.filter((one) => {
+    const keys = keysOf(one);
+    return keys.length > 0 && keys.every(isReached);
+  });
+  // What could not be read names keys.
+  return { snapshot: { ...snapshot, warnings: [] }, seen };
+}
+
+/** Whether it uses a key, or is missed by a check for not using one. */
+function isMeant(one: JudgedAccount): boolean {
+  return keysOf(one).length > 0 || one.health.cause !== undefined;
+}
+
+function keysOf({ known }: JudgedAccount): string[] {
+  return [...(known.key === undefined ? [] : [known.key]), ...known.scopeUses.map(({ key }) => key)];
+}
+
+/** An account is meant by a filter when its own use of a key is, or that of a scope. */
+function filteredUses(one: JudgedAccount): FilteredUse[] {
+  const { subscriptionId: subscription, resourceGroup, tags } = one.account;
+  return [one.known.key, ...one.known.scopeUses.map(({ key }) => key)].map((key) => ({
+    ...{ subscription, resourceGroup, tags },
+    key,
+  }));
+}
+
+function summaryOf(accounts: readonly JudgedAccount[]): FleetListAnswer['summary'] {
+  const { causes, states, ...rest } = summarizeFleet(accounts.map(({ health }) => health));
+  return { ...rest, states: { ...states }, causes: causes.map((cause) => ({ ...cause, about: [...cause.about] })) };
+}
+
+/** Whoever asks again and has it already is spared the answer. It may be kept by nobody but the caller, who asks each time. */
+function withTag(answer: object, headers: HeaderReader): HttpResponseInit {
+  const response = jsonResponse(200, answer);
+  const etag = `"${createHash('sha256').update(String(response.body)).digest('base64url').slice(0, 22)}"`;
+  const common = { etag, 'cache-control': 'private, no-cache', vary: 'authorization' };
+  const known = (headers.get('if-none-match') ?? '').split(',').map((one) => one.trim().replace(/^W\//, ''));
+  if (known.includes(etag)) return { status: 304, headers: common };
+  return { ...response, headers: { ...(response.headers as Record<string, string>), ...common } };
+}

@@ -1,0 +1,238 @@
+import type { Account } from '../../accounts/account.ts';
+import { parseResourceId } from '../../azure/resource-id.ts';
+import { ACCOUNT_CHECKS } from '../../drift/checks/checks.ts';
+import { causeIdOf, evaluate, findingId } from '../../drift/checks/evaluate.ts';
+import { KeyUsage } from '../../drift/checks/key-usage.ts';
+import type { AccountSubject, KeySubject, Rules } from '../../drift/checks/subjects.ts';
+import { rulesOf } from '../../drift/evaluate-all.ts';
+import { VAULT_ACCESS } from '../../drift/gather/vault-roles.ts';
+import type { Finding } from '../../drift/report.ts';
+import { keyEvidence } from '../../drift/subject-health.ts';
+import type { AccountEffect } from '../../effect/effect.ts';
+import { openRevocation } from '../../revocation/revocation.ts';
+import { keyUseOf, rotationGoal } from '../../rollout/judge-use.ts';
+import type { Settings } from '../../settings/settings.ts';
+import type { FleetAccount, FleetUse } from '../fleet-index.ts';
+import { accountRow } from '../fleet-rows.ts';
+import { type Health, type HealthFinding, healthOf } from '../health.ts';
+import type { FleetReading, KeyReading } from './read-fleet.ts';
+
+/** An account with what is known of it. */
+export interface JudgedAccount {
+  readonly account: Account;
+  readonly known: FleetAccount;
+  /** Its own use of a key. */
+  readonly use: FleetUse | undefined;
+  readonly scopeUses: readonly FleetUse[];
+  readonly health: Health;
+  readonly probe: AccountEffect | undefined;
+  /** Of the last check, about the account and its scopes. */
+  readonly findings: readonly Finding[];
+  readonly lastRead: string;
+  readonly lastChecked: Date | undefined;
+}
+
+/** What is told by the index and the versions of the keys, and so is looked at anew: the report may be an hour old. */
+const ANEW: ReadonlySet<string> = new Set([
+  'StaleKeyVersion',
+  'ScopeStaleKeyVersion',
+  'LaggingAutomaticVersion',
+  'KeyDisabled',
+  'KeyDeleted',
+  'UnmanagedVault',
+  'RevocationOpen',
+]);
+const ACCOUNT_ANEW = ACCOUNT_CHECKS.filter(({ reason }) => ANEW.has(reason));
+/** Over as soon as the account uses a key. */
+const WITHOUT_KEY: ReadonlySet<string> = new Set(['NotCustomerManaged', 'NoLongerCustomerManaged']);
+
+/** How each account stands; in order of their names. */
+export function judgeFleet(reading: FleetReading, settings: Settings): JudgedAccount[] {
+  const judge = new FleetJudge(reading, settings);
+  return reading.accounts
+    .flatMap((known) => judge.account(known) ?? [])
+    .sort((a, b) => compare(placeInFleet(a), placeInFleet(b)));
+}
+
+/** Where an account stands in the list. */
+export function placeInFleet({ account }: Pick<JudgedAccount, 'account'>): string {
+  return `${account.name.toLowerCase()}|${account.subscriptionId}`;
+}
+
+class FleetJudge {
+  readonly #reading: FleetReading;
+  readonly #rules: Rules;
+  readonly #uses: ReadonlyMap<string, FleetUse>;
+  readonly #findings = new Map<string, Finding[]>();
+  readonly #subjects = new Map<string, KeySubject>();
+  readonly #probes = new Map<string, AccountEffect>();
+
+  constructor(reading: FleetReading, settings: Settings) {
+    this.#reading = reading;
+    this.#rules = rulesOf(settings, reading.readOn);
+    this.#uses = new Map(reading.uses.map((use) => [useId(use), use]));
+    for (const finding of reading.findings) {
+      const resource = finding.resource.toLowerCase().split('/encryptionscopes/')[0] ?? '';
+      const of = this.#findings.get(resource);
+      if (of) of.push(finding);
+      else this.#findings.set(resource, [finding]);
+    }
+    for (const [id, { key, versions, effect }] of reading.keys) {
+      this.#subjects.set(id, keySubject(key, versions));
+      for (const one of effect?.accounts ?? []) this.#probes.set(`${id} ${one.account.toLowerCase()}`, one);
+    }
+  }
+
+  account(known: FleetAccount): JudgedAccount | undefined {
+    const id = parseResourceId(known.account);
+    if (!id) return undefined;
+    const account: Account = { ...id, location: known.location, tags: known.tags ?? {}, ...NOT_KNOWN };
+    const use = known.key === undefined ? undefined : this.#use({ account: known.account, key: known.key });
+    const scopeUses = known.scopeUses.flatMap((of) => this.#use({ account: known.account, ...of }) ?? []);
+    const findings = this.#findings.get(account.id.toLowerCase()) ?? [];
+    const all = [...(use ? [use] : []), ...scopeUses];
+    const probe = use && this.#probes.get(`${use.key.toLowerCase()} ${account.id.toLowerCase()}`);
+    const lastChecked = this.#lastChecked(account, known, findings);
+    const keys = [...(known.key ? [known.key] : []), ...known.scopeUses.map(({ key }) => key)];
+    const health = healthOf(
+      {
+        encryptedBy: this.#encryptedBy(keys),
+        findings: [...this.#anew(account, use, scopeUses), ...this.#reported(findings, known), ...this.#met(all)],
+        checkedOn: lastChecked,
+        probe,
+      },
+      this.#reading.readOn,
+    );
+    const listedOn = this.#reading.listings.get(account.subscriptionId)?.toISOString() ?? '';
+    const lastRead = [known.writtenOn, listedOn, ...all.map(({ readOn }) => readOn)].sort().at(-1) ?? known.writtenOn;
+    return { account, known, use, scopeUses, health, probe, findings, lastRead, lastChecked };
+  }
+
+  #use(of: Pick<FleetUse, 'account' | 'scope' | 'key'>): FleetUse | undefined {
+    return this.#uses.get(useId(of));
+  }
+
+  #encryptedBy(keys: readonly string[]): 'managedVault' | 'otherVault' | 'microsoft' {
+    if (keys.length === 0) return 'microsoft';
+    return keys.some((key) => this.#reading.keys.has(key.toLowerCase())) ? 'managedVault' : 'otherVault';
+  }
+
+  /** What the drift checks say of the account as the index has it, and of its keys as they are now. */
+  #anew(account: Account, use: FleetUse | undefined, scopeUses: readonly FleetUse[]): HealthFinding[] {
+    const subject: AccountSubject = {
+      ...{ account, own: false, access: undefined },
+      use: use && keyUseOf(use),
+      key: use && this.#subjects.get(use.key.toLowerCase()),
+      scopes: scopeUses.map((of) => ({
+        scope: { name: of.scope ?? '', enabled: true, keyUri: of.key, currentKeyId: undefined },
+        use: keyUseOf(of),
+        key: this.#subjects.get(of.key.toLowerCase()),
+        access: undefined,
+      })),
+    };
+    const found = evaluate(ACCOUNT_ANEW, subject, account.id, this.#rules);
+    const keys = new Set([subject.key, ...subject.scopes.map(({ key }) => key)].filter((key) => key !== undefined));
+    return [
+      ...found.map((finding) => ({ ...finding, since: this.#since(finding) })),
+      ...[...keys].flatMap((key) => this.#ofKey(key)),
+    ];
+  }
+
+  #ofKey(subject: KeySubject): HealthFinding[] {
+    return keyEvidence(subject, this.#rules).map((found) =>
+      'id' in found ? { ...found, since: this.#since(found) } : found,
+    );
+  }
+
+  /** As exactly as the versions of the key tell, else since a check first found it. */
+  #since({ id, resource, reason, cause }: Omit<Finding, 'since'>): string | undefined {
+    const key = this.#reading.keys.get((cause.about[0] ?? '').toLowerCase());
+    const { versions = [] } = key ?? {};
+    const now = this.#reading.readOn;
+    if (cause.reason === 'RevocationOpen') return openRevocation(versions, now)?.revokedOn.toISOString();
+    if (/^(Scope)?StaleKeyVersion$|^LaggingAutomatic/.test(reason)) {
+      return rotationGoal(versions, now, this.#rules)?.startedOn.toISOString();
+    }
+    return this.#findings.get(resource.toLowerCase())?.find((finding) => finding.id === id)?.since;
+  }
+
+  /** What the last check found of the account, its vaults and its keys, but for what is looked at anew. */
+  #reported(own: readonly Finding[], { key, scopeUses }: FleetAccount): readonly Finding[] {
+    const keys = [...(key ? [key] : []), ...scopeUses.map((use) => use.key)].flatMap(
+      (id) => this.#reading.keys.get(id.toLowerCase()) ?? [],
+    );
+    const isUnread = keys.some(({ versions }) => versions === undefined);
+    const holds = ({ reason }: Finding): boolean =>
+      (isUnread || !ANEW.has(reason)) && !(key !== undefined && WITHOUT_KEY.has(reason));
+    const vaults = new Set(keys.map((one) => one.key.vault.id));
+    return [
+      ...own.filter(holds),
+      ...[...vaults].flatMap((vault) => this.#ofVault(vault)),
+      ...keys
+        .flatMap((one) => this.#findings.get(one.key.id.toLowerCase()) ?? [])
+        .filter(isOfUse)
+        .filter(holds),
+    ];
+  }
+
+  /** Of what could not be read of a vault, only what keeps one from telling who may use its keys. */
+  #ofVault(vault: string): Finding[] {
+    const untold = new Set(Object.values(VAULT_ACCESS).map((what) => findingId('Unreadable', vault, what)));
+    const found = this.#findings.get(vault.toLowerCase()) ?? [];
+    return found.filter(({ id, reason }) =>
+      reason === 'Unreadable' ? untold.has(id) : reason !== 'MissingPermission',
+    );
+  }
+
+  /** What moving it met since the last check. */
+  #met(uses: readonly FleetUse[]): HealthFinding[] {
+    const { report, keys } = this.#reading;
+    return uses.flatMap(({ outcome, identity, account, key }): HealthFinding[] => {
+      if (outcome?.reason !== 'IdentityHasNoAccess') return [];
+      if (report && Date.parse(outcome.at) < Date.parse(report.startedOn)) return [];
+      const about = [identity ?? account, keys.get(key.toLowerCase())?.key.vault.id ?? key];
+      const { reason } = outcome;
+      return [{ reason, severity: 'error', cause: { id: causeIdOf(reason, about), reason, about }, since: outcome.at }];
+    });
+  }
+
+  /** Start of the last check that saw the account with the key that it has now. */
+  #lastChecked(account: Account, { key }: FleetAccount, findings: readonly Finding[]): Date | undefined {
+    const { report, lastSeen } = this.#reading;
+    if (!report) return undefined;
+    const startedOn = new Date(report.startedOn);
+    if (findings.length > 0) return startedOn;
+    const seen = lastSeen.get(account.name.toLowerCase());
+    if (key !== undefined) return seen?.key === key.toLowerCase() ? seen.on : undefined;
+    const subscription = report.coverage.subscriptions.find(({ id }) => id.toLowerCase() === account.subscriptionId);
+    return subscription?.complete ? startedOn : undefined;
+  }
+}
+
+/** What the index does not keep; the checks that are made anew do not go by it. */
+const NOT_KNOWN = { userAssignedIdentities: [], principalIds: {}, systemPrincipalId: undefined, encryption: {} };
+
+function keySubject(key: KeyReading['key'], versions: KeyReading['versions']): KeySubject {
+  const unread = { resource: key.id, what: 'the key', detail: '', kind: 'unexpected', action: '' } as const;
+  return {
+    key,
+    state: versions?.length === 0 ? 'gone' : 'present',
+    versions: versions ? { value: versions } : { unread },
+    policy: { unread },
+    material: { unread },
+    usage: new KeyUsage(),
+  };
+}
+
+/** Of the findings about a key, those that stop what uses it. */
+function isOfUse({ reason }: Finding): boolean {
+  return reason === 'KeyOperationsMissing' || reason === 'RevocationOpen';
+}
+
+function useId({ account, scope, key }: Pick<FleetUse, 'account' | 'scope' | 'key'>): string {
+  return `${accountRow(account, scope)} ${key.toLowerCase()}`;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}

@@ -1,0 +1,75 @@
+import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
+import type { FleetUse } from '../fleet-index.ts';
+import { causeLabel } from '../fleet-summary.ts';
+import type { FleetSnapshot } from './fleet-snapshot.ts';
+import type { JudgedAccount } from './judge-fleet.ts';
+import type { FleetAccountAnswer, FleetListAnswer, FleetRowAnswer } from './schemas.ts';
+
+export function toRow(one: JudgedAccount): FleetRowAnswer {
+  const { account, known, use, health, probe, findings, lastRead, lastChecked } = one;
+  const { state, cause, since } = health;
+  return {
+    name: account.name,
+    id: account.id,
+    subscription: account.subscriptionId,
+    resourceGroup: account.resourceGroup,
+    region: account.location,
+    ...keyOf(known.key),
+    ...versionOf(use),
+    ...(known.scopes === undefined ? {} : { scopes: known.scopeUses.length }),
+    tags: { ...account.tags },
+    health: {
+      state,
+      ...(cause ? { cause: { ...cause, about: [...cause.about], label: causeLabel(cause) } } : {}),
+      ...(since ? { since } : {}),
+    },
+    ...(probe ? { probe: { state: probe.state, since: probe.since, checkedOn: probe.checkedOn } } : {}),
+    findingCount: findings.length,
+    lastRead,
+    ...(lastChecked ? { lastChecked: lastChecked.toISOString() } : {}),
+  };
+}
+
+export function toAccountAnswer(one: JudgedAccount): Omit<FleetAccountAnswer, 'freshness' | 'warnings'> {
+  const { known, use, scopeUses, findings } = one;
+  const { pinned, current, identity } = use ?? {};
+  return {
+    ...toRow(one),
+    ...(pinned ? { pinned } : {}),
+    ...(current ? { current } : {}),
+    ...(identity ? { identity } : {}),
+    ...lookOf(use),
+    scopeUses: known.scopeUses.map(({ scope, key }) => {
+      const of = scopeUses.find((candidate) => candidate.scope === scope);
+      return { scope, ...keyOf(key), ...versionOf(of), ...lookOf(of) };
+    }),
+    findings: [...findings],
+  };
+}
+
+export function freshnessOf({
+  listings,
+  report,
+  warnings,
+}: FleetSnapshot): Pick<FleetListAnswer, 'freshness' | 'warnings'> {
+  const subscriptions = [...listings]
+    .map(([id, on]) => ({ id, listedOn: on.toISOString() }))
+    .sort((a, b) => (a.listedOn < b.listedOn ? -1 : 1));
+  const check = report && { id: report.id, startedOn: report.startedOn, complete: report.complete };
+  return { freshness: { subscriptions, ...(check ? { check } : {}) }, warnings: [...warnings] };
+}
+
+function keyOf(key: string | undefined): Pick<FleetRowAnswer, 'key' | 'vault'> {
+  const parsed = key === undefined ? undefined : parseKeyIdentifier(key);
+  return key && parsed ? { key, vault: parsed.vaultName } : {};
+}
+
+function versionOf(use: FleetUse | undefined): Pick<FleetRowAnswer, 'version' | 'mode'> {
+  if (!use) return {};
+  const version = use.current ?? use.pinned;
+  return { mode: use.mode, ...(version ? { version } : {}) };
+}
+
+function lookOf(use: FleetUse | undefined): Pick<FleetAccountAnswer, 'lastLook'> {
+  return use?.outcome ? { lastLook: { ...use.outcome } } : {};
+}

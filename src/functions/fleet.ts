@@ -1,0 +1,42 @@
+import { app } from '@azure/functions';
+import { type FleetCall, showFleet, showFleetAccount } from '../fleet/http/fleet-api.ts';
+import { FleetSnapshots } from '../fleet/http/fleet-snapshot.ts';
+import { reachesKey } from '../http/access.ts';
+import { type ApiCall, api } from './api.ts';
+
+/** Of this instance. */
+const snapshots = new FleetSnapshots();
+
+function callOf({ request, caller, services }: ApiCall): FleetCall {
+  const { access } = services.settings;
+  return {
+    headers: request.headers,
+    reaches: (key) => reachesKey(caller, 'CmkKey.Read', key, access),
+    snapshots,
+    nowMs: performance.now(),
+  };
+}
+
+app.http('fleet', {
+  methods: ['GET'],
+  route: 'api/fleet',
+  authLevel: 'anonymous',
+  handler: api(
+    'CmkKey.Read',
+    (call) => showFleet(call.request.query, callOf(call), call.services),
+    () => 'read',
+    'later',
+  ),
+});
+
+app.http('fleetAccount', {
+  methods: ['GET'],
+  route: 'api/fleet/{account}',
+  authLevel: 'anonymous',
+  handler: api(
+    'CmkKey.Read',
+    (call) => showFleetAccount(call.request.params.account ?? '', callOf(call), call.services),
+    () => 'read',
+    'later',
+  ),
+});

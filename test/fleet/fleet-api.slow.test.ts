@@ -1,0 +1,103 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { rotateKey } from '../../local/azure/key-vault/keys.ts';
+import type { DriftReport } from '../../src/drift/report.ts';
+import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
+import { type FleetCall, showFleet, showFleetAccount } from '../../src/fleet/http/fleet-api.ts';
+import { FleetSnapshots } from '../../src/fleet/http/fleet-snapshot.ts';
+import {
+  FLEET_ACCOUNT,
+  FLEET_LIST,
+  type FleetAccountAnswer,
+  type FleetListAnswer,
+} from '../../src/fleet/http/schemas.ts';
+import type { RouteKey } from '../../src/http/access.ts';
+import { vaultNamed } from '../support/fleet.ts';
+import { useWire } from '../support/wire.ts';
+
+const wire = useWire();
+
+interface Asked {
+  readonly reaches?: (key: RouteKey | undefined) => boolean;
+  readonly etag?: string;
+}
+
+function callOf({ reaches = () => true, etag }: Asked): FleetCall {
+  const headers = new Headers(etag === undefined ? {} : { 'if-none-match': etag });
+  return { headers, reaches, snapshots: new FleetSnapshots(), nowMs: performance.now() };
+}
+
+async function fleet(query = '', asked: Asked = {}) {
+  const { status, headers, body } = await showFleet(new URLSearchParams(query), callOf(asked), wire.services());
+  const answer = FLEET_LIST.parse(JSON.parse(String(body)));
+  return { status, headers: headers as Record<string, string>, ...answer };
+}
+const names = ({ value }: Pick<FleetListAnswer, 'value'>) => value.map(({ name }) => name);
+const refused = (reason: string) => expect.objectContaining({ reason });
+
+async function account(name: string, asked: Asked = {}): Promise<FleetAccountAnswer> {
+  const { body } = await showFleetAccount(name, callOf(asked), wire.services());
+  return FLEET_ACCOUNT.parse(JSON.parse(String(body)));
+}
+
+const check = (): Promise<DriftReport> =>
+  runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, wire.services({ CMK_AUTOFIX: 'none' }), wire.log);
+
+beforeEach(async () => {
+  await check();
+});
+
+describe('GET /api/fleet', () => {
+  it('shows each account that uses a key, after a summary, and says how fresh it is', async () => {
+    const { value, summary, freshness, matched, warnings } = await fleet();
+    expect(summary).toMatchObject({ text: '12 accounts: 12 serving', accounts: 12, causes: [] });
+    expect([matched, warnings, value.length]).toEqual([12, [], 12]);
+    expect(freshness).toMatchObject({ check: { complete: true }, subscriptions: [{}, {}] });
+    expect(value.find(({ name }) => name === 'stfiles06')).toMatchObject({
+      resourceGroup: 'rg-files',
+      region: 'westeurope',
+      key: 'https://kv-files.vault.azure.net/keys/files-key',
+      vault: 'kv-files',
+      mode: 'pinned',
+      version: expect.stringMatching(/^[0-9a-f]{32}$/),
+      scopes: 1,
+      health: { state: 'Serving' },
+      lastChecked: freshness.check?.startedOn,
+    });
+    expect((await fleet('all=true')).summary.text).toBe('13 accounts: 12 serving, 1 not managed');
+  });
+
+  it('goes page by page, by any filter, and refuses a parameter that it does not know', async () => {
+    const first = await fleet('vault=kv-files&top=4');
+    expect(names(first)).toEqual(['starchive01', 'starchive02', 'stfiles01', 'stfiles02']);
+    const second = await fleet(first.nextLink?.split('?')[1]);
+    expect(names(second)).toEqual(['stfiles03', 'stfiles04', 'stfiles05', 'stfiles06']);
+    expect(second).toMatchObject({ matched: 10, summary: { accounts: 10 } });
+    expect(await fleet(second.nextLink?.split('?')[1])).not.toHaveProperty('nextLink');
+    expect(names(await fleet('key=records-key&resourceGroup=rg-records'))).toEqual(['strecords01', 'strecords02']);
+    expect(names(await fleet('subscription=5ab50000-0000-4000-8000-000000000002&health=stale'))).toEqual([]);
+    const long = 'x'.repeat(900);
+    for (const query of ['page=2', 'health=Well', 'top=0', 'top=1001', 'all=yes', 'key=', `tag=${long}`]) {
+      await expect(fleet(query), query).rejects.toEqual(refused('QueryInvalid'));
+    }
+  });
+
+  it('is answered 304 as long as nothing has changed', async () => {
+    const { headers } = await fleet();
+    const again = await showFleet(new URLSearchParams(), callOf({ etag: headers.etag ?? '' }), wire.services());
+    expect(again).toMatchObject({ status: 304, headers: { etag: headers.etag } });
+    expect(again.body).toBeUndefined();
+    rotateKey(wire.azure.world, vaultNamed(wire.azure.world, 'kv-records'), 'records-key');
+    const changed = await fleet('', { etag: headers.etag ?? '' });
+    expect(changed.status).toBe(200);
+    expect(changed.summary.text).toBe('12 accounts: 10 serving, 2 stale (kv-records/records-key)');
+  });
+
+  it('shows whose role is narrowed only accounts whose keys it reaches', async () => {
+    const reaches = (key: RouteKey | undefined) => key?.key === 'archive-key';
+    const { value, summary } = await fleet('all=true', { reaches });
+    expect(names({ value })).toEqual(['starchive01', 'starchive02']);
+    expect(summary.accounts).toBe(2);
+    await expect(account('stfiles01', { reaches })).rejects.toEqual(refused('NotFound'));
+    expect(await account('starchive01', { reaches })).toMatchObject({ name: 'starchive01' });
+  });
+});

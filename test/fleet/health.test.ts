@@ -1,0 +1,162 @@
+import { describe, expect, it } from 'vitest';
+import { causeLabel, summarizeFleet } from '../../src/fleet/fleet-summary.ts';
+import { type HealthEvidence, type HealthFinding, healthOf } from '../../src/fleet/health.ts';
+import { KEY } from '../support/keys.ts';
+
+const NOW = new Date('2026-06-01T12:00:00.000Z');
+const ago = (hours: number) => new Date(NOW.getTime() - hours * 3_600_000);
+const SINCE = ago(3).toISOString();
+
+function found(reason: string, change: Partial<HealthFinding> & { because?: string } = {}): HealthFinding {
+  const { because = reason, ...rest } = change;
+  return { reason, severity: 'error', cause: { id: because, reason: because, about: [KEY.id] }, since: SINCE, ...rest };
+}
+const evidence = (change: Partial<HealthEvidence> = {}): HealthEvidence => ({
+  encryptedBy: 'managedVault',
+  findings: [],
+  checkedOn: ago(1),
+  probe: undefined,
+  ...change,
+});
+const probe = (state: 'blocked' | 'open' | 'unknown', hours = 1) => ({
+  state,
+  since: SINCE,
+  checkedOn: ago(hours).toISOString(),
+});
+const of = (change: Partial<HealthEvidence> = {}) => healthOf(evidence(change), NOW);
+
+describe('how an account stands', () => {
+  it.each<[string, string, Partial<HealthFinding>?]>([
+    ['RevocationOpen', 'Revoked'],
+    ['KeyDisabled', 'Blocked'],
+    ['KeyDeleted', 'Blocked'],
+    ['KeyOperationsMissing', 'Blocked'],
+    ['IdentityWithoutRole', 'NoAccess'],
+    ['IdentityMissing', 'NoAccess'],
+    ['IdentityDeleted', 'NoAccess'],
+    ['TenantMismatch', 'NoAccess'],
+    ['VaultUnreachable', 'NoAccess'],
+    ['IdentityHasNoAccess', 'NoAccess'],
+    ['NoLongerCustomerManaged', 'NotManaged'],
+    ['StaleKeyVersion', 'Stale'],
+    ['StaleKeyVersion', 'Stale', { severity: 'advice' }],
+    ['ScopeStaleKeyVersion', 'Stale', { severity: 'warning' }],
+    ['LaggingAutomaticVersion', 'Stale', { severity: 'warning' }],
+    ['Unreadable', 'Unknown', { severity: 'warning' }],
+    ['VaultUnreadable', 'Unknown'],
+  ])('with the finding %s it is %s', (reason, state, change) => {
+    expect(of({ findings: [found(reason, change)] })).toEqual({
+      state,
+      cause: { id: reason, reason, about: [KEY.id] },
+      since: SINCE,
+    });
+  });
+
+  it.each<[string, HealthFinding]>([
+    ['says nothing of it', found('PinnedVersion', { severity: 'advice' })],
+    ['could not read something beside', found('Unreadable', { severity: 'advice' })],
+    ['cannot see whether a perimeter lets it in', found('VaultUnreachable', { severity: 'warning' })],
+  ])('serves where a finding %s', (_, finding) => {
+    expect(of({ findings: [finding] })).toEqual({ state: 'Serving' });
+  });
+
+  it('goes by what is behind a finding, and by the worst and the oldest of several', () => {
+    expect(of({ findings: [found('KeyDisabled', { because: 'RevocationOpen' })] }).state).toBe('Revoked');
+    const [younger, older, unknown] = [ago(1).toISOString(), ago(9).toISOString(), undefined];
+    const findings = [
+      found('StaleKeyVersion', { since: older }),
+      found('IdentityWithoutRole', { since: unknown }),
+      found('IdentityWithoutRole', { since: younger }),
+      found('IdentityWithoutRole', { since: older }),
+      found('IdentityWithoutRole', { since: older }),
+    ];
+    expect(of({ findings })).toMatchObject({ state: 'NoAccess', since: older });
+    expect(of({ findings: [found('KeyDeleted', { since: unknown })] })).not.toHaveProperty('since');
+  });
+
+  it('is not managed where no key that the app looks after encrypts it, whatever else is wrong', () => {
+    expect(of({ encryptedBy: 'microsoft' })).toEqual({ state: 'NotManaged' });
+    const findings = [found('Unreadable'), found('NoLongerCustomerManaged')];
+    expect(of({ encryptedBy: 'microsoft', findings })).toMatchObject({
+      state: 'NotManaged',
+      cause: { reason: 'NoLongerCustomerManaged' },
+    });
+    const other = [found('UnmanagedVault', { severity: 'advice' })];
+    expect(of({ encryptedBy: 'otherVault', findings: other })).toMatchObject({ cause: { reason: 'UnmanagedVault' } });
+    expect(of({ encryptedBy: 'otherVault', findings: [found('Unreadable')] })).toEqual({ state: 'NotManaged' });
+    // One of its scopes is on a managed key, and it has left itself.
+    expect(of({ findings: [found('NoLongerCustomerManaged'), found('StaleKeyVersion')] }).state).toBe('NotManaged');
+  });
+
+  it('is blocked where its file service refuses, for the reason that is known if one is', () => {
+    const refuses = { id: 'FileServiceRefuses', reason: 'FileServiceRefuses', about: [] };
+    expect(of({ probe: probe('blocked') })).toEqual({ state: 'Blocked', cause: refuses, since: SINCE });
+    expect(of({ probe: probe('blocked'), findings: [found('StaleKeyVersion')] }).state).toBe('Blocked');
+    expect(of({ probe: probe('blocked'), findings: [found('IdentityWithoutRole')] }).state).toBe('NoAccess');
+    expect(of({ probe: probe('blocked', 25) }).state).toBe('Serving');
+  });
+
+  it('serves where its file service does and nothing was found, and what was found counts more', () => {
+    expect(of({ probe: probe('open') })).toEqual({ state: 'Serving', since: SINCE });
+    expect(of({ probe: probe('open'), findings: [found('Unreadable')] }).state).toBe('Serving');
+    expect(of({ probe: probe('open'), checkedOn: undefined }).state).toBe('Serving');
+    expect(of({ probe: probe('open'), findings: [found('IdentityWithoutRole')] }).state).toBe('NoAccess');
+    expect(of({ probe: probe('unknown') })).toEqual({ state: 'Serving' });
+  });
+
+  it('is not known where no check has looked, or none of late', () => {
+    for (const checkedOn of [undefined, ago(49)]) {
+      expect(of({ checkedOn })).toMatchObject({ state: 'Unknown', cause: { reason: 'NotChecked', about: [] } });
+    }
+    expect(of({ checkedOn: undefined, findings: [found('StaleKeyVersion')] }).state).toBe('Stale');
+  });
+});
+
+describe('the summary of a fleet', () => {
+  const subscription = '/subscriptions/5ab50000-0000-4000-8000-000000000001';
+  const identity = `${subscription}/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-storage`;
+  const vault = `${subscription}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv-files`;
+  const noAccess = (about: string[], since?: string) => ({
+    state: 'NoAccess' as const,
+    cause: { id: about.join(), reason: 'IdentityWithoutRole', about },
+    ...(since ? { since } : {}),
+  });
+
+  it('says how many stand how, and why', () => {
+    const serving = Array.from({ length: 3 }, () => ({ state: 'Serving' as const }));
+    const without = Array.from({ length: 2_010 }, (_, n) => noAccess([identity, vault], n === 7 ? SINCE : undefined));
+    expect(summarizeFleet([...serving, ...without])).toMatchObject({
+      text: '2,013 accounts: 3 serving, 2,010 no access (id-storage on kv-files)',
+      accounts: 2_013,
+      states: { Serving: 3, NoAccess: 2_010, Revoked: 0 },
+      causes: [{ label: 'id-storage on kv-files', state: 'NoAccess', accounts: 2_010, since: SINCE }],
+      moreCauses: 0,
+    });
+    expect(summarizeFleet([{ state: 'Serving', accounts: 1 }]).text).toBe('1 account: 1 serving');
+    expect(summarizeFleet([]).text).toBe('0 accounts');
+  });
+
+  it('names the largest of several causes, the earliest time, and no more of them than can be read', () => {
+    const many = Array.from({ length: 25 }, (_, n) => noAccess([`${vault}${n}`]));
+    const all = [
+      ...many,
+      noAccess([vault], SINCE),
+      noAccess([vault], ago(9).toISOString()),
+      { state: 'Unknown' as const },
+    ];
+    const { text, causes, moreCauses } = summarizeFleet(all);
+    expect(text).toBe('28 accounts: 27 no access (kv-files, and 25 more), 1 unknown');
+    expect(causes[0]).toMatchObject({ label: 'kv-files', accounts: 2, since: ago(9).toISOString() });
+    expect([causes.length, moreCauses]).toEqual([20, 6]);
+  });
+
+  it('calls each thing by its name', () => {
+    const label = (...about: string[]) => causeLabel({ about });
+    expect(label(KEY.id)).toBe(`${KEY.vault.name}/${KEY.name}`);
+    expect(label(`${KEY.id}/${'a'.repeat(32)}`)).toBe(`${KEY.vault.name}/${KEY.name}/aaaaaaaa`);
+    expect(label(KEY.vault.uri)).toBe(KEY.vault.name);
+    expect(label(subscription, vault)).toBe('subscription 5ab50000-0000-4000-8000-000000000001 on kv-files');
+    expect(label('something')).toBe('something');
+    expect(label()).toBe('');
+  });
+});
