@@ -105,10 +105,13 @@ function Shell({ session, person, hasEnded }: ShellProps) {
       </header>
       {hasEnded && <EndedNotice session={session} />}
       <main id="main" tabIndex={-1}>
-        {person.roles.length === 0 && <NoRole person={person} />}
-        <Boundary key={route.parts.join('/')}>
-          <View route={route} />
-        </Boundary>
+        {person.roles.length === 0 ? (
+          <NoRole person={person} />
+        ) : (
+          <Boundary key={route.parts.join('/')}>
+            <View route={route} />
+          </Boundary>
+        )}
       </main>
     </>
   );
@@ -166,16 +169,16 @@ function EndedNotice({ session }: { readonly session: Session }) {
 
 function NoRole({ person }: { readonly person: Person }) {
   return (
-    <div class="notice tone-warn">
-      <Icon tone="warn" />
-      <div>
-        <p class="strong">You have no role here.</p>
+    <>
+      <Heading>You have no role here</Heading>
+      <div class="notice tone-warn">
+        <Icon tone="warn" />
         <p>
           {person.name} is signed in, and may see nothing of this app. Have one of the app roles CmkKey.Read,
           CmkKey.Revoke, CmkKey.Restore or Cmk.Operate assigned to you, then sign in again.
         </p>
       </div>
-    </div>
+    </>
   );
 }
 

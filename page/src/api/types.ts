@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { DriftSummary } from '../../../src/drift/report.ts';
 
 // What the API answers, by its own schemas: a change there is an error here.
 export type { ApprovalRequest } from '../../../src/approvals/approval.ts';
@@ -25,3 +26,7 @@ export type Trend = z.output<typeof TREND>;
 export type FleetRow = z.output<typeof FLEET_ROW>;
 export type FleetList = z.output<typeof FLEET_LIST>;
 export type FleetAccount = z.output<typeof FLEET_ACCOUNT>;
+export interface DriftHistory {
+  /** Newest first. */
+  readonly reports: readonly DriftSummary[];
+}

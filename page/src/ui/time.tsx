@@ -48,10 +48,16 @@ export function duration(seconds: number): string {
   return parts.length > 0 ? parts.join(' ') : '0 s';
 }
 
+/** In its largest unit alone: what is long ago is not counted in seconds. */
+function coarse(seconds: number): string {
+  const [name, size] = UNITS.find(([, one]) => seconds >= one) ?? ['s', 1];
+  return `${Math.floor(seconds / size)} ${name}`;
+}
+
 export function ago(at: string | Date, now = new Date()): string {
   const seconds = (now.getTime() - new Date(at).getTime()) / 1000;
-  if (seconds < -5) return `in ${duration(-seconds)}`;
-  return seconds < 5 ? 'just now' : `${duration(seconds)} ago`;
+  if (seconds < -5) return `in ${coarse(-seconds)}`;
+  return seconds < 5 ? 'just now' : `${coarse(seconds)} ago`;
 }
 
 /** Both: how long ago, and when. */

@@ -1,7 +1,8 @@
-import type { ApprovalList, DriftReport, FleetList, KeyList, RotationList } from '../api/types.ts';
+import type { ApprovalList, DriftHistory, DriftReport, FleetList, KeyList, RotationList } from '../api/types.ts';
 import { usePoll } from '../api/use-poll.ts';
 import { count, keyLabel, keyNames } from '../names.ts';
 import { href } from '../route.ts';
+import { PollProblem } from '../ui/freshness.tsx';
 import { Heading } from '../ui/heading.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { Section } from '../ui/section.tsx';
@@ -18,7 +19,7 @@ export function NowView() {
   const fleet = usePoll<FleetList>('/fleet?top=1', 20_000);
   const keys = usePoll<KeyList>('/keys', 15_000);
   const rotations = usePoll<RotationList>('/rotations', 10_000);
-  const drift = usePoll<DriftReport>('/drift', 30_000);
+  const { history, report } = useDriftReport();
   const approvals = usePoll<ApprovalList>('/approvals', 20_000);
   const revoked = (keys.data?.value ?? []).filter(({ revocation }) => revocation);
   const paused = (keys.data?.value ?? []).filter((key) => key.paused);
@@ -26,11 +27,11 @@ export function NowView() {
   const waiting = (approvals.data?.value ?? []).filter(({ state }) => state === 'waiting');
   const verdict = judgeNow({
     states: fleet.data?.summary.states,
-    errors: drift.data?.counts.error,
-    warnings: drift.data?.counts.warning,
+    errors: report.data?.counts.error,
+    warnings: report.data?.counts.warning,
     revoked: keys.data && revoked.length,
     stuck: rotations.data && underWay.filter(({ state }) => state === 'stuck' || state === 'held').length,
-    isRefused: [fleet, keys, rotations, drift, approvals].every(({ problem }) => problem?.status === 403),
+    isRefused: [fleet, keys, rotations, history, approvals].every(({ problem }) => problem?.status === 403),
   });
   return (
     <>
@@ -47,8 +48,9 @@ export function NowView() {
       </Section>
       <div class="columns">
         <div>
-          <Section title="What is wrong" of={drift.problem?.reason === 'NoDriftReport' ? withoutProblem(drift) : drift}>
-            <Causes report={drift.data} isNone={drift.problem?.reason === 'NoDriftReport'} />
+          <Section title="What is wrong" of={history}>
+            <PollProblem of={report} />
+            <Causes report={report.data} isNone={history.data?.reports.length === 0} />
           </Section>
         </div>
         <div>
@@ -132,4 +134,10 @@ function Causes({ report, isNone }: { readonly report: DriftReport | undefined; 
   );
 }
 
-const withoutProblem = <T extends { readonly problem: unknown }>(of: T): T => ({ ...of, problem: undefined });
+/** A report does not change: the list of reports is asked for again and again, and a report once. */
+function useDriftReport() {
+  const history = usePoll<DriftHistory>('/drift/history', 15_000);
+  const newest = history.data?.reports[0]?.id;
+  const report = usePoll<DriftReport>(newest && `/drift/${encodeURIComponent(newest)}`, 600_000);
+  return { history, report };
+}
