@@ -8,7 +8,7 @@ export function RevocationLine({ revocation }: { readonly revocation: KeySummary
   if (!revocation) return null;
   const who = (id: string) => (id.toLowerCase() === me.objectId ? 'you' : id);
   return (
-    <p>
+    <p class="detail">
       Revoked <Since at={revocation.revokedOn} /> by <span class="mono">{who(revocation.revokedBy)}</span>
       {revocation.restoringBy ? <>; being restored by {who(revocation.restoringBy)}</> : ''}
       <br />

@@ -2,6 +2,9 @@ import type { RevokeResponse } from '../../api/types.ts';
 import { count, inWords, shortId } from '../../names.ts';
 import { Icon } from '../../ui/icon.tsx';
 
+/** Lines that are drawn; the figure above counts all. */
+const MOST = 200;
+
 /** What stops while the key is revoked, as far as it can be read. */
 export function BlastRadius({ dependents }: { readonly dependents: RevokeResponse['dependents'] }) {
   const { accounts, otherResources, selfLockout, unread, complete } = dependents;
@@ -39,8 +42,8 @@ export function BlastRadius({ dependents }: { readonly dependents: RevokeRespons
         </div>
       )}
       <ul class="items">
-        {accounts.map((account) => (
-          <li key={account.id}>
+        {accounts.slice(0, MOST).map((account) => (
+          <li key={account.id} class="tight">
             <span class="strong">{account.name}</span>{' '}
             <span class="muted">
               {account.region}
@@ -55,6 +58,7 @@ export function BlastRadius({ dependents }: { readonly dependents: RevokeRespons
           </li>
         ))}
       </ul>
+      {accounts.length > MOST && <p class="muted">… and {count(accounts.length - MOST, 'more account')}.</p>}
     </>
   );
 }

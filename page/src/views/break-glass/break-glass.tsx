@@ -1,4 +1,4 @@
-import type { ApprovalList, KeyList, KeyStatusResponse } from '../../api/types.ts';
+import type { ApprovalList, KeyList, KeyStatusResponse, RevokeResponse } from '../../api/types.ts';
 import { usePoll } from '../../api/use-poll.ts';
 import { has, usePerson } from '../../person.ts';
 import { href } from '../../route.ts';
@@ -9,8 +9,9 @@ import { KeyStateBadge } from '../key-state.tsx';
 import { RevocationLine } from '../revocation-line.tsx';
 import { Approvals } from './approvals.tsx';
 import { Effect } from './effect.tsx';
-import { Restore } from './restore.tsx';
-import { Revoke } from './revoke.tsx';
+import { Restore, type RestoreAnswer, RestoreAnswered } from './restore.tsx';
+import { Revoke, Revoked } from './revoke.tsx';
+import { useCall } from './use-call.ts';
 import { Versions } from './versions.tsx';
 
 interface BreakGlassProps {
@@ -77,15 +78,20 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
   const path = `/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}`;
   const status = usePoll<KeyStatusResponse>(path, 3_000);
   const approvals = usePoll<ApprovalList>('/approvals', 10_000);
+  // Here, so that an answer stays when the state of the key has changed by it.
+  const revoke = useCall<RevokeResponse>();
+  const restore = useCall<RestoreAnswer>();
   const { data } = status;
   const key = `${vault}/${name}`;
   const revocation = data?.revocation;
   const mayRead = has(me, 'CmkKey.Read');
+  const about = { vault, name, changed: status.refresh };
   return (
     <>
       <Heading>{`Break-glass: ${key}`}</Heading>
-      <p>
+      <p class="row">
         <a href={href(['break-glass'])}>Another key</a>
+        <a href={href(['keys', vault, name])}>About this key</a>
       </p>
       {revocation && (
         <div class="headline tone-bad" role="status">
@@ -96,6 +102,18 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
           </div>
         </div>
       )}
+      {revoke.answer && <Revoked answer={revoke.answer} />}
+      {restore.answer && <RestoreAnswered answer={restore.answer} />}
+      {revocation ? (
+        <Section title="Restore">
+          <Restore {...about} call={restore} revocation={revocation} />
+        </Section>
+      ) : (
+        <Section title="Revoke">
+          <Revoke {...about} call={revoke} />
+        </Section>
+      )}
+      {(revocation || (data && data.effect.length > 0)) && <Effect status={data} of={status} />}
       {mayRead && (
         <Section title="Versions" of={status}>
           {data && <Versions versions={data.versions} newestUsable={data.newestUsable} />}
@@ -107,22 +125,16 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
           <p>{warning}</p>
         </div>
       ))}
-      {(revocation || (data && data.effect.length > 0)) && <Effect status={data} of={status} />}
-      {!revocation && <Revoke vault={vault} name={name} changed={status.refresh} />}
-      {revocation && <Restore vault={vault} name={name} revocation={revocation} changed={status.refresh} />}
-      {revocation && <RevokeAgain vault={vault} name={name} changed={status.refresh} />}
-      <Approvals of={approvals} vault={vault} name={name} changed={status.refresh} />
+      {revocation && (
+        <details class="section">
+          <summary>Revoke it once more</summary>
+          <p>
+            For a version that somebody has enabled by hand, or when the first answer said that it was not complete.
+          </p>
+          <Revoke {...about} call={revoke} />
+        </details>
+      )}
+      <Approvals of={approvals} {...about} />
     </>
-  );
-}
-
-/** A version that somebody enabled by hand is disabled again by a second revocation; it joins the first. */
-function RevokeAgain(props: { readonly vault: string; readonly name: string; readonly changed: () => void }) {
-  return (
-    <details class="section">
-      <summary>Revoke it once more</summary>
-      <p>For a version that somebody has enabled by hand, or when the first answer said that it was not complete.</p>
-      <Revoke {...props} />
-    </details>
   );
 }

@@ -1,10 +1,13 @@
 import type { KeyStatusResponse } from '../../api/types.ts';
 import type { Polled } from '../../api/use-poll.ts';
-import { shortId } from '../../names.ts';
+import { count, shortId } from '../../names.ts';
 import { href } from '../../route.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Section } from '../../ui/section.tsx';
 import { duration, Since } from '../../ui/time.tsx';
+
+/** Lines that are drawn; the figure above counts all. */
+const MOST = 200;
 
 const STATES = {
   blocked: ['bad', 'Refuses'],
@@ -24,6 +27,8 @@ export function Effect({ status, of }: EffectProps) {
   const wanted = revoked ? 'blocked' : 'open';
   const reached = effect.filter(({ state }) => state === wanted).length;
   const accounts = status?.dependents.accounts.length ?? 0;
+  // Those that have not come round yet are what one waits for.
+  const ordered = [...effect].sort((a, b) => Number(a.state === wanted) - Number(b.state === wanted));
   const all = Math.max(effect.length, revoked ? accounts : 0);
   return (
     <Section title="What the file services show" of={of}>
@@ -33,10 +38,11 @@ export function Effect({ status, of }: EffectProps) {
         {revoked && reached < all ? ' Storage may take some minutes; each is asked again and again.' : ''}
       </p>
       <ul class="items">
-        {effect.map((one) => (
+        {ordered.slice(0, MOST).map((one) => (
           <EffectLine key={one.account} one={one} />
         ))}
       </ul>
+      {effect.length > MOST && <p class="muted">… and {count(effect.length - MOST, 'more account')}.</p>}
     </Section>
   );
 }
@@ -48,21 +54,19 @@ function EffectLine({ one }: { readonly one: KeyStatusResponse['effect'][number]
   const why = typeof one.why === 'string' ? one.why : undefined;
   const name = shortId(one.account);
   return (
-    <li>
-      <div class="row">
-        <Badge tone={tone}>{words}</Badge>
-        <a href={href(['fleet', name])}>{name}</a>
-        {share && <span class="muted">share {share}</span>}
-        {seconds !== undefined && <span>{duration(seconds)} after the change</span>}
-      </div>
-      <p class="muted small-text">
+    <li class="row tight">
+      <Badge tone={tone}>{words}</Badge>
+      <a href={href(['fleet', name])}>{name}</a>
+      {share && <span class="muted">share {share}</span>}
+      {seconds !== undefined && <span>{duration(seconds)} after the change</span>}
+      <small>
         {why && `${why}. `}
         {one.since && (
           <>
             Since <Since at={one.since} />
           </>
         )}
-      </p>
+      </small>
     </li>
   );
 }

@@ -3,59 +3,53 @@ import { useApi } from '../../api/use-poll.ts';
 import { count, shortId } from '../../names.ts';
 import { has, usePerson } from '../../person.ts';
 import { Icon } from '../../ui/icon.tsx';
-import { Section } from '../../ui/section.tsx';
 import { Done, Refused } from './answer.tsx';
-import { useCall } from './use-call.ts';
+import type { Call } from './use-call.ts';
 import { VersionReports } from './versions.tsx';
 import { Why, whyOf } from './why.tsx';
 
-type RestoreAnswer = RestoreResponse | { readonly reason: 'ApprovalNeeded'; readonly approval: ApprovalRequest };
+export type RestoreAnswer = RestoreResponse | { readonly reason: 'ApprovalNeeded'; readonly approval: ApprovalRequest };
 
 interface RestoreProps {
   readonly vault: string;
   readonly name: string;
   readonly revocation: NonNullable<KeyStatusResponse['revocation']>;
   readonly changed: () => void;
+  readonly call: Call<RestoreAnswer>;
 }
 
 /** Gives back what the revocation disabled, and nothing else; by somebody else than who revoked. */
-export function Restore({ vault, name, revocation, changed }: RestoreProps) {
+export function Restore({ vault, name, revocation, changed, call }: RestoreProps) {
   const api = useApi();
   const me = usePerson();
-  const restore = useCall<RestoreAnswer>();
   const path = `/api/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}/restore`;
   const submit = (event: Event) => {
     event.preventDefault();
     const body = { ...whyOf(event.currentTarget as HTMLFormElement), revocation: revocation.id };
-    void restore.run(async () => (await api.post<RestoreAnswer>(path, body)).body).then(changed);
+    void call.run(async () => (await api.post<RestoreAnswer>(path, body)).body).then(changed);
   };
   if (!has(me, 'CmkKey.Restore')) {
-    return (
-      <Section title="Restore">
-        <p>Restoring takes the app role CmkKey.Restore, which you do not have. Get somebody who has it.</p>
-      </Section>
-    );
+    return <p>Restoring takes the app role CmkKey.Restore, which you do not have. Get somebody who has it.</p>;
   }
   return (
-    <Section title="Restore">
+    <>
       {revocation.revokedBy.toLowerCase() === me.objectId && (
         <div class="notice tone-info">
           <Icon tone="info" />
           <p>You revoked this key. Where dual control is on, somebody else has to restore it: the app refuses you.</p>
         </div>
       )}
-      {restore.answer && <RestoreAnswered answer={restore.answer} />}
-      <Refused call={restore} />
+      <Refused call={call} />
       <p>
         It enables exactly what revocation <span class="mono">{revocation.id}</span> disabled.
       </p>
       <form onSubmit={submit}>
         <Why what="restore" />
-        <button type="submit" class="primary" disabled={restore.isRunning}>
-          {restore.isRunning ? 'Restoring …' : `Restore ${vault}/${name}`}
+        <button type="submit" class="primary" disabled={call.isRunning}>
+          {call.isRunning ? 'Restoring …' : `Restore ${vault}/${name}`}
         </button>
       </form>
-    </Section>
+    </>
   );
 }
 

@@ -2,11 +2,10 @@ import { useEffect, useState } from 'preact/hooks';
 import type { RevokeResponse } from '../../api/types.ts';
 import { useApi } from '../../api/use-poll.ts';
 import { has, usePerson } from '../../person.ts';
-import { Section } from '../../ui/section.tsx';
 import { duration } from '../../ui/time.tsx';
 import { Done, Refused } from './answer.tsx';
 import { BlastRadius } from './blast-radius.tsx';
-import { useCall } from './use-call.ts';
+import { type Call, useCall } from './use-call.ts';
 import { VersionReports } from './versions.tsx';
 import { Why, whyOf } from './why.tsx';
 
@@ -14,14 +13,14 @@ interface RevokeProps {
   readonly vault: string;
   readonly name: string;
   readonly changed: () => void;
+  readonly call: Call<RevokeResponse>;
 }
 
 /** First what would stop, then why, then the key once more by hand. Nothing waits for the first: it may be slow. */
-export function Revoke({ vault, name, changed }: RevokeProps) {
+export function Revoke({ vault, name, changed, call }: RevokeProps) {
   const api = useApi();
   const me = usePerson();
   const dryRun = useCall<RevokeResponse>();
-  const revoke = useCall<RevokeResponse>();
   const [isAsked, setAsked] = useState(false);
   const [confirm, setConfirm] = useState('');
   const key = `${vault}/${name}`;
@@ -29,31 +28,31 @@ export function Revoke({ vault, name, changed }: RevokeProps) {
   const look = () => void dryRun.run(async () => (await api.post<RevokeResponse>(`${path}?dryRun=true`)).body);
   // The key's versions go off one by one while the call runs: the status shows it.
   useEffect(() => {
-    if (!revoke.isRunning) return;
+    if (!call.isRunning) return;
     const timer = window.setInterval(changed, 700);
     return () => window.clearInterval(timer);
-  }, [revoke.isRunning, changed]);
+  }, [call.isRunning, changed]);
   const submit = (event: Event) => {
     event.preventDefault();
     const body = { ...whyOf(event.currentTarget as HTMLFormElement), confirm: confirm.trim() };
-    void revoke.run(async () => (await api.post<RevokeResponse>(path, body)).body).then(changed);
+    void call
+      .run(async () => (await api.post<RevokeResponse>(path, body)).body)
+      .then(() => {
+        changed();
+        setConfirm('');
+      });
   };
   const begin = () => {
     setAsked(true);
     look();
   };
   if (!has(me, 'CmkKey.Revoke')) {
-    return (
-      <Section title="Revoke">
-        <p>Revoking takes the app role CmkKey.Revoke, which you do not have. Get somebody who has it.</p>
-      </Section>
-    );
+    return <p>Revoking takes the app role CmkKey.Revoke, which you do not have. Get somebody who has it.</p>;
   }
   return (
-    <Section title="Revoke">
-      {revoke.answer && <Revoked answer={revoke.answer} />}
-      <Refused call={revoke} />
-      {!isAsked && !revoke.answer && (
+    <>
+      <Refused call={call} />
+      {!isAsked && (
         <>
           <p>It begins with a dry run: what would stop. Nothing is changed by it.</p>
           <button type="button" class="primary" onClick={begin}>
@@ -61,7 +60,7 @@ export function Revoke({ vault, name, changed }: RevokeProps) {
           </button>
         </>
       )}
-      {isAsked && !revoke.answer && (
+      {isAsked && (
         <>
           <h3>1. What would stop</h3>
           {dryRun.isRunning && <p role="status">Looking for what uses the key … Revoking need not wait for it.</p>}
@@ -86,19 +85,20 @@ export function Revoke({ vault, name, changed }: RevokeProps) {
               />
             </label>
             <div class="actions">
-              <button type="submit" class="danger" disabled={revoke.isRunning || confirm.trim() !== key}>
-                {revoke.isRunning ? 'Revoking …' : `Revoke ${key}`}
+              <button type="submit" class="danger" disabled={call.isRunning || confirm.trim() !== key}>
+                {call.isRunning ? 'Revoking …' : `Revoke ${key}`}
               </button>
               <span class="muted">It takes seconds, and waits for nobody.</span>
             </div>
           </form>
         </>
       )}
-    </Section>
+    </>
   );
 }
 
-function Revoked({ answer }: { readonly answer: RevokeResponse }) {
+/** What a revocation came to. */
+export function Revoked({ answer }: { readonly answer: RevokeResponse }) {
   const off = answer.versions.filter(({ before, after }) => before !== after).length;
   return (
     <Done tone="good" title="The key is revoked." warnings={answer.warnings}>
