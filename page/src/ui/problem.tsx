@@ -1,5 +1,6 @@
 import type { Problem } from '../api/client.ts';
 import { Icon } from './icon.tsx';
+import { Prose } from './prose.tsx';
 
 /** What was refused or failed: what it is, and the next step. */
 export function ProblemCard({ problem }: { readonly problem: Problem }) {
@@ -10,7 +11,7 @@ export function ProblemCard({ problem }: { readonly problem: Problem }) {
         <p class="strong">{problem.title}</p>
         <p>{problem.detail}</p>
         <p>
-          <span class="label">Next step</span> {problem.nextStep}
+          <span class="label">Next step</span> <Prose text={problem.nextStep} />
         </p>
         <p class="muted small-text">
           {problem.reason}

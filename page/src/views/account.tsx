@@ -5,6 +5,7 @@ import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Command } from '../ui/copy.tsx';
 import { Heading } from '../ui/heading.tsx';
+import { Prose } from '../ui/prose.tsx';
 import { Facts, Section } from '../ui/section.tsx';
 import { Since, Time } from '../ui/time.tsx';
 import { HEALTH_WORDS, HealthBadge } from './health.tsx';
@@ -163,7 +164,7 @@ function Findings({ of }: { readonly of: FleetAccount }) {
               <span class="label">Should be</span> {finding.shouldBe}
             </p>
             <p>
-              <span class="label">Mend it</span> {finding.fix}
+              <span class="label">Mend it</span> <Prose text={finding.fix} />
             </p>
             {finding.command && <Command text={finding.command} />}
             <p class="muted small-text">

@@ -3,6 +3,7 @@ import { count, inWords, keyNames, shortId } from '../names.ts';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Command } from '../ui/copy.tsx';
+import { Prose } from '../ui/prose.tsx';
 import { Since } from '../ui/time.tsx';
 
 const SEVERITY = {
@@ -21,9 +22,11 @@ export function CauseItem({ cause }: { readonly cause: DriftCause }) {
         <h3>{inWords(cause.reason)}</h3>
         <span class="muted">{count(cause.affected, 'resource')}</span>
       </div>
-      <p>{cause.is}</p>
       <p>
-        <span class="label">Mend it</span> {cause.fix}
+        <Prose text={cause.is} />
+      </p>
+      <p>
+        <span class="label">Mend it</span> <Prose text={cause.fix} />
       </p>
       {cause.commands.map((command) => (
         <Command key={command} text={command} />

@@ -62,7 +62,7 @@ function nextOf({ nextRotation, rotation, rotationCost }: KeyStatusResponse) {
     rotationCost &&
       ([
         'A rotation now would take',
-        `${duration(rotationCost.seconds)} for ${count(rotationCost.moves, 'move')}` +
+        `${rotationCost.seconds < 1 ? 'less than a second' : duration(rotationCost.seconds)} for ${count(rotationCost.moves, 'move')}` +
           (rotationCost.left > 0 ? `; Storage moves ${rotationCost.left} by itself, within a day` : ''),
       ] as const),
   ] as const;

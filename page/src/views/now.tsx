@@ -116,6 +116,8 @@ function Causes({ report, isNone }: { readonly report: DriftReport | undefined; 
   }
   if (!report) return null;
   const open = report.causes.filter(({ exempt }) => !exempt);
+  const wrong = open.filter(({ severity }) => severity !== 'advice');
+  const advice = open.filter(({ severity }) => severity === 'advice');
   const exempt = report.causes.length - open.length;
   return (
     <>
@@ -123,12 +125,22 @@ function Causes({ report, isNone }: { readonly report: DriftReport | undefined; 
         Checked <Since at={report.startedOn} />
         {report.complete ? '' : '. Not everything could be read: there may be more.'}
       </p>
-      {open.length === 0 && <p>The last check found nothing.</p>}
+      {wrong.length === 0 && <p>The last check found nothing that is wrong.</p>}
       <ul class="items">
-        {open.map((cause) => (
+        {wrong.map((cause) => (
           <CauseItem key={cause.id} cause={cause} />
         ))}
       </ul>
+      {advice.length > 0 && (
+        <details>
+          <summary>{count(advice.length, 'piece of advice', 'pieces of advice')}</summary>
+          <ul class="items">
+            {advice.map((cause) => (
+              <CauseItem key={cause.id} cause={cause} />
+            ))}
+          </ul>
+        </details>
+      )}
       {exempt > 0 && <p class="muted">{count(exempt, 'cause')} more are exempt.</p>}
     </>
   );

@@ -13,6 +13,7 @@ export function Timeline({ versions }: Pick<KeyStatusResponse, 'versions'>) {
   const shown = [...versions].sort((a, b) => (a.createdOn < b.createdOn ? 1 : -1)).slice(0, MOST);
   const starts = shown.map(({ activeFrom, createdOn }) => Date.parse(activeFrom ?? createdOn));
   const ends = shown.map(({ expiresOn }) => (expiresOn ? Date.parse(expiresOn) : now));
+  const isOpen = shown.some(({ expiresOn }) => !expiresOn);
   const from = Math.min(now, ...starts);
   const to = Math.max(now, ...ends);
   const span = Math.max(to - from, 24 * 3_600_000);
@@ -41,7 +42,7 @@ export function Timeline({ versions }: Pick<KeyStatusResponse, 'versions'>) {
       <p class="ends">
         <span>{DAY.format(from)}</span>
         <span>the dark line is now</span>
-        <span>{to > now ? DAY.format(to) : 'now'}</span>
+        <span>{isOpen ? 'no end' : DAY.format(from + span)}</span>
       </p>
     </div>
   );
