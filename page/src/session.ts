@@ -49,7 +49,6 @@ export class Session {
         knownAuthorities: [new URL(config.authority).host],
         authorityMetadata: JSON.stringify(metadataOf(config)),
         redirectUri: `${location.origin}/page/signed-in.html`,
-        postLogoutRedirectUri: `${location.origin}/`,
         // A wish of the API for a further proof of identity (`insufficient_claims`) is understood.
         clientCapabilities: ['CP1'],
       },
@@ -95,7 +94,11 @@ export class Session {
   }
 
   async signOut(): Promise<void> {
-    await this.#client.logoutRedirect(this.#account ? { account: this.#account } : {});
+    await this.#client.clearCache();
+    const { signIn, tenantId } = this.#config;
+    const back = new URLSearchParams({ post_logout_redirect_uri: `${location.origin}/` });
+    // Not by the library: it has no redirects where tokens are in memory alone.
+    location.assign(`${signIn}/${tenantId}/oauth2/v2.0/logout?${back}`);
   }
 
   /**

@@ -28,11 +28,18 @@ interface Kept {
   readonly data: unknown;
   readonly etag: string | undefined;
   readonly readOn: Date;
+  /** Of a list that was read whole, its pages. */
+  readonly pages?: readonly unknown[];
+}
+
+interface Asked {
+  readonly path: string;
+  readonly isAll: boolean;
 }
 
 /** What was read, by path: a view that is come back to shows it at once. Gone with the page, and with whoever signs out. */
 const kept = new Map<string, Kept>();
-const MOST_KEPT = 60;
+const MOST_KEPT = 200;
 
 export function forgetAll(): void {
   kept.clear();
@@ -46,22 +53,23 @@ const LIMIT_MS = 75_000;
  *
  * @param path below `/api`; undefined: nothing is asked
  * @param everyMs from the end of one answer to the next question
+ * @param isAll whether the further pages of a list are read too
  */
-export function usePoll<T>(path: string | undefined, everyMs: number): Polled<T> {
+export function usePoll<T>(path: string | undefined, everyMs: number, isAll = false): Polled<T> {
   const api = useApi();
   const [, redraw] = useState(0);
   const [problem, setProblem] = useState<{ readonly path: string; readonly problem: Problem }>();
   const again = useRef<() => void>(() => undefined);
   useEffect(() => {
     if (path === undefined) return;
-    const poll = startPoll(api, path, everyMs, (found) => {
+    const poll = startPoll(api, { path, isAll }, everyMs, (found) => {
       setProblem(found && { path, problem: found });
       redraw((count) => count + 1);
     });
     again.current = poll.now;
     return poll.stop;
-  }, [api, path, everyMs]);
-  const known = path === undefined ? undefined : kept.get(path);
+  }, [api, path, everyMs, isAll]);
+  const known = path === undefined ? undefined : kept.get(isAll ? wholeOf(path) : path);
   return {
     data: known?.data as T | undefined,
     readOn: known?.readOn,
@@ -71,7 +79,7 @@ export function usePoll<T>(path: string | undefined, everyMs: number): Polled<T>
   };
 }
 
-function startPoll(api: Api, path: string, everyMs: number, told: (problem: Problem | undefined) => void) {
+function startPoll(api: Api, asked: Asked, everyMs: number, told: (problem: Problem | undefined) => void) {
   const stopped = new AbortController();
   let timer = 0;
   let running = false;
@@ -81,7 +89,7 @@ function startPoll(api: Api, path: string, everyMs: number, told: (problem: Prob
     window.clearTimeout(timer);
     let nextMs = everyMs;
     try {
-      await read(api, path, stopped.signal);
+      await read(api, asked, stopped.signal);
       told(undefined);
     } catch (error) {
       if (stopped.signal.aborted) return;
@@ -107,13 +115,41 @@ function startPoll(api: Api, path: string, everyMs: number, told: (problem: Prob
   };
 }
 
-async function read(api: Api, path: string, signal: AbortSignal): Promise<void> {
+/** A page of a list says where the next one is. */
+interface Page {
+  readonly value?: readonly unknown[];
+  readonly nextLink?: string;
+}
+
+/** Reads a path, and the pages behind it if it is a list of which all is wanted. */
+async function read(api: Api, { path, isAll }: Asked, signal: AbortSignal): Promise<void> {
+  const first = await readPage(api, path, signal);
+  if (!isAll || signal.aborted) return;
+  const pages = [first];
+  for (let next = nextOf(first); next && !signal.aborted; next = nextOf(pages.at(-1) ?? first)) {
+    pages.push(await readPage(api, next, signal));
+  }
+  const before = kept.get(wholeOf(path));
+  const isSame = pages.length === before?.pages?.length && pages.every((page, index) => page === before.pages?.[index]);
+  const { nextLink: _, ...rest } = first as Page;
+  const whole = { ...rest, value: pages.flatMap((page) => (page as Page).value ?? []) };
+  keep(wholeOf(path), { data: isSame ? before?.data : whole, pages, etag: undefined, readOn: new Date() });
+}
+
+const wholeOf = (path: string): string => `${path} whole`;
+const nextOf = (page: unknown): string | undefined => (page as Page).nextLink?.replace(/^\/api/, '');
+
+async function readPage(api: Api, path: string, signal: AbortSignal): Promise<unknown> {
   const before = kept.get(path);
   const answer = await api.get<unknown>(`/api${path}`, { etag: before?.etag, signal, limitMs: LIMIT_MS });
-  if (signal.aborted) return;
   const data = answer.status === 304 ? before?.data : answer.body;
+  if (!signal.aborted) keep(path, { data, etag: answer.etag, readOn: new Date() });
+  return data;
+}
+
+function keep(path: string, what: Kept): void {
   kept.delete(path);
-  kept.set(path, { data, etag: answer.etag, readOn: new Date() });
+  kept.set(path, what);
   const [oldest] = kept.keys();
   if (kept.size > MOST_KEPT && oldest !== undefined) kept.delete(oldest);
 }

@@ -32,7 +32,7 @@ export function AuditRecordView({ id }: { readonly id: string }) {
             ]}
           />
         )}
-        {entry && <Json value={entry} />}
+        {entry && <Json label="The record" text={JSON.stringify(entry, null, 2)} />}
       </Section>
       {data && (
         <Section title="Its place in the chain">
@@ -54,7 +54,7 @@ export function AuditRecordView({ id }: { readonly id: string }) {
             ]}
           />
           <p>The line as it stands in the file, to compute its hash anew:</p>
-          <Json text={data.line} />
+          <Json label="The line" text={data.line} />
         </Section>
       )}
     </>
@@ -65,11 +65,11 @@ function Neighbour({ seq }: { readonly seq: number }) {
   return <a href={href(['audit', String(seq)])}>Record {seq}</a>;
 }
 
-function Json({ value, text }: { readonly value?: unknown; readonly text?: string }) {
+function Json({ label, text }: { readonly label: string; readonly text: string }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keys
-    <section class="record" tabIndex={0} aria-label="The record as JSON">
-      <code>{text ?? JSON.stringify(value, null, 2)}</code>
+    <section class="record" tabIndex={0} aria-label={label}>
+      <code>{text}</code>
     </section>
   );
 }

@@ -14,7 +14,7 @@ type Key = KeyList['value'][number];
 
 /** The keys of the managed vaults, one line each. */
 export function KeysView() {
-  const keys = usePoll<KeyList>('/keys', 15_000);
+  const keys = usePoll<KeyList>('/keys', 15_000, true);
   const { data } = keys;
   return (
     <>
@@ -39,7 +39,6 @@ export function KeysView() {
           </tbody>
         </table>
         {data?.value.length === 0 && <p>There is no key that you may see.</p>}
-        {data?.nextLink && <p class="muted">These are the first {data.value.length}. Name others under Break-glass.</p>}
         {data?.vaults
           .filter(({ unread }) => unread)
           .map(({ vault, unread }) => (

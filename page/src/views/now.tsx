@@ -8,6 +8,7 @@ import { Icon } from '../ui/icon.tsx';
 import { Section } from '../ui/section.tsx';
 import { Since } from '../ui/time.tsx';
 import { CauseItem } from './cause.tsx';
+import { CheckAgain } from './check-again.tsx';
 import { HealthBar } from './health-bar.tsx';
 import { judgeNow } from './judge-now.ts';
 import { PausedNotice } from './paused.tsx';
@@ -17,13 +18,13 @@ import { RotationItem } from './rotation-item.tsx';
 /** What one looks at in the morning: whether all is well, and if not, what to do. */
 export function NowView() {
   const fleet = usePoll<FleetList>('/fleet?top=1', 20_000);
-  const keys = usePoll<KeyList>('/keys', 15_000);
-  const rotations = usePoll<RotationList>('/rotations', 10_000);
+  const keys = usePoll<KeyList>('/keys', 15_000, true);
+  const rotations = usePoll<RotationList>('/rotations', 10_000, true);
   const { history, report } = useDriftReport();
   const approvals = usePoll<ApprovalList>('/approvals', 20_000);
   const revoked = (keys.data?.value ?? []).filter(({ revocation }) => revocation);
   const paused = (keys.data?.value ?? []).filter((key) => key.paused);
-  const underWay = (rotations.data?.value ?? []).filter(({ state }) => state !== 'finished');
+  const underWay = rotationsUnderWay(rotations.data, keys.data);
   const waiting = (approvals.data?.value ?? []).filter(({ state }) => state === 'waiting');
   const verdict = judgeNow({
     states: fleet.data?.summary.states,
@@ -50,6 +51,7 @@ export function NowView() {
         <div>
           <Section title="What is wrong" of={history}>
             <PollProblem of={report} />
+            <CheckAgain changed={history.refresh} />
             <Causes report={report.data} isNone={history.data?.reports.length === 0} />
           </Section>
         </div>
@@ -152,4 +154,18 @@ function useDriftReport() {
   const newest = history.data?.reports[0]?.id;
   const report = usePoll<DriftReport>(newest && `/drift/${encodeURIComponent(newest)}`, 600_000);
   return { history, report };
+}
+
+/** Those that are listed, and those that have not begun because moves are paused: the key knows of them. */
+function rotationsUnderWay(
+  listed: RotationList | undefined,
+  keys: KeyList | undefined,
+): readonly RotationList['value'][number][] {
+  const known = new Set((listed?.value ?? []).map(({ key }) => key.toLowerCase()));
+  const others = (keys?.value ?? []).flatMap(({ key, rotation, users, newestUsable }) => {
+    if (!rotation || known.has(key.toLowerCase())) return [];
+    const { moved, waiting, failed, left } = users ?? {};
+    return [{ key, ...rotation, moved, waiting, failed, left, version: newestUsable }];
+  });
+  return [...(listed?.value ?? []), ...others].filter(({ state }) => state !== 'finished' && state !== 'blocked');
 }

@@ -25,7 +25,7 @@ export function BreakGlassView({ vault, name }: BreakGlassProps) {
 }
 
 function ChooseKey() {
-  const keys = usePoll<KeyList>('/keys', 15_000);
+  const keys = usePoll<KeyList>('/keys', 15_000, true);
   const approvals = usePoll<ApprovalList>('/approvals', 10_000);
   const choose = (event: Event) => {
     event.preventDefault();
