@@ -27,6 +27,7 @@ export function pageConfig({ auth, cloud, page }: Pick<Settings, 'auth' | 'cloud
     authority: `${cloud.authorityHost}/${tenantId}`,
     signIn: page.signIn ?? cloud.authorityHost,
     issuer: issuers(config, tenantId)['2.0'][0] ?? '',
-    scope: `api://${clientId}/access_as_user`,
+    // A registration that asks for a token for itself has to be named by its client id (AADSTS90009).
+    scope: `${clientId}/access_as_user`,
   };
 }

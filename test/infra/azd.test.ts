@@ -25,6 +25,7 @@ describe('azure.yaml', () => {
       'infra/entra.sh',
       'scripts/infra/find-topics.ts',
       'scripts/infra/deploy-events.ts',
+      'infra/entra.sh',
       'infra/down.sh',
     ]);
     expect(scripts.filter((path) => !existsSync(join(root, path)))).toEqual([]);
