@@ -11,7 +11,7 @@ app.http('page', {
   // The root: a parameter that may be left out, and may not be longer than nothing (Azure/Azure-Functions#2473).
   route: '{ignored:maxlength(0)?}',
   authLevel: 'anonymous',
-  handler: async ({ headers }) => {
+  handler: ({ headers }) => {
     const file = pageFiles().get('index.html');
     const settings = settingsOfPage();
     return file && settings ? serveDocument(file, pageConfig(settings), headers) : notThere();
@@ -22,7 +22,7 @@ app.http('pageFile', {
   methods: ['GET'],
   route: 'page/{file}',
   authLevel: 'anonymous',
-  handler: async ({ headers, params }) => {
+  handler: ({ headers, params }) => {
     const file = params.file === 'index.html' ? undefined : pageFiles().get(params.file ?? '');
     const settings = settingsOfPage();
     if (!file || !settings) return notThere();
