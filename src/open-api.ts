@@ -39,6 +39,7 @@ const OPERATIONS: readonly ApiOperation[] = [
     role: 'CmkKey.Read',
     parameters: NAMES,
     responses: { 200: { description: 'The key.', schema: 'KeyStatus' } },
+    conditional: true,
     problems: { 404: ['KeyNotManaged'], 502: ['ServiceUnavailable', 'VaultUnreadable'] },
   },
   {

@@ -81,7 +81,7 @@ export const AUDIT_VERIFICATION = z.object({
       key: z.string().optional().describe('Identifier of the key that signed it, with its version.'),
       signature: z
         .enum(['valid', 'wrong', 'none', 'unchecked'])
-        .describe('`none`: it carries none. `unchecked`: `CMK_AUDIT_KEY` is not set, or cannot be read.'),
+        .describe('`none`: it carries none. `unchecked`: `CMK_AUDIT_KEY` is not set.'),
     })
     .optional()
     .describe('The newest end of the trail that is kept elsewhere; absent: there is none yet.'),

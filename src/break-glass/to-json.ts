@@ -2,7 +2,7 @@ import type { BlastRadius } from '../dependents/blast-radius.ts';
 import type { Caller } from '../http/caller.ts';
 import type { RevocationCall } from '../revocation/record-revocation.ts';
 import type { RevocationStamp } from '../revocation/revocation.ts';
-import type { RevocationRecord, RevokeResponse } from './schemas.ts';
+import type { KeyStatusResponse, RevocationRecord, RevokeResponse } from './schemas.ts';
 
 /** The blast radius as an answer has it: plain JSON, without the key that the answer names anyway. */
 export function dependentsOf({ key: _, ...radius }: BlastRadius): RevokeResponse['dependents'] {
@@ -22,4 +22,13 @@ export function callOf(
   { reason, ticket }: { readonly reason: string; readonly ticket?: string | undefined },
 ): RevocationCall {
   return { caller: { objectId, appId, kind, tokenId, name }, correlationId, why: reason, ticket };
+}
+
+/** The status without what differs each time that it is read: when the file services were asked just now, and who was first. */
+export function statusContent(status: KeyStatusResponse): unknown {
+  const effect = status.effect.map(({ checkedOn, since, ...shown }) =>
+    since === checkedOn ? shown : { ...shown, since },
+  );
+  effect.sort((a, b) => (a.account < b.account ? -1 : 1));
+  return { ...status, effect };
 }

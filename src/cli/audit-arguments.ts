@@ -20,11 +20,20 @@ export function readDay(text: string): string {
 
 /** The moment of a date, or so long ago. */
 export function readSince(text: string): Date {
-  const date = momentAgo(text, new Date());
+  return readMoment('--since', text, 'first');
+}
+
+/** The same for an end: a date is meant whole. */
+export function readUntil(text: string): Date {
+  return readMoment('--until', text, 'after');
+}
+
+function readMoment(option: string, text: string, edge: 'first' | 'after'): Date {
+  const date = momentAgo(text, new Date(), edge);
   if (date) return date;
   throw new CmkError(
     'ArgumentInvalid',
-    `--since "${text}" is neither a date nor a duration.`,
+    `${option} "${text}" is neither a date nor a duration.`,
     'Examples: 2026-11-24, 2026-11-24T12:00:00Z, P7D.',
   );
 }

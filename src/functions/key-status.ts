@@ -1,6 +1,8 @@
 import { app } from '@azure/functions';
 import { keyOfCall } from '../break-glass/key-of-route.ts';
 import { keyStatus } from '../break-glass/key-status.ts';
+import { statusContent } from '../break-glass/to-json.ts';
+import { conditional } from '../http/etag.ts';
 import { jsonResponse } from '../http/json-response.ts';
 import { api } from './api.ts';
 import { sharedCalls } from './shared-calls.ts';
@@ -13,6 +15,7 @@ app.http('keyStatus', {
     const key = keyOfCall(services.settings.vaults, request.params.vault, request.params.key);
     // It is there long before the vault and the accounts have answered.
     void services.control.refresh(log);
-    return jsonResponse(200, await sharedCalls.status(key, caller.objectId, () => keyStatus(key, services)));
+    const status = await sharedCalls.status(key, caller.objectId, () => keyStatus(key, services));
+    return conditional(request.headers, jsonResponse(200, status), statusContent(status));
   }),
 });

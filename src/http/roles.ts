@@ -4,10 +4,10 @@ import { HttpProblem } from './problem.ts';
 /**
  * App roles of this API, as declared in its app registration.
  *
- * - `CmkKey.Read`: look at a key, its dependents and an open revocation
+ * - `CmkKey.Read`: look at keys, their dependents and open revocations, drift reports and the audit trail
  * - `CmkKey.Revoke`: cut a key off (a dry run too)
  * - `CmkKey.Restore`: give it back
- * - `Cmk.Operate`: read drift reports, start a drift check and what it fixes; implies `CmkKey.Read`, since a drift report shows all that it shows
+ * - `Cmk.Operate`: pause and resume, start a drift check and what it fixes; implies `CmkKey.Read`
  *
  * Nothing else is implied: whoever may revoke may not restore unless both roles are assigned.
  */

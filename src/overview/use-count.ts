@@ -78,7 +78,8 @@ export class CostCount {
     this.#count = new ProgressCount(goal, budgets);
   }
 
-  add(use: FleetUse): void {
+  /** What came of earlier looks says nothing of a rotation to come. */
+  add({ outcome: _, ...use }: FleetUse): void {
     this.#count.add(use);
   }
 
@@ -95,7 +96,7 @@ export class CostCount {
   }
 }
 
-/** A rotation onto a version that would be made now: nobody is on it yet, and what was done before says nothing of it. */
+/** A rotation onto a version that would be made now: nobody is on it yet. */
 function nextGoal(versions: readonly KeyVersion[], now: Date): Omit<RotationGoal, 'refreshAutomatic' | 'now'> {
   const newestMs = Math.max(now.getTime(), ...versions.map(({ createdOn }) => createdOn.getTime() + 1));
   const createdOn = new Date(newestMs);

@@ -65,15 +65,17 @@ export function parseMoment(text: string, now: Date): Date {
 }
 
 /**
- * A moment given as a date, as a time, or as a duration ago (`P7D`); a date is its first moment.
+ * A moment given as a date, as a time, or as a duration ago (`P7D`).
  *
+ * @param edge which moment of a date is meant: its first, or the first one after it
  * @returns undefined for what is none of these
  */
-export function momentAgo(text: string, now: Date): Date | undefined {
+export function momentAgo(text: string, now: Date, edge: 'first' | 'after' = 'first'): Date | undefined {
   if (/^p/i.test(text)) return shift(now, text, -1);
   const [day = ''] = text.split('T');
   const date = new Date(text);
-  return isDay(day) && !Number.isNaN(date.getTime()) ? date : undefined;
+  if (!isDay(day) || Number.isNaN(date.getTime())) return undefined;
+  return edge === 'after' && isDay(text) ? shift(date, 'P1D', 1) : date;
 }
 
 /** `3 minutes`, `2 hours`, `5 days`. */

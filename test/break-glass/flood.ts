@@ -5,10 +5,11 @@
 const [url = '', vault = '', key = '', ...others] = process.argv.slice(2);
 const headers = { authorization: `Bearer ${process.env.FLOOD_TOKEN}`, 'content-type': 'application/json' };
 const CALLS = 1_000;
+const LOOKS = ['keys', 'audit', 'audit/verification', 'trend'];
 
 async function statusOf(path: string, init: RequestInit = {}): Promise<number> {
   try {
-    const answer = await fetch(`${url}/api/keys/${path}`, { headers, ...init });
+    const answer = await fetch(`${url}/api/${path}`, { headers, ...init });
     await answer.arrayBuffer();
     return answer.status;
   } catch {
@@ -24,7 +25,8 @@ function nameOf(n: number): string {
 const calls = Array.from({ length: CALLS }, (_, n) => {
   const path = `${vault}/${nameOf(n)}`;
   const body = JSON.stringify({ reason: `A script runs wild, number ${n}`, confirm: path });
-  return [statusOf(path), statusOf(`${path}/revoke`, { method: 'POST', body })];
+  const look = n % 5 === 0 ? [statusOf(LOOKS[(n / 5) % LOOKS.length] ?? '')] : [];
+  return [statusOf(`keys/${path}`), statusOf(`keys/${path}/revoke`, { method: 'POST', body }), ...look];
 }).flat();
 await Promise.race(calls);
 console.info('under way');

@@ -39,7 +39,7 @@ function middle(times: readonly number[]): number {
   return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? Number.NaN;
 }
 
-it('1,000 status calls and 1,000 revocations by one caller keep nobody else waiting', async () => {
+it('1,000 status calls, 1,000 revocations and 200 looks at everything by one caller keep nobody else waiting', async () => {
   const flooded = keys(40);
   const [, ...quietTimes] = await timesOfRevocations(6); // at the first, tokens and connections are fetched
   const quiet = middle(quietTimes);
@@ -54,7 +54,7 @@ it('1,000 status calls and 1,000 revocations by one caller keep nobody else wait
   const [, statuses] = await flood.says(/^answered (.*)$/m, 60_000);
 
   console.info(`quiet ${Math.round(quiet)} ms, under load ${underLoad.join(', ')} ms; ${statuses}`);
-  expect(statuses).toMatch(/^2000 with (?:0, )?200, 404, 429$/);
+  expect(statuses).toMatch(/^2200 with (?:0, )?200, 404, 429$/);
   expect(middle(underLoad)).toBeLessThan(Math.min(5 * quiet, 2_000));
   // Many keys at once may be an emergency: as many as a hundred are looked at, whatever else the same caller does.
   const revoked = flooded.filter((key) => enabledOf(key).every((enabled) => !enabled));

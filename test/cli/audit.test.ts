@@ -50,6 +50,14 @@ describe('what the command line changes', () => {
     expect(head).toBe('time,action,resource,by,why,from,to,reason,ticket,number');
     expect(rows.map((row) => row.split(',')[1])).toEqual(['key.create', 'key.setPolicy']);
     expect((await cmk(['audit', 'verify'])).code).toBe(0);
+    const of = async (...filter: string[]) => {
+      const listed = await cmk(['audit', 'list', ...filter, '-o', 'json', '--query', 'result[].entry.action']);
+      return JSON.parse(listed.out);
+    };
+    const created = ['--vault', site.vault.name, '--action', 'key'];
+    expect(await of(...created)).toEqual(['key.create', 'key.setPolicy']);
+    expect(await of(...created, '--until', '2020-01-01')).toEqual([]);
+    expect((await cmk(['audit', 'list', '--until', 'soon'])).err).toMatch(/--until "soon" is neither/);
   });
 
   it('that was done before an error stands there too, and a dry run does not', async () => {

@@ -7,6 +7,7 @@ import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import { addRoleAssignment } from '../../local/azure/fleet.ts';
 import { createKeyVersion } from '../../local/azure/key-vault/keys.ts';
 import { HEADS_CONTAINER, headStore } from '../../src/audit/head-store-client.ts';
+import { TrailProof } from '../../src/audit/prove-trail.ts';
 import type { SignedHead } from '../../src/audit/signed-head.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
@@ -142,6 +143,58 @@ describe('the drift check', () => {
         is: expect.stringMatching(/^CMK_AUDIT_KEY is in a vault of CMK_VAULTS/),
       }),
     );
+  });
+});
+
+describe('the proof that the API gives', () => {
+  const proof = (CMK_AUDIT_KEY = '') => new TrailProof().read(wire.services({ CMK_AUDIT_KEY }).auditWatch);
+
+  it('goes from the head that was signed to the last record, and says whose signature it has seen', async () => {
+    const CMK_AUDIT_KEY = auditKey('audit-proof', { kty: 'EC' });
+    await revoke();
+    await check(CMK_AUDIT_KEY);
+    const { seq = 0, file, hash, day, signedOn, key } = kept() ?? {};
+    await revoke();
+    const head = { seq, file, hash, day, keptOn: signedOn, key, signature: 'valid' };
+    const proven = await proof(CMK_AUDIT_KEY);
+    expect(proven).toMatchObject({ state: 'holds', head, findings: [] });
+    expect(proven.last?.seq).toBeGreaterThan(seq);
+    expect(await proof()).toMatchObject({ state: 'holds', head: { ...head, signature: 'unchecked' } });
+    wire.azure.faults.add([{ match: { host: 'kv-other.vault.azure.net' }, answer: { status: 503 } }]);
+    expect(await proof(CMK_AUDIT_KEY)).toMatchObject({ state: 'unknown', detail: expect.any(String) });
+    wire.azure.faults.clear();
+
+    const newest = await heads().newest();
+    const forged = { ...newest, signature: 'A'.repeat(86) } as SignedHead;
+    await heads().keep(forged);
+    expect(await proof(CMK_AUDIT_KEY)).toMatchObject({ state: 'broken', head: { signature: 'wrong' } });
+  });
+
+  it('is broken when a record was changed, and is read once for all who ask', async () => {
+    await revoke();
+    await check();
+    await revoke();
+    const trail = BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient('cmk-audit');
+    const blob = trail.getAppendBlobClient((await heads().newest())?.file ?? '');
+    const text = (await blob.downloadToBuffer()).toString();
+    const changed = text.replace('A laptop was stolen', 'A laptop was broken');
+    await blob.create();
+    await blob.appendBlock(changed, Buffer.byteLength(changed));
+    const { auditWatch } = wire.services();
+    let lists = 0;
+    const list = () => {
+      lists += 1;
+      return auditWatch.files.list();
+    };
+    const watched = { ...auditWatch, files: { ...auditWatch.files, list } };
+    const shared = new TrailProof();
+    const proofs = await Promise.all(Array.from({ length: 10 }, () => shared.read(watched)));
+    expect(lists).toBe(1);
+    for (const one of proofs) {
+      expect(one).toMatchObject({ state: 'broken', findings: [expect.objectContaining({ reason: 'LineChanged' })] });
+    }
+    await blob.create();
+    await blob.appendBlock(text, Buffer.byteLength(text));
   });
 });
 

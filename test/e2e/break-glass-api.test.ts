@@ -1,6 +1,5 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { z } from 'zod';
 import { addVersion, enabledOf, keyOf, revocationOn, versionsOf } from '../break-glass/break-glass-fixture.ts';
 import {
   type Answer,
@@ -11,6 +10,7 @@ import {
   type RunningApp,
   startApp,
 } from '../break-glass/running-app.ts';
+import { type ApiDocument, expectDocumented } from '../support/documented.ts';
 import { eventually } from '../support/eventually.ts';
 import type { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
@@ -18,29 +18,12 @@ import { useWire } from '../support/wire.ts';
 let app: RunningApp | undefined;
 const wire = useWire({ functionsHost: () => app?.url });
 let bundles: Bundles;
-type Schema = Exclude<Parameters<typeof z.fromJSONSchema>[0], boolean>;
-
-/** The OpenAPI document, as far as these tests read it. */
-interface Document {
-  readonly [field: string]: unknown;
-  readonly openapi: string;
-  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
-  readonly components: { readonly schemas: Record<string, Schema> };
-}
-
-interface Operation {
-  readonly operationId: string;
-  readonly responses: Readonly<
-    Record<string, { readonly content?: Readonly<Record<string, { readonly schema: Schema }>> }>
-  >;
-}
-
-let document: Document;
+let document: ApiDocument;
 
 beforeAll(async () => {
   bundles = await makeBundles();
   app = await startApp(bundles, wire.azure, wire.connectionString);
-  document = JSON.parse((await call('/openapi.json')).text) as Document;
+  document = JSON.parse((await call('/openapi.json')).text) as ApiDocument;
 });
 afterAll(async () => {
   await app?.stop();
@@ -62,24 +45,8 @@ const revoke = (key: TestKey, as = 'revoker') => call(path(key, '/revoke'), { me
 const restore = (key: TestKey, as = 'restorer', revocation = revocationOn(key)) =>
   call(path(key, '/restore'), { method: 'POST', as, body: { reason: 'The laptop is back', revocation } });
 
-/** Checks an answer against what the document says of that call and status. */
-function expectAsDocumented(answer: Answer, operation: 'keyStatus' | 'revokeKey' | 'restoreKey'): void {
-  const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
-  const content = operations.find(({ operationId }) => operationId === operation)?.responses[answer.status]?.content;
-  const media = answer.headers.get('content-type')?.split(';')[0] ?? '';
-  const schema = content?.[media]?.schema;
-  if (!schema) throw new Error(`${operation} ${answer.status} ${media} is not in the document.`);
-  const check = z.fromJSONSchema({ ...schema, $defs: document.components.schemas, ...inDefs(schema) });
-  const result = check.safeParse(answer.body);
-  expect(result.success ? [] : result.error.issues).toEqual([]);
-}
-
-/** `#/components/schemas/X` → `#/$defs/X`, where a JSON Schema of its own has its parts. */
-function inDefs(schema: object): object {
-  return JSON.parse(
-    JSON.stringify({ ...schema, $defs: document.components.schemas }).replaceAll('#/components/schemas/', '#/$defs/'),
-  );
-}
+const expectAsDocumented = (answer: Answer, operation: 'keyStatus' | 'revokeKey' | 'restoreKey') =>
+  expectDocumented(answer, operation, document);
 
 describe('openapi.json', () => {
   it('is served to anyone, and valid', async () => {

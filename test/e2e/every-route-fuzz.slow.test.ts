@@ -73,6 +73,18 @@ const ENDS = [
   '/revoke/x',
 ];
 const IDS = ['a1b2c3d4e5f6', '..', '%2e%2e%2fcmk-audit', 'x', 'A'.repeat(70), '__proto__'];
+const QUERIES = [
+  '?after=..',
+  '?after=2026-11-24.jsonl:99999999999999',
+  '?after=kv-files/x',
+  '?since=P999999Y',
+  '?until=9999-12-31',
+  '?key=%00&vault=..',
+  '?by=&action=__proto__',
+  '?account=/&key=https://evil.example/keys/k',
+  '?__proto__=1',
+  `?key=${'x'.repeat(3_000)}`,
+];
 const TEXTS = [
   '',
   'found it',
@@ -96,7 +108,9 @@ function request(next: () => number): { path: string; init: RequestInit } {
     () => `/api/keys/${one(VAULTS)}/${one(KEYS)}${one(ENDS)}`,
     () => `/api/drift/${one(['', 'history', ...IDS])}`,
     () => `/api/approvals${one(['', '/', ...IDS.map((id) => `/${id}`), ...IDS.map((id) => `/${id}/approve`)])}`,
-    () => `/api/${one(['', 'openapi.json', 'keys', 'admin', ...IDS])}`,
+    () => `/api/audit${one(['', '/', '/verification', ...QUERIES, ...IDS.map((id) => `/${id}`)])}`,
+    () => `/api/${one(['keys', 'trend'])}${one(['', '/', ...QUERIES])}`,
+    () => `/api/${one(['', 'openapi.json', 'admin', ...IDS])}`,
   ])();
   const method = one(METHODS);
   const headers: Record<string, string> = {};

@@ -1,10 +1,9 @@
 import { queryInvalid, queryOf } from '../../http/query.ts';
-import { isDay, momentAgo } from '../../time/duration.ts';
+import { momentAgo } from '../../time/duration.ts';
 import { parseFileName } from '../file-name.ts';
 import type { TrailPosition } from '../find-entry.ts';
 import type { TrailFilter } from '../trail-filter.ts';
 
-const DAY_MS = 24 * 3_600_000;
 const NAMES = ['key', 'vault', 'account', 'by', 'action', 'since', 'until', 'after'] as const;
 
 /** What of the trail is asked for. */
@@ -20,21 +19,16 @@ export function auditQuery(query: URLSearchParams, now: Date): AuditQuery {
   for (const [name, value] of Object.entries(rest)) {
     if (value === '') throw queryInvalid(`${name} is empty.`, 'Leave it out, or say what is to be in it.');
   }
-  const end = moment('until', until, now);
   return {
-    filter: {
-      ...rest,
-      since: moment('since', since, now),
-      // A day is meant whole.
-      until: end && isDay(until ?? '') ? new Date(end.getTime() + DAY_MS) : end,
-    },
+    filter: { ...rest, since: moment('since', since, now), until: moment('until', until, now) },
     before: after === undefined ? undefined : position(after),
   };
 }
 
-function moment(name: string, text: string | undefined, now: Date): Date | undefined {
+function moment(name: 'since' | 'until', text: string | undefined, now: Date): Date | undefined {
   if (text === undefined) return undefined;
-  const found = momentAgo(text, now);
+  // A day is meant whole.
+  const found = momentAgo(text, now, name === 'until' ? 'after' : 'first');
   if (found) return found;
   throw queryInvalid(
     `${name} is neither a date nor a time nor a duration.`,

@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { AUDIT_CONTAINER } from '../../audit/container-name.ts';
 import { trailRow } from '../../audit/trail-columns.ts';
 import type { RecordedEntry, TrailFilter } from '../../audit/trail-filter.ts';
-import { readDay, readReceipt, readSince } from '../audit-arguments.ts';
+import { readDay, readReceipt, readSince, readUntil } from '../audit-arguments.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 import { number, parsed } from '../options.ts';
@@ -20,6 +20,9 @@ interface VerifyArguments {
 
 interface ListArguments {
   key?: string;
+  vault?: string;
+  action?: string;
+  until?: string;
   account?: string;
   by?: string;
   since?: string;
@@ -79,13 +82,20 @@ function addList(command: Command, cli: Cli): void {
   command
     .description('what was done to keys and accounts, by whom and why; the newest last')
     .option('--key <key>', 'about this key: <key>, <vault>/<key> or an identifier')
+    .option('--vault <vault>', 'about keys of this vault: its name')
     .option('--account <account>', 'about this storage account: name or ARM id')
     .option('--by <who>', 'by this person or application: object id or name; app: by the app itself')
+    .option('--action <action>', 'what was done: key.revoke, or all of one kind: key')
     .addOption(since('since then: a date (2026-11-24) or a duration (P7D)'))
+    .addOption(moment('--until <when>', 'until then, the same way; a date is meant whole', readUntil))
     .addOption(limit())
-    .action(async ({ since: from, limit: most, container, ...about }: ListArguments) => {
+    .action(async ({ since: from, until, limit: most, container, ...about }: ListArguments) => {
       const records = async () => {
-        const filter = { ...about, since: from === undefined ? undefined : readSince(from) };
+        const filter = {
+          ...about,
+          since: from === undefined ? undefined : readSince(from),
+          until: until === undefined ? undefined : readUntil(until),
+        };
         return recordsOf(filter, most, container, command, cli);
       };
       await cli.look(command, records, (result, output) => showRecords(result, output));
@@ -130,9 +140,13 @@ function addHistory(command: Command, cli: Cli): void {
 }
 
 function since(text: string): Option {
-  return new Option('--since <when>', text).argParser(
+  return moment('--since <when>', text, readSince);
+}
+
+function moment(flags: string, text: string, read: (when: string) => Date): Option {
+  return new Option(flags, text).argParser(
     parsed((when: string) => {
-      readSince(when);
+      read(when);
       return when;
     }),
   );

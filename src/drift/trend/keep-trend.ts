@@ -55,15 +55,18 @@ async function keepDays(report: WholeReport, ports: KeepTrendPorts, signal: Abor
   }
 }
 
+/** What was found is kept also where the trail cannot be read. @throws what the trail answers */
 async function keepDay(
   day: KeptDay,
   { driftStorage, auditWatch, now }: KeepTrendPorts,
   signal: AbortSignal,
 ): Promise<void> {
   const summedOn = now().toISOString();
-  const events =
-    auditWatch && (await sumEvents(auditWatch.files, { ...spanOf(day.day), mostBytes: MOST_BYTES, signal }));
-  // Broken off: the next check does it.
-  if (events && !events.complete && signal.aborted) return driftStorage.keepTrendDay(day);
-  await driftStorage.keepTrendDay({ ...day, ...(events ? { events, summedOn } : {}) });
+  const summed = auditWatch && sumEvents(auditWatch.files, { ...spanOf(day.day), mostBytes: MOST_BYTES, signal });
+  const [sum] = await Promise.allSettled([summed]);
+  const events = sum.status === 'fulfilled' ? sum.value : undefined;
+  // One that was broken off is left to the next check.
+  const isWhole = events !== undefined && (events.complete || !signal.aborted);
+  await driftStorage.keepTrendDay({ ...day, ...(isWhole ? { events, summedOn } : {}) });
+  if (sum.status === 'rejected') throw sum.reason;
 }

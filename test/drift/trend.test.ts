@@ -1,0 +1,167 @@
+import { BlobServiceClient } from '@azure/storage-blob';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { auditFiles } from '../../src/audit/audit-client.ts';
+import { createDriftStorage } from '../../src/drift/store/drift-storage-client.ts';
+import { type KeepTrendPorts, keepTrend } from '../../src/drift/trend/keep-trend.ts';
+import { TrendReader } from '../../src/drift/trend/read-trend.ts';
+import { isSettled, lastDays } from '../../src/drift/trend/trend.ts';
+import type { LogRecord } from '../../src/log.ts';
+import { entry, newContainer, newTrail } from '../audit/trails.ts';
+import { useAzurite } from '../support/azurite.ts';
+import { finding, report } from './reports.ts';
+
+const azurite = useAzurite();
+const LIMIT = 20_000;
+const records: LogRecord[] = [];
+const log = (record: LogRecord) => void records.push(record);
+
+beforeEach(async () => {
+  records.length = 0;
+  const container = BlobServiceClient.fromConnectionString(azurite.connectionString).getContainerClient('cmk-drift');
+  await container.createIfNotExists();
+  for await (const { name } of container.listBlobsFlat()) await container.deleteBlob(name);
+});
+
+/** A drift storage, and a trail of its own. */
+function world(start: string) {
+  let now = new Date(start);
+  const container = newContainer(azurite.connectionString);
+  const record = newTrail(container, { now: () => now });
+  const settings = { storage: { connectionString: azurite.connectionString } };
+  const driftStorage = createDriftStorage(settings as Parameters<typeof createDriftStorage>[0], () => {
+    throw new Error('A connection string needs no credential.');
+  });
+  let reads = 0;
+  const files = auditFiles(container);
+  const read: typeof files.read = (...args) => {
+    reads += 1;
+    return files.read(...args);
+  };
+  const ports = { driftStorage, auditWatch: { files: { ...files, read } }, now: () => now } satisfies KeepTrendPorts;
+  return {
+    ports,
+    revoke: (id: string) => record({ ...entry('k'), id }, LIMIT),
+    at: (time: string) => {
+      now = new Date(time);
+    },
+    check: async (id: string, findings = [finding()]) => {
+      const made = report({ id, startedOn: now.toISOString(), findings });
+      await driftStorage.write(made);
+      await keepTrend(made, ports, log);
+    },
+    trend: async () => new TrendReader().read(ports),
+    reads: () => reads,
+  };
+}
+
+describe('the trend', () => {
+  it('has the last check of each day, and what happened on it, once the next check has summed it up', async () => {
+    const { at, check, revoke, trend } = world('2026-11-23T03:00:00Z');
+    await revoke('r1');
+    await check('c1');
+    at('2026-11-23T23:30:00Z');
+    await check('c2', [
+      finding(),
+      finding({ id: 'f2', reason: 'ScopeStaleKeyVersion', resource: '/x' }),
+      finding({ id: 'f3', reason: 'NoExpiry', severity: 'advice' }),
+    ]);
+    // After the last check of the day.
+    await revoke('r2');
+    at('2026-11-24T02:00:00Z');
+    await check('c3', []);
+    await revoke('r3');
+    const days = await trend();
+    expect(days).toHaveLength(30);
+    expect(days.slice(0, -2).filter(({ findings }) => findings)).toEqual([]);
+    expect(days.slice(-2)).toEqual([
+      {
+        day: '2026-11-23',
+        findings: {
+          checkedOn: '2026-11-23T23:30:00.000Z',
+          complete: true,
+          errors: 2,
+          warnings: 0,
+          advice: 1,
+          behind: 2,
+        },
+        events: { rotations: { finished: 0 }, revocations: 2, restores: 0, complete: true },
+      },
+      {
+        day: '2026-11-24',
+        findings: {
+          checkedOn: '2026-11-24T02:00:00.000Z',
+          complete: true,
+          errors: 0,
+          warnings: 0,
+          advice: 0,
+          behind: 0,
+        },
+        // Until now, not until the check.
+        events: { rotations: { finished: 0 }, revocations: 1, restores: 0, complete: true },
+      },
+    ]);
+    expect(records).toEqual([]);
+  });
+
+  it('takes the days before it was kept from the reports and the trail, some with each check, and each once', async () => {
+    const { at, check, revoke, trend, ports, reads } = world('2026-11-10T03:00:00Z');
+    for (let day = 10; day <= 20; day += 1) {
+      at(`2026-11-${day}T03:00:00Z`);
+      await revoke(`r${day}`);
+      await ports.driftStorage.write(report({ id: `c${day}`, startedOn: `2026-11-${day}T03:00:00.000Z` }));
+    }
+    at('2026-11-21T03:00:00Z');
+    const known = async () =>
+      (await trend()).filter(({ events }) => events?.revocations === 1).map(({ day }) => day.slice(-2));
+    await check('now');
+    expect(await known()).toEqual(['16', '17', '18', '19', '20']);
+    for (let n = 0; n < 5; n += 1) await check(`more-${n}`);
+    expect(await known()).toEqual(['10', '11', '12', '13', '14', '15', '16', '17', '18', '19', '20']);
+    const [day] = (await trend()).filter((one) => one.day === '2026-11-10');
+    expect(day?.findings).toEqual({
+      checkedOn: '2026-11-10T03:00:00.000Z',
+      complete: true,
+      errors: 1,
+      warnings: 0,
+      advice: 0,
+    });
+    // Nothing is left to be summed up but today, whose trail is empty and follows that of the day before.
+    const before = reads();
+    await check('last');
+    expect(reads() - before).toBeLessThanOrEqual(2);
+  });
+
+  it('is what is kept where the trail cannot be read, and a check comes to its end without it', async () => {
+    const { check, ports, at } = world('2026-11-23T03:00:00Z');
+    await check('c1');
+    const auditWatch = { files: { ...ports.auditWatch.files, list: () => Promise.reject(new Error('no trail')) } };
+    const broken = { ...ports, auditWatch };
+    at('2026-11-23T04:00:00Z');
+    const findings = [finding(), finding({ id: 'f2' })];
+    await keepTrend(report({ id: 'c2', startedOn: '2026-11-23T04:00:00.000Z', findings }), broken, log);
+    expect(records).toMatchObject([{ level: 'warning', reason: 'DriftReportNotWritten', report: 'c2' }]);
+    expect((await new TrendReader().read(broken)).at(-1)).toMatchObject({
+      day: '2026-11-23',
+      findings: { errors: 2, behind: 1 },
+      events: { revocations: 0 },
+    });
+  });
+});
+
+describe('the days of a trend', () => {
+  it('are those until today, across the end of a month', () => {
+    expect(lastDays(new Date('2026-03-02T00:00:00Z'), 4)).toEqual([
+      '2026-02-27',
+      '2026-02-28',
+      '2026-03-01',
+      '2026-03-02',
+    ]);
+  });
+
+  it('are settled an hour after they are over', () => {
+    const events = { rotations: { finished: 0 }, revocations: 0, restores: 0, complete: true };
+    const settled = (summedOn?: string) => isSettled({ day: '2026-11-23', events, ...(summedOn ? { summedOn } : {}) });
+    expect([settled(), settled('2026-11-24T01:00:00Z'), settled('2026-11-24T01:00:01Z')]).toEqual([false, false, true]);
+    expect(isSettled({ day: '2026-11-23', summedOn: '2026-11-25T00:00:00Z' })).toBe(false);
+  });
+});

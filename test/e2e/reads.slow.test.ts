@@ -1,0 +1,333 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { keyOf, revocationOn } from '../break-glass/break-glass-fixture.ts';
+import {
+  type Answer,
+  type Bundles,
+  makeBundles,
+  type RunningApp,
+  signIn,
+  startApp,
+} from '../break-glass/running-app.ts';
+import { type ApiDocument, expectDocumented } from '../support/documented.ts';
+import { eventually } from '../support/eventually.ts';
+import { TestKey } from '../support/fleet.ts';
+import { useWire } from '../support/wire.ts';
+
+const wire = useWire();
+let bundles: Bundles;
+let app: RunningApp;
+let document: ApiDocument;
+const apps: RunningApp[] = [];
+
+beforeAll(async () => {
+  bundles = await makeBundles();
+  app = await appWith();
+  document = JSON.parse((await app.call('/openapi.json')).text) as ApiDocument;
+});
+afterAll(async () => {
+  for (const one of apps) await one.stop();
+  await bundles?.remove();
+});
+
+async function appWith(settings: Readonly<Record<string, string>> = {}): Promise<RunningApp> {
+  const one = await startApp(bundles, wire.azure, wire.connectionString, { CMK_AUTOFIX: 'none', ...settings });
+  apps.push(one);
+  return one;
+}
+
+interface Listed {
+  readonly vault: string;
+  readonly name: string;
+  readonly state: string;
+  readonly unread: readonly { readonly what: string; readonly reason: string }[];
+}
+
+const get = (path: string, as = 'revoker', headers: Record<string, string> = {}, of = app) =>
+  of.call(path, { as, headers });
+const listed = <T>({ body }: Answer): readonly T[] => body.value as readonly T[];
+/** The drift check writes the fleet index. */
+const check = (of = app) => of.call('/drift', { as: 'operator', method: 'POST' });
+
+/** Every key of the list, page by page. */
+async function allKeys(as = 'revoker', of = app): Promise<readonly Listed[]> {
+  const keys: Listed[] = [];
+  for (let path: string | undefined = '/keys'; path; ) {
+    const answer = await get(path, as, {}, of);
+    expect(answer.status).toBe(200);
+    keys.push(...listed<Listed>(answer));
+    path = (answer.body.nextLink as string | undefined)?.slice('/api'.length);
+  }
+  return keys;
+}
+
+async function revoke(key: TestKey, reason = 'A laptop was stolen', of = app): Promise<Answer> {
+  const body = { reason, confirm: `${key.vault.name}/${key.name}` };
+  const answer = await of.call(`/keys/${key.vault.name}/${key.name}/revoke`, { as: 'operator', method: 'POST', body });
+  expect(answer.status).toBe(200);
+  return answer;
+}
+
+describe('the keys of the managed vaults', () => {
+  it('are shown with how each stands, who uses it, and when it is rotated next', async () => {
+    const vault = 'kv-records';
+    const disabled = new TestKey(wire.azure.world, vault);
+    disabled.first.enabled = false;
+    const old = new TestKey(wire.azure.world, vault);
+    old.account();
+    old.account('automatic');
+    const newest = old.add();
+    const gone = new TestKey(wire.azure.world, vault);
+    gone.account();
+    expect((await check()).status).toBe(200);
+    gone.vault.keys.delete(gone.name);
+    const revoked = keyOf(wire.azure, 2);
+    await revoke(revoked);
+
+    const answer = await get('/keys');
+    expectDocumented(answer, 'keys', document);
+    const keys = listed<Listed>(answer);
+    const of = (name: string) => keys.find((key) => key.name === name);
+    expect(keys.map((key) => key.vault)).not.toContain('kv-other');
+    expect(keys.map((key) => `${key.vault}/${key.name}`)).toEqual(
+      keys.map((key) => `${key.vault}/${key.name}`).toSorted(),
+    );
+    expect(of('files-key')).toMatchObject({
+      vault: 'kv-files',
+      state: 'usable',
+      versions: 1,
+      users: { accounts: 8, scopes: 1, lagging: 0, moved: 9, complete: true },
+      rotation: { state: 'finished' },
+      unread: [],
+    });
+    expect(of(old.name)).toMatchObject({
+      state: 'usable',
+      newest: { version: newest.version },
+      newestUsable: newest.version,
+      versions: 2,
+      users: { accounts: 2, lagging: 2, versions: [{ version: old.first.version, accounts: 2, scopes: 0 }] },
+      nextRotation: { by: 'nobody', reason: 'NoExpiry' },
+    });
+    expect(of(disabled.name)).toMatchObject({ state: 'disabled', users: { accounts: 0 } });
+    expect(of(gone.name)).toMatchObject({ state: 'missing', users: { accounts: 1 } });
+    const { objectId } = signIn(wire.azure, 'operator');
+    expect(of(revoked.name)).toMatchObject({
+      state: 'revoked',
+      revocation: { id: revocationOn(revoked), revokedBy: objectId },
+    });
+    expect(answer.body.vaults).toMatchObject([{ vault: 'kv-files' }, { vault: 'kv-records' }]);
+    expect(listed<Listed>(await get('/keys?vault=KV-Records')).map((key) => key.vault)).not.toContain('kv-files');
+  }, 60_000);
+
+  it('are not sent again to whoever has them', async () => {
+    const first = await get('/keys?vault=kv-files');
+    const etag = first.headers.get('etag') ?? '';
+    expect(etag).toMatch(/^W\/"[\w-]{27}"$/);
+    const again = await get('/keys?vault=kv-files', 'revoker', { 'if-none-match': `"other", ${etag}` });
+    expect(again).toMatchObject({ status: 304, text: '' });
+    expect(again.headers.get('etag')).toBe(etag);
+    await revoke(keyOf(wire.azure, 1));
+    await revoke(new TestKey(wire.azure.world, 'kv-files'));
+  });
+
+  it('come page by page, each once', async () => {
+    const one = await appWith();
+    const made = Array.from({ length: 60 }, () => keyOf(wire.azure, 1).name);
+    const names = (await allKeys('revoker', one)).map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(made));
+    expect(new Set(names).size).toBe(names.length);
+    for (const query of ['?skip=1', '?after=..', '?after=a&after=b', `?vault=${'x'.repeat(1_001)}`]) {
+      expect(await get(`/keys${query}`)).toMatchObject({ status: 400, body: { reason: 'QueryInvalid' } });
+    }
+  }, 60_000);
+
+  it('of a vault that cannot be read are named as far as they are in use, beside all others', async () => {
+    expect((await check()).status).toBe(200);
+    const one = await appWith();
+    wire.azure.faults.add([
+      {
+        match: { host: 'kv-records.vault.azure.net' },
+        answer: { status: 403, body: { error: { code: 'Forbidden', message: 'no' } } },
+      },
+    ]);
+    const answer = await get('/keys', 'revoker', {}, one);
+    expectDocumented(answer, 'keys', document);
+    expect(answer.body.vaults).toMatchObject([
+      { vault: 'kv-files', readOn: expect.any(String) },
+      { vault: 'kv-records', unread: { reason: 'MissingPermission' } },
+    ]);
+    const keys = await allKeys('revoker', one);
+    expect(keys.find(({ name }) => name === 'files-key')).toMatchObject({ state: 'usable', unread: [] });
+    expect(keys.find(({ name }) => name === 'records-key')).toMatchObject({
+      state: 'unknown',
+      users: { accounts: 2 },
+      unread: [{ reason: 'MissingPermission' }, { reason: 'MissingPermission' }],
+    });
+  }, 60_000);
+
+  it('of a vault that never answers are named in time', async () => {
+    expect((await check()).status).toBe(200);
+    const one = await appWith();
+    wire.azure.faults.add([{ match: { host: 'kv-records.vault.azure.net' }, hang: true }]);
+    const began = performance.now();
+    const answer = await get('/keys?vault=kv-records', 'revoker', {}, one);
+    expect(performance.now() - began).toBeLessThan(22_000);
+    expect(answer.body.vaults).toMatchObject([{ vault: 'kv-records', unread: { reason: 'TimeUp' } }]);
+    expect(listed<Listed>(answer).find(({ name }) => name === 'records-key')).toMatchObject({
+      state: 'unknown',
+      unread: expect.arrayContaining([expect.objectContaining({ reason: 'TimeUp' })]),
+    });
+  }, 60_000);
+});
+
+it('a key shows who still uses which version, and what a rotation would cost in time', async () => {
+  const key = keyOf(wire.azure, 1);
+  key.account();
+  key.account('automatic');
+  expect((await check()).status).toBe(200);
+  const answer = await get(`/keys/${key.vault.name}/${key.name}`);
+  expectDocumented(answer, 'keyStatus', document);
+  expect(answer.body).toMatchObject({
+    versions: [
+      { version: key.first.version, enabled: true, activeFrom: expect.any(String), users: { accounts: 2, scopes: 0 } },
+    ],
+    users: { accounts: 2, lagging: 0, complete: true, oldest: expect.any(String) },
+    rotation: { state: 'finished' },
+    rotationCost: { moves: 2, left: 0, seconds: 0, places: [{ moves: 2, left: 0, seconds: 0 }] },
+    nextRotation: { by: 'nobody', reason: 'NoExpiry' },
+    unread: [],
+  });
+  let etag = answer.headers.get('etag') ?? '';
+  const path = `/keys/${key.vault.name}/${key.name}`;
+  // What was not read in time the first time may be the second time.
+  await eventually('nothing has changed', async () => {
+    const again = await get(path, 'revoker', { 'if-none-match': etag });
+    etag = again.headers.get('etag') ?? '';
+    return again.status === 304 && again.text === '';
+  });
+  await revoke(key);
+  const { body } = await get(`/keys/${key.vault.name}/${key.name}`);
+  const { objectId } = signIn(wire.azure, 'operator');
+  expect(body).toMatchObject({
+    versions: [{ enabled: false, revoked: true, revokedBy: objectId, revokedOn: expect.any(String) }],
+    rotation: { state: 'blocked', reason: 'RevocationOpen' },
+    users: { accounts: 2 },
+  });
+  expect(body).not.toHaveProperty('rotationCost');
+}, 60_000);
+
+describe('the audit trail', () => {
+  it('is shown newest first, by what is asked for, and as CSV that no spreadsheet carries out', async () => {
+    const [one, other] = [keyOf(wire.azure, 1), keyOf(wire.azure, 1)];
+    await revoke(one, '=HYPERLINK("https://evil.example")');
+    await revoke(other, 'A disk, "lost"');
+    const newest = await get('/audit');
+    expectDocumented(newest, 'audit', document);
+    const seqs = listed<{ seq: number }>(newest).map(({ seq }) => seq);
+    expect(seqs).toEqual(seqs.toSorted((a, b) => b - a));
+
+    const about = async (query: string) =>
+      listed<{ entry: { resource: string } }>(await get(`/audit?${query}`)).map(({ entry }) => entry.resource);
+    expect(await about(`key=${one.name}`)).toEqual([one.id()]);
+    expect(
+      await about(
+        `key=kv-files/${other.name}&action=key.revoke&since=P1D&by=${signIn(wire.azure, 'operator').objectId}`,
+      ),
+    ).toEqual([other.id()]);
+    expect(await about(`key=${one.name}&vault=kv-records`)).toEqual([]);
+    expect(await about(`key=${one.name}&until=2026-01-01`)).toEqual([]);
+
+    const csv = await get(`/audit?vault=kv-files&action=key.revoke`, 'revoker', { accept: 'text/csv' });
+    expectDocumented(csv, 'audit', document);
+    expect(csv.headers.get('content-type')).toBe('text/csv; charset=utf-8; header=present');
+    const [head, ...rows] = csv.text.split('\r\n');
+    expect(head).toBe('time,action,resource,by,why,from,to,reason,ticket,number');
+    expect(rows.find((row) => row.includes(one.name))).toContain(`,"'=HYPERLINK(""https://evil.example"")",`);
+    expect(rows.find((row) => row.includes(other.name))).toContain(',"A disk, ""lost""",');
+
+    for (const query of ['limit=5', 'since=yesterday', 'until=P', 'key=', 'after=../x:1', 'after=2026-11-24.jsonl']) {
+      expect(await get(`/audit?${query}`)).toMatchObject({ status: 400, body: { reason: 'QueryInvalid' } });
+    }
+    expect(await get('/audit', 'outsider')).toMatchObject({ status: 403, body: { reason: 'RoleMissing' } });
+  });
+
+  it('comes page by page', async () => {
+    const audit = wire.services().audit;
+    for (let n = 0; n < 120; n += 1) {
+      await audit({ action: 'account.move', reason: 'Moved', resource: `/paged/${n}` }, 10_000);
+    }
+    const first = await get('/audit?action=account.move');
+    expect(listed(first)).toHaveLength(100);
+    const next = await get((first.body.nextLink as string).slice('/api'.length));
+    expect(
+      listed<{ entry: { resource: string } }>(next)
+        .slice(0, 20)
+        .map(({ entry }) => entry.resource),
+    ).toEqual(Array.from({ length: 20 }, (_, n) => `/paged/${19 - n}`));
+  }, 60_000);
+
+  it('shows one record whole, with its place in the chain, and that all of it holds', async () => {
+    const key = keyOf(wire.azure, 1);
+    await revoke(key);
+    const [found] = listed<{ seq: number; id: string; hash: string }>(await get(`/audit?key=${key.name}`));
+    const answer = await get(`/audit/${found?.seq}`);
+    expectDocumented(answer, 'auditRecord', document);
+    expect(answer.body).toMatchObject({ ...found, chain: { holds: true, before: { seq: (found?.seq ?? 0) - 1 } } });
+    expect(JSON.parse(String(answer.body.line))).toMatchObject({ seq: found?.seq, entry: { resource: key.id() } });
+    expect((await get(`/audit/${found?.id}`)).body).toEqual(answer.body);
+    const missing = await get('/audit/999999999');
+    expectDocumented(missing, 'auditRecord', document);
+    expect(missing).toMatchObject({ status: 404, body: { reason: 'AuditRecordNotFound' } });
+
+    expect((await check()).status).toBe(200);
+    const proof = await get('/audit/verification');
+    expectDocumented(proof, 'auditVerification', document);
+    expect(proof.body).toMatchObject({ state: 'holds', head: { signature: 'none' }, findings: [] });
+    const etag = proof.headers.get('etag') ?? '';
+    expect((await get('/audit/verification', 'revoker', { 'if-none-match': etag })).status).toBe(304);
+  }, 60_000);
+});
+
+it('the last 30 days are shown, with what has happened today until now', async () => {
+  expect((await check()).status).toBe(200);
+  const revocations = (answer: Answer) => {
+    const today = listed<{ events?: { revocations: number } }>(answer).at(-1);
+    return today?.events?.revocations ?? 0;
+  };
+  const one = await appWith();
+  await revoke(keyOf(wire.azure, 1), 'A laptop was stolen', one);
+  const answer = await get('/trend', 'revoker', {}, one);
+  expectDocumented(answer, 'trend', document);
+  const days = listed<{ day: string }>(answer);
+  expect(days).toHaveLength(30);
+  expect(days.map(({ day }) => day)).toEqual(days.map(({ day }) => day).toSorted());
+  expect(days.at(-1)).toMatchObject({
+    findings: { errors: expect.any(Number), behind: expect.any(Number) },
+    events: { complete: true, rotations: { finished: expect.any(Number) } },
+  });
+  expect(revocations(answer)).toBeGreaterThan(0);
+}, 60_000);
+
+describe('with a role that reaches one vault alone (CMK_ROLE_SCOPES)', () => {
+  it('shows the keys and records that are in its reach, and nothing of others', async () => {
+    const principal = signIn(wire.azure, 'revoker').objectId;
+    const one = await appWith({
+      CMK_ROLE_SCOPES: JSON.stringify([{ role: 'CmkKey.Read', principal, keys: ['kv-files/files-key', 'kv-records'] }]),
+    });
+    const [seen, unseen] = [new TestKey(wire.azure.world, 'kv-records'), keyOf(wire.azure, 1)];
+    await revoke(seen);
+    await revoke(unseen);
+    const keys = await allKeys('revoker', one);
+    expect(keys.filter(({ vault }) => vault === 'kv-files').map(({ name }) => name)).toEqual(['files-key']);
+    expect(keys.map(({ name }) => name)).toEqual(expect.arrayContaining(['records-key', seen.name]));
+    const records = await get('/audit', 'revoker', {}, one);
+    expect(records.text).toContain(seen.name);
+    expect(records.text).not.toContain(unseen.name);
+    const [hidden] = listed<{ seq: number }>(await get(`/audit?key=${unseen.name}`, 'operator', {}, one));
+    expect((await get(`/audit/${hidden?.seq}`, 'operator', {}, one)).status).toBe(200);
+    const refused = await get(`/audit/${hidden?.seq}`, 'revoker', {}, one);
+    const absent = await get('/audit/999999999', 'revoker', {}, one);
+    const same = ({ status, body }: Answer) => [status, body.reason, body.detail];
+    expect(same(refused)).toEqual(same(absent));
+    expect(await get('/trend', 'revoker', {}, one)).toMatchObject({ status: 403, body: { reason: 'RoleNarrowed' } });
+  }, 60_000);
+});

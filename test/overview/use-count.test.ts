@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest';
+import type { FleetUse } from '../../src/fleet/fleet-index.ts';
+import type { KeyVersion } from '../../src/keys/key-versions.ts';
+import { versionDetails } from '../../src/overview/key-detail.ts';
+import { readUsers, type UsersPorts } from '../../src/overview/read-users.ts';
+import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
+import { writesOf } from '../../src/rollout/create-rollout-services.ts';
+import { NO_CONTROL } from '../../src/rollout/pause.ts';
+import { StandingControl } from '../../src/rollout/standing-control.ts';
+import { fleetUse, NOW } from '../rollout/rollout-fixture.ts';
+import { day, KEY, keyVersion, REVOKER, versionName } from '../support/keys.ts';
+
+const VERSIONS = [keyVersion(1), keyVersion(100)];
+const OLD = { pinned: versionName(1), current: versionName(1) };
+
+function ports(uses: readonly FleetUse[], refreshAutomatic = true): UsersPorts {
+  const now = () => NOW;
+  return {
+    settings: { refreshAutomatic, canary: 0 },
+    fleet: {
+      async *uses() {
+        yield* uses;
+      },
+    },
+    rotationNotes: { all: async function* () {}, of: async () => undefined, put: async () => {} },
+    control: new StandingControl({ read: async () => NO_CONTROL }, now),
+    writeBudgets: writesOf(1),
+    now,
+  };
+}
+
+const read = (
+  uses: readonly FleetUse[],
+  versions: readonly KeyVersion[] = VERSIONS,
+  signal = new AbortController().signal,
+) => readUsers(KEY, versions, ports(uses), signal);
+
+describe('who uses a key', () => {
+  it('is counted by version, the one with the most users first', async () => {
+    const uses = [
+      fleetUse(1),
+      fleetUse(2, { ...OLD, readOn: day(190).toISOString() }),
+      fleetUse(3, OLD),
+      fleetUse(4, { ...OLD, scope: 'scope1' }),
+      // Storage does not say which version an automatic one uses.
+      { ...fleetUse(5, { mode: 'automatic' }), pinned: undefined, current: undefined } as unknown as FleetUse,
+    ];
+    const { users, rotation } = await read(uses);
+    expect(users).toEqual({
+      accounts: 4,
+      scopes: 1,
+      versions: [
+        { version: versionName(1), accounts: 2, scopes: 1 },
+        { version: versionName(100), accounts: 1, scopes: 0 },
+        { accounts: 1, scopes: 0 },
+      ],
+      lagging: 4,
+      moved: 1,
+      waiting: 4,
+      failed: 0,
+      left: 0,
+      complete: true,
+      oldest: day(190).toISOString(),
+      newest: NOW.toISOString(),
+    });
+    expect(rotation).toMatchObject({ state: 'stuck', startedOn: day(100).toISOString() });
+  });
+
+  it('is counted while the key is revoked, and nobody is behind then', async () => {
+    const record = { ...REVOKER, revokedOn: day(150), version: versionName(100), wasEnabled: true };
+    const revoked = [
+      keyVersion(1),
+      keyVersion(100, { enabled: false, tags: { [REVOCATION_TAG]: formatRevocation(record) } }),
+    ];
+    const { users, rotation, cost } = await read([fleetUse(1, OLD)], revoked);
+    expect(users).toMatchObject({ accounts: 1, complete: true });
+    expect(users).not.toHaveProperty('lagging');
+    expect(rotation).toEqual({ state: 'blocked', reason: 'RevocationOpen' });
+    expect(cost).toBeUndefined();
+    expect(versionDetails(revoked, users, NOW).get(versionName(100))).toEqual({
+      activeFrom: day(100).toISOString(),
+      enabled: false,
+      revokedOn: day(150).toISOString(),
+      revokedBy: REVOKER.revokedBy,
+      users: { accounts: 0, scopes: 0 },
+    });
+  });
+
+  it('is told as far as it was counted when time is up, and nothing that would be wrong', async () => {
+    const { users, rotation, cost } = await read([fleetUse(1)], VERSIONS, AbortSignal.abort());
+    expect(users).toEqual({ accounts: 0, scopes: 0, versions: [], complete: false });
+    expect([rotation, cost]).toEqual([undefined, undefined]);
+  });
+
+  it('is counted no further than 20,000', async () => {
+    const many = Array.from({ length: 20_001 }, (_, n) => fleetUse(n));
+    const { users } = await read(many);
+    expect(users).toMatchObject({ accounts: 20_000, complete: false });
+    expect((await read(many.slice(1))).users).toMatchObject({ accounts: 20_000, complete: true, moved: 20_000 });
+  });
+});
+
+describe('what a rotation would cost', () => {
+  it('is the writes of the slowest place, whatever is moved now and whatever failed before', async () => {
+    const failed = { result: 'reject', reason: 'Refused', at: NOW.toISOString() } as const;
+    const uses = [
+      ...Array.from({ length: 1_500 }, (_, n) => fleetUse(n)),
+      ...Array.from({ length: 5 }, (_, n) => fleetUse(2_000 + n, { ...OLD, location: 'northeurope', outcome: failed })),
+    ];
+    const { cost } = await read(uses);
+    // 1,200 within two minutes, the others one in three seconds.
+    expect(cost).toMatchObject({ moves: 1_505, left: 0, seconds: 900 });
+    expect(cost?.places.map(({ region, moves, seconds }) => [region, moves, seconds])).toEqual([
+      ['northeurope', 5, 0],
+      ['westeurope', 1_500, 900],
+    ]);
+  });
+
+  it('is nothing for automatic accounts that are left to Storage', async () => {
+    const automatic = { ...fleetUse(1, { mode: 'automatic' }), pinned: undefined } as unknown as FleetUse;
+    const { cost } = await readUsers(KEY, VERSIONS, ports([automatic], false), new AbortController().signal);
+    expect(cost).toMatchObject({ moves: 0, left: 1, seconds: 0 });
+  });
+});
