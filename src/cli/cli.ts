@@ -52,6 +52,8 @@ export class Cli {
   /** That of the context, with what a profile says. */
   environment: CliContext['environment'];
   exitCode: ExitCode = EXIT.ok;
+  /** What runs goes on until it is interrupted, which is no failure. */
+  isEndless = false;
   /** What runs, and what it has done so far. */
   #running: { readonly operation: string; readonly journal: Journal; readonly output: Output } | undefined;
 

@@ -3,7 +3,7 @@ import { csvLine } from '../csv.ts';
 import type { ChecklistLine } from '../operations/checklist-line.ts';
 import type { Entry, Report } from '../operations/journal.ts';
 import type { Explanation } from './explain.ts';
-import { tableLines } from './table.ts';
+import { NOTHING, tableLines } from './table.ts';
 import { visible, visibleLines } from './visible.ts';
 
 /** A place that lines go to. */
@@ -193,7 +193,7 @@ export class Output {
   #text(cell: Cell): string {
     if (typeof cell === 'object') return this.format === 'terminal' && !this.#wide ? cell.short : cell.full;
     // Where fields are apart by tabs, one that is empty is not seen.
-    return cell ?? (this.format === 'csv' ? '' : '-');
+    return cell ?? (this.format === 'csv' ? '' : NOTHING);
   }
 
   #wait(text: string): void {

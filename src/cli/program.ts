@@ -13,6 +13,7 @@ import { addIdentityCommands } from './commands/identity.ts';
 import { addKeyCommands } from './commands/key.ts';
 import { addRotationCommands } from './commands/rotation.ts';
 import { addVaultCommands } from './commands/vault.ts';
+import { addWatchCommand } from './commands/watch.ts';
 import { columnsOf, OUTPUTS } from './output.ts';
 import { cliVersion } from './version.ts';
 
@@ -60,7 +61,8 @@ Environment:
   CMK_AUTOFIX                what drift check --as-app fixes
   CMK_CANARY, CMK_REFRESH_AUTOMATIC, CMK_BUDGET_SHARE
                              how rotation status judges what waits
-  CMK_API, CMK_API_AUDIENCE  whom rotation status asks without that storage`;
+  CMK_API, CMK_API_AUDIENCE  whom watch asks, and rotation status without that
+                             storage`;
 
 /** Every command. Nothing runs before it is parsed. */
 export function createProgram(cli: Cli): Command {
@@ -97,6 +99,7 @@ export function createProgram(cli: Cli): Command {
   addFleetCommands(program, cli);
   addRotationCommands(program, cli);
   addDriftCommands(program, cli);
+  addWatchCommand(program, cli);
   addAppCommands(program, cli);
   addAuditCommands(program, cli);
   addExplainCommand(program, cli);

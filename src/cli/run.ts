@@ -43,7 +43,7 @@ export async function run(args: readonly string[], context: CliContext): Promise
     }
     await cli.recorded();
     if (error instanceof Interruption) {
-      cli.fail(cli.explainInterruption(), asked);
+      if (!cli.isEndless) cli.fail(cli.explainInterruption(), asked);
       return error.exitCode;
     }
     const { explain } = await import('./explain.ts');

@@ -2,6 +2,8 @@ import { visible } from './visible.ts';
 
 /** Between two columns. */
 const GAP = '  ';
+/** An empty cell. */
+export const NOTHING = '-';
 
 /**
  * A table as lines of text, the first of them its header. Columns that do not fit into the width stand below their row,
@@ -29,9 +31,11 @@ export function tableLines(header: readonly string[], texts: readonly (readonly 
     line(header),
     ...rows.flatMap((row) => [
       line(row),
-      ...titles.flatMap((title, index) =>
-        hanging(`${GAP}${title.padEnd(titleWidth)}${GAP}`, row[fitting + index] ?? '', width),
-      ),
+      ...titles.flatMap((title, index) => {
+        const text = row[fitting + index] ?? NOTHING;
+        // In a column of its own it would be seen that there is nothing; below its row it is in the way.
+        return text === NOTHING ? [] : hanging(`${GAP}${title.padEnd(titleWidth)}${GAP}`, text, width);
+      }),
     ]),
   ];
 }

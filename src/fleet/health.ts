@@ -99,6 +99,11 @@ export function healthOf(evidence: HealthEvidence, now: Date): Health {
   return { state: 'Unknown', cause: without('NotChecked') };
 }
 
+/** What a finding means for the accounts that it is about; undefined: nothing for whether they serve. */
+export function findingState(finding: HealthFinding): HealthState | undefined {
+  return meaningOf(finding)?.state;
+}
+
 interface Meaning {
   readonly state: HealthState;
   readonly rank: number;

@@ -1,13 +1,18 @@
 import pMap from 'p-map';
-import type { Account } from '../accounts/account.ts';
-import { accountKeyUse, type KeyUse, scopeKeyUse } from '../accounts/key-use.ts';
+import type { Account, Scope } from '../accounts/account.ts';
+import { hasNoScopes } from '../accounts/ask-scopes.ts';
+import { accountKeyUse, type KeyUse } from '../accounts/key-use.ts';
 import { planKeyUse } from '../accounts/plan.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
-import { type FleetFilter, matchesFilter } from '../fleet/fleet-filter.ts';
-import type { KeyVersion } from '../keys/key-versions.ts';
+import { known } from '../azure/read-or-why.ts';
+import type { AccountSubject, KeySubject } from '../drift/checks/subjects.ts';
+import { type FleetFilter, type HealthFilter, matchesFilter, matchesHealth } from '../fleet/fleet-filter.ts';
+import { causeLabel, type FleetSummary, summarizeFleet } from '../fleet/fleet-summary.ts';
+import type { Health, HealthCause, HealthState } from '../fleet/health.ts';
 import type { Reason } from '../reasons.ts';
+import { keyIdOf } from './account/look-reads.ts';
+import { FleetLook } from './fleet-look.ts';
 import type { Operation } from './operator-azure.ts';
-import { keyByName } from './resolve.ts';
 
 /** Subscriptions, keys and accounts that are read at the same time. */
 const CONCURRENCY = 8;
@@ -27,108 +32,137 @@ export interface FleetRow {
   readonly key: string | undefined;
   readonly mode: 'pinned' | 'automatic' | undefined;
   readonly version: string | undefined;
-  /** How it stands, as a reason code. */
+  /** What the app would do about it, as a reason code. */
   readonly state: Reason;
+  readonly health: HealthState;
+  /** Why, unless it serves. */
+  readonly cause?: HealthCause & { readonly label: string };
 }
 
 export interface Fleet {
+  /** Of the accounts that are listed, how ever they stand; scopes do not count. */
+  readonly summary: FleetSummary;
   readonly rows: readonly FleetRow[];
   /** What could not be read, one sentence each. */
   readonly unread: readonly string[];
 }
 
+export interface FleetOptions {
+  readonly subscription?: string | undefined;
+  readonly scopes: boolean;
+  /** Accounts too that use no key and are not missed for it. */
+  readonly all: boolean;
+  readonly filter?: FleetFilter;
+  readonly health?: HealthFilter;
+}
+
 /** Every account that the sign-in sees, with its key and how it stands. Changes nothing. */
-export async function listFleet(
-  options: {
-    readonly subscription?: string | undefined;
-    readonly scopes: boolean;
-    readonly all: boolean;
-    readonly filter?: FleetFilter;
-  },
-  { azure }: Operation,
-): Promise<Fleet> {
-  const subscriptions = options.subscription ? [options.subscription] : await azure.subscriptions.list();
+export async function listFleet(options: FleetOptions, { azure, journal }: Operation): Promise<Fleet> {
+  const { subscription, filter = {}, health = {} } = options;
   const unread: string[] = [];
+  const accounts = await listAccounts(subscription, azure, unread);
+  const look = new FleetLook(azure, unread);
+  const rows: FleetRow[] = [];
+  let looked = 0;
+  await pMap(
+    // Before anything more is asked about it.
+    accounts.filter((account) => options.scopes || matchesFilter(filteredAccount(account), filter)),
+    async (account) => {
+      const scopes = options.scopes ? await listScopes(account, azure, unread) : [];
+      const subject = await look.subject(account, scopes);
+      const own = rowOf(subject, undefined, look.ofAccount(subject), azure.now());
+      if (subject.use || own.cause || options.all) rows.push(own);
+      for (const scope of subject.scopes) {
+        rows.push(rowOf(subject, scope, look.ofScope(subject, scope.scope.name), azure.now()));
+      }
+      looked += 1;
+      if (looked % 100 === 0) journal.waiting(`${looked} of ${accounts.length} accounts`);
+    },
+    { concurrency: CONCURRENCY },
+  );
+  const unreadKeys = (await look.keys()).flatMap(unreadVersions);
+  const wanted = rows.filter((row) => matchesFilter(row, filter));
+  const place = ({ name, scope }: FleetRow): string => `${name} ${scope ?? ''}`;
+  return {
+    summary: summarizeFleet(wanted.filter(({ scope }) => scope === undefined).map(healthIn)),
+    rows: wanted.filter((row) => matchesHealth(healthIn(row), health)).sort((a, b) => (place(a) < place(b) ? -1 : 1)),
+    unread: [...unread, ...unreadKeys],
+  };
+}
+
+async function listAccounts(
+  subscription: string | undefined,
+  azure: Operation['azure'],
+  unread: string[],
+): Promise<Account[]> {
+  const subscriptions = subscription ? [subscription] : await azure.subscriptions.list();
   if (subscriptions.length === 0) {
     unread.push(
       'Your sign-in sees no subscription: ask for Reader on one, or see by `cmk doctor` who is signed in where.',
     );
   }
-  const states = new KeyStates({ azure, unread });
-  const rows: FleetRow[] = [];
+  const accounts: Account[] = [];
   await pMap(
     subscriptions,
-    async (subscription) => {
-      const accounts: Account[] = [];
+    async (id) => {
       try {
-        for await (const account of azure.accounts.list(subscription)) accounts.push(account);
+        for await (const account of azure.accounts.list(id)) accounts.push(account);
       } catch (error) {
-        unread.push(
-          `The accounts of subscription ${subscription} cannot be listed: ${describe(describeFailure(error))}`,
-        );
+        unread.push(`The accounts of subscription ${id} cannot be listed: ${describe(describeFailure(error))}`);
       }
-      await pMap(
-        accounts,
-        async (account) => {
-          const use = accountKeyUse(account.encryption);
-          if (use || options.all) rows.push(await states.row(account, undefined, use));
-          if (!options.scopes) return;
-          try {
-            for await (const scope of azure.accounts.listScopes(account)) {
-              rows.push(await states.row(account, scope.name, scopeKeyUse(scope)));
-            }
-          } catch (error) {
-            unread.push(
-              `The encryption scopes of ${account.name} cannot be listed: ${describe(describeFailure(error))}`,
-            );
-          }
-        },
-        { concurrency: CONCURRENCY },
-      );
     },
     { concurrency: CONCURRENCY },
   );
-  const place = ({ name, scope }: FleetRow): string => `${name} ${scope ?? ''}`;
-  const wanted = rows.filter((row) => matchesFilter(row, options.filter ?? {}));
-  return { rows: wanted.sort((a, b) => (place(a) < place(b) ? -1 : 1)), unread };
+  return accounts;
 }
 
-/** The versions of each key, read once. */
-class KeyStates {
-  readonly #versions = new Map<string, Promise<readonly KeyVersion[] | undefined>>();
-  readonly #azure: Operation['azure'];
-  readonly #unread: string[];
-
-  constructor({ azure, unread }: { azure: Operation['azure']; unread: string[] }) {
-    this.#azure = azure;
-    this.#unread = unread;
-  }
-
-  async row(account: Account, scope: string | undefined, use: KeyUse | undefined): Promise<FleetRow> {
-    const { id, name, subscriptionId: subscription, resourceGroup, tags, location: region } = account;
-    const about = { account: id, name, scope, subscription, resourceGroup, tags, region };
-    if (!use) {
-      return { ...about, key: undefined, mode: undefined, version: undefined, state: 'NotCustomerManaged' };
+async function listScopes(account: Account, azure: Operation['azure'], unread: string[]): Promise<Scope[]> {
+  const scopes: Scope[] = [];
+  try {
+    for await (const scope of azure.accounts.listScopes(account)) scopes.push(scope);
+  } catch (error) {
+    const failure = describeFailure(error);
+    if (!hasNoScopes(failure)) {
+      unread.push(`The encryption scopes of ${account.name} cannot be listed: ${describe(failure)}`);
     }
-    const key = `${use.vaultUri}/keys/${use.keyName}`;
-    const mode = use.pinned === undefined ? 'automatic' : 'pinned';
-    const versions = await this.#read(key);
-    const state = versions
-      ? planKeyUse(use, versions, this.#azure.now(), { refreshAutomatic: false }).reason
-      : 'VaultUnreadable';
-    return { ...about, key, mode, version: use.current ?? use.pinned, state };
   }
+  return scopes;
+}
 
-  #read(key: string): Promise<readonly KeyVersion[] | undefined> {
-    const known = this.#versions.get(key.toLowerCase());
-    if (known) return known;
-    const reading = this.#azure.keys
-      .listVersions(keyByName(key, undefined, this.#azure.cloud))
-      .catch((error: unknown) => {
-        this.#unread.push(`The versions of ${key} cannot be read: ${describe(describeFailure(error))}`);
-        return undefined;
-      });
-    this.#versions.set(key.toLowerCase(), reading);
-    return reading;
+function filteredAccount(account: Account) {
+  const { subscriptionId: subscription, resourceGroup, tags } = account;
+  const use = accountKeyUse(account.encryption);
+  return { subscription, resourceGroup, tags, key: use && keyIdOf(use) };
+}
+
+function rowOf(
+  { account, ...own }: AccountSubject,
+  scope: AccountSubject['scopes'][number] | undefined,
+  { state: health, cause }: Health,
+  now: Date,
+): FleetRow {
+  const { use, key } = scope ?? own;
+  const { id, name, subscriptionId: subscription, resourceGroup, tags, location: region } = account;
+  const about = { account: id, name, scope: scope?.scope.name, subscription, resourceGroup, tags, region };
+  const because = cause ? { cause: { ...cause, label: causeLabel(cause) } } : {};
+  if (!use) {
+    const none = { key: undefined, mode: undefined, version: undefined, state: 'NotCustomerManaged' as const };
+    return { ...about, ...none, health, ...because };
   }
+  const mode = use.pinned === undefined ? 'automatic' : 'pinned';
+  const state = stateOf(use, key, now);
+  return { ...about, key: keyIdOf(use), mode, version: use.current ?? use.pinned, state, health, ...because };
+}
+
+function stateOf(use: KeyUse, key: KeySubject | undefined, now: Date): Reason {
+  const versions = known(key?.versions);
+  return versions ? planKeyUse(use, versions, now, { refreshAutomatic: false }).reason : 'VaultUnreadable';
+}
+
+function unreadVersions({ key, versions }: KeySubject): string[] {
+  return 'unread' in versions ? [`The versions of ${key.id} cannot be read: ${versions.unread.detail}`] : [];
+}
+
+function healthIn({ health: state, cause }: FleetRow): Health {
+  return { state, ...(cause ? { cause } : {}) };
 }

@@ -50,6 +50,36 @@ describe('cmk drift check', () => {
     expect(out).toMatch(new RegExp(`^error\tStaleKeyVersion\tstorageAccounts/${account.name}\t`, 'm'));
   });
 
+  it('names those alone that are asked for, and exits by them', async () => {
+    const { key, account } = stale();
+    const mine = await cmk(['drift', 'check', '--key', key.name, '--sort', 'reason', '--json'], { env: settings() });
+    expect(mine.code).toBe(1);
+    const { findings, health } = JSON.parse(mine.out).result;
+    expect(findings).toContainEqual(expect.objectContaining({ reason: 'StaleKeyVersion', resource: account.id }));
+    const about = findings.map((one: { resource: string; cause: { about: string[] } }) => [
+      one.resource,
+      ...one.cause.about,
+    ]);
+    expect(about.every((of: string[]) => of.some((id) => id.includes(key.name)))).toBe(true);
+    expect(health.states.Stale).toBeGreaterThanOrEqual(1);
+    const args = [
+      'drift',
+      'check',
+      '--key',
+      key.name,
+      '--health',
+      'Revoked',
+      '-g',
+      'rg-files',
+      '--cause',
+      'KeyDeleted',
+    ];
+    expect(await cmk(args, { env: settings() })).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^0 errors, 0 w/),
+    });
+  });
+
   it('wants to know the vaults, where no setting names them', async () => {
     expect(await cmk(['drift', 'check'])).toEqual({
       code: 2,

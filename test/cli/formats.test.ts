@@ -46,8 +46,8 @@ describe('-o', () => {
   it('csv: a header, quotes where they are needed, more columns with --wide', async () => {
     const { site, account, list } = fleet();
     expect((await cmk([...list, '-o', 'csv'])).out.split('\n')).toEqual([
-      'account,region,key,mode,version,state',
-      `${account.name},westeurope,${site.vault.name}/${site.key},automatic,${site.version.version},UpToDate`,
+      'account,region,key,mode,version,health,cause',
+      `${account.name},westeurope,${site.vault.name}/${site.key},automatic,${site.version.version},Serving,`,
       '',
     ]);
     expect((await cmk([...list, '-o', 'csv', '--wide'])).out).toContain('"env=prod note=a, ""b"""');
@@ -82,7 +82,7 @@ describe('-o', () => {
   it('table: a table in a pipe too, without colours, as wide as COLUMNS says', async () => {
     const { list } = fleet();
     const { out } = await cmk([...list, '-o', 'table'], { env: { COLUMNS: '50' } });
-    expect(out).toMatch(/^ACCOUNT {2,}REGION/);
+    expect(out).toMatch(/^1 account: 1 serving\.\nACCOUNT {2,}REGION/);
     expect(out.split('\n').filter((line) => line.length > 50)).toEqual([]);
   });
 
@@ -166,6 +166,31 @@ describe('filters and order of fleet list', () => {
   });
 });
 
+describe('how accounts stand', () => {
+  it('is told by a summary, in each row, and can be asked for', async () => {
+    const { site, account, list } = fleet();
+    const stale = procedures.encrypted(site, 'pinned');
+    procedures.nextVersion(site);
+    const { out } = await cmk([...list, '-o', 'table', '--sort', 'health'], { columns: 60 });
+    const cause = `${site.vault.name}/${site.key}`;
+    expect(out).toMatch(new RegExp(`^2 accounts: 1 serving, 1 stale \\(${cause}\\)\\.\n`));
+    expect(out.indexOf(stale.name)).toBeLessThan(out.indexOf(account.name));
+    expect(out).toMatch(/CAUSE +StaleKeyVersion/);
+    expect(out.match(/CAUSE/g)).toHaveLength(1);
+    const rows = async (...args: string[]) => JSON.parse((await cmk([...list, ...args, '--json'])).out).result;
+    const { summary, rows: asked } = await rows('--health', 'Stale', 'Revoked');
+    expect(asked).toMatchObject([
+      { name: stale.name, health: 'Stale', cause: { label: cause }, state: 'StaleKeyVersion' },
+    ]);
+    expect(summary).toMatchObject({ accounts: 2, states: { Serving: 1, Stale: 1 } });
+    for (const named of [cause, 'stalekeyversion', asked[0].cause.id]) {
+      expect((await rows('--cause', named)).rows).toHaveLength(1);
+    }
+    expect((await rows('--cause', 'KeyDeleted')).rows).toEqual([]);
+    expect(await cmk([...list, '--health', 'Fine'])).toMatchObject({ code: 2 });
+  });
+});
+
 describe('profiles and names', () => {
   let home: string;
   beforeAll(async () => {
@@ -235,5 +260,9 @@ describe('key rotate --wait', () => {
     expect(early.code).toBe(1);
     expect(JSON.parse(early.out).result.moves).toMatchObject({ moved: [], complete: true });
     expect(JSON.parse(early.out).result.moves.waiting).toHaveLength(1);
+    expect(JSON.parse(early.out).entries).toContainEqual({
+      kind: 'note',
+      text: expect.stringMatching(/^1 of 1 accounts and scopes are to move, by 20\S+Z if/),
+    });
   });
 });

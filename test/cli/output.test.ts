@@ -112,7 +112,6 @@ describe('a table', () => {
         '  STATE  It is pinned to an older',
         '         version than the newest one.',
         'st2        kv-records/records-key',
-        '  STATE  -',
         '',
       ].join('\n'),
     );

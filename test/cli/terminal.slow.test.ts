@@ -29,7 +29,8 @@ describe('a table on a terminal', () => {
     expect(await terminal.exit).toBe(0);
     const lines = linesOf(terminal.shown());
     expect(lines.filter((line) => line.length > 60)).toEqual([]);
-    expect(lines[0]).toMatch(/^ACCOUNT +REGION +KEY/);
+    expect(lines[0]).toBe('1 account: 1 serving.');
+    expect(lines[1]).toMatch(/^ACCOUNT +REGION +KEY/);
     const text = lines.join('\n');
     expect(text).toContain(account.name);
     expect(text).toContain(site.version.version.slice(0, 8));

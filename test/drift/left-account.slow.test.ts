@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { WholeReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
+import { showFleet } from '../../src/fleet/http/fleet-api.ts';
+import { FleetSnapshots } from '../../src/fleet/http/fleet-snapshot.ts';
+import type { FleetListAnswer } from '../../src/fleet/http/schemas.ts';
 import { disableAccount } from '../../src/operations/account/account-change-key.ts';
 import type { Services } from '../../src/services.ts';
 import { TestKey } from '../support/fleet.ts';
@@ -18,6 +21,11 @@ async function check(change: (services: Services) => Services = (services) => se
   const report = await runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, services, wire.log);
   wire.azure.clock.advance(3_600_000);
   return report;
+}
+async function healthOf(name: string) {
+  const call = { headers: new Headers(), reaches: () => true, snapshots: new FleetSnapshots(), nowMs: 0 };
+  const { body } = await showFleet(new URLSearchParams(), call, wire.services());
+  return (JSON.parse(String(body)) as FleetListAnswer).value.find((row) => row.name === name)?.health;
 }
 const left = ({ findings }: WholeReport) =>
   findings
@@ -37,6 +45,12 @@ describe('an account that its owner puts on Microsoft-managed keys', () => {
         /^cmk account enable \S+stfiles03 --vault \S+kv-files --key files-key --identity \S+$/,
       ),
     });
+    expect(await healthOf('stfiles03')).toMatchObject({
+      state: 'NotManaged',
+      cause: { reason: 'NoLongerCustomerManaged', label: 'kv-files/files-key' },
+      since: report.startedOn,
+    });
+    expect(report.health).toMatchObject({ states: { NotManaged: 1 } });
     expect(left(await check())).toEqual(['stfiles03']);
   });
 

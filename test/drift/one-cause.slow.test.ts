@@ -4,9 +4,15 @@ import { showFindings, showReport } from '../../src/drift/http/drift-api.ts';
 import { type FindingsPage, findingsQuery } from '../../src/drift/http/findings-page.ts';
 import type { DriftReport, WholeReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
+import { showFleet } from '../../src/fleet/http/fleet-api.ts';
+import { FleetSnapshots } from '../../src/fleet/http/fleet-snapshot.ts';
+import type { FleetListAnswer } from '../../src/fleet/http/schemas.ts';
 import type { LogRecord } from '../../src/log.ts';
+import type { Fleet } from '../../src/operations/fleet-list.ts';
 import { group, storageIdentity, TestKey, vaultNamed } from '../support/fleet.ts';
 import { pasteRoleAssignment } from '../support/pasted.ts';
+import { Procedures } from '../support/procedures.ts';
+import { runCmk } from '../support/run-cmk.ts';
 import { useWire } from '../support/wire.ts';
 import { outsider } from './outsider.ts';
 
@@ -19,6 +25,10 @@ const check = (): Promise<WholeReport> =>
   runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, services(), (record) => void logged.push(record));
 const shown = async (accept: string): Promise<string> =>
   String((await showReport(undefined, new Headers({ accept }), services())).body);
+async function fleetPage(query: string): Promise<FleetListAnswer> {
+  const call = { headers: new Headers(), reaches: () => true, snapshots: new FleetSnapshots(), nowMs: 0 };
+  return JSON.parse(String((await showFleet(new URLSearchParams(query), call, services())).body));
+}
 const withoutRole = ({ causes }: Pick<DriftReport, 'causes'>) =>
   causes.filter(({ reason }) => reason === 'IdentityWithoutRole');
 
@@ -94,6 +104,28 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
     });
   });
 
+  it('is what GET /fleet, the report and `cmk fleet list` say of each of them', async () => {
+    const text = expect.stringMatching(/ 2,000 no access \(id-storage on kv-files\)/);
+    const { health } = await check();
+    expect(health).toMatchObject({ text, states: { NoAccess: FLEET } });
+    const page = await fleetPage('health=NoAccess&top=1000');
+    expect(page).toMatchObject({ matched: FLEET, summary: { text, states: { NoAccess: FLEET } } });
+    const [cause] = withoutRole(report);
+    expect(page.value[0]?.health).toEqual({
+      state: 'NoAccess',
+      cause: expect.objectContaining({ id: cause?.id, label: 'id-storage on kv-files' }),
+      since: cause?.since,
+    });
+    const operator = new Procedures(wire);
+    const { out } = await runCmk(operator, ['fleet', 'list', '--vault', 'kv-files', '--json']);
+    const { summary, rows } = JSON.parse(out).result as Fleet;
+    expect(summary.states.NoAccess).toBe(FLEET);
+    expect(rows.find(({ name }) => name === 'stfiles01')).toMatchObject({
+      health: 'NoAccess',
+      cause: { id: cause?.id },
+    });
+  });
+
   it('is the same cause in the next check, and is gone once the command was pasted', async () => {
     const again = await check();
     expect(withoutRole(again).map(({ id, since }) => [id, since])) //
@@ -102,6 +134,7 @@ describe(`a role that ${FLEET} accounts need is deleted`, () => {
     await pasteRoleAssignment(withoutRole(again)[0]?.commands[0] ?? '', outsider(wire.azure));
     const mended = await check();
     expect(withoutRole(mended)).toEqual([]);
+    expect(await fleetPage('health=NoAccess')).toMatchObject({ matched: 0, value: [] });
     expect(mended.counts.gone).toBeGreaterThanOrEqual(FLEET);
   });
 });

@@ -63,9 +63,20 @@ describe('fleet list', () => {
       mode: 'pinned',
       version: site.version.version,
       state: 'StaleKeyVersion',
+      health: 'Stale',
+      cause: { reason: 'StaleKeyVersion' },
     });
-    expect(rowOf(fresh.name)).toMatchObject({ mode: 'automatic', version: next.version, state: 'UpToDate' });
-    expect(rowOf(site.account.name)).toMatchObject({ key: undefined, state: 'NotCustomerManaged' });
+    expect(rowOf(fresh.name)).toMatchObject({
+      mode: 'automatic',
+      version: next.version,
+      state: 'UpToDate',
+      health: 'Serving',
+    });
+    expect(rowOf(site.account.name)).toMatchObject({
+      key: undefined,
+      state: 'NotCustomerManaged',
+      health: 'NotManaged',
+    });
     expect(result.unread).toEqual([]);
   });
 });

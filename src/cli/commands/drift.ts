@@ -1,6 +1,8 @@
 import { type Command, Option } from 'commander';
 import { shorten } from '../../drift/causes.ts';
-import type { DriftReport } from '../../drift/report.ts';
+import { filterReport } from '../../drift/filter-report.ts';
+import type { DriftReport, WholeReport } from '../../drift/report.ts';
+import { HEALTH_STATES, type HealthState } from '../../fleet/health.ts';
 import type { Log } from '../../log.ts';
 import type { Environment } from '../../settings/settings.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
@@ -9,7 +11,26 @@ import { EXIT } from '../exit-codes.ts';
 import { changing, vaults } from '../options.ts';
 import type { Output } from '../output.ts';
 
+/** What causes and findings can be sorted by. */
+const SORTS = ['reason', 'resources', 'since'] as const;
+
+interface DriftArguments {
+  vault: string[];
+  asApp?: boolean;
+  expand?: boolean;
+  key?: string[];
+  resourceGroup?: string[];
+  health?: HealthState[];
+  cause?: string[];
+  sort?: (typeof SORTS)[number];
+}
+
 export function addDriftCommands(program: Command, cli: Cli): void {
+  addDriftCheck(program, cli);
+  addEventsEnsure(program, cli);
+}
+
+function addDriftCheck(program: Command, cli: Cli): void {
   const { environment } = cli;
   program
     .command('drift')
@@ -17,13 +38,20 @@ export function addDriftCommands(program: Command, cli: Cli): void {
     .command('check')
     .description('check accounts, keys, vaults and the app; without --as-app it changes nothing, and needs no app')
     .addOption(vaults())
+    .option('--key <key...>', 'findings about this key: <key>, <vault>/<key> or an identifier')
+    .option('-g, --resource-group <group...>', 'findings about what is in this resource group')
+    .addOption(new Option('--health <state...>', 'findings by which accounts stand so').choices(HEALTH_STATES))
+    .option('--cause <cause...>', 'findings of this reason code or cause')
+    .addOption(new Option('--sort <column>', 'what to sort by; without it the worst first').choices(SORTS))
     .option('--expand', 'each finding, in place of what is behind them')
     .option('--as-app', "as the app does: fix what CMK_AUTOFIX names, and publish the report in the app's storage")
-    .action(async (options: { vault: string[]; asApp?: boolean; expand?: boolean }, command: Command) => {
+    .action(async (options: DriftArguments, command: Command) => {
       const { checkDrift } = await import('../../operations/drift-check.ts');
       const { createServices } = await import('../../services.ts');
       const credential = cli.credential(command.optsWithGlobals<GlobalOptions>());
-      const { vault: named, asApp = false, expand = false } = options;
+      const { vault: named, asApp = false, expand = false, sort } = options;
+      const { key, resourceGroup, health, cause } = options;
+      const { subscription } = command.optsWithGlobals<GlobalOptions>();
       let troubles = 0;
       await cli.look(
         command,
@@ -31,11 +59,14 @@ export function addDriftCommands(program: Command, cli: Cli): void {
           const services = (app: Environment, log: Log) => createServices(app, credential, log);
           const report = await checkDrift({ vaults: named, asApp, environment, services }, operation);
           troubles = operation.journal.entries.filter(({ kind }) => kind === 'note').length;
-          return expand ? report : shorten(report);
+          const filter = { key, resourceGroup, health, cause, subscription: subscription ? [subscription] : undefined };
+          const wanted = sortReport(filterReport(report, filter), sort);
+          return expand ? wanted : shorten(wanted);
         },
         (report, output) => {
           if (expand) showFindings(report, output);
           else showCauses(report, output);
+          if (output.format === 'terminal' && report.health) output.text(`${report.health.text}.`);
           showCounts(report, output);
           if (asApp && troubles === 0) output.text(`Published as report ${report.id}.`);
           const { counts, complete } = report;
@@ -43,7 +74,10 @@ export function addDriftCommands(program: Command, cli: Cli): void {
         },
       );
     });
+}
 
+function addEventsEnsure(program: Command, cli: Cli): void {
+  const { environment } = cli;
   changing(program.command('events').description("the vaults' events").command('ensure'))
     .description('have a vault tell the app of new, expiring and expired keys')
     .requiredOption('--vault <vault>', 'name, ARM id or URI of the vault')
@@ -86,6 +120,18 @@ function showCauses({ causes }: DriftReport, output: Output): void {
         commands[0] === undefined ? fix : `${commands[0]}${manyMore(commands.length - 1 + moreCommands)}`,
       ]),
   );
+}
+
+/** Causes by resources: those with the most first; findings by the name of theirs. */
+function sortReport(report: WholeReport, by: DriftArguments['sort']): WholeReport {
+  if (by === undefined) return report;
+  const of = by === 'resources' ? 'resource' : by;
+  const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
+  return {
+    ...report,
+    findings: [...report.findings].sort((a, b) => compare(a[of], b[of])),
+    causes: [...report.causes].sort((a, b) => (by === 'resources' ? b.affected - a.affected : compare(a[by], b[by]))),
+  };
 }
 
 function manyMore(commands: number): string {

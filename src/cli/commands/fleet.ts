@@ -1,13 +1,24 @@
 import { type Command, Option } from 'commander';
+import { HEALTH_STATES, type HealthState } from '../../fleet/health.ts';
 import type { Fleet, FleetRow } from '../../operations/fleet-list.ts';
 import type { Cli } from '../cli.ts';
-import { count } from '../count.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { type KnownNames, rememberNames } from '../name-cache.ts';
 import type { Cell, Output } from '../output.ts';
 
 /** What rows can be sorted by. */
-const SORTS = ['account', 'subscription', 'resource-group', 'region', 'key', 'mode', 'version', 'state'] as const;
+const SORTS = [
+  'account',
+  'subscription',
+  'resource-group',
+  'region',
+  'key',
+  'mode',
+  'version',
+  'health',
+  'cause',
+  'state',
+] as const;
 type Sort = (typeof SORTS)[number];
 
 interface FleetArguments {
@@ -17,6 +28,8 @@ interface FleetArguments {
   vault?: string[];
   resourceGroup?: string[];
   tag?: string[];
+  health?: HealthState[];
+  cause?: string[];
   sort: Sort;
 }
 
@@ -25,32 +38,35 @@ export function addFleetCommands(program: Command, cli: Cli): void {
   fleet
     .command('list')
     .description('accounts with their key, mode and version, and how they stand')
-    .option('--all', 'accounts with Microsoft-managed keys too')
+    .option('--all', 'accounts with Microsoft-managed keys too, that nobody misses')
     .option('--scopes', 'encryption scopes too (one call more for each account)')
     .option('--key <key...>', 'those that use this key: <key>, <vault>/<key> or an identifier')
     .option('--vault <vault...>', 'those that use a key of this vault')
     .option('-g, --resource-group <group...>', 'those in this resource group')
     .option('--tag <name=value...>', 'those with this tag; a name alone: with any value')
+    .addOption(new Option('--health <state...>', 'those that stand so').choices(HEALTH_STATES))
+    .option('--cause <cause...>', 'those behind which this is: a reason code, or as the table has it')
     .addOption(new Option('--sort <column>', 'what to sort by').choices(SORTS).default('account'))
     .action(async (options: FleetArguments, command: Command) => {
       const { all = false, scopes = false, sort, key, vault, resourceGroup, tag } = options;
+      const health = given({ health: options.health, cause: options.cause });
       const { listFleet } = await import('../../operations/fleet-list.ts');
       const { subscription } = command.optsWithGlobals<{ subscription?: string }>();
-      const given = Object.entries({ key, vault, resourceGroup, tag }).filter(([, values]) => values !== undefined);
-      const filter = Object.fromEntries(given);
+      const filter = given({ key, vault, resourceGroup, tag });
       await cli.look(
         command,
         async (operation) => {
-          const { rows, unread } = await listFleet({ subscription, scopes, all, filter }, operation);
-          rememberNames(cli.environment, namesIn(rows));
-          return { rows: sorted(rows, sort), unread };
+          const found = await listFleet({ subscription, scopes, all, filter, health }, operation);
+          rememberNames(cli.environment, namesIn(found.rows));
+          return { ...found, rows: sorted(found.rows, sort) };
         },
         showFleet,
       );
     });
 }
 
-function showFleet({ rows, unread }: Fleet, output: Output): ExitCode {
+function showFleet({ summary, rows, unread }: Fleet, output: Output): ExitCode {
+  if (output.format === 'terminal') output.text(`${summary.text}.`);
   output.table(
     [
       'ACCOUNT',
@@ -58,17 +74,21 @@ function showFleet({ rows, unread }: Fleet, output: Output): ExitCode {
       'KEY',
       'MODE',
       'VERSION',
-      'STATE',
+      'HEALTH',
+      'CAUSE',
+      { title: 'STATE', wide: true },
       { title: 'RESOURCE GROUP', wide: true },
       { title: 'SUBSCRIPTION', wide: true },
       { title: 'TAGS', wide: true },
     ],
-    rows.map(({ name, scope, region, key, mode, version, state, resourceGroup, subscription, tags }) => [
+    rows.map(({ name, scope, region, key, mode, version, health, cause, state, resourceGroup, subscription, tags }) => [
       scope ? `${name}/${scope}` : name,
       region,
       key?.replace(/^https:\/\/([^.]+)\.[^/]+\/keys\//, '$1/'),
       mode,
       shortVersion(version),
+      health,
+      cause && (cause.label === '' ? cause.reason : `${cause.reason} (${cause.label})`),
       state,
       resourceGroup,
       subscription,
@@ -78,7 +98,6 @@ function showFleet({ rows, unread }: Fleet, output: Output): ExitCode {
     ]),
     rows,
   );
-  if (output.format === 'terminal') output.text(`${count(rows.length, 'row')}: ${summaryOf(rows)}.`);
   for (const text of unread) output.entry({ kind: 'note', text });
   return unread.length > 0 ? EXIT.incomplete : EXIT.ok;
 }
@@ -95,17 +114,20 @@ function shortVersion(version: string | undefined): Cell {
   return version === undefined ? undefined : { full: version, short: version.slice(0, 8) };
 }
 
-/** `3 UpToDate, 2 StaleKeyVersion`. */
-function summaryOf(rows: readonly FleetRow[]): string {
-  const counts = new Map<string, number>();
-  for (const { state } of rows) counts.set(state, (counts.get(state) ?? 0) + 1);
-  const parts = [...counts].sort(([, a], [, b]) => b - a).map(([state, number]) => `${number} ${state}`);
-  return parts.length === 0 ? 'nothing' : parts.join(', ');
+/** What was given of some options. */
+function given(options: Readonly<Record<string, readonly string[] | undefined>>): Record<string, readonly string[]> {
+  return Object.fromEntries(Object.entries(options).flatMap(([name, values]) => (values ? [[name, values]] : [])));
+}
+
+/** By health the worst comes first. */
+function rank({ health }: FleetRow, by: Sort): number {
+  return by === 'health' ? HEALTH_STATES.indexOf(health) : 0;
 }
 
 function sorted(rows: readonly FleetRow[], by: Sort): readonly FleetRow[] {
   // They come sorted by account, and sorting keeps the order of what is alike.
   if (by === 'account') return rows;
   const field = by === 'resource-group' ? 'resourceGroup' : by;
-  return [...rows].sort((a, b) => (a[field] ?? '').localeCompare(b[field] ?? ''));
+  const textOf = (row: FleetRow): string => (field === 'cause' ? row.cause?.label : row[field]) ?? '';
+  return [...rows].sort((a, b) => rank(a, by) - rank(b, by) || textOf(a).localeCompare(textOf(b)));
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { FLEET_TABLE } from '../../fleet/fleet-table-client.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { appApi } from '../../operations/app-api.ts';
 import { keyByName } from '../../operations/resolve.ts';
 import { knowsAppStorage, rotationAccess } from '../../operations/rotation/rotation-access.ts';
 import { type RotationStatus, statusFromApi, statusFromStorage } from '../../operations/rotation/rotation-status.ts';
@@ -74,7 +75,7 @@ function inTable<T>(
   const { environment } = cli;
   const credential = () => cli.credential(command.optsWithGlobals<GlobalOptions>());
   const { CMK_API: api, CMK_API_AUDIENCE: audience } = environment;
-  if (!knowsAppStorage(environment) && api && audience) return run(statusFromApi(api, audience, credential()));
+  if (!knowsAppStorage(environment) && api && audience) return run(statusFromApi(appApi(api, audience, credential())));
   const ports = rotationAccess(environment, azure, credential);
   const place = { what: `table ${FLEET_TABLE}`, url: "the app's storage", role: 'Storage Table Data Reader' };
   return inAppStorage(place, () => run(statusFromStorage(ports)));

@@ -36,5 +36,5 @@ export class FleetSnapshots {
 async function takeSnapshot(ports: FleetPorts): Promise<FleetSnapshot> {
   const reading = await readFleet(ports);
   const { listings, report, warnings } = reading;
-  return { accounts: judgeFleet(reading, ports.settings), listings, report, warnings };
+  return { accounts: await judgeFleet(reading, ports.settings), listings, report, warnings };
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Account } from '../../accounts/account.ts';
 import { parseResourceId } from '../../azure/resource-id.ts';
 import { ACCOUNT_CHECKS } from '../../drift/checks/checks.ts';
@@ -46,12 +47,19 @@ const ACCOUNT_ANEW = ACCOUNT_CHECKS.filter(({ reason }) => ANEW.has(reason));
 /** Over as soon as the account uses a key. */
 const WITHOUT_KEY: ReadonlySet<string> = new Set(['NotCustomerManaged', 'NoLongerCustomerManaged']);
 
+/** Accounts that are judged in one go: thousands of them would keep a revocation from its turn. */
+const AT_ONCE = 200;
+
 /** How each account stands; in order of their names. */
-export function judgeFleet(reading: FleetReading, settings: Settings): JudgedAccount[] {
+export async function judgeFleet(reading: FleetReading, settings: Settings): Promise<JudgedAccount[]> {
   const judge = new FleetJudge(reading, settings);
-  return reading.accounts
-    .flatMap((known) => judge.account(known) ?? [])
-    .sort((a, b) => compare(placeInFleet(a), placeInFleet(b)));
+  const judged: JudgedAccount[] = [];
+  for (const [n, known] of reading.accounts.entries()) {
+    if (n % AT_ONCE === 0) await setImmediate();
+    const one = judge.account(known);
+    if (one) judged.push(one);
+  }
+  return judged.sort((a, b) => compare(placeInFleet(a), placeInFleet(b)));
 }
 
 /** Where an account stands in the list. */

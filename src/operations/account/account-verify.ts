@@ -1,24 +1,21 @@
 import type { Account, Scope } from '../../accounts/account.ts';
 import { hasNoScopes } from '../../accounts/ask-scopes.ts';
-import type { KeyUse } from '../../accounts/key-use.ts';
 import { describeFailure } from '../../azure/failure.ts';
 import { known, type Part, readPart } from '../../azure/read-or-why.ts';
 import type { FileShare } from '../../dependents/file-shares-client.ts';
 import { ACCOUNT_CHECKS, KEY_CHECKS } from '../../drift/checks/checks.ts';
 import { evaluate } from '../../drift/checks/evaluate.ts';
-import type { KeySubject, Rules, VaultSubject } from '../../drift/checks/subjects.ts';
 import { VAULT_CHECKS } from '../../drift/checks/vault-checks.ts';
 import { gatherAccount } from '../../drift/gather/gather-account.ts';
-import { readKey } from '../../drift/gather/gather-keys.ts';
 import { chooseShare } from '../../effect/probe-targets.ts';
 import { checkKeyAccess, identityState } from '../../identities/check-key-access.ts';
 import { userAssignedIdentity } from '../../identities/key-access.ts';
-import { managedKey } from '../../keys/managed-vaults.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import type { ChecklistLine } from '../checklist-line.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
-import { findAccount, keyByName, lookForVault, managed, type Where } from '../resolve.ts';
+import { findAccount, type Where } from '../resolve.ts';
 import { checklist, type FileServiceAnswer } from './checklist.ts';
+import { cached, keyIdOf, readKeyIn, readVault, rulesOfLook } from './look-reads.ts';
 
 export interface Verification {
   /** ARM id. */
@@ -27,19 +24,6 @@ export interface Verification {
   readonly ok: boolean;
   readonly checks: readonly ChecklistLine[];
 }
-
-/** What is required of this account, and exempted, is not asked: an account is looked at, not a fleet. */
-const DRIFT: Rules['drift'] = {
-  problems: [],
-  autofix: [],
-  require: [],
-  exemptions: [],
-  keyMaxAgeDays: Number.POSITIVE_INFINITY,
-  retireAfterHours: undefined,
-  functionAppId: undefined,
-  storageAccountId: undefined,
-  systemTopics: {},
-};
 
 /**
  * Looks at everything that an account needs to be encrypted with its key, and to stay so: with the checks of the drift
@@ -69,7 +53,7 @@ export async function verifyAccount(
   ]);
   const { use, key } = subject;
   const vault = use && (await vaults(use.vaultUri));
-  const rules: Rules = { now: azure.now(), refreshAutomatic: true, drift: DRIFT, wantedSubscriptions: undefined };
+  const rules = rulesOfLook(azure.now());
   const findings = [
     ...evaluate(ACCOUNT_CHECKS, subject, account.id, rules),
     ...(key ? evaluate(KEY_CHECKS, key, key.key.id, rules) : []),
@@ -80,47 +64,6 @@ export async function verifyAccount(
   const holds = ({ state, check }: ChecklistLine) =>
     state === 'ok' || (state === 'unknown' && check === 'file service');
   return { account: account.id, ok: use !== undefined && checks.every(holds), checks };
-}
-
-/** The same answer for the same question, asked once. */
-function cached<T>(read: (of: string) => Promise<T>): (of: string) => Promise<T> {
-  const answers = new Map<string, Promise<T>>();
-  return (of) => {
-    const answer = answers.get(of.toLowerCase()) ?? read(of);
-    answers.set(of.toLowerCase(), answer);
-    return answer;
-  };
-}
-
-function keyIdOf({ vaultUri, keyName }: KeyUse): string {
-  return `${vaultUri}/keys/${keyName}`;
-}
-
-/** A vault that the sign-in does not see has no ARM id. */
-async function readVault(vaultUri: string, azure: Azure): Promise<VaultSubject> {
-  const what = { resource: vaultUri, what: 'the vault', action: 'Microsoft.KeyVault/vaults/read' };
-  const found = await readPart(what, async () => {
-    const seen = await lookForVault(vaultUri, azure);
-    return seen && managed(seen, azure.cloud);
-  });
-  const seen = known(found);
-  const vault = seen ?? keyByName(`${vaultUri}/keys/any`, undefined, azure.cloud).vault;
-  const properties = 'unread' in found ? found : await readPart(what, async () => seen && azure.vaults.get(seen));
-  return { vault, properties, events: undefined, deadLetters: { value: [] } };
-}
-
-async function readKeyIn(
-  id: string,
-  vaults: (uri: string) => Promise<VaultSubject>,
-  azure: Azure,
-): Promise<KeySubject> {
-  const { vault: named, name } = keyByName(id, undefined, azure.cloud);
-  const { vault, properties } = await vaults(named.uri);
-  const key = await readKey(managedKey(vault, name), { keys: azure.keys, keyCatalog: azure.keyAdmin });
-  const unseen = 'value' in properties && properties.value === undefined;
-  // One that the sign-in does not see may well serve its keys.
-  if (!unseen || (known(key.versions) ?? []).length > 0) return key;
-  return { ...key, state: 'vaultGone' };
 }
 
 async function readScopes(account: Account, { accounts }: Azure): Promise<Part<readonly Scope[]>> {

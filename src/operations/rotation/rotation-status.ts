@@ -1,7 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { TokenCredential } from '@azure/identity';
-import { timeBoxed } from '../../azure/deadline.ts';
-import { OPERATOR_TOKEN_MS } from '../../azure/limits.ts';
 import { CmkError } from '../../errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Log } from '../../log.ts';
@@ -9,6 +6,7 @@ import { type ListPorts, listRotations, type RotationList } from '../../rollout/
 import { type ControlPorts, type Ordered, orderPause, orderResume } from '../../rollout/order-pause.ts';
 import { readRotation } from '../../rollout/read-rotation.ts';
 import { type RotationView, viewRotation } from '../../rollout/rotation-view.ts';
+import type { AppApi } from '../app-api.ts';
 import { callerOf } from '../key/app-record.ts';
 import type { Operator } from '../operator.ts';
 
@@ -41,28 +39,18 @@ export function statusFromStorage(ports: ListPorts): RotationStatus {
 }
 
 /** By the app's API, for whoever may not read its storage. @throws {@link CmkError} `ServiceUnavailable` with what the app says */
-export function statusFromApi(api: string, audience: string, credential: TokenCredential): RotationStatus {
-  const get = async (path: string): Promise<unknown> => {
-    const token = await credential.getToken(`${audience}/.default`);
-    const { response, body } = await timeBoxed(async (signal) => {
-      const headers = { authorization: `Bearer ${token?.token}` };
-      const answer = await fetch(`${api.replace(/\/$/, '')}${path}`, { headers, signal });
-      return { response: answer, body: (await answer.json()) as { detail?: string; nextStep?: string } };
-    }, OPERATOR_TOKEN_MS);
-    if (response.ok) return body;
-    throw new CmkError('ServiceUnavailable', `The app answers ${response.status}: ${body.detail}`, body.nextStep ?? '');
-  };
+export function statusFromApi(api: AppApi): RotationStatus {
   return {
     async list() {
       const all: RotationList['value'][number][] = [];
       for (let path: string | undefined = '/rotations'; path !== undefined; ) {
-        const page = (await get(path)) as Pick<RotationList, 'value'> & { nextLink?: string };
+        const page = (await api.get(path)) as Pick<RotationList, 'value'> & { nextLink?: string };
         all.push(...page.value);
         path = page.nextLink?.replace(/^\/api/, '');
       }
       return all;
     },
-    of: async ({ vault, name }) => (await get(`/rotations/${vault.name}/${name}`)) as RotationView,
+    of: async ({ vault, name }) => (await api.get(`/rotations/${vault.name}/${name}`)) as RotationView,
   };
 }
 

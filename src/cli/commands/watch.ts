@@ -1,0 +1,88 @@
+import { type Command, Option } from 'commander';
+import { CmkError } from '../../errors.ts';
+import type { FleetEvent, WatchedFleet } from '../../operations/watch/fleet-changes.ts';
+import { type Cli, type GlobalOptions, seconds } from '../cli.ts';
+import { EXIT } from '../exit-codes.ts';
+import { parsed } from '../options.ts';
+import { DOCUMENT_VERSION, type Output } from '../output.ts';
+
+interface WatchArguments {
+  every: number;
+  for?: number;
+}
+
+const HELP = `
+It asks the app (CMK_API, CMK_API_AUDIENCE). What goes on already is told first;
+findings change when a drift check has run. With -o jsonl an event is a line.`;
+
+export function addWatchCommand(program: Command, cli: Cli): void {
+  program
+    .command('watch')
+    .description('what changes, as it does: rotations, revocations, findings, how accounts stand; until Ctrl-C')
+    .addOption(new Option('--every <duration>', 'how often to look').argParser(parsed(seconds)).default(15, 'PT15S'))
+    .addOption(new Option('--for <duration>', 'end after so long').argParser(parsed(seconds)))
+    .addHelpText('after', HELP)
+    .action(async (options: WatchArguments, command: Command) => {
+      const globals = command.optsWithGlobals<GlobalOptions>();
+      const output = cli.output(globals);
+      if (!['terminal', 'lines', 'tsv', 'jsonl'].includes(output.format)) {
+        throw new CmkError('ArgumentInvalid', 'What changes has no end, and so is no document.', 'Use -o jsonl.');
+      }
+      const look = await looker(cli, globals);
+      const { now, sleep } = await cli.azure(globals);
+      // Ctrl-C is how it is meant to end.
+      cli.isEndless = true;
+      const endMs = options.for === undefined ? Number.POSITIVE_INFINITY : now().getTime() + options.for * 1_000;
+      let before: WatchedFleet | undefined;
+      for (;;) {
+        before = await tellChanges(before, look, now, output);
+        if (now().getTime() + options.every * 1_000 > endMs) break;
+        await sleep(options.every * 1_000);
+      }
+      cli.exitCode = EXIT.ok;
+    });
+}
+
+/** @throws {@link CmkError} `ArgumentInvalid` where it is not known whom to ask */
+async function looker(cli: Cli, globals: GlobalOptions): Promise<() => Promise<WatchedFleet>> {
+  const { CMK_API: address, CMK_API_AUDIENCE: audience } = cli.environment;
+  if (!address || !audience) {
+    throw new CmkError(
+      'ArgumentInvalid',
+      'Where the app answers is not known.',
+      'Set CMK_API to the address of its API (https://<app>.azurewebsites.net/api) and CMK_API_AUDIENCE to api://<client id>.',
+    );
+  }
+  const { appApi } = await import('../../operations/app-api.ts');
+  const { statusFromApi } = await import('../../operations/rotation/rotation-status.ts');
+  const { readWatched } = await import('../../operations/watch/watch-api.ts');
+  const api = appApi(address, audience, cli.credential(globals));
+  const status = statusFromApi(api);
+  return () => readWatched(api, status);
+}
+
+/** An app that does not answer for a moment is no end of it, once it has answered. */
+async function tellChanges(
+  before: WatchedFleet | undefined,
+  look: () => Promise<WatchedFleet>,
+  now: () => Date,
+  output: Output,
+): Promise<WatchedFleet> {
+  const { fleetChanges } = await import('../../operations/watch/fleet-changes.ts');
+  try {
+    const after = await look();
+    for (const event of fleetChanges(before, after)) tell(event, now().toISOString(), output);
+    return after;
+  } catch (error) {
+    if (!before) throw error;
+    const { explain } = await import('../explain.ts');
+    output.entry({ kind: 'note', text: `${now().toISOString()} ${explain(error).message}` });
+    return before;
+  }
+}
+
+function tell({ kind, change, about, text }: FleetEvent, at: string, output: Output): void {
+  if (output.format === 'jsonl') output.line({ version: DOCUMENT_VERSION, at, kind, change, about, text });
+  else if (output.format === 'terminal') output.text(`${at}  ${kind.padEnd(10)}  ${text}`);
+  else output.table(['AT', 'KIND', 'CHANGE', 'ABOUT', 'TEXT'], [[at, kind, change, about || undefined, text]]);
+}

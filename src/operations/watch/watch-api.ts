@@ -1,0 +1,45 @@
+import type { DriftReport } from '../../drift/report.ts';
+import { CmkError } from '../../errors.ts';
+import { causeLabel, type FleetSummary } from '../../fleet/fleet-summary.ts';
+import type { AppApi } from '../app-api.ts';
+import type { RotationStatus } from '../rotation/rotation-status.ts';
+import type { WatchedFleet, WatchedRotation } from './fleet-changes.ts';
+
+/** Reads from the app what a fleet is watched for. @throws {@link CmkError} with what the app says */
+export async function readWatched(api: AppApi, status: RotationStatus): Promise<WatchedFleet> {
+  const [rotations, { summary }, report] = await Promise.all([
+    status.list(),
+    api.get('/fleet?top=1') as Promise<{ readonly summary: FleetSummary }>,
+    readReport(api),
+  ]);
+  const revoked = summary.causes.filter(({ state }) => state === 'Revoked');
+  return {
+    rotations: new Map(
+      rotations.map((one): [string, WatchedRotation] => {
+        if (one.state === 'unknown') return [one.key, { state: one.state, moved: 0, waiting: 0, failed: 0 }];
+        const { state, moved = 0, waiting = 0, failed = 0, expectedEnd } = one;
+        return [one.key, { state, moved, waiting, failed, expectedEnd }];
+      }),
+    ),
+    revocations: new Map(revoked.map(({ about, label, accounts, since }) => [about[0] ?? label, { accounts, since }])),
+    causes: new Map(
+      (report?.causes ?? [])
+        .filter(({ exempt }) => !exempt)
+        .map(({ id, reason, severity, affected, about }) => [
+          id,
+          { reason, severity, affected, label: causeLabel({ about }) },
+        ]),
+    ),
+    health: summary.text,
+  };
+}
+
+/** Undefined: there is none yet. */
+async function readReport(api: AppApi): Promise<Pick<DriftReport, 'causes'> | undefined> {
+  try {
+    return (await api.get('/drift')) as DriftReport;
+  } catch (error) {
+    if (error instanceof CmkError && error.reason === 'NoDriftReport') return undefined;
+    throw error;
+  }
+}
