@@ -1,30 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { startLocalRun } from '../local/run/local-run.ts';
 import { bundle } from './bundle.ts';
 
 const PROJECT = dirname(dirname(fileURLToPath(import.meta.url)));
 const INTO = join(PROJECT, 'docs/images');
-
-/** What is shown: a file, a view of the page, and what has to be on it. */
-const SHOTS = [
-  { name: 'page-now', view: '#/', text: 'Open revocations', options: { viewport: { width: 1200, height: 720 } } },
-  {
-    name: 'page-break-glass-phone',
-    view: '#/break-glass/kv-files/archive-key',
-    text: 'would stop.',
-    press: 'See what would stop',
-    options: { viewport: { width: 390, height: 844 }, colorScheme: 'dark' },
-  },
-] as const satisfies readonly {
-  readonly name: string;
-  readonly view: string;
-  readonly text: string;
-  readonly press?: string;
-  readonly options: BrowserContextOptions;
-}[];
+const KEY = 'kv-files/archive-key';
 
 /** `npm run screenshots`: runs the tour, and takes the pictures of the README from how it leaves things. */
 async function main(): Promise<void> {
@@ -44,28 +27,35 @@ async function main(): Promise<void> {
   try {
     await run.tour();
     await mkdir(INTO, { recursive: true });
-    for (const shot of SHOTS) {
-      const page = await (await browser.newContext({ timezoneId: 'Europe/Berlin', ...shot.options })).newPage();
-      await page.goto(`${run.url}/${shot.view}`);
-      await signIn(page);
-      if ('press' in shot) await page.getByRole('button', { name: shot.press }).click();
-      const shown = page.getByText(shot.text).first();
-      await shown.waitFor();
-      await page.waitForLoadState('networkidle').catch(() => undefined);
-      if ('press' in shot) await shown.scrollIntoViewIfNeeded();
-      await page.screenshot({ path: join(INTO, `${shot.name}.png`) });
-    }
+    const phone = await open(browser, `${run.url}/#/break-glass/${KEY}`, {
+      viewport: { width: 390, height: 844 },
+      colorScheme: 'dark',
+    });
+    await phone.getByRole('button', { name: 'See what would stop' }).click();
+    await phone.getByText('would stop.').waitFor();
+    await phone.screenshot({ path: join(INTO, 'page-break-glass-phone.png') });
+    await phone.getByLabel('Why').fill('Suspected compromise');
+    await phone.getByLabel(/^Type/).fill(KEY);
+    await phone.getByRole('button', { name: `Revoke ${KEY}` }).click();
+    await phone.getByText(/^2 of 2 refuse/).waitFor();
+    const desk = await open(browser, `${run.url}/`, { viewport: { width: 1200, height: 760 } });
+    await desk.getByText(/^Not well: 1 key is revoked/).waitFor();
+    await desk.getByRole('region', { name: 'Rotations under way' }).getByText('Read').waitFor();
+    await desk.screenshot({ path: join(INTO, 'page-now.png') });
   } finally {
     await browser.close();
     await run.stop();
   }
 }
 
-async function signIn(page: Page): Promise<void> {
+async function open(browser: Browser, url: string, options: BrowserContextOptions): Promise<Page> {
+  const page = await (await browser.newContext({ timezoneId: 'Europe/Berlin', ...options })).newPage();
+  await page.goto(url);
   const opening = page.waitForEvent('popup');
   await page.getByRole('button', { name: 'Sign in' }).click();
   await (await opening).getByRole('button', { name: /^operator/ }).click();
   await page.getByRole('heading', { level: 1 }).waitFor();
+  return page;
 }
 
 await main();
