@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { rotateKey } from '../../local/azure/key-vault/keys.ts';
+import type { StorageAccount } from '../../local/azure/world.ts';
+import { reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { type FleetCall, showFleet, showFleetAccount } from '../../src/fleet/http/fleet-api.ts';
@@ -11,7 +13,10 @@ import {
   type FleetListAnswer,
 } from '../../src/fleet/http/schemas.ts';
 import type { RouteKey } from '../../src/http/access.ts';
-import { vaultNamed } from '../support/fleet.ts';
+import { openRevocation } from '../../src/revocation/revocation.ts';
+import { revokeKey } from '../../src/revocation/revoke-key.ts';
+import type { Services } from '../../src/services.ts';
+import { TestKey, vaultNamed } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
@@ -41,6 +46,22 @@ async function account(name: string, asked: Asked = {}): Promise<FleetAccountAns
 
 const check = (): Promise<DriftReport> =>
   runDriftCheck({ id: crypto.randomUUID(), by: 'timer' }, wire.services({ CMK_AUTOFIX: 'none' }), wire.log);
+
+/** As a move does: what is seen goes into the index. */
+const discover = (key: TestKey, account: StorageAccount) =>
+  reconcileAndNote(key.accountWork(account), wire.services(), wire.log);
+
+const SOMEBODY = '0b1ec700-0000-4000-8000-000000000001';
+
+/** @returns since when */
+async function revoked(key: TestKey): Promise<string> {
+  const services = wire.services();
+  const managed = services.settings.vaults.key(key.id());
+  if (!managed) throw new Error('unreachable');
+  await revokeKey(managed, { id: 'r1-0123456789', revokedBy: SOMEBODY }, services);
+  const versions = await services.keys.listVersions(managed);
+  return openRevocation(versions, services.now())?.revokedOn.toISOString() ?? '';
+}
 
 beforeEach(async () => {
   await check();
@@ -90,6 +111,53 @@ describe('GET /api/fleet', () => {
     const changed = await fleet('', { etag: headers.etag ?? '' });
     expect(changed.status).toBe(200);
     expect(changed.summary.text).toBe('12 accounts: 10 serving, 2 stale (kv-records/records-key)');
+  });
+
+  it('tells a revoked key at once, a tag, and an account that no check has looked at', async () => {
+    const { world } = wire.azure;
+    const key = new TestKey(world);
+    const old = key.account('pinned', { tags: { 'cmk-wave': '1', env: 'prod' } });
+    await check();
+    const young = key.account();
+    await discover(key, young);
+    const since = await revoked(key);
+    const { value, summary } = await fleet(`key=${key.name}`);
+    expect(summary.text).toBe(`2 accounts: 2 revoked (${key.vault.name}/${key.name})`);
+    const cause = expect.objectContaining({ reason: 'RevocationOpen', about: [key.id()] });
+    expect(value.map(({ health }) => health)).toEqual(Array(2).fill({ state: 'Revoked', cause, since }));
+    expect(names(await fleet('tag=cmk-wave&tag=nothing'))).toEqual([old.name]);
+    expect(names(await fleet(`tag=env=prod&cause=RevocationOpen&key=${key.vault.name}/${key.name}`))).toEqual([
+      old.name,
+    ]);
+    expect(await account(young.name)).not.toHaveProperty('lastChecked');
+    const other = new TestKey(world);
+    await discover(other, other.account());
+    expect((await fleet(`key=${other.name}`)).summary.text).toBe('1 account: 1 unknown');
+    const { findings, scopeUses } = await account('stfiles06');
+    expect([findings, scopeUses]).toMatchObject([[], [{ vault: 'kv-files' }]]);
+  });
+
+  it('says what it could not read, and calls nothing serving that hangs on it', async () => {
+    const down = async (): Promise<never> => {
+      throw new Error('connect ECONNREFUSED');
+    };
+    const services = wire.services();
+    const answer = async (change: Partial<Services>) => {
+      const { body } = await showFleet(new URLSearchParams(), callOf({}), { ...services, ...change });
+      return FLEET_LIST.parse(JSON.parse(String(body)));
+    };
+    const { driftStorage, keys, effects, fleet: index } = services;
+    const unchecked = await answer({ driftStorage: { ...driftStorage, newest: down } });
+    expect(unchecked.summary.states).toMatchObject({ Serving: 0, Unknown: expect.any(Number) });
+    expect(unchecked.summary.states.Unknown).toBeGreaterThan(8);
+    expect(unchecked.warnings).toEqual([expect.stringMatching(/^The newest drift report cannot be read/)]);
+    expect(unchecked.freshness).not.toHaveProperty('check');
+    const unversioned = await answer({ keys: { ...keys, listVersions: down }, effects: { ...effects, read: down } });
+    expect(unversioned.summary.states.Serving).toBe(0);
+    expect(unversioned.warnings).toContainEqual(expect.stringMatching(/^The versions of \S+files-key cannot be read/));
+    expect(unversioned.warnings).toContainEqual(expect.stringMatching(/^What the file services behind \S+ showed/));
+    const gone = answer({ fleet: { ...index, listings: down } });
+    await expect(gone).rejects.toMatchObject({ status: 503, reason: 'ServiceUnavailable' });
   });
 
   it('shows whose role is narrowed only accounts whose keys it reaches', async () => {

@@ -16,6 +16,7 @@ import type { Settings } from '../../settings/settings.ts';
 import type { FleetAccount, FleetUse } from '../fleet-index.ts';
 import { accountRow } from '../fleet-rows.ts';
 import { type Health, type HealthFinding, healthOf } from '../health.ts';
+import { lookedAt } from './looked-at.ts';
 import type { FleetReading, KeyReading } from './read-fleet.ts';
 
 /** An account with what is known of it. */
@@ -44,6 +45,8 @@ const ANEW: ReadonlySet<string> = new Set([
   'RevocationOpen',
 ]);
 const ACCOUNT_ANEW = ACCOUNT_CHECKS.filter(({ reason }) => ANEW.has(reason));
+/** That the scopes of an account could not be listed says nothing of what is known of it. */
+const READS: ReadonlySet<string> = new Set(['Unreadable', 'MissingPermission']);
 /** Over as soon as the account uses a key. */
 const WITHOUT_KEY: ReadonlySet<string> = new Set(['NotCustomerManaged', 'NoLongerCustomerManaged']);
 
@@ -100,13 +103,13 @@ class FleetJudge {
     const findings = this.#findings.get(account.id.toLowerCase()) ?? [];
     const all = [...(use ? [use] : []), ...scopeUses];
     const probe = use && this.#probes.get(`${use.key.toLowerCase()} ${account.id.toLowerCase()}`);
-    const lastChecked = this.#lastChecked(account, known, findings);
+    const { lastChecked, counts } = lookedAt(account, known.key, findings, this.#reading);
     const keys = [...(known.key ? [known.key] : []), ...known.scopeUses.map(({ key }) => key)];
     const health = healthOf(
       {
         encryptedBy: this.#encryptedBy(keys),
         findings: [...this.#anew(account, use, scopeUses), ...this.#reported(findings, known), ...this.#met(all)],
-        checkedOn: lastChecked,
+        checkedOn: counts ? lastChecked : undefined,
         probe,
       },
       this.#reading.readOn,
@@ -171,7 +174,7 @@ class FleetJudge {
     );
     const isUnread = keys.some(({ versions }) => versions === undefined);
     const holds = ({ reason }: Finding): boolean =>
-      (isUnread || !ANEW.has(reason)) && !(key !== undefined && WITHOUT_KEY.has(reason));
+      (isUnread || !ANEW.has(reason)) && !(key !== undefined && WITHOUT_KEY.has(reason)) && !READS.has(reason);
     const vaults = new Set(keys.map((one) => one.key.vault.id));
     return [
       ...own.filter(holds),
@@ -202,18 +205,6 @@ class FleetJudge {
       const { reason } = outcome;
       return [{ reason, severity: 'error', cause: { id: causeIdOf(reason, about), reason, about }, since: outcome.at }];
     });
-  }
-
-  /** Start of the last check that saw the account with the key that it has now. */
-  #lastChecked(account: Account, { key }: FleetAccount, findings: readonly Finding[]): Date | undefined {
-    const { report, lastSeen } = this.#reading;
-    if (!report) return undefined;
-    const startedOn = new Date(report.startedOn);
-    if (findings.length > 0) return startedOn;
-    const seen = lastSeen.get(account.name.toLowerCase());
-    if (key !== undefined) return seen?.key === key.toLowerCase() ? seen.on : undefined;
-    const subscription = report.coverage.subscriptions.find(({ id }) => id.toLowerCase() === account.subscriptionId);
-    return subscription?.complete ? startedOn : undefined;
   }
 }
 
