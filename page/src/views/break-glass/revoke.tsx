@@ -37,9 +37,9 @@ export function Revoke({ vault, name, changed, call }: RevokeProps) {
     const body = { ...whyOf(event.currentTarget as HTMLFormElement), confirm: confirm.trim() };
     void call
       .run(async () => (await api.post<RevokeResponse>(path, body)).body)
-      .then(() => {
+      .then((isDone) => {
         changed();
-        setConfirm('');
+        if (isDone) setConfirm('');
       });
   };
   const begin = () => {

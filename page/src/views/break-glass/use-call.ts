@@ -9,7 +9,8 @@ export interface Call<T> {
   readonly problem: Problem | undefined;
   /** What the API wants to be shown at the sign-in before it does this; undefined: nothing. */
   readonly stepUp: (() => Promise<void>) | undefined;
-  readonly run: (call: () => Promise<T | undefined>) => Promise<void>;
+  /** Whether it was answered, and not refused. */
+  readonly run: (call: () => Promise<T | undefined>) => Promise<boolean>;
 }
 
 export function useCall<T>(): Call<T> {
@@ -18,17 +19,19 @@ export function useCall<T>(): Call<T> {
   const [isRunning, setRunning] = useState(false);
   // Two presses in one moment are one call.
   const running = useRef(false);
-  const run = async (call: () => Promise<T | undefined>): Promise<void> => {
-    if (running.current) return;
+  const run = async (call: () => Promise<T | undefined>): Promise<boolean> => {
+    if (running.current) return false;
     running.current = true;
     setRunning(true);
     setState({});
     try {
       const answer = await call();
       setState(answer === undefined ? {} : { answer });
+      return true;
     } catch (error) {
       const claims = error instanceof ProblemError ? error.claims : undefined;
       setState({ problem: toProblem(error), ...(claims === undefined ? {} : { claims }) });
+      return false;
     } finally {
       running.current = false;
       setRunning(false);
