@@ -202,6 +202,21 @@ describe('what is under way', () => {
     expect(status).toMatchObject({ state: 'finished', moved: 2, waiting: 0 });
   });
 
+  it('is what was read last, when the app is away, and says so', async () => {
+    const visited = await as('operator', `#/break-glass/${KEY}`);
+    const { page } = visited;
+    const versions = page.getByRole('region', { name: 'Versions' });
+    await versions.getByText('Usable').first().waitFor();
+    await app.kill();
+    await versions.getByRole('alert').getByText('Next step').waitFor();
+    await versions.getByText(/Old: read/).waitFor();
+    expect(await versions.getByText('Usable').count()).toBeGreaterThan(0);
+    await app.start();
+    await versions.getByText(/^Read .* ago$|^Read just now$/).waitFor({ timeout: 45_000 });
+    expect(await versions.getByRole('alert').count()).toBe(0);
+    visited.complaints.length = 0; // of the browser itself: a 503
+  });
+
   it('is a cause that is mended, and gone', async () => {
     const account = [...app.azure.world.storageAccounts.values()].find(({ name }) => name === 'starchive02');
     if (!account) throw new Error('The sample fleet has no starchive02.');

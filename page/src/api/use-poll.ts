@@ -95,8 +95,9 @@ function startPoll(api: Api, asked: Asked, everyMs: number, told: (problem: Prob
       if (stopped.signal.aborted) return;
       // Told by the page as a whole; whoever signs in again is asked for again.
       if (!(error instanceof SessionEnded)) told(toProblem(error));
-      // One that may not, or that asks for what is not there, need not ask often.
-      if (error instanceof ProblemError && error.problem.status >= 400) nextMs = Math.max(everyMs, 30_000);
+      // One that may not, or that asks for what is not there, need not ask often; one that is away may be back soon.
+      const isRefused = error instanceof ProblemError && error.problem.status >= 400 && error.problem.status < 500;
+      nextMs = Math.max(everyMs, isRefused ? 30_000 : 5_000);
     } finally {
       running = false;
       if (!stopped.signal.aborted) timer = window.setTimeout(ask, nextMs);

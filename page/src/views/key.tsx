@@ -4,6 +4,7 @@ import { count, inWords, shortVersion } from '../names.ts';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Heading } from '../ui/heading.tsx';
+import { Icon } from '../ui/icon.tsx';
 import { Facts, Section } from '../ui/section.tsx';
 import { duration, Time } from '../ui/time.tsx';
 import { USABILITY } from './break-glass/versions.tsx';
@@ -29,7 +30,12 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         <a href={href(['audit'], { key: `${vault}/${name}` })}>Its history</a>
       </p>
       <PausedNotice paused={data?.paused} label={`${vault}/${name}`} />
-      <RevocationLine revocation={data?.revocation} />
+      {data?.revocation && (
+        <div class="notice tone-bad">
+          <Icon tone="bad" />
+          <RevocationLine revocation={data.revocation} />
+        </div>
+      )}
       <Section title="Versions over time" of={status}>
         {data && <Timeline versions={data.versions} />}
         {data && <VersionTable versions={data.versions} newestUsable={data.newestUsable} />}

@@ -41,7 +41,7 @@ export function Timeline({ versions }: Pick<KeyStatusResponse, 'versions'>) {
       </ol>
       <p class="ends">
         <span>{DAY.format(from)}</span>
-        <span>the dark line is now</span>
+        <span>the thin line is now</span>
         <span>{isOpen ? 'no end' : DAY.format(from + span)}</span>
       </p>
     </div>
