@@ -3,6 +3,7 @@
 #
 #   sh infra/entra.sh                                      make or fix the registration
 #   sh infra/entra.sh --assign <object id> <role>          give a role to a person, group or service principal
+#   sh infra/entra.sh --page https://<host of the app>     let people sign in to the app's page
 #
 # Needs the Azure CLI, signed in as somebody who may make app registrations (Application Administrator, or the default
 # right of members). Restore is a role for people; CMK_RESTORE_APPLICATIONS, if it is set, lets applications have it too (the
@@ -145,8 +146,19 @@ if [ "${1:-}" = --assign ]; then
   else
     say "entra: $2 has $3 already"
   fi
+# Or where the page's sign-in comes back to. The app's address, or that of its API: both are told by a deployment.
+elif [ "${1:-}" = --page ]; then
+  [ $# -eq 2 ] || die 'usage: sh infra/entra.sh --page https://<host of the app>'
+  case "$2" in https://?*) ;; *) die "entra: $2 is not the https address of an app" ;; esac
+  back="${2%/}"
+  back="${back%/api}/page/signed-in.html"
+  if [ "$(show "contains(spa.redirectUris || \`[]\`, '$back')")" = true ]; then
+    say "entra: the page signs in by $back already"
+  else
+    patch "the page's sign-in, back to $back" "{\"spa\":{\"redirectUris\":$(append "$(show spa.redirectUris json)" "\"$back\"")}}"
+  fi
 elif [ $# -gt 0 ]; then
-  die "entra: what is $1? usage: sh infra/entra.sh [--assign <object id> <role>]"
+  die "entra: what is $1? usage: sh infra/entra.sh [--assign <object id> <role> | --page https://<host of the app>]"
 fi
 
 # 6. Where azd finds it.

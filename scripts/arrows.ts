@@ -25,6 +25,7 @@ export const ROOMS: readonly (readonly string[])[] = [
   ['operations'],
   ['services.ts'],
   ['break-glass', 'audit/http', 'drift/http', 'fleet/http', 'rollout/http', 'overview/http'],
+  ['page'],
   ['open-api.ts'],
   ['functions', 'cli'],
   ['main.ts'],
@@ -93,7 +94,7 @@ function circles(imports: ReadonlyMap<string, readonly string[]>): string[] {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const names = globSync('{src,local,scripts,bench,test}/**/*.ts').map((name) => name.replaceAll('\\', '/'));
+  const names = globSync('{src,page,local,scripts,bench,test}/**/*.{ts,tsx}').map((name) => name.replaceAll('\\', '/'));
   const wrong = wrongArrows(new Map(names.map((name) => [name, readFileSync(name, 'utf8')])));
   for (const line of wrong) console.error(line);
   process.exitCode = wrong.length > 0 ? 1 : 0;

@@ -1,17 +1,18 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type BuildOptions, build, type Metafile } from 'esbuild';
 import { type Zippable, zipSync } from 'fflate';
 import { apart, leaveOut } from './bundle/leave-out.ts';
+import { bundlePage } from './bundle/page.ts';
 import { contentsOf } from './bundle/report.ts';
 
 const PROJECT = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** The files of a deployed app, in the order in which the zip holds them. */
+/** The files of a deployed app, in the order in which the zip holds them; those of the page, in `page/`, follow. */
 export const BUNDLE_FILES = [
   'host.json',
   'main.cache',
@@ -49,6 +50,8 @@ export interface Bundle {
   /** Bytes of the zip. */
   readonly zipSize: number | undefined;
   readonly metafile: Metafile;
+  /** Bytes of the page that a browser loads, compressed; undefined: no page. */
+  readonly pageSize: number | undefined;
 }
 
 /**
@@ -68,6 +71,8 @@ export async function bundle(options: BundleOptions = {}): Promise<Bundle> {
     // Where the paths in the source map start, wherever the files are written: the same sources make the same bytes.
     outfile: join(PROJECT, 'dist/app/main.cjs'),
     plugins: [apart(TELEMETRY, './telemetry.cjs'), leaveOut(PROJECT)],
+    // Beside it are the files of the page.
+    define: { 'import.meta.dirname': '__dirname' },
     sourcemap: 'linked',
     // Stack traces need positions only; the text of the dependencies would make the map twice the size of the code.
     sourcesContent: false,
@@ -87,9 +92,12 @@ export async function bundle(options: BundleOptions = {}): Promise<Bundle> {
     execFileSync(process.execPath, [join(PROJECT, 'scripts/bundle/code-cache.cjs'), outDir], { env: {} });
   }
 
+  const pageSize = options.entry === undefined ? await bundlePage(PROJECT, join(outDir, 'page')) : undefined;
+
   const zip = options.zip === false ? undefined : (options.zip ?? `${outDir}.zip`);
   const { size } = await stat(join(outDir, 'main.cjs'));
-  return { folder: outDir, size, zip, zipSize: zip === undefined ? undefined : await writeZip(outDir, zip), metafile };
+  const zipSize = zip === undefined ? undefined : await writeZip(outDir, zip);
+  return { folder: outDir, size, zip, zipSize, metafile, pageSize };
 }
 
 /** One file of the app, written into the folder with what belongs to it. */
@@ -125,10 +133,16 @@ async function buildFile(outDir: string, options: BuildOptions): Promise<Metafil
   return result.metafile;
 }
 
+/** The files of a folder that are deployed, in the order in which the zip holds them. */
+export async function filesIn(folder: string): Promise<string[]> {
+  const page = existsSync(join(folder, 'page')) ? (await readdir(join(folder, 'page'))).sort() : [];
+  return [...BUNDLE_FILES.filter((name) => existsSync(join(folder, name))), ...page.map((name) => `page/${name}`)];
+}
+
 /** The same files give the same bytes, so that a deployment can be compared with a build. */
 async function writeZip(folder: string, path: string): Promise<number> {
   const entries: Zippable = {};
-  for (const name of BUNDLE_FILES.filter((file) => existsSync(join(folder, file)))) {
+  for (const name of await filesIn(folder)) {
     entries[name] = [
       new Uint8Array(await readFile(join(folder, name))),
       // fflate writes local time, as the format asks: 1980-01-01 in whatever zone is the same bytes. Unix, rw-r--r--.
@@ -141,6 +155,8 @@ async function writeZip(folder: string, path: string): Promise<number> {
   return bytes.length;
 }
 
+const kib = (bytes: number): string => (bytes / 1024).toFixed(0);
+
 if (import.meta.main) {
   const { values } = parseArgs({ options: { report: { type: 'boolean', default: false } } });
   const made = await bundle();
@@ -148,8 +164,10 @@ if (import.meta.main) {
     for (const { name, bytes } of contentsOf(made.metafile))
       console.log(`${(bytes / 1024).toFixed(0).padStart(6)} KiB  ${name}`);
   }
-  const show = (path: string, bytes: number) =>
-    console.log(`${relative(process.cwd(), path)}  ${(bytes / 1024).toFixed(0)} KiB`);
+  const show = (path: string, bytes: number) => console.log(`${relative(process.cwd(), path)}  ${kib(bytes)} KiB`);
   show(join(made.folder, 'main.cjs'), made.size);
+  if (made.pageSize !== undefined) {
+    console.log(`${relative(process.cwd(), join(made.folder, 'page'))}  ${kib(made.pageSize)} KiB compressed`);
+  }
   if (made.zip !== undefined && made.zipSize !== undefined) show(made.zip, made.zipSize);
 }

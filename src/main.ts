@@ -13,6 +13,7 @@ import './functions/key-new-version-created.ts';
 import './functions/key-status.ts';
 import './functions/keys.ts';
 import './functions/open-api.ts';
+import './functions/page.ts';
 import './functions/pause.ts';
 import './functions/reconcile-account.ts';
 import './functions/reconcile-key.ts';

@@ -7,7 +7,7 @@ import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { leftOut, withoutGroups } from '../scripts/bundle/leave-out.ts';
 import { contentsOf } from '../scripts/bundle/report.ts';
-import { BUNDLE_FILES, type Bundle, bundle } from '../scripts/bundle.ts';
+import { BUNDLE_FILES, type Bundle, bundle, filesIn } from '../scripts/bundle.ts';
 
 const PROJECT = join(import.meta.dirname, '..');
 
@@ -102,6 +102,31 @@ describe('the bundle', () => {
     const entry = join(folder, 'doubtful.ts');
     await writeFile(entry, 'console.log(import.meta.url);\n');
     await expect(bundle({ entry, outDir: join(folder, 'doubtful'), zip: false })).rejects.toThrow('import.meta');
+  });
+});
+
+describe('the page', () => {
+  it('is under 200 KiB compressed, and each of its documents names files that are there', async () => {
+    expect(made.pageSize).toBeLessThanOrEqual(200 * 1024);
+    const files = (await filesIn(made.folder)).filter((name) => name.startsWith('page/'));
+    expect(files.map((name) => name.replace(/-[A-Z0-9]{8}\./, '.'))).toEqual([
+      'page/icon.svg',
+      'page/index.html',
+      'page/main.js',
+      'page/signed-in.js',
+      'page/signed-in.html',
+      'page/style.css',
+    ]);
+    for (const document of ['page/index.html', 'page/signed-in.html']) {
+      const text = await readFile(join(made.folder, document), 'utf8');
+      const named = [...text.matchAll(/(?:src|href)="(?:page\/)?([\w-]+\.(?:js|css|svg))"/g)].map(
+        ([, name]) => `page/${name}`,
+      );
+      expect(named).toHaveLength(3);
+      expect(named.filter((name) => !files.includes(name))).toEqual([]);
+      // A strict policy lets nothing of these through.
+      expect(text).not.toMatch(/<style|<script(?![^>]* src=)|style="|\son\w+=/);
+    }
   });
 });
 
@@ -211,9 +236,10 @@ describe('the code cache', () => {
 describe('the zip', () => {
   it('has exactly the files of the folder, at its root', async () => {
     const entries = unzipSync(new Uint8Array(await readFile(made.zip ?? '')));
-    expect(Object.keys(entries)).toEqual([...BUNDLE_FILES]);
-    expect((await readdir(made.folder)).sort()).toEqual([...BUNDLE_FILES]);
-    for (const name of BUNDLE_FILES) {
+    const files = await filesIn(made.folder);
+    expect(Object.keys(entries)).toEqual(files);
+    expect((await readdir(made.folder)).sort()).toEqual([...BUNDLE_FILES, 'page'].sort());
+    for (const name of files) {
       expect(Buffer.from(entries[name] ?? []).equals(await readFile(join(made.folder, name)))).toBe(true);
     }
   });

@@ -9,7 +9,7 @@ import type { TourStep } from './step.ts';
 const STEPS: readonly TourStep[] = [...rotationSteps, ...breakGlassSteps, ...driftSteps];
 
 /** Shows what the app does, as a client of the local Azure and of the app. A step that fails does not stop the others. */
-export async function runTour({ env, out, token }: RunContext): Promise<TourResult> {
+export async function runTour({ env, host, out, token }: RunContext): Promise<TourResult> {
   const screen = new Screen(out);
   const context = new TourContext(env, screen, token);
   let ok = 0;
@@ -22,6 +22,6 @@ export async function runTour({ env, out, token }: RunContext): Promise<TourResu
       screen.line(`   FAILED: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
-  screen.line('');
+  screen.line(`\nAll of it in a browser: ${host}/ (sign in as operator; there is no password)\n`);
   return { steps: STEPS.length, ok };
 }

@@ -150,6 +150,8 @@ resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
   properties: union(
     {
       APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnectionString
+      // The root is the app's own page, and not the one that the Functions host would show.
+      AzureWebJobsDisableHomepage: 'true'
       // The connection string says where; this says who: telemetry is written with the app's identity.
       APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
       // The host would send five traces a second at most, and keep back the log records of those that it leaves out

@@ -52,5 +52,5 @@ else if (!values.detached) {
 }
 
 // Last: whoever reads it may stop this process at once.
-const { proxyUrl: proxy, controlUrl: control, env, owner } = azure;
-console.log(JSON.stringify({ proxy, control, env, owner, storage: azure.storage }));
+const { proxyUrl: proxy, controlUrl: control, signInUrl: signIn, env, owner } = azure;
+console.log(JSON.stringify({ proxy, control, signIn, env, owner, storage: azure.storage }));

@@ -72,6 +72,8 @@ export interface LocalAzure {
   >;
   readonly proxyUrl: string;
   readonly controlUrl: string;
+  /** Entra ID for a browser: the origin under which people sign in to a page. */
+  readonly signInUrl: string;
   close(): Promise<void>;
 }
 
@@ -94,7 +96,8 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   if (options.fleet === 'sample') sampleFleet(world);
 
   const receiver = new Receiver(world.clock);
-  const services = router(world, tokens);
+  const login = createLoginService(world, tokens);
+  const services = router(world, login);
   const route = (host: string) => (host === RECEIVER_HOST ? receiver.service : services(host));
   const gateway = createGateway({ world, tokens, faults, log: requests, route });
   const azure = createHttpsServer({ cert, key, keepAlive: true }, gateway);
@@ -119,10 +122,12 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
       }).fetch,
     ),
   );
+  // The same Entra ID for a browser that has not joined: it knows neither the proxy nor the CA.
+  const signIn = createHttpServer(getRequestListener(login.fetch as Parameters<typeof getRequestListener>[0]));
   const behind = typeof options.storage === 'function' ? options.storage() : options.storage;
   const storage = behind && (await startStorageFront(behind, { clock: world.clock, faults, log: storageRequests }));
-  const running = await Promise.all([listen(proxy), listen(identity), listen(control)]);
-  const [proxyPort, identityPort, controlPort] = running.map(({ port }) => port);
+  const running = await Promise.all([listen(proxy), listen(identity), listen(control), listen(signIn)]);
+  const [proxyPort, identityPort, controlPort, signInPort] = running.map(({ port }) => port);
   const proxyUrl = `http://127.0.0.1:${proxyPort}`;
   const owner = world.principals.get(CLIENT_IDS.owner);
 
@@ -150,6 +155,7 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
     },
     proxyUrl,
     controlUrl: `http://127.0.0.1:${controlPort}`,
+    signInUrl: `http://127.0.0.1:${signInPort}`,
     async close() {
       eventGrid.close();
       world.clock.stop();
@@ -160,10 +166,10 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   };
 }
 
-function router(world: World, tokens: TokenAuthority): (host: string) => Service | undefined {
+function router(world: World, login: Service): (host: string) => Service | undefined {
   const named: Record<string, Service> = {
     'management.azure.com': createArmService(world, armProviders),
-    'login.microsoftonline.com': createLoginService(world, tokens),
+    'login.microsoftonline.com': login,
     'graph.microsoft.com': createGraphService(world),
   };
   const keyVault = createKeyVaultService(world);

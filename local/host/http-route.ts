@@ -23,6 +23,12 @@ const CONSTRAINTS: Readonly<Record<string, RegExp>> = {
   required: /./,
 };
 
+/** `maxlength(8)`, which with 0 matches no segment at all: so a route reaches `/` behind an optional parameter. */
+function ofLength(constraint: string): RegExp | undefined {
+  const most = /^maxlength\((\d{1,4})\)$/i.exec(constraint)?.[1];
+  return most === undefined ? undefined : new RegExp(`^.{0,${most}}$`, 's');
+}
+
 /** @throws when the template has something that this host does not know. */
 export function parseRoute(template: string): Route {
   const segments = template.split('/').filter(Boolean).map(parseSegment);
@@ -52,7 +58,7 @@ function parseSegment(text: string): Segment {
       .split(':')
       .filter(Boolean)
       .map((constraint) => {
-        const known = CONSTRAINTS[constraint.toLowerCase()];
+        const known = CONSTRAINTS[constraint.toLowerCase()] ?? ofLength(constraint);
         if (!known) throw new Error(`Route constraint "${constraint}" of "${text}" is not imitated by this host.`);
         return known;
       }),

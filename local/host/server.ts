@@ -63,10 +63,13 @@ async function handle(context: ServerContext, request: IncomingMessage, response
   const path = url.pathname.toLowerCase();
   if (path === EVENT_GRID_PATH) await handleEventGrid(context.eventGrid, context.invoker, url, request, response);
   else if (path.startsWith('/admin/')) await handleAdmin(context.admin, path, request, response);
-  else if (path === '/' && (request.method === 'GET' || request.method === 'HEAD')) {
+  else if (path === '/' && (request.method === 'GET' || request.method === 'HEAD') && !hasRoot(context.http)) {
+    // Without a function there, the host has a home page of its own.
     response.writeHead(200, { 'Content-Type': 'text/plain' }).end('The Functions host is up and running.\n');
   } else await handleHttp(context.http, context.invoker, url, request, response);
 }
+
+const hasRoot = (functions: readonly HttpFunction[]) => functions.some(({ route }) => route.match('/') !== undefined);
 
 /** Undefined when the request line or the Host header makes no URL. */
 function requestUrl(request: IncomingMessage): URL | undefined {

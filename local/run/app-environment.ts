@@ -34,12 +34,14 @@ export function baseEnvironment(caller: NodeJS.ProcessEnv): Variables {
  * App settings that a deployment sets too. A `CMK_…` variable of the caller takes precedence: `CMK_AUTOFIX=… npm start`; where
  * telemetry goes (`OTEL_…`, `APPLICATIONINSIGHTS_…`) is the caller's alone.
  */
-export function appSettings(azuriteConnectionString: string, caller: NodeJS.ProcessEnv): Variables {
+export function appSettings(azuriteConnectionString: string, caller: NodeJS.ProcessEnv, signIn?: string): Variables {
   return {
     AzureWebJobsStorage: azuriteConnectionString,
     CMK_VAULTS: MANAGED_VAULT_IDS.join(','),
     CMK_TENANT_ID: TENANT_ID,
     CMK_API_AUDIENCE: `${CMK_API_CLIENT_ID},${CMK_API_AUDIENCE}`,
+    // A browser that has not joined the local Azure reaches its Entra ID here.
+    ...(signIn === undefined ? {} : { CMK_PAGE_SIGN_IN: signIn }),
     CMK_DRIFT_SCHEDULE: '0 0 5 * * *',
     CMK_AUTOFIX:
       'StaleKeyVersion,ScopeStaleKeyVersion,LaggingAutomaticVersion,NearExpiry,RotationIncomplete,EventSubscriptionMissing,EventSubscriptionMisaimed',

@@ -127,7 +127,7 @@ async function start(
     }),
   ]);
   const azureEnv = ready.env as Record<string, string>;
-  const settings = appSettings(String(ready.storage), { CMK_NOTIFY: LOCAL_NOTIFY, ...env });
+  const settings = appSettings(String(ready.storage), { CMK_NOTIFY: LOCAL_NOTIFY, ...env }, String(ready.signIn));
   const app = new AppInstances({
     host,
     appDir,

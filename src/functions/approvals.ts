@@ -12,7 +12,7 @@ import { api } from './api.ts';
 
 app.http('approvals', {
   methods: ['GET'],
-  route: 'approvals',
+  route: 'api/approvals',
   authLevel: 'anonymous',
   handler: api(
     'CmkKey.Read',
@@ -29,7 +29,7 @@ app.http('approvals', {
 
 app.http('askForApproval', {
   methods: ['POST'],
-  route: 'approvals',
+  route: 'api/approvals',
   authLevel: 'anonymous',
   handler: api(
     'CmkKey.Restore',

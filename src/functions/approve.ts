@@ -8,7 +8,7 @@ import { api } from './api.ts';
 
 app.http('approve', {
   methods: ['POST'],
-  route: 'approvals/{id}/approve',
+  route: 'api/approvals/{id}/approve',
   authLevel: 'anonymous',
   handler: api(
     ['CmkKey.Restore', 'Cmk.Operate'],
@@ -30,7 +30,7 @@ app.http('approve', {
 
 app.http('withdrawApproval', {
   methods: ['DELETE'],
-  route: 'approvals/{id}',
+  route: 'api/approvals/{id}',
   authLevel: 'anonymous',
   handler: api(
     ['CmkKey.Restore', 'Cmk.Operate'],

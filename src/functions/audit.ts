@@ -8,7 +8,7 @@ const proof = new TrailProof();
 
 app.http('audit', {
   methods: ['GET'],
-  route: 'audit/{id?}',
+  route: 'api/audit/{id?}',
   authLevel: 'anonymous',
   handler: api(
     'CmkKey.Read',

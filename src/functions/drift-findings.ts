@@ -5,7 +5,7 @@ import { api } from './api.ts';
 
 app.http('driftFindings', {
   methods: ['GET'],
-  route: 'drift/{report}/findings',
+  route: 'api/drift/{report}/findings',
   authLevel: 'anonymous',
   handler: api('CmkKey.Read', ({ request, services }) =>
     showFindings(request.params.report ?? '', findingsQuery(request.query), services),

@@ -5,7 +5,7 @@ import { api } from './api.ts';
 
 app.http('driftReport', {
   methods: ['GET', 'POST'],
-  route: 'drift/{report?}',
+  route: 'api/drift/{report?}',
   authLevel: 'anonymous',
   handler: api('CmkKey.Read', async ({ request, caller, services, log, correlationId, requireAlso }) => {
     const { report } = request.params;

@@ -19,7 +19,7 @@ function callOf({ request, caller, services }: ApiCall): FleetCall {
 
 app.http('fleet', {
   methods: ['GET'],
-  route: 'fleet',
+  route: 'api/fleet',
   authLevel: 'anonymous',
   handler: api(
     'CmkKey.Read',
@@ -31,7 +31,7 @@ app.http('fleet', {
 
 app.http('fleetAccount', {
   methods: ['GET'],
-  route: 'fleet/{account}',
+  route: 'api/fleet/{account}',
   authLevel: 'anonymous',
   handler: api(
     'CmkKey.Read',

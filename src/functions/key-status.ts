@@ -9,7 +9,7 @@ import { sharedCalls } from './shared-calls.ts';
 
 app.http('keyStatus', {
   methods: ['GET'],
-  route: 'keys/{vault}/{key}',
+  route: 'api/keys/{vault}/{key}',
   authLevel: 'anonymous',
   handler: api('CmkKey.Read', async ({ request, caller, services, log }) => {
     const key = keyOfCall(services.settings.vaults, request.params.vault, request.params.key);

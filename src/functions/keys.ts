@@ -8,7 +8,7 @@ const lister = new KeyLister();
 
 app.http('keys', {
   methods: ['GET'],
-  route: 'keys',
+  route: 'api/keys',
   authLevel: 'anonymous',
   handler: api(
     'CmkKey.Read',

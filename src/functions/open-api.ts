@@ -5,7 +5,7 @@ import { openApiDocument } from '../open-api.ts';
 /** Open to anyone: it says how to call the API, and nothing of what is behind it. */
 app.http('openApi', {
   methods: ['GET'],
-  route: 'openapi.json',
+  route: 'api/openapi.json',
   authLevel: 'anonymous',
   handler: async () => jsonResponse(200, openApiDocument()),
 });

@@ -9,7 +9,7 @@ import { api } from './api.ts';
 
 app.http('pause', {
   methods: ['POST'],
-  route: 'pause',
+  route: 'api/pause',
   authLevel: 'anonymous',
   handler: api('Cmk.Operate', async ({ request, services, log, ...call }) => {
     const body = pauseOf(await readJsonBody(request, PAUSE_REQUEST), services);
@@ -22,7 +22,7 @@ app.http('pause', {
 
 app.http('resume', {
   methods: ['POST'],
-  route: 'resume',
+  route: 'api/resume',
   authLevel: 'anonymous',
   handler: api('Cmk.Operate', async ({ request, services, log, ...call }) =>
     handleResume(await readJsonBody(request, RESUME_REQUEST), call, services, log),

@@ -11,7 +11,7 @@ import { sharedCalls } from './shared-calls.ts';
 
 app.http('restoreKey', {
   methods: ['POST'],
-  route: 'keys/{vault}/{key}/restore',
+  route: 'api/keys/{vault}/{key}/restore',
   authLevel: 'anonymous',
   handler: api(
     'CmkKey.Restore',

@@ -11,7 +11,7 @@ import { sharedCalls } from './shared-calls.ts';
 
 app.http('revokeKey', {
   methods: ['POST'],
-  route: 'keys/{vault}/{key}/revoke',
+  route: 'api/keys/{vault}/{key}/revoke',
   // The host's own keys are no sign-in: the token is checked in code.
   authLevel: 'anonymous',
   handler: api(

@@ -5,14 +5,14 @@ import { api } from './api.ts';
 
 app.http('rotations', {
   methods: ['GET'],
-  route: 'rotations',
+  route: 'api/rotations',
   authLevel: 'anonymous',
   handler: api('CmkKey.Read', ({ request, services, log }) => showRotations(request.query, services, log)),
 });
 
 app.http('rotation', {
   methods: ['GET'],
-  route: 'rotations/{vault}/{key}',
+  route: 'api/rotations/{vault}/{key}',
   authLevel: 'anonymous',
   handler: api('CmkKey.Read', async ({ request, services, log }) => {
     const key = keyOfCall(services.settings.vaults, request.params.vault, request.params.key);

@@ -8,7 +8,7 @@ const reader = new TrendReader();
 
 app.http('trend', {
   methods: ['GET'],
-  route: 'trend',
+  route: 'api/trend',
   authLevel: 'anonymous',
   handler: api('CmkKey.Read', ({ request, services }) => showTrend(request.headers, reader, services)),
 });

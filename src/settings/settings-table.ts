@@ -5,6 +5,7 @@ import { ACCESS_SETTINGS } from './access-table.ts';
 import { EXEMPTIONS } from './exemption.ts';
 import { DEFAULT_AUTOFIX, FIXABLE, isFixable } from './fixable.ts';
 import { NOTIFY_CONFIG } from './notify-targets.ts';
+import { PAGE_SETTINGS } from './page-table.ts';
 import { parseRequirement } from './requirement.ts';
 import { guid, list, onOff, setting } from './setting.ts';
 import { SYSTEM_TOPICS } from './system-topics.ts';
@@ -139,6 +140,7 @@ export const SETTINGS = {
     fallback: '`on`',
   }),
   ...ACCESS_SETTINGS,
+  ...PAGE_SETTINGS,
   CMK_DRIFT_SCHEDULE: setting({
     schema: z
       .string()

@@ -8,6 +8,7 @@ import type { Exemption } from './exemption.ts';
 import { DEFAULT_AUTOFIX, type Fixable } from './fixable.ts';
 import { type NotifySettings, readNotify } from './notify.ts';
 import { ownStorage } from './own-storage.ts';
+import { type PageSettings, readPage } from './page.ts';
 import { type Environment, SettingsReader } from './reader.ts';
 import type { Requirement } from './requirement.ts';
 import { DEFAULT_BUDGET_SHARE } from './settings-table.ts';
@@ -38,6 +39,7 @@ export interface Settings {
   /** Who may do what, beyond roles. Not checked here either: what is wrong with it refuses every call of the API. */
   readonly access: AccessSettings;
   readonly dualControl: boolean;
+  readonly page: PageSettings;
   /** Identifier of the key that signs where the audit trail ends. One that is wrong is a finding of the drift check. */
   readonly auditKey: string | undefined;
   /** Whom to notify. What is wrong with it is a finding of the drift check. */
@@ -99,6 +101,7 @@ export function readSettings(environment: Environment): Settings {
     auth: { tenantId: reader.read('CMK_TENANT_ID'), audiences: reader.read('CMK_API_AUDIENCE') ?? [] },
     access: readAccess(environment),
     dualControl: reader.read('CMK_DUAL_CONTROL') ?? true,
+    page: readPage(environment),
     auditKey: auditKeyOf(environment, drift),
     notify,
     drift: { ...drift, problems: [...drift.problems, ...notify.problems] },

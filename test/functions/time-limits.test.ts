@@ -45,7 +45,8 @@ describe('every function', () => {
     const bounds: Record<string, RegExp> = {
       storageQueue: /outcomeBy\(/,
       eventGrid: /handler: eventHandler\(/,
-      http: /\bapi\(|handler: async \(\) =>|handler: \(\) =>/,
+      // What is not async waits for nothing.
+      http: /\bapi\(|handler: async \(\) =>|handler: \([^)]*\) =>/,
       timer: /timeBoxed\(/,
     };
     const [, kind = ''] = /\bapp\.(\w+)/.exec(text) ?? [];

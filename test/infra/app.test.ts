@@ -7,6 +7,7 @@ import { dryRun, MAIN_PARAMETERS, OTHER_VAULT, TENANT, template, VAULT } from '.
 
 /** Settings of the Functions host and its telemetry; the app does not read them. */
 const HOST_SETTINGS = [
+  'AzureWebJobsDisableHomepage',
   'AzureWebJobsStorage__credential',
   'AzureWebJobsStorage__clientId',
   'AzureWebJobsStorage__tableServiceUri',

@@ -25,6 +25,7 @@ describe('azure.yaml', () => {
       'infra/entra.sh',
       'scripts/infra/find-topics.ts',
       'scripts/infra/deploy-events.ts',
+      'infra/entra.sh',
       'infra/down.sh',
     ]);
     expect(scripts.filter((path) => !existsSync(join(root, path)))).toEqual([]);
@@ -47,6 +48,8 @@ describe('azure.yaml', () => {
     const matches = (name: string) =>
       kept.some((one) => one === name || (one.endsWith('.*') && name.startsWith(one.slice(0, -1))));
     expect(BUNDLE_FILES.filter((name) => !matches(name))).toEqual([]);
+    // And the folder of the page, whole.
+    expect(kept).toEqual(expect.arrayContaining(['page/', 'page/**']));
   });
 
   it('provisions each time: azd leaves out a template that it has deployed before, whatever became of it', () => {

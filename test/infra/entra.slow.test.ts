@@ -13,6 +13,7 @@ interface FakeApp {
   }[];
   readonly identifierUris: readonly string[];
   readonly api: Record<string, unknown>;
+  readonly spa?: { readonly redirectUris: readonly string[] };
 }
 interface State {
   readonly apps: FakeApp[];
@@ -126,6 +127,19 @@ describe('infra/entra.sh', () => {
     expect(entra(['--assign', 'person-1', 'CmkKey.Revoke']).stdout).toContain('has CmkKey.Revoke already');
     const role = state().apps[0]?.appRoles.find(({ value }) => value === 'CmkKey.Revoke')?.id;
     expect(state().assignments).toEqual([{ principalId: 'person-1', resourceId: 'principal-1', appRoleId: role }]);
+  });
+
+  it('lets people sign in to the page of an app, once, and keeps what is there', () => {
+    entra();
+    const back = 'https://func-cmk.azurewebsites.net/page/signed-in.html';
+    expect(entra(['--page', 'https://func-cmk.azurewebsites.net/api']).stdout).toContain(`back to ${back}`);
+    expect(entra(['--page', 'https://func-cmk.azurewebsites.net/']).stdout).toContain(`by ${back} already`);
+    entra(['--page', 'https://other.example']);
+    expect(state().apps[0]?.spa?.redirectUris).toEqual([back, 'https://other.example/page/signed-in.html']);
+    expect(entra(['--page', 'http://plain.example'])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('https'),
+    });
   });
 
   it('refuses a role that there is not, and an argument that it does not know', () => {

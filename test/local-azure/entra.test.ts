@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { describe, expect, it } from 'vitest';
 import {
@@ -252,5 +253,109 @@ describe('Microsoft Graph', () => {
       body: JSON.stringify({ ids: [identity?.principalId, 'unknown'] }),
     });
     expect(body.value).toMatchObject([{ displayName: 'id-storage' }]);
+  });
+});
+
+describe('a page', () => {
+  const verifier = 'a-verifier-that-is-long-enough-for-pkce-0123456789';
+  const redirect = 'http://127.0.0.1:7071/page/signed-in.html';
+  const asked = (changes: Record<string, string> = {}): string =>
+    `${local.azure.signInUrl}/${TENANT_ID}/oauth2/v2.0/authorize?${new URLSearchParams({
+      client_id: CMK_API_CLIENT_ID,
+      redirect_uri: redirect,
+      response_type: 'code',
+      scope: `${CMK_API_CLIENT_ID}/access_as_user openid profile offline_access`,
+      state: 's1',
+      nonce: 'n1',
+      code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+      code_challenge_method: 'S256',
+      ...changes,
+    })}`;
+  const choose = async (url: string, person: string): Promise<{ code: string; cookie: string; back: URL }> => {
+    const response = await fetch(url, { method: 'POST', body: new URLSearchParams({ person }), redirect: 'manual' });
+    const back = new URL(response.headers.get('location') ?? '');
+    const code = new URLSearchParams(back.hash.slice(1)).get('code') ?? '';
+    return { code, cookie: response.headers.get('set-cookie')?.split(';')[0] ?? '', back };
+  };
+  const redeem = (code: string, changes: Record<string, string> = {}) =>
+    token({
+      grant_type: 'authorization_code',
+      client_id: CMK_API_CLIENT_ID,
+      redirect_uri: redirect,
+      code,
+      code_verifier: verifier,
+      ...changes,
+    });
+
+  it('gets a token of whom one chooses, by a code and its verifier, once', async () => {
+    const { code, back } = await choose(asked(), CLIENT_IDS.revoker);
+    expect(`${back.origin}${back.pathname}`).toBe(redirect);
+    expect(new URLSearchParams(back.hash.slice(1)).get('state')).toBe('s1');
+    const { status, body } = await redeem(code);
+    expect(status).toBe(200);
+    expect(claimsOf(body.access_token ?? '')).toMatchObject({
+      aud: CMK_API_CLIENT_ID,
+      azp: CMK_API_CLIENT_ID,
+      scp: 'access_as_user',
+      preferred_username: 'revoker@local.onmicrosoft.com',
+      roles: ['CmkKey.Read', 'CmkKey.Revoke'],
+    });
+    expect(claimsOf(body.id_token ?? '')).toMatchObject({ nonce: 'n1', aud: CMK_API_CLIENT_ID });
+    expect(await redeem(code)).toMatchObject({ status: 400, body: { error: 'invalid_grant' } });
+    const refreshed = await token({
+      grant_type: 'refresh_token',
+      client_id: CMK_API_CLIENT_ID,
+      refresh_token: body.refresh_token ?? '',
+      scope: `${CMK_API_CLIENT_ID}/access_as_user`,
+    });
+    expect(claimsOf(refreshed.body.access_token ?? '')).toMatchObject({
+      preferred_username: 'revoker@local.onmicrosoft.com',
+    });
+  });
+
+  it.each([
+    ['another verifier', { code_verifier: 'x'.repeat(50) }, 'AADSTS501481'],
+    ['another way back', { redirect_uri: 'http://127.0.0.1:1/' }, 'AADSTS50011'],
+  ])('gets nothing by %s', async (_, changes, error) => {
+    const { code } = await choose(asked(), CLIENT_IDS.operator);
+    const { status, body } = await redeem(code, changes);
+    expect(status).toBe(400);
+    expect(body.error_description).toContain(error);
+  });
+
+  it.each([
+    ['a client that there is not', { client_id: CLIENT_IDS.owner }, 'AADSTS700016'],
+    ['a page elsewhere', { redirect_uri: 'https://evil.example/' }, 'AADSTS50011'],
+    ['a token without a code', { response_type: 'token' }, 'AADSTS700054'],
+    ['a code without PKCE', { code_challenge: '' }, 'AADSTS9002325'],
+  ])('is refused %s', async (_, changes, error) => {
+    const response = await fetch(asked(changes));
+    expect(response.status).toBe(400);
+    expect(await response.text()).toContain(error);
+  });
+
+  it('asks nobody a second time, until they sign out', async () => {
+    const { cookie } = await choose(asked(), CLIENT_IDS.restorer);
+    const again = await fetch(asked({ prompt: 'none' }), { headers: { cookie }, redirect: 'manual' });
+    expect(again.headers.get('location')).toContain('#code=');
+    const without = await fetch(asked({ prompt: 'none' }), { redirect: 'manual' });
+    expect(without.headers.get('location')).toContain('#error=login_required');
+    expect(await (await fetch(asked({ prompt: 'select_account' }), { headers: { cookie } })).text()).toContain(
+      'second-operator',
+    );
+    const out = await fetch(
+      `${local.azure.signInUrl}/${TENANT_ID}/oauth2/v2.0/logout?post_logout_redirect_uri=http://127.0.0.1:7071/`,
+      { headers: { cookie }, redirect: 'manual' },
+    );
+    expect(out.headers.get('location')).toBe('http://127.0.0.1:7071/');
+    expect(out.headers.get('set-cookie')).toContain('Max-Age=0');
+  });
+
+  it('has a refresh token for a day', async () => {
+    const { code } = await choose(asked(), CLIENT_IDS.operator);
+    const { body } = await redeem(code);
+    await local.azure.clock.advance(25 * 3_600_000);
+    const late = await token({ grant_type: 'refresh_token', refresh_token: body.refresh_token ?? '', scope: 'openid' });
+    expect(late.body.error_description).toContain('AADSTS700082');
   });
 });

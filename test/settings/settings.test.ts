@@ -30,6 +30,19 @@ describe('readSettings', () => {
     });
   });
 
+  it.each([
+    [{}, { on: true, signIn: undefined }],
+    [{ CMK_PAGE: 'off' }, { on: false, signIn: undefined }],
+    [{ CMK_PAGE_SIGN_IN: 'https://login.example/' }, { on: true, signIn: 'https://login.example' }],
+    [{ CMK_PAGE_SIGN_IN: 'http://127.0.0.1:4711' }, { on: true, signIn: 'http://127.0.0.1:4711' }],
+    // What is wrong with the page takes the page away, and nothing else.
+    [{ CMK_PAGE_SIGN_IN: 'http://login.example' }, { on: false, signIn: undefined }],
+    [{ CMK_PAGE_SIGN_IN: "https://x.example; script-src 'unsafe-inline'" }, { on: false, signIn: undefined }],
+    [{ CMK_PAGE: 'maybe' }, { on: false, signIn: undefined }],
+  ])('of %j makes the page %j', (environment, page) => {
+    expect(readSettings({ ...VALID, ...environment }).page).toEqual(page);
+  });
+
   it('reads several vaults, a Managed HSM among them, separated by commas, spaces or lines, each once', () => {
     const other = VALID.CMK_VAULTS.replace('kv-files', 'kv-records');
     const hsm = VALID.CMK_VAULTS.replace('vaults/kv-files', 'managedHSMs/hsm1');

@@ -110,7 +110,11 @@ export function useApp(options: AppOptions = {}): App {
     prepare?.(local.azure);
     const built = await build();
     const { PATH, HOME } = process.env;
-    const settings = appSettings(local.azure.storage ?? '', typeof env === 'function' ? env() : env);
+    const settings = appSettings(
+      local.azure.storage ?? '',
+      typeof env === 'function' ? env() : env,
+      local.azure.signInUrl,
+    );
     const caller = { PATH, HOME, LOCAL_HOST_QUEUE_LEASE_SECONDS: String(LEASE_SECONDS) };
     app = new AppInstances({
       host: built.host,

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { CLIENT_IDS } from '../constants.ts';
 import { asObject, asString } from '../json.ts';
 import type { Principal, World } from '../world.ts';
+import { type Authorization, CodeGrants } from './code-grants.ts';
 import { type TokenAuthority, upnOf } from './token-authority.ts';
 
 /** An OAuth answer: status and body. */
@@ -10,12 +11,22 @@ export interface OAuthAnswer {
   readonly body: Record<string, unknown>;
 }
 
+const DAY_MS = 24 * 3_600_000;
+
+const CODE_REFUSALS = {
+  AADSTS70008: 'The provided authorization code or refresh token has expired or was redeemed already.',
+  AADSTS50011: 'The redirect URI or the client is not the one that the code was asked for by.',
+  AADSTS501481: 'The Code_Verifier does not match the code_challenge supplied in the authorization request.',
+} as const;
+
 /** Codes and refresh tokens that were handed out. */
 export class Grants {
   readonly #world: World;
   readonly #tokens: TokenAuthority;
   readonly #deviceCodes = new Map<string, { scope: string; polls: number }>();
-  readonly #refreshTokens = new Map<string, Principal>();
+  /** Those of a page hold for a day, by the movable clock; those of a command line do not end. */
+  readonly #refreshTokens = new Map<string, { readonly user: Principal; readonly untilMs?: number }>();
+  readonly #codes = new CodeGrants();
 
   constructor(world: World, tokens: TokenAuthority) {
     this.#world = world;
@@ -45,6 +56,8 @@ export class Grants {
     switch (form.get('grant_type')) {
       case 'client_credentials':
         return this.#clientCredentials(form);
+      case 'authorization_code':
+        return this.#code(form);
       case 'device_code':
       case 'urn:ietf:params:oauth:grant-type:device_code':
         return this.#device(form);
@@ -101,11 +114,36 @@ export class Grants {
         'OAuth 2.0 device flow error. Authorization is pending. Continue polling.',
       );
     }
-    return this.#userTokens(asked.scope, form);
+    const owner = this.#world.principals.get(CLIENT_IDS.ownerUser);
+    if (!owner)
+      return failure(400, 'invalid_grant', 'AADSTS50034', 'The user account does not exist in the directory.');
+    return this.#userTokens(owner, asked.scope, form);
+  }
+
+  /** A code for a page, which redeems it with the verifier of its challenge. */
+  code(authorization: Authorization, user: Principal): string {
+    return this.#codes.issue(authorization, user);
+  }
+
+  /** Who it is, as MSAL wants to know beside a code and a token. */
+  clientInfo({ objectId }: Principal): string {
+    return Buffer.from(JSON.stringify({ uid: objectId, utid: this.#world.tenantId })).toString('base64url');
+  }
+
+  #code(form: URLSearchParams): OAuthAnswer {
+    const grant = this.#codes.redeem(form);
+    if (typeof grant === 'string') return failure(400, 'invalid_grant', grant, CODE_REFUSALS[grant]);
+    const { user, scope, nonce, claims } = grant;
+    return this.#userTokens(user, scope, form, { nonce, claims, untilMs: this.#world.clock.now().getTime() + DAY_MS });
   }
 
   #refresh(form: URLSearchParams): OAuthAnswer {
-    if (!this.#refreshTokens.has(form.get('refresh_token') ?? '')) {
+    const known = this.#refreshTokens.get(form.get('refresh_token') ?? '');
+    if (known?.untilMs !== undefined && known.untilMs <= this.#world.clock.now().getTime()) {
+      const why = 'The provided authorization code or refresh token has expired due to inactivity.';
+      return failure(400, 'invalid_grant', 'AADSTS700082', why);
+    }
+    if (!known) {
       return failure(
         400,
         'invalid_grant',
@@ -113,32 +151,36 @@ export class Grants {
         'Invalid request. The refresh token is malformed or invalid.',
       );
     }
-    return this.#userTokens(form.get('scope') ?? '', form);
+    const { user, untilMs } = known;
+    return this.#userTokens(user, form.get('scope') ?? '', form, untilMs === undefined ? {} : { untilMs });
   }
 
-  #userTokens(scope: string, form: URLSearchParams): OAuthAnswer {
-    const user = this.#world.principals.get(CLIENT_IDS.ownerUser);
-    if (!user) return failure(400, 'invalid_grant', 'AADSTS50034', 'The user account does not exist in the directory.');
+  #userTokens(
+    user: Principal,
+    scope: string,
+    form: URLSearchParams,
+    { nonce, claims, untilMs }: { readonly nonce?: string; readonly claims?: string; readonly untilMs?: number } = {},
+  ): OAuthAnswer {
     const resource =
       resourceOf(new URLSearchParams({ scope, resource: form.get('resource') ?? '' })) ??
       'https://management.core.windows.net/';
     const clientId = form.get('client_id') ?? '';
     const { token, expiresIn } = this.#tokens.issue(user, resource, {
       clientId,
-      authContexts: authContextsIn(form.get('claims') ?? ''),
+      authContexts: authContextsIn(claims || (form.get('claims') ?? '')),
       claims: { upn: upnOf(user), unique_name: upnOf(user) },
     });
     const refreshToken = randomBytes(32).toString('base64url');
-    this.#refreshTokens.set(refreshToken, user);
+    this.#refreshTokens.set(refreshToken, { user, ...(untilMs === undefined ? {} : { untilMs }) });
     const idToken = this.#tokens.issue(user, clientId, {
       claims: {
         iss: `https://login.microsoftonline.com/${this.#world.tenantId}/v2.0`,
         aud: clientId,
         preferred_username: upnOf(user),
         ver: '2.0',
+        ...(nonce ? { nonce } : {}),
       },
     });
-    const clientInfo = { uid: user.objectId, utid: this.#world.tenantId };
     return {
       status: 200,
       body: {
@@ -149,7 +191,7 @@ export class Grants {
         access_token: token,
         refresh_token: refreshToken,
         id_token: idToken.token,
-        client_info: Buffer.from(JSON.stringify(clientInfo)).toString('base64url'),
+        client_info: this.clientInfo(user),
         foci: '1',
       },
     };

@@ -1,12 +1,14 @@
 import { Hono } from 'hono';
+import { cors } from 'hono/cors';
 import { azureError, type Service, type ServiceEnv } from '../service.ts';
 import type { World } from '../world.ts';
 import { Grants } from './grants.ts';
+import { createSignInService } from './sign-in-service.ts';
 import type { TokenAuthority } from './token-authority.ts';
 
 const login = 'https://login.microsoftonline.com';
 
-/** Entra ID under `login.microsoftonline.com`: discovery, key set, token endpoints of v1 and v2. */
+/** Entra ID under `login.microsoftonline.com`: discovery, key set, token endpoints of v1 and v2, and the sign-in of pages. */
 export function createLoginService(world: World, tokens: TokenAuthority): Service {
   const grants = new Grants(world, tokens);
   const app = new Hono<ServiceEnv>();
@@ -41,6 +43,8 @@ export function createLoginService(world: World, tokens: TokenAuthority): Servic
     const answer = grants.deviceCode(new URLSearchParams(await c.req.text()));
     return c.json(answer.body, answer.status);
   });
+  // A page redeems its code across origins; from where it may be is what PKCE and the redirect URI see to.
+  app.use('/:tenant/oauth2/v2.0/token', cors({ origin: '*', allowMethods: ['POST'] }));
   const tokenEndpoint = async (text: string, tenant: string) =>
     tenantOf(world, tenant)
       ? grants.token(new URLSearchParams(text))
@@ -51,6 +55,7 @@ export function createLoginService(world: World, tokens: TokenAuthority): Servic
       return c.json(answer.body, answer.status, { 'cache-control': 'no-store, no-cache' });
     });
   }
+  app.route('/', createSignInService(world, grants));
   app.all('*', (c) => c.json(azureError('NotFound', `Entra ID has no ${c.req.path} here.`), 404));
   return app;
 }

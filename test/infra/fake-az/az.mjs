@@ -14,6 +14,8 @@ const matched = (pattern) => new RegExp(pattern).exec(query)?.[1];
 function ask(value) {
   let wanted = matched("^contains\\(identifierUris, '(.*)'\\)$");
   if (wanted) return value.identifierUris.includes(wanted);
+  wanted = matched("^contains\\(spa\\.redirectUris \\|\\| `\\[\\]`, '(.*)'\\)$");
+  if (wanted) return (value.spa?.redirectUris ?? []).includes(wanted);
   const counted = /^length\((\w+(?:\.\w+)*)\[\?(\w+)=='([^']*)'(?: && (\w+)=='([^']*)')?\]\)$/.exec(query);
   if (counted) {
     const [, path, name, expected, other, otherExpected] = counted;

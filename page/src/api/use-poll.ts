@@ -1,0 +1,156 @@
+import { createContext } from 'preact';
+import { useContext, useEffect, useRef, useState } from 'preact/hooks';
+import { SessionEnded } from '../session.ts';
+import { type Api, type Problem, ProblemError, toProblem } from './client.ts';
+
+/** What the views call; made once somebody is signed in. */
+export const ApiContext = createContext<Api | undefined>(undefined);
+
+export function useApi(): Api {
+  const api = useContext(ApiContext);
+  if (!api) throw new Error('Views are shown to who is signed in.');
+  return api;
+}
+
+/** What is known of something that is asked for again and again. */
+export interface Polled<T> {
+  /** What was read last, however old it is. */
+  readonly data: T | undefined;
+  /** When it was read last, or found to be as it was. */
+  readonly readOn: Date | undefined;
+  /** Why the last try failed; undefined when it did not. */
+  readonly problem: Problem | undefined;
+  readonly everyMs: number;
+  readonly refresh: () => void;
+}
+
+interface Kept {
+  readonly data: unknown;
+  readonly etag: string | undefined;
+  readonly readOn: Date;
+  /** Of a list that was read whole, its pages. */
+  readonly pages?: readonly unknown[];
+}
+
+interface Asked {
+  readonly path: string;
+  readonly isAll: boolean;
+}
+
+/** What was read, by path: a view that is come back to shows it at once. Gone with the page, and with whoever signs out. */
+const kept = new Map<string, Kept>();
+const MOST_KEPT = 200;
+
+export function forgetAll(): void {
+  kept.clear();
+}
+
+/** A poll takes no longer than this before it counts as failed. Milliseconds. */
+const LIMIT_MS = 75_000;
+
+/**
+ * Asks for a path now and then: with its ETag, so that what has not changed is not sent again; not while the page is hidden.
+ *
+ * @param path below `/api`; undefined: nothing is asked
+ * @param everyMs from the end of one answer to the next question
+ * @param isAll whether the further pages of a list are read too
+ */
+export function usePoll<T>(path: string | undefined, everyMs: number, isAll = false): Polled<T> {
+  const api = useApi();
+  const [, redraw] = useState(0);
+  const [problem, setProblem] = useState<{ readonly path: string; readonly problem: Problem }>();
+  const again = useRef<() => void>(() => undefined);
+  useEffect(() => {
+    if (path === undefined) return;
+    const poll = startPoll(api, { path, isAll }, everyMs, (found) => {
+      setProblem(found && { path, problem: found });
+      redraw((count) => count + 1);
+    });
+    again.current = poll.now;
+    return poll.stop;
+  }, [api, path, everyMs, isAll]);
+  const known = path === undefined ? undefined : kept.get(isAll ? wholeOf(path) : path);
+  return {
+    data: known?.data as T | undefined,
+    readOn: known?.readOn,
+    problem: problem?.path === path ? problem?.problem : undefined,
+    everyMs,
+    refresh: () => again.current(),
+  };
+}
+
+function startPoll(api: Api, asked: Asked, everyMs: number, told: (problem: Problem | undefined) => void) {
+  const stopped = new AbortController();
+  let timer = 0;
+  let running = false;
+  const ask = async (): Promise<void> => {
+    if (running || stopped.signal.aborted || document.hidden) return;
+    running = true;
+    window.clearTimeout(timer);
+    let nextMs = everyMs;
+    try {
+      await read(api, asked, stopped.signal);
+      told(undefined);
+    } catch (error) {
+      if (stopped.signal.aborted) return;
+      // Told by the page as a whole; whoever signs in again is asked for again.
+      if (!(error instanceof SessionEnded)) told(toProblem(error));
+      // One that may not, or that asks for what is not there, need not ask often; one that is away may be back soon.
+      const isRefused = error instanceof ProblemError && error.problem.status >= 400 && error.problem.status < 500;
+      nextMs = Math.max(everyMs, isRefused ? 30_000 : 5_000);
+    } finally {
+      running = false;
+      if (!stopped.signal.aborted) timer = window.setTimeout(ask, nextMs);
+    }
+  };
+  const shown = () => void ask();
+  document.addEventListener('visibilitychange', shown);
+  void ask();
+  return {
+    now: () => void ask(),
+    stop: () => {
+      stopped.abort();
+      window.clearTimeout(timer);
+      document.removeEventListener('visibilitychange', shown);
+    },
+  };
+}
+
+/** A page of a list says where the next one is. */
+interface Page {
+  readonly value?: readonly unknown[];
+  readonly nextLink?: string;
+}
+
+/** Reads a path, and the pages behind it if it is a list of which all is wanted. */
+async function read(api: Api, { path, isAll }: Asked, signal: AbortSignal): Promise<void> {
+  const first = await readPage(api, path, signal);
+  if (!isAll || signal.aborted) return;
+  const pages = [first];
+  for (let next = nextOf(first); next && !signal.aborted; next = nextOf(pages.at(-1) ?? first)) {
+    pages.push(await readPage(api, next, signal));
+  }
+  const before = kept.get(wholeOf(path));
+  const isSame = pages.length === before?.pages?.length && pages.every((page, index) => page === before.pages?.[index]);
+  const { nextLink: _, ...rest } = first as Page;
+  const whole = { ...rest, value: pages.flatMap((page) => (page as Page).value ?? []) };
+  keep(wholeOf(path), { data: isSame ? before?.data : whole, pages, etag: undefined, readOn: new Date() });
+}
+
+const wholeOf = (path: string): string => `${path} whole`;
+const nextOf = (page: unknown): string | undefined => (page as Page).nextLink?.replace(/^\/api/, '');
+
+async function readPage(api: Api, path: string, signal: AbortSignal): Promise<unknown> {
+  const before = kept.get(path);
+  const answer = await api.get<unknown>(`/api${path}`, { etag: before?.etag, signal, limitMs: LIMIT_MS });
+  const data = answer.status === 304 ? before?.data : answer.body;
+  if (!signal.aborted) keep(path, { data, etag: answer.etag, readOn: new Date() });
+  return data;
+}
+
+function keep(path: string, what: Kept): void {
+  kept.delete(path);
+  kept.set(path, what);
+  const [oldest] = kept.keys();
+  if (kept.size > MOST_KEPT && oldest !== undefined) kept.delete(oldest);
+}

@@ -1,0 +1,203 @@
+import { Component, type ComponentChildren } from 'preact';
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import { Api } from './api/client.ts';
+import { ApiContext, forgetAll } from './api/use-poll.ts';
+import { PersonContext } from './person.ts';
+import { href, type Route, useRoute } from './route.ts';
+import type { Person, Session, SignIn } from './session.ts';
+import { SessionContext } from './session-context.ts';
+import { Heading } from './ui/heading.tsx';
+import { Icon } from './ui/icon.tsx';
+import { AccountView } from './views/account.tsx';
+import { AuditView } from './views/audit.tsx';
+import { AuditRecordView } from './views/audit-record.tsx';
+import { BreakGlassView } from './views/break-glass/break-glass.tsx';
+import { FleetView } from './views/fleet.tsx';
+import { KeyView } from './views/key.tsx';
+import { KeysView } from './views/keys.tsx';
+import { NowView } from './views/now.tsx';
+import { TrendView } from './views/trend.tsx';
+
+const VIEWS = [
+  ['', 'Now'],
+  ['fleet', 'Fleet'],
+  ['keys', 'Keys'],
+  ['break-glass', 'Break-glass'],
+  ['audit', 'Audit'],
+  ['trend', 'Trend'],
+] as const;
+
+export function App({ session }: { readonly session: Session }) {
+  const [signIn, setSignIn] = useState<SignIn>(session.signedIn);
+  useEffect(() => session.listen(setSignIn), [session]);
+  const objectId = signIn.state === 'out' ? undefined : signIn.person.objectId;
+  // Somebody else is not shown what the one before was. It also makes all that is polled begin anew after a sign-in.
+  const api = useMemo(() => {
+    forgetAll();
+    return new Api(session);
+  }, [session, objectId]);
+  if (signIn.state === 'out') return <SignInView session={session} failure={signIn.failure} />;
+  return (
+    <SessionContext.Provider value={session}>
+      <PersonContext.Provider value={signIn.person}>
+        <ApiContext.Provider value={api}>
+          <Shell session={session} person={signIn.person} hasEnded={signIn.state === 'ended'} />
+        </ApiContext.Provider>
+      </PersonContext.Provider>
+    </SessionContext.Provider>
+  );
+}
+
+function SignInView({ session, failure }: { readonly session: Session; readonly failure: string | undefined }) {
+  return (
+    <main class="alone">
+      <h1>cmk-autopilot</h1>
+      <p>The keys of your storage accounts: how they stand, who uses them, and the way to cut them off.</p>
+      {failure && (
+        <div class="notice tone-bad" role="alert">
+          <Icon tone="bad" />
+          <p>{failure}</p>
+        </div>
+      )}
+      <p>
+        <button type="button" class="primary" onClick={() => void session.signIn()}>
+          Sign in
+        </button>
+      </p>
+      <p class="muted">With Microsoft Entra ID, in a window of its own. You are signed out when this page is closed.</p>
+    </main>
+  );
+}
+
+interface ShellProps {
+  readonly session: Session;
+  readonly person: Person;
+  readonly hasEnded: boolean;
+}
+
+function Shell({ session, person, hasEnded }: ShellProps) {
+  const route = useRoute();
+  const current = route.parts[0] ?? '';
+  return (
+    <>
+      <button type="button" class="skip" onClick={skip}>
+        To the content
+      </button>
+      <header class="top">
+        <span class="brand">cmk-autopilot</span>
+        <nav aria-label="Views">
+          <ul>
+            {VIEWS.map(([name, title]) => (
+              <li key={name}>
+                <a href={href(name ? [name] : [])} aria-current={current === name ? 'page' : undefined}>
+                  {title}
+                </a>
+              </li>
+            ))}
+          </ul>
+        </nav>
+        <div class="who">
+          <span class="name">{person.name}</span>
+          <button type="button" class="small" onClick={() => void session.signOut()}>
+            Sign out
+          </button>
+        </div>
+      </header>
+      {hasEnded && <EndedNotice session={session} />}
+      <main id="main" tabIndex={-1}>
+        {person.roles.length === 0 ? (
+          <NoRole person={person} />
+        ) : (
+          <Boundary key={route.parts.join('/')}>
+            <View route={route} />
+          </Boundary>
+        )}
+      </main>
+    </>
+  );
+}
+
+/** Not by a link: the hash is the view. */
+function skip(): void {
+  document.querySelector<HTMLElement>('#main')?.focus();
+}
+
+function View({ route }: { readonly route: Route }) {
+  const [name = '', ...rest] = route.parts;
+  const [first, second] = rest;
+  switch (name) {
+    case '':
+      return <NowView />;
+    case 'fleet':
+      return first ? <AccountView name={first} /> : <FleetView query={route.query} />;
+    case 'keys':
+      return first && second ? <KeyView vault={first} name={second} /> : <KeysView />;
+    case 'break-glass':
+      return <BreakGlassView vault={first} name={second} />;
+    case 'audit':
+      return first ? <AuditRecordView id={first} /> : <AuditView query={route.query} />;
+    case 'trend':
+      return <TrendView />;
+    default:
+      return (
+        <>
+          <Heading>No such view</Heading>
+          <p>
+            There is nothing at this address. <a href={href([])}>To what is now</a>
+          </p>
+        </>
+      );
+  }
+}
+
+function EndedNotice({ session }: { readonly session: Session }) {
+  const [failure, setFailure] = useState('');
+  const again = () => session.signIn().catch((error: unknown) => setFailure((error as Error).message));
+  return (
+    <div class="notice tone-warn wide" role="alert">
+      <Icon tone="warn" />
+      <div>
+        <p class="strong">Your sign-in has ended.</p>
+        <p>What is shown is what was read before. Sign in again: you stay in this view. {failure}</p>
+        <button type="button" class="primary" onClick={() => void again()}>
+          Sign in again
+        </button>
+      </div>
+    </div>
+  );
+}
+
+function NoRole({ person }: { readonly person: Person }) {
+  return (
+    <>
+      <Heading>You have no role here</Heading>
+      <div class="notice tone-warn">
+        <Icon tone="warn" />
+        <p>
+          {person.name} is signed in, and may see nothing of this app. Have one of the app roles CmkKey.Read,
+          CmkKey.Revoke, CmkKey.Restore or Cmk.Operate assigned to you, then sign in again.
+        </p>
+      </div>
+    </>
+  );
+}
+
+/** A view that fails takes nothing else with it. */
+class Boundary extends Component<{ readonly children: ComponentChildren }, { readonly failed: string | undefined }> {
+  override state = { failed: undefined };
+
+  static override getDerivedStateFromError(error: unknown) {
+    return { failed: error instanceof Error ? error.message : String(error) };
+  }
+
+  override render() {
+    const { failed } = this.state;
+    if (failed === undefined) return this.props.children;
+    return (
+      <div class="notice tone-bad" role="alert">
+        <Icon tone="bad" />
+        <p>This view failed: {failed}. Load the page again; the API and the command line are not affected.</p>
+      </div>
+    );
+  }
+}

@@ -1,0 +1,39 @@
+import type { ApprovalRequest } from './api/types.ts';
+
+/** The last part of an ARM id, or the id itself. */
+export function shortId(id: string): string {
+  return id.split('/').filter(Boolean).at(-1) ?? id;
+}
+
+/** Vault and key of `https://<vault>.<suffix>/keys/<key>`. */
+export function keyNames(identifier: string): { readonly vault: string; readonly key: string } | undefined {
+  const [, vault, key] = /^https:\/\/([^./]+)\.[^/]+\/keys\/([^/]+)/.exec(identifier) ?? [];
+  return vault && key ? { vault, key } : undefined;
+}
+
+/** `kv-files/files-key` */
+export function keyLabel(identifier: string): string {
+  const names = keyNames(identifier);
+  return names ? `${names.vault}/${names.key}` : identifier;
+}
+
+/** The first eight characters of a version: enough to tell two apart. */
+export function shortVersion(version: string): string {
+  return version.slice(0, 8);
+}
+
+export function count(number: number, one: string, many = `${one}s`): string {
+  return `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
+}
+
+/** `IdentityWithoutRole` as words: `Identity without role`. */
+export function inWords(reason: string): string {
+  const words = reason.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase();
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** What a request for approval is about. */
+export function approvalTitle({ action, vault, key }: ApprovalRequest): string {
+  const where = vault === undefined ? 'all keys' : `${vault}/${key}`;
+  return action === 'restore' ? `Restore of ${where}` : `Pause of ${where}`;
+}

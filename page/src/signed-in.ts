@@ -1,0 +1,7 @@
+import { broadcastResponseToMainFrame } from '@azure/msal-browser/redirect-bridge';
+
+// Where the sign-in window comes back to: hands the answer to the page that opened it, and closes.
+broadcastResponseToMainFrame().catch(() => {
+  const told = document.querySelector('p');
+  if (told) told.textContent = 'There is no sign-in to finish here. Close this window, and go back to the page.';
+});

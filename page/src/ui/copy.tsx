@@ -1,0 +1,29 @@
+import { useState } from 'preact/hooks';
+
+/** A command, and a button that puts it into the clipboard. */
+export function Command({ text }: { readonly text: string }) {
+  const [said, setSaid] = useState('');
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      setSaid('Copied');
+    } catch {
+      setSaid('Select and copy it by hand');
+    }
+    window.setTimeout(() => setSaid(''), 4_000);
+  };
+  return (
+    <div class="command">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keys */}
+      <section class="text" tabIndex={0} aria-label="Command">
+        <code>{text}</code>
+      </section>
+      <button type="button" class="small" onClick={() => void copy()}>
+        Copy<span class="hidden"> the command</span>
+      </button>
+      <span class="said" role="status">
+        {said}
+      </span>
+    </div>
+  );
+}

@@ -1,0 +1,34 @@
+import { useEffect, useState } from 'preact/hooks';
+import type { Polled } from '../api/use-poll.ts';
+import { Icon } from './icon.tsx';
+import { ProblemCard } from './problem.tsx';
+import { ago } from './time.tsx';
+
+/** Draws again now and then, so that "3 min ago" does not stand still. */
+export function useNow(everyMs = 5_000): Date {
+  const [now, setNow] = useState(() => new Date());
+  useEffect(() => {
+    const timer = window.setInterval(() => !document.hidden && setNow(new Date()), everyMs);
+    return () => window.clearInterval(timer);
+  }, [everyMs]);
+  return now;
+}
+
+/** How old a figure is, loudly when it is older than it should be. */
+export function Freshness({ of }: { readonly of: Polled<unknown> }) {
+  const now = useNow();
+  const { readOn, problem, everyMs } = of;
+  if (!readOn) return <p class="freshness">{problem ? 'Not read.' : 'Reading …'}</p>;
+  const isOld = now.getTime() - readOn.getTime() > Math.max(3 * everyMs, 60_000);
+  if (!isOld && !problem) return <p class="freshness">Read {ago(readOn, now)}</p>;
+  return (
+    <p class="freshness old">
+      <Icon tone="warn" /> Old: read {ago(readOn, now)}
+    </p>
+  );
+}
+
+/** The problem of a figure, if there is one. What was read before stays on the page below it. */
+export function PollProblem({ of }: { readonly of: Polled<unknown> }) {
+  return of.problem ? <ProblemCard problem={of.problem} /> : null;
+}

@@ -1,0 +1,193 @@
+import type { AuditList, FleetAccount } from '../api/types.ts';
+import { usePoll } from '../api/use-poll.ts';
+import { count, inWords, keyLabel, keyNames, shortId, shortVersion } from '../names.ts';
+import { href } from '../route.ts';
+import { Badge } from '../ui/badge.tsx';
+import { Command } from '../ui/copy.tsx';
+import { Heading } from '../ui/heading.tsx';
+import { Prose } from '../ui/prose.tsx';
+import { Facts, Section } from '../ui/section.tsx';
+import { Since, Time } from '../ui/time.tsx';
+import { HEALTH_WORDS, HealthBadge } from './health.tsx';
+
+const PROBE = { blocked: 'refuses to serve data', open: 'serves data', unknown: 'could not be asked' } as const;
+const SEVERITY = { error: 'bad', warning: 'warn', advice: 'info' } as const;
+
+/** One account: its key and version, scopes, identity, last moves, findings and history. */
+export function AccountView({ name }: { readonly name: string }) {
+  const account = usePoll<FleetAccount>(`/fleet/${encodeURIComponent(name)}`, 10_000);
+  const history = usePoll<AuditList>(`/audit?account=${encodeURIComponent(name)}`, 30_000);
+  const { data } = account;
+  return (
+    <>
+      <Heading>{name}</Heading>
+      <p>
+        <a href={href(['fleet'])}>All accounts</a>
+      </p>
+      <Section title="How it stands" of={account}>
+        {data && <Standing of={data} />}
+      </Section>
+      {data && (
+        <div class="columns">
+          <Section title="Key">
+            <Facts items={keyFacts(data)} />
+          </Section>
+          <Section title="Where">
+            <Facts items={placeFacts(data)} />
+          </Section>
+        </div>
+      )}
+      {data && data.scopeUses.length > 0 && <Scopes of={data} />}
+      {data && (
+        <Section title="Findings">
+          <Findings of={data} />
+        </Section>
+      )}
+      <Section title="History" of={history}>
+        <History of={history.data} />
+      </Section>
+    </>
+  );
+}
+
+function Standing({ of }: { readonly of: FleetAccount }) {
+  const { health, probe } = of;
+  return (
+    <>
+      <p class="row">
+        <HealthBadge state={health.state} />
+        <span>{HEALTH_WORDS[health.state][2]}</span>
+        {health.since && (
+          <span class="muted">
+            Since <Since at={health.since} />
+          </span>
+        )}
+      </p>
+      {health.cause && (
+        <p>
+          {inWords(health.cause.reason)}
+          {health.cause.label ? `: ${health.cause.label}` : ''}.{' '}
+          <a href={href(['fleet'], { cause: health.cause.id })}>All accounts of this cause</a>
+        </p>
+      )}
+      {probe && (
+        <p>
+          Its file service {PROBE[probe.state]}, as asked <Since at={probe.checkedOn} />.
+        </p>
+      )}
+      <p class="muted">
+        Read <Since at={of.lastRead} />
+        {of.lastChecked && (
+          <>
+            ; checked <Since at={of.lastChecked} />
+          </>
+        )}
+      </p>
+      {of.warnings.map((warning) => (
+        <p key={warning} class="muted">
+          {warning}
+        </p>
+      ))}
+    </>
+  );
+}
+
+function keyFacts({ key, mode, current, pinned, identity, lastLook }: FleetAccount) {
+  const names = key ? keyNames(key) : undefined;
+  return [
+    ['Key', key && names ? <a href={href(['keys', names.vault, names.key])}>{keyLabel(key)}</a> : 'Microsoft-managed'],
+    mode && (['Mode', mode === 'pinned' ? 'Pinned; the app moves it' : 'Automatic; Storage moves it'] as const),
+    current ? (['Version in use', <span title={current}>{shortVersion(current)}</span>] as const) : undefined,
+    pinned ? (['Pinned to', <span title={pinned}>{shortVersion(pinned)}</span>] as const) : undefined,
+    key
+      ? ([
+          'Identity',
+          <span title={identity}>{identity ? shortId(identity) : 'its own (system-assigned)'}</span>,
+        ] as const)
+      : undefined,
+    lastLook &&
+      ([
+        'Last move',
+        <>
+          {inWords(lastLook.reason)}, <Time at={lastLook.at} />
+        </>,
+      ] as const),
+  ] as const;
+}
+
+function placeFacts({ id, subscription, resourceGroup, region, tags }: FleetAccount) {
+  const all = Object.entries(tags);
+  return [
+    ['Subscription', subscription],
+    ['Resource group', resourceGroup],
+    ['Region', region],
+    ['Tags', all.length === 0 ? 'none' : all.map(([name, value]) => `${name}=${value}`).join(', ')],
+    ['Id', <span class="mono">{id}</span>],
+  ] as const;
+}
+
+function Scopes({ of }: { readonly of: FleetAccount }) {
+  return (
+    <Section title="Encryption scopes">
+      <ul class="items">
+        {of.scopeUses.map(({ scope, key, version, mode, lastLook }) => (
+          <li key={scope}>
+            <span class="strong">{scope}</span>{' '}
+            <span class="muted">
+              {key ? keyLabel(key) : 'Microsoft-managed'}
+              {version ? ` ${shortVersion(version)}` : ''} {mode ?? ''}
+              {lastLook ? ` · ${inWords(lastLook.reason)}` : ''}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </Section>
+  );
+}
+
+function Findings({ of }: { readonly of: FleetAccount }) {
+  if (of.findings.length === 0)
+    return <p>{of.lastChecked ? 'The last check found nothing.' : 'No check has looked at it.'}</p>;
+  return (
+    <>
+      <p class="muted">{count(of.findings.length, 'finding')} of the last drift check.</p>
+      <ul class="items">
+        {of.findings.map((finding) => (
+          <li key={finding.id}>
+            <div class="row">
+              <Badge tone={SEVERITY[finding.severity]}>{inWords(finding.severity)}</Badge>
+              <h3>{inWords(finding.reason)}</h3>
+              {finding.exemption && <Badge tone="none">Exempt until {finding.exemption.until}</Badge>}
+            </div>
+            <p>{finding.is}</p>
+            <p>
+              <span class="label">Should be</span> {finding.shouldBe}
+            </p>
+            <p>
+              <span class="label">Mend it</span> <Prose text={finding.fix} />
+            </p>
+            {finding.command && <Command text={finding.command} />}
+            <p class="muted small-text">
+              Since <Since at={finding.since} />
+            </p>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function History({ of }: { readonly of: AuditList | undefined }) {
+  if (!of) return null;
+  if (of.value.length === 0) return <p>Nothing is recorded about it.</p>;
+  return (
+    <ul class="items">
+      {of.value.slice(0, 20).map(({ id, seq, time, entry }) => (
+        <li key={id}>
+          <Time at={time} /> <a href={href(['audit', String(seq)])}>{entry.action}</a> {inWords(entry.reason)}{' '}
+          <span class="muted">by {entry.caller ? (entry.caller.name ?? entry.caller.objectId) : 'the app'}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,194 @@
+import { useState } from 'preact/hooks';
+import { type Problem, toProblem } from '../api/client.ts';
+import type { AuditList, AuditRecordView as AuditRecord, AuditVerification } from '../api/types.ts';
+import { useApi, usePoll } from '../api/use-poll.ts';
+import { inWords } from '../names.ts';
+import { href, replaceQuery } from '../route.ts';
+import { Badge } from '../ui/badge.tsx';
+import { Heading } from '../ui/heading.tsx';
+import { ProblemCard } from '../ui/problem.tsx';
+import { Facts, Section } from '../ui/section.tsx';
+import { Since, Time } from '../ui/time.tsx';
+import { Resource } from './cause.tsx';
+
+const FILTERS = [
+  ['key', 'Key', 'vault/key'],
+  ['account', 'Account', 'name'],
+  ['by', 'By', 'name, object id, or app'],
+  ['action', 'Action', 'key.revoke, or key'],
+  ['since', 'Since', '2026-11-24 or P7D'],
+  ['until', 'Until', '2026-11-25'],
+] as const;
+
+/** Who did what, when and why; and whether the trail is as it was written. */
+export function AuditView({ query }: { readonly query: URLSearchParams }) {
+  const asked = Object.fromEntries(FILTERS.map(([name]) => [name, query.get(name)?.trim() || undefined]));
+  const path = `/audit?${new URLSearchParams(Object.entries(asked).flatMap(([name, value]) => (value ? [[name, value]] : [])))}`;
+  const first = usePoll<AuditList>(path.replace(/\?$/, ''), 15_000);
+  return (
+    <>
+      <Heading>Audit</Heading>
+      <Proof />
+      <form
+        class="filters"
+        onSubmit={(event) => {
+          event.preventDefault();
+          const data = new FormData(event.currentTarget);
+          replaceQuery(
+            ['audit'],
+            Object.fromEntries(FILTERS.map(([name]) => [name, String(data.get(name) ?? '').trim()])),
+          );
+        }}
+      >
+        {FILTERS.map(([name, label, placeholder]) => (
+          <label key={`${name}${asked[name]}`} class="field">
+            <span>{label}</span>
+            <input name={name} defaultValue={asked[name] ?? ''} placeholder={placeholder} autocomplete="off" />
+          </label>
+        ))}
+        <button type="submit">Filter</button>
+      </form>
+      <Section title="Records, newest first" of={first}>
+        {first.data && <Records key={path} first={first.data} />}
+      </Section>
+    </>
+  );
+}
+
+/** The first page as it is polled, and further ones as they are asked for. */
+function Records({ first }: { readonly first: AuditList }) {
+  const api = useApi();
+  const [more, setMore] = useState<readonly AuditList[]>([]);
+  const [problem, setProblem] = useState<Problem>();
+  const [isLoading, setLoading] = useState(false);
+  // What the first page has in the meantime would be seen twice.
+  const seen = new Set<string>();
+  const all = [first, ...more].flatMap(({ value }) => value).filter(({ id }) => !seen.has(id) && seen.add(id));
+  const last = more.at(-1) ?? first;
+  const load = async () => {
+    if (!last.nextLink || isLoading) return;
+    setLoading(true);
+    try {
+      const { body } = await api.get<AuditList>(last.nextLink);
+      if (body) setMore([...more, body]);
+      setProblem(undefined);
+    } catch (error) {
+      setProblem(toProblem(error));
+    } finally {
+      setLoading(false);
+    }
+  };
+  return (
+    <>
+      {all.length === 0 && <p>Nothing is recorded that fits.</p>}
+      <table class="cards">
+        <caption class="hidden">Records of the audit trail, newest first</caption>
+        <thead>
+          <tr>
+            <th scope="col">When</th>
+            <th scope="col">What</th>
+            <th scope="col">About</th>
+            <th scope="col">By</th>
+            <th scope="col">Why</th>
+          </tr>
+        </thead>
+        <tbody>
+          {all.map((record) => (
+            <RecordRow key={record.id} record={record} />
+          ))}
+        </tbody>
+      </table>
+      {problem && <ProblemCard problem={problem} />}
+      {last.searchedBackTo && last.nextLink && (
+        <p class="muted">
+          Searched back to <Time at={last.searchedBackTo} />.
+        </p>
+      )}
+      {last.nextLink && (
+        <button type="button" disabled={isLoading} onClick={() => void load()}>
+          {isLoading ? 'Reading …' : 'Older ones'}
+        </button>
+      )}
+    </>
+  );
+}
+
+function RecordRow({ record }: { readonly record: AuditRecord }) {
+  const { entry, time, seq, intact } = record;
+  const why = entry.details?.why ?? entry.details?.reason;
+  return (
+    <tr>
+      <td data-label="When">
+        <Time at={time} />
+      </td>
+      <th scope="row">
+        <span>
+          <a href={href(['audit', String(seq)])}>{entry.action}</a> <small>{inWords(entry.reason)}</small>{' '}
+          {!intact && <Badge tone="bad">Changed afterwards</Badge>}
+        </span>
+      </th>
+      <td data-label="About">
+        <Resource id={entry.resource} />
+      </td>
+      <td data-label="By">{entry.caller ? (entry.caller.name ?? entry.caller.objectId) : 'the app'}</td>
+      <td data-label="Why">{typeof why === 'string' ? why : '–'}</td>
+    </tr>
+  );
+}
+
+const PROOF = {
+  holds: ['good', 'The chain holds: nothing was changed, put in or taken out.'],
+  broken: ['bad', 'The chain is broken.'],
+  empty: ['none', 'Nothing is recorded yet.'],
+  unknown: ['warn', 'Whether it holds could not be read.'],
+} as const;
+
+const SIGNATURES = {
+  valid: 'signed, and the signature is right',
+  wrong: 'signed, and the signature is WRONG',
+  none: 'not signed',
+  unchecked: 'signature not checked (CMK_AUDIT_KEY)',
+} as const;
+
+/** That the chain of hashes holds, from the end that is kept elsewhere to the last record. */
+function Proof() {
+  const proof = usePoll<AuditVerification>('/audit/verification', 60_000);
+  const { data } = proof;
+  return (
+    <Section title="Proof" of={proof}>
+      {data && (
+        <>
+          <p class="row">
+            <Badge tone={PROOF[data.state][0]}>{inWords(data.state)}</Badge>
+            <span>{PROOF[data.state][1]}</span>
+          </p>
+          {data.detail && <p>{data.detail}</p>}
+          <details>
+            <summary>How it is known</summary>
+            <Facts
+              items={[
+                ['Checked', <Since at={data.checkedOn} />],
+                ['Records read', data.records.toLocaleString('en')],
+                data.last && ['Last record', `${data.last.seq}, ${data.last.hash.slice(0, 16)}…`],
+                data.head && ['Kept end', `${data.head.seq}, ${SIGNATURES[data.head.signature]}`],
+                data.head && ['Kept on', <Time at={data.head.keptOn} />],
+              ]}
+            />
+            <p>The command that checks all of it, wherever the files are:</p>
+            <code>cmk audit verify</code>
+          </details>
+          {data.findings.length > 0 && (
+            <ul>
+              {data.findings.map(({ reason, file, line, message }) => (
+                <li key={`${file}${line}${reason}`}>
+                  {inWords(reason)}: {message} ({file}
+                  {line === undefined ? '' : `, line ${line}`})
+                </li>
+              ))}
+            </ul>
+          )}
+        </>
+      )}
+    </Section>
+  );
+}

@@ -1,0 +1,65 @@
+import type { ComponentChildren } from 'preact';
+import { useState } from 'preact/hooks';
+import type { Problem } from '../../api/client.ts';
+import { Icon, type Tone } from '../../ui/icon.tsx';
+import { ProblemCard } from '../../ui/problem.tsx';
+import type { Call } from './use-call.ts';
+import { VersionReports } from './versions.tsx';
+
+interface DoneProps {
+  readonly tone: Tone;
+  readonly title: string;
+  readonly warnings: readonly string[];
+  readonly children: ComponentChildren;
+}
+
+/** What a call did, and what it means. */
+export function Done({ tone, title, warnings, children }: DoneProps) {
+  return (
+    <div class={`notice tone-${tone}`} role="status">
+      <Icon tone={tone} />
+      <div>
+        <p class="strong">{title}</p>
+        {children}
+        {warnings.length > 0 && (
+          <ul>
+            {warnings.map((warning) => (
+              <li key={warning}>{warning}</li>
+            ))}
+          </ul>
+        )}
+      </div>
+    </div>
+  );
+}
+
+/** What a call was refused with, and what is known of the versions all the same. */
+export function Refused({ call }: { readonly call: Pick<Call<unknown>, 'problem' | 'stepUp'> }) {
+  const [failure, setFailure] = useState('');
+  const { problem, stepUp } = call;
+  if (!problem) return null;
+  const versions = versionsOf(problem);
+  return (
+    <>
+      <ProblemCard problem={problem} />
+      {stepUp && (
+        <p>
+          <button
+            type="button"
+            class="primary"
+            onClick={() => void stepUp().catch((error: Error) => setFailure(error.message))}
+          >
+            Prove who you are
+          </button>{' '}
+          {failure}
+        </p>
+      )}
+      {versions && <VersionReports versions={versions} />}
+    </>
+  );
+}
+
+function versionsOf(problem: Problem) {
+  const { versions } = problem as { readonly versions?: Parameters<typeof VersionReports>[0]['versions'] };
+  return Array.isArray(versions) && versions.length > 0 ? versions : undefined;
+}

@@ -1,0 +1,72 @@
+import type { KeyStatusResponse } from '../../api/types.ts';
+import type { Polled } from '../../api/use-poll.ts';
+import { count, shortId } from '../../names.ts';
+import { href } from '../../route.ts';
+import { Badge } from '../../ui/badge.tsx';
+import { Section } from '../../ui/section.tsx';
+import { duration, Since } from '../../ui/time.tsx';
+
+/** Lines that are drawn; the figure above counts all. */
+const MOST = 200;
+
+const STATES = {
+  blocked: ['bad', 'Refuses'],
+  open: ['good', 'Serves'],
+  unknown: ['warn', 'Not seen'],
+} as const;
+
+interface EffectProps {
+  readonly status: KeyStatusResponse | undefined;
+  readonly of: Polled<unknown>;
+}
+
+/** Account by account, what the file services show: asked for real, and how long after the change it was seen. */
+export function Effect({ status, of }: EffectProps) {
+  const effect = status?.effect ?? [];
+  const revoked = status?.revocation !== undefined;
+  const wanted = revoked ? 'blocked' : 'open';
+  const reached = effect.filter(({ state }) => state === wanted).length;
+  const accounts = status?.dependents.accounts.length ?? 0;
+  // Those that have not come round yet are what one waits for.
+  const ordered = [...effect].sort((a, b) => Number(a.state === wanted) - Number(b.state === wanted));
+  const all = Math.max(effect.length, revoked ? accounts : 0);
+  return (
+    <Section title="What the file services show" of={of}>
+      {all > 0 && <progress value={reached} max={all} aria-label="Accounts that show the change" />}
+      <p role="status">
+        {reached} of {all} {revoked ? 'refuse to serve data' : 'serve data'}.
+        {revoked && reached < all ? ' Storage may take some minutes; each is asked again and again.' : ''}
+      </p>
+      <ul class="items">
+        {ordered.slice(0, MOST).map((one) => (
+          <EffectLine key={one.account} one={one} />
+        ))}
+      </ul>
+      {effect.length > MOST && <p class="muted">… and {count(effect.length - MOST, 'more account')}.</p>}
+    </Section>
+  );
+}
+
+function EffectLine({ one }: { readonly one: KeyStatusResponse['effect'][number] }) {
+  const [tone, words] = STATES[one.state];
+  const seconds = typeof one.secondsAfterChange === 'number' ? one.secondsAfterChange : undefined;
+  const share = typeof one.share === 'string' ? one.share : undefined;
+  const why = typeof one.why === 'string' ? one.why : undefined;
+  const name = shortId(one.account);
+  return (
+    <li class="row tight">
+      <Badge tone={tone}>{words}</Badge>
+      <a href={href(['fleet', name])}>{name}</a>
+      {share && <span class="muted">share {share}</span>}
+      {seconds !== undefined && <span>{duration(seconds)} after the change</span>}
+      <small>
+        {why && `${why}. `}
+        {one.since && (
+          <>
+            Since <Since at={one.since} />
+          </>
+        )}
+      </small>
+    </li>
+  );
+}

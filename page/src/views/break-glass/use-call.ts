@@ -1,0 +1,48 @@
+import { useContext, useRef, useState } from 'preact/hooks';
+import { type Problem, ProblemError, toProblem } from '../../api/client.ts';
+import { SessionContext } from '../../session-context.ts';
+
+/** A call that changes something: under way, answered or refused. */
+export interface Call<T> {
+  readonly isRunning: boolean;
+  readonly answer: T | undefined;
+  readonly problem: Problem | undefined;
+  /** What the API wants to be shown at the sign-in before it does this; undefined: nothing. */
+  readonly stepUp: (() => Promise<void>) | undefined;
+  /** Whether it was answered, and not refused. */
+  readonly run: (call: () => Promise<T | undefined>) => Promise<boolean>;
+}
+
+export function useCall<T>(): Call<T> {
+  const session = useContext(SessionContext);
+  const [state, setState] = useState<{ readonly answer?: T; readonly problem?: Problem; readonly claims?: string }>({});
+  const [isRunning, setRunning] = useState(false);
+  // Two presses in one moment are one call.
+  const running = useRef(false);
+  const run = async (call: () => Promise<T | undefined>): Promise<boolean> => {
+    if (running.current) return false;
+    running.current = true;
+    setRunning(true);
+    setState({});
+    try {
+      const answer = await call();
+      setState(answer === undefined ? {} : { answer });
+      return true;
+    } catch (error) {
+      const claims = error instanceof ProblemError ? error.claims : undefined;
+      setState({ problem: toProblem(error), ...(claims === undefined ? {} : { claims }) });
+      return false;
+    } finally {
+      running.current = false;
+      setRunning(false);
+    }
+  };
+  const { claims } = state;
+  return {
+    isRunning,
+    answer: state.answer,
+    problem: state.problem,
+    stepUp: session && claims !== undefined ? () => session.signIn(claims) : undefined,
+    run,
+  };
+}

@@ -1,0 +1,24 @@
+import { useApi } from '../api/use-poll.ts';
+import { has, usePerson } from '../person.ts';
+import { Refused } from './break-glass/answer.tsx';
+import { useCall } from './break-glass/use-call.ts';
+
+/** Starts a drift check, for who has mended something and wants to see it gone. */
+export function CheckAgain({ changed }: { readonly changed: () => void }) {
+  const api = useApi();
+  const me = usePerson();
+  const check = useCall<object>();
+  if (!has(me, 'Cmk.Operate')) return null;
+  const run = () => void check.run(async () => (await api.post<object>('/api/drift')).body).then(changed);
+  return (
+    <>
+      <p class="row">
+        <button type="button" class="small" disabled={check.isRunning} onClick={run}>
+          {check.isRunning ? 'Checking …' : 'Check again'}
+        </button>
+        <span class="muted small-text">It also fixes what CMK_AUTOFIX names.</span>
+      </p>
+      <Refused call={check} />
+    </>
+  );
+}

@@ -1,0 +1,108 @@
+import { useMemo } from 'preact/hooks';
+import { count, keyLabel } from '../names.ts';
+import { replaceQuery } from '../route.ts';
+import { Heading } from '../ui/heading.tsx';
+import { Section } from '../ui/section.tsx';
+import { choicesOf, type FleetQuery, filterFleet, prepare } from './filter-fleet.ts';
+import { FleetTable } from './fleet-table.tsx';
+import { HEALTH, HEALTH_WORDS } from './health.tsx';
+import { useFleet } from './use-fleet.ts';
+
+const FIELDS = ['q', 'health', 'key', 'vault', 'subscription', 'region', 'tag', 'cause'] as const;
+
+/** All accounts, found by what is typed or chosen; the address has it all. */
+export function FleetView({ query }: { readonly query: URLSearchParams }) {
+  const fleet = useFleet();
+  const rows = fleet.rows;
+  const prepared = useMemo(() => prepare(rows), [rows]);
+  const choices = useMemo(() => choicesOf(rows), [rows]);
+  const asked: FleetQuery = Object.fromEntries(
+    FIELDS.flatMap((name) => {
+      const value = query.get(name);
+      return value ? [[name, value]] : [];
+    }),
+  );
+  const text = query.toString();
+  const found = useMemo(() => filterFleet(prepared, asked), [prepared, text]);
+  const set = (name: (typeof FIELDS)[number], value: string) => replaceQuery(['fleet'], { ...asked, [name]: value });
+  return (
+    <>
+      <Heading>Fleet</Heading>
+      <Section title={fleet.summary?.text ?? 'Accounts'} of={fleet.polled}>
+        {fleet.warnings.map((warning) => (
+          <p key={warning} class="muted">
+            {warning}
+          </p>
+        ))}
+        <search class="filters">
+          <label class="field wide">
+            <span>Search</span>
+            <input
+              type="search"
+              value={asked.q ?? ''}
+              placeholder="name, key, group, tag …"
+              autocomplete="off"
+              onInput={(event) => set('q', event.currentTarget.value)}
+            />
+          </label>
+          <Choice name="Health" value={asked.health} set={(value) => set('health', value)}>
+            {HEALTH.map((state) => [state, HEALTH_WORDS[state][1]])}
+          </Choice>
+          <Choice name="Key" value={asked.key} set={(value) => set('key', value)}>
+            {choices.keys.map((key) => [keyLabel(key), keyLabel(key)])}
+          </Choice>
+          <Choice name="Vault" value={asked.vault} set={(value) => set('vault', value)}>
+            {choices.vaults.map((one) => [one, one])}
+          </Choice>
+          <Choice name="Subscription" value={asked.subscription} set={(value) => set('subscription', value)}>
+            {choices.subscriptions.map((one) => [one, one])}
+          </Choice>
+          <Choice name="Region" value={asked.region} set={(value) => set('region', value)}>
+            {choices.regions.map((one) => [one, one])}
+          </Choice>
+          <Choice name="Tag" value={asked.tag} set={(value) => set('tag', value)}>
+            {choices.tags.map((one) => [one, one])}
+          </Choice>
+          {Object.keys(asked).length > 0 && (
+            <button type="button" onClick={() => replaceQuery(['fleet'], {})}>
+              Show all
+            </button>
+          )}
+        </search>
+        <p role="status">
+          {count(found.length, 'account')}
+          {found.length === rows.length ? '' : ` of ${rows.length.toLocaleString('en')}`}
+          {asked.cause ? ' of one cause' : ''}
+          {fleet.isWhole ? '' : ' (reading more …)'}
+        </p>
+        <FleetTable rows={found} />
+      </Section>
+    </>
+  );
+}
+
+interface ChoiceProps {
+  readonly name: string;
+  readonly value: string | undefined;
+  readonly set: (value: string) => void;
+  readonly children: readonly (readonly [value: string, words: string])[];
+}
+
+function Choice({ name, value = '', set, children }: ChoiceProps) {
+  // One that the list does not have (yet) is kept: the address says so.
+  const options =
+    value === '' || children.some(([one]) => one === value) ? children : [...children, [value, value] as const];
+  return (
+    <label class="field">
+      <span>{name}</span>
+      <select value={value} onChange={(event) => set(event.currentTarget.value)}>
+        <option value="">all</option>
+        {options.map(([one, words]) => (
+          <option key={one} value={one}>
+            {words}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}

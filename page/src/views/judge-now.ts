@@ -1,0 +1,37 @@
+import type { FleetList } from '../api/types.ts';
+import { count } from '../names.ts';
+import type { Tone } from '../ui/icon.tsx';
+
+interface Standing {
+  /** Undefined: not read. */
+  readonly states: FleetList['summary']['states'] | undefined;
+  readonly errors: number | undefined;
+  readonly warnings: number | undefined;
+  readonly revoked: number | undefined;
+  readonly stuck: number | undefined;
+  /** Whether whoever looks may see none of it. */
+  readonly isRefused: boolean;
+}
+
+/** The one line: it words what the API says, and never says that all is well about what it has not read. */
+export function judgeNow(standing: Standing): { readonly tone: Tone; readonly text: string } {
+  const { states, errors, warnings, revoked, stuck, isRefused } = standing;
+  if (isRefused) return { tone: 'none', text: 'You may not see how things stand.' };
+  const wrong = [
+    revoked ? count(revoked, 'key is revoked', 'keys are revoked') : '',
+    states?.Blocked ? count(states.Blocked, 'account is blocked', 'accounts are blocked') : '',
+    states?.NoAccess ? `${count(states.NoAccess, 'account has', 'accounts have')} no access to the key` : '',
+    stuck ? count(stuck, 'rotation is stuck', 'rotations are stuck') : '',
+    errors ? `${count(errors, 'error')} in the last drift check` : '',
+  ].filter(Boolean);
+  if (wrong.length > 0) return { tone: 'bad', text: `Not well: ${wrong.join(', ')}.` };
+  const doubtful = [
+    states?.Stale ? `${count(states.Stale, 'account is', 'accounts are')} behind` : '',
+    states?.Unknown ? `${count(states.Unknown, 'account is', 'accounts are')} not known` : '',
+    warnings ? `${count(warnings, 'warning')} in the last drift check` : '',
+  ].filter(Boolean);
+  if (doubtful.length > 0) return { tone: 'warn', text: `Worth a look: ${doubtful.join(', ')}.` };
+  const unread = [states, errors, revoked, stuck].some((one) => one === undefined);
+  if (unread) return { tone: 'none', text: 'Not everything has been read yet.' };
+  return { tone: 'good', text: 'All is well.' };
+}

@@ -1,0 +1,159 @@
+import type { KeyStatusResponse } from '../api/types.ts';
+import { usePoll } from '../api/use-poll.ts';
+import { count, inWords, shortVersion } from '../names.ts';
+import { href } from '../route.ts';
+import { Badge } from '../ui/badge.tsx';
+import { Heading } from '../ui/heading.tsx';
+import { Icon } from '../ui/icon.tsx';
+import { Facts, Section } from '../ui/section.tsx';
+import { duration, Time } from '../ui/time.tsx';
+import { USABILITY } from './break-glass/versions.tsx';
+import { NextRotation } from './next-rotation.tsx';
+import { PausedNotice } from './paused.tsx';
+import { RevocationLine } from './revocation-line.tsx';
+import { ROTATION_WORDS } from './rotation-item.tsx';
+import { Timeline } from './timeline.tsx';
+
+type Version = KeyStatusResponse['versions'][number];
+
+/** One key: its versions over time, who uses which, and what comes next. */
+export function KeyView({ vault, name }: { readonly vault: string; readonly name: string }) {
+  const status = usePoll<KeyStatusResponse>(`/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}`, 10_000);
+  const { data } = status;
+  return (
+    <>
+      <Heading>{`${vault}/${name}`}</Heading>
+      <p class="row">
+        <a href={href(['keys'])}>All keys</a>
+        <a href={href(['break-glass', vault, name])}>Break-glass</a>
+        <a href={href(['fleet'], { key: `${vault}/${name}` })}>Its accounts</a>
+        <a href={href(['audit'], { key: `${vault}/${name}` })}>Its history</a>
+      </p>
+      <PausedNotice paused={data?.paused} label={`${vault}/${name}`} />
+      {data?.revocation && (
+        <div class="notice tone-bad">
+          <Icon tone="bad" />
+          <RevocationLine revocation={data.revocation} />
+        </div>
+      )}
+      <Section title="Versions over time" of={status}>
+        {data && <Timeline versions={data.versions} />}
+        {data && <VersionTable versions={data.versions} newestUsable={data.newestUsable} />}
+      </Section>
+      {data && (
+        <div class="columns">
+          <Section title="Next">
+            <Facts items={nextOf(data)} />
+            {data.rotation?.detail && <p>{data.rotation.detail}</p>}
+          </Section>
+          <Section title="Users">
+            <Users data={data} />
+          </Section>
+        </div>
+      )}
+      {data?.unread.map(({ what, reason, detail }) => (
+        <p key={`${what}${reason}`} class="muted">
+          Not read: {what} ({inWords(reason)}). {detail}
+        </p>
+      ))}
+    </>
+  );
+}
+
+function nextOf({ nextRotation, rotation, rotationCost }: KeyStatusResponse) {
+  return [
+    ['Next rotation', <NextRotation next={nextRotation} />],
+    rotation && (['This rotation', ROTATION_WORDS[rotation.state][1]] as const),
+    rotation?.expectedEnd ? (['Expected end', <Time at={rotation.expectedEnd} />] as const) : undefined,
+    rotationCost &&
+      ([
+        'A rotation now would take',
+        `${rotationCost.seconds < 1 ? 'less than a second' : duration(rotationCost.seconds)} for ${count(rotationCost.moves, 'move')}` +
+          (rotationCost.left > 0 ? `; Storage moves ${rotationCost.left} by itself, within a day` : ''),
+      ] as const),
+  ] as const;
+}
+
+function Users({ data }: { readonly data: KeyStatusResponse }) {
+  const { users } = data;
+  if (!users) return <p>Not known.</p>;
+  return (
+    <>
+      <p>
+        {count(users.accounts, 'account')} and {count(users.scopes, 'encryption scope')}
+        {users.lagging === undefined ? '' : `, of which ${users.lagging} are not on the newest version`}
+        {users.complete ? '' : '; there are more'}.
+      </p>
+      {users.oldest && (
+        <p class="muted">
+          By the fleet index; the oldest entry was read <Time at={users.oldest} />.
+        </p>
+      )}
+    </>
+  );
+}
+
+function VersionTable({ versions, newestUsable }: Pick<KeyStatusResponse, 'versions' | 'newestUsable'>) {
+  const ordered = [...versions].sort((a, b) => (a.createdOn < b.createdOn ? 1 : -1));
+  return (
+    <table class="cards">
+      <caption class="hidden">Versions of the key, newest first</caption>
+      <thead>
+        <tr>
+          <th scope="col">Version</th>
+          <th scope="col">State</th>
+          <th scope="col">Created</th>
+          <th scope="col">Active from</th>
+          <th scope="col">Expires</th>
+          <th scope="col">Used by</th>
+        </tr>
+      </thead>
+      <tbody>
+        {ordered.map((version) => (
+          <VersionRow key={version.version} of={version} isNewest={version.version === newestUsable} />
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function VersionRow({ of, isNewest }: { readonly of: Version; readonly isNewest: boolean }) {
+  const { version, state, revokedOn, updatedOn, createdOn, activeFrom, expiresOn, users } = of;
+  return (
+    <tr>
+      <th scope="row" class="mono" title={version}>
+        {shortVersion(version)}
+        {isNewest ? ' (newest)' : ''}
+      </th>
+      <td data-label="State">
+        <span>
+          <Badge tone={USABILITY[state][0]}>{USABILITY[state][1]}</Badge>{' '}
+          {revokedOn ? (
+            <small>
+              revoked <Time at={revokedOn} />
+            </small>
+          ) : (
+            state === 'Disabled' &&
+            updatedOn && (
+              <small>
+                since <Time at={updatedOn} /> or longer
+              </small>
+            )
+          )}
+        </span>
+      </td>
+      <td data-label="Created">
+        <Time at={createdOn} />
+      </td>
+      <td data-label="Active from">
+        <Time at={activeFrom} />
+      </td>
+      <td data-label="Expires">{expiresOn ? <Time at={expiresOn} /> : 'never'}</td>
+      <td data-label="Used by">
+        {users
+          ? `${count(users.accounts, 'account')}${users.scopes > 0 ? `, ${count(users.scopes, 'scope')}` : ''}`
+          : 'not known'}
+      </td>
+    </tr>
+  );
+}

@@ -1,0 +1,100 @@
+import type { KeyList } from '../api/types.ts';
+import { usePoll } from '../api/use-poll.ts';
+import { count } from '../names.ts';
+import { href } from '../route.ts';
+import { Badge } from '../ui/badge.tsx';
+import { Heading } from '../ui/heading.tsx';
+import { Section } from '../ui/section.tsx';
+import { ago, Time } from '../ui/time.tsx';
+import { KeyStateBadge } from './key-state.tsx';
+import { NextRotation } from './next-rotation.tsx';
+import { ROTATION_WORDS } from './rotation-item.tsx';
+
+type Key = KeyList['value'][number];
+
+/** The keys of the managed vaults, one line each. */
+export function KeysView() {
+  const keys = usePoll<KeyList>('/keys', 15_000, true);
+  const { data } = keys;
+  return (
+    <>
+      <Heading>Keys</Heading>
+      <Section title="Keys of the managed vaults" of={keys}>
+        <table class="cards">
+          <caption class="hidden">Keys: state, rotation, users</caption>
+          <thead>
+            <tr>
+              <th scope="col">Key</th>
+              <th scope="col">State</th>
+              <th scope="col">Newest version</th>
+              <th scope="col">Expires</th>
+              <th scope="col">Next rotation</th>
+              <th scope="col">Used by</th>
+            </tr>
+          </thead>
+          <tbody>
+            {(data?.value ?? []).map((key) => (
+              <KeyRow key={key.key} of={key} />
+            ))}
+          </tbody>
+        </table>
+        {data?.value.length === 0 && <p>There is no key that you may see.</p>}
+        {data?.vaults
+          .filter(({ unread }) => unread)
+          .map(({ vault, unread }) => (
+            <p key={vault}>
+              {vault} could not be listed: {unread?.detail}
+            </p>
+          ))}
+      </Section>
+    </>
+  );
+}
+
+function KeyRow({ of }: { readonly of: Key }) {
+  const { key, vault, name, state, newest, expiresOn, nextRotation, users, rotation, paused } = of;
+  return (
+    <tr key={key}>
+      <th scope="row">
+        <a href={href(['keys', vault, name])}>
+          {vault}/{name}
+        </a>
+      </th>
+      <td data-label="State">
+        <span class="row">
+          <KeyStateBadge state={state} />
+          {paused && <Badge tone="none">Paused</Badge>}
+          {rotation && rotation.state !== 'finished' && (
+            <Badge tone={ROTATION_WORDS[rotation.state][0]}>Rotation: {ROTATION_WORDS[rotation.state][1]}</Badge>
+          )}
+        </span>
+      </td>
+      <td data-label="Newest">
+        {newest ? (
+          <span>
+            <Time at={newest.createdOn} /> <small>{ago(newest.createdOn)}</small>
+          </span>
+        ) : (
+          '–'
+        )}
+      </td>
+      <td data-label="Expires">{expiresOn ? <Time at={expiresOn} /> : newest ? 'never' : '–'}</td>
+      <td data-label="Next rotation">
+        <span>
+          <NextRotation next={nextRotation} />
+        </span>
+      </td>
+      <td data-label="Used by">
+        {users ? (
+          <a href={href(['fleet'], { key: `${vault}/${name}` })}>
+            {count(users.accounts, 'account')}
+            {users.scopes > 0 ? `, ${count(users.scopes, 'scope')}` : ''}
+            {users.lagging ? `, ${users.lagging} behind` : ''}
+          </a>
+        ) : (
+          'not known'
+        )}
+      </td>
+    </tr>
+  );
+}

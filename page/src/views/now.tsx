@@ -1,0 +1,171 @@
+import type { ApprovalList, DriftHistory, DriftReport, FleetList, KeyList, RotationList } from '../api/types.ts';
+import { usePoll } from '../api/use-poll.ts';
+import { approvalTitle, count, keyLabel, keyNames } from '../names.ts';
+import { href } from '../route.ts';
+import { PollProblem } from '../ui/freshness.tsx';
+import { Heading } from '../ui/heading.tsx';
+import { Icon } from '../ui/icon.tsx';
+import { Section } from '../ui/section.tsx';
+import { Since } from '../ui/time.tsx';
+import { CauseItem } from './cause.tsx';
+import { CheckAgain } from './check-again.tsx';
+import { HealthBar } from './health-bar.tsx';
+import { judgeNow } from './judge-now.ts';
+import { PausedNotice } from './paused.tsx';
+import { RevocationLine } from './revocation-line.tsx';
+import { RotationItem } from './rotation-item.tsx';
+
+/** What one looks at in the morning: whether all is well, and if not, what to do. */
+export function NowView() {
+  const fleet = usePoll<FleetList>('/fleet?top=1', 20_000);
+  const keys = usePoll<KeyList>('/keys', 15_000, true);
+  const rotations = usePoll<RotationList>('/rotations', 10_000, true);
+  const { history, report } = useDriftReport();
+  const approvals = usePoll<ApprovalList>('/approvals', 20_000);
+  const revoked = (keys.data?.value ?? []).filter(({ revocation }) => revocation);
+  const paused = (keys.data?.value ?? []).filter((key) => key.paused);
+  const underWay = rotationsUnderWay(rotations.data, keys.data);
+  const waiting = (approvals.data?.value ?? []).filter(({ state }) => state === 'waiting');
+  const verdict = judgeNow({
+    states: fleet.data?.summary.states,
+    errors: report.data?.counts.error,
+    warnings: report.data?.counts.warning,
+    revoked: keys.data && revoked.length,
+    stuck: rotations.data && underWay.filter(({ state }) => state === 'stuck' || state === 'held').length,
+    isRefused: [fleet, keys, rotations, history, approvals].every(({ problem }) => problem?.status === 403),
+  });
+  return (
+    <>
+      <Heading>Now</Heading>
+      <div class={`headline tone-${verdict.tone}`} role="status">
+        <Icon tone={verdict.tone} />
+        <div>
+          <p>{verdict.text}</p>
+          {fleet.data && <p class="detail">{fleet.data.summary.text}</p>}
+        </div>
+      </div>
+      <Section title="Fleet" of={fleet}>
+        {fleet.data && <HealthBar states={fleet.data.summary.states} />}
+      </Section>
+      <div class="columns">
+        <div>
+          <Section title="What is wrong" of={history}>
+            <PollProblem of={report} />
+            <CheckAgain changed={history.refresh} />
+            <Causes report={report.data} isNone={history.data?.reports.length === 0} />
+          </Section>
+        </div>
+        <div>
+          <Section title="Open revocations" of={keys}>
+            {revoked.length > 0 ? (
+              <ul class="items">
+                {revoked.map((key) => (
+                  <li key={key.key}>
+                    <p class="strong">
+                      <a href={href(['break-glass', key.vault, key.name])}>{keyLabel(key.key)}</a>
+                    </p>
+                    <RevocationLine revocation={key.revocation} />
+                  </li>
+                ))}
+              </ul>
+            ) : (
+              keys.data && <p>No key is revoked.</p>
+            )}
+          </Section>
+          {waiting.length > 0 && (
+            <Section title="Waiting for approval" of={approvals}>
+              <ul class="items">
+                {waiting.map((one) => (
+                  <li key={one.id}>
+                    <a href={href(['break-glass', one.vault, one.key].filter((part) => part !== undefined))}>
+                      {approvalTitle(one)}
+                    </a>
+                    : {one.approvedBy.length} of {one.needed} have approved
+                  </li>
+                ))}
+              </ul>
+            </Section>
+          )}
+          <Section title="Rotations under way" of={rotations}>
+            {underWay.length > 0 ? (
+              <ul class="items">
+                {underWay.map((rotation) => (
+                  <RotationItem key={rotation.key} rotation={rotation} />
+                ))}
+              </ul>
+            ) : (
+              rotations.data && <p>No rotation is under way.</p>
+            )}
+          </Section>
+          <Section title="Moves" of={keys}>
+            {paused.length > 0
+              ? paused.map((key) => (
+                  <PausedNotice key={key.key} paused={key.paused} label={keyNames(key.key)?.key ?? key.key} />
+                ))
+              : keys.data && <p>Not paused: accounts are moved as their keys rotate.</p>}
+          </Section>
+        </div>
+      </div>
+    </>
+  );
+}
+
+function Causes({ report, isNone }: { readonly report: DriftReport | undefined; readonly isNone: boolean }) {
+  if (isNone) {
+    return (
+      <p>No drift check has run yet. The first one runs by its schedule, or by POST /api/drift (cmk drift check).</p>
+    );
+  }
+  if (!report) return null;
+  const open = report.causes.filter(({ exempt }) => !exempt);
+  const wrong = open.filter(({ severity }) => severity !== 'advice');
+  const advice = open.filter(({ severity }) => severity === 'advice');
+  const exempt = report.causes.length - open.length;
+  return (
+    <>
+      <p class="muted">
+        Checked <Since at={report.startedOn} />
+        {report.complete ? '' : '. Not everything could be read: there may be more.'}
+      </p>
+      {wrong.length === 0 && <p>The last check found nothing that is wrong.</p>}
+      <ul class="items">
+        {wrong.map((cause) => (
+          <CauseItem key={cause.id} cause={cause} />
+        ))}
+      </ul>
+      {advice.length > 0 && (
+        <details>
+          <summary>{count(advice.length, 'piece of advice', 'pieces of advice')}</summary>
+          <ul class="items">
+            {advice.map((cause) => (
+              <CauseItem key={cause.id} cause={cause} />
+            ))}
+          </ul>
+        </details>
+      )}
+      {exempt > 0 && <p class="muted">{count(exempt, 'cause')} more are exempt.</p>}
+    </>
+  );
+}
+
+/** A report does not change: the list of reports is asked for again and again, and a report once. */
+function useDriftReport() {
+  const history = usePoll<DriftHistory>('/drift/history', 15_000);
+  const newest = history.data?.reports[0]?.id;
+  const report = usePoll<DriftReport>(newest && `/drift/${encodeURIComponent(newest)}`, 600_000);
+  return { history, report };
+}
+
+/** Those that are listed, and those that have not begun because moves are paused: the key knows of them. */
+function rotationsUnderWay(
+  listed: RotationList | undefined,
+  keys: KeyList | undefined,
+): readonly RotationList['value'][number][] {
+  const known = new Set((listed?.value ?? []).map(({ key }) => key.toLowerCase()));
+  const others = (keys?.value ?? []).flatMap(({ key, rotation, users, newestUsable }) => {
+    if (!rotation || known.has(key.toLowerCase())) return [];
+    const { moved, waiting, failed, left } = users ?? {};
+    return [{ key, ...rotation, moved, waiting, failed, left, version: newestUsable }];
+  });
+  return [...(listed?.value ?? []), ...others].filter(({ state }) => state !== 'finished' && state !== 'blocked');
+}

@@ -1,0 +1,58 @@
+import type { RotationSummaryAnswer } from '../api/types.ts';
+import { inWords, keyLabel, keyNames, shortVersion } from '../names.ts';
+import { href } from '../route.ts';
+import { Badge } from '../ui/badge.tsx';
+import type { Tone } from '../ui/icon.tsx';
+import { Since, Time } from '../ui/time.tsx';
+
+export const ROTATION_WORDS: Readonly<Record<RotationSummaryAnswer['state'], readonly [Tone, string]>> = {
+  finished: ['good', 'Finished'],
+  underWay: ['info', 'Under way'],
+  stuck: ['bad', 'Stuck'],
+  paused: ['none', 'Paused'],
+  held: ['bad', 'Held'],
+  blocked: ['warn', 'Blocked'],
+  unknown: ['warn', 'Not known'],
+};
+
+/** How far a rotation is, and when it should be done. */
+export function RotationItem({ rotation }: { readonly rotation: RotationSummaryAnswer }) {
+  const { key, state, moved = 0, waiting = 0, failed = 0, left = 0, version, startedOn, expectedEnd } = rotation;
+  const names = keyNames(key);
+  const [tone, words] = ROTATION_WORDS[state];
+  const all = moved + waiting + failed;
+  return (
+    <li>
+      <div class="row">
+        <Badge tone={tone}>{words}</Badge>
+        <h3>{names ? <a href={href(['keys', names.vault, names.key])}>{keyLabel(key)}</a> : key}</h3>
+        {version && <span class="muted">to {shortVersion(version)}</span>}
+      </div>
+      {all > 0 && (
+        <>
+          <progress value={moved} max={all} aria-label={`Moved of ${keyLabel(key)}`} />
+          <p>
+            {moved} of {all} moved
+            {waiting > 0 ? `, ${waiting} waiting` : ''}
+            {failed > 0 ? `, ${failed} failed` : ''}
+            {left > 0 ? `; ${left} are left to Storage` : ''}
+          </p>
+        </>
+      )}
+      {rotation.detail && <p>{rotation.detail}</p>}
+      {rotation.reason && !rotation.detail && <p>{inWords(rotation.reason)}</p>}
+      <p class="muted small-text">
+        {startedOn && (
+          <>
+            Began <Since at={startedOn} />.{' '}
+          </>
+        )}
+        {expectedEnd && (
+          <>
+            Expected end <Time at={expectedEnd} />
+          </>
+        )}
+      </p>
+    </li>
+  );
+}

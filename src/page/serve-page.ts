@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto';
+import type { HttpResponseInit } from '@azure/functions';
+import type { HeaderReader } from '../http/headers.ts';
+import { html } from '../http/html.ts';
+import type { PageConfig } from './page-config.ts';
+import type { PageFile } from './page-files.ts';
+
+/** Nothing but what the page needs: its own files, its own API, and the tokens of the sign-in service. */
+const policy = (signIn: string): string =>
+  [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    `connect-src 'self' ${signIn}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
+  ].join('; ');
+
+const COMMON = {
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+};
+
+/** Where the page is, in its own document, to be replaced by what a browser has to know. */
+const CONFIG = '{{config}}';
+
+/** A document, with the sign-in of this deployment. Asked for anew each time, and answered by 304 while it is the same. */
+export function serveDocument(file: PageFile, config: PageConfig | undefined, headers: HeaderReader): HttpResponseInit {
+  const text = Buffer.from(file.bytes).toString('utf8');
+  const body = text.replace(CONFIG, () => html`${JSON.stringify(config ?? {})}`.text);
+  const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 27)}"`;
+  const common = {
+    ...COMMON,
+    'cache-control': 'no-cache',
+    etag,
+    'content-security-policy': policy(config?.signIn ?? ''),
+    // The window of the sign-in goes to another origin and comes back.
+    'cross-origin-opener-policy': 'same-origin-allow-popups',
+    'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
+    'x-frame-options': 'DENY',
+  };
+  if (headers.get('if-none-match') === etag) return { status: 304, headers: common };
+  return { status: 200, headers: { ...common, 'content-type': file.type }, body };
+}
+
+/** A file whose name has a hash of what is in it: a browser never needs to ask for it again. */
+export function serveFile({ type, bytes, gzipped }: PageFile, headers: HeaderReader): HttpResponseInit {
+  const takesGzip = /\bgzip\b/i.test(headers.get('accept-encoding') ?? '');
+  return {
+    status: 200,
+    headers: {
+      ...COMMON,
+      'content-type': type,
+      'cache-control': 'public, max-age=31536000, immutable',
+      vary: 'accept-encoding',
+      ...(takesGzip ? { 'content-encoding': 'gzip' } : {}),
+    },
+    body: takesGzip ? gzipped : bytes,
+  };
+}

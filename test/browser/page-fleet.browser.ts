@@ -1,0 +1,87 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { addAccount } from '../../local/azure/fleet.ts';
+import { useApp } from '../support/app.ts';
+import { eventually } from '../support/eventually.ts';
+import { group, storageIdentity, TestKey } from '../support/fleet.ts';
+import { useChromium } from './chromium.ts';
+import { expectQuiet, visitAs } from './page-session.ts';
+
+const ACCOUNTS = 5_000;
+/** Scripting that a key which is pressed may cost, in milliseconds. */
+const MOST_MS = 200;
+
+const chromium = useChromium();
+const app = useApp({
+  env: { CMK_AUTOFIX: 'none', CMK_SCOPE_DISCOVERY: 'dependents', CMK_BUDGET_SHARE: '1' },
+  prepare: ({ world }) => {
+    const key = new TestKey(world);
+    const identity = storageIdentity(world);
+    for (let n = 0; n < ACCOUNTS; n += 1) {
+      const name = `stmany${String(n).padStart(5, '0')}`;
+      addAccount(world, group(world), { name, identity, key: key.use(), tags: { team: `team-${n % 40}` } });
+    }
+  },
+});
+
+function call(method: string, path: string): Promise<Response> {
+  const operator = [...app.azure.world.principals.values()].find(({ displayName }) => displayName === 'operator');
+  if (!operator) throw new Error('The local tenant has no operator.');
+  const { token } = app.azure.tokens.issue(operator, 'api://cmk-autopilot');
+  return fetch(`${app.url}/api${path}`, { method, headers: { authorization: `Bearer ${token}` } });
+}
+
+beforeAll(async () => {
+  await (await call('POST', '/drift')).text();
+  await eventually(
+    'the check has its report',
+    async () => ((await (await call('GET', '/drift/history')).json()) as { reports: unknown[] }).reports.length > 0,
+    240_000,
+  );
+}, 300_000);
+
+describe(`a fleet of ${ACCOUNTS} accounts`, () => {
+  it('is filtered while one types, and draws those in sight alone', async () => {
+    const visited = await visitAs(chromium.browser, app, 'operator', '#/fleet');
+    const { page } = visited;
+    await page.getByText(/^5,0\d\d accounts$/).waitFor({ timeout: 60_000 });
+    expect(await page.locator('.rows tbody tr').count()).toBeLessThan(80);
+    const client = await page.context().newCDPSession(page);
+    await client.send('Performance.enable');
+    const scripting = async (): Promise<number> => {
+      const { metrics } = await client.send('Performance.getMetrics');
+      return (metrics.find(({ name }) => name === 'ScriptDuration')?.value ?? 0) * 1000;
+    };
+    const search = page.getByRole('searchbox', { name: 'Search' });
+    const spent: number[] = [];
+    for (const [text, found] of [
+      ['stmany0499', '10 accounts of'],
+      ['team-7', '125 accounts of'],
+      ['', ''],
+    ] as const) {
+      const before = await scripting();
+      await search.fill(text);
+      await page.getByText(new RegExp(found === '' ? '^5,0\\d\\d accounts$' : `^${found}`)).waitFor();
+      spent.push((await scripting()) - before);
+    }
+    console.log(`scripting: ${spent.map((ms) => ms.toFixed(0)).join(', ')} ms`);
+    expect(Math.max(...spent)).toBeLessThan(MOST_MS);
+    await search.fill('stmany04999');
+    await page.getByRole('link', { name: 'stmany04999' }).waitFor();
+    expect(page.url()).toBe(`${app.url}/#/fleet?q=stmany04999`);
+    await page.reload();
+    await page.getByRole('button', { name: 'Sign in' }).waitFor();
+    expect(page.url()).toBe(`${app.url}/#/fleet?q=stmany04999`);
+    expectQuiet(visited, app.url, app.azure.signInUrl);
+    await visited.close();
+  });
+
+  it('is scrolled to its end', async () => {
+    const visited = await visitAs(chromium.browser, app, 'operator', '#/fleet');
+    const { page } = visited;
+    await page.getByText(/^5,0\d\d accounts$/).waitFor({ timeout: 60_000 });
+    await page.evaluate('document.querySelector(".rows").scrollTo(0, 1e9)');
+    await page.getByRole('link', { name: 'strecords02' }).waitFor();
+    expect(await page.locator('.rows tbody tr').count()).toBeLessThan(80);
+    await visited.close();
+  });
+});

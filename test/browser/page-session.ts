@@ -1,0 +1,78 @@
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { expect } from 'vitest';
+import type { App } from '../support/app.ts';
+
+/** A browser in which somebody looks at the page. */
+export interface Visit {
+  readonly page: Page;
+  /** What the console said and what was thrown: refusals of the content security policy are among it. */
+  readonly complaints: string[];
+  /** Addresses of everything that was asked for, in the sign-in window too. */
+  readonly requests: string[];
+  /** Access, refresh and id tokens that went over the wire. */
+  readonly tokens: Set<string>;
+  close(): Promise<void>;
+}
+
+export interface VisitOptions extends BrowserContextOptions {
+  /** Whether the time of the page can be moved. */
+  readonly clock?: boolean;
+}
+
+/** Opens a view of the page; nobody is signed in. */
+export async function visit(
+  browser: Browser,
+  app: Pick<App, 'url'>,
+  view = '#/',
+  options: VisitOptions = {},
+): Promise<Visit> {
+  const { clock, ...rest } = options;
+  const context = await browser.newContext({ timezoneId: 'Europe/Berlin', ...rest });
+  if (clock) await context.clock.install();
+  const complaints: string[] = [];
+  const requests: string[] = [];
+  const tokens = new Set<string>();
+  context.on('console', (message) => complaints.push(message.text()));
+  context.on('weberror', (error) => complaints.push(error.error().message));
+  context.on('request', (request) => {
+    requests.push(request.url());
+    const bearer = /^Bearer (.+)$/.exec(request.headers().authorization ?? '')?.[1];
+    if (bearer) tokens.add(bearer);
+  });
+  context.on('response', async (response) => {
+    if (!response.url().includes('/oauth2/v2.0/token')) return;
+    const body = (await response.json().catch(() => ({}))) as Record<string, string>;
+    for (const name of ['access_token', 'refresh_token', 'id_token']) if (body[name]) tokens.add(body[name]);
+  });
+  const page = await context.newPage();
+  await page.goto(`${app.url}/${view}`);
+  return { page, complaints, requests, tokens, close: () => context.close() };
+}
+
+/** Opens a view and signs somebody in, in the window that the page opens for it. */
+export async function visitAs(
+  browser: Browser,
+  app: Pick<App, 'url'>,
+  who: string,
+  view = '#/',
+  options: VisitOptions = {},
+): Promise<Visit> {
+  const opened = await visit(browser, app, view, options);
+  await signIn(opened.page, who);
+  return opened;
+}
+
+export async function signIn(page: Page, who: string): Promise<void> {
+  const opening = page.waitForEvent('popup');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  const popup = await opening;
+  await popup.getByRole('button', { name: new RegExp(`^${who}\\b(?!-)`) }).click();
+  await page.getByText(`${who}@local.onmicrosoft.com`).first().waitFor();
+}
+
+/** Neither an error, nor a request to anywhere but the app and its sign-in. */
+export function expectQuiet({ complaints, requests }: Visit, ...origins: readonly string[]): void {
+  expect(complaints).toEqual([]);
+  const others = requests.filter((url) => !url.startsWith('data:') && !origins.includes(new URL(url).origin));
+  expect(others).toEqual([]);
+}

@@ -1,0 +1,374 @@
+import axe from 'axe-core';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { useApp } from '../support/app.ts';
+import { eventually } from '../support/eventually.ts';
+import { TestKey } from '../support/fleet.ts';
+import { useChromium } from './chromium.ts';
+import { expectQuiet, signIn, type Visit, type VisitOptions, visit, visitAs } from './page-session.ts';
+
+const NASTY = '<img src=x onerror="document.title=1">';
+const KEY = 'kv-files/files-key';
+
+const chromium = useChromium();
+const app = useApp({
+  env: { CMK_AUTOFIX: 'none' },
+  prepare: ({ world }) => {
+    const key = new TestKey(world, 'kv-records');
+    key.account('pinned', { name: 'stnasty01', tags: { 'cmk-key': NASTY, note: NASTY } });
+  },
+});
+const opened: Visit[] = [];
+
+async function as(who: string, view = '#/', options: VisitOptions = {}): Promise<Visit> {
+  const one = await visitAs(chromium.browser, app, who, view, options);
+  opened.push(one);
+  return one;
+}
+
+function token(who: string): string {
+  const person = [...app.azure.world.principals.values()].find(({ displayName }) => displayName === who);
+  if (!person) throw new Error(`There is no ${who}.`);
+  return app.azure.tokens.issue(person, 'api://cmk-autopilot').token;
+}
+
+async function call(who: string, method: string, path: string, body?: object): Promise<Response> {
+  return fetch(`${app.url}/api${path}`, {
+    method,
+    headers: { authorization: `Bearer ${token(who)}`, ...(body ? { 'content-type': 'application/json' } : {}) },
+    ...(body ? { body: JSON.stringify(body) } : {}),
+  });
+}
+
+/** What a client that may read every file gets of a share: the status. */
+async function readShare(account: string): Promise<number> {
+  const owner = [...app.azure.world.principals.values()].find(({ displayName }) => displayName === 'owner');
+  if (!owner) throw new Error('The local tenant has no owner.');
+  const { token: bearer } = app.azure.tokens.issue(owner, 'https://storage.azure.com');
+  const response = await fetch(`https://${account}.file.core.windows.net/share1?restype=directory&comp=list`, {
+    headers: { authorization: `Bearer ${bearer}`, 'x-ms-file-request-intent': 'backup', 'x-ms-version': '2025-01-05' },
+  });
+  await response.body?.cancel();
+  return response.status;
+}
+
+beforeAll(async () => {
+  const response = await call('operator', 'POST', '/drift');
+  expect(response.status, await response.text()).toBe(200);
+});
+afterEach(async () => {
+  for (const one of opened.splice(0)) {
+    expectQuiet(one, app.url, app.azure.signInUrl);
+    await one.close();
+  }
+});
+
+describe('signing in', () => {
+  it.each(['revoker', 'restorer', 'operator', 'second-operator'])('lets %s look', async (who) => {
+    const { page } = await as(who);
+    await page.getByRole('region', { name: 'Fleet' }).getByText('Serving').waitFor();
+    expect(await page.title()).toBe('Now · cmk-autopilot');
+    expect(await page.getByRole('button', { name: 'Check again' }).count()).toBe(who.includes('operator') ? 1 : 0);
+  });
+
+  it('tells the outsider that there is nothing for them, and asks the API for nothing', async () => {
+    const { page, requests } = await as('outsider', '#/fleet');
+    await page.getByRole('heading', { name: 'You have no role here' }).waitFor();
+    expect(await page.getByRole('table').count()).toBe(0);
+    expect(requests.filter((url) => url.includes('/api/'))).toEqual([]);
+  });
+
+  it('leaves tokens in no storage, address or log', async () => {
+    const { page, tokens, requests } = await as('operator', '#/keys');
+    await page.getByRole('link', { name: KEY }).waitFor();
+    expect(tokens.size).toBeGreaterThanOrEqual(3);
+    const kept = await page.evaluate<string>(
+      `(async () => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href,
+        history.state, await indexedDB.databases(), await caches.keys()]))()`,
+    );
+    const cookies = JSON.stringify(await page.context().cookies(app.url));
+    const everywhere = [kept, cookies, ...requests, app.output()].join('\n');
+    for (const one of tokens) {
+      expect(everywhere.includes(one)).toBe(false);
+      expect(everywhere.includes(one.split('.').at(-1) ?? one)).toBe(false);
+    }
+  });
+
+  it('says that it has ended, and goes on in the same view with what was typed', async () => {
+    const { page, complaints } = await as('restorer', '#/fleet?q=stfiles');
+    await page.getByRole('link', { name: 'stfiles01' }).waitFor();
+    await app.advance(25 * 3_600_000);
+    await page.getByText('Your sign-in has ended.').waitFor({ timeout: 45_000 });
+    expect(await page.getByRole('link', { name: 'stfiles01' }).count()).toBe(1);
+    // The API and the sign-in have refused: a browser writes that into its console by itself.
+    const refused = /Failed to load resource: the server responded with a status of 40[01]/;
+    expect(complaints.filter((text) => !refused.test(text))).toEqual([]);
+    complaints.length = 0;
+    const opening = page.waitForEvent('popup');
+    await page.getByRole('button', { name: 'Sign in again' }).click();
+    await (await opening).waitForEvent('close');
+    await page.getByText('Your sign-in has ended.').waitFor({ state: 'detached' });
+    expect(page.url()).toBe(`${app.url}/#/fleet?q=stfiles`);
+    await page
+      .getByText(/^Read (just now|\d+ s ago)$/)
+      .first()
+      .waitFor();
+  });
+
+  it('ends with a sign-out, after which nobody is signed in', async () => {
+    const { page } = await as('operator');
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.waitForURL(`${app.url}/`);
+    await page.getByRole('button', { name: 'Sign in' }).waitFor();
+    await signIn(page, 'restorer');
+  });
+});
+
+describe('break-glass through the page alone', () => {
+  it('revokes a key, and another person restores it', async () => {
+    expect(await readShare('stfiles01')).toBe(200);
+    const { page: revoker } = await as('revoker', '#/break-glass', { viewport: { width: 390, height: 844 } });
+    await revoker.getByRole('link', { name: KEY }).click();
+    await revoker.getByRole('button', { name: 'See what would stop' }).click();
+    await revoker.getByText('8 storage accounts with 16 file shares and 1 encryption scope would stop.').waitFor();
+    const press = revoker.getByRole('button', { name: `Revoke ${KEY}` });
+    await revoker.getByLabel('Why').fill(NASTY);
+    await revoker.getByLabel(/^Type/).fill('kv-files/archive-key');
+    expect(await press.isDisabled()).toBe(true);
+    await revoker.getByLabel(/^Type/).fill(KEY);
+    await press.click();
+    await revoker.getByText('The key is revoked.').waitFor();
+    await revoker.getByText('8 of 8 refuse to serve data.').waitFor({ timeout: 30_000 });
+    expect(await readShare('stfiles01')).toBe(403);
+    expect(await revoker.getByText('Restoring takes the app role CmkKey.Restore').count()).toBe(1);
+
+    const { page: operator } = await as('operator');
+    await operator.getByText(/^Not well: 1 key is revoked/).waitFor();
+
+    const { page: restorer } = await as('restorer', `#/break-glass/${KEY}`);
+    await restorer.getByLabel('Why').fill('False alarm');
+    await restorer.getByRole('button', { name: `Restore ${KEY}` }).click();
+    await restorer.getByText('The key is restored.').waitFor();
+    await restorer.getByText('8 of 8 serve data.').waitFor({ timeout: 30_000 });
+    expect(await readShare('stfiles01')).toBe(200);
+
+    const { page: auditor } = await as('operator', `#/audit?key=${KEY}&action=key.revoke`);
+    await auditor.getByText(NASTY).waitFor();
+    await auditor.getByText('The chain holds').waitFor();
+    expect(await auditor.locator('img').count()).toBe(0);
+    await auditor.getByRole('link', { name: 'key.revoke' }).first().click();
+    await auditor.getByText('It is as it was written').waitFor();
+    expect(await auditor.title()).toMatch(/^Record \d+ /);
+  });
+
+  it('tells who revoked that it takes somebody else', async () => {
+    const { page } = await as('operator', '#/break-glass/kv-files/archive-key');
+    await page.getByRole('button', { name: 'See what would stop' }).click();
+    await page.getByLabel('Why').fill('Two people');
+    await page.getByLabel(/^Type/).fill('kv-files/archive-key');
+    await page.getByRole('button', { name: 'Revoke kv-files/archive-key' }).click();
+    await page.getByText('You revoked this key.').waitFor();
+    await page.getByRole('region', { name: 'Restore' }).getByLabel('Why').fill('Alone');
+    await page.getByRole('button', { name: 'Restore kv-files/archive-key' }).click();
+    await page.getByRole('alert').getByText('SecondPersonNeeded').waitFor();
+    expect(await page.getByRole('alert').getByText('Next step').count()).toBe(1);
+    opened[0]?.complaints.splice(0); // of the browser itself: a 403
+    const other = await as('second-operator', '#/break-glass/kv-files/archive-key');
+    await other.page.getByRole('region', { name: 'Restore' }).getByLabel('Why').fill('Together');
+    await other.page.getByRole('button', { name: 'Restore kv-files/archive-key' }).click();
+    await other.page.getByText('The key is restored.').waitFor();
+  });
+});
+
+describe('what is under way', () => {
+  it('is a rotation, from its beginning to its end', async () => {
+    await call('operator', 'POST', '/pause', { reason: 'To watch it', key: 'kv-records/records-key' });
+    const { page } = await as('operator');
+    await page.getByText('Moves onto records-key are paused.').waitFor({ timeout: 30_000 });
+    const vault = [...app.azure.world.vaults.values()].find(({ name }) => name === 'kv-records');
+    const owner = [...app.azure.world.principals.values()].find(({ displayName }) => displayName === 'owner');
+    if (!vault || !owner) throw new Error('The sample fleet has neither kv-records nor an owner.');
+    const { token: bearer } = app.azure.tokens.issue(owner, 'https://vault.azure.net');
+    const rotated = await fetch('https://kv-records.vault.azure.net/keys/records-key/rotate?api-version=7.5', {
+      method: 'POST',
+      headers: { authorization: `Bearer ${bearer}` },
+    });
+    expect(rotated.status).toBe(200);
+    const section = page.getByRole('region', { name: 'Rotations under way' });
+    await section.getByText('0 of 2 moved, 2 waiting').waitFor({ timeout: 30_000 });
+    await section.getByText('Paused', { exact: true }).waitFor();
+    await call('operator', 'POST', '/resume', { reason: 'Seen', key: 'kv-records/records-key' });
+    await section.getByText('No rotation is under way.').waitFor({ timeout: 45_000 });
+    const status = await (await call('operator', 'GET', '/rotations/kv-records/records-key')).json();
+    expect(status).toMatchObject({ state: 'finished', moved: 2, waiting: 0 });
+  });
+
+  it('is what was read last, when the app is away, and says so', async () => {
+    const visited = await as('operator', `#/break-glass/${KEY}`);
+    const { page } = visited;
+    const versions = page.getByRole('region', { name: 'Versions' });
+    await versions.getByText('Usable').first().waitFor();
+    await app.kill();
+    await versions.getByRole('alert').getByText('Next step').waitFor();
+    await versions.getByText(/Old: read/).waitFor();
+    expect(await versions.getByText('Usable').count()).toBeGreaterThan(0);
+    await app.start();
+    await versions.getByText(/^Read .* ago$|^Read just now$/).waitFor({ timeout: 45_000 });
+    expect(await versions.getByRole('alert').count()).toBe(0);
+    visited.complaints.length = 0; // of the browser itself: a 503
+  });
+
+  it('is a cause that is mended, and gone', async () => {
+    const account = [...app.azure.world.storageAccounts.values()].find(({ name }) => name === 'starchive02');
+    if (!account) throw new Error('The sample fleet has no starchive02.');
+    account.tags = { 'cmk-key': 'kv-files/files-key' };
+    const { page } = await as('operator');
+    const wrong = page.getByRole('region', { name: 'What is wrong' });
+    await page.getByRole('button', { name: 'Check again' }).click();
+    const named = wrong.locator('a', { hasText: 'starchive02' });
+    await named.first().waitFor({ state: 'attached', timeout: 30_000 });
+    account.tags = {};
+    await page.getByRole('button', { name: 'Check again' }).click();
+    await named.first().waitFor({ state: 'detached', timeout: 30_000 });
+  });
+});
+
+const VIEWS = [
+  ['now', '#/', 'Not well|Worth a look|All is well'],
+  ['fleet', '#/fleet', 'stfiles01'],
+  ['account', '#/fleet/stnasty01', 'Microsoft.Storage'],
+  ['keys', '#/keys', 'kv-records'],
+  ['key', `#/keys/${KEY}`, 'Used by'],
+  ['break-glass', '#/break-glass', 'Choose a key'],
+  ['break-glass of a key', `#/break-glass/${KEY}`, 'See what would stop'],
+  ['audit', '#/audit', 'The chain holds'],
+  ['record', '#/audit/1', 'Its place in the chain'],
+  ['trend', '#/trend', 'Revocations'],
+] as const;
+
+describe.each(['light', 'dark'] as const)('for everybody, %s', (colorScheme) => {
+  it('axe-core finds nothing on any view', async () => {
+    const { page } = await as('operator', '#/', { colorScheme, reducedMotion: 'reduce' });
+    for (const [name, view, text] of VIEWS) {
+      await page.evaluate((hash) => {
+        // Runs in the page, which has types of its own.
+        (globalThis as unknown as { location: { hash: string } }).location.hash = hash;
+      }, view);
+      await page.getByText(new RegExp(text)).first().waitFor();
+      await page.evaluate(axe.source);
+      const { violations } = await page.evaluate<{
+        violations: { id: string; nodes: { target: string[]; failureSummary?: string }[] }[];
+      }>('axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })');
+      const found = violations.map(({ id, nodes }) => [
+        id,
+        nodes.map(({ target, failureSummary }) => [target, failureSummary]),
+      ]);
+      expect(found, name).toEqual([]);
+    }
+  });
+});
+
+/** Fields that somebody else may have put words into; an answer with all of them made hostile. */
+const OTHERS_WORDS =
+  /^(name|region|resourceGroup|subscription|tags|label|is|shouldBe|fix|detail|text|version|createdBy|message|why|ticket|warnings|objectId|file|what)$/;
+
+function madeHostile(value: unknown, isWords = false): unknown {
+  if (typeof value === 'string') return isWords ? `${value}${NASTY}` : value;
+  if (Array.isArray(value)) return value.map((one) => madeHostile(one, isWords));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [name, madeHostile(inner, isWords || OTHERS_WORDS.test(name))]),
+  );
+}
+
+describe('names that look like markup', () => {
+  it('stay text wherever they stand', async () => {
+    const { page } = await as('operator');
+    await page.route('**/api/**', async (route) => {
+      const response = await route.fetch({ headers: { ...route.request().headers(), 'if-none-match': '' } });
+      await route.fulfill({ response, json: madeHostile(await response.json()) });
+    });
+    for (const [name, view] of VIEWS) {
+      await page.goto(`${app.url}/#/trend`);
+      await page.goto(`${app.url}/${view}`);
+      if (/^(now|fleet|account|keys|audit|record)$/.test(name))
+        await page.getByText(NASTY).first().waitFor({ state: 'attached' });
+      expect(await page.locator('img, iframe').count(), name).toBe(0);
+      expect(await page.title(), name).toMatch(/ · cmk-autopilot$/);
+    }
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
+  });
+});
+
+describe('on any screen', () => {
+  it.each([
+    [320, 640],
+    [390, 844],
+    [1400, 900],
+  ])('of %i × %i no view scrolls sideways', async (width, height) => {
+    const { page } = await as('operator', '#/', { viewport: { width, height } });
+    for (const [name, view, text] of VIEWS) {
+      await page.goto(`${app.url}/${view}`);
+      await page.getByText(new RegExp(text)).first().waitFor();
+      const wider = await page.evaluate<number>(
+        'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+      );
+      expect(wider, name).toBe(0);
+    }
+  });
+
+  it('can be used by the keyboard alone: the heading of a new view has the focus', async () => {
+    const { page } = await as('operator');
+    await page.getByRole('link', { name: 'Keys', exact: true }).focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { level: 1, name: 'Keys' }).waitFor();
+    await eventually('the heading has the focus', () =>
+      page.evaluate<boolean>('document.activeElement?.textContent === "Keys"'),
+    );
+  });
+
+  it('asks for nothing while it is out of sight, and for what has changed alone', async () => {
+    const { page, requests } = await as('operator', '#/trend', { clock: true });
+    await page.getByText('Revocations').first().waitFor();
+    const etags: string[] = [];
+    page.on('response', (response) => {
+      if (response.url().endsWith('/api/audit')) etags.push(`${response.status()}`);
+    });
+    await page.goto(`${app.url}/#/audit`);
+    await eventually('a first answer', () => etags.length >= 1);
+    await page.clock.fastForward(16_000);
+    await eventually('a second answer', () => etags.length >= 2);
+    expect(etags).toContain('304');
+    await page.evaluate(`Object.defineProperty(document, 'hidden', { configurable: true, get: () => true })`);
+    const before = requests.length;
+    await page.clock.fastForward(120_000);
+    expect(requests.slice(before)).toEqual([]);
+  });
+});
+
+describe('without JavaScript', () => {
+  it('it says what it needs', async () => {
+    const { page, close } = await visit(chromium.browser, app, '', { javaScriptEnabled: false });
+    expect(await page.locator('noscript').textContent()).toContain('it needs');
+    expect(await page.locator('noscript main').isVisible()).toBe(true);
+    await close();
+  });
+});
+
+describe('what is served', () => {
+  it('is held by a strict policy, and files are kept for good', async () => {
+    const document = await fetch(`${app.url}/`);
+    const policy = document.headers.get('content-security-policy') ?? '';
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).toContain("frame-ancestors 'none'");
+    expect(policy).toContain("require-trusted-types-for 'script'");
+    expect(policy).not.toMatch(/unsafe|\*/);
+    const [, script = ''] = /src="(page\/main-[\w]+\.js)"/.exec(await document.text()) ?? [];
+    const file = await fetch(`${app.url}/${script}`);
+    expect(file.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
+    await file.body?.cancel();
+    expect((await fetch(`${app.url}/page/index.html`)).status).toBe(404);
+    expect((await fetch(`${app.url}/page/..%2fhost.json`)).status).toBe(404);
+    const again = await fetch(`${app.url}/`, { headers: { 'if-none-match': document.headers.get('etag') ?? '' } });
+    expect(again.status).toBe(304);
+  });
+});

@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import { pageConfig } from '../../src/page/page-config.ts';
+import type { PageFile } from '../../src/page/page-files.ts';
+import { serveDocument, serveFile } from '../../src/page/serve-page.ts';
+import { readSettings, SETTINGS } from '../../src/settings/settings.ts';
+
+const VALID = {
+  CMK_VAULTS: SETTINGS.CMK_VAULTS.example,
+  AzureWebJobsStorage__accountName: 'stcmkautopilot',
+  CMK_TENANT_ID: SETTINGS.CMK_TENANT_ID.example,
+  CMK_API_AUDIENCE: `api://somebody ${SETTINGS.CMK_API_AUDIENCE.example}`,
+};
+const document = (text: string): PageFile => {
+  const bytes = Buffer.from(text);
+  return { type: 'text/html; charset=utf-8', bytes, gzipped: bytes };
+};
+const headers = (given: Record<string, string> = {}) => new Headers(given);
+const header = (answer: { headers?: unknown }, name: string) => (answer.headers as Record<string, string>)[name] ?? '';
+
+describe('what a browser is told', () => {
+  it('is where to sign in, as whom, and for what', () => {
+    expect(pageConfig(readSettings(VALID))).toEqual({
+      tenantId: VALID.CMK_TENANT_ID,
+      clientId: SETTINGS.CMK_API_AUDIENCE.example,
+      authority: `https://login.microsoftonline.com/${VALID.CMK_TENANT_ID}`,
+      signIn: 'https://login.microsoftonline.com',
+      issuer: `https://login.microsoftonline.com/${VALID.CMK_TENANT_ID}/v2.0`,
+      scope: `${SETTINGS.CMK_API_AUDIENCE.example}/access_as_user`,
+    });
+    const elsewhere = readSettings({
+      ...VALID,
+      AZURE_CLOUD: 'AzureUSGovernment',
+      CMK_PAGE_SIGN_IN: 'https://x.example',
+    });
+    expect(pageConfig(elsewhere)).toMatchObject({
+      authority: `https://login.microsoftonline.us/${VALID.CMK_TENANT_ID}`,
+      signIn: 'https://x.example',
+    });
+  });
+
+  it.each([
+    ['no tenant', { CMK_TENANT_ID: '' }],
+    ['a tenant that is many', { CMK_TENANT_ID: 'common' }],
+    ['no client id', { CMK_API_AUDIENCE: 'api://somebody' }],
+  ])('is nothing with %s', (_, changes) => {
+    expect(pageConfig(readSettings({ ...VALID, ...changes }))).toBeUndefined();
+  });
+});
+
+describe('a document', () => {
+  const config = pageConfig(readSettings(VALID));
+
+  it('has it in an attribute, where it stays text', () => {
+    const nasty = config && { ...config, scope: '"><script>alert(1)</script>$&' };
+    const { body } = serveDocument(document('<meta content="{{config}}">'), nasty, headers());
+    expect(String(body)).toContain('&lt;script&gt;alert(1)&lt;/script&gt;$&amp;');
+    expect(String(body)).not.toContain('<script>');
+  });
+
+  it('is asked for anew each time, and sent once', () => {
+    const first = serveDocument(document('{{config}}'), config, headers());
+    expect(header(first, 'cache-control')).toBe('no-cache');
+    const etag = header(first, 'etag');
+    expect(serveDocument(document('{{config}}'), config, headers({ 'if-none-match': etag }))).toMatchObject({
+      status: 304,
+    });
+    expect(serveDocument(document('{{config}} '), config, headers({ 'if-none-match': etag }))).toMatchObject({
+      status: 200,
+    });
+  });
+
+  it('may reach the app and its sign-in, and nothing else', () => {
+    const policy = header(serveDocument(document(''), config, headers()), 'content-security-policy');
+    expect(policy).toContain("connect-src 'self' https://login.microsoftonline.com;");
+    expect(policy).not.toMatch(/unsafe|\*|data:|blob:/);
+  });
+});
+
+describe('a file', () => {
+  it('is kept for good, and sent compressed to who takes that', () => {
+    const file = { type: 'text/css', bytes: Buffer.from('plain'), gzipped: Buffer.from('small') };
+    const plain = serveFile(file, headers());
+    expect(header(plain, 'cache-control')).toContain('immutable');
+    expect([plain.body, header(plain, 'content-encoding')]).toEqual([file.bytes, '']);
+    const small = serveFile(file, headers({ 'accept-encoding': 'br, gzip' }));
+    expect([small.body, header(small, 'content-encoding'), header(small, 'vary')]).toEqual([
+      file.gzipped,
+      'gzip',
+      'accept-encoding',
+    ]);
+  });
+});
