@@ -37,7 +37,8 @@ export async function serve(port: number, context: ServerContext): Promise<Serve
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => {
+    // Node's 511 are fewer than a flood: what finds no room is tried again by the kernel, a minute later at worst.
+    server.listen(port, '127.0.0.1', 4_096, () => {
       server.off('error', reject);
       resolve();
     });

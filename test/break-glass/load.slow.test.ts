@@ -56,6 +56,8 @@ it('1,000 status calls, 1,000 revocations and 200 looks at everything by one cal
   console.info(`quiet ${Math.round(quiet)} ms, under load ${underLoad.join(', ')} ms; ${statuses}`);
   expect(statuses).toMatch(/^2200 with (?:0, )?200, 404, 429$/);
   expect(middle(underLoad)).toBeLessThan(Math.min(5 * quiet, 2_000));
+  // The first one comes while 2,000 connections are opened: it waits for those, and not for a kernel that tries again.
+  expect(Math.max(...underLoad)).toBeLessThan(20_000);
   // Many keys at once may be an emergency: as many as a hundred are looked at, whatever else the same caller does.
   const revoked = flooded.filter((key) => enabledOf(key).every((enabled) => !enabled));
   expect(revoked.length).toBeGreaterThan(10);
