@@ -13,6 +13,7 @@ import {
 } from './break-glass/schemas.ts';
 import { DRIFT_OPERATIONS, DRIFT_RESPONSES } from './drift/http/openapi.ts';
 import { type ApiOperation, buildOpenApi } from './http/openapi.ts';
+import { REKEY_OPERATIONS, REKEY_REQUESTS, REKEY_RESPONSES } from './rekey/http/schemas.ts';
 import { ROTATION_OPERATIONS, ROTATION_REQUESTS, ROTATION_RESPONSES } from './rollout/http/openapi.ts';
 
 const NAMES = [
@@ -163,11 +164,12 @@ export function openApiDocument(): Record<string, unknown> {
     version: '1',
     description: 'Break-glass and drift of customer-managed keys of Azure Storage.',
     server: '/api',
-    operations: [...OPERATIONS, ...ROTATION_OPERATIONS, ...DRIFT_OPERATIONS],
+    operations: [...OPERATIONS, ...ROTATION_OPERATIONS, ...REKEY_OPERATIONS, ...DRIFT_OPERATIONS],
     requests: {
       RevokeRequest: REVOKE_REQUEST,
       RestoreRequest: RESTORE_REQUEST,
       ApprovalRequest: APPROVAL_REQUEST,
+      ...REKEY_REQUESTS,
       ...ROTATION_REQUESTS,
     },
     responses: {
@@ -180,6 +182,7 @@ export function openApiDocument(): Record<string, unknown> {
       ApprovalWithdrawn: APPROVAL_WITHDRAWN,
       ...ROTATION_RESPONSES,
       ...DRIFT_RESPONSES,
+      ...REKEY_RESPONSES,
     },
   });
 }

@@ -41,6 +41,7 @@ import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/ke
 import type { ManagedKey } from './keys/managed-vaults.ts';
 import type { Log } from './log.ts';
 import { REASONS } from './reasons.ts';
+import { createRekeys, type StandingRekeyServices } from './rekey/create-rekeys.ts';
 import { createRolloutServices, type RolloutServices } from './rollout/create-rollout-services.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
 import { createVaults, type Vaults } from './vaults/vault-client.ts';
@@ -49,7 +50,7 @@ import { createLeases, type Leases } from './work/lease-client.ts';
 import { createWorkQueue, type HeldMessages, type WorkQueue } from './work/work-queue-client.ts';
 
 /** Everything a use-case needs from outside: settings, Azure, the queue and time. */
-export interface Services extends RolloutServices {
+export interface Services extends RolloutServices, StandingRekeyServices {
   readonly settings: Settings;
   readonly keys: Keys;
   /** The same keys for break-glass: requests are given up early, and never retried out of sight. */
@@ -148,6 +149,7 @@ export function createServices(
     shares,
     fleet,
     fleetNotes: new FleetNotes({ fleet, now }),
+    ...createRekeys(settings, identity, now),
     building: new IndexBuilding(),
     ...rollout,
     accountsOfKey: graphAccounts(resourceGraph),

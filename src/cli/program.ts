@@ -11,6 +11,7 @@ import { addExplainCommand } from './commands/explain-reason.ts';
 import { addFleetCommands } from './commands/fleet.ts';
 import { addIdentityCommands } from './commands/identity.ts';
 import { addKeyCommands } from './commands/key.ts';
+import { addRekeyCommands } from './commands/rekey.ts';
 import { addRotationCommands } from './commands/rotation.ts';
 import { addVaultCommands } from './commands/vault.ts';
 import { columnsOf, OUTPUTS } from './output.ts';
@@ -95,6 +96,7 @@ export function createProgram(cli: Cli): Command {
   addBreakGlassCommands(key, cli);
   addIdentityCommands(program, cli);
   addFleetCommands(program, cli);
+  addRekeyCommands(program, cli);
   addRotationCommands(program, cli);
   addDriftCommands(program, cli);
   addAppCommands(program, cli);

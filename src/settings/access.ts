@@ -6,17 +6,21 @@ export interface AccessSettings extends AccessRules {
   readonly problems: readonly string[];
   /** How many people beside the asker have to approve a restore; 0: none. */
   readonly restoreApprovals: number;
+  /** Likewise for a re-key. */
+  readonly rekeyApprovals: number;
 }
 
 /** Reads what narrows the roles. What is wrong with it must not keep the app from moving accounts. */
 export function readAccess(environment: Environment): AccessSettings {
   const reader = new SettingsReader(environment);
+  const approvals = reader.read('CMK_APPROVALS');
   const access = {
     clients: reader.read('CMK_CLIENTS') ?? [],
     restoreApplications: reader.read('CMK_RESTORE_APPLICATIONS') ?? [],
     stepUp: reader.read('CMK_STEP_UP'),
     roleScopes: reader.read('CMK_ROLE_SCOPES') ?? [],
-    restoreApprovals: reader.read('CMK_APPROVALS')?.restore ?? 0,
+    restoreApprovals: approvals?.restore ?? 0,
+    rekeyApprovals: approvals?.rekey ?? 0,
   };
   return { ...access, problems: reader.problems };
 }

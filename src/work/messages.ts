@@ -74,6 +74,8 @@ const accountWork = z.strictObject({
    * have a message of their own. `only`: they alone are left.
    */
   scopes: z.enum(['none', 'only']).optional(),
+  /** Id of the re-key that sent it. What is done is decided by the order as it stands then. */
+  rekey: z.string().max(64).optional(),
   ...carried,
 });
 
@@ -155,6 +157,18 @@ const revocationWork = z.strictObject({
   ...carried,
 });
 
+/** "See how far this re-key is, and go on with it." */
+const rekeyWork = z.strictObject({
+  kind: z.literal('rekey'),
+  /** Id of the order. */
+  order: z.string().min(1).max(64),
+  /** Key identifier without a version: the key that everything moves off. */
+  key: z.string().min(1).max(300),
+  /** Number of the step: where the order is further, this is a double. */
+  tick: z.int().min(0),
+  ...carried,
+});
+
 export type Cause = z.output<typeof cause>;
 export type KeyWork = z.output<typeof keyWork>;
 export type AccountWork = z.output<typeof accountWork>;
@@ -162,8 +176,17 @@ export type ScopesWork = z.output<typeof scopesWork>;
 export type ProbeWork = z.output<typeof probeWork>;
 export type RevocationWork = z.output<typeof revocationWork>;
 export type RotateWork = z.output<typeof rotateWork>;
+export type RekeyWork = z.output<typeof rekeyWork>;
 export type RotationWork = z.output<typeof rotationWork>;
-export type Work = KeyWork | AccountWork | ScopesWork | ProbeWork | RotateWork | RotationWork | RevocationWork;
+export type Work =
+  | KeyWork
+  | AccountWork
+  | ScopesWork
+  | ProbeWork
+  | RotateWork
+  | RotationWork
+  | RekeyWork
+  | RevocationWork;
 /** What waits in {@link KEY_WORK}. */
 export type KeyQueueWork = Exclude<Work, AccountQueueWork>;
 /** What waits in {@link ACCOUNT_WORK}. */
@@ -181,7 +204,10 @@ export function parseRotationWork(entry: unknown): RotationWork {
 
 /** @throws {@link InvalidMessageError} when the entry is none of the messages that wait in {@link KEY_WORK}. */
 export function parseKeyQueueWork(entry: unknown): KeyQueueWork {
-  return parse(z.discriminatedUnion('kind', [keyWork, probeWork, rotateWork, rotationWork, revocationWork]), entry);
+  return parse(
+    z.discriminatedUnion('kind', [keyWork, probeWork, rotateWork, rotationWork, rekeyWork, revocationWork]),
+    entry,
+  );
 }
 
 /** @throws {@link InvalidMessageError} when the entry is not a message about an account. */

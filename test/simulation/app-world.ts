@@ -3,6 +3,7 @@ import { accountKeyUse, usesKey } from '../../src/accounts/key-use.ts';
 import { planKeyUse } from '../../src/accounts/plan.ts';
 import { FleetNotes, reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
+import { StandingRekeys } from '../../src/accounts/standing-rekeys.ts';
 import type { RecordAudit } from '../../src/audit/audit-trail.ts';
 import type { AuditEntry } from '../../src/audit/record.ts';
 import { timeBoxed, untilAborted } from '../../src/azure/deadline.ts';
@@ -14,7 +15,13 @@ import { IndexBuilding } from '../../src/fleet/index-building.ts';
 import { createRotationNotes } from '../../src/fleet/rotation-notes.ts';
 import type { Keys } from '../../src/keys/key-client.ts';
 import { type KeyVersion, newestUsableVersion } from '../../src/keys/key-versions.ts';
+import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { mayNeedRotation } from '../../src/keys/near-expiry.ts';
+import { carryOutRekey } from '../../src/rekey/carry-out.ts';
+import { changeRekey, type RekeyChange } from '../../src/rekey/control-rekey.ts';
+import { obstacleOf, versionObstacle } from '../../src/rekey/obstacle.ts';
+import { reviveRekeys } from '../../src/rekey/revive.ts';
+import { startRekey } from '../../src/rekey/start-rekey.ts';
 import { needsLook } from '../../src/revocation/keep-revoked.ts';
 import { restore } from '../../src/revocation/restore.ts';
 import { openRevocation } from '../../src/revocation/revocation.ts';
@@ -42,10 +49,11 @@ import { MAX_DEQUEUE_COUNT, processWork } from '../../src/work/process.ts';
 import type { HeldMessages, WorkQueue } from '../../src/work/work-queue-client.ts';
 import { KEY, PUBLIC, SUBSCRIPTION, VAULTS } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
+import { MemoryRekeys } from '../support/memory-rekeys.ts';
 import type { World } from './explore.ts';
 import { MemoryFleet } from './memory-fleet.ts';
 import { MemoryLeases } from './memory-leases.ts';
-import { keysOf, MemoryVault, type Way } from './memory-vault.ts';
+import { keysOf, keysOfBoth, MemoryVault, type Way } from './memory-vault.ts';
 import { PortLimits } from './port-limits.ts';
 import { Actor, type Fault, Scheduler, type Transition } from './scheduler.ts';
 import { type Spoil, spoilIndex } from './spoil-index.ts';
@@ -53,6 +61,9 @@ import { VirtualTimers } from './virtual-timers.ts';
 
 const NOON = Date.UTC(2026, 5, 1, 12);
 const STEP_MS = 50;
+/** The key that a re-key moves to, and the number of its first version. */
+const OTHER = managedKey(KEY.vault, 'new-key');
+const OTHER_FIRST = 500;
 /** A message that a killed host held comes back after this; one that failed, after the other (host.json). Milliseconds. */
 const HELD_MS = 600_000;
 const FAILED_MS = 15_000;
@@ -107,6 +118,8 @@ export type Deed =
   | { readonly do: 'pause'; readonly seconds: number | undefined }
   | { readonly do: 'resume' | 'controlLost' }
   | { readonly do: 'spoilIndex'; readonly how: Spoil }
+  | { readonly do: 'startRekey' | 'rotateOther' }
+  | { readonly do: 'changeRekey'; readonly how: RekeyChange }
   | { readonly do: 'nearExpiryEvent' | 'revoke' | 'restore' | 'disableNewest' };
 
 interface Message {
@@ -147,6 +160,8 @@ export class AppWorld implements World {
   readonly scheduler: Scheduler;
   readonly vault: MemoryVault;
   readonly fleet: MemoryFleet;
+  readonly other: MemoryVault;
+  readonly rekeys = new MemoryRekeys();
   readonly timers = new VirtualTimers(() => this.#clock);
   readonly #instances: Instance[];
   readonly #deeds: Deed[];
@@ -172,6 +187,8 @@ export class AppWorld implements World {
   /** What had gone wrong by the last deed. */
   #harms = 0;
   #restores = 0;
+  /** A re-key is being started, and there is nothing to change of it yet. */
+  #starting = false;
   #clock = NOON;
   /** When the last deed was done, or the last drift check. */
   #quietSince = NOON;
@@ -185,7 +202,15 @@ export class AppWorld implements World {
     this.scheduler = new Scheduler({ faults, kinds: kinds ?? FAULTS, aim, now: () => this.#clock });
     const expiresOn = scenario.nearExpiry ? new Date(NOON + 10 * 24 * HOUR_MS) : undefined;
     this.vault = new MemoryVault(scenario.versions, () => new Date(this.#clock), expiresOn);
-    this.fleet = new MemoryFleet(this.vault, scenario.accounts, scenario.waves);
+    this.other = new MemoryVault(1, () => new Date(this.#clock), undefined, OTHER_FIRST);
+    this.fleet = new MemoryFleet(this.vault, scenario.accounts, scenario.waves, {
+      name: OTHER.name,
+      vault: this.other,
+    });
+    this.fleet.mayRekey = (from, to) =>
+      this.rekeys.orders.some(({ state }) =>
+        from === KEY.name && to === OTHER.name ? state !== 'checking' : state === 'takingBack' || state === 'takenBack',
+      );
     this.#instances = Array.from({ length: scenario.instances }, (_, number) => ({
       number: number + 1,
       skewMs: (scenario.skews[number] ?? 0) * 60_000,
@@ -241,7 +266,9 @@ export class AppWorld implements World {
       })),
     ];
     const isQuiet = ready.length === 0 && !this.scheduler.busy;
-    const [deed] = this.#deeds;
+    const [next] = this.#deeds;
+    const isTooEarly = next?.do === 'changeRekey' && this.#starting && this.rekeys.orders[0]?.state !== 'moving';
+    const deed = isTooEarly ? undefined : next;
     const isIts = !this.#during || this.scheduler.harms > this.#harms || this.scheduler.isUnderWay(this.#during);
     if (deed && (isQuiet || isIts)) {
       return [{ label: describe(deed), run: () => this.#do(deed) }, ...ready];
@@ -272,20 +299,24 @@ export class AppWorld implements World {
       if (enabled.length > 0) throw new Error('A revocation is open at rest, and a version is enabled.');
       return;
     }
-    const newest = newestUsableVersion(this.vault.versions, now)?.version;
+    this.#rekeyAtRest(now);
     for (const name of this.fleet.names) {
       const { account, moves, byPeople } = this.fleet.of(name);
       const { keyName, keyVersion, currentVersionedKeyIdentifier: used } = account.encryption.keyVaultProperties ?? {};
-      if (keyName !== KEY.name) continue;
+      if (keyName !== KEY.name && keyName !== OTHER.name) continue;
+      const { versions } = keyName === KEY.name ? this.vault : this.other;
+      const newest = newestUsableVersion(versions, now)?.version;
       // Storage takes the newest version of all for an automatic account, usable or not: it is left alone then.
-      if (keyVersion === '' && !this.vault.versions.at(-1)?.enabled) continue;
-      const order = (one: string | undefined) => this.vault.versions.findIndex(({ version }) => version === one);
+      if (keyVersion === '' && !versions.at(-1)?.enabled) continue;
+      const order = (one: string | undefined) => versions.findIndex(({ version }) => version === one);
       // A version that is newer than every usable one is not moved back.
       if (newest && order(used?.split('/').at(-1)) < order(newest))
         throw new Error(`${name} is left on ${used} at rest.`);
       const recorded = this.#audit.filter(
         ({ action, resource, reason }) =>
-          action === 'account.move' && resource === account.id && (reason === 'Moved' || reason === 'Refreshed'),
+          /^account\.(move|rekey)$/.test(action) &&
+          resource === account.id &&
+          /^(Moved|Refreshed|Rekeyed)$/.test(reason),
       );
       const wrong = byPeople === 0 ? recorded.length !== moves : recorded.length > moves + byPeople;
       if (wrong) throw new Error(`${name} moved ${moves} times, and ${recorded.length} moves are recorded.`);
@@ -295,13 +326,34 @@ export class AppWorld implements World {
     if (made !== wanted) throw new Error(`The app made ${made} versions, and ${wanted} were needed.`);
   }
 
+  /** Everything is where the order says, unless a person has put it elsewhere. */
+  #rekeyAtRest(now: Date): void {
+    const order = this.rekeys.orders.find(({ state }) => state !== 'checking' && state !== 'ended');
+    if (!order || order.paused) return;
+    const listed = { key: KEY, versions: this.vault.versions };
+    const other = { key: OTHER, versions: this.other.versions };
+    const obstacle = order.state.startsWith('tak')
+      ? versionObstacle(other, listed, now)
+      : versionObstacle(listed, other, now);
+    if (order.state === 'moving' || order.state === 'takingBack') {
+      if (obstacle) return;
+      throw new Error(`The re-key is ${order.state} at rest: ${JSON.stringify(order)}`);
+    }
+    const wanted = order.state === 'done' ? OTHER.name : KEY.name;
+    for (const name of this.fleet.names) {
+      const { account, byPeople } = this.fleet.of(name);
+      const is = account.encryption.keyVaultProperties?.keyName;
+      if (byPeople === 0 && is !== wanted) throw new Error(`${name} is on ${is}, and the re-key is ${order.state}.`);
+    }
+  }
+
   /** Nothing can happen now: time passes to the next thing, or a drift check comes. */
   #later(): Transition[] {
     const times = [
       this.scheduler.nextDeadline(),
       this.timers.next(),
       ...this.#sleeps.map(({ at }) => at),
-      ...this.#messages.map(({ visibleAt }) => visibleAt),
+      ...this.#messages.filter((message) => !this.#isWaitingRekey(message)).map(({ visibleAt }) => visibleAt),
     ];
     const next = Math.min(...times);
     if (this.#deeds.length === 0 && standingPauses(this.#orders, new Date(this.#clock - CLOCKS_MS)).length > 0) {
@@ -326,6 +378,11 @@ export class AppWorld implements World {
         },
       },
     ];
+  }
+
+  /** It asks again for as long as a key is revoked, which may be for good. */
+  #isWaitingRekey({ text }: Message): boolean {
+    return text.includes('"kind":"rekey"') && this.rekeys.orders.some(({ waits, paused }) => waits || paused);
   }
 
   /** Nothing happens until then. Break-glass depends on Key Vault and the token alone (invariant 10). */
@@ -374,6 +431,16 @@ export class AppWorld implements World {
       case 'disableNewest':
         this.vault.set(this.vault.versions.at(-1)?.version ?? '', false);
         this.#send(KEY_WORK, { kind: 'key', key: KEY.id, cause: cause('operator'), attempt: 0 });
+        return;
+      case 'startRekey':
+        this.#startRekey();
+        return;
+      case 'changeRekey':
+        this.#changeRekey(deed.how);
+        return;
+      case 'rotateOther':
+        this.other.create();
+        this.#send(KEY_WORK, { kind: 'key', key: OTHER.id, cause: cause('event'), attempt: 0 });
         return;
       case 'unpin':
         this.fleet.set(account, KEY.name, '');
@@ -449,6 +516,36 @@ export class AppWorld implements World {
     void run.catch(() => {}).then(() => instance.actors.delete(actor));
   }
 
+  #startRekey(): void {
+    const instance = this.#instances[0] as Instance;
+    const actor = this.#actor(instance, 'start of a re-key');
+    const ports = this.#ports(instance, actor);
+    const check = async () => {
+      const obstacle = await obstacleOf(KEY, OTHER, ports);
+      const problems = obstacle ? [{ ...obstacle, fix: '' }] : [];
+      return { problems, warnings: [], accounts: 0, withoutRole: [] };
+    };
+    const request = { from: KEY, to: OTHER, reason: 'a simulation', ticket: undefined, maxFailures: 3 };
+    this.#starting = true;
+    void startRekey(request, PERSON, { ...ports, check }, () => {})
+      .catch(() => {})
+      .then(() => {
+        this.#starting = false;
+        instance.actors.delete(actor);
+      });
+  }
+
+  #changeRekey(how: RekeyChange): void {
+    const order = this.rekeys.orders[0];
+    if (!order) return;
+    const instance = this.#instances[0] as Instance;
+    const actor = this.#actor(instance, how);
+    const ports = this.#ports(instance, actor);
+    void changeRekey(order.id, how, 'a simulation', PERSON, { ...ports, vaults: VAULTS }, () => {})
+      .catch(() => {})
+      .then(() => instance.actors.delete(actor));
+  }
+
   #take(instance: Instance, message: Message): void {
     message.visibleAt = this.#clock + HELD_MS;
     message.dequeued += 1;
@@ -476,6 +573,7 @@ export class AppWorld implements World {
       if (work.kind === 'account') return reconcileAndNote(work, ports, log);
       if (work.kind === 'key') return reconcileKey(work, { ...ports, ...(this.#atOnce ? { atOnce } : {}) }, log);
       if (work.kind === 'rotate') return rotateWhenDue(work, ports, log);
+      if (work.kind === 'rekey') return carryOutRekey(work, ports, log);
       if (work.kind === 'rotation') return followRotation(work, ports, log);
       return work.kind === 'revocation' ? settleRevocation(work, ports, log) : { outcome: 'done' };
     };
@@ -520,9 +618,13 @@ export class AppWorld implements World {
     for (const name of this.fleet.names) {
       const { account } = this.fleet.of(name);
       const use = accountKeyUse(account.encryption);
-      if (!usesKey(use, KEY) || !planKeyUse(use, versions, now, { refreshAutomatic: true }).write) continue;
+      const isOther = usesKey(use, OTHER);
+      if (!isOther && !usesKey(use, KEY)) continue;
+      const listed = isOther ? this.other.versions : versions;
+      if (!use || !planKeyUse(use, listed, now, { refreshAutomatic: true }).write) continue;
       const { id, location } = account;
-      this.#send(ACCOUNT_WORK, { kind: 'account', account: id, location, ...work });
+      const key = isOther ? OTHER.id : KEY.id;
+      this.#send(ACCOUNT_WORK, { kind: 'account', account: id, location, ...work, key });
     }
     const at = now.toISOString();
     this.#send(KEY_WORK, { kind: 'rotation', since: at, due: at, ...work });
@@ -535,6 +637,7 @@ export class AppWorld implements World {
     const scan = new FleetScans({ fleet, now }).of(SUBSCRIPTION);
     for await (const account of accounts.list(SUBSCRIPTION)) await scan.saw({ account, scopes: undefined });
     await scan.end(true);
+    await reviveRekeys(this.#ports(instance, actor));
     instance.actors.delete(actor);
   }
 
@@ -553,6 +656,7 @@ export class AppWorld implements World {
 
   #kill(instance: Instance): void {
     this.#kills -= 1;
+    this.#starting = false;
     for (const actor of instance.actors) {
       this.scheduler.kill(actor, true);
       this.#leases.outlive(actor);
@@ -581,7 +685,9 @@ export class AppWorld implements World {
     const own = to.ownStorage(OWN_STORAGE_MS);
     const now = () => new Date(this.#clock + instance.skewMs);
     const fleet = createFleetIndex(this.index.port(to.azure(LIMITS.ownTables)));
-    const vault = keysOf(this.vault, to.azure(isUrgent ? LIMITS.breakGlass : LIMITS.keyWork));
+    const toVault = to.azure(isUrgent ? LIMITS.breakGlass : LIMITS.keyWork);
+    const vault = keysOfBoth(keysOf(this.vault, toVault), OTHER.name, keysOf(this.other, toVault));
+    const rekeys = this.rekeys.port(to.azure(LIMITS.ownTables));
     const { lists, turns, schedule } = instance.memory;
     const keys = isUrgent ? vault : sharing(vault, lists);
     const settings = {
@@ -591,6 +697,7 @@ export class AppWorld implements World {
       refreshAutomatic: true,
       scopeDiscovery: 'dependents',
       canary: this.#canary,
+      access: { rekeyApprovals: 0 },
     } as unknown as Settings;
     const queue = this.#queue(own);
     const { control } = instance;
@@ -606,6 +713,8 @@ export class AppWorld implements World {
       accounts: this.fleet.port(actor, to.azure(LIMITS.storageManagement), () => this.#knowsOfPause(instance)),
       subscriptions: { list: async () => [SUBSCRIPTION], seen: async () => ({ ids: [SUBSCRIPTION], vanished: [] }) },
       fleetNotes: new FleetNotes({ fleet, now }),
+      rekeys,
+      standingRekeys: new StandingRekeys(rekeys, { vaults: VAULTS, approvals: 0 }, now),
       building: new IndexBuilding(),
       accountsOfKey: this.#graphBlind
         ? { using: async function* () {} }
@@ -692,6 +801,11 @@ export class AppWorld implements World {
 function sharing(keys: Keys, lists: SharedReads<KeyVersion[]>): Keys {
   return { ...keys, listVersions: async (key) => [...(await lists.read(key.id, () => keys.listVersions(key)))] };
 }
+
+const PERSON = {
+  caller: { objectId: '00000003-0000-4000-8000-000000000000', appId: 'app' },
+  correlationId: 'call',
+};
 
 function cause(by: string): { by: string; ref: string; since: string } {
   return { by, ref: '', since: '' };
