@@ -1,8 +1,12 @@
 import { conflictsOf, type RekeyOrder } from '../fleet/rekey-order.ts';
+import { giveAccess } from '../identities/give-access.ts';
 import type { KeyAccess } from '../identities/key-access.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
+import type { VaultProperties } from '../vaults/vault-client.ts';
+import { letStorageIn, protectVault } from '../vaults/vault-commands.ts';
+import { storageHindrance } from '../vaults/vault-network.ts';
 import { versionObstacle } from './obstacle.ts';
 
 /** Sizes of RSA keys that Storage takes (Azure Storage, "customer-managed keys overview"). */
@@ -24,7 +28,7 @@ export interface RekeyFacts {
   readonly to: ManagedKey;
   readonly fromVersions: ReadOrWhy<readonly KeyVersion[]>;
   readonly toVersions: ReadOrWhy<readonly KeyVersion[]>;
-  readonly vault: ReadOrWhy<{ readonly softDelete: boolean; readonly purgeProtection: boolean }>;
+  readonly vault: ReadOrWhy<Pick<VaultProperties, 'softDelete' | 'purgeProtection' | 'network'>>;
   /** Type and size of the newest version; undefined where Key Vault does not show them. */
   readonly material: ReadOrWhy<{ readonly type: string; readonly size: number | undefined } | undefined>;
   readonly orders: readonly RekeyOrder[];
@@ -46,7 +50,7 @@ export interface RekeyCheck {
 
 /** Everything that stands in the way, at once. */
 export function judgeRekey(facts: RekeyFacts, now: Date): RekeyCheck {
-  const { access, unread } = facts;
+  const { access, unread, material } = facts;
   const problems = [
     ...sameKey(facts),
     ...keyProblems(facts, now),
@@ -57,14 +61,16 @@ export function judgeRekey(facts: RekeyFacts, now: Date): RekeyCheck {
   ];
   const unknown = access.filter(({ ready }) => ready === 'unknown');
   const cannotTell = unknown.map(
-    ({ account, missing }) => `Whether ${account} may use the key is not known: ${missing}`,
+    ({ account, missing }) => `Whether ${account} may use the key is not known: ${missing.join(' ')}`,
   );
+  const noMaterial =
+    'unread' in material ? [`Of which type and size the new key is cannot be read: ${material.unread}`] : [];
   const lacking = access.flatMap(({ reason, principalId }) =>
     reason === 'IdentityWithoutRole' && principalId ? [principalId] : [],
   );
   return {
     problems,
-    warnings: [...unread, ...cannotTell],
+    warnings: [...unread, ...noMaterial, ...perimeter(facts), ...cannotTell],
     accounts: access.length,
     withoutRole: [...new Set(lacking)],
   };
@@ -108,20 +114,32 @@ function keyProblems({ from, to, fromVersions, toVersions }: RekeyFacts, now: Da
 function vaultProblems({ to, vault }: RekeyFacts): RekeyProblem[] {
   const { name } = to.vault;
   if ('unread' in vault) return [{ reason: 'Unreadable', detail: vault.unread, fix: 'Let the app read the vault.' }];
+  const { softDelete, purgeProtection, network } = vault.read;
   const problems: RekeyProblem[] = [];
-  if (!vault.read.softDelete) {
+  if (!softDelete) {
     const fix = `az keyvault update --name ${name} --enable-soft-delete true`;
     problems.push({ reason: 'SoftDeleteOff', detail: `The vault ${name} has no soft delete.`, fix });
   }
-  if (!vault.read.purgeProtection) {
-    const fix = `az keyvault update --name ${name} --enable-purge-protection true`;
+  if (!purgeProtection) {
+    const fix = protectVault(to.vault) ?? 'Switch it on.';
     problems.push({ reason: 'PurgeProtectionOff', detail: `The vault ${name} has no purge protection.`, fix });
+  }
+  const hindrance = storageHindrance(network);
+  if (hindrance?.certain) {
+    const fix = letStorageIn(to.vault) ?? 'Let trusted services by.';
+    problems.push({ reason: 'VaultUnreachable', detail: `The vault ${name}: ${hindrance.is}`, fix });
   }
   return problems;
 }
 
+/** Whether the accounts are in the same perimeter is not seen: the first wave shows it. */
+function perimeter({ to, vault }: RekeyFacts): string[] {
+  const hindrance = 'read' in vault ? storageHindrance(vault.read.network) : undefined;
+  return hindrance && !hindrance.certain ? [`The vault ${to.vault.name}: ${hindrance.is}`] : [];
+}
+
 function materialProblems({ to, material }: RekeyFacts): RekeyProblem[] {
-  // Of a key that cannot be used it is said elsewhere.
+  // What cannot be read is a warning, and of a key that cannot be used it is said elsewhere.
   if ('unread' in material || material.read === undefined) return [];
   const { type, size } = material.read;
   if (/^RSA(-HSM)?$/i.test(type) && SIZES.includes(size)) return [];
@@ -139,15 +157,22 @@ function orderProblems({ from, to, orders }: RekeyFacts, now: Date): RekeyProble
   }));
 }
 
+/** One for each identity, however many accounts have it: it is mended once. */
 function accessProblems({ to, access }: RekeyFacts): RekeyProblem[] {
-  return access
-    .filter(({ ready }) => ready === false)
-    .map(({ account, reason, missing }) => ({
-      reason: reason ?? 'IdentityWithoutRole',
-      detail: `${account}: ${missing.join(' ')}`,
-      fix:
-        reason === 'IdentityWithoutRole'
-          ? `Give it the role Key Vault Crypto Service Encryption User on ${to.vault.name}: cmk rekey start … --grant does it.`
-          : 'Attach an identity to the account that exists.',
-    }));
+  const causes = new Map<string, KeyAccess[]>();
+  for (const one of access) {
+    if (one.ready !== false) continue;
+    const { reason, principalId, account } = one;
+    const cause = reason === 'IdentityWithoutRole' && principalId ? principalId.toLowerCase() : account;
+    causes.set(cause, [...(causes.get(cause) ?? []), one]);
+  }
+  return [...causes.values()].flatMap(([first, ...others]) => (first ? accessProblem(to, first, others) : []));
+}
+
+function accessProblem(to: ManagedKey, first: KeyAccess, others: readonly KeyAccess[]): RekeyProblem {
+  const { account, reason = 'IdentityWithoutRole', principalId, by, missing } = first;
+  const more = others.length > 0 ? ` and ${others.length} more accounts` : '';
+  const command = reason === 'IdentityWithoutRole' ? giveAccess(principalId, to.vault, by) : undefined;
+  const fix = command ?? 'Attach an identity that exists to the account, and name it in its encryption settings.';
+  return { reason, detail: `${account}${more}: ${missing.join(' ')}`, fix };
 }
