@@ -13,7 +13,7 @@ import {
 } from './break-glass/schemas.ts';
 import { DRIFT_OPERATIONS, DRIFT_RESPONSES } from './drift/http/openapi.ts';
 import { type ApiOperation, buildOpenApi } from './http/openapi.ts';
-import { REKEY_OPERATIONS, REKEY_REQUESTS, REKEY_RESPONSES } from './rekey/http/schemas.ts';
+import { REKEY_OPERATIONS, REKEY_REQUESTS, REKEY_RESPONSES, REKEY_STARTED } from './rekey/http/schemas.ts';
 import { ROTATION_OPERATIONS, ROTATION_REQUESTS, ROTATION_RESPONSES } from './rollout/http/openapi.ts';
 
 const NAMES = [
@@ -119,6 +119,7 @@ const OPERATIONS: readonly ApiOperation[] = [
     method: 'post',
     path: '/approvals/{id}/approve',
     summary: 'Approve what somebody else asked for; with the last approval it is carried out.',
+    description: 'Of a re-key it takes the role `Cmk.Operate` instead, on both keys.',
     role: 'CmkKey.Restore',
     parameters: [APPROVAL_ID],
     responses: { 200: { description: 'Approved, and carried out if it was the last.', schema: 'ApprovalGiven' } },
@@ -126,7 +127,15 @@ const OPERATIONS: readonly ApiOperation[] = [
       401: ['StepUpNeeded'],
       403: ['ApproverIsAsker', 'ApproverIsRevoker', 'ApproverIsApplication', 'PersonNeeded', 'SecondPersonNeeded'],
       404: ['ApprovalNotFound', 'KeyNotManaged'],
-      409: ['ApprovalOver', 'ApprovalExpired', 'ApprovedAlready', 'OtherRevocation', 'RestoreOvertaken'],
+      409: [
+        'ApprovalOver',
+        'ApprovalExpired',
+        'ApprovedAlready',
+        'OtherRevocation',
+        'RekeyConflict',
+        'RekeyUnfit',
+        'RestoreOvertaken',
+      ],
       502: ['MissingPermission', 'RestoreIncomplete', 'ServiceUnavailable', 'VaultUnreadable'],
       503: ['ServiceUnavailable'],
     },
@@ -136,6 +145,7 @@ const OPERATIONS: readonly ApiOperation[] = [
     method: 'delete',
     path: '/approvals/{id}',
     summary: 'Take back what one has asked for.',
+    description: 'Of a re-key it takes the role `Cmk.Operate` instead, on both keys.',
     role: 'CmkKey.Restore',
     parameters: [APPROVAL_ID],
     responses: { 200: { description: 'Taken back.', schema: 'ApprovalWithdrawn' } },
@@ -177,7 +187,9 @@ export function openApiDocument(): Record<string, unknown> {
       RevokeResponse: REVOKE_RESPONSE,
       RestoreResponse: RESTORE_RESPONSE,
       ApprovalAsked: APPROVAL_ASKED,
-      ApprovalGiven: APPROVAL_GIVEN,
+      ApprovalGiven: APPROVAL_GIVEN.extend({
+        rekey: REKEY_STARTED.optional().describe('Likewise, of a re-key.'),
+      }),
       ApprovalList: APPROVAL_LIST,
       ApprovalWithdrawn: APPROVAL_WITHDRAWN,
       ...ROTATION_RESPONSES,

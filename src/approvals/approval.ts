@@ -16,15 +16,11 @@ const who = z.object({
   name: z.string().optional(),
 });
 
-/** A request for approval, as it is kept. It names exactly what will be done; nothing of it is changed but its state. */
-export const APPROVAL = z.object({
+const request = {
   v: z.literal(1),
   id: z.string(),
-  action: z.literal('restore'),
   vault: z.string(),
   key: z.string(),
-  /** Id of the revocation to restore. */
-  revocation: z.string(),
   reason: z.string(),
   ticket: z.string().optional(),
   askedBy: who,
@@ -37,8 +33,24 @@ export const APPROVAL = z.object({
   state: z.enum(['waiting', 'running', 'done', 'failed', 'withdrawn']),
   /** Reason code of how it ended. */
   outcome: z.string().optional(),
+};
+
+const RESTORE = z.object({ ...request, action: z.literal('restore'), revocation: z.string() });
+const REKEY = z.object({
+  ...request,
+  action: z.literal('rekey'),
+  to: z.object({ vault: z.string(), key: z.string() }),
+  maxFailures: z.int(),
 });
 
+/**
+ * A request for approval, as it is kept. It names exactly what will be done (the revocation that is restored, or the key that
+ * everything moves to); nothing of it is changed but its state.
+ */
+export const APPROVAL = z.discriminatedUnion('action', [RESTORE, REKEY]);
+
+export type RestoreRequested = z.output<typeof RESTORE>;
+export type RekeyRequested = z.output<typeof REKEY>;
 export type ApprovalRequest = z.output<typeof APPROVAL>;
 export type Approver = ApprovalRequest['askedBy'];
 

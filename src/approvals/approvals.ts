@@ -9,6 +9,8 @@ import {
   approve,
   type Decided,
   hasExpired,
+  type RekeyRequested,
+  type RestoreRequested,
   withdraw,
 } from './approval.ts';
 import type { ApprovalStore } from './approval-store-client.ts';
@@ -31,10 +33,12 @@ export interface ApprovalCall {
   readonly correlationId: string;
 }
 
-export type Asking = Pick<ApprovalRequest, 'vault' | 'key' | 'revocation' | 'reason' | 'ticket'>;
+type Said = 'action' | 'vault' | 'key' | 'reason' | 'ticket';
+/** What is asked for. */
+export type Asking = Pick<RestoreRequested, Said | 'revocation'> | Pick<RekeyRequested, Said | 'to' | 'maxFailures'>;
 
-/** Asks for a restore. The same asked again, while it waits, is the request that waits. */
-export async function askForRestore(
+/** Asks for something. The same asked again, while it waits, is the request that waits. */
+export async function askForApproval(
   what: Asking,
   needed: number,
   { caller, correlationId }: ApprovalCall,
@@ -50,7 +54,6 @@ export async function askForRestore(
   const request: ApprovalRequest = {
     v: 1,
     id: newId(),
-    action: 'restore',
     ...what,
     askedBy: caller,
     askedOn: at.toISOString(),
@@ -138,15 +141,19 @@ async function kept(id: string, approvals: ApprovalStore) {
 }
 
 function isSameAsking(other: ApprovalRequest, what: Asking, { objectId }: Approver): boolean {
-  const { vault, key, revocation, reason, ticket } = what;
-  return (
-    other.askedBy.objectId === objectId &&
-    other.vault === vault &&
-    other.key === key &&
-    other.revocation === revocation &&
-    other.reason === reason &&
-    other.ticket === ticket
-  );
+  return other.askedBy.objectId === objectId && JSON.stringify(askedOf(other)) === JSON.stringify(askedOf(what));
+}
+
+/** What tells two requests apart, in one order. */
+function askedOf(what: Asking): unknown[] {
+  const { action, vault, key, reason, ticket } = what;
+  return [action, vault, key, reason, ticket ?? '', ...Object.values(particulars(what))];
+}
+
+/** What is particular to the kind of request, for the log and the audit trail. */
+function particulars(what: Asking): Readonly<Record<string, string | number>> {
+  if (what.action === 'restore') return { revocation: what.revocation };
+  return { to: `${what.to.vault}/${what.to.key}`, maxFailures: what.maxFailures };
 }
 
 async function tell(
@@ -157,10 +164,11 @@ async function tell(
   { audit }: Pick<ApprovalServices, 'audit'>,
   log: Log,
 ): Promise<void> {
-  const { id, vault, key, revocation, needed, approvedBy, expiresOn } = request;
-  const about = { approval: id, key: `${vault}/${key}`, revocation, caller: caller.objectId, kind: caller.kind };
+  const { id, vault, key, needed, approvedBy, expiresOn } = request;
+  const more = particulars(request);
+  const about = { approval: id, key: `${vault}/${key}`, ...more, caller: caller.objectId, kind: caller.kind };
   log({ level: 'warning', reason, message: REASONS[reason], ...about, client: caller.appId, correlationId });
-  const details = { what: request.action, revocation, why: request.reason, ticket: request.ticket, needed, expiresOn };
+  const details = { what: request.action, ...more, why: request.reason, ticket: request.ticket, needed, expiresOn };
   const given = approvedBy.map(({ objectId, on }) => ({ objectId, on }));
   const entry = {
     action,

@@ -6,7 +6,7 @@ import { addressOf, type CallRecord, keyNamed, nameForLog } from '../http/call-r
 import { type Caller, describeCaller } from '../http/caller.ts';
 import { HttpProblem, problemResponse } from '../http/problem.ts';
 import { CallerLimits } from '../http/rates.ts';
-import type { Role } from '../http/roles.ts';
+import { hasRole, type Role } from '../http/roles.ts';
 import { contextLog, type Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { type Services, services } from '../services.ts';
@@ -22,8 +22,8 @@ export interface ApiCall {
   readonly correlationId: string;
   /** For what takes another role than the call as a whole. @throws {@link HttpProblem} */
   readonly requireAlso: (role: Role) => void;
-  /** For what tells only by what it holds which key it is about. @throws {@link HttpProblem} */
-  readonly requireOn: (key: RouteKey) => void;
+  /** For what tells only by what it holds which key it is about, and which role that takes. @throws {@link HttpProblem} */
+  readonly requireOn: (key: RouteKey, other?: Role) => void;
 }
 
 /** Of this instance. */
@@ -36,11 +36,12 @@ const floodSaid = new AtMostEvery(FLOOD_SAID_EVERY_MS);
  * A call of the HTTP API: the token is checked first, then how often its holder calls, then whether they may, and only then
  * is anything looked at. Every refusal and every error becomes problem details, and all of it is logged with who it was.
  *
+ * @param roles of several one is enough; which of them it takes is asked for by the handler
  * @param reach `later`: the handler asks by `requireOn` whether the role reaches the key, once it knows which
  * @param act what the call does; without it, reading for a GET and changing for everything else
  */
 export function api(
-  role: Role,
+  roles: Role | readonly [Role, ...Role[]],
   handle: (call: ApiCall) => Promise<HttpResponseInit>,
   act: (request: HttpRequest) => Act = actOfMethod,
   reach?: 'later',
@@ -56,7 +57,7 @@ export function api(
       who = describeCaller(caller);
       const answer = await answerTo(
         { request, caller, services: available, log, correlationId },
-        { role, act: act(request), reach },
+        { role: heldOf(roles, caller), act: act(request), reach },
         handle,
       );
       log({
@@ -84,7 +85,8 @@ async function answerTo(
   const key = keyNamed(request.params);
   const limited = { caller: caller.objectId, act, key: key && `${key.vault}/${key.key}`.toLowerCase() };
   const requireAlso = (other: Role): void => requireAccess(caller, { role: other, act, key }, access);
-  const requireOn = (about: RouteKey): void => requireAccess(caller, { role, act, key: about }, access);
+  const requireOn = (about: RouteKey, other = role): void =>
+    requireAccess(caller, { role: other, act, key: about }, access);
   return limits.run(limited, performance.now(), async () => {
     requireAccess(caller, { role, act, key: reach ?? key }, access);
     try {
@@ -93,6 +95,12 @@ async function answerTo(
       throw asNarrowed(error, caller, role, access);
     }
   });
+}
+
+/** The one that the caller has; else the first, which they are told of. */
+function heldOf(roles: Role | readonly [Role, ...Role[]], caller: Caller): Role {
+  if (typeof roles === 'string') return roles;
+  return roles.find((role) => hasRole(caller, role)) ?? roles[0];
 }
 
 function actOfMethod({ method }: HttpRequest): Act {

@@ -3,7 +3,7 @@ import { handleAsk, listApprovals } from '../break-glass/handle-approvals.ts';
 import { keyOfCall } from '../break-glass/key-of-route.ts';
 import { APPROVAL_REQUEST } from '../break-glass/schemas.ts';
 import { callOf } from '../break-glass/to-json.ts';
-import { reachesKey } from '../http/access.ts';
+import { type RouteKey, reachesKey } from '../http/access.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { jsonResponse } from '../http/json-response.ts';
 import { api } from './api.ts';
@@ -16,7 +16,11 @@ app.http('approvals', {
     'CmkKey.Read',
     async ({ caller, services }) => {
       const { access } = services.settings;
-      const value = await listApprovals((request) => reachesKey(caller, 'CmkKey.Read', request, access), services);
+      const reaches = (key: RouteKey): boolean => reachesKey(caller, 'CmkKey.Read', key, access);
+      const value = await listApprovals(
+        (request) => reaches(request) && (request.action === 'restore' || reaches(request.to)),
+        services,
+      );
       return jsonResponse(200, { value });
     },
     () => 'read',

@@ -1,3 +1,4 @@
+import type { Approved } from '../approvals/approved-once.ts';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { CmkError } from '../errors.ts';
 import { conflictsOf, type RekeyData, type RekeyOrder, type RekeyStore } from '../fleet/rekey-order.ts';
@@ -22,6 +23,8 @@ export interface RekeyRequest {
   readonly reason: string;
   readonly ticket: string | undefined;
   readonly maxFailures: number;
+  /** Who approved it, where others have to; its id is the order's, so that it is carried out once. */
+  readonly approval?: Approved;
 }
 
 /** Who calls. */
@@ -68,12 +71,13 @@ async function place(request: RekeyRequest, call: RekeyCall, services: StartServ
   const { rekeys, now, newId } = services;
   const startedOn = now();
   const order: RekeyData = {
-    id: newId(),
+    id: request.approval?.id ?? newId(),
     from: request.from.id,
     to: request.to.id,
     reason: request.reason,
     ...(request.ticket ? { ticket: request.ticket } : {}),
     by: personOf(call),
+    ...(request.approval ? { approval: request.approval } : {}),
     startedOn: startedOn.toISOString(),
     state: 'checking',
     maxFailures: request.maxFailures,
@@ -134,7 +138,14 @@ export async function record(
   { audit }: Pick<ControlServices, 'audit'>,
   log: Log,
 ): Promise<void> {
-  const details = { rekey: order.id, from: order.from, to: order.to, why, ticket: order.ticket };
+  const details = {
+    rekey: order.id,
+    from: order.from,
+    to: order.to,
+    why,
+    ticket: order.ticket,
+    approval: order.approval,
+  };
   const entry = { action: 'key.rekey', reason, resource: order.from, caller, correlationId, details };
   const recorded = await audit(entry, AUDIT_WAIT_MS);
   if ('failed' in recorded) log({ level: 'error', reason: 'AuditFailed', message: recorded.failed, entry });

@@ -53,7 +53,7 @@ export const ACCESS_SETTINGS = {
       .optional(),
     example: 'restore:2',
     description:
-      'How many people beside whoever asks have to approve a restore before it is carried out, as `restore:2`. A revocation never waits.',
+      'How many people beside whoever asks have to approve a restore, or a re-key, before it is carried out, as `restore:2 rekey:1`. A revocation never waits.',
     fallback: 'nobody',
   }),
   CMK_AUDIT_KEY: setting({

@@ -1,5 +1,7 @@
 import type { HttpResponseInit } from '@azure/functions';
 import type { z } from 'zod';
+import { type ApprovalCall, type ApprovalServices, askForApproval } from '../../approvals/approvals.ts';
+import { inApprovals } from '../../approvals/approved-once.ts';
 import { describe, describeFailure } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
 import type { FleetIndex } from '../../fleet/fleet-index.ts';
@@ -12,7 +14,8 @@ import type { Log } from '../../log.ts';
 import { REASONS } from '../../reasons.ts';
 import { changeRekey, type RekeyChange } from '../control-rekey.ts';
 import { progressOf } from '../progress.ts';
-import { MAX_FAILURES, type RekeyCall, type StartServices, startRekey } from '../start-rekey.ts';
+import type { RekeyCheck } from '../rekey-check.ts';
+import { MAX_FAILURES, type RekeyCall, type RekeyRequest, type StartServices, startRekey } from '../start-rekey.ts';
 import type { REKEY_REQUEST } from './schemas.ts';
 
 type ReadServices = {
@@ -20,44 +23,81 @@ type ReadServices = {
   readonly fleet: Pick<FleetIndex, 'uses'>;
 };
 
-export async function listRekeys({ rekeys }: ReadServices): Promise<HttpResponseInit> {
-  const orders = await fromStorage(() => rekeys.orders());
-  const newest = [...orders].sort((a, b) => (a.startedOn < b.startedOn ? 1 : -1));
+export type RekeyApiServices = StartServices &
+  ApprovalServices & {
+    readonly vaults: ManagedVaults;
+    /** So many people beside the asker have to approve one (`CMK_APPROVALS`). */
+    readonly approvalsNeeded: number;
+  };
+
+/** @param isSeen whether the caller's role reaches both keys */
+export async function listRekeys(
+  isSeen: (order: RekeyOrder) => boolean,
+  { rekeys }: ReadServices,
+): Promise<HttpResponseInit> {
+  const orders = (await fromStorage(() => rekeys.orders())).filter(isSeen);
+  const newest = orders.sort((a, b) => (a.startedOn < b.startedOn ? 1 : -1));
   return jsonResponse(200, { value: newest.map(shown) });
 }
 
-export async function showRekey(id: string, services: ReadServices, status = 200): Promise<HttpResponseInit> {
-  const order = await fromStorage(() => services.rekeys.order(id));
-  if (!order)
-    throw new HttpProblem(404, 'RekeyNotFound', REASONS.RekeyNotFound, 'GET /api/rekeys names those there are.');
+/** @throws {@link HttpProblem} 404, 503 */
+export async function rekeyOrdered(id: string, { rekeys }: Pick<ReadServices, 'rekeys'>): Promise<RekeyOrder> {
+  const order = await fromStorage(() => rekeys.order(id));
+  if (order) return order;
+  throw new HttpProblem(404, 'RekeyNotFound', REASONS.RekeyNotFound, 'GET /api/rekeys names those there are.');
+}
+
+export async function showRekey(order: RekeyOrder, services: ReadServices, status = 200): Promise<HttpResponseInit> {
   const progress = await fromStorage(() => progressOf(order, services));
   return jsonResponse(status, { order: shown(order), progress });
 }
 
-/** Starts one, or with `dryRun` only says what stands in the way. */
+/**
+ * Starts one, or asks for it where others have to approve it; with `dryRun` only says what stands in the way. What is unfit is
+ * not asked for.
+ */
 export async function orderRekey(
   body: z.output<typeof REKEY_REQUEST>,
-  call: RekeyCall & { readonly dryRun: boolean },
-  services: StartServices & { readonly vaults: ManagedVaults },
+  call: ApprovalCall & { readonly dryRun: boolean },
+  services: RekeyApiServices,
   log: Log,
 ): Promise<HttpResponseInit> {
-  const from = keyNamed(body.from, services.vaults);
-  const to = keyNamed(body.to, services.vaults);
-  if (call.dryRun) return jsonResponse(200, await fromStorage(() => services.check(from, to)));
   const { reason, ticket, maxFailures = MAX_FAILURES } = body;
-  const request = { from, to, reason, ticket, maxFailures };
+  const request = {
+    from: keyNamed(body.from, services.vaults),
+    to: keyNamed(body.to, services.vaults),
+    reason,
+    ticket,
+  };
+  const { from, to } = request;
+  if (call.dryRun) return jsonResponse(200, await fromStorage(() => services.check(from, to)));
+  if (services.approvalsNeeded === 0) {
+    return jsonResponse(201, await startFit({ ...request, maxFailures }, call, services, log));
+  }
+  const check = await fromStorage(() => services.check(from, to));
+  if (check.problems.length > 0) throw unfit(check);
+  const about = { action: 'rekey', vault: from.vault.name, key: from.name, reason, ticket, maxFailures } as const;
+  const asking = { ...about, to: { vault: to.vault.name, key: to.name } };
+  const approval = await inApprovals(() => askForApproval(asking, services.approvalsNeeded, call, services, log));
+  return jsonResponse(202, { reason: 'ApprovalNeeded', check, approval });
+}
+
+/** Starts what nothing stands in the way of. @throws {@link HttpProblem} 409 with what does */
+export async function startFit(
+  request: RekeyRequest,
+  call: RekeyCall,
+  services: StartServices,
+  log: Log,
+): Promise<{ readonly check: RekeyCheck; readonly order: unknown }> {
   const { check, order } = await fromStorage(() => startRekey(request, call, services, log));
-  if (order) return jsonResponse(202, { check, order: shown(order) });
+  if (!order) throw unfit(check);
+  return { check, order: shown(order) };
+}
+
+function unfit(check: RekeyCheck): HttpProblem {
   const detail = check.problems.map((problem) => problem.detail).join(' ');
-  throw new HttpProblem(
-    409,
-    'RekeyUnfit',
-    detail,
-    'See to what "check" names, each with its fix, and start it again.',
-    {
-      extensions: { check },
-    },
-  );
+  const nextStep = 'See to what "check" names, each with its fix, and start it again.';
+  return new HttpProblem(409, 'RekeyUnfit', detail, nextStep, { extensions: { check } });
 }
 
 export async function alterRekey(
@@ -66,8 +106,8 @@ export async function alterRekey(
   services: StartServices & ReadServices & { readonly keys: Keys; readonly vaults: ManagedVaults },
   log: Log,
 ): Promise<HttpResponseInit> {
-  await fromStorage(() => changeRekey(id, what, why, call, services, log));
-  return showRekey(id, services, what === 'takeBack' || what === 'end' ? 202 : 200);
+  const order = await fromStorage(() => changeRekey(id, what, why, call, services, log));
+  return showRekey(order, services, what === 'takeBack' || what === 'end' ? 202 : 200);
 }
 
 /** Without what the app keeps for its own steps. */
@@ -75,7 +115,8 @@ function shown({ etag: _etag, tick: _tick, tickedOn: _tickedOn, wave: _wave, ...
   return order;
 }
 
-function keyNamed(text: string, vaults: ManagedVaults): ManagedKey {
+/** @throws {@link HttpProblem} 404 */
+export function keyNamed(text: string, vaults: ManagedVaults): ManagedKey {
   const [vaultName = '', name = ''] = text.split('/');
   const vault = vaults.byName(vaultName);
   if (vault) return managedKey(vault, name);

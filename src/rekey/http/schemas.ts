@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { APPROVAL } from '../../approvals/approval.ts';
 import { REKEY_ORDER } from '../../fleet/rekey-order.ts';
 import type { ApiOperation } from '../../http/openapi.ts';
 
@@ -49,9 +50,12 @@ const progress = z.object({
   toDo: z.array(z.string()).describe('What is left to a person.'),
 });
 
+export const REKEY_STARTED = z.object({ check, order });
+
 export const REKEY_RESPONSES = {
   RekeyCheck: check,
-  RekeyStarted: z.object({ check, order }),
+  RekeyStarted: REKEY_STARTED,
+  RekeyAsked: z.object({ reason: z.literal('ApprovalNeeded'), check, approval: APPROVAL }),
   RekeyStatus: z.object({ order, progress }),
   Rekeys: z.object({ value: z.array(order) }),
 };
@@ -91,7 +95,8 @@ export const REKEY_OPERATIONS: readonly ApiOperation[] = [
     request: 'RekeyRequest',
     responses: {
       200: { description: 'What stands in the way, and what it would move.', schema: 'RekeyCheck' },
-      202: { description: 'It stands.', schema: 'RekeyStarted' },
+      201: { description: 'It stands.', schema: 'RekeyStarted' },
+      202: { description: 'It waits for approval (`CMK_APPROVALS`); nothing moves.', schema: 'RekeyAsked' },
     },
     problems: { 400: ['QueryInvalid'], 404: ['KeyNotManaged'], 409: ['RekeyConflict', 'RekeyUnfit'], ...UNREAD },
   },
