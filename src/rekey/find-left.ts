@@ -74,7 +74,7 @@ export async function stillOn(
 }
 
 /** What a fresh look at everything has shown. */
-export interface Verified {
+export interface UnusedProof {
   /** The accounts that use the key after all, which the index may not know. */
   readonly found: readonly Dependent[];
   /** What could not be read, one sentence each: it is looked at again. */
@@ -95,7 +95,7 @@ export async function verifyUnused(
   key: ManagedKey,
   services: FindLeftServices,
   log: Log,
-): Promise<Verified> {
+): Promise<UnusedProof> {
   const { ids, list: vanished } = await searched(services);
   const found = new Map<string, Dependent>();
   const add = (dependent: Dependent): void => {

@@ -2,7 +2,7 @@ import type { ApprovalRequest, RekeyRequested } from '../../approvals/approval.t
 import type { ApprovalCall } from '../../approvals/approvals.ts';
 import { approveAndCarryOut, approvedOf } from '../../approvals/approved-once.ts';
 import type { Log } from '../../log.ts';
-import { keyNamed, type RekeyApiServices, startFit } from './rekey-api.ts';
+import { keyByPath, type RekeyApiServices, startFit } from './rekey-api.ts';
 
 /**
  * Approves a re-key; with the last approval that it takes, starts it, as whoever asked. What stands in its way is looked at
@@ -20,8 +20,8 @@ export async function approveRekey(
   const { approval, result } = await approveAndCarryOut(asked.id, asOfNow, call, services, log, async (approved) => {
     const { vault, key, to, reason, ticket, maxFailures } = asked;
     const request = {
-      from: keyNamed(`${vault}/${key}`, services.vaults),
-      to: keyNamed(`${to.vault}/${to.key}`, services.vaults),
+      from: keyByPath(`${vault}/${key}`, services.vaults),
+      to: keyByPath(`${to.vault}/${to.key}`, services.vaults),
       ...{ reason, ticket, maxFailures, approval: approvedOf(approved) },
     };
     const asker = { caller: approved.askedBy, correlationId: call.correlationId };

@@ -64,8 +64,8 @@ export async function orderRekey(
 ): Promise<HttpResponseInit> {
   const { reason, ticket, maxFailures = MAX_FAILURES } = body;
   const request = {
-    from: keyNamed(body.from, services.vaults),
-    to: keyNamed(body.to, services.vaults),
+    from: keyByPath(body.from, services.vaults),
+    to: keyByPath(body.to, services.vaults),
     reason,
     ticket,
   };
@@ -116,7 +116,7 @@ function shown({ etag: _etag, tick: _tick, tickedOn: _tickedOn, wave: _wave, ...
 }
 
 /** @throws {@link HttpProblem} 404 */
-export function keyNamed(text: string, vaults: ManagedVaults): ManagedKey {
+export function keyByPath(text: string, vaults: ManagedVaults): ManagedKey {
   const [vaultName = '', name = ''] = text.split('/');
   const vault = vaults.byName(vaultName);
   if (vault) return managedKey(vault, name);
