@@ -90,6 +90,7 @@ export function toDoOf(order: RekeyOrder, failed: number): string[] {
   if (state === 'done') {
     return [
       `See what else uses the old key, of other types than storage accounts: cmk key status ${old}`,
+      ...(verified?.gaps ?? []),
       'Storage accounts that were deleted and may be recovered, snapshots and backups are out of sight, and may need the old key.',
       `Then disable it, in a way that can be taken back: cmk key revoke ${old}. Delete it no earlier than everything that was made with it has expired.`,
     ];

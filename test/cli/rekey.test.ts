@@ -27,7 +27,7 @@ describe('cmk rekey', () => {
     const unfit = await cmk('rekey', 'start', from, to);
     expect(unfit.code).toBe(3);
     expect(unfit.out).toContain(account);
-    expect(unfit.out).toContain('--grant');
+    expect(unfit.out).toContain(`az role assignment create --assignee-object-id ${identity.principalId}`);
     const tried = await cmk('rekey', 'start', from, to, '--grant', '--dry-run');
     expect(tried.out).toContain('planned');
 

@@ -67,7 +67,8 @@ function addStart(rekey: Command, cli: Cli): void {
       const maxFailures = Math.max(1, Math.trunc(Number(options.maxFailures)) || 3);
       const subscriptions = cli.environment.CMK_SUBSCRIPTIONS?.split(/[\s,]+/).filter(Boolean);
       const searched = subscriptions && subscriptions.length > 0 ? subscriptions : undefined;
-      const start = { from, to, reason, ticket, maxFailures, grant, subscriptions: searched, app };
+      const managed = cli.environment.CMK_VAULTS?.split(/[\s,;]+/).filter(Boolean) ?? [];
+      const start = { from, to, reason, ticket, maxFailures, grant, subscriptions: searched, managed, app };
       await cli.run(
         command,
         (operation) => inStorage(app, () => startRekeyAsOperator(start, operation)),

@@ -3,6 +3,7 @@ import { CmkError } from '../../errors.ts';
 import type { RekeyOrder } from '../../fleet/rekey-order.ts';
 import { ENCRYPTION_USER } from '../../identities/key-roles.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { REASONS } from '../../reasons.ts';
 import { checkRekey } from '../../rekey/check-rekey.ts';
 import type { RekeyCheck } from '../../rekey/rekey-check.ts';
 import { startRekey } from '../../rekey/start-rekey.ts';
@@ -24,6 +25,8 @@ export interface RekeyStartOptions {
   /** Whether identities that lack their role on the new key are given it. */
   readonly grant: boolean;
   readonly subscriptions: readonly string[] | undefined;
+  /** ARM ids of the vaults that the app manages, as far as the environment says. */
+  readonly managed: readonly string[];
   readonly app: AppRekeys;
 }
 
@@ -40,6 +43,14 @@ export async function startRekeyAsOperator(options: RekeyStartOptions, operation
   const { azure, journal } = operation;
   const { app, reason, ticket, maxFailures } = options;
   const [from, to] = [await find(options.from, operation), await find(options.to, operation)];
+  const notManaged = [options.from, options.to].find((one) => isKnownUnmanaged(one, options.managed));
+  if (notManaged) {
+    throw new CmkError(
+      'KeyNotManaged',
+      `${notManaged}: ${REASONS.KeyNotManaged}`,
+      'Add its vault to CMK_VAULTS of the app first.',
+    );
+  }
   const searched = async () => options.subscriptions ?? (await azure.subscriptions.list());
   const checking = () => checkRekey(from.key, to.key, { ...azure, ...app, keyCatalog: azure.keyAdmin, searched });
   let check = await checking();
@@ -64,6 +75,12 @@ export async function startRekeyAsOperator(options: RekeyStartOptions, operation
   // The use-case has written it into the audit trail.
   journal.done(change);
   return { check, order };
+}
+
+/** Where the environment does not say, the app finds out: then the order waits (`VaultNotManaged`). */
+function isKnownUnmanaged(key: string, managed: readonly string[]): boolean {
+  const [vault = ''] = key.split('/');
+  return managed.length > 0 && !managed.some((id) => id.split('/').at(-1)?.toLowerCase() === vault.toLowerCase());
 }
 
 async function find(text: string, { azure }: Operation): Promise<{ readonly key: ManagedKey; readonly vault: Vault }> {
