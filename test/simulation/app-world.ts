@@ -380,9 +380,12 @@ export class AppWorld implements World {
     ];
   }
 
-  /** It asks again for as long as a key is revoked, which may be for good. */
+  /** It asks again for as long as a key is revoked, which may be for good; a pause ends. */
   #isWaitingRekey({ text }: Message): boolean {
-    return text.includes('"kind":"rekey"') && this.rekeys.orders.some(({ waits, paused }) => waits || paused);
+    return (
+      text.includes('"kind":"rekey"') &&
+      this.rekeys.orders.some(({ waits, paused }) => (waits && waits.reason !== 'Paused') || paused)
+    );
   }
 
   /** Nothing happens until then. Break-glass depends on Key Vault and the token alone (invariant 10). */

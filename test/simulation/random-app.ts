@@ -143,6 +143,8 @@ export function randomRekeyWorld(random: Random): () => World {
         { do: 'changeRekey', how: 'takeBack' },
         { do: 'changeRekey', how: 'takeBack' },
         { do: 'changeRekey', how: 'end' },
+        { do: 'pause', seconds: one(random, [20, 200, undefined]) },
+        { do: 'resume' },
         { do: 'rotateOther' },
         { do: 'rotateOther' },
         { do: 'rotate', events: 1 },
