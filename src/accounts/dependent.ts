@@ -13,8 +13,6 @@ export interface Dependent {
   readonly location: string;
   /** It had no scope that uses a key when it was last asked. */
   readonly scopes?: 'none';
-  /** Its tag `cmk-wave`, as the index has it. */
-  readonly wave?: string;
   /** How it used the key when it was seen last. */
   readonly seen?: NonNullable<AccountWork['seen']>;
 }

@@ -117,9 +117,8 @@ class Discovery {
     return this.#reading(() =>
       this.#handEach(
         this.#services.fleet.uses(this.#key.id, again ? undefined : corrupt),
-        ({ account, location, scope, scopes, wave, pinned, current }) => {
-          const place = this.#dependent(account, location);
-          const dependent = place && wave !== undefined ? { ...place, wave } : place;
+        ({ account, location, scope, scopes, pinned, current }) => {
+          const dependent = this.#dependent(account, location);
           if (!dependent || scope !== undefined) return dependent;
           return { ...dependent, ...(scopes === 'none' ? { scopes } : {}), seen: { pinned, current } };
         },

@@ -14,7 +14,7 @@ import type { WorkQueue } from '../work/work-queue-client.ts';
 import { type FindLeftServices, neverAsked, type Rows, stillOn, unsettled, verifyUnused } from './find-left.ts';
 import { finishRekey } from './finish.ts';
 import { obstacleOf } from './obstacle.ts';
-import { firstOf, type NextStep, nextWave, UNVERIFIED_SECONDS, WAITS_SECONDS, waveUnderWay } from './waves.ts';
+import { type NextStep, nextWave, UNVERIFIED_SECONDS, WAITS_SECONDS, waveUnderWay } from './waves.ts';
 
 export type RekeyServices = FindLeftServices & {
   readonly rekeys: RekeyStore;
@@ -115,9 +115,8 @@ async function sendWave(
   services: RekeyServices,
   log: Log,
 ): Promise<Outcome> {
-  const now = firstOf(left);
-  const next = nextWave(rows, now.length, services.now());
-  await send(now.slice(0, next.wave.sent), way, from, work, services);
+  const next = nextWave(rows, left.length, services.now());
+  await send(left.slice(0, next.wave.sent), way, from, work, services);
   return goOn(way.order, work, next, services, log);
 }
 

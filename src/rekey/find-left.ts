@@ -14,6 +14,7 @@ import type { Log } from '../log.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { causeOf } from './start-rekey.ts';
+import { firstOf } from './waves.ts';
 
 export type FindLeftServices = DiscoveryServices & {
   readonly settings: Settings;
@@ -55,7 +56,10 @@ export async function unsettled(order: RekeyOrder, rekeys: Pick<RekeyStore, 'sub
   return { open, settled, failed };
 }
 
-/** Whoever uses the key, by all that is known, and is not known to fail; those first that were begun. */
+/**
+ * Whoever uses the key, by all that is known, and is not known to fail, as far as it is their turn by the tag `cmk-wave`; those
+ * first that were begun.
+ */
 export async function stillOn(
   order: RekeyOrder,
   key: ManagedKey,
@@ -70,7 +74,20 @@ export async function stillOn(
     if (!failed.has(account) && !left.has(account)) left.set(account, dependent);
   };
   await discover(order, key, await searched(services), found, services, log);
-  return [...left.values()];
+  // What was not known before is written down by now, with its tags.
+  const waves = await wavesOf(key, services);
+  return firstOf([...left.values()], ({ id }) => waves.get(id.toLowerCase()));
+}
+
+/** The order is a matter of getting there: where it cannot be told, everything may go. */
+async function wavesOf(key: ManagedKey, { fleet }: Pick<FindLeftServices, 'fleet'>): Promise<Map<string, string>> {
+  const waves = new Map<string, string>();
+  try {
+    for await (const { account, wave } of fleet.uses(key.id)) if (wave) waves.set(account.toLowerCase(), wave);
+  } catch {
+    return new Map();
+  }
+  return waves;
 }
 
 /** What a fresh look at everything has shown. */

@@ -1,6 +1,5 @@
 import type { RekeyData } from '../fleet/rekey-order.ts';
 import { waveOf } from '../rollout/stage.ts';
-import type { Rows } from './find-left.ts';
 
 /** The first wave is small: what is wrong with all of them shows there. Each is up to four times what was done before it. */
 const FIRST_WAVE = 5;
@@ -27,7 +26,7 @@ export interface NextStep {
   readonly verified?: NonNullable<RekeyData['verified']>;
 }
 
-type Counts = { readonly settled: Pick<Rows['settled'], 'size'>; readonly failed: Pick<Rows['failed'], 'size'> };
+type Counts = { readonly settled: { readonly size: number }; readonly failed: { readonly size: number } };
 
 /** The wave that was sent last, while it is not through and may still be. */
 export function waveUnderWay({ wave }: Pick<RekeyData, 'wave'>, rows: Counts, now: Date): NextStep | undefined {
@@ -40,9 +39,9 @@ export function waveUnderWay({ wave }: Pick<RekeyData, 'wave'>, rows: Counts, no
 }
 
 /** Those whose turn it is, by the tag `cmk-wave` as in a rotation: one wave after the other, what has none comes last. */
-export function firstOf<D extends { readonly wave?: string }>(left: readonly D[]): readonly D[] {
-  const first = Math.min(...left.map(({ wave }) => waveOf(wave)));
-  return left.filter(({ wave }) => waveOf(wave) === first);
+export function firstOf<D>(left: readonly D[], tagOf: (one: D) => string | undefined): readonly D[] {
+  const first = left.reduce((least, one) => Math.min(least, waveOf(tagOf(one))), Number.POSITIVE_INFINITY);
+  return left.filter((one) => waveOf(tagOf(one)) === first);
 }
 
 /** How many are sent next, of so many that are left. */
