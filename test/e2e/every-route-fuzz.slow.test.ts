@@ -96,6 +96,8 @@ function request(next: () => number): { path: string; init: RequestInit } {
     () => `/api/keys/${one(VAULTS)}/${one(KEYS)}${one(ENDS)}`,
     () => `/api/drift/${one(['', 'history', ...IDS])}`,
     () => `/api/approvals${one(['', '/', ...IDS.map((id) => `/${id}`), ...IDS.map((id) => `/${id}/approve`)])}`,
+    () =>
+      `/api/rekeys${one(['', '?dryRun=true', '?dryRun=x', ...IDS.flatMap((id) => [`/${id}`, `/${id}/pause`, `/${id}?keep=true`])])}`,
     () => `/api/${one(['', 'openapi.json', 'keys', 'admin', ...IDS])}`,
   ])();
   const method = one(METHODS);
@@ -107,7 +109,19 @@ function request(next: () => number): { path: string; init: RequestInit } {
   if (next() < 0.2) headers['x-forwarded-for'] = one(['203.0.113.9', 'evil, <script>', '::1', 'x'.repeat(5_000)]);
   if (next() < 0.1) headers.accept = one(['text/html', '*/*;q=x', 'a'.repeat(3_000)]);
   const value = (): unknown => one<unknown>([one(TEXTS), one(TEXTS), null, 7, [], { a: 1 }, true]);
-  const names = ['reason', 'ticket', 'confirm', 'revocation', 'vault', 'key', 'action', '__proto__', 'constructor'];
+  const names = [
+    'reason',
+    'ticket',
+    'confirm',
+    'revocation',
+    'vault',
+    'key',
+    'action',
+    'from',
+    'to',
+    '__proto__',
+    'constructor',
+  ];
   const fields = Object.fromEntries(names.filter(() => next() < 0.5).map((name) => [name, value()]));
   const body = one([
     JSON.stringify(fields),
