@@ -12,8 +12,8 @@ export function addNotifyCommands(program: Command, cli: Cli): void {
     .addHelpText(
       'after',
       `
-CMK_NOTIFY holds the document with the targets, as the app is given it. It is sent
-from here, and so by the network of this machine:
+CMK_NOTIFY holds the document with the targets, as the app is given it. It is
+sent from here, and so by the network of this machine:
 
   CMK_NOTIFY="$(cat notify.json)" cmk notify test ops`,
     )
