@@ -30,8 +30,9 @@ export default defineConfig({
       provider: 'v8',
       reporter: ['text'],
       include: [
-        'src/accounts/plan.ts',
+        'src/accounts/{plan,rekey-plan}.ts',
         'src/fleet/{fleet-summary,health}.ts',
+        'src/rekey/{rekey-check,obstacle,waves}.ts',
         'src/revocation/{revocation,revocation-plans,restore-plans}.ts',
         'src/rotation/rotation.ts',
         'src/retirement/retirement.ts',

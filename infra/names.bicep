@@ -44,8 +44,11 @@ var queueNames = [
 ]
 
 @export()
-@description('Table of the app: who uses which key.')
-var tableName = 'cmkfleet'
+@description('Tables of the app: who uses which key; what moves from one key to another, and what was moved.')
+var tableNames = [
+  'cmkfleet'
+  'cmkrekeys'
+]
 
 @export()
 @description('Blob containers of the app: audit trail, where it ended each day, requests for approval, drift reports, events that could not be delivered, leases of accounts and keys, and the package that runs.')

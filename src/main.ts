@@ -17,6 +17,7 @@ import './functions/page.ts';
 import './functions/pause.ts';
 import './functions/reconcile-account.ts';
 import './functions/reconcile-key.ts';
+import './functions/rekeys.ts';
 import './functions/restore-key.ts';
 import './functions/revoke-key.ts';
 import './functions/rotations.ts';

@@ -16,6 +16,7 @@ import { DRIFT_OPERATIONS, DRIFT_RESPONSES } from './drift/http/openapi.ts';
 import { FLEET_OPERATIONS, FLEET_RESPONSES } from './fleet/http/openapi.ts';
 import { type ApiOperation, buildOpenApi } from './http/openapi.ts';
 import { OVERVIEW_OPERATIONS, OVERVIEW_RESPONSES } from './overview/http/openapi.ts';
+import { REKEY_OPERATIONS, REKEY_REQUESTS, REKEY_RESPONSES, REKEY_STARTED } from './rekey/http/schemas.ts';
 import { ROTATION_OPERATIONS, ROTATION_REQUESTS, ROTATION_RESPONSES } from './rollout/http/openapi.ts';
 
 const NAMES = [
@@ -122,6 +123,7 @@ const OPERATIONS: readonly ApiOperation[] = [
     method: 'post',
     path: '/approvals/{id}/approve',
     summary: 'Approve what somebody else asked for; with the last approval it is carried out.',
+    description: 'Of a pause or a re-key it takes the role `Cmk.Operate` instead; of a re-key on both keys.',
     role: 'CmkKey.Restore',
     parameters: [APPROVAL_ID],
     responses: { 200: { description: 'Approved, and carried out if it was the last.', schema: 'ApprovalGiven' } },
@@ -135,6 +137,8 @@ const OPERATIONS: readonly ApiOperation[] = [
         'ApprovalExpired',
         'ApprovedAlready',
         'OtherRevocation',
+        'RekeyConflict',
+        'RekeyUnfit',
         'RestoreOvertaken',
       ],
       502: ['MissingPermission', 'RestoreIncomplete', 'ServiceUnavailable', 'VaultUnreadable'],
@@ -146,6 +150,7 @@ const OPERATIONS: readonly ApiOperation[] = [
     method: 'delete',
     path: '/approvals/{id}',
     summary: 'Take back what one has asked for.',
+    description: 'Of a pause or a re-key it takes the role `Cmk.Operate` instead; of a re-key on both keys.',
     role: 'CmkKey.Restore',
     parameters: [APPROVAL_ID],
     responses: { 200: { description: 'Taken back.', schema: 'ApprovalWithdrawn' } },
@@ -179,6 +184,7 @@ export function openApiDocument(): Record<string, unknown> {
       ...OVERVIEW_OPERATIONS,
       ...FLEET_OPERATIONS,
       ...ROTATION_OPERATIONS,
+      ...REKEY_OPERATIONS,
       ...AUDIT_OPERATIONS,
       ...DRIFT_OPERATIONS,
     ],
@@ -186,6 +192,7 @@ export function openApiDocument(): Record<string, unknown> {
       RevokeRequest: REVOKE_REQUEST,
       RestoreRequest: RESTORE_REQUEST,
       ApprovalRequest: APPROVAL_REQUEST,
+      ...REKEY_REQUESTS,
       ...ROTATION_REQUESTS,
     },
     responses: {
@@ -193,7 +200,9 @@ export function openApiDocument(): Record<string, unknown> {
       RevokeResponse: REVOKE_RESPONSE,
       RestoreResponse: RESTORE_RESPONSE,
       ApprovalAsked: APPROVAL_ASKED,
-      ApprovalGiven: APPROVAL_GIVEN,
+      ApprovalGiven: APPROVAL_GIVEN.extend({
+        rekey: REKEY_STARTED.optional().describe('Likewise, of a re-key.'),
+      }),
       ApprovalList: APPROVAL_LIST,
       ApprovalWithdrawn: APPROVAL_WITHDRAWN,
       ...OVERVIEW_RESPONSES,
@@ -201,6 +210,7 @@ export function openApiDocument(): Record<string, unknown> {
       ...ROTATION_RESPONSES,
       ...AUDIT_RESPONSES,
       ...DRIFT_RESPONSES,
+      ...REKEY_RESPONSES,
     },
   });
 }

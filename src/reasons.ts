@@ -141,6 +141,28 @@ export const REASONS = {
   // Telemetry
   TelemetryFailed: 'Traces and metrics cannot be sent; all else goes on.',
 
+  // Re-keys
+  RekeyOrdered: 'A standing order moves it to another key.',
+  Rekeyed: 'Moved to the newest usable version of the other key, as the answer or a later read proves.',
+  RekeyStarted: 'Everything that uses the one key is to move to the other.',
+  RekeyUnfit: 'The re-key cannot begin as things are; nothing was moved.',
+  RekeyConflict: 'One of the keys takes part in another re-key.',
+  RekeyNotFound: 'There is no re-key of that id.',
+  RekeyNotPossible: 'A re-key in this state cannot be changed in that way.',
+  RekeyChanged: 'The re-key was paused, resumed or taken back at this moment; looked at again.',
+  RekeyPaused: 'The re-key was paused: nothing moves until it is resumed.',
+  RekeyResumed: 'The re-key goes on; what failed before is tried again.',
+  RekeyFailed: 'An account or encryption scope could not be moved to the other key; it waits for a person.',
+  RekeyStopped: 'So many accounts could not be moved that the re-key was paused by the app.',
+  RekeyWaits: 'The re-key waits for something to be different; it looks again by itself.',
+  RekeyUnverified:
+    'Nothing in sight uses the old key any more, and not everything could be read: it is not verified, and looked at again.',
+  RekeyDone: 'Nothing in the fleet uses the old key any more, as fresh reads of everything show.',
+  RekeyTakingBack: 'The re-key is taken back: what it has moved goes back to the old key.',
+  RekeyTakenBack: 'Everything that the re-key had moved is back on the old key, or was put elsewhere by people.',
+  RekeyEnded: 'The re-key was ended by a person; what had moved stays where it is.',
+  RekeysUnreadable: 'Re-keys cannot be read; rotations go on without, and nothing is moved to another key.',
+
   // Drift
   VersionReverted: 'Was moved back to an older version than it had been on.',
   NoLongerCustomerManaged: 'Used a managed key, and uses Microsoft-managed keys now.',

@@ -43,6 +43,7 @@ import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/ke
 import type { ManagedKey } from './keys/managed-vaults.ts';
 import type { Log } from './log.ts';
 import { createPostWebhook, type PostWebhook } from './notify/webhook-client.ts';
+import { createRekeys, type StandingRekeyServices } from './rekey/create-rekeys.ts';
 import { type RestoreOnRecord, restoreOnRecord } from './revocation/restore-on-record.ts';
 import { createRolloutServices, type RolloutServices } from './rollout/create-rollout-services.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
@@ -54,7 +55,7 @@ import { queueAges } from './work/queue-ages-client.ts';
 import { createWorkQueue, type HeldMessages, type WorkQueue } from './work/work-queue-client.ts';
 
 /** Everything a use-case needs from outside: settings, Azure, the queue and time. */
-export interface Services extends RolloutServices {
+export interface Services extends RolloutServices, StandingRekeyServices {
   readonly settings: Settings;
   readonly keys: Keys;
   /** The same keys for break-glass: requests are given up early, and never retried out of sight. */
@@ -146,7 +147,6 @@ export function createServices(
   const listed = createSubscriptions(identity, cloud);
   const subscriptions = rememberedSubscriptions(listed, memory, now, log);
   const inReach = async () => settings.subscriptions ?? (await subscriptions.list());
-  const newId = () => randomBytes(10).toString('hex');
   const rollout = createRolloutServices(
     { settings, keys, table, fleet, queue, shares, fileService, now },
     () => identity,
@@ -163,6 +163,7 @@ export function createServices(
     fleet,
     fleetNotes: new FleetNotes({ fleet, now }),
     knownKeys: createKnownKeys(table),
+    ...createRekeys(settings, identity, now),
     building: new IndexBuilding(),
     ...rollout,
     accountsOfKey: graphAccounts(resourceGraph),
@@ -192,6 +193,10 @@ export function createServices(
     now,
     sleep: (ms) => sleep(ms),
   };
+}
+
+function newId(): string {
+  return randomBytes(10).toString('hex');
 }
 
 /** Who calls, by the settings as they are: what is wrong with them refuses every call, and is told to the log. */

@@ -2,7 +2,7 @@
 // Encrypted with Microsoft-managed keys on purpose: with a key that the app manages, a revocation would lock the app out
 // of the queues it needs for the restore.
 
-import { queueNames, containerNames, hostContainerNames, tableName, tagSet } from '../names.bicep'
+import { queueNames, containerNames, hostContainerNames, tableNames, tagSet } from '../names.bicep'
 
 param location string
 param tags tagSet
@@ -149,10 +149,12 @@ resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2024-01-0
   name: 'default'
 }
 
-resource fleetTable 'Microsoft.Storage/storageAccounts/tableServices/tables@2024-01-01' = {
-  parent: tableService
-  name: tableName
-}
+resource tables 'Microsoft.Storage/storageAccounts/tableServices/tables@2024-01-01' = [
+  for table in tableNames: {
+    parent: tableService
+    name: table
+  }
+]
 
 // What the Functions documentation names for the host: Storage Blob Data Owner, Storage Queue Data Contributor and, for its
 // diagnostic events, Storage Table Data Contributor. The host lists the containers of the account

@@ -33,7 +33,14 @@ export function inWords(reason: string): string {
 }
 
 /** What a request for approval is about. */
-export function approvalTitle({ action, vault, key }: ApprovalRequest): string {
-  const where = vault === undefined ? 'all keys' : `${vault}/${key}`;
-  return action === 'restore' ? `Restore of ${where}` : `Pause of ${where}`;
+export function approvalTitle(asked: ApprovalRequest): string {
+  const where = asked.vault === undefined ? 'all keys' : `${asked.vault}/${asked.key}`;
+  switch (asked.action) {
+    case 'restore':
+      return `Restore of ${where}`;
+    case 'pause':
+      return `Pause of ${where}`;
+    case 'rekey':
+      return `Re-key from ${where} to ${asked.to.vault}/${asked.to.key}`;
+  }
 }

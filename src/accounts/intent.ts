@@ -18,6 +18,9 @@ const intent = z.object({
   scope: z.string().optional(),
   /** Identifier without a version. */
   key: z.string(),
+  /** Identifier of the key that it is to use instead, and the order that says so; absent: it stays with its key. */
+  toKey: z.string().optional(),
+  rekey: z.string().optional(),
   mode: z.enum(['pinned', 'automatic']),
   /** The versions: in use before, and meant to be. */
   from: z.string().optional(),
@@ -32,7 +35,7 @@ const intent = z.object({
   /** What became of it, once that is known: to be recorded. */
   done: z
     .object({
-      reason: z.enum(['Moved', 'Refreshed', 'MoveUnproven']),
+      reason: z.enum(['Moved', 'Refreshed', 'Rekeyed', 'MoveUnproven']),
       to: z.string().optional(),
       /** By what was read at a later look, and not by an answer. */
       provenBy: z.literal('look').optional(),
@@ -80,8 +83,8 @@ export function formatAccountState({ moves, known: use }: AccountState): z.input
 
 /** Gives the move its id: two that begin at the same moment differ in what they move. */
 export function newIntent(move: Omit<MoveIntent, 'id'>): MoveIntent {
-  const { account, scope = '', key, from = '', to, at } = move;
-  const text = [account.toLowerCase(), scope, key, from, to, at].join('\n');
+  const { account, scope = '', key, toKey, from = '', to, at } = move;
+  const text = [account.toLowerCase(), scope, key, from, to, at, ...(toKey ? [toKey] : [])].join('\n');
   return { ...move, id: createHash('sha256').update(text).digest('hex').slice(0, 32) };
 }
 
@@ -108,7 +111,9 @@ export type Verdict =
 export function judge(move: MoveIntent, use: KeyUse | undefined, versions: readonly KeyVersion[]): Verdict {
   const shown = use && versionInUse(use);
   const mode = use?.pinned === undefined ? 'automatic' : 'pinned';
-  if (!use || !isOfKey(use, move.key) || mode !== move.mode) return { verdict: 'unproven' };
+  if (!use || mode !== move.mode) return { verdict: 'unproven' };
+  if (move.toKey !== undefined) return judgeRekey(move, move.toKey, use);
+  if (!isOfKey(use, move.key)) return { verdict: 'unproven' };
   if (shown === move.from) return { verdict: 'notMoved' };
   if (shown === undefined) return { verdict: 'unproven' };
   const to = findVersion(versions, move.to);
@@ -137,6 +142,23 @@ export function judgeLater(
   // Storage itself goes on from there in an automatic one, and whoever pins a newer version does not say what was before.
   const isSame = move.mode === 'pinned' && verdict.to === move.to;
   return isSame && afterMs > LONGEST_MOVE_MS + CLOCKS_MS ? { verdict: 'unproven' } : verdict;
+}
+
+/** The key itself is the proof: a version of it that is newer than the one that was asked for came later. */
+function judgeRekey(move: MoveIntent, toKey: string, use: KeyUse): Verdict {
+  if (isOfKey(use, toKey)) return { verdict: 'moved', to: versionInUse(use) ?? move.to };
+  return isOfKey(use, move.key) ? { verdict: 'notMoved' } : { verdict: 'unproven' };
+}
+
+/** What a judged move has come to. */
+export function doneBy({ mode, toKey }: MoveIntent, verdict: Verdict): NonNullable<MoveIntent['done']> {
+  if (verdict.verdict !== 'moved') return { reason: 'MoveUnproven' };
+  if (toKey !== undefined) return { reason: 'Rekeyed', to: verdict.to };
+  return { reason: mode === 'automatic' ? 'Refreshed' : 'Moved', to: verdict.to };
+}
+
+export function modeOf({ pinned }: KeyUse): MoveIntent['mode'] {
+  return pinned === undefined ? 'automatic' : 'pinned';
 }
 
 /** Whether a use is of the key that an identifier without a version names. */

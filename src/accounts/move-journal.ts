@@ -110,14 +110,24 @@ export class MoveJournal {
     this.#replace(decided);
     // Without the lease somebody else may be recording it.
     if (!this.held()) return;
-    const { id, account, scope, key, mode, cause, at } = move;
-    const versions = { from: versionId(key, move.from), to: versionId(key, done.to ?? move.to) };
+    const { id, account, scope, key, toKey, rekey, mode, cause, at } = move;
+    const versions = { from: versionId(key, move.from), to: versionId(toKey ?? key, done.to ?? move.to) };
+    const ordered = toKey === undefined ? {} : { toKey, rekey };
     const entry = {
       id,
-      action: 'account.move',
+      action: toKey === undefined ? 'account.move' : 'account.rekey',
       reason: done.reason,
       resource: account,
-      details: { ...(scope === undefined ? {} : { scope }), key, ...versions, mode, cause, at, ...provenBy(done) },
+      details: {
+        ...(scope === undefined ? {} : { scope }),
+        key,
+        ...ordered,
+        ...versions,
+        mode,
+        cause,
+        at,
+        ...provenBy(done),
+      },
     };
     const outcome = await this.#audit(entry, AUDIT_WAIT_MS, this.#found.has(id) ? new Date(at) : undefined);
     if ('written' in outcome) {

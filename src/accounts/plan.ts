@@ -1,4 +1,5 @@
 import { compareAge, findVersion, type KeyVersion, newestUsableVersion, newestVersion } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { AccountEncryption } from './account.ts';
@@ -16,7 +17,15 @@ export type Plan =
       readonly pin: string;
     }
   /** Automatic: write it as it is, so that Storage looks at once; it stays automatic. */
-  | { readonly write: true; readonly reason: 'LaggingAutomaticVersion'; readonly target: KeyVersion; readonly pin: '' };
+  | { readonly write: true; readonly reason: 'LaggingAutomaticVersion'; readonly target: KeyVersion; readonly pin: '' }
+  /** A standing order moves it to another key: `target` is that key's; `pin` is empty where it stays automatic. */
+  | {
+      readonly write: true;
+      readonly reason: 'RekeyOrdered';
+      readonly target: KeyVersion;
+      readonly pin: string;
+      readonly to: ManagedKey;
+    };
 
 /**
  * Decides what an account's (or a scope's) use of a key should become. The rules are the product's invariants: only to

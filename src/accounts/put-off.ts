@@ -1,5 +1,6 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import type { PacedCalls, PacedPlace, Turns } from '../azure/turns.ts';
+import type { RekeyStore } from '../fleet/rekey-order.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Leases } from '../work/lease-client.ts';
@@ -7,6 +8,7 @@ import type { AccountWork } from '../work/messages.ts';
 import type { Outcome } from '../work/outcome.ts';
 import { handOut } from './dispatcher.ts';
 import type { Rollout } from './rollout.ts';
+import type { StandingRekeys } from './standing-rekeys.ts';
 import type { StorageAccounts } from './storage-client.ts';
 
 export type ReconcileServices = {
@@ -16,6 +18,8 @@ export type ReconcileServices = {
   readonly accounts: StorageAccounts;
   readonly leases: Leases;
   readonly audit: RecordAudit;
+  readonly rekeys: RekeyStore;
+  readonly standingRekeys: StandingRekeys;
   /** Guards what is done; what is put back is handed out anew by the schedule. */
   readonly turns: Turns;
   readonly schedule: Turns;

@@ -15,6 +15,8 @@ import { ABANDONED_SECONDS, awaitTurn, BUSY, putOff, type ReconcileServices, UNS
 import { reconcileScopes } from './reconcile-scopes.ts';
 import { Reconciliation } from './reconciliation.ts';
 import { tellingRefusals } from './refusals.ts';
+import { withOtherKey } from './rekey-plan.ts';
+import { failedByRekey, RekeyTask } from './rekey-task.ts';
 import type { Subject } from './subject.ts';
 
 /** A look takes less than a second as a rule: who meets another one asks again so often, after so many milliseconds. */
@@ -85,11 +87,16 @@ async function underLease(
       await services.sleep(underWayMs);
       journal.waited();
     }
+    const { standingRekeys } = services;
+    const rekey = await standingRekeys.of(key, work, log);
+    const place = { account: id.id, location: work.location };
+    reconciliation.rekey = rekey && (await RekeyTask.begin(rekey, place, services));
     outcome = await reconcile(id, reconciliation);
     await journal.recordFound();
   } catch (error) {
     outcome = outcomeOfFailure(error);
   }
+  if (reconciliation.rekey) outcome = await failedByRekey(outcome, work, reconciliation.rekey, log);
   const detail = journal.unrecorded;
   if (outcome.outcome === 'done' && detail !== undefined) {
     outcome = { outcome: 'retry', reason: 'AuditFailed', detail, counts: true, delaySeconds: ABANDONED_SECONDS };
@@ -102,6 +109,7 @@ async function reconcile(id: ResourceId, reconciliation: Reconciliation): Promis
   const { journal, key, work } = reconciliation;
   const gone = async (): Promise<Outcome> => {
     for (const { scope } of journal.found) await reconciliation.settle(scope, undefined);
+    await reconciliation.rekey?.gone();
     reconciliation.record('info', 'AccountNotFound', { account: id.id });
     return DONE;
   };
@@ -116,6 +124,7 @@ async function reconcile(id: ResourceId, reconciliation: Reconciliation): Promis
     if (!first.reading) return gone();
     ({ use } = first.reading);
     await reconciliation.settle(undefined, use, first.reading.rotatedOn);
+    await reconciliation.rekey?.saw(undefined, use);
     uses = usesKey(use, key);
     const own = first.outcome ?? (uses && use ? await reconciliation.move(subject, use) : DONE);
     if (own.outcome !== 'done') return own;
@@ -137,8 +146,9 @@ async function reconcile(id: ResourceId, reconciliation: Reconciliation): Promis
  * How the account should be found to use the key: as the app's last move left it, and as whoever wrote the message saw it.
  * Where these differ, or a move of before is still to be judged, the account is read before anything is announced.
  */
-function guessedUse({ journal, key, work }: Reconciliation): KeyUse | undefined {
-  if (journal.found.length > 0) return undefined;
+function guessedUse({ journal, key, rekey, work }: Reconciliation): KeyUse | undefined {
+  // What an order is to move is written down first, and for that it has to be known.
+  if (journal.found.length > 0 || rekey) return undefined;
   const { known } = journal;
   const { seen } = work;
   if (!seen) return usesKey(known, key) ? known : undefined;
@@ -163,8 +173,10 @@ function accountSubject(id: ResourceId, { services, work }: Reconciliation): Sub
         account && {
           use: accountKeyUse(account.encryption),
           rotatedOn: account.encryption.keyVaultProperties?.lastKeyRotationTimestamp,
-          async write(pin) {
-            const updated = await accounts.updateEncryption(id, withKeyVersion(account.encryption, pin));
+          async write(pin, to) {
+            const { encryption } = account;
+            const changed = to ? withOtherKey(encryption, to, pin) : withKeyVersion(encryption, pin);
+            const updated = await accounts.updateEncryption(id, changed);
             return accountKeyUse(updated.encryption);
           },
         }

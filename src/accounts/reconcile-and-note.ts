@@ -42,7 +42,7 @@ export async function reconcileAndNote(
 
 /** Why the account is not even read now. */
 async function holdOf(
-  { key: id, account }: AccountWork,
+  { key: id, account, rekey }: AccountWork,
   { settings, rollout }: Pick<ReconcileServices, 'settings' | 'rollout'>,
   log: Log,
 ): Promise<Hold | undefined> {
@@ -50,6 +50,8 @@ async function holdOf(
   if (!key) return undefined;
   const paused = await rollout.paused(key, log);
   if (paused || !storageAccountId(account)) return paused;
+  // A re-key has waves of its own, and leaves a key whose rotation may never get further.
+  if (rekey !== undefined) return undefined;
   return (await rollout.stage(key, log)).hold(account);
 }
 

@@ -13,6 +13,7 @@ import type { Leases } from '../work/lease-client.ts';
 import { ACCOUNT_WORK, type AccountWork, KEY_WORK, type KeyWork, type RotationWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
+import { askLater, LATER_SECONDS } from './ask-later.ts';
 import { awaitActivation } from './await-activation.ts';
 import type { Dependent, DiscoveryServices, SearchedSubscriptions } from './dependent.ts';
 import { type Discovered, discoverDependents } from './discovery.ts';
@@ -38,8 +39,6 @@ export type ReconcileKeyServices = DiscoveryServices & {
   readonly sleep: (ms: number) => Promise<void>;
 };
 
-/** An account that could not be looked at is tried again after so many seconds, unless Azure says when. */
-const LATER_SECONDS = 15;
 /** A list that is due so soon after the account is waited for by its worker. */
 const SOON_SECONDS = 3;
 /** Subscriptions that a message names, of 40 bytes each. */
@@ -108,7 +107,7 @@ async function putToWork(
     else heldBack.push(account);
   };
   const ask = (accounts: readonly Dependent[], unreadable: readonly UnreadableScopes[]) =>
-    askLater(accounts, unreadable, work, services);
+    askLater(accounts, unreadable, work.cause, services);
   const discovered = await discoverDependents(key, searching, services, { found, ask }, log);
   // What was not known before is written down by now, and has its place in the order.
   const after = heldBack.length > 0 ? await rollout.stage(key, log, versions) : stage;
@@ -147,22 +146,6 @@ async function sendAccount(
   const own: AccountWork = apart ? { ...message, scopes: 'none' } : message;
   if (delaySeconds > 0 || !(await atOnce?.(own))) await queue.send(ACCOUNT_WORK, own, delaySeconds);
   if (apart) await queue.send(ACCOUNT_WORK, { ...message, scopes: 'only', turn: apart.turn }, apart.delaySeconds);
-}
-
-/** Accounts whose scopes could not be asked for now are asked one by one, as fast as lists are allowed. */
-async function askLater(
-  toAsk: readonly Dependent[],
-  unreadable: readonly UnreadableScopes[],
-  { cause }: KeyWork,
-  services: ReconcileKeyServices,
-): Promise<void> {
-  const ask = new Dispatcher<Dependent>(services, LIST_CALLS, ({ id: account, location }, { delaySeconds }) =>
-    services.queue.send(ACCOUNT_WORK, { kind: 'scopes', account, location, cause, attempt: 0 }, delaySeconds),
-  );
-  const failures = new Map(unreadable.map(({ id, failure }) => [id, failure]));
-  for (const dependent of toAsk) {
-    await ask.dispatch(dependent, failures.get(dependent.id)?.retryAfterSeconds ?? LATER_SECONDS);
-  }
 }
 
 /** Without the index nobody else knows that the scopes of these are to be asked for. */

@@ -36,7 +36,9 @@ export async function reconcileScopes(
     return putOff({ ...work, scopes: 'only' }, place, LIST_CALLS, { waitMs, why }, services);
   };
   const begun = new Set(journal.found.flatMap(({ scope }) => scope ?? []));
-  if (work.scopes === 'none' && begun.size === 0) return { seen: 0, outcome: DONE };
+  // What an order has begun is seen to, unless a message of its own is.
+  const isOrders = reconciliation.rekey?.hasScopes === true;
+  if (work.scopes === 'none' && begun.size === 0 && !isOrders) return { seen: 0, outcome: DONE };
   const notNow = await wait(LIST_CALLS, work.scopes === 'only' ? work.turn : undefined);
   if (notNow) return { seen: 0, outcome: notNow };
   const scopes: Scope[] = [];
@@ -52,6 +54,7 @@ export async function reconcileScopes(
     const scope = scopes.find((listed) => listed.name === name);
     await reconciliation.settle(name, scope && scopeKeyUse(scope), scope?.rotatedOn);
   }
+  await reconciliation.rekey?.sawScopes(new Map(scopes.map((scope) => [scope.name, scopeKeyUse(scope)])));
   const start = now().getTime();
   let seen = 0;
   let outcome: Outcome = DONE;
@@ -83,9 +86,10 @@ function scopeSubject(accounts: StorageAccounts, account: ResourceId, name: stri
       return {
         use,
         rotatedOn: scope?.rotatedOn,
-        async write(pin) {
+        async write(pin, to) {
           if (!use) return undefined;
-          return scopeKeyUse(await accounts.updateScopeKey(account, name, formatKeyIdentifier(use, pin)));
+          const key = to ? { vaultUri: to.vault.uri, keyName: to.name } : use;
+          return scopeKeyUse(await accounts.updateScopeKey(account, name, formatKeyIdentifier(key, pin)));
         },
       };
     },

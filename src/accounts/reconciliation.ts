@@ -5,11 +5,13 @@ import type { Log, LogLevel } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
-import { isOfKey, judge, judgeLater, type MoveIntent, type Verdict, versionId } from './intent.ts';
+import { doneBy, isOfKey, judge, judgeLater, type MoveIntent, modeOf, versionId } from './intent.ts';
 import { isSameUse, type KeyUse, usesKey } from './key-use.ts';
 import type { MoveJournal } from './move-journal.ts';
 import { namesUnlisted, type Plan, planKeyUse, versionInUse } from './plan.ts';
 import { ABANDONED_SECONDS, BUSY, type ReconcileServices } from './put-off.ts';
+import { isRekey, planRekey } from './rekey-plan.ts';
+import type { RekeyTask } from './rekey-task.ts';
 import { held } from './rollout.ts';
 import type { KeyUseResult, Reading, Subject } from './subject.ts';
 
@@ -22,8 +24,11 @@ export class Reconciliation {
   readonly services: ReconcileServices;
   readonly journal: MoveJournal;
   readonly work: AccountWork;
+  /** What a standing order has to do with this look. */
+  rekey: RekeyTask | undefined;
   readonly #log: Log;
   #versions: readonly KeyVersion[] = [];
+  #toVersions: readonly KeyVersion[] = [];
   #isListed = false;
   #wrote = false;
 
@@ -41,7 +46,9 @@ export class Reconciliation {
   }
 
   async list(): Promise<void> {
-    this.#versions = await this.services.keys.listVersions(this.key);
+    const { keys } = this.services;
+    const to = this.rekey && keys.listVersions(this.rekey.to);
+    [this.#versions, this.#toVersions] = await Promise.all([keys.listVersions(this.key), to ?? []]);
     this.#isListed = true;
   }
 
@@ -75,9 +82,9 @@ export class Reconciliation {
     guess: KeyUse | undefined,
   ): Promise<{ readonly reading: Reading | undefined; readonly outcome?: Outcome }> {
     const isPaused = this.services.rollout.pausedNow(this.key) !== undefined;
-    const plan = guess && !isPaused ? await this.#planned(guess) : undefined;
+    const plan = guess && !isPaused ? await this.#planned(subject.scope, guess) : undefined;
     const intent = plan?.write
-      ? await this.journal.begin(this.#intent(subject.scope, guess as KeyUse, plan.target.version))
+      ? await this.journal.begin(this.#intent(subject.scope, guess as KeyUse, plan))
       : undefined;
     const reading = await subject.read().catch((error: unknown) => {
       if (intent) this.journal.drop(intent);
@@ -91,24 +98,31 @@ export class Reconciliation {
     return { reading };
   }
 
-  async #planned(use: KeyUse): Promise<Plan> {
+  async #planned(scope: string | undefined, use: KeyUse): Promise<Plan> {
     await this.#listed(use);
-    return planKeyUse(use, this.#versions, this.services.now(), this.services.settings);
+    const { rekey, services } = this;
+    const now = services.now();
+    if (!rekey?.covers(scope)) return planKeyUse(use, this.#versions, now, services.settings);
+    const from = { key: this.key, versions: this.#versions };
+    return planRekey(use, from, { key: rekey.to, versions: this.#toVersions }, now);
   }
 
   /** Brings a use of the key to where it should be. */
   async move(subject: Subject, seen: KeyUse): Promise<Outcome> {
     let use = seen;
     for (let round = 1; round <= MAX_ROUNDS; round += 1) {
-      const plan = await this.#planned(use);
+      const plan = await this.#planned(subject.scope, use);
       if (!plan.write) {
         const about = { ...this.#subject(subject.scope), mode: modeOf(use), from: versionInUse(use) };
         this.record(levelOf(plan.reason), plan.reason, this.#about(about, about.from));
         return DONE;
       }
-      const notNow = (await subject.turn?.()) ?? held(this.services.rollout.pausedNow(this.key));
+      const notNow =
+        (await subject.turn?.()) ??
+        held(this.services.rollout.pausedNow(this.key)) ??
+        (isRekey(plan) ? await this.#announce(plan.to, subject.scope) : undefined);
       if (notNow) return notNow;
-      const intent = await this.journal.begin(this.#intent(subject.scope, use, plan.target.version));
+      const intent = await this.journal.begin(this.#intent(subject.scope, use, plan));
       // From here to the write nothing is waited for: what somebody has changed until now is not undone.
       const reading = await subject.read().catch((error: unknown) => {
         this.journal.drop(intent);
@@ -126,6 +140,11 @@ export class Reconciliation {
     return BUSY;
   }
 
+  /** What an order is about to move, unless nothing is moved onto that key now. */
+  async #announce(to: ManagedKey, scope: string | undefined): Promise<Outcome | undefined> {
+    return held(this.services.rollout.pausedNow(to)) ?? (await this.rekey?.announce(scope));
+  }
+
   async #write(reading: Reading, plan: Plan & { write: true }, intent: MoveIntent): Promise<Outcome> {
     if (!this.journal.held()) {
       this.journal.drop(intent);
@@ -134,7 +153,7 @@ export class Reconciliation {
     this.#wrote = true;
     let answer: KeyUse | undefined;
     try {
-      answer = await reading.write(plan.pin);
+      answer = await reading.write(plan.pin, isRekey(plan) ? plan.to : undefined);
     } catch (error) {
       return this.#failed(error, intent);
     }
@@ -145,17 +164,18 @@ export class Reconciliation {
       const detail = plan.reason === 'PinNotInUse' ? `${REASONS.Moved} ${REASONS.PinNotInUse}` : undefined;
       this.record('info', done.reason, this.#about(intent, done.to), detail);
       await this.journal.record(intent, done);
+      if (isRekey(plan)) await this.rekey?.moved(intent.scope);
       return DONE;
     }
     const shown = answer && versionInUse(answer);
-    if (plan.pin === '' && verdict.verdict === 'notMoved') {
+    if (plan.reason === 'LaggingAutomaticVersion' && verdict.verdict === 'notMoved') {
       // Whether Storage looks at once is not documented: its answer decides what is said, and either is in order.
       this.journal.drop(intent);
       this.record('info', plan.reason, this.#about(intent, shown));
       return DONE;
     }
     this.journal.leave(intent);
-    const detail = `Azure's answer shows ${versionId(this.key.id, shown) ?? 'no version'}, not ${plan.target.id}.`;
+    const detail = `Azure's answer shows ${versionId(intent.toKey ?? this.key.id, shown) ?? 'no version'}, not ${plan.target.id}.`;
     return { outcome: 'retry', reason: 'NotProven', detail, counts: true, delaySeconds: undefined };
   }
 
@@ -189,15 +209,19 @@ export class Reconciliation {
 
   /** Undefined: another key's, which cannot be read now; its own next look judges the move. */
   async #versionsOf(move: MoveIntent, use: KeyUse | undefined): Promise<readonly KeyVersion[] | undefined> {
+    // Which key it uses proves such a move.
+    if (move.toKey !== undefined) return [];
     const key = this.services.settings.vaults.key(move.key);
     if (!key || key.id === this.key.id) return this.#versions;
     if (!use || !isOfKey(use, move.key)) return [];
     return this.services.keys.listVersions(key).catch(() => undefined);
   }
 
-  #intent(scope: string | undefined, use: KeyUse, to: string): Omit<MoveIntent, 'id'> {
+  #intent(scope: string | undefined, use: KeyUse, plan: Plan & { write: true }): Omit<MoveIntent, 'id'> {
     const from = versionInUse(use);
-    const move = { ...this.#subject(scope), mode: modeOf(use), ...(from ? { from } : {}), to };
+    const ordered = isRekey(plan) && this.rekey ? { toKey: plan.to.id, rekey: this.rekey.order.id } : {};
+    const to = plan.target.version;
+    const move = { ...this.#subject(scope), ...ordered, mode: modeOf(use), ...(from ? { from } : {}), to };
     return { ...move, cause: this.work.cause, at: this.services.now().toISOString() };
   }
 
@@ -205,19 +229,13 @@ export class Reconciliation {
     return { account: this.work.account, ...(scope ? { scope } : {}), key: this.key.id };
   }
 
-  #about(move: Pick<MoveIntent, 'account' | 'scope' | 'key' | 'mode' | 'from'>, to: string | undefined): KeyUseResult {
-    const { account, scope, key, mode, from } = move;
-    return { account, ...(scope ? { scope } : {}), key, mode, from: versionId(key, from), to: versionId(key, to) };
+  #about(
+    move: Pick<MoveIntent, 'account' | 'scope' | 'key' | 'toKey' | 'mode' | 'from'>,
+    to: string | undefined,
+  ): KeyUseResult {
+    const { account, scope, key, toKey = key, mode, from } = move;
+    return { account, ...(scope ? { scope } : {}), key, mode, from: versionId(key, from), to: versionId(toKey, to) };
   }
-}
-
-function doneBy({ mode }: MoveIntent, verdict: Verdict): NonNullable<MoveIntent['done']> {
-  if (verdict.verdict !== 'moved') return { reason: 'MoveUnproven' };
-  return { reason: mode === 'automatic' ? 'Refreshed' : 'Moved', to: verdict.to };
-}
-
-function modeOf({ pinned }: KeyUse): MoveIntent['mode'] {
-  return pinned === undefined ? 'automatic' : 'pinned';
 }
 
 function levelOf(reason: Reason): LogLevel {

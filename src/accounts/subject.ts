@@ -1,3 +1,4 @@
+import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Outcome } from '../work/outcome.ts';
 import type { KeyUse } from './key-use.ts';
 
@@ -25,6 +26,9 @@ export interface Reading {
   readonly use: KeyUse | undefined;
   /** When its key was last wrapped with a new version, by Storage's clock; undefined where Storage does not say. */
   readonly rotatedOn: Date | undefined;
-  /** Writes back what was read, altered in the key version alone ("" stays automatic); the use as the answer shows it. */
-  write(pin: string): Promise<KeyUse | undefined>;
+  /**
+   * Writes back what was read, altered in the key version alone ("" stays automatic), or in the key where it is to be
+   * another one; the use as the answer shows it.
+   */
+  write(pin: string, to: ManagedKey | undefined): Promise<KeyUse | undefined>;
 }

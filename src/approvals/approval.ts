@@ -35,33 +35,46 @@ const kept = {
   outcome: z.string().optional(),
 };
 
-/** A request for approval, as it is kept. It names exactly what will be done; nothing of it is changed but its state. */
-export const APPROVAL = z.discriminatedUnion('action', [
-  z.object({
-    action: z.literal('restore'),
-    vault: z.string(),
-    key: z.string(),
-    /** Id of the revocation to restore. */
-    revocation: z.string(),
-    ...kept,
-  }),
-  z.object({
-    action: z.literal('pause'),
-    /** Vault and name of the key; absent: all keys. */
-    vault: z.string().optional(),
-    key: z.string().optional(),
-    /** When the pause ends by itself. */
-    until: z.iso.datetime().optional(),
-    ...kept,
-  }),
-]);
+const REKEY = z.object({
+  action: z.literal('rekey'),
+  vault: z.string(),
+  key: z.string(),
+  /** Everything that uses the key is to use this one instead. */
+  to: z.object({ vault: z.string(), key: z.string() }),
+  /** So many accounts may fail before it is paused. */
+  maxFailures: z.int(),
+  ...kept,
+});
+const RESTORE = z.object({
+  action: z.literal('restore'),
+  vault: z.string(),
+  key: z.string(),
+  /** Id of the revocation to restore. */
+  revocation: z.string(),
+  ...kept,
+});
+const PAUSE = z.object({
+  action: z.literal('pause'),
+  /** Vault and name of the key; absent: all keys. */
+  vault: z.string().optional(),
+  key: z.string().optional(),
+  /** When the pause ends by itself. */
+  until: z.iso.datetime().optional(),
+  ...kept,
+});
 
+/** A request for approval, as it is kept. It names exactly what will be done; nothing of it is changed but its state. */
+export const APPROVAL = z.discriminatedUnion('action', [RESTORE, REKEY, PAUSE]);
 export type ApprovalRequest = z.output<typeof APPROVAL>;
-export type RestoreApproval = Extract<ApprovalRequest, { action: 'restore' }>;
-export type PauseApproval = Extract<ApprovalRequest, { action: 'pause' }>;
+export type RestoreApproval = z.output<typeof RESTORE>;
+export type RekeyApproval = z.output<typeof REKEY>;
+export type PauseApproval = z.output<typeof PAUSE>;
 export type Approver = ApprovalRequest['askedBy'];
 /** What is asked for, before anybody has done anything about it. */
-export type AskedApproval = Omit<RestoreApproval, Standing> | Omit<PauseApproval, Standing>;
+export type AskedApproval =
+  | Omit<RestoreApproval, Standing>
+  | Omit<RekeyApproval, Standing>
+  | Omit<PauseApproval, Standing>;
 type Standing = 'v' | 'id' | 'needed' | 'approvedBy' | 'state' | 'outcome';
 
 /**
@@ -71,9 +84,21 @@ type Standing = 'v' | 'id' | 'needed' | 'approvedBy' | 'state' | 'outcome';
 export function approvalId(asked: AskedApproval): string {
   const { action, vault, key, reason, ticket, askedBy, askedOn, expiresOn } = asked;
   const { objectId, appId, kind, tokenId, name } = askedBy;
-  const what = asked.action === 'restore' ? asked.revocation : asked.until;
-  const all = [action, vault, key, what, reason, ticket, objectId, appId, kind, tokenId, name, askedOn, expiresOn];
+  const what = Object.values(particularsOf(asked));
+  const all = [action, vault, key, ...what, reason, ticket, objectId, appId, kind, tokenId, name, askedOn, expiresOn];
   return createHash('sha256').update(JSON.stringify(all)).digest('hex').slice(0, 40);
+}
+
+/** What a request asks for beside its key, by the kind of request, in one order: it is part of the id. */
+export function particularsOf(
+  asked:
+    | Pick<RestoreApproval, 'action' | 'revocation'>
+    | Pick<RekeyApproval, 'action' | 'to' | 'maxFailures'>
+    | Pick<PauseApproval, 'action' | 'until'>,
+): Readonly<Record<string, string | number | undefined>> {
+  if (asked.action === 'restore') return { revocation: asked.revocation };
+  if (asked.action === 'pause') return { until: asked.until };
+  return { to: `${asked.to.vault}/${asked.to.key}`, maxFailures: asked.maxFailures };
 }
 
 /** Why something cannot be done to a request. */

@@ -13,6 +13,8 @@ import {
   hasExpired,
   isUnaltered,
   type PauseApproval,
+  particularsOf,
+  type RekeyApproval,
   type RestoreApproval,
   withdraw,
 } from './approval.ts';
@@ -37,10 +39,12 @@ export interface ApprovalCall {
   readonly correlationId: string;
 }
 
+type Said = 'action' | 'vault' | 'key' | 'reason' | 'ticket';
 /** What is asked for; who asks, and when, comes with the call. */
 export type Asking =
-  | Pick<RestoreApproval, 'action' | 'vault' | 'key' | 'revocation' | 'reason' | 'ticket'>
-  | Pick<PauseApproval, 'action' | 'vault' | 'key' | 'until' | 'reason' | 'ticket'>;
+  | Pick<RestoreApproval, Said | 'revocation'>
+  | Pick<RekeyApproval, Said | 'to' | 'maxFailures'>
+  | Pick<PauseApproval, Said | 'until'>;
 
 /**
  * Asks for approval. The same asked again, while it waits, is the request that waits.
@@ -158,15 +162,13 @@ async function kept(id: string, approvals: ApprovalStore) {
 }
 
 function isSameAsking(other: ApprovalRequest, what: Asking, { objectId }: Approver): boolean {
-  const { vault, key, reason, ticket, askedBy, action } = other;
-  if (askedBy.objectId !== objectId || action !== what.action) return false;
-  if (vault !== what.vault || key !== what.key || reason !== what.reason || ticket !== what.ticket) return false;
-  return whichOf(other) === whichOf(what);
+  return other.askedBy.objectId === objectId && JSON.stringify(askedOf(other)) === JSON.stringify(askedOf(what));
 }
 
-/** What of a key is meant: its revocation, or until when it is paused. */
-function whichOf(what: Asking): string | undefined {
-  return what.action === 'restore' ? what.revocation : what.until;
+/** What tells two requests apart, in one order. */
+function askedOf(what: Asking): unknown[] {
+  const { action, vault, key, reason, ticket } = what;
+  return [action, vault, key, reason, ticket, ...Object.values(particularsOf(what))];
 }
 
 async function tell(
@@ -179,17 +181,17 @@ async function tell(
 ): Promise<void> {
   const { id, vault, key, needed, approvedBy, expiresOn } = request;
   const resource = vault && key ? `${vault}/${key}` : EVERY_KEY;
-  const which = request.action === 'restore' ? { revocation: request.revocation } : { until: request.until };
+  const more = particularsOf(request);
   const about = {
     approval: id,
     what: request.action,
     key: resource,
-    ...which,
+    ...more,
     caller: caller.objectId,
     kind: caller.kind,
   };
   log({ level: 'warning', reason, message: REASONS[reason], ...about, client: caller.appId, correlationId });
-  const details = { what: request.action, ...which, why: request.reason, ticket: request.ticket, needed, expiresOn };
+  const details = { what: request.action, ...more, why: request.reason, ticket: request.ticket, needed, expiresOn };
   const given = approvedBy.map(({ objectId, on }) => ({ objectId, on }));
   const entry = {
     action,

@@ -1,19 +1,11 @@
 import { type ApprovalRequest, isUnaltered, type RestoreApproval } from '../approvals/approval.ts';
-import {
-  type ApprovalServices,
-  approveRequest,
-  askForApproval,
-  closeRequest,
-  requestOf,
-  withdrawRequest,
-} from '../approvals/approvals.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
-import { CmkError } from '../errors.ts';
+import { type ApprovalServices, askForApproval, requestOf, withdrawRequest } from '../approvals/approvals.ts';
+import { approveAndCarryOut, approvedOf, inApprovals } from '../approvals/approved-once.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
-import { REASONS, type Reason } from '../reasons.ts';
+import { REASONS } from '../reasons.ts';
 import type { RevocationCall } from '../revocation/record-revocation.ts';
 import { openRevocation, revokers } from '../revocation/revocation.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -24,20 +16,6 @@ import type { RestoreResponse } from './schemas.ts';
 export interface ApprovalApiServices extends RestoreApiServices, ApprovalServices {
   readonly settings: RestoreApiServices['settings'] & Pick<Settings, 'access' | 'vaults'>;
 }
-
-/** Refusals of a request for approval, with their status. */
-const STATUS: Partial<Record<Reason, number>> = {
-  ApprovalNotFound: 404,
-  ApprovalAltered: 409,
-  ApprovalOver: 409,
-  ApprovalExpired: 409,
-  ApprovedAlready: 409,
-  Busy: 409,
-  ApproverIsAsker: 403,
-  ApproverIsRevoker: 403,
-  ApproverIsApplication: 403,
-  NotTheAsker: 403,
-};
 
 /**
  * Asks for a restore that others have to approve. What cannot be restored is not asked for: another revocation is open, or
@@ -66,8 +44,8 @@ export async function handleAsk(
     const nextStep = 'Have somebody else with the app role CmkKey.Restore ask.';
     throw new HttpProblem(403, 'SecondPersonNeeded', REASONS.SecondPersonNeeded, nextStep);
   }
-  const what = { action: 'restore' as const, vault: key.vault.name, key: key.name, revocation, reason, ticket };
-  return approvalsKept(() => askForApproval(what, access.restoreApprovals, call, services, log));
+  const what = { action: 'restore', vault: key.vault.name, key: key.name, revocation, reason, ticket } as const;
+  return inApprovals(() => askForApproval(what, access.restoreApprovals, call, services, log));
 }
 
 /** The requests of the keys that a caller may see, newest first. */
@@ -75,60 +53,39 @@ export async function listApprovals(
   mayRead: (request: ApprovalRequest) => boolean,
   { approvals }: Pick<ApprovalServices, 'approvals'>,
 ): Promise<readonly ApprovalRequest[]> {
-  const requests = await approvalsKept(() => approvals.list());
+  const requests = await inApprovals(() => approvals.list());
   return requests.filter((request) => isUnaltered(request) && mayRead(request));
 }
 
-/** A request that the caller's role reaches. @throws {@link HttpProblem} 403, 404 */
-export async function requestInReach(
+/** A request by its id. @throws {@link HttpProblem} 404 */
+export async function approvalAsked(
   id: string,
-  requireFor: (request: ApprovalRequest) => void,
   services: Pick<ApprovalServices, 'approvals'>,
 ): Promise<ApprovalRequest> {
-  const request = await approvalsKept(() => requestOf(id, services));
-  requireFor(request);
-  return request;
+  return inApprovals(() => requestOf(id, services));
 }
 
 /**
- * Approves; with the last approval that it takes, carries out what was asked for: that, and once.
+ * Approves a restore; with the last approval that it takes, carries it out.
  *
  * @throws {@link HttpProblem} 403, 404, 409; what a restore refuses with
  */
 export async function handleApprove(
-  { id, vault, key: name }: RestoreApproval,
+  asked: RestoreApproval,
   call: Pick<RevocationCall, 'caller' | 'correlationId'>,
   services: ApprovalApiServices,
   log: Log,
 ): Promise<{ readonly approval: ApprovalRequest; readonly restore?: RestoreResponse }> {
-  const key = keyOfCall(services.settings.vaults, vault, name);
+  const key = keyOfCall(services.settings.vaults, asked.vault, asked.key);
   const now = {
     revokers: revokers(await versionsOf(key, services), services.now()),
     atLeast: services.settings.access.restoreApprovals,
   };
-  const approval = await approvalsKept(() => approveRequest(id, now, call, services, log));
-  if (approval.state !== 'running' || approval.action !== 'restore') return { approval };
-  const run = () => carryOut(key, approval, services, log);
-  const { result, approval: closed } = await runOnce(approval, run, ({ reason }) => reason, services, log);
-  return { approval: closed, restore: result };
-}
-
-/** Carries out what was approved, and writes down how that ended. @throws what it throws */
-export async function runOnce<T>(
-  approval: ApprovalRequest,
-  run: () => Promise<T>,
-  outcomeOf: (result: T) => string,
-  services: Pick<ApprovalServices, 'approvals'>,
-  log: Log,
-): Promise<{ readonly result: T; readonly approval: ApprovalRequest }> {
-  try {
-    const result = await run();
-    return { result, approval: await close(approval, 'done', outcomeOf(result), services, log) };
-  } catch (error) {
-    const reason = error instanceof HttpProblem || error instanceof CmkError ? error.reason : 'Unexpected';
-    await close(approval, 'failed', reason, services, log);
-    throw error;
-  }
+  const { approval, result } = await approveAndCarryOut(asked, now, call, services, log, async (approved) => {
+    const restore = await carryOut(key, approved, services, log);
+    return { result: restore, outcome: restore.reason };
+  });
+  return { approval, ...(result ? { restore: result } : {}) };
 }
 
 /** @throws {@link HttpProblem} 403, 404, 409 */
@@ -138,12 +95,7 @@ export async function handleWithdraw(
   services: ApprovalServices,
   log: Log,
 ): Promise<ApprovalRequest> {
-  return approvalsKept(() => withdrawRequest(id, call, services, log));
-}
-
-/** Who approved it, for the audit trail of what was done. */
-export function approvedAs({ id, approvedBy }: ApprovalRequest) {
-  return { id, approvedBy: approvedBy.map(({ objectId, on }) => ({ objectId, on })) };
+  return inApprovals(() => withdrawRequest(id, call, services, log));
 }
 
 /** As whoever asked, in the call of whoever was the last to approve. */
@@ -153,32 +105,15 @@ function carryOut(
   services: ApprovalApiServices,
   log: Log,
 ): Promise<RestoreResponse> {
-  const { id, revocation, askedBy, approvedBy, reason, ticket } = request;
+  const { id, askedBy, approvedBy, reason, ticket, revocation } = request;
   const call: RevocationCall = {
     caller: askedBy,
     correlationId: approvedBy.at(-1)?.correlationId ?? id,
     why: reason,
     ticket,
-    approval: approvedAs(request),
+    approval: approvedOf(request),
   };
   return handleRestore(key, { reason, revocation }, call, services, log);
-}
-
-/** That the end of it cannot be written down undoes nothing: it stays `running`, and nobody can carry it out again. */
-async function close(
-  request: ApprovalRequest,
-  state: 'done' | 'failed',
-  outcome: string,
-  services: Pick<ApprovalServices, 'approvals'>,
-  log: Log,
-): Promise<ApprovalRequest> {
-  try {
-    return await closeRequest(request.id, state, outcome, services);
-  } catch (error) {
-    const message = `How an approved request ended could not be written down: ${describe(describeFailure(error))}`;
-    log({ level: 'error', reason: 'Unexpected', message, approval: request.id, outcome });
-    return { ...request, state, outcome };
-  }
 }
 
 /** The versions; of a deleted key the one that Key Vault shows. @throws {@link HttpProblem} 404, 502 */
@@ -190,23 +125,4 @@ async function versionsOf(key: ManagedKey, services: RestoreApiServices): Promis
   });
   if (!deleted) throw noSuchKey();
   return [deleted];
-}
-
-/** @throws {@link HttpProblem} for what is refused; 503 when requests cannot be kept */
-export async function approvalsKept<T>(run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    const status = error instanceof CmkError ? STATUS[error.reason] : undefined;
-    if (error instanceof CmkError && status !== undefined) {
-      throw new HttpProblem(status, error.reason, error.message, error.nextStep, { cause: error });
-    }
-    throw new HttpProblem(
-      503,
-      'ServiceUnavailable',
-      `Requests for approval are kept in the app's own storage, which cannot be reached: ${describe(describeFailure(error))}`,
-      'Repeat the call in a minute; if it stays, restore with `cmk key restore` on your own sign-in: the trail says that nobody approved.',
-      { cause: error },
-    );
-  }
 }

@@ -1,10 +1,10 @@
 import type { ApprovalRequest, PauseApproval } from '../approvals/approval.ts';
-import { type ApprovalServices, approveRequest, askForApproval } from '../approvals/approvals.ts';
+import { type ApprovalServices, askForApproval } from '../approvals/approvals.ts';
+import { approveAndCarryOut, approvedOf, inApprovals } from '../approvals/approved-once.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import type { RevocationCall } from '../revocation/record-revocation.ts';
 import { type ControlPorts, type Ordered, orderPause } from '../rollout/order-pause.ts';
-import { approvalsKept, approvedAs, runOnce } from './handle-approvals.ts';
 import { keyOfCall } from './key-of-route.ts';
 
 export interface PauseApprovalServices extends ApprovalServices, ControlPorts {
@@ -21,7 +21,7 @@ export function handleAskPause(
 ): Promise<ApprovalRequest> {
   const about = key && { vault: key.vault.name, key: key.name };
   const what = { action: 'pause' as const, ...about, reason, ticket, until };
-  return approvalsKept(() => askForApproval(what, services.settings.access.pauseApprovals, call, services, log));
+  return inApprovals(() => askForApproval(what, services.settings.access.pauseApprovals, call, services, log));
 }
 
 /**
@@ -30,19 +30,19 @@ export function handleAskPause(
  * @throws {@link HttpProblem} 403, 404, 409; the SDK's error when the pause cannot be kept
  */
 export async function handleApprovePause(
-  { id, vault, key: name }: PauseApproval,
+  asked: PauseApproval,
   call: Pick<RevocationCall, 'caller' | 'correlationId'>,
   services: PauseApprovalServices,
   log: Log,
 ): Promise<{ readonly approval: ApprovalRequest; readonly pauses?: Ordered['pauses'] }> {
   const { vaults, access } = services.settings;
-  const key = name === undefined ? undefined : keyOfCall(vaults, vault, name);
+  const key = asked.key === undefined ? undefined : keyOfCall(vaults, asked.vault, asked.key);
   const now = { revokers: [], atLeast: access.pauseApprovals };
-  const approval = await approvalsKept(() => approveRequest(id, now, call, services, log));
-  if (approval.state !== 'running' || approval.action !== 'pause') return { approval };
-  const run = () => carryOut(key, approval, services, log);
-  const { result, approval: closed } = await runOnce(approval, run, () => 'Paused', services, log);
-  return { approval: closed, pauses: result.pauses };
+  const { approval, result } = await approveAndCarryOut(asked, now, call, services, log, async (approved) => ({
+    result: await carryOut(key, approved, services, log),
+    outcome: 'Paused',
+  }));
+  return { approval, ...(result ? { pauses: result.pauses } : {}) };
 }
 
 /** As whoever asked, in the call of whoever was the last to approve. */
@@ -60,7 +60,7 @@ function carryOut(
     ticket,
     key: key?.id,
     until: until === undefined ? undefined : new Date(until),
-    approval: approvedAs(request),
+    approval: approvedOf(request),
   };
   return orderPause(order, services, log);
 }

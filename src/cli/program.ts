@@ -12,6 +12,7 @@ import { addFleetCommands } from './commands/fleet.ts';
 import { addIdentityCommands } from './commands/identity.ts';
 import { addKeyCommands } from './commands/key.ts';
 import { addNotifyCommands } from './commands/notify.ts';
+import { addRekeyCommands } from './commands/rekey.ts';
 import { addRotationCommands } from './commands/rotation.ts';
 import { addVaultCommands } from './commands/vault.ts';
 import { addWatchCommand } from './commands/watch.ts';
@@ -99,6 +100,7 @@ export function createProgram(cli: Cli): Command {
   addBreakGlassCommands(key, cli);
   addIdentityCommands(program, cli);
   addFleetCommands(program, cli);
+  addRekeyCommands(program, cli);
   addRotationCommands(program, cli);
   addDriftCommands(program, cli);
   addWatchCommand(program, cli);

@@ -1,8 +1,10 @@
 import { keepHead, type TrailLook, type WatchServices } from '../audit/watch-trail.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { known } from '../azure/read-or-why.ts';
+import type { RekeyStore } from '../fleet/rekey-order.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
+import { reviveRekeys } from '../rekey/revive.ts';
 import { needsLook } from '../revocation/keep-revoked.ts';
 import type { PoisonKeeper } from '../work/keep-poison-client.ts';
 import { KEY_WORK } from '../work/messages.ts';
@@ -14,6 +16,7 @@ import type { DriftReport, Finding } from './report.ts';
 
 export type ApplyServices = FixServices & {
   readonly driftStorage: PoisonKeeper;
+  readonly rekeys: RekeyStore;
   readonly auditWatch?: WatchServices | undefined;
   readonly now: () => Date;
 };
@@ -35,8 +38,28 @@ export async function apply(
 ): Promise<Pick<DriftReport, 'fixes'>> {
   await keepRevoked(keys, run.id, services, log);
   await keepPoison(services, run.id, log);
+  await keepRekeys(services, run.id, log);
   await keepTrail(trail, services, run.id, log);
   return { fixes: await fix(findings, run.id, services, log) };
+}
+
+/** A re-key whose next step was lost is gone on with. */
+async function keepRekeys(services: ApplyServices, report: string, log: Log): Promise<void> {
+  try {
+    const revived = await reviveRekeys(services);
+    if (revived.length > 0) {
+      log({
+        level: 'warning',
+        reason: 'DriftFixed',
+        message: 'A re-key whose step was lost goes on.',
+        revived,
+        report,
+      });
+    }
+  } catch (error) {
+    const message = `${REASONS.RekeysUnreadable} ${describe(describeFailure(error))}`;
+    log({ level: 'warning', reason: 'RekeysUnreadable', message, report });
+  }
 }
 
 /** Tells where the audit trail ends, in two places that whoever writes the trail need not be able to write. */

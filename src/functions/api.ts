@@ -23,8 +23,8 @@ export interface ApiCall {
   readonly correlationId: string;
   /** For what takes another role than the call as a whole. @throws {@link HttpProblem} */
   readonly requireAlso: (role: Role) => void;
-  /** For what tells only by what it holds which key it is about. @throws {@link HttpProblem} */
-  readonly requireOn: (key: RouteKey) => void;
+  /** For what tells only by what it holds which key it is about, and which role that takes. @throws {@link HttpProblem} */
+  readonly requireOn: (key: RouteKey, other?: Role) => void;
   /** For what tells only by what it holds which role it takes. @throws {@link HttpProblem} */
   readonly requireFor: (asked: AccessAsked) => void;
 }
@@ -95,7 +95,8 @@ async function answerTo(
   const role = roles.find((one) => one && hasRole(caller, one)) ?? roles[0];
   const requireFor = (asked: AccessAsked): void => requireAccess(caller, asked, access);
   const requireAlso = (other: Role): void => requireAccess(caller, { role: other, act, key }, access);
-  const requireOn = (about: RouteKey): void => requireAccess(caller, { role, act, key: about }, access);
+  const requireOn = (about: RouteKey, other = role): void =>
+    requireAccess(caller, { role: other, act, key: about }, access);
   return limits.run(limited, performance.now(), async () => {
     // Which of the two it takes says the handler; until then, neither is asked for what the other one need not have.
     const begun = roles.length > 1 ? 'read' : act;

@@ -1,13 +1,12 @@
 import { app } from '@azure/functions';
-import type { ApprovalRequest } from '../approvals/approval.ts';
 import { handleAsk, listApprovals } from '../break-glass/handle-approvals.ts';
 import { keyOfCall } from '../break-glass/key-of-route.ts';
 import { APPROVAL_REQUEST } from '../break-glass/schemas.ts';
 import { callOf } from '../break-glass/to-json.ts';
-import { reachesKey } from '../http/access.ts';
+import { type RouteKey, reachesKey } from '../http/access.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { jsonResponse } from '../http/json-response.ts';
-import { keyAskedFor } from './access-for.ts';
+import { keysAskedFor } from './access-for.ts';
 import { api } from './api.ts';
 
 app.http('approvals', {
@@ -18,8 +17,8 @@ app.http('approvals', {
     'CmkKey.Read',
     async ({ caller, services }) => {
       const { access } = services.settings;
-      const mayRead = (request: ApprovalRequest) => reachesKey(caller, 'CmkKey.Read', keyAskedFor(request), access);
-      const value = await listApprovals(mayRead, services);
+      const reaches = (key: RouteKey | undefined) => reachesKey(caller, 'CmkKey.Read', key, access);
+      const value = await listApprovals((request) => keysAskedFor(request).every(reaches), services);
       return jsonResponse(200, { value });
     },
     () => 'read',

@@ -1,10 +1,13 @@
 import { app } from '@azure/functions';
-import { handleApprove, handleWithdraw, requestInReach } from '../break-glass/handle-approvals.ts';
+import type { ApprovalRequest } from '../approvals/approval.ts';
+import { approvalAsked, handleApprove, handleWithdraw } from '../break-glass/handle-approvals.ts';
 import { handleApprovePause } from '../break-glass/handle-pause-approval.ts';
 import { callOf } from '../break-glass/to-json.ts';
 import { jsonResponse } from '../http/json-response.ts';
+import { approveRekey } from '../rekey/http/approve-rekey.ts';
 import { accessFor } from './access-for.ts';
-import { api } from './api.ts';
+import { type ApiCall, api } from './api.ts';
+import { rekeyPorts } from './rekey-ports.ts';
 
 app.http('approve', {
   methods: ['POST'],
@@ -12,16 +15,18 @@ app.http('approve', {
   authLevel: 'anonymous',
   handler: api(
     ['CmkKey.Restore', 'Cmk.Operate'],
-    async ({ request, caller, services, log, correlationId, requireFor }) => {
-      const reach = (asked: Parameters<typeof accessFor>[0]) => requireFor(accessFor(asked));
-      const asked = await requestInReach(request.params.id ?? '', reach, services);
+    async (apiCall) => {
+      const { caller, services, log, correlationId } = apiCall;
+      const asked = await requestInReach(apiCall);
       const call = callOf(caller, correlationId, asked);
-      return jsonResponse(
-        200,
+      if (asked.action === 'rekey') {
+        return jsonResponse(200, await approveRekey(asked, call, rekeyPorts(services), log));
+      }
+      const approved =
         asked.action === 'pause'
           ? await handleApprovePause(asked, call, services, log)
-          : await handleApprove(asked, call, services, log),
-      );
+          : await handleApprove(asked, call, services, log);
+      return jsonResponse(200, approved);
     },
     () => 'restore',
     'later',
@@ -34,9 +39,9 @@ app.http('withdrawApproval', {
   authLevel: 'anonymous',
   handler: api(
     ['CmkKey.Restore', 'Cmk.Operate'],
-    async ({ request, caller, services, log, correlationId, requireFor }) => {
-      const reach = (asked: Parameters<typeof accessFor>[0]) => requireFor(accessFor(asked));
-      const asked = await requestInReach(request.params.id ?? '', reach, services);
+    async (apiCall) => {
+      const { caller, services, log, correlationId } = apiCall;
+      const asked = await requestInReach(apiCall);
       const call = callOf(caller, correlationId, asked);
       return jsonResponse(200, { approval: await handleWithdraw(asked, call, services, log) });
     },
@@ -44,3 +49,10 @@ app.http('withdrawApproval', {
     'later',
   ),
 });
+
+/** What was asked for, if the role that it takes reaches every key that it is about. @throws HttpProblem 403, 404 */
+async function requestInReach({ request, services, requireFor }: ApiCall): Promise<ApprovalRequest> {
+  const asked = await approvalAsked(request.params.id ?? '', services);
+  for (const access of accessFor(asked)) requireFor(access);
+  return asked;
+}

@@ -1,6 +1,7 @@
 import { app } from '@azure/functions';
 import { probeKey } from '../effect/probe-work.ts';
 import type { Log } from '../log.ts';
+import { carryOutRekey } from '../rekey/carry-out.ts';
 import { settleRevocation } from '../revocation/settle-revocation.ts';
 import { followRotation } from '../rollout/follow-rotation.ts';
 import { rotateWhenDue } from '../rotation/rotate-when-due.ts';
@@ -29,6 +30,8 @@ function run(work: Exclude<KeyQueueWork, KeyWork>, services: Services, log: Log)
       return rotateWhenDue(work, services, log);
     case 'revocation':
       return settleRevocation(work, services, log);
+    case 'rekey':
+      return carryOutRekey(work, services, log);
     case 'rotation':
       return followRotation(work, services, log);
     case 'probe':

@@ -13,6 +13,7 @@ const NAMES: Readonly<Record<Work['kind'], string>> = {
   scopes: 'ask for scopes',
   rotate: 'rotate when due',
   rotation: 'follow rotation',
+  rekey: 'carry out re-key',
   probe: 'probe file shares',
   notify: 'notify',
   revocation: 'settle revocation',

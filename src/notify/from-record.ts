@@ -7,7 +7,7 @@ import { makeNotification } from './make-notification.ts';
 interface Told {
   readonly kind: NotificationKind;
   readonly severity: Notification['severity'];
-  readonly title: (name: string) => string;
+  readonly title: (name: string, what: string | undefined) => string;
 }
 
 const stuck: Told = {
@@ -46,7 +46,7 @@ const TOLD: Readonly<Record<string, Told>> = {
   'approval.ask ApprovalAsked': {
     kind: 'approvalAsked',
     severity: 'warning',
-    title: (name) => `Approval is asked for: restore ${name}`,
+    title: (name, what = 'restore') => `Approval is asked for: ${what === 'rekey' ? 're-key' : what} ${name}`,
   },
 };
 
@@ -70,7 +70,7 @@ export function fromRecord({
     time,
     subject: resource,
     severity: told.severity,
-    title: told.title(nameOfKey(resource)),
+    title: told.title(nameOfKey(resource), textOf(details.what)),
     text: why === undefined ? sentence : `${sentence}\nReason given: ${why}`,
     data: {
       reason,

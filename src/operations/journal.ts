@@ -13,6 +13,7 @@ export type ChangeAction =
   | 'key.setPolicy'
   | 'key.setExpiry'
   | 'key.recover'
+  | 'key.rekey'
   | 'version.enable'
   | 'version.disable'
   | 'account.create'

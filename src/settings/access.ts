@@ -6,6 +6,8 @@ export interface AccessSettings extends AccessRules {
   readonly problems: readonly string[];
   /** How many people beside the asker have to approve a restore; 0: none. */
   readonly restoreApprovals: number;
+  /** Likewise for a re-key. */
+  readonly rekeyApprovals: number;
   /** Likewise for a pause. */
   readonly pauseApprovals: number;
 }
@@ -20,6 +22,7 @@ export function readAccess(environment: Environment): AccessSettings {
     stepUp: reader.read('CMK_STEP_UP'),
     roleScopes: reader.read('CMK_ROLE_SCOPES') ?? [],
     restoreApprovals: approvals?.restore ?? 0,
+    rekeyApprovals: approvals?.rekey ?? 0,
     pauseApprovals: approvals?.pause ?? 0,
   };
   return { ...access, problems: reader.problems };

@@ -80,6 +80,8 @@ const accountWork = z.strictObject({
    * have a message of their own. `only`: they alone are left.
    */
   scopes: z.enum(['none', 'only']).optional(),
+  /** Id of the re-key that sent it. What is done is decided by the order as it stands then. */
+  rekey: z.string().max(64).optional(),
   ...carried,
 });
 
@@ -161,6 +163,18 @@ const revocationWork = z.strictObject({
   ...carried,
 });
 
+/** "See how far this re-key is, and go on with it." */
+const rekeyWork = z.strictObject({
+  kind: z.literal('rekey'),
+  /** Id of the order. */
+  order: z.string().min(1).max(64),
+  /** Key identifier without a version: the key that everything moves off. */
+  key: z.string().min(1).max(300),
+  /** Number of the step: where the order is further, this is a double. */
+  tick: z.int().min(0),
+  ...carried,
+});
+
 /** "Send this to that target." */
 const notifyWork = z.strictObject({
   kind: z.literal('notify'),
@@ -177,6 +191,7 @@ export type ScopesWork = z.output<typeof scopesWork>;
 export type ProbeWork = z.output<typeof probeWork>;
 export type RevocationWork = z.output<typeof revocationWork>;
 export type RotateWork = z.output<typeof rotateWork>;
+export type RekeyWork = z.output<typeof rekeyWork>;
 export type RotationWork = z.output<typeof rotationWork>;
 export type NotifyWork = z.output<typeof notifyWork>;
 export type Work =
@@ -186,6 +201,7 @@ export type Work =
   | ProbeWork
   | RotateWork
   | RotationWork
+  | RekeyWork
   | RevocationWork
   | NotifyWork;
 /** What waits in {@link KEY_WORK}. */
@@ -205,7 +221,10 @@ export function parseRotationWork(entry: unknown): RotationWork {
 
 /** @throws {@link InvalidMessageError} when the entry is none of the messages that wait in {@link KEY_WORK}. */
 export function parseKeyQueueWork(entry: unknown): KeyQueueWork {
-  return parse(z.discriminatedUnion('kind', [keyWork, probeWork, rotateWork, rotationWork, revocationWork]), entry);
+  return parse(
+    z.discriminatedUnion('kind', [keyWork, probeWork, rotateWork, rotationWork, rekeyWork, revocationWork]),
+    entry,
+  );
 }
 
 /** @throws {@link InvalidMessageError} when the entry is not a message about an account. */

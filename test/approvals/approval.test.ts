@@ -6,6 +6,7 @@ import {
   approve,
   type Decided,
   type PauseApproval,
+  type RekeyApproval,
   type RestoreApproval,
   withdraw,
 } from '../../src/approvals/approval.ts';
@@ -94,5 +95,19 @@ describe('what was asked for cannot be changed', () => {
     expect(approvalId(pause)).not.toBe(REQUEST.id);
     expect(by(person('first'), { ...pause, id: REQUEST.id })).toBe('ApprovalAltered');
     expect(by(person('first'), { ...pause, id: approvalId(pause) })).toBe('waiting');
+  });
+
+  const { revocation: _, ...rest } = ASKED;
+  const to = { vault: 'kv-records', key: 'new-key' };
+  const asked: RekeyApproval = { ...rest, action: 'rekey', to, maxFailures: 3 };
+  const rekey = { ...asked, id: approvalId(asked) };
+  it.each<[string, Partial<RekeyApproval>, string]>([
+    ['nothing', {}, 'waiting'],
+    ['the key', { key: 'archive-key' }, 'ApprovalAltered'],
+    ['the vault of the key that all moves to', { to: { ...to, vault: 'kv-files' } }, 'ApprovalAltered'],
+    ['the key that all moves to', { to: { ...to, key: 'mine' } }, 'ApprovalAltered'],
+    ['how many may fail', { maxFailures: 1_000 }, 'ApprovalAltered'],
+  ])('nor that of a re-key: %s', (__, change, expected) => {
+    expect(by(person('first'), { ...rekey, ...change })).toBe(expected);
   });
 });

@@ -6,7 +6,7 @@ import type { Cli } from '../../src/cli/cli.ts';
 import { createProgram } from '../../src/cli/program.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const GROUPS = 'account|vault|key|identity|role|fleet|rotation|drift|events|audit';
+const GROUPS = 'account|vault|key|rekey|identity|role|fleet|rotation|drift|events|audit';
 
 /** Every file that a person reads a command in: the code's own messages, the documents, the infrastructure. */
 function texts(): { file: string; text: string }[] {

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
 import { FLEET_TABLE } from '../../src/fleet/fleet-table-client.ts';
+import { REKEY_TABLE } from '../../src/fleet/rekey-store-client.ts';
 import { WORK_QUEUES } from '../../src/work/messages.ts';
 import type { DryAzure } from './arm/dry-azure.ts';
 import { at } from './arm/json.ts';
@@ -35,8 +36,8 @@ describe('the storage of the app', () => {
     expect(names('Microsoft.Storage/storageAccounts/queueServices/queues').sort()).toEqual(needed.sort());
   });
 
-  it('has the table that the code names', () => {
-    expect(names('Microsoft.Storage/storageAccounts/tableServices/tables')).toEqual([FLEET_TABLE]);
+  it('has the tables that the code names', () => {
+    expect(names('Microsoft.Storage/storageAccounts/tableServices/tables')).toEqual([FLEET_TABLE, REKEY_TABLE]);
   });
 
   it('has every container that the code names, and the one for dead letters', () => {

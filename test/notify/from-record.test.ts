@@ -37,6 +37,14 @@ describe('a record of the audit trail', () => {
     expect(fromRecord(record(action, reason))).toBeUndefined();
   });
 
+  it.each([
+    ['restore', 'Approval is asked for: restore kv-files/files-key'],
+    ['rekey', 'Approval is asked for: re-key kv-files/files-key'],
+    ['pause', 'Approval is asked for: pause kv-files/files-key'],
+  ])('says what approval is asked for: %s', (what, title) => {
+    expect(fromRecord(record('approval.ask', 'ApprovalAsked', { what }))?.title).toBe(title);
+  });
+
   it('may be of a form that nobody foresaw', () => {
     const odd = { why: 7, revocation: null, ticket: { a: 1 }, moved: 'x', approval: [] };
     expect(fromRecord(record('key.revoke', 'Revoked', odd))?.data).not.toHaveProperty('ticket');

@@ -1,5 +1,11 @@
+import { managedKey } from '../../src/keys/managed-vaults.ts';
+import type { RekeyChange } from '../../src/rekey/control-rekey.ts';
+import { KEY } from '../support/keys.ts';
 import type { Fault } from './scheduler.ts';
 import type { Spoil } from './spoil-index.ts';
+
+/** The key that a re-key moves to. */
+export const OTHER = managedKey(KEY.vault, 'new-key');
 
 /** What a history of the app is made of. */
 export interface AppScenario {
@@ -41,6 +47,8 @@ export type Deed =
   | { readonly do: 'pause'; readonly seconds: number | undefined }
   | { readonly do: 'resume' | 'controlLost' }
   | { readonly do: 'spoilIndex'; readonly how: Spoil }
+  | { readonly do: 'startRekey' | 'rotateOther' }
+  | { readonly do: 'changeRekey'; readonly how: RekeyChange }
   | { readonly do: 'lateEvent' | 'nearExpiryEvent' | 'revoke' | 'restore' | 'disableNewest' };
 
 export function describeDeed(deed: Deed): string {

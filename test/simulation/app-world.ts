@@ -3,6 +3,7 @@ import { accountKeyUse, usesKey } from '../../src/accounts/key-use.ts';
 import { planKeyUse } from '../../src/accounts/plan.ts';
 import { FleetNotes, reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
+import { StandingRekeys } from '../../src/accounts/standing-rekeys.ts';
 import { LIMITS, OWN_STORAGE_MS } from '../../src/azure/limits.ts';
 import { SharedReads } from '../../src/azure/shared-reads.ts';
 import { Turns } from '../../src/azure/turns.ts';
@@ -12,6 +13,11 @@ import { createRotationNotes } from '../../src/fleet/rotation-notes.ts';
 import type { Keys } from '../../src/keys/key-client.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
 import { mayNeedRotation } from '../../src/keys/near-expiry.ts';
+import { carryOutRekey } from '../../src/rekey/carry-out.ts';
+import { changeRekey, type RekeyChange } from '../../src/rekey/control-rekey.ts';
+import { obstacleOf } from '../../src/rekey/obstacle.ts';
+import { reviveRekeys } from '../../src/rekey/revive.ts';
+import { startRekey } from '../../src/rekey/start-rekey.ts';
 import { needsLook } from '../../src/revocation/keep-revoked.ts';
 import { recordId } from '../../src/revocation/record-revocation.ts';
 import { restore } from '../../src/revocation/restore.ts';
@@ -40,14 +46,15 @@ import type { Outcome } from '../../src/work/outcome.ts';
 import { processWork } from '../../src/work/process.ts';
 import { KEY, PUBLIC, SUBSCRIPTION, VAULTS } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
-import { type AppScenario, type Deed, describeDeed } from './app-scenario.ts';
+import { MemoryRekeys } from '../support/memory-rekeys.ts';
+import { type AppScenario, type Deed, describeDeed, OTHER } from './app-scenario.ts';
 import type { World } from './explore.ts';
 import { BEGUN_MS, CLOCKS_MS, judgeAtRest } from './judge-app.ts';
 import { MemoryAudit } from './memory-audit.ts';
 import { MemoryFleet } from './memory-fleet.ts';
 import { MemoryLeases } from './memory-leases.ts';
 import { MemoryQueues, type Message } from './memory-queues.ts';
-import { keysOf, MemoryVault } from './memory-vault.ts';
+import { keysOf, keysOfBoth, MemoryVault } from './memory-vault.ts';
 import { PortLimits } from './port-limits.ts';
 import { Actor, type Fault, Scheduler, type Transition } from './scheduler.ts';
 import { spoilIndex } from './spoil-index.ts';
@@ -55,6 +62,8 @@ import { VirtualTimers } from './virtual-timers.ts';
 
 const NOON = Date.UTC(2026, 5, 1, 12);
 const STEP_MS = 50;
+/** Number of the first version of the key that a re-key moves to. */
+const OTHER_FIRST = 500;
 /** Drift checks after everything else, an hour apart each. */
 const DRIFT_CHECKS = 3;
 const HOUR_MS = 3_600_000;
@@ -95,6 +104,8 @@ export class AppWorld implements World {
   readonly scheduler: Scheduler;
   readonly vault: MemoryVault;
   readonly fleet: MemoryFleet;
+  readonly other: MemoryVault;
+  readonly rekeys = new MemoryRekeys();
   readonly timers = new VirtualTimers(() => this.#clock);
   readonly #instances: Instance[];
   readonly #deeds: Deed[];
@@ -119,6 +130,8 @@ export class AppWorld implements World {
   /** What had gone wrong by the last deed. */
   #harms = 0;
   #restores = 0;
+  /** A re-key is being started, and there is nothing to change of it yet. */
+  #starting = false;
   #clock = NOON;
   /** When the last deed was done, or the last drift check. */
   #quietSince = NOON;
@@ -132,7 +145,15 @@ export class AppWorld implements World {
     this.scheduler = new Scheduler({ faults, kinds: kinds ?? FAULTS, aim, now: () => this.#clock });
     const expiresOn = scenario.nearExpiry ? new Date(NOON + 10 * 24 * HOUR_MS) : undefined;
     this.vault = new MemoryVault(scenario.versions, () => new Date(this.#clock), expiresOn);
-    this.fleet = new MemoryFleet(this.vault, scenario.accounts, scenario.waves);
+    this.other = new MemoryVault(1, () => new Date(this.#clock), undefined, OTHER_FIRST);
+    this.fleet = new MemoryFleet(this.vault, scenario.accounts, scenario.waves, {
+      name: OTHER.name,
+      vault: this.other,
+    });
+    this.fleet.mayRekey = (from, to) =>
+      this.rekeys.orders.some(({ state }) =>
+        from === KEY.name && to === OTHER.name ? state !== 'checking' : state === 'takingBack' || state === 'takenBack',
+      );
     this.#instances = Array.from({ length: scenario.instances }, (_, number) => ({
       number: number + 1,
       skewMs: (scenario.skews[number] ?? 0) * 60_000,
@@ -186,7 +207,9 @@ export class AppWorld implements World {
       })),
     ];
     const isQuiet = ready.length === 0 && !this.scheduler.busy;
-    const [deed] = this.#deeds;
+    const [next] = this.#deeds;
+    const isTooEarly = next?.do === 'changeRekey' && this.#starting && this.rekeys.orders[0]?.state !== 'moving';
+    const deed = isTooEarly ? undefined : next;
     const isIts = !this.#during || this.scheduler.harms > this.#harms || this.scheduler.isUnderWay(this.#during);
     if (deed && (isQuiet || isIts)) {
       return [{ label: describeDeed(deed), run: () => this.#do(deed) }, ...ready];
@@ -208,6 +231,8 @@ export class AppWorld implements World {
       entries: this.#audit.entries,
       vault: this.vault,
       fleet: this.fleet,
+      other: this.other,
+      orders: this.rekeys.orders,
       now: new Date(this.#clock),
       restores: this.#restores,
       made: this.vault.versions.length - this.#originalVersions - this.#peopleMade,
@@ -221,7 +246,7 @@ export class AppWorld implements World {
       this.scheduler.nextDeadline(),
       this.timers.next(),
       ...this.#sleeps.map(({ at }) => at),
-      ...this.#queues.times,
+      ...this.#queues.timesBut((message) => this.#isWaitingRekey(message)),
     ];
     const next = Math.min(...times);
     if (this.#deeds.length === 0 && standingPauses(this.#orders, new Date(this.#clock - CLOCKS_MS)).length > 0) {
@@ -246,6 +271,14 @@ export class AppWorld implements World {
         },
       },
     ];
+  }
+
+  /** It asks again for as long as a key is revoked, which may be for good; a pause ends. */
+  #isWaitingRekey({ text }: Message): boolean {
+    return (
+      text.includes('"kind":"rekey"') &&
+      this.rekeys.orders.some(({ waits, paused }) => (waits && waits.reason !== 'Paused') || paused)
+    );
   }
 
   /** Nothing happens until then. Break-glass depends on Key Vault and the token alone (invariant 10). */
@@ -297,6 +330,16 @@ export class AppWorld implements World {
       case 'disableNewest':
         this.vault.set(this.vault.versions.at(-1)?.version ?? '', false);
         this.#queues.send(KEY_WORK, { kind: 'key', key: KEY.id, cause: cause('operator'), attempt: 0 });
+        return;
+      case 'startRekey':
+        this.#startRekey();
+        return;
+      case 'changeRekey':
+        this.#changeRekey(deed.how);
+        return;
+      case 'rotateOther':
+        this.other.create();
+        this.#queues.send(KEY_WORK, { kind: 'key', key: OTHER.id, cause: cause('event'), attempt: 0 });
         return;
       case 'unpin':
         this.fleet.set(account, KEY.name, '');
@@ -372,6 +415,36 @@ export class AppWorld implements World {
     void run.catch(() => {}).then(() => instance.actors.delete(actor));
   }
 
+  #startRekey(): void {
+    const instance = this.#instances[0] as Instance;
+    const actor = this.#actor(instance, 'start of a re-key');
+    const ports = this.#ports(instance, actor);
+    const check = async () => {
+      const obstacle = await obstacleOf(KEY, OTHER, ports);
+      const problems = obstacle ? [{ ...obstacle, fix: '' }] : [];
+      return { problems, warnings: [], accounts: 0, withoutRole: [] };
+    };
+    const request = { from: KEY, to: OTHER, reason: 'a simulation', ticket: undefined, maxFailures: 3 };
+    this.#starting = true;
+    void startRekey(request, PERSON, { ...ports, check }, () => {})
+      .catch(() => {})
+      .then(() => {
+        this.#starting = false;
+        instance.actors.delete(actor);
+      });
+  }
+
+  #changeRekey(how: RekeyChange): void {
+    const order = this.rekeys.orders[0];
+    if (!order) return;
+    const instance = this.#instances[0] as Instance;
+    const actor = this.#actor(instance, how);
+    const ports = this.#ports(instance, actor);
+    void changeRekey(order.id, how, 'a simulation', PERSON, { ...ports, vaults: VAULTS }, () => {})
+      .catch(() => {})
+      .then(() => instance.actors.delete(actor));
+  }
+
   #take(instance: Instance, message: Message): void {
     this.#queues.take(message);
     const entry = JSON.parse(message.text) as Work;
@@ -398,6 +471,7 @@ export class AppWorld implements World {
       if (work.kind === 'account') return reconcileAndNote(work, ports, log);
       if (work.kind === 'key') return reconcileKey(work, { ...ports, ...(this.#atOnce ? { atOnce } : {}) }, log);
       if (work.kind === 'rotate') return rotateWhenDue(work, ports, log);
+      if (work.kind === 'rekey') return carryOutRekey(work, ports, log);
       if (work.kind === 'rotation') return followRotation(work, ports, log);
       return work.kind === 'revocation' ? settleRevocation(work, ports, log) : { outcome: 'done' };
     };
@@ -442,9 +516,13 @@ export class AppWorld implements World {
     for (const name of this.fleet.names) {
       const { account } = this.fleet.of(name);
       const use = accountKeyUse(account.encryption);
-      if (!usesKey(use, KEY) || !planKeyUse(use, versions, now, { refreshAutomatic: true }).write) continue;
+      const isOther = usesKey(use, OTHER);
+      if (!isOther && !usesKey(use, KEY)) continue;
+      const listed = isOther ? this.other.versions : versions;
+      if (!use || !planKeyUse(use, listed, now, { refreshAutomatic: true }).write) continue;
       const { id, location } = account;
-      this.#queues.send(ACCOUNT_WORK, { kind: 'account', account: id, location, ...work });
+      const key = isOther ? OTHER.id : KEY.id;
+      this.#queues.send(ACCOUNT_WORK, { kind: 'account', account: id, location, ...work, key });
     }
     const at = now.toISOString();
     this.#queues.send(KEY_WORK, { kind: 'rotation', since: at, due: at, ...work });
@@ -457,11 +535,14 @@ export class AppWorld implements World {
     const scan = new FleetScans({ fleet, now }).of(SUBSCRIPTION);
     for await (const account of accounts.list(SUBSCRIPTION)) await scan.saw({ account, scopes: undefined });
     await scan.end(true);
+    // The drift check goes on without what it cannot read.
+    await reviveRekeys(this.#ports(instance, actor)).catch(() => {});
     instance.actors.delete(actor);
   }
 
   #kill(instance: Instance): void {
     this.#kills -= 1;
+    this.#starting = false;
     for (const actor of instance.actors) {
       this.scheduler.kill(actor, true);
       this.#leases.outlive(actor);
@@ -490,7 +571,9 @@ export class AppWorld implements World {
     const own = to.ownStorage(OWN_STORAGE_MS);
     const now = () => new Date(this.#clock + instance.skewMs);
     const fleet = createFleetIndex(this.index.port(to.azure(LIMITS.ownTables)));
-    const vault = keysOf(this.vault, to.azure(isUrgent ? LIMITS.breakGlass : LIMITS.keyWork));
+    const toVault = to.azure(isUrgent ? LIMITS.breakGlass : LIMITS.keyWork);
+    const vault = keysOfBoth(keysOf(this.vault, toVault), OTHER.name, keysOf(this.other, toVault));
+    const rekeys = this.rekeys.port(to.azure(LIMITS.ownTables));
     const { lists, turns, schedule } = instance.memory;
     const keys = isUrgent ? vault : sharing(vault, lists);
     const settings = {
@@ -500,6 +583,7 @@ export class AppWorld implements World {
       refreshAutomatic: true,
       scopeDiscovery: 'dependents',
       canary: this.#canary,
+      access: { rekeyApprovals: 0 },
     } as unknown as Settings;
     const queue = this.#queues.port(own);
     const { control } = instance;
@@ -515,6 +599,8 @@ export class AppWorld implements World {
       accounts: this.fleet.port(actor, to.azure(LIMITS.storageManagement), () => this.#knowsOfPause(instance)),
       subscriptions: { list: async () => [SUBSCRIPTION], seen: async () => ({ ids: [SUBSCRIPTION], vanished: [] }) },
       fleetNotes: new FleetNotes({ fleet, now }),
+      rekeys,
+      standingRekeys: new StandingRekeys(rekeys, { vaults: VAULTS, approvals: 0 }, now),
       building: new IndexBuilding(),
       accountsOfKey: this.#graphBlind
         ? { using: async function* () {} }
@@ -547,6 +633,11 @@ export class AppWorld implements World {
 function sharing(keys: Keys, lists: SharedReads<KeyVersion[]>): Keys {
   return { ...keys, listVersions: async (key) => [...(await lists.read(key.id, () => keys.listVersions(key)))] };
 }
+
+const PERSON = {
+  caller: { objectId: '00000003-0000-4000-8000-000000000000', appId: 'app' },
+  correlationId: 'call',
+};
 
 function cause(by: string): { by: string; ref: string; since: string } {
   return { by, ref: '', since: '' };

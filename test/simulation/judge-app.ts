@@ -1,7 +1,10 @@
 import type { AuditEntry } from '../../src/audit/record.ts';
+import type { RekeyOrder } from '../../src/fleet/rekey-order.ts';
 import { newestUsableVersion } from '../../src/keys/key-versions.ts';
+import { versionObstacle } from '../../src/rekey/obstacle.ts';
 import { openRevocation } from '../../src/revocation/revocation.ts';
 import { KEY } from '../support/keys.ts';
+import { OTHER } from './app-scenario.ts';
 import type { MemoryFleet } from './memory-fleet.ts';
 import type { MemoryVault } from './memory-vault.ts';
 
@@ -14,6 +17,9 @@ interface AtRest {
   readonly entries: readonly AuditEntry[];
   readonly vault: MemoryVault;
   readonly fleet: MemoryFleet;
+  /** The key that a re-key moves to. */
+  readonly other: MemoryVault;
+  readonly orders: readonly RekeyOrder[];
   readonly now: Date;
   /** How often a caller has asked for a restore. */
   readonly restores: number;
@@ -23,7 +29,8 @@ interface AtRest {
 }
 
 /** @throws Error that says what does not hold */
-export function judgeAtRest({ entries, vault, fleet, now, restores, made, wanted }: AtRest): void {
+export function judgeAtRest(rest: AtRest): void {
+  const { entries, vault, now, restores, made, wanted } = rest;
   const ids = entries.flatMap(({ id }) => id ?? []);
   for (const id of new Set(ids)) {
     // Whoever restores twice at the same moment is on record twice: each of the calls did a part.
@@ -36,27 +43,53 @@ export function judgeAtRest({ entries, vault, fleet, now, restores, made, wanted
     if (enabled.length > 0) throw new Error('A revocation is open at rest, and a version is enabled.');
     return;
   }
-  const newest = newestUsableVersion(vault.versions, now)?.version;
+  judgeRekey(rest);
+  judgeMoves(rest);
+  if (made !== wanted) throw new Error(`The app made ${made} versions, and ${wanted} were needed.`);
+}
+
+/** Every account is on the newest usable version of its key, and what the app has moved is recorded, once. */
+function judgeMoves({ entries, vault, other, fleet, now }: AtRest): void {
   for (const name of fleet.names) {
     const { account, moves, byPeople, changedOn } = fleet.of(name);
     const { keyName, keyVersion, currentVersionedKeyIdentifier: used } = account.encryption.keyVaultProperties ?? {};
-    if (keyName !== KEY.name) continue;
+    if (keyName !== KEY.name && keyName !== OTHER.name) continue;
+    const { versions } = keyName === KEY.name ? vault : other;
+    const newest = newestUsableVersion(versions, now)?.version;
     // Storage takes the newest version of all for an automatic account, usable or not: it is left alone then.
-    if (keyVersion === '' && !vault.versions.at(-1)?.enabled) continue;
-    const order = (one: string | undefined) => vault.versions.findIndex(({ version }) => version === one);
+    if (keyVersion === '' && !versions.at(-1)?.enabled) continue;
+    const order = (one: string | undefined) => versions.findIndex(({ version }) => version === one);
     // A version that is newer than every usable one is not moved back.
     if (newest && order(used?.split('/').at(-1)) < order(newest))
       throw new Error(`${name} is left on ${used} at rest.`);
     const recorded = entries.filter(
       ({ action, resource, reason }) =>
-        action === 'account.move' && resource === account.id && (reason === 'Moved' || reason === 'Refreshed'),
+        /^account\.(move|rekey)$/.test(action) && resource === account.id && /^(Moved|Refreshed|Rekeyed)$/.test(reason),
     );
     const wrong = byPeople === 0 ? recorded.length !== moves : recorded.length > moves + byPeople;
     const strange = recorded.find(({ details }) => !changedOn.some((on) => isNear(on, String(details?.at))));
     if (strange) throw new Error(`${name} is recorded as moved at ${strange.details?.at}, and nobody moved it then.`);
     if (wrong) throw new Error(`${name} moved ${moves} times, and ${recorded.length} moves are recorded.`);
   }
-  if (made !== wanted) throw new Error(`The app made ${made} versions, and ${wanted} were needed.`);
+}
+
+/** Everything is where the order says, unless a person has put it elsewhere. */
+function judgeRekey({ vault, other, fleet, orders, now }: AtRest): void {
+  const order = orders.find(({ state }) => state !== 'checking' && state !== 'ended');
+  if (!order || order.paused) return;
+  const from = { key: KEY, versions: vault.versions };
+  const to = { key: OTHER, versions: other.versions };
+  if (order.state === 'moving' || order.state === 'takingBack') {
+    const obstacle = order.state === 'takingBack' ? versionObstacle(to, from, now) : versionObstacle(from, to, now);
+    if (obstacle) return;
+    throw new Error(`The re-key is ${order.state} at rest: ${JSON.stringify(order)}`);
+  }
+  const wanted = order.state === 'done' ? OTHER.name : KEY.name;
+  for (const name of fleet.names) {
+    const { account, byPeople } = fleet.of(name);
+    const is = account.encryption.keyVaultProperties?.keyName;
+    if (byPeople === 0 && is !== wanted) throw new Error(`${name} is on ${is}, and the re-key is ${order.state}.`);
+  }
 }
 
 /** Whether a change may be that of a move that was announced then, by a clock that is five minutes off. */

@@ -11,8 +11,10 @@ import {
   randomMovesWorld,
   randomPeopleWorld,
   randomRecordsWorld,
+  randomRekeyWorld,
   randomRolloutWorld,
   randomRotationWorld,
+  randomTakeBackWorld,
 } from './random-app.ts';
 import { randomByHandWorld, randomKeyWorld, randomLateWorld, randomOverlapWorld } from './random-key.ts';
 import { SCENARIOS } from './scenarios.ts';
@@ -45,6 +47,8 @@ const WORLDS: readonly ((random: () => number) => () => World)[] = [
   randomIndexWorld,
   randomAnnouncementsWorld,
   randomMessagesWorld,
+  randomRekeyWorld,
+  randomTakeBackWorld,
 ];
 
 /** Runs the history of a seed; undefined when everything held. */

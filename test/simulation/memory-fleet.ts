@@ -27,6 +27,9 @@ export type FleetWay = <T>(label: string, effect: () => T, writes?: boolean) => 
 export class MemoryFleet {
   readonly #kept = new Map<string, Kept>();
   readonly #vault: MemoryVault;
+  readonly #other: { readonly name: string; readonly vault: MemoryVault } | undefined;
+  /** Whether a standing order lets the app put an account from the one key onto the other. */
+  mayRekey: (from: string, to: string) => boolean = () => false;
   /** What did not hold, first thing first. */
   broken: string | undefined;
 
@@ -35,8 +38,10 @@ export class MemoryFleet {
     vault: MemoryVault,
     accounts: readonly ('pinned' | 'automatic')[],
     waves: readonly (string | undefined)[] = [],
+    other?: { readonly name: string; readonly vault: MemoryVault },
   ) {
     this.#vault = vault;
+    this.#other = other;
     const version = vault.versions[0]?.version ?? '';
     for (const [index, mode] of accounts.entries()) {
       const name = `st${index + 1}`;
@@ -99,7 +104,7 @@ export class MemoryFleet {
         if (isPaused()) this.#breaks(`${name} is moved while its instance knows of a pause`);
         const read = reads.get(name);
         return way(
-          `patch ${name} ${wanted.keyVaultProperties?.keyVersion}`,
+          `patch ${name} ${wanted.keyVaultProperties?.keyName} ${wanted.keyVaultProperties?.keyVersion}`,
           () => this.#patch(name, wanted, read),
           true,
         );
@@ -124,20 +129,24 @@ export class MemoryFleet {
   #patch(name: string, wanted: AccountEncryption, read: Read | undefined): Account {
     const kept = this.of(name);
     const pin = wanted.keyVaultProperties?.keyVersion ?? '';
-    const version = pin === '' ? this.#vault.versions.at(-1)?.version : pin;
-    const found = this.#vault.versions.find((one) => one.version === version);
+    const keyName = wanted.keyVaultProperties?.keyName ?? '';
+    const { versions } = keyName === this.#other?.name ? this.#other.vault : this.#vault;
+    const version = pin === '' ? versions.at(-1)?.version : pin;
+    const found = versions.find((one) => one.version === version);
     if (!found?.enabled)
       throw Object.assign(new Error('the key cannot be used'), { statusCode: 403, code: 'KeyDisabled' });
     const before = kept.account.encryption.keyVaultProperties;
     if (read && read.byPeople === kept.byPeople) {
-      const order = (one: string | undefined) => this.#vault.versions.findIndex((other) => other.version === one);
+      const isOther = before?.keyName !== keyName;
+      const order = (one: string | undefined) => versions.findIndex((other) => other.version === one);
       const used = before?.currentVersionedKeyIdentifier?.split('/').at(-1);
-      if (order(found.version) < order(used)) this.#breaks(`${name} is moved backwards`);
+      if (isOther && !this.mayRekey(before?.keyName ?? '', keyName)) this.#breaks(`${name} is put onto ${keyName}`);
+      if (!isOther && order(found.version) < order(used)) this.#breaks(`${name} is moved backwards`);
       if ((pin === '') !== ((before?.keyVersion ?? '') === '')) this.#breaks(`${name} changes its mode`);
     }
     const others = ({ keyVaultProperties: _, ...rest }: AccountEncryption) => JSON.stringify(rest);
     if (read && others(wanted) !== others(read.account.encryption)) this.#breaks(`${name} loses a setting`);
-    if (this.#use(kept, KEY.name, pin, found.version)) kept.moves += 1;
+    if (this.#use(kept, keyName, pin, found.version)) kept.moves += 1;
     return kept.account;
   }
 

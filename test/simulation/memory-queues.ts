@@ -29,9 +29,9 @@ export class MemoryQueues {
     return this.#messages.filter(({ visibleAt }) => visibleAt <= this.#clock());
   }
 
-  /** When each comes to be seen. */
-  get times(): readonly number[] {
-    return this.#messages.map(({ visibleAt }) => visibleAt);
+  /** When each comes to be seen, but for those that are not waited for. */
+  timesBut(isLeftOut: (message: Message) => boolean): readonly number[] {
+    return this.#messages.filter((message) => !isLeftOut(message)).map(({ visibleAt }) => visibleAt);
   }
 
   take(message: Message): void {

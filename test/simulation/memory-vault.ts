@@ -17,11 +17,19 @@ export class MemoryVault {
   readonly #touched = new Set<string>();
   readonly #now: () => Date;
 
-  /** @param expiresOn of the newest version */
-  constructor(versions: number, now: () => Date, expiresOn?: Date) {
+  readonly #first: number;
+
+  /**
+   * @param expiresOn of the newest version
+   * @param first number of the first version, so that those of two keys differ
+   */
+  constructor(versions: number, now: () => Date, expiresOn?: Date, first = 1) {
+    this.#first = first;
     this.#now = now;
-    for (let n = 1; n <= versions; n += 1) {
-      this.versions.push(keyVersion(n, n === versions && expiresOn ? { expiresOn } : {}));
+    for (let n = first; n < first + versions; n += 1) {
+      const { createdOn, updatedOn } = keyVersion(n - first + 1); // as old as those of the other key
+      const expiry = n === first + versions - 1 && expiresOn ? { expiresOn } : {};
+      this.versions.push(keyVersion(n, { createdOn, updatedOn, ...expiry }));
     }
   }
 
@@ -67,7 +75,10 @@ export class MemoryVault {
   }
 
   create(): KeyVersion {
-    const made = keyVersion(100 + this.versions.length, { createdOn: this.#now(), updatedOn: this.#now() });
+    const made = keyVersion(99 + this.#first + this.versions.length, {
+      createdOn: this.#now(),
+      updatedOn: this.#now(),
+    });
     this.versions = [...this.versions, made];
     return made;
   }
@@ -124,4 +135,20 @@ export function keysOf(vault: MemoryVault, way: Way): Keys {
 
 function short(version: string): string {
   return `v${Number.parseInt(version, 16)}`;
+}
+
+/** The app's port to several keys, by name. */
+export function keysOfBoth(one: Keys, name: string, other: Keys): Keys {
+  const of = (key: { readonly name: string }) => (key.name === name ? other : one);
+  return {
+    versionPages: (key, ...rest) => of(key).versionPages(key, ...rest),
+    listVersions: (key, ...rest) => of(key).listVersions(key, ...rest),
+    listVersionsUnsettled: (key, ...rest) => of(key).listVersionsUnsettled(key, ...rest),
+    getVersion: (key, ...rest) => of(key).getVersion(key, ...rest),
+    updateVersion: (key, ...rest) => of(key).updateVersion(key, ...rest),
+    deletedVersion: (key, ...rest) => of(key).deletedVersion(key, ...rest),
+    recover: (key, ...rest) => of(key).recover(key, ...rest),
+    rotate: (key, ...rest) => of(key).rotate(key, ...rest),
+    rotationPolicy: (key, ...rest) => of(key).rotationPolicy(key, ...rest),
+  };
 }

@@ -22,6 +22,18 @@ const PLANS = 'src/revocation/revocation-plans.ts';
 
 const MUTANTS: readonly Mutant[] = [
   {
+    name: 'a re-key that was taken back meanwhile moves one more account',
+    file: 'src/accounts/rekey-task.ts',
+    from: 'return way?.back === this.#way.back ? undefined : OVERTAKEN;',
+    to: 'return way || !way ? undefined : OVERTAKEN;',
+  },
+  {
+    name: 'a re-key does not say beforehand what it moves',
+    file: 'src/accounts/rekey-task.ts',
+    from: "if (!this.#way.back) await this.#put(scope, 'begun');",
+    to: '',
+  },
+  {
     name: 'no fence: the lease is let go before anything is done',
     file: 'src/accounts/reconcile-account.ts',
     from: 'if (!lease) return BUSY;\n    const accounts',

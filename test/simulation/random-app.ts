@@ -132,6 +132,60 @@ export function randomIndexWorld(random: Random): () => World {
   return make(random, { deeds, accounts, faults: one(random, [0, 1, 2, 3]), aim: /^index|^graph|^send|^take/ });
 }
 
+/** A re-key that is paused, resumed, taken back, while keys rotate and people have their own ways with accounts. */
+export function randomRekeyWorld(random: Random): () => World {
+  const deeds: Deed[] = [{ do: 'startRekey' }, { do: 'timePasses', seconds: 5 }];
+  const account = () => Math.floor(random() * 3);
+  for (let n = 0; n < 1 + Math.floor(random() * 5); n += 1) {
+    deeds.push(
+      one<Deed>(random, [
+        { do: 'changeRekey', how: 'pause' },
+        { do: 'changeRekey', how: 'resume' },
+        { do: 'changeRekey', how: 'takeBack' },
+        { do: 'changeRekey', how: 'takeBack' },
+        { do: 'changeRekey', how: 'end' },
+        { do: 'pause', seconds: one(random, [20, 200, undefined]) },
+        { do: 'resume' },
+        { do: 'rotateOther' },
+        { do: 'rotateOther' },
+        { do: 'rotate', events: 1 },
+        { do: 'timePasses', seconds: one(random, [5, 30, 90]) },
+        { do: 'timePasses', seconds: one(random, [5, 30, 90]) },
+        { do: 'spoilIndex', how: one(random, SPOILS) },
+        { do: 'pin', account: account(), version: 0 },
+        { do: 'unpin', account: account() },
+        { do: 'switchKey', account: account() },
+        { do: 'disableNewest' },
+        { do: 'revoke' },
+        { do: 'restore' },
+      ]),
+    );
+  }
+  deeds.push({ do: 'changeRekey', how: 'resume' });
+  const accounts = one<AppScenario['accounts']>(random, [['pinned'], ['pinned', 'automatic'], ['pinned', 'pinned']]);
+  // What goes wrong while it is started is not what a history is for, as a rule.
+  const steps = /^rekey (?:order$|put|subjects|replace (?:tak|done|moving [1-9]))/;
+  const aim = one(random, [steps, steps, /^patch st/, /^patch st/, /^send account/, /^save|^audit account/, /./]);
+  return make(random, { deeds, accounts, aim });
+}
+
+/** A re-key that is taken back while its first accounts move, and processes that die at it. */
+export function randomTakeBackWorld(random: Random): () => World {
+  const deeds: Deed[] = [{ do: 'startRekey' }, { do: 'changeRekey', how: 'takeBack' }];
+  if (random() < 0.3) deeds.splice(1, 0, { do: 'changeRekey', how: 'pause' }, { do: 'changeRekey', how: 'resume' });
+  if (random() < 0.3) deeds.push({ do: 'rotate', events: 1 });
+  const harm = one<Partial<AppScenario>>(random, [
+    { kills: 0, faults: 0 },
+    { kills: 0, faults: 0 },
+    { kills: 2, faults: 0, aim: /^patch st|^rekey put/ },
+    { kills: 0, faults: 1, aim: /^patch st|^rekey (?:put|replace (?:moving [1-9]|tak))/ },
+  ]);
+  // Between what a look has read of the order, and what it does by it.
+  const during = one(random, [/^rekey subjects of/, /^rekey put/, /^get st/, undefined]);
+  const quiet = { skews: [], atOnce: false, graphBlind: false, versions: 1, during };
+  return make(random, { deeds, instances: 2, accounts: one(random, [['pinned'], ['automatic']]), ...quiet, ...harm });
+}
+
 /** Processes that die while they move accounts, or writes that come late, and versions that follow one another. */
 export function randomMovesWorld(random: Random): () => World {
   const harm = one<Optional>(random, [

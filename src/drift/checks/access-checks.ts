@@ -1,5 +1,6 @@
+import { giveAccess } from '../../identities/give-access.ts';
 import type { Found, FoundCause } from './check.ts';
-import { encryptAccount, giveAccess } from './commands.ts';
+import { encryptAccount } from './commands.ts';
 import type { AccountSubject, KeySubject, Rules } from './subjects.ts';
 
 export function identityMissing(subject: AccountSubject): readonly Found[] {

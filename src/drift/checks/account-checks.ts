@@ -7,8 +7,9 @@ import { findVersion, type KeyVersion, newestVersion, usability } from '../../ke
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { requirementOf, tagOf } from '../../settings/requirement.ts';
+import { recoverVault } from '../../vaults/vault-commands.ts';
 import type { Found } from './check.ts';
-import { enableVersion, moveAccount, recoverKey, recoverVault, rotate } from './commands.ts';
+import { enableVersion, moveAccount, recoverKey, rotate } from './commands.ts';
 import { KEY_TAG } from './left-checks.ts';
 import type { AccountSubject, KeySubject, Rules, ScopeSubject } from './subjects.ts';
 

@@ -1,7 +1,9 @@
 import { known } from '../../azure/read-or-why.ts';
 import { judgeSubscriptions } from '../../events/subscription.ts';
+import { letStorageIn, protectVault, recoverVault } from '../../vaults/vault-commands.ts';
+import { storageHindrance } from '../../vaults/vault-network.ts';
 import type { Check, Found } from './check.ts';
-import { deliverEvents, letStorageIn, lockVault, protectVault, recoverVault } from './commands.ts';
+import { deliverEvents, lockVault } from './commands.ts';
 import type { Rules, VaultSubject } from './subjects.ts';
 
 function vaultNotFound({ vault, properties }: VaultSubject): readonly Found[] {
@@ -25,25 +27,16 @@ function softDeleteOff({ properties }: VaultSubject): readonly Found[] {
 
 function vaultUnreachable({ vault, properties }: VaultSubject): readonly Found[] {
   const network = known(properties)?.network;
-  if (!network) return [];
-  const shouldBe = 'The network lets in Storage, as one of the trusted services of Azure.';
-  if (network.publicAccess === 'byPerimeter') {
-    const is =
-      'A network security perimeter guards it, which lets in no trusted service by itself: only accounts in the same perimeter reach its keys, and whether they are is not seen here.';
+  const hindrance = network && storageHindrance(network);
+  if (!hindrance) return [];
+  const { is, certain } = hindrance;
+  if (!certain) {
     return [
       { severity: 'warning', is, shouldBe: 'Its accounts are in the same perimeter, or it is guarded by rules.' },
     ];
   }
-  if (network.allowsTrustedServices || (network.allowsOthers && network.publicAccess === 'enabled')) return [];
-  const closed =
-    network.publicAccess === 'disabled' ? 'Its public network access is off' : 'Its network rules deny others';
-  return [
-    {
-      is: `${closed}, and trusted services are not let by: Storage does not reach its keys.`,
-      shouldBe,
-      command: letStorageIn(vault),
-    },
-  ];
+  const shouldBe = 'The network lets in Storage, as one of the trusted services of Azure.';
+  return [{ is, shouldBe, command: letStorageIn(vault) }];
 }
 
 function auditLogOff({ auditLog }: VaultSubject): readonly Found[] {

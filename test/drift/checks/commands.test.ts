@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { shellCommand } from '../../../src/azure/shell-command.ts';
 import * as commands from '../../../src/drift/checks/commands.ts';
-import { shellCommand } from '../../../src/drift/checks/shell-command.ts';
+import { giveAccess } from '../../../src/identities/give-access.ts';
+import { letStorageIn, protectVault, recoverVault } from '../../../src/vaults/vault-commands.ts';
 import { account, KEY, NEW, VAULT } from './subjects.ts';
 
 describe('a command to be copied into a shell', () => {
@@ -43,24 +45,24 @@ describe('a command to be copied into a shell', () => {
 describe('what mends a finding', () => {
   it.each([
     [
-      commands.giveAccess('p-1', VAULT, 'rbac'),
+      giveAccess('p-1', VAULT, 'rbac'),
       `az role assignment create --assignee-object-id p-1 --assignee-principal-type ServicePrincipal --role 'Key Vault Crypto Service Encryption User' --scope ${VAULT.id}`,
     ],
     [
-      commands.giveAccess('p-1', VAULT, 'accessPolicies'),
+      giveAccess('p-1', VAULT, 'accessPolicies'),
       `az keyvault set-policy --key-permissions get wrapKey unwrapKey --object-id p-1 --name kv-files --resource-group rg-keys --subscription ${VAULT.subscriptionId}`,
     ],
-    [commands.giveAccess(undefined, VAULT, 'rbac'), undefined],
+    [giveAccess(undefined, VAULT, 'rbac'), undefined],
     [commands.enableVersion(NEW), `az keyvault key set-attributes --enabled true --id ${NEW.id}`],
     [commands.recoverKey(KEY), 'az keyvault key recover --vault-name kv-files --name files-key'],
     [commands.rotate(KEY), `cmk key rotate ${KEY.id}`],
     [commands.moveAccount(account()), `cmk account pin ${account().id}`],
-    [commands.recoverVault({ ...VAULT, kind: 'managedHsm' }), undefined],
-    [commands.protectVault({ ...VAULT, kind: 'managedHsm' }), undefined],
-    [commands.letStorageIn({ ...VAULT, kind: 'managedHsm' }), undefined],
+    [recoverVault({ ...VAULT, kind: 'managedHsm' }), undefined],
+    [protectVault({ ...VAULT, kind: 'managedHsm' }), undefined],
+    [letStorageIn({ ...VAULT, kind: 'managedHsm' }), undefined],
     [commands.lockVault(VAULT), `az lock create --lock-type CanNotDelete --name cmk-kv-files --resource ${VAULT.id}`],
     [
-      commands.protectVault(VAULT),
+      protectVault(VAULT),
       `az keyvault update --enable-purge-protection true --name kv-files --resource-group rg-keys --subscription ${VAULT.subscriptionId}`,
     ],
     [

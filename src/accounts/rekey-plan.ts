@@ -1,0 +1,50 @@
+import { type KeyVersion, newestUsableVersion, newestVersion } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { openRevocation } from '../revocation/revocation.ts';
+import type { AccountEncryption } from './account.ts';
+import type { KeyUse } from './key-use.ts';
+import type { Plan } from './plan.ts';
+
+/** One key with its versions. */
+export interface ListedKey {
+  readonly key: ManagedKey;
+  readonly versions: readonly KeyVersion[];
+}
+
+/**
+ * Decides what a use of the one key becomes when a standing order moves it to the other: the newest usable version of that
+ * one. A pinned use stays pinned, an automatic one automatic, and nothing moves onto or off a key under revocation.
+ */
+export function planRekey(use: Pick<KeyUse, 'pinned'>, from: ListedKey, to: ListedKey, now: Date): Plan {
+  const stay = (reason: Extract<Plan, { write: false }>['reason']): Plan => ({
+    write: false,
+    reason,
+    target: undefined,
+  });
+  // A key that is deleted shows no revocation: whether one is open cannot be told.
+  if (from.versions.length === 0 || to.versions.length === 0) return stay('KeyNotFound');
+  if (openRevocation(from.versions, now) || openRevocation(to.versions, now)) return stay('RevocationOpen');
+  const target = newestUsableVersion(to.versions, now);
+  if (!target) return stay('NoUsableVersion');
+  if (use.pinned !== undefined) {
+    return { write: true, reason: 'RekeyOrdered', target, pin: target.version, to: to.key };
+  }
+  // Storage takes the newest version of all for an automatic use, or refuses.
+  if (newestVersion(to.versions) !== target) return stay('NewestVersionUnusable');
+  return { write: true, reason: 'RekeyOrdered', target, pin: '', to: to.key };
+}
+
+/** The whole encryption object as read, altered in the key fields alone. */
+export function withOtherKey(encryption: AccountEncryption, key: ManagedKey, keyVersion: string): AccountEncryption {
+  const keyVaultProperties = {
+    ...encryption.keyVaultProperties,
+    keyVaultUri: key.vault.uri,
+    keyName: key.name,
+    keyVersion,
+  };
+  return { ...encryption, keyVaultProperties };
+}
+
+export function isRekey(plan: Plan): plan is Extract<Plan, { reason: 'RekeyOrdered'; write: true }> {
+  return plan.reason === 'RekeyOrdered';
+}

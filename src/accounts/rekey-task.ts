@@ -1,0 +1,175 @@
+import { describe, describeFailure } from '../azure/failure.ts';
+import type { RekeyOrder, RekeyStore, RekeySubject, RekeyWay } from '../fleet/rekey-order.ts';
+import { countsAsFailed, wayOf } from '../fleet/rekey-order.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Log } from '../log.ts';
+import { REASONS, type Reason } from '../reasons.ts';
+import type { AccountWork } from '../work/messages.ts';
+import { DONE, type Outcome } from '../work/outcome.ts';
+import { type KeyUse, usesKey } from './key-use.ts';
+
+/** The order was changed since it was read: the next look goes by what it says then. */
+const OVERTAKEN: Outcome = {
+  outcome: 'retry',
+  reason: 'RekeyChanged',
+  detail: 'Not counted as a try.',
+  counts: false,
+  delaySeconds: 1,
+};
+
+/** The part of a re-key that one look at one account does, under the account's lease. */
+export class RekeyTask {
+  readonly from: ManagedKey;
+  readonly to: ManagedKey;
+  readonly #way: RekeyWay;
+  readonly #store: RekeyStore;
+  readonly #place: Pick<RekeySubject, 'account' | 'location'>;
+  readonly #now: () => Date;
+  readonly #rows: Map<string | undefined, RekeySubject>;
+  #current: string | undefined;
+
+  private constructor(
+    { way, from, to }: { readonly way: RekeyWay; readonly from: ManagedKey; readonly to: ManagedKey },
+    place: Pick<RekeySubject, 'account' | 'location'>,
+    rows: readonly RekeySubject[],
+    { rekeys, now }: { readonly rekeys: RekeyStore; readonly now: () => Date },
+  ) {
+    this.from = from;
+    this.to = to;
+    this.#way = way;
+    this.#place = place;
+    this.#rows = new Map(rows.map((row) => [row.scope, row]));
+    this.#store = rekeys;
+    this.#now = now;
+  }
+
+  /** Errors are the SDK's. */
+  static async begin(
+    keys: { readonly way: RekeyWay; readonly from: ManagedKey; readonly to: ManagedKey },
+    place: Pick<RekeySubject, 'account' | 'location'>,
+    services: { readonly rekeys: RekeyStore; readonly now: () => Date },
+  ): Promise<RekeyTask> {
+    const rows = await services.rekeys.subjectsOf(keys.way.order.id, place.account);
+    return new RekeyTask(keys, place, rows, services);
+  }
+
+  get order(): RekeyOrder {
+    return this.#way.order;
+  }
+
+  /** Scopes that it has to do with, as far as it knows before they are listed. */
+  get hasScopes(): boolean {
+    return [...this.#rows.keys()].some((scope) => scope !== undefined);
+  }
+
+  /** Whether a use of `from` is its to move: taken back is what it has moved, and nothing else. */
+  covers(scope: string | undefined): boolean {
+    if (!this.#way.back) return true;
+    const state = this.#rows.get(scope)?.state;
+    return state === 'begun' || state === 'moved';
+  }
+
+  /**
+   * Says that a subject is about to move, and looks whether the order still stands as it was read. In this order: whoever
+   * takes the order back changes it first and asks for its subjects then, and so finds this one, or is seen here.
+   *
+   * @returns what to do instead of moving it
+   */
+  async announce(scope: string | undefined): Promise<Outcome | undefined> {
+    this.#current = scope;
+    // Taken back, it stays what it is until it is back: a step that is killed has to be done again.
+    if (!this.#way.back) await this.#put(scope, 'begun');
+    const order = await this.#store.order(this.order.id);
+    const way = order && wayOf(order);
+    return way?.back === this.#way.back ? undefined : OVERTAKEN;
+  }
+
+  /** It is on the other key now. */
+  async moved(scope: string | undefined): Promise<void> {
+    await this.#put(scope, this.#way.back ? 'back' : 'moved');
+  }
+
+  /** What is found to use another key than it was to be moved off is settled; undefined: it is gone. */
+  async saw(scope: string | undefined, use: KeyUse | undefined, exists = true): Promise<void> {
+    const row = this.#rows.get(scope);
+    if (!row || usesKey(use, this.from)) return;
+    const arrived = this.#way.back ? 'back' : 'moved';
+    const state = !exists ? 'gone' : usesKey(use, this.to) ? arrived : 'left';
+    if (row.state !== state || row.failure) await this.#put(scope, state);
+  }
+
+  /** The scopes of the account were listed whole. */
+  async sawScopes(uses: ReadonlyMap<string, KeyUse | undefined>): Promise<void> {
+    for (const scope of [...this.#rows.keys()]) {
+      if (scope !== undefined) await this.saw(scope, uses.get(scope), uses.has(scope));
+    }
+  }
+
+  async gone(): Promise<void> {
+    for (const scope of [...this.#rows.keys()]) await this.saw(scope, undefined, false);
+  }
+
+  /** It was tried often enough: it waits for a person, and where so many do, all of it waits. Errors are the SDK's. */
+  async failed(reason: Reason, detail: string): Promise<{ readonly stopped: boolean }> {
+    const scope = this.#current;
+    const state = this.#rows.get(scope)?.state ?? 'none';
+    const at = this.#now().toISOString();
+    await this.#write({ ...this.#base(scope), state, at, failure: { reason, detail, at } });
+    return { stopped: await stopAtFailures(this.order.id, this.#store, this.#now()) };
+  }
+
+  async #put(scope: string | undefined, state: RekeySubject['state']): Promise<void> {
+    await this.#write({ ...this.#base(scope), state, at: this.#now().toISOString() });
+  }
+
+  #base(scope: string | undefined): Pick<RekeySubject, 'account' | 'location' | 'scope'> {
+    return { ...this.#place, ...(scope === undefined ? {} : { scope }) };
+  }
+
+  async #write(row: RekeySubject): Promise<void> {
+    await this.#store.put(this.order.id, row);
+    this.#rows.set(row.scope, row);
+  }
+}
+
+/** So often a message of a re-key is tried, 15 and 30 seconds apart: a role that has just been given may take longer. */
+const TRIES = 3;
+
+/**
+ * What comes of a message of a re-key that could not be done: after a few tries it is kept with the order, where whoever
+ * looks after it sees it, and is not poison.
+ */
+export async function failedByRekey(outcome: Outcome, work: AccountWork, task: RekeyTask, log: Log): Promise<Outcome> {
+  if (work.rekey === undefined || outcome.outcome === 'done') return outcome;
+  if (outcome.outcome === 'retry' && (!outcome.counts || work.attempt + 1 < TRIES)) return outcome;
+  const { reason, detail } = outcome;
+  const about = { account: work.account, key: work.key, rekey: task.order.id };
+  log({ level: 'error', reason: 'RekeyFailed', message: `${REASONS[reason]} ${detail}`, because: reason, ...about });
+  try {
+    const { stopped } = await task.failed(reason, detail);
+    if (stopped) log({ level: 'error', reason: 'RekeyStopped', message: REASONS.RekeyStopped, ...about });
+    return DONE;
+  } catch (error) {
+    const noted = `${detail} It could not be noted: ${describe(describeFailure(error))}`;
+    return { outcome: 'retry', reason, detail: noted, counts: true, delaySeconds: undefined };
+  }
+}
+
+/**
+ * Pauses an order of which as many accounts failed as it allows. Errors are the SDK's.
+ *
+ * @returns whether this call did
+ */
+async function stopAtFailures(id: string, store: RekeyStore, now: Date): Promise<boolean> {
+  const order = await store.order(id);
+  if (!order || !wayOf(order)) return false;
+  const failed = new Set<string>();
+  for await (const { account, failure } of store.subjects(id)) {
+    if (failure && countsAsFailed(failure.at, order)) failed.add(account.toLowerCase());
+  }
+  if (failed.size < order.maxFailures) return false;
+  const why = `${failed.size} accounts could not be moved.`;
+  const paused = await store.replace({ ...order, paused: { on: now.toISOString(), why }, tick: order.tick + 1 });
+  // Somebody has changed it at this moment: the next failure, or the next step, looks again.
+  return paused !== undefined;
+}

@@ -1,0 +1,67 @@
+import { describe, describeFailure } from '../azure/failure.ts';
+import { lacksApproval, type RekeyStore, type RekeyWay, wayOff } from '../fleet/rekey-order.ts';
+import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
+import type { AccountWork } from '../work/messages.ts';
+
+/**
+ * That there is no order is believed for so long, so that a rotation asks once and not for each account. Whoever was to be
+ * moved meanwhile is found by the order's own steps. That there is one is never believed: it may be taken back. Milliseconds.
+ */
+const NONE_MS = 10_000;
+/** Orders that cannot be read are left alone for so long: a rotation does not wait for them. Milliseconds. */
+const LEFT_ALONE_MS = 30_000;
+
+export interface StandingRekey {
+  readonly way: RekeyWay;
+  readonly from: ManagedKey;
+  readonly to: ManagedKey;
+}
+
+/** Which re-key has to do with a key now. One for each instance. */
+export class StandingRekeys {
+  readonly #store: RekeyStore;
+  readonly #vaults: ManagedVaults;
+  readonly #approvals: number;
+  readonly #now: () => Date;
+  readonly #noneUntilMs = new Map<string, number>();
+  #unreadUntilMs = 0;
+
+  /** @param approvals so many people have to have approved an order (`CMK_APPROVALS`) */
+  constructor(
+    store: RekeyStore,
+    { vaults, approvals }: { readonly vaults: ManagedVaults; readonly approvals: number },
+    now: () => Date,
+  ) {
+    this.#store = store;
+    this.#vaults = vaults;
+    this.#approvals = approvals;
+    this.#now = now;
+  }
+
+  /**
+   * The order that moves what uses the key, as it stands now.
+   *
+   * @throws the SDK's errors, to a message of the order itself alone: every other look goes on without
+   */
+  async of(key: ManagedKey, work: AccountWork, log: Log): Promise<StandingRekey | undefined> {
+    const isOrders = work.rekey !== undefined;
+    const nowMs = this.#now().getTime();
+    const name = key.id.toLowerCase();
+    if (!isOrders && nowMs < Math.max(this.#unreadUntilMs, this.#noneUntilMs.get(name) ?? 0)) return undefined;
+    try {
+      const way = wayOff(await this.#store.orders(), key.id);
+      const to = way && !lacksApproval(way, this.#approvals) ? this.#vaults.key(way.to) : undefined;
+      if (way && to) return { way, from: key, to };
+      this.#noneUntilMs.set(name, nowMs + NONE_MS);
+      return undefined;
+    } catch (error) {
+      if (isOrders) throw error;
+      this.#unreadUntilMs = this.#now().getTime() + LEFT_ALONE_MS;
+      const message = `${REASONS.RekeysUnreadable} ${describe(describeFailure(error))}`;
+      log({ level: 'warning', reason: 'RekeysUnreadable', message, key: key.id });
+      return undefined;
+    }
+  }
+}

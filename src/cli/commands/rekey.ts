@@ -1,0 +1,130 @@
+import type { Command } from 'commander';
+import type { AppRekeys } from '../../operations/rekey/app-rekeys.ts';
+import type { RekeyStatus } from '../../operations/rekey/rekey-control.ts';
+import type { RekeyChange } from '../../rekey/control-rekey.ts';
+import type { Cli, GlobalOptions } from '../cli.ts';
+import { EXIT } from '../exit-codes.ts';
+import { changing } from '../options.ts';
+import type { Output } from '../output.ts';
+
+// A re-key is an order in the app's own storage, which the app carries out.
+
+const STORAGE = `
+The order is written into the app's storage, found as the app finds it:
+AzureWebJobsStorage__accountName with your own sign-in, or AzureWebJobsStorage,
+a connection string. It takes the roles Storage Table Data Contributor, Storage
+Queue Data Contributor and, for the audit trail, Storage Blob Data Contributor.`;
+
+const NOT_SAID = 'not said';
+
+interface StartArguments {
+  readonly reason?: string;
+  readonly ticket?: string;
+  readonly maxFailures: string;
+  readonly grant?: boolean;
+}
+
+export function addRekeyCommands(program: Command, cli: Cli): void {
+  const rekey = program.command('rekey').description('move everything that uses one key to another');
+  addStart(rekey, cli);
+  rekey
+    .command('status')
+    .description('how far re-keys are, what failed and why, and what is left to do')
+    .argument('[id]', 'one of them')
+    .addHelpText('after', STORAGE)
+    .action(async (id: string | undefined, _options: unknown, command: Command) => {
+      const { rekeyStatus } = await import('../../operations/rekey/rekey-control.ts');
+      const app = await appOf(cli, command);
+      await cli.look(
+        command,
+        () => inStorage(app, () => rekeyStatus(id, app)),
+        (all, output) => {
+          if (all.length === 0) output.text('There was no re-key yet.');
+          for (const one of all) show(one, output);
+          return all.some(({ progress }) => progress.failed > 0) ? EXIT.incomplete : EXIT.ok;
+        },
+      );
+    });
+  addChange(rekey, cli, 'pause', 'let nothing move until it is resumed', () => 'pause');
+  addChange(rekey, cli, 'resume', 'go on, and try again what failed', () => 'resume');
+  addChange(rekey, cli, 'cancel', 'take it back: what has moved goes back to the old key', ({ keep }) =>
+    keep ? 'end' : 'takeBack',
+  ).option('--keep', 'end it, and move nothing back');
+}
+
+function addStart(rekey: Command, cli: Cli): void {
+  changing(rekey.command('start'))
+    .description('check, and start to move everything from one key to another')
+    .argument('<from>', 'the key that everything moves off: <vault>/<key>')
+    .argument('<to>', 'the key that everything moves to: <vault>/<key>')
+    .option('--max-failures <number>', 'with so many accounts failed it stops', '3')
+    .option('--grant', 'give the identities that lack it their role on the new key')
+    .addHelpText('after', STORAGE)
+    .action(async (from: string, to: string, options: StartArguments, command: Command) => {
+      const { startRekeyAsOperator } = await import('../../operations/rekey/rekey-start.ts');
+      const app = await appOf(cli, command);
+      const { reason = NOT_SAID, ticket, grant = false } = options;
+      const maxFailures = Math.max(1, Math.trunc(Number(options.maxFailures)) || 3);
+      const subscriptions = cli.environment.CMK_SUBSCRIPTIONS?.split(/[\s,]+/).filter(Boolean);
+      const searched = subscriptions && subscriptions.length > 0 ? subscriptions : undefined;
+      const managed = cli.environment.CMK_VAULTS?.split(/[\s,;]+/).filter(Boolean) ?? [];
+      const start = { from, to, reason, ticket, maxFailures, grant, subscriptions: searched, managed, app };
+      await cli.run(
+        command,
+        (operation) => inStorage(app, () => startRekeyAsOperator(start, operation)),
+        ({ check, order }, output) => {
+          if (order) output.text(`It stands as ${order.id}. See how far it is: cmk rekey status ${order.id}`);
+          return check.problems.length === 0 ? EXIT.ok : EXIT.refused;
+        },
+      );
+    });
+}
+
+function addChange(
+  rekey: Command,
+  cli: Cli,
+  name: string,
+  description: string,
+  what: (options: { readonly keep?: boolean }) => RekeyChange,
+): Command {
+  return changing(rekey.command(name))
+    .description(description)
+    .argument('<id>', 'id of the re-key, as `cmk rekey status` says')
+    .addHelpText('after', STORAGE)
+    .action(async (id: string, options: { reason?: string; keep?: boolean }, command: Command) => {
+      const { changeRekeyAsOperator } = await import('../../operations/rekey/rekey-control.ts');
+      const app = await appOf(cli, command);
+      const change = { id, what: what(options), why: options.reason ?? NOT_SAID };
+      await cli.run(
+        command,
+        (operation) => inStorage(app, () => changeRekeyAsOperator(change, app, operation)),
+        (status, output) => {
+          show(status, output);
+          return EXIT.ok;
+        },
+      );
+    });
+}
+
+async function appOf(cli: Cli, command: Command): Promise<AppRekeys> {
+  const { appRekeys } = await import('../../operations/rekey/app-rekeys.ts');
+  return appRekeys(cli.environment, () => cli.credential(command.optsWithGlobals<GlobalOptions>()));
+}
+
+async function inStorage<T>({ url }: AppRekeys, run: () => Promise<T>): Promise<T> {
+  const { inAppStorage } = await import('../app-storage-failures.ts');
+  return inAppStorage({ what: 'table of re-keys', url, role: 'Storage Table Data Contributor' }, run);
+}
+
+function show({ order, progress }: RekeyStatus, output: Output): void {
+  const { id, from, to, state, paused } = order;
+  output.text(`${id}: ${from} to ${to}, ${state}${paused ? `, paused (${paused.why})` : ''}`);
+  const { moved, waiting, failed, left, gone, incomplete } = progress;
+  output.text(`  moved ${moved}, waiting ${waiting}, failed ${failed}, put elsewhere ${left}, deleted ${gone}`);
+  if (incomplete) output.entry({ kind: 'note', text: 'The fleet index cannot be read: more may be waiting.' });
+  output.table(
+    ['ACCOUNT', 'SCOPE', 'REASON', 'DETAIL'],
+    progress.failures.map(({ account, scope, reason, detail }) => [account.split('/').at(-1), scope, reason, detail]),
+  );
+  for (const todo of progress.toDo) output.entry({ kind: 'note', text: todo });
+}

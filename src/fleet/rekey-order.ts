@@ -1,0 +1,152 @@
+import { z } from 'zod';
+import { sameKeyName } from '../keys/key-identifier.ts';
+import { REASONS, type Reason } from '../reasons.ts';
+
+/** A `checking` order that is older than this was left behind by a start that was killed. Milliseconds. */
+const CHECKING_MS = 15 * 60_000;
+
+const reason = z.string().refine((code): code is Reason => Object.hasOwn(REASONS, code));
+const person = z.object({ objectId: z.string(), appId: z.string(), name: z.string().optional() });
+
+/** A re-key as it is kept: "everything that uses key `from` moves to key `to`". */
+export const REKEY_ORDER = z.object({
+  id: z.string(),
+  /** Key identifiers without a version. */
+  from: z.string(),
+  to: z.string(),
+  reason: z.string(),
+  ticket: z.string().optional(),
+  by: person,
+  /** Who approved it (`CMK_APPROVALS`); absent: nobody was asked. */
+  approval: z
+    .object({ id: z.string(), approvedBy: z.array(z.object({ objectId: z.string(), on: z.iso.datetime() })) })
+    .optional(),
+  startedOn: z.iso.datetime(),
+  /**
+   * `checking`: nothing moves yet. `moving`: it stands. `takingBack`: what it has moved goes back. The others are ends:
+   * `done`: nothing uses the old key any more, as was verified; `takenBack`; `ended`: a person left all as it was.
+   */
+  state: z.enum(['checking', 'moving', 'takingBack', 'done', 'takenBack', 'ended']),
+  /** Nothing moves until it is resumed. Without `by` the app stopped it itself: too many accounts failed. */
+  paused: z.object({ on: z.iso.datetime(), why: z.string(), by: person.optional() }).optional(),
+  /** When it was last resumed: what failed before is tried again. */
+  resumedOn: z.iso.datetime().optional(),
+  /** With so many accounts failed it stops. */
+  maxFailures: z.int().min(1),
+  /** Number of the next step: a message of an earlier one is a double, and does nothing. */
+  tick: z.int().min(0),
+  tickedOn: z.iso.datetime(),
+  /** The accounts that were sent last: how many, after how many that were done with, and when. */
+  wave: z.object({ sent: z.int(), settled: z.int(), on: z.iso.datetime() }).optional(),
+  /** Why it waits. */
+  waits: z.object({ reason, detail: z.string() }).optional(),
+  /** The last look for what still uses the old key: what could not be read is named, and then it is not verified. */
+  verified: z.object({ on: z.iso.datetime(), gaps: z.array(z.string()) }).optional(),
+  endedOn: z.iso.datetime().optional(),
+});
+
+export type RekeyData = z.output<typeof REKEY_ORDER>;
+
+/** An order with the mark of the state that was read, by which a change of it is refused when it was changed since. */
+export interface RekeyOrder extends RekeyData {
+  readonly etag: string;
+}
+
+/** What an order did with one account, or one of its encryption scopes. Written before anything moves. */
+export interface RekeySubject {
+  /** ARM id. */
+  readonly account: string;
+  /** Encryption scope; absent: the account itself. */
+  readonly scope?: string;
+  readonly location: string;
+  /**
+   * `none`: nothing was begun. `begun`: it may have moved. `moved`: it has. `back`: it went back, or never left.
+   * `left`: a person put it onto a third key, or onto none. `gone`: it was deleted.
+   */
+  readonly state: 'none' | 'begun' | 'moved' | 'back' | 'left' | 'gone';
+  /** When this was written (ISO 8601). */
+  readonly at: string;
+  /** Why it did not move, when it was last tried. */
+  readonly failure?: { readonly reason: Reason; readonly detail: string; readonly at: string };
+}
+
+/**
+ * Orders and what they did, in the app's own storage. Unlike the fleet index it is no cache: who was moved, and so has to
+ * be taken back, is known from here alone. Every request has a deadline; errors are the SDK's.
+ */
+export interface RekeyStore {
+  /** Every order that there was. */
+  orders(): Promise<readonly RekeyOrder[]>;
+  order(id: string): Promise<RekeyOrder | undefined>;
+  add(order: RekeyData): Promise<void>;
+  /** Undefined: it was changed since it was read, and nothing was written. */
+  replace(order: RekeyOrder): Promise<RekeyOrder | undefined>;
+  subjects(id: string): AsyncIterable<RekeySubject>;
+  /** Those of one account: itself and its scopes. */
+  subjectsOf(id: string, account: string): Promise<readonly RekeySubject[]>;
+  put(id: string, subject: RekeySubject): Promise<void>;
+}
+
+/** Which way an order moves now. */
+export interface RekeyWay {
+  readonly order: RekeyOrder;
+  /** Key identifiers without a version: as ordered, or the other way round when it is taken back. */
+  readonly from: string;
+  readonly to: string;
+  readonly back: boolean;
+}
+
+export function isEnded({ state }: RekeyData): boolean {
+  return state === 'done' || state === 'takenBack' || state === 'ended';
+}
+
+/** Whether it takes part in who may start another one. */
+export function isStanding(order: RekeyData, now: Date): boolean {
+  if (order.state !== 'checking') return !isEnded(order);
+  return now.getTime() - Date.parse(order.startedOn) < CHECKING_MS;
+}
+
+/** The way that an order moves now; undefined: it does not. */
+export function wayOf(order: RekeyOrder): RekeyWay | undefined {
+  if (order.paused) return undefined;
+  if (order.state === 'moving') return { order, from: order.from, to: order.to, back: false };
+  if (order.state === 'takingBack') return { order, from: order.to, to: order.from, back: true };
+  return undefined;
+}
+
+/** The way of the order that moves what uses a key; there is one at the most (see {@link conflictsOf}). */
+export function wayOff(orders: readonly RekeyOrder[], key: string): RekeyWay | undefined {
+  return orders.flatMap((order) => wayOf(order) ?? []).find(({ from }) => sameKeyName(from, key));
+}
+
+/** Whether others would have had to approve it. What takes moves back needs nobody's approval. */
+export function lacksApproval({ order, back }: RekeyWay, needed: number): boolean {
+  return needed > 0 && !back && order.approval === undefined;
+}
+
+/** The standing orders that share a key with this one: a key takes part in one order at a time, so that none goes in a circle. */
+export function conflictsOf(
+  order: Pick<RekeyData, 'id' | 'from' | 'to'>,
+  others: readonly RekeyOrder[],
+  now: Date,
+): RekeyOrder[] {
+  const mine = [order.from, order.to];
+  return others.filter(
+    (other) =>
+      other.id !== order.id &&
+      isStanding(other, now) &&
+      [other.from, other.to].some((key) => mine.some((own) => sameKeyName(own, key))),
+  );
+}
+
+/** Whether nothing is left to be done with a subject, as the order moves now. */
+export function isSubjectSettled({ state, failure }: RekeySubject, order: RekeyData): boolean {
+  if (state === 'left' || state === 'gone') return true;
+  if (order.state === 'takingBack' ? state === 'back' : state === 'moved') return true;
+  return failure !== undefined && countsAsFailed(failure.at, order);
+}
+
+/** Whether a failure is one since the order was last started or resumed. */
+export function countsAsFailed(at: string, { startedOn, resumedOn }: RekeyData): boolean {
+  return Date.parse(at) >= Date.parse(resumedOn ?? startedOn);
+}

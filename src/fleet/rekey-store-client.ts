@@ -1,0 +1,133 @@
+import type { TableClient } from '@azure/data-tables';
+import type { TokenCredential } from '@azure/identity';
+import { z } from 'zod';
+import { appTable } from '../azure/app-storage.ts';
+import { describeFailure } from '../azure/failure.ts';
+import { REASONS, type Reason } from '../reasons.ts';
+import type { Settings } from '../settings/settings.ts';
+import { accountRow, storageAccountId } from './fleet-keys.ts';
+import { REKEY_ORDER, type RekeyData, type RekeyOrder, type RekeyStore, type RekeySubject } from './rekey-order.ts';
+
+/** Table of re-keys in the app's own storage. */
+export const REKEY_TABLE = 'cmkrekeys';
+
+const ORDERS = 'order';
+/** What is said of a failure; Table Storage holds 32,768 characters. */
+const MOST_DETAIL = 1_000;
+
+const SUBJECT = z.object({
+  account: z.string(),
+  scope: z.string(),
+  location: z.string(),
+  state: z.enum(['none', 'begun', 'moved', 'back', 'left', 'gone']),
+  at: z.iso.datetime(),
+});
+const FAILURE = z.object({
+  failure: z.string().refine((code): code is Reason => Object.hasOwn(REASONS, code)),
+  detail: z.string(),
+  failedOn: z.iso.datetime(),
+});
+
+/** Re-keys in Azure Table Storage. The table is made by the first order; before that there is none. */
+export function createRekeyStore(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): RekeyStore {
+  let client: TableClient | undefined;
+  const table = (): TableClient => {
+    client ??= appTable(settings, credential, REKEY_TABLE);
+    return client;
+  };
+  return {
+    async orders() {
+      const orders: RekeyOrder[] = [];
+      for await (const row of listed(table(), `PartitionKey eq '${ORDERS}'`)) orders.push(toOrder(row));
+      return orders;
+    },
+    async order(id) {
+      // The id may be anybody's, and becomes part of an address.
+      if (!/^[\w-]{1,64}$/.test(id)) return undefined;
+      const row = await unlessNotFound(() => table().getEntity(ORDERS, id));
+      return row && toOrder(row);
+    },
+    async add(order) {
+      const entity = { partitionKey: ORDERS, rowKey: order.id, order: JSON.stringify(order) };
+      try {
+        await table().createEntity(entity);
+      } catch (error) {
+        if (describeFailure(error).kind !== 'notFound') throw error;
+        await table().createTable();
+        await table().createEntity(entity);
+      }
+    },
+    async replace({ etag, ...order }) {
+      const entity = { partitionKey: ORDERS, rowKey: order.id, order: JSON.stringify(order) };
+      try {
+        const answer = await table().updateEntity(entity, 'Replace', { etag });
+        return { ...order, etag: answer.etag ?? '' };
+      } catch (error) {
+        if (describeFailure(error).status === 412) return undefined;
+        throw error;
+      }
+    },
+    async *subjects(id) {
+      for await (const row of listed(table(), `PartitionKey eq '${partitionOf(id)}'`)) yield toSubject(row);
+    },
+    async subjectsOf(id, account) {
+      const row = accountRow(account);
+      const ofAccount = `(RowKey eq '${row}' or (RowKey ge '${row}|' and RowKey lt '${row}}'))`;
+      const subjects: RekeySubject[] = [];
+      for await (const found of listed(table(), `PartitionKey eq '${partitionOf(id)}' and ${ofAccount}`)) {
+        subjects.push(toSubject(found));
+      }
+      return subjects;
+    },
+    async put(id, { account, scope, location, state, at, failure }) {
+      const keys = { partitionKey: partitionOf(id), rowKey: accountRow(account, scope) };
+      const failed = failure
+        ? { failure: failure.reason, detail: failure.detail.slice(0, MOST_DETAIL), failedOn: failure.at }
+        : {};
+      await table().upsertEntity({ ...keys, account, scope: scope ?? '', location, state, at, ...failed }, 'Replace');
+    },
+  };
+}
+
+function partitionOf(id: string): string {
+  return `subject|${id}`;
+}
+
+async function* listed(table: TableClient, filter: string): AsyncGenerator<object> {
+  try {
+    for await (const page of table.listEntities({ queryOptions: { filter } }).byPage({ maxPageSize: 1_000 })) {
+      yield* page;
+    }
+  } catch (error) {
+    // Nothing was ever ordered.
+    if (describeFailure(error).kind !== 'notFound') throw error;
+  }
+}
+
+async function unlessNotFound<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (describeFailure(error).kind === 'notFound') return undefined;
+    throw error;
+  }
+}
+
+/** @throws where somebody has written into it by hand: nothing is guessed about who is moved */
+function toOrder(row: object): RekeyOrder {
+  const { order, etag } = z.object({ order: z.string(), etag: z.string() }).parse(row);
+  const data: RekeyData = REKEY_ORDER.parse(JSON.parse(order));
+  return { ...data, etag };
+}
+
+/** @throws likewise */
+function toSubject(row: object): RekeySubject {
+  const { scope, ...rest } = SUBJECT.parse(row);
+  if (!storageAccountId(rest.account)) throw new TypeError(`${rest.account} is not the ARM id of a storage account.`);
+  const failed = FAILURE.safeParse(row).data;
+  return {
+    ...rest,
+    ...(scope ? { scope } : {}),
+    ...(failed ? { failure: { reason: failed.failure, detail: failed.detail, at: failed.failedOn } } : {}),
+  };
+}

@@ -1,0 +1,104 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { CmkError } from '../../errors.ts';
+import type { RekeyOrder } from '../../fleet/rekey-order.ts';
+import { ENCRYPTION_USER } from '../../identities/key-roles.ts';
+import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { REASONS } from '../../reasons.ts';
+import { checkRekey } from '../../rekey/check-rekey.ts';
+import type { RekeyCheck } from '../../rekey/rekey-check.ts';
+import { startRekey } from '../../rekey/start-rekey.ts';
+import type { Vault } from '../../vaults/vault-client.ts';
+import { ensureRole } from '../identity/role-ensure.ts';
+import { callerOf } from '../key/app-record.ts';
+import { NO_LOG } from '../key/key-revoke.ts';
+import type { Operation } from '../operator-azure.ts';
+import { findVault, keyIn } from '../resolve.ts';
+import type { AppRekeys } from './app-rekeys.ts';
+
+export interface RekeyStartOptions {
+  /** `<vault>/<key>`. */
+  readonly from: string;
+  readonly to: string;
+  readonly reason: string;
+  readonly ticket: string | undefined;
+  readonly maxFailures: number;
+  /** Whether identities that lack their role on the new key are given it. */
+  readonly grant: boolean;
+  readonly subscriptions: readonly string[] | undefined;
+  /** ARM ids of the vaults that the app manages, as far as the environment says. */
+  readonly managed: readonly string[];
+  readonly app: AppRekeys;
+}
+
+export interface RekeyStarted {
+  readonly check: RekeyCheck;
+  readonly order: RekeyOrder | undefined;
+}
+
+/**
+ * Starts a re-key on the operator's own sign-in, by the same code as the app's API: checked, written into the app's storage,
+ * and carried out by the app. Roles are given here, where a person asks for it, and never by the app.
+ */
+export async function startRekeyAsOperator(options: RekeyStartOptions, operation: Operation): Promise<RekeyStarted> {
+  const { azure, journal } = operation;
+  const { app, reason, ticket, maxFailures } = options;
+  const [from, to] = [await find(options.from, operation), await find(options.to, operation)];
+  const notManaged = [options.from, options.to].find((one) => isKnownUnmanaged(one, options.managed));
+  if (notManaged) {
+    throw new CmkError(
+      'KeyNotManaged',
+      `${notManaged}: ${REASONS.KeyNotManaged}`,
+      'Add its vault to CMK_VAULTS of the app first.',
+    );
+  }
+  const searched = async () => options.subscriptions ?? (await azure.subscriptions.list());
+  const checking = () => checkRekey(from.key, to.key, { ...azure, ...app, keyCatalog: azure.keyAdmin, searched });
+  let check = await checking();
+  if (options.grant && check.withoutRole.length > 0) {
+    await grant(check.withoutRole, to, operation);
+    if (!journal.dryRun) check = await checking();
+  }
+  for (const { detail, fix } of check.problems) journal.note(`${detail} ${fix}`);
+  for (const warning of check.warnings) journal.note(warning);
+  if (check.problems.length > 0) return { check, order: undefined };
+  const text = `${check.accounts} accounts are to move from ${options.from} to ${options.to}`;
+  const change = { text, action: 'key.rekey', resource: from.key.id, from: from.key.id, to: to.key.id } as const;
+  if (journal.dryRun) {
+    journal.planned(change);
+    return { check, order: undefined };
+  }
+  const call = { caller: callerOf(await azure.operator()), correlationId: randomUUID() };
+  const request = { from: from.key, to: to.key, reason, ticket, maxFailures };
+  const newId = () => randomBytes(10).toString('hex');
+  const services = { ...app, now: azure.now, newId, check: async () => check };
+  const { order } = await startRekey(request, call, services, NO_LOG);
+  // The use-case has written it into the audit trail.
+  journal.done(change);
+  return { check, order };
+}
+
+/** Where the environment does not say, the app finds out: then the order waits (`VaultNotManaged`). */
+function isKnownUnmanaged(key: string, managed: readonly string[]): boolean {
+  const [vault = ''] = key.split('/');
+  return managed.length > 0 && !managed.some((id) => id.split('/').at(-1)?.toLowerCase() === vault.toLowerCase());
+}
+
+async function find(text: string, { azure }: Operation): Promise<{ readonly key: ManagedKey; readonly vault: Vault }> {
+  const [vaultName = '', name = '', ...rest] = text.split('/');
+  if (!vaultName || !name || rest.length > 0) {
+    throw new CmkError('ArgumentInvalid', `"${text}" names no key.`, 'Write it as <vault>/<key>.');
+  }
+  const vault = await findVault(vaultName, azure);
+  return { key: keyIn(vault, name, azure.cloud), vault };
+}
+
+async function grant(
+  principals: readonly string[],
+  { key, vault }: { readonly key: ManagedKey; readonly vault: Vault },
+  operation: Operation,
+): Promise<void> {
+  for (const principalId of principals) {
+    const grantee = { principalId, principalType: 'ServicePrincipal' as const, name: principalId };
+    await ensureRole(ENCRYPTION_USER, grantee, vault, key.name, operation);
+  }
+}

@@ -1,0 +1,207 @@
+import type { Dependent } from '../accounts/dependent.ts';
+import { Dispatcher, MOVE_CALLS } from '../accounts/dispatcher.ts';
+import type { Rollout } from '../accounts/rollout.ts';
+import type { RecordAudit } from '../audit/audit-trail.ts';
+import type { Turns } from '../azure/turns.ts';
+import { lacksApproval, type RekeyOrder, type RekeyStore, type RekeyWay, wayOf } from '../fleet/rekey-order.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
+import type { Leases } from '../work/lease-client.ts';
+import { ACCOUNT_WORK, type AccountWork, KEY_WORK, type RekeyWork } from '../work/messages.ts';
+import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import type { WorkQueue } from '../work/work-queue-client.ts';
+import { type FindLeftServices, neverAsked, type Rows, stillOn, unsettled, verifyUnused } from './find-left.ts';
+import { finishRekey } from './finish.ts';
+import { obstacleOf } from './obstacle.ts';
+import { type NextStep, nextWave, UNVERIFIED_SECONDS, WAITS_SECONDS, waveUnderWay } from './waves.ts';
+
+export type RekeyServices = FindLeftServices & {
+  readonly rekeys: RekeyStore;
+  readonly rollout: Pick<Rollout, 'paused'>;
+  readonly leases: Leases;
+  readonly queue: WorkQueue;
+  readonly schedule: Turns;
+  readonly audit: RecordAudit;
+};
+
+/** What is kept of what could not be read. An entity of Table Storage holds 32,768 characters in a property. */
+const MOST_GAPS = 50;
+
+const HELD: Outcome = {
+  outcome: 'retry',
+  reason: 'Busy',
+  detail: 'Not counted as a try.',
+  counts: false,
+  delaySeconds: 5,
+};
+
+/**
+ * One step of a re-key: reads the order, looks what is left, and sends the next wave of accounts to be moved; the accounts
+ * themselves are moved by `reconcileAccount`, as ever. It decides by what it reads, and writes nothing but the order, so
+ * that it can be killed, doubled and run again at any point. Then it sends itself on to the next step.
+ */
+export async function carryOutRekey(work: RekeyWork, services: RekeyServices, log: Log): Promise<Outcome> {
+  try {
+    if (!(await due(work, services.rekeys))) return DONE;
+    // Doubles of one step do not send twice what it sends.
+    const lease = await services.leases.acquire(`rekey/${work.order}`);
+    if (!lease) return HELD;
+    try {
+      const way = await due(work, services.rekeys);
+      return way ? await step(way, work, services, log) : DONE;
+    } finally {
+      await lease.release();
+    }
+  } catch (error) {
+    return outcomeOfFailure(error);
+  }
+}
+
+/** The way it moves; undefined: it does not, or this step was made already. */
+async function due(work: RekeyWork, rekeys: RekeyStore): Promise<RekeyWay | undefined> {
+  const order = await rekeys.order(work.order);
+  return order && order.tick <= work.tick ? wayOf(order) : undefined;
+}
+
+async function step(way: RekeyWay, work: RekeyWork, services: RekeyServices, log: Log): Promise<Outcome> {
+  const { settings } = services;
+  const from = settings.vaults.key(way.from);
+  const to = settings.vaults.key(way.to);
+  if (!from || !to) {
+    const detail = `${from ? way.to : way.from} is in no managed vault.`;
+    return goOn(way.order, work, waitFor({ reason: 'VaultNotManaged', detail }), services, log);
+  }
+  const hold = await holdOf(way, { from, to }, services, log);
+  if (hold) return goOn(way.order, work, hold, services, log);
+
+  const rows = await unsettled(way.order, services.rekeys);
+  const waiting = waveUnderWay(way.order, rows, services.now());
+  if (waiting) return goOn(way.order, work, waiting, services, log);
+  const left = way.back ? [...rows.open.values()] : await stillOn(way.order, from, rows, services, log);
+  if (left.length === 0) return end(way, { from, to }, rows, work, services, log);
+  return sendWave(left, way, from, rows, work, services, log);
+}
+
+/** What all of it waits for now. */
+async function holdOf(
+  way: RekeyWay,
+  { from, to }: { readonly from: ManagedKey; readonly to: ManagedKey },
+  services: RekeyServices,
+  log: Log,
+): Promise<NextStep | undefined> {
+  const { rollout, settings } = services;
+  if (lacksApproval(way, settings.access.rekeyApprovals)) {
+    const detail =
+      'It was started past the approval that CMK_APPROVALS asks for: end it, and have it approved (POST /api/rekeys).';
+    return waitFor({ reason: 'ApprovalNeeded', detail });
+  }
+  const pause = (await rollout.paused(from, log)) ?? (await rollout.paused(to, log));
+  if (pause) return { seconds: pause.delaySeconds, waits: { reason: pause.reason, detail: pause.detail } };
+  const obstacle = await obstacleOf(from, to, services);
+  return obstacle && waitFor(obstacle);
+}
+
+function waitFor(waits: NonNullable<NextStep['waits']>): NextStep {
+  return { seconds: WAITS_SECONDS, waits };
+}
+
+async function sendWave(
+  left: readonly Dependent[],
+  way: RekeyWay,
+  from: ManagedKey,
+  rows: Rows,
+  work: RekeyWork,
+  services: RekeyServices,
+  log: Log,
+): Promise<Outcome> {
+  const next = nextWave(rows, left.length, services.now());
+  await send(left.slice(0, next.wave.sent), way, from, work, services);
+  return goOn(way.order, work, next, services, log);
+}
+
+/** Nobody is left to be sent to: it is over, if a fresh look at everything says so too. */
+async function end(
+  way: RekeyWay,
+  keys: { readonly from: ManagedKey; readonly to: ManagedKey },
+  rows: Rows,
+  work: RekeyWork,
+  services: RekeyServices,
+  log: Log,
+): Promise<Outcome> {
+  const { order, back } = way;
+  const { failed } = rows;
+  const { rekeys, now } = services;
+  if (failed.size > 0) {
+    const why = `${failed.size} accounts could not be moved; everything else is.`;
+    const paused = { on: now().toISOString(), why };
+    await rekeys.replace({ ...order, paused, tick: order.tick + 1 });
+    const message = `${REASONS.RekeyStopped} ${why}`;
+    log({ level: 'error', reason: 'RekeyStopped', message, rekey: order.id, key: order.from });
+    return DONE;
+  }
+  const unasked = back ? [] : await neverAsked(services);
+  const verified = back || unasked.length > 0 ? undefined : await verifyUnused(order, keys.from, services, log);
+  if (verified && verified.found.length > 0) return sendWave(verified.found, way, keys.from, rows, work, services, log);
+  const gaps = [...unasked, ...(verified?.gaps ?? [])];
+  if (gaps.length > 0) {
+    const waits = { reason: 'RekeyUnverified' as const, detail: gaps.slice(0, 3).join(' ') };
+    const seen = { on: now().toISOString(), gaps: gaps.slice(0, MOST_GAPS) };
+    const seconds = unasked.length > 0 ? WAITS_SECONDS : UNVERIFIED_SECONDS;
+    return goOn(order, work, { seconds, waits, verified: seen }, services, log);
+  }
+  await finishRekey(order, { back, to: keys.to, outOfSight: verified?.outOfSight ?? [] }, services, log);
+  return DONE;
+}
+
+/** At the pace that Azure takes them: what goes beyond it waits in the queue. */
+async function send(
+  wave: readonly Dependent[],
+  { order }: RekeyWay,
+  from: ManagedKey,
+  work: RekeyWork,
+  services: RekeyServices,
+): Promise<void> {
+  const dispatcher = new Dispatcher<Dependent>(
+    services,
+    MOVE_CALLS,
+    ({ id, location, scopes }, { delaySeconds, turn }) => {
+      const hint = scopes ? { scopes } : {};
+      const message: AccountWork = {
+        ...{ kind: 'account', account: id, location, key: from.id, ...hint, turn, rekey: order.id },
+        ...{ cause: work.cause, attempt: 0 },
+      };
+      return services.queue.send(ACCOUNT_WORK, message, delaySeconds);
+    },
+  );
+  for (const dependent of wave) await dispatcher.dispatch(dependent);
+}
+
+/** The next step is in the queue before this one counts as made: killed in between, it is made twice, and never not at all. */
+async function goOn(
+  order: RekeyOrder,
+  work: RekeyWork,
+  next: NextStep,
+  { queue, rekeys, now }: RekeyServices,
+  log: Log,
+): Promise<Outcome> {
+  const { waits: _waits, wave: _wave, ...rest } = order;
+  const { seconds, waits, wave, verified } = next;
+  const tick = work.tick + 1;
+  await queue.send(KEY_WORK, { ...work, tick, attempt: 0, deferredSince: undefined }, seconds);
+  const changed: RekeyOrder = {
+    ...rest,
+    tick,
+    tickedOn: now().toISOString(),
+    ...(waits ? { waits } : {}),
+    ...(wave ? { wave } : {}),
+    ...(verified ? { verified } : {}),
+  };
+  // Changed meanwhile: it counts as what it was changed to, and the step that comes looks at that.
+  await rekeys.replace(changed);
+  if (waits && waits.reason !== order.waits?.reason) {
+    const message = `${REASONS.RekeyWaits} ${waits.detail}`;
+    log({ level: 'warning', reason: 'RekeyWaits', because: waits.reason, message, rekey: order.id, key: order.from });
+  }
+  return DONE;
+}

@@ -1,0 +1,87 @@
+import type { Account } from '../accounts/account.ts';
+import { accountKeyUse, usesKey } from '../accounts/key-use.ts';
+import type { StorageAccounts } from '../accounts/storage-client.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
+import type { FleetIndex } from '../fleet/fleet-index.ts';
+import type { RekeyStore } from '../fleet/rekey-order.ts';
+import type { Authorization } from '../identities/authorization-client.ts';
+import { checkKeyAccess } from '../identities/check-key-access.ts';
+import type { Identities } from '../identities/identity-client.ts';
+import type { KeyCatalog } from '../keys/key-admin-client.ts';
+import type { Keys } from '../keys/key-client.ts';
+import { newestVersion } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Vaults } from '../vaults/vault-client.ts';
+import { judgeRekey, type ReadOrWhy, type RekeyCheck, type RekeyFacts } from './rekey-check.ts';
+
+export interface CheckServices {
+  readonly keys: Keys;
+  readonly keyCatalog: Pick<KeyCatalog, 'material'>;
+  readonly vaults: Vaults;
+  readonly accounts: StorageAccounts;
+  readonly authorization: Authorization;
+  readonly identities: Identities;
+  readonly fleet: Pick<FleetIndex, 'uses'>;
+  readonly rekeys: Pick<RekeyStore, 'orders'>;
+  /** Where accounts are looked for. */
+  readonly searched: () => Promise<readonly string[]>;
+  readonly now: () => Date;
+}
+
+/**
+ * Reads what decides whether a re-key may begin, and judges it. Accounts are listed anew; those that use the key by an
+ * encryption scope alone are known from the fleet index.
+ *
+ * @throws the SDK's errors where the orders that there are cannot be read
+ */
+export async function checkRekey(from: ManagedKey, to: ManagedKey, services: CheckServices): Promise<RekeyCheck> {
+  const { keys, keyCatalog, vaults, rekeys, now } = services;
+  const [fromVersions, toVersions, vault, orders, { accounts, unread }] = await Promise.all([
+    reading(() => keys.listVersions(from)),
+    reading(() => keys.listVersions(to)),
+    reading(() => vaults.get(to.vault)),
+    rekeys.orders(),
+    accountsOf(from, services),
+  ]);
+  const newest = 'read' in toVersions ? newestVersion(toVersions.read)?.version : undefined;
+  const material: RekeyFacts['material'] = newest
+    ? await reading(() => keyCatalog.material(to, newest))
+    : { read: undefined };
+  const access = await checkKeyAccess(accounts, to, services);
+  const facts = { from, to, fromVersions, toVersions, vault, material, orders, access, unread };
+  return judgeRekey(facts, now());
+}
+
+async function reading<T>(read: () => Promise<T>): Promise<ReadOrWhy<T>> {
+  try {
+    return { read: await read() };
+  } catch (error) {
+    return { unread: describe(describeFailure(error)) };
+  }
+}
+
+async function accountsOf(
+  key: ManagedKey,
+  { accounts, fleet, searched }: CheckServices,
+): Promise<{ readonly accounts: readonly Account[]; readonly unread: readonly string[] }> {
+  const found: Account[] = [];
+  const unread: string[] = [];
+  const known = new Set<string>();
+  try {
+    for await (const { account } of fleet.uses(key.id)) known.add(account.toLowerCase());
+  } catch (error) {
+    unread.push(`The fleet index cannot be read: ${describe(describeFailure(error))}`);
+  }
+  for (const subscription of await searched()) {
+    try {
+      for await (const account of accounts.list(subscription)) {
+        const isUser = usesKey(accountKeyUse(account.encryption), key) || known.has(account.id.toLowerCase());
+        if (isUser) found.push(account);
+      }
+    } catch (error) {
+      const why = describe(describeFailure(error));
+      unread.push(`The accounts of subscription ${subscription} cannot be listed: ${why}`);
+    }
+  }
+  return { accounts: found, unread };
+}

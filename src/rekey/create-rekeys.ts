@@ -1,0 +1,18 @@
+import { StandingRekeys } from '../accounts/standing-rekeys.ts';
+import type { TokenCredential } from '../azure/credential.ts';
+import type { RekeyStore } from '../fleet/rekey-order.ts';
+import { createRekeyStore } from '../fleet/rekey-store-client.ts';
+import type { Settings } from '../settings/settings.ts';
+
+/** Standing orders, and what the reconcile of an account has to know of them. */
+export interface StandingRekeyServices {
+  readonly rekeys: RekeyStore;
+  readonly standingRekeys: StandingRekeys;
+}
+
+/** No call is made yet. */
+export function createRekeys(settings: Settings, identity: TokenCredential, now: () => Date): StandingRekeyServices {
+  const rekeys = createRekeyStore(settings, () => identity);
+  const { vaults, access } = settings;
+  return { rekeys, standingRekeys: new StandingRekeys(rekeys, { vaults, approvals: access.rekeyApprovals }, now) };
+}

@@ -1,0 +1,216 @@
+import { askLater } from '../accounts/ask-later.ts';
+import type { Dependent, DiscoveryServices, SearchedSubscriptions } from '../accounts/dependent.ts';
+import { type Discovered, discoverDependents } from '../accounts/discovery.ts';
+import type { UnreadableScopes } from '../accounts/inventory.ts';
+import { scopeKeyUse, usesKey } from '../accounts/key-use.ts';
+import type { Subscriptions } from '../accounts/subscriptions-client.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
+import { parseResourceId } from '../azure/resource-id.ts';
+import type { Turns } from '../azure/turns.ts';
+import { isSubjectSettled, type RekeyOrder, type RekeyStore } from '../fleet/rekey-order.ts';
+import type { Keys } from '../keys/key-client.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Log } from '../log.ts';
+import type { Settings } from '../settings/settings.ts';
+import type { WorkQueue } from '../work/work-queue-client.ts';
+import { causeOf } from './start-rekey.ts';
+import { firstOf } from './waves.ts';
+
+export type FindLeftServices = DiscoveryServices & {
+  readonly settings: Settings;
+  readonly keys: Keys;
+  readonly subscriptions: Subscriptions;
+  readonly rekeys: Pick<RekeyStore, 'subjects'>;
+  readonly queue: Pick<WorkQueue, 'send'>;
+  readonly schedule: Turns;
+};
+
+/** The accounts that an order has had to do with, by ARM id in lower case. */
+export interface Rows {
+  /** Not where they are to be yet. */
+  readonly open: ReadonlyMap<string, Dependent>;
+  readonly settled: ReadonlySet<string>;
+  /** Tried, and waiting for a person. */
+  readonly failed: ReadonlySet<string>;
+}
+
+export async function unsettled(order: RekeyOrder, rekeys: Pick<RekeyStore, 'subjects'>): Promise<Rows> {
+  const open = new Map<string, Dependent>();
+  const settled = new Set<string>();
+  const failed = new Set<string>();
+  for await (const subject of rekeys.subjects(order.id)) {
+    const id = parseResourceId(subject.account);
+    if (!id) continue;
+    const account = id.id.toLowerCase();
+    if (!isSubjectSettled(subject, order)) {
+      open.set(account, { id: id.id, subscriptionId: id.subscriptionId, location: subject.location });
+    } else if (subject.failure) failed.add(account);
+    else settled.add(account);
+  }
+  // One of an account's parts is enough.
+  for (const account of open.keys()) settled.delete(account);
+  for (const account of failed) {
+    settled.delete(account);
+    open.delete(account);
+  }
+  return { open, settled, failed };
+}
+
+/**
+ * Whoever uses the key, by all that is known, and is not known to fail, as far as it is their turn by the tag `cmk-wave`; those
+ * first that were begun.
+ */
+export async function stillOn(
+  order: RekeyOrder,
+  key: ManagedKey,
+  { open, failed }: Rows,
+  services: FindLeftServices,
+  log: Log,
+): Promise<readonly Dependent[]> {
+  const left = new Map(open);
+  const found = (dependent: Dependent): void => {
+    const account = dependent.id.toLowerCase();
+    // What was begun may be about a scope: it is asked for its scopes, whatever is known of them.
+    if (!failed.has(account) && !left.has(account)) left.set(account, dependent);
+  };
+  await discover(order, key, await searched(services), found, services, log);
+  // What was not known before is written down by now, with its tags.
+  const waves = await wavesOf(key, services);
+  return firstOf([...left.values()], ({ id }) => waves.get(id.toLowerCase()));
+}
+
+/** The order is a matter of getting there: where it cannot be told, everything may go. */
+async function wavesOf(key: ManagedKey, { fleet }: Pick<FindLeftServices, 'fleet'>): Promise<Map<string, string>> {
+  const waves = new Map<string, string>();
+  try {
+    for await (const { account, wave } of fleet.uses(key.id)) if (wave) waves.set(account.toLowerCase(), wave);
+  } catch {
+    return new Map();
+  }
+  return waves;
+}
+
+/** What a fresh look at everything has shown. */
+export interface UnusedProof {
+  /** The accounts that use the key after all, which the index may not know. */
+  readonly found: readonly Dependent[];
+  /** What could not be read, one sentence each: it is looked at again. */
+  readonly gaps: readonly string[];
+  /** What the app is set not to look at, one sentence each. */
+  readonly outOfSight: readonly string[];
+}
+
+const OWN_KEY_ALONE =
+  'CMK_SCOPE_DISCOVERY is "dependents": encryption scopes of accounts that use another key themselves were not looked at.';
+
+/**
+ * Looks at everything anew, whatever is known: every subscription is listed, and every account of which a scope was moved
+ * is asked for its scopes.
+ */
+export async function verifyUnused(
+  order: RekeyOrder,
+  key: ManagedKey,
+  services: FindLeftServices,
+  log: Log,
+): Promise<UnusedProof> {
+  const { ids, list: vanished } = await searched(services);
+  const found = new Map<string, Dependent>();
+  const add = (dependent: Dependent): void => {
+    found.set(dependent.id.toLowerCase(), dependent);
+  };
+  const { discovered, toAsk } = await discover(order, key, { ids, list: ids }, add, services, log);
+  const gaps = [
+    ...vanished.map((id) => `The app does not see subscription ${id} any more.`),
+    ...discovered.unreadableSubscriptions.map(
+      ({ id, failure }) => `The accounts of subscription ${id} cannot be listed: ${describe(failure)}`,
+    ),
+    ...discovered.unreadableScopes.map(
+      ({ id, failure }) => `The encryption scopes of ${id} cannot be listed: ${describe(failure)}`,
+    ),
+    ...toAsk,
+    ...(await askScopesAgain(order, key, services, found)),
+  ];
+  const outOfSight = services.settings.scopeDiscovery === 'all' ? [] : [OWN_KEY_ALONE];
+  return { found: [...found.values()], gaps: [...new Set(gaps)], outOfSight };
+}
+
+async function discover(
+  order: RekeyOrder,
+  key: ManagedKey,
+  subscriptions: SearchedSubscriptions,
+  found: (dependent: Dependent) => void,
+  services: FindLeftServices,
+  log: Log,
+): Promise<{ readonly discovered: Discovered; readonly toAsk: readonly string[] }> {
+  const toAsk: string[] = [];
+  const findings = {
+    found: async (dependent: Dependent) => found(dependent),
+    async ask(accounts: readonly Dependent[], unreadable: readonly UnreadableScopes[]) {
+      toAsk.push(...accounts.map(({ id }) => notAsked(id)));
+      // Whoever turns out to use the key is moved when that shows: the order stands still.
+      await askLater(accounts, unreadable, causeOf(order, services.now()), services);
+    },
+  };
+  const discovered = await discoverDependents(key, subscriptions, services, findings, log);
+  return { discovered, toAsk };
+}
+
+/**
+ * Accounts that were never asked for their scopes, those too that somebody was sent to a moment ago: before they were, nothing
+ * can be verified. None where the index cannot be read: then everything is listed, scopes and all.
+ */
+export async function neverAsked(services: FindLeftServices): Promise<readonly string[]> {
+  if (services.settings.scopeDiscovery !== 'all') return [];
+  const { ids } = await searched(services);
+  const gaps: string[] = [];
+  try {
+    for await (const { account } of services.fleet.unasked()) {
+      const id = parseResourceId(account);
+      if (id && ids.includes(id.subscriptionId)) gaps.push(notAsked(id.id));
+    }
+  } catch {
+    return [];
+  }
+  return gaps;
+}
+
+function notAsked(account: string): string {
+  return `The encryption scopes of ${account} were not asked for yet.`;
+}
+
+async function askScopesAgain(
+  order: RekeyOrder,
+  key: ManagedKey,
+  { accounts, rekeys }: Pick<FindLeftServices, 'accounts' | 'rekeys'>,
+  found: Map<string, Dependent>,
+): Promise<string[]> {
+  const scoped = new Map<string, string>();
+  for await (const { account, scope, location } of rekeys.subjects(order.id)) {
+    if (scope !== undefined) scoped.set(account, location);
+  }
+  const gaps: string[] = [];
+  for (const [account, location] of scoped) {
+    const id = parseResourceId(account);
+    if (!id) continue;
+    try {
+      for await (const scope of accounts.listScopes(id)) {
+        if (!usesKey(scopeKeyUse(scope), key)) continue;
+        found.set(account.toLowerCase(), { id: account, subscriptionId: id.subscriptionId, location });
+      }
+    } catch (error) {
+      const failure = describeFailure(error);
+      if (failure.kind === 'notFound') continue;
+      gaps.push(`The encryption scopes of ${account} cannot be listed: ${describe(failure)}`);
+    }
+  }
+  return gaps;
+}
+
+async function searched({
+  settings,
+  subscriptions,
+}: FindLeftServices): Promise<{ readonly ids: readonly string[]; readonly list: readonly string[] }> {
+  if (settings.subscriptions) return { ids: settings.subscriptions, list: [] };
+  const { ids, vanished } = await subscriptions.seen();
+  return { ids, list: vanished };
+}

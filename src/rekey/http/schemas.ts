@@ -1,0 +1,168 @@
+import { z } from 'zod';
+import { APPROVAL } from '../../approvals/approval.ts';
+import { REKEY_ORDER } from '../../fleet/rekey-order.ts';
+import type { ApiOperation } from '../../http/openapi.ts';
+
+const KEY = z
+  .string()
+  .max(200)
+  .regex(/^[A-Za-z][0-9A-Za-z-]{1,23}\/[0-9A-Za-z-]{1,127}$/, 'write it as <vault>/<key>');
+const reason = z.string().trim().min(3).max(500).describe('Why, in your own words. It goes into the audit trail.');
+
+export const REKEY_REQUEST = z.strictObject({
+  from: KEY.describe('The key that everything moves off, as `<vault>/<key>`.'),
+  to: KEY.describe('The key that everything moves to, likewise.'),
+  reason,
+  ticket: z.string().trim().min(1).max(100).optional().describe('Incident or change number.'),
+  maxFailures: z.int().min(1).max(1_000).optional().describe('With so many accounts failed it stops; 3 unless said.'),
+});
+
+export const REKEY_CHANGE = z.strictObject({ reason });
+
+const problem = z.object({ reason: z.string(), detail: z.string(), fix: z.string() });
+const check = z.object({
+  problems: z.array(problem).describe('What stands in the way; with any, nothing moves.'),
+  warnings: z.array(z.string()).describe('What could not be told.'),
+  accounts: z.int().describe('Accounts that use the old key, themselves or by a scope.'),
+  withoutRole: z.array(z.string()).describe('Principals that lack their role on the new key.'),
+});
+
+const order = REKEY_ORDER.omit({ tick: true, tickedOn: true, wave: true });
+
+const progress = z.object({
+  moved: z.int().describe('Accounts and scopes on the new key by this order, or back on the old one.'),
+  waiting: z.int(),
+  failed: z.int(),
+  left: z.int().describe('Put onto a third key by people.'),
+  gone: z.int(),
+  failures: z
+    .array(
+      z.object({
+        account: z.string(),
+        scope: z.string().optional(),
+        reason: z.string(),
+        detail: z.string(),
+        at: z.iso.datetime(),
+      }),
+    )
+    .describe('At most 100.'),
+  incomplete: z.boolean().describe('The fleet index cannot be read: more may be waiting.'),
+  toDo: z.array(z.string()).describe('What is left to a person.'),
+});
+
+export const REKEY_STARTED = z.object({ check, order });
+
+export const REKEY_RESPONSES = {
+  RekeyCheck: check,
+  RekeyStarted: REKEY_STARTED,
+  RekeyAsked: z.object({ reason: z.literal('ApprovalNeeded'), check, approval: APPROVAL }),
+  RekeyStatus: z.object({ order, progress }),
+  Rekeys: z.object({ value: z.array(order) }),
+};
+export const REKEY_REQUESTS = { RekeyRequest: REKEY_REQUEST, RekeyChange: REKEY_CHANGE };
+
+const ID = { name: 'id', in: 'path', description: 'Id of the re-key.', schema: z.string().min(1).max(64) } as const;
+const UNREAD = { 503: ['ServiceUnavailable'] };
+const CHANGED = { 404: ['RekeyNotFound'], 409: ['RekeyChanged', 'RekeyNotPossible'], ...UNREAD };
+
+/** The calls of the functions `rekeys` and `changeRekey`. */
+export const REKEY_OPERATIONS: readonly ApiOperation[] = [
+  {
+    id: 'listRekeys',
+    method: 'get',
+    path: '/rekeys',
+    summary: 'The re-keys there were, newest first.',
+    role: 'CmkKey.Read',
+    responses: { 200: { description: 'The orders.', schema: 'Rekeys' } },
+    problems: UNREAD,
+  },
+  {
+    id: 'startRekey',
+    method: 'post',
+    path: '/rekeys',
+    summary: 'Move everything that uses one key to another.',
+    description:
+      'Checked first, and everything that stands in the way is told at once. It stands until nothing uses the old key any more. With `dryRun=true` it is checked and nothing else.',
+    role: 'Cmk.Operate',
+    parameters: [
+      {
+        name: 'dryRun',
+        in: 'query',
+        description: 'Check, and change nothing.',
+        schema: z.enum(['true', 'false']).optional(),
+      },
+    ],
+    request: 'RekeyRequest',
+    responses: {
+      200: { description: 'What stands in the way, and what it would move.', schema: 'RekeyCheck' },
+      201: { description: 'It stands.', schema: 'RekeyStarted' },
+      202: { description: 'It waits for approval (`CMK_APPROVALS`); nothing moves.', schema: 'RekeyAsked' },
+    },
+    problems: { 400: ['QueryInvalid'], 404: ['KeyNotManaged'], 409: ['RekeyConflict', 'RekeyUnfit'], ...UNREAD },
+  },
+  {
+    id: 'rekeyStatus',
+    method: 'get',
+    path: '/rekeys/{id}',
+    summary: 'How far a re-key is, what failed and why, and what is left to do.',
+    role: 'CmkKey.Read',
+    parameters: [ID],
+    responses: { 200: { description: 'The order and its progress.', schema: 'RekeyStatus' } },
+    problems: { 404: ['RekeyNotFound'], ...UNREAD },
+  },
+  {
+    id: 'cancelRekey',
+    method: 'delete',
+    path: '/rekeys/{id}',
+    summary: 'Take a re-key back: what it has moved goes back to the old key.',
+    description: 'With `keep=true` it ends, and everything stays where it is.',
+    role: 'Cmk.Operate',
+    parameters: [
+      ID,
+      { name: 'reason', in: 'query', description: 'Why; it goes into the audit trail.', schema: reason },
+      {
+        name: 'keep',
+        in: 'query',
+        description: 'End it, and move nothing back.',
+        schema: z.enum(['true', 'false']).optional(),
+      },
+    ],
+    responses: { 202: { description: 'The order and its progress.', schema: 'RekeyStatus' } },
+    problems: {
+      400: ['QueryInvalid'],
+      404: ['RekeyNotFound'],
+      409: [
+        'KeyNotFound',
+        'NewestVersionUnusable',
+        'NoUsableVersion',
+        'RekeyChanged',
+        'RekeyConflict',
+        'RekeyNotPossible',
+        'RevocationOpen',
+      ],
+      ...UNREAD,
+    },
+  },
+  {
+    id: 'pauseRekey',
+    method: 'post',
+    path: '/rekeys/{id}/pause',
+    summary: 'Let nothing move until it is resumed.',
+    role: 'Cmk.Operate',
+    parameters: [ID],
+    request: 'RekeyChange',
+    responses: { 200: { description: 'The order and its progress.', schema: 'RekeyStatus' } },
+    problems: CHANGED,
+  },
+  {
+    id: 'resumeRekey',
+    method: 'post',
+    path: '/rekeys/{id}/resume',
+    summary: 'Go on; what failed before is tried again.',
+    role: 'Cmk.Operate',
+    parameters: [ID],
+    request: 'RekeyChange',
+    responses: { 200: { description: 'The order and its progress.', schema: 'RekeyStatus' } },
+    problems: CHANGED,
+  },
+];

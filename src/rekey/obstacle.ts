@@ -1,0 +1,42 @@
+import type { RekeyData } from '../fleet/rekey-order.ts';
+import type { Keys } from '../keys/key-client.ts';
+import { type KeyVersion, newestUsableVersion, newestVersion } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { openRevocation } from '../revocation/revocation.ts';
+
+type Obstacle = NonNullable<RekeyData['waits']>;
+
+/** What keeps everything from moving between two keys now: it may pass, and is looked at again. */
+export async function obstacleOf(
+  from: ManagedKey,
+  to: ManagedKey,
+  { keys, now }: { readonly keys: Keys; readonly now: () => Date },
+): Promise<Obstacle | undefined> {
+  const [fromVersions, toVersions] = await Promise.all([keys.listVersions(from), keys.listVersions(to)]);
+  return versionObstacle({ key: from, versions: fromVersions }, { key: to, versions: toVersions }, now());
+}
+
+interface Listed {
+  readonly key: ManagedKey;
+  readonly versions: readonly KeyVersion[];
+}
+
+/** The same, decided by what was listed. */
+export function versionObstacle(from: Listed, to: Listed, now: Date): Obstacle | undefined {
+  for (const { key, versions } of [from, to]) {
+    // Whether it is revoked cannot be told of a key that is not there.
+    if (versions.length === 0) return { reason: 'KeyNotFound', detail: `${key.id} has no version: it was deleted.` };
+    const revocation = openRevocation(versions, now);
+    if (revocation) {
+      const detail = `${key.id} was revoked on ${revocation.revokedOn.toISOString()}; nothing moves off or onto it.`;
+      return { reason: 'RevocationOpen', detail };
+    }
+  }
+  const target = newestUsableVersion(to.versions, now);
+  if (!target) return { reason: 'NoUsableVersion', detail: `${to.key.id} has no version that can be used.` };
+  // Storage takes the newest version of all for an automatic use.
+  if (newestVersion(to.versions) !== target) {
+    return { reason: 'NewestVersionUnusable', detail: `The newest version of ${to.key.id} cannot be used.` };
+  }
+  return undefined;
+}

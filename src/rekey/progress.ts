@@ -1,0 +1,105 @@
+import type { FleetIndex } from '../fleet/fleet-index.ts';
+import {
+  countsAsFailed,
+  isSubjectSettled,
+  type RekeyOrder,
+  type RekeyStore,
+  type RekeySubject,
+} from '../fleet/rekey-order.ts';
+import { parseKeyIdentifier } from '../keys/key-identifier.ts';
+import type { Reason } from '../reasons.ts';
+
+/** Failures that are told one by one. */
+const MOST_TOLD = 100;
+
+export interface RekeyFailure {
+  readonly account: string;
+  readonly scope?: string;
+  readonly reason: Reason;
+  readonly detail: string;
+  readonly at: string;
+}
+
+/** How far an order is: accounts and encryption scopes, each counted once. */
+export interface RekeyProgress {
+  /** On the new key by this order; or back on the old one, when it is taken back. */
+  readonly moved: number;
+  /** Known to be on the key that they are to leave, and not failed. */
+  readonly waiting: number;
+  readonly failed: number;
+  /** Put onto a third key by people. */
+  readonly left: number;
+  readonly gone: number;
+  readonly failures: readonly RekeyFailure[];
+  /** Whether `waiting` may be too small: the fleet index cannot be read. */
+  readonly incomplete: boolean;
+  /** What a person has left to do, one sentence each. */
+  readonly toDo: readonly string[];
+}
+
+/** Reads how far an order is: what it has done, and who still uses the key that everything is to leave. */
+export async function progressOf(
+  order: RekeyOrder,
+  { rekeys, fleet }: { readonly rekeys: Pick<RekeyStore, 'subjects'>; readonly fleet: Pick<FleetIndex, 'uses'> },
+): Promise<RekeyProgress> {
+  const back = order.state === 'takingBack' || order.state === 'takenBack';
+  const waiting = new Set<string>();
+  const counts = { moved: 0, left: 0, gone: 0 };
+  const failures: RekeyFailure[] = [];
+  const failed = new Set<string>();
+  for await (const subject of rekeys.subjects(order.id)) {
+    const { account, scope, state, failure } = subject;
+    const isArrived = state === (back ? 'back' : 'moved');
+    if (failure && !isArrived && countsAsFailed(failure.at, order)) {
+      failed.add(nameOf(subject));
+      failures.push({ account, ...(scope ? { scope } : {}), ...failure });
+    } else if (isArrived) counts.moved += 1;
+    else if (state === 'left' || state === 'gone') counts[state] += 1;
+    else if (!isSubjectSettled(subject, order) && back) waiting.add(nameOf(subject));
+  }
+  const known = back || order.state === 'done' ? true : await addUses(order.from, waiting, failed, fleet);
+  const told = failures.slice(0, MOST_TOLD);
+  const toDo = toDoOf(order, failed.size);
+  return { ...counts, waiting: waiting.size, failed: failed.size, failures: told, incomplete: !known, toDo };
+}
+
+/** False: they are not known. */
+async function addUses(
+  key: string,
+  waiting: Set<string>,
+  failed: ReadonlySet<string>,
+  fleet: Pick<FleetIndex, 'uses'>,
+): Promise<boolean> {
+  try {
+    for await (const use of fleet.uses(key)) if (!failed.has(nameOf(use))) waiting.add(nameOf(use));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function nameOf({ account, scope = '' }: Pick<RekeySubject, 'account' | 'scope'>): string {
+  return `${account} ${scope}`.toLowerCase();
+}
+
+/** What the app does not do by itself. */
+export function toDoOf(order: RekeyOrder, failed: number): string[] {
+  const { id, from, state, paused, waits, verified } = order;
+  const key = parseKeyIdentifier(from);
+  const old = key ? `${key.keyName} --vault ${key.vaultName}` : from;
+  if (state === 'done') {
+    return [
+      `See what else uses the old key, of other types than storage accounts: cmk key status ${old}`,
+      ...(verified?.gaps ?? []),
+      'Storage accounts that were deleted and may be recovered, snapshots and backups are out of sight, and may need the old key.',
+      `Then disable it, in a way that can be taken back: cmk key revoke ${old}. Delete it no earlier than everything that was made with it has expired.`,
+    ];
+  }
+  if (state !== 'moving' && state !== 'takingBack') return [];
+  return [
+    ...(failed > 0 ? ['Mend what the failures say.'] : []),
+    ...(paused ? [`Resume it: cmk rekey resume ${id}`] : []),
+    ...(waits ? [`It waits: ${waits.detail}`] : []),
+    ...(verified?.gaps ?? []),
+  ];
+}

@@ -1,0 +1,178 @@
+import { conflictsOf, type RekeyOrder } from '../fleet/rekey-order.ts';
+import { giveAccess } from '../identities/give-access.ts';
+import type { KeyAccess } from '../identities/key-access.ts';
+import type { KeyVersion } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { Reason } from '../reasons.ts';
+import type { VaultProperties } from '../vaults/vault-client.ts';
+import { letStorageIn, protectVault } from '../vaults/vault-commands.ts';
+import { storageHindrance } from '../vaults/vault-network.ts';
+import { versionObstacle } from './obstacle.ts';
+
+/** Sizes of RSA keys that Storage takes (Azure Storage, "customer-managed keys overview"). */
+const SIZES: readonly (number | undefined)[] = [2048, 3072, 4096];
+
+/** Something that stands in the way of a re-key. */
+export interface RekeyProblem {
+  readonly reason: Reason;
+  readonly detail: string;
+  readonly fix: string;
+}
+
+/** Something of Azure, or why it could not be read. */
+export type ReadOrWhy<T> = { readonly read: T } | { readonly unread: string };
+
+/** What was read before anything moves. */
+export interface RekeyFacts {
+  readonly from: ManagedKey;
+  readonly to: ManagedKey;
+  readonly fromVersions: ReadOrWhy<readonly KeyVersion[]>;
+  readonly toVersions: ReadOrWhy<readonly KeyVersion[]>;
+  readonly vault: ReadOrWhy<Pick<VaultProperties, 'softDelete' | 'purgeProtection' | 'network'>>;
+  /** Type and size of the newest version; undefined where Key Vault does not show them. */
+  readonly material: ReadOrWhy<{ readonly type: string; readonly size: number | undefined } | undefined>;
+  readonly orders: readonly RekeyOrder[];
+  /** Of each account that is to move, to the key that it is to move to. */
+  readonly access: readonly KeyAccess[];
+  /** Accounts that could not be looked at, one sentence each. */
+  readonly unread: readonly string[];
+}
+
+export interface RekeyCheck {
+  readonly problems: readonly RekeyProblem[];
+  /** What could not be told; it stands in the way of nothing. */
+  readonly warnings: readonly string[];
+  /** Accounts that use the old key, as far as they are known, themselves or by a scope. */
+  readonly accounts: number;
+  /** Identities that lack their role on the new key: `--grant` gives it to them. */
+  readonly withoutRole: readonly string[];
+}
+
+/** Everything that stands in the way, at once. */
+export function judgeRekey(facts: RekeyFacts, now: Date): RekeyCheck {
+  const { access, unread, material } = facts;
+  const problems = [
+    ...sameKey(facts),
+    ...keyProblems(facts, now),
+    ...vaultProblems(facts),
+    ...materialProblems(facts),
+    ...orderProblems(facts, now),
+    ...accessProblems(facts),
+  ];
+  const unknown = access.filter(({ ready }) => ready === 'unknown');
+  const cannotTell = unknown.map(
+    ({ account, missing }) => `Whether ${account} may use the key is not known: ${missing.join(' ')}`,
+  );
+  const noMaterial =
+    'unread' in material ? [`Of which type and size the new key is cannot be read: ${material.unread}`] : [];
+  const lacking = access.flatMap(({ reason, principalId }) =>
+    reason === 'IdentityWithoutRole' && principalId ? [principalId] : [],
+  );
+  return {
+    problems,
+    warnings: [...unread, ...noMaterial, ...perimeter(facts), ...cannotTell],
+    accounts: access.length,
+    withoutRole: [...new Set(lacking)],
+  };
+}
+
+function sameKey({ from, to }: RekeyFacts): RekeyProblem[] {
+  if (from.id.toLowerCase() !== to.id.toLowerCase()) return [];
+  const fix = 'Name another key. A new version of the same key is a rotation: everything moves to it by itself.';
+  return [{ reason: 'ArgumentInvalid', detail: 'Both are the same key.', fix }];
+}
+
+function keyProblems({ from, to, fromVersions, toVersions }: RekeyFacts, now: Date): RekeyProblem[] {
+  const unread = [
+    { key: from, versions: fromVersions },
+    { key: to, versions: toVersions },
+  ].flatMap(({ key, versions }): RekeyProblem[] =>
+    'unread' in versions
+      ? [
+          {
+            reason: 'VaultUnreadable',
+            detail: `${key.id}: ${versions.unread}`,
+            fix: 'Give the app its role on the vault.',
+          },
+        ]
+      : [],
+  );
+  if ('unread' in fromVersions || 'unread' in toVersions) return unread;
+  const obstacle = versionObstacle(
+    { key: from, versions: fromVersions.read },
+    { key: to, versions: toVersions.read },
+    now,
+  );
+  if (!obstacle) return [];
+  const fix =
+    obstacle.reason === 'RevocationOpen'
+      ? 'Restore the key first: a re-key frees no account from a revocation.'
+      : 'Make a version of it that can be used, or recover it.';
+  return [{ ...obstacle, fix }];
+}
+
+function vaultProblems({ to, vault }: RekeyFacts): RekeyProblem[] {
+  const { name } = to.vault;
+  if ('unread' in vault) return [{ reason: 'Unreadable', detail: vault.unread, fix: 'Let the app read the vault.' }];
+  const { softDelete, purgeProtection, network } = vault.read;
+  const problems: RekeyProblem[] = [];
+  if (!softDelete) {
+    const fix = `az keyvault update --name ${name} --enable-soft-delete true`;
+    problems.push({ reason: 'SoftDeleteOff', detail: `The vault ${name} has no soft delete.`, fix });
+  }
+  if (!purgeProtection) {
+    const fix = protectVault(to.vault) ?? 'Switch it on.';
+    problems.push({ reason: 'PurgeProtectionOff', detail: `The vault ${name} has no purge protection.`, fix });
+  }
+  const hindrance = storageHindrance(network);
+  if (hindrance?.certain) {
+    const fix = letStorageIn(to.vault) ?? 'Let trusted services by.';
+    problems.push({ reason: 'VaultUnreachable', detail: `The vault ${name}: ${hindrance.is}`, fix });
+  }
+  return problems;
+}
+
+/** Whether the accounts are in the same perimeter is not seen: the first wave shows it. */
+function perimeter({ to, vault }: RekeyFacts): string[] {
+  const hindrance = 'read' in vault ? storageHindrance(vault.read.network) : undefined;
+  return hindrance && !hindrance.certain ? [`The vault ${to.vault.name}: ${hindrance.is}`] : [];
+}
+
+function materialProblems({ to, material }: RekeyFacts): RekeyProblem[] {
+  // What cannot be read is a warning, and of a key that cannot be used it is said elsewhere.
+  if ('unread' in material || material.read === undefined) return [];
+  const { type, size } = material.read;
+  if (/^RSA(-HSM)?$/i.test(type) && SIZES.includes(size)) return [];
+  const detail = `${to.id} is ${type}${size ? ` of ${size} bits` : ''}.`;
+  return [
+    { reason: 'UnsupportedKey', detail, fix: `Make another key: cmk key ensure <name> --vault ${to.vault.name}` },
+  ];
+}
+
+function orderProblems({ from, to, orders }: RekeyFacts, now: Date): RekeyProblem[] {
+  return conflictsOf({ id: '', from: from.id, to: to.id }, orders, now).map((order) => ({
+    reason: 'RekeyConflict',
+    detail: `The re-key ${order.id} (${order.from} to ${order.to}) has to do with the same key.`,
+    fix: `Let it end first, or end it: cmk rekey cancel ${order.id} --keep`,
+  }));
+}
+
+/** One for each identity, however many accounts have it: it is mended once. */
+function accessProblems({ to, access }: RekeyFacts): RekeyProblem[] {
+  const causes = new Map<string, KeyAccess[]>();
+  for (const one of access) {
+    if (one.ready !== false) continue;
+    const { reason, principalId, account } = one;
+    const cause = reason === 'IdentityWithoutRole' && principalId ? principalId.toLowerCase() : account;
+    causes.set(cause, [...(causes.get(cause) ?? []), one]);
+  }
+  return [...causes.values()].flatMap(([first, ...others]) => (first ? accessProblem(to, first, others) : []));
+}
+
+function accessProblem(to: ManagedKey, first: KeyAccess, others: readonly KeyAccess[]): RekeyProblem {
+  const { account, reason = 'IdentityWithoutRole', principalId, by, missing } = first;
+  const more = others.length > 0 ? ` and ${others.length} more accounts` : '';
+  const command = reason === 'IdentityWithoutRole' ? giveAccess(principalId, to.vault, by) : undefined;
+  const fix = command ?? 'Attach an identity that exists to the account, and name it in its encryption settings.';
+  return { reason, detail: `${account}${more}: ${missing.join(' ')}`, fix };
+}

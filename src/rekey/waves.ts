@@ -1,0 +1,57 @@
+import type { RekeyData } from '../fleet/rekey-order.ts';
+import { waveOf } from '../rollout/stage.ts';
+
+/** The first wave is small: what is wrong with all of them shows there. Each is up to four times what was done before it. */
+const FIRST_WAVE = 5;
+const GROWTH = 4;
+const LARGEST_WAVE = 500;
+/** What Storage takes in one subscription and region (see `WRITES_PER_SECOND`): where a wave is all there, it takes so long. */
+const PER_SECOND = 10;
+/** Beyond that a wave is waited for; then whoever is left is sent to again. Milliseconds. */
+const PATIENCE_MS = 60_000;
+
+/** How long it is to the next step, in seconds. */
+const NEXT_SECONDS = 3;
+const SELDOM_SECONDS = 20;
+/** While a key is revoked, or something else stands in the way. */
+export const WAITS_SECONDS = 60;
+/** When all has moved, and not everything could be read. */
+export const UNVERIFIED_SECONDS = 900;
+
+/** What an order is changed to by a step, and when the next one comes. */
+export interface NextStep {
+  readonly seconds: number;
+  readonly wave?: NonNullable<RekeyData['wave']>;
+  readonly waits?: NonNullable<RekeyData['waits']>;
+  readonly verified?: NonNullable<RekeyData['verified']>;
+}
+
+type Counts = { readonly settled: { readonly size: number }; readonly failed: { readonly size: number } };
+
+/** The wave that was sent last, while it is not through and may still be. */
+export function waveUnderWay({ wave }: Pick<RekeyData, 'wave'>, rows: Counts, now: Date): NextStep | undefined {
+  if (!wave || settledOf(rows) >= wave.settled + wave.sent) return undefined;
+  const patienceMs = PATIENCE_MS + (wave.sent / PER_SECOND) * 1000;
+  const waitedMs = now.getTime() - Date.parse(wave.on);
+  if (waitedMs > patienceMs) return undefined;
+  // What takes long is not asked about every few seconds.
+  return { seconds: Math.min(Math.max(Math.ceil(waitedMs / 3_000), NEXT_SECONDS), SELDOM_SECONDS), wave };
+}
+
+/** Those whose turn it is, by the tag `cmk-wave` as in a rotation: one wave after the other, what has none comes last. */
+export function firstOf<D>(left: readonly D[], tagOf: (one: D) => string | undefined): readonly D[] {
+  const first = left.reduce((least, one) => Math.min(least, waveOf(tagOf(one))), Number.POSITIVE_INFINITY);
+  return left.filter((one) => waveOf(tagOf(one)) === first);
+}
+
+/** How many are sent next, of so many that are left. */
+export function nextWave(rows: Counts, left: number, now: Date): NextStep & Required<Pick<NextStep, 'wave'>> {
+  const most = Math.min(Math.max(rows.settled.size * GROWTH, FIRST_WAVE), LARGEST_WAVE);
+  const sent = Math.min(left, most);
+  const seconds = Math.max(NEXT_SECONDS, Math.ceil(sent / PER_SECOND));
+  return { seconds, wave: { sent, settled: settledOf(rows), on: now.toISOString() } };
+}
+
+function settledOf({ settled, failed }: Counts): number {
+  return settled.size + failed.size;
+}

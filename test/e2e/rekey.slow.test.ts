@@ -1,0 +1,211 @@
+import { BlobServiceClient } from '@azure/storage-blob';
+import { expect, it } from 'vitest';
+import { grantApp } from '../../local/azure/app-setup.ts';
+import { benchFleet } from '../../local/azure/bench-fleet.ts';
+import {
+  addAccount,
+  addIdentity,
+  addKeyVersion,
+  addResourceGroup,
+  addVault,
+  allowStorage,
+} from '../../local/azure/fleet.ts';
+import type { EncryptionScope, StorageAccount, Vault } from '../../local/azure/world.ts';
+import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
+import { tokenOf } from '../break-glass/running-app.ts';
+import { useApp } from '../support/app.ts';
+import { eventually } from '../support/eventually.ts';
+
+// Re-keys end as ordered, nothing half: one of 200 accounts, and beside it small ones that are at other points of their way
+// whenever the app is killed.
+
+const PINNED = 170;
+const ALL = 200;
+const WITH_SCOPES = 5;
+const FEW = 8;
+
+/** One order: its two keys, and the accounts that are on the first. */
+interface Move {
+  readonly from: { readonly vault: Vault; readonly key: string };
+  readonly to: { readonly vault: Vault; readonly key: string };
+  readonly accounts: readonly StorageAccount[];
+  /** Whether each was pinned, by name. */
+  readonly modes: ReadonlyMap<string, boolean>;
+}
+
+const moves: Move[] = [];
+let vaults: readonly Vault[] = [];
+const app = useApp({
+  settings: { throttle: true },
+  prepare({ world }) {
+    const regions = ['westeurope', 'northeurope', 'uksouth'];
+    const made = benchFleet(world, { accounts: PINNED, subscriptions: 2, regions });
+    const [subscription] = world.subscriptions.values();
+    if (!subscription) throw new Error('There is no subscription.');
+    const group = addResourceGroup(world, subscription, 'rg-rekey');
+    const other = addVault(world, group, 'kv-bench-new');
+    vaults = [made.vault, other];
+    grantApp(world, { vaults: [other], subscriptions: [subscription] });
+    const identity = addIdentity(world, group, 'id-rekey');
+    for (const { principalId } of world.identities.values())
+      for (const vault of vaults) allowStorage(world, vault, principalId);
+    const addOrder = (name: string, vault: Vault, key: string, count: number, own: readonly StorageAccount[] = []) => {
+      addKeyVersion(world, other, `${name}-new`);
+      if (own.length === 0) addKeyVersion(world, vault, key);
+      const use = { vault, keyName: key };
+      const scopes = [
+        { name: 'one', key: { ...use, mode: 'pinned' as const } },
+        { name: 'two', key: { ...use, mode: 'automatic' as const } },
+      ];
+      const more = Array.from({ length: count }, (_, n) => {
+        const mode = n % 2 === 0 ? 'automatic' : 'pinned';
+        return addAccount(world, group, {
+          name: `st${name}${n}`,
+          identity,
+          key: { ...use, mode },
+          ...(n < WITH_SCOPES ? { scopes } : {}),
+        });
+      });
+      const accounts = [...own, ...more];
+      const modes = new Map(accounts.map((account) => [account.name, Boolean(uses(account)?.keyversion)]));
+      moves.push({ from: { vault, key }, to: { vault: other, key: `${name}-new` }, accounts, modes });
+    };
+    addOrder('large', made.vault, 'bench-key', ALL - PINNED, made.accounts);
+    for (const name of ['early', 'back', 'held']) addOrder(name, made.vault, `${name}-key`, FEW);
+  },
+  env: () => ({ CMK_VAULTS: vaults.map(({ id }) => id).join(',') }),
+});
+
+const uses = (account: StorageAccount) => account.encryption.keyvaultproperties;
+const scopesOf = ({ encryptionScopes }: StorageAccount): readonly EncryptionScope[] => [...encryptionScopes.values()];
+
+interface Status {
+  readonly order: {
+    readonly id: string;
+    readonly state: string;
+    readonly paused?: unknown;
+    readonly verified?: unknown;
+  };
+  readonly progress: { readonly moved: number; readonly failed: number; readonly waiting: number };
+}
+
+async function call(path: string, method = 'GET', body?: unknown): Promise<{ status: number; body: Status }> {
+  const response = await fetch(`${app.url}/api/rekeys${path}`, {
+    method,
+    headers: { authorization: `Bearer ${tokenOf(app.azure, 'operator')}`, 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return { status: response.status, body: (await response.json()) as Status };
+}
+
+/** What is not on that key, in the mode that it had: accounts and scopes. */
+function astray({ accounts, modes }: Move, { vault, key }: Move['from']): string[] {
+  const isThere = (uri: string | undefined) => uri?.startsWith(`https://${vault.name}.vault.azure.net/keys/${key}`);
+  return accounts.flatMap((account) => {
+    const { keyname, keyvaulturi, keyversion } = uses(account) ?? {};
+    const isOwn = isThere(`${keyvaulturi?.replace(/\/$/, '')}/keys/${keyname}`);
+    const isInMode = Boolean(keyversion) === modes.get(account.name);
+    const strays = scopesOf(account).filter(({ name, keyVaultProperties }) => {
+      const uri = keyVaultProperties?.keyUri;
+      // `one` is pinned, `two` automatic.
+      return !isThere(uri) || (uri?.split('/').length === 6) !== (name === 'one');
+    });
+    const own = isOwn && isInMode ? [] : [`${account.name}: ${keyvaulturi} ${keyname} ${keyversion}`];
+    return [...own, ...strays.map(({ name }) => `${account.name}/${name}`)];
+  });
+}
+
+const arrived = ({ accounts, to }: Move): number =>
+  accounts.filter((account) => uses(account)?.keyname === to.key).length;
+
+async function start({ from, to }: Move): Promise<string> {
+  const order = { from: `${from.vault.name}/${from.key}`, to: `${to.vault.name}/${to.key}`, reason: 'It has leaked' };
+  const { status, body } = await call('', 'POST', order);
+  expect(status, JSON.stringify(body)).toBe(201);
+  return body.order.id;
+}
+
+/** Undefined while the app cannot say: it starts, or is asked too often. */
+async function stateOf(id: string): Promise<string | undefined> {
+  const { status, body } = await call(`/${id}`);
+  if (status !== 200) expect([429, 503], JSON.stringify(body)).toContain(status);
+  return status === 200 ? body.order.state : undefined;
+}
+const takeBack = async (id: string): Promise<void> => {
+  expect((await call(`/${id}?reason=It%20was%20a%20false%20alarm`, 'DELETE')).status).toBe(202);
+};
+
+async function restart(): Promise<void> {
+  await app.kill();
+  await app.start();
+}
+
+async function records(): Promise<
+  { action: string; reason: string; resource: string; details: { scope?: string; rekey?: string } }[]
+> {
+  const audit = BlobServiceClient.fromConnectionString(app.connectionString).getContainerClient(AUDIT_CONTAINER);
+  const found: string[] = [];
+  for await (const { name } of audit.listBlobsFlat()) {
+    found.push(...(await audit.getBlobClient(name).downloadToBuffer()).toString().split('\n').filter(Boolean));
+  }
+  return found.map((line) => JSON.parse(line).entry).filter(Boolean);
+}
+
+const LIMIT_MS = 300_000;
+
+it('moves 200 accounts and their scopes to another vault and back, killed, paused and resumed on the way', async () => {
+  const [large, early, back, held] = moves as [Move, Move, Move, Move];
+  const order = { from: 'kv-bench-new/large-new', to: `${large.from.vault.name}/early-key`, reason: 'A second one' };
+
+  // Killed as soon as it stands; and while one moves, one goes back, and one is held.
+  const ids = { early: await start(early), large: await start(large) };
+  expect((await call('', 'POST', order)).status).toBe(409);
+  await restart();
+  Object.assign(ids, { back: await start(back), held: await start(held) });
+  const { back: backId = '', held: heldId = '' } = ids as typeof ids & { back?: string; held?: string };
+  await eventually('some of each have moved', () => [large, back, held].every((one) => arrived(one) >= 2), LIMIT_MS);
+  expect((await call(`/${heldId}/pause`, 'POST', { reason: 'Lunch' })).status).toBe(200);
+  await takeBack(backId);
+  await restart();
+
+  await eventually('60 have moved', () => arrived(large) >= 60, LIMIT_MS);
+  expect((await call(`/${ids.large}/pause`, 'POST', { reason: 'Lunch' })).status).toBe(200);
+  expect((await call(`/${heldId}/resume`, 'POST', { reason: 'Back' })).status).toBe(200);
+  await eventually(
+    'the small ones have ended',
+    async () => {
+      const states = await Promise.all([ids.early, backId, heldId].map(stateOf));
+      return states.join() === 'done,takenBack,done';
+    },
+    LIMIT_MS,
+  );
+  expect(arrived(large)).toBeLessThan(ALL);
+  expect(astray(early, early.to)).toEqual([]);
+  expect(astray(back, back.from)).toEqual([]);
+  expect(astray(held, held.to)).toEqual([]);
+  expect((await call(`/${ids.large}`)).body).toMatchObject({ order: { state: 'moving', paused: { why: 'Lunch' } } });
+
+  expect((await call(`/${ids.large}/resume`, 'POST', { reason: 'Back' })).status).toBe(200);
+  await eventually('it is done', async () => (await stateOf(ids.large)) === 'done', LIMIT_MS);
+  expect(astray(large, large.to)).toEqual([]);
+  const subjects = ALL + 2 * WITH_SCOPES;
+  expect((await call(`/${ids.large}`)).body).toMatchObject({ progress: { moved: subjects, failed: 0, waiting: 0 } });
+
+  await takeBack(ids.large);
+  await eventually('30 are back', () => arrived(large) <= ALL - 30, LIMIT_MS);
+  await restart();
+  await eventually('it is taken back', async () => (await stateOf(ids.large)) === 'takenBack', LIMIT_MS);
+  expect(astray(large, large.from)).toEqual([]);
+  expect(await app.count('account-work-poison')).toBe(0);
+  expect(await app.count('key-work-poison')).toBe(0);
+
+  // Each move is on record once, there and back.
+  const proofs = (await records()).filter(({ action }) => action === 'account.rekey');
+  const byOrder = (id: string) => proofs.filter(({ details }) => details.rekey === id);
+  const names = (id: string) =>
+    new Set(byOrder(id).map(({ resource, details }) => `${resource} ${details.scope}`)).size;
+  expect([byOrder(ids.large).length, names(ids.large)]).toEqual([2 * subjects, subjects]);
+  const few = FEW + 2 * WITH_SCOPES;
+  for (const id of [ids.early, heldId]) expect([byOrder(id).length, names(id)]).toEqual([few, few]);
+  expect(byOrder(backId).length).toBe(2 * names(backId));
+}, 900_000);

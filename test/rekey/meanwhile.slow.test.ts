@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest';
+import type { StorageAccount } from '../../local/azure/world.ts';
+import { restoreKey } from '../../src/revocation/restore-key.ts';
+import { revokeKey } from '../../src/revocation/revoke-key.ts';
+import { NO_CONTROL, withPause, withResume } from '../../src/rollout/pause.ts';
+import { TestKey } from '../support/fleet.ts';
+import { REVOKER } from '../support/keys.ts';
+import { useWire } from '../support/wire.ts';
+import { RekeyOrders } from './rekey-orders.ts';
+
+// What becomes of a re-key when somebody does something else in between; docs/compromised-key.md says the same.
+
+const wire = useWire();
+const use = ({ encryption }: StorageAccount) => encryption.keyvaultproperties;
+const on = (key: TestKey, accounts: readonly StorageAccount[]) =>
+  accounts.filter((account) => use(account)?.keyname === key.name).length;
+/** Two keys, and so many accounts on the first: more than one wave. */
+function twoKeys(accounts = 7) {
+  const [a, b] = [new TestKey(wire.azure.world), new TestKey(wire.azure.world, 'kv-files')];
+  return { a, b, accounts: Array.from({ length: accounts }, (_, n) => a.account(n === 0 ? 'automatic' : 'pinned')) };
+}
+
+describe.each(['old', 'new'] as const)('a revocation of the %s key while a re-key stands', (which) => {
+  it('stops it at once, and a restore lets it go on by itself', async () => {
+    const orders = new RekeyOrders(wire);
+    const { services } = orders;
+    const { a, b, accounts } = twoKeys();
+    const id = await orders.start(a, b);
+    await orders.carryOut(() => on(b, accounts) >= 3);
+    const key = orders.managed(which === 'old' ? a : b);
+    await revokeKey(key, { ...REVOKER, id: 'rev-a' }, { ...services, keys: services.urgentKeys });
+    const moved = on(b, accounts);
+    await orders.carryOut(async () => (await orders.waits(id)) === 'RevocationOpen');
+    expect(on(b, accounts)).toBe(moved);
+    await expect(orders.change(id, 'takeBack')).rejects.toMatchObject({ reason: 'RevocationOpen' });
+    // Its records are none of the looks' business yet: they belong to a restore under way.
+    wire.azure.clock.advance(60_000);
+    const restore = { revocation: 'rev-a', restoredBy: '44444444-4444-4444-4444-444444444444', dualControl: true };
+    expect((await restoreKey(key, restore, { ...services, keys: services.urgentKeys })).end).toBe('restored');
+    await orders.carryOut();
+    expect((await orders.order(id)).state).toBe('done');
+    expect(on(b, accounts)).toBe(7);
+  });
+});
+
+describe('while a re-key stands', () => {
+  it('a rotation of the new key reaches what has moved, and what moves later goes to the new version at once', async () => {
+    const orders = new RekeyOrders(wire);
+    const { a, b, accounts } = twoKeys();
+    const id = await orders.start(a, b);
+    await orders.carryOut(() => on(b, accounts) >= 3);
+    const newest = b.add();
+    await orders.carryOut();
+    expect((await orders.order(id)).state).toBe('done');
+    const pinned = accounts.filter((account) => use(account)?.keyversion !== '');
+    expect(pinned.map((account) => use(account)?.keyversion)).toEqual(pinned.map(() => newest.version));
+    expect(on(b, accounts)).toBe(7);
+    expect(pinned.length).toBe(6);
+  });
+
+  it('a person is overruled on the old key, and left alone on a third one and on none', async () => {
+    const orders = new RekeyOrders(wire);
+    const { a, b, accounts } = twoKeys();
+    const third = new TestKey(wire.azure.world);
+    const id = await orders.start(a, b);
+    await orders.carryOut(() => on(b, accounts) === 7);
+    const [back, elsewhere, none] = accounts;
+    if (!back || !elsewhere || !none) throw new Error('There are too few accounts.');
+    Object.assign(use(back) ?? {}, { keyname: a.name, keyversion: '' });
+    Object.assign(use(elsewhere) ?? {}, { keyname: third.name, keyversion: third.first.version });
+    Object.assign(none.encryption, { keySource: 'Microsoft.Storage', keyvaultproperties: undefined });
+    await orders.carryOut();
+    expect((await orders.order(id)).state).toBe('done');
+    expect(use(back)).toMatchObject({ keyname: b.name, keyversion: '' });
+    expect(use(elsewhere)).toMatchObject({ keyname: third.name });
+    await orders.change(id, 'takeBack');
+    await orders.carryOut();
+    expect((await orders.order(id)).state).toBe('takenBack');
+    expect(use(back)).toMatchObject({ keyname: a.name, keyversion: '' });
+    expect(use(elsewhere)).toMatchObject({ keyname: third.name });
+    expect(use(none)).toBeUndefined();
+    expect(on(a, accounts)).toBe(5);
+  });
+
+  it.each(['all keys', 'the old key', 'the new key'])('a pause of %s holds all of it', async (what) => {
+    const orders = new RekeyOrders(wire);
+    const { controlStore, control } = orders.services;
+    const { a, b, accounts } = twoKeys();
+    const id = await orders.start(a, b);
+    await orders.carryOut(() => on(b, accounts) >= 3);
+    const moved = on(b, accounts);
+    const now = wire.azure.clock.now();
+    const key = { 'all keys': {}, 'the old key': { key: a.id() }, 'the new key': { key: b.id() } }[what];
+    const about = { id: 'p', reason: 'Change freeze', by: { objectId: 'o' } };
+    const pause = { ...about, ...key, since: now.toISOString() };
+    control.learn(await controlStore.update(() => withPause(NO_CONTROL, pause, now)));
+    await orders.carryOut(async () => (await orders.waits(id)) === 'Paused');
+    expect(on(b, accounts)).toBe(moved);
+    const at = wire.azure.clock.now().toISOString();
+    control.learn(await controlStore.update((state) => withResume(state, { ...about, ...key, at })));
+    await orders.carryOut();
+    expect((await orders.order(id)).state).toBe('done');
+    expect(on(b, accounts)).toBe(7);
+  });
+
+  it('the waves of a rotation go before what has no wave', async () => {
+    const orders = new RekeyOrders(wire);
+    const { a, b, accounts } = twoKeys(4);
+    const first = a.account('pinned', { tags: { 'cmk-wave': '1' } });
+    const second = a.account('pinned', { tags: { 'cmk-wave': '2' } });
+    const id = await orders.start(a, b);
+    await orders.carryOut(() => on(b, [first]) === 1);
+    expect(on(b, [second, ...accounts])).toBe(0);
+    await orders.carryOut(() => on(b, [second]) === 1);
+    expect(on(b, accounts)).toBe(0);
+    await orders.carryOut();
+    expect((await orders.order(id)).state).toBe('done');
+    expect(on(b, accounts)).toBe(4);
+  });
+
+  it('one that nobody approved moves nothing where others have to, and is ended', async () => {
+    const orders = new RekeyOrders(wire, { CMK_APPROVALS: 'rekey:1' });
+    const { a, b, accounts } = twoKeys(2);
+    const id = await orders.start(a, b);
+    await orders.carryOut(async () => (await orders.waits(id)) === 'ApprovalNeeded');
+    const [account] = accounts;
+    // A look that has nothing to do with the order does not carry it out either.
+    if (account) wire.sent.push({ queue: 'account-work', work: a.accountWork(account), delaySeconds: 0 });
+    await orders.carryOut(() => wire.sent.every(({ work }) => work.kind !== 'account'));
+    expect(on(b, accounts)).toBe(0);
+    await orders.change(id, 'end');
+    const approval = { id: 'a1b2c3d4e5', approvedBy: [{ objectId: 'o', on: '2026-11-25T02:00:00.000Z' }] };
+    expect(await orders.start(a, b, { approval })).toBe(approval.id);
+    await orders.carryOut();
+    expect(await orders.order(approval.id)).toMatchObject({ state: 'done', approval });
+    expect(on(b, accounts)).toBe(2);
+  });
+});

@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest';
+import type { RekeyOrder } from '../../src/fleet/rekey-order.ts';
+import { managedKey } from '../../src/keys/managed-vaults.ts';
+import { judgeRekey, type RekeyFacts } from '../../src/rekey/rekey-check.ts';
+import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
+import type { VaultNetwork } from '../../src/vaults/vault-client.ts';
+import { day, KEY, keyVersion, REVOKER, VAULT, versionName } from '../support/keys.ts';
+import { rekeyOrder } from '../support/rekeys.ts';
+
+const OTHER = managedKey(VAULT, 'new-key');
+const now = day(200);
+const OPEN: VaultNetwork = { publicAccess: 'enabled', allowsOthers: true, allowsTrustedServices: false };
+const FINE: RekeyFacts = {
+  from: KEY,
+  to: OTHER,
+  fromVersions: { read: [keyVersion(1)] },
+  toVersions: { read: [keyVersion(51)] },
+  vault: { read: { softDelete: true, purgeProtection: true, network: OPEN } },
+  material: { read: { type: 'RSA-HSM', size: 3072 } },
+  orders: [],
+  access: [{ account: 'st1', ready: true, reason: undefined, principalId: 'p1', missing: [] }],
+  unread: [],
+};
+const reasons = (facts: Partial<RekeyFacts>) =>
+  judgeRekey({ ...FINE, ...facts }, now).problems.map((one) => one.reason);
+const standing = (change: Partial<RekeyOrder>) => ({ orders: [rekeyOrder({ from: 'x', to: OTHER.id, ...change })] });
+
+describe('before a re-key', () => {
+  it('nothing stands in the way of what is fit', () => {
+    expect(judgeRekey(FINE, now)).toEqual({ problems: [], warnings: [], accounts: 1, withoutRole: [] });
+    expect(reasons({ material: { read: undefined } })).toEqual([]);
+    expect(reasons({ material: { unread: 'no' } })).toEqual([]);
+    expect(judgeRekey({ ...FINE, material: { unread: 'no' } }, now).warnings).toEqual([expect.stringMatching(/: no$/)]);
+  });
+
+  it('everything that is wrong is told at once', () => {
+    const all = reasons({
+      to: KEY,
+      toVersions: { read: [keyVersion(51, { enabled: false })] },
+      vault: { read: { softDelete: false, purgeProtection: false, network: { ...OPEN, allowsOthers: false } } },
+      material: { read: { type: 'EC', size: undefined } },
+      ...standing({ from: KEY.id }),
+      access: [
+        { account: 'st1', ready: false, reason: 'IdentityWithoutRole', principalId: 'p1', missing: ['no role'] },
+      ],
+    });
+    expect(all).toEqual([
+      'ArgumentInvalid',
+      'NoUsableVersion',
+      'SoftDeleteOff',
+      'PurgeProtectionOff',
+      'VaultUnreachable',
+      'UnsupportedKey',
+      'RekeyConflict',
+      'IdentityWithoutRole',
+    ]);
+  });
+
+  it('a key that is revoked, gone, unreadable or has an unusable newest version is refused', () => {
+    const tag = `${REVOKER.id} ${day(150).toISOString()} ${REVOKER.revokedBy} ${versionName(1)}`;
+    const revoked = keyVersion(1, { enabled: false, tags: { [REVOCATION_TAG]: tag } });
+    expect(reasons({ fromVersions: { read: [revoked] } })).toEqual(['RevocationOpen']);
+    expect(reasons({ fromVersions: { read: [] } })).toEqual(['KeyNotFound']);
+    const newer = keyVersion(52, { enabled: false });
+    expect(reasons({ toVersions: { read: [keyVersion(51), newer] } })).toEqual(['NewestVersionUnusable']);
+    expect(reasons({ fromVersions: { unread: 'no' }, toVersions: { unread: 'no' } })).toEqual([
+      'VaultUnreadable',
+      'VaultUnreadable',
+    ]);
+    expect(reasons({ vault: { unread: 'no' } })).toEqual(['Unreadable']);
+    expect(reasons({ material: { read: { type: 'RSA', size: 1024 } } })).toEqual(['UnsupportedKey']);
+  });
+
+  it.each<[string, Partial<VaultNetwork>, string[], number]>([
+    ['lets in everybody', {}, [], 0],
+    ['denies others, trusted services apart', { allowsOthers: false, allowsTrustedServices: true }, [], 0],
+    ['is off, trusted services apart', { publicAccess: 'disabled', allowsTrustedServices: true }, [], 0],
+    ['denies others', { allowsOthers: false }, ['VaultUnreachable'], 0],
+    ['is off', { publicAccess: 'disabled' }, ['VaultUnreachable'], 0],
+    ['is guarded by a perimeter', { publicAccess: 'byPerimeter' }, [], 1],
+  ])('a vault whose network %s', (_, network, problems, warnings) => {
+    const read = { softDelete: true, purgeProtection: true, network: { ...OPEN, ...network } };
+    const check = judgeRekey({ ...FINE, vault: { read } }, now);
+    expect(check.problems.map((one) => one.reason)).toEqual(problems);
+    expect(check.warnings.length).toBe(warnings);
+  });
+
+  it('what lacks its role comes with the command that gives it, on the vault of the new key', () => {
+    const lacking = { ready: false, reason: 'IdentityWithoutRole', principalId: 'p-1', missing: ['No role.'] } as const;
+    const accounts = (by: 'rbac' | 'accessPolicies') =>
+      ['st1', 'st2', 'st3'].map((account) => ({ account, by, ...lacking }));
+    const fixes = (by: 'rbac' | 'accessPolicies') => judgeRekey({ ...FINE, access: accounts(by) }, now).problems;
+    expect(fixes('rbac')).toEqual([
+      {
+        reason: 'IdentityWithoutRole',
+        detail: 'st1 and 2 more accounts: No role.',
+        fix: `az role assignment create --assignee-object-id p-1 --assignee-principal-type ServicePrincipal --role 'Key Vault Crypto Service Encryption User' --scope ${VAULT.id}`,
+      },
+    ]);
+    expect(fixes('accessPolicies')[0]?.fix).toMatch(/^az keyvault set-policy .* --object-id p-1 --name kv-files /);
+  });
+
+  it('an order that shares a key stands in the way while it stands', () => {
+    expect(reasons(standing({ state: 'moving' }))).toEqual(['RekeyConflict']);
+    expect(reasons(standing({ state: 'done' }))).toEqual([]);
+    expect(reasons(standing({ state: 'moving', to: 'y' }))).toEqual([]);
+    expect(reasons(standing({ state: 'checking', startedOn: day(200).toISOString() }))).toEqual(['RekeyConflict']);
+    // A start that was killed.
+    expect(reasons(standing({ state: 'checking', startedOn: day(199).toISOString() }))).toEqual([]);
+  });
+
+  it('an identity that lacks its role is named once, and one that cannot be told is a warning', () => {
+    const lacking = { ready: false, reason: 'IdentityWithoutRole', principalId: 'p1', missing: ['no role'] } as const;
+    const { withoutRole, problems, warnings } = judgeRekey(
+      {
+        ...FINE,
+        access: [
+          { account: 'st1', ...lacking },
+          { account: 'st2', ...lacking },
+          { account: 'st3', ready: false, reason: undefined, principalId: undefined, missing: ['none'] },
+          { account: 'st4', ready: false, reason: 'IdentityDeleted', principalId: 'p2', missing: ['gone'] },
+          { account: 'st5', ready: 'unknown', reason: undefined, principalId: undefined, missing: ['another tenant'] },
+        ],
+        unread: ['A subscription cannot be listed.'],
+      },
+      now,
+    );
+    expect(withoutRole).toEqual(['p1']);
+    expect(problems.map((one) => one.reason)).toEqual([
+      'IdentityWithoutRole',
+      'IdentityWithoutRole',
+      'IdentityDeleted',
+    ]);
+    expect(warnings).toEqual(['A subscription cannot be listed.', expect.stringContaining('st5')]);
+  });
+});

@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import { allowStorage } from '../../local/azure/fleet.ts';
+import type { StorageAccount } from '../../local/azure/world.ts';
+import { checkRekey } from '../../src/rekey/check-rekey.ts';
+import { progressOf } from '../../src/rekey/progress.ts';
+import { TestKey } from '../support/fleet.ts';
+import { forgetFleet, useWire } from '../support/wire.ts';
+import { RekeyOrders } from './rekey-orders.ts';
+
+const wire = useWire();
+
+const use = ({ encryption }: StorageAccount) => encryption.keyvaultproperties;
+const scopesOf = ({ encryptionScopes }: StorageAccount) =>
+  [...encryptionScopes.values()].map(({ keyVaultProperties }) => keyVaultProperties?.keyUri);
+
+describe('a re-key over the wire', () => {
+  it('moves accounts and scopes, each in its mode, and takes back what it has moved and nothing else', async () => {
+    const orders = new RekeyOrders(wire);
+    const { services } = orders;
+    const [a, b, third] = [new TestKey(wire.azure.world), new TestKey(wire.azure.world), new TestKey(wire.azure.world)];
+    const [pinned, automatic] = [a.account('pinned'), a.account('automaticEmpty')];
+    const byScope = third.account('pinned', {
+      scopes: [
+        { name: 'one', key: a.use('pinned') },
+        { name: 'two', key: a.use('automatic') },
+      ],
+    });
+    const [already, wandering] = [b.account('pinned'), a.account('pinned')];
+    const before = await wire.raw(pinned.id);
+    const id = await orders.start(a, b);
+    await orders.carryOut();
+
+    expect((await services.rekeys.order(id))?.state).toBe('done');
+    expect(use(pinned)).toMatchObject({ keyname: b.name, keyversion: b.first.version });
+    expect(use(automatic)).toMatchObject({ keyname: b.name, keyversion: '' });
+    expect(use(byScope)).toMatchObject({ keyname: third.name });
+    expect(scopesOf(byScope)).toEqual([b.id(b.first), b.id()]);
+    expect(await progressOf(await orders.order(id), services)).toMatchObject({
+      ...{ moved: 5, failed: 0, waiting: 0 },
+    });
+    const others = ({ properties }: Record<string, unknown>) => {
+      const { keyvaultproperties: _, ...rest } = (properties as { encryption: Record<string, unknown> }).encryption;
+      return rest;
+    };
+    expect(others(await wire.raw(pinned.id))).toEqual(others(before));
+
+    Object.assign(use(wandering) ?? {}, { keyname: third.name, keyversion: third.first.version });
+    await orders.change(id, 'takeBack');
+    await orders.carryOut();
+    expect((await services.rekeys.order(id))?.state).toBe('takenBack');
+    expect(use(pinned)).toMatchObject({ keyname: a.name, keyversion: a.first.version });
+    expect(use(automatic)).toMatchObject({ keyname: a.name, keyversion: '' });
+    expect(scopesOf(byScope)).toEqual([a.id(a.first), a.id()]);
+    expect(use(already)).toMatchObject({ keyname: b.name });
+    expect(use(wandering)).toMatchObject({ keyname: third.name });
+  });
+
+  it('stops when an account cannot be moved, and goes on when that is mended', async () => {
+    const orders = new RekeyOrders(wire);
+    const { services } = orders;
+    const [a, b] = [new TestKey(wire.azure.world), new TestKey(wire.azure.world, 'kv-records')];
+    // Its own identity has its role on the one vault alone.
+    const account = a.account('pinned', { identity: undefined as never });
+    const ports = { ...services, searched: () => services.subscriptions.list() };
+    const check = await checkRekey(orders.managed(a), orders.managed(b), ports);
+    expect(check).toMatchObject({ accounts: 1, problems: [{ reason: 'IdentityWithoutRole' }] });
+    const id = await orders.start(a, b, { maxFailures: 1 });
+    await orders.carryOut();
+    expect(await services.rekeys.order(id)).toMatchObject({ state: 'moving', paused: { why: expect.any(String) } });
+    const [stopped] = (await services.rekeys.orders()).filter((one) => one.id === id);
+    expect(stopped && (await progressOf(stopped, services)).failures).toMatchObject([
+      { reason: 'IdentityHasNoAccess' },
+    ]);
+    expect(use(account)).toMatchObject({ keyname: a.name });
+
+    for (const principal of check.withoutRole) allowStorage(wire.azure.world, b.vault, principal);
+    await orders.change(id, 'resume');
+    await orders.carryOut();
+    expect((await services.rekeys.order(id))?.state).toBe('done');
+    expect(use(account)).toMatchObject({ keyname: b.name });
+  });
+
+  it('finds whom the index has lost, and lets one order have a key at a time', async () => {
+    const orders = new RekeyOrders(wire);
+    const { services } = orders;
+    const [a, b, c] = [new TestKey(wire.azure.world), new TestKey(wire.azure.world), new TestKey(wire.azure.world)];
+    const account = a.account('pinned');
+    const id = await orders.start(a, b);
+    await expect(orders.start(b, c)).rejects.toMatchObject({ reason: 'RekeyConflict' });
+    await expect(orders.start(c, a)).rejects.toMatchObject({ reason: 'RekeyConflict' });
+    await forgetFleet(wire.connectionString);
+    await orders.carryOut();
+    expect((await services.rekeys.order(id))?.state).toBe('done');
+    expect(use(account)).toMatchObject({ keyname: b.name });
+    await expect(orders.change(id, 'pause')).rejects.toMatchObject({ reason: 'RekeyNotPossible' });
+    await expect(orders.change('nobody', 'pause')).rejects.toMatchObject({ reason: 'RekeyNotFound' });
+  });
+});
