@@ -4,7 +4,6 @@ import type { Reason } from '../reasons.ts';
 
 /** What can be made to wait for approval (`CMK_APPROVALS`). A revocation cannot. */
 export const APPROVABLE = ['restore', 'rekey', 'pause'] as const;
-export type Approvable = (typeof APPROVABLE)[number];
 
 /** How long one can be approved, in milliseconds: a shift. */
 export const APPROVAL_LIFE_MS = 8 * 3_600_000;

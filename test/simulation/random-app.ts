@@ -200,7 +200,7 @@ export function randomMovesWorld(random: Random): () => World {
 export function randomAnnouncementsWorld(random: Random): () => World {
   const { deeds, ...rest } = rotations(random);
   const harm = { kills: 2, faults: 0, aim: one(random, [/^get st/, /^get st/, /^(get|patch) st/]) };
-  if (random() < 0.5) {
+  if (random() < 0.7) {
     // A person has made the move long before, and nobody has told the app.
     const before: readonly Deed[] = [
       { do: 'rotateAndPin', account: 0 },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Keys, KeyVersionChange } from '../../src/keys/key-client.ts';
-import { RESTORED_TAG, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
+import { REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { exploreAll } from './explore.ts';
 import { type KeyScenario, KeyWorld, type Part } from './key-world.ts';
 
@@ -39,8 +39,27 @@ function without(tag: string): (keys: Keys) => Keys {
 /** Each takes from the app what it relies on. */
 const BROKEN: readonly (readonly [string, (keys: Keys) => Keys])[] = [
   ['no record is written', without(REVOCATION_TAG)],
-  ['no tombstone is written', without(RESTORED_TAG)],
-  ['enabling takes the tags away', writing((asked) => (asked.enabled === true ? { ...asked, tags: {} } : asked))],
+  [
+    'no list has the first version',
+    (keys) => ({
+      ...keys,
+      listVersions: async (key) => (await keys.listVersions(key)).slice(1),
+      listVersionsUnsettled: async (key) => (await keys.listVersionsUnsettled(key)).slice(1),
+      versionPages: async function* (key) {
+        yield (await keys.listVersionsUnsettled(key)).slice(1);
+      },
+    }),
+  ],
+  [
+    'a version is on, by what is read right before its tags are replaced',
+    (keys) => ({
+      ...keys,
+      getVersion: async (key, version) => {
+        const found = await keys.getVersion(key, version);
+        return found && { ...found, enabled: true };
+      },
+    }),
+  ],
 ];
 
 async function outcomes(scenario: KeyScenario): Promise<{ states: number; all: string[]; broken: string[] }> {

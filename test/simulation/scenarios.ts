@@ -90,4 +90,16 @@ export const SCENARIOS: readonly NamedScenario[] = [
     switches: 1,
     scenario: { versions: 1, parts: [REVOKE, REVOKE, RESTORE, RESTORE, LOOK_ANY_TIME, ROTATE] },
   },
+  {
+    name: 'two revocations, two restores and a look at two versions, with one switch',
+    takes: 'minutes',
+    switches: 1,
+    scenario: { versions: 2, parts: [REVOKE, REVOKE, RESTORE, RESTORE, LOOK_ANY_TIME] },
+  },
+  {
+    name: 'two revocations and two restores of three versions, with one switch',
+    takes: 'long',
+    switches: 1,
+    scenario: { versions: 3, parts: [REVOKE, REVOKE, RESTORE, RESTORE] },
+  },
 ];
