@@ -76,7 +76,11 @@ describe('a re-key that another person has to approve', () => {
     expect(said(late)).toBe('409 ApprovalOver');
     expect(given.body.rekey).toMatchObject({ order: { id, from: a.id(), to: b.id(), state: 'moving' } });
     const approver = wire.azure.world.principals.get(CLIENT_IDS.secondOperator)?.objectId;
-    const order = { id, by: { name: 'operator@local.onmicrosoft.com' }, approval: { id, approvedBy: [{ objectId: approver }] } };
+    const order = {
+      id,
+      by: { name: 'operator@local.onmicrosoft.com' },
+      approval: { id, approvedBy: [{ objectId: approver }] },
+    };
     expect((await call(`/rekeys/${id}`, 'operator', 'GET')).body).toMatchObject({ order });
   });
 
