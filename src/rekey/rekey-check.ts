@@ -166,10 +166,10 @@ function accessProblems({ to, access }: RekeyFacts): RekeyProblem[] {
     const cause = reason === 'IdentityWithoutRole' && principalId ? principalId.toLowerCase() : account;
     causes.set(cause, [...(causes.get(cause) ?? []), one]);
   }
-  return [...causes.values()].flatMap(([first, ...others]) => (first ? accessProblem(to, first, others) : []));
+  return [...causes.values()].map((same) => accessProblem(to, same as [KeyAccess, ...KeyAccess[]]));
 }
 
-function accessProblem(to: ManagedKey, first: KeyAccess, others: readonly KeyAccess[]): RekeyProblem {
+function accessProblem(to: ManagedKey, [first, ...others]: readonly [KeyAccess, ...KeyAccess[]]): RekeyProblem {
   const { account, reason = 'IdentityWithoutRole', principalId, by, missing } = first;
   const more = others.length > 0 ? ` and ${others.length} more accounts` : '';
   const command = reason === 'IdentityWithoutRole' ? giveAccess(principalId, to.vault, by) : undefined;

@@ -8,7 +8,8 @@ import { runCmk } from '../support/run-cmk.ts';
 
 const azurite = useAzurite();
 const procedures = useProcedures();
-const cmk = (...args: string[]) => runCmk(procedures, args, { env: { AzureWebJobsStorage: azurite.connectionString } });
+const env = () => ({ AzureWebJobsStorage: azurite.connectionString });
+const cmk = (...args: string[]) => runCmk(procedures, args, { env: env() });
 
 beforeEach(async () => {
   await createAppStorage(azurite.connectionString);
@@ -28,6 +29,10 @@ describe('cmk rekey', () => {
     expect(unfit.code).toBe(3);
     expect(unfit.out).toContain(account);
     expect(unfit.out).toContain(`az role assignment create --assignee-object-id ${identity.principalId}`);
+    const elsewhere = { env: { ...env(), CMK_VAULTS: vault.id } };
+    const unmanaged = await runCmk(procedures, ['rekey', 'start', from, to, '--dry-run'], elsewhere);
+    expect(unmanaged.err).toContain(`${to}: `);
+    expect(unmanaged.code).not.toBe(0);
     const tried = await cmk('rekey', 'start', from, to, '--grant', '--dry-run');
     expect(tried.out).toContain('planned');
 

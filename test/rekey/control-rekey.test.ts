@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isStanding, isSubjectSettled, wayOf, wayOff } from '../../src/fleet/rekey-order.ts';
 import { changedBy, type RekeyChange } from '../../src/rekey/control-rekey.ts';
-import { nextWave, waveUnderWay } from '../../src/rekey/waves.ts';
+import { firstOf, nextWave, waveUnderWay } from '../../src/rekey/waves.ts';
 import { day, KEY } from '../support/keys.ts';
 import { rekeyOrder } from '../support/rekeys.ts';
 
@@ -87,4 +87,12 @@ describe('waves', () => {
     expect(waveUnderWay({ wave }, rows(49), later(60_000))).toEqual({ seconds: 20, wave });
     expect(waveUnderWay({ wave }, rows(49), later(64_001))).toBeUndefined();
   });
+});
+
+it('those with the lowest wave go first, and those without one last', () => {
+  const first = (...tags: (string | undefined)[]) => firstOf(tags, (tag) => tag);
+  expect(first('2', undefined, '1', '1')).toEqual(['1', '1']);
+  expect(first(undefined, '7')).toEqual(['7']);
+  expect(first(undefined, 'soon', undefined)).toEqual([undefined, 'soon', undefined]);
+  expect(first()).toEqual([]);
 });

@@ -85,6 +85,13 @@ describe('before a re-key', () => {
     expect(check.warnings.length).toBe(warnings);
   });
 
+  it('a Managed HSM, of which no such command is known, is told in words', () => {
+    const read = { softDelete: true, purgeProtection: false, network: { ...OPEN, publicAccess: 'disabled' as const } };
+    const to = managedKey({ ...VAULT, kind: 'managedHsm' }, 'new-key');
+    const { problems } = judgeRekey({ ...FINE, to, vault: { read } }, now);
+    expect(problems.map(({ fix }) => fix)).toEqual(['Switch it on.', 'Let trusted services by.']);
+  });
+
   it('what lacks its role comes with the command that gives it, on the vault of the new key', () => {
     const lacking = { ready: false, reason: 'IdentityWithoutRole', principalId: 'p-1', missing: ['No role.'] } as const;
     const accounts = (by: 'rbac' | 'accessPolicies') =>
