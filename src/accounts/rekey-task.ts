@@ -93,7 +93,8 @@ export class RekeyTask {
   async saw(scope: string | undefined, use: KeyUse | undefined, exists = true): Promise<void> {
     const row = this.#rows.get(scope);
     if (!row || usesKey(use, this.from)) return;
-    const arrived = this.#way.back ? 'back' : 'moved';
+    // What the order has never begun to move was there before, and is not taken back.
+    const arrived = this.#way.back ? 'back' : row.state === 'none' ? 'left' : 'moved';
     const state = !exists ? 'gone' : usesKey(use, this.to) ? arrived : 'left';
     if (row.state !== state || row.failure) await this.#put(scope, state);
   }

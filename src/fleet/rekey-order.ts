@@ -141,9 +141,10 @@ export function conflictsOf(
 
 /** Whether nothing is left to be done with a subject, as the order moves now. */
 export function isSubjectSettled({ state, failure }: RekeySubject, order: RekeyData): boolean {
+  // One that has arrived may have failed all the same, by its scopes: after a resume it is looked at again.
+  if (failure) return countsAsFailed(failure.at, order);
   if (state === 'left' || state === 'gone') return true;
-  if (order.state === 'takingBack' ? state === 'back' : state === 'moved') return true;
-  return failure !== undefined && countsAsFailed(failure.at, order);
+  return order.state === 'takingBack' ? state === 'back' : state === 'moved';
 }
 
 /** Whether a failure is one since the order was last started or resumed. */

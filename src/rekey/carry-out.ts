@@ -61,7 +61,9 @@ export async function carryOutRekey(work: RekeyWork, services: RekeyServices, lo
 /** The way it moves; undefined: it does not, or this step was made already. */
 async function due(work: RekeyWork, rekeys: RekeyStore): Promise<RekeyWay | undefined> {
   const order = await rekeys.order(work.order);
-  return order && order.tick <= work.tick ? wayOf(order) : undefined;
+  // A step is sent at most one ahead of what is written down.
+  const isDue = order && order.tick <= work.tick && work.tick <= order.tick + 1;
+  return isDue ? wayOf(order) : undefined;
 }
 
 async function step(way: RekeyWay, work: RekeyWork, services: RekeyServices, log: Log): Promise<Outcome> {

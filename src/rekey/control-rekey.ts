@@ -36,7 +36,8 @@ export async function changeRekey(
     const order = await services.rekeys.order(id);
     if (!order) throw new CmkError('RekeyNotFound', REASONS.RekeyNotFound, 'Look at the re-keys there are.');
     if (what === 'takeBack') await mayGoBack(order, services);
-    const changed = await services.rekeys.replace(changedBy(order, what, why, call, services.now()));
+    const wanted = changedBy(order, what, why, call, services.now());
+    const changed = (await services.rekeys.replace(wanted)) ?? (await asWanted(wanted, services.rekeys));
     if (!changed) continue;
     const reason = SAID[what];
     await record(changed, reason, why, call, services, log);
@@ -45,6 +46,13 @@ export async function changeRekey(
     return changed;
   }
   throw new CmkError('RekeyChanged', REASONS.RekeyChanged, 'Look at the re-key, and repeat the call if it is needed.');
+}
+
+/** The order, if it was changed as it should be: the answer to that was lost, and the client asked again. */
+async function asWanted(wanted: RekeyOrder, rekeys: ControlServices['rekeys']): Promise<RekeyOrder | undefined> {
+  const order = await rekeys.order(wanted.id);
+  const when = (one: RekeyOrder) => [one.state, one.paused?.on, one.resumedOn, one.endedOn].join();
+  return order && when(order) === when(wanted) ? order : undefined;
 }
 
 /**

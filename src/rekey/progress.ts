@@ -50,7 +50,7 @@ export async function progressOf(
   for await (const subject of rekeys.subjects(order.id)) {
     const { account, scope, state, failure } = subject;
     const isArrived = state === (back ? 'back' : 'moved');
-    if (failure && !isArrived && countsAsFailed(failure.at, order)) {
+    if (failure && countsAsFailed(failure.at, order)) {
       failed.add(nameOf(subject));
       failures.push({ account, ...(scope ? { scope } : {}), ...failure });
     } else if (isArrived) counts.moved += 1;

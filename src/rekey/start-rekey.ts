@@ -94,9 +94,17 @@ async function place(request: RekeyRequest, call: RekeyCall, services: StartServ
   }
   await sendStep(own, services, IF_KILLED_SECONDS);
   const isSlow = now().getTime() - startedOn.getTime() > SLOW_MS;
-  const standing = isSlow ? undefined : await rekeys.replace({ ...own, state: 'moving' });
+  const standing = isSlow
+    ? undefined
+    : ((await rekeys.replace({ ...own, state: 'moving' })) ?? (await movingNow(rekeys, own)));
   if (!standing) throw conflict([]);
   return standing;
+}
+
+/** Only this call makes the order move: if it does, the answer that it does was lost, and the client asked again. */
+async function movingNow(rekeys: StartServices['rekeys'], { id }: RekeyOrder): Promise<RekeyOrder | undefined> {
+  const order = await rekeys.order(id);
+  return order?.state === 'moving' ? order : undefined;
 }
 
 function conflict(others: readonly RekeyOrder[]): CmkError {

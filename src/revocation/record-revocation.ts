@@ -85,13 +85,17 @@ export async function writeDown(
 /** Reasons that are recorded under the revocation's own id. A refusal is none: it must not stand for the restore to come. */
 const ITS_OWN: ReadonlySet<Reason> = new Set(['Revoked', 'RevocationIncomplete', 'Restored', 'RestoreIncomplete']);
 
-/** The audit record of what a process that died had begun; nothing if it is there already. */
+/**
+ * The audit record of what a process that died had begun; nothing if it is there already.
+ *
+ * @param revocation as Key Vault shows it, not as the message says
+ */
 export async function writeDownLater(
   key: ManagedKey,
-  work: RevocationWork,
-  { audit }: Pick<BesideServices, 'audit'>,
+  { did, call, cause }: RevocationWork,
+  revocation: RevocationWork['revocation'],
+  { audit, now }: Pick<BesideServices, 'audit' | 'now'>,
 ): Promise<void> {
-  const { did, revocation, call } = work;
   const [action, reason] =
     did === 'revoke' ? (['key.revoke', 'Revoked'] as const) : (['key.restore', 'Restored'] as const);
   const details = { why: call.why, ticket: call.ticket, revocation, foundLater: true };
@@ -105,7 +109,9 @@ export async function writeDownLater(
     correlationId,
     details,
   };
-  await audit(entry, 5 * AUDIT_WAIT_MS, new Date(Date.parse(work.cause.since) - 24 * 3_600_000));
+  // A message that claims to be of a time to come must not keep the record that is there from being found.
+  const since = Math.min(Date.parse(cause.since) || 0, now().getTime());
+  await audit(entry, 5 * AUDIT_WAIT_MS, new Date(since - 24 * 3_600_000));
 }
 
 /** Has the key looked at again; answers with what did not work. */

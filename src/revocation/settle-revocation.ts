@@ -33,7 +33,8 @@ export async function settleRevocation(work: RevocationWork, services: SettleSer
         : settleRestored(key, work, services, log));
     }
     const { versions } = await keepRevoked(key, services, log, { alsoLate: true });
-    if (work.records && hasBegun(work, versions, services.now())) await writeDownLater(key, work, services);
+    const begun = work.records ? begunBy(work, versions, services.now()) : undefined;
+    if (begun) await writeDownLater(key, work, begun, services);
     return DONE;
   } catch (error) {
     return outcomeOfFailure(error);
@@ -92,14 +93,28 @@ async function settleRestored(key: ManagedKey, work: RevocationWork, services: S
   log({ level: 'error', reason: 'RestoreUnrecorded', message: REASONS.RestoreUnrecorded, ...about });
 }
 
-/** Whether it took effect at all: its process may have died, or the call may have been refused, before anything was written. */
-function hasBegun({ did, revocation, call }: RevocationWork, versions: readonly KeyVersion[], now: Date): boolean {
+/**
+ * What took effect, as Key Vault shows it; undefined: nothing did. Its process may have died, or the call may have been
+ * refused, before anything was written. When a restored revocation was made is never taken from the message: the record
+ * that is written of it lets a later look restore.
+ */
+function begunBy(
+  { did, revocation, call }: RevocationWork,
+  versions: readonly KeyVersion[],
+  now: Date,
+): RevocationWork['revocation'] | undefined {
   const { records, restored } = readRevocation(versions, now);
-  const isRestored = restored?.id === revocation.id;
-  if (did === 'restore') return isRestored && restored.restoredBy.toLowerCase() === call.caller.objectId.toLowerCase();
   const me = call.caller.objectId.toLowerCase();
+  const isRestored = restored?.id === revocation.id;
+  if (did === 'restore') {
+    if (!isRestored || restored.restoredBy.toLowerCase() !== me) return undefined;
+    return { ...revocation, revokedOn: restored.revokedOn.toISOString() };
+  }
   // A newer revocation may have replaced all its records: it names whom it has joined.
-  return isRestored || [...records.values()].some(({ id, joined = [] }) => id === revocation.id || joined.includes(me));
+  const isMine = [...records.values()].some(
+    ({ id, revokedBy, joined = [] }) => joined.includes(me) || (id === revocation.id && revokedBy.toLowerCase() === me),
+  );
+  return isRestored || isMine ? revocation : undefined;
 }
 
 function recordedIn({ versions }: RevocationWork): Map<string, boolean> {

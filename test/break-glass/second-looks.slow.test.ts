@@ -98,6 +98,26 @@ describe('a message that somebody else has put into the queue', () => {
       expect(enabledOf(key)).toEqual([false, false]);
     }
   });
+
+  it('writes no record by which a later message could restore', async () => {
+    const key = keyOf(wire.azure, 2);
+    const services = wire.services();
+    await revoke(key, services);
+    const id = revocationOn(key);
+    await restore(key, services);
+    const before = await trailOf(key);
+    const later = new Date(services.now().getTime() + 3_600_000).toISOString();
+    const caller = { objectId: objectId('bob'), appId: 'az', kind: 'person' } as const;
+    const call = { caller, correlationId: 'forged', why: 'because I can' };
+    const revocation = { id, revokedOn: later, revokedBy: objectId('mallory') };
+    const cause = { by: 'restore', ref: 'forged', since: '2099-01-01T00:00:00.000Z' };
+    const urgent = { ...services, keys: services.urgentKeys };
+    await settleRevocation(forged(key, services, { call, revocation, cause, finished: false }), urgent, wire.log);
+    expect(await trailOf(key)).toEqual(before);
+    await revoke(key, services, 'carol');
+    await settleRevocation(forged(key, services, { call, revocation }), urgent, wire.log);
+    expect(enabledOf(key)).toEqual([false, false]);
+  });
 });
 
 describe('the looks after a revocation and a restore', () => {

@@ -1,8 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import type { AuditEntry } from '../../src/audit/record.ts';
 import { isStanding, isSubjectSettled, wayOf, wayOff } from '../../src/fleet/rekey-order.ts';
-import { changedBy, type RekeyChange } from '../../src/rekey/control-rekey.ts';
+import type { Keys } from '../../src/keys/key-client.ts';
+import { ManagedVaults } from '../../src/keys/managed-vaults.ts';
+import { changedBy, changeRekey, type RekeyChange } from '../../src/rekey/control-rekey.ts';
+import { startRekey } from '../../src/rekey/start-rekey.ts';
 import { firstOf, nextWave, waveUnderWay } from '../../src/rekey/waves.ts';
-import { day, KEY } from '../support/keys.ts';
+import type { Work } from '../../src/work/messages.ts';
+import { day, KEY, VAULT } from '../support/keys.ts';
+import { MemoryRekeys } from '../support/memory-rekeys.ts';
 import { rekeyOrder } from '../support/rekeys.ts';
 
 const now = day(101);
@@ -39,6 +45,56 @@ describe('a re-key that is changed', () => {
   });
 });
 
+describe('an answer that is lost, where the client asks again and is told of a change in between', () => {
+  const lost = <T>(label: string, effect: () => T): Promise<T> => {
+    const answer = effect();
+    return Promise.resolve(label.startsWith('rekey replace') ? (undefined as T) : answer);
+  };
+  const world = () => {
+    const rekeys = new MemoryRekeys();
+    const recorded: string[] = [];
+    const sent: number[] = [];
+    const services = {
+      rekeys: rekeys.port(lost),
+      audit: async ({ reason }: AuditEntry) => {
+        recorded.push(reason);
+        return { written: { file: 'trail', seq: 1, hash: '' } };
+      },
+      queue: { send: async (_queue: string, work: Work) => void (work.kind === 'rekey' && sent.push(work.tick)) },
+      now: () => now,
+      newId: () => 'order-1',
+    };
+    return { rekeys, recorded, sent, services };
+  };
+
+  it('does not hide that an order has begun', async () => {
+    const { rekeys, recorded, services } = world();
+    const check = async () => ({ problems: [], warnings: [], accounts: 0, withoutRole: [] });
+    const request = {
+      from: KEY,
+      to: { ...KEY, name: 'new-key', id: rekeyOrder().to },
+      reason: 'why',
+      ticket: undefined,
+    };
+    await startRekey({ ...request, maxFailures: 3 }, CALL, { ...services, check }, () => {});
+    expect(rekeys.orders).toMatchObject([{ state: 'moving' }]);
+    expect(recorded).toEqual(['RekeyStarted']);
+  });
+
+  it.each([
+    ['pause', 'RekeyPaused', [], rekeyOrder()],
+    ['resume', 'RekeyResumed', [8], rekeyOrder({ paused })],
+    ['end', 'RekeyEnded', [], rekeyOrder()],
+  ] as const)('does not hide that it was changed: %s', async (what, reason, ticks, order) => {
+    const { rekeys, recorded, sent, services } = world();
+    await rekeys.port().add(order);
+    const vaults = new ManagedVaults([VAULT]);
+    await changeRekey(order.id, what, 'why', CALL, { ...services, keys: {} as Keys, vaults }, () => {});
+    expect(recorded).toEqual([reason]);
+    expect(sent).toEqual(ticks);
+  });
+});
+
 describe('what an order moves', () => {
   it('goes its way, the other way when it is taken back, and none when it is paused or over', () => {
     const order = rekeyOrder();
@@ -62,10 +118,12 @@ describe('what an order moves', () => {
     ]);
     expect(settled('moved', { state: 'takingBack' })).toBe(false);
     expect(settled('back', { state: 'takingBack' })).toBe(true);
-    expect(isSubjectSettled({ ...subject, state: 'begun', failure }, order)).toBe(true);
-    expect(
-      isSubjectSettled({ ...subject, state: 'begun', failure }, { ...order, resumedOn: day(102).toISOString() }),
-    ).toBe(false);
+    // Also where it has arrived itself, and its scopes have failed.
+    for (const state of ['begun', 'moved', 'left'] as const) {
+      expect(isSubjectSettled({ ...subject, state, failure }, order)).toBe(true);
+      const resumed = { ...order, resumedOn: day(102).toISOString() };
+      expect(isSubjectSettled({ ...subject, state, failure }, resumed)).toBe(false);
+    }
   });
 });
 
