@@ -52,5 +52,5 @@ function run(text: string): { readonly type: 'TextRun'; readonly text: string } 
 
 /** Cards replace `{{DATE(…)}}`, and templates `${…}`. */
 function plain(text: string): string {
-  return text.replaceAll('{{', '{ {').replaceAll('${', '$ {');
+  return text.replace(/\{(?=\{)/g, '{ ').replace(/\$(?=\{)/g, '$ ');
 }

@@ -9,7 +9,7 @@ const KEY = 'https://kv-files.vault.azure.net/keys/files-key';
 
 /** Text that would be a link, a mention, markup or a template somewhere. */
 export const HOSTILE =
-  '<!channel> <https://evil.example|click> & **b** [x](https://evil.example) <at>all</at> {{DATE(2026-01-01,SHORT)}} $' +
+  '<!channel> <https://evil.example|click> & **b** [x](https://evil.example) <at>all</at> {{DATE(2026-01-01,SHORT)}} {{{DATE(2026-01-01,SHORT)}} $' +
   '{x} \u202Eabc\u0000';
 
 const caller = {
