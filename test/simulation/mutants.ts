@@ -90,8 +90,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a new move is announced while one of before is not judged',
     file: 'src/accounts/reconcile-account.ts',
-    from: 'if (journal.found.length > 0) return undefined;',
-    to: '',
+    from: 'if (journal.found.length > 0 || rekey) return undefined;',
+    to: 'if (rekey) return undefined;',
   },
   {
     name: 'what the app has done to an account is not kept with its lease',
