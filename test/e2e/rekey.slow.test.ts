@@ -22,7 +22,7 @@ import { eventually } from '../support/eventually.ts';
 const PINNED = 170;
 const ALL = 200;
 const WITH_SCOPES = 5;
-const FEW = 8;
+const FEW = 12;
 
 /** One order: its two keys, and the accounts that are on the first. */
 interface Move {
@@ -32,6 +32,8 @@ interface Move {
   /** Whether each was pinned, by name. */
   readonly modes: ReadonlyMap<string, boolean>;
 }
+
+const LIMIT_MS = 300_000;
 
 const moves: Move[] = [];
 let vaults: readonly Vault[] = [];
@@ -49,8 +51,10 @@ const app = useApp({
     const identity = addIdentity(world, group, 'id-rekey');
     for (const { principalId } of world.identities.values())
       for (const vault of vaults) allowStorage(world, vault, principalId);
+    // Each in a region of its own: what is shown is not how long lists of scopes wait for their budget.
     const addOrder = (name: string, vault: Vault, key: string, count: number, own: readonly StorageAccount[] = []) => {
       addKeyVersion(world, other, `${name}-new`);
+      const place = addResourceGroup(world, subscription, `rg-${name}`, `region${moves.length}`);
       if (own.length === 0) addKeyVersion(world, vault, key);
       const use = { vault, keyName: key };
       const scopes = [
@@ -59,7 +63,7 @@ const app = useApp({
       ];
       const more = Array.from({ length: count }, (_, n) => {
         const mode = n % 2 === 0 ? 'automatic' : 'pinned';
-        return addAccount(world, group, {
+        return addAccount(world, place, {
           name: `st${name}${n}`,
           identity,
           key: { ...use, mode },
@@ -125,12 +129,25 @@ async function start({ from, to }: Move): Promise<string> {
   return body.order.id;
 }
 
-/** Undefined while the app cannot say: it starts, or is asked too often. */
-async function stateOf(id: string): Promise<string | undefined> {
-  const { status, body } = await call(`/${id}`);
+/** The states of all orders by their ids; empty while the app cannot say: it starts. */
+async function statesOf(): Promise<ReadonlyMap<string, string>> {
+  // Nobody is to be refused for asking too often.
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const { status, body } = await call('');
   if (status !== 200) expect([429, 503], JSON.stringify(body)).toContain(status);
-  return status === 200 ? body.order.state : undefined;
+  const { value = [] } = body as { readonly value?: readonly Status['order'][] };
+  return new Map(value.map(({ id, state }) => [id, state]));
 }
+
+const stateOf = async (id: string): Promise<string | undefined> => (await statesOf()).get(id);
+
+/** The order and its progress, as soon as the app can say. */
+async function statusOf(id: string): Promise<Status | undefined> {
+  await eventually('the app says how far it is', async () => (await stateOf(id)) !== undefined, LIMIT_MS);
+  const { status, body } = await call(`/${id}`);
+  return status === 200 ? body : statusOf(id);
+}
+
 const takeBack = async (id: string): Promise<void> => {
   expect((await call(`/${id}?reason=It%20was%20a%20false%20alarm`, 'DELETE')).status).toBe(202);
 };
@@ -151,8 +168,6 @@ async function records(): Promise<
   return found.map((line) => JSON.parse(line).entry).filter(Boolean);
 }
 
-const LIMIT_MS = 300_000;
-
 it('moves 200 accounts and their scopes to another vault and back, killed, paused and resumed on the way', async () => {
   const [large, early, back, held] = moves as [Move, Move, Move, Move];
   const order = { from: 'kv-bench-new/large-new', to: `${large.from.vault.name}/early-key`, reason: 'A second one' };
@@ -163,33 +178,29 @@ it('moves 200 accounts and their scopes to another vault and back, killed, pause
   await restart();
   Object.assign(ids, { back: await start(back), held: await start(held) });
   const { back: backId = '', held: heldId = '' } = ids as typeof ids & { back?: string; held?: string };
-  await eventually('some of each have moved', () => [large, back, held].every((one) => arrived(one) >= 2), LIMIT_MS);
+  await eventually('some have moved of the one that is held', () => arrived(held) >= 2, LIMIT_MS);
   expect((await call(`/${heldId}/pause`, 'POST', { reason: 'Lunch' })).status).toBe(200);
+  await eventually('and of the others', () => [large, back].every((one) => arrived(one) >= 2), LIMIT_MS);
   await takeBack(backId);
   await restart();
 
   await eventually('60 have moved', () => arrived(large) >= 60, LIMIT_MS);
   expect((await call(`/${ids.large}/pause`, 'POST', { reason: 'Lunch' })).status).toBe(200);
   expect((await call(`/${heldId}/resume`, 'POST', { reason: 'Back' })).status).toBe(200);
-  await eventually(
-    'the small ones have ended',
-    async () => {
-      const states = await Promise.all([ids.early, backId, heldId].map(stateOf));
-      return states.join() === 'done,takenBack,done';
-    },
-    LIMIT_MS,
-  );
+  await eventually('the first has ended', async () => (await stateOf(ids.early)) === 'done', LIMIT_MS);
   expect(arrived(large)).toBeLessThan(ALL);
-  expect(astray(early, early.to)).toEqual([]);
-  expect(astray(back, back.from)).toEqual([]);
-  expect(astray(held, held.to)).toEqual([]);
-  expect((await call(`/${ids.large}`)).body).toMatchObject({ order: { state: 'moving', paused: { why: 'Lunch' } } });
+  expect(await statusOf(ids.large)).toMatchObject({ order: { state: 'moving', paused: { why: 'Lunch' } } });
 
   expect((await call(`/${ids.large}/resume`, 'POST', { reason: 'Back' })).status).toBe(200);
-  await eventually('it is done', async () => (await stateOf(ids.large)) === 'done', LIMIT_MS);
-  expect(astray(large, large.to)).toEqual([]);
+  const ended = async () => {
+    const states = await statesOf();
+    return [ids.large, backId, heldId].map((id) => states.get(id)).join() === 'done,takenBack,done';
+  };
+  await eventually('all have ended', ended, LIMIT_MS);
+  expect([...astray(early, early.to), ...astray(held, held.to), ...astray(large, large.to)]).toEqual([]);
+  expect(astray(back, back.from)).toEqual([]);
   const subjects = ALL + 2 * WITH_SCOPES;
-  expect((await call(`/${ids.large}`)).body).toMatchObject({ progress: { moved: subjects, failed: 0, waiting: 0 } });
+  expect(await statusOf(ids.large)).toMatchObject({ progress: { moved: subjects, failed: 0, waiting: 0 } });
 
   await takeBack(ids.large);
   await eventually('it is taken back', async () => (await stateOf(ids.large)) === 'takenBack', LIMIT_MS);
