@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isSettled, isStanding, wayOf, wayOff } from '../../src/fleet/rekey-order.ts';
 import { changedBy, type RekeyChange } from '../../src/rekey/control-rekey.ts';
-import { firstOf, nextWave, waveUnderWay } from '../../src/rekey/waves.ts';
+import { firstOf, nextWave, secondsToAsk, waveUnderWay } from '../../src/rekey/waves.ts';
 import { day, KEY } from '../support/keys.ts';
 import { rekeyOrder } from '../support/rekeys.ts';
 
@@ -95,4 +95,8 @@ it('those with the lowest wave go first, and those without one last', () => {
   expect(first(undefined, '7')).toEqual(['7']);
   expect(first(undefined, 'soon', undefined)).toEqual([undefined, 'soon', undefined]);
   expect(first()).toEqual([]);
+});
+
+it('it looks again for accounts that were never asked for their scopes as soon as they can have been', () => {
+  expect([1, 40, 5_000].map(secondsToAsk)).toEqual([5, 40, 900]);
 });
