@@ -232,6 +232,7 @@ async function caughtAfter(mutant: Mutant, seed: number, histories: number): Pro
       'test/simulation',
       'test/support/keys.ts',
       'test/support/memory-fleet-table.ts',
+      'test/support/memory-rekeys.ts',
       'package.json',
       'tsconfig.json',
     ]) {
