@@ -14,7 +14,7 @@ import type { WorkQueue } from '../work/work-queue-client.ts';
 import { type FindLeftServices, neverAsked, type Rows, stillOn, unsettled, verifyUnused } from './find-left.ts';
 import { finishRekey } from './finish.ts';
 import { obstacleOf } from './obstacle.ts';
-import { type NextStep, nextWave, UNVERIFIED_SECONDS, WAITS_SECONDS, waveUnderWay } from './waves.ts';
+import { type NextStep, nextWave, secondsToAsk, UNVERIFIED_SECONDS, WAITS_SECONDS, waveUnderWay } from './waves.ts';
 
 export type RekeyServices = FindLeftServices & {
   readonly rekeys: RekeyStore;
@@ -149,7 +149,7 @@ async function end(
   if (gaps.length > 0) {
     const waits = { reason: 'RekeyUnverified' as const, detail: gaps.slice(0, 3).join(' ') };
     const seen = { on: now().toISOString(), gaps: gaps.slice(0, MOST_GAPS) };
-    const seconds = unasked.length > 0 ? WAITS_SECONDS : UNVERIFIED_SECONDS;
+    const seconds = unasked.length > 0 ? secondsToAsk(unasked.length) : UNVERIFIED_SECONDS;
     return goOn(order, work, { seconds, waits, verified: seen }, services, log);
   }
   await finishRekey(order, { back, to: keys.to, outOfSight: verified?.outOfSight ?? [] }, services, log);

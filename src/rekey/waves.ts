@@ -18,6 +18,11 @@ export const WAITS_SECONDS = 60;
 /** When all has moved, and not everything could be read. */
 export const UNVERIFIED_SECONDS = 900;
 
+/** Some are asked at once; many wait for their turn, and are not counted every few seconds. Seconds. */
+export function secondsToAsk(accounts: number): number {
+  return Math.min(Math.max(accounts, 5), UNVERIFIED_SECONDS);
+}
+
 /** What an order is changed to by a step, and when the next one comes. */
 export interface NextStep {
   readonly seconds: number;

@@ -5,7 +5,7 @@ import type { Keys } from '../../src/keys/key-client.ts';
 import { ManagedVaults } from '../../src/keys/managed-vaults.ts';
 import { changedBy, changeRekey, type RekeyChange } from '../../src/rekey/control-rekey.ts';
 import { startRekey } from '../../src/rekey/start-rekey.ts';
-import { firstOf, nextWave, waveUnderWay } from '../../src/rekey/waves.ts';
+import { firstOf, nextWave, secondsToAsk, waveUnderWay } from '../../src/rekey/waves.ts';
 import type { Work } from '../../src/work/messages.ts';
 import { day, KEY, VAULT } from '../support/keys.ts';
 import { MemoryRekeys } from '../support/memory-rekeys.ts';
@@ -153,4 +153,8 @@ it('those with the lowest wave go first, and those without one last', () => {
   expect(first(undefined, '7')).toEqual(['7']);
   expect(first(undefined, 'soon', undefined)).toEqual([undefined, 'soon', undefined]);
   expect(first()).toEqual([]);
+});
+
+it('it looks again for accounts that were never asked for their scopes as soon as they can have been', () => {
+  expect([1, 40, 5_000].map(secondsToAsk)).toEqual([5, 40, 900]);
 });

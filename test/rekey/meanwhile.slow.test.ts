@@ -108,6 +108,10 @@ describe('while a re-key stands', () => {
     const { a, b, accounts } = twoKeys(4);
     const first = a.account('pinned', { tags: { 'cmk-wave': '1' } });
     const second = a.account('pinned', { tags: { 'cmk-wave': '2' } });
+    // The waves are those that the index has: whoever was looked at before is in it.
+    const looks = [first, second, ...accounts].map((account) => a.accountWork(account));
+    wire.sent.push(...looks.map((work) => ({ queue: 'account-work', work, delaySeconds: 0 }) as const));
+    await orders.carryOut();
     const id = await orders.start(a, b);
     await orders.carryOut(() => on(b, [first]) === 1);
     expect(on(b, [second, ...accounts])).toBe(0);

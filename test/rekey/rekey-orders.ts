@@ -1,3 +1,4 @@
+import { reconcileUnasked } from '../../src/accounts/ask-scopes.ts';
 import { reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
@@ -66,6 +67,7 @@ export class RekeyOrders {
     const { azure, log, sent } = this.#wire;
     const run = async (work: Work): Promise<Outcome> => {
       if (work.kind === 'rekey') return carryOutRekey(work, services, log);
+      if (work.kind === 'scopes') return reconcileUnasked(work, services);
       if (work.kind === 'key') return reconcileKey(work, services, log);
       return work.kind === 'account' ? reconcileAndNote(work, services, log) : DONE;
     };
