@@ -43,8 +43,11 @@ export interface Explored {
   readonly outcomes: ReadonlySet<string>;
 }
 
-/** A history that takes longer never ends. (Each read and write of the fleet index is a step too.) */
-const MOST_STEPS = 4_000;
+/**
+ * A history that takes longer never ends. (Each read and write of the index, and of the re-keys, is a step too: five rotations
+ * under a pause, with every event twice, come to rest after 5,956.)
+ */
+const MOST_STEPS = 12_000;
 /** Tries to make a broken history shorter. */
 const MOST_TRIES = 1_000;
 
