@@ -122,6 +122,8 @@ export class Reconciliation {
         held(this.services.rollout.pausedNow(this.key)) ??
         (isRekey(plan) ? await this.#announce(plan.to, subject.scope) : undefined);
       if (notNow) return notNow;
+      // One of the keys may have been revoked since they were listed, and Azure would take the move all the same.
+      if (isRekey(plan) && !(await this.#stands(plan, subject.scope, use))) continue;
       const intent = await this.journal.begin(this.#intent(subject.scope, use, plan));
       // From here to the write nothing is waited for: what somebody has changed until now is not undone.
       const reading = await subject.read().catch((error: unknown) => {
@@ -138,6 +140,13 @@ export class Reconciliation {
       use = reading.use;
     }
     return BUSY;
+  }
+
+  /** Whether a plan is still the same by what the keys are now. */
+  async #stands(plan: Plan & { write: true }, scope: string | undefined, use: KeyUse): Promise<boolean> {
+    await this.list();
+    const again = await this.#planned(scope, use);
+    return again.write && again.target.id === plan.target.id;
   }
 
   /** What an order is about to move, unless nothing is moved onto that key now. */

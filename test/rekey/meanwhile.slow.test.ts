@@ -43,6 +43,34 @@ describe.each(['old', 'new'] as const)('a revocation of the %s key while a re-ke
   });
 });
 
+it.each(['old', 'new'] as const)(
+  'a revocation of the %s key between two scopes of an account stops the second',
+  async (which) => {
+    const orders = new RekeyOrders(wire);
+    const { services } = orders;
+    const { a, b } = twoKeys(0);
+    const account = new TestKey(wire.azure.world).account('pinned', {
+      scopes: ['one', 'two', 'three'].map((name) => ({ name, key: a.use() })),
+    });
+    const key = orders.managed(which === 'old' ? a : b);
+    const { accounts } = services;
+    Object.assign(services, {
+      accounts: {
+        ...accounts,
+        updateScopeKey: async (...call: Parameters<typeof accounts.updateScopeKey>) => {
+          const answer = await accounts.updateScopeKey(...call);
+          await revokeKey(key, { ...REVOKER, id: 'rev-a' }, { ...services, keys: services.urgentKeys });
+          return answer;
+        },
+      },
+    });
+    const id = await orders.start(a, b);
+    await orders.carryOut(async () => (await orders.waits(id)) === 'RevocationOpen');
+    const used = [...account.encryptionScopes.values()].map(({ keyVaultProperties }) => keyVaultProperties?.keyUri);
+    expect(used.filter((uri) => uri?.startsWith(b.id())).length).toBe(1);
+  },
+);
+
 describe('while a re-key stands', () => {
   it('a rotation of the new key reaches what has moved, and what moves later goes to the new version at once', async () => {
     const orders = new RekeyOrders(wire);
