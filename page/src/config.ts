@@ -1,12 +1,4 @@
-/** What the app tells a browser, so that somebody can sign in; see `src/page/page-config.ts`. */
-export interface PageConfig {
-  readonly tenantId: string;
-  readonly clientId: string;
-  readonly authority: string;
-  readonly signIn: string;
-  readonly issuer: string;
-  readonly scope: string;
-}
+import type { PageConfig } from '../../src/page/page-config.ts';
 
 /** Undefined when the app is not set up for anybody to call it. */
 export function readConfig(): PageConfig | undefined {

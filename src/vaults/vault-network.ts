@@ -1,6 +1,9 @@
 import type { VaultNetwork } from './vault-client.ts';
 
-/** What of a vault's network keeps Storage, one of Azure's trusted services, from its keys. */
+/**
+ * What of a vault's network keeps Storage from its keys: it reads them as one of the trusted services, which network rules may
+ * let by (Azure Storage, "Customer-managed keys overview").
+ */
 export interface NetworkHindrance {
   readonly is: string;
   /** False: whether it keeps an account out is not seen in the vault. */

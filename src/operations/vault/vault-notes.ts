@@ -1,4 +1,5 @@
 import type { Vault } from '../../vaults/vault-client.ts';
+import { storageHindrance } from '../../vaults/vault-network.ts';
 import type { Operation } from '../operator-azure.ts';
 
 /** Says, once and before anything is changed, what of a vault will stand in the way later. */
@@ -17,14 +18,9 @@ function unmanaged({ id, name }: Vault, environment: Operation['environment']): 
   ];
 }
 
-/** Storage reads keys as one of the trusted services, which network rules may let by (Azure Storage, "Customer-managed keys overview"). */
 function outOfReach({ name, network }: Vault): string[] {
-  if (network.publicAccess === 'byPerimeter') {
-    return [`A network security perimeter guards ${name}: accounts outside of it do not reach its keys.`];
-  }
-  if (network.allowsTrustedServices || (network.publicAccess === 'enabled' && network.allowsOthers)) return [];
-  const closed = network.publicAccess === 'disabled' ? 'public network access is off' : 'the network rules deny others';
-  return [
-    `Storage does not reach the keys of ${name}: ${closed}, and trusted services are not let by. Let them: az keyvault update --name ${name} --bypass AzureServices`,
-  ];
+  const hindrance = storageHindrance(network);
+  if (!hindrance) return [];
+  const mend = hindrance.certain ? ` Let them: az keyvault update --name ${name} --bypass AzureServices` : '';
+  return [`${name}: ${hindrance.is}${mend}`];
 }
