@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { APPROVAL } from '../approvals/approval.ts';
 import { readableText } from '../http/readable-text.ts';
+import { TEXT_LENGTHS } from '../http/text-lengths.ts';
 import { KEY_DETAIL, PAUSED, VERSION_DETAIL } from '../overview/key-view.ts';
 import { PAUSE } from '../rollout/pause.ts';
-import { TEXT_LENGTHS } from './text-lengths.ts';
 
 /** Bodies and answers of the break-glass calls. The OpenAPI document is made from these same schemas. */
 

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { TEXT_LENGTHS } from '../break-glass/text-lengths.ts';
 import { CmkError } from '../errors.ts';
+import { TEXT_LENGTHS } from '../http/text-lengths.ts';
 import { addDuration, parseMoment } from '../time/duration.ts';
 import { seconds } from './cli.ts';
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { TEXT_LENGTHS } from '../../break-glass/text-lengths.ts';
 import { CmkError } from '../../errors.ts';
+import { TEXT_LENGTHS } from '../../http/text-lengths.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { type Ask, confirmKey } from '../confirm.ts';

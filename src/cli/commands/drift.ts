@@ -1,6 +1,4 @@
 import { type Command, Option } from 'commander';
-import { shorten } from '../../drift/causes.ts';
-import { filterReport } from '../../drift/filter-report.ts';
 import type { DriftReport, WholeReport } from '../../drift/report.ts';
 import { HEALTH_STATES, type HealthState } from '../../fleet/health.ts';
 import type { Log } from '../../log.ts';
@@ -60,6 +58,8 @@ function addDriftCheck(program: Command, cli: Cli): void {
           const report = await checkDrift({ vaults: named, asApp, environment, services }, operation);
           troubles = operation.journal.entries.filter(({ kind }) => kind === 'note').length;
           const filter = { key, resourceGroup, health, cause, subscription: subscription ? [subscription] : undefined };
+          const { filterReport } = await import('../../drift/filter-report.ts');
+          const { shorten } = await import('../../drift/causes.ts');
           const wanted = sortReport(filterReport(report, filter), sort);
           return expand ? wanted : shorten(wanted);
         },

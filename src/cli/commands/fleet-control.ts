@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
-import { keyByName } from '../../operations/resolve.ts';
-import { rotationAccess } from '../../operations/rotation/rotation-access.ts';
-import { pauseRotations, resumeRotations } from '../../operations/rotation/rotation-status.ts';
-import { CONTROL_CONTAINER } from '../../rollout/control-client.ts';
-import { ORDER_LENGTHS } from '../../rollout/http/schemas.ts';
+import { TEXT_LENGTHS } from '../../http/text-lengths.ts';
+import type { keyByName } from '../../operations/resolve.ts';
+import type { rotationAccess } from '../../operations/rotation/rotation-access.ts';
+import type { pauseRotations } from '../../operations/rotation/rotation-status.ts';
 import type { Ordered } from '../../rollout/order-pause.ts';
 import { parseMoment } from '../../time/duration.ts';
 import { inAppStorage } from '../app-storage-failures.ts';
@@ -29,28 +28,27 @@ export function addControlCommands(rotation: Command, cli: Cli): void {
     .description('have all moves and rotations wait, of a key or of all; break-glass is not paused')
     .option('--until <time>', 'ends by itself then (2026-12-01T06:00Z), or after so long (PT4H)')
     .action((name: string | undefined, options: Said, command: Command) =>
-      order(cli, command, name, options, ({ until, ...what }, operator, ports) =>
-        pauseRotations(
-          { ...what, until: until === undefined ? undefined : parseMoment(until, ports.now()) },
-          operator,
-          ports,
-        ),
-      ),
+      order(cli, command, name, options, async ({ until, ...what }, operator, ports) => {
+        const { pauseRotations } = await import('../../operations/rotation/rotation-status.ts');
+        const end = until === undefined ? undefined : parseMoment(until, ports.now());
+        return pauseRotations({ ...what, until: end }, operator, ports);
+      }),
     );
   said(rotation.command('resume [key]'))
     .description('end a pause; with a key, its rotation goes on whatever holds it')
     .action((name: string | undefined, options: Said, command: Command) =>
-      order(cli, command, name, options, ({ until: _, ...what }, operator, ports) =>
-        resumeRotations(what, operator, ports),
-      ),
+      order(cli, command, name, options, async ({ until: _, ...what }, operator, ports) => {
+        const { resumeRotations } = await import('../../operations/rotation/rotation-status.ts');
+        return resumeRotations(what, operator, ports);
+      }),
     );
 }
 
 function said(command: Command): Command {
   return command
     .option('--vault <vault>', 'name, ARM id or URI of the vault of the key')
-    .requiredOption('--reason <text>', 'why, for the audit trail', parsed(text('--reason', ORDER_LENGTHS.reason)))
-    .option('--ticket <number>', 'change or incident number', parsed(text('--ticket', ORDER_LENGTHS.ticket)))
+    .requiredOption('--reason <text>', 'why, for the audit trail', parsed(text('--reason', TEXT_LENGTHS.reason)))
+    .option('--ticket <number>', 'change or incident number', parsed(text('--ticket', TEXT_LENGTHS.ticket)))
     .addHelpText('after', WHERE);
 }
 
@@ -60,13 +58,16 @@ type Order = (
   ports: ReturnType<typeof rotationAccess>,
 ) => Promise<Ordered>;
 
-function order(
+async function order(
   cli: Cli,
   command: Command,
   name: string | undefined,
   { vault, ...options }: Said,
   run: Order,
 ): Promise<void> {
+  const { keyByName } = await import('../../operations/resolve.ts');
+  const { rotationAccess } = await import('../../operations/rotation/rotation-access.ts');
+  const { CONTROL_CONTAINER } = await import('../../rollout/control-client.ts');
   const globals = command.optsWithGlobals<GlobalOptions>();
   const key = name === undefined ? undefined : keyByName(name, vault, cli.cloud(globals));
   return cli.look(

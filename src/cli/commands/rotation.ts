@@ -1,10 +1,7 @@
 import type { Command } from 'commander';
-import { FLEET_TABLE } from '../../fleet/fleet-table-client.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import { appApi } from '../../operations/app-api.ts';
-import { keyByName } from '../../operations/resolve.ts';
-import { knowsAppStorage, rotationAccess } from '../../operations/rotation/rotation-access.ts';
-import { type RotationStatus, statusFromApi, statusFromStorage } from '../../operations/rotation/rotation-status.ts';
+import type { rotationAccess } from '../../operations/rotation/rotation-access.ts';
+import type { RotationStatus } from '../../operations/rotation/rotation-status.ts';
 import type { UnreadRotation } from '../../rollout/list-rotations.ts';
 import type { RotationView } from '../../rollout/rotation-view.ts';
 import { inAppStorage } from '../app-storage-failures.ts';
@@ -30,6 +27,7 @@ export function addRotationCommands(program: Command, cli: Cli): void {
     .option('--vault <vault>', 'name, ARM id or URI of the vault of the key')
     .addHelpText('after', WHERE)
     .action(async (name: string | undefined, { vault }: { vault?: string }, command: Command) => {
+      const { keyByName } = await import('../../operations/resolve.ts');
       const key = name === undefined ? undefined : keyByName(name, vault, cli.cloud(command.optsWithGlobals()));
       await cli.look(
         command,
@@ -43,6 +41,7 @@ export function addRotationCommands(program: Command, cli: Cli): void {
     .option('--vault <vault>', 'name, ARM id or URI of the vault of the key')
     .addHelpText('after', WHERE)
     .action(async (name: string, { vault }: { vault?: string }, command: Command) => {
+      const { keyByName } = await import('../../operations/resolve.ts');
       const key = keyByName(name, vault, cli.cloud(command.optsWithGlobals()));
       await cli.look(
         command,
@@ -66,17 +65,23 @@ export function addRotationCommands(program: Command, cli: Cli): void {
 }
 
 /** Runs something that reads the fleet index, or asks the app where that is not known. */
-function inTable<T>(
+async function inTable<T>(
   cli: Cli,
   command: Command,
   run: (status: RotationStatus) => Promise<T>,
   azure: Parameters<typeof rotationAccess>[1],
 ): Promise<T> {
+  const access = await import('../../operations/rotation/rotation-access.ts');
+  const { statusFromApi, statusFromStorage } = await import('../../operations/rotation/rotation-status.ts');
   const { environment } = cli;
   const credential = () => cli.credential(command.optsWithGlobals<GlobalOptions>());
   const { CMK_API: api, CMK_API_AUDIENCE: audience } = environment;
-  if (!knowsAppStorage(environment) && api && audience) return run(statusFromApi(appApi(api, audience, credential())));
-  const ports = rotationAccess(environment, azure, credential);
+  if (!access.knowsAppStorage(environment) && api && audience) {
+    const { appApi } = await import('../../operations/app-api.ts');
+    return run(statusFromApi(appApi(api, audience, credential())));
+  }
+  const { FLEET_TABLE } = await import('../../fleet/fleet-table-client.ts');
+  const ports = access.rotationAccess(environment, azure, credential);
   const place = { what: `table ${FLEET_TABLE}`, url: "the app's storage", role: 'Storage Table Data Reader' };
   return inAppStorage(place, () => run(statusFromStorage(ports)));
 }

@@ -1,19 +1,20 @@
 import { z } from 'zod';
 import { readableText } from '../../http/readable-text.ts';
+import { TEXT_LENGTHS } from '../../http/text-lengths.ts';
 
 /** Bodies and answers of the calls about rotations and pauses. The OpenAPI document is made from these same schemas. */
 
-/** Characters that a call takes of what its caller says, least and most; the command line's as well. */
-export const ORDER_LENGTHS = { reason: [3, 500], ticket: [1, 100], key: [3, 152] } as const;
+/** Characters of `<vault>/<key>`, least and most. */
+const KEY_LENGTH = [3, 152] as const;
 
 const said = {
-  reason: readableText(ORDER_LENGTHS.reason).describe('Why, in your own words. It goes into the audit trail.'),
-  ticket: readableText(ORDER_LENGTHS.ticket).optional().describe('Change or incident number.'),
+  reason: readableText(TEXT_LENGTHS.reason).describe('Why, in your own words. It goes into the audit trail.'),
+  ticket: readableText(TEXT_LENGTHS.ticket).optional().describe('Change or incident number.'),
   key: z
     .string()
     .trim()
-    .min(ORDER_LENGTHS.key[0])
-    .max(ORDER_LENGTHS.key[1])
+    .min(KEY_LENGTH[0])
+    .max(KEY_LENGTH[1])
     .optional()
     .describe('`<vault>/<key>`; left out: all keys.'),
 };
