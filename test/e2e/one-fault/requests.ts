@@ -57,6 +57,11 @@ function kindOf({ host, method, path }: LoggedRequest, { key, accounts }: Subjec
   return { host: general(host), method, path: general(path) };
 }
 
+/** A file of the audit trail is begun once a day: no run has to ask for it, even if the quiet one did. */
+export function isOnceADay({ host, method, path }: Step): boolean {
+  return isStorage(host) && method === 'PUT' && path === '/cmk-audit/{id}';
+}
+
 /** What a rule has to match to mean this step of this subject (in the app's storage: of any). */
 export function matchOf({ host, method, path }: Step, { key, accounts }: Subject): object {
   const literal = (text: string) => text.replaceAll(/[.*+?^$()|[\]\\]/g, String.raw`\$&`);
