@@ -20,8 +20,11 @@ export async function askLater(
     readonly now: () => Date;
   },
 ): Promise<void> {
-  const ask = new Dispatcher<Dependent>(services, LIST_CALLS, ({ id: account, location }, { delaySeconds }) =>
-    services.queue.send(ACCOUNT_WORK, { kind: 'scopes', account, location, cause, attempt: 0 }, delaySeconds),
+  const ask = new Dispatcher<Dependent>(
+    services,
+    () => LIST_CALLS,
+    ({ id: account, location }, { delaySeconds }) =>
+      services.queue.send(ACCOUNT_WORK, { kind: 'scopes', account, location, cause, attempt: 0 }, delaySeconds),
   );
   const failures = new Map(unreadable.map(({ id, failure }) => [id, failure]));
   for (const dependent of toAsk) {

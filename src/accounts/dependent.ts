@@ -19,7 +19,7 @@ export interface Dependent {
 
 /** Accounts that use a key themselves, as Resource Graph shows them: those too that are newer than the index. */
 export interface AccountsOfKey {
-  using(key: ManagedKey): AsyncIterable<Pick<Dependent, 'id' | 'location'>>;
+  using(key: ManagedKey): AsyncIterable<Pick<Dependent, 'id' | 'location' | 'seen'>>;
 }
 
 export interface DiscoveryServices extends AskServices {

@@ -137,7 +137,10 @@ class Discovery {
   async #newer(): Promise<readonly Dependent[]> {
     const { newer, failure } = await readNewer(this.#key, this.#services);
     if (failure) this.#say('NewerAccountsUnknown', failure.error);
-    return newer.flatMap(({ id, location }) => this.#dependent(id, location) ?? []);
+    return newer.flatMap(({ id, location, seen }) => {
+      const dependent = this.#dependent(id, location);
+      return dependent ? { ...dependent, ...(seen ? { seen } : {}) } : [];
+    });
   }
 
   /** The subscriptions that are to be listed; undefined: the index does not tell. */

@@ -3,6 +3,14 @@ import type { PacedCalls, PacedPlace, Turns } from '../azure/turns.ts';
 /** What moving an account costs: it is read, and written at once. */
 export const MOVE_CALLS: PacedCalls = { writes: 1, reads: 1 };
 
+/** Where nobody knows how it is found, it is read once more before it is written. */
+const UNSEEN_CALLS: PacedCalls = { writes: 1, reads: 2 };
+
+/** What moving it is to cost, by what is known of it. */
+export function moveCalls({ seen }: { readonly seen?: object | undefined }): PacedCalls {
+  return seen ? MOVE_CALLS : UNSEEN_CALLS;
+}
+
 /** Looking for the encryption scopes of an account. */
 export const LIST_CALLS: PacedCalls = { lists: 1 };
 
@@ -25,13 +33,13 @@ export interface HandedTurn {
  */
 export class Dispatcher<A extends PacedPlace> {
   readonly #turns: Turns;
-  readonly #calls: PacedCalls;
+  readonly #calls: (work: A) => PacedCalls;
   readonly #now: () => Date;
   readonly #send: (work: A, turn: HandedTurn) => Promise<void>;
 
   constructor(
     ports: { readonly schedule: Turns; readonly now: () => Date },
-    calls: PacedCalls,
+    calls: (work: A) => PacedCalls,
     send: (work: A, turn: HandedTurn) => Promise<void>,
   ) {
     this.#turns = ports.schedule;
@@ -42,7 +50,10 @@ export class Dispatcher<A extends PacedPlace> {
 
   /** @param notBeforeSeconds no earlier than in so many seconds */
   async dispatch(work: A, notBeforeSeconds = 0): Promise<void> {
-    await this.#send(work, handOut(this.#turns, work, this.#calls, this.#now().getTime(), notBeforeSeconds * 1000));
+    await this.#send(
+      work,
+      handOut(this.#turns, work, this.#calls(work), this.#now().getTime(), notBeforeSeconds * 1000),
+    );
   }
 }
 

@@ -9,7 +9,7 @@ import type { Dependent, DiscoveryServices } from './dependent.ts';
 const GRAPH_TRIES = 3;
 const GRAPH_WAIT_SECONDS = 10;
 
-type Newer = Pick<Dependent, 'id' | 'location'>;
+type Newer = Pick<Dependent, 'id' | 'location' | 'seen'>;
 
 /** The accounts of a key as Resource Graph shows them; with a failure, those that it had shown by then. */
 export async function readNewer(

@@ -53,9 +53,10 @@ export async function awaitTurn(
   { turns, now, sleep }: Pick<ReconcileServices, 'turns' | 'now' | 'sleep'>,
   turnMs?: number,
 ): Promise<number | undefined> {
-  const waitMs = turns.take(place, calls, now().getTime(), turnMs);
+  const nowMs = now().getTime();
+  const waitMs = turns.take(place, calls, nowMs, turnMs);
   if (waitMs > LONGEST_WAIT_MS) {
-    turns.release(place, calls);
+    turns.release(place, calls, nowMs + waitMs);
     return waitMs;
   }
   if (waitMs > 0) await sleep(waitMs);

@@ -7,7 +7,7 @@ import type { Lease } from '../work/lease-client.ts';
 import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { acquirePatiently } from '../work/patient-lease.ts';
-import { MOVE_CALLS } from './dispatcher.ts';
+import { LIST_CALLS, MOVE_CALLS, moveCalls } from './dispatcher.ts';
 import { accountKeyUse, isSameUse, type KeyUse, usesKey } from './key-use.ts';
 import { MoveJournal } from './move-journal.ts';
 import { withKeyVersion } from './plan.ts';
@@ -40,14 +40,16 @@ export async function reconcileAccount(work: AccountWork, services: ReconcileSer
   }
 
   // The turn comes before the reads, so that nothing is waited for between reading the account and writing it.
-  const { turns, schedule, sleep } = services;
+  const { turns, schedule, sleep, now } = services;
   const place = { subscriptionId: id.subscriptionId, location: work.location };
   const calls = work.scopes === 'only' ? {} : MOVE_CALLS;
   const waitMs = await awaitTurn(place, calls, services, work.turn);
   if (waitMs !== undefined) {
-    return putOff(work, place, calls, { waitMs, why: `The budgets of ${pacingCell(place)} are used up.` }, services);
+    const layOut = work.scopes === 'only' ? calls : moveCalls(work);
+    return putOff(work, place, layOut, { waitMs, why: `The budgets of ${pacingCell(place)} are used up.` }, services);
   }
 
+  const turnMs = now().getTime();
   let wrote = false;
   try {
     // Messages about one account that come together wait for each other; a longer wait is one for the queue.
@@ -61,7 +63,10 @@ export async function reconcileAccount(work: AccountWork, services: ReconcileSer
   } catch (error) {
     return spread(outcomeOfFailure(error), work, place, services);
   } finally {
-    if (!wrote && calls.writes) for (const each of [turns, schedule]) each.release(place, { writes: calls.writes });
+    if (!wrote && calls.writes) {
+      turns.release(place, { writes: calls.writes }, turnMs);
+      schedule.release(place, { writes: calls.writes }, work.turn ?? turnMs);
+    }
   }
 }
 
@@ -69,7 +74,7 @@ export async function reconcileAccount(work: AccountWork, services: ReconcileSer
 function spread(outcome: Outcome, work: AccountWork, place: PacedPlace, services: ReconcileServices): Outcome {
   if (outcome.outcome !== 'retry' || outcome.reason !== 'Throttled' || outcome.with) return outcome;
   const wait = { waitMs: (outcome.delaySeconds ?? UNSAID_SECONDS) * 1000, why: outcome.detail };
-  return putOff(work, place, work.scopes === 'only' ? { lists: 1 } : MOVE_CALLS, wait, services);
+  return putOff(work, place, work.scopes === 'only' ? LIST_CALLS : moveCalls(work), wait, services);
 }
 
 async function underLease(
@@ -165,7 +170,7 @@ function accountSubject(id: ResourceId, { services, work }: Reconciliation): Sub
       const waitMs = await awaitTurn(place, { reads: 1 }, services);
       return waitMs === undefined
         ? undefined
-        : putOff(work, place, MOVE_CALLS, { waitMs, why: 'Too many reads.' }, services);
+        : putOff(work, place, moveCalls(work), { waitMs, why: 'Too many reads.' }, services);
     },
     async read() {
       const account = await unlessMissing(() => accounts.get(id));

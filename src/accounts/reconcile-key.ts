@@ -17,7 +17,7 @@ import { askLater, LATER_SECONDS } from './ask-later.ts';
 import { awaitActivation } from './await-activation.ts';
 import type { Dependent, DiscoveryServices, SearchedSubscriptions } from './dependent.ts';
 import { type Discovered, discoverDependents } from './discovery.ts';
-import { Dispatcher, type HandedTurn, handOut, LIST_CALLS, MOVE_CALLS } from './dispatcher.ts';
+import { Dispatcher, type HandedTurn, handOut, LIST_CALLS, moveCalls } from './dispatcher.ts';
 import type { UnreadableScopes } from './inventory.ts';
 import { type Rollout, waits } from './rollout.ts';
 import type { Subscriptions } from './subscriptions-client.ts';
@@ -97,7 +97,7 @@ async function putToWork(
   log: Log,
 ): Promise<Discovered> {
   const { rollout } = services;
-  const dispatcher = new Dispatcher<Dependent>(services, MOVE_CALLS, (account, turn) =>
+  const dispatcher = new Dispatcher<Dependent>(services, moveCalls, (account, turn) =>
     sendAccount(account, turn, key, work, services),
   );
   const stage = await rollout.stage(key, log, versions);
@@ -156,8 +156,11 @@ async function lookLater(
   services: ReconcileKeyServices,
 ): Promise<void> {
   if (indexed) return;
-  const look = new Dispatcher<Dependent>(services, LIST_CALLS, (account, { delaySeconds, turn }) =>
-    services.queue.send(ACCOUNT_WORK, { ...accountWork(account, key, work), scopes: 'only', turn }, delaySeconds),
+  const look = new Dispatcher<Dependent>(
+    services,
+    () => LIST_CALLS,
+    (account, { delaySeconds, turn }) =>
+      services.queue.send(ACCOUNT_WORK, { ...accountWork(account, key, work), scopes: 'only', turn }, delaySeconds),
   );
   for (const { account, failure } of unreadableScopes) {
     if (mayPass(failure)) await look.dispatch(account, failure.retryAfterSeconds ?? LATER_SECONDS);

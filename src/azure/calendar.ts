@@ -34,13 +34,9 @@ export class Calendar {
     taken.set(span, (taken.get(span) ?? 0) + calls);
   }
 
-  /** Gives back the calls that were taken for the latest time. */
-  release(place: string, calls: number): void {
-    const taken = this.#of(place);
-    const span = Math.max(...taken.keys());
-    const left = (taken.get(span) ?? 0) - calls;
-    if (left > 0) taken.set(span, left);
-    else taken.delete(span);
+  /** Gives back calls that were taken for about that time. */
+  release(place: string, atMs: number, calls: number): void {
+    giveBack(this.#of(place), Math.floor(atMs / this.#spanMs), calls);
   }
 
   /** Forgets what is over. */
@@ -54,4 +50,13 @@ export class Calendar {
     this.#taken.set(place, taken);
     return taken;
   }
+}
+
+/** Takes calls out of that span, or out of the one beside it: nobody knows to the millisecond when they were to be. */
+export function giveBack(taken: Map<number, number>, span: number, calls: number): void {
+  const found = [span, span - 1, span + 1].find((index) => (taken.get(index) ?? 0) >= calls);
+  if (found === undefined) return;
+  const left = (taken.get(found) ?? 0) - calls;
+  if (left > 0) taken.set(found, left);
+  else taken.delete(found);
 }

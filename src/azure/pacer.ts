@@ -1,4 +1,4 @@
-import type { TokenBudget } from './calendar.ts';
+import { giveBack, type TokenBudget } from './calendar.ts';
 
 /** A budget of so many calls in so many milliseconds. */
 export interface Budget {
@@ -43,16 +43,16 @@ const RECOVERS_MS = 10_000;
 interface Place {
   /** For each rate: when the next call would come if all came evenly (the generic cell rate algorithm). Milliseconds. */
   readonly due: number[];
-  /** For each window: how many calls in each of its parts, oldest first. */
-  readonly parts: { readonly index: number; calls: number }[][];
+  /** For each window: how many calls in each of its parts, in whichever order they were taken. */
+  readonly parts: Map<number, number>[];
   closedUntil: number;
   slowness: number;
   slowedAt: number;
 }
 
 /**
- * Hands out times for calls, so that they stay within budgets instead of running into 429, first come, first served. What
- * the service refuses all the same closes the place for as long as it asked, and slows it down for a while: others call
+ * Hands out times for calls, so that they stay within budgets instead of running into 429. Of a window, times are taken in
+ * any order: what was handed out for later does not hold up who comes meanwhile. What the service refuses all the same closes the place for as long as it asked, and slows it down for a while: others call
  * there too, further instances of the app among them, and nobody tells them of each other.
  */
 export class Pacer {
@@ -78,7 +78,7 @@ export class Pacer {
     const { due, parts, closedUntil } = this.#of(place);
     let atMs = Math.max(fromMs, closedUntil);
     for (const [index, window] of this.#windows.entries()) {
-      atMs = Math.max(atMs, whenFree(window, parts[index] ?? [], atMs, calls));
+      atMs = whenFree(window, parts[index] ?? new Map(), atMs, calls);
     }
     const slowness = this.#slowness(place, fromMs);
     for (const [index, rate] of this.#rates.entries()) {
@@ -96,32 +96,26 @@ export class Pacer {
       due[index] = Math.max(due[index] ?? 0, atMs) + spacing(rate) * calls * slowness;
     }
     for (const [index, window] of this.#windows.entries()) {
-      const part = Math.floor(atMs / partMs(window));
-      const counted = parts[index] ?? [];
-      const last = counted.at(-1);
-      if (last && last.index >= part) last.calls += calls;
-      else counted.push({ index: part, calls });
+      const counted = parts[index] ?? new Map<number, number>();
+      const part = partAt(window, atMs);
+      counted.set(part, (counted.get(part) ?? 0) + calls);
     }
   }
 
-  /** Gives back a turn that was taken and not used. */
-  release(place: string, calls = 1): void {
+  /** Gives back a turn of about that time that was taken and not used. */
+  release(place: string, atMs: number, calls = 1): void {
     const { due, parts } = this.#of(place);
     for (const [index, rate] of this.#rates.entries()) due[index] = (due[index] ?? 0) - spacing(rate) * calls;
-    for (const counted of parts) {
-      const last = counted.at(-1);
-      if (!last) continue;
-      last.calls -= calls;
-      if (last.calls <= 0) counted.pop();
-    }
+    for (const [index, window] of this.#windows.entries())
+      giveBack(parts[index] ?? new Map(), partAt(window, atMs), calls);
   }
 
   /** Forgets what does not count any more. */
   forget(place: string, nowMs: number): void {
     const { parts } = this.#of(place);
     for (const [index, window] of this.#windows.entries()) {
-      const counted = parts[index] ?? [];
-      while (counted[0] && leavesAt(window, counted[0].index) <= nowMs) counted.shift();
+      const oldest = partAt(window, nowMs) - PARTS;
+      for (const part of parts[index]?.keys() ?? []) if (part < oldest) parts[index]?.delete(part);
     }
   }
 
@@ -145,7 +139,7 @@ export class Pacer {
   #of(place: string): Place {
     const kept = this.#places.get(place) ?? {
       due: this.#rates.map(() => 0),
-      parts: this.#windows.map(() => []),
+      parts: this.#windows.map(() => new Map()),
       closedUntil: 0,
       slowness: 1,
       slowedAt: 0,
@@ -156,26 +150,28 @@ export class Pacer {
 }
 
 const spacing = ({ perMs, calls }: Budget): number => perMs / calls;
-/** When what was granted in a part of a window does not count any more. */
-const leavesAt = (window: Budget, index: number): number => (index + 1) * partMs(window) + window.perMs;
 const partMs = ({ perMs }: Budget): number => perMs / PARTS;
+const partAt = (window: Budget, atMs: number): number => Math.floor(atMs / partMs(window));
 
-/** When a window has room for so many calls more. */
-function whenFree(
-  window: Budget,
-  parts: readonly { index: number; calls: number }[],
-  fromMs: number,
-  calls: number,
-): number {
-  const length = partMs(window);
-  let atMs = Math.max(fromMs, (parts.at(-1)?.index ?? 0) * length);
-  const leaves = (index: number): number => leavesAt(window, index);
-  let used = parts.reduce((sum, part) => sum + part.calls, 0);
-  for (const part of parts) {
-    const isOver = leaves(part.index) <= atMs;
-    if (!isOver && used + calls <= window.calls) break;
-    used -= part.calls;
-    atMs = Math.max(atMs, leaves(part.index));
+/** When a window has room for so many calls more. A span of its length may lie in one part more than it has. */
+function whenFree(window: Budget, parts: ReadonlyMap<number, number>, fromMs: number, calls: number): number {
+  // More than fit into it at all would wait for ever.
+  const most = window.calls - Math.min(calls, window.calls);
+  let atMs = fromMs;
+  for (;;) {
+    const full = lastFullSpan(parts, partAt(window, atMs), most);
+    if (full === undefined) return atMs;
+    atMs = (full + PARTS + 1) * partMs(window);
   }
-  return atMs;
+}
+
+/** The first part of the latest span around a part in which there are more calls than that. */
+function lastFullSpan(parts: ReadonlyMap<number, number>, part: number, most: number): number | undefined {
+  let used = 0;
+  for (let index = part; index <= part + PARTS; index += 1) used += parts.get(index) ?? 0;
+  for (let first = part; first >= part - PARTS; first -= 1) {
+    if (used > most) return first;
+    used += (parts.get(first - 1) ?? 0) - (parts.get(first + PARTS) ?? 0);
+  }
+  return undefined;
 }

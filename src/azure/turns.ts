@@ -69,9 +69,9 @@ export class Turns {
     return Math.max(0, Math.ceil(atMs - nowMs));
   }
 
-  /** Gives back what was taken and not used. */
-  release(place: PacedPlace, calls: PacedCalls): void {
-    for (const [pacer, name, count] of this.#parts(place, calls)) pacer.release(name, count);
+  /** Gives back what was taken for about that time (milliseconds since the epoch), and not used. */
+  release(place: PacedPlace, calls: PacedCalls, atMs: number): void {
+    for (const [pacer, name, count] of this.#parts(place, calls)) pacer.release(name, atMs, count);
   }
 
   /** A call there was answered with 429. No account is read or written meanwhile; that lists are used up is no matter of theirs. */

@@ -1,6 +1,6 @@
 import type { AccountsOfKey } from '../accounts/dependent.ts';
 import type { ResourceGraph } from './resource-graph-client.ts';
-import { keyUses } from './resource-graph-query.ts';
+import { seenUse } from './resource-graph-query.ts';
 
 const TYPE = 'microsoft.storage/storageaccounts';
 
@@ -17,8 +17,9 @@ export function graphAccounts(graph: ResourceGraph): AccountsOfKey {
         'project id, name, type, location, subscriptionId, properties',
         'order by id asc',
       ].join(' | ');
-      for await (const { id, type, location, properties } of graph.query(query)) {
-        if (keyUses(type, properties, key).length > 0) yield { id, location };
+      for await (const { id, location, properties } of graph.query(query)) {
+        const use = seenUse(properties, key);
+        if (use) yield { id, location, ...use };
       }
     },
   };

@@ -1,3 +1,4 @@
+import type { Dependent } from '../accounts/dependent.ts';
 import { parseKeyIdentifier, parseVault, sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { NamedKey } from './dependent.ts';
@@ -99,6 +100,18 @@ export function keyUses(type: string, properties: unknown, key: ManagedKey): Nam
       : valuesAt(properties, path.parts).flatMap((value) => byParts(path, value, key)),
   );
   return [...new Map(uses.map((use) => [`${use.path} ${use.version}`, use])).values()];
+}
+
+/**
+ * How a storage account used the key when Resource Graph saw it; undefined: it did not. Without the version in use, which
+ * it may not show, nothing can be guessed.
+ */
+export function seenUse(properties: unknown, key: ManagedKey): Pick<Dependent, 'seen'> | undefined {
+  const [use] = keyUses('microsoft.storage/storageaccounts', properties, key);
+  if (!use) return undefined;
+  const [value] = valuesAt(properties, 'encryption.keyvaultproperties.currentVersionedKeyIdentifier');
+  const current = typeof value === 'string' ? parseKeyIdentifier(value)?.version : undefined;
+  return current === undefined ? {} : { seen: { pinned: use.version, current } };
 }
 
 function byIdentifier(path: string, value: unknown, key: ManagedKey): NamedKey[] {

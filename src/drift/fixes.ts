@@ -1,5 +1,5 @@
 import pMap from 'p-map';
-import { Dispatcher, MOVE_CALLS } from '../accounts/dispatcher.ts';
+import { Dispatcher, moveCalls } from '../accounts/dispatcher.ts';
 import type { Hold, Rollout } from '../accounts/rollout.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { Turns } from '../azure/turns.ts';
@@ -44,7 +44,7 @@ export async function fix(
   // As fast as the provider takes writes, so that a whole fleet adrift does not run into its limits.
   const dispatcher = new Dispatcher<AccountFix>(
     services,
-    MOVE_CALLS,
+    () => moveCalls({}),
     ({ account, location, key, since }, { delaySeconds, turn }) =>
       services.queue.send(
         ACCOUNT_WORK,

@@ -1,5 +1,5 @@
 import type { Dependent } from '../accounts/dependent.ts';
-import { Dispatcher, MOVE_CALLS } from '../accounts/dispatcher.ts';
+import { Dispatcher, moveCalls } from '../accounts/dispatcher.ts';
 import type { Rollout } from '../accounts/rollout.ts';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import type { Turns } from '../azure/turns.ts';
@@ -166,7 +166,7 @@ async function send(
 ): Promise<void> {
   const dispatcher = new Dispatcher<Dependent>(
     services,
-    MOVE_CALLS,
+    () => moveCalls({}),
     ({ id, location, scopes }, { delaySeconds, turn }) => {
       const hint = scopes ? { scopes } : {};
       const message: AccountWork = {

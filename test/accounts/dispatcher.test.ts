@@ -20,9 +20,13 @@ async function handedOut(
   const dispatchers = Array.from(
     { length: keys },
     () =>
-      new Dispatcher<{ subscriptionId: string; location: string }>(ports, calls, async (place, turn) => {
-        sent.push({ ...place, ...turn });
-      }),
+      new Dispatcher<{ subscriptionId: string; location: string }>(
+        ports,
+        () => calls,
+        async (place, turn) => {
+          sent.push({ ...place, ...turn });
+        },
+      ),
   );
   for (const [index, [subscriptionId, location]] of places.entries()) {
     await dispatchers[index % keys]?.dispatch({ subscriptionId, location });
@@ -107,7 +111,11 @@ describe('Dispatcher', () => {
   it('hands out nothing before a time that was asked for', async () => {
     const sent: HandedTurn[] = [];
     const ports = { schedule: new Turns(1), now: () => NOW };
-    const dispatcher = new Dispatcher(ports, MOVE_CALLS, async (_: unknown, turn) => void sent.push(turn));
+    const dispatcher = new Dispatcher(
+      ports,
+      () => MOVE_CALLS,
+      async (_: unknown, turn) => void sent.push(turn),
+    );
     const place = { subscriptionId: 's1', location: 'eu' };
     await dispatcher.dispatch(place, 15);
     expect(sent).toEqual([{ delaySeconds: 15, turn: NOW.getTime() + 15_000 }]);

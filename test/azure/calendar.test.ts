@@ -31,9 +31,9 @@ it('is not held up by what is taken for later, forgets what is over, and takes b
   expect(calendar.earliest('s', 0, 1)).toBe(0);
   expect(calendar.earliest('s', 3_600_000, 1)).toBe(3_602_000);
   expect(calendar.earliest('other', 3_600_000, 1)).toBe(3_600_000);
-  calendar.release('s', 1);
+  calendar.release('s', 3_600_000, 1);
   expect(calendar.earliest('s', 3_600_000, 1)).toBe(3_600_000);
-  calendar.release('s', 1);
+  calendar.release('s', 3_600_000, 1);
   calendar.commit('s', 0, 2);
   calendar.forget('s', 10_000);
   expect(calendar.earliest('s', 0, 2)).toBe(0);

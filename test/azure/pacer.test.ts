@@ -16,7 +16,7 @@ describe('a rate', () => {
   it('counts a turn of several calls as so many', () => {
     const pacer = new Pacer([{ calls: 25, perMs: 1_000, burst: 4 }]);
     expect([1, 2, 3, 4].map(() => pacer.reserve('a', 0, 2))).toEqual([0, 0, 80, 160]);
-    pacer.release('a', 2);
+    pacer.release('a', 160, 2);
     expect(pacer.reserve('a', 0, 2)).toBe(160);
   });
 });
@@ -42,7 +42,7 @@ it('never exceeds a budget in any span of its length, whatever comes when, is gi
         const turn = now + pacer.reserve('cell', now);
         expect(turn).toBeGreaterThanOrEqual(closedUntil);
         if (does === 'call') turns.push(turn);
-        else pacer.release('cell');
+        else pacer.release('cell', turn);
       }
       for (const start of turns) {
         const within = (ms: number) => turns.filter((turn) => turn >= start && turn < start + ms).length;
@@ -55,6 +55,46 @@ it('never exceeds a budget in any span of its length, whatever comes when, is gi
   );
 });
 
+it('keeps to a window in whichever order its times are taken and given back', () => {
+  const step = fc.record({
+    from: fc.integer({ min: 0, max: 400_000 }),
+    calls: fc.integer({ min: 1, max: 3 }),
+    isUsed: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 150 }), (steps) => {
+      const pacer = new Pacer([WINDOW]);
+      const turns: { at: number; calls: number }[] = [];
+      for (const { from, calls, isUsed } of steps) {
+        const at = pacer.earliest('cell', from, calls);
+        expect(at).toBeGreaterThanOrEqual(from);
+        pacer.commit('cell', at, calls);
+        if (isUsed) turns.push({ at, calls });
+        else pacer.release('cell', at, calls);
+      }
+      for (const { at: start } of turns) {
+        const within = turns.filter(({ at }) => at >= start && at < start + WINDOW.perMs);
+        expect(within.reduce((sum, { calls }) => sum + calls, 0)).toBeLessThanOrEqual(WINDOW.calls);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+it('does not hold up who comes meanwhile by what was handed out for later', () => {
+  const pacer = new Pacer([WINDOW]);
+  pacer.commit('a', 2_500, 1);
+  expect(pacer.earliest('a', 900)).toBe(900);
+  pacer.commit('a', 3_600_000, 20);
+  expect(pacer.earliest('a', 900)).toBe(900);
+  expect(pacer.earliest('a', 3_600_000)).toBe(3_661_000);
+});
+
+it('never waits for a turn of more calls than a window has', () => {
+  const pacer = new Pacer([{ calls: 1, perMs: 60_000 }]);
+  expect([pacer.reserve('a', 0, 2), pacer.reserve('a', 0, 2)]).toEqual([0, 61_000]);
+});
+
 it('uses a window up, and the next one no later than a part of it after', () => {
   const pacer = new Pacer([WINDOW]);
   expect(Array.from({ length: 20 }, () => pacer.reserve('a', 0))).toEqual(Array(20).fill(0));
@@ -62,10 +102,16 @@ it('uses a window up, and the next one no later than a part of it after', () => 
   expect(pacer.reserve('a', 61_000)).toBe(0);
 });
 
-it('gives a turn that was not used to the next one', () => {
+it('gives a turn that was not used to the next one, however far others are laid out', () => {
+  const hour = new Pacer([WINDOW]);
+  const turns = Array.from({ length: 50 }, () => hour.reserve('a', 0));
+  expect([turns[19], turns[20], turns[40]]).toEqual([0, 61_000, 122_000]);
+  hour.release('a', 0);
+  expect([hour.reserve('a', 0), hour.reserve('a', 0)]).toEqual([0, 122_000]);
+
   const pacer = new Pacer([{ calls: 10, perMs: 1_000, burst: 1 }, WINDOW]);
   expect(pacer.reserve('a', 0)).toBe(0);
-  pacer.release('a');
+  pacer.release('a', 0);
   expect(pacer.reserve('a', 0)).toBe(0);
 });
 

@@ -22,7 +22,7 @@ describe('Turns', () => {
           now += gap;
           const waitMs = turns.take(CELL, calls, now);
           // As a worker has it: what is too far away goes back to the queue.
-          if (waitMs > 5_000) turns.release(CELL, calls);
+          if (waitMs > 5_000) turns.release(CELL, calls, now + waitMs);
           else done.push({ at: now + waitMs, calls });
         }
         const most = (what: keyof PacedCalls, ms: number) => {

@@ -96,8 +96,18 @@ describe('with the index', () => {
     const newer = files.account();
     const since = wire.azure.requests.last;
     await look(files);
-    expect(found()).toEqual(names(account, newer));
+    const messages = work();
+    expect(messages.map((message) => message.account).sort()).toEqual([account.id, newer.id].sort());
     expect(lists(since)).toEqual([]);
+
+    // As Resource Graph shows it: it is read once, and written right behind that.
+    const next = files.add();
+    const before = wire.azure.requests.last;
+    const message = messages.find((each) => each.account === newer.id);
+    await reconcileAndNote(message as AccountWork, services(), wire.log);
+    const asked = wire.arm(before, new RegExp(`/${newer.name}[?]`)).map(({ method }) => method);
+    expect(asked).toEqual(['GET', 'PATCH']);
+    expect(newer.encryption.keyvaultproperties?.keyversion).toBe(next.version);
   });
 
   it('a newer account is found although Resource Graph is not there, and that is said', async () => {

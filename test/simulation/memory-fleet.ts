@@ -1,5 +1,6 @@
 import type { Account, AccountEncryption } from '../../src/accounts/account.ts';
 import type { AccountsOfKey } from '../../src/accounts/dependent.ts';
+import { accountKeyUse } from '../../src/accounts/key-use.ts';
 import type { StorageAccounts } from '../../src/accounts/storage-client.ts';
 import { KEY, SUBSCRIPTION } from '../support/keys.ts';
 import type { MemoryVault } from './memory-vault.ts';
@@ -121,7 +122,10 @@ export class MemoryFleet {
     return {
       using: async function* ({ name }) {
         const accounts = await way('graph', all);
-        yield* accounts.filter(({ encryption: { keyVaultProperties: use } }) => use?.keyName === name);
+        for (const { id, location, encryption } of accounts) {
+          const use = accountKeyUse(encryption);
+          if (use?.keyName === name) yield { id, location, seen: { pinned: use.pinned, current: use.current } };
+        }
       },
     };
   }
