@@ -3,6 +3,7 @@ import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { crc32 } from 'node:zlib';
 import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { leftOut, withoutGroups } from '../scripts/bundle/leave-out.ts';
@@ -204,9 +205,18 @@ describe('the code cache', () => {
     return { cached: names.pop() === 'false', names: names.sort() };
   };
   const cacheOf = (alone: string) => join(alone, 'main.cache');
+  /** With the checksum that it has to have. */
+  const resealed = (bytes: Buffer): Buffer => {
+    bytes.writeUInt32LE(crc32(bytes.subarray(8)), 4);
+    return bytes;
+  };
 
   it('is taken where it fits', async () => {
     expect(await start(async () => {})).toEqual({ cached: true, names: (await namesInSource()).sort() });
+  });
+
+  it('says nothing of where it was made', async () => {
+    expect((await readFile(join(made.folder, 'main.cache'))).includes(folder)).toBe(false);
   });
 
   it.each([
@@ -217,10 +227,20 @@ describe('the code cache', () => {
       'is of another V8',
       async (alone: string) => {
         const bytes = await readFile(cacheOf(alone));
-        bytes.fill(1, 4, 40);
+        bytes.fill(1, 8, 44);
+        await writeFile(cacheOf(alone), resealed(bytes));
+      },
+    ],
+    [
+      // With it taken, Node dies of a signal: V8 does not look.
+      'is damaged',
+      async (alone: string) => {
+        const bytes = await readFile(cacheOf(alone));
+        for (let at = 1_000; at < bytes.length; at += 1_000) bytes.writeUInt8(bytes.readUInt8(at) ^ 0x55, at);
         await writeFile(cacheOf(alone), bytes);
       },
     ],
+    ['is cut off', async (alone: string) => writeFile(cacheOf(alone), (await readFile(cacheOf(alone))).subarray(0, -1))],
     [
       'is of code that was changed and is as long',
       async (alone: string) => {

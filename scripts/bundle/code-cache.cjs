@@ -10,14 +10,17 @@ const { crc32 } = require('node:zlib');
 const main = join(resolve(process.argv[2]), 'main.cjs');
 const code = readFileSync(main);
 const script = new Script(wrap(code.toString()), {
-  filename: main,
+  // It stays in the cache, and says nothing of where that was made. Whoever loads it gives another.
+  filename: 'main.cjs',
   importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
 });
 const module_ = { exports: {} };
 // Without a host, @azure/functions warns about each function that it cannot register.
 console.warn = () => undefined;
 script.runInThisContext()(module_.exports, createRequire(main), module_, main, dirname(main));
-const checksum = Buffer.alloc(4);
-checksum.writeUInt32LE(crc32(code));
-writeFileSync(join(dirname(main), 'main.cache'), Buffer.concat([checksum, script.createCachedData()]));
+const data = script.createCachedData();
+const checksums = Buffer.alloc(8);
+checksums.writeUInt32LE(crc32(code));
+checksums.writeUInt32LE(crc32(data), 4);
+writeFileSync(join(dirname(main), 'main.cache'), Buffer.concat([checksums, data]));
 process.exit(0);

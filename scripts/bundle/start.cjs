@@ -12,16 +12,17 @@ const script = cached();
 if (script) script.runInThisContext()(exports, require, module, main, __dirname);
 else module.exports = require('./main.cjs');
 
-/** The script, if its cache was taken: the first four bytes of the cache are the CRC-32 of what it was made from. */
+/** The script, if its cache was taken: before V8's data stand the CRC-32 of the code that it was made from, and its own. */
 function cached() {
   try {
     const cache = readFileSync(join(__dirname, 'main.cache'));
     const code = readFileSync(main);
-    // V8 itself compares no more than the length of the code.
-    if (cache.readUInt32LE(0) !== crc32(code)) return undefined;
+    const cachedData = cache.subarray(8);
+    // V8 itself compares no more than the length of the code, and runs into damaged data: the process dies.
+    if (cache.readUInt32LE(0) !== crc32(code) || cache.readUInt32LE(4) !== crc32(cachedData)) return undefined;
     const made = new Script(wrap(code.toString()), {
       filename: main,
-      cachedData: cache.subarray(4),
+      cachedData,
       importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     });
     return made.cachedDataRejected ? undefined : made;
