@@ -1,5 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { search } from '@jmespath-community/jmespath';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 
@@ -37,6 +41,61 @@ describe('docs/deploy.md', () => {
     );
     const links = [...guide.matchAll(/\]\((#[^)]+)\)/g)].map((match) => match[1] ?? '');
     expect(links.filter((link) => !anchors.includes(link))).toEqual([]);
+  });
+});
+
+describe('what docs/deploy.md says of uninstalling', () => {
+  const SUBSCRIPTIONS = ['11111111-1111-1111-1111-111111111111', '22222222-2222-2222-2222-222222222222'];
+  const [, chapter = ''] = read('docs/deploy.md').split('\n## Uninstalling\n');
+  const script = (/ {3}```sh\n([\s\S]*?) {3}```/.exec(chapter)?.[1] ?? 'false')
+    .replaceAll('<environment>', 'prod')
+    .replaceAll('…', SUBSCRIPTIONS.join(' '));
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'cmk-uninstall-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  /** Pasted into a shell, with an Azure CLI that writes down what it is asked and lists one thing. */
+  function run(principal: string): string[] {
+    const log = join(folder, 'log');
+    writeFileSync(log, '');
+    const az = `#!/bin/sh\necho "$*" >> '${log}'\ncase "$*" in *" list "*) echo listed ;; esac\n`;
+    for (const [name, text] of Object.entries({ az, azd: `#!/bin/sh\necho '${principal}'\n` })) {
+      writeFileSync(join(folder, name), text, { mode: 0o755 });
+    }
+    spawnSync('sh', [], { input: script, env: { PATH: `${folder}:/usr/bin:/bin` } });
+    return readFileSync(log, 'utf8').trim().split('\n');
+  }
+
+  it('takes the assignments of the app, and of nobody where it is not said who that is', () => {
+    const assignments = (principal: string) => run(principal).filter((line) => line.includes('role assignment'));
+    expect(assignments('the-app')).toEqual(
+      SUBSCRIPTIONS.flatMap((id) => [
+        `role assignment list --all --assignee the-app --subscription ${id} --query [].id -o tsv`,
+        'role assignment delete --ids listed',
+      ]),
+    );
+    // az takes no assignee for every assignee.
+    expect(assignments('')).toEqual([]);
+  });
+
+  it('takes the roles of this environment, and no others that the lists have', () => {
+    const ours = 'CMK Autopilot vault operator (prod, abcdef)';
+    const old = 'CMK Autopilot event destination (prod, abcdef)';
+    const others = [
+      'Their role',
+      'CMK Autopilot vault operator (prod-2, abcdef)',
+      'CMK Autopilot topic reader (test, a)',
+    ];
+    const roles = [ours, old, ...others].map((roleName) => ({ roleName, name: roleName }));
+    const said = run('the-app').filter((line) => line.includes('role definition'));
+    const queries = said.flatMap((line) => /--query (\[.*\]\.name)/.exec(line)?.[1] ?? []);
+    expect(queries.map((query) => search(roles, query))).toEqual([[ours, old], [ours, old], [old]]);
+    expect(said.filter((line) => line.includes(' delete '))).toEqual([
+      ...SUBSCRIPTIONS.map((id) => `role definition delete --scope /subscriptions/${id} --name listed`),
+      'role definition delete --resource-group rg-cmk-prod --name listed',
+    ]);
   });
 });
 
