@@ -69,7 +69,9 @@ azure_cli=04b07795-8ddb-461a-bbee-02f9e1bf7b46
 # 1. The registration.
 client_id="${CMK_API_CLIENT_ID:-}"
 if [ -z "$client_id" ]; then
-  client_id="$(az ad app list --filter "displayName eq '$name'" --query '[].appId' -o tsv)"
+  # A quote in a name is written twice.
+  quoted="$(printf '%s' "$name" | sed "s/'/''/g")"
+  client_id="$(az ad app list --filter "displayName eq '$quoted'" --query '[].appId' -o tsv)"
   [ "$(printf '%s' "$client_id" | grep -c .)" -le 1 ] ||
     die "entra: several registrations are called \"$name\"; say which: CMK_API_CLIENT_ID=<client id>"
 fi

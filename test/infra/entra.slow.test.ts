@@ -77,6 +77,13 @@ describe('infra/entra.sh', () => {
     expect(state().writes).toEqual(before.writes);
   });
 
+  it('finds its registration again by whatever name it has', () => {
+    const named = { CMK_API_NAME: `Bob's "keys" & $HOME, 'prod'` };
+    expect(entra([], named)).toMatchObject({ status: 0, stderr: '' });
+    expect(entra([], named)).toMatchObject({ status: 0, stdout: expect.stringContaining('is there (client-1)') });
+    expect(state().apps).toMatchObject([{ displayName: named.CMK_API_NAME }]);
+  });
+
   it('waits for what it made until Entra ID knows it everywhere', () => {
     writeFileSync(stateFile(), JSON.stringify({ ...state(), lag: 3 }));
     const { status, stderr } = entra();

@@ -71,7 +71,15 @@ switch (args.slice(0, 3).join(' ').replace(/ --.*/, '')) {
     console.log('https://graph.microsoft.com/');
     break;
   case 'ad app list':
-    print(state.apps.filter(({ displayName }) => option('--filter') === `displayName eq '${displayName}'`));
+    {
+      // A quote within a text is written twice, in OData.
+      const [, asked] = /^displayName eq '((?:[^']|'')*)'$/.exec(option('--filter')) ?? [];
+      if (asked === undefined) {
+        console.error(`ERROR: Invalid filter clause: ${option('--filter')}`);
+        process.exit(1);
+      }
+      print(state.apps.filter(({ displayName }) => displayName === asked.replaceAll("''", "'")));
+    }
     break;
   case 'ad app create': {
     const made = {
