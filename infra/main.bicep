@@ -174,20 +174,32 @@ param endpointSubnetPrefix string = '10.80.0.64/26'
 @description('Address ranges (CIDR) that may call the app, beside Event Grid; empty for everyone with a token.')
 param allowedCallers string[] = []
 
-var token = toLower(uniqueString(subscription().id, environmentName, location))
+// A region may be given by the name that people read, "West Europe"; names cannot have spaces.
+var region = contains(location, ' ') ? toLower(replace(location, ' ', '')) : location
+var token = toLower(uniqueString(subscription().id, environmentName, region))
 var allTags = union(tags, { 'azd-env-name': environmentName })
 var appName = 'func-cmk-${environmentName}-${token}'
 var groupName = empty(resourceGroupName) ? 'rg-cmk-${environmentName}' : resourceGroupName
 
 var functionAppId = resourceId(subscription().subscriptionId, groupName, 'Microsoft.Web/sites', appName)
 
-var vaultIds = union(managedVaults, [])
+// Each once: ids differ in case by where they were copied from, and in a form they stand on lines of their own.
+var givenVaults = map(managedVaults, id => trim(id))
+var vaultIds = filter(
+  givenVaults,
+  (id, index) => indexOf(map(givenVaults, one => toLower(one)), toLower(id)) == index
+)
+var givenGroups = map(storageResourceGroups, id => trim(id))
+var writableGroups = filter(
+  givenGroups,
+  (id, index) => indexOf(map(givenGroups, one => toLower(one)), toLower(id)) == index
+)
 // A Managed HSM has its own access control and sends no events.
 var keyVaultIds = filter(vaultIds, id => !isManagedHsm(id))
 var hsmIds = filter(vaultIds, id => isManagedHsm(id))
 var accountSubscriptions = empty(storageSubscriptions)
   ? [subscription().subscriptionId]
-  : union(map(storageSubscriptions, id => toLower(id)), [])
+  : union(map(storageSubscriptions, id => toLower(trim(id))), [])
 // The system topic of each vault: the one that there is, or the one that will be made.
 var topicIds = union(
   toObject(keyVaultIds, id => toLower(id), id => newTopicId(id)),
@@ -200,7 +212,7 @@ var eventSubscriptions = union(map(items(topicIds), topic => subscriptionOf(topi
 var topicSubscriptions = union(vaultSubscriptions, eventSubscriptions)
 var auditKeyIds = empty(auditKeyId) ? [] : [auditKeyId]
 var auditKeySubscriptions = map(auditKeyIds, id => subscriptionOf(id))
-var groupSubscriptions = union(map(storageResourceGroups, id => subscriptionOf(id)), [])
+var groupSubscriptions = union(map(writableGroups, id => subscriptionOf(id)), [])
 // Every subscription that needs role definitions.
 var roleSubscriptions = union(
   vaultSubscriptions,
@@ -210,7 +222,7 @@ var roleSubscriptions = union(
   accountSubscriptions,
   groupSubscriptions
 )
-var writeEverywhere = empty(storageResourceGroups)
+var writeEverywhere = empty(writableGroups)
 
 var reader = 'acdd72a7-3385-48ef-bd42-f606fba81ae7'
 var storageFileDataPrivilegedReader = 'b8eda974-7b85-4f76-af95-65846b26df6d'
@@ -282,7 +294,7 @@ module network 'modules/network.bicep' = if (privateNetwork) {
 }
 
 module destinationRole 'modules/destination-role.bicep' = if (allowEventRepair) {
-  name: take('cmk-destination-${environmentName}-${location}', 64)
+  name: take('cmk-destination-${environmentName}-${region}', 64)
   params: {
     functionAppId: functionAppId
     environmentName: environmentName
@@ -386,7 +398,7 @@ module notifyReader 'modules/secret-access.bicep' = if (!empty(notifyFrom)) {
 module roles 'modules/roles.bicep' = [
   for id in roleSubscriptions: {
     // With the region: Azure refuses the name of a deployment to a subscription that was used in another one before.
-    name: take('cmk-roles-${environmentName}-${location}', 64)
+    name: take('cmk-roles-${environmentName}-${region}', 64)
     scope: subscription(id)
     params: {
       environmentName: environmentName
@@ -456,7 +468,7 @@ module auditKeyAccess 'modules/audit-key-access.bicep' = [
 
 module topicAccess 'modules/subscription-access.bicep' = [
   for id in topicSubscriptions: {
-    name: take('cmk-topics-${environmentName}-${location}', 64)
+    name: take('cmk-topics-${environmentName}-${region}', 64)
     scope: subscription(id)
     params: {
       principalId: identity.outputs.principalId
@@ -470,7 +482,7 @@ module topicAccess 'modules/subscription-access.bicep' = [
 
 module subscriptionAccess 'modules/subscription-access.bicep' = [
   for id in accountSubscriptions: {
-    name: take('cmk-accounts-${environmentName}-${location}', 64)
+    name: take('cmk-accounts-${environmentName}-${region}', 64)
     scope: subscription(id)
     params: {
       principalId: identity.outputs.principalId
@@ -498,7 +510,7 @@ module subscriptionAccess 'modules/subscription-access.bicep' = [
 ]
 
 module groupAccess 'modules/group-access.bicep' = [
-  for id in storageResourceGroups: {
+  for id in writableGroups: {
     name: 'cmk-accounts-${environmentName}-${uniqueString(toLower(id))}'
     scope: resourceGroup(subscriptionOf(id), resourceGroupOf(id))
     params: {

@@ -24,7 +24,7 @@ resource "azapi_resource" "deployment" {
   type      = "Microsoft.Resources/deployments@2024-03-01"
   parent_id = "/subscriptions/${var.subscriptionId}"
   # Azure refuses the name of a deployment that was used in another region before.
-  name     = substr("cmk-${var.environmentName}-${var.location}", 0, 64)
+  name     = substr("cmk-${var.environmentName}-${lower(replace(var.location, " ", ""))}", 0, 64)
   location = var.location
 
   # What Azure says of the template and of its parameters is left to Azure.

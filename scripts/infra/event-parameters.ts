@@ -69,7 +69,9 @@ export function eventParameters(
 ): Record<string, { value: unknown }> {
   const vaults = main.vaults.map((vault) => {
     const topic = topicOf(vault.id, topics);
-    return topic ? { ...vault, ...keptOf(topic, main.functionAppId, isGone) } : vault;
+    return topic
+      ? { ...vault, ...keptOf(topic, main.functionAppId, isGone), topicId: spelled(topic.id, vault.id) }
+      : vault;
   });
   const { location: _, ...values } = { ...main, vaults };
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { value }]));
@@ -81,17 +83,26 @@ export function topicOf(vaultId: string, topics: readonly SystemTopic[]): System
 }
 
 function keptOf(
-  { id, tags, identity }: SystemTopic,
+  { tags, identity }: SystemTopic,
   functionAppId: string,
   isGone: (identityId: string) => boolean,
-): { topicId: string; topicTags: Readonly<Record<string, string>>; topicIdentities: string[] } {
+): { topicTags: Readonly<Record<string, string>>; topicIdentities: string[] } {
   return {
-    topicId: id,
     topicTags: tags ?? {},
     topicIdentities: Object.keys(identity?.userAssignedIdentities ?? {}).filter(
       (other) => !isOfVersion02(other, functionAppId) && !isGone(other),
     ),
   };
+}
+
+/**
+ * A topic that the template made is named as the template does (`newTopicId` in names.bicep), in whichever case Azure lists
+ * it: names of role assignments are made of its id letter by letter, and Azure refuses a second one under another name.
+ */
+function spelled(topicId: string, vaultId: string): string {
+  const [, , subscription = '', , group = '', , , , vault = ''] = vaultId.split('/');
+  const made = `/subscriptions/${subscription.toLowerCase()}/resourceGroups/${group}/providers/Microsoft.EventGrid/systemTopics/evgt-${vault}`;
+  return topicId.toLowerCase() === made.toLowerCase() ? made : topicId;
 }
 
 /** Up to version 0.2 an identity beside the app wrote dead letters; a topic has one of its own for that now. */

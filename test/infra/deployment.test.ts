@@ -39,7 +39,7 @@ describe('deployments to a subscription', () => {
         isObject(resource) && resource.type === 'Microsoft.Resources/deployments' && !('resourceGroup' in resource),
     );
     expect(nested.map(([symbol]) => symbol)).toEqual(['destinationRole', 'roles', 'topicAccess', 'subscriptionAccess']);
-    const without = nested.filter(([, resource]) => !String(asObject(resource, 'module').name).includes("'location'"));
+    const without = nested.filter(([, resource]) => !String(asObject(resource, 'module').name).includes("'region'"));
     expect(without).toEqual([]);
   });
 });

@@ -65,6 +65,23 @@ describe('parameters of the event subscriptions', () => {
     expect(ours?.body.identity).toEqual({ type: 'SystemAssigned', userAssignedIdentities: null });
   });
 
+  it('write the topic that they made before under the same names, in whichever case Azure lists it', async () => {
+    const main = readMainOutputs(await environment());
+    const run = async (topics: Parameters<typeof eventParameters>[1]) => {
+      const values = Object.entries(eventParameters(main, topics)).map(([name, { value }]) => [name, value]);
+      const { azure } = await dryRun('events', Object.fromEntries(values) as JsonObject);
+      return azure.resources.map(({ id }) => id);
+    };
+    const first = await run([]);
+    const made = first.filter((id) => /\/systemTopics\/[^/]+$/.test(id));
+    const listed = made.map((id, index) => ({
+      id: id.replace('rg-', 'RG-').replace('systemTopics', 'systemtopics'),
+      name: id.slice(id.lastIndexOf('/') + 1),
+      properties: { source: [VAULT, OTHER_VAULT][index] ?? '' },
+    }));
+    expect(await run(listed)).toEqual(first);
+  });
+
   it('take no identity of others away, and name none that is gone: Azure refuses a topic that does', async () => {
     const identity = { type: 'UserAssigned', userAssignedIdentities: { '/one': {}, '/two': {} } };
     const main = readMainOutputs(await environment());

@@ -140,6 +140,7 @@ async function nested(
   around: CliContext,
   target: Target,
 ): Promise<JsonObject> {
+  if (!/^[-\w.()]{1,64}$/.test(name)) throw new Error(`Azure takes no deployment of the name "${name}"`);
   const properties = asObject(resource.properties, 'properties');
   const parameters: JsonObject = {};
   for (const [key, parameter] of Object.entries(asObject(properties.parameters ?? {}, 'parameters'))) {

@@ -85,8 +85,8 @@ function call(name: string, args: readonly Expression[], around: CliContext): Js
       if (!Array.isArray(list)) throw new Error(`${name} needs a list`);
       const [first, second] = args.slice(1).map((lambda) => lambdaOf(lambda, around));
       if (!first) throw new Error(`${name} needs a lambda`);
-      if (name === 'map') return list.map(first);
-      if (name === 'filter') return list.filter((item) => first(item) === true);
+      if (name === 'map') return list.map((item, index) => first(item, index));
+      if (name === 'filter') return list.filter((item, index) => first(item, index) === true);
       return Object.fromEntries(list.map((item) => [String(first(item)), second ? second(item) : item]));
     }
     case 'lambdaVariables':
@@ -131,13 +131,16 @@ function call(name: string, args: readonly Expression[], around: CliContext): Js
   return pure(...args.map((_, index) => value(index)));
 }
 
-/** An argument `lambda('item', …)`, as a function. */
-function lambdaOf(lambda: Expression, around: CliContext): (item: Json) => Json {
+/** An argument `lambda('item', …)` or `lambda('item', 'index', …)`, as a function. */
+function lambdaOf(lambda: Expression, around: CliContext): (item: Json, index?: number) => Json {
   if (lambda.kind !== 'call' || lambda.name !== 'lambda') throw new Error('This has to be a lambda');
-  const [variable, body] = lambda.args;
-  if (!variable || !body) throw new Error('a lambda needs a variable and a body');
-  const name = asString(run(variable, around), 'lambda variable');
-  return (item) => run(body, { ...around, lambdas: { ...around.lambdas, [name]: item } });
+  const body = lambda.args.at(-1);
+  const [name, second] = lambda.args.slice(0, -1).map((one) => asString(run(one, around), 'lambda variable'));
+  if (!name || !body) throw new Error('a lambda needs a variable and a body');
+  return (item, index) => {
+    const values = { [name]: item, ...(second && index !== undefined ? { [second]: index } : {}) };
+    return run(body, { ...around, lambdas: { ...around.lambdas, ...values } });
+  };
 }
 
 /** A function that the template itself defines: `namespace.name`. */

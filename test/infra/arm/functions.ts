@@ -84,5 +84,5 @@ function merge(into: Json, from: Json): Json {
 }
 
 function hash(args: readonly Json[]): string {
-  return createHash('sha256').update(JSON.stringify(args).toLowerCase()).digest('hex');
+  return createHash('sha256').update(JSON.stringify(args)).digest('hex');
 }
