@@ -55,6 +55,8 @@ async function unbundled(folder: string): Promise<string> {
     format: 'cjs',
     platform: 'node',
     target: 'node22',
+    // As in the bundle: CommonJS has no import.meta.
+    define: { 'import.meta.dirname': '__dirname' },
     bundle: true,
     plugins: [
       {
