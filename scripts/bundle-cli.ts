@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
+import { notices } from './bundle/notices.ts';
 
 const PROJECT = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -82,23 +83,9 @@ export async function bundleCli(outDir = join(PROJECT, 'dist/cli')): Promise<Cli
   };
   await writeFile(join(outDir, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   await writeFile(join(outDir, 'README.md'), readme(name ?? '', description ?? ''));
-  await writeFile(join(outDir, 'THIRD-PARTY-NOTICES'), await notices(Object.keys(metafile.inputs)));
+  await writeFile(join(outDir, 'THIRD-PARTY-NOTICES'), await notices(PROJECT, 'cmk.mjs holds', [metafile]));
   await copyFile(join(PROJECT, 'LICENSE'), join(outDir, 'LICENSE'));
   return { folder: outDir, size: (await stat(outfile)).size };
-}
-
-/** The licences of the packages that are bundled, which have to go with them. */
-async function notices(inputs: readonly string[]): Promise<string> {
-  const folders = inputs.flatMap((input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input) ?? []);
-  const texts = await Promise.all(
-    [...new Set(folders)].sort().map(async (folder) => {
-      const { name, version, license } = JSON.parse(await readFile(join(PROJECT, folder, 'package.json'), 'utf8'));
-      const file = (await readdir(join(PROJECT, folder))).find((one) => /^licen[cs]e(?:\.\w+)?$/i.test(one));
-      const text = file === undefined ? '' : `\n${await readFile(join(PROJECT, folder, file), 'utf8')}`;
-      return `${name} ${version} (${license}), https://www.npmjs.com/package/${name}/v/${version}\n${text}`;
-    }),
-  );
-  return `cmk.mjs holds these packages, unchanged but for white space:\n\n${texts.join(`\n${'-'.repeat(80)}\n\n`)}`;
 }
 
 function readme(name: string, description: string): string {

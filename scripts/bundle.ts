@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { type BuildOptions, build, type Metafile } from 'esbuild';
 import { type Zippable, zipSync } from 'fflate';
 import { apart, leaveOut } from './bundle/leave-out.ts';
+import { notices } from './bundle/notices.ts';
 import { bundlePage } from './bundle/page.ts';
 import { contentsOf } from './bundle/report.ts';
 
@@ -14,6 +15,8 @@ const PROJECT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** The files of a deployed app, in the order in which the zip holds them; those of the page, in `page/`, follow. */
 export const BUNDLE_FILES = [
+  'LICENSE',
+  'THIRD-PARTY-NOTICES',
   'host.json',
   'main.cache',
   'main.cjs',
@@ -77,7 +80,7 @@ export async function bundle(options: BundleOptions = {}): Promise<Bundle> {
     // Stack traces need positions only; the text of the dependencies would make the map twice the size of the code.
     sourcesContent: false,
   });
-  await buildFile(outDir, {
+  const telemetry = await buildFile(outDir, {
     entryPoints: [join(PROJECT, TELEMETRY)],
     outfile: join(PROJECT, 'dist/app/telemetry.cjs'),
     plugins: [leaveOut(PROJECT)],
@@ -92,12 +95,15 @@ export async function bundle(options: BundleOptions = {}): Promise<Bundle> {
     execFileSync(process.execPath, [join(PROJECT, 'scripts/bundle/code-cache.cjs'), outDir], { env: {} });
   }
 
-  const pageSize = options.entry === undefined ? await bundlePage(PROJECT, join(outDir, 'page')) : undefined;
+  const page = options.entry === undefined ? await bundlePage(PROJECT, join(outDir, 'page')) : undefined;
+  const made = [metafile, telemetry, ...(page ? [page.metafile] : [])];
+  await copyFile(join(PROJECT, 'LICENSE'), join(outDir, 'LICENSE'));
+  await writeFile(join(outDir, 'THIRD-PARTY-NOTICES'), await notices(PROJECT, 'The app and its page hold', made));
 
   const zip = options.zip === false ? undefined : (options.zip ?? `${outDir}.zip`);
   const { size } = await stat(join(outDir, 'main.cjs'));
   const zipSize = zip === undefined ? undefined : await writeZip(outDir, zip);
-  return { folder: outDir, size, zip, zipSize, metafile, pageSize };
+  return { folder: outDir, size, zip, zipSize, metafile, pageSize: page?.size };
 }
 
 /** One file of the app, written into the folder with what belongs to it. */

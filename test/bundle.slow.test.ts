@@ -92,6 +92,13 @@ describe('the bundle', () => {
     expect(await readFile(join(made.folder, 'host.json'))).toEqual(await readFile(join(PROJECT, 'host.json')));
   });
 
+  it('has the licences of the packages that are in it, those of the page among them', async () => {
+    const text = await readFile(join(made.folder, 'THIRD-PARTY-NOTICES'), 'utf8');
+    const packages = ['zod', '@azure/identity', '@opentelemetry/sdk-trace', 'preact', '@azure/msal-browser'];
+    expect(packages.filter((name) => !text.includes(`\n${name} `))).toEqual([]);
+    expect(text).toContain('WITHOUT WARRANTY OF ANY KIND');
+  });
+
   it('is readable, and maps back to the sources', async () => {
     const code = await readFile(join(made.folder, 'main.cjs'), 'utf8');
     expect(code).toContain('//# sourceMappingURL=main.cjs.map');
@@ -240,7 +247,10 @@ describe('the code cache', () => {
         await writeFile(cacheOf(alone), bytes);
       },
     ],
-    ['is cut off', async (alone: string) => writeFile(cacheOf(alone), (await readFile(cacheOf(alone))).subarray(0, -1))],
+    [
+      'is cut off',
+      async (alone: string) => writeFile(cacheOf(alone), (await readFile(cacheOf(alone))).subarray(0, -1)),
+    ],
     [
       'is of code that was changed and is as long',
       async (alone: string) => {

@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { build } from 'esbuild';
+import { build, type Metafile } from 'esbuild';
 
 /** All that a browser loads, compressed: what a phone in a cellar can still wait for. Bytes. */
 const LIMIT = 200 * 1024;
@@ -13,10 +13,10 @@ const DOCUMENTS = ['index.html', 'signed-in.html'];
  * Makes the page: a script, a style sheet and an icon whose names have a hash of what is in them, and the document that
  * names them.
  *
- * @returns bytes that a browser loads, compressed
+ * @returns bytes that a browser loads, compressed, and what they were made of
  * @throws when esbuild finds an error, or warns, or when it is over 200 KiB
  */
-export async function bundlePage(project: string, outDir: string): Promise<number> {
+export async function bundlePage(project: string, outDir: string): Promise<{ size: number; metafile: Metafile }> {
   const result = await build({
     absWorkingDir: project,
     entryPoints: ['src/main.tsx', 'src/signed-in.ts', 'style.css', 'icon.svg'].map((name) =>
@@ -36,6 +36,7 @@ export async function bundlePage(project: string, outDir: string): Promise<numbe
     minify: true,
     loader: { '.svg': 'copy' },
     legalComments: 'eof',
+    metafile: true,
     logLevel: 'silent',
   });
   if (result.warnings.length > 0) {
@@ -56,7 +57,7 @@ export async function bundlePage(project: string, outDir: string): Promise<numbe
     size += gzipSync(linked, { level: 9 }).length;
   }
   if (size > LIMIT) throw new Error(`The page is ${kib(size)} KiB compressed; it may be ${kib(LIMIT)}.`);
-  return size;
+  return { size, metafile: result.metafile };
 }
 
 /** A document with the names that its script, style sheet and icon have got. */
