@@ -14,7 +14,12 @@ import { findTopics, keyVaultsIn, topicsByVault } from './find-topics.ts';
 import { publishTo } from './publish.ts';
 
 const root = join(import.meta.dirname, '../..');
-const { AZURE_ENV_NAME: environment, AZURE_LOCATION: location, CMK_VAULTS: vaults } = process.env;
+const {
+  AZURE_ENV_NAME: environment,
+  AZURE_LOCATION: location,
+  AZURE_SUBSCRIPTION_ID: subscription,
+  CMK_VAULTS: vaults,
+} = process.env;
 if (!environment || !location || !vaults) {
   throw new Error('Set AZURE_ENV_NAME, AZURE_LOCATION and CMK_VAULTS; docs/deploy.md explains them.');
 }
@@ -24,6 +29,8 @@ process.env.CMK_SYSTEM_TOPICS = JSON.stringify(topicsByVault(vaultIds, findTopic
 console.log('infrastructure …');
 const deployment = az(
   ...['deployment', 'sub', 'create', '--name', deploymentName('cmk', environment, location), '--location', location],
+  // As azd has it, in an environment that is taken over from there.
+  ...(subscription ? ['--subscription', subscription] : []),
   ...['--template-file', join(root, 'infra/main.bicep'), '--parameters', join(root, 'infra/main.bicepparam')],
 ) as FinishedDeployment;
 const main = readMainOutputs({ ...process.env, ...outputsOf(deployment) });

@@ -1,0 +1,48 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { OTHER_SUBSCRIPTION, VAULT } from './arm/templates.ts';
+
+let bin: string;
+beforeEach(() => {
+  bin = mkdtempSync(join(tmpdir(), 'cmk-deploy-'));
+});
+afterEach(() => rmSync(bin, { recursive: true }));
+
+/** The script with an Azure CLI that lists nothing and takes no deployment; returns what it was asked to deploy. */
+function deploy(environment: Readonly<Record<string, string>>) {
+  const az = `#!/bin/sh
+case "$*" in
+  *' sub create '*) printf '%s\\n' "$@" > '${bin}/asked'; echo '(AuthorizationFailed) not you' >&2; exit 1 ;;
+  *ResourceGraph*) echo '{"data":[]}' ;;
+  *) echo '{"value":[]}' ;;
+esac
+`;
+  writeFileSync(join(bin, 'asked'), '');
+  writeFileSync(join(bin, 'az'), az, { mode: 0o755 });
+  const { status, stderr } = spawnSync(process.execPath, [join(import.meta.dirname, '../../scripts/infra/deploy.ts')], {
+    cwd: bin,
+    encoding: 'utf8',
+    env: { PATH: `${bin}:${process.env.PATH}`, CMK_VAULTS: VAULT, ...environment },
+  });
+  return { status, stderr, asked: readFileSync(join(bin, 'asked'), 'utf8').trim().split('\n') };
+}
+
+describe('the deployment by the Azure CLI', () => {
+  it('goes to the subscription that the environment names, and else to that of the sign-in', () => {
+    const environment = { AZURE_ENV_NAME: 'my prod', AZURE_LOCATION: 'West Europe' };
+    expect(deploy(environment).asked).not.toContain('--subscription');
+    const { asked } = deploy({ ...environment, AZURE_SUBSCRIPTION_ID: OTHER_SUBSCRIPTION });
+    expect(asked[asked.indexOf('--subscription') + 1]).toBe(OTHER_SUBSCRIPTION);
+    expect(asked[asked.indexOf('--location') + 1]).toBe('West Europe');
+  });
+
+  it('ends with what az said, and does no more, when that is refused; and with what is missing before it begins', () => {
+    const refused = deploy({ AZURE_ENV_NAME: 'prod', AZURE_LOCATION: 'westeurope' });
+    expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining('(AuthorizationFailed) not you') });
+    const unset = deploy({ AZURE_ENV_NAME: 'prod' });
+    expect(unset).toMatchObject({ status: 1, asked: [''], stderr: expect.stringContaining('AZURE_LOCATION') });
+  });
+});
