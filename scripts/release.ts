@@ -16,7 +16,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bundle } from './bundle.ts';
@@ -35,10 +35,13 @@ interface Manifest {
 
 /**
  * @param tag the tag that the release is made of; undefined: none yet, to try it out
+ * @param out emptied first
  * @returns names of the files, SHA256SUMS the last
  * @throws Error when tag, package.json and CHANGELOG.md do not name one version
  */
 export async function release(out: string, tag?: string): Promise<string[]> {
+  if (!relative(resolve(out), PROJECT).startsWith('..'))
+    throw new Error(`${out} would be emptied, and this repository is in it.`);
   const manifest = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8')) as Manifest;
   if (tag !== undefined) checkTag(tag, manifest.version, readFileSync(join(PROJECT, 'CHANGELOG.md'), 'utf8'));
   rmSync(out, { recursive: true, force: true });

@@ -83,6 +83,13 @@ describe('a release', () => {
   });
 });
 
+describe('the folder of a release', () => {
+  it('is emptied first, and so is none that has the repository in it', async () => {
+    // And of a tag that is refused, should the first not be.
+    await expect(release(PROJECT, 'v0.0.0-none')).rejects.toThrow('this repository is in it');
+  });
+});
+
 describe('the bill of materials', () => {
   it('goes by what the package needs, and not by the name of its folder', () => {
     const component = (name: string, own = false) => ({
