@@ -89,7 +89,10 @@ describe('the form of the deploy button', () => {
     visit(form);
     const vaults = patterns.map((text) => new RegExp(text)).find((pattern) => pattern.test(VAULT));
     expect(vaults?.test(`${VAULT}, ${OTHER_VAULT}`)).toBe(true);
+    expect(vaults?.test(`${VAULT},\n${OTHER_VAULT}\n`)).toBe(true);
     expect(vaults?.test('kv-files')).toBe(false);
+    // Split at commas, the two would be one id.
+    expect(vaults?.test(`${VAULT}\n${OTHER_VAULT}`)).toBe(false);
     expect(patterns.some((text) => new RegExp(text).test(PACKAGE))).toBe(true);
   });
 });
