@@ -99,12 +99,31 @@ const ON_REQUEST = ['Microsoft.ManagedIdentity/userAssignedIdentities/assign/act
 
 const source = (path: string): string => readFileSync(new URL(`../../src/${path}`, import.meta.url), 'utf8');
 
-/** The calls in the client files that the composition root of the app makes its services from. */
-function calls(): string[] {
+/** The client files that the composition root of the app makes its services from. */
+function clients(): string[] {
   const files = [...source('services.ts').matchAll(/from '\.\/(.+-client\.ts)'/g)].map((match) => match[1] ?? '');
-  const texts = files.map(source).filter((text) => /'@azure\/(arm-[\w-]+|keyvault-keys)'|createArmReader/.test(text));
+  return files.map(source).filter((text) => /'@azure\/(arm-[\w-]+|keyvault-keys)'|createArmReader/.test(text));
+}
+
+/** Operation groups by the names under which the calls are told. */
+const groups = [...new Set(Object.keys(NEEDS).flatMap((name) => (name.includes('.') ? name.split('.')[0] : [])))];
+
+/** What is taken from a management client, by the name that it gets: `client.vaults.get(`, `const { fileShares } = client`. */
+function groupsTaken(text: string): string[] {
+  const direct = /\b(?:client|clientOf\((?:[^()]|\([^()]*\))*\))\s*\.\s*(\w+)\s*\.\s*\w+\(/g;
+  const apart = /const \{([^}]+)\} = client;|const \{([^}]+)\} = clientOf\(/g;
+  return [
+    ...[...text.matchAll(direct)].map(([, group = '']) => group),
+    ...[...text.matchAll(apart)].flatMap(([, one, other]) =>
+      (one ?? other ?? '').split(',').map((name) => name.split(':').at(-1)?.trim() ?? ''),
+    ),
+  ];
+}
+
+/** The calls in the client files. */
+function calls(): string[] {
+  const texts = clients();
   const ownRequest = /(?<=\/providers\/)Microsoft\.\w+\/\w+(?=[`/])/g;
-  const groups = [...new Set(Object.keys(NEEDS).flatMap((name) => (name.includes('.') ? name.split('.')[0] : [])))];
   // An operation group of a management client, or a method of KeyClient.
   const operation = new RegExp(`\\b(?:${groups.join('|')})\\.(?!push)\\w+(?=\\()`, 'g');
   const keyMethod =
@@ -269,6 +288,17 @@ const layoutOf = (name: string): Deployed => {
 };
 
 describe('the calls of the app', () => {
+  it('are of operation groups that are known: a call of another would not be seen here', () => {
+    const taken = clients().flatMap(groupsTaken);
+    expect(taken.length).toBeGreaterThan(10);
+    expect(taken.filter((group) => !groups.includes(group))).toEqual([]);
+    expect(groupsTaken('await clientOf(id.subscriptionId(x)).skus.list(); const { usages: a, b } = client;')).toEqual([
+      'skus',
+      'a',
+      'b',
+    ]);
+  });
+
   it('are known, each with what it needs', () => {
     expect(calls().length).toBeGreaterThan(20);
     expect(calls().filter((call) => !(call in NEEDS) && !OF_THE_COMMAND_LINE.includes(call))).toEqual([]);
