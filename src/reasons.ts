@@ -112,8 +112,7 @@ export const REASONS = {
   Resumed: 'An operator has ended a pause, or ordered a rotation to go on that was held.',
   PauseUnreadable:
     'Whether moves are paused cannot be read: what was read last holds for an hour, and without that moves go on.',
-  CanaryUnderWay:
-    'The first accounts of the rotation are being moved; the others wait until those are seen to be well.',
+  CanaryUnderWay: 'The first accounts of the rotation are being moved; the others wait until those are well.',
   CanaryFailed:
     'The rotation is held: its first accounts are not on the new version, or do not serve. It goes on once they do, or when an operator says so.',
   WaveNotBegun: 'The wave of the account has not begun: an earlier one is not moved yet.',
@@ -164,6 +163,7 @@ export const REASONS = {
   RekeysUnreadable: 'Re-keys cannot be read; rotations go on without, and nothing is moved to another key.',
 
   // Drift
+  OtherResourceStale: 'A resource of another service is held at an older version of the key.',
   VersionReverted: 'Was moved back to an older version than it had been on.',
   NoLongerCustomerManaged: 'Used a managed key, and uses Microsoft-managed keys now.',
   UnexpectedKey: 'Uses another key than the one that its `cmk-key` tag names.',
@@ -203,7 +203,7 @@ export const REASONS = {
   DriftCheckLost: 'A drift check was ended before it had a report.',
   VersionRetired: 'A person had an old version disabled that nothing in sight uses.',
   RetirementUnproven:
-    'Nothing in sight uses an old version, which does not prove that nothing does: a person has to say so.',
+    'Nothing in sight uses an old version, which does not prove that nothing does: a person has to say.',
   RetirementUndone:
     'An old version was disabled and enabled again at once: somebody turned up on it, or not everything could be read again.',
   RetirementNotUndone:

@@ -15,7 +15,7 @@ import type { FileShare, FileShares } from './file-shares-client.ts';
 import { Parts } from './gathering.ts';
 import { limited } from './limit.ts';
 import type { ResourceGraph } from './resource-graph-client.ts';
-import { keyUseQuery, keyUses } from './resource-graph-query.ts';
+import { usesOfKey, vaultUseQuery } from './resource-graph-query.ts';
 
 /** Accounts whose shares and encryption scopes are read at the same time. */
 const CONCURRENCY = 8;
@@ -187,10 +187,10 @@ class BlastRadiusReader {
   }
 
   async #readOthers(): Promise<void> {
-    for await (const row of this.#services.resourceGraph.query(keyUseQuery(this.#key), this.#signal)) {
-      const { id, name, type, location, subscriptionId } = row;
-      const uses = keyUses(type, row.properties, this.#key);
-      if (uses.length > 0) this.#others.push({ id, name, type, region: location, subscriptionId, uses });
+    const { resourceGraph } = this.#services;
+    for await (const row of resourceGraph.query(vaultUseQuery(this.#key.vault), this.#signal)) {
+      const other = usesOfKey(row, this.#key);
+      if (other) this.#others.push(other);
     }
   }
 

@@ -38,6 +38,8 @@ export interface OtherDependent {
   readonly subscriptionId: string;
   /** Where it names the key: at least one. */
   readonly uses: readonly NamedKey[];
+  /** Whether it is a type, and a place, that the app knows to be encryption with the key; otherwise it only names it. */
+  readonly known: boolean;
 }
 
 /** A place where a resource names the key. */

@@ -1,7 +1,7 @@
 import { BlobServiceClient } from '@azure/storage-blob';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
-import { addIdentity, addVault, allowStorage } from '../../local/azure/fleet.ts';
+import { addIdentity, addOtherResource, addVault, allowStorage } from '../../local/azure/fleet.ts';
 import type { DriftReport, Finding } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
@@ -111,6 +111,19 @@ const cases: readonly Case[] = [
         keyVaultUri: other.vault.properties.vaultUri,
       });
       return { resource: account.id };
+    },
+  },
+  {
+    reason: 'OtherResourceStale',
+    by: 'nobody moves a server that names an old version',
+    drift: async () => {
+      const key = new TestKey(world());
+      const server = addOtherResource(world(), group(world()), 'Microsoft.Sql/servers', `sql-${key.name}`, {
+        keyId: key.id(key.first),
+      });
+      await them().keys(key.vault.name).rotateKey(key.name);
+      wire.azure.clock.advance(25 * HOUR_MS);
+      return { resource: server.id };
     },
   },
   {

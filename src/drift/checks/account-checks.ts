@@ -3,7 +3,7 @@ import type { KeyUse } from '../../accounts/key-use.ts';
 import { planKeyUse } from '../../accounts/plan.ts';
 import { known } from '../../azure/read-or-why.ts';
 import { parseKeyIdentifier, sameKeyName } from '../../keys/key-identifier.ts';
-import { findVersion, type KeyVersion, newestVersion, usability } from '../../keys/key-versions.ts';
+import { findVersion, type KeyVersion, newestVersion, usability, usableSince } from '../../keys/key-versions.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { requirementOf, tagOf } from '../../settings/requirement.ts';
@@ -59,10 +59,6 @@ function behind(what: string, target: KeyVersion, now: Date): Pick<Found, 'is' |
   const minutes = Math.max(0, Math.round(ms / 60_000));
   const ago = minutes === 1 ? '1 minute' : `${minutes} minutes`;
   return { is: `${what}; the newer version became usable ${ago} ago, and is given an hour.`, severity: 'advice' };
-}
-
-function usableSince({ createdOn, notBefore }: KeyVersion): number {
-  return Math.max(createdOn.getTime(), notBefore?.getTime() ?? 0);
 }
 
 export function notCustomerManaged({ account, own, use }: AccountSubject, { drift }: Rules): readonly Found[] {

@@ -4,6 +4,7 @@ import { APP_CHECKS } from './app-checks.ts';
 import type { Check } from './check.ts';
 import * as keys from './key-checks.ts';
 import * as left from './left-checks.ts';
+import { otherResourceStale } from './other-checks.ts';
 import type { AccountSubject, KeySubject } from './subjects.ts';
 import { VAULT_CHECKS } from './vault-checks.ts';
 
@@ -206,6 +207,13 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     ensures: 'Versions that nobody uses are disabled.',
     fix: 'Find out whether something out of sight uses it; where nothing does: `cmk key retire … --without-evidence`.',
     find: keys.retirableVersion,
+  },
+  {
+    reason: 'OtherResourceStale',
+    severity: 'warning',
+    ensures: 'A resource of another service that names a version of a key names the newest usable one within a day.',
+    fix: 'Point it at that version, or have it follow the key by itself, as its service describes; the app moves storage accounts alone.',
+    find: otherResourceStale,
   },
   {
     reason: 'PinnedVersion',

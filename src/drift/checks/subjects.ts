@@ -2,6 +2,7 @@ import type { Account, Scope } from '../../accounts/account.ts';
 import type { KeyUse } from '../../accounts/key-use.ts';
 import type { ChainFinding } from '../../audit/chain.ts';
 import type { Part, UnreadPart } from '../../azure/read-or-why.ts';
+import type { OtherDependent } from '../../dependents/dependent.ts';
 import type { VaultSubscriptions } from '../../events/event-grid-client.ts';
 import type { WantedSubscription } from '../../events/subscription.ts';
 import type { KeyAccess } from '../../identities/key-access.ts';
@@ -39,6 +40,8 @@ export interface KeySubject {
   readonly usage: KeyUsage;
   /** How far its rotation is, by the fleet index; absent: not known. */
   rotation?: RotationView;
+  /** Resources of other services that name it, as Resource Graph shows them; absent: not known. */
+  others?: readonly OtherDependent[];
   /** Of its vault; undefined where the vault could not be read. */
   readonly tenantId?: string | undefined;
 }

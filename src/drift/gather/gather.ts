@@ -6,6 +6,7 @@ import type { Subscriptions, Tenants } from '../../accounts/subscriptions-client
 import { lookAtTrail, type TrailLook, type WatchServices } from '../../audit/watch-trail.ts';
 import { DeadlineError, timeBoxed, untilAborted } from '../../azure/deadline.ts';
 import { known, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
+import type { ResourceGraph } from '../../dependents/resource-graph-client.ts';
 import type { Identities } from '../../identities/identity-client.ts';
 import type { Keys } from '../../keys/key-client.ts';
 import { ownStorage } from '../../settings/own-storage.ts';
@@ -20,6 +21,7 @@ import type { AccountMemoryStore } from '../store/managed-accounts-client.ts';
 import type { SubscriptionResult } from '../store/subscription-result.ts';
 import { GatheredIdentities } from './gather-identities.ts';
 import { GatheredKeys, unreadOfKeys } from './gather-keys.ts';
+import { gatherOthers } from './gather-others.ts';
 import type { SubscriptionContext } from './gather-subscription.ts';
 import { type GatheredSubscription, gatherSubscriptions } from './gather-subscriptions.ts';
 import { type GatheredVault, gatherVaults, type VaultServices } from './gather-vaults.ts';
@@ -37,6 +39,7 @@ export type GatherServices = VaultServices & {
   readonly activityLog: ActivityLog;
   readonly subscriptions: Subscriptions;
   readonly tenants: Tenants;
+  readonly resourceGraph: ResourceGraph;
   readonly identities: Identities;
   /** Where what is seen is written down; undefined: nowhere. */
   readonly scans?: FleetScans | undefined;
@@ -93,6 +96,7 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
   const subscriptions = await gatherSubscriptions(known(ids) ?? [], context, run, rules.now, services);
 
   const keySubjects = await keys.all();
+  const unreadOthers = await gatherOthers(keySubjects, known(ids) ?? [], { ...services, signal: run.signal });
   countUsers(keySubjects, subscriptions, 'unread' in ids);
   const unread: UnreadPart[] = [
     // Tenants come with the same list: that it cannot be read is said once.
@@ -102,6 +106,7 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
     ...unreadAround,
     ...vaults.flatMap((vault) => vault.unread),
     ...unreadOfKeys(keySubjects),
+    ...unreadOthers,
     ...subscriptions.flatMap(({ result }) => result.unread),
   ];
   return {

@@ -23,7 +23,10 @@ export function describeRadius(dependents: BlastRadius | undefined, journal: Jou
       ];
       return `${name}: ${shown.join('; ')}`;
     }),
-    ...otherResources.map(({ name, type }) => `${name}: ${type}`),
+    ...otherResources.map(
+      ({ name, type, known }) =>
+        `${name}: ${type}${known ? '' : ', which names it; what it is used for there is not known'}`,
+    ),
   ];
   for (const text of names.slice(0, SHOWN)) journal.found(text);
   if (names.length > SHOWN) journal.found(`and ${names.length - SHOWN} more, which --json shows`);

@@ -43,6 +43,19 @@ const rotation = (state: RotationView['state'], change: Partial<RotationView> = 
 const operations = (allowed: readonly string[] | undefined) =>
   key({ material: { value: { type: 'RSA', size: 2048, operations: allowed } } });
 
+const other = (named: readonly (KeyVersion | undefined)[], path = 'keyId', type = 'microsoft.sql/servers') => ({
+  id: `/subscriptions/5ab50000-0000-4000-8000-000000000001/resourceGroups/rg-sql/providers/${type}/sql-files`,
+  name: 'sql-files',
+  type,
+  region: 'westeurope',
+  subscriptionId: '5ab50000-0000-4000-8000-000000000001',
+  uses: named.map((one) => ({ path, version: one?.version })),
+  known: true,
+});
+/** A key with three versions, of which a server names these. */
+const naming = (...named: readonly (KeyVersion | undefined)[]) =>
+  key({ versions: { value: [OLD, version(50), NEW] }, others: [other(named)] });
+
 const keys: Record<string, Cases<KeySubject>> = {
   KeyTooOld: {
     found: [
@@ -204,6 +217,27 @@ const keys: Record<string, Cases<KeySubject>> = {
       ['some account that may use it', usersUnread],
     ],
   },
+  OtherResourceStale: {
+    found: [
+      ['a server', naming(OLD), /names version .* \(keyId\), more than 24 hours/],
+      ['one of two uses', naming(NEW, OLD), /more than 24 hours/],
+      ['a version that was imported before', naming(version(50)), /more than 24 hours/],
+    ],
+    right: [
+      ['the newest', naming(NEW)],
+      ['no version', naming(undefined)],
+      ['a version that is not in the list', naming(version(77))],
+      ['what a disk encryption set used before', key({ others: [other([OLD], 'previousKeys.keyUrl')] })],
+      ['it is not known what it is used for', key({ others: [{ ...other([OLD]), known: false }] })],
+      ['the newer one is new', key({ ...naming(OLD), versions: { value: [OLD, version(0.5)] } })],
+      ['revoked', key({ others: [other([OLD])], versions: { value: [OLD, revoked(10)] } })],
+      ['nothing can be used', key({ others: [other([OLD])], versions: { value: [version(100, { enabled: false })] } })],
+    ],
+    unread: [
+      ['its versions', { ...keyUnread, others: [other([OLD])] }],
+      ['who uses it', key()],
+    ],
+  },
   PinnedVersion: {
     found: [
       ['one', key({}, [{ pinned: NEW.version }]), /One account or scope is pinned to a version: st0\./],
@@ -277,5 +311,46 @@ describe('key checks', () => {
     expect(can({ 'cmk-rotation': 'manual' })).toEqual([false]);
     expect(can({}, key().usage)).toEqual([false]);
     expect(can({ 'cmk-rotation': 'auto' }, key().usage)).toEqual([true]);
+  });
+});
+
+describe('a resource of another service that is held at an older version', () => {
+  const commandFor = (type: string) => {
+    const subject = { ...key(), others: [other([OLD], 'keyId', type)] };
+    return evaluate(KEY_CHECKS, subject, KEY_ID, rules()).find(({ reason }) => reason === 'OtherResourceStale')
+      ?.command;
+  };
+
+  it.each([
+    [
+      'microsoft.compute/diskencryptionsets',
+      `az disk-encryption-set update --ids ${other([]).id.replace('microsoft.sql/servers', 'microsoft.compute/diskencryptionsets')} --key-url ${NEW.id} --source-vault ${key().key.vault.id}`,
+    ],
+    [
+      'microsoft.sql/servers',
+      `az sql server key create --kid ${NEW.id} --server sql-files --resource-group rg-sql && az sql server tde-key set --server-key-type AzureKeyVault --kid ${NEW.id} --server sql-files --resource-group rg-sql`,
+    ],
+    [
+      'microsoft.sql/managedinstances',
+      `az sql mi key create --kid ${NEW.id} --managed-instance sql-files --resource-group rg-sql && az sql mi tde-key set --server-key-type AzureKeyVault --kid ${NEW.id} --managed-instance sql-files --resource-group rg-sql`,
+    ],
+    [
+      'microsoft.containerregistry/registries',
+      `az acr encryption rotate-key --name sql-files --key-encryption-key ${NEW.id} --resource-group rg-sql`,
+    ],
+    ['microsoft.dbformysql/flexibleservers', undefined],
+  ])('of the type %s comes with the command that moves it, where there is one', (type, command) => {
+    expect(commandFor(type)).toBe(command);
+  });
+
+  it('whose id cannot be read has none', () => {
+    const subject = { ...key(), others: [{ ...other([OLD]), id: '/not/an/id' }] };
+    const found = evaluate(KEY_CHECKS, subject, KEY_ID, rules()).find(({ reason }) => reason === 'OtherResourceStale');
+    expect(found).toMatchObject({ resource: '/not/an/id' });
+    expect(found?.command).toBeUndefined();
+  });
+
+  it("is moved by this app's own command line where it is a storage account out of sight", () => {
+    expect(commandFor('microsoft.storage/storageaccounts')).toMatch(/^cmk account pin \/subscriptions\//);
   });
 });

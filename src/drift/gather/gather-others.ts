@@ -1,0 +1,63 @@
+import pMap from 'p-map';
+import { readPart, type UnreadPart } from '../../azure/read-or-why.ts';
+import type { OtherDependent } from '../../dependents/dependent.ts';
+import type { ResourceGraph } from '../../dependents/resource-graph-client.ts';
+import { usesOfKey, vaultUseQuery } from '../../dependents/resource-graph-query.ts';
+import type { ManagedVault } from '../../keys/managed-vaults.ts';
+import type { KeySubject } from '../checks/subjects.ts';
+
+/** Resource Graph takes 15 queries in five seconds of everything that asks ("Guidance for throttled requests"). */
+const CONCURRENCY = 2;
+const STORAGE = 'microsoft.storage/storageaccounts';
+
+/**
+ * Tells each key which resources of other services name it, by one query a vault. Storage accounts of subscriptions that
+ * are looked after are read from their provider, whose answer is newer.
+ *
+ * @returns what could not be read
+ */
+export async function gatherOthers(
+  keys: readonly KeySubject[],
+  subscriptions: readonly string[],
+  { resourceGraph, signal }: { readonly resourceGraph: ResourceGraph; readonly signal: AbortSignal | undefined },
+): Promise<UnreadPart[]> {
+  const looked = new Set(subscriptions.map((id) => id.toLowerCase()));
+  const unread = await pMap(
+    new Set(keys.map(({ key }) => key.vault)),
+    async (vault) => {
+      const subjects = keys.filter(({ key }) => key.vault === vault);
+      const what = {
+        resource: vault.id,
+        what: 'resources of other services that use its keys',
+        action: 'Microsoft.ResourceGraph/resources/read',
+        beside: true,
+      };
+      const part = await readPart(what, () => readUsers(vault, subjects, resourceGraph, signal));
+      if ('unread' in part) return [part.unread];
+      for (const [index, subject] of subjects.entries()) {
+        subject.others = (part.value[index] ?? []).filter(
+          ({ type, subscriptionId }) => type !== STORAGE || !looked.has(subscriptionId.toLowerCase()),
+        );
+      }
+      return [];
+    },
+    { concurrency: CONCURRENCY },
+  );
+  return unread.flat();
+}
+
+async function readUsers(
+  vault: ManagedVault,
+  subjects: readonly KeySubject[],
+  graph: ResourceGraph,
+  signal: AbortSignal | undefined,
+): Promise<OtherDependent[][]> {
+  const users: OtherDependent[][] = subjects.map(() => []);
+  for await (const row of graph.query(vaultUseQuery(vault), signal)) {
+    for (const [index, { key }] of subjects.entries()) {
+      const user = usesOfKey(row, key);
+      if (user) users[index]?.push(user);
+    }
+  }
+  return users;
+}
