@@ -6,7 +6,7 @@
 export async function eventually<T>(
   what: string,
   probe: () => T | undefined | false | Promise<T | undefined | false>,
-  limitMs = 10_000,
+  limitMs = 25_000,
 ): Promise<T> {
   const end = Date.now() + limitMs;
   for (;;) {
