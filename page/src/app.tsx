@@ -1,7 +1,7 @@
 import { Component, type ComponentChildren } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { Api } from './api/client.ts';
-import { ApiContext, forgetAll } from './api/use-poll.ts';
+import { ApiContext, forgetAll, useApi } from './api/use-poll.ts';
 import { PersonContext } from './person.ts';
 import { href, type Route, useRoute } from './route.ts';
 import type { Person, Session, SignIn } from './session.ts';
@@ -31,11 +31,8 @@ export function App({ session }: { readonly session: Session }) {
   const [signIn, setSignIn] = useState<SignIn>(session.signedIn);
   useEffect(() => session.listen(setSignIn), [session]);
   const objectId = signIn.state === 'out' ? undefined : signIn.person.objectId;
-  // Somebody else is not shown what the one before was. It also makes all that is polled begin anew after a sign-in.
-  const api = useMemo(() => {
-    forgetAll();
-    return new Api(session);
-  }, [session, objectId]);
+  // Somebody else is not shown what the one before was: what was read goes with it.
+  const api = useMemo(() => new Api(session), [session, objectId]);
   if (signIn.state === 'out') return <SignInView session={session} failure={signIn.failure} />;
   return (
     <SessionContext.Provider value={session}>
@@ -77,6 +74,7 @@ interface ShellProps {
 
 function Shell({ session, person, hasEnded }: ShellProps) {
   const route = useRoute();
+  const api = useApi();
   const current = route.parts[0] ?? '';
   return (
     <>
@@ -108,7 +106,7 @@ function Shell({ session, person, hasEnded }: ShellProps) {
         {person.roles.length === 0 ? (
           <NoRole person={person} />
         ) : (
-          <Boundary key={route.parts.join('/')}>
+          <Boundary key={JSON.stringify([person.objectId, ...route.parts])} again={() => forgetAll(api)}>
             <View route={route} />
           </Boundary>
         )}
@@ -182,8 +180,13 @@ function NoRole({ person }: { readonly person: Person }) {
   );
 }
 
+interface BoundaryProps {
+  readonly children: ComponentChildren;
+  readonly again: () => void;
+}
+
 /** A view that fails takes nothing else with it. */
-class Boundary extends Component<{ readonly children: ComponentChildren }, { readonly failed: string | undefined }> {
+class Boundary extends Component<BoundaryProps, { readonly failed: string | undefined }> {
   override state = { failed: undefined };
 
   static override getDerivedStateFromError(error: unknown) {
@@ -193,10 +196,23 @@ class Boundary extends Component<{ readonly children: ComponentChildren }, { rea
   override render() {
     const { failed } = this.state;
     if (failed === undefined) return this.props.children;
+    const again = () => {
+      this.props.again();
+      this.setState({ failed: undefined });
+    };
     return (
       <div class="notice tone-bad" role="alert">
         <Icon tone="bad" />
-        <p>This view failed: {failed}. Load the page again; the API and the command line are not affected.</p>
+        <div>
+          <p class="strong">This view failed.</p>
+          <p>
+            It could not show what it was answered ({failed}). If you have just done something here, it may have been
+            done: see how it stands before you do it once more. The API and the command line are not affected.
+          </p>
+          <button type="button" onClick={again}>
+            Read it anew
+          </button>
+        </div>
       </div>
     );
   }

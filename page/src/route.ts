@@ -7,8 +7,11 @@ export interface Route {
 }
 
 export function parseRoute(hash: string): Route {
-  const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?');
-  return { parts: path.split('/').filter(Boolean).map(decodePart), query: new URLSearchParams(query) };
+  const [, path = '', query = ''] = /^#?\/?([^?]*)\??(.*)$/s.exec(hash) ?? [];
+  const parts = path.split('/').filter(Boolean).map(decodePart);
+  // These would step out of their place in an address of the API, however they are encoded. They name nothing.
+  const isPlace = parts.every((part) => part !== '.' && part !== '..');
+  return { parts: isPlace ? parts : [path], query: new URLSearchParams(query) };
 }
 
 /** A link to a view; empty values are left out of its query. */

@@ -48,7 +48,7 @@ export class Session {
         authority: config.authority,
         knownAuthorities: [new URL(config.authority).host],
         authorityMetadata: JSON.stringify(metadataOf(config)),
-        redirectUri: `${location.origin}/page/signed-in.html`,
+        redirectUri: signedInUrl(),
         // A wish of the API for a further proof of identity (`insufficient_claims`) is understood.
         clientCapabilities: ['CP1'],
       },
@@ -88,15 +88,21 @@ export class Session {
       this.#account = result.account;
       this.#set({ state: 'in', person: personOf(result.account, result.accessToken) });
     } catch (error) {
+      // Its window was closed, and the button pressed again: the later one tells how it went.
+      if (codeOf(error) === 'interaction_in_progress_cancelled') return;
       if (this.#signIn.state === 'out') this.#set({ state: 'out', failure: wordFailure(error) });
       else throw new Error(wordFailure(error), { cause: error });
     }
   }
 
   async signOut(): Promise<void> {
+    // First, as the browser may keep this page as it is now, and show it to whoever goes back.
+    this.#account = undefined;
+    this.#set({ state: 'out' });
     await this.#client.clearCache();
     const { signIn, tenantId } = this.#config;
-    const back = new URLSearchParams({ post_logout_redirect_uri: `${location.origin}/` });
+    // Entra ID leads back to what is registered alone; that page goes on to this one.
+    const back = new URLSearchParams({ post_logout_redirect_uri: signedInUrl() });
     // Not by the library: it has no redirects where tokens are in memory alone.
     location.assign(`${signIn}/${tenantId}/oauth2/v2.0/logout?${back}`);
   }
@@ -142,8 +148,17 @@ function personOf(account: AccountInfo, accessToken: string): Person {
   return { name: account.username || (account.name ?? ''), objectId, roles: roles ?? [] };
 }
 
+/** Where the sign-in window comes back to; the one address that is registered. */
+function signedInUrl(): string {
+  return `${location.origin}/page/signed-in.html`;
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as { readonly errorCode?: string }).errorCode;
+}
+
 function wordFailure(error: unknown): string {
-  const code = (error as { readonly errorCode?: string }).errorCode;
+  const code = codeOf(error);
   if (code === 'popup_window_error' || code === 'empty_window_error') {
     return 'The browser did not open the sign-in window. Allow pop-up windows for this page, and try again.';
   }

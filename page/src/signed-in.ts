@@ -1,7 +1,11 @@
 import { broadcastResponseToMainFrame } from '@azure/msal-browser/redirect-bridge';
 
-// Where the sign-in window comes back to: hands the answer to the page that opened it, and closes.
-broadcastResponseToMainFrame().catch(() => {
-  const told = document.querySelector('p');
-  if (told) told.textContent = 'There is no sign-in to finish here. Close this window, and go back to the page.';
-});
+// Where the sign-in window comes back to: hands the answer to the page that opened it, and closes. A sign-out comes back
+// here too, without an answer, and goes on to the page.
+const hasAnswer = location.hash.length > 1 || location.search.length > 1;
+if (!hasAnswer) location.replace('/');
+else
+  broadcastResponseToMainFrame().catch(() => {
+    const told = document.querySelector('p');
+    if (told) told.textContent = 'There is no sign-in to finish here. Close this window, and go back to the page.';
+  });

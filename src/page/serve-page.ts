@@ -44,7 +44,7 @@ export function serveDocument(file: PageFile, config: PageConfig | undefined, he
     'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
     'x-frame-options': 'DENY',
   };
-  if (headers.get('if-none-match') === etag) return { status: 304, headers: common };
+  if (hasIt(headers, etag)) return { status: 304, headers: common };
   return { status: 200, headers: { ...common, 'content-type': file.type }, body };
 }
 
@@ -62,4 +62,10 @@ export function serveFile({ type, bytes, gzipped }: PageFile, headers: HeaderRea
     },
     body: takesGzip ? gzipped : bytes,
   };
+}
+
+/** Whether the browser has it already. What compresses on the way makes an ETag a weak one. */
+function hasIt(headers: HeaderReader, etag: string): boolean {
+  const known = (headers.get('if-none-match') ?? '').split(',').map((one) => one.trim().replace(/^W\//, ''));
+  return known.includes(etag) || known.includes('*');
 }

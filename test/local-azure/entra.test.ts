@@ -326,6 +326,9 @@ describe('a page', () => {
   it.each([
     ['a client that there is not', { client_id: CLIENT_IDS.owner }, 'AADSTS700016'],
     ['a page elsewhere', { redirect_uri: 'https://evil.example/' }, 'AADSTS50011'],
+    ['another page of this machine', { redirect_uri: 'http://127.0.0.1:7071/' }, 'AADSTS50011'],
+    ['a page below it', { redirect_uri: `${redirect}/x` }, 'AADSTS50011'],
+    ['a host that looks like this one', { redirect_uri: redirect.replace('7071', '7071@evil.example') }, 'AADSTS50011'],
     ['a token without a code', { response_type: 'token' }, 'AADSTS700054'],
     ['a code without PKCE', { code_challenge: '' }, 'AADSTS9002325'],
   ])('is refused %s', async (_, changes, error) => {
@@ -343,11 +346,14 @@ describe('a page', () => {
     expect(await (await fetch(asked({ prompt: 'select_account' }), { headers: { cookie } })).text()).toContain(
       'second-operator',
     );
-    const out = await fetch(
-      `${local.azure.signInUrl}/${TENANT_ID}/oauth2/v2.0/logout?post_logout_redirect_uri=http://127.0.0.1:7071/`,
-      { headers: { cookie }, redirect: 'manual' },
-    );
-    expect(out.headers.get('location')).toBe('http://127.0.0.1:7071/');
+    const leave = (back: string) =>
+      fetch(
+        `${local.azure.signInUrl}/${TENANT_ID}/oauth2/v2.0/logout?${new URLSearchParams({ post_logout_redirect_uri: back })}`,
+        { headers: { cookie }, redirect: 'manual' },
+      );
+    const out = await leave(redirect);
+    expect(out.headers.get('location')).toBe(redirect);
+    expect((await leave('http://127.0.0.1:7071/')).headers.get('location')).toBeNull();
     expect(out.headers.get('set-cookie')).toContain('Max-Age=0');
   });
 

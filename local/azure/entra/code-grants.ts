@@ -61,7 +61,7 @@ export function readAuthorization(query: URLSearchParams): Authorization | strin
     return `AADSTS700016: Application with identifier '${of('client_id')}' was not found in the directory.`;
   }
   const redirectUri = of('redirect_uri');
-  if (!isLoopback(redirectUri)) {
+  if (!isRegistered(redirectUri)) {
     return `AADSTS50011: The redirect URI '${redirectUri}' does not match the redirect URIs configured for the application.`;
   }
   if (of('response_type') !== 'code') {
@@ -83,9 +83,12 @@ export function readAuthorization(query: URLSearchParams): Authorization | strin
   };
 }
 
-/** `http://127.0.0.1:7071/`: any port, as Entra ID has it for pages on the machine itself. */
-export function isLoopback(uri: string): boolean {
-  return URL.canParse(uri) && /^https?:\/\/(?:127\.0\.0\.1|localhost)(?::\d+)?\/[^?#]*$/.test(uri);
+/**
+ * `http://127.0.0.1:7071/page/signed-in.html`: what `infra/entra.sh --page` registers, at any port, as Entra ID has it for
+ * pages on the machine itself. A sign-out leads back there too, and to nothing else.
+ */
+export function isRegistered(uri: string): boolean {
+  return /^https?:\/\/(?:127\.0\.0\.1|localhost)(?::\d{1,5})?\/page\/signed-in\.html$/.test(uri) && URL.canParse(uri);
 }
 
 /** Where the browser goes back to, with the answer where it was asked for. */

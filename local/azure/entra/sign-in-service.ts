@@ -3,7 +3,7 @@ import { type Context, Hono } from 'hono';
 import { getSignedCookie, setSignedCookie } from 'hono/cookie';
 import type { ServiceEnv } from '../service.ts';
 import type { Principal, World } from '../world.ts';
-import { type Authorization, answerTo, isLoopback, readAuthorization } from './code-grants.ts';
+import { type Authorization, answerTo, isRegistered, readAuthorization } from './code-grants.ts';
 import type { Grants } from './grants.ts';
 import { chooseAccount, SIGN_IN_POLICY, signedOut, signInRefused } from './sign-in-page.ts';
 
@@ -51,7 +51,7 @@ export function createSignInService(world: World, grants: Grants): Hono<ServiceE
   app.get('/:tenant/oauth2/v2.0/logout', async (c) => {
     await setSignedCookie(c, SESSION, '', secret, { httpOnly: true, sameSite: 'Lax', path: '/', maxAge: 0 });
     const back = c.req.query('post_logout_redirect_uri') ?? '';
-    return isLoopback(back) ? c.redirect(back) : c.html(signedOut());
+    return isRegistered(back) ? c.redirect(back) : c.html(signedOut());
   });
 
   const signedIn = (asked: Authorization, user: Principal): string =>

@@ -1,3 +1,4 @@
+import { heardServerTime } from '../server-time.ts';
 import { type Session, SessionEnded } from '../session.ts';
 
 /** What the API refused, and what to do about it (RFC 9457, with the app's own members). */
@@ -74,16 +75,21 @@ export class Api {
     if (response.status === 304) return { status: 304, body: undefined, etag: options.etag };
     if (response.ok) {
       const etag = response.headers.get('etag') ?? undefined;
-      return { status: response.status, body: (await response.json()) as T, etag };
+      return { status: response.status, body: await bodyOf<T>(response, method, options.signal), etag };
     }
-    throw new ProblemError(await problemOf(response), claimsAsked(response));
+    throw new ProblemError(await problemOf(response, method), claimsAsked(response));
+  }
+
+  /** Calls back whenever somebody has signed in. @returns ends that */
+  whenSignedIn(listener: () => void): () => void {
+    return this.#session.listen(({ state }) => state === 'in' && listener());
   }
 
   async #send(method: string, path: string, options: CallOptions, token: string): Promise<Response> {
     const { body, etag, signal, limitMs = LIMIT_MS } = options;
     const limit = AbortSignal.timeout(limitMs);
     try {
-      return await fetch(path, {
+      const response = await fetch(path, {
         method,
         headers: {
           accept: 'application/json',
@@ -97,6 +103,8 @@ export class Api {
         redirect: 'error',
         signal: signal ? AbortSignal.any([signal, limit]) : limit,
       });
+      heardServerTime(response.headers.get('date'));
+      return response;
     } catch (error) {
       if (signal?.aborted) throw error;
       throw new ProblemError(unreached(method, limit.aborted), undefined);
@@ -104,29 +112,51 @@ export class Api {
   }
 }
 
-async function problemOf(response: Response): Promise<Problem> {
-  const text = await response.text();
+async function bodyOf<T>(response: Response, method: string, signal: AbortSignal | undefined): Promise<T> {
   try {
-    const body = JSON.parse(text) as Problem;
+    return (await response.json()) as T;
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ProblemError({
+      title: 'The answer did not come whole.',
+      status: response.status,
+      detail: `What came is not what the app answers, or the connection broke.${mayHaveHappened(method)}`,
+      reason: 'AnswerUnreadable',
+      nextStep:
+        method === 'GET'
+          ? 'It is asked for again by itself. If it stays, use the command line (cmk).'
+          : 'See how it stands, here or by the command line (cmk key status), before you do it once more.',
+    });
+  }
+}
+
+/** What nobody can tell of a call whose answer is lost. */
+function mayHaveHappened(method: string): string {
+  return method === 'GET' ? '' : ' What was asked for may have been done all the same.';
+}
+
+async function problemOf(response: Response, method: string): Promise<Problem> {
+  try {
+    const body = (await response.json()) as Problem;
     if (typeof body.detail === 'string') return body;
   } catch {
     // not from the app itself, but from something before it
   }
+  const unsure = response.status >= 500 ? mayHaveHappened(method) : '';
   return {
     title: 'The app did not answer as it does.',
     status: response.status,
-    detail: `Something before it answered with status ${response.status}.`,
+    detail: `Something before it answered with status ${response.status}.${unsure}`,
     reason: `Status${response.status}`,
     nextStep: 'Wait a minute. If it stays, use the command line (cmk), which needs the app for nothing.',
   };
 }
 
 function unreached(method: string, tookTooLong: boolean): Problem {
-  const mayHaveHappened = method === 'GET' ? '' : ' What was asked for may have been done all the same.';
   return {
     title: 'The app cannot be reached.',
     status: 0,
-    detail: `${tookTooLong ? 'It did not answer in time.' : 'The network or the app is away.'}${mayHaveHappened}`,
+    detail: `${tookTooLong ? 'It did not answer in time.' : 'The network or the app is away.'}${mayHaveHappened(method)}`,
     reason: 'Unreached',
     nextStep:
       'Check the network. If the app is down, the command line works without it: cmk key revoke, cmk key restore.',

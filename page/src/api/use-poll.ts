@@ -18,6 +18,8 @@ export interface Polled<T> {
   readonly data: T | undefined;
   /** When it was read last, or found to be as it was. */
   readonly readOn: Date | undefined;
+  /** When it was asked for: the answer shows what was done before, and perhaps what was done after. */
+  readonly askedOn: Date | undefined;
   /** Why the last try failed; undefined when it did not. */
   readonly problem: Problem | undefined;
   readonly everyMs: number;
@@ -27,6 +29,7 @@ export interface Polled<T> {
 interface Kept {
   readonly data: unknown;
   readonly etag: string | undefined;
+  readonly askedOn: Date;
   readonly readOn: Date;
   /** Of a list that was read whole, its pages. */
   readonly pages?: readonly unknown[];
@@ -37,12 +40,22 @@ interface Asked {
   readonly isAll: boolean;
 }
 
-/** What was read, by path: a view that is come back to shows it at once. Gone with the page, and with whoever signs out. */
-const kept = new Map<string, Kept>();
+/**
+ * What was read, by path: a view that is come back to shows it at once. By what calls the API for one person, so that an
+ * answer which is late is not shown to the next. Gone with the page.
+ */
+const keptBy = new WeakMap<Api, Map<string, Kept>>();
 const MOST_KEPT = 200;
 
-export function forgetAll(): void {
-  kept.clear();
+function keptOf(api: Api): Map<string, Kept> {
+  const kept = keptBy.get(api) ?? new Map<string, Kept>();
+  keptBy.set(api, kept);
+  return kept;
+}
+
+/** For a view that failed on what was read: it is read anew. */
+export function forgetAll(api: Api): void {
+  keptBy.delete(api);
 }
 
 /** A poll takes no longer than this before it counts as failed. Milliseconds. */
@@ -69,10 +82,11 @@ export function usePoll<T>(path: string | undefined, everyMs: number, isAll = fa
     again.current = poll.now;
     return poll.stop;
   }, [api, path, everyMs, isAll]);
-  const known = path === undefined ? undefined : kept.get(isAll ? wholeOf(path) : path);
+  const known = path === undefined ? undefined : keptOf(api).get(isAll ? wholeOf(path) : path);
   return {
     data: known?.data as T | undefined,
     readOn: known?.readOn,
+    askedOn: known?.askedOn,
     problem: problem?.path === path ? problem?.problem : undefined,
     everyMs,
     refresh: () => again.current(),
@@ -83,9 +97,11 @@ function startPoll(api: Api, asked: Asked, everyMs: number, told: (problem: Prob
   const stopped = new AbortController();
   let timer = 0;
   let running = false;
+  let isWanted = false;
   const ask = async (): Promise<void> => {
     if (running || stopped.signal.aborted || document.hidden) return;
     running = true;
+    isWanted = false;
     window.clearTimeout(timer);
     let nextMs = everyMs;
     try {
@@ -100,17 +116,23 @@ function startPoll(api: Api, asked: Asked, everyMs: number, told: (problem: Prob
       nextMs = Math.max(everyMs, isRefused ? 30_000 : 5_000);
     } finally {
       running = false;
-      if (!stopped.signal.aborted) timer = window.setTimeout(ask, nextMs);
+      if (!stopped.signal.aborted) timer = window.setTimeout(ask, isWanted ? 0 : nextMs);
     }
   };
   const shown = () => void ask();
   document.addEventListener('visibilitychange', shown);
+  const unheard = api.whenSignedIn(shown);
   void ask();
   return {
-    now: () => void ask(),
+    now: () => {
+      // What is under way may not show yet what has just been done.
+      isWanted = running;
+      void ask();
+    },
     stop: () => {
       stopped.abort();
       window.clearTimeout(timer);
+      unheard();
       document.removeEventListener('visibilitychange', shown);
     },
   };
@@ -124,31 +146,36 @@ interface Page {
 
 /** Reads a path, and the pages behind it if it is a list of which all is wanted. */
 async function read(api: Api, { path, isAll }: Asked, signal: AbortSignal): Promise<void> {
+  const askedOn = new Date();
   const first = await readPage(api, path, signal);
   if (!isAll || signal.aborted) return;
   const pages = [first];
   for (let next = nextOf(first); next && !signal.aborted; next = nextOf(pages.at(-1) ?? first)) {
     pages.push(await readPage(api, next, signal));
   }
-  const before = kept.get(wholeOf(path));
+  const before = keptOf(api).get(wholeOf(path));
   const isSame = pages.length === before?.pages?.length && pages.every((page, index) => page === before.pages?.[index]);
   const { nextLink: _, ...rest } = first as Page;
   const whole = { ...rest, value: pages.flatMap((page) => (page as Page).value ?? []) };
-  keep(wholeOf(path), { data: isSame ? before?.data : whole, pages, etag: undefined, readOn: new Date() });
+  if (signal.aborted) return;
+  const data = isSame ? before?.data : whole;
+  keep(api, wholeOf(path), { data, pages, etag: undefined, askedOn, readOn: new Date() });
 }
 
 const wholeOf = (path: string): string => `${path} whole`;
 const nextOf = (page: unknown): string | undefined => (page as Page).nextLink?.replace(/^\/api/, '');
 
 async function readPage(api: Api, path: string, signal: AbortSignal): Promise<unknown> {
-  const before = kept.get(path);
+  const before = keptOf(api).get(path);
+  const askedOn = new Date();
   const answer = await api.get<unknown>(`/api${path}`, { etag: before?.etag, signal, limitMs: LIMIT_MS });
   const data = answer.status === 304 ? before?.data : answer.body;
-  if (!signal.aborted) keep(path, { data, etag: answer.etag, readOn: new Date() });
+  if (!signal.aborted) keep(api, path, { data, etag: answer.etag, askedOn, readOn: new Date() });
   return data;
 }
 
-function keep(path: string, what: Kept): void {
+function keep(api: Api, path: string, what: Kept): void {
+  const kept = keptOf(api);
   kept.delete(path);
   kept.set(path, what);
   const [oldest] = kept.keys();

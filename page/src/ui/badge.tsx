@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
-import { Icon, type Tone } from './icon.tsx';
+import { Icon } from './icon.tsx';
+import type { Tone } from './tone.ts';
 
 export function Badge({ tone, children }: { readonly tone: Tone; readonly children: ComponentChildren }) {
   return (

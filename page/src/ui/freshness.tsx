@@ -14,13 +14,18 @@ export function useNow(everyMs = 5_000): Date {
   return now;
 }
 
+/** Whether a figure is older than it should be, or could not be read again. */
+export function isOld({ readOn, problem, everyMs }: Polled<unknown>, now: Date): boolean {
+  if (!readOn) return false;
+  return problem !== undefined || now.getTime() - readOn.getTime() > Math.max(3 * everyMs, 60_000);
+}
+
 /** How old a figure is, loudly when it is older than it should be. */
 export function Freshness({ of }: { readonly of: Polled<unknown> }) {
   const now = useNow();
-  const { readOn, problem, everyMs } = of;
+  const { readOn, problem } = of;
   if (!readOn) return <p class="freshness">{problem ? 'Not read.' : 'Reading …'}</p>;
-  const isOld = now.getTime() - readOn.getTime() > Math.max(3 * everyMs, 60_000);
-  if (!isOld && !problem) return <p class="freshness">Read {ago(readOn, now)}</p>;
+  if (!isOld(of, now)) return <p class="freshness">Read {ago(readOn, now)}</p>;
   return (
     <p class="freshness old">
       <Icon tone="warn" /> Old: read {ago(readOn, now)}

@@ -1,4 +1,4 @@
-export type Tone = 'good' | 'warn' | 'bad' | 'info' | 'none';
+import type { Tone } from './tone.ts';
 
 const PATHS: Readonly<Record<Tone, string>> = {
   good: 'M3.5 8.5l3 3 6-7',

@@ -1,3 +1,5 @@
+import { serverNow } from '../server-time.ts';
+
 const LOCAL = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
 const LOCAL_YEAR = new Intl.DateTimeFormat('en-GB', {
   day: 'numeric',
@@ -54,7 +56,8 @@ function coarse(seconds: number): string {
   return `${Math.floor(seconds / size)} ${name}`;
 }
 
-export function ago(at: string | Date, now = new Date()): string {
+/** @param now by the clock that `at` is from: the app's, unless it is told */
+export function ago(at: string | Date, now = serverNow()): string {
   const seconds = (now.getTime() - new Date(at).getTime()) / 1000;
   if (seconds < -5) return `in ${coarse(-seconds)}`;
   return seconds < 5 ? 'just now' : `${coarse(seconds)} ago`;

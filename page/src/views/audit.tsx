@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import { type Problem, toProblem } from '../api/client.ts';
 import type { AuditList, AuditRecordView as AuditRecord, AuditVerification } from '../api/types.ts';
 import { useApi, usePoll } from '../api/use-poll.ts';
@@ -9,6 +9,7 @@ import { Heading } from '../ui/heading.tsx';
 import { ProblemCard } from '../ui/problem.tsx';
 import { Facts, Section } from '../ui/section.tsx';
 import { Since, Time } from '../ui/time.tsx';
+import { joinRecords } from './audit-records.ts';
 import { Resource } from './cause.tsx';
 
 const FILTERS = [
@@ -61,9 +62,13 @@ function Records({ first }: { readonly first: AuditList }) {
   const [more, setMore] = useState<readonly AuditList[]>([]);
   const [problem, setProblem] = useState<Problem>();
   const [isLoading, setLoading] = useState(false);
-  // What the first page has in the meantime would be seen twice.
-  const seen = new Set<string>();
-  const all = [first, ...more].flatMap(({ value }) => value).filter(({ id }) => !seen.has(id) && seen.add(id));
+  const shown = useRef<readonly AuditRecord[]>([]);
+  // Once older ones are there, they follow on what was the first page then.
+  const all = joinRecords(more.length > 0 ? shown.current : [], [
+    ...more.flatMap(({ value }) => value),
+    ...first.value,
+  ]);
+  shown.current = all;
   const last = more.at(-1) ?? first;
   const load = async () => {
     if (!last.nextLink || isLoading) return;

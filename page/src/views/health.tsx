@@ -1,6 +1,6 @@
 import type { FleetRow } from '../api/types.ts';
 import { Badge } from '../ui/badge.tsx';
-import type { Tone } from '../ui/icon.tsx';
+import type { Tone } from '../ui/tone.ts';
 
 export type HealthState = FleetRow['health']['state'];
 

@@ -1,6 +1,6 @@
 import type { KeySummary } from '../api/types.ts';
 import { Badge } from '../ui/badge.tsx';
-import type { Tone } from '../ui/icon.tsx';
+import type { Tone } from '../ui/tone.ts';
 
 const STATES: Readonly<Record<KeySummary['state'], readonly [Tone, string]>> = {
   usable: ['good', 'Usable'],

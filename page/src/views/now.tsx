@@ -2,7 +2,7 @@ import type { ApprovalList, DriftHistory, DriftReport, FleetList, KeyList, Rotat
 import { usePoll } from '../api/use-poll.ts';
 import { approvalTitle, count, keyLabel, keyNames } from '../names.ts';
 import { href } from '../route.ts';
-import { PollProblem } from '../ui/freshness.tsx';
+import { isOld, PollProblem, useNow } from '../ui/freshness.tsx';
 import { Heading } from '../ui/heading.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { Section } from '../ui/section.tsx';
@@ -26,13 +26,18 @@ export function NowView() {
   const paused = (keys.data?.value ?? []).filter((key) => key.paused);
   const underWay = rotationsUnderWay(rotations.data, keys.data);
   const waiting = (approvals.data?.value ?? []).filter(({ state }) => state === 'waiting');
+  const now = useNow();
+  const all = [fleet, keys, rotations, history, approvals];
   const verdict = judgeNow({
     states: fleet.data?.summary.states,
     errors: report.data?.counts.error,
     warnings: report.data?.counts.warning,
     revoked: keys.data && revoked.length,
     stuck: rotations.data && underWay.filter(({ state }) => state === 'stuck' || state === 'held').length,
-    isRefused: [fleet, keys, rotations, history, approvals].every(({ problem }) => problem?.status === 403),
+    isRefused: all.every(({ problem }) => problem?.status === 403),
+    isUnchecked: history.data?.reports.length === 0,
+    gaps: gapsOf(keys.data, report.data),
+    isOld: all.some((one) => isOld(one, now)),
   });
   return (
     <>
@@ -146,6 +151,17 @@ function Causes({ report, isNone }: { readonly report: DriftReport | undefined; 
       {exempt > 0 && <p class="muted">{count(exempt, 'cause')} more are exempt.</p>}
     </>
   );
+}
+
+/** What the app could not read itself, so that there may be more that is wrong. */
+function gapsOf(keys: KeyList | undefined, report: DriftReport | undefined): readonly string[] {
+  const vaults = (keys?.vaults ?? []).filter(({ unread }) => unread).length;
+  const unknown = (keys?.value ?? []).filter(({ state }) => state === 'unknown').length;
+  return [
+    vaults > 0 ? `${count(vaults, 'vault')} could not be listed` : '',
+    unknown > 0 ? `${count(unknown, 'key')} could not be read` : '',
+    report?.complete === false ? 'the last drift check could not read everything' : '',
+  ].filter(Boolean);
 }
 
 /** A report does not change: the list of reports is asked for again and again, and a report once. */

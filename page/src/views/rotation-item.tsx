@@ -2,8 +2,8 @@ import type { RotationSummaryAnswer } from '../api/types.ts';
 import { inWords, keyLabel, keyNames, shortVersion } from '../names.ts';
 import { href } from '../route.ts';
 import { Badge } from '../ui/badge.tsx';
-import type { Tone } from '../ui/icon.tsx';
 import { Since, Time } from '../ui/time.tsx';
+import type { Tone } from '../ui/tone.ts';
 
 export const ROTATION_WORDS: Readonly<Record<RotationSummaryAnswer['state'], readonly [Tone, string]>> = {
   finished: ['good', 'Finished'],

@@ -1,5 +1,6 @@
 import type { KeyStatusResponse } from '../api/types.ts';
 import { shortVersion } from '../names.ts';
+import { serverNow } from '../server-time.ts';
 import { USABILITY } from './break-glass/versions.tsx';
 
 const MARGIN = 0.04;
@@ -9,7 +10,7 @@ const DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', y
 
 /** When each version was and will be of use. A picture of the table below it, which says the same in words. */
 export function Timeline({ versions }: Pick<KeyStatusResponse, 'versions'>) {
-  const now = Date.now();
+  const now = serverNow().getTime();
   const shown = [...versions].sort((a, b) => (a.createdOn < b.createdOn ? 1 : -1)).slice(0, MOST);
   const starts = shown.map(({ activeFrom, createdOn }) => Date.parse(activeFrom ?? createdOn));
   const ends = shown.map(({ expiresOn }) => (expiresOn ? Date.parse(expiresOn) : now));

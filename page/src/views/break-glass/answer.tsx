@@ -1,8 +1,9 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Problem } from '../../api/client.ts';
-import { Icon, type Tone } from '../../ui/icon.tsx';
+import { Icon } from '../../ui/icon.tsx';
 import { ProblemCard } from '../../ui/problem.tsx';
+import type { Tone } from '../../ui/tone.ts';
 import type { Call } from './use-call.ts';
 import { VersionReports } from './versions.tsx';
 
@@ -10,7 +11,7 @@ interface DoneProps {
   readonly tone: Tone;
   readonly title: string;
   readonly warnings: readonly string[];
-  readonly children: ComponentChildren;
+  readonly children?: ComponentChildren;
 }
 
 /** What a call did, and what it means. */

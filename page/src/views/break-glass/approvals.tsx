@@ -2,10 +2,11 @@ import type { ApprovalGiven, ApprovalList, ApprovalRequest } from '../../api/typ
 import { type Polled, useApi } from '../../api/use-poll.ts';
 import { approvalTitle, inWords } from '../../names.ts';
 import { has, usePerson } from '../../person.ts';
+import { serverNow } from '../../server-time.ts';
 import { Badge } from '../../ui/badge.tsx';
-import type { Tone } from '../../ui/icon.tsx';
 import { Section } from '../../ui/section.tsx';
 import { Since, Time } from '../../ui/time.tsx';
+import type { Tone } from '../../ui/tone.ts';
 import { Done, Refused } from './answer.tsx';
 import { RestoreAnswered } from './restore.tsx';
 import { useCall } from './use-call.ts';
@@ -53,7 +54,7 @@ function Approval({ one, changed }: { readonly one: ApprovalRequest; readonly ch
   const call = useCall<ApprovalGiven>();
   const path = `/api/approvals/${encodeURIComponent(one.id)}`;
   const isMine = one.askedBy.objectId.toLowerCase() === me.objectId;
-  const isOpen = one.state === 'waiting' && Date.parse(one.expiresOn) > Date.now();
+  const isOpen = one.state === 'waiting' && Date.parse(one.expiresOn) > serverNow().getTime();
   const [tone, words] = STATES[one.state];
   const approve = () =>
     void call.run(async () => (await api.post<ApprovalGiven>(`${path}/approve`)).body).then(changed);

@@ -1,5 +1,7 @@
+import { useEffect, useRef } from 'preact/hooks';
 import type { ApprovalList, KeyList, KeyStatusResponse, RevokeResponse } from '../../api/types.ts';
-import { usePoll } from '../../api/use-poll.ts';
+import { type Polled, usePoll } from '../../api/use-poll.ts';
+import { count } from '../../names.ts';
 import { has, usePerson } from '../../person.ts';
 import { href } from '../../route.ts';
 import { Heading } from '../../ui/heading.tsx';
@@ -7,11 +9,12 @@ import { Icon } from '../../ui/icon.tsx';
 import { Section } from '../../ui/section.tsx';
 import { KeyStateBadge } from '../key-state.tsx';
 import { RevocationLine } from '../revocation-line.tsx';
+import { Refused } from './answer.tsx';
 import { Approvals } from './approvals.tsx';
 import { Effect } from './effect.tsx';
 import { Restore, type RestoreAnswer, RestoreAnswered } from './restore.tsx';
 import { Revoke, Revoked } from './revoke.tsx';
-import { useCall } from './use-call.ts';
+import { type Call, useCall } from './use-call.ts';
 import { Versions } from './versions.tsx';
 
 interface BreakGlassProps {
@@ -82,37 +85,29 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
   const revoke = useCall<RevokeResponse>();
   const restore = useCall<RestoreAnswer>();
   const { data } = status;
-  const key = `${vault}/${name}`;
   const revocation = data?.revocation;
   const mayRead = has(me, 'CmkKey.Read');
   const about = { vault, name, changed: status.refresh };
   return (
     <>
-      <Heading>{`Break-glass: ${key}`}</Heading>
+      <Heading>{`Break-glass: ${vault}/${name}`}</Heading>
       <p class="row">
         <a href={href(['break-glass'])}>Another key</a>
         <a href={href(['keys', vault, name])}>About this key</a>
       </p>
+      {data && revocation && <Standing data={data} label={`${vault}/${name}`} />}
+      <Answers revoke={revoke} restore={restore} status={status} />
       {revocation && (
-        <div class="headline tone-bad" role="status">
-          <Icon tone="bad" />
-          <div>
-            <p>{key} is revoked: all data behind it is out of reach.</p>
-            <RevocationLine revocation={revocation} />
-          </div>
-        </div>
-      )}
-      {revoke.answer && <Revoked answer={revoke.answer} />}
-      {restore.answer && <RestoreAnswered answer={restore.answer} />}
-      {revocation ? (
         <Section title="Restore">
-          <Restore {...about} call={restore} revocation={revocation} />
-        </Section>
-      ) : (
-        <Section title="Revoke">
-          <Revoke {...about} call={revoke} />
+          <Another than={revocation.id} own={revoke.answer?.revocation?.id} />
+          {/* Another revocation is another form: what was typed was about the one before. */}
+          <Restore {...about} key={revocation.id} call={restore} revocation={revocation} />
         </Section>
       )}
+      {/* One and the same before and after, so that what was typed is there to be sent once more. */}
+      <Section title={revocation ? 'Revoke it once more' : 'Revoke'}>
+        <Revoke {...about} isRevoked={revocation !== undefined} call={revoke} />
+      </Section>
       {(revocation || (data && data.effect.length > 0)) && <Effect status={data} of={status} />}
       {mayRead && (
         <Section title="Versions" of={status}>
@@ -125,16 +120,64 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
           <p>{warning}</p>
         </div>
       ))}
-      {revocation && (
-        <details class="section">
-          <summary>Revoke it once more</summary>
-          <p>
-            For a version that somebody has enabled by hand, or when the first answer said that it was not complete.
-          </p>
-          <Revoke {...about} call={revoke} />
-        </details>
-      )}
       <Approvals of={approvals} {...about} />
     </>
+  );
+}
+
+/** How a revocation stands: by the versions, as its record may be there before all of them are off. */
+function Standing({ data, label }: { readonly data: KeyStatusResponse; readonly label: string }) {
+  const { revocation, versions } = data;
+  const open = versions.filter(({ state }) => state !== 'Disabled').length;
+  const words =
+    open === 0
+      ? `${label} is revoked: every version of it is disabled.`
+      : `${label} is ${revocation?.restoringBy ? 'being restored' : 'not revoked yet'}: ${open} of ${count(versions.length, 'version')} ${open === 1 ? 'is' : 'are'} enabled.`;
+  return (
+    <div class="headline tone-bad" role="status">
+      <Icon tone="bad" />
+      <div>
+        <p>{words}</p>
+        <RevocationLine revocation={revocation} />
+      </div>
+    </div>
+  );
+}
+
+interface AnswersProps {
+  readonly revoke: Call<RevokeResponse>;
+  readonly restore: Call<RestoreAnswer>;
+  readonly status: Polled<KeyStatusResponse>;
+}
+
+/** What the calls came to; brought into sight when it comes, as it stands above what was pressed. */
+function Answers({ revoke, restore, status }: AnswersProps) {
+  const shown = useRef<HTMLDivElement>(null);
+  const news = revoke.answer ?? revoke.problem ?? restore.answer ?? restore.problem;
+  useEffect(() => {
+    if (news) shown.current?.focus();
+  }, [news]);
+  const isRevoked = status.data?.revocation !== undefined;
+  const isSeenSince = ({ answeredOn }: Pick<Call<unknown>, 'answeredOn'>) =>
+    answeredOn !== undefined && status.askedOn !== undefined && status.askedOn > answeredOn;
+  return (
+    <div ref={shown} tabIndex={-1} class="answers">
+      <Refused call={revoke} />
+      <Refused call={restore} />
+      {revoke.answer && <Revoked answer={revoke.answer} isUndone={isSeenSince(revoke) && !isRevoked} />}
+      {restore.answer && <RestoreAnswered answer={restore.answer} isUndone={isSeenSince(restore) && isRevoked} />}
+    </div>
+  );
+}
+
+/** Says that the revocation is not the one that was there before, unless whoever looks has made it. */
+function Another({ than, own }: { readonly than: string; readonly own: string | undefined }) {
+  const first = useRef(than);
+  if (first.current === than || own === than) return null;
+  return (
+    <div class="notice tone-warn" role="alert">
+      <Icon tone="warn" />
+      <p>It has been revoked again since you came here: see by whom, and find out why, before you restore it.</p>
+    </div>
   );
 }

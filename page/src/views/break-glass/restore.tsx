@@ -3,7 +3,7 @@ import { useApi } from '../../api/use-poll.ts';
 import { count, shortId } from '../../names.ts';
 import { has, usePerson } from '../../person.ts';
 import { Icon } from '../../ui/icon.tsx';
-import { Done, Refused } from './answer.tsx';
+import { Done } from './answer.tsx';
 import type { Call } from './use-call.ts';
 import { VersionReports } from './versions.tsx';
 import { Why, whyOf } from './why.tsx';
@@ -39,7 +39,6 @@ export function Restore({ vault, name, revocation, changed, call }: RestoreProps
           <p>You revoked this key. Where dual control is on, somebody else has to restore it: the app refuses you.</p>
         </div>
       )}
-      <Refused call={call} />
       <p>
         It enables exactly what revocation <span class="mono">{revocation.id}</span> disabled.
       </p>
@@ -53,8 +52,16 @@ export function Restore({ vault, name, revocation, changed, call }: RestoreProps
   );
 }
 
+interface RestoreAnsweredProps {
+  readonly answer: RestoreAnswer;
+  /** Whether the key was seen with a revocation since. */
+  readonly isUndone?: boolean;
+}
+
 /** What a restore came to. */
-export function RestoreAnswered({ answer }: { readonly answer: RestoreAnswer }) {
+export function RestoreAnswered({ answer, isUndone = false }: RestoreAnsweredProps) {
+  if (isUndone && answer.reason === 'Restored')
+    return <Done tone="none" title="You restored the key. It has been revoked again since." warnings={[]} />;
   if (answer.reason === 'ApprovalNeeded') {
     const { needed, approvedBy } = answer.approval;
     return (

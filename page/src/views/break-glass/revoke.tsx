@@ -2,7 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { RevokeResponse } from '../../api/types.ts';
 import { useApi } from '../../api/use-poll.ts';
 import { has, usePerson } from '../../person.ts';
-import { duration } from '../../ui/time.tsx';
+import { duration, Time } from '../../ui/time.tsx';
 import { Done, Refused } from './answer.tsx';
 import { BlastRadius } from './blast-radius.tsx';
 import { type Call, useCall } from './use-call.ts';
@@ -12,12 +12,14 @@ import { Why, whyOf } from './why.tsx';
 interface RevokeProps {
   readonly vault: string;
   readonly name: string;
+  /** Whether a revocation is open already: then it is for what that one has left. */
+  readonly isRevoked: boolean;
   readonly changed: () => void;
   readonly call: Call<RevokeResponse>;
 }
 
 /** First what would stop, then why, then the key once more by hand. Nothing waits for the first: it may be slow. */
-export function Revoke({ vault, name, changed, call }: RevokeProps) {
+export function Revoke({ vault, name, isRevoked, changed, call }: RevokeProps) {
   const api = useApi();
   const me = usePerson();
   const dryRun = useCall<RevokeResponse>();
@@ -39,7 +41,9 @@ export function Revoke({ vault, name, changed, call }: RevokeProps) {
       .run(async () => (await api.post<RevokeResponse>(path, body)).body)
       .then((isDone) => {
         changed();
-        if (isDone) setConfirm('');
+        if (!isDone) return;
+        setConfirm('');
+        setAsked(false);
       });
   };
   const begin = () => {
@@ -51,10 +55,13 @@ export function Revoke({ vault, name, changed, call }: RevokeProps) {
   }
   return (
     <>
-      <Refused call={call} />
       {!isAsked && (
         <>
-          <p>It begins with a dry run: what would stop. Nothing is changed by it.</p>
+          <p>
+            {isRevoked &&
+              'For a version that somebody has enabled by hand, or when the first answer said that it was not complete. '}
+            It begins with a dry run: what would stop. Nothing is changed by it.
+          </p>
           <button type="button" class="primary" onClick={begin}>
             See what would stop
           </button>
@@ -66,6 +73,18 @@ export function Revoke({ vault, name, changed, call }: RevokeProps) {
           {dryRun.isRunning && <p role="status">Looking for what uses the key … Revoking need not wait for it.</p>}
           <Refused call={dryRun} />
           {dryRun.answer && <BlastRadius dependents={dryRun.answer.dependents} />}
+          {!dryRun.isRunning && (
+            <p class="row">
+              <button type="button" class="small" onClick={look}>
+                Look again
+              </button>
+              {dryRun.answeredOn && (
+                <span class="muted small-text">
+                  As it was <Time at={dryRun.answeredOn} />
+                </span>
+              )}
+            </p>
+          )}
           <h3>2. Revoke it</h3>
           <form onSubmit={submit}>
             <Why what="revocation" />
@@ -97,8 +116,13 @@ export function Revoke({ vault, name, changed, call }: RevokeProps) {
   );
 }
 
-/** What a revocation came to. */
-export function Revoked({ answer }: { readonly answer: RevokeResponse }) {
+/**
+ * What a revocation came to.
+ *
+ * @param isUndone whether the key was seen without a revocation since
+ */
+export function Revoked({ answer, isUndone }: { readonly answer: RevokeResponse; readonly isUndone: boolean }) {
+  if (isUndone) return <Done tone="none" title="You revoked the key. It has been restored since." warnings={[]} />;
   const off = answer.versions.filter(({ before, after }) => before !== after).length;
   return (
     <Done tone="good" title="The key is revoked." warnings={answer.warnings}>

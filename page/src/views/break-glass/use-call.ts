@@ -6,6 +6,8 @@ import { SessionContext } from '../../session-context.ts';
 export interface Call<T> {
   readonly isRunning: boolean;
   readonly answer: T | undefined;
+  /** When it was answered, by the clock of this machine. */
+  readonly answeredOn: Date | undefined;
   readonly problem: Problem | undefined;
   /** What the API wants to be shown at the sign-in before it does this; undefined: nothing. */
   readonly stepUp: (() => Promise<void>) | undefined;
@@ -13,9 +15,16 @@ export interface Call<T> {
   readonly run: (call: () => Promise<T | undefined>) => Promise<boolean>;
 }
 
+interface Ended<T> {
+  readonly answer?: T;
+  readonly answeredOn?: Date;
+  readonly problem?: Problem;
+  readonly claims?: string;
+}
+
 export function useCall<T>(): Call<T> {
   const session = useContext(SessionContext);
-  const [state, setState] = useState<{ readonly answer?: T; readonly problem?: Problem; readonly claims?: string }>({});
+  const [state, setState] = useState<Ended<T>>({});
   const [isRunning, setRunning] = useState(false);
   // Two presses in one moment are one call.
   const running = useRef(false);
@@ -26,7 +35,7 @@ export function useCall<T>(): Call<T> {
     setState({});
     try {
       const answer = await call();
-      setState(answer === undefined ? {} : { answer });
+      setState(answer === undefined ? {} : { answer, answeredOn: new Date() });
       return true;
     } catch (error) {
       const claims = error instanceof ProblemError ? error.claims : undefined;
@@ -41,6 +50,7 @@ export function useCall<T>(): Call<T> {
   return {
     isRunning,
     answer: state.answer,
+    answeredOn: state.answeredOn,
     problem: state.problem,
     stepUp: session && claims !== undefined ? () => session.signIn(claims) : undefined,
     run,

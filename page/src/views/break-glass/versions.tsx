@@ -1,8 +1,8 @@
 import type { KeyStatusResponse, RevokeResponse } from '../../api/types.ts';
 import { shortVersion } from '../../names.ts';
 import { Badge } from '../../ui/badge.tsx';
-import type { Tone } from '../../ui/icon.tsx';
 import { Time } from '../../ui/time.tsx';
+import type { Tone } from '../../ui/tone.ts';
 
 type Usability = KeyStatusResponse['versions'][number]['state'] | RevokeResponse['versions'][number]['after'];
 

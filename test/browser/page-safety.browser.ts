@@ -1,0 +1,344 @@
+import type { Page } from 'playwright-core';
+import { afterEach, describe, expect, it } from 'vitest';
+import { addKeyVersion } from '../../local/azure/fleet.ts';
+import { useApp } from '../support/app.ts';
+import { eventually } from '../support/eventually.ts';
+import { TestKey } from '../support/fleet.ts';
+import { useChromium } from './chromium.ts';
+import { type Visit, type VisitOptions, visit, visitAs } from './page-session.ts';
+
+// What would have one cut off, or give back, something else than what one sees.
+
+const chromium = useChromium();
+const keys: TestKey[] = [];
+const app = useApp({
+  env: { CMK_AUTOFIX: 'none' },
+  prepare: ({ world }) => {
+    for (let n = 0; n < 8; n += 1) {
+      const key = new TestKey(world, 'kv-records');
+      key.account('pinned');
+      addKeyVersion(world, key.vault, key.name);
+      keys.push(key);
+    }
+  },
+});
+const opened: Visit[] = [];
+
+/** A key with two versions and an account, which no other test here touches. */
+function freshKey(): TestKey {
+  const key = keys.pop();
+  if (!key) throw new Error('Too few keys are prepared.');
+  return key;
+}
+
+async function as(who: string, view = '#/', options: VisitOptions = {}): Promise<Visit> {
+  const one = await visitAs(chromium.browser, app, who, view, options);
+  opened.push(one);
+  return one;
+}
+
+afterEach(async () => {
+  app.azure.faults.clear();
+  for (const one of opened.splice(0)) {
+    // Of the browser itself: what was refused or broken on purpose.
+    const refused = /Failed to load resource: (the server responded with a status of [45]\d\d|net::)/;
+    expect(one.complaints.filter((text) => !refused.test(text))).toEqual([]);
+    await one.close();
+  }
+});
+
+async function call<T>(who: string, path: string, body: object): Promise<T> {
+  const person = [...app.azure.world.principals.values()].find(({ displayName }) => displayName === who);
+  if (!person) throw new Error(`There is no ${who}.`);
+  const { token } = app.azure.tokens.issue(person, 'api://cmk-autopilot');
+  const response = await fetch(`${app.url}/api${path}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  expect(response.status, path).toBe(200);
+  return (await response.json()) as T;
+}
+
+async function revokeByApi({ name }: TestKey): Promise<string> {
+  const confirm = `kv-records/${name}`;
+  const answer = await call<{ revocation: { id: string } }>('revoker', `/keys/${confirm}/revoke`, {
+    reason: 'By the API',
+    confirm,
+  });
+  return answer.revocation.id;
+}
+
+const restoreByApi = (who: string, { name }: TestKey, revocation: string) =>
+  call(who, `/keys/kv-records/${name}/restore`, { reason: 'By the API', revocation });
+
+const view = ({ name }: TestKey) => `#/break-glass/kv-records/${name}`;
+
+async function fillRevocation(page: Page, { name }: TestKey): Promise<void> {
+  await page.getByRole('button', { name: 'See what would stop' }).click();
+  await page.getByText('1 storage account with').waitFor();
+  await page
+    .getByRole('region', { name: /^Revoke/ })
+    .getByLabel('Why')
+    .fill('Stolen laptop');
+  await page.getByLabel(/^Type/).fill(`kv-records/${name}`);
+}
+
+const pressRevoke = (page: Page, { name }: TestKey) =>
+  page.getByRole('button', { name: `Revoke kv-records/${name}` }).click();
+
+describe('an address that was made by somebody else', () => {
+  it('leads nowhere, and asks for nothing, where it would step out of its place', async () => {
+    const { page, requests } = await as('operator', '#/break-glass/../rekeys');
+    for (const hash of ['#/break-glass/kv-files/..', '#/fleet/..', '#/audit/.', '#/keys/%2e%2e/drift']) {
+      await page.getByRole('heading', { name: 'No such view' }).waitFor();
+      await page.goto(`${app.url}/#/nowhere/${hash.length}`);
+      await page.goto(`${app.url}/${hash}`);
+    }
+    await page.getByRole('heading', { name: 'No such view' }).waitFor();
+    expect(requests.filter((url) => url.includes('/api/'))).toEqual([]);
+  });
+
+  it('of something that is no record fails for itself, and goes when one leaves', async () => {
+    const { page } = await as('operator', '#/audit/verification');
+    await page.getByText('There is no such record').or(page.getByText('This view failed')).first().waitFor();
+    await page.getByRole('link', { name: 'Trend' }).click();
+    await page.getByRole('heading', { level: 1, name: 'Trend' }).waitFor();
+  });
+});
+
+describe('a revocation', () => {
+  it('that is not complete says so, and is sent once more as it was typed', async () => {
+    const key = freshKey();
+    const { page } = await as('revoker', view(key));
+    await fillRevocation(page, key);
+    app.azure.faults.add([
+      { match: { method: 'PATCH', path: `^/keys/${key.name}/${key.first.version}` }, answer: { status: 403 } },
+    ]);
+    await pressRevoke(page, key);
+    await page.getByRole('alert').getByText('RevocationIncomplete').waitFor();
+    await page.getByText(`kv-records/${key.name} is not revoked yet: 1 of 2 versions is enabled.`).waitFor();
+    expect(await page.getByText('is revoked').count()).toBe(0);
+    app.azure.faults.clear();
+    expect(await page.getByLabel('Why').inputValue()).toBe('Stolen laptop');
+    await pressRevoke(page, key);
+    await page.getByText('The key is revoked.').waitFor();
+    await page.getByText(`kv-records/${key.name} is revoked: every version of it is disabled.`).waitFor();
+  });
+
+  it('whose answer does not come whole may have been done, and is seen', async () => {
+    const key = freshKey();
+    const { page } = await as('revoker', view(key));
+    await fillRevocation(page, key);
+    await page.route('**/revoke', async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: (await response.text()).slice(0, 40) });
+    });
+    await pressRevoke(page, key);
+    await page.getByRole('alert').getByText('may have been done all the same').waitFor();
+    await page.getByText(`kv-records/${key.name} is revoked: every version of it is disabled.`).waitFor();
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
+  });
+
+  it('is one, however often it is pressed', async () => {
+    const key = freshKey();
+    const { page, requests } = await as('revoker', view(key));
+    await fillRevocation(page, key);
+    await page.getByRole('button', { name: `Revoke kv-records/${key.name}` }).dblclick();
+    await page.getByText('The key is revoked.').waitFor();
+    expect(requests.filter((url) => url.endsWith('/revoke'))).toHaveLength(1);
+  });
+
+  it('is not told of as if it stood, when somebody has restored it since', async () => {
+    const key = freshKey();
+    const { page } = await as('revoker', view(key));
+    await fillRevocation(page, key);
+    await pressRevoke(page, key);
+    await page.getByText('The key is revoked.').waitFor();
+    const id = /[\w-]{8,}/.exec((await page.locator('.headline .mono').last().textContent()) ?? '')?.[0] ?? '';
+    await restoreByApi('restorer', key, id);
+    await page.getByText('You revoked the key. It has been restored since.').waitFor();
+    expect(await page.getByText('The key is revoked.').count()).toBe(0);
+  });
+
+  it('by another person meanwhile leaves what was typed, and joins it', async () => {
+    const key = freshKey();
+    const { page } = await as('operator', view(key));
+    await fillRevocation(page, key);
+    await revokeByApi(key);
+    await page.getByText(`kv-records/${key.name} is revoked: every version of it is disabled.`).waitFor();
+    expect(await page.getByLabel(/^Type/).inputValue()).toBe(`kv-records/${key.name}`);
+    await pressRevoke(page, key);
+    await page.getByText('The key is revoked.').waitFor();
+  });
+
+  it('is seen after the page was loaded again in its middle', async () => {
+    const key = freshKey();
+    const { page } = await as('revoker', view(key));
+    await fillRevocation(page, key);
+    app.azure.faults.add([{ match: { method: 'PATCH', path: `^/keys/${key.name}/` }, delayAfterMs: 1_500 }]);
+    await pressRevoke(page, key);
+    await eventually('the revocation has reached Key Vault', () =>
+      app.azure.requests.since(0).some(({ method, path }) => method === 'PATCH' && path.includes(key.name)),
+    );
+    await page.reload();
+    await page.getByRole('button', { name: 'Sign in' }).waitFor();
+    const again = await as('revoker', view(key));
+    await again.page
+      .getByText(`kv-records/${key.name} is revoked: every version of it is disabled.`)
+      .waitFor({ timeout: 20_000 });
+  });
+});
+
+describe('a restore', () => {
+  it('is of the revocation that one has seen: another one wants to be typed for anew', async () => {
+    const key = freshKey();
+    const first = await revokeByApi(key);
+    const { page } = await as('restorer', view(key));
+    const restore = page.getByRole('region', { name: 'Restore' });
+    await restore.getByLabel('Why').fill('False alarm');
+    await restore.getByText(first).first().waitFor();
+    await revokeByApi(key);
+    await restore.getByRole('alert').getByText('It has been revoked again since you came here').waitFor();
+    expect(await restore.getByLabel('Why').inputValue()).toBe('');
+    await restore.getByRole('button', { name: `Restore kv-records/${key.name}` }).click();
+    expect(await page.getByText('The key is restored.').count()).toBe(0);
+  });
+
+  it('sends the revocation that is shown, also in a tab that is behind', async () => {
+    const key = freshKey();
+    const first = await revokeByApi(key);
+    const { page } = await as('restorer', view(key));
+    const restore = page.getByRole('region', { name: 'Restore' });
+    await restore.getByText(first).first().waitFor();
+    // The status that this page sees stays as it is, while the key is revoked once more.
+    await page.route('**/api/keys/**', (route) =>
+      route.request().method() === 'GET' ? route.abort() : route.continue(),
+    );
+    await revokeByApi(key);
+    await restore.getByLabel('Why').fill('False alarm');
+    await restore.getByRole('button', { name: `Restore kv-records/${key.name}` }).click();
+    await page.getByRole('alert').getByText(/409/).waitFor();
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
+  });
+});
+
+describe('a dry run', () => {
+  it('that is refused can be asked for again; that of one key is not shown for another', async () => {
+    const { page } = await as('revoker', '#/break-glass/kv-files/archive-key');
+    await page.route('**/revoke?dryRun=true', (route) => route.fulfill({ status: 503, body: 'away' }), { times: 1 });
+    await page.getByRole('button', { name: 'See what would stop' }).click();
+    await page.getByRole('alert').getByText('Status503').waitFor();
+    await page.getByRole('button', { name: 'Look again' }).click();
+    await page.getByText('2 storage accounts with').waitFor();
+    await page.goto(`${app.url}/#/break-glass/kv-files/files-key`);
+    await page.getByRole('heading', { name: 'Break-glass: kv-files/files-key' }).waitFor();
+    expect(await page.getByText('would stop.').count()).toBe(0);
+    // One that is late comes to a view that was left.
+    await page.route('**/archive-key/revoke?dryRun=true', async (route) => {
+      const response = await route.fetch();
+      await page.getByRole('heading', { name: 'Break-glass: kv-files/files-key' }).waitFor();
+      await route.fulfill({ response }).catch(() => undefined);
+    });
+    await page.goBack();
+    await page.getByRole('heading', { name: 'Break-glass: kv-files/archive-key' }).waitFor();
+    const late = page.waitForRequest('**/archive-key/revoke?dryRun=true');
+    await page.getByRole('button', { name: 'See what would stop' }).click();
+    await late;
+    await page.goForward();
+    await page.getByRole('region', { name: 'Versions' }).getByText('Usable').first().waitFor();
+    await page.getByRole('button', { name: 'See what would stop' }).click();
+    await page.getByText('8 storage accounts with').waitFor();
+    expect(await page.getByText('2 storage accounts with').count()).toBe(0);
+  });
+});
+
+describe('who looks', () => {
+  it('leaves nothing behind by signing out, not even for who goes back', async () => {
+    const { page } = await as('operator', '#/keys');
+    await page.getByRole('link', { name: 'kv-files/files-key' }).waitFor();
+    // The page stays where it is, as one does that a browser keeps for the way back.
+    await page.route('**/logout?**', (route) => route.fulfill({ status: 204 }));
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('button', { name: 'Sign in' }).waitFor();
+    expect(await page.getByText('kv-files').count()).toBe(0);
+    expect(await page.getByText('operator@').count()).toBe(0);
+  });
+
+  it('leaves nothing to who signs in after the session has ended', async () => {
+    const { page } = await as('operator', '#/break-glass/kv-files/files-key');
+    await page.getByRole('button', { name: 'See what would stop' }).click();
+    await page.getByText('8 storage accounts with').waitFor();
+    await page.getByLabel('Why').fill('Of the operator');
+    await app.advance(25 * 3_600_000);
+    await page.getByText('Your sign-in has ended.').waitFor({ timeout: 45_000 });
+    expect(await page.getByLabel('Why').inputValue()).toBe('Of the operator');
+    await page.context().clearCookies();
+    const opening = page.waitForEvent('popup');
+    await page.getByRole('button', { name: 'Sign in again' }).click();
+    await (await opening).getByRole('button', { name: /^revoker/ }).click();
+    await page.getByText('revoker@local.onmicrosoft.com').first().waitFor();
+    await page.getByRole('button', { name: 'See what would stop' }).waitFor();
+    expect(await page.getByText('8 storage accounts with').count()).toBe(0);
+  });
+
+  it('may close the window of the sign-in, and open it again', async () => {
+    const one = await visit(chromium.browser, app);
+    opened.push(one);
+    const { page } = one;
+    const press = page.getByRole('button', { name: 'Sign in' });
+    const first = page.waitForEvent('popup');
+    await press.click();
+    await (await first).getByRole('button', { name: /^operator/ }).waitFor();
+    await (await first).close();
+    const second = page.waitForEvent('popup');
+    await press.click();
+    const popup = await second;
+    await popup.getByRole('button', { name: /^operator/ }).waitFor();
+    expect(await page.getByRole('alert').count()).toBe(0);
+    await popup.getByRole('button', { name: /^operator/ }).click();
+    await page.getByText('operator@local.onmicrosoft.com').first().waitFor();
+  });
+});
+
+describe('answers that are not what they should be', () => {
+  it('take one view with them at most, which is read anew', async () => {
+    const { page } = await as('operator', '#/trend');
+    await page.getByText('Revocations').first().waitFor();
+    await page.route('**/api/keys', (route) => route.fulfill({ json: { value: [{}] } }), { times: 1 });
+    await page.getByRole('link', { name: 'Keys', exact: true }).click();
+    await page.getByText('This view failed.').waitFor();
+    await page.getByRole('button', { name: 'Read it anew' }).click();
+    await page.getByRole('link', { name: 'kv-files/files-key' }).waitFor();
+  });
+
+  it.each([
+    ['half of one', { status: 200, body: '{"value": [' }, 'AnswerUnreadable'],
+    [
+      'a page of a proxy',
+      { status: 200, contentType: 'text/html', body: '<h1>Sign in to the network</h1>' },
+      'AnswerUnreadable',
+    ],
+    ['too many', { status: 429, headers: { 'retry-after': '7' }, body: '' }, 'Status429'],
+    ['an error without words', { status: 500, body: 'oops' }, 'Status500'],
+  ])('such as %s are a problem with a next step', async (_, answer, reason) => {
+    const { page } = await as('operator', '#/trend');
+    await page.route('**/api/keys', (route) => route.fulfill(answer));
+    await page.getByRole('link', { name: 'Keys', exact: true }).click();
+    const alert = page.getByRole('alert');
+    await alert.getByText(reason).waitFor();
+    expect(await alert.getByText('Next step').count()).toBe(1);
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
+  });
+
+  it('make no "All is well" of what is old', async () => {
+    const { page } = await as('operator', '#/', { clock: true });
+    const headline = page.locator('.headline');
+    await headline.getByText(/\.$/).first().waitFor();
+    await page.getByRole('region', { name: 'Fleet' }).getByText('Serving').waitFor();
+    await page.route('**/api/**', (route) => route.abort());
+    await page.clock.fastForward(61_000);
+    await headline.getByText(/old/).waitFor();
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
+  });
+});
