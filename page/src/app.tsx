@@ -201,19 +201,21 @@ class Boundary extends Component<BoundaryProps, { readonly failed: string | unde
       this.setState({ failed: undefined });
     };
     return (
-      <div class="notice tone-bad" role="alert">
-        <Icon tone="bad" />
-        <div>
-          <p class="strong">This view failed.</p>
-          <p>
-            It could not show what it was answered ({failed}). If you have just done something here, it may have been
-            done: see how it stands before you do it once more. The API and the command line are not affected.
-          </p>
-          <button type="button" onClick={again}>
-            Read it anew
-          </button>
+      <>
+        <Heading>This view failed</Heading>
+        <div class="notice tone-bad" role="alert">
+          <Icon tone="bad" />
+          <div>
+            <p>
+              It could not show what it was answered ({failed}). If you have just done something here, it may have been
+              done: see how it stands before you do it once more. The API and the command line are not affected.
+            </p>
+            <button type="button" onClick={again}>
+              Read it anew
+            </button>
+          </div>
         </div>
-      </div>
+      </>
     );
   }
 }

@@ -307,7 +307,7 @@ describe('answers that are not what they should be', () => {
     await page.getByText('Revocations').first().waitFor();
     await page.route('**/api/keys', (route) => route.fulfill({ json: { value: [{}] } }), { times: 1 });
     await page.getByRole('link', { name: 'Keys', exact: true }).click();
-    await page.getByText('This view failed.').waitFor();
+    await page.getByRole('heading', { name: 'This view failed' }).waitFor();
     await page.getByRole('button', { name: 'Read it anew' }).click();
     await page.getByRole('link', { name: 'kv-files/files-key' }).waitFor();
   });

@@ -15,8 +15,8 @@ export interface Visit {
 }
 
 export interface VisitOptions extends BrowserContextOptions {
-  /** Whether the time of the page can be moved. */
-  readonly clock?: boolean;
+  /** Whether the time of the page can be moved; or so many milliseconds that it is ahead. */
+  readonly clock?: boolean | number;
 }
 
 /** Opens a view of the page; nobody is signed in. */
@@ -28,7 +28,7 @@ export async function visit(
 ): Promise<Visit> {
   const { clock, ...rest } = options;
   const context = await browser.newContext({ timezoneId: 'Europe/Berlin', ...rest });
-  if (clock) await context.clock.install();
+  if (clock) await context.clock.install({ time: Date.now() + Number(clock === true ? 0 : clock) });
   const complaints: string[] = [];
   const requests: string[] = [];
   const tokens = new Set<string>();

@@ -4,6 +4,8 @@ import { Icon } from '../../ui/icon.tsx';
 
 /** Lines that are drawn; the figure above counts all. */
 const MOST = 200;
+/** A longer list is folded: on a phone, what is done next would be out of reach behind it. */
+const MOST_OPEN = 12;
 
 /** What stops while the key is revoked, as far as it can be read. */
 export function BlastRadius({ dependents }: { readonly dependents: RevokeResponse['dependents'] }) {
@@ -41,6 +43,21 @@ export function BlastRadius({ dependents }: { readonly dependents: RevokeRespons
           </div>
         </div>
       )}
+      {accounts.length + otherResources.length > MOST_OPEN ? (
+        <details>
+          <summary>Which</summary>
+          <Stopped {...dependents} />
+        </details>
+      ) : (
+        <Stopped {...dependents} />
+      )}
+    </>
+  );
+}
+
+function Stopped({ accounts, otherResources }: RevokeResponse['dependents']) {
+  return (
+    <>
       <ul class="items">
         {accounts.slice(0, MOST).map((account) => (
           <li key={account.id} class="tight">

@@ -163,7 +163,7 @@ function Answers({ revoke, restore, status }: AnswersProps) {
   return (
     <div ref={shown} tabIndex={-1} class="answers">
       <Refused call={revoke} />
-      <Refused call={restore} />
+      {isRevoked && <Refused call={restore} />}
       {revoke.answer && <Revoked answer={revoke.answer} isUndone={isSeenSince(revoke) && !isRevoked} />}
       {restore.answer && <RestoreAnswered answer={restore.answer} isUndone={isSeenSince(restore) && isRevoked} />}
     </div>

@@ -62,7 +62,7 @@ export function Revoke({ vault, name, isRevoked, changed, call }: RevokeProps) {
               'For a version that somebody has enabled by hand, or when the first answer said that it was not complete. '}
             It begins with a dry run: what would stop. Nothing is changed by it.
           </p>
-          <button type="button" class="primary" onClick={begin}>
+          <button type="button" class={isRevoked ? undefined : 'primary'} onClick={begin}>
             See what would stop
           </button>
         </>
