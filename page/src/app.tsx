@@ -78,7 +78,7 @@ function Shell({ session, person, hasEnded }: ShellProps) {
   const current = route.parts[0] ?? '';
   return (
     <>
-      <button type="button" class="skip" onClick={skip}>
+      <button type="button" class="skip" onClick={focusContent}>
         To the content
       </button>
       <header class="top">
@@ -116,7 +116,7 @@ function Shell({ session, person, hasEnded }: ShellProps) {
 }
 
 /** Not by a link: the hash is the view. */
-function skip(): void {
+function focusContent(): void {
   document.querySelector<HTMLElement>('#main')?.focus();
 }
 
@@ -150,7 +150,12 @@ function View({ route }: { readonly route: Route }) {
 
 function EndedNotice({ session }: { readonly session: Session }) {
   const [failure, setFailure] = useState('');
-  const again = () => session.signIn().catch((error: unknown) => setFailure((error as Error).message));
+  const again = () =>
+    session
+      .signIn()
+      // The button that was pressed is gone.
+      .then(() => session.signedIn.state === 'in' && focusContent())
+      .catch((error: unknown) => setFailure((error as Error).message));
   return (
     <div class="notice tone-warn wide" role="alert">
       <Icon tone="warn" />

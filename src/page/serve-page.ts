@@ -50,7 +50,7 @@ export function serveDocument(file: PageFile, config: PageConfig | undefined, he
 
 /** A file whose name has a hash of what is in it: a browser never needs to ask for it again. */
 export function serveFile({ type, bytes, gzipped }: PageFile, headers: HeaderReader): HttpResponseInit {
-  const takesGzip = /\bgzip\b/i.test(headers.get('accept-encoding') ?? '');
+  const takesGzip = /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i.test(headers.get('accept-encoding') ?? '');
   return {
     status: 200,
     headers: {

@@ -169,8 +169,8 @@ describe('break-glass through the page alone', () => {
     await page.getByText('You revoked this key.').waitFor();
     await page.getByRole('region', { name: 'Restore' }).getByLabel('Why').fill('Alone');
     await page.getByRole('button', { name: 'Restore kv-files/archive-key' }).click();
-    await page.getByRole('alert').getByText('SecondPersonNeeded').waitFor();
-    expect(await page.getByRole('alert').getByText('Next step').count()).toBe(1);
+    const refusal = page.getByRole('alert').filter({ hasText: 'SecondPersonNeeded' });
+    await refusal.getByText('Next step').waitFor();
     opened[0]?.complaints.splice(0); // of the browser itself: a 403
     const other = await as('second-operator', '#/break-glass/kv-files/archive-key');
     await other.page.getByRole('region', { name: 'Restore' }).getByLabel('Why').fill('Together');

@@ -85,6 +85,8 @@ describe('a file', () => {
     const plain = serveFile(file, headers());
     expect(header(plain, 'cache-control')).toContain('immutable');
     expect([plain.body, header(plain, 'content-encoding')]).toEqual([file.bytes, '']);
+    const refused = serveFile(file, headers({ 'accept-encoding': 'gzip;q=0, identity' }));
+    expect(refused.body).toBe(file.bytes);
     const small = serveFile(file, headers({ 'accept-encoding': 'br, gzip' }));
     expect([small.body, header(small, 'content-encoding'), header(small, 'vary')]).toEqual([
       file.gzipped,

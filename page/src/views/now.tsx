@@ -15,7 +15,11 @@ import { PausedNotice } from './paused.tsx';
 import { RevocationLine } from './revocation-line.tsx';
 import { RotationItem } from './rotation-item.tsx';
 
-/** What one looks at in the morning: whether all is well, and if not, what to do. */
+/**
+ * What one looks at in the morning: whether all is well, and if not, what to do. It asks five times, not once: each figure
+ * has an age, a right and a failure of its own, and together the slowest of them (Key Vault's lists) would decide when any
+ * is seen, and the one that changes most (the rotations) that all of them are sent again.
+ */
 export function NowView() {
   const fleet = usePoll<FleetList>('/fleet?top=1', 20_000);
   const keys = usePoll<KeyList>('/keys', 15_000, true);

@@ -134,10 +134,11 @@ function Standing({ data, label }: { readonly data: KeyStatusResponse; readonly 
       ? `${label} is revoked: every version of it is disabled.`
       : `${label} is ${revocation?.restoringBy ? 'being restored' : 'not revoked yet'}: ${open} of ${count(versions.length, 'version')} ${open === 1 ? 'is' : 'are'} enabled.`;
   return (
-    <div class="headline tone-bad" role="status">
+    <div class="headline tone-bad">
       <Icon tone="bad" />
       <div>
-        <p>{words}</p>
+        {/* Not the line below it: how long ago it was would be read out every few seconds. */}
+        <p role="status">{words}</p>
         <RevocationLine revocation={revocation} />
       </div>
     </div>

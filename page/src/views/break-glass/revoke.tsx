@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { RevokeResponse } from '../../api/types.ts';
 import { useApi } from '../../api/use-poll.ts';
 import { has, usePerson } from '../../person.ts';
@@ -25,6 +25,11 @@ export function Revoke({ vault, name, isRevoked, changed, call }: RevokeProps) {
   const dryRun = useCall<RevokeResponse>();
   const [isAsked, setAsked] = useState(false);
   const [confirm, setConfirm] = useState('');
+  const first = useRef<HTMLHeadingElement>(null);
+  // The button that was pressed is gone.
+  useEffect(() => {
+    if (isAsked) first.current?.focus();
+  }, [isAsked]);
   const key = `${vault}/${name}`;
   const path = `/api/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}/revoke`;
   const look = () => void dryRun.run(async () => (await api.post<RevokeResponse>(`${path}?dryRun=true`)).body);
@@ -69,7 +74,9 @@ export function Revoke({ vault, name, isRevoked, changed, call }: RevokeProps) {
       )}
       {isAsked && (
         <>
-          <h3>1. What would stop</h3>
+          <h3 ref={first} tabIndex={-1}>
+            1. What would stop
+          </h3>
           {dryRun.isRunning && <p role="status">Looking for what uses the key … Revoking need not wait for it.</p>}
           <Refused call={dryRun} />
           {dryRun.answer && <BlastRadius dependents={dryRun.answer.dependents} />}
