@@ -75,6 +75,19 @@ describe(`a fleet of ${ACCOUNTS} accounts`, () => {
     await visited.close();
   });
 
+  it('says which part of it could not be read, and reads that again', async () => {
+    const visited = await visitAs(chromium.browser, app, 'operator', '#/trend');
+    const { page } = visited;
+    await page.getByText('Revocations').first().waitFor();
+    const further = /\/api\/fleet\?.*after=/;
+    await page.route(further, (route) => route.fulfill({ status: 503, body: 'away' }), { times: 1 });
+    await page.getByRole('link', { name: 'Fleet' }).click();
+    await page.getByRole('alert').getByText('Status503').waitFor({ timeout: 30_000 });
+    await page.getByText(/^5,0\d\d accounts$/).waitFor({ timeout: 60_000 });
+    expect(await page.getByRole('alert').count()).toBe(0);
+    await visited.close();
+  });
+
   it('is scrolled to its end', async () => {
     const visited = await visitAs(chromium.browser, app, 'operator', '#/fleet');
     const { page } = visited;

@@ -2,6 +2,7 @@ import { useMemo } from 'preact/hooks';
 import { count, keyLabel } from '../names.ts';
 import { replaceQuery } from '../route.ts';
 import { Heading } from '../ui/heading.tsx';
+import { ProblemCard } from '../ui/problem.tsx';
 import { Section } from '../ui/section.tsx';
 import { choicesOf, type FleetQuery, filterFleet, prepare } from './filter-fleet.ts';
 import { FleetTable } from './fleet-table.tsx';
@@ -75,6 +76,7 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
           {asked.cause ? ' of one cause' : ''}
           {fleet.isWhole ? '' : ' (reading more …)'}
         </p>
+        {fleet.problem && <ProblemCard problem={fleet.problem} />}
         <FleetTable rows={found} />
       </Section>
     </>

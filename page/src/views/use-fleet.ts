@@ -1,9 +1,12 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { type Problem, toProblem } from '../api/client.ts';
 import type { FleetList, FleetRow } from '../api/types.ts';
 import { type Polled, useApi, usePoll } from '../api/use-poll.ts';
 
 /** Rows of a page: as many as the API gives at once. */
 const PAGE = 1_000;
+/** A further page that could not be read is asked for again after so long. Milliseconds. */
+const AGAIN_MS = 10_000;
 
 interface Fleet {
   readonly rows: readonly FleetRow[];
@@ -11,6 +14,8 @@ interface Fleet {
   readonly warnings: readonly string[];
   /** False while further pages are read. */
   readonly isWhole: boolean;
+  /** Why a further page could not be read yet. */
+  readonly problem: Problem | undefined;
   readonly polled: Polled<FleetList>;
 }
 
@@ -27,6 +32,7 @@ export function useFleet(): Fleet {
   const polled = usePoll<FleetList>(`/fleet?top=${PAGE}`, 20_000);
   const first = polled.data;
   const [rest, setRest] = useState<Rest>({ first: undefined, rows: [], isWhole: false });
+  const [problem, setProblem] = useState<Problem>();
   const whole = useRef<readonly FleetRow[]>([]);
   useEffect(() => {
     if (!first) return;
@@ -34,18 +40,25 @@ export function useFleet(): Fleet {
     const read = async () => {
       let rows: readonly FleetRow[] = [];
       for (let next = first.nextLink; next && !stopped.signal.aborted; ) {
-        const { body }: { readonly body: FleetList | undefined } = await api.get<FleetList>(next, {
-          signal: stopped.signal,
-        });
-        rows = [...rows, ...(body?.value ?? [])];
-        next = body?.nextLink;
-        if (!stopped.signal.aborted) setRest({ first, rows, isWhole: next === undefined });
+        try {
+          const { body }: { readonly body: FleetList | undefined } = await api.get<FleetList>(next, {
+            signal: stopped.signal,
+          });
+          rows = [...rows, ...(body?.value ?? [])];
+          next = body?.nextLink;
+          if (stopped.signal.aborted) return;
+          setProblem(undefined);
+          setRest({ first, rows, isWhole: next === undefined });
+        } catch (error) {
+          if (stopped.signal.aborted) return;
+          setProblem(toProblem(error));
+          await new Promise((resolve) => window.setTimeout(resolve, AGAIN_MS));
+        }
       }
     };
-    if (first.nextLink) {
-      // What could not be read is read with the next change; the first page says what is wrong.
-      read().catch(() => undefined);
-    } else setRest({ first, rows: [], isWhole: true });
+    setProblem(undefined);
+    if (first.nextLink) void read();
+    else setRest({ first, rows: [], isWhole: true });
     return () => stopped.abort();
   }, [api, first]);
   const isWhole = rest.first === first && rest.isWhole;
@@ -59,5 +72,5 @@ export function useFleet(): Fleet {
   // While the pages of a newer reading come in, the older one stands.
   if (isWhole) whole.current = joined.current.rows;
   const rows = isWhole || whole.current.length === 0 ? joined.current.rows : whole.current;
-  return { rows, summary: first?.summary, warnings: first?.warnings ?? [], isWhole, polled };
+  return { rows, summary: first?.summary, warnings: first?.warnings ?? [], isWhole, problem, polled };
 }
