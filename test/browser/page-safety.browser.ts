@@ -1,3 +1,4 @@
+import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { addKeyVersion } from '../../local/azure/fleet.ts';
@@ -14,7 +15,7 @@ const keys: TestKey[] = [];
 const app = useApp({
   env: { CMK_AUTOFIX: 'none' },
   prepare: ({ world }) => {
-    for (let n = 0; n < 8; n += 1) {
+    for (let n = 0; n < 10; n += 1) {
       const key = new TestKey(world, 'kv-records');
       key.account('pinned');
       addKeyVersion(world, key.vault, key.name);
@@ -72,6 +73,15 @@ async function revokeByApi({ name }: TestKey): Promise<string> {
 const restoreByApi = (who: string, { name }: TestKey, revocation: string) =>
   call(who, `/keys/kv-records/${name}/restore`, { reason: 'By the API', revocation });
 
+/** What axe-core finds on the page as it stands. */
+async function axeFinds(page: Page): Promise<readonly string[]> {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate<{ violations: { id: string; nodes: { failureSummary?: string }[] }[] }>(
+    'axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })',
+  );
+  return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.failureSummary}`);
+}
+
 const view = ({ name }: TestKey) => `#/break-glass/kv-records/${name}`;
 
 async function fillRevocation(page: Page, { name }: TestKey): Promise<void> {
@@ -124,6 +134,53 @@ describe('a revocation', () => {
     await pressRevoke(page, key);
     await page.getByText('The key is revoked.').waitFor();
     await page.getByText(`kv-records/${key.name} is revoked: every version of it is disabled.`).waitFor();
+  });
+
+  it('is made by keys alone: what comes has the focus, and nothing is read out twice', async () => {
+    const key = freshKey();
+    const { page } = await as('revoker', view(key), { colorScheme: 'dark', viewport: { width: 320, height: 640 } });
+    const focused = () => page.evaluate<string>('document.activeElement?.textContent?.trim() ?? ""');
+    await page.getByRole('button', { name: 'See what would stop' }).focus();
+    await page.keyboard.press('Enter');
+    await eventually('the first step has the focus', async () => (await focused()) === '1. What would stop');
+    await page.getByText('1 storage account with').waitFor();
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type('By keys alone');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type(`kv-records/${key.name}`);
+    await page.keyboard.press('Enter');
+    await page.getByText('The key is revoked.').waitFor();
+    await eventually('the answer has the focus', async () => (await focused()).startsWith('The key is revoked.'));
+    await page.getByText(`kv-records/${key.name} is revoked: every version of it is disabled.`).waitFor();
+    // How long ago it was, and the id of a call, are others each time.
+    expect(await page.getByRole('status').filter({ hasText: 'ago' }).count()).toBe(0);
+    await page.route('**/api/keys/**', (route) => route.abort());
+    await page.getByRole('alert').getByText('Unreached').waitFor();
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
+    expect(await axeFinds(page)).toEqual([]);
+  });
+
+  it('that the end of a session comes between is made after signing in again', async () => {
+    const key = freshKey();
+    const { page } = await as('revoker', view(key));
+    await fillRevocation(page, key);
+    await page.route('**/oauth2/v2.0/token', (route) =>
+      route.fulfill({ status: 400, json: { error: 'invalid_grant' } }),
+    );
+    await page.route('**/api/**', (route) => route.fulfill({ status: 401, body: '' }));
+    await pressRevoke(page, key);
+    await page.getByText('Your sign-in has ended.').first().waitFor();
+    expect(await axeFinds(page)).toEqual([]);
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
+    const opening = page.waitForEvent('popup');
+    await page.getByRole('button', { name: 'Sign in again' }).click();
+    await (await opening).waitForEvent('close');
+    await page.getByRole('button', { name: 'Sign in again' }).waitFor({ state: 'detached' });
+    expect(await page.getByLabel('Why').inputValue()).toBe('Stolen laptop');
+    await pressRevoke(page, key);
+    await page.getByText('The key is revoked.').waitFor();
   });
 
   it('whose answer does not come whole may have been done, and is seen', async () => {
@@ -308,6 +365,7 @@ describe('answers that are not what they should be', () => {
     await page.route('**/api/keys', (route) => route.fulfill({ json: { value: [{}] } }), { times: 1 });
     await page.getByRole('link', { name: 'Keys', exact: true }).click();
     await page.getByRole('heading', { name: 'This view failed' }).waitFor();
+    expect(await axeFinds(page)).toEqual([]);
     await page.getByRole('button', { name: 'Read it anew' }).click();
     await page.getByRole('link', { name: 'kv-files/files-key' }).waitFor();
   });

@@ -6,11 +6,13 @@ import { Freshness, PollProblem } from './freshness.tsx';
 interface SectionProps {
   readonly title: string;
   readonly of?: Polled<unknown>;
+  /** Whether another section of the view tells of the same problem: one alert is enough. */
+  readonly isQuiet?: boolean;
   readonly children: ComponentChildren;
 }
 
 /** A part of a view with its own heading, age and problem. */
-export function Section({ title, of, children }: SectionProps) {
+export function Section({ title, of, isQuiet = false, children }: SectionProps) {
   const id = useId();
   return (
     <section class="section" aria-labelledby={id}>
@@ -18,7 +20,7 @@ export function Section({ title, of, children }: SectionProps) {
         <h2 id={id}>{title}</h2>
         {of && <Freshness of={of} />}
       </header>
-      {of && <PollProblem of={of} />}
+      {of && !isQuiet && <PollProblem of={of} />}
       {children}
     </section>
   );

@@ -106,7 +106,7 @@ export function NowView() {
               rotations.data && <p>No rotation is under way.</p>
             )}
           </Section>
-          <Section title="Moves" of={keys}>
+          <Section title="Moves" of={keys} isQuiet>
             {paused.length > 0
               ? paused.map((key) => (
                   <PausedNotice key={key.key} paused={key.paused} label={keyNames(key.key)?.key ?? key.key} />

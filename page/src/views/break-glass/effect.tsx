@@ -31,7 +31,7 @@ export function Effect({ status, of }: EffectProps) {
   const ordered = [...effect].sort((a, b) => Number(a.state === wanted) - Number(b.state === wanted));
   const all = Math.max(effect.length, revoked ? accounts : 0);
   return (
-    <Section title="What the file services show" of={of}>
+    <Section title="What the file services show" of={of} isQuiet>
       {all > 0 && <progress value={reached} max={all} aria-label="Accounts that show the change" />}
       <p role="status">
         {reached} of {all} {revoked ? 'refuse to serve data' : 'serve data'}.
