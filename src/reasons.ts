@@ -50,8 +50,7 @@ export const REASONS = {
   RestoreIncomplete: 'Not everything that the revocation disabled is enabled again; the call can be repeated.',
   NothingToRestore: 'No revocation of this key is open; nothing was changed.',
   SecondPersonNeeded: 'A key is restored by somebody else than who revoked it.',
-  RestoreUnrecorded:
-    'A message says that this revocation was restored, and the audit trail does not: nothing is enabled by it.',
+  RestoreUnrecorded: 'A message says that it was restored, and the audit trail does not: nothing is enabled by it.',
   ApprovalNeeded: 'What was asked for has to be approved by others first; nothing was changed.',
   ApprovalNotNeeded: 'Nobody has to approve this here.',
   ApprovalAsked: 'Somebody asks for approval.',
@@ -104,8 +103,7 @@ export const REASONS = {
   RotationRefused: 'Key Vault refused to rotate the key.',
   KeyExpired: 'A key version has expired.',
   RotationFinished: 'Everything that uses the key is on its newest usable version, but for what is left to Storage.',
-  RotationStuck:
-    'Accounts are not on the newest usable version of their key, and none has moved for a quarter of an hour.',
+  RotationStuck: 'Accounts are not on the newest usable version of their key, and none has moved for 15 minutes.',
 
   // Control of rotations
   Paused: 'Moves and rotations are paused by an operator; they go on when that ends. Break-glass is not paused.',
@@ -219,8 +217,7 @@ export const REASONS = {
   // Azure's refusals
   Throttled: 'The service is throttling; tried again after the time it asked for.',
   ServiceUnavailable: 'The service could not be reached or failed; tried again.',
-  IdentityHasNoAccess:
-    "The account's identity may not use the key (yet); tried again while a role may still propagate.",
+  IdentityHasNoAccess: "The account's identity may not use the key (yet); tried again while a role may propagate.",
   PurgeProtectionOff: 'Storage refuses keys of a vault without purge protection.',
   MissingPermission: 'The app lacks a permission.',
   Refused: 'Azure refused the request.',
@@ -235,6 +232,7 @@ export const REASONS = {
   Unexpected: 'An error that nobody foresaw.',
 
   // Procedures of the command line
+  QueryFailed: 'What --query asks for cannot be taken out of the document; the command itself was carried out.',
   ArgumentInvalid: 'What was asked for is not possible as it is written; nothing was changed.',
   SignInNeeded: 'Nobody is signed in to Azure.',
   NotFound: 'There is no such resource, or the sign-in does not see it.',

@@ -33,6 +33,7 @@ const BY_REASON: Partial<Record<Reason, ExitCode>> = {
   Throttled: EXIT.later,
   ServiceUnavailable: EXIT.later,
   NotProven: EXIT.incomplete,
+  QueryFailed: EXIT.incomplete,
   RevocationIncomplete: EXIT.incomplete,
   RestoreIncomplete: EXIT.incomplete,
   RetirementNotUndone: EXIT.incomplete,

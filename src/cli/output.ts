@@ -81,7 +81,7 @@ export class Output {
     const text = visible(entry.text);
     if (entry.kind === 'waiting') this.#wait(text);
     else if (this.format === 'lines') this.#line(`${entry.kind}\t${text}`);
-    else if (this.#isRows && entry.kind === 'note') this.#say(`${entry.kind}\t${text}`);
+    else if (this.isRows && entry.kind === 'note') this.#say(`${entry.kind}\t${text}`);
     else if (this.format === 'terminal') {
       const [sign, colour] = SIGNS[entry.kind];
       this.#line(`${this.#paint(colour, sign)} ${text}`);
@@ -91,7 +91,7 @@ export class Output {
   /** The end of an operation: in a terminal a sentence, in rows what was found and done, unless there were rows. */
   report(report: Report<unknown>): void {
     this.#clear();
-    if (this.#isRows && !this.#rows) {
+    if (this.isRows && !this.#rows) {
       const rows = report.entries.map(({ kind, action, resource, from, to, text }) => [
         kind,
         action,
@@ -114,7 +114,7 @@ export class Output {
   }
 
   checks(checks: readonly ChecklistLine[]): void {
-    if (this.#isRows) {
+    if (this.isRows) {
       const rows = checks.map(({ state, check, detail, fix }) => [state, check, detail, fix]);
       this.table(['STATE', 'CHECK', 'DETAIL', 'FIX'], rows, checks);
     }
@@ -156,7 +156,7 @@ export class Output {
   }
 
   text(text: string): void {
-    if (this.#isRows) this.#say(visibleLines(text));
+    if (this.isRows) this.#say(visibleLines(text));
     else if (this.format === 'terminal' || this.format === 'lines') this.#line(visibleLines(text));
   }
 
@@ -185,8 +185,8 @@ export class Output {
       this.#err.write(`${this.#paintErr('red', `${reason}:`)} ${visibleLines(message)}\n${visibleLines(nextStep)}\n`);
   }
 
-  /** Whether nothing but rows may be on stdout. */
-  get #isRows(): boolean {
+  /** Whether nothing but the rows of one table may be on stdout. */
+  get isRows(): boolean {
     return this.format === 'jsonl' || this.format === 'tsv' || this.format === 'csv';
   }
 

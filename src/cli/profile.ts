@@ -9,6 +9,8 @@ const SETTABLE = [
   'AZURE_SUBSCRIPTION_ID',
   'AZURE_CLOUD',
   'AzureWebJobsStorage__accountName',
+  'CMK_API',
+  'CMK_API_AUDIENCE',
   'CMK_VAULTS',
   'CMK_SUBSCRIPTIONS',
   'CMK_DUAL_CONTROL',
@@ -16,6 +18,9 @@ const SETTABLE = [
   'CMK_STORAGE_ACCOUNT_ID',
   'CMK_AUTOFIX',
 ];
+
+/** Which app: of what a profile says about one, nothing may be left that the environment says about another. */
+const NAMES_APP = /^(AzureWebJobsStorage(__.+)?|CMK_API(_AUDIENCE)?)$/;
 
 /** The profile that a command line asks for, else that of `CMK_PROFILE`. */
 export function profileAsked(args: readonly string[], { CMK_PROFILE }: Variables): string | undefined {
@@ -69,7 +74,9 @@ export function withProfile(environment: Variables, name: string): Variables {
       `It takes strings for ${SETTABLE.join(', ')}; secrets stay in the environment.`,
     );
   }
-  return { ...environment, ...Object.fromEntries(entries) };
+  const namesApp = entries.some(([key]) => NAMES_APP.test(key));
+  const kept = Object.entries(environment).filter(([key]) => !(namesApp && NAMES_APP.test(key)));
+  return Object.fromEntries([...kept, ...entries]);
 }
 
 function read(file: string): Record<string, unknown> {

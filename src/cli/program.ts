@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import type { Cli } from './cli.ts';
+import type { Cli, GlobalOptions } from './cli.ts';
 import { addAccountCommands } from './commands/account.ts';
 import { addAppCommands } from './commands/app.ts';
 import { addAuditCommands } from './commands/audit.ts';
@@ -93,6 +93,10 @@ export function createProgram(cli: Cli): Command {
     outputError: () => {}, // `run` tells it as every other error
     getOutHelpWidth: () => columnsOf(out, cli.environment),
     getErrHelpWidth: () => columnsOf(err, cli.environment),
+  });
+  program.hook('preAction', async (_, command) => {
+    const { query } = command.optsWithGlobals<GlobalOptions>();
+    if (query !== undefined) (await import('./query.ts')).checkQuery(query);
   });
   addAccountCommands(program, cli);
   addVaultCommands(program, cli);

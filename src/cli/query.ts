@@ -1,20 +1,33 @@
-import { search } from '@jmespath-community/jmespath';
+import { compile, search } from '@jmespath-community/jmespath';
 import { CmkError } from '../errors.ts';
 
 type Json = Parameters<typeof search>[0];
 
 /**
- * What a JMESPath expression (https://jmespath.org) takes out of a document.
+ * For before anything is done: a command that has changed something cannot say any more that its command line is not right.
  *
- * @throws {@link CmkError} `ArgumentInvalid` for an expression that is none
+ * @throws {@link CmkError} `ArgumentInvalid` for what is no JMESPath expression (https://jmespath.org)
+ */
+export function checkQuery(expression: string): void {
+  orFail('ArgumentInvalid', expression, () => compile(expression));
+}
+
+/**
+ * What a JMESPath expression takes out of a document.
+ *
+ * @throws {@link CmkError} `QueryFailed` where the document is not what the expression takes
  */
 export function query(document: unknown, expression: string): unknown {
+  // Through JSON: what is undefined is not there.
+  return orFail('QueryFailed', expression, () => search(JSON.parse(JSON.stringify(document)) as Json, expression));
+}
+
+function orFail<T>(reason: 'ArgumentInvalid' | 'QueryFailed', expression: string, work: () => T): T {
   try {
-    // Through JSON: what is undefined is not there.
-    return search(JSON.parse(JSON.stringify(document)) as Json, expression);
+    return work();
   } catch (error) {
     throw new CmkError(
-      'ArgumentInvalid',
+      reason,
       `--query "${expression}" cannot be evaluated: ${(error as Error).message}`,
       'It is JMESPath (https://jmespath.org) on the document that -o json prints.',
       { cause: error },

@@ -61,5 +61,7 @@ function outputAsked(args: readonly string[]): GlobalOptions {
     return OUTPUTS.filter((format) => format === value);
   });
   const output = formats.at(-1);
-  return { json: args.includes('--json'), ...(output ? { output } : {}) };
+  // A query is of a document, and so is what keeps it from being answered.
+  const json = args.some((arg) => arg === '--json' || /^--query(=|$)/.test(arg));
+  return { json, ...(output ? { output } : {}) };
 }

@@ -84,11 +84,13 @@ export function causeLabel({ about }: Pick<HealthCause, 'about'>): string {
   return about.map(shortResource).join(' on ');
 }
 
-function shortResource(id: string): string {
+/** A resource or key as people tell it from others: `kv-files/files-key`, `stfiles01/scope1`, `id-storage`. */
+export function shortResource(id: string): string {
   const key = parseKeyIdentifier(id);
   if (key) return `${key.vaultName}/${key.keyName}${key.version ? `/${key.version.slice(0, 8)}` : ''}`;
   const vault = parseVault(id);
   if (vault) return vault.vaultName;
-  const [last = '', type] = id.split('/').reverse();
+  const [last = '', type, parent] = id.split('/').reverse();
+  if (type?.toLowerCase() === 'encryptionscopes') return `${parent}/${last}`;
   return type?.toLowerCase() === 'subscriptions' ? `subscription ${last}` : last;
 }

@@ -2,31 +2,67 @@ import type { TokenCredential } from '../azure/credential.ts';
 import { timeBoxed } from '../azure/deadline.ts';
 import { OPERATOR_TOKEN_MS } from '../azure/limits.ts';
 import { CmkError } from '../errors.ts';
+import type { Reason } from '../reasons.ts';
 
 /** The app's API, as an operator calls it. */
 export interface AppApi {
   /**
    * @param path below the address of the API, `/rotations` say
-   * @throws {@link CmkError} with what the app says: `NoDriftReport`, else `ServiceUnavailable`
+   * @throws {@link CmkError} with what the app says: `NoDriftReport`, `SignInNeeded`, `MissingPermission`, else `ServiceUnavailable`
    */
   get(path: string): Promise<unknown>;
 }
 
-/** @param audience of its tokens, `api://<client id>` */
+const REASON_OF: Readonly<Record<number, Reason>> = { 401: 'SignInNeeded', 403: 'MissingPermission' };
+
+/** @param audience of its tokens, as the app's own setting has it: `api://<client id>`, the client id, or both */
 export function appApi(address: string, audience: string, credential: TokenCredential): AppApi {
   return {
     async get(path) {
-      const token = await credential.getToken(`${audience}/.default`);
-      const { response, body } = await timeBoxed(async (signal) => {
+      const token = await credential.getToken(`${resourceOf(audience)}/.default`);
+      const { status, text } = await timeBoxed(async (signal) => {
         const headers = { authorization: `Bearer ${token?.token}`, accept: 'application/json' };
-        const answer = await fetch(`${address.replace(/\/$/, '')}${path}`, { headers, signal });
-        return { response: answer, body: (await answer.json()) as Refusal };
+        const answer = await reach(`${address.replace(/\/$/, '')}${path}`, { headers, signal });
+        return { status: answer.status, text: await answer.text() };
       }, OPERATOR_TOKEN_MS);
-      if (response.ok) return body;
-      const reason = body.reason === 'NoDriftReport' ? body.reason : 'ServiceUnavailable';
-      throw new CmkError(reason, `The app answers ${response.status}: ${body.detail}`, body.nextStep ?? '');
+      const body = parsed(text);
+      if (!body)
+        throw new CmkError(
+          'ServiceUnavailable',
+          `${address} answers ${status}, and not as the API of the app does.`,
+          LOOK,
+        );
+      if (status < 300) return body;
+      const reason = body.reason === 'NoDriftReport' ? body.reason : (REASON_OF[status] ?? 'ServiceUnavailable');
+      throw new CmkError(reason, `The app answers ${status}: ${body.detail}`, body.nextStep ?? '');
     },
   };
+}
+
+const LOOK = 'Check CMK_API: it is the address of the app, with /api behind it.';
+
+/** Of several it is the URI, which Entra ID gives a token for by that name. */
+function resourceOf(audience: string): string {
+  const names = audience.split(/[\s,]+/).filter(Boolean);
+  return names.find((name) => name.includes('://')) ?? names[0] ?? '';
+}
+
+async function reach(address: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(address, init);
+  } catch (cause) {
+    if (init.signal?.aborted) throw cause;
+    const { code, message } = ((cause as Error).cause ?? cause) as NodeJS.ErrnoException;
+    throw new CmkError('ServiceUnavailable', `${address} cannot be reached: ${code ?? message}.`, LOOK, { cause });
+  }
+}
+
+function parsed(text: string): Refusal | undefined {
+  try {
+    return JSON.parse(text) as Refusal;
+  } catch {
+    return undefined;
+  }
 }
 
 interface Refusal {

@@ -78,8 +78,9 @@ export function momentAgo(text: string, now: Date, edge: 'first' | 'after' = 'fi
   return edge === 'after' && isDay(text) ? shift(date, 'P1D', 1) : date;
 }
 
-/** `3 minutes`, `2 hours`, `5 days`. */
-export function inWords(seconds: number): string {
+/** `3 minutes`, `2 hours`, `5 days`. By a clock that is ahead of this one, what was a moment ago is yet to come: `0 seconds`. */
+export function inWords(span: number): string {
+  const seconds = Math.max(0, span);
   const [amount, unit] =
     seconds < 90
       ? [seconds, 'second']

@@ -37,7 +37,7 @@ describe('cmk drift check', () => {
     const before = (await newest())?.id;
     const { code, out, err } = await cmk(['drift', 'check'], { env: settings() });
     expect({ code, err }).toEqual({ code: 1, err: '' });
-    const line = `^error\tStaleKeyVersion\t1\tkeys/${key.name}\tIt is pinned to .*\tcmk account pin ${account.id}$`;
+    const line = `^error\tStaleKeyVersion\t1\t${key.vault.name}/${key.name}\tIt is pinned to .*\tcmk account pin ${account.id}$`;
     expect(out).toMatch(new RegExp(line, 'm'));
     expect(out).toMatch(/\nLooked at 2 vaults, \d+ keys and \d+ accounts\.\n$/);
     expect(await accountWork()).toEqual([]);
@@ -47,7 +47,7 @@ describe('cmk drift check', () => {
   it('names each finding with --expand', async () => {
     const { account } = stale();
     const { out } = await cmk(['drift', 'check', '--expand'], { env: settings() });
-    expect(out).toMatch(new RegExp(`^error\tStaleKeyVersion\tstorageAccounts/${account.name}\t`, 'm'));
+    expect(out).toMatch(new RegExp(`^error\tStaleKeyVersion\t${account.name}\t`, 'm'));
   });
 
   it('names those alone that are asked for, and exits by them', async () => {
@@ -101,7 +101,7 @@ describe('cmk drift check --as-app', () => {
       caller: wire.azure.world.principals.get(CLIENT_IDS.owner)?.objectId,
       fixes: expect.arrayContaining([expect.objectContaining({ resource: account.id, outcome: 'enqueued' })]),
     });
-    expect(out).toMatch(new RegExp(`^done\tStaleKeyVersion of storageAccounts/${account.name}: enqueued\\.`, 'm'));
+    expect(out).toMatch(new RegExp(`^done\tStaleKeyVersion of ${account.name}: enqueued\\.`, 'm'));
     expect(out).toContain(`\nPublished as report ${report?.id}.\n`);
   });
 
@@ -112,7 +112,7 @@ describe('cmk drift check --as-app', () => {
     eventSubscriptions.delete(lost.id.toLowerCase());
     const { out } = await cmk(['drift', 'check', '--as-app'], { env: settings() });
     expect(out).toMatch(
-      /^done\tEventSubscriptionMissing of vaults\/kv-records: The event subscription \S+ is made\.$/m,
+      /^done\tEventSubscriptionMissing of kv-records: The event subscription \S+ is made\.$/m,
     );
   });
 
@@ -134,7 +134,7 @@ describe('cmk drift check --as-app', () => {
     await wire.queues.getQueueClient('account-work').create();
     expect(code).toBe(1);
     expect(out).toMatch(
-      new RegExp(`^note\tStaleKeyVersion of storageAccounts/${account.name} is NOT fixed: .*Queue`, 'm'),
+      new RegExp(`^note\tStaleKeyVersion of ${account.name} is NOT fixed: .*Queue`, 'm'),
     );
   });
 

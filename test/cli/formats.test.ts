@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { withProfile } from '../../src/cli/profile.ts';
 import { rowsOf } from '../../src/cli/query.ts';
 import { useProcedures } from '../support/procedures.ts';
 import { type CmkOptions, runCmk } from '../support/run-cmk.ts';
@@ -41,6 +42,20 @@ describe('-o', () => {
     const { out } = await cmk(['explain', 'Throttled', '-o', 'jsonl']);
     expect(JSON.parse(out)).toMatchObject({ version: 1, operation: 'explain', result: { reason: 'Throttled' } });
     expect(out.split('\n')).toHaveLength(2);
+  });
+
+  it.each([
+    ['drift check', 'reason'],
+    ['drift check --expand', 'resource'],
+    ['key status', 'version'],
+  ])('jsonl: a line for each row of %s', async (command, member) => {
+    const { site } = fleet();
+    const vault = ['--vault', site.vault.name];
+    const asked = [...command.split(' '), ...(command === 'key status' ? [site.key] : []), ...vault];
+    const lines = (await cmk([...asked, '-o', 'jsonl'])).out.trim().split('\n');
+    const csv = (await cmk([...asked, '-o', 'csv'])).out.trim().split('\n');
+    expect(lines).toHaveLength(csv.length - 1);
+    for (const line of lines) expect(JSON.parse(line)).toHaveProperty(member);
   });
 
   it('csv: a header, quotes where they are needed, more columns with --wide', async () => {
@@ -121,6 +136,26 @@ describe('--query', () => {
     expect({ code, reason: JSON.parse(out).error.reason }).toEqual({ code: 2, reason: 'ArgumentInvalid' });
   });
 
+  it.each(['result.[', ''])('%j, which is none, is refused before anything is changed', async (expression) => {
+    const { site } = fleet();
+    const rotate = ['key', 'rotate', site.key, '--vault', site.vault.name, '--if-older-than', 'PT0S'];
+    const { code, out } = await cmk([...rotate, '--query', expression]);
+    expect(code).toBe(2);
+    expect(JSON.parse(out)).toEqual({
+      version: 1,
+      error: expect.objectContaining({ reason: 'ArgumentInvalid', message: expect.stringMatching(/^--query /) }),
+    });
+    expect(site.vault.keys.get(site.key)?.versions).toHaveLength(1);
+  });
+
+  it('that does not suit the document prints the whole, and does not say that nothing was changed', async () => {
+    const { site } = fleet();
+    const rotate = ['key', 'rotate', site.key, '--vault', site.vault.name, '--if-older-than', 'PT0S'];
+    const { code, out } = await cmk([...rotate, '--query', 'length(nothing)']);
+    expect(code).toBe(1);
+    expect(JSON.parse(out)).toMatchObject({ changed: true, error: { reason: 'QueryFailed' } });
+  });
+
   it.each([
     ['text', [['text']], ['value']],
     [null, [['']], ['value']],
@@ -196,7 +231,12 @@ describe('profiles and names', () => {
   beforeAll(async () => {
     home = await mkdtemp(join(tmpdir(), 'cmk-home-'));
     await mkdir(join(home, '.config/cmk'), { recursive: true });
-    const profiles = { prod: { AZURE_CLOUD: 'NoSuchCloud' }, bad: { AZURE_CLIENT_SECRET: 's' } };
+    const profiles = {
+      prod: { AZURE_CLOUD: 'NoSuchCloud' },
+      bad: { AZURE_CLIENT_SECRET: 's' },
+      app: { AzureWebJobsStorage__accountName: 'stprod' },
+      api: { CMK_API: 'https://prod/api', CMK_API_AUDIENCE: 'api://prod' },
+    };
     await writeFile(join(home, '.config/cmk/profiles.json'), JSON.stringify(profiles));
   });
   afterAll(() => rm(home, { recursive: true, force: true }));
@@ -212,6 +252,21 @@ describe('profiles and names', () => {
     ] as const) {
       expect((await atHome(args, env)).err).toContain('There is no cloud "NoSuchCloud"');
     }
+  });
+
+  it('a profile that names the storage of one app leaves nothing of that of another in the environment', () => {
+    const environment = {
+      ...{ HOME: home, CMK_API: 'https://staging/api', CMK_API_AUDIENCE: 'api://staging', CMK_AUDIT_KEY: 'k' },
+      AzureWebJobsStorage: 'DefaultEndpointsProtocol=https;AccountName=staging;AccountKey=a2V5',
+      AzureWebJobsStorage__blobServiceUri: 'https://staging.blob.core.windows.net',
+    };
+    expect(withProfile(environment, 'app')).toEqual({
+      ...{ HOME: home, CMK_AUDIT_KEY: 'k' },
+      ...{ AzureWebJobsStorage__accountName: 'stprod' },
+    });
+    expect(withProfile(environment, 'api')).toMatchObject({
+      ...{ CMK_API: 'https://prod/api', CMK_API_AUDIENCE: 'api://prod' },
+    });
   });
 
   it.each([

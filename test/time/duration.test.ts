@@ -50,6 +50,7 @@ describe('durations', () => {
   });
 
   it.each([
+    [-56, '0 seconds'],
     [1, '1 second'],
     [600, '10 minutes'],
     [7_200, '2 hours'],

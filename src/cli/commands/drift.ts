@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { DriftReport, WholeReport } from '../../drift/report.ts';
+import { causeLabel, shortResource } from '../../fleet/fleet-summary.ts';
 import { HEALTH_STATES, type HealthState } from '../../fleet/health.ts';
 import type { Log } from '../../log.ts';
 import type { Environment } from '../../settings/settings.ts';
@@ -107,18 +108,18 @@ function addEventsEnsure(program: Command, cli: Cli): void {
 
 /** What one act each would mend. */
 function showCauses({ causes }: DriftReport, output: Output): void {
+  const counted = causes.filter(({ exempt }) => !exempt);
   output.table(
     ['SEVERITY', 'REASON', 'RESOURCES', 'CAUSE', 'IS', 'FIX'],
-    causes
-      .filter(({ exempt }) => !exempt)
-      .map(({ severity, reason, affected, about, is, commands, moreCommands, fix }) => [
-        severity,
-        reason,
-        String(affected),
-        about.map(shortName).join(' ') || undefined,
-        is,
-        commands[0] === undefined ? fix : `${commands[0]}${manyMore(commands.length - 1 + moreCommands)}`,
-      ]),
+    counted.map(({ severity, reason, affected, about, is, commands, moreCommands, fix }) => [
+      severity,
+      reason,
+      String(affected),
+      causeLabel({ about }) || undefined,
+      is,
+      commands[0] === undefined ? fix : `${commands[0]}${manyMore(commands.length - 1 + moreCommands)}`,
+    ]),
+    counted,
   );
 }
 
@@ -139,23 +140,23 @@ function manyMore(commands: number): string {
 }
 
 function showFindings({ findings }: DriftReport, output: Output): void {
+  const counted = findings.filter(({ exemption }) => !exemption);
   output.table(
     ['SEVERITY', 'REASON', 'RESOURCE', 'IS', 'FIX'],
-    findings
-      .filter(({ exemption }) => !exemption)
-      .map(({ severity, reason, resource, is, fix, command }) => [
-        severity,
-        reason,
-        shortName(resource),
-        is,
-        command ?? fix,
-      ]),
+    counted.map(({ severity, reason, resource, is, fix, command }) => [
+      severity,
+      reason,
+      shortResource(resource),
+      is,
+      command ?? fix,
+    ]),
+    counted,
   );
 }
 
 function showCounts({ fixes, counts, coverage, complete }: DriftReport, output: Output): void {
   for (const { reason, resource, outcome, detail } of fixes) {
-    const what = `${reason} of ${shortName(resource)}`;
+    const what = `${reason} of ${shortResource(resource)}`;
     if (outcome === 'failed') output.entry({ kind: 'note', text: `${what} is NOT fixed: ${detail}` });
     else output.entry({ kind: 'done', text: `${what}: ${outcome === 'enqueued' ? 'enqueued. ' : ''}${detail}` });
   }
@@ -163,8 +164,4 @@ function showCounts({ fixes, counts, coverage, complete }: DriftReport, output: 
   output.text(`${found.join(', ')}; ${counts.exempt} exempt.`);
   const seen = [count(coverage.vaults, 'vault'), count(coverage.keys, 'key'), count(coverage.accounts, 'account')];
   output.text(`Looked at ${seen[0]}, ${seen[1]} and ${seen[2]}${complete ? '' : ', NOT all of it readable'}.`);
-}
-
-function shortName(resource: string): string {
-  return resource.split('/').slice(-2).join('/');
 }

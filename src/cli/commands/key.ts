@@ -219,6 +219,7 @@ function showStatus(status: KeyStatus, output: Output): ExitCode {
       expiresOn,
       usedBy.join(' ') || undefined,
     ]),
+    versions,
   );
   for (const { what, detail } of dependents.unread) {
     output.entry({ kind: 'note', text: `There may be more: ${what} could not be read. ${detail}` });

@@ -109,6 +109,7 @@ function showAll(rows: readonly Row[], output: Output): ExitCode {
       const { moved, waiting, failed, left, expectedEnd } = counts as Partial<RotationView>;
       return [shortKey(row.key), row.state, ...[moved, waiting, failed, left].map(shown), expectedEnd];
     }),
+    rows,
   );
   const needsSomebody = rows.some(({ state }) => state === 'stuck' || state === 'held' || state === 'unknown');
   return needsSomebody ? EXIT.incomplete : EXIT.ok;
@@ -121,15 +122,13 @@ function showOne(view: Row | undefined, output: Output): ExitCode {
   if (pause) output.text(`Paused since ${pause.since}${pause.until ? ` until ${pause.until}` : ''}: ${pause.reason}`);
   else if (detail) output.text(detail);
   if (stage) output.text(`Stage: ${stage.name} (${stage.state}).`);
-  output.table(
-    ['SUBSCRIPTION', 'REGION', 'MOVED', 'WAITING', 'FAILED', 'EXPECTED END'],
-    places.map(({ subscription, region, moved, waiting, failed, expectedEnd }) => [
-      subscription,
-      region,
-      ...[moved, waiting, failed].map(shown),
-      expectedEnd,
-    ]),
-  );
+  const inPlaces = places.map(({ subscription, region, moved, waiting, failed, expectedEnd }) => [
+    subscription,
+    region,
+    ...[moved, waiting, failed].map(shown),
+    expectedEnd,
+  ]);
+  if (!output.isRows) output.table(['SUBSCRIPTION', 'REGION', 'MOVED', 'WAITING', 'FAILED', 'EXPECTED END'], inPlaces);
   for (const { account, scope, reason } of failedUses) {
     const name = `${account.split('/').at(-1)}${scope ? `/${scope}` : ''}`;
     output.entry({ kind: 'note', text: `${name} could not be moved: ${reason}` });
