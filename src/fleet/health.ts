@@ -31,6 +31,8 @@ export interface HealthFinding {
   readonly cause: HealthCause;
   /** ISO 8601; absent: only this look knows of it. */
   readonly since?: string | undefined;
+  /** Somebody has said that it is meant to be so. */
+  readonly exemption?: object | undefined;
 }
 
 /** What the file service of the account showed when it was last asked; times in ISO 8601. */
@@ -76,6 +78,7 @@ const MEANINGS: readonly (readonly [reason: string, state: HealthState])[] = [
   ['Unreadable', 'Unknown'],
   ['VaultUnreadable', 'Unknown'],
 ];
+const UNSEEN = { state: 'Unknown', rank: MEANINGS.length } as const;
 const MEANING = new Map(MEANINGS.map(([reason, state], rank) => [reason, { state, rank }]));
 
 /** How an account stands, by what is known of it. */
@@ -114,15 +117,16 @@ interface Meaning {
 }
 
 /** Undefined: it says nothing about whether data can be read, or on which version it is. */
-function meaningOf({ reason, severity, cause, since }: HealthFinding): Meaning | undefined {
+function meaningOf({ reason, severity, cause, since, exemption }: HealthFinding): Meaning | undefined {
   const code = MEANING.has(cause.reason) ? cause.reason : reason;
-  const meaning = MEANING.get(code);
-  if (!meaning) return undefined;
-  // What could not be read beside matters to no data, and whether a perimeter lets the account in is not seen.
-  const counts =
-    meaning.state === 'Unknown' ? severity !== 'advice' : code !== 'VaultUnreachable' || severity === 'error';
+  // Whether a perimeter lets the account in is not seen in the vault: whoever has seen it exempts that.
+  const isUnseen = code === 'VaultUnreachable' && severity !== 'error';
+  const meaning = isUnseen ? UNSEEN : MEANING.get(code);
+  if (!meaning || (isUnseen && exemption)) return undefined;
+  // What could not be read beside matters to no data.
+  if (meaning.state === 'Unknown' && severity === 'advice') return undefined;
   const { id, about } = cause;
-  return counts ? { ...meaning, cause: { id, reason: code, about }, since, oldest: since ?? '~' } : undefined;
+  return { ...meaning, cause: { id, reason: code, about }, since, oldest: since ?? '~' };
 }
 
 function found(state: HealthState, { cause, since }: Partial<Pick<Meaning, 'cause' | 'since'>>): Health {

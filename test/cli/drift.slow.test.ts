@@ -111,9 +111,7 @@ describe('cmk drift check --as-app', () => {
     if (!lost) throw new Error('The sample fleet has no event subscription on kv-records.');
     eventSubscriptions.delete(lost.id.toLowerCase());
     const { out } = await cmk(['drift', 'check', '--as-app'], { env: settings() });
-    expect(out).toMatch(
-      /^done\tEventSubscriptionMissing of kv-records: The event subscription \S+ is made\.$/m,
-    );
+    expect(out).toMatch(/^done\tEventSubscriptionMissing of kv-records: The event subscription \S+ is made\.$/m);
   });
 
   it('is one document with --json, which the schema of the report describes', async () => {
@@ -133,9 +131,7 @@ describe('cmk drift check --as-app', () => {
     const { code, out } = await cmk(['drift', 'check', '--as-app'], { env: settings() });
     await wire.queues.getQueueClient('account-work').create();
     expect(code).toBe(1);
-    expect(out).toMatch(
-      new RegExp(`^note\tStaleKeyVersion of ${account.name} is NOT fixed: .*Queue`, 'm'),
-    );
+    expect(out).toMatch(new RegExp(`^note\tStaleKeyVersion of ${account.name} is NOT fixed: .*Queue`, 'm'));
   });
 
   it('says that the report is not published, where the storage of the app does not answer', async () => {

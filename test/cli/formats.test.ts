@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { addKeyVersion } from '../../local/azure/fleet.ts';
 import { withProfile } from '../../src/cli/profile.ts';
 import { rowsOf } from '../../src/cli/query.ts';
 import { useProcedures } from '../support/procedures.ts';
@@ -224,6 +225,16 @@ describe('how accounts stand', () => {
     expect((await rows('--cause', 'KeyDeleted')).rows).toEqual([]);
     expect(await cmk([...list, '--health', 'Fine'])).toMatchObject({ code: 2 });
   });
+});
+
+it('an account whose key was purged and made anew under its name is blocked, and one behind a perimeter not known', async () => {
+  const { site, list } = fleet();
+  const health = async () => JSON.parse((await cmk([...list, '--json'])).out).result.rows[0];
+  Object.assign(site.vault.properties, { publicNetworkAccess: 'SecuredByPerimeter' });
+  expect(await health()).toMatchObject({ health: 'Unknown', cause: { reason: 'VaultUnreachable' } });
+  site.vault.keys.delete(site.key);
+  addKeyVersion(procedures.world, site.vault, site.key);
+  expect(await health()).toMatchObject({ health: 'Blocked', cause: { reason: 'KeyDeleted' } });
 });
 
 describe('profiles and names', () => {

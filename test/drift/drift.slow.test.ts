@@ -166,6 +166,16 @@ const cases: readonly Case[] = [
     },
   },
   {
+    reason: 'KeyDeleted',
+    by: 'the key was purged after its retention, and somebody makes one of its name',
+    drift: async () => {
+      const { key, account } = pinnedAccount();
+      key.vault.keys.delete(key.name);
+      await them().keys('kv-files').createRsaKey(key.name);
+      return { resource: account.id };
+    },
+  },
+  {
     reason: 'IdentityMissing',
     by: 'somebody takes the identity off the account',
     drift: async () => {
@@ -548,6 +558,21 @@ describe('the drift check finds', () => {
     const { id, reason: behind } = found[0]?.cause ?? {};
     expect(wire.records.filter(({ cause }) => cause === id)).toEqual([expect.objectContaining({ reason: behind })]);
     expect(wire.records.filter((record) => record.reason === 'DriftChecked')).toHaveLength(1);
+  });
+
+  it('no version missing that is newer than the list of its key', async () => {
+    const { key, newer, account } = pinnedAccount();
+    const { keys } = wire.services(noFix);
+    let lists = 0;
+    const listVersions: typeof keys.listVersions = async (of) => {
+      const all = await keys.listVersions(of);
+      if (of.name !== key.name) return all;
+      lists += 1;
+      return lists === 1 ? all.filter(({ version }) => version !== newer.version) : all;
+    };
+    const report = await check(noFix, { keys: { ...keys, listVersions } });
+    expect(lists).toBe(2);
+    expect(about(report, 'KeyDeleted', account.id)).toEqual([]);
   });
 
   it('has a case for every check', async () => {

@@ -44,6 +44,8 @@ describe('how an account stands', () => {
     ['LaggingAutomaticVersion', 'Stale', { severity: 'warning' }],
     ['Unreadable', 'Unknown', { severity: 'warning' }],
     ['VaultUnreadable', 'Unknown'],
+    // Whether a perimeter lets the account in is not seen.
+    ['VaultUnreachable', 'Unknown', { severity: 'warning' }],
   ])('with the finding %s it is %s', (reason, state, change) => {
     expect(of({ findings: [found(reason, change)] })).toEqual({
       state,
@@ -55,7 +57,10 @@ describe('how an account stands', () => {
   it.each<[string, HealthFinding]>([
     ['says nothing of it', found('PinnedVersion', { severity: 'advice' })],
     ['could not read something beside', found('Unreadable', { severity: 'advice' })],
-    ['cannot see whether a perimeter lets it in', found('VaultUnreachable', { severity: 'warning' })],
+    [
+      'on a perimeter is exempt, since somebody has seen that it lets the account in',
+      found('VaultUnreachable', { severity: 'warning', exemption: {} }),
+    ],
   ])('serves where a finding %s', (_, finding) => {
     expect(of({ findings: [finding] })).toEqual({ state: 'Serving' });
   });
@@ -99,6 +104,10 @@ describe('how an account stands', () => {
   it('serves where its file service does and nothing was found, and what was found counts more', () => {
     expect(of({ probe: probe('open') })).toEqual({ state: 'Serving', since: SINCE });
     expect(of({ probe: probe('open'), findings: [found('Unreadable')] }).state).toBe('Serving');
+    const perimeter = found('VaultUnreachable', { severity: 'warning' });
+    expect(of({ probe: probe('open'), findings: [perimeter] }).state).toBe('Serving');
+    expect(of({ findings: [perimeter, found('StaleKeyVersion')] }).state).toBe('Stale');
+    expect(of({ findings: [found('VaultUnreachable', { exemption: {} })] }).state).toBe('NoAccess');
     expect(of({ probe: probe('open'), checkedOn: undefined }).state).toBe('Serving');
     expect(of({ probe: probe('open'), findings: [found('IdentityWithoutRole')] }).state).toBe('NoAccess');
     expect(of({ probe: probe('unknown') })).toEqual({ state: 'Serving' });

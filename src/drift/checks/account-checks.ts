@@ -1,6 +1,6 @@
 import type { Account } from '../../accounts/account.ts';
 import type { KeyUse } from '../../accounts/key-use.ts';
-import { planKeyUse } from '../../accounts/plan.ts';
+import { planKeyUse, versionInUse } from '../../accounts/plan.ts';
 import { known } from '../../azure/read-or-why.ts';
 import { parseKeyIdentifier, sameKeyName } from '../../keys/key-identifier.ts';
 import { findVersion, type KeyVersion, newestVersion, usability, usableSince } from '../../keys/key-versions.ts';
@@ -148,13 +148,15 @@ export function keyExpired(subject: AccountSubject, rules: Rules): readonly Foun
 }
 
 export function keyDeleted(subject: AccountSubject): readonly Found[] {
-  return eachUse(subject, (use, key, resource) => {
+  return eachUse(subject, (use, key, resource, lost) => {
     const shouldBe = 'The key is there.';
     const none = `There is no key ${use.keyName} in the vault`;
     const cause = { about: [key.key.id] };
     switch (key.state) {
-      case 'present':
-        return [];
+      case 'present': {
+        const is = `The key ${use.keyName} has no version ${versionInUse(use)}, which its data is wrapped with: it was deleted for good, and made anew under its name.`;
+        return lost ? [{ resource, is, shouldBe: 'The version in use is there.', cause }] : [];
+      }
       case 'deleted': {
         const command = recoverKey(key.key);
         return [{ resource, is: `Its key ${use.keyName} is soft-deleted.`, shouldBe, command, cause }];
@@ -221,19 +223,21 @@ function planOf(use: KeyUse, key: KeySubject | undefined, now: Date) {
 
 /** The version whose state decides whether data can be read; for an automatic use that Azure does not tell, the newest. */
 function heldVersion(use: KeyUse, versions: readonly KeyVersion[]): KeyVersion | undefined {
-  const version = use.current ?? use.pinned;
+  const version = versionInUse(use);
   return version === undefined ? newestVersion(versions) : findVersion(versions, version);
 }
 
 /** Runs over the account's own use of a managed key and over those of its scopes. */
 function eachUse(
-  { account, use, key, scopes }: AccountSubject,
-  find: (use: KeyUse, key: KeySubject, resource: string) => readonly Found[],
+  { account, use, key, lost = false, scopes }: AccountSubject,
+  find: (use: KeyUse, key: KeySubject, resource: string, lost: boolean) => readonly Found[],
 ): readonly Found[] {
   return [
-    ...(use && key ? find(use, key, account.id) : []),
+    ...(use && key ? find(use, key, account.id, lost) : []),
     ...scopes.flatMap((scope) =>
-      scope.use && scope.key ? find(scope.use, scope.key, scopeId(account.id, scope.scope.name)) : [],
+      scope.use && scope.key
+        ? find(scope.use, scope.key, scopeId(account.id, scope.scope.name), scope.lost ?? false)
+        : [],
     ),
   ];
 }

@@ -66,6 +66,8 @@ export interface AccountSubject {
   readonly key: KeySubject | undefined;
   /** Undefined: it uses no key of a managed vault. */
   readonly access: KeyAccess | undefined;
+  /** The key has not, or not any more, the version in use: it was looked for after the account had been read. */
+  readonly lost?: boolean;
   readonly scopes: readonly ScopeSubject[];
   /** Of its subscription; undefined where that could not be read. */
   readonly tenantId?: string | undefined;
@@ -82,6 +84,8 @@ export interface ScopeSubject {
   readonly key: KeySubject | undefined;
   /** Of the account's identity, which a scope uses too. Undefined: the key is not managed, or is the account's own. */
   readonly access: KeyAccess | undefined;
+  /** As of an account. */
+  readonly lost?: boolean;
 }
 
 export interface VaultSubject {

@@ -1,6 +1,9 @@
 import type { Account, Scope } from '../../accounts/account.ts';
 import { accountKeyUse, type KeyUse, scopeKeyUse } from '../../accounts/key-use.ts';
+import { versionInUse } from '../../accounts/plan.ts';
+import { known } from '../../azure/read-or-why.ts';
 import type { KeyAccess } from '../../identities/key-access.ts';
+import { findVersion } from '../../keys/key-versions.ts';
 import type { AccountSubject, KeySubject, ScopeSubject } from '../checks/subjects.ts';
 
 /** How what an account uses is read: for one account, or for a whole subscription. */
@@ -9,6 +12,8 @@ export interface AccountReads {
   readonly key: (use: KeyUse) => Promise<KeySubject | undefined>;
   readonly access: (account: Account, key: KeySubject) => Promise<KeyAccess | undefined>;
   readonly scopes: (account: Account, ownKey: KeySubject | undefined) => Promise<readonly Scope[]>;
+  /** Whether a key has a version by now that it did not list. Absent: its list is younger than the account. */
+  readonly hasVersion?: (key: KeySubject, version: string) => Promise<boolean>;
   /** Whether it is the app's own storage. */
   readonly isOwn: (account: Account) => boolean;
 }
@@ -22,9 +27,17 @@ export async function gatherAccount(account: Account, reads: AccountReads): Prom
       const scopeUse = scopeKeyUse(scope);
       const scopeKey = scopeUse && (await reads.key(scopeUse));
       const access = scopeKey && scopeKey !== key ? await reads.access(account, scopeKey) : undefined;
-      return { scope, use: scopeUse, key: scopeKey, access };
+      return { scope, use: scopeUse, key: scopeKey, access, lost: await isLost(scopeUse, scopeKey, reads) };
     }),
   );
   const access = key && (await reads.access(account, key));
-  return { account, own: reads.isOwn(account), use, key, access, scopes };
+  return { account, own: reads.isOwn(account), use, key, access, lost: await isLost(use, key, reads), scopes };
+}
+
+/** Key Vault lists every version that a key has, and deletes none alone. */
+async function isLost(use: KeyUse | undefined, key: KeySubject | undefined, reads: AccountReads): Promise<boolean> {
+  const version = use && versionInUse(use);
+  const versions = known(key?.versions) ?? [];
+  if (!key || !version || versions.length === 0 || findVersion(versions, version)) return false;
+  return !(await reads.hasVersion?.(key, version));
 }

@@ -68,7 +68,7 @@ export class GatheredIdentities {
       return Promise.resolve({ unread: { ...listOf(id.subscriptionId), kind: 'refused', detail } });
     }
     this.#counts.set(id.subscriptionId, lookups);
-    const what = { resource: id.id, what: 'the identity', action: ACTION };
+    const what = identityItself(id.id);
     const reading = readPart<IdentityState>(what, async () => {
       const found = await this.#identities.get(id, this.#signal);
       return found ? { is: 'there', principalId: found.principalId } : { is: 'deleted' };
@@ -76,6 +76,16 @@ export class GatheredIdentities {
     this.#lookups.set(id.id.toLowerCase(), reading);
     return reading;
   }
+}
+
+/** What it is called that could not be read, where whether an identity is there is not known. */
+export function unreadOfIdentity(id: string | undefined): readonly What[] {
+  const parsed = id === undefined ? undefined : parseResourceId(id);
+  return parsed ? [identityItself(parsed.id), listOf(parsed.subscriptionId)] : [];
+}
+
+function identityItself(resource: string): What {
+  return { resource, what: 'the identity', action: ACTION };
 }
 
 function listOf(subscriptionId: string): What {

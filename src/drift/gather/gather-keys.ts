@@ -1,7 +1,7 @@
 import { known as knownPart, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
 import type { KeyCatalog } from '../../keys/key-admin-client.ts';
 import type { Keys } from '../../keys/key-client.ts';
-import { newestVersion } from '../../keys/key-versions.ts';
+import { findVersion, newestVersion } from '../../keys/key-versions.ts';
 import { asSpelled, type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
 import { KeyUsage } from '../checks/key-usage.ts';
 import type { KeySubject } from '../checks/subjects.ts';
@@ -16,6 +16,7 @@ export class GatheredKeys {
   readonly #vaults: ReadonlyMap<string, GatheredVault>;
   readonly #services: KeyServices;
   readonly #keys = new Map<string, Promise<KeySubject>>();
+  readonly #looks = new Map<string, Promise<boolean>>();
 
   constructor(vaults: readonly GatheredVault[], services: KeyServices) {
     this.#vaults = new Map(vaults.map((vault) => [vault.subject.vault.uri, vault]));
@@ -35,6 +36,20 @@ export class GatheredKeys {
     const withTenant = reading.then((subject) => ({ ...subject, tenantId }));
     this.#keys.set(id, withTenant);
     return withTenant;
+  }
+
+  /** Whether a key has a version that was not in its list: an account that is read later may be on a newer one. */
+  hasVersion({ key }: KeySubject, version: string): Promise<boolean> {
+    const id = `${key.id}/${version}`.toLowerCase();
+    const looking =
+      this.#looks.get(id) ??
+      this.#services.keys.listVersions(key).then(
+        (versions) => findVersion(versions, version) !== undefined,
+        // What cannot be read now is not said to be gone.
+        () => true,
+      );
+    this.#looks.set(id, looking);
+    return looking;
   }
 
   /** Every key that was asked for so far. */

@@ -105,6 +105,7 @@ class SubscriptionScan {
     const gathered = await gatherAccount(account, {
       key: ({ vaultUri, keyName }) => keys.get(vaultUri, keyName),
       access: (of, key) => this.#access(of, key),
+      hasVersion: (key, version) => keys.hasVersion(key, version),
       scopes: async (of, key) => {
         asked = await this.#scopes(of, key);
         return asked ?? [];

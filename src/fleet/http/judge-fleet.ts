@@ -1,15 +1,16 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Account } from '../../accounts/account.ts';
+import { versionInUse } from '../../accounts/plan.ts';
 import { parseResourceId } from '../../azure/resource-id.ts';
 import { ACCOUNT_CHECKS } from '../../drift/checks/checks.ts';
-import { causeIdOf, evaluate, findingId } from '../../drift/checks/evaluate.ts';
+import { causeIdOf, evaluate } from '../../drift/checks/evaluate.ts';
 import { KeyUsage } from '../../drift/checks/key-usage.ts';
 import type { AccountSubject, KeySubject, Rules } from '../../drift/checks/subjects.ts';
 import { rulesOf } from '../../drift/evaluate-all.ts';
-import { VAULT_ACCESS } from '../../drift/gather/vault-roles.ts';
 import type { Finding } from '../../drift/report.ts';
 import { keyEvidence } from '../../drift/subject-health.ts';
 import type { AccountEffect } from '../../effect/effect.ts';
+import { findVersion } from '../../keys/key-versions.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { keyUseOf, rotationGoal } from '../../rollout/judge-use.ts';
 import type { Settings } from '../../settings/settings.ts';
@@ -18,6 +19,7 @@ import { accountRow } from '../fleet-keys.ts';
 import { type Health, type HealthFinding, healthOf } from '../health.ts';
 import { lookedAt } from './looked-at.ts';
 import type { FleetReading, KeyReading } from './read-fleet.ts';
+import { ReportedFindings } from './reported-findings.ts';
 
 /** An account with what is known of it. */
 export interface JudgedAccount {
@@ -74,7 +76,7 @@ class FleetJudge {
   readonly #reading: FleetReading;
   readonly #rules: Rules;
   readonly #uses: ReadonlyMap<string, FleetUse>;
-  readonly #findings = new Map<string, Finding[]>();
+  readonly #findings: ReportedFindings;
   readonly #subjects = new Map<string, KeySubject>();
   readonly #probes = new Map<string, AccountEffect>();
 
@@ -82,12 +84,7 @@ class FleetJudge {
     this.#reading = reading;
     this.#rules = rulesOf(settings, reading.readOn);
     this.#uses = new Map(reading.uses.map((use) => [useId(use), use]));
-    for (const finding of reading.findings) {
-      const resource = finding.resource.toLowerCase().split('/encryptionscopes/')[0] ?? '';
-      const of = this.#findings.get(resource);
-      if (of) of.push(finding);
-      else this.#findings.set(resource, [finding]);
-    }
+    this.#findings = new ReportedFindings(reading.findings);
     for (const [id, { key, versions, effect }] of reading.keys) {
       this.#subjects.set(id, keySubject(key, versions));
       for (const one of effect?.accounts ?? []) this.#probes.set(`${id} ${one.account.toLowerCase()}`, one);
@@ -100,7 +97,7 @@ class FleetJudge {
     const account: Account = { ...id, location: known.location, tags: known.tags ?? {}, ...NOT_KNOWN };
     const use = known.key === undefined ? undefined : this.#use({ account: known.account, key: known.key });
     const scopeUses = known.scopeUses.flatMap((of) => this.#use({ account: known.account, ...of }) ?? []);
-    const findings = this.#findings.get(account.id.toLowerCase()) ?? [];
+    const findings = this.#findings.of(account.id);
     const all = [...(use ? [use] : []), ...scopeUses];
     const probe = use && this.#probes.get(`${use.key.toLowerCase()} ${account.id.toLowerCase()}`);
     const { lastChecked, counts } = lookedAt(account, known.key, findings, this.#reading);
@@ -108,8 +105,17 @@ class FleetJudge {
     const health = healthOf(
       {
         encryptedBy: this.#encryptedBy(keys),
-        findings: [...this.#anew(account, use, scopeUses), ...this.#reported(findings, known), ...this.#met(all)],
-        checkedOn: counts ? lastChecked : undefined,
+        findings: [
+          ...this.#anew(account, use, scopeUses),
+          ...keys.flatMap((key) => this.#ofKey(key)),
+          ...this.#reported(findings, known),
+          ...[...new Set(all.map(({ identity }) => identity))].flatMap((identity) =>
+            this.#findings.ofIdentity(identity),
+          ),
+          ...this.#met(all),
+        ],
+        // Of a use that the index has lost nothing is looked at.
+        checkedOn: counts && keys.every((key) => this.#isUsed(key, all)) ? lastChecked : undefined,
         probe,
       },
       this.#reading.readOn,
@@ -121,6 +127,11 @@ class FleetJudge {
 
   #use(of: Pick<FleetUse, 'account' | 'scope' | 'key'>): FleetUse | undefined {
     return this.#uses.get(useId(of));
+  }
+
+  #isUsed(key: string, uses: readonly FleetUse[]): boolean {
+    const id = key.toLowerCase();
+    return !this.#reading.keys.has(id) || uses.some((use) => use.key.toLowerCase() === id);
   }
 
   #encryptedBy(keys: readonly string[]): 'managedVault' | 'otherVault' | 'microsoft' {
@@ -139,17 +150,24 @@ class FleetJudge {
         use: keyUseOf(of),
         key: this.#subjects.get(of.key.toLowerCase()),
         access: undefined,
+        lost: this.#isLost(of),
       })),
+      lost: use !== undefined && this.#isLost(use),
     };
     const found = evaluate(ACCOUNT_ANEW, subject, account.id, this.#rules);
-    const keys = new Set([subject.key, ...subject.scopes.map(({ key }) => key)].filter((key) => key !== undefined));
-    return [
-      ...found.map((finding) => ({ ...finding, since: this.#since(finding) })),
-      ...[...keys].flatMap((key) => this.#ofKey(key)),
-    ];
+    return found.map((finding) => ({ ...finding, since: this.#since(finding) }));
   }
 
-  #ofKey(subject: KeySubject): HealthFinding[] {
+  /** The versions of keys are read after the index. */
+  #isLost(use: FleetUse): boolean {
+    const { versions = [] } = this.#reading.keys.get(use.key.toLowerCase()) ?? {};
+    const version = versionInUse(keyUseOf(use));
+    return versions.length > 0 && version !== undefined && !findVersion(versions, version);
+  }
+
+  #ofKey(id: string): HealthFinding[] {
+    const subject = this.#subjects.get(id.toLowerCase());
+    if (!subject) return [];
     return keyEvidence(subject, this.#rules).map((found) =>
       'id' in found ? { ...found, since: this.#since(found) } : found,
     );
@@ -164,7 +182,7 @@ class FleetJudge {
     if (/^(Scope)?StaleKeyVersion$|^LaggingAutomatic/.test(reason)) {
       return rotationGoal(versions, now, this.#rules)?.startedOn.toISOString();
     }
-    return this.#findings.get(resource.toLowerCase())?.find((finding) => finding.id === id)?.since;
+    return this.#findings.of(resource).find((finding) => finding.id === id)?.since;
   }
 
   /** What the last check found of the account, its vaults and its keys, but for what is looked at anew. */
@@ -178,21 +196,12 @@ class FleetJudge {
     const vaults = new Set(keys.map((one) => one.key.vault.id));
     return [
       ...own.filter(holds),
-      ...[...vaults].flatMap((vault) => this.#ofVault(vault)),
+      ...[...vaults].flatMap((vault) => this.#findings.ofVault(vault)),
       ...keys
-        .flatMap((one) => this.#findings.get(one.key.id.toLowerCase()) ?? [])
+        .flatMap((one) => this.#findings.of(one.key.id))
         .filter(isOfUse)
         .filter(holds),
     ];
-  }
-
-  /** Of what could not be read of a vault, only what keeps one from telling who may use its keys. */
-  #ofVault(vault: string): Finding[] {
-    const untold = new Set(Object.values(VAULT_ACCESS).map((what) => findingId('Unreadable', vault, what)));
-    const found = this.#findings.get(vault.toLowerCase()) ?? [];
-    return found.filter(({ id, reason }) =>
-      reason === 'Unreadable' ? untold.has(id) : reason !== 'MissingPermission',
-    );
   }
 
   /** What moving it met since the last check. */

@@ -247,8 +247,21 @@ const accounts: Record<string, Cases<AccountSubject>> = {
       ],
       ['with its vault', subject({ key: key({ state: 'vaultGone', versions: { value: [] } }) }), /vault .* is gone/],
       ['of a scope', subject({ scopes: [scope(use(), { key: key({ state: 'deleted' }) })] }), /soft-deleted/],
+      [
+        'purged, and made anew under its name',
+        subject({ use: use({ current: 'f'.repeat(32) }), lost: true }),
+        /has no version f{32}, .* made anew/,
+      ],
+      [
+        'of a scope, made anew under its name',
+        subject({ scopes: [scope(use({ current: 'f'.repeat(32) }), { lost: true })] }),
+        /has no version f{32}/,
+      ],
     ],
-    right: [['there', subject()]],
+    right: [
+      ['there', subject()],
+      ['its version may be newer than the list', subject({ use: use({ current: 'f'.repeat(32) }) })],
+    ],
     unread: [['its key', unreadKeyOf(pinned(OLD))]],
   },
   NoLongerCustomerManaged: {
