@@ -1,8 +1,13 @@
 import type { DriftCause, DriftReport } from '../drift/report.ts';
+import { causeLabel, shortResource } from '../fleet/fleet-summary.ts';
 import type { NotificationKind } from '../settings/notify-targets.ts';
 import type { Notification } from '../work/notification.ts';
-import { nameOfKey } from './from-record.ts';
 import { makeNotification } from './make-notification.ts';
+
+/** New causes that have, in the text too, the command that mends them. */
+const COMMANDS = 5;
+/** Characters of a command; those of five fit into a text. */
+const MOST_COMMAND = 450;
 
 /** Causes that a text has a line for. */
 const LINES = 10;
@@ -13,9 +18,9 @@ const NEAR_EXPIRY: ReadonlySet<string> = new Set(['NearExpiry', 'KeyExpired']);
 
 /**
  * What is new in a report: one notification for all new causes, and one for keys that near their end. Advice and what is
- * exempt is left to the digest and the page.
+ * exempt is left to the digest and the page. One that becomes an error is told again.
  *
- * @param known ids of the causes that were told, and still stood in the report before
+ * @param known the causes that were told, and still stood in the report before
  * @returns with those that are known from now on: one that comes back is told anew. What an incomplete report lacks may be
  * there all the same.
  */
@@ -24,10 +29,11 @@ export function fromReport(
   known: readonly string[],
 ): { readonly notifications: readonly Notification[]; readonly known: readonly string[] } {
   const open = openCauses(report).filter(({ severity }) => severity !== 'advice');
-  const fresh = open.filter(({ id }) => !known.includes(id));
+  const fresh = open.filter((cause) => !known.includes(asError(cause)) && !known.includes(keyOf(cause)));
   const expiring = fresh.filter(({ reason }) => NEAR_EXPIRY.has(reason));
   const others = fresh.filter(({ reason }) => !NEAR_EXPIRY.has(reason));
-  const now = open.map(({ id }) => id);
+  // One that was told as an error has been told, whatever it is now.
+  const now = open.map((cause) => (known.includes(asError(cause)) ? asError(cause) : keyOf(cause)));
   return {
     notifications: [
       ...(expiring.length > 0
@@ -46,6 +52,14 @@ export function fromReport(
     ],
     known: report.complete ? now : [...new Set([...known, ...now])],
   };
+}
+
+function keyOf(cause: DriftCause): string {
+  return cause.severity === 'error' ? asError(cause) : cause.id;
+}
+
+function asError({ id }: DriftCause): string {
+  return `${id} error`;
 }
 
 /** What a digest is told from. */
@@ -120,26 +134,46 @@ function openCauses({ causes }: DriftReport): readonly DriftCause[] {
 function tell(kind: NotificationKind, title: string, causes: readonly DriftCause[], report: DriftReport): Notification {
   return makeNotification({
     // By what is told, so that the same news of another report is the same notification.
-    event: causes.map(({ id, since }) => `${id} ${since}`).sort(),
+    event: causes.map((cause) => `${keyOf(cause)} ${cause.since}`).sort(),
     kind,
     time: report.finishedOn,
     subject: causes.length === 1 ? (causes[0]?.sample[0] ?? 'drift') : 'drift',
     severity: causes.some(({ severity }) => severity === 'error') ? 'error' : 'warning',
     title,
-    text: [...listed(causes.map(lineOf)), ...(causes.length === 1 ? [causes[0]?.fix ?? ''] : [])].join('\n'),
+    text: textOf(causes),
     data: { report: report.id, count: causes.length, causes: causes.map(toItem) },
   });
 }
 
-function toItem({ id, reason, severity, about, affected, since }: DriftCause) {
-  return { id, reason, severity, about: about.join(', ').slice(0, 200), affected, since };
+function textOf(causes: readonly DriftCause[]): string {
+  const [only] = causes;
+  if (only && causes.length === 1) return [...listed([lineOf(only)]), only.is, commandOf(only) ?? only.fix].join('\n');
+  if (causes.length > COMMANDS) return listed(causes.map(lineOf)).join('\n');
+  const lines = causes.flatMap((cause) => [...listed([lineOf(cause)]), commandOf(cause)]);
+  return lines.filter((line) => line !== undefined).join('\n');
+}
+
+/** The first of its commands, whole or not at all: half a command may do another thing. */
+function commandOf({ commands }: DriftCause): string | undefined {
+  const [first] = commands;
+  return first !== undefined && first.length <= MOST_COMMAND ? first : undefined;
+}
+
+function toItem(cause: DriftCause) {
+  const { id, reason, severity, about, affected, sample, since } = cause;
+  const command = commandOf(cause);
+  return {
+    ...{ id, reason, severity, about: about.join(', ').slice(0, 200), affected, since },
+    sample: sample.map(shortResource).join(', ').slice(0, 200),
+    ...(command === undefined ? {} : { command }),
+  };
 }
 
 /** `IdentityWithoutRole: id-storage on kv-files (2,000 affected)` */
 function lineOf({ reason, about, affected, sample }: DriftCause): string {
-  const where = (about.length > 0 ? about : sample).map((name) => nameOfKey(name).split('/').slice(-2).join('/'));
+  const where = about.length > 0 ? causeLabel({ about }) : sample.slice(0, 3).map(shortResource).join(', ');
   const many = affected > 1 ? ` (${affected.toLocaleString('en')} affected)` : '';
-  return `${reason}: ${where.slice(0, 3).join(', ').slice(0, 200)}${many}`;
+  return `${reason}: ${where.slice(0, 200)}${many}`;
 }
 
 function section(name: string, lines: readonly string[]): string[] {

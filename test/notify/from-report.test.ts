@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { digestOf, fromReport } from '../../src/notify/from-report.ts';
+import { account } from '../drift/checks/subjects.ts';
 import { finding, report } from '../drift/reports.ts';
+
+const SUBSCRIPTION = `/subscriptions/${account().subscriptionId}`;
 
 const cause = (id: string, change: Parameters<typeof finding>[0] = {}) =>
   finding({
@@ -46,6 +49,42 @@ describe('new causes', () => {
     expect(notifications[0]?.data).toMatchObject({ count: 300, causes: expect.any(Array) });
     expect(notifications[0]?.data.causes).toHaveLength(20);
     expect(known).toHaveLength(300);
+  });
+
+  it('say what mends each, filled in, and name a sample', () => {
+    const command = 'az role assignment create --assignee-object-id p --scope /vaults/kv';
+    const one = fromReport(of(cause('a', { command })), []).notifications[0];
+    expect(one?.text.split('\n')).toEqual(['- StaleKeyVersion: about-a', 'It is pinned to v1.', command]);
+    expect(one?.data.causes).toEqual([expect.objectContaining({ command, sample: account().name })]);
+    const two = fromReport(of(cause('a', { command }), cause('b')), []).notifications[0];
+    expect(two?.text.split('\n')).toEqual(['- StaleKeyVersion: about-a', command, '- StaleKeyVersion: about-b']);
+    const long = fromReport(of(cause('a', { command: `az ${'x'.repeat(600)}` })), []).notifications[0];
+    expect(long?.data.causes).toEqual([expect.not.objectContaining({ command: expect.anything() })]);
+  });
+
+  it('of an identity and a vault are named as the fleet names them', () => {
+    const about = [
+      `${SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-storage`,
+      `${SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv-files`,
+    ];
+    const found = cause('a', {
+      reason: 'IdentityWithoutRole',
+      cause: { id: 'a', reason: 'IdentityWithoutRole', about },
+    });
+    expect(fromReport(of(found), []).notifications[0]?.text).toMatch(
+      /^- IdentityWithoutRole: id-storage on kv-files\n/,
+    );
+  });
+
+  it('are told again once they become errors, and not as they get better', () => {
+    const expiring = (severity: 'warning' | 'error') => of(cause('a', { reason: 'NearExpiry', severity }));
+    const first = fromReport(expiring('warning'), []);
+    const second = fromReport(expiring('error'), first.known);
+    expect(second.notifications).toMatchObject([{ kind: 'nearExpiry', severity: 'error' }]);
+    expect(second.notifications[0]?.id).not.toBe(first.notifications[0]?.id);
+    const third = fromReport(expiring('warning'), second.known);
+    expect(third.notifications).toEqual([]);
+    expect(fromReport(expiring('error'), third.known).notifications).toEqual([]);
   });
 
   it('are not those that are advice, or exempt', () => {

@@ -79,15 +79,30 @@ export async function readFleet(ports: FleetPorts): Promise<FleetReading> {
   const uses = (await pMap(ids.values(), (key) => collect(fleet.uses(key)), { concurrency: CONCURRENCY })).flat();
   const managed = [...ids.values()].flatMap((id) => settings.vaults.key(id) ?? []);
   const keys = await pMap(managed, (key) => readKey(key, ports, warn), { concurrency: CONCURRENCY });
+  const check = await checked;
   return {
     readOn,
     listings,
     accounts,
     uses,
     keys: new Map(keys.map((reading) => [reading.key.id.toLowerCase(), reading])),
-    ...(await checked),
-    warnings,
+    ...check,
+    warnings: [...warnings, ...(warnings.length === 0 ? notListed(listings, check.report) : [])],
   };
+}
+
+/** A few accounts that serve are not the fleet, where the index knows no others yet. */
+function notListed(listings: ReadonlyMap<string, Date>, report: DriftReport | undefined): string[] {
+  if (!report)
+    return listings.size > 0
+      ? []
+      : ['No drift check has ended yet: accounts are known once one has. POST /api/drift starts one.'];
+  return report.coverage.subscriptions
+    .filter(({ id, accounts }) => accounts > 0 && !listings.has(id.toLowerCase()))
+    .map(
+      ({ id, accounts }) =>
+        `The fleet index has not listed subscription ${id} yet, where the last check saw ${accounts.toLocaleString('en')} accounts: they may be missing here.`,
+    );
 }
 
 async function collect<T>(rows: AsyncIterable<T>): Promise<T[]> {

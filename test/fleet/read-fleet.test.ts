@@ -1,0 +1,51 @@
+import { expect, it } from 'vitest';
+import type { DriftReport } from '../../src/drift/report.ts';
+import { type FleetPorts, readFleet } from '../../src/fleet/http/read-fleet.ts';
+import { readSettings } from '../../src/settings/settings.ts';
+import { account, NOW } from '../drift/checks/subjects.ts';
+import { report } from '../drift/reports.ts';
+import { VAULT_ID } from '../support/keys.ts';
+
+const settings = readSettings({ CMK_VAULTS: VAULT_ID, AzureWebJobsStorage: 'UseDevelopmentStorage=true' });
+const { subscriptionId } = account();
+const covering = (accounts: number): DriftReport => {
+  const whole = report({ findings: [] });
+  const subscriptions = [{ id: subscriptionId, accounts, scopesLookedAt: 0, complete: true, resumed: false }];
+  return { ...whole, coverage: { ...whole.coverage, subscriptions } };
+};
+
+/** What is warned of where the index has listed some subscriptions, and holds no account. */
+async function warnings(listed: readonly string[], newest: DriftReport | undefined): Promise<readonly string[]> {
+  const ports: FleetPorts = {
+    settings,
+    fleet: {
+      listings: async () => new Map(listed.map((id) => [id, NOW])),
+      accounts: async function* () {},
+      uses: async function* () {},
+    },
+    keys: { listVersions: async () => [] },
+    effects: { read: async () => undefined },
+    driftStorage: {
+      newest: async () => newest,
+      details: async () => ({ findings: [], fixes: [], unseen: [] }),
+      managedAccounts: async () => ({}),
+    },
+    now: () => NOW,
+  };
+  return (await readFleet(ports)).warnings;
+}
+
+it('a fleet that the index does not know whole is said to be larger', async () => {
+  expect(await warnings([], covering(2_000))).toEqual([
+    `The fleet index has not listed subscription ${subscriptionId} yet, where the last check saw 2,000 accounts: they may be missing here.`,
+  ]);
+  expect(await warnings([subscriptionId], covering(2_000))).toEqual([]);
+  expect(await warnings([], covering(0))).toEqual([]);
+});
+
+it('a fleet that no check has looked at is not said to be empty without a word', async () => {
+  expect(await warnings([], undefined)).toEqual([
+    'No drift check has ended yet: accounts are known once one has. POST /api/drift starts one.',
+  ]);
+  expect(await warnings([subscriptionId], undefined)).toEqual([]);
+});
