@@ -42,7 +42,7 @@ describe('an account that its owner puts on Microsoft-managed keys', () => {
       severity: 'error',
       is: expect.stringContaining('used https://kv-files.vault.azure.net/keys/files-key until'),
       command: expect.stringMatching(
-        /^cmk account enable \S+stfiles03 --vault \S+kv-files --key files-key --identity \S+$/,
+        /^cmk account enable \S+stfiles03 --vault \S+kv-files --key files-key --identity \S+ --pin newest$/,
       ),
     });
     expect(await healthOf('stfiles03')).toMatchObject({

@@ -55,6 +55,17 @@ describe('account enable', () => {
     expect(site.account.identity).toMatchObject({ type: 'UserAssigned' });
   });
 
+  it('keeps an account pinned that is, as it gives it its identity back, and says so', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site, 'pinned');
+    account.identity = { type: 'None' };
+    const report = await procedures.run(enable(site, { account: account.name }));
+    expect(texts(report, 'done')).toEqual([
+      `${account.name} encrypted with ${site.vault.name}/files-key, pinned to ${site.version.version}`,
+    ]);
+    expect(report.result).toMatchObject({ mode: 'pinned', version: site.version.version });
+  });
+
   it('pins to the newest version, or to the one named', async () => {
     const [newest, named] = [procedures.site(), procedures.site()];
     const next = procedures.nextVersion(newest);

@@ -45,16 +45,18 @@ export function moveAccount({ id }: Account): string | undefined {
   return shellCommand('cmk account pin', [['', id]]);
 }
 
-/** Has an account use a key with the identity that its encryption settings name. */
+/** Has an account use a key with the identity that its encryption settings name; in the mode that it was in. */
 export function encryptAccount(
   { id }: Account,
   { name, vault }: ManagedKey,
   identity: string | undefined,
+  pinned = false,
 ): string | undefined {
   return shellCommand('cmk account enable', [
     ['', id],
     ['--vault', vault.id],
     ['--key', name],
     ...(identity === undefined ? [] : ([['--identity', identity]] as const)),
+    ...(pinned ? ([['--pin', 'newest']] as const) : []),
   ]);
 }

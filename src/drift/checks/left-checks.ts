@@ -41,7 +41,7 @@ export function noLongerCustomerManaged({ account, use, left }: AccountSubject, 
       is: `It uses Microsoft-managed keys, and used ${key.id} until ${left.lastSeen.toISOString()} or later.`,
       shouldBe: 'It uses the key that it used, or somebody has recorded that it is not meant to.',
       // Which of several identities it used is not known.
-      command: another === undefined ? encryptAccount(account, key, identity) : undefined,
+      command: another === undefined ? encryptAccount(account, key, identity, left.pinned) : undefined,
       cause: { about: [key.id] },
     },
   ];

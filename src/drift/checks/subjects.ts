@@ -74,7 +74,7 @@ export interface AccountSubject {
   /** The version of the same key that it was pinned to in an earlier check, and who has written the account since, if known. */
   readonly before?: { readonly version: string; readonly writers: readonly string[] } | undefined;
   /** The managed key that it was on in an earlier check; undefined: it is on one, or never was. */
-  readonly left?: { readonly key: KeySubject; readonly lastSeen: Date } | undefined;
+  readonly left?: { readonly key: KeySubject; readonly lastSeen: Date; readonly pinned?: boolean } | undefined;
 }
 
 /** An encryption scope of an account with the key that it uses. */

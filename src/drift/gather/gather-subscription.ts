@@ -166,7 +166,7 @@ class SubscriptionScan {
     if (use || !isOptedOut(account.tags, former.lastSeen)) this.#memory.remember(account.name, former);
     const parsed = use ? undefined : parseKeyIdentifier(former.key);
     const left = parsed && (await this.#context.keys.get(parsed.vaultUri, parsed.keyName));
-    return left ? { left: { key: left, lastSeen: former.lastSeen } } : {};
+    return left ? { left: { key: left, lastSeen: former.lastSeen, pinned: former.version !== undefined } } : {};
   }
 
   /** A few are asked for: what moves many back is one and the same. */

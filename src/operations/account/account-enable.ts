@@ -38,7 +38,9 @@ export async function enableAccount(options: EnableOptions, operation: Operation
   const account = await withPrincipal(before, wanted, operation);
   if (!options.roleGiven) await allowIdentity(account, source, wanted, options.grant ?? false, operation);
   const plan = planEnable(account, source, wanted.identity, replace);
-  const mode = source.pin === undefined ? 'automatic' : `pinned to ${source.pin}`;
+  // An account that uses the key already stays in its mode.
+  const pin = plan.write ? plan.encryption.keyVaultProperties?.keyVersion : undefined;
+  const mode = pin ? `pinned to ${pin}` : 'automatic';
   const name = `${source.vault?.name ?? source.vaultUri}/${source.keyName}`;
   const text = `${account.name} encrypted with ${name}, ${mode}`;
   return accountResult(await applyPlan(account, plan, text, operation, options.waitSeconds));

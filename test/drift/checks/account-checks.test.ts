@@ -448,6 +448,14 @@ describe('account checks', () => {
     if (command) expect(finding?.command).toMatch(command);
     else expect(finding?.command).toBeUndefined();
   });
+  it('an account that was pinned is pinned again by the command, and one that was not is not', () => {
+    const commandOf = (pinned: boolean) => {
+      const of = { ...gone(), left: { key: key(), lastSeen: new Date(NOW.getTime() - DAYS), pinned } };
+      return evaluate(ACCOUNT_CHECKS, of, account().id, rules())[0]?.command;
+    };
+    expect(commandOf(true)).toMatch(/^cmk account enable .* --key files-key --pin newest$/);
+    expect(commandOf(false)).toMatch(/^cmk account enable .* --key files-key$/);
+  });
   it.each([
     [3, 'error'],
     [4, 'warning'],
