@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { shortened } from '../../src/notify/make-notification.ts';
 import { render } from '../../src/notify/render.ts';
 import { NOTIFICATION_KINDS } from '../../src/settings/notify-targets.ts';
 import { NOTIFICATION } from '../../src/work/notification.ts';
@@ -142,6 +143,13 @@ describe('text that would be markup', () => {
     }
   });
 });
+
+it.each(['\u0000', '\u00AD', '\u061C', '\u180E', '\u200F', '\u202E', '\u2066', '\uFEFF', '\uFFF9'])(
+  '%j is seen by nobody, and is left out',
+  (character) => {
+    expect(shortened(`a${character}b`, 10)).toBe('a b');
+  },
+);
 
 it('no token of a caller is in any of them', () => {
   for (const sample of Object.keys(SAMPLES)) {
