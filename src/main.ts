@@ -7,6 +7,7 @@ import './functions/drift-check.ts';
 import './functions/drift-findings.ts';
 import './functions/drift-report.ts';
 import './functions/fleet.ts';
+import './functions/hsm-watch.ts';
 import './functions/key-expired.ts';
 import './functions/key-near-expiry.ts';
 import './functions/key-new-version-created.ts';

@@ -11,6 +11,8 @@ export const REASONS = {
 
   // Events
   EventAccepted: 'An event was checked and put to work.',
+  HsmKeyChanged: 'A key of a Managed HSM has changed since it was last looked at.',
+  HsmUnwatched: 'A Managed HSM, or a key of it, could not be looked at; a new version there is noticed later.',
   EventMalformed: 'An event lacks what an event of Key Vault has.',
   EventTypeUnknown: 'An event is of another type than the function handles.',
   EventVaultNotManaged: 'An event comes from, or names, a vault that is not in CMK_VAULTS.',

@@ -32,9 +32,11 @@ import { createFileService, type FileService } from './effect/file-service-clien
 import { createEventGrid, type EventGrid } from './events/event-grid-client.ts';
 import { createFleetIndex } from './fleet/create-fleet-index.ts';
 import type { FleetIndex } from './fleet/fleet-index.ts';
+import type { FleetTable } from './fleet/fleet-rows.ts';
 import { createFleetTable } from './fleet/fleet-table-client.ts';
 import { IndexBuilding } from './fleet/index-building.ts';
 import { createKnownKeys, type KnownKeys } from './fleet/known-keys.ts';
+import { createSeenKeys, type SeenKeys } from './fleet/seen-keys.ts';
 import { type Authenticate, createAuthenticator } from './http/caller.ts';
 import { type Authorization, createAuthorization } from './identities/authorization-client.ts';
 import { createIdentities, type Identities } from './identities/identity-client.ts';
@@ -68,6 +70,7 @@ export interface Services extends RolloutServices, StandingRekeyServices {
   readonly fleet: FleetIndex;
   readonly fleetNotes: FleetNotes;
   readonly knownKeys: KnownKeys;
+  readonly seenKeys: SeenKeys;
   readonly building: IndexBuilding;
   readonly accountsOfKey: AccountsOfKey;
   readonly tenants: Tenants;
@@ -162,7 +165,7 @@ export function createServices(
     shares,
     fleet,
     fleetNotes: new FleetNotes({ fleet, now }),
-    knownKeys: createKnownKeys(table),
+    ...keyLists(table),
     ...createRekeys(settings, identity, now),
     building: new IndexBuilding(),
     ...rollout,
@@ -193,6 +196,10 @@ export function createServices(
     now,
     sleep: (ms) => sleep(ms),
   };
+}
+
+function keyLists(table: FleetTable): Pick<Services, 'knownKeys' | 'seenKeys'> {
+  return { knownKeys: createKnownKeys(table), seenKeys: createSeenKeys(table) };
 }
 
 function newId(): string {

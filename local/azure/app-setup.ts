@@ -1,8 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { CLIENT_IDS } from './constants.ts';
+import { assignLocalRole } from './key-vault/local-access.ts';
 import { assignRole } from './roles/assign-role.ts';
 import { BUILT_IN_ROLES } from './roles/built-in-roles.ts';
-import type { ResourceGroup, RoleDefinition, Subscription, Vault, World } from './world.ts';
+import type {
+  LocalAccess,
+  LocalRoleDefinition,
+  ResourceGroup,
+  RoleDefinition,
+  Subscription,
+  Vault,
+  World,
+} from './world.ts';
 
 /** The functions that Key Vault's events go to, each with the one event type it handles. */
 const eventFunctions = {
@@ -14,7 +23,7 @@ const eventFunctions = {
 /** Gives the app's identities the least they need: Reader, changing encryption, and updating and rotating keys. */
 export function grantApp(
   world: World,
-  targets: { vaults: readonly Vault[]; subscriptions: readonly Subscription[] },
+  targets: { vaults: readonly Vault[]; subscriptions: readonly Subscription[]; hsms?: readonly Vault[] },
 ): void {
   const scopes = targets.subscriptions.map(({ subscriptionId }) => `/subscriptions/${subscriptionId}`);
   const keyRole = customRole(world, scopes, 'CMK key operator', {
@@ -47,6 +56,7 @@ export function grantApp(
     if (!principalId) continue;
     for (const vault of targets.vaults)
       assignRole(world, { scope: vault.id, principalId, role: keyRole, settled: true });
+    for (const { local } of targets.hsms ?? []) if (local) grantInHsm(local, principalId);
     for (const scope of scopes) {
       for (const role of [
         BUILT_IN_ROLES.Reader,
@@ -58,6 +68,20 @@ export function grantApp(
       }
     }
   }
+}
+
+/** The local role that a deployment asks whoever looks after the Managed HSM for. */
+function grantInHsm(access: LocalAccess, principalId: string): void {
+  const role: LocalRoleDefinition = {
+    name: '5f3f0e0a-3c59-4c39-9a6b-0d2c1e1f7a11',
+    roleName: 'CMK Autopilot',
+    type: 'CustomRole',
+    description: 'Read, rotate, disable and enable keys.',
+    dataActions: ['read', 'write', 'rotate'].map((action) => `Microsoft.KeyVault/managedHsm/keys/${action}/action`),
+    notDataActions: [],
+  };
+  access.roleDefinitions.set(role.name, role);
+  assignLocalRole(access, { principalId, role });
 }
 
 function customRole(

@@ -32,6 +32,7 @@ export function createWorld(settings: Partial<WorldSettings> = {}, clock: Clock 
     resourceGroups: new Map(),
     vaults: new Map(),
     deletedVaults: new Map(),
+    managedHsms: new Map(),
     storageAccounts: new Map(),
     otherResources: new Map(),
     identities: new Map(),

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { keyIdentifier } from './key-vault/keys.ts';
+import { assignLocalRole, LOCAL_ROLES } from './key-vault/local-access.ts';
 import { assignRole } from './roles/assign-role.ts';
 import { BUILT_IN_ROLES } from './roles/built-in-roles.ts';
 import { resolved } from './storage/apply-encryption.ts';
@@ -127,6 +128,10 @@ function versionOf({ vault, keyName, version }: FleetKey): KeyVersion {
 
 /** Gives an identity what Storage needs on the keys of a vault. */
 export function allowStorage(world: World, vault: Vault, principalId: string): void {
+  if (vault.local) {
+    assignLocalRole(vault.local, { principalId, role: LOCAL_ROLES.encryptionUser });
+    return;
+  }
   assignRole(world, {
     scope: vault.id,
     principalId,

@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { createKeyVersion } from './key-vault/keys.ts';
+import { CLIENT_IDS } from './constants.ts';
+import { createKeyVersion, resumeVault } from './key-vault/keys.ts';
+import { assignLocalRole, LOCAL_ROLES } from './key-vault/local-access.ts';
+import { readRotationPolicy } from './key-vault/rotation-policy.ts';
 import type {
   KeyVersion,
   OtherResource,
@@ -71,6 +74,48 @@ export function addVault(
   return vault;
 }
 
+/** Adds a Managed HSM that is activated, with purge protection. */
+export function addManagedHsm(
+  world: World,
+  group: ResourceGroup,
+  name: string,
+  properties: Partial<Vault['properties']> = {},
+): Vault {
+  const hsm: Vault = {
+    id: `${group.id}/providers/Microsoft.KeyVault/managedHSMs/${name}`,
+    name,
+    location: group.location,
+    tags: {},
+    properties: {
+      sku: { family: 'B', name: 'Standard_B1' },
+      tenantId: world.tenantId,
+      initialAdminObjectIds: [],
+      enableSoftDelete: true,
+      softDeleteRetentionInDays: 90,
+      enablePurgeProtection: true,
+      vaultUri: `https://${name}.managedhsm.azure.net/`,
+      provisioningState: 'Succeeded',
+      statusMessage: 'The Managed HSM is provisioned and ready to use.',
+      publicNetworkAccess: 'Enabled',
+      networkAcls: { bypass: 'AzureServices', defaultAction: 'Allow', ipRules: [], virtualNetworkRules: [] },
+      ...properties,
+    },
+    keys: new Map(),
+    deletedKeys: new Map(),
+    local: { roleAssignments: new Map(), roleDefinitions: new Map() },
+  };
+  world.managedHsms.set(name.toLowerCase(), hsm);
+  const owners = [...world.principals.values()].filter(({ clientId }) => OWNERS.includes(clientId));
+  for (const { objectId: principalId } of owners) {
+    for (const role of [LOCAL_ROLES.administrator, LOCAL_ROLES.cryptoOfficer, LOCAL_ROLES.cryptoUser]) {
+      if (hsm.local) assignLocalRole(hsm.local, { principalId, role, scope: '/' });
+    }
+  }
+  return hsm;
+}
+
+const OWNERS: readonly string[] = [CLIENT_IDS.owner, CLIENT_IDS.ownerUser];
+
 /** Adds a key version; its event is kept back unless `publish` is true. */
 export function addKeyVersion(
   world: World,
@@ -79,6 +124,14 @@ export function addKeyVersion(
   options: Parameters<typeof createKeyVersion>[3] = {},
 ): KeyVersion {
   return createKeyVersion(world, vault, keyName, { publish: false, ...options });
+}
+
+/** Sets the rotation policy of a key, with the checks of Key Vault. */
+export function setRotationPolicy(world: World, vault: Vault, keyName: string, policy: Record<string, unknown>): void {
+  const key = vault.keys.get(keyName.toLowerCase());
+  if (!key) throw new Error(`There is no key '${keyName}' in vault '${vault.name}'.`);
+  key.rotationPolicy = readRotationPolicy(vault, policy, key.rotationPolicy, world.clock.nowSeconds());
+  resumeVault(world, vault);
 }
 
 /** Adds a user-assigned identity. */

@@ -4,11 +4,13 @@ import {
   addAccount,
   addIdentity,
   addKeyVersion,
+  addManagedHsm,
   addOtherResource,
   addResourceGroup,
   addSubscription,
   addVault,
   allowStorage,
+  setRotationPolicy,
 } from './fleet.ts';
 import type { World } from './world.ts';
 
@@ -79,10 +81,22 @@ export function sampleFleet(world: World): void {
   for (const name of ['strecords01', 'strecords02']) addAccount(world, records, { name, shares, key: recordsKey });
   addAccount(world, plain, { name: 'stplain01', shares });
 
+  const hsm = addManagedHsm(world, keys, 'hsm-local');
+  addAuditLog(world, hsm.id);
+  addKeyVersion(world, hsm, 'vault-key');
+  // Without a policy a Managed HSM rotates no key, on demand neither.
+  setRotationPolicy(world, hsm, 'vault-key', {
+    lifetimeActions: [{ trigger: { timeAfterCreate: 'P18M' }, action: { type: 'Rotate' } }],
+    attributes: { expiryTime: 'P2Y' },
+  });
+  allowStorage(world, hsm, identity.principalId);
+  const vaultKey = { vault: hsm, keyName: 'vault-key', mode: 'pinned' } as const;
+  addAccount(world, addResourceGroup(world, main, 'rg-vault'), { name: 'stvault01', identity, shares, key: vaultKey });
+
   addIdentity(world, app, 'id-cmk-app', {
     clientId: CLIENT_IDS.appUserAssigned,
     principalId: world.principals.get(CLIENT_IDS.appUserAssigned)?.objectId ?? '',
   });
-  grantApp(world, { vaults: [kvFiles, kvRecords], subscriptions: [main, second] });
+  grantApp(world, { vaults: [kvFiles, kvRecords], subscriptions: [main, second], hsms: [hsm] });
   for (const vault of [kvFiles, kvRecords]) subscribeApp(world, vault, app);
 }

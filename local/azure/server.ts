@@ -102,7 +102,7 @@ export async function startLocalAzure(options: LocalAzureOptions): Promise<Local
   const gateway = createGateway({ world, tokens, faults, log: requests, route });
   const azure = createHttpsServer({ cert, key, keepAlive: true }, gateway);
   azure.on('tlsClientError', () => {}); // a client that does not trust our CA: it is told by its own error
-  const resolves = (host: string) => !host.endsWith('.vault.azure.net') || vaultExists(world, host);
+  const resolves = (host: string) => !/\.(vault|managedhsm)\.azure\.net$/.test(host) || vaultExists(world, host);
   const proxy = createProxy(azure, world.clock, requests, resolves);
   const identitySecret = randomBytes(24).toString('hex');
   const identity = createHttpServer(
@@ -175,7 +175,7 @@ function router(world: World, login: Service): (host: string) => Service | undef
   const keyVault = createKeyVaultService(world);
   const fileService = createFileService(world);
   return (host) => {
-    if (host.endsWith('.vault.azure.net')) return keyVault;
+    if (/\.(vault|managedhsm)\.azure\.net$/.test(host)) return keyVault;
     if (host.endsWith('.file.core.windows.net')) {
       const account = world.storageAccounts.get(host.slice(0, host.indexOf('.')));
       if (account) lookForNewVersions(world, account); // what counts is the version that Storage uses by now

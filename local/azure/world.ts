@@ -16,6 +16,8 @@ export interface World {
   /** By vault name, lower case; soft-deleted ones are in {@link deletedVaults}. */
   readonly vaults: Map<string, Vault>;
   readonly deletedVaults: Map<string, Vault>;
+  /** Managed HSMs by name, lower case: vaults with {@link Vault.local}. */
+  readonly managedHsms: Map<string, Vault>;
   /** By account name, lower case (names are unique in all Azure). */
   readonly storageAccounts: Map<string, StorageAccount>;
   /** Resources of other types, which Resource Graph alone shows; by ARM id, lower case. */
@@ -105,6 +107,36 @@ export interface Vault {
   /** By key name, lower case. */
   readonly keys: Map<string, Key>;
   readonly deletedKeys: Map<string, DeletedKey>;
+  /** A Managed HSM has it, and nothing else: its keys have an access control of their own. */
+  readonly local?: LocalAccess;
+}
+
+/** The role-based access control of a Managed HSM's keys, which Azure RBAC knows nothing of. */
+export interface LocalAccess {
+  /** By name, lower case. */
+  readonly roleAssignments: Map<string, LocalRoleAssignment>;
+  /** Custom ones by name, lower case; built-in ones are code. */
+  readonly roleDefinitions: Map<string, LocalRoleDefinition>;
+}
+
+export interface LocalRoleAssignment {
+  /** A GUID. */
+  readonly name: string;
+  /** `/`, `/keys` or `/keys/{name}`. */
+  readonly scope: string;
+  readonly principalId: string;
+  /** Name of the role definition, lower case. */
+  readonly role: string;
+}
+
+export interface LocalRoleDefinition {
+  /** A GUID. */
+  readonly name: string;
+  readonly roleName: string;
+  readonly type: 'AKVBuiltInRole' | 'CustomRole';
+  readonly description: string;
+  readonly dataActions: readonly string[];
+  readonly notDataActions: readonly string[];
 }
 
 export interface Key {

@@ -3,9 +3,9 @@ import { RECEIVER_HOST } from '../azure/receiver.ts';
 
 type Variables = Readonly<Record<string, string>>;
 
-/** The vaults of the sample fleet that the app looks after; `kv-other` is there to be left alone. */
-export const MANAGED_VAULT_IDS = ['kv-files', 'kv-records'].map(
-  (name) => `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/${name}`,
+/** The vaults and the Managed HSM of the sample fleet that the app looks after; `kv-other` is there to be left alone. */
+export const MANAGED_VAULT_IDS = ['vaults/kv-files', 'vaults/kv-records', 'managedHSMs/hsm-local'].map(
+  (name) => `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/${name}`,
 );
 
 /** The app of a local run notifies a receiver of the local Azure; what it took is at `GET /notifications` of the control API. */

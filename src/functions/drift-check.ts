@@ -1,7 +1,7 @@
 import { app } from '@azure/functions';
 import { timeBoxed } from '../azure/deadline.ts';
 import { runDriftCheck } from '../drift/run-drift-check.ts';
-import { driftSchedule } from '../settings/drift-schedule.ts';
+import { driftSchedule } from '../settings/timer-schedules.ts';
 import { availableServices, logOf } from './available-services.ts';
 
 /**

@@ -17,6 +17,8 @@ export const TIME_LIMITS = {
   eventLook: 12_000,
   /** Looking at the key of an event and at its first accounts: what takes longer goes on, or is done from the queue. */
   eventWork: 8_000,
+  /** The keys of all Managed HSMs; half of it for those that are begun. */
+  hsmWatch: 4 * 60_000,
   /** One notification: a lease, a request to its receiver of 10 s, and what is noted of it. */
   notification: 45_000,
   /** What there is to be notified of; the next look goes on where this one ended. */

@@ -30,3 +30,8 @@ interface Setting<T extends z.ZodType> {
 export function setting<T extends z.ZodType>(definition: Setting<T>): Setting<T> {
   return definition;
 }
+
+export const ncrontab = z
+  .string()
+  .trim()
+  .regex(/^(?:\S+ ){5}\S+$/, 'is not an NCRONTAB expression of six fields');

@@ -7,7 +7,7 @@ import { DEFAULT_AUTOFIX, FIXABLE, isFixable } from './fixable.ts';
 import { NOTIFY_CONFIG } from './notify-targets.ts';
 import { PAGE_SETTINGS } from './page-table.ts';
 import { parseRequirement } from './requirement.ts';
-import { guid, list, onOff, setting } from './setting.ts';
+import { guid, list, ncrontab, onOff, setting } from './setting.ts';
 import { SYSTEM_TOPICS } from './system-topics.ts';
 
 /** `https://{account}.{service}.{suffix}`; its trailing slash, which Azure's own outputs have, goes. */
@@ -19,6 +19,7 @@ const serviceUri = (service: 'blob' | 'queue' | 'table') =>
     .transform((uri) => uri.replace(/\/$/, ''));
 
 export const DEFAULT_DRIFT_SCHEDULE = '0 0 * * * *';
+export const DEFAULT_HSM_WATCH = '0 */5 * * * *';
 
 /** A fifth of what Azure takes is left to others. */
 export const DEFAULT_BUDGET_SHARE = 0.8;
@@ -142,14 +143,17 @@ export const SETTINGS = {
   ...ACCESS_SETTINGS,
   ...PAGE_SETTINGS,
   CMK_DRIFT_SCHEDULE: setting({
-    schema: z
-      .string()
-      .trim()
-      .regex(/^(?:\S+ ){5}\S+$/, 'is not an NCRONTAB expression of six fields')
-      .optional(),
+    schema: ncrontab.optional(),
     example: '0 0 * * * *',
     description: 'When the drift check runs: an NCRONTAB expression of six fields, in UTC.',
     fallback: `every hour (\`${DEFAULT_DRIFT_SCHEDULE}\`)`,
+  }),
+  CMK_HSM_WATCH: setting({
+    schema: ncrontab.optional(),
+    example: '0 */5 * * * *',
+    description:
+      'When the keys of Managed HSMs, which send no events, are looked at: an NCRONTAB expression of six fields, in UTC.',
+    fallback: `every five minutes (\`${DEFAULT_HSM_WATCH}\`), if \`CMK_VAULTS\` names a Managed HSM`,
   }),
   CMK_AUTOFIX: setting({
     schema: list

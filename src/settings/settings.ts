@@ -14,7 +14,7 @@ import type { Requirement } from './requirement.ts';
 import { DEFAULT_BUDGET_SHARE } from './settings-table.ts';
 
 export type { Environment } from './reader.ts';
-export { DEFAULT_DRIFT_SCHEDULE, SETTINGS, type SettingName } from './settings-table.ts';
+export { DEFAULT_DRIFT_SCHEDULE, DEFAULT_HSM_WATCH, SETTINGS, type SettingName } from './settings-table.ts';
 
 /** The app's settings, checked. */
 export interface Settings {
@@ -119,6 +119,7 @@ function readDrift(environment: Environment, cloud: Cloud, vaults: readonly Mana
   const reader = new SettingsReader(environment);
   // The schedule is read where the function is registered; here it is only checked.
   reader.read('CMK_DRIFT_SCHEDULE');
+  reader.read('CMK_HSM_WATCH');
   const auditVault = parseKeyIdentifier(reader.read('CMK_AUDIT_KEY') ?? '')?.vaultUri;
   if (vaults.some(({ uri }) => uri === auditVault)) {
     reader.problem(

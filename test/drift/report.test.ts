@@ -11,8 +11,8 @@ import { DRIFT_REPORT, driftReportSchema, type Finding, type WholeReport } from 
 import { parseDeadLetters } from '../../src/drift/store/dead-letters.ts';
 import { prefers } from '../../src/http/accept.ts';
 import { openApiDocument } from '../../src/open-api.ts';
-import { driftSchedule } from '../../src/settings/drift-schedule.ts';
 import { FIXABLE } from '../../src/settings/fixable.ts';
+import { driftSchedule } from '../../src/settings/timer-schedules.ts';
 import { account, NOW, rules } from './checks/subjects.ts';
 import { finding, report } from './reports.ts';
 

@@ -21,8 +21,9 @@ export function group(world: World, name = 'rg-files', subscription: string = SU
   return found;
 }
 
+/** A Managed HSM counts as a vault. */
 export function vaultNamed(world: World, name: string): Vault {
-  const found = world.vaults.get(name);
+  const found = world.vaults.get(name) ?? world.managedHsms.get(name);
   if (!found) throw new Error(`The sample fleet has no vault ${name}.`);
   return found;
 }

@@ -5,6 +5,7 @@ import { encryptionScopeRoutes } from './encryption-scopes.ts';
 import { eventSubscriptionRoutes } from './event-subscriptions.ts';
 import { fileShareRoutes } from './file-shares.ts';
 import { identityRoutes } from './identities.ts';
+import { managedHsmRoutes } from './managed-hsms.ts';
 import { resourceRoutes } from './resources.ts';
 import { roleAssignmentRoutes } from './role-assignments.ts';
 import { roleDefinitionRoutes } from './role-definitions.ts';
@@ -24,6 +25,7 @@ export const armProviders: readonly ArmRoutes[] = [
   subscriptionRoutes,
   resourceRoutes,
   vaultRoutes,
+  managedHsmRoutes,
   deletedVaultRoutes,
   storageAccountRoutes,
   encryptionScopeRoutes,

@@ -15,6 +15,8 @@ export function requireScope(world: World, { scope, resourceGroup }: ArmPath): v
       case 'microsoft.keyvault/vaults/{}':
       case 'microsoft.keyvault/vaults/{}/keys/{}':
         return ['Microsoft.KeyVault/vaults', world.vaults.has(name.toLowerCase())];
+      case 'microsoft.keyvault/managedhsms/{}':
+        return ['Microsoft.KeyVault/managedHSMs', world.managedHsms.has(name.toLowerCase())];
       case 'microsoft.storage/storageaccounts/{}':
         return ['Microsoft.Storage/storageAccounts', world.storageAccounts.has(name.toLowerCase())];
       case 'microsoft.managedidentity/userassignedidentities/{}':

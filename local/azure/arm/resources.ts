@@ -4,6 +4,7 @@ import type { World } from '../world.ts';
 import { type ArmRequest, type ArmRoutes, ok } from './arm-request.ts';
 import { ArmError, badRequest } from './errors.ts';
 import { inScope } from './in-scope.ts';
+import { MANAGED_HSM_TYPE } from './managed-hsms.ts';
 import { page } from './paging.ts';
 
 interface Resource {
@@ -18,6 +19,7 @@ function resources(world: World): { type: string; resource: Resource }[] {
   const of = (type: string, all: Iterable<Resource>) => [...all].map((resource) => ({ type, resource }));
   return [
     ...of('Microsoft.KeyVault/vaults', world.vaults.values()),
+    ...of(MANAGED_HSM_TYPE, world.managedHsms.values()),
     ...of('Microsoft.Storage/storageAccounts', world.storageAccounts.values()),
     ...of('Microsoft.ManagedIdentity/userAssignedIdentities', world.identities.values()),
     ...of('Microsoft.EventGrid/systemTopics', world.systemTopics.values()),

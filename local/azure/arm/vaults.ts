@@ -137,7 +137,7 @@ function checkNameAvailability({ world, body }: ArmRequest): Response {
   );
 }
 
-/** Vaults of the Key Vault resource provider. There are no managed HSMs here. */
+/** Vaults of the Key Vault resource provider. */
 export const vaultRoutes: ArmRoutes = {
   'GET microsoft.keyvault/vaults': list,
   'GET microsoft.keyvault/vaults/{}': (request) => show(requireVault(request)),
@@ -150,8 +150,5 @@ export const vaultRoutes: ArmRoutes = {
     return new Response(null, { status: 200 });
   },
   'PUT microsoft.keyvault/vaults/{}/accesspolicies/{}': changePolicies,
-  'GET microsoft.keyvault/managedhsms': () => ok({ value: [] }),
-  'GET microsoft.keyvault/deletedmanagedhsms': () => ok({ value: [] }),
   'POST microsoft.keyvault/checknameavailability': checkNameAvailability,
-  'POST microsoft.keyvault/checkmhsmnameavailability': () => ok({ nameAvailable: true }),
 };

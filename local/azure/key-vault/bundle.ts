@@ -13,7 +13,7 @@ export function keyBundle(vault: Vault, key: Key, version: KeyVersion, apiVersio
     },
     attributes: {
       ...attributes(vault, version, apiVersion),
-      ...(atLeast(apiVersion, 7.5) ? { exportable: false, hsmPlatform: '0' } : {}),
+      ...(atLeast(apiVersion, 7.5) ? { exportable: false, hsmPlatform: vault.local ? '2' : '0' } : {}),
     },
     ...(version.tags ? { tags: version.tags } : {}),
   };

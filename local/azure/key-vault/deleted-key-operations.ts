@@ -6,11 +6,13 @@ import { forgetLifetime, watchLifetime } from './lifetime.ts';
 import type { KeyVaultRequest, Operation } from './operation.ts';
 import { page } from './paging.ts';
 
+const readDeleted = 'Microsoft.KeyVault/managedHsm/keys/deletedKeys/read/action';
+
 /** Delete, and what can be done with a soft-deleted key. */
 export const deletedKeyOperations: Operation[] = [
   { method: 'DELETE', route: '/keys/:name', permission: 'delete', cost: 'other', run: deleteKey },
-  { method: 'GET', route: '/deletedkeys', permission: 'list', cost: 'other', run: list },
-  { method: 'GET', route: '/deletedkeys/:name', permission: 'get', cost: 'other', run: get },
+  { method: 'GET', route: '/deletedkeys', permission: 'list', localAction: readDeleted, cost: 'other', run: list },
+  { method: 'GET', route: '/deletedkeys/:name', permission: 'get', localAction: readDeleted, cost: 'other', run: get },
   { method: 'POST', route: '/deletedkeys/:name/recover', permission: 'recover', cost: 'other', run: recover },
   { method: 'DELETE', route: '/deletedkeys/:name', permission: 'purge', cost: 'other', run: purge },
 ];

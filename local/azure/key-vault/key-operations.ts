@@ -43,6 +43,7 @@ function create(request: KeyVaultRequest): Record<string, unknown> {
   const { kty, key_size: keySize, crv } = body;
   if (typeof kty !== 'string' || !keyTypes.includes(kty)) throw badParameter(`Unknown key type: ${String(kty)}`);
   if (kty.endsWith('-HSM')) requirePremium(request);
+  else if (vault.local) throw badParameter(`A Managed HSM has no keys of type ${kty}: use ${kty}-HSM.`);
   const keyOps = readKeyOps(body);
   const version = createKeyVersion(world, vault, params.name ?? '', {
     kty: kty as KeyType,
@@ -61,7 +62,7 @@ function importKey(request: KeyVaultRequest): Record<string, unknown> {
   if (typeof body.key !== 'object' || body.key === null) throw badParameter('The key to import is missing.');
   const jwk = body.key as Record<string, unknown>;
   const { kty, privateKey } = importKeyMaterial(jwk);
-  const hsm = kty.endsWith('-HSM') || body.Hsm === true || body.hsm === true;
+  const hsm = vault.local || kty.endsWith('-HSM') || body.Hsm === true || body.hsm === true;
   if (hsm) requirePremium(request);
   const keyOps = readKeyOps(jwk);
   const version = createKeyVersion(world, vault, params.name ?? '', {
@@ -141,7 +142,7 @@ function putPolicy(request: KeyVaultRequest): Record<string, unknown> {
   const { world, vault, params } = request;
   const key = vault.keys.get((params.name ?? '').toLowerCase());
   if (!key) throw keyNotFound(params.name ?? '');
-  key.rotationPolicy = readRotationPolicy(requireBody(request), key.rotationPolicy, world.clock.nowSeconds());
+  key.rotationPolicy = readRotationPolicy(vault, requireBody(request), key.rotationPolicy, world.clock.nowSeconds());
   watchLifetime(world, vault, key, rotateKey);
   return showRotationPolicy(vault, key);
 }
@@ -153,6 +154,7 @@ function show({ vault, params, apiVersion }: KeyVaultRequest, version: KeyVersio
 }
 
 function requirePremium({ vault }: KeyVaultRequest): void {
+  if (vault.local) return;
   const sku = vault.properties.sku as { name?: string } | undefined;
   if (sku?.name?.toLowerCase() === 'premium') return;
   throw badParameter('HSM-protected keys need a vault with the premium SKU.');

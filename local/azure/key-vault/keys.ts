@@ -38,7 +38,8 @@ export function createKeyVersion(world: World, vault: Vault, keyName: string, op
   checkTags(options.tags);
   checkValidity(options.nbf, options.exp);
   refuseDeletedName(vault, keyName);
-  const kty = options.kty ?? 'RSA';
+  checkRoom(vault, keyName);
+  const kty = options.kty ?? (vault.local ? 'RSA-HSM' : 'RSA');
   const material = options.privateKey
     ? { privateKey: options.privateKey, keySize: sizeOf(options.privateKey) }
     : generateKeyMaterial(kty, options.keySize, options.curve);
@@ -61,7 +62,7 @@ export function createKeyVersion(world: World, vault: Vault, keyName: string, op
   const key = vault.keys.get(keyName.toLowerCase()) ?? { name: keyName, versions: [], rotationPolicy: undefined };
   vault.keys.set(keyName.toLowerCase(), key);
   key.versions.push(version);
-  if (options.publish !== false) {
+  if (options.publish !== false && !vault.local) {
     world.publish({ vault, type: 'Microsoft.KeyVault.KeyNewVersionCreated', keyName: key.name, version });
   }
   watchLifetime(world, vault, key, rotateKey);
@@ -76,6 +77,8 @@ export function rotateKey(world: World, vault: Vault, keyName: string): KeyVersi
   const key = vault.keys.get(keyName.toLowerCase());
   const newest = key?.versions.at(-1);
   if (!key || !newest) throw keyNotFound(keyName);
+  // "It must be set before keys can be rotated on-demand"; what is answered without one is not documented.
+  if (vault.local && !hasPolicy(key)) throw badParameter(`Key '${key.name}' has no rotation policy.`);
   if (newest.imported) throw badParameter(`Key '${key.name}' has imported key material and cannot be rotated.`);
   const curve = curveOf(newest.privateKey);
   return createKeyVersion(world, vault, key.name, {
@@ -86,6 +89,20 @@ export function rotateKey(world: World, vault: Vault, keyName: string): KeyVersi
     tags: world.settings.rotateCopiesTags ? newest.tags : undefined,
     validFor: parseCalendarDuration(key.rotationPolicy?.attributes.expiryTime ?? ''),
   });
+}
+
+/** A blank policy is none (Managed HSM, "Configure key autorotation"). */
+function hasPolicy({ rotationPolicy }: Key): boolean {
+  return (
+    rotationPolicy !== undefined &&
+    (rotationPolicy.lifetimeActions.length > 0 || !!rotationPolicy.attributes.expiryTime)
+  );
+}
+
+/** A key of a Managed HSM has at most 100 versions (Managed HSM, "Configure key autorotation"). */
+function checkRoom(vault: Vault, keyName: string): void {
+  const count = vault.keys.get(keyName.toLowerCase())?.versions.length ?? 0;
+  if (vault.local && count >= 100) throw badParameter(`Key '${keyName}' has 100 versions, and takes no more.`);
 }
 
 /** Starts the timers of a vault's keys anew: to be called when the vault itself has been recovered. */
@@ -116,15 +133,16 @@ export function findKeyVersion(
   return vault && key && found ? { vault, key, version: found } : undefined;
 }
 
-/** The vault with this URI (`https://name.vault.azure.net/`), host or name. */
+/** The vault, or Managed HSM, with this URI (`https://name.vault.azure.net/`) or host; or the vault of this name. */
 export function findVault(world: World, vaultUri: string): Vault | undefined {
   const host = vaultUri.replace(/^https:\/\//i, '').replace(/[:/].*$/, '');
-  return world.vaults.get((host.split('.')[0] ?? '').toLowerCase());
+  const [name = '', ...suffix] = host.toLowerCase().split('.');
+  return (suffix[0] === 'managedhsm' ? world.managedHsms : world.vaults).get(name);
 }
 
 /** False for a host that does not resolve in Azure, because no vault has that name. */
 export function vaultExists(world: World, host: string): boolean {
-  return /^[a-z0-9-]+\.vault\.azure\.net(:\d+)?$/i.test(host) && findVault(world, host) !== undefined;
+  return /^[a-z0-9-]+\.(vault|managedhsm)\.azure\.net(:\d+)?$/i.test(host) && findVault(world, host) !== undefined;
 }
 
 /** `https://<vault>.vault.azure.net/keys/<name>[/<version>]` */

@@ -26,10 +26,10 @@ export function watchLifetime(world: World, vault: Vault, key: Key, rotate: Rota
     plan(key, version).map(({ atSeconds, what }) => {
       const run = (): void => {
         // Looked at again: the vault may have been deleted, which cancels nothing.
-        if (key.versions.at(-1) !== version || world.vaults.get(vault.name.toLowerCase()) !== vault) return;
+        if (key.versions.at(-1) !== version || !isThere(world, vault)) return;
         remember(version, what);
         if (what === 'rotated') rotate(world, vault, key.name);
-        else world.publish({ vault, type: eventTypes[what], keyName: key.name, version });
+        else if (!vault.local) world.publish({ vault, type: eventTypes[what], keyName: key.name, version });
       };
       const atMs = atSeconds * 1000;
       if (what === 'nearExpiry' && atMs <= world.clock.nowMs()) {
@@ -39,6 +39,10 @@ export function watchLifetime(world: World, vault: Vault, key: Key, rotate: Rota
       return world.clock.schedule(atMs, run);
     }),
   );
+}
+
+function isThere(world: World, vault: Vault): boolean {
+  return (vault.local ? world.managedHsms : world.vaults).get(vault.name.toLowerCase()) === vault;
 }
 
 /** Cancels the timers of a key that is gone. */

@@ -21,6 +21,8 @@ export interface Operation {
   readonly method: string;
   readonly route: string;
   readonly permission: KeyPermission;
+  /** The data action in a Managed HSM, where the permission alone does not tell it. */
+  readonly localAction?: string;
   /** How it counts against the vault's budget. */
   readonly cost: 'create' | 'other';
   /** The answer's body, sent with status 200, or undefined for 204. */

@@ -2,6 +2,7 @@ import { isAllowed } from '../roles.ts';
 import type { Caller } from '../service.ts';
 import type { Vault, World } from '../world.ts';
 import { forbidden } from './errors.ts';
+import { mayLocally, requireLocally } from './local-access.ts';
 
 /** The data action of Azure RBAC for each permission of an access policy. */
 const dataActions = {
@@ -26,6 +27,18 @@ const dataActions = {
   verify: 'keys/verify/action',
 } as const;
 
+/** Where a Managed HSM calls it something else. */
+const localActions: Partial<Record<keyof typeof dataActions, string>> = {
+  get: 'keys/read/action',
+  list: 'keys/read/action',
+  create: 'keys/create',
+  update: 'keys/write/action',
+  recover: 'keys/deletedKeys/recover/action',
+  purge: 'keys/deletedKeys/delete',
+  getrotationpolicy: 'keys/read/action',
+  setrotationpolicy: 'keys/write/action',
+};
+
 /** A key permission in the words of access policies. */
 export type KeyPermission = keyof typeof dataActions;
 
@@ -40,6 +53,7 @@ export function hasKeyPermission(
   keyName: string | undefined,
   permission: KeyPermission,
 ): boolean {
+  if (vault.local) return mayLocally(vault.local, principalId, keyName, localActionOf(permission));
   if (vault.properties.enableRbacAuthorization) {
     return isAllowed(world, principalId, keyScope(vault, keyName), dataAction(permission), 'dataAction');
   }
@@ -61,9 +75,13 @@ export function requireKeyPermission(
   vault: Vault,
   { principal }: Caller,
   keyName: string | undefined,
-  permission: KeyPermission,
+  { permission, localAction = localActionOf(permission) }: { permission: KeyPermission; localAction?: string },
 ): void {
   if (!world.settings.enforceRoles) return;
+  if (vault.local) {
+    requireLocally(vault.local, principal.objectId, keyName, localAction);
+    return;
+  }
   if (hasKeyPermission(world, vault, principal.objectId, keyName, permission)) return;
   const who = `appid=${principal.clientId};oid=${principal.objectId};iss=https://sts.windows.net/${world.tenantId}/`;
   const where = `${vault.name};location=${vault.location}`;
@@ -88,6 +106,11 @@ export function requireKeyPermission(
     ].join('\r\n'),
     'ForbiddenByRbac',
   );
+}
+
+/** The data action of a Managed HSM ("Local RBAC built-in roles"); setting a rotation policy is writing the key. */
+function localActionOf(permission: KeyPermission): string {
+  return `Microsoft.KeyVault/managedHsm/${localActions[permission] ?? dataActions[permission]}`;
 }
 
 function dataAction(permission: KeyPermission): string {

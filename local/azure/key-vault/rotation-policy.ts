@@ -6,11 +6,12 @@ import { badParameter } from './errors.ts';
 export const defaultNotifyBeforeExpiry = 'P30D';
 
 /** Days, from "Configure key auto-rotation" and the specification of `expiryTime`. */
-const minimum = { rotate: 7, expiry: 28 };
+const minimum = { rotate: 7, rotateInHsm: 28, expiry: 28 };
 
 /** The policy as GET shows it; a key that never had one shows the default notice and no expiry time. */
 export function showRotationPolicy(vault: Vault, key: Key): Record<string, unknown> {
-  const policy = key.rotationPolicy ?? { lifetimeActions: [defaultNotify()], attributes: {} };
+  // A Managed HSM gives no notice; what it shows of a key that never had a policy is not documented.
+  const policy = key.rotationPolicy ?? { lifetimeActions: vault.local ? [] : [defaultNotify()], attributes: {} };
   return {
     id: `${vault.properties.vaultUri.replace(/\/$/, '')}/keys/${key.name}/rotationpolicy`,
     lifetimeActions: policy.lifetimeActions,
@@ -23,6 +24,7 @@ export function showRotationPolicy(vault: Vault, key: Key): Record<string, unkno
  * for what Key Vault refuses. `nowSeconds` becomes `updated`, and `created` unless there was a policy before.
  */
 export function readRotationPolicy(
+  vault: Vault,
   body: Record<string, unknown>,
   before: RotationPolicy | undefined,
   nowSeconds: number,
@@ -34,13 +36,17 @@ export function readRotationPolicy(
   }
   const asked = body.lifetimeActions ?? [];
   if (!Array.isArray(asked)) throw badParameter('lifetimeActions must be an array.');
-  const actions = asked.map((one) => readAction(one, expiryTime));
+  const least = vault.local ? minimum.rotateInHsm : minimum.rotate;
+  const actions = asked.map((one) => readAction(one, expiryTime, least));
+  if (vault.local && actions.some(({ action }) => action.type === 'Notify')) {
+    throw badParameter('A Managed HSM does not support the lifetime action Notify.');
+  }
   for (const type of ['Rotate', 'Notify']) {
     if (actions.filter(({ action }) => action.type === type).length > 1) {
       throw badParameter(`A key rotation policy can have one lifetime action of type ${type}.`);
     }
   }
-  if (!actions.some(({ action }) => action.type === 'Notify')) actions.push(defaultNotify());
+  if (!vault.local && !actions.some(({ action }) => action.type === 'Notify')) actions.push(defaultNotify());
   return {
     lifetimeActions: actions,
     attributes: {
@@ -57,7 +63,7 @@ interface Length {
   readonly days: number;
 }
 
-function readAction(value: unknown, expiryTime: Length | undefined): LifetimeAction {
+function readAction(value: unknown, expiryTime: Length | undefined, least: number): LifetimeAction {
   const { trigger: when, action } = (value ?? {}) as { trigger?: Record<string, unknown>; action?: { type?: unknown } };
   const type = String(action?.type ?? '').toLowerCase();
   if (type !== 'rotate' && type !== 'notify') {
@@ -70,14 +76,15 @@ function readAction(value: unknown, expiryTime: Length | undefined): LifetimeAct
     throw badParameter('A trigger has either timeAfterCreate or timeBeforeExpiry.');
   }
   if (type === 'notify' && afterCreate) throw badParameter('A Notify action takes timeBeforeExpiry only.');
-  if (length.days < minimum.rotate) {
-    throw badParameter(`The time of a lifetime action must be at least ${minimum.rotate} days.`);
+  // Before expiry it is what is left between two versions that counts, below.
+  if (length.days < (afterCreate ? least : minimum.rotate)) {
+    throw badParameter(`The time of a lifetime action must be at least ${least} days.`);
   }
   if (type === 'rotate' && beforeExpiry && !expiryTime) {
     throw badParameter('A Rotate action with timeBeforeExpiry needs attributes.expiryTime.');
   }
-  if (type === 'rotate' && expiryTime && length.days > expiryTime.days - minimum.rotate) {
-    throw badParameter(`A rotation must be at least ${minimum.rotate} days from creation and from expiry.`);
+  if (type === 'rotate' && expiryTime && length.days > expiryTime.days - least) {
+    throw badParameter(`A rotation must be at least ${least} days from creation and from expiry.`);
   }
   return {
     trigger: afterCreate ? { timeAfterCreate: afterCreate.text } : { timeBeforeExpiry: length.text },

@@ -6,6 +6,7 @@ import { deletedKeyOperations } from './deleted-key-operations.ts';
 import { badParameter, KeyVaultError } from './errors.ts';
 import { keyOperations } from './key-operations.ts';
 import { findVault } from './keys.ts';
+import { answerLocalRoles, isAboutRoles } from './local-roles.ts';
 import type { Operation } from './operation.ts';
 import { requireKeyPermission } from './permissions.ts';
 import { matchRoute } from './routes.ts';
@@ -13,10 +14,17 @@ import { createThrottle } from './throttle.ts';
 
 const operations: Operation[] = [...deletedKeyOperations, ...cryptoOperations, ...keyOperations];
 
-/** A token's `aud` for Key Vault: the resource's URI, with or without a slash, or its application id. */
-const audiences = ['https://vault.azure.net', 'https://vault.azure.net/', 'cfa8b339-82a2-471a-a3c9-0fc0be7a4093'];
+/** What tokens are for; the application is the same one. */
+const resourceOf = (vault: Vault) => (vault.local ? 'https://managedhsm.azure.net' : 'https://vault.azure.net');
 
-/** The keys data plane of every vault of the world; which vault is meant is in the request's host name. */
+/** A token's `aud` for Key Vault: the resource's URI, with or without a slash, or its application id. */
+const audiencesOf = (vault: Vault) => [
+  resourceOf(vault),
+  `${resourceOf(vault)}/`,
+  'cfa8b339-82a2-471a-a3c9-0fc0be7a4093',
+];
+
+/** The keys data plane of every vault and Managed HSM of the world; which vault is meant is in the request's host name. */
 export function createKeyVaultService(world: World): Service {
   const app = new Hono<ServiceEnv>();
   const throttle = createThrottle(world);
@@ -28,10 +36,16 @@ export function createKeyVaultService(world: World): Service {
       // In Azure such a name does not resolve; whoever reached this server all the same gets a clear answer.
       if (!vault) throw new KeyVaultError(404, 'VaultNotFound', `There is no vault at ${url.host}.`);
       const caller = requireCaller(vault, c.get('caller'), c.req.header('authorization'));
-      const { operation, params } = matchRoute(operations, c.req.method, url.pathname);
       const apiVersion = url.searchParams.get('api-version');
+      const { method } = c.req;
+      if (vault.local && apiVersion && isAboutRoles(url)) {
+        const body = readBody(await c.req.text());
+        const { status, body: shown } = answerLocalRoles({ world, access: vault.local, caller, method, url, body });
+        return reply(vault, status, shown);
+      }
+      const { operation, params } = matchRoute(operations, method, url.pathname);
       if (!apiVersion) throw badParameter('The api-version query parameter is missing.');
-      requireKeyPermission(world, vault, caller, params.name, operation.permission);
+      requireKeyPermission(world, vault, caller, params.name, operation);
       throttle(vault, operation.cost, () => newestSize(vault, params.name));
       const body = readBody(await c.req.text());
       const answer = operation.run({ world, vault, caller, url, apiVersion, params, body });
@@ -46,7 +60,7 @@ export function createKeyVaultService(world: World): Service {
 
 function requireCaller(vault: Vault, caller: Caller | undefined, authorization: string | undefined): Caller {
   const challenge = {
-    'www-authenticate': `Bearer authorization="https://login.microsoftonline.com/${String(vault.properties.tenantId)}", resource="https://vault.azure.net"`,
+    'www-authenticate': `Bearer authorization="https://login.microsoftonline.com/${String(vault.properties.tenantId)}", resource="${resourceOf(vault)}"`,
   };
   if (!authorization) {
     const message = 'AKV10000: Request is missing a Bearer or PoP token.';
@@ -56,8 +70,8 @@ function requireCaller(vault: Vault, caller: Caller | undefined, authorization: 
     const message = "[TokenInvalid] Error validating token: 'S2S12005'.";
     throw new KeyVaultError(401, 'Unauthorized', message, undefined, challenge);
   }
-  if (!audiences.includes(caller.audience)) {
-    const message = `AKV10022: Invalid audience. Expected https://vault.azure.net, found: ${caller.audience}.`;
+  if (!audiencesOf(vault).includes(caller.audience)) {
+    const message = `AKV10022: Invalid audience. Expected ${resourceOf(vault)}, found: ${caller.audience}.`;
     throw new KeyVaultError(401, 'Unauthorized', message, undefined, challenge);
   }
   return caller;

@@ -1,4 +1,5 @@
 import type { ArmRequest } from '../arm/arm-request.ts';
+import { hsmBody } from '../arm/managed-hsms.ts';
 import { isAllowed } from '../roles.ts';
 import { accountBody } from '../storage/account-body.ts';
 import type { World } from '../world.ts';
@@ -31,6 +32,7 @@ function resourcesOf(world: World): Resource[] {
   return [
     ...[...world.storageAccounts.values()].map((account) => accountBody(account) as unknown as Resource),
     ...[...world.vaults.values()].map((vault) => ({ ...vault, type: 'Microsoft.KeyVault/vaults' })),
+    ...[...world.managedHsms.values()].map((hsm) => hsmBody(hsm) as unknown as Resource),
     ...[...world.otherResources.values()].map((other) => ({
       ...other,
       name: other.id.slice(other.id.lastIndexOf('/') + 1),

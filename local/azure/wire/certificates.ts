@@ -15,6 +15,7 @@ export const AZURE_NAMES = [
   'login.microsoftonline.com',
   'graph.microsoft.com',
   '*.vault.azure.net',
+  '*.managedhsm.azure.net',
   '*.file.core.windows.net',
   RECEIVER_HOST,
 ];

@@ -1,0 +1,127 @@
+import pMap from 'p-map';
+import { describe, describeFailure } from '../azure/failure.ts';
+import type { KeyCatalog } from '../keys/key-admin-client.ts';
+import type { Keys } from '../keys/key-client.ts';
+import { type ManagedKey, type ManagedVault, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
+import { KEY_WORK } from '../work/messages.ts';
+import type { WorkQueue } from '../work/work-queue-client.ts';
+import { type KeyState, keyState } from './key-state.ts';
+
+/** Keys whose versions are listed at the same time. */
+const CONCURRENCY = 8;
+/**
+ * Where it is not known what was seen last, what is younger than this counts as new: the drift check, which looks every
+ * hour, puts right the rest. Milliseconds.
+ */
+const RECENT_MS = 3_600_000;
+
+export interface WatchPorts {
+  readonly settings: { readonly vaults: ManagedVaults };
+  readonly keyCatalog: Pick<KeyCatalog, 'names'>;
+  readonly keys: Pick<Keys, 'listVersions'>;
+  /** What each key was like at the last look, by its identifier in lower case. */
+  readonly seenKeys: {
+    all(): Promise<ReadonlyMap<string, string>>;
+    put(key: string, state: string): Promise<void>;
+  };
+  readonly queue: Pick<WorkQueue, 'send'>;
+  readonly now: () => Date;
+}
+
+/**
+ * Looks at the keys of the managed HSMs, which raise no events ("Managed HSM does not support Event Grid Notifications"),
+ * and puts to work what has changed since the last look, with the message that an event would have led to. What that
+ * message leads to is decided from what is read then. It costs a list of the keys of each HSM, and one of the versions of
+ * each key.
+ *
+ * It never throws: what cannot be read is said, and is looked at the next time.
+ *
+ * @param ref correlation id of this look
+ */
+export async function watchHsms(ref: string, ports: WatchPorts, log: Log, signal: AbortSignal): Promise<void> {
+  const hsms = ports.settings.vaults.all.filter(({ kind }) => kind === 'managedHsm');
+  if (hsms.length === 0) return;
+  const seen = await readSeen(ports, log);
+  for (const hsm of hsms) {
+    const keys = await keysOf(hsm, ports, log);
+    const watcher = new Watcher(ref, seen, ports, log);
+    const left = await pMap(keys, (key) => (signal.aborted ? key : watcher.look(key)), { concurrency: CONCURRENCY });
+    const missed = left.filter((key) => key !== undefined).length;
+    if (missed > 0) {
+      const message = `${missed} of the ${keys.length} keys of the Managed HSM ${hsm.name} were not looked at in time.`;
+      log({ level: 'error', reason: 'HsmUnwatched', message, vault: hsm.id });
+    }
+  }
+}
+
+/** Undefined: not known. */
+async function readSeen({ seenKeys }: WatchPorts, log: Log): Promise<ReadonlyMap<string, string> | undefined> {
+  try {
+    return await seenKeys.all();
+  } catch (error) {
+    const message = `What the keys of Managed HSMs were like cannot be read: ${describe(describeFailure(error))}`;
+    log({ level: 'warning', reason: 'FleetIndexUnavailable', message });
+    return undefined;
+  }
+}
+
+async function keysOf(hsm: ManagedVault, { keyCatalog }: WatchPorts, log: Log): Promise<ManagedKey[]> {
+  try {
+    return (await keyCatalog.names(hsm)).map((name) => managedKey(hsm, name));
+  } catch (error) {
+    const message = `The keys of the Managed HSM ${hsm.name} cannot be listed: ${describe(describeFailure(error))}`;
+    log({ level: 'error', reason: 'HsmUnwatched', message, vault: hsm.id });
+    return [];
+  }
+}
+
+class Watcher {
+  readonly #ref: string;
+  readonly #seen: ReadonlyMap<string, string> | undefined;
+  readonly #ports: WatchPorts;
+  readonly #log: Log;
+
+  constructor(ref: string, seen: ReadonlyMap<string, string> | undefined, ports: WatchPorts, log: Log) {
+    this.#ref = ref;
+    this.#seen = seen;
+    this.#ports = ports;
+    this.#log = log;
+  }
+
+  async look(key: ManagedKey): Promise<undefined> {
+    try {
+      const now = this.#ports.now();
+      const state = keyState(await this.#ports.keys.listVersions(key), now);
+      const before = this.#seen?.get(key.id.toLowerCase());
+      if (this.#isNews(state, before, now)) await this.#putToWork(key, state, before, now);
+      // Last, so that a look which is killed is made again.
+      if (state.text !== before) await this.#ports.seenKeys.put(key.id, state.text);
+    } catch (error) {
+      const message = `${key.id} was not looked at: ${describe(describeFailure(error))}`;
+      this.#log({ level: 'error', reason: 'HsmUnwatched', message, key: key.id });
+    }
+  }
+
+  #isNews({ text, newest }: KeyState, before: string | undefined, now: Date): boolean {
+    if (this.#seen) return text !== before;
+    return newest !== undefined && now.getTime() - newest.createdOn.getTime() < RECENT_MS;
+  }
+
+  async #putToWork(key: ManagedKey, state: KeyState, before: string | undefined, now: Date): Promise<void> {
+    const { newest, phase } = state;
+    // Of a version that was not there before it is known when it began; of all else, that it is noticed now.
+    const isNew = newest !== undefined && before !== undefined && !before.startsWith(newest.version);
+    const since = (isNew ? newest.createdOn : now).toISOString();
+    const cause = { by: 'hsmWatch', ref: this.#ref, since };
+    await this.#ports.queue.send(KEY_WORK, { kind: 'key', key: key.id, cause, attempt: 0 });
+    const about = { key: key.id, version: newest?.version, cause };
+    const message = `${REASONS.HsmKeyChanged} Its dependents are looked at.`;
+    this.#log({ level: 'info', reason: 'HsmKeyChanged', message, ...about });
+    if (phase === 'expired') {
+      const detail = 'Accounts that use it go on working, but Storage refuses it for anything new.';
+      this.#log({ level: 'error', reason: 'KeyExpired', message: `${REASONS.KeyExpired} ${detail}`, ...about });
+    }
+  }
+}

@@ -1,0 +1,36 @@
+import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { keyPartition } from './fleet-keys.ts';
+import type { FleetTable } from './fleet-rows.ts';
+
+const SEEN = 'seen';
+/** What is said of a key: two versions and a word. */
+const MOST = 200;
+
+/**
+ * How the keys of Managed HSMs were when they were last looked at, in the table of the fleet index. What is missing or
+ * wrong costs a look more. Errors are the SDK's.
+ */
+export interface SeenKeys {
+  /** By key identifier, lower case. */
+  all(): Promise<ReadonlyMap<string, string>>;
+  put(key: string, state: string): Promise<void>;
+}
+
+export function createSeenKeys(table: FleetTable): SeenKeys {
+  return {
+    async all() {
+      const seen = new Map<string, string>();
+      for await (const { rowKey, key, state } of table.rows(SEEN)) {
+        const parsed = typeof key === 'string' ? parseKeyIdentifier(key) : undefined;
+        if (!parsed || parsed.version || typeof state !== 'string') continue;
+        const id = formatKeyIdentifier(parsed);
+        if (keyPartition(id) === rowKey) seen.set(id.toLowerCase(), state);
+      }
+      return seen;
+    },
+    put: (key, state) =>
+      table.write([
+        { partitionKey: SEEN, rowKey: keyPartition(key), properties: { key, state: state.slice(0, MOST) } },
+      ]),
+  };
+}

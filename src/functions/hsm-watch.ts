@@ -1,0 +1,17 @@
+import { app } from '@azure/functions';
+import { timeBoxed } from '../azure/deadline.ts';
+import { watchHsms } from '../events/watch-hsms.ts';
+import { hsmWatchSchedule } from '../settings/timer-schedules.ts';
+import { availableServices, logOf } from './available-services.ts';
+import { endBy, TIME_LIMITS } from './time-limits.ts';
+
+app.timer('hsmWatch', {
+  schedule: hsmWatchSchedule(process.env),
+  handler: async (_timer, context) => {
+    const log = logOf(context);
+    const services = availableServices(log);
+    await endBy(TIME_LIMITS.hsmWatch, () =>
+      timeBoxed((signal) => watchHsms(context.invocationId, services, log, signal), TIME_LIMITS.hsmWatch / 2),
+    );
+  },
+});

@@ -1,0 +1,146 @@
+import { describe, expect, it } from 'vitest';
+import { createKeyVersion } from '../../local/azure/key-vault/keys.ts';
+import { keyState } from '../../src/events/key-state.ts';
+import { type WatchPorts, watchHsms } from '../../src/events/watch-hsms.ts';
+import { createSeenKeys } from '../../src/fleet/seen-keys.ts';
+import type { KeyWork, Work } from '../../src/work/messages.ts';
+import { keptLog, SAMPLE_SETTINGS, sampleServices } from '../support/app-services.ts';
+import { TestKey } from '../support/fleet.ts';
+import { useLocalAzure } from '../support/local-azure.ts';
+import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
+
+const local = useLocalAzure({ fleet: 'sample' });
+const HSM = SAMPLE_SETTINGS.CMK_VAULTS?.split(' ')[0]?.replace('vaults/kv-files', 'managedHSMs/hsm-local') ?? '';
+const DAY_MS = 24 * 3_600_000;
+
+function watching(ports: Partial<WatchPorts> = {}, vaults = HSM) {
+  const { settings, keys, keyCatalog } = sampleServices({ CMK_VAULTS: vaults });
+  const table = new MemoryFleetTable();
+  const sent: KeyWork[] = [];
+  const { log, records } = keptLog();
+  const all: WatchPorts = {
+    settings,
+    keys,
+    keyCatalog,
+    seenKeys: createSeenKeys(table.port()),
+    queue: {
+      send: async (_queue: string, work: Work) => {
+        sent.push(work as KeyWork);
+      },
+    },
+    now: () => local.azure.clock.now(),
+    ...ports,
+  };
+  return {
+    sent,
+    records,
+    look: async () => {
+      sent.length = 0;
+      records.length = 0;
+      await watchHsms('look', all, log, AbortSignal.timeout(30_000));
+      return sent.map(({ key }) => key.split('/').at(-1)).sort();
+    },
+  };
+}
+const newKey = (options = {}) => new TestKey(local.azure.world, 'hsm-local', options);
+
+describe('keys of a Managed HSM', () => {
+  it('are put to work when they are seen first, and then when they have a new version', async () => {
+    const { look, sent, records } = watching();
+    const key = newKey();
+    expect(await look()).toEqual(expect.arrayContaining([key.name, 'vault-key']));
+    expect(await look()).toEqual([]);
+    const next = key.add();
+    expect(await look()).toEqual([key.name]);
+    const since = new Date(next.created * 1000).toISOString();
+    expect(sent).toEqual([{ kind: 'key', key: key.id(), cause: { by: 'hsmWatch', ref: 'look', since }, attempt: 0 }]);
+    expect(records).toMatchObject([{ level: 'info', reason: 'HsmKeyChanged', key: key.id(), version: next.version }]);
+    expect(await look()).toEqual([]);
+  });
+
+  it('cost one list of keys, and one of the versions of each', async () => {
+    const { look } = watching();
+    const key = newKey();
+    key.add();
+    await look();
+    const since = local.azure.requests.last;
+    await look();
+    const names = [...(local.azure.world.managedHsms.get('hsm-local')?.keys.keys() ?? [])];
+    const asked = local.azure.requests
+      .since(since)
+      .filter(({ status }) => status === 200)
+      .map(({ path }) => path.replace(/\?.*/, ''));
+    expect(asked.sort()).toEqual(['/keys', ...names.map((name) => `/keys/${name}/versions`)].sort());
+  });
+
+  it('are put to work when a version becomes usable, nears its expiry, and expires', async () => {
+    const { look, records } = watching();
+    const nowSeconds = local.azure.clock.nowSeconds();
+    const later = newKey();
+    later.add({ nbf: nowSeconds + 600 });
+    const ending = newKey({ exp: nowSeconds + 40 * 86_400 });
+    await look();
+    local.azure.clock.advance(601_000);
+    expect(await look()).toEqual([later.name]);
+    local.azure.clock.advance(11 * DAY_MS);
+    expect(await look()).toEqual([ending.name]);
+    local.azure.clock.advance(30 * DAY_MS);
+    expect(await look()).toEqual([ending.name]);
+    expect(records).toMatchObject([{ reason: 'HsmKeyChanged' }, { level: 'error', reason: 'KeyExpired' }]);
+    expect(await look()).toEqual([]);
+  });
+
+  it('are put to work again where the message could not be sent', async () => {
+    let fails = true;
+    const sent: string[] = [];
+    const queue = {
+      send: async (_queue: string, work: Work) => {
+        if (fails) throw new Error('queue down');
+        sent.push((work as KeyWork).key);
+      },
+    };
+    const { look, records } = watching({ queue });
+    const key = newKey();
+    await look();
+    expect(records).toContainEqual(expect.objectContaining({ level: 'error', reason: 'HsmUnwatched', key: key.id() }));
+    fails = false;
+    await look();
+    expect(sent).toContain(key.id());
+  });
+
+  it('are looked at where it is not known what was seen last: then what is young counts as new', async () => {
+    const seenKeys = { all: () => Promise.reject(new Error('table down')), put: async () => {} };
+    const { look, records } = watching({ seenKeys });
+    const old = newKey();
+    local.azure.clock.advance(2 * 3_600_000);
+    const young = newKey();
+    const looked = await look();
+    expect(looked).toContain(young.name);
+    expect(looked).not.toContain(old.name);
+    expect(records).toContainEqual(expect.objectContaining({ level: 'warning', reason: 'FleetIndexUnavailable' }));
+  });
+
+  it('that may not be read are said, and keep nobody from the others', async () => {
+    const { local: access } = local.azure.world.managedHsms.get('hsm-local') ?? {};
+    if (!access) throw new Error('hsm-local is a Managed HSM.');
+    const before = new Map(access.roleAssignments);
+    access.roleAssignments.clear();
+    const { look, records } = watching();
+    expect(await look()).toEqual([]);
+    expect(records).toMatchObject([{ level: 'error', reason: 'HsmUnwatched' }]);
+    expect(records[0]?.message).toContain('403 AccessDenied');
+    for (const [name, assignment] of before) access.roleAssignments.set(name, assignment);
+    expect((await look()).length).toBeGreaterThan(0);
+  });
+
+  it('are left alone where none is managed: nothing is asked of anybody', async () => {
+    createKeyVersion(local.azure.world, new TestKey(local.azure.world).vault, 'files-key');
+    const since = local.azure.requests.last;
+    expect(await watching({}, SAMPLE_SETTINGS.CMK_VAULTS).look()).toEqual([]);
+    expect(local.azure.requests.since(since)).toEqual([]);
+  });
+
+  it('that do not exist any more are a state, too', () => {
+    expect(keyState([], new Date()).text).toBe('none none fresh');
+  });
+});

@@ -1,0 +1,204 @@
+import { randomUUID } from 'node:crypto';
+import { ClientSecretCredential } from '@azure/identity';
+import { KeyClient } from '@azure/keyvault-keys';
+import { describe, expect, it } from 'vitest';
+import { SUBSCRIPTION_ID } from '../../../local/azure/constants.ts';
+import { createKeyVersion } from '../../../local/azure/key-vault/keys.ts';
+import type { Principal } from '../../../local/azure/world.ts';
+import { useLocalAzure } from '../../support/local-azure.ts';
+import { arm, signIn } from '../support.ts';
+
+const local = useLocalAzure({ fleet: 'sample' });
+
+const HSM = 'https://hsm-local.managedhsm.azure.net';
+const ID = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/managedHSMs/hsm-local`;
+const CRYPTO_USER =
+  'Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/21dbd100-6940-42c2-9190-5d6cb909625b';
+
+const keys = () => {
+  const { AZURE_TENANT_ID: tenant, AZURE_CLIENT_ID: id, AZURE_CLIENT_SECRET: secret } = local.azure.owner;
+  return new KeyClient(HSM, new ClientSecretCredential(tenant, id, secret), { retryOptions: { maxRetries: 0 } });
+};
+const hsm = () => {
+  const found = local.azure.world.managedHsms.get('hsm-local');
+  if (!found) throw new Error('The sample fleet has the Managed HSM hsm-local.');
+  return found;
+};
+
+interface Answer {
+  readonly status: number;
+  readonly challenge: string | null;
+  readonly body: { readonly error?: { code: string; message: string } } & Readonly<Record<string, unknown>>;
+}
+
+async function ask(
+  method: string,
+  path: string,
+  {
+    as = signIn(local.azure, 'owner'),
+    audience = 'https://managedhsm.azure.net',
+    body,
+  }: { as?: Principal; audience?: string; body?: unknown } = {},
+): Promise<Answer> {
+  const { token } = local.azure.tokens.issue(as, audience);
+  const response = await fetch(`${HSM}${path}?api-version=7.6`, {
+    method,
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return {
+    status: response.status,
+    challenge: response.headers.get('www-authenticate'),
+    body: text === '' ? {} : JSON.parse(text),
+  };
+}
+
+describe('the keys of a Managed HSM', () => {
+  it('are made, read, changed, deleted and recovered by the SDK, in hardware, without an event', async () => {
+    const created = await keys().createRsaKey('made', { hsm: true });
+    expect(created.keyType).toBe('RSA-HSM');
+    expect(created.id).toMatch(new RegExp(`^${HSM}/keys/made/[0-9a-f]{32}$`));
+    await keys().updateKeyProperties('made', created.properties.version ?? '', { enabled: false, tags: { a: 'b' } });
+    expect((await keys().getKey('made')).properties).toMatchObject({ enabled: false, tags: { a: 'b' } });
+    await (await keys().beginDeleteKey('made', { intervalInMs: 1 })).pollUntilDone();
+    await (await keys().beginRecoverDeletedKey('made', { intervalInMs: 1 })).pollUntilDone();
+    const names: string[] = [];
+    for await (const { name } of keys().listPropertiesOfKeys()) names.push(name);
+    expect(names).toEqual(['made', 'vault-key']);
+    expect(local.azure.events).toEqual([]);
+  });
+
+  it('are of no type outside hardware', async () => {
+    expect(await ask('POST', '/keys/soft/create', { body: { kty: 'RSA' } })).toMatchObject({
+      status: 400,
+      body: { error: { code: 'BadParameter' } },
+    });
+  });
+
+  it('are rotated when there is a policy, which gives no notice and waits at least 28 days', async () => {
+    await keys().createRsaKey('rotated', { hsm: true });
+    await expect(keys().rotateKey('rotated')).rejects.toMatchObject({ statusCode: 400 });
+    const rotate = (days: number) => [{ action: 'Rotate' as const, timeAfterCreate: `P${days}D` }];
+    await expect(keys().updateKeyRotationPolicy('rotated', { lifetimeActions: rotate(27) })).rejects.toMatchObject({
+      statusCode: 400,
+    });
+    await expect(
+      keys().updateKeyRotationPolicy('rotated', { lifetimeActions: [{ action: 'Notify', timeBeforeExpiry: 'P30D' }] }),
+    ).rejects.toMatchObject({ statusCode: 400 });
+    await keys().updateKeyRotationPolicy('rotated', { lifetimeActions: rotate(28), expiresIn: 'P90D' });
+    const rotated = await keys().rotateKey('rotated');
+    expect(rotated.properties.expiresOn).toBeInstanceOf(Date);
+    // A blank policy is none.
+    await keys().updateKeyRotationPolicy('rotated', { lifetimeActions: [] });
+    await expect(keys().rotateKey('rotated')).rejects.toMatchObject({ statusCode: 400 });
+  });
+
+  it('have at most 100 versions', async () => {
+    const { world } = local.azure;
+    const [first] = hsm().keys.get('vault-key')?.versions ?? [];
+    const { privateKey } = first ?? {};
+    if (!privateKey) throw new Error('The sample key has a version.');
+    for (let made = 0; made < 100; made += 1) createKeyVersion(world, hsm(), 'many', { privateKey });
+    expect(await ask('POST', '/keys/many/create', { body: { kty: 'RSA-HSM' } })).toMatchObject({ status: 400 });
+  });
+
+  it('take tokens for a Managed HSM alone', async () => {
+    const answer = await ask('GET', '/keys', { audience: 'https://vault.azure.net' });
+    expect(answer.status).toBe(401);
+    expect(answer.challenge).toMatch(/resource="https:\/\/managedhsm\.azure\.net"$/);
+  });
+
+  it('are the only thing under that name: there is no vault of it, and no other HSM', async () => {
+    await expect(fetch('https://hsm-local.vault.azure.net/keys?api-version=7.6')).rejects.toThrow();
+    await expect(fetch('https://kv-files.managedhsm.azure.net/keys?api-version=7.6')).rejects.toThrow();
+  });
+});
+
+describe("a Managed HSM's own access control", () => {
+  it('refuses whoever has no role there, an owner in Azure RBAC too, and says so as an HSM does', async () => {
+    const as = signIn(local.azure, 'outsider');
+    const refused = await ask('GET', '/keys/vault-key/versions', { as });
+    expect(refused).toMatchObject({ status: 403, body: { error: { code: 'AccessDenied' } } });
+    expect(refused.body.error?.message).toMatch(
+      /^Not authorized to access Microsoft\.KeyVault\/managedHsm\/keys\/read\/action on \/keys\/vault-key \(Activity ID: /,
+    );
+  });
+
+  it('knows built-in roles and assignments, at one key too', async () => {
+    const as = signIn(local.azure, 'outsider');
+    const name = randomUUID();
+    const at = `/keys/vault-key/providers/Microsoft.Authorization/roleAssignments`;
+    const body = { properties: { roleDefinitionId: CRYPTO_USER, principalId: as.objectId } };
+    expect((await ask('PUT', `/${at}/${name}`, { as, body })).status).toBe(403);
+    expect(await ask('PUT', `/${at}/${name}`, { body })).toMatchObject({
+      status: 201,
+      body: {
+        name,
+        id: `/keys/vault-key/providers/Microsoft.Authorization/roleAssignments/${name}`,
+        properties: { scope: '/keys/vault-key', principalId: as.objectId, roleDefinitionId: CRYPTO_USER },
+      },
+    });
+    expect((await ask('PUT', `/${at}/${name}`, { body })).status).toBe(409);
+    expect((await ask('GET', '/keys/vault-key/versions', { as })).status).toBe(200);
+    expect((await ask('GET', '/keys/rotated/versions', { as })).status).toBe(403);
+    const listed = await ask('GET', `${at}`);
+    expect(listed.body.value).toMatchObject([{ name }]);
+    expect((await ask('DELETE', `${at}/${name}`)).status).toBe(200);
+    expect((await ask('GET', `${at}/${name}`)).status).toBe(404);
+    expect((await ask('GET', '/keys/vault-key/versions', { as })).status).toBe(403);
+  });
+
+  it('keeps roles of its own definition', async () => {
+    const name = randomUUID();
+    const role = '///providers/Microsoft.Authorization/roleDefinitions';
+    const permissions = [{ dataActions: ['Microsoft.KeyVault/managedHsm/keys/read/action'] }];
+    const put = await ask('PUT', `${role}/${name}`, { body: { properties: { roleName: 'Reader', permissions } } });
+    expect(put).toMatchObject({ status: 201, body: { properties: { roleName: 'Reader', type: 'CustomRole' } } });
+    const all = (await ask('GET', role)).body.value as { properties: { roleName: string; type: string } }[];
+    expect(all.map(({ properties }) => properties.roleName)).toEqual(
+      expect.arrayContaining(['Managed HSM Crypto User', 'Managed HSM Crypto Service Encryption User', 'Reader']),
+    );
+    expect((await ask('DELETE', `${role}/${name}`)).status).toBe(200);
+    expect((await ask('GET', `${role}/${name}`)).status).toBe(404);
+    expect((await ask('DELETE', `${role}/21dbd100-6940-42c2-9190-5d6cb909625b`)).status).toBe(400);
+  });
+});
+
+describe('a Managed HSM in ARM', () => {
+  it('is read, listed and changed, as a resource of its own type', async () => {
+    expect(await arm(local.azure, 'GET', ID)).toMatchObject({
+      status: 200,
+      body: { type: 'Microsoft.KeyVault/managedHSMs', properties: { hsmUri: `${HSM}/`, enablePurgeProtection: true } },
+    });
+    for (const scope of [`/subscriptions/${SUBSCRIPTION_ID}`, ID.replace(/\/providers.*/, '')]) {
+      const { body } = await arm(local.azure, 'GET', `${scope}/providers/Microsoft.KeyVault/managedHSMs`);
+      expect(body.value?.map(({ name }) => name)).toEqual(['hsm-local']);
+    }
+    const networkAcls = { bypass: 'None', defaultAction: 'Deny' };
+    const changed = await arm(local.azure, 'PATCH', ID, { body: { properties: { networkAcls } } });
+    expect(changed.body.properties).toMatchObject({ networkAcls });
+    const off = { body: { properties: { enablePurgeProtection: false } } };
+    expect((await arm(local.azure, 'PATCH', ID, off)).status).toBe(400);
+  });
+
+  it('is looked at by Storage: without purge protection, or a local role, its key is refused', async () => {
+    const account = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-vault/providers/Microsoft.Storage/storageAccounts/stvault01`;
+    const { body: read } = await arm(local.azure, 'GET', account);
+    const encryption = read.properties?.encryption;
+    expect(encryption?.keyvaultproperties?.keyvaulturi).toBe(`${HSM}/`);
+    const automatic = { ...encryption, keyvaultproperties: { ...encryption?.keyvaultproperties, keyversion: '' } };
+    const switchOver = () => arm(local.azure, 'PATCH', account, { body: { properties: { encryption: automatic } } });
+    hsm().properties.enablePurgeProtection = false;
+    expect(await switchOver()).toMatchObject({ status: 400, body: { error: { code: 'KeyVaultPolicyError' } } });
+    hsm().properties.enablePurgeProtection = true;
+    const roles = [...(hsm().local?.roleAssignments.values() ?? [])];
+    hsm().local?.roleAssignments.clear();
+    expect(await switchOver()).toMatchObject({
+      status: 403,
+      body: { error: { code: 'KeyVaultAuthenticationFailure' } },
+    });
+    for (const role of roles) hsm().local?.roleAssignments.set(role.name, role);
+    expect((await switchOver()).status).toBe(200);
+  });
+});
