@@ -1,5 +1,6 @@
 import { describe, describeFailure, type Failure } from '../azure/failure.ts';
 import { CmkError } from '../errors.ts';
+import { LOCAL_CRYPTO_USER } from '../identities/key-roles.ts';
 import { signInTrouble } from '../operations/sign-in.ts';
 import type { Reason } from '../reasons.ts';
 
@@ -16,14 +17,15 @@ type Sentence = (failure: Failure) => Explanation;
 const BY_CODE: Readonly<Record<string, Sentence>> = {
   KeyVaultPolicyError: () => ({
     reason: 'PurgeProtectionOff',
-    message: 'Storage takes no keys from a vault without purge protection.',
-    nextStep: 'Turn it on (it cannot be turned off again): cmk vault ensure <vault>',
+    message: 'Storage takes no keys from a vault, or a Managed HSM, without purge protection.',
+    nextStep:
+      'Turn it on (it cannot be turned off again): cmk vault ensure <vault>; of a Managed HSM: az keyvault update-hsm --hsm-name <name> --enable-purge-protection true',
   }),
   KeyVaultAuthenticationFailure: () => ({
     reason: 'IdentityHasNoAccess',
     message: "Storage could not use the key with the account's identity.",
     nextStep:
-      'Give the identity its role (cmk identity ensure <identity> --vault <vault>), wait some minutes, and see that the key is enabled and not expired and that the firewall of the vault lets trusted services in.',
+      'Give the identity its role (cmk identity ensure <identity> --vault <vault>; in a Managed HSM a local one, az keyvault role assignment create --hsm-name <name>), wait some minutes, and see that the key is enabled and not expired and that the firewall of the vault lets trusted services in.',
   }),
   HttpResourceNotFound: ({ message }) => ({
     reason: 'KeyNotFound',
@@ -97,6 +99,7 @@ function byKind(failure: Failure, error: unknown): Explanation {
   const message = describe(failure);
   switch (failure.kind) {
     case 'forbidden':
+      if (hsmOf(error)) return { reason: 'MissingPermission', message, nextStep: hsmStep(hsmOf(error) ?? '', message) };
       return { reason: 'MissingPermission', message, nextStep: forbiddenStep(failure, vaultOf(error)) };
     case 'throttled':
       return {
@@ -138,6 +141,10 @@ function noVault({ status, code, message }: Failure, error: unknown): boolean {
   return vaultOf(error) !== undefined && (status === 502 || code === 'ENOTFOUND' || /\bENOTFOUND\b/.test(message));
 }
 
+function hsmOf(error: unknown): string | undefined {
+  return /^([\w-]+)\.managedhsm\./.exec(hostOf(error) ?? '')?.[1];
+}
+
 /** Who was asked, if the SDK tells. */
 function hostOf(error: unknown): string | undefined {
   const { request, hostname } = error as { request?: { url?: unknown }; hostname?: unknown };
@@ -147,6 +154,13 @@ function hostOf(error: unknown): string | undefined {
 
 function vaultOf(error: unknown): string | undefined {
   return /^([\w-]+)\.(?:vault|managedhsm)\./.exec(hostOf(error) ?? '')?.[1];
+}
+
+/** A Managed HSM says which right is missing, and where; a list that is refused comes without words. */
+function hsmStep(hsm: string, message: string): string {
+  const [, action, scope = '/keys'] = /to access (\S+) on (\S+)/.exec(message) ?? [];
+  const role = action?.includes('/deletedKeys/') ? 'Managed HSM Crypto Officer' : LOCAL_CRYPTO_USER;
+  return `Roles in Azure count for nothing there. Ask whoever manages its roles: az keyvault role assignment create --hsm-name ${hsm} --role "${role}" --assignee <you> --scope ${scope}`;
 }
 
 /** Key Vault says in words why it forbids something; a list of keys or versions that is refused comes without them. */

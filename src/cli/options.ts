@@ -61,6 +61,14 @@ export function waiting(command: Command): Command {
   );
 }
 
+/** Which vault is meant, or which Managed HSM: that sets the same option, as a vault may have the same name. */
+export function inVault(command: Command, what: string, mandatory = false): Command {
+  return command
+    .addOption(new Option('--vault <vault>', `name, ARM id or URI of ${what}`).makeOptionMandatory(mandatory))
+    .option('--hsm <name>', 'name of a Managed HSM, instead of --vault')
+    .on('option:hsm', (name: string) => command.setOptionValueWithSource('vault', `managedHSMs/${name}`, 'cli'));
+}
+
 /** The vaults that a command looks at. */
 export function vaults(): Option {
   return new Option('--vault <vault...>', 'vaults to look at').default([], 'those of CMK_VAULTS');

@@ -33,3 +33,7 @@ export const ENCRYPTION_USER: KeyRole = {
     'Microsoft.KeyVault/vaults/keys/unwrap/action',
   ],
 };
+
+/** The same in a Managed HSM ("Local RBAC built-in roles"): what Storage needs, and all that one does with keys but recover and purge. */
+export const LOCAL_ENCRYPTION_USER = 'Managed HSM Crypto Service Encryption User';
+export const LOCAL_CRYPTO_USER = 'Managed HSM Crypto User';

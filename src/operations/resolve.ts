@@ -17,17 +17,33 @@ export interface Where {
 }
 
 export const VAULT_TYPE = 'Microsoft.KeyVault/vaults';
+const HSM_TYPE = 'Microsoft.KeyVault/managedHSMs';
+/** A Managed HSM by its name alone, as `--hsm` hands it on: a vault may have the same one. */
+const HSM_NAMED = /^managedHSMs\//i;
 export const ACCOUNT_TYPE = 'Microsoft.Storage/storageAccounts';
 /** File shares that stand alone. */
 const SHARE_TYPE = 'Microsoft.FileShares/fileShares';
 export const IDENTITY_TYPE = 'Microsoft.ManagedIdentity/userAssignedIdentities';
 
-/** The vault of that name, ARM id or URI; undefined when the sign-in sees none. */
+/** The vault or Managed HSM of that name, ARM id or URI; undefined when the sign-in sees none. A vault's name comes first. */
 export async function lookForVault(text: string, azure: Azure, where: Where = {}): Promise<Vault | undefined> {
-  const id = idOf(text, VAULT_TYPE, where);
-  if (id) return azure.vaults.find(id);
-  const found = await findOne('key vault', VAULT_TYPE, nameOfVault(text), azure, where);
+  const name = text.replace(HSM_NAMED, '');
+  const isHsm = name !== text || parseVault(text)?.kind === 'managedHsm' || isHsmId(text);
+  const id = isHsm ? idOf(name, HSM_TYPE, where) : idOf(text, VAULT_TYPE, where);
+  if (id) {
+    const found = await azure.vaults.find(id);
+    if (found || isHsm || text.startsWith('/')) return found;
+  }
+  const vault = isHsm || id ? undefined : await findOne('key vault', VAULT_TYPE, nameOfVault(text), azure, where);
+  // A URI of a vault names no Managed HSM.
+  const isVault = vault !== undefined || (!isHsm && parseVault(text) !== undefined);
+  const found =
+    vault ?? (isVault ? undefined : await findOne('Managed HSM', HSM_TYPE, nameOfVault(name), azure, where));
   return found && azure.vaults.find(found);
+}
+
+function isHsmId(text: string): boolean {
+  return parseResourceId(text)?.type.toLowerCase() === HSM_TYPE.toLowerCase();
 }
 
 /** @throws {@link CmkError} `VaultNotFound` */
@@ -36,7 +52,7 @@ export async function findVault(text: string, azure: Azure, where: Where = {}): 
   if (vault) return vault;
   throw new CmkError(
     'VaultNotFound',
-    `There is no key vault ${text}${placeOf(where)}, or your sign-in does not see it.`,
+    `There is no ${HSM_NAMED.test(text) ? 'Managed HSM' : 'key vault'} ${text.replace(HSM_NAMED, '')}${placeOf(where)}, or your sign-in does not see it.`,
     'Create it with `cmk vault ensure`, or check name and subscription (`cmk doctor` shows what you see).',
   );
 }
@@ -131,12 +147,14 @@ export function keyByName(key: string, vault: string | undefined, cloud: Cloud):
     throw new CmkError(
       'ArgumentInvalid',
       `Which vault is the key ${key} in?`,
-      `Add --vault <name>, or give the whole identifier: https://<vault>.${cloud.keyVaultSuffix}/keys/${key}`,
+      `Add --vault <name>, or --hsm <name> for a Managed HSM, or give the whole identifier: https://<vault>.${cloud.keyVaultSuffix}/keys/${key}`,
     );
   }
   const byId = managedVault(vault, cloud);
   if (byId) return managedKey(byId, key);
-  const byUri = parseVault(vault) ?? parseVault(`https://${nameOfVault(vault)}.${cloud.keyVaultSuffix}`);
+  const name = vault.replace(HSM_NAMED, '');
+  const suffix = name === vault ? cloud.keyVaultSuffix : cloud.managedHsmSuffix;
+  const byUri = parseVault(vault) ?? parseVault(`https://${nameOfVault(name)}.${suffix}`);
   if (byUri) return managedKey(unseen(byUri), key);
   checkName('vault', vault);
   throw new CmkError('ArgumentInvalid', `"${vault}" is not a vault.`, 'Give its name, ARM id or URI.');

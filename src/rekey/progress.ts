@@ -7,6 +7,7 @@ import {
   type RekeySubject,
 } from '../fleet/rekey-order.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
+import { vaultOption } from '../keys/vault-options.ts';
 import type { Reason } from '../reasons.ts';
 
 /** Failures that are told one by one. */
@@ -86,7 +87,7 @@ function nameOf({ account, scope = '' }: Pick<RekeySubject, 'account' | 'scope'>
 export function toDoOf(order: RekeyOrder, failed: number): string[] {
   const { id, from, state, paused, waits, verified } = order;
   const key = parseKeyIdentifier(from);
-  const old = key ? `${key.keyName} --vault ${key.vaultName}` : from;
+  const old = key ? `${key.keyName} ${vaultOption({ kind: key.kind, name: key.vaultName })}` : from;
   if (state === 'done') {
     return [
       `See what else uses the old key, of other types than storage accounts: cmk key status ${old}`,

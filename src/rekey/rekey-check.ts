@@ -3,6 +3,7 @@ import { giveAccess } from '../identities/give-access.ts';
 import type { KeyAccess } from '../identities/key-access.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { vaultOption } from '../keys/vault-options.ts';
 import type { Reason } from '../reasons.ts';
 import type { VaultProperties } from '../vaults/vault-client.ts';
 import { letStorageIn, protectVault } from '../vaults/vault-commands.ts';
@@ -145,7 +146,7 @@ function materialProblems({ to, material }: RekeyFacts): RekeyProblem[] {
   if (/^RSA(-HSM)?$/i.test(type) && SIZES.includes(size)) return [];
   const detail = `${to.id} is ${type}${size ? ` of ${size} bits` : ''}.`;
   return [
-    { reason: 'UnsupportedKey', detail, fix: `Make another key: cmk key ensure <name> --vault ${to.vault.name}` },
+    { reason: 'UnsupportedKey', detail, fix: `Make another key: cmk key ensure <name> ${vaultOption(to.vault)}` },
   ];
 }
 

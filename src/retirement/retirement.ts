@@ -1,6 +1,7 @@
 import type { VersionUsers } from '../dependents/version-users.ts';
 import { compareAge, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { vaultOption } from '../keys/vault-options.ts';
 import { MAX_TAGS, openRevocation } from '../revocation/revocation.ts';
 
 /** Tag on a version that was retired: when, and the version that has taken its place. */
@@ -76,7 +77,7 @@ export function withoutRetiredTag({ [RETIRED_TAG]: _, ...others }: KeyVersion['t
 
 /** What a person types who knows that nobody uses the version. */
 export function retireCommand({ vault, name }: ManagedKey, version: string): string {
-  return `cmk key retire ${name} --vault ${vault.name} --version ${version} --without-evidence`;
+  return `cmk key retire ${name} ${vaultOption(vault)} --version ${version} --without-evidence`;
 }
 
 /** Storage accounts have names that are unique in all Azure; everything else is called by its id. */

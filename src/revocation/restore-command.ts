@@ -1,9 +1,10 @@
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { vaultOption } from '../keys/vault-options.ts';
 
 /** The command that restores a revocation. */
 export function restoreCommand(
   { name, vault }: Pick<ManagedKey, 'name' | 'vault'>,
   { id }: { readonly id: string },
 ): string {
-  return `cmk key restore ${name} --vault ${vault.name} --revocation ${id}`;
+  return `cmk key restore ${name} ${vaultOption(vault)} --revocation ${id}`;
 }

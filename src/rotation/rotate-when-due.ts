@@ -17,6 +17,7 @@ import { keepRecord } from './keep-record.ts';
 import { completeVersion, LATE_SECONDS, type Made, makeVersion } from './make-version.ts';
 import {
   decideRotation,
+  hsmNeedsPolicy,
   isRotatedByTag,
   type RotationDecision,
   rotatedByHand,
@@ -151,7 +152,7 @@ class Rotation {
       const failure = describeFailure(error);
       if (failure.kind !== 'refused') throw error;
       // Final (imported material, an Azure Policy): somebody has to look, and asking again is no use.
-      this.#say('error', 'RotationRefused', describe(failure));
+      this.#say('error', 'RotationRefused', `${describe(failure)}${hsmNeedsPolicy(this.#key)}`);
       return LEAVE;
     }
     if ('unknown' in result) return this.#wait(intent, describe(result.unknown));

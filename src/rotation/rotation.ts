@@ -110,3 +110,9 @@ export function completeRotation(from: KeyVersion, to: KeyVersion): RotationComp
     ...(expiresOn ? { expiresOn } : {}),
   };
 }
+
+/** What may be behind a refusal ("It must be set before keys can be rotated on-demand": Managed HSM, key autorotation). */
+export function hsmNeedsPolicy({ vault }: { readonly vault: { readonly kind: 'vault' | 'managedHsm' } }): string {
+  if (vault.kind === 'vault') return '';
+  return ' A Managed HSM rotates a key only when it has a rotation policy (`cmk key ensure --version-lifetime`), and makes at most 100 versions.';
+}

@@ -39,11 +39,13 @@ export interface VaultNetwork {
 
 /** A key vault with what is needed to set one up. */
 export interface Vault extends VaultProperties {
+  readonly kind: ManagedVault['kind'];
   readonly name: string;
   readonly subscriptionId: string;
   readonly resourceGroup: string;
   /** As Azure writes it, with its trailing slash: this is what goes into an account's settings. */
   readonly uri: string;
+  /** A Managed HSM counts as premium: its keys are in hardware. */
   readonly sku: 'standard' | 'premium';
 }
 
@@ -65,7 +67,7 @@ export interface Vaults {
 
 /** Sets vaults up, with the same errors. */
 export interface VaultSetup extends Vaults {
-  /** Undefined when there is no such vault. */
+  /** Of a vault or a Managed HSM; undefined when there is none of that id. */
   find(id: ResourceId): Promise<Vault | undefined>;
   /** Creates a vault with purge protection and role-based access; returns when it can be used. */
   create(id: ResourceId, wanted: NewVault): Promise<Vault>;
@@ -94,7 +96,12 @@ export function createVaults(credential: TokenCredential, cloud: Cloud): VaultSe
         : { id, ...ofHsm(await client.managedHsms.get(resourceGroup, name, aborting(signal))) };
     },
     find: (id) =>
-      unlessMissing(async () => toVault(await clientOf(id.subscriptionId).vaults.get(id.resourceGroup, id.name))),
+      unlessMissing(async () => {
+        const { vaults, managedHsms } = clientOf(id.subscriptionId);
+        return /\/managedHSMs$/i.test(id.type)
+          ? toHsm(await managedHsms.get(id.resourceGroup, id.name))
+          : toVault(await vaults.get(id.resourceGroup, id.name));
+      }),
     async create(id, { location, tenantId, sku, retentionDays }) {
       const poller = clientOf(id.subscriptionId).vaults.createOrUpdate(
         id.resourceGroup,
@@ -139,6 +146,7 @@ function toVault(vault: SdkVault): Vault {
   if (!parsed || !properties?.vaultUri) throw new TypeError('Azure answered with a vault without an id or URI.');
   return {
     ...ofVault(vault),
+    kind: 'vault',
     id: parsed.id,
     name: parsed.name,
     subscriptionId: parsed.subscriptionId,
@@ -176,6 +184,15 @@ function networkOf(
     allowsOthers: rules?.defaultAction?.toLowerCase() !== 'deny',
     allowsTrustedServices: rules?.bypass?.toLowerCase() !== 'none',
   };
+}
+
+/** @throws TypeError likewise */
+function toHsm(hsm: ManagedHsm): Vault {
+  const parsed = parseResourceId(hsm.id ?? '');
+  const uri = hsm.properties?.hsmUri;
+  if (!parsed || !uri) throw new TypeError('Azure answered with a Managed HSM without an id or URI.');
+  const { id, name, subscriptionId, resourceGroup } = parsed;
+  return { ...ofHsm(hsm), kind: 'managedHsm', id, name, subscriptionId, resourceGroup, uri, sku: 'premium' };
 }
 
 function ofHsm({ location = '', properties }: ManagedHsm): Omit<VaultProperties, 'id'> {

@@ -1,33 +1,44 @@
 import { shellCommand } from '../azure/shell-command.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 
-// What mends a vault, filled in, to be copied into a shell; undefined for a Managed HSM, which has other commands.
+// What mends a vault or a Managed HSM, filled in, to be copied into a shell.
 
-const ofVault = ({ name, resourceGroup, subscriptionId }: ManagedVault) =>
+type Placed = Pick<ManagedVault, 'kind' | 'name' | 'resourceGroup' | 'subscriptionId'>;
+
+const ofVault = ({ kind, name, resourceGroup, subscriptionId }: Placed) =>
   [
-    ['--name', name],
+    [kind === 'vault' ? '--name' : '--hsm-name', name],
     ['--resource-group', resourceGroup],
     ['--subscription', subscriptionId],
   ] as const;
 
-export function recoverVault(vault: ManagedVault): string | undefined {
-  return vault.kind === 'vault' ? shellCommand('az keyvault recover', ofVault(vault)) : undefined;
+/** `az keyvault update`, with what it is to set. */
+function update(vault: Placed, what: string): string | undefined {
+  return shellCommand(`az keyvault ${vault.kind === 'vault' ? 'update' : 'update-hsm'} ${what}`, ofVault(vault));
 }
 
-export function protectVault(vault: ManagedVault): string | undefined {
-  return vault.kind === 'vault'
-    ? shellCommand('az keyvault update --enable-purge-protection true', ofVault(vault))
-    : undefined;
+export function recoverVault(vault: Placed): string | undefined {
+  return shellCommand('az keyvault recover', ofVault(vault));
 }
 
-export function letStorageIn(vault: ManagedVault): string | undefined {
-  return vault.kind === 'vault' ? shellCommand('az keyvault update --bypass AzureServices', ofVault(vault)) : undefined;
+export function protectVault(vault: Placed): string | undefined {
+  return update(vault, '--enable-purge-protection true');
+}
+
+export function letStorageIn(vault: Placed): string | undefined {
+  return update(vault, '--bypass AzureServices');
 }
 
 /** Lets an identity do what Storage does with the keys of a vault that goes by access policies. */
-export function addStoragePolicy(principalId: string, vault: ManagedVault): string | undefined {
+export function addStoragePolicy(principalId: string, vault: Placed): string | undefined {
   return shellCommand('az keyvault set-policy --key-permissions get wrapKey unwrapKey', [
     ['--object-id', principalId],
     ...ofVault(vault),
   ]);
+}
+
+/** The local role by which an identity uses the keys of a Managed HSM as Storage does; `key`: of one alone. */
+export function giveLocalRole(role: string, principalId: string, hsm: string, key: string | undefined): string {
+  const scope = key === undefined ? '/keys' : `/keys/${key}`;
+  return `az keyvault role assignment create --hsm-name ${hsm} --role "${role}" --assignee-object-id ${principalId} --scope ${scope}`;
 }

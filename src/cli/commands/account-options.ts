@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import type { KeyChoice } from '../../operations/key/key-source.ts';
 import type { Where } from '../../operations/resolve.ts';
-import { changing, waiting } from '../options.ts';
+import { changing, inVault, waiting } from '../options.ts';
 
 export interface KeyArguments {
   vault: string;
@@ -12,13 +12,7 @@ export interface KeyArguments {
 
 /** Options of what encrypts an account with a key. */
 export function withKeyOptions(command: Command, mandatory = true): Command {
-  return waiting(changing(command))
-    .addOption(
-      new Option(
-        '--vault <vault>',
-        'name, ARM id or URI of the vault, of any region or subscription',
-      ).makeOptionMandatory(mandatory),
-    )
+  return inVault(waiting(changing(command)), 'the vault, of any region or subscription', mandatory)
     .addOption(new Option('--key <key>', 'name of the key').makeOptionMandatory(mandatory))
     .option(
       '--pin [version]',

@@ -5,7 +5,7 @@ import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { type Ask, confirmKey } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
-import { changing, text } from '../options.ts';
+import { changing, inVault, text } from '../options.ts';
 import { visibleLines } from '../visible.ts';
 
 /** `key revoke` and `key restore`: what the app's API does, by the same code, without the app. */
@@ -27,9 +27,8 @@ nothing is asked or looked at first.`;
 
 export function addBreakGlassCommands(key: Command, cli: Cli): void {
   const breakGlass = (name: string): Command =>
-    changing(key.command(name))
+    inVault(changing(key.command(name)), 'its vault')
       .argument('<key>', 'name, or identifier https://<vault>.vault.azure.net/keys/<key>')
-      .option('--vault <vault>', 'name, ARM id or URI of its vault')
       .option('--yes', 'do not ask for the name to be typed; needed where nobody can type')
       .addHelpText('after', AFTER);
 

@@ -8,7 +8,7 @@ import { parseMoment } from '../../time/duration.ts';
 import { inAppStorage } from '../app-storage-failures.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { parsed, text } from '../options.ts';
+import { inVault, parsed, text } from '../options.ts';
 import type { Output } from '../output.ts';
 
 interface Said {
@@ -45,8 +45,7 @@ export function addControlCommands(rotation: Command, cli: Cli): void {
 }
 
 function said(command: Command): Command {
-  return command
-    .option('--vault <vault>', 'name, ARM id or URI of the vault of the key')
+  return inVault(command, 'the vault of the key')
     .requiredOption('--reason <text>', 'why, for the audit trail', parsed(text('--reason', TEXT_LENGTHS.reason)))
     .option('--ticket <number>', 'change or incident number', parsed(text('--ticket', TEXT_LENGTHS.ticket)))
     .addHelpText('after', WHERE);

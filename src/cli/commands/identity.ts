@@ -3,14 +3,13 @@ import { CRYPTO_OFFICER, ENCRYPTION_USER } from '../../identities/key-roles.ts';
 import type { Grantee } from '../../operations/identity/role-ensure.ts';
 import type { Azure } from '../../operations/operator-azure.ts';
 import type { Cli } from '../cli.ts';
-import { changing, inGroup, waiting } from '../options.ts';
+import { changing, inGroup, inVault, waiting } from '../options.ts';
 
 export function addIdentityCommands(program: Command, cli: Cli): void {
   const identity = program.command('identity').description('identities that accounts reach their keys with');
-  inGroup(changing(identity.command('ensure')), 'to create it in')
+  inVault(inGroup(changing(identity.command('ensure')), 'to create it in'), 'the vault whose keys it may use', true)
     .argument('<identity>', 'name or ARM id')
     .description(`create a user-assigned identity, and let it use the keys of a vault (${ENCRYPTION_USER.name})`)
-    .requiredOption('--vault <vault>', 'name, ARM id or URI of the vault whose keys it may use')
     .option('--key <key>', 'this key alone, instead of every key of the vault')
     .action(async (name: string, options: { vault: string; key?: string }, command: Command) => {
       const { subscription, resourceGroup, location } = command.optsWithGlobals<{
@@ -30,12 +29,11 @@ export function addIdentityCommands(program: Command, cli: Cli): void {
     });
 
   const role = program.command('role').description('rights on keys');
-  waiting(changing(role.command('ensure')))
+  inVault(waiting(changing(role.command('ensure'))), 'the vault that it is given on', true)
     .description(
       `give "${CRYPTO_OFFICER.name}" to yourself (--assignee me), or "${ENCRYPTION_USER.name}" to an identity`,
     )
     .requiredOption('--assignee <who>', 'me; or name, ARM id or principal id of an identity')
-    .requiredOption('--vault <vault>', 'name, ARM id or URI of the vault that it is given on')
     .option('--key <key>', 'this key alone, instead of every key of the vault')
     .action(async (options: { assignee: string; vault: string; key?: string; wait: number }, command: Command) => {
       const { ensureOfficer, ensureRole } = await import('../../operations/identity/role-ensure.ts');

@@ -13,6 +13,7 @@ import {
   duration,
   expiry,
   expiryOf,
+  inVault,
   keySize,
   number,
   parsed,
@@ -48,15 +49,13 @@ interface ImportArguments {
 export function addKeyCommands(program: Command, cli: Cli): Command {
   const key = program.command('key').description('keys and their versions');
   const named = (name: string): Command =>
-    key
-      .command(name)
-      .argument('<key>', 'name, or identifier https://<vault>.vault.azure.net/keys/<key>')
-      .option('--vault <vault>', 'name, ARM id or URI of its vault');
-  addEnsure(named('ensure'), cli);
-  addImport(named('import'), cli);
-  addRotate(named('rotate'), cli);
-  addStatus(named('status'), cli);
-  addRetire(named('retire'), cli);
+    key.command(name).argument('<key>', 'name, or identifier https://<vault>.vault.azure.net/keys/<key>');
+  const inOne = (name: string): Command => inVault(named(name), 'its vault');
+  addEnsure(inOne('ensure'), cli);
+  addImport(named('import').option('--vault <vault>', 'name, ARM id or URI of its vault or Managed HSM'), cli);
+  addRotate(inOne('rotate'), cli);
+  addStatus(inOne('status'), cli);
+  addRetire(inOne('retire'), cli);
   return key;
 }
 

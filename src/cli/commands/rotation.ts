@@ -7,6 +7,7 @@ import type { RotationView } from '../../rollout/rotation-view.ts';
 import { inAppStorage } from '../app-storage-failures.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { inVault } from '../options.ts';
 import type { Output } from '../output.ts';
 import { addControlCommands } from './fleet-control.ts';
 
@@ -21,10 +22,8 @@ type Row = RotationView | UnreadRotation;
 
 export function addRotationCommands(program: Command, cli: Cli): void {
   const rotation = program.command('rotation').description("how far a key's accounts are on its new version");
-  rotation
-    .command('status [key]')
+  inVault(rotation.command('status [key]'), 'the vault of the key')
     .description('rotations under way or finished within a week; with a key, where and why not')
-    .option('--vault <vault>', 'name, ARM id or URI of the vault of the key')
     .addHelpText('after', WHERE)
     .action(async (name: string | undefined, { vault }: { vault?: string }, command: Command) => {
       const { keyByName } = await import('../../operations/resolve.ts');
@@ -35,10 +34,8 @@ export function addRotationCommands(program: Command, cli: Cli): void {
         (rows, output) => (key ? showOne(rows[0], output) : showAll(rows, output)),
       );
     });
-  rotation
-    .command('watch <key>')
+  inVault(rotation.command('watch <key>'), 'the vault of the key')
     .description('look every few seconds, until it is finished or needs somebody')
-    .option('--vault <vault>', 'name, ARM id or URI of the vault of the key')
     .addHelpText('after', WHERE)
     .action(async (name: string, { vault }: { vault?: string }, command: Command) => {
       const { keyByName } = await import('../../operations/resolve.ts');

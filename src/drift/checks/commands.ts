@@ -2,6 +2,7 @@ import type { Account } from '../../accounts/account.ts';
 import { shellCommand } from '../../azure/shell-command.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
+import { azVaultOption } from '../../keys/vault-options.ts';
 
 // What mends a finding, filled in, to be copied into a shell. Nothing that a tag says becomes part of one: whoever may
 // write a tag would choose what an operator does.
@@ -16,7 +17,7 @@ export function rotate({ id }: ManagedKey): string | undefined {
 
 export function recoverKey({ name, vault }: ManagedKey): string | undefined {
   return shellCommand('az keyvault key recover', [
-    ['--vault-name', vault.name],
+    [azVaultOption(vault), vault.name],
     ['--name', name],
   ]);
 }

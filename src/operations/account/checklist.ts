@@ -4,9 +4,11 @@ import { known, type Part } from '../../azure/read-or-why.ts';
 import type { AccountSubject, KeySubject, VaultSubject } from '../../drift/checks/subjects.ts';
 import type { Finding } from '../../drift/report.ts';
 import type { IdentityState } from '../../identities/key-access.ts';
+import { azVaultOption, vaultOption } from '../../keys/vault-options.ts';
 import type { Reason } from '../../reasons.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import type { RevocationStamp } from '../../revocation/revocation.ts';
+import { protectVault } from '../../vaults/vault-commands.ts';
 import type { ChecklistLine } from '../checklist-line.ts';
 
 /** What the file service said, or why it could not be asked. */
@@ -74,21 +76,23 @@ export function checklist(verified: Verified): ChecklistLine[] {
 /** The command that fixes it, for this account; else what a person does about it. */
 function fixOf({ reason, fix }: Omit<Finding, 'since'>, { subject, vault, revocation }: Verified): string {
   const { account, use, key, access } = subject;
-  const vaultName = vault?.vault.name ?? '<vault>';
+  const named = vault?.vault ?? { kind: 'vault', name: '<vault>' };
+  const { name: vaultName } = named;
+  const where = vaultOption(named);
   const keyName = use?.keyName ?? '<key>';
   switch (reason as Reason) {
     case 'KeyDeleted':
       return key?.state === 'vaultGone'
-        ? `az keyvault recover --name ${vaultName}`
-        : `az keyvault key recover --vault-name ${vaultName} --name ${keyName}`;
+        ? `az keyvault recover ${named.kind === 'vault' ? '--name' : '--hsm-name'} ${vaultName}`
+        : `az keyvault key recover ${azVaultOption(named)} ${vaultName} --name ${keyName}`;
     case 'UnsupportedKey':
-      return `cmk account change-key ${account.name} --vault ${vaultName} --key <key>`;
+      return `cmk account change-key ${account.name} ${where} --key <key>`;
     case 'RevocationOpen':
       return revocation && key ? restoreCommand(key.key, revocation) : fix;
     case 'KeyDisabled':
-      return `enable the version, or cmk key rotate ${keyName} --vault ${vaultName}`;
+      return `enable the version, or cmk key rotate ${keyName} ${where}`;
     case 'KeyExpired':
-      return `cmk key rotate ${keyName} --vault ${vaultName}`;
+      return `cmk key rotate ${keyName} ${where}`;
     case 'StaleKeyVersion':
       return `cmk account pin ${account.name}`;
     case 'LaggingAutomaticVersion':
@@ -98,10 +102,10 @@ function fixOf({ reason, fix }: Omit<Finding, 'since'>, { subject, vault, revoca
     case 'IdentityDeleted':
       return `cmk account enable ${account.name} … --identity <identity> --replace-identity`;
     case 'IdentityWithoutRole':
-      return `cmk role ensure --assignee ${access?.principalId} --vault ${vaultName}`;
+      return `cmk role ensure --assignee ${access?.principalId} ${where}`;
     case 'PurgeProtectionOff':
     case 'SoftDeleteOff':
-      return `cmk vault ensure ${vaultName}`;
+      return (vault && protectVault(vault.vault)) ?? `cmk vault ensure ${vaultName}`;
     default:
       return fix;
   }

@@ -1,9 +1,16 @@
 import { describeFailure } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
 import { allows, covers } from '../../identities/key-access.ts';
-import { CRYPTO_OFFICER, ENCRYPTION_USER, type KeyRole } from '../../identities/key-roles.ts';
+import {
+  CRYPTO_OFFICER,
+  ENCRYPTION_USER,
+  type KeyRole,
+  LOCAL_CRYPTO_USER,
+  LOCAL_ENCRYPTION_USER,
+} from '../../identities/key-roles.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
+import { giveLocalRole } from '../../vaults/vault-commands.ts';
 import type { Operation } from '../operator-azure.ts';
 import { resourceId, VAULT_TYPE } from '../resolve.ts';
 import { patiently } from '../wait-for-propagation.ts';
@@ -32,6 +39,7 @@ export async function ensureRole(
 ): Promise<void> {
   const scope = key === undefined ? vault.id : `${vault.id}/keys/${key}`;
   const where = key === undefined ? `vault ${vault.name}` : `key ${vault.name}/${key}`;
+  if (vault.accessModel === 'local') throw givenInHsm(role, grantee, vault, key);
   if (vault.accessModel !== 'rbac') return ensurePolicy(role, grantee, vault, { azure, journal });
   if (await hasRole(role, grantee, scope, { azure, journal })) {
     journal.found(`${grantee.name} has what ${role.name} allows on ${where}`);
@@ -51,6 +59,16 @@ export async function ensureRole(
       { cause: error },
     );
   }
+}
+
+/** A Managed HSM has roles of its own, given over its own API: that is done with the Azure CLI. */
+function givenInHsm(role: KeyRole, { principalId, name }: Grantee, hsm: Vault, key: string | undefined): CmkError {
+  const local = role === ENCRYPTION_USER ? LOCAL_ENCRYPTION_USER : LOCAL_CRYPTO_USER;
+  return new CmkError(
+    'MissingPermission',
+    `${hsm.name} is a Managed HSM: roles in Azure count for nothing on its keys, and whether ${name} has one of its own cannot be told from here.`,
+    `Give it, as somebody who may manage roles there: ${giveLocalRole(local, principalId, hsm.name, key)}`,
+  );
 }
 
 /** Whether some role there, or above, allows all that the role does. Who may not look finds out by trying. */

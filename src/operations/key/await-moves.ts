@@ -1,6 +1,7 @@
 import { parseResourceId } from '../../azure/resource-id.ts';
 import type { BlastRadius } from '../../dependents/blast-radius.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { vaultOption } from '../../keys/vault-options.ts';
 import { writesOf } from '../../rollout/create-rollout-services.ts';
 import { secondsFor } from '../../rollout/progress.ts';
 import type { Environment } from '../../settings/settings.ts';
@@ -46,7 +47,7 @@ export async function awaitMoves(
       journal.found(`${moved.length} of ${all} accounts and scopes use ${version}`);
       if (waiting.length > 0)
         journal.note(
-          `Not yet: ${named(waiting)}. \`cmk key status ${key.name} --vault ${key.vault.name}\` shows them.`,
+          `Not yet: ${named(waiting)}. \`cmk key status ${key.name} ${vaultOption(key.vault)}\` shows them.`,
         );
       if (!moves.complete) journal.note('There may be more: not everything could be read.');
       return moves;

@@ -3,13 +3,14 @@ import { CmkError } from '../../errors.ts';
 import type { KeyDescription } from '../../keys/key-admin-client.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { azVaultOption } from '../../keys/vault-options.ts';
 import { planPolicy, type WantedPolicy } from '../../rotation/rotation-policy.ts';
 import { addDuration } from '../../time/duration.ts';
 import type { Operation } from '../operator-azure.ts';
 import { checkSize, checkSupported, usableVersion } from './usable-key.ts';
 
 export interface WantedKey {
-  /** Undefined: RSA for a new key, and whatever it is for one that is there. */
+  /** Undefined: RSA for a new key (RSA-HSM in a Managed HSM), and whatever it is for one that is there. */
   readonly kty?: 'RSA' | 'RSA-HSM' | undefined;
   /** Bits; undefined: 2048 for a new key. */
   readonly size?: number | undefined;
@@ -111,7 +112,8 @@ async function setDefaultPolicy(key: ManagedKey, { azure, journal }: Operation):
 }
 
 async function create(key: ManagedKey, wanted: WantedKey, { azure, journal }: Operation): Promise<EnsuredKey> {
-  const { kty = 'RSA', size = 2048 } = wanted;
+  // A Managed HSM has no other kind.
+  const { kty = key.vault.kind === 'vault' ? 'RSA' : 'RSA-HSM', size = 2048 } = wanted;
   const expiresOn = firstExpiry(wanted, azure.now());
   const name = `${key.vault.name}/${key.name}`;
   // Whoever may not look cannot tell; the creation will.
@@ -119,7 +121,7 @@ async function create(key: ManagedKey, wanted: WantedKey, { azure, journal }: Op
     throw new CmkError(
       'NameTaken',
       `The key ${name} was deleted and can still be recovered; until it is purged its name is taken.`,
-      `Recover it with \`az keyvault key recover --vault-name ${key.vault.name} --name ${key.name}\`, or choose another name.`,
+      `Recover it with \`az keyvault key recover ${azVaultOption(key.vault)} ${key.vault.name} --name ${key.name}\`, or choose another name.`,
     );
   }
   const until = expiresOn ? `, expires ${expiresOn.toISOString()}` : '';

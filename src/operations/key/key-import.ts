@@ -2,6 +2,7 @@ import { unless } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
 import { newestVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { azVaultOption } from '../../keys/vault-options.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { ORIGIN_TAG } from '../../rotation/rotation.ts';
@@ -48,7 +49,7 @@ export async function importKey(
     throw new CmkError(
       'NameTaken',
       `The key ${name} was deleted and can still be recovered; until it is purged its name is taken.`,
-      `Recover it with \`az keyvault key recover --vault-name ${key.vault.name} --name ${key.name}\`, or choose another name.`,
+      `Recover it with \`az keyvault key recover ${azVaultOption(key.vault)} ${key.vault.name} --name ${key.name}\`, or choose another name.`,
     );
   }
   const tags = { ...newestVersion(versions)?.tags, [ORIGIN_TAG]: 'imported' };

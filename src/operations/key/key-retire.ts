@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { CmkError } from '../../errors.ts';
 import { findVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { vaultOption } from '../../keys/vault-options.ts';
 import { REASONS } from '../../reasons.ts';
 import { type Retirement, retirementEntry, retireUnused } from '../../retirement/retire-versions.ts';
 import { LEAST_RETIRE_HOURS, NOT_KNOWN, retireCommand } from '../../retirement/retirement.ts';
@@ -121,7 +122,7 @@ async function checkVersion(
     throw new CmkError(
       'UnknownVersion',
       `The key ${nameOf(key)} has no version ${version}.`,
-      `See: cmk key status ${key.name} --vault ${key.vault.name}`,
+      `See: cmk key status ${key.name} ${vaultOption(key.vault)}`,
     );
   }
   if (!asked.enabled) journal.found(`version ${version} of ${nameOf(key)} is disabled already`);

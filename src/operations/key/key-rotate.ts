@@ -2,6 +2,7 @@ import { describe, describeFailure, type Failure } from '../../azure/failure.ts'
 import { CmkError } from '../../errors.ts';
 import { type KeyVersion, newestVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { vaultOption } from '../../keys/vault-options.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { completeVersion, LATE_SECONDS, makeVersion, successorOf } from '../../rotation/make-version.ts';
@@ -35,7 +36,7 @@ function planRotation(
     throw new CmkError(
       'KeyNotFound',
       `There is no key ${name}.`,
-      `Create it: cmk key ensure ${key.name} --vault ${key.vault.name}`,
+      `Create it: cmk key ensure ${key.name} ${vaultOption(key.vault)}`,
     );
   }
   const open = openRevocation(versions, now);
@@ -57,7 +58,7 @@ function planRotation(
     throw new CmkError(
       'ImportedKey',
       `${name} is imported key material: a rotation would replace it by material of Key Vault's own making.`,
-      `Import the next version: cmk key import ${key.name} --vault ${key.vault.name} --file <file>`,
+      `Import the next version: cmk key import ${key.name} ${vaultOption(key.vault)} --file <file>`,
     );
   }
   const ageSeconds = (now.getTime() - newest.createdOn.getTime()) / 1000;
@@ -112,7 +113,7 @@ async function versionAfter(from: KeyVersion, key: ManagedKey, azure: Operation[
   throw new CmkError(
     'RotationUnknown',
     `Key Vault did not say whether it made a version, and within ${LATE_SECONDS} seconds none has appeared: ${describe(result.unknown)}`,
-    `Run it again: cmk key rotate ${key.name} --vault ${key.vault.name}`,
+    `Run it again: cmk key rotate ${key.name} ${vaultOption(key.vault)}`,
   );
 }
 
@@ -121,7 +122,7 @@ async function complete(key: ManagedKey, from: KeyVersion, to: KeyVersion, azure
     new CmkError(
       'RotationIncomplete',
       `The key was rotated to ${to.version}, which has neither the tags nor the expiry of the version before: ${describe(failure)}`,
-      `Within an hour, run it again without --if-older-than: cmk key rotate ${key.name} --vault ${key.vault.name} completes this rotation and makes no other.`,
+      `Within an hour, run it again without --if-older-than: cmk key rotate ${key.name} ${vaultOption(key.vault)} completes this rotation and makes no other.`,
       { cause },
     );
   const { refused } = await completeVersion(key, from, to, azure.keys).catch((error: unknown) => {

@@ -5,7 +5,9 @@ import { checkKeyAccess } from '../../identities/check-key-access.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { vaultOption } from '../../keys/vault-options.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
+import { protectVault } from '../../vaults/vault-commands.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findVault, keyIn, type Where } from '../resolve.ts';
@@ -49,7 +51,7 @@ export async function readKeySource(choice: KeyChoice, operation: Operation, whe
     throw new CmkError(
       'PurgeProtectionOff',
       `The vault ${vault.name} has no purge protection, and Storage takes no keys from such a vault.`,
-      `Turn it on (it cannot be turned off again): cmk vault ensure ${vault.name}`,
+      `Turn it on (it cannot be turned off again): ${protection(vault)}`,
     );
   }
   const wanted = choice.pin === undefined || choice.pin === 'newest' ? undefined : choice.pin;
@@ -70,6 +72,10 @@ export async function readKeySource(choice: KeyChoice, operation: Operation, whe
   journal.found(`key ${vault.name}/${key.name}, version ${version.version}`);
   const pin = choice.pin === undefined ? undefined : version.version;
   return { vaultUri: vault.uri, keyName: key.name, pin, vault, key };
+}
+
+function protection(vault: Vault): string {
+  return (vault.kind === 'vault' ? undefined : protectVault(vault)) ?? `cmk vault ensure ${vault.name}`;
 }
 
 function foreignKey({ vault, key, pin }: KeyChoice, { azure, journal }: Operation): KeySource {
@@ -123,8 +129,8 @@ export async function checkRole(
     );
   }
   const command = /^the system/.test(identityName)
-    ? `cmk role ensure --assignee ${access.principalId} --vault ${vault.name}`
-    : `cmk identity ensure ${identityName} --vault ${vault.name}`;
+    ? `cmk role ensure --assignee ${access.principalId} ${vaultOption(vault)}`
+    : `cmk identity ensure ${identityName} ${vaultOption(vault)}`;
   throw new CmkError(
     'IdentityHasNoAccess',
     `${identityName} may not use ${vault.name}/${key.name}: ${access.missing[0] ?? ''}`,

@@ -1,6 +1,7 @@
 import type { BlastRadius } from '../../dependents/blast-radius.ts';
 import { CmkError } from '../../errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { vaultOption } from '../../keys/vault-options.ts';
 import { type KeyState, keyState, type VersionState } from '../../revocation/key-state.ts';
 import type { Environment } from '../../settings/settings.ts';
 import type { Operation } from '../operator-azure.ts';
@@ -36,7 +37,7 @@ export async function showKeyStatus(
     throw new CmkError(
       'KeyNotFound',
       `There is no key ${key.vault.name}/${key.name}.`,
-      `Check the name, or create it: cmk key ensure ${key.name} --vault ${key.vault.name}`,
+      `Check the name, or create it: cmk key ensure ${key.name} ${vaultOption(key.vault)}`,
     );
   }
   const state = keyState(versions, azure.now());

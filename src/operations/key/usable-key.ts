@@ -2,6 +2,7 @@ import { CmkError } from '../../errors.ts';
 import type { KeyDescription } from '../../keys/key-admin-client.ts';
 import { findVersion, type KeyVersion, newestVersion, usability } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import { azVaultOption, vaultOption } from '../../keys/vault-options.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 
@@ -20,7 +21,7 @@ export function usableVersion(
   now: Date,
 ): KeyVersion {
   const name = `${key.vault.name}/${key.name}`;
-  const here = `--vault ${key.vault.name}`;
+  const here = vaultOption(key.vault);
   if (versions.length === 0) {
     throw new CmkError('KeyNotFound', `There is no key ${name}.`, `Create it: cmk key ensure ${key.name} ${here}`);
   }
@@ -48,7 +49,7 @@ export function usableVersion(
       throw new CmkError(
         'KeyDisabled',
         `${which} is disabled.`,
-        `Enable it (az keyvault key set-attributes --vault-name ${key.vault.name} --name ${key.name} --version ${chosen.version} --enabled true), or make a new one: az keyvault key create with the same name.`,
+        `Enable it (az keyvault key set-attributes ${azVaultOption(key.vault)} ${key.vault.name} --name ${key.name} --version ${chosen.version} --enabled true), or make a new one: az keyvault key create with the same name.`,
       );
     case 'Expired':
       throw new CmkError(

@@ -35,6 +35,13 @@ export async function ensureEvents(
   { azure, journal }: Operation,
 ): Promise<EnsuredEvents> {
   const vault = managed(await findVault(options.vault, azure), azure.cloud);
+  if (vault.kind === 'managedHsm') {
+    throw new CmkError(
+      'Refused',
+      `${vault.name} is a Managed HSM, which sends no events.`,
+      'There is nothing to set up: the app looks at its keys by itself, as often as CMK_HSM_WATCH says.',
+    );
+  }
   const { topic, topicUnreadable, subscriptions } = await eventGrid.read(vault);
   if (topicUnreadable)
     journal.note(

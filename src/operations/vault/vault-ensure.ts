@@ -1,6 +1,7 @@
 import { unless } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
+import { protectVault } from '../../vaults/vault-commands.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
 import { lookForVault, resourceId, subscriptionFor, VAULT_TYPE, type Where } from '../resolve.ts';
@@ -40,6 +41,7 @@ export async function ensureVault(wanted: WantedVault, operation: Operation): Pr
   const plan = planVault(found);
   if (plan === 'create' || !found) return createVault(wanted, operation);
   journal.found(`vault ${found.name} in ${found.resourceGroup} (${found.location})`);
+  if (found.kind === 'managedHsm') return checkHsm(found, operation);
   if (found.accessModel !== 'rbac') {
     journal.note(
       `${found.name} has access policies instead of role-based access: who may use its keys is said by policies, not roles.`,
@@ -63,6 +65,19 @@ export async function ensureVault(wanted: WantedVault, operation: Operation): Pr
   const id = resourceId(found.subscriptionId, found.resourceGroup, VAULT_TYPE, found.name);
   const change = { text, action: 'vault.protect', resource: id.id } as const;
   return (await journal.change(change, () => azure.vaults.protect(id))) ?? found;
+}
+
+/** A Managed HSM is set up by whoever looks after it: this says what is missing. */
+function checkHsm(hsm: Vault, { journal }: Operation): Vault {
+  if (planVault(hsm) === 'nothing') {
+    journal.found('it is a Managed HSM; purge protection and soft delete are on');
+    return hsm;
+  }
+  throw new CmkError(
+    'PurgeProtectionOff',
+    `The Managed HSM ${hsm.name} has no purge protection, and Storage takes no keys from such a one.`,
+    `Turn it on (it cannot be turned off again): ${protectVault(hsm)}`,
+  );
 }
 
 async function createVault(wanted: WantedVault, { azure, journal }: Operation): Promise<EnsuredVault> {
@@ -90,6 +105,7 @@ async function createVault(wanted: WantedVault, { azure, journal }: Operation): 
   if (created) return created;
   return {
     id: id.id,
+    kind: 'vault',
     name,
     subscriptionId: id.subscriptionId,
     resourceGroup,

@@ -1,4 +1,5 @@
 import type { Vault } from '../../vaults/vault-client.ts';
+import { letStorageIn } from '../../vaults/vault-commands.ts';
 import { storageHindrance } from '../../vaults/vault-network.ts';
 import type { Operation } from '../operator-azure.ts';
 
@@ -18,9 +19,9 @@ function unmanaged({ id, name }: Vault, environment: Operation['environment']): 
   ];
 }
 
-function outOfReach({ name, network }: Vault): string[] {
-  const hindrance = storageHindrance(network);
+function outOfReach(vault: Vault): string[] {
+  const hindrance = storageHindrance(vault.network);
   if (!hindrance) return [];
-  const mend = hindrance.certain ? ` Let them: az keyvault update --name ${name} --bypass AzureServices` : '';
-  return [`${name}: ${hindrance.is}${mend}`];
+  const mend = hindrance.certain ? ` Let them: ${letStorageIn(vault)}` : '';
+  return [`${vault.name}: ${hindrance.is}${mend}`];
 }

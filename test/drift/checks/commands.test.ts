@@ -7,6 +7,9 @@ import { giveAccess } from '../../../src/identities/give-access.ts';
 import { letStorageIn, protectVault, recoverVault } from '../../../src/vaults/vault-commands.ts';
 import { account, KEY, NEW, VAULT } from './subjects.ts';
 
+const HSM = { ...VAULT, kind: 'managedHsm', name: 'hsm-local' } as const;
+const OF_HSM = `--hsm-name hsm-local --resource-group rg-keys --subscription ${VAULT.subscriptionId}`;
+
 describe('a command to be copied into a shell', () => {
   it('gives each value as one word, whatever is in it', () => {
     const values = fc.array(fc.string({ unit: 'grapheme', minLength: 1 }), { minLength: 40, maxLength: 60 });
@@ -57,9 +60,10 @@ describe('what mends a finding', () => {
     [commands.recoverKey(KEY), 'az keyvault key recover --vault-name kv-files --name files-key'],
     [commands.rotate(KEY), `cmk key rotate ${KEY.id}`],
     [commands.moveAccount(account()), `cmk account pin ${account().id}`],
-    [recoverVault({ ...VAULT, kind: 'managedHsm' }), undefined],
-    [protectVault({ ...VAULT, kind: 'managedHsm' }), undefined],
-    [letStorageIn({ ...VAULT, kind: 'managedHsm' }), undefined],
+    [commands.recoverKey({ ...KEY, vault: HSM }), 'az keyvault key recover --hsm-name hsm-local --name files-key'],
+    [recoverVault(HSM), `az keyvault recover ${OF_HSM}`],
+    [protectVault(HSM), `az keyvault update-hsm --enable-purge-protection true ${OF_HSM}`],
+    [letStorageIn(HSM), `az keyvault update-hsm --bypass AzureServices ${OF_HSM}`],
     [commands.lockVault(VAULT), `az lock create --lock-type CanNotDelete --name cmk-kv-files --resource ${VAULT.id}`],
     [
       protectVault(VAULT),

@@ -1,0 +1,15 @@
+import type { ManagedVault } from './managed-vaults.ts';
+
+// How a command line is told which vault is meant: a vault and a Managed HSM may have the same name.
+
+type Named = Pick<ManagedVault, 'kind' | 'name'>;
+
+/** Of this one: `--vault kv-files`, `--hsm hsm-local`. */
+export function vaultOption({ kind, name }: Named): string {
+  return `${kind === 'vault' ? '--vault' : '--hsm'} ${name}`;
+}
+
+/** The option by which `az keyvault key …` is told it. */
+export function azVaultOption({ kind }: Pick<Named, 'kind'>): '--vault-name' | '--hsm-name' {
+  return kind === 'vault' ? '--vault-name' : '--hsm-name';
+}

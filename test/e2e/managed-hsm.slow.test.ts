@@ -1,0 +1,135 @@
+import { BlobServiceClient } from '@azure/storage-blob';
+import { describe, expect, it } from 'vitest';
+import { setRotationPolicy } from '../../local/azure/fleet.ts';
+import { rotateKey } from '../../local/azure/key-vault/keys.ts';
+import type { StorageAccount } from '../../local/azure/world.ts';
+import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
+import { revocationOn } from '../break-glass/break-glass-fixture.ts';
+import { tokenOf } from '../break-glass/running-app.ts';
+import { useApp } from '../support/app.ts';
+import { eventually } from '../support/eventually.ts';
+import { group, TestKey } from '../support/fleet.ts';
+
+// What a key of a Managed HSM goes through: there are no events, so all of it begins with the timer's look.
+
+const app = useApp({ env: { CMK_DRIFT_SCHEDULE: '0 0 0 1 1 *' } });
+
+/** The default of CMK_HSM_WATCH. */
+const PERIOD_MS = 5 * 60_000;
+
+function newKey(options = {}): TestKey {
+  const key = new TestKey(app.azure.world, 'hsm-local', options);
+  setRotationPolicy(app.azure.world, key.vault, key.name, { attributes: { expiryTime: 'P1Y' } });
+  return key;
+}
+const accountOn = (key: TestKey, options = {}) =>
+  key.account('pinned', { group: group(app.azure.world, 'rg-vault'), ...options });
+const inUse = (account: StorageAccount) =>
+  account.encryption.keyvaultproperties?.currentVersionedKeyIdentifier?.split('/').at(-1);
+const recordsAbout = (key: TestKey) => app.records().filter((record) => JSON.stringify(record).includes(key.name));
+/** The timer's next look. */
+async function look(): Promise<void> {
+  await app.advance(PERIOD_MS);
+}
+/** A key that the timer has seen. */
+async function seen(key: TestKey): Promise<TestKey> {
+  await look();
+  await eventually('the key is seen', () => recordsAbout(key).some(({ reason }) => reason === 'HsmKeyChanged'));
+  return key;
+}
+
+async function call(
+  method: 'GET' | 'POST',
+  path: string,
+  as: string,
+  body?: object,
+): Promise<{ status: number; body: Record<string, unknown> }> {
+  const response = await fetch(`${app.url}/api${path}`, {
+    method,
+    headers: { authorization: `Bearer ${tokenOf(app.azure, as)}`, 'content-type': 'application/json' },
+    ...(body ? { body: JSON.stringify(body) } : {}),
+  });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+/** What the audit trail says of a resource. */
+async function audited(about: string): Promise<Record<string, unknown>[]> {
+  const container = BlobServiceClient.fromConnectionString(app.connectionString).getContainerClient(AUDIT_CONTAINER);
+  const found: Record<string, unknown>[] = [];
+  for await (const { name } of container.listBlobsFlat()) {
+    const text = (await container.getBlobClient(name).downloadToBuffer()).toString('utf8');
+    for (const line of text.split('\n')) if (line.includes(about)) found.push(JSON.parse(line).entry);
+  }
+  return found;
+}
+
+describe('a new version in a Managed HSM', () => {
+  it('reaches its accounts within the period of the timer, with proof, and no account more', async () => {
+    const key = newKey();
+    const accounts = [accountOn(key), accountOn(key)];
+    await seen(key);
+    app.azure.clock.advance(1_000);
+    const next = rotateKey(app.azure.world, key.vault, key.name);
+    await look();
+    await eventually('both accounts use it', () => accounts.every((account) => inUse(account) === next.version));
+    for (const account of accounts) {
+      const moves = await eventually('the move is recorded', async () => {
+        const records = (await audited(account.name)).filter(({ reason }) => reason === 'Moved');
+        return records.length > 0 && records;
+      });
+      expect(moves).toMatchObject([
+        { reason: 'Moved', details: { from: key.id(key.first), to: key.id(next), cause: { by: 'hsmWatch' } } },
+      ]);
+    }
+  });
+});
+
+describe('a key of a Managed HSM near its expiry', () => {
+  it('is rotated by the app, and its accounts follow', async () => {
+    const key = newKey({ exp: app.azure.clock.nowSeconds() + 35 * 86_400 });
+    const account = accountOn(key);
+    await seen(key);
+    await app.advance(6 * 86_400_000);
+    const next = await eventually('the key is rotated', () => key.vault.keys.get(key.name)?.versions[1], 30_000);
+    expect(next.exp).toBeGreaterThan(app.azure.clock.nowSeconds() + 300 * 86_400);
+    await look();
+    await eventually('the account uses it', () => inUse(account) === next.version);
+  });
+});
+
+describe('a revocation in a Managed HSM', () => {
+  it('is made, kept to for a version that comes later, and restored exactly, as in a vault', async () => {
+    const key = newKey();
+    const account = accountOn(key, { shares: ['share1'] });
+    await seen(key);
+    const path = `/keys/hsm-local/${key.name}`;
+    const dry = await call('POST', `${path}/revoke?dryRun=true`, 'revoker', {});
+    expect(dry).toMatchObject({
+      status: 200,
+      body: { dependents: { complete: true, accounts: [{ name: account.name }] } },
+    });
+    const order = { reason: 'A test', confirm: `hsm-local/${key.name}` };
+    expect(await call('POST', `${path}/revoke`, 'revoker', order)).toMatchObject({
+      status: 200,
+      body: { complete: true },
+    });
+    expect(key.first.enabled).toBe(false);
+    expect(await call('GET', path, 'revoker')).toMatchObject({
+      status: 200,
+      body: { revocation: { id: revocationOn(key) } },
+    });
+
+    const late = key.add();
+    await look();
+    await eventually('the version that came later is disabled', () => !late.enabled);
+    expect(inUse(account)).toBe(key.first.version);
+
+    const restored = await call('POST', `${path}/restore`, 'restorer', {
+      reason: 'Over',
+      revocation: revocationOn(key),
+    });
+    expect(restored).toMatchObject({ status: 200, body: { complete: true } });
+    expect([key.first.enabled, late.enabled]).toEqual([true, true]);
+    await eventually('the account follows', () => inUse(account) === late.version, 30_000);
+  });
+});

@@ -1,0 +1,182 @@
+import { describe, expect, it } from 'vitest';
+import {
+  addAccount,
+  addIdentity,
+  addKeyVersion,
+  addManagedHsm,
+  allowStorage,
+  setRotationPolicy,
+} from '../../local/azure/fleet.ts';
+import { assignLocalRole, LOCAL_ROLES } from '../../local/azure/key-vault/local-access.ts';
+import { CRYPTO_OFFICER, ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
+import { changeKey } from '../../src/operations/account/account-change-key.ts';
+import { enableAccount } from '../../src/operations/account/account-enable.ts';
+import { verifyAccount } from '../../src/operations/account/account-verify.ts';
+import { ensureRole } from '../../src/operations/identity/role-ensure.ts';
+import { ensureKey } from '../../src/operations/key/key-ensure.ts';
+import { restoreAsOperator } from '../../src/operations/key/key-restore.ts';
+import { revokeAsOperator } from '../../src/operations/key/key-revoke.ts';
+import { rotateKey } from '../../src/operations/key/key-rotate.ts';
+import { showKeyStatus } from '../../src/operations/key/key-status.ts';
+import { findVault, keyByName, lookForVault } from '../../src/operations/resolve.ts';
+import { ensureVault } from '../../src/operations/vault/vault-ensure.ts';
+import { texts, unique, useProcedures } from '../support/procedures.ts';
+
+const procedures = useProcedures();
+
+/** What an operation needs, in a Managed HSM. */
+function hsmSite() {
+  const { world } = procedures;
+  const group = procedures.group();
+  const vault = addManagedHsm(world, group, unique('hsm-'));
+  const key = 'vault-key';
+  const version = addKeyVersion(world, vault, key);
+  setRotationPolicy(world, vault, key, { attributes: { expiryTime: 'P1Y' } });
+  const identity = addIdentity(world, group, unique('id-'));
+  allowStorage(world, vault, identity.principalId);
+  const account = addAccount(world, group, { name: unique('st'), shares: ['share1'] });
+  return { group, vault, key, version, identity, account };
+}
+type HsmSite = ReturnType<typeof hsmSite>;
+const cloud = () => procedures.azure().cloud;
+const giveCryptoUser = ({ vault }: HsmSite, principalId: string): void => {
+  if (vault.local) assignLocalRole(vault.local, { principalId, role: LOCAL_ROLES.cryptoUser });
+};
+const keyIn = ({ vault, key }: HsmSite) => keyByName(key, `managedHSMs/${vault.name}`, cloud());
+
+describe('a Managed HSM', () => {
+  it('is found by its name, ARM id and URI, and by name where a vault has the same one', async () => {
+    const site = hsmSite();
+    const azure = procedures.azure();
+    for (const text of [
+      site.vault.name,
+      site.vault.id,
+      `https://${site.vault.name}.managedhsm.azure.net/`,
+      `managedHSMs/${site.vault.name}`,
+    ]) {
+      expect(await findVault(text, azure), text).toMatchObject({
+        id: site.vault.id,
+        kind: 'managedHsm',
+        accessModel: 'local',
+      });
+    }
+    const twin = procedures.site();
+    const name = twin.vault.name;
+    addManagedHsm(procedures.world, twin.group, name);
+    expect(await findVault(name, azure)).toMatchObject({ kind: 'vault' });
+    expect(await findVault(`managedHSMs/${name}`, azure)).toMatchObject({ kind: 'managedHsm' });
+    expect(keyByName('k', `managedHSMs/${name}`, cloud()).id).toBe(`https://${name}.managedhsm.azure.net/keys/k`);
+    expect(keyByName('k', name, cloud()).id).toBe(`https://${name}.vault.azure.net/keys/k`);
+  });
+
+  it('is not taken for a vault that is not there, nor the other way round', async () => {
+    const site = hsmSite();
+    const azure = procedures.azure();
+    expect(await lookForVault(`https://${site.vault.name}.vault.azure.net/`, azure)).toBeUndefined();
+    expect(await lookForVault(`managedHSMs/${procedures.site().vault.name}`, azure)).toBeUndefined();
+    const refusal = await procedures.refusal((operation) => findVault('managedHSMs/hsm-none', operation.azure));
+    expect(refusal.message).toMatch(/^There is no Managed HSM hsm-none, or/);
+  });
+
+  it('is checked for purge protection, which is turned on by az', async () => {
+    const site = hsmSite();
+    const kept = await procedures.run((operation) => ensureVault({ name: site.vault.name }, operation));
+    expect(texts(kept, 'found')).toContain('it is a Managed HSM; purge protection and soft delete are on');
+    site.vault.properties.enablePurgeProtection = false;
+    const refusal = await procedures.refusal((operation) => ensureVault({ name: site.vault.name }, operation));
+    expect(refusal.reason).toBe('PurgeProtectionOff');
+    expect(refusal.nextStep).toContain(
+      `az keyvault update-hsm --enable-purge-protection true --hsm-name ${site.vault.name}`,
+    );
+    const choice = { vault: site.vault.name, key: site.key };
+    const enabling = await procedures.refusal((operation) =>
+      enableAccount({ key: choice, account: site.account.name, identity: site.identity.name }, operation),
+    );
+    expect(enabling).toMatchObject({ reason: 'PurgeProtectionOff', nextStep: expect.stringContaining('update-hsm') });
+  });
+
+  it('has roles of its own: a role in Azure is not given in vain, and what to run instead is said', async () => {
+    const site = hsmSite();
+    const vault = await findVault(site.vault.name, procedures.azure());
+    const grantee = { principalId: site.identity.principalId, principalType: 'ServicePrincipal', name: 'id' } as const;
+    const refusal = await procedures.refusal((operation) =>
+      ensureRole(ENCRYPTION_USER, grantee, vault, 'vault-key', operation),
+    );
+    expect(refusal.nextStep).toContain(
+      `az keyvault role assignment create --hsm-name ${site.vault.name} --role "Managed HSM Crypto Service Encryption User" --assignee-object-id ${grantee.principalId} --scope /keys/vault-key`,
+    );
+    const own = await procedures.refusal((operation) =>
+      ensureRole(CRYPTO_OFFICER, grantee, vault, undefined, operation),
+    );
+    expect(own.nextStep).toMatch(/"Managed HSM Crypto User" .* --scope \/keys$/);
+  });
+});
+
+describe('a key of a Managed HSM', () => {
+  it('is made in hardware, with a policy that an HSM takes, and rotated', async () => {
+    const site = hsmSite();
+    const key = keyByName('made', `managedHSMs/${site.vault.name}`, cloud());
+    const made = await procedures.run((operation) => ensureKey(key, {}, operation));
+    expect(made.result).toMatchObject({ kty: 'RSA-HSM', size: 2048 });
+    const policy = site.vault.keys.get('made')?.rotationPolicy;
+    expect(policy?.lifetimeActions.map(({ action }) => action.type)).toEqual(['Rotate']);
+    procedures.local.clock.advance(2_000);
+    const rotated = await procedures.run((operation) => rotateKey(key, 0, operation));
+    expect(rotated.result.to).toBe(site.vault.keys.get('made')?.versions.at(-1)?.version);
+    const again = await procedures.run((operation) => ensureKey(key, {}, operation));
+    expect(texts(again, 'done')).toEqual([]);
+  });
+
+  it('encrypts an account, is changed to and from, and verified', async () => {
+    const site = hsmSite();
+    const other = procedures.site();
+    allowStorage(procedures.world, site.vault, other.identity.principalId);
+    const account = procedures.encrypted(other, 'pinned');
+    const used = () => account.encryption.keyvaultproperties;
+    await procedures.run((operation) =>
+      changeKey({ account: account.name, key: { vault: site.vault.name, key: site.key }, automatic: false }, operation),
+    );
+    expect(used()).toMatchObject({ keyvaulturi: site.vault.properties.vaultUri, keyversion: site.version.version });
+    const verified = await procedures.run((operation) => verifyAccount({ account: account.name }, operation));
+    expect(verified.result.checks.filter(({ state }) => state === 'failed')).toEqual([]);
+    await procedures.run((operation) =>
+      changeKey(
+        { account: account.name, key: { vault: other.vault.name, key: other.key }, automatic: false },
+        operation,
+      ),
+    );
+    expect(used()?.keyvaulturi).toBe(other.vault.properties.vaultUri);
+  });
+
+  it('is revoked and restored by two people who have a local role, with commands that name it', async () => {
+    const site = hsmSite();
+    addAccount(procedures.world, site.group, {
+      name: unique('st'),
+      identity: site.identity,
+      key: { vault: site.vault, keyName: site.key, mode: 'pinned' },
+    });
+    const [first, second] = [procedures.stranger(), procedures.stranger()];
+    for (const { objectId } of [first, second]) giveCryptoUser(site, objectId);
+    const app = { audit: async () => ({ written: { file: 'f', seq: 1, hash: 'h' } }), queue: { send: async () => {} } };
+    const key = keyIn(site);
+    const revoked = await procedures.run(
+      (operation) => revokeAsOperator(key, { reason: 'test', environment: {}, app }, operation),
+      { as: first },
+    );
+    expect(revoked.result).toMatchObject({ complete: true });
+    expect(site.version.enabled).toBe(false);
+    const status = await procedures.run((operation) => showKeyStatus(key, {}, operation), { as: first });
+    expect(status.result.revocation).toMatchObject({ revokedBy: first.objectId });
+    const revocation = revoked.result.revocation?.id ?? '';
+    expect(texts(revoked, 'note').join('\n')).toContain(
+      `cmk key restore vault-key --hsm ${site.vault.name} --revocation ${revocation}`,
+    );
+    const restored = await procedures.run(
+      (operation) =>
+        restoreAsOperator(key, { reason: 'test', revocation, dualControl: true, environment: {}, app }, operation),
+      { as: second },
+    );
+    expect(restored.result).toMatchObject({ complete: true });
+    expect(site.version.enabled).toBe(true);
+  });
+});
