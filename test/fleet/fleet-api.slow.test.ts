@@ -70,7 +70,7 @@ beforeEach(async () => {
 describe('GET /api/fleet', () => {
   it('shows each account that uses a key, after a summary, and says how fresh it is', async () => {
     const { value, summary, freshness, matched, warnings } = await fleet();
-    expect(summary).toMatchObject({ text: '12 accounts: 12 serving', accounts: 12, causes: [] });
+    expect(summary).toMatchObject({ text: '13 accounts: 13 serving', accounts: 13, causes: [] });
     expect([matched, warnings, value.length]).toEqual([12, [], 12]);
     expect(freshness).toMatchObject({ check: { complete: true }, subscriptions: [{}, {}] });
     expect(value.find(({ name }) => name === 'stfiles06')).toMatchObject({
@@ -84,7 +84,7 @@ describe('GET /api/fleet', () => {
       health: { state: 'Serving' },
       lastChecked: freshness.check?.startedOn,
     });
-    expect((await fleet('all=true')).summary.text).toBe('13 accounts: 12 serving, 1 not managed');
+    expect((await fleet('all=true')).summary.text).toBe('14 accounts: 13 serving, 1 not managed');
   });
 
   it('goes page by page, by any filter, and refuses a parameter that it does not know', async () => {
@@ -110,7 +110,7 @@ describe('GET /api/fleet', () => {
     rotateKey(wire.azure.world, vaultNamed(wire.azure.world, 'kv-records'), 'records-key');
     const changed = await fleet('', { etag: headers.etag ?? '' });
     expect(changed.status).toBe(200);
-    expect(changed.summary.text).toBe('12 accounts: 10 serving, 2 stale (kv-records/records-key)');
+    expect(changed.summary.text).toBe('13 accounts: 11 serving, 2 stale (kv-records/records-key)');
   });
 
   it('tells a revoked key at once, a tag, and an account that no check has looked at', async () => {

@@ -125,7 +125,7 @@ describe("the app's environment", () => {
   it('names vaults that the sample fleet has', () => {
     const world = createWorld();
     sampleFleet(world);
-    const ids = [...world.vaults.values()].map(({ id }) => id);
+    const ids = [...world.vaults.values(), ...world.managedHsms.values()].map(({ id }) => id);
     expect(ids).toEqual(expect.arrayContaining(MANAGED_VAULT_IDS));
     world.clock.stop();
   });

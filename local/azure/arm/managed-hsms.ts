@@ -46,6 +46,8 @@ export const managedHsmRoutes: ArmRoutes = {
   'GET microsoft.keyvault/managedhsms': list,
   'GET microsoft.keyvault/managedhsms/{}': (request) => ok(hsmBody(requireHsm(request))),
   'PATCH microsoft.keyvault/managedhsms/{}': change,
+  // az changes by a PUT of the whole.
+  'PUT microsoft.keyvault/managedhsms/{}': change,
   'GET microsoft.keyvault/deletedmanagedhsms': () => ok({ value: [] }),
   'POST microsoft.keyvault/checkmhsmnameavailability': ({ world, body }) =>
     ok({ nameAvailable: !world.managedHsms.has(asString(body.name)?.toLowerCase() ?? '') }),

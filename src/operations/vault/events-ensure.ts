@@ -39,7 +39,7 @@ export async function ensureEvents(
     throw new CmkError(
       'Refused',
       `${vault.name} is a Managed HSM, which sends no events.`,
-      'There is nothing to set up: the app looks at its keys by itself, as often as CMK_HSM_WATCH says.',
+      'There is nothing to set up: the app looks at its keys by itself, every few minutes.',
     );
   }
   const { topic, topicUnreadable, subscriptions } = await eventGrid.read(vault);

@@ -1,0 +1,197 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { BlobServiceClient } from '@azure/storage-blob';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { StorageAccount } from '../../local/azure/world.ts';
+import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
+import { useApp } from '../support/app.ts';
+import { eventually } from '../support/eventually.ts';
+import { Az } from './az.ts';
+
+/**
+ * The Azure CLI procedures of the article "Configure customer-managed keys for Azure Files" as far as they apply to a
+ * Managed HSM, by the real az on the sample fleet's HSM, with the app running beside it.
+ */
+const app = useApp({ env: { CMK_DRIFT_SCHEDULE: '0 0 0 1 1 *' } });
+
+const HSM = 'hsm-local';
+const URI = `https://${HSM}.managedhsm.azure.net`;
+const KEY = 'vault-key';
+/** The default of CMK_HSM_WATCH. */
+const PERIOD_MS = 5 * 60_000;
+
+let az: Az;
+let folder: string;
+let version = '';
+
+beforeAll(async () => {
+  folder = mkdtempSync(path.join(tmpdir(), 'cmk-hsm-'));
+  az = new Az(app.azure.env);
+  const { AZURE_TENANT_ID: tenant, AZURE_CLIENT_ID: id, AZURE_CLIENT_SECRET: secret } = app.azure.owner;
+  await az.text(`login --service-principal --username ${id} --password=${secret} --tenant ${tenant}`);
+});
+afterAll(() => {
+  az?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface Shown {
+  readonly key: { readonly kid: string; readonly kty: string };
+  readonly attributes: { readonly enabled: boolean };
+}
+
+function account(name = 'stvault01'): StorageAccount {
+  const found = app.azure.world.storageAccounts.get(name);
+  if (!found) throw new Error(`There is no account ${name}.`);
+  return found;
+}
+const inUse = () => account().encryption.keyvaultproperties?.currentVersionedKeyIdentifier?.split('/').at(-1);
+
+/** The moves of the account that the audit trail has. */
+async function moves(): Promise<{ reason: string; details: { to: string; cause: { by: string } } }[]> {
+  const container = BlobServiceClient.fromConnectionString(app.connectionString).getContainerClient(AUDIT_CONTAINER);
+  const found = [];
+  for await (const { name } of container.listBlobsFlat()) {
+    const text = (await container.getBlobClient(name).downloadToBuffer()).toString('utf8');
+    for (const line of text.split('\n').filter(Boolean)) found.push(JSON.parse(line).entry);
+  }
+  return found.filter(({ action, resource }) => action === 'account.move' && resource === account().id);
+}
+
+describe('the Managed HSM itself', () => {
+  it('is shown and listed', async () => {
+    const hsm = await az.json<{ properties: Record<string, unknown>; type: string }>(`keyvault show --hsm-name ${HSM}`);
+    expect(hsm).toMatchObject({
+      type: 'Microsoft.KeyVault/managedHSMs',
+      properties: { hsmUri: `${URI}/`, enablePurgeProtection: true },
+    });
+    const listed = await az.json<{ name: string }[]>('keyvault list --resource-type hsm');
+    expect(listed.map(({ name }) => name)).toEqual([HSM]);
+  });
+
+  it('has roles of its own', async () => {
+    const roles = await az.json<{ roleName: string }[]>(`keyvault role definition list --hsm-name ${HSM}`);
+    expect(roles.map(({ roleName }) => roleName)).toEqual(
+      expect.arrayContaining([
+        'Managed HSM Crypto User',
+        'Managed HSM Crypto Service Encryption User',
+        'CMK Autopilot',
+      ]),
+    );
+    const file = path.join(folder, 'role.json');
+    const dataActions = ['read', 'write', 'rotate'].map(
+      (action) => `Microsoft.KeyVault/managedHsm/keys/${action}/action`,
+    );
+    writeFileSync(file, JSON.stringify({ roleName: 'Mine', description: 'Mine', dataActions }));
+    const made = await az.json<{ roleName: string }>(
+      `keyvault role definition create --hsm-name ${HSM} --role-definition ${file}`,
+    );
+    expect(made.roleName).toBe('Mine');
+    const identity = await az.json<{ principalId: string }>(
+      'identity create --name id-hsm --resource-group rg-vault --location westeurope',
+    );
+    const assigned = await az.json<{ principalId: string; scope: string }>(
+      `keyvault role assignment create --hsm-name ${HSM} --role "Managed HSM Crypto Service Encryption User" --assignee-object-id ${identity.principalId} --assignee-principal-type ServicePrincipal --scope /keys/${KEY}`,
+    );
+    expect(assigned).toMatchObject({ principalId: identity.principalId, scope: `/keys/${KEY}` });
+    const all = await az.json<unknown[]>(`keyvault role assignment list --hsm-name ${HSM} --scope /keys/${KEY}`);
+    expect(all).toHaveLength(1);
+    await az.text(
+      `keyvault role assignment delete --hsm-name ${HSM} --assignee-object-id ${identity.principalId} --role "Managed HSM Crypto Service Encryption User" --scope /keys/${KEY}`,
+    );
+    expect(await az.json<unknown[]>(`keyvault role assignment list --hsm-name ${HSM} --scope /keys/${KEY}`)).toEqual(
+      [],
+    );
+  });
+});
+
+describe('Step 2: create an encryption key', () => {
+  it('creates an RSA-HSM key, and sets the policy without which an HSM rotates nothing', async () => {
+    const key = await az.json<Shown>(
+      `keyvault key create --hsm-name ${HSM} --name article-key --kty RSA-HSM --size 2048`,
+    );
+    expect(key.key.kty).toBe('RSA-HSM');
+    const without = await az.run(`keyvault key rotate --hsm-name ${HSM} --name article-key`);
+    expect(without.code).not.toBe(0);
+    const file = path.join(folder, 'policy.json');
+    writeFileSync(
+      file,
+      JSON.stringify({
+        lifetimeActions: [{ trigger: { timeAfterCreate: 'P18M' }, action: { type: 'Rotate' } }],
+        attributes: { expiryTime: 'P2Y' },
+      }),
+    );
+    await az.json(`keyvault key rotation-policy update --hsm-name ${HSM} --name article-key --value ${file}`);
+    await az.json(`keyvault key rotate --hsm-name ${HSM} --name article-key`);
+    expect(await az.json<unknown[]>(`keyvault key list-versions --hsm-name ${HSM} --name article-key`)).toHaveLength(2);
+    const keys = await az.json<{ name: string }[]>(`keyvault key list --hsm-name ${HSM}`);
+    expect(keys.map(({ name }) => name)).toEqual(['article-key', KEY]);
+  });
+});
+
+describe('Step 4 and 5: configure customer-managed keys, and verify', () => {
+  it('on an existing account', async () => {
+    const identity = await az.text('identity show --name id-storage --resource-group rg-files --query id -o tsv');
+    const create = `storage account create --name stvaultaz --resource-group rg-vault --location westeurope --sku Standard_LRS --identity-type UserAssigned --user-identity-id ${identity}`;
+    await az.json(create);
+    await az.json(
+      `storage account update --name stvaultaz --resource-group rg-vault --encryption-key-vault ${URI} --encryption-key-name ${KEY} --encryption-key-source Microsoft.Keyvault --key-vault-user-identity-id ${identity}`,
+    );
+    const encryption = await az.json(
+      `storage account show --name stvaultaz --resource-group rg-vault --query encryption`,
+    );
+    expect(encryption).toMatchObject({
+      keySource: 'Microsoft.Keyvault',
+      keyVaultProperties: { keyName: KEY, keyVaultUri: URI },
+    });
+  });
+
+  it('is refused without purge protection, in the words of azure-cli#17914', async () => {
+    const hsm = app.azure.world.managedHsms.get(HSM);
+    if (!hsm) throw new Error('The sample fleet has it.');
+    hsm.properties.enablePurgeProtection = false;
+    const update = `storage account update --name stvaultaz --resource-group rg-vault --encryption-key-vault ${URI} --encryption-key-name article-key --encryption-key-source Microsoft.Keyvault`;
+    const refused = await az.run(update);
+    expect(refused.code).not.toBe(0);
+    expect(refused.stderr).toContain('Keyvault policy recoverable is not set');
+    await az.json(`keyvault update-hsm --hsm-name ${HSM} --resource-group rg-keys --enable-purge-protection true`);
+    expect((await az.run(update)).code).toBe(0);
+  });
+});
+
+describe('Key rotation', () => {
+  it('by az reaches the account within the period of the timer, with proof', async () => {
+    await app.advance(PERIOD_MS);
+    await eventually('the key is seen', () =>
+      app.records().some(({ reason, key }) => reason === 'HsmKeyChanged' && String(key).endsWith(KEY)),
+    );
+    const rotated = await az.json<Shown>(`keyvault key rotate --hsm-name ${HSM} --name ${KEY}`);
+    version = rotated.key.kid.replace(/.*\//, '');
+    expect(inUse()).not.toBe(version);
+    await app.advance(PERIOD_MS);
+    await eventually('the account uses it', () => inUse() === version, 30_000);
+    const recorded = await eventually('it is recorded', async () => {
+      const all = (await moves()).filter(({ details }) => details.to.endsWith(version));
+      return all.length > 0 && all;
+    });
+    expect(recorded).toMatchObject([{ reason: 'Moved', details: { cause: { by: 'hsmWatch' } } }]);
+  });
+});
+
+describe('Revoke access by disabling the key', () => {
+  it('disables a version, and enables it again', async () => {
+    const set = `keyvault key set-attributes --hsm-name ${HSM} --name ${KEY} --version ${version}`;
+    expect((await az.json<Shown>(`${set} --enabled false`)).attributes.enabled).toBe(false);
+    expect((await az.json<Shown>(`keyvault key show --hsm-name ${HSM} --name ${KEY}`)).attributes.enabled).toBe(false);
+    expect((await az.json<Shown>(`${set} --enabled true`)).attributes.enabled).toBe(true);
+  });
+
+  it('deletes a key, which can be recovered', async () => {
+    await az.run(`keyvault key delete --hsm-name ${HSM} --name article-key`);
+    const deleted = await az.json<{ name: string }[]>(`keyvault key list-deleted --hsm-name ${HSM}`);
+    expect(deleted.map(({ name }) => name)).toEqual(['article-key']);
+    await az.json(`keyvault key recover --hsm-name ${HSM} --name article-key`);
+    expect((await az.json<Shown>(`keyvault key show --hsm-name ${HSM} --name article-key`)).key.kty).toBe('RSA-HSM');
+  });
+});
