@@ -106,6 +106,9 @@ resource hsmReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (fo
         actions: [
           // Drift check: purge protection, soft delete, network rules.
           'Microsoft.KeyVault/managedHSMs/read'
+          // Drift check: is its audit log sent somewhere, and is it locked against being deleted?
+          'Microsoft.Insights/diagnosticSettings/read'
+          'Microsoft.Authorization/locks/read'
         ]
         notActions: []
         dataActions: []

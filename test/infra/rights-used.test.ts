@@ -63,9 +63,15 @@ const NEEDS: Readonly<Record<string, readonly Need[]>> = {
   'below.listBySystemTopic': [['topic', 'Microsoft.EventGrid/systemTopics/eventSubscriptions/read']],
   'below.beginCreateOrUpdateAndWait': [['topic', 'Microsoft.EventGrid/systemTopics/eventSubscriptions/write']],
   // Read by a request of our own.
-  'Microsoft.Insights/diagnosticSettings': [['vault', 'Microsoft.Insights/diagnosticSettings/read']],
+  'Microsoft.Insights/diagnosticSettings': [
+    ['vault', 'Microsoft.Insights/diagnosticSettings/read'],
+    ['hsm', 'Microsoft.Insights/diagnosticSettings/read'],
+  ],
   'Microsoft.Insights/eventtypes': [['subscription', 'Microsoft.Insights/eventtypes/values/read']],
-  'Microsoft.Authorization/locks': [['vault', 'Microsoft.Authorization/locks/read']],
+  'Microsoft.Authorization/locks': [
+    ['vault', 'Microsoft.Authorization/locks/read'],
+    ['hsm', 'Microsoft.Authorization/locks/read'],
+  ],
   listPropertiesOfKeys: [['vault', 'Microsoft.KeyVault/vaults/keys/read']],
   listPropertiesOfKeyVersions: [['vault', 'Microsoft.KeyVault/vaults/keys/read']],
   getKey: [['vault', 'Microsoft.KeyVault/vaults/keys/read']],
