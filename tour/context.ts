@@ -52,8 +52,8 @@ export class TourContext {
     return value;
   }
 
-  keys(vault: string): KeyClient {
-    return new KeyClient(`https://${vault}.vault.azure.net`, this.credential);
+  keys(vault: string, service: 'vault' | 'managedhsm' = 'vault'): KeyClient {
+    return new KeyClient(`https://${vault}.${service}.azure.net`, this.credential);
   }
 
   storage(subscriptionId: string = SUBSCRIPTION_ID): StorageManagementClient {
