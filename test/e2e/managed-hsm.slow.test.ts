@@ -133,3 +133,42 @@ describe('a revocation in a Managed HSM', () => {
     await eventually('the account follows', () => inUse(account) === late.version, 30_000);
   });
 });
+
+describe('the drift check', () => {
+  it('finds nothing wrong with a Managed HSM as it should be, and names what is', async () => {
+    const about = (report: Record<string, unknown>) =>
+      (report.findings as { reason: string; resource: string; severity: string }[])
+        .filter(({ resource, severity }) => /hsm-local|stvault01/.test(resource) && severity !== 'advice')
+        .map(({ reason }) => reason);
+    const clean = await call('POST', '/drift', 'operator', {});
+    expect(clean.status).toBe(200);
+    expect(about(clean.body)).toEqual([]);
+    const hsm = app.azure.world.managedHsms.get('hsm-local');
+    if (!hsm) throw new Error('The sample fleet has it.');
+    hsm.properties.enablePurgeProtection = false;
+    app.azure.world.extensions.clear();
+    const found = await call('POST', '/drift', 'operator', {});
+    hsm.properties.enablePurgeProtection = true;
+    expect(about(found.body)).toEqual(expect.arrayContaining(['PurgeProtectionOff', 'AuditLogOff']));
+    const causes = found.body.causes as { commands: string[] }[];
+    expect(causes.flatMap(({ commands }) => commands)).toContainEqual(
+      expect.stringMatching(/^az keyvault update-hsm --enable-purge-protection true --hsm-name hsm-local /),
+    );
+  });
+});
+
+describe('a re-key', () => {
+  it.each([
+    ['off', () => [newKey(), new TestKey(app.azure.world, 'kv-files')] as const],
+    ['onto', () => [new TestKey(app.azure.world, 'kv-files'), newKey()] as const],
+  ])('moves what uses a key %s a Managed HSM', async (_, keys) => {
+    const [from, to] = keys();
+    const account = accountOn(from);
+    await call('POST', '/drift', 'operator', {}); // the index knows it
+    const [one, other] = [from, to].map(({ vault, name }) => `${vault.name}/${name}`);
+    const ordered = await call('POST', '/rekeys', 'operator', { from: one, to: other, reason: 'A test' });
+    expect(ordered.status).toBe(201);
+    await eventually('it uses the other key', () => inUse(account) === to.first.version, 60_000);
+    expect(account.encryption.keyvaultproperties?.keyvaulturi).toContain(to.vault.name);
+  });
+});

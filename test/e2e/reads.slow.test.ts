@@ -114,7 +114,7 @@ describe('the keys of the managed vaults', () => {
       state: 'revoked',
       revocation: { id: revocationOn(revoked), revokedBy: objectId },
     });
-    expect(answer.body.vaults).toMatchObject([{ vault: 'kv-files' }, { vault: 'kv-records' }]);
+    expect(answer.body.vaults).toMatchObject([{ vault: 'kv-files' }, { vault: 'kv-records' }, { vault: 'hsm-local' }]);
     expect(listed<Listed>(await get('/keys?vault=KV-Records')).map((key) => key.vault)).not.toContain('kv-files');
   }, 60_000);
 
@@ -154,6 +154,7 @@ describe('the keys of the managed vaults', () => {
     expect(answer.body.vaults).toMatchObject([
       { vault: 'kv-files', readOn: expect.any(String) },
       { vault: 'kv-records', unread: { reason: 'MissingPermission' } },
+      { vault: 'hsm-local', readOn: expect.any(String) },
     ]);
     const keys = await allKeys('revoker', one);
     expect(keys.find(({ name }) => name === 'files-key')).toMatchObject({ state: 'usable', unread: [] });
