@@ -39,7 +39,7 @@ describe('cmk drift check', () => {
     expect({ code, err }).toEqual({ code: 1, err: '' });
     const line = `^error\tStaleKeyVersion\t1\t${key.vault.name}/${key.name}\tIt is pinned to .*\tcmk account pin ${account.id}$`;
     expect(out).toMatch(new RegExp(line, 'm'));
-    expect(out).toMatch(/\nLooked at 2 vaults, \d+ keys and \d+ accounts\.\n$/);
+    expect(out).toMatch(/\nLooked at 3 vaults, \d+ keys and \d+ accounts\.\n$/);
     expect(await accountWork()).toEqual([]);
     expect((await newest())?.id).toBe(before);
   });

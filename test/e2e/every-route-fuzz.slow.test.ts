@@ -228,7 +228,7 @@ it(
     console.info(`seed ${seed}: ${sent} requests, ${JSON.stringify(Object.fromEntries([...statuses].sort()))}`);
     expect(sent).toBe(MOST);
     note();
-    const managed = ['kv-files.vault.azure.net', 'kv-records.vault.azure.net'];
+    const managed = ['kv-files.vault.azure.net', 'kv-records.vault.azure.net', 'hsm-local.managedhsm.azure.net'];
     const services = ['login.microsoftonline.com', 'management.azure.com'];
     const shares = [...hosts].filter((host) => /^st[a-z0-9]+\.file\.core\.windows\.net$/.test(host));
     expect([...hosts].filter((host) => ![...managed, ...services, ...shares].includes(host))).toEqual([]);

@@ -71,7 +71,7 @@ describe('GET /api/fleet', () => {
   it('shows each account that uses a key, after a summary, and says how fresh it is', async () => {
     const { value, summary, freshness, matched, warnings } = await fleet();
     expect(summary).toMatchObject({ text: '13 accounts: 13 serving', accounts: 13, causes: [] });
-    expect([matched, warnings, value.length]).toEqual([12, [], 12]);
+    expect([matched, warnings, value.length]).toEqual([13, [], 13]);
     expect(freshness).toMatchObject({ check: { complete: true }, subscriptions: [{}, {}] });
     expect(value.find(({ name }) => name === 'stfiles06')).toMatchObject({
       resourceGroup: 'rg-files',
