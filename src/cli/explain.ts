@@ -99,8 +99,7 @@ function byKind(failure: Failure, error: unknown): Explanation {
   const message = describe(failure);
   switch (failure.kind) {
     case 'forbidden':
-      if (hsmOf(error)) return { reason: 'MissingPermission', message, nextStep: hsmStep(hsmOf(error) ?? '', message) };
-      return { reason: 'MissingPermission', message, nextStep: forbiddenStep(failure, vaultOf(error)) };
+      return { reason: 'MissingPermission', message, nextStep: forbiddenStep(failure, error) };
     case 'throttled':
       return {
         reason: 'Throttled',
@@ -152,6 +151,7 @@ function hostOf(error: unknown): string | undefined {
   return typeof hostname === 'string' ? hostname : undefined;
 }
 
+/** The name of the vault or Managed HSM that was asked. */
 function vaultOf(error: unknown): string | undefined {
   return /^([\w-]+)\.(?:vault|managedhsm)\./.exec(hostOf(error) ?? '')?.[1];
 }
@@ -164,14 +164,17 @@ function hsmStep(hsm: string, message: string): string {
 }
 
 /** Key Vault says in words why it forbids something; a list of keys or versions that is refused comes without them. */
-function forbiddenStep({ message, code }: Failure, vault: string | undefined): string {
+function forbiddenStep({ message, code }: Failure, error: unknown): string {
+  const vault = vaultOf(error) ?? '<vault>';
+  const hsm = hsmOf(error);
   if (/firewall|not allowed access|client address/i.test(message)) {
     return 'The firewall of the vault or account keeps this network out: run it from one that is let in.';
   }
   if (/disabled/i.test(message))
-    return `The key version is disabled: cmk key status <key> --vault ${vault ?? '<vault>'}`;
+    return `The key version is disabled: cmk key status <key> ${hsm ? '--hsm' : '--vault'} ${vault}`;
+  if (hsm) return hsmStep(hsm, message);
   if (code.startsWith('Forbidden')) {
-    const role = `Give yourself Key Vault Crypto Officer: cmk role ensure --assignee me --vault ${vault ?? '<vault>'}; a role given just now takes some minutes.`;
+    const role = `Give yourself Key Vault Crypto Officer: cmk role ensure --assignee me --vault ${vault}; a role given just now takes some minutes.`;
     return message === '' ? `${role} If it is there, the firewall of the vault may keep this network out.` : role;
   }
   return 'Ask for a role that has this right; a role given just now takes some minutes.';

@@ -66,7 +66,20 @@ export function inVault(command: Command, what: string, mandatory = false): Comm
   return command
     .addOption(new Option('--vault <vault>', `name, ARM id or URI of ${what}`).makeOptionMandatory(mandatory))
     .option('--hsm <name>', 'name of a Managed HSM, instead of --vault')
-    .on('option:hsm', (name: string) => command.setOptionValueWithSource('vault', `managedHSMs/${name}`, 'cli'));
+    .on('option:vault', () => oneOf(command, command.getOptionValue('hsm')))
+    .on('option:hsm', (name: string) => {
+      oneOf(command, command.getOptionValue('vault'));
+      command.setOptionValueWithSource('vault', `managedHSMs/${name}`, 'cli');
+    });
+}
+
+function oneOf(command: Command, other: unknown): void {
+  if (other === undefined) return;
+  throw new CmkError(
+    'ArgumentInvalid',
+    `${command.name()} takes --vault or --hsm, not both.`,
+    'Name the one that the key is in.',
+  );
 }
 
 /** The vaults that a command looks at. */

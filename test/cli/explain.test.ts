@@ -13,6 +13,11 @@ const noVault = (code: string, statusCode?: number): Error =>
     request: { url: 'https://kv-nowhere.vault.azure.net/keys/k/versions' },
   });
 
+const ofHsm = (message: string): Error =>
+  Object.assign(azure(403, 'AccessDenied', message), {
+    request: { url: 'https://hsm-files.managedhsm.azure.net/keys/k/versions' },
+  });
+
 describe('explain', () => {
   it.each([
     ['no purge protection', azure(400, 'KeyVaultPolicyError'), 'PurgeProtectionOff', /cmk vault ensure/, 3],
@@ -57,6 +62,35 @@ describe('explain', () => {
       /cmk role ensure --assignee me .* firewall/,
       4,
     ],
+    [
+      'a missing local role in a Managed HSM',
+      ofHsm('Not authorized to access Microsoft.KeyVault/managedHsm/keys/write/action on /keys/k (Activity ID: 1)'),
+      'MissingPermission',
+      /az keyvault role assignment create --hsm-name hsm-files --role "Managed HSM Crypto User" .* --scope \/keys\/k$/,
+      4,
+    ],
+    [
+      'a missing right to recover there',
+      ofHsm('Not authorized to access Microsoft.KeyVault/managedHsm/keys/deletedKeys/recover/action on /keys/k (x)'),
+      'MissingPermission',
+      /"Managed HSM Crypto Officer"/,
+      4,
+    ],
+    [
+      'a list that an HSM refuses',
+      ofHsm('Pagination failed with unexpected statusCode 403'),
+      'MissingPermission',
+      /--hsm-name hsm-files .* --scope \/keys$/,
+      4,
+    ],
+    [
+      'a disabled key there',
+      ofHsm('The key is disabled.'),
+      'MissingPermission',
+      /cmk key status <key> --hsm hsm-files/,
+      4,
+    ],
+    ['no purge protection of an HSM', azure(400, 'KeyVaultPolicyError'), 'PurgeProtectionOff', /update-hsm/, 3],
     ['a vault that there is not', noVault('ENOTFOUND'), 'VaultNotFound', /Check its name/, 3],
     ['a vault that there is not, by a proxy', noVault('RestError', 502), 'VaultNotFound', /Check its name/, 3],
     ['a vault that hangs', noVault('ETIMEDOUT'), 'ServiceUnavailable', /run it again/, 5],

@@ -4,6 +4,7 @@ import {
   addIdentity,
   addKeyVersion,
   addManagedHsm,
+  addVault,
   allowStorage,
   setRotationPolicy,
 } from '../../local/azure/fleet.ts';
@@ -21,6 +22,7 @@ import { showKeyStatus } from '../../src/operations/key/key-status.ts';
 import { findVault, keyByName, lookForVault } from '../../src/operations/resolve.ts';
 import { ensureVault } from '../../src/operations/vault/vault-ensure.ts';
 import { texts, unique, useProcedures } from '../support/procedures.ts';
+import { runCmk } from '../support/run-cmk.ts';
 
 const procedures = useProcedures();
 
@@ -178,5 +180,26 @@ describe('a key of a Managed HSM', () => {
     );
     expect(restored.result).toMatchObject({ complete: true });
     expect(site.version.enabled).toBe(true);
+  });
+});
+
+describe('cmk', () => {
+  it('is told a Managed HSM by --hsm, and never takes one for a vault of that name', async () => {
+    const site = hsmSite();
+    addKeyVersion(procedures.world, addVault(procedures.world, site.group, site.vault.name), site.key);
+    const status = await runCmk(procedures, ['key', 'status', site.key, '--hsm', site.vault.name]);
+    expect(status.code).toBe(0);
+    expect(status.out).toContain(`https://${site.vault.name}.managedhsm.azure.net/keys/${site.key}`);
+    const order = ['key', 'revoke', site.key, '--hsm', site.vault.name, '--dry-run'];
+    expect((await runCmk(procedures, order)).out).toContain(`version ${site.version.version} disabled`);
+    const identity = ['identity', 'ensure', site.identity.name, '--hsm', site.vault.name];
+    expect((await runCmk(procedures, identity)).err).toContain('az keyvault role assignment create --hsm-name');
+    for (const both of [
+      ['--vault', 'kv', '--hsm', 'h'],
+      ['--hsm', 'h', '--vault', 'kv'],
+    ]) {
+      const { code, err } = await runCmk(procedures, ['key', 'status', site.key, ...both]);
+      expect([code, err]).toEqual([2, expect.stringContaining('--vault or --hsm, not both')]);
+    }
   });
 });
