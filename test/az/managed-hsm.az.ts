@@ -155,7 +155,12 @@ describe('Step 4 and 5: configure customer-managed keys, and verify', () => {
     const refused = await az.run(update);
     expect(refused.code).not.toBe(0);
     expect(refused.stderr).toContain('Keyvault policy recoverable is not set');
-    await az.json(`keyvault update-hsm --hsm-name ${HSM} --resource-group rg-keys --enable-purge-protection true`);
+    try {
+      await az.json(`keyvault update-hsm --hsm-name ${HSM} --resource-group rg-keys --enable-purge-protection true`);
+      expect(hsm.properties.enablePurgeProtection).toBe(true);
+    } finally {
+      hsm.properties.enablePurgeProtection = true;
+    }
     expect((await az.run(update)).code).toBe(0);
   });
 });
