@@ -7,7 +7,7 @@ import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import { type KeyState, keyState } from './key-state.ts';
+import { type WatchedState, watchedState } from './watched-state.ts';
 
 /** Keys whose versions are listed at the same time. */
 const CONCURRENCY = 8;
@@ -93,7 +93,7 @@ class Watcher {
   async look(key: ManagedKey): Promise<undefined> {
     try {
       const now = this.#ports.now();
-      const state = keyState(await this.#ports.keys.listVersions(key), now);
+      const state = watchedState(await this.#ports.keys.listVersions(key), now);
       const before = this.#seen?.get(key.id.toLowerCase());
       if (this.#isNews(state, before, now)) await this.#putToWork(key, state, before, now);
       // Last, so that a look which is killed is made again.
@@ -104,12 +104,12 @@ class Watcher {
     }
   }
 
-  #isNews({ text, newest }: KeyState, before: string | undefined, now: Date): boolean {
+  #isNews({ text, newest }: WatchedState, before: string | undefined, now: Date): boolean {
     if (this.#seen) return text !== before;
     return newest !== undefined && now.getTime() - newest.createdOn.getTime() < RECENT_MS;
   }
 
-  async #putToWork(key: ManagedKey, state: KeyState, before: string | undefined, now: Date): Promise<void> {
+  async #putToWork(key: ManagedKey, state: WatchedState, before: string | undefined, now: Date): Promise<void> {
     const { newest, phase } = state;
     // Of a version that was not there before it is known when it began; of all else, that it is noticed now.
     const isNew = newest !== undefined && before !== undefined && !before.startsWith(newest.version);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createKeyVersion } from '../../local/azure/key-vault/keys.ts';
-import { keyState } from '../../src/events/key-state.ts';
 import { type WatchPorts, watchHsms } from '../../src/events/watch-hsms.ts';
+import { watchedState } from '../../src/events/watched-state.ts';
 import { createSeenKeys } from '../../src/fleet/seen-keys.ts';
 import type { KeyWork, Work } from '../../src/work/messages.ts';
 import { keptLog, SAMPLE_SETTINGS, sampleServices } from '../support/app-services.ts';
@@ -141,6 +141,6 @@ describe('keys of a Managed HSM', () => {
   });
 
   it('that do not exist any more are a state, too', () => {
-    expect(keyState([], new Date()).text).toBe('none none fresh');
+    expect(watchedState([], new Date()).text).toBe('none none fresh');
   });
 });

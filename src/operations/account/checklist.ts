@@ -105,7 +105,7 @@ function fixOf({ reason, fix }: Omit<Finding, 'since'>, { subject, vault, revoca
       return `cmk role ensure --assignee ${access?.principalId} ${where}`;
     case 'PurgeProtectionOff':
     case 'SoftDeleteOff':
-      return (vault && protectVault(vault.vault)) ?? `cmk vault ensure ${vaultName}`;
+      return (named.kind === 'managedHsm' && vault && protectVault(vault.vault)) || `cmk vault ensure ${vaultName}`;
     default:
       return fix;
   }
