@@ -3,6 +3,7 @@ import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocatio
 import {
   completeRotation,
   decideRotation,
+  hsmNeedsPolicy,
   isRotatedByTag,
   MIN_LIFETIME_DAYS,
   unfinishedRotation,
@@ -147,4 +148,11 @@ describe('unfinishedRotation', () => {
       soonAfter,
     ],
   ])('is none when %s', (_, versions, now) => expect(unfinishedRotation(versions, now)).toBeUndefined());
+});
+
+describe('a rotation that was refused', () => {
+  it('may want for a policy in a Managed HSM, and not in a vault', () => {
+    expect(hsmNeedsPolicy({ vault: { kind: 'vault' } })).toBe('');
+    expect(hsmNeedsPolicy({ vault: { kind: 'managedHsm' } })).toContain('only when it has a rotation policy');
+  });
 });
