@@ -85,11 +85,17 @@ describe('before a re-key', () => {
     expect(check.warnings.length).toBe(warnings);
   });
 
-  it('a Managed HSM, of which no such command is known, is told in words', () => {
+  it('a Managed HSM comes with the commands that it has, and one that is not seen is told in words', () => {
     const read = { softDelete: true, purgeProtection: false, network: { ...OPEN, publicAccess: 'disabled' as const } };
-    const to = managedKey({ ...VAULT, kind: 'managedHsm' }, 'new-key');
-    const { problems } = judgeRekey({ ...FINE, to, vault: { read } }, now);
-    expect(problems.map(({ fix }) => fix)).toEqual(['Switch it on.', 'Let trusted services by.']);
+    const fixes = (resourceGroup: string) => {
+      const to = managedKey({ ...VAULT, kind: 'managedHsm', resourceGroup }, 'new-key');
+      return judgeRekey({ ...FINE, to, vault: { read } }, now).problems.map(({ fix }) => fix);
+    };
+    expect(fixes('rg-keys')).toEqual([
+      expect.stringMatching(/^az keyvault update-hsm --enable-purge-protection true --hsm-name /),
+      expect.stringMatching(/^az keyvault update-hsm --bypass AzureServices --hsm-name /),
+    ]);
+    expect(fixes('')).toEqual(['Switch it on.', 'Let trusted services by.']);
   });
 
   it('what lacks its role comes with the command that gives it, on the vault of the new key', () => {
