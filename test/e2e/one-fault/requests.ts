@@ -18,7 +18,7 @@ export const titleOf = ({ method, host, path, nth }: Step) =>
 /** The app's own storage, where what is asked does not say which key it is about. */
 const isStorage = (host: string) => host.startsWith('stcmkapp.');
 /** What the host asks of itself, at its own times: whether there is work, and that a message stays hidden. */
-const BY_HOST = /^(GET|PUT) \/(key|account)-work\/messages/;
+const BY_HOST = /^(GET|PUT) \/(key|account|notify)-work\/messages/;
 
 /** Where both logs stand. */
 export const markOf = ({ azure }: App) => ({ azure: azure.requests.last, storage: azure.storageRequests.last });
