@@ -16,6 +16,8 @@ const settingsPatch = z
     repointFromDisabledKey: z.boolean(),
     fileServiceDelayMs: milliseconds,
     rolePropagationMs: milliseconds,
+    keyDeletionMs: milliseconds,
+    switchToBlindIdentity: z.boolean(),
     rotateCopiesTags: z.boolean(),
     enforceRoles: z.boolean(),
     throttle: z.boolean(),

@@ -12,6 +12,8 @@ export const DEFAULT_SETTINGS: WorldSettings = {
   repointFromDisabledKey: true,
   fileServiceDelayMs: 0,
   rolePropagationMs: 0,
+  keyDeletionMs: 0,
+  switchToBlindIdentity: false,
   rotateCopiesTags: false,
   enforceRoles: true,
   throttle: false,

@@ -54,6 +54,10 @@ export interface WorldSettings {
   fileServiceDelayMs: number;
   /** How long after a role assignment is made it counts. */
   rolePropagationMs: number;
+  /** How long deleting a key takes: until then it is neither there nor among the deleted keys. Azure takes 10 s and more. */
+  keyDeletionMs: number;
+  /** `encryption.identity` can go from a user-assigned identity to a system-assigned one that has no access to the key. */
+  switchToBlindIdentity: boolean;
   /** Rotate copies the tags of the version before. */
   rotateCopiesTags: boolean;
   /** Role assignments are enforced for callers of ARM and Key Vault (a storage identity's access is always checked). */
@@ -170,6 +174,8 @@ export interface KeyVersion {
 export interface DeletedKey extends Key {
   readonly deletedDate: number;
   readonly scheduledPurgeDate: number;
+  /** Epoch milliseconds of the end of its deletion: until then it is not among the deleted keys. Absent: it is over. */
+  readonly deletedFromMs?: number;
 }
 
 export interface RotationPolicy {
@@ -238,6 +244,12 @@ export interface FileShare {
   readonly enabledProtocols: 'SMB' | 'NFS';
   shareQuota: number;
   readonly files: string[];
+  accessTier?: string | undefined;
+  rootSquash?: string | undefined;
+  metadata?: Record<string, string> | undefined;
+  /** The metadata of each snapshot, by its time. */
+  snapshots?: Map<string, Record<string, string>>;
+  modifiedTime?: string;
 }
 
 /** A resource of a type that the local Azure does not serve itself: a disk encryption set, a SQL server. */
@@ -265,6 +277,13 @@ export interface RoleAssignment {
   readonly principalType: string;
   readonly roleDefinitionId: string;
   readonly createdMs: number;
+  updatedMs?: number;
+  /** Object ids. */
+  readonly createdBy?: string;
+  updatedBy?: string;
+  condition?: string | undefined;
+  conditionVersion?: string | undefined;
+  description?: string | undefined;
   /** When it ends; absent: never. */
   readonly endMs?: number;
 }
@@ -278,6 +297,9 @@ export interface RoleDefinition {
   readonly dataActions: string[];
   readonly notDataActions: string[];
   readonly assignableScopes: string[];
+  readonly description?: string;
+  /** Of a custom role. */
+  readonly history?: { createdMs: number; updatedMs: number; createdBy: string; updatedBy: string };
 }
 
 export interface SystemTopic {
@@ -288,6 +310,8 @@ export interface SystemTopic {
   source: string;
   topicType: string;
   identity?: IdentityBlock;
+  /** While it is not yet `Succeeded`. */
+  provisioningState?: string;
 }
 
 export interface EventSubscription {

@@ -230,8 +230,8 @@ describe('an encryption scope', () => {
     const { body } = await arm(local.azure, 'GET', `${account.id}/encryptionScopes`);
     const current = (body.value ?? []).map(({ name, properties }) => [name, properties?.keyVaultProperties]);
     expect(current).toMatchObject([
-      ['pinned', { currentVersionedKeyIdentifier: expect.stringContaining(first.version) }],
       ['follows', { currentVersionedKeyIdentifier: expect.stringContaining(second.version) }],
+      ['pinned', { currentVersionedKeyIdentifier: expect.stringContaining(first.version) }],
     ]);
   });
 

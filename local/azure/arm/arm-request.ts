@@ -14,6 +14,8 @@ export interface ArmRequest {
   readonly body: Record<string, unknown>;
   readonly caller: Caller;
   readonly operations: Operations;
+  /** A header of the request, which only the storage provider's snapshots need. */
+  header(name: string): string | undefined;
   /** Throws LinkedAuthorizationFailed unless the caller may do `action` on a resource that the body refers to. */
   authorizeLinked(action: string, scope: string): void;
 }

@@ -65,6 +65,7 @@ export function createArmService(world: World, providers: readonly ArmRoutes[]):
         body,
         caller,
         operations,
+        header: (name) => c.req.header(name),
         authorizeLinked: (action, scope) => requireLinkedRight(world, caller, path, action, scope),
       };
       response = await handler(request);
@@ -143,7 +144,7 @@ function noRoute(routes: ArmRoutes, path: ArmPath, method: string, apiVersion: s
 function isOpenToAll({ pattern }: ArmPath): boolean {
   return (
     ['subscriptions', 'tenants', 'subscriptions/{}/resources', 'microsoft.resourcegraph/resources'].includes(pattern) ||
-    /(asyncoperations|operationsstatus|checknameavailability|checkmhsmnameavailability)/.test(pattern)
+    /(asyncoperations|operationsstatus|operationresults|checknameavailability|checkmhsmnameavailability)/.test(pattern)
   );
 }
 

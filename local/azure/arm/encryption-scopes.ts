@@ -6,7 +6,6 @@ import { timestamp } from '../timestamp.ts';
 import type { EncryptionScope, StorageAccount } from '../world.ts';
 import { type ArmRequest, type ArmRoutes, nameAt, ok } from './arm-request.ts';
 import { badRequest, resourceNotFound } from './errors.ts';
-import { page } from './paging.ts';
 import { requireAccount } from './storage-accounts.ts';
 
 const type = 'Microsoft.Storage/storageAccounts/encryptionScopes';
@@ -20,7 +19,8 @@ export function scopeBody(account: StorageAccount, scope: EncryptionScope): Reco
     name,
     type,
     properties: {
-      source,
+      // However it was sent (seen in recordings).
+      source: source === 'Microsoft.KeyVault' ? 'Microsoft.Keyvault' : source,
       state,
       ...(keyVaultProperties ? { keyVaultProperties } : {}),
       ...(requireInfrastructureEncryption === undefined ? {} : { requireInfrastructureEncryption }),
@@ -51,7 +51,10 @@ function put(request: ArmRequest): Response {
   };
   const changed = change(request, account, created);
   account.encryptionScopes.set(name.toLowerCase(), changed);
-  return ok(scopeBody(account, changed), scope ? 200 : 201);
+  const shown = scopeBody(account, changed);
+  // This one answer has the field for a scope with a Microsoft-managed key too (seen in recordings).
+  const properties = { keyVaultProperties: {}, ...asObject(shown.properties) };
+  return ok({ ...shown, properties }, scope ? 200 : 201);
 }
 
 function patch(request: ArmRequest): Response {
@@ -90,17 +93,38 @@ function change(request: ArmRequest, account: StorageAccount, scope: EncryptionS
   if (keyUri === scope.keyVaultProperties?.keyUri && reference.version) return next;
   const version = checkKey(world, reference, encryptionIdentity(world, account.identity, account.encryption));
   const { currentVersionedKeyIdentifier, lastKeyRotationTimestamp } = resolved(world, reference, version);
-  next.keyVaultProperties = { keyUri, currentVersionedKeyIdentifier, lastKeyRotationTimestamp };
+  next.keyVaultProperties = {
+    keyUri,
+    currentVersionedKeyIdentifier,
+    // A pinned scope has none (seen in recordings).
+    ...(reference.version ? {} : { lastKeyRotationTimestamp }),
+  };
   return next;
+}
+
+/** `$include=Disabled|Enabled|All`, `$filter=startswith(name, x)`; `$skipToken` is the name of the next scope. */
+function list(request: ArmRequest): Response {
+  const { query, path } = request;
+  const account = requireAccount(request);
+  const size = Math.min(Number(query.get('$maxpagesize') ?? 5000) || 5000, 5000);
+  const state = query.get('$include') ?? 'All';
+  const prefix = /^startswith\(name,\s*'?([^')]*)'?\)$/i.exec(query.get('$filter') ?? '')?.[1]?.toLowerCase() ?? '';
+  const from = query.get('$skipToken')?.toLowerCase() ?? '';
+  const names = [...account.encryptionScopes.keys()].sort().filter((name) => name.startsWith(prefix) && name >= from);
+  const found = names
+    .flatMap((name) => account.encryptionScopes.get(name) ?? [])
+    .filter((scope) => state === 'All' || scope.state === state);
+  const value = found.slice(0, size).map((scope) => scopeBody(account, scope));
+  const next = found[size]?.name;
+  if (next === undefined) return ok({ value });
+  const more = new URLSearchParams(query);
+  more.set('$skipToken', next);
+  return ok({ value, nextLink: `https://management.azure.com${encodeURI(path.id)}?${more}` });
 }
 
 /** Encryption scopes of a storage account. */
 export const encryptionScopeRoutes: ArmRoutes = {
-  'GET microsoft.storage/storageaccounts/{}/encryptionscopes': (request) => {
-    const account = requireAccount(request);
-    const size = Math.min(Number(request.query.get('$maxpagesize') ?? 5000) || 5000, 5000);
-    return ok(page(request, [...account.encryptionScopes.values()], size, (scope) => scopeBody(account, scope)));
-  },
+  'GET microsoft.storage/storageaccounts/{}/encryptionscopes': list,
   'GET microsoft.storage/storageaccounts/{}/encryptionscopes/{}': (request) => {
     const { account, scope, name } = find(request);
     if (!scope) throw resourceNotFound(type, `${account.name}/${name}`, request.path.resourceGroup);

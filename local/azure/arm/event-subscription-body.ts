@@ -95,7 +95,14 @@ export function subscriptionBody(subscription: EventSubscription): JsonObject {
   const destination = asObject(properties.destination);
   const ofTopic = /\/systemTopics\/[^/]+\/eventSubscriptions\//i.test(id);
   return {
-    properties: { ...properties, topic: parentId(id), ...(destination ? { destination: masked(destination) } : {}) },
+    properties: {
+      ...properties,
+      // The provider of a resource comes in lower case (seen in recordings), a system topic as it is.
+      topic: ofTopic
+        ? parentId(id)
+        : parentId(id).replace(/\/providers\/[^/]+\/[^/]+(?=\/[^/]+$)/, (its) => its.toLowerCase()),
+      ...(destination ? { destination: masked(destination) } : {}),
+    },
     systemData: null,
     id,
     name,
@@ -108,7 +115,7 @@ export function parentId(subscriptionId: string): string {
   return subscriptionId.replace(/(\/providers\/Microsoft\.EventGrid)?\/eventSubscriptions\/[^/]+$/i, '');
 }
 
-/** The answer while it is being created: without the defaults that it will have (seen in a recording). */
+/** The answer while it is being created: without the defaults that it will have, and with its secrets (recorded). */
 export function whileCreating(shown: JsonObject, asked: JsonObject): JsonObject {
   const {
     eventDeliverySchema: _,
@@ -118,15 +125,18 @@ export function whileCreating(shown: JsonObject, asked: JsonObject): JsonObject 
   } = asObject(shown.properties) ?? {};
   const destination = asObject(shownDestination);
   const askedFields = asObject(asObject(asked.destination)?.properties) ?? {};
-  const fields = Object.entries(asObject(destination?.properties) ?? {}).filter(
-    ([field]) => field in askedFields || field === 'endpointBaseUrl',
+  const fields = Object.entries(asObject(destination?.properties) ?? {})
+    .filter(([field]) => field in askedFields || field === 'endpointBaseUrl')
+    .map(([field, value]) => [field, field === 'deliveryAttributeMappings' ? askedFields[field] : value]);
+  const filterFields = Object.entries(asObject(filter) ?? {}).filter(
+    ([field]) => field in (asObject(asked.filter) ?? {}) || field === 'includedEventTypes',
   );
   return {
     ...shown,
     properties: {
       ...properties,
       ...(destination ? { destination: { ...destination, properties: Object.fromEntries(fields) } } : {}),
-      filter: { includedEventTypes: asObject(filter)?.includedEventTypes },
+      filter: Object.fromEntries(filterFields),
     },
   };
 }
@@ -134,6 +144,20 @@ export function whileCreating(shown: JsonObject, asked: JsonObject): JsonObject 
 function masked(destination: JsonObject): JsonObject {
   const properties = asObject(destination.properties) ?? {};
   const url = asString(properties.endpointUrl);
-  if (url === undefined) return destination;
-  return { ...destination, properties: { ...properties, endpointUrl: null, endpointBaseUrl: url.split('?')[0] } };
+  return {
+    ...destination,
+    properties: {
+      ...properties,
+      ...(url === undefined ? {} : { endpointUrl: null, endpointBaseUrl: url.split('?')[0] }),
+      ...(Array.isArray(properties.deliveryAttributeMappings)
+        ? { deliveryAttributeMappings: properties.deliveryAttributeMappings.map(hidden) }
+        : {}),
+    },
+  };
+}
+
+/** A delivery attribute without its value, if that is a secret. */
+function hidden(mapping: unknown): unknown {
+  const fields = asObject(asObject(mapping)?.properties);
+  return fields?.isSecret === true ? { ...asObject(mapping), properties: { ...fields, value: 'Hidden' } } : mapping;
 }

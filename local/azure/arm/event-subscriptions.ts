@@ -1,5 +1,5 @@
 import { asObject, asString } from '../json.ts';
-import type { EventSubscription, SystemTopic } from '../world.ts';
+import type { EventSubscription, SystemTopic, World } from '../world.ts';
 import { type ArmRequest, type ArmRoutes, nameAt, ok } from './arm-request.ts';
 import { ArmError, badRequest, resourceNotFound } from './errors.ts';
 import { parentId, patchSubscription, subscriptionBody, whileCreating } from './event-subscription-body.ts';
@@ -18,10 +18,16 @@ function parentOf(request: ArmRequest): Parent {
   const { world, path } = request;
   if (!path.pattern.startsWith('microsoft.eventgrid/systemtopics/')) {
     requireScope(world, path);
-    return { source: path.scope, location: 'global' };
+    return { source: path.scope, location: locationOf(world, path.scope) };
   }
   const topic = requireTopic(request);
   return { source: topic.source, location: topic.location };
+}
+
+/** Where a resource is: its event subscriptions are looked after there. */
+function locationOf(world: World, id: string): string {
+  const all = [...world.vaults.values(), ...world.storageAccounts.values()];
+  return all.find((resource) => resource.id.toLowerCase() === id.toLowerCase())?.location ?? 'global';
 }
 
 /** The system topic of a request that is about it or about one of its event subscriptions. */
@@ -52,21 +58,28 @@ function put(request: ArmRequest): Response {
   world.eventSubscriptions.set(path.id.toLowerCase(), subscription);
   if (instant) return ok(subscriptionBody(subscription), existing ? 200 : 201);
   return ok(whileCreating(subscriptionBody(subscription), asObject(body.properties) ?? {}), 201, {
-    'azure-asyncoperation': provision(request, subscription, parent.location),
+    'azure-asyncoperation': provision(request, parent.location, () => {
+      subscription.properties.provisioningState = 'Succeeded';
+    }),
   });
 }
 
-/** Lets a subscription become `Succeeded`, and gives the URL at which that can be polled. */
-function provision(request: ArmRequest, subscription: EventSubscription, location: string): string {
+/** Lets what was asked for be done, and gives the URL at which that can be polled. */
+export function provision(request: ArmRequest, location: string, done: () => void = () => {}): string {
   const { world, path, operations, apiVersion } = request;
-  const id = operations.start(0, () => {
-    subscription.properties.provisioningState = 'Succeeded';
-  });
-  // Whether anybody polls or not, it is there after a moment.
-  world.clock.schedule(world.clock.nowMs() + 500, () => {
-    subscription.properties.provisioningState = 'Succeeded';
-  });
-  return `https://management.azure.com:443/subscriptions/${path.subscriptionId}/providers/Microsoft.EventGrid/locations/${location}/operationsStatus/${id.toUpperCase()}?api-version=${apiVersion}`;
+  const id = operations.start(0, done);
+  // Whether anybody polls or not, it is done after a moment.
+  world.clock.schedule(world.clock.nowMs() + 500, done);
+  const at = location === 'global' ? '' : `/locations/${location}`;
+  return `https://management.azure.com:443/subscriptions/${path.subscriptionId}/providers/Microsoft.EventGrid${at}/operationsStatus/${id.toUpperCase()}?api-version=${apiVersion}`;
+}
+
+/** The answer to a DELETE: the removal goes on (recorded), unless everything is done at once here. */
+export function removed(request: ArmRequest, existed: boolean, location: string): Response {
+  if (!existed) return new Response(null, { status: 204 });
+  if (request.world.settings.instantProvisioning) return new Response(null, { status: 200 });
+  const at = provision(request, location);
+  return new Response(null, { status: 202, headers: { 'azure-asyncoperation': at, location: at, 'retry-after': '1' } });
 }
 
 function patch(request: ArmRequest): Response {
@@ -77,7 +90,13 @@ function patch(request: ArmRequest): Response {
     ...patchSubscription(subscription.topic, current, asObject(request.body.properties) ?? request.body),
     provisioningState,
   };
-  return ok(subscriptionBody(subscription), 201);
+  if (request.world.settings.instantProvisioning) return ok(subscriptionBody(subscription), 201);
+  subscription.properties.provisioningState = 'Updating';
+  return ok(subscriptionBody(subscription), 201, {
+    'azure-asyncoperation': provision(request, parentOf(request).location, () => {
+      subscription.properties.provisioningState = 'Succeeded';
+    }),
+  });
 }
 
 function required(request: ArmRequest): EventSubscription {
@@ -92,8 +111,9 @@ function required(request: ArmRequest): EventSubscription {
   );
 }
 
-function remove({ world, path }: ArmRequest): Response {
-  return new Response(null, { status: world.eventSubscriptions.delete(path.id.toLowerCase()) ? 200 : 204 });
+function remove(request: ArmRequest): Response {
+  const existed = request.world.eventSubscriptions.delete(request.path.id.toLowerCase());
+  return removed(request, existed, existed ? parentOf(request).location : 'global');
 }
 
 function fullUrl(request: ArmRequest): Response {

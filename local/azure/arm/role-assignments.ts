@@ -1,4 +1,4 @@
-import { asObject, asString } from '../json.ts';
+import { asObject, asString, type JsonObject } from '../json.ts';
 import { guidOf } from '../roles/built-in-roles.ts';
 import { findRoleDefinition, isOver, scopeCovers } from '../roles.ts';
 import type { RoleAssignment } from '../world.ts';
@@ -10,12 +10,12 @@ import { requireScope } from './require-scope.ts';
 const type = 'Microsoft.Authorization/roleAssignments';
 
 function assignmentBody(request: ArmRequest, assignment: RoleAssignment): Record<string, unknown> {
-  const { id, scope, principalId, principalType, roleDefinitionId, createdMs } = assignment;
+  const { id, scope, principalId, principalType, roleDefinitionId, createdMs, updatedMs = createdMs } = assignment;
   const { subscriptionId } = request.path;
   const definition = subscriptionId
     ? `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${guidOf(roleDefinitionId)}`
     : roleDefinitionId;
-  const created = Number.isFinite(createdMs) ? new Date(createdMs).toISOString() : undefined;
+  const time = (ms: number) => (Number.isFinite(ms) ? new Date(ms).toISOString() : undefined);
   return {
     id,
     name: id.slice(id.lastIndexOf('/') + 1),
@@ -25,10 +25,22 @@ function assignmentBody(request: ArmRequest, assignment: RoleAssignment): Record
       principalId,
       principalType,
       scope,
-      createdOn: created,
-      updatedOn: created,
+      condition: assignment.condition ?? null,
+      conditionVersion: assignment.conditionVersion ?? null,
+      createdOn: time(createdMs),
+      updatedOn: time(updatedMs),
+      createdBy: assignment.createdBy ?? null,
+      updatedBy: assignment.updatedBy ?? assignment.createdBy ?? null,
+      delegatedManagedIdentityResourceId: null,
+      description: assignment.description ?? null,
     },
   };
+}
+
+/** The answer to a PUT, which does not yet know who made it (seen in recordings). */
+function created(request: ArmRequest, assignment: RoleAssignment): Response {
+  const body = assignmentBody(request, assignment);
+  return ok({ ...body, properties: { ...asObject(body.properties), createdBy: null } }, 201);
 }
 
 /** `atScope()`: of the scope and above; `assignedTo` and `principalId`: of one principal; without a filter below too. */
@@ -81,8 +93,12 @@ function put(request: ArmRequest): Response {
       one.principalId.toLowerCase() === principalId &&
       guidOf(one.roleDefinitionId) === guidOf(role.id),
   );
-  // The same assignment under its own name again, as a template that is deployed twice writes it, changes nothing.
-  if (same?.id.toLowerCase() === path.id.toLowerCase()) return ok(assignmentBody(request, same), 201);
+  const caller = request.caller.principal.objectId;
+  // Under its own name again, as a template that is deployed twice writes it: only what it says besides can change.
+  if (same?.id.toLowerCase() === path.id.toLowerCase()) {
+    Object.assign(same, remarks(properties), { updatedMs: world.clock.nowMs(), updatedBy: caller });
+    return created(request, same);
+  }
   if (same) throw new ArmError(409, 'RoleAssignmentExists', 'The role assignment already exists.');
   if (world.roleAssignments.has(path.id.toLowerCase())) {
     throw new ArmError(
@@ -98,9 +114,20 @@ function put(request: ArmRequest): Response {
     principalType: asString(properties.principalType) ?? 'ServicePrincipal',
     roleDefinitionId: role.id,
     createdMs: world.clock.nowMs(),
+    createdBy: caller,
+    ...remarks(properties),
   };
   world.roleAssignments.set(path.id.toLowerCase(), assignment);
-  return ok(assignmentBody(request, assignment), 201);
+  return created(request, assignment);
+}
+
+/** What an assignment says besides who, what and where. Conditions are kept, not evaluated. */
+function remarks(properties: JsonObject): Pick<RoleAssignment, 'condition' | 'conditionVersion' | 'description'> {
+  return {
+    condition: asString(properties.condition),
+    conditionVersion: asString(properties.conditionVersion),
+    description: asString(properties.description),
+  };
 }
 
 /** Role assignments at any scope. */

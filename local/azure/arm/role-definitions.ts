@@ -13,7 +13,7 @@ function shownId(request: ArmRequest, role: RoleDefinition): string {
 }
 
 function roleBody(request: ArmRequest, role: RoleDefinition): Record<string, unknown> {
-  const { actions, notActions, dataActions, notDataActions } = role;
+  const { actions, notActions, dataActions, notDataActions, history } = role;
   return {
     id: shownId(request, role),
     name: guidOf(role.id),
@@ -21,9 +21,13 @@ function roleBody(request: ArmRequest, role: RoleDefinition): Record<string, unk
     properties: {
       roleName: role.roleName,
       type: role.type,
-      description: '',
+      description: role.description ?? '',
       assignableScopes: role.assignableScopes,
       permissions: [{ actions, notActions, dataActions, notDataActions }],
+      createdOn: history ? new Date(history.createdMs).toISOString() : '2015-02-02T21:55:09.8806423Z',
+      updatedOn: history ? new Date(history.updatedMs).toISOString() : '2021-11-11T20:13:47.8628684Z',
+      createdBy: history?.createdBy ?? null,
+      updatedBy: history?.updatedBy ?? null,
     },
   };
 }
@@ -61,6 +65,8 @@ function put(request: ArmRequest): Response {
   if (existing?.type === 'BuiltInRole')
     throw new ArmError(403, 'CannotModifyBuiltInRole', 'A built-in role cannot be changed.');
   const [permission = {}] = (asArray(properties.permissions) ?? []).map((one) => asObject(one) ?? {});
+  const caller = request.caller.principal.objectId;
+  const nowMs = world.clock.nowMs();
   const role: RoleDefinition = {
     id: existing?.id ?? `${path.scope}/providers/Microsoft.Authorization/roleDefinitions/${guid}`,
     roleName,
@@ -70,9 +76,18 @@ function put(request: ArmRequest): Response {
     dataActions: strings(permission.dataActions),
     notDataActions: strings(permission.notDataActions),
     assignableScopes,
+    description: asString(properties.description) ?? '',
+    history: {
+      createdMs: existing?.history?.createdMs ?? nowMs,
+      createdBy: existing?.history?.createdBy ?? caller,
+      updatedMs: nowMs,
+      updatedBy: caller,
+    },
   };
   world.roleDefinitions.set(role.id.toLowerCase(), role);
-  return ok(roleBody(request, role), 201);
+  // The answer does not yet know who made it (seen in recordings).
+  const shown = roleBody(request, role);
+  return ok({ ...shown, properties: { ...asObject(shown.properties), createdBy: null } }, 201);
 }
 
 function strings(value: unknown): string[] {

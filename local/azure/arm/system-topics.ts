@@ -4,9 +4,12 @@ import { patchIdentity } from '../storage/account-identity.ts';
 import type { SystemTopic } from '../world.ts';
 import { type ArmRequest, type ArmRoutes, nameAt, ok } from './arm-request.ts';
 import { ArmError, badRequest } from './errors.ts';
-import { requireTopic } from './event-subscriptions.ts';
+import { provision, removed, requireTopic } from './event-subscriptions.ts';
 import { inScope } from './in-scope.ts';
 import { page } from './paging.ts';
+
+/** What an identity block that is shown says of what the topic has not. */
+const noIdentity = { principalId: null, tenantId: null, userAssignedIdentities: null };
 
 const metricIds = new WeakMap<SystemTopic, string>();
 
@@ -15,11 +18,11 @@ function topicBody(topic: SystemTopic): Record<string, unknown> {
   const metricResourceId = metricIds.get(topic) ?? randomUUID();
   metricIds.set(topic, metricResourceId);
   return {
-    properties: { provisioningState: 'Succeeded', source, topicType, metricResourceId },
+    properties: { provisioningState: topic.provisioningState ?? 'Succeeded', source, topicType, metricResourceId },
     systemData: null,
     location,
     tags: Object.keys(tags).length > 0 ? tags : null,
-    ...(identity ? { identity } : {}),
+    ...(identity ? { identity: { ...noIdentity, ...identity } } : {}),
     id,
     name,
     type: 'Microsoft.EventGrid/systemTopics',
@@ -55,7 +58,39 @@ function put(request: ArmRequest): Response {
     ...(identity ? { identity } : {}),
   };
   world.systemTopics.set(path.id.toLowerCase(), topic);
-  return ok(topicBody(topic));
+  return body.identity === undefined ? ok(topicBody(topic)) : underWay(request, topic, 'Creating');
+}
+
+/** Identities take time: the answer comes before the end (recorded). */
+function underWay(request: ArmRequest, topic: SystemTopic, state: string): Response {
+  if (request.world.settings.instantProvisioning) return ok(topicBody(topic), state === 'Creating' ? 201 : 200);
+  topic.provisioningState = state;
+  const at = provision(request, topic.location, () => delete topic.provisioningState);
+  return ok(topicBody(topic), 201, { 'azure-asyncoperation': at });
+}
+
+/** A PATCH names tags, identity or both. */
+function patch(request: ArmRequest): Response {
+  const { world, body } = request;
+  const topic = requireTopic(request);
+  topic.tags = asTags(body.tags) ?? topic.tags;
+  if (body.identity === undefined) return ok(topicBody(topic));
+  const identity = patchIdentity(world, topic.identity, body.identity, (id) =>
+    request.authorizeLinked('Microsoft.ManagedIdentity/userAssignedIdentities/assign/action', id),
+  );
+  if (identity) topic.identity = identity;
+  return underWay(request, topic, 'Updating');
+}
+
+function operationStatus(request: ArmRequest): Response {
+  const id = request.path.names.at(-1) ?? '';
+  const operation = request.operations.poll(id);
+  if (!operation) throw new ArmError(404, 'ResourceNotFound', 'The operation was not found.');
+  return ok({
+    id: `https://management.azure.com${request.path.id}?api-version=${request.apiVersion}`,
+    name: id.toLowerCase(),
+    status: operation.done ? 'Succeeded' : 'InProgress',
+  });
 }
 
 /** System topics of Event Grid. */
@@ -66,18 +101,13 @@ export const systemTopicRoutes: ArmRoutes = {
   },
   'GET microsoft.eventgrid/systemtopics/{}': (request) => ok(topicBody(requireTopic(request))),
   'PUT microsoft.eventgrid/systemtopics/{}': put,
-  'DELETE microsoft.eventgrid/systemtopics/{}': ({ world, path }) => {
+  'PATCH microsoft.eventgrid/systemtopics/{}': patch,
+  'DELETE microsoft.eventgrid/systemtopics/{}': (request) => {
+    const { world, path } = request;
     for (const id of world.eventSubscriptions.keys()) if (inScope(id, path.id)) world.eventSubscriptions.delete(id);
-    return new Response(null, { status: world.systemTopics.delete(path.id.toLowerCase()) ? 200 : 204 });
+    const topic = world.systemTopics.get(path.id.toLowerCase());
+    return removed(request, world.systemTopics.delete(path.id.toLowerCase()), topic?.location ?? 'global');
   },
-  'GET microsoft.eventgrid/locations/{}/operationsstatus/{}': (request) => {
-    const id = nameAt(request, 1);
-    const operation = request.operations.poll(id);
-    if (!operation) throw new ArmError(404, 'ResourceNotFound', 'The operation was not found.');
-    return ok({
-      id: `https://management.azure.com${request.path.id}?api-version=${request.apiVersion}`,
-      name: id.toLowerCase(),
-      status: operation.done ? 'Succeeded' : 'InProgress',
-    });
-  },
+  'GET microsoft.eventgrid/operationsstatus/{}': operationStatus,
+  'GET microsoft.eventgrid/locations/{}/operationsstatus/{}': operationStatus,
 };

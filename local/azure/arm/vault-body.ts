@@ -59,6 +59,7 @@ export function patchProperties(
       .filter((field) => asked[field] !== undefined && asked[field] !== null)
       .map((field) => [field, asked[field]]),
   );
+  if (set.networkAcls !== undefined) set.networkAcls = networkRules(set.networkAcls, current?.networkAcls);
   checkSku(set.sku ?? current?.sku);
   if (set.accessPolicies !== undefined) checkPolicies(set.accessPolicies);
   const defaults = {
@@ -76,6 +77,23 @@ export function patchProperties(
     vaultUri: current?.vaultUri ?? `https://${name.toLowerCase()}.vault.azure.net`,
     provisioningState: current?.provisioningState ?? 'RegisteringDns',
   };
+}
+
+/**
+ * Rules as a vault shows them: none at all while they only say what holds anyway, else with both lists, and ids of
+ * subnets in lower case (seen in recordings).
+ */
+function networkRules(asked: unknown, current: unknown): JsonObject | undefined {
+  const acls = asObject(asked) ?? {};
+  const { ipRules, virtualNetworkRules } = acls;
+  const says = { bypass: acls.bypass ?? 'AzureServices', defaultAction: acls.defaultAction ?? 'Allow' };
+  const plain = says.bypass === 'AzureServices' && says.defaultAction === 'Allow';
+  if (plain && !current && !ipRules && !virtualNetworkRules) return undefined;
+  const subnets = (asArray(virtualNetworkRules) ?? []).map((rule) => {
+    const id = asString(asObject(rule)?.id);
+    return id === undefined ? rule : { ...asObject(rule), id: id.toLowerCase() };
+  });
+  return { ...says, ipRules: asArray(ipRules) ?? [], virtualNetworkRules: subnets };
 }
 
 function checkSku(sku: unknown): void {

@@ -92,6 +92,19 @@ export const deletedVaultRoutes: ArmRoutes = {
       throw new ArmError(405, 'MethodNotAllowed', "Operation 'DeletedVaultPurge' is not allowed.");
     }
     purge(request.world, vault);
-    return new Response(null, { status: 200 });
+    const time = () => `${request.world.clock.now().toISOString().slice(0, 19).replace('T', ' ')}Z`;
+    const createdDateTime = time();
+    const operation = request.operations.start(0, () => ({
+      createdDateTime,
+      lastActionDateTime: time(),
+      status: 'Succeeded',
+    }));
+    const location = `https://management.azure.com/subscriptions/${request.path.subscriptionId}/providers/Microsoft.KeyVault/locations/${vault.location}/operationResults/${operation}?api-version=${request.apiVersion}`;
+    return new Response(null, { status: 202, headers: { location, 'retry-after': '1' } });
+  },
+  'GET microsoft.keyvault/locations/{}/operationresults/{}': (request) => {
+    const operation = request.operations.poll(nameAt(request, 1));
+    if (!operation) throw new ArmError(404, 'ResourceNotFound', 'The operation was not found.');
+    return operation.done ? ok(operation.result) : new Response(null, { status: 202, headers: { 'retry-after': '1' } });
   },
 };

@@ -10,10 +10,13 @@ export function keyBundle(vault: Vault, key: Key, version: KeyVersion, apiVersio
       kty: version.kty,
       key_ops: version.keyOps,
       ...publicMaterial(version.privateKey),
+      // A premium vault's HSM writes the exponent of a key that it made itself in four bytes (seen in a recording).
+      ...(version.kty === 'RSA-HSM' && !version.imported && !vault.local ? { e: 'AAEAAQ' } : {}),
     },
     attributes: {
       ...attributes(vault, version, apiVersion),
-      ...(atLeast(apiVersion, 7.5) ? { exportable: false, hsmPlatform: vault.local ? '2' : '0' } : {}),
+      ...(atLeast(apiVersion, 7.4) ? { exportable: false } : {}),
+      ...(atLeast(apiVersion, 7.5) ? { hsmPlatform: vault.local ? '2' : '0' } : {}),
     },
     ...(version.tags ? { tags: version.tags } : {}),
   };
@@ -29,7 +32,8 @@ export function keyItem(
 ): Record<string, unknown> {
   return {
     kid: keyIdentifier(vault, key.name, withVersion ? version.version : undefined),
-    attributes: attributes(vault, version, apiVersion),
+    // Lists speak of it with every api-version, keys only with newer ones (seen in recordings of 2023).
+    attributes: { ...attributes(vault, version, apiVersion), exportable: false },
     ...(version.tags ? { tags: version.tags } : {}),
   };
 }

@@ -35,6 +35,7 @@ function deleteKey(request: KeyVaultRequest): Record<string, unknown> {
     ...key,
     deletedDate: world.clock.nowSeconds(),
     scheduledPurgeDate: Math.floor(purgeMs / 1000),
+    deletedFromMs: world.clock.nowMs() + world.settings.keyDeletionMs,
   };
   vault.deletedKeys.set(name, deleted);
   world.clock.schedule(purgeMs, () => {
@@ -43,8 +44,9 @@ function deleteKey(request: KeyVaultRequest): Record<string, unknown> {
   return bundle(vault, deleted, newest, apiVersion);
 }
 
-function list({ vault, url, apiVersion }: KeyVaultRequest): Record<string, unknown> {
+function list({ world, vault, url, apiVersion }: KeyVaultRequest): Record<string, unknown> {
   const items = [...vault.deletedKeys]
+    .filter(([, key]) => !isBeingDeleted(world, key))
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([, key]) => ({
       ...keyItem(vault, key, newestOf(key), apiVersion, false),
@@ -53,16 +55,18 @@ function list({ vault, url, apiVersion }: KeyVaultRequest): Record<string, unkno
   return page(items, url, apiVersion);
 }
 
-function get({ vault, params, apiVersion }: KeyVaultRequest): Record<string, unknown> {
+function get({ world, vault, params, apiVersion }: KeyVaultRequest): Record<string, unknown> {
   const key = requireDeleted(vault, params.name);
+  if (isBeingDeleted(world, key)) throw deletedKeyNotFound(key.name);
   return bundle(vault, key, newestOf(key), apiVersion);
 }
 
 function recover({ world, vault, params, apiVersion }: KeyVaultRequest): Record<string, unknown> {
   const deleted = requireDeleted(vault, params.name);
+  refuseWhileDeleted(world, deleted);
   const name = deleted.name.toLowerCase();
   if (vault.keys.has(name)) throw conflict(`A key with the name ${deleted.name} exists already.`);
-  const { deletedDate: _date, scheduledPurgeDate: _purge, ...key } = deleted;
+  const { deletedDate: _date, scheduledPurgeDate: _purge, deletedFromMs: _from, ...key } = deleted;
   vault.deletedKeys.delete(name);
   vault.keys.set(name, key);
   noticeFrom(world, key);
@@ -70,8 +74,9 @@ function recover({ world, vault, params, apiVersion }: KeyVaultRequest): Record<
   return keyBundle(vault, key, newestOf(key), apiVersion);
 }
 
-function purge({ vault, params }: KeyVaultRequest): undefined {
+function purge({ world, vault, params }: KeyVaultRequest): undefined {
   const key = requireDeleted(vault, params.name);
+  refuseWhileDeleted(world, key);
   if (vault.properties.enablePurgeProtection) {
     throw forbidden(
       `Operation "purge" is not allowed because purge protection is enabled for this vault. Key Vault service will automatically purge it after the retention period has passed.\r\nVault: ${vault.name};location=${vault.location}`,
@@ -84,6 +89,15 @@ function purge({ vault, params }: KeyVaultRequest): undefined {
 /** For the file service, a key that goes or comes back is as if its enabled versions were switched off or on now. */
 function noticeFrom(world: World, key: Key): void {
   for (const version of key.versions) if (version.enabled) version.enabledChangedMs = world.clock.nowMs();
+}
+
+/** Deleting takes time, in which the key is neither there nor among the deleted ones. */
+function isBeingDeleted(world: World, { deletedFromMs = 0 }: DeletedKey): boolean {
+  return world.clock.nowMs() < deletedFromMs;
+}
+
+function refuseWhileDeleted(world: World, key: DeletedKey): void {
+  if (isBeingDeleted(world, key)) throw conflict(`Key ${key.name} is currently being deleted.`, 'ObjectIsBeingDeleted');
 }
 
 function requireDeleted(vault: Vault, name: string | undefined): DeletedKey {
@@ -99,5 +113,8 @@ function newestOf(key: Key): KeyVersion {
 }
 
 function bundle(vault: Vault, key: DeletedKey, version: KeyVersion, apiVersion: string): Record<string, unknown> {
-  return { ...deletion(vault, key), ...keyBundle(vault, key, version, apiVersion) };
+  const shown = keyBundle(vault, key, version, apiVersion);
+  // Whatever the api-version (seen in recordings).
+  const attributes = { ...(shown.attributes as object), exportable: false };
+  return { ...deletion(vault, key), ...shown, attributes };
 }

@@ -11,6 +11,8 @@ const curves: Record<string, { namedCurve: string; bits: number }> = {
   'P-384': { namedCurve: 'secp384r1', bits: 384 },
   'P-521': { namedCurve: 'secp521r1', bits: 521 },
   'P-256K': { namedCurve: 'secp256k1', bits: 256 },
+  // Another name of the same curve, which is answered as it was asked (seen in a recording).
+  SECP256K1: { namedCurve: 'secp256k1', bits: 256 },
 };
 
 export interface KeyMaterial {
@@ -35,6 +37,7 @@ export function generateKeyMaterial(kty: KeyType, size: number | undefined, crv?
     const curve = curves[crv ?? curveOfSize(size)];
     if (!curve) throw badParameter(`Unsupported curve: ${crv}`);
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: curve.namedCurve });
+    if (crv === 'SECP256K1') nameCurve(privateKey, crv);
     return { privateKey, keySize: curve.bits };
   }
   throw badParameter(`Key type '${kty}' is only supported by Managed HSM.`);
@@ -46,7 +49,7 @@ export function importKeyMaterial(jwk: Record<string, unknown>): KeyMaterial & {
   if (kty !== 'RSA' && kty !== 'RSA-HSM' && kty !== 'EC' && kty !== 'EC-HSM') {
     throw badParameter(`The key type '${String(kty)}' cannot be imported.`);
   }
-  const crv = jwk.crv === 'P-256K' ? 'secp256k1' : jwk.crv;
+  const crv = jwk.crv === 'P-256K' || jwk.crv === 'SECP256K1' ? 'secp256k1' : jwk.crv;
   let privateKey: KeyObject;
   try {
     privateKey = createPrivateKey({ key: { ...jwk, kty: kty.replace('-HSM', ''), crv } as JsonWebKey, format: 'jwk' });
@@ -54,10 +57,13 @@ export function importKeyMaterial(jwk: Record<string, unknown>): KeyMaterial & {
     throw badParameter(`Invalid key material: ${cause instanceof Error ? cause.message : String(cause)}`);
   }
   if (kty.startsWith('RSA')) {
-    return { kty, privateKey, keySize: checkRsaSize(privateKey.asymmetricKeyDetails?.modulusLength ?? 0) };
+    const size = privateKey.asymmetricKeyDetails?.modulusLength ?? 0;
+    // A key of 1024 bits can be brought along, though none is made (seen in a recording).
+    return { kty, privateKey, keySize: size === 1024 ? size : checkRsaSize(size) };
   }
   const named = privateKey.asymmetricKeyDetails?.namedCurve;
   const curve = Object.values(curves).find((known) => known.namedCurve === named);
+  if (jwk.crv === 'SECP256K1') nameCurve(privateKey, jwk.crv);
   if (!curve) throw badParameter(`Unsupported curve: ${String(jwk.crv)}`);
   return { kty, privateKey, keySize: curve.bits };
 }
@@ -69,6 +75,11 @@ export function publicMaterial(privateKey: KeyObject): Record<string, string> {
   const known = publicHalves.get(privateKey) ?? exportPublic(privateKey);
   publicHalves.set(privateKey, known);
   return known;
+}
+
+/** Has a key's curve called as it was asked for. */
+function nameCurve(privateKey: KeyObject, crv: string): void {
+  publicHalves.set(privateKey, { ...exportPublic(privateKey), crv });
 }
 
 function exportPublic(privateKey: KeyObject): Record<string, string> {

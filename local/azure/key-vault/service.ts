@@ -4,6 +4,7 @@ import type { Vault, World } from '../world.ts';
 import { cryptoOperations } from './crypto-operations.ts';
 import { deletedKeyOperations } from './deleted-key-operations.ts';
 import { badParameter, KeyVaultError } from './errors.ts';
+import { keyBackupOperations } from './key-backup.ts';
 import { keyOperations } from './key-operations.ts';
 import { findVault } from './keys.ts';
 import { answerLocalRoles, isAboutRoles } from './local-roles.ts';
@@ -12,7 +13,12 @@ import { requireKeyPermission } from './permissions.ts';
 import { matchRoute } from './routes.ts';
 import { createThrottle } from './throttle.ts';
 
-const operations: Operation[] = [...deletedKeyOperations, ...cryptoOperations, ...keyOperations];
+const operations: Operation[] = [
+  ...deletedKeyOperations,
+  ...keyBackupOperations,
+  ...cryptoOperations,
+  ...keyOperations,
+];
 
 /** What tokens are for; the application is the same one. */
 const resourceOf = (vault: Vault) => (vault.local ? 'https://managedhsm.azure.net' : 'https://vault.azure.net');

@@ -4,6 +4,7 @@ interface Rights {
   actions?: string[];
   notActions?: string[];
   dataActions?: string[];
+  description?: string;
 }
 
 function builtIn(guid: string, roleName: string, rights: Rights): RoleDefinition {
@@ -16,6 +17,7 @@ function builtIn(guid: string, roleName: string, rights: Rights): RoleDefinition
     dataActions: rights.dataActions ?? [],
     notDataActions: [],
     assignableScopes: ['/'],
+    ...(rights.description ? { description: rights.description } : {}),
   };
 }
 
@@ -40,7 +42,10 @@ const definitions = [
       'Microsoft.Authorization/elevateAccess/Action',
     ],
   }),
-  builtIn('acdd72a7-3385-48ef-bd42-f606fba81ae7', 'Reader', { actions: ['*/read'] }),
+  builtIn('acdd72a7-3385-48ef-bd42-f606fba81ae7', 'Reader', {
+    actions: ['*/read'],
+    description: 'View all resources, but does not allow you to make any changes.',
+  }),
   builtIn('18d7d88d-d35e-4fb5-a5c3-7773c20a72d9', 'User Access Administrator', {
     actions: ['*/read', 'Microsoft.Authorization/*', 'Microsoft.Support/*'],
   }),

@@ -26,6 +26,7 @@ export function applyEncryption(
   const unchanged = isSameKey(current, next);
   const refresh = unchanged && account.askedForVersion && !key.keyversion && world.settings.refreshAutomaticOnPatch;
   if (unchanged && !refresh) return next;
+  if (turnsBlind(world, current, next)) return next;
   const reference = referenceOf(key);
   const version = checkKey(world, reference, encryptionIdentity(world, account.identity, next));
   if (refresh && key.currentVersionedKeyIdentifier === versionedIdentifier(reference, version)) return next;
@@ -54,8 +55,19 @@ function isSameKey(current: StorageEncryption, next: StorageEncryption): boolean
     sameVault(a.keyvaulturi, b.keyvaulturi) &&
     a.keyname === b.keyname &&
     a.keyversion === b.keyversion &&
-    current.identity?.userAssignedIdentity?.toLowerCase() === next.identity?.userAssignedIdentity?.toLowerCase() &&
+    (current.identity?.userAssignedIdentity ?? '').toLowerCase() ===
+      (next.identity?.userAssignedIdentity ?? '').toLowerCase() &&
     current.identity?.federatedIdentityClientId === next.identity?.federatedIdentityClientId
+  );
+}
+
+/** Whether only the identity changes, from a user-assigned to the system-assigned one, where the setting lets that pass. */
+function turnsBlind(world: World, current: StorageEncryption, next: StorageEncryption): boolean {
+  return (
+    world.settings.switchToBlindIdentity &&
+    !!current.identity?.userAssignedIdentity &&
+    next.identity?.userAssignedIdentity === '' &&
+    isSameKey({ ...current, identity: {} }, { ...next, identity: {} })
   );
 }
 

@@ -89,7 +89,8 @@ function patchIdentity(
   const next: NonNullable<StorageEncryption['identity']> = {};
   for (const field of ['userAssignedIdentity', 'federatedIdentityClientId'] as const) {
     const value = asked[field] === undefined && merge ? current?.[field] : asString(asked[field]);
-    if (value) next[field] = value;
+    // An empty identity is kept, and means the system-assigned one (seen in a recording).
+    if (value || (value === '' && field === 'userAssignedIdentity')) next[field] = value;
   }
   return Object.keys(next).length > 0 ? next : undefined;
 }

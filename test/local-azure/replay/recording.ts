@@ -21,14 +21,20 @@ const ofTheRun = new Set([
   'systemData',
   'metricResourceId',
   'n',
+  'x',
+  'y',
   'x-ms-request-id',
 ]);
 
 const patterns: [RegExp, string][] = [
-  [/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, '<time>'],
+  [/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z/g, '<time>'],
   [/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi, '<guid>'],
   [/\b[0-9a-f]{32}\b/g, '<version>'],
   [/skiptoken=[^&]*/g, 'skiptoken=<token>'],
+  [/\.z\d+\.web\./g, '.<zone>.web.'],
+  [/\b[0-9A-F]{16}\b/g, '<share version>'],
+  [/_[0-9A-F]{16}\b/g, '_<share version>'],
+  [/^"0x[0-9A-F]+"$/g, '<etag>'],
 ];
 
 /** A body with what differs from run to run put aside, so that everything else can be compared. */
@@ -59,7 +65,12 @@ function comparableLink(link: string): unknown {
 /** Learns which local id or version stands for which recorded one, from two answers to the same request. */
 export function learn(recorded: unknown, local: unknown, names: Map<string, string>): void {
   if (typeof recorded === 'string' && typeof local === 'string') {
-    for (const pattern of [/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi, /\b[0-9a-f]{32}\b/g]) {
+    const patterns = [
+      /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi,
+      /\b[0-9a-f]{32}\b/g,
+      /^[0-9A-F]{16}$/g,
+    ];
+    for (const pattern of patterns) {
       const [theirs, ours] = [recorded.match(pattern) ?? [], local.match(pattern) ?? []];
       if (theirs.length === ours.length) theirs.forEach((id, index) => void names.set(id, ours[index] ?? id));
     }

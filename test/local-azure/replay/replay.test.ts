@@ -272,5 +272,9 @@ function elided(recorded: unknown, ours: unknown): unknown {
     return recorded.map((item, index) => elided(item, Array.isArray(ours) ? ours[index] : undefined));
   if (typeof recorded !== 'object' || recorded === null) return recorded;
   const held = (typeof ours === 'object' && ours !== null ? ours : {}) as Record<string, unknown>;
-  return Object.fromEntries(Object.entries(recorded).map(([field, value]) => [field, elided(value, held[field])]));
+  // These recordings are older than the field, which lists have had since ("more" has them).
+  const later = 'recoveryLevel' in recorded && held.exportable === false ? { exportable: false } : {};
+  return Object.fromEntries(
+    Object.entries({ ...later, ...recorded }).map(([field, value]) => [field, elided(value, held[field])]),
+  );
 }
