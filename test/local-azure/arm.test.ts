@@ -315,7 +315,7 @@ describe('event subscriptions', () => {
     });
     const list = await arm(local.azure, 'GET', `${vaults}/kv-files/providers/Microsoft.EventGrid/eventSubscriptions`);
     expect(list.body.value?.map(({ name }) => name)).toContain('es-test');
-    expect((await arm(local.azure, 'DELETE', id)).status).toBe(200);
+    expect((await arm(local.azure, 'DELETE', id)).status).toBe(202);
   });
 
   it.each([

@@ -95,6 +95,7 @@ function ofIdentity(subject: AccountSubject, key: KeySubject | undefined): Found
   return { about: key ? [identity, key.key.vault.id] : [identity] };
 }
 
+// "" is what Storage shows once an account has gone back to its system-assigned identity.
 function chosenIdentity({ account }: AccountSubject): string | undefined {
-  return account.encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
+  return account.encryption.encryptionIdentity?.encryptionUserAssignedIdentity || undefined;
 }

@@ -40,9 +40,9 @@ const gone = (tags: Record<string, string> = {}, identities: readonly string[] =
     left: { key: key(), lastSeen: new Date(NOW.getTime() - DAYS) },
   });
 /** With a user-assigned identity in its encryption settings. */
-const withIdentity = (reason: 'IdentityMissing' | 'IdentityWithoutRole'): AccountSubject =>
+const withIdentity = (reason: 'IdentityMissing' | 'IdentityWithoutRole', id = '/identities/id-1'): AccountSubject =>
   subject({
-    account: account({ encryption: { encryptionIdentity: { encryptionUserAssignedIdentity: '/identities/id-1' } } }),
+    account: account({ encryption: { encryptionIdentity: { encryptionUserAssignedIdentity: id } } }),
     access: lacks(reason),
   });
 
@@ -433,6 +433,8 @@ describe('account checks', () => {
       /--identity \/identities\/id-1$/,
     ],
     ['IdentityMissing', subject({ access: lacks('IdentityMissing') }), [SUBSCRIPTION, VAULT.id], undefined],
+    // Storage shows "" once an account has gone from a user-assigned identity to its system-assigned one.
+    ['IdentityMissing', withIdentity('IdentityMissing', ''), [SUBSCRIPTION, VAULT.id], undefined],
     ['NoLongerCustomerManaged', gone(), [KEY.id], /^cmk account enable \S+ --vault \S+ --key files-key$/],
     ['NoLongerCustomerManaged', gone({}, ['/id-1']), [KEY.id], / --identity \/id-1$/],
     ['NoLongerCustomerManaged', gone({}, ['/id-1', '/id-2']), [KEY.id], undefined],
