@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import type { Pair } from './replay-run.ts';
+import type { Pair } from './more-recordings.ts';
 
 const namedCurves: Record<string, string> = {
   'P-256': 'P-256',

@@ -1,4 +1,4 @@
-import type { Pair } from './replay-run.ts';
+import type { Pair } from './more-recordings.ts';
 
 /** What is not replayed, by rule: what the local Azure does not serve. `local/README.md` tells why. */
 const rules: readonly { readonly recording?: RegExp; readonly uri?: RegExp; readonly reason: string }[] = [

@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { useLocalAzure } from '../../support/local-azure.ts';
+import { readRecording, recordingNames } from './more-recordings.ts';
 import { knownDifferences, sceneOptions } from './recorded-differences.ts';
-import { type Outcome, readRecording, recordingNames, replay } from './replay-run.ts';
+import { type Outcome, replay } from './replay-run.ts';
 
 const local = useLocalAzure({ settings: { instantProvisioning: false } });
 

@@ -1,5 +1,5 @@
 import type { World } from '../../../local/azure/world.ts';
-import type { SceneOptions } from './replay-run.ts';
+import type { SceneOptions } from './more-recordings.ts';
 
 /** Names the one snapshot that there is, or was. */
 function snapshotHeader(): (world: World) => Record<string, string> {
