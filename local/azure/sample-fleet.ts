@@ -7,12 +7,14 @@ import {
   addManagedHsm,
   addOtherResource,
   addResourceGroup,
+  addRoleAssignment,
   addSubscription,
   addVault,
   allowStorage,
   setRotationPolicy,
 } from './fleet.ts';
-import type { World } from './world.ts';
+import { BUILT_IN_ROLES } from './roles/built-in-roles.ts';
+import type { Vault, World } from './world.ts';
 
 /** A diagnostic setting, as the deployment makes it. */
 function addAuditLog(world: World, scope: string): void {
@@ -21,6 +23,25 @@ function addAuditLog(world: World, scope: string): void {
   const workspaceId = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-cmk/providers/Microsoft.OperationalInsights/workspaces/log-cmk`;
   const properties = { workspaceId, logs: [{ categoryGroup: 'audit', enabled: true }], metrics: [] };
   world.extensions.set(id.toLowerCase(), { id, type, scope, properties });
+}
+
+/**
+ * The owner of the local run as Azure makes one: Owner has no data actions, so without a role of its own on a vault it is
+ * refused there (`ForbiddenByRbac`). On the sample vaults it has one.
+ */
+function makePlainOwner(world: World, vaults: readonly Vault[]): void {
+  for (const clientId of [CLIENT_IDS.owner, CLIENT_IDS.ownerUser]) {
+    const principalId = world.principals.get(clientId)?.objectId;
+    if (!principalId) continue;
+    for (const [id, { principalId: whose, roleDefinitionId }] of world.roleAssignments) {
+      const everywhere = BUILT_IN_ROLES['Key Vault Administrator'].id;
+      if (whose === principalId && roleDefinitionId === everywhere) world.roleAssignments.delete(id);
+    }
+    for (const { id } of vaults) {
+      const role = BUILT_IN_ROLES['Key Vault Crypto Officer'];
+      addRoleAssignment(world, { scope: id, principalId, role, settled: true });
+    }
+  }
 }
 
 /** The fleet that `npm start` shows and people script against. Its names are part of the contract of the local run. */
@@ -37,6 +58,7 @@ export function sampleFleet(world: World): void {
   const kvFiles = addVault(world, keys, 'kv-files');
   const kvRecords = addVault(world, keys, 'kv-records');
   const kvOther = addVault(world, keys, 'kv-other');
+  makePlainOwner(world, [kvFiles, kvRecords, kvOther]);
   for (const { id } of [kvFiles, kvRecords]) addAuditLog(world, id);
   addKeyVersion(world, kvFiles, 'files-key');
   const archiveVersion = addKeyVersion(world, kvFiles, 'archive-key');

@@ -2,6 +2,7 @@ import { ClientSecretCredential, ManagedIdentityCredential } from '@azure/identi
 import { CryptographyClient, KeyClient } from '@azure/keyvault-keys';
 import { describe, expect, it } from 'vitest';
 import { CLIENT_IDS, TENANT_ID } from '../../../local/azure/constants.ts';
+import { addVault } from '../../../local/azure/fleet.ts';
 import { useLocalAzure } from '../../support/local-azure.ts';
 
 const local = useLocalAzure({ fleet: 'sample' });
@@ -22,6 +23,18 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
 }
 
 describe('the unmodified key client', () => {
+  it('is refused for an owner in a vault on which that owner has no role of its own', async () => {
+    const { world } = local.azure;
+    const [group] = world.resourceGroups.values();
+    if (!group) throw new Error('The sample fleet has groups.');
+    addVault(world, group, 'kv-just-made');
+    await expect(client('kv-just-made').createRsaKey('k')).rejects.toMatchObject({
+      statusCode: 403,
+      code: 'Forbidden',
+    });
+    await expect(client('kv-other').getKey('other-key')).resolves.toMatchObject({ name: 'other-key' });
+  });
+
   it('creates, reads, rotates and pages versions', async () => {
     const keys = client();
     const expiresOn = new Date('2030-01-01T00:00:00Z');
