@@ -9,6 +9,8 @@ import { type KeyVaultRequest, type Operation, requireBody } from './operation.t
 interface Backup {
   readonly key: Key;
   readonly subscription: string;
+  /** Of a Managed HSM: its blobs and those of vaults are not each other's. */
+  readonly ofHsm: boolean;
 }
 
 /** What the blobs stand for. Nobody but the service reads a blob, so here it is a name and nothing more. */
@@ -25,7 +27,10 @@ function backUp({ world, vault, params }: KeyVaultRequest): Record<string, unkno
   if (!key) throw keyNotFound(params.name ?? '');
   const value = randomBytes(96).toString('base64url');
   const held = backups.get(world) ?? new Map<string, Backup>();
-  backups.set(world, held.set(value, { key: copy(key), subscription: subscriptionOf(vault) }));
+  backups.set(
+    world,
+    held.set(value, { key: copy(key), subscription: subscriptionOf(vault), ofHsm: vault.local !== undefined }),
+  );
   return { value };
 }
 
@@ -34,7 +39,8 @@ function restore(request: KeyVaultRequest): Record<string, unknown> {
   const { world, vault, apiVersion } = request;
   const backup = backups.get(world)?.get(String(requireBody(request).value));
   const newest = backup?.key.versions.at(-1);
-  if (!backup || !newest || backup.subscription !== subscriptionOf(vault)) {
+  const fits = backup?.subscription === subscriptionOf(vault) && backup.ofHsm === (vault.local !== undefined);
+  if (!backup || !newest || !fits) {
     throw badParameter('The backup blob cannot be restored in this vault.');
   }
   refuseDeletedName(vault, backup.key.name);
