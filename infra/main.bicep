@@ -92,7 +92,7 @@ param auditKeyId string = ''
 
 // Operation.
 
-@description('Sends the audit log of the managed vaults to the workspace of the app. Costs by what is logged; a vault that Storage asks often logs much.')
+@description('Sends the audit log of the managed vaults to the workspace of the app, which then tells who used which key version. Costs by what is logged; a vault that Storage asks often logs much.')
 param vaultDiagnostics bool = false
 
 @description('Days for which logs are kept.')
@@ -212,6 +212,8 @@ var eventSubscriptions = union(map(items(topicIds), topic => subscriptionOf(topi
 var topicSubscriptions = union(vaultSubscriptions, eventSubscriptions)
 var auditKeyIds = empty(auditKeyId) ? [] : [auditKeyId]
 var auditKeySubscriptions = map(auditKeyIds, id => subscriptionOf(id))
+// The log is in the app's own workspace, if it takes it.
+var usageSubscriptions = vaultDiagnostics ? [subscription().subscriptionId] : []
 var groupSubscriptions = union(map(writableGroups, id => subscriptionOf(id)), [])
 // Every subscription that needs role definitions.
 var roleSubscriptions = union(
@@ -219,6 +221,7 @@ var roleSubscriptions = union(
   hsmSubscriptions,
   topicSubscriptions,
   auditKeySubscriptions,
+  usageSubscriptions,
   accountSubscriptions,
   groupSubscriptions
 )
@@ -360,6 +363,11 @@ module app 'modules/app.bicep' = {
         _ => 'CMK_AUDIT_KEY',
         id => auditKeyIdentifier(id, environment().suffixes.keyvaultDns)
       ),
+      vaultDiagnostics
+        ? {
+            CMK_USAGE_WORKSPACE: monitoring.outputs.customerId
+          }
+        : {},
       empty(packageUri)
         ? {}
         : {
@@ -413,6 +421,7 @@ module roles 'modules/roles.bicep' = [
       allowIdentityAssignment: allowIdentityAssignment
       forDependents: otherDependents == 'listed'
       forAuditKey: contains(auditKeySubscriptions, id)
+      forUsageLog: contains(usageSubscriptions, id)
     }
   }
 ]
@@ -459,6 +468,21 @@ module auditKeyAccess 'modules/audit-key-access.bicep' = [
       keyId: id
       principalId: identity.outputs.principalId
       roleDefinitionId: roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.auditSignerId
+    }
+    dependsOn: [
+      app
+    ]
+  }
+]
+
+module usageAccess 'modules/usage-access.bicep' = [
+  for id in usageSubscriptions: {
+    name: 'cmk-usage-${environmentName}-${uniqueString(id)}'
+    scope: group
+    params: {
+      workspaceId: monitoring.outputs.workspaceId
+      principalId: identity.outputs.principalId
+      roleDefinitionId: roles[indexOf(roleSubscriptions, id)].outputs.usageReaderId
     }
     dependsOn: [
       app

@@ -25,3 +25,8 @@ export function contextLog(context: Pick<InvocationContext, 'info' | 'warn' | 'e
     else context.info(line);
   };
 }
+
+/** For what happens outside any invocation: the host shows it as a record of the worker. */
+export function consoleLog(record: LogRecord): void {
+  console.error(JSON.stringify(record));
+}

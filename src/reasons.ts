@@ -201,13 +201,13 @@ export const REASONS = {
   DriftReportNotWritten: 'The report of a drift check could not be written.',
   NoDriftReport: 'There is no drift report yet.',
   DriftCheckLost: 'A drift check was ended before it had a report.',
-  VersionRetired: 'A person had an old version disabled that nothing in sight uses.',
-  RetirementUnproven:
-    'Nothing in sight uses an old version, which does not prove that nothing does: a person has to say.',
-  RetirementUndone:
-    'An old version was disabled and enabled again at once: somebody turned up on it, or not everything could be read again.',
-  RetirementNotUndone:
-    'An old version was disabled although somebody may use it, and is not enabled again: a person has to, at once.',
+  VersionRetired: 'An old version was disabled: nobody uses it, by what is in sight and by the log or a person.',
+  VersionTakenBack: 'A person had a retired version enabled again; the app does not retire it any more.',
+  UsageLogUnreadable: 'Who used the key cannot be told: the log of its vault is not at hand, or not whole.',
+  OldVersionInUse: 'Somebody still uses an old version, though everybody in sight has moved on.',
+  RetirementUnproven: 'Nothing in sight uses an old version; neither the log nor a person says that nobody does.',
+  RetirementUndone: 'An old version was disabled and enabled again: it may be in use, or not all could be read.',
+  RetirementNotUndone: 'An old version is disabled although somebody may use it: a person has to enable it, now.',
 
   // Notifications
   NotificationSent: 'A notification was taken by its receiver.',

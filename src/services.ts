@@ -23,6 +23,7 @@ import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
 import { Turns } from './azure/turns.ts';
+import { createDeletedAccounts, type DeletedAccounts } from './dependents/deleted-accounts-client.ts';
 import { createFileShares, type FileShares } from './dependents/file-shares-client.ts';
 import { graphAccounts } from './dependents/graph-accounts.ts';
 import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
@@ -43,7 +44,8 @@ import { createIdentities, type Identities } from './identities/identity-client.
 import { createKeyAdmin, type KeyCatalog } from './keys/key-admin-client.ts';
 import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/key-client.ts';
 import type { ManagedKey } from './keys/managed-vaults.ts';
-import type { Log } from './log.ts';
+import { createKeyUsageLog, type KeyUsageLog } from './keys/usage-log-client.ts';
+import { consoleLog, type Log } from './log.ts';
 import { createPostWebhook, type PostWebhook } from './notify/webhook-client.ts';
 import { createRekeys, type StandingRekeyServices } from './rekey/create-rekeys.ts';
 import { type RestoreOnRecord, restoreOnRecord } from './revocation/restore-on-record.ts';
@@ -75,6 +77,8 @@ export interface Services extends RolloutServices, StandingRekeyServices {
   readonly accountsOfKey: AccountsOfKey;
   readonly tenants: Tenants;
   readonly shares: FileShares;
+  readonly deletedAccounts: DeletedAccounts;
+  readonly usageLog: KeyUsageLog;
   readonly resourceGraph: ResourceGraph;
   /** The file service itself, asked whether it still serves. */
   readonly fileService: FileService;
@@ -219,14 +223,14 @@ function authenticator({ cloud, auth, access }: Settings, log: Log): Authenticat
   );
 }
 
-/** What is kept of who did what, and what others have to approve: all in the app's own storage. */
+/** What is kept of who did what, and what others have to approve, in the app's own storage; and what proves a version unused. */
 function createEvidence(
   settings: Settings,
   identity: TokenCredential,
   { now, newId }: Pick<Services, 'now' | 'newId'>,
   log: Log,
-): Pick<Services, 'audit' | 'restoreOnRecord' | 'auditWatch' | 'approvals'> {
-  const { auditKey } = settings;
+): Pick<Services, 'audit' | 'restoreOnRecord' | 'auditWatch' | 'approvals' | 'usageLog' | 'deletedAccounts'> {
+  const { auditKey, cloud, drift } = settings;
   const container = (name?: string) => auditContainer(settings, () => identity, name);
   const files = auditFiles(container());
   return {
@@ -240,10 +244,7 @@ function createEvidence(
       now,
     },
     approvals: approvalStore(container(APPROVALS_CONTAINER)),
+    usageLog: createKeyUsageLog(identity, cloud, drift.usageWorkspace),
+    deletedAccounts: createDeletedAccounts(identity, cloud),
   };
-}
-
-/** For what happens outside any invocation: the host shows it as a record of the worker. */
-function consoleLog(record: Parameters<Log>[0]): void {
-  console.error(JSON.stringify(record));
 }

@@ -65,6 +65,8 @@ resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' 
 }
 
 output workspaceId string = workspace.id
+@description('What queries name it by.')
+output customerId string = workspace.properties.customerId
 output insightsId string = insights.id
 output connectionString string = insights.properties.ConnectionString
 @description('Since when there is a workspace: what is said of the past before that means nothing.')

@@ -32,6 +32,9 @@ param forDependents bool
 @description('Whether the key that signs the ends of the audit trail is in this subscription.')
 param forAuditKey bool
 
+@description('Whether the workspace with the audit logs of the vaults, which tell who used a key, is in this subscription.')
+param forUsageLog bool
+
 var suffix = '(${environmentName}, ${take(uniqueString(subscription().id, environmentName), 6)})'
 
 resource vaultOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forVaults) {
@@ -234,6 +237,8 @@ resource inventoryReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = 
           'Microsoft.Storage/storageAccounts/read'
           'Microsoft.Storage/storageAccounts/encryptionScopes/read'
           'Microsoft.Storage/storageAccounts/fileServices/shares/read'
+          // An old key version is not retired while a deleted account that may need it can be recovered.
+          'Microsoft.Storage/deletedAccounts/read'
           // Drift check: does the account's identity exist? Whether it has its role is asked on the vault.
           'Microsoft.ManagedIdentity/userAssignedIdentities/read'
           // Drift check: who moved an account back to an older version of its key?
@@ -290,6 +295,30 @@ resource auditSigner 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (
   }
 }
 
+resource usageReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forUsageLog) {
+  name: roleGuid(subscription().subscriptionId, environmentName, 'usage-reader')
+  properties: {
+    type: 'CustomRole'
+    roleName: 'CMK Autopilot usage reader ${suffix}'
+    description: 'Ask the audit logs of the vaults who used a key. Reads no other table of the workspace.'
+    assignableScopes: [subscription().id]
+    permissions: [
+      {
+        actions: [
+          // To query at all, and the two tables that the log comes in (Log Analytics, "manage access", table-level access).
+          'Microsoft.OperationalInsights/workspaces/query/read'
+          'Microsoft.OperationalInsights/workspaces/query/AzureDiagnostics/read'
+          'Microsoft.OperationalInsights/workspaces/query/AZKVAuditLogs/read'
+        ]
+        notActions: []
+        dataActions: []
+        notDataActions: []
+      }
+    ]
+  }
+}
+
+output usageReaderId string = usageReader.id
 output vaultOperatorId string = vaultOperator.id
 output hsmReaderId string = hsmReader.id
 output accountOperatorId string = accountOperator.id

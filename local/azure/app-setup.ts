@@ -51,12 +51,21 @@ export function grantApp(
       'Microsoft.KeyVault/vaults/eventGridFilters/write',
     ],
   });
+  const logRole = customRole(world, scopes, 'CMK usage reader', {
+    actions: [
+      'Microsoft.OperationalInsights/workspaces/query/read',
+      'Microsoft.OperationalInsights/workspaces/query/AzureDiagnostics/read',
+      'Microsoft.OperationalInsights/workspaces/query/AZKVAuditLogs/read',
+    ],
+  });
   for (const clientId of [CLIENT_IDS.app, CLIENT_IDS.appUserAssigned]) {
     const principalId = world.principals.get(clientId)?.objectId;
     if (!principalId) continue;
     for (const vault of targets.vaults)
       assignRole(world, { scope: vault.id, principalId, role: keyRole, settled: true });
     for (const { local } of targets.hsms ?? []) if (local) grantInHsm(local, principalId);
+    for (const { id } of world.workspaces.values())
+      assignRole(world, { scope: id, principalId, role: logRole, settled: true });
     for (const scope of scopes) {
       for (const role of [
         BUILT_IN_ROLES.Reader,

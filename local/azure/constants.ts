@@ -15,6 +15,9 @@ export const AZURE_CLI_CLIENT_ID = '04b07795-8ddb-461a-bbee-02f9e1bf7b46';
 /** The delegated permission of the app's API. */
 export const CMK_API_SCOPE = 'access_as_user';
 
+/** Customer id of the sample fleet's Log Analytics workspace. */
+export const WORKSPACE_ID = '10600000-0000-4000-8000-000000000001';
+
 /** The identities' client ids, fixed so that settings can be written down. */
 export const CLIENT_IDS = {
   owner: 'c1100000-0000-4000-8000-000000000001',

@@ -19,6 +19,7 @@ const settingsPatch = z
     keyDeletionMs: milliseconds,
     switchToBlindIdentity: z.boolean(),
     rotateCopiesTags: z.boolean(),
+    logDelayMs: milliseconds,
     enforceRoles: z.boolean(),
     throttle: z.boolean(),
     latencyMs: milliseconds,

@@ -4,6 +4,7 @@ import { FileServiceError, keyRefusal } from './file-service/errors.ts';
 import { keyTrouble } from './file-service/key-access.ts';
 import { findOperation } from './file-service/operations.ts';
 import { element, xmlDocument } from './file-service/xml.ts';
+import { logStorageUse } from './log-analytics/vault-log.ts';
 import type { Service, ServiceEnv } from './service.ts';
 import type { StorageAccount, World } from './world.ts';
 
@@ -35,6 +36,12 @@ export function createFileService(world: World): Service {
       requireFileRole(world, account, caller, shareName, operation.access);
       if (operation.touchesData) {
         const trouble = keyTrouble(world, account);
+        logStorageUse(
+          world,
+          account,
+          'KeyUnwrap',
+          account.encryption.keyvaultproperties?.currentVersionedKeyIdentifier,
+        );
         if (trouble) throw keyRefusal(trouble);
       }
       const share = shareName ? account.fileShares.get(shareName) : undefined;

@@ -1,5 +1,5 @@
 import { grantApp, subscribeApp } from './app-setup.ts';
-import { CLIENT_IDS, SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from './constants.ts';
+import { CLIENT_IDS, SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID, WORKSPACE_ID } from './constants.ts';
 import {
   addAccount,
   addIdentity,
@@ -17,10 +17,9 @@ import { BUILT_IN_ROLES } from './roles/built-in-roles.ts';
 import type { Vault, World } from './world.ts';
 
 /** A diagnostic setting, as the deployment makes it. */
-function addAuditLog(world: World, scope: string): void {
+function addAuditLog(world: World, scope: string, workspaceId: string): void {
   const type = 'Microsoft.Insights/diagnosticSettings';
   const id = `${scope}/providers/${type}/cmk-autopilot`;
-  const workspaceId = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-cmk/providers/Microsoft.OperationalInsights/workspaces/log-cmk`;
   const properties = { workspaceId, logs: [{ categoryGroup: 'audit', enabled: true }], metrics: [] };
   world.extensions.set(id.toLowerCase(), { id, type, scope, properties });
 }
@@ -59,7 +58,9 @@ export function sampleFleet(world: World): void {
   const kvRecords = addVault(world, keys, 'kv-records');
   const kvOther = addVault(world, keys, 'kv-other');
   makePlainOwner(world, [kvFiles, kvRecords, kvOther]);
-  for (const { id } of [kvFiles, kvRecords]) addAuditLog(world, id);
+  const workspaceId = `${app.id}/providers/Microsoft.OperationalInsights/workspaces/log-cmk`;
+  world.workspaces.set(WORKSPACE_ID, { id: workspaceId, customerId: WORKSPACE_ID });
+  for (const { id } of [kvFiles, kvRecords]) addAuditLog(world, id, workspaceId);
   addKeyVersion(world, kvFiles, 'files-key');
   const archiveVersion = addKeyVersion(world, kvFiles, 'archive-key');
   addKeyVersion(world, kvRecords, 'records-key');
@@ -104,7 +105,7 @@ export function sampleFleet(world: World): void {
   addAccount(world, plain, { name: 'stplain01', shares });
 
   const hsm = addManagedHsm(world, keys, 'hsm-local');
-  addAuditLog(world, hsm.id);
+  addAuditLog(world, hsm.id, workspaceId);
   addKeyVersion(world, hsm, 'vault-key');
   // Without a policy a Managed HSM rotates no key, on demand neither.
   setRotationPolicy(world, hsm, 'vault-key', {

@@ -18,6 +18,7 @@ import { Faults } from './faults.ts';
 import { createFileService } from './file-service.ts';
 import { vaultExists } from './key-vault/keys.ts';
 import { createKeyVaultService } from './key-vault/service.ts';
+import { createLogAnalyticsService } from './log-analytics/service.ts';
 import { RECEIVER_HOST, type ReceivedNotification, Receiver } from './receiver.ts';
 import { sampleFleet } from './sample-fleet.ts';
 import type { Service } from './service.ts';
@@ -171,6 +172,7 @@ function router(world: World, login: Service): (host: string) => Service | undef
     'management.azure.com': createArmService(world, armProviders),
     'login.microsoftonline.com': login,
     'graph.microsoft.com': createGraphService(world),
+    'api.loganalytics.io': createLogAnalyticsService(world),
   };
   const keyVault = createKeyVaultService(world);
   const fileService = createFileService(world);

@@ -20,6 +20,8 @@ export interface World {
   readonly managedHsms: Map<string, Vault>;
   /** By account name, lower case (names are unique in all Azure). */
   readonly storageAccounts: Map<string, StorageAccount>;
+  /** Accounts that were deleted and can be recovered, by the time of that (epoch milliseconds). */
+  readonly deletedAccounts: { readonly account: StorageAccount; readonly deletedMs: number }[];
   /** Resources of other types, which Resource Graph alone shows; by ARM id, lower case. */
   readonly otherResources: Map<string, OtherResource>;
   /** By ARM id, lower case. */
@@ -34,6 +36,10 @@ export interface World {
   readonly systemTopics: Map<string, SystemTopic>;
   /** Diagnostic settings and locks by ARM id, lower case. */
   readonly extensions: Map<string, ExtensionResource>;
+  /** Log Analytics workspaces by their customer id (a GUID, lower case). */
+  readonly workspaces: Map<string, Workspace>;
+  /** The audit logs of the vaults, in the order in which they were written. */
+  readonly vaultLog: VaultLogEntry[];
   /** Changes that were carried out, oldest first. */
   readonly activity: Activity[];
   /** Sign-ins of the tenant by client id (a GUID, lower case). */
@@ -60,6 +66,8 @@ export interface WorldSettings {
   switchToBlindIdentity: boolean;
   /** Rotate copies the tags of the version before. */
   rotateCopiesTags: boolean;
+  /** How long after it was written an entry of a log can be read in its workspace. */
+  logDelayMs: number;
   /** Role assignments are enforced for callers of ARM and Key Vault (a storage identity's access is always checked). */
   enforceRoles: boolean;
   /** The token buckets of ARM, the Storage resource provider and Key Vault refuse with 429. */
@@ -211,6 +219,8 @@ export interface StorageAccount {
   readonly fileShares: Map<string, FileShare>;
   /** Epoch milliseconds of the last time an automatic account looked for a new version. */
   lastKeyCheckMs: number;
+  /** Until when its unwraps are in the log of its vault. */
+  loggedUntilMs?: number;
 }
 
 /** `properties.encryption` in the words of the wire (facts: lower-case `keyvaultproperties`). */
@@ -330,6 +340,31 @@ export interface ExtensionResource {
   readonly scope: string;
   /** Everything under `properties`, as it was put. */
   readonly properties: Record<string, unknown>;
+}
+
+export interface Workspace {
+  readonly id: string;
+  /** What queries name it by. */
+  readonly customerId: string;
+}
+
+/** An entry of a vault's audit log (category AuditEvent), or a row of them, one an hour. */
+export interface VaultLogEntry {
+  readonly id: string;
+  readonly vaultId: string;
+  /** ARM id of the workspace that it went to, lower case. */
+  readonly workspace: string;
+  readonly table: 'AzureDiagnostics' | 'AZKVAuditLogs';
+  /** `KeyWrap`, `KeyList` … */
+  readonly operation: string;
+  readonly keyName: string | undefined;
+  readonly version: string | undefined;
+  readonly objectId: string | undefined;
+  readonly appId: string | undefined;
+  readonly status: number;
+  /** Epoch milliseconds, of the first and the last of the row. */
+  readonly fromMs: number;
+  toMs: number;
 }
 
 export interface Activity {

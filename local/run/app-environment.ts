@@ -1,4 +1,11 @@
-import { CLIENT_IDS, CMK_API_AUDIENCE, CMK_API_CLIENT_ID, SUBSCRIPTION_ID, TENANT_ID } from '../azure/constants.ts';
+import {
+  CLIENT_IDS,
+  CMK_API_AUDIENCE,
+  CMK_API_CLIENT_ID,
+  SUBSCRIPTION_ID,
+  TENANT_ID,
+  WORKSPACE_ID,
+} from '../azure/constants.ts';
 import { RECEIVER_HOST } from '../azure/receiver.ts';
 
 type Variables = Readonly<Record<string, string>>;
@@ -39,6 +46,7 @@ export function appSettings(azuriteConnectionString: string, caller: NodeJS.Proc
     AzureWebJobsStorage: azuriteConnectionString,
     CMK_VAULTS: MANAGED_VAULT_IDS.join(','),
     CMK_TENANT_ID: TENANT_ID,
+    CMK_USAGE_WORKSPACE: WORKSPACE_ID,
     CMK_API_AUDIENCE: `${CMK_API_CLIENT_ID},${CMK_API_AUDIENCE}`,
     // A browser that has not joined the local Azure reaches its Entra ID here.
     ...(signIn === undefined ? {} : { CMK_PAGE_SIGN_IN: signIn }),

@@ -11,6 +11,8 @@ export interface Cloud {
   readonly keyVaultSuffix: string;
   readonly managedHsmSuffix: string;
   readonly storageSuffix: string;
+  /** Log Analytics, with the scheme, without a trailing slash (Azure SDK, `KnownMonitorLogsQueryAudience`). */
+  readonly logAnalytics: string;
 }
 
 const AZURE_CLOUD: Cloud = {
@@ -22,6 +24,7 @@ const AZURE_CLOUD: Cloud = {
   keyVaultSuffix: 'vault.azure.net',
   managedHsmSuffix: 'managedhsm.azure.net',
   storageSuffix: 'core.windows.net',
+  logAnalytics: 'https://api.loganalytics.io',
 };
 
 const AZURE_US_GOVERNMENT: Cloud = {
@@ -33,6 +36,7 @@ const AZURE_US_GOVERNMENT: Cloud = {
   keyVaultSuffix: 'vault.usgovcloudapi.net',
   managedHsmSuffix: 'managedhsm.usgovcloudapi.net',
   storageSuffix: 'core.usgovcloudapi.net',
+  logAnalytics: 'https://api.loganalytics.us',
 };
 
 const AZURE_CHINA_CLOUD: Cloud = {
@@ -44,6 +48,7 @@ const AZURE_CHINA_CLOUD: Cloud = {
   keyVaultSuffix: 'vault.azure.cn',
   managedHsmSuffix: 'managedhsm.azure.cn',
   storageSuffix: 'core.chinacloudapi.cn',
+  logAnalytics: 'https://api.loganalytics.azure.cn',
 };
 
 export const CLOUDS: readonly Cloud[] = [AZURE_CLOUD, AZURE_US_GOVERNMENT, AZURE_CHINA_CLOUD];

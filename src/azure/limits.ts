@@ -40,6 +40,8 @@ export const LIMITS = {
   storageManagement: { ...RESOURCE_MANAGER, repeats: 0, writeMs: 60_000 },
   /** Asked while a person waits for the blast radius. */
   resourceGraph: { ...RESOURCE_MANAGER, repeats: 1 },
+  /** Evidence, of months: the query itself may take a while, and nothing is done without its answer. */
+  logAnalytics: { requestMs: 60_000, repeats: 0, longestWaitMs: 0 },
   /** A cache in the app's own storage: what does not come soon is done without. */
   ownTables: { requestMs: 3_000, repeats: 1, longestWaitMs: 500 },
 } as const satisfies Record<string, CallLimits>;

@@ -6,11 +6,13 @@ import { HttpProblem } from '../http/problem.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
+import { readKeyUsage } from '../overview/usage-view.ts';
 import { type BesideServices, NOT_AUDITED, type RevocationCall } from '../revocation/record-revocation.ts';
 import { type Revoked, revoke } from '../revocation/revoke.ts';
 import { reportVersions } from '../revocation/version-report.ts';
 import { firstSeen } from './first-seen.ts';
 import { listOrRefuse, noSuchKey, unreadable } from './key-of-route.ts';
+import type { StatusServices } from './key-status.ts';
 import type { RevokeRequest, RevokeResponse } from './schemas.ts';
 import { dependentsOf, recordOf } from './to-json.ts';
 import { auditWarning, lockoutWarning, unrecordedWarning } from './warnings.ts';
@@ -29,10 +31,16 @@ export interface RevokeApiServices extends BlastRadiusServices, BesideServices {
 }
 
 /** What a revocation would do, without doing it. */
-export async function dryRunRevoke(key: ManagedKey, services: RevokeApiServices): Promise<RevokeResponse> {
+export async function dryRunRevoke(
+  key: ManagedKey,
+  services: RevokeApiServices & Pick<StatusServices, 'settings' | 'usageLog'>,
+): Promise<RevokeResponse> {
   const versions = await listOrRefuse(key, services);
   if (versions.length === 0) throw noSuchKey();
-  const dependents = await timeBoxed((signal) => readBlastRadius(key, services, { signal }), DRY_RUN_MS);
+  const [dependents, usage] = await Promise.all([
+    timeBoxed((signal) => readBlastRadius(key, services, { signal }), DRY_RUN_MS),
+    readKeyUsage(key, services.settings.drift.usageWorkspace, services, DRY_RUN_MS),
+  ]);
   return {
     key: key.id,
     reason: 'DryRun',
@@ -40,6 +48,7 @@ export async function dryRunRevoke(key: ManagedKey, services: RevokeApiServices)
     versions: reportVersions(versions, [], versions, services.now()),
     elapsedMs: 0,
     dependents: dependentsOf(dependents),
+    ...usage,
     ...NOT_AUDITED,
     warnings: lockoutWarning(dependents),
   };

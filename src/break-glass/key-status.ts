@@ -3,10 +3,13 @@ import { type BlastRadiusServices, readBlastRadius } from '../dependents/blast-r
 import { readEffect } from '../effect/effect-of-key.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { KeyUsageLog } from '../keys/usage-log-client.ts';
 import { readDetail, versionDetails } from '../overview/key-detail.ts';
 import { pausedView, type SummaryPorts } from '../overview/key-summary.ts';
+import { readKeyUsage } from '../overview/usage-view.ts';
 import { keyState } from '../revocation/key-state.ts';
 import { openRevocation } from '../revocation/revocation.ts';
+import type { DriftSettings } from '../settings/settings.ts';
 import { listOrRefuse, noSuchKey } from './key-of-route.ts';
 import type { KeyStatusResponse } from './schemas.ts';
 import { dependentsOf } from './to-json.ts';
@@ -21,6 +24,8 @@ const DEPENDENTS_MS = 8_000;
 export type StatusServices = Parameters<typeof readEffect>[2] &
   BlastRadiusServices &
   SummaryPorts & {
+    readonly settings: { readonly drift: Pick<DriftSettings, 'usageWorkspace'> };
+    readonly usageLog: KeyUsageLog;
     readonly urgentKeys: Keys;
     readonly sleep: (ms: number) => Promise<void>;
   };
@@ -34,10 +39,11 @@ export async function keyStatus(key: ManagedKey, services: StatusServices): Prom
   const versions = await listOrRefuse(key, services);
   if (versions.length === 0) throw noSuchKey();
   const revoked = openRevocation(versions, services.now());
-  const [dependents, detail, effect] = await Promise.all([
+  const [dependents, detail, effect, usage] = await Promise.all([
     timeBoxed((signal) => readBlastRadius(key, services, { signal }), DEPENDENTS_MS),
     timeBoxed((signal) => readDetail(key, versions, services, signal), DEPENDENTS_MS),
     readEffect(key, Promise.resolve(revoked), services),
+    readKeyUsage(key, services.settings.drift.usageWorkspace, services, DEPENDENTS_MS),
   ]);
   const { newestUsable, revocation, versions: states } = keyState(versions, services.now());
   // As this instance last read it: the status waits for no more than it has to.
@@ -55,6 +61,7 @@ export async function keyStatus(key: ManagedKey, services: StatusServices): Prom
     dependents: dependentsOf(dependents),
     effect: effect.accounts.map((account) => ({ ...account })),
     ...detail,
+    ...usage,
     warnings: [...lockoutWarning(dependents), ...effect.warnings],
   };
 }

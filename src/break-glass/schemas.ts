@@ -3,6 +3,7 @@ import { APPROVAL } from '../approvals/approval.ts';
 import { readableText } from '../http/readable-text.ts';
 import { TEXT_LENGTHS } from '../http/text-lengths.ts';
 import { KEY_DETAIL, PAUSED, VERSION_DETAIL } from '../overview/key-view.ts';
+import { LOGGED_USAGE } from '../overview/usage-view.ts';
 import { PAUSE } from '../rollout/pause.ts';
 
 /** Bodies and answers of the break-glass calls. The OpenAPI document is made from these same schemas. */
@@ -116,6 +117,7 @@ export const REVOKE_RESPONSE = z.object({
     .number()
     .describe('From the call to the end of the last writes, in milliseconds; 0 when nothing was written.'),
   dependents: blastRadius,
+  usage: LOGGED_USAGE.optional(),
   ...audited,
   warnings,
 });
@@ -157,6 +159,7 @@ export const KEY_STATUS = z.object({
     )
     .describe('Whether the file service of each account serves data, as asked for real, and since when.'),
   ...KEY_DETAIL,
+  usage: LOGGED_USAGE.optional(),
   warnings,
 });
 

@@ -56,6 +56,7 @@ Environment:
                              its storage: audit trail, queues, drift reports
   CMK_VAULTS                 its vaults, for doctor and drift check
   CMK_SUBSCRIPTIONS          where it looks for accounts: key status, revoke
+  CMK_USAGE_WORKSPACE        log of who used a key: key status, retire
   CMK_AUDIT_KEY              key that signs where the audit trail ends
   CMK_DUAL_CONTROL           off: whoever revoked a key may restore it
   CMK_FUNCTION_APP_ID, CMK_STORAGE_ACCOUNT_ID

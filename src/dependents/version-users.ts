@@ -1,8 +1,12 @@
 import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../accounts/key-use.ts';
 import { untilAborted } from '../azure/deadline.ts';
+import { unlessMissing } from '../azure/failure.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
+import type { FleetIndex } from '../fleet/fleet-index.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { type BlastRadiusServices, readBlastRadius } from './blast-radius.ts';
+import { type BlastRadius, type BlastRadiusServices, readBlastRadius } from './blast-radius.ts';
+import type { DeletedAccounts } from './deleted-accounts-client.ts';
+import type { OtherDependent } from './dependent.ts';
 import { Parts } from './gathering.ts';
 import { limited } from './limit.ts';
 
@@ -20,6 +24,15 @@ export interface VersionUse {
   readonly versions: readonly string[];
 }
 
+export type VersionUsersServices = BlastRadiusServices & {
+  readonly deletedAccounts: DeletedAccounts;
+  /** Whom it knows is read as well; undefined: it is not at hand. */
+  readonly fleet?: Pick<FleetIndex, 'uses'> | undefined;
+};
+
+/** Types that hold on to old versions, whichever they name: their backups are read with the version of their day. */
+const BACKUPS = /^microsoft\.(?:sql\/|dbforpostgresql\/|dbformysql\/)/i;
+
 /** Accounts that are read at the same time. */
 const CONCURRENCY = 8;
 
@@ -30,13 +43,15 @@ const CONCURRENCY = 8;
  */
 export async function readVersionUsers(
   key: ManagedKey,
-  services: BlastRadiusServices,
+  services: VersionUsersServices,
   signal?: AbortSignal,
 ): Promise<VersionUsers> {
   const radius = await readBlastRadius(key, services, signal ? { signal } : {});
   const uses: VersionUse[] = [];
   const gaps: string[] = [];
-  for (const { id, uses: named } of radius.otherResources) {
+  for (const other of radius.otherResources) {
+    const { id, uses: named } = other;
+    gaps.push(...gapsOfType(other));
     const versions = named.flatMap(({ version }) => version ?? []);
     // Which version it is on is not told, and its service moves when it likes.
     if (versions.length < named.length) gaps.push(`${id} uses the key without naming a version.`);
@@ -60,10 +75,56 @@ export async function readVersionUsers(
       add(`${id}/encryptionScopes/${scope.name}`, scopeKeyUse(scope));
     }
   };
-  const reading = radius.accounts.map(({ id }) => parts.read(id, 'Unreadable', () => limit(() => readAccount(id))));
+  const readOne = (id: string): Promise<void> => parts.read(id, 'Unreadable', () => limit(() => readAccount(id)));
+  const reading = [
+    ...radius.accounts.map(({ id }) => readOne(id)),
+    parts.read('the fleet index', 'FleetIndexUnavailable', async () => {
+      // One that is not there is gone, or among the deleted ones; one that was moved stands in a list by its new id.
+      const known = await knownBefore(key, radius, services);
+      await Promise.all(
+        known.map((id) => parts.read(id, 'Unreadable', () => unlessMissing(() => limit(() => readAccount(id))))),
+      );
+    }),
+    parts.read('deleted storage accounts', 'SubscriptionUnreadable', async () => {
+      for await (const id of deletedOnes(services, signal))
+        gaps.push(`${id} is deleted, and needs its key if recovered.`);
+    }),
+  ];
   await untilAborted(Promise.all(reading), signal);
 
   const unread = [...radius.unread, ...parts.missing()].map(({ what, detail }) => `${what}: ${detail}`);
   // Copies: what is late goes on adding.
   return { uses: [...uses], gaps: [...gaps, ...unread] };
+}
+
+/** What is not known of a resource of that type, whichever version it names. */
+function gapsOfType({ id, type, known }: OtherDependent): string[] {
+  if (BACKUPS.test(type)) return [`${id} may have backups that need an old version.`];
+  if (/^microsoft\.fileshares\//i.test(type)) return [`${id} does not show the version in use.`];
+  return known ? [] : [`${id} names the key, and the app does not know what for.`];
+}
+
+/** Accounts that the index has on the key and no list has shown. */
+async function knownBefore(
+  key: ManagedKey,
+  { accounts }: BlastRadius,
+  { fleet }: VersionUsersServices,
+): Promise<string[]> {
+  const shown = new Set(accounts.map(({ id }) => id.toLowerCase()));
+  const known = new Map<string, string>();
+  if (!fleet) return [];
+  const corrupt = (row: string): never => {
+    throw new TypeError(`An entry cannot be read: ${row}`);
+  };
+  for await (const { account } of fleet.uses(key.id, corrupt)) {
+    if (!shown.has(account.toLowerCase())) known.set(account.toLowerCase(), account);
+  }
+  return [...known.values()];
+}
+
+async function* deletedOnes(
+  { settings, subscriptions, deletedAccounts }: VersionUsersServices,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<string, void, undefined> {
+  for (const id of settings.subscriptions ?? (await subscriptions.list())) yield* deletedAccounts.deleted(id, signal);
 }

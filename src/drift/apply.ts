@@ -13,6 +13,7 @@ import type { KeySubject } from './checks/subjects.ts';
 import type { DriftRun } from './drift-run.ts';
 import { type FixServices, fix } from './fixes.ts';
 import type { DriftReport, Finding } from './report.ts';
+import { finishAllRetirements } from './retire-by-log.ts';
 
 export type ApplyServices = FixServices & {
   readonly driftStorage: PoisonKeeper;
@@ -39,6 +40,7 @@ export async function apply(
   await keepRevoked(keys, run.id, services, log);
   await keepPoison(services, run.id, log);
   await keepRekeys(services, run.id, log);
+  await finishAllRetirements(keys, run.id, services, log);
   await keepTrail(trail, services, run.id, log);
   return { fixes: await fix(findings, run.id, services, log) };
 }

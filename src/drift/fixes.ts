@@ -1,26 +1,32 @@
 import pMap from 'p-map';
 import { Dispatcher, moveCalls } from '../accounts/dispatcher.ts';
 import type { Hold, Rollout } from '../accounts/rollout.ts';
+import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { Turns } from '../azure/turns.ts';
 import type { EventGrid } from '../events/event-grid-client.ts';
 import { judgeSubscriptions, subscriptionName, wantedSubscriptions } from '../events/subscription.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
+import type { RetireServices } from '../retirement/retire-versions.ts';
 import type { Settings } from '../settings/settings.ts';
 import { ACCOUNT_WORK, KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import type { FixAction } from './checks/check.ts';
 import type { Finding, Fix } from './report.ts';
+import { retireByLog } from './retire-by-log.ts';
 
 const CONCURRENCY = 8;
+/** Each looks at everything that uses a key, twice; the next check sees to the others. */
+const MOST_RETIREMENTS = 8;
 
 type AccountFix = Extract<FixAction, { kind: 'account' }> & { readonly since: string; readonly subscriptionId: string };
 
-export type FixServices = {
+export type FixServices = RetireServices & {
   readonly settings: Settings;
   readonly queue: WorkQueue;
   readonly eventGrid: EventGrid;
+  readonly audit: RecordAudit;
   readonly rollout: Pick<Rollout, 'paused' | 'stage'>;
   /** By which work is handed out. */
   readonly schedule: Turns;
@@ -38,8 +44,13 @@ export async function fix(
   log: Log,
 ): Promise<Fix[]> {
   const { autofix } = services.settings.drift;
+  let retirements = 0;
   const due = findings.filter(
-    ({ reason, action, exemption }) => action && !exemption && (autofix as readonly string[]).includes(reason),
+    ({ reason, action, exemption }) =>
+      action &&
+      !exemption &&
+      (autofix as readonly string[]).includes(reason) &&
+      (action.kind !== 'retire' || ++retirements <= MOST_RETIREMENTS),
   );
   // As fast as the provider takes writes, so that a whole fleet adrift does not run into its limits.
   const dispatcher = new Dispatcher<AccountFix>(
@@ -120,6 +131,8 @@ async function attempt(
         return { outcome: 'enqueued', detail: 'It is looked at by reconcileAccount.' };
       case 'events':
         return await putSubscription(action, services);
+      case 'retire':
+        return await retireByLog(action, correlationId, services, log);
       case 'rotate':
         await services.queue.send(KEY_WORK, {
           kind: 'rotate',

@@ -6,6 +6,7 @@ import type { TokenCredential } from '../azure/credential.ts';
 import { withTokenDeadline } from '../azure/deadline.ts';
 import { LIMITS, OPERATOR_TOKEN_MS } from '../azure/limits.ts';
 import { createResources, type Resources } from '../azure/resources-client.ts';
+import { createDeletedAccounts, type DeletedAccounts } from '../dependents/deleted-accounts-client.ts';
 import { createFileShares, type FileShares } from '../dependents/file-shares-client.ts';
 import { createResourceGraph, type ResourceGraph } from '../dependents/resource-graph-client.ts';
 import { createFileService, type FileService } from '../effect/file-service-client.ts';
@@ -14,6 +15,7 @@ import { createIdentities, type Identities } from '../identities/identity-client
 import { createRoleAssignments, type RoleAssignments } from '../identities/role-assignment-client.ts';
 import { createKeyAdmin, type KeyAdmin } from '../keys/key-admin-client.ts';
 import { createKeys, type Keys, type KeysOptions, URGENT_OPTIONS } from '../keys/key-client.ts';
+import { createKeyUsageLog, type KeyUsageLog } from '../keys/usage-log-client.ts';
 import { createVaults, type VaultSetup } from '../vaults/vault-client.ts';
 import type { Journal } from './journal.ts';
 import { type Operator, readOperator } from './operator.ts';
@@ -29,6 +31,9 @@ export interface Azure {
   readonly resources: Resources;
   readonly accounts: AccountSetup;
   readonly shares: FileShares;
+  readonly deletedAccounts: DeletedAccounts;
+  /** Who used a key, by the log in a workspace; undefined: it is not known where the log is. */
+  readonly usageLog: (workspace: string | undefined) => KeyUsageLog;
   readonly fileService: FileService;
   readonly resourceGraph: ResourceGraph;
   readonly vaults: VaultSetup;
@@ -64,6 +69,8 @@ export function createAzure(signIn: TokenCredential, cloud: Cloud, defaultSubscr
     resources: createResources(credential, cloud),
     accounts: createStorageAccounts(credential, cloud),
     shares: createFileShares(credential, cloud),
+    deletedAccounts: createDeletedAccounts(credential, cloud),
+    usageLog: (workspace) => createKeyUsageLog(credential, cloud, workspace),
     fileService: createFileService(credential, cloud),
     resourceGraph: createResourceGraph(credential, cloud),
     vaults: createVaults(credential, cloud),

@@ -1,21 +1,17 @@
 import type { AuditEntry } from '../audit/record.ts';
 import { timeBoxed } from '../azure/deadline.ts';
 import { describe, describeFailure, mayHaveTakenEffect } from '../azure/failure.ts';
-import { twice } from '../azure/retry-once.ts';
-import type { BlastRadiusServices } from '../dependents/blast-radius.ts';
-import { readVersionUsers, type VersionUse, type VersionUsers } from '../dependents/version-users.ts';
-import type { Keys } from '../keys/key-client.ts';
+import { readVersionUsers, type VersionUsers, type VersionUsersServices } from '../dependents/version-users.ts';
+import { CmkError } from '../errors.ts';
 import { findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { KeyUsageLog } from '../keys/usage-log-client.ts';
 import type { Reason } from '../reasons.ts';
-import { openRevocation } from '../revocation/revocation.ts';
-import { reasonsOfKey, reasonsOfUse, reasonsToKeep, retiredTags, withoutRetiredTag } from './retirement.ts';
+import { type Evidence, reasonsOfLog } from './evidence.ts';
+import { reasonsOfKey, reasonsOfPerson, reasonsToKeep, retiredTags } from './retirement.ts';
+import { type Settled, type SettleRetirementServices, settle } from './settle-retirement.ts';
 
-export type RetireServices = BlastRadiusServices & {
-  readonly keys: Keys;
-  readonly now: () => Date;
-  readonly sleep: (ms: number) => Promise<void>;
-};
+export type RetireServices = VersionUsersServices & SettleRetirementServices & { readonly usageLog: KeyUsageLog };
 
 export interface RetireOptions {
   /** This version alone; undefined: every one that is enabled. */
@@ -26,6 +22,8 @@ export interface RetireOptions {
   readonly lookMs: number;
   /** Without it versions are only planned to be disabled. */
   readonly disable: boolean;
+  /** What proves that nobody out of sight uses it: Key Vault's log, or a person who answers for it. */
+  readonly proof: 'log' | 'person';
 }
 
 /** What came of one version; it is given as it was before. */
@@ -37,28 +35,15 @@ export type Retirement =
       /** Whether the key alone would have let it go. */
       readonly superseded: boolean;
     }
+  /** Nothing in sight uses it, and the log does not prove that nothing else does. */
+  | { readonly outcome: 'unproven'; readonly version: KeyVersion; readonly reasons: readonly string[] }
   /** It would be disabled. */
   | { readonly outcome: 'planned'; readonly version: KeyVersion }
-  | {
-      readonly outcome: 'retired';
-      readonly version: KeyVersion;
-      readonly successor: KeyVersion;
-      /** Who uses the key in sight, and which version each of them showed after this one was disabled. */
-      readonly uses: readonly VersionUse[];
-    }
-  /** It was disabled, and enabled again. */
-  | { readonly outcome: 'undone'; readonly version: KeyVersion; readonly reasons: readonly string[] }
-  /** It is, or may be, disabled and used, and a person has to enable it. */
-  | {
-      readonly outcome: 'notUndone';
-      readonly version: KeyVersion;
-      readonly reasons: readonly string[];
-      readonly nextStep: string;
-    };
+  | Settled;
 
 /**
- * Disables the versions of a key that nothing in sight uses, for a person who answers for what is not
- * (`NOT_KNOWN`). For each, what uses the key and the key itself are read
+ * Disables the versions of a key that nothing in sight uses, where the log proves that nothing else does, or a person
+ * answers for it (`NOT_KNOWN`). For each, what uses the key and the key itself are read
  * afresh before and after. When afterwards somebody turned up on the version, or something could not be read, it is enabled
  * again; should that fail, nothing further is done. Each version's outcome is given as soon as it stands.
  *
@@ -84,27 +69,74 @@ export async function* retireUnused(
   }
   if (superseded.length === 0) return;
 
+  const evidence = options.proof === 'log' ? await readUsageEvidence(key, services, lookMs) : undefined;
   let users = await look();
   for (const name of superseded) {
     // The look may have taken minutes, and whoever revoked or tagged meanwhile must not be overwritten.
     const versions = await keys.listVersions(key);
-    const version = findVersion(versions, name);
-    if (!version?.enabled) continue;
-    const reasons = reasonsToKeep(version, versions, users, hours, now());
-    const successor = newestUsableVersion(versions, now());
-    if (reasons.length > 0 || !successor) {
-      yield { outcome: 'kept', version, reasons, superseded: true };
+    const verdict = judge(findVersion(versions, name), versions, { users, evidence, hours, now: now() });
+    if (!verdict) continue;
+    if ('outcome' in verdict) {
+      yield verdict;
       continue;
     }
+    const { version, successor, tags } = verdict;
     if (!options.disable) {
       yield { outcome: 'planned', version };
       continue;
     }
-    const { lost } = await disable(key, version, successor, services);
+    const { lost } = await disable(key, version, tags, services);
     users = await look();
     const retirement = await settle(key, { version, successor, lost, users, hours }, services);
     yield retirement;
     if (retirement.outcome === 'notUndone') return;
+  }
+}
+
+/** Why a version stays, or what it takes to retire it; undefined: there is nothing to retire. */
+function judge(
+  version: KeyVersion | undefined,
+  versions: readonly KeyVersion[],
+  {
+    users,
+    evidence,
+    hours,
+    now,
+  }: {
+    readonly users: VersionUsers;
+    /** Undefined: a person answers. */
+    readonly evidence: Evidence | undefined;
+    readonly hours: number;
+    readonly now: Date;
+  },
+):
+  | Extract<Retirement, { outcome: 'kept' | 'unproven' }>
+  | { readonly version: KeyVersion; readonly successor: KeyVersion; readonly tags: Record<string, string> }
+  | undefined {
+  if (!version?.enabled) return undefined;
+  const reasons = [
+    ...reasonsToKeep(version, versions, users, hours, now),
+    ...(evidence ? reasonsOfPerson(version) : []),
+  ];
+  const successor = newestUsableVersion(versions, now);
+  const tags = successor && retiredTags(version, successor, now);
+  if (successor && !tags)
+    reasons.push('It has no room for one more tag, without which nobody could finish or undo it.');
+  if (reasons.length > 0 || !successor || !tags) return { outcome: 'kept', version, reasons, superseded: true };
+  const unproven = evidence ? reasonsOfLog(version, versions, evidence, now) : [];
+  return unproven.length > 0 ? { outcome: 'unproven', version, reasons: unproven } : { version, successor, tags };
+}
+
+/** What the log says, or why it does not. It never throws. */
+export async function readUsageEvidence(
+  key: ManagedKey,
+  { usageLog }: Pick<RetireServices, 'usageLog'>,
+  ms: number,
+): Promise<Evidence> {
+  try {
+    return { log: await timeBoxed((signal) => usageLog.read(key, signal), ms) };
+  } catch (error) {
+    return { missing: error instanceof CmkError ? error.message : describe(describeFailure(error)) };
   }
 }
 
@@ -116,12 +148,11 @@ export async function* retireUnused(
 async function disable(
   key: ManagedKey,
   version: KeyVersion,
-  successor: KeyVersion,
-  { keys, now }: RetireServices,
+  tags: Record<string, string>,
+  { keys }: Pick<RetireServices, 'keys'>,
 ): Promise<{ readonly lost?: unknown }> {
-  const tags = retiredTags(version, successor, now());
   try {
-    await keys.updateVersion(key, version.version, { enabled: false, ...(tags ? { tags } : {}) });
+    await keys.updateVersion(key, version.version, { enabled: false, tags });
     return {};
   } catch (error) {
     if (!mayHaveTakenEffect(describeFailure(error))) throw error;
@@ -129,63 +160,10 @@ async function disable(
   }
 }
 
-interface Disabled {
-  /** As it was before. */
-  readonly version: KeyVersion;
-  readonly successor: KeyVersion;
-  /** The error, if no answer says that it is disabled. */
-  readonly lost?: unknown;
-  /** Read after it was disabled. */
-  readonly users: VersionUsers;
-  readonly hours: number;
-}
-
-/**
- * Leaves a version disabled if it may be, and enables it again if not.
- *
- * @throws the SDK's error when the version turns out not to be disabled
- */
-async function settle(
-  key: ManagedKey,
-  { version, successor, lost, users, hours }: Disabled,
-  { keys, now, sleep }: RetireServices,
-): Promise<Retirement> {
-  const ofUse = reasonsOfUse(version, users);
-  let versions: readonly KeyVersion[];
-  try {
-    versions = await twice(() => keys.listVersions(key), sleep);
-  } catch (error) {
-    // The key may have been revoked since, and a revoked key is not opened on the chance that it was not.
-    const unread = `The versions of the key cannot be read again: ${describe(describeFailure(error))}`;
-    return notUndone(version, [...ofUse, unread], BY_HAND);
-  }
-  const there = findVersion(versions, version.version);
-  if (lost !== undefined && there?.enabled !== false) throw lost;
-  const revoked = openRevocation(versions, now()) !== undefined;
-  const reasons = revoked ? ofUse : [...reasonsOfKey(version, versions, hours, now()), ...ofUse];
-  if (reasons.length === 0) return { outcome: 'retired', version, successor, uses: users.uses };
-  if (revoked) return notUndone(version, [...reasons, 'The key was revoked meanwhile.'], AFTER_RESTORE);
-  const tags = withoutRetiredTag((there ?? version).tags);
-  try {
-    await twice(() => keys.updateVersion(key, version.version, { enabled: true, tags }), sleep);
-    return { outcome: 'undone', version, reasons };
-  } catch (error) {
-    const failed = `It could not be enabled again: ${describe(describeFailure(error))}`;
-    return notUndone(version, [...reasons, failed], BY_HAND);
-  }
-}
-
-const BY_HAND = 'Enable it at once, unless the key is revoked';
-const AFTER_RESTORE = 'Once the key is restored, enable it';
-
-function notUndone(version: KeyVersion, reasons: readonly string[], what: string): Retirement {
-  const nextStep = `${what}: az keyvault key set-attributes --id ${version.id} --enabled true`;
-  return { outcome: 'notUndone', version, reasons, nextStep };
-}
-
 /** What of a retirement goes into the audit trail: everything that was changed; undefined for the rest. */
 export function retirementEntry(key: ManagedKey, retirement: Retirement): RetirementEntry | undefined {
-  if (retirement.outcome === 'kept' || retirement.outcome === 'planned') return undefined;
+  const { outcome } = retirement;
+  if (outcome === 'kept' || outcome === 'unproven' || outcome === 'planned') return undefined;
   const entry = { action: 'key.retire', resource: key.id } as const;
   const version = retirement.version.id;
   if (retirement.outcome === 'retired') {

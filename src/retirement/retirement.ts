@@ -4,8 +4,11 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { vaultOption } from '../keys/vault-options.ts';
 import { MAX_TAGS, openRevocation } from '../revocation/revocation.ts';
 
-/** Tag on a version that was retired: when, and the version that has taken its place. */
+/** Tag on a version that was retired: when, the version that has taken its place, and `unsettled` until it was looked at again. */
 const RETIRED_TAG = 'cmk-retired';
+const UNSETTLED = 'unsettled';
+/** Tag on a version that a person took back: when, and who. The app does not retire it any more. */
+const KEPT_TAG = 'cmk-kept';
 /** Storage looks for a new version once a day: before that, an account may still be on its way. Hours. */
 export const LEAST_RETIRE_HOURS = 24;
 
@@ -60,7 +63,21 @@ export function retirable(versions: readonly KeyVersion[], hours: number, now: D
   return versions.filter((version) => version.enabled && reasonsOfKey(version, versions, hours, now).length === 0);
 }
 
-/** The tags of a version that is retired; undefined when it has none to spare, and is retired without. */
+/** What stands on a version that was retired. */
+export interface RetiredRecord {
+  readonly on: Date;
+  /** Whether what uses the key was read once more after it was disabled. */
+  readonly settled: boolean;
+}
+
+/** Undefined: it was not retired, or is enabled again. */
+export function retiredRecord({ enabled, tags }: KeyVersion): RetiredRecord | undefined {
+  const [time = '', , state] = (tags[RETIRED_TAG] ?? '').split(' ');
+  const on = new Date(time);
+  return enabled || Number.isNaN(on.getTime()) ? undefined : { on, settled: state !== UNSETTLED };
+}
+
+/** The tags of a version that is being retired; undefined when it has none to spare. */
 export function retiredTags(
   { tags }: KeyVersion,
   successor: KeyVersion,
@@ -68,11 +85,38 @@ export function retiredTags(
 ): Record<string, string> | undefined {
   const others = withoutRetiredTag(tags);
   if (Object.keys(others).length >= MAX_TAGS) return undefined;
-  return { ...others, [RETIRED_TAG]: `${now.toISOString()} ${successor.version}` };
+  return { ...others, [RETIRED_TAG]: `${now.toISOString()} ${successor.version} ${UNSETTLED}` };
+}
+
+/** The tags of one that has been looked at again, and stays disabled. */
+export function settledTags(tags: KeyVersion['tags']): Record<string, string> {
+  const record = tags[RETIRED_TAG];
+  return record === undefined ? tags : { ...tags, [RETIRED_TAG]: record.split(' ').slice(0, 2).join(' ') };
 }
 
 export function withoutRetiredTag({ [RETIRED_TAG]: _, ...others }: KeyVersion['tags']): Record<string, string> {
   return others;
+}
+
+/** The tags of one that a person takes back. */
+export function keptTags({ tags }: KeyVersion, who: string, now: Date): Record<string, string> {
+  return { ...withoutRetiredTag(tags), [KEPT_TAG]: `${now.toISOString()} ${who}` };
+}
+
+/** Why the app leaves a version to people; none: it does not. */
+export function reasonsOfPerson({ tags }: KeyVersion): string[] {
+  const kept = tags[KEPT_TAG];
+  return kept === undefined ? [] : [`It was taken back (${kept}), and the app does not retire it again.`];
+}
+
+/** What a person types whom a retired version is missing. */
+export function unretireCommand({ vault, name }: ManagedKey, version: string): string {
+  return `cmk key unretire ${name} ${vaultOption(vault)} --version ${version}`;
+}
+
+/** What has a version disabled that the log proves unused. */
+export function retireByLogCommand({ vault, name }: ManagedKey, version: string): string {
+  return `cmk key retire ${name} ${vaultOption(vault)} --version ${version} --with-evidence`;
 }
 
 /** What a person types who knows that nobody uses the version. */

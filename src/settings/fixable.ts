@@ -12,6 +12,7 @@ export const FIXABLE = [
   'RotationIncomplete',
   'EventSubscriptionMissing',
   'EventSubscriptionMisaimed',
+  'RetirableVersion',
 ] as const satisfies readonly Reason[];
 
 export type Fixable = (typeof FIXABLE)[number];

@@ -7,6 +7,7 @@ import { DEFAULT_AUTOFIX, FIXABLE, isFixable } from './fixable.ts';
 import { NOTIFY_CONFIG } from './notify-targets.ts';
 import { PAGE_SETTINGS } from './page-table.ts';
 import { parseRequirement } from './requirement.ts';
+import { RETIREMENT_SETTINGS } from './retirement-table.ts';
 import { guid, list, ncrontab, onOff, setting } from './setting.ts';
 import { SYSTEM_TOPICS } from './system-topics.ts';
 
@@ -193,13 +194,7 @@ export const SETTINGS = {
     description: 'Days after which a key version is too old.',
     fallback: '`730`, two years',
   }),
-  CMK_RETIRE_AFTER_HOURS: setting({
-    schema: z.coerce.number('is not a number').int().min(24, 'is less than 24').max(87_600).optional(),
-    example: '168',
-    description:
-      'Hours that a key version has had a successor before the drift check advises to disable it, where nothing in sight uses it; at least 24.',
-    fallback: '24; a person disables it (`cmk key retire`)',
-  }),
+  ...RETIREMENT_SETTINGS,
   CMK_NOTIFY: setting({
     schema: NOTIFY_CONFIG.optional(),
     example:

@@ -60,6 +60,8 @@ export interface DriftSettings {
   readonly keyMaxAgeDays: number;
   /** How long a version has to have a successor before it is advised to disable it; undefined: the least that there is. */
   readonly retireAfterHours: number | undefined;
+  /** Workspace id of the log that tells who used a key; undefined: there is none. */
+  readonly usageWorkspace: string | undefined;
   readonly functionAppId: string | undefined;
   /** ARM id of the app's own storage account. */
   readonly storageAccountId: string | undefined;
@@ -149,6 +151,7 @@ function readDrift(environment: Environment, cloud: Cloud, vaults: readonly Mana
     exemptions: reader.read('CMK_EXEMPTIONS') ?? [],
     keyMaxAgeDays: reader.read('CMK_KEY_MAX_AGE_DAYS') ?? 730,
     retireAfterHours: reader.read('CMK_RETIRE_AFTER_HOURS'),
+    usageWorkspace: reader.read('CMK_USAGE_WORKSPACE'),
     functionAppId: app?.id,
     storageAccountId: reader.read('CMK_STORAGE_ACCOUNT_ID') ?? beside,
     systemTopics: reader.read('CMK_SYSTEM_TOPICS') ?? {},

@@ -23,7 +23,7 @@ function firstAccount(): ResourceId {
   return id;
 }
 
-/** Each client of Azure Resource Manager, the requests that hang, and the seconds after which it gives up. */
+/** Each client of Azure Resource Manager and of Log Analytics, the requests that hang, and the seconds after which it gives up. */
 const CALLS: Record<string, readonly [RegExp, (services: Services) => Promise<unknown>, number]> = {
   'an account': [/\/storageAccounts\/\w+\?/, ({ accounts }) => accounts.get(firstAccount()), 15],
   'the accounts': [/\/storageAccounts\?/, ({ accounts }) => drained(accounts.list(firstAccount().subscriptionId)), 15],
@@ -39,6 +39,16 @@ const CALLS: Record<string, readonly [RegExp, (services: Services) => Promise<un
   ],
   'the scopes': [/\/encryptionScopes\?/, ({ accounts }) => drained(accounts.listScopes(firstAccount())), 15],
   'the shares': [/\/shares\?/, ({ shares }) => drained(shares.list(firstAccount())), 15],
+  'the deleted accounts': [
+    /\/deletedAccounts\?/,
+    ({ deletedAccounts }) => drained(deletedAccounts.deleted(firstAccount().subscriptionId)),
+    15,
+  ],
+  'the log of a vault': [
+    /\/workspaces\/[^/]+\/query/,
+    ({ usageLog, settings }) => usageLog.read(managedKey(vaultOf(settings), 'files-key')),
+    60,
+  ],
   'the subscriptions': [/\/subscriptions\?/, ({ subscriptions }) => subscriptions.list(), 15],
   'a vault': [/\/vaults\/kv-files\?/, ({ vaults, settings }) => vaults.get(vaultOf(settings)), 15],
   roles: [/\/roleAssignments\?/, ({ authorization, settings }) => authorization.grantsAt(vaultOf(settings).id), 15],
@@ -65,7 +75,7 @@ describe('a call that hangs is given up', () => {
   it.each(Object.entries(CALLS))('%s', async (_, [path, call, seconds]) => {
     const services = wire.services();
     await services.subscriptions.list(); // fetches the token
-    wire.azure.faults.add([{ match: { host: 'management.azure.com', path: path.source }, times: 1, hang: true }]);
+    wire.azure.faults.add([{ match: { path: path.source }, times: 1, hang: true }]);
     const since = wire.azure.requests.last;
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     let failed: unknown;

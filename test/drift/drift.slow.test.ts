@@ -1,6 +1,6 @@
 import { BlobServiceClient } from '@azure/storage-blob';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import { CLIENT_IDS, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addIdentity, addOtherResource, addVault, allowStorage } from '../../local/azure/fleet.ts';
 import type { DriftReport, Finding } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
@@ -36,6 +36,19 @@ async function setKey(account: { name: string }, keyVaultProperties: object): Pr
   await them().storage.storageAccounts.update('rg-files', account.name, {
     encryption: { keySource: 'Microsoft.Keyvault', keyVaultProperties },
   });
+}
+
+/** Wraps with a version of a key, on an owner's sign-in. */
+async function wrapWith(version: string): Promise<void> {
+  const owner = world().principals.get(CLIENT_IDS.owner);
+  if (!owner) throw new Error('The local tenant has no owner.');
+  const { token } = wire.azure.tokens.issue(owner, 'https://vault.azure.net');
+  const response = await fetch(`${version}/wrapkey?api-version=7.5`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ alg: 'RSA-OAEP-256', value: 'c2VjcmV0' }),
+  });
+  if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
 }
 
 interface Case {
@@ -402,6 +415,17 @@ const cases: readonly Case[] = [
     drift: async () => {
       const { key } = pinnedAccount();
       wire.azure.clock.advance(25 * HOUR_MS);
+      return { resource: key.id(key.first) };
+    },
+  },
+  {
+    reason: 'OldVersionInUse',
+    by: 'somebody whom no list shows goes on with an old version',
+    drift: async () => {
+      const { key } = pinnedAccount();
+      wire.azure.clock.advance(26 * HOUR_MS);
+      await wrapWith(key.id(key.first));
+      wire.azure.clock.advance(HOUR_MS / 2);
       return { resource: key.id(key.first) };
     },
   },

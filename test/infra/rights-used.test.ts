@@ -17,7 +17,8 @@ type Place =
   | 'topic'
   | 'app'
   | 'storage' // the app's own
-  | 'audit key';
+  | 'audit key'
+  | 'usage log';
 
 type Need = readonly [on: Place, ...actions: string[]];
 
@@ -30,6 +31,15 @@ const NEEDS: Readonly<Record<string, readonly Need[]>> = {
     ['written account', 'Microsoft.Storage/storageAccounts/read'],
   ],
   'storageAccounts.update': [['written account', 'Microsoft.Storage/storageAccounts/write']],
+  'deletedAccounts.list': [['subscription', 'Microsoft.Storage/deletedAccounts/read']],
+  'logs.queryWorkspace': [
+    [
+      'usage log',
+      'Microsoft.OperationalInsights/workspaces/query/read',
+      'Microsoft.OperationalInsights/workspaces/query/AzureDiagnostics/read',
+      'Microsoft.OperationalInsights/workspaces/query/AZKVAuditLogs/read',
+    ],
+  ],
   'encryptionScopes.list': [['account', 'Microsoft.Storage/storageAccounts/encryptionScopes/read']],
   'encryptionScopes.get': [
     ['account', 'Microsoft.Storage/storageAccounts/encryptionScopes/read'],
@@ -108,7 +118,9 @@ const source = (path: string): string => readFileSync(new URL(`../../src/${path}
 /** The client files that the composition root of the app makes its services from. */
 function clients(): string[] {
   const files = [...source('services.ts').matchAll(/from '\.\/(.+-client\.ts)'/g)].map((match) => match[1] ?? '');
-  return files.map(source).filter((text) => /'@azure\/(arm-[\w-]+|keyvault-keys)'|createArmReader/.test(text));
+  return files
+    .map(source)
+    .filter((text) => /'@azure\/(arm-[\w-]+|keyvault-keys|monitor-query-logs)'|createArmReader/.test(text));
 }
 
 /** Operation groups by the names under which the calls are told. */
@@ -222,6 +234,7 @@ async function deployed({ vaultSubscription, topic, accountSubscriptions, confin
     allowEventRepair: true,
     allowIdentityAssignment: true,
     auditKeyId: AUDIT_KEY,
+    vaultDiagnostics: true,
   });
   const vaults = asArray(main.outputs.CMK_VAULT_LOCATIONS, 'vaults').map((one) => ({
     ...(one as JsonObject),
@@ -248,6 +261,7 @@ async function deployed({ vaultSubscription, topic, accountSubscriptions, confin
     app: [id(main.azure, 'Microsoft.Web/sites')],
     storage: [id(main.azure, 'Microsoft.Storage/storageAccounts')],
     'audit key': [AUDIT_KEY],
+    'usage log': [id(main.azure, 'Microsoft.OperationalInsights/workspaces')],
   };
   const definitions = runs.flatMap((azure) => azure.ofType('Microsoft.Authorization/roleDefinitions'));
   const principal = main.outputs.CMK_APP_PRINCIPAL_ID ?? null;

@@ -10,6 +10,7 @@ import type { CmkError } from '../../src/errors.ts';
 import { Journal } from '../../src/operations/journal.ts';
 import { appRecord } from '../../src/operations/key/app-record.ts';
 import { type KeyRetireOptions, retireVersions } from '../../src/operations/key/key-retire.ts';
+import { unretireVersion } from '../../src/operations/key/key-unretire.ts';
 import type { Azure, Operation } from '../../src/operations/operator-azure.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import { useAzurite } from '../support/azurite.ts';
@@ -28,7 +29,7 @@ const retire =
     const app = appRecord(environment, () => {
       throw new Error('A connection string needs no credential.');
     });
-    return retireVersions(keyOf(site), { hours: 24, withoutEvidence: true, app, ...options, environment }, operation);
+    return retireVersions(keyOf(site), { hours: 24, by: 'person', app, ...options, environment }, operation);
   };
 
 /** A key with an old and a new version and an account on the new one, two days later. */
@@ -99,7 +100,7 @@ describe('key retire', () => {
 
   it('disables nothing until a person answers for what cannot be seen, and says what that is', async () => {
     const { site, old } = movedOn();
-    const refusal = await procedures.refusal(retire(site, { withoutEvidence: false }));
+    const refusal = await procedures.refusal(retire(site, { by: 'look' }));
     expect(refusal).toMatchObject({
       reason: 'RetirementUnproven',
       message: expect.stringMatching(new RegExp(`^Nothing in sight uses ${old.version} .*Not known is what uses it`)),
@@ -256,6 +257,7 @@ describe('the trail of key retire', () => {
         enabled: false,
         dependents: [{ who: account.id, versions: [newer.version] }],
         by: 'cmk',
+        proof: 'person',
       },
     });
   });
@@ -278,5 +280,40 @@ describe('the trail of key retire', () => {
     const report = await procedures.run(retire(site));
     expect(texts(report, 'note').join()).toMatch(/Not in the audit trail: the storage of the app is not known/);
     expect(report.result.audit).toMatch(/not known/);
+  });
+});
+
+describe('key unretire', () => {
+  const app = appRecord({}, () => {
+    throw new Error('A connection string needs no credential.');
+  });
+  const takeBack = (site: Site, version: string) => (operation: Operation) =>
+    unretireVersion(keyOf(site), { version, app }, operation);
+
+  it('enables a retired version, once, and marks it as kept by whoever did', async () => {
+    const { site, old } = movedOn();
+    await procedures.run(retire(site));
+    expect(old).toMatchObject({ enabled: false, tags: { 'cmk-retired': expect.not.stringContaining('unsettled') } });
+    const dry = await procedures.run(takeBack(site, old.version), { dryRun: true });
+    expect([texts(dry, 'planned'), old.enabled]).toEqual([[`version ${old.version} enabled`], false]);
+    const report = await procedures.run(takeBack(site, old.version));
+    expect(report.result).toMatchObject({ enabled: true, audit: expect.stringContaining('is not known') });
+    const { objectId } = await procedures.azure().operator();
+    expect(old).toMatchObject({ enabled: true, tags: { 'cmk-kept': expect.stringContaining(objectId) } });
+    expect(old.tags).not.toHaveProperty('cmk-retired');
+    expect((await procedures.run(takeBack(site, old.version))).changed).toBe(false);
+  });
+
+  it('leaves alone what something else disabled, and a key that is revoked', async () => {
+    const { site, old } = movedOn();
+    old.enabled = false;
+    expect(await procedures.refusal(takeBack(site, old.version))).toMatchObject({ reason: 'ArgumentInvalid' });
+    expect(await procedures.refusal(takeBack(site, '0'.repeat(32)))).toMatchObject({ reason: 'UnknownVersion' });
+    old.enabled = true;
+    await procedures.run(retire(site));
+    const { objectId: revokedBy } = await procedures.azure().operator();
+    await revokeKey(keyOf(site), { id: 'rev-2', revokedBy }, procedures.azure());
+    expect(await procedures.refusal(takeBack(site, old.version))).toMatchObject({ reason: 'RevocationOpen' });
+    expect(old.enabled).toBe(false);
   });
 });

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { describeFailure, describe as say } from '../../src/azure/failure.ts';
-import { type Retirement, retirementEntry, retireUnused } from '../../src/retirement/retire-versions.ts';
+import {
+  type Retirement,
+  type RetireOptions,
+  retirementEntry,
+  retireUnused,
+} from '../../src/retirement/retire-versions.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import type { Services } from '../../src/services.ts';
 import { outsider } from '../drift/outsider.ts';
@@ -24,6 +29,7 @@ async function retire(
   hours = 24,
   change: (services: Services) => Partial<Services> = () => ({}),
   lookMs = 600_000,
+  proof: RetireOptions['proof'] = 'person',
 ) {
   const audited: unknown[] = [];
   const outcome: Came[] = [];
@@ -31,7 +37,7 @@ async function retire(
   const managed = services.settings.vaults.key(key.id());
   if (!managed) throw new Error('The vault is not managed.');
   try {
-    const options = { hours, lookMs, disable: true };
+    const options = { hours, lookMs, disable: true, proof } as const;
     for await (const one of retireUnused(managed, options, { ...services, ...change(services) })) {
       if (one.outcome === 'kept' && !one.superseded) continue;
       const said = 'reasons' in one ? one.reasons : [];

@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { VersionUsers } from '../../src/dependents/version-users.ts';
 import {
+  keptTags,
   reasonsOfKey,
+  reasonsOfPerson,
   reasonsToKeep,
   retirable,
+  retiredRecord,
   retiredTags,
+  settledTags,
   withoutRetiredTag,
 } from '../../src/retirement/retirement.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
@@ -104,7 +108,15 @@ describe('the tag of a retired version', () => {
   it('says when and for which version it went, beside the other tags', () => {
     const kept = keyVersion(1, { tags: { team: 'a' } });
     const retired = retiredTags(kept, NEW, NOW);
-    expect(retired).toEqual({ team: 'a', 'cmk-retired': `${NOW.toISOString()} ${NEW.version}` });
+    expect(retired).toEqual({ team: 'a', 'cmk-retired': `${NOW.toISOString()} ${NEW.version} unsettled` });
+    const settled = settledTags(retired ?? {});
+    expect(settled).toEqual({ team: 'a', 'cmk-retired': `${NOW.toISOString()} ${NEW.version}` });
+    const off = (of: Record<string, string> | undefined) => retiredRecord({ ...kept, enabled: false, tags: of ?? {} });
+    expect(off(retired)).toEqual({ on: NOW, settled: false });
+    expect(off(settled)).toEqual({ on: NOW, settled: true });
+    // As versions before wrote it.
+    expect(off({ 'cmk-retired': 'something else' })).toBeUndefined();
+    expect(retiredRecord({ ...kept, tags: settled })).toBeUndefined();
     expect(withoutRetiredTag(retired ?? {})).toEqual({ team: 'a' });
   });
 
@@ -112,5 +124,13 @@ describe('the tag of a retired version', () => {
     expect(retiredTags(keyVersion(1, { tags: tags(15) }), NEW, NOW)).toBeUndefined();
     const again = retiredTags(keyVersion(1, { tags: { ...tags(14), 'cmk-retired': 'before' } }), NEW, NOW);
     expect(again?.['cmk-retired']).toContain(NEW.version);
+  });
+
+  it('gives way to another when a person takes it back, and the app leaves that version alone', () => {
+    const retired = keyVersion(1, { tags: { team: 'a', 'cmk-retired': `${NOW.toISOString()} ${NEW.version}` } });
+    const tags = keptTags(retired, 'oid-1', NOW);
+    expect(tags).toEqual({ team: 'a', 'cmk-kept': `${NOW.toISOString()} oid-1` });
+    expect(reasonsOfPerson({ ...retired, tags })).toEqual([expect.stringContaining('oid-1')]);
+    expect(reasonsOfPerson(retired)).toEqual([]);
   });
 });

@@ -1,4 +1,5 @@
 import { asObject, asString } from '../json.ts';
+import { logStorageUse, logUnwraps } from '../log-analytics/vault-log.ts';
 import { resolved } from '../storage/apply-encryption.ts';
 import { encryptionIdentity } from '../storage/encryption-identity.ts';
 import { checkKey, parseKeyUri, refusals } from '../storage/key-check.ts';
@@ -99,6 +100,8 @@ function change(request: ArmRequest, account: StorageAccount, scope: EncryptionS
     // A pinned scope has none (seen in recordings).
     ...(reference.version ? {} : { lastKeyRotationTimestamp }),
   };
+  logUnwraps(world, account);
+  logStorageUse(world, account, 'KeyWrap', currentVersionedKeyIdentifier);
   return next;
 }
 

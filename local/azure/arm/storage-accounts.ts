@@ -1,4 +1,5 @@
 import { asObject, asString, asTags, type JsonObject } from '../json.ts';
+import { logStorageUse, logUnwraps } from '../log-analytics/vault-log.ts';
 import { accountBody, placeProperties } from '../storage/account-body.ts';
 import { patchIdentity } from '../storage/account-identity.ts';
 import { applyEncryption } from '../storage/apply-encryption.ts';
@@ -98,6 +99,7 @@ function create(request: ArmRequest): Response {
       identity: account.identity,
       askedForVersion: true,
     });
+    logStorageUse(world, account, 'KeyWrap', account.encryption.keyvaultproperties?.currentVersionedKeyIdentifier);
   }
   world.storageAccounts.set(name, account);
   if (world.settings.instantProvisioning) return ok(accountBody(account));
@@ -130,8 +132,10 @@ function update(request: ArmRequest): Response {
     encryption.keyvaultproperties?.lastKeyRotationTimestamp !==
     account.encryption.keyvaultproperties?.lastKeyRotationTimestamp;
   if (looked) account.lastKeyCheckMs = world.clock.nowMs();
+  if (looked) logUnwraps(world, account);
   account.identity = identity;
   account.encryption = encryption;
+  if (looked) logStorageUse(world, account, 'KeyWrap', encryption.keyvaultproperties?.currentVersionedKeyIdentifier);
   account.tags = asTags(body.tags) ?? account.tags;
   const sku = asString(asObject(body.sku)?.name);
   if (sku) account.sku = skuOf(sku);
@@ -204,6 +208,32 @@ function listKeys(request: ArmRequest): Response {
   });
 }
 
+/** How long a deleted account can be recovered (Azure Storage, "Recover a deleted storage account"): 14 days. */
+const RECOVERABLE_MS = 14 * 24 * 3_600_000;
+
+function listDeleted(request: ArmRequest): Response {
+  const { world, path } = request;
+  const since = world.clock.nowMs() - RECOVERABLE_MS;
+  const found = world.deletedAccounts.filter(
+    ({ account, deletedMs }) =>
+      deletedMs >= since && inScope(account.id, path.scope) && !world.storageAccounts.has(account.name),
+  );
+  return ok(
+    page(request, found, 1000, ({ account, deletedMs }) => ({
+      id: `${path.scope}/providers/Microsoft.Storage/locations/${account.location}/deletedAccounts/${account.name}`,
+      name: account.name,
+      type: 'Microsoft.Storage/deletedAccounts',
+      properties: {
+        storageAccountResourceId: account.id,
+        location: account.location,
+        restoreReference: `${account.name}|${new Date(deletedMs).toISOString()}`,
+        creationTime: account.properties.creationTime,
+        deletionTime: new Date(deletedMs).toISOString(),
+      },
+    })),
+  );
+}
+
 /** Storage accounts of the Storage resource provider. */
 export const storageAccountRoutes: ArmRoutes = {
   'GET microsoft.storage/storageaccounts': list,
@@ -214,9 +244,12 @@ export const storageAccountRoutes: ArmRoutes = {
     const name = path.names[0]?.toLowerCase() ?? '';
     const account = world.storageAccounts.get(name);
     if (!account || !inScope(account.id, path.scope)) return new Response(null, { status: 204 });
+    logUnwraps(world, account);
     world.storageAccounts.delete(name);
+    world.deletedAccounts.push({ account, deletedMs: world.clock.nowMs() });
     return new Response(null, { status: 200 });
   },
+  'GET microsoft.storage/deletedaccounts': listDeleted,
   'POST microsoft.storage/storageaccounts/{}/listkeys': listKeys,
   'POST microsoft.storage/checknameavailability': checkNameAvailability,
   'GET microsoft.storage/locations/{}/asyncoperations/{}': (request) => {

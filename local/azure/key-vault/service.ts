@@ -1,4 +1,5 @@
 import { Hono } from 'hono';
+import { writeLog } from '../log-analytics/vault-log.ts';
 import type { Caller, Service, ServiceEnv } from '../service.ts';
 import type { Vault, World } from '../world.ts';
 import { cryptoOperations } from './crypto-operations.ts';
@@ -38,6 +39,7 @@ export function createKeyVaultService(world: World): Service {
   app.all('*', async (c) => {
     const url = new URL(c.req.url);
     const vault = findVault(world, url.host);
+    let note = (_status: number): void => {};
     try {
       // In Azure such a name does not resolve; whoever reached this server all the same gets a clear answer.
       if (!vault) throw new KeyVaultError(404, 'VaultNotFound', `There is no vault at ${url.host}.`);
@@ -54,14 +56,50 @@ export function createKeyVaultService(world: World): Service {
       requireKeyPermission(world, vault, caller, params.name, operation);
       throttle(vault, operation.cost, () => newestSize(vault, params.name));
       const body = readBody(await c.req.text());
+      note = (status) => logRequest(world, vault, operation, params, caller, status);
       const answer = operation.run({ world, vault, caller, url, apiVersion, params, body });
+      note(200);
       return reply(vault, answer ? 200 : 204, answer);
     } catch (error) {
       if (!(error instanceof KeyVaultError)) throw error;
+      note(error.status);
       return reply(vault, error.status, error.body(), error.headers);
     }
   });
   return app;
+}
+
+/** Names of operations in the audit log (Key Vault, "logging", operation names) by the end of their route. */
+const LOGGED_AS: Readonly<Record<string, string>> = {
+  wrapKey: 'KeyWrap',
+  unwrapKey: 'KeyUnwrap',
+  encrypt: 'KeyEncrypt',
+  decrypt: 'KeyDecrypt',
+  sign: 'KeySign',
+  verify: 'KeyVerify',
+  versions: 'KeyListVersions',
+  keys: 'KeyList',
+};
+const LOGGED_BY_METHOD: Readonly<Record<string, string>> = { GET: 'KeyGet', PATCH: 'KeyUpdate', DELETE: 'KeyDelete' };
+
+function logRequest(
+  world: World,
+  vault: Vault,
+  { route, method }: Operation,
+  { name, version }: Record<string, string>,
+  { principal }: Caller,
+  status: number,
+): void {
+  const end = route.slice(route.lastIndexOf('/') + 1);
+  const operation = LOGGED_AS[end] ?? LOGGED_BY_METHOD[method] ?? 'KeyCreate';
+  const { objectId, clientId } = principal;
+  const appId = principal.kind === 'user' ? undefined : clientId;
+  writeLog(
+    world,
+    vault,
+    { operation, keyName: name, version: version?.toLowerCase(), objectId, appId, status },
+    world.clock.nowMs(),
+  );
 }
 
 function requireCaller(vault: Vault, caller: Caller | undefined, authorization: string | undefined): Caller {

@@ -46,6 +46,7 @@ const definitions = [
     actions: ['*/read'],
     description: 'View all resources, but does not allow you to make any changes.',
   }),
+  builtIn('73c42c96-874c-492b-b04d-ab87d138a893', 'Log Analytics Reader', { actions: ['*/read'] }),
   builtIn('18d7d88d-d35e-4fb5-a5c3-7773c20a72d9', 'User Access Administrator', {
     actions: ['*/read', 'Microsoft.Authorization/*', 'Microsoft.Support/*'],
   }),

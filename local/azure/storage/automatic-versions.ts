@@ -1,4 +1,5 @@
 import { findVault } from '../key-vault/keys.ts';
+import { logStorageUse, logUnwraps } from '../log-analytics/vault-log.ts';
 import type { EncryptionScope, KeyVersion, StorageAccount, World } from '../world.ts';
 import { referenceOf, resolved } from './apply-encryption.ts';
 import { type EncryptionIdentity, encryptionIdentity } from './encryption-identity.ts';
@@ -14,14 +15,23 @@ export function lookForNewVersions(world: World, account: StorageAccount): void 
   const due = Math.floor((world.clock.nowMs() - account.lastKeyCheckMs) / interval);
   if (!(due >= 1)) return;
   account.lastKeyCheckMs += due * interval;
+  logUnwraps(world, account, account.lastKeyCheckMs);
   const identity = encryptionIdentity(world, account.identity, account.encryption);
   const key = account.encryption.keyvaultproperties;
   if (key && !key.keyversion) {
     const reference = referenceOf(key);
     const newer = newVersion(world, reference, key.currentVersionedKeyIdentifier, identity, account.lastKeyCheckMs);
-    if (newer) Object.assign(key, resolved(world, reference, newer));
+    if (newer) {
+      Object.assign(key, resolved(world, reference, newer));
+      logStorageUse(world, account, 'KeyWrap', key.currentVersionedKeyIdentifier, account.lastKeyCheckMs);
+    }
   }
-  for (const scope of account.encryptionScopes.values()) lookForScope(world, scope, identity, account.lastKeyCheckMs);
+  for (const scope of account.encryptionScopes.values()) {
+    const before = scope.keyVaultProperties?.currentVersionedKeyIdentifier;
+    lookForScope(world, scope, identity, account.lastKeyCheckMs);
+    const after = scope.keyVaultProperties?.currentVersionedKeyIdentifier;
+    if (after !== before) logStorageUse(world, account, 'KeyWrap', after, account.lastKeyCheckMs);
+  }
 }
 
 function lookForScope(world: World, scope: EncryptionScope, identity: EncryptionIdentity, atMs: number): void {

@@ -53,6 +53,7 @@ export function newAccount(options: NewAccount, nowMs: number): StorageAccount {
     encryptionScopes: new Map(),
     fileShares: new Map(),
     lastKeyCheckMs: nowMs,
+    loggedUntilMs: nowMs,
   };
 }
 

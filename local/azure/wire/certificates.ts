@@ -14,6 +14,7 @@ export const AZURE_NAMES = [
   'management.azure.com',
   'login.microsoftonline.com',
   'graph.microsoft.com',
+  'api.loganalytics.io',
   '*.vault.azure.net',
   '*.managedhsm.azure.net',
   '*.file.core.windows.net',

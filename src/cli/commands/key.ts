@@ -1,25 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { CmkError } from '../../errors.ts';
-import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import type { KeyStatus } from '../../operations/key/key-status.ts';
-import { LEAST_RETIRE_HOURS, NOT_KNOWN } from '../../retirement/retirement.ts';
-import { type Cli, type GlobalOptions, seconds } from '../cli.ts';
-import { confirmKey } from '../confirm.ts';
-import { EXIT, type ExitCode } from '../exit-codes.ts';
-import {
-  changing,
-  dryRunning,
-  duration,
-  expiry,
-  expiryOf,
-  inVault,
-  keySize,
-  number,
-  parsed,
-  rotationPolicy,
-} from '../options.ts';
-import type { Output } from '../output.ts';
+import { type Cli, seconds } from '../cli.ts';
+import { EXIT } from '../exit-codes.ts';
+import { changing, duration, expiry, expiryOf, inVault, keySize, parsed, rotationPolicy } from '../options.ts';
+import { keyOf } from './key-of.ts';
+import { addRetire, addUnretire } from './retirement.ts';
+import { showStatus } from './show-key.ts';
 
 interface EnsureArguments {
   kty?: 'RSA' | 'RSA-HSM';
@@ -29,14 +16,6 @@ interface EnsureArguments {
   versionLifetime?: string;
   rotateAfter?: string;
   rotateBeforeExpiry?: string;
-}
-
-interface RetireArguments {
-  version?: string;
-  afterHours: number;
-  withoutEvidence?: boolean;
-  dryRun?: boolean;
-  yes?: boolean;
 }
 
 interface ImportArguments {
@@ -56,6 +35,7 @@ export function addKeyCommands(program: Command, cli: Cli): Command {
   addRotate(inOne('rotate'), cli);
   addStatus(inOne('status'), cli);
   addRetire(inOne('retire'), cli);
+  addUnretire(inOne('unretire'), cli);
   return key;
 }
 
@@ -156,36 +136,6 @@ function addStatus(command: Command, cli: Cli): void {
   });
 }
 
-function addRetire(command: Command, cli: Cli): void {
-  dryRunning(command)
-    .description('look afresh at what uses the key, and have versions disabled that nothing in sight uses any more')
-    .option('--version <version>', 'this version only (default: every one that may go)')
-    .option('--after-hours <hours>', 'how old the next version has to be', number, LEAST_RETIRE_HOURS)
-    .option('--without-evidence', 'disable them: you answer for what is out of sight')
-    .option('--yes', 'do not ask for the name to be typed; needed where nobody can type')
-    .action(async (name: string, options: RetireArguments) => {
-      const { version, afterHours: hours, withoutEvidence = false, dryRun, yes = false } = options;
-      const { environment } = cli;
-      const { appRecord } = await import('../../operations/key/app-record.ts');
-      const { retireVersions } = await import('../../operations/key/key-retire.ts');
-      const key = await keyOf(name, command, cli);
-      if (withoutEvidence && !dryRun) {
-        const what = `disable ${version ?? 'every version without a user in sight'} of`;
-        await confirmKey(what, `${key.vault.name}/${key.name}`, yes, cli.context.ask, NOT_KNOWN);
-      }
-      const app = appRecord(environment, () => cli.credential(command.optsWithGlobals<GlobalOptions>()));
-      await cli.run(command, (operation) =>
-        retireVersions(key, { version, hours, withoutEvidence, environment, app }, operation),
-      );
-    });
-}
-
-async function keyOf(name: string, command: Command, cli: Cli): Promise<ManagedKey> {
-  const { keyByName } = await import('../../operations/resolve.ts');
-  const options = command.optsWithGlobals<GlobalOptions & { vault?: string }>();
-  return keyByName(name, options.vault, cli.cloud(options));
-}
-
 /** Why a file cannot be read, by Node's codes. */
 const UNREADABLE: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
@@ -203,25 +153,4 @@ async function readOrSay(path: string): Promise<Buffer> {
       cause: error,
     });
   }
-}
-
-function showStatus(status: KeyStatus, output: Output): ExitCode {
-  const { key, versions, revocation, dependents } = status;
-  output.text(key);
-  if (revocation) output.text(`REVOKED on ${revocation.revokedOn} by ${revocation.revokedBy}`);
-  output.table(
-    ['VERSION', 'STATE', 'CREATED', 'EXPIRES', 'USED BY'],
-    versions.map(({ version, state, revoked, createdOn, expiresOn, usedBy }) => [
-      version,
-      revoked ? `${state}, revoked` : state,
-      createdOn,
-      expiresOn,
-      usedBy.join(' ') || undefined,
-    ]),
-    versions,
-  );
-  for (const { what, detail } of dependents.unread) {
-    output.entry({ kind: 'note', text: `There may be more: ${what} could not be read. ${detail}` });
-  }
-  return dependents.unread.length > 0 ? EXIT.incomplete : EXIT.ok;
 }

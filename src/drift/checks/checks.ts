@@ -5,6 +5,7 @@ import type { Check } from './check.ts';
 import * as keys from './key-checks.ts';
 import * as left from './left-checks.ts';
 import { otherResourceStale } from './other-checks.ts';
+import * as retirement from './retirement-checks.ts';
 import type { AccountSubject, KeySubject } from './subjects.ts';
 import { VAULT_CHECKS } from './vault-checks.ts';
 
@@ -205,8 +206,15 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     reason: 'RetirableVersion',
     severity: 'advice',
     ensures: 'Versions that nobody uses are disabled.',
-    fix: 'Find out whether something out of sight uses it; where nothing does: `cmk key retire … --without-evidence`.',
-    find: keys.retirableVersion,
+    fix: 'Where the log of the vault proves it: `cmk key retire … --with-evidence`; or find out whether something out of sight uses it, and where nothing does: `cmk key retire … --without-evidence`.',
+    find: retirement.retirableVersion,
+  },
+  {
+    reason: 'OldVersionInUse',
+    severity: 'warning',
+    ensures: 'Nobody out of sight uses an old version, by the log of the vault.',
+    fix: 'Find out who it is, by the object id; move it to the newest version, or take a retired one back: `cmk key unretire`.',
+    find: retirement.oldVersionInUse,
   },
   {
     reason: 'OtherResourceStale',

@@ -1,6 +1,5 @@
 import { known } from '../../azure/read-or-why.ts';
 import { type KeyVersion, newestVersion } from '../../keys/key-versions.ts';
-import { LEAST_RETIRE_HOURS, NOT_KNOWN, retirable, retireCommand } from '../../retirement/retirement.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation, revocationOf } from '../../revocation/revocation.ts';
 import {
@@ -150,21 +149,6 @@ export function revokedVersionEnabled({ key, versions }: KeySubject, { now }: Ru
         : 'It is enabled although the key is revoked.',
       shouldBe: 'Every version of a revoked key is disabled.',
       cause: { about: [key.id] },
-    }));
-}
-
-/** Versions that could be disabled, as far as the accounts that were looked at tell; that is no proof, so a person decides. */
-export function retirableVersion({ key, versions, usage }: KeySubject, { now, drift }: Rules): readonly Found[] {
-  if (usage.unknown > 0 || usage.incomplete) return [];
-  const hours = drift.retireAfterHours ?? LEAST_RETIRE_HOURS;
-  return retirable(known(versions) ?? [], hours, now)
-    .filter(({ version }) => !usage.uses(version))
-    .map(({ id, version }) => ({
-      resource: id,
-      is: `It is enabled, has had a successor for ${hours} hours at least, and no account that was looked at uses it. ${NOT_KNOWN}`,
-      shouldBe: 'Versions that nobody uses are disabled.',
-      cause: { about: [key.id] },
-      fix: `Find out whether something out of sight uses it; where nothing does: ${retireCommand(key, version)}`,
     }));
 }
 

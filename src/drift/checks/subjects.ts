@@ -9,6 +9,7 @@ import type { KeyAccess } from '../../identities/key-access.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
 import type { RotationPolicySummary } from '../../keys/rotation-policy-summary.ts';
+import type { Evidence } from '../../retirement/evidence.ts';
 import type { RotationView } from '../../rollout/rotation-view.ts';
 import type { DriftSettings } from '../../settings/settings.ts';
 import type { VaultProperties } from '../../vaults/vault-client.ts';
@@ -38,6 +39,8 @@ export interface KeySubject {
   readonly material: Part<KeyKind | undefined>;
   /** Who was seen to use it, once every account has been looked at. */
   readonly usage: KeyUsage;
+  /** Who asked for which version, by its vault's log; absent: not asked. */
+  evidence?: Evidence;
   /** How far its rotation is, by the fleet index; absent: not known. */
   rotation?: RotationView;
   /** Resources of other services that name it, as Resource Graph shows them; absent: not known. */

@@ -9,6 +9,7 @@ import { known, type Part, readPart, type UnreadPart } from '../../azure/read-or
 import type { ResourceGraph } from '../../dependents/resource-graph-client.ts';
 import type { Identities } from '../../identities/identity-client.ts';
 import type { Keys } from '../../keys/key-client.ts';
+import type { KeyUsageLog } from '../../keys/usage-log-client.ts';
 import { ownStorage } from '../../settings/own-storage.ts';
 import type { KeySubject, Rules } from '../checks/subjects.ts';
 import type { DriftRun } from '../drift-run.ts';
@@ -19,6 +20,7 @@ import type { AppState } from '../store/app-state-client.ts';
 import type { ReportStore, UnfinishedChecks } from '../store/drift-storage-client.ts';
 import type { AccountMemoryStore } from '../store/managed-accounts-client.ts';
 import type { SubscriptionResult } from '../store/subscription-result.ts';
+import { gatherEvidence } from './gather-evidence.ts';
 import { GatheredIdentities } from './gather-identities.ts';
 import { GatheredKeys, unreadOfKeys } from './gather-keys.ts';
 import { gatherOthers } from './gather-others.ts';
@@ -41,6 +43,7 @@ export type GatherServices = VaultServices & {
   readonly tenants: Tenants;
   readonly resourceGraph: ResourceGraph;
   readonly identities: Identities;
+  readonly usageLog: KeyUsageLog;
   /** Where what is seen is written down; undefined: nowhere. */
   readonly scans?: FleetScans | undefined;
   readonly driftStorage: Pick<ReportStore, 'before'> & Pick<AccountMemoryStore, 'managedAccounts'> & AppState;
@@ -98,6 +101,7 @@ export async function gather(run: DriftRun, rules: Rules, services: GatherServic
   const keySubjects = await keys.all();
   const unreadOthers = await gatherOthers(keySubjects, known(ids) ?? [], { ...services, signal: run.signal });
   countUsers(keySubjects, subscriptions, 'unread' in ids);
+  await gatherEvidence(keySubjects, rules.drift.usageWorkspace, services);
   const unread: UnreadPart[] = [
     // Tenants come with the same list: that it cannot be read is said once.
     ...[app.previous, app.poison, app.managedAccounts, trail, ids, ...('unread' in ids ? [] : [tenants])].flatMap(

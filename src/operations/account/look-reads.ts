@@ -14,6 +14,7 @@ const DRIFT: Rules['drift'] = {
   exemptions: [],
   keyMaxAgeDays: Number.POSITIVE_INFINITY,
   retireAfterHours: undefined,
+  usageWorkspace: undefined,
   functionAppId: undefined,
   storageAccountId: undefined,
   systemTopics: {},

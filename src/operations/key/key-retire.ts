@@ -4,8 +4,15 @@ import { findVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
 import { REASONS } from '../../reasons.ts';
-import { type Retirement, retirementEntry, retireUnused } from '../../retirement/retire-versions.ts';
-import { LEAST_RETIRE_HOURS, NOT_KNOWN, retireCommand } from '../../retirement/retirement.ts';
+import { finishRetirements } from '../../retirement/finish-retirements.ts';
+import {
+  type Retirement,
+  type RetireOptions,
+  type RetireServices,
+  retirementEntry,
+  retireUnused,
+} from '../../retirement/retire-versions.ts';
+import { LEAST_RETIRE_HOURS, NOT_KNOWN, retireByLogCommand, retireCommand } from '../../retirement/retirement.ts';
 import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
@@ -26,8 +33,11 @@ export interface KeyRetireOptions {
   readonly version?: string | undefined;
   /** How old the successor has to be; 24 at least. */
   readonly hours: number;
-  /** Whether a person answers for what cannot be seen: without it, versions are looked at and nothing is disabled. */
-  readonly withoutEvidence: boolean;
+  /**
+   * `log`: those are disabled of which Key Vault's log proves that nobody uses them; `person`: a person answers for what
+   * cannot be seen; `look`: nothing is disabled.
+   */
+  readonly by: 'log' | 'person' | 'look';
   readonly environment: Environment;
   readonly app: Pick<AppRecord, 'audit'>;
 }
@@ -42,15 +52,15 @@ export interface KeyRetirement {
 
 /**
  * Disables versions that nothing in sight uses any more, after fresh reads of everything that uses the key. That is no
- * proof, so a person has to ask for it, and is told what is not known.
+ * proof: Key Vault's log has to be, or a person, who is told what is not known. A retirement that was broken off is finished.
  *
- * @throws {@link CmkError} `RetirementUnproven` when versions could go and nobody answers for what is not known
+ * @throws {@link CmkError} `RetirementUnproven` when versions could go, the log does not prove it, and nobody answers for it
  * @throws {@link CmkError} `VersionInUse` when the one version asked for has to stay; `RetirementNotUndone` when one was
  *   disabled that may be in use, and could not be enabled again
  */
 export async function retireVersions(
   key: ManagedKey,
-  { version, hours, withoutEvidence, environment, app }: KeyRetireOptions,
+  { version, hours, by, environment, app }: KeyRetireOptions,
   operation: Operation,
 ): Promise<KeyRetirement> {
   const { azure, journal } = operation;
@@ -63,20 +73,22 @@ export async function retireVersions(
   }
   const [operator] = await Promise.all([azure.operator(), checkVersion(key, version, operation)]);
   journal.waiting('everything that uses the key is read');
-  const services = { ...azure, settings: lookSettings(azure, environment) };
-  const options = { version, hours, lookMs: LOOK_MS, disable: withoutEvidence && !journal.dryRun };
+  const usageLog = azure.usageLog(environment.CMK_USAGE_WORKSPACE);
+  const services = { ...azure, usageLog, settings: lookSettings(azure, environment) };
+  const proof = by === 'person' ? 'person' : 'log';
+  const options = { version, hours, lookMs: LOOK_MS, disable: by !== 'look' && !journal.dryRun, proof } as const;
   const retired: string[] = [];
-  const unproven: string[] = [];
+  const unproven: { version: string; reasons: readonly string[] }[] = [];
   const kept: { version: string; reasons: readonly string[] }[] = [];
   let { audit } = NOT_AUDITED;
-  for await (const one of retireUnused(key, options, services)) {
-    if (one.outcome === 'planned' && !withoutEvidence) unproven.push(one.version.version);
-    else enter(key, one, operation);
+  for await (const one of both(key, options, services)) {
+    enter(key, one, by, operation);
     if (one.outcome === 'retired') retired.push(one.version.version);
+    if (one.outcome === 'unproven') unproven.push({ version: one.version.version, reasons: one.reasons });
     if (one.outcome === 'kept' || one.outcome === 'undone') {
       kept.push({ version: one.version.version, reasons: one.reasons });
     }
-    const written = await writeDown(key, one, operator, app);
+    const written = await writeDown(key, one, { by: proof, operator, app });
     if (written !== undefined && written !== 'written') journal.note(`Not in the audit trail: ${written}`);
     audit = written ?? audit;
     if (one.outcome === 'notUndone') {
@@ -92,14 +104,29 @@ export async function retireVersions(
     );
   }
   for (const { version: stays, reasons } of kept) journal.found(`version ${stays} stays: ${reasons.join(' ')}`);
-  if (unproven.length > 0) {
-    throw new CmkError(
-      'RetirementUnproven',
-      `Nothing in sight uses ${unproven.join(' or ')} of ${nameOf(key)} any more, and nothing was changed. ${NOT_KNOWN}`,
-      `Where nothing of that uses it: ${unproven.map((one) => retireCommand(key, one)).join(' ; ')}`,
-    );
-  }
+  refuseUnproven(key, unproven);
   return { key: key.id, retired, kept, audit };
+}
+
+function refuseUnproven(key: ManagedKey, unproven: KeyRetirement['kept']): void {
+  if (unproven.length === 0) return;
+  const which = unproven.map(({ version }) => version);
+  const why = [...new Set(unproven.flatMap(({ reasons }) => reasons))].join(' ');
+  throw new CmkError(
+    'RetirementUnproven',
+    `Nothing in sight uses ${which.join(' or ')} of ${nameOf(key)} any more, and it stays. ${why} ${NOT_KNOWN}`,
+    `Where nothing of that uses it: ${which.map((one) => retireCommand(key, one)).join(' ; ')}`,
+  );
+}
+
+/** What was broken off first: whatever is asked for, no version stays half retired. */
+async function* both(
+  key: ManagedKey,
+  options: RetireOptions,
+  services: RetireServices,
+): AsyncGenerator<Retirement, void, undefined> {
+  if (options.disable) yield* finishRetirements(key, options.lookMs, services);
+  yield* retireUnused(key, options, services);
 }
 
 async function checkVersion(
@@ -129,11 +156,16 @@ async function checkVersion(
 }
 
 /** Enters into the journal what was done, which the use-case has done by now. */
-function enter(key: ManagedKey, retired: Retirement, { journal }: Operation): void {
+function enter(key: ManagedKey, retired: Retirement, by: KeyRetireOptions['by'], { journal }: Operation): void {
   const { outcome, version } = retired;
   const disabled = `version ${version.version} of ${nameOf(key)} disabled`;
-  if (outcome === 'planned') journal.planned({ text: disabled, action: 'version.disable', resource: version.id });
-  else if (outcome !== 'kept') journal.done({ text: disabled, action: 'version.disable', resource: version.id });
+  if (outcome === 'kept' || outcome === 'unproven') return;
+  if (outcome === 'planned' && by === 'look') {
+    const command = retireByLogCommand(key, version.version);
+    journal.found(`nobody uses version ${version.version}, by the log too; to disable it: ${command}`);
+  } else if (outcome === 'planned') {
+    journal.planned({ text: disabled, action: 'version.disable', resource: version.id });
+  } else journal.done({ text: disabled, action: 'version.disable', resource: version.id });
   if (outcome === 'undone') {
     const text = `version ${version.version} enabled again: ${retired.reasons.join(' ')}`;
     journal.done({ text, action: 'version.enable', resource: version.id });
@@ -144,12 +176,11 @@ function enter(key: ManagedKey, retired: Retirement, { journal }: Operation): vo
 async function writeDown(
   key: ManagedKey,
   retired: Retirement,
-  operator: Operator,
-  app: KeyRetireOptions['app'],
+  { by, operator, app }: { readonly by: string; readonly operator: Operator; readonly app: KeyRetireOptions['app'] },
 ): Promise<string | undefined> {
   const entry = retirementEntry(key, retired);
   if (!entry) return undefined;
-  const details = { ...entry.details, by: 'cmk' };
+  const details = { ...entry.details, by: 'cmk', proof: by };
   const outcome = await app.audit(
     { ...entry, caller: callerOf(operator), correlationId: randomUUID(), details },
     AUDIT_WAIT_MS,

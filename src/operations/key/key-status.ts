@@ -2,6 +2,7 @@ import type { BlastRadius } from '../../dependents/blast-radius.ts';
 import { CmkError } from '../../errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
+import { type KeyUsageView, readKeyUsage } from '../../overview/usage-view.ts';
 import { type KeyState, keyState, type VersionState } from '../../revocation/key-state.ts';
 import type { Environment } from '../../settings/settings.ts';
 import type { Operation } from '../operator-azure.ts';
@@ -16,6 +17,8 @@ export interface KeyStatus extends Omit<KeyState, 'versions'> {
   /** Newest first. */
   readonly versions: readonly UsedVersion[];
   readonly dependents: BlastRadius;
+  /** Who used it, by the log; absent: it is not known where that is (CMK_USAGE_WORKSPACE). */
+  readonly usage?: KeyUsageView;
 }
 
 export interface UsedVersion extends VersionState {
@@ -29,9 +32,12 @@ export async function showKeyStatus(
   environment: Environment,
   { azure }: Operation,
 ): Promise<KeyStatus> {
-  const [versions, dependents] = await Promise.all([
+  const workspace = environment.CMK_USAGE_WORKSPACE;
+  const usageLog = azure.usageLog(workspace);
+  const [versions, dependents, usage] = await Promise.all([
     azure.keys.listVersions(key),
     blastRadiusOf(key, azure, environment, DEPENDENTS_MS),
+    readKeyUsage(key, workspace, { usageLog }, DEPENDENTS_MS),
   ]);
   if (versions.length === 0) {
     throw new CmkError(
@@ -47,6 +53,7 @@ export async function showKeyStatus(
     ...state,
     versions: state.versions.map((version) => ({ ...version, usedBy: users.get(version.version) ?? [] })),
     dependents,
+    ...usage,
   };
 }
 

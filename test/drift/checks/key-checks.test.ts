@@ -6,11 +6,13 @@ import type { KeyVersion } from '../../../src/keys/key-versions.ts';
 import type { RotationView } from '../../../src/rollout/rotation-view.ts';
 import { type Cases, describeChecks } from './describe-checks.ts';
 import {
+  asked,
   DAYS,
   fresh,
   inVersions,
   key,
   keyUnread,
+  logged,
   NEW,
   NOW,
   OLD,
@@ -202,6 +204,18 @@ const keys: Record<string, Cases<KeySubject>> = {
   RetirableVersion: {
     found: [
       ['unused since the successor', key({}, [{ pinned: NEW.version }]), /no account that was looked at uses it/],
+      ['unused by the log too', key({ evidence: logged([]) }), /log of the vault shows no use of it either/],
+      [
+        'in use, by the log',
+        key({ evidence: logged([asked(OLD, 1)]) }),
+        /Not known is.*asked to unwrap on .* by oid-1/,
+      ],
+      ['the log is out of reach', key({ evidence: { missing: '403' } }), /Not known is.*The log proves nothing: 403/],
+      [
+        'taken back by a person',
+        key({ evidence: logged([]), versions: { value: [{ ...OLD, tags: { 'cmk-kept': 'then oid-1' } }, NEW] } }),
+        /Not known is.*taken back/,
+      ],
     ],
     right: [
       ['still pinned', key({}, [{ pinned: OLD.version }])],
@@ -236,6 +250,35 @@ const keys: Record<string, Cases<KeySubject>> = {
     unread: [
       ['its versions', { ...keyUnread, others: [other([OLD])] }],
       ['who uses it', key()],
+    ],
+  },
+  OldVersionInUse: {
+    found: [
+      ['somebody out of sight', key({ evidence: logged([asked(OLD, 1)]) }), /Nobody in sight uses it\. It was asked/],
+      [
+        'whom a retirement cut off',
+        key({
+          evidence: logged([asked(OLD, 1)]),
+          versions: { value: [{ ...OLD, enabled: false, tags: { 'cmk-retired': `${NOW.toISOString()} x` } }, NEW] },
+        }),
+        /It is retired: whoever asks is refused/,
+      ],
+    ],
+    right: [
+      ['by an account in sight', key({ evidence: logged([asked(OLD, 1)]) }, [{ pinned: OLD.version }])],
+      ['no more', key({ evidence: logged([asked(OLD, 7)]) })],
+      ['the newest', key({ evidence: logged([asked(NEW, 1)]) })],
+      ['not named', key({ evidence: logged([{ ...asked(OLD, 1), version: undefined }]) })],
+      [
+        'the successor has not taken over yet',
+        key({ evidence: logged([asked(OLD, 1)]), versions: { value: [OLD, fresh] } }),
+      ],
+      ['no log', key()],
+      ['a log out of reach', key({ evidence: { missing: '403' } })],
+    ],
+    unread: [
+      ['its versions', keyUnread],
+      ['some account that may use it', usersUnread],
     ],
   },
   PinnedVersion: {

@@ -14,6 +14,8 @@ import { type EventSubscriptionState, wantedSubscriptions } from '../../../src/e
 import type { KeyAccess } from '../../../src/identities/key-access.ts';
 import type { KeyVersion } from '../../../src/keys/key-versions.ts';
 import { type ManagedVault, managedKey } from '../../../src/keys/managed-vaults.ts';
+import type { LoggedUse } from '../../../src/keys/usage-log.ts';
+import type { Evidence } from '../../../src/retirement/evidence.ts';
 import { formatRevocation } from '../../../src/revocation/revocation.ts';
 import { REVOKER } from '../../support/keys.ts';
 
@@ -55,6 +57,7 @@ export function rules(drift: Partial<Rules['drift']> = {}): Rules {
       exemptions: [],
       keyMaxAgeDays: 730,
       retireAfterHours: undefined,
+      usageWorkspace: undefined,
       functionAppId: FUNCTION_APP,
       storageAccountId: STORAGE,
       systemTopics: {},
@@ -246,3 +249,14 @@ export const closedOff = {
   ...unreadPart,
   detail: '403 Forbidden: Client address is not authorized and caller is not a trusted service.',
 };
+
+/** The last request for a version, by the log. */
+export function asked({ version: name }: KeyVersion, hoursAgo: number): LoggedUse {
+  const lastOn = new Date(NOW.getTime() - hoursAgo * 3_600_000);
+  return { version: name, operation: 'unwrap', lastOn, objectId: 'oid-1', appId: undefined };
+}
+
+/** A log that reaches back far enough, and has nothing else against it. */
+export function logged(uses: readonly LoggedUse[]): Evidence {
+  return { log: { uses, trackedSince: new Date(NOW.getTime() - 60 * DAYS), trackedUntil: NOW, silences: [] } };
+}

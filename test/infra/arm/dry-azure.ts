@@ -18,7 +18,10 @@ const ADDED: Readonly<Record<string, (id: string) => JsonObject>> = {
   'Microsoft.Insights/components': (id) => ({
     ConnectionString: `InstrumentationKey=${guidOf(id)};IngestionEndpoint=https://in.example/`,
   }),
-  'Microsoft.OperationalInsights/workspaces': () => ({ createdDate: '2026-11-01T08:00:00.0000000Z' }),
+  'Microsoft.OperationalInsights/workspaces': () => ({
+    createdDate: '2026-11-01T08:00:00.0000000Z',
+    customerId: '99999999-9999-9999-9999-999999999999',
+  }),
   'Microsoft.Web/sites': (id) => ({ defaultHostName: `${nameOf(id)}.azurewebsites.net` }),
   'Microsoft.KeyVault/vaults': (id) => ({ vaultUri: `https://${nameOf(id)}.vault.azure.net/` }),
   'Microsoft.KeyVault/vaults/keys': (id) => {

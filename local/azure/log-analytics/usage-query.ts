@@ -1,0 +1,120 @@
+import { lookForNewVersions } from '../storage/automatic-versions.ts';
+import type { VaultLogEntry, Workspace, World } from '../world.ts';
+import { logUnwraps } from './vault-log.ts';
+
+const HOUR_MS = 3_600_000;
+
+/** What the query asks about. */
+interface UsageQuery {
+  readonly vault: string;
+  readonly key: string;
+  readonly operations: readonly string[];
+  readonly silentHours: number;
+}
+
+interface UsageRow {
+  readonly Kind: 'use' | 'log' | 'silence';
+  readonly Version: string;
+  readonly OperationName: string;
+  readonly Since: string;
+  readonly Until: string;
+  readonly ObjectId: string;
+  readonly AppId: string;
+}
+
+/** What the query has to have in it, each in its place, to be the one that is served. */
+const PARTS = [
+  /let vault = "\/providers\/microsoft\.keyvault\/vaults\/(?<vault>[0-9a-z-]+)";/,
+  /let key = "(?<key>[0-9a-z-]+)";/,
+  /\(AzureDiagnostics\s+\| where Category == "AuditEvent" and _ResourceId endswith vault/,
+  /id_s.*requestUri_s/,
+  /\(AZKVAuditLogs\s+\| where _ResourceId endswith vault/,
+  /OperationName in \((?<operations>[^)]+)\)/,
+  /summarize arg_max\(TimeGenerated, ObjectId, AppId\) by Version, OperationName/,
+  /summarize Since = min\(TimeGenerated\), Until = max\(TimeGenerated\)/,
+  /where Hour - Since > (?<silence>\d+)h/,
+];
+
+/** Undefined for any other query. */
+export function readUsageQuery(query: string): UsageQuery | undefined {
+  const found: Record<string, string | undefined> = {};
+  let rest = query;
+  for (const part of PARTS) {
+    const match = part.exec(rest);
+    if (!match) return undefined;
+    Object.assign(found, match.groups);
+    rest = rest.slice(match.index + match[0].length);
+  }
+  const { vault = '', key = '', operations = '', silence } = found;
+  return {
+    vault,
+    key,
+    operations: [...operations.matchAll(/"(\w+)"/g)].map(([, name]) => name ?? ''),
+    silentHours: Number(silence),
+  };
+}
+
+/** What the workspace shows by now: what was written of late is still on its way. */
+export function usageRows(world: World, workspace: Workspace, query: UsageQuery): UsageRow[] {
+  for (const account of world.storageAccounts.values()) {
+    lookForNewVersions(world, account);
+    logUnwraps(world, account);
+  }
+  const until = world.clock.nowMs() - world.settings.logDelayMs;
+  const entries = world.vaultLog.flatMap((entry): VaultLogEntry[] => {
+    const ours =
+      entry.workspace === workspace.id.toLowerCase() &&
+      entry.vaultId.toLowerCase().endsWith(`/providers/microsoft.keyvault/vaults/${query.vault}`);
+    if (!ours || entry.fromMs > until) return [];
+    const hours = Math.floor((Math.min(entry.toMs, until) - entry.fromMs) / HOUR_MS);
+    return [entry.toMs <= until ? entry : { ...entry, toMs: entry.fromMs + hours * HOUR_MS }];
+  });
+  return [...uses(entries, query), ...coverage(entries), ...silences(entries, query.silentHours)];
+}
+
+function uses(entries: readonly VaultLogEntry[], { key, operations }: UsageQuery): UsageRow[] {
+  const last = new Map<string, VaultLogEntry>();
+  for (const entry of entries) {
+    if (entry.keyName?.toLowerCase() !== key || !operations.includes(entry.operation)) continue;
+    const group = `${entry.version ?? ''} ${entry.operation}`;
+    const before = last.get(group);
+    if (!before || before.toMs <= entry.toMs) last.set(group, entry);
+  }
+  return [...last.values()].map((entry) => ({
+    ...row('use', entry.toMs, entry.toMs),
+    Version: entry.version ?? '',
+    OperationName: entry.operation,
+    ObjectId: entry.objectId ?? '',
+    AppId: entry.appId ?? '',
+  }));
+}
+
+function coverage(entries: readonly VaultLogEntry[]): UsageRow[] {
+  if (entries.length === 0) return [];
+  return [row('log', Math.min(...entries.map((one) => one.fromMs)), Math.max(...entries.map((one) => one.toMs)))];
+}
+
+function silences(entries: readonly VaultLogEntry[], hours: number): UsageRow[] {
+  const rows: UsageRow[] = [];
+  const hourOf = (ms: number): number => Math.floor(ms / HOUR_MS) * HOUR_MS;
+  let heard: number | undefined;
+  for (const { fromMs, toMs } of [...entries].sort((a, b) => a.fromMs - b.fromMs)) {
+    const from = hourOf(fromMs);
+    if (heard !== undefined && from - heard > hours * HOUR_MS) rows.push(row('silence', heard, from));
+    heard = Math.max(heard ?? 0, hourOf(toMs));
+  }
+  return rows.reverse().slice(0, 100);
+}
+
+function row(Kind: UsageRow['Kind'], sinceMs: number, untilMs: number): UsageRow {
+  const Since = new Date(sinceMs).toISOString();
+  return {
+    Kind,
+    Version: '',
+    OperationName: '',
+    Since,
+    Until: new Date(untilMs).toISOString(),
+    ObjectId: '',
+    AppId: '',
+  };
+}

@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto';
+import { asArray, asObject, asString } from '../json.ts';
+import { findVault } from '../key-vault/keys.ts';
+import { encryptionIdentity } from '../storage/encryption-identity.ts';
+import { parseKeyUri } from '../storage/key-check.ts';
+import type { StorageAccount, Vault, VaultLogEntry, World } from '../world.ts';
+
+const HOUR_MS = 3_600_000;
+
+/** Where a vault's audit log goes: ARM ids of workspaces, lower case, and in which form of table. */
+export function destinations(world: World, vaultId: string): { workspace: string; table: VaultLogEntry['table'] }[] {
+  return [...world.extensions.values()].flatMap(({ type, scope, properties }) => {
+    if (type !== 'Microsoft.Insights/diagnosticSettings' || scope.toLowerCase() !== vaultId.toLowerCase()) return [];
+    const workspace = asString(properties.workspaceId)?.toLowerCase();
+    const logs = (asArray(properties.logs) ?? []).map((one) => asObject(one) ?? {});
+    const audits = logs.some(
+      ({ enabled, category, categoryGroup }) =>
+        enabled === true && (category === 'AuditEvent' || categoryGroup === 'audit' || categoryGroup === 'allLogs'),
+    );
+    if (!workspace || !audits) return [];
+    const table = properties.logAnalyticsDestinationType === 'Dedicated' ? 'AZKVAuditLogs' : 'AzureDiagnostics';
+    return [{ workspace, table } as const];
+  });
+}
+
+type Logged = Pick<VaultLogEntry, 'operation' | 'keyName' | 'version' | 'objectId' | 'appId' | 'status'>;
+
+/**
+ * Writes an entry, or an hourly row of them, into the log of a vault, if it is sent anywhere at that time. The same again
+ * within an hour makes the entry longer, so that the log does not grow with every look.
+ */
+export function writeLog(world: World, vault: Vault, entry: Logged, fromMs: number, toMs = fromMs): void {
+  for (const { workspace, table } of destinations(world, vault.id)) {
+    const same = world.vaultLog.findLast(
+      (one) =>
+        one.vaultId === vault.id &&
+        one.workspace === workspace &&
+        one.operation === entry.operation &&
+        one.keyName === entry.keyName &&
+        one.version === entry.version &&
+        one.objectId === entry.objectId &&
+        one.status === entry.status,
+    );
+    if (same && fromMs >= same.fromMs && fromMs - same.toMs <= HOUR_MS) same.toMs = Math.max(same.toMs, toMs);
+    else world.vaultLog.push({ id: randomUUID(), vaultId: vault.id, workspace, table, ...entry, fromMs, toMs });
+  }
+}
+
+/** What Storage did with a version of a key, for the account's own key or for one of its scopes. */
+export function logStorageUse(
+  world: World,
+  account: Pick<StorageAccount, 'identity' | 'encryption'>,
+  operation: 'KeyWrap' | 'KeyUnwrap',
+  versionedIdentifier: string | undefined,
+  fromMs: number = world.clock.nowMs(),
+  toMs: number = fromMs,
+): void {
+  const key = parseKeyUri(versionedIdentifier ?? '');
+  const vault = key && findVault(world, key.vaultUri);
+  if (!key || !vault) return;
+  const version = vault.keys.get(key.keyName.toLowerCase())?.versions.find((one) => one.version === key.version);
+  const identity = encryptionIdentity(world, account.identity, account.encryption);
+  const objectId = identity.kind === 'principal' ? identity.principalId : undefined;
+  const known = [...world.identities.values()].find(({ principalId }) => principalId === objectId);
+  const status = version?.enabled ? 200 : 403;
+  const { keyName } = key;
+  writeLog(
+    world,
+    vault,
+    { operation, keyName, version: key.version, objectId, appId: known?.clientId, status },
+    fromMs,
+    toMs,
+  );
+}
+
+/**
+ * Storage unwraps an account's key again and again, once an hour here: whoever looks at the account, changes it, or reads
+ * the log has that written down first, up to then. How the version stands now is taken for how it stood all the time.
+ */
+export function logUnwraps(world: World, account: StorageAccount, untilMs: number = world.clock.nowMs()): void {
+  const fromMs = account.loggedUntilMs ?? untilMs;
+  if (untilMs < fromMs) return;
+  const times = Math.floor((untilMs - fromMs) / HOUR_MS);
+  const inUse = [
+    account.encryption.keyvaultproperties?.currentVersionedKeyIdentifier,
+    ...[...account.encryptionScopes.values()].map((scope) => scope.keyVaultProperties?.currentVersionedKeyIdentifier),
+  ];
+  if (times >= 1) {
+    for (const one of inUse) {
+      if (one) logStorageUse(world, account, 'KeyUnwrap', one, fromMs + HOUR_MS, fromMs + times * HOUR_MS);
+    }
+  }
+  account.loggedUntilMs = fromMs + times * HOUR_MS;
+}

@@ -1,0 +1,60 @@
+import { type Command, Option } from 'commander';
+import { LEAST_RETIRE_HOURS, NOT_KNOWN } from '../../retirement/retirement.ts';
+import type { Cli, GlobalOptions } from '../cli.ts';
+import { confirmKey } from '../confirm.ts';
+import { dryRunning, number } from '../options.ts';
+import { keyOf } from './key-of.ts';
+
+interface RetireArguments {
+  version?: string;
+  afterHours: number;
+  withoutEvidence?: boolean;
+  withEvidence?: boolean;
+  dryRun?: boolean;
+  yes?: boolean;
+}
+
+export function addRetire(command: Command, cli: Cli): void {
+  dryRunning(command)
+    .description('look afresh at what uses the key, and have versions disabled that nothing in sight uses any more')
+    .option('--version <version>', 'this version only (default: every one that may go)')
+    .option('--after-hours <hours>', 'how old the next version has to be', number, LEAST_RETIRE_HOURS)
+    .option('--with-evidence', "disable those that the vaults' log proves unused (CMK_USAGE_WORKSPACE names it)")
+    .addOption(
+      new Option('--without-evidence', 'disable them: you answer for what is out of sight').conflicts('withEvidence'),
+    )
+    .option('--yes', 'do not ask for the name to be typed; needed where nobody can type')
+    .action(async (name: string, options: RetireArguments) => {
+      const { version, afterHours: hours, withoutEvidence, withEvidence, dryRun, yes = false } = options;
+      const by = withoutEvidence ? 'person' : withEvidence ? 'log' : 'look';
+      const { environment } = cli;
+      const { appRecord } = await import('../../operations/key/app-record.ts');
+      const { retireVersions } = await import('../../operations/key/key-retire.ts');
+      const key = await keyOf(name, command, cli);
+      if (by !== 'look' && !dryRun) {
+        const what = `disable ${version ?? 'every version without a user in sight'} of`;
+        await confirmKey(
+          what,
+          `${key.vault.name}/${key.name}`,
+          yes,
+          cli.context.ask,
+          withoutEvidence ? NOT_KNOWN : undefined,
+        );
+      }
+      const app = appRecord(environment, () => cli.credential(command.optsWithGlobals<GlobalOptions>()));
+      await cli.run(command, (operation) => retireVersions(key, { version, hours, by, environment, app }, operation));
+    });
+}
+
+export function addUnretire(command: Command, cli: Cli): void {
+  dryRunning(command)
+    .description('enable a version again that was retired, and have it left alone from then on')
+    .requiredOption('--version <version>', 'the version')
+    .action(async (name: string, { version }: { version: string }) => {
+      const { appRecord } = await import('../../operations/key/app-record.ts');
+      const { unretireVersion } = await import('../../operations/key/key-unretire.ts');
+      const key = await keyOf(name, command, cli);
+      const app = appRecord(cli.environment, () => cli.credential(command.optsWithGlobals<GlobalOptions>()));
+      await cli.run(command, (operation) => unretireVersion(key, { version, app }, operation));
+    });
+}

@@ -1,0 +1,82 @@
+import { known } from '../../azure/read-or-why.ts';
+import { compareAge, newestUsableVersion } from '../../keys/key-versions.ts';
+import { reasonsOfLog, sentenceOf, takenOver, usesSince } from '../../retirement/evidence.ts';
+import {
+  LEAST_RETIRE_HOURS,
+  NOT_KNOWN,
+  reasonsOfPerson,
+  retirable,
+  retireByLogCommand,
+  retireCommand,
+  retiredRecord,
+  unretireCommand,
+} from '../../retirement/retirement.ts';
+import type { Found } from './check.ts';
+import type { KeySubject, Rules } from './subjects.ts';
+
+/** What was asked within so many hours goes on: Storage looks at a key that it uses every hour. */
+const RECENT_HOURS = 6;
+const HOUR_MS = 3_600_000;
+
+/**
+ * Versions that could be disabled, as far as the accounts that were looked at tell. That is no proof: where the log is not
+ * one, a person decides.
+ */
+export function retirableVersion(subject: KeySubject, { now, drift }: Rules): readonly Found[] {
+  const { key, versions, usage, evidence } = subject;
+  if (usage.unknown > 0 || usage.incomplete) return [];
+  const hours = drift.retireAfterHours ?? LEAST_RETIRE_HOURS;
+  const all = known(versions) ?? [];
+  return retirable(all, hours, now)
+    .filter(({ version }) => !usage.uses(version))
+    .map((version): Found => {
+      const { id, version: name } = version;
+      const seen = `It is enabled, has had a successor for ${hours} hours at least, and no account that was looked at uses it.`;
+      const open = [...reasonsOfPerson(version), ...(evidence ? reasonsOfLog(version, all, evidence, now) : [])];
+      const about = { resource: id, shouldBe: 'Versions that nobody uses are disabled.', cause: { about: [key.id] } };
+      if (evidence && open.length === 0) {
+        return {
+          ...about,
+          is: `${seen} The log of the vault shows no use of it either since its successor took over.`,
+          fix: `Have it disabled: ${retireByLogCommand(key, name)}`,
+          action: { kind: 'retire', key: key.id, version: name },
+        };
+      }
+      return {
+        ...about,
+        is: [seen, NOT_KNOWN, ...open].join(' '),
+        fix: `Find out whether something out of sight uses it; where nothing does: ${retireCommand(key, name)}`,
+      };
+    });
+}
+
+/** Versions that somebody asks for although whoever was looked at is on another one: he is out of sight. */
+export function oldVersionInUse(
+  { key, versions, usage, evidence, others = [] }: KeySubject,
+  { now }: Rules,
+): readonly Found[] {
+  if (usage.unknown > 0 || usage.incomplete || !evidence || !('log' in evidence)) return [];
+  const all = known(versions) ?? [];
+  const successor = newestUsableVersion(all, now);
+  const tookOver = takenOver(all, now);
+  if (!successor || !tookOver) return [];
+  const since = new Date(Math.max(tookOver.getTime(), now.getTime() - RECENT_HOURS * HOUR_MS));
+  const named = new Set(others.flatMap(({ uses }) => uses.map(({ version }) => version)));
+  return all
+    .filter(({ version }) => !usage.uses(version) && !named.has(version))
+    .filter((version) => compareAge(version, successor) < 0)
+    .flatMap((version): Found[] => {
+      const uses = usesSince(version, evidence.log, since).filter((use) => use.version !== undefined);
+      if (uses.length === 0) return [];
+      const retired = retiredRecord(version) !== undefined;
+      return [
+        {
+          resource: version.id,
+          is: `Nobody in sight uses it. ${uses.map(sentenceOf).join(' ')}${retired ? ' It is retired: whoever asks is refused.' : ''}`,
+          shouldBe: 'Whoever uses the key uses its newest version.',
+          cause: { about: [key.id] },
+          ...(retired ? { severity: 'error', command: unretireCommand(key, version.version) } : {}),
+        },
+      ];
+    });
+}

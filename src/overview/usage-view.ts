@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { LoggedUse, UsageLog } from '../keys/usage-log.ts';
+import type { KeyUsageLog } from '../keys/usage-log-client.ts';
+import { readUsageEvidence } from '../retirement/retire-versions.ts';
+
+const time = z.iso.datetime();
+const lastUse = z.object({
+  on: time,
+  objectId: z.string().optional().describe('Object id of who asked, as the log has it.'),
+  appId: z.string().optional().describe('Client id of the application.'),
+});
+
+/** Who used a key, as answers show it. */
+export const LOGGED_USAGE = z
+  .object({
+    trackedSince: time.optional().describe('The earliest entry of the vault: of the time before, nothing is known.'),
+    trackedUntil: time.optional().describe('The latest entry of the vault: the log is some minutes behind.'),
+    versions: z.array(
+      z.object({
+        version: z.string().optional().describe('Absent: whoever asked named none.'),
+        wrapped: lastUse.optional().describe('When it was last asked to wrap, refused requests included.'),
+        unwrapped: lastUse.optional(),
+        other: lastUse.optional().describe('Encrypt, decrypt, sign or verify.'),
+      }),
+    ),
+    unread: z.string().optional().describe('Why the log tells nothing now.'),
+  })
+  .describe("Who used which version last, by Key Vault's own log. Absent: CMK_USAGE_WORKSPACE is not set.");
+
+export type KeyUsageView = z.output<typeof LOGGED_USAGE>;
+
+/** What the log says of a key; undefined: there is no log. It never throws. */
+export async function readKeyUsage(
+  key: ManagedKey,
+  workspace: string | undefined,
+  services: { readonly usageLog: KeyUsageLog },
+  ms: number,
+): Promise<{ readonly usage?: KeyUsageView }> {
+  if (workspace === undefined) return {};
+  const evidence = await readUsageEvidence(key, services, ms);
+  if ('missing' in evidence) return { usage: { versions: [], unread: evidence.missing } };
+  return { usage: toView(evidence.log) };
+}
+
+function toView({ uses, trackedSince, trackedUntil }: UsageLog): KeyUsageView {
+  const names = [...new Set(uses.map(({ version }) => version))];
+  return {
+    ...(trackedSince ? { trackedSince: trackedSince.toISOString() } : {}),
+    ...(trackedUntil ? { trackedUntil: trackedUntil.toISOString() } : {}),
+    versions: names.map((version) => {
+      const last = (operation: LoggedUse['operation']): z.output<typeof lastUse> | undefined => {
+        const of = uses.filter((use) => use.version === version && use.operation === operation);
+        const use = of.sort((a, b) => b.lastOn.getTime() - a.lastOn.getTime())[0];
+        if (!use) return undefined;
+        const { lastOn, objectId, appId } = use;
+        return { on: lastOn.toISOString(), ...(objectId ? { objectId } : {}), ...(appId ? { appId } : {}) };
+      };
+      const [wrapped, unwrapped, other] = [last('wrap'), last('unwrap'), last('other')];
+      return {
+        ...(version === undefined ? {} : { version }),
+        ...(wrapped ? { wrapped } : {}),
+        ...(unwrapped ? { unwrapped } : {}),
+        ...(other ? { other } : {}),
+      };
+    }),
+  };
+}

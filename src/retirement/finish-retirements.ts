@@ -1,0 +1,49 @@
+import { timeBoxed } from '../azure/deadline.ts';
+import { readVersionUsers } from '../dependents/version-users.ts';
+import { findVersion, newestUsableVersion } from '../keys/key-versions.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { openRevocation } from '../revocation/revocation.ts';
+import { sentenceOf, usesSince } from './evidence.ts';
+import { type RetireServices, readUsageEvidence } from './retire-versions.ts';
+import { retiredRecord } from './retirement.ts';
+import { type Settled, settle } from './settle-retirement.ts';
+
+/** Whoever disabled a version looks again at once, and has ten minutes for it: after that, nobody does any more. */
+const ABANDONED_MS = 15 * 60_000;
+
+/** Versions that were disabled for a retirement whose second look never came. */
+export function halfRetired(versions: Parameters<typeof findVersion>[0], now: Date): string[] {
+  return versions
+    .filter((version) => {
+      const record = retiredRecord(version);
+      return record && !record.settled && now.getTime() - record.on.getTime() >= ABANDONED_MS;
+    })
+    .map(({ version }) => version);
+}
+
+/**
+ * Gives each version that a process left disabled in the middle of its retirement the second look: it stays, or is
+ * enabled again. Who asked for it in the meantime, by the log, counts too.
+ *
+ * @throws the SDK's error when the versions cannot be listed
+ */
+export async function* finishRetirements(
+  key: ManagedKey,
+  lookMs: number,
+  services: RetireServices,
+): AsyncGenerator<Settled, void, undefined> {
+  const { keys, now } = services;
+  const all = await keys.listVersions(key);
+  // Until somebody restores the key, nothing of it is touched, nor said again and again.
+  if (openRevocation(all, now())) return;
+  const successor = newestUsableVersion(all, now());
+  for (const name of halfRetired(all, now())) {
+    const version = findVersion(all, name);
+    const record = version && retiredRecord(version);
+    if (!version || !record || !successor) continue;
+    const users = await timeBoxed((limit) => readVersionUsers(key, services, limit), lookMs);
+    const evidence = await readUsageEvidence(key, services, lookMs);
+    const against = 'log' in evidence ? usesSince(version, evidence.log, record.on).map(sentenceOf) : [];
+    yield await settle(key, { version, successor, users, against, hours: 0 }, services);
+  }
+}

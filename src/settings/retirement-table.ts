@@ -1,0 +1,19 @@
+import { z } from 'zod';
+import { guid, setting } from './setting.ts';
+
+/** Settings of old key versions; a part of the table of all settings. */
+export const RETIREMENT_SETTINGS = {
+  CMK_RETIRE_AFTER_HOURS: setting({
+    schema: z.coerce.number('is not a number').int().min(24, 'is less than 24').max(87_600).optional(),
+    example: '168',
+    description:
+      'Hours that a key version has had a successor before the drift check advises to disable it, or does so (`CMK_AUTOFIX` with `RetirableVersion`), where nothing uses it; at least 24.',
+    fallback: '24',
+  }),
+  CMK_USAGE_WORKSPACE: setting({
+    schema: guid.optional(),
+    example: '88888888-8888-8888-8888-888888888888',
+    description: "Workspace id of the Log Analytics workspace with the vaults' audit logs: who used which version.",
+    fallback: 'no evidence; the app retires no version by itself',
+  }),
+} as const;

@@ -1,0 +1,29 @@
+import { expect, it } from 'vitest';
+import { readUsageQuery } from '../../local/azure/log-analytics/usage-query.ts';
+import { CLOUDS } from '../../src/azure/cloud.ts';
+import { managedKey, managedVault } from '../../src/keys/managed-vaults.ts';
+import { usageQuery } from '../../src/keys/usage-log-query.ts';
+
+const [cloud] = CLOUDS;
+const vault =
+  cloud &&
+  managedVault(
+    '/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/KV-Files',
+    cloud,
+  );
+if (!vault) throw new Error('The vault is not one.');
+
+it('asks about one key of one vault, and both forms of the log', () => {
+  const query = usageQuery(managedKey(vault, 'Files-Key'));
+  expect(readUsageQuery(query)).toMatchObject({ vault: 'kv-files', key: 'files-key', silentHours: 3 });
+  expect(query.match(/AzureDiagnostics|AZKVAuditLogs/g)).toHaveLength(2);
+  const brackets = [...query.replace(/"[^"]*"/g, '')];
+  expect(brackets.filter((one) => one === '(')).toHaveLength(brackets.filter((one) => one === ')').length);
+});
+
+it.each(['a"; AzureActivity', 'a\\', 'a b', '', "a'", 'a\n| take 1', '/keys/', 'ä'])(
+  'lets no name into the query that Key Vault would not take: %j',
+  (name) => {
+    expect(() => usageQuery(managedKey(vault, name))).toThrow(TypeError);
+  },
+);

@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import type { LoggedUse, UsageLog } from '../../src/keys/usage-log.ts';
+import { type Evidence, reasonsOfLog } from '../../src/retirement/evidence.ts';
+import { day, keyVersion } from '../support/keys.ts';
+
+const NOW = day(20);
+const OLD = keyVersion(1);
+/** Took over on day 11. */
+const NEW = keyVersion(10);
+const HOUR_MS = 3_600_000;
+const hoursAgo = (hours: number) => new Date(NOW.getTime() - hours * HOUR_MS);
+
+const use = (change: Partial<LoggedUse>): LoggedUse => ({
+  version: OLD.version,
+  operation: 'unwrap',
+  lastOn: day(12),
+  objectId: 'oid-1',
+  appId: undefined,
+  ...change,
+});
+const log = (change: Partial<UsageLog> = {}): Evidence => ({
+  log: { uses: [], trackedSince: day(1), trackedUntil: hoursAgo(0.5), silences: [], ...change },
+});
+
+describe('what the log proves', () => {
+  it.each<[string, Evidence]>([
+    ['nothing was asked', log()],
+    ['the version was last asked for before its successor took over', log({ uses: [use({ lastOn: day(10) })] })],
+    ['another version is asked for', log({ uses: [use({ version: NEW.version, lastOn: NOW })] })],
+    ['the log was silent before', log({ silences: [{ from: day(5), to: day(10) }] })],
+    ['the log begins when the successor took over', log({ trackedSince: day(11) })],
+  ])('that nobody uses it: %s', (_, evidence) => {
+    expect(reasonsOfLog(OLD, [OLD, NEW], evidence, NOW)).toEqual([]);
+  });
+
+  it.each<[string, Evidence, RegExp]>([
+    [
+      'it is out of reach',
+      { missing: 'CMK_USAGE_WORKSPACE is not set.' },
+      /proves nothing: CMK_USAGE_WORKSPACE is not/,
+    ],
+    ['it was asked to unwrap', log({ uses: [use({})] }), /asked to unwrap on 2026-01-12T.*, by oid-1\./],
+    ['it was asked to wrap', log({ uses: [use({ operation: 'wrap' })] }), /asked to wrap/],
+    ['it was asked to decrypt', log({ uses: [use({ operation: 'other' })] }), /encrypt, decrypt or sign/],
+    ['nobody says who asked', log({ uses: [use({ objectId: undefined })] }), /whom the log does not name/],
+    ['a request named no version', log({ uses: [use({ version: undefined })] }), /request without a version/],
+    ['it has nothing of the vault', log({ trackedSince: undefined, trackedUntil: undefined }), /nothing of this vault/],
+    ['it was tracked too short', log({ trackedSince: day(12) }), /begins on 2026-01-12T.*took over on 2026-01-11T/],
+    ['it is behind', log({ trackedUntil: hoursAgo(2.1) }), /is behind: it ends on/],
+    ['it was silent', log({ silences: [{ from: day(10), to: day(12) }] }), /from 2026-01-10T.* to 2026-01-12T.*off/],
+  ])('not that nobody uses it: %s', (_, evidence, reason) => {
+    expect(reasonsOfLog(OLD, [OLD, NEW], evidence, NOW)).toEqual([expect.stringMatching(reason)]);
+  });
+
+  it('nothing before a day has gone by without a use, and nothing without a successor', () => {
+    const young = keyVersion(18, { createdOn: hoursAgo(47) });
+    const reasons = reasonsOfLog(OLD, [OLD, young], log(), NOW);
+    expect(reasons).toEqual([expect.stringMatching(/24 hours have to go by without a use/)]);
+    expect(reasonsOfLog(OLD, [OLD, keyVersion(18, { createdOn: hoursAgo(48) })], log(), NOW)).toEqual([]);
+    expect(reasonsOfLog(OLD, [OLD], log(), NOW)).toEqual(['No newer version is usable.']);
+  });
+});
