@@ -38,9 +38,10 @@ describe('encryption scopes', () => {
     expect(scope('microsoft')).toMatchObject({ source: 'Microsoft.Storage' });
     expect(wire.records.map(({ reason, scope: name }) => [name, reason])).toEqual([
       [undefined, 'Moved'],
-      ['pinned', 'Moved'],
+      // By name, as Storage lists them.
       ['automatic', 'Refreshed'],
       ['disabled', 'Moved'],
+      ['pinned', 'Moved'],
     ]);
   });
 
