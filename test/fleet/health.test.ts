@@ -164,6 +164,8 @@ describe('the summary of a fleet', () => {
     expect(label(KEY.id)).toBe(`${KEY.vault.name}/${KEY.name}`);
     expect(label(`${KEY.id}/${'a'.repeat(32)}`)).toBe(`${KEY.vault.name}/${KEY.name}/aaaaaaaa`);
     expect(label(KEY.vault.uri)).toBe(KEY.vault.name);
+    const scopeOf = `${subscription}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st1/encryptionScopes/s1`;
+    expect(label(scopeOf)).toBe('st1/s1');
     expect(label(subscription, vault)).toBe('subscription 5ab50000-0000-4000-8000-000000000001 on kv-files');
     expect(label('something')).toBe('something');
     expect(label()).toBe('');

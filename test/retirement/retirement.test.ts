@@ -118,6 +118,8 @@ describe('the tag of a retired version', () => {
     expect(off({ 'cmk-retired': 'something else' })).toBeUndefined();
     expect(retiredRecord({ ...kept, tags: settled })).toBeUndefined();
     expect(withoutRetiredTag(retired ?? {})).toEqual({ team: 'a' });
+    // Somebody has taken the tag away meanwhile.
+    expect(settledTags({ team: 'a' })).toEqual({ team: 'a' });
   });
 
   it('is left out where there is none to spare, and takes the place of an earlier one', () => {

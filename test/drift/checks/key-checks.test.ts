@@ -273,11 +273,16 @@ const keys: Record<string, Cases<KeySubject>> = {
         'the successor has not taken over yet',
         key({ evidence: logged([asked(OLD, 1)]), versions: { value: [OLD, fresh] } }),
       ],
+      ['named by a resource of another service', key({ evidence: logged([asked(OLD, 1)]), others: [other([OLD])] })],
+      [
+        'nothing can be used',
+        key({ evidence: logged([asked(OLD, 1)]), versions: { value: [{ ...OLD, enabled: false }] } }),
+      ],
       ['no log', key()],
       ['a log out of reach', key({ evidence: { missing: '403' } })],
     ],
     unread: [
-      ['its versions', keyUnread],
+      ['its versions', { ...keyUnread, evidence: logged([asked(OLD, 1)]) }],
       ['some account that may use it', usersUnread],
     ],
   },
