@@ -29,7 +29,7 @@ export interface RotationGoal {
 }
 
 /** What passes by itself, in the time that the service or somebody else at work on it takes. */
-const PASSING: ReadonlySet<Reason> = new Set(['Throttled', 'Busy', 'ServiceUnavailable', 'AuditFailed']);
+const PASSING: ReadonlySet<Reason> = new Set(['Throttled', 'Busy', 'ServiceUnavailable', 'AuditFailed', 'Paused']);
 
 /** Undefined: no version of the key can be used, so that nothing is moved. */
 export function rotationGoal(
@@ -52,8 +52,10 @@ export function judgeUse(use: FleetUse, goal: RotationGoal): JudgedUse {
   if (!outcome || Date.parse(outcome.at) < goal.startedOn.getTime()) return { state: 'waiting', reason: plan.reason };
   const { result, reason } = outcome;
   if (result === 'done') {
-    // Storage was asked to look, and takes the version by itself.
-    return { state: use.mode === 'automatic' ? 'left' : 'waiting', reason: plan.reason };
+    // Storage was asked to look, and takes the version by itself. A look within the second in which the version was made
+    // may have been about the one before.
+    const wasAsked = use.mode === 'automatic' && reason !== 'UpToDate';
+    return { state: wasAsked ? 'left' : 'waiting', reason: plan.reason };
   }
   return { state: result === 'retry' && PASSING.has(reason) ? 'waiting' : 'failed', reason };
 }

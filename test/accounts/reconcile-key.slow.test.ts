@@ -66,6 +66,8 @@ describe('the dependents of a key', () => {
         location: 'westeurope',
         key: files.id(),
         turn,
+        // As Resource Graph shows it.
+        seen: { pinned: files.first.version, current: files.first.version },
         cause: files.keyWork().cause,
         attempt: 0,
       },

@@ -229,7 +229,7 @@ it(
     expect(sent).toBe(MOST);
     note();
     const managed = ['kv-files.vault.azure.net', 'kv-records.vault.azure.net', 'hsm-local.managedhsm.azure.net'];
-    const services = ['login.microsoftonline.com', 'management.azure.com'];
+    const services = ['login.microsoftonline.com', 'management.azure.com', 'api.loganalytics.io'];
     const shares = [...hosts].filter((host) => /^st[a-z0-9]+\.file\.core\.windows\.net$/.test(host));
     expect([...hosts].filter((host) => ![...managed, ...services, ...shares].includes(host))).toEqual([]);
     expect(app.output()).not.toMatch(/"reason":"Unexpected"/);

@@ -107,7 +107,8 @@ it('while moves are paused nothing moves, and when they are resumed everything d
   await app.advance(120_000);
   await eventually('it is put back again', () => said(files, 'Paused').length > putBack);
   expect(await rotationOf(files)).toMatchObject({ state: 'paused', moved: 0, waiting: 3, reason: 'Paused' });
-  expect(app.arm(since, new RegExp(accounts.map(({ name }) => name).join('|')))).toEqual([]);
+  const asked = app.arm(since, new RegExp(accounts.map(({ name }) => name).join('|')));
+  expect(asked.filter(({ method }) => method !== 'GET')).toEqual([]);
   const status = await call(`/keys/${files.vault.name}/${files.name}`, undefined, 'revoker');
   expect(status.body.paused).toMatchObject({ reason: 'a change window' });
 

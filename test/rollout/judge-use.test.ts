@@ -27,6 +27,18 @@ describe('a use of a key in a rotation', () => {
       'waiting',
       'StaleKeyVersion',
     ],
+    [
+      'that was read when moves were paused waits',
+      { ...old, outcome: outcome('retry', 'Paused') },
+      'waiting',
+      'Paused',
+    ],
+    [
+      'that is automatic and was in order in the second in which the version was made waits',
+      { mode: 'automatic', current: versionName(1), outcome: outcome('done', 'UpToDate') },
+      'waiting',
+      'LaggingAutomaticVersion',
+    ],
     ['that Azure throttles waits', { ...old, outcome: outcome('retry', 'Throttled') }, 'waiting', 'Throttled'],
     [
       'that lacks its role failed, although it is tried again',
