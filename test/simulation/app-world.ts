@@ -266,7 +266,7 @@ export class AppWorld implements World {
           this.#quietSince = this.#clock;
           this.scheduler.heal();
           this.#kills = 0;
-          this.#clock += HOUR_MS;
+          this.#goTo(this.#clock + HOUR_MS);
           this.#driftCheck();
         },
       },
@@ -279,6 +279,15 @@ export class AppWorld implements World {
       text.includes('"kind":"rekey"') &&
       this.rekeys.orders.some(({ waits, paused }) => (waits && waits.reason !== 'Paused') || paused)
     );
+  }
+
+  /** The clock goes there. What is late takes effect in its own time on the way: an hour later nothing of it is left. */
+  #goTo(to: number): void {
+    for (let due = this.scheduler.nextDeadline(); due <= to; due = this.scheduler.nextDeadline()) {
+      this.#clock = Math.max(this.#clock, due);
+      this.scheduler.passDeadlines();
+    }
+    this.#clock = to;
   }
 
   /** Nothing happens until then. Break-glass depends on Key Vault and the token alone (invariant 10). */
@@ -362,7 +371,7 @@ export class AppWorld implements World {
         this.#isControlOut = true;
         return;
       case 'timePasses':
-        this.#clock += deed.seconds * 1000;
+        this.#goTo(this.#clock + deed.seconds * 1000);
         return;
       default:
         this.#call(deed.do);
