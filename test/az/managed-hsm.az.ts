@@ -5,6 +5,7 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
+import { DEFAULT_HSM_WATCH } from '../../src/settings/settings.ts';
 import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { Az } from './az.ts';
@@ -13,7 +14,7 @@ import { Az } from './az.ts';
  * The Azure CLI procedures of the article "Configure customer-managed keys for Azure Files" as far as they apply to a
  * Managed HSM, by the real az on the sample fleet's HSM, with the app running beside it.
  */
-const app = useApp({ env: { CMK_DRIFT_SCHEDULE: '0 0 0 1 1 *' } });
+const app = useApp({ env: { CMK_DRIFT_SCHEDULE: '0 0 0 1 1 *', CMK_HSM_WATCH: DEFAULT_HSM_WATCH } });
 
 const HSM = 'hsm-local';
 const URI = `https://${HSM}.managedhsm.azure.net`;

@@ -191,7 +191,7 @@ describe('a thousand fuzzed requests', () => {
     for (const status of [200, 400, 401, 403, 404])
       expect(statuses.get(status) ?? 0, `answers ${status}`).toBeGreaterThan(0);
     const allowed =
-      /^(kv-files\.vault\.azure\.net|kv-records\.vault\.azure\.net|management\.azure\.com|login\.microsoftonline\.com|api\.loganalytics\.io|st\w+\.file\.core\.windows\.net)$/;
+      /^(hsm-local\.managedhsm\.azure\.net|kv-files\.vault\.azure\.net|kv-records\.vault\.azure\.net|management\.azure\.com|login\.microsoftonline\.com|api\.loganalytics\.io|st\w+\.file\.core\.windows\.net)$/;
     const asked = wire.azure.requests.since(seen);
     expect(asked.filter(({ host, refused }) => refused || !allowed.test(host))).toEqual([]);
     // In the vaults, nothing but keys is asked for, by names that Key Vault allows.

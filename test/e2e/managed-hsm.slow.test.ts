@@ -4,6 +4,7 @@ import { setRotationPolicy } from '../../local/azure/fleet.ts';
 import { rotateKey } from '../../local/azure/key-vault/keys.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
+import { DEFAULT_HSM_WATCH } from '../../src/settings/settings.ts';
 import { revocationOn } from '../break-glass/break-glass-fixture.ts';
 import { tokenOf } from '../break-glass/running-app.ts';
 import { useApp } from '../support/app.ts';
@@ -12,7 +13,7 @@ import { group, TestKey } from '../support/fleet.ts';
 
 // What a key of a Managed HSM goes through: there are no events, so all of it begins with the timer's look.
 
-const app = useApp({ env: { CMK_DRIFT_SCHEDULE: '0 0 0 1 1 *' } });
+const app = useApp({ env: { CMK_DRIFT_SCHEDULE: '0 0 0 1 1 *', CMK_HSM_WATCH: DEFAULT_HSM_WATCH } });
 
 /** The default of CMK_HSM_WATCH. */
 const PERIOD_MS = 5 * 60_000;

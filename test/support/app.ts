@@ -17,6 +17,9 @@ import { useAzuriteProcess } from './azurite.ts';
 import { eventually } from './eventually.ts';
 import { stateDir, useLocalAzure } from './local-azure.ts';
 
+/** Timers of minutes look at what a test is about when nobody expects it: whoever wants one says so. */
+const SELDOM = { CMK_HSM_WATCH: '0 0 0 1 1 *' };
+
 export interface AppOptions extends Omit<LocalAzureOptions, 'stateDir' | 'functionsHost' | 'app' | 'storage'> {
   /** So many processes of the app over the same queues, one to four; without it one. */
   readonly instances?: number;
@@ -112,7 +115,7 @@ export function useApp(options: AppOptions = {}): App {
     const { PATH, HOME } = process.env;
     const settings = appSettings(
       local.azure.storage ?? '',
-      typeof env === 'function' ? env() : env,
+      { ...SELDOM, ...(typeof env === 'function' ? env() : env) },
       local.azure.signInUrl,
     );
     const caller = { PATH, HOME, LOCAL_HOST_QUEUE_LEASE_SECONDS: String(LEASE_SECONDS) };
