@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type KeyVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { CLOCKS_MS } from '../revocation/revocation.ts';
 import type { Lease, Leases } from '../work/lease-client.ts';
 import { KEY_WORK, type KeyWork } from '../work/messages.ts';
 import { acquirePatiently } from '../work/patient-lease.ts';
@@ -14,12 +15,17 @@ export interface ActivationServices {
   readonly sleep: (ms: number) => Promise<void>;
 }
 
-/** Which message waits, by its number, and when it comes: absent when none does. */
-const STATE = z.object({ waiter: z.int().nonnegative(), due: z.iso.datetime().optional() });
+/**
+ * Which message waits, by its number, and when it comes: absent when none does. `near`: the activation that is a matter of
+ * minutes, and has its message already.
+ */
+const STATE = z.object({
+  waiter: z.int().nonnegative(),
+  due: z.iso.datetime().optional(),
+  near: z.iso.datetime().optional(),
+});
 type State = z.output<typeof STATE>;
 
-/** A message that has not come so long after it was due is lost. More than clocks differ by. Milliseconds. */
-const OVERDUE_MS = 10 * 60_000;
 /** A message is due up to two seconds after the version is active. Milliseconds. */
 const SLACK_MS = 5_000;
 const PATIENCE = { tries: 8, pauseMs: 500 };
@@ -53,12 +59,17 @@ export async function awaitActivation(
     const state = STATE.safeParse(lease?.state).data ?? { waiter: 0 };
     // The message that waited is here; another one may have taken its place.
     const mine = work.waiter === state.waiter;
-    if (activation && (mine || !isWaitedFor(state, activation, now()))) {
+    // By somebody's clock what is minutes away has come, and whoever waited for it may have died: what is next counts too.
+    const later = nextActivation(versions, new Date(now().getTime() + CLOCKS_MS));
+    const near = activation?.getTime() === later?.getTime() ? undefined : activation;
+    if (near && (mine || !(state.near === near.toISOString() || isWaitedFor(state, near, now())))) await send(near);
+    const next = { waiter: state.waiter, ...(near ? { near: near.toISOString() } : {}) };
+    if (later && (mine || !isWaitedFor(state, later, now()))) {
       const waiter = lease && state.waiter + 1;
-      const due = await send(activation, waiter);
-      if (waiter !== undefined) await save(lease, { waiter, due: due.toISOString() });
-    } else if (!activation && mine) {
-      await save(lease, { waiter: state.waiter });
+      const due = await send(later, waiter);
+      if (waiter !== undefined) await save(lease, { ...next, waiter, due: due.toISOString() });
+    } else if (mine || next.near !== state.near) {
+      await save(lease, { ...next, ...(mine || !state.due ? {} : { due: state.due }) });
     }
     return activation;
   } finally {
@@ -66,11 +77,15 @@ export async function awaitActivation(
   }
 }
 
-/** Whether a message is on its way that will look at the key by then, whatever it was sent for. */
+/**
+ * Whether a message is on its way that will look at the key by then. One that was sent for something earlier goes on from
+ * there; but once that is due by anybody's clock, it may have come already, and its process have died before it said so.
+ */
 function isWaitedFor({ due }: State, activation: Date, now: Date): boolean {
   if (due === undefined) return false;
   const dueMs = Date.parse(due);
-  return now.getTime() < dueMs + OVERDUE_MS && dueMs <= activation.getTime() + SLACK_MS;
+  if (dueMs > activation.getTime() + SLACK_MS) return false;
+  return dueMs >= activation.getTime() || now.getTime() < dueMs - CLOCKS_MS;
 }
 
 /** Undefined when it is held by somebody else for long, or the app's storage cannot say. */

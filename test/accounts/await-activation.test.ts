@@ -123,6 +123,19 @@ describe('a version that is not active yet', () => {
     expect(world.queue).toHaveLength(1);
   });
 
+  it('is waited for although the message that waited before it has come, and its end was not written down', async () => {
+    const world = new World();
+    world.activations = [START + 60 * MINUTE];
+    await world.look();
+    world.nowMs = world.queue[0]?.dueMs ?? 0;
+    await world.deliver(1, 'killed before the state is saved');
+    world.activations.push(world.nowMs + 30 * MINUTE);
+    await world.look();
+    expect(world.queue).toHaveLength(1);
+    await world.look();
+    expect(world.queue).toHaveLength(1);
+  });
+
   it('that is disabled meanwhile, as by a revocation, and enabled again, is waited for again', async () => {
     const world = new World();
     world.activations = [START + 14 * DAY];
