@@ -53,11 +53,6 @@ export function newestUsableVersion(versions: readonly KeyVersion[], now: Date):
   return newestVersion(versions.filter((version) => usability(version, now) === 'Usable'));
 }
 
-/** From when on a version that is enabled can be used; milliseconds since the epoch. */
-export function usableSince({ createdOn, notBefore }: KeyVersion): number {
-  return Math.max(createdOn.getTime(), notBefore?.getTime() ?? 0);
-}
-
 /** When the next version becomes active that is younger than the newest usable one; undefined if there is none. */
 export function nextActivation(versions: readonly KeyVersion[], now: Date): Date | undefined {
   const usable = newestUsableVersion(versions, now);

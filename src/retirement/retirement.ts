@@ -1,5 +1,5 @@
 import type { VersionUsers } from '../dependents/version-users.ts';
-import { compareAge, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
+import { activeFrom, compareAge, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { vaultOption } from '../keys/vault-options.ts';
 import { MAX_TAGS, openRevocation } from '../revocation/revocation.ts';
@@ -42,8 +42,7 @@ export function reasonsOfKey(version: KeyVersion, versions: readonly KeyVersion[
   if (openRevocation(versions, now)) return ['A revocation of the key is open: everything stays as it is.'];
   const successor = newestUsableVersion(versions, now);
   if (!successor || compareAge(version, successor) >= 0) return ['No newer version is usable.'];
-  const active = Math.max(successor.createdOn.getTime(), successor.notBefore?.getTime() ?? 0);
-  const age = (now.getTime() - active) / HOUR_MS;
+  const age = (now.getTime() - activeFrom(successor).getTime()) / HOUR_MS;
   const needed = Math.max(hours, LEAST_RETIRE_HOURS);
   if (age >= needed) return [];
   return [`Its successor ${successor.version} is ${Math.floor(age)} hours old, and has to be ${needed}.`];

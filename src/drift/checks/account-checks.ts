@@ -3,7 +3,7 @@ import type { KeyUse } from '../../accounts/key-use.ts';
 import { planKeyUse, versionInUse } from '../../accounts/plan.ts';
 import { known } from '../../azure/read-or-why.ts';
 import { parseKeyIdentifier, sameKeyName } from '../../keys/key-identifier.ts';
-import { findVersion, type KeyVersion, newestVersion, usability, usableSince } from '../../keys/key-versions.ts';
+import { activeFrom, findVersion, type KeyVersion, newestVersion, usability } from '../../keys/key-versions.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { requirementOf, tagOf } from '../../settings/requirement.ts';
@@ -54,7 +54,7 @@ function lag({ id, location }: Account, use: KeyUse, key: KeySubject, target: Ke
 
 /** A version that became usable a moment ago is on its way to the accounts: that is no error yet. */
 function behind(what: string, target: KeyVersion, now: Date): Pick<Found, 'is' | 'severity'> {
-  const ms = now.getTime() - usableSince(target);
+  const ms = now.getTime() - activeFrom(target).getTime();
   if (ms > MOVE_MS) return { is: `${what}.` };
   const minutes = Math.max(0, Math.round(ms / 60_000));
   const ago = minutes === 1 ? '1 minute' : `${minutes} minutes`;
@@ -213,7 +213,7 @@ function stalePin(use: KeyUse, key: KeySubject | undefined, now: Date): KeyVersi
 function lagging(use: KeyUse, key: KeySubject | undefined, now: Date): KeyVersion | undefined {
   const plan = use.pinned === undefined && use.current !== undefined ? planOf(use, key, now) : undefined;
   if (plan?.reason !== 'LaggingAutomaticVersion' || !plan.target) return undefined;
-  return now.getTime() - usableSince(plan.target) > DAILY_LOOK_MS ? plan.target : undefined;
+  return now.getTime() - activeFrom(plan.target).getTime() > DAILY_LOOK_MS ? plan.target : undefined;
 }
 
 function planOf(use: KeyUse, key: KeySubject | undefined, now: Date) {

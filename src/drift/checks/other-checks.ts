@@ -2,7 +2,7 @@ import { known } from '../../azure/read-or-why.ts';
 import { parseResourceId } from '../../azure/resource-id.ts';
 import { shellCommand } from '../../azure/shell-command.ts';
 import type { OtherDependent } from '../../dependents/dependent.ts';
-import { compareAge, findVersion, type KeyVersion, newestUsableVersion, usableSince } from '../../keys/key-versions.ts';
+import { activeFrom, compareAge, findVersion, type KeyVersion, newestUsableVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import type { Found } from './check.ts';
@@ -21,7 +21,7 @@ export function otherResourceStale({ key, versions, others }: KeySubject, { now 
   const read = known(versions) ?? [];
   const target = newestUsableVersion(read, now);
   if (!target || !others || openRevocation(read, now)) return [];
-  if (now.getTime() - usableSince(target) <= FOLLOW_MS) return [];
+  if (now.getTime() - activeFrom(target).getTime() <= FOLLOW_MS) return [];
   return others.flatMap((other) => {
     const behind = other.uses.find(({ path, version }) => !PREVIOUS.test(path) && isOlder(version, target, read));
     if (!other.known || !behind) return [];
