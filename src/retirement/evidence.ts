@@ -17,20 +17,44 @@ const HOUR_MS = 3_600_000;
 /**
  * Why the log does not prove that a version is out of use, one sentence each; none: it does. It has to reach back to when its
  * successor had taken over, a day after that became active, with no gap in it and none at its end, and have nobody ask
- * for the version since.
+ * for the version since the next one after it took over.
+ *
+ * @param used whether storage accounts in sight use the key: then the log has to show requests for it. One that shows none
+ *   leaves them out (a transformation of the workspace may), and would prove any version unused
  */
 export function reasonsOfLog(
   version: KeyVersion,
   versions: readonly KeyVersion[],
   evidence: Evidence,
   now: Date,
+  { used = false }: { readonly used?: boolean } = {},
 ): string[] {
   if ('missing' in evidence) return [`The log proves nothing: ${evidence.missing}`];
   const successor = newestUsableVersion(versions, now);
   const tookOver = takenOver(versions, now);
   if (!successor || !tookOver || compareAge(version, successor) >= 0) return ['No newer version is usable.'];
   const { log } = evidence;
-  return [...reasonsOfReach(log, tookOver, now), ...usesSince(version, log, tookOver).map(sentenceOf)];
+  return [
+    ...reasonsOfReach(log, tookOver, now),
+    ...(used && log.trackedSince ? reasonsOfBlindness(log, tookOver) : []),
+    ...usesSince(version, log, nextTookOver(version, versions) ?? tookOver).map(sentenceOf),
+  ];
+}
+
+/**
+ * When the next younger version had taken over. One that is off by now may never have been in force: counting from it asks
+ * more of the log, never less.
+ */
+function nextTookOver(version: KeyVersion, versions: readonly KeyVersion[]): Date | undefined {
+  const starts = versions
+    .filter((other) => compareAge(other, version) > 0)
+    .map((other) => activeFrom(other).getTime());
+  return starts.length > 0 ? new Date(Math.min(...starts) + LEAST_RETIRE_HOURS * HOUR_MS) : undefined;
+}
+
+function reasonsOfBlindness({ uses }: UsageLog, tookOver: Date): string[] {
+  if (uses.some(({ lastOn }) => lastOn > tookOver)) return [];
+  return [`The log shows no request for the key since ${tookOver.toISOString()}, although it is used: it leaves some out.`];
 }
 
 /** When the newest usable version had taken over: everybody who follows by himself has by then. */

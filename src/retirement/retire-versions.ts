@@ -123,7 +123,8 @@ function judge(
   if (successor && !tags)
     reasons.push('It has no room for one more tag, without which nobody could finish or undo it.');
   if (reasons.length > 0 || !successor || !tags) return { outcome: 'kept', version, reasons, superseded: true };
-  const unproven = evidence ? reasonsOfLog(version, versions, evidence, now) : [];
+  const used = users.uses.some(({ who }) => /\/storageAccounts\//i.test(who));
+  const unproven = evidence ? reasonsOfLog(version, versions, evidence, now, { used }) : [];
   return unproven.length > 0 ? { outcome: 'unproven', version, reasons: unproven } : { version, successor, tags };
 }
 

@@ -71,9 +71,13 @@ export interface RetiredRecord {
 
 /** Undefined: it was not retired, or is enabled again. */
 export function retiredRecord({ enabled, tags }: KeyVersion): RetiredRecord | undefined {
+  return enabled ? undefined : recordIn(tags);
+}
+
+function recordIn(tags: KeyVersion['tags']): RetiredRecord | undefined {
   const [time = '', , state] = (tags[RETIRED_TAG] ?? '').split(' ');
   const on = new Date(time);
-  return enabled || Number.isNaN(on.getTime()) ? undefined : { on, settled: state !== UNSETTLED };
+  return Number.isNaN(on.getTime()) ? undefined : { on, settled: state !== UNSETTLED };
 }
 
 /** The tags of a version that is being retired; undefined when it has none to spare. */
@@ -102,10 +106,16 @@ export function keptTags({ tags }: KeyVersion, who: string, now: Date): Record<s
   return { ...withoutRetiredTag(tags), [KEPT_TAG]: `${now.toISOString()} ${who}` };
 }
 
-/** Why the app leaves a version to people; none: it does not. */
-export function reasonsOfPerson({ tags }: KeyVersion): string[] {
+/**
+ * Why the app leaves a version to people; none: it does not. Whatever of the app enables one again takes its tag away in the
+ * same write: where that stands on an enabled version, somebody enabled it by another tool.
+ */
+export function reasonsOfPerson({ enabled, tags }: KeyVersion): string[] {
   const kept = tags[KEPT_TAG];
-  return kept === undefined ? [] : [`It was taken back (${kept}), and the app does not retire it again.`];
+  if (kept !== undefined) return [`It was taken back (${kept}), and the app does not retire it again.`];
+  const retired = enabled ? recordIn(tags) : undefined;
+  if (!retired) return [];
+  return [`It was retired on ${retired.on.toISOString()} and enabled again, and the app does not retire it again.`];
 }
 
 /** What a person types whom a retired version is missing. */

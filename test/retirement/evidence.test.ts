@@ -52,6 +52,26 @@ describe('what the log proves', () => {
     expect(reasonsOfLog(OLD, [OLD, NEW], evidence, NOW)).toEqual([expect.stringMatching(reason)]);
   });
 
+  it('counts every use since the version after it had taken over, however many have come since', () => {
+    // Whoever comes once a week held on to the first version long after the second was there.
+    const later = keyVersion(17);
+    const weekly = log({ uses: [use({ lastOn: day(16) })] });
+    expect(reasonsOfLog(OLD, [OLD, NEW, later], weekly, NOW)).toEqual([expect.stringMatching(/asked to unwrap/)]);
+    const retired = { ...NEW, enabled: false };
+    expect(reasonsOfLog(OLD, [OLD, retired, later], weekly, NOW)).toEqual([expect.stringMatching(/asked to unwrap/)]);
+    // What it has to reach back to is the takeover of the version that is in force.
+    expect(reasonsOfLog(OLD, [OLD, NEW, later], log({ trackedSince: day(15) }), NOW)).toEqual([]);
+  });
+
+  it('nothing while it shows no request of those who are in sight on the key: it leaves requests out', () => {
+    const blind = reasonsOfLog(OLD, [OLD, NEW], log(), NOW, { used: true });
+    expect(blind).toEqual([expect.stringMatching(/shows no request for the key.*although it is used/)]);
+    const before = log({ uses: [use({ version: NEW.version, lastOn: day(10) })] });
+    expect(reasonsOfLog(OLD, [OLD, NEW], before, NOW, { used: true })).toEqual(blind);
+    const seeing = log({ uses: [use({ version: NEW.version, lastOn: day(19) })] });
+    expect(reasonsOfLog(OLD, [OLD, NEW], seeing, NOW, { used: true })).toEqual([]);
+  });
+
   it('nothing before a day has gone by without a use, and nothing without a successor', () => {
     const young = keyVersion(18, { createdOn: hoursAgo(47) });
     const reasons = reasonsOfLog(OLD, [OLD, young], log(), NOW);

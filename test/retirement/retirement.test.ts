@@ -133,6 +133,12 @@ describe('the tag of a retired version', () => {
     const tags = keptTags(retired, 'oid-1', NOW);
     expect(tags).toEqual({ team: 'a', 'cmk-kept': `${NOW.toISOString()} oid-1` });
     expect(reasonsOfPerson({ ...retired, tags })).toEqual([expect.stringContaining('oid-1')]);
-    expect(reasonsOfPerson(retired)).toEqual([]);
+    expect(reasonsOfPerson({ ...retired, enabled: false })).toEqual([]);
+  });
+
+  it('on a version that is enabled tells that a person took it back, with whatever tool', () => {
+    const enabled = keyVersion(1, { tags: retiredTags(OLD, NEW, NOW) ?? {} });
+    expect(reasonsOfPerson(enabled)).toEqual([expect.stringMatching(/was retired.*enabled again.*does not retire it/)]);
+    expect(reasonsOfPerson(keyVersion(1, { tags: { 'cmk-retired': 'something else' } }))).toEqual([]);
   });
 });

@@ -32,7 +32,8 @@ export function retirableVersion(subject: KeySubject, { now, drift }: Rules): re
     .map((version): Found => {
       const { id, version: name } = version;
       const seen = `It is enabled, has had a successor for ${hours} hours at least, and no account that was looked at uses it.`;
-      const open = [...reasonsOfPerson(version), ...(evidence ? reasonsOfLog(version, all, evidence, now) : [])];
+      const ofLog = evidence ? reasonsOfLog(version, all, evidence, now, { used: usage.used }) : [];
+      const open = [...reasonsOfPerson(version), ...ofLog];
       const about = { resource: id, shouldBe: 'Versions that nobody uses are disabled.', cause: { about: [key.id] } };
       if (evidence && open.length === 0) {
         return {
