@@ -2,12 +2,17 @@ import { timeBoxed } from '../azure/deadline.ts';
 import { readVersionUsers } from '../dependents/version-users.ts';
 import { findVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { openRevocation } from '../revocation/revocation.ts';
+import { CLOCKS_MS, openRevocation } from '../revocation/revocation.ts';
 import { sentenceOf, usesSince } from './evidence.ts';
 import { type RetireServices, readUsageEvidence } from './retire-versions.ts';
 import { retiredRecord } from './retirement.ts';
 import { type Settled, settle } from './settle-retirement.ts';
 
+/**
+ * A write that was under way lands within this time, clocks that differ included. What was changed later was changed by
+ * somebody else: that it is disabled is theirs. Milliseconds.
+ */
+const LATE_WRITE_MS = 2 * CLOCKS_MS;
 /** Whoever disabled a version looks again at once, and has ten minutes for it: after that, nobody does any more. */
 const ABANDONED_MS = 15 * 60_000;
 
@@ -16,7 +21,8 @@ export function halfRetired(versions: Parameters<typeof findVersion>[0], now: Da
   return versions
     .filter((version) => {
       const record = retiredRecord(version);
-      return record && !record.settled && now.getTime() - record.on.getTime() >= ABANDONED_MS;
+      if (!record || record.settled || now.getTime() - record.on.getTime() < ABANDONED_MS) return false;
+      return (version.updatedOn?.getTime() ?? 0) <= record.on.getTime() + LATE_WRITE_MS;
     })
     .map(({ version }) => version);
 }

@@ -7,6 +7,7 @@ import { findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-v
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { KeyUsageLog } from '../keys/usage-log-client.ts';
 import type { Reason } from '../reasons.ts';
+import { readRevocation } from '../revocation/revocation.ts';
 import { type Evidence, reasonsOfLog } from './evidence.ts';
 import { reasonsOfKey, reasonsOfPerson, reasonsToKeep, retiredTags } from './retirement.ts';
 import { type Settled, type SettleRetirementServices, settle } from './settle-retirement.ts';
@@ -119,7 +120,7 @@ function judge(
     ...(evidence ? reasonsOfPerson(version) : []),
   ];
   const successor = newestUsableVersion(versions, now);
-  const tags = successor && retiredTags(version, successor, now);
+  const tags = successor && retiredTags(version, successor, now, readRevocation(versions, now).restored?.id);
   if (successor && !tags)
     reasons.push('It has no room for one more tag, without which nobody could finish or undo it.');
   if (reasons.length > 0 || !successor || !tags) return { outcome: 'kept', version, reasons, superseded: true };

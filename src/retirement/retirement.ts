@@ -4,7 +4,10 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { vaultOption } from '../keys/vault-options.ts';
 import { MAX_TAGS, openRevocation } from '../revocation/revocation.ts';
 
-/** Tag on a version that was retired: when, the version that has taken its place, and `unsettled` until it was looked at again. */
+/**
+ * Tag on a version that was retired: when, the version that has taken its place, and until it was looked at again `unsettled`
+ * and the last revocation that was restored by then.
+ */
 const RETIRED_TAG = 'cmk-retired';
 const UNSETTLED = 'unsettled';
 /** Tag on a version that a person took back: when, and who. The app does not retire it any more. */
@@ -67,6 +70,8 @@ export interface RetiredRecord {
   readonly on: Date;
   /** Whether what uses the key was read once more after it was disabled. */
   readonly settled: boolean;
+  /** Of one that is not settled: the last revocation that was restored before. */
+  readonly restored?: string | undefined;
 }
 
 /** Undefined: it was not retired, or is enabled again. */
@@ -75,20 +80,26 @@ export function retiredRecord({ enabled, tags }: KeyVersion): RetiredRecord | un
 }
 
 function recordIn(tags: KeyVersion['tags']): RetiredRecord | undefined {
-  const [time = '', , state] = (tags[RETIRED_TAG] ?? '').split(' ');
+  const [time = '', , state, restored] = (tags[RETIRED_TAG] ?? '').split(' ');
   const on = new Date(time);
-  return Number.isNaN(on.getTime()) ? undefined : { on, settled: state !== UNSETTLED };
+  return Number.isNaN(on.getTime()) ? undefined : { on, settled: state !== UNSETTLED, restored };
 }
 
-/** The tags of a version that is being retired; undefined when it has none to spare. */
+/**
+ * The tags of a version that is being retired; undefined when it has none to spare.
+ *
+ * @param restored the last revocation of the key that was restored
+ */
 export function retiredTags(
   { tags }: KeyVersion,
   successor: KeyVersion,
   now: Date,
+  restored?: string,
 ): Record<string, string> | undefined {
   const others = withoutRetiredTag(tags);
   if (Object.keys(others).length >= MAX_TAGS) return undefined;
-  return { ...others, [RETIRED_TAG]: `${now.toISOString()} ${successor.version} ${UNSETTLED}` };
+  const words = [now.toISOString(), successor.version, UNSETTLED, ...(restored === undefined ? [] : [restored])];
+  return { ...others, [RETIRED_TAG]: words.join(' ') };
 }
 
 /** The tags of one that has been looked at again, and stays disabled. */

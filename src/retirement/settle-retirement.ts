@@ -2,10 +2,10 @@ import { describe, describeFailure } from '../azure/failure.ts';
 import { twice } from '../azure/retry-once.ts';
 import type { VersionUse, VersionUsers } from '../dependents/version-users.ts';
 import type { Keys } from '../keys/key-client.ts';
-import { findVersion, type KeyVersion } from '../keys/key-versions.ts';
+import { findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { openRevocation } from '../revocation/revocation.ts';
-import { reasonsOfKey, reasonsOfUse, settledTags, withoutRetiredTag } from './retirement.ts';
+import { openRevocation, readRevocation } from '../revocation/revocation.ts';
+import { reasonsOfKey, reasonsOfUse, retiredRecord, settledTags, withoutRetiredTag } from './retirement.ts';
 
 export type SettleRetirementServices = {
   readonly keys: Keys;
@@ -67,27 +67,73 @@ export async function settle(
   }
   const there = findVersion(versions, version.version);
   if (lost !== undefined && there?.enabled !== false) throw lost;
-  if (there?.enabled) return { outcome: 'undone', version, reasons: ['Somebody has enabled it again meanwhile.'] };
-  const revoked = openRevocation(versions, now()) !== undefined;
-  const reasons = revoked ? ofUse : [...reasonsOfKey(version, versions, hours, now()), ...ofUse];
-  if (reasons.length === 0) {
-    // While a revocation is open the tags are its own. What is not written now, the next look writes.
-    if (there && !revoked)
-      await keys.updateVersion(key, there.version, { tags: settledTags(there.tags) }).catch(() => {});
-    return { outcome: 'retired', version, successor, uses: users.uses };
+  if (there?.enabled) return enabledAgain(version);
+  const { open, restored } = readRevocation(versions, now());
+  const reasons = open
+    ? ofUse
+    : [...reasonsOfKey(version, versions, hours, now()), ...reasonsOfRestore(there, restored?.id), ...ofUse];
+  if (open) {
+    // Its tags are the revocation's own now. What is not written here, a look after the restore writes.
+    if (reasons.length === 0) return { outcome: 'retired', version, successor, uses: users.uses };
+    return notUndone(version, [...reasons, REVOKED], AFTER_RESTORE);
   }
-  if (revoked) return notUndone(version, [...reasons, 'The key was revoked meanwhile.'], AFTER_RESTORE);
-  const tags = withoutRetiredTag((there ?? version).tags);
+  if (isShutByHand(versions, successor, now())) {
+    return notUndone(version, [...reasons, 'Its successor was disabled meanwhile.'], UNLESS_SHUT);
+  }
+  const left = await leaveOrEnable(key, there ?? version, versions, reasons, { keys, now, sleep });
+  if (left === 'left') return { outcome: 'retired', version, successor, uses: users.uses };
+  if (left === 'enabled') return { outcome: 'undone', version, reasons };
+  if (left === 'enabledAgain') return enabledAgain(version);
+  return notUndone(version, [...reasons, left.failed], left.what);
+}
+
+/** The last write of a retirement; nothing is written when the version, read right before, shows that it is somebody's. */
+async function leaveOrEnable(
+  key: ManagedKey,
+  listed: KeyVersion,
+  versions: readonly KeyVersion[],
+  reasons: readonly string[],
+  { keys, now, sleep }: SettleRetirementServices,
+): Promise<'left' | 'enabled' | 'enabledAgain' | { readonly failed: string; readonly what: string }> {
+  // Tags are replaced: whoever has taken the version back, or revoked the key, since the list is not written over.
+  const fresh = (await keys.getVersion(key, listed.version).catch(() => undefined)) ?? listed;
+  if (fresh.enabled) return 'enabledAgain';
+  const all = versions.map((one) => (one.version === fresh.version ? fresh : one));
+  const revoked = openRevocation(all, now()) !== undefined;
+  if (reasons.length === 0) {
+    // What is not written now, the next look writes.
+    if (!revoked) await keys.updateVersion(key, fresh.version, { tags: settledTags(fresh.tags) }).catch(() => {});
+    return 'left';
+  }
+  if (revoked) return { failed: REVOKED, what: AFTER_RESTORE };
   try {
-    await twice(() => keys.updateVersion(key, version.version, { enabled: true, tags }), sleep);
-    return { outcome: 'undone', version, reasons };
+    const change = { enabled: true, tags: withoutRetiredTag(fresh.tags) };
+    await twice(() => keys.updateVersion(key, fresh.version, change), sleep);
+    return 'enabled';
   } catch (error) {
-    const failed = `It could not be enabled again: ${describe(describeFailure(error))}`;
-    return notUndone(version, [...reasons, failed], BY_HAND);
+    return { failed: `It could not be enabled again: ${describe(describeFailure(error))}`, what: BY_HAND };
   }
 }
 
+/** A write that was held up may come after a restore, and disable what that has enabled. */
+function reasonsOfRestore(version: KeyVersion | undefined, restored: string | undefined): string[] {
+  const record = version && retiredRecord(version);
+  if (!record || record.settled || restored === undefined || restored === record.restored) return [];
+  return ['The key was revoked and restored meanwhile, and what that enabled stays enabled.'];
+}
+
+/** Whoever shuts a key by hand does it version by version: nothing of it is opened then. */
+function isShutByHand(versions: readonly KeyVersion[], successor: KeyVersion, now: Date): boolean {
+  return findVersion(versions, successor.version)?.enabled === false && !newestUsableVersion(versions, now);
+}
+
+function enabledAgain(version: KeyVersion): Settled {
+  return { outcome: 'undone', version, reasons: ['Somebody has enabled it again meanwhile.'] };
+}
+
+const REVOKED = 'The key was revoked meanwhile.';
 const BY_HAND = 'Enable it at once, unless the key is revoked';
+const UNLESS_SHUT = 'Unless the key was shut on purpose, enable it';
 const AFTER_RESTORE = 'Once the key is restored, enable it';
 
 function notUndone(version: KeyVersion, reasons: readonly string[], what: string): Settled {

@@ -304,6 +304,25 @@ describe('key unretire', () => {
     expect((await procedures.run(takeBack(site, old.version))).changed).toBe(false);
   });
 
+  it('is proved, and written down, although the answer is lost', async () => {
+    const { site, old } = movedOn();
+    await procedures.run(retire(site));
+    const azure = procedures.azure();
+    const lossy: Azure = {
+      ...azure,
+      keys: {
+        ...azure.keys,
+        updateVersion: async (...args) => {
+          await azure.keys.updateVersion(...args);
+          throw Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' });
+        },
+      },
+    };
+    const report = await procedures.run(takeBack(site, old.version), { azure: lossy });
+    expect(report).toMatchObject({ changed: true, result: { enabled: true } });
+    expect(old.enabled).toBe(true);
+  });
+
   it('leaves alone what something else disabled, and a key that is revoked', async () => {
     const { site, old } = movedOn();
     old.enabled = false;

@@ -6,6 +6,7 @@ import {
   retirementEntry,
   retireUnused,
 } from '../../src/retirement/retire-versions.ts';
+import { restoreKey } from '../../src/revocation/restore-key.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import type { Services } from '../../src/services.ts';
 import { outsider } from '../drift/outsider.ts';
@@ -194,6 +195,67 @@ describe('retirement', () => {
     );
     expect(stateOf(key)).toEqual([false, false]);
     expect(outcome).toMatchObject([{ outcome: 'notUndone', detail: expect.stringMatching(/revoked.*restored/) }]);
+  });
+
+  it('gives way to a restore: what that has enabled meanwhile is not disabled by a write that was held up', async () => {
+    const { key } = movedOn();
+    const { outcome } = await retire(
+      key,
+      24,
+      around(async (services) => {
+        const managed = services.settings.vaults.key(key.id());
+        if (!managed) throw new Error('The vault is not managed.');
+        await revokeKey(managed, REVOKER, services);
+        const order = { revocation: REVOKER.id, restoredBy: crypto.randomUUID(), dualControl: true };
+        expect(await restoreKey(managed, order, services)).toMatchObject({ end: 'restored' });
+      }),
+    );
+    expect(outcome).toMatchObject([{ outcome: 'undone', detail: expect.stringContaining('revoked and restored') }]);
+    expect(stateOf(key)).toEqual([true, true]);
+    // A revocation that was over before is none of its business.
+    expect((await retire(key)).outcome).toMatchObject([{ outcome: 'retired' }]);
+  });
+
+  it('opens nothing of a key whose other versions somebody has disabled by hand meanwhile', async () => {
+    const { key, account, newer } = movedOn();
+    const { outcome } = await retire(
+      key,
+      24,
+      around(
+        () => pin(key, account),
+        async () => {
+          newer.enabled = false;
+        },
+      ),
+    );
+    expect(stateOf(key)).toEqual([false, false]);
+    expect(outcome).toMatchObject([{ outcome: 'notUndone', detail: expect.stringMatching(/no newer .*disabled/i) }]);
+  });
+
+  it('leaves the mark of whoever takes the version back in the middle of it', async () => {
+    const { key } = movedOn();
+    const { outcome } = await retire(key, 24, (services) => {
+      let disabled = false;
+      return {
+        keys: {
+          ...services.keys,
+          async listVersions(of) {
+            const versions = await services.keys.listVersions(of);
+            const version = key.vault.keys.get(key.name)?.versions[0];
+            if (disabled && version) Object.assign(version, { enabled: true, tags: { 'cmk-kept': 'then by oid-1' } });
+            return versions;
+          },
+          async updateVersion(...args) {
+            const updated = await services.keys.updateVersion(...args);
+            disabled = args[2].enabled === false;
+            return updated;
+          },
+        },
+      };
+    });
+    expect(outcome).toMatchObject([{ outcome: 'undone' }]);
+    expect(tagsOf(key)).toEqual({ 'cmk-kept': 'then by oid-1' });
+    expect(stateOf(key)).toEqual([true, true]);
   });
 
   it('is not begun when the key is revoked while the accounts are read', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { VersionUsers } from '../../src/dependents/version-users.ts';
+import { halfRetired } from '../../src/retirement/finish-retirements.ts';
 import {
   keptTags,
   reasonsOfKey,
@@ -134,6 +135,16 @@ describe('the tag of a retired version', () => {
     expect(tags).toEqual({ team: 'a', 'cmk-kept': `${NOW.toISOString()} oid-1` });
     expect(reasonsOfPerson({ ...retired, tags })).toEqual([expect.stringContaining('oid-1')]);
     expect(reasonsOfPerson({ ...retired, enabled: false })).toEqual([]);
+  });
+
+  it('is half done only while nobody has touched the version since: what a person disables stays disabled', () => {
+    const half = keyVersion(1, { enabled: false, tags: retiredTags(OLD, NEW, NOW) ?? {} });
+    const later = (minutes: number) => new Date(NOW.getTime() + minutes * 60_000);
+    const touched = (minutes: number) => halfRetired([{ ...half, updatedOn: later(minutes) }, NEW], later(60));
+    expect(halfRetired([half, NEW], later(14))).toEqual([]);
+    expect(touched(-5)).toEqual([half.version]);
+    expect(touched(6)).toEqual([half.version]);
+    expect(touched(11)).toEqual([]);
   });
 
   it('on a version that is enabled tells that a person took it back, with whatever tool', () => {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { describeFailure, mayHaveTakenEffect } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
 import { findVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
@@ -58,7 +59,7 @@ export async function unretireVersion(
     return { key: key.id, version: version.version, enabled: false, audit };
   }
   const tags = keptTags(version, operator.objectId, azure.now());
-  await azure.keys.updateVersion(key, version.version, { enabled: true, tags });
+  await enable(key, version.version, tags, azure);
   journal.done(change);
   const entry = { action: 'key.unretire', reason: 'VersionTakenBack', resource: key.id } as const;
   const details = { version: version.id, enabled: true, by: 'cmk' };
@@ -69,4 +70,23 @@ export async function unretireVersion(
   audit = 'failed' in outcome ? outcome.failed : 'written';
   if (audit !== 'written') journal.note(`Not in the audit trail: ${audit}`);
   return { key: key.id, version: version.version, enabled: true, audit };
+}
+
+/**
+ * Enables the version, or learns that it is enabled although the answer was lost.
+ *
+ * @throws the SDK's error when it is not
+ */
+async function enable(
+  key: ManagedKey,
+  version: string,
+  tags: Record<string, string>,
+  { keys }: Operation['azure'],
+): Promise<void> {
+  try {
+    await keys.updateVersion(key, version, { enabled: true, tags });
+  } catch (error) {
+    if (!mayHaveTakenEffect(describeFailure(error))) throw error;
+    if (!(await keys.getVersion(key, version))?.enabled) throw error;
+  }
 }
