@@ -9,7 +9,7 @@ import { KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { type WatchedState, watchedState } from './watched-state.ts';
 
-/** Keys whose versions are listed at the same time. */
+/** Keys of one HSM whose versions are listed at the same time. */
 const CONCURRENCY = 8;
 /**
  * Where it is not known what was seen last, what is younger than this counts as new: the drift check, which looks every
@@ -44,16 +44,23 @@ export async function watchHsms(ref: string, ports: WatchPorts, log: Log, signal
   const hsms = ports.settings.vaults.all.filter(({ kind }) => kind === 'managedHsm');
   if (hsms.length === 0) return;
   const seen = await readSeen(ports, log);
-  for (const hsm of hsms) {
-    const keys = await keysOf(hsm, ports, log);
-    const watcher = new Watcher(ref, seen, ports, log);
-    const left = await pMap(keys, (key) => (signal.aborted ? key : watcher.look(key)), { concurrency: CONCURRENCY });
-    const missed = left.filter((key) => key !== undefined).length;
-    if (missed > 0) {
-      const message = `${missed} of the ${keys.length} keys of the Managed HSM ${hsm.name} were not looked at in time.`;
-      log({ level: 'error', reason: 'HsmUnwatched', message, vault: hsm.id });
-    }
-  }
+  // Side by side: one that does not answer keeps nobody from the keys of another.
+  await Promise.all(hsms.map((hsm) => watchHsm(hsm, new Watcher(ref, seen, ports, log), ports, log, signal)));
+}
+
+async function watchHsm(
+  hsm: ManagedVault,
+  watcher: Watcher,
+  ports: WatchPorts,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  const keys = await keysOf(hsm, ports, log);
+  const left = await pMap(keys, (key) => (signal.aborted ? key : watcher.look(key)), { concurrency: CONCURRENCY });
+  const missed = left.filter((key) => key !== undefined).length;
+  if (missed === 0) return;
+  const message = `${missed} of the ${keys.length} keys of the Managed HSM ${hsm.name} were not looked at in time.`;
+  log({ level: 'error', reason: 'HsmUnwatched', message, vault: hsm.id });
 }
 
 /** Undefined: not known. */

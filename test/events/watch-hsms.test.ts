@@ -1,0 +1,46 @@
+import { describe, expect, it, vi } from 'vitest';
+import { type WatchPorts, watchHsms } from '../../src/events/watch-hsms.ts';
+import { ManagedVaults, managedVault } from '../../src/keys/managed-vaults.ts';
+import type { KeyWork, Work } from '../../src/work/messages.ts';
+import { keyVersion, PUBLIC, VAULT_ID } from '../support/keys.ts';
+
+const hsm = (name: string) => {
+  const vault = managedVault(VAULT_ID.replace('vaults/kv-files', `managedHSMs/${name}`), PUBLIC);
+  if (!vault) throw new Error('The sample id does not parse.');
+  return vault;
+};
+
+function watching(ports: Partial<WatchPorts>) {
+  const sent: string[] = [];
+  const all: WatchPorts = {
+    settings: { vaults: new ManagedVaults([hsm('hsm-a'), hsm('hsm-b')]) },
+    keyCatalog: { names: async () => Array.from({ length: 20 }, (_, n) => `key-${n}`) },
+    keys: { listVersions: async () => [keyVersion(1)] },
+    seenKeys: { all: async () => new Map(), put: async () => {} },
+    queue: { send: async (_queue: string, work: Work) => void sent.push((work as KeyWork).key) },
+    now: () => new Date(),
+    ...ports,
+  };
+  const looking = watchHsms('look', all, () => {}, AbortSignal.timeout(60_000));
+  return { sent, looking };
+}
+
+describe('a Managed HSM that does not answer', () => {
+  it.each<[string, Partial<WatchPorts>]>([
+    [
+      'a list of versions',
+      {
+        keys: {
+          listVersions: ({ vault }) => (vault.name === 'hsm-a' ? new Promise(() => {}) : Promise.resolve([keyVersion(1)])),
+        },
+      },
+    ],
+    [
+      'a list of keys',
+      { keyCatalog: { names: ({ name }) => (name === 'hsm-a' ? new Promise(() => {}) : Promise.resolve(['key-0'])) } },
+    ],
+  ])('to %s keeps nobody from the keys of another', async (_, ports) => {
+    const { sent } = watching(ports);
+    await vi.waitFor(() => expect(sent).toContain('https://hsm-b.managedhsm.azure.net/keys/key-0'));
+  });
+});
