@@ -46,15 +46,15 @@ export function reasonsOfLog(
  * more of the log, never less.
  */
 function nextTookOver(version: KeyVersion, versions: readonly KeyVersion[]): Date | undefined {
-  const starts = versions
-    .filter((other) => compareAge(other, version) > 0)
-    .map((other) => activeFrom(other).getTime());
+  const starts = versions.filter((other) => compareAge(other, version) > 0).map((other) => activeFrom(other).getTime());
   return starts.length > 0 ? new Date(Math.min(...starts) + LEAST_RETIRE_HOURS * HOUR_MS) : undefined;
 }
 
 function reasonsOfBlindness({ uses }: UsageLog, tookOver: Date): string[] {
   if (uses.some(({ lastOn }) => lastOn > tookOver)) return [];
-  return [`The log shows no request for the key since ${tookOver.toISOString()}, although it is used: it leaves some out.`];
+  return [
+    `The log shows no request for the key since ${tookOver.toISOString()}, although it is used: it leaves some out.`,
+  ];
 }
 
 /** When the newest usable version had taken over: everybody who follows by himself has by then. */

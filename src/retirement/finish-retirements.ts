@@ -50,6 +50,6 @@ export async function* finishRetirements(
     const users = await timeBoxed((limit) => readVersionUsers(key, services, limit), lookMs);
     const evidence = await readUsageEvidence(key, services, lookMs);
     const against = 'log' in evidence ? usesSince(version, evidence.log, record.on).map(sentenceOf) : [];
-    yield await settle(key, { version, successor, users, against, hours: 0 }, services);
+    yield await settle(key, { version, successor, restored: record.restored, users, against, hours: 0 }, services);
   }
 }

@@ -81,14 +81,14 @@ export async function* retireUnused(
       yield verdict;
       continue;
     }
-    const { version, successor, tags } = verdict;
+    const { version, successor, restored, tags } = verdict;
     if (!options.disable) {
       yield { outcome: 'planned', version };
       continue;
     }
     const { lost } = await disable(key, version, tags, services);
     users = await look();
-    const retirement = await settle(key, { version, successor, lost, users, hours }, services);
+    const retirement = await settle(key, { version, successor, restored, lost, users, hours }, services);
     yield retirement;
     if (retirement.outcome === 'notUndone') return;
   }
@@ -112,7 +112,12 @@ function judge(
   },
 ):
   | Extract<Retirement, { outcome: 'kept' | 'unproven' }>
-  | { readonly version: KeyVersion; readonly successor: KeyVersion; readonly tags: Record<string, string> }
+  | {
+      readonly version: KeyVersion;
+      readonly successor: KeyVersion;
+      readonly restored: string | undefined;
+      readonly tags: Record<string, string>;
+    }
   | undefined {
   if (!version?.enabled) return undefined;
   const reasons = [
@@ -120,13 +125,15 @@ function judge(
     ...(evidence ? reasonsOfPerson(version) : []),
   ];
   const successor = newestUsableVersion(versions, now);
-  const tags = successor && retiredTags(version, successor, now, readRevocation(versions, now).restored?.id);
+  const restored = readRevocation(versions, now).restored?.id;
+  const tags = successor && retiredTags(version, successor, now, restored);
   if (successor && !tags)
     reasons.push('It has no room for one more tag, without which nobody could finish or undo it.');
   if (reasons.length > 0 || !successor || !tags) return { outcome: 'kept', version, reasons, superseded: true };
   const used = users.uses.some(({ who }) => /\/storageAccounts\//i.test(who));
   const unproven = evidence ? reasonsOfLog(version, versions, evidence, now, { used }) : [];
-  return unproven.length > 0 ? { outcome: 'unproven', version, reasons: unproven } : { version, successor, tags };
+  if (unproven.length > 0) return { outcome: 'unproven', version, reasons: unproven };
+  return { version, successor, restored, tags };
 }
 
 /** What the log says, or why it does not. It never throws. */

@@ -18,6 +18,8 @@ export interface Disabled {
   /** As it was before. */
   readonly version: KeyVersion;
   readonly successor: KeyVersion;
+  /** The last revocation of the key that was restored before. */
+  readonly restored: string | undefined;
   /** The error, if no answer says that it is disabled. */
   readonly lost?: unknown;
   /** Read after it was disabled. */
@@ -53,7 +55,18 @@ export type Settled =
  */
 export async function settle(
   key: ManagedKey,
-  { version, successor, lost, users, against = [], hours }: Disabled,
+  disabled: Disabled,
+  services: SettleRetirementServices,
+): Promise<Settled> {
+  const settled = await settleOnce(key, disabled, services);
+  if (settled.outcome !== 'retired') return settled;
+  // Its last write may have come after a whole revocation and restore, over what was written there.
+  return settleOnce(key, { ...disabled, lost: undefined }, services);
+}
+
+async function settleOnce(
+  key: ManagedKey,
+  { version, successor, restored, lost, users, against = [], hours }: Disabled,
   { keys, now, sleep }: SettleRetirementServices,
 ): Promise<Settled> {
   const ofUse = [...against, ...reasonsOfUse(version, users)];
@@ -68,10 +81,9 @@ export async function settle(
   const there = findVersion(versions, version.version);
   if (lost !== undefined && there?.enabled !== false) throw lost;
   if (there?.enabled) return enabledAgain(version);
-  const { open, restored } = readRevocation(versions, now());
-  const reasons = open
-    ? ofUse
-    : [...reasonsOfKey(version, versions, hours, now()), ...reasonsOfRestore(there, restored?.id), ...ofUse];
+  const { open, restored: since } = readRevocation(versions, now());
+  const ofRestore = since && since.id !== restored ? [RESTORED] : [];
+  const reasons = open ? ofUse : [...reasonsOfKey(version, versions, hours, now()), ...ofRestore, ...ofUse];
   if (open) {
     // Its tags are the revocation's own now. What is not written here, a look after the restore writes.
     if (reasons.length === 0) return { outcome: 'retired', version, successor, uses: users.uses };
@@ -102,7 +114,9 @@ async function leaveOrEnable(
   const revoked = openRevocation(all, now()) !== undefined;
   if (reasons.length === 0) {
     // What is not written now, the next look writes.
-    if (!revoked) await keys.updateVersion(key, fresh.version, { tags: settledTags(fresh.tags) }).catch(() => {});
+    const isHalf = retiredRecord(fresh)?.settled === false;
+    if (isHalf && !revoked)
+      await keys.updateVersion(key, fresh.version, { tags: settledTags(fresh.tags) }).catch(() => {});
     return 'left';
   }
   if (revoked) return { failed: REVOKED, what: AFTER_RESTORE };
@@ -115,13 +129,6 @@ async function leaveOrEnable(
   }
 }
 
-/** A write that was held up may come after a restore, and disable what that has enabled. */
-function reasonsOfRestore(version: KeyVersion | undefined, restored: string | undefined): string[] {
-  const record = version && retiredRecord(version);
-  if (!record || record.settled || restored === undefined || restored === record.restored) return [];
-  return ['The key was revoked and restored meanwhile, and what that enabled stays enabled.'];
-}
-
 /** Whoever shuts a key by hand does it version by version: nothing of it is opened then. */
 function isShutByHand(versions: readonly KeyVersion[], successor: KeyVersion, now: Date): boolean {
   return findVersion(versions, successor.version)?.enabled === false && !newestUsableVersion(versions, now);
@@ -131,6 +138,8 @@ function enabledAgain(version: KeyVersion): Settled {
   return { outcome: 'undone', version, reasons: ['Somebody has enabled it again meanwhile.'] };
 }
 
+/** A write that was held up may come after a restore, and disable what that has enabled. */
+const RESTORED = 'The key was revoked and restored meanwhile, and what that enabled stays enabled.';
 const REVOKED = 'The key was revoked meanwhile.';
 const BY_HAND = 'Enable it at once, unless the key is revoked';
 const UNLESS_SHUT = 'Unless the key was shut on purpose, enable it';

@@ -31,7 +31,8 @@ describe('a Managed HSM that does not answer', () => {
       'a list of versions',
       {
         keys: {
-          listVersions: ({ vault }) => (vault.name === 'hsm-a' ? new Promise(() => {}) : Promise.resolve([keyVersion(1)])),
+          listVersions: ({ vault }) =>
+            vault.name === 'hsm-a' ? new Promise(() => {}) : Promise.resolve([keyVersion(1)]),
         },
       },
     ],

@@ -1,5 +1,10 @@
 import type { RecordAudit } from '../../src/audit/audit-trail.ts';
 import type { Keys } from '../../src/keys/key-client.ts';
+import { Journal } from '../../src/operations/journal.ts';
+import { unretireVersion } from '../../src/operations/key/key-unretire.ts';
+import type { Operation } from '../../src/operations/operator-azure.ts';
+import { finishRetirements } from '../../src/retirement/finish-retirements.ts';
+import { type RetireServices, retireUnused } from '../../src/retirement/retire-versions.ts';
 import { keepRevoked } from '../../src/revocation/keep-revoked.ts';
 import { restore } from '../../src/revocation/restore.ts';
 import type { RestoreOnRecord } from '../../src/revocation/restore-on-record.ts';
@@ -8,7 +13,7 @@ import { revoke } from '../../src/revocation/revoke.ts';
 import { settleRevocation } from '../../src/revocation/settle-revocation.ts';
 import type { RevocationWork } from '../../src/work/messages.ts';
 import type { WorkQueue } from '../../src/work/work-queue-client.ts';
-import { KEY, VAULTS } from '../support/keys.ts';
+import { KEY, VAULTS, versionName } from '../support/keys.ts';
 import type { FiniteWorld } from './explore.ts';
 import { keysOf, MemoryVault, type Way } from './memory-vault.ts';
 import { Actor, type Fault, Scheduler, type Transition } from './scheduler.ts';
@@ -31,6 +36,13 @@ export type Part =
       readonly during?: Part['do'];
     }
   | { readonly do: 'restore'; readonly skew?: number; readonly after?: Part['do']; readonly during?: Part['do'] }
+  /** Retires the first version, which nobody uses; or gives it back, as a person does. */
+  | {
+      readonly do: 'retire' | 'unretire';
+      readonly skew?: number;
+      readonly after?: Part['do'];
+      readonly during?: Part['do'];
+    }
   | { readonly do: 'rotate'; readonly after?: Part['do']; readonly during?: Part['do'] }
   | {
       readonly do: 'disable' | 'enable';
@@ -65,6 +77,8 @@ interface Call {
   /** How it was answered; undefined: it was not. */
   answer: string | undefined;
   id: string;
+  /** When a retirement last read the key. */
+  listed?: number;
 }
 
 interface Services {
@@ -80,6 +94,14 @@ interface Services {
 const LATER_MINUTES = 1;
 
 const WHY = { correlationId: 'call', why: 'a simulation', ticket: undefined };
+
+const RETIRE = { version: versionName(1), hours: 24, lookMs: 60_000, disable: true, proof: 'person' } as const;
+/** Nobody uses the key, and everything can be read. */
+const UNUSED = {
+  settings: { subscriptions: [] },
+  resourceGraph: { query: async function* () {} },
+  deletedAccounts: { deleted: async function* () {} },
+} as unknown as Omit<RetireServices, 'keys' | 'now' | 'sleep'>;
 
 const oid = (n: number): string => `${String(n).padStart(8, '0')}-0000-4000-8000-000000000000`;
 
@@ -100,6 +122,10 @@ export class KeyWorld implements FiniteWorld {
   #flap: string | undefined;
   readonly #opened = new Map<string, Call>();
   readonly #openedAt = new Map<string, number>();
+  /** When whoever retired the first version had read the key. */
+  #retiredBy: number | undefined;
+  /** When a restore first enabled that version. */
+  #firstOpened: number | undefined;
 
   constructor(scenario: KeyScenario) {
     const { versions, off = [], parts, faults = 0, kinds, aim, noQueue = false, kills = 0 } = scenario;
@@ -184,6 +210,9 @@ export class KeyWorld implements FiniteWorld {
   #rest(): readonly string[] {
     const messages = inOrder(this.#messages).map((message) => JSON.stringify(message));
     const state = [this.vault.fingerprint(), this.scheduler.fingerprint(), JSON.stringify(this.#parts), this.#kills];
+    const opened = this.#firstOpened ?? 0;
+    for (const { listed } of this.#calls('retire')) state.push(String(listed !== undefined && listed > opened));
+    if (this.#retiredBy !== undefined) state.push(`retired ${this.#isRetired()}`);
     return [...state.map(String), ...messages];
   }
 
@@ -207,7 +236,16 @@ export class KeyWorld implements FiniteWorld {
       }
       await keepRevoked(KEY, services, () => {}, { alsoLate: true });
     }
+    if (this.#calls('retire').length > 0) await this.#finishRetirements(services);
     this.#judge();
+  }
+
+  /** The next drift check, when whoever was at it has to have ended. */
+  async #finishRetirements(services: Services): Promise<void> {
+    const later = { ...UNUSED, ...services, now: () => new Date(NOON + 20 * MINUTE) };
+    for await (const { outcome } of finishRetirements(KEY, RETIRE.lookMs, later)) {
+      if (outcome === 'notUndone') throw new Error('A retirement that was broken off was not finished.');
+    }
   }
 
   #start(part: Part): void {
@@ -242,12 +280,17 @@ export class KeyWorld implements FiniteWorld {
         () => {
           const before = this.vault.versions;
           const answer = effect();
+          if (call.part.do === 'retire') {
+            if (label === 'list 0') call.listed = this.scheduler.history.length;
+            if (/^patch v1 .*unsettled/.test(label)) this.#retiredBy = call.listed;
+          }
           for (const version of this.vault.versions) {
             const was = before.find((other) => other.version === version.version);
             if (!was || was.enabled === version.enabled) continue;
             if (version.enabled && call.part.do === 'restore') {
               this.#opened.set(version.version, call);
               this.#openedAt.set(version.version, this.scheduler.history.length);
+              if (version.version === RETIRE.version) this.#firstOpened ??= this.scheduler.history.length;
             }
             if (!version.enabled && call.part.do === 'look') this.#judgeLook(call, version.version);
           }
@@ -255,6 +298,12 @@ export class KeyWorld implements FiniteWorld {
         },
         writes,
       );
+  }
+
+  /** By a retirement that was not under way when a restore has enabled the version, but read the key before or after that. */
+  #isRetired(): boolean {
+    const opened = this.#firstOpened;
+    return this.#retiredBy !== undefined && (opened === undefined || this.#retiredBy > opened);
   }
 
   #judgeLook(look: Call, version: string): void {
@@ -285,6 +334,18 @@ export class KeyWorld implements FiniteWorld {
     if (part.do === 'look') {
       await keepRevoked(KEY, services, () => {}, { alsoLate: part.late ?? false });
       return 'looked';
+    }
+    if (part.do === 'retire') {
+      const answers: string[] = [];
+      for await (const { outcome } of retireUnused(KEY, RETIRE, { ...UNUSED, ...services })) answers.push(outcome);
+      return answers.join();
+    }
+    if (part.do === 'unretire') {
+      const journal = new Journal({ dryRun: false });
+      const operator = async () => ({ objectId: oid(80 + n) });
+      const azure = { ...services, operator } as unknown as Operation['azure'];
+      const app = { audit: services.audit };
+      return String((await unretireVersion(KEY, { version: RETIRE.version, app }, { azure, journal })).enabled);
     }
     if (part.do === 'revoke') {
       this.#ids += 1;
@@ -356,6 +417,7 @@ export class KeyWorld implements FiniteWorld {
       // Which of several had read it before a person's hand, and writes after it, cannot be told from here.
       const isOne = this.calls.filter(({ part }) => part.do === 'revoke' || part.do === 'look').length === 1;
       if (byHand && (byHand.start > last.start || !isOne)) continue;
+      if (index === 0 && !version.enabled && this.#isRetired()) continue;
       const was = byHand ? this.vault.onAtRecord.get(version.version) : (this.#original[index] ?? true);
       if (was !== undefined && version.enabled !== was) {
         throw new Error(

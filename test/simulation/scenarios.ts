@@ -6,6 +6,8 @@ const RESTORE: Part = { do: 'restore', after: 'revoke' };
 const LOOK: Part = { do: 'look', late: true, after: 'revoke' };
 const LOOK_ANY_TIME: Part = { do: 'look' };
 const ROTATE: Part = { do: 'rotate' };
+const RETIRE: Part = { do: 'retire' };
+const UNRETIRE: Part = { do: 'unretire', after: 'retire' };
 const disable = (version: number): Part => ({ do: 'disable', version });
 const late = { faults: 1, kinds: ['late'] } as const;
 
@@ -101,5 +103,28 @@ export const SCENARIOS: readonly NamedScenario[] = [
     takes: 'long',
     switches: 1,
     scenario: { versions: 3, parts: [REVOKE, REVOKE, RESTORE, RESTORE] },
+  },
+  { name: 'a retirement beside a revocation', scenario: { versions: 2, parts: [RETIRE, REVOKE] } },
+  {
+    name: 'a retirement that is killed beside a revocation',
+    scenario: { versions: 2, kills: 1, parts: [RETIRE, REVOKE] },
+  },
+  {
+    name: 'two retirements and one that is taken back',
+    scenario: { versions: 2, parts: [RETIRE, RETIRE, UNRETIRE] },
+  },
+  {
+    name: 'a retirement beside a revocation and its restore',
+    scenario: { versions: 2, parts: [RETIRE, REVOKE, RESTORE] },
+  },
+  {
+    name: 'a retirement that is taken back beside a revocation',
+    scenario: { versions: 2, parts: [RETIRE, UNRETIRE, REVOKE] },
+  },
+  {
+    name: 'a retirement beside a revocation and its restore, with a write that comes late',
+    takes: 'minutes',
+    switches: 2,
+    scenario: { versions: 2, parts: [RETIRE, REVOKE, RESTORE], ...late },
   },
 ];
