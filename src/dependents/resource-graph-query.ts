@@ -1,4 +1,5 @@
 import type { Dependent } from '../accounts/dependent.ts';
+import { sameResource } from '../azure/resource-id.ts';
 import { parseKeyIdentifier, parseVault, sameKeyName } from '../keys/key-identifier.ts';
 import type { ManagedKey, ManagedVault } from '../keys/managed-vaults.ts';
 import type { NamedKey, OtherDependent } from './dependent.ts';
@@ -91,9 +92,11 @@ export const KEY_PATHS: Readonly<Record<string, readonly KeyPath[]>> = {
  */
 export function vaultUseQuery(vault: ManagedVault): string {
   const host = vault.uri.slice('https://'.length);
+  // Some name the vault by its ARM id alone.
+  const id = `/${vault.kind === 'vault' ? 'vaults' : 'managedHSMs'}/${vault.name}`;
   return [
     'resources',
-    `where tostring(properties) contains "${host}"`,
+    `where tostring(properties) contains "${host}" or tostring(properties) contains "${id}"`,
     'project id, name, type, location, subscriptionId, properties',
     'order by id asc',
   ].join(' | ');
@@ -104,7 +107,10 @@ export function usesOfKey(row: GraphResource, key: ManagedKey): OtherDependent |
   const { id, name, type, location, subscriptionId, properties } = row;
   if (/^microsoft\.keyvault\//i.test(type)) return undefined;
   const named = keyUses(type, properties, key);
-  const uses = named.length > 0 ? named : keyUsesAnywhere(properties, key);
+  // At a place that is not known, one of a known type may name another version.
+  const isNamed = ({ path, version }: NamedKey): boolean =>
+    named.some((one) => one.version === version && one.path.toLowerCase() === path.toLowerCase());
+  const uses = [...named, ...keyUsesAnywhere(properties, key).filter((use) => !isNamed(use))];
   if (uses.length === 0) return undefined;
   return { id, name, type, region: location, subscriptionId, uses, known: named.length > 0 };
 }
@@ -153,11 +159,20 @@ function byAnyParts(path: string, value: unknown, key: ManagedKey): NamedKey[] {
   const fields = Object.entries(value).flatMap(([name, text]) =>
     typeof text === 'string' ? [{ name, text: text.trim() }] : [],
   );
-  const isOfVault = fields.some(({ text }) => parseVault(text)?.vaultUri === key.vault.uri);
+  const isOfVault = fields.some(
+    ({ text }) => parseVault(text)?.vaultUri === key.vault.uri || sameResource(text, key.vault.id),
+  );
+  if (!isOfVault) return [];
+  const inner = fieldOf(value, 'key');
+  const [name, version] = ['name', 'version'].map((of) => fieldOf(inner, of));
+  if (typeof name === 'string' && sameKeyName(name.trim(), key.name)) return [{ path, version: textOf(version) }];
   const isOfKey = fields.some(({ name, text }) => /key_?name$/i.test(name) && sameKeyName(text, key.name));
-  if (!isOfVault || !isOfKey) return [];
-  const version = fields.find(({ name }) => /key_?version$/i.test(name))?.text.toLowerCase();
-  return [{ path, version: version || undefined }];
+  if (!isOfKey) return [];
+  return [{ path, version: textOf(fields.find(({ name }) => /key_?version$/i.test(name))?.text) }];
+}
+
+function textOf(version: unknown): string | undefined {
+  return (typeof version === 'string' && version.trim().toLowerCase()) || undefined;
 }
 
 function byIdentifier(path: string, value: unknown, key: ManagedKey): NamedKey[] {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { KEY_PATHS, keyUses, usesOfKey, vaultUseQuery } from '../../src/dependents/resource-graph-query.ts';
-import { KEY, versionName } from '../support/keys.ts';
+import { KEY, VAULT_ID, versionName } from '../support/keys.ts';
 
 const version = versionName(7);
 const vault = 'https://kv-files.vault.azure.net';
@@ -171,6 +171,32 @@ describe('a resource that names a key', () => {
     expect(row(type, properties)).toMatchObject({ known: false, uses: [{ path, version }] });
   });
 
+  it('is found by the ARM id of the vault, as an enterprise policy of Power Platform names it', () => {
+    const policy = (id: string, key: Record<string, unknown>) =>
+      row('microsoft.powerplatform/enterprisepolicies', { encryption: { state: 'Enabled', keyVault: { id, key } } });
+    const use = { path: 'encryption.keyVault', version };
+    expect(policy(VAULT_ID.toUpperCase(), { name: 'Files-Key', version })).toMatchObject({ known: false, uses: [use] });
+    expect(policy(VAULT_ID, { name: 'files-key' })).toMatchObject({ uses: [{ ...use, version: undefined }] });
+    expect(policy(VAULT_ID, { name: 'files-key-2', version })).toBeUndefined();
+    expect(policy(`${VAULT_ID}-2`, { name: 'files-key', version })).toBeUndefined();
+    const flat = { keyVaultArmId: VAULT_ID, cmkKeyName: 'files-key', keyVersion: version };
+    expect(row('contoso.vaults/boxes', { flat })).toMatchObject({ uses: [{ path: 'flat', version }] });
+  });
+
+  it('of a known type is shown with what it names at places that are not known, too', () => {
+    const older = versionName(3);
+    const properties = {
+      encryption: { keyVaultProperties: [pair({ keyVersion: version })], previous: `${id}/${older}` },
+    };
+    expect(row('microsoft.eventhub/namespaces', properties)).toMatchObject({
+      known: true,
+      uses: [
+        { path: 'encryption.keyVaultProperties', version },
+        { path: 'encryption.previous', version: older },
+      ],
+    });
+  });
+
   it.each([
     ['microsoft.web/sites', { url: `${vault}/keys/files-key-2` }],
     ['microsoft.web/sites', { vaultUri: vault, keyName: 'other' }],
@@ -191,7 +217,9 @@ describe('the query', () => {
   it('asks for any type, and projects the id, without which there is no next page', () => {
     const query = vaultUseQuery(KEY.vault);
     expect(query).not.toContain('where type');
-    expect(query).toContain('where tostring(properties) contains "kv-files.vault.azure.net"');
+    expect(query).toContain(
+      'where tostring(properties) contains "kv-files.vault.azure.net" or tostring(properties) contains "/vaults/kv-files"',
+    );
     expect(query).toContain('project id,');
   });
 });

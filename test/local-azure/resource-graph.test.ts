@@ -157,6 +157,7 @@ describe('a query', () => {
     ["resources | where type =~ 'X/one'", ['/1']],
     ["resources | where type in ('x/one')", ['/1']],
     ['RESOURCES | where tostring(properties) contains "a|B"', ['/1']],
+    ['resources | where tostring(properties) contains "none" or tostring(properties) contains "a|B"', ['/1']],
     ['resources | order by name', ['/1', '/2']],
     ['resources | sort by name asc', ['/2', '/1']],
     ['resources | take 1', ['/1']],

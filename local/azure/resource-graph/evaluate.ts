@@ -16,8 +16,11 @@ function run(rows: Row[], stage: Stage): Row[] {
       return rows.filter((row) => wanted.has(fold(String(column(row, 'type')))));
     }
     case 'contains': {
-      const wanted = stage.text.toLowerCase();
-      return rows.filter((row) => JSON.stringify(column(row, 'properties')).toLowerCase().includes(wanted));
+      const wanted = stage.texts.map((text) => text.toLowerCase());
+      return rows.filter((row) => {
+        const text = JSON.stringify(column(row, 'properties')).toLowerCase();
+        return wanted.some((one) => text.includes(one));
+      });
     }
     case 'project':
       // A path becomes a column of its own: `properties.encryption` is `properties_encryption`.

@@ -1,7 +1,8 @@
 /** One stage of a query: what `|` separates. */
 export type Stage =
   | { readonly stage: 'type'; readonly types: readonly string[]; readonly ignoreCase: boolean }
-  | { readonly stage: 'contains'; readonly text: string }
+  /** One of the texts is enough. */
+  | { readonly stage: 'contains'; readonly texts: readonly string[] }
   | { readonly stage: 'project'; readonly columns: readonly string[] }
   | { readonly stage: 'order'; readonly column: string; readonly descending: boolean }
   | { readonly stage: 'limit'; readonly rows: number };
@@ -20,7 +21,8 @@ const types = new RegExp(
   'i',
 );
 const oneType = new RegExp(String.raw`^where\s+type\s*(=~|==)\s*(${literal})$`, 'i');
-const contains = new RegExp(String.raw`^where\s+tostring\(\s*properties\s*\)\s+contains\s+(${literal})$`, 'i');
+const contained = String.raw`tostring\(\s*properties\s*\)\s+contains\s+(?:${literal})`;
+const contains = new RegExp(String.raw`^where\s+${contained}(?:\s+or\s+${contained})*$`, 'i');
 const project = /^project\s+([a-z]\w*(?:\.\w+)*(?:\s*,\s*[a-z]\w*(?:\.\w+)*)*)$/i;
 const order = /^(?:order|sort)\s+by\s+([a-z]\w*)(?:\s+(asc|desc))?$/i;
 const limit = /^(?:limit|take)\s+(\d+)$/i;
@@ -42,8 +44,10 @@ function parseStage(text: string): Stage {
   }
   const single = oneType.exec(text);
   if (single) return { stage: 'type', types: [unquote(single[2] ?? '')], ignoreCase: single[1] === '=~' };
-  const contained = contains.exec(text);
-  if (contained) return { stage: 'contains', text: unquote(contained[1] ?? '') };
+  if (contains.test(text)) {
+    const texts = [...text.matchAll(new RegExp(literal, 'g'))].map(([quoted]) => unquote(quoted));
+    return { stage: 'contains', texts };
+  }
   const projected = project.exec(text);
   if (projected) return { stage: 'project', columns: (projected[1] ?? '').split(',').map((column) => column.trim()) };
   const ordered = order.exec(text);
