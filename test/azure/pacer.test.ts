@@ -102,6 +102,12 @@ it('uses a window up, and the next one no later than a part of it after', () => 
   expect(pacer.reserve('a', 61_000)).toBe(0);
 });
 
+it('forgets nothing of a window before its end', () => {
+  const pacer = new Pacer([WINDOW]);
+  for (let n = 0; n < 20; n += 1) pacer.reserve('a', 0);
+  expect(pacer.reserve('a', 59_000)).toBe(2_000);
+});
+
 it('gives a turn that was not used to the next one, however far others are laid out', () => {
   const hour = new Pacer([WINDOW]);
   const turns = Array.from({ length: 50 }, () => hour.reserve('a', 0));
