@@ -136,6 +136,13 @@ describe('a refusal', () => {
     expect(pacer.reserve('b', 0)).toBe(0);
   });
 
+  it('that asks for less does not open it before', () => {
+    const pacer = new Pacer([RATE]);
+    pacer.refused('a', 0, 60_000);
+    pacer.refused('a', 100, 1_000);
+    expect(pacer.reserve('a', 200)).toBe(59_800);
+  });
+
   it('slows the place down for a while: refusals that come together count once', () => {
     const pacer = new Pacer([RATE]);
     for (let n = 0; n < 5; n += 1) pacer.refused('a', 0, 1_000);
