@@ -19,14 +19,17 @@ it('a call whose work does not end is answered before the load balancer ends it'
   const request = { headers, method: 'GET', params: {}, query: new URLSearchParams() } as unknown as HttpRequest;
   const silent = (): void => {};
   const about = { functionName: 'keys', invocationId: 'call', log: silent, info: silent, warn: silent, error: silent };
-  const begun = Promise.withResolvers<void>();
+  let begin = (): void => {};
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
   const hang = () => {
-    begun.resolve();
+    begin();
     return new Promise<never>(() => {});
   };
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   const answer = api('CmkKey.Read', hang)(request, about as unknown as InvocationContext) as Promise<HttpResponseInit>;
-  await begun.promise;
+  await begun;
   vi.advanceTimersByTime(TIME_LIMITS.http);
   const { status, jsonBody, body } = await answer;
   expect([status, JSON.stringify(jsonBody ?? body)]).toEqual([503, expect.stringContaining('ServiceUnavailable')]);

@@ -125,27 +125,29 @@ describe('one caller', () => {
     vi.useFakeTimers();
     try {
       const limits = new CallerLimits();
-      const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      const ends: (() => void)[] = [];
       let reads = 0;
       const read = () =>
         limits.run({ caller: 'b', act: 'read', key: undefined }, 0, async () => {
           reads += 1;
         });
-      const revoke = (under: { readonly promise: Promise<void> }) =>
-        limits.run({ caller: 'a', act: 'revoke', key: 'kv/1' }, 0, () => under.promise);
-      const revoked = revoke(first);
+      const revoke = () => {
+        const hold = () => new Promise<void>((resolve) => ends.push(resolve));
+        return limits.run({ caller: 'a', act: 'revoke', key: 'kv/1' }, 0, hold);
+      };
+      const revoked = revoke();
       const gaveWay = read();
       await vi.advanceTimersByTimeAsync(1_000);
       expect(reads).toBe(0);
-      first.resolve();
+      ends[0]?.();
       await vi.advanceTimersByTimeAsync(100);
       expect(reads).toBe(1);
 
-      const hanging = revoke(second);
+      const hanging = revoke();
       const waited = read();
       await vi.advanceTimersByTimeAsync(5_100);
       expect(reads).toBe(2);
-      second.resolve();
+      ends[1]?.();
       await Promise.all([revoked, gaveWay, hanging, waited]);
     } finally {
       vi.useRealTimers();
