@@ -50,8 +50,9 @@ it('a restore of another revocation, or by somebody else, is done for itself', a
       return {} as RestoreResponse;
     });
   };
-  await Promise.all([restore('rev1', 'alice'), restore('rev2', 'alice'), restore('rev1', 'bob')]);
-  expect(count).toBe(3);
+  const calls = ['rev1 alice', 'rev2 alice', 'rev1 bob'].map((call) => call.split(' ') as [string, string]);
+  await Promise.all([...calls, ...calls].map((call) => restore(...call)));
+  expect(count).toBe(6);
 });
 
 it('a failure is told to all who share it, and to nobody after', async () => {
