@@ -217,6 +217,7 @@ describe('invariants of planKeyUse', () => {
         keyName: fc.string(),
         keyVaultUri: fc.webUrl(),
         keyVersion: fc.option(fc.string(), { nil: undefined }),
+        currentVersionedKeyIdentifier: fc.option(fc.string(), { nil: undefined }),
       }),
     });
     fc.assert(

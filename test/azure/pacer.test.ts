@@ -102,6 +102,12 @@ it('uses a window up, and the next one no later than a part of it after', () => 
   expect(pacer.reserve('a', 61_000)).toBe(0);
 });
 
+it('forgets nothing of a window before its end', () => {
+  const pacer = new Pacer([WINDOW]);
+  for (let n = 0; n < 20; n += 1) pacer.reserve('a', 0);
+  expect(pacer.reserve('a', 59_000)).toBe(2_000);
+});
+
 it('gives a turn that was not used to the next one, however far others are laid out', () => {
   const hour = new Pacer([WINDOW]);
   const turns = Array.from({ length: 50 }, () => hour.reserve('a', 0));
@@ -128,6 +134,13 @@ describe('a refusal', () => {
     pacer.refused('a', 0, 5_000);
     expect(pacer.reserve('a', 0)).toBe(5_000);
     expect(pacer.reserve('b', 0)).toBe(0);
+  });
+
+  it('that asks for less does not open it before', () => {
+    const pacer = new Pacer([RATE]);
+    pacer.refused('a', 0, 60_000);
+    pacer.refused('a', 100, 1_000);
+    expect(pacer.reserve('a', 200)).toBe(59_800);
   });
 
   it('slows the place down for a while: refusals that come together count once', () => {

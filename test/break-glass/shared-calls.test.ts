@@ -1,12 +1,14 @@
 import { expect, it } from 'vitest';
-import type { KeyStatusResponse, RevokeResponse } from '../../src/break-glass/schemas.ts';
+import type { KeyStatusResponse, RestoreResponse, RevokeResponse } from '../../src/break-glass/schemas.ts';
 import { SharedCalls } from '../../src/break-glass/shared-calls.ts';
 import { callOf } from '../../src/break-glass/to-json.ts';
 import { KEY } from '../support/keys.ts';
 import { person } from './break-glass-fixture.ts';
 
 /** How often the work was done for these calls, all made at the same time. */
-async function runs(calls: readonly { who?: string; reason?: string; ticket?: string; key?: string }[]) {
+async function runs(
+  calls: readonly { who?: string; reason?: string; ticket?: string; key?: string; confirm?: string }[],
+) {
   const shared = new SharedCalls();
   let count = 0;
   const run = async (): Promise<RevokeResponse> => {
@@ -15,8 +17,8 @@ async function runs(calls: readonly { who?: string; reason?: string; ticket?: st
     return {} as RevokeResponse;
   };
   await Promise.all(
-    calls.map(({ who = 'alice', reason = 'stolen', ticket, key = KEY.id }) => {
-      const body = { reason, ticket, confirm: 'kv-files/files-key' };
+    calls.map(({ who = 'alice', reason = 'stolen', ticket, key = KEY.id, confirm = 'kv-files/files-key' }) => {
+      const body = { reason, ticket, confirm };
       return shared.revoke({ ...KEY, id: key }, body, callOf(person(who), 'call-1', body), run);
     }),
   );
@@ -32,9 +34,25 @@ it.each([
   ['reason', { reason: 'lost' }],
   ['ticket', { ticket: 'INC-1' }],
   ['key', { key: `${KEY.id}-2` }],
+  ['confirmation, which has to be the right one,', { confirm: 'kv-files/archive-key' }],
 ])('a call with another %s is done for itself', async (_, other) => {
   expect(await runs([{}, other])).toBe(2);
   expect(await runs([{}, {}, other, other])).toBe(4);
+});
+
+it('a restore of another revocation, or by somebody else, is done for itself', async () => {
+  const shared = new SharedCalls();
+  let count = 0;
+  const restore = (revocation: string, who: string) => {
+    const body = { reason: 'found', ticket: undefined, revocation };
+    return shared.restore(KEY, body, callOf(person(who), 'call-1', body), async () => {
+      count += 1;
+      return {} as RestoreResponse;
+    });
+  };
+  const calls = ['rev1 alice', 'rev2 alice', 'rev1 bob'].map((call) => call.split(' ') as [string, string]);
+  await Promise.all([...calls, ...calls].map((call) => restore(...call)));
+  expect(count).toBe(6);
 });
 
 it('a failure is told to all who share it, and to nobody after', async () => {

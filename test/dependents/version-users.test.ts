@@ -77,6 +77,14 @@ describe('who uses which version of a key', () => {
     });
   });
 
+  it('is not known of an account of which Azure does not show the version in use', async () => {
+    const key = new TestKey(world());
+    const account = key.account('pinned');
+    delete account.encryption.keyvaultproperties?.currentVersionedKeyIdentifier;
+    const uses = [{ who: account.id, versions: [key.first.version] }];
+    expect(await read(key)).toEqual({ uses, gaps: [`${account.id} does not show the version in use.`] });
+  });
+
   it('is not known of an account that cannot be read by itself, whatever the list of accounts says', async () => {
     const key = new TestKey(world());
     const [account, other] = [key.account('pinned'), key.account('pinned')];

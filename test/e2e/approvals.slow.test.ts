@@ -95,6 +95,9 @@ describe('a restore that others have to approve', () => {
     const trail = await trailOf();
     expect(trail).toContain(`"approval":{"id":"${id}","approvedBy":[{"objectId":"${colleague('operator').objectId}"`);
     expect(trail).toContain('"action":"approval.ask"');
+    expect(
+      trail.split('\n').filter((line) => line.includes('"action":"approval.approve"') && line.includes(id)),
+    ).toHaveLength(2);
   });
 
   it.each<[string, string, string]>([
@@ -119,6 +122,10 @@ describe('a restore that others have to approve', () => {
     expect(outcome(await withdraw(id, 'operator'))).toBe('403 NotTheAsker');
     expect(outcome(await withdraw(id, 'restorer'))).toBe('200 withdrawn');
     expect(outcome(await approve(id, 'operator'))).toBe('409 ApprovalOver');
+    const lines = (await trailOf()).split('\n').filter((line) => line.includes(id));
+    expect(lines.find((line) => line.includes('"action":"approval.withdraw"'))).toContain(
+      colleague('restorer').objectId,
+    );
   });
 
   it('expires', async () => {

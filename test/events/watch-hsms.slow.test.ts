@@ -34,10 +34,10 @@ function watching(ports: Partial<WatchPorts> = {}, vaults = HSM) {
   return {
     sent,
     records,
-    look: async () => {
+    look: async (signal = AbortSignal.timeout(30_000)) => {
       sent.length = 0;
       records.length = 0;
-      await watchHsms('look', all, log, AbortSignal.timeout(30_000));
+      await watchHsms('look', all, log, signal);
       return sent.map(({ key }) => key.split('/').at(-1)).sort();
     },
   };
@@ -131,6 +131,15 @@ describe('keys of a Managed HSM', () => {
     expect(records[0]?.message).toContain('403 AccessDenied');
     for (const [name, assignment] of before) access.roleAssignments.set(name, assignment);
     expect((await look()).length).toBeGreaterThan(0);
+  });
+
+  it('that are not begun before time is up are left to the next look, and counted', async () => {
+    const { look, records } = watching();
+    const { name } = newKey();
+    expect(await look(AbortSignal.abort())).toEqual([]);
+    expect(records).toMatchObject([{ level: 'error', reason: 'HsmUnwatched' }]);
+    expect(records[0]?.message).toMatch(/^(\d+) of the \1 keys/);
+    expect(await look()).toContain(name);
   });
 
   it('are left alone where none is managed: nothing is asked of anybody', async () => {

@@ -15,4 +15,13 @@ describe('the routes of the functions', () => {
     expect(routes.length).toBeGreaterThan(10);
     expect(routes.filter((route) => !route.startsWith('api/')).sort()).toEqual([...PAGE].sort());
   });
+
+  it('refuse nobody before the app: whose calls are too many the host does not know, and a revocation may be among them', () => {
+    const host = JSON.parse(readFileSync(join(ROOT, 'host.json'), 'utf8'));
+    expect(host.extensions.http).toMatchObject({
+      maxOutstandingRequests: -1,
+      maxConcurrentRequests: -1,
+      dynamicThrottlesEnabled: false,
+    });
+  });
 });

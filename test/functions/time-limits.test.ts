@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { timeSpanMs } from '../../local/host/host-json.ts';
-import { endBy, outcomeBy, TIME_LIMITS } from '../../src/functions/time-limits.ts';
+import { endBy, eventHandler, outcomeBy, TIME_LIMITS } from '../../src/functions/time-limits.ts';
 import { DONE } from '../../src/work/outcome.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -18,6 +18,19 @@ describe('work that does not end', () => {
 
   it('from a queue goes back there, as a try that counts', async () => {
     expect(await outcomeBy(20, never)).toMatchObject({ outcome: 'retry', reason: 'ServiceUnavailable', counts: true });
+  });
+});
+
+describe('an event whose handler does not end', () => {
+  it('fails, in time for Event Grid to send it again', async () => {
+    vi.useFakeTimers();
+    try {
+      const failed = expect(eventHandler(never)()).rejects.toMatchObject({ name: 'TimeoutError' });
+      await vi.advanceTimersByTimeAsync(TIME_LIMITS.event);
+      await failed;
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 
@@ -51,6 +64,13 @@ describe('every function', () => {
     };
     const [, kind = ''] = /\bapp\.(\w+)/.exec(text) ?? [];
     expect(text).toMatch(bounds[kind] ?? /never/);
+  });
+
+  it('ends itself before whoever called it gives up: Event Grid after 30 s, the load balancer after 230 s', () => {
+    const { event, eventLook, eventWork, http } = TIME_LIMITS;
+    expect(eventLook + eventWork).toBeLessThanOrEqual(event);
+    expect(event).toBeLessThanOrEqual(28_000);
+    expect(http).toBeLessThanOrEqual(220_000);
   });
 
   it('ends itself well before the host ends it', () => {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Act } from '../../src/http/access.ts';
 import { HttpProblem } from '../../src/http/problem.ts';
 import { Allowances, CALLER_LIMITS, CallerLimits, SAME_KEY_LIMIT } from '../../src/http/rates.ts';
@@ -119,6 +119,39 @@ describe('one caller', () => {
     expect(open.get('a')).toHaveLength(atOnce);
     while ((open.get('a')?.length ?? 0) > 0) await end('a');
     await Promise.all([...calls, other]);
+  });
+
+  it('who reads gives way to revocations that are under way, for a few seconds', async () => {
+    vi.useFakeTimers();
+    try {
+      const limits = new CallerLimits();
+      const ends: (() => void)[] = [];
+      let reads = 0;
+      const read = () =>
+        limits.run({ caller: 'b', act: 'read', key: undefined }, 0, async () => {
+          reads += 1;
+        });
+      const revoke = () => {
+        const hold = () => new Promise<void>((resolve) => ends.push(resolve));
+        return limits.run({ caller: 'a', act: 'revoke', key: 'kv/1' }, 0, hold);
+      };
+      const revoked = revoke();
+      const gaveWay = read();
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(reads).toBe(0);
+      ends[0]?.();
+      await vi.advanceTimersByTimeAsync(100);
+      expect(reads).toBe(1);
+
+      const hanging = revoke();
+      const waited = read();
+      await vi.advanceTimersByTimeAsync(5_100);
+      expect(reads).toBe(2);
+      ends[1]?.();
+      await Promise.all([revoked, gaveWay, hanging, waited]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('gives a place free whose call fails', async () => {

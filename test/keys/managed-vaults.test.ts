@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { asSpelled, managedKey } from '../../src/keys/managed-vaults.ts';
+import { asSpelled, ManagedVaults, managedKey } from '../../src/keys/managed-vaults.ts';
 import { KEY, versionName } from '../support/keys.ts';
 
 describe('a key as Key Vault spells it', () => {
@@ -15,5 +15,32 @@ describe('a key as Key Vault spells it', () => {
     ['a version has no identifier', [{ id: '' }]],
   ])('is left as it is when %s', (_, versions) => {
     expect(asSpelled(shouted, versions)).toBe(shouted);
+  });
+});
+
+describe('a vault that is not managed', () => {
+  const { vault } = KEY;
+  const vaults = new ManagedVaults([vault]);
+
+  it('is not found by a name or an address that begins, ends or goes on like one that is', () => {
+    const { name, uri } = vault;
+    expect([vaults.byName(name.toUpperCase()), vaults.byUri(uri), vaults.byId(vault.id)]).toEqual([
+      vault,
+      vault,
+      vault,
+    ]);
+    for (const other of ['', name.slice(0, -1), name.slice(1), `${name}2`, `x${name}`, `${name}/`, `${name}.evil`]) {
+      expect(vaults.byName(other)).toBeUndefined();
+      expect(vaults.byUri(uri.replace(name, other))).toBeUndefined();
+      expect(vaults.key(KEY.id.replace(name, other))).toBeUndefined();
+    }
+    for (const other of [`${uri}.evil.test`, uri.replace('https', 'http'), `${uri}:8443`, uri.replace('//', '//a@')]) {
+      expect([other, vaults.byUri(other), vaults.key(`${other}/keys/${KEY.name}`)]).toEqual([
+        other,
+        undefined,
+        undefined,
+      ]);
+    }
+    for (const other of [`${vault.id}2`, vault.id.slice(0, -1)]) expect(vaults.byId(other)).toBeUndefined();
   });
 });

@@ -1,6 +1,9 @@
 import { expect, it } from 'vitest';
+import type { AuditEntry } from '../../src/audit/record.ts';
 import { revoke } from '../../src/revocation/revoke.ts';
+import type { Work } from '../../src/work/messages.ts';
 import { MemoryVault } from '../properties/memory-vault.ts';
+import { keptLog } from '../support/app-services.ts';
 import { eventually } from '../support/eventually.ts';
 import { KEY, REVOKER } from '../support/keys.ts';
 
@@ -34,4 +37,37 @@ it('disables every version before anything beside it has answered: dependents, q
   await eventually('every version is disabled', async () => (await vault.truth()).every(({ enabled }) => !enabled));
   open();
   expect(await revoking).toMatchObject({ complete: true, dependents: 'two accounts', audit: 'out of reach' });
+});
+
+it('is logged, recorded and looked at again with who it was, and what kind of caller', async () => {
+  const vault = new MemoryVault({ copiesTags: false, seed: 1 });
+  await vault.create({}, true);
+  const { log, records } = keptLog();
+  const entries: AuditEntry[] = [];
+  const sent: Work[] = [];
+  const caller = { objectId: REVOKER.revokedBy, appId: 'app', kind: 'application' } as const;
+  await revoke(
+    KEY,
+    { caller, correlationId: 'c', why: 'w', ticket: 'T' },
+    {
+      keys: vault.keys,
+      now: () => vault.now(),
+      sleep: async () => {},
+      newId: () => REVOKER.id,
+      dependents: async () => undefined,
+      queue: { send: async (_, work) => void sent.push(work) },
+      audit: async (entry) => {
+        entries.push(entry);
+        return { failed: 'out of reach' };
+      },
+    },
+    log,
+  );
+  const who = { caller: caller.objectId, kind: 'application', client: 'app', correlationId: 'c' };
+  expect(records).toMatchObject([{ level: 'warning', reason: 'Revoked', revocation: REVOKER.id, ...who }]);
+  expect(entries).toMatchObject([{ action: 'key.revoke', caller, details: { why: 'w', ticket: 'T' } }]);
+  // Soon, after a write that came late, and after clocks that differ; the last one of those that a kill leaves records it.
+  const looks = sent.filter((work) => work.kind === 'revocation');
+  expect(looks).toHaveLength(5);
+  for (const look of looks) expect(look).toMatchObject({ did: 'revoke', call: { caller, why: 'w', ticket: 'T' } });
 });

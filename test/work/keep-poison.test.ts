@@ -9,6 +9,15 @@ const poison = () => service().getQueueClient('key-work-poison');
 const keep = () => keepPoison(service());
 const count = async () => (await poison().getProperties()).approximateMessagesCount;
 
+/** The queues, which take no message now. */
+function unsending(): QueueServiceClient {
+  const queues = service();
+  const of = queues.getQueueClient.bind(queues);
+  const sendMessage = () => Promise.reject(new Error('queue down'));
+  queues.getQueueClient = (name) => Object.assign(of(name), { sendMessage });
+  return queues;
+}
+
 beforeEach(async () => {
   await poison().createIfNotExists();
   await poison().clearMessages();
@@ -34,6 +43,12 @@ describe('poison messages', () => {
     expect(await keep()).toEqual([]);
     const { peekedMessageItems } = await poison().peekMessages();
     expect(peekedMessageItems).toMatchObject([{ messageText: 'for good', dequeueCount: 0 }]);
+  });
+
+  it('that cannot be put back stay where they are', async () => {
+    await poison().sendMessage('one');
+    await expect(keepPoison(unsending())).rejects.toThrow('queue down');
+    expect(await count()).toBe(1);
   });
 
   it('of a queue that is not there are none', async () => {

@@ -34,6 +34,15 @@ const texts = async (queue: string) => {
 };
 const count = async (queue: string) => (await service().getQueueClient(queue).getProperties()).approximateMessagesCount;
 
+/** The queues, which take no message now. */
+function unsending(): QueueServiceClient {
+  const queues = service();
+  const of = queues.getQueueClient.bind(queues);
+  const sendMessage = () => Promise.reject(new Error('queue down'));
+  queues.getQueueClient = (name) => Object.assign(of(name), { sendMessage });
+  return queues;
+}
+
 beforeEach(async () => {
   await createAppStorage(azurite.connectionString);
   for (const queue of [KEY_WORK, ACCOUNT_WORK]) {
@@ -54,6 +63,19 @@ describe('replay', () => {
       { ...accountWork(2), attempt: 0 },
     ]);
     expect(await count('account-work-poison')).toBe(0);
+  });
+
+  it('puts them back for as long as it takes', async () => {
+    await put('key-work-poison', keyWork);
+    await replay(service(), KEY_WORK);
+    const { peekedMessageItems } = await service().getQueueClient(KEY_WORK).peekMessages();
+    expect(peekedMessageItems.map(({ expiresOn }) => expiresOn.getUTCFullYear())).toEqual([9999]);
+  });
+
+  it('takes none off that it could not put back', async () => {
+    await put('key-work-poison', keyWork);
+    await expect(replay(unsending(), KEY_WORK)).rejects.toThrow('queue down');
+    expect(await count('key-work-poison')).toBe(1);
   });
 
   it('takes no message of the other queue', async () => {
