@@ -47,7 +47,9 @@ export function reasonsOfKey(version: KeyVersion, versions: readonly KeyVersion[
   const needed = Math.max(hours, LEAST_RETIRE_HOURS);
   if (age >= needed) return [];
   const whole = Math.floor(age);
-  return [`Its successor ${successor.version} is ${whole} ${whole === 1 ? 'hour' : 'hours'} old, and has to be ${needed}.`];
+  return [
+    `Its successor ${successor.version} is ${whole} ${whole === 1 ? 'hour' : 'hours'} old, and has to be ${needed}.`,
+  ];
 }
 
 /** The part of {@link reasonsToKeep} that those who use the key decide. */
