@@ -13,6 +13,7 @@ import { CRYPTO_OFFICER, ENCRYPTION_USER } from '../../src/identities/key-roles.
 import { changeKey } from '../../src/operations/account/account-change-key.ts';
 import { enableAccount } from '../../src/operations/account/account-enable.ts';
 import { verifyAccount } from '../../src/operations/account/account-verify.ts';
+import { ensureIdentityRole } from '../../src/operations/identity/identity-ensure.ts';
 import { ensureRole } from '../../src/operations/identity/role-ensure.ts';
 import { ensureKey } from '../../src/operations/key/key-ensure.ts';
 import { restoreAsOperator } from '../../src/operations/key/key-restore.ts';
