@@ -113,6 +113,19 @@ describe('a Managed HSM', () => {
     );
     expect(own.nextStep).toMatch(/"Managed HSM Crypto User" .* --scope \/keys$/);
   });
+
+  it('plans no role in Azure for an identity that is still to be made', async () => {
+    const site = hsmSite();
+    const vault = await findVault(site.vault.name, procedures.azure());
+    const report = await procedures.run(
+      (operation) => ensureIdentityRole({ id: '/subscriptions/s/id-new', name: 'id-new' }, vault, undefined, operation),
+      { dryRun: true },
+    );
+    expect(texts(report, 'planned')).toEqual([]);
+    expect(texts(report, 'note').join()).toContain(
+      `az keyvault role assignment create --hsm-name ${site.vault.name} --role "Managed HSM Crypto Service Encryption User" --assignee-object-id <principal id of id-new> --scope /keys`,
+    );
+  });
 });
 
 describe('a key of a Managed HSM', () => {
