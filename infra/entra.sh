@@ -52,10 +52,10 @@ role_id() {
 }
 role_text() {
   case "$1" in
-    CmkKey.Read) echo 'See a key, its versions, what depends on it, and whether it is revoked.' ;;
+    CmkKey.Read) echo 'See keys and what depends on them, the fleet, drift reports and the audit trail.' ;;
     CmkKey.Revoke) echo 'Cut off the data under a key, by disabling every version of it.' ;;
     CmkKey.Restore) echo 'Give back access after a revocation that somebody else made.' ;;
-    Cmk.Operate) echo 'See drift reports, and start a drift check with what it fixes. Includes CmkKey.Read.' ;;
+    Cmk.Operate) echo 'Pause and resume, order re-keys, start a drift check with what it fixes. Includes CmkKey.Read.' ;;
   esac
 }
 # Who can be given a role. An application with the role to restore would be a second identity of whoever owns it.

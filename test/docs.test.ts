@@ -49,6 +49,21 @@ describe('docs/architecture.md', () => {
     );
     expect(rows).toEqual(ROOMS);
   });
+
+  it('has what wakes the app, and what it keeps', () => {
+    const text = read('docs/architecture.md');
+    const woken = globSync('src/functions/*.ts').flatMap((file) => [
+      ...read(file).matchAll(/^app\.(?:timer|storageQueue|eventGrid(?:<unknown>)?)\('(\w+)'/gm),
+    ]);
+    const names = read('infra/names.bicep');
+    const kept = ['queueNames', 'tableNames', 'containerNames'].flatMap((list) => {
+      const [, items = ''] = new RegExp(`^var ${list} = [[{]\n([\\s\\S]*?)^[\\]}]`, 'm').exec(names) ?? [];
+      return [...items.matchAll(/'([\w-]+)'/g)];
+    });
+    expect([woken.length, kept.length]).toEqual([9, 16]);
+    const missing = [...woken, ...kept].map(([, name]) => name).filter((name) => !text.includes(`\`${name}\``));
+    expect(missing).toEqual([]);
+  });
 });
 
 /** As GitHub makes them of headings. */

@@ -47,7 +47,7 @@ export async function watchMoves(
     );
     expectThat(!pinned || use.pinned === version, `${name} is pinned to ${use.pinned}, not to ${version}.`);
   }
-  return `${moved.size} accounts on ${short(version)} within ${seconds()} s`;
+  return `${moved.size} ${moved.size === 1 ? 'account' : 'accounts'} on ${short(version)} within ${seconds()} s`;
 }
 
 /** The first digits of a version: enough to tell them apart. */

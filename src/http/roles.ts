@@ -7,7 +7,7 @@ import { HttpProblem } from './problem.ts';
  * - `CmkKey.Read`: look at keys, their dependents and open revocations, drift reports and the audit trail
  * - `CmkKey.Revoke`: cut a key off (a dry run too)
  * - `CmkKey.Restore`: give it back
- * - `Cmk.Operate`: pause and resume, start a drift check and what it fixes; implies `CmkKey.Read`
+ * - `Cmk.Operate`: pause and resume, order re-keys, start a drift check and what it fixes; implies `CmkKey.Read`
  *
  * Nothing else is implied: whoever may revoke may not restore unless both roles are assigned.
  */

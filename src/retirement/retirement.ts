@@ -45,10 +45,14 @@ export function reasonsOfKey(version: KeyVersion, versions: readonly KeyVersion[
   if (openRevocation(versions, now)) return ['A revocation of the key is open: everything stays as it is.'];
   const successor = newestUsableVersion(versions, now);
   if (!successor || compareAge(version, successor) >= 0) return ['No newer version is usable.'];
-  const age = (now.getTime() - activeFrom(successor).getTime()) / HOUR_MS;
+  // Its clock may be ahead of ours.
+  const age = Math.max(0, (now.getTime() - activeFrom(successor).getTime()) / HOUR_MS);
   const needed = Math.max(hours, LEAST_RETIRE_HOURS);
   if (age >= needed) return [];
-  return [`Its successor ${successor.version} is ${Math.floor(age)} hours old, and has to be ${needed}.`];
+  const whole = Math.floor(age);
+  return [
+    `Its successor ${successor.version} is ${whole} ${whole === 1 ? 'hour' : 'hours'} old, and has to be ${needed}.`,
+  ];
 }
 
 /** The part of {@link reasonsToKeep} that those who use the key decide. */

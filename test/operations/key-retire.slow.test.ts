@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
-import { parseRecord } from '../../src/audit/record.ts';
+import { type AuditEntry, parseRecord } from '../../src/audit/record.ts';
 import type { CmkError } from '../../src/errors.ts';
 import { Journal } from '../../src/operations/journal.ts';
 import { appRecord } from '../../src/operations/key/app-record.ts';
@@ -119,7 +119,7 @@ describe('key retire', () => {
 
   it.each([
     ['a version in use', DAY * 2, /is used by st/],
-    ['a version whose successor is too young', HOUR, /is 1 hours old, and has to be 24/],
+    ['a version whose successor is too young', HOUR, /is 1 hour old, and has to be 24/],
   ])('refuses %s', async (_, age, message) => {
     const site = procedures.site();
     procedures.encrypted(site, 'pinned');
@@ -241,7 +241,8 @@ describe('the trail of key retire', () => {
 
   it('is the one that the app leaves: the tag, and the proof in the audit trail with who did it', async () => {
     const { site, old, newer, account } = movedOn();
-    const report = await procedures.run(retire(site, { environment: environment() }));
+    const said = { why: 'Moved on', ticket: 'CHG-1' };
+    const report = await procedures.run(retire(site, { environment: environment(), ...said }));
     expect(report.result).toMatchObject({ retired: [old.version], audit: 'written' });
     const { objectId } = await procedures.azure().operator();
     const id = (version: string) => `https://${site.vault.name}.vault.azure.net/keys/${site.key}/${version}`;
@@ -258,6 +259,7 @@ describe('the trail of key retire', () => {
         dependents: [{ who: account.id, versions: [newer.version] }],
         by: 'cmk',
         proof: 'person',
+        ...said,
       },
     });
   });
@@ -284,6 +286,23 @@ describe('the trail of key retire', () => {
 });
 
 describe('key unretire', () => {
+  it('is on record with why', async () => {
+    const { site, old } = movedOn();
+    await procedures.run(retire(site));
+    const entries: AuditEntry[] = [];
+    const app = {
+      audit: async (entry: AuditEntry) => {
+        entries.push(entry);
+        return { failed: 'nowhere' };
+      },
+    };
+    const said = { why: 'Still needed', ticket: 'CHG-2' };
+    await procedures.run((operation) =>
+      unretireVersion(keyOf(site), { version: old.version, app, ...said }, operation),
+    );
+    expect(entries).toMatchObject([{ action: 'key.unretire', details: { enabled: true, by: 'cmk', ...said } }]);
+  });
+
   const app = appRecord({}, () => {
     throw new Error('A connection string needs no credential.');
   });

@@ -13,6 +13,7 @@ import { CRYPTO_OFFICER, ENCRYPTION_USER } from '../../src/identities/key-roles.
 import { changeKey } from '../../src/operations/account/account-change-key.ts';
 import { enableAccount } from '../../src/operations/account/account-enable.ts';
 import { verifyAccount } from '../../src/operations/account/account-verify.ts';
+import { ensureIdentityRole } from '../../src/operations/identity/identity-ensure.ts';
 import { ensureRole } from '../../src/operations/identity/role-ensure.ts';
 import { ensureKey } from '../../src/operations/key/key-ensure.ts';
 import { restoreAsOperator } from '../../src/operations/key/key-restore.ts';
@@ -111,6 +112,19 @@ describe('a Managed HSM', () => {
       ensureRole(CRYPTO_OFFICER, grantee, vault, undefined, operation),
     );
     expect(own.nextStep).toMatch(/"Managed HSM Crypto User" .* --scope \/keys$/);
+  });
+
+  it('plans no role in Azure for an identity that is still to be made', async () => {
+    const site = hsmSite();
+    const vault = await findVault(site.vault.name, procedures.azure());
+    const report = await procedures.run(
+      (operation) => ensureIdentityRole({ id: '/subscriptions/s/id-new', name: 'id-new' }, vault, undefined, operation),
+      { dryRun: true },
+    );
+    expect(texts(report, 'planned')).toEqual([]);
+    expect(texts(report, 'note').join()).toContain(
+      `az keyvault role assignment create --hsm-name ${site.vault.name} --role "Managed HSM Crypto Service Encryption User" --assignee-object-id <principal id of id-new> --scope /keys`,
+    );
   });
 });
 

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { SettingsError } from '../../src/errors.ts';
+import { DEFAULT_AUTOFIX } from '../../src/settings/fixable.ts';
 import { readSettings, SETTINGS } from '../../src/settings/settings.ts';
 
 const VALID = {
@@ -153,7 +154,9 @@ describe('the three places that list the settings', () => {
 
   it('local.settings.sample.json has each of them', () => {
     expect(existsSync(new URL('../../local.settings.sample.json', import.meta.url))).toBe(true);
-    const values = Object.keys(JSON.parse(file('local.settings.sample.json')).Values);
+    const { Values: sample } = JSON.parse(file('local.settings.sample.json'));
+    expect(sample.CMK_AUTOFIX).toBe(DEFAULT_AUTOFIX.join(','));
+    const values = Object.keys(sample);
     expect(values.filter((name) => name !== 'FUNCTIONS_WORKER_RUNTIME').sort()).toEqual([...names].sort());
   });
 

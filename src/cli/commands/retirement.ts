@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { LEAST_RETIRE_HOURS, NOT_KNOWN } from '../../retirement/retirement.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { confirmKey } from '../confirm.ts';
-import { dryRunning, number } from '../options.ts';
+import { changing, number } from '../options.ts';
 import { keyOf } from './key-of.ts';
 
 interface RetireArguments {
@@ -12,10 +12,12 @@ interface RetireArguments {
   withEvidence?: boolean;
   dryRun?: boolean;
   yes?: boolean;
+  reason?: string;
+  ticket?: string;
 }
 
 export function addRetire(command: Command, cli: Cli): void {
-  dryRunning(command)
+  changing(command)
     .description('look afresh at what uses the key, and have versions disabled that nothing in sight uses any more')
     .option('--version <version>', 'this version only (default: every one that may go)')
     .option('--after-hours <hours>', 'how old the next version has to be', number, LEAST_RETIRE_HOURS)
@@ -26,6 +28,7 @@ export function addRetire(command: Command, cli: Cli): void {
     .option('--yes', 'do not ask for the name to be typed; needed where nobody can type')
     .action(async (name: string, options: RetireArguments) => {
       const { version, afterHours: hours, withoutEvidence, withEvidence, dryRun, yes = false } = options;
+      const { reason: why, ticket } = options;
       const by = withoutEvidence ? 'person' : withEvidence ? 'log' : 'look';
       const { environment } = cli;
       const { appRecord } = await import('../../operations/key/app-record.ts');
@@ -42,19 +45,22 @@ export function addRetire(command: Command, cli: Cli): void {
         );
       }
       const app = appRecord(environment, () => cli.credential(command.optsWithGlobals<GlobalOptions>()));
-      await cli.run(command, (operation) => retireVersions(key, { version, hours, by, environment, app }, operation));
+      await cli.run(command, (operation) =>
+        retireVersions(key, { version, hours, by, why, ticket, environment, app }, operation),
+      );
     });
 }
 
 export function addUnretire(command: Command, cli: Cli): void {
-  dryRunning(command)
+  changing(command)
     .description('enable a version again that was retired, and have it left alone from then on')
     .requiredOption('--version <version>', 'the version')
-    .action(async (name: string, { version }: { version: string }) => {
+    .action(async (name: string, options: { version: string; reason?: string; ticket?: string }) => {
+      const { version, reason: why, ticket } = options;
       const { appRecord } = await import('../../operations/key/app-record.ts');
       const { unretireVersion } = await import('../../operations/key/key-unretire.ts');
       const key = await keyOf(name, command, cli);
       const app = appRecord(cli.environment, () => cli.credential(command.optsWithGlobals<GlobalOptions>()));
-      await cli.run(command, (operation) => unretireVersion(key, { version, app }, operation));
+      await cli.run(command, (operation) => unretireVersion(key, { version, why, ticket, app }, operation));
     });
 }

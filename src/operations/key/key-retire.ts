@@ -38,6 +38,9 @@ export interface KeyRetireOptions {
    * cannot be seen; `look`: nothing is disabled.
    */
   readonly by: 'log' | 'person' | 'look';
+  /** What the operator says of it, for the audit trail. */
+  readonly why?: string | undefined;
+  readonly ticket?: string | undefined;
   readonly environment: Environment;
   readonly app: Pick<AppRecord, 'audit'>;
 }
@@ -60,7 +63,7 @@ export interface KeyRetirement {
  */
 export async function retireVersions(
   key: ManagedKey,
-  { version, hours, by, environment, app }: KeyRetireOptions,
+  { version, hours, by, why, ticket, environment, app }: KeyRetireOptions,
   operation: Operation,
 ): Promise<KeyRetirement> {
   const { azure, journal } = operation;
@@ -88,7 +91,7 @@ export async function retireVersions(
     if (one.outcome === 'kept' || one.outcome === 'undone') {
       kept.push({ version: one.version.version, reasons: one.reasons });
     }
-    const written = await writeDown(key, one, { by: proof, operator, app });
+    const written = await writeDown(key, one, { said: { by: 'cmk', proof, why, ticket }, operator, app });
     if (written !== undefined && written !== 'written') journal.note(`Not in the audit trail: ${written}`);
     audit = written ?? audit;
     if (one.outcome === 'notUndone') {
@@ -176,11 +179,16 @@ function enter(key: ManagedKey, retired: Retirement, by: KeyRetireOptions['by'],
 async function writeDown(
   key: ManagedKey,
   retired: Retirement,
-  { by, operator, app }: { readonly by: string; readonly operator: Operator; readonly app: KeyRetireOptions['app'] },
+  {
+    said,
+    operator,
+    app,
+  }: { readonly said: object; readonly operator: Operator; readonly app: KeyRetireOptions['app'] },
 ): Promise<string | undefined> {
   const entry = retirementEntry(key, retired);
   if (!entry) return undefined;
-  const details = { ...entry.details, by: 'cmk', proof: by };
+  // One that was undone has its own why.
+  const details = { ...said, ...entry.details };
   const outcome = await app.audit(
     { ...entry, caller: callerOf(operator), correlationId: randomUUID(), details },
     AUDIT_WAIT_MS,

@@ -14,6 +14,14 @@ import { type AppRecord, callerOf } from './app-record.ts';
 /** How long the end waits for the audit trail, in milliseconds. */
 const AUDIT_WAIT_MS = 5_000;
 
+export interface KeyUnretireOptions {
+  readonly version: string;
+  /** What the operator says of it, for the audit trail. */
+  readonly why?: string | undefined;
+  readonly ticket?: string | undefined;
+  readonly app: Pick<AppRecord, 'audit'>;
+}
+
 export interface KeyUnretirement {
   readonly key: string;
   readonly version: string;
@@ -29,7 +37,7 @@ export interface KeyUnretirement {
  */
 export async function unretireVersion(
   key: ManagedKey,
-  { version: name, app }: { readonly version: string; readonly app: Pick<AppRecord, 'audit'> },
+  { version: name, why, ticket, app }: KeyUnretireOptions,
   { azure, journal }: Operation,
 ): Promise<KeyUnretirement> {
   const [operator, versions] = await Promise.all([azure.operator(), azure.keys.listVersions(key)]);
@@ -62,7 +70,7 @@ export async function unretireVersion(
   await enable(key, version.version, tags, azure);
   journal.done(change);
   const entry = { action: 'key.unretire', reason: 'VersionTakenBack', resource: key.id } as const;
-  const details = { version: version.id, enabled: true, by: 'cmk' };
+  const details = { version: version.id, enabled: true, by: 'cmk', why, ticket };
   const outcome = await app.audit(
     { ...entry, caller: callerOf(operator), correlationId: randomUUID(), details },
     AUDIT_WAIT_MS,

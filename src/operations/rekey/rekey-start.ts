@@ -61,7 +61,8 @@ export async function startRekeyAsOperator(options: RekeyStartOptions, operation
   for (const { detail, fix } of check.problems) journal.note(`${detail} ${fix}`);
   for (const warning of check.warnings) journal.note(warning);
   if (check.problems.length > 0) return { check, order: undefined };
-  const text = `${check.accounts} accounts are to move from ${options.from} to ${options.to}`;
+  const many = check.accounts === 1 ? '1 account is' : `${check.accounts} accounts are`;
+  const text = `${many} to move from ${options.from} to ${options.to}`;
   const change = { text, action: 'key.rekey', resource: from.key.id, from: from.key.id, to: to.key.id } as const;
   if (journal.dryRun) {
     journal.planned(change);

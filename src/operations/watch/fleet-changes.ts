@@ -44,7 +44,9 @@ export function fleetChanges(before: WatchedFleet | undefined, after: WatchedFle
   return [
     ...health,
     ...differences('revocation', before?.revocations, after.revocations, (key, { accounts, since }) =>
-      [`${key} is revoked`, since && ` since ${since}`, `: ${accounts} accounts`].filter(Boolean).join(''),
+      [`${key} is revoked`, since && ` since ${since}`, `: ${accounts} ${accounts === 1 ? 'account' : 'accounts'}`]
+        .filter(Boolean)
+        .join(''),
     ),
     ...differences('rotation', before?.rotations ?? new Map(), after.rotations, (key, one) => {
       const end = one.waiting > 0 && one.expectedEnd ? `, until ${one.expectedEnd}` : '';
