@@ -89,6 +89,14 @@ describe('identity ensure', () => {
     expect(writes).toEqual([]);
   });
 
+  it('plans an access policy, not a role, for a new identity of a vault that has access policies', async () => {
+    const group = procedures.group();
+    const vault = addVault(procedures.world, group, unique('kv-'), { enableRbacAuthorization: false });
+    const name = unique('id-');
+    const report = await procedures.run(ensure({ vault, group }, name), { dryRun: true });
+    expect(texts(report, 'planned').at(-1)).toBe(`access policy of ${vault.name} lets ${name} get, wrap and unwrap`);
+  });
+
   it('says who may give the role, and how, when the sign-in may not', async () => {
     const site = procedures.site({ role: false });
     const contributor = procedures.somebodyWith(site.group.id, 'Contributor');

@@ -1,7 +1,8 @@
 import { CmkError } from '../../errors.ts';
 import type { ManagedIdentity } from '../../identities/identity-client.ts';
-import { ENCRYPTION_USER } from '../../identities/key-roles.ts';
+import { ENCRYPTION_USER, LOCAL_ENCRYPTION_USER } from '../../identities/key-roles.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
+import { giveLocalRole } from '../../vaults/vault-commands.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
 import { IDENTITY_TYPE, lookForIdentity, resourceId, subscriptionFor, type Where } from '../resolve.ts';
@@ -57,19 +58,34 @@ export async function ensureIdentityRole(
   key: string | undefined,
   operation: Operation,
 ): Promise<void> {
-  const { journal } = operation;
-  if (!identity.principalId) {
-    const where = key === undefined ? `vault ${vault.name}` : `key ${vault.name}/${key}`;
-    // Only a dry run leaves an identity unmade.
-    const text = `${ENCRYPTION_USER.name} given to ${identity.name} on ${where}`;
-    const scope = key === undefined ? vault.id : `${vault.id}/keys/${key}`;
-    journal.planned({ text, action: 'role.assign', resource: scope, to: identity.id });
-    return;
-  }
+  // Only a dry run leaves an identity unmade.
+  if (!identity.principalId) return planRole(identity, vault, key, operation);
   const grantee = {
     principalId: identity.principalId,
     principalType: 'ServicePrincipal',
     name: identity.name,
   } as const;
   await ensureRole(ENCRYPTION_USER, grantee, vault, key, operation);
+}
+
+/** What {@link ensureRole} would do for an identity that has no principal yet. */
+function planRole({ id, name }: EnsuredIdentity, vault: Vault, key: string | undefined, { journal }: Operation): void {
+  if (vault.accessModel === 'local') {
+    const command = giveLocalRole(LOCAL_ENCRYPTION_USER, `<principal id of ${name}>`, vault.name, key);
+    journal.note(`Roles on keys of Managed HSM ${vault.name} are given by hand, once ${name} is there: ${command}`);
+    return;
+  }
+  if (vault.accessModel === 'accessPolicies') {
+    const text = `access policy of ${vault.name} lets ${name} get, wrap and unwrap`;
+    journal.planned({ text, action: 'policy.add', resource: vault.id, to: id });
+    return;
+  }
+  const where = key === undefined ? `vault ${vault.name}` : `key ${vault.name}/${key}`;
+  const scope = key === undefined ? vault.id : `${vault.id}/keys/${key}`;
+  journal.planned({
+    text: `${ENCRYPTION_USER.name} given to ${name} on ${where}`,
+    action: 'role.assign',
+    resource: scope,
+    to: id,
+  });
 }
