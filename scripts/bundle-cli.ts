@@ -4,6 +4,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
+import { leaveOut } from './bundle/leave-out.ts';
 import { notices } from './bundle/notices.ts';
 
 const PROJECT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -59,6 +60,8 @@ export async function bundleCli(outDir = join(PROJECT, 'dist/cli')): Promise<Cli
     format: 'esm',
     platform: 'node',
     target: 'node22',
+    mainFields: ['module', 'main'],
+    plugins: [leaveOut(PROJECT, { certificates: true })],
     // Half the file to be read at each start. Names stay, as errors are told by them.
     minifySyntax: true,
     minifyWhitespace: true,

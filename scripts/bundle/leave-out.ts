@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import type { Plugin } from 'esbuild';
 
 /**
- * Keeps out of the bundle what the app never calls and esbuild cannot see that it does not:
+ * Keeps out of a bundle what the app and its command line never call and esbuild cannot see that it does not:
  *
  * - operation groups of the management clients, which a client's constructor makes one by one: those whose name stands
  *   nowhere in `src/`
@@ -14,9 +14,10 @@ import type { Plugin } from 'esbuild';
  * - of the storage SDKs what its clients can do and the app does not ask for: signing of links (SAS), batches, queries, and
  *   checksums of contents (CRC-64, which is WebAssembly)
  * - of the exporter for Application Insights what asks Microsoft for other settings of itself, every hour (OneSettings)
- * - `jsonwebtoken`, with which MSAL signs in by a certificate: the app has a managed identity, and no certificate
+ * - `jsonwebtoken`, with which MSAL signs in by a certificate: the app has a managed identity, and no certificate. Who uses
+ *   the command line may have one
  */
-export function leaveOut(project: string): Plugin {
+export function leaveOut(project: string, { certificates = false } = {}): Plugin {
   return {
     name: 'leave-out',
     setup(build) {
@@ -34,7 +35,8 @@ export function leaveOut(project: string): Plugin {
       build.onLoad({ filter: /[\\/]_configuration[\\/]configurationWorker\.js$/ }, () => ({
         contents: 'export class ConfigurationWorker { shutdown() {} }',
       }));
-      build.onResolve({ filter: /^(apache-arrow|jsonwebtoken)$/ }, ({ path }) => ({ path, namespace: 'left-out' }));
+      const packages = certificates ? /^apache-arrow$/ : /^(apache-arrow|jsonwebtoken)$/;
+      build.onResolve({ filter: packages }, ({ path }) => ({ path, namespace: 'left-out' }));
       build.onLoad({ filter: /.*/, namespace: 'left-out' }, ({ path }) => ({
         contents: `const leftOut = () => { throw new Error('${path} is not in the bundle'); };
 export { leftOut as tableFromIPC };
