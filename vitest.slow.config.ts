@@ -1,7 +1,28 @@
 import { configDefaults, defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** What measures how long somebody waits, which other tests beside it would decide: after all others, by itself. */
 const ALONE = ['test/break-glass/load.slow.test.ts'];
+
+/** What takes minutes, the longest first: begun last, one of them would run on by itself when all others are done. */
+const LONGEST = [
+  'test/e2e/one-fault.slow.test.ts',
+  'test/e2e/rekey.slow.test.ts',
+  'test/simulation/revocation.slow.test.ts',
+  'test/e2e/kill.slow.test.ts',
+  'test/rekey/meanwhile.slow.test.ts',
+  'test/drift/drift.slow.test.ts',
+  'test/cli/onboard.slow.test.ts',
+  'test/properties/work-survives.slow.test.ts',
+  'test/fleet/discovery.slow.test.ts',
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const long = LONGEST.flatMap((name) => files.filter(({ moduleId }) => moduleId.endsWith(`/${name}`)));
+    return [...long, ...(await super.sort(files.filter((file) => !long.includes(file))))];
+  }
+}
 
 // Tests that take their time: processes killed and started again, time-outs lived through, fuzzing, each drift over the wire. `.ci/run` runs them too.
 export default defineConfig({
@@ -11,6 +32,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
     allowOnly: false,
     projects: [
       {
