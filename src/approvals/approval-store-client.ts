@@ -1,12 +1,12 @@
 import { type ContainerClient, RestError } from '@azure/storage-blob';
 import { withinTime } from '../azure/deadline.ts';
-import { APPROVAL, type ApprovalRequest } from './approval.ts';
+import { APPROVAL, type ApprovalRequest, hasExpired } from './approval.ts';
 
 /** Container of requests for approval in the app's own storage. */
 export const APPROVALS_CONTAINER = 'cmk-approvals';
 /** For one request. Milliseconds. */
 const TIMEOUT_MS = 8_000;
-/** Requests that are listed at most, newest first. */
+/** Requests that are listed at most. */
 const MOST_LISTED = 200;
 
 /** A request as it is kept, with what tells whether somebody has changed it since. */
@@ -17,15 +17,17 @@ export interface KeptApproval {
 
 /** Requests for approval. Errors are the SDK's. */
 export interface ApprovalStore {
-  /** Newest first. */
-  list(): Promise<readonly ApprovalRequest[]>;
+  /** Newest first: all that wait, up to 200, and as many of the others as have room beside them. */
+  list(now: Date): Promise<readonly ApprovalRequest[]>;
+  /** Those that wait and have not expired, newest first, up to 200. */
+  waiting(now: Date): Promise<readonly ApprovalRequest[]>;
   get(id: string): Promise<KeptApproval | undefined>;
   /** @param etag of what was read; undefined: it is new. @returns false when somebody else was faster */
   put(request: ApprovalRequest, etag: string | undefined): Promise<boolean>;
 }
 
 export function approvalStore(container: ContainerClient): ApprovalStore {
-  const read = async (name: string): Promise<KeptApproval | undefined> => {
+  const readBlob = async (name: string): Promise<KeptApproval | undefined> => {
     try {
       return await withinTime(TIMEOUT_MS, async (limit) => {
         const { readableStreamBody, etag = '' } = await container.getBlobClient(name).download(0, undefined, limit);
@@ -39,31 +41,44 @@ export function approvalStore(container: ContainerClient): ApprovalStore {
       throw error;
     }
   };
-  return {
-    async list() {
-      const names = await withinTime(TIMEOUT_MS, async (limit) => {
-        const found: { name: string; on: number }[] = [];
-        try {
-          for await (const { name, properties } of container.listBlobsFlat(limit)) {
-            found.push({ name, on: properties.createdOn?.getTime() ?? 0 });
-          }
-        } catch (error) {
-          if (statusOf(error) !== 404) throw error;
+  /** What is there, without reading each. */
+  const outlined = () =>
+    withinTime(TIMEOUT_MS, async (limit) => {
+      const found: Outline[] = [];
+      try {
+        for await (const { name, metadata } of container.listBlobsFlat({ ...limit, includeMetadata: true })) {
+          const { state = 'waiting', askedon: askedOn = '', expireson: expiresOn = '' } = metadata ?? {};
+          found.push({ name, state, askedOn, expiresOn });
         }
-        return found.sort((a, b) => b.on - a.on).slice(0, MOST_LISTED);
-      });
-      const kept = await Promise.all(names.map(({ name }) => read(name)));
-      return kept.flatMap((one) => one?.request ?? []);
+      } catch (error) {
+        if (statusOf(error) !== 404) throw error;
+      }
+      return found.sort((a, b) => compare(b.askedOn, a.askedOn));
+    });
+  const readAll = async (outlines: readonly Outline[]) => {
+    const read = await Promise.all(outlines.slice(0, MOST_LISTED).map(({ name }) => readBlob(name)));
+    return read.flatMap((one) => one?.request ?? []).sort((a, b) => compare(b.askedOn, a.askedOn));
+  };
+  return {
+    async list(now) {
+      const all = await outlined();
+      const open = all.filter((one) => isOpen(one, now));
+      return readAll([...open, ...all.filter((one) => !open.includes(one))]);
     },
-    get: (id) => read(nameOf(id)),
+    async waiting(now) {
+      return (await readAll((await outlined()).filter((one) => isOpen(one, now)))).filter((one) => isOpen(one, now));
+    },
+    get: (id) => readBlob(nameOf(id)),
     async put(request, etag) {
       const text = JSON.stringify(request);
       const conditions = etag === undefined ? { ifNoneMatch: '*' } : { ifMatch: etag };
+      // So that what is over can be told from what waits without reading each.
+      const metadata = { state: request.state, askedon: request.askedOn, expireson: request.expiresOn };
       const upload = () =>
         withinTime(TIMEOUT_MS, (limit) =>
           container
             .getBlockBlobClient(nameOf(request.id))
-            .upload(text, Buffer.byteLength(text), { ...limit, conditions }),
+            .upload(text, Buffer.byteLength(text), { ...limit, conditions, metadata }),
         );
       try {
         await upload();
@@ -77,6 +92,17 @@ export function approvalStore(container: ContainerClient): ApprovalStore {
       return true;
     },
   };
+}
+
+/** What the list of names says of a request; one without it is read to know. */
+type Outline = { readonly name: string } & Record<'state' | 'askedOn' | 'expiresOn', string>;
+
+function isOpen({ state, expiresOn }: Pick<Outline, 'state' | 'expiresOn'>, now: Date): boolean {
+  return state === 'waiting' && (expiresOn === '' || !hasExpired({ expiresOn }, now));
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
 }
 
 function nameOf(id: string): string {

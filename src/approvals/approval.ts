@@ -164,7 +164,7 @@ export function isUnaltered(request: ApprovalRequest): boolean {
   return request.id === approvalId(request);
 }
 
-export function hasExpired({ expiresOn }: ApprovalRequest, now: Date): boolean {
+export function hasExpired({ expiresOn }: Pick<ApprovalRequest, 'expiresOn'>, now: Date): boolean {
   return now.getTime() >= Date.parse(expiresOn);
 }
 

@@ -10,7 +10,6 @@ import {
   approvalId,
   approve,
   type Decided,
-  hasExpired,
   isUnaltered,
   type PauseApproval,
   particularsOf,
@@ -26,6 +25,8 @@ const AUDIT_WAIT_MS = 2_000;
 const EVERY_KEY = 'cmk-autopilot/keys';
 /** Others may change a request at the same moment; so often it is read again. */
 const MOST_ROUNDS = 10;
+/** Requests of one caller that wait at the same time: nobody's own crowd keeps others' from being seen. */
+const MOST_WAITING = 20;
 
 export interface ApprovalServices {
   readonly approvals: ApprovalStore;
@@ -60,11 +61,13 @@ export async function askForApproval(
 ): Promise<ApprovalRequest> {
   const { approvals, now } = services;
   const at = now();
-  const waiting = (await approvals.list()).find(
-    (other) =>
-      other.state === 'waiting' && isUnaltered(other) && !hasExpired(other, at) && isSameAsking(other, what, caller),
-  );
-  if (waiting) return waiting;
+  const waiting = (await approvals.waiting(at)).filter(isUnaltered);
+  const same = waiting.find((other) => isSameAsking(other, what, caller));
+  if (same) return same;
+  if (waiting.filter(({ askedBy }) => askedBy.objectId === caller.objectId).length >= MOST_WAITING) {
+    const nextStep = 'Withdraw those that are not needed any more, or have them approved.';
+    throw new CmkError('Busy', `${MOST_WAITING} requests of yours wait for approval already.`, nextStep);
+  }
   const ends = [
     at.getTime() + APPROVAL_LIFE_MS,
     ...(what.action === 'pause' && what.until ? [Date.parse(what.until)] : []),

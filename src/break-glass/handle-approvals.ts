@@ -51,9 +51,9 @@ export async function handleAsk(
 /** The requests of the keys that a caller may see, newest first. */
 export async function listApprovals(
   mayRead: (request: ApprovalRequest) => boolean,
-  { approvals }: Pick<ApprovalServices, 'approvals'>,
+  { approvals, now }: Pick<ApprovalServices, 'approvals' | 'now'>,
 ): Promise<readonly ApprovalRequest[]> {
-  const requests = await inApprovals(() => approvals.list());
+  const requests = await inApprovals(() => approvals.list(now()));
   return requests.filter((request) => isUnaltered(request) && mayRead(request));
 }
 
