@@ -8,7 +8,8 @@ export default defineConfig({
     globalSetup: 'test/global-setup.ts',
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    fileParallelism: false,
+    // They wait for the browser most of the time.
+    maxWorkers: 2,
     allowOnly: false,
   },
 });
