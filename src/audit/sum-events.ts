@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { percentile } from '../time/percentile.ts';
 import type { AuditFiles } from './audit-files.ts';
 import { linesBackwards } from './read-backwards.ts';
 import { parseRecord } from './record.ts';
@@ -97,10 +98,4 @@ function secondsOf(time: string, details: RecordedEntry['entry']['details'] = {}
   const { startedOn, progressOn = time, moved } = details;
   const ms = Date.parse(String(progressOn)) - Date.parse(String(startedOn));
   return typeof moved === 'number' && moved > 0 && ms > 0 ? Math.round(ms / 1000) : undefined;
-}
-
-/** The least of the values that so many in a hundred do not exceed (nearest rank); undefined of none. */
-export function percentile(values: readonly number[], percent: number): number | undefined {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)];
 }

@@ -60,6 +60,7 @@ export async function keyStatus(key: ManagedKey, services: StatusServices): Prom
     ...(pause ? { paused: pausedView(pause) } : {}),
     dependents: dependentsOf(dependents),
     effect: effect.accounts.map((account) => ({ ...account })),
+    ...(effect.times ? { effectTimes: effect.times } : {}),
     ...detail,
     ...usage,
     warnings: [...lockoutWarning(dependents), ...effect.warnings],

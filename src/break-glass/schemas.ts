@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { APPROVAL } from '../approvals/approval.ts';
+import { EFFECT_TIMES } from '../effect/sum-times.ts';
 import { readableText } from '../http/readable-text.ts';
 import { TEXT_LENGTHS } from '../http/text-lengths.ts';
 import { KEY_DETAIL, PAUSED, VERSION_DETAIL } from '../overview/key-view.ts';
@@ -158,6 +159,7 @@ export const KEY_STATUS = z.object({
       }),
     )
     .describe('Whether the file service of each account serves data, as asked for real, and since when.'),
+  effectTimes: EFFECT_TIMES.optional(),
   ...KEY_DETAIL,
   usage: LOGGED_USAGE.optional(),
   warnings,

@@ -11,6 +11,9 @@ export interface Seen {
   readonly gone?: boolean;
 }
 
+/** Of an account whose key is disabled. */
+export const KEY_NOT_FOUND = 'KeyVaultEncryptionKeyNotFound';
+
 /**
  * The refusals of an account whose key cannot be used: the key, its vault, or the identity's access to it is gone
  * (Azure Storage REST reference, "Common REST API error codes").

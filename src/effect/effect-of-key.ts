@@ -11,6 +11,7 @@ import type { EffectStore } from './effect-store-client.ts';
 import type { FileService } from './file-service-client.ts';
 import { probe } from './probe.ts';
 import { findProbeTargets } from './probe-targets.ts';
+import { type EffectTimes, sumTimes } from './sum-times.ts';
 
 /** Time for reading what was recorded; and, without a record, for finding the accounts and asking them. Milliseconds. */
 const READING_MS = 3_000;
@@ -29,6 +30,8 @@ type EffectServices = {
 
 interface Effect {
   readonly accounts: readonly AccountEffect[];
+  /** Of earlier changes; undefined: they cannot be read now. */
+  readonly times: EffectTimes | undefined;
   readonly warnings: string[];
 }
 
@@ -43,13 +46,13 @@ export async function readEffect(
   revocation: Promise<Revocation | undefined>,
   services: EffectServices,
 ): Promise<Effect> {
-  const [{ recorded, warnings }, open] = await Promise.all([readRecord(key, services), revocation]);
+  const [{ recorded, times, warnings }, open] = await Promise.all([readRecord(key, services), revocation]);
   if (recorded && isCurrent(recorded, open)) {
     const incomplete = recorded.complete ? [] : ['Not every account that uses the key could be found and followed.'];
-    return { accounts: recorded.accounts, warnings: incomplete };
+    return { accounts: recorded.accounts, times, warnings: incomplete };
   }
   const live = await askNow(key, services);
-  return { accounts: live.accounts, warnings: [...warnings, ...live.warnings] };
+  return { accounts: live.accounts, times, warnings: [...warnings, ...live.warnings] };
 }
 
 function isCurrent({ change }: KeyEffect, open: Revocation | undefined): boolean {
@@ -57,26 +60,31 @@ function isCurrent({ change }: KeyEffect, open: Revocation | undefined): boolean
   return change.expect === 'blocked' && Date.parse(change.since) >= open.revokedOn.getTime();
 }
 
-async function readRecord(
-  key: ManagedKey,
-  { effects }: { readonly effects: EffectStore },
-): Promise<{ recorded: KeyEffect | undefined; warnings: string[] }> {
+interface Recorded extends Pick<Effect, 'times' | 'warnings'> {
+  readonly recorded: KeyEffect | undefined;
+}
+
+async function readRecord(key: ManagedKey, { effects }: Pick<EffectServices, 'effects'>): Promise<Recorded> {
   let recorded: KeyEffect | undefined;
-  const unreadable = (why: string): string[] => [`What was followed so far cannot be read (${why}); asked anew.`];
+  const unreadable = (why: string): Recorded => ({
+    recorded: undefined,
+    times: undefined,
+    warnings: [`What was followed so far cannot be read (${why}); asked anew.`],
+  });
   return timeBoxed(async (signal) => {
     try {
       const reading = effects.read(key, signal).then((effect) => {
         recorded = effect;
       });
-      const inTime = await untilAborted(reading, signal);
-      return { recorded, warnings: inTime ? [] : unreadable(`no answer within ${READING_MS} ms`) };
+      if (!(await untilAborted(reading, signal))) return unreadable(`no answer within ${READING_MS} ms`);
+      return { recorded, times: sumTimes(recorded?.times ?? []), warnings: [] };
     } catch (error) {
-      return { recorded, warnings: unreadable(describe(describeFailure(error))) };
+      return unreadable(describe(describeFailure(error)));
     }
   }, READING_MS);
 }
 
-async function askNow(key: ManagedKey, services: EffectServices): Promise<Effect> {
+async function askNow(key: ManagedKey, services: EffectServices): Promise<Omit<Effect, 'times'>> {
   const { targets, complete } = await findProbeTargets(key, services, FINDING_MS);
   const results = await probe(targets, services, ASKING_MS);
   const accounts = results.map(({ account, share, state, why, checkedOn }) => {

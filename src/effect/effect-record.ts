@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import type { AccountEffect, KeyChange, KeyEffect } from './effect.ts';
+import { keepTimes, timedSince } from './keep-times.ts';
 import type { ProbeResult } from './probe.ts';
 
 const time = z.iso.datetime();
+const expect = z.enum(['blocked', 'open']);
 
 const record = z.object({
   key: z.string(),
-  change: z.object({ expect: z.enum(['blocked', 'open']), since: time }),
+  change: z.object({ expect, since: time }),
   complete: z.boolean(),
   accounts: z.array(
     z.object({
@@ -19,6 +21,19 @@ const record = z.object({
       why: z.string().optional(),
     }),
   ),
+  timedSince: time.optional(),
+  times: z
+    .array(
+      z.object({
+        account: z.string(),
+        service: z.literal('file'),
+        expect,
+        since: time,
+        seconds: z.number().nonnegative().optional(),
+        notWithin: z.number().nonnegative().optional(),
+      }),
+    )
+    .optional(),
 });
 
 /** Undefined for what is not a record of ours: it is made anew by the next probe. */
@@ -57,7 +72,10 @@ export function recordRound(current: KeyEffect | undefined, round: ProbeRound): 
     if (same && known && Date.parse(known.checkedOn) > result.checkedOn.getTime()) return known;
     return nextEffect(known, same, result, round.change);
   });
-  return { key: round.key, change: round.change, complete: round.complete, accounts };
+  const { key, change, complete } = round;
+  const since = timedSince(current, change);
+  const times = keepTimes(current, { ...change, since }, accounts);
+  return { key, change, complete, accounts, ...(since === change.since ? {} : { timedSince: since }), times };
 }
 
 function nextEffect(

@@ -27,6 +27,21 @@ export interface AccountEffect {
   readonly why?: string | undefined;
 }
 
+/** How long one change of the key took to show in one account. */
+export interface EffectTime {
+  /** ARM id. */
+  readonly account: string;
+  /** Whose data was asked for. */
+  readonly service: 'file';
+  readonly expect: ExpectedEffect;
+  /** When the change was made (ISO 8601). */
+  readonly since: string;
+  /** Seconds to the first sight of the effect; undefined: it was not seen. */
+  readonly seconds?: number | undefined;
+  /** Seconds to the last sight of the contrary; undefined: the first look saw the effect. */
+  readonly notWithin?: number | undefined;
+}
+
 /** What is known of the effect of the last change of a key, account by account. */
 export interface KeyEffect {
   /** Key identifier without a version. */
@@ -35,4 +50,8 @@ export interface KeyEffect {
   /** False when not every subscription could be looked through for accounts: it is done again. */
   readonly complete: boolean;
   readonly accounts: readonly AccountEffect[];
+  /** From when the change is timed, where that is an earlier one that it repeats (ISO 8601). */
+  readonly timedSince?: string | undefined;
+  /** Of this change and of earlier ones, in their order; undefined in a record of an older version. */
+  readonly times?: readonly EffectTime[] | undefined;
 }

@@ -1,7 +1,7 @@
 import type { AccountEffect, KeyChange, KeyEffect } from './effect.ts';
 
 /** How long an effect is waited for. Microsoft gives no figure for Storage; a role takes 10 minutes at most. Milliseconds. */
-const PATIENCE_MS = 30 * 60_000;
+export const PATIENCE_MS = 30 * 60_000;
 
 export type NextProbe =
   | { readonly next: 'done' }

@@ -16,6 +16,7 @@ import type { FileService } from './file-service-client.ts';
 import { isOver, nextProbe, pendingAccounts } from './next-probe.ts';
 import { type ProbeTarget, probe } from './probe.ts';
 import { findProbeTargets } from './probe-targets.ts';
+import { sumTimes } from './sum-times.ts';
 
 /** Time for finding the accounts, and for asking them, in one round. Milliseconds. */
 const FINDING_MS = 60_000;
@@ -123,15 +124,17 @@ function report(effect: KeyEffect, next: 'done' | 'again' | 'givenUp', about: ob
   const total = effect.accounts.length;
   const counts = { accounts: total, pending: pending.length, silent: silent.length };
   const cannot = silent.length > 0 ? ` ${silent.length} have no share that could show it: ${names(silent)}.` : '';
+  // How long this and earlier changes took: the workbook shows the last ones of each key.
+  const times = sumTimes(effect.times ?? []).find(({ expect }) => expect === effect.change.expect);
   if (next === 'done') {
     const message = `${total - silent.length} of ${total} accounts are seen to be ${effect.change.expect}.${cannot}`;
-    log({ level: 'info', reason: 'EffectSeen', message, ...counts, ...about });
+    log({ level: 'info', reason: 'EffectSeen', message, ...counts, times, ...about });
     return;
   }
   const unlisted = effect.complete ? '' : ' Not every account could be found.';
   const message = `${pending.length} of ${total} accounts are not seen to be ${effect.change.expect}: ${names(pending)}.${unlisted}${cannot}`;
   if (next === 'again') log({ level: 'info', reason: 'EffectNotShown', message, ...counts, ...about });
-  else log({ level: 'error', reason: 'EffectNotSeen', message, ...counts, ...about });
+  else log({ level: 'error', reason: 'EffectNotSeen', message, ...counts, times, ...about });
 }
 
 function names(effects: readonly AccountEffect[]): string {

@@ -6,7 +6,7 @@ import { findRecord } from '../../src/audit/find-record.ts';
 import { linesBackwards } from '../../src/audit/read-backwards.ts';
 import { parseRecord } from '../../src/audit/record.ts';
 import { type FoundRecord, searchTrail } from '../../src/audit/search-trail.ts';
-import { percentile, sumEvents } from '../../src/audit/sum-events.ts';
+import { sumEvents } from '../../src/audit/sum-events.ts';
 import { keysNamed, type TrailFilter } from '../../src/audit/trail-filter.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { entry, newContainer, newTrail } from './trails.ts';
@@ -271,11 +271,5 @@ describe('what happened on a day', () => {
     const { files } = await trail();
     expect(await sumEvents(files, { ...span, mostBytes: 1 })).toMatchObject({ complete: false });
     expect(await sumEvents(files, { ...span, signal: AbortSignal.abort() })).toMatchObject({ complete: false });
-  });
-
-  it('has percentiles by the nearest rank', () => {
-    const values = Array.from({ length: 100 }, (_, n) => 100 - n);
-    expect([percentile(values, 50), percentile(values, 95)]).toEqual([50, 95]);
-    expect([percentile([7], 50), percentile([7], 95), percentile([], 50)]).toEqual([7, 7, undefined]);
   });
 });

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { addAccount } from '../../local/azure/fleet.ts';
 import type { KeyEffect } from '../../src/effect/effect.ts';
 import { probeKey, probeMessage } from '../../src/effect/probe-work.ts';
+import { sumTimes } from '../../src/effect/sum-times.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
 import type { LogRecord } from '../../src/log.ts';
 import type { Services } from '../../src/services.ts';
@@ -127,6 +128,25 @@ describe('following the effect of a change', () => {
     expect(statesOf(effect)).toEqual(['starchive01 open', 'starchive02 open']);
   });
 
+  it('keeps how long it took, of a restore and of earlier changes too, and says it at the end', async () => {
+    const app = open();
+    local.azure.world.settings.fileServiceDelayMs = 30_000;
+    await follow(app, revoke(app.key));
+    local.azure.clock.advance(60_000);
+    local.azure.world.settings.fileServiceDelayMs = 12_000;
+    setEnabled(true);
+    await follow(app, probeMessage(app.key, 'open', local.azure.clock.now(), cause));
+    const [dark, light] = sumTimes((await app.services.effects.read(app.key))?.times?.slice(-4) ?? []);
+    expect(dark).toMatchObject({ expect: 'blocked', measured: 2, notSeen: 0, accounts: 2, changes: 1 });
+    expect(light).toMatchObject({ expect: 'open', measured: 2, notSeen: 0, accounts: 2, changes: 1 });
+    // The looks are at 0, 5, 15 and 35 seconds, and on a busy machine some later.
+    expect(dark?.p50Seconds).toBeGreaterThanOrEqual(35);
+    expect(light?.p95Seconds).toBeGreaterThanOrEqual(15);
+    expect(light?.p95Seconds).toBeLessThan(35);
+    const said = app.records.filter(({ times }) => times !== undefined);
+    expect(said).toMatchObject([{ times: { expect: 'blocked' } }, { times: { expect: 'open' } }]);
+  });
+
   it('stops following a revocation once the key is restored', async () => {
     const app = open();
     local.azure.world.settings.fileServiceDelayMs = 30_000;
@@ -153,6 +173,11 @@ describe('following the effect of a change', () => {
     expect(others).toEqual([]);
     expect(record).toMatchObject({ reason: 'EffectNotSeen', message: expect.stringContaining('starchive01 (open)') });
     expect(app.poisoned).toEqual([]);
+    // It counts, as what it is.
+    const times = (await app.services.effects.read(app.key))?.times?.slice(-2) ?? [];
+    expect(sumTimes(times)).toMatchObject([{ expect: 'blocked', measured: 0, notSeen: 2 }]);
+    for (const { notWithin } of times) expect(notWithin).toBeGreaterThanOrEqual(29 * 60);
+    expect(record).toMatchObject({ times: { notSeen: expect.any(Number) } });
   });
 
   it('does not wait for an account that can never show it, and says so', async () => {

@@ -1,0 +1,57 @@
+import { KEY_NOT_FOUND } from './classify-answer.ts';
+import type { AccountEffect, EffectTime, KeyChange, KeyEffect } from './effect.ts';
+import { PATIENCE_MS } from './next-probe.ts';
+
+/** Times that are kept of a key; of its last change it is all of them. Each takes some 250 bytes. */
+const MOST_KEPT = 2_000;
+
+/** From when a change is timed. One that is repeated while its effect is waited for is the same, and began with the first. */
+export function timedSince(before: KeyEffect | undefined, { expect, since }: KeyChange): string {
+  if (before?.change.expect !== expect) return since;
+  const first = before.timedSince ?? before.change.since;
+  return Date.parse(since) - Date.parse(first) < PATIENCE_MS ? first : since;
+}
+
+/**
+ * How long changes of the key took to show, after a round of probes. There is one for each account and change, so that a
+ * round that runs twice adds nothing.
+ *
+ * @param accounts as the record has them after the round
+ */
+export function keepTimes(
+  before: KeyEffect | undefined,
+  { expect, since }: KeyChange,
+  accounts: readonly AccountEffect[],
+): EffectTime[] {
+  const isOfChange = (time: EffectTime): boolean => time.since === since && time.expect === expect;
+  const kept = before?.times ?? [];
+  const current = new Map(kept.filter(isOfChange).map((time) => [time.account.toLowerCase(), time]));
+  const earlier = kept.filter((time) => !isOfChange(time));
+  const shown = new Map((before?.accounts ?? []).map(({ account, state }) => [account.toLowerCase(), state]));
+  for (const effect of accounts) {
+    const name = effect.account.toLowerCase();
+    const time = nextTime(current.get(name), effect, shown.get(name) === expect, { expect, since });
+    if (time) current.set(name, time);
+  }
+  return [...earlier.slice(Math.max(0, earlier.length - MOST_KEPT + current.size)), ...current.values()];
+}
+
+/** @param wasSo whether the account showed the effect before the round. Without a time by then, it did before the change. */
+function nextTime(
+  known: EffectTime | undefined,
+  { account, state, why, since: shownSince, checkedOn }: AccountEffect,
+  wasSo: boolean,
+  change: KeyChange,
+): EffectTime | undefined {
+  const seconds = (at: string): number => (Date.parse(at) - Date.parse(change.since)) / 1000;
+  const of = { account, service: 'file', ...change } as const;
+  if (state === 'unknown') return known;
+  // By the clock of another instance, which is behind: no time can be told.
+  if (seconds(checkedOn) < 0) return known;
+  if (state !== change.expect) return { ...of, notWithin: seconds(checkedOn) };
+  if (known?.seconds !== undefined) return known;
+  // It refuses for a reason of its own, and may have done so before.
+  const byChange = change.expect === 'open' || why === KEY_NOT_FOUND;
+  if (!known && (wasSo || !byChange)) return undefined;
+  return { ...of, ...known, seconds: Math.max(0, seconds(shownSince)) };
+}
