@@ -46,13 +46,16 @@ export async function readEffect(
   revocation: Promise<Revocation | undefined>,
   services: EffectServices,
 ): Promise<Effect> {
-  const [{ recorded, times, warnings }, open] = await Promise.all([readRecord(key, services), revocation]);
+  const [record, open] = await Promise.all([readRecord(key, services), revocation]);
+  const recorded = 'unread' in record ? undefined : record.recorded;
+  const times = 'unread' in record ? undefined : sumTimes(recorded?.times ?? []);
   if (recorded && isCurrent(recorded, open)) {
     const incomplete = recorded.complete ? [] : ['Not every account that uses the key could be found and followed.'];
     return { accounts: recorded.accounts, times, warnings: incomplete };
   }
+  const unread = 'unread' in record ? [`What was followed so far cannot be read (${record.unread}); asked anew.`] : [];
   const live = await askNow(key, services);
-  return { accounts: live.accounts, times, warnings: [...warnings, ...live.warnings] };
+  return { accounts: live.accounts, times, warnings: [...unread, ...live.warnings] };
 }
 
 function isCurrent({ change }: KeyEffect, open: Revocation | undefined): boolean {
@@ -60,28 +63,30 @@ function isCurrent({ change }: KeyEffect, open: Revocation | undefined): boolean
   return change.expect === 'blocked' && Date.parse(change.since) >= open.revokedOn.getTime();
 }
 
-interface Recorded extends Pick<Effect, 'times' | 'warnings'> {
-  readonly recorded: KeyEffect | undefined;
-}
+type Recorded = { readonly recorded: KeyEffect | undefined } | { readonly unread: string };
 
 async function readRecord(key: ManagedKey, { effects }: Pick<EffectServices, 'effects'>): Promise<Recorded> {
   let recorded: KeyEffect | undefined;
-  const unreadable = (why: string): Recorded => ({
-    recorded: undefined,
-    times: undefined,
-    warnings: [`What was followed so far cannot be read (${why}); asked anew.`],
-  });
   return timeBoxed(async (signal) => {
     try {
       const reading = effects.read(key, signal).then((effect) => {
         recorded = effect;
       });
-      if (!(await untilAborted(reading, signal))) return unreadable(`no answer within ${READING_MS} ms`);
-      return { recorded, times: sumTimes(recorded?.times ?? []), warnings: [] };
+      const inTime = await untilAborted(reading, signal);
+      return inTime ? { recorded } : { unread: `no answer within ${READING_MS} ms` };
     } catch (error) {
-      return unreadable(describe(describeFailure(error)));
+      return { unread: describe(describeFailure(error)) };
     }
   }, READING_MS);
+}
+
+/** How long earlier changes of the key took to show, or why that cannot be read. Never throws. */
+export async function readTimes(
+  key: ManagedKey,
+  services: Pick<EffectServices, 'effects'>,
+): Promise<{ readonly times: EffectTimes } | { readonly unread: string }> {
+  const record = await readRecord(key, services);
+  return 'unread' in record ? record : { times: sumTimes(record.recorded?.times ?? []) };
 }
 
 async function askNow(key: ManagedKey, services: EffectServices): Promise<Omit<Effect, 'times'>> {

@@ -16,6 +16,12 @@ export const LOGGED_USAGE = z
   .object({
     trackedSince: time.optional().describe('The earliest entry of the vault: of the time before, nothing is known.'),
     trackedUntil: time.optional().describe('The latest entry of the vault: the log is some minutes behind.'),
+    gaps: z
+      .array(z.object({ from: time, to: time }))
+      .optional()
+      .describe(
+        'Nothing of the whole vault was logged in between: nobody asked for a key, or the log was off. The last one first.',
+      ),
     versions: z.array(
       z.object({
         version: z.string().optional().describe('Absent: whoever asked named none.'),
@@ -43,11 +49,18 @@ export async function readKeyUsage(
   return { usage: toView(evidence.log) };
 }
 
-function toView({ uses, trackedSince, trackedUntil }: UsageLog): KeyUsageView {
+function toView({ uses, trackedSince, trackedUntil, silences }: UsageLog): KeyUsageView {
   const names = [...new Set(uses.map(({ version }) => version))];
   return {
     ...(trackedSince ? { trackedSince: trackedSince.toISOString() } : {}),
     ...(trackedUntil ? { trackedUntil: trackedUntil.toISOString() } : {}),
+    ...(silences.length > 0
+      ? {
+          gaps: silences
+            .map(({ from, to }) => ({ from: from.toISOString(), to: to.toISOString() }))
+            .sort((a, b) => (a.from < b.from ? 1 : -1)),
+        }
+      : {}),
     versions: names.map((version) => {
       const last = (operation: LoggedUse['operation']): z.output<typeof lastUse> | undefined => {
         const of = uses.filter((use) => use.version === version && use.operation === operation);

@@ -62,6 +62,18 @@ it('is shown in the status of a key, and why it is not when it cannot be read', 
     trackedSince: expect.any(String),
     versions: [{ version: key.first.version, unwrapped: { on: expect.any(String), objectId: expect.any(String) } }],
   });
+  expect(status.usage).not.toHaveProperty('gaps');
+  // As if somebody had switched the log off for five hours, twice.
+  for (let times = 0; times < 2; times += 1) {
+    local.azure.clock.advance(5 * HOUR_MS);
+    for (const account of local.azure.world.storageAccounts.values()) account.loggedUntilMs = local.azure.clock.nowMs();
+    local.azure.clock.advance(2 * HOUR_MS);
+    await services.usageLog.read(managed);
+  }
+  const { gaps = [] } = (await keyStatus(managed, services)).usage ?? {};
+  expect(gaps).toHaveLength(2);
+  for (const { from, to } of gaps) expect(Date.parse(to) - Date.parse(from)).toBeGreaterThanOrEqual(5 * HOUR_MS);
+  expect(Date.parse(gaps[0]?.from ?? '')).toBeGreaterThan(Date.parse(gaps[1]?.to ?? ''));
   local.azure.faults.add([{ match: { host: 'api.loganalytics.io' }, answer: { status: 503 } }]);
   const without = await keyStatus(managed, services);
   expect(without.usage).toMatchObject({ versions: [], unread: expect.stringContaining('503') });

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { CmkError } from '../../errors.ts';
-import { type Cli, seconds } from '../cli.ts';
+import { type Cli, type GlobalOptions, seconds } from '../cli.ts';
 import { EXIT } from '../exit-codes.ts';
 import { changing, duration, expiry, expiryOf, inVault, keySize, parsed, rotationPolicy } from '../options.ts';
 import { keyOf } from './key-of.ts';
@@ -132,7 +132,8 @@ function addStatus(command: Command, cli: Cli): void {
   command.description('its versions, who uses which, and an open revocation').action(async (name: string) => {
     const { showKeyStatus } = await import('../../operations/key/key-status.ts');
     const key = await keyOf(name, command, cli);
-    await cli.look(command, (operation) => showKeyStatus(key, cli.environment, operation), showStatus);
+    const credential = () => cli.credential(command.optsWithGlobals<GlobalOptions>());
+    await cli.look(command, (operation) => showKeyStatus(key, cli.environment, operation, credential), showStatus);
   });
 }
 

@@ -1,4 +1,5 @@
 import type { KeyStatus } from '../../operations/key/key-status.ts';
+import { count } from '../count.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
 
@@ -20,6 +21,7 @@ export function showStatus(status: KeyStatus, output: Output): ExitCode {
     versions,
   );
   if (usage) showReach(usage, output);
+  showTimes(status, output);
   for (const { what, detail } of dependents.unread) {
     output.entry({ kind: 'note', text: `There may be more: ${what} could not be read. ${detail}` });
   }
@@ -43,11 +45,40 @@ function lastAsked({ versions }: Usage, version: string | undefined): string | u
 
 /** How far the log reaches, without which "none" means nothing. */
 function showReach(usage: Usage, output: Output): void {
-  const { trackedSince, trackedUntil, unread } = usage;
+  const { trackedSince, trackedUntil, gaps = [], unread } = usage;
   const note = (text: string): void => output.entry({ kind: 'note', text });
   if (unread !== undefined) note(`Who asked for it last is not known: ${unread}`);
   else if (!trackedSince) note('The log has nothing of this vault: who asked for the key is not known.');
   else note(`By the log of the vault, which has entries from ${trackedSince} to ${trackedUntil}.`);
+  const [gap] = gaps;
+  if (gap) {
+    const which = gaps.length > 1 ? `${gaps.length} gaps, the last one` : 'a gap';
+    note(`That log has ${which} from ${gap.from} to ${gap.to}: it may have been off.`);
+  }
   const unnamed = lastAsked(usage, undefined);
   if (unnamed) note(`Without naming a version: ${unnamed}.`);
+}
+
+const SHOWN = { blocked: 'refused after a revocation', open: 'served after a restore' } as const;
+
+/** How long that took so far. Nobody promises a time: these are measurements, and are told as that. */
+function showTimes({ effectTimes, effectTimesUnread }: KeyStatus, output: Output): void {
+  const note = (text: string): void => output.entry({ kind: 'note', text });
+  if (effectTimesUnread !== undefined) note(`How long revocations took to show cannot be read: ${effectTimesUnread}`);
+  for (const one of effectTimes ?? []) {
+    const { expect, measured, notSeen, accounts, changes, since, followedSeconds = 0 } = one;
+    const within = [
+      ['half', one.p50Seconds],
+      ['95 in 100', one.p95Seconds],
+    ].map(
+      ([share, seconds]) => `${share} ${seconds === undefined ? 'not known' : `within ${inSeconds(Number(seconds))}`}`,
+    );
+    const never = notSeen > 0 ? `; ${notSeen} not within ${inSeconds(followedSeconds)}` : '';
+    const from = `${measured} measured, ${count(accounts, 'account')}, ${count(changes, 'change')} since ${since}`;
+    note(`Files are ${SHOWN[expect]}: ${within.join(', ')} (${from}${never}).`);
+  }
+}
+
+function inSeconds(seconds: number): string {
+  return `${Math.ceil(seconds)} s`;
 }

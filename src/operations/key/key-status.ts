@@ -1,11 +1,17 @@
+import type { TokenCredential } from '../../azure/credential.ts';
+import { describe, describeFailure } from '../../azure/failure.ts';
 import type { BlastRadius } from '../../dependents/blast-radius.ts';
+import { readTimes } from '../../effect/effect-of-key.ts';
+import { createEffectStore } from '../../effect/effect-store-client.ts';
+import type { EffectTimes } from '../../effect/sum-times.ts';
 import { CmkError } from '../../errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { vaultOption } from '../../keys/vault-options.ts';
 import { type KeyUsageView, readKeyUsage } from '../../overview/usage-view.ts';
 import { type KeyState, keyState, type VersionState } from '../../revocation/key-state.ts';
-import type { Environment } from '../../settings/settings.ts';
-import type { Operation } from '../operator-azure.ts';
+import { type Environment, readStorageSettings } from '../../settings/settings.ts';
+import type { Azure, Operation } from '../operator-azure.ts';
+import { knowsAppStorage } from '../rotation/rotation-access.ts';
 import { blastRadiusOf } from './blast-radius-of.ts';
 
 /** How long to look for what depends on a key. Milliseconds. */
@@ -19,6 +25,10 @@ export interface KeyStatus extends Omit<KeyState, 'versions'> {
   readonly dependents: BlastRadius;
   /** Who used it, by the log; absent: it is not known where that is (CMK_USAGE_WORKSPACE). */
   readonly usage?: KeyUsageView;
+  /** How long earlier changes took to show; absent: the app's storage, where that is kept, is not known or not readable. */
+  readonly effectTimes?: EffectTimes;
+  /** Why it is not readable. */
+  readonly effectTimesUnread?: string;
 }
 
 export interface UsedVersion extends VersionState {
@@ -26,18 +36,24 @@ export interface UsedVersion extends VersionState {
   readonly usedBy: readonly string[];
 }
 
-/** The versions of a key, who uses which, and an open revocation. Changes nothing. */
+/**
+ * The versions of a key, who uses which, and an open revocation. Changes nothing.
+ *
+ * @param credential for the app's storage, where the environment names one
+ */
 export async function showKeyStatus(
   key: ManagedKey,
   environment: Environment,
   { azure }: Operation,
+  credential?: () => TokenCredential,
 ): Promise<KeyStatus> {
   const workspace = environment.CMK_USAGE_WORKSPACE;
   const usageLog = azure.usageLog(workspace);
-  const [versions, dependents, usage] = await Promise.all([
+  const [versions, dependents, usage, effectTimes] = await Promise.all([
     azure.keys.listVersions(key),
     blastRadiusOf(key, azure, environment, DEPENDENTS_MS),
     readKeyUsage(key, workspace, { usageLog }, DEPENDENTS_MS),
+    readEffectTimes(key, environment, azure, credential),
   ]);
   if (versions.length === 0) {
     throw new CmkError(
@@ -54,7 +70,25 @@ export async function showKeyStatus(
     versions: state.versions.map((version) => ({ ...version, usedBy: users.get(version.version) ?? [] })),
     dependents,
     ...usage,
+    ...effectTimes,
   };
+}
+
+async function readEffectTimes(
+  key: ManagedKey,
+  environment: Environment,
+  azure: Azure,
+  credential: (() => TokenCredential) | undefined,
+): Promise<Pick<KeyStatus, 'effectTimes' | 'effectTimesUnread'>> {
+  if (!credential || !knowsAppStorage(environment)) return {};
+  try {
+    const settings = readStorageSettings({ ...environment, AZURE_CLOUD: azure.cloud.name });
+    const read = await readTimes(key, { effects: createEffectStore(settings, credential) });
+    return 'unread' in read ? { effectTimesUnread: read.unread } : { effectTimes: read.times };
+  } catch (error) {
+    // Settings that cannot be used. The status of a key is told without them.
+    return { effectTimesUnread: describe(describeFailure(error)) };
+  }
 }
 
 /** Who uses which version; under `unknown`, those of whom nobody says it. */

@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest';
+import { keyStatus } from '../../src/break-glass/key-status.ts';
+import type { EffectTime } from '../../src/effect/effect.ts';
+import { createEffectStore } from '../../src/effect/effect-store-client.ts';
+import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
+import type { Services } from '../../src/services.ts';
+import { managed } from '../break-glass/break-glass-fixture.ts';
+import { TestKey } from '../support/fleet.ts';
+import { PUBLIC } from '../support/keys.ts';
+import { useProcedures } from '../support/procedures.ts';
+import { runCmk } from '../support/run-cmk.ts';
+import { useWire } from '../support/wire.ts';
+
+const wire = useWire();
+const since = '2026-01-05T08:00:00.000Z';
+const UNREACHABLE =
+  'DefaultEndpointsProtocol=http;AccountName=a;AccountKey=YQ==;BlobEndpoint=http://127.0.0.1:9/a;QueueEndpoint=http://127.0.0.1:9/a;TableEndpoint=http://127.0.0.1:9/a';
+
+/** As if a key had been revoked once, and two accounts had been dark after 8 and 40 s, and one not within half an hour. */
+async function revokedOnce(key: ManagedKey, effects: Services['effects']): Promise<void> {
+  const change = { expect: 'blocked', since } as const;
+  const time = (n: number, seen: Partial<EffectTime>): EffectTime => ({
+    account: `/a/st${n}`,
+    service: 'file',
+    ...change,
+    ...seen,
+  });
+  const times = [time(1, { seconds: 8 }), time(2, { seconds: 40, notWithin: 20 }), time(3, { notWithin: 1_800 })];
+  await effects.update(key, () => ({ key: key.id, change, complete: true, accounts: [], times }));
+}
+
+const FIGURES = {
+  measured: 2,
+  notSeen: 1,
+  accounts: 3,
+  changes: 1,
+  p50Seconds: 40,
+  longestSeconds: 40,
+  followedSeconds: 1_800,
+  since,
+};
+
+describe('the status of a key', () => {
+  it('has how long earlier revocations took to show, although the key is restored since', async () => {
+    const key = new TestKey(wire.azure.world);
+    const services = wire.services();
+    expect((await keyStatus(managed(key, services), services)).effectTimes).toEqual([]);
+    await revokedOnce(managed(key, services), services.effects);
+    const { effectTimes } = await keyStatus(managed(key, services), services);
+    expect(effectTimes).toMatchObject([{ expect: 'blocked', service: 'file', ...FIGURES }]);
+    // A third was not seen to show it: nobody knows within what time 95 in 100 do.
+    expect(effectTimes?.[0]).not.toHaveProperty('p95Seconds');
+  });
+
+  it('is told without them, and says so, while the storage of the app is away', async () => {
+    const key = new TestKey(wire.azure.world);
+    const services = wire.services();
+    const away = {
+      ...services,
+      effects: createEffectStore({ cloud: PUBLIC, storage: { connectionString: UNREACHABLE } }, () => {
+        throw new Error('unused');
+      }),
+    };
+    const status = await keyStatus(managed(key, services), away);
+    expect(status.versions).toHaveLength(1);
+    expect(status).not.toHaveProperty('effectTimes');
+    expect(status.warnings.join()).toContain('What was followed so far cannot be read');
+  });
+});
+
+describe('cmk key status', () => {
+  const procedures = useProcedures();
+
+  it('says them where it knows the storage of the app, and why not when that is away', async () => {
+    const site = procedures.site();
+    const args = ['key', 'status', site.key, '--vault', site.vault.name];
+    const env = { AzureWebJobsStorage: wire.connectionString };
+    const connection = { cloud: PUBLIC, storage: { connectionString: wire.connectionString } };
+    const effects = createEffectStore(connection, () => {
+      throw new Error('unused');
+    });
+    const vault = { name: site.vault.name, uri: `https://${site.vault.name}.vault.azure.net`, kind: 'vault' } as const;
+    await revokedOnce(managedKey(vault as ManagedKey['vault'], site.key), effects);
+
+    const told = await runCmk(procedures, args, { env });
+    expect(told.out).toContain(
+      `Files are refused after a revocation: half within 40 s, 95 in 100 not known (2 measured, 3 accounts, 1 change since ${since}; 1 not within 1800 s).`,
+    );
+    const json = await runCmk(procedures, [...args, '--json'], { env });
+    expect(JSON.parse(json.out).result.effectTimes).toMatchObject([FIGURES]);
+    const away = await runCmk(procedures, args, { env: { AzureWebJobsStorage: UNREACHABLE } });
+    expect(away.code).toBe(0);
+    expect(away.out).toContain('How long revocations took to show cannot be read: ');
+    expect((await runCmk(procedures, [...args, '--json'])).out).not.toContain('effectTimes');
+  });
+});
