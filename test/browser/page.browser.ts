@@ -153,6 +153,10 @@ describe('break-glass through the page alone', () => {
     await restorer.getByRole('button', { name: `Restore ${KEY}` }).click();
     await restorer.getByText('The key is restored.').waitFor();
     await restorer.getByText('8 of 8 serve data.').waitFor({ timeout: 30_000 });
+    const times = restorer.getByRole('region', { name: 'How soon it shows' });
+    await times.getByText(/^Until files were refused: half within \d+ s, 95 in 100 within \d+ s/).waitFor();
+    await times.getByText(/^From 8 measurements in 8 accounts and 1 revocation since/).waitFor();
+    await times.getByText(/^Until files were served again: half within/).waitFor({ timeout: 30_000 });
     expect(await readShare('stfiles01')).toBe(200);
 
     const { page: auditor } = await as('operator', `#/audit?key=${KEY}&action=key.revoke`);
@@ -180,6 +184,43 @@ describe('break-glass through the page alone', () => {
     await other.page.getByRole('region', { name: 'Restore' }).getByLabel('Why').fill('Together');
     await other.page.getByRole('button', { name: 'Restore kv-files/archive-key' }).click();
     await other.page.getByText('The key is restored.').waitFor();
+  });
+});
+
+describe('who asked for a key', () => {
+  const QUERY = { host: 'api.loganalytics.io' };
+  afterEach(() => app.azure.faults.clear());
+
+  it('is told version by version, with who, how far the log reaches, and its gaps', async () => {
+    const account = app.azure.world.storageAccounts.get('starchive01');
+    const identity = [...app.azure.world.identities.values()].find(({ name }) => name === 'id-storage');
+    if (!account || !identity) throw new Error('The sample fleet has changed.');
+    await app.advance(2 * 3_600_000);
+    await call('operator', 'GET', '/keys/kv-files/archive-key'); // reads the log, and has it written up to now
+    await app.advance(5 * 3_600_000);
+    // As if the log had been off meanwhile.
+    for (const one of app.azure.world.storageAccounts.values()) one.loggedUntilMs = app.azure.clock.nowMs();
+    await app.advance(2 * 3_600_000);
+    const { page } = await as('operator', '#/keys/kv-files/archive-key');
+    const log = page.getByRole('region', { name: 'Asked for, by the log of the vault' });
+    await log.getByText(/^The log of the vault has entries from .* to .* Of the time before and after/).waitFor();
+    await log.getByText(/^\d+ gaps? in it: nobody asked the vault for anything, or the log was off/).waitFor();
+    await log
+      .getByText(/^Nothing from .* to /)
+      .first()
+      .waitFor();
+    const current = account.encryption.keyvaultproperties?.keyversion ?? '';
+    const row = log.getByRole('row').filter({ has: page.getByRole('rowheader', { name: current.slice(0, 8) }) });
+    expect(await row.getByText(`by ${identity.principalId}`).count()).toBeGreaterThan(0);
+    await page.getByText('a dot the last request in the log').waitFor({ state: 'attached' });
+  });
+
+  it('is not known while the log is away, and then it says so', async () => {
+    app.azure.faults.add([{ match: QUERY, answer: { status: 503 } }]);
+    const { page } = await as('operator', '#/keys/kv-files/archive-key');
+    const log = page.getByRole('region', { name: 'Asked for, by the log of the vault' });
+    await log.getByText(/^Not known now\. .*503/).waitFor();
+    expect(await log.getByRole('table').count()).toBe(0);
   });
 });
 

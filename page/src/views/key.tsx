@@ -8,6 +8,7 @@ import { Icon } from '../ui/icon.tsx';
 import { Facts, Section } from '../ui/section.tsx';
 import { duration, Time } from '../ui/time.tsx';
 import { USABILITY } from './break-glass/versions.tsx';
+import { LoggedUse } from './logged-use.tsx';
 import { NextRotation } from './next-rotation.tsx';
 import { PausedNotice } from './paused.tsx';
 import { RevocationLine } from './revocation-line.tsx';
@@ -37,9 +38,14 @@ export function KeyView({ vault, name }: { readonly vault: string; readonly name
         </div>
       )}
       <Section title="Versions over time" of={status}>
-        {data && <Timeline versions={data.versions} />}
+        {data && <Timeline versions={data.versions} usage={data.usage} />}
         {data && <VersionTable versions={data.versions} newestUsable={data.newestUsable} />}
       </Section>
+      {data && (
+        <Section title="Asked for, by the log of the vault">
+          <LoggedUse usage={data.usage} versions={data.versions} />
+        </Section>
+      )}
       {data && (
         <div class="columns">
           <Section title="Next">

@@ -8,8 +8,8 @@ const MARGIN = 0.04;
 const MOST = 12;
 const DAY = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
 
-/** When each version was and will be of use. A picture of the table below it, which says the same in words. */
-export function Timeline({ versions }: Pick<KeyStatusResponse, 'versions'>) {
+/** When each version was and will be of use. A picture of the tables below it, which say the same in words. */
+export function Timeline({ versions, usage }: Pick<KeyStatusResponse, 'versions' | 'usage'>) {
   const now = serverNow().getTime();
   const shown = [...versions].sort((a, b) => (a.createdOn < b.createdOn ? 1 : -1)).slice(0, MOST);
   const starts = shown.map(({ activeFrom, createdOn }) => Date.parse(activeFrom ?? createdOn));
@@ -24,6 +24,7 @@ export function Timeline({ versions }: Pick<KeyStatusResponse, 'versions'>) {
       <ol class="timeline">
         {shown.map(({ version, state, expiresOn, activeFrom, createdOn }) => {
           const start = place(Date.parse(activeFrom ?? createdOn));
+          const asked = lastAsked(usage, version);
           // Without an expiry it is of use for good.
           const width = (expiresOn ? place(Date.parse(expiresOn)) : 100) - start;
           return (
@@ -34,6 +35,7 @@ export function Timeline({ versions }: Pick<KeyStatusResponse, 'versions'>) {
                   class={`bar tone-${USABILITY[state][0]}`}
                   style={{ left: `${start}%`, width: `${Math.max(width, 0.5)}%` }}
                 />
+                {asked !== undefined && <span class="asked" style={{ left: `${place(asked)}%` }} />}
                 <span class="today" style={{ left: `${place(now)}%` }} />
               </span>
             </li>
@@ -42,9 +44,15 @@ export function Timeline({ versions }: Pick<KeyStatusResponse, 'versions'>) {
       </ol>
       <p class="ends">
         <span>{DAY.format(from)}</span>
-        <span>the thin line is now</span>
+        <span>the thin line is now{usage?.trackedSince ? ', a dot the last request in the log' : ''}</span>
         <span>{isOpen ? 'no end' : DAY.format(from + span)}</span>
       </p>
     </div>
   );
+}
+
+function lastAsked(usage: KeyStatusResponse['usage'], version: string): number | undefined {
+  const { wrapped, unwrapped, other } = usage?.versions.find((one) => one.version === version) ?? {};
+  const times = [wrapped, unwrapped, other].flatMap((last) => (last ? Date.parse(last.on) : []));
+  return times.length > 0 ? Math.max(...times) : undefined;
 }

@@ -12,6 +12,7 @@ import { RevocationLine } from '../revocation-line.tsx';
 import { Refused } from './answer.tsx';
 import { Approvals } from './approvals.tsx';
 import { Effect } from './effect.tsx';
+import { EffectTimes } from './effect-times.tsx';
 import { Restore, type RestoreAnswer, RestoreAnswered } from './restore.tsx';
 import { Revoke, Revoked } from './revoke.tsx';
 import { type Call, useCall } from './use-call.ts';
@@ -109,6 +110,7 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
         <Revoke {...about} isRevoked={revocation !== undefined} call={revoke} />
       </Section>
       {(revocation || (data && data.effect.length > 0)) && <Effect status={data} of={status} />}
+      {data && <EffectTimes times={data.effectTimes} />}
       {mayRead && (
         <Section title="Versions" of={status}>
           {data && <Versions versions={data.versions} newestUsable={data.newestUsable} />}

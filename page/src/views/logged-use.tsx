@@ -1,0 +1,141 @@
+import type { KeyStatusResponse } from '../api/types.ts';
+import { count, shortVersion } from '../names.ts';
+import { Time } from '../ui/time.tsx';
+
+/** Gaps that are named. */
+const MOST = 3;
+
+type Usage = NonNullable<KeyStatusResponse['usage']>;
+type VersionUse = Usage['versions'][number];
+type LastUse = VersionUse['wrapped'];
+
+/** Who asked for which version last, by Key Vault's own log, and how far that reaches. */
+export function LoggedUse({ usage, versions }: Pick<KeyStatusResponse, 'usage' | 'versions'>) {
+  if (!usage) {
+    return <p>Not known: the app is not told where the log of the vault is (CMK_USAGE_WORKSPACE).</p>;
+  }
+  if (usage.unread !== undefined) return <p>Not known now. {usage.unread}</p>;
+  if (!usage.trackedSince) return <p>Not known: the log has nothing of this vault.</p>;
+  return (
+    <>
+      <Reach usage={usage} />
+      <UseTable usage={usage} versions={versions} />
+      <p class="muted">A request that was refused counts too: whoever made it holds on to the version.</p>
+    </>
+  );
+}
+
+function Reach({ usage: { trackedSince, trackedUntil, gaps = [] } }: { readonly usage: Usage }) {
+  return (
+    <>
+      <p>
+        The log of the vault has entries {trackedSince && <Span from={trackedSince} to={trackedUntil} />}. Of the time
+        before and after, nothing is known.
+      </p>
+      {gaps.length > 0 && (
+        <>
+          <p>
+            {count(gaps.length, 'gap')} in it: nobody asked the vault for anything, or the log was off. What is not seen
+            in the table may have been in a gap.
+          </p>
+          <ul>
+            {gaps.slice(0, MOST).map(({ from, to }) => (
+              <li key={from}>
+                Nothing <Span from={from} to={to} />
+              </li>
+            ))}
+            {gaps.length > MOST && <li>… and {count(gaps.length - MOST, 'earlier one')}.</li>}
+          </ul>
+        </>
+      )}
+    </>
+  );
+}
+
+function Span({ from, to }: { readonly from: string; readonly to: string | undefined }) {
+  return (
+    <>
+      from <Time at={from} />
+      {to && (
+        <>
+          {' '}
+          to <Time at={to} />
+        </>
+      )}
+    </>
+  );
+}
+
+function UseTable({ usage, versions }: { readonly usage: Usage; readonly versions: KeyStatusResponse['versions'] }) {
+  const ordered = [...versions].sort((a, b) => (a.createdOn < b.createdOn ? 1 : -1)).map(({ version }) => version);
+  // Those that the key does not have any more, and requests that name none, which may be for any.
+  const others = usage.versions.flatMap(({ version }) => (version && !ordered.includes(version) ? version : []));
+  const useOf = (name: string | undefined) => usage.versions.find(({ version }) => version === name);
+  const unnamed = useOf(undefined);
+  return (
+    <table class="cards">
+      <caption class="hidden">When each version was last asked for, by the log of the vault</caption>
+      <thead>
+        <tr>
+          <th scope="col">Version</th>
+          <th scope="col">Last wrapped</th>
+          <th scope="col">Last unwrapped</th>
+          <th scope="col">Encrypted, decrypted, signed or verified</th>
+        </tr>
+      </thead>
+      <tbody>
+        {ordered.map((version) => (
+          <UseRow key={version} name={version} use={useOf(version)} />
+        ))}
+        {others.map((version) => (
+          <UseRow key={version} name={version} note=" (not of this key now)" use={useOf(version)} />
+        ))}
+        {unnamed && <UseRow note="No version named" use={unnamed} />}
+      </tbody>
+    </table>
+  );
+}
+
+interface UseRowProps {
+  readonly name?: string;
+  readonly note?: string;
+  readonly use: VersionUse | undefined;
+}
+
+function UseRow({ name, note, use }: UseRowProps) {
+  return (
+    <tr>
+      <th scope="row" class={name === undefined ? undefined : 'mono'} title={name}>
+        {name !== undefined && shortVersion(name)}
+        {note}
+      </th>
+      <UseCell label="Last wrapped" use={use?.wrapped} />
+      <UseCell label="Last unwrapped" use={use?.unwrapped} />
+      <UseCell label="Otherwise" use={use?.other} />
+    </tr>
+  );
+}
+
+function UseCell({ label, use }: { readonly label: string; readonly use: LastUse }) {
+  return (
+    <td data-label={label}>
+      {use ? (
+        <span>
+          <Time at={use.on} /> <By use={use} />
+        </span>
+      ) : (
+        'not seen'
+      )}
+    </td>
+  );
+}
+
+function By({ use: { objectId, appId } }: { readonly use: NonNullable<LastUse> }) {
+  if (!objectId && !appId) return <small>by somebody whom the log does not name</small>;
+  return (
+    <small>
+      by {!objectId && 'application '}
+      <span class="mono">{objectId ?? appId}</span>
+    </small>
+  );
+}
