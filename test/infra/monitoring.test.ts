@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { EFFECT_TIMES } from '../../src/effect/sum-times.ts';
 import { REASONS } from '../../src/reasons.ts';
 import { METRICS } from '../../src/telemetry/telemetry.ts';
 import type { Resource } from './arm/deploy.ts';
@@ -67,6 +68,13 @@ describe('alert rules and workbook', () => {
   it('look for metrics that the app sends', () => {
     const named = queries.filter((query) => query.includes('AppMetrics')).flatMap((query) => compared(query, 'Name'));
     expect(new Set(named)).toEqual(new Set([...Object.keys(METRICS), 'cmk.queue.age']));
+  });
+
+  it('show how long a change took by the figures that the app itself has of it', () => {
+    const shown = queries.flatMap((query) => [...query.matchAll(/\btimes\.(\w+)/g)].map(([, name]) => name));
+    expect(shown).toEqual(expect.arrayContaining(['p50Seconds', 'p95Seconds', 'measured', 'notSeen', 'since']));
+    const figures = Object.keys(EFFECT_TIMES.element.shape);
+    expect(shown.filter((name) => !figures.includes(name ?? ''))).toEqual([]);
   });
 
   it('look for nothing behind the question mark of an address: the host leaves that out of its telemetry', () => {

@@ -13,7 +13,9 @@ export function Timeline({ versions, usage }: Pick<KeyStatusResponse, 'versions'
   const now = serverNow().getTime();
   const shown = [...versions].sort((a, b) => (a.createdOn < b.createdOn ? 1 : -1)).slice(0, MOST);
   const starts = shown.map(({ activeFrom, createdOn }) => Date.parse(activeFrom ?? createdOn));
-  const ends = shown.map(({ expiresOn }) => (expiresOn ? Date.parse(expiresOn) : now));
+  const ends = shown.map(({ expiresOn, version }) =>
+    Math.max(expiresOn ? Date.parse(expiresOn) : now, lastAsked(usage, version) ?? now),
+  );
   const isOpen = shown.some(({ expiresOn }) => !expiresOn);
   const from = Math.min(now, ...starts);
   const to = Math.max(now, ...ends);

@@ -128,13 +128,20 @@ function addRotate(command: Command, cli: Cli): void {
     });
 }
 
+const TIMES = `
+How long revocations and restores took to show is read from the app's storage
+(AzureWebJobsStorage__accountName, with the role Storage Blob Data Reader).`;
+
 function addStatus(command: Command, cli: Cli): void {
-  command.description('its versions, who uses which, and an open revocation').action(async (name: string) => {
-    const { showKeyStatus } = await import('../../operations/key/key-status.ts');
-    const key = await keyOf(name, command, cli);
-    const credential = () => cli.credential(command.optsWithGlobals<GlobalOptions>());
-    await cli.look(command, (operation) => showKeyStatus(key, cli.environment, operation, credential), showStatus);
-  });
+  command
+    .description('its versions, who uses which, and an open revocation')
+    .addHelpText('after', TIMES)
+    .action(async (name: string) => {
+      const { showKeyStatus } = await import('../../operations/key/key-status.ts');
+      const key = await keyOf(name, command, cli);
+      const credential = () => cli.credential(command.optsWithGlobals<GlobalOptions>());
+      await cli.look(command, (operation) => showKeyStatus(key, cli.environment, operation, credential), showStatus);
+    });
 }
 
 /** Why a file cannot be read, by Node's codes. */
