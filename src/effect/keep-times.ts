@@ -4,6 +4,11 @@ import { PATIENCE_MS } from './next-probe.ts';
 
 /** Times that are kept of a key; of its last change it is all of them. Each takes some 250 bytes. */
 const MOST_KEPT = 2_000;
+/**
+ * Looks are so far apart at most: a minute's pause, one for finding the accounts, one for asking them. Where it was longer,
+ * the queue was away, say, the time of the look tells nothing of the time of the effect. Seconds.
+ */
+const MOST_APART = 180;
 
 /** From when a change is timed. One that is repeated while its effect is waited for is the same, and began with the first. */
 export function timedSince(before: KeyEffect | undefined, { expect, since }: KeyChange): string {
@@ -53,5 +58,7 @@ function nextTime(
   // It refuses for a reason of its own, and may have done so before.
   const byChange = change.expect === 'open' || why === KEY_NOT_FOUND;
   if (!known && (wasSo || !byChange)) return undefined;
-  return { ...of, ...known, seconds: Math.max(0, seconds(shownSince)) };
+  const shownAfter = Math.max(0, seconds(shownSince));
+  if (shownAfter - (known?.notWithin ?? 0) > MOST_APART) return known;
+  return { ...of, ...known, seconds: shownAfter };
 }

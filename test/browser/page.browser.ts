@@ -224,6 +224,66 @@ describe('who asked for a key', () => {
   });
 });
 
+describe('what is not known of a key', () => {
+  /** The answer about a key with some of it replaced, as it takes weeks, or a Storage that is slow, to have it so. */
+  async function withStatus(view: string, change: object) {
+    const { page } = await as('operator', '#/keys');
+    await page.route(/\/api\/keys\/kv-files\/archive-key$/, async (route) => {
+      const response = await route.fetch({ headers: { ...route.request().headers(), 'if-none-match': '' } });
+      await route.fulfill({ response, json: { ...((await response.json()) as object), ...change } });
+    });
+    await page.goto(`${app.url}/${view}`);
+    return page;
+  }
+  const at = (hour: number): string => `2026-10-01T${String(hour).padStart(2, '0')}:00:00.000Z`;
+
+  it('is said of its use: several gaps, requests without a version or a name, versions that are gone', async () => {
+    const gaps = [20, 16, 12, 8, 4].map((hour) => ({ from: at(hour - 3), to: at(hour) }));
+    const versions = [
+      { version: 'f'.repeat(32), wrapped: { on: at(2), appId: 'app-of-someone' } },
+      { other: { on: at(3) } },
+    ];
+    const usage = { trackedSince: at(0), trackedUntil: at(21), gaps, versions };
+    const page = await withStatus('#/keys/kv-files/archive-key', { usage });
+    const log = page.getByRole('region', { name: 'Asked for, by the log of the vault' });
+    await log.getByText(/^5 gaps in it/).waitFor();
+    expect(await log.getByRole('listitem').count()).toBe(4);
+    await log.getByText('… and 2 earlier ones.').waitFor();
+    const rows = await log.getByRole('row').allInnerTexts();
+    expect(rows.some((row) => /ffffffff \(not of this key now\).*by application app-of-someone/s.test(row))).toBe(true);
+    expect(rows.some((row) => /No version named.*by somebody whom the log does not name/s.test(row))).toBe(true);
+    expect(rows.some((row) => row.match(/not seen/g)?.length === 3)).toBe(true);
+  });
+
+  it.each([
+    [undefined, 'Not known: the app is not told where the log of the vault is (CMK_USAGE_WORKSPACE).'],
+    [{ versions: [] }, 'Not known: the log has nothing of this vault.'],
+  ])('is said of a log that tells nothing: %j', async (usage, words) => {
+    const page = await withStatus('#/keys/kv-files/archive-key', { usage });
+    await page.getByText(words).waitFor();
+  });
+
+  it('is said of how soon a revocation shows: nothing yet, nothing now, too few', async () => {
+    const never = await withStatus('#/break-glass/kv-files/archive-key', { effectTimes: [] });
+    await never.getByText(/^It has not been measured for this key yet\. Nobody promises a time/).waitFor();
+    const away = await withStatus('#/break-glass/kv-files/archive-key', { effectTimes: undefined });
+    await away.getByText(/^What was measured cannot be read now\./).waitFor();
+    const of = { expect: 'blocked', service: 'file', accounts: 5, changes: 2, since: at(1), until: at(9) };
+    const some = { ...of, measured: 9, notSeen: 1, p50Seconds: 7.2, longestSeconds: 61, followedSeconds: 1_800 };
+    const few = await withStatus('#/break-glass/kv-files/archive-key', { effectTimes: [some] });
+    await few
+      .getByText(
+        'Until files were refused: half within 8 s, 95 in 100: not known, too few were seen to; the longest measured took 1 min 1 s.',
+      )
+      .waitFor();
+    await few
+      .getByText(
+        /^From 9 measurements in 5 accounts and 2 revocations since .*\. 1 more was not seen refusing within 30 min, and counted as that\.$/,
+      )
+      .waitFor();
+  });
+});
+
 describe('what is under way', () => {
   it('is a rotation, from its beginning to its end', async () => {
     await call('operator', 'POST', '/pause', { reason: 'To watch it', key: 'kv-records/records-key' });

@@ -122,6 +122,23 @@ describe('what is kept of how long a change took', () => {
       ],
       [],
     ],
+    [
+      'is none where nobody looked for minutes before it was seen',
+      [
+        [1_200, revoked(0), ['blocked']],
+        [1_260, revoked(0), ['blocked']],
+      ],
+      [],
+    ],
+    [
+      'is what was known before, where nobody looked for minutes after that',
+      [
+        [60, revoked(0), ['open']],
+        [1_200, revoked(0), ['blocked']],
+        [1_260, revoked(0), ['blocked']],
+      ],
+      ['st0 blocked >60'],
+    ],
     ['is none by a clock that is behind', [[-30, revoked(0), ['blocked']]], []],
     [
       'is the same when a round runs twice',
