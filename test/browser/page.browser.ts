@@ -61,6 +61,8 @@ beforeAll(async () => {
 });
 afterEach(async () => {
   for (const one of opened.splice(0)) {
+    // An answer that is still being changed.
+    await one.page.unrouteAll({ behavior: 'ignoreErrors' });
     expectQuiet(one, app.url, app.azure.signInUrl);
     await one.close();
   }
@@ -401,7 +403,6 @@ describe('names that look like markup', () => {
       expect(await page.evaluate<number>(WIDER), name).toBe(0);
       expect(await page.title(), name).toMatch(/ · cmk-autopilot$/);
     }
-    await page.unrouteAll({ behavior: 'ignoreErrors' });
   });
 });
 
