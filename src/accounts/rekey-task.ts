@@ -1,6 +1,6 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { RekeyOrder, RekeyStore, RekeySubject, RekeyWay } from '../fleet/rekey-order.ts';
-import { countsAsFailed, wayOf } from '../fleet/rekey-order.ts';
+import { countsAsFailed, stoppedBy, wayOf } from '../fleet/rekey-order.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
@@ -170,7 +170,7 @@ async function stopAtFailures(id: string, store: RekeyStore, now: Date): Promise
   }
   if (failed.size < order.maxFailures) return false;
   const why = `${failed.size} accounts could not be moved.`;
-  const paused = await store.replace({ ...order, paused: { on: now.toISOString(), why }, tick: order.tick + 1 });
+  const paused = await store.replace(stoppedBy(order, why, now));
   // Somebody has changed it at this moment: the next failure, or the next step, looks again.
   return paused !== undefined;
 }

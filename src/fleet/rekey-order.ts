@@ -2,11 +2,23 @@ import { z } from 'zod';
 import { sameKeyName } from '../keys/key-identifier.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 
-/** A `checking` order that is older than this was left behind by a start that was killed. Milliseconds. */
-const CHECKING_MS = 15 * 60_000;
-
 const reason = z.string().refine((code): code is Reason => Object.hasOwn(REASONS, code));
 const person = z.object({ objectId: z.string(), appId: z.string(), name: z.string().optional() });
+
+/** Something that was done to an order, as the audit trail is to have it. */
+const change = z.object({
+  /** Of its record: there is one. */
+  id: z.string(),
+  reason,
+  on: z.iso.datetime(),
+  why: z.string().optional(),
+  /** Who did it, and in which call; absent: the app by itself. */
+  caller: person
+    .extend({ kind: z.enum(['person', 'application']).optional(), tokenId: z.string().optional() })
+    .optional(),
+  correlationId: z.string().optional(),
+});
+export type RekeyRecord = z.output<typeof change>;
 
 /** A re-key as it is kept: "everything that uses key `from` moves to key `to`". */
 export const REKEY_ORDER = z.object({
@@ -23,10 +35,10 @@ export const REKEY_ORDER = z.object({
     .optional(),
   startedOn: z.iso.datetime(),
   /**
-   * `checking`: nothing moves yet. `moving`: it stands. `takingBack`: what it has moved goes back. The others are ends:
-   * `done`: nothing uses the old key any more, as was verified; `takenBack`; `ended`: a person left all as it was.
+   * `moving`: it stands. `takingBack`: what it has moved goes back. The others are ends: `done`: nothing uses the old key any
+   * more, as was verified; `takenBack`; `ended`: a person left all as it was.
    */
-  state: z.enum(['checking', 'moving', 'takingBack', 'done', 'takenBack', 'ended']),
+  state: z.enum(['moving', 'takingBack', 'done', 'takenBack', 'ended']),
   /** Nothing moves until it is resumed. Without `by` the app stopped it itself: too many accounts failed. */
   paused: z.object({ on: z.iso.datetime(), why: z.string(), by: person.optional() }).optional(),
   /** When it was last resumed: what failed before is tried again. */
@@ -43,6 +55,10 @@ export const REKEY_ORDER = z.object({
   /** The last look for what still uses the old key: what could not be read is named, and then it is not verified. */
   verified: z.object({ on: z.iso.datetime(), gaps: z.array(z.string()) }).optional(),
   endedOn: z.iso.datetime().optional(),
+  /** Id of the last change: whoever made it and had no answer finds by it that it was made. */
+  change: z.string().optional(),
+  /** What was done to it and is not known to be in the audit trail: written with what was done, by whoever did it. */
+  unrecorded: z.array(change).optional(),
 });
 
 export type RekeyData = z.output<typeof REKEY_ORDER>;
@@ -70,6 +86,14 @@ export interface RekeySubject {
   readonly failure?: { readonly reason: Reason; readonly detail: string; readonly at: string };
 }
 
+/** Which order has, or had, a key. */
+export interface KeyHolder {
+  /** Key identifier without a version. */
+  readonly key: string;
+  /** Id of the order, with the mark of the state that was read; absent: none has ever had it. */
+  readonly last?: { readonly order: string; readonly etag: string };
+}
+
 /**
  * Orders and what they did, in the app's own storage. Unlike the fleet index it is no cache: who was moved, and so has to
  * be taken back, is known from here alone. Every request has a deadline; errors are the SDK's.
@@ -78,7 +102,13 @@ export interface RekeyStore {
   /** Every order that there was. */
   orders(): Promise<readonly RekeyOrder[]>;
   order(id: string): Promise<RekeyOrder | undefined>;
-  add(order: RekeyData): Promise<void>;
+  /** Who has had each of these keys last. */
+  holders(keys: readonly string[]): Promise<readonly KeyHolder[]>;
+  /**
+   * Writes an order that stands from now on, a new one or one that had ended, and that it has both its keys: all of it or
+   * nothing. Undefined: nothing was written, as the order, or who has a key, was changed since it was read.
+   */
+  stand(order: RekeyData & { readonly etag?: string }, holders: readonly KeyHolder[]): Promise<RekeyOrder | undefined>;
   /** Undefined: it was changed since it was read, and nothing was written. */
   replace(order: RekeyOrder): Promise<RekeyOrder | undefined>;
   subjects(id: string): AsyncIterable<RekeySubject>;
@@ -100,10 +130,31 @@ export function isEnded({ state }: RekeyData): boolean {
   return state === 'done' || state === 'takenBack' || state === 'ended';
 }
 
-/** Whether it takes part in who may start another one. */
-export function isStanding(order: RekeyData, now: Date): boolean {
-  if (order.state !== 'checking') return !isEnded(order);
-  return now.getTime() - Date.parse(order.startedOn) < CHECKING_MS;
+/** The order with what is done to it, still to be recorded. Each change of an order has its own number, and so its own id. */
+export function withChange<O extends RekeyData>(order: O, done: Omit<RekeyRecord, 'id'>): O {
+  const id = ['key.rekey', order.id, order.tick, done.reason, done.correlationId ?? 'app'].join('/');
+  return { ...order, change: id, unrecorded: [...(order.unrecorded ?? []), { id, ...done }] };
+}
+
+/** The app pauses it by itself, until a person resumes it. */
+export function stoppedBy(order: RekeyOrder, why: string, now: Date): RekeyOrder {
+  const on = now.toISOString();
+  const stopped = { ...order, paused: { on, why }, tick: order.tick + 1 };
+  return withChange(stopped, { reason: 'RekeyStopped', on, why });
+}
+
+/**
+ * Changes an order. Undefined: it was changed since it was read, and by somebody else: a client that asks again, as the answer
+ * was lost, is told so of its own change. Errors are the SDK's.
+ */
+export async function changeOrder(
+  order: RekeyOrder,
+  rekeys: Pick<RekeyStore, 'order' | 'replace'>,
+): Promise<RekeyOrder | undefined> {
+  const changed = await rekeys.replace(order);
+  if (changed) return changed;
+  const found = await rekeys.order(order.id);
+  return found?.change !== undefined && found.change === order.change ? found : undefined;
 }
 
 /** The way that an order moves now; undefined: it does not. */
@@ -114,7 +165,7 @@ export function wayOf(order: RekeyOrder): RekeyWay | undefined {
   return undefined;
 }
 
-/** The way of the order that moves what uses a key; there is one at the most (see {@link conflictsOf}). */
+/** The way of the order that moves what uses a key; there is one at the most (see `src/rekey/hold-keys.ts`). */
 export function wayOff(orders: readonly RekeyOrder[], key: string): RekeyWay | undefined {
   return orders.flatMap((order) => wayOf(order) ?? []).find(({ from }) => sameKeyName(from, key));
 }
@@ -125,16 +176,12 @@ export function lacksApproval({ order, back }: RekeyWay, needed: number): boolea
 }
 
 /** The standing orders that share a key with this one: a key takes part in one order at a time, so that none goes in a circle. */
-export function conflictsOf(
-  order: Pick<RekeyData, 'id' | 'from' | 'to'>,
-  others: readonly RekeyOrder[],
-  now: Date,
-): RekeyOrder[] {
+export function conflictsOf(order: Pick<RekeyData, 'id' | 'from' | 'to'>, others: readonly RekeyOrder[]): RekeyOrder[] {
   const mine = [order.from, order.to];
   return others.filter(
     (other) =>
       other.id !== order.id &&
-      isStanding(other, now) &&
+      !isEnded(other) &&
       [other.from, other.to].some((key) => mine.some((own) => sameKeyName(own, key))),
   );
 }

@@ -3,7 +3,15 @@ import { Dispatcher, moveCalls } from '../accounts/dispatcher.ts';
 import type { Rollout } from '../accounts/rollout.ts';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import type { Turns } from '../azure/turns.ts';
-import { lacksApproval, type RekeyOrder, type RekeyStore, type RekeyWay, wayOf } from '../fleet/rekey-order.ts';
+import {
+  changeOrder,
+  lacksApproval,
+  type RekeyOrder,
+  type RekeyStore,
+  type RekeyWay,
+  stoppedBy,
+  wayOf,
+} from '../fleet/rekey-order.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
@@ -14,6 +22,7 @@ import type { WorkQueue } from '../work/work-queue-client.ts';
 import { type FindLeftServices, neverAsked, type Rows, stillOn, unsettled, verifyUnused } from './find-left.ts';
 import { finishRekey } from './finish.ts';
 import { obstacleOf } from './obstacle.ts';
+import { recordChanges } from './record-changes.ts';
 import { type NextStep, nextWave, secondsToAsk, UNVERIFIED_SECONDS, WAITS_SECONDS, waveUnderWay } from './waves.ts';
 
 export type RekeyServices = FindLeftServices & {
@@ -36,20 +45,34 @@ const HELD: Outcome = {
   delaySeconds: 5,
 };
 
+const UNRECORDED: Outcome = {
+  outcome: 'retry',
+  reason: 'AuditFailed',
+  detail: 'What was done to a re-key is not recorded yet.',
+  counts: false,
+  delaySeconds: 60,
+};
+
 /**
  * One step of a re-key: reads the order, looks what is left, and sends the next wave of accounts to be moved; the accounts
  * themselves are moved by `reconcileAccount`, as ever. It decides by what it reads, and writes nothing but the order, so
- * that it can be killed, doubled and run again at any point. Then it sends itself on to the next step.
+ * that it can be killed, doubled and run again at any point. Then it sends itself on to the next step. What was done to the
+ * order, and whoever did it was killed before it was recorded, it records first, also where nothing is left to be moved.
  */
 export async function carryOutRekey(work: RekeyWork, services: RekeyServices, log: Log): Promise<Outcome> {
+  const { rekeys, leases } = services;
   try {
-    if (!(await due(work, services.rekeys))) return DONE;
+    const before = await rekeys.order(work.order);
+    if (!before || !(before.unrecorded || due(before, work))) return DONE;
     // Doubles of one step do not send twice what it sends.
-    const lease = await services.leases.acquire(`rekey/${work.order}`);
+    const lease = await leases.acquire(`rekey/${work.order}`);
     if (!lease) return HELD;
     try {
-      const way = await due(work, services.rekeys);
-      return way ? await step(way, work, services, log) : DONE;
+      const found = await rekeys.order(work.order);
+      const order = found && (await recordChanges(found, services, log));
+      const way = order && due(order, work);
+      if (way) return await step(way, work, services, log);
+      return isRecorded(order);
     } finally {
       await lease.release();
     }
@@ -58,12 +81,15 @@ export async function carryOutRekey(work: RekeyWork, services: RekeyServices, lo
   }
 }
 
+/** Of an order that makes no more steps: nobody else comes to record it. */
+function isRecorded(order: RekeyOrder | undefined): Outcome {
+  return order?.unrecorded ? UNRECORDED : DONE;
+}
+
 /** The way it moves; undefined: it does not, or this step was made already. */
-async function due(work: RekeyWork, rekeys: RekeyStore): Promise<RekeyWay | undefined> {
-  const order = await rekeys.order(work.order);
+function due(order: RekeyOrder, work: RekeyWork): RekeyWay | undefined {
   // A step is sent at most one ahead of what is written down.
-  const isDue = order && order.tick <= work.tick && work.tick <= order.tick + 1;
-  return isDue ? wayOf(order) : undefined;
+  return order.tick <= work.tick && work.tick <= order.tick + 1 ? wayOf(order) : undefined;
 }
 
 async function step(way: RekeyWay, work: RekeyWork, services: RekeyServices, log: Log): Promise<Outcome> {
@@ -133,14 +159,9 @@ async function end(
 ): Promise<Outcome> {
   const { order, back } = way;
   const { failed } = rows;
-  const { rekeys, now } = services;
+  const { now } = services;
   if (failed.size > 0) {
-    const why = `${failed.size} accounts could not be moved; everything else is.`;
-    const paused = { on: now().toISOString(), why };
-    await rekeys.replace({ ...order, paused, tick: order.tick + 1 });
-    const message = `${REASONS.RekeyStopped} ${why}`;
-    log({ level: 'error', reason: 'RekeyStopped', message, rekey: order.id, key: order.from });
-    return DONE;
+    return stop(order, `${failed.size} accounts could not be moved; everything else is.`, services, log);
   }
   const unasked = back ? [] : await neverAsked(services);
   const verified = back || unasked.length > 0 ? undefined : await verifyUnused(order, keys.from, services, log);
@@ -152,8 +173,18 @@ async function end(
     const seconds = unasked.length > 0 ? secondsToAsk(unasked.length) : UNVERIFIED_SECONDS;
     return goOn(order, work, { seconds, waits, verified: seen }, services, log);
   }
-  await finishRekey(order, { back, to: keys.to, outOfSight: verified?.outOfSight ?? [] }, services, log);
-  return DONE;
+  return isRecorded(
+    await finishRekey(order, { back, to: keys.to, outOfSight: verified?.outOfSight ?? [] }, services, log),
+  );
+}
+
+/** All but those that failed have moved: it waits for a person. */
+async function stop(order: RekeyOrder, why: string, services: RekeyServices, log: Log): Promise<Outcome> {
+  const stopped = await changeOrder(stoppedBy(order, why, services.now()), services.rekeys);
+  if (!stopped) return DONE;
+  const message = `${REASONS.RekeyStopped} ${why}`;
+  log({ level: 'error', reason: 'RekeyStopped', message, rekey: order.id, key: order.from });
+  return isRecorded(await recordChanges(stopped, services, log));
 }
 
 /** At the pace that Azure takes them: what goes beyond it waits in the queue. */

@@ -57,7 +57,7 @@ export function judgeRekey(facts: RekeyFacts, now: Date): RekeyCheck {
     ...keyProblems(facts, now),
     ...vaultProblems(facts),
     ...materialProblems(facts),
-    ...orderProblems(facts, now),
+    ...orderProblems(facts),
     ...accessProblems(facts),
   ];
   const unknown = access.filter(({ ready }) => ready === 'unknown');
@@ -150,8 +150,8 @@ function materialProblems({ to, material }: RekeyFacts): RekeyProblem[] {
   ];
 }
 
-function orderProblems({ from, to, orders }: RekeyFacts, now: Date): RekeyProblem[] {
-  return conflictsOf({ id: '', from: from.id, to: to.id }, orders, now).map((order) => ({
+function orderProblems({ from, to, orders }: RekeyFacts): RekeyProblem[] {
+  return conflictsOf({ id: '', from: from.id, to: to.id }, orders).map((order) => ({
     reason: 'RekeyConflict',
     detail: `The re-key ${order.id} (${order.from} to ${order.to}) has to do with the same key.`,
     fix: `Let it end first, or end it: cmk rekey cancel ${order.id} --keep`,

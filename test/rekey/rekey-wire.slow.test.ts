@@ -95,4 +95,36 @@ describe('a re-key over the wire', () => {
     await expect(orders.change(id, 'pause')).rejects.toMatchObject({ reason: 'RekeyNotPossible' });
     await expect(orders.change('nobody', 'pause')).rejects.toMatchObject({ reason: 'RekeyNotFound' });
   });
+
+  it('lets one of many that come at the same moment have a key, and the next one when that has ended', async () => {
+    const orders = new RekeyOrders(wire);
+    const [a, b, c] = [new TestKey(wire.azure.world), new TestKey(wire.azure.world), new TestKey(wire.azure.world)];
+    const reasonsOf = (all: readonly PromiseSettledResult<unknown>[]) =>
+      all.map((one) => (one.status === 'rejected' ? one.reason.reason : 'stands')).sort();
+    const pairs = [
+      [a, b],
+      [b, c],
+      [c, a],
+      [a, c],
+      [a, b],
+    ] as const;
+    const started = await Promise.allSettled(pairs.map(([from, to]) => orders.start(from, to)));
+    expect(reasonsOf(started)).toEqual([...Array(4).fill('RekeyConflict'), 'stands']);
+    const id = started.find((one) => one.status === 'fulfilled')?.value ?? '';
+    await orders.carryOut();
+    expect((await orders.order(id)).state).toBe('done');
+    const again = await Promise.allSettled([
+      orders.change(id, 'takeBack'),
+      ...pairs.map(([from, to]) => orders.start(from, to)),
+    ]);
+    expect(reasonsOf(again)).toEqual([...Array(5).fill('RekeyConflict'), 'stands']);
+  });
+
+  it('tells two changes at the same moment apart, and records each that was made', async () => {
+    const orders = new RekeyOrders(wire);
+    const id = await orders.start(new TestKey(wire.azure.world), new TestKey(wire.azure.world));
+    const paused = await Promise.allSettled(Array.from({ length: 4 }, () => orders.change(id, 'pause')));
+    expect(paused.filter(({ status }) => status === 'fulfilled').length).toBe(1);
+    expect(await orders.order(id)).not.toHaveProperty('unrecorded');
+  });
 });

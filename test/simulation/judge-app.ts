@@ -75,7 +75,7 @@ function judgeMoves({ entries, vault, other, fleet, now }: AtRest): void {
 
 /** Everything is where the order says, unless a person has put it elsewhere. */
 function judgeRekey({ vault, other, fleet, orders, now }: AtRest): void {
-  const order = orders.find(({ state }) => state !== 'checking' && state !== 'ended');
+  const order = orders.find(({ state }) => state !== 'ended');
   if (!order || order.paused) return;
   const from = { key: KEY, versions: vault.versions };
   const to = { key: OTHER, versions: other.versions };
