@@ -1,6 +1,8 @@
+import { TableClient } from '@azure/data-tables';
 import { describe, expect, it } from 'vitest';
 import { allowStorage } from '../../local/azure/fleet.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
+import { REKEY_TABLE } from '../../src/fleet/rekey-store-client.ts';
 import { checkRekey } from '../../src/rekey/check-rekey.ts';
 import { progressOf } from '../../src/rekey/progress.ts';
 import { TestKey } from '../support/fleet.ts';
@@ -8,6 +10,7 @@ import { forgetFleet, useWire } from '../support/wire.ts';
 import { RekeyOrders } from './rekey-orders.ts';
 
 const wire = useWire();
+const HTTP = { allowInsecureConnection: true };
 
 const use = ({ encryption }: StorageAccount) => encryption.keyvaultproperties;
 const scopesOf = ({ encryptionScopes }: StorageAccount) =>
@@ -101,6 +104,8 @@ describe('a re-key over the wire', () => {
     const [a, b, c] = [new TestKey(wire.azure.world), new TestKey(wire.azure.world), new TestKey(wire.azure.world)];
     const reasonsOf = (all: readonly PromiseSettledResult<unknown>[]) =>
       all.map((one) => (one.status === 'rejected' ? one.reason.reason : 'stands')).sort();
+    // They make it, as the first order of all does.
+    await TableClient.fromConnectionString(wire.connectionString, REKEY_TABLE, HTTP).deleteTable();
     const pairs = [
       [a, b],
       [b, c],

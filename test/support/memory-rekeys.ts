@@ -56,7 +56,7 @@ export class MemoryRekeys {
             return last ? { key, last } : { key };
           }),
         ),
-      stand: (order, holders) => way('rekey stand', () => stand(order, holders), true),
+      stand: (order, holders) => way(`rekey stand ${order.state}`, () => stand(order, holders), true),
       replace: (order) => way(`rekey replace ${order.state} ${order.tick}`, () => replace(order), true),
       async *subjects(id) {
         yield* await subjects(id);
