@@ -29,7 +29,7 @@ export const REKEY_ORDER = z.object({
   reason: z.string(),
   ticket: z.string().optional(),
   by: person,
-  /** Who approved it (`CMK_APPROVALS`); absent: nobody was asked. */
+  /** Who approved it (`CMK_APPROVALS`), as it is told; what it goes by is the request itself. Absent: nobody was asked. */
   approval: z
     .object({ id: z.string(), approvedBy: z.array(z.object({ objectId: z.string(), on: z.iso.datetime() })) })
     .optional(),
@@ -168,11 +168,6 @@ export function wayOf(order: RekeyOrder): RekeyWay | undefined {
 /** The way of the order that moves what uses a key; there is one at the most (see `src/rekey/hold-keys.ts`). */
 export function wayOff(orders: readonly RekeyOrder[], key: string): RekeyWay | undefined {
   return orders.flatMap((order) => wayOf(order) ?? []).find(({ from }) => sameKeyName(from, key));
-}
-
-/** Whether others would have had to approve it. What takes moves back needs nobody's approval. */
-export function lacksApproval({ order, back }: RekeyWay, needed: number): boolean {
-  return needed > 0 && !back && order.approval === undefined;
 }
 
 /** The standing orders that share a key with this one: a key takes part in one order at a time, so that none goes in a circle. */

@@ -5,7 +5,6 @@ import type { RecordAudit } from '../audit/audit-trail.ts';
 import type { Turns } from '../azure/turns.ts';
 import {
   changeOrder,
-  lacksApproval,
   type RekeyOrder,
   type RekeyStore,
   type RekeyWay,
@@ -19,6 +18,7 @@ import type { Leases } from '../work/lease-client.ts';
 import { ACCOUNT_WORK, type AccountWork, KEY_WORK, type RekeyWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
+import type { RekeyApproved } from './approved-order.ts';
 import { type FindLeftServices, neverAsked, type Rows, stillOn, unsettled, verifyUnused } from './find-left.ts';
 import { finishRekey } from './finish.ts';
 import { obstacleOf } from './obstacle.ts';
@@ -27,6 +27,7 @@ import { type NextStep, nextWave, secondsToAsk, UNVERIFIED_SECONDS, WAITS_SECOND
 
 export type RekeyServices = FindLeftServices & {
   readonly rekeys: RekeyStore;
+  readonly rekeyApproved: RekeyApproved;
   readonly rollout: Pick<Rollout, 'paused'>;
   readonly leases: Leases;
   readonly queue: WorkQueue;
@@ -118,10 +119,10 @@ async function holdOf(
   services: RekeyServices,
   log: Log,
 ): Promise<NextStep | undefined> {
-  const { rollout, settings } = services;
-  if (lacksApproval(way, settings.access.rekeyApprovals)) {
+  const { rollout, rekeyApproved } = services;
+  if (!(await rekeyApproved(way.order))) {
     const detail =
-      'It was started past the approval that CMK_APPROVALS asks for: end it, and have it approved (POST /api/rekeys).';
+      'There is no request for it that was approved, as CMK_APPROVALS asks for: end it, and have it approved (POST /api/rekeys).';
     return waitFor({ reason: 'ApprovalNeeded', detail });
   }
   const pause = (await rollout.paused(from, log)) ?? (await rollout.paused(to, log));

@@ -161,7 +161,22 @@ describe('while a re-key stands', () => {
     await orders.carryOut(() => wire.sent.every(({ work }) => work.kind !== 'account'));
     expect(on(b, accounts)).toBe(0);
     await orders.change(id, 'end');
-    const approval = { id: 'a1b2c3d4e5', approvedBy: [{ objectId: 'o', on: '2026-11-25T02:00:00.000Z' }] };
+    // Nor does one that says that it was approved, or that it goes back.
+    const forged = { id: 'a'.repeat(40), approvedBy: [{ objectId: 'o', on: '2026-11-25T02:00:00.000Z' }] };
+    expect(await orders.start(a, b, { approval: forged })).toBe(forged.id);
+    await orders.carryOut(async () => (await orders.waits(forged.id)) === 'ApprovalNeeded');
+    await orders.change(forged.id, 'end');
+    const back = await orders.start(b, a, { approval: { ...forged, id: 'b'.repeat(40) } });
+    const { rekeys } = orders.services;
+    for (const { id: account, location } of accounts) {
+      await rekeys.put(back, { account, location, state: 'moved', at: wire.azure.clock.now().toISOString() });
+    }
+    await orders.change(back, 'takeBack');
+    await orders.carryOut(async () => (await orders.waits(back)) === 'ApprovalNeeded');
+    expect(on(b, accounts)).toBe(0);
+    await orders.change(back, 'end');
+
+    const approval = await orders.approved(a, b);
     expect(await orders.start(a, b, { approval })).toBe(approval.id);
     await orders.carryOut();
     expect(await orders.order(approval.id)).toMatchObject({ state: 'done', approval });

@@ -66,7 +66,8 @@ class Orders {
   async carryOut(): Promise<string[]> {
     const services = {
       ...this.ports(),
-      settings: { vaults: VAULTS, access: { rekeyApprovals: 0 } },
+      settings: { vaults: VAULTS },
+      rekeyApproved: async () => true,
       rollout: { paused: async () => ({ reason: 'Paused', detail: '', delaySeconds: 60 }) },
       leases: { acquire: async () => ({ release: async () => {} }) },
     } as unknown as RekeyServices;

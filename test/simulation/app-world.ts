@@ -606,7 +606,6 @@ export class AppWorld implements World {
       refreshAutomatic: true,
       scopeDiscovery: 'dependents',
       canary: this.#canary,
-      access: { rekeyApprovals: 0 },
     } as unknown as Settings;
     const queue = this.#queues.port(own);
     const { control } = instance;
@@ -623,7 +622,8 @@ export class AppWorld implements World {
       subscriptions: { list: async () => [SUBSCRIPTION], seen: async () => ({ ids: [SUBSCRIPTION], vanished: [] }) },
       fleetNotes: new FleetNotes({ fleet, now }),
       rekeys,
-      standingRekeys: new StandingRekeys(rekeys, { vaults: VAULTS, approvals: 0 }, now),
+      rekeyApproved: async () => true,
+      standingRekeys: new StandingRekeys(rekeys, { vaults: VAULTS, rekeyApproved: async () => true }, now),
       building: new IndexBuilding(),
       accountsOfKey: this.#graphBlind
         ? { using: async function* () {} }
