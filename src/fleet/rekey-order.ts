@@ -5,11 +5,23 @@ import { REASONS, type Reason } from '../reasons.ts';
 const reason = z.string().refine((code): code is Reason => Object.hasOwn(REASONS, code));
 const person = z.object({ objectId: z.string(), appId: z.string(), name: z.string().optional() });
 
+/** What can be done to an order, by people or by the app. */
+const REKEY_CHANGES = [
+  'RekeyStarted',
+  'RekeyPaused',
+  'RekeyStopped',
+  'RekeyResumed',
+  'RekeyTakingBack',
+  'RekeyTakenBack',
+  'RekeyDone',
+  'RekeyEnded',
+] as const satisfies readonly Reason[];
+
 /** Something that was done to an order, as the audit trail is to have it. */
 const change = z.object({
-  /** Of its record: there is one. */
-  id: z.string(),
-  reason,
+  /** Of its record: there is one. Nothing else has such an id. */
+  id: z.string().startsWith('key.rekey/'),
+  reason: z.enum(REKEY_CHANGES),
   on: z.iso.datetime(),
   why: z.string().optional(),
   /** Who did it, and in which call; absent: the app by itself. */
@@ -83,7 +95,13 @@ export interface RekeySubject {
   /** When this was written (ISO 8601). */
   readonly at: string;
   /** Why it did not move, when it was last tried. */
-  readonly failure?: { readonly reason: Reason; readonly detail: string; readonly at: string };
+  readonly failure?: {
+    readonly reason: Reason;
+    readonly detail: string;
+    readonly at: string;
+    /** When the order, as it was tried for, was last started or resumed (see {@link triedSince}). */
+    readonly since: string;
+  };
 }
 
 /** Which order has, or had, a key. */
@@ -184,12 +202,17 @@ export function conflictsOf(order: Pick<RekeyData, 'id' | 'from' | 'to'>, others
 /** Whether nothing is left to be done with a subject, as the order moves now. */
 export function isSubjectSettled({ state, failure }: RekeySubject, order: RekeyData): boolean {
   // One that has arrived may have failed all the same, by its scopes: after a resume it is looked at again.
-  if (failure) return countsAsFailed(failure.at, order);
+  if (failure) return countsAsFailed(failure, order);
   if (state === 'left' || state === 'gone') return true;
   return order.state === 'takingBack' ? state === 'back' : state === 'moved';
 }
 
-/** Whether a failure is one since the order was last started or resumed. */
-export function countsAsFailed(at: string, { startedOn, resumedOn }: RekeyData): boolean {
-  return Date.parse(at) >= Date.parse(resumedOn ?? startedOn);
+/** When an order was last started or resumed: what failed before that is tried again. */
+export function triedSince({ startedOn, resumedOn }: RekeyData): string {
+  return resumedOn ?? startedOn;
+}
+
+/** Whether a failure is one since the order was last started or resumed: by what it was tried for, as clocks differ. */
+export function countsAsFailed({ since }: NonNullable<RekeySubject['failure']>, order: RekeyData): boolean {
+  return since === triedSince(order);
 }

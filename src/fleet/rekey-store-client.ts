@@ -35,6 +35,7 @@ const FAILURE = z.object({
   failure: z.string().refine((code): code is Reason => Object.hasOwn(REASONS, code)),
   detail: z.string(),
   failedOn: z.iso.datetime(),
+  triedSince: z.iso.datetime(),
 });
 
 const HOLDER = z
@@ -103,7 +104,12 @@ export function createRekeyStore(settings: Pick<Settings, 'storage'>, credential
     async put(id, { account, scope, location, state, at, failure }) {
       const keys = { partitionKey: partitionOf(id), rowKey: accountRow(account, scope) };
       const failed = failure
-        ? { failure: failure.reason, detail: failure.detail.slice(0, MOST_DETAIL), failedOn: failure.at }
+        ? {
+            failure: failure.reason,
+            detail: failure.detail.slice(0, MOST_DETAIL),
+            failedOn: failure.at,
+            triedSince: failure.since,
+          }
         : {};
       await table().upsertEntity({ ...keys, account, scope: scope ?? '', location, state, at, ...failed }, 'Replace');
     },
@@ -174,6 +180,8 @@ function toSubject(row: object): RekeySubject {
   return {
     ...rest,
     ...(scope ? { scope } : {}),
-    ...(failed ? { failure: { reason: failed.failure, detail: failed.detail, at: failed.failedOn } } : {}),
+    ...(failed
+      ? { failure: { reason: failed.failure, detail: failed.detail, at: failed.failedOn, since: failed.triedSince } }
+      : {}),
   };
 }

@@ -35,8 +35,9 @@ export type RekeyServices = FindLeftServices & {
   readonly audit: RecordAudit;
 };
 
-/** What is kept of what could not be read. An entity of Table Storage holds 32,768 characters in a property. */
+/** What is kept of what could not be read, so many of so many characters: a property of Table Storage holds 32,768. */
 const MOST_GAPS = 50;
+const LONGEST_GAP = 300;
 
 const HELD: Outcome = {
   outcome: 'retry',
@@ -167,7 +168,7 @@ async function end(
   const unasked = back ? [] : await neverAsked(services);
   const verified = back || unasked.length > 0 ? undefined : await verifyUnused(order, keys.from, services, log);
   if (verified && verified.found.length > 0) return sendWave(verified.found, way, keys.from, rows, work, services, log);
-  const gaps = [...unasked, ...(verified?.gaps ?? [])];
+  const gaps = [...unasked, ...(verified?.gaps ?? [])].map((gap) => gap.slice(0, LONGEST_GAP));
   if (gaps.length > 0) {
     const waits = { reason: 'RekeyUnverified' as const, detail: gaps.slice(0, 3).join(' ') };
     const seen = { on: now().toISOString(), gaps: gaps.slice(0, MOST_GAPS) };
@@ -185,7 +186,7 @@ async function stop(order: RekeyOrder, why: string, services: RekeyServices, log
   if (!stopped) return DONE;
   const message = `${REASONS.RekeyStopped} ${why}`;
   log({ level: 'error', reason: 'RekeyStopped', message, rekey: order.id, key: order.from });
-  return isRecorded(await recordChanges(stopped, services, log));
+  return isRecorded(await recordChanges(stopped, services, log, stopped.change));
 }
 
 /** At the pace that Azure takes them: what goes beyond it waits in the queue. */

@@ -42,7 +42,7 @@ export async function changeRekey(
     await sendAhead(wanted, goesOn(what), services);
     const changed = isEnded(order) ? await standWithKeys(wanted, services) : await changeOrder(wanted, services.rekeys);
     if (!changed) continue;
-    const recorded = await recordChanges(changed, services, log);
+    const recorded = await recordChanges(changed, services, log, wanted.change);
     const reason = SAID[what];
     log({ level: 'warning', reason, message: `${REASONS[reason]} ${why}`, rekey: id, key: order.from });
     if (goesOn(what)) await sendStep(recorded, services);

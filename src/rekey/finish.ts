@@ -36,5 +36,5 @@ export async function finishRekey(
   if (!written) return undefined;
   const about = { rekey: order.id, from: order.from, to: order.to, key: order.from };
   log({ level: 'info', reason, message: REASONS[reason], ...about });
-  return recordChanges(written, services, log);
+  return recordChanges(written, services, log, written.change);
 }

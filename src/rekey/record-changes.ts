@@ -10,18 +10,20 @@ const AUDIT_WAIT_MS = 10_000;
  * killed, by the next step of the order. Each record is there once, however many write it at the same moment: it is looked for
  * from the time on at which it was made, and appended only where the trail ends as it was looked through.
  *
+ * @param own id of what whoever calls has done; what others did is told as found in the row, which proves less than a call
  * @returns the order; what could not be recorded stays with it. Errors are the table's.
  */
 export async function recordChanges(
   order: RekeyOrder,
   { audit, rekeys }: { readonly audit: RecordAudit; readonly rekeys: Pick<RekeyStore, 'order' | 'replace'> },
   log: Log,
+  own?: string,
 ): Promise<RekeyOrder> {
   const { unrecorded = [], ...rest } = order;
   let recorded = 0;
   // In turn, so that the trail has them as they were done.
   for (const done of unrecorded) {
-    const entry = entryOf(order, done);
+    const entry = entryOf(order, done, done.id === own);
     const outcome = await audit(entry, AUDIT_WAIT_MS, new Date(done.on));
     if ('failed' in outcome) {
       log({ level: 'error', reason: 'AuditFailed', message: outcome.failed, entry });
@@ -43,7 +45,11 @@ export function isFull({ unrecorded = [] }: RekeyData): boolean {
   return unrecorded.length >= MOST_UNRECORDED;
 }
 
-function entryOf(order: RekeyData, { id, reason, why, on, caller, correlationId }: RekeyRecord): AuditEntry {
+function entryOf(
+  order: RekeyData,
+  { id, reason, why, on, caller, correlationId }: RekeyRecord,
+  isOwn: boolean,
+): AuditEntry {
   const { from, to, ticket, approval, startedOn } = order;
   return {
     id,
@@ -52,6 +58,16 @@ function entryOf(order: RekeyData, { id, reason, why, on, caller, correlationId 
     resource: from,
     ...(caller ? { caller } : {}),
     ...(correlationId ? { correlationId } : {}),
-    details: { rekey: order.id, from, to, ...(why ? { why } : {}), ticket, approval, startedOn, on },
+    details: {
+      rekey: order.id,
+      from,
+      to,
+      ...(why ? { why } : {}),
+      ticket,
+      approval,
+      startedOn,
+      on,
+      ...(isOwn ? {} : { foundIn: 'cmkrekeys' }),
+    },
   };
 }

@@ -77,7 +77,7 @@ export async function startRekey(
   await sendStep(wanted, services, IF_KILLED_SECONDS);
   const standing = await standWithKeys(wanted, services);
   if (!standing) throw conflict([]);
-  const order = await recordChanges(standing, services, log);
+  const order = await recordChanges(standing, services, log, wanted.change);
   const about = { rekey: order.id, from: order.from, to: order.to };
   log({ level: 'warning', reason: 'RekeyStarted', message: REASONS.RekeyStarted, ...about, key: order.from });
   await sendStep(order, services);

@@ -109,7 +109,7 @@ describe('what an order moves', () => {
   it('is settled when it is there, was put elsewhere, is gone, or failed since the order was resumed', () => {
     const order = rekeyOrder();
     const subject = { account: 'st', location: 'x', at: now.toISOString() };
-    const failure = { reason: 'Refused', detail: '', at: now.toISOString() } as const;
+    const failure = { reason: 'Refused', detail: '', at: now.toISOString(), since: order.startedOn } as const;
     const settled = (state: Parameters<typeof isSubjectSettled>[0]['state'], change = {}) =>
       isSubjectSettled({ ...subject, state }, { ...order, ...change });
     expect((['none', 'begun', 'moved', 'back', 'left', 'gone'] as const).map((state) => settled(state))).toEqual([
@@ -120,8 +120,13 @@ describe('what an order moves', () => {
     // Also where it has arrived itself, and its scopes have failed.
     for (const state of ['begun', 'moved', 'left'] as const) {
       expect(isSubjectSettled({ ...subject, state, failure }, order)).toBe(true);
-      const resumed = { ...order, resumedOn: day(102).toISOString() };
-      expect(isSubjectSettled({ ...subject, state, failure }, resumed)).toBe(false);
+      // Whichever clock is ahead: that of whoever resumed it, or that of the instance that could not move it.
+      for (const resumedOn of [day(102), new Date(day(100).getTime() + 60_000)].map((on) => on.toISOString())) {
+        expect(isSubjectSettled({ ...subject, state, failure }, { ...order, resumedOn })).toBe(false);
+        expect(
+          isSubjectSettled({ ...subject, state, failure: { ...failure, since: resumedOn } }, { ...order, resumedOn }),
+        ).toBe(true);
+      }
     }
   });
 });

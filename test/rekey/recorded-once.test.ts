@@ -164,6 +164,18 @@ describe('an audit trail that does not answer', () => {
   });
 });
 
+it('says of what a later step has found in the row that it has', async () => {
+  const own = new Orders();
+  own.store.has(rekeyOrder());
+  await changeRekey('order-1', 'pause', 'why', CALL, own.ports(), () => {});
+  expect(own.audit.entries).toMatchObject([{ reason: 'RekeyPaused' }]);
+  expect(own.audit.entries[0]?.details).not.toHaveProperty('foundIn');
+  const { way, died } = dying(3, false);
+  await Promise.race([changeRekey('order-1', 'resume', 'why', CALL, own.ports(way), () => {}), died]);
+  await own.carryOut();
+  expect(own.audit.entries[1]).toMatchObject({ reason: 'RekeyResumed', details: { foundIn: 'cmkrekeys' } });
+});
+
 it('two that record the same at the same moment write it once', async () => {
   const orders = new Orders();
   orders.store.has(rekeyOrder());
