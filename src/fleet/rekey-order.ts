@@ -2,6 +2,9 @@ import { z } from 'zod';
 import { sameKeyName } from '../keys/key-identifier.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 
+/** From the look at an order to the end of a move that goes by it, one that takes effect late included; and clocks. Milliseconds. */
+const LATE_MS = (5 + 5) * 60_000;
+
 const reason = z.string().refine((code): code is Reason => Object.hasOwn(REASONS, code));
 const person = z.object({ objectId: z.string(), appId: z.string(), name: z.string().optional() });
 
@@ -67,6 +70,8 @@ export const REKEY_ORDER = z.object({
   /** The last look for what still uses the old key: what could not be read is named, and then it is not verified. */
   verified: z.object({ on: z.iso.datetime(), gaps: z.array(z.string()) }).optional(),
   endedOn: z.iso.datetime().optional(),
+  /** A person has ended it: the key onto which what was under way then may still move for some minutes. */
+  lateOnto: z.string().optional(),
   /** Id of the last change: whoever made it and had no answer finds by it that it was made. */
   change: z.string().optional(),
   /** What was done to it and is not known to be in the audit trail: written with what was done, by whoever did it. */
@@ -188,15 +193,24 @@ export function wayOff(orders: readonly RekeyOrder[], key: string): RekeyWay | u
   return orders.flatMap((order) => wayOf(order) ?? []).find(({ from }) => sameKeyName(from, key));
 }
 
-/** The standing orders that share a key with this one: a key takes part in one order at a time, so that none goes in a circle. */
-export function conflictsOf(order: Pick<RekeyData, 'id' | 'from' | 'to'>, others: readonly RekeyOrder[]): RekeyOrder[] {
+/**
+ * The orders that are in the way of one that is to stand: those that stand and share a key with it, as a key takes part in one
+ * at a time, so that none goes in a circle. And those that a person has just ended, of which something may still arrive on the
+ * key that everything is to move off: it would come when nobody looks for it any more.
+ */
+export function conflictsOf(
+  order: Pick<RekeyData, 'id' | 'from' | 'to'> & { readonly state?: RekeyData['state'] },
+  others: readonly RekeyOrder[],
+  now: Date,
+): RekeyOrder[] {
   const mine = [order.from, order.to];
-  return others.filter(
-    (other) =>
-      other.id !== order.id &&
-      !isEnded(other) &&
-      [other.from, other.to].some((key) => mine.some((own) => sameKeyName(own, key))),
-  );
+  const leaves = order.state === 'takingBack' ? order.to : order.from;
+  return others.filter((other) => {
+    if (other.id === order.id) return false;
+    if (!isEnded(other)) return [other.from, other.to].some((key) => mine.some((own) => sameKeyName(own, key)));
+    const { lateOnto, endedOn = '' } = other;
+    return lateOnto !== undefined && sameKeyName(lateOnto, leaves) && now.getTime() - Date.parse(endedOn) < LATE_MS;
+  });
 }
 
 /** Whether nothing is left to be done with a subject, as the order moves now. */

@@ -89,7 +89,8 @@ export function changedBy(order: RekeyOrder, what: RekeyChange, why: string, cal
       if (order.state === 'moving' || order.state === 'done') return { ...next, state: 'takingBack', resumedOn: on };
       throw notPossible(order, 'take back');
     case 'end':
-      if (stands) return { ...next, state: 'ended', endedOn: on };
+      if (stands)
+        return { ...next, state: 'ended', endedOn: on, lateOnto: order.state === 'moving' ? order.to : order.from };
       throw notPossible(order, 'end');
   }
 }

@@ -1,5 +1,5 @@
 import { CmkError } from '../errors.ts';
-import { conflictsOf, type RekeyData, type RekeyOrder, type RekeyStore } from '../fleet/rekey-order.ts';
+import { conflictsOf, isEnded, type RekeyData, type RekeyOrder, type RekeyStore } from '../fleet/rekey-order.ts';
 import { REASONS } from '../reasons.ts';
 
 /** Others begin or end with the same keys at the same moment: it is looked at again so often. */
@@ -15,12 +15,15 @@ const TRIES = 5;
  */
 export async function standWithKeys(
   order: RekeyData & { readonly etag?: string },
-  { rekeys }: { readonly rekeys: Pick<RekeyStore, 'holders' | 'orders' | 'order' | 'stand'> },
+  {
+    rekeys,
+    now,
+  }: { readonly rekeys: Pick<RekeyStore, 'holders' | 'orders' | 'order' | 'stand'>; readonly now: () => Date },
 ): Promise<RekeyOrder | undefined> {
   for (let n = 0; n < TRIES; n += 1) {
     // In this order: whoever begins after the holders were read changes them, and then nothing is written here.
     const holders = await rekeys.holders([order.from, order.to]);
-    const others = conflictsOf(order, await rekeys.orders());
+    const others = conflictsOf(order, await rekeys.orders(), now());
     if (others.length > 0) throw conflict(others);
     const standing = await rekeys.stand(order, holders);
     if (standing) return standing;
@@ -33,9 +36,13 @@ export async function standWithKeys(
 
 export function conflict(others: readonly RekeyOrder[]): CmkError {
   const which = others.length > 0 ? ` (${others.map(({ id }) => id).join(', ')})` : '';
-  return new CmkError(
-    'RekeyConflict',
-    `${REASONS.RekeyConflict.slice(0, -1)}${which}.`,
-    'Let that one end first, or end it.',
-  );
+  const text = `${REASONS.RekeyConflict.slice(0, -1)}${which}.`;
+  return new CmkError('RekeyConflict', text, wayOut(others[0]));
+}
+
+/** What to do about an order that is in the way. */
+export function wayOut(other: RekeyOrder | undefined): string {
+  if (!other) return 'Look at the re-keys there are, and start it again.';
+  if (isEnded(other)) return 'It was just ended, and something may still arrive: start it again in ten minutes.';
+  return `Let it end first, or end it: cmk rekey cancel ${other.id} --keep`;
 }

@@ -166,6 +166,7 @@ describe('while a re-key stands', () => {
     expect(await orders.start(a, b, { approval: forged })).toBe(forged.id);
     await orders.carryOut(async () => (await orders.waits(forged.id)) === 'ApprovalNeeded');
     await orders.change(forged.id, 'end');
+    wire.azure.clock.advance(660_000); // nothing of it is on its way any more
     const back = await orders.start(b, a, { approval: { ...forged, id: 'b'.repeat(40) } });
     const { rekeys } = orders.services;
     for (const { id: account, location } of accounts) {
@@ -175,6 +176,7 @@ describe('while a re-key stands', () => {
     await orders.carryOut(async () => (await orders.waits(back)) === 'ApprovalNeeded');
     expect(on(b, accounts)).toBe(0);
     await orders.change(back, 'end');
+    wire.azure.clock.advance(660_000);
 
     const approval = await orders.approved(a, b);
     expect(await orders.start(a, b, { approval })).toBe(approval.id);

@@ -111,8 +111,8 @@ export async function alterRekey(
 }
 
 /** Without what the app keeps for its own steps. */
-function shown({ etag: _etag, ...order }: RekeyOrder) {
-  const { tick: _tick, tickedOn: _tickedOn, wave: _wave, change: _change, unrecorded: _unrecorded, ...told } = order;
+function shown({ etag: _etag, tick: _tick, tickedOn: _tickedOn, wave: _wave, ...order }: RekeyOrder) {
+  const { change: _change, unrecorded: _unrecorded, lateOnto: _lateOnto, ...told } = order;
   return told;
 }
 

@@ -27,7 +27,14 @@ const check = z.object({
   withoutRole: z.array(z.string()).describe('Principals that lack their role on the new key.'),
 });
 
-const order = REKEY_ORDER.omit({ tick: true, tickedOn: true, wave: true, change: true, unrecorded: true });
+const order = REKEY_ORDER.omit({
+  tick: true,
+  tickedOn: true,
+  wave: true,
+  lateOnto: true,
+  change: true,
+  unrecorded: true,
+});
 
 const progress = z.object({
   moved: z.int().describe('Accounts and scopes on the new key by this order, or back on the old one.'),
