@@ -3,7 +3,10 @@ import type { AuditEntry } from '../audit/record.ts';
 import type { RekeyData, RekeyOrder, RekeyRecord, RekeyStore } from '../fleet/rekey-order.ts';
 import type { Log } from '../log.ts';
 
+/** Somebody waits. Milliseconds. */
 const AUDIT_WAIT_MS = 10_000;
+/** Nobody does: there is time to look through the trail of a day on which very much was moved. Milliseconds. */
+const LATER_WAIT_MS = 60_000;
 
 /**
  * Puts into the audit trail what was done to an order and is not known to be there: by whoever did it, or, where that was
@@ -24,7 +27,7 @@ export async function recordChanges(
   // In turn, so that the trail has them as they were done.
   for (const done of unrecorded) {
     const entry = entryOf(order, done, done.id === own);
-    const outcome = await audit(entry, AUDIT_WAIT_MS, new Date(done.on));
+    const outcome = await audit(entry, own ? AUDIT_WAIT_MS : LATER_WAIT_MS, new Date(done.on));
     if ('failed' in outcome) {
       log({ level: 'error', reason: 'AuditFailed', message: outcome.failed, entry });
       break;

@@ -224,6 +224,7 @@ it('moves 200 accounts and their scopes to another vault and back, killed, pause
     done.filter(({ details }) => details.rekey === id).map(({ reason }) => reason.slice(5));
   expect(doneTo(ids.early)).toEqual(['Started', 'Done']);
   expect(doneTo(heldId)).toEqual(['Started', 'Paused', 'Resumed', 'Done']);
-  expect(doneTo(backId)).toEqual(['Started', 'TakingBack', 'TakenBack']);
+  // It may have been done by then.
+  expect(doneTo(backId).filter((what) => what !== 'Done')).toEqual(['Started', 'TakingBack', 'TakenBack']);
   expect(doneTo(ids.large)).toEqual(['Started', 'Paused', 'Resumed', 'Done', 'TakingBack', 'TakenBack']);
 }, 900_000);

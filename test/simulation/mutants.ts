@@ -42,8 +42,8 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'what was done to a re-key is recorded without a look whether it is',
     file: 'src/rekey/record-changes.ts',
-    from: 'const outcome = await audit(entry, AUDIT_WAIT_MS, new Date(done.on));',
-    to: 'const outcome = await audit(entry, AUDIT_WAIT_MS);',
+    from: 'own ? AUDIT_WAIT_MS : LATER_WAIT_MS, new Date(done.on)',
+    to: 'own ? AUDIT_WAIT_MS : LATER_WAIT_MS',
   },
   {
     name: 'no fence: the lease is let go before anything is done',
