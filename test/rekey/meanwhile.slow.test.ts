@@ -86,6 +86,31 @@ describe('while a re-key stands', () => {
     expect(pinned.length).toBe(6);
   });
 
+  it('what waits for the one key to be restored follows the rotations of the one that it is on', async () => {
+    const orders = new RekeyOrders(wire);
+    const { services } = orders;
+    const { a, b, accounts } = twoKeys();
+    const id = await orders.start(a, b);
+    await orders.carryOut(() => on(b, accounts) >= 3);
+    await revokeKey(orders.managed(b), { ...REVOKER, id: 'rev-a' }, { ...services, keys: services.urgentKeys });
+    await orders.carryOut(async () => (await orders.waits(id)) === 'RevocationOpen');
+    wire.azure.clock.advance(60_000); // versions of one second cannot be told apart by age
+    const newest = a.add();
+    const left = accounts.filter((account) => use(account)?.keyname === a.name && use(account)?.keyversion);
+    for (const account of left)
+      wire.sent.push({ queue: 'account-work', work: a.accountWork(account), delaySeconds: 0 });
+    const follow = () => left.every((account) => use(account)?.keyversion === newest.version);
+    let messages = 0;
+    await orders.carryOut(() => {
+      messages += 1;
+      return follow() || messages > 100; // the order itself waits for good
+    });
+    expect(left.length).toBeGreaterThan(0);
+    expect(left.map((account) => use(account))).toEqual(
+      left.map(() => expect.objectContaining({ keyname: a.name, keyversion: newest.version })),
+    );
+  });
+
   it('a person is overruled on the old key, and left alone on a third one and on none', async () => {
     const orders = new RekeyOrders(wire);
     const { a, b, accounts } = twoKeys();
