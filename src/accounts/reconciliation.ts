@@ -101,10 +101,12 @@ export class Reconciliation {
   async #planned(scope: string | undefined, use: KeyUse): Promise<Plan> {
     await this.#listed(use);
     const { rekey, services } = this;
-    const now = services.now();
-    if (!rekey?.covers(scope)) return planKeyUse(use, this.#versions, now, services.settings);
-    const from = { key: this.key, versions: this.#versions };
-    return planRekey(use, from, { key: rekey.to, versions: this.#toVersions }, now);
+    const [now, from, to] = [services.now(), this.#versions, this.#toVersions];
+    const asEver = planKeyUse(use, from, now, services.settings);
+    if (!rekey?.covers(scope)) return asEver;
+    const plan = planRekey(use, { key: this.key, versions: from }, { key: rekey.to, versions: to }, now);
+    // What cannot leave its key now follows it. Not by a message of the order, which waits for no rollout.
+    return plan.write || this.work.rekey ? plan : asEver;
   }
 
   /** Brings a use of the key to where it should be. */

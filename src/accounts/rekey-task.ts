@@ -1,6 +1,6 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { RekeyOrder, RekeyStore, RekeySubject, RekeyWay } from '../fleet/rekey-order.ts';
-import { countsAsFailed, wayOf } from '../fleet/rekey-order.ts';
+import { countsAsFailed, stoppedBy, triedSince, wayOf } from '../fleet/rekey-order.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
@@ -115,7 +115,12 @@ export class RekeyTask {
     const scope = this.#current;
     const state = this.#rows.get(scope)?.state ?? 'none';
     const at = this.#now().toISOString();
-    await this.#write({ ...this.#base(scope), state, at, failure: { reason, detail, at } });
+    await this.#write({
+      ...this.#base(scope),
+      state,
+      at,
+      failure: { reason, detail, at, since: triedSince(this.order) },
+    });
     return { stopped: await stopAtFailures(this.order.id, this.#store, this.#now()) };
   }
 
@@ -166,11 +171,11 @@ async function stopAtFailures(id: string, store: RekeyStore, now: Date): Promise
   if (!order || !wayOf(order)) return false;
   const failed = new Set<string>();
   for await (const { account, failure } of store.subjects(id)) {
-    if (failure && countsAsFailed(failure.at, order)) failed.add(account.toLowerCase());
+    if (failure && countsAsFailed(failure, order)) failed.add(account.toLowerCase());
   }
   if (failed.size < order.maxFailures) return false;
   const why = `${failed.size} accounts could not be moved.`;
-  const paused = await store.replace({ ...order, paused: { on: now.toISOString(), why }, tick: order.tick + 1 });
+  const paused = await store.replace(stoppedBy(order, why, now));
   // Somebody has changed it at this moment: the next failure, or the next step, looks again.
   return paused !== undefined;
 }

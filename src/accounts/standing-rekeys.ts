@@ -1,5 +1,5 @@
 import { describe, describeFailure } from '../azure/failure.ts';
-import { lacksApproval, type RekeyStore, type RekeyWay, wayOff } from '../fleet/rekey-order.ts';
+import { type RekeyOrder, type RekeyStore, type RekeyWay, wayOff } from '../fleet/rekey-order.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
@@ -23,20 +23,23 @@ export interface StandingRekey {
 export class StandingRekeys {
   readonly #store: RekeyStore;
   readonly #vaults: ManagedVaults;
-  readonly #approvals: number;
+  readonly #isApproved: (order: RekeyOrder) => Promise<boolean>;
   readonly #now: () => Date;
   readonly #noneUntilMs = new Map<string, number>();
   #unreadUntilMs = 0;
 
-  /** @param approvals so many people have to have approved an order (`CMK_APPROVALS`) */
+  /** @param rekeyApproved whether others have approved an order, where they have to (`CMK_APPROVALS`) */
   constructor(
     store: RekeyStore,
-    { vaults, approvals }: { readonly vaults: ManagedVaults; readonly approvals: number },
+    {
+      vaults,
+      rekeyApproved,
+    }: { readonly vaults: ManagedVaults; readonly rekeyApproved: (order: RekeyOrder) => Promise<boolean> },
     now: () => Date,
   ) {
     this.#store = store;
     this.#vaults = vaults;
-    this.#approvals = approvals;
+    this.#isApproved = rekeyApproved;
     this.#now = now;
   }
 
@@ -52,7 +55,7 @@ export class StandingRekeys {
     if (!isOrders && nowMs < Math.max(this.#unreadUntilMs, this.#noneUntilMs.get(name) ?? 0)) return undefined;
     try {
       const way = wayOff(await this.#store.orders(), key.id);
-      const to = way && !lacksApproval(way, this.#approvals) ? this.#vaults.key(way.to) : undefined;
+      const to = way && (await this.#isApproved(way.order)) ? this.#vaults.key(way.to) : undefined;
       if (way && to) return { way, from: key, to };
       this.#noneUntilMs.set(name, nowMs + NONE_MS);
       return undefined;

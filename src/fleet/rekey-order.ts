@@ -2,11 +2,38 @@ import { z } from 'zod';
 import { sameKeyName } from '../keys/key-identifier.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 
-/** A `checking` order that is older than this was left behind by a start that was killed. Milliseconds. */
-const CHECKING_MS = 15 * 60_000;
+/** From the look at an order to the end of a move that goes by it, one that takes effect late included; and clocks. Milliseconds. */
+const LATE_MS = (5 + 5) * 60_000;
 
 const reason = z.string().refine((code): code is Reason => Object.hasOwn(REASONS, code));
 const person = z.object({ objectId: z.string(), appId: z.string(), name: z.string().optional() });
+
+/** What can be done to an order, by people or by the app. */
+const REKEY_CHANGES = [
+  'RekeyStarted',
+  'RekeyPaused',
+  'RekeyStopped',
+  'RekeyResumed',
+  'RekeyTakingBack',
+  'RekeyTakenBack',
+  'RekeyDone',
+  'RekeyEnded',
+] as const satisfies readonly Reason[];
+
+/** Something that was done to an order, as the audit trail is to have it. */
+const change = z.object({
+  /** Of its record: there is one. Nothing else has such an id. */
+  id: z.string().startsWith('key.rekey/'),
+  reason: z.enum(REKEY_CHANGES),
+  on: z.iso.datetime(),
+  why: z.string().optional(),
+  /** Who did it, and in which call; absent: the app by itself. */
+  caller: person
+    .extend({ kind: z.enum(['person', 'application']).optional(), tokenId: z.string().optional() })
+    .optional(),
+  correlationId: z.string().optional(),
+});
+export type RekeyRecord = z.output<typeof change>;
 
 /** A re-key as it is kept: "everything that uses key `from` moves to key `to`". */
 export const REKEY_ORDER = z.object({
@@ -17,16 +44,16 @@ export const REKEY_ORDER = z.object({
   reason: z.string(),
   ticket: z.string().optional(),
   by: person,
-  /** Who approved it (`CMK_APPROVALS`); absent: nobody was asked. */
+  /** Who approved it (`CMK_APPROVALS`), as it is told; what it goes by is the request itself. Absent: nobody was asked. */
   approval: z
     .object({ id: z.string(), approvedBy: z.array(z.object({ objectId: z.string(), on: z.iso.datetime() })) })
     .optional(),
   startedOn: z.iso.datetime(),
   /**
-   * `checking`: nothing moves yet. `moving`: it stands. `takingBack`: what it has moved goes back. The others are ends:
-   * `done`: nothing uses the old key any more, as was verified; `takenBack`; `ended`: a person left all as it was.
+   * `moving`: it stands. `takingBack`: what it has moved goes back. The others are ends: `done`: nothing uses the old key any
+   * more, as was verified; `takenBack`; `ended`: a person left all as it was.
    */
-  state: z.enum(['checking', 'moving', 'takingBack', 'done', 'takenBack', 'ended']),
+  state: z.enum(['moving', 'takingBack', 'done', 'takenBack', 'ended']),
   /** Nothing moves until it is resumed. Without `by` the app stopped it itself: too many accounts failed. */
   paused: z.object({ on: z.iso.datetime(), why: z.string(), by: person.optional() }).optional(),
   /** When it was last resumed: what failed before is tried again. */
@@ -43,6 +70,12 @@ export const REKEY_ORDER = z.object({
   /** The last look for what still uses the old key: what could not be read is named, and then it is not verified. */
   verified: z.object({ on: z.iso.datetime(), gaps: z.array(z.string()) }).optional(),
   endedOn: z.iso.datetime().optional(),
+  /** A person has ended it: the key onto which what was under way then may still move for some minutes. */
+  lateOnto: z.string().optional(),
+  /** Id of the last change: whoever made it and had no answer finds by it that it was made. */
+  change: z.string().optional(),
+  /** What was done to it and is not known to be in the audit trail: written with what was done, by whoever did it. */
+  unrecorded: z.array(change).optional(),
 });
 
 export type RekeyData = z.output<typeof REKEY_ORDER>;
@@ -67,7 +100,21 @@ export interface RekeySubject {
   /** When this was written (ISO 8601). */
   readonly at: string;
   /** Why it did not move, when it was last tried. */
-  readonly failure?: { readonly reason: Reason; readonly detail: string; readonly at: string };
+  readonly failure?: {
+    readonly reason: Reason;
+    readonly detail: string;
+    readonly at: string;
+    /** When the order, as it was tried for, was last started or resumed (see {@link triedSince}). */
+    readonly since: string;
+  };
+}
+
+/** Which order has, or had, a key. */
+export interface KeyHolder {
+  /** Key identifier without a version. */
+  readonly key: string;
+  /** Id of the order, with the mark of the state that was read; absent: none has ever had it. */
+  readonly last?: { readonly order: string; readonly etag: string };
 }
 
 /**
@@ -78,7 +125,13 @@ export interface RekeyStore {
   /** Every order that there was. */
   orders(): Promise<readonly RekeyOrder[]>;
   order(id: string): Promise<RekeyOrder | undefined>;
-  add(order: RekeyData): Promise<void>;
+  /** Who has had each of these keys last. */
+  holders(keys: readonly string[]): Promise<readonly KeyHolder[]>;
+  /**
+   * Writes an order that stands from now on, a new one or one that had ended, and that it has both its keys: all of it or
+   * nothing. Undefined: nothing was written, as the order, or who has a key, was changed since it was read.
+   */
+  stand(order: RekeyData & { readonly etag?: string }, holders: readonly KeyHolder[]): Promise<RekeyOrder | undefined>;
   /** Undefined: it was changed since it was read, and nothing was written. */
   replace(order: RekeyOrder): Promise<RekeyOrder | undefined>;
   subjects(id: string): AsyncIterable<RekeySubject>;
@@ -100,10 +153,31 @@ export function isEnded({ state }: RekeyData): boolean {
   return state === 'done' || state === 'takenBack' || state === 'ended';
 }
 
-/** Whether it takes part in who may start another one. */
-export function isStanding(order: RekeyData, now: Date): boolean {
-  if (order.state !== 'checking') return !isEnded(order);
-  return now.getTime() - Date.parse(order.startedOn) < CHECKING_MS;
+/** The order with what is done to it, still to be recorded. Each change of an order has its own number, and so its own id. */
+export function withChange<O extends RekeyData>(order: O, done: Omit<RekeyRecord, 'id'>): O {
+  const id = ['key.rekey', order.id, order.tick, done.reason, done.correlationId ?? 'app'].join('/');
+  return { ...order, change: id, unrecorded: [...(order.unrecorded ?? []), { id, ...done }] };
+}
+
+/** The app pauses it by itself, until a person resumes it. */
+export function stoppedBy(order: RekeyOrder, why: string, now: Date): RekeyOrder {
+  const on = now.toISOString();
+  const stopped = { ...order, paused: { on, why }, tick: order.tick + 1 };
+  return withChange(stopped, { reason: 'RekeyStopped', on, why });
+}
+
+/**
+ * Changes an order. Undefined: it was changed since it was read, and by somebody else: a client that asks again, as the answer
+ * was lost, is told so of its own change. Errors are the SDK's.
+ */
+export async function changeOrder(
+  order: RekeyOrder,
+  rekeys: Pick<RekeyStore, 'order' | 'replace'>,
+): Promise<RekeyOrder | undefined> {
+  const changed = await rekeys.replace(order);
+  if (changed) return changed;
+  const found = await rekeys.order(order.id);
+  return found?.change !== undefined && found.change === order.change ? found : undefined;
 }
 
 /** The way that an order moves now; undefined: it does not. */
@@ -114,40 +188,45 @@ export function wayOf(order: RekeyOrder): RekeyWay | undefined {
   return undefined;
 }
 
-/** The way of the order that moves what uses a key; there is one at the most (see {@link conflictsOf}). */
+/** The way of the order that moves what uses a key; there is one at the most (see `src/rekey/hold-keys.ts`). */
 export function wayOff(orders: readonly RekeyOrder[], key: string): RekeyWay | undefined {
   return orders.flatMap((order) => wayOf(order) ?? []).find(({ from }) => sameKeyName(from, key));
 }
 
-/** Whether others would have had to approve it. What takes moves back needs nobody's approval. */
-export function lacksApproval({ order, back }: RekeyWay, needed: number): boolean {
-  return needed > 0 && !back && order.approval === undefined;
-}
-
-/** The standing orders that share a key with this one: a key takes part in one order at a time, so that none goes in a circle. */
+/**
+ * The orders that are in the way of one that is to stand: those that stand and share a key with it, as a key takes part in one
+ * at a time, so that none goes in a circle. And those that a person has just ended, of which something may still arrive on the
+ * key that everything is to move off: it would come when nobody looks for it any more.
+ */
 export function conflictsOf(
-  order: Pick<RekeyData, 'id' | 'from' | 'to'>,
+  order: Pick<RekeyData, 'id' | 'from' | 'to'> & { readonly state?: RekeyData['state'] },
   others: readonly RekeyOrder[],
   now: Date,
 ): RekeyOrder[] {
   const mine = [order.from, order.to];
-  return others.filter(
-    (other) =>
-      other.id !== order.id &&
-      isStanding(other, now) &&
-      [other.from, other.to].some((key) => mine.some((own) => sameKeyName(own, key))),
-  );
+  const leaves = order.state === 'takingBack' ? order.to : order.from;
+  return others.filter((other) => {
+    if (other.id === order.id) return false;
+    if (!isEnded(other)) return [other.from, other.to].some((key) => mine.some((own) => sameKeyName(own, key)));
+    const { lateOnto, endedOn = '' } = other;
+    return lateOnto !== undefined && sameKeyName(lateOnto, leaves) && now.getTime() - Date.parse(endedOn) < LATE_MS;
+  });
 }
 
 /** Whether nothing is left to be done with a subject, as the order moves now. */
 export function isSubjectSettled({ state, failure }: RekeySubject, order: RekeyData): boolean {
   // One that has arrived may have failed all the same, by its scopes: after a resume it is looked at again.
-  if (failure) return countsAsFailed(failure.at, order);
+  if (failure) return countsAsFailed(failure, order);
   if (state === 'left' || state === 'gone') return true;
   return order.state === 'takingBack' ? state === 'back' : state === 'moved';
 }
 
-/** Whether a failure is one since the order was last started or resumed. */
-export function countsAsFailed(at: string, { startedOn, resumedOn }: RekeyData): boolean {
-  return Date.parse(at) >= Date.parse(resumedOn ?? startedOn);
+/** When an order was last started or resumed: what failed before that is tried again. */
+export function triedSince({ startedOn, resumedOn }: RekeyData): string {
+  return resumedOn ?? startedOn;
+}
+
+/** Whether a failure is one since the order was last started or resumed: by what it was tried for, as clocks differ. */
+export function countsAsFailed({ since }: NonNullable<RekeySubject['failure']>, order: RekeyData): boolean {
+  return since === triedSince(order);
 }

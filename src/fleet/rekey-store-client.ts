@@ -1,17 +1,26 @@
-import type { TableClient } from '@azure/data-tables';
+import type { TableClient, TransactionAction } from '@azure/data-tables';
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import { appTable } from '../azure/app-storage.ts';
 import { describeFailure } from '../azure/failure.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { Settings } from '../settings/settings.ts';
-import { accountRow, storageAccountId } from './fleet-keys.ts';
-import { REKEY_ORDER, type RekeyData, type RekeyOrder, type RekeyStore, type RekeySubject } from './rekey-order.ts';
+import { accountRow, keyPartition, storageAccountId } from './fleet-keys.ts';
+import {
+  type KeyHolder,
+  REKEY_ORDER,
+  type RekeyData,
+  type RekeyOrder,
+  type RekeyStore,
+  type RekeySubject,
+} from './rekey-order.ts';
 
 /** Table of re-keys in the app's own storage. */
 export const REKEY_TABLE = 'cmkrekeys';
 
 const ORDERS = 'order';
+/** Rows of the same partition, since a transaction is about one: who has a key, by `key|<host>|<name>`. No id is like it. */
+const ORDERS_ALONE = `PartitionKey eq '${ORDERS}' and (RowKey lt 'key|' or RowKey ge 'key}')`;
 /** What is said of a failure; Table Storage holds 32,768 characters. */
 const MOST_DETAIL = 1_000;
 
@@ -26,7 +35,12 @@ const FAILURE = z.object({
   failure: z.string().refine((code): code is Reason => Object.hasOwn(REASONS, code)),
   detail: z.string(),
   failedOn: z.iso.datetime(),
+  triedSince: z.iso.datetime(),
 });
+
+const HOLDER = z
+  .object({ holder: z.string(), etag: z.string() })
+  .transform(({ holder, etag }) => ({ order: holder, etag }));
 
 /** Re-keys in Azure Table Storage. The table is made by the first order; before that there is none. */
 export function createRekeyStore(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): RekeyStore {
@@ -38,7 +52,7 @@ export function createRekeyStore(settings: Pick<Settings, 'storage'>, credential
   return {
     async orders() {
       const orders: RekeyOrder[] = [];
-      for await (const row of listed(table(), `PartitionKey eq '${ORDERS}'`)) orders.push(toOrder(row));
+      for await (const row of listed(table(), ORDERS_ALONE)) orders.push(toOrder(row));
       return orders;
     },
     async order(id) {
@@ -47,20 +61,28 @@ export function createRekeyStore(settings: Pick<Settings, 'storage'>, credential
       const row = await unlessNotFound(() => table().getEntity(ORDERS, id));
       return row && toOrder(row);
     },
-    async add(order) {
-      const entity = { partitionKey: ORDERS, rowKey: order.id, order: JSON.stringify(order) };
+    async holders(keys) {
+      return Promise.all(
+        keys.map(async (key): Promise<KeyHolder> => {
+          const row = await unlessNotFound(() => table().getEntity(ORDERS, keyPartition(key)));
+          return row ? { key, last: HOLDER.parse(row) } : { key };
+        }),
+      );
+    },
+    async stand({ etag, ...order }, holders) {
       try {
-        await table().createEntity(entity);
+        const answer = await made(table(), () => table().submitTransaction(standing(order, etag, holders)));
+        const written = answer.subResponses[0]?.etag;
+        if (!written) throw new TypeError('Table Storage did not say which state of the re-key it has written.');
+        return { ...order, etag: written };
       } catch (error) {
-        if (describeFailure(error).kind !== 'notFound') throw error;
-        await table().createTable();
-        await table().createEntity(entity);
+        if (describeFailure(error).kind === 'conflict') return undefined;
+        throw error;
       }
     },
     async replace({ etag, ...order }) {
-      const entity = { partitionKey: ORDERS, rowKey: order.id, order: JSON.stringify(order) };
       try {
-        const answer = await table().updateEntity(entity, 'Replace', { etag });
+        const answer = await table().updateEntity(rowOf(order), 'Replace', { etag });
         return { ...order, etag: answer.etag ?? '' };
       } catch (error) {
         if (describeFailure(error).status === 412) return undefined;
@@ -82,11 +104,41 @@ export function createRekeyStore(settings: Pick<Settings, 'storage'>, credential
     async put(id, { account, scope, location, state, at, failure }) {
       const keys = { partitionKey: partitionOf(id), rowKey: accountRow(account, scope) };
       const failed = failure
-        ? { failure: failure.reason, detail: failure.detail.slice(0, MOST_DETAIL), failedOn: failure.at }
+        ? {
+            failure: failure.reason,
+            detail: failure.detail.slice(0, MOST_DETAIL),
+            failedOn: failure.at,
+            triedSince: failure.since,
+          }
         : {};
       await table().upsertEntity({ ...keys, account, scope: scope ?? '', location, state, at, ...failed }, 'Replace');
     },
   };
+}
+
+function rowOf(order: RekeyData) {
+  return { partitionKey: ORDERS, rowKey: order.id, order: JSON.stringify(order) };
+}
+
+/** The order, and that it has its keys. */
+function standing(order: RekeyData, etag: string | undefined, holders: readonly KeyHolder[]): TransactionAction[] {
+  const write = (row: { partitionKey: string; rowKey: string }, read: string | undefined): TransactionAction =>
+    read === undefined ? ['create', row] : ['update', row, 'Replace', { etag: read }];
+  const held = holders.map(({ key, last }) =>
+    write({ ...{ partitionKey: ORDERS, rowKey: keyPartition(key) }, ...{ holder: order.id } }, last?.etag),
+  );
+  return [write(rowOf(order), etag), ...held];
+}
+
+/** The table is made by the first order. */
+async function made<T>(table: TableClient, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    if (describeFailure(error).kind !== 'notFound') throw error;
+    await table.createTable();
+    return write();
+  }
 }
 
 function partitionOf(id: string): string {
@@ -128,6 +180,8 @@ function toSubject(row: object): RekeySubject {
   return {
     ...rest,
     ...(scope ? { scope } : {}),
-    ...(failed ? { failure: { reason: failed.failure, detail: failed.detail, at: failed.failedOn } } : {}),
+    ...(failed
+      ? { failure: { reason: failed.failure, detail: failed.detail, at: failed.failedOn, since: failed.triedSince } }
+      : {}),
   };
 }

@@ -3,7 +3,14 @@ import { Dispatcher, moveCalls } from '../accounts/dispatcher.ts';
 import type { Rollout } from '../accounts/rollout.ts';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import type { Turns } from '../azure/turns.ts';
-import { lacksApproval, type RekeyOrder, type RekeyStore, type RekeyWay, wayOf } from '../fleet/rekey-order.ts';
+import {
+  changeOrder,
+  type RekeyOrder,
+  type RekeyStore,
+  type RekeyWay,
+  stoppedBy,
+  wayOf,
+} from '../fleet/rekey-order.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
@@ -11,13 +18,16 @@ import type { Leases } from '../work/lease-client.ts';
 import { ACCOUNT_WORK, type AccountWork, KEY_WORK, type RekeyWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
+import type { RekeyApproved } from './approved-order.ts';
 import { type FindLeftServices, neverAsked, type Rows, stillOn, unsettled, verifyUnused } from './find-left.ts';
 import { finishRekey } from './finish.ts';
 import { obstacleOf } from './obstacle.ts';
+import { recordChanges } from './record-changes.ts';
 import { type NextStep, nextWave, secondsToAsk, UNVERIFIED_SECONDS, WAITS_SECONDS, waveUnderWay } from './waves.ts';
 
 export type RekeyServices = FindLeftServices & {
   readonly rekeys: RekeyStore;
+  readonly rekeyApproved: RekeyApproved;
   readonly rollout: Pick<Rollout, 'paused'>;
   readonly leases: Leases;
   readonly queue: WorkQueue;
@@ -25,8 +35,9 @@ export type RekeyServices = FindLeftServices & {
   readonly audit: RecordAudit;
 };
 
-/** What is kept of what could not be read. An entity of Table Storage holds 32,768 characters in a property. */
+/** What is kept of what could not be read, so many of so many characters: a property of Table Storage holds 32,768. */
 const MOST_GAPS = 50;
+const LONGEST_GAP = 300;
 
 const HELD: Outcome = {
   outcome: 'retry',
@@ -36,20 +47,34 @@ const HELD: Outcome = {
   delaySeconds: 5,
 };
 
+const UNRECORDED: Outcome = {
+  outcome: 'retry',
+  reason: 'AuditFailed',
+  detail: 'What was done to a re-key is not recorded yet.',
+  counts: false,
+  delaySeconds: 60,
+};
+
 /**
  * One step of a re-key: reads the order, looks what is left, and sends the next wave of accounts to be moved; the accounts
  * themselves are moved by `reconcileAccount`, as ever. It decides by what it reads, and writes nothing but the order, so
- * that it can be killed, doubled and run again at any point. Then it sends itself on to the next step.
+ * that it can be killed, doubled and run again at any point. Then it sends itself on to the next step. What was done to the
+ * order, and whoever did it was killed before it was recorded, it records first, also where nothing is left to be moved.
  */
 export async function carryOutRekey(work: RekeyWork, services: RekeyServices, log: Log): Promise<Outcome> {
+  const { rekeys, leases } = services;
   try {
-    if (!(await due(work, services.rekeys))) return DONE;
+    const before = await rekeys.order(work.order);
+    if (!before || !(before.unrecorded || due(before, work))) return DONE;
     // Doubles of one step do not send twice what it sends.
-    const lease = await services.leases.acquire(`rekey/${work.order}`);
+    const lease = await leases.acquire(`rekey/${work.order}`);
     if (!lease) return HELD;
     try {
-      const way = await due(work, services.rekeys);
-      return way ? await step(way, work, services, log) : DONE;
+      const found = await rekeys.order(work.order);
+      const order = found && (await recordChanges(found, services, log));
+      const way = order && due(order, work);
+      if (way) return await step(way, work, services, log);
+      return isRecorded(order);
     } finally {
       await lease.release();
     }
@@ -58,12 +83,15 @@ export async function carryOutRekey(work: RekeyWork, services: RekeyServices, lo
   }
 }
 
+/** Of an order that makes no more steps: nobody else comes to record it. */
+function isRecorded(order: RekeyOrder | undefined): Outcome {
+  return order?.unrecorded ? UNRECORDED : DONE;
+}
+
 /** The way it moves; undefined: it does not, or this step was made already. */
-async function due(work: RekeyWork, rekeys: RekeyStore): Promise<RekeyWay | undefined> {
-  const order = await rekeys.order(work.order);
+function due(order: RekeyOrder, work: RekeyWork): RekeyWay | undefined {
   // A step is sent at most one ahead of what is written down.
-  const isDue = order && order.tick <= work.tick && work.tick <= order.tick + 1;
-  return isDue ? wayOf(order) : undefined;
+  return order.tick <= work.tick && work.tick <= order.tick + 1 ? wayOf(order) : undefined;
 }
 
 async function step(way: RekeyWay, work: RekeyWork, services: RekeyServices, log: Log): Promise<Outcome> {
@@ -92,10 +120,10 @@ async function holdOf(
   services: RekeyServices,
   log: Log,
 ): Promise<NextStep | undefined> {
-  const { rollout, settings } = services;
-  if (lacksApproval(way, settings.access.rekeyApprovals)) {
+  const { rollout, rekeyApproved } = services;
+  if (!(await rekeyApproved(way.order))) {
     const detail =
-      'It was started past the approval that CMK_APPROVALS asks for: end it, and have it approved (POST /api/rekeys).';
+      'There is no request for it that was approved, as CMK_APPROVALS asks for: end it, and have it approved (POST /api/rekeys).';
     return waitFor({ reason: 'ApprovalNeeded', detail });
   }
   const pause = (await rollout.paused(from, log)) ?? (await rollout.paused(to, log));
@@ -133,27 +161,32 @@ async function end(
 ): Promise<Outcome> {
   const { order, back } = way;
   const { failed } = rows;
-  const { rekeys, now } = services;
+  const { now } = services;
   if (failed.size > 0) {
-    const why = `${failed.size} accounts could not be moved; everything else is.`;
-    const paused = { on: now().toISOString(), why };
-    await rekeys.replace({ ...order, paused, tick: order.tick + 1 });
-    const message = `${REASONS.RekeyStopped} ${why}`;
-    log({ level: 'error', reason: 'RekeyStopped', message, rekey: order.id, key: order.from });
-    return DONE;
+    return stop(order, `${failed.size} accounts could not be moved; everything else is.`, services, log);
   }
   const unasked = back ? [] : await neverAsked(services);
   const verified = back || unasked.length > 0 ? undefined : await verifyUnused(order, keys.from, services, log);
   if (verified && verified.found.length > 0) return sendWave(verified.found, way, keys.from, rows, work, services, log);
-  const gaps = [...unasked, ...(verified?.gaps ?? [])];
+  const gaps = [...unasked, ...(verified?.gaps ?? [])].map((gap) => gap.slice(0, LONGEST_GAP));
   if (gaps.length > 0) {
     const waits = { reason: 'RekeyUnverified' as const, detail: gaps.slice(0, 3).join(' ') };
     const seen = { on: now().toISOString(), gaps: gaps.slice(0, MOST_GAPS) };
     const seconds = unasked.length > 0 ? secondsToAsk(unasked.length) : UNVERIFIED_SECONDS;
     return goOn(order, work, { seconds, waits, verified: seen }, services, log);
   }
-  await finishRekey(order, { back, to: keys.to, outOfSight: verified?.outOfSight ?? [] }, services, log);
-  return DONE;
+  return isRecorded(
+    await finishRekey(order, { back, to: keys.to, outOfSight: verified?.outOfSight ?? [] }, services, log),
+  );
+}
+
+/** All but those that failed have moved: it waits for a person. */
+async function stop(order: RekeyOrder, why: string, services: RekeyServices, log: Log): Promise<Outcome> {
+  const stopped = await changeOrder(stoppedBy(order, why, services.now()), services.rekeys);
+  if (!stopped) return DONE;
+  const message = `${REASONS.RekeyStopped} ${why}`;
+  log({ level: 'error', reason: 'RekeyStopped', message, rekey: order.id, key: order.from });
+  return isRecorded(await recordChanges(stopped, services, log, stopped.change));
 }
 
 /** At the pace that Azure takes them: what goes beyond it waits in the queue. */

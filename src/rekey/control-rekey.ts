@@ -1,11 +1,13 @@
 import { CmkError } from '../errors.ts';
-import { conflictsOf, isEnded, type RekeyData, type RekeyOrder } from '../fleet/rekey-order.ts';
+import { changeOrder, isEnded, type RekeyData, type RekeyOrder, withChange } from '../fleet/rekey-order.ts';
 import type { Keys } from '../keys/key-client.ts';
 import type { ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
+import { standWithKeys } from './hold-keys.ts';
 import { obstacleOf } from './obstacle.ts';
-import { type ControlServices, personOf, type RekeyCall, record, sendStep } from './start-rekey.ts';
+import { isFull, recordChanges } from './record-changes.ts';
+import { type ControlServices, callOf, IF_KILLED_SECONDS, personOf, type RekeyCall, sendStep } from './start-rekey.ts';
 
 export type RekeyChange = 'pause' | 'resume' | 'takeBack' | 'end';
 
@@ -37,22 +39,30 @@ export async function changeRekey(
     if (!order) throw new CmkError('RekeyNotFound', REASONS.RekeyNotFound, 'Look at the re-keys there are.');
     if (what === 'takeBack') await mayGoBack(order, services);
     const wanted = changedBy(order, what, why, call, services.now());
-    const changed = (await services.rekeys.replace(wanted)) ?? (await asWanted(wanted, services.rekeys));
+    await sendAhead(wanted, goesOn(what), services);
+    const changed = isEnded(order) ? await standWithKeys(wanted, services) : await changeOrder(wanted, services.rekeys);
     if (!changed) continue;
+    const recorded = await recordChanges(changed, services, log, wanted.change);
     const reason = SAID[what];
-    await record(changed, reason, why, call, services, log);
     log({ level: 'warning', reason, message: `${REASONS[reason]} ${why}`, rekey: id, key: order.from });
-    if (what === 'resume' || what === 'takeBack') await sendStep(changed, services);
-    return changed;
+    if (goesOn(what)) await sendStep(recorded, services);
+    return recorded;
   }
   throw new CmkError('RekeyChanged', REASONS.RekeyChanged, 'Look at the re-key, and repeat the call if it is needed.');
 }
 
-/** The order, if it was changed as it should be: the answer to that was lost, and the client asked again. */
-async function asWanted(wanted: RekeyOrder, rekeys: ControlServices['rekeys']): Promise<RekeyOrder | undefined> {
-  const order = await rekeys.order(wanted.id);
-  const when = (one: RekeyOrder) => [one.state, one.paused?.on, one.resumedOn, one.endedOn].join();
-  return order && when(order) === when(wanted) ? order : undefined;
+/** Whether there are steps to be made by it. */
+function goesOn(what: RekeyChange): boolean {
+  return what === 'resume' || what === 'takeBack';
+}
+
+/** A queue that is down keeps nothing from being stopped: what is not recorded then, a drift check finds. */
+async function sendAhead(order: RekeyOrder, isNeeded: boolean, services: ControlServices): Promise<void> {
+  try {
+    await sendStep(order, services, IF_KILLED_SECONDS);
+  } catch (error) {
+    if (isNeeded) throw error;
+  }
 }
 
 /**
@@ -63,8 +73,11 @@ async function asWanted(wanted: RekeyOrder, rekeys: ControlServices['rekeys']): 
 export function changedBy(order: RekeyOrder, what: RekeyChange, why: string, call: RekeyCall, now: Date): RekeyOrder {
   const { paused: _, waits: _waits, wave: _wave, verified: _verified, endedOn: _endedOn, ...rest } = order;
   const on = now.toISOString();
-  const next = { ...rest, tick: order.tick + 1, tickedOn: on };
   const stands = order.state === 'moving' || order.state === 'takingBack';
+  const said = { reason: SAID[what], on, why, ...callOf(call) };
+  const next = withChange({ ...rest, tick: order.tick + 1, tickedOn: on }, said);
+  // What stops it is done all the same: it takes one of the others to stop it once more.
+  if (goesOn(what) && isFull(order)) throw notRecorded(order);
   switch (what) {
     case 'pause':
       if (stands && !order.paused?.by) return { ...next, paused: { on, why, by: personOf(call) } };
@@ -76,9 +89,18 @@ export function changedBy(order: RekeyOrder, what: RekeyChange, why: string, cal
       if (order.state === 'moving' || order.state === 'done') return { ...next, state: 'takingBack', resumedOn: on };
       throw notPossible(order, 'take back');
     case 'end':
-      if (stands) return { ...next, state: 'ended', endedOn: on };
+      if (stands)
+        return { ...next, state: 'ended', endedOn: on, lateOnto: order.state === 'moving' ? order.to : order.from };
       throw notPossible(order, 'end');
   }
+}
+
+function notRecorded({ id }: RekeyData): CmkError {
+  return new CmkError(
+    'AuditFailed',
+    `The audit trail has none of the last changes of the re-key ${id}; no more are made.`,
+    'See to it that the app can write its audit trail.',
+  );
 }
 
 function notPossible({ id, state, paused }: RekeyData, what: string): CmkError {
@@ -103,9 +125,4 @@ async function mayGoBack(
     const nextStep = 'Make it so that the old key can be used and neither is revoked, or end the re-key as it is.';
     throw new CmkError(obstacle.reason, obstacle.detail, nextStep);
   }
-  if (!isEnded(order)) return;
-  const others = conflictsOf(order, await services.rekeys.orders(), services.now());
-  if (others.length === 0) return;
-  const which = others.map(({ id }) => id).join(', ');
-  throw new CmkError('RekeyConflict', `${REASONS.RekeyConflict} It is ${which}.`, 'Let that one end first.');
 }

@@ -51,9 +51,10 @@ export async function progressOf(
   for await (const subject of rekeys.subjects(order.id)) {
     const { account, scope, state, failure } = subject;
     const isArrived = state === (back ? 'back' : 'moved');
-    if (failure && countsAsFailed(failure.at, order)) {
+    if (failure && countsAsFailed(failure, order)) {
       failed.add(nameOf(subject));
-      failures.push({ account, ...(scope ? { scope } : {}), ...failure });
+      const { since: _, ...told } = failure;
+      failures.push({ account, ...(scope ? { scope } : {}), ...told });
     } else if (isArrived) counts.moved += 1;
     else if (state === 'left' || state === 'gone') counts[state] += 1;
     else if (!isSubjectSettled(subject, order) && back) waiting.add(nameOf(subject));

@@ -8,6 +8,7 @@ import type { Reason } from '../reasons.ts';
 import type { VaultProperties } from '../vaults/vault-client.ts';
 import { letStorageIn, protectVault } from '../vaults/vault-commands.ts';
 import { storageHindrance } from '../vaults/vault-network.ts';
+import { wayOut } from './hold-keys.ts';
 import { versionObstacle } from './obstacle.ts';
 
 /** Sizes of RSA keys that Storage takes (Azure Storage, "customer-managed keys overview"). */
@@ -154,7 +155,7 @@ function orderProblems({ from, to, orders }: RekeyFacts, now: Date): RekeyProble
   return conflictsOf({ id: '', from: from.id, to: to.id }, orders, now).map((order) => ({
     reason: 'RekeyConflict',
     detail: `The re-key ${order.id} (${order.from} to ${order.to}) has to do with the same key.`,
-    fix: `Let it end first, or end it: cmk rekey cancel ${order.id} --keep`,
+    fix: wayOut(order),
   }));
 }
 

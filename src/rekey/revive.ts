@@ -1,5 +1,5 @@
 import type { RekeyStore } from '../fleet/rekey-order.ts';
-import { isEnded, wayOf } from '../fleet/rekey-order.ts';
+import { wayOf } from '../fleet/rekey-order.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { sendStep } from './start-rekey.ts';
 import { UNVERIFIED_SECONDS } from './waves.ts';
@@ -8,7 +8,8 @@ import { UNVERIFIED_SECONDS } from './waves.ts';
 const LOST_MS = UNVERIFIED_SECONDS * 1000 + 10 * 60_000;
 
 /**
- * Puts the next step of each order into the queue whose message was lost: one that stands, and has made none for long.
+ * Puts the next step of each order into the queue whose message was lost: one that moves, and has made none for long,
+ * or one to which something was done that nobody has recorded.
  * Errors are the SDK's.
  *
  * @returns the ids of those that were
@@ -20,7 +21,7 @@ export async function reviveRekeys(services: {
 }): Promise<string[]> {
   const revived: string[] = [];
   for (const order of await services.rekeys.orders()) {
-    if (isEnded(order) || !wayOf(order)) continue;
+    if (!order.unrecorded && !wayOf(order)) continue;
     if (services.now().getTime() - Date.parse(order.tickedOn) < LOST_MS) continue;
     await sendStep(order, services);
     revived.push(order.id);

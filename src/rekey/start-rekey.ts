@@ -1,21 +1,29 @@
 import type { Approved } from '../approvals/approved-once.ts';
 import type { RecordAudit } from '../audit/audit-trail.ts';
-import { CmkError } from '../errors.ts';
-import { conflictsOf, type RekeyData, type RekeyOrder, type RekeyStore } from '../fleet/rekey-order.ts';
+import {
+  type RekeyData,
+  type RekeyOrder,
+  type RekeyRecord,
+  type RekeyStore,
+  withChange,
+} from '../fleet/rekey-order.ts';
+import type { CallerKind } from '../http/token-claims.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { type Cause, KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
+import { conflict, standWithKeys } from './hold-keys.ts';
+import { recordChanges } from './record-changes.ts';
 import type { RekeyCheck } from './rekey-check.ts';
 
 /** Accounts that may fail before all of it stops, unless told otherwise. */
 export const MAX_FAILURES = 3;
-/** The first step is in the queue before the order stands, should whoever starts it die in between. Seconds. */
-const IF_KILLED_SECONDS = 60;
-/** A start that takes longer than this is not believed to be the only one any more. Milliseconds. */
-const SLOW_MS = 5 * 60_000;
-const AUDIT_WAIT_MS = 10_000;
+/**
+ * A step is in the queue before an order is changed, should whoever changes it die right after that: it goes on with it, and
+ * records what was done. Seconds.
+ */
+export const IF_KILLED_SECONDS = 60;
 
 export interface RekeyRequest {
   readonly from: ManagedKey;
@@ -29,7 +37,14 @@ export interface RekeyRequest {
 
 /** Who calls. */
 export interface RekeyCall {
-  readonly caller: { readonly objectId: string; readonly appId: string; readonly name?: string | undefined };
+  readonly caller: {
+    readonly objectId: string;
+    readonly appId: string;
+    readonly kind?: CallerKind | undefined;
+    readonly tokenId?: string | undefined;
+    readonly name?: string | undefined;
+  };
+  /** Of this call alone. */
   readonly correlationId: string;
 }
 
@@ -58,62 +73,42 @@ export async function startRekey(
 ): Promise<{ readonly check: RekeyCheck; readonly order?: RekeyOrder }> {
   const check = await services.check(request.from, request.to);
   if (check.problems.length > 0) return { check };
-  const order = await place(request, call, services);
+  const wanted = orderOf(request, call, services);
+  await sendStep(wanted, services, IF_KILLED_SECONDS);
+  const standing = await standWithKeys(wanted, services);
+  if (!standing) throw conflict([]);
+  const order = await recordChanges(standing, services, log, wanted.change);
   const about = { rekey: order.id, from: order.from, to: order.to };
-  await record(order, 'RekeyStarted', order.reason, call, services, log);
   log({ level: 'warning', reason: 'RekeyStarted', message: REASONS.RekeyStarted, ...about, key: order.from });
   await sendStep(order, services);
   return { check, order };
 }
 
-/** Written down first and compared then: of two that come together, each is there before it looks for the other. */
-async function place(request: RekeyRequest, call: RekeyCall, services: StartServices): Promise<RekeyOrder> {
-  const { rekeys, now, newId } = services;
-  const startedOn = now();
+function orderOf(request: RekeyRequest, call: RekeyCall, { now, newId }: StartServices): RekeyData {
+  const on = now().toISOString();
+  const { from, to, reason, ticket, approval, maxFailures } = request;
   const order: RekeyData = {
-    id: request.approval?.id ?? newId(),
-    from: request.from.id,
-    to: request.to.id,
-    reason: request.reason,
-    ...(request.ticket ? { ticket: request.ticket } : {}),
+    id: approval?.id ?? newId(),
+    from: from.id,
+    to: to.id,
+    reason,
+    ...(ticket ? { ticket } : {}),
     by: personOf(call),
-    ...(request.approval ? { approval: request.approval } : {}),
-    startedOn: startedOn.toISOString(),
-    state: 'checking',
-    maxFailures: request.maxFailures,
+    ...(approval ? { approval } : {}),
+    startedOn: on,
+    state: 'moving',
+    maxFailures,
     tick: 0,
-    tickedOn: startedOn.toISOString(),
+    tickedOn: on,
   };
-  await rekeys.add(order);
-  const orders = await rekeys.orders();
-  const own = orders.find(({ id }) => id === order.id);
-  const others = conflictsOf(order, orders, startedOn);
-  if (!own || others.length > 0) {
-    if (own) await rekeys.replace({ ...own, state: 'ended', endedOn: now().toISOString() });
-    throw conflict(others);
-  }
-  await sendStep(own, services, IF_KILLED_SECONDS);
-  const isSlow = now().getTime() - startedOn.getTime() > SLOW_MS;
-  const standing = isSlow
-    ? undefined
-    : ((await rekeys.replace({ ...own, state: 'moving' })) ?? (await movingNow(rekeys, own)));
-  if (!standing) throw conflict([]);
-  return standing;
+  return withChange(order, { reason: 'RekeyStarted', on, why: reason, ...callOf(call) });
 }
 
-/** Only this call makes the order move: if it does, the answer that it does was lost, and the client asked again. */
-async function movingNow(rekeys: StartServices['rekeys'], { id }: RekeyOrder): Promise<RekeyOrder | undefined> {
-  const order = await rekeys.order(id);
-  return order?.state === 'moving' ? order : undefined;
-}
-
-function conflict(others: readonly RekeyOrder[]): CmkError {
-  const which = others.map(({ id }) => id).join(', ');
-  return new CmkError(
-    'RekeyConflict',
-    which ? `One of the keys takes part in another re-key (${which}).` : 'The re-key took too long to begin.',
-    'Look at the re-keys there are, and start it again.',
-  );
+/** Who did something, for its record. */
+export function callOf(call: RekeyCall): Pick<RekeyRecord, 'caller' | 'correlationId'> {
+  const { kind, tokenId } = call.caller;
+  const caller = { ...personOf(call), ...(kind ? { kind } : {}), ...(tokenId ? { tokenId } : {}) };
+  return { caller, correlationId: call.correlationId };
 }
 
 export function personOf({ caller }: RekeyCall): NonNullable<RekeyData['by']> {
@@ -135,26 +130,4 @@ export async function sendStep(
   const cause = causeOf(order, now());
   const work = { kind: 'rekey', order: order.id, key: order.from, tick: order.tick, cause, attempt: 0 } as const;
   await queue.send(KEY_WORK, work, delaySeconds);
-}
-
-/** Who changed an order, and why, for the audit trail; what cannot be written there is in the log. */
-export async function record(
-  order: RekeyData,
-  reason: 'RekeyStarted' | 'RekeyPaused' | 'RekeyResumed' | 'RekeyTakingBack' | 'RekeyEnded',
-  why: string,
-  { caller, correlationId }: RekeyCall,
-  { audit }: Pick<ControlServices, 'audit'>,
-  log: Log,
-): Promise<void> {
-  const details = {
-    rekey: order.id,
-    from: order.from,
-    to: order.to,
-    why,
-    ticket: order.ticket,
-    approval: order.approval,
-  };
-  const entry = { action: 'key.rekey', reason, resource: order.from, caller, correlationId, details };
-  const recorded = await audit(entry, AUDIT_WAIT_MS);
-  if ('failed' in recorded) log({ level: 'error', reason: 'AuditFailed', message: recorded.failed, entry });
 }

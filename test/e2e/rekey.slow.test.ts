@@ -217,4 +217,14 @@ it('moves 200 accounts and their scopes to another vault and back, killed, pause
   const few = FEW + 2 * WITH_SCOPES;
   for (const id of [ids.early, heldId]) expect([byOrder(id).length, names(id)]).toEqual([few, few]);
   expect(byOrder(backId).length).toBe(2 * names(backId));
+
+  // So is what was done to each order, whoever was killed right after it.
+  const done = (await records()).filter(({ action }) => action === 'key.rekey');
+  const doneTo = (id: string) =>
+    done.filter(({ details }) => details.rekey === id).map(({ reason }) => reason.slice(5));
+  expect(doneTo(ids.early)).toEqual(['Started', 'Done']);
+  expect(doneTo(heldId)).toEqual(['Started', 'Paused', 'Resumed', 'Done']);
+  // It may have been done by then.
+  expect(doneTo(backId).filter((what) => what !== 'Done')).toEqual(['Started', 'TakingBack', 'TakenBack']);
+  expect(doneTo(ids.large)).toEqual(['Started', 'Paused', 'Resumed', 'Done', 'TakingBack', 'TakenBack']);
 }, 900_000);

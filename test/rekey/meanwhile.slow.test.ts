@@ -86,6 +86,31 @@ describe('while a re-key stands', () => {
     expect(pinned.length).toBe(6);
   });
 
+  it('what waits for the one key to be restored follows the rotations of the one that it is on', async () => {
+    const orders = new RekeyOrders(wire);
+    const { services } = orders;
+    const { a, b, accounts } = twoKeys();
+    const id = await orders.start(a, b);
+    await orders.carryOut(() => on(b, accounts) >= 3);
+    await revokeKey(orders.managed(b), { ...REVOKER, id: 'rev-a' }, { ...services, keys: services.urgentKeys });
+    await orders.carryOut(async () => (await orders.waits(id)) === 'RevocationOpen');
+    wire.azure.clock.advance(60_000); // versions of one second cannot be told apart by age
+    const newest = a.add();
+    const left = accounts.filter((account) => use(account)?.keyname === a.name && use(account)?.keyversion);
+    for (const account of left)
+      wire.sent.push({ queue: 'account-work', work: a.accountWork(account), delaySeconds: 0 });
+    const follow = () => left.every((account) => use(account)?.keyversion === newest.version);
+    let messages = 0;
+    await orders.carryOut(() => {
+      messages += 1;
+      return follow() || messages > 100; // the order itself waits for good
+    });
+    expect(left.length).toBeGreaterThan(0);
+    expect(left.map((account) => use(account))).toEqual(
+      left.map(() => expect.objectContaining({ keyname: a.name, keyversion: newest.version })),
+    );
+  });
+
   it('a person is overruled on the old key, and left alone on a third one and on none', async () => {
     const orders = new RekeyOrders(wire);
     const { a, b, accounts } = twoKeys();
@@ -161,7 +186,24 @@ describe('while a re-key stands', () => {
     await orders.carryOut(() => wire.sent.every(({ work }) => work.kind !== 'account'));
     expect(on(b, accounts)).toBe(0);
     await orders.change(id, 'end');
-    const approval = { id: 'a1b2c3d4e5', approvedBy: [{ objectId: 'o', on: '2026-11-25T02:00:00.000Z' }] };
+    // Nor does one that says that it was approved, or that it goes back.
+    const forged = { id: 'a'.repeat(40), approvedBy: [{ objectId: 'o', on: '2026-11-25T02:00:00.000Z' }] };
+    expect(await orders.start(a, b, { approval: forged })).toBe(forged.id);
+    await orders.carryOut(async () => (await orders.waits(forged.id)) === 'ApprovalNeeded');
+    await orders.change(forged.id, 'end');
+    wire.azure.clock.advance(660_000); // nothing of it is on its way any more
+    const back = await orders.start(b, a, { approval: { ...forged, id: 'b'.repeat(40) } });
+    const { rekeys } = orders.services;
+    for (const { id: account, location } of accounts) {
+      await rekeys.put(back, { account, location, state: 'moved', at: wire.azure.clock.now().toISOString() });
+    }
+    await orders.change(back, 'takeBack');
+    await orders.carryOut(async () => (await orders.waits(back)) === 'ApprovalNeeded');
+    expect(on(b, accounts)).toBe(0);
+    await orders.change(back, 'end');
+    wire.azure.clock.advance(660_000);
+
+    const approval = await orders.approved(a, b);
     expect(await orders.start(a, b, { approval })).toBe(approval.id);
     await orders.carryOut();
     expect(await orders.order(approval.id)).toMatchObject({ state: 'done', approval });

@@ -117,9 +117,6 @@ describe('before a re-key', () => {
     expect(reasons(standing({ state: 'moving' }))).toEqual(['RekeyConflict']);
     expect(reasons(standing({ state: 'done' }))).toEqual([]);
     expect(reasons(standing({ state: 'moving', to: 'y' }))).toEqual([]);
-    expect(reasons(standing({ state: 'checking', startedOn: day(200).toISOString() }))).toEqual(['RekeyConflict']);
-    // A start that was killed.
-    expect(reasons(standing({ state: 'checking', startedOn: day(199).toISOString() }))).toEqual([]);
   });
 
   it('an identity that lacks its role is named once, and one that cannot be told is a warning', () => {

@@ -1,6 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { reconcileUnasked } from '../../src/accounts/ask-scopes.ts';
 import { reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
 import { reconcileKey } from '../../src/accounts/reconcile-key.ts';
+import { approveRequest, askForApproval } from '../../src/approvals/approvals.ts';
+import { type Approved, approvedOf } from '../../src/approvals/approved-once.ts';
 import type { ManagedKey } from '../../src/keys/managed-vaults.ts';
 import { carryOutRekey } from '../../src/rekey/carry-out.ts';
 import { changeRekey, type RekeyChange } from '../../src/rekey/control-rekey.ts';
@@ -13,10 +16,11 @@ import { processWork } from '../../src/work/process.ts';
 import type { TestKey } from '../support/fleet.ts';
 import type { Wire } from '../support/wire.ts';
 
-export const CALL = {
+/** Each call has an id of its own, as the host gives it. */
+export const call = () => ({
   caller: { objectId: '33333333-3333-3333-3333-333333333333', appId: 'test' },
-  correlationId: 'test',
-};
+  correlationId: randomUUID(),
+});
 const FIT = { problems: [], warnings: [], accounts: 0, withoutRole: [] };
 /** What comes later than this waits for a person. Seconds. */
 const LATE_SECONDS = 600;
@@ -41,13 +45,23 @@ export class RekeyOrders {
   async start(from: TestKey, to: TestKey, change: Partial<RekeyRequest> = {}): Promise<string> {
     const request = { from: this.managed(from), to: this.managed(to), reason: 'a test', ticket: undefined };
     const ports = { ...this.services, check: async () => FIT };
-    const started = await startRekey({ ...request, maxFailures: 3, ...change }, CALL, ports, this.#wire.log);
+    const started = await startRekey({ ...request, maxFailures: 3, ...change }, call(), ports, this.#wire.log);
     return started.order?.id ?? '';
+  }
+
+  /** Asked for as the caller of all calls does, and approved by another person. */
+  async approved(from: TestKey, to: TestKey): Promise<Approved> {
+    const about = { action: 'rekey', vault: from.vault.name, key: from.name, reason: 'a test' } as const;
+    const what = { ...about, to: { vault: to.vault.name, key: to.name }, ticket: undefined, maxFailures: 3 };
+    const asked = await askForApproval(what, 1, call(), this.services, this.#wire.log);
+    const other = { ...call(), caller: { objectId: 'other', appId: 'test', kind: 'person' } } as const;
+    const asOfNow = { revokers: [], atLeast: 1 };
+    return approvedOf(await approveRequest(asked.id, asOfNow, other, this.services, this.#wire.log));
   }
 
   async change(id: string, what: RekeyChange): Promise<void> {
     const ports = { ...this.services, vaults: this.services.settings.vaults };
-    await changeRekey(id, what, 'a test', CALL, ports, this.#wire.log);
+    await changeRekey(id, what, 'a test', call(), ports, this.#wire.log);
   }
 
   async order(id: string) {

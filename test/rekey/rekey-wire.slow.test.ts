@@ -1,6 +1,8 @@
+import { TableClient } from '@azure/data-tables';
 import { describe, expect, it } from 'vitest';
 import { allowStorage } from '../../local/azure/fleet.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
+import { REKEY_TABLE } from '../../src/fleet/rekey-store-client.ts';
 import { checkRekey } from '../../src/rekey/check-rekey.ts';
 import { progressOf } from '../../src/rekey/progress.ts';
 import { TestKey } from '../support/fleet.ts';
@@ -8,6 +10,7 @@ import { forgetFleet, useWire } from '../support/wire.ts';
 import { RekeyOrders } from './rekey-orders.ts';
 
 const wire = useWire();
+const HTTP = { allowInsecureConnection: true };
 
 const use = ({ encryption }: StorageAccount) => encryption.keyvaultproperties;
 const scopesOf = ({ encryptionScopes }: StorageAccount) =>
@@ -94,5 +97,39 @@ describe('a re-key over the wire', () => {
     expect(use(account)).toMatchObject({ keyname: b.name });
     await expect(orders.change(id, 'pause')).rejects.toMatchObject({ reason: 'RekeyNotPossible' });
     await expect(orders.change('nobody', 'pause')).rejects.toMatchObject({ reason: 'RekeyNotFound' });
+  });
+
+  it('lets one of many that come at the same moment have a key, and the next one when that has ended', async () => {
+    const orders = new RekeyOrders(wire);
+    const [a, b, c] = [new TestKey(wire.azure.world), new TestKey(wire.azure.world), new TestKey(wire.azure.world)];
+    const reasonsOf = (all: readonly PromiseSettledResult<unknown>[]) =>
+      all.map((one) => (one.status === 'rejected' ? one.reason.reason : 'stands')).sort();
+    // They make it, as the first order of all does.
+    await TableClient.fromConnectionString(wire.connectionString, REKEY_TABLE, HTTP).deleteTable();
+    const pairs = [
+      [a, b],
+      [b, c],
+      [c, a],
+      [a, c],
+      [a, b],
+    ] as const;
+    const started = await Promise.allSettled(pairs.map(([from, to]) => orders.start(from, to)));
+    expect(reasonsOf(started)).toEqual([...Array(4).fill('RekeyConflict'), 'stands']);
+    const id = started.find((one) => one.status === 'fulfilled')?.value ?? '';
+    await orders.carryOut();
+    expect((await orders.order(id)).state).toBe('done');
+    const again = await Promise.allSettled([
+      orders.change(id, 'takeBack'),
+      ...pairs.map(([from, to]) => orders.start(from, to)),
+    ]);
+    expect(reasonsOf(again)).toEqual([...Array(5).fill('RekeyConflict'), 'stands']);
+  });
+
+  it('tells two changes at the same moment apart, and records each that was made', async () => {
+    const orders = new RekeyOrders(wire);
+    const id = await orders.start(new TestKey(wire.azure.world), new TestKey(wire.azure.world));
+    const paused = await Promise.allSettled(Array.from({ length: 4 }, () => orders.change(id, 'pause')));
+    expect(paused.filter(({ status }) => status === 'fulfilled').length).toBe(1);
+    expect(await orders.order(id)).not.toHaveProperty('unrecorded');
   });
 });

@@ -47,8 +47,11 @@ export type Deed =
   | { readonly do: 'pause'; readonly seconds: number | undefined }
   | { readonly do: 'resume' | 'controlLost' }
   | { readonly do: 'spoilIndex'; readonly how: Spoil }
-  | { readonly do: 'startRekey' | 'rotateOther' }
-  | { readonly do: 'changeRekey'; readonly how: RekeyChange }
+  | { readonly do: 'rotateOther' }
+  /** From the one key to the other; `back`: from the other to the one. */
+  | { readonly do: 'startRekey'; readonly back?: true }
+  /** The first that was ordered, unless told otherwise. */
+  | { readonly do: 'changeRekey'; readonly how: RekeyChange; readonly order?: number }
   | { readonly do: 'lateEvent' | 'nearExpiryEvent' | 'revoke' | 'restore' | 'disableNewest' };
 
 export function describeDeed(deed: Deed): string {

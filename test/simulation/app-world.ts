@@ -9,6 +9,7 @@ import { SharedReads } from '../../src/azure/shared-reads.ts';
 import { Turns } from '../../src/azure/turns.ts';
 import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
 import { IndexBuilding } from '../../src/fleet/index-building.ts';
+import { isEnded } from '../../src/fleet/rekey-order.ts';
 import { createRotationNotes } from '../../src/fleet/rotation-notes.ts';
 import type { Keys } from '../../src/keys/key-client.ts';
 import type { KeyVersion } from '../../src/keys/key-versions.ts';
@@ -151,9 +152,12 @@ export class AppWorld implements World {
       vault: this.other,
     });
     this.fleet.mayRekey = (from, to) =>
-      this.rekeys.orders.some(({ state }) =>
-        from === KEY.name && to === OTHER.name ? state !== 'checking' : state === 'takingBack' || state === 'takenBack',
-      );
+      this.rekeys.orders.some((order) => {
+        const [old, next] = [order.from, order.to].map((key) => key.split('/').at(-1));
+        if (from === old && to === next) return true;
+        // What was under way when a person ended it may still be done.
+        return from === next && to === old && /^(?:takingBack|takenBack|ended)$/.test(order.state);
+      });
     this.#instances = Array.from({ length: scenario.instances }, (_, number) => ({
       number: number + 1,
       skewMs: (scenario.skews[number] ?? 0) * 60_000,
@@ -220,6 +224,7 @@ export class AppWorld implements World {
   check(): void {
     if (this.fleet.broken) throw new Error(this.fleet.broken);
     if (this.#late) throw new Error(this.#late);
+    if (this.rekeys.orders.filter((order) => !isEnded(order)).length > 1) throw new Error('Two re-keys have one key.');
     if (this.#queues.poison.length > 0) throw new Error(`A message is poison: ${this.#queues.poison[0]?.text}`);
   }
 
@@ -233,6 +238,7 @@ export class AppWorld implements World {
       fleet: this.fleet,
       other: this.other,
       orders: this.rekeys.orders,
+      changes: this.rekeys.changes,
       now: new Date(this.#clock),
       restores: this.#restores,
       made: this.vault.versions.length - this.#originalVersions - this.#peopleMade,
@@ -341,10 +347,10 @@ export class AppWorld implements World {
         this.#queues.send(KEY_WORK, { kind: 'key', key: KEY.id, cause: cause('operator'), attempt: 0 });
         return;
       case 'startRekey':
-        this.#startRekey();
+        this.#startRekey(deed.back ?? false);
         return;
       case 'changeRekey':
-        this.#changeRekey(deed.how);
+        this.#changeRekey(deed.how, deed.order ?? 0);
         return;
       case 'rotateOther':
         this.other.create();
@@ -424,18 +430,19 @@ export class AppWorld implements World {
     void run.catch(() => {}).then(() => instance.actors.delete(actor));
   }
 
-  #startRekey(): void {
+  #startRekey(back: boolean): void {
+    const [from, to] = back ? [OTHER, KEY] : [KEY, OTHER];
     const instance = this.#instances[0] as Instance;
     const actor = this.#actor(instance, 'start of a re-key');
     const ports = this.#ports(instance, actor);
     const check = async () => {
-      const obstacle = await obstacleOf(KEY, OTHER, ports);
+      const obstacle = await obstacleOf(from, to, ports);
       const problems = obstacle ? [{ ...obstacle, fix: '' }] : [];
       return { problems, warnings: [], accounts: 0, withoutRole: [] };
     };
-    const request = { from: KEY, to: OTHER, reason: 'a simulation', ticket: undefined, maxFailures: 3 };
+    const request = { from, to, reason: 'a simulation', ticket: undefined, maxFailures: 3 };
     this.#starting = true;
-    void startRekey(request, PERSON, { ...ports, check }, () => {})
+    void startRekey(request, this.#person(), { ...ports, check }, () => {})
       .catch(() => {})
       .then(() => {
         this.#starting = false;
@@ -443,13 +450,20 @@ export class AppWorld implements World {
       });
   }
 
-  #changeRekey(how: RekeyChange): void {
-    const order = this.rekeys.orders[0];
+  /** Each call has an id of its own, as the host gives it. */
+  #person() {
+    this.#ids += 1;
+    const caller = { objectId: '00000003-0000-4000-8000-000000000000', appId: 'app' };
+    return { caller, correlationId: `call-${this.#ids}` };
+  }
+
+  #changeRekey(how: RekeyChange, number: number): void {
+    const order = this.rekeys.orders[number % this.rekeys.orders.length];
     if (!order) return;
     const instance = this.#instances[0] as Instance;
     const actor = this.#actor(instance, how);
     const ports = this.#ports(instance, actor);
-    void changeRekey(order.id, how, 'a simulation', PERSON, { ...ports, vaults: VAULTS }, () => {})
+    void changeRekey(order.id, how, 'a simulation', this.#person(), { ...ports, vaults: VAULTS }, () => {})
       .catch(() => {})
       .then(() => instance.actors.delete(actor));
   }
@@ -592,7 +606,6 @@ export class AppWorld implements World {
       refreshAutomatic: true,
       scopeDiscovery: 'dependents',
       canary: this.#canary,
-      access: { rekeyApprovals: 0 },
     } as unknown as Settings;
     const queue = this.#queues.port(own);
     const { control } = instance;
@@ -609,7 +622,8 @@ export class AppWorld implements World {
       subscriptions: { list: async () => [SUBSCRIPTION], seen: async () => ({ ids: [SUBSCRIPTION], vanished: [] }) },
       fleetNotes: new FleetNotes({ fleet, now }),
       rekeys,
-      standingRekeys: new StandingRekeys(rekeys, { vaults: VAULTS, approvals: 0 }, now),
+      rekeyApproved: async () => true,
+      standingRekeys: new StandingRekeys(rekeys, { vaults: VAULTS, rekeyApproved: async () => true }, now),
       building: new IndexBuilding(),
       accountsOfKey: this.#graphBlind
         ? { using: async function* () {} }
@@ -642,11 +656,6 @@ export class AppWorld implements World {
 function sharing(keys: Keys, lists: SharedReads<KeyVersion[]>): Keys {
   return { ...keys, listVersions: async (key) => [...(await lists.read(key.id, () => keys.listVersions(key)))] };
 }
-
-const PERSON = {
-  caller: { objectId: '00000003-0000-4000-8000-000000000000', appId: 'app' },
-  correlationId: 'call',
-};
 
 function cause(by: string): { by: string; ref: string; since: string } {
   return { by, ref: '', since: '' };

@@ -20,6 +20,8 @@ interface AtRest {
   /** The key that a re-key moves to. */
   readonly other: MemoryVault;
   readonly orders: readonly RekeyOrder[];
+  /** What was done to them, in turn. */
+  readonly changes: readonly { readonly id: string; readonly reason: string }[];
   readonly now: Date;
   /** How often a caller has asked for a restore. */
   readonly restores: number;
@@ -38,6 +40,7 @@ export function judgeAtRest(rest: AtRest): void {
     const count = ids.filter((other) => other === id).length;
     if (count > most) throw new Error(`${id} is recorded ${count} times.`);
   }
+  judgeRecords(rest);
   if (openRevocation(vault.versions, now)) {
     const enabled = vault.versions.filter((version) => version.enabled);
     if (enabled.length > 0) throw new Error('A revocation is open at rest, and a version is enabled.');
@@ -73,18 +76,34 @@ function judgeMoves({ entries, vault, other, fleet, now }: AtRest): void {
   }
 }
 
-/** Everything is where the order says, unless a person has put it elsewhere. */
-function judgeRekey({ vault, other, fleet, orders, now }: AtRest): void {
-  const order = orders.find(({ state }) => state !== 'checking' && state !== 'ended');
-  if (!order || order.paused) return;
-  const from = { key: KEY, versions: vault.versions };
-  const to = { key: OTHER, versions: other.versions };
+/** What was done to a re-key is on record, once, whoever was killed in between. */
+function judgeRecords({ entries, changes }: AtRest): void {
+  const recorded = entries.filter(({ action }) => action === 'key.rekey');
+  const [is, wanted] = [
+    recorded.map(({ reason, details }) => `${details?.rekey} ${reason}`),
+    changes.map(({ id, reason }) => `${id} ${reason}`),
+  ].map((all) => all.sort().join(', '));
+  if (is !== wanted) throw new Error(`On record of re-keys is: ${is}; what was done: ${wanted}`);
+}
+
+/** Everything is where the order says that had the keys last, unless a person has put it elsewhere. */
+function judgeRekey({ vault, other, fleet, orders, changes, now }: AtRest): void {
+  const order = orders.find(({ id }) => id === changes.at(-1)?.id);
+  if (!order || order.paused || order.state === 'ended') return;
+  const keys = [
+    { key: KEY, versions: vault.versions },
+    { key: OTHER, versions: other.versions },
+  ];
+  const [from, to] = order.from === KEY.id ? keys : keys.reverse();
+  if (!from || !to) return;
   if (order.state === 'moving' || order.state === 'takingBack') {
     const obstacle = order.state === 'takingBack' ? versionObstacle(to, from, now) : versionObstacle(from, to, now);
     if (obstacle) return;
     throw new Error(`The re-key is ${order.state} at rest: ${JSON.stringify(order)}`);
   }
-  const wanted = order.state === 'done' ? OTHER.name : KEY.name;
+  // All were on the one key at first. One that came after another takes back what it has moved, and that alone.
+  if (order.state === 'takenBack' && (orders.length > 1 || order.from !== KEY.id)) return;
+  const wanted = order.state === 'done' ? to.key.name : from.key.name;
   for (const name of fleet.names) {
     const { account, byPeople } = fleet.of(name);
     const is = account.encryption.keyVaultProperties?.keyName;

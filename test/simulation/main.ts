@@ -15,6 +15,7 @@ import {
   randomRolloutWorld,
   randomRotationWorld,
   randomTakeBackWorld,
+  randomTwoRekeysWorld,
 } from './random-app.ts';
 import { randomByHandWorld, randomKeyWorld, randomLateWorld, randomOverlapWorld } from './random-key.ts';
 import { SCENARIOS } from './scenarios.ts';
@@ -49,6 +50,7 @@ const WORLDS: readonly ((random: () => number) => () => World)[] = [
   randomMessagesWorld,
   randomRekeyWorld,
   randomTakeBackWorld,
+  randomTwoRekeysWorld,
 ];
 
 /** Runs the history of a seed; undefined when everything held. */

@@ -34,6 +34,18 @@ const MUTANTS: readonly Mutant[] = [
     to: '',
   },
   {
+    name: 'what was done to a re-key by a process that was killed is not recorded',
+    file: 'src/rekey/carry-out.ts',
+    from: 'const order = found && (await recordChanges(found, services, log));',
+    to: 'const order = found;',
+  },
+  {
+    name: 'what was done to a re-key is recorded without a look whether it is',
+    file: 'src/rekey/record-changes.ts',
+    from: 'own ? AUDIT_WAIT_MS : LATER_WAIT_MS, new Date(done.on)',
+    to: 'own ? AUDIT_WAIT_MS : LATER_WAIT_MS',
+  },
+  {
     name: 'no fence: the lease is let go before anything is done',
     file: 'src/accounts/reconcile-account.ts',
     from: 'if (!lease) return BUSY;\n    const accounts',

@@ -144,6 +144,8 @@ export function randomRekeyWorld(random: Random): () => World {
         { do: 'changeRekey', how: 'takeBack' },
         { do: 'changeRekey', how: 'takeBack' },
         { do: 'changeRekey', how: 'end' },
+        { do: 'startRekey', back: true },
+        { do: 'changeRekey', how: one(random, ['pause', 'takeBack', 'end']), order: 1 },
         { do: 'pause', seconds: one(random, [20, 200, undefined]) },
         { do: 'resume' },
         { do: 'rotateOther' },
@@ -183,6 +185,28 @@ export function randomTakeBackWorld(random: Random): () => World {
   // Between what a look has read of the order, and what it does by it.
   const during = one(random, [/^rekey subjects of/, /^rekey put/, /^get st/, undefined]);
   const quiet = { skews: [], atOnce: false, graphBlind: false, versions: 1, during };
+  return make(random, { deeds, instances: 2, accounts: one(random, [['pinned'], ['automatic']]), ...quiet, ...harm });
+}
+
+/** A re-key that is done, and taken back while somebody starts another one with the same keys; and who dies before it is on record. */
+export function randomTwoRekeysWorld(random: Random): () => World {
+  const both: Deed[] = [
+    { do: 'changeRekey', how: 'takeBack' },
+    { do: 'startRekey', ...(random() < 0.5 ? { back: true } : {}) },
+  ];
+  const later = Array.from({ length: 5 }, (): Deed => ({ do: 'timePasses', seconds: 20 }));
+  const more: readonly Deed[] = [
+    { do: 'changeRekey', how: one(random, ['pause', 'end']) },
+    { do: 'changeRekey', how: one(random, ['resume', 'takeBack']), order: one(random, [0, 1]) },
+  ];
+  const deeds = [{ do: 'startRekey' } as const, ...later, ...(random() < 0.7 ? both : both.reverse()), ...more];
+  const harm = one<Partial<AppScenario>>(random, [
+    { kills: 0, faults: 0, during: /^rekey (?:holders|orders|stand)/ },
+    { kills: 0, faults: 1, kinds: ['late'], aim: /^rekey stand tak/, during: NOTHING },
+    { kills: 1, faults: 0, aim: /^audit Rekey/, during: NOTHING },
+    { kills: 0, faults: 2, aim: /^(?:audit Rekey|rekey (?:stand|replace))/, during: NOTHING },
+  ]);
+  const quiet = { skews: [], atOnce: false, graphBlind: false, versions: 1 };
   return make(random, { deeds, instances: 2, accounts: one(random, [['pinned'], ['automatic']]), ...quiet, ...harm });
 }
 

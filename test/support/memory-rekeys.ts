@@ -1,13 +1,22 @@
-import type { RekeyData, RekeyOrder, RekeyStore, RekeySubject } from '../../src/fleet/rekey-order.ts';
+import type { KeyHolder, RekeyData, RekeyOrder, RekeyStore, RekeySubject } from '../../src/fleet/rekey-order.ts';
 
 /** Re-keys in memory, as Table Storage keeps them: a change of an order that was changed since it was read is refused. */
 export class MemoryRekeys {
   readonly #orders = new Map<string, RekeyOrder>();
+  /** What was done to the orders, in turn, as far as it is to be on record: by what they were before and after. */
+  readonly changes: { readonly id: string; readonly reason: string }[] = [];
   readonly #subjects = new Map<string, RekeySubject>();
+  readonly #holders = new Map<string, { readonly order: string; readonly etag: string }>();
   #etags = 0;
 
   get orders(): readonly RekeyOrder[] {
     return [...this.#orders.values()];
+  }
+
+  /** It was there before. */
+  has(order: RekeyData): void {
+    this.#etags += 1;
+    this.#orders.set(order.id, { ...order, etag: String(this.#etags) });
   }
 
   subjects(id: string, account?: string): RekeySubject[] {
@@ -22,16 +31,32 @@ export class MemoryRekeys {
   ): RekeyStore {
     const keep = (order: RekeyData): RekeyOrder => {
       this.#etags += 1;
+      const reason = changeOf(this.#orders.get(order.id), order);
+      if (reason) this.changes.push({ id: order.id, reason });
       const kept = { ...order, etag: String(this.#etags) };
       this.#orders.set(order.id, kept);
       return kept;
     };
     const replace = (order: RekeyOrder) => (this.#orders.get(order.id)?.etag === order.etag ? keep(order) : undefined);
+    const stand = (order: RekeyData & { readonly etag?: string }, holders: readonly KeyHolder[]) => {
+      const isSame = holders.every(({ key, last }) => this.#holders.get(key.toLowerCase())?.etag === last?.etag);
+      if (!isSame || this.#orders.get(order.id)?.etag !== order.etag) return undefined;
+      const kept = keep(order);
+      for (const { key } of holders) this.#holders.set(key.toLowerCase(), { order: order.id, etag: kept.etag });
+      return kept;
+    };
     const subjects = (id: string) => way('rekey subjects', () => this.subjects(id));
     return {
       orders: () => way('rekey orders', () => this.orders),
       order: (id) => way('rekey order', () => this.#orders.get(id)),
-      add: (order) => way('rekey add', () => void keep(order), true),
+      holders: (keys) =>
+        way('rekey holders', () =>
+          keys.map((key): KeyHolder => {
+            const last = this.#holders.get(key.toLowerCase());
+            return last ? { key, last } : { key };
+          }),
+        ),
+      stand: (order, holders) => way(`rekey stand ${order.state}`, () => stand(order, holders), true),
       replace: (order) => way(`rekey replace ${order.state} ${order.tick}`, () => replace(order), true),
       async *subjects(id) {
         yield* await subjects(id);
@@ -45,4 +70,18 @@ export class MemoryRekeys {
         ),
     };
   }
+}
+
+const BY_STATE = {
+  moving: 'RekeyStarted',
+  takingBack: 'RekeyTakingBack',
+  done: 'RekeyDone',
+  takenBack: 'RekeyTakenBack',
+  ended: 'RekeyEnded',
+} as const;
+
+function changeOf(before: RekeyData | undefined, { state, paused }: RekeyData): string | undefined {
+  if (before?.state !== state) return BY_STATE[state];
+  if (paused && paused.on !== before.paused?.on) return paused.by ? 'RekeyPaused' : 'RekeyStopped';
+  return before.paused && !paused ? 'RekeyResumed' : undefined;
 }

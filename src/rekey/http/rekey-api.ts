@@ -112,7 +112,8 @@ export async function alterRekey(
 
 /** Without what the app keeps for its own steps. */
 function shown({ etag: _etag, tick: _tick, tickedOn: _tickedOn, wave: _wave, ...order }: RekeyOrder) {
-  return order;
+  const { change: _change, unrecorded: _unrecorded, lateOnto: _lateOnto, ...told } = order;
+  return told;
 }
 
 /** @throws {@link HttpProblem} 404 */
@@ -131,6 +132,7 @@ export function keyByPath(text: string, vaults: ManagedVaults): ManagedKey {
 const STATUS: Readonly<Partial<Record<CmkError['reason'], number>>> = {
   RekeyNotFound: 404,
   VaultNotManaged: 404,
+  AuditFailed: 503,
 };
 
 async function fromStorage<T>(run: () => Promise<T>): Promise<T> {

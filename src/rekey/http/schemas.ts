@@ -27,7 +27,14 @@ const check = z.object({
   withoutRole: z.array(z.string()).describe('Principals that lack their role on the new key.'),
 });
 
-const order = REKEY_ORDER.omit({ tick: true, tickedOn: true, wave: true });
+const order = REKEY_ORDER.omit({
+  tick: true,
+  tickedOn: true,
+  wave: true,
+  lateOnto: true,
+  change: true,
+  unrecorded: true,
+});
 
 const progress = z.object({
   moved: z.int().describe('Accounts and scopes on the new key by this order, or back on the old one.'),
@@ -63,6 +70,8 @@ export const REKEY_REQUESTS = { RekeyRequest: REKEY_REQUEST, RekeyChange: REKEY_
 
 const ID = { name: 'id', in: 'path', description: 'Id of the re-key.', schema: z.string().min(1).max(64) } as const;
 const UNREAD = { 503: ['ServiceUnavailable'] };
+/** The audit trail has none of the last changes, and no more are made. */
+const UNRECORDED = { 503: ['AuditFailed', 'ServiceUnavailable'] };
 const CHANGED = { 404: ['RekeyNotFound'], 409: ['RekeyChanged', 'RekeyNotPossible'], ...UNREAD };
 
 /** The calls of the functions `rekeys` and `changeRekey`. */
@@ -140,7 +149,7 @@ export const REKEY_OPERATIONS: readonly ApiOperation[] = [
         'RekeyNotPossible',
         'RevocationOpen',
       ],
-      ...UNREAD,
+      ...UNRECORDED,
     },
   },
   {
@@ -163,6 +172,6 @@ export const REKEY_OPERATIONS: readonly ApiOperation[] = [
     parameters: [ID],
     request: 'RekeyChange',
     responses: { 200: { description: 'The order and its progress.', schema: 'RekeyStatus' } },
-    problems: CHANGED,
+    problems: { ...CHANGED, ...UNRECORDED },
   },
 ];
