@@ -82,10 +82,9 @@ describe('what docs/deploy.md says of system topics that are there', () => {
   });
 });
 
-describe('what docs/deploy.md says of uninstalling', () => {
+describe('what docs/uninstall.md says', () => {
   const SUBSCRIPTIONS = ['11111111-1111-1111-1111-111111111111', '22222222-2222-2222-2222-222222222222'];
-  const [, chapter = ''] = read('docs/deploy.md').split('\n## Uninstalling\n');
-  const script = (/ {3}```sh\n([\s\S]*?) {3}```/.exec(chapter)?.[1] ?? 'false')
+  const script = (/ {3}```sh\n([\s\S]*?) {3}```/.exec(read('docs/uninstall.md'))?.[1] ?? 'false')
     .replaceAll('<environment>', 'prod')
     .replaceAll('…', SUBSCRIPTIONS.join(' '));
   let folder: string;
