@@ -12,7 +12,7 @@
 set -eu
 
 # In a shell that names no environment, by that of azd. What azd says where it has none is no value.
-of_azd() { if command -v azd >/dev/null 2>&1 && value="$(azd env get-value "$1" 2>/dev/null)"; then printf '%s' "$value"; fi; }
+of_azd() { if command -v azd >/dev/null 2>&1 && value="$(azd --no-prompt env get-value "$1" 2>/dev/null)"; then printf '%s' "$value"; fi; }
 client_id="${CMK_API_CLIENT_ID:-}"
 environment="${AZURE_ENV_NAME:-}"
 if [ -z "$environment" ]; then
@@ -183,8 +183,9 @@ elif [ "${1:-}" = --page ]; then
   fi
 fi
 
-# 6. Where azd finds it.
-if command -v azd >/dev/null 2>&1 && [ -n "${AZURE_ENV_NAME:-}" ]; then
-  azd env set CMK_API_CLIENT_ID "$client_id" -e "$AZURE_ENV_NAME"
+# 6. Where azd finds it, if it is by azd that this is deployed.
+if command -v azd >/dev/null 2>&1 && [ -n "${AZURE_ENV_NAME:-}" ] &&
+  azd --no-prompt env get-value AZURE_ENV_NAME -e "$AZURE_ENV_NAME" >/dev/null 2>&1; then
+  azd --no-prompt env set CMK_API_CLIENT_ID "$client_id" -e "$AZURE_ENV_NAME"
 fi
 say "entra: tenant $tenant, CMK_API_CLIENT_ID=$client_id"

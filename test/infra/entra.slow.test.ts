@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -142,7 +142,9 @@ describe('infra/entra.sh', () => {
       writeFileSync(join(folder, 'bin/azd'), `#!/bin/sh\ncase "$*" in ${answer}\n*) echo unknown; exit 1 ;; esac\n`, {
         mode: 0o755,
       });
-    azd("'env get-value AZURE_ENV_NAME') echo prod ;; 'env get-value CMK_API_CLIENT_ID') echo client-1 ;;");
+    azd(
+      "*'--no-prompt env get-value AZURE_ENV_NAME') echo prod ;; *'--no-prompt env get-value CMK_API_CLIENT_ID') echo client-1 ;;",
+    );
     expect(entra(['--assign', 'person-1', 'CmkKey.Revoke'], { AZURE_ENV_NAME: '' })).toMatchObject({
       status: 0,
       stdout: expect.stringContaining('is there (client-1)'),
@@ -154,6 +156,23 @@ describe('infra/entra.sh', () => {
       status: 1,
       stderr: expect.stringContaining('AZURE_ENV_NAME'),
     });
+  });
+
+  it('tells azd of it where azd has that environment, and ends well where azd is there for something else', () => {
+    const azd = (known: string) =>
+      writeFileSync(
+        join(folder, 'bin/azd'),
+        `#!/bin/sh\ncase "$*" in --no-prompt*' -e ${known}') echo "$*" >> '${join(folder, 'azd')}' ;; *) echo 'no such environment'; exit 1 ;; esac\n`,
+        { mode: 0o755 },
+      );
+    azd('other');
+    expect(entra()).toMatchObject({ status: 0, stdout: expect.stringContaining('CMK_API_CLIENT_ID=client-1') });
+    expect(existsSync(join(folder, 'azd'))).toBe(false);
+    azd('test');
+    expect(entra()).toMatchObject({ status: 0 });
+    expect(readFileSync(join(folder, 'azd'), 'utf8')).toContain(
+      '--no-prompt env set CMK_API_CLIENT_ID client-1 -e test',
+    );
   });
 
   it('gives a role to a principal, once', () => {
