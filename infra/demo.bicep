@@ -70,7 +70,7 @@ resource officer 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 }
 
 // Step 2: an RSA key with a rotation policy: a new version each year, and notice 30 days before one expires.
-resource key 'Microsoft.KeyVault/vaults/keys@2024-11-01' = {
+resource key 'Microsoft.KeyVault/vaults/keys@2026-02-01' = {
   parent: vault
   name: keyName
   properties: {

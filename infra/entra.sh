@@ -11,7 +11,15 @@
 
 set -eu
 
-environment="${AZURE_ENV_NAME:-dev}"
+# In a shell that names no environment, by that of azd. What azd says where it has none is no value.
+of_azd() { if command -v azd >/dev/null 2>&1 && value="$(azd --no-prompt env get-value "$1" 2>/dev/null)"; then printf '%s' "$value"; fi; }
+client_id="${CMK_API_CLIENT_ID:-}"
+environment="${AZURE_ENV_NAME:-}"
+if [ -z "$environment" ]; then
+  environment="$(of_azd AZURE_ENV_NAME)"
+  [ -z "$environment" ] || [ -n "$client_id" ] || client_id="$(of_azd CMK_API_CLIENT_ID)"
+fi
+environment="${environment:-dev}"
 name="${CMK_API_NAME:-CMK Autopilot ($environment)}"
 
 say() { printf '%s\n' "$*"; }
@@ -50,6 +58,22 @@ role_id() {
     *) die "entra: there is no role $1; CmkKey.Read, CmkKey.Revoke, CmkKey.Restore and Cmk.Operate are the roles" ;;
   esac
 }
+
+# What is asked for is looked at before anything is made.
+usage='usage: sh infra/entra.sh [--assign <object id> <role> | --page https://<host of the app>]'
+case "${1:-}" in
+  '') ;;
+  --assign)
+    [ $# -eq 3 ] || die "$usage"
+    role_id "$3" >/dev/null
+    ;;
+  --page)
+    [ $# -eq 2 ] || die "$usage"
+    case "$2" in https://?*) ;; *) die "entra: $2 is not the https address of an app" ;; esac
+    ;;
+  *) die "entra: what is $1? $usage" ;;
+esac
+
 role_text() {
   case "$1" in
     CmkKey.Read) echo 'See keys and what depends on them, the fleet, drift reports and the audit trail.' ;;
@@ -67,7 +91,6 @@ scope_id=6a1f7a52-7d0c-4c8e-9b2b-0f6e1c0d1a10
 azure_cli=04b07795-8ddb-461a-bbee-02f9e1bf7b46
 
 # 1. The registration.
-client_id="${CMK_API_CLIENT_ID:-}"
 if [ -z "$client_id" ]; then
   # A quote in a name is written twice.
   quoted="$(printf '%s' "$name" | sed "s/'/''/g")"
@@ -76,6 +99,8 @@ if [ -z "$client_id" ]; then
     die "entra: several registrations are called \"$name\"; say which: CMK_API_CLIENT_ID=<client id>"
 fi
 if [ -z "$client_id" ]; then
+  # One that is new would be of no use to an app that takes tokens of another.
+  [ $# -eq 0 ] || die "entra: there is no registration \"$name\". Say which environment it is of (AZURE_ENV_NAME=<name>) or which one it is (CMK_API_CLIENT_ID=<client id>), or make it: sh infra/entra.sh"
   client_id="$(az ad app create --display-name "$name" --sign-in-audience AzureADMyOrg --query appId -o tsv)"
   say "entra: made the registration \"$name\" ($client_id)"
 else
@@ -138,7 +163,6 @@ fi
 
 # 5. A role for somebody, if asked.
 if [ "${1:-}" = --assign ]; then
-  [ $# -eq 3 ] || die 'usage: sh infra/entra.sh --assign <object id> <role>'
   id="$(role_id "$3")"
   # One page: a page holds 100 unless more are asked for.
   existing="$(az rest --method GET --url "$graph/servicePrincipals/$principal_id/appRoleAssignedTo?\$top=999" --query "length(value[?principalId=='$2' && appRoleId=='$id'])" -o tsv)"
@@ -150,8 +174,6 @@ if [ "${1:-}" = --assign ]; then
   fi
 # Or where the page's sign-in comes back to. The app's address, or that of its API: both are told by a deployment.
 elif [ "${1:-}" = --page ]; then
-  [ $# -eq 2 ] || die 'usage: sh infra/entra.sh --page https://<host of the app>'
-  case "$2" in https://?*) ;; *) die "entra: $2 is not the https address of an app" ;; esac
   back="${2%/}"
   back="${back%/api}/page/signed-in.html"
   if [ "$(show "contains(spa.redirectUris || \`[]\`, '$back')")" = true ]; then
@@ -159,12 +181,11 @@ elif [ "${1:-}" = --page ]; then
   else
     patch "the page's sign-in, back to $back" "{\"spa\":{\"redirectUris\":$(append "$(show spa.redirectUris json)" "\"$back\"")}}"
   fi
-elif [ $# -gt 0 ]; then
-  die "entra: what is $1? usage: sh infra/entra.sh [--assign <object id> <role> | --page https://<host of the app>]"
 fi
 
-# 6. Where azd finds it.
-if command -v azd >/dev/null 2>&1 && [ -n "${AZURE_ENV_NAME:-}" ]; then
-  azd env set CMK_API_CLIENT_ID "$client_id" -e "$AZURE_ENV_NAME"
+# 6. Where azd finds it, if it is by azd that this is deployed.
+if command -v azd >/dev/null 2>&1 && [ -n "${AZURE_ENV_NAME:-}" ] &&
+  azd --no-prompt env get-value AZURE_ENV_NAME -e "$AZURE_ENV_NAME" >/dev/null 2>&1; then
+  azd --no-prompt env set CMK_API_CLIENT_ID "$client_id" -e "$AZURE_ENV_NAME"
 fi
 say "entra: tenant $tenant, CMK_API_CLIENT_ID=$client_id"

@@ -8,11 +8,11 @@ import {
   containerNames
   isManagedHsm
   nameOf
-  newTopicId
   resourceGroupOf
   settingSet
   subscriptionOf
   tagSet
+  topicIdOf
   vaultLocation
 } from 'names.bicep'
 
@@ -81,7 +81,7 @@ param allowEffectProbe bool = false
 @allowed(['listed', 'reader', 'none'])
 param otherDependents string = environment().name == 'AzureCloud' ? 'listed' : 'reader'
 
-@description('System topics that managed vaults have already, by the resource id of the vault: one in another resource group, subscription or by another name. scripts/infra/find-topics.ts finds them.')
+@description('System topics that managed vaults have already, in whichever resource group or subscription and by whichever name: the resource id of each, by the resource id of its vault. docs/deploy.md, "System topics that are there already", says how to find them.')
 param systemTopics settingSet = {}
 
 @description('Gives the app and the Functions host their rights on blobs container by container. Off: Storage Blob Data Owner on the account, as the documentation of Functions has it.')
@@ -201,10 +201,8 @@ var accountSubscriptions = empty(storageSubscriptions)
   ? [subscription().subscriptionId]
   : union(map(storageSubscriptions, id => toLower(trim(id))), [])
 // The system topic of each vault: the one that there is, or the one that will be made.
-var topicIds = union(
-  toObject(keyVaultIds, id => toLower(id), id => newTopicId(id)),
-  toObject(items(systemTopics), topic => toLower(topic.key), topic => topic.value)
-)
+var givenTopics = toObject(items(systemTopics), topic => toLower(trim(topic.key)), topic => trim(topic.value))
+var topicIds = toObject(keyVaultIds, id => toLower(id), id => topicIdOf(id, givenTopics[?toLower(id)] ?? ''))
 var vaultSubscriptions = union(map(keyVaultIds, id => subscriptionOf(id)), [])
 var hsmSubscriptions = union(map(hsmIds, id => subscriptionOf(id)), [])
 var eventSubscriptions = union(map(items(topicIds), topic => subscriptionOf(topic.value)), [])
@@ -567,22 +565,30 @@ module package 'modules/package.bicep' = if (!empty(packageUri)) {
   }
 }
 
-// A vault that has a system topic keeps it as it is: only events.bicep, which is told its tags and identities, writes it.
-var newTopicVaults = empty(packageUri)
-  ? []
-  : filter(keyVaultIds, id => !contains(map(items(systemTopics), topic => toLower(topic.key)), toLower(id)))
+// Without events.bicep, which follows a package, the topics are this template's to make and to write.
+var topicVaults = empty(packageUri) ? [] : keyVaultIds
+
+module keptTopics 'modules/kept-topic.bicep' = [
+  for id in topicVaults: if (contains(givenTopics, toLower(id))) {
+    name: 'cmk-kept-${environmentName}-${uniqueString(toLower(id))}'
+    scope: resourceGroup(subscriptionOf(topicIds[toLower(id)]), resourceGroupOf(topicIds[toLower(id)]))
+    params: {
+      name: nameOf(topicIds[toLower(id)])
+    }
+  }
+]
 
 module topics 'modules/event-topic.bicep' = [
-  for id in newTopicVaults: {
+  for (id, index) in topicVaults: {
     name: 'cmk-topic-${environmentName}-${uniqueString(toLower(id))}'
-    scope: resourceGroup(subscriptionOf(id), resourceGroupOf(id))
+    scope: resourceGroup(subscriptionOf(topicIds[toLower(id)]), resourceGroupOf(topicIds[toLower(id)]))
     params: {
       environmentName: environmentName
       vaultId: id
-      location: vaultAccess[indexOf(keyVaultIds, id)].outputs.location
-      topicName: nameOf(newTopicId(id))
-      topicTags: {}
-      topicIdentities: []
+      location: vaultAccess[index].outputs.location
+      topicName: nameOf(topicIds[toLower(id)])
+      topicTags: contains(givenTopics, toLower(id)) ? keptTopics[index]!.outputs.tags : {}
+      topicIdentities: contains(givenTopics, toLower(id)) ? keptTopics[index]!.outputs.identities : []
       functionAppId: functionAppId
       makeSubscriptions: false
       storageAccountId: storage.outputs.id

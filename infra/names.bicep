@@ -110,6 +110,11 @@ func newTopicId(vaultId string) string =>
   '/subscriptions/${subscriptionOf(vaultId)}/resourceGroups/${resourceGroupOf(vaultId)}/providers/Microsoft.EventGrid/systemTopics/evgt-${nameOf(vaultId)}'
 
 @export()
+@description('Id of the system topic of a vault: the given one, if there is one. One that the templates made is spelled as they do, since names of role assignments are made of its id letter by letter.')
+func topicIdOf(vaultId string, given string) string =>
+  empty(given) || toLower(given) == toLower(newTopicId(vaultId)) ? newTopicId(vaultId) : given
+
+@export()
 @description('Whether a resource id of CMK_VAULTS names a Managed HSM, and not a key vault.')
 func isManagedHsm(resourceId string) bool => contains(toLower(resourceId), '/managedhsms/')
 

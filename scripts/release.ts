@@ -2,25 +2,17 @@
  * Makes the files of a release, as .github/workflows/release.yml does: the package of the app, the command line, the
  * templates, a bill of materials and checksums.
  *
- *   node scripts/release.ts [--tag v1.2.3] [--out dist/release] [--notes <file>]
+ *   node scripts/release.ts [--tag v1.2.3] [--repository <owner>/<name>] [--out dist/release] [--notes <file>]
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import {
-  copyFileSync,
-  existsSync,
-  globSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bundle } from './bundle.ts';
 import { billOfMaterials } from './release/bill-of-materials.ts';
+import { deployNote, fetching, packageAddress, packageName } from './release/deploy-note.ts';
 
 const PROJECT = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -33,13 +25,19 @@ interface Manifest {
   readonly scripts: Readonly<Record<string, string>>;
 }
 
+export interface ReleaseOptions {
+  /** The tag that the release is made of; undefined: none yet, to try it out. */
+  readonly tag?: string | undefined;
+  /** Where it will be published, `<owner>/<name>` on GitHub: the templates then fetch its package from there. */
+  readonly repository?: string | undefined;
+}
+
 /**
- * @param tag the tag that the release is made of; undefined: none yet, to try it out
  * @param out emptied first
  * @returns names of the files, SHA256SUMS the last
  * @throws Error when tag, package.json and CHANGELOG.md do not name one version
  */
-export async function release(out: string, tag?: string): Promise<string[]> {
+export async function release(out: string, { tag, repository }: ReleaseOptions = {}): Promise<string[]> {
   if (!relative(resolve(out), PROJECT).startsWith('..'))
     throw new Error(`${out} would be emptied, and this repository is in it.`);
   const manifest = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8')) as Manifest;
@@ -48,11 +46,14 @@ export async function release(out: string, tag?: string): Promise<string[]> {
   mkdirSync(out, { recursive: true });
   const { name, version } = manifest;
 
-  const app = await bundle({ outDir: join(out, 'app'), zip: join(out, `${name}-app-${version}.zip`) });
+  const app = await bundle({ outDir: join(out, 'app'), zip: join(out, packageName(manifest)) });
   rmSync(app.folder, { recursive: true });
   if (manifest.scripts.package !== undefined) packCommandLine(out);
-  for (const template of TEMPLATES.filter((file) => existsSync(join(PROJECT, file))))
-    copyFileSync(join(PROJECT, template), join(out, basename(template)));
+  const address = repository === undefined ? undefined : packageAddress({ ...manifest, repository });
+  for (const template of TEMPLATES) {
+    const text = readFileSync(join(PROJECT, template), 'utf8');
+    writeFileSync(join(out, basename(template)), address === undefined ? text : fetching(address, text));
+  }
   writeFileSync(join(out, `${name}-${version}.cdx.json`), `${JSON.stringify(billOfMaterials(PROJECT), null, 2)}\n`);
 
   const files = readdirSync(out).sort();
@@ -96,13 +97,18 @@ if (import.meta.main) {
   const { values } = parseArgs({
     options: {
       tag: { type: 'string' },
+      repository: { type: 'string' },
       out: { type: 'string', default: join(PROJECT, 'dist/release') },
       notes: { type: 'string' },
     },
   });
-  for (const file of await release(values.out, values.tag)) console.log(join(values.out, file));
+  const { repository } = values;
+  for (const file of await release(values.out, values)) console.log(join(values.out, file));
   if (values.notes !== undefined) {
     const changelog = readFileSync(join(PROJECT, 'CHANGELOG.md'), 'utf8');
-    writeFileSync(values.notes, notesOf((values.tag ?? 'vUnreleased').slice(1), changelog));
+    const manifest = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8')) as Manifest;
+    const notes = [notesOf((values.tag ?? 'vUnreleased').slice(1), changelog)];
+    if (repository !== undefined) notes.push(deployNote({ ...manifest, repository }));
+    writeFileSync(values.notes, notes.join('\n'));
   }
 }

@@ -7,6 +7,7 @@ import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadApp } from '../local/host/load-app.ts';
 import { type BillOfMaterials, ofPackage } from '../scripts/release/bill-of-materials.ts';
+import { deployNote } from '../scripts/release/deploy-note.ts';
 import { checkTag, notesOf, release } from '../scripts/release.ts';
 
 const PROJECT = join(import.meta.dirname, '..');
@@ -19,7 +20,7 @@ const file = (end: RegExp): string => join(folder, files.find((name) => end.test
 beforeAll(async () => {
   // Nothing of the repository is above it: what is not in the files of the release is not there.
   folder = mkdtempSync(join(tmpdir(), 'cmk-release-'));
-  files = await release(folder);
+  files = await release(folder, { repository: 'example/cmk' });
 }, 60_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -41,6 +42,22 @@ describe('a release', () => {
       expect(line.slice(0, 64)).toBe(createHash('sha256').update(bytes).digest('hex'));
     }
     expect(readdirSync(folder).sort()).toEqual([...files].sort());
+  });
+
+  it('has templates that fetch its own package, and are those of the repository in all else', () => {
+    const packageUri = `https://github.com/example/cmk/releases/download/v${manifest.version}/cmk-autopilot-app-${manifest.version}.zip`;
+    expect(files).toContain(packageUri.slice(packageUri.lastIndexOf('/') + 1));
+    const template = JSON.parse(readFileSync(file(/^azuredeploy\.json$/), 'utf8'));
+    expect(template.parameters.packageUri.defaultValue).toBe(packageUri);
+    const form = JSON.parse(readFileSync(file(/^createUiDefinition\.json$/), 'utf8'));
+    const asked = form.parameters.basics.find(({ name }: { name: string }) => name === 'packageUri');
+    expect(asked.defaultValue).toBe(packageUri);
+    expect(packageUri).toMatch(new RegExp(asked.constraints.regex));
+
+    template.parameters.packageUri.defaultValue = '';
+    delete asked.defaultValue;
+    for (const [name, own] of Object.entries({ azuredeploy: template, createUiDefinition: form }))
+      expect(own).toEqual(JSON.parse(readFileSync(join(PROJECT, `infra/${name}.json`), 'utf8')));
   });
 
   it('has a package that starts from its own files alone', async () => {
@@ -86,7 +103,7 @@ describe('a release', () => {
 describe('the folder of a release', () => {
   it('is emptied first, and so is none that has the repository in it', async () => {
     // And of a tag that is refused, should the first not be.
-    await expect(release(PROJECT, 'v0.0.0-none')).rejects.toThrow('this repository is in it');
+    await expect(release(PROJECT, { tag: 'v0.0.0-none' })).rejects.toThrow('this repository is in it');
   });
 });
 
@@ -135,6 +152,23 @@ describe('the tag of a release', () => {
   });
 });
 
+describe('the notes of a release', () => {
+  it('have the deploy button of its tag', () => {
+    const [, template = '', form = ''] =
+      /\(https:\/\/portal\.azure\.com\/#create\/Microsoft\.Template\/uri\/([^/]+)\/createUIDefinitionUri\/([^/)]+)\)/.exec(
+        deployNote({ repository: 'example/cmk', name: 'cmk-autopilot', version: '1.2.3' }),
+      ) ?? [];
+    const raw = 'https://raw.githubusercontent.com/example/cmk/v1.2.3/';
+    for (const [address, name] of [
+      [template, 'infra/azuredeploy.json'],
+      [form, 'infra/createUiDefinition.json'],
+    ] as const) {
+      expect(decodeURIComponent(address)).toBe(`${raw}${name}`);
+      expect(existsSync(join(PROJECT, name))).toBe(true);
+    }
+  });
+});
+
 describe('the workflows', () => {
   const workflows = readdirSync(join(PROJECT, '.github/workflows'));
   const text = (name: string) => readFileSync(join(PROJECT, '.github/workflows', name), 'utf8');
@@ -163,5 +197,7 @@ describe('the workflows', () => {
     expect(check).toContain('.ci/run');
     expect(check).not.toMatch(/: write$/m);
     expect(publish).not.toContain('.ci/run');
+    // GitHub's own name for the repository: whose release it is.
+    expect(publish).toContain('--repository "$GITHUB_REPOSITORY"');
   });
 });

@@ -87,7 +87,7 @@ resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2
 // Records can be added to the day's blob, and nothing that is there can be changed or deleted, by nobody, while the
 // period runs. It is left unlocked, because a lock cannot be undone: neither the policy nor the account could be removed
 // until the last record's period is over. Unlocked, it holds against the app, and not against who may write the account.
-// docs/deploy.md says how and when to lock it.
+// docs/audit.md says how and when to lock it.
 resource auditPolicy 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2024-01-01' = if (!auditPolicyLocked) {
   #disable-next-line use-parent-property // the parent is one of a loop
   name: '${name}/default/${containerNames.audit}/default'

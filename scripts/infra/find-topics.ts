@@ -47,7 +47,11 @@ if (process.argv[1] === import.meta.filename) {
   const vaults = keyVaultsIn(CMK_VAULTS);
   if (!CMK_VAULTS) throw new Error('Set CMK_VAULTS to the resource ids of the vaults (azd env set CMK_VAULTS …).');
   const found = JSON.stringify(topicsByVault(vaults, findTopics(vaults)));
-  const kept = environment ? run('azd', ['env', 'set', 'CMK_SYSTEM_TOPICS', found, '-e', environment]) : undefined;
-  if (kept && kept.status !== undefined && kept.status !== 0) throw new Error(`azd env set failed: ${kept.stderr}`);
+  // azd may be there for something else.
+  const azd = (...args: string[]) => run('azd', ['--no-prompt', 'env', ...args, '-e', environment ?? '']);
+  if (environment && azd('get-value', 'AZURE_ENV_NAME').status === 0) {
+    const kept = azd('set', 'CMK_SYSTEM_TOPICS', found);
+    if (kept.status !== 0) throw new Error(`azd env set failed: ${kept.stderr}`);
+  }
   console.log(`system topics: ${found}`);
 }

@@ -75,7 +75,7 @@ describe('app settings', () => {
       authentication: { loginEndpoint: 'https://login.microsoftonline.us/' },
       suffixes: { storage: 'core.usgovcloudapi.net', keyvaultDns: '.vault.usgovcloudapi.net' },
     };
-    const { azure: other } = await dryRun('main', MAIN_PARAMETERS, government);
+    const { azure: other } = await dryRun('main', MAIN_PARAMETERS, { cloud: government });
     const there = config(other, 'appsettings');
     expect(there.AZURE_CLOUD).toBe('AzureUSGovernment');
     expect(

@@ -96,6 +96,6 @@ describe('azure.yaml', () => {
     expect(answer.status).toBe(1);
     expect(answer.stderr).toContain('az group delete --name rg-cmk-prod');
     expect(read('azure.yaml')).not.toContain('continueOnError');
-    expect(read('docs/deploy.md')).toContain('az group delete -n');
+    expect(read('docs/uninstall.md')).toContain('az group delete -n');
   });
 });

@@ -1,12 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { eventParameters, readMainOutputs } from '../../scripts/infra/event-parameters.ts';
 import { DEFAULT_AUTOFIX } from '../../src/settings/fixable.ts';
 import { readSettings } from '../../src/settings/settings.ts';
-import type { DryAzure } from './arm/dry-azure.ts';
+import { completed, type DryAzure } from './arm/dry-azure.ts';
 import { asObject, at, isObject, type JsonObject, strings } from './arm/json.ts';
 import { dryRun, MAIN_PARAMETERS, OTHER_VAULT, template, VAULT } from './arm/templates.ts';
 
 const PACKAGE = 'https://example.com/releases/download/v1.2.3/cmk-autopilot-app-1.2.3.zip';
+const THIRD = '33333333-3333-3333-3333-333333333333';
+/** The system topic that the templates make for a vault. */
+const newTopic = (vault: string): string =>
+  `${vault.replace(/Microsoft\.KeyVault.*/, '')}Microsoft.EventGrid/systemTopics/evgt-${vault.slice(vault.lastIndexOf('/') + 1)}`;
 const form = JSON.parse(
   readFileSync(new URL('../../infra/createUiDefinition.json', import.meta.url), 'utf8'),
 ) as JsonObject;
@@ -38,17 +43,87 @@ describe('a deployment by the template alone', () => {
     const { drift } = readSettings(asObject(settings?.body.properties ?? null, 'settings') as Record<string, string>);
     expect(drift.autofix).toEqual([...DEFAULT_AUTOFIX, 'EventSubscriptionMissing']);
   });
+});
 
-  it('leaves a system topic that is there as it is', async () => {
-    const topic = VAULT.replace(/Microsoft\.KeyVault.*/, 'Microsoft.EventGrid/systemTopics/theirs');
-    const { azure: kept } = await dryRun('main', {
-      ...MAIN_PARAMETERS,
-      packageUri: PACKAGE,
-      systemTopics: { [VAULT.toUpperCase()]: topic },
-    });
-    expect(kept.ofType('Microsoft.EventGrid/systemTopics').map(({ body }) => at(body, 'properties', 'source'))).toEqual(
-      [OTHER_VAULT],
+describe('a system topic that a vault has already, in another subscription and by another name', () => {
+  const topic = `/subscriptions/${THIRD}/resourceGroups/rg-events/providers/Microsoft.EventGrid/systemTopics/theirs`;
+  const identities = { '/subscriptions/x/their/identity': { principalId: 'p', clientId: 'c' } };
+  const there = {
+    tags: { owner: 'them' },
+    identity: { type: 'UserAssigned', userAssignedIdentities: identities },
+    properties: { source: VAULT },
+  };
+  const alone = (systemTopics: JsonObject, existing: Record<string, JsonObject> = { [topic]: there }) =>
+    dryRun('main', { ...MAIN_PARAMETERS, packageUri: PACKAGE, systemTopics }, { there: existing });
+
+  /** A topic, and all that is made on it or because of it, but the event subscriptions, which may be the app's to make. */
+  const around = (azure: DryAzure, id: string) => {
+    const made = azure.resources.find((one) => one.id === id);
+    const principal = made ? at(completed(made), 'identity', 'principalId') : undefined;
+    return azure.resources.filter(
+      (one) =>
+        (one.id.startsWith(id) && !one.type.endsWith('/eventSubscriptions')) ||
+        at(one.body, 'properties', 'principalId') === (principal ?? null) ||
+        at(one.body, 'properties', 'scopes', 0) === id,
     );
+  };
+
+  it('is used in place of a new one, and keeps its tags and identities', async () => {
+    const { azure } = await alone({ [VAULT.toUpperCase()]: ` ${topic}` });
+    const topics = azure.ofType('Microsoft.EventGrid/systemTopics');
+    expect(topics.map(({ body }) => at(body, 'properties', 'source'))).toEqual([VAULT, OTHER_VAULT]);
+    expect(topics[0]).toMatchObject({
+      id: topic,
+      body: {
+        tags: { owner: 'them' },
+        identity: {
+          type: 'SystemAssigned, UserAssigned',
+          userAssignedIdentities: { '/subscriptions/x/their/identity': {} },
+        },
+      },
+    });
+    const settings = azure.ofType('Microsoft.Web/sites/config').find(({ id }) => id.endsWith('/appsettings'));
+    const { drift } = readSettings(asObject(settings?.body.properties ?? null, 'settings') as Record<string, string>);
+    expect(drift.systemTopics[VAULT.toLowerCase()]).toBe(topic);
+  });
+
+  it('gets by the template alone what it gets by azd: rights, dead letters, diagnostics, alerts', async () => {
+    const { azure } = await alone({ [VAULT]: topic });
+    const main = await dryRun('main', { ...MAIN_PARAMETERS, systemTopics: { [VAULT]: topic } });
+    const outputs = Object.entries(main.outputs).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? value : JSON.stringify(value),
+    ]);
+    const found = { id: topic, name: 'theirs', ...there };
+    const parameters = eventParameters(
+      readMainOutputs({ ...Object.fromEntries(outputs), AZURE_ENV_NAME: 'test', AZURE_LOCATION: 'westeurope' }),
+      [found],
+    );
+    const values = Object.entries(parameters).map(([name, { value }]) => [name, value]);
+    const events = await dryRun('events', Object.fromEntries(values) as JsonObject);
+    for (const id of [topic, newTopic(OTHER_VAULT)]) {
+      expect(around(azure, id).length).toBeGreaterThanOrEqual(6);
+      expect(around(azure, id)).toEqual(around(events.azure, id));
+    }
+  });
+
+  it('is written under the same names again when it is the one that the template made, however it is spelled', async () => {
+    const made = newTopic(VAULT);
+    const spelled = made.toUpperCase();
+    const first = await alone({});
+    const again = await alone({ [VAULT]: spelled }, { [made]: there });
+    expect(again.azure.resources.map(({ id }) => id)).toEqual(first.azure.resources.map(({ id }) => id));
+    // And what others gave it since is kept.
+    expect(again.azure.resources.find(({ id }) => id === made)?.body.tags).toEqual({ owner: 'them' });
+  });
+
+  it('counts for nothing where its vault is not looked after', async () => {
+    const { azure } = await dryRun('main', {
+      ...MAIN_PARAMETERS,
+      managedVaults: [OTHER_VAULT],
+      systemTopics: { [VAULT]: topic },
+    });
+    expect(azure.resources.filter(({ id }) => id.includes(THIRD))).toEqual([]);
   });
 });
 
@@ -94,5 +169,13 @@ describe('the form of the deploy button', () => {
     // Split at commas, the two would be one id.
     expect(vaults?.test(`${VAULT}\n${OTHER_VAULT}`)).toBe(false);
     expect(patterns.some((text) => new RegExp(text).test(PACKAGE))).toBe(true);
+    const topics = JSON.stringify({ [VAULT]: newTopic(VAULT), [OTHER_VAULT]: newTopic(OTHER_VAULT) });
+    const pairs = patterns.map((text) => new RegExp(text)).find((pattern) => pattern.test(topics));
+    expect(pairs?.test('')).toBe(true);
+    expect(pairs?.test('{}')).toBe(true);
+    // As people put it on lines of its own.
+    expect(pairs?.test(`${JSON.stringify(JSON.parse(topics), null, 2)}\n`)).toBe(true);
+    expect(pairs?.test(newTopic(VAULT))).toBe(false);
+    expect(pairs?.test(`{"${newTopic(VAULT)}":"${VAULT}"}`)).toBe(false);
   });
 });

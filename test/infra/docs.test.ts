@@ -44,10 +44,47 @@ describe('docs/deploy.md', () => {
   });
 });
 
-describe('what docs/deploy.md says of uninstalling', () => {
+describe('what docs/deploy.md says of system topics that are there', () => {
+  const [, chapter = ''] = read('docs/deploy.md').split('\n## System topics that are there already\n');
+  const [, command = 'false'] = /```sh\n([\s\S]*?)```/.exec(chapter) ?? [];
+
+  it('prints what the template and its form take', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cmk-topics-'));
+    try {
+      // Writes down its arguments, each on a line of its own.
+      writeFileSync(join(folder, 'az'), `#!/bin/sh\nprintf '%s\\n' "$@"\n`, { mode: 0o755 });
+      const { stdout } = spawnSync('sh', ['-c', command], {
+        encoding: 'utf8',
+        env: { PATH: `${folder}:/usr/bin:/bin` },
+      });
+      const said = stdout.split('\n');
+      const argument = (name: string): string => said[said.indexOf(name) + 1] ?? '';
+      expect(JSON.parse(argument('--body')).query).toMatch(
+        /^Resources \| where type =~ "microsoft.eventgrid\/systemtopics"/,
+      );
+      const group = '/subscriptions/1/resourceGroups/rg/providers';
+      const found = ['files', 'records'].map((name) => ({
+        id: `${group}/microsoft.eventgrid/systemtopics/${name}`,
+        vault: `${group}/microsoft.keyvault/vaults/kv-${name}`,
+      }));
+      const printed = (data: Record<string, string>[]): string => String(search({ data }, argument('--query')));
+      expect(JSON.parse(printed(found))).toEqual(Object.fromEntries(found.map(({ id, vault }) => [vault, id])));
+      expect(printed([])).toBe('{}');
+      const { steps } = JSON.parse(read('infra/createUiDefinition.json')).parameters;
+      const elements: { name: string; constraints: { regex: string } }[] = steps.flatMap(
+        ({ elements: own }: { elements: unknown[] }) => own,
+      );
+      const pattern = new RegExp(elements.find(({ name }) => name === 'systemTopics')?.constraints.regex ?? '^$');
+      expect([found, []].map((data) => pattern.test(printed(data)))).toEqual([true, true]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe('what docs/uninstall.md says', () => {
   const SUBSCRIPTIONS = ['11111111-1111-1111-1111-111111111111', '22222222-2222-2222-2222-222222222222'];
-  const [, chapter = ''] = read('docs/deploy.md').split('\n## Uninstalling\n');
-  const script = (/ {3}```sh\n([\s\S]*?) {3}```/.exec(chapter)?.[1] ?? 'false')
+  const script = (/ {3}```sh\n([\s\S]*?) {3}```/.exec(read('docs/uninstall.md'))?.[1] ?? 'false')
     .replaceAll('<environment>', 'prod')
     .replaceAll('…', SUBSCRIPTIONS.join(' '));
   let folder: string;

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -129,7 +129,54 @@ describe('infra/entra.sh', () => {
     expect(state().writes).toEqual(before.writes);
   });
 
+  it('gives a role on the registration that is there, and makes none for it: the app takes tokens of one alone', () => {
+    const refused = { status: 1, stderr: expect.stringContaining('no registration "CMK Autopilot (test)"') };
+    expect(entra(['--assign', 'person-1', 'CmkKey.Revoke'])).toMatchObject(refused);
+    expect(entra(['--page', 'https://func-cmk.azurewebsites.net'])).toMatchObject(refused);
+    expect(state().writes).toEqual([]);
+  });
+
+  it('goes by the environment of azd in a shell that names none', () => {
+    entra([], { AZURE_ENV_NAME: 'prod' });
+    const azd = (answer: string) =>
+      writeFileSync(join(folder, 'bin/azd'), `#!/bin/sh\ncase "$*" in ${answer}\n*) echo unknown; exit 1 ;; esac\n`, {
+        mode: 0o755,
+      });
+    azd(
+      "*'--no-prompt env get-value AZURE_ENV_NAME') echo prod ;; *'--no-prompt env get-value CMK_API_CLIENT_ID') echo client-1 ;;",
+    );
+    expect(entra(['--assign', 'person-1', 'CmkKey.Revoke'], { AZURE_ENV_NAME: '' })).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('is there (client-1)'),
+    });
+    expect(state().apps).toHaveLength(1);
+    // Where azd has no environment, or what it says is of another one, a name says which.
+    azd('');
+    expect(entra(['--assign', 'person-2', 'CmkKey.Revoke'], { AZURE_ENV_NAME: '' })).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('AZURE_ENV_NAME'),
+    });
+  });
+
+  it('tells azd of it where azd has that environment, and ends well where azd is there for something else', () => {
+    const azd = (known: string) =>
+      writeFileSync(
+        join(folder, 'bin/azd'),
+        `#!/bin/sh\ncase "$*" in --no-prompt*' -e ${known}') echo "$*" >> '${join(folder, 'azd')}' ;; *) echo 'no such environment'; exit 1 ;; esac\n`,
+        { mode: 0o755 },
+      );
+    azd('other');
+    expect(entra()).toMatchObject({ status: 0, stdout: expect.stringContaining('CMK_API_CLIENT_ID=client-1') });
+    expect(existsSync(join(folder, 'azd'))).toBe(false);
+    azd('test');
+    expect(entra()).toMatchObject({ status: 0 });
+    expect(readFileSync(join(folder, 'azd'), 'utf8')).toContain(
+      '--no-prompt env set CMK_API_CLIENT_ID client-1 -e test',
+    );
+  });
+
   it('gives a role to a principal, once', () => {
+    entra();
     expect(entra(['--assign', 'person-1', 'CmkKey.Revoke']).stdout).toContain('gave CmkKey.Revoke to person-1');
     expect(entra(['--assign', 'person-1', 'CmkKey.Revoke']).stdout).toContain('has CmkKey.Revoke already');
     const role = state().apps[0]?.appRoles.find(({ value }) => value === 'CmkKey.Revoke')?.id;

@@ -19,7 +19,13 @@ beforeEach(() => {
 afterEach(() => rmSync(bin, { recursive: true }));
 
 /** The script with stand-ins for the command lines: `az` answers a list, a query of Resource Graph, and whether one is there. */
-function find(world: { listed: object[]; elsewhere: object[]; gone?: string; environment?: string }) {
+function find(world: {
+  listed: object[];
+  elsewhere: object[];
+  gone?: string;
+  environment?: string;
+  knownToAzd?: boolean;
+}) {
   writeFileSync(join(bin, 'listed.json'), JSON.stringify({ value: world.listed }));
   writeFileSync(join(bin, 'elsewhere.json'), JSON.stringify({ data: world.elsewhere }));
   const az = `#!/bin/sh
@@ -33,7 +39,14 @@ case "$*" in
 esac
 `;
   writeFileSync(join(bin, 'az'), az, { mode: 0o755 });
-  writeFileSync(join(bin, 'azd'), `#!/bin/sh\nprintf '%s\\n' "$@" > ${bin}/azd-called\n`, { mode: 0o755 });
+  const azd = `#!/bin/sh
+case "$*" in
+  ${world.knownToAzd === false ? '*' : 'nothing'}) echo 'no such environment' >&2; exit 1 ;;
+  '--no-prompt env get-value AZURE_ENV_NAME -e '*) echo prod ;;
+  *) printf '%s\\n' "$@" > ${bin}/azd-called ;;
+esac
+`;
+  writeFileSync(join(bin, 'azd'), azd, { mode: 0o755 });
   return spawnSync(process.execPath, ['scripts/infra/find-topics.ts'], {
     cwd: root,
     encoding: 'utf8',
@@ -55,7 +68,7 @@ describe('the search for system topics before a deployment', () => {
     expect([stderr, status]).toEqual(['', 0]);
     const found = { [VAULT.toLowerCase()]: mine.id, [OTHER_VAULT.toLowerCase()]: theirs.id };
     expect(said(stdout)).toEqual(found);
-    const [, , name, value, , environment] = readFileSync(join(bin, 'azd-called'), 'utf8').split('\n');
+    const [, , , name, value, , environment] = readFileSync(join(bin, 'azd-called'), 'utf8').split('\n');
     expect([name, JSON.parse(value ?? ''), environment]).toEqual(['CMK_SYSTEM_TOPICS', found, 'prod']);
     // Only what no list showed is asked of Resource Graph, which lags.
     const query = readFileSync(join(bin, 'calls'), 'utf8')
@@ -63,6 +76,13 @@ describe('the search for system topics before a deployment', () => {
       .find((call) => call.includes('ResourceGraph'));
     expect(query).toContain(OTHER_VAULT.toLowerCase());
     expect(query).not.toContain(VAULT.toLowerCase());
+  });
+
+  it('prints them where azd is there for something else, as it is where a deployment goes without it', () => {
+    const mine = topic(SUBSCRIPTION, 'mine', VAULT);
+    const { stdout, stderr, status } = find({ listed: [mine], elsewhere: [], environment: 'prod', knownToAzd: false });
+    expect([stderr, status]).toEqual(['', 0]);
+    expect(said(stdout)).toEqual({ [VAULT.toLowerCase()]: mine.id });
   });
 
   it('believes Resource Graph in nothing that is gone by now', () => {

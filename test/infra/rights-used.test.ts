@@ -177,6 +177,8 @@ interface Layout {
   readonly topic: string | undefined;
   readonly accountSubscriptions: readonly string[];
   readonly confined: boolean;
+  /** The template alone, as the deploy button and Terraform have it: without events.bicep. */
+  readonly alone?: true;
 }
 
 const LAYOUTS: readonly Layout[] = [
@@ -215,12 +217,28 @@ const LAYOUTS: readonly Layout[] = [
     accountSubscriptions: [HERE, FILES],
     confined: true,
   },
+  {
+    name: 'the template alone',
+    vaultSubscription: KEYS,
+    topic: undefined,
+    accountSubscriptions: [HERE],
+    confined: false,
+    alone: true,
+  },
+  {
+    name: 'the template alone and a topic in another subscription',
+    vaultSubscription: KEYS,
+    topic: `${EVENTS}/resourceGroups/rg-events/providers/Microsoft.EventGrid/systemTopics/theirs`,
+    accountSubscriptions: [FILES],
+    confined: false,
+    alone: true,
+  },
 ];
 
 const lastOf = (id: string): string => id.slice(id.lastIndexOf('/') + 1);
 
 /** A layout, deployed, with what the app may do where. */
-async function deployed({ vaultSubscription, topic, accountSubscriptions, confined }: Layout) {
+async function deployed({ vaultSubscription, topic, accountSubscriptions, confined, alone }: Layout) {
   const vault = `${vaultSubscription}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/vaults/kv-files`;
   const hsm = `${vaultSubscription}/resourceGroups/rg-keys/providers/Microsoft.KeyVault/managedHSMs/hsm-files`;
   const groups = confined ? accountSubscriptions.map((id) => `${id}/resourceGroups/rg-written`) : [];
@@ -235,13 +253,14 @@ async function deployed({ vaultSubscription, topic, accountSubscriptions, confin
     allowIdentityAssignment: true,
     auditKeyId: AUDIT_KEY,
     vaultDiagnostics: true,
+    packageUri: alone ? 'https://example.com/app.zip' : '',
   });
   const vaults = asArray(main.outputs.CMK_VAULT_LOCATIONS, 'vaults').map((one) => ({
     ...(one as JsonObject),
     ...(topic ? { topicId: topic } : {}),
   }));
-  const events = await dryRunEvents({ ...main.outputs, CMK_VAULT_LOCATIONS: vaults });
-  const runs = [main.azure, events.azure];
+  const events = alone ? main : await dryRunEvents({ ...main.outputs, CMK_VAULT_LOCATIONS: vaults });
+  const runs = [...new Set([main.azure, events.azure])];
   const id = (azure: DryAzure, type: string): string => azure.ofType(type)[0]?.id ?? '';
   const places: Record<Place, string[]> = {
     subscription: [...accountSubscriptions],

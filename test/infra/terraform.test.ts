@@ -7,7 +7,7 @@ import { TERRAFORM_VARIABLES, type TemplateParameters, terraformVariables } from
 import { deploy } from './arm/deploy.ts';
 import { DryAzure } from './arm/dry-azure.ts';
 import type { JsonObject } from './arm/json.ts';
-import { dryRun, MAIN_PARAMETERS, SUBSCRIPTION, TENANT, template } from './arm/templates.ts';
+import { dryRun, MAIN_PARAMETERS, SUBSCRIPTION, TENANT, template, VAULT } from './arm/templates.ts';
 
 const root = join(import.meta.dirname, '../..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -32,6 +32,7 @@ describe('the Terraform module', () => {
     expect(needed.map(([name]) => name)).toEqual(['environmentName', 'location', 'managedVaults']);
     expect(variables.variable.managedVaults?.type).toBe('list(string)');
     expect(variables.variable.settings?.type).toBe('map(string)');
+    expect(variables.variable.systemTopics?.type).toBe('map(string)');
     expect(variables.variable.alwaysReadyHttp?.type).toBe('number');
     expect(Object.values(variables.variable).filter(({ type }) => type === 'any' || type === 'list(any)')).toEqual([]);
   });
@@ -42,7 +43,11 @@ describe('the Terraform module', () => {
     expect(existsSync(path)).toBe(true);
     expect(dirname(path)).toBe(join(root, 'infra'));
     // As Terraform sends it: null for what is not set, left out.
-    const set: Record<string, unknown> = { ...MAIN_PARAMETERS, packageUri: 'https://example.com/app.zip' };
+    const set: JsonObject = {
+      ...MAIN_PARAMETERS,
+      packageUri: 'https://example.com/app.zip',
+      systemTopics: { [VAULT]: VAULT.replace(/Microsoft\.KeyVault.*/, 'Microsoft.EventGrid/systemTopics/theirs') },
+    };
     const sent = Object.fromEntries(
       Object.keys(variables.locals.parameters)
         .map((name) => [name, set[name] ?? null] as const)
@@ -60,7 +65,7 @@ describe('the Terraform module', () => {
       },
       azure,
     );
-    const bicep = await dryRun('main', { ...MAIN_PARAMETERS, packageUri: 'https://example.com/app.zip' });
+    const bicep = await dryRun('main', set);
     expect(azure.resources).toEqual(bicep.azure.resources);
   });
 
@@ -81,7 +86,12 @@ describe('the Terraform module', () => {
           )
           .replace('azapi_resource.deployment.output.properties.outputs', 'terraform_data.deployment.output');
         writeFileSync(join(folder, 'module/main.tf'), standIn);
-        const set = { ...MAIN_PARAMETERS, subscriptionId: SUBSCRIPTION, settings: { CMK_DUAL_CONTROL: 'on' } };
+        const set = {
+          ...MAIN_PARAMETERS,
+          subscriptionId: SUBSCRIPTION,
+          settings: { CMK_DUAL_CONTROL: 'on' },
+          systemTopics: { [VAULT]: `/subscriptions/${SUBSCRIPTION}/their/topic` },
+        };
         writeFileSync(join(folder, 'module/set.auto.tfvars.json'), JSON.stringify(set));
         const terraform = (...args: string[]): string =>
           execFileSync('terraform', [`-chdir=${join(folder, 'module')}`, ...args], {

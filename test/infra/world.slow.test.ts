@@ -322,24 +322,6 @@ describe('the templates, deployed to the local Azure', () => {
     );
   }, 90_000);
 
-  it('let the app make its event subscriptions itself, where the template alone was deployed', async () => {
-    world().eventSubscriptions.clear();
-    const alone = {
-      ...deployedSettings(),
-      AzureWebJobsStorage: azurite.connectionString,
-      CMK_AUTOFIX: 'EventSubscriptionMissing',
-    };
-    const report = await runDriftCheck({ id: 'alone', by: 'operator' }, createServices(alone), () => {});
-    expect(report.fixes.map(({ reason, outcome }) => [reason, outcome])).toEqual(
-      Array(3).fill(['EventSubscriptionMissing', 'done']),
-    );
-    const made = [...world().eventSubscriptions.entries()];
-    expect(made.map(([id]) => id.includes('/systemtopics/their-topic/'))).toEqual([true, true, true]);
-    for (const [, { properties }] of made) {
-      expect(properties.deadLetterWithResourceIdentity).toMatchObject({ identity: { type: 'SystemAssigned' } });
-    }
-  }, 60_000);
-
   it('tell an app that may not look for a topic from a vault that has none', async () => {
     const { cloud, vaults, clientId } = readSettings(settings);
     const managed = vaults.byId(asString(demo.vaultId, 'vault'));

@@ -54,6 +54,12 @@ export function completed({ id, type, body }: Resource): JsonObject {
 /** Keeps what is put, in order, and answers as Azure would: to look at what a template asks for. */
 export class DryAzure implements Target {
   readonly resources: Resource[] = [];
+  readonly #there: Readonly<Record<string, JsonObject>>;
+
+  /** @param there what is to be told of resources that are there already, by their ids */
+  constructor(there: Readonly<Record<string, JsonObject>> = {}) {
+    this.#there = there;
+  }
 
   async put(resource: Resource): Promise<JsonObject> {
     this.resources.push(resource);
@@ -62,7 +68,7 @@ export class DryAzure implements Target {
 
   /** Existing resources: anything asked for is there, in West Europe. */
   async get(id: string): Promise<JsonObject> {
-    return { id, name: nameOf(id), location: 'westeurope', properties: {} };
+    return { id, name: nameOf(id), location: 'westeurope', properties: {}, ...this.#there[id] };
   }
 
   /** What was put of a type, by its full name. */

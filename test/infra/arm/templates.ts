@@ -31,13 +31,13 @@ export const MAIN_PARAMETERS: JsonObject = {
   apiClientId: '44444444-4444-4444-4444-444444444444',
 };
 
-/** Deploys a template to nowhere, and shows what it asks for. */
+/** Deploys a template to nowhere, or to what is `there` already, and shows what it asks for. */
 export async function dryRun(
   name: TemplateName,
   parameters: JsonObject,
-  cloud?: JsonObject,
+  { cloud, there }: { cloud?: JsonObject; there?: Readonly<Record<string, JsonObject>> } = {},
 ): Promise<{ azure: DryAzure; outputs: JsonObject }> {
-  const azure = new DryAzure();
+  const azure = new DryAzure(there);
   const outputs = await deploy(
     {
       template: template(name),
