@@ -21,7 +21,7 @@ const REST_MS = 75_000;
 /** So often a case is tried whose request does not come. */
 const RUNS = 3;
 /** Within which the cases come to their requests before the app is killed: less than the app itself waits for an answer. */
-const HELD_MS = 6_000;
+const HELD_MS = 10_000;
 
 interface Fault {
   readonly name: string;
