@@ -1,0 +1,161 @@
+import { describe, describeFailure } from '../azure/failure.ts';
+import { twice } from '../azure/retry-once.ts';
+import { CmkError } from '../errors.ts';
+import type { AccountPart, AccountPorts } from './account-part.ts';
+import {
+  type AccountRevocation,
+  accountRevokers,
+  formatAccountRevocation,
+  openOfPart,
+  type Taken,
+  tagsOfRecord,
+  takenId,
+} from './account-record.ts';
+
+/** What appears while it is taken away, or is overtaken by a late write, is seen to so often. */
+const WAVES = 3;
+
+/** Something that was to be taken away, or given back, and was not. */
+export interface TakenFailure {
+  readonly taken: Taken;
+  readonly error: string;
+}
+
+export interface AccountTaking {
+  /** Whether a fresh read proves that nothing gives access any more, and that the record stands. */
+  readonly complete: boolean;
+  readonly revocation: AccountRevocation;
+  /** What gives access still; undefined: it could not be read again. */
+  readonly left: readonly Taken[] | undefined;
+  readonly failures: readonly TakenFailure[];
+  /** Why there is no proof. */
+  readonly unproven?: string;
+  readonly elapsedMs: number;
+}
+
+/**
+ * Takes away what gives an account, or an encryption scope, access to its key. The record is written before anything is
+ * taken, so that whoever comes next knows of it, whatever becomes of this process; a list is the proof. It joins what is
+ * open already: what that took is in the newer record too, and whoever made it may not restore it.
+ *
+ * @throws `CmkError` `AccountNotRevocable`, `RecordNotWritten`; the SDK's error when it cannot be read: nothing was changed
+ */
+export async function takeAccount(
+  part: AccountPart,
+  by: { readonly id: string; readonly revokedBy: string },
+  ports: AccountPorts,
+): Promise<AccountTaking> {
+  const { tags, now } = ports;
+  const startedMs = now().getTime();
+  // What gives access is read first: what is gone from it by another revocation is in that one's record by then.
+  let left: readonly Taken[] | undefined = await part.held();
+  const before = await tags.read(part.account);
+  let revocation = joining(by, part, left, openOfPart(before, part.part, now()), now());
+  await writeRecord(part, revocation, ports);
+  const failures = new Map<string, TakenFailure>();
+  let unproven: string | undefined;
+  let stands = true;
+  let isDone = false;
+  for (let wave = 1; wave <= WAVES && !isDone; wave += 1) {
+    try {
+      const more = (left ?? []).filter((one) => !revocation.took.some((known) => takenId(known) === takenId(one)));
+      if (more.length > 0 || !stands) {
+        revocation = { ...revocation, took: [...revocation.took, ...more] };
+        await writeRecord(part, revocation, ports);
+      }
+      await takeAll(part, left ?? [], failures, ports);
+      left = await twice(() => part.held(), ports.sleep);
+      stands = openOfPart(await tags.read(part.account), part.part, now()).some(({ id }) => id === by.id);
+      unproven = undefined;
+      isDone = left.length === 0 && stands;
+    } catch (error) {
+      left = undefined;
+      unproven = sentence(error);
+    }
+  }
+  return {
+    complete: isDone,
+    revocation,
+    left,
+    failures: [...failures.values()].filter(({ taken }) => left?.some((one) => takenId(one) === takenId(taken)) ?? true),
+    ...(unproven === undefined ? {} : { unproven }),
+    elapsedMs: now().getTime() - startedMs,
+  };
+}
+
+/** The record of a revocation that begins now: newer than all that are open, with all that these took. */
+function joining(
+  { id, revokedBy }: { readonly id: string; readonly revokedBy: string },
+  { part }: AccountPart,
+  held: readonly Taken[],
+  open: readonly AccountRevocation[],
+  now: Date,
+): AccountRevocation {
+  const took = new Map([...open.flatMap((one) => one.took), ...held].map((one) => [takenId(one), one]));
+  const joined = accountRevokers(open).filter((other) => other !== revokedBy.toLowerCase());
+  const newest = Math.max(0, ...open.map(({ revokedOn }) => revokedOn.getTime() + 1));
+  return {
+    id,
+    revokedOn: new Date(Math.max(now.getTime(), newest)),
+    revokedBy,
+    // A record holds so many; who revoked last is the first of them.
+    ...(joined.length > 0 ? { joined: joined.slice(0, 20) } : {}),
+    part,
+    took: [...took.values()],
+  };
+}
+
+/** @throws {@link CmkError} `RecordNotWritten`: it does not stand, as a read shows, and nothing may be taken away */
+async function writeRecord(part: AccountPart, revocation: AccountRevocation, { tags, sleep }: AccountPorts) {
+  const record = formatAccountRevocation(revocation);
+  if (!record) {
+    throw new CmkError(
+      'RecordNotWritten',
+      `What gives access is more than the tags of ${part.account.name} can hold: ${revocation.took.length} assignments. Nothing was taken away.`,
+      'Take assignments away that are there twice, then repeat it; or revoke the key.',
+    );
+  }
+  try {
+    await twice(() => tags.merge(part.account, record), sleep);
+  } catch (error) {
+    // Its answer may be lost, and it may stand all the same.
+    const shown = await tags.read(part.account).catch(() => ({}));
+    const stands = tagsOfRecord(shown, revocation.id);
+    if (Object.entries(record).every(([name, value]) => stands[name] === value)) return;
+    throw notWritten(part, error);
+  }
+}
+
+function notWritten({ account }: AccountPart, error: unknown): CmkError {
+  const failure = describeFailure(error);
+  return new CmkError(
+    'RecordNotWritten',
+    `The record could not be written to the tags of ${account.name}: ${describe(failure)} Nothing was taken away.`,
+    failure.kind === 'forbidden'
+      ? 'It takes Microsoft.Resources/tags/write on the account, which the deployment parameter allowAccountRevocation gives the app; `cmk account revoke` on your own sign-in needs the same.'
+      : 'Repeat it; an account has at most 50 tags.',
+    { cause: error },
+  );
+}
+
+export async function takeAll(
+  part: AccountPart,
+  taken: readonly Taken[],
+  failures: Map<string, TakenFailure>,
+  { sleep }: Pick<AccountPorts, 'sleep'>,
+): Promise<void> {
+  await Promise.all(
+    taken.map(async (one) => {
+      failures.delete(takenId(one));
+      try {
+        await twice(() => part.take(one), sleep);
+      } catch (error) {
+        failures.set(takenId(one), { taken: one, error: sentence(error) });
+      }
+    }),
+  );
+}
+
+export function sentence(error: unknown): string {
+  return error instanceof CmkError ? error.message : describe(describeFailure(error));
+}

@@ -1,0 +1,254 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { readAccountRevocations, takenId } from '../../src/revocation/account-record.ts';
+import { giveAccount } from '../../src/revocation/give-account.ts';
+import { takeAccount } from '../../src/revocation/take-account.ts';
+import { MemoryAccount, role } from './account-parts.ts';
+import { ALICE, BOB, CAROL } from './records.ts';
+
+const DAVE = 'da4e0000-0000-4000-8000-000000000004';
+const LOST = Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' });
+const REFUSED = Object.assign(new Error('no right'), { statusCode: 403, code: 'AuthorizationFailed' });
+
+const accountWith = (...ns: readonly number[]): MemoryAccount => {
+  const account = new MemoryAccount();
+  account.give(...ns.map((n) => role(n)));
+  return account;
+};
+const take = (account: MemoryAccount, id = 'f00d', revokedBy = ALICE) =>
+  takeAccount(account.part(), { id, revokedBy }, account.ports);
+const give = (account: MemoryAccount, revocation = 'f00d', restoredBy = BOB, dualControl = true) =>
+  giveAccount(account.part().account, { revocation, restoredBy, dualControl }, () => account.part(), account.ports);
+const openOn = ({ tags, now }: MemoryAccount) => readAccountRevocations(tags, now).open;
+const heldBy = ({ roles }: MemoryAccount) => [...roles.keys()].sort();
+const ids = (...ns: readonly number[]) => ns.map((n) => takenId(role(n)));
+
+describe('taking away', () => {
+  it('writes the record first, takes all, and proves it', async () => {
+    const account = accountWith(1, 2);
+    expect(await take(account)).toMatchObject({ complete: true, left: [], failures: [] });
+    expect(account.calls).toEqual(['held', 'read', 'merge', 'take', 'take', 'held', 'read']);
+    expect(openOn(account)).toMatchObject([{ id: 'f00d', revokedBy: ALICE, took: [role(1), role(2)] }]);
+    expect(account.tags).toMatchObject({ owner: 'finance' });
+  });
+
+  it('takes nothing whose record is not written', async () => {
+    const account = accountWith(1);
+    account.before('merge', () => {
+      throw REFUSED;
+    });
+    await expect(take(account)).rejects.toMatchObject({ reason: 'RecordNotWritten' });
+    expect(heldBy(account)).toEqual(ids(1));
+    expect(openOn(account)).toEqual([]);
+  });
+
+  it('goes on when the record stands although every answer to its write was lost', async () => {
+    const account = accountWith(1);
+    const { ports } = account;
+    const merge: typeof ports.tags.merge = async (...of) => {
+      await ports.tags.merge(...of);
+      throw LOST;
+    };
+    const taken = await takeAccount(
+      account.part(),
+      { id: 'f00d', revokedBy: ALICE },
+      { ...ports, tags: { ...ports.tags, merge } },
+    );
+    expect(taken.complete).toBe(true);
+    expect(heldBy(account)).toEqual([]);
+  });
+
+  it('has what somebody gives meanwhile in the record before it takes it', async () => {
+    const account = accountWith(1);
+    account.before('take', () => account.give(role(2)));
+    expect((await take(account)).complete).toBe(true);
+    expect(heldBy(account)).toEqual([]);
+    expect(openOn(account)).toMatchObject([{ took: [role(1), role(2)] }]);
+  });
+
+  it('writes the record again that somebody has overwritten with tags of their own', async () => {
+    const account = accountWith(1);
+    account.before('take', () => {
+      account.tags = { owner: 'somebody' };
+    });
+    expect((await take(account)).complete).toBe(true);
+    expect(openOn(account)).toMatchObject([{ id: 'f00d', took: [role(1)] }]);
+    expect(account.tags).toMatchObject({ owner: 'somebody' });
+  });
+
+  it('says what it could not take, and finishes when it is repeated', async () => {
+    const account = accountWith(1);
+    for (let n = 0; n < 3; n += 1) {
+      account.before('take', () => {
+        throw REFUSED;
+      });
+    }
+    expect(await take(account)).toMatchObject({
+      complete: false,
+      left: [role(1)],
+      failures: [{ taken: role(1), error: '403 AuthorizationFailed: no right' }],
+    });
+    expect((await take(account, 'beef')).complete).toBe(true);
+    expect(openOn(account)[0]).toMatchObject({ id: 'beef', took: [role(1)] });
+  });
+
+  it('joins what is open: a person who killed it half-way, and another one, may neither restore', async () => {
+    const account = accountWith(1, 2);
+    await take(account);
+    const joined = await take(account, 'beef', BOB);
+    expect(joined.revocation).toMatchObject({ joined: [ALICE], took: [role(1), role(2)] });
+    expect(joined.revocation.revokedOn.getTime()).toBeGreaterThan(openOn(account)[1]?.revokedOn.getTime() ?? 0);
+    expect(await give(account, 'f00d', CAROL)).toMatchObject({ end: 'otherRevocation', revocation: { id: 'beef' } });
+    for (const who of [ALICE, BOB]) expect(await give(account, 'beef', who)).toMatchObject({ end: 'secondPerson' });
+    expect(await give(account, 'beef', CAROL)).toMatchObject({ end: 'restored' });
+    expect(heldBy(account)).toEqual(ids(1, 2));
+    expect(openOn(account)).toEqual([]);
+  });
+});
+
+describe('giving back', () => {
+  it('gives exactly what was taken, takes the record away last, and leaves other tags', async () => {
+    const account = accountWith(1);
+    await take(account);
+    account.calls.length = 0;
+    expect(await give(account)).toMatchObject({ end: 'restored', given: [role(1)] });
+    expect(account.calls.indexOf('remove')).toBeGreaterThan(account.calls.indexOf('give'));
+    expect(account.tags).toEqual({ owner: 'finance' });
+    expect(heldBy(account)).toEqual(ids(1));
+    expect(await give(account)).toMatchObject({ end: 'nothing', changed: false });
+  });
+
+  it('gives nothing where there was nothing to take', async () => {
+    const account = accountWith();
+    expect(await take(account)).toMatchObject({ complete: true, revocation: { took: [] } });
+    expect(await give(account)).toMatchObject({ end: 'restored', given: [] });
+    expect(heldBy(account)).toEqual([]);
+  });
+
+  it('is refused to who revoked, unless dual control is off', async () => {
+    const account = accountWith(1);
+    await take(account);
+    expect(await give(account, 'f00d', ALICE)).toMatchObject({ end: 'secondPerson' });
+    expect(heldBy(account)).toEqual([]);
+    expect(await give(account, 'f00d', ALICE, false)).toMatchObject({ end: 'restored' });
+  });
+
+  it('keeps the record as long as something is missing, and finishes when it is repeated', async () => {
+    const account = accountWith(1, 2);
+    await take(account);
+    account.before('give', () => {
+      throw REFUSED;
+    });
+    expect(await give(account)).toMatchObject({ end: 'incomplete', given: [role(2)] });
+    expect(openOn(account)).toHaveLength(1);
+    expect(await give(account)).toMatchObject({ end: 'restored', given: [role(1)] });
+  });
+
+  it.each(['isHeld', 'give', 'read', 'remove'] as const)(
+    'loses to a revocation that begins at its %s, which then gives back everything',
+    async (call) => {
+      const account = accountWith(1, 2);
+      await take(account);
+      account.before(call, async () => {
+        if (call === 'read') account.before('read', () => void take(account, 'beef', CAROL));
+        else await take(account, 'beef', CAROL);
+      });
+      const { end } = await give(account);
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(end).toBe('overtaken');
+      expect(heldBy(account)).toEqual([]);
+      expect(openOn(account)[0]).toMatchObject({ id: 'beef' });
+      expect(await give(account, 'beef')).toMatchObject({ end: 'restored' });
+      expect(heldBy(account)).toEqual(ids(1, 2));
+      expect(openOn(account)).toEqual([]);
+    },
+  );
+});
+
+describe('a revocation that looked before the restore had given anything, and wrote its record after', () => {
+  it('has what was given in its record before anybody takes that away', async () => {
+    const account = accountWith(1);
+    await take(account);
+    const [removed, restored] = [gate(), gate()];
+    const { ports } = account;
+    const part = account.part();
+    let [looks, merged] = [0, gate()];
+    const slow = takeAccount(
+      { ...part, held: () => (++looks === 1 ? part.held() : restored.opened.then(() => part.held())) },
+      { id: 'beef', revokedBy: CAROL },
+      {
+        ...ports,
+        tags: {
+          ...ports.tags,
+          read: (of) => removed.opened.then(() => ports.tags.read(of)),
+          merge: (...of) => ports.tags.merge(...of).then(merged.open),
+        },
+      },
+    );
+    const remove: typeof ports.tags.remove = async (...of) => {
+      await ports.tags.remove(...of);
+      removed.open();
+      await merged.opened;
+    };
+    const restore = giveAccount(
+      part.account,
+      { revocation: 'f00d', restoredBy: BOB, dualControl: true },
+      () => part,
+      { ...ports, tags: { ...ports.tags, remove } },
+    );
+    expect(await restore).toMatchObject({ end: 'overtaken', revocation: { id: 'beef' } });
+    merged = gate();
+    restored.open();
+    expect(await slow).toMatchObject({ complete: true, revocation: { took: [role(1)] } });
+    expect(await give(account, 'beef')).toMatchObject({ end: 'restored', given: [role(1)] });
+  });
+});
+
+function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open: () => open() };
+}
+
+describe('several at once, with answers that are lost', () => {
+  it('end in either all taken or all given, and the last revocation gives everything back', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.scheduler(),
+        fc.array(fc.boolean(), { maxLength: 12 }),
+        fc.boolean(),
+        async (scheduler, lost, twoRestores) => {
+          const account = accountWith(1, 2);
+          await take(account);
+          account.turn = (call) => scheduler.schedule(Promise.resolve(), call);
+          const fates = [...lost];
+          account.answered = () => {
+            if (fates.shift()) throw LOST;
+          };
+          const all = Promise.allSettled([
+            give(account),
+            take(account, 'beef', CAROL),
+            twoRestores ? give(account, 'f00d', CAROL) : take(account, 'cafe', ALICE),
+          ]);
+          await scheduler.waitFor(all);
+          account.turn = undefined;
+          account.answered = undefined;
+
+          // Whoever lost an answer repeats the call; nobody else has to do anything.
+          const [newest] = openOn(account);
+          if (newest) {
+            if (!lost.includes(true)) expect(heldBy(account)).toEqual([]);
+            await take(account, 'dead', newest.revokedBy);
+            expect(heldBy(account)).toEqual([]);
+            expect(await give(account, 'dead', DAVE)).toMatchObject({ end: 'restored' });
+          }
+          expect(heldBy(account)).toEqual(ids(1, 2));
+          expect(openOn(account)).toEqual([]);
+        },
+      ),
+      { numRuns: 400 },
+    );
+  });
+});
