@@ -11,7 +11,6 @@ import {
   tagsOfRecord,
   takenId,
 } from './account-record.ts';
-import { isNewer } from './revocation.ts';
 import { sentence, type TakenFailure, takeAll } from './take-account.ts';
 
 /** How a restore of an account's access ended. */
@@ -131,9 +130,11 @@ class Giving {
     }
   }
 
+  /** One that was not open when this began has begun later, whatever its clock says. */
   async #overtaken(): Promise<AccountRevocation | undefined> {
     const tags = await this.#ports.tags.read(this.#part.account);
-    return openOfPart(tags, this.#part.part, this.#ports.now()).find((one) => isNewer(one, this.#revocation));
+    const open = openOfPart(tags, this.#part.part, this.#ports.now());
+    return open.find((one) => !this.#closed.some(({ id }) => id === one.id));
   }
 
   /**
