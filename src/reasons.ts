@@ -1,3 +1,5 @@
+import { BREAK_GLASS_REASONS } from './break-glass-reasons.ts';
+
 /**
  * Every reason code, with what it means. Logs, audit records, reports and HTTP answers use these and no others, so that
  * an alert rule or a script can rely on them.
@@ -27,59 +29,7 @@ export const REASONS = {
   VersionNotYetActive: 'A newer version becomes active later; the key is looked at again then.',
   RevocationOpen: 'The key is revoked: nothing is moved onto or off it until it is restored.',
 
-  // Break-glass
-  CallRefused: 'A call of the HTTP API was refused.',
-  CallAnswered: 'A call of the HTTP API was answered.',
-  AuthNotConfigured: 'Authentication is not set up; every call of the HTTP API is refused.',
-  SigningKeysUnavailable: 'The signing keys of the tenant cannot be fetched; no token can be checked.',
-  AuditWritten: 'A record was written to the audit trail; this is its receipt.',
-  AuditHeadKept: 'Where the audit trail ends was signed and kept elsewhere.',
-  AuditHeadUnsigned: 'Where the audit trail ends could not be signed, or not be kept elsewhere.',
-  AuditTrailBroken: 'Records of the audit trail were changed, removed, moved or put in since the last look.',
-  AuditFailed: 'What was done could not be written to the audit trail; this record has it.',
-  Revoked: 'Every version of the key is disabled, as a fresh read proves.',
-  RevocationIncomplete: 'Not every version is proved to be disabled; the call can be repeated.',
-  StillOpen: 'A version of a revoked key could not be disabled.',
-  KeptRevoked: 'A version that appeared while the key is revoked was disabled under the same revocation.',
-  KeptRevokedUnrecorded:
-    'A version of a revoked key was disabled without a record, for want of a tag: a restore leaves it off. Once the key is restored, enable it by hand, or make a new version.',
-  RevocationUnbelieved:
-    'A version has a record of a revocation that this app cannot have written; it does not count. Look who wrote it, and take the tag away.',
-  RestoreOvertaken: 'The key was revoked anew while it was being restored: the newer revocation wins.',
-  RestoreFinished: 'A restore that was broken off, or that a late write had undone in part, was finished.',
-  OtherRevocation: 'Another revocation is open than the one that was to be restored.',
-  Restored: 'Everything that the revocation disabled is enabled again.',
-  RestoreIncomplete: 'Not everything that the revocation disabled is enabled again; the call can be repeated.',
-  NothingToRestore: 'No such revocation is open; nothing was changed.',
-  SecondPersonNeeded: 'Access is given back by somebody else than who revoked it.',
-  RestoreUnrecorded: 'A message says that it was restored, and the audit trail does not: nothing is enabled by it.',
-  AccountRevoked: 'An account, or an encryption scope, was cut off from its key by itself, as a fresh read proves.',
-  AccountRevocationIncomplete: 'It is not proved that nothing gives access any more; the call can be repeated.',
-  AccountRestored: 'Everything that the revocation of the account, or of the encryption scope, took away is back.',
-  AccountRestoreIncomplete: 'Not everything that the revocation took away is back; the call can be repeated.',
-  AccountNotManaged: 'There is no such storage account or encryption scope on a key that this app looks after.',
-  AccountNotRevocable: 'What gives access to the key cannot be taken away by itself; nothing was changed.',
-  IdentityShared: 'Other accounts reach their key with the same identity; nothing was changed.',
-  RecordNotWritten: 'The record of the revocation could not be written; nothing was taken away.',
-  ApprovalNeeded: 'What was asked for has to be approved by others first; nothing was changed.',
-  ApprovalNotNeeded: 'Nobody has to approve this here.',
-  ApprovalAsked: 'Somebody asks for approval.',
-  ApprovalGiven: 'Somebody has approved what another person asked for.',
-  ApprovalWithdrawn: 'What was asked for was taken back.',
-  ApprovalNotFound: 'There is no such request for approval.',
-  ApprovalOver: 'The request is over: it was carried out or taken back.',
-  ApprovalAltered: 'Somebody has changed the request since it was made: it is not carried out.',
-  ApprovalExpired: 'The request has expired; it can be asked for anew.',
-  ApproverIsAsker: 'Whoever asks does not approve.',
-  ApproverIsRevoker: 'Whoever revoked does not approve the restore.',
-  ApproverIsApplication: 'People approve, and not applications.',
-  ApprovedAlready: 'One person approves once.',
-  NotTheAsker: 'A request is taken back by whoever made it.',
-  AuditRecordNotFound: 'There is no such record in the audit trail within reach.',
-  QueryInvalid: 'A query parameter is not one that this call takes.',
-  ConfirmationWrong: 'The confirmation does not name the key.',
-  KeyNotManaged: 'There is no such key that this app looks after.',
-  DryRun: 'Nothing was changed: this is what a revocation would do.',
+  ...BREAK_GLASS_REASONS,
 
   // Blast radius and effect
   SharesUnreadable: 'The file shares of an account cannot be listed.',
@@ -182,7 +132,8 @@ export const REASONS = {
   IdentityWithoutRole: "The account's identity may not read, wrap and unwrap with the key.",
   AccountRevocationOpen: 'The account is revoked by itself: it is not moved until it is restored.',
   ScopeRevocationOpen: 'The encryption scope is revoked by itself: it is not moved until it is restored.',
-  AccountRevocationNotHeld: 'A revocation of the account or an encryption scope is open, and access is there all the same.',
+  AccountRevocationNotHeld:
+    'A revocation of the account or an encryption scope is open, and access is there all the same.',
   AccountRecordUnbelieved:
     'The account has the record of a revocation that this app cannot have written, or not in whole; it does not count.',
   ScopeStaleKeyVersion: 'An encryption scope is pinned to an older version than the newest usable one.',

@@ -215,3 +215,8 @@ export function allows(role: Pick<RoleGrant, 'dataActions' | 'notDataActions'>, 
   const among = (patterns: readonly string[]): boolean => patterns.some((pattern) => globMatches(pattern, dataAction));
   return among(role.dataActions) && !among(role.notDataActions);
 }
+
+/** Whether a role allows anything of what Storage does with a key, under a condition or without. */
+export function letsUseKeys(role: Pick<RoleGrant, 'dataActions' | 'notDataActions'>): boolean {
+  return NEEDED.some(({ dataAction }) => allows(role, dataAction));
+}

@@ -100,10 +100,7 @@ export function formatAccountRevocation(revocation: AccountRevocation): Record<s
   );
   if (pieces.length > MOST_PIECES) return undefined;
   return Object.fromEntries(
-    pieces.map((piece, n) => [
-      `${PREFIX}${id}${n === 0 ? '' : `.${n + 1}`}`,
-      `${n + 1}/${pieces.length} ${piece}`,
-    ]),
+    pieces.map((piece, n) => [`${PREFIX}${id}${n === 0 ? '' : `.${n + 1}`}`, `${n + 1}/${pieces.length} ${piece}`]),
   );
 }
 

@@ -4,8 +4,8 @@ import {
   type AccountRevocation,
   accountRevokers,
   openOfPart,
-  readAccountRevocations,
   type RevokedPart,
+  readAccountRevocations,
   samePart,
   type Taken,
   tagsOfRecord,
@@ -107,11 +107,7 @@ class Giving {
       await twice(() => this.#ports.tags.remove(this.#part.account, records), this.#ports.sleep);
       const newer = await this.#overtaken();
       if (newer) return await this.#takeBack(newer);
-      const left = openOfPart(
-        await this.#ports.tags.read(this.#part.account),
-        this.#part.part,
-        this.#ports.now(),
-      );
+      const left = openOfPart(await this.#ports.tags.read(this.#part.account), this.#part.part, this.#ports.now());
       return left.length === 0 ? this.#result('restored') : this.#result('incomplete', 'The record still stands.');
     } catch (error) {
       return this.#result('incomplete', sentence(error));

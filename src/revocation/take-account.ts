@@ -77,7 +77,9 @@ export async function takeAccount(
     complete: isDone,
     revocation,
     left,
-    failures: [...failures.values()].filter(({ taken }) => left?.some((one) => takenId(one) === takenId(taken)) ?? true),
+    failures: [...failures.values()].filter(
+      ({ taken }) => left?.some((one) => takenId(one) === takenId(taken)) ?? true,
+    ),
     ...(unproven === undefined ? {} : { unproven }),
     elapsedMs: now().getTime() - startedMs,
   };

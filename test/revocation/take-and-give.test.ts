@@ -190,12 +190,10 @@ describe('a revocation that looked before the restore had given anything, and wr
       removed.open();
       await merged.opened;
     };
-    const restore = giveAccount(
-      part.account,
-      { revocation: 'f00d', restoredBy: BOB, dualControl: true },
-      () => part,
-      { ...ports, tags: { ...ports.tags, remove } },
-    );
+    const restore = giveAccount(part.account, { revocation: 'f00d', restoredBy: BOB, dualControl: true }, () => part, {
+      ...ports,
+      tags: { ...ports.tags, remove },
+    });
     expect(await restore).toMatchObject({ end: 'overtaken', revocation: { id: 'beef' } });
     merged = gate();
     restored.open();

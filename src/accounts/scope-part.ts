@@ -1,0 +1,48 @@
+import { unlessMissing } from '../azure/failure.ts';
+import type { ResourceId } from '../azure/resource-id.ts';
+import { CmkError } from '../errors.ts';
+import type { AccountPart } from '../revocation/account-part.ts';
+import type { Taken } from '../revocation/account-record.ts';
+import type { ScopeStates } from './scope-state-client.ts';
+import type { StorageAccounts } from './storage-client.ts';
+
+/** An encryption scope: disabled, every read and write with it is refused with 403 (Azure Storage, "Encryption scopes"). */
+export function scopePart(
+  account: ResourceId,
+  scope: string,
+  {
+    accounts,
+    scopeStates,
+  }: { readonly accounts: Pick<StorageAccounts, 'getScope'>; readonly scopeStates: ScopeStates },
+): AccountPart {
+  const isEnabled = async (): Promise<boolean> => {
+    const read = await unlessMissing(() => accounts.getScope(account, scope));
+    return read?.enabled ?? false;
+  };
+  const mine = (taken: Taken): void => {
+    if (taken.kind === 'scope' && taken.name.toLowerCase() === scope.toLowerCase()) return;
+    const message = `The record of the encryption scope ${scope} names something else.`;
+    throw new CmkError(
+      'Refused',
+      message,
+      'Find out who wrote the tag of the account; give back by hand what is right.',
+    );
+  };
+  return {
+    account,
+    part: `scope:${scope}`,
+    held: async () => ((await isEnabled()) ? [{ kind: 'scope', name: scope }] : []),
+    async isHeld(taken) {
+      mine(taken);
+      return isEnabled();
+    },
+    async take(taken) {
+      mine(taken);
+      await scopeStates.set(account, scope, 'Disabled');
+    },
+    async give(taken) {
+      mine(taken);
+      await scopeStates.set(account, scope, 'Enabled');
+    },
+  };
+}

@@ -1,0 +1,112 @@
+import type { Account } from '../accounts/account.ts';
+import { sameResource } from '../azure/resource-id.ts';
+import { CmkError } from '../errors.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { AccountPart } from '../revocation/account-part.ts';
+import type { Taken, TakenRole } from '../revocation/account-record.ts';
+import type { Vaults } from '../vaults/vault-client.ts';
+import type { Authorization } from './authorization-client.ts';
+import { covers, keyIdentity, letsUseKeys } from './key-access.ts';
+import type { AssignedRole, KeyRoleAssignments } from './key-role-client.ts';
+import { ENCRYPTION_USER } from './key-roles.ts';
+
+export interface IdentityPartServices {
+  readonly vaults: Pick<Vaults, 'get'>;
+  readonly authorization: Pick<Authorization, 'grantsTo'>;
+  readonly keyRoles: KeyRoleAssignments;
+}
+
+/**
+ * What an account's identity reaches its key by: its assignments of the role "Key Vault Crypto Service Encryption User" on
+ * the vault and on the key. Nothing else is taken away, since the record, and the right to give back, are of that role alone.
+ */
+export function identityPart(account: Account, key: ManagedKey, services: IdentityPartServices): AccountPart {
+  const { keyRoles } = services;
+  const mine = (taken: Taken): TakenRole => {
+    const identity = keyIdentity(account);
+    const principal = 'principalId' in identity ? identity.principalId : undefined;
+    if (taken.kind === 'role' && principal?.toLowerCase() === taken.principalId.toLowerCase()) {
+      if (isOnVault(taken.scope, key)) return taken;
+    }
+    throw new CmkError(
+      'Refused',
+      `The record names what the identity of ${account.name} cannot have had on ${key.vault.name}: nothing of it is given.`,
+      'If account or key have another identity or vault since, give the role by hand (`cmk role ensure`); else find out who wrote the tag.',
+    );
+  };
+  return {
+    account,
+    part: 'identity',
+    held: () => rolesHeld(account, key, services),
+    async isHeld(taken) {
+      const { scope, name, principalId } = mine(taken);
+      if (await keyRoles.find(scope, name)) return true;
+      // Given by hand meanwhile, under a name of its own: Azure takes no second one beside it.
+      const assigned = await keyRoles.assignedTo(principalId, scope);
+      return assigned.some((one) => one.roleId === ENCRYPTION_USER.id && isSame(one.scope, scope));
+    },
+    async take(taken) {
+      const { scope, name } = mine(taken);
+      await keyRoles.remove(scope, name);
+    },
+    give: async (taken) => keyRoles.giveBack(mine(taken)),
+  };
+}
+
+async function rolesHeld(account: Account, key: ManagedKey, services: IdentityPartServices): Promise<TakenRole[]> {
+  const identity = keyIdentity(account);
+  if (!('principalId' in identity)) {
+    throw notRevocable('missing' in identity ? identity.missing : identity.unknown, key);
+  }
+  if (key.vault.kind === 'managedHsm') {
+    const why = `${key.vault.name} is a Managed HSM: a right to take away its local roles cannot be confined to one role.`;
+    throw notRevocable(why, key);
+  }
+  const { accessModel } = await services.vaults.get(key.vault);
+  if (accessModel !== 'rbac') {
+    const why = `${key.vault.name} has access policies: whoever may take one away may give themselves every key.`;
+    throw notRevocable(why, key);
+  }
+  const keyId = `${key.vault.id}/keys/${key.name}`;
+  const { principalId } = identity;
+  const [grants, assigned] = await Promise.all([
+    services.authorization.grantsTo(principalId, keyId),
+    services.keyRoles.assignedTo(principalId, keyId),
+  ]);
+  const counts = new Set(
+    grants.filter((grant) => covers(grant.scope, keyId) && letsUseKeys(grant)).map(({ id = '' }) => id.toLowerCase()),
+  );
+  return assigned.filter(({ id }) => counts.has(id.toLowerCase())).map((one) => toTaken(one, principalId, key));
+}
+
+/** @throws {@link CmkError} `AccountNotRevocable` */
+function toTaken({ id, roleId, ...role }: AssignedRole, principalId: string, key: ManagedKey): TakenRole {
+  if (role.principalId.toLowerCase() !== principalId.toLowerCase()) {
+    throw notRevocable(`It reaches the key as a member of the group ${role.principalId} (${id}).`, key);
+  }
+  if (!isOnVault(role.scope, key)) {
+    throw notRevocable(`It reaches the key by a role that is assigned above the vault, at ${role.scope}.`, key);
+  }
+  if (roleId !== ENCRYPTION_USER.id) {
+    throw notRevocable(`It reaches the key by another role than "${ENCRYPTION_USER.name}" (${id}).`, key);
+  }
+  return { kind: 'role', ...role };
+}
+
+function isSame(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
+}
+
+function isOnVault(scope: string, { vault }: ManagedKey): boolean {
+  const [, keyName = ''] = scope.toLowerCase().split('/keys/');
+  const at = keyName === '' ? scope : scope.slice(0, scope.toLowerCase().lastIndexOf('/keys/'));
+  return sameResource(at, vault.id) && /^[0-9a-z-]*$/.test(keyName);
+}
+
+function notRevocable(why: string, { vault, name }: ManagedKey): CmkError {
+  return new CmkError(
+    'AccountNotRevocable',
+    `${why} Nothing was changed.`,
+    `Revoke the key ${vault.name}/${name}, or an encryption scope of the account; or take the access away by hand.`,
+  );
+}

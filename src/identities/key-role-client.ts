@@ -1,0 +1,88 @@
+import { AuthorizationManagementClient, type RoleAssignment } from '@azure/arm-authorization';
+import type { TokenCredential } from '@azure/identity';
+import type { Cloud } from '../azure/cloud.ts';
+import { unlessMissing } from '../azure/failure.ts';
+import { LIMITS } from '../azure/limits.ts';
+import { armOptions } from '../azure/resource-manager.ts';
+import type { TakenRole } from '../revocation/account-record.ts';
+import { ENCRYPTION_USER } from './key-roles.ts';
+
+/** An assignment of any role, to a principal or to a group that it is in. */
+export interface AssignedRole extends Omit<TakenRole, 'kind'> {
+  /** ARM id of the assignment. */
+  readonly id: string;
+  /** GUID of the role. */
+  readonly roleId: string;
+}
+
+/**
+ * The role assignments that let identities use keys, one by one. Errors are the SDK's: read them with `describeFailure`.
+ * Writing takes `Microsoft.Authorization/roleAssignments/write` and `/delete`.
+ */
+export interface KeyRoleAssignments {
+  /** What counts for a principal at a scope, from above and by groups too. */
+  assignedTo(principalId: string, scope: string): Promise<AssignedRole[]>;
+  find(scope: string, name: string): Promise<AssignedRole | undefined>;
+  /** Without effect when it is gone. */
+  remove(scope: string, name: string): Promise<void>;
+  /** Gives the role of Storage's identities under the very same name. */
+  giveBack(role: Omit<TakenRole, 'kind'>): Promise<void>;
+}
+
+export function createKeyRoleAssignments(credential: TokenCredential, cloud: Cloud): KeyRoleAssignments {
+  // Scopes are given whole, so no operation used here looks at the client's subscription.
+  const { roleAssignments } = new AuthorizationManagementClient(
+    credential,
+    '00000000-0000-0000-0000-000000000000',
+    armOptions(cloud, LIMITS.resourceManager),
+  );
+  return {
+    async assignedTo(principalId, scope) {
+      const found: AssignedRole[] = [];
+      const filter = `assignedTo('${principalId}')`;
+      for await (const one of roleAssignments.listForScope(plain(scope), { filter })) {
+        const read = toAssigned(one);
+        if (read) found.push(read);
+      }
+      return found;
+    },
+    async find(scope, name) {
+      const found = await unlessMissing(() => roleAssignments.get(plain(scope), name));
+      return found && toAssigned(found);
+    },
+    async remove(scope, name) {
+      await unlessMissing(() => roleAssignments.delete(plain(scope), name));
+    },
+    async giveBack({ scope, name, principalId, description, condition, conditionVersion }) {
+      const subscription = scope.split('/').slice(0, 3).join('/');
+      await roleAssignments.create(plain(scope), name, {
+        roleDefinitionId: `${subscription}/providers/Microsoft.Authorization/roleDefinitions/${ENCRYPTION_USER.id}`,
+        principalId,
+        principalType: 'ServicePrincipal',
+        ...(description === undefined ? {} : { description }),
+        ...(condition === undefined ? {} : { condition }),
+        ...(conditionVersion === undefined ? {} : { conditionVersion }),
+      });
+    },
+  };
+}
+
+function toAssigned(one: RoleAssignment): AssignedRole | undefined {
+  const { id, name, scope, principalId, roleDefinitionId, description, condition, conditionVersion } = one;
+  if (!id || !name || !scope || !principalId || !roleDefinitionId) return undefined;
+  return {
+    id,
+    name,
+    scope,
+    principalId,
+    roleId: roleDefinitionId.slice(roleDefinitionId.lastIndexOf('/') + 1).toLowerCase(),
+    ...(description ? { description } : {}),
+    ...(condition ? { condition } : {}),
+    ...(conditionVersion ? { conditionVersion } : {}),
+  };
+}
+
+/** The SDK puts a slash before what it is given. */
+function plain(scope: string): string {
+  return scope.replace(/^\//, '');
+}
