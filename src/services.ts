@@ -39,8 +39,7 @@ import { IndexBuilding } from './fleet/index-building.ts';
 import { createKnownKeys, type KnownKeys } from './fleet/known-keys.ts';
 import { createSeenKeys, type SeenKeys } from './fleet/seen-keys.ts';
 import { type Authenticate, createAuthenticator } from './http/caller.ts';
-import { type Authorization, createAuthorization } from './identities/authorization-client.ts';
-import { createIdentities, type Identities } from './identities/identity-client.ts';
+import { createIdentityClients, type IdentityClients } from './identities/create-identity-clients.ts';
 import { createKeyAdmin, type KeyCatalog } from './keys/key-admin-client.ts';
 import { createKeys, type Keys, URGENT_OPTIONS, WORKER_OPTIONS } from './keys/key-client.ts';
 import type { ManagedKey } from './keys/managed-vaults.ts';
@@ -59,7 +58,7 @@ import { queueAges } from './work/queue-ages-client.ts';
 import { createWorkQueue, type HeldMessages, type WorkQueue } from './work/work-queue-client.ts';
 
 /** Everything a use-case needs from outside: settings, Azure, the queue and time. */
-export interface Services extends RolloutServices, StandingRekeyServices {
+export interface Services extends RolloutServices, StandingRekeyServices, IdentityClients {
   readonly settings: Settings;
   readonly keys: Keys;
   /** The same keys for break-glass: requests are given up early, and never retried out of sight. */
@@ -87,9 +86,6 @@ export interface Services extends RolloutServices, StandingRekeyServices {
   /** The managed vaults as ARM shows them. */
   readonly vaults: Vaults;
   readonly vaultGuards: VaultGuards;
-  readonly authorization: Authorization;
-  /** The user-assigned identities that accounts reach their keys with. */
-  readonly identities: Identities;
   /** The event subscriptions of the managed vaults. */
   readonly eventGrid: EventGrid;
   readonly keyCatalog: KeyCatalog;
@@ -179,8 +175,7 @@ export function createServices(
     effects: createEffectStore(settings, () => identity),
     vaults: createVaults(identity, cloud),
     vaultGuards: createVaultGuards(identity, cloud),
-    authorization: createAuthorization(identity, cloud),
-    identities: createIdentities(identity, cloud),
+    ...createIdentityClients(identity, cloud, accounts),
     eventGrid: createEventGrid(identity, cloud, settings.drift.systemTopics),
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),
     driftStorage: createDriftStorage(settings, () => identity),

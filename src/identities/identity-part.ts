@@ -43,7 +43,9 @@ export function identityPart(account: Account, key: ManagedKey, services: Identi
       if (await keyRoles.find(scope, name)) return true;
       // Given by hand meanwhile, under a name of its own: Azure takes no second one beside it.
       const assigned = await keyRoles.assignedTo(principalId, scope);
-      return assigned.some((one) => one.roleId === ENCRYPTION_USER.id && isSame(one.scope, scope));
+      return assigned.some(
+        (one) => one.roleId === ENCRYPTION_USER.id && isSame(one.scope, scope) && isSame(one.principalId, principalId),
+      );
     },
     async take(taken) {
       const { scope, name } = mine(taken);

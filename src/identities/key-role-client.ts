@@ -1,7 +1,7 @@
 import { AuthorizationManagementClient, type RoleAssignment } from '@azure/arm-authorization';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
-import { unlessMissing } from '../azure/failure.ts';
+import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import { LIMITS } from '../azure/limits.ts';
 import { armOptions } from '../azure/resource-manager.ts';
 import type { TakenRole } from '../revocation/account-record.ts';
@@ -55,14 +55,19 @@ export function createKeyRoleAssignments(credential: TokenCredential, cloud: Clo
     },
     async giveBack({ scope, name, principalId, description, condition, conditionVersion }) {
       const subscription = scope.split('/').slice(0, 3).join('/');
-      await roleAssignments.create(plain(scope), name, {
-        roleDefinitionId: `${subscription}/providers/Microsoft.Authorization/roleDefinitions/${ENCRYPTION_USER.id}`,
-        principalId,
-        principalType: 'ServicePrincipal',
-        ...(description === undefined ? {} : { description }),
-        ...(condition === undefined ? {} : { condition }),
-        ...(conditionVersion === undefined ? {} : { conditionVersion }),
-      });
+      try {
+        await roleAssignments.create(plain(scope), name, {
+          roleDefinitionId: `${subscription}/providers/Microsoft.Authorization/roleDefinitions/${ENCRYPTION_USER.id}`,
+          principalId,
+          principalType: 'ServicePrincipal',
+          ...(description === undefined ? {} : { description }),
+          ...(condition === undefined ? {} : { condition }),
+          ...(conditionVersion === undefined ? {} : { conditionVersion }),
+        });
+      } catch (error) {
+        // Somebody gave it under another name in the meantime.
+        if (describeFailure(error).code !== 'RoleAssignmentExists') throw error;
+      }
     },
   };
 }

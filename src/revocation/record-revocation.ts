@@ -5,11 +5,11 @@ import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { type Cause, KEY_WORK, MOST_CHARACTERS, type RevocationWork, type Work } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
+import { inTime } from './in-time.ts';
 import { type RevocationStamp, WAS_OFF } from './revocation.ts';
 
-/** How long an answer waits for the audit trail, and for the queue, in milliseconds. Neither holds up the key. */
+/** How long an answer waits for the audit trail, in milliseconds. It does not hold up the key. */
 const AUDIT_WAIT_MS = 2_000;
-const QUEUE_WAIT_MS = 2_000;
 /**
  * When the key is looked at again: soon, for a write that was still under way; when every such write has come to its end (a
  * minute); and when clocks that differ (by five) have caught up. Seconds.
@@ -57,8 +57,8 @@ export const NOT_AUDITED: Audited = { audit: 'nothing to write: nothing was chan
 
 /** Writes down a change once Key Vault is done with it: first into the log, then into the audit trail. */
 export async function writeDown(
-  action: 'key.revoke' | 'key.restore',
-  key: ManagedKey,
+  action: RevocationAction,
+  { id: resource }: Pick<ManagedKey, 'id'>,
   reason: Reason,
   revocation: RevocationStamp | undefined,
   { caller, correlationId, why, ticket, approval }: RevocationCall,
@@ -68,7 +68,7 @@ export async function writeDown(
 ): Promise<Audited> {
   const { objectId } = caller;
   const about = {
-    key: key.id,
+    [action.startsWith('key.') ? 'key' : 'account']: resource,
     revocation: revocation?.id,
     caller: objectId,
     kind: caller.kind,
@@ -78,12 +78,15 @@ export async function writeDown(
   log({ level: 'warning', reason, message: REASONS[reason], ...about, elapsedMs: more.elapsedMs });
   const details = { why, ticket, revocation, ...(approval ? { approval } : {}), ...more };
   const id = revocation && ITS_OWN.has(reason) ? recordId(action, revocation.id, caller.objectId) : undefined;
-  const entry = { ...(id ? { id } : {}), action, reason, resource: key.id, caller, correlationId, details };
+  const entry = { ...(id ? { id } : {}), action, reason, resource, caller, correlationId, details };
   return audited(await audit(entry, AUDIT_WAIT_MS));
 }
 
 /** Reasons that are recorded under the revocation's own id. A refusal is none: it must not stand for the restore to come. */
 const ITS_OWN: ReadonlySet<Reason> = new Set(['Revoked', 'RevocationIncomplete', 'Restored', 'RestoreIncomplete']);
+
+/** What goes into the audit trail, of a key and of what is revoked below it. */
+type RevocationAction = 'key.revoke' | 'key.restore' | 'account.revoke' | 'account.restore';
 
 /**
  * The audit record of what a process that died had begun; nothing if it is there already.
@@ -217,34 +220,16 @@ export function lookAtDependents(
   return inTime('The dependents are not looked at; the next drift check does it', () => queue.send(KEY_WORK, work));
 }
 
-function causeOf(by: string, ref: string, now: Date): Cause {
+export function causeOf(by: string, ref: string, now: Date): Cause {
   return { by, ref: cut(ref, 'ref'), since: now.toISOString() };
 }
 
 /** Two people may restore one revocation at the same moment: each is on record. */
-export function recordId(action: 'key.revoke' | 'key.restore', revocation: string, objectId: string): string {
+export function recordId(action: RevocationAction, revocation: string, objectId: string): string {
   return `${action}/${revocation}/${objectId}`;
 }
 
 function audited(outcome: AuditOutcome): Audited {
   if ('failed' in outcome) return { audit: outcome.failed };
   return { audit: 'written', auditReceipt: `${outcome.written.seq}:${outcome.written.hash}` };
-}
-
-/** Runs what is good to have and must not hold up the answer; a warning says what did not work. */
-async function inTime(what: string, run: () => Promise<void>): Promise<string[]> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeUp = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${QUEUE_WAIT_MS} ms`)), QUEUE_WAIT_MS);
-  });
-  const work = run();
-  work.catch(() => {}); // when time is up first, nobody hears of it any more
-  try {
-    await Promise.race([work, timeUp]);
-    return [];
-  } catch (error) {
-    return [`${what} (${error instanceof Error ? error.message.split('\n')[0] : String(error)})`];
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,0 +1,33 @@
+import { createAccountTags } from '../accounts/account-tags-client.ts';
+import { createScopeStates, type ScopeStates } from '../accounts/scope-state-client.ts';
+import type { StorageAccounts } from '../accounts/storage-client.ts';
+import type { Cloud } from '../azure/cloud.ts';
+import type { TokenCredential } from '../azure/credential.ts';
+import type { AccountTags } from '../revocation/account-part.ts';
+import { type Authorization, createAuthorization } from './authorization-client.ts';
+import { createIdentities, type Identities } from './identity-client.ts';
+import { createKeyRoleAssignments, type KeyRoleAssignments } from './key-role-client.ts';
+
+/** Who may use keys; what a revocation below the key takes away of that, and where its record stands. */
+export interface IdentityClients {
+  readonly authorization: Authorization;
+  /** The user-assigned identities that accounts reach their keys with. */
+  readonly identities: Identities;
+  readonly keyRoles: KeyRoleAssignments;
+  readonly scopeStates: ScopeStates;
+  readonly tags: AccountTags;
+}
+
+export function createIdentityClients(
+  credential: TokenCredential,
+  cloud: Cloud,
+  accounts: Pick<StorageAccounts, 'get'>,
+): IdentityClients {
+  return {
+    authorization: createAuthorization(credential, cloud),
+    identities: createIdentities(credential, cloud),
+    keyRoles: createKeyRoleAssignments(credential, cloud),
+    scopeStates: createScopeStates(credential, cloud),
+    tags: createAccountTags(credential, cloud, accounts),
+  };
+}

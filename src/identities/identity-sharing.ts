@@ -1,0 +1,69 @@
+import pMap from 'p-map';
+import type { Account } from '../accounts/account.ts';
+import { accountKeyUse } from '../accounts/key-use.ts';
+import type { StorageAccounts } from '../accounts/storage-client.ts';
+import { timeBoxed, untilAborted } from '../azure/deadline.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
+import { sameResource } from '../azure/resource-id.ts';
+import { CmkError } from '../errors.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import { keyIdentity } from './key-access.ts';
+
+/** Subscriptions that are listed at the same time, and how long all of them may take. Milliseconds. */
+const CONCURRENCY = 8;
+const LISTING_MS = 20_000;
+
+/**
+ * The other accounts that reach keys of the same vault with the same identity: what is taken from it is taken from them too.
+ * A system-assigned identity is of one account, and nothing is read.
+ *
+ * @throws {@link CmkError} `SubscriptionUnreadable` when it cannot be told
+ */
+export async function othersWithIdentity(
+  account: Account,
+  key: ManagedKey,
+  subscriptions: () => Promise<readonly string[]>,
+  accounts: Pick<StorageAccounts, 'list'>,
+): Promise<readonly string[]> {
+  const identity = keyIdentity(account);
+  if (!('principalId' in identity) || identity.principalId === account.systemPrincipalId) return [];
+  const others: string[] = [];
+  const list = async (signal: AbortSignal): Promise<void> => {
+    await pMap(
+      await subscriptions(),
+      async (subscription) => {
+        for await (const other of accounts.list(subscription, signal)) {
+          if (!sameResource(other.id, account.id) && shares(other, identity.principalId, key)) others.push(other.id);
+        }
+      },
+      { concurrency: CONCURRENCY },
+    );
+  };
+  try {
+    const inTime = await timeBoxed(
+      (signal) =>
+        untilAborted(
+          list(signal).then(() => true),
+          signal,
+        ),
+      LISTING_MS,
+    );
+    if (inTime) return others.sort();
+    throw new Error(`time was up after ${LISTING_MS / 1000} s`);
+  } catch (error) {
+    throw new CmkError(
+      'SubscriptionUnreadable',
+      `Whether other accounts have the identity of ${account.name} cannot be told: ${describe(describeFailure(error))} Nothing was changed.`,
+      'Repeat it; if it stays, revoke an encryption scope of the account, or the key.',
+      { cause: error },
+    );
+  }
+}
+
+function shares(other: Account, principalId: string, key: ManagedKey): boolean {
+  const identity = keyIdentity(other);
+  if (!('principalId' in identity) || identity.principalId.toLowerCase() !== principalId.toLowerCase()) return false;
+  const use = accountKeyUse(other.encryption);
+  // One without a key of its own may have scopes with one.
+  return use === undefined || use.vaultUri === key.vault.uri;
+}

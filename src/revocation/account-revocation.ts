@@ -1,0 +1,119 @@
+import type { Log } from '../log.ts';
+import type { Reason } from '../reasons.ts';
+import { ACCOUNT_WORK } from '../work/messages.ts';
+import type { AccountPart, AccountPorts } from './account-part.ts';
+import { type RevokedPart, scopeOfPart } from './account-record.ts';
+import { type AccountGiving, giveAccount } from './give-account.ts';
+import { inTime } from './in-time.ts';
+import {
+  type Audited,
+  type BesideServices,
+  causeOf,
+  NOT_AUDITED,
+  type RevocationCall,
+  writeDown,
+} from './record-revocation.ts';
+import { type AccountTaking, takeAccount } from './take-account.ts';
+
+export interface AccountUseCase extends AccountPorts, BesideServices {
+  /** An id with randomness in it. */
+  readonly newId: () => string;
+}
+
+/** Where the account is, and the key that it is cut off from, or given back to. */
+export interface AccountPlace {
+  readonly location: string;
+  /** Identifier without a version. */
+  readonly key: string;
+}
+
+export interface AccountRevoked extends AccountTaking, Audited {
+  /** What could not be written. */
+  readonly warnings: readonly string[];
+}
+
+export interface AccountRestored extends AccountGiving, Audited {
+  readonly warnings: readonly string[];
+}
+
+/** What a record of the audit trail is about. */
+export function resourceOfPart(account: { readonly id: string }, part: RevokedPart): string {
+  const scope = scopeOfPart(part);
+  return scope === undefined ? account.id : `${account.id}/encryptionScopes/${scope}`;
+}
+
+/**
+ * Revokes an account's access to its key, or an encryption scope: for the API and the command line. It takes Azure Resource
+ * Manager and a token; audit and queue can be out of reach, and the answer says so.
+ *
+ * @throws what `takeAccount` throws: nothing was taken away then
+ */
+export async function revokeAccount(
+  part: AccountPart,
+  place: AccountPlace,
+  call: RevocationCall,
+  services: AccountUseCase,
+  log: Log,
+): Promise<AccountRevoked> {
+  const by = { id: services.newId(), revokedBy: call.caller.objectId };
+  const taking = await takeAccount(part, by, services);
+  const { complete, revocation, left, failures, elapsedMs } = taking;
+  const reason = complete ? 'AccountRevoked' : 'AccountRevocationIncomplete';
+  const about = { id: resourceOfPart(part.account, part.part) };
+  const more = { key: place.key, complete, left, failures, elapsedMs };
+  const [audited, notDone] = await Promise.all([
+    writeDown('account.revoke', about, reason, revocation, call, more, services, log),
+    lookAtAccount(part, place, 'revoke', call, services),
+  ]);
+  return { ...taking, ...audited, warnings: notDone };
+}
+
+/**
+ * Gives back exactly what the named revocation took away, by a second person. Afterwards the account is looked at: its key
+ * may have a newer version by now.
+ *
+ * @param partOf what the record says that was revoked, and where its key is
+ * @throws the SDK's error when the account cannot be read: nothing was changed then
+ */
+export async function restoreAccount(
+  account: AccountPart['account'],
+  { revocation, dualControl }: { readonly revocation: string; readonly dualControl: boolean },
+  call: RevocationCall,
+  services: AccountUseCase & { readonly partOf: (part: RevokedPart) => { part: AccountPart; place: AccountPlace } },
+  log: Log,
+): Promise<AccountRestored> {
+  const { partOf } = services;
+  const request = { revocation: revocation.toLowerCase(), restoredBy: call.caller.objectId, dualControl };
+  const giving = await giveAccount(account, request, (part) => partOf(part).part, services);
+  const reason = REASON_OF[giving.end];
+  if (!reason || !giving.revocation) return { ...giving, ...NOT_AUDITED, warnings: [] };
+  const { part, place } = partOf(giving.revocation.part);
+  const about = { id: resourceOfPart(account, part.part) };
+  const more = { key: place.key, given: giving.given, failures: giving.failures };
+  const [audited, notDone] = await Promise.all([
+    writeDown('account.restore', about, reason, giving.revocation, call, more, services, log),
+    lookAtAccount(part, place, 'restore', call, services),
+  ]);
+  return { ...giving, ...audited, warnings: notDone };
+}
+
+/** What is recorded; a refusal changed nothing. */
+const REASON_OF: Readonly<Partial<Record<AccountGiving['end'], Reason>>> = {
+  restored: 'AccountRestored',
+  overtaken: 'RestoreOvertaken',
+  incomplete: 'AccountRestoreIncomplete',
+};
+
+/** Has the account looked at: for the fleet index, and to move it once it may be moved again. */
+function lookAtAccount(
+  { account }: AccountPart,
+  { location, key }: AccountPlace,
+  did: 'revoke' | 'restore',
+  { correlationId }: RevocationCall,
+  { queue, now }: BesideServices,
+): Promise<string[]> {
+  const cause = causeOf(did, correlationId, now());
+  return inTime('The account is not looked at now; the next drift check does it', () =>
+    queue.send(ACCOUNT_WORK, { kind: 'account', account: account.id, location, key, cause, attempt: 0 }),
+  );
+}
