@@ -1,5 +1,6 @@
 import { compareAge, findVersion, type KeyVersion, newestUsableVersion, newestVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
+import type { LogLevel } from '../log.ts';
 import type { Reason } from '../reasons.ts';
 import { openRevocation } from '../revocation/revocation.ts';
 import type { AccountEncryption } from './account.ts';
@@ -86,4 +87,10 @@ export function withKeyVersion(encryption: AccountEncryption, keyVersion: string
 
 function versionsNamed({ pinned, current }: KeyUse): string[] {
   return [pinned, current].filter((version) => version !== undefined);
+}
+
+/** How loud it is said that nothing is written. */
+export function levelOf(reason: Reason): LogLevel {
+  if (reason === 'NoUsableVersion' || reason === 'KeyNotFound') return 'error';
+  return reason === 'NeverBackwards' || reason === 'RevocationOpen' ? 'warning' : 'info';
 }

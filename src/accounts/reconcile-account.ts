@@ -161,7 +161,8 @@ function guessedUse({ journal, key, rekey, work }: Reconciliation): KeyUse | und
   return !known || isSameUse(known, said) ? said : undefined;
 }
 
-function accountSubject(id: ResourceId, { services, work }: Reconciliation): Subject {
+function accountSubject(id: ResourceId, reconciliation: Reconciliation): Subject {
+  const { services, work } = reconciliation;
   const { accounts } = services;
   const place = { subscriptionId: id.subscriptionId, location: work.location };
   return {
@@ -174,10 +175,12 @@ function accountSubject(id: ResourceId, { services, work }: Reconciliation): Sub
     },
     async read() {
       const account = await unlessMissing(() => accounts.get(id));
+      if (account) reconciliation.revoked.see(account.tags);
       return (
         account && {
           use: accountKeyUse(account.encryption),
           rotatedOn: account.encryption.keyVaultProperties?.lastKeyRotationTimestamp,
+          revoked: reconciliation.revoked.of(undefined),
           async write(pin, to) {
             const { encryption } = account;
             const changed = to ? withOtherKey(encryption, to, pin) : withKeyVersion(encryption, pin);

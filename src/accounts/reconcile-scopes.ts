@@ -8,7 +8,6 @@ import { LIST_CALLS, MOVE_CALLS } from './dispatcher.ts';
 import { scopeKeyUse, usesKey } from './key-use.ts';
 import { awaitTurn, BUSY, putOff, UNSAID_SECONDS } from './put-off.ts';
 import type { Reconciliation } from './reconciliation.ts';
-import type { StorageAccounts } from './storage-client.ts';
 import type { Subject } from './subject.ts';
 
 /** No scope is begun later than so many milliseconds after the first one: the rest waits for the next look. */
@@ -63,7 +62,7 @@ export async function reconcileScopes(
     if (!usesKey(use, key)) continue;
     seen += 1;
     const isLate = now().getTime() - start > LONGEST_MS || !journal.held();
-    const subject = { ...scopeSubject(accounts, account, scope.name), turn: () => wait(MOVE_CALLS) };
+    const subject = { ...scopeSubject(account, scope.name, reconciliation), turn: () => wait(MOVE_CALLS) };
     const result = isLate ? BUSY : await reconciliation.move(subject, use).catch(outcomeOfFailure);
     if (outcome.outcome === 'done') outcome = result;
     if (isLate) break;
@@ -71,10 +70,13 @@ export async function reconcileScopes(
   return { seen, outcome };
 }
 
-function scopeSubject(accounts: StorageAccounts, account: ResourceId, name: string): Subject {
+function scopeSubject(account: ResourceId, name: string, reconciliation: Reconciliation): Subject {
+  const { accounts } = reconciliation.services;
   return {
     scope: name,
     async read() {
+      // The record stands on the account, and is there before anything is taken away.
+      if (!reconciliation.revoked.isSeen) reconciliation.revoked.see((await accounts.get(account)).tags);
       let scope: Scope | undefined;
       try {
         scope = await accounts.getScope(account, name);
@@ -86,6 +88,7 @@ function scopeSubject(accounts: StorageAccounts, account: ResourceId, name: stri
       return {
         use,
         rotatedOn: scope?.rotatedOn,
+        revoked: reconciliation.revoked.of(name),
         async write(pin, to) {
           if (!use) return undefined;
           const key = to ? { vaultUri: to.vault.uri, keyName: to.name } : use;

@@ -8,10 +8,11 @@ import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { doneBy, isOfKey, judge, judgeLater, type MoveIntent, modeOf, versionId } from './intent.ts';
 import { isSameUse, type KeyUse, usesKey } from './key-use.ts';
 import type { MoveJournal } from './move-journal.ts';
-import { namesUnlisted, type Plan, planKeyUse, versionInUse } from './plan.ts';
+import { levelOf, namesUnlisted, type Plan, planKeyUse, versionInUse } from './plan.ts';
 import { ABANDONED_SECONDS, BUSY, type ReconcileServices } from './put-off.ts';
 import { isRekey, planRekey } from './rekey-plan.ts';
 import type { RekeyTask } from './rekey-task.ts';
+import { RevokedParts } from './revoked-parts.ts';
 import { held } from './rollout.ts';
 import type { KeyUseResult, Reading, Subject } from './subject.ts';
 
@@ -24,6 +25,7 @@ export class Reconciliation {
   readonly services: ReconcileServices;
   readonly journal: MoveJournal;
   readonly work: AccountWork;
+  readonly revoked: RevokedParts;
   /** What a standing order has to do with this look. */
   rekey: RekeyTask | undefined;
   readonly #log: Log;
@@ -37,10 +39,10 @@ export class Reconciliation {
     this.key = key;
     this.journal = journal;
     this.services = services;
+    this.revoked = new RevokedParts(services.now);
     this.#log = log;
   }
 
-  /** Whether any write was tried. */
   get wrote(): boolean {
     return this.#wrote;
   }
@@ -91,7 +93,7 @@ export class Reconciliation {
       throw error;
     });
     if (!intent || !plan?.write) return { reading };
-    if (guess && reading?.use && isSameUse(reading.use, guess)) {
+    if (guess && reading?.use && isSameUse(reading.use, guess) && !reading.revoked) {
       return { reading, outcome: await this.#write(reading, plan, intent) };
     }
     this.journal.drop(intent);
@@ -112,6 +114,8 @@ export class Reconciliation {
   /** Brings a use of the key to where it should be. */
   async move(subject: Subject, seen: KeyUse): Promise<Outcome> {
     let use = seen;
+    const revoked = this.revoked.of(subject.scope);
+    if (revoked) return this.#leave(revoked, subject.scope);
     for (let round = 1; round <= MAX_ROUNDS; round += 1) {
       const plan = await this.#planned(subject.scope, use);
       if (!plan.write) {
@@ -122,7 +126,9 @@ export class Reconciliation {
       const notNow =
         (await subject.turn?.()) ??
         held(this.services.rollout.pausedNow(this.key)) ??
-        (isRekey(plan) ? await this.#announce(plan.to, subject.scope) : undefined);
+        (isRekey(plan)
+          ? (held(this.services.rollout.pausedNow(plan.to)) ?? (await this.rekey?.announce(subject.scope)))
+          : undefined);
       if (notNow) return notNow;
       // One of the keys may have been revoked since they were listed, and Azure would take the move all the same.
       if (isRekey(plan) && !(await this.#stands(plan, subject.scope, use))) continue;
@@ -132,8 +138,9 @@ export class Reconciliation {
         this.journal.drop(intent);
         throw error;
       });
-      if (reading?.use && isSameUse(reading.use, use)) return this.#write(reading, plan, intent);
+      if (reading?.use && isSameUse(reading.use, use) && !reading.revoked) return this.#write(reading, plan, intent);
       this.journal.drop(intent);
+      if (reading?.revoked) return this.#leave(reading.revoked, subject.scope);
       if (!usesKey(reading?.use, this.key)) {
         const reason = !reading ? 'AccountNotFound' : reading.use ? 'OtherKey' : 'NotCustomerManaged';
         this.record('info', reason, this.#subject(subject.scope));
@@ -144,16 +151,16 @@ export class Reconciliation {
     return BUSY;
   }
 
+  #leave(why: Reason, scope: string | undefined): Outcome {
+    this.record('warning', why, this.#subject(scope));
+    return DONE;
+  }
+
   /** Whether a plan is still the same by what the keys are now. */
   async #stands(plan: Plan & { write: true }, scope: string | undefined, use: KeyUse): Promise<boolean> {
     await this.list();
     const again = await this.#planned(scope, use);
     return again.write && again.target.id === plan.target.id;
-  }
-
-  /** What an order is about to move, unless nothing is moved onto that key now. */
-  async #announce(to: ManagedKey, scope: string | undefined): Promise<Outcome | undefined> {
-    return held(this.services.rollout.pausedNow(to)) ?? (await this.rekey?.announce(scope));
   }
 
   async #write(reading: Reading, plan: Plan & { write: true }, intent: MoveIntent): Promise<Outcome> {
@@ -247,9 +254,4 @@ export class Reconciliation {
     const { account, scope, key, toKey = key, mode, from } = move;
     return { account, ...(scope ? { scope } : {}), key, mode, from: versionId(key, from), to: versionId(toKey, to) };
   }
-}
-
-function levelOf(reason: Reason): LogLevel {
-  if (reason === 'NoUsableVersion' || reason === 'KeyNotFound') return 'error';
-  return reason === 'NeverBackwards' || reason === 'RevocationOpen' ? 'warning' : 'info';
 }

@@ -58,6 +58,7 @@ const PROBE_MS = 24 * 3_600_000;
 /** What a finding means for data, by its reason or that of its cause; of several, the first of these counts. */
 const MEANINGS: readonly (readonly [reason: string, state: HealthState])[] = [
   ['RevocationOpen', 'Revoked'],
+  ['AccountRevocationOpen', 'Revoked'],
   ['VaultNotFound', 'Blocked'],
   ['KeyDeleted', 'Blocked'],
   ['KeyDisabled', 'Blocked'],

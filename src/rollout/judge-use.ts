@@ -31,6 +31,9 @@ export interface RotationGoal {
 /** What passes by itself, in the time that the service or somebody else at work on it takes. */
 const PASSING: ReadonlySet<Reason> = new Set(['Throttled', 'Busy', 'ServiceUnavailable', 'AuditFailed', 'Paused']);
 
+/** Nothing moves it until it is restored. */
+const REVOKED: ReadonlySet<Reason> = new Set(['AccountRevocationOpen', 'ScopeRevocationOpen']);
+
 /** Undefined: no version of the key can be used, so that nothing is moved. */
 export function rotationGoal(
   versions: readonly KeyVersion[],
@@ -51,6 +54,7 @@ export function judgeUse(use: FleetUse, goal: RotationGoal): JudgedUse {
   // What came of an earlier rotation says nothing of this one.
   if (!outcome || Date.parse(outcome.at) < goal.startedOn.getTime()) return { state: 'waiting', reason: plan.reason };
   const { result, reason } = outcome;
+  if (REVOKED.has(reason)) return { state: 'left', reason };
   if (result === 'done') {
     // Storage was asked to look, and takes the version by itself. A look within the second in which the version was made
     // may have been about the one before.

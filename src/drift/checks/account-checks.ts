@@ -11,6 +11,7 @@ import { recoverVault } from '../../vaults/vault-commands.ts';
 import type { Found } from './check.ts';
 import { enableVersion, moveAccount, recoverKey, rotate } from './commands.ts';
 import { KEY_TAG } from './left-checks.ts';
+import { isRevoked, isScopeRevoked } from './revoked-checks.ts';
 import type { AccountSubject, KeySubject, Rules, ScopeSubject } from './subjects.ts';
 
 /** Storage looks for a new version once a day (Azure Storage, "customer-managed keys": wait 24 hours). */
@@ -22,9 +23,10 @@ const DAILY_LOOK_MS = 24 * 3_600_000;
  */
 const MOVE_MS = 3_600_000;
 
-export function staleKeyVersion({ account, use, key }: AccountSubject, { now }: Rules): readonly Found[] {
+export function staleKeyVersion({ account, use, key }: AccountSubject, rules: Rules): readonly Found[] {
+  const { now } = rules;
   const stale = use && stalePin(use, key, now);
-  if (!stale || !key) return [];
+  if (!stale || !key || isRevoked(account, rules)) return [];
   return [
     {
       ...behind(isUsed(use), stale, now),
@@ -38,7 +40,7 @@ export function staleKeyVersion({ account, use, key }: AccountSubject, { now }: 
 
 export function laggingAutomaticVersion({ account, use, key }: AccountSubject, rules: Rules): readonly Found[] {
   const target = use && lagging(use, key, rules.now);
-  if (!target || !key) return [];
+  if (!target || !key || isRevoked(account, rules)) return [];
   return [lag(account, use, key, target, rules)];
 }
 
@@ -177,7 +179,7 @@ export function keyDeleted(subject: AccountSubject): readonly Found[] {
 
 export function scopeStaleKeyVersion({ account, scopes }: AccountSubject, rules: Rules): readonly Found[] {
   return scopes.flatMap(({ scope, use, key }: ScopeSubject): readonly Found[] => {
-    if (!use || !key) return [];
+    if (!use || !key || isScopeRevoked(account, scope.name, rules)) return [];
     const resource = scopeId(account.id, scope.name);
     const late = lagging(use, key, rules.now);
     if (late) return [{ ...lag(account, use, key, late, rules), resource, severity: 'warning' }];

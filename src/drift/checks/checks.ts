@@ -6,6 +6,7 @@ import * as keys from './key-checks.ts';
 import * as left from './left-checks.ts';
 import { otherResourceStale } from './other-checks.ts';
 import * as retirement from './retirement-checks.ts';
+import { REVOKED_CHECKS } from './revoked-checks.ts';
 import type { AccountSubject, KeySubject } from './subjects.ts';
 import { VAULT_CHECKS } from './vault-checks.ts';
 
@@ -128,6 +129,7 @@ export const ACCOUNT_CHECKS: readonly Check<AccountSubject>[] = [
     fix: 'Give the vault the tenant of its subscription (Key Vault, "Moving a vault to another tenant"), and its access anew; for a key that is another tenant\'s on purpose, `cmk account enable --federated-client-id`.',
     find: access.tenantMismatch,
   },
+  ...REVOKED_CHECKS,
 ];
 
 /** What is made sure of for each key of a managed vault. */

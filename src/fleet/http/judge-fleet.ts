@@ -5,6 +5,7 @@ import { parseResourceId } from '../../azure/resource-id.ts';
 import { ACCOUNT_CHECKS } from '../../drift/checks/checks.ts';
 import { causeIdOf, evaluate } from '../../drift/checks/evaluate.ts';
 import { KeyUsage } from '../../drift/checks/key-usage.ts';
+import { revokedSince } from '../../drift/checks/revoked-checks.ts';
 import type { AccountSubject, KeySubject, Rules } from '../../drift/checks/subjects.ts';
 import { rulesOf } from '../../drift/evaluate-all.ts';
 import type { Finding } from '../../drift/report.ts';
@@ -45,6 +46,7 @@ const ANEW: ReadonlySet<string> = new Set([
   'KeyDeleted',
   'UnmanagedVault',
   'RevocationOpen',
+  'AccountRevocationOpen',
 ]);
 const ACCOUNT_ANEW = ACCOUNT_CHECKS.filter(({ reason }) => ANEW.has(reason));
 /** That the scopes of an account could not be listed says nothing of what is known of it. */
@@ -155,7 +157,8 @@ class FleetJudge {
       lost: use !== undefined && this.#isLost(use),
     };
     const found = evaluate(ACCOUNT_ANEW, subject, account.id, this.#rules);
-    return found.map((finding) => ({ ...finding, since: this.#since(finding) }));
+    const since = (one: Omit<Finding, 'since'>) => revokedSince(one, account, this.#rules) ?? this.#since(one);
+    return found.map((finding) => ({ ...finding, since: since(finding) }));
   }
 
   /** The versions of keys are read after the index. */

@@ -66,7 +66,12 @@ export function checklist(verified: Verified): ChecklistLine[] {
       chosen?.split('/').at(-1) ?? 'system-assigned',
       whyUnknown(verified.identity),
     ),
-    line('role on the key', ['IdentityWithoutRole'], 'may read, wrap and unwrap', noAccess(subject)),
+    line(
+      'role on the key',
+      ['AccountRevocationOpen', 'IdentityWithoutRole'],
+      'may read, wrap and unwrap',
+      noAccess(subject),
+    ),
     line('purge protection', ['PurgeProtectionOff', 'SoftDeleteOff'], 'on, with soft delete', unseen(verified.vault)),
     ...('unread' in verified.scopes ? [line('encryption scopes', [], '', unreadOf(verified.scopes))] : []),
     served,
@@ -74,7 +79,7 @@ export function checklist(verified: Verified): ChecklistLine[] {
 }
 
 /** The command that fixes it, for this account; else what a person does about it. */
-function fixOf({ reason, fix }: Omit<Finding, 'since'>, { subject, vault, revocation }: Verified): string {
+function fixOf({ reason, fix, command }: Omit<Finding, 'since'>, { subject, vault, revocation }: Verified): string {
   const { account, use, key, access } = subject;
   const named = vault?.vault ?? { kind: 'vault', name: '<vault>' };
   const { name: vaultName } = named;
@@ -89,6 +94,8 @@ function fixOf({ reason, fix }: Omit<Finding, 'since'>, { subject, vault, revoca
       return `cmk account change-key ${account.name} ${where} --key <key>`;
     case 'RevocationOpen':
       return revocation && key ? restoreCommand(key.key, revocation) : fix;
+    case 'AccountRevocationOpen':
+      return command ?? fix;
     case 'KeyDisabled':
       return `enable the version, or cmk key rotate ${keyName} ${where}`;
     case 'KeyExpired':

@@ -1,0 +1,30 @@
+import { openOfPart, revokedPart } from '../revocation/account-record.ts';
+import type { Reading } from './subject.ts';
+
+/** What of one account is revoked by itself, below the key, as its tags say: the record is there before anything is taken. */
+export class RevokedParts {
+  readonly #now: () => Date;
+  #tags: Readonly<Record<string, string>> | undefined;
+
+  constructor(now: () => Date) {
+    this.#now = now;
+  }
+
+  /** Whether the account's tags were read. */
+  get isSeen(): boolean {
+    return this.#tags !== undefined;
+  }
+
+  /** @param tags of the account, as it was read just now */
+  see(tags: Readonly<Record<string, string>>): void {
+    this.#tags = tags;
+  }
+
+  /** By the tags as they were seen last; a scope is revoked with its account. */
+  of(scope: string | undefined): Reading['revoked'] {
+    const tags = this.#tags ?? {};
+    if (openOfPart(tags, 'identity', this.#now()).length > 0) return 'AccountRevocationOpen';
+    const isScope = scope !== undefined && openOfPart(tags, revokedPart(scope), this.#now()).length > 0;
+    return isScope ? 'ScopeRevocationOpen' : undefined;
+  }
+}
