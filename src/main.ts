@@ -1,4 +1,5 @@
 // Importing a function registers it.
+import './functions/account-status.ts';
 import './functions/approvals.ts';
 import './functions/approve.ts';
 import './functions/collect-notifications.ts';
@@ -19,7 +20,9 @@ import './functions/pause.ts';
 import './functions/reconcile-account.ts';
 import './functions/reconcile-key.ts';
 import './functions/rekeys.ts';
+import './functions/restore-account.ts';
 import './functions/restore-key.ts';
+import './functions/revoke-account.ts';
 import './functions/revoke-key.ts';
 import './functions/rotations.ts';
 import './functions/send-notification.ts';

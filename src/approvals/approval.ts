@@ -50,6 +50,8 @@ const RESTORE = z.object({
   key: z.string(),
   /** Id of the revocation to restore. */
   revocation: z.string(),
+  /** ARM id of the storage account, where the revocation is one below the key. */
+  account: z.string().optional(),
   ...kept,
 });
 const PAUSE = z.object({
@@ -91,11 +93,14 @@ export function approvalId(asked: AskedApproval): string {
 /** What a request asks for beside its key, by the kind of request, in one order: it is part of the id. */
 export function particularsOf(
   asked:
-    | Pick<RestoreApproval, 'action' | 'revocation'>
+    | Pick<RestoreApproval, 'action' | 'revocation' | 'account'>
     | Pick<RekeyApproval, 'action' | 'to' | 'maxFailures'>
     | Pick<PauseApproval, 'action' | 'until'>,
 ): Readonly<Record<string, string | number | undefined>> {
-  if (asked.action === 'restore') return { revocation: asked.revocation };
+  if (asked.action === 'restore') {
+    const { revocation, account } = asked;
+    return { revocation, ...(account === undefined ? {} : { account }) };
+  }
   if (asked.action === 'pause') return { until: asked.until };
   return { to: `${asked.to.vault}/${asked.to.key}`, maxFailures: asked.maxFailures };
 }

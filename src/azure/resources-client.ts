@@ -1,7 +1,7 @@
 import type { TokenCredential } from '@azure/identity';
 import { createArmReader } from './arm-reader.ts';
 import type { Cloud } from './cloud.ts';
-import { LIMITS } from './limits.ts';
+import { type CallLimits, LIMITS } from './limits.ts';
 
 /** Resources of any type by their names: what ARM shows of them to whoever may read them, in whichever group. */
 export interface Resources {
@@ -13,8 +13,12 @@ export interface Resources {
   find(subscriptionId: string, type: string, name: string): Promise<string[]>;
 }
 
-export function createResources(credential: TokenCredential, cloud: Cloud): Resources {
-  const read = createArmReader(credential, cloud, LIMITS.operatorResourceManager);
+export function createResources(
+  credential: TokenCredential,
+  cloud: Cloud,
+  limits: CallLimits = LIMITS.operatorResourceManager,
+): Resources {
+  const read = createArmReader(credential, cloud, limits);
   return {
     async find(subscriptionId, type, name) {
       const filter = `resourceType eq '${type}' and name eq '${name}'`;

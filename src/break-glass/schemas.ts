@@ -9,12 +9,14 @@ import { PAUSE } from '../rollout/pause.ts';
 
 /** Bodies and answers of the break-glass calls. The OpenAPI document is made from these same schemas. */
 
-const reason = readableText(TEXT_LENGTHS.reason).describe('Why, in your own words. It goes into the audit trail.');
-const ticket = readableText(TEXT_LENGTHS.ticket).optional().describe('Incident or change number.');
+export const REASON = readableText(TEXT_LENGTHS.reason).describe(
+  'Why, in your own words. It goes into the audit trail.',
+);
+export const TICKET = readableText(TEXT_LENGTHS.ticket).optional().describe('Incident or change number.');
 
 export const REVOKE_REQUEST = z.strictObject({
-  reason,
-  ticket,
+  reason: REASON,
+  ticket: TICKET,
   confirm: z
     .string()
     .max(200)
@@ -22,8 +24,8 @@ export const REVOKE_REQUEST = z.strictObject({
 });
 
 export const RESTORE_REQUEST = z.strictObject({
-  reason,
-  ticket,
+  reason: REASON,
+  ticket: TICKET,
   revocation: z
     .string({
       error: 'name the revocation that is to be restored: its id is in the answer to it, and in the status of the key',
@@ -97,7 +99,7 @@ const blastRadius = z
   })
   .describe('What stops working while the key is revoked.');
 
-const audited = {
+export const AUDITED = {
   audit: z.string().describe('`written`, or why the audit trail could not be written.'),
   auditReceipt: z
     .string()
@@ -106,7 +108,7 @@ const audited = {
       'Number and hash of the audit record: `npm run audit -- verify --receipt` proves later that it is there.',
     ),
 };
-const warnings = z.array(z.string()).describe('What could not be written or read, and what to do about it.');
+export const WARNINGS = z.array(z.string()).describe('What could not be written or read, and what to do about it.');
 
 export const REVOKE_RESPONSE = z.object({
   key: z.string(),
@@ -119,8 +121,8 @@ export const REVOKE_RESPONSE = z.object({
     .describe('From the call to the end of the last writes, in milliseconds; 0 when nothing was written.'),
   dependents: blastRadius,
   usage: LOGGED_USAGE.optional(),
-  ...audited,
-  warnings,
+  ...AUDITED,
+  warnings: WARNINGS,
 });
 
 const access = z.object({
@@ -137,8 +139,8 @@ export const RESTORE_RESPONSE = z.object({
   revocation: revocation.optional(),
   versions: z.array(versionReport),
   accounts: z.array(access),
-  ...audited,
-  warnings,
+  ...AUDITED,
+  warnings: WARNINGS,
 });
 
 export const KEY_STATUS = z.object({
@@ -162,7 +164,7 @@ export const KEY_STATUS = z.object({
   effectTimes: EFFECT_TIMES.optional(),
   ...KEY_DETAIL,
   usage: LOGGED_USAGE.optional(),
-  warnings,
+  warnings: WARNINGS,
 });
 
 export const APPROVAL_GIVEN = z.object({

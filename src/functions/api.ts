@@ -2,7 +2,7 @@ import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } fr
 import { DeadlineError } from '../azure/deadline.ts';
 import { CmkError } from '../errors.ts';
 import { type AccessAsked, type Act, asNarrowed, type RouteKey, requireAccess } from '../http/access.ts';
-import { addressOf, type CallRecord, keyNamed, nameForLog } from '../http/call-record.ts';
+import { accountNamed, addressOf, type CallRecord, keyNamed, nameForLog } from '../http/call-record.ts';
 import { type Caller, describeCaller } from '../http/caller.ts';
 import { HttpProblem, problemResponse } from '../http/problem.ts';
 import { CallerLimits } from '../http/rates.ts';
@@ -91,7 +91,11 @@ async function answerTo(
   const { access } = services.settings;
   const key = keyNamed(request.params);
   // What can be no name of a key has no allowance of its own: endless names would fill the memory.
-  const limited = { caller: caller.objectId, act, key: nameForLog(key)?.toLowerCase() };
+  const limited = {
+    caller: caller.objectId,
+    act,
+    key: (nameForLog(key) ?? accountNamed(request.params))?.toLowerCase(),
+  };
   const role = roles.find((one) => one && hasRole(caller, one)) ?? roles[0];
   const requireFor = (asked: AccessAsked): void => requireAccess(caller, asked, access);
   const requireAlso = (other: Role): void => requireAccess(caller, { role: other, act, key }, access);
@@ -118,6 +122,7 @@ function recordOf(request: HttpRequest, context: InvocationContext): CallRecord 
     call: context.functionName,
     method: request.method,
     key: nameForLog(keyNamed(request.params)),
+    account: accountNamed(request.params),
     address: addressOf(request.headers),
     correlationId: context.invocationId,
   };

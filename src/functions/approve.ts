@@ -1,5 +1,6 @@
 import { app } from '@azure/functions';
 import type { ApprovalRequest } from '../approvals/approval.ts';
+import { handleApproveAccount, isOfAccount } from '../break-glass/handle-account-approval.ts';
 import { approvalAsked, handleApprove, handleWithdraw } from '../break-glass/handle-approvals.ts';
 import { handleApprovePause } from '../break-glass/handle-pause-approval.ts';
 import { callOf } from '../break-glass/to-json.ts';
@@ -22,6 +23,7 @@ app.http('approve', {
       if (asked.action === 'rekey') {
         return jsonResponse(200, await approveRekey(asked, call, rekeyPorts(services), log));
       }
+      if (isOfAccount(asked)) return jsonResponse(200, await handleApproveAccount(asked, call, services, log));
       const approved =
         asked.action === 'pause'
           ? await handleApprovePause(asked, call, services, log)

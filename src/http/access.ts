@@ -132,9 +132,12 @@ function outOfReach(): HttpProblem {
   );
 }
 
+/** Reasons that say that there is no such thing. */
+const UNKNOWN: ReadonlySet<string> = new Set(['KeyNotManaged', 'AccountNotManaged']);
+
 /** A caller whose role is narrowed must not learn by another answer which keys there are. */
 export function asNarrowed(error: unknown, caller: Caller, role: Role, rules: AccessRules): unknown {
-  const unknown = error instanceof HttpProblem && error.reason === 'KeyNotManaged';
+  const unknown = error instanceof HttpProblem && UNKNOWN.has(error.reason);
   return unknown && !reaches(caller, role, undefined, rules) ? outOfReach() : error;
 }
 

@@ -8,6 +8,8 @@ export interface CallRecord {
   readonly method: string;
   /** As named; it need not exist. */
   readonly key: string | undefined;
+  /** Likewise. */
+  readonly account?: string | undefined;
   readonly address: string | undefined;
   readonly correlationId: string;
 }
@@ -28,6 +30,11 @@ export function addressOf(headers: HeaderReader): string | undefined {
 export function keyNamed(params: Readonly<Record<string, string>>): RouteKey | undefined {
   const { vault, key } = params;
   return vault === undefined || key === undefined ? undefined : { vault, key };
+}
+
+/** The storage account that a route names, as far as it can be one. */
+export function accountNamed({ name }: Readonly<Record<string, string>>): string | undefined {
+  return name === undefined || /^[0-9a-z]{3,24}$/i.test(name) ? name : 'no name of an account';
 }
 
 /** What is named, as far as it can be a name. */

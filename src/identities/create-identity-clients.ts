@@ -3,6 +3,8 @@ import { createScopeStates, type ScopeStates } from '../accounts/scope-state-cli
 import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import type { TokenCredential } from '../azure/credential.ts';
+import { LIMITS } from '../azure/limits.ts';
+import { createResources, type Resources } from '../azure/resources-client.ts';
 import type { AccountTags } from '../revocation/account-part.ts';
 import { type Authorization, createAuthorization } from './authorization-client.ts';
 import { createIdentities, type Identities } from './identity-client.ts';
@@ -16,6 +18,8 @@ export interface IdentityClients {
   readonly keyRoles: KeyRoleAssignments;
   readonly scopeStates: ScopeStates;
   readonly tags: AccountTags;
+  /** Finds an account by its name. */
+  readonly resources: Resources;
 }
 
 export function createIdentityClients(
@@ -29,5 +33,6 @@ export function createIdentityClients(
     keyRoles: createKeyRoleAssignments(credential, cloud),
     scopeStates: createScopeStates(credential, cloud),
     tags: createAccountTags(credential, cloud, accounts),
+    resources: createResources(credential, cloud, LIMITS.resourceManager),
   };
 }

@@ -11,7 +11,7 @@ import {
   tagsOfRecord,
   takenId,
 } from './account-record.ts';
-import { sentence, type TakenFailure, takeAll } from './take-account.ts';
+import { failureOf, sentence, type TakenFailure, takeAll } from './take-account.ts';
 
 /** How a restore of an account's access ended. */
 export type GivingEnd = 'restored' | 'nothing' | 'otherRevocation' | 'secondPerson' | 'overtaken' | 'incomplete';
@@ -122,7 +122,7 @@ class Giving {
       if (!(await twice(() => this.#part.isHeld(taken), sleep))) throw new Error('A fresh read does not show it.');
       this.#given.push(taken);
     } catch (error) {
-      this.#failures.set(takenId(taken), { taken, error: sentence(error) });
+      this.#failures.set(takenId(taken), failureOf(taken, error));
     }
   }
 

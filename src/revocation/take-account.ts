@@ -19,6 +19,8 @@ const WAVES = 3;
 export interface TakenFailure {
   readonly taken: Taken;
   readonly error: string;
+  /** Azure refuses for want of a right. */
+  readonly forbidden: boolean;
 }
 
 export interface AccountTaking {
@@ -38,7 +40,8 @@ export interface AccountTaking {
  * taken, so that whoever comes next knows of it, whatever becomes of this process; a list is the proof. It joins what is
  * open already: what that took is in the newer record too, and whoever made it may not restore it.
  *
- * @throws `CmkError` `AccountNotRevocable`, `RecordNotWritten`; the SDK's error when it cannot be read: nothing was changed
+ * @throws `CmkError` `AccountNotRevocable`, `RecordNotWritten`, `MissingPermission`; the SDK's error when it cannot be read:
+ *   nothing was changed
  */
 export async function takeAccount(
   part: AccountPart,
@@ -49,8 +52,8 @@ export async function takeAccount(
   const startedMs = now().getTime();
   // What gives access is read first: what is gone from it by another revocation is in that one's record by then.
   let left: readonly Taken[] | undefined = await part.held();
-  const before = await tags.read(part.account);
-  let revocation = joining(by, part, left, openOfPart(before, part.part, now()), now());
+  const open = openOfPart(await tags.read(part.account), part.part, now());
+  let revocation = joining(by, part, left, open, now());
   await writeRecord(part, revocation, ports);
   const failures = new Map<string, TakenFailure>();
   let unproven: string | undefined;
@@ -64,6 +67,7 @@ export async function takeAccount(
         await writeRecord(part, revocation, ports);
       }
       await takeAll(part, left ?? [], failures, ports);
+      if (open.length === 0 && isForbidden(left, failures)) break;
       left = await twice(() => part.held(), ports.sleep);
       stands = openOfPart(await tags.read(part.account), part.part, now()).some(({ id }) => id === by.id);
       unproven = undefined;
@@ -73,6 +77,8 @@ export async function takeAccount(
       unproven = sentence(error);
     }
   }
+  if (!isDone && open.length === 0 && isForbidden(left, failures))
+    throw await withdrawn(part, revocation, failures, ports);
   return {
     complete: isDone,
     revocation,
@@ -83,6 +89,35 @@ export async function takeAccount(
     ...(unproven === undefined ? {} : { unproven }),
     elapsedMs: now().getTime() - startedMs,
   };
+}
+
+/** Whether Azure has refused all of it for want of a right, so that nothing was taken away. */
+function isForbidden(left: readonly Taken[] | undefined, failures: ReadonlyMap<string, TakenFailure>): boolean {
+  return left !== undefined && left.length > 0 && left.every((one) => failures.get(takenId(one))?.forbidden === true);
+}
+
+/** A record of what was not begun would keep the account from being moved for nothing. */
+async function withdrawn(
+  part: AccountPart,
+  { id }: AccountRevocation,
+  failures: ReadonlyMap<string, TakenFailure>,
+  { tags, sleep }: AccountPorts,
+): Promise<CmkError> {
+  const [first] = [...failures.values()];
+  let rest = 'Nothing was changed.';
+  try {
+    const record = tagsOfRecord(await tags.read(part.account), id);
+    await twice(() => tags.remove(part.account, record), sleep);
+  } catch (error) {
+    rest = `Nothing was taken away, and the record could not be withdrawn: ${sentence(error)}`;
+  }
+  return new CmkError(
+    'MissingPermission',
+    `Azure refuses to take it away: ${first?.error} ${rest}`,
+    part.part === 'identity'
+      ? 'It takes Microsoft.Authorization/roleAssignments/delete and /write on the vault, which the deployment parameter allowAccountRevocation gives the app, for that role alone. Or run `cmk account revoke` on a sign-in that has it.'
+      : 'It takes Microsoft.Storage/storageAccounts/encryptionScopes/write on the account; or run `cmk account revoke` on a sign-in that has it.',
+  );
 }
 
 /** The record of a revocation that begins now: newer than all that are open, with all that these took. */
@@ -152,10 +187,14 @@ export async function takeAll(
       try {
         await twice(() => part.take(one), sleep);
       } catch (error) {
-        failures.set(takenId(one), { taken: one, error: sentence(error) });
+        failures.set(takenId(one), failureOf(one, error));
       }
     }),
   );
+}
+
+export function failureOf(taken: Taken, error: unknown): TakenFailure {
+  return { taken, error: sentence(error), forbidden: describeFailure(error).kind === 'forbidden' };
 }
 
 export function sentence(error: unknown): string {

@@ -29,7 +29,7 @@ describe('what a revocation below the key stops, and leaves running', () => {
   });
 
   it('is more where the role is of the whole vault, and said without shares or scopes too', () => {
-    expect(text({ onVault: true }).stops).toMatch(/scopes same, sibling\.[^]*other keys of kv-files/);
+    expect(text({ onVault: true }).stops).toMatch(/scopes same, sibling\.[\s\S]*other keys of kv-files/);
     const bare = text({ shares: [], scopes: [] });
     expect(bare.stops).toMatch(/file shares and blobs/);
     expect(bare.goesOn).not.toMatch(/scopes/);

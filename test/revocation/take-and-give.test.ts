@@ -76,17 +76,29 @@ describe('taking away', () => {
     expect(account.tags).toMatchObject({ owner: 'somebody' });
   });
 
-  it('says what it could not take, and finishes when it is repeated', async () => {
-    const account = accountWith(1);
-    for (let n = 0; n < 3; n += 1) {
+  it('leaves no record behind when it may take nothing', async () => {
+    const account = accountWith(1, 2);
+    for (let n = 0; n < 2; n += 1) {
       account.before('take', () => {
         throw REFUSED;
+      });
+    }
+    await expect(take(account)).rejects.toMatchObject({ reason: 'MissingPermission' });
+    expect(account.tags).toEqual({ owner: 'finance' });
+    expect(heldBy(account)).toEqual(ids(1, 2));
+  });
+
+  it('says what it could not take, and finishes when it is repeated', async () => {
+    const account = accountWith(1);
+    for (let n = 0; n < 6; n += 1) {
+      account.before('take', () => {
+        throw LOST;
       });
     }
     expect(await take(account)).toMatchObject({
       complete: false,
       left: [role(1)],
-      failures: [{ taken: role(1), error: '403 AuthorizationFailed: no right' }],
+      failures: [{ taken: role(1), error: 'ECONNRESET: socket hang up' }],
     });
     expect((await take(account, 'beef')).complete).toBe(true);
     expect(openOn(account)[0]).toMatchObject({ id: 'beef', took: [role(1)] });

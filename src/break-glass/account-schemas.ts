@@ -1,0 +1,99 @@
+import { z } from 'zod';
+import { AUDITED, REASON, RESTORE_REQUEST, TICKET, WARNINGS } from './schemas.ts';
+
+/** Bodies and answers of the calls about one account. The OpenAPI document is made from these same schemas. */
+
+const SCOPE_NAME = /^[0-9A-Za-z]{3,63}$/;
+
+export const SCOPE = z
+  .string()
+  .regex(SCOPE_NAME, 'the name of an encryption scope is 3 to 63 letters and digits')
+  .optional()
+  .describe('Name of the encryption scope that it is about; absent: the access of the whole account to its key.');
+
+export const ACCOUNT_REVOKE_REQUEST = z.strictObject({
+  reason: REASON,
+  ticket: TICKET,
+  scope: SCOPE,
+  confirm: z
+    .string()
+    .max(100)
+    .describe(
+      'The account once more, as `<account>`, or `<account>/<scope>`: a call meant for another one is refused.',
+    ),
+});
+
+export const ACCOUNT_RESTORE_REQUEST = RESTORE_REQUEST;
+
+const taken = z.object({
+  kind: z.enum(['scope', 'role']),
+  name: z.string().describe('Of the encryption scope, or of the role assignment.'),
+  scope: z.string().optional().describe('Where the role was assigned: ARM id of the vault or the key.'),
+  principalId: z.string().optional(),
+});
+
+const failure = taken.extend({ error: z.string() });
+
+const revocation = z.object({
+  id: z.string(),
+  scope: z.string().optional().describe('The encryption scope; absent: the account.'),
+  revokedOn: z.iso.datetime(),
+  revokedBy: z.string().describe('Object id of who revoked.'),
+  took: z.array(taken).describe('What a restore gives back, and nothing else.'),
+});
+
+const effects = {
+  stops: z.array(z.string()).describe('What stops, in sentences.'),
+  goesOn: z.array(z.string()).describe('What goes on all the same.'),
+  takesEffect: z.string().describe('How soon, as far as Microsoft says so.'),
+  notDocumented: z.array(z.string()).describe('What Microsoft does not say; nothing may be made to rest on it.'),
+};
+
+const about = { account: z.string().describe('ARM id.'), key: z.string().describe('Key identifier.') };
+
+export const ACCOUNT_REVOKE_RESPONSE = z.object({
+  ...about,
+  scope: z.string().optional(),
+  reason: z.enum(['AccountRevoked', 'DryRun']),
+  complete: z.boolean().describe('A fresh read proves that nothing gives access any more.'),
+  revocation: revocation.optional(),
+  takes: z.array(taken).describe('What was, or would be, taken away.'),
+  failures: z.array(failure),
+  elapsedMs: z.number(),
+  ...z.object(effects).partial().shape,
+  ...AUDITED,
+  warnings: WARNINGS,
+});
+
+export const ACCOUNT_RESTORE_RESPONSE = z.object({
+  ...about,
+  scope: z.string().optional(),
+  reason: z.enum(['AccountRestored', 'NothingToRestore']),
+  complete: z.boolean(),
+  revocation: revocation.optional(),
+  given: z.array(taken),
+  failures: z.array(failure),
+  ...AUDITED,
+  warnings: WARNINGS,
+});
+
+export const ACCOUNT_STATUS = z.object({
+  account: z.string().describe('ARM id.'),
+  key: z.string().optional().describe('Identifier of its own key; absent: it uses none of a managed vault.'),
+  revocations: z
+    .array(
+      revocation.extend({
+        held: z
+          .union([z.boolean(), z.literal('unknown')])
+          .describe('Whether nothing gives access, as is meant; false: something does.'),
+      }),
+    )
+    .describe('What is revoked below the key, newest first.'),
+  unbelieved: z.array(z.string()).describe('Ids of records that this app cannot have written, or not in whole.'),
+  warnings: WARNINGS,
+});
+
+export type AccountRevokeRequest = z.output<typeof ACCOUNT_REVOKE_REQUEST>;
+export type AccountRevokeResponse = z.input<typeof ACCOUNT_REVOKE_RESPONSE>;
+export type AccountRestoreResponse = z.input<typeof ACCOUNT_RESTORE_RESPONSE>;
+export type AccountStatusResponse = z.input<typeof ACCOUNT_STATUS>;

@@ -1,0 +1,56 @@
+import type { Account } from '../accounts/account.ts';
+import { describe, describeFailure } from '../azure/failure.ts';
+import { CmkError } from '../errors.ts';
+import { readRevocable } from '../identities/revocable.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
+import {
+  type AccountRevocation,
+  type AccountRevocations,
+  readAccountRevocations,
+} from '../revocation/account-record.ts';
+import { type AccountLookServices, keyIn, orUnreadable, ownKey } from './account-of-call.ts';
+import type { AccountStatusResponse } from './account-schemas.ts';
+import { accountRecordOf } from './account-to-json.ts';
+
+/** An account as it was read, with what is revoked below its key. */
+export interface AccountLook extends AccountRevocations {
+  readonly account: Account;
+  /** Of the account itself, in a managed vault. */
+  readonly key: ManagedKey | undefined;
+}
+
+export async function lookAtAccount(
+  id: Parameters<AccountLookServices['accounts']['get']>[0],
+  services: AccountLookServices & { readonly now: () => Date },
+): Promise<AccountLook> {
+  const account = await orUnreadable(() => services.accounts.get(id));
+  const key = ownKey(account, services.settings.vaults);
+  return { account, key, ...readAccountRevocations(account.tags, services.now()) };
+}
+
+/** What is revoked below the key of an account, and whether that holds. Never throws once the account was read. */
+export async function accountStatus(
+  { account, key, open, unbelieved }: AccountLook,
+  services: AccountLookServices,
+): Promise<AccountStatusResponse> {
+  const warnings: string[] = [];
+  const held = async ({ part, id }: AccountRevocation): Promise<boolean | 'unknown'> => {
+    try {
+      const revocable = await readRevocable(account, part, keyIn(services.settings.vaults), services);
+      if (!revocable) throw new CmkError('AccountNotManaged', 'It is on no managed key any more.', '');
+      return (await revocable.part.held()).length === 0;
+    } catch (error) {
+      const why = error instanceof CmkError ? error.message : describe(describeFailure(error));
+      warnings.push(`Whether revocation ${id} holds could not be read: ${why}`);
+      return 'unknown';
+    }
+  };
+  const revocations = await Promise.all(open.map(async (one) => ({ ...accountRecordOf(one), held: await held(one) })));
+  return {
+    account: account.id,
+    ...(key ? { key: key.id } : {}),
+    revocations,
+    unbelieved: [...unbelieved],
+    warnings,
+  };
+}

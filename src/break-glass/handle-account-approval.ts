@@ -1,0 +1,75 @@
+import type { ApprovalRequest, RestoreApproval } from '../approvals/approval.ts';
+import { type ApprovalServices, askForApproval } from '../approvals/approvals.ts';
+import { approveAndCarryOut, approvedOf, inApprovals } from '../approvals/approved-once.ts';
+import { parseResourceId } from '../azure/resource-id.ts';
+import type { Revocable } from '../identities/revocable.ts';
+import type { Log } from '../log.ts';
+import { accountRevokers, openOfPart } from '../revocation/account-record.ts';
+import { refusedGiving } from '../revocation/give-account.ts';
+import type { RevocationCall } from '../revocation/record-revocation.ts';
+import type { Settings } from '../settings/settings.ts';
+import { noSuchAccount, revocableOfCall } from './account-of-call.ts';
+import type { AccountRestoreResponse } from './account-schemas.ts';
+import { lookAtAccount } from './account-status.ts';
+import { type AccountRestoreServices, givingProblem, handleAccountRestore } from './handle-account-restore.ts';
+
+export type AccountApprovalServices = AccountRestoreServices &
+  ApprovalServices & { readonly settings: { readonly access: Pick<Settings['access'], 'restoreApprovals'> } };
+
+/** A restore of an account that waits for others. */
+export type AccountApproval = RestoreApproval & { readonly account: string };
+
+export function isOfAccount(asked: ApprovalRequest): asked is AccountApproval {
+  return asked.action === 'restore' && asked.account !== undefined;
+}
+
+/**
+ * Asks for a restore below the key that others have to approve. What cannot be restored is not asked for.
+ *
+ * @throws {@link HttpProblem} 403, 409; 503 when requests cannot be kept
+ */
+export async function handleAskAccount(
+  { account, key }: Revocable,
+  { revocation, reason, ticket }: Pick<RestoreApproval, 'revocation' | 'reason' | 'ticket'>,
+  call: RevocationCall,
+  services: AccountApprovalServices,
+  log: Log,
+): Promise<ApprovalRequest> {
+  const { access, dualControl } = services.settings;
+  const look = await lookAtAccount(account, services);
+  const id = revocation.toLowerCase();
+  const refused = refusedGiving(look, { revocation: id, restoredBy: call.caller.objectId, dualControl });
+  // Of nothing that is open nothing can be approved.
+  if (refused) throw givingProblem(refused.end === 'nothing' ? { ...refused, end: 'otherRevocation' } : refused);
+  const place = { vault: key.vault.name, key: key.name, account: account.id };
+  const what = { action: 'restore', ...place, revocation: id, reason, ticket } as const;
+  return inApprovals(() => askForApproval(what, access.restoreApprovals, call, services, log));
+}
+
+/**
+ * Approves; with the last approval that it takes, carries it out.
+ *
+ * @throws {@link HttpProblem} 403, 404, 409; what a restore refuses with
+ */
+export async function handleApproveAccount(
+  asked: AccountApproval,
+  call: Pick<RevocationCall, 'caller' | 'correlationId'>,
+  services: AccountApprovalServices,
+  log: Log,
+): Promise<{ readonly approval: ApprovalRequest; readonly accountRestore?: AccountRestoreResponse }> {
+  const id = parseResourceId(asked.account);
+  if (!id) throw noSuchAccount();
+  const look = await lookAtAccount(id, services);
+  const named = look.open.find((one) => one.id === asked.revocation);
+  const open = named ? openOfPart(look.account.tags, named.part, services.now()) : [];
+  const now = { revokers: accountRevokers(open), atLeast: services.settings.access.restoreApprovals };
+  const { approval, result } = await approveAndCarryOut(asked, now, call, services, log, async (approved) => {
+    const { askedBy, approvedBy, reason: why, ticket, revocation } = approved;
+    const correlationId = approvedBy.at(-1)?.correlationId ?? approved.id;
+    const asAsked = { caller: askedBy, correlationId, why, ticket, approval: approvedOf(approved) };
+    const revocable = await revocableOfCall(look.account, named?.part ?? 'identity', services);
+    const restore = await handleAccountRestore(revocable, { revocation }, asAsked, services, log);
+    return { result: restore, outcome: restore.reason };
+  });
+  return { approval, ...(result ? { accountRestore: result } : {}) };
+}

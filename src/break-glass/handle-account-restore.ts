@@ -1,0 +1,101 @@
+import { HttpProblem } from '../http/problem.ts';
+import type { Revocable } from '../identities/revocable.ts';
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
+import { scopeOfPart } from '../revocation/account-record.ts';
+import { type AccountRestored, type AccountUseCase, restoreAccount } from '../revocation/account-revocation.ts';
+import type { AccountGiving } from '../revocation/give-account.ts';
+import type { RevocationCall } from '../revocation/record-revocation.ts';
+import { type AccountLookServices, orUnreadable } from './account-of-call.ts';
+import type { AccountRestoreResponse } from './account-schemas.ts';
+import { accountRecordOf, failuresOf, takenOf } from './account-to-json.ts';
+import type { RestoreRequest } from './schemas.ts';
+import { auditWarning } from './warnings.ts';
+
+export type AccountRestoreServices = AccountLookServices &
+  AccountUseCase & { readonly settings: { readonly dualControl: boolean } };
+
+/**
+ * Gives back what the named revocation took away, and words the answer.
+ *
+ * @param revocable the part of the account that the revocation is of
+ * @throws {@link HttpProblem} 403 for the person who revoked, 409 when another revocation is open, 502 when something is
+ *   not given back
+ */
+export async function handleAccountRestore(
+  revocable: Revocable,
+  { revocation }: Pick<RestoreRequest, 'revocation'>,
+  call: RevocationCall,
+  services: AccountRestoreServices,
+  log: Log,
+): Promise<AccountRestoreResponse> {
+  const { account } = revocable;
+  const { dualControl } = services.settings;
+  const result = await orUnreadable(() =>
+    restoreAccount(account, { revocation, dualControl }, call, { ...services, partOf: () => revocable }, log),
+  );
+  const body = toBody(revocable, result);
+  if (body.complete) return body;
+  const { reason: _, ...extensions } = body;
+  throw givingProblem(result, extensions);
+}
+
+function toBody({ account, key, part }: Revocable, result: AccountRestored): AccountRestoreResponse {
+  const { end, revocation, given, failures, audit, auditReceipt, warnings } = result;
+  const scope = scopeOfPart(revocation?.part ?? part.part);
+  return {
+    account: account.id,
+    key: key.id,
+    ...(scope === undefined ? {} : { scope }),
+    reason: end === 'nothing' ? 'NothingToRestore' : 'AccountRestored',
+    complete: end === 'restored' || end === 'nothing',
+    ...(revocation ? { revocation: accountRecordOf(revocation) } : {}),
+    given: takenOf(given),
+    failures: failuresOf(failures),
+    audit,
+    ...(auditReceipt ? { auditReceipt } : {}),
+    warnings: [...auditWarning(audit), ...warnings],
+  };
+}
+
+/** What a restore is refused with, or has come to. */
+export function givingProblem(
+  { end, revocation, unproven }: Pick<AccountGiving, 'end' | 'revocation' | 'unproven'>,
+  extensions: Readonly<Record<string, unknown>> = {},
+): HttpProblem {
+  switch (end) {
+    case 'secondPerson':
+      return new HttpProblem(
+        403,
+        'SecondPersonNeeded',
+        REASONS.SecondPersonNeeded,
+        'Ask somebody else with the app role CmkKey.Restore to make this call.',
+      );
+    case 'otherRevocation':
+      return new HttpProblem(
+        409,
+        'OtherRevocation',
+        `${REASONS.OtherRevocation} Nothing was given back.`,
+        `Read what is open of the account. If it is that one that you mean to restore, send "revocation": "${revocation?.id}".`,
+        { extensions: revocation ? { revocation: accountRecordOf(revocation) } : {} },
+      );
+    case 'overtaken':
+      return new HttpProblem(
+        409,
+        'RestoreOvertaken',
+        'It was revoked anew while it was being restored: the newer revocation wins.',
+        'Find out who revoked it and why before you restore it.',
+        { extensions },
+      );
+    default:
+      return new HttpProblem(
+        502,
+        'AccountRestoreIncomplete',
+        unproven === undefined
+          ? `${REASONS.AccountRestoreIncomplete} "failures" says what is missing, and why.`
+          : `It could not be read again as proof: ${unproven}`,
+        'Repeat the same call: it finishes what is missing. Giving a role back takes the right that the deployment parameter allowAccountRevocation gives the app; `cmk account restore` on your own sign-in takes yours.',
+        { extensions },
+      );
+  }
+}

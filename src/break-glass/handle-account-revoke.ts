@@ -1,0 +1,120 @@
+import { HttpProblem } from '../http/problem.ts';
+import type { Revocable } from '../identities/revocable.ts';
+import { type PreviewServices, previewAccount, revokeBelowKey } from '../identities/revoke-below-key.ts';
+import type { Log } from '../log.ts';
+import { REASONS } from '../reasons.ts';
+import { scopeOfPart } from '../revocation/account-record.ts';
+import type { AccountRevoked, AccountUseCase } from '../revocation/account-revocation.ts';
+import { NOT_AUDITED, type RevocationCall } from '../revocation/record-revocation.ts';
+import { ownStorage } from '../settings/own-storage.ts';
+import type { Settings } from '../settings/settings.ts';
+import { type AccountLookServices, inReachOf, orUnreadable } from './account-of-call.ts';
+import type { AccountRevokeRequest, AccountRevokeResponse } from './account-schemas.ts';
+import { accountRecordOf, failuresOf, takenOf } from './account-to-json.ts';
+import { auditWarning } from './warnings.ts';
+
+export type AccountRevokeServices = AccountLookServices &
+  AccountUseCase &
+  Omit<PreviewServices, 'inReach'> & {
+    readonly settings: Pick<Settings, 'subscriptions' | 'vaults' | 'storage' | 'cloud'>;
+  };
+
+/** What a revocation would stop, without doing it. @throws {@link HttpProblem}, `CmkError`: what it would be refused with */
+export async function dryRunAccount(
+  revocable: Revocable,
+  services: AccountRevokeServices,
+): Promise<AccountRevokeResponse> {
+  const preview = await orUnreadable(() => previewAccount(revocable, { ...services, inReach: inReachOf(services) }));
+  const { takes, warnings, ...effects } = preview;
+  return {
+    ...aboutOf(revocable),
+    reason: 'DryRun',
+    complete: false,
+    takes: takenOf(takes),
+    failures: [],
+    elapsedMs: 0,
+    ...mutable(effects),
+    ...NOT_AUDITED,
+    warnings: [...lockout(revocable, services), ...warnings],
+  };
+}
+
+/**
+ * Revokes, and words the answer.
+ *
+ * @throws {@link HttpProblem} 400 on a wrong confirmation, 502 when it is not proved that nothing gives access; `CmkError`
+ *   409 when it cannot be taken away by itself, 502 when the record cannot be written
+ */
+export async function handleAccountRevoke(
+  revocable: Revocable,
+  { confirm }: AccountRevokeRequest,
+  call: RevocationCall,
+  services: AccountRevokeServices,
+  log: Log,
+): Promise<AccountRevokeResponse> {
+  checkConfirmation(confirm, revocable);
+  const result = await orUnreadable(() =>
+    revokeBelowKey(revocable, call, { ...services, inReach: inReachOf(services) }, log),
+  );
+  const body = toBody(revocable, result, services);
+  if (result.complete) return body;
+  const { reason: _, ...extensions } = body;
+  throw new HttpProblem(
+    502,
+    'AccountRevocationIncomplete',
+    result.unproven === undefined
+      ? `${REASONS.AccountRevocationIncomplete} There still: ${result.left?.length ?? 0}; "failures" says why.`
+      : `It could not be read again as proof: ${result.unproven}`,
+    'Repeat the same call: it finishes what is missing. In an emergency revoke the key.',
+    { extensions },
+  );
+}
+
+function toBody(
+  revocable: Revocable,
+  { complete, revocation, failures, elapsedMs, audit, auditReceipt, warnings }: AccountRevoked,
+  services: AccountRevokeServices,
+): AccountRevokeResponse {
+  return {
+    ...aboutOf(revocable),
+    reason: 'AccountRevoked',
+    complete,
+    revocation: accountRecordOf(revocation),
+    takes: takenOf(revocation.took),
+    failures: failuresOf(failures),
+    elapsedMs,
+    audit,
+    ...(auditReceipt ? { auditReceipt } : {}),
+    warnings: [...lockout(revocable, services), ...auditWarning(audit), ...warnings],
+  };
+}
+
+function aboutOf({ account, key, part }: Revocable): Pick<AccountRevokeResponse, 'account' | 'key' | 'scope'> {
+  const scope = scopeOfPart(part.part);
+  return { account: account.id, key: key.id, ...(scope === undefined ? {} : { scope }) };
+}
+
+function lockout({ account }: Revocable, { settings }: AccountRevokeServices): string[] {
+  if (ownStorage(settings) !== account.name.toLowerCase()) return [];
+  return [
+    "This is the app's own storage: while it is revoked, queues and audit trail of the app stop. Restore with `cmk account restore`, and move the app's storage to Microsoft-managed keys.",
+  ];
+}
+
+function checkConfirmation(confirm: string, { account, part }: Revocable): void {
+  const scope = scopeOfPart(part.part);
+  const wanted = scope === undefined ? account.name : `${account.name}/${scope}`;
+  if (confirm.toLowerCase() === wanted.toLowerCase()) return;
+  throw new HttpProblem(
+    400,
+    'ConfirmationWrong',
+    `"confirm" does not name what this call is about. Nothing was changed.`,
+    `Send "confirm": "${wanted}" if this is what you mean.`,
+  );
+}
+
+function mutable<T extends object>(
+  value: T,
+): { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] } {
+  return JSON.parse(JSON.stringify(value));
+}
