@@ -20,6 +20,15 @@ const eventFunctions = {
   keyExpired: 'Microsoft.KeyVault.KeyExpired',
 } as const;
 
+/** Role and kind of principal of the assignments that the app may write and delete: as infra/ has it. */
+const ENCRYPTION_USER_ALONE = (['write', 'delete'] as const)
+  .map((verb) => {
+    const of = `@${verb === 'write' ? 'Request' : 'Resource'}[Microsoft.Authorization/roleAssignments:`;
+    const role = BUILT_IN_ROLES['Key Vault Crypto Service Encryption User'].id.split('/').at(-1);
+    return `((!(ActionMatches{'Microsoft.Authorization/roleAssignments/${verb}'})) OR (${of}RoleDefinitionId] ForAnyOfAnyValues:GuidEquals {${role}} AND ${of}PrincipalType] ForAnyOfAnyValues:StringEqualsIgnoreCase {'ServicePrincipal'}))`;
+  })
+  .join(' AND ');
+
 /** Gives the app's identities the least they need: Reader, changing encryption, and updating and rotating keys. */
 export function grantApp(
   world: World,
@@ -58,11 +67,19 @@ export function grantApp(
       'Microsoft.OperationalInsights/workspaces/query/AZKVAuditLogs/read',
     ],
   });
+  // What the deployment gives with allowAccountRevocation.
+  const tagRole = customRole(world, scopes, 'CMK account revoker', { actions: ['Microsoft.Resources/tags/write'] });
+  const keyRoleRole = customRole(world, scopes, 'CMK key role keeper', {
+    actions: ['Microsoft.Authorization/roleAssignments/write', 'Microsoft.Authorization/roleAssignments/delete'],
+  });
   for (const clientId of [CLIENT_IDS.app, CLIENT_IDS.appUserAssigned]) {
     const principalId = world.principals.get(clientId)?.objectId;
     if (!principalId) continue;
-    for (const vault of targets.vaults)
+    for (const vault of targets.vaults) {
       assignRole(world, { scope: vault.id, principalId, role: keyRole, settled: true });
+      const keeper = assignRole(world, { scope: vault.id, principalId, role: keyRoleRole, settled: true });
+      Object.assign(keeper, { condition: ENCRYPTION_USER_ALONE, conditionVersion: '2.0' });
+    }
     for (const { local } of targets.hsms ?? []) if (local) grantInHsm(local, principalId);
     for (const { id } of world.workspaces.values())
       assignRole(world, { scope: id, principalId, role: logRole, settled: true });
@@ -71,6 +88,7 @@ export function grantApp(
         BUILT_IN_ROLES.Reader,
         storageRole,
         eventRole,
+        tagRole,
         BUILT_IN_ROLES['Storage File Data Privileged Reader'],
       ]) {
         assignRole(world, { scope, principalId, role, settled: true });

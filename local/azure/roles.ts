@@ -44,22 +44,27 @@ export function isOver({ clock }: World, { endMs }: RoleAssignment): boolean {
   return endMs !== undefined && endMs <= clock.nowMs();
 }
 
-/** The assignment that lets a principal do `action` at `scope`, once it has propagated; undefined if none does. */
-export function grantingAssignment(
+/** The assignments that let a principal do `action` at `scope`, each once it has propagated, whatever its condition. */
+export function* grantingAssignments(
   world: World,
   principalObjectId: string,
   scope: string,
   action: string,
   kind: 'action' | 'dataAction',
-): RoleAssignment | undefined {
+): Generator<RoleAssignment> {
   const settledBefore = world.clock.nowMs() - world.settings.rolePropagationMs;
   for (const assignment of world.roleAssignments.values()) {
     if (assignment.principalId !== principalObjectId) continue;
     if (assignment.createdMs > settledBefore || isOver(world, assignment)) continue;
     if (!scopeCovers(assignment.scope, scope)) continue;
     const role = findRoleDefinition(world, assignment.roleDefinitionId);
-    if (role && grants(role, action, kind)) return assignment;
+    if (role && grants(role, action, kind)) yield assignment;
   }
+}
+
+/** The first of them; undefined if none does. */
+export function grantingAssignment(...of: Parameters<typeof grantingAssignments>): RoleAssignment | undefined {
+  for (const assignment of grantingAssignments(...of)) return assignment;
   return undefined;
 }
 

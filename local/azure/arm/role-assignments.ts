@@ -1,5 +1,6 @@
 import { asObject, asString, type JsonObject } from '../json.ts';
 import { guidOf } from '../roles/built-in-roles.ts';
+import { requireDelegation } from '../roles/delegation.ts';
 import { findRoleDefinition, isOver, scopeCovers } from '../roles.ts';
 import type { RoleAssignment } from '../world.ts';
 import { type ArmRequest, type ArmRoutes, nameAt, ok } from './arm-request.ts';
@@ -87,6 +88,8 @@ function put(request: ArmRequest): Response {
     );
   }
   const scope = path.scope;
+  const principalType = asString(properties.principalType) ?? 'ServicePrincipal';
+  requireDelegation(world, request.caller.principal, 'write', scope, { roleDefinitionId: role.id, principalType });
   const same = [...world.roleAssignments.values()].find(
     (one) =>
       one.scope.toLowerCase() === scope.toLowerCase() &&
@@ -111,7 +114,7 @@ function put(request: ArmRequest): Response {
     id: path.id,
     scope,
     principalId,
-    principalType: asString(properties.principalType) ?? 'ServicePrincipal',
+    principalType,
     roleDefinitionId: role.id,
     createdMs: world.clock.nowMs(),
     createdBy: caller,
@@ -121,7 +124,7 @@ function put(request: ArmRequest): Response {
   return created(request, assignment);
 }
 
-/** What an assignment says besides who, what and where. Conditions are kept, not evaluated. */
+/** What an assignment says besides who, what and where. Conditions on giving roles are evaluated, others are kept. */
 function remarks(properties: JsonObject): Pick<RoleAssignment, 'condition' | 'conditionVersion' | 'description'> {
   return {
     condition: asString(properties.condition),
@@ -143,6 +146,7 @@ export const roleAssignmentRoutes: ArmRoutes = {
     const id = request.path.id.toLowerCase();
     const assignment = request.world.roleAssignments.get(id);
     if (!assignment) return new Response(null, { status: 204 });
+    requireDelegation(request.world, request.caller.principal, 'delete', assignment.scope, assignment);
     request.world.roleAssignments.delete(id);
     return ok(assignmentBody(request, assignment));
   },

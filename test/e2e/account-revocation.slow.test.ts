@@ -1,0 +1,320 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RoleAssignment, StorageAccount } from '../../local/azure/world.ts';
+import { readAccountRevocations } from '../../src/revocation/account-record.ts';
+import {
+  type Answer,
+  type Bundles,
+  type Call,
+  makeBundles,
+  type RunningApp,
+  signIn,
+  startApp,
+} from '../break-glass/running-app.ts';
+import { type ApiDocument, expectDocumented } from '../support/documented.ts';
+import { eventually } from '../support/eventually.ts';
+import { TestKey, vaultNamed } from '../support/fleet.ts';
+import { useWire } from '../support/wire.ts';
+
+let app: RunningApp | undefined;
+const wire = useWire({ functionsHost: () => app?.url });
+let bundles: Bundles;
+let document: ApiDocument;
+
+beforeAll(async () => {
+  bundles = await makeBundles();
+  app = await startApp(bundles, wire.azure, wire.connectionString);
+  document = JSON.parse((await call('/openapi.json')).text) as ApiDocument;
+});
+afterAll(async () => {
+  await app?.stop();
+  await bundles?.remove();
+});
+
+function call(path: string, options?: Call): Promise<Answer> {
+  if (!app) throw new Error('The app is not up.');
+  return app.call(path, options);
+}
+
+type Operation = 'accountStatus' | 'revokeAccount' | 'restoreAccount';
+const documented = async (operation: Operation, answer: Promise<Answer>): Promise<Answer> => {
+  expectDocumented(await answer, operation, document);
+  return answer;
+};
+
+interface Site {
+  readonly key: TestKey;
+  readonly account: StorageAccount;
+  /** Of its own, system-assigned identity. */
+  readonly role: RoleAssignment;
+}
+
+/** An account with an identity of its own, whose role is assigned on the key alone, with all that an assignment can say. */
+function site(options: Parameters<TestKey['account']>[1] = {}): Site {
+  const { world } = wire.azure;
+  const key = new TestKey(world);
+  const account = key.account('pinned', { identity: undefined as never, shares: ['share1'], ...options });
+  const principalId = account.identity?.principalId ?? '';
+  const [id, role] = [...world.roleAssignments].find(([, one]) => one.principalId === principalId) ?? [];
+  if (!id || !role) throw new Error('no role');
+  world.roleAssignments.delete(id);
+  const scope = `${key.vault.id}/keys/${key.name}`;
+  const mine = {
+    ...role,
+    id: `${scope}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`,
+    scope,
+    description: 'Für die Ablage',
+    condition: "@Resource[x] StringEquals 'y'",
+    conditionVersion: '2.0',
+  };
+  world.roleAssignments.set(mine.id.toLowerCase(), mine);
+  return { key, account, role: mine };
+}
+
+const rolesOf = ({ account }: Pick<Site, 'account'>) =>
+  [...wire.azure.world.roleAssignments.values()].filter(
+    ({ principalId }) => principalId === account.identity?.principalId,
+  );
+const openOn = ({ account }: Pick<Site, 'account'>) =>
+  readAccountRevocations(account.tags, wire.azure.clock.now()).open;
+const accountPath = ({ account }: Pick<Site, 'account'>, action = '') => `/accounts/${account.name}${action}`;
+
+function revoke(of: Site, scope?: string, as = 'revoker'): Promise<Answer> {
+  const confirm = scope === undefined ? of.account.name : `${of.account.name}/${scope}`;
+  const body = { reason: 'One share is being copied', ticket: 'INC-2', confirm, ...(scope ? { scope } : {}) };
+  return documented('revokeAccount', call(accountPath(of, '/revoke'), { method: 'POST', as, body }));
+}
+function restore(of: Site, revocation = openOn(of)[0]?.id ?? 'none', as = 'restorer'): Promise<Answer> {
+  const body = { reason: 'It was a backup', revocation };
+  return documented('restoreAccount', call(accountPath(of, '/restore'), { method: 'POST', as, body }));
+}
+const status = (of: Site): Promise<Answer> => documented('accountStatus', call(accountPath(of), { as: 'revoker' }));
+const outcome = ({ status: code, body }: Answer): string => `${code} ${body.reason}`;
+
+describe('one account', () => {
+  it('is cut off by its role, with its key left alone, and gets exactly that role back by a second person', async () => {
+    const of = site();
+    const { role, key, account } = of;
+    const before = structuredClone(role);
+    account.tags = { owner: 'finance' };
+
+    const dry = await documented(
+      'revokeAccount',
+      call(accountPath(of, '/revoke?dryRun=true'), { method: 'POST', as: 'revoker' }),
+    );
+    expect(dry.body).toMatchObject({ reason: 'DryRun', takes: [{ kind: 'role', scope: role.scope }] });
+    expect(JSON.stringify(dry.body.stops)).toContain('share1');
+    expect(JSON.stringify(dry.body.goesOn)).toContain('every other account');
+    expect(JSON.stringify(dry.body.notDocumented)).toContain('no figure is published');
+    expect(rolesOf(of)).toEqual([before]);
+
+    const revoked = await revoke(of);
+    expect(revoked.body).toMatchObject({ reason: 'AccountRevoked', complete: true, audit: 'written', failures: [] });
+    expect(rolesOf(of)).toEqual([]);
+    expect(openOn(of)).toMatchObject([{ revokedBy: signIn(wire.azure, 'revoker').objectId, part: 'identity' }]);
+    expect(account.tags.owner).toBe('finance');
+    expect(key.vault.keys.get(key.name)?.versions.every(({ enabled }) => enabled)).toBe(true);
+    expect((await status(of)).body.revocations).toMatchObject([{ id: revoked.body.revocation?.id, held: true }]);
+
+    expect(outcome(await restore(of, 'cafe'))).toBe('409 OtherRevocation');
+    await revoke(of, undefined, 'operator');
+    expect(outcome(await restore(of, revoked.body.revocation?.id))).toBe('409 OtherRevocation');
+    expect(outcome(await restore(of, undefined, 'operator'))).toBe('403 SecondPersonNeeded');
+    expect(rolesOf(of)).toEqual([]);
+
+    const restored = await restore(of);
+    expect(restored.body).toMatchObject({ reason: 'AccountRestored', complete: true, audit: 'written' });
+    const { createdMs: _, createdBy: __, ...given } = rolesOf(of)[0] ?? {};
+    expect(before).toMatchObject(given);
+    expect(given).toMatchObject({ id: before.id, description: 'Für die Ablage', condition: before.condition });
+    expect(account.tags).toEqual({ owner: 'finance' });
+    expect(outcome(await restore(of, 'cafe'))).toBe('200 NothingToRestore');
+  });
+
+  it('is not moved while it is revoked, whoever asks, and is on the newest version once it is restored', async () => {
+    const of = site();
+    const { key, account } = of;
+    await revoke(of);
+    const next = key.add();
+    const raise = () => call(`/drift`, { method: 'POST', as: 'operator', body: {} });
+    await raise();
+    const moved = () => account.encryption.keyvaultproperties?.keyversion;
+    await eventually('the account counts as revoked', async () => {
+      const { body } = await call(`/fleet/${account.name}`, { as: 'operator' });
+      return (body.health as { state?: string } | undefined)?.state === 'Revoked';
+    });
+    expect(moved()).toBe(key.first.version);
+    await restore(of);
+    await eventually('the account is moved', () => moved() === next.version);
+  });
+
+  it.each<[string, (of: Site) => void, RegExp]>([
+    [
+      'by a role that is assigned above the vault',
+      ({ role }) => {
+        const scope = role.scope.slice(0, role.scope.indexOf('/providers/'));
+        Object.assign(role, { scope, id: role.id.replace(role.scope, scope) });
+      },
+      /above the vault/,
+    ],
+    [
+      'by another role',
+      ({ role }) => Object.assign(role, { roleDefinitionId: role.roleDefinitionId.replace(/[^/]+$/, OFFICER) }),
+      /another role/,
+    ],
+    [
+      'by access policies',
+      ({ key }) => Object.assign(key.vault.properties, { enableRbacAuthorization: false }),
+      /access policies/,
+    ],
+  ])('is refused, and nothing is changed, when it reaches its key %s', async (_, change, why) => {
+    const of = site();
+    const { properties } = of.key.vault;
+    const rbac = properties.enableRbacAuthorization;
+    try {
+      change(of);
+      const roles = rolesOf(of).length;
+      const refused = await revoke(of);
+      expect(outcome(refused)).toBe('409 AccountNotRevocable');
+      expect(refused.body.detail).toMatch(why);
+      expect(rolesOf(of)).toHaveLength(roles);
+      expect(of.account.tags).toEqual({});
+    } finally {
+      properties.enableRbacAuthorization = rbac;
+    }
+  });
+
+  it('is refused when others have its identity, and they are named', async () => {
+    const key = new TestKey(wire.azure.world);
+    const account = key.account();
+    const refused = await revoke({ key, account, role: undefined as never });
+    expect(outcome(refused)).toBe('409 IdentityShared');
+    expect(refused.body.detail).toMatch(/starchive01/);
+    expect(account.tags).toEqual({});
+  });
+
+  it.each([
+    ['the app may not write tags', /tags\/write/, 'RecordNotWritten'],
+    ['the app may not take roles away', /roleAssignments\/delete/, 'MissingPermission'],
+  ])('leaves everything as it was when %s, and says what is lacking', async (_, right, reason) => {
+    const of = site();
+    const roles = [...wire.azure.world.roleDefinitions.values()].filter((one) =>
+      one.actions.some((action) => right.test(action)),
+    );
+    const rights = roles.map((one) => [one, one.actions] as const);
+    for (const one of roles) Object.assign(one, { actions: [] });
+    try {
+      const refused = await revoke(of);
+      expect(outcome(refused)).toBe(`502 ${reason}`);
+      expect(refused.body.nextStep).toContain('allowAccountRevocation');
+      expect(rolesOf(of)).toHaveLength(1);
+      expect(of.account.tags).toEqual({});
+    } finally {
+      for (const [one, actions] of rights) Object.assign(one, { actions });
+    }
+  });
+
+  it.each([
+    ['the write of the record', { path: '/Microsoft.Resources/tags/', method: 'PATCH' }],
+    ['taking the role away', { path: '/roleAssignments/', method: 'DELETE' }],
+  ])('is revoked once although the answer to %s is lost', async (_, match) => {
+    const of = site();
+    wire.azure.faults.add([{ match: { host: 'management.azure.com', ...match }, times: 1, resetAfter: true }]);
+    expect(outcome(await revoke(of))).toBe('200 AccountRevoked');
+    expect(rolesOf(of)).toEqual([]);
+    expect(openOn(of)).toHaveLength(1);
+  });
+
+  it('is finished by the same call after the process was killed in between, and then by a restore', async () => {
+    const of = site();
+    const path = '/roleAssignments/';
+    wire.azure.faults.add([{ match: { host: 'management.azure.com', method: 'DELETE', path }, hang: true }]);
+    void revoke(of).catch(() => {});
+    await eventually('the record is written', () => openOn(of).length === 1);
+    await app?.stop();
+    wire.azure.faults.clear();
+    app = await startApp(bundles, wire.azure, wire.connectionString);
+    // The record was there before anything was taken: whoever looks sees that it does not hold yet.
+    expect((await status(of)).body.revocations).toMatchObject([{ held: false }]);
+    expect(rolesOf(of)).toHaveLength(1);
+    expect(outcome(await revoke(of, undefined, 'operator'))).toBe('200 AccountRevoked');
+    expect(rolesOf(of)).toEqual([]);
+    expect(outcome(await restore(of))).toBe('200 AccountRestored');
+    expect(rolesOf(of)).toHaveLength(1);
+    expect(of.account.tags).toEqual({});
+  });
+
+  it('gives nothing back to another identity by a record that somebody has forged', async () => {
+    const of = site();
+    await revoke(of);
+    const forged = randomUUID();
+    of.account.tags = Object.fromEntries(
+      Object.entries(of.account.tags).map(([name, value]) => [
+        name,
+        value.replaceAll(of.account.identity?.principalId ?? '', forged),
+      ]),
+    );
+    const refused = await restore(of);
+    expect(outcome(refused)).toBe('502 AccountRestoreIncomplete');
+    expect([...wire.azure.world.roleAssignments.values()].filter((one) => one.principalId === forged)).toEqual([]);
+  });
+});
+
+const OFFICER = '14b46e9e-c2b7-41b4-b07b-48a6ebf60603';
+
+describe('one encryption scope', () => {
+  it('is disabled, and enabled again by a second person; its account goes on', async () => {
+    const key = new TestKey(wire.azure.world);
+    const of = site({ scopes: [{ name: 'scope1', key: key.use() }] });
+    const scope = () => of.account.encryptionScopes.get('scope1');
+    const before = structuredClone(scope());
+    const dry = await call(accountPath(of, '/revoke?dryRun=true&scope=scope1'), { method: 'POST', as: 'revoker' });
+    expect(JSON.stringify(dry.body.goesOn)).toContain('Azure Files has no encryption scopes');
+    expect(outcome(await revoke(of, 'scope1'))).toBe('200 AccountRevoked');
+    expect(scope()).toMatchObject({ state: 'Disabled', keyVaultProperties: before?.keyVaultProperties });
+    expect(rolesOf(of).length).toBeGreaterThan(0);
+    expect((await status(of)).body.revocations).toMatchObject([{ scope: 'scope1', held: true }]);
+    expect(outcome(await restore(of, undefined, 'revoker'))).toBe('403 RoleMissing');
+    expect(outcome(await restore(of))).toBe('200 AccountRestored');
+    expect(scope()).toMatchObject({ state: 'Enabled', keyVaultProperties: before?.keyVaultProperties });
+    expect(of.account.tags).toEqual({});
+  });
+
+  it('that was disabled before stays so: a restore gives back what was taken and nothing else', async () => {
+    const of = site();
+    of.account.encryptionScopes.set('scope1', {
+      name: 'scope1',
+      source: 'Microsoft.KeyVault',
+      state: 'Disabled',
+      keyVaultProperties: { keyUri: of.key.id(of.key.first) },
+      creationTime: '',
+      lastModifiedTime: '',
+    });
+    expect((await revoke(of, 'scope1')).body).toMatchObject({ reason: 'AccountRevoked', takes: [] });
+    expect((await restore(of)).body).toMatchObject({ reason: 'AccountRestored', given: [] });
+    expect(of.account.encryptionScopes.get('scope1')?.state).toBe('Disabled');
+  });
+});
+
+describe('what is refused before anything is read of the account', () => {
+  it('is named', async () => {
+    const of = site();
+    const post = (body: object, query = '', name = of.account.name, as: Call['as'] = 'revoker') =>
+      documented('revokeAccount', call(`/accounts/${name}/revoke${query}`, { method: 'POST', as, body }));
+    const body = { reason: 'testing', confirm: of.account.name };
+    expect(outcome(await post({ ...body, confirm: 'stfiles01' }))).toBe('400 ConfirmationWrong');
+    expect(outcome(await post({ ...body, shared: true }))).toBe('400 BodyInvalid');
+    expect(outcome(await post({ ...body, scope: '../x' }))).toBe('400 BodyInvalid');
+    expect(outcome(await post({ ...body, scope: 'nothere' }))).toBe('404 AccountNotManaged');
+    expect(outcome(await post(body, '?scope=scope1'))).toBe('400 QueryInvalid');
+    expect(outcome(await post(body, '?dryrun=true'))).toBe('400 QueryInvalid');
+    expect(outcome(await post(body, '', 'stplain01'))).toBe('404 AccountNotManaged');
+    expect(outcome(await post(body, '', 'nosuchaccount'))).toBe('404 AccountNotManaged');
+    expect(outcome(await post(body, '', of.account.name, 'restorer'))).toBe('403 RoleMissing');
+    expect(outcome(await documented('accountStatus', call('/accounts/a.b', { as: 'revoker' })))).toBe(
+      '404 AccountNotManaged',
+    );
+    expect(vaultNamed(wire.azure.world, 'kv-files').keys.has(of.key.name)).toBe(true);
+    expect(rolesOf(of)).toHaveLength(1);
+  });
+});
