@@ -18,7 +18,10 @@ export type ChangeAction =
   | 'version.disable'
   | 'account.create'
   | 'account.setIdentity'
-  | 'account.setKey';
+  | 'account.setKey'
+  | 'role.remove'
+  | 'scope.disable'
+  | 'scope.enable';
 
 /** One change, for people and for scripts. */
 export interface Change {

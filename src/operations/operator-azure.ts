@@ -10,8 +10,9 @@ import { createDeletedAccounts, type DeletedAccounts } from '../dependents/delet
 import { createFileShares, type FileShares } from '../dependents/file-shares-client.ts';
 import { createResourceGraph, type ResourceGraph } from '../dependents/resource-graph-client.ts';
 import { createFileService, type FileService } from '../effect/file-service-client.ts';
-import { type Authorization, createAuthorization } from '../identities/authorization-client.ts';
-import { createIdentities, type Identities } from '../identities/identity-client.ts';
+import type { Authorization } from '../identities/authorization-client.ts';
+import { createIdentityClients, type IdentityClients } from '../identities/create-identity-clients.ts';
+import type { Identities } from '../identities/identity-client.ts';
 import { createRoleAssignments, type RoleAssignments } from '../identities/role-assignment-client.ts';
 import { createKeyAdmin, type KeyAdmin } from '../keys/key-admin-client.ts';
 import { createKeys, type Keys, type KeysOptions, URGENT_OPTIONS } from '../keys/key-client.ts';
@@ -44,6 +45,10 @@ export interface Azure {
   readonly identities: Identities;
   readonly authorization: Authorization;
   readonly roles: RoleAssignments;
+  /** What is revoked below the key, and its record. */
+  readonly keyRoles: IdentityClients['keyRoles'];
+  readonly scopeStates: IdentityClients['scopeStates'];
+  readonly tags: IdentityClients['tags'];
   readonly now: () => Date;
   readonly sleep: (ms: number) => Promise<void>;
 }
@@ -61,13 +66,15 @@ const PERSON_OPTIONS: KeysOptions = { limits: LIMITS.operator };
 /** No call is made yet, and no token is fetched. */
 export function createAzure(signIn: TokenCredential, cloud: Cloud, defaultSubscription?: string): Azure {
   const credential = withTokenDeadline(signIn, OPERATOR_TOKEN_MS);
+  const accounts = createStorageAccounts(credential, cloud);
   return {
     cloud,
     defaultSubscription,
     operator: () => readOperator(credential, `https://${cloud.keyVaultSuffix}/.default`),
     subscriptions: createSubscriptions(credential, cloud),
+    ...createIdentityClients(credential, cloud, accounts),
     resources: createResources(credential, cloud),
-    accounts: createStorageAccounts(credential, cloud),
+    accounts,
     shares: createFileShares(credential, cloud),
     deletedAccounts: createDeletedAccounts(credential, cloud),
     usageLog: (workspace) => createKeyUsageLog(credential, cloud, workspace),
@@ -77,8 +84,6 @@ export function createAzure(signIn: TokenCredential, cloud: Cloud, defaultSubscr
     keys: createKeys(credential, PERSON_OPTIONS),
     urgentKeys: createKeys(credential, URGENT_OPTIONS),
     keyAdmin: createKeyAdmin(credential, LIMITS.operator),
-    identities: createIdentities(credential, cloud),
-    authorization: createAuthorization(credential, cloud),
     roles: createRoleAssignments(credential, cloud),
     now: () => new Date(),
     sleep: (ms) => sleep(ms),

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Cli } from '../cli.ts';
 import { confirmKey } from '../confirm.ts';
 import { changing, inGroup } from '../options.ts';
+import { addAccountBreakGlass } from './account-break-glass.ts';
 import {
   choiceOf,
   fromOtherTenant,
@@ -39,6 +40,7 @@ export function addAccountCommands(program: Command, cli: Cli): void {
   addEnable(there('enable'), cli);
   addCreate(inGroup(named('create'), 'to create it in'), cli);
   addDisable(there('disable'), cli);
+  addAccountBreakGlass(there, cli);
 }
 
 function addEnable(command: Command, cli: Cli): void {

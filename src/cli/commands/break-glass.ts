@@ -101,8 +101,8 @@ function addRestore(restoring: Command, cli: Cli): void {
     });
 }
 
-/** Why a key is revoked: nobody finds it out afterwards. Whoever sits there is asked, as there may be no time to lose. */
-async function reasonOf({ reason }: BreakGlassArguments, ask: Ask): Promise<string> {
+/** Why it is revoked: nobody finds it out afterwards. Whoever sits there is asked, as there may be no time to lose. */
+export async function reasonOf({ reason }: { readonly reason?: string | undefined }, ask: Ask): Promise<string> {
   if (reason !== undefined) return reason;
   const answer = ask && (await ask('Why? It goes into the audit trail: '));
   const check = text('--reason', TEXT_LENGTHS.reason);

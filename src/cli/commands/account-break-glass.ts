@@ -1,0 +1,90 @@
+import type { Command } from 'commander';
+import { TEXT_LENGTHS } from '../../http/text-lengths.ts';
+import type { Cli, GlobalOptions } from '../cli.ts';
+import { confirmKey } from '../confirm.ts';
+import { EXIT } from '../exit-codes.ts';
+import { changing, text } from '../options.ts';
+import { placeOf } from './account-options.ts';
+import { reasonOf } from './break-glass.ts';
+
+interface AccountBreakGlassArguments {
+  scope?: string;
+  reason?: string;
+  ticket?: string;
+  revocation?: string;
+  yes?: boolean;
+  dryRun?: boolean;
+}
+
+const AFTER = `
+For a case that concerns one account and not the company. Without --scope the
+role of the account's identity on its key is taken away, which takes an Azure
+RBAC vault and an identity that no other account has; with it, one encryption
+scope is disabled, which stops blobs and no file share. --dry-run says what
+stops, what goes on, and what Microsoft does not say. Needs Azure Resource
+Manager: the right to write the account's tags, and to take and give the role,
+or to write the scope. Whoever revoked cannot restore, unless CMK_DUAL_CONTROL
+is off.`;
+
+/** `account revoke` and `account restore`: what the app's API does, by the same code, without the app. */
+export function addAccountBreakGlass(named: (name: string) => Command, cli: Cli): void {
+  const breakGlass = (name: string): Command =>
+    changing(named(name))
+      .option('--yes', 'do not ask for the name to be typed; needed where nobody can type')
+      .addHelpText('after', AFTER);
+  addRevoke(breakGlass('revoke'), cli);
+  addRestore(breakGlass('restore'), cli);
+}
+
+function addRevoke(revoking: Command, cli: Cli): void {
+  revoking
+    .description('BREAK GLASS: cut one account, or one encryption scope, off from its key, and not the key')
+    .option('--scope <scope>', 'the encryption scope, instead of the whole account')
+    .action(async (account: string, options: AccountBreakGlassArguments, command: Command) => {
+      const globals = command.optsWithGlobals<GlobalOptions>();
+      const { appRecord } = await import('../../operations/key/app-record.ts');
+      const { previewAccountRevocation, revokeAccountAsOperator } = await import(
+        '../../operations/account/account-revoke.ts'
+      );
+      const { environment } = cli;
+      const { ask } = cli.context;
+      const what = { ...placeOf(globals), account, scope: options.scope };
+      const reason = options.dryRun ? '' : await reasonOf(options, ask);
+      const name = options.scope === undefined ? account : `${account}/${options.scope}`;
+      if (!options.dryRun) await confirmKey('revoke', name, options.yes ?? false, ask);
+      const app = appRecord(environment, () => cli.credential(globals));
+      await cli.run(
+        command,
+        (operation) =>
+          options.dryRun
+            ? previewAccountRevocation(what, operation)
+            : revokeAccountAsOperator({ ...what, reason, ticket: options.ticket, environment, app }, operation),
+        ({ complete }) => (complete || options.dryRun ? EXIT.ok : EXIT.incomplete),
+      );
+    });
+}
+
+function addRestore(restoring: Command, cli: Cli): void {
+  restoring
+    .description('give back what a revocation of an account took away, and nothing else; by another person')
+    .requiredOption(
+      '--revocation <id>',
+      'which one: its id is in the answer to it, and in the drift report',
+      text('--revocation', TEXT_LENGTHS.revocation),
+    )
+    .action(async (account: string, options: AccountBreakGlassArguments, command: Command) => {
+      const globals = command.optsWithGlobals<GlobalOptions>();
+      const { appRecord } = await import('../../operations/key/app-record.ts');
+      const { restoreAccountAsOperator } = await import('../../operations/account/account-restore.ts');
+      const { reason = 'not said', ticket, revocation = '' } = options;
+      if (!options.dryRun) await confirmKey('restore', account, options.yes ?? false, cli.context.ask);
+      const dualControl = cli.environment.CMK_DUAL_CONTROL?.trim().toLowerCase() !== 'off';
+      const app = appRecord(cli.environment, () => cli.credential(globals));
+      const what = { ...placeOf(globals), account, revocation, reason, ticket, dualControl, app };
+      await cli.run(
+        command,
+        (operation) => restoreAccountAsOperator(what, operation),
+        ({ complete }) => (complete || options.dryRun ? EXIT.ok : EXIT.incomplete),
+      );
+    });
+}
