@@ -1,0 +1,144 @@
+import { describe, expect, it } from 'vitest';
+import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import { addAccount, addKeyVersion, addManagedHsm, addRoleAssignment, allowStorage } from '../../local/azure/fleet.ts';
+import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
+import type { Principal, StorageAccount } from '../../local/azure/world.ts';
+import { restoreAccountAsOperator } from '../../src/operations/account/account-restore.ts';
+import { previewAccountRevocation, revokeAccountAsOperator } from '../../src/operations/account/account-revoke.ts';
+import type { AppRecord } from '../../src/operations/key/app-record.ts';
+import type { Operation } from '../../src/operations/operator-azure.ts';
+import { readAccountRevocations } from '../../src/revocation/account-record.ts';
+import { type Site, texts, unique, useProcedures } from '../support/procedures.ts';
+import { runCmk } from '../support/run-cmk.ts';
+
+const procedures = useProcedures();
+const app: AppRecord = {
+  audit: async () => ({ written: { file: 'f', seq: 1, hash: 'h' } }),
+  queue: { send: async () => {} },
+};
+
+/** Whether others have the identity takes a look at the whole subscription. */
+function seeing(person: Principal): Principal {
+  const scope = `/subscriptions/${SUBSCRIPTION_ID}`;
+  addRoleAssignment(procedures.world, {
+    scope,
+    principalId: person.objectId,
+    role: BUILT_IN_ROLES.Reader,
+    settled: true,
+  });
+  return person;
+}
+const admin = ({ group }: Site): Principal =>
+  seeing(procedures.somebodyWith(group.id, 'Owner', 'Key Vault Crypto Officer'));
+const revoking =
+  ({ name: account }: StorageAccount, scope?: string) =>
+  (operation: Operation) =>
+    revokeAccountAsOperator({ account, scope, reason: 'test', environment: {}, app }, operation);
+const restoring =
+  (account: StorageAccount, revocation = openOn(account)[0]?.id ?? 'none') =>
+  (operation: Operation) =>
+    restoreAccountAsOperator({ account: account.name, revocation, reason: 'test', dualControl: true, app }, operation);
+const openOn = ({ tags }: StorageAccount) => readAccountRevocations(tags, procedures.local.clock.now()).open;
+const rolesOf = ({ identity }: Pick<Site, 'identity'>) =>
+  [...procedures.world.roleAssignments.values()].filter(({ principalId }) => principalId === identity.principalId);
+
+describe('account revoke and account restore', () => {
+  it('take the role of the identity away and give exactly that back, by a second person', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const [first, second] = [admin(site), admin(site)];
+    const [before] = structuredClone(rolesOf(site));
+
+    const preview = await procedures.run(
+      (operation) => previewAccountRevocation({ account: account.name }, operation),
+      {
+        as: first,
+        dryRun: true,
+      },
+    );
+    const name = `role of ${site.identity.principalId} on ${site.vault.name}`;
+    expect(texts(preview, 'planned')).toEqual([`${name} taken away`]);
+    expect(texts(preview, 'note').join('\n')).toMatch(/Stops: .*share1[\s\S]*Goes on: [\s\S]*Not documented: /);
+    expect(rolesOf(site)).toEqual([before]);
+
+    const revoked = await procedures.run(revoking(account), { as: first });
+    expect(revoked.result).toMatchObject({
+      complete: true,
+      audit: 'written',
+      revocation: { revokedBy: first.objectId },
+    });
+    expect(texts(revoked, 'done')).toEqual([`${name} taken away`]);
+    expect(rolesOf(site)).toEqual([]);
+    const { id } = revoked.result.revocation ?? { id: '' };
+    const restoreIt = `cmk account restore ${account.name} --revocation ${id}`;
+    expect(texts(revoked, 'note')).toContain(`To give access back: ${restoreIt}, run by somebody else than you`);
+
+    expect(await procedures.refusal(restoring(account, 'cafe'), { as: second })).toMatchObject({
+      reason: 'OtherRevocation',
+      nextStep: `If that is the one you mean: ${restoreIt}`,
+    });
+    expect(await procedures.refusal(restoring(account), { as: first })).toMatchObject({ reason: 'SecondPersonNeeded' });
+    const planned = await procedures.run(restoring(account), { as: second, dryRun: true });
+    expect(texts(planned, 'planned')).toEqual([`${name} given back`]);
+    expect(rolesOf(site)).toEqual([]);
+
+    const restored = await procedures.run(restoring(account), { as: second });
+    expect(restored.result).toMatchObject({ complete: true, audit: 'written' });
+    expect(rolesOf(site).map(({ id: one }) => one)).toEqual([before?.id]);
+    expect(account.tags).toEqual({});
+    expect((await procedures.run(restoring(account, id), { as: second })).changed).toBe(false);
+  });
+
+  it('disable and enable one encryption scope', async () => {
+    const site = procedures.site();
+    const account = addAccount(procedures.world, site.group, {
+      name: unique('st'),
+      identity: site.identity,
+      scopes: [{ name: 'scope1', key: { vault: site.vault, keyName: site.key, mode: 'pinned' } }],
+    });
+    const state = () => account.encryptionScopes.get('scope1')?.state;
+    expect((await procedures.run(revoking(account, 'scope1'), { as: admin(site) })).result.complete).toBe(true);
+    expect(state()).toBe('Disabled');
+    expect((await procedures.run(restoring(account), { as: admin(site) })).result.complete).toBe(true);
+    expect(state()).toBe('Enabled');
+    expect(rolesOf(site)).toHaveLength(1);
+  });
+
+  it('are refused where the role cannot be taken away by itself: in a Managed HSM', async () => {
+    const site = procedures.site();
+    const hsm = addManagedHsm(procedures.world, site.group, unique('hsm-'));
+    addKeyVersion(procedures.world, hsm, 'vault-key');
+    allowStorage(procedures.world, hsm, site.identity.principalId);
+    const account = addAccount(procedures.world, site.group, {
+      name: unique('st'),
+      identity: site.identity,
+      key: { vault: hsm, keyName: 'vault-key', mode: 'pinned' },
+    });
+    const refused = await procedures.refusal(revoking(account));
+    expect(refused).toMatchObject({ reason: 'AccountNotRevocable' });
+    expect(refused.message).toMatch(/local roles/);
+    expect(account.tags).toEqual({});
+  });
+
+  it('are refused for what is under keys of Microsoft, and say which right is lacking', async () => {
+    const site = procedures.site();
+    expect((await procedures.refusal(revoking(site.account))).reason).toBe('AccountNotManaged');
+    const account = procedures.encrypted(site);
+    const reader = seeing(procedures.stranger());
+    expect(await procedures.refusal(revoking(account), { as: reader })).toMatchObject({ reason: 'RecordNotWritten' });
+    expect(rolesOf(site)).toHaveLength(1);
+  });
+
+  it('ask for the name on the command line, and for a reason', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const refused = await runCmk(procedures, ['account', 'revoke', account.name, '--reason', 'test'], {
+      answer: 'another',
+    });
+    expect(refused.err).toContain('That is not the name');
+    const done = await runCmk(procedures, ['account', 'revoke', account.name, '--reason', 'test', '--yes', '--json']);
+    expect(done.code, done.err).toBe(0);
+    expect(JSON.parse(done.out)).toMatchObject({ result: { complete: true } });
+    expect(rolesOf(site)).toEqual([]);
+  });
+});
