@@ -74,6 +74,9 @@ param allowEventRepair bool = true
 @description('Gives the app userAssignedIdentities/assign/action. Only needed if Azure refuses to write an account with LinkedAuthorizationFailed.')
 param allowIdentityAssignment bool = false
 
+@description('Lets the app revoke and restore a single account or encryption scope, beside whole keys. Gives it the right to take the role Key Vault Crypto Service Encryption User on the managed vaults away from service principals, and to give it to them, under a condition that confines it to that role; and to write tags where it writes accounts.')
+param allowAccountRevocation bool = false
+
 @description('Lets the app list the file shares of dependent accounts after a revocation, to see whether they really refuse (effect probe). Gives it Storage File Data Privileged Reader: it could read every file.')
 param allowEffectProbe bool = false
 
@@ -417,6 +420,7 @@ module roles 'modules/roles.bicep' = [
       forAccounts: contains(accountSubscriptions, id)
       forWriting: writeEverywhere ? contains(accountSubscriptions, id) : contains(groupSubscriptions, id)
       allowIdentityAssignment: allowIdentityAssignment
+      allowAccountRevocation: allowAccountRevocation
       forDependents: otherDependents == 'listed'
       forAuditKey: contains(auditKeySubscriptions, id)
       forUsageLog: contains(usageSubscriptions, id)
@@ -433,6 +437,9 @@ module vaultAccess 'modules/vault-access.bicep' = [
       environmentName: environmentName
       principalId: identity.outputs.principalId
       roleDefinitionId: roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.vaultOperatorId
+      keyRoleKeeperId: allowAccountRevocation
+        ? roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.keyRoleKeeperId
+        : ''
       workspaceId: vaultDiagnostics ? monitoring.outputs.workspaceId : ''
     }
     dependsOn: [
@@ -511,6 +518,9 @@ module subscriptionAccess 'modules/subscription-access.bicep' = [
       roleDefinitionIds: concat(
         [roles[indexOf(roleSubscriptions, id)].outputs.inventoryReaderId],
         writeEverywhere ? [roles[indexOf(roleSubscriptions, id)].outputs.accountOperatorId] : [],
+        writeEverywhere && allowAccountRevocation
+          ? [roles[indexOf(roleSubscriptions, id)].outputs.accountRevokerId]
+          : [],
         allowIdentityAssignment ? [roles[indexOf(roleSubscriptions, id)].outputs.identityAssignerId] : [],
         otherDependents == 'listed' ? [roles[indexOf(roleSubscriptions, id)].outputs.dependentsReaderId] : [],
         otherDependents == 'reader'
@@ -539,6 +549,9 @@ module groupAccess 'modules/group-access.bicep' = [
       principalId: identity.outputs.principalId
       roleDefinitionIds: concat(
         [roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.accountOperatorId],
+        allowAccountRevocation
+          ? [roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.accountRevokerId]
+          : [],
         allowEffectProbe
           ? [
               subscriptionResourceId(
