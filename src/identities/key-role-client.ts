@@ -5,7 +5,7 @@ import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import { LIMITS } from '../azure/limits.ts';
 import { armOptions } from '../azure/resource-manager.ts';
 import type { TakenRole } from '../revocation/account-record.ts';
-import { ENCRYPTION_USER } from './key-roles.ts';
+import { ENCRYPTION_USER, roleDefinitionId } from './key-roles.ts';
 
 /** An assignment of any role, to a principal or to a group that it is in. */
 export interface AssignedRole extends Omit<TakenRole, 'kind'> {
@@ -54,10 +54,10 @@ export function createKeyRoleAssignments(credential: TokenCredential, cloud: Clo
       await unlessMissing(() => roleAssignments.delete(plain(scope), name));
     },
     async giveBack({ scope, name, principalId, description, condition, conditionVersion }) {
-      const subscription = scope.split('/').slice(0, 3).join('/');
+      const [, , subscription] = scope.split('/');
       try {
         await roleAssignments.create(plain(scope), name, {
-          roleDefinitionId: `${subscription}/providers/Microsoft.Authorization/roleDefinitions/${ENCRYPTION_USER.id}`,
+          roleDefinitionId: roleDefinitionId(subscription, ENCRYPTION_USER.id),
           principalId,
           principalType: 'ServicePrincipal',
           ...(description === undefined ? {} : { description }),

@@ -37,3 +37,8 @@ export const ENCRYPTION_USER: KeyRole = {
 /** The same in a Managed HSM ("Local RBAC built-in roles"): what Storage needs, and all that one does with keys but recover and purge. */
 export const LOCAL_ENCRYPTION_USER = 'Managed HSM Crypto Service Encryption User';
 export const LOCAL_CRYPTO_USER = 'Managed HSM Crypto User';
+
+/** ARM id of a built-in role, as it is named in a subscription. */
+export function roleDefinitionId(subscriptionId: string | undefined, roleId: string): string {
+  return `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${roleId}`;
+}

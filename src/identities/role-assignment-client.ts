@@ -5,7 +5,7 @@ import type { Cloud } from '../azure/cloud.ts';
 import { describeFailure } from '../azure/failure.ts';
 import { LIMITS } from '../azure/limits.ts';
 import { armOptions } from '../azure/resource-manager.ts';
-import type { KeyRole } from './key-roles.ts';
+import { type KeyRole, roleDefinitionId } from './key-roles.ts';
 
 export interface WantedRole {
   readonly role: KeyRole;
@@ -33,10 +33,9 @@ export function createRoleAssignments(credential: TokenCredential, cloud: Cloud)
   );
   return {
     async create({ role, scope, subscriptionId, principalId, principalType }) {
-      const roleDefinitionId = `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${role.id}`;
       try {
         await roleAssignments.create(scope.replace(/^\//, ''), assignmentName(scope, principalId, role.id), {
-          roleDefinitionId,
+          roleDefinitionId: roleDefinitionId(subscriptionId, role.id),
           principalId,
           principalType,
         });

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { posix } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { actionMatches, scopeCovers } from '../../local/azure/roles.ts';
 import type { DryAzure } from './arm/dry-azure.ts';
@@ -54,6 +55,9 @@ const NEEDS: Readonly<Record<string, readonly Need[]>> = {
   'vaults.get': [['vault', 'Microsoft.KeyVault/vaults/read']],
   'managedHsms.get': [['hsm', 'Microsoft.KeyVault/managedHSMs/read']],
   'roleAssignments.listForScope': [['vault', 'Microsoft.Authorization/roleAssignments/read']],
+  'roleAssignments.get': [['vault', 'Microsoft.Authorization/roleAssignments/read']],
+  'roleAssignments.create': [['vault', 'Microsoft.Authorization/roleAssignments/write']],
+  'roleAssignments.delete': [['vault', 'Microsoft.Authorization/roleAssignments/delete']],
   'roleDefinitions.get': [['vault', 'Microsoft.Authorization/roleDefinitions/read']],
   'roleAssignmentScheduleInstances.listForScope': [
     ['vault', 'Microsoft.Authorization/roleAssignmentScheduleInstances/read'],
@@ -72,7 +76,9 @@ const NEEDS: Readonly<Record<string, readonly Need[]>> = {
   'systemTopics.get': [['topic', 'Microsoft.EventGrid/systemTopics/read']],
   'below.listBySystemTopic': [['topic', 'Microsoft.EventGrid/systemTopics/eventSubscriptions/read']],
   'below.beginCreateOrUpdateAndWait': [['topic', 'Microsoft.EventGrid/systemTopics/eventSubscriptions/write']],
-  // Read by a request of our own.
+  // Read, or written, by a request of our own.
+  '/resources': [['subscription', 'Microsoft.Resources/subscriptions/resources/read']],
+  'Microsoft.Resources/tags': [['written account', 'Microsoft.Resources/tags/write']],
   'Microsoft.Insights/diagnosticSettings': [
     ['vault', 'Microsoft.Insights/diagnosticSettings/read'],
     ['hsm', 'Microsoft.Insights/diagnosticSettings/read'],
@@ -118,9 +124,16 @@ const source = (path: string): string => readFileSync(new URL(`../../src/${path}
 /** The client files that the composition root of the app makes its services from. */
 function clients(): string[] {
   const files = [...source('services.ts').matchAll(/from '\.\/(.+-client\.ts)'/g)].map((match) => match[1] ?? '');
-  return files
+  // It has some of them made together.
+  const made = [...source('identities/create-identity-clients.ts').matchAll(/from '(\.[\w./-]+-client\.ts)'/g)];
+  const more = made.map(([, path = '']) => posix.join('identities', path));
+  return [...new Set([...files, ...more])]
     .map(source)
-    .filter((text) => /'@azure\/(arm-[\w-]+|keyvault-keys|monitor-query-logs)'|createArmReader/.test(text));
+    .filter((text) =>
+      /'@azure\/(arm-[\w-]+|keyvault-keys|monitor-query-logs)'|createArmReader|createArmPatch|storageManagement/.test(
+        text,
+      ),
+    );
 }
 
 /** Operation groups by the names under which the calls are told. */
@@ -141,7 +154,7 @@ function groupsTaken(text: string): string[] {
 /** The calls in the client files. */
 function calls(): string[] {
   const texts = clients();
-  const ownRequest = /(?<=\/providers\/)Microsoft\.\w+\/\w+(?=[`/])/g;
+  const ownRequest = /(?<=\/providers\/)Microsoft\.\w+\/\w+(?=[`/])|(?<=\/subscriptions\/\$\{\w+\})\/resources(?=`)/g;
   // An operation group of a management client, or a method of KeyClient.
   const operation = new RegExp(`\\b(?:${groups.join('|')})\\.(?!push)\\w+(?=\\()`, 'g');
   const keyMethod =
@@ -251,6 +264,7 @@ async function deployed({ vaultSubscription, topic, accountSubscriptions, confin
     allowKeyRecovery: true,
     allowEventRepair: true,
     allowIdentityAssignment: true,
+    allowAccountRevocation: true,
     auditKeyId: AUDIT_KEY,
     vaultDiagnostics: true,
     packageUri: alone ? 'https://example.com/app.zip' : '',

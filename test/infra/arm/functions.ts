@@ -37,7 +37,10 @@ export const PURE_FUNCTIONS: Readonly<Record<string, PureFunction>> = {
     return result;
   },
   format: (text, ...args) =>
-    asString(text, 'format').replaceAll(/\{(\d+)\}/g, (_, index) => String(args[Number(index)])),
+    // Doubled, a brace stands for itself (.NET, "Composite formatting").
+    asString(text, 'format').replaceAll(/\{\{|\}\}|\{(\d+)\}/g, (found, index) =>
+      index === undefined ? found.slice(1) : String(args[Number(index)]),
+    ),
   guid: (...args) => hash(args).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, '$1-$2-$3-$4-$5'),
   uniqueString: (...args) =>
     BigInt(`0x${hash(args).slice(0, 20)}`)
