@@ -91,7 +91,7 @@ var rules = [
     frequency: 'PT5M'
     window: 'PT10M'
     // Not from the requests: their address comes without its query, so that a dry run looks like a revocation there.
-    query: '${records} | where reason in ("Revoked", "RevocationIncomplete", "KeptRevoked")'
+    query: '${records} | where reason in ("Revoked", "RevocationIncomplete", "KeptRevoked", "AccountRevoked", "AccountRevocationIncomplete")'
     mute: 'PT1H'
     by: ['key']
     threshold: 0
@@ -103,7 +103,7 @@ var rules = [
     severity: 1
     frequency: 'PT15M'
     window: 'PT1H'
-    query: '${records} | where reason in ("Revoked", "RevocationIncomplete") and ran == "revokeKey"'
+    query: '${records} | where reason in ("Revoked", "RevocationIncomplete", "AccountRevoked", "AccountRevocationIncomplete") and ran in ("revokeKey", "revokeAccount")'
     mute: 'PT1H'
     by: []
     threshold: revocationsPerHour
@@ -115,7 +115,7 @@ var rules = [
     severity: 2
     frequency: 'PT5M'
     window: 'PT10M'
-    query: '${records} | where reason in ("Restored", "RestoreIncomplete", "RestoreFinished")'
+    query: '${records} | where reason in ("Restored", "RestoreIncomplete", "RestoreFinished", "AccountRestored", "AccountRestoreIncomplete")'
     mute: 'PT1H'
     by: ['key']
     threshold: 0
@@ -139,7 +139,7 @@ var rules = [
     severity: 3
     frequency: 'PT15M'
     window: 'PT15M'
-    query: '${records} | where reason == "CallRefused" and ran in ("revokeKey", "restoreKey") and tostring(r.because) in ("RoleMissing", "KeyOutOfReach", "ClientNotAllowed", "ScopeMissing", "TokenKindUnclear")'
+    query: '${records} | where reason == "CallRefused" and ran in ("revokeKey", "restoreKey", "revokeAccount", "restoreAccount") and tostring(r.because) in ("RoleMissing", "KeyOutOfReach", "ClientNotAllowed", "ScopeMissing", "TokenKindUnclear")'
     mute: 'PT6H'
     by: ['key']
     threshold: 0

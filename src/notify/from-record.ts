@@ -35,6 +35,23 @@ const TOLD: Readonly<Record<string, Told>> = {
     severity: 'error',
     title: (name) => `The restore of ${name} was overtaken by a newer revocation`,
   },
+  'account.revoke AccountRevoked': { kind: 'revoked', severity: 'error', title: (name) => `${name} was revoked` },
+  'account.revoke AccountRevocationIncomplete': {
+    kind: 'revocationIncomplete',
+    severity: 'error',
+    title: (name) => `The revocation of ${name} is incomplete`,
+  },
+  'account.restore AccountRestored': { kind: 'restored', severity: 'warning', title: (name) => `${name} was restored` },
+  'account.restore AccountRestoreIncomplete': {
+    kind: 'restoreIncomplete',
+    severity: 'error',
+    title: (name) => `The restore of ${name} is incomplete`,
+  },
+  'account.restore RestoreOvertaken': {
+    kind: 'restoreIncomplete',
+    severity: 'error',
+    title: (name) => `The restore of ${name} was overtaken by a newer revocation`,
+  },
   'key.rotation RotationFinished': {
     kind: 'rotationFinished',
     severity: 'info',
@@ -74,7 +91,7 @@ export function fromRecord({
     text: why === undefined ? sentence : `${sentence}\nReason given: ${why}`,
     data: {
       reason,
-      key: resource,
+      ...keyOf(resource, details.key),
       revocation: textOf(revocation) ?? textOf((revocation as { id?: unknown } | undefined)?.id),
       why,
       ticket: textOf(details.ticket),
@@ -96,10 +113,17 @@ export function fromRecord({
   });
 }
 
-/** `kv-files/files-key` of a key's identifier; what is none stays as it is. */
+/** The key that it is about, and the account where it is one below the key. */
+function keyOf(resource: string, key: unknown): { readonly key: string | undefined; readonly account?: string } {
+  return resource.startsWith('/') ? { key: textOf(key), account: resource } : { key: resource };
+}
+
+/** `kv-files/files-key` of a key's identifier, `stfiles01/scope1` of the ARM id of a scope; what is none stays as it is. */
 export function nameOfKey(resource: string): string {
   const [, vault, key] = /^https:\/\/([^./]+)[^/]*\/keys\/([^/]+)/.exec(resource) ?? [];
-  return vault && key ? `${vault}/${key}` : resource;
+  if (vault && key) return `${vault}/${key}`;
+  const [, account, scope] = /\/storageAccounts\/([^/]+)(?:\/encryptionScopes\/([^/]+))?$/i.exec(resource) ?? [];
+  return [account, scope].filter(Boolean).join('/') || resource;
 }
 
 function textOf(value: unknown): string | undefined {
