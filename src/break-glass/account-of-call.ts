@@ -53,7 +53,7 @@ export async function revocableOfCall(
   part: RevokedPart,
   services: AccountLookServices,
 ): Promise<Revocable> {
-  const revocable = await orUnreadable(() => readRevocable(id, part, keyIn(services.settings.vaults), services));
+  const revocable = await orUnreadable(() => readRevocable(id, part, managedKeyOf(services.settings.vaults), services));
   if (!revocable) throw noSuchAccount();
   return revocable;
 }
@@ -61,10 +61,10 @@ export async function revocableOfCall(
 /** The managed key of an account's own use; undefined: it has none. */
 export function ownKey({ encryption }: Pick<Account, 'encryption'>, vaults: ManagedVaults): ManagedKey | undefined {
   const use = accountKeyUse(encryption);
-  return use && keyIn(vaults)(use);
+  return use && managedKeyOf(vaults)(use);
 }
 
-export function keyIn(vaults: ManagedVaults): (use: KeyUse) => ManagedKey | undefined {
+export function managedKeyOf(vaults: ManagedVaults): (use: KeyUse) => ManagedKey | undefined {
   return ({ vaultUri, keyName }) => vaults.key(`${vaultUri}/keys/${keyName}`);
 }
 

@@ -8,7 +8,7 @@ import {
   type AccountRevocations,
   readAccountRevocations,
 } from '../revocation/account-record.ts';
-import { type AccountLookServices, keyIn, orUnreadable, ownKey } from './account-of-call.ts';
+import { type AccountLookServices, managedKeyOf, orUnreadable, ownKey } from './account-of-call.ts';
 import type { AccountStatusResponse } from './account-schemas.ts';
 import { accountRecordOf } from './account-to-json.ts';
 
@@ -36,7 +36,7 @@ export async function accountStatus(
   const warnings: string[] = [];
   const held = async ({ part, id }: AccountRevocation): Promise<boolean | 'unknown'> => {
     try {
-      const revocable = await readRevocable(account, part, keyIn(services.settings.vaults), services);
+      const revocable = await readRevocable(account, part, managedKeyOf(services.settings.vaults), services);
       if (!revocable) throw new CmkError('AccountNotManaged', 'It is on no managed key any more.', '');
       return (await revocable.part.held()).length === 0;
     } catch (error) {

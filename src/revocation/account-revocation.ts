@@ -8,7 +8,7 @@ import { inTime } from './in-time.ts';
 import {
   type Audited,
   type BesideServices,
-  causeOf,
+  callCause,
   NOT_AUDITED,
   type RevocationCall,
   writeDown,
@@ -112,7 +112,7 @@ function lookAtAccount(
   { correlationId }: RevocationCall,
   { queue, now }: BesideServices,
 ): Promise<string[]> {
-  const cause = causeOf(did, correlationId, now());
+  const cause = callCause(did, correlationId, now());
   return inTime('The account is not looked at now; the next drift check does it', () =>
     queue.send(ACCOUNT_WORK, { kind: 'account', account: account.id, location, key, cause, attempt: 0 }),
   );

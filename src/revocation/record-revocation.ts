@@ -192,7 +192,7 @@ function lookMessage(
     versions: [...(finished ?? [])]
       .slice(0, MOST_NAMED)
       .map(([version, on]) => (on ? version : `${version} ${WAS_OFF}`)),
-    cause: causeOf(did, correlationId, now),
+    cause: callCause(did, correlationId, now),
     attempt: 0,
   };
 }
@@ -204,7 +204,7 @@ export function watchEffect(
   { correlationId }: RevocationCall,
   { queue, now }: BesideServices,
 ): Promise<string[]> {
-  const cause = causeOf(did, correlationId, now());
+  const cause = callCause(did, correlationId, now());
   const expect = did === 'revoke' ? 'blocked' : 'open';
   const work: Work = { kind: 'probe', key: key.id, expect, since: cause.since, cause, attempt: 0 };
   return inTime('The effect on the file shares is not watched', () => queue.send(KEY_WORK, work));
@@ -216,11 +216,11 @@ export function lookAtDependents(
   { correlationId }: RevocationCall,
   { queue, now }: BesideServices,
 ): Promise<string[]> {
-  const work: Work = { kind: 'key', key: key.id, cause: causeOf('restore', correlationId, now()), attempt: 0 };
+  const work: Work = { kind: 'key', key: key.id, cause: callCause('restore', correlationId, now()), attempt: 0 };
   return inTime('The dependents are not looked at; the next drift check does it', () => queue.send(KEY_WORK, work));
 }
 
-export function causeOf(by: string, ref: string, now: Date): Cause {
+export function callCause(by: string, ref: string, now: Date): Cause {
   return { by, ref: cut(ref, 'ref'), since: now.toISOString() };
 }
 

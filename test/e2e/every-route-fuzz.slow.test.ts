@@ -85,6 +85,17 @@ const KEYS = [
   '🔑',
 ];
 const IDS = ['a1b2c3d4e5f6', '..', 'rotations', 'findings', '%2e%2e%2fcmk-audit', 'x', 'A'.repeat(70), '__proto__'];
+const ACCOUNTS = [
+  'stfiles01',
+  'strecords01',
+  'stplain01',
+  'nosuchaccount',
+  '..',
+  'a.b',
+  "x'%20or%20'",
+  'ä',
+  'x'.repeat(50),
+];
 const QUERIES = [
   '',
   '?',
@@ -127,6 +138,8 @@ const ROUTES: readonly (readonly [method: string, path: (one: One) => string])[]
   ['POST', (one) => `/keys/${keyIn(one)}/revoke`],
   ['POST', (one) => `/keys/${keyIn(one)}/revoke${one(['?dryRun=true', '?dryRun=yes', '?dryRun=true&dryRun=false'])}`],
   ['POST', (one) => `/keys/${keyIn(one)}/restore`],
+  ['GET', (one) => `/accounts/${one(ACCOUNTS)}${one(QUERIES)}`],
+  ['POST', (one) => `/accounts/${one(ACCOUNTS)}/${one(['revoke', 'restore'])}${one(['', '?dryRun=true', '?scope=x'])}`],
   ['GET', (one) => `/keys/${keyIn(one)}/${one(['versions', 'revoke', 'revoke/x'])}`],
   ['GET', (one) => `/rotations${one(QUERIES)}`],
   ['GET', (one) => `/rotations/${keyIn(one)}${one(QUERIES)}`],

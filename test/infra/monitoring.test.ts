@@ -87,7 +87,13 @@ describe('alert rules and workbook', () => {
       .ofType('Microsoft.Insights/scheduledQueryRules')
       .find(({ id }) => id.endsWith('-revocation-started'));
     const query = asString(at(rule?.body, 'properties', 'criteria', 'allOf', 0, 'query'), 'query');
-    expect(compared(query, 'reason')).toEqual(['Revoked', 'RevocationIncomplete', 'KeptRevoked']);
+    expect(compared(query, 'reason')).toEqual([
+      'Revoked',
+      'RevocationIncomplete',
+      'KeptRevoked',
+      'AccountRevoked',
+      'AccountRevocationIncomplete',
+    ]);
     expect(query).not.toContain('AppRequests');
   });
 

@@ -45,6 +45,18 @@ describe('a record of the audit trail', () => {
     expect(fromRecord(record('approval.ask', 'ApprovalAsked', { what }))?.title).toBe(title);
   });
 
+  it('names the account, or its scope, of a revocation below the key, and the key', () => {
+    const id = '/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/stfiles01';
+    const of = { ...record('account.revoke', 'AccountRevoked', { key: 'https://kv-files.vault.azure.net/keys/k' }) };
+    const told = (resource: string) => fromRecord({ ...of, entry: { ...of.entry, resource } });
+    expect(told(id)).toMatchObject({
+      kind: 'revoked',
+      title: 'stfiles01 was revoked',
+      data: { account: id, key: 'https://kv-files.vault.azure.net/keys/k' },
+    });
+    expect(told(`${id}/encryptionScopes/scope1`)?.title).toBe('stfiles01/scope1 was revoked');
+  });
+
   it('may be of a form that nobody foresaw', () => {
     const odd = { why: 7, revocation: null, ticket: { a: 1 }, moved: 'x', approval: [] };
     expect(fromRecord(record('key.revoke', 'Revoked', odd))?.data).not.toHaveProperty('ticket');
