@@ -129,6 +129,28 @@ describe('account revoke and account restore', () => {
     expect(rolesOf(site)).toHaveLength(1);
   });
 
+  it('keep an account from being moved, and its identity from being given a role, by other commands', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site, 'pinned');
+    await procedures.run(revoking(account), { as: admin(site) });
+    const next = procedures.nextVersion(site);
+    const key = ['--vault', site.vault.name, '--key', site.key];
+    const identity = ['--identity', site.identity.name];
+    for (const args of [
+      ['pin', account.name],
+      ['unpin', account.name],
+      ['change-key', account.name, ...key],
+      ['enable', account.name, ...key, '--grant'],
+      ['disable', account.name, '--yes'],
+      ['onboard', account.name, ...key, ...identity],
+    ]) {
+      const { code, err } = await runCmk(procedures, ['account', ...args]);
+      expect([code, err], args.join(' ')).toEqual([3, expect.stringContaining('cmk account restore')]);
+    }
+    expect(account.encryption.keyvaultproperties?.keyversion).not.toBe(next.version);
+    expect(rolesOf(site)).toEqual([]);
+  });
+
   it('ask for the name on the command line, and for a reason', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
