@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { keyTrouble } from '../../local/azure/file-service/key-access.ts';
 import type { RoleAssignment, StorageAccount } from '../../local/azure/world.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { readAccountRevocations } from '../../src/revocation/account-record.ts';
@@ -112,6 +113,8 @@ describe('one account', () => {
     const revoked = await revoke(of);
     expect(revoked.body).toMatchObject({ reason: 'AccountRevoked', complete: true, audit: 'written', failures: [] });
     expect(rolesOf(of)).toEqual([]);
+    // The file service refuses, as Storage does.
+    expect(keyTrouble(wire.azure.world, account)).toBe('noAccess');
     expect(openOn(of)).toMatchObject([{ revokedBy: signIn(wire.azure, 'revoker').objectId, part: 'identity' }]);
     expect(account.tags.owner).toBe('finance');
     expect(key.vault.keys.get(key.name)?.versions.every(({ enabled }) => enabled)).toBe(true);
@@ -128,7 +131,16 @@ describe('one account', () => {
     const { createdMs: _, createdBy: __, ...given } = rolesOf(of)[0] ?? {};
     expect(before).toMatchObject(given);
     expect(given).toMatchObject({ id: before.id, description: 'Für die Ablage', condition: before.condition });
+    expect(keyTrouble(wire.azure.world, account)).toBeUndefined();
     expect(account.tags).toEqual({ owner: 'finance' });
+    const { body: trail } = await call(`/audit?action=account&account=${account.name}`, { as: 'operator' });
+    const entries = (trail.value as { entry: { action: string; reason: string } }[]).map(({ entry }) => entry);
+    expect(entries.map(({ action, reason }) => `${action} ${reason}`)).toEqual([
+      'account.restore AccountRestored',
+      'account.revoke AccountRevoked',
+      'account.revoke AccountRevoked',
+    ]);
+    expect(JSON.stringify(entries)).toContain('Für die Ablage');
     expect(outcome(await restore(of, 'cafe'))).toBe('200 NothingToRestore');
   });
 
