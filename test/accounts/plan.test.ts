@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../../src/accounts/key-use.ts';
-import { namesUnlisted, planKeyUse, withKeyVersion } from '../../src/accounts/plan.ts';
+import { levelOf, namesUnlisted, planKeyUse, withKeyVersion } from '../../src/accounts/plan.ts';
 import { compareAge, findVersion, newestUsableVersion, newestVersion } from '../../src/keys/key-versions.ts';
 import { formatRevocation, REVOCATION_TAG } from '../../src/revocation/revocation.ts';
 import { day, KEY, keyVersion, REVOKER, VAULT, versionName } from '../support/keys.ts';
@@ -266,5 +266,15 @@ it('a scope is pinned by a version in its key URI, and automatic without', () =>
   expect(scopeKeyUse({ keyUri: KEY.id, currentKeyId: keyVersion(5).id })).toMatchObject({
     pinned: undefined,
     current: versionName(5),
+  });
+});
+
+describe('that nothing is written', () => {
+  it.each([
+    ['error', ['NoUsableVersion', 'KeyNotFound']],
+    ['warning', ['NeverBackwards', 'RevocationOpen']],
+    ['info', ['UpToDate', 'NewestVersionUnusable']],
+  ] as const)('is said as %s: %j', (level, reasons) => {
+    expect(reasons.map(levelOf)).toEqual(reasons.map(() => level));
   });
 });

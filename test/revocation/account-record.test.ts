@@ -7,8 +7,9 @@ import {
   openOfPart,
   readAccountRevocations,
   tagsOfRecord,
+  takenId,
 } from '../../src/revocation/account-record.ts';
-import { PRINCIPAL, role } from './account-parts.ts';
+import { PRINCIPAL, role, VAULT } from './account-parts.ts';
 import { ALICE, BOB } from './records.ts';
 
 const NOW = new Date('2026-03-02T12:00:00.000Z');
@@ -50,6 +51,12 @@ describe('the record of a revocation below the key', () => {
     );
   });
 
+  it('knows one thing again, whoever spells it', () => {
+    expect(takenId({ kind: 'scope', name: 'Scope1' })).toBe(takenId({ kind: 'scope', name: 'scope1' }));
+    expect(takenId(role(1))).not.toBe(takenId(role(2)));
+    expect(takenId(role(1, { scope: VAULT.toUpperCase() }))).toBe(takenId(role(1)));
+  });
+
   it('is read however Azure spells the names of tags', () => {
     const tags = Object.entries(tagsOf()).map(([name, value]) => [name.toUpperCase(), value]);
     expect(readAccountRevocations(Object.fromEntries(tags), NOW).open).toEqual([REVOCATION]);
@@ -61,6 +68,9 @@ describe('the record of a revocation below the key', () => {
     ['its person is none', (tags) => edited(tags, ALICE, 'somebody')],
     ['it names what this app does not write', (tags) => edited(tags, '"part"', '"port"')],
     ['its pieces are not numbered', (tags) => edited(tags, '1/2 ', '')],
+    ['it is no JSON', () => ({ 'cmk-revoked-f00d': '1/1 {' })],
+    ['its pieces are of different totals', (tags) => edited(tags, '1/2 ', '1/3 ')],
+    ['it has more pieces than it says', (tags) => ({ ...tags, 'cmk-revoked-f00d.3': '3/2 ' })],
     ['pieces are numbered alike', (tags) => edited(tags, '2/2 ', '1/2 ')],
   ])('does not count when %s', (_, change) => {
     const tags = change(tagsOf());

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ACCOUNT_CHECKS } from '../../../src/drift/checks/checks.ts';
 import { evaluate } from '../../../src/drift/checks/evaluate.ts';
-import { REVOKED_CHECKS } from '../../../src/drift/checks/revoked-checks.ts';
+import { REVOKED_CHECKS, revokedSince } from '../../../src/drift/checks/revoked-checks.ts';
 import type { AccountSubject } from '../../../src/drift/checks/subjects.ts';
 import { healthOfSubject } from '../../../src/drift/subject-health.ts';
 import { formatAccountRevocation, revokedPart } from '../../../src/revocation/account-record.ts';
@@ -81,6 +81,20 @@ describe('what the other checks say of an account that is revoked by itself', ()
       severity: 'warning',
     });
     expect(healthOfSubject(of, found, { vaultOf: () => undefined, rules: rules() }).state).toBe('Revoked');
+  });
+
+  it('is said once, of the newest revocation, where another one was joined', () => {
+    const of = revoked([undefined, undefined]);
+    const found = evaluate(REVOKED_CHECKS, of, of.account.id, rules());
+    expect(found.map(({ command }) => command)).toEqual(['cmk account restore stfiles01 --revocation f001']);
+  });
+
+  it('has the time of its record, for what is told of it without a check', () => {
+    const { account: of } = revoked([undefined]);
+    const since = (reason: string, one = of) => revokedSince({ reason }, one, rules());
+    expect(since('AccountRevocationOpen')).toBe(HOUR_AGO.toISOString());
+    expect(since('AccountRevocationOpen', account())).toBeUndefined();
+    expect(since('StaleKeyVersion')).toBeUndefined();
   });
 
   it('is as before of its account where a scope alone is revoked', () => {
