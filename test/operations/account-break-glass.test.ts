@@ -148,6 +148,18 @@ describe('account revoke and account restore', () => {
       expect([code, err], args.join(' ')).toEqual([3, expect.stringContaining('cmk account restore')]);
     }
     expect(account.encryption.keyvaultproperties?.keyversion).not.toBe(next.version);
+    // And those that look say what it is, and not that a role is to be given.
+    const verified = await runCmk(procedures, ['account', 'verify', account.name]);
+    expect(verified.out).toMatch(/revoked by itself on[\s\S]*cmk account restore/);
+    expect(verified.out).not.toContain('cmk role ensure');
+    await runCmk(procedures, ['key', 'revoke', site.key, '--vault', site.vault.name, '--reason', 'test', '--yes']);
+    const id = site.version.tags?.['cmk-revocation']?.split(' ')[0] ?? '';
+    const restored = await runCmk(
+      procedures,
+      ['key', 'restore', site.key, '--vault', site.vault.name, '--revocation', id, '--yes'],
+      { env: { CMK_DUAL_CONTROL: 'off' } },
+    );
+    expect(restored.err + restored.out).toMatch(/revoked by itself; it gets its access back by: cmk account restore/);
     expect(rolesOf(site)).toEqual([]);
   });
 
