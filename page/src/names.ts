@@ -36,8 +36,11 @@ export function inWords(reason: string): string {
 export function approvalTitle(asked: ApprovalRequest): string {
   const where = asked.vault === undefined ? 'all keys' : `${asked.vault}/${asked.key}`;
   switch (asked.action) {
-    case 'restore':
-      return `Restore of ${where}`;
+    case 'restore': {
+      // Below the key: whoever approves must not take it for the whole key.
+      const account = asked.account?.split('/').at(-1);
+      return account === undefined ? `Restore of ${where}` : `Restore of the account ${account} alone, on ${where}`;
+    }
     case 'pause':
       return `Pause of ${where}`;
     case 'rekey':

@@ -87,7 +87,7 @@ export function fromRecord({
     time,
     subject: resource,
     severity: told.severity,
-    title: told.title(nameOfKey(resource), textOf(details.what)),
+    title: told.title(nameOfKey(textOf(details.account) ?? resource), textOf(details.what)),
     text: why === undefined ? sentence : `${sentence}\nReason given: ${why}`,
     data: {
       reason,

@@ -55,6 +55,8 @@ describe('a record of the audit trail', () => {
       data: { account: id, key: 'https://kv-files.vault.azure.net/keys/k' },
     });
     expect(told(`${id}/encryptionScopes/scope1`)?.title).toBe('stfiles01/scope1 was revoked');
+    const asked = fromRecord(record('approval.ask', 'ApprovalAsked', { what: 'restore', account: id }));
+    expect(asked?.title).toBe('Approval is asked for: restore stfiles01');
   });
 
   it('may be of a form that nobody foresaw', () => {
