@@ -5,6 +5,7 @@ import { getRequestListener } from '@hono/node-server';
 import type { AppControl } from './app-control.ts';
 import { createArmService } from './arm/arm-service.ts';
 import { armProviders } from './arm/providers.ts';
+import { createBlobService } from './blob-service.ts';
 import type { Clock } from './clock.ts';
 import { CLIENT_IDS, SUBSCRIPTION_ID } from './constants.ts';
 import { createControl } from './control.ts';
@@ -176,6 +177,7 @@ function router(world: World, login: Service): (host: string) => Service | undef
   };
   const keyVault = createKeyVaultService(world);
   const fileService = createFileService(world);
+  const blobService = createBlobService(world);
   return (host) => {
     if (/\.(vault|managedhsm)\.azure\.net$/.test(host)) return keyVault;
     if (host.endsWith('.file.core.windows.net')) {
@@ -183,6 +185,7 @@ function router(world: World, login: Service): (host: string) => Service | undef
       if (account) lookForNewVersions(world, account); // what counts is the version that Storage uses by now
       return fileService;
     }
+    if (host.endsWith('.blob.core.windows.net')) return blobService;
     return named[host];
   };
 }

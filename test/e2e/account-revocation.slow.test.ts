@@ -77,6 +77,12 @@ const rolesOf = ({ account }: Pick<Site, 'account'>) =>
   [...wire.azure.world.roleAssignments.values()].filter(
     ({ principalId }) => principalId === account.identity?.principalId,
   );
+/** A blob of the account, as somebody with a token for Storage asks for it. */
+function blobOf({ account }: Pick<Site, 'account'>, options: RequestInit): Promise<Response> {
+  const { token } = wire.azure.tokens.issue(signIn(wire.azure, 'operator'), 'https://storage.azure.com');
+  const headers = { ...(options.headers as Record<string, string>), authorization: `Bearer ${token}` };
+  return fetch(`https://${account.name}.blob.core.windows.net/data/minutes.txt`, { ...options, headers });
+}
 const openOn = ({ account }: Pick<Site, 'account'>) =>
   readAccountRevocations(account.tags, wire.azure.clock.now()).open;
 const accountPath = ({ account }: Pick<Site, 'account'>, action = '') => `/accounts/${account.name}${action}`;
@@ -328,15 +334,21 @@ describe('one encryption scope', () => {
     const of = site({ scopes: [{ name: 'scope1', key: key.use() }] });
     const scope = () => of.account.encryptionScopes.get('scope1');
     const before = structuredClone(scope());
+    const blob = (options: RequestInit = {}) => blobOf(of, options);
+    await blob({ method: 'PUT', body: 'minutes', headers: { 'x-ms-encryption-scope': 'scope1' } });
+    expect((await blob()).status).toBe(200);
     const dry = await call(accountPath(of, '/revoke?dryRun=true&scope=scope1'), { method: 'POST', as: 'revoker' });
     expect(JSON.stringify(dry.body.goesOn)).toContain('Azure Files has no encryption scopes');
     expect(outcome(await revoke(of, 'scope1'))).toBe('200 AccountRevoked');
     expect(scope()).toMatchObject({ state: 'Disabled', keyVaultProperties: before?.keyVaultProperties });
+    expect((await blob()).status).toBe(403);
+    expect(keyTrouble(wire.azure.world, of.account)).toBeUndefined();
     expect(rolesOf(of).length).toBeGreaterThan(0);
     expect((await status(of)).body.revocations).toMatchObject([{ scope: 'scope1', held: true }]);
     expect(outcome(await restore(of, undefined, 'revoker'))).toBe('403 RoleMissing');
     expect(outcome(await restore(of))).toBe('200 AccountRestored');
     expect(scope()).toMatchObject({ state: 'Enabled', keyVaultProperties: before?.keyVaultProperties });
+    expect(await (await blob()).text()).toBe('minutes');
     expect(of.account.tags).toEqual({});
   });
 

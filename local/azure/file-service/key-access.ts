@@ -1,7 +1,7 @@
 import { findVault } from '../key-vault/keys.ts';
 import { hasKeyPermission } from '../key-vault/permissions.ts';
 import { sameId } from '../storage/encryption-identity.ts';
-import type { Key, KeyVersion, StorageAccount, Vault, World } from '../world.ts';
+import type { EncryptionScope, Key, KeyVersion, StorageAccount, Vault, World } from '../world.ts';
 import type { keyRefusals } from './errors.ts';
 
 /**
@@ -16,6 +16,24 @@ export function keyTrouble(world: World, account: StorageAccount): keyof typeof 
     keyName: properties.keyname,
     version: properties.keyversion ?? '',
   };
+  return troubleWith(world, account, used);
+}
+
+/** The same of an encryption scope, which has a key of its own and the identity of its account. */
+export function scopeKeyTrouble(
+  world: World,
+  account: StorageAccount,
+  { keyVaultProperties: properties }: EncryptionScope,
+): keyof typeof keyRefusals | undefined {
+  const used = parseIdentifier(properties?.currentVersionedKeyIdentifier);
+  return used && troubleWith(world, account, used);
+}
+
+function troubleWith(
+  world: World,
+  account: StorageAccount,
+  used: NonNullable<ReturnType<typeof parseIdentifier>>,
+): keyof typeof keyRefusals | undefined {
   const vault = findVault(world, used.vaultUri);
   if (!vault) return 'vaultNotFound';
   const principalId = principalOf(world, account);

@@ -18,6 +18,7 @@ export const AZURE_NAMES = [
   '*.vault.azure.net',
   '*.managedhsm.azure.net',
   '*.file.core.windows.net',
+  '*.blob.core.windows.net',
   RECEIVER_HOST,
 ];
 
