@@ -1,5 +1,6 @@
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Outcome } from '../work/outcome.ts';
+import { type MoveIntent, versionId } from './intent.ts';
 import type { KeyUse } from './key-use.ts';
 
 /** What one account, or one of its encryption scopes, was found to be and became. */
@@ -33,4 +34,13 @@ export interface Reading {
    * another one; the use as the answer shows it.
    */
   write(pin: string, to: ManagedKey | undefined): Promise<KeyUse | undefined>;
+}
+
+/** What a move, done or not, is told as. */
+export function aboutMove(
+  move: Pick<MoveIntent, 'account' | 'scope' | 'key' | 'toKey' | 'mode' | 'from'>,
+  to: string | undefined,
+): KeyUseResult {
+  const { account, scope, key, toKey = key, mode, from } = move;
+  return { account, ...(scope ? { scope } : {}), key, mode, from: versionId(key, from), to: versionId(toKey, to) };
 }
