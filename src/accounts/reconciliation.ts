@@ -14,7 +14,7 @@ import { isRekey, planRekey } from './rekey-plan.ts';
 import type { RekeyTask } from './rekey-task.ts';
 import { RevokedParts } from './revoked-parts.ts';
 import { held } from './rollout.ts';
-import { aboutMove, type KeyUseResult, type Reading, type Subject } from './subject.ts';
+import { type KeyUseResult, type Reading, type Subject, toldMove } from './subject.ts';
 
 /** How often a use may turn out to be another one when it is read right before the write. */
 const MAX_ROUNDS = 3;
@@ -69,7 +69,7 @@ export class Reconciliation {
         continue;
       }
       const done = { ...doneBy(move, verdict), provenBy: 'look' as const };
-      this.record(done.reason === 'MoveUnproven' ? 'warning' : 'info', done.reason, aboutMove(move, done.to));
+      this.record(done.reason === 'MoveUnproven' ? 'warning' : 'info', done.reason, toldMove(move, done.to));
       await this.journal.record(move, done);
     }
   }
@@ -121,7 +121,7 @@ export class Reconciliation {
       const plan = await this.#planned(subject.scope, use);
       if (!plan.write) {
         const about = { ...this.#subject(subject.scope), mode: modeOf(use), from: versionInUse(use) };
-        this.record(levelOf(plan.reason), plan.reason, aboutMove(about, about.from));
+        this.record(levelOf(plan.reason), plan.reason, toldMove(about, about.from));
         return DONE;
       }
       const notNow =
@@ -181,7 +181,7 @@ export class Reconciliation {
     if (verdict.verdict === 'moved') {
       const done = doneBy(intent, verdict);
       const detail = plan.reason === 'PinNotInUse' ? `${REASONS.Moved} ${REASONS.PinNotInUse}` : undefined;
-      this.record('info', done.reason, aboutMove(intent, done.to), detail);
+      this.record('info', done.reason, toldMove(intent, done.to), detail);
       await this.journal.record(intent, done);
       if (isRekey(plan)) await this.rekey?.moved(intent.scope);
       return DONE;
@@ -190,7 +190,7 @@ export class Reconciliation {
     if (plan.reason === 'LaggingAutomaticVersion' && verdict.verdict === 'notMoved') {
       // Whether Storage looks at once is not documented: its answer decides what is said, and either is in order.
       this.journal.drop(intent);
-      this.record('info', plan.reason, aboutMove(intent, shown));
+      this.record('info', plan.reason, toldMove(intent, shown));
       return DONE;
     }
     this.journal.leave(intent);
@@ -200,7 +200,7 @@ export class Reconciliation {
 
   #failed(error: unknown, intent: MoveIntent): Outcome {
     const failure = describeFailure(error);
-    const about = aboutMove(intent, intent.to);
+    const about = toldMove(intent, intent.to);
     const isUnknown = mayHaveTakenEffect(failure);
     if (isUnknown) this.journal.giveUp(intent, this.services.now());
     else this.journal.drop(intent);

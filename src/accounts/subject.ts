@@ -37,7 +37,7 @@ export interface Reading {
 }
 
 /** What a move, done or not, is told as. */
-export function aboutMove(
+export function toldMove(
   move: Pick<MoveIntent, 'account' | 'scope' | 'key' | 'toKey' | 'mode' | 'from'>,
   to: string | undefined,
 ): KeyUseResult {
