@@ -7,7 +7,7 @@ import { REASONS } from '../reasons.ts';
 import { standWithKeys } from './hold-keys.ts';
 import { obstacleOf } from './obstacle.ts';
 import { isFull, recordChanges } from './record-changes.ts';
-import { type ControlServices, callOf, IF_KILLED_SECONDS, personOf, type RekeyCall, sendStep } from './start-rekey.ts';
+import { type ControlServices, recordedCall, IF_KILLED_SECONDS, personOf, type RekeyCall, sendStep } from './start-rekey.ts';
 
 export type RekeyChange = 'pause' | 'resume' | 'takeBack' | 'end';
 
@@ -74,7 +74,7 @@ export function changedBy(order: RekeyOrder, what: RekeyChange, why: string, cal
   const { paused: _, waits: _waits, wave: _wave, verified: _verified, endedOn: _endedOn, ...rest } = order;
   const on = now.toISOString();
   const stands = order.state === 'moving' || order.state === 'takingBack';
-  const said = { reason: SAID[what], on, why, ...callOf(call) };
+  const said = { reason: SAID[what], on, why, ...recordedCall(call) };
   const next = withChange({ ...rest, tick: order.tick + 1, tickedOn: on }, said);
   // What stops it is done all the same: it takes one of the others to stop it once more.
   if (goesOn(what) && isFull(order)) throw notRecorded(order);

@@ -101,11 +101,11 @@ function orderOf(request: RekeyRequest, call: RekeyCall, { now, newId }: StartSe
     tick: 0,
     tickedOn: on,
   };
-  return withChange(order, { reason: 'RekeyStarted', on, why: reason, ...callOf(call) });
+  return withChange(order, { reason: 'RekeyStarted', on, why: reason, ...recordedCall(call) });
 }
 
 /** Who did something, for its record. */
-export function callOf(call: RekeyCall): Pick<RekeyRecord, 'caller' | 'correlationId'> {
+export function recordedCall(call: RekeyCall): Pick<RekeyRecord, 'caller' | 'correlationId'> {
   const { kind, tokenId } = call.caller;
   const caller = { ...personOf(call), ...(kind ? { kind } : {}), ...(tokenId ? { tokenId } : {}) };
   return { caller, correlationId: call.correlationId };
