@@ -7,7 +7,14 @@ import { REASONS } from '../reasons.ts';
 import { standWithKeys } from './hold-keys.ts';
 import { obstacleOf } from './obstacle.ts';
 import { isFull, recordChanges } from './record-changes.ts';
-import { type ControlServices, recordedCall, IF_KILLED_SECONDS, personOf, type RekeyCall, sendStep } from './start-rekey.ts';
+import {
+  type ControlServices,
+  IF_KILLED_SECONDS,
+  personOf,
+  type RekeyCall,
+  recordedCall,
+  sendStep,
+} from './start-rekey.ts';
 
 export type RekeyChange = 'pause' | 'resume' | 'takeBack' | 'end';
 

@@ -55,6 +55,7 @@ export async function revokeAccount(
   services: AccountUseCase,
   log: Log,
 ): Promise<AccountRevoked> {
+  const began = services.now();
   const by = { id: services.newId(), revokedBy: call.caller.objectId };
   const taking = await takeAccount(part, by, services);
   const { complete, revocation, left, failures, elapsedMs } = taking;
@@ -62,7 +63,7 @@ export async function revokeAccount(
   const about = { id: resourceOfPart(part.account, part.part) };
   const more = { key: place.key, complete, left, failures, elapsedMs };
   const [audited, notDone] = await Promise.all([
-    writeDown('account.revoke', about, reason, revocation, call, more, services, log),
+    writeDown('account.revoke', about, reason, revocation, call, more, { ...services, began }, log),
     lookAtAccount(part, place, 'revoke', call, services),
   ]);
   return { ...taking, ...audited, warnings: notDone };
@@ -83,6 +84,7 @@ export async function restoreAccount(
   log: Log,
 ): Promise<AccountRestored> {
   const { partOf } = services;
+  const began = services.now();
   const request = { revocation: revocation.toLowerCase(), restoredBy: call.caller.objectId, dualControl };
   const giving = await giveAccount(account, request, (part) => partOf(part).part, services);
   const reason = REASON_OF[giving.end];
@@ -91,7 +93,7 @@ export async function restoreAccount(
   const about = { id: resourceOfPart(account, part.part) };
   const more = { key: place.key, given: giving.given, failures: giving.failures };
   const [audited, notDone] = await Promise.all([
-    writeDown('account.restore', about, reason, giving.revocation, call, more, services, log),
+    writeDown('account.restore', about, reason, giving.revocation, call, more, { ...services, began }, log),
     lookAtAccount(part, place, 'restore', call, services),
   ]);
   return { ...giving, ...audited, warnings: notDone };

@@ -20,6 +20,7 @@ const SECOND_LOOKS = [15, 75, 400];
  * sent last of all (a call ends within 200 s) takes no more effect (a minute). Seconds.
  */
 const IF_KILLED = [60, 275];
+const LONGEST_CALL_MS = 200_000;
 /** Versions that fit into a message, which holds 64 KiB. */
 const MOST_NAMED = 1_000;
 
@@ -55,7 +56,11 @@ export interface Audited {
 /** Of a call that changed nothing. */
 export const NOT_AUDITED: Audited = { audit: 'nothing to write: nothing was changed' };
 
-/** Writes down a change once Key Vault is done with it: first into the log, then into the audit trail. */
+/**
+ * Writes down a change once Key Vault is done with it: first into the log, then into the audit trail.
+ *
+ * @param services `began`: when the call came
+ */
 export async function writeDown(
   action: RevocationAction,
   { id: resource }: Pick<ManagedKey, 'id'>,
@@ -63,7 +68,7 @@ export async function writeDown(
   revocation: RevocationStamp | undefined,
   { caller, correlationId, why, ticket, approval }: RevocationCall,
   more: Readonly<Record<string, unknown>>,
-  { audit }: Pick<BesideServices, 'audit'>,
+  { audit, now, began }: Pick<BesideServices, 'audit' | 'now'> & { readonly began: Date },
   log: Log,
 ): Promise<Audited> {
   const { objectId } = caller;
@@ -79,7 +84,9 @@ export async function writeDown(
   const details = { why, ticket, revocation, ...(approval ? { approval } : {}), ...more };
   const id = revocation && ITS_OWN.has(reason) ? recordId(action, revocation.id, caller.objectId) : undefined;
   const entry = { ...(id ? { id } : {}), action, reason, resource, caller, correlationId, details };
-  return audited(await audit(entry, AUDIT_WAIT_MS));
+  // A process that stood still for so long, on a laptop that slept, say, is taken for dead: a look may have recorded it.
+  const isLate = id !== undefined && now().getTime() - began.getTime() > LONGEST_CALL_MS;
+  return audited(await audit(entry, AUDIT_WAIT_MS, isLate ? began : undefined));
 }
 
 /** Reasons that are recorded under the revocation's own id. A refusal is none: it must not stand for the restore to come. */

@@ -52,7 +52,8 @@ export async function restore(
   const { dualControl } = services;
   const restoredBy = call.caller.objectId;
   const reading = services.readiness(key);
-  const begun = { id: revocation, revokedOn: services.now(), revokedBy: restoredBy };
+  const began = services.now();
+  const begun = { id: revocation, revokedOn: began, revokedBy: restoredBy };
   const ifKilled = lookIfKilled(key, 'restore', begun, call, services);
   const result = await restoreKey(key, { revocation, restoredBy, dualControl }, services);
   const { end, recovered, changed, versions } = result;
@@ -64,7 +65,16 @@ export async function restore(
   const reason = REASON_OF[end];
   const [access, audited, , ...notDone] = await Promise.all([
     reading,
-    writeDown('key.restore', key, reason, result.revocation, call, { complete, recovered, versions }, services, log),
+    writeDown(
+      'key.restore',
+      key,
+      reason,
+      result.revocation,
+      call,
+      { complete, recovered, versions },
+      { ...services, began },
+      log,
+    ),
     ifKilled,
     result.revocation && isLetThrough(end)
       ? lookAgain(key, 'restore', result.revocation, new Map(), call, services)

@@ -37,10 +37,11 @@ export async function revoke<Dependents>(
   services: RevokeUseCase<Dependents>,
   log: Log,
 ): Promise<Revoked<Dependents> | undefined> {
+  const began = services.now();
   const by = { id: services.newId(), revokedBy: call.caller.objectId };
   // Begun beside the revocation, never waited for before it.
   const reading = services.dependents(key);
-  const ifKilled = lookIfKilled(key, 'revoke', { ...by, revokedOn: services.now() }, call, services);
+  const ifKilled = lookIfKilled(key, 'revoke', { ...by, revokedOn: began }, call, services);
   const result = await revokeKey(key, by, services);
   if (result.versions.length === 0) return undefined;
 
@@ -48,7 +49,16 @@ export async function revoke<Dependents>(
   const reason = complete ? 'Revoked' : 'RevocationIncomplete';
   const [dependents, audited, , ...notDone] = await Promise.all([
     reading,
-    writeDown('key.revoke', spelled, reason, stamp, call, { complete, versions, elapsedMs }, services, log),
+    writeDown(
+      'key.revoke',
+      spelled,
+      reason,
+      stamp,
+      call,
+      { complete, versions, elapsedMs },
+      { ...services, began },
+      log,
+    ),
     ifKilled,
     lookAgain(spelled, 'revoke', stamp, recorded, call, services),
     watchEffect(spelled, 'revoke', call, services),

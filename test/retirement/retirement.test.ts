@@ -116,6 +116,9 @@ describe('the tag of a retired version', () => {
     const off = (of: Record<string, string> | undefined) => retiredRecord({ ...kept, enabled: false, tags: of ?? {} });
     expect(off(retired)).toEqual({ on: NOW, settled: false });
     expect(off(settled)).toEqual({ on: NOW, settled: true });
+    const restored = retiredTags(kept, NEW, NOW, 'rev-1');
+    expect(off(restored)).toEqual({ on: NOW, settled: false, restored: 'rev-1' });
+    expect(settledTags(restored ?? {})).toEqual(settled);
     // As versions before wrote it.
     expect(off({ 'cmk-retired': 'something else' })).toBeUndefined();
     expect(retiredRecord({ ...kept, tags: settled })).toBeUndefined();
