@@ -1,4 +1,9 @@
-import { openOfPart, revokedPart } from '../revocation/account-record.ts';
+import {
+  type AccountRevocation,
+  openOfPart,
+  readAccountRevocations,
+  revokedPart,
+} from '../revocation/account-record.ts';
 import type { Reading } from './subject.ts';
 
 /** What of one account is revoked by itself, below the key, as its tags say: the record is there before anything is taken. */
@@ -18,6 +23,10 @@ export class RevokedParts {
   /** @param tags of the account, as it was read just now */
   see(tags: Readonly<Record<string, string>>): void {
     this.#tags = tags;
+  }
+
+  get open(): readonly AccountRevocation[] {
+    return readAccountRevocations(this.#tags ?? {}, this.#now()).open;
   }
 
   /** By the tags as they were seen last; a scope is revoked with its account. */

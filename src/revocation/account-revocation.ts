@@ -9,6 +9,7 @@ import {
   type Audited,
   type BesideServices,
   callCause,
+  LAST_LOOK_SECONDS,
   NOT_AUDITED,
   type RevocationCall,
   writeDown,
@@ -57,6 +58,8 @@ export async function revokeAccount(
 ): Promise<AccountRevoked> {
   const began = services.now();
   const by = { id: services.newId(), revokedBy: call.caller.objectId };
+  // Should this process die, its record is found then, and put into the audit trail.
+  const ifKilled = lookAtAccount(part, place, 'revoke', call, services, LAST_LOOK_SECONDS);
   const taking = await takeAccount(part, by, services);
   const { complete, revocation, left, failures, elapsedMs } = taking;
   const reason = complete ? 'AccountRevoked' : 'AccountRevocationIncomplete';
@@ -65,6 +68,7 @@ export async function revokeAccount(
   const [audited, notDone] = await Promise.all([
     writeDown('account.revoke', about, reason, revocation, call, more, { ...services, began }, log),
     lookAtAccount(part, place, 'revoke', call, services),
+    ifKilled,
   ]);
   return { ...taking, ...audited, warnings: notDone };
 }
@@ -113,9 +117,10 @@ function lookAtAccount(
   did: 'revoke' | 'restore',
   { correlationId }: RevocationCall,
   { queue, now }: BesideServices,
+  delaySeconds = 0,
 ): Promise<string[]> {
   const cause = callCause(did, correlationId, now());
   return inTime('The account is not looked at now; the next drift check does it', () =>
-    queue.send(ACCOUNT_WORK, { kind: 'account', account: account.id, location, key, cause, attempt: 0 }),
+    queue.send(ACCOUNT_WORK, { kind: 'account', account: account.id, location, key, cause, attempt: 0 }, delaySeconds),
   );
 }

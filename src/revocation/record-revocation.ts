@@ -19,7 +19,8 @@ const SECOND_LOOKS = [15, 75, 400];
  * When what begins is looked at, should its process die: soon, to finish it; and to record it, when a record that it may have
  * sent last of all (a call ends within 200 s) takes no more effect (a minute). Seconds.
  */
-const IF_KILLED = [60, 275];
+export const LAST_LOOK_SECONDS = 275;
+const IF_KILLED = [60, LAST_LOOK_SECONDS];
 const LONGEST_CALL_MS = 200_000;
 /** Versions that fit into a message, which holds 64 KiB. */
 const MOST_NAMED = 1_000;
@@ -90,7 +91,14 @@ export async function writeDown(
 }
 
 /** Reasons that are recorded under the revocation's own id. A refusal is none: it must not stand for the restore to come. */
-const ITS_OWN: ReadonlySet<Reason> = new Set(['Revoked', 'RevocationIncomplete', 'Restored', 'RestoreIncomplete']);
+const ITS_OWN: ReadonlySet<Reason> = new Set([
+  'Revoked',
+  'RevocationIncomplete',
+  'Restored',
+  'RestoreIncomplete',
+  'AccountRevoked',
+  'AccountRevocationIncomplete',
+]);
 
 /** What goes into the audit trail, of a key and of what is revoked below it. */
 type RevocationAction = 'key.revoke' | 'key.restore' | 'account.revoke' | 'account.restore';
