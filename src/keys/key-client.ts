@@ -56,7 +56,7 @@ export const URGENT_OPTIONS: KeysOptions = { limits: LIMITS.breakGlass };
  * The messages about a key's accounts come a tenth of a second apart, and a list takes less: so many of them share one, and
  * none waits longer than this for it. Milliseconds.
  */
-const LISTS_APART_MS = 300;
+const LISTS_APART_MS = 450;
 
 /** A recovery is a poll of many requests: so many times the limit of one. */
 const RECOVERY_REQUESTS = 5;
