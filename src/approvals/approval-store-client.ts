@@ -56,8 +56,13 @@ export function approvalStore(container: ContainerClient): ApprovalStore {
       return found.sort((a, b) => compare(b.askedOn, a.askedOn));
     });
   const readAll = async (outlines: readonly Outline[]) => {
-    const read = await Promise.all(outlines.slice(0, MOST_LISTED).map(({ name }) => readBlob(name)));
-    return read.flatMap((one) => one?.request ?? []).sort((a, b) => compare(b.askedOn, a.askedOn));
+    const read = await Promise.all(
+      outlines.slice(0, MOST_LISTED).map(async ({ name }) => {
+        const request = (await readBlob(name))?.request;
+        return request && nameOf(request.id) === name ? request : [];
+      }),
+    );
+    return read.flat().sort((a, b) => compare(b.askedOn, a.askedOn));
   };
   return {
     async list(now) {

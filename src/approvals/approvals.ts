@@ -4,6 +4,7 @@ import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import {
   APPROVAL_LIFE_MS,
+  type ApprovalRefusal,
   type ApprovalRequest,
   type Approver,
   type AskedApproval,
@@ -150,16 +151,21 @@ async function change(
   for (let round = 1; round <= MOST_ROUNDS; round += 1) {
     const { request, etag } = await kept(id, approvals);
     const decided = decide(request);
-    if ('refused' in decided)
-      throw new CmkError(decided.refused, REASONS[decided.refused], 'GET /api/approvals shows how it stands.');
+    if ('refused' in decided) throw refused(decided.refused);
     if (await approvals.put(decided.next, etag)) return decided.next;
   }
   throw new CmkError('Busy', 'Others change the same request all the time.', 'Repeat the call.');
 }
 
+function refused(reason: ApprovalRefusal): CmkError {
+  return new CmkError(reason, REASONS[reason], 'GET /api/approvals shows how it stands.');
+}
+
 async function kept(id: string, approvals: ApprovalStore) {
   // The id becomes part of a name.
   const found = /^[0-9a-z]{8,64}$/.test(id) ? await approvals.get(id) : undefined;
+  // Who may write the storage could have put another request in the place of the one that is meant.
+  if (found && found.request.id !== id) throw refused('ApprovalAltered');
   if (found) return found;
   throw new CmkError('ApprovalNotFound', REASONS.ApprovalNotFound, 'GET /api/approvals lists those there are.');
 }

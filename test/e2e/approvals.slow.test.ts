@@ -160,6 +160,23 @@ describe('a restore that others have to approve', () => {
     expect(enabledOf(key)).toEqual([false]);
   });
 
+  it('is not approved by the id of another, in whose place somebody has put it in the storage', async () => {
+    const [harmless, precious] = [keyOf(wire.azure, 1), keyOf(wire.azure, 1)];
+    await revoke(harmless);
+    await revoke(precious);
+    const [id, other] = [await asked(harmless), await asked(precious)];
+    expect(outcome(await approve(other, 'operator'))).toBe('200 waiting');
+    const kept = await blobOf(id);
+    await putBlob(id, await blobOf(other));
+    expect(outcome(await approve(id, 'second-operator'))).toBe('409 ApprovalAltered');
+    expect(outcome(await withdraw(id, 'restorer'))).toBe('409 ApprovalAltered');
+    expect([...enabledOf(harmless), ...enabledOf(precious)]).toEqual([false, false]);
+    const { body } = await app.call('/approvals', { as: tokenOf('operator') });
+    expect((body.value as Shown[]).filter((one) => one.id === other)).toHaveLength(1);
+    await putBlob(id, kept);
+    expect(outcome(await approve(id, 'operator'))).toBe('200 waiting');
+  });
+
   it('is not approved by whoever asked, by another client, nor by their token in another case', async () => {
     const key = keyOf(wire.azure, 1);
     await revoke(key);
