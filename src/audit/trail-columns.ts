@@ -12,6 +12,11 @@ export interface TrailRow {
   readonly reason: string;
   readonly ticket: string | undefined;
   readonly number: string;
+  /** Of whoever did it: `by` is what they call themselves. */
+  readonly object_id: string;
+  readonly kind: string;
+  /** `false`: the record was changed after it was written. */
+  readonly intact: string;
 }
 
 export const TRAIL_COLUMNS = [
@@ -25,9 +30,12 @@ export const TRAIL_COLUMNS = [
   'reason',
   'ticket',
   'number',
+  'object_id',
+  'kind',
+  'intact',
 ] as const satisfies readonly (keyof TrailRow)[];
 
-export function trailRow({ seq, time, entry }: RecordedEntry): TrailRow {
+export function trailRow({ seq, time, intact, entry }: RecordedEntry): TrailRow {
   const { action, reason, resource, caller, details = {} } = entry;
   const text = (name: string): string | undefined => textOf(details[name]);
   return {
@@ -41,6 +49,9 @@ export function trailRow({ seq, time, entry }: RecordedEntry): TrailRow {
     reason,
     ticket: text('ticket'),
     number: String(seq),
+    object_id: caller?.objectId ?? '',
+    kind: caller?.kind ?? '',
+    intact: String(intact),
   };
 }
 

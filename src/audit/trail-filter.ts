@@ -71,11 +71,15 @@ function isBy({ caller }: AuditEntry, by: string): boolean {
   return [caller?.objectId, caller?.name].some((one) => one?.toLowerCase() === by);
 }
 
+/** What somebody has said: a name in it is not what the record is about. */
+const SAID: ReadonlySet<string> = new Set(['why', 'ticket']);
+
 /** What a record is about, in lower case. Requests for approval name their key as `vault/key`. */
 function textOf({ resource, details = {} }: AuditEntry): string {
   const [, vault, key] = /^([0-9A-Za-z-]{3,24})\/([0-9A-Za-z-]{1,127})$/.exec(resource) ?? [];
   const about = vault === undefined ? resource : `https://${vault}.vault/keys/${key}`;
-  return `${about} ${JSON.stringify(details)}`.toLowerCase();
+  const told = JSON.stringify(details, (name, value: unknown) => (SAID.has(name) ? undefined : value));
+  return `${about} ${told}`.toLowerCase();
 }
 
 /** Whether a name stands there as a whole: `st1` is not in `…/st10`. */

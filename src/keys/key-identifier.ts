@@ -43,6 +43,11 @@ export function sameKeyName(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase();
 }
 
+/** Whether a text has ASCII's letters, digits and signs alone. */
+export function isPlain(text: string): boolean {
+  return /^[\x21-\x7e]*$/.test(text);
+}
+
 /** `https://{vault}.{suffix}/keys/{name}[/{version}]`. */
 export function formatKeyIdentifier(key: Pick<KeyIdentifier, 'vaultUri' | 'keyName'>, version?: string): string {
   return `${key.vaultUri}/keys/${key.keyName}${version ? `/${version}` : ''}`;
@@ -52,8 +57,8 @@ function parseVaultUri(
   text: string,
   withPath: boolean,
 ): (Pick<KeyIdentifier, 'kind' | 'vaultName' | 'vaultUri'> & { path: string }) | undefined {
-  // URL() is lenient (it trims, folds backslashes, resolves `..`, decodes hosts), so only what survives it unchanged counts.
-  if (/[\s\\%@?#]|\/\.{1,2}(?:\/|$)/.test(text)) return undefined;
+  // URL() is lenient (it trims, folds backslashes, resolves `..`, decodes hosts, folds letters), so only what survives it unchanged counts.
+  if (!isPlain(text) || /[\\%@?#]|\/\.{1,2}(?:\/|$)/.test(text)) return undefined;
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
   if (url.protocol !== 'https:' || url.port !== '' || url.username !== '' || url.password !== '') return undefined;

@@ -1,6 +1,6 @@
 import type { Cloud } from '../azure/cloud.ts';
 import { parseResourceId, sameResource } from '../azure/resource-id.ts';
-import { formatKeyIdentifier, parseKeyIdentifier, parseVault, sameKeyName } from './key-identifier.ts';
+import { formatKeyIdentifier, isPlain, parseKeyIdentifier, parseVault, sameKeyName } from './key-identifier.ts';
 
 /** A key vault (or Managed HSM) that this app looks after: one of `CMK_VAULTS`. */
 export interface ManagedVault {
@@ -36,7 +36,8 @@ export class ManagedVaults {
   }
 
   byName(name: string): ManagedVault | undefined {
-    return this.all.find((vault) => vault.name === name.toLowerCase());
+    // A sign outside of ASCII may become a letter in lower case: the kelvin sign does.
+    return isPlain(name) ? this.all.find((vault) => vault.name === name.toLowerCase()) : undefined;
   }
 
   byUri(uri: string): ManagedVault | undefined {

@@ -174,6 +174,18 @@ describe('a search in the trail', () => {
     ]);
     expect(keysNamed({ ...about, resource: 'all keys' })).toEqual([]);
   });
+
+  it('does not take what somebody has said for what a record is about', async () => {
+    const said = 'as https://kv-records.vault.azure.net/keys/records-key was';
+    const resource = 'https://kv-files.vault.azure.net/keys/files-key';
+    const entry = { action: 'key.restore', reason: 'Restored', resource, details: { why: said, ticket: said } };
+    expect(keysNamed(entry)).toEqual([{ vault: 'kv-files', key: 'files-key' }]);
+    const { files } = await trail(1, () => entry);
+    const about = async (key: string) => (await searchTrail(files, { key }, { most: 10 })).records.length;
+    expect([await about('records-key'), await about('kv-records/records-key'), await about('files-key')]).toEqual([
+      0, 0, 3,
+    ]);
+  });
 });
 
 describe('one record', () => {

@@ -241,9 +241,11 @@ describe('the audit trail', () => {
     expectDocumented(csv, 'audit', document);
     expect(csv.headers.get('content-type')).toBe('text/csv; charset=utf-8; header=present');
     const [head, ...rows] = csv.text.split('\r\n');
-    expect(head).toBe('time,action,resource,by,why,from,to,reason,ticket,number');
+    expect(head).toBe('time,action,resource,by,why,from,to,reason,ticket,number,object_id,kind,intact');
     expect(rows.find((row) => row.includes(one.name))).toContain(`,"'=HYPERLINK(""https://evil.example"")",`);
     expect(rows.find((row) => row.includes(other.name))).toContain(',"A disk, ""lost""",');
+    // A name is whatever its owner calls themselves.
+    expect(rows[0]).toMatch(new RegExp(`,\\d+,${signIn(wire.azure, 'operator').objectId},person,true$`));
 
     for (const query of ['limit=5', 'since=yesterday', 'until=P', 'key=', 'after=../x:1', 'after=2026-11-24.jsonl']) {
       expect(await get(`/audit?${query}`)).toMatchObject({ status: 400, body: { reason: 'QueryInvalid' } });

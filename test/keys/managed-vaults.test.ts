@@ -29,7 +29,16 @@ describe('a vault that is not managed', () => {
       vault,
       vault,
     ]);
-    for (const other of ['', name.slice(0, -1), name.slice(1), `${name}2`, `x${name}`, `${name}/`, `${name}.evil`]) {
+    for (const other of [
+      '',
+      name.slice(0, -1),
+      name.slice(1),
+      `${name}2`,
+      `x${name}`,
+      `${name}/`,
+      `${name}.evil`,
+      name.replace('k', '\u212a'),
+    ]) {
       expect(vaults.byName(other)).toBeUndefined();
       expect(vaults.byUri(uri.replace(name, other))).toBeUndefined();
       expect(vaults.key(KEY.id.replace(name, other))).toBeUndefined();

@@ -185,9 +185,12 @@ function showRecords(records: readonly RecordedEntry[], output: Output): typeof 
       { title: 'REASON', wide: true },
       { title: 'TICKET', wide: true },
       { title: 'NUMBER', wide: true },
+      { title: 'OBJECT ID', wide: true },
+      { title: 'KIND', wide: true },
+      { title: 'INTACT', wide: true },
     ],
     records.map((record) => {
-      const { time, action, resource, by, why, from, to, reason, ticket, number } = trailRow(record);
+      const { time, action, resource, by, why, from, to, reason, ticket, number, ...more } = trailRow(record);
       return [
         { full: time, short: `${time.slice(0, 16)}Z` },
         action,
@@ -199,6 +202,9 @@ function showRecords(records: readonly RecordedEntry[], output: Output): typeof 
         reason,
         ticket,
         number,
+        more.object_id,
+        more.kind,
+        more.intact,
       ];
     }),
     records,
