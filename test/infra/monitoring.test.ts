@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { EFFECT_TIMES } from '../../src/effect/sum-times.ts';
+import { HTTP_REASONS } from '../../src/http/http-reasons.ts';
 import { REASONS } from '../../src/reasons.ts';
 import { METRICS } from '../../src/telemetry/telemetry.ts';
 import type { Resource } from './arm/deploy.ts';
@@ -166,6 +167,25 @@ describe('alert rules and workbook', () => {
       .ofType('Microsoft.Insights/metricAlerts')
       .map(({ body }) => at(body, 'properties', 'criteria', 'allOf', 0, 'metricName'));
     expect(lost).toEqual(['DeadLetteredCount', 'DroppedEventCount', 'DeadLetteredCount', 'DroppedEventCount']);
+  });
+
+  it('tell who is refused on any way to revoke or restore, by reasons that the app refuses with', () => {
+    const queryOf = (name: string): string => {
+      const rule = azure.ofType('Microsoft.Insights/scheduledQueryRules').find(({ id }) => id.endsWith(`-${name}`));
+      return asString(at(rule?.body, 'properties', 'criteria', 'allOf', 0, 'query'), 'query');
+    };
+    const becauseOf = (name: string) => compared(queryOf(name).replaceAll('tostring(r.because)', 'because'), 'because');
+    const because = [...becauseOf('restore-refused'), ...becauseOf('break-glass-refused')];
+    expect(because.filter((reason) => !(reason in REASONS || reason in HTTP_REASONS))).toEqual([]);
+    expect(becauseOf('restore-refused')).toEqual(
+      expect.arrayContaining(['SecondPersonNeeded', 'PersonNeeded', 'ApproverIsAsker', 'ApproverIsRevoker']),
+    );
+    // With CMK_APPROVALS a restore is carried out by whoever is the last to approve it.
+    expect(compared(queryOf('break-glass-refused'), 'ran')).toEqual(
+      expect.arrayContaining(['revokeKey', 'restoreKey', 'askForApproval', 'approve']),
+    );
+    expect(becauseOf('break-glass-refused')).toContain('RoleMissing');
+    expect(becauseOf('approval')).toEqual(['ApprovalAltered']);
   });
 
   it('tell poison by its record, by the length of the queues, and by the words of the host', () => {
