@@ -1,5 +1,5 @@
 import { compareFileNames, parseFileName } from './file-name.ts';
-import { type AuditReceipt, type AuditRecord, CHAIN_START, parseRecord } from './record.ts';
+import { type AuditReceipt, type AuditRecord, CHAIN_START, MOST_RECORDS, parseRecord } from './record.ts';
 
 /** What verification finds, and what it means. */
 export const CHAIN_FINDINGS = {
@@ -167,8 +167,8 @@ export class ChainVerifier {
   #take(record: AuditRecord): void {
     this.#records += 1;
     if (this.#current?.next !== undefined) this.#find('LineAfterClose');
-    if (!record.intact) {
-      this.#damage('LineChanged');
+    if (!record.intact || record.seq - this.#last.seq >= MOST_RECORDS) {
+      this.#damage(record.intact ? 'LineUnreadable' : 'LineChanged');
       return;
     }
     const isRepeated = this.#ids.has(record.id);

@@ -1,6 +1,6 @@
 import type { AuditFile, AuditFiles } from './audit-files.ts';
 import { compareFileNames, dayOf, fileAfter, fileName, parseFileName } from './file-name.ts';
-import { type AuditRecord, CHAIN_START, type ChainEnd, parseRecord, sha256 } from './record.ts';
+import { type AuditRecord, CHAIN_START, type ChainEnd, MOST_RECORDS, parseRecord, sha256 } from './record.ts';
 
 /** Where the next record goes. */
 export interface Head extends ChainEnd {
@@ -39,11 +39,18 @@ export async function findHead(files: AuditFiles, today: string): Promise<Head> 
   const { last, end } = found;
   const { next, ...head } = end;
   // Who may write the container may name any file: one that is over, or that no writer comes to for years, is not gone to.
-  const follows = next !== undefined && compareFileNames(next, last.name) > 0 && !isAhead(next, today);
+  const follows =
+    next !== undefined &&
+    compareFileNames(next, last.name) > 0 &&
+    (parseFileName(next)?.part ?? 0) < MOST_PARTS &&
+    !isAhead(next, today);
   const elsewhere = follows ? next : last.appendable ? undefined : fileAfter(last.name, today);
   if (!elsewhere) return { ...head, file: last.name };
   return { seq: head.seq, hash: head.hash, file: elsewhere, position: 0, blocks: 0, midLine: false };
 }
+
+/** No day has so many files. Behind the last name that there is, no file could follow: nobody is let lead the chain there. */
+const MOST_PARTS = 100_000;
 
 /** How far the clock of a writer may be ahead of this one's, in milliseconds, and then some. */
 const CLOCK_AHEAD_MS = 10 * 60_000;
@@ -118,8 +125,13 @@ async function isLedTo(
 async function firstOf(files: AuditFiles, name: string): Promise<AuditRecord | undefined> {
   const slice = await files.read(name, 0, TAIL_BYTES);
   const line = slice && splitLines(slice.bytes)[0];
-  const record = line && parseRecord(line);
-  return record?.intact ? record : undefined;
+  return line && believable(line);
+}
+
+/** The record in a line; undefined for what the trail cannot have written. */
+function believable(line: Buffer): AuditRecord | undefined {
+  const record = parseRecord(line);
+  return record?.intact && record.seq < MOST_RECORDS ? record : undefined;
 }
 
 async function readEnd(files: AuditFiles, name: string, size: number): Promise<End> {
@@ -135,11 +147,11 @@ async function readEnd(files: AuditFiles, name: string, size: number): Promise<E
       if (from === 0) throw new Error(`${name} became empty while it was read.`);
       continue;
     }
-    const record = parseRecord(line);
+    const record = believable(line);
     return {
-      ...(record?.intact ? { seq: record.seq, hash: record.hash } : endOfDamage(whole, line)),
-      intact: record?.intact === true,
-      next: record?.intact && record.next && parseFileName(record.next) ? record.next : undefined,
+      ...(record ? { seq: record.seq, hash: record.hash } : endOfDamage(whole, line)),
+      intact: record !== undefined,
+      next: record?.next && parseFileName(record.next) ? record.next : undefined,
       position: slice.size,
       blocks: slice.blocks,
       midLine: slice.bytes.at(-1) !== LINE_FEED,
@@ -150,8 +162,8 @@ async function readEnd(files: AuditFiles, name: string, size: number): Promise<E
 /** Counts on from the last record that can be read. */
 function endOfDamage(lines: readonly Buffer[], last: Buffer): ChainEnd {
   for (let back = 1; back < lines.length; back += 1) {
-    const record = parseRecord(lines[lines.length - 1 - back] ?? Buffer.alloc(0));
-    if (record?.intact) return { seq: record.seq + back, hash: sha256(last) };
+    const record = believable(lines[lines.length - 1 - back] ?? Buffer.alloc(0));
+    if (record) return { seq: record.seq + back, hash: sha256(last) };
   }
   return { seq: lines.length, hash: sha256(last) };
 }

@@ -44,6 +44,12 @@ export interface ChainEnd {
 /** What a record follows that follows none. */
 export const CHAIN_START: ChainEnd = { seq: 0, hash: '0'.repeat(64) };
 
+/**
+ * No trail has so many records. Who may write it can forge one with the greatest number that there is, and no number would be
+ * left for what follows: such a line is damage.
+ */
+export const MOST_RECORDS = 1e12;
+
 /** A record carries an entry, or closes its file and names the one that goes on. */
 export type RecordContent = { readonly entry: AuditEntry } | { readonly next: string };
 

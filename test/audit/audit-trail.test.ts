@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { auditFiles } from '../../src/audit/audit-client.ts';
+import { CHAIN_START, formatRecord, parseRecord } from '../../src/audit/record.ts';
 import { verifyTrail } from '../../src/audit/verify-trail.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { brief } from './chains.ts';
-import { entry, newContainer, newTrail, resources } from './trails.ts';
+import { entry, NIGHT, newContainer, newTrail, resources } from './trails.ts';
 
 const azurite = useAzurite();
 const LIMIT = 20_000;
@@ -161,6 +162,35 @@ describe('a trail that somebody meddled with goes on, and verification points at
     expect((await check(container)).findings).toEqual(findings);
     expect((await resources(container)).slice(-2)).toEqual(['d', 'e']);
   });
+
+  it('closed by somebody else in favour of a name after which there is no other', async () => {
+    const { container, lines, blob } = await started();
+    const last = parseRecord(Buffer.from(lines[2] ?? ''));
+    const next = '2026-11-24.999999999.jsonl';
+    const { line } = formatRecord(last ?? CHAIN_START, { next }, { id: 'forged', time: NIGHT });
+    await blob.appendBlock(line, Buffer.byteLength(line));
+    await container.getBlockBlobClient(next).upload('', 0);
+    for (const resource of ['d', 'e', 'f']) {
+      expect(await newTrail(container)(entry(resource), LIMIT)).toHaveProperty('written');
+    }
+    expect((await check(container)).findings).toContain('2026-11-24.jsonl:5 LineAfterClose');
+    expect((await resources(container)).slice(-3)).toEqual(['d', 'e', 'f']);
+  });
+
+  it.each([Number.MAX_SAFE_INTEGER, 999_999_999_999_999, 999_999_999_999])(
+    'with a record of number %d, behind which no numbers are left',
+    async (seq) => {
+      const { container, lines, blob } = await started();
+      const end = { seq: seq - 1, hash: parseRecord(Buffer.from(lines[2] ?? ''))?.hash ?? '' };
+      const { line } = formatRecord(end, { entry: entry('x') }, { id: 'forged', time: NIGHT });
+      await blob.appendBlock(line, Buffer.byteLength(line));
+      for (const resource of ['d', 'e', 'f']) {
+        expect(await newTrail(container)(entry(resource), LIMIT)).toHaveProperty('written');
+      }
+      expect((await resources(container)).filter((resource) => /[def]/.test(resource))).toEqual(['d', 'e', 'f']);
+      expect((await check(container)).findings[0]).toMatch(/^2026-11-24.jsonl:4 Line(Missing|Unreadable)$/);
+    },
+  );
 
   it('shortened under a writer that knows the old end', async () => {
     const { container, record, lines, rewrite } = await started();
