@@ -46,6 +46,10 @@ export const ACCESS_SETTINGS = {
         (items) => items.every((item) => APPROVALS.test(item)),
         'names something else than restore, rekey or pause, each with a number of people from 1 to 5',
       )
+      .refine(
+        (items) => new Set(items.map((item) => item.split(':')[0]?.toLowerCase())).size === items.length,
+        'names the same twice',
+      )
       .transform(
         (items): Readonly<Record<string, number>> =>
           Object.fromEntries(items.map((item) => [item.split(':')[0]?.toLowerCase(), Number(item.split(':')[1])])),
