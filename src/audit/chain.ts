@@ -17,7 +17,8 @@ export const CHAIN_FINDINGS = {
   FileUnknown: 'The trail does not give files this name.',
   ReceiptMissing: 'The record of a receipt is not there.',
   ReceiptDiffers: 'The record of a receipt was rewritten.',
-  RecordUnreceipted: 'The log has no receipt of the record: the app did not write it.',
+  RecordUnreceipted:
+    'The log has no receipt of the record: it was forged, or written by the command line, or by an app that was ended at once.',
   HeadMissing: 'The record that was the end of the trail when it was signed is not there.',
   HeadDiffers: 'The record that was the end of the trail when it was signed was rewritten.',
   HeadForged: 'The signature of a head is not that of the key.',
@@ -70,6 +71,7 @@ export class ChainVerifier {
   readonly #ids = new Set<string>();
   readonly #receipts: Map<number, string>;
   readonly #heads: Map<number, AuditReceipt>;
+  readonly #given: ReadonlySet<number>;
   /** The numbers that the log has receipts of, and the first and the last of them. */
   readonly #logged: { readonly seqs: ReadonlySet<number>; readonly from: number; readonly to: number };
   #gaps: Gap[] = [];
@@ -89,6 +91,7 @@ export class ChainVerifier {
     this.#options = options;
     const logged = options.allReceipts ?? [];
     this.#receipts = new Map([...(options.receipts ?? []), ...logged].map(({ seq, hash }) => [seq, hash]));
+    this.#given = new Set(options.receipts?.map(({ seq }) => seq));
     this.#heads = new Map(options.heads?.map((head) => [head.seq, head]));
     const seqs = logged.map(({ seq }) => seq);
     const [from, to] = seqs.reduce(([least, most], seq) => [Math.min(least, seq), Math.max(most, seq)], [Infinity, 0]);
@@ -224,8 +227,8 @@ export class ChainVerifier {
       this.#find('HeadDiffers', `Record ${seq} is not the one that was signed: the trail was rewritten up to here.`);
     }
     const { seqs, from, to } = this.#logged;
-    if (entry && seq >= from && seq <= to && !seqs.has(seq)) {
-      this.#find('RecordUnreceipted', `The log has no receipt of record ${seq}: the app did not write it.`);
+    if (entry && seq >= from && seq <= to && !seqs.has(seq) && !this.#given.has(seq)) {
+      this.#find('RecordUnreceipted', `${CHAIN_FINDINGS.RecordUnreceipted} It is record ${seq}.`);
     }
   }
 

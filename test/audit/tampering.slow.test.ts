@@ -84,6 +84,11 @@ describe('what somebody with every right on the container does to the trail is f
     // The chain is whole, and so no head can tell; the log has no receipt of it.
     expect(await trail.verify('heads')).toEqual([]);
     expect(await trail.verify('log')).toEqual([`${THIRD}.jsonl:5 RecordUnreceipted`]);
+    // What the command line writes has its receipt from the command line.
+    const receipts = [forged.end];
+    expect(await trail.verify('log', { receipts })).toEqual([]);
+    const other = [{ ...forged.end, hash: '0'.repeat(64) }];
+    expect(await trail.verify('log', { receipts: other })).toEqual([`${THIRD}.jsonl:5 ReceiptDiffers`]);
   });
 
   it('a forged record in the place of another', async () => {

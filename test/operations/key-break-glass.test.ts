@@ -36,6 +36,7 @@ describe('key revoke and key restore', () => {
     expect(revoked.result).toMatchObject({
       complete: true,
       audit: 'written',
+      auditReceipt: '1:h',
       revocation: { revokedBy: first.objectId },
     });
     expect([site.version, off, newest].map(({ enabled }) => enabled)).toEqual([false, false, false]);
@@ -56,7 +57,7 @@ describe('key revoke and key restore', () => {
     });
 
     const restored = await procedures.run(restoring(site), { as: second });
-    expect(restored.result).toMatchObject({ complete: true, audit: 'written' });
+    expect(restored.result).toMatchObject({ complete: true, audit: 'written', auditReceipt: '1:h' });
     expect([site.version, off, newest].map(({ enabled }) => enabled)).toEqual([true, false, true]);
     expect(newest.tags?.['cmk-revocation']).toBeUndefined();
 

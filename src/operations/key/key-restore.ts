@@ -45,6 +45,7 @@ export interface RestoreResult {
   /** Whether each account that depends on the key can use it again. */
   readonly accounts: readonly AccountReadiness[];
   readonly audit: string;
+  readonly auditReceipt?: string | undefined;
 }
 
 /** Enables what the named revocation disabled, and nothing else; the same code and record as the app's API. */
@@ -74,9 +75,9 @@ export async function restoreAsOperator(
   if (result.versions.length === 0) throw keyNotFound(key);
   refuse(key, result);
   tell(key, result, operation);
-  const { end, recovered, versions, accounts, audit } = result;
+  const { end, recovered, versions, accounts, audit, auditReceipt } = result;
   const of = result.revocation && revocationState(result.revocation);
-  return { key: key.id, complete: isComplete(end), recovered, revocation: of, versions, accounts, audit };
+  return { key: key.id, complete: isComplete(end), recovered, revocation: of, versions, accounts, audit, auditReceipt };
 }
 
 /** Settings of the app that are wrong must not stand in the way of a restore. */

@@ -39,6 +39,8 @@ export interface RevokeResult {
   readonly dependents: BlastRadius | undefined;
   /** `written`, or why the audit trail could not be written. */
   readonly audit: string;
+  /** Number and hash of its record there: the log has the receipts of the app alone. */
+  readonly auditReceipt?: string | undefined;
 }
 
 /** The records of what is done are the app's; on a terminal the journal says it. */
@@ -89,10 +91,10 @@ export async function revokeAsOperator(
   );
   if (!result) throw keyNotFound(key);
   tell(key, result, environment, operation);
-  const { complete, versions, elapsedMs, dependents, audit } = result;
+  const { complete, versions, elapsedMs, dependents, audit, auditReceipt } = result;
   if (audit !== 'written' && audit !== NOT_AUDITED.audit) journal.note(`Not in the audit trail: ${audit}`);
   const revocation = result.revocation && revocationState(result.revocation);
-  return { key: key.id, complete, revocation, versions, elapsedMs, dependents, audit };
+  return { key: key.id, complete, revocation, versions, elapsedMs, dependents, audit, auditReceipt };
 }
 
 function tell(
