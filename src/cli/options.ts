@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CmkError } from '../errors.ts';
+import { isReadable, NOT_READABLE } from '../http/is-readable.ts';
 import { TEXT_LENGTHS } from '../http/text-lengths.ts';
 import { addDuration, parseMoment } from '../time/duration.ts';
 import { seconds } from './cli.ts';
@@ -25,8 +26,12 @@ export function number(text: string): number {
 /** Text of so many characters, least and most, without the white space around it. */
 export function text(option: string, [least, most]: readonly [number, number]): (given: string) => string {
   return (given) => {
-    const { length } = given.trim();
-    if (length >= least && length <= most) return given.trim();
+    const said = given.trim();
+    const { length } = said;
+    if (length >= least && length <= most && isReadable(said)) return said;
+    if (length >= least && length <= most) {
+      throw new CmkError('ArgumentInvalid', `${option} ${NOT_READABLE}.`, 'Say it in plain words; nothing was done.');
+    }
     throw new CmkError(
       'ArgumentInvalid',
       `${option} takes ${least} to ${most} characters, and was given ${length}.`,

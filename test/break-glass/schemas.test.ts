@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { REVOKE_REQUEST } from '../../src/break-glass/schemas.ts';
-import { isReadable } from '../../src/http/readable-text.ts';
+import { isReadable } from '../../src/http/is-readable.ts';
 import { PAUSE_REQUEST } from '../../src/rollout/http/schemas.ts';
 
 describe('what a caller says', () => {

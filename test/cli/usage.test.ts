@@ -65,6 +65,12 @@ describe('dates, durations and numbers', () => {
       /--reason takes 3 to 500 .* given 501/,
     ],
     [['key', 'revoke', 'k', '--vault', 'kv', '--yes', '--reason', ' no '], /--reason takes 3 to 500 .* given 2/],
+    // What the app refuses to write into the trail, the command line does not write there either.
+    [['key', 'revoke', 'k', '--vault', 'kv', '--yes', '--reason', 'evil \u202etxt'], /--reason has .* cannot be read/],
+    [
+      ['key', 'revoke', 'k', '--vault', 'kv', '--yes', '--reason', 'stolen', '--ticket', 'A\nB'],
+      /--ticket has .* cannot be read/,
+    ],
     [
       ['key', 'restore', 'k', '--vault', 'kv', '--yes', '--revocation', 'cafe', '--ticket', ' '],
       /--ticket takes 1 to 100/,
