@@ -4,6 +4,8 @@ import { SIGNED_HEAD, type SignedHead } from './signed-head.ts';
 
 /** For all the requests of a call. Milliseconds. */
 const TIMEOUT_MS = 10_000;
+/** Other checks may keep theirs at the same moment; so often it is read again. */
+const MOST_ROUNDS = 20;
 const NAME = /^\d{4}-\d{2}-\d{2}\.json$/;
 
 /** What stands under a day. Whoever may write the container may have put it there. */
@@ -56,14 +58,21 @@ export function headStore(container: ContainerClient): HeadStore {
     newest: async (most) => Promise.all((await names()).slice(-most).reverse().map(kept)),
     async keep(head) {
       const name = `${head.day}.json`;
-      const { head: before, etag } = await read(name);
-      if (before && before.seq > head.seq) return;
-      const conditions = etag === undefined ? { ifNoneMatch: '*' } : { ifMatch: etag };
       const text = JSON.stringify(head);
-      await withinTime(TIMEOUT_MS, async (limit) => {
-        await container.createIfNotExists(limit);
-        await container.getBlockBlobClient(name).upload(text, Buffer.byteLength(text), { ...limit, conditions });
-      });
+      for (let round = 1; ; round += 1) {
+        const { head: before, etag } = await read(name);
+        if (before && before.seq > head.seq) return;
+        const conditions = etag === undefined ? { ifNoneMatch: '*' } : { ifMatch: etag };
+        try {
+          await withinTime(TIMEOUT_MS, async (limit) => {
+            await container.createIfNotExists(limit);
+            await container.getBlockBlobClient(name).upload(text, Buffer.byteLength(text), { ...limit, conditions });
+          });
+          return;
+        } catch (error) {
+          if (!isOvertaken(error) || round >= MOST_ROUNDS) throw error;
+        }
+      }
     },
   };
 }
@@ -74,6 +83,10 @@ function parsed(bytes: Buffer): SignedHead | undefined {
   } catch {
     return undefined; // not JSON
   }
+}
+
+function isOvertaken(error: unknown): boolean {
+  return error instanceof RestError && (error.statusCode === 412 || error.statusCode === 409);
 }
 
 function isMissing(error: unknown): boolean {

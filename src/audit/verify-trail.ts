@@ -14,8 +14,16 @@ export interface TrailReport extends ChainReport {
   readonly heads?: number;
 }
 
-/** Reads the trail, file by file, and checks it. Writers may go on meanwhile: files that they begin are read too. */
+/**
+ * Reads the trail, file by file, and checks it. Writers may go on meanwhile: files that they begin are read too. A file that
+ * was read before it was closed, and the next one with what was written then, look damaged: what is found is looked at anew.
+ */
 export async function verifyTrail(files: AuditFiles, options: VerifyTrailOptions = {}): Promise<TrailReport> {
+  const report = await readThrough(files, options);
+  return report.findings.length === 0 ? report : readThrough(files, options);
+}
+
+async function readThrough(files: AuditFiles, options: VerifyTrailOptions): Promise<TrailReport> {
   const { from = '' } = options;
   const verifier = new ChainVerifier({ ...options, anyStart: options.anyStart ?? from !== '' });
   const seen = new Set<string>();

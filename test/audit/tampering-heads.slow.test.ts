@@ -120,3 +120,10 @@ it('without a key, the newest head of a day that has come is what the trail is h
   await plain.put(THIRD, (await plain.lines(THIRD)).slice(0, 1));
   expect(await plain.look()).toEqual(['cmk-audit-heads/2099-01-01.json HeadMisplaced', `${THIRD}.jsonl HeadMissing`]);
 });
+
+it('of ends that several checks keep at the same moment, the last of the trail stays, and none of them fails', async () => {
+  const head = await headOf(THIRD);
+  const seqs = [5, 3, 9, 1, 7, 8, 2, 6];
+  await Promise.all(seqs.map((more) => trail.heads.keep({ ...head, seq: head.seq + more })));
+  expect((await headOf(THIRD)).seq).toBe(head.seq + 9);
+});
