@@ -2,7 +2,7 @@ import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } fr
 import { DeadlineError } from '../azure/deadline.ts';
 import { CmkError } from '../errors.ts';
 import { type AccessAsked, type Act, asNarrowed, type RouteKey, requireAccess } from '../http/access.ts';
-import { accountNamed, addressOf, type CallRecord, keyNamed, nameForLog } from '../http/call-record.ts';
+import { accountNamed, addressOf, type CallRecord, idNamed, keyNamed, nameForLog } from '../http/call-record.ts';
 import { type Caller, describeCaller } from '../http/caller.ts';
 import { HttpProblem, problemResponse } from '../http/problem.ts';
 import { CallerLimits } from '../http/rates.ts';
@@ -51,8 +51,11 @@ export function api(
 ): HttpHandler {
   return async (request, context) => {
     const log = logOf(context);
-    const record = recordOf(request, context);
+    let record = recordOf(request, context);
     const { correlationId } = record;
+    const note = (key: RouteKey): void => {
+      record = { ...record, key: record.key ?? nameForLog(key) };
+    };
     let who: Readonly<Record<string, unknown>> = {};
     try {
       const available = availableServices(log);
@@ -60,7 +63,7 @@ export function api(
       who = describeCaller(caller);
       const answer = await answerTo(
         { request, caller, services: available, log, correlationId },
-        { roles: typeof role === 'string' ? [role] : role, act: act(request), reach },
+        { roles: typeof role === 'string' ? [role] : role, act: act(request), reach, note },
         handle,
       );
       log({
@@ -84,7 +87,14 @@ async function answerTo(
     roles,
     act,
     reach,
-  }: { readonly roles: readonly [Role, Role?]; readonly act: Act; readonly reach: 'later' | undefined },
+    note,
+  }: {
+    readonly roles: readonly [Role, Role?];
+    readonly act: Act;
+    readonly reach: 'later' | undefined;
+    /** Told of a key that the call turns out to be about. */
+    readonly note: (key: RouteKey) => void;
+  },
   handle: (call: ApiCall) => Promise<HttpResponseInit>,
 ): Promise<HttpResponseInit> {
   const { caller, request, services } = call;
@@ -97,10 +107,12 @@ async function answerTo(
     key: (nameForLog(key) ?? accountNamed(request.params))?.toLowerCase(),
   };
   const role = roles.find((one) => one && hasRole(caller, one)) ?? roles[0];
-  const requireFor = (asked: AccessAsked): void => requireAccess(caller, asked, access);
-  const requireAlso = (other: Role): void => requireAccess(caller, { role: other, act, key }, access);
-  const requireOn = (about: RouteKey, other = role): void =>
-    requireAccess(caller, { role: other, act, key: about }, access);
+  const requireFor = (asked: AccessAsked): void => {
+    if (asked.key && asked.key !== 'later') note(asked.key);
+    requireAccess(caller, asked, access);
+  };
+  const requireAlso = (other: Role): void => requireFor({ role: other, act, key });
+  const requireOn = (about: RouteKey, other = role): void => requireFor({ role: other, act, key: about });
   return limits.run(limited, performance.now(), async () => {
     // Which of the two it takes says the handler; until then, neither is asked for what the other one need not have.
     const begun = roles.length > 1 ? 'read' : act;
@@ -123,6 +135,7 @@ function recordOf(request: HttpRequest, context: InvocationContext): CallRecord 
     method: request.method,
     key: nameForLog(keyNamed(request.params)),
     account: accountNamed(request.params),
+    id: idNamed(request.params),
     address: addressOf(request.headers),
     correlationId: context.invocationId,
   };

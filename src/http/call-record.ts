@@ -10,6 +10,8 @@ export interface CallRecord {
   readonly key: string | undefined;
   /** Likewise. */
   readonly account?: string | undefined;
+  /** Of a request for approval, a re-key or an audit record, as named; it need not exist. */
+  readonly id: string | undefined;
   readonly address: string | undefined;
   readonly correlationId: string;
 }
@@ -35,6 +37,11 @@ export function keyNamed(params: Readonly<Record<string, string>>): RouteKey | u
 /** The storage account that a route names, as far as it can be one. */
 export function accountNamed({ name }: Readonly<Record<string, string>>): string | undefined {
   return name === undefined || /^[0-9a-z]{3,24}$/i.test(name) ? name : 'no name of an account';
+}
+
+/** The id that a route names, as far as it can be one. */
+export function idNamed({ id }: Readonly<Record<string, string>>): string | undefined {
+  return id === undefined || /^[\w-]{1,64}$/.test(id) ? id : 'no id';
 }
 
 /** What is named, as far as it can be a name. */

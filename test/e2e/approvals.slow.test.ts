@@ -115,6 +115,33 @@ describe('a restore that others have to approve', () => {
     expect(enabledOf(key)).toEqual([false]);
   });
 
+  it('is logged with its id and key, also when it is refused', async () => {
+    const key = keyOf(wire.azure, 1);
+    await revoke(key);
+    const id = await asked(key);
+    await approve(id, 'restorer');
+    await withdraw(id, 'operator');
+    await approve(id, 'operator');
+    await approve(id, 'outsider');
+    const asking = { action: 'restore', vault: 'kv-files', key: key.name, revocation: 'beef', reason: 'Found' };
+    await post('/approvals', 'restorer', asking);
+    const known = { id, key: nameOf(key) };
+    expect(
+      recordsOf(app.output().split('\n'))
+        .filter(({ reason }) => /^Call/.test(String(reason)))
+        .slice(-5),
+    ).toEqual(
+      [
+        { ...known, because: 'ApproverIsAsker', caller: colleague('restorer').objectId },
+        { ...known, because: 'NotTheAsker', caller: colleague('operator').objectId },
+        { ...known, reason: 'CallAnswered', caller: colleague('operator').objectId },
+        // Who has no such role is told that before anything is looked at.
+        { id, because: 'RoleMissing', caller: colleague('outsider').objectId },
+        { key: nameOf(key), because: 'OtherRevocation', caller: colleague('restorer').objectId },
+      ].map((record) => expect.objectContaining(record)),
+    );
+  });
+
   it('is taken back by whoever asked, and then nobody approves it', async () => {
     const key = keyOf(wire.azure, 1);
     await revoke(key);
