@@ -5,7 +5,7 @@ export const BREAK_GLASS_REASONS = {
   AuthNotConfigured: 'Authentication is not set up; every call of the HTTP API is refused.',
   SigningKeysUnavailable: 'The signing keys of the tenant cannot be fetched; no token can be checked.',
   AuditWritten: 'A record was written to the audit trail; this is its receipt.',
-  AuditHeadKept: 'Where the audit trail ends was signed and kept elsewhere.',
+  AuditHeadKept: 'Where the audit trail ends was kept elsewhere, signed where there is a key that signs.',
   AuditHeadUnsigned: 'Where the audit trail ends could not be signed, or not be kept elsewhere.',
   AuditTrailBroken: 'Records of the audit trail were changed, removed, moved or put in since the last look.',
   AuditFailed: 'What was done could not be written to the audit trail; this record has it.',

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { CmkError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -87,7 +88,7 @@ export async function askForApproval(
     approvedBy: [],
     state: 'waiting',
   };
-  await approvals.put(request, undefined);
+  await isPut(request, undefined, approvals);
   await tell('approval.ask', 'ApprovalAsked', request, { caller, correlationId }, services, log);
   return request;
 }
@@ -152,9 +153,31 @@ async function change(
     const { request, etag } = await kept(id, approvals);
     const decided = decide(request);
     if ('refused' in decided) throw refused(decided.refused);
-    if (await approvals.put(decided.next, etag)) return decided.next;
+    if (await isPut(decided.next, etag, approvals)) return decided.next;
   }
   throw new CmkError('Busy', 'Others change the same request all the time.', 'Repeat the call.');
+}
+
+/**
+ * Whether it stands there. An answer may be lost, and the client that tries again be refused by its own first try: nobody else
+ * would count the approval, or carry out what it was the last for.
+ */
+async function isPut(next: ApprovalRequest, etag: string | undefined, approvals: ApprovalStore): Promise<boolean> {
+  const isThere = async () => {
+    const there = await approvals.get(next.id);
+    return isDeepStrictEqual(there && plain(there.request), plain(next));
+  };
+  try {
+    return (await approvals.put(next, etag)) || (await isThere());
+  } catch (error) {
+    if (await isThere().catch(() => false)) return true;
+    throw error;
+  }
+}
+
+/** As it is kept: without what is undefined. */
+function plain(request: ApprovalRequest): unknown {
+  return JSON.parse(JSON.stringify(request));
 }
 
 function refused(reason: ApprovalRefusal): CmkError {
