@@ -91,7 +91,7 @@ function isReached(key: RouteKey, { caller, services }: ApiCall): boolean {
 function reasonOf({ request }: ApiCall): string {
   const read = REKEY_CHANGE.shape.reason.safeParse(request.query.get('reason') ?? undefined);
   if (read.success) return read.data;
-  const nextStep = 'Add `reason` to the query: 3 to 500 characters.';
+  const nextStep = 'Add `reason` to the query: 3 to 500 characters that can be read.';
   throw new HttpProblem(400, 'QueryInvalid', 'The call does not say why.', nextStep);
 }
 

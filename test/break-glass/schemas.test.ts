@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { REVOKE_REQUEST } from '../../src/break-glass/schemas.ts';
 import { isReadable } from '../../src/http/is-readable.ts';
+import { REKEY_CHANGE, REKEY_REQUEST } from '../../src/rekey/http/schemas.ts';
 import { PAUSE_REQUEST } from '../../src/rollout/http/schemas.ts';
 
 describe('what a caller says', () => {
@@ -34,5 +35,10 @@ describe('what a caller says', () => {
     expect(isReadable(said)).toBe(false);
     expect(REVOKE_REQUEST.safeParse({ reason: said, confirm: 'kv/key' }).success).toBe(false);
     expect(PAUSE_REQUEST.safeParse({ reason: said }).success).toBe(false);
+    const rekey = { from: 'kv/old', to: 'kv/new', reason: 'Stolen' };
+    expect(REKEY_REQUEST.safeParse(rekey).success).toBe(true);
+    expect(REKEY_REQUEST.safeParse({ ...rekey, reason: said }).success).toBe(false);
+    expect(REKEY_REQUEST.safeParse({ ...rekey, ticket: said }).success).toBe(false);
+    expect(REKEY_CHANGE.safeParse({ reason: said }).success).toBe(false);
   });
 });

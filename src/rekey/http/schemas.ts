@@ -2,18 +2,20 @@ import { z } from 'zod';
 import { APPROVAL } from '../../approvals/approval.ts';
 import { REKEY_ORDER } from '../../fleet/rekey-order.ts';
 import type { ApiOperation } from '../../http/openapi.ts';
+import { readableText } from '../../http/readable-text.ts';
+import { TEXT_LENGTHS } from '../../http/text-lengths.ts';
 
 const KEY = z
   .string()
   .max(200)
   .regex(/^[A-Za-z][0-9A-Za-z-]{1,23}\/[0-9A-Za-z-]{1,127}$/, 'write it as <vault>/<key>');
-const reason = z.string().trim().min(3).max(500).describe('Why, in your own words. It goes into the audit trail.');
+const reason = readableText(TEXT_LENGTHS.reason).describe('Why, in your own words. It goes into the audit trail.');
 
 export const REKEY_REQUEST = z.strictObject({
   from: KEY.describe('The key that everything moves off, as `<vault>/<key>`.'),
   to: KEY.describe('The key that everything moves to, likewise.'),
   reason,
-  ticket: z.string().trim().min(1).max(100).optional().describe('Incident or change number.'),
+  ticket: readableText(TEXT_LENGTHS.ticket).optional().describe('Incident or change number.'),
   maxFailures: z.int().min(1).max(1_000).optional().describe('With so many accounts failed it stops; 3 unless said.'),
 });
 
