@@ -6,6 +6,8 @@ import { APPROVAL, type ApprovalRequest, hasExpired } from './approval.ts';
 export const APPROVALS_CONTAINER = 'cmk-approvals';
 /** For one request. Milliseconds. */
 const TIMEOUT_MS = 8_000;
+/** A request has some kilobytes. Who may write the storage can put one there that has no end. */
+const MOST_BYTES = 64 * 1024;
 /** Requests that are listed at most. */
 const MOST_LISTED = 200;
 
@@ -30,14 +32,15 @@ export function approvalStore(container: ContainerClient): ApprovalStore {
   const readBlob = async (name: string): Promise<KeptApproval | undefined> => {
     try {
       return await withinTime(TIMEOUT_MS, async (limit) => {
-        const { readableStreamBody, etag = '' } = await container.getBlobClient(name).download(0, undefined, limit);
+        const { readableStreamBody, etag = '' } = await container.getBlobClient(name).download(0, MOST_BYTES, limit);
         const chunks: Uint8Array[] = [];
         for await (const chunk of readableStreamBody ?? []) chunks.push(chunk as unknown as Uint8Array);
         const request = APPROVAL.safeParse(JSON.parse(Buffer.concat(chunks).toString())).data;
         return request && { request, etag };
       });
     } catch (error) {
-      if (error instanceof SyntaxError || statusOf(error) === 404) return undefined;
+      // What is cut off is no JSON, and an empty one has no range.
+      if (error instanceof SyntaxError || statusOf(error) === 404 || statusOf(error) === 416) return undefined;
       throw error;
     }
   };

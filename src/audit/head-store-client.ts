@@ -4,6 +4,8 @@ import { SIGNED_HEAD, type SignedHead } from './signed-head.ts';
 
 /** For all the requests of a call. Milliseconds. */
 const TIMEOUT_MS = 10_000;
+/** A head has some hundreds. */
+const MOST_BYTES = 64 * 1024;
 /** Other checks may keep theirs at the same moment; so often it is read again. */
 const MOST_ROUNDS = 20;
 const NAME = /^\d{4}-\d{2}-\d{2}\.json$/;
@@ -40,7 +42,8 @@ export function headStore(container: ContainerClient): HeadStore {
     try {
       return await withinTime(TIMEOUT_MS, async (limit) => {
         const blob = container.getBlobClient(name);
-        const { etag } = await blob.getProperties(limit);
+        const { etag, contentLength = 0 } = await blob.getProperties(limit);
+        if (contentLength > MOST_BYTES) return { head: undefined, etag };
         const bytes = await blob.downloadToBuffer(0, undefined, limit);
         return { head: parsed(bytes), etag };
       });

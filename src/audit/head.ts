@@ -15,6 +15,8 @@ export interface Head extends ChainEnd {
 
 /** Enough for dozens of records: one read finds the last one. */
 const TAIL_BYTES = 64 * 1024;
+/** No more is read of a file's end: who may write it can put gigabytes there that end no line. */
+const MOST_TAIL_BYTES = 16 * 1024 * 1024;
 const LINE_FEED = 0x0a;
 
 /**
@@ -141,7 +143,7 @@ async function readEnd(files: AuditFiles, name: string, size: number): Promise<E
     if (!slice) throw new Error(`${name} became shorter while it was read.`);
     const lines = splitLines(slice.bytes);
     // The first line of the window may have begun before it.
-    const whole = from === 0 ? lines : lines.slice(1);
+    const whole = from === 0 || window >= MOST_TAIL_BYTES ? lines : lines.slice(1);
     const line = whole.at(-1);
     if (!line) {
       if (from === 0) throw new Error(`${name} became empty while it was read.`);

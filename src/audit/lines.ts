@@ -1,16 +1,25 @@
 const LINE_FEED = 0x0a;
 
+/**
+ * No line of the trail is longer: an entry has half a megabyte at most. Who may write it can put gigabytes there that end no
+ * line; of these so much is held as shows that it is no record. Bytes.
+ */
+export const MOST_LINE_BYTES = 1024 * 1024;
+
 /** The lines of a file, without their line feed; `ended`: it has one. */
 export async function* linesOf(stream: AsyncIterable<Uint8Array>): AsyncGenerator<{ bytes: Buffer; ended: boolean }> {
   let rest: Buffer[] = [];
+  let held = 0;
   for await (const chunk of stream) {
     let bytes = Buffer.from(chunk);
     for (let at = bytes.indexOf(LINE_FEED); at !== -1; at = bytes.indexOf(LINE_FEED)) {
       yield { bytes: Buffer.concat([...rest, bytes.subarray(0, at)]), ended: true };
-      rest = [];
+      [rest, held] = [[], 0];
       bytes = bytes.subarray(at + 1);
     }
-    if (bytes.length > 0) rest.push(bytes);
+    if (bytes.length === 0 || held > MOST_LINE_BYTES) continue;
+    rest.push(bytes);
+    held += bytes.length;
   }
   if (rest.length > 0) yield { bytes: Buffer.concat(rest), ended: false };
 }

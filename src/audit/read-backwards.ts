@@ -1,6 +1,7 @@
 import type { AuditFiles } from './audit-files.ts';
 import { compareFileNames, parseFileName } from './file-name.ts';
 import type { TrailPosition } from './find-entry.ts';
+import { MOST_LINE_BYTES } from './lines.ts';
 
 /** Bytes that are read at a time; a line may be longer. */
 const CHUNK_BYTES = 1024 * 1024;
@@ -21,7 +22,7 @@ export interface BackwardsRange {
 
 /**
  * The lines of the trail from its end on, chunk by chunk: files only grow at their end, so that a position in one stays what
- * it was. Each element is what one read has shown, newest line first; it may be nothing.
+ * it was. Each element is what one read has shown, newest line first, and from where on; it may be nothing.
  *
  * @throws the SDK's error when the trail cannot be read
  */
@@ -29,7 +30,7 @@ export async function* linesBackwards(
   files: AuditFiles,
   { before, isWanted = () => true }: BackwardsRange = {},
   chunkBytes: number = CHUNK_BYTES,
-): AsyncGenerator<{ readonly lines: readonly TrailLine[]; readonly bytes: number }> {
+): AsyncGenerator<{ readonly lines: readonly TrailLine[]; readonly bytes: number; readonly from: TrailPosition }> {
   const wanted = (await files.list())
     .filter(({ name }) => parseFileName(name) && isWanted(name))
     .filter(({ name }) => before === undefined || compareFileNames(name, before.file) <= 0)
@@ -45,9 +46,12 @@ export async function* linesBackwards(
       if (!slice || slice.bytes.length === 0) break;
       const bytes = Buffer.concat([slice.bytes, rest]);
       const cut = from === 0 ? 0 : bytes.indexOf(LINE_FEED) + 1;
-      rest = from > 0 && cut === 0 ? bytes : bytes.subarray(0, cut);
+      // Whatever is longer than a line is none, and its end need not be held.
+      const isEndless = bytes.length > MOST_LINE_BYTES + chunkBytes;
+      rest =
+        from > 0 && cut === 0 ? bytes.subarray(0, isEndless ? MOST_LINE_BYTES : undefined) : bytes.subarray(0, cut);
       const lines = from > 0 && cut === 0 ? [] : linesIn(bytes, cut, { file, position: from });
-      yield { lines, bytes: slice.bytes.length };
+      yield { lines, bytes: slice.bytes.length, from: { file, position: from } };
       end = from;
     }
   }

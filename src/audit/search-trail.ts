@@ -1,5 +1,6 @@
 import type { AuditFiles } from './audit-files.ts';
 import type { TrailPosition } from './find-entry.ts';
+import { MOST_LINE_BYTES } from './lines.ts';
 import { linesBackwards } from './read-backwards.ts';
 import { parseRecord } from './record.ts';
 import { isMeant, mayHold, type RecordedEntry, recordedEntry, type TrailFilter } from './trail-filter.ts';
@@ -45,7 +46,7 @@ export async function searchTrail(
   let read = 0;
   let at = before;
   let time: string | undefined;
-  for await (const { lines, bytes } of linesBackwards(files, { before, isWanted: mayHold(filter) })) {
+  for await (const { lines, bytes, from } of linesBackwards(files, { before, isWanted: mayHold(filter) })) {
     read += bytes;
     for (const { file, position, bytes } of lines) {
       const record = parseRecord(bytes);
@@ -58,6 +59,8 @@ export async function searchTrail(
       at = { file, position };
       time = record?.time ?? time;
     }
+    // Within what is no line, which would be read from its end again and again.
+    if (lines.length === 0 && bytes >= MOST_LINE_BYTES) at = from;
     if (at && (read >= mostBytes || signal?.aborted)) {
       return { records, next: at, ...(time ? { searchedBackTo: time } : {}) };
     }

@@ -40,6 +40,20 @@ describe('a crowd of requests', () => {
     expect(listed).toHaveLength(200);
   });
 
+  it('that are endless are not read to their end, and hide nothing', async () => {
+    const { id } = await ask('alice');
+    const big = await ask('mallory', 'Endless');
+    const text = `${' '.repeat(200_000)}${JSON.stringify(big)}`;
+    await container().getBlockBlobClient(`${big.id}.json`).upload(text, text.length);
+    await container()
+      .getBlockBlobClient(`${'0'.repeat(40)}.json`)
+      .upload('', 0);
+    expect((await approvals.list(now)).map((request) => request.id)).toEqual([id]);
+    expect(await approvals.get(big.id)).toBeUndefined();
+    expect(await approvals.get('0'.repeat(40))).toBeUndefined();
+    expect(await approvals.get(id)).toBeDefined();
+  });
+
   it('that wait is refused beyond twenty of one person, and of nobody else', async () => {
     const asked = [];
     for (let n = 0; n < 20; n += 1) asked.push(await ask('mallory', `Because of ${n}`));

@@ -57,7 +57,7 @@ describe('the drift check is not content with', () => {
   });
 
   it('no head at all under a day', async () => {
-    for (const text of ['', '{}', 'null', '[]', '\u0000']) {
+    for (const text of ['', '{}', 'null', '[]', '\u0000', ' '.repeat(100_000) + JSON.stringify(await headOf(THIRD))]) {
       await putHead(THIRD, text);
       expect(await trail.look()).toContain(`cmk-audit-heads/${THIRD}.json HeadMisplaced`);
     }
