@@ -1,5 +1,6 @@
 import type { AuditFiles } from './audit-files.ts';
 import { compareFileNames, dayOf, fileName, parseFileName } from './file-name.ts';
+import { MOST_LINE_BYTES } from './lines.ts';
 import { type AuditReceipt, type AuditRecord, parseRecord } from './record.ts';
 
 /** How far a writer's clock may be behind: its records may stand in the file of the day before. Milliseconds. */
@@ -48,6 +49,8 @@ export async function findEntry(
       const found = receiptIn(bytes, id);
       if (found) return { found: { file, ...found } };
       rest = bytes.subarray(bytes.lastIndexOf(LINE_FEED) + 1);
+      // No record is so long.
+      if (rest.length > MOST_LINE_BYTES) rest = Buffer.alloc(0);
     }
     end = { file, position: at - rest.length };
   }

@@ -40,15 +40,23 @@ export async function findHead(files: AuditFiles, today: string): Promise<Head> 
   }
   const { last, end } = found;
   const { next, ...head } = end;
-  // Who may write the container may name any file: one that is over, or that no writer comes to for years, is not gone to.
-  const follows =
-    next !== undefined &&
-    compareFileNames(next, last.name) > 0 &&
-    (parseFileName(next)?.part ?? 0) < MOST_PARTS &&
-    !isAhead(next, today);
-  const elsewhere = follows ? next : last.appendable ? undefined : fileAfter(last.name, today);
+  const elsewhere =
+    next !== undefined && mayFollow(next, last.name, today)
+      ? next
+      : last.appendable
+        ? undefined
+        : fileAfter(last.name, today);
   if (!elsewhere) return { ...head, file: last.name };
   return { seq: head.seq, hash: head.hash, file: elsewhere, position: 0, blocks: 0, midLine: false };
+}
+
+/**
+ * Whether the chain goes on in a file that a record names. Who may write the container may name any: one that is over, or that
+ * no writer comes to for years, is not gone to.
+ */
+export function mayFollow(next: string, last: string, today: string): boolean {
+  const part = parseFileName(next)?.part;
+  return part !== undefined && part < MOST_PARTS && compareFileNames(next, last) > 0 && !isAhead(next, today);
 }
 
 /** No day has so many files. Behind the last name that there is, no file could follow: nobody is let lead the chain there. */

@@ -1,7 +1,7 @@
 import type { AuditFiles } from './audit-files.ts';
 import { compareFileNames, parseFileName } from './file-name.ts';
 import type { TrailPosition } from './find-entry.ts';
-import { findHead } from './head.ts';
+import { findHead, mayFollow } from './head.ts';
 import { type AuditEntry, type AuditRecord, parseRecord } from './record.ts';
 import type { RecordedEntry } from './trail-filter.ts';
 
@@ -33,13 +33,13 @@ export async function readOn(
   const { file, position } = from;
   const bytes = (await files.read(file, position, position + pieceBytes))?.bytes ?? Buffer.alloc(0);
   const length = bytes.lastIndexOf(LINE_FEED) + 1;
-  if (length > 0) return pieceOf(bytes.subarray(0, length), from);
+  if (length > 0) return pieceOf(bytes.subarray(0, length), from, today);
   // No writer makes a line of that length.
   if (bytes.length >= pieceBytes) return emptyPiece(file, position + bytes.length);
   return nextFile(files, from, today);
 }
 
-function pieceOf(bytes: Buffer, { file, position }: TrailPosition): TrailPiece {
+function pieceOf(bytes: Buffer, { file, position }: TrailPosition, today: string): TrailPiece {
   const records: RecordedEntry[] = [];
   let next: string | undefined;
   let start = 0;
@@ -48,10 +48,9 @@ function pieceOf(bytes: Buffer, { file, position }: TrailPosition): TrailPiece {
     start = at + 1;
     if (!record?.intact) continue;
     if (record.entry) records.push(recorded(record, record.entry as unknown as AuditEntry));
-    else if (record.next && parseFileName(record.next)) next = record.next;
+    else if (record.next && mayFollow(record.next, file, today)) next = record.next;
   }
-  const goesOn = next !== undefined && compareFileNames(next, file) > 0;
-  return { records, end: goesOn ? { file: next ?? file, position: 0 } : { file, position: position + bytes.length } };
+  return { records, end: next ? { file: next, position: 0 } : { file, position: position + bytes.length } };
 }
 
 function recorded({ seq, id, time, hash, intact }: AuditRecord, entry: AuditEntry): RecordedEntry {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { auditFiles } from '../../src/audit/audit-client.ts';
 import type { TrailPosition } from '../../src/audit/find-entry.ts';
+import { CHAIN_START, formatRecord, parseRecord } from '../../src/audit/record.ts';
 import { readOn } from '../../src/audit/trail-tail.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { entry, NIGHT, newContainer, newTrail } from './trails.ts';
@@ -71,6 +72,23 @@ describe('reading on in the trail', () => {
     await trail(entry('b'), 5_000);
     expect(await read()).toEqual(['b']);
   });
+
+  it.each(['2099-01-01.jsonl', '2026-11-24.999999999.jsonl', '2026-11-23.jsonl'])(
+    'is not led away by somebody who closes the file in favour of %s',
+    async (next) => {
+      const container = newContainer(azurite.connectionString);
+      await newTrail(container)(entry('a'), 5_000);
+      const read = reader(container);
+      expect(await read()).toEqual(['a']);
+      const blob = container.getAppendBlobClient('2026-11-24.jsonl');
+      const last = parseRecord(Buffer.from((await blob.downloadToBuffer()).toString().trim()));
+      const { line } = formatRecord(last ?? CHAIN_START, { next }, { id: 'forged', time: NIGHT });
+      await blob.appendBlock(line, Buffer.byteLength(line));
+      expect(await read()).toEqual([]);
+      await newTrail(container)(entry('b'), 5_000);
+      expect(await read()).toEqual(['b']);
+    },
+  );
 
   it('leaves out a record that is not intact, and goes past what is no line', async () => {
     const container = newContainer(azurite.connectionString);
