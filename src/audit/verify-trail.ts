@@ -16,11 +16,11 @@ export interface TrailReport extends ChainReport {
 
 /**
  * Reads the trail, file by file, and checks it. Writers may go on meanwhile: files that they begin are read too. A file that
- * was read before it was closed, and the next one with what was written then, look damaged: what is found is looked at anew.
+ * was read before it was closed, and the next one with what was written then, look damaged: both are read once more.
  */
 export async function verifyTrail(files: AuditFiles, options: VerifyTrailOptions = {}): Promise<TrailReport> {
   const report = await readThrough(files, options);
-  return report.findings.length === 0 ? report : readThrough(files, options);
+  return report.findings.some(({ reason }) => reason === 'FileNotClosed') ? readThrough(files, options) : report;
 }
 
 async function readThrough(files: AuditFiles, options: VerifyTrailOptions): Promise<TrailReport> {
