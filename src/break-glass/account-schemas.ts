@@ -3,11 +3,12 @@ import { AUDITED, REASON, RESTORE_REQUEST, TICKET, WARNINGS } from './schemas.ts
 
 /** Bodies and answers of the calls about one account. The OpenAPI document is made from these same schemas. */
 
-const SCOPE_NAME = /^[0-9A-Za-z]{3,63}$/;
+/** Azure Storage resource provider, "Encryption Scopes". */
+const SCOPE_NAME = /^(?=.{3,63}$)[0-9A-Za-z]+(?:-[0-9A-Za-z]+)*$/;
 
 export const SCOPE = z
   .string()
-  .regex(SCOPE_NAME, 'the name of an encryption scope is 3 to 63 letters and digits')
+  .regex(SCOPE_NAME, 'the name of an encryption scope is 3 to 63 letters and digits, with single dashes between them')
   .optional()
   .describe('Name of the encryption scope that it is about; absent: the access of the whole account to its key.');
 

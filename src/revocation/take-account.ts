@@ -67,8 +67,8 @@ export async function takeAccount(
         await writeRecord(part, revocation, ports);
       }
       await takeAll(part, left ?? [], failures, ports);
-      if (open.length === 0 && isForbidden(left, failures)) break;
       left = await twice(() => part.held(), ports.sleep);
+      if (open.length === 0 && isForbidden(revocation, left, failures)) break;
       stands = openOfPart(await tags.read(part.account), part.part, now()).some(({ id }) => id === by.id);
       unproven = undefined;
       isDone = left.length === 0 && stands;
@@ -77,7 +77,7 @@ export async function takeAccount(
       unproven = sentence(error);
     }
   }
-  if (!isDone && open.length === 0 && isForbidden(left, failures))
+  if (!isDone && open.length === 0 && isForbidden(revocation, left, failures))
     throw await withdrawn(part, revocation, failures, ports);
   return {
     complete: isDone,
@@ -91,9 +91,16 @@ export async function takeAccount(
   };
 }
 
-/** Whether Azure has refused all of it for want of a right, so that nothing was taken away. */
-function isForbidden(left: readonly Taken[] | undefined, failures: ReadonlyMap<string, TakenFailure>): boolean {
-  return left !== undefined && left.length > 0 && left.every((one) => failures.get(takenId(one))?.forbidden === true);
+/** Whether Azure has refused all of it for want of a right, and a read since then shows that nothing was taken away. */
+function isForbidden(
+  { took }: AccountRevocation,
+  left: readonly Taken[] | undefined,
+  failures: ReadonlyMap<string, TakenFailure>,
+): boolean {
+  const ids = new Set(left?.map(takenId));
+  return (
+    took.length > 0 && took.every((one) => ids.has(takenId(one)) && failures.get(takenId(one))?.forbidden === true)
+  );
 }
 
 /** A record of what was not begun would keep the account from being moved for nothing. */

@@ -88,6 +88,33 @@ describe('taking away', () => {
     expect(heldBy(account)).toEqual(ids(1, 2));
   });
 
+  it('keeps the record when it may take some alone: what it took is given back', async () => {
+    const account = accountWith(1, 2);
+    account.before('take', () => {});
+    for (let n = 0; n < 6; n += 1) {
+      account.before('take', () => {
+        throw REFUSED;
+      });
+    }
+    expect(await take(account)).toMatchObject({ complete: false, left: [role(2)], failures: [{ forbidden: true }] });
+    expect(await give(account)).toMatchObject({ end: 'restored', given: [role(1)] });
+    expect(heldBy(account)).toEqual(ids(1, 2));
+  });
+
+  it('keeps the record when the one call that took it lost its answer, and it was refused the next time', async () => {
+    const account = accountWith(1);
+    account.answered = (call) => {
+      if (call !== 'take') return;
+      account.before('take', () => {
+        throw REFUSED;
+      });
+      account.answered = undefined;
+      throw LOST;
+    };
+    expect(await take(account)).toMatchObject({ complete: true, revocation: { took: [role(1)] } });
+    expect(openOn(account)).toHaveLength(1);
+  });
+
   it('says what it could not take, and finishes when it is repeated', async () => {
     const account = accountWith(1);
     for (let n = 0; n < 6; n += 1) {

@@ -39,8 +39,11 @@ function find(request: ArmRequest): { account: StorageAccount; scope: Encryption
 
 function put(request: ArmRequest): Response {
   const { account, scope, name } = find(request);
-  if (!/^[A-Za-z0-9]{3,63}$/.test(name)) {
-    throw badRequest('The encryption scope name must be 3 to 63 letters and digits.', 'InvalidEncryptionScopeName');
+  if (!/^(?=.{3,63}$)[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*$/.test(name)) {
+    throw badRequest(
+      'The encryption scope name must be 3 to 63 letters, digits and single dashes.',
+      'InvalidEncryptionScopeName',
+    );
   }
   const now = timestamp(request.world.clock.nowMs());
   const created = scope ?? {
