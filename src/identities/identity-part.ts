@@ -1,4 +1,6 @@
 import type { Account } from '../accounts/account.ts';
+import { accountKeyUse } from '../accounts/key-use.ts';
+import type { StorageAccounts } from '../accounts/storage-client.ts';
 import { sameResource } from '../azure/resource-id.ts';
 import { CmkError } from '../errors.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -11,6 +13,7 @@ import type { AssignedRole, KeyRoleAssignments } from './key-role-client.ts';
 import { ENCRYPTION_USER } from './key-roles.ts';
 
 export interface IdentityPartServices {
+  readonly accounts: Pick<StorageAccounts, 'get'>;
   readonly vaults: Pick<Vaults, 'get'>;
   readonly authorization: Pick<Authorization, 'grantsTo'>;
   readonly keyRoles: KeyRoleAssignments;
@@ -21,7 +24,7 @@ export interface IdentityPartServices {
  * the vault and on the key. Nothing else is taken away, since the record, and the right to give back, are of that role alone.
  */
 export function identityPart(account: Account, key: ManagedKey, services: IdentityPartServices): AccountPart {
-  const { keyRoles } = services;
+  const { accounts, keyRoles } = services;
   const mine = (taken: Taken): TakenRole => {
     const identity = keyIdentity(account);
     const principal = 'principalId' in identity ? identity.principalId : undefined;
@@ -34,13 +37,24 @@ export function identityPart(account: Account, key: ManagedKey, services: Identi
       'If account or key have another identity or vault since, give the role by hand (`cmk role ensure`); else find out who wrote the tag.',
     );
   };
+  /** Whether it is there, and is what the record says: an edited one may have the name of somebody else's. */
+  const isThere = async ({ scope, name, principalId }: TakenRole): Promise<boolean> => {
+    const found = await keyRoles.find(scope, name);
+    return found?.roleId === ENCRYPTION_USER.id && isSame(found.principalId, principalId);
+  };
   return {
     account,
     part: 'identity',
-    held: () => rolesHeld(account, key, services),
+    async held() {
+      const now = await accounts.get(account);
+      // What was begun before the record stood may have moved it meanwhile.
+      if (!isSameWay(now, account)) throw movedMeanwhile(account);
+      return rolesHeld(account, key, services);
+    },
     async isHeld(taken) {
-      const { scope, name, principalId } = mine(taken);
-      if (await keyRoles.find(scope, name)) return true;
+      const role = mine(taken);
+      if (await isThere(role)) return true;
+      const { scope, principalId } = role;
       // Given by hand meanwhile, under a name of its own: Azure takes no second one beside it.
       const assigned = await keyRoles.assignedTo(principalId, scope);
       return assigned.some(
@@ -48,8 +62,8 @@ export function identityPart(account: Account, key: ManagedKey, services: Identi
       );
     },
     async take(taken) {
-      const { scope, name } = mine(taken);
-      await keyRoles.remove(scope, name);
+      const role = mine(taken);
+      if (await isThere(role)) await keyRoles.remove(role.scope, role.name);
     },
     give: async (taken) => keyRoles.giveBack(mine(taken)),
   };
@@ -95,14 +109,31 @@ function toTaken({ id, roleId, ...role }: AssignedRole, principalId: string, key
   return { kind: 'role', ...role };
 }
 
+/** Whether it reaches the same key by the same identity. */
+function isSameWay(now: Account, before: Account): boolean {
+  const way = (account: Account): string => {
+    const use = accountKeyUse(account.encryption);
+    return JSON.stringify([use?.vaultUri, use?.keyName, keyIdentity(account)]).toLowerCase();
+  };
+  return way(now) === way(before);
+}
+
+function movedMeanwhile({ name }: Account): CmkError {
+  return new CmkError(
+    'AccountNotRevocable',
+    `${name} was put onto another key, or another identity, in the middle of it.`,
+    'Repeat the same call: it is about the key that the account uses by then.',
+  );
+}
+
 function isSame(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase();
 }
 
+/** The vault itself, or a key of it. */
 function isOnVault(scope: string, { vault }: ManagedKey): boolean {
-  const [, keyName = ''] = scope.toLowerCase().split('/keys/');
-  const at = keyName === '' ? scope : scope.slice(0, scope.toLowerCase().lastIndexOf('/keys/'));
-  return sameResource(at, vault.id) && /^[0-9a-z-]*$/.test(keyName);
+  const [, at = scope] = /^(.+)\/keys\/[0-9a-z-]+$/i.exec(scope) ?? [];
+  return sameResource(at, vault.id);
 }
 
 function notRevocable(why: string, { vault, name }: ManagedKey): CmkError {

@@ -65,7 +65,7 @@ export async function previewAccount(
       const use = scopeKeyUse(one);
       return use ? [{ name: one.name, key: `${parseVault(use.vaultUri)?.vaultName}/${use.keyName}` }] : [];
     }),
-    onVault: takes.some((one) => one.kind === 'role' && !/\/keys\//i.test(one.scope)),
+    onVault: takes.some((one) => one.kind === 'role' && !/\/keys\/[^/]+$/i.test(one.scope)),
   });
   return { ...effects, takes, warnings };
 }

@@ -89,6 +89,79 @@ describe('account revoke and account restore', () => {
     expect((await procedures.run(restoring(account, id), { as: second })).changed).toBe(false);
   });
 
+  it.each(['keys', 'vaults'])('work in a resource group that is called %s', async (group) => {
+    const site = procedures.site({ group });
+    const account = procedures.encrypted(site);
+    const roles = rolesOf(site);
+    expect((await procedures.run(revoking(account), { as: admin(site) })).result.complete).toBe(true);
+    expect(rolesOf(site)).toEqual([]);
+    expect((await procedures.run(restoring(account), { as: admin(site) })).result.complete).toBe(true);
+    expect(rolesOf(site).map(({ id }) => id)).toEqual(roles.map(({ id }) => id));
+  });
+
+  it('are not proved for an account that was moved to another vault meanwhile, and finished by the same call', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const other = procedures.site();
+    allowStorage(procedures.world, other.vault, site.identity.principalId);
+    const elsewhere = addAccount(procedures.world, other.group, {
+      name: unique('st'),
+      identity: site.identity,
+      key: { vault: other.vault, keyName: other.key, mode: 'pinned' },
+    });
+    const { encryption } = elsewhere;
+    procedures.world.storageAccounts.delete(elsewhere.name);
+    const owner = admin(site);
+    addRoleAssignment(procedures.world, {
+      scope: other.group.id,
+      principalId: owner.objectId,
+      role: BUILT_IN_ROLES.Owner,
+      settled: true,
+    });
+    const azure = procedures.azure(owner);
+    const remove: typeof azure.keyRoles.remove = async (...of) => {
+      account.encryption = encryption;
+      await azure.keyRoles.remove(...of);
+    };
+    const moved = await procedures.run(revoking(account), {
+      azure: { ...azure, keyRoles: { ...azure.keyRoles, remove } },
+    });
+    expect(moved.result.complete).toBe(false);
+    expect((await procedures.run(revoking(account), { as: owner })).result.complete).toBe(true);
+    expect(rolesOf(site)).toEqual([]);
+  });
+
+  it('leave the role of somebody else alone, by whose name the record has been edited', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const [mine] = rolesOf(site);
+    const before = new Set(procedures.world.roleAssignments.keys());
+    allowStorage(procedures.world, site.vault, procedures.stranger().objectId);
+    const [theirs = ''] = [...procedures.world.roleAssignments.keys()].filter((id) => !before.has(id));
+    await procedures.run(revoking(account), { as: admin(site) });
+    const nameOf = (id = '') => id.slice(id.lastIndexOf('/') + 1);
+    account.tags = Object.fromEntries(
+      Object.entries(account.tags).map(([tag, value]) => [tag, value.replace(nameOf(mine?.id), nameOf(theirs))]),
+    );
+    // It is theirs that is there, and not the one that was taken.
+    expect((await procedures.run(restoring(account), { as: admin(site) })).result.complete).toBe(false);
+    expect(rolesOf(site)).toEqual([]);
+    // One that is overtaken takes back what was its own to give.
+    const azure = procedures.azure(admin(site));
+    let isFirst = true;
+    const find: typeof azure.keyRoles.find = async (...of) => {
+      if (isFirst) {
+        isFirst = false;
+        await procedures.run(revoking(account), { as: admin(site) });
+      }
+      return azure.keyRoles.find(...of);
+    };
+    await expect(
+      procedures.run(restoring(account), { azure: { ...azure, keyRoles: { ...azure.keyRoles, find } } }),
+    ).rejects.toMatchObject({ reason: 'RestoreOvertaken' });
+    expect(procedures.world.roleAssignments.has(theirs)).toBe(true);
+  });
+
   it('disable and enable one encryption scope', async () => {
     const site = procedures.site();
     const account = addAccount(procedures.world, site.group, {

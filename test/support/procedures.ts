@@ -73,9 +73,14 @@ export class Procedures {
   }
 
   site(
-    options: { vault?: Parameters<typeof addVault>[3]; key?: Parameters<typeof addKeyVersion>[3]; role?: boolean } = {},
+    options: {
+      vault?: Parameters<typeof addVault>[3];
+      key?: Parameters<typeof addKeyVersion>[3];
+      role?: boolean;
+      group?: string;
+    } = {},
   ): Site {
-    const group = this.group();
+    const group = this.group(options.group);
     const vault = addVault(this.world, group, unique('kv-'), options.vault);
     const key = 'files-key';
     const version = addKeyVersion(this.world, vault, key, options.key);
