@@ -15,6 +15,7 @@ import type { Settings } from '../settings/settings.ts';
 
 const ACCOUNT_NAME = /^[0-9a-z]{3,24}$/i;
 const ACCOUNT_TYPE = 'Microsoft.Storage/storageAccounts';
+const SUBSCRIPTIONS_AT_ONCE = 8;
 
 export interface AccountLookServices extends RevocableServices {
   readonly settings: Pick<Settings, 'subscriptions' | 'vaults'>;
@@ -31,20 +32,37 @@ export function inReachOf({
 }
 
 /**
- * The account that a call names, found by Azure Resource Manager alone: names of accounts are one in the world.
+ * The account that a call names, found by Azure Resource Manager alone. Names of accounts are one in the world: whichever
+ * subscription shows it first, the others are not waited for.
  *
- * @throws {@link HttpProblem} 404, 502
+ * @throws {@link HttpProblem} 404; 502 when it is in none that could be read, and not all could
  */
 export async function accountOfCall(name: string | undefined, services: AccountLookServices): Promise<ResourceId> {
   if (!ACCOUNT_NAME.test(name ?? '')) throw noSuchAccount();
-  const found = await orUnreadable(async () =>
-    pMap(await inReachOf(services)(), (id) => services.resources.find(id, ACCOUNT_TYPE, name?.toLowerCase() ?? ''), {
-      concurrency: 8,
-    }),
-  );
-  const [id] = found.flat().flatMap((one) => parseResourceId(one) ?? []);
-  if (!id) throw noSuchAccount();
-  return id;
+  const named = name?.toLowerCase() ?? '';
+  return orUnreadable(async () => firstOf(await inReachOf(services)(), named, services.resources));
+}
+
+function firstOf(subscriptions: readonly string[], name: string, resources: Resources): Promise<ResourceId> {
+  return new Promise((resolve, reject) => {
+    let isFound = false;
+    const errors: unknown[] = [];
+    const lookIn = async (subscription: string): Promise<void> => {
+      if (isFound) return;
+      try {
+        const found = await resources.find(subscription, ACCOUNT_TYPE, name);
+        const [id] = found.flatMap((one) => parseResourceId(one) ?? []);
+        if (!id) return;
+        isFound = true;
+        resolve(id);
+      } catch (error) {
+        errors.push(error);
+      }
+    };
+    void pMap(subscriptions, lookIn, { concurrency: SUBSCRIPTIONS_AT_ONCE }).then(() =>
+      reject(errors[0] ?? noSuchAccount()),
+    );
+  });
 }
 
 /** A part of it, on a managed key. @throws {@link HttpProblem} 404, 502 */
