@@ -2,7 +2,10 @@ import type { ApprovalRequest, RestoreApproval } from '../approvals/approval.ts'
 import { type ApprovalServices, askForApproval } from '../approvals/approvals.ts';
 import { approveAndCarryOut, approvedOf, inApprovals } from '../approvals/approved-once.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
+import type { RouteKey } from '../http/access.ts';
+import { HttpProblem } from '../http/problem.ts';
 import type { Revocable } from '../identities/revocable.ts';
+import { sameKeyName } from '../keys/key-identifier.ts';
 import type { Log } from '../log.ts';
 import { accountRevokers, openOfPart } from '../revocation/account-record.ts';
 import { refusedGiving } from '../revocation/give-account.ts';
@@ -11,7 +14,12 @@ import type { Settings } from '../settings/settings.ts';
 import { noSuchAccount, revocableOfCall } from './account-of-call.ts';
 import type { AccountRestoreResponse } from './account-schemas.ts';
 import { lookAtAccount } from './account-status.ts';
-import { type AccountRestoreServices, givingProblem, handleAccountRestore } from './handle-account-restore.ts';
+import {
+  type AccountRestoreServices,
+  givingProblem,
+  handleAccountRestore,
+  keysOfRestore,
+} from './handle-account-restore.ts';
 
 export type AccountApprovalServices = AccountRestoreServices &
   ApprovalServices & { readonly settings: { readonly access: Pick<Settings['access'], 'restoreApprovals'> } };
@@ -49,11 +57,13 @@ export async function handleAskAccount(
 /**
  * Approves; with the last approval that it takes, carries it out.
  *
+ * @param requireOn whether the approver's role reaches a key, as what is asked for names one alone
  * @throws {@link HttpProblem} 403, 404, 409; what a restore refuses with
  */
 export async function handleApproveAccount(
   asked: AccountApproval,
   call: Pick<RevocationCall, 'caller' | 'correlationId'>,
+  requireOn: (key: RouteKey) => void,
   services: AccountApprovalServices,
   log: Log,
 ): Promise<{ readonly approval: ApprovalRequest; readonly accountRestore?: AccountRestoreResponse }> {
@@ -62,14 +72,30 @@ export async function handleApproveAccount(
   const look = await lookAtAccount(id, services);
   const named = look.open.find((one) => one.id === asked.revocation);
   const open = named ? openOfPart(look.account.tags, named.part, services.now()) : [];
+  const revocable = named && (await revocableOfCall(look.account, named.part, services));
+  if (revocable) {
+    for (const key of keysOfRestore(revocable, open)) requireOn(key);
+    checkKey(asked, revocable);
+  }
   const now = { revokers: accountRevokers(open), atLeast: services.settings.access.restoreApprovals };
   const { approval, result } = await approveAndCarryOut(asked, now, call, services, log, async (approved) => {
     const { askedBy, approvedBy, reason: why, ticket, revocation } = approved;
     const correlationId = approvedBy.at(-1)?.correlationId ?? approved.id;
     const asAsked = { caller: askedBy, correlationId, why, ticket, approval: approvedOf(approved) };
-    const revocable = await revocableOfCall(look.account, named?.part ?? 'identity', services);
-    const restore = await handleAccountRestore(revocable, { revocation }, asAsked, services, log);
+    const found = revocable ?? (await revocableOfCall(look.account, 'identity', services));
+    const restore = await handleAccountRestore(found, { revocation }, asAsked, services, log);
     return { result: restore, outcome: restore.reason };
   });
   return { approval, ...(result ? { accountRestore: result } : {}) };
+}
+
+/** What was asked for was looked at by those who reach its key. */
+function checkKey({ vault, key: asked }: AccountApproval, { key }: Revocable): void {
+  if (sameKeyName(key.name, asked) && key.vault.name.toLowerCase() === vault.toLowerCase()) return;
+  throw new HttpProblem(
+    409,
+    'ApprovalAltered',
+    `Since it was asked for, ${asked} has been exchanged for another key, ${key.vault.name}/${key.name}. Nothing was given back.`,
+    'Ask for the restore again.',
+  );
 }

@@ -1,8 +1,9 @@
+import type { RouteKey } from '../http/access.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Revocable } from '../identities/revocable.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
-import { scopeOfPart } from '../revocation/account-record.ts';
+import { type AccountRevocation, samePart, scopeOfPart } from '../revocation/account-record.ts';
 import { type AccountRestored, type AccountUseCase, restoreAccount } from '../revocation/account-revocation.ts';
 import type { AccountGiving } from '../revocation/give-account.ts';
 import type { RevocationCall } from '../revocation/record-revocation.ts';
@@ -14,6 +15,14 @@ import { auditWarning } from './warnings.ts';
 
 export type AccountRestoreServices = AccountLookServices &
   AccountUseCase & { readonly settings: { readonly dualControl: boolean } };
+
+/** The keys that a restore is about: that of the account now, and those that it gives roles on. */
+export function keysOfRestore({ key, part }: Revocable, open: readonly AccountRevocation[]): readonly RouteKey[] {
+  const vault = key.vault.name;
+  const taken = open.filter((one) => samePart(one.part, part.part)).flatMap(({ took }) => took);
+  const names = taken.flatMap((one) => (one.kind === 'role' ? (/\/keys\/([^/]+)$/i.exec(one.scope)?.[1] ?? []) : []));
+  return [...new Set([key.name, ...names])].map((name) => ({ vault, key: name }));
+}
 
 /**
  * Gives back what the named revocation took away, and words the answer.

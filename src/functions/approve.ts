@@ -4,6 +4,7 @@ import { handleApproveAccount, isOfAccount } from '../break-glass/handle-account
 import { approvalAsked, handleApprove, handleWithdraw } from '../break-glass/handle-approvals.ts';
 import { handleApprovePause } from '../break-glass/handle-pause-approval.ts';
 import { callOf } from '../break-glass/to-json.ts';
+import type { RouteKey } from '../http/access.ts';
 import { jsonResponse } from '../http/json-response.ts';
 import { approveRekey } from '../rekey/http/approve-rekey.ts';
 import { accessFor } from './access-for.ts';
@@ -17,13 +18,16 @@ app.http('approve', {
   handler: api(
     ['CmkKey.Restore', 'Cmk.Operate'],
     async (apiCall) => {
-      const { caller, services, log, correlationId } = apiCall;
+      const { caller, services, log, correlationId, requireOn } = apiCall;
       const asked = await requestInReach(apiCall);
       const call = callOf(caller, correlationId, asked);
       if (asked.action === 'rekey') {
         return jsonResponse(200, await approveRekey(asked, call, rekeyPorts(services), log));
       }
-      if (isOfAccount(asked)) return jsonResponse(200, await handleApproveAccount(asked, call, services, log));
+      if (isOfAccount(asked)) {
+        const requireAlsoOn = (key: RouteKey) => requireOn(key, 'CmkKey.Restore');
+        return jsonResponse(200, await handleApproveAccount(asked, call, requireAlsoOn, services, log));
+      }
       const approved =
         asked.action === 'pause'
           ? await handleApprovePause(asked, call, services, log)

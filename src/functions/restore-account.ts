@@ -3,7 +3,7 @@ import { accountOfCall, revocableOfCall } from '../break-glass/account-of-call.t
 import { ACCOUNT_RESTORE_REQUEST } from '../break-glass/account-schemas.ts';
 import { lookAtAccount } from '../break-glass/account-status.ts';
 import { handleAskAccount } from '../break-glass/handle-account-approval.ts';
-import { handleAccountRestore } from '../break-glass/handle-account-restore.ts';
+import { handleAccountRestore, keysOfRestore } from '../break-glass/handle-account-restore.ts';
 import { callOf } from '../break-glass/to-json.ts';
 import { readJsonBody } from '../http/json-body.ts';
 import { jsonResponse } from '../http/json-response.ts';
@@ -20,7 +20,7 @@ app.http('restoreAccount', {
       const look = await lookAtAccount(await accountOfCall(request.params.name, services), services);
       const named = look.open.find(({ id }) => id === body.revocation.toLowerCase()) ?? look.open[0];
       const revocable = await revocableOfCall(look.account, named?.part ?? 'identity', services);
-      requireOn({ vault: revocable.key.vault.name, key: revocable.key.name });
+      for (const key of keysOfRestore(revocable, look.open)) requireOn(key);
       const call = callOf(caller, correlationId, body);
       if (services.settings.access.restoreApprovals > 0) {
         const approval = await handleAskAccount(revocable, body, call, services, log);

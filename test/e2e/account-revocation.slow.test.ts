@@ -326,6 +326,42 @@ describe('by rules that are narrower', () => {
   });
 });
 
+describe('an account that was put onto another key while it was revoked', () => {
+  it('gets roles back by whoever reaches the keys that they are on, and not by an approval of before', async () => {
+    const of = site();
+    const { account, key } = of;
+    const next = new TestKey(wire.azure.world);
+    const scopes = [{ role: 'CmkKey.Restore', keys: [`${next.vault.name}/${next.name}`] }];
+    const narrow = await startApp(bundles, wire.azure, wire.connectionString, {
+      CMK_STEP_UP: '',
+      CMK_ROLE_SCOPES: JSON.stringify(scopes),
+    });
+    const strict = await startApp(bundles, wire.azure, wire.connectionString, {
+      CMK_STEP_UP: '',
+      CMK_APPROVALS: 'restore:1',
+    });
+    try {
+      await revoke(of);
+      const body = { reason: 'It was a backup', revocation: openOn(of)[0]?.id };
+      const asked = await strict.call(accountPath(of, '/restore'), { method: 'POST', as: 'restorer', body });
+      expect(outcome(asked)).toBe('202 ApprovalNeeded');
+      const { keyvaultproperties: uses } = account.encryption;
+      Object.assign(uses ?? {}, { keyname: next.name, keyversion: next.first.version });
+      expect(key.vault).toBe(next.vault);
+
+      const reached = await narrow.call(accountPath(of, '/restore'), { method: 'POST', as: 'restorer', body });
+      expect(outcome(reached)).toBe('403 KeyOutOfReach');
+      const { id } = asked.body.approval as { id: string };
+      const approved = await strict.call(`/approvals/${id}/approve`, { method: 'POST', as: 'operator' });
+      expect(outcome(approved)).toBe('409 ApprovalAltered');
+      expect(rolesOf(of)).toEqual([]);
+    } finally {
+      await narrow.stop();
+      await strict.stop();
+    }
+  });
+});
+
 const OFFICER = '14b46e9e-c2b7-41b4-b07b-48a6ebf60603';
 
 describe('one encryption scope', () => {
