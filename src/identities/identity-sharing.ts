@@ -1,6 +1,6 @@
 import pMap from 'p-map';
 import type { Account } from '../accounts/account.ts';
-import { accountKeyUse } from '../accounts/key-use.ts';
+import { accountKeyUse, scopeKeyUse } from '../accounts/key-use.ts';
 import type { StorageAccounts } from '../accounts/storage-client.ts';
 import { timeBoxed, untilAborted } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
@@ -23,7 +23,7 @@ export async function othersWithIdentity(
   account: Account,
   key: ManagedKey,
   subscriptions: () => Promise<readonly string[]>,
-  accounts: Pick<StorageAccounts, 'list'>,
+  accounts: Pick<StorageAccounts, 'list' | 'listScopes'>,
 ): Promise<readonly string[]> {
   const identity = keyIdentity(account);
   if (!('principalId' in identity) || identity.principalId === account.systemPrincipalId) return [];
@@ -33,7 +33,8 @@ export async function othersWithIdentity(
       await subscriptions(),
       async (subscription) => {
         for await (const other of accounts.list(subscription, signal)) {
-          if (!sameResource(other.id, account.id) && shares(other, identity.principalId, key)) others.push(other.id);
+          if (sameResource(other.id, account.id) || !hasIdentity(other, identity.principalId)) continue;
+          if (await reaches(other, key, accounts, signal)) others.push(other.id);
         }
       },
       { concurrency: CONCURRENCY },
@@ -60,10 +61,22 @@ export async function othersWithIdentity(
   }
 }
 
-function shares(other: Account, principalId: string, key: ManagedKey): boolean {
+function hasIdentity(other: Account, principalId: string): boolean {
   const identity = keyIdentity(other);
-  if (!('principalId' in identity) || identity.principalId.toLowerCase() !== principalId.toLowerCase()) return false;
+  return 'principalId' in identity && identity.principalId.toLowerCase() === principalId.toLowerCase();
+}
+
+async function reaches(
+  other: Account,
+  key: ManagedKey,
+  accounts: Pick<StorageAccounts, 'listScopes'>,
+  signal: AbortSignal,
+): Promise<boolean> {
   const use = accountKeyUse(other.encryption);
   // One without a key of its own may have scopes with one.
-  return use === undefined || use.vaultUri === key.vault.uri;
+  if (use === undefined || use.vaultUri === key.vault.uri) return true;
+  for await (const scope of accounts.listScopes(other, signal)) {
+    if (scopeKeyUse(scope)?.vaultUri === key.vault.uri) return true;
+  }
+  return false;
 }

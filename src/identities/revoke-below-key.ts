@@ -14,13 +14,12 @@ import { othersWithIdentity } from './identity-sharing.ts';
 import type { Revocable } from './revocable.ts';
 
 export interface SharingServices {
-  readonly accounts: Pick<StorageAccounts, 'list'>;
+  readonly accounts: Pick<StorageAccounts, 'list' | 'listScopes'>;
   /** Where accounts are looked for that have the same identity. */
   readonly inReach: () => Promise<readonly string[]>;
 }
 
 export interface PreviewServices extends SharingServices {
-  readonly accounts: Pick<StorageAccounts, 'list' | 'listScopes'>;
   readonly shares: { list(account: ResourceId): AsyncIterable<{ readonly name: string }> };
 }
 

@@ -193,6 +193,30 @@ describe('account revoke and account restore', () => {
     expect(account.tags).toEqual({});
   });
 
+  it('are refused when another account has encryption scopes alone in the vault, by the same identity', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const other = procedures.site();
+    allowStorage(procedures.world, other.vault, site.identity.principalId);
+    const sharing = addAccount(procedures.world, site.group, {
+      name: unique('st'),
+      identity: site.identity,
+      key: { vault: other.vault, keyName: other.key, mode: 'pinned' },
+    });
+    expect((await procedures.run(revoking(account), { as: admin(site) })).result.complete).toBe(true);
+    expect((await procedures.run(restoring(account), { as: admin(site) })).result.complete).toBe(true);
+    procedures.world.storageAccounts.delete(sharing.name);
+    addAccount(procedures.world, site.group, {
+      name: sharing.name,
+      identity: site.identity,
+      key: { vault: other.vault, keyName: other.key, mode: 'pinned' },
+      scopes: [{ name: 'scope1', key: { vault: site.vault, keyName: site.key, mode: 'pinned' } }],
+    });
+    const refused = await procedures.refusal(revoking(account), { as: admin(site) });
+    expect(refused).toMatchObject({ reason: 'IdentityShared' });
+    expect(refused.message).toContain(sharing.name);
+  });
+
   it('are refused for what is under keys of Microsoft, and say which right is lacking', async () => {
     const site = procedures.site();
     expect((await procedures.refusal(revoking(site.account))).reason).toBe('AccountNotManaged');
