@@ -19,8 +19,10 @@ const WAVES = 3;
 export interface TakenFailure {
   readonly taken: Taken;
   readonly error: string;
-  /** Azure refuses for want of a right. */
+  /** Azure refuses for want of a right, or for a lock. */
   readonly forbidden: boolean;
+  /** "Cannot delete" prevents the deletion of role assignments too (Azure Resource Manager, "Lock your resources"). */
+  readonly locked: boolean;
 }
 
 export interface AccountTaking {
@@ -91,7 +93,7 @@ export async function takeAccount(
   };
 }
 
-/** Whether Azure has refused all of it for want of a right, and a read since then shows that nothing was taken away. */
+/** Whether Azure has refused all of it for good, and a read since then shows that nothing was taken away. */
 function isForbidden(
   { took }: AccountRevocation,
   left: readonly Taken[] | undefined,
@@ -117,6 +119,13 @@ async function withdrawn(
     await twice(() => tags.remove(part.account, record), sleep);
   } catch (error) {
     rest = `Nothing was taken away, and the record could not be withdrawn: ${sentence(error)}`;
+  }
+  if (first?.locked) {
+    return new CmkError(
+      'AccountNotRevocable',
+      `A lock keeps it from being taken away: ${first.error} ${rest}`,
+      'Revoke an encryption scope of the account, or the key: a lock does not keep from that. Or take the lock off, repeat it, and put it back.',
+    );
   }
   return new CmkError(
     'MissingPermission',
@@ -201,7 +210,9 @@ export async function takeAll(
 }
 
 export function failureOf(taken: Taken, error: unknown): TakenFailure {
-  return { taken, error: sentence(error), forbidden: describeFailure(error).kind === 'forbidden' };
+  const { kind, code } = describeFailure(error);
+  const locked = code === 'ScopeLocked';
+  return { taken, error: sentence(error), forbidden: kind === 'forbidden' || locked, locked };
 }
 
 export function sentence(error: unknown): string {

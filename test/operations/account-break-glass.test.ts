@@ -5,6 +5,7 @@ import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
 import type { Principal, StorageAccount } from '../../local/azure/world.ts';
 import { restoreAccountAsOperator } from '../../src/operations/account/account-restore.ts';
 import { previewAccountRevocation, revokeAccountAsOperator } from '../../src/operations/account/account-revoke.ts';
+import { Journal } from '../../src/operations/journal.ts';
 import type { AppRecord } from '../../src/operations/key/app-record.ts';
 import type { Operation } from '../../src/operations/operator-azure.ts';
 import { readAccountRevocations } from '../../src/revocation/account-record.ts';
@@ -215,6 +216,22 @@ describe('account revoke and account restore', () => {
     const refused = await procedures.refusal(revoking(account), { as: admin(site) });
     expect(refused).toMatchObject({ reason: 'IdentityShared' });
     expect(refused.message).toContain(sharing.name);
+  });
+
+  it('are refused by a lock on the vault, which keeps roles from being taken away, and leave no record', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    const type = 'Microsoft.Authorization/locks';
+    const id = `${site.vault.id}/providers/${type}/keep`;
+    const lock = { id, name: 'keep', type, scope: site.vault.id, properties: { level: 'CanNotDelete' } };
+    procedures.world.extensions.set(id.toLowerCase(), lock);
+    const operation = { azure: procedures.azure(admin(site)), journal: new Journal() };
+    await expect(revoking(account)(operation)).rejects.toMatchObject({
+      reason: 'AccountNotRevocable',
+      message: expect.stringMatching(/lock keeps.*Nothing was changed/),
+    });
+    expect(account.tags).toEqual({});
+    expect(rolesOf(site)).toHaveLength(1);
   });
 
   it('are refused for what is under keys of Microsoft, and say which right is lacking', async () => {
