@@ -4,12 +4,14 @@ import { describe, describeFailure } from '../azure/failure.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
 import { CmkError } from '../errors.ts';
 import { parseVault } from '../keys/key-identifier.ts';
+import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { type AccountEffects, accountEffects } from '../revocation/account-effects.ts';
 import { scopeOfPart, type Taken } from '../revocation/account-record.ts';
 import { type AccountRevoked, type AccountUseCase, revokeAccount } from '../revocation/account-revocation.ts';
 import type { RevocationCall } from '../revocation/record-revocation.ts';
+import type { VaultGuards } from '../vaults/vault-guards-client.ts';
 import { othersWithIdentity } from './identity-sharing.ts';
 import type { Revocable } from './revocable.ts';
 
@@ -20,6 +22,7 @@ export interface SharingServices {
 }
 
 export interface PreviewServices extends SharingServices {
+  readonly vaultGuards: Pick<VaultGuards, 'isLocked'>;
   readonly shares: { list(account: ResourceId): AsyncIterable<{ readonly name: string }> };
 }
 
@@ -54,6 +57,7 @@ export async function previewAccount(
   const [shares, scopes] = await Promise.all([
     names('file shares', services.shares.list(account)),
     names('encryption scopes', services.accounts.listScopes(account)),
+    scope === undefined ? tellLock(key, services, warnings) : undefined,
   ]);
   const effects = accountEffects({
     account: account.name,
@@ -67,6 +71,18 @@ export async function previewAccount(
     onVault: takes.some((one) => one.kind === 'role' && !/\/keys\/[^/]+$/i.test(one.scope)),
   });
   return { ...effects, takes, warnings };
+}
+
+/** Azure Resource Manager, "Lock your resources": what keeps a resource from being deleted keeps role assignments on it too. */
+async function tellLock({ vault }: ManagedKey, { vaultGuards }: PreviewServices, warnings: string[]): Promise<void> {
+  try {
+    if (!(await vaultGuards.isLocked(vault))) return;
+    warnings.push(
+      `A lock on ${vault.name}, or on what it is in, keeps roles on it from being taken away: the revocation will be refused until it is off. An encryption scope, and the key, can be revoked all the same.`,
+    );
+  } catch (error) {
+    warnings.push(`The locks of ${vault.name} could not be read: ${describe(describeFailure(error))}`);
+  }
 }
 
 /**

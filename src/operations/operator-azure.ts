@@ -18,6 +18,7 @@ import { createKeyAdmin, type KeyAdmin } from '../keys/key-admin-client.ts';
 import { createKeys, type Keys, type KeysOptions, URGENT_OPTIONS } from '../keys/key-client.ts';
 import { createKeyUsageLog, type KeyUsageLog } from '../keys/usage-log-client.ts';
 import { createVaults, type VaultSetup } from '../vaults/vault-client.ts';
+import { createVaultGuards, type VaultGuards } from '../vaults/vault-guards-client.ts';
 import type { Journal } from './journal.ts';
 import { type Operator, readOperator } from './operator.ts';
 
@@ -38,6 +39,7 @@ export interface Azure {
   readonly fileService: FileService;
   readonly resourceGraph: ResourceGraph;
   readonly vaults: VaultSetup;
+  readonly vaultGuards: VaultGuards;
   readonly keys: Keys;
   /** The same for break-glass: requests are given up early, and never retried out of sight. */
   readonly urgentKeys: Keys;
@@ -81,6 +83,7 @@ export function createAzure(signIn: TokenCredential, cloud: Cloud, defaultSubscr
     fileService: createFileService(credential, cloud),
     resourceGraph: createResourceGraph(credential, cloud),
     vaults: createVaults(credential, cloud),
+    vaultGuards: createVaultGuards(credential, cloud),
     keys: createKeys(credential, PERSON_OPTIONS),
     urgentKeys: createKeys(credential, URGENT_OPTIONS),
     keyAdmin: createKeyAdmin(credential, LIMITS.operator),

@@ -225,6 +225,11 @@ describe('account revoke and account restore', () => {
     const id = `${site.vault.id}/providers/${type}/keep`;
     const lock = { id, name: 'keep', type, scope: site.vault.id, properties: { level: 'CanNotDelete' } };
     procedures.world.extensions.set(id.toLowerCase(), lock);
+    const preview = await procedures.run((asked) => previewAccountRevocation({ account: account.name }, asked), {
+      as: admin(site),
+      dryRun: true,
+    });
+    expect(texts(preview, 'note').join()).toContain(`A lock on ${site.vault.name}`);
     const operation = { azure: procedures.azure(admin(site)), journal: new Journal() };
     await expect(revoking(account)(operation)).rejects.toMatchObject({
       reason: 'AccountNotRevocable',
