@@ -1,6 +1,7 @@
 import type { Account } from '../accounts/account.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { CmkError } from '../errors.ts';
+import type { RouteKey } from '../http/access.ts';
 import { readRevocable } from '../identities/revocable.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import {
@@ -28,16 +29,22 @@ export async function lookAtAccount(
   return { account, key, ...readAccountRevocations(account.tags, services.now()) };
 }
 
-/** What is revoked below the key of an account, and whether that holds. Never throws once the account was read. */
+/**
+ * What is revoked below the key of an account, and whether that holds. Never throws once the account was read.
+ *
+ * @param reaches whether the caller may see what is on a key: an encryption scope can be on another than its account
+ */
 export async function accountStatus(
   { account, key, open, unbelieved }: AccountLook,
+  reaches: (key: RouteKey) => boolean,
   services: AccountLookServices,
 ): Promise<AccountStatusResponse> {
   const warnings: string[] = [];
-  const held = async ({ part, id }: AccountRevocation): Promise<boolean | 'unknown'> => {
+  const held = async ({ part, id }: AccountRevocation): Promise<boolean | 'unknown' | undefined> => {
     try {
       const revocable = await readRevocable(account, part, managedKeyOf(services.settings.vaults), services);
       if (!revocable) throw new CmkError('AccountNotManaged', 'It is on no managed key any more.', '');
+      if (!reaches({ vault: revocable.key.vault.name, key: revocable.key.name })) return undefined;
       return (await revocable.part.held()).length === 0;
     } catch (error) {
       const why = error instanceof CmkError ? error.message : describe(describeFailure(error));
@@ -45,7 +52,10 @@ export async function accountStatus(
       return 'unknown';
     }
   };
-  const revocations = await Promise.all(open.map(async (one) => ({ ...accountRecordOf(one), held: await held(one) })));
+  const all = await Promise.all(open.map(async (one) => ({ one, holds: await held(one) })));
+  const revocations = all.flatMap(({ one, holds }) =>
+    holds === undefined ? [] : [{ ...accountRecordOf(one), held: holds }],
+  );
   return {
     account: account.id,
     ...(key ? { key: key.id } : {}),

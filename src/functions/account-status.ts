@@ -1,6 +1,7 @@
 import { app } from '@azure/functions';
 import { accountOfCall, noSuchAccount, revocableOfCall } from '../break-glass/account-of-call.ts';
 import { accountStatus, lookAtAccount } from '../break-glass/account-status.ts';
+import { type RouteKey, reachesKey } from '../http/access.ts';
 import { conditional } from '../http/etag.ts';
 import { jsonResponse } from '../http/json-response.ts';
 import { api } from './api.ts';
@@ -11,14 +12,15 @@ app.http('accountStatus', {
   authLevel: 'anonymous',
   handler: api(
     'CmkKey.Read',
-    async ({ request, services, requireOn }) => {
+    async ({ request, caller, services, requireOn }) => {
       const look = await lookAtAccount(await accountOfCall(request.params.name, services), services);
       // Of an account whose scopes alone use a managed key: that of what is revoked.
       const [first] = look.open;
       const key = look.key ?? (first && (await revocableOfCall(look.account, first.part, services)).key);
       if (!key) throw noSuchAccount();
       requireOn({ vault: key.vault.name, key: key.name });
-      const status = await accountStatus(look, services);
+      const reaches = (other: RouteKey) => reachesKey(caller, 'CmkKey.Read', other, services.settings.access);
+      const status = await accountStatus(look, reaches, services);
       return conditional(request.headers, jsonResponse(200, status), status);
     },
     () => 'read',

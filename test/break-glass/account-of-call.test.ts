@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { SECOND_SUBSCRIPTION_ID, SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { accountOfCall } from '../../src/break-glass/account-of-call.ts';
+import { accountStatus, lookAtAccount } from '../../src/break-glass/account-status.ts';
+import { formatAccountRevocation, type RevokedPart } from '../../src/revocation/account-record.ts';
+import { ALICE } from '../revocation/records.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 
@@ -27,4 +30,20 @@ describe('the account that a call names', () => {
     wire.azure.faults.clear();
     await expect(accountOfCall('nosuchaccount', services())).rejects.toMatchObject({ status: 404 });
   });
+});
+
+it('shows of an account what is on keys within reach, and not the encryption scopes on others', async () => {
+  const [own, other] = [new TestKey(wire.azure.world), new TestKey(wire.azure.world)];
+  const account = own.account('pinned', {
+    scopes: [
+      { name: 'near1', key: own.use('pinned') },
+      { name: 'far1', key: other.use('pinned') },
+    ],
+  });
+  const record = (id: string, part: RevokedPart) =>
+    formatAccountRevocation({ id, revokedOn: wire.azure.clock.now(), revokedBy: ALICE, part, took: [] });
+  account.tags = { ...record('f00d', 'scope:near1'), ...record('beef', 'scope:far1') };
+  const look = await lookAtAccount(await accountOfCall(account.name, services()), services());
+  const status = await accountStatus(look, ({ key }) => key === own.name, services());
+  expect(status.revocations.map(({ id }) => id)).toEqual(['f00d']);
 });
