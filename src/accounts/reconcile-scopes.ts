@@ -76,7 +76,7 @@ function scopeSubject(account: ResourceId, name: string, reconciliation: Reconci
     scope: name,
     async read() {
       // The record stands on the account, and is there before anything is taken away.
-      if (!reconciliation.revoked.isSeen) reconciliation.revoked.see((await accounts.get(account)).tags);
+      if (!reconciliation.revoked.isFresh) reconciliation.revoked.see((await accounts.get(account)).tags);
       let scope: Scope | undefined;
       try {
         scope = await accounts.getScope(account, name);

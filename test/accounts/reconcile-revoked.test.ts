@@ -7,7 +7,7 @@ import { readEntries } from '../e2e/one-fault/trail.ts';
 import { ALICE } from '../revocation/records.ts';
 import { pinnedTo, useAccounts } from './account-fixture.ts';
 
-const { key, reconcile, reasons, requestsOf, wire } = useAccounts();
+const { instance, key, reconcile, reasons, requestsOf, wire } = useAccounts();
 
 function revoke(account: StorageAccount, scope?: string): void {
   const took: Taken[] = scope === undefined ? [] : [{ kind: 'scope', name: scope }];
@@ -71,6 +71,24 @@ describe('what is revoked below its key', () => {
     await reconcile(files.accountWork(account));
     expect(pinnedTo(account)).toBe(second.version);
     expect(reasons().at(-1)).toBe('AccountRevocationOpen');
+  });
+
+  it('does not move a scope whose account was revoked while the scopes before it were seen to', async () => {
+    const files = key();
+    const account = files.account('pinned', { scopes: [{ name: 'scope1', key: files.use('pinned') }] });
+    const next = files.add();
+    const services = instance();
+    const { accounts } = services;
+    const listScopes: typeof accounts.listScopes = async function* (...of) {
+      for await (const scope of accounts.listScopes(...of)) {
+        revoke(account);
+        wire.azure.clock.advance(10_000);
+        yield scope;
+      }
+    };
+    await reconcile(files.accountWork(account), { ...services, accounts: { ...accounts, listScopes } });
+    expect(pinnedTo(account)).toBe(next.version);
+    expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(files.id(files.first));
   });
 
   it('leaves alone the scope that is revoked, and it only: disabled it stays', async () => {
