@@ -15,7 +15,7 @@ import { ENCRYPTION_USER } from './key-roles.ts';
 export interface IdentityPartServices {
   readonly accounts: Pick<StorageAccounts, 'get'>;
   readonly vaults: Pick<Vaults, 'get'>;
-  readonly authorization: Pick<Authorization, 'grantsTo'>;
+  readonly authorization: Pick<Authorization, 'grantsTo' | 'endsAt'>;
   readonly keyRoles: KeyRoleAssignments;
 }
 
@@ -85,18 +85,27 @@ async function rolesHeld(account: Account, key: ManagedKey, services: IdentityPa
   }
   const keyId = `${key.vault.id}/keys/${key.name}`;
   const { principalId } = identity;
-  const [grants, assigned] = await Promise.all([
+  const [grants, assigned, ends] = await Promise.all([
     services.authorization.grantsTo(principalId, keyId),
     services.keyRoles.assignedTo(principalId, keyId),
+    // Who may not read that, in an emergency, takes the role away all the same.
+    services.authorization.endsAt(keyId).catch(() => new Map<string, Date>()),
   ]);
   const counts = new Set(
     grants.filter((grant) => covers(grant.scope, keyId) && letsUseKeys(grant)).map(({ id = '' }) => id.toLowerCase()),
   );
-  return assigned.filter(({ id }) => counts.has(id.toLowerCase())).map((one) => toTaken(one, principalId, key));
+  return assigned
+    .filter(({ id }) => counts.has(id.toLowerCase()))
+    .map((one) => toTaken(one, principalId, key, ends.get(one.id.toLowerCase())));
 }
 
 /** @throws {@link CmkError} `AccountNotRevocable` */
-function toTaken({ id, roleId, ...role }: AssignedRole, principalId: string, key: ManagedKey): TakenRole {
+function toTaken(
+  { id, roleId, ...role }: AssignedRole,
+  principalId: string,
+  key: ManagedKey,
+  ends: Date | undefined,
+): TakenRole {
   if (role.principalId.toLowerCase() !== principalId.toLowerCase()) {
     throw notRevocable(`It reaches the key as a member of the group ${role.principalId} (${id}).`, key);
   }
@@ -105,6 +114,10 @@ function toTaken({ id, roleId, ...role }: AssignedRole, principalId: string, key
   }
   if (roleId !== ENCRYPTION_USER.id) {
     throw notRevocable(`It reaches the key by another role than "${ENCRYPTION_USER.name}" (${id}).`, key);
+  }
+  if (ends) {
+    const why = `It reaches the key by a role that ends on ${ends.toISOString()} (${id}): given back, it would have no end.`;
+    throw notRevocable(why, key);
   }
   return { kind: 'role', ...role };
 }

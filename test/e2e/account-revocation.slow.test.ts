@@ -193,6 +193,11 @@ describe('one account', () => {
       ({ key }) => Object.assign(key.vault.properties, { enableRbacAuthorization: false }),
       /access policies/,
     ],
+    [
+      'by a role that ends by itself',
+      ({ role }) => Object.assign(role, { endMs: wire.azure.clock.now().getTime() + 3_600_000 }),
+      /a role that ends on .*: given back, it would have no end/,
+    ],
   ])('is refused, and nothing is changed, when it reaches its key %s', async (_, change, why) => {
     const of = site();
     const { properties } = of.key.vault;
