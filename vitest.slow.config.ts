@@ -31,7 +31,8 @@ export default defineConfig({
     globalSetup: 'test/global-setup.ts',
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    maxWorkers: 3,
+    // They wait for clocks, queues and processes more than they compute.
+    maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
     allowOnly: false,
     projects: [

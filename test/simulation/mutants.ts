@@ -20,7 +20,7 @@ const REVOCATION = 'src/revocation/revocation.ts';
 const DEADLINE = 'src/azure/deadline.ts';
 const PLANS = 'src/revocation/revocation-plans.ts';
 
-const MUTANTS: readonly Mutant[] = [
+export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a re-key that was taken back meanwhile moves one more account',
     file: 'src/accounts/rekey-task.ts',
@@ -90,7 +90,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a move that was announced by a guess is made, whatever is read then',
     file: 'src/accounts/reconciliation.ts',
-    from: 'if (guess && reading?.use && isSameUse(reading.use, guess)) {',
+    from: 'if (guess && reading?.use && isSameUse(reading.use, guess) && !reading.revoked) {',
     to: 'if (reading?.use) {',
   },
   {
@@ -180,7 +180,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'a killed revocation is recorded while its own record may still come',
     file: 'src/revocation/record-revocation.ts',
-    from: 'const IF_KILLED = [60, 275];',
+    from: 'const IF_KILLED = [60, LAST_LOOK_SECONDS];',
     to: 'const IF_KILLED = [60];',
   },
   {
@@ -215,7 +215,7 @@ const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'no deadline: an answer to a caller waits for the queue',
-    file: 'src/revocation/record-revocation.ts',
+    file: 'src/revocation/in-time.ts',
     from: 'setTimeout(() => reject(',
     to: 'void (() => reject(',
   },
@@ -297,4 +297,4 @@ async function main(args: string[]): Promise<number> {
   return alive === 0 ? 0 : 1;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
