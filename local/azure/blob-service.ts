@@ -1,7 +1,7 @@
 import { Hono } from 'hono';
 import { FileServiceError, keyRefusal } from './file-service/errors.ts';
 import { keyTrouble, scopeKeyTrouble } from './file-service/key-access.ts';
-import { element, xmlDocument } from './file-service/xml.ts';
+import { findAccount, refusal, reply } from './file-service/reply.ts';
 import type { Service, ServiceEnv } from './service.ts';
 import type { StorageAccount, World } from './world.ts';
 
@@ -22,7 +22,7 @@ export function createBlobService(world: World): Service {
   app.all('*', async (c) => {
     const url = new URL(c.req.url);
     try {
-      const account = world.storageAccounts.get((url.host.split('.')[0] ?? '').toLowerCase());
+      const account = findAccount(world, url.host);
       if (!account) throw new FileServiceError(404, 'ResourceNotFound', `There is no storage account at ${url.host}.`);
       if (!/^https:\/\/storage\.azure\.com\/?$/.test(c.get('caller')?.audience ?? ''))
         throw new FileServiceError(401, 'InvalidAuthenticationInfo', 'Server failed to authenticate the request.');
@@ -32,19 +32,15 @@ export function createBlobService(world: World): Service {
         const scope = c.req.header('x-ms-encryption-scope')?.toLowerCase();
         requireKey(world, account, scope);
         kept.set(url.pathname, { content: Buffer.from(await c.req.arrayBuffer()), scope });
-        return reply(201, null, scope);
+        return reply(201, null, inScope(scope));
       }
       const blob = kept.get(url.pathname);
       if (!blob) throw new FileServiceError(404, 'BlobNotFound', 'The specified blob does not exist.');
       requireKey(world, account, blob.scope);
-      return reply(200, blob.content, blob.scope);
+      return reply(200, blob.content, inScope(blob.scope));
     } catch (error) {
       if (!(error instanceof FileServiceError)) throw error;
-      const detail = xmlDocument(element('Error', [element('Code', error.code), element('Message', error.message)]));
-      return new Response(c.req.method === 'HEAD' ? null : detail, {
-        status: error.status,
-        headers: { 'content-type': 'application/xml', 'x-ms-error-code': error.code },
-      });
+      return refusal(error, c.req.method);
     }
   });
   return app;
@@ -60,15 +56,6 @@ function requireKey(world: World, account: StorageAccount, name: string | undefi
   if (trouble) throw keyRefusal(trouble);
 }
 
-function reply(status: number, body: Buffer | null, scope: string | undefined): Response {
-  return new Response(body ? new Uint8Array(body) : null, {
-    status,
-    headers: {
-      'x-ms-version': '2025-11-05',
-      'x-ms-request-id': crypto.randomUUID(),
-      'last-modified': 'Thu, 01 Jan 2026 00:00:00 GMT',
-      etag: '"0x8DE000000000000"',
-      ...(scope === undefined ? {} : { 'x-ms-encryption-scope': scope }),
-    },
-  });
+function inScope(scope: string | undefined): Record<string, string> {
+  return scope === undefined ? {} : { 'x-ms-encryption-scope': scope };
 }

@@ -3,10 +3,10 @@ import { requireFileCaller, requireFileRole } from './file-service/authorization
 import { FileServiceError, keyRefusal } from './file-service/errors.ts';
 import { keyTrouble } from './file-service/key-access.ts';
 import { findOperation } from './file-service/operations.ts';
-import { element, xmlDocument } from './file-service/xml.ts';
+import { findAccount, refusal, reply } from './file-service/reply.ts';
 import { logStorageUse } from './log-analytics/vault-log.ts';
 import type { Service, ServiceEnv } from './service.ts';
-import type { StorageAccount, World } from './world.ts';
+import type { World } from './world.ts';
 
 /** False for a host that does not resolve in Azure, because no account has that name. */
 export function fileHostExists(world: World, host: string): boolean {
@@ -54,13 +54,7 @@ export function createFileService(world: World): Service {
       return reply(answer.status, answer.body, answer.headers);
     } catch (error) {
       if (!(error instanceof FileServiceError)) throw error;
-      const { status, code, message, headers } = error;
-      const detail = xmlDocument(element('Error', [element('Code', code), element('Message', message)]));
-      return reply(status, c.req.method === 'HEAD' ? null : detail, {
-        'content-type': 'application/xml',
-        'x-ms-error-code': code,
-        ...headers,
-      });
+      return refusal(error, c.req.method);
     }
   });
   return app;
@@ -72,21 +66,4 @@ function pathParts(url: URL): string[] {
   } catch {
     throw new FileServiceError(400, 'InvalidUri', 'The requested URI does not represent any resource on the server.');
   }
-}
-
-function findAccount(world: World, host: string): StorageAccount | undefined {
-  return world.storageAccounts.get((host.split('.')[0] ?? '').toLowerCase());
-}
-
-function reply(status: number, body?: string | Buffer | null, headers: Record<string, string> = {}): Response {
-  return new Response(typeof body === 'string' ? body : body ? new Uint8Array(body) : null, {
-    status,
-    headers: {
-      'x-ms-version': '2025-11-05',
-      'x-ms-request-id': crypto.randomUUID(),
-      'last-modified': 'Thu, 01 Jan 2026 00:00:00 GMT',
-      etag: '"0x8DE000000000000"',
-      ...headers,
-    },
-  });
 }

@@ -1,3 +1,4 @@
+import { AuthorizationManagementClient } from '@azure/arm-authorization';
 import { StorageManagementClient } from '@azure/arm-storage';
 import type { TokenCredential } from '@azure/identity';
 import { clientPer } from './client-per.ts';
@@ -24,6 +25,24 @@ export function storageManagement(
 ): (subscriptionId: string) => StorageManagementClient {
   const options = armOptions(cloud, LIMITS.storageManagement);
   return clientPer((subscriptionId) => new StorageManagementClient(credential, subscriptionId, options));
+}
+
+/** The client of roles and their assignments. Scopes are given whole, so no operation used here looks at its subscription. */
+export function authorizationManagement(
+  credential: TokenCredential,
+  cloud: Cloud,
+  limits: CallLimits = LIMITS.resourceManager,
+): AuthorizationManagementClient {
+  return new AuthorizationManagementClient(
+    credential,
+    '00000000-0000-0000-0000-000000000000',
+    armOptions(cloud, limits),
+  );
+}
+
+/** An ARM id as a scope: the SDK puts a slash before what it is given. */
+export function armScope(id: string): string {
+  return id.replace(/^\//, '');
 }
 
 /** The SDK's option for a signal, left out when there is none. */

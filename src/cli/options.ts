@@ -114,6 +114,11 @@ export function expiryOf(when: string | undefined, now: Date): Date | 'never' | 
   return when.toLowerCase() === 'never' ? 'never' : parseMoment(when, now);
 }
 
+/** For what asks for the name to be typed. */
+export function confirmed(command: Command): Command {
+  return command.option('--yes', 'do not ask for the name to be typed; needed where nobody can type');
+}
+
 export function rotationPolicy(command: Command): Command {
   return command.option('--no-rotation-policy', 'a new key without the policy that has Key Vault rotate it');
 }

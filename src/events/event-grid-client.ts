@@ -10,7 +10,7 @@ import type { Cloud } from '../azure/cloud.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
 import { parseResourceId, type ResourceId, sameResource } from '../azure/resource-id.ts';
-import { aborting, armOptions } from '../azure/resource-manager.ts';
+import { aborting, armOptions, armScope } from '../azure/resource-manager.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 import {
   DELIVERY_SCHEMA,
@@ -102,9 +102,7 @@ export function createEventGrid(
           const { systemTopicEventSubscriptions: below } = client;
           await below.beginCreateOrUpdateAndWait(topic.resourceGroup, topic.name, name, body, poll);
         } else {
-          // The SDK puts a slash before the scope.
-          const scope = vault.id.replace(/^\//, '');
-          await client.eventSubscriptions.beginCreateOrUpdateAndWait(scope, name, body, poll);
+          await client.eventSubscriptions.beginCreateOrUpdateAndWait(armScope(vault.id), name, body, poll);
         }
       });
     },

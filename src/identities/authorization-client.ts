@@ -1,8 +1,8 @@
-import { AuthorizationManagementClient, type RoleAssignment } from '@azure/arm-authorization';
+import type { AuthorizationManagementClient, RoleAssignment } from '@azure/arm-authorization';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
 import { describeFailure } from '../azure/failure.ts';
-import { aborting, armOptions } from '../azure/resource-manager.ts';
+import { aborting, armScope, authorizationManagement } from '../azure/resource-manager.ts';
 import type { RoleGrant } from './key-access.ts';
 
 /** Role assignments with what their roles allow. Errors are the SDK's: read them with `describeFailure`. */
@@ -35,12 +35,7 @@ export function createAuthorization(
   cloud: Cloud,
   now: () => Date = () => new Date(),
 ): Authorization {
-  // Scopes are given whole, so no operation used here looks at the client's subscription.
-  const client = new AuthorizationManagementClient(
-    credential,
-    '00000000-0000-0000-0000-000000000000',
-    armOptions(cloud),
-  );
+  const client = authorizationManagement(credential, cloud);
   const roles = new Map<string, { readonly rights: Promise<RoleRights>; readonly readOn: number }>();
 
   /** Asked for at the scope itself, where whoever may read its assignments may read its roles too. */
@@ -62,7 +57,7 @@ export function createAuthorization(
   ): Promise<RoleGrant[]> => {
     const grants: RoleGrant[] = [];
     const options = { ...(filter ? { filter } : {}), ...aborting(signal) };
-    for await (const assignment of client.roleAssignments.listForScope(withoutSlash(scope), options)) {
+    for await (const assignment of client.roleAssignments.listForScope(armScope(scope), options)) {
       const grant = await toGrant(assignment, principal, (roleId) => rightsOf(scope, roleId, signal));
       if (grant) grants.push(grant);
     }
@@ -79,10 +74,7 @@ export function createAuthorization(
       const options = { filter: 'atScope()', ...aborting(signal) };
       const ends = new Map<string, Date>();
       try {
-        for await (const instance of client.roleAssignmentScheduleInstances.listForScope(
-          withoutSlash(scope),
-          options,
-        )) {
+        for await (const instance of client.roleAssignmentScheduleInstances.listForScope(armScope(scope), options)) {
           const { originRoleAssignmentId: id, endDateTime } = instance;
           if (id && endDateTime) ends.set(id.toLowerCase(), endDateTime);
         }
@@ -117,14 +109,9 @@ async function readRights(
   signal: AbortSignal | undefined,
 ): Promise<RoleRights> {
   const name = roleId.slice(roleId.lastIndexOf('/') + 1);
-  const { permissions = [] } = await client.roleDefinitions.get(withoutSlash(scope), name, aborting(signal));
+  const { permissions = [] } = await client.roleDefinitions.get(armScope(scope), name, aborting(signal));
   return {
     dataActions: permissions.flatMap(({ dataActions }) => dataActions ?? []),
     notDataActions: permissions.flatMap(({ notDataActions }) => notDataActions ?? []),
   };
-}
-
-/** The SDK puts a slash before what it is given. */
-function withoutSlash(id: string): string {
-  return id.replace(/^\//, '');
 }

@@ -1,9 +1,8 @@
-import { AuthorizationManagementClient, type RoleAssignment } from '@azure/arm-authorization';
+import type { RoleAssignment } from '@azure/arm-authorization';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
-import { LIMITS } from '../azure/limits.ts';
-import { armOptions } from '../azure/resource-manager.ts';
+import { armScope, authorizationManagement } from '../azure/resource-manager.ts';
 import type { TakenRole } from '../revocation/account-record.ts';
 import { ENCRYPTION_USER, roleDefinitionId } from './key-roles.ts';
 
@@ -30,33 +29,28 @@ export interface KeyRoleAssignments {
 }
 
 export function createKeyRoleAssignments(credential: TokenCredential, cloud: Cloud): KeyRoleAssignments {
-  // Scopes are given whole, so no operation used here looks at the client's subscription.
-  const { roleAssignments } = new AuthorizationManagementClient(
-    credential,
-    '00000000-0000-0000-0000-000000000000',
-    armOptions(cloud, LIMITS.resourceManager),
-  );
+  const { roleAssignments } = authorizationManagement(credential, cloud);
   return {
     async assignedTo(principalId, scope) {
       const found: AssignedRole[] = [];
       const filter = `assignedTo('${principalId}')`;
-      for await (const one of roleAssignments.listForScope(plain(scope), { filter })) {
+      for await (const one of roleAssignments.listForScope(armScope(scope), { filter })) {
         const read = toAssigned(one);
         if (read) found.push(read);
       }
       return found;
     },
     async find(scope, name) {
-      const found = await unlessMissing(() => roleAssignments.get(plain(scope), name));
+      const found = await unlessMissing(() => roleAssignments.get(armScope(scope), name));
       return found && toAssigned(found);
     },
     async remove(scope, name) {
-      await unlessMissing(() => roleAssignments.delete(plain(scope), name));
+      await unlessMissing(() => roleAssignments.delete(armScope(scope), name));
     },
     async giveBack({ scope, name, principalId, description, condition, conditionVersion }) {
       const [, , subscription] = scope.split('/');
       try {
-        await roleAssignments.create(plain(scope), name, {
+        await roleAssignments.create(armScope(scope), name, {
           roleDefinitionId: roleDefinitionId(subscription, ENCRYPTION_USER.id),
           principalId,
           principalType: 'ServicePrincipal',
@@ -85,9 +79,4 @@ function toAssigned(one: RoleAssignment): AssignedRole | undefined {
     ...(condition ? { condition } : {}),
     ...(conditionVersion ? { conditionVersion } : {}),
   };
-}
-
-/** The SDK puts a slash before what it is given. */
-function plain(scope: string): string {
-  return scope.replace(/^\//, '');
 }

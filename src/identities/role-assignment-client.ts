@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
-import { AuthorizationManagementClient } from '@azure/arm-authorization';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
 import { describeFailure } from '../azure/failure.ts';
 import { LIMITS } from '../azure/limits.ts';
-import { armOptions } from '../azure/resource-manager.ts';
+import { armScope, authorizationManagement } from '../azure/resource-manager.ts';
 import { type KeyRole, roleDefinitionId } from './key-roles.ts';
 
 export interface WantedRole {
@@ -25,16 +24,11 @@ export interface RoleAssignments {
 }
 
 export function createRoleAssignments(credential: TokenCredential, cloud: Cloud): RoleAssignments {
-  // The scope is given whole, so the client's subscription does not matter.
-  const { roleAssignments } = new AuthorizationManagementClient(
-    credential,
-    '00000000-0000-0000-0000-000000000000',
-    armOptions(cloud, LIMITS.operatorResourceManager),
-  );
+  const { roleAssignments } = authorizationManagement(credential, cloud, LIMITS.operatorResourceManager);
   return {
     async create({ role, scope, subscriptionId, principalId, principalType }) {
       try {
-        await roleAssignments.create(scope.replace(/^\//, ''), assignmentName(scope, principalId, role.id), {
+        await roleAssignments.create(armScope(scope), assignmentName(scope, principalId, role.id), {
           roleDefinitionId: roleDefinitionId(subscriptionId, role.id),
           principalId,
           principalType,

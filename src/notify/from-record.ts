@@ -10,6 +10,23 @@ interface Told {
   readonly title: (name: string, what: string | undefined) => string;
 }
 
+const revoked: Told = { kind: 'revoked', severity: 'error', title: (name) => `${name} was revoked` };
+const revocationIncomplete: Told = {
+  kind: 'revocationIncomplete',
+  severity: 'error',
+  title: (name) => `The revocation of ${name} is incomplete`,
+};
+const restored: Told = { kind: 'restored', severity: 'warning', title: (name) => `${name} was restored` };
+const restoreIncomplete: Told = {
+  kind: 'restoreIncomplete',
+  severity: 'error',
+  title: (name) => `The restore of ${name} is incomplete`,
+};
+const overtaken: Told = {
+  kind: 'restoreIncomplete',
+  severity: 'error',
+  title: (name) => `The restore of ${name} was overtaken by a newer revocation`,
+};
 const stuck: Told = {
   kind: 'rotationStuck',
   severity: 'error',
@@ -18,40 +35,16 @@ const stuck: Told = {
 
 /** What of the audit trail is told, by action and reason. Refusals are not: whoever is refused could flood a channel. */
 const TOLD: Readonly<Record<string, Told>> = {
-  'key.revoke Revoked': { kind: 'revoked', severity: 'error', title: (name) => `${name} was revoked` },
-  'key.revoke RevocationIncomplete': {
-    kind: 'revocationIncomplete',
-    severity: 'error',
-    title: (name) => `The revocation of ${name} is incomplete`,
-  },
-  'key.restore Restored': { kind: 'restored', severity: 'warning', title: (name) => `${name} was restored` },
-  'key.restore RestoreIncomplete': {
-    kind: 'restoreIncomplete',
-    severity: 'error',
-    title: (name) => `The restore of ${name} is incomplete`,
-  },
-  'key.restore RestoreOvertaken': {
-    kind: 'restoreIncomplete',
-    severity: 'error',
-    title: (name) => `The restore of ${name} was overtaken by a newer revocation`,
-  },
-  'account.revoke AccountRevoked': { kind: 'revoked', severity: 'error', title: (name) => `${name} was revoked` },
-  'account.revoke AccountRevocationIncomplete': {
-    kind: 'revocationIncomplete',
-    severity: 'error',
-    title: (name) => `The revocation of ${name} is incomplete`,
-  },
-  'account.restore AccountRestored': { kind: 'restored', severity: 'warning', title: (name) => `${name} was restored` },
-  'account.restore AccountRestoreIncomplete': {
-    kind: 'restoreIncomplete',
-    severity: 'error',
-    title: (name) => `The restore of ${name} is incomplete`,
-  },
-  'account.restore RestoreOvertaken': {
-    kind: 'restoreIncomplete',
-    severity: 'error',
-    title: (name) => `The restore of ${name} was overtaken by a newer revocation`,
-  },
+  'key.revoke Revoked': revoked,
+  'key.revoke RevocationIncomplete': revocationIncomplete,
+  'key.restore Restored': restored,
+  'key.restore RestoreIncomplete': restoreIncomplete,
+  'key.restore RestoreOvertaken': overtaken,
+  'account.revoke AccountRevoked': revoked,
+  'account.revoke AccountRevocationIncomplete': revocationIncomplete,
+  'account.restore AccountRestored': restored,
+  'account.restore AccountRestoreIncomplete': restoreIncomplete,
+  'account.restore RestoreOvertaken': overtaken,
   'key.rotation RotationFinished': {
     kind: 'rotationFinished',
     severity: 'info',

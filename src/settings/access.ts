@@ -12,6 +12,11 @@ export interface AccessSettings extends AccessRules {
   readonly pauseApprovals: number;
 }
 
+/** Whether somebody else has to restore than who revoked; a value that is neither on nor off counts as on. */
+export function readDualControl(environment: Environment): boolean {
+  return new SettingsReader(environment).read('CMK_DUAL_CONTROL') ?? true;
+}
+
 /** Reads what narrows the roles. What is wrong with it must not keep the app from moving accounts. */
 export function readAccess(environment: Environment): AccessSettings {
   const reader = new SettingsReader(environment);

@@ -1,46 +1,21 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { keyTrouble } from '../../local/azure/file-service/key-access.ts';
 import type { RoleAssignment, StorageAccount } from '../../local/azure/world.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { readAccountRevocations } from '../../src/revocation/account-record.ts';
-import {
-  type Answer,
-  type Bundles,
-  type Call,
-  makeBundles,
-  type RunningApp,
-  signIn,
-  startApp,
-} from '../break-glass/running-app.ts';
-import { type ApiDocument, expectDocumented } from '../support/documented.ts';
+import { type Answer, type Call, signIn, startApp } from '../break-glass/running-app.ts';
+import { useRunningApp } from '../break-glass/use-running-app.ts';
+import { expectDocumented } from '../support/documented.ts';
 import { eventually } from '../support/eventually.ts';
 import { TestKey, vaultNamed } from '../support/fleet.ts';
-import { useWire } from '../support/wire.ts';
 
-let app: RunningApp | undefined;
-const wire = useWire({ functionsHost: () => app?.url });
-let bundles: Bundles;
-let document: ApiDocument;
-
-beforeAll(async () => {
-  bundles = await makeBundles();
-  app = await startApp(bundles, wire.azure, wire.connectionString);
-  document = JSON.parse((await call('/openapi.json')).text) as ApiDocument;
-});
-afterAll(async () => {
-  await app?.stop();
-  await bundles?.remove();
-});
-
-function call(path: string, options?: Call): Promise<Answer> {
-  if (!app) throw new Error('The app is not up.');
-  return app.call(path, options);
-}
+const api = useRunningApp();
+const { call, wire } = api;
 
 type Operation = 'accountStatus' | 'revokeAccount' | 'restoreAccount';
 const documented = async (operation: Operation, answer: Promise<Answer>): Promise<Answer> => {
-  expectDocumented(await answer, operation, document);
+  expectDocumented(await answer, operation, api.document);
   return answer;
 };
 
@@ -262,9 +237,9 @@ describe('one account', () => {
     wire.azure.faults.add([{ match: { host: 'management.azure.com', method: 'DELETE', path }, hang: true }]);
     void revoke(of).catch(() => {});
     await eventually('the record is written', () => openOn(of).length === 1);
-    await app?.stop();
+    await api.kill();
     wire.azure.faults.clear();
-    app = await startApp(bundles, wire.azure, wire.connectionString);
+    await api.start();
     // The record was there before anything was taken: whoever looks sees that it does not hold yet.
     expect((await status(of)).body.revocations).toMatchObject([{ held: false }]);
     expect(rolesOf(of)).toHaveLength(1);
@@ -293,7 +268,7 @@ describe('one account', () => {
 
 describe('by rules that are narrower', () => {
   it('a role that reaches other keys alone does not reach it, and others have to approve its restore', async () => {
-    const strict = await startApp(bundles, wire.azure, wire.connectionString, {
+    const strict = await startApp(api.bundles, wire.azure, wire.connectionString, {
       CMK_APPROVALS: 'restore:1',
       CMK_STEP_UP: '',
       CMK_ROLE_SCOPES: '[{"role":"CmkKey.Revoke","keys":["kv-records"]}]',
@@ -315,7 +290,7 @@ describe('by rules that are narrower', () => {
         revocation: openOn(of)[0]?.id,
       });
       expect(outcome(asked)).toBe('202 ApprovalNeeded');
-      expectDocumented(asked, 'restoreAccount', document);
+      expectDocumented(asked, 'restoreAccount', api.document);
       expect(rolesOf(of)).toEqual([]);
       const { id } = asked.body.approval as { id: string };
       const approve = (as: string) => strict.call(`/approvals/${id}/approve`, { method: 'POST', as });
@@ -337,11 +312,11 @@ describe('an account that was put onto another key while it was revoked', () => 
     const { account, key } = of;
     const next = new TestKey(wire.azure.world);
     const scopes = [{ role: 'CmkKey.Restore', keys: [`${next.vault.name}/${next.name}`] }];
-    const narrow = await startApp(bundles, wire.azure, wire.connectionString, {
+    const narrow = await startApp(api.bundles, wire.azure, wire.connectionString, {
       CMK_STEP_UP: '',
       CMK_ROLE_SCOPES: JSON.stringify(scopes),
     });
-    const strict = await startApp(bundles, wire.azure, wire.connectionString, {
+    const strict = await startApp(api.bundles, wire.azure, wire.connectionString, {
       CMK_STEP_UP: '',
       CMK_APPROVALS: 'restore:1',
     });

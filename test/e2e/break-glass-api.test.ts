@@ -1,39 +1,14 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { addVersion, enabledOf, keyOf, revocationOn, versionsOf } from '../break-glass/break-glass-fixture.ts';
-import {
-  type Answer,
-  type Body,
-  type Bundles,
-  type Call,
-  makeBundles,
-  type RunningApp,
-  startApp,
-} from '../break-glass/running-app.ts';
-import { type ApiDocument, expectDocumented } from '../support/documented.ts';
+import type { Answer, Body, Call } from '../break-glass/running-app.ts';
+import { useRunningApp } from '../break-glass/use-running-app.ts';
+import { expectDocumented } from '../support/documented.ts';
 import { eventually } from '../support/eventually.ts';
 import type { TestKey } from '../support/fleet.ts';
-import { useWire } from '../support/wire.ts';
 
-let app: RunningApp | undefined;
-const wire = useWire({ functionsHost: () => app?.url });
-let bundles: Bundles;
-let document: ApiDocument;
-
-beforeAll(async () => {
-  bundles = await makeBundles();
-  app = await startApp(bundles, wire.azure, wire.connectionString);
-  document = JSON.parse((await call('/openapi.json')).text) as ApiDocument;
-});
-afterAll(async () => {
-  await app?.stop();
-  await bundles?.remove();
-});
-
-function call(path: string, options?: Call): Promise<Answer> {
-  if (!app) throw new Error('The app is not up.');
-  return app.call(path, options);
-}
+const api = useRunningApp();
+const { call, wire } = api;
 
 const path = (key: TestKey, action = '') => `/keys/${key.vault.name}/${key.name}${action}`;
 const confirm = (key: TestKey) => ({
@@ -46,15 +21,15 @@ const restore = (key: TestKey, as = 'restorer', revocation = revocationOn(key)) 
   call(path(key, '/restore'), { method: 'POST', as, body: { reason: 'The laptop is back', revocation } });
 
 const expectAsDocumented = (answer: Answer, operation: 'keyStatus' | 'revokeKey' | 'restoreKey') =>
-  expectDocumented(answer, operation, document);
+  expectDocumented(answer, operation, api.document);
 
 describe('openapi.json', () => {
   it('is served to anyone, and valid', async () => {
     const { status, headers } = await call('/openapi.json');
     expect(status).toBe(200);
     expect(headers.get('content-type')).toMatch(/^application\/json/);
-    expect(await new Validator().validate(document)).toEqual({ valid: true });
-    expect(document.openapi).toMatch(/^3\.1\./);
+    expect(await new Validator().validate(api.document)).toEqual({ valid: true });
+    expect(api.document.openapi).toMatch(/^3\.1\./);
   });
 
   it('describes what the calls really answer', async () => {

@@ -2,21 +2,13 @@ import { QueueServiceClient } from '@azure/storage-queue';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { keepPoison } from '../../src/work/keep-poison-client.ts';
 import { useAzurite } from '../support/azurite.ts';
+import { unsending } from '../support/unsending.ts';
 
 const azurite = useAzurite();
 const service = () => QueueServiceClient.fromConnectionString(azurite.connectionString);
 const poison = () => service().getQueueClient('key-work-poison');
 const keep = () => keepPoison(service());
 const count = async () => (await poison().getProperties()).approximateMessagesCount;
-
-/** The queues, which take no message now. */
-function unsending(): QueueServiceClient {
-  const queues = service();
-  const of = queues.getQueueClient.bind(queues);
-  const sendMessage = () => Promise.reject(new Error('queue down'));
-  queues.getQueueClient = (name) => Object.assign(of(name), { sendMessage });
-  return queues;
-}
 
 beforeEach(async () => {
   await poison().createIfNotExists();
@@ -47,7 +39,7 @@ describe('poison messages', () => {
 
   it('that cannot be put back stay where they are', async () => {
     await poison().sendMessage('one');
-    await expect(keepPoison(unsending())).rejects.toThrow('queue down');
+    await expect(keepPoison(unsending(azurite.connectionString))).rejects.toThrow('queue down');
     expect(await count()).toBe(1);
   });
 

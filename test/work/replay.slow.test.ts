@@ -4,6 +4,7 @@ import { createAppStorage } from '../../local/run/app-storage-client.ts';
 import { ACCOUNT_WORK, type AccountWork, KEY_WORK, type KeyWork } from '../../src/work/messages.ts';
 import { replay } from '../../src/work/replay-client.ts';
 import { useAzurite } from '../support/azurite.ts';
+import { unsending } from '../support/unsending.ts';
 
 const azurite = useAzurite();
 const service = () => QueueServiceClient.fromConnectionString(azurite.connectionString);
@@ -33,15 +34,6 @@ const texts = async (queue: string) => {
   return peekedMessageItems.map(({ messageText }) => messageText);
 };
 const count = async (queue: string) => (await service().getQueueClient(queue).getProperties()).approximateMessagesCount;
-
-/** The queues, which take no message now. */
-function unsending(): QueueServiceClient {
-  const queues = service();
-  const of = queues.getQueueClient.bind(queues);
-  const sendMessage = () => Promise.reject(new Error('queue down'));
-  queues.getQueueClient = (name) => Object.assign(of(name), { sendMessage });
-  return queues;
-}
 
 beforeEach(async () => {
   await createAppStorage(azurite.connectionString);
@@ -74,7 +66,7 @@ describe('replay', () => {
 
   it('takes none off that it could not put back', async () => {
     await put('key-work-poison', keyWork);
-    await expect(replay(unsending(), KEY_WORK)).rejects.toThrow('queue down');
+    await expect(replay(unsending(azurite.connectionString), KEY_WORK)).rejects.toThrow('queue down');
     expect(await count('key-work-poison')).toBe(1);
   });
 

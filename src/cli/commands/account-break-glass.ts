@@ -1,11 +1,9 @@
 import type { Command } from 'commander';
-import { TEXT_LENGTHS } from '../../http/text-lengths.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { confirmKey } from '../confirm.ts';
-import { EXIT } from '../exit-codes.ts';
-import { changing, text } from '../options.ts';
+import { changing, confirmed } from '../options.ts';
 import { placeOf } from './account-options.ts';
-import { reasonOf } from './break-glass.ts';
+import { exitOf, ofRevocation, reasonOf } from './break-glass.ts';
 
 interface AccountBreakGlassArguments {
   scope?: string;
@@ -28,10 +26,7 @@ is off.`;
 
 /** `account revoke` and `account restore`: what the app's API does, by the same code, without the app. */
 export function addAccountBreakGlass(named: (name: string) => Command, cli: Cli): void {
-  const breakGlass = (name: string): Command =>
-    changing(named(name))
-      .option('--yes', 'do not ask for the name to be typed; needed where nobody can type')
-      .addHelpText('after', AFTER);
+  const breakGlass = (name: string): Command => confirmed(changing(named(name))).addHelpText('after', AFTER);
   addRevoke(breakGlass('revoke'), cli);
   addRestore(breakGlass('restore'), cli);
 }
@@ -59,32 +54,24 @@ function addRevoke(revoking: Command, cli: Cli): void {
           options.dryRun
             ? previewAccountRevocation(what, operation)
             : revokeAccountAsOperator({ ...what, reason, ticket: options.ticket, environment, app }, operation),
-        ({ complete }) => (complete || options.dryRun ? EXIT.ok : EXIT.incomplete),
+        exitOf(options),
       );
     });
 }
 
 function addRestore(restoring: Command, cli: Cli): void {
-  restoring
+  ofRevocation(restoring, 'and in the drift report')
     .description('give back what a revocation of an account took away, and nothing else; by another person')
-    .requiredOption(
-      '--revocation <id>',
-      'which one: its id is in the answer to it, and in the drift report',
-      text('--revocation', TEXT_LENGTHS.revocation),
-    )
     .action(async (account: string, options: AccountBreakGlassArguments, command: Command) => {
       const globals = command.optsWithGlobals<GlobalOptions>();
       const { appRecord } = await import('../../operations/key/app-record.ts');
       const { restoreAccountAsOperator } = await import('../../operations/account/account-restore.ts');
+      const { readDualControl } = await import('../../settings/access.ts');
       const { reason = 'not said', ticket, revocation = '' } = options;
       if (!options.dryRun) await confirmKey('restore', account, options.yes ?? false, cli.context.ask);
-      const dualControl = cli.environment.CMK_DUAL_CONTROL?.trim().toLowerCase() !== 'off';
+      const dualControl = readDualControl(cli.environment);
       const app = appRecord(cli.environment, () => cli.credential(globals));
       const what = { ...placeOf(globals), account, revocation, reason, ticket, dualControl, app };
-      await cli.run(
-        command,
-        (operation) => restoreAccountAsOperator(what, operation),
-        ({ complete }) => (complete || options.dryRun ? EXIT.ok : EXIT.incomplete),
-      );
+      await cli.run(command, (operation) => restoreAccountAsOperator(what, operation), exitOf(options));
     });
 }

@@ -4,8 +4,8 @@ import { TEXT_LENGTHS } from '../../http/text-lengths.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { type Ask, confirmKey } from '../confirm.ts';
-import { EXIT } from '../exit-codes.ts';
-import { changing, inVault, text } from '../options.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { changing, confirmed, inVault, text } from '../options.ts';
 import { visibleLines } from '../visible.ts';
 
 /** `key revoke` and `key restore`: what the app's API does, by the same code, without the app. */
@@ -27,9 +27,8 @@ nothing is asked or looked at first.`;
 
 export function addBreakGlassCommands(key: Command, cli: Cli): void {
   const breakGlass = (name: string): Command =>
-    inVault(changing(key.command(name)), 'its vault')
+    confirmed(inVault(changing(key.command(name)), 'its vault'))
       .argument('<key>', 'name, or identifier https://<vault>.vault.azure.net/keys/<key>')
-      .option('--yes', 'do not ask for the name to be typed; needed where nobody can type')
       .addHelpText('after', AFTER);
 
   addRevoke(breakGlass('revoke'), cli);
@@ -64,29 +63,25 @@ function addRevoke(revoking: Command, cli: Cli): void {
                 { reason, ticket, environment, app: appRecord(environment, () => cli.credential(globals)) },
                 operation,
               ),
-        ({ complete }) => (complete || options.dryRun ? EXIT.ok : EXIT.incomplete),
+        exitOf(options),
       );
     });
 }
 
 function addRestore(restoring: Command, cli: Cli): void {
-  restoring
+  ofRevocation(restoring, 'and in `cmk key status`')
     .description('enable what a revocation disabled, and nothing else; by another person than the one who revoked')
-    .requiredOption(
-      '--revocation <id>',
-      'which one: its id is in the answer to it, and in `cmk key status`',
-      text('--revocation', TEXT_LENGTHS.revocation),
-    )
     .action(async (name: string, options: BreakGlassArguments, command: Command) => {
       const globals = command.optsWithGlobals<GlobalOptions>();
       const { appRecord } = await import('../../operations/key/app-record.ts');
       const { restoreAsOperator } = await import('../../operations/key/key-restore.ts');
+      const { readDualControl } = await import('../../settings/access.ts');
       const { keyByName } = await import('../../operations/resolve.ts');
       const managed = keyByName(name, options.vault, cli.cloud(globals));
       const { reason = 'not said', ticket } = options;
       if (!options.dryRun)
         await confirmKey('restore', `${managed.vault.name}/${managed.name}`, options.yes ?? false, cli.context.ask);
-      const dualControl = cli.environment.CMK_DUAL_CONTROL?.trim().toLowerCase() !== 'off';
+      const dualControl = readDualControl(cli.environment);
       const app = appRecord(cli.environment, () => cli.credential(globals));
       await cli.run(
         command,
@@ -96,9 +91,27 @@ function addRestore(restoring: Command, cli: Cli): void {
             { reason, ticket, revocation: options.revocation ?? '', dualControl, environment: cli.environment, app },
             operation,
           ),
-        ({ complete }) => (complete || options.dryRun ? EXIT.ok : EXIT.incomplete),
+        exitOf(options),
       );
     });
+}
+
+/** Names the revocation that a restore is of. */
+export function ofRevocation(command: Command, alsoIn: string): Command {
+  return command.requiredOption(
+    '--revocation <id>',
+    `which one: its id is in the answer to it, ${alsoIn}`,
+    text('--revocation', TEXT_LENGTHS.revocation),
+  );
+}
+
+/** Whether all of it was done, or would be. */
+export function exitOf({
+  dryRun,
+}: {
+  readonly dryRun?: boolean;
+}): (result: { readonly complete: boolean }) => ExitCode {
+  return ({ complete }) => (complete || dryRun ? EXIT.ok : EXIT.incomplete);
 }
 
 /** Why it is revoked: nobody finds it out afterwards. Whoever sits there is asked, as there may be no time to lose. */

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { LEAST_RETIRE_HOURS, NOT_KNOWN } from '../../retirement/retirement.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { confirmKey } from '../confirm.ts';
-import { changing, number } from '../options.ts';
+import { changing, confirmed, number } from '../options.ts';
 import { keyOf } from './key-of.ts';
 
 interface RetireArguments {
@@ -17,7 +17,7 @@ interface RetireArguments {
 }
 
 export function addRetire(command: Command, cli: Cli): void {
-  changing(command)
+  confirmed(changing(command))
     .description('look afresh at what uses the key, and have versions disabled that nothing in sight uses any more')
     .option('--version <version>', 'this version only (default: every one that may go)')
     .option('--after-hours <hours>', 'how old the next version has to be', number, LEAST_RETIRE_HOURS)
@@ -25,7 +25,7 @@ export function addRetire(command: Command, cli: Cli): void {
     .addOption(
       new Option('--without-evidence', 'disable them: you answer for what is out of sight').conflicts('withEvidence'),
     )
-    .option('--yes', 'do not ask for the name to be typed; needed where nobody can type')
+
     .action(async (name: string, options: RetireArguments) => {
       const { version, afterHours: hours, withoutEvidence, withEvidence, dryRun, yes = false } = options;
       const { reason: why, ticket } = options;

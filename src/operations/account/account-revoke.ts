@@ -10,6 +10,7 @@ import { type AppRecord, callerOf } from '../key/app-record.ts';
 import { NO_LOG } from '../key/key-revoke.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { findAccount, type Where } from '../resolve.ts';
+import { tellRestore } from '../tell-restore.ts';
 import { changeOf, revocableOf } from './account-revocable.ts';
 
 export interface AccountRevokeOptions extends Where {
@@ -79,7 +80,7 @@ export async function revokeAccountAsOperator(
   if (!complete) journal.note('Run the same command again: it finishes what is missing.');
   for (const warning of warnings) journal.note(warning);
   if (audit !== 'written') journal.note(`Not in the audit trail: ${audit}`);
-  if (complete) tellRestore(account, revocation, environment, journal);
+  if (complete) tellRestore(restoreAccountCommand(account, revocation), environment, journal);
   return {
     account: account.id,
     key: key.id,
@@ -103,17 +104,6 @@ async function found(
   const account = await findAccount(named, azure, where);
   const revocable = await revocableOf(account, revokedPart(scope), azure);
   return { revocable, inReach: () => azure.subscriptions.list() };
-}
-
-function tellRestore(
-  account: { readonly name: string },
-  revocation: AccountRevocation,
-  environment: Environment,
-  journal: Journal,
-): void {
-  const alone = environment.CMK_DUAL_CONTROL?.trim().toLowerCase() === 'off';
-  const who = alone ? '' : ', run by somebody else than you';
-  journal.note(`To give access back: ${restoreAccountCommand(account, revocation)}${who}`);
 }
 
 /** Said before anybody decides. */

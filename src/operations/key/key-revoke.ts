@@ -12,6 +12,7 @@ import { reportVersions, type VersionReport } from '../../revocation/version-rep
 import type { Environment } from '../../settings/settings.ts';
 import type { Change } from '../journal.ts';
 import type { Operation } from '../operator-azure.ts';
+import { tellRestore } from '../tell-restore.ts';
 import { type AppRecord, callerOf } from './app-record.ts';
 import { blastRadiusOf } from './blast-radius-of.ts';
 import { describeRadius } from './describe-radius.ts';
@@ -122,9 +123,7 @@ function tell(
   for (const warning of result.warnings) journal.note(warning);
   describeRadius(result.dependents, journal);
   if (!complete || !revocation) return;
-  const alone = environment.CMK_DUAL_CONTROL?.trim().toLowerCase() === 'off';
-  const who = alone ? '' : ', run by somebody else than you';
-  journal.note(`To give access back: ${restoreCommand(key, revocation)}${who}`);
+  tellRestore(restoreCommand(key, revocation), environment, journal);
 }
 
 async function radius(

@@ -1,0 +1,32 @@
+import type { StorageAccount, World } from '../world.ts';
+import type { FileServiceError } from './errors.ts';
+import { element, xmlDocument } from './xml.ts';
+
+/** An answer of a data service of Storage, with what each carries. */
+export function reply(status: number, body?: string | Buffer | null, headers: Record<string, string> = {}): Response {
+  return new Response(typeof body === 'string' ? body : body ? new Uint8Array(body) : null, {
+    status,
+    headers: {
+      'x-ms-version': '2025-11-05',
+      'x-ms-request-id': crypto.randomUUID(),
+      'last-modified': 'Thu, 01 Jan 2026 00:00:00 GMT',
+      etag: '"0x8DE000000000000"',
+      ...headers,
+    },
+  });
+}
+
+/** @param method of a `HEAD` the answer has no body */
+export function refusal({ status, code, message, headers }: FileServiceError, method: string): Response {
+  const detail = xmlDocument(element('Error', [element('Code', code), element('Message', message)]));
+  return reply(status, method === 'HEAD' ? null : detail, {
+    'content-type': 'application/xml',
+    'x-ms-error-code': code,
+    ...headers,
+  });
+}
+
+/** The storage account that answers at a host. */
+export function findAccount(world: World, host: string): StorageAccount | undefined {
+  return world.storageAccounts.get((host.split('.')[0] ?? '').toLowerCase());
+}
