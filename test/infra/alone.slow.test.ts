@@ -1,21 +1,15 @@
-import { ManagedIdentityCredential } from '@azure/identity';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { QueueServiceClient } from '@azure/storage-queue';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { CLIENT_IDS, SUBSCRIPTION_ID, TENANT_ID } from '../../local/azure/constants.ts';
+import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
 import { addSubscription } from '../../local/azure/fleet.ts';
 import type { World } from '../../local/azure/world.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
-import { createEventGrid } from '../../src/events/event-grid-client.ts';
-import { judgeSubscriptions, wantedSubscriptions } from '../../src/events/subscription.ts';
 import { createServices } from '../../src/services.ts';
-import { readSettings } from '../../src/settings/settings.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { useLocalAzure } from '../support/local-azure.ts';
-import { deploy } from './arm/deploy.ts';
-import { asObject, asString, type JsonObject } from './arm/json.ts';
-import { LocalTarget } from './arm/local-target.ts';
-import { type TemplateName, template } from './arm/templates.ts';
+import { asString, type JsonObject } from './arm/json.ts';
+import { Deployed, subscriptionsSeen } from './deployed.ts';
 
 // As the deploy button and Terraform have it: the main template and nothing else, twice, to a local Azure in which the vault
 // has a system topic already, in another subscription. The app makes its event subscriptions itself, with the settings, the
@@ -24,44 +18,15 @@ const local = useLocalAzure({ fleet: 'empty' });
 const azurite = useAzurite();
 const THEIRS = '66666666-6666-6666-6666-666666666666';
 
-let target: LocalTarget;
+let deployed: Deployed;
 let vault: string;
 const world = (): World => local.azure.world;
 
-const run = (name: TemplateName, parameters: JsonObject): Promise<JsonObject> =>
-  deploy(
-    {
-      template: template(name),
-      parameters,
-      scope: { subscriptionId: SUBSCRIPTION_ID, resourceGroup: name === 'demo' ? 'rg-demo' : undefined },
-      location: 'westeurope',
-      tenantId: TENANT_ID,
-      deployerId: world().principals.get(CLIENT_IDS.owner)?.objectId ?? '',
-    },
-    target,
-  );
-
-async function group(id: string): Promise<string> {
-  const type = 'Microsoft.Resources/resourceGroups';
-  await target.put({ id, type, apiVersion: '2024-03-01', body: { location: 'westeurope' } });
-  return id;
-}
-
-/** A system topic of the vault as somebody else makes it: with a tag, and no identity. */
-async function theirTopic(resourceGroup: string): Promise<string> {
-  const id = `${await group(`/subscriptions/${THEIRS}/resourceGroups/${resourceGroup}`)}/providers/Microsoft.EventGrid/systemTopics/theirs`;
-  const properties = { source: vault, topicType: 'Microsoft.KeyVault.vaults' };
-  await target.put({
-    id,
-    type: 'Microsoft.EventGrid/systemTopics',
-    apiVersion: '2025-02-15',
-    body: { location: 'westeurope', tags: { owner: 'them' }, properties },
-  });
-  return id;
-}
+const theirTopic = async (resourceGroup: string): Promise<string> =>
+  deployed.theirTopic(vault, await deployed.group(resourceGroup, THEIRS), 'theirs');
 
 const deployAlone = (topic: string): Promise<JsonObject> =>
-  run('main', {
+  deployed.run('main', {
     environmentName: 'test',
     location: 'westeurope',
     managedVaults: [vault],
@@ -69,37 +34,24 @@ const deployAlone = (topic: string): Promise<JsonObject> =>
     packageUri: 'https://example.com/app.zip',
   });
 
-/** The settings that the template gave the app last. */
-function settings(): Record<string, string> {
-  const written = target.elsewhere
-    .ofType('Microsoft.Web/sites/config')
-    .findLast(({ id }) => id.endsWith('/appsettings'));
-  const given = asObject(written?.body.properties, 'app settings') as Record<string, string>;
-  return { ...given, AzureWebJobsStorage: azurite.connectionString };
-}
+const settings = (): Record<string, string> => ({
+  ...deployed.settings(),
+  AzureWebJobsStorage: azurite.connectionString,
+});
 
 /** A drift check of the app: what it fixed, and what it then thinks of its event subscriptions. */
 async function check() {
   const report = await runDriftCheck({ id: 'alone', by: 'operator' }, createServices(settings()), () => {});
-  const { cloud, vaults, clientId, drift } = readSettings(settings());
-  const managed = vaults.byId(vault);
-  if (!managed || !drift.functionAppId) throw new Error('the settings name neither the vault nor the app');
-  const identity = new ManagedIdentityCredential({ clientId: clientId ?? '' });
-  const read = await createEventGrid(identity, cloud, drift.systemTopics).read(managed);
-  const { functionAppId, storageAccountId } = drift;
-  return {
-    fixes: report.fixes.map(({ reason, outcome }) => [reason, outcome]),
-    read,
-    verdicts: judgeSubscriptions(wantedSubscriptions({ functionAppId, storageAccountId }), read.subscriptions),
-  };
+  const fixes = report.fixes.map(({ reason, outcome }) => [reason, outcome]);
+  return { fixes, ...(await subscriptionsSeen(settings(), vault)) };
 }
 
 beforeAll(async () => {
   for (const subscriptionId of [SUBSCRIPTION_ID, THEIRS])
     if (!world().subscriptions.has(subscriptionId)) addSubscription(world(), { subscriptionId });
-  target = new LocalTarget(local.azure);
-  await group(`/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-demo`);
-  vault = asString((await run('demo', {})).vaultId, 'vault');
+  deployed = new Deployed(local.azure);
+  await deployed.group('rg-demo');
+  vault = asString((await deployed.run('demo', {})).vaultId, 'vault');
 });
 
 /** Three event subscriptions on that topic, right in every respect, dead letters as the topic itself; its tag is kept. */
@@ -122,7 +74,8 @@ describe('the template alone, where the vault has a system topic in another subs
     topic = await theirTopic('rg-theirs');
     await deployAlone(topic);
     // Queues and containers by the names in the template; Azurite stands in for the storage account.
-    const named = (type: string) => target.elsewhere.ofType(type).map(({ id }) => id.slice(id.lastIndexOf('/') + 1));
+    const named = (type: string) =>
+      deployed.target.elsewhere.ofType(type).map(({ id }) => id.slice(id.lastIndexOf('/') + 1));
     const queues = QueueServiceClient.fromConnectionString(azurite.connectionString);
     for (const one of named('Microsoft.Storage/storageAccounts/queueServices/queues')) await queues.createQueue(one);
     const blobs = BlobServiceClient.fromConnectionString(azurite.connectionString);
@@ -135,17 +88,9 @@ describe('the template alone, where the vault has a system topic in another subs
   }, 60_000);
 
   it('changes nothing when it is applied again', async () => {
-    const count = () =>
-      [
-        world().eventSubscriptions,
-        world().systemTopics,
-        world().roleAssignments,
-        world().roleDefinitions,
-        world().identities,
-      ].map(({ size }) => size);
-    const before = count();
+    const before = deployed.sizes();
     await deployAlone(topic);
-    expect(count()).toEqual(before);
+    expect(deployed.sizes()).toEqual(before);
     const checked = await check();
     expect(checked.fixes).toEqual([]);
     expectInPlace(topic, checked);

@@ -18,7 +18,6 @@ import { topicsByVault } from '../../scripts/infra/find-topics.ts';
 import { readBlastRadius } from '../../src/dependents/blast-radius.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { createEventGrid } from '../../src/events/event-grid-client.ts';
-import { judgeSubscriptions, wantedSubscriptions } from '../../src/events/subscription.ts';
 import { managedKey } from '../../src/keys/managed-vaults.ts';
 import { createServices } from '../../src/services.ts';
 import { readSettings } from '../../src/settings/settings.ts';
@@ -26,10 +25,8 @@ import { useAzurite } from '../support/azurite.ts';
 import { type Child, startChild } from '../support/child.ts';
 import { eventually } from '../support/eventually.ts';
 import { useLocalAzure } from '../support/local-azure.ts';
-import { deploy } from './arm/deploy.ts';
 import { asObject, asString, type JsonObject } from './arm/json.ts';
-import { LocalTarget } from './arm/local-target.ts';
-import { type TemplateName, template } from './arm/templates.ts';
+import { Deployed, subscriptionsSeen } from './deployed.ts';
 
 // The templates as they are committed, deployed to an empty local Azure, and the app started with the settings and the
 // identity that they give it: do infrastructure and app agree? Roles are enforced all along.
@@ -39,7 +36,7 @@ const azurite = useAzurite();
 
 let folder: string;
 let child: Child;
-let target: LocalTarget;
+let deployed: Deployed;
 let demo: JsonObject;
 let main: JsonObject;
 let settings: Record<string, string>;
@@ -47,43 +44,16 @@ let settings: Record<string, string>;
 const world = (): World => local.azure.world;
 const owner = () => new ClientSecretCredential(TENANT_ID, CLIENT_IDS.owner, local.azure.owner.AZURE_CLIENT_SECRET);
 
-async function run(name: TemplateName, parameters: JsonObject): Promise<JsonObject> {
-  return deploy(
-    {
-      template: template(name),
-      parameters,
-      scope: { subscriptionId: SUBSCRIPTION_ID, resourceGroup: name === 'demo' ? 'rg-demo' : undefined },
-      location: 'westeurope',
-      tenantId: TENANT_ID,
-      deployerId: world().principals.get(CLIENT_IDS.owner)?.objectId ?? '',
-    },
-    target,
-  );
-}
-
 /** The system topics that there are, as the deployment looks for them before it begins. */
 const topics = () =>
   [...world().systemTopics.values()].map(({ id, name, source }) => ({ id, name, properties: { source } }));
 
-/** The settings that the template gave the app last. */
-function deployedSettings(): Record<string, string> {
-  const written = target.elsewhere
-    .ofType('Microsoft.Web/sites/config')
-    .findLast(({ id }) => id.endsWith('/appsettings'));
-  return asObject(written?.body.properties, 'app settings') as Record<string, string>;
-}
-
 /** Everything, in the order in which docs/deploy.md has it. */
 async function deployAll(): Promise<void> {
-  await target.put({
-    id: `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-demo`,
-    type: 'Microsoft.Resources/resourceGroups',
-    apiVersion: '2024-03-01',
-    body: { location: 'westeurope' },
-  });
-  demo = await run('demo', {});
+  await deployed.group('rg-demo');
+  demo = await deployed.run('demo', {});
   const vault = asString(demo.vaultId, 'vault');
-  main = await run('main', {
+  main = await deployed.run('main', {
     environmentName: 'test',
     location: 'westeurope',
     managedVaults: [vault],
@@ -101,7 +71,7 @@ async function deployAll(): Promise<void> {
     AZURE_LOCATION: 'westeurope',
   });
   const parameters = eventParameters(outputs, topics());
-  await run(
+  await deployed.run(
     'events',
     Object.fromEntries(Object.entries(parameters).map(([name, { value }]) => [name, value])) as JsonObject,
   );
@@ -109,18 +79,19 @@ async function deployAll(): Promise<void> {
 
 beforeAll(async () => {
   if (!world().subscriptions.has(SUBSCRIPTION_ID)) addSubscription(world(), { subscriptionId: SUBSCRIPTION_ID });
-  target = new LocalTarget(local.azure);
+  deployed = new Deployed(local.azure);
   await deployAll();
 
   // Queues and containers by the names in the template; Azurite stands in for the storage account.
-  const named = (type: string) => target.elsewhere.ofType(type).map(({ id }) => id.slice(id.lastIndexOf('/') + 1));
+  const named = (type: string) =>
+    deployed.target.elsewhere.ofType(type).map(({ id }) => id.slice(id.lastIndexOf('/') + 1));
   const queues = QueueServiceClient.fromConnectionString(azurite.connectionString);
   for (const queue of named('Microsoft.Storage/storageAccounts/queueServices/queues')) await queues.createQueue(queue);
   const blobs = BlobServiceClient.fromConnectionString(azurite.connectionString);
   for (const name of named('Microsoft.Storage/storageAccounts/blobServices/containers'))
     await blobs.createContainer(name);
 
-  settings = deployedSettings();
+  settings = deployed.settings();
   folder = mkdtempSync(join(tmpdir(), 'cmk-world-'));
   const { folder: app } = await bundle({ outDir: join(folder, 'app'), zip: false });
   const port = await freePort(0);
@@ -184,19 +155,9 @@ describe('the templates, deployed to the local Azure', () => {
   });
 
   it('are right in the eyes of the app, which reads them as its own identity', async () => {
-    const { cloud, vaults, clientId, drift } = readSettings(settings);
-    const identity = new ManagedIdentityCredential({ clientId: clientId ?? '' });
-    const eventGrid = createEventGrid(identity, cloud, drift.systemTopics);
-    const vault = vaults.byId(asString(demo.vaultId, 'vault'));
-    if (!vault || !drift.functionAppId) throw new Error('the settings name neither the vault nor the app');
-    const { topic, topicUnreadable, subscriptions } = await eventGrid.read(vault);
-    expect(topicUnreadable).toBeUndefined();
-    expect(topic?.name).toMatch(/^evgt-kv-cmk-demo-/);
-    const wanted = wantedSubscriptions({
-      functionAppId: drift.functionAppId,
-      storageAccountId: drift.storageAccountId,
-    });
-    const verdicts = judgeSubscriptions(wanted, subscriptions);
+    const { read, verdicts } = await subscriptionsSeen(settings, asString(demo.vaultId, 'vault'));
+    expect(read.topicUnreadable).toBeUndefined();
+    expect(read.topic?.name).toMatch(/^evgt-kv-cmk-demo-/);
     expect(verdicts.map((verdict) => ('differences' in verdict ? verdict.differences : verdict.is))).toEqual([
       'right',
       'right',
@@ -242,17 +203,9 @@ describe('the templates, deployed to the local Azure', () => {
   }, 60_000);
 
   it('can be deployed again: nothing is refused, and nothing is there twice', async () => {
-    const count = () =>
-      [
-        world().eventSubscriptions,
-        world().systemTopics,
-        world().roleAssignments,
-        world().roleDefinitions,
-        world().identities,
-      ].map(({ size }) => size);
-    const first = count();
+    const first = deployed.sizes();
     await deployAll();
-    expect(count()).toEqual(first);
+    expect(deployed.sizes()).toEqual(first);
   });
 
   it('mend by a second run what became of the first: a role deleted, a vault recovered, a topic made by somebody else', async () => {
@@ -265,24 +218,7 @@ describe('the templates, deployed to the local Azure', () => {
     // Key Vault brings back neither the roles on a vault nor its event subscriptions.
     softDeleteVault(world(), vault);
     recoverVault(world(), name);
-    const theirGroup = `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-theirs`;
-    const theirs = `${theirGroup}/providers/Microsoft.EventGrid/systemTopics/their-topic`;
-    await target.put({
-      id: theirGroup,
-      type: 'Microsoft.Resources/resourceGroups',
-      apiVersion: '2024-03-01',
-      body: { location: 'westeurope' },
-    });
-    await target.put({
-      id: theirs,
-      type: 'Microsoft.EventGrid/systemTopics',
-      apiVersion: '2025-02-15',
-      body: {
-        location: 'westeurope',
-        tags: { owner: 'them' },
-        properties: { source: vaultId, topicType: 'Microsoft.KeyVault.vaults' },
-      },
-    });
+    const theirs = await deployed.theirTopic(vaultId, await deployed.group('rg-theirs'), 'their-topic');
     const principal = asString(main.CMK_APP_PRINCIPAL_ID, 'principal');
     const mayRotate = () =>
       isAllowed(world(), principal, vaultId, 'Microsoft.KeyVault/vaults/keys/rotate/action', 'dataAction');
@@ -293,23 +229,15 @@ describe('the templates, deployed to the local Azure', () => {
     expect(mayRotate()).toBe(true);
     expect([...world().systemTopics.values()]).toMatchObject([{ id: theirs, identity: { type: 'SystemAssigned' } }]);
     // Both the app that runs with the settings of before, and one that is started with the new ones, see the topic.
-    for (const from of [settings, deployedSettings()]) {
-      const { cloud, vaults, clientId, drift } = readSettings(from);
-      const identity = new ManagedIdentityCredential({ clientId: clientId ?? '' });
-      const managed = vaults.byId(vaultId);
-      if (!managed || !drift.functionAppId) throw new Error('the settings name neither the vault nor the app');
-      const read = await createEventGrid(identity, cloud, drift.systemTopics).read(managed);
+    for (const from of [settings, deployed.settings()]) {
+      const { read, verdicts } = await subscriptionsSeen(from, vaultId);
       expect(read).toMatchObject({
         topicUnreadable: undefined,
         topic: { resourceGroup: 'rg-theirs', identity: 'system' },
       });
-      const wanted = wantedSubscriptions({
-        functionAppId: drift.functionAppId,
-        storageAccountId: drift.storageAccountId,
-      });
-      expect(judgeSubscriptions(wanted, read.subscriptions).map(({ is }) => is)).toEqual(['right', 'right', 'right']);
+      expect(verdicts.map(({ is }) => is)).toEqual(['right', 'right', 'right']);
     }
-    expect(JSON.parse(deployedSettings().CMK_SYSTEM_TOPICS ?? '')).toEqual({ [vaultId.toLowerCase()]: theirs });
+    expect(JSON.parse(deployed.settings().CMK_SYSTEM_TOPICS ?? '')).toEqual({ [vaultId.toLowerCase()]: theirs });
 
     // And all of it works: events of the new topic reach the app, which may move what it has to.
     const keys = new KeyClient(`https://${name}.vault.azure.net`, owner());
