@@ -31,12 +31,12 @@ export function askOn(input: Readable, output: Writable): NonNullable<Ask> {
 }
 
 /**
- * Has the key's name typed before access to it changes.
+ * Has the name of a key, or an account, typed before access changes.
  *
  * @param mind what whoever is asked has to know
  * @throws {@link CmkError} `ConfirmationWrong`
  */
-export async function confirmKey(what: string, name: string, yes: boolean, ask: Ask, mind = ''): Promise<void> {
+export async function confirmName(what: string, name: string, yes: boolean, ask: Ask, mind = ''): Promise<void> {
   if (yes) return;
   if (!ask) {
     throw new CmkError(

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { askOn, confirmKey } from '../../src/cli/confirm.ts';
+import { askOn, confirmName } from '../../src/cli/confirm.ts';
 import { Interruption } from '../../src/cli/interruption.ts';
 
 /** A question on a terminal, and what is typed there. */
@@ -23,12 +23,12 @@ describe('a question on the terminal', () => {
 
   it('is refused at Ctrl-D, which answers nothing', async () => {
     const refusal = { reason: 'ConfirmationWrong', message: expect.stringContaining('nothing was changed') };
-    await expect(confirmKey('revoke', 'kv/key', false, () => asked('\u0004'))).rejects.toMatchObject(refusal);
+    await expect(confirmName('revoke', 'kv/key', false, () => asked('\u0004'))).rejects.toMatchObject(refusal);
   });
 });
 
 it('says that nobody is there to be asked', async () => {
-  await expect(confirmKey('revoke', 'kv/key', false, undefined)).rejects.toMatchObject({
+  await expect(confirmName('revoke', 'kv/key', false, undefined)).rejects.toMatchObject({
     message: 'This would revoke kv/key, and nobody is there to confirm it; nothing was changed.',
     nextStep: 'Add --yes.',
   });
@@ -40,6 +40,6 @@ it('says what whoever confirms has to know, before the question', async () => {
     questions.push(question);
     return 'kv/key';
   };
-  await confirmKey('disable versions of', 'kv/key', false, ask, 'Not known is much.');
+  await confirmName('disable versions of', 'kv/key', false, ask, 'Not known is much.');
   expect(questions).toEqual([expect.stringMatching(/^Not known is much\.\nThis will disable versions of kv\/key; /)]);
 });

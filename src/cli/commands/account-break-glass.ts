@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Cli, GlobalOptions } from '../cli.ts';
-import { confirmKey } from '../confirm.ts';
+import { confirmName } from '../confirm.ts';
 import { changing, confirmed } from '../options.ts';
 import { placeOf } from './account-options.ts';
 import { exitOf, ofRevocation, reasonOf } from './break-glass.ts';
@@ -46,7 +46,7 @@ function addRevoke(revoking: Command, cli: Cli): void {
       const what = { ...placeOf(globals), account, scope: options.scope };
       const reason = options.dryRun ? '' : await reasonOf(options, ask);
       const name = options.scope === undefined ? account : `${account}/${options.scope}`;
-      if (!options.dryRun) await confirmKey('revoke', name, options.yes ?? false, ask);
+      if (!options.dryRun) await confirmName('revoke', name, options.yes ?? false, ask);
       const app = appRecord(environment, () => cli.credential(globals));
       await cli.run(
         command,
@@ -68,7 +68,7 @@ function addRestore(restoring: Command, cli: Cli): void {
       const { restoreAccountAsOperator } = await import('../../operations/account/account-restore.ts');
       const { readDualControl } = await import('../../settings/access.ts');
       const { reason = 'not said', ticket, revocation = '' } = options;
-      if (!options.dryRun) await confirmKey('restore', account, options.yes ?? false, cli.context.ask);
+      if (!options.dryRun) await confirmName('restore', account, options.yes ?? false, cli.context.ask);
       const dualControl = readDualControl(cli.environment);
       const app = appRecord(cli.environment, () => cli.credential(globals));
       const what = { ...placeOf(globals), account, revocation, reason, ticket, dualControl, app };

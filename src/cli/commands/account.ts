@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Cli } from '../cli.ts';
-import { confirmKey } from '../confirm.ts';
+import { confirmName } from '../confirm.ts';
 import { changing, inGroup } from '../options.ts';
 import { addAccountBreakGlass } from './account-break-glass.ts';
 import {
@@ -80,7 +80,7 @@ function addDisable(command: Command, cli: Cli): void {
     .action(async (account: string, { reason, yes = false }: { reason?: string; yes?: boolean }) => {
       const { disableAccount } = await import('../../operations/account/account-change-key.ts');
       const confirm = (name: string): Promise<void> =>
-        confirmKey('give back to Microsoft-managed keys', name, false, cli.context.ask);
+        confirmName('give back to Microsoft-managed keys', name, false, cli.context.ask);
       await cli.run(command, (operation) =>
         disableAccount({ ...placeOf(command.optsWithGlobals()), account, reason, yes, confirm }, operation),
       );

@@ -3,7 +3,7 @@ import { CmkError } from '../../errors.ts';
 import { TEXT_LENGTHS } from '../../http/text-lengths.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
-import { type Ask, confirmKey } from '../confirm.ts';
+import { type Ask, confirmName } from '../confirm.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { changing, confirmed, inVault, text } from '../options.ts';
 import { visibleLines } from '../visible.ts';
@@ -51,7 +51,7 @@ function addRevoke(revoking: Command, cli: Cli): void {
       if (!options.dryRun) {
         const isAsked = !options.yes && ask !== undefined;
         const mind = isAsked ? await radiusOf(managed, cli, globals) : '';
-        await confirmKey('revoke', `${managed.vault.name}/${managed.name}`, options.yes ?? false, ask, mind);
+        await confirmName('revoke', `${managed.vault.name}/${managed.name}`, options.yes ?? false, ask, mind);
       }
       await cli.run(
         command,
@@ -80,7 +80,7 @@ function addRestore(restoring: Command, cli: Cli): void {
       const managed = keyByName(name, options.vault, cli.cloud(globals));
       const { reason = 'not said', ticket } = options;
       if (!options.dryRun)
-        await confirmKey('restore', `${managed.vault.name}/${managed.name}`, options.yes ?? false, cli.context.ask);
+        await confirmName('restore', `${managed.vault.name}/${managed.name}`, options.yes ?? false, cli.context.ask);
       const dualControl = readDualControl(cli.environment);
       const app = appRecord(cli.environment, () => cli.credential(globals));
       await cli.run(

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { LEAST_RETIRE_HOURS, NOT_KNOWN } from '../../retirement/retirement.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
-import { confirmKey } from '../confirm.ts';
+import { confirmName } from '../confirm.ts';
 import { changing, confirmed, number } from '../options.ts';
 import { keyOf } from './key-of.ts';
 
@@ -36,7 +36,7 @@ export function addRetire(command: Command, cli: Cli): void {
       const key = await keyOf(name, command, cli);
       if (by !== 'look' && !dryRun) {
         const what = `disable ${version ?? 'every version without a user in sight'} of`;
-        await confirmKey(
+        await confirmName(
           what,
           `${key.vault.name}/${key.name}`,
           yes,
