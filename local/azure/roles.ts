@@ -63,7 +63,7 @@ export function* grantingAssignments(
 }
 
 /** The first of them; undefined if none does. */
-export function grantingAssignment(...of: Parameters<typeof grantingAssignments>): RoleAssignment | undefined {
+function grantingAssignment(...of: Parameters<typeof grantingAssignments>): RoleAssignment | undefined {
   for (const assignment of grantingAssignments(...of)) return assignment;
   return undefined;
 }

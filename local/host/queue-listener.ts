@@ -7,7 +7,7 @@ import { decodeMessage, type QueueMessage } from './queue-message.ts';
 import { queueErrorCode } from './queue-service-client.ts';
 
 /** How long a message is hidden while it is worked on (renewed at half of it), as the queue extension has it. */
-export const QUEUE_LEASE_MS = 600_000;
+const QUEUE_LEASE_MS = 600_000;
 
 export interface QueueListenerOptions {
   readonly functionName: string;

@@ -2,7 +2,7 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import { QueueServiceClient } from '@azure/storage-queue';
 
 /** What infra creates in the app's own storage account. The triggers create none of it. */
-export const APP_QUEUES = [
+const APP_QUEUES = [
   'key-work',
   'account-work',
   'notify-work',
@@ -10,7 +10,7 @@ export const APP_QUEUES = [
   'account-work-poison',
   'notify-work-poison',
 ] as const;
-export const APP_CONTAINERS = [
+const APP_CONTAINERS = [
   'cmk-audit',
   'cmk-audit-heads',
   'cmk-approvals',

@@ -2,9 +2,6 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Reason } from '../reasons.ts';
 
-/** What can be made to wait for approval (`CMK_APPROVALS`). A revocation cannot. */
-export const APPROVABLE = ['restore', 'rekey', 'pause'] as const;
-
 /** How long one can be approved, in milliseconds: a shift. */
 export const APPROVAL_LIFE_MS = 8 * 3_600_000;
 

@@ -7,7 +7,7 @@ const seq = z.int().positive().describe('Number of the record in the chain.');
 
 const place = z.object({ file: z.string(), seq, hash });
 
-export const AUDIT_RECORD = z.object({
+const AUDIT_RECORD = z.object({
   seq,
   id: z.string(),
   time: z.iso.datetime(),

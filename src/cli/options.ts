@@ -47,7 +47,7 @@ export function duration(text: string): string {
 }
 
 /** Option of everything that can be tried. */
-export function dryRunning(command: Command): Command {
+function dryRunning(command: Command): Command {
   return command.option('--dry-run', 'show what would be done, and do nothing');
 }
 

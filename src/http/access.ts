@@ -34,7 +34,7 @@ export interface AccessRules {
 }
 
 /** The delegated permission that `infra/entra.sh` makes, and that a person's token has to carry. */
-export const API_SCOPE = 'access_as_user';
+const API_SCOPE = 'access_as_user';
 
 /** What a call asks for: a role, for an act, on a key or on the whole fleet. */
 export interface AccessAsked {

@@ -105,7 +105,7 @@ export function isTaken(answer: PostAnswer): answer is PostAnswer & { status: nu
 }
 
 /** A redirect is not followed, and counts as a refusal. `410 Gone`: the receiver wants no more (Standard Webhooks). */
-export function outcomeOfAnswer(
+function outcomeOfAnswer(
   answer: PostAnswer,
   { attempt, target: _ }: Pick<NotifyWork, 'attempt' | 'target'>,
   target: string,
@@ -132,7 +132,7 @@ export function saidOf({ status, failure }: PostAnswer): string {
 }
 
 /** Seconds to wait after the try of that number, from 0. */
-export function delayAfter(attempt: number): number {
+function delayAfter(attempt: number): number {
   const minutes = [0.25, 0.5, 1, 2, 4, 8, 15, 30][attempt];
   return minutes === undefined ? LONGEST_DELAY_SECONDS : minutes * 60;
 }

@@ -17,7 +17,7 @@ const uses = {
 };
 
 /** Who uses a key, by the fleet index. */
-export const KEY_USERS = z
+const KEY_USERS = z
   .object({
     ...uses,
     versions: z
@@ -42,7 +42,7 @@ export const KEY_USERS = z
   })
   .describe('As the fleet index knows it: it is kept by each move and by the drift check.');
 
-export const NEXT_ROTATION = z.object({
+const NEXT_ROTATION = z.object({
   by: z
     .enum(['policy', 'app', 'person', 'nobody'])
     .describe(
@@ -60,7 +60,7 @@ const places = z.object({
   seconds: z.number().nonnegative(),
 });
 
-export const ROTATION_COST = z
+const ROTATION_COST = z
   .object({
     moves: count.describe('Accounts and scopes that the app would write.'),
     left: count.describe('Those that it would leave to Storage, which looks for a new version once a day.'),
@@ -72,7 +72,7 @@ export const ROTATION_COST = z
   })
   .describe('What a rotation now would cost in time.');
 
-export const ROTATION_STATE = z
+const ROTATION_STATE = z
   .object({
     state: z.enum(['finished', 'underWay', 'stuck', 'paused', 'held', 'blocked']),
     reason: z.string().optional(),
@@ -126,7 +126,7 @@ const versionDetail = z.object(VERSION_DETAIL);
 const keyDetail = z.object(KEY_DETAIL);
 
 /** A line of the list of keys. */
-export const KEY_SUMMARY = z.object({
+const KEY_SUMMARY = z.object({
   key: z.string().describe('Key identifier without a version.'),
   vault: z.string(),
   name: z.string(),
@@ -157,7 +157,7 @@ export const KEY_SUMMARY = z.object({
 });
 
 /** One for each managed vault that the caller's role reaches. */
-export const LISTED_VAULT = z.object({
+const LISTED_VAULT = z.object({
   vault: z.string(),
   readOn: time.optional().describe('When its keys were listed; within a minute the list is not asked for again.'),
   unread: UNREAD.optional().describe('Why its keys could not be listed: those that are in use are there all the same.'),

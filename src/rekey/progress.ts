@@ -85,7 +85,7 @@ function nameOf({ account, scope = '' }: Pick<RekeySubject, 'account' | 'scope'>
 }
 
 /** What the app does not do by itself. */
-export function toDoOf(order: RekeyOrder, failed: number): string[] {
+function toDoOf(order: RekeyOrder, failed: number): string[] {
   const { id, from, state, paused, waits, verified } = order;
   const key = parseKeyIdentifier(from);
   const old = key ? `${key.keyName} ${vaultOption({ kind: key.kind, name: key.vaultName })}` : from;

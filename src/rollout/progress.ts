@@ -5,7 +5,7 @@ import type { Reason } from '../reasons.ts';
 import { type JudgedUse, judgeUse, type RotationGoal, type UseState } from './judge-use.ts';
 
 /** A rotation in which nothing has moved for so long, although something should, is stuck. Milliseconds. */
-export const STUCK_MS = 15 * 60_000;
+const STUCK_MS = 15 * 60_000;
 /** Uses that are named one by one; all are counted. */
 const MOST_NAMED = 500;
 

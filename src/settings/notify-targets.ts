@@ -16,7 +16,7 @@ export const NOTIFICATION_KINDS = [
 ] as const;
 export type NotificationKind = (typeof NOTIFICATION_KINDS)[number];
 
-export const TARGET_KINDS = ['webhook', 'teams', 'slack'] as const;
+const TARGET_KINDS = ['webhook', 'teams', 'slack'] as const;
 
 /** Whom notifications go to. Address and secrets are kept out of every message, log and error. */
 export interface NotifyTarget {

@@ -54,7 +54,7 @@ const WORLDS: readonly ((random: () => number) => () => World)[] = [
 ];
 
 /** Runs the history of a seed; undefined when everything held. */
-export async function simulate(seed: number, asFound = false): Promise<BrokenHistory | undefined> {
+async function simulate(seed: number, asFound = false): Promise<BrokenHistory | undefined> {
   const random = seeded(seed);
   const make = (WORLDS[seed % WORLDS.length] as (typeof WORLDS)[number])(random);
   try {

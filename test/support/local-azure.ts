@@ -39,7 +39,7 @@ export function stateDir(): string {
 }
 
 /** Makes this process a client of a local Azure; returns how to undo that. Needs the CA of the global setup. */
-export function joinLocalAzure(azure: LocalAzure): () => void {
+function joinLocalAzure(azure: LocalAzure): () => void {
   const before = Object.fromEntries(Object.keys(azure.env).map((name) => [name, process.env[name]]));
   Object.assign(process.env, azure.env);
   const restoreFetch = proxyFetch();

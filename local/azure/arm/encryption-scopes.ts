@@ -12,7 +12,7 @@ import { requireAccount } from './storage-accounts.ts';
 const type = 'Microsoft.Storage/storageAccounts/encryptionScopes';
 
 /** An encryption scope as ARM shows it. */
-export function scopeBody(account: StorageAccount, scope: EncryptionScope): Record<string, unknown> {
+function scopeBody(account: StorageAccount, scope: EncryptionScope): Record<string, unknown> {
   const { name, source, state, keyVaultProperties, requireInfrastructureEncryption, creationTime, lastModifiedTime } =
     scope;
   return {

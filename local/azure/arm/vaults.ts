@@ -12,7 +12,7 @@ const type = 'Microsoft.KeyVault/vaults';
 const registeringMs = 1_000;
 
 /** The vault a request names. Throws ARM's 404. */
-export function requireVault(request: ArmRequest): Vault {
+function requireVault(request: ArmRequest): Vault {
   const name = nameAt(request, 0);
   const vault = request.world.vaults.get(name.toLowerCase());
   if (!vault || !inScope(vault.id, request.path.scope)) throw resourceNotFound(type, name, request.path.resourceGroup);

@@ -148,12 +148,12 @@ export function upnOf(user: Principal): string {
 }
 
 /** Whether a resource or audience is the app's own API. */
-export function isOwnApi(resource: string): boolean {
+function isOwnApi(resource: string): boolean {
   return resource === CMK_API_AUDIENCE || resource === CMK_API_CLIENT_ID || resource === `api://${CMK_API_CLIENT_ID}`;
 }
 
 /** A sign-in or a user-assigned identity of the tenant, by object id. */
-export function findPrincipal(world: World, objectId: string): Principal | undefined {
+function findPrincipal(world: World, objectId: string): Principal | undefined {
   for (const principal of world.principals.values()) if (principal.objectId === objectId) return principal;
   for (const identity of world.identities.values()) {
     if (identity.principalId === objectId) return identityPrincipal(identity);

@@ -16,7 +16,7 @@ export interface NewAccount {
 }
 
 /** Encryption with Microsoft-managed keys, as every account starts. */
-export function microsoftManaged(nowMs: number): StorageEncryption {
+function microsoftManaged(nowMs: number): StorageEncryption {
   const service = { keyType: 'Account', enabled: true, lastEnabledTime: timestamp(nowMs) };
   return { services: { file: { ...service }, blob: { ...service } }, keySource: 'Microsoft.Storage' };
 }

@@ -6,7 +6,7 @@ import { AZURE_NAMES } from './certificates.ts';
 import type { RequestLog } from './request-log.ts';
 
 /** Whether the local Azure answers for a host name. */
-export function isAzureHost(host: string): boolean {
+function isAzureHost(host: string): boolean {
   return AZURE_NAMES.some((name) =>
     name.startsWith('*.')
       ? host.endsWith(name.slice(1)) && !host.slice(0, -name.length + 1).includes('.')

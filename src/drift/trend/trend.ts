@@ -6,7 +6,7 @@ const count = z.int().nonnegative();
 const DAY_MS = 24 * 3_600_000;
 
 /** Days that the trend shows, today included. */
-export const TREND_DAYS = 30;
+const TREND_DAYS = 30;
 
 const FINDINGS = z.object({
   checkedOn: z.iso.datetime().describe('When the check began.'),
@@ -21,7 +21,7 @@ const FINDINGS = z.object({
     ),
 });
 
-export const TREND_DAY = z.object({
+const TREND_DAY = z.object({
   day: z.iso.date().describe('In UTC.'),
   findings: FINDINGS.optional().describe('What the last drift check of the day found; absent: there was none.'),
   events: TRAIL_EVENTS.optional().describe('Absent: not summed up.'),

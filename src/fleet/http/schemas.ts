@@ -54,7 +54,7 @@ export const FLEET_ROW = z.object({
   lastChecked: time.optional().describe('Start of the last drift check that looked at it; absent: none has.'),
 });
 
-export const FLEET_SUMMARY = z.object({
+const FLEET_SUMMARY = z.object({
   text: z.string().describe('In one sentence: `2,013 accounts: 3 serving, 2,010 no access (id-storage on kv-files)`.'),
   accounts: count,
   states: z.record(z.enum(HEALTH_STATES), count),

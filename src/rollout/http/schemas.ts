@@ -84,7 +84,7 @@ const SUMMARY = {
     .describe('`canary` or `wave <n>`; absent: everything may move.'),
 };
 
-export const ROTATION_SUMMARY = z.object(SUMMARY);
+const ROTATION_SUMMARY = z.object(SUMMARY);
 export const ROTATION_LIST = z.object({
   value: z.array(ROTATION_SUMMARY),
   nextLink: z.string().optional().describe('Where the next page is.'),

@@ -11,7 +11,7 @@ export function scopeId(scope: DeploymentScope): string {
 }
 
 /** `providers/Microsoft.X/a/NAME/b/NAME` for a type and the names that go with it. */
-export function providerPath(type: string, names: readonly string[]): string {
+function providerPath(type: string, names: readonly string[]): string {
   const [namespace, ...types] = type.split('/');
   if (types.length !== names.length) throw new Error(`${type} takes ${types.length} names, not ${names.join('/')}`);
   return ['providers', namespace, ...types.flatMap((segment, index) => [segment, names[index] ?? ''])].join('/');
