@@ -1,9 +1,4 @@
-import {
-  type AccountRevocation,
-  openOfPart,
-  readAccountRevocations,
-  revokedPart,
-} from '../revocation/account-record.ts';
+import { type AccountRevocation, readAccountRevocations, revokedBelowKey } from '../revocation/account-record.ts';
 import type { Reading } from './subject.ts';
 
 /** Milliseconds. */
@@ -36,9 +31,6 @@ export class RevokedParts {
 
   /** By the tags as they were seen last; a scope is revoked with its account. */
   of(scope: string | undefined): Reading['revoked'] {
-    const tags = this.#tags ?? {};
-    if (openOfPart(tags, 'identity', this.#now()).length > 0) return 'AccountRevocationOpen';
-    const isScope = scope !== undefined && openOfPart(tags, revokedPart(scope), this.#now()).length > 0;
-    return isScope ? 'ScopeRevocationOpen' : undefined;
+    return revokedBelowKey(this.#tags ?? {}, scope, this.#now());
   }
 }

@@ -1,3 +1,5 @@
+import { CmkError } from '../errors.ts';
+
 /** What kind of trouble a call to Azure ran into: it decides whether and when it is tried again. */
 export type FailureKind =
   /** 429, or 503 with Retry-After: the service says when. */
@@ -148,4 +150,9 @@ export function describe({ status, code, message }: Failure): string {
   // The class of the SDK's error says nothing beside a status.
   const what = [status, status !== undefined && code === 'RestError' ? undefined : code].filter(Boolean).join(' ');
   return (message === '' ? what : `${what}: ${message}`).slice(0, 1_000);
+}
+
+/** What to say of any error: what the app itself says of its own, and of all others what the service answered. */
+export function errorText(error: unknown): string {
+  return error instanceof CmkError ? error.message : describe(describeFailure(error));
 }

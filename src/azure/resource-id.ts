@@ -40,6 +40,17 @@ export function sameResource(a: string, b: string): boolean {
   return comparable(a) === comparable(b);
 }
 
+/** The ARM id of an encryption scope of a storage account. */
+export function scopeResource(accountId: string, scope: string): string {
+  return `${accountId}/encryptionScopes/${scope}`;
+}
+
+/** The account's ARM id in that of an encryption scope, and the scope's name; of any other id itself. */
+export function splitScope(id: string): { readonly account: string; readonly scope?: string } {
+  const [, account, scope] = /^(.*)\/encryptionScopes\/([^/]+)$/is.exec(id) ?? [];
+  return account === undefined || scope === undefined ? { account: id } : { account, scope };
+}
+
 /** The id without a slash at its end, each segment decoded; undefined when decoding makes more segments, or fails. */
 function decoded(id: string): string | undefined {
   const trimmed = id.replace(/\/$/, '');

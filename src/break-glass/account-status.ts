@@ -1,5 +1,5 @@
 import type { Account } from '../accounts/account.ts';
-import { describe, describeFailure } from '../azure/failure.ts';
+import { errorText } from '../azure/failure.ts';
 import { CmkError } from '../errors.ts';
 import type { RouteKey } from '../http/access.ts';
 import { readRevocable } from '../identities/revocable.ts';
@@ -47,7 +47,7 @@ export async function accountStatus(
       if (!reaches({ vault: revocable.key.vault.name, key: revocable.key.name })) return undefined;
       return (await revocable.part.held()).length === 0;
     } catch (error) {
-      const why = error instanceof CmkError ? error.message : describe(describeFailure(error));
+      const why = errorText(error);
       warnings.push(`Whether revocation ${id} holds could not be read: ${why}`);
       return 'unknown';
     }

@@ -38,10 +38,10 @@ export async function handleAccountRestore(
   services: AccountRestoreServices,
   log: Log,
 ): Promise<AccountRestoreResponse> {
-  const { account } = revocable;
+  const { part, place } = revocable;
   const { dualControl } = services.settings;
   const result = await orUnreadable(() =>
-    restoreAccount(account, { revocation, dualControl }, call, { ...services, partOf: () => revocable }, log),
+    restoreAccount(part, place, { revocation, dualControl }, call, services, log),
   );
   const body = toBody(revocable, result);
   if (body.complete) return body;

@@ -4,7 +4,7 @@ import { type PreviewServices, previewAccount, revokeBelowKey } from '../identit
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { scopeOfPart } from '../revocation/account-record.ts';
-import type { AccountRevoked, AccountUseCase } from '../revocation/account-revocation.ts';
+import type { AccountRevoked, AccountRevoking } from '../revocation/account-revocation.ts';
 import { NOT_AUDITED, type RevocationCall } from '../revocation/record-revocation.ts';
 import { ownStorage } from '../settings/own-storage.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -14,7 +14,7 @@ import { accountRecordOf, failuresOf, takenOf } from './account-to-json.ts';
 import { auditWarning } from './warnings.ts';
 
 export type AccountRevokeServices = AccountLookServices &
-  AccountUseCase &
+  AccountRevoking &
   Omit<PreviewServices, 'inReach'> & {
     readonly settings: Pick<Settings, 'subscriptions' | 'vaults' | 'storage' | 'cloud'>;
   };

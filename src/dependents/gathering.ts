@@ -1,5 +1,4 @@
-import { describe, describeFailure } from '../azure/failure.ts';
-import { CmkError } from '../errors.ts';
+import { errorText } from '../azure/failure.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { Unread } from './dependent.ts';
 
@@ -21,7 +20,7 @@ export class Parts {
     try {
       await run();
     } catch (error) {
-      this.unread(what, reason, error instanceof CmkError ? error.message : describe(describeFailure(error)));
+      this.unread(what, reason, errorText(error));
     } finally {
       this.#underWay.delete(part);
     }

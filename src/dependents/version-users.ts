@@ -1,7 +1,7 @@
 import { accountKeyUse, type KeyUse, scopeKeyUse, usesKey } from '../accounts/key-use.ts';
 import { untilAborted } from '../azure/deadline.ts';
 import { unlessMissing } from '../azure/failure.ts';
-import { parseResourceId } from '../azure/resource-id.ts';
+import { parseResourceId, scopeResource } from '../azure/resource-id.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { type BlastRadius, type BlastRadiusServices, readBlastRadius } from './blast-radius.ts';
@@ -72,7 +72,7 @@ export async function readVersionUsers(
     if (!account) throw new TypeError(`${id} is not an ARM id.`);
     add(id, accountKeyUse((await services.accounts.get(account)).encryption));
     for await (const scope of services.accounts.listScopes(account, signal)) {
-      add(`${id}/encryptionScopes/${scope.name}`, scopeKeyUse(scope));
+      add(scopeResource(id, scope.name), scopeKeyUse(scope));
     }
   };
   const readOne = (id: string): Promise<void> => parts.read(id, 'Unreadable', () => limit(() => readAccount(id)));

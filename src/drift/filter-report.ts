@@ -1,4 +1,4 @@
-import { parseResourceId } from '../azure/resource-id.ts';
+import { parseResourceId, splitScope } from '../azure/resource-id.ts';
 import { type FleetFilter, type HealthFilter, matchesFilter } from '../fleet/fleet-filter.ts';
 import { causeLabel } from '../fleet/fleet-summary.ts';
 import { findingState } from '../fleet/health.ts';
@@ -24,8 +24,7 @@ export function filterReport(report: WholeReport, filter: FindingFilter): WholeR
 /** A finding is about a key when that is what has it, or what is to be mended. */
 function isMeant(finding: Finding, { health = [], cause = [], ...place }: FindingFilter): boolean {
   const { resource, cause: behind } = finding;
-  const [account = resource] = resource.split('/encryptionScopes/');
-  const id = parseResourceId(account);
+  const id = parseResourceId(splitScope(resource).account);
   const keys = [resource, ...behind.about].map(keyOf).filter((key) => key !== undefined);
   const where = { subscription: id?.subscriptionId ?? '', resourceGroup: id?.resourceGroup ?? '', tags: {} };
   const isThere = [...keys, undefined].some((key) => matchesFilter({ ...where, key }, place));

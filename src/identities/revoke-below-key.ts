@@ -9,7 +9,7 @@ import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { type AccountEffects, accountEffects } from '../revocation/account-effects.ts';
 import { scopeOfPart, type Taken } from '../revocation/account-record.ts';
-import { type AccountRevoked, type AccountUseCase, revokeAccount } from '../revocation/account-revocation.ts';
+import { type AccountRevoked, type AccountRevoking, revokeAccount } from '../revocation/account-revocation.ts';
 import type { RevocationCall } from '../revocation/record-revocation.ts';
 import type { VaultGuards } from '../vaults/vault-guards-client.ts';
 import { othersWithIdentity } from './identity-sharing.ts';
@@ -94,7 +94,7 @@ async function tellLock({ vault }: ManagedKey, { vaultGuards }: PreviewServices,
 export async function revokeBelowKey(
   { account, key, part, place }: Revocable,
   call: RevocationCall,
-  services: AccountUseCase & SharingServices,
+  services: AccountRevoking & SharingServices,
   log: Log,
 ): Promise<AccountRevoked> {
   if (scopeOfPart(part.part) === undefined) await refuseShared({ account, key }, services);

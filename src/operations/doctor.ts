@@ -1,4 +1,4 @@
-import { describe, describeFailure } from '../azure/failure.ts';
+import { errorText } from '../azure/failure.ts';
 import { CmkError, SettingsError } from '../errors.ts';
 import { managedVault } from '../keys/managed-vaults.ts';
 import type { Environment } from '../settings/settings.ts';
@@ -88,7 +88,7 @@ async function check(name: string, fix: string, run: () => Promise<string>): Pro
   } catch (error) {
     const trouble = signInTrouble(error);
     if (trouble) return { check: name, state: 'failed', detail: trouble.message, fix: trouble.nextStep };
-    const detail = error instanceof CmkError ? error.message : describe(describeFailure(error));
+    const detail = errorText(error);
     return { check: name, state: 'failed', detail, fix: error instanceof CmkError && !fix ? error.nextStep : fix };
   }
 }

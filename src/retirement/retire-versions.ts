@@ -1,8 +1,7 @@
 import type { AuditEntry } from '../audit/record.ts';
 import { timeBoxed } from '../azure/deadline.ts';
-import { describe, describeFailure, mayHaveTakenEffect } from '../azure/failure.ts';
+import { describeFailure, errorText, mayHaveTakenEffect } from '../azure/failure.ts';
 import { readVersionUsers, type VersionUsers, type VersionUsersServices } from '../dependents/version-users.ts';
-import { CmkError } from '../errors.ts';
 import { findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { KeyUsageLog } from '../keys/usage-log-client.ts';
@@ -145,7 +144,7 @@ export async function readUsageEvidence(
   try {
     return { log: await timeBoxed((signal) => usageLog.read(key, signal), ms) };
   } catch (error) {
-    return { missing: error instanceof CmkError ? error.message : describe(describeFailure(error)) };
+    return { missing: errorText(error) };
   }
 }
 

@@ -1,3 +1,4 @@
+import { splitScope } from '../azure/resource-id.ts';
 import type { VersionUsers } from '../dependents/version-users.ts';
 import { activeFrom, compareAge, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -150,8 +151,9 @@ export function retireCommand({ vault, name }: ManagedKey, version: string): str
 
 /** Storage accounts have names that are unique in all Azure; everything else is called by its id. */
 function nameOf(id: string): string {
-  const [, account, scope] = /\/storageAccounts\/([^/]+)(?:\/encryptionScopes\/([^/]+))?$/i.exec(id) ?? [];
-  return account === undefined ? id : scope === undefined ? account : `${account}/${scope}`;
+  const { account, scope } = splitScope(id);
+  const [, name] = /\/storageAccounts\/([^/]+)$/i.exec(account) ?? [];
+  return name === undefined ? id : scope === undefined ? name : `${name}/${scope}`;
 }
 
 function some(all: readonly string[], separator: string): string {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { scopeResource } from '../azure/resource-id.ts';
 import { CLOCKS_MS, isNewer, type RevocationStamp } from './revocation.ts';
 
 /**
@@ -23,6 +24,12 @@ export function revokedPart(scope: string | undefined): RevokedPart {
 /** The name of the encryption scope; undefined: it is the identity. */
 export function scopeOfPart(part: RevokedPart): string | undefined {
   return part === 'identity' ? undefined : part.slice('scope:'.length);
+}
+
+/** ARM id of the account, or of its encryption scope: what records and findings are about. */
+export function resourceOfPart({ id }: { readonly id: string }, part: RevokedPart): string {
+  const scope = scopeOfPart(part);
+  return scope === undefined ? id : scopeResource(id, scope);
 }
 
 /** One thing that was taken away, as exactly as it takes to give back the same. */
@@ -128,6 +135,22 @@ export function openOfPart(
   now: Date,
 ): readonly AccountRevocation[] {
   return readAccountRevocations(tags, now).open.filter((one) => samePart(one.part, part));
+}
+
+/**
+ * Which revocation below the key keeps something from its key: a scope is revoked with its account.
+ *
+ * @param tags of the account
+ * @param scope the encryption scope; undefined: the account itself
+ */
+export function revokedBelowKey(
+  tags: Readonly<Record<string, string>>,
+  scope: string | undefined,
+  now: Date,
+): 'AccountRevocationOpen' | 'ScopeRevocationOpen' | undefined {
+  if (openOfPart(tags, 'identity', now).length > 0) return 'AccountRevocationOpen';
+  const isScope = scope !== undefined && openOfPart(tags, revokedPart(scope), now).length > 0;
+  return isScope ? 'ScopeRevocationOpen' : undefined;
 }
 
 export function samePart(a: RevokedPart, b: RevokedPart): boolean {

@@ -2,7 +2,7 @@ import type { Log } from '../log.ts';
 import type { Reason } from '../reasons.ts';
 import { ACCOUNT_WORK } from '../work/messages.ts';
 import type { AccountPart, AccountPorts } from './account-part.ts';
-import { type RevokedPart, scopeOfPart } from './account-record.ts';
+import { resourceOfPart } from './account-record.ts';
 import { type AccountGiving, giveAccount } from './give-account.ts';
 import { inTime } from './in-time.ts';
 import {
@@ -16,10 +16,12 @@ import {
 } from './record-revocation.ts';
 import { type AccountTaking, takeAccount } from './take-account.ts';
 
-export interface AccountUseCase extends AccountPorts, BesideServices {
+export type AccountUseCase = AccountPorts & BesideServices;
+
+export type AccountRevoking = AccountUseCase & {
   /** An id with randomness in it. */
   readonly newId: () => string;
-}
+};
 
 /** Where the account is, and the key that it is cut off from, or given back to. */
 export interface AccountPlace {
@@ -37,12 +39,6 @@ export interface AccountRestored extends AccountGiving, Audited {
   readonly warnings: readonly string[];
 }
 
-/** What a record of the audit trail is about. */
-export function resourceOfPart(account: { readonly id: string }, part: RevokedPart): string {
-  const scope = scopeOfPart(part);
-  return scope === undefined ? account.id : `${account.id}/encryptionScopes/${scope}`;
-}
-
 /**
  * Revokes an account's access to its key, or an encryption scope: for the API and the command line. It takes Azure Resource
  * Manager and a token; audit and queue can be out of reach, and the answer says so.
@@ -53,7 +49,7 @@ export async function revokeAccount(
   part: AccountPart,
   place: AccountPlace,
   call: RevocationCall,
-  services: AccountUseCase,
+  services: AccountRevoking,
   log: Log,
 ): Promise<AccountRevoked> {
   const began = services.now();
@@ -77,24 +73,23 @@ export async function revokeAccount(
  * Gives back exactly what the named revocation took away, by a second person. Afterwards the account is looked at: its key
  * may have a newer version by now.
  *
- * @param partOf what the record says that was revoked, and where its key is
+ * @param part what the named revocation is of
  * @throws the SDK's error when the account cannot be read: nothing was changed then
  */
 export async function restoreAccount(
-  account: AccountPart['account'],
+  part: AccountPart,
+  place: AccountPlace,
   { revocation, dualControl }: { readonly revocation: string; readonly dualControl: boolean },
   call: RevocationCall,
-  services: AccountUseCase & { readonly partOf: (part: RevokedPart) => { part: AccountPart; place: AccountPlace } },
+  services: AccountUseCase,
   log: Log,
 ): Promise<AccountRestored> {
-  const { partOf } = services;
   const began = services.now();
   const request = { revocation: revocation.toLowerCase(), restoredBy: call.caller.objectId, dualControl };
-  const giving = await giveAccount(account, request, (part) => partOf(part).part, services);
+  const giving = await giveAccount(part, request, services);
   const reason = REASON_OF[giving.end];
   if (!reason || !giving.revocation) return { ...giving, ...NOT_AUDITED, warnings: [] };
-  const { part, place } = partOf(giving.revocation.part);
-  const about = { id: resourceOfPart(account, part.part) };
+  const about = { id: resourceOfPart(part.account, part.part) };
   const more = { key: place.key, given: giving.given, failures: giving.failures };
   const [audited, notDone] = await Promise.all([
     writeDown('account.restore', about, reason, giving.revocation, call, more, { ...services, began }, log),

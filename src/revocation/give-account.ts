@@ -1,17 +1,17 @@
+import { errorText } from '../azure/failure.ts';
 import { twice } from '../azure/retry-once.ts';
 import type { AccountPart, AccountPorts } from './account-part.ts';
 import {
   type AccountRevocation,
   accountRevokers,
   openOfPart,
-  type RevokedPart,
   readAccountRevocations,
   samePart,
   type Taken,
   tagsOfRecord,
   takenId,
 } from './account-record.ts';
-import { failureOf, sentence, type TakenFailure, takeAll } from './take-account.ts';
+import { failureOf, type TakenFailure, takeAll } from './take-account.ts';
 
 /** How a restore of an account's access ended. */
 export type GivingEnd = 'restored' | 'nothing' | 'otherRevocation' | 'secondPerson' | 'overtaken' | 'incomplete';
@@ -54,21 +54,19 @@ export function refusedGiving(
  * later wins: what was given is taken away again, and its record stands. The record goes last, so that a restore that is
  * broken off can be repeated.
  *
- * @param partOf what the record says that was revoked
+ * @param part what the named revocation is of
  * @throws the SDK's error when the account cannot be read: nothing was changed
  */
 export async function giveAccount(
-  account: AccountPart['account'],
+  part: AccountPart,
   request: GivingRequest,
-  partOf: (part: RevokedPart) => AccountPart,
   ports: AccountPorts,
 ): Promise<AccountGiving> {
-  const before = await ports.tags.read(account);
+  const before = await ports.tags.read(part.account);
   const reading = readAccountRevocations(before, ports.now());
   const refused = refusedGiving(reading, request);
   if (refused) return { ...NOTHING, ...refused };
   const revocation = reading.open.find(({ id }) => id === request.revocation) as AccountRevocation;
-  const part = partOf(revocation.part);
   const closed = openOfPart(before, revocation.part, ports.now());
   return new Giving(part, revocation, closed, ports).run();
 }
@@ -110,7 +108,7 @@ class Giving {
       const left = openOfPart(await this.#ports.tags.read(this.#part.account), this.#part.part, this.#ports.now());
       return left.length === 0 ? this.#result('restored') : this.#result('incomplete', 'The record still stands.');
     } catch (error) {
-      return this.#result('incomplete', sentence(error));
+      return this.#result('incomplete', errorText(error));
     }
   }
 

@@ -1,6 +1,5 @@
 import type { RecordAudit } from '../audit/audit-trail.ts';
-import type { AccountRevocation } from './account-record.ts';
-import { resourceOfPart } from './account-revocation.ts';
+import { type AccountRevocation, resourceOfPart } from './account-record.ts';
 import { LAST_LOOK_SECONDS, recordId } from './record-revocation.ts';
 
 /** Milliseconds. */

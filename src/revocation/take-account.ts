@@ -1,4 +1,4 @@
-import { describe, describeFailure } from '../azure/failure.ts';
+import { describe, describeFailure, errorText } from '../azure/failure.ts';
 import { twice } from '../azure/retry-once.ts';
 import { CmkError } from '../errors.ts';
 import type { AccountPart, AccountPorts } from './account-part.ts';
@@ -76,7 +76,7 @@ export async function takeAccount(
       isDone = left.length === 0 && stands;
     } catch (error) {
       left = undefined;
-      unproven = sentence(error);
+      unproven = errorText(error);
     }
   }
   if (!isDone && open.length === 0 && isForbidden(revocation, left, failures))
@@ -118,7 +118,7 @@ async function withdrawn(
     const record = tagsOfRecord(await tags.read(part.account), id);
     await twice(() => tags.remove(part.account, record), sleep);
   } catch (error) {
-    rest = `Nothing was taken away, and the record could not be withdrawn: ${sentence(error)}`;
+    rest = `Nothing was taken away, and the record could not be withdrawn: ${errorText(error)}`;
   }
   if (first?.locked) {
     return new CmkError(
@@ -212,9 +212,5 @@ export async function takeAll(
 export function failureOf(taken: Taken, error: unknown): TakenFailure {
   const { kind, code } = describeFailure(error);
   const locked = code === 'ScopeLocked';
-  return { taken, error: sentence(error), forbidden: kind === 'forbidden' || locked, locked };
-}
-
-export function sentence(error: unknown): string {
-  return error instanceof CmkError ? error.message : describe(describeFailure(error));
+  return { taken, error: errorText(error), forbidden: kind === 'forbidden' || locked, locked };
 }

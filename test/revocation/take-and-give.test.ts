@@ -18,7 +18,7 @@ const accountWith = (...ns: readonly number[]): MemoryAccount => {
 const take = (account: MemoryAccount, id = 'f00d', revokedBy = ALICE) =>
   takeAccount(account.part(), { id, revokedBy }, account.ports);
 const give = (account: MemoryAccount, revocation = 'f00d', restoredBy = BOB, dualControl = true) =>
-  giveAccount(account.part().account, { revocation, restoredBy, dualControl }, () => account.part(), account.ports);
+  giveAccount(account.part(), { revocation, restoredBy, dualControl }, account.ports);
 const openOn = ({ tags, now }: MemoryAccount) => readAccountRevocations(tags, now).open;
 const heldBy = ({ roles }: MemoryAccount) => [...roles.keys()].sort();
 const ids = (...ns: readonly number[]) => ns.map((n) => takenId(role(n)));
@@ -229,10 +229,14 @@ describe('a revocation that looked before the restore had given anything, and wr
       removed.open();
       await merged.opened;
     };
-    const restore = giveAccount(part.account, { revocation: 'f00d', restoredBy: BOB, dualControl: true }, () => part, {
-      ...ports,
-      tags: { ...ports.tags, remove },
-    });
+    const restore = giveAccount(
+      part,
+      { revocation: 'f00d', restoredBy: BOB, dualControl: true },
+      {
+        ...ports,
+        tags: { ...ports.tags, remove },
+      },
+    );
     expect(await restore).toMatchObject({ end: 'overtaken', revocation: { id: 'beef' } });
     merged = gate();
     restored.open();

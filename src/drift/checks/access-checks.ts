@@ -1,3 +1,4 @@
+import { scopeResource } from '../../azure/resource-id.ts';
 import { giveAccess } from '../../identities/give-access.ts';
 import type { Found, FoundCause } from './check.ts';
 import { encryptAccount } from './commands.ts';
@@ -69,7 +70,7 @@ export function identityWithoutRole(subject: AccountSubject, rules: Rules): read
 function usesOf({ account, access, key, scopes }: AccountSubject) {
   return [
     { resource: account.id, access, key },
-    ...scopes.map((scope) => ({ resource: `${account.id}/encryptionScopes/${scope.scope.name}`, ...scope })),
+    ...scopes.map((scope) => ({ resource: scopeResource(account.id, scope.scope.name), ...scope })),
   ];
 }
 

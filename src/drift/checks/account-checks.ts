@@ -2,6 +2,7 @@ import type { Account } from '../../accounts/account.ts';
 import type { KeyUse } from '../../accounts/key-use.ts';
 import { planKeyUse, versionInUse } from '../../accounts/plan.ts';
 import { known } from '../../azure/read-or-why.ts';
+import { scopeResource } from '../../azure/resource-id.ts';
 import { parseKeyIdentifier, sameKeyName } from '../../keys/key-identifier.ts';
 import { activeFrom, findVersion, type KeyVersion, newestVersion, usability } from '../../keys/key-versions.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
@@ -11,7 +12,7 @@ import { recoverVault } from '../../vaults/vault-commands.ts';
 import type { Found } from './check.ts';
 import { enableVersion, moveAccount, recoverKey, rotate } from './commands.ts';
 import { KEY_TAG } from './left-checks.ts';
-import { isRevoked, isScopeRevoked } from './revoked-checks.ts';
+import { isRevoked } from './revoked-checks.ts';
 import type { AccountSubject, KeySubject, Rules, ScopeSubject } from './subjects.ts';
 
 /** Storage looks for a new version once a day (Azure Storage, "customer-managed keys": wait 24 hours). */
@@ -103,7 +104,7 @@ export function unmanagedVault({ own, use, key, scopes, account }: AccountSubjec
       of && !managed
         ? [
             {
-              resource: scopeId(account.id, scope.name),
+              resource: scopeResource(account.id, scope.name),
               is: `It uses ${scope.keyUri}.`,
               shouldBe,
               cause: { about: [of.vaultUri] },
@@ -179,8 +180,8 @@ export function keyDeleted(subject: AccountSubject): readonly Found[] {
 
 export function scopeStaleKeyVersion({ account, scopes }: AccountSubject, rules: Rules): readonly Found[] {
   return scopes.flatMap(({ scope, use, key }: ScopeSubject): readonly Found[] => {
-    if (!use || !key || isScopeRevoked(account, scope.name, rules)) return [];
-    const resource = scopeId(account.id, scope.name);
+    if (!use || !key || isRevoked(account, rules, scope.name)) return [];
+    const resource = scopeResource(account.id, scope.name);
     const late = lagging(use, key, rules.now);
     if (late) return [{ ...lag(account, use, key, late, rules), resource, severity: 'warning' }];
     const stale = stalePin(use, key, rules.now);
@@ -195,10 +196,6 @@ export function scopeStaleKeyVersion({ account, scopes }: AccountSubject, rules:
       },
     ];
   });
-}
-
-function scopeId(accountId: string, scope: string): string {
-  return `${accountId}/encryptionScopes/${scope}`;
 }
 
 function isUsed({ pinned, current }: KeyUse): string {
@@ -238,7 +235,7 @@ function eachUse(
     ...(use && key ? find(use, key, account.id, lost) : []),
     ...scopes.flatMap((scope) =>
       scope.use && scope.key
-        ? find(scope.use, scope.key, scopeId(account.id, scope.scope.name), scope.lost ?? false)
+        ? find(scope.use, scope.key, scopeResource(account.id, scope.scope.name), scope.lost ?? false)
         : [],
     ),
   ];

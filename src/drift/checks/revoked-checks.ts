@@ -3,16 +3,17 @@ import {
   type AccountRevocation,
   openOfPart,
   readAccountRevocations,
-  revokedPart,
+  resourceOfPart,
+  revokedBelowKey,
   scopeOfPart,
 } from '../../revocation/account-record.ts';
 import { restoreAccountCommand } from '../../revocation/restore-command.ts';
 import type { Check, Found } from './check.ts';
 import type { AccountSubject, Rules } from './subjects.ts';
 
-/** Whether an account is revoked by itself; its scopes are then, too. */
-export function isRevoked({ tags }: Pick<Account, 'tags'>, { now }: Pick<Rules, 'now'>): boolean {
-  return openOfPart(tags, 'identity', now).length > 0;
+/** Whether an account is revoked by itself, or one of its encryption scopes, by itself or with the account. */
+export function isRevoked({ tags }: Pick<Account, 'tags'>, { now }: Pick<Rules, 'now'>, scope?: string): boolean {
+  return revokedBelowKey(tags, scope, now) !== undefined;
 }
 
 /** Since when an account is revoked by itself (ISO 8601), for a finding that says so; undefined: it is another one. */
@@ -23,11 +24,6 @@ export function revokedSince(
 ): string | undefined {
   if (reason !== 'AccountRevocationOpen') return undefined;
   return openOfPart(tags, 'identity', now).at(-1)?.revokedOn.toISOString();
-}
-
-/** Whether one of its encryption scopes is, by itself or with the account. */
-export function isScopeRevoked(account: Pick<Account, 'tags'>, scope: string, rules: Pick<Rules, 'now'>): boolean {
-  return isRevoked(account, rules) || openOfPart(account.tags, revokedPart(scope), rules.now).length > 0;
 }
 
 function accountRevocationOpen(subject: AccountSubject, rules: Rules): readonly Found[] {
@@ -49,7 +45,7 @@ function accountRevocationNotHeld(subject: AccountSubject, rules: Rules): readon
     const what = name === undefined ? 'the identity may use the key' : 'the encryption scope is enabled';
     return [
       {
-        ...(name === undefined ? {} : { resource: `${account.id}/encryptionScopes/${name}` }),
+        resource: resourceOfPart(account, open.part),
         is: `Revocation ${open.id} of ${open.revokedOn.toISOString()} is open, and ${what}.`,
         shouldBe: 'What is revoked has no access until it is restored.',
       },
@@ -75,10 +71,9 @@ function openOf({ account }: AccountSubject, { now }: Rules): readonly AccountRe
 }
 
 function found({ account }: AccountSubject, { id, part, revokedOn, revokedBy }: AccountRevocation): Found[] {
-  const scope = scopeOfPart(part);
   return [
     {
-      ...(scope === undefined ? {} : { resource: `${account.id}/encryptionScopes/${scope}` }),
+      resource: resourceOfPart(account, part),
       is: `It was revoked by itself on ${revokedOn.toISOString()} by ${revokedBy} (${id}).`,
       shouldBe: 'It is restored by a second person once the incident is over.',
       command: restoreAccountCommand(account, { id }),

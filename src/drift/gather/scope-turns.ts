@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Account } from '../../accounts/account.ts';
+import { splitScope } from '../../azure/resource-id.ts';
 import type { WholeReport } from '../report.ts';
 
 /**
@@ -23,8 +24,8 @@ export function scopeTurns(previous: WholeReport | undefined): (account: Account
   );
   const withFindings = new Set(
     (previous?.findings ?? []).flatMap(({ resource }) => {
-      const at = resource.search(/\/encryptionScopes\/[^/]+$/i);
-      return at < 0 ? [] : [resource.slice(0, at).toLowerCase()];
+      const { account, scope } = splitScope(resource);
+      return scope === undefined ? [] : [account.toLowerCase()];
     }),
   );
   const listed = new Map<string, number>();

@@ -49,10 +49,10 @@ export async function restoreAccountAsOperator(
     for (const one of record?.took ?? []) journal.planned(changeOf(one, account, 'give'));
     return { account: account.id, scope, complete: false, given: [], ...NOT_AUDITED };
   }
-  const revocable = await revocableOf(account, record?.part ?? 'identity', azure);
-  const { part, place } = revocable;
+  const { part, place } = await revocableOf(account, record?.part ?? 'identity', azure);
   const result = await restoreAccount(
-    account,
+    part,
+    place,
     { revocation: id, dualControl },
     {
       caller: callerOf(operator),
@@ -61,7 +61,7 @@ export async function restoreAccountAsOperator(
       ticket,
       approval: 'none: by the command line, on the sign-in of the operator',
     },
-    { ...azure, ...app, newId: () => id, partOf: () => ({ part, place }) },
+    { ...azure, ...app },
     NO_LOG,
   );
   if (result.end !== 'restored' && result.end !== 'incomplete') return nothingOr(result, account, { journal });

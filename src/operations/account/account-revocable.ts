@@ -2,6 +2,7 @@ import type { Account } from '../../accounts/account.ts';
 import type { KeyUse } from '../../accounts/key-use.ts';
 import { accountKeyUse, scopeKeyUse } from '../../accounts/key-use.ts';
 import { unlessMissing } from '../../azure/failure.ts';
+import { scopeResource } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import { type Revocable, readRevocable } from '../../identities/revocable.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
@@ -36,7 +37,7 @@ async function keyOf({ vaultUri, keyName }: KeyUse, azure: Azure): Promise<Manag
 /** One thing that is taken away or given back, as a change. */
 export function changeOf(taken: Taken, { id }: { readonly id: string }, did: 'take' | 'give'): Change {
   if (taken.kind === 'scope') {
-    const resource = `${id}/encryptionScopes/${taken.name}`;
+    const resource = scopeResource(id, taken.name);
     return did === 'take'
       ? { text: `encryption scope ${taken.name} disabled`, action: 'scope.disable', resource }
       : { text: `encryption scope ${taken.name} enabled`, action: 'scope.enable', resource };

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { previewAccount, revokeBelowKey } from '../../identities/revoke-below-key.ts';
 import type { AccountEffects } from '../../revocation/account-effects.ts';
-import { type AccountRevocation, revokedPart, type Taken } from '../../revocation/account-record.ts';
+import { type AccountRevocation, revokedPart, type Taken, takenId } from '../../revocation/account-record.ts';
 import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { restoreAccountCommand } from '../../revocation/restore-command.ts';
 import type { Environment } from '../../settings/settings.ts';
@@ -72,7 +72,7 @@ export async function revokeAccountAsOperator(
     NO_LOG,
   );
   const { complete, revocation, left, failures, unproven, elapsedMs, audit, warnings } = result;
-  const isLeft = (one: Taken): boolean => left?.some((other) => other.name === one.name) ?? false;
+  const isLeft = (one: Taken): boolean => left?.some((other) => takenId(other) === takenId(one)) ?? false;
   for (const one of revocation.took) if (!isLeft(one)) journal.done(changeOf(one, account, 'take'));
   if (revocation.took.length === 0) journal.found('there was nothing to take away: it had no access');
   for (const { taken, error } of failures) journal.note(`${changeOf(taken, account, 'take').text}: NOT done: ${error}`);

@@ -1,6 +1,7 @@
 import type { Scope } from '../../accounts/account.ts';
 import { describe, type Failure } from '../../azure/failure.ts';
 import { known, type Part } from '../../azure/read-or-why.ts';
+import { splitScope } from '../../azure/resource-id.ts';
 import type { AccountSubject, KeySubject, VaultSubject } from '../../drift/checks/subjects.ts';
 import type { Finding } from '../../drift/report.ts';
 import type { IdentityState } from '../../identities/key-access.ts';
@@ -47,7 +48,7 @@ export function checklist(verified: Verified): ChecklistLine[] {
     const found = verified.findings.filter(({ reason }) => reasons.some((one) => one === reason));
     const [first] = reasons.flatMap((reason) => found.filter((one) => one.reason === reason));
     if (!first) return unknown ? { check, state: 'unknown', detail: unknown } : { check, state: 'ok', detail };
-    const of = first.resource.split('/encryptionScopes/')[1];
+    const { scope: of } = splitScope(first.resource);
     return { check, state: 'failed', detail: of ? `scope ${of}: ${first.is}` : first.is, fix: fixOf(first, verified) };
   };
   return [

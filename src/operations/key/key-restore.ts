@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { timeBoxed, untilAborted } from '../../azure/deadline.ts';
-import { describe, describeFailure } from '../../azure/failure.ts';
+import { describe, errorText } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
 import { restoreReadiness } from '../../identities/restore-readiness.ts';
 import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
@@ -105,7 +105,7 @@ async function withVault(key: ManagedKey, azure: Operation['azure']): Promise<{ 
   try {
     await timeBoxed((signal) => untilAborted(look(), signal), FIND_VAULT_MS);
   } catch (error) {
-    why = error instanceof CmkError ? error.message : describe(describeFailure(error));
+    why = errorText(error);
   }
   return seen ? { seen, unseen: [] } : { seen: key, unseen: [`The vault was not found: ${why}`] };
 }
