@@ -46,10 +46,11 @@ export const BREAK_GLASS_REASONS = {
   ApproverIsRevoker: 'Whoever revoked does not approve the restore.',
   ApproverIsApplication: 'People approve, and not applications.',
   ApprovedAlready: 'One person approves once.',
+  TooManyWaiting: 'As many requests of the caller wait for approval as may; this one was not taken.',
   NotTheAsker: 'A request is taken back by whoever made it.',
   AuditRecordNotFound: 'There is no such record in the audit trail within reach.',
   QueryInvalid: 'A query parameter is not one that this call takes.',
-  ConfirmationWrong: 'The confirmation does not name the key.',
+  ConfirmationWrong: 'The confirmation does not name what the call is about.',
   KeyNotManaged: 'There is no such key that this app looks after.',
   DryRun: 'Nothing was changed: this is what a revocation would do.',
 } as const;

@@ -45,7 +45,7 @@ export interface ApprovalCall {
 type Said = 'action' | 'vault' | 'key' | 'reason' | 'ticket';
 /** What is asked for; who asks, and when, comes with the call. */
 export type Asking =
-  | Pick<RestoreApproval, Said | 'revocation'>
+  | Pick<RestoreApproval, Said | 'revocation' | 'account'>
   | Pick<RekeyApproval, Said | 'to' | 'maxFailures'>
   | Pick<PauseApproval, Said | 'until'>;
 
@@ -53,6 +53,7 @@ export type Asking =
  * Asks for approval. The same asked again, while it waits, is the request that waits.
  *
  * @param needed so many people beside whoever asks have to approve
+ * @throws {@link CmkError} `TooManyWaiting`; errors of the store
  */
 export async function askForApproval(
   what: Asking,
@@ -68,7 +69,7 @@ export async function askForApproval(
   if (same) return same;
   if (waiting.filter(({ askedBy }) => askedBy.objectId === caller.objectId).length >= MOST_WAITING) {
     const nextStep = 'Withdraw those that are not needed any more, or have them approved.';
-    throw new CmkError('Busy', `${MOST_WAITING} requests of yours wait for approval already.`, nextStep);
+    throw new CmkError('TooManyWaiting', `${MOST_WAITING} requests of yours wait for approval already.`, nextStep);
   }
   const ends = [
     at.getTime() + APPROVAL_LIFE_MS,

@@ -13,6 +13,7 @@ const STATUS: Partial<Record<Reason, number>> = {
   ApprovalOver: 409,
   ApprovalExpired: 409,
   ApprovedAlready: 409,
+  TooManyWaiting: 409,
   Busy: 409,
   ApproverIsAsker: 403,
   ApproverIsRevoker: 403,
@@ -92,7 +93,7 @@ export async function inApprovals<T>(run: () => Promise<T>): Promise<T> {
       503,
       'ServiceUnavailable',
       `Requests for approval are kept in the app's own storage, which cannot be reached: ${describe(describeFailure(error))}`,
-      'Repeat the call in a minute; if it stays, restore with `cmk key restore` on your own sign-in: the trail says that nobody approved.',
+      'Repeat the call in a minute; if it stays, restore with `cmk key restore` or `cmk account restore` on your own sign-in: the trail says that nobody approved.',
       { cause: error },
     );
   }

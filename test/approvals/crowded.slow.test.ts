@@ -58,7 +58,7 @@ describe('a crowd of requests', () => {
     const asked = [];
     for (let n = 0; n < 20; n += 1) asked.push(await ask('mallory', `Because of ${n}`));
     await expect(ask('mallory', 'Once more')).rejects.toMatchObject({
-      reason: 'Busy',
+      reason: 'TooManyWaiting',
       nextStep: expect.stringContaining('Withdraw'),
     });
     // The same as one that waits is that one.

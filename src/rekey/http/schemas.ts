@@ -109,7 +109,12 @@ export const REKEY_OPERATIONS: readonly ApiOperation[] = [
       201: { description: 'It stands.', schema: 'RekeyStarted' },
       202: { description: 'It waits for approval (`CMK_APPROVALS`); nothing moves.', schema: 'RekeyAsked' },
     },
-    problems: { 400: ['QueryInvalid'], 404: ['KeyNotManaged'], 409: ['RekeyConflict', 'RekeyUnfit'], ...UNREAD },
+    problems: {
+      400: ['QueryInvalid'],
+      404: ['KeyNotManaged'],
+      409: ['RekeyConflict', 'RekeyUnfit', 'TooManyWaiting'],
+      ...UNREAD,
+    },
   },
   {
     id: 'rekeyStatus',

@@ -48,7 +48,7 @@ export const ROTATION_OPERATIONS: readonly ApiOperation[] = [
       200: { description: 'What is paused now.', schema: 'ControlResponse' },
       202: { description: 'It waits for approval (`CMK_APPROVALS`); nothing was changed.', schema: 'ApprovalAsked' },
     },
-    problems: { 404: ['KeyNotManaged'], ...UNREAD },
+    problems: { 404: ['KeyNotManaged'], 409: ['TooManyWaiting'], ...UNREAD },
   },
   {
     id: 'resume',
