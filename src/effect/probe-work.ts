@@ -6,10 +6,10 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { Settings } from '../settings/settings.ts';
-import { type Cause, KEY_WORK, type ProbeWork } from '../work/messages.ts';
+import { KEY_WORK, type ProbeWork } from '../work/messages.ts';
 import { DONE, type Outcome } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import type { AccountEffect, ExpectedEffect, KeyChange, KeyEffect } from './effect.ts';
+import type { AccountEffect, KeyChange, KeyEffect } from './effect.ts';
 import { isSameChange, isSuperseded, recordRound } from './effect-record.ts';
 import type { EffectStore } from './effect-store-client.ts';
 import type { FileService } from './file-service-client.ts';
@@ -34,11 +34,6 @@ export type ProbeServices = {
   readonly queue: WorkQueue;
   readonly now: () => Date;
 };
-
-/** The message that has the effect of a change followed until it is seen. Send it to {@link KEY_WORK}. */
-export function probeMessage(key: ManagedKey, expect: ExpectedEffect, since: Date, cause: Cause): ProbeWork {
-  return { kind: 'probe', key: key.id, expect, since: since.toISOString(), cause, attempt: 0 };
-}
 
 /**
  * One round: asks the file service of every account that uses the key, records what it shows, and puts the message back

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { probeMessage } from '../../src/effect/probe-work.ts';
 import { parseKeyQueueWork, parseKeyWork } from '../../src/work/messages.ts';
 import { day, KEY } from '../support/keys.ts';
+import { probeMessage } from '../support/probe-message.ts';
 
 const cause = { by: 'revoke', ref: '1', since: '' };
 const message = probeMessage(KEY, 'blocked', day(1), cause);

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { addAccount } from '../../local/azure/fleet.ts';
 import type { KeyEffect } from '../../src/effect/effect.ts';
-import { probeKey, probeMessage } from '../../src/effect/probe-work.ts';
+import { probeKey } from '../../src/effect/probe-work.ts';
 import { sumTimes } from '../../src/effect/sum-times.ts';
 import { type ManagedKey, managedKey } from '../../src/keys/managed-vaults.ts';
 import type { LogRecord } from '../../src/log.ts';
@@ -12,6 +12,7 @@ import { processWork } from '../../src/work/process.ts';
 import { keptLog, sampleServices } from '../support/app-services.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { useLocalAzure } from '../support/local-azure.ts';
+import { probeMessage } from '../support/probe-message.ts';
 
 const azurite = useAzurite();
 const local = useLocalAzure({ fleet: 'sample' });
