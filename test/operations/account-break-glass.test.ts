@@ -66,6 +66,7 @@ describe('account revoke and account restore', () => {
     expect(revoked.result).toMatchObject({
       complete: true,
       audit: 'written',
+      auditReceipt: '1:h',
       revocation: { revokedBy: first.objectId },
     });
     expect(texts(revoked, 'done')).toEqual([`${name} taken away`]);
@@ -84,7 +85,7 @@ describe('account revoke and account restore', () => {
     expect(rolesOf(site)).toEqual([]);
 
     const restored = await procedures.run(restoring(account), { as: second });
-    expect(restored.result).toMatchObject({ complete: true, audit: 'written' });
+    expect(restored.result).toMatchObject({ complete: true, audit: 'written', auditReceipt: '1:h' });
     expect(rolesOf(site).map(({ id: one }) => one)).toEqual([before?.id]);
     expect(account.tags).toEqual({});
     expect((await procedures.run(restoring(account, id), { as: second })).changed).toBe(false);

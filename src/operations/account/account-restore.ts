@@ -30,6 +30,8 @@ export interface AccountRestoreResult {
   readonly complete: boolean;
   readonly given: readonly Taken[];
   readonly audit: string;
+  /** Number and hash of its record there: the log has the receipts of the app alone. */
+  readonly auditReceipt?: string | undefined;
 }
 
 /** Gives back what the named revocation took away, and nothing else; the same code and record as the app's API. */
@@ -74,7 +76,8 @@ export async function restoreAccountAsOperator(
   if (!complete) journal.note('Run the same command again: it finishes what is missing.');
   for (const warning of result.warnings) journal.note(warning);
   if (result.audit !== 'written') journal.note(`Not in the audit trail: ${result.audit}`);
-  return { account: account.id, scope, complete, given: result.given, audit: result.audit };
+  const { given, audit, auditReceipt } = result;
+  return { account: account.id, scope, complete, given, audit, auditReceipt };
 }
 
 /** @throws {@link CmkError} unless there was nothing to restore */

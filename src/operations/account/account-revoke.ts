@@ -35,6 +35,8 @@ export interface AccountRevokeResult {
   readonly effects?: AccountEffects;
   readonly elapsedMs: number;
   readonly audit: string;
+  /** Number and hash of its record there: the log has the receipts of the app alone. */
+  readonly auditReceipt?: string | undefined;
 }
 
 /** What a revocation would take away and stop, without doing it. */
@@ -71,7 +73,7 @@ export async function revokeAccountAsOperator(
     { ...azure, ...app, inReach, newId: () => randomBytes(10).toString('hex') },
     NO_LOG,
   );
-  const { complete, revocation, left, failures, unproven, elapsedMs, audit, warnings } = result;
+  const { complete, revocation, left, failures, unproven, elapsedMs, audit, auditReceipt, warnings } = result;
   const isLeft = (one: Taken): boolean => left?.some((other) => takenId(other) === takenId(one)) ?? false;
   for (const one of revocation.took) if (!isLeft(one)) journal.done(changeOf(one, account, 'take'));
   if (revocation.took.length === 0) journal.found('there was nothing to take away: it had no access');
@@ -90,6 +92,7 @@ export async function revokeAccountAsOperator(
     takes: revocation.took,
     elapsedMs,
     audit,
+    auditReceipt,
   };
 }
 
