@@ -25,7 +25,7 @@ export async function dryRunAccount(
   services: AccountRevokeServices,
 ): Promise<AccountRevokeResponse> {
   const preview = await orUnreadable(() => previewAccount(revocable, { ...services, inReach: inReachOf(services) }));
-  const { takes, warnings, ...effects } = preview;
+  const { takes, warnings, stops, goesOn, takesEffect, notDocumented } = preview;
   return {
     ...aboutOf(revocable),
     reason: 'DryRun',
@@ -33,7 +33,10 @@ export async function dryRunAccount(
     takes: takenOf(takes),
     failures: [],
     elapsedMs: 0,
-    ...mutable(effects),
+    stops: [...stops],
+    goesOn: [...goesOn],
+    takesEffect,
+    notDocumented: [...notDocumented],
     ...NOT_AUDITED,
     warnings: [...lockout(revocable, services), ...warnings],
   };
@@ -111,10 +114,4 @@ function checkConfirmation(confirm: string, { account, part }: Revocable): void 
     `"confirm" does not name what this call is about. Nothing was changed.`,
     `Send "confirm": "${wanted}" if this is what you mean.`,
   );
-}
-
-function mutable<T extends object>(
-  value: T,
-): { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] } {
-  return JSON.parse(JSON.stringify(value));
 }
