@@ -65,14 +65,6 @@ export class Pacer {
     this.#windows = budgets.filter(({ burst }) => burst === undefined);
   }
 
-  /** Takes a turn of so many calls and returns how long to wait for it, in milliseconds. */
-  reserve(place: string, nowMs: number, calls = 1): number {
-    this.forget(place, nowMs);
-    const atMs = this.earliest(place, nowMs, calls);
-    this.commit(place, atMs, calls);
-    return Math.ceil(atMs - nowMs);
-  }
-
   /** When so many calls may come, at `fromMs` or later; nothing is taken yet. */
   earliest(place: string, fromMs: number, calls = 1): number {
     const { due, parts, closedUntil } = this.#of(place);

@@ -1,9 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Budget, Pacer, shareOf } from '../../src/azure/pacer.ts';
+import { type Budget, Pacer as PlainPacer, shareOf } from '../../src/azure/pacer.ts';
 
 const RATE: Budget = { calls: 10, perMs: 1_000, burst: 4 };
 const WINDOW: Budget = { calls: 20, perMs: 60_000 };
+
+/** Takes turns of one budget alone, as `Turns` does of several at once. */
+class Pacer extends PlainPacer {
+  /** Takes a turn of so many calls and returns how long to wait for it, in milliseconds. */
+  reserve(place: string, nowMs: number, calls = 1): number {
+    this.forget(place, nowMs);
+    const atMs = this.earliest(place, nowMs, calls);
+    this.commit(place, atMs, calls);
+    return Math.ceil(atMs - nowMs);
+  }
+}
 
 describe('a rate', () => {
   it('lets a few through at once and spaces out the rest', () => {
