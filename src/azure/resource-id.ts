@@ -51,6 +51,13 @@ export function splitScope(id: string): { readonly account: string; readonly sco
   return account === undefined || scope === undefined ? { account: id } : { account, scope };
 }
 
+/** Storage accounts have names that are unique in all Azure, and are called by them; everything else is called by its id. */
+export function accountNameOf(id: string): string {
+  const { account, scope } = splitScope(id);
+  const [, name] = /\/storageAccounts\/([^/]+)$/i.exec(account) ?? [];
+  return name === undefined ? id : scope === undefined ? name : `${name}/${scope}`;
+}
+
 /** The id without a slash at its end, each segment decoded; undefined when decoding makes more segments, or fails. */
 function decoded(id: string): string | undefined {
   const trimmed = id.replace(/\/$/, '');

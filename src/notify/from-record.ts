@@ -1,4 +1,5 @@
 import type { RecordedEntry } from '../audit/trail-filter.ts';
+import { accountNameOf } from '../azure/resource-id.ts';
 import { REASONS } from '../reasons.ts';
 import type { NotificationKind } from '../settings/notify-targets.ts';
 import type { Notification } from '../work/notification.ts';
@@ -115,8 +116,7 @@ function keyOf(resource: string, key: unknown): { readonly key: string | undefin
 export function nameOfKey(resource: string): string {
   const [, vault, key] = /^https:\/\/([^./]+)[^/]*\/keys\/([^/]+)/.exec(resource) ?? [];
   if (vault && key) return `${vault}/${key}`;
-  const [, account, scope] = /\/storageAccounts\/([^/]+)(?:\/encryptionScopes\/([^/]+))?$/i.exec(resource) ?? [];
-  return [account, scope].filter(Boolean).join('/') || resource;
+  return accountNameOf(resource);
 }
 
 function textOf(value: unknown): string | undefined {

@@ -1,4 +1,4 @@
-import { splitScope } from '../azure/resource-id.ts';
+import { accountNameOf } from '../azure/resource-id.ts';
 import type { VersionUsers } from '../dependents/version-users.ts';
 import { activeFrom, compareAge, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -58,7 +58,7 @@ export function reasonsOfKey(version: KeyVersion, versions: readonly KeyVersion[
 
 /** The part of {@link reasonsToKeep} that those who use the key decide. */
 export function reasonsOfUse({ version }: KeyVersion, { uses, gaps }: VersionUsers): string[] {
-  const using = uses.filter(({ versions }) => versions.includes(version)).map(({ who }) => nameOf(who));
+  const using = uses.filter(({ versions }) => versions.includes(version)).map(({ who }) => accountNameOf(who));
   return [
     ...(using.length > 0 ? [`It is used by ${some(using, ', ')}.`] : []),
     ...(gaps.length > 0 ? [`Not everything is known: ${some(gaps, '; ')}`] : []),
@@ -147,13 +147,6 @@ export function retireByLogCommand({ vault, name }: ManagedKey, version: string)
 /** What a person types who knows that nobody uses the version. */
 export function retireCommand({ vault, name }: ManagedKey, version: string): string {
   return `cmk key retire ${name} ${vaultOption(vault)} --version ${version} --without-evidence`;
-}
-
-/** Storage accounts have names that are unique in all Azure; everything else is called by its id. */
-function nameOf(id: string): string {
-  const { account, scope } = splitScope(id);
-  const [, name] = /\/storageAccounts\/([^/]+)$/i.exec(account) ?? [];
-  return name === undefined ? id : scope === undefined ? name : `${name}/${scope}`;
 }
 
 function some(all: readonly string[], separator: string): string {

@@ -14,21 +14,21 @@ interface AccountBreakGlassArguments {
   dryRun?: boolean;
 }
 
-const AFTER = `
+const WHAT = `
 For a case that concerns one account and not the company. Without --scope the
 role of the account's identity on its key is taken away, which takes an Azure
 RBAC vault and an identity that no other account has; with it, one encryption
 scope is disabled, which stops blobs and no file share. --dry-run says what
-stops, what goes on, and what Microsoft does not say. Needs Azure Resource
-Manager: the right to write the account's tags, and to take and give the role,
-or to write the scope. Whoever revoked cannot restore, unless CMK_DUAL_CONTROL
-is off.`;
+stops, what goes on, and what Microsoft does not say.`;
+const NEEDS = `
+Needs Azure Resource Manager: the right to write the account's tags, and to take
+and give the role, or to write the scope. Whoever revoked cannot restore, unless
+CMK_DUAL_CONTROL is off.`;
 
 /** `account revoke` and `account restore`: what the app's API does, by the same code, without the app. */
 export function addAccountBreakGlass(named: (name: string) => Command, cli: Cli): void {
-  const breakGlass = (name: string): Command => confirmed(changing(named(name))).addHelpText('after', AFTER);
-  addRevoke(breakGlass('revoke'), cli);
-  addRestore(breakGlass('restore'), cli);
+  addRevoke(confirmed(changing(named('revoke'))).addHelpText('after', `${WHAT}${NEEDS}`), cli);
+  addRestore(confirmed(changing(named('restore'))).addHelpText('after', NEEDS), cli);
 }
 
 function addRevoke(revoking: Command, cli: Cli): void {
