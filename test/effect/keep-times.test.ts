@@ -69,6 +69,15 @@ describe('what is kept of how long a change took', () => {
       ['st0 blocked >5'],
     ],
     [
+      'is not made longer by a look in between that told nothing',
+      [
+        [5, revoked(0), ['blocked']],
+        [65, revoked(0), ['unknown']],
+        [125, revoked(0), ['blocked']],
+      ],
+      ['st0 blocked 5'],
+    ],
+    [
       'begins anew when what was seen is gone again',
       [
         [2, revoked(0), ['blocked']],

@@ -66,11 +66,19 @@ describe('the record of a revocation below the key', () => {
     ['a piece is missing', (tags) => Object.fromEntries(Object.entries(tags).slice(1))],
     ['it is of no time', () => tagsOf({ revokedOn: new Date('2026-03-02T12:10:00.000Z') })],
     ['its person is none', (tags) => edited(tags, ALICE, 'somebody')],
+    ['one who has joined it is none', () => edited(tagsOf({ joined: [BOB] }), BOB, 'somebody')],
     ['it names what this app does not write', (tags) => edited(tags, '"part"', '"port"')],
     ['its pieces are not numbered', (tags) => edited(tags, '1/2 ', '')],
     ['it is no JSON', () => ({ 'cmk-revoked-f00d': '1/1 {' })],
     ['its pieces are of different totals', (tags) => edited(tags, '1/2 ', '1/3 ')],
     ['it has more pieces than it says', (tags) => ({ ...tags, 'cmk-revoked-f00d.3': '3/2 ' })],
+    [
+      'pieces have each other\'s names',
+      ({ 'cmk-revoked-f00d': first = '', 'cmk-revoked-f00d.2': second = '' }) => ({
+        'cmk-revoked-f00d': second,
+        'cmk-revoked-f00d.2': first,
+      }),
+    ],
     ['pieces are numbered alike', (tags) => edited(tags, '2/2 ', '1/2 ')],
   ])('does not count when %s', (_, change) => {
     const tags = change(tagsOf());

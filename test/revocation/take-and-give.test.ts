@@ -115,6 +115,59 @@ describe('taking away', () => {
     expect(openOn(account)).toHaveLength(1);
   });
 
+  it('keeps it too when nothing could be read after an answer was lost and the next one was a refusal', async () => {
+    const account = accountWith(1);
+    account.answered = (call) => {
+      if (call !== 'take') return;
+      account.answered = undefined;
+      account.before('take', () => {
+        throw REFUSED;
+      });
+      for (let n = 0; n < 6; n += 1) {
+        account.before('held', () => {
+          throw LOST;
+        });
+      }
+      throw LOST;
+    };
+    expect(await take(account)).toMatchObject({ complete: false, left: undefined, unproven: 'ECONNRESET: socket hang up' });
+    expect(heldBy(account)).toEqual([]);
+    expect(await give(account)).toMatchObject({ end: 'restored', given: [role(1)] });
+  });
+
+  it('keeps what it has joined and its own record when it may take nothing: a restore may be at it', async () => {
+    const account = accountWith(1);
+    account.before('take', () => Promise.reject(LOST));
+    for (let n = 0; n < 5; n += 1) account.before('take', () => Promise.reject(LOST));
+    await take(account);
+    for (let n = 0; n < 3; n += 1) account.before('take', () => Promise.reject(REFUSED));
+    expect(await take(account, 'beef', BOB)).toMatchObject({ complete: false, failures: [{ forbidden: true }] });
+    expect(openOn(account).map(({ id }) => id)).toEqual(['beef', 'f00d']);
+  });
+
+  it('takes nothing that the record has not, when a longer one cannot be written', async () => {
+    const account = accountWith(1);
+    // So short that the longer record has as many pieces, the first of which is the same.
+    const short = role(2, { scope: '/subscriptions/' });
+    account.before('take', () => {
+      account.give(short);
+      for (let n = 0; n < 4; n += 1) account.before('merge', () => Promise.reject(REFUSED));
+    });
+    expect(await take(account)).toMatchObject({ complete: false });
+    expect(openOn(account)).toMatchObject([{ took: [role(1)] }]);
+    expect(heldBy(account)).toEqual([takenId(short)]);
+  });
+
+  it('does not say that there is no proof once there is', async () => {
+    const account = accountWith(1);
+    account.before('take', () => {
+      for (let n = 0; n < 2; n += 1) account.before('held', () => Promise.reject(LOST));
+    });
+    const taken = await take(account);
+    expect(taken.complete).toBe(true);
+    expect(taken).not.toHaveProperty('unproven');
+  });
+
   it('says what it could not take, and finishes when it is repeated', async () => {
     const account = accountWith(1);
     for (let n = 0; n < 6; n += 1) {
@@ -181,6 +234,47 @@ describe('giving back', () => {
     expect(await give(account)).toMatchObject({ end: 'incomplete', given: [role(2)] });
     expect(openOn(account)).toHaveLength(1);
     expect(await give(account)).toMatchObject({ end: 'restored', given: [role(1)] });
+  });
+
+  it('is refused to each of two who revoked at the same moment, and gives what either of them took', async () => {
+    const account = accountWith(1);
+    account.before('merge', async () => {
+      // It has looked before this was given, and does not know of the other one.
+      account.give(role(2));
+      account.now = new Date(account.now.getTime() - 1_000);
+      await take(account);
+      account.now = new Date(account.now.getTime() + 1_000);
+    });
+    await take(account, 'beef', BOB);
+    expect(openOn(account)).toMatchObject([{ id: 'beef', took: [role(1)] }, { id: 'f00d' }]);
+    for (const who of [ALICE, BOB]) expect(await give(account, 'beef', who)).toMatchObject({ end: 'secondPerson' });
+    expect(await give(account, 'beef', CAROL)).toMatchObject({ end: 'restored' });
+    expect(heldBy(account)).toEqual(ids(1, 2));
+    expect(openOn(account)).toEqual([]);
+  });
+
+  it('is of one part: what is open of another is not in its way, and stays', async () => {
+    const account = accountWith();
+    await takeAccount(account.part('scope:scope1'), { id: 'f00d', revokedBy: ALICE }, account.ports);
+    account.now = new Date(account.now.getTime() + 1_000);
+    await take(account, 'beef', BOB);
+    const request = { revocation: 'f00d', restoredBy: BOB, dualControl: true };
+    const given = await giveAccount(account.part().account, request, (part) => account.part(part), account.ports);
+    expect(given).toMatchObject({ end: 'restored' });
+    expect(openOn(account).map(({ id }) => id)).toEqual(['beef']);
+  });
+
+  it('is not done by answers alone: what was given has to be there, and the record gone', async () => {
+    const account = accountWith(1);
+    await take(account);
+    const { ports } = account;
+    const request = { revocation: 'f00d', restoredBy: BOB, dualControl: true };
+    const part = account.part();
+    const without = await giveAccount(part.account, request, () => ({ ...part, give: async () => {} }), ports);
+    expect(without).toMatchObject({ end: 'incomplete', given: [], failures: [{ taken: role(1) }] });
+    const stuck = { ...ports, tags: { ...ports.tags, remove: async () => {} } };
+    expect(await giveAccount(part.account, request, () => part, stuck)).toMatchObject({ end: 'incomplete' });
+    expect(openOn(account)).toHaveLength(1);
   });
 
   it.each(['isHeld', 'give', 'read', 'remove'] as const)(
