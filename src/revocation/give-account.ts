@@ -4,6 +4,7 @@ import type { AccountPart, AccountPorts } from './account-part.ts';
 import {
   type AccountRevocation,
   accountRevokers,
+  formatAccountRevocation,
   openOfPart,
   readAccountRevocations,
   samePart,
@@ -11,7 +12,7 @@ import {
   tagsOfRecord,
   takenId,
 } from './account-record.ts';
-import { failureOf, type TakenFailure, takeAll } from './take-account.ts';
+import { failureOf, type TakenFailure, takeAll, WAVES } from './take-account.ts';
 
 /** How a restore of an account's access ended. */
 export type GivingEnd = 'restored' | 'nothing' | 'otherRevocation' | 'secondPerson' | 'overtaken' | 'incomplete';
@@ -77,7 +78,7 @@ class Giving {
   /** All that are closed by it: the one that is restored, and those that it has joined. */
   readonly #closed: readonly AccountRevocation[];
   readonly #ports: AccountPorts;
-  readonly #given: Taken[] = [];
+  readonly #given = new Map<string, Taken>();
   readonly #failures = new Map<string, TakenFailure>();
 
   constructor(
@@ -93,23 +94,65 @@ class Giving {
   }
 
   async run(): Promise<AccountGiving> {
-    // One that was written at the same time may lack what the one before took.
-    const all = new Map(this.#closed.flatMap(({ took }) => took).map((one) => [takenId(one), one]));
-    await Promise.all([...all.values()].map((one) => this.#give(one)));
     try {
-      const overtaken = await this.#overtaken();
-      if (overtaken) return await this.#takeBack(overtaken);
-      if (this.#failures.size > 0) return this.#result('incomplete');
-      const tags = await this.#ports.tags.read(this.#part.account);
-      const records = Object.assign({}, ...this.#closed.map(({ id }) => tagsOfRecord(tags, id)));
-      await twice(() => this.#ports.tags.remove(this.#part.account, records), this.#ports.sleep);
-      const newer = await this.#overtaken();
-      if (newer) return await this.#takeBack(newer);
-      const left = openOfPart(await this.#ports.tags.read(this.#part.account), this.#part.part, this.#ports.now());
-      return left.length === 0 ? this.#result('restored') : this.#result('incomplete', 'The record still stands.');
+      for (let wave = 1; wave <= WAVES; wave += 1) {
+        await this.#giveAll();
+        const ended = (await this.#overtaken()) ?? (await this.#close());
+        if (ended === undefined) continue;
+        if ('end' in ended) return ended;
+        const failures = await this.#takeBack(ended);
+        // It may have been restored by somebody else, or withdrawn, before this took anything: then nobody has it on record.
+        if (!(await twice(() => this.#overtaken(), this.#ports.sleep))) continue;
+        const changed = this.#given.size > 0;
+        return { ...this.#result('overtaken'), revocation: ended, changed, given: [], failures };
+      }
+      return this.#result('incomplete', 'It is revoked and restored by others at the same moment.');
     } catch (error) {
       return this.#result('incomplete', errorText(error));
     }
+  }
+
+  /** One that was written at the same time may lack what the one before took. */
+  get #all(): readonly Taken[] {
+    return [...new Map(this.#closed.flatMap(({ took }) => took).map((one) => [takenId(one), one])).values()];
+  }
+
+  async #giveAll(): Promise<void> {
+    this.#failures.clear();
+    await Promise.all(this.#all.map((one) => this.#give(one)));
+  }
+
+  /**
+   * Takes the record away, once all of it is given. Then all is read once more: a restore that had been overtaken by the very
+   * revocation that this one gives back may have taken something away late.
+   *
+   * @returns how it ended, or the newer revocation that it has lost to; undefined: something is missing, and the record
+   *   stands again
+   */
+  async #close(): Promise<AccountGiving | AccountRevocation | undefined> {
+    if (this.#failures.size > 0) return this.#result('incomplete');
+    const { tags, now, sleep } = this.#ports;
+    const { account, part } = this.#part;
+    const shown = await tags.read(account);
+    const records = Object.assign({}, ...this.#closed.map(({ id }) => tagsOfRecord(shown, id)));
+    // Its answer may be lost: a read shows whether it is gone.
+    const notRemoved = await twice(() => tags.remove(account, records), sleep).catch(sentence);
+    const newer = await this.#overtaken();
+    if (newer) return newer;
+    const held = await Promise.all(this.#all.map((one) => twice(() => this.#part.isHeld(one), sleep)));
+    if (held.every(Boolean)) {
+      const left = openOfPart(await tags.read(account), part, now());
+      return left.length === 0
+        ? this.#result('restored')
+        : this.#result('incomplete', notRemoved ?? 'The record still stands.');
+    }
+    const meanwhile = await this.#overtaken();
+    if (!meanwhile) await twice(() => tags.merge(account, this.#records), sleep);
+    return meanwhile;
+  }
+
+  get #records(): Record<string, string> {
+    return Object.assign({}, ...this.#closed.map(formatAccountRevocation));
   }
 
   async #give(taken: Taken): Promise<void> {
@@ -118,7 +161,7 @@ class Giving {
       if (await twice(() => this.#part.isHeld(taken), sleep)) return;
       await twice(() => this.#part.give(taken), sleep);
       if (!(await twice(() => this.#part.isHeld(taken), sleep))) throw new Error('A fresh read does not show it.');
-      this.#given.push(taken);
+      this.#given.set(takenId(taken), taken);
     } catch (error) {
       this.#failures.set(takenId(taken), failureOf(taken, error));
     }
@@ -135,18 +178,12 @@ class Giving {
    * What the newer revocation has in its record it keeps: it may have looked before this had given it back. What it has not,
    * it has yet to see, and to write down before it takes it.
    */
-  async #takeBack(newer: AccountRevocation): Promise<AccountGiving> {
+  async #takeBack(newer: AccountRevocation): Promise<TakenFailure[]> {
     const failures = new Map<string, TakenFailure>();
     const recorded = new Set(newer.took.map(takenId));
-    const back = this.#closed.flatMap(({ took }) => took).filter((one) => recorded.has(takenId(one)));
+    const back = this.#all.filter((one) => recorded.has(takenId(one)));
     await takeAll(this.#part, back, failures, this.#ports);
-    return {
-      end: 'overtaken',
-      revocation: newer,
-      changed: this.#given.length > 0,
-      given: [],
-      failures: [...failures.values()],
-    };
+    return [...failures.values()];
   }
 
   #result(end: GivingEnd, unproven?: string): AccountGiving {
@@ -154,7 +191,7 @@ class Giving {
       end,
       revocation: this.#revocation,
       changed: true,
-      given: this.#given,
+      given: [...this.#given.values()],
       failures: [...this.#failures.values()],
       ...(unproven === undefined ? {} : { unproven }),
     };

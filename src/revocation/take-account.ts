@@ -13,7 +13,7 @@ import {
 } from './account-record.ts';
 
 /** What appears while it is taken away, or is overtaken by a late write, is seen to so often. */
-const WAVES = 3;
+export const WAVES = 3;
 
 /** Something that was to be taken away, or given back, and was not. */
 export interface TakenFailure {
@@ -79,8 +79,12 @@ export async function takeAccount(
       unproven = errorText(error);
     }
   }
-  if (!isDone && open.length === 0 && isForbidden(revocation, left, failures))
-    throw await withdrawn(part, revocation, failures, ports);
+  if (!isDone && open.length === 0 && isForbidden(revocation, left, failures)) {
+    const rest = await withdraw(part, revocation, ports);
+    if (rest !== undefined) throw refusal(part, failures, rest);
+    left = undefined;
+    unproven = 'It was being restored at the same moment.';
+  }
   return {
     complete: isDone,
     revocation,
@@ -105,21 +109,34 @@ function isForbidden(
   );
 }
 
-/** A record of what was not begun would keep the account from being moved for nothing. */
-async function withdrawn(
+/**
+ * A record of what was not begun would keep the account from being moved for nothing. But a restore that was under way may
+ * have seen it, and have taken away what it had given: then the record is all that gives it back.
+ *
+ * @returns what is to be said of it; undefined: the record stands again
+ */
+async function withdraw(
   part: AccountPart,
-  { id }: AccountRevocation,
-  failures: ReadonlyMap<string, TakenFailure>,
-  { tags, sleep }: AccountPorts,
-): Promise<CmkError> {
-  const [first] = [...failures.values()];
+  revocation: AccountRevocation,
+  ports: AccountPorts,
+): Promise<string | undefined> {
+  const { tags, sleep } = ports;
   let rest = 'Nothing was changed.';
   try {
-    const record = tagsOfRecord(await tags.read(part.account), id);
+    const record = tagsOfRecord(await tags.read(part.account), revocation.id);
     await twice(() => tags.remove(part.account, record), sleep);
   } catch (error) {
     rest = `Nothing was taken away, and the record could not be withdrawn: ${errorText(error)}`;
   }
+  const held = await twice(() => part.held(), sleep).catch(() => []);
+  const ids = new Set(held.map(takenId));
+  if (revocation.took.every((one) => ids.has(takenId(one)))) return rest;
+  await writeRecord(part, revocation, ports);
+  return undefined;
+}
+
+function refusal(part: AccountPart, failures: ReadonlyMap<string, TakenFailure>, rest: string): CmkError {
+  const [first] = [...failures.values()];
   if (first?.locked) {
     return new CmkError(
       'AccountNotRevocable',

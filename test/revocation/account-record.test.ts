@@ -73,7 +73,7 @@ describe('the record of a revocation below the key', () => {
     ['its pieces are of different totals', (tags) => edited(tags, '1/2 ', '1/3 ')],
     ['it has more pieces than it says', (tags) => ({ ...tags, 'cmk-revoked-f00d.3': '3/2 ' })],
     [
-      'pieces have each other\'s names',
+      "pieces have each other's names",
       ({ 'cmk-revoked-f00d': first = '', 'cmk-revoked-f00d.2': second = '' }) => ({
         'cmk-revoked-f00d': second,
         'cmk-revoked-f00d.2': first,
