@@ -24,6 +24,15 @@ describe('the account that a call names', () => {
     expect((await accountOfCall(account.name.toUpperCase(), services())).id).toBe(account.id);
   });
 
+  it.each(["stfiles01' or name ne 'x", '../stfiles01', '', undefined])(
+    'is asked of nobody where it cannot be a name: %s',
+    async (name) => {
+      const since = wire.azure.requests.last;
+      await expect(accountOfCall(name, services())).rejects.toMatchObject({ status: 404 });
+      expect(wire.arm(since)).toEqual([]);
+    },
+  );
+
   it('is not said to be missing as long as a subscription could not be read', async () => {
     wire.azure.faults.add([{ match: { host: 'management.azure.com', path }, answer: { status: 403 } }]);
     await expect(accountOfCall('nosuchaccount', services())).rejects.toMatchObject({ status: 502 });
