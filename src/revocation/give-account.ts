@@ -136,7 +136,7 @@ class Giving {
     const shown = await tags.read(account);
     const records = Object.assign({}, ...this.#closed.map(({ id }) => tagsOfRecord(shown, id)));
     // Its answer may be lost: a read shows whether it is gone.
-    const notRemoved = await twice(() => tags.remove(account, records), sleep).catch(sentence);
+    const notRemoved = await twice(() => tags.remove(account, records), sleep).catch(errorText);
     const newer = await this.#overtaken();
     if (newer) return newer;
     const held = await Promise.all(this.#all.map((one) => twice(() => this.#part.isHeld(one), sleep)));

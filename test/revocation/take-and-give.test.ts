@@ -263,7 +263,7 @@ describe('giving back', () => {
     account.now = new Date(account.now.getTime() + 1_000);
     await take(account, 'beef', BOB);
     const request = { revocation: 'f00d', restoredBy: BOB, dualControl: true };
-    const given = await giveAccount(account.part().account, request, (part) => account.part(part), account.ports);
+    const given = await giveAccount(account.part('scope:scope1'), request, account.ports);
     expect(given).toMatchObject({ end: 'restored' });
     expect(openOn(account).map(({ id }) => id)).toEqual(['beef']);
   });
@@ -274,10 +274,10 @@ describe('giving back', () => {
     const { ports } = account;
     const request = { revocation: 'f00d', restoredBy: BOB, dualControl: true };
     const part = account.part();
-    const without = await giveAccount(part.account, request, () => ({ ...part, give: async () => {} }), ports);
+    const without = await giveAccount({ ...part, give: async () => {} }, request, ports);
     expect(without).toMatchObject({ end: 'incomplete', given: [], failures: [{ taken: role(1) }] });
     const stuck = { ...ports, tags: { ...ports.tags, remove: async () => {} } };
-    expect(await giveAccount(part.account, request, () => part, stuck)).toMatchObject({ end: 'incomplete' });
+    expect(await giveAccount(part, request, stuck)).toMatchObject({ end: 'incomplete' });
     expect(openOn(account)).toHaveLength(1);
   });
 
