@@ -37,7 +37,7 @@ export function reasonsOfLog(
   return [
     ...reasonsOfReach(log, tookOver, now),
     ...(used && log.trackedSince ? reasonsOfBlindness(log, tookOver) : []),
-    ...usesSince(version, log, nextTookOver(version, versions) ?? tookOver).map(sentenceOf),
+    ...usesSince(version, log, nextTookOver(version, versions, tookOver)).map(sentenceOf),
   ];
 }
 
@@ -45,9 +45,9 @@ export function reasonsOfLog(
  * When the next younger version had taken over. One that is off by now may never have been in force: counting from it asks
  * more of the log, never less.
  */
-function nextTookOver(version: KeyVersion, versions: readonly KeyVersion[]): Date | undefined {
-  const starts = versions.filter((other) => compareAge(other, version) > 0).map((other) => activeFrom(other).getTime());
-  return starts.length > 0 ? new Date(Math.min(...starts) + LEAST_RETIRE_HOURS * HOUR_MS) : undefined;
+function nextTookOver(version: KeyVersion, versions: readonly KeyVersion[], lastTookOver: Date): Date {
+  const younger = versions.filter((other) => compareAge(other, version) > 0);
+  return new Date(Math.min(lastTookOver.getTime(), ...younger.map((one) => tookOverOn(one).getTime())));
 }
 
 function reasonsOfBlindness({ uses }: UsageLog, tookOver: Date): string[] {
@@ -60,7 +60,11 @@ function reasonsOfBlindness({ uses }: UsageLog, tookOver: Date): string[] {
 /** When the newest usable version had taken over: everybody who follows by himself has by then. */
 export function takenOver(versions: readonly KeyVersion[], now: Date): Date | undefined {
   const successor = newestUsableVersion(versions, now);
-  return successor && new Date(activeFrom(successor).getTime() + LEAST_RETIRE_HOURS * HOUR_MS);
+  return successor && tookOverOn(successor);
+}
+
+function tookOverOn(version: KeyVersion): Date {
+  return new Date(activeFrom(version).getTime() + LEAST_RETIRE_HOURS * HOUR_MS);
 }
 
 /** Who has asked for a version since: those who named it, and those who named none. */

@@ -209,43 +209,27 @@ export type KeyQueueWork = Exclude<Work, AccountQueueWork | NotifyWork>;
 /** What waits in {@link ACCOUNT_WORK}. */
 export type AccountQueueWork = AccountWork | ScopesWork;
 
-/** @throws {@link InvalidMessageError} when the entry is not a message about a key. */
-export function parseKeyWork(entry: unknown): KeyWork {
-  return parse(keyWork, entry);
-}
+export const parseKeyWork = parserOf(keyWork);
+export const parseRotationWork = parserOf(rotationWork);
+export const parseAccountWork = parserOf(accountWork);
+export const parseNotifyWork = parserOf(notifyWork);
+/** Of all that waits in {@link KEY_WORK}. */
+export const parseKeyQueueWork = parserOf(
+  z.discriminatedUnion('kind', [keyWork, probeWork, rotateWork, rotationWork, rekeyWork, revocationWork]),
+);
+/** Of all that waits in {@link ACCOUNT_WORK}. */
+export const parseAccountQueueWork = parserOf(z.discriminatedUnion('kind', [accountWork, scopesWork]));
 
-/** @throws {@link InvalidMessageError} when the entry is not a message about a rotation. */
-export function parseRotationWork(entry: unknown): RotationWork {
-  return parse(rotationWork, entry);
-}
-
-/** @throws {@link InvalidMessageError} when the entry is none of the messages that wait in {@link KEY_WORK}. */
-export function parseKeyQueueWork(entry: unknown): KeyQueueWork {
-  return parse(
-    z.discriminatedUnion('kind', [keyWork, probeWork, rotateWork, rotationWork, rekeyWork, revocationWork]),
-    entry,
-  );
-}
-
-/** @throws {@link InvalidMessageError} when the entry is not a message about an account. */
-export function parseAccountWork(entry: unknown): AccountWork {
-  return parse(accountWork, entry);
-}
-
-/** @throws {@link InvalidMessageError} when the entry is none of the messages that wait in {@link ACCOUNT_WORK}. */
-export function parseAccountQueueWork(entry: unknown): AccountQueueWork {
-  return parse(z.discriminatedUnion('kind', [accountWork, scopesWork]), entry);
-}
-
-/** @throws {@link InvalidMessageError} when the entry is not a notification on its way. */
-export function parseNotifyWork(entry: unknown): NotifyWork {
-  return parse(notifyWork, entry);
-}
-
-/** The host hands over JSON as an object, and everything else as text. */
-function parse<T extends z.ZodType>(schema: T, entry: unknown): z.output<T> {
-  const result = schema.safeParse(entry);
-  if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'message'}: ${issue.message}`);
-  throw new InvalidMessageError(`The queue message is not one of ours (${problems.slice(0, 5).join('; ')}).`);
+/**
+ * Reads an entry of a queue: the host hands over JSON as an object, and everything else as text.
+ *
+ * @throws {@link InvalidMessageError} when the entry is no such message
+ */
+function parserOf<T extends z.ZodType>(schema: T): (entry: unknown) => z.output<T> {
+  return (entry) => {
+    const result = schema.safeParse(entry);
+    if (result.success) return result.data;
+    const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'message'}: ${issue.message}`);
+    throw new InvalidMessageError(`The queue message is not one of ours (${problems.slice(0, 5).join('; ')}).`);
+  };
 }

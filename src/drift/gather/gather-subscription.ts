@@ -4,8 +4,8 @@ import { hasNoScopes } from '../../accounts/ask-scopes.ts';
 import type { FleetScan, FleetScans } from '../../accounts/fleet-scan.ts';
 import type { KeyUse } from '../../accounts/key-use.ts';
 import type { StorageAccounts } from '../../accounts/storage-client.ts';
-import { describe, describeFailure, type Failure } from '../../azure/failure.ts';
-import { known, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
+import { describeFailure, type Failure } from '../../azure/failure.ts';
+import { known, readPart, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
 import { type IdentityState, type KeyAccess, userAssignedIdentity } from '../../identities/key-access.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import { isOptedOut } from '../../settings/opt-out.ts';
@@ -69,9 +69,9 @@ export async function gatherSubscription(
     return { result: scan.result(true), failure: undefined };
   } catch (error) {
     await fleet?.end(false);
-    const failure = describeFailure(error);
-    scan.unread('the storage accounts of the subscription', 'Microsoft.Storage/storageAccounts/read', failure);
-    return { result: scan.result(false), failure };
+    const what = { resource: `/subscriptions/${id}`, what: 'the storage accounts of the subscription' };
+    scan.unread(unreadPart({ ...what, action: 'Microsoft.Storage/storageAccounts/read' }, error));
+    return { result: scan.result(false), failure: describeFailure(error) };
   }
 }
 
@@ -182,15 +182,11 @@ class SubscriptionScan {
       },
       () => this.#context.services.activityLog.writers(account, since, this.#context.signal),
     );
-    if ('unread' in read) this.#addUnread(read.unread);
+    if ('unread' in read) this.unread(read.unread);
     return known(read) ?? [];
   }
 
-  unread(what: string, action: string, failure: Failure, resource = `/subscriptions/${this.#id}`): void {
-    this.#addUnread({ resource, what, action, kind: failure.kind, detail: describe(failure) });
-  }
-
-  #addUnread(part: UnreadPart): void {
+  unread(part: UnreadPart): void {
     // What many accounts need is said once.
     if (this.#unread.some(({ resource, what }) => resource === part.resource && what === part.what)) return;
     this.#unread.push(this.#context.signal?.aborted ? { ...part, kind: 'timeUp' } : part);
@@ -201,11 +197,11 @@ class SubscriptionScan {
     const { roles, identities } = this.#context;
     const id = userAssignedIdentity(account);
     const identity = id === undefined ? undefined : await identities.stateOf(id);
-    if (identity && 'unread' in identity) this.#addUnread(identity.unread);
+    if (identity && 'unread' in identity) this.unread(identity.unread);
     const state: IdentityState | undefined =
       identity && ('value' in identity ? identity.value : { is: 'unknown', why: identity.unread.detail });
     const answer = await roles.get(key.vault.uri)?.accessOf(account, key.name, state);
-    if (answer?.unread) this.#addUnread(answer.unread);
+    if (answer?.unread) this.unread(answer.unread);
     return answer?.access;
   }
 
@@ -216,28 +212,24 @@ class SubscriptionScan {
     if (this.#scopesStopped || !wanted || !(scopesTurn(account) || this.#isOwn(account))) return undefined;
     const scopes: Scope[] = [];
     try {
-      for await (const scope of services.accounts.listScopes(account, signal)) {
-        scopes.push(scope);
-      }
+      for await (const scope of services.accounts.listScopes(account, signal)) scopes.push(scope);
       this.#scopesLookedAt += 1;
     } catch (error) {
-      const failure = describeFailure(error);
-      if (hasNoScopes(failure)) return [];
-      this.#scopesFailed(account, failure);
+      if (hasNoScopes(describeFailure(error))) return [];
+      this.#scopesFailed(account, error);
       return undefined;
     }
     return scopes;
   }
 
-  #scopesFailed(account: Account, failure: Failure): void {
-    const action = 'Microsoft.Storage/storageAccounts/encryptionScopes/read';
-    if (failure.kind === 'throttled' || failure.kind === 'forbidden') {
-      // The next account would be refused too: it is said once.
-      this.#scopesStopped = true;
-      this.unread('the encryption scopes of its accounts', action, failure);
-    } else {
-      this.unread('the encryption scopes of the account', action, failure, account.id);
-    }
+  #scopesFailed(account: Account, error: unknown): void {
+    const { kind } = describeFailure(error);
+    // The next account would be refused too: it is said once.
+    this.#scopesStopped = kind === 'throttled' || kind === 'forbidden';
+    const which = this.#scopesStopped
+      ? { resource: `/subscriptions/${this.#id}`, what: 'the encryption scopes of its accounts' }
+      : { resource: account.id, what: 'the encryption scopes of the account' };
+    this.unread(unreadPart({ ...which, action: 'Microsoft.Storage/storageAccounts/encryptionScopes/read' }, error));
   }
 
   #count(key: KeySubject, name: string, use: KeyUse): void {
