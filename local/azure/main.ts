@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { parseArgs } from 'node:util';
 import { appOfParent } from './app-by-channel.ts';
 import { deadLetterBlobs } from './event-grid/dead-letter-blobs-client.ts';

@@ -1,5 +1,5 @@
-import { fileURLToPath } from 'node:url';
 import type { Child, ChildOptions } from './child-process.ts';
+import { moduleBeside } from './module-beside.ts';
 
 /** Azurite in a process of its own, so that its time of day can be moved. */
 export interface AzuriteProcess {
@@ -14,7 +14,7 @@ export function launchAzurite(
 ): AzuriteProcess {
   const child = launch({
     name: 'Azurite',
-    module: fileURLToPath(new URL('./azurite-main.ts', import.meta.url)),
+    module: moduleBeside('./azurite-main', import.meta.url),
     clockOffsetMs: 0,
     ...options,
   });

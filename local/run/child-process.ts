@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { answer, ask } from '../ipc.ts';
+import { moduleBeside } from './module-beside.ts';
 
-const WITH_PARENT = fileURLToPath(new URL('./with-parent.ts', import.meta.url));
-const MOVABLE_CLOCK = fileURLToPath(new URL('./movable-clock.ts', import.meta.url));
+const WITH_PARENT = moduleBeside('./with-parent', import.meta.url);
+const MOVABLE_CLOCK = moduleBeside('./movable-clock', import.meta.url);
 const LAST_LINES = 20;
 
 export interface ChildOptions {

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { answerForApp } from '../azure/app-by-channel.ts';
 import { appControl } from './app-control.ts';
 import { appEnvironment, appSettings, baseEnvironment, LOCAL_NOTIFY } from './app-environment.ts';
@@ -10,6 +9,7 @@ import { writeEnvFile } from './env-file.ts';
 import { freePort } from './free-port.ts';
 import { type Front, startFront } from './front.ts';
 import { bundleHost } from './host-bundle.ts';
+import { moduleBeside } from './module-beside.ts';
 import { Processes } from './processes.ts';
 import { claimStateFolder, type StateFolder } from './state-folder.ts';
 import type { TourResult } from './tour-context.ts';
@@ -41,8 +41,6 @@ export interface LocalRun {
   /** Stops every process, the app first, so that it can finish what it works on. */
   stop(): Promise<void>;
 }
-
-const module = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 /**
  * Starts the local run. When it fails, or is aborted, nothing is left running.
@@ -118,7 +116,7 @@ async function start(
     storageReady.then(async (connectionString) => {
       const azure = processes.launch({
         name: 'The local Azure',
-        module: module('../azure/main.ts'),
+        module: moduleBeside('../azure/main', import.meta.url),
         args: ['--state-dir', folder.path, '--functions-host', url, '--app-by-parent'],
         env: { ...base, LOCAL_AZURE_STORAGE: connectionString },
         logFile: folder.logFile('azure'),
