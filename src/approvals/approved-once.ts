@@ -59,6 +59,13 @@ export async function approveAndCarryOut<A extends ApprovalRequest, T>(
   }
 }
 
+/** The call that carries it out: as whoever asked, in the call of whoever was the last to approve. */
+export function callAsAsked(approved: ApprovalRequest) {
+  const { id, askedBy, approvedBy, reason: why, ticket } = approved;
+  const correlationId = approvedBy.at(-1)?.correlationId ?? id;
+  return { caller: askedBy, correlationId, why, ticket, approval: approvedOf(approved) };
+}
+
 export function approvedOf({ id, approvedBy }: ApprovalRequest): Approved {
   return { id, approvedBy: approvedBy.map(({ objectId, on }) => ({ objectId, on })) };
 }

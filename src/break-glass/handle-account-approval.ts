@@ -1,6 +1,6 @@
 import type { ApprovalRequest, RestoreApproval } from '../approvals/approval.ts';
 import { type ApprovalServices, askForApproval } from '../approvals/approvals.ts';
-import { approveAndCarryOut, approvedOf, inApprovals } from '../approvals/approved-once.ts';
+import { approveAndCarryOut, callAsAsked, inApprovals } from '../approvals/approved-once.ts';
 import { parseResourceId } from '../azure/resource-id.ts';
 import type { RouteKey } from '../http/access.ts';
 import { HttpProblem } from '../http/problem.ts';
@@ -79,11 +79,8 @@ export async function handleApproveAccount(
   }
   const now = { revokers: accountRevokers(open), atLeast: services.settings.access.restoreApprovals };
   const { approval, result } = await approveAndCarryOut(asked, now, call, services, log, async (approved) => {
-    const { askedBy, approvedBy, reason: why, ticket, revocation } = approved;
-    const correlationId = approvedBy.at(-1)?.correlationId ?? approved.id;
-    const asAsked = { caller: askedBy, correlationId, why, ticket, approval: approvedOf(approved) };
     const found = revocable ?? (await revocableOfCall(look.account, 'identity', services));
-    const restore = await handleAccountRestore(found, { revocation }, asAsked, services, log);
+    const restore = await handleAccountRestore(found, approved, callAsAsked(approved), services, log);
     return { result: restore, outcome: restore.reason };
   });
   return { approval, ...(result ? { accountRestore: result } : {}) };

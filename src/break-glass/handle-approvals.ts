@@ -1,12 +1,13 @@
 import { type ApprovalRequest, isUnaltered, type RestoreApproval } from '../approvals/approval.ts';
 import { type ApprovalServices, askForApproval, requestOf, withdrawRequest } from '../approvals/approvals.ts';
-import { approveAndCarryOut, approvedOf, inApprovals } from '../approvals/approved-once.ts';
+import { approveAndCarryOut, callAsAsked, inApprovals } from '../approvals/approved-once.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { RevocationCall } from '../revocation/record-revocation.ts';
+import { refusedRestore } from '../revocation/restore-key.ts';
 import { openRevocation, revokers } from '../revocation/revocation.ts';
 import type { Settings } from '../settings/settings.ts';
 import { handleRestore, type RestoreApiServices } from './handle-restore.ts';
@@ -35,14 +36,16 @@ export async function handleAsk(
     throw new HttpProblem(409, 'ApprovalNotNeeded', REASONS.ApprovalNotNeeded, 'Restore the key itself.');
   }
   const versions = await versionsOf(key, services);
-  const open = openRevocation(versions, services.now());
-  if (open?.id !== revocation) {
-    const nextStep = open ? `The open revocation is ${open.id}.` : 'No revocation of this key is open.';
-    throw new HttpProblem(409, 'OtherRevocation', `${REASONS.OtherRevocation} Nothing was asked for.`, nextStep);
-  }
-  if (dualControl && revokers(versions, services.now()).includes(call.caller.objectId.toLowerCase())) {
+  const asked = { revocation, restoredBy: call.caller.objectId, dualControl };
+  const refused = refusedRestore(versions, asked, services.now());
+  if (refused === 'secondPerson') {
     const nextStep = 'Have somebody else with the app role CmkKey.Restore ask.';
     throw new HttpProblem(403, 'SecondPersonNeeded', REASONS.SecondPersonNeeded, nextStep);
+  }
+  if (refused) {
+    const open = openRevocation(versions, services.now());
+    const nextStep = open ? `The open revocation is ${open.id}.` : 'No revocation of this key is open.';
+    throw new HttpProblem(409, 'OtherRevocation', `${REASONS.OtherRevocation} Nothing was asked for.`, nextStep);
   }
   const what = { action: 'restore', vault: key.vault.name, key: key.name, revocation, reason, ticket } as const;
   return inApprovals(() => askForApproval(what, access.restoreApprovals, call, services, log));
@@ -82,7 +85,7 @@ export async function handleApprove(
     atLeast: services.settings.access.restoreApprovals,
   };
   const { approval, result } = await approveAndCarryOut(asked, now, call, services, log, async (approved) => {
-    const restore = await carryOut(key, approved, services, log);
+    const restore = await handleRestore(key, approved, callAsAsked(approved), services, log);
     return { result: restore, outcome: restore.reason };
   });
   return { approval, ...(result ? { restore: result } : {}) };
@@ -96,24 +99,6 @@ export async function handleWithdraw(
   log: Log,
 ): Promise<ApprovalRequest> {
   return inApprovals(() => withdrawRequest(id, call, services, log));
-}
-
-/** As whoever asked, in the call of whoever was the last to approve. */
-function carryOut(
-  key: ManagedKey,
-  request: RestoreApproval,
-  services: ApprovalApiServices,
-  log: Log,
-): Promise<RestoreResponse> {
-  const { id, askedBy, approvedBy, reason, ticket, revocation } = request;
-  const call: RevocationCall = {
-    caller: askedBy,
-    correlationId: approvedBy.at(-1)?.correlationId ?? id,
-    why: reason,
-    ticket,
-    approval: approvedOf(request),
-  };
-  return handleRestore(key, { reason, revocation }, call, services, log);
 }
 
 /** The versions; of a deleted key the one that Key Vault shows. @throws {@link HttpProblem} 404, 502 */

@@ -1,6 +1,6 @@
 import type { ApprovalRequest, PauseApproval } from '../approvals/approval.ts';
 import { type ApprovalServices, askForApproval } from '../approvals/approvals.ts';
-import { approveAndCarryOut, approvedOf, inApprovals } from '../approvals/approved-once.ts';
+import { approveAndCarryOut, callAsAsked, inApprovals } from '../approvals/approved-once.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import type { RevocationCall } from '../revocation/record-revocation.ts';
@@ -38,29 +38,10 @@ export async function handleApprovePause(
   const { vaults, access } = services.settings;
   const key = asked.key === undefined ? undefined : keyOfCall(vaults, asked.vault, asked.key);
   const now = { revokers: [], atLeast: access.pauseApprovals };
-  const { approval, result } = await approveAndCarryOut(asked, now, call, services, log, async (approved) => ({
-    result: await carryOut(key, approved, services, log),
-    outcome: 'Paused',
-  }));
+  const { approval, result } = await approveAndCarryOut(asked, now, call, services, log, async (approved) => {
+    const { reason, until } = approved;
+    const what = { reason, key: key?.id, until: until === undefined ? undefined : new Date(until) };
+    return { result: await orderPause({ ...callAsAsked(approved), ...what }, services, log), outcome: 'Paused' };
+  });
   return { approval, ...(result ? { pauses: result.pauses } : {}) };
-}
-
-/** As whoever asked, in the call of whoever was the last to approve. */
-function carryOut(
-  key: ManagedKey | undefined,
-  request: PauseApproval,
-  services: PauseApprovalServices,
-  log: Log,
-): Promise<Ordered> {
-  const { id, askedBy, approvedBy, reason, ticket, until } = request;
-  const order = {
-    caller: askedBy,
-    correlationId: approvedBy.at(-1)?.correlationId ?? id,
-    reason,
-    ticket,
-    key: key?.id,
-    until: until === undefined ? undefined : new Date(until),
-    approval: approvedOf(request),
-  };
-  return orderPause(order, services, log);
 }

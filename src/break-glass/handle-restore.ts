@@ -27,7 +27,7 @@ export interface RestoreApiServices extends ReadinessServices, BesideServices {
  */
 export async function handleRestore(
   key: ManagedKey,
-  { revocation }: RestoreRequest,
+  { revocation }: Pick<RestoreRequest, 'revocation'>,
   call: RevocationCall,
   services: RestoreApiServices,
   log: Log,

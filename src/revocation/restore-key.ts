@@ -82,7 +82,7 @@ export async function restoreKey(
   if (recovered) {
     const deleted = await recoverable(key, keys);
     if (!deleted) return answer('nothing', [], false, now());
-    const end = readRevocation([deleted], now()).open && refusal([deleted], request, now());
+    const end = readRevocation([deleted], now()).open && refusedRestore([deleted], request, now());
     if (end) return answer(end, [deleted], false, now());
     await recover(key, keys);
     try {
@@ -97,7 +97,7 @@ export async function restoreKey(
     const stamp = { ...restored, revokedBy: restored.restoredBy };
     return { ...(await finishRestore(key, stamp, restored.restoredBy, before, services)), recovered };
   }
-  const end = refusal(before, request, now());
+  const end = refusedRestore(before, request, now());
   if (end || !open) return answer(end ?? 'nothing', before, recovered, now());
   return { ...(await finishRestore(key, open, request.restoredBy, before, services)), recovered };
 }
@@ -109,7 +109,11 @@ function answer(end: RestoreEnd, versions: readonly KeyVersion[], recovered: boo
 }
 
 /** Why a restore must not go on; undefined: it may. */
-function refusal(versions: readonly KeyVersion[], request: RestoreOrder, now: Date): RestoreEnd | undefined {
+export function refusedRestore(
+  versions: readonly KeyVersion[],
+  request: RestoreOrder,
+  now: Date,
+): 'nothing' | 'otherRevocation' | 'secondPerson' | undefined {
   const { open } = readRevocation(versions, now);
   if (!open) return 'nothing';
   if (open.id !== request.revocation) return 'otherRevocation';

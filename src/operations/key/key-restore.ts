@@ -9,9 +9,9 @@ import { type RevocationState, revocationState } from '../../revocation/key-stat
 import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { type AccountReadiness, type RestoredKey, restore } from '../../revocation/restore.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
-import { isComplete } from '../../revocation/restore-key.ts';
+import { isComplete, refusedRestore } from '../../revocation/restore-key.ts';
 import { planReopen } from '../../revocation/restore-plans.ts';
-import { readRevocation, revokers } from '../../revocation/revocation.ts';
+import { readRevocation } from '../../revocation/revocation.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
 import type { Environment } from '../../settings/settings.ts';
 import type { Change } from '../journal.ts';
@@ -168,9 +168,8 @@ async function preview(
   const { open, restored } = readRevocation(versions, azure.now());
   if (!open && restored?.id === revocation) journal.found(restoredAlready(revocation));
   else if (!open) journal.found('no revocation of this key is open');
-  else if (open.id !== revocation) refuse(key, { end: 'otherRevocation', revocation: open });
-  if (dualControl && revokers(versions, azure.now()).includes(objectId.toLowerCase()))
-    throw needsSecondPerson(key, revocation);
+  const end = refusedRestore(versions, { revocation, restoredBy: objectId, dualControl }, azure.now());
+  if (end) refuse(key, { end, revocation: open });
   const reopen = open ? planReopen(versions, open, azure.now()) : [];
   for (const { version } of reopen) journal.planned(enabling(key, version.version));
   return {
