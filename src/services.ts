@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/identity';
 import { type ActivityLog, createActivityLog } from './accounts/activity-log-client.ts';
@@ -48,6 +47,7 @@ import { consoleLog, type Log } from './log.ts';
 import { createPostWebhook, type PostWebhook } from './notify/webhook-client.ts';
 import { createRekeys, type StandingRekeyServices } from './rekey/create-rekeys.ts';
 import { type RestoreOnRecord, restoreOnRecord } from './revocation/restore-on-record.ts';
+import { newId } from './revocation/revocation.ts';
 import { createRolloutServices, type RolloutServices } from './rollout/create-rollout-services.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
 import { NO_TELEMETRY, type Telemetry } from './telemetry/telemetry.ts';
@@ -199,10 +199,6 @@ export function createServices(
 
 function keyLists(table: FleetTable): Pick<Services, 'knownKeys' | 'seenKeys'> {
   return { knownKeys: createKnownKeys(table), seenKeys: createSeenKeys(table) };
-}
-
-function newId(): string {
-  return randomBytes(10).toString('hex');
 }
 
 /** Who calls, by the settings as they are: what is wrong with them refuses every call, and is told to the log. */

@@ -1,5 +1,6 @@
 import type { RouteKey } from '../http/access.ts';
 import { HttpProblem } from '../http/problem.ts';
+import { placeOfRole } from '../identities/key-access.ts';
 import type { Revocable } from '../identities/revocable.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
@@ -20,7 +21,7 @@ export type AccountRestoreServices = AccountLookServices &
 export function keysOfRestore({ key, part }: Revocable, open: readonly AccountRevocation[]): readonly RouteKey[] {
   const vault = key.vault.name;
   const taken = open.filter((one) => samePart(one.part, part.part)).flatMap(({ took }) => took);
-  const names = taken.flatMap((one) => (one.kind === 'role' ? (/\/keys\/([^/]+)$/i.exec(one.scope)?.[1] ?? []) : []));
+  const names = taken.flatMap((one) => (one.kind === 'role' ? (placeOfRole(one.scope).key ?? []) : []));
   return [...new Set([key.name, ...names])].map((name) => ({ vault, key: name }));
 }
 

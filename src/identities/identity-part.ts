@@ -8,7 +8,7 @@ import type { AccountPart } from '../revocation/account-part.ts';
 import type { Taken, TakenRole } from '../revocation/account-record.ts';
 import type { Vaults } from '../vaults/vault-client.ts';
 import type { Authorization } from './authorization-client.ts';
-import { covers, keyIdentity, letsUseKeys } from './key-access.ts';
+import { covers, keyIdentity, letsUseKeys, placeOfRole } from './key-access.ts';
 import type { AssignedRole, KeyRoleAssignments } from './key-role-client.ts';
 import { ENCRYPTION_USER } from './key-roles.ts';
 
@@ -145,8 +145,7 @@ function isSame(a: string, b: string): boolean {
 
 /** The vault itself, or a key of it. */
 function isOnVault(scope: string, { vault }: ManagedKey): boolean {
-  const [, at = scope] = /^(.+)\/keys\/[0-9a-z-]+$/i.exec(scope) ?? [];
-  return sameResource(at, vault.id);
+  return sameResource(placeOfRole(scope).vaultId, vault.id);
 }
 
 function notRevocable(why: string, { vault, name }: ManagedKey): CmkError {

@@ -210,6 +210,12 @@ export function covers(assignedAt: string, scope: string): boolean {
   return parent === '' || child === parent || child.startsWith(`${parent}/`);
 }
 
+/** The vault that a role is assigned at, and the key where it is one key's alone (`…/vaults/{vault}/keys/{key}`). */
+export function placeOfRole(scope: string): { readonly vaultId: string; readonly key: string | undefined } {
+  const [, vaultId = scope, key] = /^(.+)\/keys\/([0-9a-z-]+)$/i.exec(scope) ?? [];
+  return { vaultId, key };
+}
+
 /** One role at a time: what a role excludes, another one may still allow (Azure RBAC, "NotDataActions"). */
 export function allows(role: Pick<RoleGrant, 'dataActions' | 'notDataActions'>, dataAction: string): boolean {
   const among = (patterns: readonly string[]): boolean => patterns.some((pattern) => globMatches(pattern, dataAction));

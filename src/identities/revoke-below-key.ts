@@ -13,6 +13,7 @@ import { type AccountRevoked, type AccountRevoking, revokeAccount } from '../rev
 import type { RevocationCall } from '../revocation/record-revocation.ts';
 import type { VaultGuards } from '../vaults/vault-guards-client.ts';
 import { othersWithIdentity } from './identity-sharing.ts';
+import { placeOfRole } from './key-access.ts';
 import type { Revocable } from './revocable.ts';
 
 export interface SharingServices {
@@ -68,7 +69,7 @@ export async function previewAccount(
       const use = scopeKeyUse(one);
       return use ? [{ name: one.name, key: `${parseVault(use.vaultUri)?.vaultName}/${use.keyName}` }] : [];
     }),
-    onVault: takes.some((one) => one.kind === 'role' && !/\/keys\/[^/]+$/i.test(one.scope)),
+    onVault: takes.some((one) => one.kind === 'role' && !placeOfRole(one.scope).key),
   });
   return { ...effects, takes, warnings };
 }

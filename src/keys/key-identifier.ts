@@ -53,6 +53,12 @@ export function formatKeyIdentifier(key: Pick<KeyIdentifier, 'vaultUri' | 'keyNa
   return `${key.vaultUri}/keys/${key.keyName}${version ? `/${version}` : ''}`;
 }
 
+/** `kv-files/files-key` of an identifier, with the version behind it where it has one; undefined: it is none. */
+export function nameOfIdentifier(identifier: string): string | undefined {
+  const key = parseKeyIdentifier(identifier);
+  return key && [key.vaultName, key.keyName, key.version ?? []].flat().join('/');
+}
+
 function parseVaultUri(
   text: string,
   withPath: boolean,

@@ -1,5 +1,6 @@
 import type { RecordedEntry } from '../audit/trail-filter.ts';
 import { accountNameOf } from '../azure/resource-id.ts';
+import { nameOfIdentifier } from '../keys/key-identifier.ts';
 import { REASONS } from '../reasons.ts';
 import type { NotificationKind } from '../settings/notify-targets.ts';
 import type { Notification } from '../work/notification.ts';
@@ -114,9 +115,7 @@ function keyOf(resource: string, key: unknown): { readonly key: string | undefin
 
 /** `kv-files/files-key` of a key's identifier, `stfiles01/scope1` of the ARM id of a scope; what is none stays as it is. */
 export function nameOfKey(resource: string): string {
-  const [, vault, key] = /^https:\/\/([^./]+)[^/]*\/keys\/([^/]+)/.exec(resource) ?? [];
-  if (vault && key) return `${vault}/${key}`;
-  return accountNameOf(resource);
+  return nameOfIdentifier(resource) ?? accountNameOf(resource);
 }
 
 function textOf(value: unknown): string | undefined {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { KeyVersion } from '../keys/key-versions.ts';
 
 /**
@@ -27,6 +28,12 @@ export const CLOCKS_MS = 5 * 60_000;
 /** A record is newer than all that it has seen by a millisecond at least; so it may be ahead by a little more. */
 const BELIEVED_AHEAD_MS = CLOCKS_MS + 60_000;
 const ID = /^[0-9A-Za-z-]{4,64}$/;
+
+/** An id with randomness in it, of a revocation, an order, a pause: nobody else has it. */
+export function newId(): string {
+  return randomBytes(10).toString('hex');
+}
+
 const OBJECT_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** A revocation: who revoked a key, and when. Of two, the one with the later time is the newer one. */

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { HEALTH_STATES, type HealthState } from '../../fleet/health.ts';
+import { nameOfIdentifier, parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import type { Fleet, FleetRow } from '../../operations/fleet-list.ts';
 import type { Cli } from '../cli.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
@@ -84,7 +85,7 @@ function showFleet({ summary, rows, unread }: Fleet, output: Output): ExitCode {
     rows.map(({ name, scope, region, key, mode, version, health, cause, state, resourceGroup, subscription, tags }) => [
       scope ? `${name}/${scope}` : name,
       region,
-      key?.replace(/^https:\/\/([^.]+)\.[^/]+\/keys\//, '$1/'),
+      key && (nameOfIdentifier(key) ?? key),
       mode,
       shortVersion(version),
       health,
@@ -104,9 +105,12 @@ function showFleet({ summary, rows, unread }: Fleet, output: Output): ExitCode {
 
 /** For completion. */
 function namesIn(rows: readonly FleetRow[]): KnownNames {
-  const used = rows.flatMap(({ key }) => /^https:\/\/([^.]+)\.[^/]+\/keys\/([^/]+)$/.exec(key ?? '') ?? []);
-  const every = (at: number): string[] => [...new Set(used.filter((_, index) => index % 3 === at))];
-  return { accounts: [...new Set(rows.map(({ name }) => name))], vaults: every(1), keys: every(2) };
+  const used = rows.flatMap(({ key }) => parseKeyIdentifier(key ?? '') ?? []);
+  return {
+    accounts: [...new Set(rows.map(({ name }) => name))],
+    vaults: [...new Set(used.map(({ vaultName }) => vaultName))],
+    keys: [...new Set(used.map(({ keyName }) => keyName))],
+  };
 }
 
 /** A version as a table shows it: enough of it to tell two apart. */

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { rotationAccess } from '../../operations/rotation/rotation-access.ts';
 import type { RotationStatus } from '../../operations/rotation/rotation-status.ts';
@@ -140,5 +141,5 @@ function shown(count: number | undefined): string | undefined {
 }
 
 function shortKey(key: string): string {
-  return key.replace(/^https:\/\/([^.]+)\.[^/]+\/keys\//, '$1/');
+  return nameOfIdentifier(key) ?? key;
 }

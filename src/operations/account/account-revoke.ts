@@ -1,9 +1,10 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { previewAccount, revokeBelowKey } from '../../identities/revoke-below-key.ts';
 import type { AccountEffects } from '../../revocation/account-effects.ts';
 import { type AccountRevocation, revokedPart, type Taken, takenId } from '../../revocation/account-record.ts';
 import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { restoreAccountCommand } from '../../revocation/restore-command.ts';
+import { newId } from '../../revocation/revocation.ts';
 import type { Environment } from '../../settings/settings.ts';
 import type { Journal } from '../journal.ts';
 import { type AppRecord, callerOf } from '../key/app-record.ts';
@@ -70,7 +71,7 @@ export async function revokeAccountAsOperator(
   const result = await revokeBelowKey(
     revocable,
     { caller, correlationId: randomUUID(), why, ticket },
-    { ...azure, ...app, inReach, newId: () => randomBytes(10).toString('hex') },
+    { ...azure, ...app, inReach, newId },
     NO_LOG,
   );
   const { complete, revocation, left, failures, unproven, elapsedMs, audit, auditReceipt, warnings } = result;

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { describe } from '../../azure/failure.ts';
 import type { BlastRadius } from '../../dependents/blast-radius.ts';
 import { CmkError } from '../../errors.ts';
@@ -7,6 +7,7 @@ import type { Log } from '../../log.ts';
 import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
 import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
+import { newId } from '../../revocation/revocation.ts';
 import { type Revoked, revoke } from '../../revocation/revoke.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
 import type { Environment } from '../../settings/settings.ts';
@@ -85,7 +86,7 @@ export async function revokeAsOperator(
       keys,
       now,
       sleep,
-      newId: () => randomBytes(10).toString('hex'),
+      newId,
       dependents: () => radius(key, azure, environment, DEPENDENTS_MS),
     },
     NO_LOG,

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { CmkError } from '../../errors.ts';
 import type { RekeyOrder } from '../../fleet/rekey-order.ts';
 import { ENCRYPTION_USER } from '../../identities/key-roles.ts';
@@ -7,6 +7,7 @@ import { REASONS } from '../../reasons.ts';
 import { checkRekey } from '../../rekey/check-rekey.ts';
 import type { RekeyCheck } from '../../rekey/rekey-check.ts';
 import { startRekey } from '../../rekey/start-rekey.ts';
+import { newId } from '../../revocation/revocation.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import { ensureRole } from '../identity/role-ensure.ts';
 import { callerOf } from '../key/app-record.ts';
@@ -70,7 +71,6 @@ export async function startRekeyAsOperator(options: RekeyStartOptions, operation
   }
   const call = { caller: callerOf(await azure.operator()), correlationId: randomUUID() };
   const request = { from: from.key, to: to.key, reason, ticket, maxFailures };
-  const newId = () => randomBytes(10).toString('hex');
   const services = { ...app, now: azure.now, newId, check: async () => check };
   const { order } = await startRekey(request, call, services, NO_LOG);
   // The use-case has written it into the audit trail.
