@@ -56,6 +56,7 @@ export function wrongArrows(files: ReadonlyMap<string, string>): string[] {
     const room = roomOf(file, floors);
     if (room === undefined) wrong.push(`${file} is in no room of scripts/arrows.ts`);
     for (const target of targets) {
+      if (!target.startsWith('src/')) wrong.push(`${file} imports ${target}: src/ knows nothing of what is beside it`);
       const other = roomOf(target, floors);
       if (room === undefined || other === undefined || room === other) continue;
       if ((floors.get(other) ?? 0) >= (floors.get(room) ?? 0)) {
@@ -63,7 +64,24 @@ export function wrongArrows(files: ReadonlyMap<string, string>): string[] {
       }
     }
   }
-  return [...wrong, ...circles(imports)];
+  return [...wrong, ...circles(imports), ...namedTwice(files)];
+}
+
+/** Whatever an export declares; `export { one as other }` is not used in `src/`. */
+const EXPORT = /^export (?:async |abstract |declare )*(?:function\*?|class|interface|type|const|let|enum) (\w+)/gm;
+
+/** One line for each exported name of `src/` that stands for two things. */
+function namedTwice(files: ReadonlyMap<string, string>): string[] {
+  const owners = new Map<string, string>();
+  const wrong: string[] = [];
+  for (const [file, text] of files) {
+    for (const [, name = ''] of file.startsWith('src/') ? text.matchAll(EXPORT) : []) {
+      const owner = owners.get(name);
+      if (owner) wrong.push(`${file} exports ${name}, and so does ${owner}`);
+      owners.set(name, file);
+    }
+  }
+  return wrong;
 }
 
 export function importsOf(file: string, text: string): string[] {

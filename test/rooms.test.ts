@@ -57,17 +57,35 @@ describe('imports', () => {
     expect(files({ 'src/log.ts': "import type { C } from '@azure/functions';\n" })).toEqual([]);
   });
 
+  it('are refused of what is beside src/', () => {
+    expect(files({ 'src/log.ts': "import { World } from '../local/azure/world.ts';\n" })).toEqual([
+      'src/log.ts imports local/azure/world.ts: src/ knows nothing of what is beside it',
+    ]);
+  });
+
   it('come from rooms that are known', () => {
     expect(files({ 'src/cellar/a.ts': '' })).toEqual(['src/cellar/a.ts is in no room of scripts/arrows.ts']);
   });
 });
 
-it('no two exports of the app have one name', () => {
-  const names = globSync('src/**/*.ts').flatMap((file) =>
-    [
-      ...readFileSync(file, 'utf8').matchAll(/^export (?:async )?(?:function\*?|class|interface|type|const) (\w+)/gm),
-    ].map(([, name = '']) => name),
-  );
-  expect(names.length).toBeGreaterThan(500);
-  expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
+describe('exports', () => {
+  it('have no name of another one', () => {
+    const one = 'export interface Pause {}\nconst hidden = 1;\n';
+    const other = 'export async function Pause() {}\nexport const hidden = 2;\n';
+    expect(files({ 'src/log.ts': one, 'src/csv.ts': other, 'test/a.ts': one })).toEqual([
+      'src/csv.ts exports Pause, and so does src/log.ts',
+    ]);
+  });
+
+  it('are declared where they are exported', () => {
+    const lists = globSync('src/**/*.ts').filter((file) =>
+      /^export (?:\{|\*|default)/m.test(readFileSync(file, 'utf8')),
+    );
+    expect(lists).toEqual([]);
+  });
+});
+
+it('no file of the app has more than 250 lines', () => {
+  const long = globSync('src/**/*.ts').filter((file) => readFileSync(file, 'utf8').split('\n').length > 251);
+  expect(long).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import type { BlastRadius } from '../dependents/blast-radius.ts';
-import type { Caller } from '../http/caller.ts';
+import type { Caller } from '../http/token-claims.ts';
 import type { RevocationCall } from '../revocation/record-revocation.ts';
 import type { RevocationStamp } from '../revocation/revocation.ts';
 import type { KeyStatusResponse, RevocationRecord, RevokeResponse } from './schemas.ts';

@@ -8,10 +8,6 @@ import { HttpProblem } from './problem.ts';
 import { SigningKeysError, type SigningKeysOptions, signingKeys } from './signing-keys.ts';
 import { type Caller, describeCaller, readCaller } from './token-claims.ts';
 
-export type { AuthConfig } from './auth-config.ts';
-export type { Caller, CallerKind } from './token-claims.ts';
-export { describeCaller } from './token-claims.ts';
-
 /** Clocks of Entra ID and of this machine may differ by this much, in seconds. */
 const CLOCK_SKEW_SECONDS = 60;
 

@@ -14,7 +14,6 @@ import type { Requirement } from './requirement.ts';
 import { DEFAULT_BUDGET_SHARE } from './settings-table.ts';
 
 export type { Environment } from './reader.ts';
-export { DEFAULT_DRIFT_SCHEDULE, DEFAULT_HSM_WATCH, SETTINGS, type SettingName } from './settings-table.ts';
 
 /** The app's settings, checked. */
 export interface Settings {

@@ -1,4 +1,5 @@
-import { DEFAULT_DRIFT_SCHEDULE, DEFAULT_HSM_WATCH, type Environment, SETTINGS } from './settings.ts';
+import type { Environment } from './settings.ts';
+import { DEFAULT_DRIFT_SCHEDULE, DEFAULT_HSM_WATCH, SETTINGS } from './settings-table.ts';
 
 /** A function that is not there is another app: one that has nothing to do is woken once a year. */
 export const ONCE_A_YEAR = '0 0 0 1 1 *';

@@ -5,7 +5,7 @@ import { BlobServiceClient } from '@azure/storage-blob';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
-import { DEFAULT_HSM_WATCH } from '../../src/settings/settings.ts';
+import { DEFAULT_HSM_WATCH } from '../../src/settings/settings-table.ts';
 import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { Az } from './az.ts';

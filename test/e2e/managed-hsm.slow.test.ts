@@ -4,7 +4,7 @@ import { setRotationPolicy } from '../../local/azure/fleet.ts';
 import { rotateKey } from '../../local/azure/key-vault/keys.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
-import { DEFAULT_HSM_WATCH } from '../../src/settings/settings.ts';
+import { DEFAULT_HSM_WATCH } from '../../src/settings/settings-table.ts';
 import { revocationOn } from '../break-glass/break-glass-fixture.ts';
 import { tokenOf } from '../break-glass/running-app.ts';
 import { useApp } from '../support/app.ts';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { type AccessAsked, type AccessRules, asNarrowed, requireAccess } from '../../src/http/access.ts';
-import type { Caller } from '../../src/http/caller.ts';
 import { claimsFor } from '../../src/http/challenge.ts';
 import { HttpProblem } from '../../src/http/problem.ts';
 import { ROLES } from '../../src/http/roles.ts';
+import type { Caller } from '../../src/http/token-claims.ts';
 
 const PERSON: Caller = {
   objectId: 'bbbbbbbb-0000-0000-0000-000000000001',

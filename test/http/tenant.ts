@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type CryptoKey, exportJWK, exportSPKI, generateKeyPair, type JWK, SignJWT } from 'jose';
-import type { AuthConfig } from '../../src/http/caller.ts';
+import type { AuthConfig } from '../../src/http/auth-config.ts';
 
 export const TENANT = '11111111-2222-3333-4444-555555555555';
 export const OTHER_TENANT = '99999999-2222-3333-4444-555555555555';

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { readSettings, SETTINGS } from '../../src/settings/settings.ts';
+import { readSettings } from '../../src/settings/settings.ts';
+import { SETTINGS } from '../../src/settings/settings-table.ts';
 import type { DryAzure } from './arm/dry-azure.ts';
 import { asArray, asObject, at, type JsonObject } from './arm/json.ts';
 import { dryRun, MAIN_PARAMETERS, OTHER_VAULT, TENANT, template, VAULT } from './arm/templates.ts';

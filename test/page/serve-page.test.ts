@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { pageConfig } from '../../src/page/page-config.ts';
 import type { PageFile } from '../../src/page/page-files.ts';
 import { serveDocument, serveFile } from '../../src/page/serve-page.ts';
-import { readSettings, SETTINGS } from '../../src/settings/settings.ts';
+import { readSettings } from '../../src/settings/settings.ts';
+import { SETTINGS } from '../../src/settings/settings-table.ts';
 
 const VALID = {
   CMK_VAULTS: SETTINGS.CMK_VAULTS.example,

@@ -2,7 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { SettingsError } from '../../src/errors.ts';
 import { DEFAULT_AUTOFIX } from '../../src/settings/fixable.ts';
-import { readSettings, SETTINGS } from '../../src/settings/settings.ts';
+import { readSettings } from '../../src/settings/settings.ts';
+import { SETTINGS } from '../../src/settings/settings-table.ts';
 
 const VALID = {
   CMK_VAULTS: SETTINGS.CMK_VAULTS.example,

@@ -1,10 +1,10 @@
 import type { HttpResponseInit } from '@azure/functions';
 import { type AccessRules, reachesKey, reachesVault } from '../../http/access.ts';
-import type { Caller } from '../../http/caller.ts';
 import { conditional } from '../../http/etag.ts';
 import type { HeaderReader } from '../../http/headers.ts';
 import { jsonResponse } from '../../http/json-response.ts';
 import { queryInvalid, queryOf } from '../../http/query.ts';
+import type { Caller } from '../../http/token-claims.ts';
 import type { ManagedVaults } from '../../keys/managed-vaults.ts';
 import type { Log } from '../../log.ts';
 import type { KeyLister, ListKeysPorts } from '../list-keys.ts';

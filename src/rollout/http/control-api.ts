@@ -1,9 +1,9 @@
 import type { HttpResponseInit } from '@azure/functions';
 import type { z } from 'zod';
-import type { Caller } from '../../http/caller.ts';
 import { jsonResponse } from '../../http/json-response.ts';
 import { orUnavailable } from '../../http/or-unavailable.ts';
 import { HttpProblem } from '../../http/problem.ts';
+import type { Caller } from '../../http/token-claims.ts';
 import { type ManagedKey, type ManagedVaults, managedKey } from '../../keys/managed-vaults.ts';
 import type { Log } from '../../log.ts';
 import { REASONS } from '../../reasons.ts';
