@@ -3,6 +3,9 @@ const PLAIN = /^[\w./:=,+-]+$/;
 /** What a terminal may act upon, or show nothing of, when the command is pasted. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
+/** An option and its value; without a name, the value alone. */
+export type ShellOption = readonly [option: string, value: string];
+
 /**
  * A command to be copied into a shell, each value as one word, whatever is in it: names and tags are anybody's to choose.
  *
@@ -10,10 +13,7 @@ const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
  * @param values each after its option; one with the option `''` stands by itself
  * @returns undefined when a value cannot be given safely: it looks like an option or a file to be read, is empty, or has characters unseen
  */
-export function shellCommand(
-  command: string,
-  values: readonly (readonly [option: string, value: string])[],
-): string | undefined {
+export function shellCommand(command: string, values: readonly ShellOption[]): string | undefined {
   if (values.some(([, value]) => value === '' || /^[-@]/.test(value) || UNSEEN.test(value))) return undefined;
   return [command, ...values.flatMap(([option, value]) => [...(option ? [option] : []), shellWord(value)])].join(' ');
 }

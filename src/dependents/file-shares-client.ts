@@ -9,7 +9,6 @@ export interface FileShare {
   readonly name: string;
   readonly protocol: 'SMB' | 'NFS';
   /** Undefined if Azure does not say. */
-  readonly quotaGiB: number | undefined;
 }
 
 /** File shares through Azure Resource Manager, which answers whatever the state of the account's key. */
@@ -31,7 +30,7 @@ export function createFileShares(credential: TokenCredential, cloud: Cloud): Fil
   };
 }
 
-function toFileShare({ name, enabledProtocols, shareQuota, deleted }: FileShareItem): FileShare | undefined {
+function toFileShare({ name, enabledProtocols, deleted }: FileShareItem): FileShare | undefined {
   if (!name || deleted) return undefined;
-  return { name, protocol: enabledProtocols?.toUpperCase() === 'NFS' ? 'NFS' : 'SMB', quotaGiB: shareQuota };
+  return { name, protocol: enabledProtocols?.toUpperCase() === 'NFS' ? 'NFS' : 'SMB' };
 }

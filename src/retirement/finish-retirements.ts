@@ -1,6 +1,6 @@
 import { timeBoxed } from '../azure/deadline.ts';
 import { readVersionUsers } from '../dependents/version-users.ts';
-import { findVersion, newestUsableVersion } from '../keys/key-versions.ts';
+import { findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { CLOCKS_MS, openRevocation } from '../revocation/revocation.ts';
 import { sentenceOf, usesSince } from './evidence.ts';
@@ -17,7 +17,7 @@ const LATE_WRITE_MS = 2 * CLOCKS_MS;
 const ABANDONED_MS = 15 * 60_000;
 
 /** Versions that were disabled for a retirement whose second look never came. */
-export function halfRetired(versions: Parameters<typeof findVersion>[0], now: Date): string[] {
+export function halfRetired(versions: readonly KeyVersion[], now: Date): string[] {
   return versions
     .filter((version) => {
       const record = retiredRecord(version);

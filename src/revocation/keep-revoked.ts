@@ -14,7 +14,7 @@ import {
   readRevocation,
   revocationOf,
 } from './revocation.ts';
-import { isUnderWay, planKeepRevoked } from './revocation-plans.ts';
+import { isUnderWay, planKeepRevoked, type VersionChange } from './revocation-plans.ts';
 
 /** How long this waits for the audit trail, in milliseconds. */
 export const AUDIT_WAIT_MS = 2_000;
@@ -114,7 +114,7 @@ export async function finish(
 export async function disableUnder(
   key: ManagedKey,
   open: RevocationStamp,
-  changes: Parameters<typeof applyChanges>[1],
+  changes: readonly VersionChange[],
   services: KeepRevokedServices,
   log: Log,
 ): Promise<void> {

@@ -51,8 +51,8 @@ describe('the blast radius of a key', () => {
         mode: 'pinned',
         version,
         shares: [
-          { name: 'share1', protocol: 'SMB', quotaGiB: 5120 },
-          { name: 'share2', protocol: 'SMB', quotaGiB: 5120 },
+          { name: 'share1', protocol: 'SMB' },
+          { name: 'share2', protocol: 'SMB' },
         ],
         scopes: [],
       },

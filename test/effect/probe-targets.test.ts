@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { FileShare } from '../../src/dependents/file-shares-client.ts';
 import { chooseShare } from '../../src/effect/probe-targets.ts';
 
-const share = (name: string, protocol: 'SMB' | 'NFS' = 'SMB'): FileShare => ({ name, protocol, quotaGiB: 100 });
+const share = (name: string, protocol: 'SMB' | 'NFS' = 'SMB'): FileShare => ({ name, protocol });
 
 describe('the share that is asked', () => {
   it.each<[sentence: string, shares: FileShare[], chosen: string | undefined]>([

@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
 import { TEXT_LENGTHS } from '../../http/text-lengths.ts';
-import type { keyByName } from '../../operations/resolve.ts';
-import type { rotationAccess } from '../../operations/rotation/rotation-access.ts';
-import type { pauseRotations } from '../../operations/rotation/rotation-status.ts';
-import type { Ordered } from '../../rollout/order-pause.ts';
+import type { ManagedKey } from '../../keys/managed-vaults.ts';
+import type { Operator } from '../../operations/operator.ts';
+import type { ControlPorts, Ordered } from '../../rollout/order-pause.ts';
 import { parseMoment } from '../../time/duration.ts';
 import { inAppStorage } from '../app-storage-failures.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
@@ -52,9 +51,9 @@ function said(command: Command): Command {
 }
 
 type Order = (
-  what: Omit<Said, 'vault'> & { readonly key: ReturnType<typeof keyByName> | undefined },
-  operator: Parameters<typeof pauseRotations>[1],
-  ports: ReturnType<typeof rotationAccess>,
+  what: Omit<Said, 'vault'> & { readonly key: ManagedKey | undefined },
+  operator: Operator,
+  ports: ControlPorts,
 ) => Promise<Ordered>;
 
 async function order(

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
-import type { rotationAccess } from '../../operations/rotation/rotation-access.ts';
+import type { Azure } from '../../operations/operator-azure.ts';
 import type { RotationStatus } from '../../operations/rotation/rotation-status.ts';
 import type { UnreadRotation } from '../../rollout/list-rotations.ts';
 import type { RotationView } from '../../rollout/rotation-view.ts';
@@ -67,7 +67,7 @@ async function inTable<T>(
   cli: Cli,
   command: Command,
   run: (status: RotationStatus) => Promise<T>,
-  azure: Parameters<typeof rotationAccess>[1],
+  azure: Azure,
 ): Promise<T> {
   const access = await import('../../operations/rotation/rotation-access.ts');
   const { statusFromApi, statusFromStorage } = await import('../../operations/rotation/rotation-status.ts');
