@@ -5,12 +5,12 @@ import type { Keys } from '../keys/key-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
+import { revocationState } from '../revocation/key-state.ts';
 import type { BesideServices, RevocationCall } from '../revocation/record-revocation.ts';
 import { type RestoredKey, restore } from '../revocation/restore.ts';
 import { isComplete, KeyNotRecoveredError } from '../revocation/restore-key.ts';
 import { noSuchKey, unreadable } from './key-of-route.ts';
 import type { RestoreRequest, RestoreResponse } from './schemas.ts';
-import { recordOf } from './to-json.ts';
 import { auditWarning } from './warnings.ts';
 
 export interface RestoreApiServices extends ReadinessServices, BesideServices {
@@ -59,7 +59,7 @@ function toBody(key: ManagedKey, result: RestoredKey): RestoreResponse {
     reason: end === 'nothing' ? 'NothingToRestore' : 'Restored',
     complete: isComplete(end),
     recovered,
-    ...(revocation ? { revocation: recordOf(revocation) } : {}),
+    ...(revocation ? { revocation: revocationState(revocation) } : {}),
     versions: [...versions],
     accounts: accounts.map(({ account, ready, missing }) => ({ account, ready, missing: [...missing] })),
     audit,
@@ -86,7 +86,7 @@ function problemOf(result: RestoredKey, { reason: _, ...extensions }: RestoreRes
         'OtherRevocation',
         `${REASONS.OtherRevocation}${back} Nothing was enabled.`,
         `Read the key's status. If it is the open revocation that you mean to restore, send "revocation": "${revocation?.id}".`,
-        { extensions: { recovered, revocation: recordOf(revocation) } },
+        { extensions: { recovered, revocation: revocation && revocationState(revocation) } },
       );
     case 'overtaken':
       return new HttpProblem(

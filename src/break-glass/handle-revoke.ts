@@ -7,6 +7,7 @@ import type { Keys } from '../keys/key-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { readKeyUsage } from '../overview/usage-view.ts';
+import { revocationState } from '../revocation/key-state.ts';
 import { type BesideServices, NOT_AUDITED, type RevocationCall } from '../revocation/record-revocation.ts';
 import { type Revoked, revoke } from '../revocation/revoke.ts';
 import { reportVersions } from '../revocation/version-report.ts';
@@ -14,7 +15,7 @@ import { firstSeen } from './first-seen.ts';
 import { listOrRefuse, noSuchKey, unreadable } from './key-of-route.ts';
 import type { StatusServices } from './key-status.ts';
 import type { RevokeRequest, RevokeResponse } from './schemas.ts';
-import { dependentsOf, recordOf } from './to-json.ts';
+import { dependentsOf } from './to-json.ts';
 import { auditWarning, lockoutWarning, unrecordedWarning } from './warnings.ts';
 
 /** A dry run may take its time; a revocation waits no longer than this for what depends on the key. Milliseconds. */
@@ -97,7 +98,7 @@ function toBody(key: ManagedKey, result: Revoked<BlastRadius>): RevokeResponse {
     key: key.id,
     reason: 'Revoked',
     complete,
-    revocation: recordOf(revocation),
+    revocation: revocation && revocationState(revocation),
     versions: [...versions],
     elapsedMs,
     dependents: dependentsOf(dependents),

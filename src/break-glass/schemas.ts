@@ -178,4 +178,3 @@ export type RestoreRequest = z.output<typeof RESTORE_REQUEST>;
 export type RevokeResponse = z.input<typeof REVOKE_RESPONSE>;
 export type RestoreResponse = z.input<typeof RESTORE_RESPONSE>;
 export type KeyStatusResponse = z.input<typeof KEY_STATUS>;
-export type RevocationRecord = z.input<typeof revocation>;

@@ -1,18 +1,11 @@
 import type { BlastRadius } from '../dependents/blast-radius.ts';
 import type { Caller } from '../http/token-claims.ts';
 import type { RevocationCall } from '../revocation/record-revocation.ts';
-import type { RevocationStamp } from '../revocation/revocation.ts';
-import type { KeyStatusResponse, RevocationRecord, RevokeResponse } from './schemas.ts';
+import type { KeyStatusResponse, RevokeResponse } from './schemas.ts';
 
 /** The blast radius as an answer has it: plain JSON, without the key that the answer names anyway. */
 export function dependentsOf({ key: _, ...radius }: BlastRadius): RevokeResponse['dependents'] {
   return JSON.parse(JSON.stringify(radius));
-}
-
-export function recordOf(revocation: RevocationStamp | undefined): RevocationRecord | undefined {
-  if (!revocation) return undefined;
-  const { id, revokedOn, revokedBy } = revocation;
-  return { id, revokedOn: revokedOn.toISOString(), revokedBy };
 }
 
 /** Who calls, and why, as it goes into the audit trail. */
