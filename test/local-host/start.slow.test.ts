@@ -31,7 +31,7 @@ interface Up {
 async function start(): Promise<Up> {
   const child = startChild(START, ['--no-tour'], { PORT: '0', LOCAL_DIR: folder });
   started = child;
-  const [, url = ''] = await child.says(/^ready (http:\/\/127\.0\.0\.1:\d+)$/m, 20_000);
+  const [, url = ''] = await child.says(/^ready (http:\/\/127\.0\.0\.1:\d+)$/m, 60_000);
   return { child, url, env: parseEnv(await readFile(join(folder, 'env'), 'utf8')) };
 }
 
@@ -147,7 +147,7 @@ describe('npm start', () => {
     );
     const child = startChild(starter, [], { PORT: '0', LOCAL_DIR: folder });
     started = child;
-    const [, url = ''] = await child.says(/^ready (http:\/\/127\.0\.0\.1:\d+)$/m, 20_000);
+    const [, url = ''] = await child.says(/^ready (http:\/\/127\.0\.0\.1:\d+)$/m, 60_000);
     const up = { child, url, env: parseEnv(await readFile(join(folder, 'env'), 'utf8')) };
     child.process.kill('SIGKILL');
     await allGone(up);
