@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ACCOUNT_RECORD, TAKEN, TAKEN_FAILURE } from '../revocation/record-view.ts';
 import { AUDITED, REASON, RESTORE_REQUEST, TICKET, WARNINGS } from './schemas.ts';
 
 /** Bodies and answers of the calls about one account. The OpenAPI document is made from these same schemas. */
@@ -26,23 +27,6 @@ export const ACCOUNT_REVOKE_REQUEST = z.strictObject({
 
 export const ACCOUNT_RESTORE_REQUEST = RESTORE_REQUEST;
 
-const taken = z.object({
-  kind: z.enum(['scope', 'role']),
-  name: z.string().describe('Of the encryption scope, or of the role assignment.'),
-  scope: z.string().optional().describe('Where the role was assigned: ARM id of the vault or the key.'),
-  principalId: z.string().optional(),
-});
-
-const failure = taken.extend({ error: z.string() });
-
-const revocation = z.object({
-  id: z.string(),
-  scope: z.string().optional().describe('The encryption scope; absent: the account.'),
-  revokedOn: z.iso.datetime(),
-  revokedBy: z.string().describe('Object id of who revoked.'),
-  took: z.array(taken).describe('What a restore gives back, and nothing else.'),
-});
-
 const effects = {
   stops: z.array(z.string()).describe('What stops, in sentences.'),
   goesOn: z.array(z.string()).describe('What goes on all the same.'),
@@ -57,9 +41,9 @@ export const ACCOUNT_REVOKE_RESPONSE = z.object({
   scope: z.string().optional(),
   reason: z.enum(['AccountRevoked', 'DryRun']),
   complete: z.boolean().describe('A fresh read proves that nothing gives access any more.'),
-  revocation: revocation.optional(),
-  takes: z.array(taken).describe('What was, or would be, taken away.'),
-  failures: z.array(failure),
+  revocation: ACCOUNT_RECORD.optional(),
+  takes: z.array(TAKEN).describe('What was, or would be, taken away.'),
+  failures: z.array(TAKEN_FAILURE),
   elapsedMs: z.number(),
   ...z.object(effects).partial().shape,
   ...AUDITED,
@@ -71,9 +55,9 @@ export const ACCOUNT_RESTORE_RESPONSE = z.object({
   scope: z.string().optional(),
   reason: z.enum(['AccountRestored', 'NothingToRestore']),
   complete: z.boolean(),
-  revocation: revocation.optional(),
-  given: z.array(taken),
-  failures: z.array(failure),
+  revocation: ACCOUNT_RECORD.optional(),
+  given: z.array(TAKEN),
+  failures: z.array(TAKEN_FAILURE),
   ...AUDITED,
   warnings: WARNINGS,
 });
@@ -83,7 +67,7 @@ export const ACCOUNT_STATUS = z.object({
   key: z.string().optional().describe('Identifier of its own key; absent: it uses none of a managed vault.'),
   revocations: z
     .array(
-      revocation.extend({
+      ACCOUNT_RECORD.extend({
         held: z
           .union([z.boolean(), z.literal('unknown')])
           .describe('Whether nothing gives access, as is meant; false: something does.'),

@@ -9,9 +9,9 @@ import {
   type AccountRevocations,
   readAccountRevocations,
 } from '../revocation/account-record.ts';
+import { accountRecordView } from '../revocation/record-view.ts';
 import { type AccountLookServices, managedKeyOf, orUnreadable, ownKey } from './account-of-call.ts';
 import type { AccountStatusResponse } from './account-schemas.ts';
-import { accountRecordOf } from './account-to-json.ts';
 
 /** An account as it was read, with what is revoked below its key. */
 export interface AccountLook extends AccountRevocations {
@@ -54,7 +54,7 @@ export async function accountStatus(
   };
   const all = await Promise.all(open.map(async (one) => ({ one, holds: await held(one) })));
   const revocations = all.flatMap(({ one, holds }) =>
-    holds === undefined ? [] : [{ ...accountRecordOf(one), held: holds }],
+    holds === undefined ? [] : [{ ...accountRecordView(one), held: holds }],
   );
   return {
     account: account.id,

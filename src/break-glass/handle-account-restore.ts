@@ -8,9 +8,9 @@ import { type AccountRevocation, samePart, scopeOfPart } from '../revocation/acc
 import { type AccountRestored, type AccountUseCase, restoreAccount } from '../revocation/account-revocation.ts';
 import type { AccountGiving } from '../revocation/give-account.ts';
 import type { RevocationCall } from '../revocation/record-revocation.ts';
+import { accountRecordView, failureView, takenView } from '../revocation/record-view.ts';
 import { type AccountLookServices, orUnreadable } from './account-of-call.ts';
 import type { AccountRestoreResponse } from './account-schemas.ts';
-import { accountRecordOf, failuresOf, takenOf } from './account-to-json.ts';
 import type { RestoreRequest } from './schemas.ts';
 import { auditWarning } from './warnings.ts';
 
@@ -59,9 +59,9 @@ function toBody({ account, key, part }: Revocable, result: AccountRestored): Acc
     ...(scope === undefined ? {} : { scope }),
     reason: end === 'nothing' ? 'NothingToRestore' : 'AccountRestored',
     complete: end === 'restored' || end === 'nothing',
-    ...(revocation ? { revocation: accountRecordOf(revocation) } : {}),
-    given: takenOf(given),
-    failures: failuresOf(failures),
+    ...(revocation ? { revocation: accountRecordView(revocation) } : {}),
+    given: given.map(takenView),
+    failures: failures.map(failureView),
     audit,
     ...(auditReceipt ? { auditReceipt } : {}),
     warnings: [...auditWarning(audit), ...warnings],
@@ -87,7 +87,7 @@ export function givingProblem(
         'OtherRevocation',
         `${REASONS.OtherRevocation} Nothing was given back.`,
         `Read what is open of the account. If it is that one that you mean to restore, send "revocation": "${revocation?.id}".`,
-        { extensions: revocation ? { revocation: accountRecordOf(revocation) } : {} },
+        { extensions: revocation ? { revocation: accountRecordView(revocation) } : {} },
       );
     case 'overtaken':
       return new HttpProblem(

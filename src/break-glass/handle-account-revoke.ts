@@ -6,11 +6,11 @@ import { REASONS } from '../reasons.ts';
 import { scopeOfPart } from '../revocation/account-record.ts';
 import type { AccountRevoked, AccountRevoking } from '../revocation/account-revocation.ts';
 import { NOT_AUDITED, type RevocationCall } from '../revocation/record-revocation.ts';
+import { accountRecordView, failureView, takenView } from '../revocation/record-view.ts';
 import { ownStorage } from '../settings/own-storage.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type AccountLookServices, inReachOf, orUnreadable } from './account-of-call.ts';
 import type { AccountRevokeRequest, AccountRevokeResponse } from './account-schemas.ts';
-import { accountRecordOf, failuresOf, takenOf } from './account-to-json.ts';
 import { auditWarning } from './warnings.ts';
 
 export type AccountRevokeServices = AccountLookServices &
@@ -30,7 +30,7 @@ export async function dryRunAccount(
     ...aboutOf(revocable),
     reason: 'DryRun',
     complete: false,
-    takes: takenOf(takes),
+    takes: takes.map(takenView),
     failures: [],
     elapsedMs: 0,
     stops: [...stops],
@@ -82,9 +82,9 @@ function toBody(
     ...aboutOf(revocable),
     reason: 'AccountRevoked',
     complete,
-    revocation: accountRecordOf(revocation),
-    takes: takenOf(revocation.took),
-    failures: failuresOf(failures),
+    revocation: accountRecordView(revocation),
+    takes: revocation.took.map(takenView),
+    failures: failures.map(failureView),
     elapsedMs,
     audit,
     ...(auditReceipt ? { auditReceipt } : {}),

@@ -7,6 +7,7 @@ import {
   revokedBelowKey,
   scopeOfPart,
 } from '../../revocation/account-record.ts';
+import { newestOfParts } from '../../revocation/record-view.ts';
 import { restoreAccountCommand } from '../../revocation/restore-command.ts';
 import type { Check, Found } from './check.ts';
 import type { AccountSubject, Rules } from './subjects.ts';
@@ -61,13 +62,8 @@ function accountRecordUnbelieved({ account }: AccountSubject, { now }: Rules): r
   }));
 }
 
-/** The newest of each part. */
 function openOf({ account }: AccountSubject, { now }: Rules): readonly AccountRevocation[] {
-  const newest = new Map<string, AccountRevocation>();
-  for (const one of readAccountRevocations(account.tags, now).open) {
-    if (!newest.has(one.part.toLowerCase())) newest.set(one.part.toLowerCase(), one);
-  }
-  return [...newest.values()];
+  return newestOfParts(readAccountRevocations(account.tags, now).open);
 }
 
 function found({ account }: AccountSubject, { id, part, revokedOn, revokedBy }: AccountRevocation): Found[] {

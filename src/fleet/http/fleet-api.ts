@@ -8,13 +8,12 @@ import { HttpProblem } from '../../http/problem.ts';
 import { parseKeyIdentifier } from '../../keys/key-identifier.ts';
 import { REASONS } from '../../reasons.ts';
 import { type FilteredUse, matchesFilter, matchesHealth } from '../fleet-filter.ts';
-import { summarizeFleet } from '../fleet-summary.ts';
 import { fleetQuery } from './fleet-query.ts';
 import type { FleetSnapshot, FleetSnapshots } from './fleet-snapshot.ts';
 import { type JudgedAccount, placeInFleet } from './judge-fleet.ts';
 import type { FleetPorts } from './read-fleet.ts';
 import type { FleetListAnswer } from './schemas.ts';
-import { freshnessOf, toAccountAnswer, toRow } from './to-answer.ts';
+import { freshnessOf, toAccountAnswer, toRow, toSummary } from './to-answer.ts';
 
 export interface FleetCall {
   readonly headers: HeaderReader;
@@ -39,7 +38,7 @@ export async function showFleet(query: URLSearchParams, call: FleetCall, ports: 
     value: page.slice(0, top).map(toRow),
     ...(rest.has('after') ? { nextLink: `/api/fleet?${rest}` } : {}),
     matched: matched.length,
-    summary: summaryOf(filtered),
+    summary: toSummary(filtered, snapshot),
     ...freshnessOf(snapshot),
   };
   return withTag(answer, call.headers);
@@ -49,7 +48,7 @@ export async function showFleet(query: URLSearchParams, call: FleetCall, ports: 
 export async function showFleetAccount(name: string, call: FleetCall, ports: FleetPorts): Promise<HttpResponseInit> {
   const { snapshot, seen } = await readSnapshot(call, ports);
   const found = seen.find(({ account }) => account.name.toLowerCase() === name.toLowerCase());
-  if (found) return withTag({ ...toAccountAnswer(found), ...freshnessOf(snapshot) }, call.headers);
+  if (found) return withTag({ ...toAccountAnswer(found, snapshot), ...freshnessOf(snapshot) }, call.headers);
   throw new HttpProblem(
     404,
     'NotFound',
@@ -102,11 +101,6 @@ function filteredUses(one: JudgedAccount): FilteredUse[] {
     ...{ subscription, resourceGroup, tags },
     key,
   }));
-}
-
-function summaryOf(accounts: readonly JudgedAccount[]): FleetListAnswer['summary'] {
-  const { causes, states, ...rest } = summarizeFleet(accounts.map(({ health }) => health));
-  return { ...rest, states: { ...states }, causes: causes.map((cause) => ({ ...cause, about: [...cause.about] })) };
 }
 
 /** Whoever asks again and has it already is spared the answer. It may be kept by nobody but the caller, who asks each time. */

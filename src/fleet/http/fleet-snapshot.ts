@@ -8,6 +8,7 @@ const KEPT_MS = 15_000;
 
 /** How the fleet stood at one moment. */
 export interface FleetSnapshot {
+  readonly readOn: Date;
   readonly accounts: readonly JudgedAccount[];
   readonly listings: ReadonlyMap<string, Date>;
   readonly report: Pick<DriftReport, 'id' | 'startedOn' | 'complete'> | undefined;
@@ -35,6 +36,6 @@ export class FleetSnapshots {
 
 async function takeSnapshot(ports: FleetPorts): Promise<FleetSnapshot> {
   const reading = await readFleet(ports);
-  const { listings, report, warnings } = reading;
-  return { accounts: await judgeFleet(reading, ports.settings), listings, report, warnings };
+  const { readOn, listings, report, warnings } = reading;
+  return { readOn, accounts: await judgeFleet(reading, ports.settings), listings, report, warnings };
 }

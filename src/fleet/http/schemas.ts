@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { FINDING } from '../../drift/report.ts';
+import { ACCOUNT_RECORD } from '../../revocation/record-view.ts';
 import { HEALTH_STATES } from '../health.ts';
 
 /** Answers of the calls about the fleet. The OpenAPI document is made from these same schemas. */
@@ -62,6 +63,12 @@ const FLEET_SUMMARY = z.object({
     .array(z.object({ ...CAUSE, state, accounts: count, since: time.optional() }))
     .describe('At most 20, worst first.'),
   moreCauses: count,
+  revocations: z
+    .array(ACCOUNT_RECORD.extend({ account: z.string().describe('Name of the storage account.') }))
+    .describe(
+      'Accounts and encryption scopes that are revoked by themselves, below their key, as their tags said when they were last read: the newest of each, newest first; at most 50.',
+    ),
+  moreRevocations: count,
 });
 
 const FRESHNESS = z.object({
@@ -92,6 +99,11 @@ export const FLEET_ACCOUNT = FLEET_ROW.extend({
     .describe('ARM id of the user-assigned identity that reaches the key; absent: its own.'),
   lastLook: LAST_LOOK,
   scopeUses: z.array(z.object({ scope: z.string(), ...USE, lastLook: LAST_LOOK })),
+  revocations: z
+    .array(ACCOUNT_RECORD)
+    .describe(
+      'What of it is revoked by itself, below its key, as its tags said when it was last read, newest first; `GET /api/accounts/{name}` asks Azure, and whether it holds.',
+    ),
   findings: z.array(FINDING).describe('Of the last drift check, about the account and its scopes.'),
   freshness: FRESHNESS,
   warnings: z.array(z.string()),
