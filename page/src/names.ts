@@ -32,13 +32,25 @@ export function inWords(reason: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+/** The account of a request that is about one below its key. */
+export function approvalAccount(asked: ApprovalRequest): string | undefined {
+  return asked.action === 'restore' && asked.account !== undefined ? shortId(asked.account) : undefined;
+}
+
+/** The view where a request can be approved. */
+export function approvalPlace(asked: ApprovalRequest): readonly string[] {
+  const account = approvalAccount(asked);
+  if (account !== undefined) return ['fleet', account];
+  return ['break-glass', asked.vault, asked.key].filter((part) => part !== undefined);
+}
+
 /** What a request for approval is about. */
 export function approvalTitle(asked: ApprovalRequest): string {
   const where = asked.vault === undefined ? 'all keys' : `${asked.vault}/${asked.key}`;
   switch (asked.action) {
     case 'restore': {
       // Below the key: whoever approves must not take it for the whole key.
-      const account = asked.account?.split('/').at(-1);
+      const account = approvalAccount(asked);
       return account === undefined ? `Restore of ${where}` : `Restore of the account ${account} alone, on ${where}`;
     }
     case 'pause':

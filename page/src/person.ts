@@ -1,5 +1,6 @@
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
+import type { ApprovalList, AuditList } from './api/types.ts';
 import type { Person } from './session.ts';
 
 export const PersonContext = createContext<Person>({ name: '', objectId: '', roles: [] });
@@ -11,4 +12,16 @@ export function usePerson(): Person {
 /** Whether a role is there: to say beforehand what the API would refuse. `Cmk.Operate` includes reading. */
 export function has(person: Person, role: 'CmkKey.Read' | 'CmkKey.Revoke' | 'CmkKey.Restore' | 'Cmk.Operate'): boolean {
   return person.roles.includes(role) || (role === 'CmkKey.Read' && person.roles.includes('Cmk.Operate'));
+}
+
+/** Names by object id, in lower case. */
+export type Names = ReadonlyMap<string, string>;
+
+/** Names of people, as far as what the page has read anyway tells them: audit records, and requests for approval. */
+export function namesIn(audit: AuditList | undefined, approvals: ApprovalList | undefined): Names {
+  const callers = (audit?.value ?? []).flatMap(({ entry }) => entry.caller ?? []);
+  const people = (approvals?.value ?? []).flatMap(({ askedBy, approvedBy }) => [askedBy, ...approvedBy]);
+  return new Map(
+    [...callers, ...people].flatMap(({ objectId, name }) => (name ? [[objectId.toLowerCase(), name] as const] : [])),
+  );
 }

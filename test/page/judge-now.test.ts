@@ -7,6 +7,7 @@ const WELL: Standing = {
   errors: 0,
   warnings: 0,
   revoked: 0,
+  revokedBelow: 0,
   stuck: 0,
   isRefused: false,
   isUnchecked: false,

@@ -4,13 +4,20 @@ import type { DriftSummary } from '../../../src/drift/report.ts';
 // What the API answers, by its own schemas: a change there is an error here.
 export type { ApprovalRequest } from '../../../src/approvals/approval.ts';
 export type { AuditRecordView, AuditRecordWhole, AuditVerification } from '../../../src/audit/trail-view.ts';
+export type {
+  AccountRestoreResponse,
+  AccountRevokeResponse,
+  AccountStatusResponse,
+} from '../../../src/break-glass/account-schemas.ts';
 export type { KeyStatusResponse, RestoreResponse, RevokeResponse } from '../../../src/break-glass/schemas.ts';
 export type { DriftCause, DriftReport, Finding } from '../../../src/drift/report.ts';
 export type { TrendDay } from '../../../src/drift/trend/trend.ts';
 export type { KeySummary } from '../../../src/overview/key-view.ts';
+export type { AccountRecordView, TakenView } from '../../../src/revocation/record-view.ts';
 export type { RotationSummaryAnswer } from '../../../src/rollout/http/schemas.ts';
 
 import type { AUDIT_LIST } from '../../../src/audit/trail-view.ts';
+import type { AccountRestoreResponse } from '../../../src/break-glass/account-schemas.ts';
 import type { APPROVAL_GIVEN, APPROVAL_LIST } from '../../../src/break-glass/schemas.ts';
 import type { TREND } from '../../../src/drift/trend/trend.ts';
 import type { FLEET_ACCOUNT, FLEET_LIST, FLEET_ROW } from '../../../src/fleet/http/schemas.ts';
@@ -18,7 +25,7 @@ import type { KEY_LIST } from '../../../src/overview/key-view.ts';
 import type { ROTATION_LIST } from '../../../src/rollout/http/schemas.ts';
 
 export type ApprovalList = z.output<typeof APPROVAL_LIST>;
-export type ApprovalGiven = z.output<typeof APPROVAL_GIVEN>;
+export type ApprovalGiven = z.output<typeof APPROVAL_GIVEN> & { readonly accountRestore?: AccountRestoreResponse };
 export type KeyList = z.output<typeof KEY_LIST>;
 export type RotationList = z.output<typeof ROTATION_LIST>;
 export type AuditList = z.output<typeof AUDIT_LIST>;

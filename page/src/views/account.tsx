@@ -8,13 +8,14 @@ import { Heading } from '../ui/heading.tsx';
 import { Prose } from '../ui/prose.tsx';
 import { Facts, Section } from '../ui/section.tsx';
 import { Since, Time } from '../ui/time.tsx';
+import { AccountBreakGlass } from './break-glass/account-break-glass.tsx';
 import { HEALTH_WORDS, HealthBadge } from './health.tsx';
 
 const PROBE = { blocked: 'refuses to serve data', open: 'serves data', unknown: 'could not be asked' } as const;
 const SEVERITY = { error: 'bad', warning: 'warn', advice: 'info' } as const;
 
 /** One account: its key and version, scopes, identity, last moves, findings and history. */
-export function AccountView({ name }: { readonly name: string }) {
+export function AccountView({ name, scope }: { readonly name: string; readonly scope: string | undefined }) {
   const account = usePoll<FleetAccount>(`/fleet/${encodeURIComponent(name)}`, 10_000);
   const history = usePoll<AuditList>(`/audit?account=${encodeURIComponent(name)}`, 30_000);
   const { data } = account;
@@ -27,6 +28,7 @@ export function AccountView({ name }: { readonly name: string }) {
       <Section title="How it stands" of={account}>
         {data && <Standing of={data} />}
       </Section>
+      <AccountBreakGlass {...{ name, scope, account }} history={history.data} />
       {data && (
         <div class="columns">
           <Section title="Key">
@@ -133,6 +135,9 @@ function Scopes({ of }: { readonly of: FleetAccount }) {
         {of.scopeUses.map(({ scope, key, version, mode, lastLook }) => (
           <li key={scope}>
             <span class="strong">{scope}</span>{' '}
+            {of.revocations.some((one) => one.scope?.toLowerCase() === scope.toLowerCase()) && (
+              <Badge tone="bad">Revoked</Badge>
+            )}{' '}
             <span class="muted">
               {key ? keyLabel(key) : 'Microsoft-managed'}
               {version ? ` ${shortVersion(version)}` : ''} {mode ?? ''}

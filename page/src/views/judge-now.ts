@@ -8,6 +8,8 @@ export interface Standing {
   readonly errors: number | undefined;
   readonly warnings: number | undefined;
   readonly revoked: number | undefined;
+  /** Accounts and encryption scopes that are revoked below their key. */
+  readonly revokedBelow: number | undefined;
   readonly stuck: number | undefined;
   /** Whether whoever looks may see none of it. */
   readonly isRefused: boolean;
@@ -21,11 +23,14 @@ export interface Standing {
 
 /** The one line: it words what the API says, and never says that all is well about what it has not read, or read long ago. */
 export function judgeNow(standing: Standing): { readonly tone: Tone; readonly text: string } {
-  const { states, errors, warnings, revoked, stuck, isRefused, isUnchecked, gaps, isOld } = standing;
+  const { states, errors, warnings, revoked, revokedBelow, stuck, isRefused, isUnchecked, gaps, isOld } = standing;
   if (isRefused) return { tone: 'none', text: 'You may not see how things stand.' };
   const since = isOld ? ' Some of this is old: what is marked below could not be read again.' : '';
   const wrong = [
     revoked ? count(revoked, 'key is revoked', 'keys are revoked') : '',
+    revokedBelow
+      ? count(revokedBelow, 'account or scope is revoked by itself', 'accounts or scopes are revoked by themselves')
+      : '',
     states?.Blocked ? count(states.Blocked, 'account is blocked', 'accounts are blocked') : '',
     states?.NoAccess ? `${count(states.NoAccess, 'account has', 'accounts have')} no access to the key` : '',
     stuck ? count(stuck, 'rotation is stuck', 'rotations are stuck') : '',

@@ -1,6 +1,7 @@
 import type { ApprovalList, DriftHistory, DriftReport, FleetList, KeyList, RotationList } from '../api/types.ts';
 import { usePoll } from '../api/use-poll.ts';
-import { approvalTitle, count, keyLabel, keyNames } from '../names.ts';
+import { approvalPlace, approvalTitle, count, keyLabel, keyNames } from '../names.ts';
+import { type Names, namesIn } from '../person.ts';
 import { href } from '../route.ts';
 import { isOld, PollProblem, useNow } from '../ui/freshness.tsx';
 import { Heading } from '../ui/heading.tsx';
@@ -37,6 +38,7 @@ export function NowView() {
     errors: report.data?.counts.error,
     warnings: report.data?.counts.warning,
     revoked: keys.data && revoked.length,
+    revokedBelow: fleet.data && fleet.data.summary.revocations.length + fleet.data.summary.moreRevocations,
     stuck: rotations.data && underWay.filter(({ state }) => state === 'stuck' || state === 'held').length,
     isRefused: all.every(({ problem }) => problem?.status === 403),
     isUnchecked: history.data?.reports.length === 0,
@@ -66,30 +68,19 @@ export function NowView() {
         </div>
         <div>
           <Section title="Open revocations" of={keys}>
-            {revoked.length > 0 ? (
-              <ul class="items">
-                {revoked.map((key) => (
-                  <li key={key.key}>
-                    <p class="strong">
-                      <a href={href(['break-glass', key.vault, key.name])}>{keyLabel(key.key)}</a>
-                    </p>
-                    <RevocationLine revocation={key.revocation} />
-                  </li>
-                ))}
-              </ul>
-            ) : (
-              keys.data && <p>No key is revoked.</p>
-            )}
+            <OpenRevocations
+              keys={keys.data && revoked}
+              below={fleet.data?.summary}
+              names={namesIn(undefined, approvals.data)}
+            />
           </Section>
           {waiting.length > 0 && (
             <Section title="Waiting for approval" of={approvals}>
               <ul class="items">
                 {waiting.map((one) => (
                   <li key={one.id}>
-                    <a href={href(['break-glass', one.vault, one.key].filter((part) => part !== undefined))}>
-                      {approvalTitle(one)}
-                    </a>
-                    : {one.approvedBy.length} of {one.needed} have approved
+                    <a href={href(approvalPlace(one))}>{approvalTitle(one)}</a>: {one.approvedBy.length} of {one.needed}{' '}
+                    have approved
                   </li>
                 ))}
               </ul>
@@ -115,6 +106,51 @@ export function NowView() {
           </Section>
         </div>
       </div>
+    </>
+  );
+}
+
+interface OpenRevocationsProps {
+  /** Undefined: not read. */
+  readonly keys: KeyList['value'] | undefined;
+  /** Of the fleet; undefined: not read. */
+  readonly below: FleetList['summary'] | undefined;
+  readonly names: Names;
+}
+
+/** Of keys, and below them of accounts and encryption scopes. */
+function OpenRevocations({ keys, below, names }: OpenRevocationsProps) {
+  const { revocations = [], moreRevocations = 0 } = below ?? {};
+  return (
+    <>
+      {((keys?.length ?? 0) > 0 || revocations.length > 0) && (
+        <ul class="items">
+          {keys?.map((key) => (
+            <li key={key.key}>
+              <p class="strong">
+                <a href={href(['break-glass', key.vault, key.name])}>{keyLabel(key.key)}</a>
+              </p>
+              <RevocationLine revocation={key.revocation} names={names} />
+            </li>
+          ))}
+          {revocations.map((one) => (
+            <li key={one.id}>
+              <p>
+                <a class="strong" href={href(['fleet', one.account], { scope: one.scope })}>
+                  {one.scope === undefined ? one.account : `${one.account}/${one.scope}`}
+                </a>{' '}
+                <span class="muted">{one.scope === undefined ? 'the account' : 'the encryption scope'} by itself</span>
+              </p>
+              <RevocationLine revocation={one} names={names} />
+            </li>
+          ))}
+        </ul>
+      )}
+      {moreRevocations > 0 && <p class="muted">… and {count(moreRevocations, 'more', 'more')}.</p>}
+      {keys?.length === 0 && (
+        <p>No key is revoked{below && revocations.length === 0 && ', and no account by itself'}.</p>
+      )}
+      {!below && <p class="muted">Whether an account is revoked by itself is not known yet.</p>}
     </>
   );
 }

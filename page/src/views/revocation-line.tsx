@@ -1,20 +1,47 @@
-import type { KeySummary } from '../api/types.ts';
-import { usePerson } from '../person.ts';
+import { type Names, usePerson } from '../person.ts';
 import { Since } from '../ui/time.tsx';
 
-/** Who revoked, and since when. Names are not kept with a key: it is the object id, or "you". */
-export function RevocationLine({ revocation }: { readonly revocation: KeySummary['revocation'] }) {
-  const me = usePerson();
+interface RevocationLineProps {
+  readonly revocation:
+    | {
+        readonly id: string;
+        readonly revokedOn: string;
+        readonly revokedBy: string;
+        readonly restoringBy?: string | undefined;
+      }
+    | undefined;
+  /** Those that are known: they are not kept with a revocation. */
+  readonly names?: Names;
+}
+
+/** Who revoked, and since when. */
+export function RevocationLine({ revocation, names }: RevocationLineProps) {
   if (!revocation) return null;
-  const who = (id: string) => (id.toLowerCase() === me.objectId ? 'you' : id);
+  const { id, revokedOn, revokedBy, restoringBy } = revocation;
   return (
     <p class="detail">
-      Revoked <Since at={revocation.revokedOn} /> by <span class="mono">{who(revocation.revokedBy)}</span>
-      {revocation.restoringBy ? <>; being restored by {who(revocation.restoringBy)}</> : ''}
+      Revoked <Since at={revokedOn} /> by <Who id={revokedBy} names={names} />
+      {restoringBy && (
+        <>
+          ; being restored by <Who id={restoringBy} names={names} />
+        </>
+      )}
       <br />
       <small>
-        Id <span class="mono">{revocation.id}</span>
+        Id <span class="mono">{id}</span>
       </small>
     </p>
+  );
+}
+
+/** By name too, where it is known; the object id is what is sure. */
+function Who({ id, names }: { readonly id: string; readonly names: Names | undefined }) {
+  const me = usePerson();
+  const name = id.toLowerCase() === me.objectId ? `you (${me.name})` : names?.get(id.toLowerCase());
+  return (
+    <>
+      {name && `${name}, `}
+      <span class="mono">{id}</span>
+    </>
   );
 }

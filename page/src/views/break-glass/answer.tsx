@@ -4,6 +4,7 @@ import type { Problem } from '../../api/client.ts';
 import { Icon } from '../../ui/icon.tsx';
 import { ProblemCard } from '../../ui/problem.tsx';
 import type { Tone } from '../../ui/tone.ts';
+import { type TakenFailure, TakenList } from './taken.tsx';
 import type { Call } from './use-call.ts';
 import { VersionReports } from './versions.tsx';
 
@@ -39,7 +40,8 @@ export function Refused({ call }: { readonly call: Pick<Call<unknown>, 'problem'
   const [failure, setFailure] = useState('');
   const { problem, stepUp } = call;
   if (!problem) return null;
-  const versions = versionsOf(problem);
+  const versions = listOf<Parameters<typeof VersionReports>[0]['versions'][number]>(problem, 'versions');
+  const failures = listOf<TakenFailure>(problem, 'failures');
   return (
     <>
       <ProblemCard problem={problem} />
@@ -56,11 +58,13 @@ export function Refused({ call }: { readonly call: Pick<Call<unknown>, 'problem'
         </p>
       )}
       {versions && <VersionReports versions={versions} />}
+      {failures && <TakenList taken={failures} nothing="" />}
     </>
   );
 }
 
-function versionsOf(problem: Problem) {
-  const { versions } = problem as { readonly versions?: Parameters<typeof VersionReports>[0]['versions'] };
-  return Array.isArray(versions) && versions.length > 0 ? versions : undefined;
+/** A list that a refusal has beside what every one has. */
+function listOf<T>(problem: Problem, name: string): T[] | undefined {
+  const list = problem[name];
+  return Array.isArray(list) && list.length > 0 ? list : undefined;
 }

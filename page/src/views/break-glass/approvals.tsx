@@ -1,12 +1,13 @@
 import type { ApprovalGiven, ApprovalList, ApprovalRequest } from '../../api/types.ts';
 import { type Polled, useApi } from '../../api/use-poll.ts';
-import { approvalTitle, inWords } from '../../names.ts';
+import { approvalAccount, approvalTitle, inWords } from '../../names.ts';
 import { has, usePerson } from '../../person.ts';
 import { serverNow } from '../../server-time.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Section } from '../../ui/section.tsx';
 import { Since, Time } from '../../ui/time.tsx';
 import type { Tone } from '../../ui/tone.ts';
+import { AccountRestored } from './account-answers.tsx';
 import { Done, Refused } from './answer.tsx';
 import { RestoreAnswered } from './restore.tsx';
 import { useCall } from './use-call.ts';
@@ -24,13 +25,17 @@ interface ApprovalsProps {
   readonly of: Polled<ApprovalList>;
   readonly vault?: string;
   readonly name?: string;
+  /** Of one account, below its key. */
+  readonly account?: string;
   readonly changed?: () => void;
 }
 
-/** What others have to approve first; of one key, or of all. */
-export function Approvals({ of, vault, name, changed }: ApprovalsProps) {
+/** What others have to approve first; of one key, of one account, or of all. */
+export function Approvals({ of, vault, name, account, changed }: ApprovalsProps) {
   const all = (of.data?.value ?? []).filter(
-    (one) => !vault || (same(one.vault ?? '', vault) && same(one.key ?? '', name ?? '')),
+    (one) =>
+      (!vault || (same(one.vault ?? '', vault) && same(one.key ?? '', name ?? ''))) &&
+      (!account || same(approvalAccount(one) ?? '', account)),
   );
   if (all.length === 0) return null;
   const again = () => {
@@ -95,7 +100,10 @@ function Approval({ one, changed }: { readonly one: ApprovalRequest; readonly ch
       )}
       <Refused call={call} />
       {call.answer?.restore && <RestoreAnswered answer={call.answer.restore} />}
-      {call.answer && !call.answer.restore && (
+      {call.answer?.accountRestore && (
+        <AccountRestored answer={call.answer.accountRestore} subject={approvalAccount(one) ?? ''} />
+      )}
+      {call.answer && !call.answer.restore && !call.answer.accountRestore && (
         <Done tone="good" title={STATES[call.answer.approval.state][1]} warnings={[]}>
           <p>
             {call.answer.approval.approvedBy.length} of {call.answer.approval.needed} have approved.

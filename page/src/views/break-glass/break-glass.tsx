@@ -1,6 +1,5 @@
-import { useEffect, useRef } from 'preact/hooks';
 import type { ApprovalList, KeyList, KeyStatusResponse, RevokeResponse } from '../../api/types.ts';
-import { type Polled, usePoll } from '../../api/use-poll.ts';
+import { usePoll } from '../../api/use-poll.ts';
 import { count } from '../../names.ts';
 import { has, usePerson } from '../../person.ts';
 import { href } from '../../route.ts';
@@ -9,13 +8,13 @@ import { Icon } from '../../ui/icon.tsx';
 import { Section } from '../../ui/section.tsx';
 import { KeyStateBadge } from '../key-state.tsx';
 import { RevocationLine } from '../revocation-line.tsx';
-import { Refused } from './answer.tsx';
+import { Another, Answers } from './answers.tsx';
 import { Approvals } from './approvals.tsx';
 import { Effect } from './effect.tsx';
 import { EffectTimes } from './effect-times.tsx';
 import { Restore, type RestoreAnswer, RestoreAnswered } from './restore.tsx';
 import { Revoke, Revoked } from './revoke.tsx';
-import { type Call, useCall } from './use-call.ts';
+import { useCall } from './use-call.ts';
 import { Versions } from './versions.tsx';
 
 interface BreakGlassProps {
@@ -36,6 +35,11 @@ function ChooseKey() {
     const typed = new FormData(event.currentTarget as HTMLFormElement).get('key');
     const [vault = '', key = ''] = String(typed).trim().split('/');
     if (vault && key) location.hash = href(['break-glass', vault, key]);
+  };
+  const chooseAccount = (event: Event) => {
+    event.preventDefault();
+    const typed = new FormData(event.currentTarget as HTMLFormElement).get('account');
+    location.hash = href(['fleet', String(typed).trim()]);
   };
   return (
     <>
@@ -72,6 +76,18 @@ function ChooseKey() {
           <button type="submit">Go to the key</button>
         </form>
       </Section>
+      <Section title="Not the key">
+        <form onSubmit={chooseAccount}>
+          <label class="field">
+            <span>One account alone</span>
+            <input name="account" placeholder="stfiles01" required pattern="\s*[0-9a-z]{3,24}\s*" autocomplete="off" />
+            <small>
+              Or one encryption scope of it: the key, and everybody else on it, go on. On the account&apos;s own page.
+            </small>
+          </label>
+          <button type="submit">Go to the account</button>
+        </form>
+      </Section>
       <Approvals of={approvals} />
     </>
   );
@@ -97,7 +113,12 @@ function OneKey({ vault, name }: { readonly vault: string; readonly name: string
         <a href={href(['keys', vault, name])}>About this key</a>
       </p>
       {data && revocation && <Standing data={data} label={`${vault}/${name}`} />}
-      <Answers revoke={revoke} restore={restore} status={status} />
+      <Answers
+        {...{ revoke, restore, status }}
+        isRevoked={revocation !== undefined}
+        revoked={(answer, isUndone) => <Revoked answer={answer} isUndone={isUndone} />}
+        restored={(answer, isUndone) => <RestoreAnswered answer={answer} isUndone={isUndone} />}
+      />
       {revocation && (
         <Section title="Restore">
           <Another than={revocation.id} own={revoke.answer?.revocation?.id} />
@@ -143,44 +164,6 @@ function Standing({ data, label }: { readonly data: KeyStatusResponse; readonly 
         <p role="status">{words}</p>
         <RevocationLine revocation={revocation} />
       </div>
-    </div>
-  );
-}
-
-interface AnswersProps {
-  readonly revoke: Call<RevokeResponse>;
-  readonly restore: Call<RestoreAnswer>;
-  readonly status: Polled<KeyStatusResponse>;
-}
-
-/** What the calls came to; brought into sight when it comes, as it stands above what was pressed. */
-function Answers({ revoke, restore, status }: AnswersProps) {
-  const shown = useRef<HTMLDivElement>(null);
-  const news = revoke.answer ?? revoke.problem ?? restore.answer ?? restore.problem;
-  useEffect(() => {
-    if (news) shown.current?.focus();
-  }, [news]);
-  const isRevoked = status.data?.revocation !== undefined;
-  const isSeenSince = ({ answeredOn }: Pick<Call<unknown>, 'answeredOn'>) =>
-    answeredOn !== undefined && status.askedOn !== undefined && status.askedOn > answeredOn;
-  return (
-    <div ref={shown} tabIndex={-1} class="answers">
-      <Refused call={revoke} />
-      {isRevoked && <Refused call={restore} />}
-      {revoke.answer && <Revoked answer={revoke.answer} isUndone={isSeenSince(revoke) && !isRevoked} />}
-      {restore.answer && <RestoreAnswered answer={restore.answer} isUndone={isSeenSince(restore) && isRevoked} />}
-    </div>
-  );
-}
-
-/** Says that the revocation is not the one that was there before, unless whoever looks has made it. */
-function Another({ than, own }: { readonly than: string; readonly own: string | undefined }) {
-  const first = useRef(than);
-  if (first.current === than || own === than) return null;
-  return (
-    <div class="notice tone-warn" role="alert">
-      <Icon tone="warn" />
-      <p>It has been revoked again since you came here: see by whom, and find out why, before you restore it.</p>
     </div>
   );
 }

@@ -1,14 +1,16 @@
 import type { ApprovalRequest, KeyStatusResponse, RestoreResponse } from '../../api/types.ts';
-import { useApi } from '../../api/use-poll.ts';
 import { count, shortId } from '../../names.ts';
-import { has, usePerson } from '../../person.ts';
-import { Icon } from '../../ui/icon.tsx';
 import { Done } from './answer.tsx';
+import { RestoreForm } from './restore-form.tsx';
 import type { Call } from './use-call.ts';
 import { VersionReports } from './versions.tsx';
-import { Why, whyOf } from './why.tsx';
 
-export type RestoreAnswer = RestoreResponse | { readonly reason: 'ApprovalNeeded'; readonly approval: ApprovalRequest };
+/** What is answered in the place of a restore that others have to approve. */
+export interface ApprovalAsked {
+  readonly reason: 'ApprovalNeeded';
+  readonly approval: ApprovalRequest;
+}
+export type RestoreAnswer = RestoreResponse | ApprovalAsked;
 
 interface RestoreProps {
   readonly vault: string;
@@ -18,37 +20,15 @@ interface RestoreProps {
   readonly call: Call<RestoreAnswer>;
 }
 
-/** Gives back what the revocation disabled, and nothing else; by somebody else than who revoked. */
-export function Restore({ vault, name, revocation, changed, call }: RestoreProps) {
-  const api = useApi();
-  const me = usePerson();
-  const path = `/api/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}/restore`;
-  const submit = (event: Event) => {
-    event.preventDefault();
-    const body = { ...whyOf(event.currentTarget as HTMLFormElement), revocation: revocation.id };
-    void call.run(async () => (await api.post<RestoreAnswer>(path, body)).body).then(changed);
-  };
-  if (!has(me, 'CmkKey.Restore')) {
-    return <p>Restoring takes the app role CmkKey.Restore, which you do not have. Get somebody who has it.</p>;
-  }
+/** Restores a key: what its revocation disabled. */
+export function Restore({ vault, name, ...rest }: RestoreProps) {
   return (
-    <>
-      {revocation.revokedBy.toLowerCase() === me.objectId && (
-        <div class="notice tone-info">
-          <Icon tone="info" />
-          <p>You revoked this key. Where dual control is on, somebody else has to restore it: the app refuses you.</p>
-        </div>
-      )}
-      <p>
-        It enables exactly what revocation <span class="mono">{revocation.id}</span> disabled.
-      </p>
-      <form onSubmit={submit}>
-        <Why what="restore" />
-        <button type="submit" class="primary" disabled={call.isRunning}>
-          {call.isRunning ? 'Restoring …' : `Restore ${vault}/${name}`}
-        </button>
-      </form>
-    </>
+    <RestoreForm
+      {...rest}
+      subject={`${vault}/${name}`}
+      kind="key"
+      path={`/api/keys/${encodeURIComponent(vault)}/${encodeURIComponent(name)}/restore`}
+    />
   );
 }
 
@@ -62,17 +42,7 @@ interface RestoreAnsweredProps {
 export function RestoreAnswered({ answer, isUndone = false }: RestoreAnsweredProps) {
   if (isUndone && answer.reason === 'Restored')
     return <Done tone="none" title="You restored the key. It has been revoked again since." warnings={[]} />;
-  if (answer.reason === 'ApprovalNeeded') {
-    const { needed, approvedBy } = answer.approval;
-    return (
-      <Done tone="info" title="It waits for approval; nothing was changed." warnings={[]}>
-        <p>
-          {count(needed - approvedBy.length, 'other person has', 'other people have')} to approve it, here or by its id{' '}
-          <span class="mono">{answer.approval.id}</span>. With the last approval it is carried out.
-        </p>
-      </Done>
-    );
-  }
+  if (answer.reason === 'ApprovalNeeded') return <Waits approval={answer.approval} />;
   const notReady = answer.accounts.filter(({ ready }) => ready !== true);
   const title = answer.reason === 'Restored' ? 'The key is restored.' : 'There was nothing to restore.';
   return (
@@ -91,6 +61,19 @@ export function RestoreAnswered({ answer, isUndone = false }: RestoreAnsweredPro
         </p>
       )}
       <p>Audit trail: {answer.audit}.</p>
+    </Done>
+  );
+}
+
+/** Of a restore that others have to approve first. */
+export function Waits({ approval }: { readonly approval: ApprovalRequest }) {
+  const { id, needed, approvedBy } = approval;
+  return (
+    <Done tone="info" title="It waits for approval; nothing was changed." warnings={[]}>
+      <p>
+        {count(needed - approvedBy.length, 'other person has', 'other people have')} to approve it, here or by its id{' '}
+        <span class="mono">{id}</span>. With the last approval it is carried out.
+      </p>
     </Done>
   );
 }

@@ -1,0 +1,224 @@
+import { useState } from 'preact/hooks';
+import type {
+  AccountRecordView,
+  AccountRevokeResponse,
+  AccountStatusResponse,
+  ApprovalList,
+  AuditList,
+  FleetAccount,
+} from '../../api/types.ts';
+import { type Polled, usePoll } from '../../api/use-poll.ts';
+import { keyNames } from '../../names.ts';
+import { has, type Names, namesIn, usePerson } from '../../person.ts';
+import { href, replaceQuery } from '../../route.ts';
+import { Icon } from '../../ui/icon.tsx';
+import { Section } from '../../ui/section.tsx';
+import { RevocationLine } from '../revocation-line.tsx';
+import { AccountPreview, type AccountRestoreAnswer, AccountRestored, AccountRevoked } from './account-answers.tsx';
+import { Another, Answers } from './answers.tsx';
+import { Approvals } from './approvals.tsx';
+import { RestoreForm } from './restore-form.tsx';
+import { RevokeForm } from './revoke-form.tsx';
+import { TakenList } from './taken.tsx';
+import { useCall } from './use-call.ts';
+
+/** A revocation below the key; `held` as Azure was asked, absent: as the fleet index has it. */
+type Open = AccountRecordView & Partial<Pick<AccountStatusResponse['revocations'][number], 'held'>>;
+
+interface AccountBreakGlassProps {
+  readonly name: string;
+  /** The encryption scope that is looked at; undefined: the account. */
+  readonly scope: string | undefined;
+  readonly account: Polled<FleetAccount>;
+  readonly history: AuditList | undefined;
+}
+
+/**
+ * Cutting off one account, or one encryption scope of it, and not its key. Whether something is open is told by the fleet
+ * index; Azure is asked once something is, or is being done, or where the index does not tell.
+ */
+export function AccountBreakGlass({ name, scope, account, history }: AccountBreakGlassProps) {
+  const me = usePerson();
+  const { data, problem } = account;
+  const [hasActed, setActed] = useState(false);
+  const isUntold = problem !== undefined && problem.status !== 403;
+  const isWatched = has(me, 'CmkKey.Read') && (hasActed || isUntold || (data?.revocations.length ?? 0) > 0);
+  const status = usePoll<AccountStatusResponse>(isWatched ? `/accounts/${encodeURIComponent(name)}` : undefined, 5_000);
+  const approvals = usePoll<ApprovalList>(isWatched ? '/approvals' : undefined, 10_000);
+  const open: readonly Open[] = status.data?.revocations ?? data?.revocations ?? [];
+  const scopes = scopesOf(data, open, scope);
+  // One that has no key of its own is revoked by its scopes alone.
+  const hasOwn = data === undefined || data.key !== undefined || open.some((one) => one.scope === undefined);
+  if (!hasOwn && scopes.length === 0) return null;
+  const chosen = scope ?? (hasOwn ? undefined : scopes[0]);
+  const changed = () => {
+    setActed(true);
+    status.refresh();
+  };
+  return (
+    <>
+      <Section title="Break-glass, below the key" {...(isWatched ? { of: status } : {})}>
+        <Intro of={data} />
+        {(scopes.length > 1 || (hasOwn && scopes.length > 0)) && <Choose {...{ name, scopes, hasOwn, chosen, open }} />}
+        {status.data?.warnings.map((warning) => (
+          <p key={warning} class="muted">
+            {warning}
+          </p>
+        ))}
+      </Section>
+      <OnePart
+        key={chosen ?? ''}
+        {...{ name, changed, status }}
+        scope={chosen}
+        open={open.find((one) => isOf(one, chosen))}
+        names={namesIn(history, approvals.data)}
+      />
+      <Approvals of={approvals} account={name} changed={changed} />
+    </>
+  );
+}
+
+function Intro({ of }: { readonly of: FleetAccount | undefined }) {
+  const key = of?.key ? keyNames(of.key) : undefined;
+  return (
+    <p>
+      One account, or one encryption scope of it, can be cut off by itself: its key, and everybody else on it, go on.{' '}
+      {key && (
+        <a href={href(['break-glass', key.vault, key.key])}>
+          The whole key {key.vault}/{key.key}
+        </a>
+      )}
+    </p>
+  );
+}
+
+interface ChooseProps {
+  readonly name: string;
+  readonly scopes: readonly string[];
+  readonly hasOwn: boolean;
+  readonly chosen: string | undefined;
+  readonly open: readonly Open[];
+}
+
+/** Names of scopes have no blank: the empty value is the account. */
+function Choose({ name, scopes, hasOwn, chosen, open }: ChooseProps) {
+  const label = (words: string, scope: string | undefined) =>
+    open.some((one) => isOf(one, scope)) ? `${words} (revoked)` : words;
+  return (
+    <label class="field">
+      <span>What it is about</span>
+      <select
+        value={chosen ?? ''}
+        onChange={(event) => replaceQuery(['fleet', name], { scope: event.currentTarget.value })}
+      >
+        {hasOwn && <option value="">{label('The account', undefined)}</option>}
+        {scopes.map((scope) => (
+          <option key={scope} value={scope}>
+            {label(`The encryption scope ${scope}`, scope)}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+interface OnePartProps {
+  readonly name: string;
+  readonly scope: string | undefined;
+  /** The newest revocation of it. */
+  readonly open: Open | undefined;
+  readonly names: Names;
+  readonly status: Polled<AccountStatusResponse>;
+  readonly changed: () => void;
+}
+
+function OnePart({ name, scope, open, names, status, changed }: OnePartProps) {
+  // Here, so that an answer stays when the state has changed by it.
+  const revoke = useCall<AccountRevokeResponse>();
+  const restore = useCall<AccountRestoreAnswer>();
+  const subject = scope === undefined ? name : `${name}/${scope}`;
+  const kind = scope === undefined ? 'account' : 'encryption scope';
+  const path = `/api/accounts/${encodeURIComponent(name)}`;
+  return (
+    <>
+      {open && <Standing {...{ open, subject, names }} />}
+      <Answers
+        {...{ revoke, restore, status }}
+        isRevoked={open !== undefined}
+        revoked={(answer, isUndone) => <AccountRevoked {...{ answer, subject, isUndone }} />}
+        restored={(answer, isUndone) => <AccountRestored {...{ answer, subject, isUndone }} />}
+      />
+      {open && (
+        <Section title="Restore">
+          <Another than={open.id} own={revoke.answer?.revocation?.id} />
+          <p class="label">Taken away</p>
+          <TakenList taken={open.took} nothing="Nothing: it had no access when it was revoked." />
+          {/* Another revocation is another form: what was typed was about the one before. */}
+          <RestoreForm
+            key={open.id}
+            {...{ subject, kind, changed }}
+            path={`${path}/restore`}
+            call={restore}
+            revocation={open}
+          />
+        </Section>
+      )}
+      <Section title={open ? 'Revoke it once more' : `Revoke this ${kind} by itself`}>
+        <RevokeForm
+          {...{ subject, changed }}
+          path={`${path}/revoke`}
+          more={scope === undefined ? NO_SCOPE : { scope }}
+          isRevoked={open !== undefined}
+          words={WORDS}
+          call={revoke}
+          preview={(answer) => <AccountPreview answer={answer} />}
+        />
+      </Section>
+    </>
+  );
+}
+
+const NO_SCOPE = {};
+const WORDS = {
+  again: 'For access that somebody has given by hand, or when the first answer said that it was not complete.',
+  looking: 'Looking at what gives it access …',
+  pace: 'It takes seconds; how soon Azure goes by it stands above.',
+};
+
+interface StandingProps {
+  readonly open: Open;
+  readonly subject: string;
+  readonly names: Names;
+}
+
+/** How a revocation stands: the record is there before anything is taken away. */
+function Standing({ open, subject, names }: StandingProps) {
+  const words =
+    open.held === false
+      ? `${subject} is not cut off: its revocation is open, and something gives it access.`
+      : `${subject} is revoked by itself${open.held === true ? ': nothing gives it access' : ''}.`;
+  return (
+    <div class="headline tone-bad">
+      <Icon tone="bad" />
+      <div>
+        <p role="status">{words}</p>
+        <RevocationLine revocation={open} names={names} />
+      </div>
+    </div>
+  );
+}
+
+/** Those that use a key, that are revoked, or that were asked for. */
+function scopesOf(
+  account: FleetAccount | undefined,
+  open: readonly Open[],
+  asked: string | undefined,
+): readonly string[] {
+  const used = (account?.scopeUses ?? []).flatMap(({ scope, key }) => (key ? [scope] : []));
+  const all = [...used, ...open.flatMap(({ scope }) => scope ?? []), ...(asked === undefined ? [] : [asked])];
+  return [...new Map(all.map((one) => [one.toLowerCase(), one])).values()].sort();
+}
+
+function isOf(one: Open, scope: string | undefined): boolean {
+  return one.scope?.toLowerCase() === scope?.toLowerCase();
+}

@@ -1,0 +1,55 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import type { Polled } from '../../api/use-poll.ts';
+import { Icon } from '../../ui/icon.tsx';
+import { Refused } from './answer.tsx';
+import type { Call } from './use-call.ts';
+
+interface AnswersProps<Revoked, Restored> {
+  readonly revoke: Call<Revoked>;
+  readonly restore: Call<Restored>;
+  readonly status: Pick<Polled<unknown>, 'askedOn'>;
+  /** As the status says. */
+  readonly isRevoked: boolean;
+  /** What a call came to; `isUndone` when the status has shown the opposite since. */
+  readonly revoked: (answer: Revoked, isUndone: boolean) => ComponentChildren;
+  readonly restored: (answer: Restored, isUndone: boolean) => ComponentChildren;
+}
+
+/** What the calls came to; brought into sight when it comes, as it stands above what was pressed. */
+export function Answers<Revoked, Restored>({
+  revoke,
+  restore,
+  status,
+  isRevoked,
+  revoked,
+  restored,
+}: AnswersProps<Revoked, Restored>) {
+  const shown = useRef<HTMLDivElement>(null);
+  const news = revoke.answer ?? revoke.problem ?? restore.answer ?? restore.problem;
+  useEffect(() => {
+    if (news) shown.current?.focus();
+  }, [news]);
+  const isSeenSince = ({ answeredOn }: Pick<Call<unknown>, 'answeredOn'>) =>
+    answeredOn !== undefined && status.askedOn !== undefined && status.askedOn > answeredOn;
+  return (
+    <div ref={shown} tabIndex={-1} class="answers">
+      <Refused call={revoke} />
+      {isRevoked && <Refused call={restore} />}
+      {revoke.answer && revoked(revoke.answer, isSeenSince(revoke) && !isRevoked)}
+      {restore.answer && restored(restore.answer, isSeenSince(restore) && isRevoked)}
+    </div>
+  );
+}
+
+/** Says that the revocation is not the one that was there before, unless whoever looks has made it. */
+export function Another({ than, own }: { readonly than: string; readonly own: string | undefined }) {
+  const first = useRef(than);
+  if (first.current === than || own === than) return null;
+  return (
+    <div class="notice tone-warn" role="alert">
+      <Icon tone="warn" />
+      <p>It has been revoked again since you came here: see by whom, and find out why, before you restore it.</p>
+    </div>
+  );
+}

@@ -1,0 +1,37 @@
+import type { TakenView } from '../../api/types.ts';
+import { shortId } from '../../names.ts';
+
+export type TakenFailure = TakenView & { readonly error?: string };
+
+interface TakenListProps {
+  readonly taken: readonly TakenFailure[];
+  /** Said of an empty list. */
+  readonly nothing: string;
+}
+
+/** What is taken away or given back, thing by thing. */
+export function TakenList({ taken, nothing }: TakenListProps) {
+  if (taken.length === 0) return <p>{nothing}</p>;
+  return (
+    <ul class="sentences">
+      {taken.map(({ kind, name, scope, principalId, error }) => (
+        <li key={`${kind}${scope}${name}`}>
+          {kind === 'scope' ? `That the encryption scope ${name} is enabled` : `Its role on ${shortId(scope ?? '')}`}
+          {kind === 'role' && (
+            <small>
+              {' '}
+              assignment <span class="mono">{name}</span>
+              {principalId && (
+                <>
+                  {' '}
+                  of <span class="mono">{principalId}</span>
+                </>
+              )}
+            </small>
+          )}
+          {error && `: ${error}`}
+        </li>
+      ))}
+    </ul>
+  );
+}
