@@ -9,8 +9,8 @@ const chromium = useChromium();
 const app = useApp({ env: { CMK_AUTOFIX: 'none', CMK_APPROVALS: 'restore:1', CMK_STEP_UP: 'c1' } });
 const opened: Visit[] = [];
 
-async function as(who: string, options: VisitOptions = {}): Promise<Visit> {
-  const one = await visitAs(chromium.browser, app, who, `#/break-glass/${KEY}`, options);
+async function as(who: string, options: VisitOptions = {}, view = `#/break-glass/${KEY}`): Promise<Visit> {
+  const one = await visitAs(chromium.browser, app, who, view, options);
   opened.push(one);
   return one;
 }
@@ -66,5 +66,41 @@ describe('where a further proof and others are asked for', () => {
     await approve.click();
     await operator.page.getByText('The key is restored.').waitFor();
     await operator.page.getByText('Carried out').first().waitFor();
+  });
+
+  it('an account is restored with the approval of a third person', { timeout: 120_000 }, async () => {
+    const view = '#/fleet/strecords01';
+    const revoker = await as('revoker', {}, view);
+    await revoker.page.getByRole('button', { name: 'See what would stop' }).click();
+    await revoker.page.getByLabel('Why').fill('One share is being copied');
+    await revoker.page.getByLabel(/^Type/).fill('strecords01');
+    const press = revoker.page.getByRole('button', { name: 'Revoke strecords01' });
+    await press.click();
+    await revoker.page.getByText('StepUpNeeded').first().waitFor();
+    await stepUp(revoker);
+    await press.click();
+    await revoker.page.getByText('strecords01 is revoked by itself: nothing gives it access.').waitFor();
+
+    const restorer = await as('restorer', {}, view);
+    const restore = restorer.page.getByRole('button', { name: 'Restore strecords01' });
+    await restorer.page.getByLabel('Why').fill('It was a backup');
+    await restore.click();
+    await restorer.page.getByText('StepUpNeeded').first().waitFor();
+    await stepUp(restorer);
+    await restore.click();
+    await restorer.page.getByText('It waits for approval; nothing was changed.').waitFor();
+    await restorer.page.getByRole('button', { name: 'Take it back' }).waitFor();
+
+    const operator = await as('operator', {}, '#/');
+    const waiting = operator.page.getByRole('region', { name: 'Waiting for approval' });
+    await waiting.getByRole('link', { name: /strecords01/ }).click();
+    await operator.page.getByText('strecords01 is revoked by itself: nothing gives it access.').waitFor();
+    const approve = operator.page.getByRole('button', { name: 'Approve' });
+    await approve.click();
+    await operator.page.getByText('StepUpNeeded').first().waitFor();
+    await stepUp(operator);
+    await approve.click();
+    await operator.page.getByText('strecords01 is restored.').waitFor();
+    await restorer.page.getByText('strecords01 is revoked by itself').waitFor({ state: 'detached' });
   });
 });

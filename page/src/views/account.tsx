@@ -117,13 +117,20 @@ function keyFacts({ key, mode, current, pinned, identity, lastLook }: FleetAccou
   ] as const;
 }
 
-function placeFacts({ id, subscription, resourceGroup, region, tags }: FleetAccount) {
-  const all = Object.entries(tags);
+function placeFacts({ id, subscription, resourceGroup, region, tags, revocations }: FleetAccount) {
+  // What is in these is told above.
+  const isRecord = (tag: string) =>
+    revocations.some((one) => tag.toLowerCase().startsWith(`cmk-revoked-${one.id.toLowerCase()}`));
+  const others = Object.entries(tags).filter(([name]) => !isRecord(name));
+  const all = [
+    ...others.map(([name, value]) => `${name}=${value}`),
+    ...(revocations.length > 0 ? ['the record of what is revoked'] : []),
+  ];
   return [
     ['Subscription', subscription],
     ['Resource group', resourceGroup],
     ['Region', region],
-    ['Tags', all.length === 0 ? 'none' : all.map(([name, value]) => `${name}=${value}`).join(', ')],
+    ['Tags', all.length === 0 ? 'none' : all.join(', ')],
     ['Id', <span class="mono">{id}</span>],
   ] as const;
 }

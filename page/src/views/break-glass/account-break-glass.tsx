@@ -11,6 +11,7 @@ import { type Polled, usePoll } from '../../api/use-poll.ts';
 import { keyNames } from '../../names.ts';
 import { has, type Names, namesIn, usePerson } from '../../person.ts';
 import { href, replaceQuery } from '../../route.ts';
+import { Badge } from '../../ui/badge.tsx';
 import { Icon } from '../../ui/icon.tsx';
 import { Section } from '../../ui/section.tsx';
 import { RevocationLine } from '../revocation-line.tsx';
@@ -51,28 +52,35 @@ export function AccountBreakGlass({ name, scope, account, history }: AccountBrea
   const hasOwn = data === undefined || data.key !== undefined || open.some((one) => one.scope === undefined);
   if (!hasOwn && scopes.length === 0) return null;
   const chosen = scope ?? (hasOwn ? undefined : scopes[0]);
+  const current = open.find((one) => isOf(one, chosen));
+  const isChoice = scopes.length > (hasOwn ? 0 : 1);
   const changed = () => {
     setActed(true);
     status.refresh();
   };
   return (
     <>
-      <Section title="Break-glass, below the key" {...(isWatched ? { of: status } : {})}>
-        <Intro of={data} />
-        {(scopes.length > 1 || (hasOwn && scopes.length > 0)) && <Choose {...{ name, scopes, hasOwn, chosen, open }} />}
-        {status.data?.warnings.map((warning) => (
-          <p key={warning} class="muted">
-            {warning}
-          </p>
-        ))}
-      </Section>
+      {(isChoice || !current) && (
+        <Section title="Break-glass, below the key" {...(isWatched ? { of: status } : {})}>
+          <Intro of={data} />
+          <Others {...{ name, chosen, open }} />
+          {isChoice && <Choose {...{ name, scopes, hasOwn, chosen, open }} />}
+        </Section>
+      )}
       <OnePart
         key={chosen ?? ''}
         {...{ name, changed, status }}
+        isQuiet={isChoice}
         scope={chosen}
-        open={open.find((one) => isOf(one, chosen))}
+        open={current}
         names={namesIn(history, approvals.data)}
       />
+      {status.data?.warnings.map((warning) => (
+        <div key={warning} class="notice tone-warn">
+          <Icon tone="warn" />
+          <p>{warning}</p>
+        </div>
+      ))}
       <Approvals of={approvals} account={name} changed={changed} />
     </>
   );
@@ -88,6 +96,22 @@ function Intro({ of }: { readonly of: FleetAccount | undefined }) {
           The whole key {key.vault}/{key.key}
         </a>
       )}
+    </p>
+  );
+}
+
+/** What else of the account is revoked by itself than what is looked at. */
+function Others({ name, chosen, open }: Pick<ChooseProps, 'name' | 'chosen' | 'open'>) {
+  const others = new Map(open.filter((one) => !isOf(one, chosen)).map((one) => [one.scope?.toLowerCase(), one.scope]));
+  if (others.size === 0) return null;
+  return (
+    <p class="row">
+      <Badge tone="bad">Revoked</Badge>
+      {[...others.values()].map((scope) => (
+        <a key={scope ?? ''} href={href(['fleet', name], { scope })}>
+          {scope === undefined ? 'The account' : `The encryption scope ${scope}`}
+        </a>
+      ))}
     </p>
   );
 }
@@ -129,10 +153,12 @@ interface OnePartProps {
   readonly open: Open | undefined;
   readonly names: Names;
   readonly status: Polled<AccountStatusResponse>;
+  /** Whether the problem of the status is told elsewhere. */
+  readonly isQuiet: boolean;
   readonly changed: () => void;
 }
 
-function OnePart({ name, scope, open, names, status, changed }: OnePartProps) {
+function OnePart({ name, scope, open, names, status, isQuiet, changed }: OnePartProps) {
   // Here, so that an answer stays when the state has changed by it.
   const revoke = useCall<AccountRevokeResponse>();
   const restore = useCall<AccountRestoreAnswer>();
@@ -149,7 +175,7 @@ function OnePart({ name, scope, open, names, status, changed }: OnePartProps) {
         restored={(answer, isUndone) => <AccountRestored {...{ answer, subject, isUndone }} />}
       />
       {open && (
-        <Section title="Restore">
+        <Section title="Restore" of={status} isQuiet={isQuiet}>
           <Another than={open.id} own={revoke.answer?.revocation?.id} />
           <p class="label">Taken away</p>
           <TakenList taken={open.took} nothing="Nothing: it had no access when it was revoked." />

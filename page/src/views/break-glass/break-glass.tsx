@@ -59,7 +59,8 @@ function ChooseKey() {
                 <KeyStateBadge state={key.state} />
                 {key.users && (
                   <span class="muted">
-                    {key.users.accounts} accounts{key.users.scopes > 0 ? `, ${key.users.scopes} scopes` : ''}
+                    {count(key.users.accounts, 'account')}
+                    {key.users.scopes > 0 ? `, ${count(key.users.scopes, 'scope')}` : ''}
                   </span>
                 )}
               </div>

@@ -16,7 +16,9 @@ export function TakenList({ taken, nothing }: TakenListProps) {
     <ul class="sentences">
       {taken.map(({ kind, name, scope, principalId, error }) => (
         <li key={`${kind}${scope}${name}`}>
-          {kind === 'scope' ? `That the encryption scope ${name} is enabled` : `Its role on ${shortId(scope ?? '')}`}
+          {kind === 'scope'
+            ? `The state Enabled of the encryption scope ${name}`
+            : `Its role on ${shortId(scope ?? '')}`}
           {kind === 'role' && (
             <small>
               {' '}
