@@ -33,7 +33,7 @@ export default defineConfig({
         'src/accounts/{plan,rekey-plan}.ts',
         'src/fleet/{fleet-summary,health}.ts',
         'src/rekey/{rekey-check,obstacle,waves}.ts',
-        'src/revocation/{revocation,revocation-plans,restore-plans,account-record,account-effects}.ts',
+        'src/revocation/{revocation,revocation-plans,restore-plans,account-record,account-effects,record-view}.ts',
         'src/rotation/rotation.ts',
         'src/retirement/retirement.ts',
         'src/rollout/{judge-use,pause,progress,stage}.ts',

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { useApp } from '../support/app.ts';
 import { useChromium } from './chromium.ts';
-import { type Visit, type VisitOptions, visitAs } from './page-session.ts';
+import { signInBy, type Visit, type VisitOptions, visitAs } from './page-session.ts';
 
 const KEY = 'kv-files/archive-key';
 
@@ -24,13 +24,8 @@ afterEach(async () => {
   }
 });
 
-/** Shows more of who one is, in the window that the button opens, as the API has asked. */
-async function stepUp({ page }: Visit): Promise<void> {
-  const opening = page.waitForEvent('popup');
-  await page.getByRole('button', { name: 'Prove who you are' }).click();
-  const popup = await opening;
-  if (!popup.isClosed()) await popup.waitForEvent('close');
-}
+/** Shows more of who one is, as the API has asked. */
+const stepUp = ({ page }: Visit): Promise<void> => signInBy(page, 'Prove who you are');
 
 describe('where a further proof and others are asked for', () => {
   it('a key is revoked after the proof, and restored with the approval of a third person', async () => {

@@ -6,7 +6,7 @@ import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useChromium } from './chromium.ts';
-import { type Visit, type VisitOptions, visit, visitAs } from './page-session.ts';
+import { signInBy, type Visit, type VisitOptions, visit, visitAs } from './page-session.ts';
 
 // What would have one cut off, or give back, something else than what one sees.
 
@@ -174,9 +174,7 @@ describe('a revocation', () => {
     await page.getByText('Your sign-in has ended.').first().waitFor();
     expect(await axeFinds(page)).toEqual([]);
     await page.unrouteAll({ behavior: 'ignoreErrors' });
-    const opening = page.waitForEvent('popup');
-    await page.getByRole('button', { name: 'Sign in again' }).click();
-    await (await opening).waitForEvent('close');
+    await signInBy(page, 'Sign in again');
     await page.getByRole('button', { name: 'Sign in again' }).waitFor({ state: 'detached' });
     expect(await page.getByLabel('Why').inputValue()).toBe('Stolen laptop');
     await pressRevoke(page, key);

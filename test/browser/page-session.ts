@@ -70,6 +70,15 @@ export async function signIn(page: Page, who: string): Promise<void> {
   await page.getByText(`${who}@local.onmicrosoft.com`).first().waitFor();
 }
 
+/** Presses a button that opens the sign-in for somebody who has signed in before: it closes by itself. */
+export async function signInBy(page: Page, button: string): Promise<void> {
+  const opening = page.waitForEvent('popup');
+  await page.getByRole('button', { name: button }).click();
+  const popup = await opening;
+  // It may be gone before anybody listens for that.
+  if (!popup.isClosed()) await popup.waitForEvent('close');
+}
+
 /** Neither an error, nor a request to anywhere but the app and its sign-in. */
 export function expectQuiet({ complaints, requests }: Visit, ...origins: readonly string[]): void {
   expect(complaints).toEqual([]);

@@ -4,7 +4,7 @@ import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useChromium } from './chromium.ts';
-import { expectQuiet, signIn, type Visit, type VisitOptions, visit, visitAs } from './page-session.ts';
+import { expectQuiet, signIn, signInBy, type Visit, type VisitOptions, visit, visitAs } from './page-session.ts';
 
 const NASTY = '<img src=x onerror="document.title=1">';
 const KEY = 'kv-files/files-key';
@@ -109,9 +109,7 @@ describe('signing in', () => {
     const refused = /Failed to load resource: the server responded with a status of 40[01]/;
     expect(complaints.filter((text) => !refused.test(text))).toEqual([]);
     complaints.length = 0;
-    const opening = page.waitForEvent('popup');
-    await page.getByRole('button', { name: 'Sign in again' }).click();
-    await (await opening).waitForEvent('close');
+    await signInBy(page, 'Sign in again');
     await page.getByText('Your sign-in has ended.').waitFor({ state: 'detached' });
     expect(page.url()).toBe(`${app.url}/#/fleet?q=stfiles`);
     await page

@@ -17,6 +17,13 @@ const WELL: Standing = {
 const judged = (changes: Partial<Standing>) => judgeNow({ ...WELL, ...changes });
 
 describe('the one line', () => {
+  it.each([
+    [1, 'Not well: 1 account or scope is revoked by itself.'],
+    [3, 'Not well: 3 accounts or scopes are revoked by themselves.'],
+  ])('counts what is revoked below its key: %i', (revokedBelow, text) => {
+    expect(judged({ revokedBelow })).toEqual({ tone: 'bad', text });
+  });
+
   it('says that all is well when all of it was read, and nothing is wrong', () => {
     expect(judged({})).toEqual({ tone: 'good', text: 'All is well.' });
   });
