@@ -1,4 +1,3 @@
-import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { addKeyVersion } from '../../local/azure/fleet.ts';
@@ -6,7 +5,8 @@ import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useChromium } from './chromium.ts';
-import { signInBy, type Visit, type VisitOptions, visit, visitAs } from './page-session.ts';
+import { callApi } from './page-people.ts';
+import { axeFinds, signInBy, type Visit, type VisitOptions, visit, visitAs } from './page-session.ts';
 
 // What would have one cut off, or give back, something else than what one sees.
 
@@ -49,14 +49,7 @@ afterEach(async () => {
 });
 
 async function call<T>(who: string, path: string, body: object): Promise<T> {
-  const person = [...app.azure.world.principals.values()].find(({ displayName }) => displayName === who);
-  if (!person) throw new Error(`There is no ${who}.`);
-  const { token } = app.azure.tokens.issue(person, 'api://cmk-autopilot');
-  const response = await fetch(`${app.url}/api${path}`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
+  const response = await callApi(app, who, 'POST', path, body);
   expect(response.status, path).toBe(200);
   return (await response.json()) as T;
 }
@@ -72,15 +65,6 @@ async function revokeByApi({ name }: TestKey): Promise<string> {
 
 const restoreByApi = (who: string, { name }: TestKey, revocation: string) =>
   call(who, `/keys/kv-records/${name}/restore`, { reason: 'By the API', revocation });
-
-/** What axe-core finds on the page as it stands. */
-async function axeFinds(page: Page): Promise<readonly string[]> {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate<{ violations: { id: string; nodes: { failureSummary?: string }[] }[] }>(
-    'axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })',
-  );
-  return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.failureSummary}`);
-}
 
 const view = ({ name }: TestKey) => `#/break-glass/kv-records/${name}`;
 

@@ -1,3 +1,4 @@
+import axe from 'axe-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { expect } from 'vitest';
 import type { App } from '../support/app.ts';
@@ -84,4 +85,20 @@ export function expectQuiet({ complaints, requests }: Visit, ...origins: readonl
   expect(complaints).toEqual([]);
   const others = requests.filter((url) => !url.startsWith('data:') && !origins.includes(new URL(url).origin));
   expect(others).toEqual([]);
+}
+
+/** What axe-core finds on the page as it stands. */
+export async function axeFinds(page: Page): Promise<readonly string[]> {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate<{
+    violations: { id: string; nodes: { target: string[]; failureSummary?: string }[] }[];
+  }>('axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })');
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ target, failureSummary }) => `${id}: ${target} ${failureSummary}`),
+  );
+}
+
+/** By how much it is wider than the screen. */
+export function widerThanScreen(page: Page): Promise<number> {
+  return page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');
 }

@@ -1,10 +1,20 @@
-import axe from 'axe-core';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useChromium } from './chromium.ts';
-import { expectQuiet, signIn, signInBy, type Visit, type VisitOptions, visit, visitAs } from './page-session.ts';
+import { callApi, readShare } from './page-people.ts';
+import {
+  axeFinds,
+  expectQuiet,
+  signIn,
+  signInBy,
+  type Visit,
+  type VisitOptions,
+  visit,
+  visitAs,
+  widerThanScreen,
+} from './page-session.ts';
 
 const NASTY = '<img src=x onerror="document.title=1">';
 const KEY = 'kv-files/files-key';
@@ -19,8 +29,6 @@ const app = useApp({
     key.account('pinned', { name: 'stnasty01', tags: { 'cmk-key': NASTY, note: NASTY } });
   },
 });
-/** Runs in the page: by how much it is wider than the screen. */
-const WIDER = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
 const opened: Visit[] = [];
 
 async function as(who: string, view = '#/', options: VisitOptions = {}): Promise<Visit> {
@@ -29,31 +37,7 @@ async function as(who: string, view = '#/', options: VisitOptions = {}): Promise
   return one;
 }
 
-function token(who: string): string {
-  const person = [...app.azure.world.principals.values()].find(({ displayName }) => displayName === who);
-  if (!person) throw new Error(`There is no ${who}.`);
-  return app.azure.tokens.issue(person, 'api://cmk-autopilot').token;
-}
-
-async function call(who: string, method: string, path: string, body?: object): Promise<Response> {
-  return fetch(`${app.url}/api${path}`, {
-    method,
-    headers: { authorization: `Bearer ${token(who)}`, ...(body ? { 'content-type': 'application/json' } : {}) },
-    ...(body ? { body: JSON.stringify(body) } : {}),
-  });
-}
-
-/** What a client that may read every file gets of a share: the status. */
-async function readShare(account: string): Promise<number> {
-  const owner = [...app.azure.world.principals.values()].find(({ displayName }) => displayName === 'owner');
-  if (!owner) throw new Error('The local tenant has no owner.');
-  const { token: bearer } = app.azure.tokens.issue(owner, 'https://storage.azure.com');
-  const response = await fetch(`https://${account}.file.core.windows.net/share1?restype=directory&comp=list`, {
-    headers: { authorization: `Bearer ${bearer}`, 'x-ms-file-request-intent': 'backup', 'x-ms-version': '2025-01-05' },
-  });
-  await response.body?.cancel();
-  return response.status;
-}
+const call = (who: string, method: string, path: string, body?: object) => callApi(app, who, method, path, body);
 
 beforeAll(async () => {
   const response = await call('operator', 'POST', '/drift');
@@ -129,7 +113,7 @@ describe('signing in', () => {
 
 describe('break-glass through the page alone', () => {
   it('revokes a key, and another person restores it', async () => {
-    expect(await readShare('stfiles01')).toBe(200);
+    expect(await readShare(app, 'stfiles01')).toBe(200);
     const { page: revoker } = await as('revoker', '#/break-glass', { viewport: { width: 390, height: 844 } });
     await revoker.getByRole('link', { name: KEY }).click();
     await revoker.getByRole('button', { name: 'See what would stop' }).click();
@@ -142,7 +126,7 @@ describe('break-glass through the page alone', () => {
     await press.click();
     await revoker.getByText('The key is revoked.').waitFor();
     await revoker.getByText('8 of 8 refuse to serve data.').waitFor({ timeout: 30_000 });
-    expect(await readShare('stfiles01')).toBe(403);
+    expect(await readShare(app, 'stfiles01')).toBe(403);
     expect(await revoker.getByText('Restoring takes the app role CmkKey.Restore').count()).toBe(1);
 
     const { page: operator } = await as('operator');
@@ -157,7 +141,7 @@ describe('break-glass through the page alone', () => {
     await times.getByText(/^Until files were refused: half within \d+ s, 95 in 100 within \d+ s/).waitFor();
     await times.getByText(/^From 8 measurements in 8 accounts and 1 revocation since/).waitFor();
     await times.getByText(/^Until files were served again: half within/).waitFor({ timeout: 30_000 });
-    expect(await readShare('stfiles01')).toBe(200);
+    expect(await readShare(app, 'stfiles01')).toBe(200);
 
     const { page: auditor } = await as('operator', `#/audit?key=${KEY}&action=key.revoke`);
     await auditor.getByText(NASTY).waitFor();
@@ -359,15 +343,7 @@ describe.each(['light', 'dark'] as const)('for everybody, %s', (colorScheme) => 
         (globalThis as unknown as { location: { hash: string } }).location.hash = hash;
       }, view);
       await page.getByText(new RegExp(text)).first().waitFor();
-      await page.evaluate(axe.source);
-      const { violations } = await page.evaluate<{
-        violations: { id: string; nodes: { target: string[]; failureSummary?: string }[] }[];
-      }>('axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })');
-      const found = violations.map(({ id, nodes }) => [
-        id,
-        nodes.map(({ target, failureSummary }) => [target, failureSummary]),
-      ]);
-      expect(found, name).toEqual([]);
+      expect(await axeFinds(page), name).toEqual([]);
     }
   });
 });
@@ -398,7 +374,7 @@ describe('names that look like markup', () => {
       if (/^(now|fleet|account|keys|audit|record)$/.test(name))
         await page.getByText(NASTY).first().waitFor({ state: 'attached' });
       expect(await page.locator('img, iframe').count(), name).toBe(0);
-      expect(await page.evaluate<number>(WIDER), name).toBe(0);
+      expect(await widerThanScreen(page), name).toBe(0);
       expect(await page.title(), name).toMatch(/ · cmk-autopilot$/);
     }
   });
@@ -414,7 +390,7 @@ describe('on any screen', () => {
     for (const [name, view, text] of VIEWS) {
       await page.goto(`${app.url}/${view}`);
       await page.getByText(new RegExp(text)).first().waitFor();
-      expect(await page.evaluate<number>(WIDER), name).toBe(0);
+      expect(await widerThanScreen(page), name).toBe(0);
     }
   });
 

@@ -53,12 +53,16 @@ export function AccountView({ name, scope }: { readonly name: string; readonly s
 }
 
 function Standing({ of }: { readonly of: FleetAccount }) {
-  const { health, probe } = of;
+  const { health, probe, revocations } = of;
   return (
     <>
       <p class="row">
         <HealthBadge state={health.state} />
-        <span>{HEALTH_WORDS[health.state][2]}</span>
+        <span>
+          {health.state === 'Serving' && revocations.length > 0
+            ? 'Its own data is served; an encryption scope of it is revoked.'
+            : HEALTH_WORDS[health.state][2]}
+        </span>
         {health.since && (
           <span class="muted">
             Since <Since at={health.since} />
