@@ -44,8 +44,8 @@ class Orders {
     return startRekey(request, CALL, this.services(way), () => {});
   }
 
-  takeBack(id: string, way?: Way) {
-    return changeRekey(id, 'takeBack', 'why', CALL, this.services(way), () => {});
+  takeBack(id: string, way?: Way, call = CALL) {
+    return changeRekey(id, 'takeBack', 'why', call, this.services(way), () => {});
   }
 
   get standing() {
@@ -135,6 +135,18 @@ it('two that are taken back together share no key either', async () => {
     if (other === undefined) await takeBack();
     expect([one, other].sort()).toEqual(['RekeyConflict', 'stands']);
   }
+});
+
+it.each(CALLS)('of two who take the same one back, the second before call %i of the first, one does', async (at) => {
+  const orders = new Orders();
+  orders.store.has(rekeyOrder({ id: 'first', from: A.id, to: B.id, state: 'done' }));
+  let other: string | undefined;
+  const takeBack = async () => {
+    other = await refusal(orders.takeBack('first', undefined, { ...CALL, correlationId: 'of another' }));
+  };
+  const one = await refusal(orders.takeBack('first', meanwhile(at, takeBack)));
+  if (other === undefined) await takeBack();
+  expect([one, other].sort()).toEqual(['RekeyNotPossible', 'stands']);
 });
 
 describe('what has ended', () => {

@@ -67,6 +67,7 @@ describe('the record of a revocation below the key', () => {
     ['it is of no time', () => tagsOf({ revokedOn: new Date('2026-03-02T12:10:00.000Z') })],
     ['its person is none', (tags) => edited(tags, ALICE, 'somebody')],
     ['one who has joined it is none', () => edited(tagsOf({ joined: [BOB] }), BOB, 'somebody')],
+    ['whoever is to have a role again is none', () => tagsOf({ took: [role(1, { principalId: 'somebody' })] })],
     ['it names what this app does not write', (tags) => edited(tags, '"part"', '"port"')],
     ['its pieces are not numbered', (tags) => edited(tags, '1/2 ', '')],
     ['it is no JSON', () => ({ 'cmk-revoked-f00d': '1/1 {' })],
