@@ -78,6 +78,7 @@ describe('what was asked for cannot be changed', () => {
     ['the vault', { vault: 'kv-records' }],
     ['the key', { key: 'archive-key' }],
     ['the revocation', { revocation: 'beef' }],
+    ['the account', { account: '/subscriptions/s/accounts/st' }],
     ['the reason', { reason: 'Found' }],
     ['the ticket', { ticket: 'INC-1' }],
     ['who asks', { askedBy: other }],

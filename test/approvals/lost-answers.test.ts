@@ -1,6 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import type { ApprovalRequest } from '../../src/approvals/approval.ts';
-import type { ApprovalStore } from '../../src/approvals/approval-store-client.ts';
 import {
   type ApprovalCall,
   approveRequest,
@@ -8,44 +6,16 @@ import {
   requestOf,
   withdrawRequest,
 } from '../../src/approvals/approvals.ts';
-
-type Answer = 'refused' | 'lost';
-
-/** Keeps requests; the write after `fail` takes effect, and is answered as if it had not, or not at all. */
-class Store implements ApprovalStore {
-  readonly #kept = new Map<string, { text: string; etag: string }>();
-  fail: Answer | undefined;
-  #writes = 0;
-
-  list = async () => this.waiting();
-  waiting = async () =>
-    [...this.#kept.values()]
-      .map(({ text }): ApprovalRequest => JSON.parse(text))
-      .filter((one) => one.state === 'waiting');
-  async get(id: string) {
-    const kept = this.#kept.get(id);
-    return kept && { request: JSON.parse(kept.text) as ApprovalRequest, etag: kept.etag };
-  }
-  async put(request: ApprovalRequest, etag: string | undefined) {
-    if (this.#kept.get(request.id)?.etag !== etag) return false;
-    this.#writes += 1;
-    this.#kept.set(request.id, { text: JSON.stringify(request), etag: `${this.#writes}` });
-    const { fail } = this;
-    this.fail = undefined;
-    if (fail === 'lost') throw new Error('no answer');
-    // The client of the storage has tried again, and was refused by what it had written itself.
-    return fail !== 'refused';
-  }
-}
+import { type LostAnswer, MemoryApprovals } from './memory-approvals.ts';
 
 const call = (objectId: string): ApprovalCall => ({
   caller: { objectId, appId: 'az', kind: 'person' },
   correlationId: `call of ${objectId}`,
 });
 
-describe.each<Answer>(['refused', 'lost'])('a write that took effect and whose answer was %s', (answer) => {
-  async function started(asking?: Answer) {
-    const approvals = new Store();
+describe.each<LostAnswer>(['refused', 'lost'])('a write that took effect and whose answer was %s', (answer) => {
+  async function started(asking?: LostAnswer) {
+    const approvals = new MemoryApprovals();
     approvals.fail = asking;
     const recorded: string[] = [];
     const services = {

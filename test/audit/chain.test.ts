@@ -69,7 +69,11 @@ describe('verification of a chain', () => {
     ['a line moved to the end', (l) => l.splice(3, 0, ...l.splice(0, 1)), [`${A}:1 StartMissing`, `${A}:4 LineMoved`]],
     ['a line twice', (l) => l.splice(2, 0, l[1] ?? ''), [`${A}:3 LineRepeated`]],
     ['no closing record', (l) => l.splice(5, 1), [`${A} FileNotClosed`, `${B}:1 LineMissing`]],
-    ['a number that leaves none for those that follow', (l) => l.splice(1, 0, numbered(2e12)), [`${A}:2 LineUnreadable`]],
+    [
+      'a number that leaves none for those that follow',
+      (l) => l.splice(1, 0, numbered(2e12)),
+      [`${A}:2 LineUnreadable`],
+    ],
   ])('finds %s, once and where it is', (_, change, findings) => {
     const { files } = makeChain([5, 2]);
     expect(brief(verify(edit(files, 0, change)))).toEqual(findings);
