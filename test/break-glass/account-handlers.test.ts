@@ -1,0 +1,222 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import type { AuditEntry } from '../../src/audit/record.ts';
+import { accountOfCall, revocableOfCall } from '../../src/break-glass/account-of-call.ts';
+import {
+  type AccountApproval,
+  handleApproveAccount,
+  handleAskAccount,
+} from '../../src/break-glass/handle-account-approval.ts';
+import { handleAccountRestore } from '../../src/break-glass/handle-account-restore.ts';
+import { dryRunAccount, handleAccountRevoke } from '../../src/break-glass/handle-account-revoke.ts';
+import { callOf } from '../../src/break-glass/to-json.ts';
+import { readAccountRevocations } from '../../src/revocation/account-record.ts';
+import type { Services } from '../../src/services.ts';
+import { MemoryApprovals } from '../approvals/memory-approvals.ts';
+import { TestKey, vaultNamed } from '../support/fleet.ts';
+import { useWire } from '../support/wire.ts';
+import { objectId, person } from './break-glass-fixture.ts';
+
+const wire = useWire();
+const WHY = { reason: 'testing' };
+const broken = () => Promise.reject(new Error('The service is unwell.'));
+
+/** An account with an identity of its own, and what the handlers are given, with what goes into the audit trail. */
+function site(change: (real: Services) => Partial<Services> = () => ({}), env: Record<string, string> = {}) {
+  const key = new TestKey(wire.azure.world);
+  const account = key.account('pinned', { identity: undefined as never });
+  const entries: AuditEntry[] = [];
+  const real = wire.services({ CMK_APPROVALS: 'restore:1', ...env });
+  const services: Services = {
+    ...real,
+    approvals: new MemoryApprovals(),
+    audit: async (entry) => {
+      entries.push(entry);
+      return { failed: 'not looked at here' };
+    },
+    ...change(real),
+  };
+  const revocable = async (of = services) => revocableOfCall(await accountOfCall(account.name, of), 'identity', of);
+  const by = (name: string) => callOf(person(name), randomUUID(), WHY);
+  const open = () => readAccountRevocations(account.tags, wire.azure.clock.now()).open[0]?.id ?? 'none';
+  return {
+    key,
+    account,
+    entries,
+    services,
+    open,
+    revocable,
+    revoke: async (who = 'alice') =>
+      handleAccountRevoke(await revocable(), { ...WHY, confirm: account.name }, by(who), services, wire.log),
+    restore: async (who = 'bob', of = services) =>
+      handleAccountRestore(await revocable(of), { revocation: open() }, by(who), of, wire.log),
+    ask: async (who = 'bob', revocation = open()) =>
+      (await handleAskAccount(
+        await revocable(),
+        { ...WHY, revocation },
+        by(who),
+        services,
+        wire.log,
+      )) as AccountApproval,
+    approve: (asked: AccountApproval, who = 'carol', of = services, requireOn: (key: object) => void = () => {}) =>
+      handleApproveAccount(asked, by(who), requireOn, of, wire.log),
+  };
+}
+
+describe('what is not done whole', () => {
+  it('is no success of a revocation: it is answered, and recorded, as what it is', async () => {
+    const { revoke, entries } = site(({ keyRoles }) => ({ keyRoles: { ...keyRoles, remove: broken } }));
+    await expect(revoke()).rejects.toMatchObject({
+      status: 502,
+      reason: 'AccountRevocationIncomplete',
+      extensions: { complete: false, failures: [{ kind: 'role' }], warnings: [expect.stringContaining('audit')] },
+    });
+    expect(entries).toMatchObject([{ action: 'account.revoke', reason: 'AccountRevocationIncomplete' }]);
+  });
+
+  it('is no success of a restore either', async () => {
+    const { revoke, restore, entries, services } = site();
+    await revoke();
+    const failing = { ...services, keyRoles: { ...services.keyRoles, giveBack: broken } };
+    await expect(restore('bob', failing)).rejects.toMatchObject({
+      status: 502,
+      reason: 'AccountRestoreIncomplete',
+      extensions: { complete: false, warnings: [expect.stringContaining('audit')] },
+    });
+    expect(entries.map(({ reason }) => reason)).toEqual(['AccountRevoked', 'AccountRestoreIncomplete']);
+  });
+
+  it('is on record of a restore that was overtaken', async () => {
+    const { revoke, restore, entries, services } = site();
+    await revoke();
+    let isFirst = true;
+    const find: typeof services.keyRoles.find = async (...of) => {
+      if (isFirst) {
+        isFirst = false;
+        await revoke('dave');
+      }
+      return services.keyRoles.find(...of);
+    };
+    const overtaken = { ...services, keyRoles: { ...services.keyRoles, find } };
+    await expect(restore('bob', overtaken)).rejects.toMatchObject({ status: 409, reason: 'RestoreOvertaken' });
+    expect(entries.map(({ reason }) => reason)).toEqual(['AccountRevoked', 'AccountRevoked', 'RestoreOvertaken']);
+  });
+});
+
+it('an account is looked at once it was revoked, should its process have died, and once it was restored', async () => {
+  const { revoke, restore, account } = site();
+  const looks = () =>
+    wire.sent.map(({ work, delaySeconds }) => ['account' in work && work.account, delaySeconds > 200]);
+  await revoke();
+  expect(looks()).toEqual([
+    [account.id, true],
+    [account.id, false],
+  ]);
+  wire.sent.length = 0;
+  await restore();
+  expect(looks()).toEqual([[account.id, false]]);
+});
+
+it("that it is the app's own storage is said before it is revoked and after", async () => {
+  const { account, services, revocable, revoke } = site();
+  const { settings } = wire.services({ AzureWebJobsStorage: '', AzureWebJobsStorage__accountName: account.name });
+  const OWN = expect.stringContaining("the app's own storage");
+  const own = { ...services, settings };
+  expect((await dryRunAccount(await revocable(), own)).warnings).toContainEqual(OWN);
+  expect((await dryRunAccount(await revocable(), services)).warnings).not.toContainEqual(OWN);
+  Object.assign(services, { settings });
+  expect((await revoke()).warnings).toContainEqual(OWN);
+});
+
+describe('what cannot be read', () => {
+  it('of the locks of the vault is said, and nothing else of a dry run', async () => {
+    const { revocable, services } = site();
+    wire.azure.faults.add([{ match: { path: '/Microsoft.Authorization/locks' }, answer: { status: 403 } }]);
+    const { warnings } = await dryRunAccount(await revocable(), services);
+    expect(warnings).toEqual([expect.stringContaining('The locks of kv-files could not be read')]);
+  });
+
+  it('of the account is a lack of the right to, where it is one', async () => {
+    const { revocable, account } = site();
+    const match = { path: `/storageAccounts/${account.name}\\?` };
+    wire.azure.faults.add([{ match, answer: { status: 403, body: { error: { code: 'AuthorizationFailed' } } } }]);
+    await expect(revocable()).rejects.toMatchObject({ status: 502, reason: 'MissingPermission' });
+  });
+});
+
+it('an account whose identity others have is not revoked, and its dry run says so too', async () => {
+  const { account, key, services, revocable, revoke } = site();
+  const shared = key.account('pinned').identity;
+  const chosen = structuredClone(key.account('pinned').encryption.identity);
+  Object.assign(account, { identity: shared });
+  Object.assign(account.encryption, { identity: chosen });
+  await expect(revoke()).rejects.toMatchObject({ reason: 'IdentityShared' });
+  await expect(dryRunAccount(await revocable(), services)).rejects.toMatchObject({ reason: 'IdentityShared' });
+  expect(account.tags).toEqual({});
+});
+
+describe('a restore that others have to approve', () => {
+  it('is asked for by somebody else than who revoked, of what is open', async () => {
+    const { revoke, ask, open } = site();
+    await expect(ask('bob', 'f00d')).rejects.toMatchObject({ status: 409, reason: 'OtherRevocation' });
+    await revoke();
+    await expect(ask('alice')).rejects.toMatchObject({ status: 403, reason: 'SecondPersonNeeded' });
+    await expect(ask('bob', 'f00d')).rejects.toMatchObject({ status: 409, reason: 'OtherRevocation' });
+    expect(await ask('bob', open().toUpperCase())).toMatchObject({ state: 'waiting', revocation: open() });
+  });
+
+  it('is carried out as whoever asked, in the call of whoever was the last to approve', async () => {
+    const { revoke, ask, approve, entries, account } = site();
+    await revoke();
+    const answer = await approve(await ask());
+    expect(answer).toMatchObject({ approval: { state: 'done' }, accountRestore: { complete: true } });
+    const { approvedBy } = answer.approval;
+    expect(entries.at(-1)).toMatchObject({
+      action: 'account.restore',
+      caller: { objectId: objectId('bob') },
+      correlationId: approvedBy[0]?.correlationId,
+      details: { approval: { approvedBy: [{ objectId: objectId('carol') }] } },
+    });
+    expect(account.tags).toEqual({});
+  });
+
+  it('is not approved by whoever revoked, and takes as many as are set by now', async () => {
+    const { revoke, ask, approve, services } = site();
+    await revoke();
+    const asked = await ask();
+    await expect(approve(asked, 'alice')).rejects.toMatchObject({ status: 403, reason: 'ApproverIsRevoker' });
+    const access = { ...services.settings.access, restoreApprovals: 2 };
+    const stricter = { ...services, settings: { ...services.settings, access } };
+    expect((await approve(asked, 'carol', stricter)).approval.state).toBe('waiting');
+    expect((await approve(asked, 'dave', stricter)).approval.state).toBe('done');
+  });
+
+  it('is approved by whoever reaches the key of the account, and those that it gives roles on', async () => {
+    const { revoke, ask, approve, account, key } = site();
+    const { world } = wire.azure;
+    // Its role on the key alone, and not on the vault.
+    for (const [id, role] of [...world.roleAssignments]) {
+      if (role.principalId !== account.identity?.principalId) continue;
+      world.roleAssignments.delete(id);
+      const scope = `${key.vault.id}/keys/${key.name}`;
+      const moved = `${scope}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`;
+      world.roleAssignments.set(moved.toLowerCase(), { ...role, id: moved, scope });
+    }
+    await revoke();
+    const next = new TestKey(world);
+    Object.assign(account.encryption.keyvaultproperties ?? {}, { keyname: next.name, keyversion: next.first.version });
+    const asked = await ask();
+    const reached: unknown[] = [];
+    await approve(asked, 'carol', undefined, (one) => void reached.push(one));
+    expect(reached).toEqual([next, key].map(({ name }) => ({ vault: 'kv-files', key: name })));
+  });
+
+  it('is not approved for an account that was put onto a key of that name in another vault', async () => {
+    const { revoke, ask, approve, account } = site();
+    await revoke();
+    const asked = await ask();
+    const other = vaultNamed(wire.azure.world, 'kv-records');
+    Object.assign(account.encryption.keyvaultproperties ?? {}, { keyvaulturi: other.properties.vaultUri });
+    await expect(approve(asked)).rejects.toMatchObject({ status: 409, reason: 'ApprovalAltered' });
+  });
+});
