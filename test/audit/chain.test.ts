@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ChainVerifier } from '../../src/audit/chain.ts';
 import { type ChainEnd, formatRecord, parseRecord } from '../../src/audit/record.ts';
 import { brief, entry, type MadeFile, makeChain, verify } from './chains.ts';
 
 const A = '2026-11-24.jsonl';
 const B = '2026-11-25.jsonl';
+const C = '2026-11-26.jsonl';
 
 function edit(files: readonly MadeFile[], file: number, change: (lines: string[]) => void): MadeFile[] {
   return files.map((made, index) => {
@@ -65,6 +67,16 @@ describe('verification of a chain', () => {
     ['a missing line', (l) => l.splice(1, 1), [`${A}:2 LineMissing`]],
     ['three missing lines', (l) => l.splice(1, 3), [`${A}:2 LineMissing`]],
     ['a missing first line', (l) => l.splice(0, 1), [`${A}:1 StartMissing`]],
+    [
+      'a changed line, and one that is missing further on',
+      (l) => l.splice(1, 3, (l[1] ?? '').replace('Revoked', 'Revokes'), l[2] ?? ''),
+      [`${A}:2 LineChanged`, `${A}:4 LineMissing`],
+    ],
+    [
+      'a missing start behind a line put in',
+      (l) => l.splice(0, 3, '{}'),
+      [`${A}:1 LineUnreadable`, `${A}:2 StartMissing`],
+    ],
     ['two lines swapped', (l) => l.splice(1, 2, l[2] ?? '', l[1] ?? ''), [`${A}:3 LineMoved`]],
     ['a line moved to the end', (l) => l.splice(3, 0, ...l.splice(0, 1)), [`${A}:1 StartMissing`, `${A}:4 LineMoved`]],
     ['a line twice', (l) => l.splice(2, 0, l[1] ?? ''), [`${A}:3 LineRepeated`]],
@@ -126,14 +138,10 @@ describe('verification of a chain', () => {
   });
 
   it.each<[string, (files: MadeFile[]) => MadeFile[], string[]]>([
-    [
-      'a missing file in the middle',
-      (f) => f.filter((_, i) => i !== 1),
-      [`${A} FileMissing`, '2026-11-26.jsonl:1 LineMissing'],
-    ],
+    ['a missing file in the middle', (f) => f.filter((_, i) => i !== 1), [`${A} FileMissing`, `${C}:1 LineMissing`]],
     ['a missing first file', (f) => f.slice(1), [`${B}:1 StartMissing`]],
     ['a missing last file', (f) => f.slice(0, 2), [`${B} FileMissing`]],
-    ['an emptied file', (f) => edit(f, 1, (l) => l.splice(0)), [`${A} FileMissing`, '2026-11-26.jsonl:1 LineMissing']],
+    ['an emptied file', (f) => edit(f, 1, (l) => l.splice(0)), [`${A} FileMissing`, `${C}:1 LineMissing`]],
     ['a file with another name', (f) => [...f, { name: 'notes.txt', lines: [] }], ['notes.txt FileUnknown']],
     [
       'a record behind the closing one',
@@ -147,6 +155,15 @@ describe('verification of a chain', () => {
   it('takes a chain from the middle when older files were deleted on purpose', () => {
     const { files, ends } = makeChain([2, 2, 2]);
     expect(brief(verify(files.slice(1), { anyStart: true, receipts: ends }))).toEqual([]);
+    const cut = edit(files.slice(1), 1, (lines) => lines.splice(1));
+    expect(brief(verify(cut, { anyStart: true, receipts: ends }))).toEqual([`${C} ReceiptMissing`]);
+  });
+
+  it('finds a last line that was cut off right behind its record', () => {
+    const verifier = new ChainVerifier();
+    verifier.file(A);
+    verifier.line(Buffer.from(makeChain([1]).files[0]?.lines[0] ?? ''), false);
+    expect(brief(verifier.finish())).toEqual([`${A}:1 LineUnreadable`]);
   });
 
   it('finds a cut-off end, and an end that was written anew, by a receipt kept elsewhere', () => {

@@ -246,9 +246,17 @@ describe('the figures', () => {
     const times = [
       ...[1, 2, 3, 4].map((n) => time(n, 'blocked', { seconds: n })),
       time(5, 'blocked', { notWithin: 1_800 }),
+      { ...time(5, 'blocked', { notWithin: 60 }, at(3_600)), account: '/A/ST5' },
     ];
     const [sum] = sumTimes(times);
-    expect(sum).toMatchObject({ measured: 4, notSeen: 1, p50Seconds: 3, longestSeconds: 4, followedSeconds: 1_800 });
+    expect(sum).toMatchObject({
+      measured: 4,
+      notSeen: 2,
+      accounts: 5,
+      p50Seconds: 3,
+      longestSeconds: 4,
+      followedSeconds: 1_800,
+    });
     expect(sum).not.toHaveProperty('p95Seconds');
     const [none] = sumTimes([time(1, 'blocked', { notWithin: 1_800 })]);
     expect(none).not.toHaveProperty('p50Seconds');
