@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { AuditEntry } from '../../src/audit/record.ts';
-import { isSubjectSettled, wayOf, wayOff } from '../../src/fleet/rekey-order.ts';
+import { isSubjectSettled, type RekeyOrder, wayOf, wayOff } from '../../src/fleet/rekey-order.ts';
 import type { Keys } from '../../src/keys/key-client.ts';
-import { ManagedVaults } from '../../src/keys/managed-vaults.ts';
+import { type ManagedKey, ManagedVaults } from '../../src/keys/managed-vaults.ts';
 import { changedBy, changeRekey, type RekeyChange } from '../../src/rekey/control-rekey.ts';
 import { startRekey } from '../../src/rekey/start-rekey.ts';
 import { firstOf, nextWave, secondsToAsk, waveUnderWay } from '../../src/rekey/waves.ts';
 import type { Work } from '../../src/work/messages.ts';
-import { day, KEY, VAULT } from '../support/keys.ts';
+import { day, KEY, keyVersion, VAULT } from '../support/keys.ts';
 import { MemoryRekeys } from '../support/memory-rekeys.ts';
 import { rekeyOrder } from '../support/rekeys.ts';
 
@@ -92,6 +92,63 @@ describe('an answer that is lost, where the client asks again and is told of a c
     await changeRekey(order.id, what, 'why', CALL, { ...services, keys: {} as Keys, vaults }, () => {});
     expect(recorded).toEqual([reason]);
     expect(sent).toEqual(ticks);
+  });
+});
+
+describe('what a change of an order takes', () => {
+  function standing(order: RekeyOrder, more: object = {}) {
+    const rekeys = new MemoryRekeys();
+    rekeys.has(order);
+    const lookedForFrom: (Date | undefined)[] = [];
+    const services = {
+      rekeys: rekeys.port(),
+      audit: async (_entry: AuditEntry, _ms: number, from?: Date) => {
+        lookedForFrom.push(from);
+        return { written: { file: 'trail', seq: 1, hash: '' } };
+      },
+      queue: { send: async () => {} },
+      now: () => now,
+      keys: { listVersions: async () => [keyVersion(1)] } as unknown as Keys,
+      vaults: new ManagedVaults([VAULT]),
+      ...more,
+    };
+    const change = (what: RekeyChange) => changeRekey(order.id, what, 'why', CALL, services, () => {});
+    return { rekeys, lookedForFrom, services, change };
+  }
+
+  it('is the queue where it is to go on, and not where it is to stop', async () => {
+    const down = { queue: { send: () => Promise.reject(new Error('queue down')) } };
+    const { change, rekeys } = standing(rekeyOrder(), down);
+    expect(await change('pause')).toMatchObject({ paused: { why: 'why' } });
+    await expect(change('resume')).rejects.toThrow('queue down');
+    expect(rekeys.orders).toMatchObject([{ paused: { why: 'why' } }]);
+  });
+
+  it('is an old key that can be used again where it is taken back, whatever the new one is like', async () => {
+    const order = rekeyOrder();
+    const without = (off: string) => ({
+      keys: { listVersions: async ({ id }: ManagedKey) => [keyVersion(1, { enabled: id !== off })] } as unknown as Keys,
+    });
+    const refused = standing(order, without(order.from)).change('takeBack');
+    await expect(refused).rejects.toMatchObject({ reason: 'NoUsableVersion' });
+    expect(await standing(order, without(order.to)).change('takeBack')).toMatchObject({ state: 'takingBack' });
+  });
+
+  it('is on record once: its record is looked for from the time on at which it was made', async () => {
+    const { change, lookedForFrom } = standing(rekeyOrder());
+    await change('pause');
+    expect(lookedForFrom).toEqual([now]);
+  });
+
+  it('is a check without a problem where one is started, or nothing is written', async () => {
+    const { rekeys, services } = standing(rekeyOrder({ id: 'another', state: 'ended' }));
+    const problems = [{ reason: 'RevocationOpen', detail: 'It is revoked.' }] as const;
+    const check = async () => ({ problems: [...problems], warnings: [], accounts: 0, withoutRole: [] });
+    const to = { ...KEY, name: 'new-key', id: rekeyOrder().to };
+    const request = { from: KEY, to, reason: 'why', ticket: undefined, maxFailures: 3 };
+    const refused = await startRekey(request, CALL, { ...services, check, newId: () => 'order-1' }, () => {});
+    expect(refused).not.toHaveProperty('order');
+    expect(rekeys.orders.map(({ id }) => id)).toEqual(['another']);
   });
 });
 

@@ -149,6 +149,7 @@ describe('the tag of a retired version', () => {
     expect(touched(-5)).toEqual([half.version]);
     expect(touched(6)).toEqual([half.version]);
     expect(touched(11)).toEqual([]);
+    expect(halfRetired([{ ...half, tags: settledTags(half.tags) }, NEW], later(60))).toEqual([]);
   });
 
   it('on a version that is enabled tells that a person took it back, with whatever tool', () => {
