@@ -142,7 +142,7 @@ describe('what a change of an order takes', () => {
 
   it('is a check without a problem where one is started, or nothing is written', async () => {
     const { rekeys, services } = standing(rekeyOrder({ id: 'another', state: 'ended' }));
-    const problems = [{ reason: 'RevocationOpen', detail: 'It is revoked.' }] as const;
+    const problems = [{ reason: 'RevocationOpen', detail: 'It is revoked.', fix: '' }] as const;
     const check = async () => ({ problems: [...problems], warnings: [], accounts: 0, withoutRole: [] });
     const to = { ...KEY, name: 'new-key', id: rekeyOrder().to };
     const request = { from: KEY, to, reason: 'why', ticket: undefined, maxFailures: 3 };
