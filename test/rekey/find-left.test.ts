@@ -1,0 +1,83 @@
+import { expect, it } from 'vitest';
+import { SECOND_SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import { verifyUnused } from '../../src/rekey/find-left.ts';
+import type { Services } from '../../src/services.ts';
+import { TestKey } from '../support/fleet.ts';
+import { useWire } from '../support/wire.ts';
+import { RekeyOrders } from './rekey-orders.ts';
+
+// That nobody is seen on the old key is no proof as long as anything could not be looked at: an order that is done says that
+// its key can be revoked.
+
+const wire = useWire();
+const NO = { status: 403, body: { error: { code: 'AuthorizationFailed', message: 'No.' } } };
+
+/** An order, and what the look at its end shows, with something of the services changed. */
+async function started(env: Record<string, string> = {}) {
+  const orders = new RekeyOrders(wire, env);
+  const [from, to] = [new TestKey(wire.azure.world), new TestKey(wire.azure.world)];
+  const id = await orders.start(from, to);
+  const verify = async (change: (real: Services) => Partial<Services> = () => ({})) => {
+    const services = { ...orders.services, ...change(orders.services) };
+    return verifyUnused(await orders.order(id), orders.managed(from), services, wire.log);
+  };
+  return { orders, from, id, verify };
+}
+const scopesOf = ({ name }: { readonly name: string }) => ({ path: `/${name}/encryptionScopes\\?` });
+
+it('an order whose old key nobody shows is not done while a subscription cannot be read, and is when it can', async () => {
+  const { orders, id } = await started();
+  wire.azure.faults.add([{ match: { path: `^/subscriptions/${SECOND_SUBSCRIPTION_ID}/providers` }, answer: NO }]);
+  await orders.carryOut(async () => (await orders.waits(id)) === 'RekeyUnverified');
+  expect(await orders.order(id)).toMatchObject({
+    state: 'moving',
+    waits: { reason: 'RekeyUnverified' },
+    verified: { gaps: [expect.stringContaining(`subscription ${SECOND_SUBSCRIPTION_ID} cannot be listed`)] },
+  });
+  wire.azure.faults.clear();
+  const [next] = wire.sent.splice(0).slice(-1);
+  if (next) wire.sent.push({ ...next, delaySeconds: 0 });
+  await orders.carryOut();
+  expect((await orders.order(id)).state).toBe('done');
+});
+
+it('a look at everything finds whom no index has, and names what it could not read', async () => {
+  const { from, verify } = await started();
+  expect(await verify()).toEqual({ found: [], gaps: [], outOfSight: [] });
+  const account = from.account('pinned');
+  const scoped = new TestKey(wire.azure.world).account('pinned', { scopes: [{ name: 's1', key: from.use('pinned') }] });
+  wire.azure.faults.add([{ match: scopesOf(scoped), answer: NO }]);
+  const { found, gaps } = await verify();
+  expect(found.map(({ id }) => id)).toEqual([account.id]);
+  expect(gaps).toEqual([expect.stringContaining(scoped.name)]);
+});
+
+it('a subscription that is not seen any more is named', async () => {
+  const { verify } = await started();
+  const { gaps } = await verify(({ subscriptions }) => ({
+    subscriptions: { ...subscriptions, seen: async () => ({ ...(await subscriptions.seen()), vanished: ['gone'] }) },
+  }));
+  expect(gaps).toContain('The app does not see subscription gone any more.');
+});
+
+it('an account of which a scope was moved is asked for its scopes, whatever is known of them', async () => {
+  const { from, verify, orders, id } = await started();
+  const account = new TestKey(wire.azure.world).account('pinned', {
+    scopes: [{ name: 's1', key: from.use('pinned') }],
+  });
+  const { location } = account;
+  const at = wire.azure.clock.now().toISOString();
+  await orders.services.rekeys.put(id, { account: account.id, scope: 's2', location, state: 'moved', at });
+  const without = async () => {
+    const { found, gaps } = await verify(({ accounts }) => ({ accounts: { ...accounts, async *list() {} } }));
+    return [found.map((one) => one.id), gaps];
+  };
+  expect(await without()).toEqual([[account.id], []]);
+  wire.azure.faults.add([{ match: scopesOf(account), answer: NO }]);
+  expect(await without()).toEqual([[], [expect.stringContaining(account.name)]]);
+});
+
+it('that scopes of accounts on other keys are not looked at is said, where that is set', async () => {
+  const { verify } = await started({ CMK_SCOPE_DISCOVERY: 'dependents' });
+  expect((await verify()).outOfSight).toEqual([expect.stringContaining('CMK_SCOPE_DISCOVERY')]);
+});
