@@ -208,6 +208,7 @@ var givenTopics = toObject(items(systemTopics), topic => toLower(trim(topic.key)
 var topicIds = toObject(keyVaultIds, id => toLower(id), id => topicIdOf(id, givenTopics[?toLower(id)] ?? ''))
 var vaultSubscriptions = union(map(keyVaultIds, id => subscriptionOf(id)), [])
 var hsmSubscriptions = union(map(hsmIds, id => subscriptionOf(id)), [])
+var policySubscriptions = union(vaultSubscriptions, hsmSubscriptions)
 var eventSubscriptions = union(map(items(topicIds), topic => subscriptionOf(topic.value)), [])
 // In these the app looks for the topics: a topic may have been moved since.
 var topicSubscriptions = union(vaultSubscriptions, eventSubscriptions)
@@ -416,6 +417,7 @@ module roles 'modules/roles.bicep' = [
       forVaults: contains(vaultSubscriptions, id)
       forHsms: contains(hsmSubscriptions, id)
       forTopics: contains(topicSubscriptions, id)
+      forPolicies: contains(policySubscriptions, id)
       forEvents: contains(eventSubscriptions, id)
       forAccounts: contains(accountSubscriptions, id)
       forWriting: writeEverywhere ? contains(accountSubscriptions, id) : contains(groupSubscriptions, id)
@@ -488,6 +490,20 @@ module usageAccess 'modules/usage-access.bicep' = [
       workspaceId: monitoring.outputs.workspaceId
       principalId: identity.outputs.principalId
       roleDefinitionId: roles[indexOf(roleSubscriptions, id)].outputs.usageReaderId
+    }
+    dependsOn: [
+      app
+    ]
+  }
+]
+
+module policyAccess 'modules/subscription-access.bicep' = [
+  for id in policySubscriptions: {
+    name: take('cmk-policies-${environmentName}-${region}', 64)
+    scope: subscription(id)
+    params: {
+      principalId: identity.outputs.principalId
+      roleDefinitionIds: [roles[indexOf(roleSubscriptions, id)].outputs.policyReaderId]
     }
     dependsOn: [
       app

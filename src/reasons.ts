@@ -147,6 +147,7 @@ export const REASONS = {
   KeyTooOld: 'The newest version is older than CMK_KEY_MAX_AGE_DAYS.',
   NearExpiry: 'The newest version expires soon.',
   NoExpiry: 'The newest version never expires, so that no event asks for a new one.',
+  PolicyBlocksRotation: 'Azure Policy denies the version that the next rotation of the key would make.',
   NoRotationPolicy: 'The key has no rotation policy.',
   UnsupportedKey: 'Storage takes RSA keys of 2048, 3072 or 4096 bits alone.',
   RevokedVersionEnabled: 'A version of a revoked key is enabled.',

@@ -51,6 +51,7 @@ import { newId } from './revocation/revocation.ts';
 import { createRolloutServices, type RolloutServices } from './rollout/create-rollout-services.ts';
 import { type Environment, readSettings, type Settings } from './settings/settings.ts';
 import { NO_TELEMETRY, type Telemetry } from './telemetry/telemetry.ts';
+import { createKeyPolicies, type KeyPolicies } from './vaults/key-policy-client.ts';
 import { createVaults, type Vaults } from './vaults/vault-client.ts';
 import { createVaultGuards, type VaultGuards } from './vaults/vault-guards-client.ts';
 import { createLeases, type Leases } from './work/lease-client.ts';
@@ -86,6 +87,7 @@ export interface Services extends RolloutServices, StandingRekeyServices, Identi
   /** The managed vaults as ARM shows them. */
   readonly vaults: Vaults;
   readonly vaultGuards: VaultGuards;
+  readonly keyPolicies: KeyPolicies;
   /** The event subscriptions of the managed vaults. */
   readonly eventGrid: EventGrid;
   readonly keyCatalog: KeyCatalog;
@@ -175,6 +177,7 @@ export function createServices(
     effects: createEffectStore(settings, () => identity),
     vaults: createVaults(identity, cloud),
     vaultGuards: createVaultGuards(identity, cloud),
+    keyPolicies: createKeyPolicies(identity, cloud),
     ...createIdentityClients(identity, cloud, accounts),
     eventGrid: createEventGrid(identity, cloud, settings.drift.systemTopics),
     keyCatalog: createKeyAdmin(identity, LIMITS.keyWork),

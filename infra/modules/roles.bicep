@@ -22,6 +22,8 @@ param forVaults bool
 param forHsms bool
 @description('Whether system topics of managed vaults are looked for in this subscription.')
 param forTopics bool
+@description('Whether managed vaults of either kind are in this subscription.')
+param forPolicies bool
 @description('Whether system topics of managed vaults are there.')
 param forEvents bool
 @description('Whether the storage accounts of this subscription are looked after.')
@@ -166,6 +168,30 @@ resource topicReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (
         actions: [
           // Drift check: a vault without a topic, and a topic out of sight, are two things.
           'Microsoft.EventGrid/systemTopics/read'
+        ]
+        notActions: []
+        dataActions: []
+        notDataActions: []
+      }
+    ]
+  }
+}
+
+resource policyReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forPolicies) {
+  name: roleGuid(subscription().subscriptionId, environmentName, 'policy-reader')
+  properties: {
+    type: 'CustomRole'
+    roleName: 'CMK Autopilot policy reader ${suffix}'
+    description: 'See what Azure Policy denies of the keys in a managed key vault.'
+    assignableScopes: [subscription().id]
+    permissions: [
+      {
+        actions: [
+          // Drift check: does a policy that applies to the vault deny what the next rotation would make, and is it exempt?
+          'Microsoft.Authorization/policyAssignments/read'
+          'Microsoft.Authorization/policyExemptions/read'
+          // The assignment of an initiative only names it. Those of a management group are out of reach from here.
+          'Microsoft.Authorization/policySetDefinitions/read'
         ]
         notActions: []
         dataActions: []
@@ -377,5 +403,6 @@ output keyRoleKeeperId string = keyRoleKeeper.id
 output identityAssignerId string = identityAssigner.id
 output inventoryReaderId string = inventoryReader.id
 output dependentsReaderId string = dependentsReader.id
+output policyReaderId string = policyReader.id
 output topicReaderId string = topicReader.id
 output auditSignerId string = auditSigner.id

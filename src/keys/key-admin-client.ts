@@ -17,6 +17,18 @@ export interface KeyDescription {
   readonly modulus: string | undefined;
 }
 
+/** Type and size of a version, and what may be done with it. */
+export interface KeyKind {
+  /** `RSA`, `RSA-HSM`, `EC` … */
+  readonly type: string;
+  /** Bits of an RSA key. */
+  readonly size: number | undefined;
+  /** Of an EC key: `P-256` …; undefined where it is not told. */
+  readonly curve?: string | undefined;
+  /** `wrapKey`, `unwrapKey` …; undefined where it is not told. */
+  readonly operations?: readonly string[] | undefined;
+}
+
 export interface NewKey {
   readonly kty: 'RSA' | 'RSA-HSM';
   readonly size: number;
@@ -30,11 +42,8 @@ export type RsaJwk = Readonly<Record<'n' | 'e' | 'd' | 'p' | 'q' | 'dp' | 'dq' |
 export interface KeyCatalog {
   /** The names of its keys, without those that belong to a certificate. */
   names(vault: ManagedVault): Promise<string[]>;
-  /** Type and size of a version, and what may be done with it; undefined where Key Vault does not show them, as it may not for a disabled one. */
-  material(
-    key: ManagedKey,
-    version: string,
-  ): Promise<{ type: string; size: number | undefined; operations: readonly string[] | undefined } | undefined>;
+  /** Undefined where Key Vault does not show it, as it may not for a disabled version. */
+  material(key: ManagedKey, version: string): Promise<KeyKind | undefined>;
   /**
    * Whether a key of that name is soft-deleted, and so keeps the name taken.
    *
@@ -73,7 +82,7 @@ export function createKeyAdmin(credential: TokenCredential, limits: CallLimits):
       try {
         const read = await clientOf(key.vault).getKey(key.name, { version });
         const { kty, size } = toDescription(read);
-        return { type: kty === '' ? 'unknown' : kty, size, operations: read.keyOperations };
+        return { type: kty === '' ? 'unknown' : kty, size, curve: read.key?.crv, operations: read.keyOperations };
       } catch (error) {
         const failure = describeFailure(error);
         // Documentation and practice differ on whether a disabled key may be read; its state is known from the list.

@@ -147,6 +147,7 @@ function summaryOf(policy: KeyRotationPolicy | undefined): RotationPolicySummary
     ...(rotate?.timeAfterCreate ? { afterCreate: rotate.timeAfterCreate } : {}),
     ...(rotate?.timeBeforeExpiry ? { beforeExpiry: rotate.timeBeforeExpiry } : {}),
     ...(notify?.timeBeforeExpiry ? { notifyBeforeExpiry: notify.timeBeforeExpiry } : {}),
+    ...(policy?.expiresIn ? { expiresIn: policy.expiresIn } : {}),
   };
 }
 

@@ -7,6 +7,8 @@ export interface RotationPolicySummary {
   readonly beforeExpiry?: string;
   /** So long before a version expires Key Vault raises its near-expiry event: an ISO 8601 duration. */
   readonly notifyBeforeExpiry?: string;
+  /** Lifetime of versions that a rotation makes: an ISO 8601 duration; absent: they never expire. */
+  readonly expiresIn?: string;
 }
 
 /** What a rotation policy does; ISO 8601 durations. */

@@ -11,11 +11,9 @@ const DURATION =
  * @returns undefined for what is no duration, or leads to where dates end (the year 275760)
  */
 export function shift(from: Date, duration: string, sign: 1 | -1): Date | undefined {
-  const match = DURATION.exec(duration.trim().toUpperCase());
-  if (!match) return undefined;
-  const [years = 0, months = 0, weeks = 0, days = 0, hours = 0, minutes = 0, seconds = 0] = match
-    .slice(1)
-    .map((part) => sign * Number(part ?? 0));
+  const parts = partsOf(duration, sign);
+  if (!parts) return undefined;
+  const { years, months, weeks, days, hours, minutes, seconds } = parts;
   const to = new Date(from);
   const day = to.getUTCDate();
   to.setUTCMonth(to.getUTCMonth() + months + 12 * years, 1);
@@ -23,6 +21,23 @@ export function shift(from: Date, duration: string, sign: 1 | -1): Date | undefi
   to.setUTCDate(Math.min(day, lastDay));
   const end = new Date(to.getTime() + (((weeks * 7 + days) * 24 + hours) * 60 + minutes) * 60_000 + seconds * 1_000);
   return Number.isNaN(end.getTime()) ? undefined : end;
+}
+
+/** Days of an ISO 8601 duration, with 365 for a year and 30 for a month, as some count who do not go by the calendar. */
+export function evenDays(duration: string): number | undefined {
+  const parts = partsOf(duration, 1);
+  if (!parts) return undefined;
+  const { years, months, weeks, days, hours, minutes, seconds } = parts;
+  return years * 365 + months * 30 + weeks * 7 + days + ((hours * 60 + minutes) * 60 + seconds) / 86_400;
+}
+
+function partsOf(duration: string, sign: 1 | -1) {
+  const match = DURATION.exec(duration.trim().toUpperCase());
+  if (!match) return undefined;
+  const [years = 0, months = 0, weeks = 0, days = 0, hours = 0, minutes = 0, seconds = 0] = match
+    .slice(1)
+    .map((part) => sign * Number(part ?? 0));
+  return { years, months, weeks, days, hours, minutes, seconds };
 }
 
 /**

@@ -24,7 +24,13 @@ export function outsider({ owner }: Pick<LocalAzure, 'owner'>) {
     /** A request as `az rest` makes it. */
     arm: async (method: 'GET' | 'PUT' | 'DELETE', path: string, body?: object): Promise<void> => {
       const { token } = await credential.getToken('https://management.azure.com/.default');
-      const version = path.includes('/Microsoft.Insights/') ? '2021-05-01-preview' : '2020-05-01';
+      const version = path.includes('/Microsoft.Insights/')
+        ? '2021-05-01-preview'
+        : path.includes('/policyExemptions/')
+          ? '2022-07-01-preview'
+          : path.includes('/policy')
+            ? '2022-06-01'
+            : '2020-05-01';
       const answer = await fetch(`https://management.azure.com${path}?api-version=${version}`, {
         method,
         headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },

@@ -84,6 +84,18 @@ const NEEDS: Readonly<Record<string, readonly Need[]>> = {
     ['hsm', 'Microsoft.Insights/diagnosticSettings/read'],
   ],
   'Microsoft.Insights/eventtypes': [['subscription', 'Microsoft.Insights/eventtypes/values/read']],
+  'Microsoft.Authorization/policyAssignments': [
+    ['vault', 'Microsoft.Authorization/policyAssignments/read'],
+    ['hsm', 'Microsoft.Authorization/policyAssignments/read'],
+  ],
+  'Microsoft.Authorization/policyExemptions': [
+    ['vault', 'Microsoft.Authorization/policyExemptions/read'],
+    ['hsm', 'Microsoft.Authorization/policyExemptions/read'],
+  ],
+  // Where an initiative is defined: what is built in is everybody's, and a management group is not in reach of a deployment.
+  'Microsoft.Authorization/policySetDefinitions': [
+    ['vault subscription', 'Microsoft.Authorization/policySetDefinitions/read'],
+  ],
   'Microsoft.Authorization/locks': [
     ['vault', 'Microsoft.Authorization/locks/read'],
     ['hsm', 'Microsoft.Authorization/locks/read'],

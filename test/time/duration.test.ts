@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addDuration, inWords, parseMoment, shift } from '../../src/time/duration.ts';
+import { addDuration, evenDays, inWords, parseMoment, shift } from '../../src/time/duration.ts';
 
 const T = new Date('2024-01-31T12:00:00Z');
 
@@ -23,6 +23,15 @@ describe('durations', () => {
     ['P30D', '2024-01-01T12:00:00.000Z'],
   ])('%s before is %s', (duration, before) => {
     expect(shift(T, duration, -1)?.toISOString()).toBe(before);
+  });
+
+  it.each([
+    ['P2Y', 730],
+    ['P1Y1M1W1D', 403],
+    ['PT36H', 1.5],
+    ['2Y', undefined],
+  ])('%s is %s days, evenly', (duration, days) => {
+    expect(evenDays(duration)).toBe(days);
   });
 
   it.each(['', 'P', 'PT', '2Y', 'P2', 'P1.5Y', '-P1D', 'P1H', 'P999999Y'])('"%s" is none', (text) => {

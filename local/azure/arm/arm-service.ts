@@ -141,8 +141,10 @@ function noRoute(routes: ArmRoutes, path: ArmPath, method: string, apiVersion: s
 }
 
 /** What every signed-in caller may ask; each answers only with what the caller may see. */
-function isOpenToAll({ pattern }: ArmPath): boolean {
+function isOpenToAll({ pattern, scope }: ArmPath): boolean {
   return (
+    // What is built in is everybody's.
+    (pattern === 'microsoft.authorization/policysetdefinitions/{}' && scope === '/') ||
     ['subscriptions', 'tenants', 'subscriptions/{}/resources', 'microsoft.resourcegraph/resources'].includes(pattern) ||
     /(asyncoperations|operationsstatus|operationresults|checknameavailability|checkmhsmnameavailability)/.test(pattern)
   );

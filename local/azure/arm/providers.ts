@@ -6,6 +6,7 @@ import { eventSubscriptionRoutes } from './event-subscriptions.ts';
 import { fileShareRoutes } from './file-shares.ts';
 import { identityRoutes } from './identities.ts';
 import { managedHsmRoutes } from './managed-hsms.ts';
+import { policyRoutes } from './policies.ts';
 import { resourceRoutes } from './resources.ts';
 import { roleAssignmentRoutes } from './role-assignments.ts';
 import { roleDefinitionRoutes } from './role-definitions.ts';
@@ -35,6 +36,7 @@ export const armProviders: readonly ArmRoutes[] = [
   roleAssignmentRoutes,
   roleScheduleRoutes,
   vaultGuardRoutes,
+  policyRoutes,
   activityLogRoutes,
   eventSubscriptionRoutes,
   systemTopicRoutes,

@@ -5,6 +5,7 @@ import type { Check } from './check.ts';
 import * as keys from './key-checks.ts';
 import * as left from './left-checks.ts';
 import { otherResourceStale } from './other-checks.ts';
+import { policyBlocksRotation } from './policy-checks.ts';
 import * as retirement from './retirement-checks.ts';
 import { REVOKED_CHECKS } from './revoked-checks.ts';
 import type { AccountSubject, KeySubject } from './subjects.ts';
@@ -175,6 +176,13 @@ export const KEY_CHECKS: readonly Check<KeySubject>[] = [
     ensures: 'A key is rotated by a policy, unless it is tagged to be rotated by hand.',
     fix: 'Set a rotation policy, or the tag `cmk-rotation: manual` on its newest version.',
     find: keys.noRotationPolicy,
+  },
+  {
+    reason: 'PolicyBlocksRotation',
+    severity: 'warning',
+    ensures: 'Azure Policy denies no version that the next rotation of a key would make.',
+    fix: 'Give versions a lifetime that the policy allows (`cmk key ensure --version-lifetime`). For type, size or curve: move to a key that it allows (`cmk rekey`), or ask the owner of the policy to exempt the vault (`az policy exemption create`).',
+    find: policyBlocksRotation,
   },
   {
     reason: 'UnsupportedKey',

@@ -37,6 +37,29 @@ export function allowOperations({ id }: KeyVersion, operations: readonly string[
   ]);
 }
 
+/** Has rotations make versions that live so long; what rotates the key, and when, stays. */
+export function setLifetime({ id }: ManagedKey, days: number): string | undefined {
+  return shellCommand('cmk key ensure', [
+    ['', id],
+    ['--version-lifetime', `P${days}D`],
+  ]);
+}
+
+/** For the owner of the policy. Names of exemptions have 64 characters at most. */
+export function exemptVault(
+  { id }: ManagedVault,
+  assignmentId: string,
+  reference: string | undefined,
+): string | undefined {
+  const assignment = assignmentId.slice(assignmentId.lastIndexOf('/') + 1);
+  return shellCommand('az policy exemption create --exemption-category Waiver', [
+    ['--name', `cmk-${assignment}${reference ? `-${reference}` : ''}`.slice(0, 64)],
+    ['--policy-assignment', assignmentId],
+    ...(reference ? ([['--policy-definition-reference-ids', reference]] as const) : []),
+    ['--scope', id],
+  ]);
+}
+
 export function deliverEvents({ id }: ManagedVault): string | undefined {
   return shellCommand('cmk events ensure', [['--vault', id]]);
 }

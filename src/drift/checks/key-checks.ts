@@ -95,7 +95,7 @@ export function noRotationPolicy({ versions, policy }: KeySubject, { now }: Rule
   return [{ is: 'Nothing rotates it by itself.', shouldBe: 'A rotation policy makes a new version in time.' }];
 }
 
-function imported({ tags }: KeyVersion): boolean {
+export function imported({ tags }: KeyVersion): boolean {
   return tags[ORIGIN_TAG]?.toLowerCase() === 'imported';
 }
 
@@ -153,7 +153,7 @@ export function revokedVersionEnabled({ key, versions }: KeySubject, { now }: Ru
 }
 
 /** The newest version, unless the key is revoked or switched off: then its age and expiry are nobody's trouble. */
-function inForce(versions: KeySubject['versions'], now: Date): KeyVersion | undefined {
+export function inForce(versions: KeySubject['versions'], now: Date): KeyVersion | undefined {
   const read = known(versions) ?? [];
   const newest = newestVersion(read);
   return newest?.enabled && !openRevocation(read, now) ? newest : undefined;

@@ -6,12 +6,14 @@ import type { OtherDependent } from '../../dependents/dependent.ts';
 import type { VaultSubscriptions } from '../../events/event-grid-client.ts';
 import type { WantedSubscription } from '../../events/subscription.ts';
 import type { KeyAccess } from '../../identities/key-access.ts';
+import type { KeyKind } from '../../keys/key-admin-client.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
 import type { RotationPolicySummary } from '../../keys/rotation-policy-summary.ts';
 import type { Evidence } from '../../retirement/evidence.ts';
 import type { RotationView } from '../../rollout/rotation-view.ts';
 import type { DriftSettings } from '../../settings/settings.ts';
+import type { KeyDenial } from '../../vaults/key-policies.ts';
 import type { VaultProperties } from '../../vaults/vault-client.ts';
 import type { KeyUsage } from './key-usage.ts';
 
@@ -47,15 +49,8 @@ export interface KeySubject {
   others?: readonly OtherDependent[];
   /** Of its vault; undefined where the vault could not be read. */
   readonly tenantId?: string | undefined;
-}
-
-export interface KeyKind {
-  /** `RSA`, `RSA-HSM`, `EC` … */
-  readonly type: string;
-  /** Bits of an RSA key. */
-  readonly size: number | undefined;
-  /** `wrapKey`, `unwrapKey` …; undefined where it is not told. */
-  readonly operations?: readonly string[] | undefined;
+  /** What Azure Policy denies of new versions in its vault, as far as that could be read; absent: not asked. */
+  readonly denials?: readonly KeyDenial[];
 }
 
 /** A storage account with the key that it uses. */

@@ -33,9 +33,10 @@ export class GatheredKeys {
     const key = managedKey(vault.subject.vault, name);
     const reading = 'unread' in vault.keys ? closedOff(key, vault.keys, vault.gone) : readKey(key, this.#services);
     const tenantId = knownPart(vault.subject.properties)?.tenantId;
-    const withTenant = reading.then((subject) => ({ ...subject, tenantId }));
-    this.#keys.set(id, withTenant);
-    return withTenant;
+    const { denials } = vault;
+    const withVault = reading.then((subject) => ({ ...subject, tenantId, denials }));
+    this.#keys.set(id, withVault);
+    return withVault;
   }
 
   /** Whether a key has a version that was not in its list: an account that is read later may be on a newer one. */

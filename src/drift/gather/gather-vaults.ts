@@ -1,16 +1,19 @@
 import pMap from 'p-map';
 import { describeFailure } from '../../azure/failure.ts';
-import { type Part, readPart, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
+import { known, type Part, readPart, type UnreadPart, unreadPart } from '../../azure/read-or-why.ts';
 import type { EventGrid } from '../../events/event-grid-client.ts';
 import { judgeSubscriptions, type WantedSubscription } from '../../events/subscription.ts';
 import type { Authorization } from '../../identities/authorization-client.ts';
 import type { KeyCatalog } from '../../keys/key-admin-client.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { Settings } from '../../settings/settings.ts';
+import type { KeyDenial } from '../../vaults/key-policies.ts';
+import type { KeyPolicies } from '../../vaults/key-policy-client.ts';
 import type { Vaults } from '../../vaults/vault-client.ts';
 import type { VaultGuards } from '../../vaults/vault-guards-client.ts';
 import type { DeadLetter, Rules, VaultSubject } from '../checks/subjects.ts';
 import type { AppState } from '../store/app-state-client.ts';
+import { GatheredPolicies } from './gather-policies.ts';
 import { VAULT_ACCESS, VaultRoles } from './vault-roles.ts';
 
 const CONCURRENCY = 4;
@@ -24,6 +27,8 @@ export interface GatheredVault {
   readonly roles: VaultRoles;
   /** Names of its keys. */
   readonly keys: Part<readonly string[]>;
+  /** What Azure Policy denies of new versions of its keys. */
+  readonly denials: readonly KeyDenial[];
   readonly unread: readonly UnreadPart[];
 }
 
@@ -31,6 +36,7 @@ export type VaultServices = {
   readonly settings: Settings;
   readonly vaults: Vaults;
   readonly vaultGuards: VaultGuards;
+  readonly keyPolicies: KeyPolicies;
   readonly eventGrid: EventGrid;
   readonly authorization: Authorization;
   readonly keyCatalog: KeyCatalog;
@@ -50,9 +56,10 @@ export async function gatherVaults(
   const deadLetters = await readPart(what, () =>
     services.driftStorage.deadLetters(new Date(rules.now.getTime() - DAY_MS)),
   );
+  const policies = new GatheredPolicies(services.keyPolicies, rules.now, signal);
   const vaults = await pMap(
     services.settings.vaults.all,
-    (vault) => gatherVault(vault, deadLetters, services, rules, signal),
+    (vault) => gatherVault(vault, { deadLetters, policies }, services, rules, signal),
     { concurrency: CONCURRENCY },
   );
   return { vaults, unread: 'unread' in deadLetters ? [deadLetters.unread] : [] };
@@ -60,7 +67,7 @@ export async function gatherVaults(
 
 async function gatherVault(
   vault: ManagedVault,
-  deadLetters: Part<readonly DeadLetter[]>,
+  { deadLetters, policies }: { readonly deadLetters: Part<readonly DeadLetter[]>; readonly policies: GatheredPolicies },
   services: VaultServices,
   rules: Rules,
   signal: AbortSignal | undefined,
@@ -96,8 +103,11 @@ async function gatherVault(
       () => services.vaultGuards.isLocked(vault, signal),
     ),
   ]);
-  const roles = await VaultRoles.read(vault, properties, services.authorization, signal);
   const gone = 'value' in properties && properties.value === undefined;
+  const [roles, policed] = await Promise.all([
+    VaultRoles.read(vault, properties, services.authorization, signal),
+    gone ? { denials: [], unread: [] } : policies.of(vault, known(properties)?.location),
+  ]);
   const own =
     'value' in deadLetters
       ? { value: deadLetters.value.filter(({ source }) => source.toLowerCase() === vault.id.toLowerCase()) }
@@ -109,12 +119,13 @@ async function gatherVault(
     gone,
     roles,
     keys,
+    denials: policed.denials,
     // That a vault is gone is one finding, not one for each part of it.
     unread: gone
       ? []
       : [properties, events, keys, auditLog, locked]
           .flatMap((part) => (part && 'unread' in part ? [part.unread] : []))
-          .concat(roles.unread),
+          .concat(roles.unread, policed.unread),
   };
 }
 

@@ -4,6 +4,7 @@ import { evaluate } from '../../../src/drift/checks/evaluate.ts';
 import type { KeySubject } from '../../../src/drift/checks/subjects.ts';
 import type { KeyVersion } from '../../../src/keys/key-versions.ts';
 import type { RotationView } from '../../../src/rollout/rotation-view.ts';
+import type { KeyDemand } from '../../../src/vaults/key-demands.ts';
 import { type Cases, describeChecks } from './describe-checks.ts';
 import {
   asked,
@@ -22,6 +23,7 @@ import {
   tomorrow,
   UNREAD,
   usersUnread,
+  VAULT,
   version,
 } from './subjects.ts';
 
@@ -44,6 +46,21 @@ const rotation = (state: RotationView['state'], change: Partial<RotationView> = 
 });
 const operations = (allowed: readonly string[] | undefined) =>
   key({ material: { value: { type: 'RSA', size: 2048, operations: allowed } } });
+
+const OURS =
+  '/subscriptions/11111111-1111-1111-1111-111111111111/providers/Microsoft.Authorization/policyAssignments/ours';
+/** A key of a vault where these demands are denied, with a rotation policy. */
+const denied = (
+  demands: readonly KeyDemand[],
+  change: Partial<KeySubject> = {},
+  policy: object = { expiresIn: 'P60D' },
+) =>
+  key({
+    denials: demands.map((demand) => ({ assignment: { id: OURS, name: 'Ours' }, reference: undefined, demand })),
+    policy: { value: { rotates: true, ...policy } },
+    ...change,
+  });
+const material = (value: object) => ({ material: { value: { type: 'RSA', size: 2048, ...value } } });
 
 const other = (named: readonly (KeyVersion | undefined)[], path = 'keyId', type = 'microsoft.sql/servers') => ({
   id: `/subscriptions/5ab50000-0000-4000-8000-000000000001/resourceGroups/rg-sql/providers/${type}/sql-files`,
@@ -182,6 +199,79 @@ const keys: Record<string, Cases<KeySubject>> = {
     ],
     unread: [['the key', key({ material: UNREAD })]],
   },
+  PolicyBlocksRotation: {
+    found: [
+      [
+        'no expiry',
+        denied([{ kind: 'expiry' }], {}, {}),
+        /"Ours" denies keys without an expiry, .* would never expire: /,
+      ],
+      [
+        'an early expiry',
+        denied([{ kind: 'remaining', days: 60 }]),
+        /expire within 60 days \(minimumDaysBeforeExpiration\), .* would expire after 60 days \(P60D /,
+      ],
+      [
+        'a late expiry',
+        denied([{ kind: 'validity', days: 59 }]),
+        /more than 59 days \(maximumValidityInDays\), .* 60 days/,
+      ],
+      ['no expiry, where it may not be late', denied([{ kind: 'validity', days: 59 }], {}, {}), /would never expire/],
+      [
+        'a small key',
+        denied([{ kind: 'size', bits: 3072 }], material({})),
+        /less than 3072 bits .*RSA of 2048 bits, as/,
+      ],
+      [
+        'a type',
+        denied([{ kind: 'types', allowed: ['RSA-HSM', 'EC-HSM'] }], material({})),
+        /other types than RSA-HSM, EC-HSM \(allowedKeyTypes\)/,
+      ],
+      ['keys in software', denied([{ kind: 'hardware' }], material({})), /keys outside of hardware/],
+      [
+        'a curve',
+        denied([{ kind: 'curves', allowed: ['P-384'] }], material({ type: 'EC', size: undefined, curve: 'P-256' })),
+        /curves other than P-384 \(allowedECNames\), .* EC on P-256, as/,
+      ],
+      ['a type, where its policy could not be read', denied([{ kind: 'hardware' }], { policy: UNREAD }), /hardware/],
+      // 29 February 2028 is within these two years.
+      [
+        'two years by the calendar',
+        denied([{ kind: 'validity', days: 730 }], {}, { expiresIn: 'P2Y' }),
+        /would expire after 731 days \(P2Y .* hangs on the day, and on how Key Vault counts/,
+      ],
+    ],
+    right: [
+      ['no policy', key()],
+      ['an expiry', denied([{ kind: 'expiry' }])],
+      ['a late one', denied([{ kind: 'remaining', days: 59 }])],
+      ['none, where it may not be early', denied([{ kind: 'remaining', days: 59 }], {}, {})],
+      ['an early one', denied([{ kind: 'validity', days: 60 }])],
+      ['large enough', denied([{ kind: 'size', bits: 2048 }], material({}))],
+      ['size not told', denied([{ kind: 'size', bits: 3072 }], material({ size: undefined }))],
+      ['an allowed type', denied([{ kind: 'types', allowed: ['rsa'] }], material({}))],
+      ['in hardware', denied([{ kind: 'hardware' }], material({ type: 'RSA-HSM' }))],
+      ['an allowed curve', denied([{ kind: 'curves', allowed: ['P-256'] }], material({ type: 'EC', curve: 'P-256' }))],
+      ['a curve that is not told', denied([{ kind: 'curves', allowed: ['P-256'] }], material({ type: 'EC-HSM' }))],
+      ['RSA has no curve', denied([{ kind: 'curves', allowed: ['P-256'] }], material({}))],
+      ['not told what it is', denied([{ kind: 'hardware' }], { material: { value: undefined } })],
+      ['a lifetime that nobody can read', denied([{ kind: 'validity', days: 1 }], {}, { expiresIn: 'two years' })],
+      [
+        'imported, so that nothing rotates it',
+        denied(
+          [{ kind: 'expiry' }],
+          { versions: { value: [version(10, { tags: { 'cmk-origin': 'imported' } })] } },
+          {},
+        ),
+      ],
+      ['revoked', denied([{ kind: 'expiry' }], { versions: { value: [revoked(10)] } }, {})],
+    ],
+    unread: [
+      ['its rotation policy', denied([{ kind: 'expiry' }], { policy: UNREAD })],
+      ['its type', denied([{ kind: 'hardware' }], { material: UNREAD })],
+      ['its versions', denied([{ kind: 'expiry' }], { versions: UNREAD }, {})],
+    ],
+  },
   RevocationOpen: {
     found: [['revoked', inVersions(revoked(100), revoked(10)), /by 33333333/]],
     right: [
@@ -310,6 +400,70 @@ it('what a version may do already, it may do after the command as well', () => {
   const [check] = KEY_CHECKS.filter(({ reason }) => reason === 'KeyOperationsMissing');
   const found = check ? evaluate([check], operations(['sign', 'wrapKey']), 'k', rules()) : [];
   expect(found[0]?.command).toMatch(/ --id \S+ --ops sign wrapKey unwrapKey$/);
+});
+
+describe('PolicyBlocksRotation', () => {
+  const check = KEY_CHECKS.filter(({ reason }) => reason === 'PolicyBlocksRotation');
+  const of = (subject: KeySubject) => evaluate(check, subject, KEY_ID, rules());
+  const lifetime = (days: number) => `cmk key ensure ${KEY_ID} --version-lifetime P${days}D`;
+  const exempt = `az policy exemption create --exemption-category Waiver --name cmk-ours --policy-assignment ${OURS} --scope ${VAULT.id}`;
+
+  it.each<[string, readonly KeyDemand[], object, string]>([
+    ['the usual two years', [{ kind: 'expiry' }], {}, lifetime(730)],
+    ['as long as is allowed', [{ kind: 'expiry' }, { kind: 'validity', days: 365 }], {}, lifetime(365)],
+    ['longer than is denied', [{ kind: 'expiry' }, { kind: 'remaining', days: 900 }], {}, lifetime(901)],
+    [
+      'none, where what is allowed is nothing',
+      [
+        { kind: 'remaining', days: 90 },
+        { kind: 'validity', days: 90 },
+      ],
+      {},
+      exempt,
+    ],
+    ['no shorter than Key Vault takes', [{ kind: 'validity', days: 27 }], {}, exempt],
+    ['longer than the policy waits', [{ kind: 'validity', days: 97 }], { afterCreate: 'P3M' }, lifetime(97)],
+    ['none that is shorter', [{ kind: 'validity', days: 96 }], { afterCreate: 'P3M' }, exempt],
+    ['none where it notifies earlier', [{ kind: 'validity', days: 30 }], { notifyBeforeExpiry: 'P30D' }, exempt],
+    [
+      'where the policy cannot be read, by the rest',
+      [{ kind: 'validity', days: 90 }],
+      { beforeExpiry: '?' },
+      lifetime(90),
+    ],
+  ])('is fixed by a lifetime: %s', (_, demands, policy, command) => {
+    const found = of(denied(demands, {}, policy));
+    expect(found[0]).toMatchObject({ command, cause: { about: [OURS, VAULT.id] } });
+  });
+
+  it('is fixed by the owner of the policy, where the key itself is denied', () => {
+    const subject = denied([{ kind: 'hardware' }, { kind: 'expiry' }], {}, {});
+    expect(of(subject).map(({ command }) => command)).toEqual([exempt, lifetime(730)]);
+    const denials = [
+      { assignment: { id: OURS, name: 'Ours' }, reference: 'inHsm', demand: { kind: 'hardware' } },
+    ] as const;
+    expect(of({ ...subject, denials })[0]?.command).toBe(
+      exempt
+        .replace('cmk-ours', 'cmk-ours-inHsm')
+        .replace('--scope', '--policy-definition-reference-ids inHsm --scope'),
+    );
+  });
+
+  it('is advice where it hangs on the day, and a warning where it does not', () => {
+    const years = (expiresIn: string) =>
+      of(denied([{ kind: 'validity', days: 730 }], {}, { expiresIn })).map(({ severity }) => severity);
+    expect(years('P2Y')).toEqual(['advice']);
+    expect(years('P3Y')).toEqual(['warning']);
+    expect(years('P731D')).toEqual(['warning']);
+    expect(years('P730D')).toEqual([]);
+    // 29 February 2028 is in the year after the key is due, and not in the one from today.
+    const year = (policy: object) =>
+      of(denied([{ kind: 'validity', days: 365 }], {}, { expiresIn: 'P1Y', ...policy })).map(
+        ({ severity }) => severity,
+      );
+    expect(year({})).toEqual([]);
+    expect(year({ afterCreate: 'P18M' })).toEqual(['advice']);
+  });
 });
 
 it('a key whose material was imported is not rotated by a command', () => {

@@ -1,0 +1,112 @@
+import { known } from '../../azure/read-or-why.ts';
+import type { KeyVersion } from '../../keys/key-versions.ts';
+import type { RotationPolicySummary } from '../../keys/rotation-policy-summary.ts';
+import { rotationDue } from '../../rotation/rotation-due.ts';
+import { evenDays, shift } from '../../time/duration.ts';
+import { deniesMaterial, deniesVersion, type NextVersion } from '../../vaults/key-demands.ts';
+import type { KeyDenial } from '../../vaults/key-policies.ts';
+import type { Found } from './check.ts';
+import { exemptVault, setLifetime } from './commands.ts';
+import { imported, inForce } from './key-checks.ts';
+import type { KeySubject, Rules } from './subjects.ts';
+
+const DAY_MS = 24 * 3_600_000;
+/** Key Vault takes no shorter lifetime, and nothing that happens closer to a version's making or expiry (its rotation policies). */
+const LEAST = { lifetime: 28, apart: 7 };
+/** Where not each way of counting is denied, and on each day. */
+const DOUBT = 'Whether it is denied hangs on the day, and on how Key Vault counts years and months.';
+/** What `cmk` gives a new key. Days. */
+const USUAL_LIFETIME = 730;
+
+/**
+ * How Key Vault answers a rotation that Azure Policy denies is not documented: so it is told ahead, by the policies that apply
+ * to its vault. A rotation copies type and size, and gives the new version the lifetime of the rotation policy.
+ */
+export function policyBlocksRotation(subject: KeySubject, { now }: Rules): readonly Found[] {
+  const { key, versions, policy, material, denials = [] } = subject;
+  const newest = inForce(versions, now);
+  // Key Vault makes no version of imported key material.
+  if (!newest || imported(newest)) return [];
+  const kind = known(material);
+  const rotation = known(policy);
+  return denials.flatMap((denial) => {
+    const { assignment, reference, demand } = denial;
+    const part = [assignment.id, reference, demand.kind].join(' ').toLowerCase();
+    const shouldBe = 'The next version is one that Azure Policy allows.';
+    const cause = { about: [assignment.id, key.vault.id] };
+    const exempt = exemptVault(key.vault, assignment.id, reference);
+    if (kind && deniesMaterial(demand, kind)) {
+      const like = `${kind.type}${kind.size ? ` of ${kind.size} bits` : ''}${kind.curve ? ` on ${kind.curve}` : ''}`;
+      const is = `${denies(denial)}, and the next version would be ${like}, as this one is.`;
+      return [{ part, is, shouldBe, command: exempt, cause }];
+    }
+    if (!rotation) return [];
+    const next = nextVersions(newest, rotation, now);
+    const denied = next.filter((version) => deniesVersion(demand, version));
+    const [first] = denied;
+    if (!first) return [];
+    const lifetime = allowedLifetime(denials, rotation);
+    const command = lifetime === undefined ? exempt : setLifetime(key, lifetime);
+    const found = { part, shouldBe, command, cause };
+    const is = `${denies(denial)}, and the next version would ${fate(first, rotation)}.`;
+    return denied.length === next.length
+      ? [{ ...found, is }]
+      : [{ ...found, is: `${is} ${DOUBT}`, severity: 'advice' }];
+  });
+}
+
+/**
+ * What a rotation would make: now, and when the key is due. Whether Key Vault counts years and months by the calendar, or as
+ * 365 and 30 days, is not documented: a lifetime is told in both ways. Empty when it cannot be told.
+ */
+function nextVersions(newest: KeyVersion, rotation: RotationPolicySummary, now: Date): readonly NextVersion[] {
+  const { expiresIn } = rotation;
+  const due = rotationDue(newest, rotation);
+  return [now, ...(due && due > now ? [due] : [])].flatMap((createdOn): NextVersion[] => {
+    if (expiresIn === undefined) return [{ createdOn, expiresOn: undefined }];
+    const byCalendar = shift(createdOn, expiresIn, 1);
+    const evenly = evenDays(expiresIn);
+    if (!byCalendar || evenly === undefined) return [];
+    return [byCalendar, new Date(createdOn.getTime() + evenly * DAY_MS)].map((expiresOn) => ({ createdOn, expiresOn }));
+  });
+}
+
+/** Days that versions may live by all that is denied in the vault, and by when the rotation policy acts; undefined: no such. */
+function allowedLifetime(denials: readonly KeyDenial[], rotation: RotationPolicySummary): number | undefined {
+  const { afterCreate, beforeExpiry, notifyBeforeExpiry } = rotation;
+  const demands = denials.map(({ demand }) => demand);
+  const acts = [afterCreate, beforeExpiry, notifyBeforeExpiry].map((one) => (one ? (evenDays(one) ?? 0) : 0));
+  const least = Math.max(
+    LEAST.lifetime,
+    ...acts.map((days) => Math.ceil(days) + LEAST.apart),
+    ...demands.map((demand) => (demand.kind === 'remaining' ? Math.floor(demand.days) + 1 : 0)),
+  );
+  const most = Math.min(...demands.map((demand) => (demand.kind === 'validity' ? Math.floor(demand.days) : Infinity)));
+  return least <= most ? Math.min(most, Math.max(least, USUAL_LIFETIME)) : undefined;
+}
+
+function denies({ assignment, demand }: KeyDenial): string {
+  const by = `The policy assignment "${assignment.name}" denies`;
+  switch (demand.kind) {
+    case 'expiry':
+      return `${by} keys without an expiry`;
+    case 'remaining':
+      return `${by} keys that expire within ${demand.days} days (minimumDaysBeforeExpiration)`;
+    case 'validity':
+      return `${by} keys that are valid for more than ${demand.days} days (maximumValidityInDays)`;
+    case 'size':
+      return `${by} RSA keys of less than ${demand.bits} bits (minimumRSAKeySize)`;
+    case 'types':
+      return `${by} keys of other types than ${demand.allowed.join(', ')} (allowedKeyTypes)`;
+    case 'hardware':
+      return `${by} keys outside of hardware`;
+    case 'curves':
+      return `${by} curves other than ${demand.allowed.join(', ')} (allowedECNames)`;
+  }
+}
+
+function fate({ createdOn, expiresOn }: NextVersion, { expiresIn }: RotationPolicySummary): string {
+  if (!expiresOn) return 'never expire: the rotation policy of the key gives it no lifetime';
+  const days = Math.round((expiresOn.getTime() - createdOn.getTime()) / DAY_MS);
+  return `expire after ${days} days (${expiresIn} in the rotation policy of the key)`;
+}

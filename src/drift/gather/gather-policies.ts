@@ -1,0 +1,83 @@
+import pMap from 'p-map';
+import { known, type Part, readPart, type UnreadPart } from '../../azure/read-or-why.ts';
+import type { ManagedVault } from '../../keys/managed-vaults.ts';
+import {
+  appliesTo,
+  denialsOf,
+  type InitiativeName,
+  initiativeOf,
+  isExempt,
+  type KeyDenial,
+  type PolicyInitiative,
+} from '../../vaults/key-policies.ts';
+import type { KeyPolicies } from '../../vaults/key-policy-client.ts';
+
+/** Initiatives of one vault that are read at the same time. */
+const CONCURRENCY = 4;
+
+interface Policed {
+  readonly denials: readonly KeyDenial[];
+  readonly unread: readonly UnreadPart[];
+}
+
+/** What Azure Policy denies of keys, vault by vault. Most vaults are under the same initiatives: each is read once in a check. */
+export class GatheredPolicies {
+  readonly #policies: KeyPolicies;
+  readonly #now: Date;
+  readonly #signal: AbortSignal | undefined;
+  readonly #initiatives = new Map<string, Promise<Part<PolicyInitiative>>>();
+
+  constructor(policies: KeyPolicies, now: Date, signal: AbortSignal | undefined) {
+    this.#policies = policies;
+    this.#now = now;
+    this.#signal = signal;
+  }
+
+  /** @param location of the vault; undefined: not known */
+  async of(vault: ManagedVault, location: string | undefined): Promise<Policed> {
+    const policed = { id: vault.id, kind: vault.kind, location };
+    const read = await this.#read('policyAssignments', vault.id, 'the policy assignments of the vault', () =>
+      this.#policies.assignments(vault, this.#signal),
+    );
+    const assignments = (known(read) ?? []).filter((assignment) => appliesTo(assignment, policed));
+    const found = await pMap(
+      assignments,
+      async (assignment) => {
+        const named = initiativeOf(assignment);
+        const initiative = named && (await this.#initiative(named));
+        return { denials: denialsOf(assignment, known(initiative), policed), parts: initiative ? [initiative] : [] };
+      },
+      { concurrency: CONCURRENCY },
+    );
+    const denials = found.flatMap((one) => one.denials);
+    const unread = unreadOf([read, ...found.flatMap(({ parts }) => parts)]);
+    if (denials.length === 0) return { denials, unread };
+
+    const exemptions = await this.#read('policyExemptions', vault.id, 'the policy exemptions of the vault', () =>
+      this.#policies.exemptions(vault, this.#signal),
+    );
+    // Where they are not known, any of the denials may be exempted.
+    if ('unread' in exemptions) return { denials: [], unread: [...unread, exemptions.unread] };
+    return { denials: denials.filter((one) => !isExempt(one, exemptions.value, policed, this.#now)), unread };
+  }
+
+  #initiative(named: InitiativeName): Promise<Part<PolicyInitiative>> {
+    const id = `${named.scope}/${named.name}`.toLowerCase();
+    const reading =
+      this.#initiatives.get(id) ??
+      // Told by where they are defined: a right on that place is what is missing for all of them.
+      this.#read('policySetDefinitions', named.scope || '/', 'the policy initiatives that are defined there', () =>
+        this.#policies.initiative(named, this.#signal),
+      );
+    this.#initiatives.set(id, reading);
+    return reading;
+  }
+
+  #read<T>(type: string, resource: string, what: string, read: () => Promise<T>): Promise<Part<T>> {
+    return readPart({ resource, what, action: `Microsoft.Authorization/${type}/read`, beside: true }, read);
+  }
+}
+
+function unreadOf(parts: readonly Part<unknown>[]): UnreadPart[] {
+  return [...new Set(parts.flatMap((part) => ('unread' in part ? [part.unread] : [])))];
+}

@@ -1,0 +1,130 @@
+/** What a policy demands of each new version of a key. */
+export type KeyDemand =
+  | { readonly kind: 'expiry' }
+  /** It expires in so many days, or later; one without an expiry is taken. */
+  | { readonly kind: 'remaining'; readonly days: number }
+  /** It expires, so many days after it was made at the latest. */
+  | { readonly kind: 'validity'; readonly days: number }
+  /** An RSA key has so many bits at least. */
+  | { readonly kind: 'size'; readonly bits: number }
+  | { readonly kind: 'types'; readonly allowed: readonly string[] }
+  /** It is protected by hardware. */
+  | { readonly kind: 'hardware' }
+  /** An EC key has one of these curves. */
+  | { readonly kind: 'curves'; readonly allowed: readonly string[] };
+
+/** A version as a rotation would make it. */
+export interface NextVersion {
+  readonly createdOn: Date;
+  readonly expiresOn: Date | undefined;
+}
+
+export interface NextMaterial {
+  /** `RSA`, `RSA-HSM`, `EC` … */
+  readonly type: string;
+  readonly size: number | undefined;
+  readonly curve?: string | undefined;
+}
+
+const DAY_MS = 24 * 3_600_000;
+
+/** Whether a version with this expiry is one that the demand denies. False for a demand on the key itself. */
+export function deniesVersion(demand: KeyDemand, { createdOn, expiresOn }: NextVersion): boolean {
+  const after = (days: number): number => createdOn.getTime() + days * DAY_MS;
+  switch (demand.kind) {
+    case 'expiry':
+      return !expiresOn;
+    case 'remaining':
+      // Judged a moment after it was made: what expires at that very time is too early by then.
+      return expiresOn !== undefined && expiresOn.getTime() <= after(demand.days);
+    case 'validity':
+      return !expiresOn || expiresOn.getTime() > after(demand.days);
+    default:
+      return false;
+  }
+}
+
+/** Whether a key of this type, size and curve is one that the demand denies. False for a demand on the expiry. */
+export function deniesMaterial(demand: KeyDemand, { type, size, curve }: NextMaterial): boolean {
+  const isOf = (kind: RegExp): boolean => kind.test(type);
+  const has = (allowed: readonly string[], value: string): boolean =>
+    allowed.some((one) => one.toLowerCase() === value.toLowerCase());
+  switch (demand.kind) {
+    case 'size':
+      return isOf(/^RSA(-HSM)?$/i) && size !== undefined && size < demand.bits;
+    case 'types':
+      return !has(demand.allowed, type);
+    case 'hardware':
+      return !isOf(/^(RSA|EC)-HSM$/i);
+    case 'curves':
+      return isOf(/^EC(-HSM)?$/i) && curve !== undefined && !has(demand.allowed, curve);
+    default:
+      return false;
+  }
+}
+
+type Value = (parameter: string) => unknown;
+type Read = (value: Value) => KeyDemand | undefined;
+
+const expiry: Read = () => ({ kind: 'expiry' });
+const types: Read = (value) => ofList('types', value('allowedkeytypes'));
+const curves: Read = (value) => ofList('curves', value('allowedecnames'));
+const hardware: Read = () => ({ kind: 'hardware' });
+const validity: Read = (value) => ofDays('validity', value('maximumvalidityindays'));
+const remaining: Read = (value) => ofDays('remaining', value('minimumdaysbeforeexpiration'));
+const remainingOrDefault: Read = (value) => ofDays('remaining', value('minimumdaysbeforeexpiration') ?? 90);
+const size: Read = (value) => ofSize(value('minimumrsakeysize'));
+
+/**
+ * The built-in definitions that may deny a version when it is made, by name (github.com/Azure/azure-policy, built-in-policies,
+ * "Key Vault", of April 2026). "Keys should not be active for longer than the specified number of days" (c26e4b24) denies no
+ * version that is new, and the one about rotation policies (d8cf8476) only audits. Parameters that are left out allow what
+ * each of these keys is, but for a default that is given here.
+ */
+const DEFINITIONS = {
+  vault: new Map<string, Read>([
+    ['152b15f7-8e1f-4c1f-ab71-8c010ba5dbc0', expiry],
+    ['5ff38825-c5d8-47c5-b70e-069a21955146', remaining],
+    ['49a22571-d204-4c91-a7b6-09b1a586fbc9', validity],
+    ['82067dbb-e53b-4e06-b631-546d197452d9', size],
+    ['75c4f823-d65c-4f29-a733-01d0077fdbcb', types],
+    ['587c79fe-dd04-4a5e-9d0b-f89598c7261b', hardware],
+    ['ff25f3c8-b739-4538-9d07-3d6d25cfb255', curves],
+  ]),
+  managedHsm: new Map<string, Read>([
+    ['1d478a74-21ba-4b9f-9d8f-8e6fced0eec5', expiry],
+    ['ad27588c-0198-4c84-81ef-08efd0274653', remainingOrDefault],
+    ['86810a98-8e91-4a44-8386-ec66d0de5d57', size],
+    ['1fd3b2cc-9904-40fa-b8da-050c02612da9', types],
+    ['e58fd0c1-feac-4d12-92db-0a7e9421f53e', curves],
+  ]),
+} as const;
+
+const BUILT_IN = /^\/providers\/Microsoft\.Authorization\/policyDefinitions\/([^/]+)$/i;
+
+/**
+ * What a definition demands of keys, should its effect be `Deny`; undefined for one that is none of the known built-in ones,
+ * and for parameters that are not as they have to be.
+ *
+ * @param value of a parameter, by its name in lower case
+ */
+export function keyDemand(
+  definitionId: string,
+  kind: keyof typeof DEFINITIONS,
+  value: (parameter: string) => unknown,
+): KeyDemand | undefined {
+  const [, name = ''] = BUILT_IN.exec(definitionId) ?? [];
+  return DEFINITIONS[kind].get(name.toLowerCase())?.(value);
+}
+
+function ofDays(kind: 'remaining' | 'validity', value: unknown): KeyDemand | undefined {
+  return typeof value === 'number' && Number.isFinite(value) ? { kind, days: value } : undefined;
+}
+
+function ofSize(bits: unknown): KeyDemand | undefined {
+  return typeof bits === 'number' ? { kind: 'size', bits } : undefined;
+}
+
+function ofList(kind: 'types' | 'curves', value: unknown): KeyDemand | undefined {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string') ? { kind, allowed: value } : undefined;
+}

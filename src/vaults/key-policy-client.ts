@@ -1,0 +1,156 @@
+import type { TokenCredential } from '@azure/identity';
+import { z } from 'zod';
+import { createArmReader } from '../azure/arm-reader.ts';
+import type { Cloud } from '../azure/cloud.ts';
+import { LIMITS } from '../azure/limits.ts';
+import type { ManagedVault } from '../keys/managed-vaults.ts';
+import type {
+  InitiativeName,
+  PolicyAssignment,
+  PolicyExemption,
+  PolicyInitiative,
+  PolicyValues,
+} from './key-policies.ts';
+
+/** Azure Policy, as it applies to a vault. Errors are read with `describeFailure`. */
+export interface KeyPolicies {
+  /** Those at the vault and at whatever it is in, management groups included. */
+  assignments(vault: ManagedVault, signal?: AbortSignal): Promise<readonly PolicyAssignment[]>;
+  /** A policy set definition. */
+  initiative(named: InitiativeName, signal?: AbortSignal): Promise<PolicyInitiative>;
+  /** Likewise of the vault and of whatever it is in; those that are over too. */
+  exemptions(vault: ManagedVault, signal?: AbortSignal): Promise<readonly PolicyExemption[]>;
+}
+
+const SELECTORS = z
+  .array(z.object({ kind: z.string(), in: z.array(z.string()).optional(), notIn: z.array(z.string()).optional() }))
+  .nullish();
+const RESOURCE_SELECTORS = z.array(z.object({ selectors: SELECTORS })).nullish();
+const GIVEN = z.record(z.string(), z.object({ value: z.unknown().optional() })).nullish();
+
+/** Azure Policy, "Policy Assignments - List For Resource". */
+const ASSIGNMENT = z.object({
+  id: z.string(),
+  name: z.string(),
+  properties: z.object({
+    displayName: z.string().nullish(),
+    policyDefinitionId: z.string(),
+    enforcementMode: z.string().nullish(),
+    notScopes: z.array(z.string()).nullish(),
+    parameters: GIVEN,
+    resourceSelectors: RESOURCE_SELECTORS,
+    overrides: z.array(z.object({ kind: z.string(), value: z.string().nullish(), selectors: SELECTORS })).nullish(),
+  }),
+});
+
+/** Azure Policy, "Policy Set Definitions - Get". */
+const INITIATIVE = z.object({
+  properties: z.object({
+    parameters: z.record(z.string(), z.object({ defaultValue: z.unknown().optional() })).nullish(),
+    policyDefinitions: z.array(
+      z.object({
+        policyDefinitionId: z.string(),
+        policyDefinitionReferenceId: z.string().nullish(),
+        parameters: GIVEN,
+      }),
+    ),
+  }),
+});
+
+/** Azure Policy, "Policy Exemptions - List For Resource". */
+const EXEMPTION = z.object({
+  properties: z.object({
+    policyAssignmentId: z.string(),
+    policyDefinitionReferenceIds: z.array(z.string()).nullish(),
+    expiresOn: z.string().nullish(),
+    resourceSelectors: RESOURCE_SELECTORS,
+  }),
+});
+
+const PAGE = z.object({ value: z.array(z.unknown()), nextLink: z.string().nullish() });
+/** Azure allows 200 assignments, and 1,000 exemptions, at one scope (Azure Policy, "Maximum count of Azure Policy objects"). */
+const MOST_PAGES = 100;
+
+export function createKeyPolicies(credential: TokenCredential, cloud: Cloud): KeyPolicies {
+  const read = createArmReader(credential, cloud, LIMITS.resourceManager);
+
+  async function list(path: string, version: string, signal: AbortSignal | undefined): Promise<unknown[]> {
+    const found: unknown[] = [];
+    let query: Record<string, string> | undefined = { 'api-version': version, $filter: 'atScope()' };
+    for (let pages = 0; query && pages < MOST_PAGES; pages++) {
+      const { value, nextLink } = PAGE.parse(await read(path, query, signal));
+      found.push(...value);
+      // Its host and path are those of this list, whatever it says.
+      query = nextLink ? Object.fromEntries(new URL(nextLink).searchParams) : undefined;
+    }
+    if (query) throw new TypeError(`Azure answered with more than ${MOST_PAGES} pages.`);
+    return found;
+  }
+
+  return {
+    async assignments({ id }, signal) {
+      const path = `${id}/providers/Microsoft.Authorization/policyAssignments`;
+      return z
+        .array(ASSIGNMENT)
+        .parse(await list(path, '2022-06-01', signal))
+        .map(toAssignment);
+    },
+    async initiative({ scope, name }, signal) {
+      const path = `${scope}/providers/Microsoft.Authorization/policySetDefinitions/${name}`;
+      const { properties } = INITIATIVE.parse(await read(path, { 'api-version': '2021-06-01' }, signal));
+      return toInitiative(properties);
+    },
+    async exemptions({ id }, signal) {
+      const path = `${id}/providers/Microsoft.Authorization/policyExemptions`;
+      return z
+        .array(EXEMPTION)
+        .parse(await list(path, '2022-07-01-preview', signal))
+        .map(toExemption);
+    },
+  };
+}
+
+function toAssignment({ id, name, properties }: z.infer<typeof ASSIGNMENT>): PolicyAssignment {
+  const { displayName, policyDefinitionId, enforcementMode, notScopes, resourceSelectors, overrides } = properties;
+  return {
+    id,
+    name: displayName || name,
+    definitionId: policyDefinitionId,
+    enforced: (enforcementMode ?? 'Default').toLowerCase() === 'default',
+    parameters: valuesOf(properties.parameters, ({ value }) => value),
+    notScopes: notScopes ?? [],
+    resourceSelectors: selectorsOf(resourceSelectors),
+    overrides: (overrides ?? [])
+      .filter(({ kind }) => kind.toLowerCase() === 'policyeffect')
+      .map(({ value, selectors }) => ({ effect: value ?? '', selectors: selectors ?? [] })),
+  };
+}
+
+function toInitiative({ parameters, policyDefinitions }: z.infer<typeof INITIATIVE>['properties']): PolicyInitiative {
+  return {
+    defaults: valuesOf(parameters, ({ defaultValue }) => defaultValue),
+    members: policyDefinitions.map(({ policyDefinitionId, policyDefinitionReferenceId, parameters: given }) => ({
+      definitionId: policyDefinitionId,
+      reference: policyDefinitionReferenceId ?? '',
+      parameters: valuesOf(given, ({ value }) => value),
+    })),
+  };
+}
+
+function toExemption({ properties }: z.infer<typeof EXEMPTION>): PolicyExemption {
+  const { policyAssignmentId, policyDefinitionReferenceIds, expiresOn, resourceSelectors } = properties;
+  return {
+    assignmentId: policyAssignmentId,
+    references: policyDefinitionReferenceIds ?? [],
+    expiresOn: expiresOn ? new Date(expiresOn) : undefined,
+    resourceSelectors: selectorsOf(resourceSelectors),
+  };
+}
+
+function selectorsOf(sets: z.infer<typeof RESOURCE_SELECTORS>): PolicyAssignment['resourceSelectors'] {
+  return (sets ?? []).map(({ selectors }) => selectors ?? []);
+}
+
+function valuesOf<T>(given: Readonly<Record<string, T>> | null | undefined, value: (of: T) => unknown): PolicyValues {
+  return Object.fromEntries(Object.entries(given ?? {}).map(([name, of]) => [name.toLowerCase(), value(of)]));
+}
