@@ -1,3 +1,5 @@
+import type { KeyKind } from '../keys/key-admin-client.ts';
+
 /** What a policy demands of each new version of a key. */
 export type KeyDemand =
   | { readonly kind: 'expiry' }
@@ -19,13 +21,6 @@ export interface NextVersion {
   readonly expiresOn: Date | undefined;
 }
 
-export interface NextMaterial {
-  /** `RSA`, `RSA-HSM`, `EC` … */
-  readonly type: string;
-  readonly size: number | undefined;
-  readonly curve?: string | undefined;
-}
-
 const DAY_MS = 24 * 3_600_000;
 
 /** Whether a version with this expiry is one that the demand denies. False for a demand on the key itself. */
@@ -45,7 +40,7 @@ export function deniesVersion(demand: KeyDemand, { createdOn, expiresOn }: NextV
 }
 
 /** Whether a key of this type, size and curve is one that the demand denies. False for a demand on the expiry. */
-export function deniesMaterial(demand: KeyDemand, { type, size, curve }: NextMaterial): boolean {
+export function deniesMaterial(demand: KeyDemand, { type, size, curve }: KeyKind): boolean {
   const isOf = (kind: RegExp): boolean => kind.test(type);
   const has = (allowed: readonly string[], value: string): boolean =>
     allowed.some((one) => one.toLowerCase() === value.toLowerCase());

@@ -430,6 +430,22 @@ const cases: readonly Case[] = [
     },
   },
   {
+    reason: 'PolicyBlocksRotation',
+    by: 'somebody assigns the policy that keys expire, to deny those that do not',
+    drift: async () => {
+      const key = new TestKey(world());
+      const assignment = `${RG_KEYS}/providers/Microsoft.Authorization/policyAssignments/expiry`;
+      const definition = '/providers/Microsoft.Authorization/policyDefinitions/152b15f7-8e1f-4c1f-ab71-8c010ba5dbc0';
+      const properties = { policyDefinitionId: definition, parameters: { effect: { value: 'Deny' } } };
+      onTestFinished(() => them().arm('DELETE', assignment));
+      await them().arm('PUT', assignment, { properties: { ...properties, enforcementMode: 'DoNotEnforce' } });
+      expect(about(await check(), 'PolicyBlocksRotation', key.id())).toEqual([]);
+      await them().arm('PUT', assignment, { properties });
+      wire.records.length = 0;
+      return { resource: key.id() };
+    },
+  },
+  {
     reason: 'UnsupportedKey',
     by: 'somebody makes a key on an elliptic curve',
     drift: async () => {

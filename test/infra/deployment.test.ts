@@ -38,7 +38,13 @@ describe('deployments to a subscription', () => {
       ([, resource]) =>
         isObject(resource) && resource.type === 'Microsoft.Resources/deployments' && !('resourceGroup' in resource),
     );
-    expect(nested.map(([symbol]) => symbol)).toEqual(['destinationRole', 'roles', 'topicAccess', 'subscriptionAccess']);
+    expect(nested.map(([symbol]) => symbol)).toEqual([
+      'destinationRole',
+      'roles',
+      'policyAccess',
+      'topicAccess',
+      'subscriptionAccess',
+    ]);
     const without = nested.filter(([, resource]) => !String(asObject(resource, 'module').name).includes("'region'"));
     expect(without).toEqual([]);
   });
