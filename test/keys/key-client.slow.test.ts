@@ -226,8 +226,8 @@ describe('rotate, update, policy, recover', () => {
 
   it.each([
     ['no policy of its own', undefined, { rotates: false, notifyBeforeExpiry: 'P30D' }],
-    ['a policy that only notifies', 'Notify', { rotates: false, notifyBeforeExpiry: 'P30D' }],
-    ['a policy that rotates', 'Rotate', { rotates: true, beforeExpiry: 'P30D' }],
+    ['a policy that only notifies', 'Notify', { rotates: false, notifyBeforeExpiry: 'P30D', expiresIn: 'P2Y' }],
+    ['a policy that rotates', 'Rotate', { rotates: true, beforeExpiry: 'P30D', expiresIn: 'P2Y' }],
   ])('a key with %s', async (_, action, summary) => {
     const services = wire.services();
     const key = keyIn();
