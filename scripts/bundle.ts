@@ -41,6 +41,8 @@ export interface BundleOptions {
   readonly hostJson?: string;
   /** Whether to put V8's code cache beside it, made by this Node. Default: of the app, if it is the Node of production. */
   readonly codeCache?: boolean;
+  /** The options of V8 with which the app will run, where it has any: a cache that was made without them does not fit. */
+  readonly v8Options?: readonly string[];
   /** Where to write the zip that Azure deploys; `false` writes none. Default: `<outDir>.zip`. */
   readonly zip?: string | false;
 }
@@ -92,7 +94,8 @@ export async function bundle(options: BundleOptions = {}): Promise<Bundle> {
   await copyFile(join(PROJECT, 'scripts/bundle/start.cjs'), join(outDir, 'start.cjs'));
   const fits = options.entry === undefined && process.versions.node.startsWith(`${NODE_MAJOR}.`);
   if (options.codeCache ?? fits) {
-    execFileSync(process.execPath, [join(PROJECT, 'scripts/bundle/code-cache.cjs'), outDir], { env: {} });
+    const command = [...(options.v8Options ?? []), join(PROJECT, 'scripts/bundle/code-cache.cjs'), outDir];
+    execFileSync(process.execPath, command, { env: {} });
   }
 
   const page = options.entry === undefined ? await bundlePage(PROJECT, join(outDir, 'page')) : undefined;

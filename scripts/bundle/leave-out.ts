@@ -14,8 +14,8 @@ import type { Plugin } from 'esbuild';
  * - of the storage SDKs what its clients can do and the app does not ask for: signing of links (SAS), batches, queries, and
  *   checksums of contents (CRC-64, which is WebAssembly)
  * - of the exporter for Application Insights what asks Microsoft for other settings of itself, every hour (OneSettings)
- * - `jsonwebtoken`, with which MSAL signs in by a certificate: the app has a managed identity, and no certificate. Who uses
- *   the command line may have one
+ * - `jsonwebtoken` and `open`, with which MSAL signs in by a certificate and in a browser: the app has a managed identity. Who
+ *   uses the command line may have either
  */
 export function leaveOut(project: string, { certificates = false } = {}): Plugin {
   return {
@@ -35,12 +35,12 @@ export function leaveOut(project: string, { certificates = false } = {}): Plugin
       build.onLoad({ filter: /[\\/]_configuration[\\/]configurationWorker\.js$/ }, () => ({
         contents: 'export class ConfigurationWorker { shutdown() {} }',
       }));
-      const packages = certificates ? /^apache-arrow$/ : /^(apache-arrow|jsonwebtoken)$/;
+      const packages = certificates ? /^apache-arrow$/ : /^(apache-arrow|jsonwebtoken|open)$/;
       build.onResolve({ filter: packages }, ({ path }) => ({ path, namespace: 'left-out' }));
       build.onLoad({ filter: /.*/, namespace: 'left-out' }, ({ path }) => ({
         contents: `const leftOut = () => { throw new Error('${path} is not in the bundle'); };
 export { leftOut as tableFromIPC };
-export default { sign: leftOut };`,
+export default Object.assign(leftOut, { sign: leftOut });`,
       }));
     },
   };
