@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { BlobItem, ContainerClient } from '@azure/storage-blob';
 import { withinTime } from '../../azure/deadline.ts';
 import { describeFailure } from '../../azure/failure.ts';
@@ -6,6 +7,8 @@ import { describeFailure } from '../../azure/failure.ts';
 
 /** For all the requests of a call, and what they send. Milliseconds. */
 const TIMEOUT_MS = 30_000;
+const BLOCK_BYTES = 1_048_576;
+const JSON_FILE = { blobContentType: 'application/json; charset=utf-8' };
 
 /** The blobs of a container; none where the container is not there yet. */
 export async function listBlobs(
@@ -46,16 +49,35 @@ export async function uploadText(
   text: string,
   metadata: Record<string, string>,
 ): Promise<void> {
-  const blobHTTPHeaders = { blobContentType: 'application/json; charset=utf-8' };
-  const put = () =>
-    withinTime(TIMEOUT_MS, (limit) =>
-      container.getBlockBlobClient(name).uploadData(Buffer.from(text), { metadata, blobHTTPHeaders, ...limit }),
-    );
+  await orInNewContainer(container, (limit) =>
+    container
+      .getBlockBlobClient(name)
+      .uploadData(Buffer.from(text), { metadata, blobHTTPHeaders: JSON_FILE, ...limit }),
+  );
+}
+
+/** A text that is never there as a whole: no more of it than a block. The blob is there when all of it is. */
+export async function uploadPieces(
+  container: ContainerClient,
+  name: string,
+  pieces: () => Iterable<string>,
+): Promise<void> {
+  await orInNewContainer(container, (limit) =>
+    container
+      .getBlockBlobClient(name)
+      .uploadStream(Readable.from(pieces()), BLOCK_BYTES, 1, { blobHTTPHeaders: JSON_FILE, ...limit }),
+  );
+}
+
+async function orInNewContainer(
+  container: ContainerClient,
+  put: (limit: { readonly abortSignal: AbortSignal }) => Promise<unknown>,
+): Promise<void> {
   try {
-    await put();
+    await withinTime(TIMEOUT_MS, put);
   } catch (error) {
     if (describeFailure(error).code !== 'ContainerNotFound') throw error;
     await withinTime(TIMEOUT_MS, (limit) => container.createIfNotExists(limit));
-    await put();
+    await withinTime(TIMEOUT_MS, put);
   }
 }

@@ -30,25 +30,41 @@ class Places<T> {
   }
 }
 
-export function packDetails({ findings, fixes, unseen }: DriftDetails): string {
+/** In small pieces, one after the other: as one text, ten thousand findings would be some megabytes four times over. */
+export function* packDetails({ findings, fixes, unseen }: DriftDetails): Generator<string> {
   const texts = new Places<string>();
   const causes = new Places<DriftDetails['findings'][number]['cause']>();
   const text = (of: string): number => texts.of(of, of);
-  const packed: z.output<typeof PACKED> = {
-    texts: texts.all,
-    causes: causes.all,
-    findings: findings.map(({ is, shouldBe, fix, command, cause, ...rest }) => ({
+  yield '{"findings":';
+  yield* list(
+    findings,
+    ({ is, shouldBe, fix, command, cause, ...rest }): z.output<typeof PACKED>['findings'][number] => ({
       ...rest,
       is: text(is),
       shouldBe: text(shouldBe),
       fix: text(fix),
       ...(command === undefined ? {} : { command: text(command) }),
       cause: causes.of(cause, cause.id),
-    })),
-    fixes: fixes.map(({ detail, ...rest }) => ({ ...rest, detail: text(detail) })),
-    unseen,
-  };
-  return JSON.stringify(packed);
+    }),
+  );
+  yield ',"fixes":';
+  yield* list(fixes, ({ detail, ...rest }): z.output<typeof PACKED>['fixes'][number] => ({
+    ...rest,
+    detail: text(detail),
+  }));
+  yield ',"unseen":';
+  yield* list(unseen, (one) => one);
+  yield ',"causes":';
+  yield* list(causes.all, (cause) => cause);
+  yield ',"texts":';
+  yield* list(texts.all, (one) => one);
+  yield '}';
+}
+
+function* list<T>(things: readonly T[], packed: (thing: T) => unknown): Generator<string> {
+  yield '[';
+  for (const [at, thing] of things.entries()) yield `${at === 0 ? '' : ','}${JSON.stringify(packed(thing))}`;
+  yield ']';
 }
 
 /** @throws ZodError, or RangeError when a place is none */

@@ -6,7 +6,7 @@ import { keepPoison, type PoisonKeeper } from '../../work/keep-poison-client.ts'
 import { detailsOf, shorten } from '../causes.ts';
 import { DRIFT_SUMMARY, type DriftDetails, type DriftReport, type DriftSummary, type WholeReport } from '../report.ts';
 import { type AppState, appState } from './app-state-client.ts';
-import { downloadText, listBlobs, removeBlob, uploadText } from './blobs-client.ts';
+import { downloadText, listBlobs, removeBlob, uploadPieces, uploadText } from './blobs-client.ts';
 import { packDetails } from './details-format.ts';
 import { parseDetails, parseReport } from './earlier-reports.ts';
 import { type AccountMemoryStore, accountMemoryStore } from './managed-accounts-client.ts';
@@ -151,7 +151,7 @@ function reportStore(container: ContainerClient): ReportStore {
     async write(whole) {
       const { id, startedOn, complete, counts } = whole;
       // First what the report leaves out: a report that is there can be read whole.
-      await uploadText(container, DETAILS + nameOf(whole), packDetails(detailsOf(whole)), {});
+      await uploadPieces(container, DETAILS + nameOf(whole), () => packDetails(detailsOf(whole)));
       await uploadText(container, REPORTS + nameOf(whole), JSON.stringify(shorten(whole)), {
         // Enough for the history without opening each report.
         summary: JSON.stringify({ id, startedOn, complete, counts } satisfies DriftSummary),
