@@ -63,7 +63,8 @@ async function check(host: string, authorization: string): Promise<DriftReport> 
   const end = Date.now() + LIMIT_MS;
   let answer = await fetch(`${host}/api/drift`, { method: 'POST', headers });
   const location = answer.headers.get('location');
-  while (answer.status === 202 && location && Date.now() < end) {
+  // 503: on a busy machine the app's storage is late at times, and the app says to ask again.
+  while ([202, 503].includes(answer.status) && location && Date.now() < end) {
     await answer.body?.cancel();
     await sleep(500);
     answer = await fetch(`${host}${location}`, { headers });
