@@ -204,8 +204,13 @@ export const DRIFT_DETAILS = z.object({
 });
 export type DriftDetails = z.output<typeof DRIFT_DETAILS>;
 
-/** A report with every finding, whatever their number: what a check makes, and what the next one goes by. */
+/** A report with every finding, whatever their number: what a check makes. */
 export type WholeReport = DriftReport & DriftDetails;
+
+/** What the next check goes by, for as long as it runs: of ten thousand findings no more than by what they are known again. */
+export type ReportBefore = Pick<WholeReport, 'startedOn' | 'coverage' | 'unseen'> & {
+  readonly findings: readonly Pick<Finding, 'id' | 'reason' | 'resource' | 'since'>[];
+};
 
 /** One line of the history. */
 export const DRIFT_SUMMARY = z.object({

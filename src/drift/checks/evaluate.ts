@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { exemptionOf, hasEnded } from '../../settings/exemption.ts';
-import type { DriftReport, Finding, Unseen, WholeReport } from '../report.ts';
+import type { DriftReport, Finding, ReportBefore, Unseen } from '../report.ts';
 import type { Check } from './check.ts';
 import type { Rules } from './subjects.ts';
 
@@ -55,7 +55,7 @@ export function findingId(reason: string, resource: string, part = ''): string {
  */
 export function withHistory(
   findings: readonly Omit<Finding, 'since'>[],
-  previous: WholeReport | undefined,
+  previous: ReportBefore | undefined,
   now: Date,
 ): Finding[] {
   const since = new Map([...(previous?.unseen ?? []), ...(previous?.findings ?? [])].map((one) => [one.id, one.since]));
@@ -77,7 +77,7 @@ export function withHistory(
  */
 export function unseenFindings(
   findings: readonly Finding[],
-  previous: WholeReport | undefined,
+  previous: ReportBefore | undefined,
   complete: boolean,
   now: Date,
 ): Unseen[] {
@@ -95,7 +95,7 @@ export function unseenFindings(
 export function countFindings(
   findings: readonly Finding[],
   unseen: readonly Unseen[],
-  previous: WholeReport | undefined,
+  previous: ReportBefore | undefined,
 ): DriftReport['counts'] {
   const counted = findings.filter(({ exemption }) => !exemption);
   const known = new Set([...(previous?.findings ?? []), ...(previous?.unseen ?? [])].map(({ id }) => id));

@@ -14,7 +14,7 @@ import { ownStorage } from '../../settings/own-storage.ts';
 import type { KeySubject, Rules } from '../checks/subjects.ts';
 import type { DriftRun } from '../drift-run.ts';
 import type { ManagedMemory } from '../managed-accounts.ts';
-import type { WholeReport } from '../report.ts';
+import type { ReportBefore } from '../report.ts';
 import { SharedTexts } from '../shared-texts.ts';
 import type { AppState } from '../store/app-state-client.ts';
 import type { ReportStore, UnfinishedChecks } from '../store/drift-storage-client.ts';
@@ -58,7 +58,7 @@ export type GatherServices = VaultServices & {
 /** Everything that was read, as far as it could be. */
 export interface Gathered {
   /** The report before. */
-  readonly previous: WholeReport | undefined;
+  readonly previous: ReportBefore | undefined;
   readonly vaults: readonly GatheredVault[];
   readonly keys: readonly KeySubject[];
   readonly subscriptions: readonly GatheredSubscription[];
@@ -186,7 +186,7 @@ function contextOf({
   readonly services: GatherServices;
   readonly vaults: readonly GatheredVault[];
   readonly keys: GatheredKeys;
-  readonly previous: WholeReport | undefined;
+  readonly previous: ReportBefore | undefined;
   readonly memory: ManagedMemory | undefined;
   readonly tenants: ReadonlyMap<string, string> | undefined;
 }): () => SubscriptionContext {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Account } from '../../accounts/account.ts';
 import { splitScope } from '../../azure/resource-id.ts';
-import type { WholeReport } from '../report.ts';
+import type { ReportBefore } from '../report.ts';
 
 /**
  * Accounts of one subscription whose encryption scopes are listed in one check. Each is a call of its own, and the Storage
@@ -14,7 +14,7 @@ export const SCOPE_LISTS = 40;
  * Decides whose encryption scopes have their turn: all of them in a small subscription; in a large one a share each time,
  * so that every account has its turn after so many checks. Accounts whose scopes had a finding always have it.
  */
-export function scopeTurns(previous: WholeReport | undefined): (account: Account) => boolean {
+export function scopeTurns(previous: ReportBefore | undefined): (account: Account) => boolean {
   const round = nextRound(previous);
   const shares = new Map(
     (previous?.coverage.subscriptions ?? []).map(({ id, accounts }) => [
@@ -40,7 +40,7 @@ export function scopeTurns(previous: WholeReport | undefined): (account: Account
   };
 }
 
-export function nextRound(previous: WholeReport | undefined): number {
+export function nextRound(previous: ReportBefore | undefined): number {
   return (previous?.coverage.round ?? -1) + 1;
 }
 

@@ -4,7 +4,14 @@ import { appBlobs, appQueues } from '../../azure/app-storage.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { keepPoison, type PoisonKeeper } from '../../work/keep-poison-client.ts';
 import { detailsOf, shorten } from '../causes.ts';
-import { DRIFT_SUMMARY, type DriftDetails, type DriftReport, type DriftSummary, type WholeReport } from '../report.ts';
+import {
+  DRIFT_SUMMARY,
+  type DriftDetails,
+  type DriftReport,
+  type DriftSummary,
+  type ReportBefore,
+  type WholeReport,
+} from '../report.ts';
 import { type AppState, appState } from './app-state-client.ts';
 import { downloadText, listBlobs, removeBlob, uploadPieces, uploadText } from './blobs-client.ts';
 import { packDetails } from './details-format.ts';
@@ -37,8 +44,8 @@ export interface ReportStore {
   newestOn(days: readonly string[], unless?: string): Promise<DriftReport | undefined>;
   /** What a report leaves out; undefined when it is not there any more. */
   details(report: Pick<DriftReport, 'id' | 'startedOn'>): Promise<DriftDetails | undefined>;
-  /** The newest report, whole: what the next check goes by. */
-  before(): Promise<WholeReport | undefined>;
+  /** Of the newest report, what the next check goes by. */
+  before(): Promise<ReportBefore | undefined>;
   /** Newest first. */
   history(): Promise<DriftSummary[]>;
   /** Of the last report of each of these days (UTC), by day. */
@@ -132,7 +139,11 @@ function reportStore(container: ContainerClient): ReportStore {
     },
     async before() {
       const found = await newest();
-      return found && { ...found.report, ...(await restOf(found.name, found.report)) };
+      if (!found) return undefined;
+      const { startedOn, coverage } = found.report;
+      const { findings, unseen } = await restOf(found.name, found.report);
+      const known = findings.map(({ id, reason, resource, since }) => ({ id, reason, resource, since }));
+      return { startedOn, coverage, unseen, findings: known };
     },
     async history() {
       return (await names()).slice(0, HISTORY).flatMap(({ metadata }) => summaryOf(metadata) ?? []);
