@@ -46,6 +46,7 @@ import { createKeyUsageLog, type KeyUsageLog } from './keys/usage-log-client.ts'
 import { consoleLog, type Log } from './log.ts';
 import { createPostWebhook, type PostWebhook } from './notify/webhook-client.ts';
 import { createRekeys, type StandingRekeyServices } from './rekey/create-rekeys.ts';
+import { type AccountTrail, accountTrail } from './revocation/account-trail.ts';
 import { type RestoreOnRecord, restoreOnRecord } from './revocation/restore-on-record.ts';
 import { newId } from './revocation/revocation.ts';
 import { createRolloutServices, type RolloutServices } from './rollout/create-rollout-services.ts';
@@ -105,6 +106,7 @@ export interface Services extends RolloutServices, StandingRekeyServices, Identi
   /** The audit trail; it never throws, and answers in time. */
   readonly audit: RecordAudit;
   readonly restoreOnRecord: RestoreOnRecord;
+  readonly accountTrail: AccountTrail;
   /** The trail as the drift check looks at it. */
   readonly auditWatch: WatchServices;
   /** What others have to approve. */
@@ -223,13 +225,17 @@ function createEvidence(
   identity: TokenCredential,
   { now, newId }: Pick<Services, 'now' | 'newId'>,
   log: Log,
-): Pick<Services, 'audit' | 'restoreOnRecord' | 'auditWatch' | 'approvals' | 'usageLog' | 'deletedAccounts'> {
+): Pick<
+  Services,
+  'audit' | 'restoreOnRecord' | 'accountTrail' | 'auditWatch' | 'approvals' | 'usageLog' | 'deletedAccounts'
+> {
   const { auditKey, cloud, drift } = settings;
   const container = (name?: string) => auditContainer(settings, () => identity, name);
   const files = auditFiles(container());
   return {
     audit: createAudit(files, { now, newId }, log),
     restoreOnRecord: restoreOnRecord(files),
+    accountTrail: accountTrail(files),
     auditWatch: {
       trail: container().url,
       files,

@@ -50,4 +50,6 @@ export interface Scope {
   readonly currentKeyId: string | undefined;
   /** When its key was last wrapped with a new version; Storage does not say so of one that is pinned. */
   readonly rotatedOn?: Date | undefined;
+  /** When anything of it was changed last, its state included. */
+  readonly changedOn?: Date | undefined;
 }

@@ -3,7 +3,6 @@ import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import { type PacedPlace, pacingCell } from '../azure/turns.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
-import { recordAccountLater } from '../revocation/record-account-later.ts';
 import type { Lease } from '../work/lease-client.ts';
 import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
@@ -99,7 +98,6 @@ async function underLease(
     reconciliation.rekey = rekey && (await RekeyTask.begin(rekey, place, services));
     outcome = await reconcile(id, reconciliation);
     await journal.recordFound();
-    await recordAccountLater({ id: id.id }, reconciliation.revoked.open, work.cause.ref, services);
   } catch (error) {
     outcome = outcomeOfFailure(error);
   }

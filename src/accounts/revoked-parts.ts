@@ -1,4 +1,4 @@
-import { type AccountRevocation, readAccountRevocations, revokedBelowKey } from '../revocation/account-record.ts';
+import { revokedBelowKey } from '../revocation/account-record.ts';
 import type { Reading } from './subject.ts';
 
 /** Milliseconds. */
@@ -23,10 +23,6 @@ export class RevokedParts {
   see(tags: Readonly<Record<string, string>>): void {
     this.#tags = tags;
     this.#seenMs = this.#now().getTime();
-  }
-
-  get open(): readonly AccountRevocation[] {
-    return readAccountRevocations(this.#tags ?? {}, this.#now()).open;
   }
 
   /** By the tags as they were seen last; a scope is revoked with its account. */

@@ -3,6 +3,7 @@ import type { ResourceId } from '../azure/resource-id.ts';
 import { CmkError } from '../errors.ts';
 import type { AccountPart } from '../revocation/account-part.ts';
 import type { Taken } from '../revocation/account-record.ts';
+import type { Scope } from './account.ts';
 import type { ScopeStates } from './scope-state-client.ts';
 import type { StorageAccounts } from './storage-client.ts';
 
@@ -15,9 +16,9 @@ export function scopePart(
     scopeStates,
   }: { readonly accounts: Pick<StorageAccounts, 'getScope'>; readonly scopeStates: ScopeStates },
 ): AccountPart {
-  const isEnabled = async (): Promise<boolean> => {
+  const enabled = async (): Promise<Scope | undefined> => {
     const read = await unlessMissing(() => accounts.getScope(account, scope));
-    return read?.enabled ?? false;
+    return read?.enabled ? read : undefined;
   };
   const mine = (taken: Taken): void => {
     if (taken.kind === 'scope' && taken.name.toLowerCase() === scope.toLowerCase()) return;
@@ -31,10 +32,15 @@ export function scopePart(
   return {
     account,
     part: `scope:${scope}`,
-    held: async () => ((await isEnabled()) ? [{ kind: 'scope', name: scope }] : []),
+    held: async () => ((await enabled()) ? [{ kind: 'scope', name: scope }] : []),
     async isHeld(taken) {
       mine(taken);
-      return isEnabled();
+      return (await enabled()) !== undefined;
+    },
+    async standing(taken) {
+      mine(taken);
+      const read = await enabled();
+      return read && { changedOn: read.changedOn };
     },
     async take(taken) {
       mine(taken);

@@ -153,5 +153,6 @@ function toScope(scope: EncryptionScope): Scope | undefined {
     keyUri,
     currentKeyId: scope.keyVaultProperties?.currentVersionedKeyIdentifier,
     rotatedOn: scope.keyVaultProperties?.lastKeyRotationTimestamp,
+    changedOn: scope.lastModifiedTime,
   };
 }

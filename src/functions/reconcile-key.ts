@@ -1,5 +1,6 @@
 import { app } from '@azure/functions';
 import { probeKey } from '../effect/probe-work.ts';
+import { settleBelowKey } from '../identities/settle-below-key.ts';
 import type { Log } from '../log.ts';
 import { carryOutRekey } from '../rekey/carry-out.ts';
 import { settleRevocation } from '../revocation/settle-revocation.ts';
@@ -30,6 +31,8 @@ function run(work: Exclude<KeyQueueWork, KeyWork>, services: Services, log: Log)
       return rotateWhenDue(work, services, log);
     case 'revocation':
       return settleRevocation(work, services, log);
+    case 'accountRevocation':
+      return settleBelowKey(work, services, log);
     case 'rekey':
       return carryOutRekey(work, services, log);
     case 'rotation':

@@ -17,6 +17,7 @@ const NAMES: Readonly<Record<Work['kind'], string>> = {
   probe: 'probe file shares',
   notify: 'notify',
   revocation: 'settle revocation',
+  accountRevocation: 'settle revocation of account',
 };
 
 /**

@@ -9,7 +9,7 @@ import type { Taken, TakenRole } from '../revocation/account-record.ts';
 import type { Vaults } from '../vaults/vault-client.ts';
 import type { Authorization } from './authorization-client.ts';
 import { covers, keyIdentity, letsUseKeys, placeOfRole } from './key-access.ts';
-import type { AssignedRole, KeyRoleAssignments } from './key-role-client.ts';
+import type { AssignedRole, FoundRole, KeyRoleAssignments } from './key-role-client.ts';
 import { ENCRYPTION_USER } from './key-roles.ts';
 
 export interface IdentityPartServices {
@@ -37,10 +37,10 @@ export function identityPart(account: Account, key: ManagedKey, services: Identi
       'If account or key have another identity or vault since, give the role by hand (`cmk role ensure`); else find out who wrote the tag.',
     );
   };
-  /** Whether it is there, and is what the record says: an edited one may have the name of somebody else's. */
-  const isThere = async ({ scope, name, principalId }: TakenRole): Promise<boolean> => {
+  /** It is there, and is what the record says: an edited one may have the name of somebody else's. */
+  const there = async ({ scope, name, principalId }: TakenRole): Promise<FoundRole | undefined> => {
     const found = await keyRoles.find(scope, name);
-    return found?.roleId === ENCRYPTION_USER.id && isSame(found.principalId, principalId);
+    return found?.roleId === ENCRYPTION_USER.id && isSame(found.principalId, principalId) ? found : undefined;
   };
   return {
     account,
@@ -53,7 +53,7 @@ export function identityPart(account: Account, key: ManagedKey, services: Identi
     },
     async isHeld(taken) {
       const role = mine(taken);
-      if (await isThere(role)) return true;
+      if (await there(role)) return true;
       const { scope, principalId } = role;
       // Given by hand meanwhile, under a name of its own: Azure takes no second one beside it.
       const assigned = await keyRoles.assignedTo(principalId, scope);
@@ -61,9 +61,13 @@ export function identityPart(account: Account, key: ManagedKey, services: Identi
         (one) => one.roleId === ENCRYPTION_USER.id && isSame(one.scope, scope) && isSame(one.principalId, principalId),
       );
     },
+    async standing(taken) {
+      const found = await there(mine(taken));
+      return found && { changedOn: found.changedOn };
+    },
     async take(taken) {
       const role = mine(taken);
-      if (await isThere(role)) await keyRoles.remove(role.scope, role.name);
+      if (await there(role)) await keyRoles.remove(role.scope, role.name);
     },
     give: async (taken) => keyRoles.giveBack(mine(taken)),
   };

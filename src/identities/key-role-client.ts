@@ -14,6 +14,11 @@ export interface AssignedRole extends Omit<TakenRole, 'kind'> {
   readonly roleId: string;
 }
 
+/** One assignment, with when it was made or changed last. */
+export interface FoundRole extends AssignedRole {
+  readonly changedOn: Date | undefined;
+}
+
 /**
  * The role assignments that let identities use keys, one by one. Errors are the SDK's: read them with `describeFailure`.
  * Writing takes `Microsoft.Authorization/roleAssignments/write` and `/delete`.
@@ -21,7 +26,7 @@ export interface AssignedRole extends Omit<TakenRole, 'kind'> {
 export interface KeyRoleAssignments {
   /** What counts for a principal at a scope, from above and by groups too. */
   assignedTo(principalId: string, scope: string): Promise<AssignedRole[]>;
-  find(scope: string, name: string): Promise<AssignedRole | undefined>;
+  find(scope: string, name: string): Promise<FoundRole | undefined>;
   /** Without effect when it is gone. */
   remove(scope: string, name: string): Promise<void>;
   /** Gives the role of Storage's identities under the very same name. */
@@ -42,7 +47,8 @@ export function createKeyRoleAssignments(credential: TokenCredential, cloud: Clo
     },
     async find(scope, name) {
       const found = await unlessMissing(() => roleAssignments.get(armScope(scope), name));
-      return found && toAssigned(found);
+      const role = found && toAssigned(found);
+      return role && { ...role, changedOn: found.updatedOn ?? found.createdOn };
     },
     async remove(scope, name) {
       await unlessMissing(() => roleAssignments.delete(armScope(scope), name));

@@ -13,6 +13,8 @@ export interface AccountPart {
   held(): Promise<readonly Taken[]>;
   /** Whether one thing is there now, read afresh. */
   isHeld(taken: Taken): Promise<boolean>;
+  /** Of exactly what the record says, read afresh, when it was changed last; undefined: that is not there. */
+  standing(taken: Taken): Promise<Standing | undefined>;
   /** Without effect when it is gone already. */
   take(taken: Taken): Promise<void>;
   /**
@@ -21,6 +23,11 @@ export interface AccountPart {
    * @throws `CmkError` (`Refused`) for what cannot have been taken from this account
    */
   give(taken: Taken): Promise<void>;
+}
+
+export interface Standing {
+  /** By Azure's clock; undefined: it does not say. */
+  readonly changedOn: Date | undefined;
 }
 
 /** The tags of storage accounts, of which each is written by itself. Errors are the SDK's: read them with `describeFailure`. */

@@ -57,6 +57,11 @@ export function takenId(taken: Taken): string {
   return `${taken.kind}:${id}`.toLowerCase();
 }
 
+/** What several revocations took, each thing once. */
+export function allTaken(all: readonly Pick<AccountRevocation, 'took'>[]): readonly Taken[] {
+  return [...new Map(all.flatMap(({ took }) => took).map((one) => [takenId(one), one])).values()];
+}
+
 export interface AccountRevocation extends RevocationStamp {
   readonly part: RevokedPart;
   /** All that a restore gives back; empty: there was nothing to take away. */
@@ -72,25 +77,24 @@ export interface AccountRevocations {
 }
 
 const OBJECT_ID = z.guid();
+export const TAKEN = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('scope'), name: z.string().min(1).max(63) }),
+  z.strictObject({
+    kind: z.literal('role'),
+    name: z.guid(),
+    scope: z.string().startsWith('/subscriptions/'),
+    principalId: OBJECT_ID,
+    description: z.string().optional(),
+    condition: z.string().optional(),
+    conditionVersion: z.string().optional(),
+  }),
+]);
 const RECORD = z.strictObject({
   on: z.iso.datetime(),
   by: OBJECT_ID,
   joined: z.array(OBJECT_ID).max(20).optional(),
   part: z.union([z.literal('identity'), z.templateLiteral(['scope:', z.string().min(1).max(63)])]),
-  took: z.array(
-    z.discriminatedUnion('kind', [
-      z.strictObject({ kind: z.literal('scope'), name: z.string().min(1).max(63) }),
-      z.strictObject({
-        kind: z.literal('role'),
-        name: z.guid(),
-        scope: z.string().startsWith('/subscriptions/'),
-        principalId: OBJECT_ID,
-        description: z.string().optional(),
-        condition: z.string().optional(),
-        conditionVersion: z.string().optional(),
-      }),
-    ]),
-  ),
+  took: z.array(TAKEN),
 });
 
 /** The tags of a record; undefined: it is longer than tags hold. */

@@ -1,19 +1,13 @@
 import type { Log } from '../log.ts';
 import type { Reason } from '../reasons.ts';
-import { ACCOUNT_WORK } from '../work/messages.ts';
+import { ACCOUNT_WORK, type AccountRevocationWork, KEY_WORK } from '../work/messages.ts';
 import type { AccountPart, AccountPorts } from './account-part.ts';
-import { resourceOfPart } from './account-record.ts';
+import { type AccountRevocation, allTaken, resourceOfPart, scopeOfPart } from './account-record.ts';
 import { type AccountGiving, giveAccount } from './give-account.ts';
 import { inTime } from './in-time.ts';
-import {
-  type Audited,
-  type BesideServices,
-  callCause,
-  LAST_LOOK_SECONDS,
-  NOT_AUDITED,
-  type RevocationCall,
-  writeDown,
-} from './record-revocation.ts';
+import { callCause, callToSend, IF_KILLED, SECOND_LOOKS, stampToSend } from './look-message.ts';
+import { type Audited, type BesideServices, NOT_AUDITED, type RevocationCall, writeDown } from './record-revocation.ts';
+import type { RevocationStamp } from './revocation.ts';
 import { type AccountTaking, takeAccount } from './take-account.ts';
 
 export type AccountUseCase = AccountPorts & BesideServices;
@@ -54,19 +48,19 @@ export async function revokeAccount(
 ): Promise<AccountRevoked> {
   const began = services.now();
   const by = { id: services.newId(), revokedBy: call.caller.objectId };
-  // Should this process die, its record is found then, and put into the audit trail.
-  const ifKilled = lookAtAccount(part, place, 'revoke', call, services, LAST_LOOK_SECONDS);
+  const ifKilled = lookAgain(part, 'revoke', { ...by, revokedOn: began }, call, services, IF_KILLED);
   const taking = await takeAccount(part, by, services);
   const { complete, revocation, left, failures, elapsedMs } = taking;
   const reason = complete ? 'AccountRevoked' : 'AccountRevocationIncomplete';
   const about = { id: resourceOfPart(part.account, part.part) };
   const more = { key: place.key, complete, left, failures, elapsedMs };
-  const [audited, notDone] = await Promise.all([
+  const [audited, ...notDone] = await Promise.all([
     writeDown('account.revoke', about, reason, revocation, call, more, { ...services, began }, log),
     lookAtAccount(part, place, 'revoke', call, services),
+    lookAgain(part, 'revoke', revocation, call, services, SECOND_LOOKS),
     ifKilled,
   ]);
-  return { ...taking, ...audited, warnings: notDone };
+  return { ...taking, ...audited, warnings: [...new Set(notDone.flat())] };
 }
 
 /**
@@ -85,17 +79,25 @@ export async function restoreAccount(
   log: Log,
 ): Promise<AccountRestored> {
   const began = services.now();
-  const request = { revocation: revocation.toLowerCase(), restoredBy: call.caller.objectId, dualControl };
+  const id = revocation.toLowerCase();
+  const ifKilled: Promise<string[]>[] = [];
+  const begins = (of: AccountRevocation): void => {
+    ifKilled.push(lookAgain(part, 'restore', of, call, services, IF_KILLED));
+  };
+  const request = { revocation: id, restoredBy: call.caller.objectId, dualControl, begins };
   const giving = await giveAccount(part, request, services);
   const reason = REASON_OF[giving.end];
   if (!reason || !giving.revocation) return { ...giving, ...NOT_AUDITED, warnings: [] };
-  const about = { id: resourceOfPart(part.account, part.part) };
-  const more = { key: place.key, given: giving.given, failures: giving.failures };
-  const [audited, notDone] = await Promise.all([
+  const about = { id: resourceOfPart(part.account, giving.revocation.part) };
+  const { closed, given, failures } = giving;
+  const more = { key: place.key, closed: closed.map((one) => one.id), gives: allTaken(closed), given, failures };
+  const [audited, ...notDone] = await Promise.all([
     writeDown('account.restore', about, reason, giving.revocation, call, more, { ...services, began }, log),
     lookAtAccount(part, place, 'restore', call, services),
+    lookAgain(part, 'restore', closed.find((one) => one.id === id) ?? giving.revocation, call, services, SECOND_LOOKS),
+    ...ifKilled,
   ]);
-  return { ...giving, ...audited, warnings: notDone };
+  return { ...giving, ...audited, warnings: [...new Set(notDone.flat())] };
 }
 
 /** What is recorded; a refusal changed nothing. */
@@ -112,10 +114,38 @@ function lookAtAccount(
   did: 'revoke' | 'restore',
   { correlationId }: RevocationCall,
   { queue, now }: BesideServices,
-  delaySeconds = 0,
 ): Promise<string[]> {
   const cause = callCause(did, correlationId, now());
   return inTime('The account is not looked at now; the next drift check does it', () =>
-    queue.send(ACCOUNT_WORK, { kind: 'account', account: account.id, location, key, cause, attempt: 0 }, delaySeconds),
+    queue.send(ACCOUNT_WORK, { kind: 'account', account: account.id, location, key, cause, attempt: 0 }),
   );
+}
+
+/**
+ * Has what was done looked at again. The last look records what is not on record: nobody else is at that any more. In the
+ * queue of keys: what is in the other one waits for pauses, canaries and turns.
+ */
+function lookAgain(
+  { account, part }: AccountPart,
+  did: 'revoke' | 'restore',
+  revocation: RevocationStamp,
+  call: RevocationCall,
+  { queue, now }: BesideServices,
+  looks: readonly number[],
+): Promise<string[]> {
+  const scope = scopeOfPart(part);
+  const work: AccountRevocationWork = {
+    kind: 'accountRevocation',
+    account: account.id,
+    ...(scope === undefined ? {} : { scope }),
+    done: { did, revocation: stampToSend(revocation), call: callToSend(call) },
+    records: false,
+    cause: callCause(did, call.correlationId, now()),
+    attempt: 0,
+  };
+  return inTime('It is not looked at a second time for writes that were still under way', async () => {
+    await Promise.all(
+      looks.map((seconds) => queue.send(KEY_WORK, { ...work, records: seconds === looks.at(-1) }, seconds)),
+    );
+  });
 }

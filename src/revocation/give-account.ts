@@ -4,6 +4,7 @@ import type { AccountPart, AccountPorts } from './account-part.ts';
 import {
   type AccountRevocation,
   accountRevokers,
+  allTaken,
   formatAccountRevocation,
   openOfPart,
   readAccountRevocations,
@@ -23,6 +24,8 @@ export interface AccountGiving {
   readonly revocation: AccountRevocation | undefined;
   /** Whether anything was written. */
   readonly changed: boolean;
+  /** All that it closes: the one that was named, and those that it has joined. */
+  readonly closed: readonly AccountRevocation[];
   readonly given: readonly Taken[];
   readonly failures: readonly TakenFailure[];
   readonly unproven?: string;
@@ -32,9 +35,11 @@ export interface GivingRequest {
   readonly revocation: string;
   readonly restoredBy: string;
   readonly dualControl: boolean;
+  /** Called once nothing refuses it, before anything is written. */
+  readonly begins?: (revocation: AccountRevocation) => void;
 }
 
-const NOTHING = { changed: false, given: [], failures: [] };
+const NOTHING = { changed: false, closed: [], given: [], failures: [] };
 
 /** What a restore would be refused with, by what is open; undefined: it may begin. */
 export function refusedGiving(
@@ -69,6 +74,7 @@ export async function giveAccount(
   if (refused) return { ...NOTHING, ...refused };
   const revocation = reading.open.find(({ id }) => id === request.revocation) as AccountRevocation;
   const closed = openOfPart(before, revocation.part, ports.now());
+  request.begins?.(revocation);
   return new Giving(part, revocation, closed, ports).run();
 }
 
@@ -114,7 +120,7 @@ class Giving {
 
   /** One that was written at the same time may lack what the one before took. */
   get #all(): readonly Taken[] {
-    return [...new Map(this.#closed.flatMap(({ took }) => took).map((one) => [takenId(one), one])).values()];
+    return allTaken(this.#closed);
   }
 
   async #giveAll(): Promise<void> {
@@ -191,6 +197,7 @@ class Giving {
       end,
       revocation: this.#revocation,
       changed: true,
+      closed: this.#closed,
       given: [...this.#given.values()],
       failures: [...this.#failures.values()],
       ...(unproven === undefined ? {} : { unproven }),

@@ -1,37 +1,18 @@
 import type { AuditOutcome, RecordAudit } from '../audit/audit-trail.ts';
-import type { AuditEntry } from '../audit/record.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
-import { type Cause, KEY_WORK, MOST_CHARACTERS, type RevocationWork, type Work } from '../work/messages.ts';
+import { KEY_WORK, type RevocationWork, type Work } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { inTime } from './in-time.ts';
-import { type RevocationStamp, WAS_OFF } from './revocation.ts';
+import { callCause, IF_KILLED, lookMessage, SECOND_LOOKS, type WhoAndWhy } from './look-message.ts';
+import type { RevocationStamp } from './revocation.ts';
 
 /** How long an answer waits for the audit trail, in milliseconds. It does not hold up the key. */
 const AUDIT_WAIT_MS = 2_000;
-/**
- * When the key is looked at again: soon, for a write that was still under way; when every such write has come to its end (a
- * minute); and when clocks that differ (by five) have caught up. Seconds.
- */
-const SECOND_LOOKS = [15, 75, 400];
-/**
- * When what begins is looked at, should its process die: soon, to finish it; and to record it, when a record that it may have
- * sent last of all (a call ends within 200 s) takes no more effect (a minute). Seconds.
- */
-export const LAST_LOOK_SECONDS = 275;
-const IF_KILLED = [60, LAST_LOOK_SECONDS];
 const LONGEST_CALL_MS = 200_000;
-/** Versions that fit into a message, which holds 64 KiB. */
-const MOST_NAMED = 1_000;
-
-/** Who revokes or restores, and why. */
-export interface RevocationCall {
-  readonly caller: NonNullable<AuditEntry['caller']>;
-  readonly correlationId: string;
-  /** Why, in the caller's words. */
-  readonly why: string;
-  readonly ticket: string | undefined;
+/** A call that revokes or restores. */
+export interface RevocationCall extends WhoAndWhy {
   /** Who approved it; `none: …` where it was done past the approval that the app asks for. Absent: none was asked for. */
   readonly approval?: Approved | `none: ${string}` | undefined;
 }
@@ -98,6 +79,8 @@ const ITS_OWN: ReadonlySet<Reason> = new Set([
   'RestoreIncomplete',
   'AccountRevoked',
   'AccountRevocationIncomplete',
+  'AccountRestored',
+  'AccountRestoreIncomplete',
 ]);
 
 /** What goes into the audit trail, of a key and of what is revoked below it. */
@@ -166,52 +149,6 @@ async function order(looks: readonly number[], work: RevocationWork, { queue }: 
   );
 }
 
-/** A message that is refused for its own text would end in poison. */
-function cut(text: string, most: keyof typeof MOST_CHARACTERS): string {
-  return text.slice(0, MOST_CHARACTERS[most]);
-}
-
-function lookMessage(
-  key: ManagedKey,
-  did: RevocationWork['did'],
-  { id, revokedOn, revokedBy, joined }: RevocationStamp,
-  { caller, correlationId, why, ticket }: RevocationCall,
-  now: Date,
-  finished?: ReadonlyMap<string, boolean>,
-): RevocationWork {
-  const said = {
-    caller: {
-      objectId: cut(caller.objectId, 'id'),
-      appId: cut(caller.appId, 'appId'),
-      ...(caller.kind ? { kind: caller.kind } : {}),
-      tokenId: caller.tokenId && cut(caller.tokenId, 'tokenId'),
-      name: caller.name && cut(caller.name, 'name'),
-    },
-    correlationId: cut(correlationId, 'ref'),
-    why: cut(why, 'why'),
-    ticket: ticket && cut(ticket, 'ticket'),
-  };
-  return {
-    kind: 'revocation',
-    key: key.id,
-    did,
-    revocation: {
-      id: cut(id, 'id'),
-      revokedOn: revokedOn.toISOString(),
-      revokedBy: cut(revokedBy, 'id'),
-      ...(joined ? { joined: [...joined] } : {}),
-    },
-    call: said,
-    finished: finished !== undefined,
-    records: false,
-    versions: [...(finished ?? [])]
-      .slice(0, MOST_NAMED)
-      .map(([version, on]) => (on ? version : `${version} ${WAS_OFF}`)),
-    cause: callCause(did, correlationId, now),
-    attempt: 0,
-  };
-}
-
 /** Puts the probe of the file services to work; its results show in the key's status. */
 export function watchEffect(
   key: ManagedKey,
@@ -233,10 +170,6 @@ export function lookAtDependents(
 ): Promise<string[]> {
   const work: Work = { kind: 'key', key: key.id, cause: callCause('restore', correlationId, now()), attempt: 0 };
   return inTime('The dependents are not looked at; the next drift check does it', () => queue.send(KEY_WORK, work));
-}
-
-export function callCause(by: string, ref: string, now: Date): Cause {
-  return { by, ref: cut(ref, 'ref'), since: now.toISOString() };
 }
 
 /** Two people may restore one revocation at the same moment: each is on record. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { InvalidMessageError } from '../errors.ts';
 import { TRACEPARENT } from '../telemetry/traceparent.ts';
 import { NOTIFICATION } from './notification.ts';
+import { MOST_CHARACTERS, SAID, STAMP } from './who-and-why.ts';
 
 /** Queue of work about a key; created by the infrastructure, with its poison queue. */
 export const KEY_WORK = 'key-work';
@@ -11,17 +12,6 @@ export const ACCOUNT_WORK = 'account-work';
 export const NOTIFY_WORK = 'notify-work';
 export type WorkQueueName = typeof KEY_WORK | typeof ACCOUNT_WORK | typeof NOTIFY_WORK;
 export const WORK_QUEUES: readonly WorkQueueName[] = [KEY_WORK, ACCOUNT_WORK, NOTIFY_WORK];
-
-/** Characters that a message takes of what people and their tokens say; the rest is cut off by whoever writes it. */
-export const MOST_CHARACTERS = {
-  id: 64,
-  appId: 100,
-  tokenId: 200,
-  name: 300,
-  ref: 200,
-  why: 2_000,
-  ticket: 200,
-} as const;
 
 /** Why the work is there. It is carried along and logged, and nothing is ever decided by it. */
 const cause = z.strictObject({
@@ -135,31 +125,28 @@ const revocationWork = z.strictObject({
   /** Key identifier without a version. */
   key: z.string().min(1).max(300),
   did: z.enum(['revoke', 'restore']),
-  revocation: z.strictObject({
-    id: z.string().max(MOST_CHARACTERS.id),
-    revokedOn: z.iso.datetime(),
-    revokedBy: z.string().max(MOST_CHARACTERS.id),
-    joined: z.array(z.string().max(MOST_CHARACTERS.id)).optional(),
-  }),
-  /** Who did it, and why. */
-  call: z.strictObject({
-    caller: z.strictObject({
-      objectId: z.string().max(MOST_CHARACTERS.id),
-      appId: z.string().max(MOST_CHARACTERS.appId),
-      kind: z.enum(['person', 'application']).optional(),
-      tokenId: z.string().max(MOST_CHARACTERS.tokenId).optional(),
-      name: z.string().max(MOST_CHARACTERS.name).optional(),
-    }),
-    correlationId: z.string().max(MOST_CHARACTERS.ref),
-    why: z.string().max(MOST_CHARACTERS.why),
-    ticket: z.string().max(MOST_CHARACTERS.ticket).optional(),
-  }),
+  revocation: STAMP,
+  call: SAID,
   /** Whether it was seen to the end. If not, its process may have died, or it may have been refused. */
   finished: z.boolean(),
   /** Whether it is recorded in the audit trail, should it not be: when nobody else is at that any more. */
   records: z.boolean(),
   /** Versions that carry its record, with ` off` behind those that were off before; as many as fit into a message. */
   versions: z.array(z.string().max(64)).max(1_000),
+  ...carried,
+});
+
+/** "Look whether what was revoked of this account, or restored, still stands." */
+const accountRevocationWork = z.strictObject({
+  kind: z.literal('accountRevocation'),
+  /** ARM id. */
+  account: z.string().min(1).max(500),
+  /** Name of the encryption scope; absent: the account's identity. */
+  scope: z.string().min(1).max(63).optional(),
+  /** What was done; absent: a drift check has found that what is revoked has access. */
+  done: z.strictObject({ did: z.enum(['revoke', 'restore']), revocation: STAMP, call: SAID }).optional(),
+  /** Whether it is recorded in the audit trail, should it not be: when nobody else is at that any more. */
+  records: z.boolean(),
   ...carried,
 });
 
@@ -190,6 +177,7 @@ export type AccountWork = z.output<typeof accountWork>;
 export type ScopesWork = z.output<typeof scopesWork>;
 export type ProbeWork = z.output<typeof probeWork>;
 export type RevocationWork = z.output<typeof revocationWork>;
+export type AccountRevocationWork = z.output<typeof accountRevocationWork>;
 export type RotateWork = z.output<typeof rotateWork>;
 export type RekeyWork = z.output<typeof rekeyWork>;
 export type RotationWork = z.output<typeof rotationWork>;
@@ -203,6 +191,7 @@ export type Work =
   | RotationWork
   | RekeyWork
   | RevocationWork
+  | AccountRevocationWork
   | NotifyWork;
 /** What waits in {@link KEY_WORK}. */
 export type KeyQueueWork = Exclude<Work, AccountQueueWork | NotifyWork>;
@@ -215,7 +204,15 @@ export const parseAccountWork = parserOf(accountWork);
 export const parseNotifyWork = parserOf(notifyWork);
 /** Of all that waits in {@link KEY_WORK}. */
 export const parseKeyQueueWork = parserOf(
-  z.discriminatedUnion('kind', [keyWork, probeWork, rotateWork, rotationWork, rekeyWork, revocationWork]),
+  z.discriminatedUnion('kind', [
+    keyWork,
+    probeWork,
+    rotateWork,
+    rotationWork,
+    rekeyWork,
+    revocationWork,
+    accountRevocationWork,
+  ]),
 );
 /** Of all that waits in {@link ACCOUNT_WORK}. */
 export const parseAccountQueueWork = parserOf(z.discriminatedUnion('kind', [accountWork, scopesWork]));

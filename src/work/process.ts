@@ -120,6 +120,7 @@ function reportLong(
  */
 function placeOf(work: Work): string {
   if (work.kind === 'notify') return work.target;
+  if (work.kind === 'accountRevocation') return work.account;
   return 'account' in work ? `${work.account.split('/')[2]}/${work.location}` : work.key;
 }
 

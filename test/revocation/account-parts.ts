@@ -16,6 +16,8 @@ export function role(n: number, more: Partial<Extract<Taken, { kind: 'role' }>> 
 /** An account in memory, whose every call can be told to do something first, once. */
 export class MemoryAccount {
   readonly roles = new Map<string, Taken>();
+  /** When each was given last, where that was not at the beginning. */
+  readonly givenOn = new Map<string, Date>();
   tags: Record<string, string> = { owner: 'finance' };
   now = new Date('2026-03-02T10:00:00.000Z');
   /** What was called, in order. */
@@ -31,7 +33,10 @@ export class MemoryAccount {
   }
 
   give(...taken: readonly Taken[]): void {
-    for (const one of taken) this.roles.set(takenId(one), one);
+    for (const one of taken) {
+      if (!this.roles.has(takenId(one))) this.givenOn.set(takenId(one), this.now);
+      this.roles.set(takenId(one), one);
+    }
   }
 
   get ports(): AccountPorts {
@@ -67,6 +72,10 @@ export class MemoryAccount {
       isHeld: async (taken) => {
         await this.#called('isHeld');
         return this.roles.has(takenId(taken));
+      },
+      standing: async (taken) => {
+        await this.#called('standing');
+        return this.roles.has(takenId(taken)) ? { changedOn: this.givenOn.get(takenId(taken)) } : undefined;
       },
       take: async (taken) => {
         await this.#called('take');

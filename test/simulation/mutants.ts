@@ -179,7 +179,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a killed revocation is recorded while its own record may still come',
-    file: 'src/revocation/record-revocation.ts',
+    file: 'src/revocation/look-message.ts',
     from: 'const IF_KILLED = [60, LAST_LOOK_SECONDS];',
     to: 'const IF_KILLED = [60];',
   },

@@ -1,0 +1,47 @@
+import type { KeyUse } from '../accounts/key-use.ts';
+import { unlessMissing } from '../azure/failure.ts';
+import { parseResourceId } from '../azure/resource-id.ts';
+import type { ManagedVaults } from '../keys/managed-vaults.ts';
+import type { Log } from '../log.ts';
+import { revokedPart } from '../revocation/account-record.ts';
+import { recordAccountLater } from '../revocation/record-account-later.ts';
+import { type SettleAccountServices, settleAccount } from '../revocation/settle-account.ts';
+import type { AccountRevocationWork } from '../work/messages.ts';
+import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
+import { type RevocableServices, readRevocable } from './revocable.ts';
+
+export type SettleBelowKeyServices = RevocableServices &
+  SettleAccountServices & { readonly settings: { readonly vaults: ManagedVaults } };
+
+/** How far a clock may be off when the message was written. Milliseconds. */
+const BEFORE_MS = 3_600_000;
+
+/**
+ * A second look at what was revoked of an account, or restored. It waits for no pause, canary or turn: what is revoked has to
+ * be, and be on record.
+ */
+export async function settleBelowKey(
+  { account: named, scope, done, records, cause }: AccountRevocationWork,
+  services: SettleBelowKeyServices,
+  log: Log,
+): Promise<Outcome> {
+  const account = parseResourceId(named);
+  if (account?.type.toLowerCase() !== 'microsoft.storage/storageaccounts') {
+    return { outcome: 'reject', reason: 'InvalidMessage', detail: `${named} is not the id of a storage account.` };
+  }
+  const { vaults } = services.settings;
+  const keyOf = ({ vaultUri, keyName }: KeyUse) => vaults.key(`${vaultUri}/keys/${keyName}`);
+  const part = revokedPart(scope);
+  // A message that claims to be of a time to come must not keep what is on record from being found.
+  const nowMs = services.now().getTime();
+  const since = new Date(Math.min(Date.parse(cause.since) || nowMs, nowMs) - BEFORE_MS);
+  try {
+    const revocable = await readRevocable(account, part, keyOf, services);
+    if (revocable) await settleAccount(revocable.part, done, since, services, log);
+    // It may be under no managed key any more, and has its tags all the same.
+    if (records && done) await unlessMissing(() => recordAccountLater({ account, part }, done, since, services));
+    return DONE;
+  } catch (error) {
+    return outcomeOfFailure(error);
+  }
+}

@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import type { AuditFiles } from '../audit/audit-files.ts';
+import { CLOCKS_APART_MS } from '../audit/find-entry.ts';
+import { linesBackwards } from '../audit/read-backwards.ts';
+import { parseRecord } from '../audit/record.ts';
+import { mayHold } from '../audit/trail-filter.ts';
+import { TAKEN, type Taken } from './account-record.ts';
+
+/** What the audit trail says was done to one part of an account, by a call. */
+export interface AccountWord {
+  readonly did: 'revoke' | 'restore';
+  /** Id of the revocation that was made, or restored. */
+  readonly revocation: string;
+  /** Reason code of the outcome. */
+  readonly reason: string;
+  readonly on: Date;
+  /** Of a restore: ids of all that it closed. */
+  readonly closed: readonly string[];
+  /** Of a restore: all that it gives back. */
+  readonly gives: readonly Taken[];
+  /** A look has concluded it from what it found: nothing is given back by that. */
+  readonly foundLater: boolean;
+}
+
+/**
+ * What was done to that resource since then, the newest first. Tags and queues can be written by people who may not give
+ * roles: what a look does, nobody's call beside it, it does by this.
+ *
+ * @throws the SDK's error when the trail cannot be read
+ */
+export type AccountTrail = (resource: string, since: Date) => Promise<readonly AccountWord[]>;
+
+const DID = { 'account.revoke': 'revoke', 'account.restore': 'restore' } as const;
+const ENTRY = z.object({
+  action: z.enum(['account.revoke', 'account.restore']),
+  reason: z.string(),
+  resource: z.string(),
+  details: z.object({
+    revocation: z.object({ id: z.string() }),
+    closed: z.array(z.string()).default([]),
+    gives: z.array(TAKEN).default([]),
+    foundLater: z.boolean().default(false),
+  }),
+});
+
+export function accountTrail(files: AuditFiles): AccountTrail {
+  return async (resource, since) => {
+    const words: AccountWord[] = [];
+    for await (const { lines } of linesBackwards(files, { isWanted: mayHold({ since }) })) {
+      for (const { bytes } of lines) {
+        const record = parseRecord(bytes);
+        if (record && Date.parse(record.time) < since.getTime() - CLOCKS_APART_MS) return words;
+        const word = record?.intact ? wordOf(record.entry, resource, new Date(record.time)) : undefined;
+        if (word) words.push(word);
+      }
+    }
+    return words;
+  };
+}
+
+/** Undefined: it is about something else. */
+export function wordOf(entry: unknown, resource: string, on: Date): AccountWord | undefined {
+  const { data } = ENTRY.safeParse(entry);
+  if (data?.resource.toLowerCase() !== resource.toLowerCase()) return undefined;
+  const { revocation, ...details } = data.details;
+  return { did: DID[data.action], reason: data.reason, on, revocation: revocation.id, ...details };
+}

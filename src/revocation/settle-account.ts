@@ -1,0 +1,214 @@
+import type { RecordAudit } from '../audit/audit-trail.ts';
+import { twice } from '../azure/retry-once.ts';
+import { CmkError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { REASONS, type Reason } from '../reasons.ts';
+import type { AccountRevocationWork } from '../work/messages.ts';
+import type { AccountPart, AccountPorts } from './account-part.ts';
+import {
+  type AccountRevocation,
+  openOfPart,
+  resourceOfPart,
+  type Taken,
+  tagsOfRecord,
+  takenId,
+} from './account-record.ts';
+import type { AccountTrail, AccountWord } from './account-trail.ts';
+import { AUDIT_WAIT_MS } from './keep-revoked.ts';
+import { CLOCKS_MS } from './revocation.ts';
+import { failureOf, type TakenFailure, takeAll } from './take-account.ts';
+
+/** What was given less long ago may be in the middle of a restore, whose record goes next. Milliseconds. */
+const UNDER_WAY_MS = 30_000;
+/**
+ * What was given within this time of a revocation is taken for a write that was still under way. What a person gives later is
+ * that person's decision: it is reported, not fought. Milliseconds.
+ */
+const LATE_WRITE_MS = 2 * CLOCKS_MS;
+/** What is missing later than this after a restore was taken away by a person. Milliseconds. */
+const LATE_REMOVAL_MS = 15 * 60_000;
+
+export interface SettleAccountServices extends AccountPorts {
+  readonly audit: RecordAudit;
+  readonly accountTrail: AccountTrail;
+}
+
+/**
+ * A look at one part of an account some time after it was revoked or restored, or because a drift check has found that what is
+ * revoked has access. A write of the app that was given up may have taken effect since: an earlier restore's, which gives
+ * access to what is revoked; an earlier revocation's, which takes it from what is restored, or brings its record back. While a
+ * record stands, exactly what it names is taken away again; once it is gone, exactly what the restore gave is given again.
+ * Whether that was anybody's call, the message or the audit trail says, and never the tags alone.
+ *
+ * @param since when the trail begins to be of interest
+ * @throws the SDK's error when it cannot be read, or an error that names what could not be taken away or given
+ */
+export async function settleAccount(
+  part: AccountPart,
+  done: AccountRevocationWork['done'],
+  since: Date,
+  services: SettleAccountServices,
+  log: Log,
+): Promise<void> {
+  const look = new AccountLook(part, done, since, services, log);
+  const open = await look.open();
+  const standing = await look.standing(open);
+  // As it was left.
+  if (open.length > 0 && standing.length === 0 && done?.did !== 'restore') return;
+  const words = await look.words(open);
+  const closed = new Set(words.flatMap((word) => (isRestored(word) ? word.closed : [])));
+  const ghosts = open.filter(({ id }) => closed.has(id));
+  if (ghosts.length > 0) await look.close(ghosts);
+  if (ghosts.length < open.length) await look.take(standing, words, closed);
+  else if (done?.did === 'restore') await look.give(done.revocation.id, words);
+}
+
+interface StandingTaken {
+  readonly taken: Taken;
+  readonly of: AccountRevocation;
+  readonly changedOn: Date | undefined;
+}
+
+function isRestored({ did, reason, foundLater }: AccountWord): boolean {
+  return did === 'restore' && reason === 'AccountRestored' && !foundLater;
+}
+
+class AccountLook {
+  readonly #part: AccountPart;
+  readonly #done: AccountRevocationWork['done'];
+  readonly #since: Date;
+  readonly #services: SettleAccountServices;
+  readonly #log: Log;
+
+  constructor(
+    part: AccountPart,
+    done: AccountRevocationWork['done'],
+    since: Date,
+    services: SettleAccountServices,
+    log: Log,
+  ) {
+    this.#part = part;
+    this.#done = done;
+    this.#since = since;
+    this.#services = services;
+    this.#log = log;
+  }
+
+  async open(): Promise<readonly AccountRevocation[]> {
+    const { tags, now } = this.#services;
+    return openOfPart(await tags.read(this.#part.account), this.#part.part, now());
+  }
+
+  words(open: readonly AccountRevocation[]): Promise<readonly AccountWord[]> {
+    const oldest = Math.min(this.#since.getTime(), ...open.map(({ revokedOn }) => revokedOn.getTime()));
+    return this.#services.accountTrail(resourceOfPart(this.#part.account, this.#part.part), new Date(oldest));
+  }
+
+  /** What of the records is there all the same. */
+  async standing(open: readonly AccountRevocation[]): Promise<readonly StandingTaken[]> {
+    const all = new Map(open.toReversed().flatMap((of) => of.took.map((taken) => [takenId(taken), { taken, of }])));
+    const read = [...all.values()].map(async (one): Promise<StandingTaken[]> => {
+      try {
+        const found = await this.#part.standing(one.taken);
+        return found ? [{ ...one, changedOn: found.changedOn }] : [];
+      } catch (error) {
+        // What cannot be of this account, by what it uses now, is nothing of it.
+        if (error instanceof CmkError) return [];
+        throw error;
+      }
+    });
+    return (await Promise.all(read)).flat();
+  }
+
+  /** Takes records away that a late write has brought back after they were restored. */
+  async close(ghosts: readonly AccountRevocation[]): Promise<void> {
+    const { tags, sleep } = this.#services;
+    const { account } = this.#part;
+    const shown = await tags.read(account);
+    const records = Object.assign({}, ...ghosts.map(({ id }) => tagsOfRecord(shown, id)));
+    await twice(() => tags.remove(account, records), sleep);
+    for (const { id } of ghosts) await this.#write('account.finishRestore', 'RestoreFinished', id, { closed: id });
+  }
+
+  /** Takes away what stands, by records that somebody's call has made and nobody's has closed. */
+  async take(
+    standing: readonly StandingTaken[],
+    words: readonly AccountWord[],
+    closed: ReadonlySet<string>,
+  ): Promise<void> {
+    const { now } = this.#services;
+    const called = new Set(words.flatMap(({ did, revocation }) => (did === 'revoke' ? revocation : [])));
+    if (this.#done?.did === 'revoke') called.add(this.#done.revocation.id);
+    const late = standing.filter(
+      ({ of, changedOn = now() }) =>
+        called.has(of.id) &&
+        !closed.has(of.id) &&
+        changedOn.getTime() <= of.revokedOn.getTime() + LATE_WRITE_MS &&
+        !(changedOn < now() && now().getTime() - changedOn.getTime() < UNDER_WAY_MS),
+    );
+    const ids = new Set((await this.open()).map(({ id }) => id));
+    const still = late.filter(({ of }) => ids.has(of.id));
+    const [first] = still;
+    if (!first) return;
+    const taken = still.map((one) => one.taken);
+    const failures = new Map<string, TakenFailure>();
+    await takeAll(this.#part, taken, failures, this.#services);
+    // A restore may have closed the record just then: what it has given is not taken from it.
+    if ((await this.open()).length === 0) await Promise.all(taken.map((one) => this.#giveOne(one, failures)));
+    else {
+      const gone = taken.filter((one) => !failures.has(takenId(one)));
+      if (gone.length > 0) await this.#write('account.keepRevoked', 'AccountKeptRevoked', first.of.id, { taken: gone });
+    }
+    this.#judge('AccountRevocationIncomplete', first.of.id, failures);
+  }
+
+  /**
+   * Gives what a restore gave, where the last word about this part is that restore. That it was let through, the audit trail
+   * says: whoever may write the queue must not restore by a message what nobody has restored.
+   */
+  async give(id: string, words: readonly AccountWord[]): Promise<void> {
+    const { now } = this.#services;
+    const last = words.find(({ reason }) => reason !== 'RestoreOvertaken');
+    if (last?.did !== 'restore' || last.foundLater || last.revocation !== id) return;
+    if (now().getTime() - last.on.getTime() > LATE_REMOVAL_MS) return;
+    const held = await Promise.all(last.gives.map((one) => this.#part.isHeld(one)));
+    const missing = last.gives.filter((_, n) => !held[n]);
+    if (missing.length === 0 || (await this.open()).length > 0) return;
+    const failures = new Map<string, TakenFailure>();
+    await Promise.all(missing.map((one) => this.#giveOne(one, failures)));
+    const given = missing.filter((one) => !failures.has(takenId(one)));
+    const recorded = new Set((await this.open()).flatMap(({ took }) => took).map(takenId));
+    // Revoked anew just then, by somebody who may have looked before this was there.
+    const back = given.filter((one) => recorded.has(takenId(one)));
+    await takeAll(this.#part, back, failures, this.#services);
+    if (given.length > 0) await this.#write('account.finishRestore', 'RestoreFinished', id, { given });
+    this.#judge('AccountRestoreIncomplete', id, failures);
+  }
+
+  async #giveOne(taken: Taken, failures: Map<string, TakenFailure>): Promise<void> {
+    const { sleep } = this.#services;
+    try {
+      await twice(() => this.#part.give(taken), sleep);
+      if (!(await twice(() => this.#part.isHeld(taken), sleep))) throw new Error('A fresh read does not show it.');
+    } catch (error) {
+      failures.set(takenId(taken), failureOf(taken, error));
+    }
+  }
+
+  async #write(action: string, reason: Reason, revocation: string, details: object): Promise<void> {
+    const resource = resourceOfPart(this.#part.account, this.#part.part);
+    this.#log({ level: 'warning', reason, message: REASONS[reason], account: resource, revocation });
+    const entry = { action, reason, resource, details: { revocation, ...details } };
+    await this.#services.audit(entry, AUDIT_WAIT_MS);
+  }
+
+  /** For want of a right nothing gets better by a repetition: a person has to see to it. */
+  #judge(reason: Reason, revocation: string, failures: ReadonlyMap<string, TakenFailure>): void {
+    const account = resourceOfPart(this.#part.account, this.#part.part);
+    for (const { taken, error, forbidden } of failures.values()) {
+      const message = `${REASONS[reason]} ${takenId(taken)}: ${error}`;
+      this.#log({ level: 'error', reason, message, account, revocation });
+      if (!forbidden) throw new Error(`${takenId(taken)} of ${account}: ${error}`);
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import { z } from 'zod';
+
+/** Characters that a message takes of what people and their tokens say; the rest is cut off by whoever writes it. */
+export const MOST_CHARACTERS = {
+  id: 64,
+  appId: 100,
+  tokenId: 200,
+  name: 300,
+  ref: 200,
+  why: 2_000,
+  ticket: 200,
+} as const;
+
+/** A revocation, as a message carries it. */
+export const STAMP = z.strictObject({
+  id: z.string().max(MOST_CHARACTERS.id),
+  revokedOn: z.iso.datetime(),
+  revokedBy: z.string().max(MOST_CHARACTERS.id),
+  joined: z.array(z.string().max(MOST_CHARACTERS.id)).optional(),
+});
+
+/** Who revoked or restored, and why. */
+export const SAID = z.strictObject({
+  caller: z.strictObject({
+    objectId: z.string().max(MOST_CHARACTERS.id),
+    appId: z.string().max(MOST_CHARACTERS.appId),
+    kind: z.enum(['person', 'application']).optional(),
+    tokenId: z.string().max(MOST_CHARACTERS.tokenId).optional(),
+    name: z.string().max(MOST_CHARACTERS.name).optional(),
+  }),
+  correlationId: z.string().max(MOST_CHARACTERS.ref),
+  why: z.string().max(MOST_CHARACTERS.why),
+  ticket: z.string().max(MOST_CHARACTERS.ticket).optional(),
+});
