@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { randomly } from './choose.ts';
 import { BrokenHistory, exploreAll, runHistory, seeded, shrink, type World } from './explore.ts';
 import { KeyWorld } from './key-world.ts';
+import { randomAccountWorld, randomByHandAccountWorld, randomLateAccountWorld } from './random-account.ts';
 import {
   randomAnnouncementsWorld,
   randomAppWorld,
@@ -51,6 +52,10 @@ const WORLDS: readonly ((random: () => number) => () => World)[] = [
   randomRekeyWorld,
   randomTakeBackWorld,
   randomTwoRekeysWorld,
+  randomAccountWorld,
+  randomLateAccountWorld,
+  randomByHandAccountWorld,
+  randomLateAccountWorld,
 ];
 
 /** Runs the history of a seed; undefined when everything held. */

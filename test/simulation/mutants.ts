@@ -19,6 +19,7 @@ interface Mutant {
 const REVOCATION = 'src/revocation/revocation.ts';
 const DEADLINE = 'src/azure/deadline.ts';
 const PLANS = 'src/revocation/revocation-plans.ts';
+const SETTLE_ACCOUNT = 'src/revocation/settle-account.ts';
 
 export const MUTANTS: readonly Mutant[] = [
   {
@@ -218,6 +219,42 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/revocation/in-time.ts',
     from: 'setTimeout(() => reject(',
     to: 'void (() => reject(',
+  },
+  {
+    name: 'no second look: what a late write gives back to a revoked account stays',
+    file: SETTLE_ACCOUNT,
+    from: 'if (ghosts.length < open.length) await look.take(standing, words, closed);',
+    to: 'if (ghosts.length < open.length) return;',
+  },
+  {
+    name: 'no second look: what a late write takes from a restored account is not given again',
+    file: SETTLE_ACCOUNT,
+    from: "else if (done?.did === 'restore') await look.give(done.revocation.id, words);",
+    to: '',
+  },
+  {
+    name: 'a record of an account that a late write brings back opens its revocation again',
+    file: SETTLE_ACCOUNT,
+    from: 'const ghosts = open.filter(({ id }) => closed.has(id));',
+    to: 'const ghosts = open.filter(({ id }) => closed.has(id) && false);',
+  },
+  {
+    name: 'a look takes away what a person has given to a revoked account',
+    file: SETTLE_ACCOUNT,
+    from: 'changedOn.getTime() <= of.revokedOn.getTime() + LATE_WRITE_MS &&',
+    to: '',
+  },
+  {
+    name: 'a restore of an account does not see that it was overtaken',
+    file: 'src/revocation/give-account.ts',
+    from: 'return open.find((one) => !this.#closed.some(({ id }) => id === one.id));',
+    to: 'return open.find((one) => this.#closed.length === 0 && one);',
+  },
+  {
+    name: 'a revocation of an account by a process that was killed is not recorded',
+    file: 'src/identities/settle-below-key.ts',
+    from: 'if (records && done)',
+    to: 'if (records && done && false)',
   },
   {
     name: 'a pause is not asked for before an account is read, nor before it is written',

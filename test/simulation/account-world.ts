@@ -1,0 +1,389 @@
+import { readRevocable } from '../../src/identities/revocable.ts';
+import { settleBelowKey } from '../../src/identities/settle-below-key.ts';
+import { openOfPart, type RevokedPart, resourceOfPart, revokedPart } from '../../src/revocation/account-record.ts';
+import { restoreAccount, revokeAccount } from '../../src/revocation/account-revocation.ts';
+import { wordOf } from '../../src/revocation/account-trail.ts';
+import { AtMostEvery } from '../../src/work/at-most-every.ts';
+import { KEY_WORK, parseKeyQueueWork, type Work } from '../../src/work/messages.ts';
+import { processWork } from '../../src/work/process.ts';
+import { KEY, VAULTS } from '../support/keys.ts';
+import type { World } from './explore.ts';
+import { MemoryAccount, SCOPE } from './memory-account.ts';
+import { MemoryAudit } from './memory-audit.ts';
+import { MemoryQueues, type Message } from './memory-queues.ts';
+import type { Way } from './memory-vault.ts';
+import { Actor, type Fault, Scheduler, type Transition } from './scheduler.ts';
+
+const NOON = Date.UTC(2026, 5, 1, 12);
+const STEP_MS = 50;
+const HOUR_MS = 3_600_000;
+
+/** What callers and people do, in this order: each begins at any time after the one before, or when nothing else goes on. */
+export interface AccountDeed {
+  readonly do: 'revoke' | 'restore' | 'giveByHand' | 'takeByHand' | 'enableByHand' | 'minutesPass';
+  readonly minutes?: number;
+  /** When the calls before have ended, and nothing happens but looks that are to come. */
+  readonly quiet?: boolean;
+}
+
+export interface AccountScenario {
+  readonly scope: boolean;
+  readonly roles: number;
+  readonly deeds: readonly AccountDeed[];
+  readonly faults: number;
+  readonly kinds?: readonly Fault[];
+  readonly aim: RegExp;
+  readonly kills: number;
+  /** Minutes by which the clocks of the two instances are off. */
+  readonly skews: readonly [number, number];
+  /** Comes each hour to what does not hold. */
+  readonly driftChecks: number;
+}
+
+interface Call {
+  readonly did: 'revoke' | 'restore';
+  readonly actor: Actor;
+  readonly id: string;
+  readonly start: number;
+  end: number | undefined;
+  answer: string | undefined;
+}
+
+interface ByHand extends AccountDeed {
+  readonly at: number;
+  readonly atMs: number;
+  /** What a person gave, by its own name. */
+  readonly gave?: string | undefined;
+}
+
+const oid = (n: number): string => `${String(n).padStart(8, '0')}-0000-4000-8000-000000000000`;
+
+/** One account, or one encryption scope, revoked and restored by several at once, on two instances of the app. */
+export class AccountWorld implements World {
+  readonly scheduler: Scheduler;
+  readonly #account: MemoryAccount;
+  readonly #part: RevokedPart;
+  readonly #scope: string | undefined;
+  readonly #before: readonly string[];
+  readonly #deeds: AccountDeed[];
+  readonly #calls: Call[] = [];
+  readonly #byHand: ByHand[] = [];
+  readonly #actors = new Map<Actor, number>();
+  readonly #queues: MemoryQueues;
+  readonly #audit = new MemoryAudit();
+  readonly #times = new Map<unknown, number>();
+  readonly #sleeps: { readonly at: number; readonly actor: Actor; readonly wake: () => void }[] = [];
+  readonly #skews: readonly [number, number];
+  /** Revocations whose record has stood, and those whose record a restore has taken away. */
+  readonly #stood = new Set<string>();
+  readonly #restored = new Set<string>();
+  #kills: number;
+  #drifts: number;
+  #ids = 0;
+  #clock = NOON;
+
+  constructor(scenario: AccountScenario) {
+    const { faults, kinds, aim, kills, skews, driftChecks, deeds, roles } = scenario;
+    const options = { faults, aim, now: () => this.#clock };
+    this.scheduler = new Scheduler(kinds ? { ...options, kinds } : options);
+    this.#queues = new MemoryQueues(() => this.#clock);
+    this.#account = new MemoryAccount(roles, () => new Date(this.#clock));
+    this.#scope = scenario.scope ? SCOPE : undefined;
+    this.#part = revokedPart(this.#scope);
+    this.#before = this.#access;
+    this.#deeds = [...deeds];
+    this.#kills = kills;
+    this.#skews = skews;
+    this.#drifts = driftChecks;
+  }
+
+  tick(): void {
+    this.#clock += STEP_MS;
+    this.scheduler.passDeadlines();
+    const now = new Date(this.#clock);
+    const open = new Set(openOfPart(this.#account.tags, this.#part, now).map(({ id }) => id));
+    for (const id of open) this.#stood.add(id);
+    for (const entry of this.#audit.entries) if (!this.#times.has(entry)) this.#times.set(entry, this.#clock);
+  }
+
+  transitions(): Transition[] {
+    const wakes = this.#sleeps
+      .filter(({ at }) => at <= this.#clock)
+      .map((sleep) => ({ label: `${sleep.actor.name} wakes`, actor: sleep.actor, run: () => this.#wake(sleep) }));
+    const takes = this.#queues.visible.map((message) => ({
+      label: `an instance takes ${message.text.slice(0, 40)}`,
+      run: () => this.#take(message),
+    }));
+    const kills =
+      this.#kills === 0
+        ? []
+        : [...this.#actors.keys()]
+            .filter((actor) => this.scheduler.isAimedAt(actor))
+            .flatMap((actor) =>
+              [true, false].map((effect) => ({
+                label: `${actor.name} is killed, and what it called ${effect ? 'takes effect later' : 'is lost'}`,
+                rare: 'harm' as const,
+                run: () => this.#kill(actor, effect),
+              })),
+            );
+    const ready = [...wakes, ...takes, ...kills];
+    const isQuiet = wakes.length === 0 && takes.length === 0 && !this.scheduler.busy && this.#actors.size === 0;
+    const [deed] = this.#deeds;
+    if (deed && (!deed.quiet || isQuiet)) ready.push({ label: deed.do, run: () => this.#do(deed) });
+    const isStill = wakes.length === 0 && takes.length === 0 && !this.scheduler.busy;
+    return isStill && !(deed && (!deed.quiet || isQuiet)) ? this.#later() : ready;
+  }
+
+  check(): void {
+    const [poison] = this.#queues.poison;
+    if (poison) throw new Error(`A message is poison: ${poison.text}`);
+    const ids = this.#audit.entries.flatMap(({ id }) => id ?? []);
+    const twice = ids.find((id, n) => ids.indexOf(id) !== n);
+    if (twice) throw new Error(`${twice} is recorded twice.`);
+  }
+
+  async atRest(): Promise<void> {
+    for (const actor of this.#actors.keys()) throw new Error(`${actor.name} never ends.`);
+    this.#judgeRecords();
+    this.#judgeRevoked();
+    this.#judgeRestored();
+    this.#judgeByHand();
+  }
+
+  get #access(): readonly string[] {
+    const isScope = (one: string) => one.startsWith('scope ');
+    return this.#account.access.filter((one) => isScope(one) === (this.#scope !== undefined));
+  }
+
+  #later(): Transition[] {
+    const times = [
+      this.scheduler.nextDeadline(),
+      ...this.#sleeps.map(({ at }) => at),
+      ...this.#queues.timesBut(() => false),
+    ];
+    const next = Math.min(...times);
+    if (Number.isFinite(next)) {
+      const pass = () => {
+        this.#clock = Math.max(this.#clock, next);
+      };
+      return [{ label: `${Math.ceil((next - this.#clock) / 1000)} s pass`, run: pass }];
+    }
+    if (this.#drifts === 0) return [];
+    return [{ label: 'a drift check', run: () => this.#driftCheck() }];
+  }
+
+  #driftCheck(): void {
+    this.#drifts -= 1;
+    this.scheduler.heal();
+    this.#kills = 0;
+    this.#clock += HOUR_MS;
+    const now = new Date(this.#clock);
+    if (openOfPart(this.#account.tags, this.#part, now).length === 0 || this.#access.length === 0) return;
+    const of = { account: this.#account.account.id, ...(this.#scope === undefined ? {} : { scope: this.#scope }) };
+    const cause = { by: 'drift', ref: '', since: now.toISOString() };
+    this.#queues.send(KEY_WORK, { kind: 'accountRevocation', ...of, records: false, cause, attempt: 0 });
+  }
+
+  #do(deed: AccountDeed): void {
+    this.#deeds.shift();
+    const at = this.scheduler.history.length;
+    if (deed.do === 'minutesPass') {
+      this.#clock += (deed.minutes ?? 0) * 60_000;
+      return;
+    }
+    if (deed.do === 'revoke' || deed.do === 'restore') {
+      this.#call(deed.do, at);
+      return;
+    }
+    const gave = deed.do === 'giveByHand' ? this.#account.giveByHand() : undefined;
+    if (deed.do === 'takeByHand') this.#account.takeByHand();
+    if (deed.do === 'enableByHand') this.#account.enableByHand();
+    this.#byHand.push({ ...deed, at, atMs: this.#clock, gave });
+  }
+
+  #call(did: 'revoke' | 'restore', start: number): void {
+    const n = this.#calls.length + 1;
+    const actor = new Actor(`${did} ${n}`);
+    const instance = n % 2;
+    const named = openOfPart(this.#account.tags, this.#part, new Date(this.#clock))[0]?.id ?? 'none';
+    const call: Call = {
+      did,
+      actor,
+      id: did === 'revoke' ? `id-${n}` : named,
+      start,
+      end: undefined,
+      answer: undefined,
+    };
+    this.#calls.push(call);
+    this.#actors.set(actor, instance);
+    const services = this.#services(actor, instance);
+    void this.#run(call, n, services)
+      .catch((error: unknown) => `failed: ${(error as Error).message}`)
+      .then((answer) => {
+        call.answer = answer;
+        call.end = this.scheduler.history.length;
+        this.#actors.delete(actor);
+      });
+  }
+
+  async #run({ did, id }: Call, n: number, services: ReturnType<AccountWorld['services']>): Promise<string> {
+    const by = {
+      caller: { objectId: oid(n), appId: 'app' },
+      correlationId: `call-${n}`,
+      why: 'a simulation',
+      ticket: undefined,
+    };
+    const revocable = await readRevocable(this.#account.account, this.#part, () => KEY, services);
+    if (!revocable) throw new Error('no account');
+    const { part, place } = revocable;
+    if (did === 'revoke') {
+      const { complete } = await revokeAccount(part, place, by, { ...services, newId: () => id }, () => {});
+      return complete ? 'complete' : 'incomplete';
+    }
+    return (await restoreAccount(part, place, { revocation: id, dualControl: true }, by, services, () => {})).end;
+  }
+
+  #take(message: Message): void {
+    this.#queues.take(message);
+    this.#ids += 1;
+    const actor = new Actor(`look ${this.#ids}`);
+    const instance = this.#ids % 2;
+    this.#actors.set(actor, instance);
+    const services = this.#services(actor, instance);
+    void processWork<Work>({
+      ...services,
+      queueName: KEY_WORK,
+      received: { entry: JSON.parse(message.text), dequeueCount: message.dequeued },
+      parse: parseKeyQueueWork,
+      run: async (work) =>
+        work.kind === 'accountRevocation'
+          ? settleBelowKey(work, { ...services, settings: { vaults: VAULTS } }, () => {})
+          : { outcome: 'done' },
+      reports: new AtMostEvery(HOUR_MS),
+      log: () => {},
+    })
+      .then(
+        () => this.#queues.remove(message),
+        () => this.#queues.failed(message),
+      )
+      .then(() => this.#actors.delete(actor));
+  }
+
+  #kill(actor: Actor, takesEffect: boolean): void {
+    this.#kills -= 1;
+    this.scheduler.kill(actor, takesEffect);
+    this.#actors.delete(actor);
+  }
+
+  #wake(sleep: { readonly actor: Actor; readonly wake: () => void }): void {
+    this.#sleeps.splice(this.#sleeps.indexOf(sleep as never), 1);
+    if (!sleep.actor.dead) sleep.wake();
+  }
+
+  #services(actor: Actor, instance: number) {
+    return this.services(actor, instance);
+  }
+
+  services(actor: Actor, instance: number) {
+    const way: Way = (label, effect, writes) => {
+      const seen = () => {
+        const answer = effect();
+        if (actor.name.startsWith('restore') && label.startsWith('delete ')) {
+          for (const [, id = ''] of label.matchAll(/cmk-revoked-([0-9a-z-]+)/g)) this.#restored.add(id);
+        }
+        return answer;
+      };
+      return this.scheduler.call(actor, label, seen, writes);
+    };
+    const now = () => new Date(this.#clock + (this.#skews[instance] ?? 0) * 60_000);
+    const { port } = { port: this.#queues.port(way) };
+    return {
+      ...this.#account.ports(way),
+      queue: {
+        ...port,
+        // What else is sent changes nothing here.
+        send: (...[queue, work, delay]: Parameters<typeof port.send>) =>
+          work.kind === 'accountRevocation' ? port.send(queue, work, delay) : Promise.resolve(),
+      },
+      audit: this.#audit.port(way),
+      accountTrail: (resource: string) =>
+        way('read the audit trail', () =>
+          this.#audit.entries
+            .flatMap(
+              (entry) =>
+                wordOf(JSON.parse(JSON.stringify(entry)), resource, new Date(this.#times.get(entry) ?? this.#clock)) ??
+                [],
+            )
+            .reverse(),
+        ),
+      now,
+      sleep: (ms: number) =>
+        new Promise<void>((wake) => {
+          this.#sleeps.push({ at: this.#clock + ms, actor, wake });
+        }),
+    };
+  }
+
+  #open() {
+    return openOfPart(this.#account.tags, this.#part, new Date(this.#clock));
+  }
+
+  /** Whatever took effect is on record, although its process was killed, or an answer lost. */
+  #judgeRecords(): void {
+    const { entries } = this.#audit;
+    const resource = resourceOfPart(this.#account.account, this.#part);
+    for (const { did, id, answer } of this.#calls) {
+      const isDone = did === 'revoke' && (answer === 'complete' || (answer === undefined && this.#stood.has(id)));
+      const isOn = entries.some((entry) => entry.id?.startsWith(`account.revoke/${id}/`));
+      // Its restore may have been on record too late for the look, where two things went wrong.
+      if (isDone && !isOn && this.scheduler.harms <= 1) throw new Error(`Revocation ${id} is not on record.`);
+    }
+    const closed = new Set(
+      entries.flatMap((entry) => wordOf(JSON.parse(JSON.stringify(entry)), resource, new Date())?.closed ?? []),
+    );
+    const open = new Set(this.#open().map(({ id }) => id));
+    for (const id of this.#restored) {
+      if (!closed.has(id) && !open.has(id) && this.scheduler.harms <= 1)
+        throw new Error(`The restore of ${id} is not on record.`);
+    }
+  }
+
+  get #begun(): readonly Call[] {
+    return this.#calls.filter(
+      ({ did, answer }) => did === 'restore' && !/^(nothing|otherRevocation|secondPerson|failed)/.test(answer ?? ''),
+    );
+  }
+
+  #judgeRevoked(): void {
+    for (const revoke of this.#calls) {
+      if (revoke.did !== 'revoke' || revoke.answer !== 'complete') continue;
+      if (this.#begun.some(({ start }) => start > revoke.start)) continue;
+      if (this.#open().length === 0) throw new Error(`Revoked (${revoke.id}), and at rest no revocation is on record.`);
+      if (this.#byHand.some(({ do: what, at }) => what !== 'takeByHand' && at > revoke.start)) continue;
+      if (this.#access.length > 0) throw new Error(`Revoked (${revoke.id}), and at rest it has: ${this.#access}`);
+    }
+  }
+
+  #judgeRestored(): void {
+    const last = this.#begun.findLast(({ answer }) => answer === 'restored');
+    if (!last) return;
+    const others = this.#calls.filter((one) => one !== last);
+    if (others.some(({ start, end }) => start > last.start || end === undefined || end > last.start)) return;
+    const [open] = this.#open();
+    if (open) throw new Error(`Restored, and at rest a revocation is open: ${open.id}.`);
+    if (this.#byHand.length > 0) return;
+    const [is, was] = [this.#access, this.#before].map((all) => all.join(', '));
+    if (is !== was) throw new Error(`Restored, and at rest it has: ${is}; it had: ${was}`);
+  }
+
+  /** What a person does after everything is that person's. */
+  #judgeByHand(): void {
+    const hand = this.#byHand.at(-1);
+    if (!hand?.quiet || this.#calls.some(({ start }) => start > hand.at)) return;
+    if (hand.gave && !this.#access.includes(hand.gave)) throw new Error('What a person has given is taken away.');
+    if (hand.do === 'enableByHand' && this.#scope && this.#access.length === 0) {
+      throw new Error('The scope that a person has enabled is disabled.');
+    }
+    if (hand.do === 'takeByHand' && this.#access.length > 0) throw new Error('What a person took away is given back.');
+  }
+}

@@ -1,0 +1,175 @@
+import type { Account } from '../../src/accounts/account.ts';
+import { ENCRYPTION_USER } from '../../src/identities/key-roles.ts';
+import type { RevocableServices } from '../../src/identities/revocable.ts';
+import type { AccountTags } from '../../src/revocation/account-part.ts';
+import { KEY, SUBSCRIPTION, VAULT_ID, versionName } from '../support/keys.ts';
+import type { Way } from './memory-vault.ts';
+
+const ID = `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st1`;
+export const PRINCIPAL = 'd00d0000-0000-4000-8000-00000000000a';
+export const SCOPE = 'scope1';
+
+interface Role {
+  readonly name: string;
+  readonly scope: string;
+  readonly changedOn: Date;
+}
+
+/** Where a role is assigned: on the vault, and on the key. */
+export const PLACES = [VAULT_ID, `${VAULT_ID}/keys/${KEY.name}`] as const;
+
+/** The account before anything was done to it. */
+const LONG_AGO = new Date(Date.UTC(2026, 0, 1));
+
+function guid(n: number): string {
+  return `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
+}
+
+/** One account as Azure keeps it: the roles of its identity, one encryption scope, its tags. */
+export class MemoryAccount {
+  tags: Record<string, string> = { owner: 'finance' };
+  isEnabled = true;
+  #scopeChangedOn = LONG_AGO;
+  readonly #roles = new Map<string, Role>();
+  readonly #now: () => Date;
+  #given = 100;
+
+  constructor(roles: number, now: () => Date) {
+    this.#now = now;
+    PLACES.slice(0, roles).forEach((scope, n) => {
+      this.#put({ name: guid(n + 1), scope, changedOn: LONG_AGO });
+    });
+  }
+
+  /** Whatever gives access, in a form to be compared. */
+  get access(): readonly string[] {
+    return [...this.#roles.keys(), ...(this.isEnabled ? [`scope ${SCOPE}`] : [])].sort();
+  }
+
+  /** A person gives the role on the vault, under a name of its own; Azure takes no second one beside one that is there. */
+  giveByHand(): string | undefined {
+    this.#given += 1;
+    const role = { name: guid(this.#given), scope: PLACES[0], changedOn: this.#now() };
+    return this.#isAssigned(role.scope) ? undefined : this.#put(role);
+  }
+
+  /** A person takes away all that there is. */
+  takeByHand(): void {
+    this.#roles.clear();
+    this.#setScope(false);
+  }
+
+  enableByHand(): void {
+    this.#setScope(true);
+  }
+
+  get account(): Account {
+    return {
+      id: ID,
+      subscriptionId: SUBSCRIPTION,
+      resourceGroup: 'rg',
+      type: 'Microsoft.Storage/storageAccounts',
+      name: 'st1',
+      location: 'westeurope',
+      tags: { ...this.tags },
+      userAssignedIdentities: [],
+      principalIds: {},
+      systemPrincipalId: PRINCIPAL,
+      encryption: {
+        keySource: 'Microsoft.Keyvault',
+        keyVaultProperties: {
+          keyVaultUri: KEY.vault.uri,
+          keyName: KEY.name,
+          keyVersion: versionName(1),
+          currentVersionedKeyIdentifier: `${KEY.id}/${versionName(1)}`,
+        },
+      },
+    };
+  }
+
+  ports(way: Way): RevocableServices & { readonly tags: AccountTags } {
+    const get = () => way('get account', () => this.account);
+    const assigned = ({ name, scope }: Role) => ({
+      id: `${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`,
+      name,
+      scope,
+      principalId: PRINCIPAL,
+      roleId: ENCRYPTION_USER.id,
+    });
+    return {
+      accounts: {
+        get,
+        getScope: (_, name) =>
+          way('get scope', () => ({
+            name,
+            enabled: this.isEnabled,
+            keyUri: `${KEY.id}/${versionName(1)}`,
+            currentKeyId: `${KEY.id}/${versionName(1)}`,
+            changedOn: this.#scopeChangedOn,
+          })),
+      },
+      scopeStates: {
+        set: (_, name, state) => way(`${state} ${name}`, () => this.#setScope(state === 'Enabled'), true),
+      },
+      vaults: { get: async () => ({ accessModel: 'rbac' }) as never },
+      authorization: {
+        grantsTo: async () =>
+          [...this.#roles.values()].map((role) => ({
+            ...assigned(role),
+            dataActions: ['*'],
+            notDataActions: [],
+            conditional: false,
+          })),
+        endsAt: async () => new Map(),
+      },
+      keyRoles: {
+        assignedTo: (_, scope) =>
+          way('list roles', () =>
+            [...this.#roles.values()].filter((role) => scope.startsWith(role.scope)).map(assigned),
+          ),
+        find: (scope, name) =>
+          way(`find role ${Number(name.slice(-3))}`, () => {
+            const role = this.#roles.get(`${scope}/${name}`);
+            return role && { ...assigned(role), changedOn: role.changedOn };
+          }),
+        remove: (scope, name) =>
+          way(`remove role ${Number(name.slice(-3))}`, () => void this.#roles.delete(`${scope}/${name}`), true),
+        giveBack: ({ scope, name }) =>
+          way(
+            `give role ${Number(name.slice(-3))}`,
+            () => {
+              if (!this.#isAssigned(scope)) this.#put({ name, scope, changedOn: this.#now() });
+            },
+            true,
+          ),
+      },
+      tags: {
+        read: async () => (await get()).tags,
+        merge: (_, tags) => way(`merge ${Object.keys(tags).join()}`, () => void Object.assign(this.tags, tags), true),
+        remove: (_, tags) =>
+          way(
+            `delete ${Object.keys(tags).join()}`,
+            () => {
+              this.tags = Object.fromEntries(Object.entries(this.tags).filter(([name, value]) => tags[name] !== value));
+            },
+            true,
+          ),
+      },
+    };
+  }
+
+  #isAssigned(scope: string): boolean {
+    return [...this.#roles.values()].some((role) => role.scope === scope);
+  }
+
+  #put(role: Role): string {
+    const id = `${role.scope}/${role.name}`;
+    this.#roles.set(id, role);
+    return id;
+  }
+
+  #setScope(isEnabled: boolean): void {
+    this.isEnabled = isEnabled;
+    this.#scopeChangedOn = this.#now();
+  }
+}

@@ -1,0 +1,80 @@
+import { type AccountDeed, type AccountScenario, AccountWorld } from './account-world.ts';
+import type { World } from './explore.ts';
+
+type Random = () => number;
+
+const one = <T>(random: Random, of: readonly T[]): T => of[Math.floor(random() * of.length)] as T;
+const REVOKE: AccountDeed = { do: 'revoke' };
+const RESTORE: AccountDeed = { do: 'restore' };
+const quiet = (deed: AccountDeed): AccountDeed => ({ ...deed, quiet: true });
+const passed = (minutes: number): AccountDeed => quiet({ do: 'minutesPass', minutes });
+
+/** An account, or an encryption scope, is revoked and restored, once more or by several at the same moment. */
+export function randomAccountWorld(random: Random): () => World {
+  const scope = random() < 0.4;
+  const deeds = one<readonly AccountDeed[]>(random, [
+    [REVOKE],
+    [REVOKE, quiet(RESTORE)],
+    [REVOKE, quiet(RESTORE), REVOKE],
+    [REVOKE, quiet(RESTORE), quiet(REVOKE)],
+    [REVOKE, REVOKE, quiet(RESTORE)],
+    [REVOKE, quiet(RESTORE), RESTORE],
+    [REVOKE, quiet(RESTORE), quiet(REVOKE), quiet(RESTORE)],
+    [REVOKE, RESTORE, REVOKE, RESTORE],
+    [REVOKE, REVOKE, RESTORE, RESTORE, REVOKE],
+  ]);
+  const scenario: AccountScenario = {
+    scope,
+    roles: one(random, [1, 2]),
+    deeds,
+    faults: one(random, [0, 1, 1, 2]),
+    aim: one(random, [/./, /role \d|abled/, /merge|delete/, /give|Enabled/, /remove|Disabled/, /audit/]),
+    kills: one(random, [0, 0, 1]),
+    skews: [one(random, [0, 2.5, -2.5]), one(random, [0, 2.5, -2.5])],
+    driftChecks: one(random, [0, 0, 2]),
+  };
+  return () => new AccountWorld(scenario);
+}
+
+/** A write that its caller gave up takes effect once the account has been restored, or revoked anew. */
+export function randomLateAccountWorld(random: Random): () => World {
+  const { deeds, aim } = one<Pick<AccountScenario, 'deeds' | 'aim'>>(random, [
+    { deeds: [REVOKE, quiet(RESTORE)], aim: one(random, [/^remove|Disabled/, /^remove|Disabled/, /^merge/]) },
+    { deeds: [REVOKE, quiet(RESTORE), quiet(REVOKE)], aim: /^give|Enabled/ },
+    { deeds: [REVOKE, quiet(RESTORE), REVOKE], aim: /^give|Enabled|^delete/ },
+  ]);
+  const scenario: AccountScenario = {
+    scope: random() < 0.4,
+    roles: one(random, [1, 2]),
+    deeds,
+    faults: 1,
+    kinds: ['late'],
+    aim,
+    kills: 0,
+    skews: [0, one(random, [0, 2.5])],
+    driftChecks: 0,
+  };
+  return () => new AccountWorld(scenario);
+}
+
+/** A person's own hand, well after a revocation or a restore. */
+export function randomByHandAccountWorld(random: Random): () => World {
+  const isScope = random() < 0.5;
+  const give = quiet({ do: isScope ? 'enableByHand' : 'giveByHand' });
+  const deeds = one<readonly AccountDeed[]>(random, [
+    isScope ? [REVOKE, passed(16), give] : [REVOKE, give],
+    [REVOKE, passed(16), give],
+    [REVOKE, quiet(RESTORE), passed(16), quiet({ do: 'takeByHand' })],
+  ]);
+  const scenario: AccountScenario = {
+    scope: isScope,
+    roles: one(random, [1, 2]),
+    deeds,
+    faults: one(random, [0, 1]),
+    aim: /role \d|abled|audit/,
+    kills: 0,
+    skews: [one(random, [0, 2.5]), 0],
+    driftChecks: 2,
+  };
+  return () => new AccountWorld(scenario);
+}
