@@ -28,7 +28,7 @@ export const BREAK_GLASS_REASONS = {
   AccountRevoked: 'An account, or an encryption scope, was cut off from its key by itself, as a fresh read proves.',
   AccountRevocationIncomplete: 'It is not proved that nothing gives access any more; the call can be repeated.',
   AccountKeptRevoked:
-    'A write that took effect late had given access back to what is revoked; it was taken away again.',
+    'A write that took effect late had given access back to what is revoked, or spoilt its record; that was put right.',
   AccountRestored: 'Everything that the revocation of the account, or of the encryption scope, took away is back.',
   AccountRestoreIncomplete: 'Not everything that the revocation took away is back; the call can be repeated.',
   AccountNotManaged: 'There is no such storage account or encryption scope on a key that this app looks after.',

@@ -89,11 +89,12 @@ export const TAKEN = z.discriminatedUnion('kind', [
     conditionVersion: z.string().optional(),
   }),
 ]);
+export const PART = z.union([z.literal('identity'), z.templateLiteral(['scope:', z.string().min(1).max(63)])]);
 const RECORD = z.strictObject({
   on: z.iso.datetime(),
   by: OBJECT_ID,
   joined: z.array(OBJECT_ID).max(20).optional(),
-  part: z.union([z.literal('identity'), z.templateLiteral(['scope:', z.string().min(1).max(63)])]),
+  part: PART,
   took: z.array(TAKEN),
 });
 

@@ -4,7 +4,7 @@ import { CLOCKS_APART_MS } from '../audit/find-entry.ts';
 import { linesBackwards } from '../audit/read-backwards.ts';
 import { parseRecord } from '../audit/record.ts';
 import { mayHold } from '../audit/trail-filter.ts';
-import { TAKEN, type Taken } from './account-record.ts';
+import { type AccountRevocation, PART, TAKEN, type Taken } from './account-record.ts';
 
 /** What the audit trail says was done to one part of an account, by a call. */
 export interface AccountWord {
@@ -18,6 +18,8 @@ export interface AccountWord {
   readonly closed: readonly string[];
   /** Of a restore: all that it gives back. */
   readonly gives: readonly Taken[];
+  /** Of a revocation: its record, as it was when it was done. */
+  readonly record: AccountRevocation | undefined;
   /** A look has concluded it from what it found: nothing is given back by that. */
   readonly foundLater: boolean;
 }
@@ -31,12 +33,20 @@ export interface AccountWord {
 export type AccountTrail = (resource: string, since: Date) => Promise<readonly AccountWord[]>;
 
 const DID = { 'account.revoke': 'revoke', 'account.restore': 'restore' } as const;
+const REVOCATION = z.object({
+  id: z.string(),
+  revokedOn: z.iso.datetime().transform((time) => new Date(time)),
+  revokedBy: z.string(),
+  joined: z.array(z.string()).exactOptional(),
+  part: PART,
+  took: z.array(TAKEN),
+});
 const ENTRY = z.object({
   action: z.enum(['account.revoke', 'account.restore']),
   reason: z.string(),
   resource: z.string(),
   details: z.object({
-    revocation: z.object({ id: z.string() }),
+    revocation: z.looseObject({ id: z.string() }),
     closed: z.array(z.string()).default([]),
     gives: z.array(TAKEN).default([]),
     foundLater: z.boolean().default(false),
@@ -63,5 +73,7 @@ export function wordOf(entry: unknown, resource: string, on: Date): AccountWord 
   const { data } = ENTRY.safeParse(entry);
   if (data?.resource.toLowerCase() !== resource.toLowerCase()) return undefined;
   const { revocation, ...details } = data.details;
-  return { did: DID[data.action], reason: data.reason, on, revocation: revocation.id, ...details };
+  const did = DID[data.action];
+  const record = did === 'revoke' && !details.foundLater ? REVOCATION.safeParse(revocation).data : undefined;
+  return { did, reason: data.reason, on, revocation: revocation.id, record, ...details };
 }

@@ -7,6 +7,7 @@ import type { AccountRevocationWork } from '../work/messages.ts';
 import type { AccountPart, AccountPorts } from './account-part.ts';
 import {
   type AccountRevocation,
+  formatAccountRevocation,
   openOfPart,
   resourceOfPart,
   type Taken,
@@ -51,15 +52,13 @@ export async function settleAccount(
   log: Log,
 ): Promise<void> {
   const look = new AccountLook(part, done, since, services, log);
-  const open = await look.open();
-  const standing = await look.standing(open);
-  // As it was left.
-  if (open.length > 0 && standing.length === 0 && done?.did !== 'restore') return;
-  const words = await look.words(open);
+  const before = await look.open();
+  const words = await look.words(before);
   const closed = new Set(words.flatMap((word) => (isRestored(word) ? word.closed : [])));
+  const open = (await look.mend(words, closed)) ? await look.open() : before;
   const ghosts = open.filter(({ id }) => closed.has(id));
   if (ghosts.length > 0) await look.close(ghosts);
-  if (ghosts.length < open.length) await look.take(standing, words, closed);
+  if (ghosts.length < open.length) await look.take(open, words, closed);
   else if (done?.did === 'restore') await look.give(done.revocation.id, words);
 }
 
@@ -105,7 +104,7 @@ class AccountLook {
   }
 
   /** What of the records is there all the same. */
-  async standing(open: readonly AccountRevocation[]): Promise<readonly StandingTaken[]> {
+  async #standing(open: readonly AccountRevocation[]): Promise<readonly StandingTaken[]> {
     const all = new Map(open.toReversed().flatMap((of) => of.took.map((taken) => [takenId(taken), { taken, of }])));
     const read = [...all.values()].map(async (one): Promise<StandingTaken[]> => {
       try {
@@ -120,6 +119,25 @@ class AccountLook {
     return (await Promise.all(read)).flat();
   }
 
+  /**
+   * A record that grew while it was taken away may be written over by its beginning, which came late: it is written again as
+   * the audit trail has it. Where nothing of it is left, somebody has taken the tags away: that is no write of this app.
+   */
+  async mend(words: readonly AccountWord[], closed: ReadonlySet<string>): Promise<boolean> {
+    const { tags, sleep } = this.#services;
+    const { account } = this.#part;
+    const id = this.#done?.did === 'revoke' ? this.#done.revocation.id : undefined;
+    const record = words.find(({ did, revocation }) => did === 'revoke' && revocation === id)?.record;
+    const wanted = record && formatAccountRevocation(record);
+    if (!record || !wanted || closed.has(record.id)) return false;
+    const shown = tagsOfRecord(await tags.read(account), record.id);
+    const isThere = Object.entries(wanted).every(([name, value]) => shown[name] === value);
+    if (isThere || Object.keys(shown).length === 0) return false;
+    await twice(() => tags.merge(account, wanted), sleep);
+    await this.#write('account.keepRevoked', 'AccountKeptRevoked', record.id, { recorded: record.took });
+    return true;
+  }
+
   /** Takes records away that a late write has brought back after they were restored. */
   async close(ghosts: readonly AccountRevocation[]): Promise<void> {
     const { tags, sleep } = this.#services;
@@ -132,13 +150,14 @@ class AccountLook {
 
   /** Takes away what stands, by records that somebody's call has made and nobody's has closed. */
   async take(
-    standing: readonly StandingTaken[],
+    open: readonly AccountRevocation[],
     words: readonly AccountWord[],
     closed: ReadonlySet<string>,
   ): Promise<void> {
     const { now } = this.#services;
     const called = new Set(words.flatMap(({ did, revocation }) => (did === 'revoke' ? revocation : [])));
     if (this.#done?.did === 'revoke') called.add(this.#done.revocation.id);
+    const standing = await this.#standing(open);
     const late = standing.filter(
       ({ of, changedOn = now() }) =>
         called.has(of.id) &&

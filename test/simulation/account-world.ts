@@ -77,6 +77,8 @@ export class AccountWorld implements World {
   /** Revocations whose record has stood, and those whose record a restore has taken away. */
   readonly #stood = new Set<string>();
   readonly #restored = new Set<string>();
+  /** Revocations of which a look is to come that records them. */
+  readonly #looked = new Set<string>();
   #kills: number;
   #drifts: number;
   #ids = 0;
@@ -296,14 +298,18 @@ export class AccountWorld implements World {
       return this.scheduler.call(actor, label, seen, writes);
     };
     const now = () => new Date(this.#clock + (this.#skews[instance] ?? 0) * 60_000);
-    const { port } = { port: this.#queues.port(way) };
+    const port = this.#queues.port(way);
     return {
       ...this.#account.ports(way),
       queue: {
         ...port,
         // What else is sent changes nothing here.
         send: (...[queue, work, delay]: Parameters<typeof port.send>) =>
-          work.kind === 'accountRevocation' ? port.send(queue, work, delay) : Promise.resolve(),
+          work.kind === 'accountRevocation'
+            ? port.send(queue, work, delay).then(() => {
+                if (work.records && work.done?.did === 'revoke') this.#looked.add(work.done.revocation.id);
+              })
+            : Promise.resolve(),
       },
       audit: this.#audit.port(way),
       accountTrail: (resource: string) =>
@@ -333,7 +339,9 @@ export class AccountWorld implements World {
     const { entries } = this.#audit;
     const resource = resourceOfPart(this.#account.account, this.#part);
     for (const { did, id, answer } of this.#calls) {
-      const isDone = did === 'revoke' && (answer === 'complete' || (answer === undefined && this.#stood.has(id)));
+      const isDone =
+        did === 'revoke' &&
+        (answer === 'complete' || (answer === undefined && this.#stood.has(id) && this.#looked.has(id)));
       const isOn = entries.some((entry) => entry.id?.startsWith(`account.revoke/${id}/`));
       // Its restore may have been on record too late for the look, where two things went wrong.
       if (isDone && !isOn && this.scheduler.harms <= 1) throw new Error(`Revocation ${id} is not on record.`);

@@ -223,7 +223,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no second look: what a late write gives back to a revoked account stays',
     file: SETTLE_ACCOUNT,
-    from: 'if (ghosts.length < open.length) await look.take(standing, words, closed);',
+    from: 'if (ghosts.length < open.length) await look.take(open, words, closed);',
     to: 'if (ghosts.length < open.length) return;',
   },
   {
