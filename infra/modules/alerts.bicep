@@ -91,7 +91,7 @@ var rules = [
     frequency: 'PT5M'
     window: 'PT10M'
     // Not from the requests: their address comes without its query, so that a dry run looks like a revocation there.
-    query: '${records} | where reason in ("Revoked", "RevocationIncomplete", "KeptRevoked", "AccountRevoked", "AccountRevocationIncomplete")'
+    query: '${records} | where reason in ("Revoked", "RevocationIncomplete", "KeptRevoked", "AccountRevoked", "AccountRevocationIncomplete", "AccountKeptRevoked")'
     mute: 'PT1H'
     by: ['key']
     threshold: 0

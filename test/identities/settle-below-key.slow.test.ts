@@ -1,0 +1,276 @@
+import { describe, expect, it } from 'vitest';
+import type { RoleAssignment, StorageAccount } from '../../local/azure/world.ts';
+import { reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
+import type { RecordAudit } from '../../src/audit/audit-trail.ts';
+import type { AuditEntry } from '../../src/audit/record.ts';
+import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
+import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
+import { type Revocable, readRevocable } from '../../src/identities/revocable.ts';
+import { settleBelowKey } from '../../src/identities/settle-below-key.ts';
+import { type RevokedPart, readAccountRevocations, revokedPart } from '../../src/revocation/account-record.ts';
+import { restoreAccount, revokeAccount } from '../../src/revocation/account-revocation.ts';
+import { wordOf } from '../../src/revocation/account-trail.ts';
+import type { Services } from '../../src/services.ts';
+import type { AccountRevocationWork } from '../../src/work/messages.ts';
+import { TestKey } from '../support/fleet.ts';
+import { useWire } from '../support/wire.ts';
+
+const wire = useWire();
+const ALICE = 'a11ce000-0000-4000-8000-000000000001';
+const BOB = 'b0b00000-0000-4000-8000-000000000002';
+const callBy = (objectId: string) => ({
+  caller: { objectId, appId: 'app' },
+  correlationId: 'call-1',
+  why: 'One share is being copied',
+  ticket: undefined,
+});
+
+/** An account with its own identity on the vault, an encryption scope, and an audit trail of its own in memory. */
+function site(more: Partial<Services> = {}) {
+  const { world, clock } = wire.azure;
+  const key = new TestKey(world);
+  const account = key.account('pinned', {
+    identity: undefined as never,
+    scopes: [{ name: 'scope1', key: key.use() }],
+  });
+  const trail: { readonly entry: AuditEntry; readonly on: Date }[] = [];
+  const audit: RecordAudit = async (entry, _waitMs, since) => {
+    const isKnown = since && trail.some((one) => one.entry.id !== undefined && one.entry.id === entry.id);
+    if (!isKnown) trail.push({ entry: JSON.parse(JSON.stringify(entry)), on: clock.now() });
+    return { written: { file: 'f', seq: 1, hash: 'h' } };
+  };
+  const accountTrail: Services['accountTrail'] = async (resource) =>
+    trail.flatMap(({ entry, on }) => wordOf(entry, resource, on) ?? []).reverse();
+  const services = { ...wire.services(), audit, accountTrail, sleep: async () => {}, ...more };
+  const roles = () =>
+    [...world.roleAssignments.entries()].filter(([, one]) => one.principalId === account.identity?.principalId);
+  // One for the scope, which Azure would not take beside that of the account.
+  for (const [id] of roles().slice(1)) world.roleAssignments.delete(id);
+  return { key, account, services, trail, roles };
+}
+type Site = ReturnType<typeof site>;
+
+const idOf = ({ id }: StorageAccount): ResourceId => parseResourceId(id) as ResourceId;
+async function revocableOf({ account }: Site, part: RevokedPart, services: Services): Promise<Revocable> {
+  const keyOf = ({ vaultUri, keyName }: { vaultUri: string; keyName: string }) =>
+    services.settings.vaults.key(`${vaultUri}/keys/${keyName}`);
+  return (await readRevocable(idOf(account), part, keyOf, services)) as Revocable;
+}
+async function revoke(of: Site, scope?: string, services: Services = of.services) {
+  const { part, place } = await revocableOf(of, revokedPart(scope), services);
+  return revokeAccount(part, place, callBy(ALICE), services, wire.log);
+}
+async function restore(of: Site, scope?: string) {
+  const { part, place } = await revocableOf(of, revokedPart(scope), of.services);
+  const revocation = openOn(of)[0]?.id ?? 'none';
+  return restoreAccount(part, place, { revocation, dualControl: true }, callBy(BOB), of.services, wire.log);
+}
+const openOn = ({ account }: Pick<Site, 'account'>) =>
+  readAccountRevocations(account.tags, wire.azure.clock.now()).open;
+const actions = ({ trail }: Site) => trail.map(({ entry }) => `${entry.action} ${entry.reason}`);
+const looks = ({ account }: Site) =>
+  wire.sent.flatMap(({ work, delaySeconds }) =>
+    work.kind === 'accountRevocation' && work.account === account.id ? [{ work, delaySeconds }] : [],
+  );
+/** The looks that were ordered for that many seconds after `did`. */
+async function look(of: Site, did: 'revoke' | 'restore', seconds: number): Promise<void> {
+  for (const { work, delaySeconds } of looks(of)) {
+    if (work.done?.did !== did || delaySeconds !== seconds) continue;
+    expect(await settleBelowKey(work, of.services, wire.log)).toEqual({ outcome: 'done' });
+  }
+}
+/** What somebody gives, or a late write, under the very name that was taken away. */
+function giveLate([id, role]: readonly [string, RoleAssignment]): void {
+  const nowMs = wire.azure.clock.now().getTime();
+  wire.azure.world.roleAssignments.set(id, { ...role, createdMs: nowMs, updatedMs: nowMs });
+}
+const setScope = ({ account }: Site, state: 'Enabled' | 'Disabled') =>
+  Object.assign(account.encryptionScopes.get('scope1') ?? {}, {
+    state,
+    lastModifiedTime: wire.azure.clock.now().toISOString(),
+  });
+const stateOf = ({ account }: Site) => account.encryptionScopes.get('scope1')?.state;
+
+describe('the looks after an account was revoked', () => {
+  it('are ordered for 15, 75 and 400 seconds later, and beforehand for 60 and 275, in the queue of keys', async () => {
+    const of = site();
+    await revoke(of);
+    await restore(of);
+    for (const did of ['revoke', 'restore']) {
+      const mine = looks(of).filter(({ work }) => work.done?.did === did);
+      expect(mine.map(({ delaySeconds, work }) => `${delaySeconds} ${work.records}`).sort()).toEqual([
+        '15 false',
+        '275 true',
+        '400 true',
+        '60 false',
+        '75 false',
+      ]);
+    }
+    expect(wire.sent.filter(({ work }) => work.kind === 'accountRevocation').map(({ queue }) => queue)).toEqual(
+      Array.from({ length: 10 }, () => 'key-work'),
+    );
+  });
+
+  it('take away again what a restore of before gives back late, and say so', async () => {
+    const of = site();
+    const [role] = of.roles();
+    await revoke(of);
+    wire.azure.clock.advance(20_000);
+    if (role) giveLate(role);
+    wire.azure.clock.advance(40_000);
+    await look(of, 'revoke', 75);
+    expect(of.roles()).toEqual([]);
+    expect(actions(of)).toEqual(['account.revoke AccountRevoked', 'account.keepRevoked AccountKeptRevoked']);
+    expect((await restore(of)).end).toBe('restored');
+    expect(of.roles().map(([id]) => id)).toEqual([role?.[0]]);
+  });
+
+  it('do the same for an encryption scope', async () => {
+    const of = site();
+    await revoke(of, 'scope1');
+    wire.azure.clock.advance(20_000);
+    setScope(of, 'Enabled');
+    await look(of, 'revoke', 15);
+    // It may be a restore that is under way.
+    expect(stateOf(of)).toBe('Enabled');
+    wire.azure.clock.advance(40_000);
+    await look(of, 'revoke', 75);
+    expect(stateOf(of)).toBe('Disabled');
+  });
+
+  it('come by a drift check too, when all of those were lost', async () => {
+    const of = site();
+    const [role] = of.roles();
+    await revoke(of);
+    wire.azure.clock.advance(20_000);
+    if (role) giveLate(role);
+    wire.azure.clock.advance(3_600_000);
+    wire.sent.length = 0;
+    await runDriftCheck({ id: 'd1', by: 'timer' }, wire.services(), wire.log);
+    const [found] = looks(of);
+    expect(found).toMatchObject({ delaySeconds: 0, work: { cause: { by: 'drift' }, records: false } });
+    await settleBelowKey(found?.work as AccountRevocationWork, of.services, wire.log);
+    expect(of.roles()).toEqual([]);
+  });
+
+  it('leave what a person gives by hand: under another name, or ten minutes later', async () => {
+    const of = site();
+    const [role] = of.roles();
+    if (!role) throw new Error('no role');
+    await revoke(of);
+    await revoke(of, 'scope1');
+    const [id, one] = role;
+    const other = id.replace(/[^/]+$/, '00000000-0000-4000-8000-000000000009');
+    wire.azure.world.roleAssignments.set(other, { ...one, id: other });
+    wire.azure.clock.advance(60_000);
+    await look(of, 'revoke', 75);
+    expect(of.roles().map(([name]) => name)).toEqual([other]);
+    wire.azure.world.roleAssignments.delete(other);
+    wire.azure.clock.advance(10 * 60_000);
+    giveLate(role);
+    setScope(of, 'Enabled');
+    wire.azure.clock.advance(60_000);
+    await look(of, 'revoke', 400);
+    expect(of.roles()).toHaveLength(1);
+    expect(stateOf(of)).toBe('Enabled');
+  });
+
+  it('finish what a killed process has begun, and record it under its own id, whatever is paused', async () => {
+    const of = site();
+    const { account, key } = of;
+    const never = new Promise<never>(() => {});
+    const { keyRoles } = of.services;
+    const begun = revoke(of, undefined, { ...of.services, keyRoles: { ...keyRoles, remove: () => never } });
+    void begun.catch(() => {});
+    await expect.poll(() => openOn(of).length).toBe(1);
+    await expect.poll(() => looks(of).length).toBe(2);
+    const paused = { ...of.services, rollout: { ...of.services.rollout, paused: async () => ({ reason: 'Paused' }) } };
+    wire.azure.clock.advance(60_000);
+    await look(of, 'revoke', 60);
+    expect(of.roles()).toEqual([]);
+    wire.azure.clock.advance(215_000);
+    const outcome = await reconcileAndNote(key.accountWork(account), paused as never, wire.log);
+    expect(outcome.outcome).toBe('retry');
+    await look(of, 'revoke', 275);
+    await look(of, 'revoke', 275);
+    expect(actions(of)).toEqual([
+      'account.keepRevoked AccountKeptRevoked',
+      'account.revoke AccountRevocationIncomplete',
+    ]);
+    expect(of.trail.at(-1)?.entry).toMatchObject({
+      id: `account.revoke/${openOn(of)[0]?.id}/${ALICE}`,
+      caller: { objectId: ALICE },
+      details: { why: 'One share is being copied', foundLater: true, revocation: { took: [{ kind: 'role' }] } },
+    });
+  });
+
+  it('write its record again that its own beginning has written over, and not one that somebody took away', async () => {
+    const of = site();
+    await revoke(of);
+    const { tags } = of.account;
+    const [name = ''] = Object.keys(tags).filter((one) => one.startsWith('cmk-revoked-'));
+    of.account.tags = { ...tags, [name]: '1/1 {"on"' };
+    expect(openOn(of)).toEqual([]);
+    await look(of, 'revoke', 75);
+    expect(of.account.tags).toEqual(tags);
+    of.account.tags = {};
+    await look(of, 'revoke', 400);
+    expect(of.account.tags).toEqual({});
+  });
+});
+
+describe('the looks after an account was restored', () => {
+  it('give back what a late removal takes away, and take away a record that comes late', async () => {
+    const of = site();
+    const [role] = of.roles();
+    await revoke(of);
+    const record = Object.entries(of.account.tags).filter(([name]) => name.startsWith('cmk-revoked-'));
+    await restore(of);
+    for (const [id] of of.roles()) wire.azure.world.roleAssignments.delete(id);
+    Object.assign(of.account.tags, Object.fromEntries(record));
+    wire.azure.clock.advance(60_000);
+    await look(of, 'restore', 75);
+    expect(of.account.tags).toEqual({});
+    expect(of.roles().map(([id]) => id)).toEqual([role?.[0]]);
+    expect(actions(of).slice(2)).toEqual([
+      'account.finishRestore RestoreFinished',
+      'account.finishRestore RestoreFinished',
+    ]);
+  });
+
+  it('give nothing back that was revoked anew, that a person takes away later, or that nobody has restored', async () => {
+    const of = site();
+    await revoke(of, 'scope1');
+    const asked = looks(of)[0]?.work as AccountRevocationWork & { done: object };
+    const forged = { ...asked, done: { ...asked.done, did: 'restore' as const } } as AccountRevocationWork;
+    for (const records of [false, true]) {
+      await settleBelowKey({ ...forged, records }, of.services, wire.log);
+      expect(stateOf(of)).toBe('Disabled');
+    }
+    await restore(of, 'scope1');
+    await revoke(of, 'scope1');
+    wire.azure.clock.advance(75_000);
+    await look(of, 'restore', 75);
+    expect(stateOf(of)).toBe('Disabled');
+    await restore(of, 'scope1');
+    wire.azure.clock.advance(16 * 60_000);
+    setScope(of, 'Disabled');
+    await look(of, 'restore', 400);
+    expect(stateOf(of)).toBe('Disabled');
+  });
+});
+
+describe('a record in the tags that nobody has made by a call', () => {
+  it('takes nothing away, whoever has written it', async () => {
+    const of = site();
+    const part = { kind: 'scope', name: 'scope1' };
+    const on = wire.azure.clock.now().toISOString();
+    const record = JSON.stringify({ on, by: ALICE, part: 'scope:scope1', took: [part] });
+    of.account.tags = { 'cmk-revoked-f00d': `1/1 ${record}` };
+    expect(openOn(of)).toHaveLength(1);
+    const cause = { by: 'drift', ref: 'r', since: on };
+    const work = { kind: 'accountRevocation', account: of.account.id, scope: 'scope1', cause, attempt: 0 } as const;
+    expect(await settleBelowKey({ ...work, records: false }, of.services, wire.log)).toEqual({ outcome: 'done' });
+    expect(stateOf(of)).toBe('Enabled');
+  });
+});
