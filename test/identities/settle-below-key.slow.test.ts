@@ -12,6 +12,7 @@ import { restoreAccount, revokeAccount } from '../../src/revocation/account-revo
 import { wordOf } from '../../src/revocation/account-trail.ts';
 import type { Services } from '../../src/services.ts';
 import type { AccountRevocationWork } from '../../src/work/messages.ts';
+import { eventually } from '../support/eventually.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useWire } from '../support/wire.ts';
 
@@ -182,8 +183,7 @@ describe('the looks after an account was revoked', () => {
     const { keyRoles } = of.services;
     const begun = revoke(of, undefined, { ...of.services, keyRoles: { ...keyRoles, remove: () => never } });
     void begun.catch(() => {});
-    await expect.poll(() => openOn(of).length).toBe(1);
-    await expect.poll(() => looks(of).length).toBe(2);
+    await eventually('record and looks are written', () => openOn(of).length === 1 && looks(of).length === 2);
     const paused = { ...of.services, rollout: { ...of.services.rollout, paused: async () => ({ reason: 'Paused' }) } };
     wire.azure.clock.advance(60_000);
     await look(of, 'revoke', 60);
