@@ -1,9 +1,6 @@
-import { BlobServiceClient } from '@azure/storage-blob';
 import { describe, expect, it } from 'vitest';
 import type { StorageAccount } from '../../local/azure/world.ts';
-import { AUDIT_CONTAINER } from '../../src/audit/container-name.ts';
 import { formatAccountRevocation, revokedPart, type Taken } from '../../src/revocation/account-record.ts';
-import { readEntries } from '../e2e/one-fault/trail.ts';
 import { ALICE } from '../revocation/records.ts';
 import { pinnedTo, useAccounts } from './account-fixture.ts';
 
@@ -13,13 +10,6 @@ function revoke(account: StorageAccount, scope?: string): void {
   const took: Taken[] = scope === undefined ? [] : [{ kind: 'scope', name: scope }];
   const record = { id: 'f00d', revokedOn: wire.azure.clock.now(), revokedBy: ALICE, part: revokedPart(scope), took };
   account.tags = { ...account.tags, ...formatAccountRevocation(record) };
-}
-
-async function trailSize(): Promise<number> {
-  const blobs = BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient(AUDIT_CONTAINER);
-  let size = 0;
-  for await (const { properties } of blobs.listBlobsFlat()) size += properties.contentLength ?? 0;
-  return size;
 }
 
 describe('what is revoked below its key', () => {
@@ -42,23 +32,6 @@ describe('what is revoked below its key', () => {
     await reconcile(files.accountWork(account));
     expect(pinnedTo(account)).toBe(next.version);
     expect(account.encryptionScopes.get('scope1')?.keyVaultProperties?.keyUri).toBe(files.id(next));
-  });
-
-  it('is put on record once by a later look, where its own process was killed before it could', async () => {
-    const files = key();
-    const account = files.account('pinned');
-    revoke(account);
-    const recorded = async () =>
-      (await readEntries(wire.connectionString)).filter(({ resource }) => resource === account.id);
-    await reconcile(files.accountWork(account));
-    expect(await recorded()).toEqual([]);
-    wire.azure.clock.advance(280_000);
-    await reconcile(files.accountWork(account));
-    const found = { action: 'account.revoke', reason: 'AccountRevocationIncomplete', caller: { objectId: ALICE } };
-    expect(await recorded()).toMatchObject([{ ...found, details: { revocation: { id: 'f00d' }, foundLater: true } }]);
-    const size = await trailSize();
-    await reconcile(files.accountWork(account));
-    expect(await trailSize()).toBe(size);
   });
 
   it('is not moved either when it is revoked after the app has moved it last, and its use is known', async () => {

@@ -94,6 +94,7 @@ describe('alert rules and workbook', () => {
       'KeptRevoked',
       'AccountRevoked',
       'AccountRevocationIncomplete',
+      'AccountKeptRevoked',
     ]);
     expect(query).not.toContain('AppRequests');
   });

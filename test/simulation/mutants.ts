@@ -245,12 +245,6 @@ export const MUTANTS: readonly Mutant[] = [
     to: '',
   },
   {
-    name: 'a restore of an account does not see that it was overtaken',
-    file: 'src/revocation/give-account.ts',
-    from: 'return open.find((one) => !this.#closed.some(({ id }) => id === one.id));',
-    to: 'return open.find((one) => this.#closed.length === 0 && one);',
-  },
-  {
     name: 'a revocation of an account by a process that was killed is not recorded',
     file: 'src/identities/settle-below-key.ts',
     from: 'if (records && done)',
