@@ -77,7 +77,7 @@ export interface AccountRevocations {
 }
 
 const OBJECT_ID = z.guid();
-export const TAKEN = z.discriminatedUnion('kind', [
+export const RECORDED_TAKEN = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('scope'), name: z.string().min(1).max(63) }),
   z.strictObject({
     kind: z.literal('role'),
@@ -95,7 +95,7 @@ const RECORD = z.strictObject({
   by: OBJECT_ID,
   joined: z.array(OBJECT_ID).max(20).optional(),
   part: PART,
-  took: z.array(TAKEN),
+  took: z.array(RECORDED_TAKEN),
 });
 
 /** The tags of a record; undefined: it is longer than tags hold. */

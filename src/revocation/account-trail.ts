@@ -4,7 +4,7 @@ import { CLOCKS_APART_MS } from '../audit/find-entry.ts';
 import { linesBackwards } from '../audit/read-backwards.ts';
 import { parseRecord } from '../audit/record.ts';
 import { mayHold } from '../audit/trail-filter.ts';
-import { type AccountRevocation, PART, TAKEN, type Taken } from './account-record.ts';
+import { type AccountRevocation, PART, RECORDED_TAKEN, type Taken } from './account-record.ts';
 
 /** What the audit trail says was done to one part of an account, by a call. */
 export interface AccountWord {
@@ -39,7 +39,7 @@ const REVOCATION = z.object({
   revokedBy: z.string(),
   joined: z.array(z.string()).exactOptional(),
   part: PART,
-  took: z.array(TAKEN),
+  took: z.array(RECORDED_TAKEN),
 });
 const ENTRY = z.object({
   action: z.enum(['account.revoke', 'account.restore']),
@@ -48,7 +48,7 @@ const ENTRY = z.object({
   details: z.object({
     revocation: z.looseObject({ id: z.string() }),
     closed: z.array(z.string()).default([]),
-    gives: z.array(TAKEN).default([]),
+    gives: z.array(RECORDED_TAKEN).default([]),
     foundLater: z.boolean().default(false),
   }),
 });
