@@ -7,6 +7,7 @@ import type { AccountRevocationWork } from '../work/messages.ts';
 import type { AccountPart, AccountPorts } from './account-part.ts';
 import {
   type AccountRevocation,
+  allTaken,
   formatAccountRevocation,
   openOfPart,
   resourceOfPart,
@@ -189,9 +190,13 @@ class AccountLook {
     const { now } = this.#services;
     const last = words.find(({ reason }) => reason !== 'RestoreOvertaken');
     if (last?.did !== 'restore' || last.foundLater || last.revocation !== id) return;
-    if (now().getTime() - last.on.getTime() > LATE_REMOVAL_MS) return;
-    const held = await Promise.all(last.gives.map((one) => this.#part.isHeld(one)));
-    const missing = last.gives.filter((_, n) => !held[n]);
+    // What came late after a restore just before this one was missing already when it was revoked anew.
+    const lately = words.filter(
+      (word) => (isRestored(word) || word === last) && now().getTime() - word.on.getTime() <= LATE_REMOVAL_MS,
+    );
+    const gives = allTaken(lately.map((word) => ({ took: word.gives })));
+    const held = await Promise.all(gives.map((one) => this.#part.isHeld(one)));
+    const missing = gives.filter((_, n) => !held[n]);
     if (missing.length === 0 || (await this.open()).length > 0) return;
     const failures = new Map<string, TakenFailure>();
     await Promise.all(missing.map((one) => this.#giveOne(one, failures)));
