@@ -5,6 +5,12 @@ import type { Reason } from '../reasons.ts';
 /** How long one can be approved, in milliseconds: a shift. */
 export const APPROVAL_LIFE_MS = 8 * 3_600_000;
 
+/**
+ * After so long a request that is being carried out was cut off, in milliseconds: the call that does it ends within 200 s
+ * (`functions/time-limits.ts`), what it began takes effect within 60 s more or never, and clocks are five minutes apart.
+ */
+export const RUN_LIMIT_MS = 10 * 60_000;
+
 const who = z.object({
   objectId: z.string(),
   appId: z.string(),
@@ -25,8 +31,12 @@ const kept = {
   /** So many people beside the asker have to approve. */
   needed: z.int().min(1),
   approvedBy: z.array(who.extend({ on: z.iso.datetime(), correlationId: z.string() })),
-  /** `running` once the last one has approved: it is carried out then, and never again. */
-  state: z.enum(['waiting', 'running', 'done', 'failed', 'withdrawn']),
+  /** `running` once the last one has approved: it is carried out then, and never again. `unknown` is only ever shown. */
+  state: z
+    .enum(['waiting', 'running', 'done', 'failed', 'withdrawn', 'unknown'])
+    .describe(
+      '`unknown`: whoever carried it out was ended before they could write down how it ended. Look at what it is about, and ask anew if it is not done; this one is never carried out again.',
+    ),
   /** Reason code of how it ended. */
   outcome: z.string().optional(),
 };
@@ -168,6 +178,13 @@ export function isUnaltered(request: ApprovalRequest): boolean {
 
 export function hasExpired({ expiresOn }: Pick<ApprovalRequest, 'expiresOn'>, now: Date): boolean {
   return now.getTime() >= Date.parse(expiresOn);
+}
+
+/** A request as it is shown: one that was cut off is not being carried out for ever. */
+export function asShown(request: ApprovalRequest, now: Date): ApprovalRequest {
+  const begun = request.approvedBy.at(-1)?.on ?? request.askedOn;
+  const isCutOff = request.state === 'running' && now.getTime() - Date.parse(begun) >= RUN_LIMIT_MS;
+  return isCutOff ? { ...request, state: 'unknown' } : request;
 }
 
 function isSame(a: Approver, b: Approver): boolean {

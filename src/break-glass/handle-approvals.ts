@@ -1,4 +1,4 @@
-import { type ApprovalRequest, isUnaltered, type RestoreApproval } from '../approvals/approval.ts';
+import { type ApprovalRequest, asShown, isUnaltered, type RestoreApproval } from '../approvals/approval.ts';
 import { type ApprovalServices, askForApproval, requestOf, withdrawRequest } from '../approvals/approvals.ts';
 import { approveAndCarryOut, callAsAsked, inApprovals } from '../approvals/approved-once.ts';
 import { HttpProblem } from '../http/problem.ts';
@@ -57,7 +57,9 @@ export async function listApprovals(
   { approvals, now }: Pick<ApprovalServices, 'approvals' | 'now'>,
 ): Promise<readonly ApprovalRequest[]> {
   const requests = await inApprovals(() => approvals.list(now()));
-  return requests.filter((request) => isUnaltered(request) && mayRead(request));
+  return requests
+    .filter((request) => isUnaltered(request) && mayRead(request))
+    .map((request) => asShown(request, now()));
 }
 
 /** A request by its id. @throws {@link HttpProblem} 404 */

@@ -4,10 +4,12 @@ import {
   type Approver,
   approvalId,
   approve,
+  asShown,
   type Decided,
   type PauseApproval,
   type RekeyApproval,
   type RestoreApproval,
+  RUN_LIMIT_MS,
   withdraw,
 } from '../../src/approvals/approval.ts';
 
@@ -69,6 +71,28 @@ describe('a request for approval', () => {
     expect(decided).toEqual({
       next: { ...REQUEST, approvedBy: [{ ...person('first'), on: NOW.toISOString(), correlationId: 'call-1' }] },
     });
+  });
+});
+
+describe('a request whose carrying out was cut off', () => {
+  const running: RestoreApproval = { ...REQUEST, state: 'running', approvedBy: [once] };
+  const shownAfter = (ms: number, request: ApprovalRequest = running): string =>
+    asShown(request, new Date(NOW.getTime() + ms)).state;
+
+  it('is being carried out for as long as a call may take, and then nobody knows how it ended', () => {
+    expect(shownAfter(RUN_LIMIT_MS - 1)).toBe('running');
+    expect(shownAfter(RUN_LIMIT_MS)).toBe('unknown');
+    expect(asShown(running, new Date(NOW.getTime() + RUN_LIMIT_MS))).toEqual({ ...running, state: 'unknown' });
+  });
+
+  it.each(['waiting', 'done', 'failed', 'withdrawn'] as const)('not one that is %s', (state) => {
+    expect(shownAfter(RUN_LIMIT_MS, { ...running, state })).toBe(state);
+  });
+
+  it('is never carried out again', () => {
+    const unknown = asShown(running, new Date(NOW.getTime() + RUN_LIMIT_MS));
+    expect(by(person('second'), unknown)).toBe('ApprovalOver');
+    expect(told(withdraw(unknown, person('asker'), NOW))).toBe('ApprovalOver');
   });
 });
 

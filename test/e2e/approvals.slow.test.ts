@@ -251,6 +251,33 @@ describe('a restore that others have to approve', () => {
     expect(outcome(await approve(id, 'dave'))).toBe('409 ApprovalOver');
   });
 
+  it('whose carrying out was cut off is asked for anew, and is not carried out a second time', async () => {
+    const key = keyOf(wire.azure, 1);
+    await revoke(key);
+    const id = await asked(key);
+    await approve(id, 'operator');
+    const kept = await blobOf(id);
+    const lastOn = (ms: number) =>
+      kept.approvedBy.map((one) => ({ ...one, on: new Date(Date.now() - ms).toISOString() }));
+    const stateOf = async () => {
+      const { body } = await app.call('/approvals', { as: tokenOf('operator') });
+      return (body.value as Shown[]).find((one) => one.id === id)?.state;
+    };
+    await putBlob(id, { ...kept, state: 'running', approvedBy: lastOn(60_000) });
+    expect(await stateOf()).toBe('running');
+    await putBlob(id, { ...kept, state: 'running', approvedBy: lastOn(11 * 60_000) });
+    expect(await stateOf()).toBe('unknown');
+    expect(outcome(await approve(id, 'second-operator'))).toBe('409 ApprovalOver');
+    expect(outcome(await withdraw(id, 'restorer'))).toBe('409 ApprovalOver');
+    expect(enabledOf(key)).toEqual([false]);
+
+    const anew = await asked(key);
+    expect(anew).not.toBe(id);
+    await approve(anew, 'operator');
+    expect(outcome(await approve(anew, 'second-operator'))).toBe('200 done');
+    expect(enabledOf(key)).toEqual([true]);
+  });
+
   it('is carried out once by two who are the last at the same moment', async () => {
     const key = keyOf(wire.azure, 1);
     await revoke(key);

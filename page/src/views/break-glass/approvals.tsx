@@ -18,6 +18,7 @@ const STATES: Readonly<Record<ApprovalRequest['state'], readonly [Tone, string]>
   done: ['good', 'Carried out'],
   failed: ['bad', 'Failed'],
   withdrawn: ['none', 'Taken back'],
+  unknown: ['warn', 'Cut off: look how it ended'],
 };
 const MOST_SHOWN = 20;
 
