@@ -1,6 +1,7 @@
 /** Reason codes of calls of the API, of revocations and of their record: part of those in `reasons.ts`. */
 export const BREAK_GLASS_REASONS = {
   CallRefused: 'A call of the HTTP API was refused.',
+  CallsRefused: 'More calls of the HTTP API were refused than have a line of their own; this one counts them.',
   CallAnswered: 'A call of the HTTP API was answered.',
   AuthNotConfigured: 'Authentication is not set up; every call of the HTTP API is refused.',
   SigningKeysUnavailable: 'The signing keys of the tenant cannot be fetched; no token can be checked.',

@@ -55,6 +55,7 @@ import { NO_TELEMETRY, type Telemetry } from './telemetry/telemetry.ts';
 import { createKeyPolicies, type KeyPolicies } from './vaults/key-policy-client.ts';
 import { createVaults, type Vaults } from './vaults/vault-client.ts';
 import { createVaultGuards, type VaultGuards } from './vaults/vault-guards-client.ts';
+import { AtMostEvery } from './work/at-most-every.ts';
 import { createLeases, type Leases } from './work/lease-client.ts';
 import { queueAges } from './work/queue-ages-client.ts';
 import { createWorkQueue, type HeldMessages, type WorkQueue } from './work/work-queue-client.ts';
@@ -208,12 +209,14 @@ function keyLists(table: FleetTable): Pick<Services, 'knownKeys' | 'seenKeys'> {
 
 /** Who calls, by the settings as they are: what is wrong with them refuses every call, and is told to the log. */
 function authenticator({ cloud, auth, access }: Settings, log: Log): Authenticate {
+  const said = new AtMostEvery(60_000);
   return createAuthenticator(
     { cloud, ...auth, problems: access.problems },
     {
+      // Each call would say the same.
       onRefusal: (reason, message) => {
         const known = reason === 'SigningKeysUnavailable' ? reason : 'AuthNotConfigured';
-        log({ level: 'error', reason: known, message });
+        if (said.due(`${known} ${message}`, performance.now())) log({ level: 'error', reason: known, message });
       },
     },
   );

@@ -1,17 +1,23 @@
-import type { HttpHandler, HttpRequest, HttpResponseInit, InvocationContext } from '@azure/functions';
+import {
+  app,
+  type HttpHandler,
+  type HttpRequest,
+  type HttpResponseInit,
+  type InvocationContext,
+} from '@azure/functions';
 import { DeadlineError } from '../azure/deadline.ts';
 import { CmkError } from '../errors.ts';
 import { type AccessAsked, type Act, asNarrowed, type RouteKey, requireAccess } from '../http/access.ts';
 import { accountNamed, addressOf, type CallRecord, idNamed, keyNamed, nameForLog } from '../http/call-record.ts';
 import { HttpProblem, problemResponse } from '../http/problem.ts';
 import { CallerLimits } from '../http/rates.ts';
+import { Refusals } from '../http/refusals.ts';
 import { hasRole, type Role } from '../http/roles.ts';
 import { type Caller, describeCaller } from '../http/token-claims.ts';
-import type { Log } from '../log.ts';
+import { consoleLog, type Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { Services } from '../services.ts';
-import { AtMostEvery } from '../work/at-most-every.ts';
-import { logOf, services } from './available-services.ts';
+import { availableServices, logOf } from './available-services.ts';
 import { endBy, TIME_LIMITS } from './time-limits.ts';
 
 export interface ApiCall {
@@ -31,9 +37,9 @@ export interface ApiCall {
 
 /** Of this instance. */
 const limits = new CallerLimits();
-/** A flood is refused more often than a log should say. Milliseconds. */
-const FLOOD_SAID_EVERY_MS = 10_000;
-const floodSaid = new AtMostEvery(FLOOD_SAID_EVERY_MS);
+/** A flood is refused more often than a log should say. */
+const refusals = new Refusals(consoleLog);
+app.hook.appTerminate(() => refusals.flush());
 
 /**
  * A call of the HTTP API: the token is checked first, then how often its holder calls, then whether they may, and only then
@@ -58,7 +64,7 @@ export function api(
     };
     let who: Readonly<Record<string, unknown>> = {};
     try {
-      const available = availableServices(log);
+      const available = servicesOfCall(log);
       const caller = await available.authenticate(request.headers, available.now());
       who = describeCaller(caller);
       const answer = await answerTo(
@@ -145,9 +151,8 @@ function refuse(error: unknown, record: CallRecord & { readonly caller?: unknown
   if (error instanceof HttpProblem) {
     const { reason: because, message, status, logged } = error;
     const level = status < 500 ? 'warning' : 'error';
-    if (status !== 429 || floodSaid.due(String(record.caller), performance.now())) {
-      log({ level, reason: 'CallRefused', message, because, status, ...record, ...logged });
-    }
+    const refused = { because, status, ...record, ...logged };
+    if (refusals.isSingle(refused)) log({ level, reason: 'CallRefused', message, ...refused });
   }
   return problemResponse(error, {
     correlationId: record.correlationId,
@@ -170,12 +175,11 @@ function notDone(error: DeadlineError): HttpProblem {
 }
 
 /** Wrong settings refuse every call; which ones they are is for the log, not for the caller. */
-function availableServices(log: Log): Services {
+function servicesOfCall(log: Log): Services {
   try {
-    return services();
+    return availableServices(log);
   } catch (error) {
     if (!(error instanceof CmkError)) throw error;
-    log({ level: 'error', reason: 'SettingsInvalid', message: error.message });
     throw new HttpProblem(
       503,
       'SettingsInvalid',

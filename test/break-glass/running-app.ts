@@ -50,7 +50,8 @@ export interface RunningApp {
   readonly output: () => string;
   /** Calls the API, `path` below `/api`. */
   call(path: string, call?: Call): Promise<Answer>;
-  stop(): Promise<void>;
+  /** At once, or as a platform does that gives notice. */
+  stop(signal?: 'SIGKILL' | 'SIGTERM'): Promise<void>;
 }
 
 export interface Bundles {
@@ -98,8 +99,8 @@ export async function startApp(
       const text = await response.text();
       return { status: response.status, headers: response.headers, body: parsed(text) as Body, text };
     },
-    async stop() {
-      child.process.kill('SIGKILL');
+    async stop(signal = 'SIGKILL') {
+      child.process.kill(signal);
       await child.exit;
     },
   };

@@ -147,6 +147,30 @@ describe('with the settings of a deployment', () => {
   });
 });
 
+it('a flood of refused calls has a few lines of its own, and one that counts the others with who, what and where', async () => {
+  const app = await appWith();
+  const key = keyOf(wire.azure, 1);
+  const path = `/keys/${key.vault.name}/${key.name}`;
+  const strange = (n: number) => app.call(path, { headers: { 'x-forwarded-for': `203.0.113.9:${n}` } });
+  await Promise.all(Array.from({ length: 40 }, (_, n) => strange(n)));
+  const { objectId } = signIn(wire.azure, 'outsider');
+  await Promise.all(Array.from({ length: 30 }, () => app.call(path, { as: 'outsider' })));
+  const records = () => recordsOf(app.output().split('\n'));
+  expect(records().filter(({ because }) => because === 'TokenMissing')).toHaveLength(10);
+  expect(records().filter(({ because, caller }) => because === 'RoleMissing' && caller === objectId)).toHaveLength(10);
+  await app.stop('SIGTERM');
+  const counted = [...app.output().matchAll(/(\{"level":"warning","reason":"CallsRefused".*\})$/gm)].map(([line]) =>
+    JSON.parse(line),
+  );
+  const keys = [`${key.vault.name}/${key.name}`];
+  const ids = { first: expect.stringMatching(/^[\w-]{20,}$/), last: expect.stringMatching(/^[\w-]{20,}$/) };
+  expect(counted).toHaveLength(2);
+  expect(counted).toMatchObject([
+    { calls: 30, call: 'keyStatus', because: 'TokenMissing', addresses: ['203.0.113.9'], keys, ...ids },
+    { calls: 20, call: 'keyStatus', because: 'RoleMissing', caller: objectId, kind: 'person', keys, ...ids },
+  ]);
+});
+
 describe('with a list of clients (CMK_CLIENTS) and of applications that restore', () => {
   let app: RunningApp;
   beforeAll(async () => {
