@@ -44,10 +44,11 @@ var queueNames = [
 ]
 
 @export()
-@description('Tables of the app: who uses which key; what moves from one key to another, and what was moved.')
+@description('Tables of the app: who uses which key; what moves from one key to another, and what was moved; where the audit trail ended last.')
 var tableNames = [
   'cmkfleet'
   'cmkrekeys'
+  'cmkaudit'
 ]
 
 @export()

@@ -17,6 +17,7 @@ import { HEADS_CONTAINER } from './audit/container-name.ts';
 import { createAudit } from './audit/create-audit.ts';
 import { headSigner } from './audit/head-signer-client.ts';
 import { headStore } from './audit/head-store-client.ts';
+import { lastHead } from './audit/last-head-client.ts';
 import type { WatchServices } from './audit/watch-trail.ts';
 import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
@@ -243,6 +244,7 @@ function createEvidence(
       trail: container().url,
       files,
       heads: headStore(container(HEADS_CONTAINER)),
+      last: lastHead(container().url, settings, () => identity),
       signer: auditKey === undefined ? undefined : headSigner(auditKey, identity, LIMITS.keyWork),
       now,
     },

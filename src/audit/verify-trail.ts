@@ -12,6 +12,8 @@ export interface TrailReport extends ChainReport {
   readonly files: number;
   /** Ends that were kept elsewhere and looked for. */
   readonly heads?: number;
+  /** Why the newest of them, in the table, was not. */
+  readonly unread?: string;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { unlessMissing } from '../azure/failure.ts';
 import type { AuditFiles } from './audit-files.ts';
 import type { ChainFinding } from './chain.ts';
@@ -5,6 +6,7 @@ import { type CheckedHeads, checkHeads, placedHeads } from './check-heads.ts';
 import { parseFileName } from './file-name.ts';
 import type { HeadSigner } from './head-signer-client.ts';
 import type { HeadStore } from './head-store-client.ts';
+import type { LastHead } from './last-head-client.ts';
 import type { AuditReceipt } from './record.ts';
 import { plainHead, type SignedHead } from './signed-head.ts';
 import { verifyTrail } from './verify-trail.ts';
@@ -14,6 +16,7 @@ export interface WatchServices {
   readonly trail: string;
   readonly files: AuditFiles;
   readonly heads: HeadStore;
+  readonly last: LastHead;
   /** Undefined: there is no key to sign with. */
   readonly signer: HeadSigner | undefined;
   readonly now: () => Date;
@@ -58,6 +61,7 @@ export async function lookAtTrail(services: WatchServices): Promise<TrailLook> {
  */
 async function headsToHold({
   heads,
+  last,
   trail,
   signer,
   now,
@@ -65,15 +69,22 @@ async function headsToHold({
   const placed = placedHeads(await heads.newest(MOST_HEADS), now());
   const findings = [...placed.findings];
   const held: AuditReceipt[] = [];
-  for (const head of placed.heads) {
+  const hold = async (head: SignedHead): Promise<void> => {
     const keyOf = head.signature === undefined ? undefined : signer && keyIfThere(signer);
     const checked = await checkHeads([head], trail, keyOf);
     findings.push(...checked.findings);
     held.push(...checked.heads);
+  };
+  for (const head of placed.heads) {
+    await hold(head);
     if (held.length > 0 && (!signer || head.signature !== undefined)) break;
   }
+  // Where the table cannot be read, it cannot be written either, and that is told when this look is kept.
+  const inTable = await last.read().catch(() => undefined);
+  if (inTable && !placed.heads.some((head) => isDeepStrictEqual(head, inTable))) await hold(inTable);
   // The head of another trail says nothing about this one: the app has moved to other storage.
-  return { heads: held, findings, newest: placed.heads.find((head) => head.trail === trail) };
+  const own = [...placed.heads, ...(inTable ? [inTable] : [])].filter((head) => head.trail === trail);
+  return { heads: held, findings, newest: own.sort((a, b) => b.seq - a.seq)[0] };
 }
 
 /** @throws the SDK's error, where Key Vault does not say that there is no such version */
@@ -85,21 +96,24 @@ function keyIfThere(signer: HeadSigner): HeadSigner['publicKey'] {
  * Signs where the trail ends and keeps it elsewhere, in the place of the day's head before. Not while something is wrong
  * with the trail: then the head of the last right look stays, and each look tells what is wrong since.
  *
- * @returns the head; `unsigned` says why it carries no signature although there is a key
+ * @returns the head; `failure` says why it carries no signature although there is a key, or is not in the table
  * @throws the SDK's error when it cannot be kept
  */
 export async function keepHead(
   { findings, last }: TrailLook,
-  { heads, signer, trail, now }: WatchServices,
-): Promise<{ readonly head: SignedHead; readonly unsigned: unknown } | undefined> {
+  { heads, last: inTable, signer, trail, now }: WatchServices,
+): Promise<{ readonly head: SignedHead; readonly failure: unknown } | undefined> {
   if (!last || findings.length > 0) return undefined;
   const plain = plainHead(trail, last, now());
-  let unsigned: unknown;
+  let failure: unknown;
   const head: SignedHead =
     (await signer?.sign(plain).catch((error: unknown) => {
-      unsigned = error;
+      failure = error;
       return plain;
     })) ?? plain;
   await heads.keep(head);
-  return { head, unsigned };
+  await inTable.keep(head).catch((error: unknown) => {
+    failure ??= error;
+  });
+  return { head, failure };
 }

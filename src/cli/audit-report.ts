@@ -7,6 +7,7 @@ import { HEADS_CONTAINER } from '../audit/container-name.ts';
 import { findRecord } from '../audit/find-record.ts';
 import { type HeadSigner, headSigner } from '../audit/head-signer-client.ts';
 import { headStore } from '../audit/head-store-client.ts';
+import { AUDIT_TABLE, lastHead } from '../audit/last-head-client.ts';
 import { type LogEvidence, readLogEvidence } from '../audit/log-evidence.ts';
 import { searchTrail } from '../audit/search-trail.ts';
 import { type RecordedEntry, recordedEntry, type TrailFilter } from '../audit/trail-filter.ts';
@@ -14,6 +15,7 @@ import { type TrailReport, type VerifyTrailOptions, verifyTrail } from '../audit
 import type { TokenCredential } from '../azure/credential.ts';
 import { unlessMissing } from '../azure/failure.ts';
 import { LIMITS } from '../azure/limits.ts';
+import { known, readPart } from '../azure/read-or-why.ts';
 import { CmkError } from '../errors.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { type Environment, readStorageSettings } from '../settings/settings.ts';
@@ -27,6 +29,12 @@ interface TrailPlaces {
   /** What an export of the log has of it. */
   readonly evidence?: LogEvidence | undefined;
 }
+
+const NEWEST_END = {
+  resource: AUDIT_TABLE,
+  what: 'where the trail ended last',
+  action: 'Microsoft.Storage/storageAccounts/tableServices/tables/entities/read',
+};
 
 /** Reads an export of the log. @throws {@link CmkError} when there is no such file, or nothing of the trail in it */
 export async function readEvidence(file: string): Promise<LogEvidence> {
@@ -71,12 +79,16 @@ export async function readTrail(
   const kept = headStore(auditContainer(storage, credential, HEADS_CONTAINER));
   const report = await inAppStorage(placeOf(container), async () => {
     const placed = placedHeads(await kept.list(), new Date());
-    const heads = [...placed.heads, ...(evidence?.heads ?? [])];
+    const inTable = await readPart(NEWEST_END, () => lastHead(container.url, storage, credential).read());
+    const newest = known(inTable);
+    const heads = [...placed.heads, ...(evidence?.heads ?? []), ...(newest ? [newest] : [])];
     const checked = await checkHeads(heads, container.url, keyOf(environment, credential), options.from);
     const { receipts = [], loggedTo } = evidence ?? {};
     const all = { ...options, heads: checked.heads, allReceipts: receipts, loggedTo };
     const { findings, ...rest } = await verifyTrail(auditFiles(container), all);
-    return { ...rest, findings: [...placed.findings, ...checked.findings, ...findings], heads: checked.heads.length };
+    const wrong = [...placed.findings, ...checked.findings, ...findings];
+    const unread = 'unread' in inTable ? { unread: inTable.unread.detail } : {};
+    return { ...rest, findings: wrong, heads: new Set(checked.heads.map(({ seq }) => seq)).size, ...unread };
   });
   if (report.files > 0 || report.findings.length > 0) return report;
   throw noTrail(container);
@@ -137,7 +149,7 @@ function noTrail(container: AuditContainer): CmkError {
 }
 
 export function printTrail(
-  { findings, records, files, last, heads = 0, unlogged = 0 }: TrailReport,
+  { findings, records, files, last, heads = 0, unlogged = 0, unread }: TrailReport,
   log: (line: string) => void,
 ): void {
   for (const { file, line, reason, message } of findings) {
@@ -147,6 +159,7 @@ export function printTrail(
   const found = findings.length === 0 ? 'nothing found' : `${findings.length} found`;
   log(`${count(records, 'record')} in ${count(files, 'file')}, ${found}.`);
   if (heads > 0) log(`It goes through ${count(heads, 'end')} that ${heads === 1 ? 'was' : 'were'} kept elsewhere.`);
+  if (unread !== undefined) log(visible(`Not held to the end that the table ${AUDIT_TABLE} has: ${unread}`));
   if (unlogged > 0) {
     log(`${count(unlogged, 'record')} behind the last that the log has: export it once more to have them checked.`);
   }

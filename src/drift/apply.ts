@@ -85,7 +85,7 @@ async function keepTrail(
   };
   try {
     const kept = await keepHead(look, auditWatch);
-    if (kept?.unsigned) unkept(kept.unsigned);
+    if (kept?.failure) unkept(kept.failure);
     if (kept) log({ level: 'info', reason: 'AuditHeadKept', message: REASONS.AuditHeadKept, head: kept.head, report });
   } catch (error) {
     unkept(error);

@@ -5,6 +5,7 @@ import type { RecordAudit } from '../../src/audit/audit-trail.ts';
 import { checkHeads, placedHeads } from '../../src/audit/check-heads.ts';
 import type { HeadSigner } from '../../src/audit/head-signer-client.ts';
 import { type HeadStore, headStore } from '../../src/audit/head-store-client.ts';
+import { type LastHead, lastHead } from '../../src/audit/last-head-client.ts';
 import { readLogEvidence } from '../../src/audit/log-evidence.ts';
 import { CHAIN_START, type ChainEnd, formatRecord, parseRecord } from '../../src/audit/record.ts';
 import { type VerifyTrailOptions, verifyTrail } from '../../src/audit/verify-trail.ts';
@@ -32,6 +33,8 @@ export class Evidence {
   readonly container: ContainerClient;
   readonly headBlobs: ContainerClient;
   readonly heads: HeadStore;
+  /** In a table, which whoever may write blobs may not. */
+  readonly last: LastHead;
   readonly log: object[] = [];
   now = new Date('2026-11-24T03:00:00Z');
   readonly record: RecordAudit;
@@ -41,6 +44,9 @@ export class Evidence {
     this.container = newContainer(connectionString);
     this.headBlobs = newContainer(connectionString);
     this.heads = headStore(this.headBlobs);
+    this.last = lastHead(this.container.url, { storage: { connectionString } }, () => {
+      throw new Error('A connection string is all that it takes.');
+    });
     this.record = newTrail(this.container, {
       now: () => this.now,
       onWritten: (_, { seq, hash }) => this.log.push({ reason: 'AuditWritten', receipt: `${seq}:${hash}` }),
@@ -49,6 +55,7 @@ export class Evidence {
       trail: this.container.url,
       files: auditFiles(this.container),
       heads: this.heads,
+      last: this.last,
       signer,
       now: () => this.now,
     };
@@ -70,11 +77,12 @@ export class Evidence {
     return look.findings.map(({ file, line, reason }) => `${file}${line ? `:${line}` : ''} ${reason}`);
   }
 
-  /** `verify` with the heads from the table of heads, or from an export of the log. */
-  async verify(from: 'heads' | 'log', options: VerifyTrailOptions = {}): Promise<string[]> {
+  /** `verify` with the heads of each day, with the newest one in the table, or from an export of the log. */
+  async verify(from: 'heads' | 'log' | 'table', options: VerifyTrailOptions = {}): Promise<string[]> {
     const logged = readLogEvidence(this.log.map((line) => `2026-11-26T00:00:00Z ${JSON.stringify(line)}`).join('\n'));
-    const placed = placedHeads(from === 'log' ? [] : await this.heads.list(), this.now);
-    const heads = from === 'log' ? logged.heads : placed.heads;
+    const placed = placedHeads(from === 'heads' ? await this.heads.list() : [], this.now);
+    const last = from === 'table' ? await this.last.read() : undefined;
+    const heads = from === 'log' ? logged.heads : [...placed.heads, ...(last ? [last] : [])];
     const checked = await checkHeads(heads, this.container.url, signerOf().publicKey);
     const report = await verifyTrail(auditFiles(this.container), {
       ...options,

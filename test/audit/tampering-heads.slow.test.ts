@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CHAIN_START, formatRecord, parseRecord } from '../../src/audit/record.ts';
 import type { SignedHead } from '../../src/audit/signed-head.ts';
+import { keepHead, lookAtTrail } from '../../src/audit/watch-trail.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { Evidence, signerOf } from './evidence.ts';
 import { entry } from './trails.ts';
@@ -34,12 +35,15 @@ async function lastHash(day: string): Promise<string> {
 const rewrite = () => trail.rewrite(DAYS, (resource) => (resource === `${FIRST}/4` ? 'nothing happened' : resource));
 const unsigned = ({ key: _, algorithm: __, signature: ___, ...head }: SignedHead) => head;
 
+/** What the head in the table tells of a trail that was rewritten. */
+const BY_TABLE = `${THIRD}.jsonl:4 HeadDiffers`;
+
 describe('the drift check is not content with', () => {
   it('a head without a signature in the place of the signed one, and does not sign what was rewritten', async () => {
     const head = await headOf(THIRD);
     await rewrite();
     await putHead(THIRD, { ...unsigned(head), hash: await lastHash(THIRD) });
-    expect(await trail.look()).toEqual([`${SECOND}.jsonl:4 HeadDiffers`]);
+    expect(await trail.look()).toEqual([`${SECOND}.jsonl:4 HeadDiffers`, BY_TABLE]);
     expect(await headOf(THIRD)).not.toHaveProperty('signature');
   });
 
@@ -53,7 +57,7 @@ describe('the drift check is not content with', () => {
     const head = await headOf(THIRD);
     await rewrite();
     await putHead(THIRD, { ...head, trail: 'https://other.blob.core.windows.net/cmk-audit' });
-    expect(await trail.look()).toEqual([`${THIRD}.jsonl HeadForged`, `${SECOND}.jsonl:4 HeadDiffers`]);
+    expect(await trail.look()).toEqual([`${THIRD}.jsonl HeadForged`, `${SECOND}.jsonl:4 HeadDiffers`, BY_TABLE]);
   });
 
   it('no head at all under a day', async () => {
@@ -73,16 +77,32 @@ describe('the drift check is not content with', () => {
       `${THIRD}.jsonl HeadForged`,
       `${SECOND}.jsonl HeadForged`,
       `${FIRST}.jsonl:4 HeadDiffers`,
+      BY_TABLE,
     ]);
   });
 
-  it('an older signed head after the newer ones were taken away, where the log has them', async () => {
+  it('an older signed head after the newer ones were taken away: the table has the newest, and the log has all', async () => {
     await trail.container.deleteBlob(`${THIRD}.jsonl`);
     await trail.put(SECOND, (await trail.lines(SECOND)).slice(0, -1));
     await trail.headBlobs.deleteBlob(`${THIRD}.json`);
-    // Nothing that is left in the storage tells: that is what the log is for.
-    expect(await trail.look()).toEqual([]);
+    expect(await trail.look()).toEqual([`${THIRD}.jsonl HeadMissing`]);
+    // It does not take for the end what was left over.
+    expect(await trail.look()).toEqual([`${THIRD}.jsonl HeadMissing`]);
+    expect(await trail.verify('table')).toContain(`${THIRD}.jsonl HeadMissing`);
     expect(await trail.verify('log')).toContain(`${THIRD}.jsonl HeadMissing`);
+  });
+
+  it('a rewrite with every head taken away', async () => {
+    await rewrite();
+    for (const day of DAYS) await trail.headBlobs.deleteBlob(`${day}.json`);
+    expect(await trail.look()).toEqual([BY_TABLE]);
+  });
+
+  it('a head in the table by another key, or none', async () => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+    const head = await headOf(THIRD);
+    await trail.last.keep(await signerOf(privateKey).sign({ ...unsigned(head), seq: head.seq + 1 }));
+    expect(await trail.look()).toEqual([`${THIRD}.jsonl HeadForged`]);
   });
 });
 
@@ -119,6 +139,15 @@ it('without a key, the newest head of a day that has come is what the trail is h
   await putHead('2099-01-01', { ...(await headOf(FIRST)), day: '2099-01-01' });
   await plain.put(THIRD, (await plain.lines(THIRD)).slice(0, 1));
   expect(await plain.look()).toEqual(['cmk-audit-heads/2099-01-01.json HeadMisplaced', `${THIRD}.jsonl HeadMissing`]);
+});
+
+it('without the table the trail is looked at all the same, and what could not be kept there is said', async () => {
+  const failed = new Error('no table');
+  const last = { read: () => Promise.reject(failed), keep: () => Promise.reject(failed) };
+  const look = await lookAtTrail({ ...trail.watch, last });
+  expect(look.findings).toEqual([]);
+  const kept = await keepHead(look, { ...trail.watch, last });
+  expect(kept).toMatchObject({ head: { day: THIRD }, failure: failed });
 });
 
 it('of ends that several checks keep at the same moment, the last of the trail stays, and none of them fails', async () => {

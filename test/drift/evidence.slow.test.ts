@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { TableClient } from '@azure/data-tables';
 import { BlobServiceClient } from '@azure/storage-blob';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { CLIENT_IDS } from '../../local/azure/constants.ts';
@@ -8,6 +9,7 @@ import { addRoleAssignment } from '../../local/azure/fleet.ts';
 import { createKeyVersion } from '../../local/azure/key-vault/keys.ts';
 import { HEADS_CONTAINER } from '../../src/audit/container-name.ts';
 import { headStore } from '../../src/audit/head-store-client.ts';
+import { AUDIT_TABLE } from '../../src/audit/last-head-client.ts';
 import { TrailProof } from '../../src/audit/prove-trail.ts';
 import type { SignedHead } from '../../src/audit/signed-head.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
@@ -30,6 +32,8 @@ const newestHead = async () => (await heads().newest(1))[0]?.head;
 beforeEach(async () => {
   const container = BlobServiceClient.fromConnectionString(wire.connectionString).getContainerClient(HEADS_CONTAINER);
   for await (const { name } of container.listBlobsFlat()) await container.deleteBlob(name);
+  const options = { allowInsecureConnection: true };
+  await TableClient.fromConnectionString(wire.connectionString, AUDIT_TABLE, options).deleteTable();
 });
 
 /** A key in a vault that the app does not manage, which the app may sign with and nothing else. */
@@ -126,6 +130,20 @@ describe('the drift check', () => {
     await blob.create();
     await blob.appendBlock(text, Buffer.byteLength(text));
     expect(broken(await check())).toEqual([]);
+  });
+
+  it('verify says when it could not look at the end that the table has', async () => {
+    await revoke();
+    await check();
+    const AzureWebJobsStorage = wire.connectionString.replace(
+      /TableEndpoint=[^;]*/,
+      'TableEndpoint=http://127.0.0.1:9/x',
+    );
+    const verified = await cmk(wire.azure, ['audit', 'verify'], { env: { AzureWebJobsStorage } });
+    expect(verified, verified.output).toMatchObject({
+      code: 0,
+      output: expect.stringMatching(/nothing found[\s\S]*Not held to the end that the table cmkaudit has: /),
+    });
   });
 
   it('has a head by a version of the key that does not exist for forged, and says the rest all the same', async () => {
