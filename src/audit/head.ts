@@ -32,7 +32,7 @@ export async function findHead(files: AuditFiles, today: string): Promise<Head> 
     .filter((file) => parseFileName(file.name) !== undefined)
     .sort((a, b) => compareFileNames(b.name, a.name));
   const filled = listed.filter((file) => file.size > 0 && !isAhead(file.name, today));
-  const found = await lastOfChain(files, filled, new Set(listed.map(({ name }) => name)));
+  const found = await lastOfChain(files, filled, new Set(listed.map(({ name }) => name)), today);
   if (!found) {
     const empty = listed.filter(({ size, name }) => size === 0 && !isAhead(name, today)).at(-1)?.name;
     const file = empty ?? freeName(listed, fileName({ day: today, part: 0 }), today);
@@ -83,10 +83,13 @@ type End = Omit<Head, 'file'> & { readonly next: string | undefined; readonly in
 
 /** So many files are looked through for the one that leads to another; as a rule it is the one before. */
 const MOST_BEFORE = 31;
+/** Of so many files it is asked whether one leads to them; as a rule it is the last one. */
+const MOST_ASKED = 1_000;
 
 /**
  * The last file that the chain has come to. A file that none before it leads to was put there by somebody else, and the
- * chain goes past it.
+ * chain goes past it. Many of them may stand between two files of the chain: where one is found that is led to, the chain is
+ * followed from there on by what the files name.
  *
  * @param filled newest first
  */
@@ -94,10 +97,24 @@ async function lastOfChain(
   files: AuditFiles,
   filled: readonly AuditFile[],
   there: ReadonlySet<string>,
+  today: string,
 ): Promise<{ readonly last: AuditFile; readonly end: End } | undefined> {
-  for (const [index, last] of filled.entries()) {
-    if (await isLedTo(files, last.name, filled.slice(index + 1, index + 1 + MOST_BEFORE), there)) {
-      return { last, end: await readEnd(files, last.name, last.size) };
+  const ends = new Map<string, Promise<End>>();
+  const endOf = ({ name, size }: AuditFile): Promise<End> => {
+    const end = ends.get(name) ?? readEnd(files, name, size);
+    ends.set(name, end);
+    return end;
+  };
+  for (const [index, file] of filled.entries()) {
+    const before = filled.slice(index + 1, index + 1 + MOST_BEFORE);
+    const isFirst = index + 1 + before.length === filled.length || index >= MOST_ASKED;
+    if (!(await isLedTo(files, file.name, { before, isFirst, there, endOf }))) continue;
+    let last = file;
+    for (;;) {
+      const end = await endOf(last);
+      const next = filled.find(({ name }) => name === end.next && mayFollow(name, last.name, today));
+      if (!next) return { last, end };
+      last = next;
     }
   }
   return undefined;
@@ -106,17 +123,28 @@ async function lastOfChain(
 /**
  * Whether a file before it leads to a file: names it, or ends with the record that its first one follows. Between the two may
  * lie files that are damaged or gone, and files of somebody else.
+ *
+ * @param isFirst no other files are before those: where all of them are damaged, it cannot be told any more, and is believed
  */
 async function isLedTo(
   files: AuditFiles,
   name: string,
-  before: readonly AuditFile[],
-  there: ReadonlySet<string>,
+  {
+    before,
+    isFirst,
+    there,
+    endOf,
+  }: {
+    readonly before: readonly AuditFile[];
+    readonly isFirst: boolean;
+    readonly there: ReadonlySet<string>;
+    readonly endOf: (file: AuditFile) => Promise<End>;
+  },
 ): Promise<boolean> {
   let first: Promise<AuditRecord | undefined> | undefined;
   const damaged = new Set<string>();
   for (const one of before) {
-    const { intact, next, seq, hash } = await readEnd(files, one.name, one.size);
+    const { intact, next, seq, hash } = await endOf(one);
     if (!intact) {
       damaged.add(one.name);
       continue;
@@ -129,7 +157,7 @@ async function isLedTo(
     // What it leads to was damaged, or removed together with what followed.
     if (damaged.has(next) || (!there.has(next) && record !== undefined && record.seq > seq + 1)) return true;
   }
-  return damaged.size === before.length;
+  return isFirst && damaged.size === before.length;
 }
 
 async function firstOf(files: AuditFiles, name: string): Promise<AuditRecord | undefined> {

@@ -197,6 +197,27 @@ describe('the chain is not diverted', () => {
     expect(await trail.verify('heads')).not.toEqual([]);
   });
 
+  it('by dozens of files of rubbish each day', async () => {
+    const litter = (day: string) =>
+      Promise.all(Array.from({ length: 40 }, (_, n) => trail.put(`${day}.${n + 1}`, ['{"note":"hello"}'])));
+    const { seq = 0 } = parseRecord(Buffer.from((await trail.lines(THIRD)).at(-1) ?? '')) ?? {};
+    let written = seq;
+    for (const [day, before] of [
+      [THIRD, SECOND],
+      ['2026-11-27', THIRD],
+      ['2026-11-28', '2026-11-27'],
+    ] as const) {
+      await litter(before);
+      trail.now = new Date(`${day}T03:00:00Z`);
+      await newTrail(trail.container, { now: () => trail.now })(entry(`first of ${day}`), LIMIT);
+      await litter(day);
+      const outcome = await newTrail(trail.container, { now: () => trail.now })(entry(`of ${day}`), LIMIT);
+      // The day before was closed by the first of another day.
+      written += day === THIRD ? 2 : 3;
+      expect(outcome).toMatchObject({ written: { file: `${day}.jsonl`, seq: written } });
+    }
+  });
+
   it.each(['2099-01-01.jsonl', '2020-01-01.jsonl', `${FIRST}.jsonl`, `${THIRD}.jsonl`, 'x'])(
     'by a record that closes the file in favour of %s',
     async (next) => {
