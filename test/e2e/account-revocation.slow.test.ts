@@ -306,6 +306,82 @@ describe('by rules that are narrower', () => {
   });
 });
 
+describe('whoever may not give it back', () => {
+  const STEPPED_UP = { authContexts: ['c1'] };
+  const tokenOf = (name: string, how: object = {}) =>
+    wire.azure.tokens.issue(signIn(wire.azure, name), 'api://cmk-autopilot', how);
+
+  it('is refused for an account as for a key: with what, by whom, how often, how strongly signed in', async () => {
+    const strict = await startApp(api.bundles, wire.azure, wire.connectionString, {
+      CMK_APPROVALS: 'restore:2',
+      CMK_STEP_UP: 'c1',
+    });
+    try {
+      const of = site();
+      await revoke(of, undefined, 'second-operator');
+      const body = { reason: 'It was a backup', revocation: openOn(of)[0]?.id };
+      const post = async (path: string, name: string, how?: object, sent?: object) =>
+        outcome(await strict.call(path, { method: 'POST', as: tokenOf(name, how), ...(sent ? { body: sent } : {}) }));
+      const ask = (name: string, how?: object) => post(accountPath(of, '/restore'), name, how, body);
+      expect(await ask('robot')).toBe('403 PersonNeeded');
+      expect(await ask('revoker', STEPPED_UP)).toBe('403 RoleMissing');
+      expect(await ask('restorer', { ...STEPPED_UP, claims: { scp: 'user_impersonation' } })).toBe('403 ScopeMissing');
+      expect(await ask('restorer')).toBe('401 StepUpNeeded');
+      expect(await ask('second-operator', STEPPED_UP)).toBe('403 SecondPersonNeeded');
+      const again = { reason: 'Once more', confirm: of.account.name };
+      expect(await post(accountPath(of, '/revoke'), 'revoker', {}, again)).toBe('401 StepUpNeeded');
+      const as = tokenOf('restorer', STEPPED_UP);
+      const asked = await strict.call(accountPath(of, '/restore'), { method: 'POST', as, body });
+      const { id } = asked.body.approval as { id: string };
+
+      const approve = (name: string, how?: object) => post(`/approvals/${id}/approve`, name, how);
+      expect(await approve('robot')).toBe('403 PersonNeeded');
+      expect(await approve('operator')).toBe('401 StepUpNeeded');
+      expect(await approve('restorer', STEPPED_UP)).toBe('403 ApproverIsAsker');
+      expect(await approve('second-operator', STEPPED_UP)).toBe('403 ApproverIsRevoker');
+      expect(await approve('operator', STEPPED_UP)).toBe('200 undefined');
+      expect(await approve('operator', STEPPED_UP)).toBe('409 ApprovedAlready');
+      expect(rolesOf(of)).toEqual([]);
+      await revoke(of, undefined, 'revoker');
+      expect(openOn(of)[0]?.id).not.toBe(body.revocation);
+    } finally {
+      await strict.stop();
+    }
+  });
+
+  it('learns by no answer which accounts are there, whose role reaches other vaults alone', async () => {
+    const keys = ['kv-records'];
+    const narrowed = (['CmkKey.Read', 'CmkKey.Revoke', 'CmkKey.Restore'] as const).map((role) => ({ role, keys }));
+    const narrow = await startApp(api.bundles, wire.azure, wire.connectionString, {
+      CMK_ROLE_SCOPES: JSON.stringify(narrowed),
+    });
+    try {
+      const of = site();
+      await revoke(of);
+      const revocation = openOn(of)[0]?.id ?? '';
+      const names = [of.account.name, 'stfiles01', 'stplain01', 'nosuchaccount', 'no.name'];
+      const ask = async (path: string, as: string, body?: object) => {
+        const answer = await narrow.call(path, { as, ...(body ? { method: 'POST', body } : {}) });
+        const { correlationId, instance, ...rest } = answer.body;
+        return JSON.stringify([answer.status, answer.headers.get('www-authenticate'), rest]);
+      };
+      const all = [
+        ...names.map((name) => ask(`/accounts/${name}`, 'revoker')),
+        ...names.map((name) => ask(`/accounts/${name}/revoke?dryRun=true`, 'revoker', {})),
+        ...names.map((name) => ask(`/accounts/${name}/revoke`, 'revoker', { reason: 'testing', confirm: name })),
+        ...names.map((name) => ask(`/accounts/${name}/revoke`, 'revoker', { reason: 'testing', confirm: 'x' })),
+        ...names.map((name) => ask(`/accounts/${name}/restore`, 'restorer', { reason: 'testing', revocation })),
+      ];
+      expect([...new Set(await Promise.all(all))]).toEqual([
+        expect.stringMatching(/^\[403,.*"reason":"KeyOutOfReach"/),
+      ]);
+      expect(openOn(of).map(({ id }) => id)).toEqual([revocation]);
+    } finally {
+      await narrow.stop();
+    }
+  });
+});
+
 describe('an account that was put onto another key while it was revoked', () => {
   it('gets roles back by whoever reaches the keys that they are on, and not by an approval of before', async () => {
     const of = site();
