@@ -23,6 +23,9 @@ export interface Server {
   stop(): Promise<void>;
 }
 
+/** As long as Azure's load balancer keeps a connection that nothing is sent on ("Azure Load Balancer TCP reset"). */
+const KEEP_ALIVE_MS = 4 * 60_000;
+
 /** @throws when the port is busy. */
 export async function serve(port: number, context: ServerContext): Promise<Server> {
   let stopping = false;
@@ -35,6 +38,8 @@ export async function serve(port: number, context: ServerContext): Promise<Serve
       response.end();
     });
   });
+  // Node's five seconds end while a client of a busy machine is about to send on the connection: its call would be lost.
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     // Node's 511 are fewer than a flood: what finds no room is tried again by the kernel, a minute later at worst.
