@@ -13,11 +13,7 @@ import { APPROVALS_CONTAINER, type ApprovalStore, approvalStore } from './approv
 import { auditFiles } from './audit/audit-client.ts';
 import { auditContainer } from './audit/audit-storage-client.ts';
 import type { RecordAudit } from './audit/audit-trail.ts';
-import { HEADS_CONTAINER } from './audit/container-name.ts';
-import { createAudit } from './audit/create-audit.ts';
-import { headSigner } from './audit/head-signer-client.ts';
-import { headStore } from './audit/head-store-client.ts';
-import { lastHead } from './audit/last-head-client.ts';
+import { createAudit, createWatch } from './audit/create-audit.ts';
 import type { WatchServices } from './audit/watch-trail.ts';
 import { appCredential } from './azure/credential.ts';
 import { withTokenDeadline } from './azure/deadline.ts';
@@ -233,21 +229,14 @@ function createEvidence(
   Services,
   'audit' | 'restoreOnRecord' | 'accountTrail' | 'auditWatch' | 'approvals' | 'usageLog' | 'deletedAccounts'
 > {
-  const { auditKey, cloud, drift } = settings;
+  const { cloud, drift } = settings;
   const container = (name?: string) => auditContainer(settings, () => identity, name);
   const files = auditFiles(container());
   return {
     audit: createAudit(files, { now, newId }, log),
     restoreOnRecord: restoreOnRecord(files),
     accountTrail: accountTrail(files),
-    auditWatch: {
-      trail: container().url,
-      files,
-      heads: headStore(container(HEADS_CONTAINER)),
-      last: lastHead(container().url, settings, () => identity),
-      signer: auditKey === undefined ? undefined : headSigner(auditKey, identity, LIMITS.keyWork),
-      now,
-    },
+    auditWatch: createWatch(settings, identity, now),
     approvals: approvalStore(container(APPROVALS_CONTAINER)),
     usageLog: createKeyUsageLog(identity, cloud, drift.usageWorkspace),
     deletedAccounts: createDeletedAccounts(identity, cloud),

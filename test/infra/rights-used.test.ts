@@ -137,8 +137,11 @@ const source = (path: string): string => readFileSync(new URL(`../../src/${path}
 function clients(): string[] {
   const files = [...source('services.ts').matchAll(/from '\.\/(.+-client\.ts)'/g)].map((match) => match[1] ?? '');
   // It has some of them made together.
-  const made = [...source('identities/create-identity-clients.ts').matchAll(/from '(\.[\w./-]+-client\.ts)'/g)];
-  const more = made.map(([, path = '']) => posix.join('identities', path));
+  const more = ['identities/create-identity-clients.ts', 'audit/create-audit.ts'].flatMap((maker) =>
+    [...source(maker).matchAll(/from '(\.[\w./-]+-client\.ts)'/g)].map(([, path = '']) =>
+      posix.join(posix.dirname(maker), path),
+    ),
+  );
   return [...new Set([...files, ...more])]
     .map(source)
     .filter((text) =>
