@@ -8,7 +8,7 @@ import type { Log } from '../log.ts';
 import { followRotation } from '../rollout/follow-rotation.ts';
 import type { Services } from '../services.ts';
 import { AtMostEvery } from '../work/at-most-every.ts';
-import { AtOnce } from '../work/at-once.ts';
+import { AtOnce, SharedRoom } from '../work/at-once.ts';
 import {
   ACCOUNT_WORK,
   KEY_WORK,
@@ -24,8 +24,10 @@ import { processWork } from '../work/process.ts';
 import { workSpan } from './spans.ts';
 import { outcomeBy, TIME_LIMITS } from './time-limits.ts';
 
-/** Accounts that are looked at where they are found; more than Storage takes at once in one place wait in the queue. */
-const ACCOUNTS_AT_ONCE = 10;
+/** Accounts of a key that are looked at where they are found; more than Storage takes at once in one place wait in the queue. */
+const ACCOUNTS_AT_ONCE = { own: 2, beside: 8 };
+/** Of all keys, beside the first ones of each: twenty keys at once would have two hundred connections to Azure open. */
+const shared = new SharedRoom(30);
 
 const reports = new AtMostEvery(3_600_000);
 
@@ -42,7 +44,10 @@ export class KeyLookAtOnce {
   constructor(services: Services, log: Log) {
     this.#services = services;
     this.#log = log;
-    this.#accounts = new AtOnce(services.heldMessages, ACCOUNTS_AT_ONCE);
+    this.#accounts = new AtOnce(services.heldMessages, ACCOUNTS_AT_ONCE.own, {
+      pieces: ACCOUNTS_AT_ONCE.beside,
+      of: shared,
+    });
     this.#follow = new AtOnce(services.heldMessages, 1);
   }
 

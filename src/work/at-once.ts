@@ -4,6 +4,25 @@ import type { HeldMessages } from './work-queue-client.ts';
 /** A message waits out of sight for so long while its work is done elsewhere. Seconds. */
 const HELD_SECONDS = 15;
 
+/** Room that several have together: what one of them has begun is missing to the others until it is over. */
+export class SharedRoom {
+  #left: number;
+
+  constructor(pieces: number) {
+    this.#left = pieces;
+  }
+
+  take(): boolean {
+    if (this.#left <= 0) return false;
+    this.#left -= 1;
+    return true;
+  }
+
+  giveBack(): void {
+    this.#left += 1;
+  }
+}
+
 /**
  * Work that is done where it is found, so that nobody waits for a queue to be looked into: first it is put there, out of
  * sight, and it is taken out when it is done. What is broken off, or takes too long, is done from the queue.
@@ -11,12 +30,19 @@ const HELD_SECONDS = 15;
 export class AtOnce {
   readonly #messages: HeldMessages;
   readonly #under: Promise<void>[] = [];
-  #room: number;
+  readonly #shared: SharedRoom | undefined;
+  #own: number;
+  #beside: number;
 
-  /** @param room pieces of work, until there is no more room */
-  constructor(messages: HeldMessages, room: number) {
+  /**
+   * @param own pieces of work that there is room for in any case
+   * @param beside so many more, as long as the room that is shared has some left
+   */
+  constructor(messages: HeldMessages, own: number, beside?: { readonly pieces: number; readonly of: SharedRoom }) {
     this.#messages = messages;
-    this.#room = room;
+    this.#own = own;
+    this.#beside = beside?.pieces ?? 0;
+    this.#shared = beside?.of;
   }
 
   /**
@@ -26,14 +52,25 @@ export class AtOnce {
    * @throws the SDK's error when the work cannot be put into the queue
    */
   async begin(queue: WorkQueueName, work: Work, run: () => Promise<void>): Promise<boolean> {
-    if (this.#room <= 0) return false;
-    this.#room -= 1;
-    const held = await this.#messages.hold(queue, work, HELD_SECONDS);
-    this.#under.push(
-      run()
-        .then(() => held.remove())
-        .catch(() => {}),
-    );
+    const isOwn = this.#own > 0;
+    if (isOwn) this.#own -= 1;
+    else if (this.#beside > 0 && this.#shared?.take()) this.#beside -= 1;
+    else return false;
+    const over = (): void => {
+      if (!isOwn) this.#shared?.giveBack();
+    };
+    try {
+      const held = await this.#messages.hold(queue, work, HELD_SECONDS);
+      this.#under.push(
+        run()
+          .then(() => held.remove())
+          .catch(() => {})
+          .finally(over),
+      );
+    } catch (error) {
+      over();
+      throw error;
+    }
     return true;
   }
 

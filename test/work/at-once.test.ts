@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { AtOnce } from '../../src/work/at-once.ts';
+import { AtOnce, SharedRoom } from '../../src/work/at-once.ts';
 import { KEY_WORK, type Work } from '../../src/work/messages.ts';
 
 const cause = { by: 'drift', ref: '', since: '' };
@@ -36,5 +36,29 @@ describe('work that is done in place', () => {
 
   it('is left to whoever asked where there is no room', async () => {
     expect(await messageOf(async () => {}, 0)).toEqual(['no room']);
+  });
+
+  it('shares what room there is beside its own until it is over', async () => {
+    const messages = { hold: async () => ({ remove: async () => {} }) };
+    const of = new SharedRoom(1);
+    const one = new AtOnce(messages, 1, { pieces: 2, of });
+    const other = new AtOnce(messages, 1, { pieces: 2, of });
+    const ends: (() => void)[] = [];
+    const begin = (atOnce: AtOnce) =>
+      atOnce.begin(KEY_WORK, WORK, () => new Promise<void>((resolve) => ends.push(resolve)));
+    expect([await begin(one), await begin(one), await begin(one)]).toEqual([true, true, false]);
+    expect([await begin(other), await begin(other)]).toEqual([true, false]);
+    for (const end of ends) end();
+    await one.settled();
+    expect(await begin(other)).toBe(true);
+  });
+
+  it('gives shared room back when the work cannot be put into the queue', async () => {
+    const of = new SharedRoom(1);
+    const refused = { hold: () => Promise.reject(new Error('no queue')) };
+    await expect(new AtOnce(refused, 0, { pieces: 1, of }).begin(KEY_WORK, WORK, async () => {})).rejects.toThrow(
+      'no queue',
+    );
+    expect(of.take()).toBe(true);
   });
 });
