@@ -11,6 +11,7 @@ import { handleAccountRestore } from '../../src/break-glass/handle-account-resto
 import { dryRunAccount, handleAccountRevoke } from '../../src/break-glass/handle-account-revoke.ts';
 import { callOf } from '../../src/break-glass/to-json.ts';
 import { readAccountRevocations } from '../../src/revocation/account-record.ts';
+import { IF_KILLED, SECOND_LOOKS } from '../../src/revocation/look-message.ts';
 import type { Services } from '../../src/services.ts';
 import { MemoryApprovals } from '../approvals/memory-approvals.ts';
 import { TestKey, vaultNamed } from '../support/fleet.ts';
@@ -103,18 +104,23 @@ describe('what is not done whole', () => {
   });
 });
 
-it('an account is looked at once it was revoked, should its process have died, and once it was restored', async () => {
+it('an account is looked at again once it was revoked, once it was restored, and should the process die meanwhile', async () => {
   const { revoke, restore, account } = site();
-  const looks = () =>
-    wire.sent.map(({ work, delaySeconds }) => ['account' in work && work.account, delaySeconds > 200]);
+  const looks = () => {
+    const sent = wire.sent.splice(0).map(({ work, delaySeconds }) => ({ work, delaySeconds }));
+    const about = sent.filter(({ work }) => 'account' in work && work.account === account.id);
+    return {
+      now: about.filter(({ work }) => work.kind === 'account').map(({ delaySeconds }) => delaySeconds),
+      later: about.flatMap(({ work, delaySeconds }) =>
+        work.kind === 'accountRevocation' ? [`${work.done?.did} ${delaySeconds}`] : [],
+      ),
+    };
+  };
+  const wanted = (did: string) => ({ now: [0], later: [...IF_KILLED, ...SECOND_LOOKS].map((at) => `${did} ${at}`) });
   await revoke();
-  expect(looks()).toEqual([
-    [account.id, true],
-    [account.id, false],
-  ]);
-  wire.sent.length = 0;
+  expect(looks()).toEqual(wanted('revoke'));
   await restore();
-  expect(looks()).toEqual([[account.id, false]]);
+  expect(looks()).toEqual(wanted('restore'));
 });
 
 it("that it is the app's own storage is said before it is revoked and after", async () => {
