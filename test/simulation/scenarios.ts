@@ -66,8 +66,14 @@ export const SCENARIOS: readonly NamedScenario[] = [
     scenario: { versions: 1, parts: [REVOKE, RESTORE, LOOK], ...late },
   },
   {
-    name: 'a restore and a revocation that begins meanwhile, with a write that comes late',
+    name: 'a restore and a revocation that begins meanwhile, with a write that comes late and six switches',
     takes: 'minutes',
+    switches: 6,
+    scenario: { versions: 1, parts: [REVOKE, RESTORE, REVOKE_AGAIN], ...late },
+  },
+  {
+    name: 'a restore and a revocation that begins meanwhile, with a write that comes late',
+    takes: 'long',
     scenario: { versions: 1, parts: [REVOKE, RESTORE, REVOKE_AGAIN], ...late },
   },
   {
