@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
+import pMap from 'p-map';
 
 /**
  * Breaks the product on purpose, one way at a time, and says whether the simulation notices: `npm run mutants`. A mutant
@@ -317,13 +318,14 @@ async function main(args: string[]): Promise<number> {
     return values.help ? 0 : 2;
   }
   let alive = 0;
-  for (const mutant of mutants) {
+  const judge = async (mutant: Mutant): Promise<void> => {
     const after = await caughtAfter(mutant, seed, histories);
     if (after === undefined) alive += 1;
     console.log(
       `${after === undefined ? 'LIVES'.padEnd(22) : `caught by history ${after}`.padEnd(22)}  ${mutant.name}`,
     );
-  }
+  };
+  await pMap(mutants, judge, { concurrency: availableParallelism() });
   console.log(`${mutants.length - alive} of ${mutants.length} mutants caught within ${histories} histories`);
   return alive === 0 ? 0 : 1;
 }
