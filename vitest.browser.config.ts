@@ -9,7 +9,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     // They wait for the browser most of the time.
-    maxWorkers: 2,
+    maxWorkers: 3,
     allowOnly: false,
   },
 });

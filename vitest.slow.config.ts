@@ -31,7 +31,8 @@ export default defineConfig({
     globalSetup: 'test/global-setup.ts',
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    maxWorkers: 3,
+    // Twice the cores that it is meant for: much of it waits for a time to come.
+    maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
     allowOnly: false,
     projects: [
