@@ -122,8 +122,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the message of work that is done in place is taken out before it is done',
     file: 'src/work/at-once.ts',
-    from: 'run()\n        .then(() => held.remove())',
-    to: 'held\n        .remove()\n        .then(() => run())',
+    from: 'run()\n          .then(() => held.remove())',
+    to: 'held\n          .remove()\n          .then(() => run())',
   },
   {
     name: 'backwards: any other version than the target is moved',
