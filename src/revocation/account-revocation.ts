@@ -52,10 +52,10 @@ export async function revokeAccount(
   const taking = await takeAccount(part, by, services);
   const { complete, revocation, left, failures, elapsedMs } = taking;
   const reason = complete ? 'AccountRevoked' : 'AccountRevocationIncomplete';
-  const about = { id: resourceOfPart(part.account, part.part) };
-  const more = { key: place.key, complete, left, failures, elapsedMs };
+  const resource = resourceOfPart(part.account, part.part);
+  const details = { key: place.key, complete, left, failures, elapsedMs };
   const [audited, ...notDone] = await Promise.all([
-    writeDown('account.revoke', about, reason, revocation, call, more, { ...services, began }, log),
+    writeDown({ action: 'account.revoke', resource, reason, revocation, began, details }, call, services, log),
     lookAtAccount(part, place, 'revoke', call, services),
     lookAgain(part, 'revoke', revocation, call, services, SECOND_LOOKS),
     ifKilled,
@@ -88,11 +88,16 @@ export async function restoreAccount(
   const giving = await giveAccount(part, request, services);
   const reason = REASON_OF[giving.end];
   if (!reason || !giving.revocation) return { ...giving, ...NOT_AUDITED, warnings: [] };
-  const about = { id: resourceOfPart(part.account, giving.revocation.part) };
+  const resource = resourceOfPart(part.account, giving.revocation.part);
   const { closed, given, failures } = giving;
-  const more = { key: place.key, closed: closed.map((one) => one.id), gives: allTaken(closed), given, failures };
+  const details = { key: place.key, closed: closed.map((one) => one.id), gives: allTaken(closed), given, failures };
   const [audited, ...notDone] = await Promise.all([
-    writeDown('account.restore', about, reason, giving.revocation, call, more, { ...services, began }, log),
+    writeDown(
+      { action: 'account.restore', resource, reason, revocation: giving.revocation, began, details },
+      call,
+      services,
+      log,
+    ),
     lookAtAccount(part, place, 'restore', call, services),
     lookAgain(part, 'restore', closed.find((one) => one.id === id) ?? giving.revocation, call, services, SECOND_LOOKS),
     ...ifKilled,

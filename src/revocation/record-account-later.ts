@@ -3,17 +3,14 @@ import type { AccountRevocationWork } from '../work/messages.ts';
 import type { AccountPart, AccountTags } from './account-part.ts';
 import { openOfPart, resourceOfPart } from './account-record.ts';
 import type { AccountTrail } from './account-trail.ts';
-import { recordId } from './record-revocation.ts';
-
-/** Milliseconds. */
-const AUDIT_WAIT_MS = 10_000;
+import { foundLater, LATER_WAIT_MS, onRecord } from './record-revocation.ts';
 
 /**
  * The audit record of a revocation, or a restore, of which its own process has written none: it was killed, or the trail was
  * out of reach. That it took effect is told by the account's tags and by what is on record since. Never recorded twice.
  *
  * @param since when the trail begins to be of interest
- * @throws the SDK's error when tags or trail cannot be read, or an error that says why it is not on record
+ * @throws the SDK's error when tags or trail cannot be read, and what `onRecord` throws
  */
 export async function recordAccountLater(
   { account, part }: Pick<AccountPart, 'account' | 'part'>,
@@ -35,21 +32,20 @@ export async function recordAccountLater(
   // A message that a restore has sent says that nothing refused it, when the record was still there.
   const isBegun = did === 'revoke' ? record !== undefined || isClosed : record === undefined && !isClosed;
   if (!isBegun) return;
-  const { caller, correlationId, why, ticket } = call;
-  const more =
+  const entry =
     did === 'revoke'
-      ? { revocation: { ...revocation, ...(record ? { revokedOn: record.revokedOn, took: record.took } : {}) } }
-      : { revocation, closed: [revocation.id] };
-  const entry = {
-    id: recordId(`account.${did}`, revocation.id, caller.objectId),
-    action: `account.${did}`,
-    // That all of it was taken away is not known from the record.
-    reason: did === 'revoke' ? 'AccountRevocationIncomplete' : 'AccountRestored',
-    resource,
-    caller,
-    correlationId,
-    details: { why, ticket, ...more, foundLater: true },
-  };
-  const outcome = await services.audit(entry, AUDIT_WAIT_MS, since);
-  if ('failed' in outcome) throw new Error(`Not in the audit trail: ${outcome.failed}`);
+      ? foundLater(
+          {
+            action: 'account.revoke',
+            // That all of it was taken away is not known from the record.
+            reason: 'AccountRevocationIncomplete',
+            resource,
+            revocation: { ...revocation, ...(record ? { revokedOn: record.revokedOn, took: record.took } : {}) },
+          },
+          call,
+        )
+      : foundLater({ action: 'account.restore', reason: 'AccountRestored', resource, revocation }, call, {
+          closed: [revocation.id],
+        });
+  await onRecord(services.audit(entry, LATER_WAIT_MS, since));
 }

@@ -1,4 +1,5 @@
 import type { AuditOutcome, RecordAudit } from '../audit/audit-trail.ts';
+import type { AuditEntry } from '../audit/record.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
@@ -10,7 +11,11 @@ import type { RevocationStamp } from './revocation.ts';
 
 /** How long an answer waits for the audit trail, in milliseconds. It does not hold up the key. */
 const AUDIT_WAIT_MS = 2_000;
+/** And how long a look waits for it, which nobody waits for. Milliseconds. */
+export const LATER_WAIT_MS = 10_000;
+/** After which a process that is at a call is taken for dead, in milliseconds (`functions/time-limits.ts`). */
 const LONGEST_CALL_MS = 200_000;
+
 /** A call that revokes or restores. */
 export interface RevocationCall extends WhoAndWhy {
   /** Who approved it; `none: …` where it was done past the approval that the app asks for. Absent: none was asked for. */
@@ -38,19 +43,23 @@ export interface Audited {
 /** Of a call that changed nothing. */
 export const NOT_AUDITED: Audited = { audit: 'nothing to write: nothing was changed' };
 
-/**
- * Writes down a change once Key Vault is done with it: first into the log, then into the audit trail.
- *
- * @param services `began`: when the call came
- */
+/** What a call has changed. */
+interface Done {
+  readonly action: RevocationAction;
+  /** Identifier of the key; of what is below it the ARM id. */
+  readonly resource: string;
+  readonly reason: Reason;
+  readonly revocation: RevocationStamp | undefined;
+  /** When the call came. */
+  readonly began: Date;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** Writes down a change once Azure is done with it: first into the log, then into the audit trail. */
 export async function writeDown(
-  action: RevocationAction,
-  { id: resource }: Pick<ManagedKey, 'id'>,
-  reason: Reason,
-  revocation: RevocationStamp | undefined,
+  { action, resource, reason, revocation, began, details: more }: Done,
   { caller, correlationId, why, ticket, approval }: RevocationCall,
-  more: Readonly<Record<string, unknown>>,
-  { audit, now, began }: Pick<BesideServices, 'audit' | 'now'> & { readonly began: Date },
+  { audit, now }: Pick<BesideServices, 'audit' | 'now'>,
   log: Log,
 ): Promise<Audited> {
   const { objectId } = caller;
@@ -86,10 +95,40 @@ const ITS_OWN: ReadonlySet<Reason> = new Set([
 /** What goes into the audit trail, of a key and of what is revoked below it. */
 type RevocationAction = 'key.revoke' | 'key.restore' | 'account.revoke' | 'account.restore';
 
+/** The audit record that a look writes of what it has found done. Under the id of the call's own record, so never beside it. */
+export function foundLater(
+  {
+    action,
+    reason,
+    resource,
+    revocation,
+  }: Pick<Done, 'action' | 'reason' | 'resource'> & { readonly revocation: { readonly id: string } },
+  { caller, correlationId, why, ticket }: RevocationWork['call'],
+  more: Readonly<Record<string, unknown>> = {},
+): AuditEntry {
+  const details = { why, ticket, revocation, ...more, foundLater: true };
+  return {
+    id: recordId(action, revocation.id, caller.objectId),
+    action,
+    reason,
+    resource,
+    caller,
+    correlationId,
+    details,
+  };
+}
+
+/** @throws an error that says why it is not on record: nobody else will record it, so that the look is made again */
+export async function onRecord(audited: Promise<AuditOutcome>): Promise<void> {
+  const outcome = await audited;
+  if ('failed' in outcome) throw new Error(`Not in the audit trail: ${outcome.failed}`);
+}
+
 /**
  * The audit record of what a process that died had begun; nothing if it is there already.
  *
  * @param revocation as Key Vault shows it, not as the message says
+ * @throws what `onRecord` throws
  */
 export async function writeDownLater(
   key: ManagedKey,
@@ -99,20 +138,10 @@ export async function writeDownLater(
 ): Promise<void> {
   const [action, reason] =
     did === 'revoke' ? (['key.revoke', 'Revoked'] as const) : (['key.restore', 'Restored'] as const);
-  const details = { why: call.why, ticket: call.ticket, revocation, foundLater: true };
-  const { caller, correlationId } = call;
-  const entry = {
-    id: recordId(action, revocation.id, call.caller.objectId),
-    action,
-    reason,
-    resource: key.id,
-    caller,
-    correlationId,
-    details,
-  };
+  const entry = foundLater({ action, reason, resource: key.id, revocation }, call);
   // A message that claims to be of a time to come must not keep the record that is there from being found.
   const since = Math.min(Date.parse(cause.since) || 0, now().getTime());
-  await audit(entry, 5 * AUDIT_WAIT_MS, new Date(since - 24 * 3_600_000));
+  await onRecord(audit(entry, LATER_WAIT_MS, new Date(since - 24 * 3_600_000)));
 }
 
 /** Has the key looked at again; answers with what did not work. */

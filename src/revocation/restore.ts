@@ -66,13 +66,16 @@ export async function restore(
   const [access, audited, , ...notDone] = await Promise.all([
     reading,
     writeDown(
-      'key.restore',
-      key,
-      reason,
-      result.revocation,
+      {
+        action: 'key.restore',
+        resource: key.id,
+        reason,
+        revocation: result.revocation,
+        began,
+        details: { complete, recovered, versions },
+      },
       call,
-      { complete, recovered, versions },
-      { ...services, began },
+      services,
       log,
     ),
     ifKilled,

@@ -50,13 +50,16 @@ export async function revoke<Dependents>(
   const [dependents, audited, , ...notDone] = await Promise.all([
     reading,
     writeDown(
-      'key.revoke',
-      spelled,
-      reason,
-      stamp,
+      {
+        action: 'key.revoke',
+        resource: spelled.id,
+        reason,
+        revocation: stamp,
+        began,
+        details: { complete, versions, elapsedMs },
+      },
       call,
-      { complete, versions, elapsedMs },
-      { ...services, began },
+      services,
       log,
     ),
     ifKilled,

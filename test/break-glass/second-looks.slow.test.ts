@@ -218,6 +218,19 @@ describe('the looks after a revocation and a restore', () => {
     expect(await trailOf(key)).toEqual(['key.revoke Revoked']);
   });
 
+  it('are tried again where the trail is still out of reach when the last of them is to record', async () => {
+    const key = keyOf(wire.azure, 1);
+    const services = wire.services();
+    const away = { ...services, audit: async () => ({ failed: 'out of reach' }) };
+    await revoke(key, away);
+    const last = wire.sent.map(({ work }) => work).find((work) => work.kind === 'revocation' && work.records);
+    const look = (of: Services) =>
+      settleRevocation(last as RevocationWork, { ...of, keys: services.urgentKeys }, wire.log);
+    expect(await look(away)).toMatchObject({ outcome: 'retry', detail: expect.stringContaining('out of reach') });
+    expect(await look(services)).toEqual({ outcome: 'done' });
+    expect(await trailOf(key)).toEqual(['key.revoke Revoked']);
+  });
+
   it('record nothing of a revocation whose process was killed before it wrote anything', async () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();
