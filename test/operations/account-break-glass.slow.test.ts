@@ -43,6 +43,17 @@ const openOn = ({ tags }: StorageAccount) => readAccountRevocations(tags, proced
 const rolesOf = ({ identity }: Pick<Site, 'identity'>) =>
   [...procedures.world.roleAssignments.values()].filter(({ principalId }) => principalId === identity.principalId);
 
+/** Adds an account with the identity of a site on another one's key, whose vault that identity reaches too. */
+function addElsewhere(
+  { group, vault, key }: Site,
+  { identity }: Site,
+  more: Partial<Parameters<typeof addAccount>[2]> = {},
+): StorageAccount {
+  allowStorage(procedures.world, vault, identity.principalId);
+  const use = { vault, keyName: key, mode: 'pinned' } as const;
+  return addAccount(procedures.world, group, { name: unique('st'), identity, key: use, ...more });
+}
+
 describe('account revoke and account restore', () => {
   it('take the role of the identity away and give exactly that back, by a second person', async () => {
     const site = procedures.site();
@@ -105,12 +116,7 @@ describe('account revoke and account restore', () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const other = procedures.site();
-    allowStorage(procedures.world, other.vault, site.identity.principalId);
-    const elsewhere = addAccount(procedures.world, other.group, {
-      name: unique('st'),
-      identity: site.identity,
-      key: { vault: other.vault, keyName: other.key, mode: 'pinned' },
-    });
+    const elsewhere = addElsewhere(other, site);
     const { encryption } = elsewhere;
     procedures.world.storageAccounts.delete(elsewhere.name);
     const owner = admin(site);
@@ -199,19 +205,12 @@ describe('account revoke and account restore', () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
     const other = procedures.site();
-    allowStorage(procedures.world, other.vault, site.identity.principalId);
-    const sharing = addAccount(procedures.world, site.group, {
-      name: unique('st'),
-      identity: site.identity,
-      key: { vault: other.vault, keyName: other.key, mode: 'pinned' },
-    });
+    const sharing = addElsewhere(other, site);
     expect((await procedures.run(revoking(account), { as: admin(site) })).result.complete).toBe(true);
     expect((await procedures.run(restoring(account), { as: admin(site) })).result.complete).toBe(true);
     procedures.world.storageAccounts.delete(sharing.name);
-    addAccount(procedures.world, site.group, {
+    addElsewhere(other, site, {
       name: sharing.name,
-      identity: site.identity,
-      key: { vault: other.vault, keyName: other.key, mode: 'pinned' },
       scopes: [{ name: 'scope1', key: { vault: site.vault, keyName: site.key, mode: 'pinned' } }],
     });
     const refused = await procedures.refusal(revoking(account), { as: admin(site) });
