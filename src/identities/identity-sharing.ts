@@ -72,9 +72,8 @@ async function reaches(
   accounts: Pick<StorageAccounts, 'listScopes'>,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const use = accountKeyUse(other.encryption);
-  // One without a key of its own may have scopes with one.
-  if (use === undefined || use.vaultUri === key.vault.uri) return true;
+  if (accountKeyUse(other.encryption)?.vaultUri === key.vault.uri) return true;
+  // One without a key of its own may have scopes with one, or be left with the identity of the key that it had.
   for await (const scope of accounts.listScopes(other, signal)) {
     if (scopeKeyUse(scope)?.vaultUri === key.vault.uri) return true;
   }

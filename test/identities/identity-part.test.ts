@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
-import { addIdentity, addRoleAssignment } from '../../local/azure/fleet.ts';
+import { addAccount, addIdentity, addRoleAssignment, type FleetAccount } from '../../local/azure/fleet.ts';
 import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
 import type { StorageAccount } from '../../local/azure/world.ts';
 import { parseResourceId, type ResourceId } from '../../src/azure/resource-id.ts';
@@ -145,6 +145,26 @@ it('whether others have the identity is not known of what cannot be read', async
   });
   wire.azure.faults.add([{ match: { path: '/providers/Microsoft.Storage/storageAccounts' }, answer: { status: 403 } }]);
   await expect(others(async () => [SUBSCRIPTION_ID])).rejects.toMatchObject({ reason: 'SubscriptionUnreadable' });
+});
+
+it('others under keys of Microsoft have it by their encryption scopes, and not by having had a key of their own once', async () => {
+  const { account, key, others } = await site();
+  const attached = Object.entries(account.identity?.userAssignedIdentities ?? {})[0];
+  if (!attached) throw new Error('The account has no identity.');
+  const identity = { id: attached[0], ...attached[1] };
+  const left = (scopes: FleetAccount['scopes']) => {
+    const other = addAccount(wire.azure.world, group(wire.azure.world), {
+      name: `${account.name}${++names}`,
+      identity,
+      scopes,
+    });
+    // Azure CLI leaves it there when it puts an account back onto keys of Microsoft.
+    Object.assign(other.encryption, { identity: { userAssignedIdentity: identity.id } });
+    return other.id;
+  };
+  left([{ name: 'of-microsoft' }]);
+  const scoped = left([{ name: 'scope1', key: key.use() }]);
+  expect(await others(async () => [SUBSCRIPTION_ID])).toEqual([scoped]);
 });
 
 function rename(properties: { keyname?: string } | undefined, keyname: string): void {
