@@ -3,6 +3,7 @@ import { auditFiles } from '../../src/audit/audit-client.ts';
 import type { AuditFiles } from '../../src/audit/audit-files.ts';
 import { auditTrail } from '../../src/audit/audit-trail.ts';
 import { findEntry, seenBefore } from '../../src/audit/find-entry.ts';
+import { parseRecord } from '../../src/audit/record.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { entry, NIGHT, newContainer, newTrail, resources } from './trails.ts';
 
@@ -57,6 +58,18 @@ describe('an entry with an id', () => {
     expect(first).toMatchObject({ written: { seq: 1 } });
     expect(await newTrail(container)(once, 20_000, NIGHT)).toEqual(first);
     expect(await resources(container)).toEqual(['once']);
+  });
+
+  it('is written beside a record of it that somebody has forged', async () => {
+    const container = newContainer(azurite.connectionString);
+    await newTrail(container)(entry('before'), 20_000);
+    const blob = container.getAppendBlobClient('2026-11-24.jsonl');
+    const forged = (await blob.downloadToBuffer()).toString().replace('"before"', '"forged","id":"once"');
+    expect(parseRecord(Buffer.from(forged.trim()))?.entry).toMatchObject({ id: 'once' });
+    await blob.appendBlock(forged, forged.length);
+    expect(await find(auditFiles(container), 'once')).toBeUndefined();
+    await newTrail(container)({ ...entry('once'), id: 'once' }, 20_000, NIGHT);
+    expect(await resources(container)).toContain('once');
   });
 
   it('is written once by any number of instances that look for it at the same moment', async () => {

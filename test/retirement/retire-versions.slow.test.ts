@@ -53,9 +53,10 @@ async function retire(
   return { outcome, audited };
 }
 
-/** A key with an old and a new version, an account on the new one, and so many hours since. */
-function movedOn(hours = 25) {
+/** A key with an old and a new version, so many in between, an account on the new one, and so many hours since. */
+function movedOn(hours = 25, between = 0) {
   const key = new TestKey(world());
+  for (let n = 0; n < between; n += 1) key.add();
   const newer = key.add();
   const account = key.account('pinned', { key: key.use('pinned', newer) });
   wire.azure.clock.advance(hours * HOUR_MS);
@@ -162,8 +163,8 @@ describe('retirement', () => {
     expect(tagsOf(key)).not.toHaveProperty('cmk-retired');
   });
 
-  it('says at once and loudly when it cannot enable the version again, and how a person does', async () => {
-    const { key, account } = movedOn();
+  it('says at once and loudly when it cannot enable the version again, and how a person does, and goes no further', async () => {
+    const { key, account } = movedOn(25, 1);
     const { outcome, audited } = await retire(
       key,
       24,
@@ -173,7 +174,7 @@ describe('retirement', () => {
         wire.azure.faults.add([{ match: { method: 'PATCH', path }, skip: 1, answer: NO }]);
       }),
     );
-    expect(stateOf(key)).toEqual([false, true]);
+    expect(stateOf(key)).toEqual([false, true, true]);
     const command = `az keyvault key set-attributes --id ${key.id(key.first)} --enabled true`;
     expect(outcome).toMatchObject([{ outcome: 'notUndone', detail: expect.stringContaining(command) }]);
     expect(outcome[0]?.detail).toContain(account.name);
