@@ -284,6 +284,25 @@ describe('retirement', () => {
     expect(stateOf(key)).toEqual([false, true]);
   });
 
+  it('does not take for disabled, nor for taken back, what was not disabled', async () => {
+    const { key } = movedOn();
+    wire.azure.faults.add([{ match: { method: 'PATCH', path: `/keys/${key.name}/` }, reset: true, times: 9 }]);
+    const { outcome, audited } = await retire(key);
+    expect([outcome, audited]).toMatchObject([[{ outcome: 'failed' }], []]);
+    expect(stateOf(key)).toEqual([true, true]);
+  });
+
+  it('opens nothing, and has a person do it, when the key cannot be read again', async () => {
+    const { key } = movedOn();
+    const path = `/keys/${key.name}/versions`;
+    const refuse = async () => void wire.azure.faults.add([{ match: { path }, answer: NO }]);
+    const { outcome, audited } = await retire(key, 24, around(refuse));
+    const command = `az keyvault key set-attributes --id ${key.id(key.first)} --enabled true`;
+    expect(outcome).toMatchObject([{ outcome: 'notUndone', detail: expect.stringContaining(command) }]);
+    expect(stateOf(key)).toEqual([false, true]);
+    expect(audited).toMatchObject([{ reason: 'RetirementNotUndone', details: { enabled: false } }]);
+  });
+
   it('changes nothing when Key Vault refuses, and says why', async () => {
     const { key } = movedOn();
     wire.azure.faults.add([{ match: { method: 'PATCH', path: `/keys/${key.name}/` }, answer: NO }]);
