@@ -149,12 +149,12 @@ it('whether others have the identity is not known of what cannot be read', async
 
 it('others under keys of Microsoft have it by their encryption scopes, and not by having had a key of their own once', async () => {
   const { account, key, others } = await site();
-  const attached = Object.entries(account.identity?.userAssignedIdentities ?? {})[0];
-  if (!attached) throw new Error('The account has no identity.');
-  const identity = { id: attached[0], ...attached[1] };
+  const { world } = wire.azure;
+  const identity = world.identities.get(account.encryption.identity?.userAssignedIdentity?.toLowerCase() ?? '');
+  if (!identity) throw new Error('The account has no identity.');
   const left = (scopes: FleetAccount['scopes']) => {
-    const other = addAccount(wire.azure.world, group(wire.azure.world), {
-      name: `${account.name}${++names}`,
+    const other = addAccount(world, group(world), {
+      name: `${account.name.slice(0, 20)}${++names}`,
       identity,
       scopes,
     });

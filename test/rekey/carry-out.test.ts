@@ -1,0 +1,176 @@
+import { describe, expect, it } from 'vitest';
+import type { RekeyOrder, RekeyStore } from '../../src/fleet/rekey-order.ts';
+import { carryOutRekey, type RekeyServices } from '../../src/rekey/carry-out.ts';
+import { reviveRekeys } from '../../src/rekey/revive.ts';
+import type { Work } from '../../src/work/messages.ts';
+import { MemoryAudit } from '../simulation/memory-audit.ts';
+import { day, KEY, keyVersion, REVOKER, SUBSCRIPTION, VAULTS, versionName } from '../support/keys.ts';
+import { MemoryRekeys } from '../support/memory-rekeys.ts';
+import { rekeyOrder } from '../support/rekeys.ts';
+
+const now = day(101);
+const PAUSED = { reason: 'Paused', detail: 'of the key', delaySeconds: 60 } as const;
+const account = `/subscriptions/${SUBSCRIPTION}/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/st1`;
+
+/** One step of an order, step 7 unless told otherwise, and what is sent by it. */
+async function step(
+  change: Partial<RekeyOrder>,
+  services: Partial<RekeyServices> | ((store: RekeyStore) => Partial<RekeyServices>) = {},
+  { tick = 7, failed = false, isAuditDown = false } = {},
+) {
+  const store = new MemoryRekeys();
+  const rekeys = store.port();
+  const audit = new MemoryAudit();
+  const order = rekeyOrder(change);
+  store.has(order);
+  if (failed) {
+    const failure = {
+      reason: 'IdentityHasNoAccess',
+      detail: '',
+      at: now.toISOString(),
+      since: order.startedOn,
+    } as const;
+    await rekeys.put(order.id, { account, location: 'westeurope', state: 'moved', at: now.toISOString(), failure });
+  }
+  const sent: Work[] = [];
+  const ports = {
+    rekeys,
+    audit: audit.port((_, effect) => (isAuditDown ? Promise.reject(new Error('down')) : Promise.resolve(effect()))),
+    queue: { send: async (_: string, work: Work) => void sent.push(work) },
+    now: () => now,
+    keys: { listVersions: async () => [keyVersion(1)] },
+    settings: { vaults: VAULTS },
+    rekeyApproved: async () => true,
+    rollout: { paused: async () => undefined },
+    leases: { acquire: async () => ({ release: async () => {} }) },
+    ...(typeof services === 'function' ? services(rekeys) : services),
+  } as unknown as RekeyServices;
+  const cause = { by: 'operator', ref: 'test', since: '' } as const;
+  const outcome = await carryOutRekey(
+    { kind: 'rekey', order: order.id, key: KEY.id, tick, cause, attempt: 0 },
+    ports,
+    () => {},
+  );
+  return { outcome, sent, order: store.orders[0], recorded: audit.entries.map(({ reason }) => reason) };
+}
+
+describe('a step', () => {
+  it.each([
+    [6, 0],
+    [7, 1],
+    [8, 1],
+    [9, 0],
+  ])('%i of an order that is at 7 is followed by %i', async (tick, next) => {
+    const { outcome, sent, order } = await step({}, { rollout: { paused: async () => PAUSED } }, { tick });
+    expect(outcome.outcome).toBe('done');
+    expect(sent).toMatchObject(next ? [{ kind: 'rekey', tick: tick + 1 }] : []);
+    expect(order?.tick).toBe(next ? tick + 1 : 7);
+  });
+
+  it('waits while a double of it is made', async () => {
+    const { outcome, sent } = await step({}, { leases: { acquire: async () => undefined } as never });
+    expect([outcome, sent]).toMatchObject([{ outcome: 'retry', counts: false }, []]);
+  });
+
+  it('of an order that was changed while it waited for its turn is not made', async () => {
+    const { outcome, sent } = await step({}, (rekeys) => ({
+      leases: {
+        acquire: async () => {
+          const order = await rekeys.order('order-1');
+          if (order) await rekeys.replace({ ...order, tick: 8, paused: { on: now.toISOString(), why: 'by a person' } });
+          return { release: async () => {} };
+        },
+      } as never,
+    }));
+    expect([outcome.outcome, sent]).toEqual(['done', []]);
+  });
+
+  it('is followed by the next one, whatever comes of its own write', async () => {
+    const { sent } = await step({}, (rekeys) => ({
+      rollout: { paused: async () => PAUSED },
+      rekeys: { ...rekeys, replace: () => Promise.reject(new Error('down')) },
+    }));
+    expect(sent).toMatchObject([{ kind: 'rekey', tick: 8 }]);
+  });
+
+  const revoked = keyVersion(1, {
+    enabled: false,
+    tags: { 'cmk-revocation': `${REVOKER.id} ${now.toISOString()} ${REVOKER.revokedBy} ${versionName(1)}` },
+  });
+  it.each<[string, string, Partial<RekeyServices>]>([
+    ['others have approved it', 'ApprovalNeeded', { rekeyApproved: async () => false }],
+    ['the new key goes on', 'Paused', { rollout: { paused: async (key) => (key.id === KEY.id ? undefined : PAUSED) } }],
+    ['the old key goes on', 'Paused', { rollout: { paused: async (key) => (key.id === KEY.id ? PAUSED : undefined) } }],
+    ['the key can be used again', 'RevocationOpen', { keys: { listVersions: async () => [revoked] } as never }],
+  ])('moves nothing until %s', async (_, reason, services) => {
+    const { outcome, sent, order } = await step({}, services);
+    expect([outcome.outcome, order?.waits?.reason]).toEqual(['done', reason]);
+    expect(sent).toMatchObject([{ kind: 'rekey', tick: 8 }]);
+  });
+});
+
+describe('the end of an order', () => {
+  const back = { state: 'takingBack' } as const;
+
+  it('comes with a look at the key that everything is on', async () => {
+    const { outcome, sent, order, recorded } = await step(back);
+    expect([outcome.outcome, order?.state, recorded]).toEqual(['done', 'takenBack', ['RekeyTakenBack']]);
+    expect(sent).toMatchObject([{ kind: 'key', key: KEY.id }]);
+    expect(order?.tick).toBe(8);
+  });
+
+  it('does not come where an account could not be moved: a person is asked for', async () => {
+    const { order, recorded } = await step(back, {}, { failed: true });
+    expect([order?.state, order?.paused?.why, recorded]).toEqual([
+      'takingBack',
+      expect.stringContaining('1 accounts could not be moved'),
+      ['RekeyStopped'],
+    ]);
+    expect(order?.tick).toBe(8);
+  });
+
+  it('is on record where its answer was lost', async () => {
+    const { outcome, recorded } = await step(back, (rekeys) => ({
+      rekeys: { ...rekeys, replace: async (order) => void (await rekeys.replace(order)) },
+    }));
+    expect([outcome.outcome, recorded]).toEqual(['done', ['RekeyTakenBack']]);
+  });
+
+  it('is none where a person has ended it at the same moment', async () => {
+    const { outcome, order, recorded } = await step(back, (rekeys) => ({
+      queue: {
+        send: async () => {
+          const order = await rekeys.order('order-1');
+          if (order) await rekeys.replace({ ...order, state: 'ended' });
+        },
+      } as never,
+    }));
+    expect([outcome.outcome, order?.state, recorded]).toEqual(['done', 'ended', []]);
+  });
+
+  it('is waited for until it is on record', async () => {
+    const { outcome, order } = await step(back, {}, { isAuditDown: true });
+    expect([outcome, order?.state]).toMatchObject([
+      { outcome: 'retry', reason: 'AuditFailed', counts: false },
+      'takenBack',
+    ]);
+  });
+});
+
+it.each<[string, Partial<RekeyOrder>, string[]]>([
+  ['has made none for long', {}, ['order-1']],
+  ['has made one lately', { tickedOn: now.toISOString() }, []],
+  ['a person has stopped', { paused: { on: now.toISOString(), why: '' } }, []],
+  [
+    'is over, and of which something is not on record',
+    { state: 'ended', unrecorded: [{ id: 'key.rekey/1', reason: 'RekeyEnded', on: now.toISOString() }] },
+    ['order-1'],
+  ],
+])('a lost step is sent again for an order that %s', async (_, change, revived) => {
+  const store = new MemoryRekeys();
+  store.has(rekeyOrder(change));
+  const sent: Work[] = [];
+  const queue = { send: async (_queue: string, work: Work) => void sent.push(work) };
+  expect(await reviveRekeys({ rekeys: store.port(), queue, now: () => now })).toEqual(revived);
+  expect(sent).toMatchObject(revived.map(() => ({ kind: 'rekey', tick: 7 })));
+});
