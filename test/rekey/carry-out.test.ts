@@ -72,17 +72,33 @@ describe('a step', () => {
     expect([outcome, sent]).toMatchObject([{ outcome: 'retry', counts: false }, []]);
   });
 
-  it('of an order that was changed while it waited for its turn is not made', async () => {
+  it('that a double has made meanwhile is not made again', async () => {
     const { outcome, sent } = await step({}, (rekeys) => ({
+      rollout: { paused: async () => PAUSED },
       leases: {
         acquire: async () => {
           const order = await rekeys.order('order-1');
-          if (order) await rekeys.replace({ ...order, tick: 8, paused: { on: now.toISOString(), why: 'by a person' } });
+          if (order) await rekeys.replace({ ...order, tick: 8 });
           return { release: async () => {} };
         },
       } as never,
     }));
     expect([outcome.outcome, sent]).toEqual(['done', []]);
+  });
+
+  it('sends nobody anew while the wave before may still come through', async () => {
+    const on = now.toISOString();
+    const wave = { sent: 1, settled: 0, on };
+    const { sent, order } = await step({ state: 'takingBack', wave }, (rekeys) => ({
+      rollout: {
+        async paused() {
+          await rekeys.put('order-1', { account, location: 'westeurope', state: 'moved', at: on });
+          return undefined;
+        },
+      },
+    }));
+    expect(sent).toMatchObject([{ kind: 'rekey', tick: 8 }]);
+    expect(order?.wave).toEqual(wave);
   });
 
   it('is followed by the next one, whatever comes of its own write', async () => {
