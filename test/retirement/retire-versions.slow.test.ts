@@ -259,6 +259,37 @@ describe('retirement', () => {
     expect(stateOf(key)).toEqual([true, true]);
   });
 
+  it('opens nothing of a key that is revoked right before, with the versions listed already', async () => {
+    const { key, account } = movedOn();
+    const { outcome } = await retire(
+      key,
+      24,
+      beforeLastRead(
+        () => pin(key, account),
+        async (services) => {
+          const managed = services.settings.vaults.key(key.id());
+          // It has seen the version while that was enabled, and so its record is on it.
+          key.first.enabled = true;
+          if (managed) await revokeKey(managed, REVOKER, services);
+        },
+      ),
+    );
+    expect(stateOf(key)).toEqual([false, false]);
+    expect(outcome).toMatchObject([{ outcome: 'notUndone', detail: expect.stringMatching(/revoked.*restored/) }]);
+  });
+
+  it('does not take the mark off a version that somebody has enabled right before', async () => {
+    const { key, account } = movedOn();
+    const enable = async () => void Object.assign(key.first, { enabled: true });
+    const { outcome } = await retire(
+      key,
+      24,
+      beforeLastRead(() => pin(key, account), enable),
+    );
+    expect(outcome).toMatchObject([{ outcome: 'undone', detail: expect.stringContaining('Somebody') }]);
+    expect(tagsOf(key)).toHaveProperty('cmk-retired');
+  });
+
   it('is not begun when the key is revoked while the accounts are read', async () => {
     const { key } = movedOn();
     const { outcome, audited } = await retire(key, 24, ({ resourceGraph, ...services }) => ({
@@ -337,6 +368,23 @@ function around(before: Moment, after: Moment = async () => {}): (services: Serv
       },
     },
   });
+}
+
+/** Services with something that happens right before a version is disabled, and something right before it is read alone. */
+function beforeLastRead(before: Moment, read: Moment): (services: Services) => Partial<Services> {
+  return (services) => {
+    const { keys } = around(before)(services);
+    if (!keys) throw new Error('There are no keys.');
+    return {
+      keys: {
+        ...keys,
+        async getVersion(...args) {
+          await read(services);
+          return keys.getVersion(...args);
+        },
+      },
+    };
+  };
 }
 
 /** Somebody who knows nothing of the app pins the account to the first version of the key. */
