@@ -1,0 +1,50 @@
+import { BlobServiceClient } from '@azure/storage-blob';
+import { expect, it } from 'vitest';
+import type { ApprovalRequest } from '../../src/approvals/approval.ts';
+import { approvalStore } from '../../src/approvals/approval-store-client.ts';
+import { askForApproval } from '../../src/approvals/approvals.ts';
+import { useAzurite } from '../support/azurite.ts';
+
+const azurite = useAzurite();
+const now = new Date('2026-11-25T03:00:00Z');
+
+/** A store of its own, with a request that waits. */
+async function storeOf(name: string) {
+  const container = BlobServiceClient.fromConnectionString(azurite.connectionString).getContainerClient(name);
+  const approvals = approvalStore(container);
+  const what = { action: 'restore', vault: 'kv-files', key: 'files-key', revocation: 'cafe', reason: 'Back' } as const;
+  const caller = { objectId: 'alice', appId: 'az', kind: 'person' } as const;
+  const services = { approvals, audit: async () => ({ failed: 'not looked at here' }), now: () => now };
+  const asked = await askForApproval(what, 1, { caller, correlationId: 'call-1' }, services, () => {});
+  /** Whoever may write the storage, or a copy of it, need not tell beside a request what it is. */
+  const copy = async (request: ApprovalRequest, as = request.id) => {
+    const text = JSON.stringify(request);
+    await container.getBlockBlobClient(`${as}.json`).upload(text, Buffer.byteLength(text));
+  };
+  const waiting = async () => (await approvals.waiting(now)).map(({ id }) => id);
+  return { approvals, asked, copy, waiting };
+}
+
+it('a request waits by what it says itself, where nothing stands beside it', async () => {
+  const { approvals, asked, copy, waiting } = await storeOf('approvals-copied');
+  await copy({ ...asked, id: '1'.repeat(40), state: 'done' });
+  await copy({ ...asked, id: '2'.repeat(40), expiresOn: new Date(now.getTime() - 1).toISOString() });
+  await copy({ ...asked, id: '3'.repeat(40) });
+  expect((await waiting()).sort()).toEqual(['3'.repeat(40), asked.id].sort());
+  expect(await approvals.list(now)).toHaveLength(4);
+});
+
+it('a request under a name that is not its own is none', async () => {
+  const { approvals, asked, copy, waiting } = await storeOf('approvals-named');
+  await copy(asked, '4'.repeat(40));
+  expect([await waiting(), await approvals.list(now)]).toMatchObject([[asked.id], [{ id: asked.id }]]);
+});
+
+it('a request that was changed since it was read is not written over', async () => {
+  const { approvals, asked } = await storeOf('approvals-changed');
+  const read = await approvals.get(asked.id);
+  expect(await approvals.put({ ...asked, state: 'withdrawn' }, read?.etag)).toBe(true);
+  expect(await approvals.put({ ...asked, state: 'done' }, read?.etag)).toBe(false);
+  expect(await approvals.put(asked, undefined)).toBe(false);
+  expect((await approvals.get(asked.id))?.request.state).toBe('withdrawn');
+});
