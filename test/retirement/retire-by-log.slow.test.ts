@@ -7,8 +7,11 @@ import type { WholeReport } from '../../src/drift/report.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { finishRetirements } from '../../src/retirement/finish-retirements.ts';
 import { type Retirement, retireUnused } from '../../src/retirement/retire-versions.ts';
+import { restoreKey } from '../../src/revocation/restore-key.ts';
+import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import type { Services } from '../../src/services.ts';
 import { TestKey } from '../support/fleet.ts';
+import { REVOKER } from '../support/keys.ts';
 import { useWire } from '../support/wire.ts';
 
 const wire = useWire();
@@ -180,6 +183,27 @@ describe('retirement by the log', () => {
     expect(await finish(key)).toEqual(['retired']);
     expect(firstOf(key)?.tags?.['cmk-retired']).not.toContain('unsettled');
     expect(await finish(key)).toEqual([]);
+  });
+
+  it('is finished whatever was revoked and restored before, and not while the key is revoked', async () => {
+    const { key, newer } = movedOn();
+    const services = wire.services({ CMK_USAGE_WORKSPACE: WORKSPACE_ID });
+    const managed = services.settings.vaults.key(key.id());
+    if (!managed) throw new Error('The vault is not managed.');
+    const revoke = () => revokeKey(managed, REVOKER, services);
+    const leaveHalfDone = (restored = '') => {
+      const record = `${wire.azure.clock.now().toISOString()} ${newer.version} unsettled ${restored}`.trim();
+      Object.assign(key.first, { enabled: false, tags: { ...key.first.tags, 'cmk-retired': record } });
+      wire.azure.clock.advance(16 * 60_000);
+    };
+    leaveHalfDone();
+    await revoke();
+    key.add();
+    expect(await finish(key)).toEqual([]);
+    await restoreKey(managed, { revocation: REVOKER.id, restoredBy: crypto.randomUUID(), dualControl: true }, services);
+    wire.azure.clock.advance(25 * HOUR_MS);
+    leaveHalfDone(REVOKER.id);
+    expect(await finish(key)).toEqual(['retired']);
   });
 
   it('is done by the drift check alone where that is opted in, and told; what was taken back stays', async () => {
