@@ -1,6 +1,6 @@
 import { type ContainerClient, RestError } from '@azure/storage-blob';
 import { withinTime } from '../azure/deadline.ts';
-import { SIGNED_HEAD, type SignedHead } from './signed-head.ts';
+import { isAheadOf, SIGNED_HEAD, type SignedHead } from './signed-head.ts';
 
 /** For all the requests of a call. Milliseconds. */
 const TIMEOUT_MS = 10_000;
@@ -23,7 +23,7 @@ export interface HeadStore {
   list(): Promise<readonly KeptHead[]>;
   /** So many at most, newest first. */
   newest(most: number): Promise<readonly KeptHead[]>;
-  /** In the place of the day's head before, which is never one with a greater number. */
+  /** In the place of the day's head before, which is never one of the same trail with a greater number. */
   keep(head: SignedHead): Promise<void>;
 }
 
@@ -64,7 +64,7 @@ export function headStore(container: ContainerClient): HeadStore {
       const text = JSON.stringify(head);
       for (let round = 1; ; round += 1) {
         const { head: before, etag } = await read(name);
-        if (before && before.seq > head.seq) return;
+        if (isAheadOf(before, head)) return;
         const conditions = etag === undefined ? { ifNoneMatch: '*' } : { ifMatch: etag };
         try {
           await withinTime(TIMEOUT_MS, async (limit) => {

@@ -4,7 +4,7 @@ import type { TokenCredential } from '@azure/identity';
 import { appTable } from '../azure/app-storage.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
-import { SIGNED_HEAD, type SignedHead } from './signed-head.ts';
+import { isAheadOf, SIGNED_HEAD, type SignedHead } from './signed-head.ts';
 
 /** Table of the app's own storage that has the newest head: a right to write its blobs is none to write its tables. */
 export const AUDIT_TABLE = 'cmkaudit';
@@ -16,7 +16,7 @@ const MOST_ROUNDS = 5;
 export interface LastHead {
   /** Undefined: there is none, or what stands there is none. */
   read(): Promise<SignedHead | undefined>;
-  /** In the place of the one before, which is never one with a greater number. */
+  /** In the place of the one before, which is never one of the same trail with a greater number. */
   keep(head: SignedHead): Promise<void>;
 }
 
@@ -39,8 +39,7 @@ export function lastHead(
     async keep(head) {
       for (let round = 1; ; round += 1) {
         const there = await row();
-        const before = parsed(there?.head);
-        if (before && before.seq > head.seq) return;
+        if (isAheadOf(parsed(there?.head), head)) return;
         const entity = { partitionKey: PARTITION, rowKey, head: JSON.stringify(head) };
         try {
           if (there) await table().updateEntity(entity, 'Replace', { etag: there.etag });

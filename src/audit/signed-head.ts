@@ -59,3 +59,8 @@ export function plainHead(trail: string, { file, seq, hash }: AuditReceipt, now:
   const signedOn = now.toISOString();
   return { v: 1, trail, day: signedOn.slice(0, 10), signedOn, file, seq, hash };
 }
+
+/** Whether a head that is kept says more of the same trail than another one, and is not to be replaced by it. */
+export function isAheadOf(kept: SignedHead | undefined, head: SignedHead): boolean {
+  return kept !== undefined && kept.trail === head.trail && kept.seq > head.seq;
+}

@@ -14,6 +14,7 @@ export interface Refusal {
   /** With or without a port. */
   readonly address?: string | undefined;
   readonly key?: string | undefined;
+  readonly account?: string | undefined;
   readonly correlationId: string;
 }
 
@@ -22,15 +23,18 @@ export const SINGLY_A_MINUTE = 10;
 const MINUTE_MS = 60_000;
 /** What is told apart in a minute: of callers who are known, of whom a tenant has so many, and of all the addresses there are. */
 const MOST_GROUPS = { known: 5_000, unknown: 90 };
-/** Keys, and addresses, that a line names. */
+/** Addresses, keys and accounts that a line names. */
 const MOST_NAMED = 20;
+/** The same where Azure kept calls from being done, and each may have begun something: as many as may be revoked at once. */
+const MOST_UNDONE = 100;
 
 interface Group {
-  readonly about: Omit<Refusal, 'address' | 'key' | 'correlationId'>;
+  readonly about: Omit<Refusal, 'address' | 'key' | 'account' | 'correlationId'>;
   singly: number;
   calls: number;
   readonly addresses: Set<string>;
   readonly keys: Set<string>;
+  readonly accounts: Set<string>;
   first: string | undefined;
   last: string | undefined;
 }
@@ -38,6 +42,7 @@ interface Group {
 /**
  * Keeps a flood of refused calls from filling the log: the first ones have their own lines, the others are counted in one line
  * a minute. A caller's flood takes nothing from another caller's lines, and one for one reason nothing from those for another.
+ * Nor does a known caller's over one key hide another key: alert rules tell keys apart, and read lines of single calls alone.
  */
 export class Refusals {
   readonly #log: Log;
@@ -54,15 +59,17 @@ export class Refusals {
   isSingle(refusal: Refusal): boolean {
     this.#timer ??= setTimeout(() => this.flush(), MINUTE_MS).unref();
     const group = this.#groupOf(refusal);
-    if (group.singly < SINGLY_A_MINUTE) {
+    const most = refusal.status < 500 ? MOST_NAMED : MOST_UNDONE;
+    const isNewKey = addTo(group.keys, refusal.key, most);
+    const isNewAccount = addTo(group.accounts, refusal.account, most);
+    if (group.singly < SINGLY_A_MINUTE || (refusal.caller !== undefined && (isNewKey || isNewAccount))) {
       group.singly += 1;
       return true;
     }
     group.calls += 1;
     group.first ??= refusal.correlationId;
     group.last = refusal.correlationId;
-    addTo(group.addresses, withoutPort(refusal.address));
-    addTo(group.keys, refusal.key);
+    addTo(group.addresses, withoutPort(refusal.address), MOST_NAMED);
     return false;
   }
 
@@ -73,9 +80,10 @@ export class Refusals {
     const groups = this.#groups;
     this.#groups = new Map();
     this.#numbers = { known: 0, unknown: 0 };
-    for (const { about, calls, addresses, keys, first, last } of groups.values()) {
+    for (const { about, calls, addresses, keys, accounts, first, last } of groups.values()) {
       if (calls === 0) continue;
-      const counted = { calls, addresses: [...addresses], keys: [...keys], first, last };
+      const named = { addresses: [...addresses], keys: [...keys], accounts: [...accounts] };
+      const counted = { calls, ...named, first, last };
       this.#log({ level: 'warning', reason: 'CallsRefused', message: REASONS.CallsRefused, ...about, ...counted });
     }
   }
@@ -90,15 +98,18 @@ export class Refusals {
   }
 
   #group(name: string, about: Group['about']): Group {
-    const counts = { singly: 0, calls: 0, addresses: new Set<string>(), keys: new Set<string>() };
-    const group = this.#groups.get(name) ?? { about, ...counts, first: undefined, last: undefined };
+    const named = { addresses: new Set<string>(), keys: new Set<string>(), accounts: new Set<string>() };
+    const group = this.#groups.get(name) ?? { about, singly: 0, calls: 0, ...named, first: undefined, last: undefined };
     this.#groups.set(name, group);
     return group;
   }
 }
 
-function addTo(names: Set<string>, name: string | undefined): void {
-  if (name !== undefined && names.size < MOST_NAMED) names.add(name);
+/** Whether it was not there before, and is now. */
+function addTo(names: Set<string>, name: string | undefined, most: number): boolean {
+  if (name === undefined || names.size >= most || names.has(name)) return false;
+  names.add(name);
+  return true;
 }
 
 /** Each connection has a port of its own. */

@@ -106,6 +106,16 @@ describe('the drift check is not content with', () => {
   });
 });
 
+it('a head of another trail, with a greater number, keeps none of ours out', async () => {
+  const head = await headOf(THIRD);
+  const other = { ...unsigned(head), trail: 'https://other/cmk-audit', seq: head.seq + 1_000 };
+  await putHead(THIRD, other);
+  await trail.last.keep(other);
+  await trail.look();
+  expect(await trail.last.read()).toMatchObject({ trail: head.trail, seq: head.seq });
+  expect(await headOf(THIRD)).toMatchObject({ trail: head.trail, seq: head.seq });
+});
+
 describe('verify finds', () => {
   it('signed heads that stand under other days than their own', async () => {
     const [first, second] = [await headOf(FIRST), await headOf(SECOND)];
