@@ -67,7 +67,9 @@ const curves: Read = (value) => ofList('curves', value('allowedecnames'));
 const hardware: Read = () => ({ kind: 'hardware' });
 const validity: Read = (value) => ofDays('validity', value('maximumvalidityindays'));
 const remaining: Read = (value) => ofDays('remaining', value('minimumdaysbeforeexpiration'));
-const remainingOrDefault: Read = (value) => ofDays('remaining', value('minimumdaysbeforeexpiration') ?? 90);
+// By default 90, where it is left out: what is null there is given, and not known.
+const remainingOrDefault: Read = (value) =>
+  value('minimumdaysbeforeexpiration') === undefined ? { kind: 'remaining', days: 90 } : remaining(value);
 const size: Read = (value) => ofSize(value('minimumrsakeysize'));
 
 /**
@@ -101,7 +103,7 @@ const BUILT_IN = /^\/providers\/Microsoft\.Authorization\/policyDefinitions\/([^
  * What a definition demands of keys, should its effect be `Deny`; undefined for one that is none of the known built-in ones,
  * and for parameters that are not as they have to be.
  *
- * @param value of a parameter, by its name in lower case
+ * @param value of a parameter, by its name in lower case; undefined: it is left out; null: it is given, and cannot be told
  */
 export function keyDemand(
   definitionId: string,
@@ -121,5 +123,7 @@ function ofSize(bits: unknown): KeyDemand | undefined {
 }
 
 function ofList(kind: 'types' | 'curves', value: unknown): KeyDemand | undefined {
-  return Array.isArray(value) && value.every((one) => typeof one === 'string') ? { kind, allowed: value } : undefined;
+  // What begins with a bracket is an expression.
+  const isPlain = (one: unknown): boolean => typeof one === 'string' && !one.startsWith('[');
+  return Array.isArray(value) && value.every(isPlain) ? { kind, allowed: value } : undefined;
 }

@@ -10,8 +10,8 @@ export type PolicyValues = Readonly<Record<string, unknown>>;
 export interface PolicySelector {
   /** `resourceLocation`, `policyDefinitionReferenceId` … */
   readonly kind: string;
-  readonly in?: readonly string[] | undefined;
-  readonly notIn?: readonly string[] | undefined;
+  readonly in?: readonly string[] | null | undefined;
+  readonly notIn?: readonly string[] | null | undefined;
 }
 
 export interface PolicyAssignment {
@@ -129,7 +129,7 @@ export function isExempt(
     ({ assignmentId, references, expiresOn, resourceSelectors }) =>
       same(assignmentId, assignment.id) &&
       (references.length === 0 || references.some((one) => same(one, reference ?? ''))) &&
-      (!expiresOn || expiresOn > now) &&
+      !(expiresOn && expiresOn <= now) &&
       anyFulfilled(resourceSelectors, vault) !== 'no',
   );
 }
@@ -179,11 +179,11 @@ function compact(text: string): string {
   return text.replaceAll(' ', '');
 }
 
-/** The value of a member's parameter; undefined for an expression that is more than one parameter of the initiative. */
+/** The value of a member's parameter; null for an expression that is more than one known parameter of the initiative. */
 function resolve(value: unknown, values: PolicyValues): unknown {
   if (typeof value !== 'string' || !value.startsWith('[')) return value;
   const [, name] = /^\[parameters\('([^']+)'\)\]$/i.exec(value) ?? [];
-  return name === undefined ? undefined : values[name.toLowerCase()];
+  return (name === undefined ? undefined : values[name.toLowerCase()]) ?? null;
 }
 
 function same(a: string, b: string): boolean {

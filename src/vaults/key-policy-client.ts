@@ -23,7 +23,7 @@ export interface KeyPolicies {
 }
 
 const SELECTORS = z
-  .array(z.object({ kind: z.string(), in: z.array(z.string()).optional(), notIn: z.array(z.string()).optional() }))
+  .array(z.object({ kind: z.string(), in: z.array(z.string()).nullish(), notIn: z.array(z.string()).nullish() }))
   .nullish();
 const RESOURCE_SELECTORS = z.array(z.object({ selectors: SELECTORS })).nullish();
 const GIVEN = z.record(z.string(), z.object({ value: z.unknown().optional() })).nullish();

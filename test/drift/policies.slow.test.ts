@@ -139,4 +139,34 @@ describe('what cannot be read of Azure Policy', () => {
     expect(new Set(unread(report).map(([, , severity]) => severity))).toEqual(new Set(['advice']));
     expect(report.complete).toBe(true);
   });
+
+  it('is advice: a list that leads elsewhere and never ends, or is none', async () => {
+    const key = new TestKey(world());
+    const { id } = vaultNamed(world(), 'kv-files');
+    const path = '/vaults/kv-files/providers/Microsoft.Authorization/policyAssignments';
+    const nextLink = 'https://elsewhere.example/?api-version=2022-06-01&%24skiptoken=again';
+    for (const body of [{ value: [], nextLink }, { value: [], nextLink: 'again' }, { value: [{ id: 7 }] }, [], 'no']) {
+      wire.azure.faults.clear();
+      wire.azure.faults.add([{ match: { method: 'GET', path }, answer: { status: 200, body } }]);
+      const since = wire.azure.requests.last;
+      const report = await check();
+      expect(unread(report)).toEqual([['Unreadable', id, 'advice']]);
+      expect(report.complete).toBe(true);
+      expect(blocked(report, key)).toEqual([]);
+      expect(wire.arm(since, /kv-files.*policyAssignments/).length).toBeLessThanOrEqual(100);
+    }
+  });
+});
+
+it('what is null in an assignment is left out of it', async () => {
+  const key = new TestKey(world());
+  const { location } = vaultNamed(world(), 'kv-files');
+  await put(ASSIGNMENT, {
+    displayName: null,
+    notScopes: null,
+    parameters: { effect: { value: 'Deny' } },
+    policyDefinitionId: EXPIRY,
+    resourceSelectors: [{ name: 'here', selectors: [{ kind: 'resourceLocation', in: [location], notIn: null }] }],
+  });
+  expect(blocked(await check(), key)).toHaveLength(1);
 });

@@ -178,8 +178,40 @@ describe('an initiative', () => {
     ['nothing, when Audit is assigned', initiative(usual), { parameters: { effect: 'Audit' } }, []],
     ['nothing by an effect that it leaves out', initiative({ minimumrsakeysize: 4096 }), {}, []],
     ['nothing by what is more than a parameter', initiative({ ...usual, effect: "[if(true, 'Deny', 'x')]" }), {}, []],
+    [
+      'nothing by a list with an expression in it',
+      {
+        defaults: {},
+        members: [
+          {
+            definitionId: `${BUILT_IN}/policyDefinitions/75c4f823-d65c-4f29-a733-01d0077fdbcb`,
+            reference: 'types',
+            parameters: { effect: 'Deny', allowedkeytypes: ["[parameters('type')]"] },
+          },
+        ],
+      },
+      { parameters: { type: 'RSA' } },
+      [],
+    ],
   ])('denies %s', (_, of, change, expected) => {
     expect(demands({ definitionId, ...change }, of)).toEqual(expected);
+  });
+
+  it('of a Managed HSM denies nothing by what may be another number than the default', () => {
+    const days = (value: unknown): PolicyInitiative => ({
+      defaults: {},
+      members: [
+        {
+          definitionId: `${BUILT_IN}/policyDefinitions/ad27588c-0198-4c84-81ef-08efd0274653`,
+          reference: 'days',
+          parameters: { effect: 'Deny', ...(value === undefined ? {} : { minimumdaysbeforeexpiration: value }) },
+        },
+      ],
+    });
+    const hsm = { kind: 'managedHsm' };
+    expect(demands({ definitionId }, days('[add(1, 2)]'), hsm)).toEqual([]);
+    expect(demands({ definitionId }, days("[parameters('unknown')]"), hsm)).toEqual([]);
+    expect(demands({ definitionId }, days(undefined), hsm)).toEqual([{ kind: 'remaining', days: 90 }]);
   });
 
   it('is overridden member by member', () => {
@@ -224,6 +256,7 @@ describe('an exemption', () => {
     [false, 'of another one', { assignmentId: `${SUBSCRIPTION}/other` }],
     [true, 'that is not over yet', { expiresOn: new Date(NOW.getTime() + 1) }],
     [false, 'that is over', { expiresOn: NOW }],
+    [true, 'that ends nobody knows when', { expiresOn: new Date(Number.NaN) }],
     [true, 'of the member', { references: ['x', 'RSASIZE'] }],
     [false, 'of another member', { references: ['x'] }],
     [false, 'in another region', { resourceSelectors: [[region({ in: ['eastus'] })]] }],

@@ -14,6 +14,8 @@ import type { KeyPolicies } from '../../vaults/key-policy-client.ts';
 
 /** Initiatives of one vault that are read at the same time. */
 const CONCURRENCY = 4;
+/** After so many reads that had no answer, or were throttled, a check asks no more: each takes seconds, for what is advice. */
+const MOST_UNANSWERED = 3;
 
 interface Policed {
   readonly denials: readonly KeyDenial[];
@@ -25,6 +27,7 @@ export class GatheredPolicies {
   readonly #policies: KeyPolicies;
   readonly #now: Date;
   readonly #signal: AbortSignal | undefined;
+  #unanswered = 0;
   readonly #initiatives = new Map<string, Promise<Part<PolicyInitiative>>>();
 
   constructor(policies: KeyPolicies, now: Date, signal: AbortSignal | undefined) {
@@ -73,8 +76,15 @@ export class GatheredPolicies {
     return reading;
   }
 
-  #read<T>(type: string, resource: string, what: string, read: () => Promise<T>): Promise<Part<T>> {
-    return readPart({ resource, what, action: `Microsoft.Authorization/${type}/read`, beside: true }, read);
+  async #read<T>(type: string, resource: string, what: string, read: () => Promise<T>): Promise<Part<T>> {
+    const about = { resource, what, action: `Microsoft.Authorization/${type}/read`, beside: true };
+    if (this.#unanswered >= MOST_UNANSWERED) {
+      const detail = `Not asked for: Azure Policy did not answer ${MOST_UNANSWERED} times in this check.`;
+      return { unread: { ...about, kind: 'unavailable', detail } };
+    }
+    const part = await readPart(about, read);
+    if ('unread' in part && /^(unavailable|throttled)$/.test(part.unread.kind)) this.#unanswered += 1;
+    return part;
   }
 }
 
