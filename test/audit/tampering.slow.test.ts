@@ -8,7 +8,7 @@ import type { SignedHead } from '../../src/audit/signed-head.ts';
 import { verifyTrail } from '../../src/audit/verify-trail.ts';
 import { useAzurite } from '../support/azurite.ts';
 import { Evidence, KEY, LIMIT, signerOf } from './evidence.ts';
-import { entry, newTrail } from './trails.ts';
+import { entry, newTrail, resources } from './trails.ts';
 
 const azurite = useAzurite();
 const DAYS = ['2026-11-24', '2026-11-25', '2026-11-26'] as const;
@@ -195,6 +195,18 @@ describe('the chain is not diverted', () => {
     expect(again).toMatchObject({ written: { seq: (last?.seq ?? 0) + 5 } });
     // What was put in is found, and nothing that the app wrote is.
     expect(await trail.verify('heads')).not.toEqual([]);
+  });
+
+  it('without being told: by files that name each other', async () => {
+    const lead = (next: string) => formatRecord(HIGH, { next }, { id: 'x', time: trail.now }).line.slice(0, -1);
+    await trail.put(`${THIRD}.1`, [lead(`${THIRD}.2.jsonl`)]);
+    await trail.put(`${THIRD}.2`, [lead(`${THIRD}.1.jsonl`)]);
+    const record = newTrail(trail.container, { now: () => trail.now });
+    expect(await record(entry('goes on'), LIMIT)).toMatchObject({ written: { file: expect.any(String) } });
+    expect(await resources(trail.container)).toContain('goes on');
+    expect(await trail.look()).not.toEqual([]);
+    expect(await trail.verify('heads')).not.toEqual([]);
+    expect(await trail.verify('table')).not.toEqual([]);
   });
 
   it('by dozens of files of rubbish each day', async () => {
