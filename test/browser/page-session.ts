@@ -87,8 +87,9 @@ export function expectQuiet({ complaints, requests }: Visit, ...origins: readonl
   expect(others).toEqual([]);
 }
 
-/** What axe-core finds on the page as it stands. */
+/** What axe-core finds on the page as it stands once nothing moves: a colour half-way to another is nobody's choice. */
 export async function axeFinds(page: Page): Promise<readonly string[]> {
+  await page.evaluate('Promise.allSettled(document.getAnimations().map(({ finished }) => finished))');
   await page.evaluate(axe.source);
   const { violations } = await page.evaluate<{
     violations: { id: string; nodes: { target: string[]; failureSummary?: string }[] }[];
