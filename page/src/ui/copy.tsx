@@ -15,9 +15,9 @@ export function Command({ text }: { readonly text: string }) {
   return (
     <div class="command">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keys */}
-      <section class="text" tabIndex={0} aria-label="Command">
+      <pre class="text" tabIndex={0}>
         <code>{text}</code>
-      </section>
+      </pre>
       <button type="button" class="small" onClick={() => void copy()}>
         Copy<span class="hidden"> the command</span>
       </button>
