@@ -86,7 +86,7 @@ const OPERATIONS: readonly ApiOperation[] = [
       401: ['StepUpNeeded'],
       403: ['SecondPersonNeeded', 'PersonNeeded'],
       404: ['KeyNotManaged'],
-      409: ['OtherRevocation', 'RestoreOvertaken', 'TooManyWaiting'],
+      409: ['OtherRevocation', 'RestoreOvertaken', 'RevocationUnbelieved', 'TooManyWaiting'],
       502: ['MissingPermission', 'RestoreIncomplete', 'ServiceUnavailable', 'VaultUnreadable'],
       503: ['ServiceUnavailable'],
     },
@@ -116,7 +116,7 @@ const OPERATIONS: readonly ApiOperation[] = [
       401: ['StepUpNeeded'],
       403: ['SecondPersonNeeded', 'PersonNeeded'],
       404: ['KeyNotManaged'],
-      409: ['ApprovalNotNeeded', 'OtherRevocation', 'TooManyWaiting'],
+      409: ['ApprovalNotNeeded', 'OtherRevocation', 'RevocationUnbelieved', 'TooManyWaiting'],
       502: ['ServiceUnavailable', 'VaultUnreadable'],
       503: ['ServiceUnavailable'],
     },
@@ -135,6 +135,7 @@ const OPERATIONS: readonly ApiOperation[] = [
       403: ['ApproverIsAsker', 'ApproverIsRevoker', 'ApproverIsApplication', 'PersonNeeded', 'SecondPersonNeeded'],
       404: ['AccountNotManaged', 'ApprovalNotFound', 'KeyNotManaged'],
       409: [
+        'AccountRecordUnbelieved',
         'ApprovalAltered',
         'ApprovalOver',
         'ApprovalExpired',
@@ -144,6 +145,7 @@ const OPERATIONS: readonly ApiOperation[] = [
         'RekeyConflict',
         'RekeyUnfit',
         'RestoreOvertaken',
+        'RevocationUnbelieved',
       ],
       502: [
         'AccountRestoreIncomplete',

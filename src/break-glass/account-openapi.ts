@@ -77,7 +77,7 @@ export const ACCOUNT_OPERATIONS: readonly ApiOperation[] = [
       401: ['StepUpNeeded'],
       403: ['SecondPersonNeeded', 'PersonNeeded'],
       404: ['AccountNotManaged'],
-      409: ['OtherRevocation', 'RestoreOvertaken', 'TooManyWaiting'],
+      409: ['AccountRecordUnbelieved', 'OtherRevocation', 'RestoreOvertaken', 'TooManyWaiting'],
       502: ['AccountRestoreIncomplete', ...UNREAD],
       503: ['ServiceUnavailable'],
     },

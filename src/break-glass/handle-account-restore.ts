@@ -89,6 +89,13 @@ export function givingProblem(
         `Read what is open of the account. If it is that one that you mean to restore, send "revocation": "${revocation?.id}".`,
         { extensions: revocation ? { revocation: accountRecordView(revocation) } : {} },
       );
+    case 'unbelieved':
+      return new HttpProblem(
+        409,
+        'AccountRecordUnbelieved',
+        `${REASONS.AccountRecordUnbelieved} Nothing was given back.`,
+        'The audit trail has what was taken away (cmk audit list --action account.revoke): give that by hand, then take the tags of the record away.',
+      );
     case 'overtaken':
       return new HttpProblem(
         409,

@@ -10,7 +10,7 @@ import type { RevocationCall } from '../revocation/record-revocation.ts';
 import { refusedRestore } from '../revocation/restore-key.ts';
 import { openRevocation, revokers } from '../revocation/revocation.ts';
 import type { Settings } from '../settings/settings.ts';
-import { handleRestore, type RestoreApiServices } from './handle-restore.ts';
+import { handleRestore, type RestoreApiServices, revocationUnbelieved } from './handle-restore.ts';
 import { keyOfCall, listOrRefuse, noSuchKey, unreadable } from './key-of-route.ts';
 import type { RestoreResponse } from './schemas.ts';
 
@@ -42,6 +42,7 @@ export async function handleAsk(
     const nextStep = 'Have somebody else with the app role CmkKey.Restore ask.';
     throw new HttpProblem(403, 'SecondPersonNeeded', REASONS.SecondPersonNeeded, nextStep);
   }
+  if (refused === 'unbelieved') throw revocationUnbelieved(' Nothing was asked for.');
   if (refused) {
     const open = openRevocation(versions, services.now());
     const nextStep = open ? `The open revocation is ${open.id}.` : 'No revocation of this key is open.';

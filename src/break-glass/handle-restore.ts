@@ -68,6 +68,17 @@ function toBody(key: ManagedKey, result: RestoredKey): RestoreResponse {
   };
 }
 
+/** No revocation is open that counts, and something says that one is. */
+export function revocationUnbelieved(what: string, extensions: Readonly<Record<string, unknown>> = {}): HttpProblem {
+  return new HttpProblem(
+    409,
+    'RevocationUnbelieved',
+    `No revocation is open that counts. ${REASONS.RevocationUnbelieved}${what}`,
+    'Read cmk-revocation in the tags of the versions. Enable by hand what has to be on.',
+    { extensions },
+  );
+}
+
 function problemOf(result: RestoredKey, { reason: _, ...extensions }: RestoreResponse): HttpProblem {
   const { end, recovered, revocation, unproven } = result;
   const back = recovered ? ' The key was deleted and has been recovered; it is revoked as before.' : '';
@@ -80,6 +91,8 @@ function problemOf(result: RestoredKey, { reason: _, ...extensions }: RestoreRes
         'Ask somebody else with the app role CmkKey.Restore to make this call.',
         { extensions: { recovered } },
       );
+    case 'unbelieved':
+      return revocationUnbelieved(`${back} Nothing was enabled.`, extensions);
     case 'otherRevocation':
       return new HttpProblem(
         409,

@@ -3,6 +3,7 @@ import { twice } from '../azure/retry-once.ts';
 import type { AccountPart, AccountPorts } from './account-part.ts';
 import {
   type AccountRevocation,
+  type AccountRevocations,
   accountRevokers,
   allTaken,
   formatAccountRevocation,
@@ -16,7 +17,15 @@ import {
 import { failureOf, type TakenFailure, takeAll, WAVES } from './take-account.ts';
 
 /** How a restore of an account's access ended. */
-export type GivingEnd = 'restored' | 'nothing' | 'otherRevocation' | 'secondPerson' | 'overtaken' | 'incomplete';
+export type GivingEnd =
+  | 'restored'
+  | 'nothing'
+  /** The record that was named is there, and does not count: it is not whole, or cannot be. */
+  | 'unbelieved'
+  | 'otherRevocation'
+  | 'secondPerson'
+  | 'overtaken'
+  | 'incomplete';
 
 export interface AccountGiving {
   readonly end: GivingEnd;
@@ -43,9 +52,10 @@ const NOTHING = { changed: false, closed: [], given: [], failures: [] };
 
 /** What a restore would be refused with, by what is open; undefined: it may begin. */
 export function refusedGiving(
-  { open }: { readonly open: readonly AccountRevocation[] },
+  { open, unbelieved }: AccountRevocations,
   { revocation: id, restoredBy, dualControl }: GivingRequest,
 ): { readonly end: GivingEnd; readonly revocation: AccountRevocation | undefined } | undefined {
+  if (unbelieved.includes(id)) return { end: 'unbelieved', revocation: undefined };
   const named = open.find((one) => one.id === id);
   const ofPart = named ? open.filter(({ part }) => samePart(part, named.part)) : open;
   const [newest] = ofPart;

@@ -17,6 +17,8 @@ export type RestoreEnd =
   | 'restored'
   /** There is no open revocation. */
   | 'nothing'
+  /** None is open that counts, and a version has a record that this app cannot have written, by its own clock. */
+  | 'unbelieved'
   /** The open revocation is another one than the caller names; nothing was changed. */
   | 'otherRevocation'
   /** This person revoked the key; nothing was changed. */
@@ -113,9 +115,9 @@ export function refusedRestore(
   versions: readonly KeyVersion[],
   request: RestoreOrder,
   now: Date,
-): 'nothing' | 'otherRevocation' | 'secondPerson' | undefined {
-  const { open } = readRevocation(versions, now);
-  if (!open) return 'nothing';
+): 'nothing' | 'unbelieved' | 'otherRevocation' | 'secondPerson' | undefined {
+  const { open, unbelieved } = readRevocation(versions, now);
+  if (!open) return unbelieved.length > 0 ? 'unbelieved' : 'nothing';
   if (open.id !== request.revocation) return 'otherRevocation';
   const isRevoker = revokers(versions, now).includes(request.restoredBy.toLowerCase());
   return request.dualControl && isRevoker ? 'secondPerson' : undefined;

@@ -97,6 +97,7 @@ function isLetThrough(end: RestoreEnd): boolean {
 const REASON_OF = {
   restored: 'Restored',
   nothing: 'NothingToRestore',
+  unbelieved: 'RevocationUnbelieved',
   otherRevocation: 'OtherRevocation',
   secondPerson: 'SecondPersonNeeded',
   overtaken: 'RestoreOvertaken',

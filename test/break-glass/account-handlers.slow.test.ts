@@ -10,7 +10,11 @@ import {
 import { handleAccountRestore } from '../../src/break-glass/handle-account-restore.ts';
 import { dryRunAccount, handleAccountRevoke } from '../../src/break-glass/handle-account-revoke.ts';
 import { callOf } from '../../src/break-glass/to-json.ts';
-import { readAccountRevocations } from '../../src/revocation/account-record.ts';
+import {
+  formatAccountRevocation,
+  type RevokedPart,
+  readAccountRevocations,
+} from '../../src/revocation/account-record.ts';
 import { IF_KILLED, SECOND_LOOKS } from '../../src/revocation/look-message.ts';
 import type { Services } from '../../src/services.ts';
 import { MemoryApprovals } from '../approvals/memory-approvals.ts';
@@ -49,8 +53,8 @@ function site(change: (real: Services) => Partial<Services> = () => ({}), env: R
     revocable,
     revoke: async (who = 'alice') =>
       handleAccountRevoke(await revocable(), { ...WHY, confirm: account.name }, by(who), services, wire.log),
-    restore: async (who = 'bob', of = services) =>
-      handleAccountRestore(await revocable(of), { revocation: open() }, by(who), of, wire.log),
+    restore: async (who = 'bob', of = services, revocation = open()) =>
+      handleAccountRestore(await revocable(of), { revocation }, by(who), of, wire.log),
     ask: async (who = 'bob', revocation = open()) =>
       (await handleAskAccount(
         await revocable(),
@@ -159,6 +163,16 @@ it('an account whose identity others have is not revoked, and its dry run says s
   await expect(revoke()).rejects.toMatchObject({ reason: 'IdentityShared' });
   await expect(dryRunAccount(await revocable(), services)).rejects.toMatchObject({ reason: 'IdentityShared' });
   expect(account.tags).toEqual({});
+});
+
+it('a record of which a piece was lost is not said to be restored, nor is that asked for', async () => {
+  const { revoke, restore, ask, account, open } = site();
+  await revoke();
+  const id = open();
+  account.tags = Object.fromEntries(Object.entries(account.tags).filter(([name]) => !name.endsWith('.2')));
+  const unbelieved = { status: 409, reason: 'AccountRecordUnbelieved' };
+  await expect(restore('bob', undefined, id)).rejects.toMatchObject(unbelieved);
+  await expect(ask('bob', id)).rejects.toMatchObject(unbelieved);
 });
 
 describe('a restore that others have to approve', () => {

@@ -3,6 +3,7 @@ import type { Principal } from '../../local/azure/world.ts';
 import type { AppRecord } from '../../src/operations/key/app-record.ts';
 import { restoreAsOperator } from '../../src/operations/key/key-restore.ts';
 import { previewRevocation, revokeAsOperator } from '../../src/operations/key/key-revoke.ts';
+import type { Operation } from '../../src/operations/operator-azure.ts';
 import { keyByName } from '../../src/operations/resolve.ts';
 import { keyOf, type Site, texts, useProcedures } from '../support/procedures.ts';
 
@@ -84,6 +85,23 @@ describe('key revoke and key restore', () => {
     );
     expect((await procedures.run(restoring(site), { as: second })).result.complete).toBe(true);
     expect(site.version.enabled).toBe(true);
+  });
+
+  it('does not say that nothing is revoked to somebody whose clock is behind', async () => {
+    const site = procedures.site();
+    procedures.encrypted(site);
+    const [first, second] = [officer(site), officer(site)];
+    await procedures.run(revoking(site), { as: first });
+    const behind = (operation: Operation): Operation => ({
+      ...operation,
+      azure: { ...operation.azure, now: () => new Date(procedures.local.clock.nowMs() - 10 * 60_000) },
+    });
+    for (const dryRun of [true, false]) {
+      const late = procedures.refusal((operation) => restoring(site)(behind(operation)), { as: second, dryRun });
+      expect(await late).toMatchObject({ reason: 'RevocationUnbelieved', nextStep: expect.stringContaining('clock') });
+    }
+    expect(site.version.enabled).toBe(false);
+    expect((await procedures.run(restoring(site), { as: second })).result.complete).toBe(true);
   });
 
   it('names who gets access back by a restore, and what the others lack', async () => {

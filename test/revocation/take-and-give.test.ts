@@ -214,6 +214,19 @@ describe('giving back', () => {
     expect(await give(account)).toMatchObject({ end: 'nothing', changed: false });
   });
 
+  it('does not take a record that has lost a piece, or is from the future, for a restore that is done', async () => {
+    const account = accountWith(1, 2, 3);
+    const { revocation } = await take(account);
+    const whole = { ...account.tags };
+    delete account.tags[`cmk-revoked-${revocation.id}.2`];
+    expect(await give(account)).toMatchObject({ end: 'unbelieved', changed: false });
+    account.tags = { ...whole };
+    account.now = new Date(revocation.revokedOn.getTime() - 10 * 60_000);
+    expect(await give(account)).toMatchObject({ end: 'unbelieved', changed: false });
+    expect(account.tags).toEqual(whole);
+    expect(heldBy(account)).toEqual([]);
+  });
+
   it('gives nothing where there was nothing to take', async () => {
     const account = accountWith();
     expect(await take(account)).toMatchObject({ complete: true, revocation: { took: [] } });

@@ -41,9 +41,9 @@ export async function restoreAccountAsOperator(
 ): Promise<AccountRestoreResult> {
   const operator = await azure.operator();
   const account = await findAccount(named, azure, where);
-  const { open } = readAccountRevocations(account.tags, azure.now());
+  const { open, unbelieved } = readAccountRevocations(account.tags, azure.now());
   const id = revocation.toLowerCase();
-  const refused = refusedGiving({ open }, { revocation: id, restoredBy: operator.objectId, dualControl });
+  const refused = refusedGiving({ open, unbelieved }, { revocation: id, restoredBy: operator.objectId, dualControl });
   if (refused) return nothingOr(refused, account, { journal });
   const record = open.find((one) => one.id === id);
   const scope = record && scopeOfPart(record.part);
@@ -100,6 +100,13 @@ function nothingOr(
       'OtherRevocation',
       `${REASONS.OtherRevocation} It is ${revocation.id}, of ${revocation.revokedOn.toISOString()}.`,
       `If that is the one you mean: ${command}`,
+    );
+  }
+  if (end === 'unbelieved') {
+    throw new CmkError(
+      'AccountRecordUnbelieved',
+      `${REASONS.AccountRecordUnbelieved} Nothing was given back.`,
+      'Look at the clock of this machine: a record of more than six minutes ahead does not count. If it is right, the audit trail has what was taken away (cmk audit list --action account.revoke): give that by hand, then take the tags of the record away.',
     );
   }
   journal.found(`no such revocation of ${account.name} is open`);

@@ -117,6 +117,11 @@ function refuse(key: ManagedKey, { end, revocation }: Pick<RestoredKey, 'end' | 
     const nextStep = 'Find out who revoked the key and why before you restore it.';
     throw new CmkError('RestoreOvertaken', REASONS.RestoreOvertaken, nextStep);
   }
+  if (end === 'unbelieved') {
+    const nextStep =
+      'Look at the clock of this machine: a record of more than six minutes ahead does not count. If it is right, read cmk-revocation in the tags of the versions, and enable by hand what has to be on.';
+    throw new CmkError('RevocationUnbelieved', REASONS.RevocationUnbelieved, nextStep);
+  }
   if (end !== 'otherRevocation' || !revocation) return;
   throw new CmkError(
     'OtherRevocation',
@@ -167,9 +172,11 @@ async function preview(
   const versions = deleted ? [deleted] : listed;
   const { open, restored } = readRevocation(versions, azure.now());
   if (!open && restored?.id === revocation) journal.found(restoredAlready(revocation));
-  else if (!open) journal.found('no revocation of this key is open');
-  const end = refusedRestore(versions, { revocation, restoredBy: objectId, dualControl }, azure.now());
-  if (end) refuse(key, { end, revocation: open });
+  else {
+    const end = refusedRestore(versions, { revocation, restoredBy: objectId, dualControl }, azure.now());
+    if (end) refuse(key, { end, revocation: open });
+    if (!open) journal.found('no revocation of this key is open');
+  }
   const reopen = open ? planReopen(versions, open, azure.now()) : [];
   for (const { version } of reopen) journal.planned(enabling(key, version.version));
   return {
