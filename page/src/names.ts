@@ -37,11 +37,22 @@ export function approvalAccount(asked: ApprovalRequest): string | undefined {
   return asked.action === 'restore' && asked.account !== undefined ? shortId(asked.account) : undefined;
 }
 
-/** The view where a request can be approved. */
-export function approvalPlace(asked: ApprovalRequest): readonly string[] {
+/** What a request below the key is about: `account`, or `account/scope`. */
+export function approvalSubject(asked: ApprovalRequest): string {
+  return [approvalAccount(asked), approvalScope(asked)].filter((part) => part !== undefined).join('/');
+}
+
+/** The view where a request can be approved, and its query: for a link. */
+export function approvalPlace(
+  asked: ApprovalRequest,
+): readonly [parts: readonly string[], query?: { readonly scope: string | undefined }] {
   const account = approvalAccount(asked);
-  if (account !== undefined) return ['fleet', account];
-  return ['break-glass', asked.vault, asked.key].filter((part) => part !== undefined);
+  if (account !== undefined) return [['fleet', account], { scope: approvalScope(asked) }];
+  return [['break-glass', asked.vault, asked.key].filter((part) => part !== undefined)];
+}
+
+function approvalScope(asked: ApprovalRequest): string | undefined {
+  return asked.action === 'restore' ? asked.scope : undefined;
 }
 
 /** What a request for approval is about. */
@@ -50,8 +61,9 @@ export function approvalTitle(asked: ApprovalRequest): string {
   switch (asked.action) {
     case 'restore': {
       // Below the key: whoever approves must not take it for the whole key.
-      const account = approvalAccount(asked);
-      return account === undefined ? `Restore of ${where}` : `Restore of the account ${account} alone, on ${where}`;
+      if (asked.account === undefined) return `Restore of ${where}`;
+      const kind = asked.scope === undefined ? 'account' : 'encryption scope';
+      return `Restore of the ${kind} ${approvalSubject(asked)} alone, on ${where}`;
     }
     case 'pause':
       return `Pause of ${where}`;

@@ -45,7 +45,7 @@ export interface ApprovalCall {
 type Said = 'action' | 'vault' | 'key' | 'reason' | 'ticket';
 /** What is asked for; who asks, and when, comes with the call. */
 export type Asking =
-  | Pick<RestoreApproval, Said | 'revocation' | 'account'>
+  | Pick<RestoreApproval, Said | 'revocation' | 'account' | 'scope'>
   | Pick<RekeyApproval, Said | 'to' | 'maxFailures'>
   | Pick<PauseApproval, Said | 'until'>;
 

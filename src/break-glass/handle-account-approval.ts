@@ -7,7 +7,14 @@ import { HttpProblem } from '../http/problem.ts';
 import type { Revocable } from '../identities/revocable.ts';
 import { sameKeyName } from '../keys/key-identifier.ts';
 import type { Log } from '../log.ts';
-import { accountRevokers, openOfPart } from '../revocation/account-record.ts';
+import {
+  accountRevokers,
+  openOfPart,
+  type RevokedPart,
+  revokedPart,
+  samePart,
+  scopeOfPart,
+} from '../revocation/account-record.ts';
 import { refusedGiving } from '../revocation/give-account.ts';
 import type { RevocationCall } from '../revocation/record-revocation.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -49,7 +56,11 @@ export async function handleAskAccount(
   const refused = refusedGiving(look, { revocation: id, restoredBy: call.caller.objectId, dualControl });
   // Of nothing that is open nothing can be approved.
   if (refused) throw givingProblem(refused.end === 'nothing' ? { ...refused, end: 'otherRevocation' } : refused);
-  const place = { vault: key.vault.name, key: key.name, account: account.id };
+  const scope = scopeOfPart(look.open.find((one) => one.id === id)?.part ?? 'identity');
+  const place = {
+    ...{ vault: key.vault.name, key: key.name, account: account.id },
+    ...(scope === undefined ? {} : { scope }),
+  };
   const what = { action: 'restore', ...place, revocation: id, reason, ticket } as const;
   return inApprovals(() => askForApproval(what, access.restoreApprovals, call, services, log));
 }
@@ -76,6 +87,7 @@ export async function handleApproveAccount(
   if (revocable) {
     for (const key of keysOfRestore(revocable, open)) requireOn(key);
     checkKey(asked, revocable);
+    checkPart(asked, named.part);
   }
   const now = { revokers: accountRevokers(open), atLeast: services.settings.access.restoreApprovals };
   const { approval, result } = await approveAndCarryOut(asked, now, call, services, log, async (approved) => {
@@ -84,6 +96,18 @@ export async function handleApproveAccount(
     return { result: restore, outcome: restore.reason };
   });
   return { approval, ...(result ? { accountRestore: result } : {}) };
+}
+
+/** Whoever approves was told which part of the account it is about; tags, which say it, can be written by others. */
+function checkPart({ scope, revocation }: AccountApproval, part: RevokedPart): void {
+  if (samePart(part, revokedPart(scope))) return;
+  const named = (of: string | undefined) => (of === undefined ? 'the account itself' : `the encryption scope ${of}`);
+  throw new HttpProblem(
+    409,
+    'ApprovalAltered',
+    `It was asked for about ${named(scope)}, and the record of ${revocation} is about ${named(scopeOfPart(part))}. Nothing was given back.`,
+    'Find out who wrote the tags of the account, and ask for the restore again.',
+  );
 }
 
 /** What was asked for was looked at by those who reach its key. */

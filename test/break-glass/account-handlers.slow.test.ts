@@ -24,6 +24,7 @@ import { objectId, person } from './break-glass-fixture.ts';
 
 const wire = useWire();
 const WHY = { reason: 'testing' };
+const REVOKED_ON = '2026-11-01T02:00:00Z';
 const broken = () => Promise.reject(new Error('The service is unwell.'));
 
 /** An account with an identity of its own, and what the handlers are given, with what goes into the audit trail. */
@@ -183,6 +184,39 @@ describe('a restore that others have to approve', () => {
     await expect(ask('alice')).rejects.toMatchObject({ status: 403, reason: 'SecondPersonNeeded' });
     await expect(ask('bob', 'f00d')).rejects.toMatchObject({ status: 409, reason: 'OtherRevocation' });
     expect(await ask('bob', open().toUpperCase())).toMatchObject({ state: 'waiting', revocation: open() });
+  });
+
+  describe('about an encryption scope', () => {
+    const recorded = (part: RevokedPart) =>
+      formatAccountRevocation({
+        ...{ id: 'f00d', revokedOn: new Date(REVOKED_ON), revokedBy: objectId('alice') },
+        ...{ part, took: [] },
+      }) ?? {};
+
+    it('says which', async () => {
+      const { account, ask } = site();
+      account.tags = recorded('scope:scope1');
+      expect(await ask('bob', 'f00d')).toMatchObject({ account: account.id, scope: 'scope1' });
+    });
+
+    it.each<[RevokedPart, RevokedPart]>([
+      ['scope:scope1', 'identity'],
+      ['identity', 'scope:scope1'],
+      ['scope:scope1', 'scope:scope2'],
+    ])('is not approved once the tags make %s of it %s', async (before, after) => {
+      const { account, key, ask, approve } = site();
+      const scopes = ['scope1', 'scope2'].map((name) => ({ name, key: key.use() }));
+      for (const [name, one] of key.account('pinned', { scopes }).encryptionScopes) {
+        account.encryptionScopes.set(name, one);
+      }
+      account.tags = recorded(before);
+      const asked = await ask('bob', 'f00d');
+      account.tags = recorded(after);
+      await expect(approve(asked)).rejects.toMatchObject({ status: 409, reason: 'ApprovalAltered' });
+      expect(account.tags).toEqual(recorded(after));
+      account.tags = recorded(before);
+      expect((await approve(asked)).approval.state).toBe('done');
+    });
   });
 
   it('is carried out as whoever asked, in the call of whoever was the last to approve', async () => {

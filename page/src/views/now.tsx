@@ -79,8 +79,8 @@ export function NowView() {
               <ul class="items">
                 {waiting.map((one) => (
                   <li key={one.id}>
-                    <a href={href(approvalPlace(one))}>{approvalTitle(one)}</a>: {one.approvedBy.length} of {one.needed}{' '}
-                    have approved
+                    <a href={href(...approvalPlace(one))}>{approvalTitle(one)}</a>: {one.approvedBy.length} of{' '}
+                    {one.needed} have approved
                   </li>
                 ))}
               </ul>

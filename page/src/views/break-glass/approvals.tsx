@@ -1,6 +1,6 @@
 import type { ApprovalGiven, ApprovalList, ApprovalRequest } from '../../api/types.ts';
 import { type Polled, useApi } from '../../api/use-poll.ts';
-import { approvalAccount, approvalTitle, inWords } from '../../names.ts';
+import { approvalAccount, approvalSubject, approvalTitle, inWords } from '../../names.ts';
 import { has, usePerson } from '../../person.ts';
 import { serverNow } from '../../server-time.ts';
 import { Badge } from '../../ui/badge.tsx';
@@ -102,7 +102,7 @@ function Approval({ one, changed }: { readonly one: ApprovalRequest; readonly ch
       <Refused call={call} />
       {call.answer?.restore && <RestoreAnswered answer={call.answer.restore} />}
       {call.answer?.accountRestore && (
-        <AccountRestored answer={call.answer.accountRestore} subject={approvalAccount(one) ?? ''} />
+        <AccountRestored answer={call.answer.accountRestore} subject={approvalSubject(one)} />
       )}
       {call.answer && !call.answer.restore && !call.answer.accountRestore && (
         <Done tone="good" title={STATES[call.answer.approval.state][1]} warnings={[]}>
