@@ -61,10 +61,7 @@ export function CauseItem({ cause }: { readonly cause: DriftCause }) {
 export function Resource({ id }: { readonly id: string }) {
   const key = keyNames(id);
   if (key) return <a href={href(['keys', key.vault, key.key])}>{`${key.vault}/${key.key}`}</a>;
-  const account = /\/storageAccounts\/([^/]+)/i.exec(id)?.[1];
-  if (account)
-    return (
-      <a href={href(['fleet', account])}>{id.toLowerCase().endsWith(account.toLowerCase()) ? account : shortId(id)}</a>
-    );
+  const [, account, scope] = /\/storageAccounts\/([^/]+)(?:\/encryptionScopes\/([^/]+))?/i.exec(id) ?? [];
+  if (account) return <a href={href(['fleet', account], { scope })}>{scope ? `${account}/${scope}` : account}</a>;
   return <span title={id}>{shortId(id)}</span>;
 }
