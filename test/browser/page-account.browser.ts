@@ -1,5 +1,6 @@
 import type { Page } from 'playwright-core';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { formatAccountRevocation } from '../../src/revocation/account-record.ts';
 import { useApp } from '../support/app.ts';
 import { useChromium } from './chromium.ts';
 import { callApi, principal, readShare } from './page-people.ts';
@@ -130,6 +131,23 @@ describe('one account', () => {
     await page.getByText('For access that somebody has given by hand').waitFor();
   });
 
+  it('is not told to have been revoked again by an index that has the revocation before', async () => {
+    const record = { id: 'before', revokedOn: new Date().toISOString(), revokedBy: 'me', took: [] };
+    const { page } = await as('second-operator', '#/trend');
+    await page.route(/\/api\/fleet\/strecords02/, async (route) => {
+      const response = await route.fetch({ headers: { ...route.request().headers(), 'if-none-match': '' } });
+      await route.fulfill({ response, json: { ...((await response.json()) as object), revocations: [record] } });
+    });
+    await page.route(/\/api\/accounts\/strecords02/, async (route) => {
+      await page.getByText('Id before').waitFor();
+      await route.continue();
+    });
+    await page.goto(`${app.url}/#/fleet/strecords02`);
+    await page.getByText('strecords02 is not cut off: its revocation is open').waitFor();
+    await page.getByText('Id before').waitFor({ state: 'detached' });
+    expect(await page.getByText('It has been revoked again since you came here').count()).toBe(0);
+  });
+
   it('is asked of Azure where something is open or done alone, and not of one that is looked at', async () => {
     const { page, requests } = await as('operator', '#/fleet/starchive01');
     await page.getByText('Nothing is wrong with it.').waitFor();
@@ -162,6 +180,27 @@ describe('one encryption scope', () => {
     await page.getByRole('region', { name: 'Restore' }).getByLabel('Why').fill('Together');
     await page.getByRole('button', { name: 'Restore stfiles06/scope1' }).click();
     await page.getByText('stfiles06/scope1 is restored.').waitFor();
+  });
+});
+
+describe('what a check says of encryption scopes that are revoked', () => {
+  it('names each with its account, leads to it, and is accessible however many commands there are', async () => {
+    const { world } = app.azure;
+    for (const name of ['stfiles01', 'stfiles02']) {
+      const account = world.storageAccounts.get(name);
+      const stamp = { id: `r-${name}`, revokedOn: new Date(), revokedBy: principal(app, 'revoker').objectId };
+      if (account) account.tags = formatAccountRevocation({ ...stamp, part: 'scope:scope1', took: [] }) ?? {};
+    }
+    await (await callApi(app, 'operator', 'POST', '/drift')).text();
+    const { page } = await as('operator', '#/', { viewport: { width: 320, height: 640 } });
+    const wrong = page.getByRole('region', { name: 'What is wrong' });
+    const cause = wrong.getByRole('listitem').filter({ hasText: '(r-stfiles02)' });
+    await cause.getByText('Which').click();
+    await cause.getByRole('link', { name: 'stfiles02/scope1' }).waitFor();
+    expect(await wrong.getByRole('button', { name: 'Copy the command' }).count()).toBeGreaterThan(1);
+    await expectAccessible(page);
+    await cause.getByRole('link', { name: 'stfiles02/scope1' }).click();
+    await page.getByText('stfiles02/scope1 is revoked by itself').first().waitFor();
   });
 });
 

@@ -176,7 +176,8 @@ function OnePart({ name, scope, open, names, status, isQuiet, changed }: OnePart
       />
       {open && (
         <Section title="Restore" of={status} isQuiet={isQuiet}>
-          <Another than={open.id} own={revoke.answer?.revocation?.id} />
+          {/* The index, which is shown until Azure has answered, may still have the one before. */}
+          {(status.data ?? status.problem) && <Another than={open.id} own={revoke.answer?.revocation?.id} />}
           <p class="label">Taken away</p>
           <TakenList taken={open.took} nothing="Nothing: it had no access when it was revoked." />
           {/* Another revocation is another form: what was typed was about the one before. */}
