@@ -1,10 +1,11 @@
 import type { Page } from 'playwright-core';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { formatAccountRevocation } from '../../src/revocation/account-record.ts';
 import { useApp } from '../support/app.ts';
 import { useChromium } from './chromium.ts';
 import { callApi, principal, readShare } from './page-people.ts';
-import { axeFinds, expectQuiet, type Visit, type VisitOptions, visitAs, widerThanScreen } from './page-session.ts';
+import { axeFinds, widerThanScreen } from './page-session.ts';
+import { useVisits } from './visits.ts';
 
 // Break-glass below the key, through the page alone: one account, one encryption scope.
 
@@ -13,13 +14,7 @@ const PHONE = { viewport: { width: 390, height: 844 } };
 
 const chromium = useChromium();
 const app = useApp({ env: { CMK_AUTOFIX: 'none' } });
-const opened: Visit[] = [];
-
-async function as(who: string, view: string, options: VisitOptions = {}): Promise<Visit> {
-  const one = await visitAs(chromium.browser, app, who, view, options);
-  opened.push(one);
-  return one;
-}
+const { as } = useVisits(chromium, app);
 
 async function expectAccessible(page: Page): Promise<void> {
   expect(await axeFinds(page)).toEqual([]);
@@ -40,13 +35,6 @@ async function revokeOn(page: Page, subject: string, goesOn = /every other accou
 beforeAll(async () => {
   const response = await callApi(app, 'operator', 'POST', '/drift');
   expect(response.status, await response.text()).toBe(200);
-});
-afterEach(async () => {
-  for (const one of opened.splice(0)) {
-    await one.page.unrouteAll({ behavior: 'ignoreErrors' });
-    expectQuiet(one, app.url, app.azure.signInUrl);
-    await one.close();
-  }
 });
 
 describe('one account', () => {

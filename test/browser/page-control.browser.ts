@@ -1,27 +1,17 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, it } from 'vitest';
 import { useApp } from '../support/app.ts';
 import { useChromium } from './chromium.ts';
-import { signInBy, type Visit, type VisitOptions, visitAs } from './page-session.ts';
+import { signInBy, type Visit } from './page-session.ts';
+import { useVisits } from './visits.ts';
 
 const KEY = 'kv-files/archive-key';
+const VIEW = `#/break-glass/${KEY}`;
 
 const chromium = useChromium();
 const app = useApp({ env: { CMK_AUTOFIX: 'none', CMK_APPROVALS: 'restore:1', CMK_STEP_UP: 'c1' } });
-const opened: Visit[] = [];
-
-async function as(who: string, options: VisitOptions = {}, view = `#/break-glass/${KEY}`): Promise<Visit> {
-  const one = await visitAs(chromium.browser, app, who, view, options);
-  opened.push(one);
-  return one;
-}
-
-afterEach(async () => {
-  for (const one of opened.splice(0)) {
-    // Of the browser itself: what the API refuses on the way.
-    const refused = /Failed to load resource: the server responded with a status of 40[13]/;
-    expect(one.complaints.filter((text) => !refused.test(text))).toEqual([]);
-    await one.close();
-  }
+// What the API refuses on the way.
+const { as } = useVisits(chromium, app, {
+  provoked: /^Failed to load resource: the server responded with a status of 40[13]/,
 });
 
 /** Shows more of who one is, as the API has asked. */
@@ -53,13 +43,13 @@ async function askForRestore(visit: Visit, subject: string): Promise<void> {
 
 describe('where a further proof and others are asked for', () => {
   it('a key is revoked after the proof, and restored with the approval of a third person', async () => {
-    const revoker = await as('revoker');
+    const revoker = await as('revoker', VIEW);
     await revoke(revoker, KEY);
     await revoker.page.getByText('The key is revoked.').waitFor();
-    await askForRestore(await as('restorer'), KEY);
+    await askForRestore(await as('restorer', VIEW), KEY);
 
     // On a machine whose clock is wrong: whether the request has expired is for the app's clock to say.
-    const operator = await as('operator', { clock: 12 * 3_600_000 });
+    const operator = await as('operator', VIEW, { clock: 12 * 3_600_000 });
     await pressWithProof(operator, 'Approve');
     await operator.page.getByText('The key is restored.').waitFor();
     await operator.page.getByText('Carried out').first().waitFor();
@@ -67,13 +57,13 @@ describe('where a further proof and others are asked for', () => {
 
   it('so is an account, on its own page', { timeout: 120_000 }, async () => {
     const view = '#/fleet/strecords01';
-    const revoker = await as('revoker', {}, view);
+    const revoker = await as('revoker', view);
     await revoke(revoker, 'strecords01');
     await revoker.page.getByText('strecords01 is revoked by itself: nothing gives it access.').waitFor();
-    const restorer = await as('restorer', {}, view);
+    const restorer = await as('restorer', view);
     await askForRestore(restorer, 'strecords01');
 
-    const operator = await as('operator', {}, '#/');
+    const operator = await as('operator');
     const waiting = operator.page.getByRole('region', { name: 'Waiting for approval' });
     await waiting.getByRole('link', { name: /strecords01/ }).click();
     await operator.page.getByText('strecords01 is revoked by itself: nothing gives it access.').waitFor();

@@ -4,7 +4,7 @@ import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { group, storageIdentity, TestKey } from '../support/fleet.ts';
 import { useChromium } from './chromium.ts';
-import { expectQuiet, visitAs } from './page-session.ts';
+import { useVisits } from './visits.ts';
 
 const ACCOUNTS = 5_000;
 /** Scripting that a key which is pressed may cost, in milliseconds. */
@@ -22,6 +22,7 @@ const app = useApp({
     }
   },
 });
+const { as } = useVisits(chromium, app);
 
 function call(method: string, path: string): Promise<Response> {
   const operator = [...app.azure.world.principals.values()].find(({ displayName }) => displayName === 'operator');
@@ -41,8 +42,7 @@ beforeAll(async () => {
 
 describe(`a fleet of ${ACCOUNTS} accounts`, () => {
   it('is filtered while one types, and draws those in sight alone', async () => {
-    const visited = await visitAs(chromium.browser, app, 'operator', '#/fleet');
-    const { page } = visited;
+    const { page } = await as('operator', '#/fleet');
     await page.getByText(/^5,0\d\d accounts$/).waitFor({ timeout: 60_000 });
     expect(await page.locator('.rows tbody tr').count()).toBeLessThan(80);
     const client = await page.context().newCDPSession(page);
@@ -71,13 +71,10 @@ describe(`a fleet of ${ACCOUNTS} accounts`, () => {
     await page.reload();
     await page.getByRole('button', { name: 'Sign in' }).waitFor();
     expect(page.url()).toBe(`${app.url}/#/fleet?q=stmany04999`);
-    expectQuiet(visited, app.url, app.azure.signInUrl);
-    await visited.close();
   });
 
   it('says which part of it could not be read, and reads that again', async () => {
-    const visited = await visitAs(chromium.browser, app, 'operator', '#/trend');
-    const { page } = visited;
+    const { page } = await as('operator', '#/trend', { provoked: /^Failed to load resource: .* status of 503/ });
     await page.getByText('Revocations').first().waitFor();
     const further = /\/api\/fleet\?.*after=/;
     await page.route(further, (route) => route.fulfill({ status: 503, body: 'away' }), { times: 1 });
@@ -85,16 +82,13 @@ describe(`a fleet of ${ACCOUNTS} accounts`, () => {
     await page.getByRole('alert').getByText('Status503').waitFor({ timeout: 30_000 });
     await page.getByText(/^5,0\d\d accounts$/).waitFor({ timeout: 60_000 });
     expect(await page.getByRole('alert').count()).toBe(0);
-    await visited.close();
   });
 
   it('is scrolled to its end', async () => {
-    const visited = await visitAs(chromium.browser, app, 'operator', '#/fleet');
-    const { page } = visited;
+    const { page } = await as('operator', '#/fleet');
     await page.getByText(/^5,0\d\d accounts$/).waitFor({ timeout: 60_000 });
     await page.evaluate('document.querySelector(".rows").scrollTo(0, 1e9)');
     await page.getByRole('link', { name: 'strecords02' }).waitFor();
     expect(await page.locator('.rows tbody tr').count()).toBeLessThan(80);
-    await visited.close();
   });
 });

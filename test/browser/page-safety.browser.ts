@@ -6,7 +6,8 @@ import { eventually } from '../support/eventually.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useChromium } from './chromium.ts';
 import { callApi } from './page-people.ts';
-import { axeFinds, signInBy, type Visit, type VisitOptions, visit, visitAs } from './page-session.ts';
+import { axeFinds, signInBy } from './page-session.ts';
+import { useVisits } from './visits.ts';
 
 // What would have one cut off, or give back, something else than what one sees.
 
@@ -23,7 +24,10 @@ const app = useApp({
     }
   },
 });
-const opened: Visit[] = [];
+const { as, open } = useVisits(chromium, app, {
+  provoked: /^Failed to load resource: (the server responded with a status of [45]\d\d|net::)/,
+});
+afterEach(() => app.azure.faults.clear());
 
 /** A key with two versions and an account, which no other test here touches. */
 function freshKey(): TestKey {
@@ -31,22 +35,6 @@ function freshKey(): TestKey {
   if (!key) throw new Error('Too few keys are prepared.');
   return key;
 }
-
-async function as(who: string, view = '#/', options: VisitOptions = {}): Promise<Visit> {
-  const one = await visitAs(chromium.browser, app, who, view, options);
-  opened.push(one);
-  return one;
-}
-
-afterEach(async () => {
-  app.azure.faults.clear();
-  for (const one of opened.splice(0)) {
-    // Of the browser itself: what was refused or broken on purpose.
-    const refused = /Failed to load resource: (the server responded with a status of [45]\d\d|net::)/;
-    expect(one.complaints.filter((text) => !refused.test(text))).toEqual([]);
-    await one.close();
-  }
-});
 
 async function call<T>(who: string, path: string, body: object): Promise<T> {
   const response = await callApi(app, who, 'POST', path, body);
@@ -322,9 +310,7 @@ describe('who looks', () => {
   });
 
   it('may close the window of the sign-in, and open it again', async () => {
-    const one = await visit(chromium.browser, app);
-    opened.push(one);
-    const { page } = one;
+    const { page } = await open();
     const press = page.getByRole('button', { name: 'Sign in' });
     const first = page.waitForEvent('popup');
     await press.click();

@@ -1,20 +1,12 @@
+import type { Page, Route } from 'playwright-core';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { TestKey } from '../support/fleet.ts';
 import { useChromium } from './chromium.ts';
 import { callApi, readShare } from './page-people.ts';
-import {
-  axeFinds,
-  expectQuiet,
-  signIn,
-  signInBy,
-  type Visit,
-  type VisitOptions,
-  visit,
-  visitAs,
-  widerThanScreen,
-} from './page-session.ts';
+import { axeFinds, signIn, signInBy, widerThanScreen } from './page-session.ts';
+import { useVisits } from './visits.ts';
 
 const NASTY = '<img src=x onerror="document.title=1">';
 const KEY = 'kv-files/files-key';
@@ -29,27 +21,13 @@ const app = useApp({
     key.account('pinned', { name: 'stnasty01', tags: { 'cmk-key': NASTY, note: NASTY } });
   },
 });
-const opened: Visit[] = [];
-
-async function as(who: string, view = '#/', options: VisitOptions = {}): Promise<Visit> {
-  const one = await visitAs(chromium.browser, app, who, view, options);
-  opened.push(one);
-  return one;
-}
+const { as, open } = useVisits(chromium, app);
 
 const call = (who: string, method: string, path: string, body?: object) => callApi(app, who, method, path, body);
 
 beforeAll(async () => {
   const response = await call('operator', 'POST', '/drift');
   expect(response.status, await response.text()).toBe(200);
-});
-afterEach(async () => {
-  for (const one of opened.splice(0)) {
-    // An answer that is still being changed.
-    await one.page.unrouteAll({ behavior: 'ignoreErrors' });
-    expectQuiet(one, app.url, app.azure.signInUrl);
-    await one.close();
-  }
 });
 
 describe('signing in', () => {
@@ -153,7 +131,7 @@ describe('break-glass through the page alone', () => {
   });
 
   it('tells who revoked that it takes somebody else', async () => {
-    const { page } = await as('operator', '#/break-glass/kv-files/archive-key');
+    const { page, complaints } = await as('operator', '#/break-glass/kv-files/archive-key');
     await page.getByRole('button', { name: 'See what would stop' }).click();
     await page.getByLabel('Why').fill('Two people');
     await page.getByLabel(/^Type/).fill('kv-files/archive-key');
@@ -163,7 +141,7 @@ describe('break-glass through the page alone', () => {
     await page.getByRole('button', { name: 'Restore kv-files/archive-key' }).click();
     const refusal = page.getByRole('alert').filter({ hasText: 'SecondPersonNeeded' });
     await refusal.getByText('Next step').waitFor();
-    opened[0]?.complaints.splice(0); // of the browser itself: a 403
+    complaints.splice(0); // of the browser itself: a 403
     const other = await as('second-operator', '#/break-glass/kv-files/archive-key');
     await other.page.getByRole('region', { name: 'Restore' }).getByLabel('Why').fill('Together');
     await other.page.getByRole('button', { name: 'Restore kv-files/archive-key' }).click();
@@ -334,15 +312,33 @@ const VIEWS = [
   ['trend', '#/trend', 'Revocations'],
 ] as const;
 
+/** In the page as it is: what it has read before stays. */
+async function goTo(page: Page, view: string): Promise<void> {
+  await page.evaluate(`location.hash = ${JSON.stringify(view)}`);
+}
+
 describe.each(['light', 'dark'] as const)('for everybody, %s', (colorScheme) => {
   it('axe-core finds nothing on any view', async () => {
-    const { page } = await as('operator', '#/', { colorScheme, reducedMotion: 'reduce' });
+    const { page } = await as('operator', '#/', { colorScheme });
     for (const [name, view, text] of VIEWS) {
-      await page.evaluate((hash) => {
-        // Runs in the page, which has types of its own.
-        (globalThis as unknown as { location: { hash: string } }).location.hash = hash;
-      }, view);
+      await goTo(page, view);
       await page.getByText(new RegExp(text)).first().waitFor();
+      expect(await axeFinds(page), name).toEqual([]);
+    }
+  });
+
+  it.each([
+    ['is on its way', () => {}],
+    ['does not come', (route: Route) => route.fulfill({ status: 503, body: 'away' })],
+  ])('nor while what a view shows %s', async (_, answer) => {
+    const provoked = /^Failed to load resource: .* status of 503/;
+    const { page } = await open('#/nowhere', { colorScheme, provoked });
+    await page.route('**/api/**', answer);
+    await signIn(page, 'operator');
+    for (const [name, view] of VIEWS) {
+      const before = await page.title();
+      await goTo(page, view);
+      await eventually('the view is there', async () => (await page.title()) !== before);
       expect(await axeFinds(page), name).toEqual([]);
     }
   });
@@ -425,10 +421,9 @@ describe('on any screen', () => {
 
 describe('without JavaScript', () => {
   it('it says what it needs', async () => {
-    const { page, close } = await visit(chromium.browser, app, '', { javaScriptEnabled: false });
+    const { page } = await open('', { javaScriptEnabled: false });
     expect(await page.locator('noscript').textContent()).toContain('it needs');
     expect(await page.locator('noscript main').isVisible()).toBe(true);
-    await close();
   });
 });
 
