@@ -29,7 +29,7 @@ export function FleetView({ query }: { readonly query: URLSearchParams }) {
   return (
     <>
       <Heading>Fleet</Heading>
-      <Section title={fleet.summary?.text ?? 'Accounts'} of={fleet.polled}>
+      <Section title={fleet.summary?.text ?? 'All accounts'} of={fleet.polled}>
         {fleet.warnings.map((warning) => (
           <p key={warning} class="muted">
             {warning}
