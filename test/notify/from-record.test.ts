@@ -56,7 +56,12 @@ describe('a record of the audit trail', () => {
     });
     expect(told(`${id}/encryptionScopes/scope1`)?.title).toBe('stfiles01/scope1 was revoked');
     const asked = fromRecord(record('approval.ask', 'ApprovalAsked', { what: 'restore', account: id }));
-    expect(asked?.title).toBe('Approval is asked for: restore stfiles01');
+    expect(asked).toMatchObject({ title: 'Approval is asked for: restore stfiles01', data: { account: id } });
+    const ofScope = { what: 'restore', account: id, scope: 'scope1' };
+    expect(fromRecord(record('approval.ask', 'ApprovalAsked', ofScope))).toMatchObject({
+      title: 'Approval is asked for: restore stfiles01/scope1',
+      data: { account: `${id}/encryptionScopes/scope1` },
+    });
   });
 
   it('may be of a form that nobody foresaw', () => {
