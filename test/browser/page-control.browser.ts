@@ -2,7 +2,7 @@ import { describe, it } from 'vitest';
 import { useApp } from '../support/app.ts';
 import { useChromium } from './chromium.ts';
 import { signInBy, type Visit } from './page-session.ts';
-import { useVisits } from './visits.ts';
+import { answersOf, useVisits } from './visits.ts';
 
 const KEY = 'kv-files/archive-key';
 const VIEW = `#/break-glass/${KEY}`;
@@ -10,9 +10,7 @@ const VIEW = `#/break-glass/${KEY}`;
 const chromium = useChromium();
 const app = useApp({ env: { CMK_AUTOFIX: 'none', CMK_APPROVALS: 'restore:1', CMK_STEP_UP: 'c1' } });
 // What the API refuses on the way.
-const { as } = useVisits(chromium, app, {
-  provoked: /^Failed to load resource: the server responded with a status of 40[13]/,
-});
+const { as } = useVisits(chromium, app, { provoked: answersOf('40[13]') });
 
 /** Shows more of who one is, as the API has asked. */
 const stepUp = ({ page }: Visit): Promise<void> => signInBy(page, 'Prove who you are');

@@ -4,7 +4,7 @@ import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { group, storageIdentity, TestKey } from '../support/fleet.ts';
 import { useChromium } from './chromium.ts';
-import { useVisits } from './visits.ts';
+import { answersOf, useVisits } from './visits.ts';
 
 const ACCOUNTS = 5_000;
 /** Scripting that a key which is pressed may cost, in milliseconds. */
@@ -74,7 +74,7 @@ describe(`a fleet of ${ACCOUNTS} accounts`, () => {
   });
 
   it('says which part of it could not be read, and reads that again', async () => {
-    const { page } = await as('operator', '#/trend', { provoked: /^Failed to load resource: .* status of 503/ });
+    const { page } = await as('operator', '#/trend', { provoked: answersOf('503') });
     await page.getByText('Revocations').first().waitFor();
     const further = /\/api\/fleet\?.*after=/;
     await page.route(further, (route) => route.fulfill({ status: 503, body: 'away' }), { times: 1 });

@@ -11,6 +11,11 @@ export interface Visits {
   open(view?: string, options?: VisitOptions): Promise<Visit>;
 }
 
+/** What the browser writes into its console about each answer of such a status, a pattern. It may do so late. */
+export function answersOf(status: string): RegExp {
+  return new RegExp(`^Failed to load resource: the server responded with a status of ${status} `);
+}
+
 /**
  * For one test file: after each test all that it opened is closed, and nothing was complained of, nor asked of anybody but
  * the app and its sign-in.

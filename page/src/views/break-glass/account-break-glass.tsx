@@ -75,6 +75,9 @@ export function AccountBreakGlass({ name, scope, account, history }: AccountBrea
         open={current}
         names={namesIn(history, approvals.data)}
       />
+      {status.data?.unbelieved.map((id) => (
+        <Unbelieved key={id} {...{ id, name }} />
+      ))}
       {status.data?.warnings.map((warning) => (
         <div key={warning} class="notice tone-warn">
           <Icon tone="warn" />
@@ -83,6 +86,26 @@ export function AccountBreakGlass({ name, scope, account, history }: AccountBrea
       ))}
       <Approvals of={approvals} account={name} changed={changed} />
     </>
+  );
+}
+
+/** What it took away stays away, and no restore goes by it. */
+function Unbelieved({ id, name }: { readonly id: string; readonly name: string }) {
+  return (
+    <div class="notice tone-bad">
+      <Icon tone="bad" />
+      <div>
+        <p>
+          Revocation <span class="mono">{id}</span> has a record that this app cannot have written, or not in whole: it
+          does not count, and a restore gives nothing back by it.
+        </p>
+        <p>
+          Find out who has written the tags of the account.{' '}
+          <a href={href(['audit'], { account: name, action: 'account.revoke' })}>The audit trail</a> has what was taken
+          away: give that back by hand, then delete the tags.
+        </p>
+      </div>
+    </div>
   );
 }
 
