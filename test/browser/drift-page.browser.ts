@@ -78,7 +78,7 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/drift`;
-});
+}, 300_000);
 afterAll(() => void server?.close());
 
 interface Seen {

@@ -87,7 +87,7 @@ describe('signing in', () => {
 });
 
 describe('break-glass through the page alone', () => {
-  it('revokes a key, and another person restores it', async () => {
+  it('revokes a key, and another person restores it', { timeout: 120_000 }, async () => {
     expect(await readShare(app, 'stfiles01')).toBe(200);
     const { page: revoker } = await as('revoker', '#/break-glass', { viewport: { width: 390, height: 844 } });
     await revoker.getByRole('link', { name: KEY }).click();
