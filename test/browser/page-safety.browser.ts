@@ -16,7 +16,7 @@ const keys: TestKey[] = [];
 const app = useApp({
   env: { CMK_AUTOFIX: 'none' },
   prepare: ({ world }) => {
-    for (let n = 0; n < 10; n += 1) {
+    for (let n = 0; n < 11; n += 1) {
       const key = new TestKey(world, 'kv-records');
       key.account('pinned');
       addKeyVersion(world, key.vault, key.name);
@@ -230,6 +230,21 @@ describe('a restore', () => {
     expect(await restore.getByLabel('Why').inputValue()).toBe('');
     await restore.getByRole('button', { name: `Restore kv-records/${key.name}` }).click();
     expect(await page.getByText('The key is restored.').count()).toBe(0);
+  });
+
+  it('whose answer is lost is told of by what is seen afterwards', async () => {
+    const key = freshKey();
+    await revokeByApi(key);
+    const { page } = await as('restorer', view(key));
+    const restore = page.getByRole('region', { name: 'Restore' });
+    await restore.getByLabel('Why').fill('False alarm');
+    await page.route('**/restore', async (route) => {
+      await route.fetch();
+      await route.abort();
+    });
+    await restore.getByRole('button', { name: `Restore kv-records/${key.name}` }).click();
+    await page.getByRole('status').getByText('It is not revoked any more.').waitFor();
+    expect(await page.getByRole('alert').count()).toBe(0);
   });
 
   it('sends the revocation that is shown, also in a tab that is behind', async () => {

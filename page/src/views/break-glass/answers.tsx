@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Polled } from '../../api/use-poll.ts';
 import { Icon } from '../../ui/icon.tsx';
-import { Refused } from './answer.tsx';
+import { Done, Refused } from './answer.tsx';
 import type { Call } from './use-call.ts';
 
 interface AnswersProps<Revoked, Restored> {
@@ -35,10 +35,24 @@ export function Answers<Revoked, Restored>({
   return (
     <div ref={shown} tabIndex={-1} class="answers">
       <Refused call={revoke} />
-      {isRevoked && <Refused call={restore} />}
+      {isRevoked || isUnbelieved(restore) ? <Refused call={restore} /> : restore.problem && <Over />}
       {revoke.answer && revoked(revoke.answer, isSeenSince(revoke) && !isRevoked)}
       {restore.answer && restored(restore.answer, isSeenSince(restore) && isRevoked)}
     </div>
+  );
+}
+
+/** A record that does not count is no open revocation: what is cut off may be so all the same. */
+function isUnbelieved({ problem }: Pick<Call<unknown>, 'problem'>): boolean {
+  return problem?.reason === 'RevocationUnbelieved' || problem?.reason === 'AccountRecordUnbelieved';
+}
+
+/** Whoever wanted to restore it, and had no answer that it was done, sees that somebody has. */
+function Over() {
+  return (
+    <Done tone="none" title="It is not revoked any more." warnings={[]}>
+      <p>Your call has restored it, although its answer did not come; or somebody else has. The audit trail has who.</p>
+    </Done>
   );
 }
 
