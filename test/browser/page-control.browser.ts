@@ -40,7 +40,9 @@ async function askForRestore(visit: Visit, subject: string): Promise<void> {
 }
 
 describe('where a further proof and others are asked for', () => {
-  it('a key is revoked after the proof, and restored with the approval of a third person', async () => {
+  it('a key is revoked after the proof, and restored with the approval of a third person', {
+    timeout: 120_000,
+  }, async () => {
     const revoker = await as('revoker', VIEW);
     await revoke(revoker, KEY);
     await revoker.page.getByText('The key is revoked.').waitFor();
