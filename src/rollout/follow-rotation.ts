@@ -63,7 +63,9 @@ class Follower {
   }
 
   async look(): Promise<Outcome> {
-    const { control } = this.#ports;
+    const { control, now, rotationNotes } = this.#ports;
+    // Before anything is sent: whoever cannot note it would send it again at each try.
+    await rotationNotes.put({ key: this.#key.id, lookedOn: now().toISOString() });
     if (await control.pause(this.#key.id, this.#log)) return this.#again(SOON_SECONDS);
     const read = await readRotation(this.#key, this.#ports);
     if (read.blocked) return DONE;
@@ -105,7 +107,7 @@ class Follower {
     const isNew = note?.stage !== place && (stage.name !== 'rest' || note?.stage !== undefined);
     if (isNew) {
       await this.#lookAtKey();
-      await rotationNotes.put({ key, stage: place });
+      await rotationNotes.put({ key, stage: place }).catch(() => {}); // the next look does it again
     }
     return isHeld;
   }

@@ -136,6 +136,9 @@ async function follow(
     const { progress, stage, note } = read;
     const isUnfinished = progress.waiting + progress.failed > 0;
     if (!isUnfinished && (note?.finished === progress.version || progress.moved === 0)) return;
+    if (progress.state === 'stuck' && isExpected(note?.dueOn, ports.now())) return;
+    // Without notes nobody knows of the looks that others have ordered, and each would order one more.
+    await ports.rotationNotes.put({ key: key.id, lookedOn: ports.now().toISOString() });
     const work = { key: key.id, cause, since: ports.now().toISOString() };
     await orderLook(work, nextLookSeconds(progress, stage, ports), note?.dueOn, ports);
   } catch (error) {
@@ -143,6 +146,14 @@ async function follow(
     const message = `How far the rotation is will not be looked at: ${describe(describeFailure(error))}`;
     log({ level: 'info', reason: 'FleetIndexUnavailable', message, key: key.id });
   }
+}
+
+/**
+ * Whether a look is to come, or has just come, by a clock that may be minutes off. Whoever finds a rotation stuck puts
+ * everything to work once more: that must not lead to another one who finds it stuck.
+ */
+function isExpected(dueOn: string | undefined, now: Date): boolean {
+  return dueOn !== undefined && Math.abs(Date.parse(dueOn) - now.getTime()) < LATEST_LOOK_SECONDS * 1000;
 }
 
 /** When what may move now should be moved, or earlier where that is far away. */
@@ -160,7 +171,10 @@ type OrderPorts = Pick<RolloutPorts, 'queue' | 'rotationNotes' | 'now'> & {
   readonly atOnce?: ((work: RotationWork) => Promise<boolean>) | undefined;
 };
 
-/** Puts the look into the queue first: a note of one that never was sent would keep others from being sent. */
+/**
+ * Puts the look into the queue first: a note of one that never was sent would keep others from being sent. Errors are the
+ * queue's: for a note that fails nothing is sent twice.
+ */
 export async function orderLook(
   look: Pick<RotationWork, 'key' | 'cause' | 'since' | 'lookedAgain'>,
   seconds: number,
@@ -173,5 +187,5 @@ export async function orderLook(
   const due = new Date(nowMs + seconds * 1000).toISOString();
   const work: RotationWork = { kind: 'rotation', ...look, due, attempt: 0 };
   if (!(await atOnce?.(work))) await queue.send(KEY_WORK, work, seconds);
-  await rotationNotes.put({ key: look.key, lookedOn: now().toISOString(), dueOn: due });
+  await rotationNotes.put({ key: look.key, lookedOn: now().toISOString(), dueOn: due }).catch(() => {});
 }

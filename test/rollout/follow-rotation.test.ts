@@ -1,0 +1,116 @@
+import { expect, it } from 'vitest';
+import { createFleetIndex } from '../../src/fleet/create-fleet-index.ts';
+import type { FleetIndex } from '../../src/fleet/fleet-index.ts';
+import { createRotationNotes } from '../../src/fleet/rotation-notes.ts';
+import { type FollowPorts, followRotation } from '../../src/rollout/follow-rotation.ts';
+import { NO_CONTROL } from '../../src/rollout/pause.ts';
+import { createRollout, type RolloutPorts } from '../../src/rollout/rollout.ts';
+import { StandingControl } from '../../src/rollout/standing-control.ts';
+import type { Work } from '../../src/work/messages.ts';
+import { day, KEY, keyVersion, VAULTS } from '../support/keys.ts';
+import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
+import { fleetUse } from './rollout-fixture.ts';
+
+const MINUTE_MS = 60_000;
+
+/** A key of which one account does not get onto its new version, and the messages about it. Looks at the key move nothing. */
+class StuckRotation {
+  readonly table = new MemoryFleetTable();
+  readonly recorded: string[] = [];
+  /** When the key was looked at, in minutes. */
+  readonly looks: number[] = [];
+  mayWrite = true;
+  /** By how much the clock of every other message is ahead. */
+  skewMs = 0;
+  #handled = 0;
+  #nowMs = day(200).getTime();
+  #messages: { readonly work: Work; readonly atMs: number }[] = [];
+  readonly #fleet: FleetIndex;
+  readonly #ports: FollowPorts & RolloutPorts;
+  readonly #startMs = this.#nowMs;
+
+  constructor() {
+    const now = () => new Date(this.#nowMs + (this.#handled % 2) * this.skewMs);
+    const port = this.table.port(async (_, effect, writes) => {
+      if (writes && !this.mayWrite) throw Object.assign(new Error('no'), { statusCode: 403 });
+      return effect();
+    });
+    this.#fleet = createFleetIndex(port);
+    this.#ports = {
+      ...{ fleet: this.#fleet, rotationNotes: createRotationNotes(port) },
+      settings: { refreshAutomatic: true, canary: 0, vaults: VAULTS },
+      keys: { listVersions: async () => [keyVersion(100), keyVersion(199)] },
+      control: new StandingControl({ read: async () => NO_CONTROL }, now),
+      queue: {
+        send: async (_, work, seconds = 0) => {
+          this.#messages.push({ work, atMs: this.#nowMs + seconds * 1000 });
+        },
+      },
+      audit: async ({ reason }) => {
+        this.recorded.push(reason);
+        return { written: 'now' } as never;
+      },
+      probeCanaries: async () => ({ failing: [] }),
+      ...{ writeBudgets: [], now },
+    };
+  }
+
+  /** How many messages there are. */
+  get waiting(): number {
+    return this.#messages.length;
+  }
+
+  async begin(): Promise<void> {
+    await this.#fleet.write([{ put: 'use', use: fleetUse(1) }]);
+    await this.#look();
+  }
+
+  /** Lets so many minutes pass. */
+  async pass(minutes: number): Promise<void> {
+    const endMs = this.#nowMs + minutes * MINUTE_MS;
+    for (;;) {
+      this.#messages.sort((a, b) => a.atMs - b.atMs);
+      const [next] = this.#messages;
+      if (!next || next.atMs > endMs) break;
+      this.#messages.shift();
+      this.#handled += 1;
+      this.#nowMs = Math.max(this.#nowMs, next.atMs);
+      if (next.work.kind === 'key') await this.#look();
+      if (next.work.kind === 'rotation') await this.#follow(next.work);
+      if (this.#messages.length > 1_000) throw new Error('There are a thousand messages.');
+    }
+    this.#nowMs = endMs;
+  }
+
+  async #look(): Promise<void> {
+    this.looks.push((this.#nowMs - this.#startMs) / MINUTE_MS);
+    const versions = await this.#ports.keys.listVersions(KEY);
+    await createRollout(this.#ports).follow(KEY, versions, { by: 'test', ref: '', since: '' }, () => {});
+  }
+
+  async #follow(work: Extract<Work, { kind: 'rotation' }>): Promise<void> {
+    const outcome = await followRotation(work, this.#ports, () => {});
+    if (outcome.outcome !== 'retry') return;
+    this.#messages.push({ work: { ...work, attempt: work.attempt + 1 }, atMs: this.#nowMs + 15_000 });
+  }
+}
+
+it.each([0, 5])(
+  'one that is stuck is put to work once more, and not for ever (clocks %i minutes apart)',
+  async (apart) => {
+    const rotation = new StuckRotation();
+    rotation.skewMs = apart * MINUTE_MS;
+    await rotation.begin();
+    await rotation.pass(24 * 60);
+    expect(rotation.recorded).toContain('RotationStuck');
+    expect(rotation.looks.length).toBeLessThanOrEqual(3);
+  },
+);
+
+it('while nothing can be noted, messages do not become more', async () => {
+  const rotation = new StuckRotation();
+  await rotation.begin();
+  rotation.mayWrite = false;
+  await rotation.pass(6 * 60);
+  expect(rotation.waiting).toBeLessThanOrEqual(2);
+});
