@@ -23,9 +23,14 @@ export const PAUSE = z.object({
 /** An order that a held rotation goes on: it holds for every rotation of the key that began before it. */
 const GO_ON = z.object({ id: z.string(), key: z.string(), reason: z.string(), by, at: z.iso.datetime() });
 
+/** What is no such entry is left out: it does not take the others with it. */
+function listOf<T extends z.ZodType>(entry: T) {
+  return z.array(z.unknown()).transform((all) => all.flatMap((one) => entry.safeParse(one).data ?? []));
+}
+
 export const CONTROL_STATE = z.object({
-  pauses: z.array(PAUSE),
-  goOns: z.array(GO_ON),
+  pauses: listOf(PAUSE),
+  goOns: listOf(GO_ON),
   /** When somebody last ended a pause. */
   resumedOn: z.iso.datetime().optional(),
 });
@@ -35,6 +40,15 @@ export type GoOn = z.output<typeof GO_ON>;
 export type ControlState = z.output<typeof CONTROL_STATE>;
 
 export const NO_CONTROL: ControlState = { pauses: [], goOns: [] };
+
+/** A later one has a year of five digits, which nothing reads back. */
+const LATEST_END = new Date('9999-12-31T23:59:59.999Z');
+
+/** Why a pause cannot end then; undefined: it can. */
+export function endProblem(until: Date, now: Date): string | undefined {
+  if (until <= now) return `${until.toISOString()} is over.`;
+  return until <= LATEST_END ? undefined : 'That is too far away.';
+}
 
 /** The pause that a key is under: that of all keys, if there is one, else its own. */
 export function standingPause(state: ControlState, key: string, now: Date): Pause | undefined {
@@ -65,8 +79,16 @@ export function lastReleased({ pauses, goOns, resumedOn }: ControlState, key: st
 
 /** With one more pause; it takes the place of the one of the same reach. */
 export function withPause(state: ControlState, pause: Pause, now: Date): ControlState {
-  const others = standingPauses(state, now).filter(({ key }) => !isSameReach(key, pause.key));
-  return { ...state, goOns: keptOrders(state, now), pauses: [...others, pause].slice(-MOST_KEPT) };
+  const standing = standingPauses(state, now);
+  const others = standing.filter(({ key }) => !isSameReach(key, pause.key));
+  // What has ended by itself goes, and that it has ended stays.
+  const ends = state.pauses.flatMap((one) => (one.until && !standing.includes(one) ? one.until : []));
+  const resumedOn = [...ends, state.resumedOn ?? ''].sort().at(-1);
+  return {
+    goOns: keptOrders(state, now),
+    pauses: [...others, pause].slice(-MOST_KEPT),
+    ...(resumedOn ? { resumedOn } : {}),
+  };
 }
 
 /** Without the pause of that reach; for a key, what holds its rotation is overruled as well. */

@@ -83,6 +83,10 @@ async function readStage(
   let read: RotationReading;
   try {
     read = await computeRotation(key, listed, ports);
+    // What moves is written down, and then lets the others go: where nothing can be, it would hold them for ever.
+    if (!read.blocked && read.stage.name !== 'rest') {
+      await ports.rotationNotes.put({ key: key.id, lookedOn: ports.now().toISOString() });
+    }
   } catch (error) {
     outage.untilMs = ports.now().getTime() + LEFT_ALONE_MS;
     if (ports.settings.canary > 0) {

@@ -37,7 +37,7 @@ interface StagedAccount {
   readonly states: Record<UseState, number>;
 }
 
-/** Finds out which stage a rotation is in, from its uses; those of one account come one after the other. */
+/** Finds out which stage a rotation is in, from its uses; scopes come behind their account, though not always right behind. */
 export class StageCount {
   readonly #rules: StageRules;
   /** Of accounts without a wave only those that may be canaries are kept. */
@@ -52,7 +52,7 @@ export class StageCount {
 
   add(use: FleetUse, state: UseState): void {
     const row = accountRow(use.account);
-    const account = this.#last?.row === row ? this.#last : this.#begin(row, use);
+    const account = this.#known(row) ?? this.#begin(row, use);
     account.states[state] += 1;
     const counts = this.#counts.get(account.wave) ?? noStates();
     this.#counts.set(account.wave, counts);
@@ -87,6 +87,10 @@ export class StageCount {
       return { name: `wave ${wave}`, counts, state, canaries: [], admits };
     }
     return REST;
+  }
+
+  #known(row: string): StagedAccount | undefined {
+    return this.#last?.row === row ? this.#last : this.#first.find((one) => one.row === row);
   }
 
   #begin(row: string, { account, wave: tag, mode }: FleetUse): StagedAccount {

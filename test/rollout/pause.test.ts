@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { LogRecord } from '../../src/log.ts';
 import {
+  CONTROL_STATE,
   type ControlState,
+  endProblem,
   isOrderedOn,
   lastReleased,
   NO_CONTROL,
@@ -58,6 +60,28 @@ describe('a pause', () => {
     );
     expect(standingPauses(state, day(2)).map(({ id }) => id)).toEqual(['b', 'c', 'd']);
     expect(standingPause(state, KEY.id, day(2))?.id).toBe('c');
+  });
+
+  it('that has ended by itself is remembered as that, whatever is paused next', () => {
+    const ended = with_(pause({ key: KEY.id, until: day(3).toISOString() }));
+    const next = withPause(ended, pause({ id: 'q', key: OTHER }), day(4));
+    expect(standingPauses(next, day(4)).map(({ id }) => id)).toEqual(['q']);
+    expect(lastReleased(next, KEY.id, day(5))).toEqual(day(3));
+    expect(lastReleased(withPause(next, pause({ id: 'r' }), day(5)), KEY.id, day(6))).toEqual(day(3));
+  });
+
+  it('ends at a time to come, of which the year has four digits', () => {
+    expect(endProblem(day(3), day(3))).toMatch(/is over/);
+    expect(endProblem(new Date('9999-12-31T23:59:59-14:00'), day(3))).toMatch(/too far/);
+    expect(endProblem(new Date('?'), day(3))).toMatch(/too far/);
+    expect(endProblem(day(4), day(3))).toBeUndefined();
+  });
+
+  it('stands although another entry cannot be read', () => {
+    const state = with_(pause(), pause({ id: 'b', key: KEY.id, until: '+010000-01-01T13:59:59.000Z' }));
+    const read = CONTROL_STATE.parse({ ...state, goOns: [{ id: 'r' }, { ...order(KEY.id), more: 1 }] });
+    expect(standingPauses(read, day(2)).map(({ id }) => id)).toEqual(['p']);
+    expect(read.goOns).toEqual([order(KEY.id)]);
   });
 
   it('is ended for its own reach', () => {

@@ -42,6 +42,18 @@ describe('canaries', () => {
     });
   });
 
+  it('are so many accounts, although the scopes of one may come behind another account', () => {
+    // As the rows are in order: st1, st10, st10|own, st1|own.
+    const count = new StageCount({ canaries: 2, proven: false, orderedOn: false });
+    const scope = 'own';
+    for (const use of [fleetUse(1), fleetUse(10), fleetUse(10, { scope }), fleetUse(1, { scope }), fleetUse(2)]) {
+      count.add(use, 'waiting');
+    }
+    const { canaries, counts } = count.result();
+    expect(canaries).toEqual([accountId(1), accountId(10)]);
+    expect(counts.waiting).toBe(4);
+  });
+
   it('hold the others until they are moved and seen to serve', () => {
     const rest: Given = [2, 'waiting'];
     expect(stage([[1, 'moved'], rest], { canaries: 1 })).toMatchObject({

@@ -4,6 +4,7 @@ import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Log } from '../../log.ts';
 import { type ListPorts, listRotations, type RotationList } from '../../rollout/list-rotations.ts';
 import { type ControlPorts, type Ordered, orderPause, orderResume } from '../../rollout/order-pause.ts';
+import { endProblem } from '../../rollout/pause.ts';
 import { readRotation } from '../../rollout/read-rotation.ts';
 import { type RotationView, viewRotation } from '../../rollout/rotation-view.ts';
 import type { AppApi } from '../app-api.ts';
@@ -63,16 +64,20 @@ export interface ControlCommand {
 /**
  * Pauses on the operator's own sign-in, as the app's API does it. Errors are the SDK's.
  *
- * @throws {@link CmkError} `ArgumentInvalid` for a time that is over
+ * @throws {@link CmkError} `ArgumentInvalid` for a time that is over, or too far away
  */
 export async function pauseRotations(
   { key, ...said }: ControlCommand & { readonly until?: Date | undefined },
   operator: Operator,
   ports: ControlPorts,
 ): Promise<Ordered> {
-  if (said.until && said.until <= ports.now()) {
-    const message = `${said.until.toISOString()} is over. Nothing was changed.`;
-    throw new CmkError('ArgumentInvalid', message, 'Give a time to come (--until PT4H), or leave it out.');
+  const problem = said.until && endProblem(said.until, ports.now());
+  if (problem) {
+    throw new CmkError(
+      'ArgumentInvalid',
+      `${problem} Nothing was changed.`,
+      'Give a time to come (--until PT4H), or leave it out.',
+    );
   }
   const approval = 'none: by the command line, on the sign-in of the operator' as const;
   return orderPause({ ...said, ...orderBy(operator), key: key?.id, approval }, ports, SILENT);

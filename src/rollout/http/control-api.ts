@@ -8,6 +8,7 @@ import { type ManagedKey, type ManagedVaults, managedKey } from '../../keys/mana
 import type { Log } from '../../log.ts';
 import { REASONS } from '../../reasons.ts';
 import { type ControlOrder, type ControlPorts, type Ordered, orderPause, orderResume } from '../order-pause.ts';
+import { endProblem } from '../pause.ts';
 import type { PAUSE_REQUEST, RESUME_REQUEST } from './schemas.ts';
 
 export type ControlApiPorts = ControlPorts & { readonly settings: { readonly vaults: ManagedVaults } };
@@ -29,8 +30,9 @@ export function pauseOf(
   { settings, now }: Pick<ControlApiPorts, 'settings' | 'now'>,
 ): PauseAsked {
   const until = named === undefined ? undefined : new Date(named);
-  if (until && until <= now()) {
-    const detail = `until: ${until.toISOString()} is over. Nothing was changed.`;
+  const problem = until && endProblem(until, now());
+  if (problem) {
+    const detail = `until: ${problem} Nothing was changed.`;
     throw new HttpProblem(400, 'BodyInvalid', detail, 'Send a time to come, or leave it out.');
   }
   return { reason, ticket, key: keyNamed(key, settings.vaults), until: until?.toISOString() };
