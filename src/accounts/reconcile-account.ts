@@ -1,5 +1,5 @@
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
-import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import { parseResourceId, type ResourceId, sameResource } from '../azure/resource-id.ts';
 import { type PacedPlace, pacingCell } from '../azure/turns.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
@@ -7,6 +7,7 @@ import type { Lease } from '../work/lease-client.ts';
 import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { acquirePatiently } from '../work/patient-lease.ts';
+import type { Account } from './account.ts';
 import { LIST_CALLS, MOVE_CALLS, moveCalls } from './dispatcher.ts';
 import { accountKeyUse, isSameUse, type KeyUse, usesKey } from './key-use.ts';
 import { MoveJournal } from './move-journal.ts';
@@ -16,7 +17,8 @@ import { reconcileScopes } from './reconcile-scopes.ts';
 import { Reconciliation } from './reconciliation.ts';
 import { tellingRefusals } from './refusals.ts';
 import { withOtherKey } from './rekey-plan.ts';
-import { failedByRekey, RekeyTask } from './rekey-task.ts';
+import { failedByRekey } from './rekey-task.ts';
+import type { StorageAccounts } from './storage-client.ts';
 import type { Subject } from './subject.ts';
 
 /** A look takes less than a second as a rule: who meets another one asks again so often, after so many milliseconds. */
@@ -92,10 +94,7 @@ async function underLease(
       await services.sleep(underWayMs);
       journal.waited();
     }
-    const { standingRekeys } = services;
-    const rekey = await standingRekeys.of(key, work, log);
-    const place = { account: id.id, location: work.location };
-    reconciliation.rekey = rekey && (await RekeyTask.begin(rekey, place, services));
+    reconciliation.rekey = await services.standingRekeys.of(key, { ...work, account: id.id }, log);
     outcome = await reconcile(id, reconciliation);
     await journal.recordFound();
   } catch (error) {
@@ -114,7 +113,8 @@ async function reconcile(id: ResourceId, reconciliation: Reconciliation): Promis
   const { journal, key, work } = reconciliation;
   const gone = async (): Promise<Outcome> => {
     for (const { scope } of journal.found) await reconciliation.settle(scope, undefined);
-    await reconciliation.rekey?.gone();
+    const { rekey, services } = reconciliation;
+    if (rekey?.hasBegun) await rekey.gone(await findElsewhere(id, services.accounts));
     reconciliation.record('info', 'AccountNotFound', { account: id.id });
     return DONE;
   };
@@ -145,6 +145,15 @@ async function reconcile(id: ResourceId, reconciliation: Reconciliation): Promis
     if (describeFailure(error).kind === 'notFound') return gone();
     throw error;
   }
+}
+
+/** Where the account is by now; undefined: not in its subscription. */
+async function findElsewhere(id: ResourceId, accounts: StorageAccounts): Promise<Account | undefined> {
+  for await (const account of accounts.list(id.subscriptionId)) {
+    const isIt = account.name.toLowerCase() === id.name.toLowerCase();
+    if (isIt) return sameResource(account.id, id.id) ? undefined : account;
+  }
+  return undefined;
 }
 
 /**

@@ -6,6 +6,7 @@ import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { AccountWork } from '../work/messages.ts';
 import { DONE, type Outcome } from '../work/outcome.ts';
+import type { Account } from './account.ts';
 import { type KeyUse, usesKey } from './key-use.ts';
 
 /** The order was changed since it was read: the next look goes by what it says then. */
@@ -57,6 +58,11 @@ export class RekeyTask {
     return this.#way.order;
   }
 
+  /** Whether it has had to do with the account before. */
+  get hasBegun(): boolean {
+    return this.#rows.size > 0;
+  }
+
   /** Scopes that it has to do with, as far as it knows before they are listed. */
   get hasScopes(): boolean {
     return [...this.#rows.keys()].some((scope) => scope !== undefined);
@@ -106,8 +112,12 @@ export class RekeyTask {
     }
   }
 
-  async gone(): Promise<void> {
-    for (const scope of [...this.#rows.keys()]) await this.saw(scope, undefined, false);
+  /** It is not there any more, or elsewhere: in another resource group it is what it was, and the next step looks there. */
+  async gone(elsewhere: Pick<Account, 'id' | 'location'> | undefined): Promise<void> {
+    for (const [scope, row] of [...this.#rows]) {
+      if (elsewhere) await this.#write({ ...row, account: elsewhere.id, location: elsewhere.location });
+      else await this.saw(scope, undefined, false);
+    }
   }
 
   /** It was tried often enough: it waits for a person, and where so many do, all of it waits. Errors are the SDK's. */

@@ -4,6 +4,7 @@ import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { AccountWork } from '../work/messages.ts';
+import { RekeyTask } from './rekey-task.ts';
 
 /**
  * That there is no order is believed for so long, so that a rotation asks once and not for each account. Whoever was to be
@@ -12,12 +13,6 @@ import type { AccountWork } from '../work/messages.ts';
 const NONE_MS = 10_000;
 /** Orders that cannot be read are left alone for so long: a rotation does not wait for them. Milliseconds. */
 const LEFT_ALONE_MS = 30_000;
-
-export interface StandingRekey {
-  readonly way: RekeyWay;
-  readonly from: ManagedKey;
-  readonly to: ManagedKey;
-}
 
 /** Which re-key has to do with a key now. One for each instance. */
 export class StandingRekeys {
@@ -44,19 +39,26 @@ export class StandingRekeys {
   }
 
   /**
-   * The order that moves what uses the key, as it stands now.
+   * What the order that moves what uses the key has to do with the account, as it stands now.
    *
    * @throws the SDK's errors, to a message of the order itself alone: every other look goes on without
    */
-  async of(key: ManagedKey, work: AccountWork, log: Log): Promise<StandingRekey | undefined> {
+  async of(key: ManagedKey, work: AccountWork, log: Log): Promise<RekeyTask | undefined> {
     const isOrders = work.rekey !== undefined;
     const nowMs = this.#now().getTime();
     const name = key.id.toLowerCase();
     if (!isOrders && nowMs < Math.max(this.#unreadUntilMs, this.#noneUntilMs.get(name) ?? 0)) return undefined;
     try {
-      const way = wayOff(await this.#store.orders(), key.id);
+      const way = await this.#wayOf(key, work);
       const to = way && (await this.#isApproved(way.order)) ? this.#vaults.key(way.to) : undefined;
-      if (way && to) return { way, from: key, to };
+      const { account, location } = work;
+      if (way && to) {
+        return await RekeyTask.begin(
+          { way, from: key, to },
+          { account, location },
+          { rekeys: this.#store, now: this.#now },
+        );
+      }
       this.#noneUntilMs.set(name, nowMs + NONE_MS);
       return undefined;
     } catch (error) {
@@ -66,5 +68,11 @@ export class StandingRekeys {
       log({ level: 'warning', reason: 'RekeysUnreadable', message, key: key.id });
       return undefined;
     }
+  }
+
+  /** A message of an order hangs on that one alone, whatever else is in the table. */
+  async #wayOf(key: ManagedKey, { rekey }: AccountWork): Promise<RekeyWay | undefined> {
+    const order = rekey === undefined ? undefined : await this.#store.order(rekey);
+    return wayOff(order ? [order] : [], key.id) ?? wayOff(await this.#store.orders(), key.id);
   }
 }

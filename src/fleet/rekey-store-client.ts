@@ -3,6 +3,7 @@ import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import { appTable } from '../azure/app-storage.ts';
 import { describeFailure } from '../azure/failure.ts';
+import { CmkError } from '../errors.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { Settings } from '../settings/settings.ts';
 import { accountRow, keyPartition, storageAccountId } from './fleet-keys.ts';
@@ -165,17 +166,33 @@ async function unlessNotFound<T>(read: () => Promise<T>): Promise<T | undefined>
   }
 }
 
-/** @throws where somebody has written into it by hand: nothing is guessed about who is moved */
+/** @throws {@link CmkError} `RekeysUnreadable` where somebody has written into it by hand: nothing is guessed about who is moved */
 function toOrder(row: object): RekeyOrder {
-  const { order, etag } = z.object({ order: z.string(), etag: z.string() }).parse(row);
-  const data: RekeyData = REKEY_ORDER.parse(JSON.parse(order));
-  return { ...data, etag };
+  return reading(row, () => {
+    const { order, etag } = z.object({ order: z.string(), etag: z.string() }).parse(row);
+    const data: RekeyData = REKEY_ORDER.parse(JSON.parse(order));
+    return { ...data, etag };
+  });
+}
+
+/** Says which row it is that cannot be read. */
+function reading<T>(row: { readonly partitionKey?: unknown; readonly rowKey?: unknown }, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    const where = `row ${row.rowKey} of partition ${row.partitionKey} in the table ${REKEY_TABLE}`;
+    const message = `${REASONS.RekeysUnreadable} By ${where}: it is damaged, or none of the app's.`;
+    throw new CmkError('RekeysUnreadable', message, 'Mend that row, or take it away.', { cause: error });
+  }
 }
 
 /** @throws likewise */
 function toSubject(row: object): RekeySubject {
-  const { scope, ...rest } = SUBJECT.parse(row);
-  if (!storageAccountId(rest.account)) throw new TypeError(`${rest.account} is not the ARM id of a storage account.`);
+  const { scope, ...rest } = reading(row, () => {
+    const read = SUBJECT.parse(row);
+    if (!storageAccountId(read.account)) throw new TypeError(`${read.account} is not the ARM id of a storage account.`);
+    return read;
+  });
   const failed = FAILURE.safeParse(row).data;
   return {
     ...rest,

@@ -61,7 +61,7 @@ export async function progressOf(
   }
   const known = back || order.state === 'done' ? true : await addUses(order.from, waiting, failed, fleet);
   const told = failures.slice(0, MOST_TOLD);
-  const toDo = toDoOf(order, failed.size);
+  const toDo = toDoOf(order, failed.size, counts.gone);
   return { ...counts, waiting: waiting.size, failed: failed.size, failures: told, incomplete: !known, toDo };
 }
 
@@ -85,7 +85,7 @@ function nameOf({ account, scope = '' }: Pick<RekeySubject, 'account' | 'scope'>
 }
 
 /** What the app does not do by itself. */
-function toDoOf(order: RekeyOrder, failed: number): string[] {
+function toDoOf(order: RekeyOrder, failed: number, gone: number): string[] {
   const { id, from, state, paused, waits, verified } = order;
   const key = parseKeyIdentifier(from);
   const old = key ? `${key.keyName} ${vaultOption({ kind: key.kind, name: key.vaultName })}` : from;
@@ -96,6 +96,10 @@ function toDoOf(order: RekeyOrder, failed: number): string[] {
       'Storage accounts that were deleted and may be recovered, snapshots and backups are out of sight, and may need the old key.',
       `Then disable it, in a way that can be taken back: cmk key revoke ${old}. Delete it no earlier than everything that was made with it has expired.`,
     ];
+  }
+  if (state === 'takenBack' && gone > 0) {
+    const they = gone === 1 ? '1 account or scope was' : `${gone} accounts and scopes were`;
+    return [`${they} not found any more; one that was moved to another subscription is still on the new key.`];
   }
   if (state !== 'moving' && state !== 'takingBack') return [];
   return [

@@ -1,9 +1,16 @@
+import { TableClient } from '@azure/data-tables';
 import { describe, expect, it } from 'vitest';
 import type { StorageAccount } from '../../local/azure/world.ts';
+import { reconcileAndNote } from '../../src/accounts/reconcile-and-note.ts';
+import { accountRow } from '../../src/fleet/fleet-keys.ts';
+import { REKEY_TABLE } from '../../src/fleet/rekey-store-client.ts';
+import { carryOutRekey } from '../../src/rekey/carry-out.ts';
+import { listRekeys } from '../../src/rekey/http/rekey-api.ts';
+import { progressOf } from '../../src/rekey/progress.ts';
 import { restoreKey } from '../../src/revocation/restore-key.ts';
 import { revokeKey } from '../../src/revocation/revoke-key.ts';
 import { NO_CONTROL, withPause, withResume } from '../../src/rollout/pause.ts';
-import { TestKey } from '../support/fleet.ts';
+import { group, TestKey } from '../support/fleet.ts';
 import { REVOKER } from '../support/keys.ts';
 import { useWire } from '../support/wire.ts';
 import { RekeyOrders } from './rekey-orders.ts';
@@ -208,5 +215,72 @@ describe('while a re-key stands', () => {
     await orders.carryOut();
     expect(await orders.order(approval.id)).toMatchObject({ state: 'done', approval });
     expect(on(b, accounts)).toBe(2);
+  });
+});
+
+it('an account that is put into another resource group meanwhile goes back with the others', async () => {
+  const orders = new RekeyOrders(wire);
+  const { a, b, accounts } = twoKeys(3);
+  const id = await orders.start(a, b);
+  await orders.carryOut();
+  expect(on(b, accounts)).toBe(3);
+  const [account] = accounts;
+  const elsewhere = group(wire.azure.world, 'rg-keys');
+  Object.assign(account ?? {}, { id: account?.id.replace('/rg-files/', `/${elsewhere.name}/`) });
+  await orders.change(id, 'takeBack');
+  await orders.carryOut();
+  expect(await progressOf(await orders.order(id), orders.services)).toMatchObject({ moved: 3, gone: 0, toDo: [] });
+  expect(on(a, accounts)).toBe(3);
+});
+
+it('of an account that is not found where it was when all goes back, a person hears', async () => {
+  const orders = new RekeyOrders(wire);
+  const { a, b, accounts } = twoKeys(2);
+  const id = await orders.start(a, b);
+  await orders.carryOut();
+  wire.azure.world.storageAccounts.delete(accounts[1]?.name ?? '');
+  await orders.change(id, 'takeBack');
+  await orders.carryOut();
+  const progress = await progressOf(await orders.order(id), orders.services);
+  expect(progress).toMatchObject({ moved: 1, gone: 1, toDo: [expect.stringContaining('another subscription')] });
+});
+
+describe('a row of the table of re-keys that cannot be read', () => {
+  const table = () =>
+    TableClient.fromConnectionString(wire.connectionString, REKEY_TABLE, { allowInsecureConnection: true });
+
+  it('of an account stops the re-key, which says so, and not the rotations of the account', async () => {
+    const orders = new RekeyOrders(wire);
+    const { a, accounts, b } = twoKeys(2);
+    const [, account] = accounts;
+    if (!account) throw new Error('There are too few accounts.');
+    const id = await orders.start(a, b);
+    const row = { partitionKey: `subject|${id}`, rowKey: accountRow(account.id) };
+    await table().createEntity({ ...row, account: account.id, state: 'sideways' });
+    const next = a.add();
+    expect(await reconcileAndNote(a.accountWork(account), orders.services, wire.log)).toEqual({ outcome: 'done' });
+    expect(use(account)).toMatchObject({ keyname: a.name, keyversion: next.version });
+    const step = { kind: 'rekey', order: id, key: a.id(), tick: 0, cause: { by: 'test', ref: '', since: '' } } as const;
+    const outcome = await carryOutRekey({ ...step, attempt: 0 }, orders.services, wire.log);
+    expect(outcome).toMatchObject({ outcome: 'retry', detail: expect.stringContaining(row.rowKey) });
+    await table().deleteEntity(row.partitionKey, row.rowKey);
+    await orders.carryOut();
+    expect(on(b, accounts)).toBe(2);
+  });
+
+  it('among the orders does not stop those that stand, and says which it is', async () => {
+    const orders = new RekeyOrders(wire);
+    const { a, b, accounts } = twoKeys();
+    const id = await orders.start(a, b);
+    await table().createEntity({ partitionKey: 'order', rowKey: 'nobodys', order: '{"id":"nobodys"}' });
+    await orders.change(id, 'pause');
+    await orders.change(id, 'resume');
+    await orders.carryOut();
+    expect((await orders.order(id)).state).toBe('done');
+    expect(on(b, accounts)).toBe(7);
+    const why = { reason: 'RekeysUnreadable', message: expect.stringContaining('row nobodys of') };
+    await expect(orders.start(b, new TestKey(wire.azure.world))).rejects.toMatchObject(why);
+    await expect(listRekeys(() => true, orders.services)).rejects.toMatchObject({ ...why, status: 503 });
+    await table().deleteEntity('order', 'nobodys');
   });
 });

@@ -133,6 +133,7 @@ const STATUS: Readonly<Partial<Record<CmkError['reason'], number>>> = {
   RekeyNotFound: 404,
   VaultNotManaged: 404,
   AuditFailed: 503,
+  RekeysUnreadable: 503,
 };
 
 async function fromStorage<T>(run: () => Promise<T>): Promise<T> {
