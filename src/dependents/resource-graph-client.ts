@@ -56,8 +56,10 @@ export function createResourceGraph(credential: TokenCredential, cloud: Cloud): 
           const read = toResource(row);
           if (read) yield read;
         }
-        skipToken = answer.skipToken;
-        if (!skipToken && answer.resultTruncated === 'true') cut ??= 'The answer was cut short.';
+        const isSamePage = skipToken !== undefined && answer.skipToken === skipToken;
+        skipToken = isSamePage ? undefined : answer.skipToken;
+        if (isSamePage) cut ??= 'Its pages lead nowhere.';
+        else if (!skipToken && answer.resultTruncated === 'true') cut ??= 'The answer was cut short.';
       } while (skipToken);
       if (cut) {
         const nextStep = 'Look for further resources with `az graph query` in each subscription by itself.';

@@ -122,6 +122,20 @@ describe('with the index', () => {
     expect(warnings()).toEqual(['NewerAccountsUnknown']);
   });
 
+  it('pages of Resource Graph that lead nowhere do not hold anybody up', async () => {
+    const files = key();
+    const account = files.account();
+    await look(files);
+    found();
+    const newer = files.account();
+    const body = { totalRecords: 1, count: 0, resultTruncated: 'true', $skipToken: 'again', data: [] };
+    wire.azure.faults.add([{ match: { path: 'Microsoft.ResourceGraph' }, answer: { status: 200, body } }]);
+    await look(files);
+    expect(found()).toEqual(names(account, newer));
+    expect(warnings()).toEqual(['NewerAccountsUnknown']);
+    wire.azure.faults.clear();
+  });
+
   it('Resource Graph that throttles is waited for', async () => {
     const files = key();
     await look(files);
