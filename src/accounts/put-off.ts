@@ -13,7 +13,7 @@ import type { StorageAccounts } from './storage-client.ts';
 
 export type ReconcileServices = {
   readonly settings: Settings;
-  readonly rollout: Pick<Rollout, 'paused' | 'pausedNow' | 'stage'>;
+  readonly rollout: Pick<Rollout, 'paused' | 'pausedNow' | 'heldNow' | 'stage'>;
   readonly keys: Keys;
   readonly accounts: StorageAccounts;
   readonly leases: Leases;

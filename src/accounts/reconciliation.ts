@@ -84,11 +84,9 @@ export class Reconciliation {
     subject: Subject,
     guess: KeyUse | undefined,
   ): Promise<{ readonly reading: Reading | undefined; readonly outcome?: Outcome }> {
-    const isPaused = this.services.rollout.pausedNow(this.key) !== undefined;
-    const plan = guess && !isPaused ? await this.#planned(subject.scope, guess) : undefined;
-    const intent = plan?.write
-      ? await this.journal.begin(this.#intent(subject.scope, guess as KeyUse, plan))
-      : undefined;
+    const plan = guess ? await this.#planned(subject.scope, guess) : undefined;
+    const begins = plan?.write === true && !(await this.#heldBack(plan));
+    const intent = begins ? await this.journal.begin(this.#intent(subject.scope, guess as KeyUse, plan)) : undefined;
     const reading = await subject.read().catch((error: unknown) => {
       if (intent) this.journal.drop(intent);
       throw error;
@@ -99,6 +97,14 @@ export class Reconciliation {
     }
     this.journal.drop(intent);
     return { reading };
+  }
+
+  /** By a pause, or by canaries and waves: the version may have come since it was asked whether it is the account's turn. */
+  async #heldBack(plan: Plan): Promise<Outcome | undefined> {
+    const { rollout } = this.services;
+    const paused = rollout.pausedNow(this.key) ?? (isRekey(plan) ? rollout.pausedNow(plan.to) : undefined);
+    if (paused || isRekey(plan) || this.work.rekey !== undefined) return held(paused);
+    return held(await rollout.heldNow(this.key, this.work.account, this.#versions, this.#log));
   }
 
   async #planned(scope: string | undefined, use: KeyUse): Promise<Plan> {
@@ -126,10 +132,8 @@ export class Reconciliation {
       }
       const notNow =
         (await subject.turn?.()) ??
-        held(this.services.rollout.pausedNow(this.key)) ??
-        (isRekey(plan)
-          ? (held(this.services.rollout.pausedNow(plan.to)) ?? (await this.rekey?.announce(subject.scope)))
-          : undefined);
+        (await this.#heldBack(plan)) ??
+        (isRekey(plan) ? await this.rekey?.announce(subject.scope) : undefined);
       if (notNow) return notNow;
       // One of the keys may have been revoked since they were listed, and Azure would take the move all the same.
       if (isRekey(plan) && !(await this.#stands(plan, subject.scope, use))) continue;

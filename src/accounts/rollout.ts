@@ -19,6 +19,8 @@ export interface Stage {
   hold(account: string): Hold | undefined;
   /** Nothing is known of what uses the key, and its canaries are still to be found. */
   readonly unknown: boolean;
+  /** The version that it is about; absent: it holds nobody, whichever it is. */
+  readonly version?: string;
 }
 
 /** In which order, and when, accounts are moved. Nothing of it throws, and it never decides whereto. */
@@ -29,6 +31,11 @@ export interface Rollout {
   pausedNow(key: ManagedKey): Hold | undefined;
   /** @param versions the key's, just read: the stage is read anew; without them what was read a moment ago is enough */
   stage(key: ManagedKey, log: Log, versions?: readonly KeyVersion[]): Promise<Stage>;
+  /**
+   * Why an account does not move onto the newest of these versions now, where the stage that is known from a moment ago may
+   * be about one before it.
+   */
+  heldNow(key: ManagedKey, account: string, versions: readonly KeyVersion[], log: Log): Promise<Hold | undefined>;
   /**
    * Accounts of the key were put to work: somebody looks later how far they are.
    *

@@ -4,6 +4,7 @@ import {
   type FleetTable,
   LISTINGS,
   type Row,
+  type RowChange,
   toFleetAccount,
   toListing,
   toRowChange,
@@ -53,15 +54,15 @@ async function* readRows<T>(
   read: (row: Row) => T | undefined,
   corrupt: (row: string) => void = () => {},
 ): AsyncGenerator<T> {
-  const rubbish: Row[] = [];
+  const rubbish: RowChange[] = [];
   for await (const row of table.rows(partition)) {
     const one = read(row);
     if (one !== undefined) yield one;
     else {
-      rubbish.push(row);
+      // Its keys alone: what is in it may be a megabyte.
+      rubbish.push({ partitionKey: row.partitionKey, rowKey: row.rowKey });
       corrupt(row.rowKey);
     }
   }
-  const drops = rubbish.map(({ partitionKey, rowKey }) => ({ partitionKey, rowKey }));
-  if (drops.length > 0 && corrupt !== NOBODY) await table.write(drops).catch(() => {});
+  if (rubbish.length > 0 && corrupt !== NOBODY) await table.write(rubbish).catch(() => {});
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { RecordAudit } from '../audit/audit-trail.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
@@ -9,6 +10,7 @@ import type { ProbeCanaries } from './probe-canaries.ts';
 import type { RotationProgress } from './progress.ts';
 import { type RotationReading, readRotation } from './read-rotation.ts';
 import { holdOfStage, nextLookSeconds, orderLook, type RolloutPorts } from './rollout.ts';
+import type { RotationStage } from './stage.ts';
 
 /** How long it waits for the audit trail, in milliseconds. */
 const AUDIT_WAIT_MS = 15_000;
@@ -103,7 +105,7 @@ class Follower {
       const { reason, detail } = holdOfStage(stage);
       await this.#record(reason === 'CanaryFailed' ? reason : 'WaveFailed', progress, detail);
     }
-    const place = `${progress.version} ${stage.name}`;
+    const place = placeOf(progress.version, stage);
     const isNew = note?.stage !== place && (stage.name !== 'rest' || note?.stage !== undefined);
     if (isNew) {
       await this.#lookAtKey();
@@ -167,4 +169,11 @@ class Follower {
     if ('written' in written) return DONE;
     return { outcome: 'retry', reason: 'AuditFailed', detail: written.failed, counts: true, delaySeconds: undefined };
   }
+}
+
+/** What was put to work: of canaries, which those are, as others take the place of those that are gone. */
+function placeOf(version: string, { name, canaries }: RotationStage): string {
+  const which =
+    canaries.length === 0 ? '' : createHash('sha256').update(canaries.join(' ').toLowerCase()).digest('hex');
+  return `${version} ${name} ${which.slice(0, 16)}`.trim();
 }

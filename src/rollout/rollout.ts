@@ -1,6 +1,6 @@
 import type { Hold, Rollout, Stage } from '../accounts/rollout.ts';
 import { describe, describeFailure, type Failure, mayPass } from '../azure/failure.ts';
-import type { KeyVersion } from '../keys/key-versions.ts';
+import { type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
@@ -36,19 +36,26 @@ export function createRollout(ports: RolloutPorts): Rollout {
   const { control, now } = ports;
   const stages = new Map<string, { readonly atMs: number; readonly stage: Promise<Stage> }>();
   const outage = { untilMs: 0 };
+  const stageOf: Rollout['stage'] = (key, log, versions) => {
+    const nowMs = now().getTime();
+    const name = key.id.toLowerCase();
+    const known = stages.get(name);
+    if (known && !versions && nowMs - known.atMs < BELIEVED_MS) return known.stage;
+    if (nowMs < outage.untilMs) return Promise.resolve(FREE);
+    if (stages.size >= MOST_REMEMBERED) stages.clear();
+    const stage = readStage(key, versions, ports, outage, log);
+    stages.set(name, { atMs: nowMs, stage });
+    return stage;
+  };
   return {
     paused: async (key, log) => holdOf(await control.pause(key.id, log), now()),
     pausedNow: (key) => holdOf(control.pauseNow(key.id), now()),
-    stage(key, log, versions) {
-      const nowMs = now().getTime();
-      const name = key.id.toLowerCase();
-      const known = stages.get(name);
-      if (known && !versions && nowMs - known.atMs < BELIEVED_MS) return known.stage;
-      if (nowMs < outage.untilMs) return Promise.resolve(FREE);
-      if (stages.size >= MOST_REMEMBERED) stages.clear();
-      const stage = readStage(key, versions, ports, outage, log);
-      stages.set(name, { atMs: nowMs, stage });
-      return stage;
+    stage: stageOf,
+    async heldNow(key, account, versions, log) {
+      const known = await stageOf(key, log);
+      const target = newestUsableVersion(versions, now())?.version;
+      const isOfAnother = known.version !== undefined && known.version !== target;
+      return (isOfAnother ? await stageOf(key, log, versions) : known).hold(account);
     },
     async follow(key, versions, cause, log, atOnce) {
       if (now().getTime() >= outage.untilMs) await follow(key, versions, cause, { ...ports, atOnce }, log);
@@ -97,12 +104,13 @@ async function readStage(
   }
   if (read.blocked) return FREE;
   const { progress, stage } = read;
+  const { version } = progress;
   if (stage.name === 'rest') {
     const { moved, waiting, failed, left } = progress;
-    return { ...FREE, unknown: ports.settings.canary > 0 && moved + waiting + failed + left === 0 };
+    return { ...FREE, version, unknown: ports.settings.canary > 0 && moved + waiting + failed + left === 0 };
   }
   const hold = holdOfStage(stage);
-  return { unknown: false, hold: (account) => (stage.admits(account) ? undefined : hold) };
+  return { version, unknown: false, hold: (account) => (stage.admits(account) ? undefined : hold) };
 }
 
 /** Without its versions nothing of the key can be moved; what passes is waited for, and the rest is for the look to judge. */

@@ -85,3 +85,18 @@ describe('an instance that is killed between announcing a move by a guess and re
     },
   );
 });
+
+it('a version that has come since the rotation was looked at has canaries of its own', async () => {
+  const services = wire.services({ CMK_CANARY: '1' });
+  const files = key();
+  const [canary, other] = [files.account(), files.account()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  if (!canary || !other) throw new Error('There are too few accounts.');
+  const look = (account: typeof other) => reconcileAndNote(files.accountWork(account), services, wire.log);
+  for (const account of [canary, other]) expect(await look(account)).toEqual({ outcome: 'done' });
+  // Sooner than the stage of before is read anew.
+  const next = files.add();
+  expect(await look(other)).toMatchObject({ outcome: 'retry', reason: 'CanaryUnderWay', counts: false });
+  expect(other.encryption.keyvaultproperties?.keyversion).toBe(files.first.version);
+  expect(await look(canary)).toEqual({ outcome: 'done' });
+  expect(canary.encryption.keyvaultproperties?.keyversion).toBe(next.version);
+});

@@ -29,7 +29,7 @@ class StuckRotation {
   readonly #ports: FollowPorts & RolloutPorts;
   readonly #startMs = this.#nowMs;
 
-  constructor() {
+  constructor(canary = 0) {
     const now = () => new Date(this.#nowMs + (this.#handled % 2) * this.skewMs);
     const port = this.table.port(async (_, effect, writes) => {
       if (writes && !this.mayWrite) throw Object.assign(new Error('no'), { statusCode: 403 });
@@ -38,7 +38,7 @@ class StuckRotation {
     this.#fleet = createFleetIndex(port);
     this.#ports = {
       ...{ fleet: this.#fleet, rotationNotes: createRotationNotes(port) },
-      settings: { refreshAutomatic: true, canary: 0, vaults: VAULTS },
+      settings: { refreshAutomatic: true, canary, vaults: VAULTS },
       keys: { listVersions: async () => [keyVersion(100), keyVersion(199)] },
       control: new StandingControl({ read: async () => NO_CONTROL }, now),
       queue: {
@@ -61,8 +61,12 @@ class StuckRotation {
   }
 
   async begin(): Promise<void> {
-    await this.#fleet.write([{ put: 'use', use: fleetUse(1) }]);
+    await this.#fleet.write([1, 2].map((n) => ({ put: 'use', use: fleetUse(n) })));
     await this.#look();
+  }
+
+  async lose(n: number): Promise<void> {
+    await this.#fleet.write([{ drop: 'use', of: fleetUse(n) }]);
   }
 
   /** Lets so many minutes pass. */
@@ -113,4 +117,16 @@ it('while nothing can be noted, messages do not become more', async () => {
   rotation.mayWrite = false;
   await rotation.pass(6 * 60);
   expect(rotation.waiting).toBeLessThanOrEqual(2);
+});
+
+it('a canary that is gone has another one put to work in its place', async () => {
+  const rotation = new StuckRotation(1);
+  await rotation.begin();
+  await rotation.pass(1);
+  const looks = rotation.looks.length;
+  await rotation.lose(1);
+  await rotation.pass(1);
+  expect(rotation.looks.length).toBe(looks + 1);
+  await rotation.pass(1);
+  expect(rotation.looks.length).toBe(looks + 1);
 });
