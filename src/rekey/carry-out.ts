@@ -73,8 +73,10 @@ export async function carryOutRekey(work: RekeyWork, services: RekeyServices, lo
       const found = await rekeys.order(work.order);
       const order = found && (await recordChanges(found, services, log));
       const way = order && due(order, work);
-      if (way) return await step(way, work, services, log);
-      return isRecorded(order);
+      if (!way) return isRecorded(order);
+      // Before anything is sent: a step that cannot be written down would send all of it again at each try.
+      const taken = await rekeys.replace({ ...way.order, tickedOn: services.now().toISOString() });
+      return taken ? await step({ ...way, order: taken }, work, services, log) : HELD;
     } finally {
       await lease.release();
     }
