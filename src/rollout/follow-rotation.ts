@@ -79,9 +79,12 @@ class Follower {
     return this.#again(nextLookSeconds(progress, stage, this.#ports));
   }
 
-  /** What is known of the uses may be wrong, or a message lost: it is stuck if that is not it. Then the drift check goes on. */
+  /** What is known of the uses may be wrong, or a message lost: it is stuck if that is not it. Its end is still seen. */
   async #stuck(progress: RotationProgress): Promise<Outcome> {
-    if (this.#work.lookedAgain) return this.#record('RotationStuck', progress);
+    if (this.#work.lookedAgain) {
+      const outcome = await this.#record('RotationStuck', progress);
+      return outcome.outcome === 'done' ? this.#again(SELDOM_SECONDS, true) : outcome;
+    }
     await this.#lookAtKey();
     return this.#again(SOON_SECONDS, true);
   }

@@ -7,7 +7,7 @@ import { NO_CONTROL } from '../../src/rollout/pause.ts';
 import { createRollout, type RolloutPorts } from '../../src/rollout/rollout.ts';
 import { StandingControl } from '../../src/rollout/standing-control.ts';
 import type { Work } from '../../src/work/messages.ts';
-import { day, KEY, keyVersion, VAULTS } from '../support/keys.ts';
+import { day, KEY, keyVersion, VAULTS, versionName } from '../support/keys.ts';
 import { MemoryFleetTable } from '../support/memory-fleet-table.ts';
 import { fleetUse } from './rollout-fixture.ts';
 
@@ -63,6 +63,12 @@ class StuckRotation {
   async begin(): Promise<void> {
     await this.#fleet.write([1, 2].map((n) => ({ put: 'use', use: fleetUse(n) })));
     await this.#look();
+  }
+
+  /** What kept the accounts from their version is mended: they move. */
+  async mend(): Promise<void> {
+    const pinned = versionName(199);
+    await this.#fleet.write([1, 2].map((n) => ({ put: 'use', use: fleetUse(n, { pinned, current: pinned }) })));
   }
 
   async lose(n: number): Promise<void> {
@@ -129,4 +135,13 @@ it('a canary that is gone has another one put to work in its place', async () =>
   expect(rotation.looks.length).toBe(looks + 1);
   await rotation.pass(1);
   expect(rotation.looks.length).toBe(looks + 1);
+});
+
+it('one that was stuck, and is not any more, is seen to finish', async () => {
+  const rotation = new StuckRotation();
+  await rotation.begin();
+  await rotation.pass(60);
+  await rotation.mend();
+  await rotation.pass(10);
+  expect(rotation.recorded.at(-1)).toBe('RotationFinished');
 });
