@@ -102,9 +102,9 @@ export class Reconciliation {
   /** By a pause, or by canaries and waves: the version may have come since it was asked whether it is the account's turn. */
   async #heldBack(plan: Plan): Promise<Outcome | undefined> {
     const { rollout } = this.services;
-    const paused = rollout.pausedNow(this.key) ?? (isRekey(plan) ? rollout.pausedNow(plan.to) : undefined);
-    if (paused || isRekey(plan) || this.work.rekey !== undefined) return held(paused);
-    return held(await rollout.heldNow(this.key, this.work.account, this.#versions, this.#log));
+    const isFree = isRekey(plan) || this.work.rekey !== undefined;
+    const hold = isFree ? undefined : await rollout.heldNow(this.key, this.work.account, this.#versions, this.#log);
+    return held(hold ?? rollout.pausedNow(this.key) ?? (isRekey(plan) ? rollout.pausedNow(plan.to) : undefined));
   }
 
   async #planned(scope: string | undefined, use: KeyUse): Promise<Plan> {
