@@ -28,11 +28,12 @@ export class Reconciliation {
   readonly revoked: RevokedParts;
   /** What a standing order has to do with this look. */
   rekey: RekeyTask | undefined;
+  /** Whether any write was tried. */
+  wrote = false;
   readonly #log: Log;
   #versions: readonly KeyVersion[] = [];
   #toVersions: readonly KeyVersion[] = [];
   #isListed = false;
-  #wrote = false;
 
   constructor(work: AccountWork, key: ManagedKey, journal: MoveJournal, services: ReconcileServices, log: Log) {
     this.work = work;
@@ -41,11 +42,6 @@ export class Reconciliation {
     this.services = services;
     this.revoked = new RevokedParts(services.now);
     this.#log = log;
-  }
-
-  /** Whether any write was tried. */
-  get wrote(): boolean {
-    return this.#wrote;
   }
 
   async list(): Promise<void> {
@@ -173,7 +169,7 @@ export class Reconciliation {
       this.journal.drop(intent);
       return BUSY;
     }
-    this.#wrote = true;
+    this.wrote = true;
     let answer: KeyUse | undefined;
     try {
       answer = await reading.write(plan.pin, isRekey(plan) ? plan.to : undefined);

@@ -72,11 +72,12 @@ export async function carryOutRekey(work: RekeyWork, services: RekeyServices, lo
     try {
       const found = await rekeys.order(work.order);
       const order = found && (await recordChanges(found, services, log));
-      const way = order && due(order, work);
-      if (!way) return isRecorded(order);
+      if (!order || !due(order, work)) return isRecorded(order);
       // Before anything is sent: a step that cannot be written down would send all of it again at each try.
-      const taken = await rekeys.replace({ ...way.order, tickedOn: services.now().toISOString() });
-      return taken ? await step({ ...way, order: taken }, work, services, log) : HELD;
+      const begun = await rekeys.replace({ ...order, tickedOn: services.now().toISOString() });
+      const standing = begun ?? (await rekeys.order(order.id));
+      const way = standing && due(standing, work);
+      return way ? await step(way, work, services, log) : isRecorded(standing);
     } finally {
       await lease.release();
     }

@@ -102,11 +102,26 @@ describe('a step', () => {
   });
 
   it('is followed by the next one, whatever comes of its own write', async () => {
+    let writes = 0;
     const { sent } = await step({}, (rekeys) => ({
       rollout: { paused: async () => PAUSED },
-      rekeys: { ...rekeys, replace: () => Promise.reject(new Error('down')) },
+      rekeys: {
+        ...rekeys,
+        replace: async (order) => {
+          writes += 1;
+          if (writes > 1) throw new Error('down');
+          return rekeys.replace(order);
+        },
+      },
     }));
     expect(sent).toMatchObject([{ kind: 'rekey', tick: 8 }]);
+  });
+
+  it('that cannot be written down sends nobody, and is tried again', async () => {
+    const { outcome, sent } = await step({}, (rekeys) => ({
+      rekeys: { ...rekeys, replace: () => Promise.reject(new Error('down')) },
+    }));
+    expect([outcome.outcome, sent]).toEqual(['retry', []]);
   });
 
   const revoked = keyVersion(1, {

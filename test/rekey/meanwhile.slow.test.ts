@@ -218,24 +218,6 @@ describe('while a re-key stands', () => {
   });
 });
 
-it('a step that cannot be written down sends nobody', async () => {
-  const orders = new RekeyOrders(wire);
-  const { a, b, accounts } = twoKeys(2);
-  const id = await orders.start(a, b);
-  const { rekeys } = orders.services;
-  const replace = () => Promise.reject(Object.assign(new Error('no'), { statusCode: 403 }));
-  const services = { ...orders.services, rekeys: { ...rekeys, replace } };
-  const [message] = wire.sent.splice(0);
-  if (message?.work.kind !== 'rekey') throw new Error('There is no step.');
-  const outcome = await carryOutRekey(message.work, services, wire.log);
-  expect(outcome).toMatchObject({ outcome: 'retry', reason: 'MissingPermission' });
-  expect(wire.sent).toEqual([]);
-  wire.sent.push(message);
-  await orders.carryOut();
-  expect((await orders.order(id)).state).toBe('done');
-  expect(on(b, accounts)).toBe(2);
-});
-
 it('an account that is put into another resource group meanwhile goes back with the others', async () => {
   const orders = new RekeyOrders(wire);
   const { a, b, accounts } = twoKeys(3);
