@@ -23,7 +23,8 @@ app.http('fleet', {
   authLevel: 'anonymous',
   handler: api(
     'CmkKey.Read',
-    (call) => showFleet(call.request.query, callOf(call), call.services),
+    // Not `request.query`: the host joins the values of a parameter that is there twice, by a comma that a tag may have too.
+    (call) => showFleet(new URL(call.request.url).searchParams, callOf(call), call.services),
     () => 'read',
     'later',
   ),

@@ -122,6 +122,31 @@ describe('account onboard --from', () => {
     expect(encrypted(accounts)).toEqual([true, false, false]);
   });
 
+  it('starts nothing, and asks nothing, where too many would be refused; it says so, and names no file', async () => {
+    const { args, accounts, file, vault } = await three();
+    await writeFile(file, `account,vault\n${accounts[0]?.name},${vault}\nstnowhere,${vault}\nstneither,${vault}\n`);
+    const { code, out, err } = await cmk([...args, '--max-failures', '2']);
+    expect({ code, asked: err.includes('Add --yes.') }).toEqual({ code: 1, asked: false });
+    expect(out).toContain('Nothing was started: 2 would be refused, and --max-failures is 2.');
+    expect(out).not.toContain('.resume');
+    expect(encrypted(accounts)).toEqual([false, false, false]);
+  });
+
+  it('changes nothing where what is done could not be written down; looking writes nothing down', async () => {
+    const { args, accounts, file } = await three();
+    const nowhere = ['--resume-file', join(folder, 'no', 'where')];
+    const writes = await procedures.writes(async () => {
+      expect(await cmk([...args, '--yes', ...nowhere])).toMatchObject({
+        code: 2,
+        err: expect.stringMatching(/could not be written into .*--resume-file; nothing was changed/s),
+      });
+    });
+    expect(writes).toEqual([]);
+    await writeFile(file, `account\n${accounts[0]?.name}\n`);
+    const { out } = await cmk(['account', 'verify', '--from', file, ...nowhere]);
+    expect(out).toContain('1 account: 1 failed.');
+  });
+
   it('says with the plan what is to be known beforehand, once', async () => {
     const { args, accounts, file } = await three();
     const site = procedures.site();

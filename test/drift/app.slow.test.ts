@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CLIENT_IDS, CMK_API_AUDIENCE } from '../../local/azure/constants.ts';
 import type { DriftReport } from '../../src/drift/report.ts';
+import type { FleetListAnswer } from '../../src/fleet/http/schemas.ts';
 import { useApp } from '../support/app.ts';
 import { eventually } from '../support/eventually.ts';
 import { outsider } from './outsider.ts';
@@ -80,5 +81,31 @@ describe('the drift calls', () => {
     expect(answer.status).toBe(status);
     expect(answer.headers.get('content-type')).toBe('application/problem+json');
     expect(await answer.json()).toMatchObject({ status, nextStep: expect.any(String) });
+  });
+});
+
+describe('GET /api/fleet, in a host that joins the values of a parameter', () => {
+  const fleet = async (query: string) => {
+    const revoker = app.azure.world.principals.get(CLIENT_IDS.revoker);
+    if (!revoker) throw new Error('unreachable');
+    const authorization = `Bearer ${app.azure.tokens.issue(revoker, CMK_API_AUDIENCE).token}`;
+    const answer = await fetch(`${app.url}/api/fleet?${query}`, { headers: { authorization } });
+    return { status: answer.status, ...((await answer.json()) as Partial<FleetListAnswer>) };
+  };
+
+  it('takes several values of a filter, on the pages behind the first too', async () => {
+    const query = 'key=archive-key&key=records-key&health=Serving&health=Stale&top=3';
+    const first = await fleet(query);
+    expect({ ...first, value: first.value?.map(({ name }) => name) }).toMatchObject({
+      status: 200,
+      matched: 4,
+      value: ['starchive01', 'starchive02', 'strecords01'],
+    });
+    const second = await fleet(first.nextLink?.split('?')[1] ?? '');
+    expect(second.value?.map(({ name }) => name)).toEqual(['strecords02']);
+  });
+
+  it('refuses a second value of what takes one', async () => {
+    expect(await fleet('top=1&top=2')).toMatchObject({ status: 400 });
   });
 });

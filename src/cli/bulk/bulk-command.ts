@@ -7,8 +7,9 @@ import type { Cli } from '../cli.ts';
 import { count } from '../count.ts';
 import { number } from '../options.ts';
 import { Output } from '../output.ts';
-import { confirmPlan, showSummary, summary, wordsOf } from './bulk-report.ts';
+import { type BulkSummary, confirmPlan, isLeft, showPlan, showSummary, summary, wordsOf } from './bulk-report.ts';
 import type { BulkRow } from './bulk-rows.ts';
+import type { ResumeFile } from './resume-file.ts';
 import type { BulkResult, BulkWork } from './run-bulk.ts';
 
 const AFTER = `
@@ -88,53 +89,76 @@ export function isBulk(account: string | undefined, command: Command, required: 
 export async function runMany(bulk: BulkCommand, command: Command, cli: Cli): Promise<void> {
   const options = command.opts<BulkArguments>();
   const { readBulkRows } = await import('./bulk-rows.ts');
-  const { openResumeFile } = await import('./resume-file.ts');
+  const { checkWritable, openResumeFile } = await import('./resume-file.ts');
   const text = options.from === undefined ? undefined : await textOf(options.from);
   const read = text === undefined ? undefined : readBulkRows(text, command, bulk.required);
   const path = options.resumeFile ?? defaultResumeFile(command, options);
   const resume = openResumeFile(path, `account ${command.name()}`);
+  if (!bulk.looks && !options.dryRun) checkWritable(path);
   await cli.run(
     command,
     async (operation) => {
       const rows = read ?? (await accountsWhere(options.where ?? [], command, bulk, operation));
-      const before = bulk.looks ? [] : rows.filter((row) => resume.has(row));
-      const todo = rows.filter((row) => !before.includes(row));
-      const done: BulkResult[] = before.map(({ account }) => ({ account, outcome: 'before', changes: [], notes: [] }));
-      const { planBulk, runBulk } = await import('./run-bulk.ts');
-      const talk = new Output(
-        cli.context.err.isTTY ? 'terminal' : 'lines',
-        cli.context.err,
-        cli.context.err,
-        cli.environment,
-      );
-      if (before.length > 0) talk.text(`${count(before.length, 'account')} done before, as ${path} says.`);
-      const plan = bulk.looks ? undefined : await planBulk(todo, bulk, options, operation);
-      if (plan && options.dryRun) {
-        for (const { changes } of plan) operation.journal.entries.push(...changes);
-        return summary([...done, ...plan], undefined);
-      }
-      const refused = plan?.filter(({ outcome }) => outcome === 'refused') ?? [];
-      if (plan) await confirmPlan(plan, { yes: options.yes ?? false, name: command.name() }, cli, talk);
-      const going = todo.filter((_, at) => plan?.[at]?.outcome !== 'refused');
-      let told = 0;
-      const results = await runBulk(
-        going,
-        { work: bulk, resume, limits: { ...options, maxFailures: options.maxFailures - refused.length } },
-        operation,
-        (result) => {
-          told += 1;
-          talk.text(`[${told}/${going.length}] ${result.account}: ${wordsOf(result)}`);
-        },
-      );
-      const all = [...done, ...results, ...refused];
-      const isLeft = all.some(
-        ({ outcome }) => outcome === 'failed' || outcome === 'notStarted' || outcome === 'refused',
-      );
-      if (!isLeft || bulk.looks) resume.remove();
-      return summary(all, isLeft && !bulk.looks ? path : undefined);
+      return doRows(rows, { bulk, options, resume, name: command.name() }, cli, operation);
     },
     (result, output) => showSummary(result, output, options.dryRun ?? false),
   );
+}
+
+interface BulkRun {
+  readonly bulk: BulkCommand;
+  readonly options: BulkArguments;
+  readonly resume: ResumeFile;
+  readonly name: string;
+}
+
+async function doRows(
+  rows: readonly BulkRow[],
+  { bulk, options, resume, name }: BulkRun,
+  cli: Cli,
+  operation: Operation,
+): Promise<BulkSummary> {
+  const { planBulk, runBulk } = await import('./run-bulk.ts');
+  const { err } = cli.context;
+  const talk = new Output(err.isTTY ? 'terminal' : 'lines', err, err, cli.environment);
+  let told = 0;
+  const run = (going: readonly BulkRow[], maxFailures: number) =>
+    runBulk(
+      going,
+      { work: bulk, resume: bulk.looks ? undefined : resume, limits: { ...options, maxFailures } },
+      operation,
+      (result) => {
+        told += 1;
+        talk.text(`[${told}/${going.length}] ${result.account}: ${wordsOf(result)}`);
+      },
+    );
+  if (bulk.looks) return summary(await run(rows, options.maxFailures));
+  const before = rows.filter((row) => resume.has(row));
+  const todo = rows.filter((row) => !before.includes(row));
+  const done: BulkResult[] = before.map(({ account }) => ({ account, outcome: 'before', changes: [], notes: [] }));
+  if (before.length > 0) talk.text(`${count(before.length, 'account')} done before, as ${resume.path} says.`);
+  const plan = await planBulk(todo, bulk, options, operation);
+  if (options.dryRun) {
+    for (const { changes } of plan) operation.journal.entries.push(...changes);
+    return summary([...done, ...plan]);
+  }
+  const refused = plan.filter(({ outcome }) => outcome === 'refused');
+  const going = todo.filter((_, at) => plan[at]?.outcome !== 'refused');
+  showPlan(plan, talk);
+  const left = options.maxFailures - refused.length;
+  if (left <= 0 && going.length > 0) {
+    return summary([...done, ...going.map(notStarted), ...refused], {
+      stopped: `Nothing was started: ${refused.length} would be refused, and --max-failures is ${options.maxFailures}.`,
+    });
+  }
+  await confirmPlan(plan, { yes: options.yes ?? false, name }, cli);
+  const all = [...done, ...(await run(going, left)), ...refused];
+  if (resume.trouble !== undefined) {
+    talk.entry({ kind: 'note', text: `Not all that is done could be written into ${resume.path}: ${resume.trouble}` });
+  }
+  if (all.some(isLeft)) return summary(all, { resumeFile: resume.isThere() ? resume.path : undefined });
+  resume.remove();
+  return summary(all);
 }
 
 async function textOf(from: string): Promise<string> {
@@ -182,4 +206,8 @@ async function accountsWhere(
   if (rows.length === 0)
     throw new CmkError('AccountNotFound', 'No account meets these conditions.', 'cmk fleet list --all');
   return rows.map(({ account }) => ({ account, options: shared }));
+}
+
+function notStarted({ account }: BulkRow): BulkResult {
+  return { account, outcome: 'notStarted', changes: [], notes: [] };
 }

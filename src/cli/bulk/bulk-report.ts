@@ -6,11 +6,24 @@ import type { Output } from '../output.ts';
 import type { BulkResult } from './run-bulk.ts';
 
 /** What a bulk command ends with. */
-interface BulkSummary {
+export interface BulkSummary extends BulkEnd {
   readonly counts: Readonly<Record<BulkResult['outcome'], number>>;
   readonly accounts: readonly BulkResult[];
-  /** Where it is written down what is done; undefined: nothing is left to be done. */
-  readonly resumeFile: string | undefined;
+}
+
+interface BulkEnd {
+  /** Where it is written down what is done; undefined: nothing is left to be done, or nothing is done. */
+  readonly resumeFile?: string | undefined;
+  /** Why nothing was begun. */
+  readonly stopped?: string;
+}
+
+export function showPlan(plan: readonly BulkResult[], talk: Output): void {
+  talk.table(
+    ['ACCOUNT', 'PLAN'],
+    plan.map((result) => [nameOf(result.account), wordsOf(result)]),
+  );
+  for (const note of new Set(plan.flatMap(({ notes }) => notes))) talk.entry({ kind: 'note', text: note });
 }
 
 /** @throws {@link CmkError} `ConfirmationWrong` */
@@ -18,14 +31,8 @@ export async function confirmPlan(
   plan: readonly BulkResult[],
   { yes, name }: { yes: boolean; name: string },
   { context }: Cli,
-  talk: Output,
 ): Promise<void> {
   const going = plan.filter(({ outcome }) => outcome === 'done');
-  talk.table(
-    ['ACCOUNT', 'PLAN'],
-    plan.map((result) => [nameOf(result.account), wordsOf(result)]),
-  );
-  for (const note of new Set(plan.flatMap(({ notes }) => notes))) talk.entry({ kind: 'note', text: note });
   if (yes || going.length === 0) return;
   const what = `${name} ${count(going.length, 'account')}`;
   if (!context.ask) {
@@ -56,10 +63,15 @@ export function wordsOf({ outcome, changes, error }: BulkResult): string {
   }
 }
 
-export function summary(accounts: readonly BulkResult[], resumeFile: string | undefined): BulkSummary {
+/** Whether it is still to be done. */
+export function isLeft({ outcome }: BulkResult): boolean {
+  return outcome === 'failed' || outcome === 'notStarted' || outcome === 'refused';
+}
+
+export function summary(accounts: readonly BulkResult[], end: BulkEnd = {}): BulkSummary {
   const counts = { done: 0, unchanged: 0, failed: 0, refused: 0, before: 0, notStarted: 0 };
   for (const { outcome } of accounts) counts[outcome] += 1;
-  return { counts, accounts, resumeFile };
+  return { counts, accounts, ...end };
 }
 
 const WORDS: Readonly<Record<BulkResult['outcome'], string>> = {
@@ -71,7 +83,11 @@ const WORDS: Readonly<Record<BulkResult['outcome'], string>> = {
   notStarted: 'not started',
 };
 
-export function showSummary({ counts, accounts, resumeFile }: BulkSummary, output: Output, dryRun: boolean): ExitCode {
+export function showSummary(
+  { counts, accounts, resumeFile, stopped }: BulkSummary,
+  output: Output,
+  dryRun: boolean,
+): ExitCode {
   output.table(
     ['ACCOUNT', 'OUTCOME', 'DETAIL'],
     accounts.map((result) => [
@@ -86,9 +102,10 @@ export function showSummary({ counts, accounts, resumeFile }: BulkSummary, outpu
     return number === 0 ? [] : [`${number} ${dryRun && outcome === 'done' ? 'to be done' : words}`];
   });
   output.text(`${count(accounts.length, 'account')}: ${parts.join(', ')}.`);
+  if (stopped !== undefined) output.text(stopped);
   if (resumeFile !== undefined)
     output.text(`The same command again does the rest; what is done stands in ${resumeFile}.`);
-  return counts.failed + counts.refused + counts.notStarted > 0 ? EXIT.incomplete : EXIT.ok;
+  return accounts.some(isLeft) ? EXIT.incomplete : EXIT.ok;
 }
 
 /** The last part of an ARM id, or a name. */

@@ -1,17 +1,27 @@
 import { createHash } from 'node:crypto';
-import { appendFileSync, readFileSync, rmSync } from 'node:fs';
+import { accessSync, appendFileSync, constants, existsSync, readFileSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { z } from 'zod';
 import { CmkError } from '../../errors.ts';
 import type { BulkRow } from './bulk-rows.ts';
 
+const FIRST_LINE = `${JSON.stringify({ cmk: 'resume', version: 1 })}\n`;
 const HEAD = z.object({ cmk: z.literal('resume'), version: z.literal(1) });
-const LINE = z.object({ done: z.string(), account: z.string() });
+const LINE = z.object({ done: z.string(), account: z.string(), at: z.iso.datetime() });
+/**
+ * What was done so long ago does not count: a file that was left behind would have a later run, of the next month, pass over
+ * what has changed since. Doing it again finds nothing to do where nothing has. Milliseconds.
+ */
+const COUNTS_MS = 24 * 3_600_000;
 
 /** What a bulk command has done, so that one that was broken off goes on with the rest. */
 export interface ResumeFile {
   readonly path: string;
+  isThere(): boolean;
+  /** Why something that is done could not be written down. */
+  readonly trouble: string | undefined;
   has(row: BulkRow): boolean;
-  /** Writes it down at once: the process may be killed right after it. */
+  /** Writes it down at once: the process may be killed right after it. Never throws: the account is done all the same. */
   add(row: BulkRow): void;
   /** Everything is done: nothing is to be gone on with. */
   remove(): void;
@@ -23,23 +33,53 @@ export interface ResumeFile {
  * @param operation `account onboard`; what another command has done does not count
  * @throws {@link CmkError} `ArgumentInvalid` when the file is something else
  */
-export function openResumeFile(path: string, operation: string): ResumeFile {
-  const done = new Set(read(path));
-  let isThere = done.size > 0;
+export function openResumeFile(path: string, operation: string, now: () => Date = () => new Date()): ResumeFile {
+  const before = read(path);
+  const done = new Set(
+    before.done.filter(({ at }) => now().getTime() - Date.parse(at) < COUNTS_MS).map(({ done }) => done),
+  );
+  let { isTorn, hasHead } = before;
+  let trouble: string | undefined;
   const idOf = (row: BulkRow): string => rowId(operation, row);
   return {
     path,
+    get trouble() {
+      return trouble;
+    },
+    isThere: () => existsSync(path),
     has: (row) => done.has(idOf(row)),
     add: (row) => {
-      if (!isThere) appendFileSync(path, `${JSON.stringify({ cmk: 'resume', version: 1 })}\n`, { mode: 0o600 });
-      isThere = true;
       done.add(idOf(row));
-      appendFileSync(path, `${JSON.stringify({ done: idOf(row), account: row.account })}\n`);
+      // Another run with the same file removes it when it has done everything.
+      const isThere = existsSync(path);
+      const start = `${isThere && isTorn ? '\n' : ''}${isThere && hasHead ? '' : FIRST_LINE}`;
+      const line = JSON.stringify({ done: idOf(row), account: row.account, at: now().toISOString() });
+      try {
+        appendFileSync(path, `${start}${line}\n`, { mode: 0o600 });
+        [isTorn, hasHead] = [false, true];
+      } catch (error) {
+        trouble = (error as Error).message;
+      }
     },
-    remove: () => {
-      if (isThere) rmSync(path, { force: true });
-    },
+    remove: () => rmSync(path, { force: true }),
   };
+}
+
+/**
+ * Said before anything is changed.
+ *
+ * @throws {@link CmkError} `ArgumentInvalid`
+ */
+export function checkWritable(path: string): void {
+  try {
+    accessSync(existsSync(path) ? path : dirname(path), constants.W_OK);
+  } catch (error) {
+    throw new CmkError(
+      'ArgumentInvalid',
+      `What is done could not be written into ${path}: ${(error as Error).message}`,
+      'Name another file with --resume-file; nothing was changed.',
+    );
+  }
 }
 
 /** The same account with other options is something else to be done. */
@@ -67,23 +107,37 @@ const PASSING: ReadonlySet<string> = new Set([
   'ticket',
 ]);
 
-function read(path: string): string[] {
+interface Before {
+  readonly done: readonly z.output<typeof LINE>[];
+  /** The last line is half written: what follows must not become part of it. */
+  readonly isTorn: boolean;
+  readonly hasHead: boolean;
+}
+
+function read(path: string): Before {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { done: [], isTorn: false, hasHead: false };
+    throw new CmkError(
+      'ArgumentInvalid',
+      `${path} cannot be read: ${(error as Error).message}`,
+      'Check path and rights.',
+    );
   }
-  const [head, ...lines] = text.split('\n');
-  // The last line may be half written: its account is done once more, which finds nothing to do.
-  const parsed = lines.flatMap((line) => LINE.safeParse(json(line)).data ?? []);
-  if (HEAD.safeParse(json(head ?? '')).success) return parsed.map(({ done }) => done);
-  throw new CmkError(
-    'ArgumentInvalid',
-    `${path} is no file of an earlier run.`,
-    'Name another one with --resume-file, or remove it.',
-  );
+  const lines = text.split('\n');
+  const hasHead = lines.some((line) => HEAD.safeParse(json(line)).success);
+  if (!hasHead && !FIRST_LINE.startsWith(text)) {
+    throw new CmkError(
+      'ArgumentInvalid',
+      `${path} is no file of an earlier run.`,
+      'Name another one with --resume-file, or remove it.',
+    );
+  }
+  // An account whose line is half written is done once more, which finds nothing to do.
+  const done = lines.flatMap((line) => LINE.safeParse(json(line)).data ?? []);
+  return { done, isTorn: !text.endsWith('\n') && text !== '', hasHead };
 }
 
 function json(text: string): unknown {

@@ -67,7 +67,7 @@ export async function planBulk(
  */
 export async function runBulk(
   rows: readonly BulkRow[],
-  { work, resume, limits }: { work: BulkWork; resume: ResumeFile; limits: BulkLimits },
+  { work, resume, limits }: { work: BulkWork; resume: ResumeFile | undefined; limits: BulkLimits },
   { azure, journal, environment }: Operation,
   told: (result: BulkResult) => void,
 ): Promise<BulkResult[]> {
@@ -82,7 +82,7 @@ export async function runBulk(
     const result = await tryRow(row, work, { azure, journal: own, environment });
     journal.take(own);
     const isDone = result.outcome !== 'failed';
-    if (isDone) resume.add(row);
+    if (isDone) resume?.add(row);
     else failures += 1;
     results.set(row, result);
     told(result);

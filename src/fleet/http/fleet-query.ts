@@ -10,6 +10,7 @@ const LONGEST = 800;
 
 const FILTERS = ['key', 'vault', 'subscription', 'resourceGroup', 'tag'] as const;
 const HEALTH_FILTERS = ['health', 'cause'] as const;
+const ONCE = ['all', 'top', 'after'] as const;
 
 /** What is asked of the fleet. */
 export interface FleetQuery {
@@ -26,7 +27,7 @@ export interface FleetQuery {
 
 /** @throws {@link HttpProblem} `QueryInvalid` */
 export function fleetQuery(query: URLSearchParams): FleetQuery {
-  const names: readonly string[] = [...FILTERS, ...HEALTH_FILTERS, 'all', 'top', 'after'];
+  const names: readonly string[] = [...FILTERS, ...HEALTH_FILTERS, ...ONCE];
   for (const name of query.keys()) {
     if (!names.includes(name)) throw invalid(`There is no query parameter ${JSON.stringify(name.slice(0, 50))}.`);
   }
@@ -36,6 +37,8 @@ export function fleetQuery(query: URLSearchParams): FleetQuery {
     if (!isRight) throw invalid(`The parameter ${name} is empty, too long, or given too often.`);
     return values;
   };
+  const twice = ONCE.find((name) => query.getAll(name).length > 1);
+  if (twice !== undefined) throw invalid(`The parameter ${twice} is given twice.`);
   const states: readonly string[] = HEALTH_STATES;
   const strange = valuesOf('health').find((one) => !states.some((state) => state.toLowerCase() === one.toLowerCase()));
   if (strange !== undefined) throw invalid(`health is one of ${states.join(', ')}.`);
