@@ -20,8 +20,8 @@ export type Format = 'terminal' | 'lines' | Exclude<(typeof OUTPUTS)[number], 't
 
 /** A cell of a table; some have a short form, for a table that is not to be wide. */
 export type Cell = string | undefined | { readonly full: string; readonly short: string };
-/** A column; `wide`: only where it was asked for. */
-export type Title = string | { readonly title: string; readonly wide: true };
+/** A column; `wide`: only where it was asked for; `whole`: its texts are to be copied, and stand in one line each. */
+export type Title = string | { readonly title: string; readonly wide?: true; readonly whole?: true };
 
 /** Of every document; raised when something in it is taken away or means something else. */
 export const DOCUMENT_VERSION = 1;
@@ -139,10 +139,10 @@ export class Output {
   table(titles: readonly Title[], rows: readonly (readonly Cell[])[], records: readonly object[] = []): void {
     if (this.format === 'json' || this.format === 'yaml') return;
     this.#rows = true;
-    const shown = titles.map((title) => typeof title === 'string' || this.#wide);
-    const header = titles
-      .filter((_, at) => shown[at])
-      .map((title) => (typeof title === 'string' ? title : title.title));
+    const columns = titles.map((title) => (typeof title === 'string' ? { title } : title));
+    const shown = columns.map(({ wide }) => !wide || this.#wide);
+    const seen = columns.filter((_, at) => shown[at]);
+    const header = seen.map(({ title }) => title);
     const cells = rows.map((row) => row.filter((_, at) => shown[at]).map((cell) => visible(this.#text(cell))));
     if (this.format !== 'terminal') {
       if (this.format === 'csv') this.#line(csvLine(header.map((title) => title.toLowerCase().replaceAll(' ', '_'))));
@@ -150,7 +150,8 @@ export class Output {
       else for (const row of cells) this.#line(this.format === 'csv' ? csvLine(row) : row.join('\t'));
       return;
     }
-    const [first = '', ...lines] = tableLines(header, cells, this.#width);
+    const whole = new Set(seen.flatMap((column, at) => (column.whole ? [at] : [])));
+    const [first = '', ...lines] = tableLines(header, cells, this.#width, whole);
     this.#line(this.#paint('bold', first));
     for (const line of lines) this.#line(line);
   }

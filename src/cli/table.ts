@@ -10,8 +10,14 @@ export const NOTHING = '-';
  * each with its title.
  *
  * @param width columns of the terminal
+ * @param whole columns whose texts are not folded: a command in two lines is two commands
  */
-export function tableLines(header: readonly string[], texts: readonly (readonly string[])[], width: number): string[] {
+export function tableLines(
+  header: readonly string[],
+  texts: readonly (readonly string[])[],
+  width: number,
+  whole: ReadonlySet<number> = new Set(),
+): string[] {
   // Before they are measured: what is not seen has no width.
   const rows = texts.map((row) => row.map(visible));
   const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
@@ -34,7 +40,9 @@ export function tableLines(header: readonly string[], texts: readonly (readonly 
       ...titles.flatMap((title, index) => {
         const text = row[fitting + index] ?? NOTHING;
         // In a column of its own it would be seen that there is nothing; below its row it is in the way.
-        return text === NOTHING ? [] : hanging(`${GAP}${title.padEnd(titleWidth)}${GAP}`, text, width);
+        if (text === NOTHING) return [];
+        const lead = `${GAP}${title.padEnd(titleWidth)}${GAP}`;
+        return whole.has(fitting + index) ? [lead + text] : hanging(lead, text, width);
       }),
     ]),
   ];

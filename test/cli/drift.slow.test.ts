@@ -1,8 +1,10 @@
+import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { CLIENT_IDS } from '../../local/azure/constants.ts';
 import { appSettings } from '../../local/run/app-environment.ts';
 import { DRIFT_REPORT } from '../../src/drift/report.ts';
 import { TestKey } from '../support/fleet.ts';
+import { wordsOf } from '../support/pasted.ts';
 import { Procedures } from '../support/procedures.ts';
 import { type CmkOptions, runCmk } from '../support/run-cmk.ts';
 import { useWire } from '../support/wire.ts';
@@ -48,6 +50,20 @@ describe('cmk drift check', () => {
     const { account } = stale();
     const { out } = await cmk(['drift', 'check', '--expand'], { env: settings() });
     expect(out).toMatch(new RegExp(`^error\tStaleKeyVersion\t${account.name}\t`, 'm'));
+  });
+
+  it('has the command alone, whole and on one line, also in a narrow terminal and where there are more', async () => {
+    const key = new TestKey(wire.azure.world);
+    const accounts = [key.account(), key.account()];
+    for (const version of [key.first, key.add()]) Object.assign(version, { created: version.created - 7_200 });
+    const args = ['drift', 'check', '--key', key.name, '--cause', 'StaleKeyVersion'];
+    const { out } = await cmk(args, { env: settings(), tty: true, columns: 50 });
+    const shown = stripVTControlCharacters(out).match(/^ +COMMAND +(.+)$/m)?.[1] ?? '';
+    expect(accounts.map(({ id }) => `cmk account pin ${id}`)).toContain(shown);
+    expect(wordsOf(shown)).toHaveLength(3);
+    const csv = (await cmk([...args, '-o', 'csv'], { env: settings() })).out.split('\n');
+    expect(csv[0]).toMatch(/,fix,command$/);
+    expect(csv[1]).toMatch(/first of 2 commands: --expand shows each.*,cmk account pin \S+$/);
   });
 
   it('names those alone that are asked for, and exits by them', async () => {

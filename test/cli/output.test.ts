@@ -117,6 +117,13 @@ describe('a table', () => {
     );
   });
 
+  it('has what is to be copied in one line, however narrow: a command in two lines is two commands', () => {
+    const command = 'az lock create --name cmk-kv-files --resource /subscriptions/s/kv-files';
+    const titles = ['CAUSE', { title: 'COMMAND', whole: true }] as const;
+    const text = terminal((output) => output.table(titles, [['kv-files', command]]), { NO_COLOR: '1' }, 40);
+    expect(text.split('\n').slice(1)).toEqual(['kv-files', `  COMMAND  ${command}`, '']);
+  });
+
   it('keeps its first column, however narrow', () => {
     expect(shown(12).split('\n').slice(0, 4)).toEqual([
       'ACCOUNT',

@@ -13,6 +13,9 @@ import type { Output } from '../output.ts';
 /** What causes and findings can be sorted by. */
 const SORTS = ['reason', 'resources', 'since'] as const;
 
+/** To be copied into a shell. */
+const COMMAND = { title: 'COMMAND', whole: true } as const;
+
 interface DriftArguments {
   vault: string[];
   asApp?: boolean;
@@ -110,14 +113,15 @@ function addEventsEnsure(program: Command, cli: Cli): void {
 function showCauses({ causes }: DriftReport, output: Output): void {
   const counted = causes.filter(({ exempt }) => !exempt);
   output.table(
-    ['SEVERITY', 'REASON', 'RESOURCES', 'CAUSE', 'IS', 'FIX'],
+    ['SEVERITY', 'REASON', 'RESOURCES', 'CAUSE', 'IS', 'FIX', COMMAND],
     counted.map(({ severity, reason, affected, about, is, commands, moreCommands, fix }) => [
       severity,
       reason,
       String(affected),
       causeLabel({ about }) || undefined,
       is,
-      commands[0] === undefined ? fix : `${commands[0]}${manyMore(commands.length - 1 + moreCommands)}`,
+      `${fix}${oneOf(commands.length + moreCommands)}`,
+      commands[0],
     ]),
     counted,
   );
@@ -135,20 +139,21 @@ function sortReport(report: WholeReport, by: DriftArguments['sort']): WholeRepor
   };
 }
 
-function manyMore(commands: number): string {
-  return commands > 0 ? ` (and ${count(commands, 'command')} like it: --expand)` : '';
+function oneOf(commands: number): string {
+  return commands > 1 ? ` What follows is the first of ${count(commands, 'command')}: --expand shows each.` : '';
 }
 
 function showFindings({ findings }: DriftReport, output: Output): void {
   const counted = findings.filter(({ exemption }) => !exemption);
   output.table(
-    ['SEVERITY', 'REASON', 'RESOURCE', 'IS', 'FIX'],
+    ['SEVERITY', 'REASON', 'RESOURCE', 'IS', 'FIX', COMMAND],
     counted.map(({ severity, reason, resource, is, fix, command }) => [
       severity,
       reason,
       shortResource(resource),
       is,
-      command ?? fix,
+      fix,
+      command,
     ]),
     counted,
   );
