@@ -1,13 +1,13 @@
 import type { DriftCause, DriftReport } from '../drift/report.ts';
 import { causeLabel, shortResource } from '../fleet/fleet-summary.ts';
 import type { NotificationKind } from '../settings/notify-targets.ts';
-import type { Notification } from '../work/notification.ts';
-import { makeNotification } from './make-notification.ts';
+import { NOTIFICATION_LENGTHS, type Notification } from '../work/notification.ts';
+import { makeNotification, shortened } from './make-notification.ts';
 
 /** New causes that have, in the text too, the command that mends them. */
 const COMMANDS = 5;
-/** Characters of a command; those of five fit into a text. */
-const MOST_COMMAND = 450;
+/** Characters of what is wrong, before the command that mends it. */
+const MOST_IS = 1_000;
 
 /** Causes that a text has a line for. */
 const LINES = 10;
@@ -147,16 +147,26 @@ function tell(kind: NotificationKind, title: string, causes: readonly DriftCause
 
 function textOf(causes: readonly DriftCause[]): string {
   const [only] = causes;
-  if (only && causes.length === 1) return [...listed([lineOf(only)]), only.is, commandOf(only) ?? only.fix].join('\n');
-  if (causes.length > COMMANDS) return listed(causes.map(lineOf)).join('\n');
-  const lines = causes.flatMap((cause) => [...listed([lineOf(cause)]), commandOf(cause)]);
-  return lines.filter((line) => line !== undefined).join('\n');
+  if (only && causes.length === 1) {
+    return [...listed([lineOf(only)]), shortened(only.is, MOST_IS), commandOf(only) ?? only.fix].join('\n');
+  }
+  const lines = causes.map(lineOf);
+  if (causes.length > COMMANDS) return listed(lines).join('\n');
+  let room = NOTIFICATION_LENGTHS.text - listed(lines).join('\n').length;
+  return causes
+    .flatMap((cause, at) => {
+      const command = commandOf(cause);
+      const fits = command !== undefined && command.length < room;
+      if (fits) room -= command.length + 1;
+      return [...listed(lines.slice(at, at + 1)), ...(fits ? [command] : [])];
+    })
+    .join('\n');
 }
 
 /** The first of its commands, whole or not at all: half a command may do another thing. */
 function commandOf({ commands }: DriftCause): string | undefined {
   const [first] = commands;
-  return first !== undefined && first.length <= MOST_COMMAND ? first : undefined;
+  return first !== undefined && first.length <= NOTIFICATION_LENGTHS.value ? first : undefined;
 }
 
 function toItem(cause: DriftCause) {

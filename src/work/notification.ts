@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { NOTIFICATION_KINDS } from '../settings/notify-targets.ts';
 
 /** Characters that the parts of a notification take; whoever makes one cuts off the rest. */
-export const NOTIFICATION_LENGTHS = { title: 150, text: 2_800, value: 600, items: 20 } as const;
+export const NOTIFICATION_LENGTHS = { title: 150, text: 2_800, value: 800, items: 20 } as const;
 
 const value = z.union([z.string().max(NOTIFICATION_LENGTHS.value), z.number(), z.boolean()]);
 

@@ -58,8 +58,26 @@ describe('new causes', () => {
     expect(one?.data.causes).toEqual([expect.objectContaining({ command, sample: account().name })]);
     const two = fromReport(of(cause('a', { command }), cause('b')), []).notifications[0];
     expect(two?.text.split('\n')).toEqual(['- StaleKeyVersion: about-a', command, '- StaleKeyVersion: about-b']);
-    const long = fromReport(of(cause('a', { command: `az ${'x'.repeat(600)}` })), []).notifications[0];
+    const long = fromReport(of(cause('a', { command: `az ${'x'.repeat(800)}` })), []).notifications[0];
     expect(long?.data.causes).toEqual([expect.not.objectContaining({ command: expect.anything() })]);
+  });
+
+  it('say the command of an account that left its key, with three ARM ids in it, and each command whole or not at all', () => {
+    const id = (type: string, name: string) =>
+      `${SUBSCRIPTION}/resourceGroups/rg-prod-westeurope-001/providers/${type}/${name}`;
+    const command = [
+      `cmk account enable ${id('Microsoft.Storage/storageAccounts', 'stfilesproduction0000001')}`,
+      `--vault ${id('Microsoft.KeyVault/vaults', 'kv-files-production-0001')} --key files-key-production`,
+      `--identity ${id('Microsoft.ManagedIdentity/userAssignedIdentities', 'id-storage-production-westeurope')} --pin newest`,
+    ].join(' ');
+    const of5 = ['a', 'b', 'c', 'd', 'e'].map((one) => cause(one, { command, is: 'x'.repeat(2_700) }));
+    for (const causes of [of5.slice(0, 1), of5]) {
+      const { text = '', data } = fromReport(of(...causes), []).notifications[0] ?? {};
+      const commands = text.split('\n').filter((line) => line.startsWith('cmk '));
+      expect(new Set(commands)).toEqual(new Set([command]));
+      expect(text.split('\n').filter((line) => line.startsWith('- '))).toHaveLength(causes.length);
+      expect(data?.causes).toEqual(causes.map(() => expect.objectContaining({ command })));
+    }
   });
 
   it('of an identity and a vault are named as the fleet names them', () => {
