@@ -40,8 +40,8 @@ it('then each change once, and what is over', () => {
   ];
   expect(texts(under, done)).toEqual([`rotation changed: ${KEY} is finished: 8 moved, 0 waiting, 0 failed`]);
   expect(texts(fleet(), done)).toEqual([`rotation begun: ${KEY} is finished: 8 moved, 0 waiting, 0 failed`]);
-  expect(texts(fleet({ causes: cause(2) }), fleet({ causes: cause(3, '') }))).toEqual([
-    'finding changed: error IdentityWithoutRole: 3 resources',
+  expect(texts(fleet({ causes: cause(2) }), fleet({ causes: cause(1, '') }))).toEqual([
+    'finding changed: error IdentityWithoutRole: 1 resource',
   ]);
   expect(texts(fleet({ causes: cause(2) }), fleet({ health: '12 accounts' }))).toEqual([
     'health changed: 12 accounts',

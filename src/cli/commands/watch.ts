@@ -19,7 +19,7 @@ export function addWatchCommand(program: Command, cli: Cli): void {
   program
     .command('watch')
     .description('what changes, as it does: rotations, revocations, findings, how accounts stand; until Ctrl-C')
-    .addOption(new Option('--every <duration>', 'how often to look').argParser(parsed(seconds)).default(15, 'PT15S'))
+    .addOption(new Option('--every <duration>', 'how often to look').argParser(parsed(pause)).default(15, 'PT15S'))
     .addOption(new Option('--for <duration>', 'end after so long').argParser(parsed(seconds)))
     .addHelpText('after', HELP)
     .action(async (options: WatchArguments, command: Command) => {
@@ -41,6 +41,14 @@ export function addWatchCommand(program: Command, cli: Cli): void {
       }
       cli.exitCode = EXIT.ok;
     });
+}
+
+/** @throws {@link CmkError} `ArgumentInvalid` */
+function pause(text: string): number {
+  const every = seconds(text);
+  // Without an end, and without a pause, it would take an allowance that everybody shares.
+  if (every >= 1) return every;
+  throw new CmkError('ArgumentInvalid', 'It has to be a second at least.', 'Examples: PT15S, 60.');
 }
 
 /** @throws {@link CmkError} `ArgumentInvalid` where it is not known whom to ask */

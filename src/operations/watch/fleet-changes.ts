@@ -53,7 +53,7 @@ export function fleetChanges(before: WatchedFleet | undefined, after: WatchedFle
       return `${key} is ${one.state}: ${one.moved} moved, ${one.waiting} waiting, ${one.failed} failed${end}`;
     }).filter(({ about, change }) => before || change !== 'begun' || after.rotations.get(about)?.state !== 'finished'),
     ...differences('finding', before?.causes, after.causes, (_, { severity, reason, label, affected }) => {
-      return `${severity} ${reason}${label === '' ? '' : ` (${label})`}: ${affected} resources`;
+      return `${severity} ${reason}${label === '' ? '' : ` (${label})`}: ${affected} ${affected === 1 ? 'resource' : 'resources'}`;
     }),
   ];
 }
