@@ -2,6 +2,7 @@ import type { EncryptionScope, StorageAccount } from '@azure/arm-storage';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
 import { unlessMissing } from '../azure/failure.ts';
+import type { CallLimits } from '../azure/limits.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import { aborting, storageManagement } from '../azure/resource-manager.ts';
 import type { Account, AccountEncryption, Scope } from './account.ts';
@@ -57,8 +58,8 @@ export interface AccountSetup extends StorageAccounts {
   nameProblem(subscriptionId: string, name: string): Promise<string | undefined>;
 }
 
-export function createStorageAccounts(credential: TokenCredential, cloud: Cloud): AccountSetup {
-  const clientOf = storageManagement(credential, cloud);
+export function createStorageAccounts(credential: TokenCredential, cloud: Cloud, limits?: CallLimits): AccountSetup {
+  const clientOf = storageManagement(credential, cloud, limits);
   const get = async (id: ResourceId): Promise<Account> =>
     accountOf(await clientOf(id.subscriptionId).storageAccounts.getProperties(id.resourceGroup, id.name));
   const update: AccountSetup['update'] = async (id, change) =>

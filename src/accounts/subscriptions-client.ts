@@ -1,6 +1,7 @@
 import { SubscriptionClient } from '@azure/arm-resources-subscriptions';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
+import type { CallLimits } from '../azure/limits.ts';
 import { armOptions } from '../azure/resource-manager.ts';
 
 /** The ids of the enabled subscriptions that the identity sees. */
@@ -30,8 +31,9 @@ export interface ListedSubscription {
 export function createSubscriptions(
   credential: TokenCredential,
   cloud: Cloud,
+  limits?: CallLimits,
 ): Subscriptions & Tenants & { all(): Promise<ListedSubscription[]> } {
-  const client = new SubscriptionClient(credential, armOptions(cloud));
+  const client = new SubscriptionClient(credential, armOptions(cloud, limits));
   const all = async (): Promise<ListedSubscription[]> => {
     const listed: ListedSubscription[] = [];
     for await (const { subscriptionId, state, tenantId } of client.subscriptions.list()) {

@@ -31,6 +31,11 @@ export const LIMITS = {
   operator: { requestMs: 60_000, repeats: 3, longestWaitMs: 10_000 },
   /** The same patience with Azure Resource Manager, where nothing but the command line asks. */
   operatorResourceManager: { ...RESOURCE_MANAGER, writeMs: 60_000, repeats: 3, longestWaitMs: 10_000 },
+  /**
+   * A command about many accounts needs more than Storage gives in five minutes (800 reads for a subscription and region):
+   * whoever began it waits for as long as the service says.
+   */
+  manyAccounts: { ...RESOURCE_MANAGER, writeMs: 60_000, repeats: 4, longestWaitMs: 300_000, refusedWrites: true },
   /** Reads of Azure Resource Manager, and its writes that nobody measured. */
   resourceManager: { ...RESOURCE_MANAGER, writeMs: 60_000 },
   /**

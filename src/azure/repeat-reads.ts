@@ -10,6 +10,10 @@ export interface Repetition {
    * and the caller hears when to come back.
    */
   readonly longestWaitMs: number;
+  /** Whether a write is asked for again that was refused with 429, by which nothing was done. */
+  readonly refusedWrites?: boolean;
+  /** Told before each pause that a throttling service is given, in milliseconds. */
+  readonly onWait?: (ms: number) => void;
   /** Whether a read that hung is asked for once more. */
   readonly onceMoreAfterHang?: boolean;
   /** The URLs that are asked for again; all of them when left out. */
@@ -29,12 +33,13 @@ export function repeatReads(repetition: Repetition): PipelinePolicy {
   return {
     name: 'repeatReads',
     async sendRequest(request, next) {
-      const most = isRead(request) && only.test(request.url) ? repeats : 0;
+      const most = only.test(request.url) ? repeats : 0;
       let hangs = 0;
       for (let done = 0; ; done += 1) {
         const outcome = await attempt(request, next);
         if (outcome.failed instanceof DeadlineError) hangs += 1;
-        const pause = done < most ? pauseAfter(outcome.failed, done, hangs, repetition) : undefined;
+        const isMeant = isRead(request) || (repetition.refusedWrites === true && isRefused(outcome.failed));
+        const pause = done < most && isMeant ? pauseAfter(outcome.failed, done, hangs, repetition) : undefined;
         if (pause !== undefined && !request.abortSignal?.aborted) await wait(pause);
         else if ('response' in outcome) return outcome.response;
         else throw outcome.failed;
@@ -44,6 +49,7 @@ export function repeatReads(repetition: Repetition): PipelinePolicy {
 }
 
 const isRead = ({ method }: PipelineRequest): boolean => method === 'GET' || method === 'HEAD';
+const isRefused = (failed: unknown): boolean => (failed as { statusCode?: unknown } | undefined)?.statusCode === 429;
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** How long to wait before the next attempt, in milliseconds; undefined when there is to be none. */
@@ -51,13 +57,15 @@ function pauseAfter(
   failed: unknown,
   repeated: number,
   hangs: number,
-  { longestWaitMs, onceMoreAfterHang = false }: Repetition,
+  { longestWaitMs, onceMoreAfterHang = false, onWait }: Repetition,
 ): number | undefined {
   if (hangs > (onceMoreAfterHang ? 1 : 0)) return undefined;
   const { kind, retryAfterSeconds } = describeFailure(failed);
   if (kind === 'unavailable') return PAUSE_MS * 2 ** repeated;
   if (kind !== 'throttled' || longestWaitMs === 0) return undefined;
-  return Math.min((retryAfterSeconds ?? 1) * 1000, longestWaitMs);
+  const ms = Math.min((retryAfterSeconds ?? 1) * 1000, longestWaitMs);
+  onWait?.(ms);
+  return ms;
 }
 
 /** What came of one attempt: the answer, which may be a failure as well, or what was thrown. */

@@ -22,8 +22,9 @@ export function armOptions(cloud: Cloud, limits: CallLimits = LIMITS.resourceMan
 export function storageManagement(
   credential: TokenCredential,
   cloud: Cloud,
+  limits: CallLimits = LIMITS.storageManagement,
 ): (subscriptionId: string) => StorageManagementClient {
-  const options = armOptions(cloud, LIMITS.storageManagement);
+  const options = armOptions(cloud, limits);
   return clientPer((subscriptionId) => new StorageManagementClient(credential, subscriptionId, options));
 }
 

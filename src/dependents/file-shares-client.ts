@@ -1,6 +1,7 @@
 import type { FileShareItem } from '@azure/arm-storage';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
+import type { CallLimits } from '../azure/limits.ts';
 import type { ResourceId } from '../azure/resource-id.ts';
 import { aborting, storageManagement } from '../azure/resource-manager.ts';
 
@@ -17,8 +18,8 @@ export interface FileShares {
   list(account: ResourceId, signal?: AbortSignal): AsyncIterable<FileShare>;
 }
 
-export function createFileShares(credential: TokenCredential, cloud: Cloud): FileShares {
-  const clientOf = storageManagement(credential, cloud);
+export function createFileShares(credential: TokenCredential, cloud: Cloud, limits?: CallLimits): FileShares {
+  const clientOf = storageManagement(credential, cloud, limits);
   return {
     async *list(id, signal) {
       const { fileShares } = clientOf(id.subscriptionId);

@@ -1,7 +1,7 @@
 import { ResourceGraphClient } from '@azure/arm-resourcegraph';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
-import { LIMITS } from '../azure/limits.ts';
+import { type CallLimits, LIMITS } from '../azure/limits.ts';
 import { aborting, armOptions } from '../azure/resource-manager.ts';
 import { CmkError } from '../errors.ts';
 
@@ -34,8 +34,12 @@ export interface ResourceGraph {
 /** The most that a page holds (Resource Graph, "Working with large Azure resource data sets"). */
 const PAGE_SIZE = 1_000;
 
-export function createResourceGraph(credential: TokenCredential, cloud: Cloud): ResourceGraph {
-  const client = new ResourceGraphClient(credential, armOptions(cloud, LIMITS.resourceGraph));
+export function createResourceGraph(
+  credential: TokenCredential,
+  cloud: Cloud,
+  limits: CallLimits = LIMITS.resourceGraph,
+): ResourceGraph {
+  const client = new ResourceGraphClient(credential, armOptions(cloud, limits));
   return {
     async *query(query, signal) {
       let skipToken: string | undefined;

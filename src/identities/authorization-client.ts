@@ -2,6 +2,7 @@ import type { AuthorizationManagementClient, RoleAssignment } from '@azure/arm-a
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
 import { describeFailure } from '../azure/failure.ts';
+import type { CallLimits } from '../azure/limits.ts';
 import { aborting, armScope, authorizationManagement } from '../azure/resource-manager.ts';
 import type { RoleGrant } from './key-access.ts';
 
@@ -33,9 +34,10 @@ const ROLE_AGE_MS = 10 * 60_000;
 export function createAuthorization(
   credential: TokenCredential,
   cloud: Cloud,
+  limits?: CallLimits,
   now: () => Date = () => new Date(),
 ): Authorization {
-  const client = authorizationManagement(credential, cloud);
+  const client = authorizationManagement(credential, cloud, limits);
   const roles = new Map<string, { readonly rights: Promise<RoleRights>; readonly readOn: number }>();
 
   /** Asked for at the scope itself, where whoever may read its assignments may read its roles too. */

@@ -3,7 +3,7 @@ import { createScopeStates, type ScopeStates } from '../accounts/scope-state-cli
 import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import type { TokenCredential } from '../azure/credential.ts';
-import { LIMITS } from '../azure/limits.ts';
+import { type CallLimits, LIMITS } from '../azure/limits.ts';
 import { createResources, type Resources } from '../azure/resources-client.ts';
 import type { AccountTags } from '../revocation/account-part.ts';
 import { type Authorization, createAuthorization } from './authorization-client.ts';
@@ -26,10 +26,11 @@ export function createIdentityClients(
   credential: TokenCredential,
   cloud: Cloud,
   accounts: Pick<StorageAccounts, 'get'>,
+  limits?: CallLimits,
 ): IdentityClients {
   return {
-    authorization: createAuthorization(credential, cloud),
-    identities: createIdentities(credential, cloud),
+    authorization: createAuthorization(credential, cloud, limits),
+    identities: createIdentities(credential, cloud, limits),
     keyRoles: createKeyRoleAssignments(credential, cloud),
     scopeStates: createScopeStates(credential, cloud),
     tags: createAccountTags(credential, cloud, accounts),

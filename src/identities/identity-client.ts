@@ -3,6 +3,7 @@ import type { TokenCredential } from '@azure/identity';
 import { clientPer } from '../azure/client-per.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { describeFailure } from '../azure/failure.ts';
+import type { CallLimits } from '../azure/limits.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import { aborting, armOptions } from '../azure/resource-manager.ts';
 
@@ -29,9 +30,9 @@ export interface Identities {
   create(id: ResourceId, location: string): Promise<ManagedIdentity>;
 }
 
-export function createIdentities(credential: TokenCredential, cloud: Cloud): Identities {
+export function createIdentities(credential: TokenCredential, cloud: Cloud, limits?: CallLimits): Identities {
   const clientOf = clientPer(
-    (subscriptionId) => new ManagedServiceIdentityClient(credential, subscriptionId, armOptions(cloud)),
+    (subscriptionId) => new ManagedServiceIdentityClient(credential, subscriptionId, armOptions(cloud, limits)),
   );
   return {
     async get(id, signal) {

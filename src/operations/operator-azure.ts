@@ -4,7 +4,7 @@ import { createSubscriptions, type Subscriptions } from '../accounts/subscriptio
 import type { Cloud } from '../azure/cloud.ts';
 import type { TokenCredential } from '../azure/credential.ts';
 import { withTokenDeadline } from '../azure/deadline.ts';
-import { LIMITS, OPERATOR_TOKEN_MS } from '../azure/limits.ts';
+import { type CallLimits, LIMITS, OPERATOR_TOKEN_MS } from '../azure/limits.ts';
 import { createResources, type Resources } from '../azure/resources-client.ts';
 import { createDeletedAccounts, type DeletedAccounts } from '../dependents/deleted-accounts-client.ts';
 import { createFileShares, type FileShares } from '../dependents/file-shares-client.ts';
@@ -65,25 +65,34 @@ export interface Operation {
 
 const PERSON_OPTIONS: KeysOptions = { limits: LIMITS.operator };
 
-/** No call is made yet, and no token is fetched. */
-export function createAzure(signIn: TokenCredential, cloud: Cloud, defaultSubscription?: string): Azure {
+/**
+ * No call is made yet, and no token is fetched.
+ *
+ * @param limits of calls of Azure Resource Manager, where they are others than usual; break-glass keeps its own
+ */
+export function createAzure(
+  signIn: TokenCredential,
+  cloud: Cloud,
+  defaultSubscription?: string,
+  limits?: CallLimits,
+): Azure {
   const credential = withTokenDeadline(signIn, OPERATOR_TOKEN_MS);
-  const accounts = createStorageAccounts(credential, cloud);
+  const accounts = createStorageAccounts(credential, cloud, limits);
   return {
     cloud,
     defaultSubscription,
     operator: () => readOperator(credential, `https://${cloud.keyVaultSuffix}/.default`),
-    subscriptions: createSubscriptions(credential, cloud),
-    ...createIdentityClients(credential, cloud, accounts),
-    resources: createResources(credential, cloud),
+    subscriptions: createSubscriptions(credential, cloud, limits),
+    ...createIdentityClients(credential, cloud, accounts, limits),
+    resources: createResources(credential, cloud, limits),
     accounts,
-    shares: createFileShares(credential, cloud),
+    shares: createFileShares(credential, cloud, limits),
     deletedAccounts: createDeletedAccounts(credential, cloud),
     usageLog: (workspace) => createKeyUsageLog(credential, cloud, workspace),
     fileService: createFileService(credential, cloud),
-    resourceGraph: createResourceGraph(credential, cloud),
-    vaults: createVaults(credential, cloud),
-    vaultGuards: createVaultGuards(credential, cloud),
+    resourceGraph: createResourceGraph(credential, cloud, limits),
+    vaults: createVaults(credential, cloud, limits),
+    vaultGuards: createVaultGuards(credential, cloud, limits),
     keys: createKeys(credential, PERSON_OPTIONS),
     urgentKeys: createKeys(credential, URGENT_OPTIONS),
     keyAdmin: createKeyAdmin(credential, LIMITS.operator),

@@ -3,6 +3,7 @@ import type { TokenCredential } from '@azure/identity';
 import { clientPer } from '../azure/client-per.ts';
 import type { Cloud } from '../azure/cloud.ts';
 import { unlessMissing } from '../azure/failure.ts';
+import type { CallLimits } from '../azure/limits.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import { aborting, armOptions } from '../azure/resource-manager.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
@@ -83,9 +84,9 @@ export interface VaultSetup extends Vaults {
   addPolicy(id: ResourceId, tenantId: string, principalId: string): Promise<void>;
 }
 
-export function createVaults(credential: TokenCredential, cloud: Cloud): VaultSetup {
+export function createVaults(credential: TokenCredential, cloud: Cloud, limits?: CallLimits): VaultSetup {
   const clientOf = clientPer(
-    (subscriptionId) => new KeyVaultManagementClient(credential, subscriptionId, armOptions(cloud)),
+    (subscriptionId) => new KeyVaultManagementClient(credential, subscriptionId, armOptions(cloud, limits)),
   );
   return {
     async get(vault, signal) {

@@ -2,7 +2,7 @@ import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import { createArmReader } from '../azure/arm-reader.ts';
 import type { Cloud } from '../azure/cloud.ts';
-import { LIMITS } from '../azure/limits.ts';
+import { type CallLimits, LIMITS } from '../azure/limits.ts';
 import type { ManagedVault } from '../keys/managed-vaults.ts';
 
 /** What stands around a vault in Azure Resource Manager. Errors are read with `describeFailure`. */
@@ -35,8 +35,12 @@ const LOCKS = z.object({
   value: z.array(z.object({ id: z.string(), properties: z.object({ level: z.string() }) })),
 });
 
-export function createVaultGuards(credential: TokenCredential, cloud: Cloud): VaultGuards {
-  const read = createArmReader(credential, cloud, LIMITS.resourceManager);
+export function createVaultGuards(
+  credential: TokenCredential,
+  cloud: Cloud,
+  limits: CallLimits = LIMITS.resourceManager,
+): VaultGuards {
+  const read = createArmReader(credential, cloud, limits);
   return {
     async sendsAuditLog({ id }, signal) {
       const path = `${id}/providers/Microsoft.Insights/diagnosticSettings`;

@@ -1,0 +1,78 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { run } from '../../src/cli/run.ts';
+import { useProcedures } from '../support/procedures.ts';
+
+const procedures = useProcedures();
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cmk-throttled-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** With the clients of Azure that the command itself makes. */
+async function cmk(...args: readonly string[]) {
+  let [out, err] = ['', ''];
+  const code = await run(args, {
+    environment: {},
+    out: {
+      write: (text: string) => {
+        out += text;
+      },
+    },
+    err: {
+      write: (text: string) => {
+        err += text;
+      },
+    },
+    ask: undefined,
+    credential: procedures.credential(),
+  });
+  return { code, out, err };
+}
+const throttle = (method: string, path: string, times = 1) =>
+  procedures.local.faults.add([
+    {
+      match: { host: 'management.azure.com', method, path },
+      times,
+      answer: { status: 429, headers: { 'Retry-After': '2' }, body: { error: { code: 'TooManyRequests' } } },
+    },
+  ]);
+
+describe('Azure that throttles, where there are many accounts', () => {
+  it('is waited for as long as it says, which is told: cmk fleet list', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    throttle('GET', '/storageAccounts\\?', 2);
+    throttle('GET', '/roleAssignments\\?');
+    throttle('GET', `/vaults/${site.vault.name}\\?`);
+    const { code, out, err } = await cmk('fleet', 'list', '--vault', site.vault.name);
+    expect({ code, row: out.split('\t')[0], health: out.split('\t')[5] }).toEqual({
+      code: 0,
+      row: account.name,
+      health: 'Serving',
+    });
+    expect(err).toMatch(/^Azure is throttling: waiting for 2 s\n/);
+  });
+
+  it('is no failure of an account, also where its change was refused: cmk account pin --from', async () => {
+    const site = procedures.site();
+    const accounts = [procedures.encrypted(site), procedures.encrypted(site)];
+    const file = join(folder, 'accounts.csv');
+    await writeFile(file, `account\n${accounts.map(({ id }) => `${id}\n`).join('')}`);
+    for (const { name } of accounts) {
+      throttle('GET', `/storageAccounts/${name}\\?`);
+      throttle('PATCH', `/storageAccounts/${name}\\?`);
+    }
+    expect(await cmk('account', 'pin', '--from', file, '--yes', '--max-failures', '1')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('2 accounts: 2 done.'),
+    });
+    expect(accounts.map(({ encryption }) => encryption.keyvaultproperties?.keyversion)).toEqual(
+      accounts.map(() => site.version.version),
+    );
+  });
+});
