@@ -53,13 +53,19 @@ const ENTRY = z.object({
   }),
 });
 
+/** In a record as this app writes it. Thousands of accounts may move in the hour that a look reads back. */
+const ABOUT = '"action":"account.re';
+
 export function accountTrail(files: AuditFiles): AccountTrail {
   return async (resource, since) => {
     const words: AccountWord[] = [];
+    const first = since.getTime() - CLOCKS_APART_MS;
     for await (const { lines } of linesBackwards(files, { isWanted: mayHold({ since }) })) {
-      for (const { bytes } of lines) {
-        const record = parseRecord(bytes);
-        if (record && Date.parse(record.time) < since.getTime() - CLOCKS_APART_MS) return words;
+      const oldest = lines.at(-1);
+      for (const line of lines) {
+        if (line !== oldest && !line.bytes.includes(ABOUT)) continue;
+        const record = parseRecord(line.bytes);
+        if (record && Date.parse(record.time) < first) return words;
         const word = record?.intact ? wordOf(record.entry, resource, new Date(record.time)) : undefined;
         if (word) words.push(word);
       }

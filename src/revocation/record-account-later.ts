@@ -2,7 +2,7 @@ import type { RecordAudit } from '../audit/audit-trail.ts';
 import type { AccountRevocationWork } from '../work/messages.ts';
 import type { AccountPart, AccountTags } from './account-part.ts';
 import { openOfPart, resourceOfPart } from './account-record.ts';
-import type { AccountTrail } from './account-trail.ts';
+import type { AccountTrail, AccountWord } from './account-trail.ts';
 import { foundLater, LATER_WAIT_MS, onRecord } from './record-revocation.ts';
 
 /**
@@ -24,28 +24,29 @@ export async function recordAccountLater(
   },
 ): Promise<void> {
   const resource = resourceOfPart(account, part);
-  const record = openOfPart(await services.tags.read(account), part, services.now()).find(
-    ({ id }) => id === revocation.id,
-  );
+  const { id } = revocation;
+  const record = openOfPart(await services.tags.read(account), part, services.now()).find((one) => one.id === id);
   const words = await services.accountTrail(resource, since);
-  const isClosed = words.some(({ closed }) => closed.includes(revocation.id));
-  // A message that a restore has sent says that nothing refused it, when the record was still there.
-  const isBegun = did === 'revoke' ? record !== undefined || isClosed : record === undefined && !isClosed;
-  if (!isBegun) return;
-  const entry =
-    did === 'revoke'
-      ? foundLater(
-          {
-            action: 'account.revoke',
-            // That all of it was taken away is not known from the record.
-            reason: 'AccountRevocationIncomplete',
-            resource,
-            revocation: { ...revocation, ...(record ? { revokedOn: record.revokedOn, took: record.took } : {}) },
-          },
-          call,
-        )
-      : foundLater({ action: 'account.restore', reason: 'AccountRestored', resource, revocation }, call, {
-          closed: [revocation.id],
-        });
-  await onRecord(services.audit(entry, LATER_WAIT_MS, since));
+  const restores = words.filter(({ closed }) => closed.includes(id));
+  const isRevoke = (word: AccountWord) => word.did === 'revoke' && word.revocation === id;
+  const write = async (entry: Parameters<RecordAudit>[0]) =>
+    onRecord(services.audit(entry, LATER_WAIT_MS, since));
+  if (did === 'revoke') {
+    if (words.some(isRevoke) || (record === undefined && restores.length === 0)) return;
+    const revoked = { ...revocation, ...(record ? { revokedOn: record.revokedOn, took: record.took } : {}) };
+    // That all of it was taken away is not known from the record.
+    const reason = 'AccountRevocationIncomplete';
+    return write(foundLater({ action: 'account.revoke', reason, resource, revocation: revoked }, call));
+  }
+  // A message that a restore has sent says that nothing refused it, when the record was still there; an incomplete one may
+  // have been repeated since, and have been seen to its end then.
+  if (record !== undefined || restores.some(({ reason }) => reason !== 'AccountRestoreIncomplete')) return;
+  const earlier = new Date(Math.min(since.getTime(), Date.parse(revocation.revokedOn)));
+  const isKnown = restores.length > 0 || (await services.accountTrail(resource, earlier)).some(isRevoke);
+  const more = {
+    closed: [id],
+    // Whoever may write the queue can have made it up: whoever reads this has to know.
+    ...(isKnown ? {} : { byMessageAlone: true }),
+  };
+  await write(foundLater({ action: 'account.restore', reason: 'AccountRestored', resource, revocation }, call, more));
 }

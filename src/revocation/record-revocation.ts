@@ -80,7 +80,10 @@ export async function writeDown(
   return audited(await audit(entry, AUDIT_WAIT_MS, isLate ? began : undefined));
 }
 
-/** Reasons that are recorded under the revocation's own id. A refusal is none: it must not stand for the restore to come. */
+/**
+ * Reasons that are recorded under the revocation's own id. A refusal is none: it must not stand for the restore to come; nor
+ * is a restore of an account that was incomplete, which the same person may repeat.
+ */
 const ITS_OWN: ReadonlySet<Reason> = new Set([
   'Revoked',
   'RevocationIncomplete',
@@ -89,7 +92,6 @@ const ITS_OWN: ReadonlySet<Reason> = new Set([
   'AccountRevoked',
   'AccountRevocationIncomplete',
   'AccountRestored',
-  'AccountRestoreIncomplete',
 ]);
 
 /** What goes into the audit trail, of a key and of what is revoked below it. */

@@ -73,6 +73,16 @@ function isRestored({ did, reason, foundLater }: AccountWord): boolean {
   return did === 'restore' && reason === 'AccountRestored' && !foundLater;
 }
 
+/** What cannot be of this account, by the identity and the vault that it has now, is nothing of it: undefined. */
+async function unlessRefused<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof CmkError) return undefined;
+    throw error;
+  }
+}
+
 class AccountLook {
   readonly #part: AccountPart;
   readonly #done: AccountRevocationWork['done'];
@@ -108,14 +118,8 @@ class AccountLook {
   async #standing(open: readonly AccountRevocation[]): Promise<readonly StandingTaken[]> {
     const all = new Map(open.toReversed().flatMap((of) => of.took.map((taken) => [takenId(taken), { taken, of }])));
     const read = [...all.values()].map(async (one): Promise<StandingTaken[]> => {
-      try {
-        const found = await this.#part.standing(one.taken);
-        return found ? [{ ...one, changedOn: found.changedOn }] : [];
-      } catch (error) {
-        // What cannot be of this account, by what it uses now, is nothing of it.
-        if (error instanceof CmkError) return [];
-        throw error;
-      }
+      const found = await unlessRefused(() => this.#part.standing(one.taken));
+      return found ? [{ ...one, changedOn: found.changedOn }] : [];
     });
     return (await Promise.all(read)).flat();
   }
@@ -158,14 +162,14 @@ class AccountLook {
     const { now } = this.#services;
     const called = new Set(words.flatMap(({ did, revocation }) => (did === 'revoke' ? revocation : [])));
     if (this.#done?.did === 'revoke') called.add(this.#done.revocation.id);
-    const standing = await this.#standing(open);
+    // Whatever else stands in the tags must not hide those: anybody who may write tags can write a newer one.
+    const standing = await this.#standing(open.filter(({ id }) => called.has(id) && !closed.has(id)));
     const late = standing.filter(
       ({ of, changedOn = now() }) =>
-        called.has(of.id) &&
-        !closed.has(of.id) &&
         changedOn.getTime() <= of.revokedOn.getTime() + LATE_WRITE_MS &&
         !(changedOn < now() && now().getTime() - changedOn.getTime() < UNDER_WAY_MS),
     );
+    if (late.length === 0) return;
     const ids = new Set((await this.open()).map(({ id }) => id));
     const still = late.filter(({ of }) => ids.has(of.id));
     const [first] = still;
@@ -195,8 +199,8 @@ class AccountLook {
       (word) => (isRestored(word) || word === last) && now().getTime() - word.on.getTime() <= LATE_REMOVAL_MS,
     );
     const gives = allTaken(lately.map((word) => ({ took: word.gives })));
-    const held = await Promise.all(gives.map((one) => this.#part.isHeld(one)));
-    const missing = gives.filter((_, n) => !held[n]);
+    const held = await Promise.all(gives.map((one) => unlessRefused(() => this.#part.isHeld(one))));
+    const missing = gives.filter((_, n) => held[n] === false);
     if (missing.length === 0 || (await this.open()).length > 0) return;
     const failures = new Map<string, TakenFailure>();
     await Promise.all(missing.map((one) => this.#giveOne(one, failures)));

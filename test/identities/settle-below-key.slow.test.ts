@@ -61,10 +61,10 @@ async function revoke(of: Site, scope?: string, services: Services = of.services
   const { part, place } = await revocableOf(of, revokedPart(scope), services);
   return revokeAccount(part, place, callBy(ALICE), services, wire.log);
 }
-async function restore(of: Site, scope?: string) {
-  const { part, place } = await revocableOf(of, revokedPart(scope), of.services);
+async function restore(of: Site, scope?: string, services: Services = of.services) {
+  const { part, place } = await revocableOf(of, revokedPart(scope), services);
   const revocation = openOn(of)[0]?.id ?? 'none';
-  return restoreAccount(part, place, { revocation, dualControl: true }, callBy(BOB), of.services, wire.log);
+  return restoreAccount(part, place, { revocation, dualControl: true }, callBy(BOB), services, wire.log);
 }
 const openOn = ({ account }: Pick<Site, 'account'>) =>
   readAccountRevocations(account.tags, wire.azure.clock.now()).open;
@@ -260,7 +260,74 @@ describe('the looks after an account was restored', () => {
   });
 });
 
+describe('the looks after a restore', () => {
+  it('leave an account alone that has another identity by now', async () => {
+    const of = site();
+    await revoke(of);
+    await restore(of);
+    const { identity } = of.account;
+    if (!identity) throw new Error('no identity');
+    of.account.identity = { ...identity, principalId: 'd00d0000-0000-4000-8000-0000000000ff' };
+    wire.azure.clock.advance(75_000);
+    await look(of, 'restore', 75);
+    expect(of.roles()).toEqual([]);
+    expect(actions(of).at(-1)).toBe('account.restore AccountRestored');
+  });
+
+  it('record one whose process was killed, although the same person had restored in vain before', async () => {
+    const of = site();
+    await revoke(of);
+    const giveBack = () => Promise.reject(Object.assign(new Error('not now'), { statusCode: 500 }));
+    const failing = { ...of.services, keyRoles: { ...of.services.keyRoles, giveBack } };
+    expect((await restore(of, undefined, failing)).end).toBe('incomplete');
+    wire.sent.length = 0;
+    void restore(of, undefined, { ...of.services, audit: () => new Promise<never>(() => {}) });
+    await eventually('the record is gone', () => openOn(of).length === 0);
+    wire.azure.clock.advance(275_000);
+    await look(of, 'restore', 275);
+    expect(actions(of).slice(1)).toEqual([
+      'account.restore AccountRestoreIncomplete',
+      'account.restore AccountRestored',
+    ]);
+  });
+});
+
+describe('a message that nobody has sent for a call', () => {
+  it('puts nobody on record as the one who revoked, and a restore as something that nothing else says', async () => {
+    const of = site();
+    await revoke(of, 'scope1');
+    const { work } = looks(of).find(({ delaySeconds }) => delaySeconds === 400) ?? {};
+    if (!work?.done) throw new Error('no look');
+    const call = { ...work.done.call, caller: { objectId: BOB, appId: 'app' } };
+    await settleBelowKey({ ...work, done: { ...work.done, call } }, of.services, wire.log);
+    expect(actions(of)).toEqual(['account.revoke AccountRevoked']);
+    const revocation = { ...work.done.revocation, id: 'deadbeef' };
+    await settleBelowKey({ ...work, done: { did: 'restore', revocation, call } }, of.services, wire.log);
+    expect(of.trail.at(-1)?.entry.details).toMatchObject({ foundLater: true, byMessageAlone: true });
+    expect(stateOf(of)).toBe('Disabled');
+  });
+});
+
 describe('a record in the tags that nobody has made by a call', () => {
+  it('hides none that somebody has made, however new it says it is', async () => {
+    const of = site();
+    const [role] = of.roles();
+    await revoke(of);
+    wire.azure.clock.advance(20_000);
+    if (role) giveLate(role);
+    const on = wire.azure.clock.now().toISOString();
+    const [{ id = '', revokedOn = new Date() } = {}] = openOn(of);
+    const { tags } = of.account;
+    const planted = Object.entries(tags)
+      .filter(([name]) => name.startsWith(`cmk-revoked-${id}`))
+      .map(([name, value]) => [name.replace(id, 'f00d'), value.replace(revokedOn.toISOString(), on)]);
+    of.account.tags = { ...tags, ...Object.fromEntries(planted) };
+    expect(openOn(of).map((open) => open.id)).toEqual(['f00d', id]);
+    wire.azure.clock.advance(40_000);
+    await look(of, 'revoke', 75);
+    expect(of.roles()).toEqual([]);
+  });
+
   it('takes nothing away, whoever has written it', async () => {
     const of = site();
     const part = { kind: 'scope', name: 'scope1' };
