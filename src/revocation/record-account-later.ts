@@ -29,8 +29,7 @@ export async function recordAccountLater(
   const words = await services.accountTrail(resource, since);
   const restores = words.filter(({ closed }) => closed.includes(id));
   const isRevoke = (word: AccountWord) => word.did === 'revoke' && word.revocation === id;
-  const write = async (entry: Parameters<RecordAudit>[0]) =>
-    onRecord(services.audit(entry, LATER_WAIT_MS, since));
+  const write = async (entry: Parameters<RecordAudit>[0]) => onRecord(services.audit(entry, LATER_WAIT_MS, since));
   if (did === 'revoke') {
     if (words.some(isRevoke) || (record === undefined && restores.length === 0)) return;
     const revoked = { ...revocation, ...(record ? { revokedOn: record.revokedOn, took: record.took } : {}) };
