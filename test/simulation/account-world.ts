@@ -20,8 +20,18 @@ const HOUR_MS = 3_600_000;
 
 /** What callers and people do, in this order: each begins at any time after the one before, or when nothing else goes on. */
 export interface AccountDeed {
-  readonly do: 'revoke' | 'restore' | 'giveByHand' | 'takeByHand' | 'enableByHand' | 'minutesPass';
+  readonly do:
+    | 'revoke'
+    | 'restore'
+    | 'giveByHand'
+    | 'takeByHand'
+    | 'enableByHand'
+    | 'changeIdentity'
+    | 'plantRecord'
+    | 'minutesPass';
   readonly minutes?: number;
+  /** Whoever made the call before makes this one, too. */
+  readonly again?: boolean;
   /** When the calls before have ended, and nothing happens but looks that are to come. */
   readonly quiet?: boolean;
 }
@@ -38,12 +48,15 @@ export interface AccountScenario {
   readonly skews: readonly [number, number];
   /** Comes each hour to what does not hold. */
   readonly driftChecks: number;
+  /** So many messages are delivered twice, to both instances at once. */
+  readonly doubles?: number;
 }
 
 interface Call {
   readonly did: 'revoke' | 'restore';
   readonly actor: Actor;
   readonly id: string;
+  readonly by: number;
   readonly start: number;
   end: number | undefined;
   answer: string | undefined;
@@ -81,11 +94,12 @@ export class AccountWorld implements World {
   readonly #looked = new Set<string>();
   #kills: number;
   #drifts: number;
+  #doubles: number;
   #ids = 0;
   #clock = NOON;
 
   constructor(scenario: AccountScenario) {
-    const { faults, kinds, aim, kills, skews, driftChecks, deeds, roles } = scenario;
+    const { faults, kinds, aim, kills, skews, driftChecks, deeds, roles, doubles = 0 } = scenario;
     const options = { faults, aim, now: () => this.#clock };
     this.scheduler = new Scheduler(kinds ? { ...options, kinds } : options);
     this.#queues = new MemoryQueues(() => this.#clock);
@@ -97,6 +111,7 @@ export class AccountWorld implements World {
     this.#kills = kills;
     this.#skews = skews;
     this.#drifts = driftChecks;
+    this.#doubles = doubles;
   }
 
   tick(): void {
@@ -116,6 +131,7 @@ export class AccountWorld implements World {
       label: `an instance takes ${message.text.slice(0, 40)}`,
       run: () => this.#take(message),
     }));
+    const doubles = this.#doubles === 0 ? [] : this.#queues.visible.map((message) => this.#double(message));
     const kills =
       this.#kills === 0
         ? []
@@ -128,7 +144,7 @@ export class AccountWorld implements World {
                 run: () => this.#kill(actor, effect),
               })),
             );
-    const ready = [...wakes, ...takes, ...kills];
+    const ready = [...wakes, ...takes, ...doubles, ...kills];
     const isQuiet = wakes.length === 0 && takes.length === 0 && !this.scheduler.busy && this.#actors.size === 0;
     const [deed] = this.#deeds;
     if (deed && (!deed.quiet || isQuiet)) ready.push({ label: deed.do, run: () => this.#do(deed) });
@@ -174,6 +190,16 @@ export class AccountWorld implements World {
     return [{ label: 'a drift check', run: () => this.#driftCheck() }];
   }
 
+  #double(message: Message): Transition {
+    const label = `both instances take ${message.text.slice(0, 40)}`;
+    const run = () => {
+      this.#doubles -= 1;
+      this.#take(message);
+      this.#take(message);
+    };
+    return { label, run };
+  }
+
   #driftCheck(): void {
     this.#drifts -= 1;
     this.scheduler.heal();
@@ -194,17 +220,24 @@ export class AccountWorld implements World {
       return;
     }
     if (deed.do === 'revoke' || deed.do === 'restore') {
-      this.#call(deed.do, at);
+      this.#call(deed.do, at, deed.again);
+      return;
+    }
+    if (deed.do === 'plantRecord') {
+      const [open] = this.#open();
+      if (open) this.#account.plantRecord(open);
       return;
     }
     const gave = deed.do === 'giveByHand' ? this.#account.giveByHand() : undefined;
+    if (deed.do === 'changeIdentity') this.#account.changeIdentity();
     if (deed.do === 'takeByHand') this.#account.takeByHand();
     if (deed.do === 'enableByHand') this.#account.enableByHand();
     this.#byHand.push({ ...deed, at, atMs: this.#clock, gave });
   }
 
-  #call(did: 'revoke' | 'restore', start: number): void {
+  #call(did: 'revoke' | 'restore', start: number, again = false): void {
     const n = this.#calls.length + 1;
+    const before = this.#calls.at(-1)?.by;
     const actor = new Actor(`${did} ${n}`);
     const instance = n % 2;
     const named = openOfPart(this.#account.tags, this.#part, new Date(this.#clock))[0]?.id ?? 'none';
@@ -212,6 +245,7 @@ export class AccountWorld implements World {
       did,
       actor,
       id: did === 'revoke' ? `id-${n}` : named,
+      by: again && before !== undefined ? before : n,
       start,
       end: undefined,
       answer: undefined,
@@ -219,7 +253,7 @@ export class AccountWorld implements World {
     this.#calls.push(call);
     this.#actors.set(actor, instance);
     const services = this.#services(actor, instance);
-    void this.#run(call, n, services)
+    void this.#run(call, services)
       .catch((error: unknown) => `failed: ${(error as Error).message}`)
       .then((answer) => {
         call.answer = answer;
@@ -228,10 +262,10 @@ export class AccountWorld implements World {
       });
   }
 
-  async #run({ did, id }: Call, n: number, services: ReturnType<AccountWorld['services']>): Promise<string> {
+  async #run({ did, id, by: n, actor }: Call, services: ReturnType<AccountWorld['services']>): Promise<string> {
     const by = {
       caller: { objectId: oid(n), appId: 'app' },
-      correlationId: `call-${n}`,
+      correlationId: actor.name,
       why: 'a simulation',
       ticket: undefined,
     };
@@ -378,6 +412,9 @@ export class AccountWorld implements World {
     if (!last) return;
     const others = this.#calls.filter((one) => one !== last);
     if (others.some(({ start, end }) => start > last.start || end === undefined || end > last.start)) return;
+    // Whoever is told that the record could not be written has begun it all the same, where it comes late.
+    if (this.scheduler.harms > 1 && others.some(({ did, answer }) => did === 'revoke' && /^failed/.test(answer ?? '')))
+      return;
     const [open] = this.#open();
     if (open) throw new Error(`Restored, and at rest a revocation is open: ${open.id}.`);
     if (this.#byHand.length > 0) return;
@@ -393,6 +430,7 @@ export class AccountWorld implements World {
     if (hand.do === 'enableByHand' && this.#scope && this.#access.length === 0) {
       throw new Error('The scope that a person has enabled is disabled.');
     }
-    if (hand.do === 'takeByHand' && this.#access.length > 0) throw new Error('What a person took away is given back.');
+    const isNone = hand.do === 'takeByHand' || (hand.do === 'changeIdentity' && !this.#scope);
+    if (isNone && this.#access.length > 0) throw new Error('What a person took away is given back.');
   }
 }

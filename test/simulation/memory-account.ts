@@ -7,11 +7,13 @@ import type { Way } from './memory-vault.ts';
 
 const ID = `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st1`;
 export const PRINCIPAL = 'd00d0000-0000-4000-8000-00000000000a';
+const OTHER_PRINCIPAL = 'd00d0000-0000-4000-8000-00000000000b';
 export const SCOPE = 'scope1';
 
 interface Role {
   readonly name: string;
   readonly scope: string;
+  readonly principalId: string;
   readonly changedOn: Date;
 }
 
@@ -29,6 +31,7 @@ function guid(n: number): string {
 export class MemoryAccount {
   tags: Record<string, string> = { owner: 'finance' };
   isEnabled = true;
+  #principalId = PRINCIPAL;
   #scopeChangedOn = LONG_AGO;
   readonly #roles = new Map<string, Role>();
   readonly #now: () => Date;
@@ -37,26 +40,44 @@ export class MemoryAccount {
   constructor(roles: number, now: () => Date) {
     this.#now = now;
     PLACES.slice(0, roles).forEach((scope, n) => {
-      this.#put({ name: guid(n + 1), scope, changedOn: LONG_AGO });
+      this.#put({ name: guid(n + 1), scope, principalId: PRINCIPAL, changedOn: LONG_AGO });
     });
   }
 
   /** Whatever gives access, in a form to be compared. */
   get access(): readonly string[] {
-    return [...this.#roles.keys(), ...(this.isEnabled ? [`scope ${SCOPE}`] : [])].sort();
+    return [
+      ...this.#mine.map(({ scope, name }) => `${scope}/${name}`),
+      ...(this.isEnabled ? [`scope ${SCOPE}`] : []),
+    ].sort();
   }
 
   /** A person gives the role on the vault, under a name of its own; Azure takes no second one beside one that is there. */
   giveByHand(): string | undefined {
     this.#given += 1;
-    const role = { name: guid(this.#given), scope: PLACES[0], changedOn: this.#now() };
-    return this.#isAssigned(role.scope) ? undefined : this.#put(role);
+    const principalId = this.#principalId;
+    const role = { name: guid(this.#given), scope: PLACES[0], principalId, changedOn: this.#now() };
+    return this.#isAssigned(role) ? undefined : this.#put(role);
   }
 
   /** A person takes away all that there is. */
   takeByHand(): void {
     this.#roles.clear();
     this.#setScope(false);
+  }
+
+  /** The account has another identity from now on, which nobody has given anything. */
+  changeIdentity(): void {
+    this.#principalId = OTHER_PRINCIPAL;
+  }
+
+  /** Somebody who may write tags copies a record that stands, as a newer one. */
+  plantRecord(of: { readonly id: string; readonly revokedOn: Date }): void {
+    const on = new Date(of.revokedOn.getTime() + 1000).toISOString();
+    const copies = Object.entries(this.tags)
+      .filter(([name]) => name.startsWith(`cmk-revoked-${of.id}`))
+      .map(([name, value]) => [name.replace(of.id, 'planted'), value.replace(of.revokedOn.toISOString(), on)]);
+    Object.assign(this.tags, Object.fromEntries(copies));
   }
 
   enableByHand(): void {
@@ -74,7 +95,7 @@ export class MemoryAccount {
       tags: { ...this.tags },
       userAssignedIdentities: [],
       principalIds: {},
-      systemPrincipalId: PRINCIPAL,
+      systemPrincipalId: this.#principalId,
       encryption: {
         keySource: 'Microsoft.Keyvault',
         keyVaultProperties: {
@@ -89,11 +110,11 @@ export class MemoryAccount {
 
   ports(way: Way): RevocableServices & { readonly tags: AccountTags } {
     const get = () => way('get account', () => this.account);
-    const assigned = ({ name, scope }: Role) => ({
+    const assigned = ({ name, scope, principalId }: Role) => ({
       id: `${scope}/providers/Microsoft.Authorization/roleAssignments/${name}`,
       name,
       scope,
-      principalId: PRINCIPAL,
+      principalId,
       roleId: ENCRYPTION_USER.id,
     });
     return {
@@ -114,7 +135,7 @@ export class MemoryAccount {
       vaults: { get: async () => ({ accessModel: 'rbac' }) as never },
       authorization: {
         grantsTo: async () =>
-          [...this.#roles.values()].map((role) => ({
+          this.#mine.map((role) => ({
             ...assigned(role),
             dataActions: ['*'],
             notDataActions: [],
@@ -124,9 +145,7 @@ export class MemoryAccount {
       },
       keyRoles: {
         assignedTo: (_, scope) =>
-          way('list roles', () =>
-            [...this.#roles.values()].filter((role) => scope.startsWith(role.scope)).map(assigned),
-          ),
+          way('list roles', () => this.#mine.filter((role) => scope.startsWith(role.scope)).map(assigned)),
         find: (scope, name) =>
           way(`find role ${Number(name.slice(-3))}`, () => {
             const role = this.#roles.get(`${scope}/${name}`);
@@ -134,11 +153,12 @@ export class MemoryAccount {
           }),
         remove: (scope, name) =>
           way(`remove role ${Number(name.slice(-3))}`, () => void this.#roles.delete(`${scope}/${name}`), true),
-        giveBack: ({ scope, name }) =>
+        giveBack: ({ scope, name, principalId }) =>
           way(
             `give role ${Number(name.slice(-3))}`,
             () => {
-              if (!this.#isAssigned(scope)) this.#put({ name, scope, changedOn: this.#now() });
+              const role = { name, scope, principalId, changedOn: this.#now() };
+              if (!this.#isAssigned(role)) this.#put(role);
             },
             true,
           ),
@@ -158,8 +178,12 @@ export class MemoryAccount {
     };
   }
 
-  #isAssigned(scope: string): boolean {
-    return [...this.#roles.values()].some((role) => role.scope === scope);
+  get #mine(): readonly Role[] {
+    return [...this.#roles.values()].filter(({ principalId }) => principalId === this.#principalId);
+  }
+
+  #isAssigned({ scope, principalId }: Role): boolean {
+    return [...this.#roles.values()].some((role) => role.scope === scope && role.principalId === principalId);
   }
 
   #put(role: Role): string {

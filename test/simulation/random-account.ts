@@ -22,6 +22,8 @@ export function randomAccountWorld(random: Random): () => World {
     [REVOKE, quiet(RESTORE), quiet(REVOKE), quiet(RESTORE)],
     [REVOKE, RESTORE, REVOKE, RESTORE],
     [REVOKE, REVOKE, RESTORE, RESTORE, REVOKE],
+    [REVOKE, quiet(RESTORE), quiet({ ...RESTORE, again: true })],
+    [REVOKE, REVOKE, REVOKE, quiet(RESTORE), RESTORE],
   ]);
   const scenario: AccountScenario = {
     scope,
@@ -32,6 +34,7 @@ export function randomAccountWorld(random: Random): () => World {
     kills: one(random, [0, 0, 1]),
     skews: [one(random, [0, 2.5, -2.5]), one(random, [0, 2.5, -2.5])],
     driftChecks: one(random, [0, 0, 2]),
+    doubles: one(random, [0, 0, 2]),
   };
   return () => new AccountWorld(scenario);
 }
@@ -40,7 +43,13 @@ export function randomAccountWorld(random: Random): () => World {
 export function randomLateAccountWorld(random: Random): () => World {
   const { deeds, aim } = one<Pick<AccountScenario, 'deeds' | 'aim'>>(random, [
     { deeds: [REVOKE, quiet(RESTORE)], aim: one(random, [/^remove|Disabled/, /^remove|Disabled/, /^merge/]) },
-    { deeds: [REVOKE, quiet(RESTORE), quiet(REVOKE)], aim: /^give|Enabled/ },
+    {
+      deeds: one(random, [
+        [REVOKE, quiet(RESTORE), quiet(REVOKE)],
+        [REVOKE, quiet(RESTORE), quiet(REVOKE), quiet({ do: 'plantRecord' })],
+      ]),
+      aim: /^give|Enabled/,
+    },
     { deeds: [REVOKE, quiet(RESTORE), REVOKE], aim: /^give|Enabled|^delete/ },
   ]);
   const scenario: AccountScenario = {
@@ -65,6 +74,8 @@ export function randomByHandAccountWorld(random: Random): () => World {
     isScope ? [REVOKE, passed(16), give] : [REVOKE, give],
     [REVOKE, passed(16), give],
     [REVOKE, quiet(RESTORE), passed(16), quiet({ do: 'takeByHand' })],
+    [REVOKE, quiet(RESTORE), quiet({ do: 'changeIdentity' })],
+    [REVOKE, quiet({ do: 'changeIdentity' }), quiet(RESTORE)],
   ]);
   const scenario: AccountScenario = {
     scope: isScope,
