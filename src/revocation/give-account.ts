@@ -96,6 +96,7 @@ class Giving {
   readonly #ports: AccountPorts;
   readonly #given = new Map<string, Taken>();
   readonly #failures = new Map<string, TakenFailure>();
+  #hasClosed = false;
 
   constructor(
     part: AccountPart,
@@ -118,7 +119,9 @@ class Giving {
         if ('end' in ended) return ended;
         const failures = await this.#takeBack(ended);
         // It may have been restored by somebody else, or withdrawn, before this took anything: then nobody has it on record.
-        if (!(await twice(() => this.#overtaken(), this.#ports.sleep))) continue;
+        const newer = await twice(() => this.#overtaken(), this.#ports.sleep);
+        if (!newer) continue;
+        await this.#keepOnRecord(newer);
         const changed = this.#given.size > 0;
         return { ...this.#result('overtaken'), revocation: ended, changed, given: [], failures };
       }
@@ -151,6 +154,7 @@ class Giving {
     const { account, part } = this.#part;
     const shown = await tags.read(account);
     const records = Object.assign({}, ...this.#closed.map(({ id }) => tagsOfRecord(shown, id)));
+    this.#hasClosed = true;
     // Its answer may be lost: a read shows whether it is gone.
     const notRemoved = await twice(() => tags.remove(account, records), sleep).catch(errorText);
     const newer = await this.#overtaken();
@@ -163,12 +167,8 @@ class Giving {
         : this.#result('incomplete', notRemoved ?? 'The record still stands.');
     }
     const meanwhile = await this.#overtaken();
-    if (!meanwhile) await twice(() => tags.merge(account, this.#records), sleep);
+    if (!meanwhile) await this.#record(this.#closed);
     return meanwhile;
-  }
-
-  get #records(): Record<string, string> {
-    return Object.assign({}, ...this.#closed.map(formatAccountRevocation));
   }
 
   async #give(taken: Taken): Promise<void> {
@@ -200,6 +200,27 @@ class Giving {
     const back = this.#all.filter((one) => recorded.has(takenId(one)));
     await takeAll(this.#part, back, failures, this.#ports);
     return [...failures.values()];
+  }
+
+  /**
+   * The revocation that is given back may not have been at its end: what it took after this had seen it held is missing, and a
+   * newer one that looked just then does not know of it. Its own record says so again, as the older one, whatever the clocks
+   * say, and is closed with the newer one.
+   */
+  async #keepOnRecord(newer: AccountRevocation): Promise<void> {
+    const recorded = new Set(newer.took.map(takenId));
+    if (!this.#hasClosed || this.#all.every((one) => recorded.has(takenId(one)))) return;
+    const latest = newer.revokedOn.getTime() - 1;
+    const older = this.#closed.map((one) => ({
+      ...one,
+      revokedOn: new Date(Math.min(one.revokedOn.getTime(), latest)),
+    }));
+    await this.#record(older);
+  }
+
+  async #record(all: readonly AccountRevocation[]): Promise<void> {
+    const records = Object.assign({}, ...all.map(formatAccountRevocation));
+    await twice(() => this.#ports.tags.merge(this.#part.account, records), this.#ports.sleep);
   }
 
   #result(end: GivingEnd, unproven?: string): AccountGiving {

@@ -356,6 +356,55 @@ describe('a revocation that looked before the restore had given anything, and wr
   });
 });
 
+describe('a restore of a revocation that is not finished', () => {
+  it('loses nothing to a newer one that has looked meanwhile and knows of neither', async () => {
+    const account = accountWith(1);
+    const [begun, taken, looked, removed, merged] = [gate(), gate(), gate(), gate(), gate()];
+    account.before('take', () => {
+      begun.open();
+      return given.opened;
+    });
+    const given = gate();
+    const first = take(account).then(taken.open);
+    await begun.opened;
+    const { ports } = account;
+    const remove: typeof ports.tags.remove = async (...of) => {
+      // It has seen all of it held, and takes the record away.
+      given.open();
+      await looked.opened;
+      await ports.tags.remove(...of);
+      removed.open();
+      await merged.opened;
+    };
+    const request = { revocation: 'f00d', restoredBy: BOB, dualControl: true };
+    const restore = giveAccount(account.part(), request, { ...ports, tags: { ...ports.tags, remove } });
+    await taken.opened;
+    const read = () => {
+      looked.open();
+      return removed.opened.then(() => ports.tags.read(account.part().account));
+    };
+    let reads = 0;
+    const newer = takeAccount(
+      account.part(),
+      { id: 'beef', revokedBy: CAROL },
+      {
+        ...ports,
+        tags: {
+          ...ports.tags,
+          read: (of) => (++reads === 1 ? read() : ports.tags.read(of)),
+          merge: (...of) => ports.tags.merge(...of).then(merged.open),
+        },
+      },
+    );
+    expect(await newer).toMatchObject({ complete: true, revocation: { took: [] } });
+    expect(await restore).toMatchObject({ end: 'overtaken', revocation: { id: 'beef' } });
+    await first;
+    expect(heldBy(account)).toEqual([]);
+    expect(await give(account, 'beef', DAVE)).toMatchObject({ end: 'restored', given: [role(1)] });
+    expect(openOn(account)).toEqual([]);
+  });
+});
+
 function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
   let open = () => {};
   const opened = new Promise<void>((resolve) => {

@@ -21,6 +21,7 @@ export function randomAccountWorld(random: Random): () => World {
     [REVOKE, quiet(RESTORE), RESTORE],
     [REVOKE, quiet(RESTORE), quiet(REVOKE), quiet(RESTORE)],
     [REVOKE, RESTORE, REVOKE, RESTORE],
+    [REVOKE, RESTORE, REVOKE, passed(20), quiet(RESTORE)],
     [REVOKE, REVOKE, RESTORE, RESTORE, REVOKE],
     [REVOKE, quiet(RESTORE), quiet({ ...RESTORE, again: true })],
     [REVOKE, REVOKE, REVOKE, quiet(RESTORE), RESTORE],
