@@ -8,7 +8,6 @@ import type { AccountPart, AccountPorts } from './account-part.ts';
 import {
   type AccountRevocation,
   allTaken,
-  formatAccountRevocation,
   openOfPart,
   resourceOfPart,
   type Taken,
@@ -17,6 +16,7 @@ import {
 } from './account-record.ts';
 import type { AccountTrail, AccountWord } from './account-trail.ts';
 import { AUDIT_WAIT_MS } from './keep-revoked.ts';
+import { mendRecord, recordMore } from './mend-record.ts';
 import { CLOCKS_MS } from './revocation.ts';
 import { failureOf, type TakenFailure, takeAll } from './take-account.ts';
 
@@ -60,7 +60,7 @@ export async function settleAccount(
   const ghosts = open.filter(({ id }) => closed.has(id));
   if (ghosts.length > 0) await look.close(ghosts);
   if (ghosts.length < open.length) await look.take(open, words, closed);
-  else if (done?.did === 'restore') await look.give(done.revocation.id, words);
+  else if (done?.did === 'restore') await look.give(done.revocation.id, words, closed);
 }
 
 interface StandingTaken {
@@ -124,21 +124,11 @@ class AccountLook {
     return (await Promise.all(read)).flat();
   }
 
-  /**
-   * A record that grew while it was taken away may be written over by its beginning, which came late: it is written again as
-   * the audit trail has it. Where nothing of it is left, somebody has taken the tags away: that is no write of this app.
-   */
+  /** Of a revocation that nobody has restored. */
   async mend(words: readonly AccountWord[], closed: ReadonlySet<string>): Promise<boolean> {
-    const { tags, sleep } = this.#services;
-    const { account } = this.#part;
     const id = this.#done?.did === 'revoke' ? this.#done.revocation.id : undefined;
     const record = words.find(({ did, revocation }) => did === 'revoke' && revocation === id)?.record;
-    const wanted = record && formatAccountRevocation(record);
-    if (!record || !wanted || closed.has(record.id)) return false;
-    const shown = tagsOfRecord(await tags.read(account), record.id);
-    const isThere = Object.entries(wanted).every(([name, value]) => shown[name] === value);
-    if (isThere || Object.keys(shown).length === 0) return false;
-    await twice(() => tags.merge(account, wanted), sleep);
+    if (!record || closed.has(record.id) || !(await mendRecord(this.#part, record, this.#services))) return false;
     await this.#write('account.keepRevoked', 'AccountKeptRevoked', record.id, { recorded: record.took });
     return true;
   }
@@ -178,11 +168,14 @@ class AccountLook {
     const failures = new Map<string, TakenFailure>();
     await takeAll(this.#part, taken, failures, this.#services);
     // A restore may have closed the record just then: what it has given is not taken from it.
-    if ((await this.open()).length === 0) await Promise.all(taken.map((one) => this.#giveOne(one, failures)));
-    else {
-      const gone = taken.filter((one) => !failures.has(takenId(one)));
-      if (gone.length > 0) await this.#write('account.keepRevoked', 'AccountKeptRevoked', first.of.id, { taken: gone });
-    }
+    const after = await this.open();
+    if (after.length === 0) await Promise.all(taken.map((one) => this.#giveOne(one, failures)));
+    else
+      await this.#keep(
+        first.of.id,
+        taken.filter((one) => !failures.has(takenId(one))),
+        after,
+      );
     this.#judge('AccountRevocationIncomplete', first.of.id, failures);
   }
 
@@ -190,9 +183,12 @@ class AccountLook {
    * Gives what a restore gave, where the last word about this part is that restore. That it was let through, the audit trail
    * says: whoever may write the queue must not restore by a message what nobody has restored.
    */
-  async give(id: string, words: readonly AccountWord[]): Promise<void> {
+  async give(id: string, words: readonly AccountWord[], closed: ReadonlySet<string>): Promise<void> {
     const { now } = this.#services;
-    const last = words.find(({ reason }) => reason !== 'RestoreOvertaken');
+    // A revocation may be put on record after its restore.
+    const last = words.find(
+      ({ did, reason, revocation }) => reason !== 'RestoreOvertaken' && !(did === 'revoke' && closed.has(revocation)),
+    );
     if (last?.did !== 'restore' || last.foundLater || last.revocation !== id) return;
     // What came late after a restore just before this one was missing already when it was revoked anew.
     const lately = words.filter(
@@ -205,12 +201,22 @@ class AccountLook {
     const failures = new Map<string, TakenFailure>();
     await Promise.all(missing.map((one) => this.#giveOne(one, failures)));
     const given = missing.filter((one) => !failures.has(takenId(one)));
-    const recorded = new Set((await this.open()).flatMap(({ took }) => took).map(takenId));
-    // Revoked anew just then, by somebody who may have looked before this was there.
-    const back = given.filter((one) => recorded.has(takenId(one)));
-    await takeAll(this.#part, back, failures, this.#services);
-    if (given.length > 0) await this.#write('account.finishRestore', 'RestoreFinished', id, { given });
+    const after = await this.open();
+    if (after.length === 0) {
+      if (given.length > 0) await this.#write('account.finishRestore', 'RestoreFinished', id, { given });
+    } else {
+      // Revoked anew just then, by somebody who may have looked before this was there.
+      await takeAll(this.#part, given, failures, this.#services);
+      await this.#keep(after[0]?.id ?? id, given, after);
+    }
     this.#judge('AccountRestoreIncomplete', id, failures);
+  }
+
+  /** What this has taken away, on record: a revocation that looked just then may not know of it. */
+  async #keep(id: string, taken: readonly Taken[], open: readonly AccountRevocation[]): Promise<void> {
+    if (taken.length === 0) return;
+    await recordMore(this.#part, taken, open, this.#services);
+    await this.#write('account.keepRevoked', 'AccountKeptRevoked', id, { taken });
   }
 
   async #giveOne(taken: Taken, failures: Map<string, TakenFailure>): Promise<void> {

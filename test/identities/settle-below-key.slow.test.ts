@@ -292,6 +292,64 @@ describe('the looks after a restore', () => {
   });
 });
 
+describe('a look that is overtaken', () => {
+  it('takes back what it has given to an account that was revoked anew just before, and has it on record', async () => {
+    const of = site();
+    const [role] = of.roles();
+    await revoke(of);
+    await restore(of);
+    for (const [id] of of.roles()) wire.azure.world.roleAssignments.delete(id);
+    wire.azure.clock.advance(75_000);
+    const { keyRoles } = of.services;
+    const giveBack: typeof keyRoles.giveBack = async (...taken) => {
+      await revoke(of);
+      await keyRoles.giveBack(...taken);
+    };
+    await look({ ...of, services: { ...of.services, keyRoles: { ...keyRoles, giveBack } } }, 'restore', 75);
+    expect(of.roles()).toEqual([]);
+    // Its own looks leave it so.
+    await look(of, 'revoke', 75);
+    wire.azure.clock.advance(20 * 60_000);
+    await restore(of);
+    expect(of.roles().map(([id]) => id)).toEqual([role?.[0]]);
+    expect(openOn(of)).toEqual([]);
+  });
+
+  it('has on record what it has taken from an account that was restored, and revoked anew, just then', async () => {
+    const of = site();
+    const [role] = of.roles();
+    await revoke(of);
+    wire.azure.clock.advance(20_000);
+    if (role) giveLate(role);
+    wire.azure.clock.advance(55_000);
+    const { keyRoles } = of.services;
+    const remove: typeof keyRoles.remove = async (...taken) => {
+      expect((await restore(of)).end).toBe('restored');
+      await keyRoles.remove(...taken);
+      await revoke(of);
+    };
+    await look({ ...of, services: { ...of.services, keyRoles: { ...keyRoles, remove } } }, 'revoke', 75);
+    expect(of.roles()).toEqual([]);
+    wire.azure.clock.advance(20 * 60_000);
+    await restore(of);
+    expect(of.roles().map(([id]) => id)).toEqual([role?.[0]]);
+    expect(openOn(of)).toEqual([]);
+  });
+
+  it('gives what is missing after a restore whose revocation was put on record later', async () => {
+    const of = site();
+    await revoke(of, undefined, { ...of.services, audit: async () => ({ failed: 'out of reach' }) });
+    wire.azure.clock.advance(300_000);
+    await restore(of);
+    wire.azure.clock.advance(100_000);
+    await look(of, 'revoke', 400);
+    for (const [id] of of.roles()) wire.azure.world.roleAssignments.delete(id);
+    wire.azure.clock.advance(300_000);
+    await look(of, 'restore', 400);
+    expect(of.roles()).toHaveLength(1);
+  });
+});
+
 describe('a message that nobody has sent for a call', () => {
   it('puts nobody on record as the one who revoked, and a restore as something that nothing else says', async () => {
     const of = site();
