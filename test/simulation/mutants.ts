@@ -230,7 +230,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no second look: what a late write takes from a restored account is not given again',
     file: SETTLE_ACCOUNT,
-    from: "else if (done?.did === 'restore') await look.give(done.revocation.id, words);",
+    from: "else if (done?.did === 'restore') await look.give(done.revocation.id, words, closed);",
     to: '',
   },
   {
