@@ -16,12 +16,22 @@ export type SettleBelowKeyServices = RevocableServices &
 /** How far a clock may be off when the message was written. Milliseconds. */
 const BEFORE_MS = 3_600_000;
 
+/** When a restore that is under way has ended, and is on record. */
+const ONCE_MORE: Outcome = {
+  outcome: 'retry',
+  reason: 'Busy',
+  detail: 'Neither its record nor a restore of it is there: it was not begun, or is being restored.',
+  counts: true,
+  quiet: true,
+  delaySeconds: 200,
+};
+
 /**
  * A second look at what was revoked of an account, or restored. It waits for no pause, canary or turn: what is revoked has to
  * be, and be on record.
  */
 export async function settleBelowKey(
-  { account: named, scope, done, records, cause }: AccountRevocationWork,
+  { account: named, scope, done, records, cause, attempt }: AccountRevocationWork,
   services: SettleBelowKeyServices,
   log: Log,
 ): Promise<Outcome> {
@@ -39,7 +49,10 @@ export async function settleBelowKey(
     const revocable = await readRevocable(account, part, keyOf, services);
     if (revocable) await settleAccount(revocable.part, done, since, services, log);
     // It may be under no managed key any more, and has its tags all the same.
-    if (records && done) await unlessMissing(() => recordAccountLater({ account, part }, done, since, services));
+    if (records && done) {
+      const isTold = await unlessMissing(() => recordAccountLater({ account, part }, done, since, services));
+      if (isTold === false && attempt === 0) return ONCE_MORE;
+    }
     return DONE;
   } catch (error) {
     return outcomeOfFailure(error);

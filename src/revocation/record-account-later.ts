@@ -10,6 +10,7 @@ import { foundLater, LATER_WAIT_MS, onRecord } from './record-revocation.ts';
  * out of reach. That it took effect is told by the account's tags and by what is on record since. Never recorded twice.
  *
  * @param since when the trail begins to be of interest
+ * @returns false: it may never have been begun, or a restore may have closed it just now, and be about to say so
  * @throws the SDK's error when tags or trail cannot be read, and what `onRecord` throws
  */
 export async function recordAccountLater(
@@ -22,16 +23,20 @@ export async function recordAccountLater(
     readonly accountTrail: AccountTrail;
     readonly now: () => Date;
   },
-): Promise<void> {
+): Promise<boolean> {
   const resource = resourceOfPart(account, part);
   const { id } = revocation;
   const record = openOfPart(await services.tags.read(account), part, services.now()).find((one) => one.id === id);
   const words = await services.accountTrail(resource, since);
   const restores = words.filter(({ closed }) => closed.includes(id));
   const isRevoke = (word: AccountWord) => word.did === 'revoke' && word.revocation === id;
-  const write = async (entry: Parameters<RecordAudit>[0]) => onRecord(services.audit(entry, LATER_WAIT_MS, since));
+  const write = async (entry: Parameters<RecordAudit>[0]): Promise<true> => {
+    await onRecord(services.audit(entry, LATER_WAIT_MS, since));
+    return true;
+  };
   if (did === 'revoke') {
-    if (words.some(isRevoke) || (record === undefined && restores.length === 0)) return;
+    if (words.some(isRevoke)) return true;
+    if (record === undefined && restores.length === 0) return false;
     const revoked = { ...revocation, ...(record ? { revokedOn: record.revokedOn, took: record.took } : {}) };
     // That all of it was taken away is not known from the record.
     const reason = 'AccountRevocationIncomplete';
@@ -39,7 +44,7 @@ export async function recordAccountLater(
   }
   // A message that a restore has sent says that nothing refused it, when the record was still there; an incomplete one may
   // have been repeated since, and have been seen to its end then.
-  if (record !== undefined || restores.some(({ reason }) => reason !== 'AccountRestoreIncomplete')) return;
+  if (record !== undefined || restores.some(({ reason }) => reason !== 'AccountRestoreIncomplete')) return true;
   const earlier = new Date(Math.min(since.getTime(), Date.parse(revocation.revokedOn)));
   const isKnown = restores.length > 0 || (await services.accountTrail(resource, earlier)).some(isRevoke);
   const more = {
@@ -47,5 +52,5 @@ export async function recordAccountLater(
     // Whoever may write the queue can have made it up: whoever reads this has to know.
     ...(isKnown ? {} : { byMessageAlone: true }),
   };
-  await write(foundLater({ action: 'account.restore', reason: 'AccountRestored', resource, revocation }, call, more));
+  return write(foundLater({ action: 'account.restore', reason: 'AccountRestored', resource, revocation }, call, more));
 }

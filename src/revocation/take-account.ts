@@ -15,6 +15,9 @@ import {
 /** What appears while it is taken away, or is overtaken by a late write, is seen to so often. */
 export const WAVES = 3;
 
+/** What Azure Resource Manager says of a write or a deletion that a lock forbids. */
+const LOCKED = 'ScopeLocked';
+
 /** Something that was to be taken away, or given back, and was not. */
 export interface TakenFailure {
   readonly taken: Taken;
@@ -203,7 +206,9 @@ function notWritten({ account }: AccountPart, error: unknown): CmkError {
     `The record could not be written to the tags of ${account.name}: ${describe(failure)} Nothing was taken away.`,
     failure.kind === 'forbidden'
       ? 'It takes Microsoft.Resources/tags/write on the account, which the deployment parameter allowAccountRevocation gives the app; `cmk account revoke` on your own sign-in needs the same.'
-      : 'Repeat it; an account has at most 50 tags.',
+      : failure.code === LOCKED
+        ? 'A lock keeps the account from being changed: take it off, repeat it, and put it back. Or revoke the key.'
+        : 'Repeat it; an account has at most 50 tags.',
     { cause: error },
   );
 }
@@ -228,6 +233,6 @@ export async function takeAll(
 
 export function failureOf(taken: Taken, error: unknown): TakenFailure {
   const { kind, code } = describeFailure(error);
-  const locked = code === 'ScopeLocked';
+  const locked = code === LOCKED;
   return { taken, error: errorText(error), forbidden: kind === 'forbidden' || locked, locked };
 }

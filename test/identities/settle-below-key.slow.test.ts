@@ -348,6 +348,30 @@ describe('a look that is overtaken', () => {
     await look(of, 'restore', 400);
     expect(of.roles()).toHaveLength(1);
   });
+  it('records a revocation whose process was killed, although it is being restored just then', async () => {
+    const of = site();
+    void revoke(of, undefined, { ...of.services, audit: () => new Promise<never>(() => {}) });
+    await eventually('it is taken away', () => of.roles().length === 0 && openOn(of).length > 0);
+    wire.azure.clock.advance(275_000);
+    const { work } = looks(of).find(({ delaySeconds }) => delaySeconds === 275) ?? {};
+    if (!work) throw new Error('no look');
+    let open = () => {};
+    const opened = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const audit: RecordAudit = (...written) => opened.then(() => of.services.audit(...written));
+    const restored = restore(of, undefined, { ...of.services, audit });
+    await eventually('the record is gone', () => openOn(of).length === 0);
+    expect(await settleBelowKey(work, of.services, wire.log)).toMatchObject({ outcome: 'retry', delaySeconds: 200 });
+    open();
+    await restored;
+    expect(await settleBelowKey({ ...work, attempt: 1 }, of.services, wire.log)).toEqual({ outcome: 'done' });
+    expect(actions(of)).toEqual(['account.restore AccountRestored', 'account.revoke AccountRevocationIncomplete']);
+    // One that was never begun is not waited for any longer.
+    const revocation = { id: 'deadbeef', revokedBy: ALICE, revokedOn: wire.azure.clock.now().toISOString() };
+    const never = { ...work, attempt: 1, done: { ...work.done, revocation } } as typeof work;
+    expect(await settleBelowKey(never, of.services, wire.log)).toEqual({ outcome: 'done' });
+  });
 });
 
 describe('a message that nobody has sent for a call', () => {

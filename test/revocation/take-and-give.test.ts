@@ -42,6 +42,17 @@ describe('taking away', () => {
     expect(openOn(account)).toEqual([]);
   });
 
+  it('says so when a lock keeps its record from being written', async () => {
+    const account = accountWith(1);
+    const locked = Object.assign(new Error('locked'), { statusCode: 409, code: 'ScopeLocked' });
+    for (let n = 0; n < 2; n += 1) account.before('merge', () => Promise.reject(locked));
+    await expect(take(account)).rejects.toMatchObject({
+      reason: 'RecordNotWritten',
+      nextStep: expect.stringMatching(/^A lock keeps/),
+    });
+    expect(heldBy(account)).toEqual(ids(1));
+  });
+
   it('goes on when the record stands although every answer to its write was lost', async () => {
     const account = accountWith(1);
     const { ports } = account;

@@ -248,8 +248,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a revocation of an account by a process that was killed is not recorded',
     file: 'src/identities/settle-below-key.ts',
-    from: 'if (records && done)',
-    to: 'if (records && done && false)',
+    from: 'if (records && done) {',
+    to: 'if (records && done && false) {',
   },
   {
     name: 'a pause is not asked for before an account is read, nor before it is written',
