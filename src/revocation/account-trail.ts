@@ -56,6 +56,11 @@ const ENTRY = z.object({
 /** In a record as this app writes it. Thousands of accounts may move in the hour that a look reads back. */
 const ABOUT = '"action":"account.re';
 
+/** Whether a call has restored it, as the call itself has put on record. */
+export function isRestored({ did, reason, foundLater }: AccountWord): boolean {
+  return did === 'restore' && reason === 'AccountRestored' && !foundLater;
+}
+
 export function accountTrail(files: AuditFiles): AccountTrail {
   return async (resource, since) => {
     const words: AccountWord[] = [];

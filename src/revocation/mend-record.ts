@@ -7,7 +7,12 @@ import {
   openOfPart,
   type Taken,
   tagsOfRecord,
+  takenId,
 } from './account-record.ts';
+import { type AccountWord, isRestored } from './account-trail.ts';
+
+/** What is missing later than this after a restore was taken away by a person. Milliseconds. */
+export const LATE_REMOVAL_MS = 15 * 60_000;
 
 /**
  * A record that grew while it was taken away may be written over by its beginning, which came late: it is written again as
@@ -34,9 +39,30 @@ export async function mendRecord(
 }
 
 /**
+ * What a restore gave, and a write that came late took before a revocation looked, is in no record: the revocation that
+ * stands gives it back in its turn.
+ *
+ * @param open the revocations that stand, newest first
+ * @returns what is in the record since
+ * @throws what `recordMore` throws
+ */
+export async function recordGivenBefore(
+  part: Pick<AccountPart, 'account'>,
+  words: readonly AccountWord[],
+  open: readonly AccountRevocation[],
+  ports: Pick<AccountPorts, 'tags' | 'sleep'>,
+): Promise<readonly Taken[]> {
+  const [newest] = open;
+  const sinceMs = (newest?.revokedOn.getTime() ?? 0) - LATE_REMOVAL_MS;
+  const gave = words.filter((word) => isRestored(word) && word.on.getTime() >= sinceMs);
+  return recordMore(part, allTaken(gave.map(({ gives }) => ({ took: gives }))), open, ports);
+}
+
+/**
  * Has the newest of the open revocations give back what was taken away besides. One that is too long for tags stays as it is:
  * then the audit trail alone has it.
  *
+ * @returns what no record had
  * @throws the SDK's error when tags cannot be written
  */
 export async function recordMore(
@@ -44,10 +70,13 @@ export async function recordMore(
   taken: readonly Taken[],
   open: readonly AccountRevocation[],
   { tags, sleep }: Pick<AccountPorts, 'tags' | 'sleep'>,
-): Promise<void> {
+): Promise<readonly Taken[]> {
   const [newest] = open;
-  const took = allTaken([...open, { took: taken }]);
-  if (!newest || took.length === allTaken(open).length) return;
-  const record = formatAccountRevocation({ ...newest, took });
-  if (record) await twice(() => tags.merge(account, record), sleep);
+  const known = new Set(allTaken(open).map(takenId));
+  const more = taken.filter((one) => !known.has(takenId(one)));
+  if (!newest || more.length === 0) return [];
+  const record = formatAccountRevocation({ ...newest, took: allTaken([...open, { took: more }]) });
+  if (!record) return [];
+  await twice(() => tags.merge(account, record), sleep);
+  return more;
 }

@@ -14,9 +14,9 @@ import {
   tagsOfRecord,
   takenId,
 } from './account-record.ts';
-import type { AccountTrail, AccountWord } from './account-trail.ts';
+import { type AccountTrail, type AccountWord, isRestored } from './account-trail.ts';
 import { AUDIT_WAIT_MS } from './keep-revoked.ts';
-import { mendRecord, recordMore } from './mend-record.ts';
+import { LATE_REMOVAL_MS, mendRecord, recordGivenBefore, recordMore } from './mend-record.ts';
 import { CLOCKS_MS } from './revocation.ts';
 import { failureOf, type TakenFailure, takeAll } from './take-account.ts';
 
@@ -27,9 +27,6 @@ const UNDER_WAY_MS = 30_000;
  * that person's decision: it is reported, not fought. Milliseconds.
  */
 const LATE_WRITE_MS = 2 * CLOCKS_MS;
-/** What is missing later than this after a restore was taken away by a person. Milliseconds. */
-const LATE_REMOVAL_MS = 15 * 60_000;
-
 export interface SettleAccountServices extends AccountPorts {
   readonly audit: RecordAudit;
   readonly accountTrail: AccountTrail;
@@ -67,10 +64,6 @@ interface StandingTaken {
   readonly taken: Taken;
   readonly of: AccountRevocation;
   readonly changedOn: Date | undefined;
-}
-
-function isRestored({ did, reason, foundLater }: AccountWord): boolean {
-  return did === 'restore' && reason === 'AccountRestored' && !foundLater;
 }
 
 /** What cannot be of this account, by the identity and the vault that it has now, is nothing of it: undefined. */
@@ -153,7 +146,12 @@ class AccountLook {
     const called = new Set(words.flatMap(({ did, revocation }) => (did === 'revoke' ? revocation : [])));
     if (this.#done?.did === 'revoke') called.add(this.#done.revocation.id);
     // Whatever else stands in the tags must not hide those: anybody who may write tags can write a newer one.
-    const standing = await this.#standing(open.filter(({ id }) => called.has(id) && !closed.has(id)));
+    const made = open.filter(({ id }) => called.has(id) && !closed.has(id));
+    const recorded =
+      this.#done?.did === 'revoke' ? await recordGivenBefore(this.#part, words, made, this.#services) : [];
+    const [{ id = '' } = {}] = made;
+    if (recorded.length > 0) await this.#write('account.keepRevoked', 'AccountKeptRevoked', id, { recorded });
+    const standing = await this.#standing(made);
     const late = standing.filter(
       ({ of, changedOn = now() }) =>
         changedOn.getTime() <= of.revokedOn.getTime() + LATE_WRITE_MS &&

@@ -336,6 +336,26 @@ describe('a look that is overtaken', () => {
     expect(openOn(of)).toEqual([]);
   });
 
+  it('has on record what was taken late after a restore, before it was revoked anew', async () => {
+    const of = site();
+    const [role] = of.roles();
+    await revoke(of);
+    await restore(of);
+    for (const [id] of of.roles()) wire.azure.world.roleAssignments.delete(id);
+    wire.azure.clock.advance(5_000);
+    await revoke(of);
+    expect(openOn(of)).toMatchObject([{ took: [] }]);
+    wire.azure.clock.advance(15_000);
+    await look(of, 'revoke', 15);
+    expect(of.roles()).toEqual([]);
+    expect(openOn(of)).toMatchObject([{ took: [{ kind: 'role' }] }]);
+    await look(of, 'revoke', 75);
+    expect(actions(of).filter((one) => one === 'account.keepRevoked AccountKeptRevoked')).toHaveLength(1);
+    wire.azure.clock.advance(20 * 60_000);
+    await restore(of);
+    expect(of.roles().map(([id]) => id)).toEqual([role?.[0]]);
+  });
+
   it('gives what is missing after a restore whose revocation was put on record later', async () => {
     const of = site();
     await revoke(of, undefined, { ...of.services, audit: async () => ({ failed: 'out of reach' }) });
