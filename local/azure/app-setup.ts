@@ -29,6 +29,10 @@ const ENCRYPTION_USER_ALONE = (['write', 'delete'] as const)
   })
   .join(' AND ');
 
+/** Blobs are listed and none is read: as infra/ has it. */
+const LIST_BLOBS_ALONE =
+  "((!(ActionMatches{'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read'} AND NOT SubOperationMatches{'Blob.List'})) OR (@Resource[Microsoft.Storage/storageAccounts/blobServices/containers:name] StringEquals '-'))";
+
 /** Gives the app's identities the least they need: Reader, changing encryption, and updating and rotating keys. */
 export function grantApp(
   world: World,
@@ -67,6 +71,10 @@ export function grantApp(
       'Microsoft.OperationalInsights/workspaces/query/AZKVAuditLogs/read',
     ],
   });
+  // What the deployment gives with allowBlobProbe.
+  const blobRole = customRole(world, scopes, 'CMK blob lister', {
+    dataActions: ['Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read'],
+  });
   // What the deployment gives with allowAccountRevocation.
   const tagRole = customRole(world, scopes, 'CMK account revoker', { actions: ['Microsoft.Resources/tags/write'] });
   const keyRoleRole = customRole(world, scopes, 'CMK key role keeper', {
@@ -93,6 +101,8 @@ export function grantApp(
       ]) {
         assignRole(world, { scope, principalId, role, settled: true });
       }
+      const lister = assignRole(world, { scope, principalId, role: blobRole, settled: true });
+      Object.assign(lister, { condition: LIST_BLOBS_ALONE, conditionVersion: '2.0' });
     }
   }
 }

@@ -1,40 +1,45 @@
 import { Hono } from 'hono';
+import { requireBlobRole } from './blob-service/authorization.ts';
 import { FileServiceError, keyRefusal } from './file-service/errors.ts';
 import { keyTrouble, scopeKeyTrouble } from './file-service/key-access.ts';
 import { findAccount, refusal, reply } from './file-service/reply.ts';
+import { element, xmlDocument } from './file-service/xml.ts';
 import type { Service, ServiceEnv } from './service.ts';
-import type { StorageAccount, World } from './world.ts';
-
-interface Blob {
-  readonly content: Buffer;
-  /** Lower case; undefined: it is under the key of the account. */
-  readonly scope: string | undefined;
-}
+import type { BlobContainer, StorageAccount, World } from './world.ts';
 
 /**
- * The blob service as far as encryption scopes go: a block blob is put and got whole, by anybody with a token for Storage.
- * With a scope that is disabled every read and write is refused with 403 (Azure Storage, "Encryption scopes for Blob
- * storage"); the code of that refusal is not documented.
+ * The blob service as far as customer-managed keys go: a block blob is put and got whole, and a container is listed. An
+ * account whose key cannot be used refuses both, and a list with metadata; one without is served (Azure Storage,
+ * "Customer-managed keys for Azure Storage encryption"). With a scope that is disabled every read and write is refused with
+ * 403 (Azure Storage, "Encryption scopes for Blob storage"); the code of that refusal is not documented.
  */
 export function createBlobService(world: World): Service {
-  const blobs = new WeakMap<StorageAccount, Map<string, Blob>>();
   const app = new Hono<ServiceEnv>();
   app.all('*', async (c) => {
     const url = new URL(c.req.url);
     try {
       const account = findAccount(world, url.host);
       if (!account) throw new FileServiceError(404, 'ResourceNotFound', `There is no storage account at ${url.host}.`);
-      if (!/^https:\/\/storage\.azure\.com\/?$/.test(c.get('caller')?.audience ?? ''))
-        throw new FileServiceError(401, 'InvalidAuthenticationInfo', 'Server failed to authenticate the request.');
-      const kept = blobs.get(account) ?? new Map<string, Blob>();
-      blobs.set(account, kept);
-      if (c.req.method === 'PUT') {
-        const scope = c.req.header('x-ms-encryption-scope')?.toLowerCase();
+      const [containerName = '', ...rest] = decodeURIComponent(url.pathname).split('/').filter(Boolean);
+      const name = rest.join('/');
+      const isList = name === '' && c.req.method === 'GET' && url.searchParams.get('comp') === 'list';
+      if (name === '' && !isList)
+        throw new FileServiceError(400, 'InvalidQueryParameterValue', 'The local blob service only lists a container.');
+      const access = isList ? 'list' : c.req.method === 'PUT' ? 'write' : 'read';
+      requireBlobRole(world, account, c.get('caller'), containerName, access);
+      const container = account.blobContainers.get(containerName);
+      if (!container) throw new FileServiceError(404, 'ContainerNotFound', 'The specified container does not exist.');
+      if (isList) {
+        if (/metadata/i.test(url.searchParams.get('include') ?? '')) requireKey(world, account, undefined);
+        return reply(200, listBlobs(account, container, url), { 'content-type': 'application/xml' });
+      }
+      if (access === 'write') {
+        const scope = (c.req.header('x-ms-encryption-scope') ?? container.defaultEncryptionScope)?.toLowerCase();
         requireKey(world, account, scope);
-        kept.set(url.pathname, { content: Buffer.from(await c.req.arrayBuffer()), scope });
+        container.blobs.set(name, { content: Buffer.from(await c.req.arrayBuffer()), scope });
         return reply(201, null, inScope(scope));
       }
-      const blob = kept.get(url.pathname);
+      const blob = container.blobs.get(name);
       if (!blob) throw new FileServiceError(404, 'BlobNotFound', 'The specified blob does not exist.');
       requireKey(world, account, blob.scope);
       return reply(200, blob.content, inScope(blob.scope));
@@ -44,6 +49,22 @@ export function createBlobService(world: World): Service {
     }
   });
   return app;
+}
+
+function listBlobs(account: StorageAccount, { name, blobs }: BlobContainer, url: URL): string {
+  const marker = url.searchParams.get('marker') ?? '';
+  const size = Number(url.searchParams.get('maxresults') ?? 5000);
+  const names = [...blobs.keys()].sort().filter((one) => one >= marker);
+  const entries = names.slice(0, size).map((one) => {
+    const properties = [
+      element('Content-Length', String(blobs.get(one)?.content.length ?? 0)),
+      element('BlobType', 'BlockBlob'),
+    ];
+    return element('Blob', [element('Name', one), element('Properties', properties)]);
+  });
+  const attributes = { ServiceEndpoint: `https://${account.name}.blob.core.windows.net/`, ContainerName: name };
+  const content = [element('Blobs', entries), element('NextMarker', names[size] ?? '')];
+  return xmlDocument(element('EnumerationResults', content, attributes));
 }
 
 function requireKey(world: World, account: StorageAccount, name: string | undefined): void {

@@ -180,12 +180,11 @@ function router(world: World, login: Service): (host: string) => Service | undef
   const blobService = createBlobService(world);
   return (host) => {
     if (/\.(vault|managedhsm)\.azure\.net$/.test(host)) return keyVault;
-    if (host.endsWith('.file.core.windows.net')) {
+    if (/\.(file|blob)\.core\.windows\.net$/.test(host)) {
       const account = world.storageAccounts.get(host.slice(0, host.indexOf('.')));
       if (account) lookForNewVersions(world, account); // what counts is the version that Storage uses by now
-      return fileService;
+      return host.includes('.blob.') ? blobService : fileService;
     }
-    if (host.endsWith('.blob.core.windows.net')) return blobService;
     return named[host];
   };
 }

@@ -217,10 +217,26 @@ export interface StorageAccount {
   readonly encryptionScopes: Map<string, EncryptionScope>;
   /** By share name. */
   readonly fileShares: Map<string, FileShare>;
+  /** By container name. */
+  readonly blobContainers: Map<string, BlobContainer>;
   /** Epoch milliseconds of the last time an automatic account looked for a new version. */
   lastKeyCheckMs: number;
   /** Until when its unwraps are in the log of its vault. */
   loggedUntilMs?: number;
+}
+
+export interface BlobContainer {
+  readonly name: string;
+  /** Undefined: blobs are under the key of the account. */
+  readonly defaultEncryptionScope: string | undefined;
+  /** By blob name. */
+  readonly blobs: Map<string, Blob>;
+}
+
+interface Blob {
+  readonly content: Buffer;
+  /** Lower case; undefined: it is under the key of the account. */
+  readonly scope: string | undefined;
 }
 
 /** `properties.encryption` in the words of the wire (facts: lower-case `keyvaultproperties`). */

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { keyTrouble } from '../../local/azure/file-service/key-access.ts';
+import { assignRole } from '../../local/azure/roles/assign-role.ts';
+import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
 import type { RoleAssignment, StorageAccount } from '../../local/azure/world.ts';
 import { runDriftCheck } from '../../src/drift/run-drift-check.ts';
 import { readAccountRevocations } from '../../src/revocation/account-record.ts';
@@ -426,6 +428,13 @@ describe('one encryption scope', () => {
     const of = site({ scopes: [{ name: 'scope1', key: key.use() }] });
     const scope = () => of.account.encryptionScopes.get('scope1');
     const before = structuredClone(scope());
+    of.account.blobContainers.set('data', { name: 'data', defaultEncryptionScope: undefined, blobs: new Map() });
+    assignRole(wire.azure.world, {
+      scope: of.account.id,
+      principalId: signIn(wire.azure, 'operator').objectId,
+      role: BUILT_IN_ROLES['Storage Blob Data Contributor'],
+      settled: true,
+    });
     const blob = (options: RequestInit = {}) => blobOf(of, options);
     await blob({ method: 'PUT', body: 'minutes', headers: { 'x-ms-encryption-scope': 'scope1' } });
     expect((await blob()).status).toBe(200);

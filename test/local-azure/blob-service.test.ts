@@ -1,8 +1,11 @@
 import { text } from 'node:stream/consumers';
 import { ClientSecretCredential } from '@azure/identity';
 import { BlobServiceClient } from '@azure/storage-blob';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { CLIENT_IDS, TENANT_ID } from '../../local/azure/constants.ts';
+import { assignRole } from '../../local/azure/roles/assign-role.ts';
+import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
+import type { RoleAssignment } from '../../local/azure/world.ts';
 import { useLocalAzure } from '../support/local-azure.ts';
 
 const local = useLocalAzure({ fleet: 'sample' });
@@ -19,6 +22,25 @@ const container = () => {
     retryOptions: { maxTries: 1 },
   });
   return client.getContainerClient('data');
+};
+const owner = () => local.azure.world.principals.get(CLIENT_IDS.owner)?.objectId ?? '';
+const READ = 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read';
+let role: RoleAssignment;
+beforeAll(() => {
+  account().blobContainers.set('data', { name: 'data', defaultEncryptionScope: undefined, blobs: new Map() });
+  const { id: scope } = account();
+  const contributor = BUILT_IN_ROLES['Storage Blob Data Contributor'];
+  role = assignRole(local.azure.world, { scope, principalId: owner(), role: contributor, settled: true });
+});
+
+const listed = async (options?: { includeMetadata: boolean }): Promise<string[] | string> => {
+  try {
+    const names: string[] = [];
+    for await (const { name } of container().listBlobsFlat(options)) names.push(name);
+    return names;
+  } catch (error) {
+    return `refused ${(error as { statusCode?: number }).statusCode}`;
+  }
 };
 const got = async (name: string): Promise<string> => {
   try {
@@ -41,6 +63,28 @@ describe('the unmodified blob client', () => {
     expect(await got('in')).toBe('scoped');
   });
 
+  it('lists a container', async () => {
+    expect(await listed()).toEqual(['in', 'out']);
+  });
+
+  it('is bound by a condition that lets it list and not read', async () => {
+    role.condition = `((!(ActionMatches{'${READ}'} AND NOT SubOperationMatches{'Blob.List'})) OR (@Resource[x] StringEquals 'y'))`;
+    expect([await listed(), await got('out')]).toEqual([['in', 'out'], 'refused 403']);
+    role.condition = "@Resource[x] StringEquals 'y'";
+    expect([await listed(), await got('out')]).toEqual(['refused 403', 'refused 403']);
+    delete role.condition;
+  });
+
+  it('is refused without a role, and where there is no such container', async () => {
+    local.azure.world.roleAssignments.delete(role.id.toLowerCase());
+    expect([await listed(), await got('out')]).toEqual(['refused 403', 'refused 403']);
+    local.azure.world.roleAssignments.set(role.id.toLowerCase(), role);
+    const data = account().blobContainers.get('data');
+    account().blobContainers.clear();
+    expect([await listed(), await got('out')]).toEqual(['refused 404', 'refused 404']);
+    if (data) account().blobContainers.set('data', data);
+  });
+
   it('is refused both when the identity of the account has no role any more', async () => {
     const identity = [...local.azure.world.identities.values()].find(({ name }) => name === 'id-storage');
     for (const [id, { principalId }] of local.azure.world.roleAssignments) {
@@ -48,5 +92,7 @@ describe('the unmodified blob client', () => {
     }
     expect([await got('in'), await got('out')]).toEqual(['refused 403', 'refused 403']);
     expect(await got('none')).toBe('refused 404');
+    // Lists of metadata are among what Storage documents as refused, those without are not.
+    expect([await listed({ includeMetadata: true }), await listed()]).toEqual(['refused 403', ['in', 'out']]);
   });
 });

@@ -1,6 +1,7 @@
 import { resourceGraphRoutes } from '../resource-graph/routes.ts';
 import { activityLogRoutes } from './activity-log.ts';
 import type { ArmRoutes } from './arm-request.ts';
+import { blobContainerRoutes } from './blob-containers.ts';
 import { encryptionScopeRoutes } from './encryption-scopes.ts';
 import { eventSubscriptionRoutes } from './event-subscriptions.ts';
 import { fileShareRoutes } from './file-shares.ts';
@@ -31,6 +32,7 @@ export const armProviders: readonly ArmRoutes[] = [
   storageAccountRoutes,
   encryptionScopeRoutes,
   fileShareRoutes,
+  blobContainerRoutes,
   identityRoutes,
   roleDefinitionRoutes,
   roleAssignmentRoutes,

@@ -23,6 +23,7 @@ function builtIn(guid: string, roleName: string, rights: Rights): RoleDefinition
 
 const support = ['Microsoft.Resources/deployments/*', 'Microsoft.Insights/alertRules/*', 'Microsoft.Support/*'];
 const common = ['Microsoft.Authorization/*/read', 'Microsoft.Resources/subscriptions/resourceGroups/read', ...support];
+const blobContainers = 'Microsoft.Storage/storageAccounts/blobServices/containers';
 const vaultReads = [
   'Microsoft.KeyVault/checkNameAvailability/read',
   'Microsoft.KeyVault/deletedVaults/read',
@@ -117,6 +118,17 @@ const definitions = [
       'Microsoft.Storage/storageAccounts/fileServices/readFileBackupSemantics/action',
     ],
   }),
+  builtIn('ba92f5b4-2d11-453d-a403-e96b0029c9fe', 'Storage Blob Data Contributor', {
+    actions: [
+      `${blobContainers}/delete`,
+      `${blobContainers}/read`,
+      `${blobContainers}/write`,
+      'Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action',
+    ],
+    dataActions: ['delete', 'read', 'write', 'move/action', 'add/action'].map(
+      (verb) => `${blobContainers}/blobs/${verb}`,
+    ),
+  }),
   builtIn('f1a07417-d97a-45cb-824c-7a7467783830', 'Managed Identity Operator', {
     actions: [
       'Microsoft.ManagedIdentity/userAssignedIdentities/*/read',
@@ -166,6 +178,7 @@ type BuiltInRoleName =
   | 'Storage Account Contributor'
   | 'Storage File Data Privileged Contributor'
   | 'Storage File Data Privileged Reader'
+  | 'Storage Blob Data Contributor'
   | 'Managed Identity Operator'
   | 'Managed Identity Contributor'
   | 'EventGrid EventSubscription Contributor'

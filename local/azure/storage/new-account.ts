@@ -52,6 +52,7 @@ export function newAccount(options: NewAccount, nowMs: number): StorageAccount {
     encryption: microsoftManaged(nowMs),
     encryptionScopes: new Map(),
     fileShares: new Map(),
+    blobContainers: new Map(),
     lastKeyCheckMs: nowMs,
     loggedUntilMs: nowMs,
   };

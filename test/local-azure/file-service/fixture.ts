@@ -90,6 +90,7 @@ function addAccount(world: World, keyId: string): StorageAccount {
         { name: 'team', enabledProtocols: 'SMB', shareQuota: 100, files: ['plan.txt', 'a & b.txt', 'minutes/one.txt'] },
       ],
     ]),
+    blobContainers: new Map(),
     lastKeyCheckMs: 0,
   };
   world.storageAccounts.set(account.name, account);
