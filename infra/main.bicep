@@ -80,6 +80,9 @@ param allowAccountRevocation bool = false
 @description('Lets the app list the file shares of dependent accounts after a revocation, to see whether they really refuse (effect probe). Gives it Storage File Data Privileged Reader: it could read every file.')
 param allowEffectProbe bool = false
 
+@description('Lets the app list the blobs of dependent accounts after a revocation, beside or in place of their files, and sets CMK_PROBE_BLOBS. Gives it a role with the data action blobs/read, under a condition that lets it list blobs with their metadata, and read none.')
+param allowBlobProbe bool = false
+
 @description('How the app sees other resources that use a key (blast radius): "listed" reads the types in key-users.json, "reader" gives it the built-in Reader, "none" leaves them out. Outside AzureCloud some types do not exist, so "reader" is the default there.')
 @allowed(['listed', 'reader', 'none'])
 param otherDependents string = environment().name == 'AzureCloud' ? 'listed' : 'reader'
@@ -353,6 +356,11 @@ module app 'modules/app.bicep' = {
         CMK_STORAGE_ACCOUNT_ID: storage.outputs.id
         CMK_SYSTEM_TOPICS: string(topicIds)
       },
+      allowBlobProbe
+        ? {
+            CMK_PROBE_BLOBS: 'on'
+          }
+        : {},
       hostStorage,
       empty(apiClientId)
         ? {}
@@ -423,6 +431,7 @@ module roles 'modules/roles.bicep' = [
       forWriting: writeEverywhere ? contains(accountSubscriptions, id) : contains(groupSubscriptions, id)
       allowIdentityAssignment: allowIdentityAssignment
       allowAccountRevocation: allowAccountRevocation
+      allowBlobProbe: allowBlobProbe
       forDependents: otherDependents == 'listed'
       forAuditKey: contains(auditKeySubscriptions, id)
       forUsageLog: contains(usageSubscriptions, id)
@@ -550,6 +559,9 @@ module subscriptionAccess 'modules/subscription-access.bicep' = [
             ]
           : []
       )
+      blobListerId: allowBlobProbe && writeEverywhere
+        ? roles[indexOf(roleSubscriptions, id)].outputs.blobListerId
+        : ''
     }
     dependsOn: [
       app
@@ -578,6 +590,7 @@ module groupAccess 'modules/group-access.bicep' = [
             ]
           : []
       )
+      blobListerId: allowBlobProbe ? roles[indexOf(roleSubscriptions, subscriptionOf(id))].outputs.blobListerId : ''
     }
     dependsOn: [
       app

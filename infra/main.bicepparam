@@ -31,6 +31,7 @@ param hostStorageByContainer = bool(readEnvironmentVariable('CMK_HOST_STORAGE_BY
 // Found before each deployment (azure.yaml): {"<id of the vault>":"<id of its system topic>"}
 param systemTopics = json(readEnvironmentVariable('CMK_SYSTEM_TOPICS', '{}'))
 param allowEffectProbe = bool(readEnvironmentVariable('CMK_ALLOW_EFFECT_PROBE', 'false'))
+param allowBlobProbe = bool(readEnvironmentVariable('CMK_ALLOW_BLOB_PROBE', 'false'))
 param allowKeyRecovery = bool(readEnvironmentVariable('CMK_ALLOW_KEY_RECOVERY', 'false'))
 param allowEventRepair = bool(readEnvironmentVariable('CMK_ALLOW_EVENT_REPAIR', 'true'))
 param allowIdentityAssignment = bool(readEnvironmentVariable('CMK_ALLOW_IDENTITY_ASSIGNMENT', 'false'))

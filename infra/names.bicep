@@ -32,6 +32,12 @@ type vaultTopic = {
   topicIdentities: string[]?
 }
 
+var blobs = 'Microsoft.Storage/storageAccounts/blobServices/containers'
+
+@export()
+@description('Condition on a role that has the data action blobs/read: blobs are listed, and none is read. Read they may be in a container that no account can have; an action by itself is no form that the documentation of conditions has.')
+var listBlobsAlone = '((!(ActionMatches{\'${blobs}/blobs/read\'} AND NOT SubOperationMatches{\'Blob.List\'})) OR (@Resource[${blobs}:name] StringEquals \'-\'))'
+
 @export()
 @description('Queues of the app. The functions reconcileKey, reconcileAccount and sendNotification are bound to the first three; the host moves what cannot be done into the others.')
 var queueNames = [

@@ -20,12 +20,11 @@ import { withTokenDeadline } from './azure/deadline.ts';
 import { APP_TOKEN_MS, LIMITS } from './azure/limits.ts';
 import { Turns } from './azure/turns.ts';
 import { createDeletedAccounts, type DeletedAccounts } from './dependents/deleted-accounts-client.ts';
-import { createFileShares, type FileShares } from './dependents/file-shares-client.ts';
 import { graphAccounts } from './dependents/graph-accounts.ts';
 import { createResourceGraph, type ResourceGraph } from './dependents/resource-graph-client.ts';
 import { createDriftStorage, type DriftStorage } from './drift/store/drift-storage-client.ts';
+import { createDataServices, type DataClients } from './effect/create-data-services.ts';
 import { createEffectStore, type EffectStore } from './effect/effect-store-client.ts';
-import { createFileService, type FileService } from './effect/file-service-client.ts';
 import { createEventGrid, type EventGrid } from './events/event-grid-client.ts';
 import { createFleetIndex } from './fleet/create-fleet-index.ts';
 import type { FleetIndex } from './fleet/fleet-index.ts';
@@ -58,7 +57,7 @@ import { queueAges } from './work/queue-ages-client.ts';
 import { createWorkQueue, type HeldMessages, type WorkQueue } from './work/work-queue-client.ts';
 
 /** Everything a use-case needs from outside: settings, Azure, the queue and time. */
-export interface Services extends RolloutServices, StandingRekeyServices, IdentityClients {
+export interface Services extends RolloutServices, StandingRekeyServices, IdentityClients, DataClients {
   readonly settings: Settings;
   readonly keys: Keys;
   /** The same keys for break-glass: requests are given up early, and never retried out of sight. */
@@ -75,13 +74,10 @@ export interface Services extends RolloutServices, StandingRekeyServices, Identi
   readonly building: IndexBuilding;
   readonly accountsOfKey: AccountsOfKey;
   readonly tenants: Tenants;
-  readonly shares: FileShares;
   readonly deletedAccounts: DeletedAccounts;
   readonly usageLog: KeyUsageLog;
   readonly resourceGraph: ResourceGraph;
-  /** The file service itself, asked whether it still serves. */
-  readonly fileService: FileService;
-  /** What the file services of a key's dependents were last seen to do. */
+  /** What the file and blob services of a key's dependents were last seen to do. */
   readonly effects: EffectStore;
   /** The managed vaults as ARM shows them. */
   readonly vaults: Vaults;
@@ -145,17 +141,13 @@ export function createServices(
   const table = createFleetTable(settings, () => identity);
   const fleet = createFleetIndex(table);
   const keys = createKeys(identity, WORKER_OPTIONS);
-  const shares = createFileShares(identity, cloud);
-  const fileService = createFileService(identity, cloud);
+  const data = createDataServices(identity, cloud);
   const resourceGraph = createResourceGraph(identity, cloud);
   const queue = createWorkQueue(settings, () => identity, telemetry);
   const listed = createSubscriptions(identity, cloud);
   const subscriptions = rememberedSubscriptions(listed, memory, now, log);
   const inReach = async () => settings.subscriptions ?? (await subscriptions.list());
-  const rollout = createRolloutServices(
-    { settings, keys, table, fleet, queue, shares, fileService, now },
-    () => identity,
-  );
+  const rollout = createRolloutServices({ settings, keys, table, fleet, queue, ...data, now }, () => identity);
   return {
     settings,
     keys,
@@ -164,7 +156,7 @@ export function createServices(
     activityLog: createActivityLog(identity, cloud),
     subscriptions,
     tenants: listed,
-    shares,
+    ...data,
     fleet,
     fleetNotes: new FleetNotes({ fleet, now }),
     ...keyLists(table),
@@ -173,7 +165,6 @@ export function createServices(
     ...rollout,
     accountsOfKey: graphAccounts(resourceGraph),
     resourceGraph,
-    fileService,
     effects: createEffectStore(settings, () => identity),
     vaults: createVaults(identity, cloud),
     vaultGuards: createVaultGuards(identity, cloud),

@@ -16,6 +16,9 @@ param allowEventRepair bool
 @description('Lets the app revoke and restore a single account or encryption scope.')
 param allowAccountRevocation bool
 
+@description('Lets the app list the blobs of dependent accounts after a revocation.')
+param allowBlobProbe bool
+
 @description('Whether managed key vaults are in this subscription.')
 param forVaults bool
 @description('Whether Managed HSMs are.')
@@ -250,6 +253,28 @@ resource accountRevoker 'Microsoft.Authorization/roleDefinitions@2022-04-01' = i
   }
 }
 
+// Assigned under a condition: lists alone (modules/subscription-access.bicep, modules/group-access.bicep).
+resource blobLister 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (allowBlobProbe && forWriting) {
+  name: roleGuid(subscription().subscriptionId, environmentName, 'blob-lister')
+  properties: {
+    type: 'CustomRole'
+    roleName: 'CMK Autopilot blob lister ${suffix}'
+    description: 'List blobs with their metadata, to see whether Storage refuses after a revocation. Only assigned under a condition, which keeps their content from being read.'
+    assignableScopes: [subscription().id]
+    permissions: [
+      {
+        actions: []
+        notActions: []
+        dataActions: [
+          // Effect probe: is a list with metadata refused? Azure has no narrower data action.
+          'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read'
+        ]
+        notDataActions: []
+      }
+    ]
+  }
+}
+
 // Assigned under a condition: of one role, to and from service principals alone (modules/vault-access.bicep).
 resource keyRoleKeeper 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (allowAccountRevocation && forVaults) {
   name: roleGuid(subscription().subscriptionId, environmentName, 'key-role-keeper')
@@ -304,7 +329,7 @@ resource inventoryReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = 
     assignableScopes: [subscription().id]
     permissions: [
       {
-        actions: [
+        actions: concat([
           // Is the subscription there, and in use?
           'Microsoft.Resources/subscriptions/read'
           // In which group is the account that a call to the API names?
@@ -319,7 +344,12 @@ resource inventoryReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = 
           'Microsoft.ManagedIdentity/userAssignedIdentities/read'
           // Drift check: who moved an account back to an older version of its key?
           'Microsoft.Insights/eventtypes/values/read'
-        ]
+        ], allowBlobProbe
+          ? [
+              // Effect probe: which container of an account is asked?
+              'Microsoft.Storage/storageAccounts/blobServices/containers/read'
+            ]
+          : [])
         notActions: []
         dataActions: []
         notDataActions: []
@@ -399,6 +429,7 @@ output vaultOperatorId string = vaultOperator.id
 output hsmReaderId string = hsmReader.id
 output accountOperatorId string = accountOperator.id
 output accountRevokerId string = accountRevoker.id
+output blobListerId string = blobLister.id
 output keyRoleKeeperId string = keyRoleKeeper.id
 output identityAssignerId string = identityAssigner.id
 output inventoryReaderId string = inventoryReader.id

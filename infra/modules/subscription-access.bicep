@@ -2,9 +2,13 @@
 
 targetScope = 'subscription'
 
+import { listBlobsAlone } from '../names.bicep'
+
 param principalId string
 @description('Roles to assign to the app on the whole subscription: ids of role definitions.')
 param roleDefinitionIds string[]
+@description('Role to list blobs, and to read none; empty: the app has no need of it.')
+param blobListerId string = ''
 
 resource assignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for roleDefinitionId in roleDefinitionIds: {
@@ -17,3 +21,15 @@ resource assignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
     }
   }
 ]
+
+resource blobLister 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(blobListerId)) {
+  name: guid(subscription().id, principalId, blobListerId)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: blobListerId
+    description: 'CMK Autopilot'
+    conditionVersion: '2.0'
+    condition: listBlobsAlone
+  }
+}

@@ -156,11 +156,14 @@ export const KEY_STATUS = z.object({
     .array(
       z.looseObject({
         account: z.string(),
+        service: z.enum(['file', 'blob']),
         state: z.enum(['blocked', 'open', 'unknown']),
         since: z.string().optional(),
       }),
     )
-    .describe('Whether the file service of each account serves data, as asked for real, and since when.'),
+    .describe(
+      'Whether the file service of each account, and its blob service where `CMK_PROBE_BLOBS` is on, serves data, as asked for real, and since when.',
+    ),
   effectTimes: EFFECT_TIMES.optional(),
   ...KEY_DETAIL,
   usage: LOGGED_USAGE.optional(),

@@ -17,11 +17,11 @@ export function callOf(
   return { caller: { objectId, appId, kind, tokenId, name }, correlationId, why: reason, ticket };
 }
 
-/** The status without what differs each time that it is read: when the file services were asked just now, and who was first. */
+/** The status without what differs each time that it is read: when the services were asked just now, and who was first. */
 export function statusContent(status: KeyStatusResponse): unknown {
   const effect = status.effect.map(({ checkedOn, since, ...shown }) =>
     since === checkedOn ? shown : { ...shown, since },
   );
-  effect.sort((a, b) => (a.account < b.account ? -1 : 1));
+  effect.sort((a, b) => (`${a.account} ${a.service}` < `${b.account} ${b.service}` ? -1 : 1));
   return { ...status, effect };
 }

@@ -2,15 +2,13 @@ import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { timeBoxed, untilAborted } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
-import type { FileShares } from '../dependents/file-shares-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Revocation } from '../revocation/revocation.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { AccountEffect, KeyEffect } from './effect.ts';
 import type { EffectStore } from './effect-store-client.ts';
-import type { FileService } from './file-service-client.ts';
-import { probe } from './probe.ts';
-import { findProbeTargets } from './probe-targets.ts';
+import { type DataServices, probe } from './probe.ts';
+import { findProbeTargets, type PlaceLists } from './probe-targets.ts';
 import { type EffectTimes, sumTimes } from './sum-times.ts';
 
 /** Time for reading what was recorded; and, without a record, for finding the accounts and asking them. Milliseconds. */
@@ -18,15 +16,14 @@ const READING_MS = 3_000;
 const FINDING_MS = 2_500;
 const ASKING_MS = 2_500;
 
-type EffectServices = {
-  readonly settings: Settings;
-  readonly effects: EffectStore;
-  readonly accounts: StorageAccounts;
-  readonly subscriptions: Subscriptions;
-  readonly shares: FileShares;
-  readonly fileService: FileService;
-  readonly now: () => Date;
-};
+type EffectServices = PlaceLists &
+  DataServices & {
+    readonly settings: Settings;
+    readonly effects: EffectStore;
+    readonly accounts: StorageAccounts;
+    readonly subscriptions: Subscriptions;
+    readonly now: () => Date;
+  };
 
 interface Effect {
   readonly accounts: readonly AccountEffect[];
@@ -36,7 +33,7 @@ interface Effect {
 }
 
 /**
- * Whether the file service of each dependent serves data, as it was last followed. When nothing is on record, or the
+ * Whether the services of each dependent serve data, as it was last followed. When nothing is on record, or the
  * record is about an earlier change of the key (the app's storage was out of reach meanwhile, say), they are asked now.
  *
  * @param revocation the open one, if any; when it cannot be told, that error is thrown
@@ -92,9 +89,9 @@ export async function readTimes(
 async function askNow(key: ManagedKey, services: EffectServices): Promise<Omit<Effect, 'times'>> {
   const { targets, complete } = await findProbeTargets(key, services, FINDING_MS);
   const results = await probe(targets, services, ASKING_MS);
-  const accounts = results.map(({ account, share, state, why, checkedOn }) => {
+  const accounts = results.map(({ gone: _, checkedOn, ...shown }) => {
     const at = checkedOn.toISOString();
-    return { account, ...(share ? { share } : {}), state, since: at, checkedOn: at, ...(why ? { why } : {}) };
+    return { ...shown, since: at, checkedOn: at };
   });
   return { accounts, warnings: complete ? [] : ['Not every account that uses the key could be found and asked.'] };
 }

@@ -1,10 +1,12 @@
 import { z } from 'zod';
-import type { AccountEffect, KeyChange, KeyEffect } from './effect.ts';
+import { type AccountEffect, effectId, type KeyChange, type KeyEffect } from './effect.ts';
 import { keepTimes, timedSince } from './keep-times.ts';
 import type { ProbeResult } from './probe.ts';
 
 const time = z.iso.datetime();
 const expect = z.enum(['blocked', 'open']);
+/** A record without it is of an earlier version, which asked file services alone. */
+const service = z.enum(['file', 'blob']).default('file');
 
 const record = z.object({
   key: z.string(),
@@ -13,7 +15,9 @@ const record = z.object({
   accounts: z.array(
     z.object({
       account: z.string(),
+      service,
       share: z.string().optional(),
+      container: z.string().optional(),
       state: z.enum(['blocked', 'open', 'unknown']),
       since: time,
       checkedOn: time,
@@ -26,7 +30,7 @@ const record = z.object({
     .array(
       z.object({
         account: z.string(),
-        service: z.literal('file'),
+        service,
         expect,
         since: time,
         seconds: z.number().nonnegative().optional(),
@@ -65,10 +69,10 @@ export function isSameChange(current: KeyEffect | undefined, change: KeyChange):
 /** The record after a round. A round about an older change, and an answer older than the one on record, change nothing. */
 export function recordRound(current: KeyEffect | undefined, round: ProbeRound): KeyEffect {
   if (current && isSuperseded(current, round.change)) return current;
-  const before = new Map((current?.accounts ?? []).map((effect) => [effect.account.toLowerCase(), effect]));
+  const before = new Map((current?.accounts ?? []).map((effect) => [effectId(effect), effect]));
   const same = isSameChange(current, round.change);
   const accounts = round.results.map((result) => {
-    const known = before.get(result.account.toLowerCase());
+    const known = before.get(effectId(result));
     if (same && known && Date.parse(known.checkedOn) > result.checkedOn.getTime()) return known;
     return nextEffect(known, same, result, round.change);
   });
@@ -81,14 +85,16 @@ export function recordRound(current: KeyEffect | undefined, round: ProbeRound): 
 function nextEffect(
   known: AccountEffect | undefined,
   sameChange: boolean,
-  { account, share, state, why, checkedOn }: ProbeResult,
+  { account, service, share, container, state, why, checkedOn }: ProbeResult,
   change: KeyChange,
 ): AccountEffect {
   const since = known?.state === state ? known.since : checkedOn.toISOString();
   const seconds = secondsAfterChange(sameChange ? known : undefined, state, since, change);
   return {
     account,
+    service,
     ...(share === undefined ? {} : { share }),
+    ...(container === undefined ? {} : { container }),
     state,
     since,
     checkedOn: checkedOn.toISOString(),

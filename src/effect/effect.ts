@@ -1,4 +1,6 @@
-/** What the file service of an account shows: its data cannot be read, can be read, or it cannot be told. */
+/** A service of a storage account whose data is asked for. */
+export type DataService = 'file' | 'blob';
+/** What a service of an account shows: its data cannot be read, can be read, or it cannot be told. */
 export type EffectState = 'blocked' | 'open' | 'unknown';
 /** What a revocation (`blocked`) or a restore (`open`) is meant to bring about. */
 export type ExpectedEffect = Exclude<EffectState, 'unknown'>;
@@ -10,12 +12,14 @@ export interface KeyChange {
   readonly since: string;
 }
 
-/** What one account's file service was last seen to do. */
+/** What one service of an account was last seen to do. */
 export interface AccountEffect {
   /** ARM id. */
   readonly account: string;
-  /** The share that is asked; undefined when the account has none, and so cannot show anything. */
+  readonly service: DataService;
+  /** The share, or the blob container, that is asked; undefined when there is none, so that nothing can be shown. */
   readonly share?: string | undefined;
+  readonly container?: string | undefined;
   readonly state: EffectState;
   /** When this state was first seen (ISO 8601). */
   readonly since: string;
@@ -27,12 +31,12 @@ export interface AccountEffect {
   readonly why?: string | undefined;
 }
 
-/** How long one change of the key took to show in one account. */
+/** How long one change of the key took to show in one service of an account. */
 export interface EffectTime {
   /** ARM id. */
   readonly account: string;
   /** Whose data was asked for. */
-  readonly service: 'file';
+  readonly service: DataService;
   readonly expect: ExpectedEffect;
   /** When the change was made (ISO 8601). */
   readonly since: string;
@@ -40,6 +44,22 @@ export interface EffectTime {
   readonly seconds?: number | undefined;
   /** Seconds to the last sight of the contrary; undefined: the first look saw the effect. */
   readonly notWithin?: number | undefined;
+}
+
+/** What is asked of an account, so that it can be found again in a record. */
+export function effectId({ account, service }: Pick<AccountEffect, 'account' | 'service'>): string {
+  return `${service} ${account.toLowerCase()}`;
+}
+
+/** Of what two services of an account show, the one that tells more: one that refuses is enough. */
+export function moreTelling(one: AccountEffect | undefined, other: AccountEffect): AccountEffect {
+  const order = ['unknown', 'open', 'blocked'];
+  return one && order.indexOf(one.state) >= order.indexOf(other.state) ? one : other;
+}
+
+/** The share or the container that is asked. */
+export function probedPlace({ share, container }: Pick<AccountEffect, 'share' | 'container'>): string | undefined {
+  return share ?? container;
 }
 
 /** What is known of the effect of the last change of a key, account by account. */

@@ -1,5 +1,5 @@
 import { KEY_NOT_FOUND } from './classify-answer.ts';
-import type { AccountEffect, EffectTime, KeyChange, KeyEffect } from './effect.ts';
+import { type AccountEffect, type EffectTime, effectId, type KeyChange, type KeyEffect } from './effect.ts';
 import { PATIENCE_MS } from './next-probe.ts';
 
 /** Times that are kept of a key; of its last change it is all of them. Each takes some 250 bytes. */
@@ -18,8 +18,8 @@ export function timedSince(before: KeyEffect | undefined, { expect, since }: Key
 }
 
 /**
- * How long changes of the key took to show, after a round of probes. There is one for each account and change, so that a
- * round that runs twice adds nothing.
+ * How long changes of the key took to show, after a round of probes. There is one for each service of an account and each
+ * change, so that a round that runs twice adds nothing.
  *
  * @param accounts as the record has them after the round
  */
@@ -30,11 +30,11 @@ export function keepTimes(
 ): EffectTime[] {
   const isOfChange = (time: EffectTime): boolean => time.since === since && time.expect === expect;
   const kept = before?.times ?? [];
-  const current = new Map(kept.filter(isOfChange).map((time) => [time.account.toLowerCase(), time]));
+  const current = new Map(kept.filter(isOfChange).map((time) => [effectId(time), time]));
   const earlier = kept.filter((time) => !isOfChange(time));
-  const shown = new Map((before?.accounts ?? []).map(({ account, state }) => [account.toLowerCase(), state]));
+  const shown = new Map((before?.accounts ?? []).map((effect) => [effectId(effect), effect.state]));
   for (const effect of accounts) {
-    const name = effect.account.toLowerCase();
+    const name = effectId(effect);
     const time = nextTime(current.get(name), effect, shown.get(name) === expect, { expect, since });
     if (time) current.set(name, time);
   }
@@ -44,12 +44,12 @@ export function keepTimes(
 /** @param wasSo whether the account showed the effect before the round. Without a time by then, it did before the change. */
 function nextTime(
   known: EffectTime | undefined,
-  { account, state, why, since: shownSince, checkedOn }: AccountEffect,
+  { account, service, state, why, since: shownSince, checkedOn }: AccountEffect,
   wasSo: boolean,
   change: KeyChange,
 ): EffectTime | undefined {
   const seconds = (at: string): number => (Date.parse(at) - Date.parse(change.since)) / 1000;
-  const of = { account, service: 'file', ...change } as const;
+  const of = { account, service, ...change };
   if (state === 'unknown') return known;
   // By the clock of another instance, which is behind: no time can be told.
   if (seconds(checkedOn) < 0) return known;

@@ -1,4 +1,4 @@
-import type { AccountEffect, KeyChange, KeyEffect } from './effect.ts';
+import { type AccountEffect, type KeyChange, type KeyEffect, probedPlace } from './effect.ts';
 
 /** How long an effect is waited for. Microsoft gives no figure for Storage; a role takes 10 minutes at most. Milliseconds. */
 export const PATIENCE_MS = 30 * 60_000;
@@ -8,9 +8,9 @@ export type NextProbe =
   | { readonly next: 'again'; readonly delaySeconds: number }
   | { readonly next: 'givenUp' };
 
-/** Accounts that can show the effect and do not. One without a share to list can never show it, and is not waited for. */
+/** What can show the effect and does not. Without a share or container to list it never can, and is not waited for. */
 export function pendingAccounts({ accounts, change }: KeyEffect): AccountEffect[] {
-  return accounts.filter(({ share, state }) => share !== undefined && state !== change.expect);
+  return accounts.filter((effect) => probedPlace(effect) !== undefined && effect.state !== change.expect);
 }
 
 /** Whether the time is over in which the effect of a change is waited for. */

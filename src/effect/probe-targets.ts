@@ -4,14 +4,18 @@ import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { timeBoxed, untilAborted } from '../azure/deadline.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
 import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import type { BlobContainers } from '../dependents/blob-containers-client.ts';
 import type { FileShare, FileShares } from '../dependents/file-shares-client.ts';
 import { limited } from '../dependents/limit.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
+import { type DataService, effectId } from './effect.ts';
 import type { ProbeTarget } from './probe.ts';
 
-/** Accounts whose shares are listed at the same time. */
+/** Accounts whose shares, or containers, are listed at the same time. */
 const CONCURRENCY = 8;
+/** Containers of an account that are asked for a blob. */
+const MOST_CONTAINERS = 5;
 
 export interface ProbeTargets {
   readonly targets: readonly ProbeTarget[];
@@ -19,34 +23,80 @@ export interface ProbeTargets {
   readonly complete: boolean;
 }
 
+/** Where the shares and containers of an account are listed. */
+export interface PlaceLists {
+  readonly settings: Pick<Settings, 'probeBlobs'>;
+  readonly shares: FileShares;
+  readonly containers: BlobContainers;
+}
+
+/** What is asked of one account: its file service and, where the app is to, its blob service. */
+export async function targetsOfAccount(
+  account: ResourceId,
+  { settings, shares, containers }: PlaceLists,
+  signal: AbortSignal,
+): Promise<readonly ProbeTarget[]> {
+  const file = async (): Promise<string[]> => {
+    const found: FileShare[] = [];
+    for await (const share of shares.list(account, signal)) found.push(share);
+    return [chooseShare(found) ?? []].flat();
+  };
+  const blob = async (): Promise<string[]> => {
+    const found: string[] = [];
+    for await (const name of containers.list(account, signal)) {
+      found.push(name);
+      if (found.length === MOST_CONTAINERS) break;
+    }
+    return found;
+  };
+  const [files, blobs] = await Promise.all([
+    target(account, 'file', file),
+    settings.probeBlobs ? target(account, 'blob', blob) : undefined,
+  ]);
+  // Nothing is missed of an account that keeps no blobs.
+  return blobs && (blobs.places.length > 0 || blobs.why !== undefined) ? [files, blobs] : [files];
+}
+
+async function target(
+  { id }: ResourceId,
+  service: DataService,
+  list: () => Promise<readonly string[]>,
+): Promise<ProbeTarget> {
+  try {
+    return { account: id, service, places: await list() };
+  } catch (error) {
+    const failure = describeFailure(error);
+    // A premium account for files has no blobs, and the other way round.
+    if (/NotSupported/i.test(failure.code)) return { account: id, service, places: [] };
+    const what = service === 'file' ? 'file shares' : 'blob containers';
+    const why = `Its ${what} cannot be listed: ${describe(failure)}`;
+    return { account: id, service, places: [], why };
+  }
+}
+
 /**
- * The accounts that use a key themselves, each with the share to ask. Accounts that use it by encryption scopes alone are
- * left out: scopes hold blobs, so their file service shows nothing. Never throws; gives up after `ms`.
+ * The accounts that use a key themselves, each with what to ask. Accounts that use it by encryption scopes alone are left
+ * out: neither their file service nor a container under the key of the account shows anything. Never throws; gives up
+ * after `ms`.
  */
 export async function findProbeTargets(
   key: ManagedKey,
-  services: {
+  services: PlaceLists & {
     readonly settings: Settings;
     readonly accounts: StorageAccounts;
     readonly subscriptions: Subscriptions;
-    readonly shares: FileShares;
   },
   ms: number,
 ): Promise<ProbeTargets> {
-  const { settings, accounts, subscriptions, shares } = services;
+  const { settings, accounts, subscriptions } = services;
   const limit = limited(CONCURRENCY);
   const targets = new Map<string, ProbeTarget>();
   let missed = 0;
 
-  const addTarget = async (account: ResourceId, signal: AbortSignal): Promise<void> => {
-    try {
-      const found: FileShare[] = [];
-      for await (const share of shares.list(account, signal)) found.push(share);
-      targets.set(account.id, { account: account.id, share: chooseShare(found) });
-    } catch (error) {
-      missed += 1;
-      const why = `Its file shares cannot be listed: ${describe(describeFailure(error))}`;
-      targets.set(account.id, { account: account.id, share: undefined, why });
+  const addTargets = async (account: ResourceId, signal: AbortSignal): Promise<void> => {
+    for (const one of await targetsOfAccount(account, services, signal)) {
+      if (one.why !== undefined) missed += 1;
+      targets.set(effectId(one), one);
     }
   };
 
@@ -61,7 +111,7 @@ export async function findProbeTargets(
       },
       async ({ id }) => {
         const account = parseResourceId(id);
-        if (account) adding.push(limit(() => addTarget(account, signal)));
+        if (account) adding.push(limit(() => addTargets(account, signal)));
       },
     );
     missed += inventory.unreadableSubscriptions.length;

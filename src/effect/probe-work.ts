@@ -1,7 +1,6 @@
 import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
-import type { FileShares } from '../dependents/file-shares-client.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
@@ -9,13 +8,19 @@ import type { Settings } from '../settings/settings.ts';
 import { KEY_WORK, type ProbeWork } from '../work/messages.ts';
 import { DONE, type Outcome } from '../work/outcome.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
-import type { AccountEffect, KeyChange, KeyEffect } from './effect.ts';
+import {
+  type AccountEffect,
+  type DataService,
+  effectId,
+  type KeyChange,
+  type KeyEffect,
+  probedPlace,
+} from './effect.ts';
 import { isSameChange, isSuperseded, recordRound } from './effect-record.ts';
 import type { EffectStore } from './effect-store-client.ts';
-import type { FileService } from './file-service-client.ts';
 import { isOver, nextProbe, pendingAccounts } from './next-probe.ts';
-import { type ProbeTarget, probe } from './probe.ts';
-import { findProbeTargets } from './probe-targets.ts';
+import { type DataServices, type ProbeTarget, probe } from './probe.ts';
+import { findProbeTargets, type PlaceLists } from './probe-targets.ts';
 import { sumTimes } from './sum-times.ts';
 
 /** Time for finding the accounts, and for asking them, in one round. Milliseconds. */
@@ -24,19 +29,18 @@ const ASKING_MS = 60_000;
 /** Accounts that a log record names; it tells the number of all. */
 const MAX_NAMED = 100;
 
-export type ProbeServices = {
-  readonly settings: Settings;
-  readonly accounts: StorageAccounts;
-  readonly subscriptions: Subscriptions;
-  readonly shares: FileShares;
-  readonly fileService: FileService;
-  readonly effects: EffectStore;
-  readonly queue: WorkQueue;
-  readonly now: () => Date;
-};
+export type ProbeServices = PlaceLists &
+  DataServices & {
+    readonly settings: Settings;
+    readonly accounts: StorageAccounts;
+    readonly subscriptions: Subscriptions;
+    readonly effects: EffectStore;
+    readonly queue: WorkQueue;
+    readonly now: () => Date;
+  };
 
 /**
- * One round: asks the file service of every account that uses the key, records what it shows, and puts the message back
+ * One round: asks the services of every account that uses the key, records what it shows, and puts the message back
  * until all show what is expected, or the time for it is over. It can be killed and run again at any point.
  */
 export async function probeKey(work: ProbeWork, services: ProbeServices, log: Log): Promise<Outcome> {
@@ -60,8 +64,8 @@ export async function probeKey(work: ProbeWork, services: ProbeServices, log: Lo
 
     for (const effect of newlySeen(before, after)) {
       const message = `${nameOf(effect)} is ${effect.state}, ${effect.secondsAfterChange} s after the key was changed.`;
-      const { account, state, secondsAfterChange } = effect;
-      log({ level: 'info', reason: 'EffectSeen', message, account, state, seconds: secondsAfterChange, ...about });
+      const { account, service, state, secondsAfterChange: seconds } = effect;
+      log({ level: 'info', reason: 'EffectSeen', message, account, service, state, seconds, ...about });
     }
     const next = nextProbe(after, work.attempt, now());
     report(after, next.next, about, log);
@@ -94,42 +98,47 @@ async function targetsOf(
   change: KeyChange,
   services: ProbeServices,
 ): Promise<{ targets: readonly ProbeTarget[]; complete: boolean }> {
-  const known = (before?.accounts ?? []).map(({ account, share }) => ({ account, share }));
+  const known = (before?.accounts ?? []).map((effect) => ({
+    account: effect.account,
+    service: effect.service,
+    places: [probedPlace(effect) ?? []].flat(),
+    isKnown: true,
+  }));
   if (isSameChange(before, change) && before.complete) return { targets: known, complete: true };
   const found = await findProbeTargets(key, services, FINDING_MS);
   if (found.complete) return found;
-  const targets = new Map([...known, ...found.targets].map((target) => [target.account.toLowerCase(), target]));
+  const targets = new Map([...known, ...found.targets].map((target) => [effectId(target), target]));
   return { targets: [...targets.values()], complete: false };
 }
 
 function newlySeen(before: KeyEffect | undefined, after: KeyEffect): AccountEffect[] {
   const seen = new Set(
     isSameChange(before, after.change)
-      ? before.accounts.filter(({ secondsAfterChange }) => secondsAfterChange !== undefined).map((one) => one.account)
+      ? before.accounts.filter(({ secondsAfterChange }) => secondsAfterChange !== undefined).map(effectId)
       : [],
   );
-  return after.accounts.filter(
-    ({ account, secondsAfterChange }) => secondsAfterChange !== undefined && !seen.has(account),
-  );
+  return after.accounts.filter((effect) => effect.secondsAfterChange !== undefined && !seen.has(effectId(effect)));
 }
 
 function report(effect: KeyEffect, next: 'done' | 'again' | 'givenUp', about: object, log: Log): void {
   const pending = pendingAccounts(effect);
-  const silent = effect.accounts.filter(({ share }) => share === undefined);
+  const silent = effect.accounts.filter((one) => probedPlace(one) === undefined);
   const total = effect.accounts.length;
   const counts = { accounts: total, pending: pending.length, silent: silent.length };
-  const cannot = silent.length > 0 ? ` ${silent.length} have no share that could show it: ${names(silent)}.` : '';
+  const cannot = silent.length > 0 ? ` ${silent.length} have nothing that could show it: ${names(silent)}.` : '';
   // How long this and earlier changes took: the workbook shows the last ones of each key.
-  const times = sumTimes(effect.times ?? []).find(({ expect }) => expect === effect.change.expect);
+  const timesOf = (of: DataService) =>
+    sumTimes(effect.times ?? []).find(({ expect, service }) => service === of && expect === effect.change.expect);
+  const [times, blobTimes] = [timesOf('file'), timesOf('blob')];
   if (next === 'done') {
-    const message = `${total - silent.length} of ${total} accounts are seen to be ${effect.change.expect}.${cannot}`;
-    log({ level: 'info', reason: 'EffectSeen', message, ...counts, times, ...about });
+    const message = `${total - silent.length} of ${total} are seen to be ${effect.change.expect}.${cannot}`;
+    log({ level: 'info', reason: 'EffectSeen', message, ...counts, times, blobTimes, ...about });
     return;
   }
   const unlisted = effect.complete ? '' : ' Not every account could be found.';
-  const message = `${pending.length} of ${total} accounts are not seen to be ${effect.change.expect}: ${names(pending)}.${unlisted}${cannot}`;
+  const message = `${pending.length} of ${total} are not seen to be ${effect.change.expect}: ${names(pending)}.${unlisted}${cannot}`;
   if (next === 'again') log({ level: 'info', reason: 'EffectNotShown', message, ...counts, ...about });
-  else log({ level: 'error', reason: 'EffectNotSeen', message, ...counts, times, ...about });
+  else log({ level: 'error', reason: 'EffectNotSeen', message, ...counts, times, blobTimes, ...about });
 }
 
 function names(effects: readonly AccountEffect[]): string {
@@ -137,6 +146,7 @@ function names(effects: readonly AccountEffect[]): string {
   return [...shown, ...(effects.length > MAX_NAMED ? ['…'] : [])].join(', ') || 'none';
 }
 
-function nameOf({ account }: Pick<AccountEffect, 'account'>): string {
-  return account.slice(account.lastIndexOf('/') + 1);
+function nameOf({ account, service }: Pick<AccountEffect, 'account' | 'service'>): string {
+  const name = account.slice(account.lastIndexOf('/') + 1);
+  return service === 'file' ? name : `${name} (blobs)`;
 }

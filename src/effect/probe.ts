@@ -2,34 +2,48 @@ import pMap from 'p-map';
 import { timeBoxed, untilAborted } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
 import { REASONS } from '../reasons.ts';
+import type { BlobService } from './blob-service-client.ts';
 import { type Seen, seen } from './classify-answer.ts';
+import type { DataService } from './effect.ts';
 import type { FileService } from './file-service-client.ts';
 
-/** File services that are asked at the same time. */
+/** Services that are asked at the same time. */
 const CONCURRENCY = 16;
 
-/** An account whose file service is asked. */
+/** A service of an account, and what of it is asked. */
 export interface ProbeTarget {
   /** ARM id. */
   readonly account: string;
-  /** Undefined: it has no share that could be listed. */
-  readonly share: string | undefined;
+  readonly service: DataService;
+  /** Shares or containers, of which the first one with data is asked. None: there is none that could be listed. */
+  readonly places: readonly string[];
   /** Why there is none. */
   readonly why?: string;
+  /** The place is the one that was asked before: where it has no data, others are to be looked for. */
+  readonly isKnown?: boolean;
 }
 
-/** What an account showed, and when. */
-export interface ProbeResult extends Seen, Omit<ProbeTarget, 'why'> {
+/** What it showed, and when. */
+export interface ProbeResult extends Seen {
+  readonly account: string;
+  readonly service: DataService;
+  readonly share?: string;
+  readonly container?: string;
   readonly checkedOn: Date;
 }
 
+export interface DataServices {
+  readonly fileService: FileService;
+  readonly blobService: BlobService;
+}
+
 /**
- * Asks the file service of every target. Never throws; what is not answered when `ms` are up is `unknown`. The results
+ * Asks the service of every target. Never throws; what is not answered when `ms` are up is `unknown`. The results
  * are in the order of the targets.
  */
 export async function probe(
   targets: readonly ProbeTarget[],
-  services: { readonly fileService: FileService; readonly now: () => Date },
+  services: DataServices & { readonly now: () => Date },
   ms: number,
 ): Promise<ProbeResult[]> {
   const answers = new Map<ProbeTarget, ProbeResult>();
@@ -39,27 +53,41 @@ export async function probe(
       async (target) => {
         if (signal.aborted) return;
         const answer = await ask(target, services, signal);
-        if (!signal.aborted)
-          answers.set(target, { account: target.account, share: target.share, ...answer, checkedOn: services.now() });
+        if (!signal.aborted) answers.set(target, resultOf(target, answer.place, answer.seen, services.now()));
       },
       { concurrency: CONCURRENCY },
     );
     await untilAborted(asking, signal);
   }, ms);
-  const late = { state: 'unknown', why: REASONS.TimeUp, checkedOn: services.now() } as const;
-  return targets.map((target) => answers.get(target) ?? { account: target.account, share: target.share, ...late });
+  const late = { state: 'unknown', why: REASONS.TimeUp } as const;
+  return targets.map((target) => answers.get(target) ?? resultOf(target, target.places[0], late, services.now()));
+}
+
+function resultOf({ account, service }: ProbeTarget, place: string | undefined, of: Seen, on: Date): ProbeResult {
+  const asked = place === undefined ? {} : service === 'file' ? { share: place } : { container: place };
+  return { account, service, ...asked, ...of, checkedOn: on };
 }
 
 async function ask(
-  { account, share, why }: ProbeTarget,
-  { fileService }: { readonly fileService: FileService },
+  { account, service, places, why, isKnown }: ProbeTarget,
+  { fileService, blobService }: DataServices,
   signal: AbortSignal,
-): Promise<Seen> {
-  if (share === undefined) return { state: 'unknown', why: why ?? 'It has no file share that could be listed.' };
-  try {
-    await fileService.listRoot(account.slice(account.lastIndexOf('/') + 1), share, signal);
-    return seen(undefined);
-  } catch (error) {
-    return seen(describeFailure(error));
+): Promise<{ readonly place: string | undefined; readonly seen: Seen }> {
+  const [first] = places;
+  const what = service === 'file' ? 'file share' : 'blob container';
+  if (first === undefined)
+    return { place: first, seen: { state: 'unknown', why: why ?? `It has no ${what} that could be listed.` } };
+  const name = account.slice(account.lastIndexOf('/') + 1);
+  for (const place of places) {
+    try {
+      if (service === 'file') await fileService.listRoot(name, place, signal);
+      // Of no blob nothing had to be decrypted: that such a list is served tells nothing.
+      else if (!(await blobService.listFirst(name, place, signal))) continue;
+      return { place, seen: seen(undefined, service) };
+    } catch (error) {
+      return { place, seen: seen(describeFailure(error), service) };
+    }
   }
+  const empty = { state: 'unknown', why: 'It has no blob that it could be seen by.' } as const;
+  return { place: undefined, seen: isKnown ? { ...empty, gone: true } : empty };
 }

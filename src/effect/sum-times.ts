@@ -12,7 +12,9 @@ export const EFFECT_TIMES = z
       expect: z
         .enum(['blocked', 'open'])
         .describe('`blocked`: from a revocation until data was refused. `open`: from a restore until it was served.'),
-      service: z.enum(['file']).describe('Whose data was asked for: that of Azure Files.'),
+      service: z
+        .enum(['file', 'blob'])
+        .describe('Whose data was asked for: that of Azure Files, or of Azure Blob Storage.'),
       measured: count.describe('Times that were measured: one for each account and change.'),
       notSeen: count.describe(
         'Accounts and changes that were followed, and did not show it by then. They are in the percentiles as that: as longer than they were followed.',
@@ -37,13 +39,19 @@ export type EffectTimes = z.output<typeof EFFECT_TIMES>;
 
 /** Sums up what was measured. */
 export function sumTimes(times: readonly EffectTime[]): EffectTimes {
-  return (['blocked', 'open'] as const).flatMap((expect) => {
-    const of = times.filter((time) => time.expect === expect);
-    return of.length > 0 ? [sumOf(expect, of)] : [];
-  });
+  return (['file', 'blob'] as const).flatMap((service) =>
+    (['blocked', 'open'] as const).flatMap((expect) => {
+      const of = times.filter((time) => time.service === service && time.expect === expect);
+      return of.length > 0 ? [sumOf(service, expect, of)] : [];
+    }),
+  );
 }
 
-function sumOf(expect: EffectTime['expect'], times: readonly EffectTime[]): EffectTimes[number] {
+function sumOf(
+  service: EffectTime['service'],
+  expect: EffectTime['expect'],
+  times: readonly EffectTime[],
+): EffectTimes[number] {
   const measured = times.flatMap(({ seconds }) => seconds ?? []);
   const notSeen = times.flatMap(({ seconds, notWithin }) => (seconds === undefined ? (notWithin ?? 0) : []));
   const [p50, p95] = [percentile(measured, 50, notSeen), percentile(measured, 95, notSeen)];
@@ -51,7 +59,7 @@ function sumOf(expect: EffectTime['expect'], times: readonly EffectTime[]): Effe
   const [since = '', until = since] = [changes[0], changes.at(-1)];
   return {
     expect,
-    service: 'file',
+    service,
     measured: measured.length,
     notSeen: notSeen.length,
     accounts: new Set(times.map(({ account }) => account.toLowerCase())).size,

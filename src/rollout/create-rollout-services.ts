@@ -1,8 +1,8 @@
 import type { Rollout } from '../accounts/rollout.ts';
 import type { TokenCredential } from '../azure/credential.ts';
 import { type Budget, DOCUMENTED, shareOf } from '../azure/pacer.ts';
-import type { FileShares } from '../dependents/file-shares-client.ts';
-import type { FileService } from '../effect/file-service-client.ts';
+import type { DataServices } from '../effect/probe.ts';
+import type { PlaceLists } from '../effect/probe-targets.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
 import type { FleetTable } from '../fleet/fleet-rows.ts';
 import { createRotationNotes, type RotationNotes } from '../fleet/rotation-notes.ts';
@@ -33,16 +33,15 @@ export function writesOf(share: number): readonly Budget[] {
 
 /** One for each instance. No call is made yet. */
 export function createRolloutServices(
-  ports: {
-    readonly settings: Settings;
-    readonly keys: Keys;
-    readonly table: FleetTable;
-    readonly fleet: FleetIndex;
-    readonly queue: Pick<WorkQueue, 'send'>;
-    readonly shares: FileShares;
-    readonly fileService: FileService;
-    readonly now: () => Date;
-  },
+  ports: PlaceLists &
+    DataServices & {
+      readonly settings: Settings;
+      readonly keys: Keys;
+      readonly table: FleetTable;
+      readonly fleet: FleetIndex;
+      readonly queue: Pick<WorkQueue, 'send'>;
+      readonly now: () => Date;
+    },
   credential: () => TokenCredential,
 ): RolloutServices {
   const controlStore = createControlStore(ports.settings, credential);

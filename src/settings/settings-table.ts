@@ -141,6 +141,13 @@ export const SETTINGS = {
     description: 'Whether a key has to be restored by somebody else than who revoked it.',
     fallback: '`on`',
   }),
+  CMK_PROBE_BLOBS: setting({
+    schema: onOff.optional(),
+    example: 'off',
+    description:
+      'Whether the blob services of accounts are asked, beside their file services, after a revocation or restore (`on`). It takes a role, which the deployment parameter `allowBlobProbe` gives together with this setting.',
+    fallback: '`off`',
+  }),
   ...ACCESS_SETTINGS,
   ...PAGE_SETTINGS,
   CMK_DRIFT_SCHEDULE: setting({

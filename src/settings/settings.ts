@@ -38,6 +38,8 @@ export interface Settings {
   /** Who may do what, beyond roles. Not checked here either: what is wrong with it refuses every call of the API. */
   readonly access: AccessSettings;
   readonly dualControl: boolean;
+  /** Whether blob services are asked, beside file services, after a revocation or restore. */
+  readonly probeBlobs: boolean;
   readonly page: PageSettings;
   /** Identifier of the key that signs where the audit trail ends. One that is wrong is a finding of the drift check. */
   readonly auditKey: string | undefined;
@@ -102,6 +104,7 @@ export function readSettings(environment: Environment): Settings {
     auth: { tenantId: reader.read('CMK_TENANT_ID'), audiences: reader.read('CMK_API_AUDIENCE') ?? [] },
     access: readAccess(environment),
     dualControl: reader.read('CMK_DUAL_CONTROL') ?? true,
+    probeBlobs: reader.read('CMK_PROBE_BLOBS') ?? false,
     page: readPage(environment),
     auditKey: auditKeyOf(environment, drift),
     notify,

@@ -231,7 +231,8 @@ describe('the effect in a key’s status', () => {
     const account = key.account('pinned', { shares: ['share1'] });
     const services = wire.services();
     const since = new Date(Date.now() - 60_000).toISOString();
-    const seen = { account: account.id, share: 'share1', state: 'open' as const, since, checkedOn: since };
+    const of = { account: account.id, service: 'file' as const, share: 'share1' };
+    const seen = { ...of, state: 'open' as const, since, checkedOn: since };
     await services.effects.update(managed(key, services), () => ({
       key: key.id(),
       change: { expect: 'open', since },

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { describeFailure } from '../../src/azure/failure.ts';
 import { seen } from '../../src/effect/classify-answer.ts';
+import type { DataService } from '../../src/effect/effect.ts';
 
-const answer = (statusCode: number, code: string) =>
-  seen(describeFailure({ name: 'RestError', statusCode, code, message: 'as Azure says' }));
+const answer = (statusCode: number, code: string, service: DataService = 'file') =>
+  seen(describeFailure({ name: 'RestError', statusCode, code, message: 'as Azure says' }), service);
 
-describe('what the file service shows', () => {
+describe('what a service shows', () => {
   it('is open when the listing is served', () => {
-    expect(seen(undefined)).toEqual({ state: 'open' });
+    expect(seen(undefined, 'file')).toEqual({ state: 'open' });
   });
 
   it.each(['KeyVaultEncryptionKeyNotFound', 'KeyVaultVaultNotFound', 'KeyVaultAccessTokenCannotBeAcquired'])(
@@ -28,12 +29,22 @@ describe('what the file service shows', () => {
     expect(answer(status, code)).toEqual({ state: 'unknown', why: expect.stringMatching(why) });
   });
 
-  it.each(['ShareNotFound', 'ShareBeingDeleted'])('is not known on 404 %s, and another share is wanted', (code) => {
-    expect(answer(404, code)).toMatchObject({ state: 'unknown', gone: true });
+  it.each([
+    ['ShareNotFound', 'file', 'share'],
+    ['ShareBeingDeleted', 'file', 'share'],
+    ['ContainerNotFound', 'blob', 'container'],
+    ['ContainerBeingDeleted', 'blob', 'container'],
+  ] as const)('is not known on 404 %s, and another one is wanted', (code, service, what) => {
+    const why = `${code}: the ${what} is gone; another one is looked for.`;
+    expect(answer(404, code, service)).toEqual({ state: 'unknown', gone: true, why });
+  });
+
+  it('names the role that lists blobs where it is lacking', () => {
+    expect(answer(403, 'AuthorizationPermissionMismatch', 'blob').why).toContain('blob lister');
   });
 
   it('is not known when no answer comes', () => {
-    expect(seen(describeFailure({ name: 'RestError', code: 'ENOTFOUND', message: 'getaddrinfo' }))).toEqual({
+    expect(seen(describeFailure({ name: 'RestError', code: 'ENOTFOUND', message: 'getaddrinfo' }), 'file')).toEqual({
       state: 'unknown',
       why: 'ENOTFOUND: getaddrinfo',
     });

@@ -17,7 +17,9 @@ function history(...rounds: [seconds: number, state: EffectState, change?: KeyCh
         key: KEY.id,
         change,
         complete: true,
-        results: [{ account: '/a/stfiles01', share: 'share1', state, checkedOn: new Date(at(seconds)) }],
+        results: [
+          { account: '/a/stfiles01', service: 'file', share: 'share1', state, checkedOn: new Date(at(seconds)) },
+        ],
       }),
     undefined,
   );
@@ -118,8 +120,29 @@ describe('the record of an effect', () => {
     expect(history(...seen)).toEqual(expected);
   });
 
+  it('tells the services of one account apart, and takes a record of an earlier version for one of file services', () => {
+    const result = (service: 'file' | 'blob', state: EffectState, seconds: number) =>
+      ({ account: '/a/one', service, state, checkedOn: new Date(at(seconds)) }) as const;
+    const round = { key: KEY.id, change: REVOKED, complete: true };
+    const file = { ...result('file', 'blocked', 5), share: 's' };
+    const first = recordRound(undefined, { ...round, results: [file, result('blob', 'open', 5)] });
+    const second = recordRound(first, {
+      ...round,
+      results: [{ ...file, checkedOn: new Date(at(10)) }, result('blob', 'blocked', 10)],
+    });
+    expect(second.accounts.map(({ service, secondsAfterChange }) => [service, secondsAfterChange])).toEqual([
+      ['file', 5],
+      ['blob', 10],
+    ]);
+    const { service: _, ...old } = first.accounts[0] ?? {};
+    expect(parseEffect(JSON.stringify({ ...first, accounts: [old], times: [] }))?.accounts).toEqual([
+      first.accounts[0],
+    ]);
+  });
+
   it('drops an account that uses the key no longer', () => {
-    const result = (account: string) => ({ account, share: 's', state: 'open', checkedOn: new Date(at(1)) }) as const;
+    const result = (account: string) =>
+      ({ account, service: 'file', share: 's', state: 'open', checkedOn: new Date(at(1)) }) as const;
     const round = { key: KEY.id, change: REVOKED, complete: true };
     const first = recordRound(undefined, { ...round, results: [result('/a/one'), result('/a/two')] });
     const second = recordRound(first, { ...round, results: [result('/a/TWO')] });
@@ -138,7 +161,9 @@ describe('the record of an effect', () => {
             key: KEY.id,
             change,
             complete: true,
-            results: [{ account: '/a/st', share: 's', state: seenState, checkedOn: new Date(at(seconds)) }],
+            results: [
+              { account: '/a/st', service: 'file', share: 's', state: seenState, checkedOn: new Date(at(seconds)) },
+            ],
           });
           expect(parseEffect(JSON.stringify(record))).toEqual(record);
           expect(Date.parse(record.change.since)).toBeGreaterThanOrEqual(Date.parse(before?.change.since ?? at(0)));

@@ -12,7 +12,14 @@ const effectOf = (accounts: string[]): KeyEffect => ({
   key: 'k',
   change: { expect: 'blocked', since },
   complete: true,
-  accounts: accounts.map((account) => ({ account, share: 's', state: 'open', since, checkedOn: since })),
+  accounts: accounts.map((account) => ({
+    account,
+    service: 'file',
+    share: 's',
+    state: 'open',
+    since,
+    checkedOn: since,
+  })),
 });
 
 function store(): EffectStore {

@@ -16,6 +16,7 @@ function recordAfter(...rounds: Round[]): KeyEffect | undefined {
   return rounds.reduce<KeyEffect | undefined>((current, [seconds, change, states, why = DISABLED]) => {
     const results = states.map((state, n) => ({
       account: `/a/st${n}`,
+      service: 'file' as const,
       share: 'share1',
       state,
       ...(state === 'blocked' ? { why } : {}),
@@ -171,7 +172,9 @@ describe('what is kept of how long a change took', () => {
     const { times: _, ...older } = recordAfter([5, revoked(0), ['blocked']]) ?? {};
     const read = parseEffect(JSON.stringify(older));
     expect(read).toEqual(older);
-    const results = [{ account: '/a/st0', share: 's', state: 'open', checkedOn: new Date(at(64)) }] as const;
+    const results = [
+      { account: '/a/st0', service: 'file', share: 's', state: 'open', checkedOn: new Date(at(64)) },
+    ] as const;
     const next = recordRound(read, { key: KEY.id, change: restored(60), complete: true, results });
     expect(next.times).toEqual([{ account: '/a/st0', service: 'file', ...restored(60), seconds: 4 }]);
   });

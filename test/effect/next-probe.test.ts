@@ -10,6 +10,7 @@ const effect = (states: readonly (EffectState | 'noShare')[], complete = true): 
   complete,
   accounts: states.map((state, index) => ({
     account: `/a/st${index}`,
+    service: 'file',
     ...(state === 'noShare' ? {} : { share: 's' }),
     state: state === 'noShare' ? 'unknown' : state,
     since,

@@ -20,9 +20,10 @@ function setEnabled(keyName: string, enabled: boolean): void {
   for (const version of versions) Object.assign(version, { enabled, enabledChangedMs: local.azure.clock.nowMs() });
 }
 
-const target = (name: string, share: string | undefined = 'share1'): ProbeTarget => ({
+const target = (name: string, ...shares: string[]): ProbeTarget => ({
   account: `/subscriptions/${SUBSCRIPTION_ID}/resourceGroups/rg-files/providers/Microsoft.Storage/storageAccounts/${name}`,
-  share,
+  service: 'file',
+  places: shares.length > 0 ? shares : ['share1'],
 });
 
 function accountOf(name: string): StorageAccount {
@@ -72,7 +73,7 @@ describe('the probe', () => {
   });
 
   it.each<[sentence: string, target: ProbeTarget, why: RegExp]>([
-    ['has no share', { ...target('stfiles01'), share: undefined }, /no file share/],
+    ['has no share', { ...target('stfiles01'), places: [] }, /no file share/],
     ['has lost the share', target('stfiles01', 'gone'), /ShareNotFound/],
     ['is gone', target('stnowhere01'), /./],
   ])('cannot tell of an account that %s, and says why', async (_, asked, why) => {
@@ -83,7 +84,7 @@ describe('the probe', () => {
   it('cannot tell without the right to list files, and names the role', async () => {
     const stranger = addPrincipal(local.azure.world, { displayName: 'stranger' });
     const credential = new ClientSecretCredential(local.azure.world.tenantId, stranger.clientId, stranger.secret);
-    const services = { fileService: createFileService(credential, PUBLIC), now: () => new Date() };
+    const services = { ...sampleServices(), fileService: createFileService(credential, PUBLIC) };
     const [answer] = await probe([target('stfiles01')], services, 20_000);
     expect(answer).toMatchObject({
       state: 'unknown',
@@ -97,7 +98,7 @@ describe('the probe', () => {
     const credential = new ClientSecretCredential(local.azure.world.tenantId, CLIENT_IDS.owner, secret, {
       retryOptions: { maxRetries: 0 },
     });
-    const services = { fileService: createFileService(credential, PUBLIC), now: () => new Date() };
+    const services = { ...sampleServices(), fileService: createFileService(credential, PUBLIC) };
     expect(await probe([target('stfiles01')], services, 4_000)).toMatchObject([{ state: 'unknown' }]);
   });
 

@@ -48,6 +48,9 @@ const NEEDS: Readonly<Record<string, readonly Need[]>> = {
   ],
   'encryptionScopes.patch': [['written account', 'Microsoft.Storage/storageAccounts/encryptionScopes/write']],
   'fileShares.list': [['account', 'Microsoft.Storage/storageAccounts/fileServices/shares/read']],
+  // Under a condition that lets it list and not read (rights.test.ts).
+  'blobs.listBlobsFlat': [['written account', 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read']],
+  'blobContainers.list': [['account', 'Microsoft.Storage/storageAccounts/blobServices/containers/read']],
   'userAssignedIdentities.get': [['identity', 'Microsoft.ManagedIdentity/userAssignedIdentities/read']],
   'userAssignedIdentities.listBySubscription': [
     ['subscription', 'Microsoft.ManagedIdentity/userAssignedIdentities/read'],
@@ -137,7 +140,11 @@ const source = (path: string): string => readFileSync(new URL(`../../src/${path}
 function clients(): string[] {
   const files = [...source('services.ts').matchAll(/from '\.\/(.+-client\.ts)'/g)].map((match) => match[1] ?? '');
   // It has some of them made together.
-  const more = ['identities/create-identity-clients.ts', 'audit/create-audit.ts'].flatMap((maker) =>
+  const more = [
+    'identities/create-identity-clients.ts',
+    'audit/create-audit.ts',
+    'effect/create-data-services.ts',
+  ].flatMap((maker) =>
     [...source(maker).matchAll(/from '(\.[\w./-]+-client\.ts)'/g)].map(([, path = '']) =>
       posix.join(posix.dirname(maker), path),
     ),
@@ -145,7 +152,7 @@ function clients(): string[] {
   return [...new Set([...files, ...more])]
     .map(source)
     .filter((text) =>
-      /'@azure\/(arm-[\w-]+|keyvault-keys|monitor-query-logs)'|createArmReader|createArmPatch|storageManagement/.test(
+      /'@azure\/(arm-[\w-]+|keyvault-keys|monitor-query-logs)'|createArmReader|createArmPatch|storageManagement|BlobServiceClient/.test(
         text,
       ),
     );
@@ -280,6 +287,7 @@ async function deployed({ vaultSubscription, topic, accountSubscriptions, confin
     allowEventRepair: true,
     allowIdentityAssignment: true,
     allowAccountRevocation: true,
+    allowBlobProbe: true,
     auditKeyId: AUDIT_KEY,
     vaultDiagnostics: true,
     packageUri: alone ? 'https://example.com/app.zip' : '',

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { type BlobAccess, requireBlobRole } from '../../local/azure/blob-service/authorization.ts';
 import { createWorld } from '../../local/azure/create-world.ts';
+import { addAccount, addPrincipal, addResourceGroup, addSubscription } from '../../local/azure/fleet.ts';
 import { assignRole } from '../../local/azure/roles/assign-role.ts';
 import { BUILT_IN_ROLES } from '../../local/azure/roles/built-in-roles.ts';
 import { requireDelegation } from '../../local/azure/roles/delegation.ts';
@@ -28,6 +30,7 @@ const isKeyRoleKeeper = ({ body }: Resource): boolean =>
   asString(at(body, 'properties', 'roleName'), 'name').startsWith('CMK Autopilot key role keeper');
 const NOTIFY_FROM = `/subscriptions/${OTHER_SUBSCRIPTION}/resourceGroups/rg-ops/providers/Microsoft.KeyVault/vaults/kv-ops/secrets/cmk-notify`;
 
+const READ_BLOBS = 'Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read';
 const ENCRYPTION_USER_ALONE = (['write', 'delete'] as const)
   .map((verb) => {
     const of = `@${verb === 'write' ? 'Request' : 'Resource'}[Microsoft.Authorization/roleAssignments:`;
@@ -43,6 +46,7 @@ const EVERYTHING: JsonObject = {
   allowIdentityAssignment: true,
   allowAccountRevocation: true,
   allowEffectProbe: true,
+  allowBlobProbe: true,
   storageResourceGroups: [`/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-files`],
   auditKeyId: AUDIT_KEY,
   notifyFrom: NOTIFY_FROM,
@@ -167,6 +171,45 @@ describe('custom roles', () => {
       expect(may(verb, 'Key Vault Crypto Officer', 'ServicePrincipal')).toBe(false);
       expect(may(verb, 'Owner', 'ServicePrincipal')).toBe(false);
     }
+  });
+
+  it('let the app list blobs where it writes accounts, read none, and only on request', () => {
+    const isLister = ({ body }: Resource): boolean =>
+      asString(at(body, 'properties', 'roleName'), 'name').startsWith('CMK Autopilot blob lister');
+    const listers = run('main with everything').ofType('Microsoft.Authorization/roleDefinitions').filter(isLister);
+    expect(new Set(listers.flatMap(actionsOf))).toEqual(new Set([READ_BLOBS]));
+    const ids = new Set(listers.map(({ id }) => guidIn(id)));
+    const given = assignments('main with everything').filter((one) => ids.has(guidIn(roleIdOf(one))));
+    expect(given.map(scopeOf)).toEqual([`/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-files`]);
+    expect(given.map(({ body }) => at(body, 'properties', 'conditionVersion'))).toEqual(['2.0']);
+    const condition = asString(at(given[0]?.body ?? {}, 'properties', 'condition'), 'condition');
+    expect(run('main').ofType('Microsoft.Authorization/roleDefinitions').filter(isLister)).toEqual([]);
+    expect(JSON.stringify(run('main').ofType('Microsoft.Web/sites/config'))).not.toContain('CMK_PROBE_BLOBS');
+    expect(JSON.stringify(run('main with everything').ofType('Microsoft.Web/sites/config'))).toContain(
+      '"CMK_PROBE_BLOBS":"on"',
+    );
+
+    // As Azure evaluates it.
+    const world = createWorld({});
+    const account = addAccount(world, addResourceGroup(world, addSubscription(world), 'rg-files'), {
+      name: 'stfiles01',
+    });
+    const id = `/providers/Microsoft.Authorization/roleDefinitions/${randomUUID()}`;
+    const role = { ...BUILT_IN_ROLES['Storage Blob Data Contributor'], id, dataActions: [READ_BLOBS] };
+    world.roleDefinitions.set(role.id.toLowerCase(), role);
+    const principal = addPrincipal(world, { displayName: 'app' });
+    Object.assign(assignRole(world, { scope: account.id, principalId: principal.objectId, role, settled: true }), {
+      condition,
+    });
+    const may = (access: BlobAccess): boolean => {
+      try {
+        requireBlobRole(world, account, { principal, audience: 'https://storage.azure.com' }, 'data', access);
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    expect([may('list'), may('read'), may('write')]).toEqual([true, false, false]);
   });
 
   it('let the app sign with the key of the audit trail alone, and only where there is one', async () => {

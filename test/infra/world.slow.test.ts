@@ -60,6 +60,7 @@ async function deployAll(): Promise<void> {
     systemTopics: topicsByVault([vault], topics()),
     apiClientId: '44444444-4444-4444-4444-444444444444',
     allowEffectProbe: true,
+    allowBlobProbe: true,
   });
   const environment = Object.entries(main).map(([name, value]) => [
     name,

@@ -59,6 +59,7 @@ function showReach(usage: Usage, output: Output): void {
   if (unnamed) note(`Without naming a version: ${unnamed}.`);
 }
 
+const DATA = { file: 'Files', blob: 'Blobs' } as const;
 const SHOWN = { blocked: 'refused after a revocation', open: 'served after a restore' } as const;
 
 /** How long that took so far. Nobody promises a time: these are measurements, and are told as that. */
@@ -75,7 +76,7 @@ function showTimes({ effectTimes, effectTimesUnread }: KeyStatus, output: Output
     );
     const never = notSeen > 0 ? `; ${notSeen} not within ${inSeconds(followedSeconds)}` : '';
     const from = `${measured} measured, ${count(accounts, 'account')}, ${count(changes, 'change')} since ${since}`;
-    note(`Files are ${SHOWN[expect]}: ${within.join(', ')} (${from}${never}).`);
+    note(`${DATA[one.service]} are ${SHOWN[expect]}: ${within.join(', ')} (${from}${never}).`);
   }
 }
 

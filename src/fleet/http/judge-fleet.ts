@@ -10,7 +10,7 @@ import type { AccountSubject, KeySubject, Rules } from '../../drift/checks/subje
 import { rulesOf } from '../../drift/evaluate-all.ts';
 import type { Finding } from '../../drift/report.ts';
 import { keyEvidence } from '../../drift/subject-health.ts';
-import type { AccountEffect } from '../../effect/effect.ts';
+import { type AccountEffect, moreTelling } from '../../effect/effect.ts';
 import { findVersion } from '../../keys/key-versions.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { keyUseOf, rotationGoal } from '../../rollout/judge-use.ts';
@@ -89,7 +89,10 @@ class FleetJudge {
     this.#findings = new ReportedFindings(reading.findings);
     for (const [id, { key, versions, effect }] of reading.keys) {
       this.#subjects.set(id, keySubject(key, versions));
-      for (const one of effect?.accounts ?? []) this.#probes.set(`${id} ${one.account.toLowerCase()}`, one);
+      for (const one of effect?.accounts ?? []) {
+        const of = `${id} ${one.account.toLowerCase()}`;
+        this.#probes.set(of, moreTelling(this.#probes.get(of), one));
+      }
     }
   }
 
@@ -244,6 +247,4 @@ function useId({ account, scope, key }: Pick<FleetUse, 'account' | 'scope' | 'ke
   return `${accountRow(account, scope)} ${key.toLowerCase()}`;
 }
 
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
-}
+const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));

@@ -5,9 +5,10 @@ import { duration, Time } from '../../ui/time.tsx';
 
 type Times = NonNullable<KeyStatusResponse['effectTimes']>;
 
+const DATA = { file: 'files', blob: 'blobs' } as const;
 const WORDS = {
-  blocked: ['Until files were refused', 'revocation', 'refusing'],
-  open: ['Until files were served again', 'restore', 'serving'],
+  blocked: ['refused', 'revocation', 'refusing'],
+  open: ['served again', 'restore', 'serving'],
 } as const;
 
 /** How long earlier revocations and restores of the key took to show: measured, as nobody promises a time. */
@@ -20,8 +21,7 @@ export function EffectTimes({ times }: { readonly times: Times | undefined }) {
       <p class={times?.length ? 'muted' : undefined}>
         {!times && 'What was measured cannot be read now. '}
         {times?.length === 0 && 'It has not been measured for this key yet. '}
-        Nobody promises a time for Azure Files. These figures are your own: each revocation and restore of this key is
-        measured.
+        Nobody promises a time. These figures are your own: each revocation and restore of this key is measured.
       </p>
     </Section>
   );
@@ -29,11 +29,12 @@ export function EffectTimes({ times }: { readonly times: Times | undefined }) {
 
 function Figures({ of }: { readonly of: Times[number] }) {
   const { expect, measured, notSeen, accounts, changes, p50Seconds, p95Seconds, longestSeconds, since } = of;
-  const [title, change, done] = WORDS[expect];
+  const [shown, change, done] = WORDS[expect];
   return (
     <div>
       <p>
-        <span class="strong">{title}:</span> {within('half', p50Seconds)}, {within('95 in 100', p95Seconds)}
+        <span class="strong">{`Until ${DATA[of.service]} were ${shown}:`}</span> {within('half', p50Seconds)},{' '}
+        {within('95 in 100', p95Seconds)}
         {longestSeconds !== undefined && `; the longest measured took ${inWhole(longestSeconds)}`}.
       </p>
       <p>

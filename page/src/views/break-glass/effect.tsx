@@ -20,7 +20,7 @@ interface EffectProps {
   readonly of: Polled<unknown>;
 }
 
-/** Account by account, what the file services show: asked for real, and how long after the change it was seen. */
+/** Account by account, what its services show: asked for real, and how long after the change it was seen. */
 export function Effect({ status, of }: EffectProps) {
   const effect = status?.effect ?? [];
   const revoked = status?.revocation !== undefined;
@@ -31,7 +31,13 @@ export function Effect({ status, of }: EffectProps) {
   const ordered = [...effect].sort((a, b) => Number(a.state === wanted) - Number(b.state === wanted));
   const all = Math.max(effect.length, revoked ? accounts : 0);
   return (
-    <Section title="What the file services show" of={of} isQuiet>
+    <Section
+      title={
+        effect.some(({ service }) => service === 'blob') ? 'What files and blobs show' : 'What the file services show'
+      }
+      of={of}
+      isQuiet
+    >
       {all > 0 && <progress value={reached} max={all} aria-label="Accounts that show the change" />}
       <p role="status">
         {reached} of {all} {revoked ? 'refuse to serve data' : 'serve data'}.
@@ -39,10 +45,10 @@ export function Effect({ status, of }: EffectProps) {
       </p>
       <ul class="items">
         {ordered.slice(0, MOST).map((one) => (
-          <EffectLine key={one.account} one={one} />
+          <EffectLine key={`${one.account} ${one.service}`} one={one} />
         ))}
       </ul>
-      {effect.length > MOST && <p class="muted">… and {count(effect.length - MOST, 'more account')}.</p>}
+      {effect.length > MOST && <p class="muted">… and {count(effect.length - MOST, 'more', 'more')}.</p>}
     </Section>
   );
 }
@@ -51,6 +57,7 @@ function EffectLine({ one }: { readonly one: KeyStatusResponse['effect'][number]
   const [tone, words] = STATES[one.state];
   const seconds = typeof one.secondsAfterChange === 'number' ? one.secondsAfterChange : undefined;
   const share = typeof one.share === 'string' ? one.share : undefined;
+  const container = typeof one.container === 'string' ? one.container : undefined;
   const why = typeof one.why === 'string' ? one.why : undefined;
   const name = shortId(one.account);
   return (
@@ -58,6 +65,7 @@ function EffectLine({ one }: { readonly one: KeyStatusResponse['effect'][number]
       <Badge tone={tone}>{words}</Badge>
       <a href={href(['fleet', name])}>{name}</a>
       {share && <span class="muted">share {share}</span>}
+      {one.service === 'blob' && <span class="muted">{container ? `container ${container}` : 'blobs'}</span>}
       {seconds !== undefined && <span>{duration(seconds)} after the change</span>}
       <small>
         {why && `${why}. `}

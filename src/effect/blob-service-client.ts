@@ -1,0 +1,45 @@
+import type { TokenCredential } from '@azure/identity';
+import { BlobServiceClient } from '@azure/storage-blob';
+import type { Cloud } from '../azure/cloud.ts';
+import { withinTime } from '../azure/deadline.ts';
+
+/** The blob service of storage accounts, with the app's own identity. */
+export interface BlobService {
+  /**
+   * Lists one blob of a container, its metadata included: without those, Storage does not refuse a list while the key cannot
+   * be used ("Customer-managed keys for Azure Storage encryption"). No retries, a few seconds at most.
+   *
+   * @returns whether there is a blob
+   * @throws the SDK's error: read it with `describeFailure`
+   */
+  listFirst(account: string, container: string, signal?: AbortSignal): Promise<boolean>;
+}
+
+/** The whole call, token included, is given up after this. Milliseconds. */
+const TIMEOUT_MS = 5_000;
+/** A page may be empty and not the last one ("List Blobs"). */
+const MOST_PAGES = 3;
+
+export function createBlobService(credential: TokenCredential, cloud: Cloud): BlobService {
+  return {
+    async listFirst(account, container, signal) {
+      const service = new BlobServiceClient(`https://${account}.blob.${cloud.storageSuffix}`, credential, {
+        retryOptions: { maxTries: 1, tryTimeoutInMs: TIMEOUT_MS },
+      });
+      const blobs = service.getContainerClient(container);
+      return withinTime(
+        TIMEOUT_MS,
+        async (limit) => {
+          const pages = blobs.listBlobsFlat({ includeMetadata: true, ...limit }).byPage({ maxPageSize: 1 });
+          for (let read = 0; read < MOST_PAGES; read += 1) {
+            const page = await pages.next();
+            if (page.done) return false;
+            if (page.value.segment.blobItems.length > 0) return true;
+          }
+          return false;
+        },
+        signal,
+      );
+    },
+  };
+}

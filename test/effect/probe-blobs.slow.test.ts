@@ -1,0 +1,167 @@
+import { describe, expect, it } from 'vitest';
+import type { StorageAccount } from '../../local/azure/world.ts';
+import type { ExpectedEffect, KeyEffect } from '../../src/effect/effect.ts';
+import { readEffect } from '../../src/effect/effect-of-key.ts';
+import { probeKey } from '../../src/effect/probe-work.ts';
+import { sumTimes } from '../../src/effect/sum-times.ts';
+import { canaryProbe } from '../../src/rollout/probe-canaries.ts';
+import { TestKey } from '../support/fleet.ts';
+import { probeMessage } from '../support/probe-message.ts';
+import { useWire } from '../support/wire.ts';
+
+const wire = useWire();
+
+/** Containers of an account by name: a number of blobs, or the encryption scope that its blobs are under. */
+type Containers = Readonly<Record<string, number | string>>;
+
+function keepBlobs(account: StorageAccount, containers: Containers): void {
+  account.blobContainers.clear();
+  for (const [name, of] of Object.entries(containers)) {
+    const names = Array.from({ length: typeof of === 'number' ? of : 1 }, (_, n) => `minutes-${n}.txt`);
+    const blobs = new Map(names.map((one) => [one, { content: Buffer.from('minutes'), scope: undefined }]));
+    const defaultEncryptionScope = typeof of === 'string' ? of : undefined;
+    account.blobContainers.set(name, { name, defaultEncryptionScope, blobs });
+  }
+}
+
+function site(containers: Containers, settings: Readonly<Record<string, string>> = { CMK_PROBE_BLOBS: 'on' }) {
+  const key = new TestKey(wire.azure.world);
+  const account = key.account('pinned', { shares: ['share1'] });
+  keepBlobs(account, containers);
+  const services = wire.services(settings);
+  const managed = services.settings.vaults.key(key.id());
+  if (!managed) throw new Error('The vault is not managed.');
+  const change = (expected: ExpectedEffect) => {
+    const enabled = expected === 'open';
+    Object.assign(key.first, { enabled, enabledChangedMs: wire.azure.clock.nowMs() });
+    return probeMessage(managed, expected, wire.azure.clock.now(), { by: 'revoke', ref: 'call-1', since: '' });
+  };
+  const round = async (work: ReturnType<typeof change>): Promise<KeyEffect | undefined> => {
+    expect(await probeKey(work, services, wire.log)).toEqual({ outcome: 'done' });
+    return services.effects.read(managed);
+  };
+  return { key, account, managed, services, change, round };
+}
+
+const shown = (effect: Pick<KeyEffect, 'accounts'> | undefined): string[] =>
+  (effect?.accounts ?? [])
+    .map(({ service, share, container, state }) => `${service} ${share ?? container ?? 'none'} ${state}`)
+    .sort();
+
+describe('the blob services of accounts', () => {
+  it('are followed beside their file services, with times of their own', async () => {
+    const { account, managed, services, change, round } = site({ minutes: 2 });
+    expect(shown(await round(change('blocked')))).toEqual(['blob minutes blocked', 'file share1 blocked']);
+    wire.azure.clock.advance(60_000);
+    const effect = await round(change('open'));
+    expect(shown(effect)).toEqual(['blob minutes open', 'file share1 open']);
+    expect(
+      sumTimes(effect?.times ?? []).map(({ service, expect: what, measured }) => [service, what, measured]),
+    ).toEqual([
+      ['file', 'blocked', 1],
+      ['file', 'open', 1],
+      ['blob', 'blocked', 1],
+      ['blob', 'open', 1],
+    ]);
+    expect(wire.records.filter(({ state }) => state !== undefined).map(({ service }) => service)).toEqual([
+      'file',
+      'blob',
+      'file',
+      'blob',
+    ]);
+    expect(wire.records.at(-1)).toMatchObject({ times: { service: 'file' }, blobTimes: { service: 'blob' } });
+    expect(wire.sent).toEqual([]);
+    // And the status of the key shows what is on record.
+    const status = await readEffect(managed, Promise.resolve(undefined), services);
+    expect(shown(status)).toEqual(['blob minutes open', 'file share1 open']);
+    expect(account.blobContainers.get('minutes')?.blobs.size).toBe(2);
+  });
+
+  it('are not asked unless that is set', async () => {
+    const { change, round } = site({ minutes: 1 }, {});
+    const since = wire.azure.requests.last;
+    expect(shown(await round(change('blocked')))).toEqual(['file share1 blocked']);
+    expect(wire.azure.requests.since(since).filter(({ host, path }) => /blob/i.test(host + path))).toEqual([]);
+  });
+
+  it('are asked by a list with metadata, which is what Storage documents as refused, and nothing is read', async () => {
+    const { account, services, change, round } = site({ minutes: 1 });
+    const since = wire.azure.requests.last;
+    await round(change('blocked'));
+    const asked = wire.azure.requests.since(since).filter(({ host }) => host.startsWith(`${account.name}.blob.`));
+    expect(asked).toHaveLength(1);
+    expect(asked[0]?.path).toMatch(/^\/minutes\?.*maxresults=1.*include=metadata/);
+    // The role that lists gives no blob's content.
+    change('open');
+    expect(await services.blobService.listFirst(account.name, 'minutes')).toBe(true);
+  });
+
+  it('are seen by the first container that has a blob under the key of the account', async () => {
+    const { change, round } = site({ a: 'scope1', b: 0, c: 1 });
+    // Whether a list of nothing is refused, Microsoft does not say: what is refused is proof all the same.
+    expect(shown(await round(change('blocked')))).toEqual(['blob b blocked', 'file share1 blocked']);
+    expect(shown(await round(change('open')))).toEqual(['blob c open', 'file share1 open']);
+  });
+
+  it('are looked for anew where the container that was asked has no blob', async () => {
+    const { change, round } = site({ b: 0, c: 1 });
+    wire.azure.world.settings.fileServiceDelayMs = 12_000;
+    change('blocked');
+    wire.azure.clock.advance(15_000);
+    const work = change('open');
+    expect(shown(await round(work))).toEqual(['blob b blocked', 'file share1 blocked']);
+    wire.azure.clock.advance(15_000);
+    const second = await round(work);
+    expect(shown(second)).toEqual(['blob none unknown', 'file share1 open']);
+    expect(second?.complete).toBe(false);
+    const third = await round(work);
+    expect(shown(third)).toEqual(['blob c open', 'file share1 open']);
+    expect(third?.complete).toBe(true);
+  });
+
+  it.each<[sentence: string, containers: Containers, kind: string, blobs: string[]]>([
+    ['has no container', {}, 'StorageV2', []],
+    ['has its blobs under scopes alone', { a: 'scope1' }, 'StorageV2', []],
+    ['takes no blobs', {}, 'FileStorage', []],
+    ['has no blob', { a: 0 }, 'StorageV2', ['blob none unknown']],
+  ])('are not waited for where an account %s', async (_, containers, kind, blobs) => {
+    const { account, change, round } = site(containers);
+    account.kind = kind;
+    change('blocked');
+    const effect = await round(change('open'));
+    expect(shown(effect)).toEqual([...blobs, 'file share1 open']);
+    expect(effect?.complete).toBe(true);
+    expect(wire.sent).toEqual([]);
+  });
+
+  it('are not told where the containers cannot be listed, which is said and asked for again', async () => {
+    const { change, round } = site({ minutes: 1 });
+    const answer = { status: 403, body: { error: { code: 'AuthorizationFailed', message: 'no' } } };
+    wire.azure.faults.add([{ match: { path: 'blobServices/default/containers' }, answer }]);
+    const effect = await round(change('blocked'));
+    const why = expect.stringContaining('Its blob containers cannot be listed');
+    expect(effect?.accounts.find(({ service }) => service === 'blob')).toMatchObject({ state: 'unknown', why });
+    expect(wire.sent).toHaveLength(1);
+  });
+
+  it('are not told without the role that lists blobs, which is named', async () => {
+    const { change, round } = site({ minutes: 1 });
+    const { roleAssignments } = wire.azure.world;
+    const listers = [...roleAssignments].filter(([, { condition }]) => condition?.includes('Blob.List'));
+    for (const [id] of listers) roleAssignments.delete(id);
+    const effect = await round(change('blocked'));
+    for (const [id, lister] of listers) roleAssignments.set(id, lister);
+    const why = expect.stringContaining('blob lister');
+    expect(effect?.accounts.find(({ service }) => service === 'blob')).toMatchObject({ state: 'unknown', why });
+    expect(wire.sent).toHaveLength(1);
+  });
+
+  it('count when canaries are asked whether they serve', async () => {
+    const { account, services, change } = site({ minutes: 1 });
+    account.fileShares.clear();
+    const ask = canaryProbe(services);
+    expect(await ask([account.id])).toEqual({ failing: [] });
+    change('blocked');
+    expect(await ask([account.id])).toEqual({ failing: [expect.stringContaining(account.name)] });
+  });
+});
