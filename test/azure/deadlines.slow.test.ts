@@ -39,6 +39,7 @@ const CALLS: Record<string, readonly [RegExp, (services: Services) => Promise<un
   ],
   'the scopes': [/\/encryptionScopes\?/, ({ accounts }) => drained(accounts.listScopes(firstAccount())), 15],
   'the shares': [/\/shares\?/, ({ shares }) => drained(shares.list(firstAccount())), 15],
+  'the containers': [/\/containers\?/, ({ containers }) => drained(containers.list(firstAccount())), 15],
   'the deleted accounts': [
     /\/deletedAccounts\?/,
     ({ deletedAccounts }) => drained(deletedAccounts.deleted(firstAccount().subscriptionId)),
@@ -157,9 +158,7 @@ describe('the clients', () => {
       ),
     );
     expect(made.length).toBeGreaterThan(9);
-    const unlimited = made.filter(
-      ([, all]) => !/armOptions|callOptions|options\)|pipeline\)|ShareServiceClient/.test(all),
-    );
+    const unlimited = made.filter(([, all]) => !/armOptions|callOptions|options\)|pipeline\)|tryTimeoutInMs/.test(all));
     expect(unlimited).toEqual([]);
   });
 
