@@ -20,8 +20,8 @@ const world = () => wire.azure.world;
 const QUERY = { host: 'api.loganalytics.io' };
 
 /** A key with an old and a new version, an account on the new one, and three days since. */
-function movedOn(hours = 72) {
-  const key = new TestKey(world());
+function movedOn(hours = 72, vault?: string) {
+  const key = new TestKey(world(), vault);
   const newer = key.add();
   const account = key.account('pinned', { key: key.use('pinned', newer) });
   wire.azure.clock.advance(hours * HOUR_MS);
@@ -82,6 +82,13 @@ describe('retirement by the log', () => {
     spoil(key);
     const [came] = await retire(key);
     expect(came).toMatchObject({ outcome: 'unproven', reasons: expect.stringMatching(why) });
+    expect(firstOf(key)?.enabled).toBe(true);
+  });
+
+  it('gives advice on a Managed HSM, whose log is not read', async () => {
+    const { key } = movedOn(72, 'hsm-local');
+    const [came] = await retire(key);
+    expect(came).toMatchObject({ outcome: 'unproven', reasons: expect.stringContaining('Managed HSM is not read') });
     expect(firstOf(key)?.enabled).toBe(true);
   });
 

@@ -54,8 +54,8 @@ async function retire(
 }
 
 /** A key with an old and a new version, so many in between, an account on the new one, and so many hours since. */
-function movedOn(hours = 25, between = 0) {
-  const key = new TestKey(world());
+function movedOn(hours = 25, between = 0, vault?: string) {
+  const key = new TestKey(world(), vault);
   for (let n = 0; n < between; n += 1) key.add();
   const newer = key.add();
   const account = key.account('pinned', { key: key.use('pinned', newer) });
@@ -86,6 +86,19 @@ describe('retirement', () => {
       },
     ]);
     expect((await retire(key)).outcome).toEqual([]);
+  });
+
+  it('disables one of a Managed HSM likewise, and none that an account is pinned to', async () => {
+    const { key } = movedOn(25, 0, 'hsm-local');
+    const pinned = key.account('pinned');
+    const refused = await retire(key);
+    expect(refused.outcome).toMatchObject([
+      { version: key.id(key.first), detail: expect.stringContaining(pinned.name) },
+    ]);
+    expect(refused.audited).toEqual([]);
+    world().storageAccounts.delete(pinned.name);
+    expect((await retire(key)).outcome).toMatchObject([{ version: key.id(key.first), outcome: 'retired' }]);
+    expect(stateOf(key)).toEqual([false, true]);
   });
 
   it.each([
