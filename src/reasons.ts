@@ -36,7 +36,7 @@ export const REASONS = {
   OtherResourcesUnreadable: 'Resource Graph cannot tell, or not in full, which other resources use the key.',
   ScopesNotAsked: 'Encryption scopes were not looked at, as the settings say.',
   TimeUp: 'Not read within the time there was; there may be more.',
-  FileServiceRefuses: 'The file service of an account refuses to serve: its key cannot be used.',
+  FileServiceRefuses: 'The file or blob service of an account refuses to serve: its key cannot be used.',
   EffectSeen: 'The file service shows what the change of the key was meant to bring about.',
   EffectNotSeen: 'The file service of some accounts does not show what the change of the key was meant to bring about.',
   EffectNotShown: 'The file service of some accounts does not show the effect yet; asked again.',

@@ -56,9 +56,11 @@ function listBlobs(account: StorageAccount, { name, blobs }: BlobContainer, url:
   const size = Number(url.searchParams.get('maxresults') ?? 5000);
   const names = [...blobs.keys()].sort().filter((one) => one >= marker);
   const entries = names.slice(0, size).map((one) => {
+    const { content, scope } = blobs.get(one) ?? {};
     const properties = [
-      element('Content-Length', String(blobs.get(one)?.content.length ?? 0)),
+      element('Content-Length', String(content?.length ?? 0)),
       element('BlobType', 'BlockBlob'),
+      ...(scope === undefined ? [] : [element('EncryptionScope', scope)]),
     ];
     return element('Blob', [element('Name', one), element('Properties', properties)]);
   });

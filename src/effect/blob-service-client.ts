@@ -1,5 +1,5 @@
 import type { TokenCredential } from '@azure/identity';
-import { BlobServiceClient } from '@azure/storage-blob';
+import { type BlobProperties, BlobServiceClient } from '@azure/storage-blob';
 import type { Cloud } from '../azure/cloud.ts';
 import { withinTime } from '../azure/deadline.ts';
 
@@ -9,7 +9,7 @@ export interface BlobService {
    * Lists one blob of a container, its metadata included: without those, Storage does not refuse a list while the key cannot
    * be used ("Customer-managed keys for Azure Storage encryption"). No retries, a few seconds at most.
    *
-   * @returns whether there is a blob
+   * @returns whether there is a blob under the key of the account: one under a scope or a key of its own tells nothing of it
    * @throws the SDK's error: read it with `describeFailure`
    */
   listFirst(account: string, container: string, signal?: AbortSignal): Promise<boolean>;
@@ -17,7 +17,7 @@ export interface BlobService {
 
 /** The whole call, token included, is given up after this. Milliseconds. */
 const TIMEOUT_MS = 5_000;
-/** A page may be empty and not the last one ("List Blobs"). */
+/** A page may be empty and not the last one ("List Blobs"), or have a blob that tells nothing. */
 const MOST_PAGES = 3;
 
 export function createBlobService(credential: TokenCredential, cloud: Cloud): BlobService {
@@ -34,7 +34,7 @@ export function createBlobService(credential: TokenCredential, cloud: Cloud): Bl
           for (let read = 0; read < MOST_PAGES; read += 1) {
             const page = await pages.next();
             if (page.done) return false;
-            if (page.value.segment.blobItems.length > 0) return true;
+            if (page.value.segment.blobItems.some(({ properties }) => isUnderAccountKey(properties))) return true;
           }
           return false;
         },
@@ -42,4 +42,8 @@ export function createBlobService(credential: TokenCredential, cloud: Cloud): Bl
       );
     },
   };
+}
+
+function isUnderAccountKey({ encryptionScope, customerProvidedKeySha256 }: BlobProperties): boolean {
+  return encryptionScope === undefined && customerProvidedKeySha256 === undefined;
 }

@@ -8,7 +8,7 @@ import type { Settings } from '../settings/settings.ts';
 import type { AccountEffect, KeyEffect } from './effect.ts';
 import type { EffectStore } from './effect-store-client.ts';
 import { type DataServices, probe } from './probe.ts';
-import { findProbeTargets, type PlaceLists } from './probe-targets.ts';
+import { findProbeTargets, type PlaceLists, withoutEmpty } from './probe-targets.ts';
 import { type EffectTimes, sumTimes } from './sum-times.ts';
 
 /** Time for reading what was recorded; and, without a record, for finding the accounts and asking them. Milliseconds. */
@@ -88,7 +88,7 @@ export async function readTimes(
 
 async function askNow(key: ManagedKey, services: EffectServices): Promise<Omit<Effect, 'times'>> {
   const { targets, complete } = await findProbeTargets(key, services, FINDING_MS);
-  const results = await probe(targets, services, ASKING_MS);
+  const results = await probe(withoutEmpty(targets), services, ASKING_MS);
   const accounts = results.map(({ gone: _, checkedOn, ...shown }) => {
     const at = checkedOn.toISOString();
     return { ...shown, since: at, checkedOn: at };

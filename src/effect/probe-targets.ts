@@ -30,12 +30,15 @@ export interface PlaceLists {
   readonly containers: BlobContainers;
 }
 
-/** What is asked of one account: its file service and, where the app is to, its blob service. */
-export async function targetsOfAccount(
+/**
+ * What is asked of one account: its file service and, where the app is to, its blob service. Each comes by itself, so that
+ * a list that hangs keeps nothing from the other; none is rejected.
+ */
+export function targetsOfAccount(
   account: ResourceId,
   { settings, shares, containers }: PlaceLists,
   signal: AbortSignal,
-): Promise<readonly ProbeTarget[]> {
+): readonly Promise<ProbeTarget>[] {
   const file = async (): Promise<string[]> => {
     const found: FileShare[] = [];
     for await (const share of shares.list(account, signal)) found.push(share);
@@ -49,12 +52,14 @@ export async function targetsOfAccount(
     }
     return found;
   };
-  const [files, blobs] = await Promise.all([
-    target(account, 'file', file),
-    settings.probeBlobs ? target(account, 'blob', blob) : undefined,
-  ]);
-  // Nothing is missed of an account that keeps no blobs.
-  return blobs && (blobs.places.length > 0 || blobs.why !== undefined) ? [files, blobs] : [files];
+  return [target(account, 'file', file), ...(settings.probeBlobs ? [target(account, 'blob', blob)] : [])];
+}
+
+/** Nothing is missed of an account that was found to keep no blobs. */
+export function withoutEmpty(targets: readonly ProbeTarget[]): readonly ProbeTarget[] {
+  return targets.filter(
+    ({ service, places, why, isKnown }) => service === 'file' || places.length > 0 || why !== undefined || isKnown,
+  );
 }
 
 async function target(
@@ -76,8 +81,8 @@ async function target(
 
 /**
  * The accounts that use a key themselves, each with what to ask. Accounts that use it by encryption scopes alone are left
- * out: neither their file service nor a container under the key of the account shows anything. Never throws; gives up
- * after `ms`.
+ * out: neither their file service nor a container under the key of the account shows anything. A blob service without a
+ * container is among them, see {@link withoutEmpty}. Never throws; gives up after `ms`.
  */
 export async function findProbeTargets(
   key: ManagedKey,
@@ -94,10 +99,12 @@ export async function findProbeTargets(
   let missed = 0;
 
   const addTargets = async (account: ResourceId, signal: AbortSignal): Promise<void> => {
-    for (const one of await targetsOfAccount(account, services, signal)) {
+    const add = async (finding: Promise<ProbeTarget>): Promise<void> => {
+      const one = await finding;
       if (one.why !== undefined) missed += 1;
       targets.set(effectId(one), one);
-    }
+    };
+    await Promise.all(targetsOfAccount(account, services, signal).map(add));
   };
 
   const find = async (signal: AbortSignal): Promise<void> => {

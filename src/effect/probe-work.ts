@@ -20,7 +20,7 @@ import { isSameChange, isSuperseded, recordRound } from './effect-record.ts';
 import type { EffectStore } from './effect-store-client.ts';
 import { isOver, nextProbe, pendingAccounts } from './next-probe.ts';
 import { type DataServices, type ProbeTarget, probe } from './probe.ts';
-import { findProbeTargets, type PlaceLists } from './probe-targets.ts';
+import { findProbeTargets, type PlaceLists, withoutEmpty } from './probe-targets.ts';
 import { sumTimes } from './sum-times.ts';
 
 /** Time for finding the accounts, and for asking them, in one round. Milliseconds. */
@@ -98,7 +98,8 @@ async function targetsOf(
   change: KeyChange,
   services: ProbeServices,
 ): Promise<{ targets: readonly ProbeTarget[]; complete: boolean }> {
-  const known = (before?.accounts ?? []).map((effect) => ({
+  const wanted = (before?.accounts ?? []).filter(({ service }) => service === 'file' || services.settings.probeBlobs);
+  const known = wanted.map((effect) => ({
     account: effect.account,
     service: effect.service,
     places: [probedPlace(effect) ?? []].flat(),
@@ -106,9 +107,9 @@ async function targetsOf(
   }));
   if (isSameChange(before, change) && before.complete) return { targets: known, complete: true };
   const found = await findProbeTargets(key, services, FINDING_MS);
-  if (found.complete) return found;
+  if (found.complete) return { targets: withoutEmpty(found.targets), complete: true };
   const targets = new Map([...known, ...found.targets].map((target) => [effectId(target), target]));
-  return { targets: [...targets.values()], complete: false };
+  return { targets: withoutEmpty([...targets.values()]), complete: false };
 }
 
 function newlySeen(before: KeyEffect | undefined, after: KeyEffect): AccountEffect[] {

@@ -7,8 +7,11 @@ import { type Seen, seen } from './classify-answer.ts';
 import type { DataService } from './effect.ts';
 import type { FileService } from './file-service-client.ts';
 
-/** Services that are asked at the same time. */
+/** File services that are asked at the same time, and blob services: one that hangs takes no turn from the other sort. */
 const CONCURRENCY = 16;
+
+/** Of an account with containers, of which none has such a blob. */
+const NO_BLOB = 'It has no blob that it could be seen by.';
 
 /** A service of an account, and what of it is asked. */
 export interface ProbeTarget {
@@ -48,16 +51,19 @@ export async function probe(
 ): Promise<ProbeResult[]> {
   const answers = new Map<ProbeTarget, ProbeResult>();
   await timeBoxed(async (signal) => {
-    const asking = pMap(
-      targets,
-      async (target) => {
-        if (signal.aborted) return;
-        const answer = await ask(target, services, signal);
-        if (!signal.aborted) answers.set(target, resultOf(target, answer.place, answer.seen, services.now()));
-      },
-      { concurrency: CONCURRENCY },
+    const askOne = async (target: ProbeTarget): Promise<void> => {
+      if (signal.aborted) return;
+      const answer = await ask(target, services, signal);
+      if (!signal.aborted) answers.set(target, resultOf(target, answer.place, answer.seen, services.now()));
+    };
+    const asking = (['file', 'blob'] as const).map((sort) =>
+      pMap(
+        targets.filter(({ service }) => service === sort),
+        askOne,
+        { concurrency: CONCURRENCY },
+      ),
     );
-    await untilAborted(asking, signal);
+    await untilAborted(Promise.all(asking), signal);
   }, ms);
   const late = { state: 'unknown', why: REASONS.TimeUp } as const;
   return targets.map((target) => answers.get(target) ?? resultOf(target, target.places[0], late, services.now()));
@@ -74,9 +80,8 @@ async function ask(
   signal: AbortSignal,
 ): Promise<{ readonly place: string | undefined; readonly seen: Seen }> {
   const [first] = places;
-  const what = service === 'file' ? 'file share' : 'blob container';
-  if (first === undefined)
-    return { place: first, seen: { state: 'unknown', why: why ?? `It has no ${what} that could be listed.` } };
+  const nothing = service === 'file' ? 'It has no file share that could be listed.' : NO_BLOB;
+  if (first === undefined) return { place: first, seen: { state: 'unknown', why: why ?? nothing } };
   const name = account.slice(account.lastIndexOf('/') + 1);
   for (const place of places) {
     try {
@@ -88,6 +93,6 @@ async function ask(
       return { place, seen: seen(describeFailure(error), service) };
     }
   }
-  const empty = { state: 'unknown', why: 'It has no blob that it could be seen by.' } as const;
+  const empty = { state: 'unknown', why: NO_BLOB } as const;
   return { place: undefined, seen: isKnown ? { ...empty, gone: true } : empty };
 }

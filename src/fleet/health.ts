@@ -1,6 +1,6 @@
 /**
  * How an account stands, worst first. `Revoked`: an open revocation keeps its data from being read. `Blocked`: its key is
- * disabled or gone, or its file service was seen to refuse. `NoAccess`: its identity does not reach the key. `NotManaged`:
+ * disabled or gone, or its file or blob service was seen to refuse. `NoAccess`: its identity does not reach the key. `NotManaged`:
  * no key that the app looks after encrypts it. `Stale`: it is not on the newest usable version. `Unknown`: what would tell
  * could not be read, or nobody has looked lately. `Serving`: none of these.
  */

@@ -13,7 +13,7 @@ export function canaryProbe(services: PlaceLists & DataServices & { readonly now
   return async (accounts) => {
     const targets = await timeBoxed(async (signal) => {
       const ids = accounts.flatMap((account) => parseResourceId(account) ?? []);
-      return (await Promise.all(ids.map((id) => targetsOfAccount(id, services, signal)))).flat();
+      return Promise.all(ids.flatMap((id) => targetsOfAccount(id, services, signal)));
     }, ASKING_MS);
     const results = await probe(targets, services, ASKING_MS);
     const failing = results.flatMap(({ account, state, why }) =>

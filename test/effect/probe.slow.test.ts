@@ -110,6 +110,13 @@ describe('the probe', () => {
     expect(states).toEqual([expect.stringMatching(/^unknown: Not read within the time/), 'open']);
   });
 
+  it('asks file services whatever blob services are waited for', async () => {
+    local.azure.faults.add([{ match: { host: '*.blob.core.windows.net' }, hang: true }]);
+    const blobs = Array.from({ length: 16 }, (_, n) => target(`stfiles${String(n + 1).padStart(2, '0')}`, 'minutes'));
+    const asked = blobs.map((one) => ({ ...one, service: 'blob' as const }));
+    expect((await statesOf([...asked, target('stfiles01')], 1_500)).at(-1)).toBe('open');
+  });
+
   it('gives up one account that hangs by itself, long before the round is over', async () => {
     local.azure.faults.add([{ match: { host: 'stfiles02.file.core.windows.net' }, hang: true }]);
     const began = performance.now();

@@ -49,7 +49,9 @@ export const FLEET_ROW = z.object({
   probe: z
     .object({ state: z.enum(['blocked', 'open', 'unknown']), since: time, checkedOn: time })
     .optional()
-    .describe('What its file service showed when it was last asked; absent: it never was.'),
+    .describe(
+      'What its file service, or its blob service where that tells more, showed when it was last asked; absent: it never was.',
+    ),
   findingCount: count.describe('Findings of the last drift check about the account and its scopes.'),
   lastRead: time.describe('When the index last read the account.'),
   lastChecked: time.optional().describe('Start of the last drift check that looked at it; absent: none has.'),

@@ -27,9 +27,11 @@ export function Effect({ status, of }: EffectProps) {
   const wanted = revoked ? 'blocked' : 'open';
   const reached = effect.filter(({ state }) => state === wanted).length;
   const accounts = status?.dependents.accounts.length ?? 0;
+  const silent = Math.max(0, accounts - new Set(effect.map(({ account }) => account.toLowerCase())).size);
   // Those that have not come round yet are what one waits for.
   const ordered = [...effect].sort((a, b) => Number(a.state === wanted) - Number(b.state === wanted));
-  const all = Math.max(effect.length, revoked ? accounts : 0);
+  // Of an account with files and blobs there are two lines; one of which nothing is known yet counts as well.
+  const all = effect.length + (revoked ? silent : 0);
   return (
     <Section
       title={
@@ -38,7 +40,7 @@ export function Effect({ status, of }: EffectProps) {
       of={of}
       isQuiet
     >
-      {all > 0 && <progress value={reached} max={all} aria-label="Accounts that show the change" />}
+      {all > 0 && <progress value={reached} max={all} aria-label="Services that show the change" />}
       <p role="status">
         {reached} of {all} {revoked ? 'refuse to serve data' : 'serve data'}.
         {revoked && reached < all ? ' Storage may take some minutes; each is asked again and again.' : ''}
