@@ -12,8 +12,8 @@ export interface BlobContainers {
   list(account: ResourceId, signal?: AbortSignal): AsyncIterable<string>;
 }
 
-/** Of a container that has no encryption scope (Storage, "Create and manage encryption scopes"). */
-const ACCOUNT_KEY = '$account-encryption-key';
+/** Of a container, or a blob, that has no encryption scope (Storage, "Create and manage encryption scopes"). */
+export const ACCOUNT_KEY = '$account-encryption-key';
 
 export function createBlobContainers(credential: TokenCredential, cloud: Cloud): BlobContainers {
   const clientOf = storageManagement(credential, cloud);

@@ -2,6 +2,7 @@ import type { TokenCredential } from '@azure/identity';
 import { type BlobProperties, BlobServiceClient } from '@azure/storage-blob';
 import type { Cloud } from '../azure/cloud.ts';
 import { withinTime } from '../azure/deadline.ts';
+import { ACCOUNT_KEY } from '../dependents/blob-containers-client.ts';
 
 /** The blob service of storage accounts, with the app's own identity. */
 export interface BlobService {
@@ -44,6 +45,6 @@ export function createBlobService(credential: TokenCredential, cloud: Cloud): Bl
   };
 }
 
-function isUnderAccountKey({ encryptionScope, customerProvidedKeySha256 }: BlobProperties): boolean {
-  return encryptionScope === undefined && customerProvidedKeySha256 === undefined;
+function isUnderAccountKey({ encryptionScope = ACCOUNT_KEY, customerProvidedKeySha256 }: BlobProperties): boolean {
+  return encryptionScope === ACCOUNT_KEY && customerProvidedKeySha256 === undefined;
 }
