@@ -84,22 +84,6 @@ it('a rotation is held when its canary fails, and goes on when an operator says 
   expect(await rotationOf(files)).toMatchObject({ state: 'finished', moved: 4, waiting: 0, failed: 0 });
 }, 120_000);
 
-it('an index that can be read and not be written holds nobody back for the sake of a canary', async () => {
-  const files = new TestKey(app.azure.world);
-  const accounts = Array.from({ length: 3 }, () => files.account());
-  const before = rotate(files);
-  await inTime('all are moved', () => onVersion(accounts, before.version) === 3);
-  await inTime('it is finished', async () => (await rotationOf(files)).state === 'finished');
-  const answer = { status: 403, body: { 'odata.error': { code: 'AuthorizationPermissionMismatch' } } };
-  const writes = ['POST', 'PUT', 'PATCH', 'MERGE', 'DELETE'];
-  app.azure.faults.add(
-    writes.map((method) => ({ match: { host: 'stcmkapp.table.*', method, path: 'cmkfleet|batch' }, answer })),
-  );
-  const next = rotate(files);
-  await inTime('all are moved', () => onVersion(accounts, next.version) === 3);
-  app.azure.faults.clear();
-}, 120_000);
-
 it('while moves are paused nothing moves, and when they are resumed everything does', async () => {
   const files = new TestKey(app.azure.world);
   const accounts = [files.account(), files.account(), files.account('automatic')];
@@ -156,3 +140,20 @@ it('whoever may only look may not pause, and a body that is not right changes no
   expect((await call('/rotations/kv-files/no-such-key')).status).toBe(404);
   expect((await call('/resume', { reason: 'nothing to resume' })).body).toMatchObject({ pauses: [], ended: [] });
 });
+
+// The last one: what an instance could not write into the index meanwhile, no drift check makes up for here.
+it('an index that can be read and not be written holds nobody back for the sake of a canary', async () => {
+  const files = new TestKey(app.azure.world);
+  const accounts = Array.from({ length: 3 }, () => files.account());
+  const before = rotate(files);
+  await inTime('all are moved', () => onVersion(accounts, before.version) === 3);
+  await inTime('it is finished', async () => (await rotationOf(files)).state === 'finished');
+  const answer = { status: 403, body: { 'odata.error': { code: 'AuthorizationPermissionMismatch' } } };
+  const writes = ['POST', 'PUT', 'PATCH', 'MERGE', 'DELETE'];
+  app.azure.faults.add(
+    writes.map((method) => ({ match: { host: 'stcmkapp.table.*', method, path: 'cmkfleet|batch' }, answer })),
+  );
+  const next = rotate(files);
+  await inTime('all are moved', () => onVersion(accounts, next.version) === 3);
+  app.azure.faults.clear();
+}, 120_000);
