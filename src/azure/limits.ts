@@ -29,13 +29,12 @@ export const LIMITS = {
   keyWork: { requestMs: 12_000, repeats: 2, onceMoreAfterHang: true, longestWaitMs: 0 },
   /** Somebody at a keyboard waits for a throttled service rather than to begin anew; keys in hardware take a while. */
   operator: { requestMs: 60_000, repeats: 3, longestWaitMs: 10_000 },
-  /** The same patience with Azure Resource Manager, where nothing but the command line asks. */
-  operatorResourceManager: { ...RESOURCE_MANAGER, writeMs: 60_000, repeats: 3, longestWaitMs: 10_000 },
   /**
-   * A command about many accounts needs more than Storage gives in five minutes (800 reads for a subscription and region):
-   * whoever began it waits for as long as the service says.
+   * Azure Resource Manager, where the command line asks. A command about many accounts needs more than Storage gives in five
+   * minutes (800 reads for a subscription and region), and others may have taken it from one about a single account: whoever
+   * began it waits for as long as the service says.
    */
-  manyAccounts: { ...RESOURCE_MANAGER, writeMs: 60_000, repeats: 4, longestWaitMs: 300_000, refusedWrites: true },
+  commandLine: { ...RESOURCE_MANAGER, writeMs: 60_000, repeats: 4, longestWaitMs: 300_000, refusedWrites: true },
   /** Reads of Azure Resource Manager, and its writes that nobody measured. */
   resourceManager: { ...RESOURCE_MANAGER, writeMs: 60_000 },
   /**

@@ -1,7 +1,7 @@
 import type { TokenCredential } from '@azure/identity';
 import { createArmReader } from './arm-reader.ts';
 import type { Cloud } from './cloud.ts';
-import { type CallLimits, LIMITS } from './limits.ts';
+import type { CallLimits } from './limits.ts';
 
 /** Resources of any type by their names: what ARM shows of them to whoever may read them, in whichever group. */
 export interface Resources {
@@ -13,11 +13,7 @@ export interface Resources {
   find(subscriptionId: string, type: string, name: string): Promise<string[]>;
 }
 
-export function createResources(
-  credential: TokenCredential,
-  cloud: Cloud,
-  limits: CallLimits = LIMITS.operatorResourceManager,
-): Resources {
+export function createResources(credential: TokenCredential, cloud: Cloud, limits: CallLimits): Resources {
   const read = createArmReader(credential, cloud, limits);
   return {
     async find(subscriptionId, type, name) {

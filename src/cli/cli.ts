@@ -54,8 +54,6 @@ export class Cli {
   exitCode: ExitCode = EXIT.ok;
   /** What runs goes on until it is interrupted, which is no failure. */
   isEndless = false;
-  /** What runs asks about many accounts: a service that throttles is waited for as long as it says. */
-  isPatient = false;
   /** What runs, and what it has done so far. */
   #running: { readonly operation: string; readonly journal: Journal; readonly output: Output } | undefined;
 
@@ -93,7 +91,7 @@ export class Cli {
       this.credential(options),
       this.cloud(options),
       this.environment.AZURE_SUBSCRIPTION_ID || undefined,
-      this.isPatient ? (await import('./patience.ts')).patience(this.context.err) : undefined,
+      (await import('./patience.ts')).patience(this.context.err),
     );
   }
 

@@ -1,11 +1,11 @@
 import { type CallLimits, LIMITS } from '../azure/limits.ts';
 import type { Sink } from './output.ts';
 
-/** Limits of calls about many accounts: what is waited for is said, of several calls that wait at once by the first. */
+/** Limits of the command line's calls: what is waited for is said, of several calls that wait at once by the first. */
 export function patience(err: Sink): CallLimits {
   let toldUntilMs = 0;
   return {
-    ...LIMITS.manyAccounts,
+    ...LIMITS.commandLine,
     onWait(ms) {
       const nowMs = performance.now();
       if (nowMs < toldUntilMs) return;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
 import { describeFailure } from '../azure/failure.ts';
-import { LIMITS } from '../azure/limits.ts';
+import type { CallLimits } from '../azure/limits.ts';
 import { armScope, authorizationManagement } from '../azure/resource-manager.ts';
 import { type KeyRole, roleDefinitionId } from './key-roles.ts';
 
@@ -23,8 +23,8 @@ export interface RoleAssignments {
   create(wanted: WantedRole): Promise<void>;
 }
 
-export function createRoleAssignments(credential: TokenCredential, cloud: Cloud): RoleAssignments {
-  const { roleAssignments } = authorizationManagement(credential, cloud, LIMITS.operatorResourceManager);
+export function createRoleAssignments(credential: TokenCredential, cloud: Cloud, limits: CallLimits): RoleAssignments {
+  const { roleAssignments } = authorizationManagement(credential, cloud, limits);
   return {
     async create({ role, scope, subscriptionId, principalId, principalType }) {
       try {

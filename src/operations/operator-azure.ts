@@ -68,13 +68,13 @@ const PERSON_OPTIONS: KeysOptions = { limits: LIMITS.operator };
 /**
  * No call is made yet, and no token is fetched.
  *
- * @param limits of calls of Azure Resource Manager, where they are others than usual; break-glass keeps its own
+ * @param limits of calls of Azure Resource Manager; break-glass on a key keeps its own
  */
 export function createAzure(
   signIn: TokenCredential,
   cloud: Cloud,
   defaultSubscription?: string,
-  limits?: CallLimits,
+  limits: CallLimits = LIMITS.commandLine,
 ): Azure {
   const credential = withTokenDeadline(signIn, OPERATOR_TOKEN_MS);
   const accounts = createStorageAccounts(credential, cloud, limits);
@@ -96,7 +96,7 @@ export function createAzure(
     keys: createKeys(credential, PERSON_OPTIONS),
     urgentKeys: createKeys(credential, URGENT_OPTIONS),
     keyAdmin: createKeyAdmin(credential, LIMITS.operator),
-    roles: createRoleAssignments(credential, cloud),
+    roles: createRoleAssignments(credential, cloud, limits),
     now: () => new Date(),
     sleep: (ms) => sleep(ms),
   };

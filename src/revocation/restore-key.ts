@@ -4,7 +4,7 @@ import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { type AppliedChange, applyChanges } from './apply-changes.ts';
 import { planClose, planCloseLost, planMark, planReopen } from './restore-plans.ts';
-import { isNewer, type RevocationStamp, readRevocation, revokers } from './revocation.ts';
+import { isNamed, isNewer, type RevocationStamp, readRevocation, revokers } from './revocation.ts';
 import { planKeepRevoked, type VersionChange } from './revocation-plans.ts';
 import { reportVersions, type VersionReport } from './version-report.ts';
 
@@ -94,7 +94,7 @@ export async function restoreKey(
     }
   }
   const { open, restored } = readRevocation(before, now());
-  if (!open && restored?.id === request.revocation) {
+  if (!open && restored && isNamed(restored.id, request.revocation)) {
     // A restore that was broken off, or a write that came after it: what is missing is done.
     const stamp = { ...restored, revokedBy: restored.restoredBy };
     return { ...(await finishRestore(key, stamp, restored.restoredBy, before, services)), recovered };
@@ -118,7 +118,7 @@ export function refusedRestore(
 ): 'nothing' | 'unbelieved' | 'otherRevocation' | 'secondPerson' | undefined {
   const { open, unbelieved } = readRevocation(versions, now);
   if (!open) return unbelieved.length > 0 ? 'unbelieved' : 'nothing';
-  if (open.id !== request.revocation) return 'otherRevocation';
+  if (!isNamed(open.id, request.revocation)) return 'otherRevocation';
   const isRevoker = revokers(versions, now).includes(request.restoredBy.toLowerCase());
   return request.dualControl && isRevoker ? 'secondPerson' : undefined;
 }

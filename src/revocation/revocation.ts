@@ -34,6 +34,11 @@ export function newId(): string {
   return randomBytes(10).toString('hex');
 }
 
+/** Whether somebody who names a revocation means that one: an id is the same in capitals. */
+export function isNamed(id: string | undefined, named: string): boolean {
+  return id?.toLowerCase() === named.toLowerCase();
+}
+
 const OBJECT_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** A revocation: who revoked a key, and when. Of two, the one with the later time is the newer one. */

@@ -55,6 +55,16 @@ describe('a restore', () => {
     expect(enabledOf(key)).toEqual([false, false]);
   });
 
+  it('is of the revocation that is named, in capitals too, also once it is restored', async () => {
+    const key = keyOf(wire.azure, 1);
+    const services = wire.services();
+    const { revocation } = await revoke(key, services);
+    const id = revocation?.id.toUpperCase();
+    expect(await restore(key, services, 'bob', id)).toMatchObject({ reason: 'Restored', complete: true });
+    expect(enabledOf(key)).toEqual([true]);
+    expect((await restore(key, services, 'bob', id)).complete).toBe(true);
+  });
+
   it('is of the newest revocation, refused to who made it, and gives back what the one that it joined disabled', async () => {
     const key = keyOf(wire.azure, 1);
     const services = wire.services();

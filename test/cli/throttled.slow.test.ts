@@ -42,7 +42,7 @@ const throttle = (method: string, path: string, times = 1) =>
     },
   ]);
 
-describe('Azure that throttles, where there are many accounts', () => {
+describe('Azure that throttles', () => {
   it('is waited for as long as it says, which is told: cmk fleet list', async () => {
     const site = procedures.site();
     const account = procedures.encrypted(site);
@@ -74,5 +74,16 @@ describe('Azure that throttles, where there are many accounts', () => {
     expect(accounts.map(({ encryption }) => encryption.keyvaultproperties?.keyversion)).toEqual(
       accounts.map(() => site.version.version),
     );
+  });
+
+  it('is waited for as well where one account is changed: cmk account pin', async () => {
+    const site = procedures.site();
+    const account = procedures.encrypted(site);
+    throttle('PATCH', `/storageAccounts/${account.name}\\?`, 2);
+    expect(await cmk('account', 'pin', account.id, '--yes')).toMatchObject({
+      code: 0,
+      err: expect.stringContaining('Azure is throttling: waiting for 2 s\n'),
+    });
+    expect(account.encryption.keyvaultproperties?.keyversion).toBe(site.version.version);
   });
 });

@@ -95,7 +95,6 @@ export async function runMany(bulk: BulkCommand, command: Command, cli: Cli): Pr
   const path = options.resumeFile ?? defaultResumeFile(command, options);
   const resume = openResumeFile(path, `account ${command.name()}`);
   if (!bulk.looks && !options.dryRun) checkWritable(path);
-  cli.isPatient = true;
   await cli.run(
     command,
     async (operation) => {

@@ -54,7 +54,6 @@ export function addFleetCommands(program: Command, cli: Cli): void {
       const { listFleet } = await import('../../operations/fleet-list.ts');
       const { subscription } = command.optsWithGlobals<{ subscription?: string }>();
       const filter = given({ key, vault, resourceGroup, tag });
-      cli.isPatient = true;
       await cli.look(
         command,
         async (operation) => {

@@ -11,7 +11,7 @@ import { type AccountReadiness, type RestoredKey, restore } from '../../revocati
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { isComplete, refusedRestore } from '../../revocation/restore-key.ts';
 import { planReopen } from '../../revocation/restore-plans.ts';
-import { readRevocation } from '../../revocation/revocation.ts';
+import { isNamed, readRevocation } from '../../revocation/revocation.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
 import type { Environment } from '../../settings/settings.ts';
 import type { Change } from '../journal.ts';
@@ -171,7 +171,7 @@ async function preview(
   if (deleted) journal.planned(recovery(key));
   const versions = deleted ? [deleted] : listed;
   const { open, restored } = readRevocation(versions, azure.now());
-  if (!open && restored?.id === revocation) journal.found(restoredAlready(revocation));
+  if (!open && isNamed(restored?.id, revocation)) journal.found(restoredAlready(revocation));
   else {
     const end = refusedRestore(versions, { revocation, restoredBy: objectId, dualControl }, azure.now());
     if (end) refuse(key, { end, revocation: open });
