@@ -63,14 +63,23 @@ export async function awaitTurn(
   return undefined;
 }
 
+export interface PutOff {
+  /** No earlier than in so many milliseconds. */
+  readonly waitMs: number;
+  readonly why: string;
+  /** What the turn of the message was handed out for and was not done: the schedule has it back. */
+  readonly unused?: PacedCalls | undefined;
+}
+
 /** A turn that is too far away: the work is handed out anew, for a time when it can be done. */
 export function putOff(
   work: AccountWork,
   place: PacedPlace,
   calls: PacedCalls,
-  { waitMs, why }: { readonly waitMs: number; readonly why: string },
+  { waitMs, why, unused }: PutOff,
   { schedule, random, now }: Pick<ReconcileServices, 'schedule' | 'random' | 'now'>,
 ): Outcome {
+  if (unused && work.turn !== undefined) schedule.release(place, unused, work.turn);
   const handed = handOut(schedule, place, calls, now().getTime(), waitMs * (1 + JITTER * random()));
   const { delaySeconds, turn } = handed;
   const detail = `${why} It is its turn in ${delaySeconds} s.`;

@@ -47,8 +47,9 @@ export async function reconcileAccount(work: AccountWork, services: ReconcileSer
   const calls = work.scopes === 'only' ? {} : MOVE_CALLS;
   const waitMs = await awaitTurn(place, calls, services, work.turn);
   if (waitMs !== undefined) {
-    const layOut = work.scopes === 'only' ? calls : moveCalls(work);
-    return putOff(work, place, layOut, { waitMs, why: `The budgets of ${pacingCell(place)} are used up.` }, services);
+    const unused = moveCalls(work);
+    const why = `The budgets of ${pacingCell(place)} are used up.`;
+    return putOff(work, place, unused, { waitMs, why, unused }, services);
   }
 
   const turnMs = now().getTime();

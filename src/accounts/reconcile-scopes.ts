@@ -28,11 +28,13 @@ export async function reconcileScopes(
   const place = { subscriptionId: account.subscriptionId, location: work.location };
   const wait = async (calls: PacedCalls, turnMs?: number): Promise<Outcome | undefined> => {
     const waitMs = await awaitTurn(place, calls, services, turnMs);
-    return waitMs === undefined ? undefined : later(waitMs, calls.lists ? 'lists' : 'writes');
+    return waitMs === undefined
+      ? undefined
+      : later(waitMs, calls.lists ? 'lists' : 'writes', turnMs === undefined ? undefined : calls);
   };
-  const later = (waitMs: number, what: string): Outcome => {
+  const later = (waitMs: number, what: string, unused?: PacedCalls): Outcome => {
     const why = `The ${what} of ${pacingCell(place)} are used up.`;
-    return putOff({ ...work, scopes: 'only' }, place, LIST_CALLS, { waitMs, why }, services);
+    return putOff({ ...work, scopes: 'only' }, place, LIST_CALLS, { waitMs, why, unused }, services);
   };
   const begun = new Set(journal.found.flatMap(({ scope }) => scope ?? []));
   // What an order has begun is seen to, unless a message of its own is.
