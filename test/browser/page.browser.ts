@@ -1,27 +1,16 @@
-import type { Page, Route } from 'playwright-core';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { useApp } from '../support/app.ts';
-import { eventually } from '../support/eventually.ts';
-import { TestKey } from '../support/fleet.ts';
 import { useChromium } from './chromium.ts';
 import { callApi, readShare } from './page-people.ts';
-import { axeFinds, signIn, signInBy, widerThanScreen } from './page-session.ts';
+import { signIn, signInBy } from './page-session.ts';
 import { answersOf, useVisits } from './visits.ts';
 
 const NASTY = '<img src=x onerror="document.title=1">';
 const KEY = 'kv-files/files-key';
-/** Nothing in it lets a line break. */
-const LONG = 'x'.repeat(200);
 
 const chromium = useChromium();
-const app = useApp({
-  env: { CMK_AUTOFIX: 'none' },
-  prepare: ({ world }) => {
-    const key = new TestKey(world, 'kv-records');
-    key.account('pinned', { name: 'stnasty01', tags: { 'cmk-key': NASTY, note: NASTY } });
-  },
-});
-const { as, open } = useVisits(chromium, app);
+const app = useApp({ env: { CMK_AUTOFIX: 'none' } });
+const { as } = useVisits(chromium, app);
 
 const call = (who: string, method: string, path: string, body?: object) => callApi(app, who, method, path, body);
 
@@ -290,151 +279,5 @@ describe('what is under way', () => {
     account.tags = {};
     await page.getByRole('button', { name: 'Check again' }).click();
     await named.first().waitFor({ state: 'detached', timeout: 30_000 });
-  });
-});
-
-const VIEWS = [
-  ['now', '#/', 'Not well|Worth a look|All is well'],
-  ['fleet', '#/fleet', 'stfiles01'],
-  ['account', '#/fleet/stnasty01', 'Microsoft.Storage'],
-  ['keys', '#/keys', 'kv-records'],
-  ['key', `#/keys/${KEY}`, 'Used by'],
-  ['break-glass', '#/break-glass', 'Choose a key'],
-  ['break-glass of a key', `#/break-glass/${KEY}`, 'See what would stop'],
-  ['audit', '#/audit', 'The chain holds'],
-  ['record', '#/audit/1', 'Its place in the chain'],
-  ['trend', '#/trend', 'Revocations'],
-] as const;
-
-/** In the page as it is: what it has read before stays. */
-async function goTo(page: Page, view: string): Promise<void> {
-  await page.evaluate(`location.hash = ${JSON.stringify(view)}`);
-}
-
-describe.each(['light', 'dark'] as const)('for everybody, %s', (colorScheme) => {
-  it('axe-core finds nothing on any view', async () => {
-    const { page } = await as('operator', '#/', { colorScheme });
-    for (const [name, view, text] of VIEWS) {
-      await goTo(page, view);
-      await page.getByText(new RegExp(text)).first().waitFor();
-      expect(await axeFinds(page), name).toEqual([]);
-    }
-  });
-
-  it.each([
-    ['is on its way', () => {}],
-    ['does not come', (route: Route) => route.fulfill({ status: 503, body: 'away' })],
-  ])('nor while what a view shows %s', async (_, answer) => {
-    const { page } = await open('#/nowhere', { colorScheme, provoked: answersOf('503') });
-    await page.route('**/api/**', answer);
-    await signIn(page, 'operator');
-    for (const [name, view] of VIEWS) {
-      const before = await page.title();
-      await goTo(page, view);
-      await eventually('the view is there', async () => (await page.title()) !== before);
-      expect(await axeFinds(page), name).toEqual([]);
-    }
-  });
-});
-
-/** Fields that somebody else may have put words into; an answer with all of them made hostile. */
-const OTHERS_WORDS =
-  /^(name|region|resourceGroup|subscription|tags|label|is|shouldBe|fix|detail|text|version|createdBy|message|why|ticket|warnings|objectId|file|what)$/;
-
-function madeHostile(value: unknown, isWords = false): unknown {
-  if (typeof value === 'string') return isWords ? `${value}${NASTY}${LONG}` : value;
-  if (Array.isArray(value)) return value.map((one) => madeHostile(one, isWords));
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([name, inner]) => [name, madeHostile(inner, isWords || OTHERS_WORDS.test(name))]),
-  );
-}
-
-describe('names that look like markup', () => {
-  it('stay text wherever they stand, and make no view wider than a narrow screen', async () => {
-    const { page } = await as('operator', '#/', { viewport: { width: 320, height: 640 } });
-    await page.route('**/api/**', async (route) => {
-      const response = await route.fetch({ headers: { ...route.request().headers(), 'if-none-match': '' } });
-      await route.fulfill({ response, json: madeHostile(await response.json()) });
-    });
-    for (const [name, view] of VIEWS) {
-      await page.goto(`${app.url}/#/trend`);
-      await page.goto(`${app.url}/${view}`);
-      if (/^(now|fleet|account|keys|audit|record)$/.test(name))
-        await page.getByText(NASTY).first().waitFor({ state: 'attached' });
-      expect(await page.locator('img, iframe').count(), name).toBe(0);
-      expect(await widerThanScreen(page), name).toBe(0);
-      expect(await page.title(), name).toMatch(/ · cmk-autopilot$/);
-    }
-  });
-});
-
-describe('on any screen', () => {
-  it.each([
-    [320, 640],
-    [390, 844],
-    [1400, 900],
-  ])('of %i × %i no view scrolls sideways', async (width, height) => {
-    const { page } = await as('operator', '#/', { viewport: { width, height } });
-    for (const [name, view, text] of VIEWS) {
-      await page.goto(`${app.url}/${view}`);
-      await page.getByText(new RegExp(text)).first().waitFor();
-      expect(await widerThanScreen(page), name).toBe(0);
-    }
-  });
-
-  it('can be used by the keyboard alone: the heading of a new view has the focus', async () => {
-    const { page } = await as('operator');
-    await page.getByRole('link', { name: 'Keys', exact: true }).focus();
-    await page.keyboard.press('Enter');
-    await page.getByRole('heading', { level: 1, name: 'Keys' }).waitFor();
-    await eventually('the heading has the focus', () =>
-      page.evaluate<boolean>('document.activeElement?.textContent === "Keys"'),
-    );
-  });
-
-  it('asks for nothing while it is out of sight, and for what has changed alone', async () => {
-    const { page, requests } = await as('operator', '#/trend', { clock: true });
-    await page.getByText('Revocations').first().waitFor();
-    const etags: string[] = [];
-    page.on('response', (response) => {
-      if (response.url().endsWith('/api/audit')) etags.push(`${response.status()}`);
-    });
-    await page.goto(`${app.url}/#/audit`);
-    await eventually('a first answer', () => etags.length >= 1);
-    await page.clock.fastForward(16_000);
-    await eventually('a second answer', () => etags.length >= 2);
-    expect(etags).toContain('304');
-    await page.evaluate(`Object.defineProperty(document, 'hidden', { configurable: true, get: () => true })`);
-    const before = requests.length;
-    await page.clock.fastForward(120_000);
-    expect(requests.slice(before)).toEqual([]);
-  });
-});
-
-describe('without JavaScript', () => {
-  it('it says what it needs', async () => {
-    const { page } = await open('', { javaScriptEnabled: false });
-    expect(await page.locator('noscript').textContent()).toContain('it needs');
-    expect(await page.locator('noscript main').isVisible()).toBe(true);
-  });
-});
-
-describe('what is served', () => {
-  it('is held by a strict policy, and files are kept for good', async () => {
-    const document = await fetch(`${app.url}/`);
-    const policy = document.headers.get('content-security-policy') ?? '';
-    expect(policy).toContain("default-src 'none'");
-    expect(policy).toContain("frame-ancestors 'none'");
-    expect(policy).toContain("require-trusted-types-for 'script'");
-    expect(policy).not.toMatch(/unsafe|\*/);
-    const [, script = ''] = /src="(page\/main-[\w]+\.js)"/.exec(await document.text()) ?? [];
-    const file = await fetch(`${app.url}/${script}`);
-    expect(file.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
-    await file.body?.cancel();
-    expect((await fetch(`${app.url}/page/index.html`)).status).toBe(404);
-    expect((await fetch(`${app.url}/page/..%2fhost.json`)).status).toBe(404);
-    const again = await fetch(`${app.url}/`, { headers: { 'if-none-match': document.headers.get('etag') ?? '' } });
-    expect(again.status).toBe(304);
   });
 });
