@@ -42,7 +42,7 @@ export async function reconcileAccount(work: AccountWork, services: ReconcileSer
   }
 
   // The turn comes before the reads, so that nothing is waited for between reading the account and writing it.
-  const { turns, schedule, sleep, now } = services;
+  const { turns, schedule, now } = services;
   const place = { subscriptionId: id.subscriptionId, location: work.location };
   const calls = work.scopes === 'only' ? {} : MOVE_CALLS;
   const waitMs = await awaitTurn(place, calls, services, work.turn);
@@ -53,23 +53,31 @@ export async function reconcileAccount(work: AccountWork, services: ReconcileSer
   }
 
   const turnMs = now().getTime();
-  let wrote = false;
+  const { outcome, wrote } = await atItsTurn(place, { work, key, id }, services, log);
+  // Before it is laid out anew: what was refused may find no other turn within the hour.
+  if (!wrote && calls.writes) {
+    turns.release(place, { writes: calls.writes }, turnMs);
+    schedule.release(place, { writes: calls.writes }, work.turn ?? turnMs);
+  }
+  return spread(outcome, work, place, services);
+}
+
+async function atItsTurn(
+  place: PacedPlace,
+  about: { readonly work: AccountWork; readonly key: ManagedKey; readonly id: ResourceId },
+  services: ReconcileServices,
+  log: Log,
+): Promise<{ readonly outcome: Outcome; readonly wrote: boolean }> {
+  const { subscriptionId, name } = about.id;
   try {
     // Messages about one account that come together wait for each other; a longer wait is one for the queue.
-    const name = `account/${id.subscriptionId}/${id.name.toLowerCase()}`;
-    const lease = await acquirePatiently(() => services.leases.acquire(name), PATIENCE, sleep);
-    if (!lease) return BUSY;
+    const acquire = () => services.leases.acquire(`account/${subscriptionId}/${name.toLowerCase()}`);
+    const lease = await acquirePatiently(acquire, PATIENCE, services.sleep);
+    if (!lease) return { outcome: BUSY, wrote: false };
     const accounts = tellingRefusals(services.accounts, place, services);
-    const result = await underLease(lease, { work, key, id }, { ...services, accounts }, log);
-    wrote = result.wrote;
-    return spread(result.outcome, work, place, services);
+    return await underLease(lease, about, { ...services, accounts }, log);
   } catch (error) {
-    return spread(outcomeOfFailure(error), work, place, services);
-  } finally {
-    if (!wrote && calls.writes) {
-      turns.release(place, { writes: calls.writes }, turnMs);
-      schedule.release(place, { writes: calls.writes }, work.turn ?? turnMs);
-    }
+    return { outcome: outcomeOfFailure(error), wrote: false };
   }
 }
 

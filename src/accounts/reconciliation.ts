@@ -28,7 +28,7 @@ export class Reconciliation {
   readonly revoked: RevokedParts;
   /** What a standing order has to do with this look. */
   rekey: RekeyTask | undefined;
-  /** Whether any write was tried. */
+  /** Whether any write was tried, and not refused for its budgets. */
   wrote = false;
   readonly #log: Log;
   #versions: readonly KeyVersion[] = [];
@@ -169,11 +169,13 @@ export class Reconciliation {
       this.journal.drop(intent);
       return BUSY;
     }
+    const wrote = this.wrote;
     this.wrote = true;
     let answer: KeyUse | undefined;
     try {
       answer = await reading.write(plan.pin, isRekey(plan) ? plan.to : undefined);
     } catch (error) {
+      if (describeFailure(error).kind === 'throttled') this.wrote = wrote;
       return this.#failed(error, intent);
     }
     const verdict = judge(intent, answer, this.#versions);

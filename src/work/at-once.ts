@@ -1,8 +1,10 @@
 import type { Work, WorkQueueName } from './messages.ts';
-import type { HeldMessages } from './work-queue-client.ts';
+import type { HeldMessage, HeldMessages } from './work-queue-client.ts';
 
-/** A message waits out of sight for so long while its work is done elsewhere. Seconds. */
+/** A message is out of sight for so long after the process that does its work has died. Seconds. */
 const HELD_SECONDS = 15;
+/** The time between two renewals of that: one may fail, and one may take its time. Milliseconds. */
+const RENEWED_MS = 5_000;
 
 /** Room that several have together: what one of them has begun is missing to the others until it is over. */
 export class SharedRoom {
@@ -25,7 +27,8 @@ export class SharedRoom {
 
 /**
  * Work that is done where it is found, so that nobody waits for a queue to be looked into: first it is put there, out of
- * sight, and it is taken out when it is done. What is broken off, or takes too long, is done from the queue.
+ * sight, and it is taken out when it is done. What is broken off is done from the queue; what takes long is not done there
+ * as well: finding thousands of accounts twice would lay them out over twice the time.
  */
 export class AtOnce {
   readonly #messages: HeldMessages;
@@ -62,7 +65,7 @@ export class AtOnce {
     try {
       const held = await this.#messages.hold(queue, work, HELD_SECONDS);
       this.#under.push(
-        run()
+        keptWhile(held, run)
           .then(() => held.remove())
           .catch(() => {})
           .finally(over),
@@ -77,5 +80,22 @@ export class AtOnce {
   /** When all that was begun is over, one way or another. Never rejects. */
   async settled(): Promise<void> {
     for (let done = 0; done < this.#under.length; done += 1) await this.#under[done];
+  }
+}
+
+/** Keeps the message out of sight until the work has ended. */
+async function keptWhile(held: HeldMessage, run: () => Promise<void>): Promise<void> {
+  let renewal = Promise.resolve();
+  const renew = (): void => {
+    renewal = renewal.then(() => held.keep(HELD_SECONDS)).catch(() => {});
+  };
+  const timer = setInterval(renew, RENEWED_MS);
+  timer.unref();
+  try {
+    await run();
+  } finally {
+    clearInterval(timer);
+    // It changes what the message is taken out by.
+    await renewal;
   }
 }

@@ -27,6 +27,8 @@ export interface HeldMessages {
 }
 
 export interface HeldMessage {
+  /** Keeps it out of sight for so many seconds from now. Errors are the SDK's: somebody else may have it in hand by now. */
+  keep(seconds: number): Promise<void>;
   /** Takes it out of the queue; without effect when somebody else has it in hand by now. Errors are the SDK's. */
   remove(): Promise<void>;
 }
@@ -54,10 +56,16 @@ export function createWorkQueue(
     send: (queue, work, delaySeconds = 0) =>
       send(queue, textOf(work), delaySeconds > 0 ? toQueueDelay(delaySeconds) : 0),
     async hold(queue, work, seconds) {
-      const { messageId, popReceipt } = await add(queue, textOf(work), toQueueDelay(seconds));
+      const { messageId, ...added } = await add(queue, textOf(work), toQueueDelay(seconds));
+      const client = service.getQueueClient(queue);
+      let receipt = added.popReceipt;
       return {
+        async keep(more) {
+          const { popReceipt } = await client.updateMessage(messageId, receipt, undefined, toQueueDelay(more));
+          receipt = popReceipt ?? receipt;
+        },
         async remove() {
-          await unlessMissing(() => service.getQueueClient(queue).deleteMessage(messageId, popReceipt));
+          await unlessMissing(() => client.deleteMessage(messageId, receipt));
         },
       };
     },

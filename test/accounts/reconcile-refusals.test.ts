@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { addIdentity, addVault, allowStorage } from '../../local/azure/fleet.ts';
+import { handOut, MOVE_CALLS } from '../../src/accounts/dispatcher.ts';
+import { Turns } from '../../src/azure/turns.ts';
 import { ACCOUNT_WORK, type AccountWork } from '../../src/work/messages.ts';
 import { group, storageIdentity, vaultNamed } from '../support/fleet.ts';
 import { pinnedTo, useAccounts } from './account-fixture.ts';
@@ -115,6 +117,24 @@ describe('what Azure refuses', () => {
       expect(wire.azure.requests.since(since)).toEqual([]);
     },
   );
+
+  it('a write that was refused takes none of the hour: the account is back when Azure said, with all else laid out', async () => {
+    const files = key();
+    const account = files.account();
+    files.add();
+    // 24 writes an hour, of which this is the last one.
+    const services = { ...wire.services(), turns: new Turns(0.02), schedule: new Turns(0.02) };
+    const place = { subscriptionId: account.id.split('/')[2] ?? '', location: account.location };
+    const nowMs = wire.azure.clock.nowMs();
+    for (const turns of [services.turns, services.schedule])
+      for (let n = 0; n < 23; n++) turns.take(place, { writes: 1 }, nowMs - 60_000);
+    const { turn } = handOut(services.schedule, place, MOVE_CALLS, nowMs);
+    const answer = { status: 429, headers: { 'Retry-After': '40' }, body: { error: { code: 'TooManyRequests' } } };
+    wire.azure.faults.add([{ match: { method: 'PATCH', path: account.name }, times: 1, answer }]);
+    const outcome = await reconcile({ ...files.accountWork(account), turn }, services);
+    expect(outcome).toMatchObject({ reason: 'Throttled', counts: false });
+    expect((outcome as { delaySeconds: number }).delaySeconds).toBeLessThan(60);
+  });
 
   it('a place that said 429 is left alone by the whole instance: others go back without a call, and not in a heap', async () => {
     const [files, services] = [key(), wire.services()];

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { AtOnce, SharedRoom } from '../../src/work/at-once.ts';
 import { KEY_WORK, type Work } from '../../src/work/messages.ts';
 
@@ -11,7 +11,10 @@ async function messageOf(run: () => Promise<void>, room = 1): Promise<string[]> 
   const messages = {
     hold: async () => {
       told.push('in the queue');
-      return { remove: async () => void told.push('taken out') };
+      return {
+        keep: async (seconds: number) => void told.push(`kept for ${seconds} s`),
+        remove: async () => void told.push('taken out'),
+      };
     },
   };
   const atOnce = new AtOnce(messages, room);
@@ -30,6 +33,17 @@ describe('work that is done in place', () => {
     expect(await messageOf(later)).toEqual(['in the queue', 'begun', 'done', 'taken out']);
   });
 
+  it('is kept out of sight for as long as it takes, and no longer', async () => {
+    vi.useFakeTimers();
+    try {
+      const told = await messageOf(async () => void (await vi.advanceTimersByTimeAsync(12_000)));
+      expect(told).toEqual(['in the queue', 'begun', 'kept for 15 s', 'kept for 15 s', 'done', 'taken out']);
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it('stays in the queue when it fails', async () => {
     expect(await messageOf(() => Promise.reject(new Error('broken off')))).toEqual(['in the queue', 'begun']);
   });
@@ -39,7 +53,7 @@ describe('work that is done in place', () => {
   });
 
   it('shares what room there is beside its own until it is over', async () => {
-    const messages = { hold: async () => ({ remove: async () => {} }) };
+    const messages = { hold: async () => ({ keep: async () => {}, remove: async () => {} }) };
     const of = new SharedRoom(1);
     const one = new AtOnce(messages, 1, { pieces: 2, of });
     const other = new AtOnce(messages, 1, { pieces: 2, of });
