@@ -420,6 +420,7 @@ module roles 'modules/roles.bicep' = [
     scope: subscription(id)
     params: {
       environmentName: environmentName
+      appSubscriptionId: subscription().subscriptionId
       allowKeyRecovery: allowKeyRecovery
       allowEventRepair: allowEventRepair
       forVaults: contains(vaultSubscriptions, id)

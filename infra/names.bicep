@@ -95,9 +95,16 @@ var eventFunctions = [
 ]
 
 @export()
-@description('Id (a GUID) of one of the custom roles. A role definition belongs to one subscription and one environment, so that two environments never share, and never delete, each other\'s roles.')
-func roleGuid(subscriptionId string, environmentName string, role string) string =>
-  guid(subscriptionId, environmentName, 'cmk-autopilot', role)
+@description('Names this app in a subscription where roles are defined: by its environment, and elsewhere than in its own subscription by that too. Others may have an environment of the same name, with vaults or accounts in one subscription with ours.')
+func instanceIn(subscriptionId string, appSubscriptionId string, environmentName string) string =>
+  toLower(subscriptionId) == toLower(appSubscriptionId)
+    ? environmentName
+    : '${toLower(appSubscriptionId)}/${environmentName}'
+
+@export()
+@description('Id (a GUID) of one of the custom roles. A role definition belongs to one subscription and one app, so that two apps never share, and never delete, each other\'s roles.')
+func roleGuid(subscriptionId string, instance string, role string) string =>
+  guid(subscriptionId, instance, 'cmk-autopilot', role)
 
 @export()
 @description('Subscription in the id of a resource or resource group, lower case.')

@@ -3,7 +3,16 @@
 // topic's own, system-assigned: behind the firewall of a storage account Event Grid counts as a trusted service with no
 // other (Event Grid, "Event delivery with a managed identity").
 
-import { containerNames, eventFunctions, nameOf, resourceGroupOf, roleGuid, subscriptionOf, tagSet } from '../names.bicep'
+import {
+  containerNames
+  eventFunctions
+  instanceIn
+  nameOf
+  resourceGroupOf
+  roleGuid
+  subscriptionOf
+  tagSet
+} from '../names.bicep'
 
 param environmentName string
 param vaultId string
@@ -93,7 +102,11 @@ resource subscriptions 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025
 
 var eventOperatorId = subscriptionResourceId(
   'Microsoft.Authorization/roleDefinitions',
-  roleGuid(subscription().subscriptionId, environmentName, 'event-operator')
+  roleGuid(
+    subscription().subscriptionId,
+    instanceIn(subscription().subscriptionId, subscriptionOf(functionAppId), environmentName),
+    'event-operator'
+  )
 )
 
 resource operator 'Microsoft.Authorization/roleAssignments@2022-04-01' = {

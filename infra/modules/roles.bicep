@@ -4,10 +4,12 @@
 
 targetScope = 'subscription'
 
-import { roleGuid } from '../names.bicep'
+import { instanceIn, roleGuid } from '../names.bicep'
 
 @description('Distinguishes the roles of several environments: the names of roles are unique in a tenant.')
 param environmentName string
+@description('Subscription of the app.')
+param appSubscriptionId string
 @description('Lets the app bring back a soft-deleted key as part of a restore.')
 param allowKeyRecovery bool
 @description('Lets the app fix event subscriptions that the drift check finds missing or aimed elsewhere.')
@@ -43,10 +45,11 @@ param forAuditKey bool
 @description('Whether the workspace with the audit logs of the vaults, which tell who used a key, is in this subscription.')
 param forUsageLog bool
 
-var suffix = '(${environmentName}, ${take(uniqueString(subscription().id, environmentName), 6)})'
+var instance = instanceIn(subscription().subscriptionId, appSubscriptionId, environmentName)
+var suffix = '(${environmentName}, ${take(uniqueString(subscription().id, instance), 6)})'
 
 resource vaultOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forVaults) {
-  name: roleGuid(subscription().subscriptionId, environmentName, 'vault-operator')
+  name: roleGuid(subscription().subscriptionId, instance, 'vault-operator')
   properties: {
     type: 'CustomRole'
     roleName: 'CMK Autopilot vault operator ${suffix}'
@@ -106,7 +109,7 @@ resource vaultOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if
 }
 
 resource hsmReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forHsms) {
-  name: roleGuid(subscription().subscriptionId, environmentName, 'hsm-reader')
+  name: roleGuid(subscription().subscriptionId, instance, 'hsm-reader')
   properties: {
     type: 'CustomRole'
     roleName: 'CMK Autopilot HSM reader ${suffix}'
@@ -130,7 +133,7 @@ resource hsmReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (fo
 }
 
 resource eventOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forEvents) {
-  name: roleGuid(subscription().subscriptionId, environmentName, 'event-operator')
+  name: roleGuid(subscription().subscriptionId, instance, 'event-operator')
   properties: {
     type: 'CustomRole'
     roleName: 'CMK Autopilot event operator ${suffix}'
@@ -160,7 +163,7 @@ resource eventOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if
 }
 
 resource topicReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forTopics) {
-  name: roleGuid(subscription().subscriptionId, environmentName, 'topic-reader')
+  name: roleGuid(subscription().subscriptionId, instance, 'topic-reader')
   properties: {
     type: 'CustomRole'
     roleName: 'CMK Autopilot topic reader ${suffix}'
@@ -181,7 +184,7 @@ resource topicReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (
 }
 
 resource policyReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forPolicies) {
-  name: roleGuid(subscription().subscriptionId, environmentName, 'policy-reader')
+  name: roleGuid(subscription().subscriptionId, instance, 'policy-reader')
   properties: {
     type: 'CustomRole'
     roleName: 'CMK Autopilot policy reader ${suffix}'
@@ -205,7 +208,7 @@ resource policyReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if 
 }
 
 resource accountOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forWriting) {
-  name: roleGuid(subscription().subscriptionId, environmentName, 'account-operator')
+  name: roleGuid(subscription().subscriptionId, instance, 'account-operator')
   properties: {
     type: 'CustomRole'
     roleName: 'CMK Autopilot account operator ${suffix}'
@@ -232,7 +235,7 @@ resource accountOperator 'Microsoft.Authorization/roleDefinitions@2022-04-01' = 
 }
 
 resource accountRevoker 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (allowAccountRevocation && forWriting) {
-  name: roleGuid(subscription().subscriptionId, environmentName, 'account-revoker')
+  name: roleGuid(subscription().subscriptionId, instance, 'account-revoker')
   properties: {
     type: 'CustomRole'
     roleName: 'CMK Autopilot account revoker ${suffix}'
@@ -255,7 +258,7 @@ resource accountRevoker 'Microsoft.Authorization/roleDefinitions@2022-04-01' = i
 
 // Assigned under a condition: lists alone (modules/subscription-access.bicep, modules/group-access.bicep).
 resource blobLister 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (allowBlobProbe && forWriting) {
-  name: roleGuid(subscription().subscriptionId, environmentName, 'blob-lister')
+  name: roleGuid(subscription().subscriptionId, instance, 'blob-lister')
   properties: {
     type: 'CustomRole'
     roleName: 'CMK Autopilot blob lister ${suffix}'
@@ -277,7 +280,7 @@ resource blobLister 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (a
 
 // Assigned under a condition: of one role, to and from service principals alone (modules/vault-access.bicep).
 resource keyRoleKeeper 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (allowAccountRevocation && forVaults) {
-  name: roleGuid(subscription().subscriptionId, environmentName, 'key-role-keeper')
+  name: roleGuid(subscription().subscriptionId, instance, 'key-role-keeper')
   properties: {
     type: 'CustomRole'
     roleName: 'CMK Autopilot key role keeper ${suffix}'
@@ -299,7 +302,7 @@ resource keyRoleKeeper 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if
 }
 
 resource identityAssigner 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (allowIdentityAssignment && forAccounts) {
-  name: roleGuid(subscription().subscriptionId, environmentName, 'identity-assigner')
+  name: roleGuid(subscription().subscriptionId, instance, 'identity-assigner')
   properties: {
     type: 'CustomRole'
     roleName: 'CMK Autopilot identity assigner ${suffix}'
@@ -321,7 +324,7 @@ resource identityAssigner 'Microsoft.Authorization/roleDefinitions@2022-04-01' =
 }
 
 resource inventoryReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forAccounts) {
-  name: roleGuid(subscription().subscriptionId, environmentName, 'inventory-reader')
+  name: roleGuid(subscription().subscriptionId, instance, 'inventory-reader')
   properties: {
     type: 'CustomRole'
     roleName: 'CMK Autopilot inventory reader ${suffix}'
@@ -361,7 +364,7 @@ resource inventoryReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = 
 // Resource Graph shows only what its caller may read. A service that keeps its data under a customer-managed key appears
 // in the blast radius of a revocation if its type stands here.
 resource dependentsReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forDependents && forAccounts) {
-  name: roleGuid(subscription().subscriptionId, environmentName, 'dependents-reader')
+  name: roleGuid(subscription().subscriptionId, instance, 'dependents-reader')
   properties: {
     type: 'CustomRole'
     roleName: 'CMK Autopilot dependents reader ${suffix}'
@@ -379,7 +382,7 @@ resource dependentsReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' =
 }
 
 resource auditSigner 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forAuditKey) {
-  name: roleGuid(subscription().subscriptionId, environmentName, 'audit-signer')
+  name: roleGuid(subscription().subscriptionId, instance, 'audit-signer')
   properties: {
     type: 'CustomRole'
     roleName: 'CMK Autopilot audit signer ${suffix}'
@@ -402,7 +405,7 @@ resource auditSigner 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (
 }
 
 resource usageReader 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (forUsageLog) {
-  name: roleGuid(subscription().subscriptionId, environmentName, 'usage-reader')
+  name: roleGuid(subscription().subscriptionId, instance, 'usage-reader')
   properties: {
     type: 'CustomRole'
     roleName: 'CMK Autopilot usage reader ${suffix}'
