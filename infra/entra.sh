@@ -91,7 +91,9 @@ scope_id=6a1f7a52-7d0c-4c8e-9b2b-0f6e1c0d1a10
 azure_cli=04b07795-8ddb-461a-bbee-02f9e1bf7b46
 
 # 1. The registration.
+how='by its id'
 if [ -z "$client_id" ]; then
+  how='by its name'
   # A quote in a name is written twice.
   quoted="$(printf '%s' "$name" | sed "s/'/''/g")"
   client_id="$(az ad app list --filter "displayName eq '$quoted'" --query '[].appId' -o tsv)"
@@ -102,11 +104,13 @@ if [ -z "$client_id" ]; then
   # One that is new would be of no use to an app that takes tokens of another.
   [ $# -eq 0 ] || die "entra: there is no registration \"$name\". Say which environment it is of (AZURE_ENV_NAME=<name>) or which one it is (CMK_API_CLIENT_ID=<client id>), or make it: sh infra/entra.sh"
   client_id="$(az ad app create --display-name "$name" --sign-in-audience AzureADMyOrg --query appId -o tsv)"
+  how=made
   say "entra: made the registration \"$name\" ($client_id)"
 else
   say "entra: the registration \"$name\" is there ($client_id)"
 fi
-object_id="$(retry az ad app show --id "$client_id" --query id -o tsv)"
+show() { retry az ad app show --id "$client_id" --query "$1" -o "${2:-tsv}"; }
+object_id="$(show id)"
 
 patch() { # patch <what> <body>
   retry az rest --method PATCH --url "$graph/applications/$object_id" --headers Content-Type=application/json --body "$2" -o none
@@ -119,27 +123,44 @@ append() { # append <JSON array> <JSON entry>
     *) printf '%s,%s]' "${1%]*}" "$2" ;;
   esac
 }
-show() { az ad app show --id "$client_id" --query "$1" -o "${2:-tsv}"; }
+
+# Adds to a list what is not in it. A list is written as a whole: where it cannot be read, this stops here, since what others
+# put into it would go.
+add() { # add <what> <list> <query: whether, or how often, it is in it> <JSON entry> <body, with %s for the list>
+  there="$(show "$3")"
+  case "$there" in true | [1-9]*) return ;; esac
+  list="$(show "$2" json)"
+  # shellcheck disable=SC2059 # the body is the format
+  patch "$1" "$(printf "$5" "$(append "$list" "$4")")"
+}
+
+# Whose it is. Another team may call its environment the same, and would share its roles: who may revoke there could here.
+if [ -n "${AZURE_SUBSCRIPTION_ID:-}" ] && [ "$how" != 'by its id' ]; then
+  mark="cmk-autopilot:$AZURE_SUBSCRIPTION_ID"
+  marked="$(show "join(',', (tags || \`[]\`)[?starts_with(@, 'cmk-autopilot:')])")"
+  if [ "$how" = made ]; then
+    patch 'the subscription that it is of' "{\"tags\":[\"$mark\"]}"
+  elif [ "${marked:-$mark}" != "$mark" ]; then
+    die "entra: the registration \"$name\" is of an app in the subscription ${marked#cmk-autopilot:}. Make one of your own by another name (CMK_API_NAME=<name>), or say that this one is meant (CMK_API_CLIENT_ID=$client_id)"
+  fi
+fi
 
 # 2. Its name in tokens, version 2.0 tokens, and the scope by which a signed-in person asks for one.
-[ "$(show "contains(identifierUris, 'api://$client_id')")" = true ] ||
-  patch "the identifier api://$client_id" "{\"identifierUris\":$(append "$(show identifierUris json)" "\"api://$client_id\"")}"
-[ "$(show api.requestedAccessTokenVersion)" = 2 ] ||
-  patch 'access tokens of version 2.0' '{"api":{"requestedAccessTokenVersion":2}}'
-if [ "$(show "length(api.oauth2PermissionScopes[?id=='$scope_id'])")" = 0 ]; then
-  entry="{\"id\":\"$scope_id\",\"value\":\"access_as_user\",\"type\":\"User\",\"isEnabled\":true,\"adminConsentDisplayName\":\"Use the break-glass API\",\"adminConsentDescription\":\"Call the break-glass API as the signed-in person, with the roles of that person.\",\"userConsentDisplayName\":\"Use the break-glass API\",\"userConsentDescription\":\"Call the break-glass API with your roles.\"}"
-  patch 'the scope access_as_user' "{\"api\":{\"oauth2PermissionScopes\":$(append "$(show api.oauth2PermissionScopes json)" "$entry")}}"
-fi
-if [ "$(show "length(api.preAuthorizedApplications[?appId=='$azure_cli'])")" = 0 ]; then
-  entry="{\"appId\":\"$azure_cli\",\"delegatedPermissionIds\":[\"$scope_id\"]}"
-  patch 'the Azure CLI as a client that needs no consent' "{\"api\":{\"preAuthorizedApplications\":$(append "$(show api.preAuthorizedApplications json)" "$entry")}}"
-fi
+add "the identifier api://$client_id" identifierUris "contains(identifierUris, 'api://$client_id')" \
+  "\"api://$client_id\"" '{"identifierUris":%s}'
+version="$(show api.requestedAccessTokenVersion)"
+[ "$version" = 2 ] || patch 'access tokens of version 2.0' '{"api":{"requestedAccessTokenVersion":2}}'
+add 'the scope access_as_user' api.oauth2PermissionScopes "length(api.oauth2PermissionScopes[?id=='$scope_id'])" \
+  "{\"id\":\"$scope_id\",\"value\":\"access_as_user\",\"type\":\"User\",\"isEnabled\":true,\"adminConsentDisplayName\":\"Use the break-glass API\",\"adminConsentDescription\":\"Call the break-glass API as the signed-in person, with the roles of that person.\",\"userConsentDisplayName\":\"Use the break-glass API\",\"userConsentDescription\":\"Call the break-glass API with your roles.\"}" \
+  '{"api":{"oauth2PermissionScopes":%s}}'
+add 'the Azure CLI as a client that needs no consent' api.preAuthorizedApplications "length(api.preAuthorizedApplications[?appId=='$azure_cli'])" \
+  "{\"appId\":\"$azure_cli\",\"delegatedPermissionIds\":[\"$scope_id\"]}" '{"api":{"preAuthorizedApplications":%s}}'
 
 # 3. The roles: those that are missing are added, others are kept; the role to restore is taken from applications.
 roles="$(show appRoles json)"
 added=
-if [ -z "${CMK_RESTORE_APPLICATIONS:-}" ] &&
-  [ "$(show "length(appRoles[?value=='CmkKey.Restore' && contains(allowedMemberTypes, 'Application')])")" != 0 ]; then
+for_applications="$(show "length(appRoles[?value=='CmkKey.Restore' && contains(allowedMemberTypes, 'Application')])")"
+if [ -z "${CMK_RESTORE_APPLICATIONS:-}" ] && [ "$for_applications" != 0 ]; then
   roles="$(show "appRoles[?value!='CmkKey.Restore']" json)"
 fi
 for role in CmkKey.Read CmkKey.Revoke CmkKey.Restore Cmk.Operate; do
@@ -176,11 +197,9 @@ if [ "${1:-}" = --assign ]; then
 elif [ "${1:-}" = --page ]; then
   back="${2%/}"
   back="${back%/api}/page/signed-in.html"
-  if [ "$(show "contains(spa.redirectUris || \`[]\`, '$back')")" = true ]; then
-    say "entra: the page signs in by $back already"
-  else
-    patch "the page's sign-in, back to $back" "{\"spa\":{\"redirectUris\":$(append "$(show spa.redirectUris json)" "\"$back\"")}}"
-  fi
+  there="$(show "contains(spa.redirectUris || \`[]\`, '$back')")"
+  [ "$there" != true ] || say "entra: the page signs in by $back already"
+  add "the page's sign-in, back to $back" spa.redirectUris "contains(spa.redirectUris || \`[]\`, '$back')" "\"$back\"" '{"spa":{"redirectUris":%s}}'
 fi
 
 # 6. Where azd finds it, if it is by azd that this is deployed.

@@ -113,6 +113,49 @@ describe('infra/entra.sh', () => {
     ]);
   });
 
+  describe('where a list cannot be read', () => {
+    const theirs = {
+      identifierUris: ['api://theirs'],
+      redirectUris: ['https://theirs.example'],
+      oauth2PermissionScopes: [{ id: 'their-scope' }],
+      preAuthorizedApplications: [{ appId: 'their-client' }],
+    };
+    const lists = () => {
+      const { identifierUris, spa, api } = state().apps[0] ?? {};
+      return { identifierUris, redirectUris: spa?.redirectUris, ...api };
+    };
+    /** A registration with what others put there, and nothing of ours. */
+    const withTheirs = (refused: Record<string, number>) => {
+      entra();
+      const { identifierUris, redirectUris, ...api } = theirs;
+      const app = { ...state().apps[0], identifierUris, spa: { redirectUris }, api };
+      writeFileSync(stateFile(), JSON.stringify({ ...state(), apps: [app], refused }));
+    };
+    const page = ['--page', 'https://func-cmk.example'];
+
+    it.each(['identifierUris', 'api.oauth2PermissionScopes', 'api.preAuthorizedApplications', 'spa.redirectUris'])(
+      'stops in place of writing over what others put there: %s',
+      (list) => {
+        withTheirs({ [`--query ${list} -o json`]: 1_000 });
+        expect(entra(page)).toMatchObject({ status: 1, stderr: expect.stringContaining('Too Many Requests') });
+        for (const [name, value] of Object.entries(theirs))
+          expect(lists()).toHaveProperty(name, expect.arrayContaining(value));
+      },
+    );
+
+    it.each(['identifierUris', 'api.oauth2PermissionScopes', 'api.preAuthorizedApplications', 'spa.redirectUris'])(
+      'adds to what others put there once it can: %s',
+      (list) => {
+        withTheirs({ [list]: 2 });
+        expect(entra(page)).toMatchObject({ status: 0, stderr: '' });
+        for (const [name, value] of Object.entries(theirs)) {
+          expect(lists()).toHaveProperty(name, expect.arrayContaining(value));
+          expect((lists() as Record<string, unknown[]>)[name]).toHaveLength(2);
+        }
+      },
+    );
+  });
+
   it('makes the role to restore one for people alone, also where an older version made it for applications', () => {
     entra([], { CMK_RESTORE_APPLICATIONS: 'robot' });
     const members = () => state().apps[0]?.appRoles.map(({ value, allowedMemberTypes }) => [value, allowedMemberTypes]);
@@ -126,6 +169,19 @@ describe('infra/entra.sh', () => {
     ]);
     const before = state();
     entra();
+    expect(state().writes).toEqual(before.writes);
+  });
+
+  it('takes no registration of that name that is of an app in another subscription, unless it is told to', () => {
+    const ours = { AZURE_SUBSCRIPTION_ID: 'sub-ours' };
+    const theirs = { AZURE_SUBSCRIPTION_ID: 'sub-theirs' };
+    expect(entra([], theirs)).toMatchObject({ status: 0, stderr: '' });
+    const before = state();
+    expect(entra([], ours)).toMatchObject({ status: 1, stderr: expect.stringContaining('sub-theirs') });
+    expect(entra([], theirs)).toMatchObject({ status: 0, stdout: expect.stringContaining('is there (client-1)') });
+    // Who goes by its id knows which it is; and a shell need not name the subscription.
+    expect(entra([], { ...ours, CMK_API_CLIENT_ID: 'client-1' })).toMatchObject({ status: 0 });
+    expect(entra()).toMatchObject({ status: 0 });
     expect(state().writes).toEqual(before.writes);
   });
 

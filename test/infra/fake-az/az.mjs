@@ -16,6 +16,8 @@ function ask(value) {
   if (wanted) return value.identifierUris.includes(wanted);
   wanted = matched("^contains\\(spa\\.redirectUris \\|\\| `\\[\\]`, '(.*)'\\)$");
   if (wanted) return (value.spa?.redirectUris ?? []).includes(wanted);
+  wanted = matched("^join\\(',', \\(tags \\|\\| `\\[\\]`\\)\\[\\?starts_with\\(@, '(.*)'\\)\\]\\)$");
+  if (wanted) return (value.tags ?? []).filter((tag) => tag.startsWith(wanted)).join(',');
   const counted = /^length\((\w+(?:\.\w+)*)\[\?(\w+)=='([^']*)'(?: && (\w+)=='([^']*)')?\]\)$/.exec(query);
   if (counted) {
     const [, path, name, expected, other, otherExpected] = counted;
@@ -62,6 +64,15 @@ if (state.lag > 0 && /^ad (app|sp) show|^rest --method PATCH/.test(args.join(' '
   process.exit(1);
 }
 
+/** Reads that are refused, by a piece of their command line: so many times, or for ever. */
+for (const [piece, left] of Object.entries(state.refused ?? {})) {
+  if (left === 0 || !args.join(' ').includes(piece)) continue;
+  state.refused[piece] = left - 1;
+  writeFileSync(file, JSON.stringify(state));
+  console.error('ERROR: Too Many Requests');
+  process.exit(1);
+}
+
 const app = () => state.apps.find(({ appId }) => appId === option('--id'));
 switch (args.slice(0, 3).join(' ').replace(/ --.*/, '')) {
   case 'account show':
@@ -87,6 +98,7 @@ switch (args.slice(0, 3).join(' ').replace(/ --.*/, '')) {
       appId: 'client-1',
       displayName: option('--display-name'),
       identifierUris: [],
+      tags: [],
       appRoles: [],
       api: { oauth2PermissionScopes: [], preAuthorizedApplications: [] },
     };
