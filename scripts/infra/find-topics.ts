@@ -4,21 +4,30 @@
  *
  *   CMK_VAULTS=/subscriptions/… npx node scripts/infra/find-topics.ts
  */
-import { armList, armQuery, isGone } from './az.ts';
+import { AzError, armList, armQuery, isGone } from './az.ts';
 import { type SystemTopic, topicOf } from './event-parameters.ts';
 import { run } from './run.ts';
 
 /** Topics as Azure Resource Manager lists them in the vaults' subscriptions, and as Resource Graph finds them elsewhere. */
 export function findTopics(vaultIds: readonly string[]): SystemTopic[] {
   const subscriptions = new Set(vaultIds.map((id) => (id.split('/')[2] ?? '').toLowerCase()));
-  const listed = [...subscriptions].flatMap(
-    (id) => armList(`/subscriptions/${id}/providers/Microsoft.EventGrid/systemTopics`, '2025-02-15') as SystemTopic[],
-  );
+  const listed = [...subscriptions].flatMap(topicsIn);
   const missing = vaultIds.filter((id) => !topicOf(id, listed));
   if (missing.length === 0) return listed;
   // Resource Graph lags: what it shows may be gone by now.
   const elsewhere = (armQuery(topicQuery(missing)) as SystemTopic[]).filter(({ id }) => !isGone(id));
   return [...listed, ...elsewhere];
+}
+
+/** A subscription that was never registered for Event Grid has none; the deployment, which comes after this, registers it. */
+function topicsIn(subscriptionId: string): SystemTopic[] {
+  try {
+    const path = `/subscriptions/${subscriptionId}/providers/Microsoft.EventGrid/systemTopics`;
+    return armList(path, '2025-02-15') as SystemTopic[];
+  } catch (error) {
+    if (error instanceof AzError && error.message.includes('MissingSubscriptionRegistration')) return [];
+    throw error;
+  }
 }
 
 /** The query for the system topics of some vaults, over every subscription that the sign-in sees. */

@@ -173,6 +173,11 @@ describe('the form of the deploy button', () => {
     const pairs = patterns.map((text) => new RegExp(text)).find((pattern) => pattern.test(topics));
     expect(pairs?.test('')).toBe(true);
     expect(pairs?.test('{}')).toBe(true);
+    // Space alone would be a list of one empty entry, as is what follows a last comma.
+    for (const list of [` ${THIRD} , ${THIRD} `, 'a@example.com, b@example.com']) {
+      const entries = patterns.map((text) => new RegExp(text)).find((pattern) => pattern.test(list));
+      expect(['', '  ', `${list},`].map((text) => entries?.test(text))).toEqual([true, false, false]);
+    }
     // As people put it on lines of its own.
     expect(pairs?.test(`${JSON.stringify(JSON.parse(topics), null, 2)}\n`)).toBe(true);
     expect(pairs?.test(newTopic(VAULT))).toBe(false);

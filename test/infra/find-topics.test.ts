@@ -23,6 +23,8 @@ function find(world: {
   listed: object[];
   elsewhere: object[];
   gone?: string;
+  /** What the list of the vaults' other subscription is answered with. */
+  refused?: string;
   environment?: string;
   knownToAzd?: boolean;
 }) {
@@ -32,7 +34,7 @@ function find(world: {
 echo "$*" >> ${bin}/calls
 case "$*" in
   *ResourceGraph*) cat ${bin}/elsewhere.json ;;
-  *${OTHER_SUBSCRIPTION}/providers/Microsoft.EventGrid*) echo '{"value":[]}' ;;
+  *${OTHER_SUBSCRIPTION}/providers/Microsoft.EventGrid*) ${world.refused === undefined ? `echo '{"value":[]}'` : `echo "${world.refused}" >&2; exit 1`} ;;
   *'/providers/Microsoft.EventGrid/systemTopics?'*) cat ${bin}/listed.json ;;
   *"--ids ${world.gone ?? 'none'}"*) echo '(ResourceNotFound) gone' >&2; exit 3 ;;
   *) echo '{}' ;;
@@ -83,6 +85,17 @@ describe('the search for system topics before a deployment', () => {
     const { stdout, stderr, status } = find({ listed: [mine], elsewhere: [], environment: 'prod', knownToAzd: false });
     expect([stderr, status]).toEqual(['', 0]);
     expect(said(stdout)).toEqual({ [VAULT.toLowerCase()]: mine.id });
+  });
+
+  it('takes a subscription that never had an event for one without topics: the deployment registers it', () => {
+    const mine = topic(SUBSCRIPTION, 'mine', VAULT);
+    const refused = `ERROR: Conflict({"error":{"code":"MissingSubscriptionRegistration","message":"The subscription is not registered to use namespace 'Microsoft.EventGrid'."}})`;
+    const { stdout, stderr, status } = find({ listed: [mine], elsewhere: [], refused: refused.replaceAll('"', '\\"') });
+    expect([stderr, status]).toEqual(['', 0]);
+    expect(said(stdout)).toEqual({ [VAULT.toLowerCase()]: mine.id });
+    // Any other refusal is one: a topic that is there would be written over.
+    const other = find({ listed: [mine], elsewhere: [], refused: '(AuthorizationFailed) not you' });
+    expect(other).toMatchObject({ status: 1, stderr: expect.stringContaining('not you') });
   });
 
   it('believes Resource Graph in nothing that is gone by now', () => {
