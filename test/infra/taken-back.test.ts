@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import type { JsonObject } from './arm/json.ts';
+import { dryRun, MAIN_PARAMETERS, OTHER_VAULT, SUBSCRIPTION, VAULT } from './arm/templates.ts';
+
+const [, chapter = ''] = readFileSync(new URL('../../docs/deploy.md', import.meta.url), 'utf8').split(
+  '\n## Taking something back\n',
+);
+const said = chapter.split('\n## ')[0] ?? '';
+
+/** What a deployment with these parameters puts into Azure, by id. */
+async function made(parameters: JsonObject): Promise<string[]> {
+  const { azure } = await dryRun('main', {
+    ...MAIN_PARAMETERS,
+    packageUri: 'https://example.com/app.zip',
+    ...parameters,
+  });
+  return azure.resources.map(({ id }) => id.toLowerCase());
+}
+
+const GROUP = `/subscriptions/${SUBSCRIPTION}/resourceGroups/rg-files`;
+
+// A deployment adds and changes; what it does not name any more, it leaves.
+it.each<[name: string, before: JsonObject, after: JsonObject]>([
+  ['CMK_VAULTS', {}, { managedVaults: [VAULT] }],
+  ['CMK_SUBSCRIPTIONS', {}, { storageSubscriptions: [SUBSCRIPTION] }],
+  ['CMK_STORAGE_RESOURCE_GROUPS', {}, { storageResourceGroups: [GROUP] }],
+  ['CMK_STORAGE_RESOURCE_GROUPS', { storageResourceGroups: [GROUP] }, { storageResourceGroups: [] }],
+  ['CMK_HOST_STORAGE_BY_CONTAINER', {}, { hostStorageByContainer: true }],
+  ['CMK_ALLOW_EFFECT_PROBE', { allowEffectProbe: true }, {}],
+  ['CMK_ALLOW_BLOB_PROBE', { allowBlobProbe: true }, {}],
+  ['CMK_ALLOW_ACCOUNT_REVOCATION', { allowAccountRevocation: true }, {}],
+  ['CMK_ALLOW_IDENTITY_ASSIGNMENT', { allowIdentityAssignment: true }, {}],
+  ['CMK_ALLOW_EVENT_REPAIR', {}, { allowEventRepair: false }],
+  ['CMK_VAULT_DIAGNOSTICS', { vaultDiagnostics: true }, {}],
+  ['CMK_NOTIFY_FROM', { notifyFrom: `${VAULT}/secrets/notify` }, {}],
+  ['CMK_AUDIT_KEY_ID', { auditKeyId: `${OTHER_VAULT}/keys/audit` }, {}],
+  ['otherDependents', {}, { otherDependents: 'none' }],
+  ['CMK_PRIVATE_NETWORK', { privateNetwork: true }, {}],
+  ['CMK_ALERT_EMAILS', { alertEmails: ['on-call@example.com'] }, {}],
+])('what stays of %s is said', async (name, before, after) => {
+  const [first, second] = await Promise.all([made(before), made(after)]);
+  expect(first.filter((id) => !second.includes(id))).not.toEqual([]);
+  expect(said).toContain(`\`${name}\``);
+});
+
+it('takes back a right at once that only the definition of a role gives', async () => {
+  const [first, second] = await Promise.all([made({ allowKeyRecovery: true }), made({})]);
+  expect(second).toEqual(first);
+  expect(said).toContain('`CMK_ALLOW_KEY_RECOVERY`');
+});
