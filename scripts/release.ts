@@ -1,6 +1,6 @@
 /**
  * Makes the files of a release, as .github/workflows/release.yml does: the package of the app, the command line, the
- * templates, a bill of materials and checksums.
+ * templates, the script for the app registration, a bill of materials and checksums.
  *
  *   node scripts/release.ts [--tag v1.2.3] [--repository <owner>/<name>] [--out dist/release] [--notes <file>]
  */
@@ -54,6 +54,7 @@ export async function release(out: string, { tag, repository }: ReleaseOptions =
     const text = readFileSync(join(PROJECT, template), 'utf8');
     writeFileSync(join(out, basename(template)), address === undefined ? text : fetching(address, text));
   }
+  copyFileSync(join(PROJECT, 'infra/entra.sh'), join(out, 'entra.sh'));
   writeFileSync(join(out, `${name}-${version}.cdx.json`), `${JSON.stringify(billOfMaterials(PROJECT), null, 2)}\n`);
 
   const files = readdirSync(out).sort();

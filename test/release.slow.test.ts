@@ -60,6 +60,10 @@ describe('a release', () => {
       expect(own).toEqual(JSON.parse(readFileSync(join(PROJECT, `infra/${name}.json`), 'utf8')));
   });
 
+  it('has the script that makes the app registration, which a deployment by its files alone needs first', () => {
+    expect(readFileSync(file(/^entra\.sh$/), 'utf8')).toBe(readFileSync(join(PROJECT, 'infra/entra.sh'), 'utf8'));
+  });
+
   it('has a package that starts from its own files alone', async () => {
     const app = join(folder, 'unpacked');
     for (const [name, bytes] of Object.entries(unzipSync(new Uint8Array(readFileSync(file(/-app-.*\.zip$/)))))) {
