@@ -68,7 +68,7 @@ param packageUri string = ''
 @description('Lets the app bring back a soft-deleted key as part of a restore.')
 param allowKeyRecovery bool = false
 
-@description('Lets the app fix event subscriptions that the drift check finds missing or aimed elsewhere.')
+@description('Lets the app fix event subscriptions that the drift check finds missing or aimed elsewhere. With packageUri the app makes them by this right, and has none without it.')
 param allowEventRepair bool = true
 
 @description('Gives the app userAssignedIdentities/assign/action. Only needed if Azure refuses to write an account with LinkedAuthorizationFailed.')
@@ -111,7 +111,7 @@ param logRetentionDays int = 90
 @maxValue(146000)
 param auditRetentionDays int = 365
 
-@description('Set to true after locking the immutability policy of the container cmk-audit.')
+@description('Set to true after locking the immutability policy of the container cmk-audit (docs/audit.md); it locks nothing. A deployment stops where the policy is not locked.')
 param auditPolicyLocked bool = false
 
 @description('Days after which drift reports and dead letters are deleted.')

@@ -100,6 +100,19 @@ resource auditPolicy 'Microsoft.Storage/storageAccounts/blobServices/containers/
   ]
 }
 
+resource givenPolicy 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2024-01-01' existing = if (auditPolicyLocked) {
+  #disable-next-line use-parent-property // the parent is one of a loop
+  name: '${name}/default/${containerNames.audit}/default'
+}
+
+module lockedPolicy 'locked-policy.bicep' = if (auditPolicyLocked) {
+  name: '${name}-locked'
+  params: {
+    // Any: that it may be another than the module takes is the point.
+    auditPolicyState: any(givenPolicy!.properties.state)
+  }
+}
+
 resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2024-01-01' = {
   parent: account
   name: 'default'

@@ -119,6 +119,11 @@ describe('deployment', () => {
     await expect(run(template, new DryAzure(), { needed: 'x', other: 'y' })).rejects.toThrow('no parameter other');
   });
 
+  it('refuses a value that the template does not allow', async () => {
+    const template = { parameters: { one: { type: 'string', allowedValues: ['a', 'b'] } }, resources: {} };
+    await expect(run(template, new DryAzure(), { one: 'c' })).rejects.toThrow('one is "c", and not one of ["a","b"]');
+  });
+
   it('refuses resources that wait for each other', async () => {
     const template = {
       resources: { a: resource({ name: 'a', dependsOn: ['b'] }), b: resource({ name: 'b', dependsOn: ['a'] }) },

@@ -88,9 +88,25 @@ describe('the storage of the app', () => {
     });
   });
 
-  it('leaves a locked audit policy alone', async () => {
-    const { azure: locked } = await dryRun('main', { ...MAIN_PARAMETERS, auditPolicyLocked: true });
-    expect(locked.ofType('Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies')).toEqual([]);
+  describe('told that the audit policy is locked', () => {
+    const POLICY = 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies';
+    const deployOver = (state: string) => {
+      const id = azure.ofType(POLICY)[0]?.id ?? '';
+      return dryRun(
+        'main',
+        { ...MAIN_PARAMETERS, auditPolicyLocked: true },
+        { there: { [id]: { properties: { state } } } },
+      );
+    };
+
+    it('leaves it alone', async () => {
+      const { azure: locked } = await deployOver('Locked');
+      expect(locked.ofType(POLICY)).toEqual([]);
+    });
+
+    it('stops where it is not: the audit trail would be left without one', async () => {
+      await expect(deployOver('Unlocked')).rejects.toThrow(/Unlocked.*Locked/);
+    });
   });
 
   it('deletes old reports and dead letters, and never the audit trail', () => {

@@ -59,7 +59,11 @@ export async function deploy(deployment: Deployment, target: Target): Promise<Js
   };
   Object.assign(around.parameters, parameterValues(template, deployment.parameters, around));
 
-  const resources = asObject(template.resources, 'resources');
+  // A template that makes nothing has a list of nothing.
+  const resources = asObject(
+    Array.isArray(template.resources) ? { ...template.resources } : template.resources,
+    'resources',
+  );
   const done = new Set<string>();
   const deployOne = async (symbol: string, path: readonly string[]): Promise<void> => {
     if (done.has(symbol)) return;
@@ -82,11 +86,13 @@ function parameterValues(template: JsonObject, given: JsonObject, around: CliCon
     if (!(name in declared)) throw new Error(`The template has no parameter ${name}`);
   const values: JsonObject = {};
   for (const [name, declaration] of Object.entries(declared)) {
-    const { defaultValue, nullable } = asObject(declaration, name);
+    const { defaultValue, nullable, allowedValues } = asObject(declaration, name);
     const value =
       given[name] ??
       (defaultValue === undefined ? undefined : evaluate(defaultValue, { ...around, parameters: values }));
     if (value === undefined && nullable !== true) throw new Error(`The parameter ${name} is missing`);
+    if (value !== undefined && Array.isArray(allowedValues) && !allowedValues.includes(value))
+      throw new Error(`${name} is ${JSON.stringify(value)}, and not one of ${JSON.stringify(allowedValues)}`);
     values[name] = value ?? null;
   }
   return values;
