@@ -35,3 +35,15 @@ export class SettingsReader {
     if (this.#problems.size > 0) throw new SettingsError([...this.#problems.values()]);
   }
 }
+
+/**
+ * A line for each setting by a name that the app does not have, a misspelled one for instance: what it was set for is not done.
+ * Of an environment that Azure gives an app alone: that of a shell has variables of the command line and of deployments too.
+ */
+export function misnamed(environment: Environment): string[] {
+  if (environment.WEBSITE_SITE_NAME === undefined) return [];
+  const names = Object.keys(environment).filter((name) => /^CMK_/i.test(name) && !Object.hasOwn(SETTINGS, name));
+  return names
+    .sort()
+    .map((name) => `${name} is no setting of this version, and does nothing. The table in README.md has all.`);
+}

@@ -9,7 +9,7 @@ import { DEFAULT_AUTOFIX, type Fixable } from './fixable.ts';
 import { type NotifySettings, readNotify } from './notify.ts';
 import { ownStorage } from './own-storage.ts';
 import { type PageSettings, readPage } from './page.ts';
-import { type Environment, SettingsReader } from './reader.ts';
+import { type Environment, misnamed, SettingsReader } from './reader.ts';
 import type { Requirement } from './requirement.ts';
 import { DEFAULT_BUDGET_SHARE } from './settings-table.ts';
 
@@ -108,7 +108,7 @@ export function readSettings(environment: Environment): Settings {
     page: readPage(environment),
     auditKey: auditKeyOf(environment, drift),
     notify,
-    drift: { ...drift, problems: [...drift.problems, ...notify.problems] },
+    drift: { ...drift, problems: [...drift.problems, ...notify.problems, ...misnamed(environment)] },
   };
   reader.done();
   return settings;

@@ -149,6 +149,30 @@ describe('readSettings', () => {
   });
 });
 
+describe('a setting by a name that the app does not have', () => {
+  const misspelled = { CMK_APPROVAL: 'restore:2', cmk_clients: 'one' };
+
+  it('is told in Azure, where all settings are meant for the app, and keeps nothing from being fixed', () => {
+    const { drift } = readSettings({
+      ...VALID,
+      ...misspelled,
+      WEBSITE_SITE_NAME: 'func-cmk',
+      OTEL_TRACES_SAMPLER: 'x',
+    });
+    expect(drift.problems).toEqual([
+      expect.stringMatching(/^CMK_APPROVAL is no setting .* does nothing/),
+      expect.stringMatching(/^cmk_clients is no setting/),
+    ]);
+    expect(drift.autofix).toEqual(DEFAULT_AUTOFIX);
+  });
+
+  it('may be anything in a shell', () => {
+    expect(
+      readSettings({ ...VALID, CMK_API: 'https://x', CMK_PROFILE: 'p', CMK_ENTRA: 'skip' }).drift.problems,
+    ).toEqual([]);
+  });
+});
+
 describe('the three places that list the settings', () => {
   const names = Object.keys(SETTINGS);
   const file = (name: string): string => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');

@@ -63,7 +63,7 @@ function settingsInvalid({ settingsProblems, name }: AppSubject): readonly Found
   return settingsProblems.map((problem) => ({
     resource: `${name}/${problem.split(' ')[0]}`,
     is: problem,
-    shouldBe: 'Every setting is right. Until then nothing is fixed.',
+    shouldBe: 'Every setting is right. Until those of the drift check are, nothing is fixed.',
   }));
 }
 
@@ -115,7 +115,7 @@ export const APP_CHECKS: readonly Check<AppSubject>[] = [
   {
     reason: 'SettingsInvalid',
     severity: 'error',
-    ensures: 'The settings of the drift check are valid.',
+    ensures: 'The settings of the drift check are valid, and no `CMK_…` has a name that the app does not know.',
     fix: 'Correct the app setting that is named; README.md lists them all.',
     find: settingsInvalid,
   },
