@@ -109,7 +109,7 @@ module lockedPolicy 'locked-policy.bicep' = if (auditPolicyLocked) {
   name: '${name}-locked'
   params: {
     // Any: that it may be another than the module takes is the point.
-    auditPolicyState: any(givenPolicy!.properties.state)
+    auditPolicyState: any(auditPolicyLocked ? givenPolicy!.properties.state : 'Locked')
   }
 }
 
