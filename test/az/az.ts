@@ -36,6 +36,17 @@ export class Az {
     });
   }
 
+  /** Runs a script as one would paste it into a shell; `folder` has commands that go before others. */
+  script(text: string, folder: string): Promise<{ code: number; stdout: string; stderr: string }> {
+    const env = { ...this.#environment, PATH: `${folder}${path.delimiter}${this.#environment.PATH}` };
+    return new Promise((resolve) => {
+      const shell = execFile('sh', [], { env, encoding: 'utf8' }, (error, stdout, stderr) =>
+        resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr }),
+      );
+      shell.stdin?.end(text);
+    });
+  }
+
   /** @throws when the command fails, with what it said */
   async text(command: string): Promise<string> {
     const { code, stdout, stderr } = await this.run(command);

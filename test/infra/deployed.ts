@@ -19,12 +19,12 @@ export class Deployed {
     this.target = new LocalTarget(azure);
   }
 
-  run(name: TemplateName, parameters: JsonObject): Promise<JsonObject> {
+  run(name: TemplateName, parameters: JsonObject, subscriptionId: string = SUBSCRIPTION_ID): Promise<JsonObject> {
     return deploy(
       {
         template: template(name),
         parameters,
-        scope: { subscriptionId: SUBSCRIPTION_ID, resourceGroup: name === 'demo' ? 'rg-demo' : undefined },
+        scope: { subscriptionId, resourceGroup: name === 'demo' ? 'rg-demo' : undefined },
         location: 'westeurope',
         tenantId: TENANT_ID,
         deployerId: this.#azure.world.principals.get(CLIENT_IDS.owner)?.objectId ?? '',

@@ -1,0 +1,95 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SUBSCRIPTION_ID } from '../../local/azure/constants.ts';
+import { addSubscription } from '../../local/azure/fleet.ts';
+import { asString, type JsonObject } from '../infra/arm/json.ts';
+import { Deployed } from '../infra/deployed.ts';
+import { useLocalAzure } from '../support/local-azure.ts';
+import { Az } from './az.ts';
+
+// What docs/uninstall.md has one paste, by the real az: two apps whose environments are called the same, in two subscriptions,
+// look after one vault's subscription each and the accounts of both; one of them goes.
+const local = useLocalAzure({ fleet: 'empty' });
+const OTHER = '66666666-6666-6666-6666-666666666666';
+
+const guide = readFileSync(new URL('../../docs/uninstall.md', import.meta.url), 'utf8');
+const script = (/ {3}```sh\n([\s\S]*?) {3}```/.exec(guide)?.[1] ?? 'false')
+  .replaceAll('<environment>', 'test')
+  .replaceAll('…', `${SUBSCRIPTION_ID} ${OTHER}`);
+
+let az: Az;
+let folder: string;
+let ours: string;
+let theirs: string;
+
+const assignmentsOf = (principal: string) =>
+  [...local.azure.world.roleAssignments.values()].filter(({ principalId }) => principalId === principal.toLowerCase());
+const roles = () =>
+  [...local.azure.world.roleDefinitions.values()].flatMap(({ type, roleName }) =>
+    type === 'CustomRole' ? roleName : [],
+  );
+
+beforeAll(async () => {
+  const { world } = local.azure;
+  for (const subscriptionId of [SUBSCRIPTION_ID, OTHER])
+    if (!world.subscriptions.has(subscriptionId)) addSubscription(world, { subscriptionId });
+  const deployed = new Deployed(local.azure);
+  await deployed.group('rg-demo');
+  const vault = asString((await deployed.run('demo', {})).vaultId, 'vault');
+  const app = async (subscription: string, parameters: JsonObject): Promise<string> =>
+    asString(
+      (
+        await deployed.run(
+          'main',
+          {
+            environmentName: 'test',
+            location: 'westeurope',
+            managedVaults: [vault],
+            storageSubscriptions: [SUBSCRIPTION_ID, OTHER],
+            packageUri: 'https://example.com/app.zip',
+            ...parameters,
+          },
+          subscription,
+        )
+      ).CMK_APP_PRINCIPAL_ID,
+      'principal',
+    );
+  ours = await app(SUBSCRIPTION_ID, { allowAccountRevocation: true, allowBlobProbe: true });
+  const [made] = [...world.systemTopics.values()];
+  theirs = await app(OTHER, { systemTopics: { [vault]: made?.id ?? '' } });
+
+  az = new Az(local.azure.env);
+  const { AZURE_TENANT_ID: tenant, AZURE_CLIENT_ID: id, AZURE_CLIENT_SECRET: secret } = local.azure.owner;
+  await az.text(`login --service-principal --username ${id} --password=${secret} --tenant ${tenant}`);
+  folder = mkdtempSync(path.join(tmpdir(), 'cmk-uninstall-'));
+  writeFileSync(path.join(folder, 'azd'), `#!/bin/sh\necho '${ours}'\n`, { mode: 0o755 });
+});
+afterAll(() => {
+  az?.close();
+  if (folder) rmSync(folder, { recursive: true, force: true });
+});
+
+describe('the third step of uninstalling', () => {
+  it('takes the roles of one app, and leaves those of another whose environment is called the same', async () => {
+    const before = { theirs: assignmentsOf(theirs), roles: roles() };
+    expect(assignmentsOf(ours).length).toBeGreaterThan(5);
+    const { stderr } = await az.script(script, folder);
+    // Azure refuses to delete the definitions that the other app is assigned.
+    expect(stderr.replaceAll(/^.*(RoleDefinitionHasAssignments|existing role assignments).*$/gm, '').trim()).toBe('');
+    expect(assignmentsOf(ours)).toEqual([]);
+    expect(assignmentsOf(theirs)).toEqual(before.theirs);
+    const used = new Set(before.theirs.map(({ roleDefinitionId }) => roleDefinitionId.toLowerCase()));
+    const left = [...local.azure.world.roleDefinitions.values()].filter(({ type }) => type === 'CustomRole');
+    expect(left.filter(({ id }) => !used.has(id.toLowerCase()))).toEqual([]);
+    expect(left.length).toBeGreaterThan(3);
+    expect(before.roles.length).toBeGreaterThan(left.length);
+  });
+
+  it('does nothing the second time', async () => {
+    const before = [assignmentsOf(theirs), roles()];
+    await az.script(script, folder);
+    expect([assignmentsOf(theirs), roles()]).toEqual(before);
+  });
+});
