@@ -400,7 +400,7 @@ module app 'modules/app.bicep' = {
 
 // Given before the app has the reference: one that cannot be resolved is next looked at within a day, or by a restart.
 module notifyReader 'modules/secret-access.bicep' = if (!empty(notifyFrom)) {
-  name: 'cmk-notify-${environmentName}'
+  name: 'cmk-notify-${environmentName}-${token}'
   scope: resourceGroup(
     empty(notifyFrom) ? subscription().subscriptionId : subscriptionOf(notifyFrom),
     empty(notifyFrom) ? groupName : resourceGroupOf(notifyFrom)
@@ -415,8 +415,9 @@ module notifyReader 'modules/secret-access.bicep' = if (!empty(notifyFrom)) {
 // first, and assigned after the app, which takes the longest.
 module roles 'modules/roles.bicep' = [
   for id in roleSubscriptions: {
-    // With the region: Azure refuses the name of a deployment to a subscription that was used in another one before.
-    name: take('cmk-roles-${environmentName}-${region}', 64)
+    // With the token, in which region and subscription of the app are: Azure refuses the name of a deployment to a subscription
+    // that was used in another region before, and one that runs at the time, as that of an app of the same environment name may.
+    name: 'cmk-roles-${environmentName}-${token}'
     scope: subscription(id)
     params: {
       environmentName: environmentName
@@ -479,7 +480,7 @@ module hsmAccess 'modules/hsm-access.bicep' = [
 
 module auditKeyAccess 'modules/audit-key-access.bicep' = [
   for id in auditKeyIds: {
-    name: 'cmk-audit-key-${environmentName}-${uniqueString(toLower(id))}'
+    name: 'cmk-audit-key-${environmentName}-${uniqueString(token, toLower(id))}'
     scope: resourceGroup(subscriptionOf(id), resourceGroupOf(id))
     params: {
       keyId: id
@@ -509,7 +510,7 @@ module usageAccess 'modules/usage-access.bicep' = [
 
 module policyAccess 'modules/subscription-access.bicep' = [
   for id in policySubscriptions: {
-    name: take('cmk-policies-${environmentName}-${region}', 64)
+    name: 'cmk-policies-${environmentName}-${token}'
     scope: subscription(id)
     params: {
       principalId: identity.outputs.principalId
@@ -523,7 +524,7 @@ module policyAccess 'modules/subscription-access.bicep' = [
 
 module topicAccess 'modules/subscription-access.bicep' = [
   for id in topicSubscriptions: {
-    name: take('cmk-topics-${environmentName}-${region}', 64)
+    name: 'cmk-topics-${environmentName}-${token}'
     scope: subscription(id)
     params: {
       principalId: identity.outputs.principalId
@@ -537,7 +538,7 @@ module topicAccess 'modules/subscription-access.bicep' = [
 
 module subscriptionAccess 'modules/subscription-access.bicep' = [
   for id in accountSubscriptions: {
-    name: take('cmk-accounts-${environmentName}-${region}', 64)
+    name: 'cmk-accounts-${environmentName}-${token}'
     scope: subscription(id)
     params: {
       principalId: identity.outputs.principalId
@@ -572,7 +573,7 @@ module subscriptionAccess 'modules/subscription-access.bicep' = [
 
 module groupAccess 'modules/group-access.bicep' = [
   for id in writableGroups: {
-    name: 'cmk-accounts-${environmentName}-${uniqueString(toLower(id))}'
+    name: 'cmk-accounts-${environmentName}-${uniqueString(token, toLower(id))}'
     scope: resourceGroup(subscriptionOf(id), resourceGroupOf(id))
     params: {
       principalId: identity.outputs.principalId

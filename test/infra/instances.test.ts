@@ -29,6 +29,8 @@ async function written(subscriptionId: string, parameters: JsonObject): Promise<
         privateNetwork: true,
         vaultPrivateEndpoints: true,
         alertEmails: ['on-call@example.com'],
+        notifyFrom: `${vault('kv-evidence')}/secrets/notify`,
+        auditKeyId: `${vault('kv-evidence')}/keys/audit`,
         ...parameters,
       },
       scope: { subscriptionId },
@@ -38,7 +40,10 @@ async function written(subscriptionId: string, parameters: JsonObject): Promise<
     },
     azure,
   );
-  return new Map(azure.resources.map(({ id, body }) => [id.toLowerCase(), JSON.stringify(body)]));
+  return new Map([
+    ...azure.resources.map(({ id, body }) => [id.toLowerCase(), JSON.stringify(body)] as const),
+    ...azure.deployments.map((id) => [id.toLowerCase(), ''] as const),
+  ]);
 }
 
 const roleNames = (resources: Map<string, string>) =>
@@ -52,9 +57,10 @@ describe('two instances that look after accounts and vaults of one subscription'
     ['environments of one name, each in a subscription of its own', SUBSCRIPTION, 'prod', OTHER, 'prod'],
     ['environments of one name, one beside the accounts', SHARED, 'prod', OTHER, 'prod'],
   ])('write nothing of each other: %s', async (_, mine, myName, theirs, theirName) => {
+    const groups = { storageResourceGroups: [`/subscriptions/${SHARED}/resourceGroups/rg-files`] };
     const [ours, others] = await Promise.all([
-      written(mine, { environmentName: myName, managedVaults: [vault('kv-one')] }),
-      written(theirs, { environmentName: theirName, managedVaults: [vault('kv-two')] }),
+      written(mine, { environmentName: myName, managedVaults: [vault('kv-one')], ...groups }),
+      written(theirs, { environmentName: theirName, managedVaults: [vault('kv-two')], ...groups }),
     ]);
     expect([...ours.keys()].filter((id) => others.has(id))).toEqual([]);
     // Azure takes the name of a role once in a tenant.

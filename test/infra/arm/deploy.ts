@@ -16,6 +16,8 @@ export interface Target {
   put(resource: Resource): Promise<JsonObject>;
   /** A resource that the template does not make but refers to. */
   get(id: string, apiVersion: string): Promise<JsonObject>;
+  /** Is told of a nested deployment: Azure keeps a record of each, and runs one of a name in a place at a time. */
+  deployed?(id: string): void;
 }
 
 export interface Deployment {
@@ -147,6 +149,8 @@ async function nested(
   target: Target,
 ): Promise<JsonObject> {
   if (!/^[-\w.()]{1,64}$/.test(name)) throw new Error(`Azure takes no deployment of the name "${name}"`);
+  const here = resource.resourceGroup || resource.subscriptionId ? scope : around.scope;
+  target.deployed?.(resourceId('Microsoft.Resources/deployments', name, here));
   const properties = asObject(resource.properties, 'properties');
   const parameters: JsonObject = {};
   for (const [key, parameter] of Object.entries(asObject(properties.parameters ?? {}, 'parameters'))) {
@@ -157,7 +161,7 @@ async function nested(
     {
       template: asObject(properties.template, 'template'),
       parameters,
-      scope: resource.resourceGroup || resource.subscriptionId ? scope : around.scope,
+      scope: here,
       location: around.location,
       tenantId: around.tenantId,
       deployerId: around.deployerId,

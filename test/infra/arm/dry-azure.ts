@@ -54,6 +54,8 @@ export function completed({ id, type, body }: Resource): JsonObject {
 /** Keeps what is put, in order, and answers as Azure would: to look at what a template asks for. */
 export class DryAzure implements Target {
   readonly resources: Resource[] = [];
+  /** Ids of the deployments within. */
+  readonly deployments: string[] = [];
   readonly #there: Readonly<Record<string, JsonObject>>;
 
   /** @param there what is to be told of resources that are there already, by their ids */
@@ -64,6 +66,10 @@ export class DryAzure implements Target {
   async put(resource: Resource): Promise<JsonObject> {
     this.resources.push(resource);
     return completed(resource);
+  }
+
+  deployed(id: string): void {
+    this.deployments.push(id);
   }
 
   /** Existing resources: anything asked for is there, in West Europe. */
