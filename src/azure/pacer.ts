@@ -34,6 +34,8 @@ export function shareOf(budget: Budget, share: number): Budget {
 
 /** A window is kept in so many parts; what lies in the oldest one still counts. */
 const PARTS = 60;
+/** A rate is kept in parts of this length: what is laid out for an hour from now does not hold up who comes meanwhile. Milliseconds. */
+const RATE_PART_MS = 10_000;
 /** After a 429 calls come so many times further apart, at most so many times, and half of that is over after so long (ms). */
 const SLOWER = 1.5;
 const SLOWEST = 8;
@@ -41,8 +43,8 @@ const RECOVERS_MS = 10_000;
 
 /** What was granted in one place (a subscription and region, or a subscription). */
 interface Place {
-  /** For each rate: when the next call would come if all came evenly (the generic cell rate algorithm). Milliseconds. */
-  readonly due: number[];
+  /** For each rate, in each of its parts: when the next call would come if all came evenly (the generic cell rate algorithm). Milliseconds. */
+  readonly due: Map<number, number>[];
   /** For each window: how many calls in each of its parts, in whichever order they were taken. */
   readonly parts: Map<number, number>[];
   closedUntil: number;
@@ -68,14 +70,18 @@ export class Pacer {
   /** When so many calls may come, at `fromMs` or later; nothing is taken yet. */
   earliest(place: string, fromMs: number, calls = 1): number {
     const { due, parts, closedUntil } = this.#of(place);
-    let atMs = Math.max(fromMs, closedUntil);
-    for (const [index, window] of this.#windows.entries()) {
-      atMs = whenFree(window, parts[index] ?? new Map(), atMs, calls);
-    }
     const slowness = this.#slowness(place, fromMs);
-    for (const [index, rate] of this.#rates.entries()) {
-      const early = slowness > 1 ? 0 : ((rate.burst ?? 1) - calls) * spacing(rate);
-      atMs = Math.max(atMs, (due[index] ?? 0) - Math.max(0, early));
+    let atMs = Math.max(fromMs, closedUntil);
+    // What one of them puts off may come at a time at which another one has no room.
+    for (let before = -1; before !== atMs; ) {
+      before = atMs;
+      for (const [index, window] of this.#windows.entries()) {
+        atMs = whenFree(window, parts[index] ?? new Map(), atMs, calls);
+      }
+      for (const [index, rate] of this.#rates.entries()) {
+        const early = slowness > 1 ? 0 : ((rate.burst ?? 1) - calls) * spacing(rate);
+        atMs = whenDue(due[index] ?? new Map(), atMs, Math.max(0, early));
+      }
     }
     return atMs;
   }
@@ -85,7 +91,8 @@ export class Pacer {
     const { due, parts } = this.#of(place);
     const slowness = this.#slowness(place, atMs);
     for (const [index, rate] of this.#rates.entries()) {
-      due[index] = Math.max(due[index] ?? 0, atMs) + spacing(rate) * calls * slowness;
+      const ofRate = due[index] ?? new Map<number, number>();
+      ofRate.set(ratePart(atMs), Math.max(dueIn(ofRate, ratePart(atMs)), atMs) + spacing(rate) * calls * slowness);
     }
     for (const [index, window] of this.#windows.entries()) {
       const counted = parts[index] ?? new Map<number, number>();
@@ -97,14 +104,18 @@ export class Pacer {
   /** Gives back a turn of about that time that was taken and not used. */
   release(place: string, atMs: number, calls = 1): void {
     const { due, parts } = this.#of(place);
-    for (const [index, rate] of this.#rates.entries()) due[index] = (due[index] ?? 0) - spacing(rate) * calls;
+    for (const [index, rate] of this.#rates.entries()) {
+      const known = due[index]?.get(ratePart(atMs));
+      if (known !== undefined) due[index]?.set(ratePart(atMs), known - spacing(rate) * calls);
+    }
     for (const [index, window] of this.#windows.entries())
       giveBack(parts[index] ?? new Map(), partAt(window, atMs), calls);
   }
 
   /** Forgets what does not count any more. */
   forget(place: string, nowMs: number): void {
-    const { parts } = this.#of(place);
+    const { due, parts } = this.#of(place);
+    for (const ofRate of due) for (const part of ofRate.keys()) if (part < ratePart(nowMs) - 1) ofRate.delete(part);
     for (const [index, window] of this.#windows.entries()) {
       const oldest = partAt(window, nowMs) - PARTS;
       for (const part of parts[index]?.keys() ?? []) if (part < oldest) parts[index]?.delete(part);
@@ -130,7 +141,7 @@ export class Pacer {
 
   #of(place: string): Place {
     const kept = this.#places.get(place) ?? {
-      due: this.#rates.map(() => 0),
+      due: this.#rates.map(() => new Map()),
       parts: this.#windows.map(() => new Map()),
       closedUntil: 0,
       slowness: 1,
@@ -144,6 +155,25 @@ export class Pacer {
 const spacing = ({ perMs, calls }: Budget): number => perMs / calls;
 const partMs = ({ perMs }: Budget): number => perMs / PARTS;
 const partAt = (window: Budget, atMs: number): number => Math.floor(atMs / partMs(window));
+
+const ratePart = (atMs: number): number => Math.floor(atMs / RATE_PART_MS);
+
+/** When the next call of a part is due, as those before it and the part before have it. */
+function dueIn(due: ReadonlyMap<number, number>, part: number): number {
+  return Math.max(due.get(part - 1) ?? 0, due.get(part) ?? 0);
+}
+
+/** When a rate has room for a call that may come so much before it is due. */
+function whenDue(due: ReadonlyMap<number, number>, fromMs: number, earlyMs: number): number {
+  let atMs = fromMs;
+  for (;;) {
+    const part = ratePart(atMs);
+    const dueMs = Math.max(atMs, dueIn(due, part) - earlyMs);
+    if (ratePart(dueMs) === part) return dueMs;
+    // That part is full; a later one may have room before all that is due.
+    atMs = (part + 1) * RATE_PART_MS;
+  }
+}
 
 /** When a window has room for so many calls more. A span of its length may lie in one part more than it has. */
 function whenFree(window: Budget, parts: ReadonlyMap<number, number>, fromMs: number, calls: number): number {

@@ -132,6 +132,19 @@ it('gives a turn that was not used to the next one, however far others are laid 
   expect(pacer.reserve('a', 0)).toBe(0);
 });
 
+it('has room for who comes meanwhile, though more than an hour takes is laid out', () => {
+  const pacer = new Pacer([
+    { calls: 10, perMs: 1_000, burst: 3 },
+    { calls: 960, perMs: 3_600_000 },
+  ]);
+  const turns = Array.from({ length: 1_200 }, () => pacer.reserve('a', 0));
+  expect(turns[1_199]).toBeGreaterThan(3_660_000);
+  const refused = turns.filter((turn) => turn >= 32_000 && turn < 33_000);
+  for (const turn of refused) pacer.release('a', turn);
+  for (const _ of refused) expect(pacer.reserve('a', 33_000)).toBeLessThan(10_000);
+  expect(pacer.reserve('a', 33_000)).toBeGreaterThan(3_600_000);
+});
+
 it('spaces out what a window held up, too', () => {
   const pacer = new Pacer([RATE, WINDOW]);
   const turns = Array.from({ length: 40 }, () => pacer.reserve('a', 0));
