@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url';
 export const ROOMS: readonly (readonly string[])[] = [
   ['break-glass-reasons.ts'],
   ['reasons.ts'],
-  ['errors.ts', 'log.ts', 'csv.ts'],
+  ['errors.ts', 'log.ts', 'csv.ts', 'text.ts'],
   ['time', 'telemetry'],
   ['azure'],
   ['keys'],

@@ -1,5 +1,6 @@
 import { type ContainerClient, RestError } from '@azure/storage-blob';
 import { withinTime } from '../azure/deadline.ts';
+import { compareText } from '../text.ts';
 import { APPROVAL, type ApprovalRequest, hasExpired } from './approval.ts';
 
 /** Container of requests for approval in the app's own storage. */
@@ -56,7 +57,7 @@ export function approvalStore(container: ContainerClient): ApprovalStore {
       } catch (error) {
         if (statusOf(error) !== 404) throw error;
       }
-      return found.sort((a, b) => compare(b.askedOn, a.askedOn));
+      return found.sort((a, b) => compareText(b.askedOn, a.askedOn));
     });
   const readAll = async (outlines: readonly Outline[]) => {
     const read = await Promise.all(
@@ -65,7 +66,7 @@ export function approvalStore(container: ContainerClient): ApprovalStore {
         return request && nameOf(request.id) === name ? request : [];
       }),
     );
-    return read.flat().sort((a, b) => compare(b.askedOn, a.askedOn));
+    return read.flat().sort((a, b) => compareText(b.askedOn, a.askedOn));
   };
   return {
     async list(now) {
@@ -107,10 +108,6 @@ type Outline = { readonly name: string } & Record<'state' | 'askedOn' | 'expires
 
 function isOpen({ state, expiresOn }: Pick<Outline, 'state' | 'expiresOn'>, now: Date): boolean {
   return state === 'waiting' && (expiresOn === '' || !hasExpired({ expiresOn }, now));
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }
 
 function nameOf(id: string): string {

@@ -19,8 +19,8 @@ import { known, readPart } from '../azure/read-or-why.ts';
 import { CmkError } from '../errors.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { type Environment, readStorageSettings } from '../settings/settings.ts';
+import { count } from '../text.ts';
 import { type AppStoragePlace, inAppStorage } from './app-storage-failures.ts';
-import { count } from './count.ts';
 import { visible } from './visible.ts';
 
 /** Where the trail is, and what is known of it from elsewhere. */

@@ -1,4 +1,13 @@
-import type { DriftCause, DriftDetails, DriftReport, Finding, Fix, WholeReport } from './report.ts';
+import { compareText } from '../text.ts';
+import {
+  type DriftCause,
+  type DriftDetails,
+  type DriftReport,
+  type Finding,
+  type Fix,
+  SEVERITIES,
+  type WholeReport,
+} from './report.ts';
 
 /** Resources and commands that a cause names. */
 const SAMPLE = 5;
@@ -6,8 +15,6 @@ const SAMPLE = 5;
 const LISTED = 20;
 /** Findings that the report lists in all, so that many causes do not make it large either. */
 const LISTED_IN_ALL = 200;
-
-const ORDER = ['error', 'warning', 'advice'] as const;
 
 /**
  * What is behind the findings: those that one act would mend are one cause. Exempt findings are a cause of their own, since
@@ -26,7 +33,10 @@ export function causesOf(findings: readonly Finding[], fixes: readonly Fix[]): D
   const fixed = new Map(fixes.map(({ finding, outcome }) => [finding, outcome]));
   return [...groups]
     .flatMap(([id, [first, ...rest]]) => (first ? toCause(id, [first, ...rest], fixed) : []))
-    .sort((a, b) => rank(a) - rank(b) || b.findings - a.findings || compare(a.reason, b.reason) || compare(a.id, b.id));
+    .sort(
+      (a, b) =>
+        rank(a) - rank(b) || b.findings - a.findings || compareText(a.reason, b.reason) || compareText(a.id, b.id),
+    );
 }
 
 /** The id of the cause that a finding counts for. */
@@ -49,7 +59,7 @@ function toCause(
   return {
     id,
     reason: first.cause.reason,
-    severity: ORDER.find((one) => findings.some(({ severity }) => severity === one)) ?? first.severity,
+    severity: SEVERITIES.find((one) => findings.some(({ severity }) => severity === one)) ?? first.severity,
     about: first.cause.about,
     affected: resources.size,
     sample: [...resources.values()].slice(0, SAMPLE),
@@ -99,9 +109,5 @@ export function detailsOf({ findings, fixes, unseen }: WholeReport): DriftDetail
 }
 
 function rank({ severity, exempt }: DriftCause): number {
-  return exempt ? ORDER.length : ORDER.indexOf(severity);
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
+  return exempt ? SEVERITIES.length : SEVERITIES.indexOf(severity);
 }

@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { HEALTH_STATES } from '../fleet/health.ts';
 
+/** Worst first. */
+export const SEVERITIES = ['error', 'warning', 'advice'] as const;
 const severity = z
-  .enum(['error', 'warning', 'advice'])
+  .enum(SEVERITIES)
   .describe(
     '`error`: data cannot be reached, or cannot soon, or is not protected as it has to be. `warning`: will become one, or takes away a safety net. `advice`: in order, and could be better.',
   );

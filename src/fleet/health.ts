@@ -1,3 +1,4 @@
+import { compareText } from '../text.ts';
 /**
  * How an account stands, worst first. `Revoked`: an open revocation keeps its data from being read. `Blocked`: its key is
  * disabled or gone, or its file or blob service was seen to refuse. `NoAccess`: its identity does not reach the key. `NotManaged`:
@@ -86,7 +87,7 @@ const MEANING = new Map(MEANINGS.map(([reason, state], rank) => [reason, { state
 export function healthOf(evidence: HealthEvidence, now: Date): Health {
   const worst = evidence.findings
     .flatMap((finding) => meaningOf(finding) ?? [])
-    .sort((a, b) => a.rank - b.rank || compare(a.oldest, b.oldest))
+    .sort((a, b) => a.rank - b.rank || compareText(a.oldest, b.oldest))
     .find(({ state }) => evidence.encryptedBy !== 'microsoft' || state === 'NotManaged');
   if (evidence.encryptedBy !== 'managedVault') return found('NotManaged', worst?.state === 'NotManaged' ? worst : {});
   const { probe } = evidence;
@@ -141,8 +142,4 @@ function without(reason: string): HealthCause {
 
 function age(then: string, now: Date): number {
   return now.getTime() - Date.parse(then);
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }

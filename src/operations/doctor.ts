@@ -3,6 +3,7 @@ import { CmkError, SettingsError } from '../errors.ts';
 import { managedVault } from '../keys/managed-vaults.ts';
 import type { Environment } from '../settings/settings.ts';
 import { readSettings } from '../settings/settings.ts';
+import { count } from '../text.ts';
 import type { ChecklistLine } from './checklist-line.ts';
 import type { Operation } from './operator-azure.ts';
 import { findVault, keyIn } from './resolve.ts';
@@ -66,8 +67,7 @@ function settings(environment: Environment): ChecklistLine[] {
   if (!any) return [];
   try {
     const { vaults } = readSettings(environment);
-    const number = vaults.all.length;
-    return [{ check: 'settings', state: 'ok', detail: `of the app, with ${number} vault${number === 1 ? '' : 's'}` }];
+    return [{ check: 'settings', state: 'ok', detail: `of the app, with ${count(vaults.all.length, 'vault')}` }];
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
     const missing = error.problems.filter((problem) => /^\S+ is missing\./.test(problem));

@@ -4,6 +4,7 @@ import { activeFrom, compareAge, type KeyVersion, newestUsableVersion } from '..
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { vaultOption } from '../keys/vault-options.ts';
 import { MAX_TAGS, openRevocation } from '../revocation/revocation.ts';
+import { count } from '../text.ts';
 
 /**
  * Tag on a version that was retired: when, the version that has taken its place, and until it was looked at again `unsettled`
@@ -51,9 +52,7 @@ export function reasonsOfKey(version: KeyVersion, versions: readonly KeyVersion[
   const needed = Math.max(hours, LEAST_RETIRE_HOURS);
   if (age >= needed) return [];
   const whole = Math.floor(age);
-  return [
-    `Its successor ${successor.version} is ${whole} ${whole === 1 ? 'hour' : 'hours'} old, and has to be ${needed}.`,
-  ];
+  return [`Its successor ${successor.version} is ${count(whole, 'hour')} old, and has to be ${needed}.`];
 }
 
 /** The part of {@link reasonsToKeep} that those who use the key decide. */

@@ -1,4 +1,5 @@
 import { CmkError } from '../errors.ts';
+import { count } from '../text.ts';
 
 const DURATION =
   /^P(?=\d|T\d)(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/;
@@ -104,6 +105,5 @@ export function inWords(span: number): string {
         : seconds < 172_800
           ? [seconds / 3_600, 'hour']
           : [seconds / 86_400, 'day'];
-  const rounded = Math.round(amount);
-  return `${rounded} ${unit}${rounded === 1 ? '' : 's'}`;
+  return count(Math.round(amount), unit);
 }

@@ -1,6 +1,6 @@
 import { CmkError } from '../../errors.ts';
+import { count } from '../../text.ts';
 import type { Cli } from '../cli.ts';
-import { count } from '../count.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
 import type { BulkResult } from './run-bulk.ts';

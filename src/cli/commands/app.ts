@@ -1,7 +1,7 @@
 import { Argument, type Command } from 'commander';
+import { count } from '../../text.ts';
 import type { WorkQueueName } from '../../work/messages.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
-import { count } from '../count.ts';
 import { EXIT } from '../exit-codes.ts';
 
 // What works on the app's own storage, found by AzureWebJobsStorage or AzureWebJobsStorage__accountName.

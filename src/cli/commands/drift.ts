@@ -4,8 +4,8 @@ import { causeLabel, shortResource } from '../../fleet/fleet-summary.ts';
 import { HEALTH_STATES, type HealthState } from '../../fleet/health.ts';
 import type { Log } from '../../log.ts';
 import type { Environment } from '../../settings/settings.ts';
+import { compareText, count } from '../../text.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
-import { count } from '../count.ts';
 import { EXIT } from '../exit-codes.ts';
 import { changing, vaults } from '../options.ts';
 import type { Output } from '../output.ts';
@@ -131,11 +131,12 @@ function showCauses({ causes }: DriftReport, output: Output): void {
 function sortReport(report: WholeReport, by: DriftArguments['sort']): WholeReport {
   if (by === undefined) return report;
   const of = by === 'resources' ? 'resource' : by;
-  const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
   return {
     ...report,
-    findings: [...report.findings].sort((a, b) => compare(a[of], b[of])),
-    causes: [...report.causes].sort((a, b) => (by === 'resources' ? b.affected - a.affected : compare(a[by], b[by]))),
+    findings: [...report.findings].sort((a, b) => compareText(a[of], b[of])),
+    causes: [...report.causes].sort((a, b) =>
+      by === 'resources' ? b.affected - a.affected : compareText(a[by], b[by]),
+    ),
   };
 }
 

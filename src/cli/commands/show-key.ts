@@ -1,5 +1,5 @@
 import type { KeyStatus } from '../../operations/key/key-status.ts';
-import { count } from '../count.ts';
+import { count } from '../../text.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
 

@@ -8,6 +8,7 @@ import { activeFrom, findVersion, type KeyVersion, newestVersion, usability } fr
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { requirementOf, tagOf } from '../../settings/requirement.ts';
+import { count } from '../../text.ts';
 import { recoverVault } from '../../vaults/vault-commands.ts';
 import type { Found } from './check.ts';
 import { enableVersion, moveAccount, recoverKey, rotate } from './commands.ts';
@@ -60,8 +61,10 @@ function behind(what: string, target: KeyVersion, now: Date): Pick<Found, 'is' |
   const ms = now.getTime() - activeFrom(target).getTime();
   if (ms > MOVE_MS) return { is: `${what}.` };
   const minutes = Math.max(0, Math.round(ms / 60_000));
-  const ago = minutes === 1 ? '1 minute' : `${minutes} minutes`;
-  return { is: `${what}; the newer version became usable ${ago} ago, and is given an hour.`, severity: 'advice' };
+  return {
+    is: `${what}; the newer version became usable ${count(minutes, 'minute')} ago, and is given an hour.`,
+    severity: 'advice',
+  };
 }
 
 export function notCustomerManaged({ account, own, use }: AccountSubject, { drift }: Rules): readonly Found[] {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { exemptionOf, hasEnded } from '../../settings/exemption.ts';
-import type { DriftReport, Finding, ReportBefore, Unseen } from '../report.ts';
+import { compareText } from '../../text.ts';
+import { type DriftReport, type Finding, type ReportBefore, SEVERITIES, type Unseen } from '../report.ts';
 import type { Check } from './check.ts';
 import type { Rules } from './subjects.ts';
 
@@ -68,7 +69,7 @@ export function withHistory(
       severity: finding.severity === 'warning' && unread.has(finding.id) ? 'error' : finding.severity,
       since: since.get(finding.id) ?? now.toISOString(),
     }))
-    .sort((a, b) => rank(a) - rank(b) || compare(a.reason, b.reason) || compare(a.resource, b.resource));
+    .sort((a, b) => rank(a) - rank(b) || compareText(a.reason, b.reason) || compareText(a.resource, b.resource));
 }
 
 /**
@@ -129,12 +130,6 @@ export function exemptionStates(
   });
 }
 
-const ORDER = ['error', 'warning', 'advice'];
-
 function rank({ severity, exemption }: Finding): number {
-  return exemption ? ORDER.length : ORDER.indexOf(severity);
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
+  return exemption ? SEVERITIES.length : SEVERITIES.indexOf(severity);
 }

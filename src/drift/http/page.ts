@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { Html, html } from '../../http/html.ts';
+import { count } from '../../text.ts';
 import { causeKey } from '../causes.ts';
-import type { DriftCause, DriftReport, Finding } from '../report.ts';
+import { type DriftCause, type DriftReport, type Finding, SEVERITIES } from '../report.ts';
 import { STYLE } from './page-style.ts';
 
 /** Causes of each severity that have a card of their own. */
@@ -50,7 +51,7 @@ ${completeness(report)}
 <li><strong>${counts.exempt}</strong>exempt</li>
 </ul>
 </header>
-${(['error', 'warning', 'advice'] as const).map((severity) => severitySection(severity, open, report))}
+${SEVERITIES.map((severity) => severitySection(severity, open, report))}
 ${exemptSection(
   causes.filter(({ exempt }) => exempt),
   findings,
@@ -93,7 +94,7 @@ function causeCard(cause: DriftCause, { autofix, findings }: DriftReport, open: 
   );
   return html`<article class="${severity}">
 <details${open ? new Html(' open') : ''}><summary><h3>${about.map(shortName).join(', ') || reason}</h3>
-<b class="${severity}">${reason}</b>${others.length > 0 ? ` with ${others.join(', ')}` : ''}, ${counted(affected, 'resource')}, since ${minute(since)} UTC</summary>
+<b class="${severity}">${reason}</b>${others.length > 0 ? ` with ${others.join(', ')}` : ''}, ${count(affected, 'resource')}, since ${minute(since)} UTC</summary>
 ${about.map((resource) => html`<p class="soft"><code>${resource}</code></p>`)}
 <dl>
 <dt>Is</dt><dd>${is}</dd>
@@ -131,7 +132,7 @@ function affectedOf({ about, affected, sample, findings, id }: DriftCause): Html
     rest > 0
       ? html`<p class="soft">and ${rest} more: GET /drift/{report}/findings?cause=${id} has all ${findings} findings.</p>`
       : html``;
-  return html`<details><summary>${counted(affected, 'resource')}: ${sample.map(shortName).join(', ')}${rest > 0 ? ' …' : ''}</summary>
+  return html`<details><summary>${count(affected, 'resource')}: ${sample.map(shortName).join(', ')}${rest > 0 ? ' …' : ''}</summary>
 <ul class="plain">${sample.map((resource) => html`<li><code>${resource}</code></li>`)}</ul>${more}</details>`;
 }
 
@@ -142,7 +143,7 @@ function furtherCauses(causes: readonly DriftCause[]): Html {
     .slice(0, MAX_LINES)
     .map(
       ({ reason, about, affected }) =>
-        html`<li><b>${reason}</b> <code>${about.map(shortName).join(', ')}</code>: ${counted(affected, 'resource')}</li>`,
+        html`<li><b>${reason}</b> <code>${about.map(shortName).join(', ')}</code>: ${count(affected, 'resource')}</li>`,
     );
   return html`<details><summary>${causes.length} more ${noun(causes.length, 'cause')}</summary><ul class="plain">${items}</ul>${more(causes)}</details>`;
 }
@@ -151,7 +152,7 @@ function exemptSection(causes: readonly DriftCause[], findings: readonly Finding
   if (causes.length === 0) return html``;
   const items = causes.slice(0, MAX_LINES).map(({ id, reason, about, affected }) => {
     const exemption = findings.find((one) => causeKey(one) === id)?.exemption;
-    return html`<li><b>${reason}</b> <code>${about.join(', ')}</code>, ${counted(affected, 'resource')}: ${exemption?.reason} <span class="soft">(until ${exemption?.until})</span></li>`;
+    return html`<li><b>${reason}</b> <code>${about.join(', ')}</code>, ${count(affected, 'resource')}: ${exemption?.reason} <span class="soft">(until ${exemption?.until})</span></li>`;
   });
   return html`<section aria-labelledby="exempt"><h2 id="exempt">Exempt</h2><ul class="plain">${items}</ul>${more(causes)}</section>
 `;
@@ -185,10 +186,10 @@ function coverageSection({ coverage }: DriftReport): Html {
   const { vaults, keys, accounts, dependents, subscriptions, eventSubscriptions } = coverage;
   const items = subscriptions.map(
     (one) =>
-      html`<li><code>${one.id}</code>: ${counted(one.accounts, 'account')}, encryption scopes of ${one.scopesLookedAt}${one.complete ? '' : ', not complete'}${one.resumed ? ', read by the check before' : ''}</li>`,
+      html`<li><code>${one.id}</code>: ${count(one.accounts, 'account')}, encryption scopes of ${one.scopesLookedAt}${one.complete ? '' : ', not complete'}${one.resumed ? ', read by the check before' : ''}</li>`,
   );
   return html`<section aria-labelledby="coverage"><h2 id="coverage">What was looked at</h2>
-<p>${counted(vaults, 'vault')}, ${counted(keys, 'key')}, ${counted(accounts, 'storage account')} in ${counted(subscriptions.length, 'subscription')}; ${dependents} of them ${noun(dependents, 'depends', 'depend')} on a managed key.</p>
+<p>${count(vaults, 'vault')}, ${count(keys, 'key')}, ${count(accounts, 'storage account')} in ${count(subscriptions.length, 'subscription')}; ${dependents} of them ${noun(dependents, 'depends', 'depend')} on a managed key.</p>
 ${eventSubscriptions ? html`` : html`<p>Event subscriptions were not checked: CMK_FUNCTION_APP_ID is not set.</p>`}
 <details><summary>Subscriptions</summary><ul class="plain">${items}</ul></details></section>
 `;
@@ -200,12 +201,8 @@ function more(all: readonly unknown[]): Html {
   return rest > 0 ? html`<p class="soft">${rest} more ${noun(rest, 'is', 'are')} in the JSON report.</p>` : html``;
 }
 
-function noun(count: number, one: string, many = `${one}s`): string {
-  return count === 1 ? one : many;
-}
-
-function counted(count: number, one: string): string {
-  return `${count} ${noun(count, one)}`;
+function noun(number: number, one: string, many = `${one}s`): string {
+  return number === 1 ? one : many;
 }
 
 /** The last names of an id: `stfiles01`, `stfiles01 / scope1`, `kv-files / files-key`. */

@@ -15,6 +15,7 @@ import { findVersion } from '../../keys/key-versions.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { keyUseOf, rotationGoal } from '../../rollout/judge-use.ts';
 import type { Settings } from '../../settings/settings.ts';
+import { compareText } from '../../text.ts';
 import type { FleetAccount, FleetUse } from '../fleet-index.ts';
 import { accountRow } from '../fleet-keys.ts';
 import { type Health, type HealthFinding, healthOf } from '../health.ts';
@@ -66,7 +67,7 @@ export async function judgeFleet(reading: FleetReading, settings: Settings): Pro
     const one = judge.account(known);
     if (one) judged.push(one);
   }
-  return judged.sort((a, b) => compare(placeInFleet(a), placeInFleet(b)));
+  return judged.sort((a, b) => compareText(placeInFleet(a), placeInFleet(b)));
 }
 
 /** Where an account stands in the list. */
@@ -246,5 +247,3 @@ function isOfUse({ reason }: Finding): boolean {
 function useId({ account, scope, key }: Pick<FleetUse, 'account' | 'scope' | 'key'>): string {
   return `${accountRow(account, scope)} ${key.toLowerCase()}`;
 }
-
-const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));

@@ -1,4 +1,5 @@
 import type { BlastRadius } from '../../dependents/blast-radius.ts';
+import { count } from '../../text.ts';
 import type { Journal } from '../journal.ts';
 
 /** Accounts and other resources that are shown by name; a document has them all. */
@@ -40,8 +41,4 @@ function listed(noun: string, all: readonly { readonly name: string }[]): string
   const names = all.slice(0, 5).map(({ name }) => name);
   const more = all.length > names.length ? ` and ${all.length - names.length} more` : '';
   return `${noun}${all.length === 1 ? '' : 's'} ${names.join(', ')}${more}`;
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }

@@ -11,6 +11,7 @@ import { newId } from '../../revocation/revocation.ts';
 import { type Revoked, revoke } from '../../revocation/revoke.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
 import type { Environment } from '../../settings/settings.ts';
+import { count } from '../../text.ts';
 import type { Change } from '../journal.ts';
 import type { Operation } from '../operator-azure.ts';
 import { tellRestore } from '../tell-restore.ts';
@@ -110,7 +111,7 @@ function tell(
   for (const { version } of disabled) journal.done(disabling(key, version));
   const before = versions.length - disabled.length;
   if (disabled.length === 0 && complete) journal.found('every version is disabled already');
-  else if (before > 0) journal.found(`${before} version${before === 1 ? '' : 's'} disabled before`);
+  else if (before > 0) journal.found(`${count(before, 'version')} disabled before`);
   if (restored) journal.note('Somebody restores this revocation already, so that its versions are enabled again.');
   if (unproven) journal.note(`The versions could not be read again as proof: ${describe(unproven)}`);
   for (const { version, after, error } of versions) {

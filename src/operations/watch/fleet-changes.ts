@@ -1,3 +1,4 @@
+import { count } from '../../text.ts';
 /** What a fleet is watched for. */
 export interface WatchedFleet {
   /** By key identifier. */
@@ -44,16 +45,14 @@ export function fleetChanges(before: WatchedFleet | undefined, after: WatchedFle
   return [
     ...health,
     ...differences('revocation', before?.revocations, after.revocations, (key, { accounts, since }) =>
-      [`${key} is revoked`, since && ` since ${since}`, `: ${accounts} ${accounts === 1 ? 'account' : 'accounts'}`]
-        .filter(Boolean)
-        .join(''),
+      [`${key} is revoked`, since && ` since ${since}`, `: ${count(accounts, 'account')}`].filter(Boolean).join(''),
     ),
     ...differences('rotation', before?.rotations ?? new Map(), after.rotations, (key, one) => {
       const end = one.waiting > 0 && one.expectedEnd ? `, until ${one.expectedEnd}` : '';
       return `${key} is ${one.state}: ${one.moved} moved, ${one.waiting} waiting, ${one.failed} failed${end}`;
     }).filter(({ about, change }) => before || change !== 'begun' || after.rotations.get(about)?.state !== 'finished'),
     ...differences('finding', before?.causes, after.causes, (_, { severity, reason, label, affected }) => {
-      return `${severity} ${reason}${label === '' ? '' : ` (${label})`}: ${affected} ${affected === 1 ? 'resource' : 'resources'}`;
+      return `${severity} ${reason}${label === '' ? '' : ` (${label})`}: ${count(affected, 'resource')}`;
     }),
   ];
 }
