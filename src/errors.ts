@@ -15,6 +15,11 @@ export class CmkError extends Error {
   }
 }
 
+/** What any error says of itself. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** One or more settings are missing or wrong. `problems` has one line per setting. */
 export class SettingsError extends CmkError {
   readonly problems: readonly string[];

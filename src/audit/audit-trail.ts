@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts';
 import type { AuditFiles } from './audit-files.ts';
 import { type ChainWriterOptions, chainWriter, type ToWrite } from './chain-writer.ts';
 import { findEntry, seenBefore } from './find-entry.ts';
@@ -136,10 +137,6 @@ class WaitingLine {
 
 function receiptOf({ file, seq, hash }: AuditReceipt): AuditReceipt {
   return { file, seq, hash };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function takeBatch(waiting: Waiting[]): Waiting[] {

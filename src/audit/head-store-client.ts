@@ -1,5 +1,6 @@
 import { type ContainerClient, RestError } from '@azure/storage-blob';
 import { withinTime } from '../azure/deadline.ts';
+import { parseJson } from '../text.ts';
 import { isAheadOf, SIGNED_HEAD, type SignedHead } from './signed-head.ts';
 
 /** For all the requests of a call. Milliseconds. */
@@ -81,11 +82,7 @@ export function headStore(container: ContainerClient): HeadStore {
 }
 
 function parsed(bytes: Buffer): SignedHead | undefined {
-  try {
-    return SIGNED_HEAD.safeParse(JSON.parse(bytes.toString())).data;
-  } catch {
-    return undefined; // not JSON
-  }
+  return SIGNED_HEAD.safeParse(parseJson(bytes.toString())).data;
 }
 
 function isOvertaken(error: unknown): boolean {

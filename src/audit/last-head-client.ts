@@ -4,6 +4,7 @@ import type { TokenCredential } from '@azure/identity';
 import { appTable } from '../azure/app-storage.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
+import { parseJson } from '../text.ts';
 import { isAheadOf, SIGNED_HEAD, type SignedHead } from './signed-head.ts';
 
 /** Table of the app's own storage that has the newest head: a right to write its blobs is none to write its tables. */
@@ -65,9 +66,5 @@ async function createIn(table: TableClient, entity: { partitionKey: string; rowK
 }
 
 function parsed(text: unknown): SignedHead | undefined {
-  try {
-    return SIGNED_HEAD.safeParse(JSON.parse(String(text))).data;
-  } catch {
-    return undefined; // not JSON
-  }
+  return SIGNED_HEAD.safeParse(parseJson(String(text))).data;
 }

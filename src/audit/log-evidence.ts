@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseJson } from '../text.ts';
 import type { AuditReceipt } from './record.ts';
 import { SIGNED_HEAD, type SignedHead } from './signed-head.ts';
 
@@ -34,13 +35,5 @@ function recordIn(line: string): unknown {
   if (from === -1 || to < from) return undefined;
   const json = line.slice(from, to + 1);
   // Exports as CSV double the quotes within a field.
-  return parse(json) ?? parse(json.replaceAll('""', '"'));
-}
-
-function parse(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return undefined;
-  }
+  return parseJson(json) ?? parseJson(json.replaceAll('""', '"'));
 }

@@ -1,4 +1,5 @@
 import type { HttpClient, PipelinePolicy } from '@azure/core-rest-pipeline';
+import { parseJson } from '../text.ts';
 import { deadlineHttp } from './deadline.ts';
 import { type Repetition, repeatReads } from './repeat-reads.ts';
 
@@ -96,10 +97,6 @@ const FAILURE_BODIES: PipelinePolicy = {
 };
 
 function hasError(text: string | null | undefined): boolean {
-  try {
-    const { error } = JSON.parse(text ?? '') as { error?: unknown };
-    return typeof error === 'object' && error !== null;
-  } catch {
-    return false;
-  }
+  const body = parseJson(text ?? '') as { readonly error?: unknown } | null | undefined;
+  return typeof body?.error === 'object' && body.error !== null;
 }

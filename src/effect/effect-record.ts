@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseJson } from '../text.ts';
 import { type AccountEffect, effectId, type KeyChange, type KeyEffect } from './effect.ts';
 import { keepTimes, timedSince } from './keep-times.ts';
 import type { ProbeResult } from './probe.ts';
@@ -42,11 +43,7 @@ const record = z.object({
 
 /** Undefined for what is not a record of ours: it is made anew by the next probe. */
 export function parseEffect(text: string): KeyEffect | undefined {
-  try {
-    return record.parse(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
+  return record.safeParse(parseJson(text)).data;
 }
 
 /** What a round of probes found. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseJson } from '../text.ts';
 
 /** A property of a table holds 32,768 characters, of which an account's 50 tags may need more. */
 const MOST = 30_000;
@@ -13,9 +14,6 @@ export function formatTags(tags: Readonly<Record<string, string>>): string {
 
 /** What cannot be read is as not kept: the next look that changes anything writes it. */
 export function parseTags(text: string | undefined): { readonly tags?: Readonly<Record<string, string>> } {
-  try {
-    return { tags: TAGS.parse(JSON.parse(text ?? '')) };
-  } catch {
-    return {};
-  }
+  const tags = TAGS.safeParse(parseJson(text ?? '')).data;
+  return tags ? { tags } : {};
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { REASONS, type Reason } from '../reasons.ts';
+import { parseJson } from '../text.ts';
 import { formatTags, parseTags } from './account-tags.ts';
 import type { FleetAccount, FleetChange, FleetUse, KnownScopes, UnaskedAccount, UseRef } from './fleet-index.ts';
 import { accountId, accountRow, keyPartition, storageAccountId, subscriptionPartition } from './fleet-keys.ts';
@@ -194,13 +195,8 @@ function toScopeUses(row: Row, chunks: number): FleetAccount['scopeUses'] | unde
   const parts = Array.from({ length: chunks }, (_, n) => row[chunkName(n)]);
   const joined = parts.join('');
   if (joined === '') return [];
-  try {
-    return SCOPE_USES.parse(JSON.parse(joined)).flatMap(([scope, key]) =>
-      parseKeyIdentifier(key) ? { scope, key } : [],
-    );
-  } catch {
-    return undefined;
-  }
+  const uses = SCOPE_USES.safeParse(parseJson(joined)).data;
+  return uses?.flatMap(([scope, key]) => (parseKeyIdentifier(key) ? { scope, key } : []));
 }
 
 export function toUnasked(row: Row): UnaskedAccount | undefined {

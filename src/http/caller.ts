@@ -1,4 +1,5 @@
 import { errors, jwtVerify } from 'jose';
+import { messageOf } from '../errors.ts';
 import { type AuthConfig, authConfigProblems, issuers, signingKeysUrl } from './auth-config.ts';
 import { readBearerToken } from './bearer-token.ts';
 import { challenge } from './challenge.ts';
@@ -111,8 +112,4 @@ function unavailable(
   options: ErrorOptions & { readonly headers?: Readonly<Record<string, string>> } = {},
 ): HttpProblem {
   return new HttpProblem(503, reason, HTTP_REASONS[reason], nextStep, options);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

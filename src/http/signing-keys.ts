@@ -1,9 +1,10 @@
 import { createRemoteJWKSet, customFetch, errors, type FetchImplementation, type JWTVerifyGetKey } from 'jose';
+import { messageOf } from '../errors.ts';
 
 /** The tenant's signing keys could not be fetched, so that nothing can be said about a token. */
 export class SigningKeysError extends Error {
   constructor(cause: unknown) {
-    super(`The signing keys cannot be fetched: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    super(`The signing keys cannot be fetched: ${messageOf(cause)}`, { cause });
     this.name = 'SigningKeysError';
   }
 }

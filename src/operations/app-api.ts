@@ -3,6 +3,7 @@ import { timeBoxed } from '../azure/deadline.ts';
 import { OPERATOR_TOKEN_MS } from '../azure/limits.ts';
 import { CmkError } from '../errors.ts';
 import type { Reason } from '../reasons.ts';
+import { parseJson } from '../text.ts';
 
 /** The app's API, as an operator calls it. */
 export interface AppApi {
@@ -25,7 +26,7 @@ export function appApi(address: string, audience: string, credential: TokenCrede
         const answer = await reach(`${address.replace(/\/$/, '')}${path}`, { headers, signal });
         return { status: answer.status, text: await answer.text() };
       }, OPERATOR_TOKEN_MS);
-      const body = parsed(text);
+      const body = parseJson(text) as Refusal | undefined;
       if (!body)
         throw new CmkError(
           'ServiceUnavailable',
@@ -54,14 +55,6 @@ async function reach(address: string, init: RequestInit): Promise<Response> {
     if (init.signal?.aborted) throw cause;
     const { code, message } = ((cause as Error).cause ?? cause) as NodeJS.ErrnoException;
     throw new CmkError('ServiceUnavailable', `${address} cannot be reached: ${code ?? message}.`, LOOK, { cause });
-  }
-}
-
-function parsed(text: string): Refusal | undefined {
-  try {
-    return JSON.parse(text) as Refusal;
-  } catch {
-    return undefined;
   }
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { scopeResource } from '../azure/resource-id.ts';
+import { parseJson } from '../text.ts';
 import { CLOCKS_MS, isNewer, type RevocationStamp } from './revocation.ts';
 
 /**
@@ -179,19 +180,11 @@ function parseRecord(id: string, tags: Readonly<Record<string, string>>, now: Da
   }
   if (pieces.size !== of) return undefined;
   const text = [...pieces].sort(([a], [b]) => a - b).map(([, piece]) => piece);
-  const read = RECORD.safeParse(parsed(text.join('')));
+  const read = RECORD.safeParse(parseJson(text.join('')));
   if (!read.success) return undefined;
   const { on, by, joined, part, took } = read.data;
   const revokedOn = new Date(on);
   // A record from the future would be newer than every revocation to come.
   if (revokedOn.getTime() > now.getTime() + CLOCKS_MS + 60_000) return undefined;
   return { id, revokedOn, revokedBy: by, ...(joined ? { joined } : {}), part, took };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,3 +1,5 @@
+import { messageOf } from '../errors.ts';
+
 /** How long an answer waits for the queue, in milliseconds. It does not hold up the key. */
 const QUEUE_WAIT_MS = 2_000;
 
@@ -13,7 +15,7 @@ export async function inTime(what: string, run: () => Promise<void>): Promise<st
     await Promise.race([work, timeUp]);
     return [];
   } catch (error) {
-    return [`${what} (${error instanceof Error ? error.message.split('\n')[0] : String(error)})`];
+    return [`${what} (${messageOf(error).split('\n')[0]})`];
   } finally {
     clearTimeout(timer);
   }

@@ -5,6 +5,7 @@ import { appBlobs } from '../azure/app-storage.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
+import { parseJson } from '../text.ts';
 import { CONTROL_STATE, type ControlState, NO_CONTROL } from './pause.ts';
 
 /** Container of what operators have ordered, in the app's own storage. */
@@ -69,11 +70,7 @@ async function load(blob: BlockBlobClient): Promise<{ state: ControlState; etag:
 }
 
 function parsed(json: string): ControlState {
-  try {
-    return CONTROL_STATE.safeParse(JSON.parse(json)).data ?? NO_CONTROL;
-  } catch {
-    return NO_CONTROL;
-  }
+  return CONTROL_STATE.safeParse(parseJson(json)).data ?? NO_CONTROL;
 }
 
 function upload(blob: BlockBlobClient, state: ControlState, etag: string | undefined): Promise<unknown> {

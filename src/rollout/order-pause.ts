@@ -1,5 +1,6 @@
 import type { AuditOutcome, RecordAudit } from '../audit/audit-trail.ts';
 import type { AuditEntry } from '../audit/record.ts';
+import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { KEY_WORK } from '../work/messages.ts';
@@ -96,7 +97,7 @@ export async function orderResume(order: ControlOrder, ports: ControlPorts, log:
     try {
       await ports.queue.send(KEY_WORK, { kind: 'key', key, cause, attempt: 0 });
     } catch (error) {
-      const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
+      const why = messageOf(error).split('\n')[0];
       warnings.push(`The key is not looked at at once; what waits goes on by itself within a minute or two (${why}).`);
     }
   }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseResourceId } from '../azure/resource-id.ts';
+import { json } from './json.ts';
 
 const TOPIC = z
   .string()
@@ -9,14 +10,4 @@ const TOPIC = z
   );
 
 /** `{"<ARM id of a vault>": "<ARM id of its system topic>"}` */
-export const SYSTEM_TOPICS = z
-  .string()
-  .transform((text, context): unknown => {
-    try {
-      return JSON.parse(text);
-    } catch {
-      context.addIssue({ code: 'custom', message: 'is not JSON' });
-      return z.NEVER;
-    }
-  })
-  .pipe(z.record(z.string(), TOPIC, 'is not a JSON object'));
+export const SYSTEM_TOPICS = json.pipe(z.record(z.string(), TOPIC, 'is not a JSON object'));

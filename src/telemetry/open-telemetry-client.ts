@@ -19,6 +19,7 @@ import {
 import { detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
 import { MeterProvider, PeriodicExportingMetricReader, type PushMetricExporter } from '@opentelemetry/sdk-metrics';
 import { AlwaysOnSampler, BatchSpanProcessor, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace';
+import { messageOf } from '../errors.ts';
 import { otlpMetrics, otlpSpans } from './otlp-client.ts';
 import {
   METRICS,
@@ -135,7 +136,7 @@ class OpenTelemetry implements Telemetry {
       if (cameTo) span.setAttributes(cameTo(result));
       return result;
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       span.setStatus({ code: SpanStatusCode.ERROR, message: message.slice(0, 300) });
       throw error;
     } finally {

@@ -5,6 +5,7 @@ import { appBlobs } from '../azure/app-storage.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
+import { parseJson } from '../text.ts';
 
 /** Container of leases in the app's own storage. */
 export const LEASE_CONTAINER = 'cmk-leases';
@@ -125,7 +126,8 @@ class HeldLease implements Lease {
       const { readableStreamBody } = await this.#blob.download(0, undefined, limit);
       return readableStreamBody ? text(readableStreamBody) : '';
     });
-    this.#state = parsed(json);
+    // What is not JSON was saved by nobody here: it is no state, and must not keep everybody from the name for good.
+    this.#state = parseJson(json);
   }
 
   async save(state: unknown): Promise<void> {
@@ -164,15 +166,6 @@ class HeldLease implements Lease {
     } catch (error) {
       if (isConflict(error)) this.#end();
     }
-  }
-}
-
-/** What is not JSON was saved by nobody here: it is no state, and must not keep everybody from the name for good. */
-function parsed(json: string): unknown {
-  try {
-    return json === '' ? undefined : JSON.parse(json);
-  } catch {
-    return undefined;
   }
 }
 

@@ -1,4 +1,4 @@
-import { InvalidMessageError } from '../errors.ts';
+import { InvalidMessageError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { AtMostEvery } from './at-most-every.ts';
@@ -56,7 +56,7 @@ export async function processWork<W extends Work>(delivery: Delivery<W>): Promis
     if (outcome.outcome === 'retry') await putBack(delivery, work, outcome);
   } catch (error) {
     if (received.dequeueCount < MAX_DEQUEUE_COUNT) throw error;
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = messageOf(error);
     try {
       // What the host moves is gone after a week; what is moved here stays.
       await poison(delivery, 'Unexpected', detail);

@@ -3,6 +3,7 @@ import { accessSync, appendFileSync, constants, existsSync, readFileSync, rmSync
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { CmkError } from '../../errors.ts';
+import { parseJson } from '../../text.ts';
 import type { BulkRow } from './bulk-rows.ts';
 
 const FIRST_LINE = `${JSON.stringify({ cmk: 'resume', version: 1 })}\n`;
@@ -127,7 +128,7 @@ function read(path: string): Before {
     );
   }
   const lines = text.split('\n');
-  const hasHead = lines.some((line) => HEAD.safeParse(json(line)).success);
+  const hasHead = lines.some((line) => HEAD.safeParse(parseJson(line)).success);
   if (!hasHead && !FIRST_LINE.startsWith(text)) {
     throw new CmkError(
       'ArgumentInvalid',
@@ -136,14 +137,6 @@ function read(path: string): Before {
     );
   }
   // An account whose line is half written is done once more, which finds nothing to do.
-  const done = lines.flatMap((line) => LINE.safeParse(json(line)).data ?? []);
+  const done = lines.flatMap((line) => LINE.safeParse(parseJson(line)).data ?? []);
   return { done, isTorn: !text.endsWith('\n') && text !== '', hasHead };
-}
-
-function json(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

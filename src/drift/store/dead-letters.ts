@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseJson } from '../../text.ts';
 import type { DeadLetter } from '../checks/subjects.ts';
 
 const text = z.string().catch('unknown');
@@ -16,13 +17,8 @@ const DEAD_LETTER = z
 
 /** The events of one blob that Event Grid wrote. What is not one of its is left out: anybody may put a blob there. */
 export function parseDeadLetters(content: string | undefined, writtenOn: Date): DeadLetter[] {
-  if (content === undefined) return [];
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(content);
-  } catch {
-    return [];
-  }
+  const parsed = parseJson(content ?? '');
+  if (parsed === undefined) return [];
   return (Array.isArray(parsed) ? parsed : [parsed]).flatMap((event) => {
     const read = DEAD_LETTER.safeParse(event).data;
     return read ? [{ ...read, writtenOn }] : [];

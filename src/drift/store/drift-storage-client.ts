@@ -2,6 +2,7 @@ import type { TokenCredential } from '@azure/identity';
 import type { ContainerClient } from '@azure/storage-blob';
 import { appBlobs, appQueues } from '../../azure/app-storage.ts';
 import type { Settings } from '../../settings/settings.ts';
+import { parseJson } from '../../text.ts';
 import { keepPoison, type PoisonKeeper } from '../../work/keep-poison-client.ts';
 import { detailsOf, shorten } from '../causes.ts';
 import {
@@ -212,9 +213,5 @@ function unfinishedChecks(container: ContainerClient): UnfinishedChecks {
 }
 
 function summaryOf(metadata: Record<string, string>): DriftSummary | undefined {
-  try {
-    return DRIFT_SUMMARY.parse(JSON.parse(metadata.summary ?? ''));
-  } catch {
-    return undefined;
-  }
+  return DRIFT_SUMMARY.safeParse(parseJson(metadata.summary ?? '')).data;
 }

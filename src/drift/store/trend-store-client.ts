@@ -1,4 +1,5 @@
 import type { ContainerClient } from '@azure/storage-blob';
+import { parseJson } from '../../text.ts';
 import { KEPT_DAY, type KeptDay } from '../trend/trend.ts';
 import { listBlobs, uploadText } from './blobs-client.ts';
 
@@ -37,9 +38,5 @@ export function monthsOf(days: readonly string[]): string[] {
 }
 
 function parsed(text: string | undefined): KeptDay | undefined {
-  try {
-    return KEPT_DAY.safeParse(JSON.parse(text ?? '')).data;
-  } catch {
-    return undefined; // not JSON
-  }
+  return KEPT_DAY.safeParse(parseJson(text ?? '')).data;
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { timeBoxed, untilAborted } from '../../azure/deadline.ts';
 import { describe, errorText } from '../../azure/failure.ts';
-import { CmkError } from '../../errors.ts';
+import { CmkError, messageOf } from '../../errors.ts';
 import { restoreReadiness } from '../../identities/restore-readiness.ts';
 import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
@@ -88,7 +88,7 @@ async function readiness(key: ManagedKey, azure: Operation['azure'], environment
     const { accounts, warnings } = await restoreReadiness(seen, { ...azure, settings });
     return { accounts, warnings: [...unseen, ...warnings] };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     return { accounts: [], warnings: [`No account could be checked for its access to the key (${why})`] };
   }
 }
