@@ -1,8 +1,7 @@
 import { describeFailure, type Failure } from '../azure/failure.ts';
-import type { ResourceId } from '../azure/resource-id.ts';
+import { parseStorageAccountId, type ResourceId } from '../azure/resource-id.ts';
 import { pacingCell, type Turns } from '../azure/turns.ts';
 import type { FleetChange, FleetIndex, UnaskedAccount } from '../fleet/fleet-index.ts';
-import { storageAccountId } from '../fleet/fleet-keys.ts';
 import type { Settings } from '../settings/settings.ts';
 import { ACCOUNT_WORK, type ScopesWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
@@ -63,7 +62,7 @@ export async function reconcileUnasked(
   services: AskServices & { readonly settings: Settings; readonly queue: WorkQueue },
 ): Promise<Outcome> {
   const { account, location, cause } = work;
-  const id = storageAccountId(account);
+  const id = parseStorageAccountId(account);
   if (!id)
     return { outcome: 'reject', reason: 'InvalidMessage', detail: `${account} is not the id of a storage account.` };
   const place = { subscriptionId: id.subscriptionId, location };

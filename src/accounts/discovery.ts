@@ -1,6 +1,6 @@
 import { describe, describeFailure } from '../azure/failure.ts';
+import { parseStorageAccountId } from '../azure/resource-id.ts';
 import type { UnaskedAccount } from '../fleet/fleet-index.ts';
-import { storageAccountId } from '../fleet/fleet-keys.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
@@ -128,7 +128,7 @@ class Discovery {
 
   /** Undefined: not to be looked at. */
   #dependent(account: string, location: string): Dependent | undefined {
-    const id = storageAccountId(account);
+    const id = parseStorageAccountId(account);
     if (!id || !this.#subscriptions.ids.includes(id.subscriptionId)) return undefined;
     return { id: id.id, subscriptionId: id.subscriptionId, location };
   }

@@ -1,8 +1,8 @@
 import pMap from 'p-map';
 import { describe, describeFailure, type Failure, mayPass } from '../azure/failure.ts';
+import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { pacingCell } from '../azure/turns.ts';
 import type { FleetIndex } from '../fleet/fleet-index.ts';
-import { storageAccountId } from '../fleet/fleet-keys.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Account } from './account.ts';
@@ -61,7 +61,7 @@ async function hasKnownDependent(
 ): Promise<boolean> {
   let looks = 0;
   for await (const { account, scope } of fleet.uses(key.id)) {
-    const id = storageAccountId(account);
+    const id = parseStorageAccountId(account);
     if (!id) continue;
     const use = scope
       ? await accounts.getScope(id, scope).then((found) => found && scopeKeyUse(found))

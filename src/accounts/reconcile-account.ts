@@ -1,5 +1,5 @@
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
-import { parseResourceId, type ResourceId, sameResource } from '../azure/resource-id.ts';
+import { parseStorageAccountId, type ResourceId, sameResource } from '../azure/resource-id.ts';
 import { type PacedPlace, pacingCell } from '../azure/turns.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
@@ -31,9 +31,9 @@ const PATIENCE = { tries: 4, pauseMs: 300 };
  */
 export async function reconcileAccount(work: AccountWork, services: ReconcileServices, log: Log): Promise<Outcome> {
   const key = services.settings.vaults.key(work.key);
-  const id = parseResourceId(work.account);
+  const id = parseStorageAccountId(work.account);
   if (!key) return { outcome: 'reject', reason: 'VaultNotManaged', detail: `${work.key} is in no managed vault.` };
-  if (id?.type.toLowerCase() !== 'microsoft.storage/storageaccounts') {
+  if (!id) {
     return {
       outcome: 'reject',
       reason: 'InvalidMessage',

@@ -1,7 +1,6 @@
 import { describe, describeFailure } from '../azure/failure.ts';
-import { sameResource } from '../azure/resource-id.ts';
+import { parseStorageAccountId, sameResource } from '../azure/resource-id.ts';
 import type { FleetAccount, FleetChange, FleetIndex, FleetOutcome } from '../fleet/fleet-index.ts';
-import { storageAccountId } from '../fleet/fleet-keys.ts';
 import { formatKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import type { Log, LogRecord } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
@@ -49,7 +48,7 @@ async function holdOf(
   const key = settings.vaults.key(id);
   if (!key) return undefined;
   const paused = await rollout.paused(key, log);
-  if (paused || !storageAccountId(account)) return paused;
+  if (paused || !parseStorageAccountId(account)) return paused;
   // A re-key has waves of its own, and leaves a key whose rotation may never get further.
   if (rekey !== undefined) return undefined;
   return (await rollout.stage(key, log)).hold(account);
@@ -120,7 +119,7 @@ export class FleetNotes {
 
   /** Never throws; waits no longer than a few requests to the index may take. */
   async write(work: AccountWork, sighting: AccountSighting, outcome: Outcome, log: Log): Promise<void> {
-    const id = storageAccountId(work.account);
+    const id = parseStorageAccountId(work.account);
     if (!id || this.#now().getTime() < this.#leftAloneUntilMs) return;
     // Put off before anything was seen: there is nothing to tell.
     const isPutOff = outcome.outcome === 'retry' && !outcome.counts;

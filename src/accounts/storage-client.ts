@@ -3,7 +3,7 @@ import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
 import { unlessMissing } from '../azure/failure.ts';
 import type { CallLimits } from '../azure/limits.ts';
-import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import { ACCOUNT_TYPE, parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import { aborting, storageManagement } from '../azure/resource-manager.ts';
 import type { Account, AccountEncryption, Scope } from './account.ts';
 
@@ -110,7 +110,7 @@ export function createStorageAccounts(credential: TokenCredential, cloud: Cloud,
       const { storageAccounts } = clientOf(subscriptionId);
       const { nameAvailable, message } = await storageAccounts.checkNameAvailability({
         name,
-        type: 'Microsoft.Storage/storageAccounts',
+        type: ACCOUNT_TYPE,
       });
       return nameAvailable === false ? (message ?? 'The name cannot be used.') : undefined;
     },

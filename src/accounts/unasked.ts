@@ -1,8 +1,8 @@
 import pMap from 'p-map';
 import { describeFailure, mayPass } from '../azure/failure.ts';
+import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { pacingCell } from '../azure/turns.ts';
 import type { FleetChange, UnaskedAccount } from '../fleet/fleet-index.ts';
-import { storageAccountId } from '../fleet/fleet-keys.ts';
 import type { Scope } from './account.ts';
 import { type AskServices, askScopes } from './ask-scopes.ts';
 import { LIST_CALLS } from './dispatcher.ts';
@@ -50,7 +50,7 @@ export async function askUnasked(
   const refused = new Set<string>();
   const changes: FleetChange[] = [];
   const ask = async (unasked: UnaskedAccount): Promise<void> => {
-    const id = storageAccountId(unasked.account);
+    const id = parseStorageAccountId(unasked.account);
     if (!id) return;
     const place = { subscriptionId: id.subscriptionId, location: unasked.location };
     if (refused.has(cellOf(unasked)) || (await awaitTurn(place, LIST_CALLS, services)) !== undefined) {
@@ -81,5 +81,5 @@ export async function markSent(accounts: readonly UnaskedAccount[], { fleet, now
 }
 
 function cellOf({ account, location }: UnaskedAccount): string {
-  return pacingCell({ subscriptionId: storageAccountId(account)?.subscriptionId ?? '', location });
+  return pacingCell({ subscriptionId: parseStorageAccountId(account)?.subscriptionId ?? '', location });
 }

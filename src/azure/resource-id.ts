@@ -3,7 +3,7 @@ export interface ResourceId {
   readonly id: string;
   readonly subscriptionId: string;
   readonly resourceGroup: string;
-  /** `Microsoft.Storage/storageAccounts`, as written in the id. */
+  /** {@link ACCOUNT_TYPE}, say, as written in the id. */
   readonly type: string;
   readonly name: string;
 }
@@ -29,6 +29,20 @@ export function parseResourceId(id: string): ResourceId | undefined {
   const [, subscriptionId = '', resourceGroup = '', type = '', name = ''] = match;
   if (name === '.' || name === '..' || !RESOURCE_GROUP.test(resourceGroup)) return undefined;
   return { id: plain, subscriptionId: subscriptionId.toLowerCase(), resourceGroup, type, name };
+}
+
+/** The type of storage accounts in ARM ids. */
+export const ACCOUNT_TYPE = 'Microsoft.Storage/storageAccounts';
+
+/** Undefined for anything but the ARM id of a storage account. */
+export function parseStorageAccountId(id: string): ResourceId | undefined {
+  const parsed = parseResourceId(id);
+  return parsed?.type.toLowerCase() === ACCOUNT_TYPE.toLowerCase() ? parsed : undefined;
+}
+
+/** The last name of an ARM id. */
+export function lastName(id: string): string {
+  return id.slice(id.lastIndexOf('/') + 1);
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Account } from '../accounts/account.ts';
 import { accountKeyUse, type KeyUse } from '../accounts/key-use.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
-import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import { ACCOUNT_TYPE, parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import type { Resources } from '../azure/resources-client.ts';
 import { CmkError } from '../errors.ts';
 import { HttpProblem } from '../http/problem.ts';
@@ -14,7 +14,6 @@ import type { RevokedPart } from '../revocation/account-record.ts';
 import type { Settings } from '../settings/settings.ts';
 
 const ACCOUNT_NAME = /^[0-9a-z]{3,24}$/i;
-const ACCOUNT_TYPE = 'Microsoft.Storage/storageAccounts';
 const SUBSCRIPTIONS_AT_ONCE = 8;
 
 export interface AccountLookServices extends RevocableServices {

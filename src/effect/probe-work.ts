@@ -1,6 +1,7 @@
 import type { StorageAccounts } from '../accounts/storage-client.ts';
 import type { Subscriptions } from '../accounts/subscriptions-client.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
+import { lastName } from '../azure/resource-id.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
@@ -148,6 +149,6 @@ function names(effects: readonly AccountEffect[]): string {
 }
 
 function nameOf({ account, service }: Pick<AccountEffect, 'account' | 'service'>): string {
-  const name = account.slice(account.lastIndexOf('/') + 1);
+  const name = lastName(account);
   return service === 'file' ? name : `${name} (blobs)`;
 }

@@ -1,6 +1,7 @@
 import pMap from 'p-map';
 import { timeBoxed, untilAborted } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
+import { lastName } from '../azure/resource-id.ts';
 import { REASONS } from '../reasons.ts';
 import type { BlobService } from './blob-service-client.ts';
 import { type Seen, seen } from './classify-answer.ts';
@@ -82,7 +83,7 @@ async function ask(
   const [first] = places;
   const nothing = service === 'file' ? 'It has no file share that could be listed.' : NO_BLOB;
   if (first === undefined) return { place: first, seen: { state: 'unknown', why: why ?? nothing } };
-  const name = account.slice(account.lastIndexOf('/') + 1);
+  const name = lastName(account);
   for (const place of places) {
     try {
       if (service === 'file') await fileService.listRoot(name, place, signal);

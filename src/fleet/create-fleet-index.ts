@@ -1,5 +1,6 @@
+import { parseStorageAccountId } from '../azure/resource-id.ts';
 import type { FleetChange, FleetIndex } from './fleet-index.ts';
-import { accountRow, keyPartition, storageAccountId, subscriptionPartition } from './fleet-keys.ts';
+import { accountRow, keyPartition, subscriptionPartition } from './fleet-keys.ts';
 import {
   type FleetTable,
   LISTINGS,
@@ -29,7 +30,7 @@ export function createFleetIndex(table: FleetTable): FleetIndex {
     unasked: () => readRows(table, UNASKED, toUnasked),
     accounts: (subscriptionId) => readRows(table, subscriptionPartition(subscriptionId), toFleetAccount),
     async account(id) {
-      const account = storageAccountId(id);
+      const account = parseStorageAccountId(id);
       const row = account && (await table.row(subscriptionPartition(account.subscriptionId), accountRow(id)));
       return row && toFleetAccount(row);
     },

@@ -1,3 +1,4 @@
+import { lastName } from '../azure/resource-id.ts';
 import { CmkError } from '../errors.ts';
 import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
 import { causeLabel } from './fleet-summary.ts';
@@ -100,7 +101,7 @@ function hasTag(tags: Readonly<Record<string, string>>, wanted: string): boolean
 }
 
 function vaultName(text: string): string {
-  return parseVault(text)?.vaultName ?? text.split('/').at(-1) ?? text;
+  return parseVault(text)?.vaultName ?? lastName(text);
 }
 
 function same(one: string | undefined, other: string | undefined): boolean {

@@ -1,4 +1,4 @@
-import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import { parseStorageAccountId, type ResourceId } from '../azure/resource-id.ts';
 import { parseKeyIdentifier } from '../keys/key-identifier.ts';
 
 /**
@@ -29,13 +29,7 @@ export function accountRow(account: string, scope?: string): string {
 
 /** @throws TypeError for anything but the ARM id of a storage account */
 export function accountId(account: string): ResourceId {
-  const parsed = storageAccountId(account);
+  const parsed = parseStorageAccountId(account);
   if (!parsed) throw new TypeError(`${account} is not the ARM id of a storage account.`);
   return parsed;
-}
-
-/** Undefined for anything but the ARM id of a storage account. */
-export function storageAccountId(id: string): ResourceId | undefined {
-  const parsed = parseResourceId(id);
-  return parsed?.type.toLowerCase() === 'microsoft.storage/storageaccounts' ? parsed : undefined;
 }

@@ -1,10 +1,11 @@
 import { z } from 'zod';
+import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { formatKeyIdentifier, parseKeyIdentifier } from '../keys/key-identifier.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import { parseJson } from '../text.ts';
 import { formatTags, parseTags } from './account-tags.ts';
 import type { FleetAccount, FleetChange, FleetUse, KnownScopes, UnaskedAccount, UseRef } from './fleet-index.ts';
-import { accountId, accountRow, keyPartition, storageAccountId, subscriptionPartition } from './fleet-keys.ts';
+import { accountId, accountRow, keyPartition, subscriptionPartition } from './fleet-keys.ts';
 
 /** A row of the table: its two keys, and text in every property. */
 export interface Row {
@@ -152,7 +153,7 @@ export function toUse(row: Row): FleetUse | undefined {
   if (!read) return undefined;
   const { key, scope, pinned, current, identity, wave, scopes, ...rest } = read;
   const parsed = parseKeyIdentifier(key);
-  if (!parsed || parsed.version || !storageAccountId(read.account)) return undefined;
+  if (!parsed || parsed.version || !parseStorageAccountId(read.account)) return undefined;
   const use: FleetUse = {
     ...rest,
     key: formatKeyIdentifier(parsed),
@@ -172,7 +173,7 @@ export function toUse(row: Row): FleetUse | undefined {
 
 export function toFleetAccount(row: Row): FleetAccount | undefined {
   const read = ACCOUNT.safeParse(row).data;
-  const id = read && storageAccountId(read.account);
+  const id = read && parseStorageAccountId(read.account);
   if (!read || !id || accountRow(id.id) !== row.rowKey) return undefined;
   if (subscriptionPartition(id.subscriptionId) !== row.partitionKey) return undefined;
   const { key, scopes, tags, ...rest } = read;
@@ -201,7 +202,7 @@ function toScopeUses(row: Row, chunks: number): FleetAccount['scopeUses'] | unde
 
 export function toUnasked(row: Row): UnaskedAccount | undefined {
   const read = UNASKED_ROW.safeParse(row).data;
-  if (!read || !storageAccountId(read.account) || accountRow(read.account) !== row.rowKey) return undefined;
+  if (!read || !parseStorageAccountId(read.account) || accountRow(read.account) !== row.rowKey) return undefined;
   const { sentOn, key, ...rest } = read;
   return { ...rest, ...(parseKeyIdentifier(key) ? { key } : {}), ...(sentOn ? { sentOn } : {}) };
 }

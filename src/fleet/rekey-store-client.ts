@@ -3,10 +3,11 @@ import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
 import { appTable } from '../azure/app-storage.ts';
 import { describeFailure } from '../azure/failure.ts';
+import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { CmkError } from '../errors.ts';
 import { REASONS, type Reason } from '../reasons.ts';
 import type { Settings } from '../settings/settings.ts';
-import { accountRow, keyPartition, storageAccountId } from './fleet-keys.ts';
+import { accountRow, keyPartition } from './fleet-keys.ts';
 import {
   type KeyHolder,
   REKEY_ORDER,
@@ -190,7 +191,8 @@ function reading<T>(row: { readonly partitionKey?: unknown; readonly rowKey?: un
 function toSubject(row: object): RekeySubject {
   const { scope, ...rest } = reading(row, () => {
     const read = SUBJECT.parse(row);
-    if (!storageAccountId(read.account)) throw new TypeError(`${read.account} is not the ARM id of a storage account.`);
+    if (!parseStorageAccountId(read.account))
+      throw new TypeError(`${read.account} is not the ARM id of a storage account.`);
     return read;
   });
   const failed = FAILURE.safeParse(row).data;

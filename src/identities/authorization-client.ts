@@ -3,6 +3,7 @@ import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
 import { describeFailure } from '../azure/failure.ts';
 import type { CallLimits } from '../azure/limits.ts';
+import { lastName } from '../azure/resource-id.ts';
 import { aborting, armScope, authorizationManagement } from '../azure/resource-manager.ts';
 import type { RoleGrant } from './key-access.ts';
 
@@ -110,7 +111,7 @@ async function readRights(
   roleId: string,
   signal: AbortSignal | undefined,
 ): Promise<RoleRights> {
-  const name = roleId.slice(roleId.lastIndexOf('/') + 1);
+  const name = lastName(roleId);
   const { permissions = [] } = await client.roleDefinitions.get(armScope(scope), name, aborting(signal));
   return {
     dataActions: permissions.flatMap(({ dataActions }) => dataActions ?? []),

@@ -2,6 +2,7 @@ import type { RoleAssignment } from '@azure/arm-authorization';
 import type { TokenCredential } from '@azure/identity';
 import type { Cloud } from '../azure/cloud.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
+import { lastName } from '../azure/resource-id.ts';
 import { armScope, authorizationManagement } from '../azure/resource-manager.ts';
 import type { TakenRole } from '../revocation/account-record.ts';
 import { ENCRYPTION_USER, roleDefinitionId } from './key-roles.ts';
@@ -80,7 +81,7 @@ function toAssigned(one: RoleAssignment): AssignedRole | undefined {
     name,
     scope,
     principalId,
-    roleId: roleDefinitionId.slice(roleDefinitionId.lastIndexOf('/') + 1).toLowerCase(),
+    roleId: lastName(roleDefinitionId).toLowerCase(),
     ...(description ? { description } : {}),
     ...(condition ? { condition } : {}),
     ...(conditionVersion ? { conditionVersion } : {}),

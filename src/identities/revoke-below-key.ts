@@ -1,7 +1,7 @@
 import { accountKeyUse, scopeKeyUse } from '../accounts/key-use.ts';
 import type { StorageAccounts } from '../accounts/storage-client.ts';
 import { describe, describeFailure } from '../azure/failure.ts';
-import type { ResourceId } from '../azure/resource-id.ts';
+import { lastName, type ResourceId } from '../azure/resource-id.ts';
 import { CmkError } from '../errors.ts';
 import { parseVault } from '../keys/key-identifier.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -109,7 +109,7 @@ async function refuseShared(
 ): Promise<void> {
   const others = await othersWithIdentity(account, key, inReach, accounts);
   if (others.length === 0) return;
-  const names = others.map((id) => id.slice(id.lastIndexOf('/') + 1));
+  const names = others.map((id) => lastName(id));
   const shown = names.length > 5 ? `${names.slice(0, 5).join(', ')} and ${names.length - 5} more` : names.join(', ');
   throw new CmkError(
     'IdentityShared',

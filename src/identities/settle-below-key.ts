@@ -1,6 +1,6 @@
 import type { KeyUse } from '../accounts/key-use.ts';
 import { unlessMissing } from '../azure/failure.ts';
-import { parseResourceId } from '../azure/resource-id.ts';
+import { parseStorageAccountId } from '../azure/resource-id.ts';
 import type { ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { revokedPart } from '../revocation/account-record.ts';
@@ -35,8 +35,8 @@ export async function settleBelowKey(
   services: SettleBelowKeyServices,
   log: Log,
 ): Promise<Outcome> {
-  const account = parseResourceId(named);
-  if (account?.type.toLowerCase() !== 'microsoft.storage/storageaccounts') {
+  const account = parseStorageAccountId(named);
+  if (!account) {
     return { outcome: 'reject', reason: 'InvalidMessage', detail: `${named} is not the id of a storage account.` };
   }
   const { vaults } = services.settings;

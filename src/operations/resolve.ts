@@ -1,7 +1,7 @@
 import pMap from 'p-map';
 import type { Account } from '../accounts/account.ts';
 import type { Cloud } from '../azure/cloud.ts';
-import { parseResourceId, type ResourceId } from '../azure/resource-id.ts';
+import { ACCOUNT_TYPE, parseResourceId, type ResourceId } from '../azure/resource-id.ts';
 import { CmkError } from '../errors.ts';
 import type { ManagedIdentity } from '../identities/identity-client.ts';
 import { parseKeyIdentifier, parseVault } from '../keys/key-identifier.ts';
@@ -20,7 +20,6 @@ export const VAULT_TYPE = 'Microsoft.KeyVault/vaults';
 const HSM_TYPE = 'Microsoft.KeyVault/managedHSMs';
 /** A Managed HSM by its name alone, as `--hsm` hands it on: a vault may have the same one. */
 const HSM_NAMED = /^managedHSMs\//i;
-export const ACCOUNT_TYPE = 'Microsoft.Storage/storageAccounts';
 /** File shares that stand alone. */
 const SHARE_TYPE = 'Microsoft.FileShares/fileShares';
 export const IDENTITY_TYPE = 'Microsoft.ManagedIdentity/userAssignedIdentities';

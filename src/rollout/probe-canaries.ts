@@ -1,5 +1,5 @@
 import { timeBoxed } from '../azure/deadline.ts';
-import { parseResourceId } from '../azure/resource-id.ts';
+import { lastName, parseResourceId } from '../azure/resource-id.ts';
 import { type DataServices, probe } from '../effect/probe.ts';
 import { type PlaceLists, targetsOfAccount } from '../effect/probe-targets.ts';
 
@@ -17,7 +17,7 @@ export function canaryProbe(services: PlaceLists & DataServices & { readonly now
     }, ASKING_MS);
     const results = await probe(targets, services, ASKING_MS);
     const failing = results.flatMap(({ account, state, why }) =>
-      state === 'blocked' ? [`${account.slice(account.lastIndexOf('/') + 1)} (${why ?? state})`] : [],
+      state === 'blocked' ? [`${lastName(account)} (${why ?? state})`] : [],
     );
     return { failing };
   };

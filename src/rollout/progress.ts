@@ -1,6 +1,6 @@
 import type { Budget } from '../azure/pacer.ts';
+import { parseStorageAccountId } from '../azure/resource-id.ts';
 import type { FleetUse } from '../fleet/fleet-index.ts';
-import { storageAccountId } from '../fleet/fleet-keys.ts';
 import type { Reason } from '../reasons.ts';
 import { type JudgedUse, judgeUse, type RotationGoal, type UseState } from './judge-use.ts';
 
@@ -122,7 +122,7 @@ export class ProgressCount {
   }
 
   #place({ account, location }: FleetUse) {
-    const subscription = storageAccountId(account)?.subscriptionId ?? '';
+    const subscription = parseStorageAccountId(account)?.subscriptionId ?? '';
     const name = `${subscription}/${location}`.toLowerCase();
     const place = this.#places.get(name) ?? { subscription, region: location, counts: noneYet() };
     this.#places.set(name, place);

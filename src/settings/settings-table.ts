@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CLOUDS, findCloud } from '../azure/cloud.ts';
-import { parseResourceId } from '../azure/resource-id.ts';
+import { parseResourceId, parseStorageAccountId } from '../azure/resource-id.ts';
 import { ACCESS_SETTINGS } from './access-table.ts';
 import { EXEMPTIONS } from './exemption.ts';
 import { DEFAULT_AUTOFIX, FIXABLE, isFixable } from './fixable.ts';
@@ -228,10 +228,7 @@ export const SETTINGS = {
     schema: z
       .string()
       .trim()
-      .refine(
-        (id) => parseResourceId(id)?.type.toLowerCase() === 'microsoft.storage/storageaccounts',
-        'is not the ARM id of a storage account',
-      )
+      .refine((id) => parseStorageAccountId(id) !== undefined, 'is not the ARM id of a storage account')
       .optional(),
     example:
       '/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-cmk/providers/Microsoft.Storage/storageAccounts/stcmkautopilot',

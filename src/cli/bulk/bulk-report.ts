@@ -1,3 +1,4 @@
+import { lastName } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import { count } from '../../text.ts';
 import type { Cli } from '../cli.ts';
@@ -21,7 +22,7 @@ interface BulkEnd {
 export function showPlan(plan: readonly BulkResult[], talk: Output): void {
   talk.table(
     ['ACCOUNT', 'PLAN'],
-    plan.map((result) => [nameOf(result.account), wordsOf(result)]),
+    plan.map((result) => [lastName(result.account), wordsOf(result)]),
   );
   for (const note of new Set(plan.flatMap(({ notes }) => notes))) talk.entry({ kind: 'note', text: note });
 }
@@ -91,7 +92,7 @@ export function showSummary(
   output.table(
     ['ACCOUNT', 'OUTCOME', 'DETAIL'],
     accounts.map((result) => [
-      nameOf(result.account),
+      lastName(result.account),
       dryRun && result.outcome === 'done' ? 'planned' : result.outcome,
       wordsOf(result),
     ]),
@@ -106,9 +107,4 @@ export function showSummary(
   if (resumeFile !== undefined)
     output.text(`The same command again does the rest; what is done stands in ${resumeFile}.`);
   return accounts.some(isLeft) ? EXIT.incomplete : EXIT.ok;
-}
-
-/** The last part of an ARM id, or a name. */
-function nameOf(account: string): string {
-  return account.split('/').at(-1) ?? account;
 }

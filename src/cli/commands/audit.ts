@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { AUDIT_CONTAINER } from '../../audit/container-name.ts';
 import { trailRow } from '../../audit/trail-columns.ts';
 import type { RecordedEntry, TrailFilter } from '../../audit/trail-filter.ts';
+import { lastName } from '../../azure/resource-id.ts';
 import { nameOfIdentifier } from '../../keys/key-identifier.ts';
 import { readDay, readReceipt, readSince, readUntil } from '../audit-arguments.ts';
 import type { Cli, GlobalOptions } from '../cli.ts';
@@ -215,5 +216,5 @@ function showRecords(records: readonly RecordedEntry[], output: Output): typeof 
 
 /** `kv-files/files-key`, `stfiles01`. */
 function shortResource(resource: string): string {
-  return nameOfIdentifier(resource) ?? resource.split('/').at(-1) ?? resource;
+  return nameOfIdentifier(resource) ?? lastName(resource);
 }

@@ -1,4 +1,5 @@
 import type { Account } from '../../accounts/account.ts';
+import { lastName } from '../../azure/resource-id.ts';
 import { shellCommand } from '../../azure/shell-command.ts';
 import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey, ManagedVault } from '../../keys/managed-vaults.ts';
@@ -51,7 +52,7 @@ export function exemptVault(
   assignmentId: string,
   reference: string | undefined,
 ): string | undefined {
-  const assignment = assignmentId.slice(assignmentId.lastIndexOf('/') + 1);
+  const assignment = lastName(assignmentId);
   return shellCommand('az policy exemption create --exemption-category Waiver', [
     ['--name', `cmk-${assignment}${reference ? `-${reference}` : ''}`.slice(0, 64)],
     ['--policy-assignment', assignmentId],

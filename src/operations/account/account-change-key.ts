@@ -1,5 +1,6 @@
 import type { Account } from '../../accounts/account.ts';
 import { accountKeyUse, type KeyUse } from '../../accounts/key-use.ts';
+import { lastName } from '../../azure/resource-id.ts';
 import { KEY_TAG } from '../../drift/checks/left-checks.ts';
 import { CmkError } from '../../errors.ts';
 import { parseVault } from '../../keys/key-identifier.ts';
@@ -129,5 +130,5 @@ export function describeUse(account: Account, use: KeyUse): string {
 
 function identityName({ encryption }: Account): string {
   const id = encryption.encryptionIdentity?.encryptionUserAssignedIdentity;
-  return id ? (id.split('/').at(-1) ?? id) : 'the system-assigned identity';
+  return id ? lastName(id) : 'the system-assigned identity';
 }

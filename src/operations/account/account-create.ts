@@ -1,5 +1,5 @@
 import type { Account } from '../../accounts/account.ts';
-import { sameResource } from '../../azure/resource-id.ts';
+import { ACCOUNT_TYPE, sameResource } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import { ensureIdentityRole } from '../identity/identity-ensure.ts';
 import { PROPAGATION_SECONDS } from '../identity/role-ensure.ts';
@@ -7,7 +7,7 @@ import type { Journal } from '../journal.ts';
 import { checkRole, readKeySource } from '../key/key-source.ts';
 import { checkName } from '../names.ts';
 import type { Operation } from '../operator-azure.ts';
-import { ACCOUNT_TYPE, lookForAccount, resourceId, subscriptionFor } from '../resolve.ts';
+import { lookForAccount, resourceId, subscriptionFor } from '../resolve.ts';
 import { chooseIdentity, type EnableOptions, SYSTEM_ASSIGNED } from './account-enable.ts';
 import { type AccountPlan, planEnable, withKey } from './account-plan.ts';
 import { type AccountResult, accountResult, untilStorageHasAccess } from './account-write.ts';

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { timeBoxed, untilAborted } from '../../azure/deadline.ts';
 import { describe, errorText } from '../../azure/failure.ts';
+import { lastName } from '../../azure/resource-id.ts';
 import { CmkError, messageOf } from '../../errors.ts';
 import { restoreReadiness } from '../../identities/restore-readiness.ts';
 import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
@@ -143,7 +144,7 @@ function tell(key: ManagedKey, result: RestoredKey, { journal }: Operation): voi
   for (const { version, error } of versions) if (error) journal.note(`Version ${version}: ${error}`);
   if (end === 'incomplete') journal.note('Run the same command again: it finishes what is missing.');
   for (const { account, ready, missing } of accounts) {
-    const name = account.slice(account.lastIndexOf('/') + 1);
+    const name = lastName(account);
     if (ready === true) journal.found(`${name} can use the key again`);
     else {
       const what =

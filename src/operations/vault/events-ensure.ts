@@ -1,4 +1,4 @@
-import { parseResourceId } from '../../azure/resource-id.ts';
+import { parseResourceId, parseStorageAccountId } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
 import type { EventGrid } from '../../events/event-grid-client.ts';
 import {
@@ -81,8 +81,8 @@ function destinationOf({ functionAppId, storageAccountId }: EventsOptions): Want
       'Give it with --function-app, or set CMK_FUNCTION_APP_ID: /subscriptions/<id>/resourceGroups/<group>/providers/Microsoft.Web/sites/<app>',
     );
   }
-  const storage = storageAccountId === undefined ? undefined : parseResourceId(storageAccountId);
-  if (storageAccountId !== undefined && storage?.type.toLowerCase() !== 'microsoft.storage/storageaccounts') {
+  const storage = storageAccountId === undefined ? undefined : parseStorageAccountId(storageAccountId);
+  if (storageAccountId !== undefined && !storage) {
     throw new CmkError(
       'ArgumentInvalid',
       `${storageAccountId} is not the ARM id of a storage account.`,
