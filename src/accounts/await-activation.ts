@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type KeyVersion, nextActivation } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { CLOCKS_MS } from '../revocation/revocation.ts';
+import { CLOCKS_MS } from '../time/spans.ts';
 import type { Lease, Leases } from '../work/lease-client.ts';
 import { KEY_WORK, type KeyWork } from '../work/messages.ts';
 import { acquirePatiently } from '../work/patient-lease.ts';

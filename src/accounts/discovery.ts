@@ -4,6 +4,7 @@ import type { UnaskedAccount } from '../fleet/fleet-index.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
+import { DAY_MS } from '../time/spans.ts';
 import type { Account } from './account.ts';
 import {
   accountPlace,
@@ -18,8 +19,6 @@ import { accountKeyUse, scopeKeyUse, usesKey } from './key-use.ts';
 import { readNewer } from './newer-accounts.ts';
 import { type Asked, askUnasked, markSent } from './unasked.ts';
 
-/** A subscription that was listed whole within so long is not listed to find dependents. Milliseconds. */
-const TRUSTED_MS = 24 * 3_600_000;
 const CONCURRENCY = 8;
 const NOTHING_ASKED: Asked = { toAsk: [], unreadable: [] };
 
@@ -143,7 +142,7 @@ class Discovery {
     });
   }
 
-  /** The subscriptions that are to be listed; undefined: the index does not tell. */
+  /** The subscriptions that are to be listed: not those that were within a day; undefined: the index does not tell. */
   async #unlisted(): Promise<readonly string[] | undefined> {
     const { ids, list } = this.#subscriptions;
     // A row that was taken away may have been anybody's.
@@ -151,7 +150,7 @@ class Discovery {
     let unlisted: readonly string[] = ids;
     const read = await this.#reading(async () => {
       const listings = await this.#services.fleet.listings();
-      const since = this.#services.now().getTime() - TRUSTED_MS;
+      const since = this.#services.now().getTime() - DAY_MS;
       unlisted = ids.filter((id) => list.includes(id) || !((listings.get(id)?.getTime() ?? 0) > since));
     });
     return read ? unlisted : undefined;
@@ -170,7 +169,7 @@ class Discovery {
 
   /** Asks accounts that were never asked for their scopes: nobody knows whether one uses the key. */
   async #askScopes(): Promise<Asked | undefined> {
-    let asked: Asked = { toAsk: [], unreadable: [] };
+    let asked = NOTHING_ASKED;
     // Those that were handed on are asked when they are looked at.
     const isWanted = ({ account, location }: UnaskedAccount): boolean =>
       this.#dependent(account, location) !== undefined && !this.#handed.has(accountPlace(account));

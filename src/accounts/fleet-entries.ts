@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { FleetAccount, FleetChange, FleetUse, UnaskedAccount } from '../fleet/fleet-index.ts';
 import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
+import { DAY_MS, HOUR_MS } from '../time/spans.ts';
 import type { Account, Scope } from './account.ts';
 import { accountKeyUse, type KeyUse, scopeKeyUse } from './key-use.ts';
 
@@ -18,8 +19,8 @@ const WAVE_TAG = 'cmk-wave';
 /** Table Storage holds 32,768 characters, a tag 256. */
 const MOST_WAVE = 256;
 /** What has not changed is written again after so long, at a time of its own: what was lost or spoilt lasts no longer. */
-const REWRITE_MS = 24 * 3_600_000;
-const REWRITE_SPREAD_MS = 6 * 3_600_000;
+const REWRITE_MS = DAY_MS;
+const REWRITE_SPREAD_MS = 6 * HOUR_MS;
 
 /** What an account, read anew, changes of what is kept of it. Nothing changes: nothing is written. */
 export function changesOf(

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { formatKeyIdentifier, parseKeyIdentifier, sameKeyName } from '../keys/key-identifier.ts';
 import { findVersion, type KeyVersion } from '../keys/key-versions.ts';
-import { CLOCKS_MS } from '../revocation/revocation.ts';
+import { CLOCKS_MS } from '../time/spans.ts';
 import type { KeyUse } from './key-use.ts';
 import { isNewerVersion, versionInUse } from './plan.ts';
 

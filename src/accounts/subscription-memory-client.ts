@@ -1,6 +1,6 @@
 import type { TokenCredential } from '@azure/identity';
 import { z } from 'zod';
-import { appBlobs } from '../azure/app-storage.ts';
+import { appBlobs, ONE_RETRY } from '../azure/app-storage.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -10,7 +10,6 @@ const CONTAINER = 'cmk-drift';
 const BLOB = 'subscriptions.json';
 /** What cannot be read in time is done without: a blast radius may wait for it. Milliseconds. */
 const TIMEOUT_MS = 3_000;
-const RETRY = { maxTries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 500 };
 
 const SEEN = z.record(z.string().max(40), z.iso.datetime());
 
@@ -19,7 +18,7 @@ export function createSubscriptionMemory(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
 ): SubscriptionMemory {
-  const container = appBlobs(settings, credential, RETRY).getContainerClient(CONTAINER);
+  const container = appBlobs(settings, credential, ONE_RETRY).getContainerClient(CONTAINER);
   const blob = container.getBlockBlobClient(BLOB);
   return {
     async read() {

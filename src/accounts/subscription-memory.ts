@@ -1,6 +1,7 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
+import { DAY_MS } from '../time/spans.ts';
 import type { ListedSubscription, SeenNow, Subscriptions } from './subscriptions-client.ts';
 
 /** Subscriptions that were seen, by id, and when each was seen last (ISO 8601). */
@@ -12,7 +13,6 @@ export interface SubscriptionMemory {
   write(seen: SeenSubscriptions): Promise<void>;
 }
 
-const DAY_MS = 24 * 3_600_000;
 /** A subscription that was cancelled can be had back for so long (Azure Cost Management, "Cancel your subscription"). */
 const FORGOTTEN_MS = 90 * DAY_MS;
 /** How exactly the last time is kept: what is seen each minute is written once a week. */

@@ -3,6 +3,7 @@ import { describeFailure, mayPass } from '../azure/failure.ts';
 import { parseStorageAccountId } from '../azure/resource-id.ts';
 import { pacingCell } from '../azure/turns.ts';
 import type { FleetChange, UnaskedAccount } from '../fleet/fleet-index.ts';
+import { HOUR_MS } from '../time/spans.ts';
 import type { Scope } from './account.ts';
 import { type AskServices, askScopes } from './ask-scopes.ts';
 import { LIST_CALLS } from './dispatcher.ts';
@@ -12,7 +13,7 @@ import { awaitTurn } from './put-off.ts';
 /** Accounts whose scopes are asked for at once, per subscription and region; the others wait for their turn in the queue. */
 const ASKED_AT_ONCE = 30;
 /** Whoever was sent to ask an account's scopes is lost after so long. Milliseconds. */
-const LOST_MS = 3_600_000;
+const LOST_MS = HOUR_MS;
 const CONCURRENCY = 8;
 
 /** What came of asking the accounts that were never asked. */

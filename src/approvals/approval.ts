@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Reason } from '../reasons.ts';
+import { HOUR_MS } from '../time/spans.ts';
 
 /** How long one can be approved, in milliseconds: a shift. */
-export const APPROVAL_LIFE_MS = 8 * 3_600_000;
+export const APPROVAL_LIFE_MS = 8 * HOUR_MS;
 
 /**
  * After so long a request that is being carried out was cut off, in milliseconds: the call that does it ends within 200 s

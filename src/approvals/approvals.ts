@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { RecordAudit } from '../audit/audit-trail.ts';
+import { EVERY_KEY } from '../audit/record.ts';
 import { CmkError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
@@ -23,8 +24,6 @@ import type { ApprovalStore } from './approval-store-client.ts';
 
 /** How long an answer waits for the audit trail, in milliseconds. */
 const AUDIT_WAIT_MS = 2_000;
-/** What is about all keys is recorded about the app. */
-const EVERY_KEY = 'cmk-autopilot/keys';
 /** Others may change a request at the same moment; so often it is read again. */
 const MOST_ROUNDS = 10;
 /** Requests of one caller that wait at the same time: nobody's own crowd keeps others' from being seen. */

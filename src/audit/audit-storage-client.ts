@@ -1,11 +1,8 @@
 import type { TokenCredential } from '@azure/identity';
 import type { ContainerClient } from '@azure/storage-blob';
-import { appBlobs } from '../azure/app-storage.ts';
+import { appBlobs, ONE_RETRY } from '../azure/app-storage.ts';
 import type { Settings } from '../settings/settings.ts';
 import { AUDIT_CONTAINER } from './container-name.ts';
-
-/** One quick retry and no more: the chain writer tries again by itself, and callers wait only so long. */
-const RETRY = { maxTries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 500 };
 
 /** Where the trail is kept. */
 export type AuditContainer = ContainerClient;
@@ -16,5 +13,5 @@ export function auditContainer(
   credential: () => TokenCredential,
   name: string = AUDIT_CONTAINER,
 ): AuditContainer {
-  return appBlobs(settings, credential, RETRY).getContainerClient(name);
+  return appBlobs(settings, credential, ONE_RETRY).getContainerClient(name);
 }

@@ -1,4 +1,5 @@
 import type { JsonWebKey } from 'node:crypto';
+import { DAY_MS } from '../time/spans.ts';
 import { CHAIN_FINDINGS, type ChainFinding } from './chain.ts';
 import { HEADS_CONTAINER } from './container-name.ts';
 import { dayOf, parseFileName } from './file-name.ts';
@@ -7,7 +8,6 @@ import type { AuditReceipt } from './record.ts';
 import { isSignedBy, type SignedHead } from './signed-head.ts';
 
 /** Clocks and days differ by no more. Milliseconds. */
-const DAY_MS = 24 * 3_600_000;
 
 /** The heads that may be believed, and what is wrong with the others. */
 export interface CheckedHeads {

@@ -1,12 +1,12 @@
+import { HOUR_MS } from '../time/spans.ts';
 import type { AuditFiles } from './audit-files.ts';
 import { compareFileNames, dayOf, fileName, parseFileName } from './file-name.ts';
-import { MOST_LINE_BYTES } from './lines.ts';
+import { LINE_FEED, MOST_LINE_BYTES } from './lines.ts';
 import { type AuditReceipt, type AuditRecord, parseRecord } from './record.ts';
 
 /** How far a writer's clock may be behind: its records may stand in the file of the day before. Milliseconds. */
-export const CLOCKS_APART_MS = 3_600_000;
+export const CLOCKS_APART_MS = HOUR_MS;
 const CHUNK_BYTES = 4 * 1024 * 1024;
-const LINE_FEED = 0x0a;
 
 /** Up to where the trail has been looked through: everything before it, in files and bytes. */
 export interface TrailPosition {

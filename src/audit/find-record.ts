@@ -1,5 +1,6 @@
 import type { AuditFiles } from './audit-files.ts';
 import { compareFileNames, parseFileName } from './file-name.ts';
+import { LINE_FEED } from './lines.ts';
 import { linesBackwards, type TrailLine } from './read-backwards.ts';
 import { type AuditReceipt, type AuditRecord, parseRecord } from './record.ts';
 
@@ -7,7 +8,6 @@ import { type AuditReceipt, type AuditRecord, parseRecord } from './record.ts';
 const HEAD_BYTES = 64 * 1024;
 /** A line is no longer than this (an entry is cut to half a megabyte). Bytes. */
 const LINE_BYTES = 1024 * 1024;
-const LINE_FEED = 0x0a;
 
 /** A record with its place in the chain. */
 export interface PlacedRecord {

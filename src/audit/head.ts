@@ -1,5 +1,6 @@
 import type { AuditFile, AuditFiles } from './audit-files.ts';
 import { compareFileNames, dayOf, fileAfter, fileName, parseFileName } from './file-name.ts';
+import { LINE_FEED } from './lines.ts';
 import { type AuditRecord, CHAIN_START, type ChainEnd, MOST_RECORDS, parseRecord, sha256 } from './record.ts';
 
 /** Where the next record goes. */
@@ -17,7 +18,6 @@ export interface Head extends ChainEnd {
 const TAIL_BYTES = 64 * 1024;
 /** No more is read of a file's end: who may write it can put gigabytes there that end no line. */
 const MOST_TAIL_BYTES = 16 * 1024 * 1024;
-const LINE_FEED = 0x0a;
 
 /**
  * Finds the end of the chain: one list call, and the last bytes of two files.

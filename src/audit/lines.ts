@@ -1,4 +1,4 @@
-const LINE_FEED = 0x0a;
+export const LINE_FEED = 0x0a;
 
 /**
  * No line of the trail is longer: an entry has half a megabyte at most. Who may write it can put gigabytes there that end no

@@ -1,11 +1,10 @@
 import type { AuditFiles } from './audit-files.ts';
 import { compareFileNames, parseFileName } from './file-name.ts';
 import type { TrailPosition } from './find-entry.ts';
-import { MOST_LINE_BYTES } from './lines.ts';
+import { LINE_FEED, MOST_LINE_BYTES } from './lines.ts';
 
 /** Bytes that are read at a time; a line may be longer. */
 const CHUNK_BYTES = 1024 * 1024;
-const LINE_FEED = 0x0a;
 
 /** A line of the trail, without its line feed, and where it begins. */
 export interface TrailLine extends TrailPosition {

@@ -53,6 +53,9 @@ export const MOST_RECORDS = 1e12;
 /** A record carries an entry, or closes its file and names the one that goes on. */
 export type RecordContent = { readonly entry: AuditEntry } | { readonly next: string };
 
+/** What is about all keys is recorded about the app. */
+export const EVERY_KEY = 'cmk-autopilot/keys';
+
 const HASH = /^[0-9a-f]{64}$/;
 const RECORD = z.strictObject({
   v: z.literal(1),

@@ -2,12 +2,12 @@ import type { AuditFiles } from './audit-files.ts';
 import { compareFileNames, parseFileName } from './file-name.ts';
 import type { TrailPosition } from './find-entry.ts';
 import { findHead, mayFollow } from './head.ts';
+import { LINE_FEED } from './lines.ts';
 import { type AuditEntry, type AuditRecord, parseRecord } from './record.ts';
 import type { RecordedEntry } from './trail-filter.ts';
 
 /** More than the longest record has. Bytes. */
 const PIECE_BYTES = 2 * 1024 * 1024;
-const LINE_FEED = 0x0a;
 
 /** What stands behind a position, and where it ends. */
 export interface TrailPiece {

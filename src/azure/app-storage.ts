@@ -20,6 +20,9 @@ type Retries = NonNullable<StoragePipelineOptions['retryOptions']>;
 /** What is not answered now is tried again by whoever calls; the SDK's own retries take minutes. */
 const FEW: Retries = { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 2_000 };
 
+/** One quick retry: for whoever tries again by itself, or is waited for. */
+export const ONE_RETRY: Retries = { maxTries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 500 };
+
 /** The blob service of the app's own storage, with a deadline for each request; nothing is asked of it yet. */
 export function appBlobs(
   { storage }: { readonly storage: AppStorage },

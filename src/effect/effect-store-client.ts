@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers';
 import type { TokenCredential } from '@azure/identity';
 import type { BlockBlobClient, ContainerClient } from '@azure/storage-blob';
-import { appBlobs } from '../azure/app-storage.ts';
+import { appBlobs, ONE_RETRY } from '../azure/app-storage.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
@@ -96,6 +96,5 @@ async function store(
 }
 
 function openContainer(settings: Pick<Settings, 'storage'>, credential: () => TokenCredential): ContainerClient {
-  const retryOptions = { maxTries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 500 };
-  return appBlobs(settings, credential, retryOptions).getContainerClient(CONTAINER);
+  return appBlobs(settings, credential, ONE_RETRY).getContainerClient(CONTAINER);
 }

@@ -5,6 +5,7 @@ import type { Keys } from '../keys/key-client.ts';
 import { type ManagedKey, type ManagedVault, type ManagedVaults, managedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
+import { HOUR_MS } from '../time/spans.ts';
 import { KEY_WORK } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { type WatchedState, watchedState } from './watched-state.ts';
@@ -15,7 +16,7 @@ const CONCURRENCY = 8;
  * Where it is not known what was seen last, what is younger than this counts as new: the drift check, which looks every
  * hour, puts right the rest. Milliseconds.
  */
-const RECENT_MS = 3_600_000;
+const RECENT_MS = HOUR_MS;
 
 export interface WatchPorts {
   readonly settings: { readonly vaults: ManagedVaults };

@@ -1,4 +1,5 @@
 import { compareText } from '../text.ts';
+import { DAY_MS } from '../time/spans.ts';
 /**
  * How an account stands, worst first. `Revoked`: an open revocation keeps its data from being read. `Blocked`: its key is
  * disabled or gone, or its file or blob service was seen to refuse. `NoAccess`: its identity does not reach the key. `NotManaged`:
@@ -53,8 +54,8 @@ export interface HealthEvidence {
 }
 
 /** A check, and what a file service showed, tell nothing any more after so long. Milliseconds. */
-const CHECK_MS = 48 * 3_600_000;
-const PROBE_MS = 24 * 3_600_000;
+const CHECK_MS = 2 * DAY_MS;
+const PROBE_MS = DAY_MS;
 
 /** What a finding means for data, by its reason or that of its cause; of several, the first of these counts. */
 const MEANINGS: readonly (readonly [reason: string, state: HealthState])[] = [

@@ -7,6 +7,7 @@ import type { KeyEvent } from '../events/key-vault-event.ts';
 import type { Log } from '../log.ts';
 import { followRotation } from '../rollout/follow-rotation.ts';
 import type { Services } from '../services.ts';
+import { HOUR_MS } from '../time/spans.ts';
 import { AtMostEvery } from '../work/at-most-every.ts';
 import { AtOnce, SharedRoom } from '../work/at-once.ts';
 import {
@@ -29,7 +30,7 @@ const ACCOUNTS_AT_ONCE = { own: 2, beside: 8 };
 /** Of all keys, beside the first ones of each: twenty keys at once would have two hundred connections to Azure open. */
 const shared = new SharedRoom(30);
 
-const reports = new AtMostEvery(3_600_000);
+const reports = new AtMostEvery(HOUR_MS);
 
 /** Looks at keys that are under way in this instance. */
 const looks = new SharedReads<{ readonly outcome: Outcome; readonly attempt: number }>();

@@ -4,10 +4,11 @@ import { REASONS } from '../reasons.ts';
 import type { Environment } from '../settings/settings.ts';
 import { LazyTelemetry } from '../telemetry/lazy-telemetry.ts';
 import { NO_TELEMETRY, type Telemetry } from '../telemetry/telemetry.ts';
+import { HOUR_MS } from '../time/spans.ts';
 import { AtMostEvery } from '../work/at-most-every.ts';
 
 /** Whoever takes telemetry may be away for long. Milliseconds. */
-const SAID_EVERY_MS = 3_600_000;
+const SAID_EVERY_MS = HOUR_MS;
 
 /**
  * By the settings of the Functions host, so that host and app send to the same places: a connection string of Application

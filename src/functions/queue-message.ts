@@ -4,6 +4,7 @@ import { SettingsError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Services } from '../services.ts';
 import { readStorageSettings } from '../settings/settings.ts';
+import { HOUR_MS } from '../time/spans.ts';
 import { AtMostEvery } from '../work/at-most-every.ts';
 import type { Work, WorkQueueName } from '../work/messages.ts';
 import type { Outcome } from '../work/outcome.ts';
@@ -15,7 +16,7 @@ import { workSpan } from './spans.ts';
 /** Whoever corrects a setting starts the app anew with it: its work is back soon after. Seconds. */
 const DEFERRED_SECONDS = 300;
 
-const reports = new AtMostEvery(3_600_000);
+const reports = new AtMostEvery(HOUR_MS);
 
 /**
  * Takes messages off a queue. While settings are wrong they are put back as they are, however often: five failures within

@@ -6,6 +6,7 @@ import type { Log } from '../log.ts';
 import { revokedPart } from '../revocation/account-record.ts';
 import { recordAccountLater } from '../revocation/record-account-later.ts';
 import { type SettleAccountServices, settleAccount } from '../revocation/settle-account.ts';
+import { HOUR_MS } from '../time/spans.ts';
 import type { AccountRevocationWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import { type RevocableServices, readRevocable } from './revocable.ts';
@@ -14,7 +15,7 @@ export type SettleBelowKeyServices = RevocableServices &
   SettleAccountServices & { readonly settings: { readonly vaults: ManagedVaults } };
 
 /** How far a clock may be off when the message was written. Milliseconds. */
-const BEFORE_MS = 3_600_000;
+const BEFORE_MS = HOUR_MS;
 
 /** When a restore that is under way has ended, and is on record. */
 const ONCE_MORE: Outcome = {

@@ -1,11 +1,10 @@
 import { shift } from '../time/duration.ts';
+import { CLOCKS_MS } from '../time/spans.ts';
 import { compareAge, type KeyVersion, newestVersion } from './key-versions.ts';
 import type { RotationPolicySummary } from './rotation-policy-summary.ts';
 
 /** Key Vault gives notice so long before a version expires, unless the rotation policy says otherwise ("Configure key auto-rotation"). */
 const NOTICE = 'P30D';
-/** The app's clock and Key Vault's may differ by so much. Milliseconds. */
-const CLOCKS_MS = 5 * 60_000;
 
 /**
  * Whether a version is so near its expiry that a new one is due: 30 days, or as early as the policy gives notice. One that

@@ -8,6 +8,7 @@ import type { DriftReport } from '../drift/report.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { NotifySettings } from '../settings/notify.ts';
+import { DAY_MS } from '../time/spans.ts';
 import type { Lease, Leases } from '../work/lease-client.ts';
 import { NOTIFY_WORK, type NotifyWork } from '../work/messages.ts';
 import type { Notification } from '../work/notification.ts';
@@ -133,7 +134,7 @@ class Look {
   /** Of today or yesterday: a check that began before midnight may end after it. */
   #newest(unless?: string): Promise<DriftReport | undefined> {
     const { driftStorage, now } = this.#ports;
-    const days = [dayOf(now()), dayOf(new Date(now().getTime() - 24 * 3_600_000))];
+    const days = [dayOf(now()), dayOf(new Date(now().getTime() - DAY_MS))];
     return driftStorage.newestOn(days, unless);
   }
 

@@ -3,6 +3,7 @@ import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import type { NotifySettings } from '../settings/notify.ts';
 import type { NotifyTarget } from '../settings/notify-targets.ts';
+import { DAY_MS } from '../time/spans.ts';
 import type { Lease, Leases } from '../work/lease-client.ts';
 import type { NotifyWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
@@ -22,7 +23,7 @@ const HELD_SECONDS = 300;
 /** One request at a time to a receiver: the others come back so soon. Seconds. */
 const BUSY_SECONDS = 10;
 /** How long it is known that a notification was sent: longer than any message about it lives. Milliseconds. */
-const REMEMBERED_MS = 3 * 24 * 3_600_000;
+const REMEMBERED_MS = 3 * DAY_MS;
 const MOST_REMEMBERED = 2_000;
 
 export interface DeliverPorts {

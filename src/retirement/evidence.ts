@@ -1,5 +1,6 @@
 import { activeFrom, compareAge, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { LoggedUse, UsageLog } from '../keys/usage-log.ts';
+import { HOUR_MS } from '../time/spans.ts';
 import { LEAST_RETIRE_HOURS } from './retirement.ts';
 
 /** What Key Vault's own log says of a key, or why that is not known. */
@@ -12,7 +13,6 @@ const QUIET_HOURS = 24;
  * ingestion time"). Hours.
  */
 const BEHIND_HOURS = 2;
-const HOUR_MS = 3_600_000;
 
 /**
  * Why the log does not prove that a version is out of use, one sentence each; none: it does. It has to reach back to when its

@@ -2,17 +2,13 @@ import { timeBoxed } from '../azure/deadline.ts';
 import { readVersionUsers } from '../dependents/version-users.ts';
 import { findVersion, type KeyVersion, newestUsableVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import { CLOCKS_MS, openRevocation } from '../revocation/revocation.ts';
+import { openRevocation } from '../revocation/revocation.ts';
+import { LATE_WRITE_MS } from '../time/spans.ts';
 import { sentenceOf, usesSince } from './evidence.ts';
 import { type RetireServices, readUsageEvidence } from './retire-versions.ts';
 import { retiredRecord } from './retirement.ts';
 import { type Settled, settle } from './settle-retirement.ts';
 
-/**
- * A write that was under way lands within this time, clocks that differ included. What was changed later was changed by
- * somebody else: that it is disabled is theirs. Milliseconds.
- */
-const LATE_WRITE_MS = 2 * CLOCKS_MS;
 /** Whoever disabled a version looks again at once, and has ten minutes for it: after that, nobody does any more. */
 const ABANDONED_MS = 15 * 60_000;
 

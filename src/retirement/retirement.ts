@@ -5,6 +5,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { vaultOption } from '../keys/vault-options.ts';
 import { MAX_TAGS, openRevocation } from '../revocation/revocation.ts';
 import { count } from '../text.ts';
+import { HOUR_MS } from '../time/spans.ts';
 
 /**
  * Tag on a version that was retired: when, the version that has taken its place, and until it was looked at again `unsettled`
@@ -21,7 +22,6 @@ export const LEAST_RETIRE_HOURS = 24;
 export const NOT_KNOWN =
   'Not known is what uses it out of sight: in subscriptions and tenants that cannot be seen, through types that do not tell their version, in backups, and in deleted accounts that can be recovered.';
 
-const HOUR_MS = 3_600_000;
 /** How many users, or gaps, a reason names. */
 const NAMED = 3;
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { scopeResource } from '../azure/resource-id.ts';
 import { parseJson } from '../text.ts';
-import { CLOCKS_MS, isNewer, type RevocationStamp } from './revocation.ts';
+import { isBelieved, isNewer, type RevocationStamp } from './revocation.ts';
 
 /**
  * The record of a revocation below the key stands in tags of the storage account, beside what it took away: a tag
@@ -184,7 +184,6 @@ function parseRecord(id: string, tags: Readonly<Record<string, string>>, now: Da
   if (!read.success) return undefined;
   const { on, by, joined, part, took } = read.data;
   const revokedOn = new Date(on);
-  // A record from the future would be newer than every revocation to come.
-  if (revokedOn.getTime() > now.getTime() + CLOCKS_MS + 60_000) return undefined;
+  if (!isBelieved({ revokedOn }, now)) return undefined;
   return { id, revokedOn, revokedBy: by, ...(joined ? { joined } : {}), part, took };
 }

@@ -3,6 +3,7 @@ import type { AuditEntry } from '../audit/record.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
+import { DAY_MS } from '../time/spans.ts';
 import { KEY_WORK, type RevocationWork, type Work } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { inTime } from './in-time.ts';
@@ -143,7 +144,7 @@ export async function writeDownLater(
   const entry = foundLater({ action, reason, resource: key.id, revocation }, call);
   // A message that claims to be of a time to come must not keep the record that is there from being found.
   const since = Math.min(Date.parse(cause.since) || 0, now().getTime());
-  await onRecord(audit(entry, LATER_WAIT_MS, new Date(since - 24 * 3_600_000)));
+  await onRecord(audit(entry, LATER_WAIT_MS, new Date(since - DAY_MS)));
 }
 
 /** Has the key looked at again; answers with what did not work. */

@@ -1,6 +1,6 @@
 import { compareAge, type KeyVersion } from '../keys/key-versions.ts';
+import { CLOCKS_MS, LATE_WRITE_MS } from '../time/spans.ts';
 import {
-  CLOCKS_MS,
   formatRevocation,
   isNewer,
   MAX_JOINED,
@@ -18,12 +18,6 @@ import {
 
 /** What was changed less long ago may still be in the middle of a restore. Milliseconds. */
 const UNDER_WAY_MS = 10_000;
-
-/**
- * What is opened within this time of a revocation is taken for a write that was still under way. What a person enables
- * later is that person's decision: it is reported, not fought. Milliseconds.
- */
-const LATE_WRITE_MS = 2 * CLOCKS_MS;
 
 /** What to write to one version. Each is written by itself: enabling never touches tags. */
 export interface VersionChange {

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { GUID } from '../http/auth-config.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
+import { CLOCKS_MS } from '../time/spans.ts';
 
 /**
  * The record of a revocation is this tag on each version that it disabled, so that a restore needs no other store:
@@ -23,8 +25,6 @@ export const MAX_JOINED = 2;
 /** Word of the record of a revocation that is being restored. */
 const RESTORING = 'restoring';
 
-/** Clocks may differ by this much: the app's instances', and Key Vault's. Milliseconds. */
-export const CLOCKS_MS = 5 * 60_000;
 /** A record is newer than all that it has seen by a millisecond at least; so it may be ahead by a little more. */
 const BELIEVED_AHEAD_MS = CLOCKS_MS + 60_000;
 const ID = /^[0-9A-Za-z-]{4,64}$/;
@@ -38,8 +38,6 @@ export function newId(): string {
 export function isNamed(id: string | undefined, named: string): boolean {
   return id?.toLowerCase() === named.toLowerCase();
 }
-
-const OBJECT_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** A revocation: who revoked a key, and when. Of two, the one with the later time is the newer one. */
 export interface RevocationStamp {
@@ -167,27 +165,27 @@ export function parseRevocation(tag: string): Revocation | undefined {
   if (
     !ID.test(id) ||
     !isTime(revokedOn, time) ||
-    ![revokedBy, ...joined].every((one) => OBJECT_ID.test(one)) ||
+    ![revokedBy, ...joined].every((one) => GUID.test(one)) ||
     version === ''
   )
     return undefined;
   const wasEnabled = words[0] !== WAS_OFF;
   const [restoring = RESTORING, restoringBy, ...rest] = wasEnabled ? words : words.slice(1);
   if (restoring !== RESTORING || rest.length > 0) return undefined;
-  if (words.includes(RESTORING) && !OBJECT_ID.test(restoringBy ?? '')) return undefined;
+  if (words.includes(RESTORING) && !GUID.test(restoringBy ?? '')) return undefined;
   return { id, revokedOn, revokedBy, ...(joined.length > 0 ? { joined } : {}), version, wasEnabled, restoringBy };
 }
 
 function restoredOf(version: KeyVersion, now: Date): Restored | undefined {
   const [id = '', time = '', restoredBy = '', name = '', ...rest] = (version.tags[RESTORED_TAG] ?? '').split(' ');
   const revokedOn = new Date(time);
-  if (!ID.test(id) || !isTime(revokedOn, time) || !OBJECT_ID.test(restoredBy) || rest.length > 0) return undefined;
+  if (!ID.test(id) || !isTime(revokedOn, time) || !GUID.test(restoredBy) || rest.length > 0) return undefined;
   const mark = { id, revokedOn, restoredBy, version: name };
   return name === version.version && isBelieved(mark, now) ? mark : undefined;
 }
 
 /** A record from the future would be newer than every revocation to come. */
-function isBelieved({ revokedOn }: Pick<RevocationStamp, 'revokedOn'>, now: Date): boolean {
+export function isBelieved({ revokedOn }: Pick<RevocationStamp, 'revokedOn'>, now: Date): boolean {
   return revokedOn.getTime() <= now.getTime() + BELIEVED_AHEAD_MS;
 }
 

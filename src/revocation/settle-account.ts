@@ -3,6 +3,7 @@ import { twice } from '../azure/retry-once.ts';
 import { CmkError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
+import { LATE_WRITE_MS } from '../time/spans.ts';
 import type { AccountRevocationWork } from '../work/messages.ts';
 import type { AccountPart, AccountPorts } from './account-part.ts';
 import {
@@ -17,16 +18,11 @@ import {
 import { type AccountTrail, type AccountWord, isRestored } from './account-trail.ts';
 import { AUDIT_WAIT_MS } from './keep-revoked.ts';
 import { LATE_REMOVAL_MS, mendRecord, recordGivenBefore, recordMore } from './mend-record.ts';
-import { CLOCKS_MS } from './revocation.ts';
 import { failureOf, type TakenFailure, takeAll } from './take-account.ts';
 
 /** What was given less long ago may be in the middle of a restore, whose record goes next. Milliseconds. */
 const UNDER_WAY_MS = 30_000;
-/**
- * What was given within this time of a revocation is taken for a write that was still under way. What a person gives later is
- * that person's decision: it is reported, not fought. Milliseconds.
- */
-const LATE_WRITE_MS = 2 * CLOCKS_MS;
+
 export interface SettleAccountServices extends AccountPorts {
   readonly audit: RecordAudit;
   readonly accountTrail: AccountTrail;

@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers';
 import type { TokenCredential } from '@azure/identity';
 import type { BlockBlobClient } from '@azure/storage-blob';
-import { appBlobs } from '../azure/app-storage.ts';
+import { appBlobs, ONE_RETRY } from '../azure/app-storage.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure, unlessMissing } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -29,8 +29,7 @@ export function createControlStore(
   settings: Pick<Settings, 'storage'>,
   credential: () => TokenCredential,
 ): ControlStore {
-  const retries = { maxTries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 500 };
-  const container = appBlobs(settings, credential, retries).getContainerClient(CONTROL_CONTAINER);
+  const container = appBlobs(settings, credential, ONE_RETRY).getContainerClient(CONTROL_CONTAINER);
   const blob = container.getBlockBlobClient(BLOB);
   const store = async (state: ControlState, etag: string | undefined): Promise<void> => {
     try {

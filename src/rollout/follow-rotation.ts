@@ -4,6 +4,7 @@ import { describe, describeFailure } from '../azure/failure.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
+import { DAY_MS } from '../time/spans.ts';
 import { KEY_WORK, type RotationWork } from '../work/messages.ts';
 import { DONE, type Outcome, outcomeOfFailure } from '../work/outcome.ts';
 import type { ProbeCanaries } from './probe-canaries.ts';
@@ -16,13 +17,13 @@ import type { RotationStage } from './stage.ts';
 const AUDIT_WAIT_MS = 15_000;
 /** A rotation that is stuck or held is looked at so often; after so long it is left to the drift check. */
 const SELDOM_SECONDS = 300;
-const LONGEST_MS = 24 * 3_600_000;
+const LONGEST_MS = DAY_MS;
 /** After a pause, and after everything was put to work once more. */
 const SOON_SECONDS = 60;
 /** After so many tries a look at the key takes its place: without the index that puts everything to work. */
 const MOST_TRIES = 4;
 /** The trail is read so far back for a record that is there already. Milliseconds. */
-const RECORDED_MS = 7 * 24 * 3_600_000;
+const RECORDED_MS = 7 * DAY_MS;
 
 export type FollowPorts = Omit<RolloutPorts, 'settings'> & {
   readonly settings: RolloutPorts['settings'] & { readonly vaults: Pick<ManagedVaults, 'key'> };

@@ -1,12 +1,13 @@
 import pMap from 'p-map';
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { ManagedKey, ManagedVaults } from '../keys/managed-vaults.ts';
+import { DAY_MS } from '../time/spans.ts';
 import { type ReadRotationPorts, readRotation } from './read-rotation.ts';
 import { type RotationView, viewRotation } from './rotation-view.ts';
 import type { StandingControl } from './standing-control.ts';
 
 /** A rotation that was looked at so long ago is of no interest any more. Milliseconds. */
-const LATELY_MS = 7 * 24 * 3_600_000;
+const LATELY_MS = 7 * DAY_MS;
 /** Keys of one page, and keys that are read at the same time. */
 const PAGE = 50;
 const CONCURRENCY = 8;

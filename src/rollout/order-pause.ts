@@ -1,5 +1,5 @@
 import type { AuditOutcome, RecordAudit } from '../audit/audit-trail.ts';
-import type { AuditEntry } from '../audit/record.ts';
+import { type AuditEntry, EVERY_KEY } from '../audit/record.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
@@ -11,8 +11,6 @@ import type { StandingControl } from './standing-control.ts';
 
 /** How long an answer waits for the audit trail, in milliseconds. */
 const AUDIT_WAIT_MS = 5_000;
-/** What of all keys is ordered is recorded about the app. */
-const EVERY_KEY = 'cmk-autopilot/keys';
 
 /** Who orders it, and why. */
 export interface ControlOrder {

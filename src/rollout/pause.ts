@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { sameKeyName } from '../keys/key-identifier.ts';
+import { DAY_MS } from '../time/spans.ts';
 
 /** Pauses and orders that are kept; the oldest ones go when there are more. */
 const MOST_KEPT = 200;
 /** An order to go on concerns the rotation of its day; what is older is forgotten. Milliseconds. */
-const ORDER_KEPT_MS = 90 * 24 * 3_600_000;
+const ORDER_KEPT_MS = 90 * DAY_MS;
 
 const by = z.object({ objectId: z.string(), name: z.string().optional() });
 
@@ -52,7 +53,7 @@ export function endProblem(until: Date, now: Date): string | undefined {
 
 /** The pause that a key is under: that of all keys, if there is one, else its own. */
 export function standingPause(state: ControlState, key: string, now: Date): Pause | undefined {
-  const pauses = standingPauses(state, now).filter((pause) => pause.key === undefined || sameKey(pause.key, key));
+  const pauses = standingPauses(state, now).filter((pause) => pause.key === undefined || sameKeyName(pause.key, key));
   return pauses.find((pause) => pause.key === undefined) ?? pauses[0];
 }
 
@@ -63,13 +64,13 @@ export function standingPauses({ pauses }: ControlState, now: Date): Pause[] {
 
 /** Whether an operator has ordered that rotation of the key to go on whatever holds it. */
 export function isOrderedOn({ goOns }: ControlState, key: string, startedOn: Date): boolean {
-  return goOns.some((order) => sameKey(order.key, key) && Date.parse(order.at) >= startedOn.getTime());
+  return goOns.some((order) => sameKeyName(order.key, key) && Date.parse(order.at) >= startedOn.getTime());
 }
 
 /** When something was last let go on, by somebody or by itself; what has stood still before is not stuck for that. */
 export function lastReleased({ pauses, goOns, resumedOn }: ControlState, key: string, now: Date): Date | undefined {
   const isAbout = (one: { readonly key?: string | undefined }): boolean =>
-    one.key === undefined || sameKey(one.key, key);
+    one.key === undefined || sameKeyName(one.key, key);
   const ends = pauses.filter(isAbout).map(({ until }) => until);
   const orders = goOns.filter(isAbout).map(({ at }) => at);
   const times = [...ends, ...orders, resumedOn].flatMap((time) => (time === undefined ? [] : Date.parse(time)));
@@ -109,10 +110,5 @@ function keptOrders({ goOns }: ControlState, now: Date): GoOn[] {
 }
 
 function isSameReach(a: string | undefined, b: string | undefined): boolean {
-  return a === undefined || b === undefined ? a === b : sameKey(a, b);
-}
-
-/** Identifiers compare as names do: hosts have no letter case either. */
-function sameKey(a: string, b: string): boolean {
-  return sameKeyName(a, b);
+  return a === undefined || b === undefined ? a === b : sameKeyName(a, b);
 }

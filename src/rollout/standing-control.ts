@@ -1,13 +1,14 @@
 import { describe, describeFailure } from '../azure/failure.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
+import { HOUR_MS } from '../time/spans.ts';
 import type { ControlStore } from './control-client.ts';
 import { type ControlState, isOrderedOn, lastReleased, NO_CONTROL, type Pause, standingPause } from './pause.ts';
 
 /** What was read is believed for so long, and not read again. Milliseconds. */
 export const BELIEVED_MS = 10_000;
 /** While it cannot be read, what was read last holds for so long. Milliseconds. */
-const HELD_MS = 3_600_000;
+const HELD_MS = HOUR_MS;
 /** After a failure it is asked for again no sooner than this, so that moves do not wait for it one by one. Milliseconds. */
 const AGAIN_MS = 5_000;
 

@@ -4,6 +4,7 @@ import { nearsExpiry, withoutExpiryOfBefore } from '../keys/near-expiry.ts';
 import type { RotationPolicySummary } from '../keys/rotation-policy-summary.ts';
 import type { Reason } from '../reasons.ts';
 import { openRevocation, RESTORED_TAG, REVOCATION_TAG } from '../revocation/revocation.ts';
+import { DAY_MS } from '../time/spans.ts';
 
 /** `manual`: a key version with this tag is rotated by hand only. `auto`: its key is rotated although nothing is seen to use it. */
 export const ROTATION_TAG = 'cmk-rotation';
@@ -16,7 +17,6 @@ export const ORIGIN_TAG = 'cmk-origin';
 /** Tags that belong to the version that carries them: a revocation's record, and what a restore leaves of it. */
 const OWN_TAGS = [REVOCATION_TAG, RESTORED_TAG];
 
-const DAY_MS = 24 * 3600 * 1000;
 /**
  * A new version lives at least this long, in days. Key Vault gives notice 30 days before a version expires; one that
  * lived no longer than that would be near its expiry from the start, and be rotated again at once.

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-
-const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+import { GUID } from '../http/auth-config.ts';
 
 /** Items separated by commas, spaces or lines. */
 export const list = z.string().transform((text) =>

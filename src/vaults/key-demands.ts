@@ -1,4 +1,5 @@
 import type { KeyKind } from '../keys/key-admin-client.ts';
+import { DAY_MS } from '../time/spans.ts';
 
 /** What a policy demands of each new version of a key. */
 export type KeyDemand =
@@ -20,8 +21,6 @@ export interface NextVersion {
   readonly createdOn: Date;
   readonly expiresOn: Date | undefined;
 }
-
-const DAY_MS = 24 * 3_600_000;
 
 /** Whether a version with this expiry is one that the demand denies. False for a demand on the key itself. */
 export function deniesVersion(demand: KeyDemand, { createdOn, expiresOn }: NextVersion): boolean {

@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers';
 import type { TokenCredential } from '@azure/identity';
 import type { BlobLeaseClient, BlockBlobClient } from '@azure/storage-blob';
-import { appBlobs } from '../azure/app-storage.ts';
+import { appBlobs, ONE_RETRY } from '../azure/app-storage.ts';
 import { withinTime } from '../azure/deadline.ts';
 import { describeFailure } from '../azure/failure.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -36,9 +36,6 @@ export interface LeaseOptions {
   readonly timeoutMs?: number;
 }
 
-/** One quick retry. A request to acquire that is sent twice carries the same lease id, and is granted twice. */
-const RETRY = { maxTries: 2, retryDelayInMs: 100, maxRetryDelayInMs: 500 };
-
 /**
  * Leases of blobs, one small blob a name. Three requests for a holder that saves nothing: acquire, read the state,
  * release; two more the first time, which make the blob.
@@ -48,7 +45,8 @@ export function createLeases(
   credential: () => TokenCredential,
   { durationSeconds = 60, timeoutMs = 10_000 }: LeaseOptions = {},
 ): Leases {
-  const container = appBlobs(settings, credential, RETRY).getContainerClient(LEASE_CONTAINER);
+  // A request to acquire that is sent twice carries the same lease id, and is granted twice.
+  const container = appBlobs(settings, credential, ONE_RETRY).getContainerClient(LEASE_CONTAINER);
   const makeBlob = async (blob: BlockBlobClient): Promise<void> => {
     const upload = () =>
       withinTime(timeoutMs, (limit) => blob.upload('', 0, { conditions: { ifNoneMatch: '*' }, ...limit }));

@@ -1,6 +1,7 @@
 import { InvalidMessageError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { REASONS, type Reason } from '../reasons.ts';
+import { HOUR_MS } from '../time/spans.ts';
 import type { AtMostEvery } from './at-most-every.ts';
 import type { Work, WorkQueueName } from './messages.ts';
 import type { Outcome } from './outcome.ts';
@@ -11,7 +12,7 @@ import type { WorkQueue } from './work-queue-client.ts';
 export const MAX_DEQUEUE_COUNT = 5;
 
 /** Work that is put off for longer than this, without a try that counts, is reported. Milliseconds. */
-const LONG_MS = 3_600_000;
+const LONG_MS = HOUR_MS;
 
 export interface Received {
   /** The message as the host hands it over: an object for JSON, else text. */

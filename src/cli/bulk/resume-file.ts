@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { z } from 'zod';
 import { CmkError } from '../../errors.ts';
 import { parseJson } from '../../text.ts';
+import { DAY_MS } from '../../time/spans.ts';
 import type { BulkRow } from './bulk-rows.ts';
 
 const FIRST_LINE = `${JSON.stringify({ cmk: 'resume', version: 1 })}\n`;
@@ -13,7 +14,7 @@ const LINE = z.object({ done: z.string(), account: z.string(), at: z.iso.datetim
  * What was done so long ago does not count: a file that was left behind would have a later run, of the next month, pass over
  * what has changed since. Doing it again finds nothing to do where nothing has. Milliseconds.
  */
-const COUNTS_MS = 24 * 3_600_000;
+const COUNTS_MS = DAY_MS;
 
 /** What a bulk command has done, so that one that was broken off goes on with the rest. */
 export interface ResumeFile {

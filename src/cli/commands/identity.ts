@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { GUID } from '../../http/auth-config.ts';
 import { CRYPTO_OFFICER, ENCRYPTION_USER } from '../../identities/key-roles.ts';
 import type { Grantee } from '../../operations/identity/role-ensure.ts';
 import type { Azure } from '../../operations/operator-azure.ts';
@@ -59,8 +60,7 @@ export function addIdentityCommands(program: Command, cli: Cli): void {
 
 async function granteeOf(who: string, azure: Azure): Promise<Grantee> {
   const principalType = 'ServicePrincipal';
-  if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(who))
-    return { principalId: who.toLowerCase(), principalType, name: who };
+  if (GUID.test(who)) return { principalId: who.toLowerCase(), principalType, name: who };
   const { findIdentity } = await import('../../operations/resolve.ts');
   const { principalId, name } = await findIdentity(who, azure);
   return { principalId, principalType, name };

@@ -9,6 +9,7 @@ import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import { requirementOf, tagOf } from '../../settings/requirement.ts';
 import { count } from '../../text.ts';
+import { DAY_MS, HOUR_MS } from '../../time/spans.ts';
 import { recoverVault } from '../../vaults/vault-commands.ts';
 import type { Found } from './check.ts';
 import { enableVersion, moveAccount, recoverKey, rotate } from './commands.ts';
@@ -17,13 +18,13 @@ import { isRevoked } from './revoked-checks.ts';
 import type { AccountSubject, KeySubject, Rules, ScopeSubject } from './subjects.ts';
 
 /** Storage looks for a new version once a day (Azure Storage, "customer-managed keys": wait 24 hours). */
-const DAILY_LOOK_MS = 24 * 3_600_000;
+const DAILY_LOOK_MS = DAY_MS;
 
 /**
  * An account has so long to follow a new version: it takes seconds, and longer only where the accounts of one region use up
  * the 1,200 writes an hour that the Storage resource provider takes there.
  */
-const MOVE_MS = 3_600_000;
+const MOVE_MS = HOUR_MS;
 
 export function staleKeyVersion({ account, use, key }: AccountSubject, rules: Rules): readonly Found[] {
   const { now } = rules;

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { exemptionOf, hasEnded } from '../../settings/exemption.ts';
 import { compareText } from '../../text.ts';
+import { DAY_MS } from '../../time/spans.ts';
 import { type DriftReport, type Finding, type ReportBefore, SEVERITIES, type Unseen } from '../report.ts';
 import type { Check } from './check.ts';
 import type { Rules } from './subjects.ts';
 
 /** A finding that nobody has seen for so long is forgotten, though not everything could be read since. Milliseconds. */
-const UNSEEN_MS = 7 * 24 * 3_600_000;
+const UNSEEN_MS = 7 * DAY_MS;
 /** Findings about reading itself. */
 const READS: ReadonlySet<string> = new Set(['Unreadable', 'MissingPermission']);
 

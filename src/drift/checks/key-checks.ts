@@ -11,11 +11,11 @@ import {
   unfinishedRotation,
 } from '../../rotation/rotation.ts';
 import { rotationDue } from '../../rotation/rotation-due.ts';
+import { DAY_MS } from '../../time/spans.ts';
 import type { Found } from './check.ts';
 import { allowOperations, rotate } from './commands.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 
-const DAY_MS = 24 * 3_600_000;
 /** Key Vault raises its near-expiry event 30 days before, unless the rotation policy says otherwise. */
 const WARN_DAYS = 30;
 const ERROR_DAYS = 10;

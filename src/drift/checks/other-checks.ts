@@ -5,6 +5,7 @@ import type { OtherDependent } from '../../dependents/dependent.ts';
 import { activeFrom, compareAge, findVersion, type KeyVersion, newestUsableVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
+import { DAY_MS } from '../../time/spans.ts';
 import type { Found } from './check.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 
@@ -12,7 +13,7 @@ import type { KeySubject, Rules } from './subjects.ts';
  * Services that follow a key by themselves look once an hour or once a day, and name the version that they have come to:
  * what is behind for longer is held at its version, or stuck. Milliseconds.
  */
-const FOLLOW_MS = 24 * 3_600_000;
+const FOLLOW_MS = DAY_MS;
 /** Where a disk encryption set names what it used before. */
 const PREVIOUS = /^previousKeys\b/i;
 

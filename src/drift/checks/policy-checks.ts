@@ -3,6 +3,7 @@ import type { KeyVersion } from '../../keys/key-versions.ts';
 import type { RotationPolicySummary } from '../../keys/rotation-policy-summary.ts';
 import { rotationDue } from '../../rotation/rotation-due.ts';
 import { evenDays, shift } from '../../time/duration.ts';
+import { DAY_MS } from '../../time/spans.ts';
 import { deniesMaterial, deniesVersion, type NextVersion } from '../../vaults/key-demands.ts';
 import type { KeyDenial } from '../../vaults/key-policies.ts';
 import type { Found } from './check.ts';
@@ -10,7 +11,6 @@ import { exemptVault, setLifetime } from './commands.ts';
 import { imported, inForce } from './key-checks.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 
-const DAY_MS = 24 * 3_600_000;
 /** Key Vault takes no shorter lifetime, and nothing that happens closer to a version's making or expiry (its rotation policies). */
 const LEAST = { lifetime: 28, apart: 7 };
 /** Where not each way of counting is denied, and on each day. */

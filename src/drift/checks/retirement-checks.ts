@@ -11,12 +11,12 @@ import {
   retiredRecord,
   unretireCommand,
 } from '../../retirement/retirement.ts';
+import { HOUR_MS } from '../../time/spans.ts';
 import type { Found } from './check.ts';
 import type { KeySubject, Rules } from './subjects.ts';
 
 /** What was asked within so many hours goes on: Storage looks at a key that it uses every hour. */
 const RECENT_HOURS = 6;
-const HOUR_MS = 3_600_000;
 
 /**
  * Versions that could be disabled, as far as the accounts that were looked at tell. That is no proof: where the log is not

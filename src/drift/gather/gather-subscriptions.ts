@@ -1,5 +1,6 @@
 import pMap from 'p-map';
 import type { Failure } from '../../azure/failure.ts';
+import { HOUR_MS } from '../../time/spans.ts';
 import type { DriftRun } from '../drift-run.ts';
 import type { UnfinishedChecks } from '../store/drift-storage-client.ts';
 import type { SubscriptionResult } from '../store/subscription-result.ts';
@@ -8,7 +9,7 @@ import { gatherSubscription, type SubscriptionContext } from './gather-subscript
 /** Subscriptions that are listed at the same time. */
 const CONCURRENCY = 8;
 /** What an unfinished check put aside is taken for as long as this. */
-const UNFINISHED_MS = 2 * 3_600_000;
+const UNFINISHED_MS = 2 * HOUR_MS;
 /** A check that takes longer than this puts aside what it has, subscription by subscription. */
 const PUT_ASIDE_AFTER_MS = 60_000;
 /** How long a subscription that throttles is waited for, in all. */

@@ -7,6 +7,7 @@ import type { Authorization } from '../../identities/authorization-client.ts';
 import type { KeyCatalog } from '../../keys/key-admin-client.ts';
 import type { ManagedVault } from '../../keys/managed-vaults.ts';
 import type { Settings } from '../../settings/settings.ts';
+import { DAY_MS } from '../../time/spans.ts';
 import type { KeyDenial } from '../../vaults/key-policies.ts';
 import type { KeyPolicies } from '../../vaults/key-policy-client.ts';
 import type { Vaults } from '../../vaults/vault-client.ts';
@@ -17,7 +18,6 @@ import { GatheredPolicies } from './gather-policies.ts';
 import { VAULT_ACCESS, VaultRoles } from './vault-roles.ts';
 
 const CONCURRENCY = 4;
-const DAY_MS = 24 * 3_600_000;
 
 /** A managed vault with everything that was read of it. */
 export interface GatheredVault {

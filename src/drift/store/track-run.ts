@@ -1,8 +1,9 @@
+import { DAY_MS } from '../../time/spans.ts';
 import type { RunningChecks } from './drift-storage-client.ts';
 import type { RunningCheck } from './running-check.ts';
 
 /** What is known of a check that was lost is kept so long, for whoever still asks for its report. Milliseconds. */
-const KEPT_MS = 24 * 3_600_000;
+const KEPT_MS = DAY_MS;
 
 /**
  * Writes down that a check has begun, so that every instance can tell, and forgets those that were lost a day ago. It never

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { TRAIL_EVENTS } from '../../audit/sum-events.ts';
+import { DAY_MS, HOUR_MS } from '../../time/spans.ts';
 import type { DriftSummary, WholeReport } from '../report.ts';
 
 const count = z.int().nonnegative();
-const DAY_MS = 24 * 3_600_000;
 
 /** Days that the trend shows, today included. */
 const TREND_DAYS = 30;
@@ -51,7 +51,7 @@ export function spanOf(day: string): { readonly since: Date; readonly until: Dat
 }
 
 /** How long after its end a day may still get a record: clocks differ, and entries wait for an outage to end. */
-const SETTLED_MS = 3_600_000;
+const SETTLED_MS = HOUR_MS;
 
 /** Whether nothing more is to come to what is kept of a day. */
 export function isSettled({ day, summedOn, events }: KeptDay): boolean {

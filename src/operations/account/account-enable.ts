@@ -1,6 +1,7 @@
 import type { Account } from '../../accounts/account.ts';
 import { parseResourceId } from '../../azure/resource-id.ts';
 import { CmkError } from '../../errors.ts';
+import { GUID } from '../../http/auth-config.ts';
 import { ensureIdentityRole } from '../identity/identity-ensure.ts';
 import { checkRole, type KeyChoice, type KeySource, readKeySource } from '../key/key-source.ts';
 import type { Operation } from '../operator-azure.ts';
@@ -82,7 +83,7 @@ export async function chooseIdentity(
     }
     return { identity: { kind: 'systemAssigned' }, name: 'the system-assigned identity', principalId: undefined };
   }
-  if (federatedClientId !== undefined && !/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(federatedClientId)) {
+  if (federatedClientId !== undefined && !GUID.test(federatedClientId)) {
     throw new CmkError(
       'ArgumentInvalid',
       `"${federatedClientId}" is not a client id.`,

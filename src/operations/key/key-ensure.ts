@@ -6,6 +6,7 @@ import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import { azVaultOption } from '../../keys/vault-options.ts';
 import { planPolicy, type WantedPolicy } from '../../rotation/rotation-policy.ts';
 import { addDuration } from '../../time/duration.ts';
+import { CLOCKS_MS, HOUR_MS } from '../../time/spans.ts';
 import type { Operation } from '../operator-azure.ts';
 import { checkSize, checkSupported, usableVersion } from './usable-key.ts';
 
@@ -25,9 +26,7 @@ const LIFETIME = 'P2Y';
 /** Rotated before anything warns that it nears its expiry, which Key Vault and the app do 30 days before. */
 const ROTATE_BEFORE = 'P60D';
 /** A key without a policy that is younger was made by this command, which was broken off before it set one. Milliseconds. */
-const JUST_MADE_MS = 3_600_000;
-/** Between this computer and Key Vault, in milliseconds. */
-const CLOCKS_DIFFER_MS = 5 * 60_000;
+const JUST_MADE_MS = HOUR_MS;
 
 export interface EnsuredKey {
   /** Identifier without a version. */
@@ -87,7 +86,7 @@ async function isUnfinished(key: ManagedKey, { keys, keyAdmin, now }: Operation[
   if (!only?.expiresOn || others.length > 0) return false;
   if (now().getTime() - only.createdOn.getTime() > JUST_MADE_MS) return false;
   const differs = only.expiresOn.getTime() - addDuration(only.createdOn, LIFETIME).getTime();
-  if (Math.abs(differs) > CLOCKS_DIFFER_MS) return false;
+  if (Math.abs(differs) > CLOCKS_MS) return false;
   const policy = await unless('forbidden', () => keyAdmin.policy(key));
   return (
     policy !== undefined && policy.expiresIn === undefined && !policy.actions.some(({ action }) => action === 'Rotate')

@@ -1,0 +1,12 @@
+/** Milliseconds. */
+export const HOUR_MS = 3_600_000;
+export const DAY_MS = 24 * HOUR_MS;
+
+/** Clocks may differ by this much: the app's instances', an operator's machine's, and Azure's. Milliseconds. */
+export const CLOCKS_MS = 5 * 60_000;
+
+/**
+ * What changes within this time of an act is taken for a write that was still under way. What a person does later is that
+ * person's decision: it is reported, not fought. Milliseconds.
+ */
+export const LATE_WRITE_MS = 2 * CLOCKS_MS;
