@@ -7,12 +7,12 @@ import { REASONS } from '../reasons.ts';
 import { type AccountRevocation, samePart, scopeOfPart } from '../revocation/account-record.ts';
 import { type AccountRestored, type AccountUseCase, restoreAccount } from '../revocation/account-revocation.ts';
 import type { AccountGiving } from '../revocation/give-account.ts';
-import type { RevocationCall } from '../revocation/record-revocation.ts';
+import { auditWarning, type RevocationCall } from '../revocation/record-revocation.ts';
 import { accountRecordView, failureView, takenView } from '../revocation/record-view.ts';
+import { isComplete } from '../revocation/restore-end.ts';
 import { type AccountLookServices, orUnreadable } from './account-of-call.ts';
 import type { AccountRestoreResponse } from './account-schemas.ts';
 import type { RestoreRequest } from './schemas.ts';
-import { auditWarning } from './warnings.ts';
 
 export type AccountRestoreServices = AccountLookServices &
   AccountUseCase & { readonly settings: { readonly dualControl: boolean } };
@@ -58,13 +58,13 @@ function toBody({ account, key, part }: Revocable, result: AccountRestored): Acc
     key: key.id,
     ...(scope === undefined ? {} : { scope }),
     reason: end === 'nothing' ? 'NothingToRestore' : 'AccountRestored',
-    complete: end === 'restored' || end === 'nothing',
+    complete: isComplete(end),
     ...(revocation ? { revocation: accountRecordView(revocation) } : {}),
     given: given.map(takenView),
     failures: failures.map(failureView),
     audit,
     ...(auditReceipt ? { auditReceipt } : {}),
-    warnings: [...auditWarning(audit), ...warnings],
+    warnings: [...auditWarning({ audit }), ...warnings],
   };
 }
 

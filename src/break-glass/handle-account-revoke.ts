@@ -5,13 +5,12 @@ import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { scopeOfPart } from '../revocation/account-record.ts';
 import type { AccountRevoked, AccountRevoking } from '../revocation/account-revocation.ts';
-import { NOT_AUDITED, type RevocationCall } from '../revocation/record-revocation.ts';
+import { auditWarning, NOT_AUDITED, type RevocationCall } from '../revocation/record-revocation.ts';
 import { accountRecordView, failureView, takenView } from '../revocation/record-view.ts';
 import { ownStorage } from '../settings/own-storage.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type AccountLookServices, inReachOf, orUnreadable } from './account-of-call.ts';
 import type { AccountRevokeRequest, AccountRevokeResponse } from './account-schemas.ts';
-import { auditWarning } from './warnings.ts';
 
 export type AccountRevokeServices = AccountLookServices &
   AccountRevoking &
@@ -88,7 +87,7 @@ function toBody(
     elapsedMs,
     audit,
     ...(auditReceipt ? { auditReceipt } : {}),
-    warnings: [...lockout(revocable, services), ...auditWarning(audit), ...warnings],
+    warnings: [...lockout(revocable, services), ...auditWarning({ audit }), ...warnings],
   };
 }
 

@@ -6,12 +6,12 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { revocationState } from '../revocation/key-state.ts';
-import type { BesideServices, RevocationCall } from '../revocation/record-revocation.ts';
+import { auditWarning, type BesideServices, type RevocationCall } from '../revocation/record-revocation.ts';
 import { type RestoredKey, restore } from '../revocation/restore.ts';
-import { isComplete, KeyNotRecoveredError } from '../revocation/restore-key.ts';
+import { isComplete } from '../revocation/restore-end.ts';
+import { KeyNotRecoveredError } from '../revocation/restore-key.ts';
 import { noSuchKey, unreadable } from './key-of-route.ts';
 import type { RestoreRequest, RestoreResponse } from './schemas.ts';
-import { auditWarning } from './warnings.ts';
 
 export interface RestoreApiServices extends ReadinessServices, BesideServices {
   readonly settings: ReadinessServices['settings'] & { readonly dualControl: boolean };
@@ -64,7 +64,7 @@ function toBody(key: ManagedKey, result: RestoredKey): RestoreResponse {
     accounts: accounts.map(({ account, ready, missing }) => ({ account, ready, missing: [...missing] })),
     audit,
     ...(auditReceipt ? { auditReceipt } : {}),
-    warnings: [...warnings, ...auditWarning(audit)],
+    warnings: [...warnings, ...auditWarning({ audit })],
   };
 }
 

@@ -8,7 +8,12 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { readKeyUsage } from '../overview/usage-view.ts';
 import { revocationState } from '../revocation/key-state.ts';
-import { type BesideServices, NOT_AUDITED, type RevocationCall } from '../revocation/record-revocation.ts';
+import {
+  auditWarning,
+  type BesideServices,
+  NOT_AUDITED,
+  type RevocationCall,
+} from '../revocation/record-revocation.ts';
 import { type Revoked, revoke } from '../revocation/revoke.ts';
 import { reportVersions } from '../revocation/version-report.ts';
 import { firstSeen } from './first-seen.ts';
@@ -16,7 +21,7 @@ import { listOrRefuse, noSuchKey, unreadable } from './key-of-route.ts';
 import type { StatusServices } from './key-status.ts';
 import type { RevokeRequest, RevokeResponse } from './schemas.ts';
 import { dependentsOf } from './to-json.ts';
-import { auditWarning, lockoutWarning, unrecordedWarning } from './warnings.ts';
+import { lockoutWarning, unrecordedWarning } from './warnings.ts';
 
 /** A dry run may take its time; a revocation waits no longer than this for what depends on the key. Milliseconds. */
 const DRY_RUN_MS = 60_000;
@@ -104,7 +109,7 @@ function toBody(key: ManagedKey, result: Revoked<BlastRadius>): RevokeResponse {
     dependents: dependentsOf(dependents),
     audit,
     ...(auditReceipt ? { auditReceipt } : {}),
-    warnings: [...lockoutWarning(dependents), ...unrecordedWarning(result), ...auditWarning(audit), ...warnings],
+    warnings: [...lockoutWarning(dependents), ...unrecordedWarning(result), ...auditWarning({ audit }), ...warnings],
   };
 }
 

@@ -1,5 +1,4 @@
 import type { BlastRadius } from '../dependents/blast-radius.ts';
-import { NOT_AUDITED } from '../revocation/record-revocation.ts';
 import type { KeyRevocation } from '../revocation/revoke-key.ts';
 
 export function lockoutWarning({ selfLockout }: BlastRadius): string[] {
@@ -22,8 +21,4 @@ export function unrecordedWarning({ unrecorded, revocation, complete }: KeyRevoc
         ]
       : []),
   ];
-}
-
-export function auditWarning(written: string): string[] {
-  return written === 'written' || written === NOT_AUDITED.audit ? [] : [`Not in the audit trail: ${written}`];
 }

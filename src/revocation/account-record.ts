@@ -78,6 +78,8 @@ export interface AccountRevocations {
 }
 
 const OBJECT_ID = z.guid();
+/** Others whose revocations a record has joined. */
+export const MOST_JOINED_BELOW_KEY = 20;
 export const RECORDED_TAKEN = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('scope'), name: z.string().min(1).max(63) }),
   z.strictObject({
@@ -94,7 +96,7 @@ export const PART = z.union([z.literal('identity'), z.templateLiteral(['scope:',
 const RECORD = z.strictObject({
   on: z.iso.datetime(),
   by: OBJECT_ID,
-  joined: z.array(OBJECT_ID).max(20).optional(),
+  joined: z.array(OBJECT_ID).max(MOST_JOINED_BELOW_KEY).optional(),
   part: PART,
   took: z.array(RECORDED_TAKEN),
 });
@@ -120,6 +122,14 @@ export function formatAccountRevocation(revocation: AccountRevocation): Record<s
 /** The tags of an account that are a piece of that record, exactly as they are there. */
 export function tagsOfRecord(tags: Readonly<Record<string, string>>, id: string): Record<string, string> {
   return Object.fromEntries(Object.entries(tags).filter(([name]) => TAG.exec(name)?.[1]?.toLowerCase() === id));
+}
+
+/** Likewise of several records. */
+export function tagsOfRecords(
+  tags: Readonly<Record<string, string>>,
+  records: readonly Pick<AccountRevocation, 'id'>[],
+): Record<string, string> {
+  return Object.assign({}, ...records.map(({ id }) => tagsOfRecord(tags, id)));
 }
 
 export function readAccountRevocations(tags: Readonly<Record<string, string>>, now: Date): AccountRevocations {

@@ -1,12 +1,13 @@
 import type { Log } from '../log.ts';
 import type { Reason } from '../reasons.ts';
-import { ACCOUNT_WORK, type AccountRevocationWork, KEY_WORK } from '../work/messages.ts';
+import { ACCOUNT_WORK, type AccountRevocationWork } from '../work/messages.ts';
 import type { AccountPart, AccountPorts } from './account-part.ts';
 import { type AccountRevocation, allTaken, resourceOfPart, scopeOfPart } from './account-record.ts';
 import { type AccountGiving, giveAccount } from './give-account.ts';
 import { inTime } from './in-time.ts';
-import { callCause, callToSend, IF_KILLED, SECOND_LOOKS, stampToSend } from './look-message.ts';
+import { callCause, callToSend, IF_KILLED, SECOND_LOOKS, sendLooks, stampToSend } from './look-message.ts';
 import { type Audited, type BesideServices, NOT_AUDITED, type RevocationCall, writeDown } from './record-revocation.ts';
+import type { RestoreEnd } from './restore-end.ts';
 import type { RevocationStamp } from './revocation.ts';
 import { type AccountTaking, takeAccount } from './take-account.ts';
 
@@ -106,7 +107,7 @@ export async function restoreAccount(
 }
 
 /** What is recorded; a refusal changed nothing. */
-const REASON_OF: Readonly<Partial<Record<AccountGiving['end'], Reason>>> = {
+const REASON_OF: Readonly<Partial<Record<RestoreEnd, Reason>>> = {
   restored: 'AccountRestored',
   overtaken: 'RestoreOvertaken',
   incomplete: 'AccountRestoreIncomplete',
@@ -127,8 +128,7 @@ function lookAtAccount(
 }
 
 /**
- * Has what was done looked at again. The last look records what is not on record: nobody else is at that any more. In the
- * queue of keys: what is in the other one waits for pauses, canaries and turns.
+ * Has what was done looked at again. In the queue of keys: what is in the other one waits for pauses, canaries and turns.
  */
 function lookAgain(
   { account, part }: AccountPart,
@@ -148,9 +148,6 @@ function lookAgain(
     cause: callCause(did, call.correlationId, now()),
     attempt: 0,
   };
-  return inTime('It is not looked at a second time for writes that were still under way', async () => {
-    await Promise.all(
-      looks.map((seconds) => queue.send(KEY_WORK, { ...work, records: seconds === looks.at(-1) }, seconds)),
-    );
-  });
+  const what = 'It is not looked at a second time for writes that were still under way';
+  return inTime(what, () => sendLooks(work, looks, { queue }));
 }

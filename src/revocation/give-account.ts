@@ -11,24 +11,15 @@ import {
   readAccountRevocations,
   samePart,
   type Taken,
-  tagsOfRecord,
+  tagsOfRecords,
   takenId,
 } from './account-record.ts';
-import { failureOf, type TakenFailure, takeAll, WAVES } from './take-account.ts';
-
-/** How a restore of an account's access ended. */
-export type GivingEnd =
-  | 'restored'
-  | 'nothing'
-  /** The record that was named is there, and does not count: it is not whole, or cannot be. */
-  | 'unbelieved'
-  | 'otherRevocation'
-  | 'secondPerson'
-  | 'overtaken'
-  | 'incomplete';
+import { failureOf, giveOne, type TakenFailure, takeAll } from './change-access.ts';
+import type { RestoreEnd, RestoreRefusal } from './restore-end.ts';
+import { WAVES } from './take-account.ts';
 
 export interface AccountGiving {
-  readonly end: GivingEnd;
+  readonly end: RestoreEnd;
   /** The one that was restored, or that is open in its place. */
   readonly revocation: AccountRevocation | undefined;
   /** Whether anything was written. */
@@ -54,7 +45,7 @@ const NOTHING = { changed: false, closed: [], given: [], failures: [] };
 export function refusedGiving(
   { open, unbelieved }: AccountRevocations,
   { revocation: id, restoredBy, dualControl }: GivingRequest,
-): { readonly end: GivingEnd; readonly revocation: AccountRevocation | undefined } | undefined {
+): { readonly end: RestoreRefusal; readonly revocation: AccountRevocation | undefined } | undefined {
   if (unbelieved.includes(id)) return { end: 'unbelieved', revocation: undefined };
   const named = open.find((one) => one.id === id);
   const ofPart = named ? open.filter(({ part }) => samePart(part, named.part)) : open;
@@ -152,8 +143,7 @@ class Giving {
     if (this.#failures.size > 0) return this.#result('incomplete');
     const { tags, now, sleep } = this.#ports;
     const { account, part } = this.#part;
-    const shown = await tags.read(account);
-    const records = Object.assign({}, ...this.#closed.map(({ id }) => tagsOfRecord(shown, id)));
+    const records = tagsOfRecords(await tags.read(account), this.#closed);
     this.#hasClosed = true;
     // Its answer may be lost: a read shows whether it is gone.
     const notRemoved = await twice(() => tags.remove(account, records), sleep).catch(errorText);
@@ -175,8 +165,7 @@ class Giving {
     const { sleep } = this.#ports;
     try {
       if (await twice(() => this.#part.isHeld(taken), sleep)) return;
-      await twice(() => this.#part.give(taken), sleep);
-      if (!(await twice(() => this.#part.isHeld(taken), sleep))) throw new Error('A fresh read does not show it.');
+      await giveOne(this.#part, taken, this.#ports);
       this.#given.set(takenId(taken), taken);
     } catch (error) {
       this.#failures.set(takenId(taken), failureOf(taken, error));
@@ -223,7 +212,7 @@ class Giving {
     await twice(() => this.#ports.tags.merge(this.#part.account, records), this.#ports.sleep);
   }
 
-  #result(end: GivingEnd, unproven?: string): AccountGiving {
+  #result(end: RestoreEnd, unproven?: string): AccountGiving {
     return {
       end,
       revocation: this.#revocation,

@@ -6,6 +6,7 @@ import type { ManagedKey } from '../keys/managed-vaults.ts';
 import type { Log } from '../log.ts';
 import { REASONS } from '../reasons.ts';
 import { type AppliedChange, applyChanges } from './apply-changes.ts';
+import { AUDIT_WAIT_MS } from './record-revocation.ts';
 import { finishRestore } from './restore-key.ts';
 import {
   type Revocation,
@@ -15,9 +16,6 @@ import {
   revocationOf,
 } from './revocation.ts';
 import { isUnderWay, planKeepRevoked, type VersionChange } from './revocation-plans.ts';
-
-/** How long this waits for the audit trail, in milliseconds. */
-export const AUDIT_WAIT_MS = 2_000;
 
 export interface KeepRevokedServices {
   readonly keys: Pick<Keys, 'listVersions' | 'listVersionsUnsettled' | 'getVersion' | 'updateVersion'>;

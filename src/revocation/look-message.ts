@@ -1,7 +1,8 @@
 import type { AuditEntry } from '../audit/record.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
-import type { Cause, RevocationWork } from '../work/messages.ts';
+import { type AccountRevocationWork, type Cause, KEY_WORK, type RevocationWork } from '../work/messages.ts';
 import { MOST_CHARACTERS } from '../work/who-and-why.ts';
+import type { WorkQueue } from '../work/work-queue-client.ts';
 import { type RevocationStamp, WAS_OFF } from './revocation.ts';
 
 /**
@@ -54,6 +55,17 @@ export function lookMessage(
     cause: callCause(did, call.correlationId, now),
     attempt: 0,
   };
+}
+
+/** The last look records what is not on record: nobody else is at that any more. */
+export async function sendLooks(
+  work: RevocationWork | AccountRevocationWork,
+  looks: readonly number[],
+  { queue }: { readonly queue: Pick<WorkQueue, 'send'> },
+): Promise<void> {
+  await Promise.all(
+    looks.map((seconds) => queue.send(KEY_WORK, { ...work, records: seconds === looks.at(-1) }, seconds)),
+  );
 }
 
 /** As messages carry it. */

@@ -7,12 +7,12 @@ import { DAY_MS } from '../time/spans.ts';
 import { KEY_WORK, type RevocationWork, type Work } from '../work/messages.ts';
 import type { WorkQueue } from '../work/work-queue-client.ts';
 import { inTime } from './in-time.ts';
-import { callCause, IF_KILLED, lookMessage, SECOND_LOOKS, type WhoAndWhy } from './look-message.ts';
+import { callCause, IF_KILLED, lookMessage, SECOND_LOOKS, sendLooks, type WhoAndWhy } from './look-message.ts';
 import type { RevocationStamp } from './revocation.ts';
 
-/** How long an answer waits for the audit trail, in milliseconds. It does not hold up the key. */
-const AUDIT_WAIT_MS = 2_000;
-/** And how long a look waits for it, which nobody waits for. Milliseconds. */
+/** How long an answer waits for the audit trail, and a look that has yet more to do, in milliseconds. It does not hold up the key. */
+export const AUDIT_WAIT_MS = 2_000;
+/** And how long a look waits for it that has nothing else to do. Milliseconds. */
 export const LATER_WAIT_MS = 10_000;
 /** After which a process that is at a call is taken for dead, in milliseconds (`functions/time-limits.ts`). */
 const LONGEST_CALL_MS = 200_000;
@@ -43,6 +43,11 @@ export interface Audited {
 
 /** Of a call that changed nothing. */
 export const NOT_AUDITED: Audited = { audit: 'nothing to write: nothing was changed' };
+
+/** Where a change is not on record, who made it is told. */
+export function auditWarning({ audit: outcome }: Audited): string[] {
+  return outcome === 'written' || outcome === NOT_AUDITED.audit ? [] : [`Not in the audit trail: ${outcome}`];
+}
 
 /** What a call has changed. */
 interface Done {
@@ -159,7 +164,7 @@ export function lookAgain(
   const work = lookMessage(key, did, revocation, call, services.now(), recorded);
   const what =
     'The key is not looked at a second time for writes that were still under way; repeat the call in a minute';
-  return inTime(what, () => order(SECOND_LOOKS, work, services));
+  return inTime(what, () => sendLooks(work, SECOND_LOOKS, services));
 }
 
 /** Before anything is written: should this process die, what it had begun is finished and recorded. Never rejects. */
@@ -171,14 +176,7 @@ export async function lookIfKilled(
   services: BesideServices,
 ): Promise<void> {
   const work = lookMessage(key, did, revocation, call, services.now());
-  await inTime('', () => order(IF_KILLED, work, services));
-}
-
-/** The last look records what is not on record: nobody else is at that any more. */
-async function order(looks: readonly number[], work: RevocationWork, { queue }: BesideServices): Promise<void> {
-  await Promise.all(
-    looks.map((seconds) => queue.send(KEY_WORK, { ...work, records: seconds === looks.at(-1) }, seconds)),
-  );
+  await inTime('', () => sendLooks(work, IF_KILLED, services));
 }
 
 /** Puts the probe of the file services to work; its results show in the key's status. */

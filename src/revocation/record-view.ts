@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type AccountRevocation, scopeOfPart, type Taken } from './account-record.ts';
-import type { TakenFailure } from './take-account.ts';
+import type { TakenFailure } from './change-access.ts';
 
 /** The record of a revocation below the key, as the API shows it. The OpenAPI document is made from these same schemas. */
 

@@ -3,6 +3,7 @@ import type { Keys } from '../keys/key-client.ts';
 import type { KeyVersion } from '../keys/key-versions.ts';
 import type { ManagedKey } from '../keys/managed-vaults.ts';
 import { type AppliedChange, applyChanges } from './apply-changes.ts';
+import type { RestoreEnd, RestoreRefusal } from './restore-end.ts';
 import { planClose, planCloseLost, planMark, planReopen } from './restore-plans.ts';
 import { isNamed, isNewer, type RevocationStamp, readRevocation, revokers } from './revocation.ts';
 import { planKeepRevoked, type VersionChange } from './revocation-plans.ts';
@@ -10,27 +11,6 @@ import { reportVersions, type VersionReport } from './version-report.ts';
 
 /** Marking, enabling and closing are a wave each; what a write still under way undoes is done again, so often at most. */
 const MOST_WAVES = 12;
-
-/** How a restore ended. */
-export type RestoreEnd =
-  /** The last read proves it. */
-  | 'restored'
-  /** There is no open revocation. */
-  | 'nothing'
-  /** None is open that counts, and a version has a record that this app cannot have written, by its own clock. */
-  | 'unbelieved'
-  /** The open revocation is another one than the caller names; nothing was changed. */
-  | 'otherRevocation'
-  /** This person revoked the key; nothing was changed. */
-  | 'secondPerson'
-  /** Somebody revoked the key anew meanwhile, and that wins: what was enabled is disabled again. */
-  | 'overtaken'
-  | 'incomplete';
-
-/** Whether there is nothing left to restore. */
-export function isComplete(end: RestoreEnd): boolean {
-  return end === 'restored' || end === 'nothing';
-}
 
 export interface KeyRestoration {
   readonly end: RestoreEnd;
@@ -115,7 +95,7 @@ export function refusedRestore(
   versions: readonly KeyVersion[],
   request: RestoreOrder,
   now: Date,
-): 'nothing' | 'unbelieved' | 'otherRevocation' | 'secondPerson' | undefined {
+): RestoreRefusal | undefined {
   const { open, unbelieved } = readRevocation(versions, now);
   if (!open) return unbelieved.length > 0 ? 'unbelieved' : 'nothing';
   if (!isNamed(open.id, request.revocation)) return 'otherRevocation';

@@ -11,7 +11,8 @@ import {
   watchEffect,
   writeDown,
 } from './record-revocation.ts';
-import { isComplete, type KeyRestoration, type RestoreEnd, type RestoreServices, restoreKey } from './restore-key.ts';
+import { isComplete, type RestoreEnd } from './restore-end.ts';
+import { type KeyRestoration, type RestoreServices, restoreKey } from './restore-key.ts';
 
 /** Whether an account could use the key once it is enabled. */
 export interface AccountReadiness {

@@ -12,13 +12,13 @@ import {
   openOfPart,
   resourceOfPart,
   type Taken,
-  tagsOfRecord,
+  tagsOfRecords,
   takenId,
 } from './account-record.ts';
 import { type AccountTrail, type AccountWord, isRestored } from './account-trail.ts';
-import { AUDIT_WAIT_MS } from './keep-revoked.ts';
+import { failureOf, giveOne, type TakenFailure, takeAll } from './change-access.ts';
 import { LATE_REMOVAL_MS, mendRecord, recordGivenBefore, recordMore } from './mend-record.ts';
-import { failureOf, type TakenFailure, takeAll } from './take-account.ts';
+import { AUDIT_WAIT_MS } from './record-revocation.ts';
 
 /** What was given less long ago may be in the middle of a restore, whose record goes next. Milliseconds. */
 const UNDER_WAY_MS = 30_000;
@@ -126,8 +126,7 @@ class AccountLook {
   async close(ghosts: readonly AccountRevocation[]): Promise<void> {
     const { tags, sleep } = this.#services;
     const { account } = this.#part;
-    const shown = await tags.read(account);
-    const records = Object.assign({}, ...ghosts.map(({ id }) => tagsOfRecord(shown, id)));
+    const records = tagsOfRecords(await tags.read(account), ghosts);
     await twice(() => tags.remove(account, records), sleep);
     for (const { id } of ghosts) await this.#write('account.finishRestore', 'RestoreFinished', id, { closed: id });
   }
@@ -214,10 +213,8 @@ class AccountLook {
   }
 
   async #giveOne(taken: Taken, failures: Map<string, TakenFailure>): Promise<void> {
-    const { sleep } = this.#services;
     try {
-      await twice(() => this.#part.give(taken), sleep);
-      if (!(await twice(() => this.#part.isHeld(taken), sleep))) throw new Error('A fresh read does not show it.');
+      await giveOne(this.#part, taken, this.#services);
     } catch (error) {
       failures.set(takenId(taken), failureOf(taken, error));
     }

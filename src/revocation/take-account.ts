@@ -5,28 +5,18 @@ import type { AccountPart, AccountPorts } from './account-part.ts';
 import {
   type AccountRevocation,
   accountRevokers,
+  allTaken,
   formatAccountRevocation,
+  MOST_JOINED_BELOW_KEY,
   openOfPart,
   type Taken,
   tagsOfRecord,
   takenId,
 } from './account-record.ts';
+import { isLocked, type TakenFailure, takeAll } from './change-access.ts';
 
 /** What appears while it is taken away, or is overtaken by a late write, is seen to so often. */
 export const WAVES = 3;
-
-/** What Azure Resource Manager says of a write or a deletion that a lock forbids. */
-const LOCKED = 'ScopeLocked';
-
-/** Something that was to be taken away, or given back, and was not. */
-export interface TakenFailure {
-  readonly taken: Taken;
-  readonly error: string;
-  /** Azure refuses for want of a right, or for a lock. */
-  readonly forbidden: boolean;
-  /** "Cannot delete" prevents the deletion of role assignments too (Azure Resource Manager, "Lock your resources"). */
-  readonly locked: boolean;
-}
 
 export interface AccountTaking {
   /** Whether a fresh read proves that nothing gives access any more, and that the record stands. */
@@ -164,17 +154,16 @@ function joining(
   open: readonly AccountRevocation[],
   now: Date,
 ): AccountRevocation {
-  const took = new Map([...open.flatMap((one) => one.took), ...held].map((one) => [takenId(one), one]));
   const joined = accountRevokers(open).filter((other) => other !== revokedBy.toLowerCase());
   const newest = Math.max(0, ...open.map(({ revokedOn }) => revokedOn.getTime() + 1));
   return {
     id,
     revokedOn: new Date(Math.max(now.getTime(), newest)),
     revokedBy,
-    // A record holds so many; who revoked last is the first of them.
-    ...(joined.length > 0 ? { joined: joined.slice(0, 20) } : {}),
+    // Who revoked last is the first of them.
+    ...(joined.length > 0 ? { joined: joined.slice(0, MOST_JOINED_BELOW_KEY) } : {}),
     part,
-    took: [...took.values()],
+    took: allTaken([...open, { took: held }]),
   };
 }
 
@@ -206,33 +195,9 @@ function notWritten({ account }: AccountPart, error: unknown): CmkError {
     `The record could not be written to the tags of ${account.name}: ${describe(failure)} Nothing was taken away.`,
     failure.kind === 'forbidden'
       ? 'It takes Microsoft.Resources/tags/write on the account, which the deployment parameter allowAccountRevocation gives the app; `cmk account revoke` on your own sign-in needs the same.'
-      : failure.code === LOCKED
+      : isLocked(failure)
         ? 'A lock keeps the account from being changed: take it off, repeat it, and put it back. Or revoke the key.'
         : 'Repeat it; an account has at most 50 tags.',
     { cause: error },
   );
-}
-
-export async function takeAll(
-  part: AccountPart,
-  taken: readonly Taken[],
-  failures: Map<string, TakenFailure>,
-  { sleep }: Pick<AccountPorts, 'sleep'>,
-): Promise<void> {
-  await Promise.all(
-    taken.map(async (one) => {
-      failures.delete(takenId(one));
-      try {
-        await twice(() => part.take(one), sleep);
-      } catch (error) {
-        failures.set(takenId(one), failureOf(one, error));
-      }
-    }),
-  );
-}
-
-export function failureOf(taken: Taken, error: unknown): TakenFailure {
-  const { kind, code } = describeFailure(error);
-  const locked = code === LOCKED;
-  return { taken, error: errorText(error), forbidden: kind === 'forbidden' || locked, locked };
 }

@@ -1,13 +1,12 @@
-import { randomUUID } from 'node:crypto';
 import type { Account } from '../../accounts/account.ts';
 import { CmkError } from '../../errors.ts';
 import { REASONS } from '../../reasons.ts';
 import { readAccountRevocations, scopeOfPart, type Taken } from '../../revocation/account-record.ts';
 import { restoreAccount } from '../../revocation/account-revocation.ts';
 import { type AccountGiving, refusedGiving } from '../../revocation/give-account.ts';
-import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
+import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { restoreAccountCommand } from '../../revocation/restore-command.ts';
-import { type AppRecord, callerOf } from '../key/app-record.ts';
+import { type AppRecord, callBy, UNAPPROVED } from '../key/app-record.ts';
 import { NO_LOG } from '../key/key-revoke.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findAccount, type Where } from '../resolve.ts';
@@ -56,13 +55,7 @@ export async function restoreAccountAsOperator(
     part,
     place,
     { revocation: id, dualControl },
-    {
-      caller: callerOf(operator),
-      correlationId: randomUUID(),
-      why,
-      ticket,
-      approval: 'none: by the command line, on the sign-in of the operator',
-    },
+    { ...callBy(operator), why, ticket, approval: UNAPPROVED },
     { ...azure, ...app },
     NO_LOG,
   );
@@ -74,8 +67,7 @@ export async function restoreAccountAsOperator(
   if (result.unproven !== undefined) journal.note(`It could not be read again as proof: ${result.unproven}`);
   const complete = result.end === 'restored';
   if (!complete) journal.note('Run the same command again: it finishes what is missing.');
-  for (const warning of result.warnings) journal.note(warning);
-  if (result.audit !== 'written') journal.note(`Not in the audit trail: ${result.audit}`);
+  for (const warning of [...result.warnings, ...auditWarning(result)]) journal.note(warning);
   const { given, audit, auditReceipt } = result;
   return { account: account.id, scope, complete, given, audit, auditReceipt };
 }

@@ -1,13 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import { previewAccount, revokeBelowKey } from '../../identities/revoke-below-key.ts';
 import type { AccountEffects } from '../../revocation/account-effects.ts';
-import { type AccountRevocation, revokedPart, type Taken, takenId } from '../../revocation/account-record.ts';
-import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
+import { revokedPart, type Taken, takenId } from '../../revocation/account-record.ts';
+import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
+import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { restoreAccountCommand } from '../../revocation/restore-command.ts';
 import { newId } from '../../revocation/revocation.ts';
 import type { Environment } from '../../settings/settings.ts';
 import type { Journal } from '../journal.ts';
-import { type AppRecord, callerOf } from '../key/app-record.ts';
+import { type AppRecord, callBy } from '../key/app-record.ts';
 import { NO_LOG } from '../key/key-revoke.ts';
 import type { Azure, Operation } from '../operator-azure.ts';
 import { findAccount, type Where } from '../resolve.ts';
@@ -30,7 +30,7 @@ export interface AccountRevokeResult {
   readonly scope: string | undefined;
   /** Whether a fresh read proves that nothing gives access any more. */
   readonly complete: boolean;
-  readonly revocation: { readonly id: string; readonly revokedOn: string; readonly revokedBy: string } | undefined;
+  readonly revocation: RevocationState | undefined;
   readonly takes: readonly Taken[];
   /** What stops, and what goes on: of a dry run. */
   readonly effects?: AccountEffects;
@@ -65,12 +65,12 @@ export async function revokeAccountAsOperator(
   { azure, journal }: Operation,
 ): Promise<AccountRevokeResult> {
   const { reason: why, ticket, app, scope, environment } = options;
-  const caller = callerOf(await azure.operator());
+  const operator = await azure.operator();
   const { revocable, inReach } = await found(options, azure);
   const { account, key } = revocable;
   const result = await revokeBelowKey(
     revocable,
-    { caller, correlationId: randomUUID(), why, ticket },
+    { ...callBy(operator), why, ticket },
     { ...azure, ...app, inReach, newId },
     NO_LOG,
   );
@@ -81,24 +81,19 @@ export async function revokeAccountAsOperator(
   for (const { taken, error } of failures) journal.note(`${changeOf(taken, account, 'take').text}: NOT done: ${error}`);
   if (unproven !== undefined) journal.note(`It could not be read again as proof: ${unproven}`);
   if (!complete) journal.note('Run the same command again: it finishes what is missing.');
-  for (const warning of warnings) journal.note(warning);
-  if (audit !== 'written') journal.note(`Not in the audit trail: ${audit}`);
+  for (const warning of [...warnings, ...auditWarning(result)]) journal.note(warning);
   if (complete) tellRestore(restoreAccountCommand(account, revocation), environment, journal);
   return {
     account: account.id,
     key: key.id,
     scope,
     complete,
-    revocation: stateOf(revocation),
+    revocation: revocationState(revocation),
     takes: revocation.took,
     elapsedMs,
     audit,
     auditReceipt,
   };
-}
-
-function stateOf({ id, revokedOn, revokedBy }: AccountRevocation): NonNullable<AccountRevokeResult['revocation']> {
-  return { id, revokedOn: revokedOn.toISOString(), revokedBy };
 }
 
 async function found(

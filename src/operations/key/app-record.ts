@@ -5,6 +5,7 @@ import { auditContainer } from '../../audit/audit-storage-client.ts';
 import { auditTrail, type RecordAudit } from '../../audit/audit-trail.ts';
 import type { AuditEntry } from '../../audit/record.ts';
 import type { TokenCredential } from '../../azure/credential.ts';
+import type { WhoAndWhy } from '../../revocation/look-message.ts';
 import type { Environment } from '../../settings/settings.ts';
 import { readStorageSettings } from '../../settings/settings.ts';
 import { createWorkQueue, type WorkQueue } from '../../work/work-queue-client.ts';
@@ -48,3 +49,11 @@ export function appRecord(environment: Environment, credential: () => TokenCrede
 export function callerOf({ objectId, kind, name }: Operator): NonNullable<AuditEntry['caller']> {
   return { objectId, appId: 'cmk', kind: kind === 'User' ? 'person' : 'application', name };
 }
+
+/** A call of an operator's own, as the audit trail has calls. */
+export function callBy(operator: Operator): Pick<WhoAndWhy, 'caller' | 'correlationId'> {
+  return { caller: callerOf(operator), correlationId: randomUUID() };
+}
+
+/** What is restored by the command line is past the approval of others that the app may ask for. */
+export const UNAPPROVED = 'none: by the command line, on the sign-in of the operator';

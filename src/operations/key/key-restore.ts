@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { timeBoxed, untilAborted } from '../../azure/deadline.ts';
 import { describe, errorText } from '../../azure/failure.ts';
 import { lastName } from '../../azure/resource-id.ts';
@@ -7,10 +6,11 @@ import { restoreReadiness } from '../../identities/restore-readiness.ts';
 import { type ManagedKey, managedKey } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
 import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
-import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
+import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { type AccountReadiness, type RestoredKey, restore } from '../../revocation/restore.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
-import { isComplete, refusedRestore } from '../../revocation/restore-key.ts';
+import { isComplete } from '../../revocation/restore-end.ts';
+import { refusedRestore } from '../../revocation/restore-key.ts';
 import { planReopen } from '../../revocation/restore-plans.ts';
 import { isNamed, readRevocation } from '../../revocation/revocation.ts';
 import { reportVersions, type VersionReport } from '../../revocation/version-report.ts';
@@ -18,7 +18,7 @@ import type { Environment } from '../../settings/settings.ts';
 import type { Change } from '../journal.ts';
 import type { Operation } from '../operator-azure.ts';
 import { lookForVault, managed } from '../resolve.ts';
-import { type AppRecord, callerOf } from './app-record.ts';
+import { type AppRecord, callBy, UNAPPROVED } from './app-record.ts';
 import { lookSettings } from './blast-radius-of.ts';
 import { keyNotFound, NO_LOG } from './key-revoke.ts';
 
@@ -63,13 +63,7 @@ export async function restoreAsOperator(
   const result = await restore(
     key,
     revocation,
-    {
-      caller: callerOf(operator),
-      correlationId: randomUUID(),
-      why,
-      ticket,
-      approval: 'none: by the command line, on the sign-in of the operator',
-    },
+    { ...callBy(operator), why, ticket, approval: UNAPPROVED },
     { ...app, keys, now, sleep, dualControl, readiness: () => readiness(key, azure, environment) },
     NO_LOG,
   );
@@ -152,8 +146,7 @@ function tell(key: ManagedKey, result: RestoredKey, { journal }: Operation): voi
       journal.note(`${what}: ${missing.join(' ') || 'what it lacks could not be read'}`);
     }
   }
-  for (const warning of warnings) journal.note(warning);
-  if (changed && audit !== 'written') journal.note(`Not in the audit trail: ${audit}`);
+  for (const warning of [...warnings, ...(changed ? auditWarning({ audit }) : [])]) journal.note(warning);
 }
 
 function restoredAlready(revocation: string): string {

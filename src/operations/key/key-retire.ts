@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { CmkError } from '../../errors.ts';
 import { findVersion } from '../../keys/key-versions.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
@@ -19,7 +18,7 @@ import { openRevocation } from '../../revocation/revocation.ts';
 import type { Environment } from '../../settings/settings.ts';
 import type { Operator } from '../operator.ts';
 import type { Operation } from '../operator-azure.ts';
-import { type AppRecord, callerOf } from './app-record.ts';
+import { type AppRecord, callBy } from './app-record.ts';
 import { lookSettings } from './blast-radius-of.ts';
 import { keyNotFound } from './key-revoke.ts';
 
@@ -189,10 +188,7 @@ async function writeDown(
   if (!entry) return undefined;
   // One that was undone has its own why.
   const details = { ...said, ...entry.details };
-  const outcome = await app.audit(
-    { ...entry, caller: callerOf(operator), correlationId: randomUUID(), details },
-    AUDIT_WAIT_MS,
-  );
+  const outcome = await app.audit({ ...entry, ...callBy(operator), details }, AUDIT_WAIT_MS);
   return 'failed' in outcome ? outcome.failed : 'written';
 }
 

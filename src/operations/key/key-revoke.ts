@@ -1,11 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { describe } from '../../azure/failure.ts';
 import type { BlastRadius } from '../../dependents/blast-radius.ts';
 import { CmkError } from '../../errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Log } from '../../log.ts';
 import { type RevocationState, revocationState } from '../../revocation/key-state.ts';
-import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
+import { auditWarning, NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { newId } from '../../revocation/revocation.ts';
 import { type Revoked, revoke } from '../../revocation/revoke.ts';
@@ -15,7 +14,7 @@ import { count } from '../../text.ts';
 import type { Change } from '../journal.ts';
 import type { Operation } from '../operator-azure.ts';
 import { tellRestore } from '../tell-restore.ts';
-import { type AppRecord, callerOf } from './app-record.ts';
+import { type AppRecord, callBy } from './app-record.ts';
 import { blastRadiusOf } from './blast-radius-of.ts';
 import { describeRadius } from './describe-radius.ts';
 
@@ -77,11 +76,11 @@ export async function revokeAsOperator(
   operation: Operation,
 ): Promise<RevokeResult> {
   const { azure, journal } = operation;
-  const caller = callerOf(await azure.operator());
+  const operator = await azure.operator();
   const { urgentKeys: keys, now, sleep } = azure;
   const result = await revoke(
     key,
-    { caller, correlationId: randomUUID(), why, ticket },
+    { ...callBy(operator), why, ticket },
     {
       ...app,
       keys,
@@ -95,7 +94,7 @@ export async function revokeAsOperator(
   if (!result) throw keyNotFound(key);
   tell(key, result, environment, operation);
   const { complete, versions, elapsedMs, dependents, audit, auditReceipt } = result;
-  if (audit !== 'written' && audit !== NOT_AUDITED.audit) journal.note(`Not in the audit trail: ${audit}`);
+  for (const warning of auditWarning({ audit })) journal.note(warning);
   const revocation = result.revocation && revocationState(result.revocation);
   return { key: key.id, complete, revocation, versions, elapsedMs, dependents, audit, auditReceipt };
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { describeFailure, mayHaveTakenEffect } from '../../azure/failure.ts';
 import { CmkError } from '../../errors.ts';
 import { findVersion } from '../../keys/key-versions.ts';
@@ -9,7 +8,7 @@ import { NOT_AUDITED } from '../../revocation/record-revocation.ts';
 import { restoreCommand } from '../../revocation/restore-command.ts';
 import { openRevocation } from '../../revocation/revocation.ts';
 import type { Operation } from '../operator-azure.ts';
-import { type AppRecord, callerOf } from './app-record.ts';
+import { type AppRecord, callBy } from './app-record.ts';
 
 /** How long the end waits for the audit trail, in milliseconds. */
 const AUDIT_WAIT_MS = 5_000;
@@ -71,10 +70,7 @@ export async function unretireVersion(
   journal.done(change);
   const entry = { action: 'key.unretire', reason: 'VersionTakenBack', resource: key.id } as const;
   const details = { version: version.id, enabled: true, by: 'cmk', why, ticket };
-  const outcome = await app.audit(
-    { ...entry, caller: callerOf(operator), correlationId: randomUUID(), details },
-    AUDIT_WAIT_MS,
-  );
+  const outcome = await app.audit({ ...entry, ...callBy(operator), details }, AUDIT_WAIT_MS);
   audit = 'failed' in outcome ? outcome.failed : 'written';
   if (audit !== 'written') journal.note(`Not in the audit trail: ${audit}`);
   return { key: key.id, version: version.version, enabled: true, audit };

@@ -1,11 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { CmkError } from '../../errors.ts';
 import type { RekeyOrder } from '../../fleet/rekey-order.ts';
 import { ManagedVaults } from '../../keys/managed-vaults.ts';
 import { REASONS } from '../../reasons.ts';
 import { changeRekey, type RekeyChange } from '../../rekey/control-rekey.ts';
 import { progressOf, type RekeyProgress } from '../../rekey/progress.ts';
-import { callerOf } from '../key/app-record.ts';
+import { callBy } from '../key/app-record.ts';
 import { NO_LOG } from '../key/key-revoke.ts';
 import type { Operation } from '../operator-azure.ts';
 import { keyByName } from '../resolve.ts';
@@ -40,7 +39,7 @@ export async function changeRekeyAsOperator(
 ): Promise<RekeyStatus> {
   const order = await found(id, app);
   const vaults = new ManagedVaults([order.from, order.to].map((key) => keyByName(key, undefined, azure.cloud).vault));
-  const call = { caller: callerOf(await azure.operator()), correlationId: randomUUID() };
+  const call = callBy(await azure.operator());
   const services = { ...app, keys: azure.keys, vaults, now: azure.now };
   const change = { text: `re-key ${id}: ${SAID[what]}`, action: 'key.rekey', resource: order.from } as const;
   if (journal.dryRun) {

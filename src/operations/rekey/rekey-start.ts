@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { CmkError } from '../../errors.ts';
 import type { RekeyOrder } from '../../fleet/rekey-order.ts';
 import { ENCRYPTION_USER } from '../../identities/key-roles.ts';
@@ -10,7 +9,7 @@ import { startRekey } from '../../rekey/start-rekey.ts';
 import { newId } from '../../revocation/revocation.ts';
 import type { Vault } from '../../vaults/vault-client.ts';
 import { ensureRole } from '../identity/role-ensure.ts';
-import { callerOf } from '../key/app-record.ts';
+import { callBy } from '../key/app-record.ts';
 import { NO_LOG } from '../key/key-revoke.ts';
 import type { Operation } from '../operator-azure.ts';
 import { findVault, keyIn } from '../resolve.ts';
@@ -69,7 +68,7 @@ export async function startRekeyAsOperator(options: RekeyStartOptions, operation
     journal.planned(change);
     return { check, order: undefined };
   }
-  const call = { caller: callerOf(await azure.operator()), correlationId: randomUUID() };
+  const call = callBy(await azure.operator());
   const request = { from: from.key, to: to.key, reason, ticket, maxFailures };
   const services = { ...app, now: azure.now, newId, check: async () => check };
   const { order } = await startRekey(request, call, services, NO_LOG);

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { CmkError } from '../../errors.ts';
 import type { ManagedKey } from '../../keys/managed-vaults.ts';
 import type { Log } from '../../log.ts';
@@ -8,7 +7,7 @@ import { endProblem } from '../../rollout/pause.ts';
 import { readRotation } from '../../rollout/read-rotation.ts';
 import { type RotationView, viewRotation } from '../../rollout/rotation-view.ts';
 import type { AppApi } from '../app-api.ts';
-import { callerOf } from '../key/app-record.ts';
+import { callBy } from '../key/app-record.ts';
 import type { Operator } from '../operator.ts';
 
 const SILENT: Log = () => {};
@@ -80,7 +79,7 @@ export async function pauseRotations(
     );
   }
   const approval = 'none: by the command line, on the sign-in of the operator' as const;
-  return orderPause({ ...said, ...orderBy(operator), key: key?.id, approval }, ports, SILENT);
+  return orderPause({ ...said, ...callBy(operator), key: key?.id, approval }, ports, SILENT);
 }
 
 export function resumeRotations(
@@ -88,9 +87,5 @@ export function resumeRotations(
   operator: Operator,
   ports: ControlPorts,
 ): Promise<Ordered> {
-  return orderResume({ ...said, ...orderBy(operator), key: key?.id }, ports, SILENT);
-}
-
-function orderBy(operator: Operator) {
-  return { caller: callerOf(operator), correlationId: randomUUID() };
+  return orderResume({ ...said, ...callBy(operator), key: key?.id }, ports, SILENT);
 }

@@ -1,0 +1,50 @@
+import { describeFailure, errorText, type Failure } from '../azure/failure.ts';
+import { twice } from '../azure/retry-once.ts';
+import type { AccountPart, AccountPorts } from './account-part.ts';
+import { type Taken, takenId } from './account-record.ts';
+
+/** Something that was to be taken away, or given back, and was not. */
+export interface TakenFailure {
+  readonly taken: Taken;
+  readonly error: string;
+  /** Azure refuses for want of a right, or for a lock. */
+  readonly forbidden: boolean;
+  /** "Cannot delete" prevents the deletion of role assignments too (Azure Resource Manager, "Lock your resources"). */
+  readonly locked: boolean;
+}
+
+/** Takes these away, all at once; `failures` has, by what it is about, why something was not. */
+export async function takeAll(
+  part: AccountPart,
+  taken: readonly Taken[],
+  failures: Map<string, TakenFailure>,
+  { sleep }: Pick<AccountPorts, 'sleep'>,
+): Promise<void> {
+  await Promise.all(
+    taken.map(async (one) => {
+      failures.delete(takenId(one));
+      try {
+        await twice(() => part.take(one), sleep);
+      } catch (error) {
+        failures.set(takenId(one), failureOf(one, error));
+      }
+    }),
+  );
+}
+
+/** @throws the SDK's error when it is refused; an error when a read afterwards does not show it */
+export async function giveOne(part: AccountPart, taken: Taken, { sleep }: Pick<AccountPorts, 'sleep'>): Promise<void> {
+  await twice(() => part.give(taken), sleep);
+  if (!(await twice(() => part.isHeld(taken), sleep))) throw new Error('A fresh read does not show it.');
+}
+
+export function failureOf(taken: Taken, error: unknown): TakenFailure {
+  const failure = describeFailure(error);
+  const locked = isLocked(failure);
+  return { taken, error: errorText(error), forbidden: failure.kind === 'forbidden' || locked, locked };
+}
+
+/** What Azure Resource Manager says of a write or a deletion that a lock forbids. */
+export function isLocked({ code }: Pick<Failure, 'code'>): boolean {
+  return code === 'ScopeLocked';
+}

@@ -1,0 +1,23 @@
+/** How a restore ended: of a key, or of what was revoked below it. */
+export type RestoreEnd =
+  /** The last read proves it. */
+  | 'restored'
+  /** There is no open revocation. */
+  | 'nothing'
+  /** None is open that counts, and there is a record that is not whole, or that this app cannot have written by its own clock. */
+  | 'unbelieved'
+  /** The open revocation is another one than the caller names; nothing was changed. */
+  | 'otherRevocation'
+  /** This person made the revocation; nothing was changed. */
+  | 'secondPerson'
+  /** Somebody revoked anew meanwhile, and that wins: what was given back is taken away again. */
+  | 'overtaken'
+  | 'incomplete';
+
+/** Why a restore may not even begin. */
+export type RestoreRefusal = Extract<RestoreEnd, 'nothing' | 'unbelieved' | 'otherRevocation' | 'secondPerson'>;
+
+/** Whether there is nothing left to restore. */
+export function isComplete(end: RestoreEnd): boolean {
+  return end === 'restored' || end === 'nothing';
+}
